@@ -1,0 +1,166 @@
+// The Plan: the frozen, fully defaulted value that every other room reads. Groups are expanded into edges, names into
+// ids, commands into argument vectors, environments merged. Nothing in it changes while the program runs; a reload
+// makes a new one. It never holds what happens at run time (that is core's).
+
+/** Milliseconds. Durations and monotonic instants alike; 0 and above. */
+export type Millis = number;
+
+/** A signal's name as kill(1) prints it with its prefix: `SIGTERM`, `SIGRTMIN+3`. */
+export type SignalName = string;
+
+/** What an edge waits for: spawned; ready; ended with success; ended for good, whatever the code. */
+export type Condition = 'started' | 'ready' | 'completed' | 'exited';
+
+/** `declared` is the user's `depends_on`; `stage` comes from the order of groups. */
+export interface Edge {
+  readonly on: string;
+  readonly condition: Condition;
+  readonly origin: 'declared' | 'stage';
+}
+
+/** Options common to all probes. `interval` counts only after ready; `failures` only for `live`. */
+export interface ProbeCommon {
+  readonly timeout: Millis;
+  readonly interval: Millis;
+  readonly successes: number;
+  readonly failures: number;
+  readonly continuous: boolean;
+}
+
+export interface HttpProbe extends ProbeCommon {
+  readonly kind: 'http';
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+  /** Absolute path of a unix socket to speak through instead of host and port. */
+  readonly socket: string | null;
+  /** Path with query, beginning with `/`. */
+  readonly path: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+  /** Inclusive ranges; `[[200, 399]]` by default. */
+  readonly status: readonly (readonly [number, number])[];
+  readonly contains: string | null;
+  /** Source of a JavaScript regular expression (flag `u` where it compiles with it), checked at load. */
+  readonly matches: string | null;
+  /** Dotted path (`data.0.id`) and the JSON value it must equal; `equals` absent means: it must be there. */
+  readonly json: { readonly path: string; readonly equals?: unknown } | null;
+  readonly verifyTls: boolean;
+}
+export interface TcpProbe extends ProbeCommon {
+  readonly kind: 'tcp';
+  readonly host: string;
+  readonly port: number;
+}
+export interface ExecProbe extends ProbeCommon {
+  readonly kind: 'exec';
+  readonly argv: readonly string[];
+}
+export interface LogProbe extends ProbeCommon {
+  readonly kind: 'log';
+  /** Source of a JavaScript regular expression. */
+  readonly pattern: string;
+}
+export interface FileProbe extends ProbeCommon {
+  readonly kind: 'file';
+  /** Relative paths are relative to the service's `cwd`. */
+  readonly path: string;
+}
+export interface NotifyProbe extends ProbeCommon {
+  readonly kind: 'notify';
+  /** null: `READY=1` on `NOTIFY_SOCKET`; a number from 3 to 255: a newline on that descriptor. */
+  readonly fd: number | null;
+}
+export type Probe = HttpProbe | TcpProbe | ExecProbe | LogProbe | FileProbe | NotifyProbe;
+
+export interface RestartPolicy {
+  readonly policy: 'never' | 'on-failure' | 'always';
+  /** Most restarts (within `within`, or in a row since the last 60 s of readiness); null: no limit. */
+  readonly max: number | null;
+  readonly within: Millis | null;
+  readonly backoff: { readonly initial: Millis; readonly max: Millis; readonly factor: number };
+}
+
+export interface StopPlan {
+  readonly signal: SignalName;
+  /** null: the whole of the plan's `stopTimeout`. */
+  readonly timeout: Millis | null;
+  readonly to: 'main' | 'group';
+  /** Run instead of sending the signal. */
+  readonly argv: readonly string[] | null;
+}
+
+export interface User {
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups, the primary one included. */
+  readonly groups: readonly number[];
+  /** Login name and home where the password file has them. */
+  readonly name: string | null;
+  readonly home: string | null;
+}
+
+/** Soft and hard value of one limit; null means unlimited. */
+export interface Limit {
+  readonly soft: number | null;
+  readonly hard: number | null;
+}
+
+export const LIMIT_NAMES = [
+  'as', 'core', 'cpu', 'data', 'fsize', 'memlock', 'msgqueue', 'nice', 'nofile', 'nproc', 'rss', 'rtprio', 'rttime',
+  'sigpending', 'stack',
+] as const;
+export type LimitName = (typeof LIMIT_NAMES)[number];
+
+export interface LogPlan {
+  readonly prefix: boolean;
+  readonly format: 'text' | 'json';
+  readonly whenFull: 'block' | 'drop';
+}
+
+export interface ServicePlan {
+  readonly name: string;
+  readonly type: 'service' | 'task';
+  readonly enabled: boolean;
+  readonly group: string | null;
+  /** What is executed: a string command is already `['/bin/sh', '-c', text]`. Never empty. */
+  readonly argv: readonly string[];
+  readonly edges: readonly Edge[];
+  readonly ready: readonly Probe[];
+  readonly live: readonly Probe[];
+  readonly startTimeout: Millis;
+  readonly startStall: Millis | null;
+  readonly restart: RestartPolicy;
+  readonly successCodes: readonly number[];
+  readonly essential: boolean;
+  readonly stop: StopPlan;
+  /** Signal that reaches the supervisor -> signal sent to the main process. */
+  readonly forward: Readonly<Record<SignalName, SignalName>>;
+  /** The whole environment but for SVC_RUN and NOTIFY_SOCKET, which differ from run to run. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Names of variables whose values came from files: never shown. */
+  readonly secrets: readonly string[];
+  readonly cwd: string | null;
+  readonly user: User | null;
+  readonly umask: number | null;
+  readonly nice: number | null;
+  readonly oomScoreAdj: number | null;
+  /** Processor numbers, ascending; null: as inherited. */
+  readonly cpus: readonly number[] | null;
+  readonly limits: Readonly<Partial<Record<LimitName, Limit>>>;
+  readonly ports: readonly number[];
+  readonly log: LogPlan;
+}
+
+export interface Plan {
+  readonly name: string;
+  /** The file it was read from, absolute. */
+  readonly file: string;
+  readonly exit: 'first' | 'failure' | 'all';
+  readonly stopTimeout: Millis;
+  /** Format of the supervisor's own lines: that of `defaults.log.format`. */
+  readonly format: 'text' | 'json';
+  /** In the file's order; disabled ones are there too. */
+  readonly services: readonly ServicePlan[];
+}

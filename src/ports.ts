@@ -1,0 +1,45 @@
+// The outside world as small interfaces, and the real ones: time, randomness, reading files.
+// Everything above takes these as arguments, so that tests can turn the clock by hand. Decides nothing.
+import { readFileSync, statSync } from 'node:fs';
+
+export interface Clock {
+  /** Monotonic milliseconds; for deadlines and durations. */
+  now(): number;
+  /** Wall time, milliseconds since 1970; for printing only. */
+  wall(): number;
+  /** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
+  after(ms: number, fn: () => void): () => void;
+}
+
+export interface Files {
+  /** The whole file as bytes. Throws an Error with `code` (ENOENT, EACCES, EISDIR) as node:fs does. */
+  read(path: string): Uint8Array;
+  /** Size in bytes and kind; null where there is nothing. */
+  stat(path: string): { readonly size: number; readonly isDirectory: boolean; readonly isFile: boolean } | null;
+}
+
+export interface Random {
+  /** A fresh 32-bit seed. */
+  seed(): number;
+}
+
+export const realClock: Clock = {
+  now: () => performance.now(),
+  wall: () => Date.now(),
+  after(ms, fn) {
+    const timer = setTimeout(fn, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+export const realFiles: Files = {
+  read: (path) => readFileSync(path),
+  stat(path) {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found === undefined
+      ? null
+      : { size: found.size, isDirectory: found.isDirectory(), isFile: found.isFile() };
+  },
+};
+
+export const realRandom: Random = { seed: () => crypto.getRandomValues(new Uint32Array(1))[0] ?? 1 };
