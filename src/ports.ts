@@ -36,9 +36,7 @@ export const realFiles: Files = {
   read: (path) => readFileSync(path),
   stat(path) {
     const found = statSync(path, { throwIfNoEntry: false });
-    return found === undefined
-      ? null
-      : { size: found.size, isDirectory: found.isDirectory(), isFile: found.isFile() };
+    return found === undefined ? null : { size: found.size, isDirectory: found.isDirectory(), isFile: found.isFile() };
   },
 };
 

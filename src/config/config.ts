@@ -1,0 +1,191 @@
+// The Config: what services.yaml says, typed, checked and with every default in place, before anything outside the file
+// has been looked at. Knows no environment file, no user, no other service: that is the plan's business.
+import type { Range } from './diagnostic.ts';
+import { type Complete, complete, type FieldsRead, type Given, readFields, requireKeys } from './field.ts';
+import type { LimitKey, LimitValue } from './process.ts';
+import { formatDuration } from './quantity.ts';
+import { mismatch, type Reading } from './reading.ts';
+import { BACKOFF, type EnvFile, LOG, RESTART, SERVICE, type ServiceRead, STOP, TOP, TOP_RULES } from './schema.ts';
+import type { EnvValue } from './service-values.ts';
+import { locateIn, locateKey, type Node, type Source, type Span, type Step, toRange } from './tree.ts';
+
+type Settings = Complete<typeof SERVICE>;
+
+export interface RestartConfig extends Omit<Complete<typeof RESTART>, 'backoff'> {
+  readonly backoff: Complete<typeof BACKOFF>;
+}
+
+/** One service with all its settings. A null is what the table says happens without the field. */
+export interface ServiceConfig
+  extends Omit<Settings, 'restart' | 'stop' | 'log' | 'env' | 'env_file' | 'limits' | 'port' | 'ports'> {
+  readonly name: string;
+  readonly restart: RestartConfig;
+  readonly stop: Complete<typeof STOP>;
+  readonly log: Complete<typeof LOG>;
+  readonly env: ReadonlyMap<string, EnvValue>;
+  readonly env_file: readonly EnvFile[];
+  readonly limits: ReadonlyMap<LimitKey, LimitValue>;
+  readonly ports: readonly number[];
+  /** Fields whose values were wrong: nothing should be concluded from their absence. */
+  readonly broken: ReadonlySet<string>;
+}
+
+export interface Config extends Omit<Complete<typeof TOP>, 'defaults' | 'services' | 'env' | 'env_file'> {
+  readonly source: Source;
+  readonly env: ReadonlyMap<string, EnvValue>;
+  readonly env_file: readonly EnvFile[];
+  /** Format of the supervisor's own lines: that of `defaults.log.format`. */
+  readonly format: 'text' | 'json';
+  /** In the file's order. */
+  readonly services: readonly ServiceConfig[];
+  /** Where a value is written; a field that a service has from `defaults` is found there. */
+  locate(path: readonly Step[]): Range;
+  /** Where the key that a path ends in is written, likewise. */
+  locateKey(path: readonly Step[]): Range;
+}
+
+/** Reads a tree by the table. null where nothing came of it; problems go to `reading` either way. */
+export function readConfig(root: Node, reading: Reading): Config | null {
+  if (root.kind !== 'map') {
+    mismatch(root, 'the file', 'a map with `services`', reading);
+    return null;
+  }
+  const { given } = readFields(TOP, root, TOP_RULES, reading);
+  requireKeys(TOP, root, 'the file', reading, { start: root.start, end: firstKeyEnd(root) });
+  const top = complete(TOP, given);
+  const places = { root, reading };
+  const services = (top.services ?? []).map((service) => mergeService(service, top.defaults, top.stop_timeout, places));
+  const { name, exit, stop_timeout, groups } = top;
+  return {
+    source: reading.source,
+    name,
+    exit,
+    stop_timeout,
+    groups,
+    env: top.env ?? new Map(),
+    env_file: top.env_file ?? [],
+    format: top.defaults?.given.log?.format ?? 'text',
+    services,
+    locate: (path) => toRange(reading.source, valueSpan(root, path)),
+    locateKey: (path) => toRange(reading.source, keySpan(root, path)),
+  };
+}
+
+interface Places {
+  readonly root: Node;
+  readonly reading: Reading;
+}
+
+function mergeService(
+  service: ServiceRead,
+  defaults: FieldsRead<typeof SERVICE> | null,
+  stopTimeout: number,
+  places: Places,
+): ServiceConfig {
+  const { name, given: own } = service;
+  const base = defaults?.given ?? {};
+  // A service that names its ports in one way has no use for the other way in `defaults`.
+  const { port, ports, ...shared } = base;
+  const ownPorts = own.port !== undefined || own.ports !== undefined;
+  const merged: Given<typeof SERVICE> = { ...(ownPorts ? shared : base), ...own };
+  const restart = complete(RESTART, { ...base.restart, ...own.restart });
+  const backoff = complete(BACKOFF, { ...base.restart?.backoff, ...own.restart?.backoff });
+  const result: ServiceConfig = {
+    ...complete(SERVICE, merged),
+    name,
+    broken: new Set([...service.broken, ...(defaults?.broken ?? [])]),
+    restart: { ...restart, backoff },
+    stop: complete(STOP, { ...base.stop, ...own.stop }),
+    log: complete(LOG, { ...base.log, ...own.log }),
+    env: new Map([...(base.env ?? []), ...(own.env ?? [])]),
+    env_file: merged.env_file ?? [],
+    limits: new Map([...(base.limits ?? []), ...(own.limits ?? [])]),
+    ports: merged.ports ?? (merged.port === undefined ? [] : [merged.port]),
+  };
+  checkService(result, merged, stopTimeout, places);
+  return result;
+}
+
+/** What no field can see alone. */
+function checkService(
+  service: ServiceConfig,
+  given: Given<typeof SERVICE>,
+  stopTimeout: number,
+  { root, reading }: Places,
+): void {
+  const { name, type, restart, broken, stop } = service;
+  const at = (...path: readonly Step[]): Span => valueSpan(root, ['services', name, ...path]);
+  const key = (...path: readonly Step[]): Span => keySpan(root, ['services', name, ...path]);
+  const say = (span: Span, code: string, message: string, suggestion?: string): void => {
+    reading.report(span, code, message, { suggestion });
+  };
+  if (service.command === null && !broken.has('command')) {
+    say(key(), 'missing-key', `the service \`${name}\` has no \`command\``);
+  }
+  if (given.port !== undefined && given.ports !== undefined) {
+    say(key('port'), 'contradiction', '`port` and `ports` are two ways to say the same', 'write all in `ports`');
+  }
+  if (new Set(service.ports).size < service.ports.length) {
+    say(key('ports'), 'named-twice', `\`ports\` of \`${name}\` names a port twice`);
+  }
+  if (type === 'task') {
+    const task = `\`${name}\` is a task: it is meant to finish`;
+    if (restart.policy === 'always') {
+      const span = given.restart === undefined ? key() : at('restart');
+      say(span, 'impossible-value', `${task}, so it cannot restart always`, 'write `restart: on-failure`');
+    }
+    if (service.live !== null) {
+      say(
+        key('live'),
+        'impossible-value',
+        `${task}, so it has no \`live\` probe`,
+        '`start_timeout` limits how long it may take',
+      );
+    }
+    if (service.success_codes.length === 0) {
+      say(at('success_codes'), 'impossible-value', `${task}, and without a success code it never could`);
+    }
+  }
+  if (restart.policy === 'never' && restart.max !== null && !broken.has('restart')) {
+    say(
+      key('restart', 'max'),
+      'contradiction',
+      '`max` counts restarts, but the policy is `never`',
+      'add `policy: on-failure`',
+    );
+  }
+  if (restart.within !== null && restart.max === null && !broken.has('restart')) {
+    say(key('restart', 'within'), 'contradiction', '`within` says in which time `max` counts, but there is no `max`');
+  }
+  if (restart.backoff.initial > restart.backoff.max && !broken.has('restart')) {
+    const { initial, max } = restart.backoff;
+    const message = `\`backoff.initial\` (${formatDuration(initial)}) is longer than \`backoff.max\` (${formatDuration(max)})`;
+    say(
+      at('restart', 'backoff', given.restart?.backoff?.initial === undefined ? 'max' : 'initial'),
+      'contradiction',
+      message,
+    );
+  }
+  if (stop.timeout !== null && stop.timeout > stopTimeout) {
+    const message = `\`stop.timeout\` (${formatDuration(stop.timeout)}) is longer than the whole shutdown may take (\`stop_timeout\`, ${formatDuration(stopTimeout)})`;
+    say(at('stop', 'timeout'), 'contradiction', message, 'shorten it, or give a longer `stop_timeout` at the top');
+  }
+}
+
+/** In the service if it is there, else in `defaults`, else the nearest thing that exists. */
+function valueSpan(root: Node, path: readonly Step[]): Span {
+  const own = locateIn(root, path);
+  if (own.complete || path[0] !== 'services' || path.length < 3) return own.span;
+  const shared = locateIn(root, ['defaults', ...path.slice(2)]);
+  return shared.complete ? shared.span : own.span;
+}
+
+function keySpan(root: Node, path: readonly Step[]): Span {
+  const shared = path[0] === 'services' && path.length > 2 ? ['defaults', ...path.slice(2)] : path;
+  return locateKey(root, path) ?? locateKey(root, shared) ?? valueSpan(root, path);
+}
+
+function firstKeyEnd(node: Node): number {
+  const [first] = node.kind === 'map' ? node.entries.values() : [];
+  return first === undefined ? node.start : first.keySpan.end;
+}

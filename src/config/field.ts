@@ -1,0 +1,182 @@
+// A table of fields: each with its shape, its documentation and its default. From such a table come reading, unknown-key
+// suggestions, defaults and JSON Schema alike. Knows no field by name; the tables themselves are in schema.ts.
+import { didYouMean, nearest } from './nearest.ts';
+import { INVALID, makeReading, mismatch, type Reading } from './reading.ts';
+import type { JsonSchema, Shape } from './shape.ts';
+import { type Entry, type MapNode, makeSource, type Span, toNode } from './tree.ts';
+
+/** `D` is what stands in for a missing value: the default, or null. */
+export interface Field<T, D = T | null> {
+  readonly shape: Shape<T>;
+  /** One line of Markdown for the reference and for editors. */
+  readonly about: string;
+  readonly fallback: D;
+  /** The default as a user would write it; undefined where there is none. */
+  readonly written: unknown;
+  readonly required: boolean;
+  /** Words for the default where it is no value: "as inherited". */
+  readonly otherwise: string;
+}
+
+/** A key that the specification has and this version does not. */
+export interface Later {
+  readonly later: true;
+  readonly about: string;
+  /** What can be done meanwhile; printed after `help:`. */
+  readonly instead?: string;
+  /** The one value that asks for nothing and is let through. */
+  readonly harmless?: unknown;
+}
+
+export type Fields = Readonly<Record<string, Field<unknown, unknown> | Later>>;
+
+type ValueOf<F> = F extends Field<infer T, unknown> ? T : never;
+type Kept<F extends Fields> = { [K in keyof F]: F[K] extends Later ? never : K }[keyof F];
+
+/** What reading gives: only the keys that are there. */
+export type Given<F extends Fields> = { readonly [K in Kept<F>]?: ValueOf<F[K]> };
+/** What `complete` gives: every key, with its default where it was missing. */
+export type Complete<F extends Fields> = {
+  readonly [K in Kept<F>]: F[K] extends Field<infer T, infer D> ? T | D : never;
+};
+
+/** A field without a default; `otherwise` says in words what then happens. */
+export function field<T>(shape: Shape<T>, about: string, otherwise = 'none'): Field<T, null> {
+  return { shape, about, fallback: null, written: undefined, required: false, otherwise };
+}
+
+/** A field that must be given. */
+export function required<T>(shape: Shape<T>, about: string): Field<T, null> {
+  return { shape, about, fallback: null, written: undefined, required: true, otherwise: 'required' };
+}
+
+/** A field with a default, written as a user would write it and read by the field's own shape. */
+export function defaulted<T>(shape: Shape<T>, about: string, written: unknown): Field<T, T> {
+  const problems: { message: string }[] = [];
+  const fallback = shape.read(toNode(written), 'the default', makeReading(makeSource('', ''), {}, problems as never));
+  if (fallback === INVALID || problems.length > 0) throw new Error(`bad default: ${JSON.stringify(problems)}`);
+  return { shape, about, fallback, written, required: false, otherwise: '' };
+}
+
+/** A key that is refused with "not in this version yet". */
+export function later(about: string, more: { readonly instead?: string; readonly harmless?: unknown } = {}): Later {
+  return { later: true, about, ...more };
+}
+
+export function isLater(field: Field<unknown, unknown> | Later): field is Later {
+  return 'later' in field;
+}
+
+export interface KeyRules {
+  /** What the map is called in messages: "a service". */
+  readonly owner: string;
+  /** Keys of other systems and what they are called here. */
+  readonly elsewhere?: Readonly<Record<string, string>>;
+  /** Any other key that is allowed and ignored. */
+  readonly ignored?: RegExp;
+}
+
+/** The values of a map by its table, and the keys whose values were wrong. */
+export interface FieldsRead<F extends Fields> {
+  readonly given: Given<F>;
+  readonly broken: ReadonlySet<string>;
+}
+
+/** Reads the entries of a map by a table. Missing required keys are `requireKeys`'s business. */
+export function readFields<F extends Fields>(
+  fields: F,
+  node: MapNode,
+  rules: KeyRules,
+  reading: Reading,
+): FieldsRead<F> {
+  const given: Record<string, unknown> = {};
+  const broken = new Set<string>();
+  for (const entry of node.entries.values()) {
+    const found = Object.hasOwn(fields, entry.key) ? fields[entry.key] : undefined;
+    const before = reading.count();
+    if (found === undefined) reportUnknown(entry, fields, rules, reading);
+    else if (isLater(found)) reportLater(entry, found, reading);
+    else {
+      const value = found.shape.read(entry.node, `\`${entry.key}\``, reading);
+      if (value !== INVALID) given[entry.key] = value;
+    }
+    if (reading.count() > before) broken.add(entry.key);
+  }
+  return { given: given as Given<F>, broken };
+}
+
+/** Reports the required keys that a map has not. */
+export function requireKeys(fields: Fields, node: MapNode, name: string, reading: Reading, at?: Span): void {
+  for (const [key, found] of Object.entries(fields)) {
+    if (isLater(found) || !found.required || node.entries.has(key)) continue;
+    reading.report(at ?? { start: node.start, end: node.start }, 'missing-key', `${name} has no \`${key}\``);
+  }
+}
+
+/** A map with a table of fields; gives the keys that are there and valid. */
+export function object<F extends Fields>(fields: F, rules: KeyRules, wanted = 'a map'): Shape<Given<F>> {
+  return {
+    wanted,
+    schema: () => objectSchema(fields, rules),
+    read(node, name, reading) {
+      if (node.kind !== 'map') return mismatch(node, name, wanted, reading);
+      const { given } = readFields(fields, node, rules, reading);
+      requireKeys(fields, node, name, reading);
+      return given;
+    },
+  };
+}
+
+/** Fills in the defaults of a table. */
+export function complete<F extends Fields>(fields: F, given: Given<F>): Complete<F> {
+  const values: Record<string, unknown> = {};
+  for (const [key, found] of Object.entries(fields)) {
+    if (isLater(found)) continue;
+    const own: unknown = given[key as keyof Given<F>];
+    values[key] = own === undefined ? found.fallback : own;
+  }
+  return values as Complete<F>;
+}
+
+/** JSON Schema (draft-07) of a map with a table of fields. */
+export function objectSchema(fields: Fields, rules: KeyRules): JsonSchema {
+  const kept = Object.entries(fields).flatMap(([key, found]) => (isLater(found) ? [] : [[key, found] as const]));
+  const needed = kept.filter(([, found]) => found.required).map(([key]) => key);
+  return {
+    type: 'object',
+    properties: Object.fromEntries(
+      kept.map(([key, { shape, about, written }]) => [
+        key,
+        { description: about, ...(written === undefined ? {} : { default: written }), ...shape.schema() },
+      ]),
+    ),
+    ...(needed.length > 0 ? { required: needed } : {}),
+    ...(rules.ignored === undefined ? {} : { patternProperties: { [rules.ignored.source]: {} } }),
+    additionalProperties: false,
+  };
+}
+
+function reportUnknown(entry: Entry, fields: Fields, rules: KeyRules, reading: Reading): void {
+  if (rules.ignored?.test(entry.key)) return;
+  const { elsewhere = {} } = rules;
+  const known = Object.keys(fields).filter((key) => fields[key] !== undefined);
+  const near = nearest(entry.key, known);
+  const exact = Object.hasOwn(elsewhere, entry.key) ? elsewhere[entry.key] : undefined;
+  const suggestion =
+    exact ??
+    (near === null
+      ? `known here: ${known.filter((key) => !isRefused(fields, key)).join(', ')}`
+      : didYouMean(entry.key, known));
+  reading.report(entry.keySpan, 'unknown-key', `unknown key \`${entry.key}\` in ${rules.owner}`, { suggestion });
+}
+
+function isRefused(fields: Fields, key: string): boolean {
+  const found = fields[key];
+  return found !== undefined && isLater(found);
+}
+
+function reportLater(entry: Entry, found: Later, reading: Reading): void {
+  if (found.harmless !== undefined && entry.node.kind === 'scalar' && entry.node.value === found.harmless) return;
+  const suggestion = found.instead;
+  reading.report(entry.keySpan, 'not-yet', `\`${entry.key}\` is not in this version yet`, { suggestion });
+}

@@ -1,0 +1,141 @@
+// `${VAR}`, `${VAR:-default}`, `${VAR:?why}` and `$${` in the texts of services.yaml. Variables come from the container's
+// environment alone. Nothing else is expanded: a lone `$`, `$VAR` and `${VAR/a/b}` of a shell mean themselves or are errors.
+
+export interface InterpolationProblem {
+  readonly code: 'unset-variable' | 'bad-interpolation';
+  readonly message: string;
+  readonly suggestion?: string;
+  /** The reference that is wrong, as it is written. */
+  readonly reference: string;
+}
+
+export type Interpolated =
+  | { readonly ok: true; readonly text: string /** false: there was nothing to replace. */; readonly changed: boolean }
+  | { readonly ok: false; readonly problems: readonly InterpolationProblem[] };
+
+const FORMS = `the forms are \`\${VAR}\`, \`\${VAR:-default}\`, \`\${VAR:?why}\`, and \`$\${\` for a literal \`\${\``;
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*/;
+
+/**
+ * Replaces every reference in `text`. A default may hold references itself (`${A:-${B:-c}}`), to a depth of 20.
+ * All problems of the text come back together.
+ */
+export function interpolate(text: string, environment: Readonly<Record<string, string>>): Interpolated {
+  if (!text.includes('${')) return { ok: true, text, changed: false };
+  const problems: InterpolationProblem[] = [];
+  const result = expand(text, 0, environment, problems, 0);
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, text: result.text, changed: true };
+}
+
+interface Expansion {
+  readonly text: string;
+  /** Index behind the closing brace, or the text's end. */
+  readonly next: number;
+  readonly closed: boolean;
+}
+
+const MAX_DEPTH = 20;
+
+/** Expands from `index` on; inside a reference (`depth` above 0) up to its closing brace. */
+function expand(
+  text: string,
+  index: number,
+  environment: Readonly<Record<string, string>>,
+  problems: InterpolationProblem[],
+  depth: number,
+): Expansion {
+  const parts: string[] = [];
+  let at = index;
+  while (at < text.length) {
+    const next = depth > 0 ? nextOf(text, at) : text.indexOf('$', at);
+    if (next < 0) break;
+    parts.push(text.slice(at, next));
+    if (text[next] === '}') return { text: parts.join(''), next: next + 1, closed: true };
+    if (text.startsWith('$${', next)) {
+      parts.push('${');
+      at = next + 3;
+    } else if (text.startsWith('${', next)) {
+      const reference = expandReference(text, next, environment, problems, depth);
+      parts.push(reference.text);
+      at = reference.next;
+    } else {
+      parts.push('$');
+      at = next + 1;
+    }
+  }
+  parts.push(text.slice(at));
+  return { text: parts.join(''), next: text.length, closed: false };
+}
+
+function expandReference(
+  text: string,
+  start: number,
+  environment: Readonly<Record<string, string>>,
+  problems: InterpolationProblem[],
+  depth: number,
+): { readonly text: string; readonly next: number } {
+  const bad = (next: number, message: string, suggestion?: string): { text: string; next: number } => {
+    const problem = { code: 'bad-interpolation', message, reference: text.slice(start, next) } as const;
+    problems.push(suggestion === undefined ? problem : { ...problem, suggestion });
+    return { text: '', next };
+  };
+  const closing = (): number => {
+    const found = text.indexOf('}', start);
+    return found < 0 ? text.length : found + 1;
+  };
+  if (depth >= MAX_DEPTH) return bad(text.length, `references are nested more than ${MAX_DEPTH} deep`);
+  const name = NAME.exec(text.slice(start + 2, start + 2 + 256))?.[0] ?? '';
+  const after = start + 2 + name.length;
+  if (text.indexOf('}', start) < 0) {
+    return bad(text.length, 'this `${` is never closed', 'write `}` behind the name, or `$${` for a literal `${`');
+  }
+  if (name === '') {
+    return bad(
+      closing(),
+      'there is no variable name behind this `${`',
+      `write \`\${NAME}\`, or \`$\${\` for a literal \`\${\``,
+    );
+  }
+  const value = Object.hasOwn(environment, name) ? (environment[name] ?? '') : undefined;
+  if (text[after] === '}') {
+    if (value === undefined) {
+      problems.push({
+        code: 'unset-variable',
+        message: `${name} is not set`,
+        suggestion: `write \`\${${name}:-}\` if it may be empty`,
+        reference: text.slice(start, after + 1),
+      });
+    }
+    return { text: value ?? '', next: after + 1 };
+  }
+  const operator = text.slice(after, after + 2);
+  if (operator !== ':-' && operator !== ':?') {
+    return bad(
+      closing(),
+      `\`${text.slice(start, Math.min(closing(), start + 60))}\` is not a reference this file knows`,
+      FORMS,
+    );
+  }
+  // As in the shell, what stands behind the operator counts only if it is needed.
+  const unused: InterpolationProblem[] = [];
+  const needed = value === undefined || value === '';
+  const rest = expand(text, after + 2, environment, needed ? problems : unused, depth + 1);
+  if (!rest.closed) {
+    if (problems.length + unused.length > 0) return { text: '', next: text.length };
+    return bad(text.length, 'this `${` is never closed', 'write `}` at its end, or `$${` for a literal `${`');
+  }
+  if (!needed) return { text: value, next: rest.next };
+  if (operator === ':-') return { text: rest.text, next: rest.next };
+  const why = rest.text.trim() === '' ? '' : `: ${rest.text.trim()}`;
+  problems.push({
+    code: 'unset-variable',
+    message: `${name} is ${value === undefined ? 'not set' : 'empty'}${why}`,
+    reference: text.slice(start, rest.next),
+  });
+  return { text: '', next: rest.next };
+}
+
+function nextOf(text: string, from: number): number {
+  for (let at = from; at < text.length; at += 1) if (text[at] === '$' || text[at] === '}') return at;
+  return -1;
+}

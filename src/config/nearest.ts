@@ -1,0 +1,56 @@
+// "Did you mean": the candidate that a mistyped word is nearest to. Knows nothing of configuration.
+
+/**
+ * The candidate nearest to `word` by Damerau-Levenshtein distance (transposed neighbours count one), case ignored; null
+ * where none is near enough to be what was meant (more than a third of its letters differ). Ties go to the earlier one.
+ */
+export function nearest(word: string, candidates: Iterable<string>): string | null {
+  // Beyond any name of ours the table would only cost time and memory.
+  if (word.length > 80) return null;
+  let best: string | null = null;
+  let least = Number.POSITIVE_INFINITY;
+  for (const candidate of candidates) {
+    const allowed = Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3));
+    if (Math.abs(candidate.length - word.length) > allowed) continue;
+    const distance = editDistance(fold(word), fold(candidate));
+    if (distance <= allowed && distance < least && distance < candidate.length) {
+      least = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+/** `did you mean X?` for the nearest candidate; undefined where none is near. */
+export function didYouMean(word: string, candidates: Iterable<string>): string | undefined {
+  const found = nearest(word, candidates);
+  return found === null ? undefined : `did you mean \`${found}\`?`;
+}
+
+/** Optimal string alignment distance: insertions, deletions, substitutions, transpositions of neighbours. */
+export function editDistance(a: string, b: string): number {
+  let before: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row += 1) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column += 1) {
+      const same = a[row - 1] === b[column - 1];
+      let cost = Math.min(
+        (last[column] ?? 0) + 1,
+        (current[column - 1] ?? 0) + 1,
+        (last[column - 1] ?? 0) + (same ? 0 : 1),
+      );
+      const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
+      if (swapped) cost = Math.min(cost, (before[column - 2] ?? 0) + 1);
+      current.push(cost);
+    }
+    before = last;
+    last = current;
+  }
+  return last[b.length] ?? 0;
+}
+
+// `dependsOn`, `depends-on` and `depends_on` are one word to the person who typed it.
+function fold(word: string): string {
+  return word.toLowerCase().replaceAll('-', '_');
+}

@@ -1,0 +1,195 @@
+// What can be written about the process a service runs as: user, file mask, processors, resource limits. Looks nothing up:
+// whether a user exists is the plan's business.
+import { didYouMean } from './nearest.ts';
+import { parseSize } from './quantity.ts';
+import { fill, INVALID, type Invalid, mismatch, type Reading } from './reading.ts';
+import { refined, type Shape, text } from './shape.ts';
+import type { Node } from './tree.ts';
+
+/** `name`, `uid` or either with `:group`, as written. */
+export interface UserName {
+  readonly user: string;
+  readonly group: string | null;
+}
+
+/** A user, with or without a group. */
+export function user(): Shape<UserName> {
+  const wanted = 'a user (`name`, `uid` or `user:group`)';
+  return refined(text({ wanted, loose: true, pattern: /^[^:\s]+(?::[^:\s]+)?$/ }), (value) => {
+    const [name = '', group = null] = value.split(':');
+    return { user: name, group };
+  });
+}
+
+/** A file mode creation mask: three or four octal digits as a text. The value is the mask itself. */
+export function umask(): Shape<number> {
+  const wanted = 'three or four octal digits in quotes (`"022"`)';
+  return {
+    wanted,
+    schema: () => ({ type: 'string', pattern: '^[0-7]{3,4}$|\\$\\{' }),
+    read(node, name, reading) {
+      if (node.kind !== 'scalar') return mismatch(node, name, wanted, reading);
+      const filled = fill(node, reading);
+      if (filled === INVALID) return INVALID;
+      // `022` is eighteen to YAML 1.1 and twenty-two to YAML 1.2: nobody can tell what was meant.
+      if (typeof node.value === 'number') {
+        const digits = node.text.replace(/^0o/, '').padStart(3, '0');
+        return mismatch(node, name, wanted, reading, /^[0-7]{3,4}$/.test(digits) ? `write \`"${digits}"\`` : undefined);
+      }
+      return /^[0-7]{3,4}$/.test(filled.text) ? Number.parseInt(filled.text, 8) : mismatch(node, name, wanted, reading);
+    },
+  };
+}
+
+// The kernel's own ceiling (NR_CPUS) on x86-64.
+const MAX_CPU = 8191;
+
+/** Processor numbers as taskset(1) writes them: `0-3,8`. The value is ascending and without repetitions. */
+export function cpus(): Shape<readonly number[]> {
+  const wanted = 'processor numbers as a text (`"0-3,8"`)';
+  return {
+    wanted,
+    schema: () => ({ type: 'string', pattern: '^\\d+(-\\d+)?(,\\d+(-\\d+)?)*$|\\$\\{' }),
+    read(node, name, reading) {
+      if (node.kind !== 'scalar') return mismatch(node, name, wanted, reading);
+      const filled = fill(node, reading);
+      if (filled === INVALID) return INVALID;
+      // Elsewhere a bare number here is how MANY processors; taken silently it would pin the service to one of them.
+      if (typeof node.value === 'number') {
+        const advice = `write \`"${node.text}"\` for processor number ${node.text}, \`"0-3"\` for the first four`;
+        return mismatch(node, name, wanted, reading, Number.isInteger(node.value) ? advice : undefined);
+      }
+      const numbers = new Set<number>();
+      for (const part of filled.text.split(',')) {
+        const found = /^\s*(\d{1,5})(?:-(\d{1,5}))?\s*$/.exec(part);
+        const first = Number(found?.[1]);
+        const last = Number(found?.[2] ?? found?.[1]);
+        if (found === null || first > last || last > MAX_CPU) return mismatch(node, name, wanted, reading);
+        for (let cpu = first; cpu <= last; cpu += 1) numbers.add(cpu);
+      }
+      return [...numbers].sort((a, b) => a - b);
+    },
+  };
+}
+
+/** Soft and hard value; null is unlimited. The plan's `Limit` has the same form. */
+export interface LimitValue {
+  readonly soft: number | null;
+  readonly hard: number | null;
+}
+
+interface LimitKind {
+  readonly unit: 'bytes' | 'count';
+  readonly about: string;
+  readonly most?: number;
+}
+
+/** Every limit of setrlimit(2) but RLIMIT_LOCKS, which Linux ignores. */
+export const LIMITS = {
+  as: { unit: 'bytes', about: 'address space' },
+  core: { unit: 'bytes', about: 'core file; `0` for none' },
+  cpu: { unit: 'count', about: 'processor time in seconds' },
+  data: { unit: 'bytes', about: 'data segment' },
+  fsize: { unit: 'bytes', about: 'size of files written' },
+  memlock: { unit: 'bytes', about: 'memory locked; RDMA and GPUDirect want `unlimited`' },
+  msgqueue: { unit: 'bytes', about: 'POSIX message queues' },
+  nice: { unit: 'count', about: 'ceiling of the nice value, 20 minus it', most: 40 },
+  nofile: { unit: 'count', about: 'open files' },
+  nproc: { unit: 'count', about: 'processes and threads of the user' },
+  rss: { unit: 'bytes', about: 'resident set; Linux ignores it' },
+  rtprio: { unit: 'count', about: 'real-time priority', most: 99 },
+  rttime: { unit: 'count', about: 'real-time processor time in microseconds' },
+  sigpending: { unit: 'count', about: 'queued signals' },
+  stack: { unit: 'bytes', about: 'stack of the main thread' },
+} as const satisfies Readonly<Record<string, LimitKind>>;
+export type LimitKey = keyof typeof LIMITS;
+
+/** A map of limits: each a value for both, or `{soft, hard}`. */
+export function limits(): Shape<ReadonlyMap<LimitKey, LimitValue>> {
+  const wanted = 'a map of limits (`{nofile: 65536, memlock: unlimited}`)';
+  return {
+    wanted,
+    schema: () => ({
+      type: 'object',
+      properties: Object.fromEntries(Object.entries(LIMITS).map(([key, kind]) => [key, limitSchema(kind)])),
+      additionalProperties: false,
+    }),
+    read(node, name, reading) {
+      if (node.kind !== 'map') return mismatch(node, name, wanted, reading);
+      const values = new Map<LimitKey, LimitValue>();
+      for (const { key, keySpan, node: value } of node.entries.values()) {
+        if (!Object.hasOwn(LIMITS, key)) {
+          const suggestion = didYouMean(key, Object.keys(LIMITS)) ?? `known: ${Object.keys(LIMITS).join(', ')}`;
+          reading.report(keySpan, 'unknown-key', `there is no limit \`${key}\``, { suggestion });
+          continue;
+        }
+        const limit = readLimit(value, `\`limits.${key}\``, LIMITS[key as LimitKey], reading);
+        if (limit !== INVALID) values.set(key as LimitKey, limit);
+      }
+      return values;
+    },
+  };
+}
+
+function readLimit(node: Node, name: string, kind: LimitKind, reading: Reading): LimitValue | Invalid {
+  if (node.kind !== 'map') {
+    const both = readAmount(node, name, kind, reading);
+    return both === INVALID ? INVALID : { soft: both, hard: both };
+  }
+  for (const { key, keySpan } of node.entries.values()) {
+    if (key !== 'soft' && key !== 'hard') {
+      const suggestion = didYouMean(key, ['soft', 'hard']);
+      reading.report(keySpan, 'unknown-key', `unknown key \`${key}\` in a limit`, { suggestion });
+    }
+  }
+  const [softNode, hardNode] = [node.entries.get('soft')?.node, node.entries.get('hard')?.node];
+  if (softNode === undefined || hardNode === undefined) {
+    return reading.report(node, 'missing-key', `${name} needs both \`soft\` and \`hard\``);
+  }
+  const soft = readAmount(softNode, name, kind, reading);
+  const hard = readAmount(hardNode, name, kind, reading);
+  if (soft === INVALID || hard === INVALID) return INVALID;
+  if ((soft ?? Number.POSITIVE_INFINITY) > (hard ?? Number.POSITIVE_INFINITY)) {
+    return reading.report(softNode, 'wrong-value', `the soft value of ${name} is above its hard one`);
+  }
+  return { soft, hard };
+}
+
+function readAmount(node: Node, name: string, kind: LimitKind, reading: Reading): number | null | Invalid {
+  const wanted =
+    kind.unit === 'bytes'
+      ? 'a size (`64MiB`), `0` or `unlimited`'
+      : `a whole number${kind.most === undefined ? '' : ` up to ${kind.most}`} or \`unlimited\``;
+  if (node.kind !== 'scalar') return mismatch(node, name, wanted, reading);
+  const filled = fill(node, reading);
+  if (filled === INVALID) return INVALID;
+  if (filled.text === 'unlimited') return null;
+  if (filled.text === '-1') return mismatch(node, name, wanted, reading, 'write `unlimited`');
+  if (filled.text === '0') return 0;
+  if (kind.unit === 'bytes') {
+    const parsed = parseSize(filled.text);
+    return parsed.ok ? parsed.value : mismatch(node, name, wanted, reading, parsed.suggestion);
+  }
+  const { value } = filled;
+  const fits = typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= (kind.most ?? value);
+  return fits ? value : mismatch(node, name, wanted, reading);
+}
+
+function limitSchema(kind: LimitKind): Readonly<Record<string, unknown>> {
+  const amount =
+    kind.unit === 'bytes'
+      ? { anyOf: [{ const: 0 }, { type: 'string' }] }
+      : {
+          anyOf: [
+            { type: 'integer', minimum: 0, ...(kind.most === undefined ? {} : { maximum: kind.most }) },
+            { type: 'string' },
+          ],
+        };
+  const pair = {
+    type: 'object',
+    properties: { soft: amount, hard: amount },
+    required: ['soft', 'hard'],
+    additionalProperties: false,
+  };
+  return { description: kind.about, anyOf: [...amount.anyOf, pair] };
+}

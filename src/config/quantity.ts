@@ -1,0 +1,110 @@
+// Durations (`250ms`, `1h30m`) and sizes (`64KiB`, `20MB`) as people write them. Pure text to number and back; a wrong text
+// comes back as what to write instead.
+
+/** A number, or what is wrong with the text. */
+export type Parsed =
+  | { readonly ok: true; readonly value: number }
+  | { readonly ok: false; readonly suggestion: string };
+
+const UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
+
+// Timers of the runtime hold 31 bits of milliseconds, 24.8 days; anything longer would fire at once.
+const LONGEST = 24 * UNITS.d;
+
+const DURATION = /^(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?$/;
+
+/** Pattern of a duration for JSON Schema. */
+export const DURATION_PATTERN =
+  '^(?=.)(\\d+(\\.\\d+)?d)?(\\d+(\\.\\d+)?h)?(\\d+(\\.\\d+)?m)?(\\d+(\\.\\d+)?s)?(\\d+ms)?$';
+
+/** Reads a duration into milliseconds: units d, h, m, s, ms, each at most once and in this order; at most 24 days. */
+export function parseDuration(text: string): Parsed {
+  const bare = /^(\d+(?:\.\d+)?)$/.exec(text)?.[1];
+  if (bare !== undefined) {
+    return { ok: false, suggestion: `write \`${bare}s\` or \`${bare}ms\`` };
+  }
+  const parts = text === '' ? null : DURATION.exec(text);
+  if (parts === null) return { ok: false, suggestion: correctDuration(text) };
+  const value = Object.values(UNITS).reduce((sum, unit, at) => sum + Number(parts[at + 1] ?? 0) * unit, 0);
+  if (value > LONGEST) return { ok: false, suggestion: 'the longest possible is `24d`' };
+  return { ok: true, value: Math.round(value) };
+}
+
+/** Milliseconds as a user would write them: `90000` is `1m30s`. */
+export function formatDuration(millis: number): string {
+  let rest = Math.round(millis);
+  if (rest === 0) return '0s';
+  const parts = Object.entries(UNITS).map(([unit, size]) => {
+    const count = Math.floor(rest / size);
+    rest -= count * size;
+    return count === 0 ? '' : `${count}${unit}`;
+  });
+  return parts.join('');
+}
+
+const SIZES: Readonly<Record<string, number>> = {
+  B: 1,
+  kB: 1000,
+  KB: 1000,
+  KiB: 1024,
+  MB: 1000 ** 2,
+  MiB: 1024 ** 2,
+  GB: 1000 ** 3,
+  GiB: 1024 ** 3,
+  TB: 1000 ** 4,
+  TiB: 1024 ** 4,
+};
+
+/** Pattern of a size for JSON Schema. */
+export const SIZE_PATTERN = '^\\d+(\\.\\d+)?(B|[kK]B|KiB|[MGT]i?B)$';
+
+/** Reads a size into bytes: `B`, `KB` `MB` `GB` `TB` (powers of 1000), `KiB` `MiB` `GiB` `TiB` (powers of 1024). */
+export function parseSize(text: string): Parsed {
+  const parts = /^(\d+(?:\.\d+)?)([A-Za-z]*)$/.exec(text.replace(/\s+/g, ''));
+  if (parts === null) return { ok: false, suggestion: 'write it like `64KiB` or `20MB`' };
+  const [, number = '', unit = ''] = parts;
+  const size = Object.hasOwn(SIZES, unit) ? SIZES[unit] : undefined;
+  if (unit === '') return { ok: false, suggestion: `write \`${number}B\`, \`${number}KiB\` or \`${number}MiB\`` };
+  const prefix = /^[kmgt]/i.exec(unit)?.[0].toUpperCase();
+  if (size === undefined || /\s/.test(text)) {
+    const meant =
+      unit.toUpperCase() === 'B' ? 'B' : prefix === undefined ? null : `${prefix}${/i/i.test(unit) ? 'iB' : 'B'}`;
+    return {
+      ok: false,
+      suggestion: meant === null ? 'write it like `64KiB` or `20MB`' : `write \`${number}${meant}\``,
+    };
+  }
+  const value = Math.round(Number(number) * size);
+  return Number.isSafeInteger(value)
+    ? { ok: true, value }
+    : { ok: false, suggestion: 'the largest possible is `8000TiB`' };
+}
+
+const SPELLED: Readonly<Record<string, keyof typeof UNITS>> = {
+  day: 'd',
+  days: 'd',
+  hour: 'h',
+  hours: 'h',
+  hr: 'h',
+  hrs: 'h',
+  min: 'm',
+  mins: 'm',
+  minute: 'm',
+  minutes: 'm',
+  sec: 's',
+  secs: 's',
+  second: 's',
+  seconds: 's',
+  msec: 'ms',
+  millis: 'ms',
+  milliseconds: 'ms',
+};
+
+function correctDuration(text: string): string {
+  const spelled = /^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$/.exec(text.trim());
+  const unit = spelled?.[2]?.toLowerCase() ?? '';
+  if (spelled !== null && Object.hasOwn(SPELLED, unit)) return `write \`${spelled[1]}${SPELLED[unit]}\``;
+  if (spelled !== null && Object.hasOwn(UNITS, unit)) return `write \`${spelled[1]}${unit}\``;
+  if (/^\d+(\.\d+)?(us|µs|ns)$/.test(text)) return 'the smallest unit is `ms`';
+  return 'write it like `250ms`, `10s`, `15m` or `1h30m`';
+}

@@ -1,0 +1,121 @@
+// What reading a tree needs besides the tree: the variables, and a place to put complaints. Collects, never throws.
+import type { Diagnostic } from './diagnostic.ts';
+import { interpolate } from './interpolate.ts';
+import { type Node, type ScalarNode, type Source, type Span, toRange } from './tree.ts';
+
+/** What a shape gives instead of a value; its complaint has then been made. */
+export const INVALID = Symbol('invalid');
+export type Invalid = typeof INVALID;
+
+export interface Extra {
+  readonly suggestion?: string | undefined;
+  readonly related?: readonly { readonly message: string; readonly span: Span }[];
+}
+
+export interface Reading {
+  readonly source: Source;
+  readonly environment: Readonly<Record<string, string>>;
+  /** How many complaints there are so far; a shape that leaves it as it was has read a valid value. */
+  count(): number;
+  /** Always returns INVALID, so that a shape can end with it. */
+  report(span: Span, code: string, message: string, extra?: Extra): Invalid;
+}
+
+/** Puts complaints about `source` into `into`. */
+export function makeReading(
+  source: Source,
+  environment: Readonly<Record<string, string>>,
+  into: Diagnostic[],
+): Reading {
+  return {
+    source,
+    environment,
+    count: () => into.length,
+    report(span, code, message, extra = {}) {
+      into.push({
+        severity: 'error',
+        code,
+        message,
+        file: source.file,
+        range: toRange(source, span),
+        ...(extra.suggestion === undefined ? {} : { suggestion: extra.suggestion }),
+        ...(extra.related === undefined
+          ? {}
+          : {
+              related: extra.related.map((place) => ({
+                message: place.message,
+                file: source.file,
+                range: toRange(source, place.span),
+              })),
+            }),
+      });
+      return INVALID;
+    },
+  };
+}
+
+/** A scalar with its variables put in. `text` is what a text field takes; `value` what a number or a switch looks at. */
+export interface Filled {
+  readonly text: string;
+  readonly value: string | number | boolean | null;
+  /** A variable stood in it: then its text counts, whatever quotes it had. */
+  readonly interpolated: boolean;
+}
+
+/** Puts the variables into a scalar; wrong references are reported where they stand. */
+export function fill(node: ScalarNode, reading: Reading): Filled | Invalid {
+  if (typeof node.value !== 'string') return { text: node.text, value: node.value, interpolated: false };
+  const result = interpolate(node.value, reading.environment);
+  if (result.ok) {
+    if (!result.changed) return { text: result.text, value: result.text, interpolated: false };
+    return { text: result.text, value: coreValue(result.text), interpolated: true };
+  }
+  for (const { code, message, suggestion, reference } of result.problems) {
+    const found = reading.source.text.indexOf(reference, node.start);
+    const inside = found >= 0 && found + reference.length <= node.end;
+    const span = inside ? { start: found, end: found + reference.length } : node;
+    reading.report(span, code, message, { suggestion });
+  }
+  return INVALID;
+}
+
+/** The complaint that a node is not what belongs there. `name` is how the message calls the place: `` `port` ``. */
+export function mismatch(node: Node, name: string, wanted: string, reading: Reading, suggestion?: string): Invalid {
+  if (node.kind === 'scalar' && node.value === null) {
+    return reading.report(node, 'empty-value', `${name} is empty: it must be ${wanted}`, {
+      suggestion: suggestion ?? 'give it a value, or remove the key',
+    });
+  }
+  return reading.report(node, 'wrong-value', `${name} must be ${wanted}, not ${describe(node, reading)}`, {
+    suggestion,
+  });
+}
+
+/** A node in words, short enough for a message: `"abc"`, `5`, `a list`. */
+export function describe(node: Node, reading: Reading): string {
+  if (node.kind === 'list') return 'a list';
+  if (node.kind === 'map') return 'a map';
+  const result = typeof node.value === 'string' ? interpolate(node.value, reading.environment) : null;
+  if (result?.ok && result.changed) return `${quote(result.text)} (from ${shorten(node.text, 30)})`;
+  return typeof node.value === 'string' ? quote(node.value) : shorten(node.text, 40);
+}
+
+/** A text in quotes, cut to 40 characters. */
+export function quote(text: string): string {
+  return `"${shorten(text, 40)}"`;
+}
+
+// YAML 1.2 core schema, as the parser applies it to plain scalars.
+function coreValue(text: string): string | number | boolean | null {
+  if (/^(?:null|Null|NULL|~|)$/.test(text)) return null;
+  if (/^(?:true|True|TRUE)$/.test(text)) return true;
+  if (/^(?:false|False|FALSE)$/.test(text)) return false;
+  if (/^[-+]?\d+$/.test(text) || /^0x[\da-fA-F]+$/.test(text)) return Number(text);
+  if (/^0o[0-7]+$/.test(text)) return Number(text);
+  if (/^[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?$/.test(text)) return Number(text);
+  return text;
+}
+
+function shorten(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}

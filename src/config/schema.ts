@@ -1,0 +1,511 @@
+// The ONE table of everything that services.yaml can hold. Validation, defaults, the reference and the JSON Schema for
+// editors all come from it: a field that is not here does not exist, and one that is here is documented.
+import { command, groupName, NAME, NAME_RULE } from './command.ts';
+import {
+  type Complete,
+  complete,
+  defaulted,
+  type Fields,
+  type FieldsRead,
+  field,
+  type Given,
+  type KeyRules,
+  later,
+  object,
+  objectSchema,
+  readFields,
+  required,
+} from './field.ts';
+import { host, httpUrl, notifyTarget, pattern, status, tcpTarget } from './probe.ts';
+import { cpus, limits, umask, user } from './process.ts';
+import { INVALID, mismatch, quote, type Reading } from './reading.ts';
+import {
+  dependencies,
+  enabled,
+  environmentValue,
+  forwards,
+  inherited,
+  orOff,
+  signal,
+  VARIABLE,
+} from './service-values.ts';
+import {
+  anything,
+  byKind,
+  duration,
+  flag,
+  listOf,
+  mapOf,
+  number,
+  refined,
+  type Shape,
+  text,
+  whole,
+  word,
+} from './shape.ts';
+import type { Entry } from './tree.ts';
+
+const path = text({ wanted: 'a path' });
+const port = whole('a port', 1, 65535);
+
+// ---------------------------------------------------------------------------------------------------------- environment
+
+export const ENV_FROM_FILE = {
+  file: required(path, "the file whose text, without its last newline, is the variable's value; never shown"),
+} as const;
+
+export const ENV_FILE = {
+  path: required(path, 'the file, relative to the folder of services.yaml'),
+  required: defaulted(flag(), 'whether it is an error if there is no such file', true),
+} as const;
+
+const environment = mapOf(
+  VARIABLE,
+  environmentValue(object(ENV_FROM_FILE, { owner: 'an environment value' })),
+  'a map of variables',
+);
+
+/** A file of `KEY=VALUE` lines. */
+export interface EnvFile {
+  readonly path: string;
+  readonly required: boolean;
+}
+const envFileMap = object(ENV_FILE, { owner: 'an `env_file`' });
+const envFileEntry: Shape<EnvFile> = byKind('a path, or `{path, required}`', {
+  scalar: refined(path, (value): EnvFile => ({ path: value, required: true })),
+  map: refined(envFileMap, (given) => {
+    const { path: value, required: must } = complete(ENV_FILE, given);
+    return value === null ? INVALID : { path: value, required: must };
+  }),
+});
+const envFiles: Shape<readonly EnvFile[]> = byKind<readonly EnvFile[], readonly EnvFile[], readonly EnvFile[]>(
+  'a path, or a list of paths',
+  {
+    scalar: refined(envFileEntry, (entry) => [entry]),
+    list: listOf(envFileEntry, { wanted: 'a list of paths' }),
+    map: refined(envFileEntry, (entry) => [entry]),
+  },
+);
+
+// --------------------------------------------------------------------------------------------------------------- probes
+
+export const HTTP_JSON = {
+  path: required(text({ wanted: 'a dotted path' }), 'where in the answer: keys and indexes with dots, `data.0.id`'),
+  equals: field(anything(), 'the value that must stand there', 'anything at all'),
+} as const;
+
+export const HTTP = {
+  url: field(httpUrl(), 'all of scheme, host, port and path at once, or a path', 'put together from the rest'),
+  scheme: defaulted(word('http', 'https'), '`http` or `https`', 'http'),
+  host: defaulted(host(), 'a literal IP address; `localhost` means 127.0.0.1', '127.0.0.1'),
+  port: field(port, 'where it listens', "the service's first port"),
+  path: defaulted(text({ wanted: 'a path beginning with `/`', pattern: /^\// }), 'path and query', '/'),
+  socket: field(
+    text({ wanted: 'an absolute path', pattern: /^\// }),
+    'absolute path of a unix socket to speak through',
+    'host and port',
+  ),
+  method: defaulted(text({ wanted: 'a method', pattern: /^[A-Z]{1,20}$/ }), 'in capitals', 'GET'),
+  headers: defaulted(
+    mapOf(
+      { pattern: /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, wanted: 'a name of a header' },
+      text({ loose: true, empty: true, wanted: 'a text on one line', pattern: /^[^\r\n]*$/ }),
+      'a map of headers',
+    ),
+    'headers to send',
+    {},
+  ),
+  body: field(text({ empty: true }), 'text to send'),
+  status: defaulted(status(), '`200`, `[200, 204]`, `"200-399"`', '200-399'),
+  contains: field(text(), 'a text that the answer must contain'),
+  matches: field(pattern(), 'a regular expression that the answer must match'),
+  json: field(object(HTTP_JSON, { owner: '`json`' }), 'a value that the answer, read as JSON, must hold'),
+  verify_tls: defaulted(flag(), 'whether the certificate must be valid', true),
+} as const;
+
+/** An http probe with its defaults; `port` is null where it is the service's own. */
+export type HttpTarget = Omit<Complete<typeof HTTP>, 'url'>;
+
+const URL_PARTS = ['scheme', 'host', 'port', 'path', 'socket'] as const;
+
+const httpTarget: Shape<HttpTarget> = byKind('a URL, a path, or a map', {
+  scalar: refined(httpUrl(), (parts): HttpTarget => ({ ...complete(HTTP, {}), ...parts })),
+  map: refined(
+    object(HTTP, { owner: 'an `http` probe', elsewhere: { timeout: 'write `timeout` beside `http`, not in it' } }),
+    (given, node, _name, reading): HttpTarget => {
+      const extra = given.url === undefined ? [] : URL_PARTS.filter((key) => given[key] !== undefined);
+      for (const key of extra) {
+        const at = node.kind === 'map' ? node.entries.get(key)?.keySpan : undefined;
+        reading.report(at ?? node, 'contradiction', `\`url\` already says the ${key}`, {
+          suggestion: `remove \`${key}\`, or write \`url\` as its parts`,
+        });
+      }
+      const { url, ...rest } = complete(HTTP, given);
+      return { ...rest, ...(url ?? {}) };
+    },
+  ),
+});
+
+export const NOTIFY = {
+  fd: field(whole('a descriptor', 3, 255), 'descriptor on which the service writes a newline (s6)', '`NOTIFY_SOCKET`'),
+} as const;
+
+export const PROBE = {
+  http: field(httpTarget, 'a URL, a path (`/health`), or a map: it answers as it should'),
+  tcp: field(tcpTarget(), "a port, `host:port`, or `true` for the service's own: it accepts a connection"),
+  exec: field(command(), 'a command: it exits 0. Variables in the text form are left to the shell'),
+  log: field(pattern(), 'a regular expression that a line of its output since this start has matched'),
+  file: field(path, "the path exists; relative to the service's `cwd`"),
+  notify: field(
+    notifyTarget(object(NOTIFY, { owner: '`notify`' })),
+    '`true`: `READY=1` on the socket named in `NOTIFY_SOCKET` (sd_notify); `{fd: 3}`: a newline there (s6)',
+  ),
+  timeout: defaulted(duration(1), 'most time for one attempt', '5s'),
+  interval: defaulted(duration(10), 'how often it runs once the service is ready', '10s'),
+  successes: defaulted(whole('a number', 1, 1000), 'how many in a row count as holding', 1),
+  failures: defaulted(whole('a number', 1, 1000), 'how many in a row count as failing; only in `live`', 3),
+  continuous: defaulted(
+    flag(),
+    'go on after ready, every `interval`, and mark the service `unready` while it fails; only in `ready`',
+    false,
+  ),
+} as const;
+
+export const PROBE_KINDS = ['http', 'tcp', 'exec', 'log', 'file', 'notify'] as const;
+export type ProbeConfig = Given<typeof PROBE>;
+
+const PROBE_ELSEWHERE = {
+  retries: 'in `live` it is called `failures`',
+  start_period: 'it is called `start_timeout`, in the service',
+  http_get: 'it is called `http`',
+  httpGet: 'it is called `http`',
+  tcpSocket: 'it is called `tcp`',
+  test: 'it is called `exec`',
+  cmd: 'it is called `exec`',
+  command: 'it is called `exec`',
+  period_seconds: 'it is called `interval`',
+  periodSeconds: 'it is called `interval`',
+  timeoutSeconds: 'it is called `timeout`',
+  failureThreshold: 'it is called `failures`',
+  successThreshold: 'it is called `successes`',
+} as const;
+
+function probes(role: 'ready' | 'live'): Shape<readonly ProbeConfig[]> {
+  const probe = refined(
+    object(PROBE, { owner: 'a probe', elsewhere: PROBE_ELSEWHERE }),
+    (given, node, _name, reading): ProbeConfig | typeof INVALID => {
+      if (node.kind !== 'map') return INVALID;
+      const at = (key: string): { start: number; end: number } => node.entries.get(key)?.keySpan ?? node;
+      const kinds = PROBE_KINDS.filter((kind) => node.entries.has(kind));
+      const [kind] = kinds;
+      if (kind === undefined) {
+        const listed = PROBE_KINDS.map((one) => `\`${one}\``).join(', ');
+        return reading.report(node, 'missing-key', `a probe must have one of ${listed}`);
+      }
+      for (const other of kinds.slice(1)) {
+        reading.report(at(other), 'contradiction', `a probe has one kind: this one has \`${kind}\` already`, {
+          suggestion: 'make a list of probes: all must hold',
+          related: [{ message: `\`${kind}\` is here`, span: at(kind) }],
+        });
+      }
+      const latched = kind === 'log' || kind === 'notify';
+      const why = `what a \`${kind}\` probe has seen once stays true, so it could never fail`;
+      if (role === 'live' && latched) {
+        reading.report(at(kind), 'impossible-value', `\`${kind}\` cannot be a \`live\` probe: ${why}`);
+      }
+      if (role === 'live' && node.entries.has('continuous')) {
+        reading.report(
+          at('continuous'),
+          'impossible-value',
+          '`continuous` is for `ready`: a `live` probe always goes on',
+        );
+      }
+      if (role === 'ready' && given.continuous === true && latched) {
+        reading.report(at('continuous'), 'impossible-value', `\`${kind}\` cannot be \`continuous\`: ${why}`);
+      }
+      if (role === 'ready' && node.entries.has('failures')) {
+        const suggestion = 'a probe that shall end the service when it fails belongs in `live`';
+        reading.report(at('failures'), 'impossible-value', '`failures` is for `live` probes only', { suggestion });
+      }
+      return given;
+    },
+    () => ({ $ref: '#/definitions/probe' }),
+  );
+  return byKind<never, readonly ProbeConfig[], readonly ProbeConfig[]>('a probe (a map), or a list of probes', {
+    list: listOf(probe, { wanted: 'a list of probes', least: 1 }),
+    map: refined(
+      probe,
+      (one) => [one],
+      () => probe.schema(),
+    ),
+  });
+}
+
+/** The table of a probe as one shape; for JSON Schema. */
+export const probeShape = object(PROBE, { owner: 'a probe' });
+
+// -------------------------------------------------------------------------------------------------------------- service
+
+export const BACKOFF = {
+  initial: defaulted(duration(1), 'wait before the first restart', '500ms'),
+  max: defaulted(duration(1), 'longest wait', '30s'),
+  factor: defaulted(number('a number', 1, 100), 'how much longer each wait is than the one before', 2),
+} as const;
+
+const POLICY = word('never', 'on-failure', 'always');
+
+export const RESTART = {
+  policy: defaulted(POLICY, '`never`, `on-failure` or `always`', 'never'),
+  max: field(whole('a number', 1, 1_000_000), 'most restarts, within `within` or else in a row', 'no limit'),
+  within: field(duration(1), 'the time in which `max` counts', 'since it was last ready for 60 s'),
+  backoff: field(object(BACKOFF, { owner: '`backoff`' }), 'waits between restarts, with ±10 % of jitter', 'see below'),
+} as const;
+
+export const STOP = {
+  signal: defaulted(signal(), 'sent once', 'TERM'),
+  timeout: field(duration(), 'time until what is left is killed', 'the whole of `stop_timeout`'),
+  to: defaulted(word('main', 'group'), 'the main process alone, or its process group', 'main'),
+  command: field(command(), 'run instead of sending the signal'),
+} as const;
+
+export const LOG = {
+  prefix: defaulted(flag(), 'put `name | ` before each line', true),
+  format: defaulted(word('text', 'json'), '`text` or `json`', 'text'),
+  when_full: defaulted(
+    word('block', 'drop'),
+    'when nobody reads the output: slow the service down, or drop lines and say how many',
+    'block',
+  ),
+  file: later('a file of its own', { instead: 'let the command write its own file meanwhile' }),
+  drop: later('lines to leave out', { instead: 'pipe the command through `grep -v --line-buffered` meanwhile' }),
+} as const;
+
+export const SERVICE = {
+  command: required(command(), 'a text runs under `/bin/sh -c`; a list is executed as it stands, without a shell'),
+  type: defaulted(
+    word('service', 'task'),
+    '`service` is meant to run on; `task` is meant to finish: a download, a migration',
+    'service',
+  ),
+  enabled: defaulted(
+    enabled(),
+    '`true`, `false`, or text that variables turn into one; empty, `0`, `no`, `false`, `off` mean no',
+    true,
+  ),
+  group: field(
+    groupName(),
+    'the stage it belongs to: a stage starts when every member of the one before it is ready (services) or completed (tasks)',
+  ),
+  depends_on: field(
+    dependencies(),
+    '`[a, b]` or `{a: started, b: ready, c: completed, d: exited}`; in a list, a target with a `ready` probe means `ready`, a task `completed`, any other `started`',
+  ),
+  ready: field(probes('ready'), 'a probe, or a list of probes that must all hold', 'ready as soon as it has started'),
+  live: field(probes('live'), 'a probe or a list, run after ready; failing it is a failure of the service'),
+  start_timeout: defaulted(duration(1), 'most time from start to ready; past it the start has failed', '30m'),
+  start_stall: defaulted(
+    orOff(duration(1)),
+    'fail a start in which neither a line of output nor a changed probe answer came for this long',
+    'off',
+  ),
+  restart: field(
+    byKind('`never`, `on-failure`, `always`, or a map', {
+      scalar: refined(POLICY, (policy): Given<typeof RESTART> => ({ policy })),
+      map: object(RESTART, { owner: '`restart`' }),
+    }),
+    '`never`, `on-failure`, `always`, or `{policy, max, within, backoff}`',
+    '`never`',
+  ),
+  success_codes: defaulted(
+    listOf(whole('an exit code', 0, 255), { wanted: 'a list of exit codes' }),
+    'exit codes that are a success',
+    [0],
+  ),
+  essential: defaulted(flag(), 'whether its end may end the container', true),
+  stop: field(
+    byKind('a signal, or a map', {
+      scalar: refined(signal(), (name): Given<typeof STOP> => ({ signal: name })),
+      map: object(STOP, { owner: '`stop`' }),
+    }),
+    'a signal, or `{signal, timeout, to, command}`',
+    '`TERM` to the main process',
+  ),
+  forward: field(
+    forwards(),
+    'signals passed on to its main process: `[HUP, USR1]`, or with another sent instead `{HUP: QUIT}`',
+  ),
+  env: field(environment, 'its own environment; a value may be `{file: /run/secrets/token}`'),
+  env_file: field(envFiles, 'a file of `KEY=VALUE` lines, a list of them, or of `{path, required}`'),
+  env_inherit: defaulted(
+    inherited(),
+    '`all`, `none`, or patterns (`[PATH, "RAY_*"]`) of what it takes from the container\'s environment',
+    'all',
+  ),
+  cwd: field(path, 'folder it runs in', 'as inherited'),
+  user: field(user(), '`name`, `uid`, or `user:group`', 'as inherited'),
+  umask: field(umask(), 'octal digits in quotes: `"022"`', 'as inherited'),
+  nice: field(whole('a whole number', -20, 19), 'scheduling priority, -20 to 19', 'as inherited'),
+  oom_score_adj: field(
+    whole('a whole number', -1000, 1000),
+    'how readily the kernel kills it when memory runs out, -1000 to 1000',
+    'as inherited',
+  ),
+  cpus: field(cpus(), 'processors it may run on: `"0-3,8"`', 'as inherited'),
+  limits: field(
+    limits(),
+    'resource limits: `{nofile: 65536, memlock: unlimited, core: {soft: 0, hard: 1GiB}}`',
+    'as inherited',
+  ),
+  port: field(port, 'what it listens on: default of its probes, exported as `PORT` unless `env` sets it'),
+  ports: field(
+    listOf(port, { wanted: 'a list of ports', least: 1 }),
+    'the same for several; the first one is the default of its probes and exported as `PORT`',
+  ),
+  log: field(object(LOG, { owner: '`log`' }), 'how its output is printed: `{prefix, format, when_full}`', 'see below'),
+  gpus: later('which GPUs it sees', { instead: 'set `CUDA_VISIBLE_DEVICES` in `env` meanwhile' }),
+  replicas: later('several copies', { instead: 'write the service several times, with an anchor', harmless: 1 }),
+  hooks: later('commands around its life', { instead: 'write them as tasks, or into the command' }),
+  venv: later('a Python virtual environment', {
+    instead: 'name its program (`/venv/bin/python`), or set `PATH` and `VIRTUAL_ENV` in `env`',
+  }),
+} as const;
+
+export const SERVICE_RULES: KeyRules = {
+  owner: 'a service',
+  ignored: /^x-/,
+  elsewhere: {
+    args: 'it is part of `command`',
+    autorestart: 'it is called `restart`',
+    build: 'services run in this image: there is nothing to build',
+    cmd: 'it is called `command`',
+    container_name: "the service's key is its name",
+    cpuset: 'it is called `cpus`',
+    deploy: 'it is called `limits`, `restart`, `gpus`',
+    directory: 'it is called `cwd`',
+    entrypoint: 'it is part of `command`',
+    environment: 'it is called `env`',
+    exec: 'it is called `command`',
+    expose: 'it is called `port` or `ports`',
+    health: 'it is called `ready` (and `live`)',
+    healthcheck: 'it is called `ready` (and `live`)',
+    image: 'services run in this image: install the program into it',
+    liveness_probe: 'it is called `live`',
+    logging: 'it is called `log`',
+    networks: 'services share one network: 127.0.0.1 and their ports',
+    priority: 'say who waits for whom with `depends_on`, or use `group`',
+    readiness_probe: 'it is called `ready`',
+    shutdown: 'it is called `stop`',
+    stop_grace_period: 'it is called `stop: {timeout: …}`',
+    stop_signal: 'it is called `stop: {signal: …}`',
+    stop_timeout: 'for one service it is `stop: {timeout: …}`; `stop_timeout` stands at the top',
+    stopsignal: 'it is called `stop: {signal: …}`',
+    stopwaitsecs: 'it is called `stop: {timeout: …}`',
+    ulimits: 'it is called `limits`',
+    volumes: 'services share one file system',
+    working_dir: 'it is called `cwd`',
+  },
+};
+
+// ------------------------------------------------------------------------------------------------------------------ top
+
+/** Fields that `defaults` and a service share key by key; of all others the service's value replaces the default. */
+export const MERGED = ['env', 'limits', 'log', 'restart', 'stop'] as const;
+
+/** A service as it is written: the fields that are there, and which of them were wrong. */
+export interface ServiceRead extends FieldsRead<typeof SERVICE> {
+  readonly name: string;
+}
+
+/** The fields of a service, none of them required; for JSON Schema. */
+export const defaultsFields: Fields = Object.fromEntries(
+  Object.entries(SERVICE).map(([key, one]) => [key, 'required' in one ? { ...one, required: false } : one]),
+);
+
+function defaultsShape(): Shape<FieldsRead<typeof SERVICE>> {
+  const wanted = 'a map of service fields';
+  return {
+    wanted,
+    schema: () => objectSchema(defaultsFields, SERVICE_RULES),
+    read: (node, name, reading) =>
+      node.kind === 'map'
+        ? readFields(SERVICE, node, { ...SERVICE_RULES, owner: '`defaults`' }, reading)
+        : mismatch(node, name, wanted, reading),
+  };
+}
+
+function servicesShape(): Shape<readonly ServiceRead[]> {
+  const wanted = 'a map of names and services';
+  return {
+    wanted,
+    schema: () => ({
+      type: 'object',
+      minProperties: 1,
+      propertyNames: { pattern: NAME.pattern.source },
+      additionalProperties: { $ref: '#/definitions/service' },
+    }),
+    read(node, name, reading) {
+      if (node.kind !== 'map') {
+        const suggestion = node.kind === 'list' ? 'write `name:` before each service, not `- `' : undefined;
+        return mismatch(node, name, wanted, reading, suggestion);
+      }
+      if (node.entries.size === 0) return reading.report(node, 'no-services', 'there are no services');
+      return [...node.entries.values()].map((entry) => readService(entry, reading));
+    },
+  };
+}
+
+function readService({ key, keySpan, node }: Entry, reading: Reading): ServiceRead {
+  if (!NAME.pattern.test(key)) {
+    reading.report(keySpan, 'wrong-name', `${quote(key)} cannot be the name of a service`, {
+      suggestion: `a name is ${NAME_RULE}`,
+    });
+  } else if (key === 'svc-super') {
+    reading.report(keySpan, 'wrong-name', '`svc-super` cannot be the name of a service: its own lines carry it');
+  }
+  const empty = node.kind === 'scalar' && node.value === null;
+  if (node.kind === 'map') return { name: key, ...readFields(SERVICE, node, SERVICE_RULES, reading) };
+  if (!empty) {
+    const advice = node.kind === 'scalar' ? `write \`${key}: {command: …}\`` : undefined;
+    mismatch(node, `\`${key}\``, 'a map of service fields', reading, advice);
+  }
+  return { name: key, given: {}, broken: new Set(empty ? [] : ['command']) };
+}
+
+export const TOP = {
+  name: field(text({ loose: true }), 'shown in `status`', "the file's folder"),
+  exit: defaulted(
+    word('first', 'failure', 'all'),
+    '`first`: when the first essential service ends; `failure`: when the first one fails; `all`: when all have ended',
+    'first',
+  ),
+  stop_timeout: defaulted(duration(), 'ONE deadline for the whole shutdown; docker kills after 10 s', '9s'),
+  env: field(environment, 'environment of every service'),
+  env_file: field(envFiles, 'environment files of every service; later ones win'),
+  groups: field(
+    listOf(groupName(), { wanted: 'a list of groups' }),
+    'order of the stages; every group in use must be in it',
+    'order of first use',
+  ),
+  defaults: field(defaultsShape(), 'any service field, for every service that does not give it itself'),
+  services: required(servicesShape(), 'what runs: a map of names and services'),
+  hosts: later("every service's name as a host name", { instead: 'use 127.0.0.1 meanwhile', harmless: false }),
+  control: later('the control API over TCP', { instead: 'the unix socket is there without it' }),
+} as const;
+
+export const TOP_RULES: KeyRules = {
+  owner: 'the file',
+  ignored: /^x-/,
+  elsewhere: {
+    version: 'remove it: the file has no version',
+    environment: 'it is called `env`',
+    volumes: 'services share one file system',
+    networks: 'services share one network: 127.0.0.1 and their ports',
+    secrets: 'write `env: {TOKEN: {file: /run/secrets/token}}`',
+    configs: 'services share one file system',
+    processes: 'it is called `services`',
+    programs: 'it is called `services`',
+    restart: 'write it under `defaults`, or in each service',
+    log: 'write it under `defaults`, or in each service',
+    stop: 'the deadline is `stop_timeout`; the rest goes under `defaults`',
+  },
+};

@@ -1,0 +1,210 @@
+// Values that only services have: dependencies, switches that take words, signals, environment entries. Whether a service
+// or a file that is named exists is the plan's business.
+import { didYouMean } from './nearest.ts';
+import { fill, INVALID, type Invalid, mismatch, type Reading } from './reading.ts';
+import { byKind, INTERPOLATED, listOf, refined, type Shape, text, word } from './shape.ts';
+import { parseSignal, SIGNAL_NAMES, whyNotForwarded } from './signal.ts';
+import type { Entry, Node } from './tree.ts';
+
+export const CONDITIONS = ['started', 'ready', 'completed', 'exited'] as const;
+export type ConditionWord = (typeof CONDITIONS)[number];
+
+/** `condition` is null where the list form leaves it to the target. */
+export interface Dependency {
+  readonly name: string;
+  readonly condition: ConditionWord | null;
+}
+
+const COMPOSE_CONDITIONS: Readonly<Record<string, ConditionWord>> = {
+  service_started: 'started',
+  service_healthy: 'ready',
+  service_completed_successfully: 'completed',
+};
+
+/** `[a, b]` or `{a: ready}`. */
+export function dependencies(): Shape<readonly Dependency[]> {
+  const wanted = 'a list of services, or a map of services and conditions';
+  const list = refined(
+    listOf(text({ wanted: 'the name of a service', loose: true }), { wanted }),
+    (names, node, name, reading): readonly Dependency[] => {
+      reportTwice(node, name, reading);
+      return [...new Set(names)].map((target) => ({ name: target, condition: null }));
+    },
+  );
+  const condition = word(...CONDITIONS);
+  const map: Shape<readonly Dependency[]> = {
+    wanted,
+    schema: () => ({ type: 'object', additionalProperties: { enum: [...CONDITIONS] } }),
+    read(node, name, reading) {
+      if (node.kind !== 'map') return mismatch(node, name, wanted, reading);
+      return [...node.entries.values()].flatMap((entry): Dependency[] => {
+        const value = readCondition(entry, condition, reading);
+        return value === INVALID ? [] : [{ name: entry.key, condition: value }];
+      });
+    },
+  };
+  return byKind<never, readonly Dependency[], readonly Dependency[]>(wanted, { list, map });
+}
+
+function readCondition(entry: Entry, shape: Shape<ConditionWord>, reading: Reading): ConditionWord | Invalid {
+  const { key, node } = entry;
+  const inner = node.kind === 'map' ? node.entries.get('condition')?.node : node;
+  const compose = inner?.kind === 'scalar' && Object.hasOwn(COMPOSE_CONDITIONS, inner.text);
+  const meant = compose ? COMPOSE_CONDITIONS[inner.text] : undefined;
+  if (meant === undefined) return shape.read(node, `\`depends_on.${key}\``, reading);
+  return mismatch(node, `\`depends_on.${key}\``, shape.wanted, reading, `write \`${key}: ${meant}\``);
+}
+
+function reportTwice(node: Node, name: string, reading: Reading): void {
+  const first = new Map<string, Node>();
+  for (const item of node.kind === 'list' ? node.items : []) {
+    const named = item.kind === 'scalar' ? item.text : '';
+    const earlier = first.get(named);
+    if (earlier === undefined) first.set(named, item);
+    else {
+      const related = [{ message: 'first named here', span: earlier }];
+      reading.report(item, 'named-twice', `${name} names \`${named}\` twice`, { related });
+    }
+  }
+}
+
+const YES = /^(?:true|yes|on|1)$/i;
+const NO = /^(?:false|no|off|0|)$/i;
+
+/** A switch that variables may turn: the words for yes and no in any case, and nothing at all for no. */
+export function enabled(): Shape<boolean> {
+  const wanted = '`true` or `false` (or `1`, `yes`, `on`; `0`, `no`, `off`, or empty)';
+  return {
+    wanted,
+    schema: () => ({ anyOf: [{ type: 'boolean' }, { enum: [0, 1] }, { type: 'string' }] }),
+    read(node, name, reading) {
+      if (node.kind !== 'scalar' || node.value === null) return mismatch(node, name, wanted, reading);
+      const filled = fill(node, reading);
+      if (filled === INVALID) return INVALID;
+      const written = filled.text.trim();
+      if (YES.test(written)) return true;
+      return NO.test(written) ? false : mismatch(node, name, wanted, reading);
+    },
+  };
+}
+
+/** A signal by name or number; the value is its canonical name. */
+export function signal(): Shape<string> {
+  const wanted = 'a signal (`TERM`, `SIGINT`, `15`)';
+  return refined(
+    text({ wanted, loose: true }),
+    (written, node, _name, reading) => {
+      const parsed = parseSignal(written);
+      if (parsed.ok) return parsed.name;
+      return reading.report(node, 'unknown-signal', parsed.why, { suggestion: parsed.suggestion });
+    },
+    () => ({
+      anyOf: [{ enum: SIGNAL_NAMES.flatMap((name) => [name, `SIG${name}`]) }, { type: ['string', 'integer'] }],
+    }),
+  );
+}
+
+/** `[HUP, USR1]` or `{HUP: QUIT}`: what reaches the supervisor and what is then sent, by canonical names. */
+export function forwards(): Shape<ReadonlyMap<string, string>> {
+  const wanted = 'a list of signals, or a map of signals';
+  const outgoing = signal();
+  const incoming = (written: string, node: { start: number; end: number }, reading: Reading): string | Invalid => {
+    const parsed = parseSignal(written);
+    if (!parsed.ok) return reading.report(node, 'unknown-signal', parsed.why, { suggestion: parsed.suggestion });
+    const why = whyNotForwarded(parsed.name);
+    if (why === null) return parsed.name;
+    return reading.report(node, 'not-forwardable', `${parsed.name} cannot be forwarded: ${why}`);
+  };
+  return {
+    wanted,
+    schema: () => ({
+      anyOf: [
+        { type: 'array', items: outgoing.schema() },
+        { type: 'object', additionalProperties: outgoing.schema() },
+      ],
+    }),
+    read(node, name, reading) {
+      const values = new Map<string, string>();
+      const add = (from: string, to: string, at: { start: number; end: number }): void => {
+        if (values.has(from)) reading.report(at, 'named-twice', `${name} names ${from} twice`);
+        values.set(from, to);
+      };
+      if (node.kind === 'list') {
+        for (const item of node.items) {
+          const written = outgoing.read(item, `an item of ${name}`, reading);
+          const from = written === INVALID ? INVALID : incoming(written, item, reading);
+          if (from !== INVALID) add(from, from, item);
+        }
+        return values;
+      }
+      if (node.kind !== 'map') {
+        const advice = node.kind === 'scalar' && node.value !== null ? `write \`[${node.text}]\`` : undefined;
+        return mismatch(node, name, wanted, reading, advice);
+      }
+      for (const entry of node.entries.values()) {
+        const from = incoming(entry.key, entry.keySpan, reading);
+        const to = outgoing.read(entry.node, `\`forward.${entry.key}\``, reading);
+        if (from !== INVALID && to !== INVALID) add(from, to, entry.keySpan);
+      }
+      return values;
+    },
+  };
+}
+
+/** `all`, `none`, or patterns of variable names with `*` and `?`. */
+export function inherited(): Shape<'all' | 'none' | readonly string[]> {
+  const wanted = '`all`, `none`, or a list of names and patterns (`[PATH, "RAY_*"]`)';
+  const known = ['all', 'none'];
+  const one: Shape<'all' | 'none'> = {
+    wanted,
+    schema: () => ({ anyOf: [{ enum: known }, INTERPOLATED] }),
+    read(node, name, reading) {
+      if (node.kind !== 'scalar') return mismatch(node, name, wanted, reading);
+      const filled = fill(node, reading);
+      if (filled === INVALID) return INVALID;
+      if (filled.text === 'all' || filled.text === 'none') return filled.text;
+      const advice = didYouMean(filled.text, known) ?? `write \`[${node.text}]\``;
+      return mismatch(node, name, wanted, reading, /^[\w*?]+$/.test(node.text) ? advice : undefined);
+    },
+  };
+  const many: Shape<readonly string[]> = listOf(text({ wanted: 'a name or a pattern', pattern: /^[^=]+$/ }), {
+    wanted,
+  });
+  return byKind<'all' | 'none', readonly string[]>(wanted, { scalar: one, list: many });
+}
+
+/** Names of environment variables: whatever execve(2) can carry. */
+export const VARIABLE = { pattern: /^[^=\0]+$/, wanted: 'a name of a variable (not empty, no `=`)' } as const;
+
+/** The value of a variable, or the file that holds it. */
+export type EnvValue = string | { readonly file?: string };
+
+/** A text, number or switch as it is written, or `{file: path}`. */
+export function environmentValue(file: Shape<{ readonly file?: string }>): Shape<EnvValue> {
+  const wanted = 'a text, a number, `true`, `false`, or `{file: path}`';
+  const written = text({ wanted, loose: true, empty: true });
+  return {
+    wanted,
+    schema: () => ({ anyOf: [written.schema(), file.schema()] }),
+    read(node, name, reading) {
+      if (node.kind === 'map') return file.read(node, name, reading);
+      const empty = node.kind === 'scalar' && node.value === null;
+      return empty
+        ? mismatch(node, name, wanted, reading, 'write `""` for an empty text')
+        : written.read(node, name, reading);
+    },
+  };
+}
+
+/** `off`, in any of its spellings, or what `shape` reads. */
+export function orOff<T>(shape: Shape<T>): Shape<T | 'off'> {
+  const wanted = `${shape.wanted}, or \`off\``;
+  return {
+    wanted,
+    schema: () => ({ anyOf: [shape.schema(), { const: 'off' }, { const: false }] }),
+    read(node, name, reading) {
+      const off = node.kind === 'scalar' && (node.value === false || node.value === 'off');
+      return off ? 'off' : shape.read(node, name, reading);
+    },
+  };
+}

@@ -1,0 +1,122 @@
+// Linux signals by name and number, and which of them a service can be told about. Sends none.
+import { nearest } from './nearest.ts';
+
+// Numbers as in asm-generic: x86-64 and arm64 alike.
+const NUMBERS = {
+  HUP: 1,
+  INT: 2,
+  QUIT: 3,
+  ILL: 4,
+  TRAP: 5,
+  ABRT: 6,
+  BUS: 7,
+  FPE: 8,
+  KILL: 9,
+  USR1: 10,
+  SEGV: 11,
+  USR2: 12,
+  PIPE: 13,
+  ALRM: 14,
+  TERM: 15,
+  STKFLT: 16,
+  CHLD: 17,
+  CONT: 18,
+  STOP: 19,
+  TSTP: 20,
+  TTIN: 21,
+  TTOU: 22,
+  URG: 23,
+  XCPU: 24,
+  XFSZ: 25,
+  VTALRM: 26,
+  PROF: 27,
+  WINCH: 28,
+  IO: 29,
+  PWR: 30,
+  SYS: 31,
+} as const;
+
+const ALIASES: Readonly<Record<string, string>> = { IOT: 'ABRT', CLD: 'CHLD', POLL: 'IO' };
+
+/** Signal names without `SIG`, in the order of their numbers. */
+export const SIGNAL_NAMES: readonly string[] = Object.keys(NUMBERS);
+
+// 34 is the C library's SIGRTMIN under glibc (musl: 35); the two or three below it belong to its threads.
+const RTMIN = 34;
+const RTMAX = 64;
+
+export type ParsedSignal =
+  | { readonly ok: true; readonly name: string }
+  | { readonly ok: false; readonly why: string; readonly suggestion?: string };
+
+/**
+ * Reads a signal as kill(1) would: a name with or without `SIG` in any case, `RTMIN+n`, `RTMAX-n`, or a number from 1 to
+ * 64. The result is the canonical name: `SIGTERM`, `SIGRTMIN+3`.
+ */
+export function parseSignal(text: string): ParsedSignal {
+  const word = text.trim().toUpperCase().replace(/^SIG/, '');
+  if (/^\d+$/.test(word)) return fromNumber(Number(word), text);
+  const realtime = /^RT(MIN|MAX)(?:([+-])(\d{1,2}))?$/.exec(word);
+  if (realtime !== null) {
+    const offset = Number(`${realtime[2] ?? '+'}${realtime[3] ?? '0'}`);
+    const number = (realtime[1] === 'MIN' ? RTMIN : RTMAX) + offset;
+    if (number >= RTMIN && number <= RTMAX) return { ok: true, name: realtimeName(number) };
+    return { ok: false, why: 'the real-time signals are SIGRTMIN+0 to SIGRTMIN+30' };
+  }
+  const name = Object.hasOwn(ALIASES, word) ? (ALIASES[word] ?? word) : word;
+  if (Object.hasOwn(NUMBERS, name)) return { ok: true, name: `SIG${name}` };
+  const near = nearest(word, [...SIGNAL_NAMES, ...Object.keys(ALIASES)]);
+  const why = `there is no signal \`${text}\``;
+  return near === null ? { ok: false, why } : { ok: false, why, suggestion: `did you mean \`${near}\`?` };
+}
+
+/** The number of a canonical name as glibc counts (musl's SIGRTMIN is one higher); null for what is no name. */
+export function signalNumber(name: string): number | null {
+  const realtime = /^SIGRTMIN\+(\d+)$/.exec(name)?.[1];
+  if (realtime !== undefined) return RTMIN + Number(realtime);
+  const word = name.replace(/^SIG/, '');
+  return Object.hasOwn(NUMBERS, word) ? NUMBERS[word as keyof typeof NUMBERS] : null;
+}
+
+const STOPS = 'it asks svc-super itself to stop everything; a service is stopped with `stop.signal`';
+const UNCATCHABLE = 'the kernel lets no program catch it';
+const CRASH = 'in a program that receives it, it means a crash';
+const OURS = 'svc-super needs it itself';
+const RUNTIME = 'the runtime that svc-super is built on cannot receive it';
+
+const NOT_FORWARDED: Readonly<Record<string, string>> = {
+  SIGTERM: STOPS,
+  SIGINT: STOPS,
+  SIGQUIT: STOPS,
+  SIGKILL: UNCATCHABLE,
+  SIGSTOP: UNCATCHABLE,
+  SIGCHLD: OURS,
+  SIGIO: OURS,
+  SIGPWR: RUNTIME,
+  SIGSTKFLT: RUNTIME,
+  SIGILL: CRASH,
+  SIGTRAP: CRASH,
+  SIGABRT: CRASH,
+  SIGBUS: CRASH,
+  SIGFPE: CRASH,
+  SIGSEGV: CRASH,
+  SIGSYS: CRASH,
+};
+
+/** Why a signal that reaches the supervisor cannot be passed on; null where it can. Takes a canonical name. */
+export function whyNotForwarded(name: string): string | null {
+  if (name.startsWith('SIGRTMIN')) return RUNTIME;
+  return NOT_FORWARDED[name] ?? null;
+}
+
+function fromNumber(number: number, text: string): ParsedSignal {
+  const name = SIGNAL_NAMES[number - 1];
+  if (name !== undefined) return { ok: true, name: `SIG${name}` };
+  if (number >= RTMIN && number <= RTMAX) return { ok: true, name: realtimeName(number) };
+  if (number === 32 || number === 33) return { ok: false, why: `signal ${number} belongs to the C library's threads` };
+  return { ok: false, why: `\`${text}\` is no signal number: they go from 1 to 64` };
+}
+
+function realtimeName(number: number): string {
+  return `SIGRTMIN+${number - RTMIN}`;
+}

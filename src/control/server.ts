@@ -1,0 +1,100 @@
+// Serves the API over the unix socket, mode 0600. Finds a place for it, replaces a socket that nobody answers on, leaves
+// one that is alive alone. Decides nothing about services.
+import { chmodSync, existsSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { connect } from 'node:net';
+import type { Place } from './address.ts';
+import { type ApiSource, route } from './api.ts';
+
+export interface Serving {
+  readonly path: string;
+  close(): void;
+}
+
+/** Where and why no socket could be had. */
+export interface NotServing {
+  readonly path: null;
+  readonly reasons: readonly string[];
+}
+
+/** Listens at the first place that can be had. */
+export async function serve(source: ApiSource, places: readonly Place[]): Promise<Serving | NotServing> {
+  const reasons: string[] = [];
+  for (const place of places) {
+    const reason = await makeRoom(place);
+    if (reason !== null) {
+      reasons.push(`${place.path}: ${reason}`);
+      continue;
+    }
+    try {
+      const server = await listen(source, place.path);
+      return { path: place.path, close: () => closeServer(server, place.path) };
+    } catch (error) {
+      reasons.push(`${place.path}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return { path: null, reasons };
+}
+
+/** Makes the folder and clears away what a supervisor that died left behind. Null when there is room. */
+async function makeRoom({ path, folder }: Place): Promise<string | null> {
+  try {
+    if (folder !== null) {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      const found = lstatSync(folder);
+      if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o077) !== 0) {
+        return `${folder} is not a folder that only we may enter`;
+      }
+    }
+    if (!existsSync(path)) return null;
+    if (!lstatSync(path).isSocket()) return 'something that is not a socket stands there';
+    if (await answers(path)) return 'another supervisor answers there';
+    unlinkSync(path);
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ path });
+    const finish = (alive: boolean) => {
+      socket.destroy();
+      resolve(alive);
+    };
+    socket.once('connect', () => finish(true));
+    socket.once('error', () => finish(false));
+  });
+}
+
+function listen(source: ApiSource, path: string): Promise<Server> {
+  const server = createServer((request, response) => {
+    const { status, body } = route(source, request.method ?? '', request.url ?? '');
+    const text = `${JSON.stringify(body)}\n`;
+    response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+    response.end(request.method === 'HEAD' ? undefined : text);
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    // The mode follows the umask; nobody but our user may ever connect, not even for a moment.
+    const umask = process.umask(0o177);
+    try {
+      server.listen(path, () => {
+        chmodSync(path, 0o600);
+        resolve(server);
+      });
+    } finally {
+      process.umask(umask);
+    }
+  });
+}
+
+function closeServer(server: Server, path: string): void {
+  server.close();
+  try {
+    unlinkSync(path);
+  } catch {
+    // The server had removed it.
+  }
+}

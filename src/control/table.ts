@@ -1,0 +1,50 @@
+// The status table as people read it: aligned columns, durations and sizes in words. Pure.
+import { renderDuration } from '../core/policy.ts';
+import type { StatusBody } from './api.ts';
+
+const HEAD = ['SERVICE', 'STATE', 'PID', 'UPTIME', 'RESTARTS', 'CPU', 'MEMORY', 'NOTE'] as const;
+const COLOUR: Readonly<Record<string, number>> = {
+  ready: 32, completed: 32, starting: 33, unready: 33, pending: 33, backoff: 33, stopping: 33, failed: 31,
+}; // prettier-ignore
+
+export function renderStatus(services: StatusBody['services'], colour: boolean): string {
+  const rows = services.map((service) => [
+    service.name,
+    service.state,
+    service.pid === null ? '-' : String(service.pid),
+    service.uptime_seconds === null ? '-' : renderDuration(service.uptime_seconds * 1_000),
+    String(service.restarts),
+    service.usage === null ? '-' : renderDuration(service.usage.cpu_seconds * 1_000),
+    service.usage === null ? '-' : renderSize(service.usage.memory_bytes),
+    noteOf(service),
+  ]);
+  const table = [HEAD, ...rows];
+  const widths = HEAD.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
+  return table
+    .map((row, line) => {
+      const cells = row.map((cell, column) => {
+        const padded = column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0);
+        const code = colour && line > 0 && column === 1 ? COLOUR[cell] : undefined;
+        return code === undefined ? padded : `\x1b[${code}m${padded}\x1b[0m`;
+      });
+      return `${cells.join('  ').trimEnd()}\n`;
+    })
+    .join('');
+}
+
+function noteOf({ state, reason, ready_after_seconds: after }: StatusBody['services'][number]): string {
+  if (reason !== null) return reason;
+  return state === 'ready' && after !== null && after >= 0.1 ? `ready after ${renderDuration(after * 1_000)}` : '';
+}
+
+/** `812 KiB`, `1.4 GiB`. */
+export function renderSize(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1_024 && unit < units.length - 1) {
+    value /= 1_024;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}

@@ -1,0 +1,77 @@
+// The vocabulary between the core and the shell: Events say what happened (past tense), Effects what to do
+// (imperative). Nothing else crosses. Every event about a process carries the number of the run it belongs to.
+import type { SignalName } from '../plan/plan.ts';
+import type { Cause, Exit, Verdict } from './policy.ts';
+
+export type ProbeKind = 'ready' | 'live';
+
+/** News of one service's run. News of an earlier run falls away. */
+export type ServiceEvent =
+  /** The program itself is executing (its exec succeeded). */
+  | { readonly type: 'spawned'; readonly pid: number }
+  /** It could not be started. `step`: port, cwd, user, limits, exec ...; `code` as a shell would give (126, 127, 1). */
+  | { readonly type: 'spawn-failed'; readonly step: string; readonly message: string; readonly code: number }
+  /** The main process ended. */
+  | { readonly type: 'exited'; readonly exit: Exit }
+  /** No process of the run is left. `swept` names those that outlived the main process. */
+  | { readonly type: 'emptied'; readonly swept: readonly SweptProcess[] }
+  /** Answer to the probe attempt of that number. */
+  | { readonly type: 'answered'; readonly attempt: number; readonly ok: boolean; readonly detail: string }
+  /** A `log` or `notify` probe has seen what it waits for; it holds for the rest of the run. */
+  | { readonly type: 'latched'; readonly index: number }
+  /** There was output (thinned by the sender; only sent when `start_stall` is set). */
+  | { readonly type: 'progressed' };
+
+export interface SweptProcess {
+  readonly pid: number;
+  readonly name: string;
+}
+
+export type Event =
+  | { readonly type: 'began' }
+  | { readonly type: 'deadline-passed' }
+  /** A signal that asks the supervisor to stop. */
+  | { readonly type: 'stop-asked'; readonly signal: SignalName }
+  /** Any other signal that reached the supervisor. */
+  | { readonly type: 'signalled'; readonly signal: SignalName }
+  | { readonly type: 'service'; readonly service: string; readonly run: number; readonly news: ServiceEvent };
+
+/** What one service's machine wants done. */
+export type ServiceEffect =
+  | { readonly type: 'spawn' }
+  | { readonly type: 'signal'; readonly signal: SignalName; readonly to: 'main' | 'group' }
+  /** Run `stop.command` for it. */
+  | { readonly type: 'run-stop-command' }
+  /** The main process is gone: SIGTERM to what is left, and say `emptied` when nothing is. */
+  | { readonly type: 'sweep' }
+  /** SIGKILL to every process of the run, and to those that appear until none is left. */
+  | { readonly type: 'kill' }
+  | { readonly type: 'probe'; readonly kind: ProbeKind; readonly index: number; readonly attempt: number }
+  /** Forget the attempt under way, if there is one. */
+  | { readonly type: 'abandon-probe' };
+
+export type Level = 'info' | 'warn' | 'error';
+
+export type Effect =
+  | { readonly type: 'service'; readonly service: string; readonly run: number; readonly effect: ServiceEffect }
+  /** Tell people. `event` is stable, `text` is a sentence without the service's name in front. */
+  | {
+      readonly type: 'announce';
+      readonly level: Level;
+      readonly service: string | null;
+      readonly event: string;
+      readonly text: string;
+    }
+  /** All is over: end with this code. `culprit` is the service whose failure was the first cause. */
+  | { readonly type: 'end'; readonly code: number; readonly culprit: Ended | null };
+
+/** How the last run of a service ended. */
+export interface Ended {
+  readonly service: string;
+  readonly run: number;
+  readonly cause: Cause;
+  readonly exit: Exit | null;
+  readonly verdict: Verdict;
+  /** From spawn to the end of the main process, milliseconds. */
+  readonly lasted: number;
+}

@@ -1,0 +1,237 @@
+// When which probe of one run is tried, and what the answers add up to. While starting, the ready probes are tried in
+// rounds: all must hold in one round. After ready, `live` and continuous `ready` probes are watched at their intervals.
+// One attempt at a time per service; every attempt has a number, so a late answer falls away. Pure.
+import type { Millis, Probe, ServicePlan } from '../plan/plan.ts';
+import type { ProbeKind, ServiceEffect } from './event.ts';
+import { probeDelay, renderDuration } from './policy.ts';
+
+interface Flight {
+  readonly kind: ProbeKind;
+  readonly index: number;
+  readonly attempt: number;
+  readonly deadline: Millis;
+}
+
+interface Watch {
+  readonly kind: ProbeKind;
+  readonly index: number;
+  readonly dueAt: Millis;
+  /** Successes in a row, or, below zero, failures in a row. */
+  readonly streak: number;
+}
+
+export interface Probing {
+  /** Attempts made in this run; also the number of the latest. */
+  readonly attempts: number;
+  readonly flight: Flight | null;
+  /** While starting: the probe of the round that is next, and when; null when only a latch can help. */
+  readonly cursor: number;
+  readonly nextAt: Millis | null;
+  /** Successes in a row of each ready probe while starting. */
+  readonly streaks: readonly number[];
+  /** The latest answer of each ready probe while starting, in words; null before the first. */
+  readonly answers: readonly (string | null)[];
+  /** How many answers so far differed from the one before of the same probe: progress, as `start_stall` sees it. */
+  readonly changes: number;
+  /** Which ready probes (log, notify) have seen what they wait for. */
+  readonly latched: readonly boolean[];
+  readonly watches: readonly Watch[];
+  /** The latest answer in words: why not ready, or null. */
+  readonly detail: string | null;
+}
+
+export interface Probed {
+  readonly probing: Probing;
+  readonly effects: readonly ServiceEffect[];
+  /** While starting: `passed` when every ready probe holds. After ready: what a watch's answer adds up to. */
+  readonly outcome: 'none' | 'passed' | 'unready' | 'recovered' | 'dead';
+}
+
+export const NO_PROBING: Probing = {
+  attempts: 0,
+  flight: null,
+  cursor: 0,
+  nextAt: null,
+  streaks: [],
+  answers: [],
+  changes: 0,
+  latched: [],
+  watches: [],
+  detail: null,
+};
+
+const isLatch = (probe: Probe): boolean => probe.kind === 'log' || probe.kind === 'notify';
+
+function describeWait(probe: Probe): string {
+  if (probe.kind === 'log') return `waiting for a line that matches /${probe.pattern}/`;
+  return probe.kind === 'notify' && probe.fd !== null
+    ? `waiting for a newline on descriptor ${probe.fd}`
+    : 'waiting for READY=1';
+}
+
+/** The first round of a run. */
+export function beginRounds(plan: ServicePlan, now: Millis): Probed {
+  const latched = plan.ready.map(() => false);
+  const streaks = plan.ready.map(() => 0);
+  const answers = plan.ready.map(() => null);
+  return continueRound(plan, { ...NO_PROBING, streaks, answers, latched }, now);
+}
+
+function probeOf(plan: ServicePlan, kind: ProbeKind, index: number): Probe | undefined {
+  return kind === 'ready' ? plan.ready[index] : plan.live[index];
+}
+
+function launch(plan: ServicePlan, probing: Probing, kind: ProbeKind, index: number, now: Millis): Probed {
+  const probe = probeOf(plan, kind, index);
+  const attempt = probing.attempts + 1;
+  const flight = { kind, index, attempt, deadline: now + (probe?.timeout ?? 0) };
+  return {
+    probing: { ...probing, attempts: attempt, flight, nextAt: null },
+    effects: [{ type: 'probe', kind, index, attempt }],
+    outcome: 'none',
+  };
+}
+
+function still(probing: Probing): Probed {
+  return { probing, effects: [], outcome: 'none' };
+}
+
+/** Goes on with a start's round: passes over what holds, launches the next attempt when it is due. */
+export function continueRound(plan: ServicePlan, probing: Probing, now: Millis): Probed {
+  if (probing.flight !== null) return still(probing);
+  const missing = plan.ready.findIndex((probe, index) => isLatch(probe) && !probing.latched[index]);
+  const wanted = plan.ready[missing];
+  if (wanted !== undefined) return still({ ...probing, nextAt: null, detail: describeWait(wanted) });
+  if (probing.nextAt !== null && now < probing.nextAt) return still(probing);
+  let cursor = probing.cursor;
+  for (let probe = plan.ready[cursor]; probe !== undefined && isLatch(probe); probe = plan.ready[cursor]) cursor += 1;
+  if (cursor >= plan.ready.length) {
+    return { probing: { ...probing, cursor, nextAt: null, detail: null }, effects: [], outcome: 'passed' };
+  }
+  return launch(plan, { ...probing, cursor }, 'ready', cursor, now);
+}
+
+/** Whether an answer, or its absence by the deadline, is the one that is waited for. */
+function landed(probing: Probing, attempt: number): Flight | null {
+  return probing.flight !== null && probing.flight.attempt === attempt ? probing.flight : null;
+}
+
+export function answerRound(
+  plan: ServicePlan,
+  probing: Probing,
+  answer: { readonly attempt: number; readonly ok: boolean; readonly detail: string },
+  since: Millis,
+  now: Millis,
+): Probed {
+  const flight = landed(probing, answer.attempt);
+  if (flight === null) return still(probing);
+  const { index } = flight;
+  const probe = plan.ready[index];
+  const before = probing.streaks[index] ?? 0;
+  const streak = answer.ok ? before + 1 : 0;
+  const changed = probing.answers[index] !== answer.detail || before > 0 !== answer.ok;
+  const base = {
+    ...probing,
+    flight: null,
+    streaks: probing.streaks.with(index, streak),
+    answers: probing.answers.with(index, answer.detail),
+    changes: probing.changes + (changed ? 1 : 0),
+  };
+  if (answer.ok && streak >= (probe?.successes ?? 1)) {
+    // `detail` goes on saying what was missing last, until the next probe of the round has answered.
+    return continueRound(plan, { ...base, cursor: index + 1, nextAt: null }, now);
+  }
+  const nextAt = now + probeDelay(now - since);
+  return still({ ...base, detail: answer.detail, cursor: answer.ok ? index : 0, nextAt });
+}
+
+export function latchRound(plan: ServicePlan, probing: Probing, index: number, now: Millis): Probed {
+  const probe = plan.ready[index];
+  if (probe === undefined || !isLatch(probe) || probing.latched[index]) return still(probing);
+  const { latched, changes } = probing;
+  return continueRound(plan, { ...probing, latched: latched.with(index, true), changes: changes + 1 }, now);
+}
+
+/** Probes that go on after ready, each first due one interval from now. A latch holds for good: it is not asked again. */
+export function beginWatch(plan: ServicePlan, probing: Probing, now: Millis): Probing {
+  const of = (kind: ProbeKind, probes: readonly Probe[]) =>
+    probes.flatMap((probe, index) =>
+      kind === 'live' || (probe.continuous && !isLatch(probe))
+        ? [{ kind, index, dueAt: now + probe.interval, streak: probe.successes }]
+        : [],
+    );
+  return {
+    ...probing,
+    flight: null,
+    nextAt: null,
+    detail: null,
+    watches: [...of('ready', plan.ready), ...of('live', plan.live)],
+  };
+}
+
+/** Launches the watch that has been due longest, if any is. */
+export function continueWatch(plan: ServicePlan, probing: Probing, now: Millis): Probed {
+  if (probing.flight !== null) return still(probing);
+  let due: Watch | undefined;
+  for (const watch of probing.watches) {
+    if (watch.dueAt <= now && (due === undefined || watch.dueAt < due.dueAt)) due = watch;
+  }
+  return due === undefined ? still(probing) : launch(plan, probing, due.kind, due.index, now);
+}
+
+export function answerWatch(
+  plan: ServicePlan,
+  probing: Probing,
+  answer: { readonly attempt: number; readonly ok: boolean; readonly detail: string },
+  now: Millis,
+): Probed {
+  const flight = landed(probing, answer.attempt);
+  if (flight === null) return still(probing);
+  const probe = probeOf(plan, flight.kind, flight.index);
+  let streak = 0;
+  const watches = probing.watches.map((watch) => {
+    if (watch.kind !== flight.kind || watch.index !== flight.index) return watch;
+    streak = answer.ok ? Math.max(0, watch.streak) + 1 : Math.min(0, watch.streak) - 1;
+    return { ...watch, streak, dueAt: now + (probe?.interval ?? 0) };
+  });
+  const next = { ...probing, flight: null, watches };
+  if (flight.kind === 'live') {
+    const dead = streak <= -(probe?.failures ?? 3);
+    return {
+      ...continueWatch(plan, { ...next, detail: answer.ok ? next.detail : answer.detail }, now),
+      ...(dead && { outcome: 'dead' as const }),
+    };
+  }
+  if (!answer.ok) {
+    return { ...continueWatch(plan, { ...next, detail: answer.detail }, now), outcome: 'unready' };
+  }
+  const allReady = watches.every(
+    (watch) => watch.kind === 'live' || watch.streak >= (plan.ready[watch.index]?.successes ?? 1),
+  );
+  return {
+    ...continueWatch(plan, { ...next, detail: allReady ? null : next.detail }, now),
+    outcome: allReady ? 'recovered' : 'none',
+  };
+}
+
+/** What an attempt that got no answer by its deadline counts as. */
+export function expired(
+  plan: ServicePlan,
+  probing: Probing,
+  now: Millis,
+): { attempt: number; ok: false; detail: string } | null {
+  const { flight } = probing;
+  if (flight === null || now < flight.deadline) return null;
+  const timeout = probeOf(plan, flight.kind, flight.index)?.timeout ?? 0;
+  return { attempt: flight.attempt, ok: false, detail: `no answer within ${renderDuration(timeout)}` };
+}
+
+/** The instant at which probing wants to be looked at again; null: when news comes. */
+export function probingDeadline(probing: Probing): Millis | null {
+  if (probing.flight !== null) return probing.flight.deadline;
+  if (probing.nextAt !== null) return probing.nextAt;
+  return probing.watches.reduce<Millis | null>(
+    (least, { dueAt }) => (least === null || dueAt < least ? dueAt : least),
+    null,
+  );
+}

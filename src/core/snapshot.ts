@@ -1,0 +1,101 @@
+// A picture of the world for those who look from outside: `status`, `health`, the API. Stable, documented, JSON.
+import type { Millis } from '../plan/plan.ts';
+import type { Exit } from './policy.ts';
+import type { State } from './state.ts';
+import { holds, neverStarts, type World } from './supervisor.ts';
+import { renderEnd } from './words.ts';
+
+export interface ServiceSnapshot {
+  readonly name: string;
+  readonly type: 'service' | 'task';
+  readonly group: string | null;
+  readonly essential: boolean;
+  readonly state: State['id'];
+  /** Whether what it is there for is so: a service is ready, a task has completed. */
+  readonly ready: boolean;
+  /** Why it is not ready, or how it ended; null when there is nothing to say. */
+  readonly reason: string | null;
+  readonly pid: number | null;
+  readonly run: number;
+  readonly restarts: number;
+  /** Seconds since the latest run was spawned; null when none runs. */
+  readonly uptime_seconds: number | null;
+  /** Seconds from spawn to ready of the latest start that got there. */
+  readonly ready_after_seconds: number | null;
+  /** How the latest run that is over ended. */
+  readonly exit: { readonly code: number | null; readonly signal: string | null } | null;
+}
+
+export interface Snapshot {
+  readonly name: string;
+  readonly phase: 'running' | 'stopping' | 'ended';
+  /** Every essential service is ready and every essential task has completed. */
+  readonly healthy: boolean;
+  readonly services: readonly ServiceSnapshot[];
+}
+
+export function takeSnapshot(world: World, now: Millis): Snapshot {
+  const services = world.plan.services.flatMap((plan): ServiceSnapshot[] => {
+    const service = world.services.get(plan.name);
+    if (service === undefined) return [];
+    const { state, run, restarts, readyAfter } = service;
+    const active = 'since' in state;
+    return [
+      {
+        name: plan.name,
+        type: plan.type,
+        group: plan.group,
+        essential: plan.essential,
+        state: state.id,
+        ready: plan.type === 'task' ? state.id === 'completed' : state.id === 'ready',
+        reason: reasonOf(world, plan.name, state),
+        pid: 'pid' in state ? state.pid : null,
+        run,
+        restarts,
+        uptime_seconds: active ? (now - state.since) / 1_000 : null,
+        ready_after_seconds: readyAfter === null ? null : readyAfter / 1_000,
+        exit: exitOf(state),
+      },
+    ];
+  });
+  const healthy = services.every(({ essential, state, ready }) => !essential || state === 'skipped' || ready);
+  return { name: world.plan.name, phase: world.phase.id, healthy: healthy && world.phase.id === 'running', services };
+}
+
+function exitOf(state: State): ServiceSnapshot['exit'] {
+  const exit: Exit | null | undefined = 'ended' in state ? state.ended?.exit : 'exit' in state ? state.exit : null;
+  if (exit === null || exit === undefined) return null;
+  return exit.kind === 'code' ? { code: exit.code, signal: null } : { code: null, signal: exit.signal };
+}
+
+function reasonOf(world: World, name: string, state: State): string | null {
+  switch (state.id) {
+    case 'skipped':
+      return 'not enabled';
+    case 'pending':
+      return describeWait(world, name);
+    case 'starting':
+    case 'ready':
+    case 'unready':
+      return state.probing.detail;
+    case 'stopping':
+      return state.exit === null ? 'asked to stop' : 'waiting for its last processes';
+    case 'backoff':
+    case 'stopped':
+    case 'completed':
+    case 'failed':
+      return state.ended === null ? null : renderEnd(state.ended);
+    default:
+      return state satisfies never;
+  }
+}
+
+function describeWait(world: World, name: string): string | null {
+  const never = neverStarts(world, name);
+  if (never !== null) return `never starts: ${never}`;
+  const waits = (world.index.plans.get(name)?.edges ?? []).flatMap((edge) => {
+    const target = world.services.get(edge.on);
+    return target === undefined || holds(edge, target) ? [] : [`${edge.on} to be ${edge.condition}`];
+  });
+  return waits.length === 0 ? null : `waits for ${waits.slice(0, 3).join(', ')}${waits.length > 3 ? ', ...' : ''}`;
+}

@@ -1,0 +1,140 @@
+// What is known of one service while the program runs: the State, one member of a union with just its own data, and what
+// outlives a state (run number, restarts). Each state has at most one deadline. Data only; machine.ts moves it.
+import type { Millis, ServicePlan } from '../plan/plan.ts';
+import type { Ended, Level, ServiceEffect } from './event.ts';
+import type { Cause, Exit, RestartHistory } from './policy.ts';
+import { type Probing, probingDeadline } from './probing.ts';
+
+export type State =
+  | { readonly id: 'skipped' }
+  | { readonly id: 'pending' }
+  | Starting
+  | Running
+  | Stopping
+  | { readonly id: 'backoff'; readonly until: Millis; readonly ended: Ended }
+  | { readonly id: 'stopped' | 'completed' | 'failed'; readonly at: Millis; readonly ended: Ended | null };
+
+export interface Starting {
+  readonly id: 'starting';
+  readonly pid: number | null;
+  readonly since: Millis;
+  /** Last sign of progress: output, or an answer that differs from the one before. */
+  readonly progressAt: Millis;
+  /** When people are told next that it is still starting. */
+  readonly reportAt: Millis;
+  readonly probing: Probing;
+}
+
+export interface Running {
+  readonly id: 'ready' | 'unready';
+  readonly pid: number;
+  readonly since: Millis;
+  readonly readyAt: Millis;
+  readonly probing: Probing;
+}
+
+export interface Stopping {
+  readonly id: 'stopping';
+  readonly pid: number | null;
+  readonly since: Millis;
+  /** When the ladder began. */
+  readonly askedAt: Millis;
+  readonly cause: Cause;
+  /** How the main process ended; null while it lives. */
+  readonly exit: Exit | null;
+  readonly exitAt: Millis | null;
+  readonly readyAt: Millis | null;
+  readonly rung: 'asked' | 'leftovers' | 'killed';
+  /** When the next rung is climbed; on the last one, when people are told that it does not help. */
+  readonly deadline: Millis;
+  /** The latest moment the ladder may reach SIGKILL. */
+  readonly limit: Millis;
+}
+
+export interface Service {
+  readonly state: State;
+  /** Number of the latest run; 0 before the first. */
+  readonly run: number;
+  /** Restarts by policy since the supervisor began. */
+  readonly restarts: number;
+  readonly history: RestartHistory;
+  /** Whether some run's program was executed. */
+  readonly startedOnce: boolean;
+  /** Instant of the latest first-ready, and how long that start took. */
+  readonly readyAfter: Millis | null;
+}
+
+/** What a step tells besides the new state. */
+export interface Turn {
+  readonly service: Service;
+  readonly effects: readonly ServiceEffect[];
+  readonly notices: readonly Notice[];
+}
+
+export interface Notice {
+  readonly level: Level;
+  readonly event: string;
+  readonly text: string;
+}
+
+/** Numbers that belong to the world and not to the service. */
+export interface Context {
+  readonly now: Millis;
+  /** Seed of this service's jitter. */
+  readonly seed: number;
+  readonly stopTimeout: Millis;
+  /** True while everything is being stopped: no restart any more. */
+  readonly ending: boolean;
+}
+
+export function newService(plan: ServicePlan): Service {
+  return {
+    state: { id: plan.enabled ? 'pending' : 'skipped' },
+    run: 0,
+    restarts: 0,
+    history: { at: [], streak: 0 },
+    startedOnce: false,
+    readyAfter: null,
+  };
+}
+
+/** Whether a run has processes, or may have. */
+export function isActive(state: State): boolean {
+  return state.id === 'starting' || state.id === 'ready' || state.id === 'unready' || state.id === 'stopping';
+}
+
+/** Whether the main process is there to take a signal. */
+export function hasMain(state: State): boolean {
+  return 'pid' in state && state.pid !== null && !(state.id === 'stopping' && state.exit !== null);
+}
+
+/** The one instant at which this service wants a `deadline-passed`; null: none. */
+export function deadlineOf(plan: ServicePlan, { state }: Service): Millis | null {
+  switch (state.id) {
+    case 'starting': {
+      const stall = plan.startStall === null ? Infinity : state.progressAt + plan.startStall;
+      const timeout = plan.ready.length === 0 ? Infinity : state.since + plan.startTimeout;
+      const least = Math.min(timeout, stall, state.reportAt, probingDeadline(state.probing) ?? Infinity);
+      return least === Infinity ? null : least;
+    }
+    case 'ready':
+    case 'unready':
+      return probingDeadline(state.probing);
+    case 'stopping':
+      return state.deadline;
+    case 'backoff':
+      return state.until;
+    case 'skipped':
+    case 'pending':
+    case 'stopped':
+    case 'completed':
+    case 'failed':
+      return null;
+    default:
+      return never(state);
+  }
+}
+
+export function never(value: never): never {
+  throw new Error(`bug: unhandled ${JSON.stringify(value)}`);
+}

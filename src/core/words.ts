@@ -1,0 +1,39 @@
+// Ends and remains in sentences, as people read them in the log, in `status` and in the post-mortem.
+import type { Ended, SweptProcess } from './event.ts';
+import { renderDuration } from './policy.ts';
+
+/** An end in a sentence, without the service's name in front. */
+export function renderEnd({ cause, exit, verdict, lasted }: Ended): string {
+  const lastedFor = renderDuration(lasted);
+  switch (cause.kind) {
+    case 'exited': {
+      const how =
+        exit === null
+          ? 'ended'
+          : exit.kind === 'code'
+            ? `exited with code ${exit.code}`
+            : `was killed by ${exit.signal}`;
+      const odd = !verdict.success && exit?.kind === 'code' && exit.code === 0 ? ', which is not a success here,' : '';
+      return `${how}${odd} after ${lastedFor}`;
+    }
+    case 'not-started':
+      return `could not be started (${cause.step}): ${cause.message}`;
+    case 'start-timeout':
+      return `was not ready within start_timeout (${renderDuration(cause.after)})${cause.detail === null ? '' : `: ${cause.detail}`}`;
+    case 'start-stall':
+      return `made no progress for start_stall (${renderDuration(cause.after)})${cause.detail === null ? '' : `: ${cause.detail}`}`;
+    case 'not-alive':
+      return `failed its liveness probe after ${lastedFor}: ${cause.detail}`;
+    case 'asked':
+      return `stopped after ${lastedFor}`;
+    default:
+      return cause satisfies never;
+  }
+}
+
+/** What outlived a main process and had to be ended by the supervisor. */
+export function renderSwept(name: string, swept: readonly SweptProcess[]): string {
+  const shown = swept.slice(0, 8).map(({ pid, name: process }) => `${process} (pid ${pid})`);
+  const more = swept.length > shown.length ? `, and ${swept.length - shown.length} more` : '';
+  return `swept ${swept.length} ${swept.length === 1 ? 'process' : 'processes'} of ${name}: ${shown.join(', ')}${more}`;
+}

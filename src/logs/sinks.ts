@@ -1,0 +1,124 @@
+// Where output goes: standard output and standard error, each written in the one way that cannot stop the event loop.
+// A pipe or socket gets a bounded queue, a terminal one write at a time, a file plain writes. Knows nothing of services.
+import { fstatSync, write, writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
+
+/** A sink holds at most this much before it says that it is full, bytes. */
+const FULL = 256 * 1024;
+/** The supervisor's own lines are taken beyond FULL up to here, then dropped: nobody reads. */
+const OVERFULL = 1024 * 1024;
+
+type Kind = 'queue' | 'terminal' | 'file';
+
+function kindOf(fd: number): Kind {
+  if (isatty(fd)) return 'terminal';
+  try {
+    const found = fstatSync(fd);
+    return found.isFIFO() || found.isSocket() ? 'queue' : 'file';
+  } catch {
+    return 'file';
+  }
+}
+
+export class Sink {
+  readonly isTerminal: boolean;
+  readonly #fd: number;
+  readonly #kind: Kind;
+  #queued = 0;
+  #dead = false;
+  #terminalQueue: Uint8Array[] = [];
+  #writing = false;
+  #waiting: (() => void)[] = [];
+
+  constructor(fd: 1 | 2) {
+    this.#fd = fd;
+    this.#kind = kindOf(fd);
+    this.isTerminal = this.#kind === 'terminal';
+    // An unhandled EPIPE would end PID 1: a reader that has gone takes the output with it, nothing else.
+    if (this.#kind === 'queue') this.#stream().on('error', () => this.#die());
+  }
+
+  #stream(): NodeJS.WriteStream {
+    return this.#fd === 1 ? process.stdout : process.stderr;
+  }
+
+  get isFull(): boolean {
+    return this.#queued >= FULL;
+  }
+
+  /** Takes bytes; they are kept until written. Whoever respects isFull and room() keeps the queue bounded. */
+  write(bytes: Uint8Array): void {
+    if (this.#dead || bytes.length === 0) return;
+    switch (this.#kind) {
+      case 'queue':
+        this.#queued += bytes.length;
+        this.#stream().write(bytes, () => this.#written(bytes.length));
+        return;
+      case 'terminal':
+        this.#queued += bytes.length;
+        this.#terminalQueue.push(bytes);
+        this.#writeTerminal();
+        return;
+      case 'file':
+        this.#writeFile(bytes);
+        return;
+      default:
+        this.#kind satisfies never;
+    }
+  }
+
+  /** As write(), for the supervisor's own lines, which come unasked: false when there was no room at all. */
+  offer(bytes: Uint8Array): boolean {
+    if (this.#queued >= OVERFULL) return false;
+    this.write(bytes);
+    return true;
+  }
+
+  /** Resolves when the sink is not full (any more). */
+  room(): Promise<void> {
+    return this.isFull && !this.#dead ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve();
+  }
+
+  /** Resolves when all is written or the reader has gone. */
+  async drained(): Promise<void> {
+    while (this.#queued > 0 && !this.#dead) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  #written(size: number): void {
+    this.#queued -= size;
+    if (this.#queued >= FULL && !this.#dead) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+
+  #die(): void {
+    this.#dead = true;
+    this.#terminalQueue = [];
+    this.#written(this.#queued);
+  }
+
+  /** One asynchronous write at a time: a terminal that is held (XOFF) blocks one pool thread and not the loop. */
+  #writeTerminal(): void {
+    if (this.#writing) return;
+    const bytes = this.#terminalQueue.shift();
+    if (bytes === undefined) return;
+    this.#writing = true;
+    write(this.#fd, bytes, (error, count) => {
+      this.#writing = false;
+      if (error !== null && error.code !== 'EAGAIN') return this.#die();
+      const done = error === null ? count : 0;
+      if (done < bytes.length) this.#terminalQueue.unshift(bytes.subarray(done));
+      this.#written(done);
+      return this.#writeTerminal();
+    });
+  }
+
+  #writeFile(bytes: Uint8Array): void {
+    try {
+      for (let rest = bytes; rest.length > 0; ) rest = rest.subarray(writeSync(this.#fd, rest));
+    } catch {
+      // A full disk: what cannot be written is lost, and saying so would go to the same place.
+    }
+  }
+}

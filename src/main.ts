@@ -1,0 +1,68 @@
+// The program's root: boots, parses the command line, hands over the real ports, and is the only place that ends the
+// process. Everything a command does not need is loaded by the command that needs it.
+import { containerEnvironment } from './sys/boot.ts';
+import { accessSync, constants, writeSync } from 'node:fs';
+import { realFiles } from './ports.ts';
+
+declare const SVC_SUPER_VERSION: string;
+const version = typeof SVC_SUPER_VERSION === 'string' ? SVC_SUPER_VERSION : 'development';
+
+const BUG = 70;
+
+/** All of it, whether or not the descriptor blocks: these are the last words of a short command. */
+function print(fd: 1 | 2, text: string): void {
+  for (let rest = Buffer.from(text); rest.length > 0; ) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest));
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') continue;
+      return;
+    }
+  }
+}
+
+function isProgram(name: string, path: string): boolean {
+  const places = name.includes('/') ? [name] : path.split(':').map((folder) => `${folder}/${name}`);
+  return places.some((place) => {
+    try {
+      accessSync(place, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+async function main(): Promise<number> {
+  const argv = process.argv.slice(2);
+  const environment = containerEnvironment();
+  const err = (text: string) => print(2, text);
+  if (argv[0] === '__exec') {
+    const { executeSpec } = await import('./sys/launch.ts');
+    return executeSpec(Number(argv[1]));
+  }
+  const init = async (command: readonly string[]) => (await import('./init.ts')).init(command, environment, err);
+  const { COMMANDS, runCommand } = await import('./commands.ts');
+  const [first = ''] = argv;
+  const ours = first === '' || first.startsWith('-') || Object.hasOwn(COMMANDS, first);
+  if (!ours && process.pid === 1 && isProgram(first, environment.PATH ?? '')) return init(argv);
+  return runCommand(argv, {
+    environment,
+    files: realFiles,
+    uid: process.getuid?.() ?? 0,
+    version,
+    colour: process.stdout.isTTY === true && environment.NO_COLOR === undefined,
+    out: (text) => print(1, text),
+    err,
+    up: async (file, names) =>
+      (await import('./up.ts')).up({ file, names, environment, files: realFiles, version, err }),
+    init,
+  });
+}
+
+try {
+  process.exit(await main());
+} catch (error) {
+  print(2, `svc-super: a bug, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
+  process.exit(BUG);
+}

@@ -1,0 +1,112 @@
+// Runs the core: one queue of events, step, effects, until nothing is left; then ONE timer, armed for the earliest
+// deadline of all. Owns the world's current value and hands out snapshots. Decides nothing, touches no process itself.
+import type { Effect, Event, ServiceEffect } from '../core/event.ts';
+import { newWorld, nextDeadline, step, type World } from '../core/supervisor.ts';
+import type { Plan, ServicePlan } from '../plan/plan.ts';
+import type { Clock } from '../ports.ts';
+import type { Hands } from './hands.ts';
+
+export interface Announcement {
+  readonly level: 'info' | 'warn' | 'error';
+  readonly service: string | null;
+  readonly event: string;
+  readonly text: string;
+}
+
+export interface EngineParts {
+  readonly clock: Clock;
+  readonly hands: (send: (event: Event) => void) => Hands;
+  readonly announce: (announcement: Announcement) => void;
+  readonly end: (effect: Effect & { readonly type: 'end' }) => void;
+}
+
+export class Engine {
+  readonly #parts: EngineParts;
+  readonly #hands: Hands;
+  readonly #plans: ReadonlyMap<string, ServicePlan>;
+  readonly #queue: Event[] = [];
+  #world: World;
+  #draining = false;
+  #armed: { readonly at: number; readonly cancel: () => void } | null = null;
+
+  constructor(plan: Plan, seed: number, parts: EngineParts) {
+    this.#parts = parts;
+    this.#world = newWorld(plan, seed);
+    this.#plans = new Map(plan.services.map((service) => [service.name, service]));
+    this.#hands = parts.hands((event) => this.send(event));
+  }
+
+  get world(): World {
+    return this.#world;
+  }
+
+  /** Takes an event in; its consequences are carried out before this returns, unless it came from one of them. */
+  send(event: Event): void {
+    this.#queue.push(event);
+    if (this.#draining) return;
+    this.#draining = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        const { world, effects } = step(this.#world, next, this.#parts.clock.now());
+        this.#world = world;
+        for (const effect of effects) this.#carryOut(effect);
+      }
+    } finally {
+      this.#draining = false;
+    }
+    this.#arm();
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.type) {
+      case 'service': {
+        const plan = this.#plans.get(effect.service);
+        if (plan !== undefined) this.#perform(plan, effect.run, effect.effect);
+        return;
+      }
+      case 'announce':
+        this.#parts.announce(effect);
+        return;
+      case 'end':
+        this.#parts.end(effect);
+        return;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #perform(plan: ServicePlan, run: number, effect: ServiceEffect): void {
+    switch (effect.type) {
+      case 'spawn':
+        return this.#hands.spawn(plan, run);
+      case 'signal':
+        return this.#hands.signal(plan, run, effect.signal, effect.to);
+      case 'run-stop-command':
+        return this.#hands.runStopCommand(plan, run);
+      case 'sweep':
+        return this.#hands.sweep(plan, run);
+      case 'kill':
+        return this.#hands.kill(plan, run);
+      case 'probe':
+        return this.#hands.probe(plan, run, effect.kind, effect.index, effect.attempt);
+      case 'abandon-probe':
+        return this.#hands.abandonProbe(plan);
+      default:
+        return effect satisfies never;
+    }
+  }
+
+  #arm(): void {
+    const at = nextDeadline(this.#world);
+    if (at === this.#armed?.at) return;
+    this.#armed?.cancel();
+    this.#armed = null;
+    if (at === null) return;
+    const wait = Math.max(0, Math.ceil(at - this.#parts.clock.now()));
+    const cancel = this.#parts.clock.after(wait, () => {
+      this.#armed = null;
+      this.send({ type: 'deadline-passed' });
+    });
+    this.#armed = { at, cancel };
+  }
+}

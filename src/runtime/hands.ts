@@ -1,0 +1,296 @@
+// Carries out what the core asks for one service: spawn with its pipes and sockets, signal, sweep, probe. Holds the
+// resources of each run and lets them go when it is over; tells what happens as events. The parts that touch the kernel
+// arrive by constructor, as the interfaces below.
+import type { Event, ProbeKind, ServiceEvent, SweptProcess } from '../core/event.ts';
+import type { Exit } from '../core/policy.ts';
+import { toPattern } from '../plan/pattern.ts';
+import type { Probe, ServicePlan, User } from '../plan/plan.ts';
+import type { Clock } from '../ports.ts';
+import { attemptProbe } from './probe.ts';
+
+/** What a program is started with; see sys/children.ts, which offers it. */
+export interface Program {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string | null;
+  readonly user: User | null;
+  readonly umask: number | null;
+  readonly nice: number | null;
+  readonly oomScoreAdj: number | null;
+  readonly cpus: readonly number[] | null;
+  readonly limits: ServicePlan['limits'];
+  readonly runName: string;
+}
+
+/** A handle on a run's processes; only the kernel room looks inside. */
+export type RunHandle = { readonly pid: number };
+
+export interface ProcessRoom<Handle extends RunHandle = RunHandle> {
+  spawn(
+    request: Program & { readonly output: readonly (number | null)[] },
+    listener: {
+      spawned(pid: number): void;
+      failed(failure: { readonly step: string; readonly message: string; readonly code: number }): void;
+      exited(exit: Exit): void;
+    },
+  ): Handle | null;
+  signal(run: Handle, signal: string, to: 'main' | 'group'): void;
+  sweep(run: Handle, done: (swept: readonly SweptProcess[]) => void): void;
+  kill(run: Handle, done: (swept: readonly SweptProcess[]) => void): void;
+}
+
+/** A pipe whose writing end goes to the child. */
+export interface Pipe {
+  readonly write: number;
+  closeWrite(): void;
+  read(): Promise<Uint8Array | null>;
+  close(): Promise<void>;
+}
+
+export interface LogRoom {
+  attach(
+    service: string,
+    style: ServicePlan['log'],
+    stdout: Pipe,
+    stderr: Pipe,
+    watcher: { readonly patterns: Map<number, RegExp>; matched(index: number): void; progressed: (() => void) | null },
+  ): () => void;
+}
+
+export interface HandsParts<Handle extends RunHandle = RunHandle> {
+  readonly clock: Clock;
+  readonly processes: ProcessRoom<Handle>;
+  readonly logs: LogRoom;
+  openPipe(owner: User | null): Pipe;
+  openNotify(uid: number, onReady: () => void): { readonly address: string; close(): void };
+  /** Who listens on a port, in words; null: nobody. */
+  portHolder(port: number): string | null;
+  runTool(program: Program, abort: AbortSignal): Promise<{ code: number | null; words: string; lastLine: string }>;
+  fileExists(path: string): boolean;
+  readonly ownUid: number;
+}
+
+/** `start_stall` is told of output at most this often, milliseconds. */
+const PROGRESS_EVERY = 100;
+
+interface Resources<Handle> {
+  readonly run: number;
+  handle: Handle | null;
+  readonly abort: AbortController;
+  release: (() => void)[];
+}
+
+export class Hands<Handle extends RunHandle = RunHandle> {
+  readonly #parts: HandsParts<Handle>;
+  readonly #send: (event: Event) => void;
+  readonly #resources = new Map<string, Resources<Handle>>();
+  readonly #probing = new Map<string, AbortController>();
+
+  constructor(parts: HandsParts<Handle>, send: (event: Event) => void) {
+    this.#parts = parts;
+    this.#send = send;
+  }
+
+  /** The handle of a service's latest run, for those who only look. */
+  handleOf(service: string): Handle | null {
+    return this.#resources.get(service)?.handle ?? null;
+  }
+
+  spawn(plan: ServicePlan, run: number): void {
+    const tell = (news: ServiceEvent) => this.#send({ type: 'service', service: plan.name, run, news });
+    const resources: Resources<Handle> = { run, handle: null, abort: new AbortController(), release: [] };
+    this.#resources.set(plan.name, resources);
+    const fail = (step: string, message: string, code: number) => {
+      this.#release(resources);
+      tell({ type: 'spawn-failed', step, message, code });
+    };
+    for (const port of plan.ports) {
+      const holder = this.#parts.portHolder(port);
+      if (holder !== null) return fail('port', `port ${port} of ${plan.name} is taken by ${holder}`, 1);
+    }
+    try {
+      this.#spawnWith(plan, run, resources, tell, fail);
+    } catch (error) {
+      fail('pipes', error instanceof Error ? error.message : String(error), 1);
+    }
+  }
+
+  #spawnWith(
+    plan: ServicePlan,
+    run: number,
+    resources: Resources<Handle>,
+    tell: (news: ServiceEvent) => void,
+    fail: (step: string, message: string, code: number) => void,
+  ): void {
+    const pipes: Pipe[] = [];
+    const openPipe = () => {
+      const pipe = this.#parts.openPipe(plan.user);
+      pipes.push(pipe);
+      return pipe;
+    };
+    resources.release.push(() => pipes.forEach((pipe) => void pipe.close()));
+    const stdout = openPipe();
+    const stderr = openPipe();
+    const output: (number | null)[] = [stdout.write, stderr.write];
+    const latch = this.#latches(tell);
+    const env = this.#openNotify(plan, resources, output, openPipe, latch.seen);
+    const patterns = new Map<number, RegExp>();
+    plan.ready.forEach((probe, index) => {
+      if (probe.kind === 'log') patterns.set(index, toPattern(probe.pattern));
+    });
+    const handle = this.#parts.processes.spawn(
+      { ...programOf(plan, plan.argv, run, env), output },
+      {
+        spawned: (pid) => {
+          tell({ type: 'spawned', pid });
+          latch.open();
+        },
+        failed: ({ step, message, code }) => fail(step, message, code),
+        exited: (exit) => {
+          resources.abort.abort();
+          tell({ type: 'exited', exit });
+        },
+      },
+    );
+    for (const pipe of pipes) pipe.closeWrite();
+    if (handle === null) return;
+    resources.handle = handle;
+    const progressed = plan.startStall === null ? null : this.#thinned(() => tell({ type: 'progressed' }));
+    const watcher = { patterns, matched: latch.seen, progressed };
+    // From here on the log room reads the two streams to their ends, however the run goes.
+    pipes.splice(0, 2);
+    resources.release.push(this.#parts.logs.attach(plan.name, plan.log, stdout, stderr, watcher));
+  }
+
+  /** A program may say that it is ready before the news of its exec is here: such words are kept until then. */
+  #latches(tell: (news: ServiceEvent) => void): { readonly seen: (index: number) => void; readonly open: () => void } {
+    let early: number[] | null = [];
+    return {
+      seen: (index) => (early === null ? tell({ type: 'latched', index }) : void early.push(index)),
+      open: () => {
+        const held = early ?? [];
+        early = null;
+        for (const index of held) tell({ type: 'latched', index });
+      },
+    };
+  }
+
+  /** What notify probes need: a socket named in NOTIFY_SOCKET, or a pipe at the descriptor asked for. */
+  #openNotify(
+    plan: ServicePlan,
+    resources: Resources<Handle>,
+    output: (number | null)[],
+    openPipe: () => Pipe,
+    seen: (index: number) => void,
+  ): Record<string, string> {
+    const env: Record<string, string> = {};
+    plan.ready.forEach((probe, index) => {
+      if (probe.kind !== 'notify') return;
+      if (probe.fd === null) {
+        const socket = this.#parts.openNotify(plan.user?.uid ?? this.#parts.ownUid, () => seen(index));
+        resources.release.push(() => socket.close());
+        env.NOTIFY_SOCKET = socket.address;
+        return;
+      }
+      const pipe = openPipe();
+      while (output.length < probe.fd - 1) output.push(null);
+      output[probe.fd - 1] = pipe.write;
+      void awaitNewline(pipe).then((found) => (found ? seen(index) : undefined));
+    });
+    return env;
+  }
+
+  signal(plan: ServicePlan, run: number, signal: string, to: 'main' | 'group'): void {
+    const handle = this.#current(plan, run)?.handle;
+    if (handle !== null && handle !== undefined) this.#parts.processes.signal(handle, signal, to);
+  }
+
+  /** The command's own end changes nothing: the service's does, or the deadline. */
+  runStopCommand(plan: ServicePlan, run: number): void {
+    const resources = this.#current(plan, run);
+    if (resources === undefined || plan.stop.argv === null) return;
+    const env = { MAINPID: String(resources.handle?.pid ?? '') };
+    void this.#parts.runTool(programOf(plan, plan.stop.argv, run, env), resources.abort.signal);
+  }
+
+  sweep(plan: ServicePlan, run: number): void {
+    this.#finish(plan, run, (handle, done) => this.#parts.processes.sweep(handle, done));
+  }
+
+  kill(plan: ServicePlan, run: number): void {
+    this.#finish(plan, run, (handle, done) => this.#parts.processes.kill(handle, done));
+  }
+
+  #finish(
+    plan: ServicePlan,
+    run: number,
+    begin: (handle: Handle, done: (swept: readonly SweptProcess[]) => void) => void,
+  ): void {
+    const resources = this.#current(plan, run);
+    if (resources?.handle === null || resources?.handle === undefined) return;
+    begin(resources.handle, (swept) => {
+      this.#release(resources);
+      this.#send({ type: 'service', service: plan.name, run, news: { type: 'emptied', swept } });
+    });
+  }
+
+  probe(plan: ServicePlan, run: number, kind: ProbeKind, index: number, attempt: number): void {
+    const probe: Probe | undefined = kind === 'ready' ? plan.ready[index] : plan.live[index];
+    if (probe === undefined) return;
+    this.abandonProbe(plan);
+    const controller = new AbortController();
+    this.#probing.set(plan.name, controller);
+    void attemptProbe(probe, controller.signal, {
+      cwd: plan.cwd,
+      fileExists: (path) => this.#parts.fileExists(path),
+      runTool: (argv) => this.#parts.runTool(programOf(plan, argv, run, {}), controller.signal),
+    }).then(({ ok, detail }) => {
+      if (controller.signal.aborted) return;
+      this.#probing.delete(plan.name);
+      this.#send({ type: 'service', service: plan.name, run, news: { type: 'answered', attempt, ok, detail } });
+    });
+  }
+
+  abandonProbe(plan: ServicePlan): void {
+    this.#probing.get(plan.name)?.abort();
+    this.#probing.delete(plan.name);
+  }
+
+  #current(plan: ServicePlan, run: number): Resources<Handle> | undefined {
+    const resources = this.#resources.get(plan.name);
+    return resources?.run === run ? resources : undefined;
+  }
+
+  #release(resources: Resources<Handle>): void {
+    resources.abort.abort();
+    for (const release of resources.release) release();
+    resources.release = [];
+  }
+
+  #thinned(tell: () => void): () => void {
+    let last = -Infinity;
+    return () => {
+      const now = this.#parts.clock.now();
+      if (now - last < PROGRESS_EVERY) return;
+      last = now;
+      tell();
+    };
+  }
+}
+
+/** A program run as the service would be: its user, folder, limits and environment. */
+function programOf(
+  plan: ServicePlan,
+  argv: readonly string[],
+  run: number,
+  extra: Readonly<Record<string, string>>,
+): Program {
+  const { cwd, user, umask, nice, oomScoreAdj, cpus, limits, name } = plan;
+  const env = { ...plan.env, SVC_RUN: String(run), ...extra };
+  return { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits, runName: `${name}#${run}` };
+}
+
+async function awaitNewline(pipe: Pipe): Promise<boolean> {
+  for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) if (chunk.includes(10)) return true;
+  return false;
+}

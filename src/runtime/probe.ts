@@ -1,0 +1,73 @@
+// One attempt of one probe: holds, or why not, in words for people. Abortable; counts nothing and remembers nothing.
+// Addresses are literal (the configuration sees to that): a name look-up needs a thread and hangs where the process
+// limit is used up.
+import { connect } from 'node:net';
+import type { HttpProbe, Probe } from '../plan/plan.ts';
+
+export interface Answer {
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+export interface ProbeHelp {
+  readonly cwd: string | null;
+  fileExists(path: string): boolean;
+  runTool(argv: readonly string[]): Promise<{ code: number | null; words: string; lastLine: string }>;
+}
+
+/** Never rejects; after an abort its answer is not looked at. `log` and `notify` are told by others. */
+export async function attemptProbe(probe: Probe, abort: AbortSignal, help: ProbeHelp): Promise<Answer> {
+  switch (probe.kind) {
+    case 'http': {
+      const { attemptHttp } = await import('./probe-http.ts');
+      return attemptHttp(probe satisfies HttpProbe, abort);
+    }
+    case 'tcp':
+      return attemptTcp(probe.host, probe.port, abort);
+    case 'exec': {
+      const { code, words, lastLine } = await help.runTool(probe.argv);
+      return { ok: code === 0, detail: code === 0 || lastLine === '' ? words : `${words}: ${lastLine}` };
+    }
+    case 'file': {
+      const path = probe.path.startsWith('/') || help.cwd === null ? probe.path : `${help.cwd}/${probe.path}`;
+      const ok = help.fileExists(path);
+      return { ok, detail: ok ? `${path} exists` : `${path} does not exist yet` };
+    }
+    case 'log':
+    case 'notify':
+      return { ok: false, detail: 'waiting' };
+    default:
+      return probe satisfies never;
+  }
+}
+
+function attemptTcp(host: string, port: number, abort: AbortSignal): Promise<Answer> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    const finish = (ok: boolean, detail: string) => {
+      socket.destroy();
+      resolve({ ok, detail });
+    };
+    socket.once('connect', () => finish(true, `${host}:${port} accepts connections`));
+    socket.once('error', (error) => finish(false, describeConnectError(error, `${host}:${port}`)));
+    abort.addEventListener('abort', () => finish(false, 'abandoned'), { once: true });
+  });
+}
+
+/** A connection's failure in words. */
+export function describeConnectError(error: unknown, where: string): string {
+  const code = error !== null && typeof error === 'object' && 'code' in error ? String(error.code) : '';
+  switch (code) {
+    case 'ECONNREFUSED':
+      return `nothing listens on ${where}`;
+    case 'ENOENT':
+      return `there is no socket at ${where}`;
+    case 'ECONNRESET':
+    case 'UND_ERR_SOCKET':
+      return `${where} closed the connection`;
+    case 'EACCES':
+      return `no permission to connect to ${where}`;
+    default:
+      return `cannot connect to ${where}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}

@@ -1,0 +1,89 @@
+// The first line of the program: before anything else is loaded, a supervising process re-executes itself once with the
+// settings that make the runtime fit for PID 1. The pid stays. Also knows how to give the container's own environment
+// back, so that none of the settings reaches a child and none of the container's variables reaches the runtime.
+
+/**
+ * Settings of the second stage. Threads first: a service that has used up the process limit makes the runtime's next
+ * thread creation abort, and PID 1 with it, so collect garbage and compile on the one thread there is
+ * (oven-sh/bun#36979). SIGPWR, which the collector would use, is moved out of the way of services and hosts.
+ */
+const SETTINGS: Readonly<Record<string, string>> = {
+  BUN_JSC_numberOfGCMarkers: '1',
+  BUN_JSC_useConcurrentGC: '0',
+  BUN_JSC_useConcurrentJIT: '0',
+  BUN_GC_TIMER_DISABLE: '1',
+  JSC_SIGNAL_FOR_GC: '62',
+  MIMALLOC_PURGE_DELAY: '-1',
+  UV_THREADPOOL_SIZE: '4',
+};
+
+/** Holds the pid, so that a child that inherits it by accident does not take itself for booted. */
+const STAGE = 'SVC_SUPER_STAGE';
+/** Prefix under which a variable that the runtime would obey crosses the re-execution. */
+const KEPT = 'SVC_SUPER_KEEP_';
+/** What the runtime, its allocator or the dynamic linker obeys. */
+const OBEYED = /^(?:BUN_|NODE_|JSC_|MIMALLOC_|UV_|MALLOC_|LD_PRELOAD$|LD_AUDIT$|GLIBC_TUNABLES$)/;
+
+/** Commands that end soon and supervise nothing: they skip the second stage. */
+const SHORT = new Set([
+  'status',
+  'health',
+  'check',
+  'schema',
+  'version',
+  'help',
+  '-h',
+  '--help',
+  '-V',
+  '--version',
+  '__exec',
+]);
+
+type Environment = Record<string, string>;
+
+/** The environment of the second stage. Pure. */
+export function toStage(environment: Environment, pid: number): Environment {
+  const next: Environment = {};
+  for (const [name, value] of Object.entries(environment)) next[OBEYED.test(name) ? KEPT + name : name] = value;
+  return { ...next, ...SETTINGS, [STAGE]: String(pid) };
+}
+
+/** The container's environment again, from that of the second stage. Pure. */
+export function fromStage(environment: Environment): Environment {
+  const original: Environment = {};
+  for (const [name, value] of Object.entries(environment)) {
+    if (name.startsWith(KEPT)) original[name.slice(KEPT.length)] = value;
+    else if (name !== STAGE && !(name in SETTINGS)) original[name] = value;
+  }
+  return original;
+}
+
+/** What a helper process of ours runs with: the settings and nothing of the container. */
+export function helperEnvironment(): Environment {
+  return { ...SETTINGS };
+}
+
+function current(): Environment {
+  return { ...process.env } as Environment;
+}
+
+/** Whether this process runs with the settings. */
+export function isBooted(): boolean {
+  return process.env[STAGE] === String(process.pid);
+}
+
+/** The container's environment, whichever stage this is. */
+export function containerEnvironment(): Environment {
+  return isBooted() ? fromStage(current()) : current();
+}
+
+/** Only the compiled file can execute itself; under a development runtime the settings are left out. */
+const isCompiled = Bun.main.startsWith('/$bunfs/');
+
+if (isCompiled && !isBooted() && !SHORT.has(process.argv[2] ?? '')) {
+  try {
+    process.execve?.(process.execPath, [process.argv0, ...process.argv.slice(2)], toStage(current(), process.pid));
+  } catch {
+    // Where the file cannot be executed again (unlinked, noexec remount), the first stage does the work.
+  }
+}

@@ -1,0 +1,514 @@
+// The only spawner, the only reaper, the only kill. Every child of ours is known here from the moment it exists, so the
+// reaper can tell it from an orphan and its exit status is never lost. Runs are watched as sets of processes (pid and
+// start time) that outlive their main process. Decides nothing: when to signal, sweep or kill is told from above.
+
+import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
+import type { Clock } from '../ports.ts';
+import { helperEnvironment } from './boot.ts';
+import { describeExecFailure, describeFolder, isPlain, type LaunchFailure, type LaunchSpec } from './launch.ts';
+import {
+  getLimit,
+  openPipe,
+  peekEndedChild,
+  pidfdWorks,
+  type RawLimit,
+  RESOURCE,
+  reapChild,
+  setLimit,
+} from './libc.ts';
+import {
+  isGone,
+  membersOf,
+  type Process,
+  type Processes,
+  readMark,
+  readProcess,
+  readProcesses,
+  readRunName,
+  readTitle,
+} from './processes.ts';
+
+/** Numbers of Linux signals by name; real-time ones as SIGRTMIN+n (glibc's SIGRTMIN is 34). */
+export function signalNumber(name: string): number {
+  const realTime = /^SIGRTMIN(?:\+(\d+))?$/.exec(name);
+  if (realTime !== null) return 34 + Number(realTime[1] ?? 0);
+  return (constants.signals as Record<string, number>)[name] ?? 15;
+}
+
+const NAMES = new Map(
+  Object.entries(constants.signals)
+    .map(([name, number]) => [number, name] as const)
+    .reverse(),
+);
+
+export function signalName(number: number): string {
+  return NAMES.get(number) ?? (number >= 34 ? `SIGRTMIN+${number - 34}` : `signal ${number}`);
+}
+
+export type ChildExit =
+  | { readonly kind: 'code'; readonly code: number }
+  | { readonly kind: 'signal'; readonly signal: string; readonly number: number };
+
+export interface SpawnRequest extends LaunchSpec {
+  /** `vllm#3`: what the environment mark says, and what messages call it. */
+  readonly runName: string;
+  /** Descriptors of the child from 1 on; a null is /dev/null. They stay open here: the caller closes them. */
+  readonly output: readonly (number | null)[];
+}
+
+export interface RunListener {
+  /** The program itself is executing. Comes at once or, where __exec prepares it, a little later. */
+  spawned(pid: number): void;
+  /** It never executed; no process is left. */
+  failed(failure: LaunchFailure): void;
+  /** The main process ended; others of the run may live. */
+  exited(exit: ChildExit): void;
+}
+
+/** One bare spawn: in its own session, descriptors as numbers, nothing decided. Throws what the runtime throws. */
+export interface Launch {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string | null;
+  readonly stdio: readonly ('ignore' | number | Uint8Array)[];
+  /** As the runtime tells it: a code, or a signal's name or (real-time) number. */
+  readonly onExit: (code: number | null, signal: string | number | null) => void;
+}
+export type Starter = (launch: Launch) => { readonly pid: number };
+
+/**
+ * How services are started. `Bun.spawn` and not execa: execa, like node:child_process, tells a death by a real-time
+ * signal as exit code 0, and costs twice the processor time.
+ */
+const startService: Starter = ({ command, env, cwd, stdio, onExit }) =>
+  Bun.spawn({
+    cmd: [...command],
+    env: { ...env },
+    ...(cwd !== null && { cwd }),
+    stdio: stdio as ['ignore', 'ignore', 'ignore'],
+    detached: true,
+    onExit: (_child, code, signal) => onExit(code, signal as string | number | null),
+  });
+
+/** One run's processes, from the spawn until nothing of it is left. */
+interface Run {
+  readonly pid: number;
+  readonly start: number;
+  readonly mark: string;
+  readonly runName: string;
+  readonly listener: RunListener;
+  /** Every process ever seen as a member: pid -> start. */
+  readonly known: Map<number, number>;
+  exited: boolean;
+  /** Set while the run is being ended; undefined before. */
+  ending: Ending | undefined;
+}
+
+interface Ending {
+  signal: 'SIGTERM' | 'SIGKILL';
+  /** pid:start of those that got `signal`. */
+  readonly signalled: Set<string>;
+  readonly swept: Map<string, { readonly pid: number; readonly name: string }>;
+  done: (swept: readonly { readonly pid: number; readonly name: string }[]) => void;
+  pause: number;
+  cancel: () => void;
+}
+
+const FIRST_LOOK = 2;
+const LAST_LOOK = 100;
+/** With no SIGCHLD to listen to, orphans are looked for this often, milliseconds. */
+const SWEEP_EVERY = 1_000;
+/** Marks are this supervisor's random number and the run's, far from any limit that a person would set. */
+const MARK_SHIFT = 20n;
+
+export class Children {
+  readonly #clock: Clock;
+  readonly #runs = new Map<number, Run>();
+  /** Children that the runtime itself waits for. */
+  readonly #own = new Set<number>();
+  readonly #self = process.pid;
+  readonly #softFiles: bigint;
+  readonly #files: RawLimit;
+  readonly #locks: RawLimit;
+  readonly #markBase: bigint;
+  #marked = 0;
+  #marksWork = true;
+  #snapshot: Processes | null = null;
+  readonly #marks = new Map<string, { mark?: string | null; runName?: string | null }>();
+  /** Orphans reaped since the start. */
+  reaped = 0;
+
+  constructor(clock: Clock, seed: number) {
+    this.#clock = clock;
+    const files = getLimit(RESOURCE.nofile);
+    this.#softFiles = files.soft;
+    // The build keeps the runtime from raising the soft limit unseen; raised here, it can be given back to children.
+    this.#files = { soft: files.hard, hard: files.hard };
+    setLimit(RESOURCE.nofile, this.#files);
+    this.#locks = getLimit(RESOURCE.locks);
+    this.#markBase = (BigInt(seed >>> 0) + 0x1_0000_0000n) << MARK_SHIFT;
+  }
+
+  /** Begins to reap orphans: by SIGCHLD where pidfds work, else by looking (the two would fight, oven-sh/bun#42933). */
+  beginReaping(): void {
+    if (pidfdWorks(this.#self, closeSync)) {
+      process.on('SIGCHLD', () => this.#reap());
+      this.#reap();
+      return;
+    }
+    const again = () => {
+      this.#reap();
+      this.#clock.after(SWEEP_EVERY, again);
+    };
+    again();
+  }
+
+  /** Starts a program in its own session. What it is told comes through the listener, at once or later. */
+  spawn(request: SpawnRequest, listener: RunListener, starter: Starter = startService): Run | null {
+    if (request.cwd !== null && isPlain(request)) {
+      const failure = describeFolder(request.cwd);
+      if (failure !== null) {
+        listener.failed(failure);
+        return null;
+      }
+    }
+    return isPlain(request)
+      ? this.#spawnPlain(request, listener, starter)
+      : this.#spawnPrepared(request, listener, starter);
+  }
+
+  #spawnPlain(request: SpawnRequest, listener: RunListener, starter: Starter): Run | null {
+    const [file = ''] = request.argv;
+    const { env, cwd, output } = request;
+    const stdio = ['ignore' as const, ...output.map((fd) => fd ?? ('ignore' as const))];
+    const attempt = (command: readonly string[]) =>
+      this.#start({ command, env, cwd, stdio }, request.runName, listener, starter);
+    try {
+      const run = attempt(request.argv);
+      listener.spawned(run.pid);
+      return run;
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === 'ENOEXEC') {
+        // A script without `#!` goes to the shell, as execvp(3) has it.
+        try {
+          const run = attempt(['/bin/sh', ...request.argv]);
+          listener.spawned(run.pid);
+          return run;
+        } catch {
+          // Told below as what it was at first.
+        }
+      }
+      listener.failed(describeSpawnFailure(file, code, error));
+      return null;
+    }
+  }
+
+  #spawnPrepared(request: SpawnRequest, listener: RunListener, starter: Starter): Run | null {
+    const { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits } = request;
+    const spec: LaunchSpec = { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits };
+    let status: { readonly read: number; readonly write: number } | undefined;
+    try {
+      status = openPipe();
+      const statusFd = request.output.length + 1;
+      const command = [process.execPath, '__exec', String(statusFd)];
+      const input = Buffer.from(JSON.stringify(spec));
+      let failure: LaunchFailure | null = null;
+      let told = false;
+      let exit: ChildExit | null = null;
+      // The status ends when the program executes; whether it did must be known before its exit is told.
+      const relay: RunListener = {
+        ...listener,
+        exited: (how) => {
+          exit = how;
+          if (told && failure === null) listener.exited(how);
+        },
+      };
+      const stdio = [input, ...request.output.map((fd) => fd ?? ('ignore' as const)), status.write];
+      const bare = { command, env: helperEnvironment(), cwd: null, stdio };
+      const run = this.#start(bare, request.runName, relay, starter);
+      closeSync(status.write);
+      void readAll(status.read).then((text) => {
+        told = true;
+        failure = text === '' ? null : (JSON.parse(text) as LaunchFailure);
+        if (failure === null) {
+          listener.spawned(run.pid);
+          if (exit !== null) listener.exited(exit);
+          return;
+        }
+        this.#runs.delete(run.pid);
+        listener.failed(failure);
+      });
+      return run;
+    } catch (error) {
+      if (status !== undefined) {
+        closeSync(status.read);
+        closeSync(status.write);
+      }
+      listener.failed(describeSpawnFailure(request.argv[0] ?? '', codeOf(error), error));
+      return null;
+    }
+  }
+
+  /** One spawn with the limits that only the child is to have: the soft NOFILE given back, the mark put on. */
+  #start(launch: Omit<Launch, 'onExit'>, runName: string, listener: RunListener, starter: Starter): Run {
+    this.#marked += 1;
+    const mark = this.#markBase + BigInt(this.#marked);
+    let run: Run | undefined;
+    this.#limitChild(mark);
+    try {
+      const onExit: Launch['onExit'] = (code, signal) => {
+        if (run !== undefined) this.#onExit(run, code, signal);
+      };
+      const { pid } = starter({ ...launch, onExit });
+      this.#own.add(pid);
+      const start = readProcess(pid)?.start ?? 0;
+      const known = new Map([[pid, start]]);
+      run = { pid, start, mark: String(mark), runName, listener, known, exited: false, ending: undefined };
+      this.#runs.set(pid, run);
+      return run;
+    } finally {
+      this.#unlimitChild();
+    }
+  }
+
+  #limitChild(mark: bigint): void {
+    setLimit(RESOURCE.nofile, { soft: this.#softFiles, hard: this.#files.hard });
+    if (!this.#marksWork) return;
+    try {
+      setLimit(RESOURCE.locks, { soft: mark, hard: this.#locks.hard });
+    } catch {
+      // gVisor lets few limits be set; the environment's mark remains.
+      this.#marksWork = false;
+    }
+  }
+
+  #unlimitChild(): void {
+    setLimit(RESOURCE.nofile, this.#files);
+    if (this.#marksWork) setLimit(RESOURCE.locks, this.#locks);
+  }
+
+  #onExit(run: Run, code: number | null, signal: number | string | null): void {
+    this.#disown(run.pid);
+    run.exited = true;
+    const exit: ChildExit =
+      signal === null
+        ? { kind: 'code', code: code ?? 0 }
+        : typeof signal === 'number'
+          ? { kind: 'signal', signal: signalName(signal), number: signal }
+          : { kind: 'signal', signal, number: signalNumber(signal) };
+    run.listener.exited(exit);
+    this.#look(run);
+  }
+
+  #disown(pid: number): void {
+    this.#own.delete(pid);
+    // It may have stood before orphans in the kernel's queue.
+    this.#reap();
+  }
+
+  /**
+   * Takes every ended orphan off the kernel's hands. A child of the runtime's at the head of the queue hides what is
+   * behind it: its exit is about to be noticed, so look again on the next turn.
+   */
+  #reap(): void {
+    for (;;) {
+      const pid = peekEndedChild();
+      if (pid === 0) break;
+      if (this.#own.has(pid)) {
+        setImmediate(() => this.#reapAgain(pid));
+        return;
+      }
+      reapChild(pid);
+      this.reaped += 1;
+      this.#snapshot = null;
+    }
+    for (const run of this.#runs.values()) if (run.ending !== undefined && run.exited) this.#lookSoon(run);
+  }
+
+  #reapAgain(head: number): void {
+    if (peekEndedChild() === head) setImmediate(() => this.#reapAgain(head));
+    else this.#reap();
+  }
+
+  /** Sends one signal to a run's main process or its group. The set is taken before, so that nobody gets away. */
+  signal(run: Run, signal: string, to: 'main' | 'group'): void {
+    this.#members(run);
+    if (run.exited) return;
+    this.#kill(to === 'group' ? -run.pid : run.pid, signal);
+  }
+
+  /** Main is gone: SIGTERM to the rest; `done` when no process is left, with the names of what was. */
+  sweep(run: Run, done: Ending['done']): void {
+    this.#end(run, 'SIGTERM', done);
+  }
+
+  /** SIGKILL to all of the run, and to what it still brings forth. */
+  kill(run: Run, done: Ending['done']): void {
+    this.#end(run, 'SIGKILL', done);
+  }
+
+  #end(run: Run, signal: Ending['signal'], done: Ending['done']): void {
+    if (run.ending === undefined) {
+      run.ending = { signal, signalled: new Set(), swept: new Map(), done, pause: FIRST_LOOK, cancel: () => undefined };
+    } else {
+      run.ending.done = done;
+      if (signal === 'SIGKILL' && run.ending.signal !== 'SIGKILL') {
+        run.ending.signal = signal;
+        run.ending.signalled.clear();
+        run.ending.pause = FIRST_LOOK;
+      }
+    }
+    this.#look(run);
+  }
+
+  #lookSoon(run: Run): void {
+    if (run.ending === undefined) return;
+    run.ending.cancel();
+    run.ending.cancel = this.#clock.after(0, () => this.#look(run));
+  }
+
+  /** One look at a run that is being ended: signals who has not been, and ends when nobody is left. */
+  #look(run: Run): void {
+    const { ending } = run;
+    if (ending === undefined) return;
+    ending.cancel();
+    let alive = this.#members(run).filter((process) => !isGone(process));
+    // SIGKILL again and again until a pass finds nobody new: a process may have forked meanwhile.
+    for (let pass = 0; this.#signalNew(run, ending, alive) && pass < 8; pass += 1) {
+      this.#snapshot = null;
+      alive = this.#members(run).filter((process) => !isGone(process));
+    }
+    if (alive.length === 0 && run.exited) {
+      run.ending = undefined;
+      this.#runs.delete(run.pid);
+      ending.done([...ending.swept.values()]);
+      return;
+    }
+    ending.cancel = this.#clock.after(ending.pause, () => this.#look(run));
+    ending.pause = Math.min(LAST_LOOK, ending.pause * 2);
+  }
+
+  /** Signals the members that have not had this signal yet; true when SIGKILL was sent to somebody. */
+  #signalNew(run: Run, ending: Ending, alive: readonly Process[]): boolean {
+    let sent = false;
+    for (const process of alive) {
+      const key = `${process.pid}:${process.start}`;
+      if (ending.signalled.has(key)) continue;
+      ending.signalled.add(key);
+      if (process.pid !== run.pid && !ending.swept.has(key))
+        ending.swept.set(key, { pid: process.pid, name: readTitle(process) });
+      this.#kill(process.pid, ending.signal);
+      sent = ending.signal === 'SIGKILL';
+    }
+    return sent;
+  }
+
+  /** The run's processes now; each is remembered, so that it is found again when its parents are gone. */
+  #members(run: Run): Process[] {
+    const roots = {
+      main: run.pid,
+      mainStart: run.start,
+      mark: this.#marksWork ? run.mark : '',
+      runName: run.runName,
+      known: run.known,
+    };
+    const marks = {
+      mark: (process: Process) => this.#markOf(process),
+      runName: (process: Process) => this.#runNameOf(process),
+    };
+    const members = membersOf(roots, this.#scan(), marks, this.#self);
+    for (const { pid, start } of members) run.known.set(pid, start);
+    return members;
+  }
+
+  /** /proc is read once for all runs that are looked at in the same turn of the event loop. */
+  #scan(): Processes {
+    if (this.#snapshot === null) {
+      this.#snapshot = readProcesses();
+      setImmediate(() => {
+        this.#snapshot = null;
+      });
+    }
+    return this.#snapshot;
+  }
+
+  #remembered(process: Process): { mark?: string | null; runName?: string | null } {
+    const key = `${process.pid}:${process.start}`;
+    let found = this.#marks.get(key);
+    if (found === undefined) {
+      if (this.#marks.size > 4_096) this.#marks.clear();
+      found = {};
+      this.#marks.set(key, found);
+    }
+    return found;
+  }
+
+  #markOf(process: Process): string | null {
+    if (!this.#marksWork) return null;
+    const remembered = this.#remembered(process);
+    remembered.mark ??= readMark(process.pid);
+    return remembered.mark;
+  }
+
+  #runNameOf(process: Process): string | null {
+    if (this.#marksWork || this.#own.has(process.pid)) return null;
+    const remembered = this.#remembered(process);
+    remembered.runName ??= readRunName(process.pid);
+    return remembered.runName;
+  }
+
+  /** The processes of a run for those who only look: live ones, main included. */
+  processesOf(run: Run): readonly Process[] {
+    return this.#members(run).filter((process) => !isGone(process));
+  }
+
+  #kill(pid: number, signal: string): void {
+    try {
+      process.kill(pid, signalNumber(signal));
+    } catch {
+      // Gone meanwhile (ESRCH), or not ours to signal any more (EPERM): the next look tells.
+    }
+  }
+
+  /** Last resort when the supervisor itself dies: SIGKILL to everything that is known, without waiting. */
+  killEverything(): void {
+    this.#snapshot = null;
+    for (const run of this.#runs.values()) for (const { pid } of this.#members(run)) this.#kill(pid, 'SIGKILL');
+  }
+}
+
+export type { Run };
+
+function codeOf(error: unknown): string {
+  return error !== null && typeof error === 'object' && 'code' in error ? String(error.code) : '';
+}
+
+function describeSpawnFailure(file: string, code: string, error: unknown): LaunchFailure {
+  const message = error instanceof Error ? error.message : String(error);
+  if (code === 'EAGAIN' || code === 'ENOMEM') {
+    return {
+      step: 'fork',
+      message: `cannot fork: ${code === 'EAGAIN' ? 'the process limit is used up' : 'out of memory'}`,
+      code: 1,
+    };
+  }
+  if (code === 'EMFILE' || code === 'ENFILE')
+    return { step: 'pipes', message: 'cannot start: file descriptors are used up', code: 1 };
+  return describeExecFailure(file, code, message);
+}
+
+async function readAll(fd: number): Promise<string> {
+  let text = '';
+  try {
+    for await (const chunk of Bun.file(fd).stream()) text += Buffer.from(chunk).toString();
+  } finally {
+    try {
+      closeSync(fd);
+    } catch {
+      // Closed by the reader.
+    }
+  }
+  return text;
+}

@@ -1,0 +1,56 @@
+// Who listens on a TCP port: /proc/net/tcp and tcp6 (proc_pid_net(5)), and whose descriptor that socket is. Binds nothing,
+// so a port in TIME_WAIT or held by ourselves for a moment is never mistaken for taken.
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readProcess } from './processes.ts';
+
+const LISTEN = '0A';
+/** Wildcard and loopback addresses as the kernel prints them; a listener on another address does not stand in the way. */
+const LOCAL = new Set([
+  '00000000',
+  '0100007F',
+  '00000000000000000000000000000000',
+  '00000000000000000000000001000000',
+  '0000000000000000FFFF00000100007F',
+]);
+
+/** The inode of the socket that listens on `port`, in one table's text; null: nobody. Pure. */
+export function findListener(table: string, port: number): string | null {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  for (const line of table.split('\n')) {
+    const field = line.trim().split(/\s+/);
+    const local = field[1];
+    if (field[3] !== LISTEN || local === undefined || !local.endsWith(suffix)) continue;
+    if (LOCAL.has(local.slice(0, -suffix.length))) return field[9] ?? null;
+  }
+  return null;
+}
+
+/** Who holds a port, in words (`pid 12 (nginx)`); null: it is free, or this kernel does not tell. */
+export function portHolder(port: number): string | null {
+  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
+    let text: string;
+    try {
+      text = readFileSync(table, 'latin1');
+    } catch {
+      continue;
+    }
+    const inode = findListener(text, port);
+    if (inode !== null) return holderOf(`socket:[${inode}]`) ?? 'a process that cannot be seen from here';
+  }
+  return null;
+}
+
+function holderOf(socket: string): string | null {
+  for (const pid of readdirSync('/proc')) {
+    if (!/^\d+$/.test(pid)) continue;
+    try {
+      for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+        if (readlinkSync(`/proc/${pid}/fd/${fd}`) === socket)
+          return `pid ${pid} (${readProcess(Number(pid))?.name ?? '?'})`;
+      }
+    } catch {
+      // Another user's, or gone.
+    }
+  }
+  return null;
+}

@@ -1,0 +1,148 @@
+// What /proc tells about processes: who descends from whom, in which session, with which mark. Reads only; no `ps`, no
+// /proc/<pid>/task/<tid>/children (absent in gVisor and in kernels without CONFIG_PROC_CHILDREN). Signals nobody.
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** A pid alone may be reused; with its start time (clock ticks since boot) it names one process for ever. */
+export interface Process {
+  readonly pid: number;
+  readonly start: number;
+  readonly name: string;
+  readonly state: string;
+  readonly parent: number;
+  readonly group: number;
+  readonly session: number;
+  /** User and system time in clock ticks, resident pages. */
+  readonly ticks: number;
+  readonly pages: number;
+}
+
+export type Processes = ReadonlyMap<number, Process>;
+
+/** One line of /proc/<pid>/stat (proc_pid_stat(5)). The name stands in parentheses and may hold any byte, `)` too. */
+export function parseStat(text: string): Process | null {
+  const open = text.indexOf('(');
+  const close = text.lastIndexOf(')');
+  if (open < 0 || close < open) return null;
+  const field = text.slice(close + 2).split(' ');
+  const number = (position: number) => Number(field[position - 3]);
+  const pid = Number(text.slice(0, open));
+  if (!Number.isInteger(pid) || field.length < 22) return null;
+  return {
+    pid,
+    name: text.slice(open + 1, close),
+    state: field[0] ?? '?',
+    parent: number(4),
+    group: number(5),
+    session: number(6),
+    ticks: number(14) + number(15),
+    start: number(22),
+    pages: number(24),
+  };
+}
+
+export function isGone(process: Process): boolean {
+  return process.state === 'Z' || process.state === 'X';
+}
+
+export function readProcess(pid: number): Process | null {
+  try {
+    return parseStat(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return null;
+  }
+}
+
+/** All processes of this PID namespace, as near to one moment as /proc allows. */
+export function readProcesses(): Processes {
+  const found = new Map<number, Process>();
+  for (const entry of readdirSync('/proc')) {
+    const first = entry.charCodeAt(0);
+    if (first < 48 || first > 57) continue;
+    const process = readProcess(Number(entry));
+    if (process !== null) found.set(process.pid, process);
+  }
+  return found;
+}
+
+/**
+ * The mark of a process: its soft RLIMIT_LOCKS, a limit that Linux has not enforced since 2.4 (getrlimit(2)) and that
+ * every descendant inherits, through exec with an empty environment, setsid, setuid and renaming. /proc/<pid>/limits may
+ * be read by anybody, unlike environ, which the superuser of an ordinary container may not read of another user's process.
+ */
+export function readMark(pid: number): string | null {
+  try {
+    return /^Max file locks\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'latin1'))?.[1] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** Where limits cannot carry the mark: the run's own variables in the environment a process was executed with. */
+export function readRunName(pid: number): string | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/environ`, 'latin1');
+    const service = /(?:^|\0)SVC_NAME=([^\0]*)/.exec(text)?.[1];
+    const run = /(?:^|\0)SVC_RUN=([^\0]*)/.exec(text)?.[1];
+    return service === undefined || run === undefined ? null : `${service}#${run}`;
+  } catch {
+    return null;
+  }
+}
+
+/** A process's name in full: its command line's first words, since `comm` is cut at 15 characters. */
+export function readTitle(process: Process): string {
+  try {
+    const line = readFileSync(`/proc/${process.pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+    if (line.startsWith(process.name) && line.length > process.name.length)
+      return line.split(' ', 1)[0] ?? process.name;
+  } catch {
+    // Gone meanwhile.
+  }
+  return process.name;
+}
+
+/** What makes processes one run's: see `membersOf`. */
+export interface Roots {
+  readonly main: number;
+  readonly mainStart: number;
+  readonly mark: string;
+  readonly runName: string;
+  /** Members found earlier: pid -> start. */
+  readonly known: ReadonlyMap<number, number>;
+}
+
+/** Reads what a process was marked with; given as an argument so that the rule can be tested on made-up processes. */
+export interface Marks {
+  mark(process: Process): string | null;
+  runName(process: Process): string | null;
+}
+
+/**
+ * A run's processes among `all`: main, its group and session, whoever carries the mark, those known from before, and all
+ * descendants of these. Never `self`. Zombies are included; the caller asks isGone().
+ */
+export function membersOf(roots: Roots, all: Processes, marks: Marks, self: number): Process[] {
+  const main = all.get(roots.main);
+  // A main pid that belongs to another process now: its group and session numbers are no longer ours either.
+  const reused = main !== undefined && main.start !== roots.mainStart;
+  const members = new Map<number, Process>();
+  const isRoot = (process: Process): boolean => {
+    if (roots.known.get(process.pid) === process.start) return true;
+    if (!reused && (process.group === roots.main || process.session === roots.main)) return true;
+    if (marks.mark(process) === roots.mark) return true;
+    return process.parent === self && marks.runName(process) === roots.runName;
+  };
+  const childrenOf = new Map<number, Process[]>();
+  for (const process of all.values()) {
+    const siblings = childrenOf.get(process.parent);
+    if (siblings === undefined) childrenOf.set(process.parent, [process]);
+    else siblings.push(process);
+  }
+  const queue = [...all.values()].filter((process) => process.pid !== self && isRoot(process));
+  for (let process = queue.pop(); process !== undefined; process = queue.pop()) {
+    if (process.pid === self || members.has(process.pid)) continue;
+    members.set(process.pid, process);
+    queue.push(...(childrenOf.get(process.pid) ?? []));
+  }
+  return [...members.values()];
+}

@@ -1,0 +1,97 @@
+// Commands that serve a service for a moment: exec probes and stop commands. Started through execa, loaded at the first
+// use; like every child they are known to children.ts, carry a mark of their own and are swept whole when they end.
+import type { Children, Launch, Run, RunListener, SpawnRequest, Starter } from './children.ts';
+import { OutputPipe } from './pipes.ts';
+
+/** What a command came to: its exit, or why there was none; and its last line of output. */
+export interface ToolResult {
+  readonly code: number | null;
+  readonly words: string;
+  readonly lastLine: string;
+}
+
+export type ToolRequest = Omit<SpawnRequest, 'output'>;
+
+/** As much of the output as is looked at, bytes. */
+const OUTPUT_KEPT = 4_096;
+
+/**
+ * Runs a command to its end; never rejects. Aborting kills it and all it started. What it leaves behind is killed too.
+ */
+export async function runTool(children: Children, request: ToolRequest, abort: AbortSignal): Promise<ToolResult> {
+  const starter = await loadStarter();
+  if (abort.aborted) return { code: null, words: 'aborted', lastLine: '' };
+  let pipe: OutputPipe;
+  try {
+    pipe = new OutputPipe(request.user);
+  } catch (error) {
+    return { code: null, words: error instanceof Error ? error.message : String(error), lastLine: '' };
+  }
+  const output = collect(pipe);
+  const ended = await new Promise<{ code: number | null; words: string }>((resolve) => {
+    let run: Run | null = null;
+    const listener: RunListener = {
+      spawned: () => undefined,
+      failed: ({ message, code }) => resolve({ code, words: message }),
+      exited: (exit) => {
+        const words = exit.kind === 'code' ? `exit code ${exit.code}` : `killed by ${exit.signal}`;
+        const done = () => resolve({ code: exit.kind === 'code' ? exit.code : 128 + exit.number, words });
+        if (run === null) done();
+        else children.kill(run, done);
+      },
+    };
+    run = children.spawn({ ...request, output: [pipe.write, pipe.write] }, listener, starter);
+    pipe.closeWrite();
+    const kill = () => {
+      if (run !== null) children.kill(run, () => undefined);
+    };
+    if (abort.aborted) kill();
+    abort.addEventListener('abort', kill, { once: true });
+  });
+  await pipe.close();
+  return { ...ended, lastLine: lastLineOf(await output) };
+}
+
+async function collect(pipe: OutputPipe): Promise<string> {
+  let text = '';
+  for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) {
+    text = (text + Buffer.from(chunk).toString('utf8')).slice(-OUTPUT_KEPT);
+  }
+  return text;
+}
+
+function lastLineOf(text: string): string {
+  return (
+    text
+      .trimEnd()
+      .split(/[\r\n]+/)
+      .at(-1)
+      ?.slice(0, 200) ?? ''
+  );
+}
+
+let starter: Promise<Starter> | undefined;
+
+/** execa with every decision of its own switched off. */
+function loadStarter(): Promise<Starter> {
+  starter ??= import('execa').then(({ execa }) => {
+    return ({ command, env, cwd, stdio, onExit }: Launch) => {
+      const [file = '', ...args] = command;
+      const child = execa(file, args, {
+        env: { ...env },
+        extendEnv: false,
+        ...(cwd !== null && { cwd }),
+        stdio: [...stdio],
+        detached: true,
+        reject: false,
+        buffer: false,
+        cleanup: false,
+        forceKillAfterDelay: false,
+      } as never) as unknown as import('node:child_process').ChildProcess;
+      if (child.pid === undefined) throw Object.assign(new Error('cannot be started'), { code: 'ENOENT' });
+      child.once('exit', (code, signal) => onExit(code, signal));
+      return { pid: child.pid };
+    };
+  });
+  return starter;
+}

@@ -1,0 +1,198 @@
+// The composition of a supervising process: plan, engine and the rooms it moves, the signals that reach it, its own log,
+// its end. Wires and nothing else; part of the root, with main.ts.
+import { existsSync, writeFileSync } from 'node:fs';
+import pino from 'pino';
+import { renderDiagnostics } from './config/diagnostic.ts';
+import type { Effect } from './core/event.ts';
+import { takeSnapshot } from './core/snapshot.ts';
+import { Sink } from './logs/sinks.ts';
+import { Pipeline } from './logs/pipeline.ts';
+import { loadPlan } from './plan/expand.ts';
+import type { Plan } from './plan/plan.ts';
+import { type Clock, type Files, realClock, realRandom } from './ports.ts';
+import { type Announcement, Engine } from './runtime/engine.ts';
+import { Hands } from './runtime/hands.ts';
+import { Children, type Run } from './sys/children.ts';
+import { becomeSubreaper } from './sys/libc.ts';
+import { portHolder } from './sys/listeners.ts';
+import { OutputPipe } from './sys/pipes.ts';
+
+export interface UpRequest {
+  readonly file: string;
+  readonly names: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly files: Files;
+  readonly version: string;
+  err(text: string): void;
+}
+
+const CONFIG_WRONG = 78;
+/** At the end, output that nobody reads is waited for this long, milliseconds. */
+const LAST_DRAIN = 2_000;
+const POSTMORTEM_LINES = 20;
+const TERMINATION_LOG = '/dev/termination-log';
+
+/** Supervises until all is over; resolves to the container's exit code. */
+export async function up(request: UpRequest): Promise<number> {
+  const loaded = loadPlan({ path: request.file, files: request.files, environment: request.environment, names: request.names });
+  if (!loaded.ok) {
+    request.err(renderDiagnostics(loaded.error));
+    return CONFIG_WRONG;
+  }
+  const { plan } = loaded.value;
+  const clock = realClock;
+  const seed = realRandom.seed();
+  const sinks = { stdout: new Sink(1), stderr: new Sink(2) };
+  const logs = new Pipeline(clock, sinks, plan.services.map(({ name }) => name));
+  const announce = announcer(plan, logs, sinks.stderr);
+  const children = new Children(clock, seed);
+  let hands: Hands<Run> | undefined;
+  const ended = Promise.withResolvers<Effect & { readonly type: 'end' }>();
+  const engine = new Engine(plan, seed, {
+    clock,
+    announce,
+    end: ended.resolve,
+    hands: (send) => {
+      hands = new Hands<Run>(
+        {
+          clock,
+          processes: children,
+          logs,
+          openPipe: (owner) => new OutputPipe(owner),
+          openNotify: lazyNotify(),
+          portHolder,
+          runTool: async (program, abort) => (await import('./sys/tools.ts')).runTool(children, program, abort),
+          fileExists: existsSync,
+          ownUid: process.getuid?.() ?? 0,
+        },
+        send,
+      );
+      return hands;
+    },
+  });
+  const oomBefore = (await import('./sys/cgroup.ts')).countOomKills();
+  listenToSignals(plan, engine);
+  survive(announce);
+  if (process.pid !== 1) {
+    try {
+      becomeSubreaper();
+    } catch {
+      // Orphans then go to whoever is PID 1; marks still find them.
+    }
+  }
+  engine.send({ type: 'began' });
+  children.beginReaping();
+  const control = await openControl(request, engine, children, () => hands, clock, announce);
+  const { onExit } = await import('signal-exit');
+  onExit(() => {
+    control?.close();
+    children.killEverything();
+  });
+  const end = await ended.promise;
+  control?.close();
+  await sayLastWords(end, announce, logs, oomBefore);
+  await Promise.race([logs.drained(), new Promise((resolve) => clock.after(LAST_DRAIN, () => resolve(null)))]);
+  return end.code;
+}
+
+/** The notify room is loaded when the first service asks for it. */
+function lazyNotify(): (uid: number, onReady: () => void) => { readonly address: string; close(): void } {
+  let sockets: import('./sys/notify.ts').NotifySockets | undefined;
+  return (uid, onReady) => {
+    const { NotifySockets } = require('./sys/notify.ts') as typeof import('./sys/notify.ts');
+    sockets ??= new NotifySockets();
+    return sockets.open(uid, onReady);
+  };
+}
+
+/** The supervisor's own events, through pino: objects where the plan's format is JSON, else prefixed sentences. */
+function announcer(plan: Plan, logs: Pipeline, sink: Sink): (announcement: Announcement) => void {
+  const prefix = logs.prefix('svc-super', 'stderr');
+  const encode = (line: string): string => {
+    if (plan.format === 'json') return line;
+    const { level, about, msg } = JSON.parse(line) as { level: string; about?: string; msg: string };
+    const mark = level === 'error' ? 'error: ' : level === 'warn' ? 'warning: ' : '';
+    return `${prefix}${mark}${about === undefined ? '' : `${about} `}${msg}\n`;
+  };
+  const logger = pino(
+    {
+      base: { service: 'svc-super', stream: 'stderr' },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    { write: (line: string) => void sink.offer(Buffer.from(encode(line))) },
+  );
+  return ({ level, service, event, text }) => logger[level]({ event, ...(service !== null && { about: service }) }, text);
+}
+
+const STOPPING = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
+/** Signals that would end the supervisor if nobody listened; they reach the services that name them in `forward`. */
+const PASSED = ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGPROF', 'SIGWINCH', 'SIGXCPU', 'SIGSYS', 'SIGTRAP', 'SIGABRT'] as const;
+
+function listenToSignals(plan: Plan, engine: Engine): void {
+  for (const signal of STOPPING) process.on(signal, () => engine.send({ type: 'stop-asked', signal }));
+  const named = plan.services.flatMap(({ forward }) => Object.keys(forward));
+  for (const signal of new Set<string>([...PASSED, ...named])) {
+    try {
+      process.on(signal as NodeJS.Signals, () => engine.send({ type: 'signalled', signal }));
+    } catch {
+      // Not a signal that the runtime can give; the check at load has said so.
+    }
+  }
+}
+
+/** After the start a bug is said and survived: whatever happens, PID 1 goes on. */
+function survive(announce: (announcement: Announcement) => void): void {
+  const say = (error: unknown) => {
+    const text = `a bug in svc-super, please report it: ${error instanceof Error ? error.stack : String(error)}`;
+    announce({ level: 'error', service: null, event: 'bug', text });
+  };
+  process.on('uncaughtException', say);
+  process.on('unhandledRejection', say);
+}
+
+async function openControl(
+  request: UpRequest,
+  engine: Engine,
+  children: Children,
+  hands: () => Hands<Run> | undefined,
+  clock: Clock,
+  announce: (announcement: Announcement) => void,
+): Promise<{ close(): void } | null> {
+  const { serve } = await import('./control/server.ts');
+  const { socketPlaces } = await import('./control/address.ts');
+  const { usageOf } = await import('./sys/usage.ts');
+  const source = {
+    snapshot: () => takeSnapshot(engine.world, clock.now()),
+    usage: () => usageOf(engine.world.services.keys(), children, (name) => hands()?.handleOf(name) ?? null),
+    version: request.version,
+    pid: process.pid,
+  };
+  const serving = await serve(source, socketPlaces(request.environment, process.getuid?.() ?? 0));
+  if (serving.path !== null) return serving;
+  const text = `status and health will not work: no control socket could be opened (${serving.reasons.join('; ')})`;
+  announce({ level: 'warn', service: null, event: 'no-control', text });
+  return null;
+}
+
+async function sayLastWords(
+  end: Effect & { readonly type: 'end' },
+  announce: (announcement: Announcement) => void,
+  logs: Pipeline,
+  oomBefore: number | null,
+): Promise<void> {
+  if (end.culprit === null) return;
+  const { renderPostmortem } = await import('./runtime/postmortem.ts');
+  const { countOomKills } = await import('./sys/cgroup.ts');
+  const oomAfter = countOomKills();
+  const oomKills = oomBefore === null || oomAfter === null ? null : oomAfter - oomBefore;
+  const lastLines = logs.tail(end.culprit.service, POSTMORTEM_LINES);
+  const words = renderPostmortem(end.culprit, end.code, { oomKills, lastLines });
+  for (const text of words) announce({ level: 'error', service: null, event: 'post-mortem', text });
+  if (!existsSync(TERMINATION_LOG)) return;
+  try {
+    writeFileSync(TERMINATION_LOG, `${words.join('\n')}\n`);
+  } catch {
+    // Kubernetes mounts it writable; elsewhere it is no more than a name.
+  }
+}

@@ -1,0 +1,178 @@
+// Runs dist/svc-super with one of the examples, as PID 1 of a PID namespace of its own or as a plain process, and shows
+// what a user would see: output, exit code, processes. It waits on conditions only, and leaves nothing behind.
+
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+const BINARY = join(ROOT, 'dist/svc-super');
+
+/** A process as seen from outside of the stack. */
+export interface Process {
+  readonly pid: number;
+  readonly name: string;
+  readonly parent: number;
+  readonly args: readonly string[];
+}
+
+export interface Stack {
+  /** svc-super itself, as numbered out here. */
+  readonly pid: number;
+  readonly exitCode: Promise<number>;
+  /** Everything it and its services have written so far, both streams. */
+  output(): string;
+  /** Alive processes of the stack but svc-super: all of its namespace, or its descendants. */
+  processes(): Process[];
+  /** The one process whose arguments contain `text`. */
+  find(text: string): Process;
+  /** `svc-super ARGS` beside it: what `docker exec` would run. */
+  command(...args: string[]): Promise<{ code: number; output: string }>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Says that a test file cannot run here; on a CI machine that is a failure. */
+export function skipWhen(reasons: readonly (string | null)[], what: string): boolean {
+  const why = reasons.filter((reason) => reason !== null).join(', ');
+  if (why === '') return false;
+  if (process.env.CI === 'true') throw new Error(`${what} cannot run: ${why}`);
+  process.stderr.write(`\nSKIPPED ${what}: ${why}\n\n`);
+  return true;
+}
+
+export const notRoot = process.getuid?.() === 0 ? null : 'this needs root, for a PID namespace and for users';
+export const missing = (program: string): string | null => (Bun.which(program) ? null : `${program} is not installed`);
+
+/** Polls until `probe` returns something else than undefined, null or false; what it throws counts as "not yet". */
+export async function until<T>(what: string, probe: () => T | Promise<T>, seconds = 30): Promise<NonNullable<T>> {
+  const deadline = Date.now() + seconds * 1000;
+  let last: unknown = 'never true';
+  while (Date.now() < deadline) {
+    try {
+      const value = await probe();
+      if (value !== undefined && value !== null && value !== false) return value;
+    } catch (error) {
+      last = error;
+    }
+    await Bun.sleep(10);
+  }
+  throw new Error(`waited ${seconds} s for: ${what} (${String(last)})`);
+}
+
+/** `count` different ports that nobody listens on just now. */
+export function freePorts(count: number): number[] {
+  const sockets = Array.from({ length: count }, () =>
+    Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } }),
+  );
+  const ports = sockets.map((socket) => socket.port);
+  for (const socket of sockets) socket.stop(true);
+  return ports;
+}
+
+/** A temporary folder that every user may enter. */
+export async function openFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'svc-super-test-'));
+  await Bun.$`chmod 755 ${folder}`;
+  return folder;
+}
+
+function readProcess(pid: number): Process | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const close = stat.lastIndexOf(')');
+    const [state, parent] = stat.slice(close + 2).split(' ');
+    if (state === 'Z' || state === 'X') return null;
+    const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+    return { pid, name: stat.slice(stat.indexOf('(') + 1, close), parent: Number(parent), args };
+  } catch {
+    return null; // gone meanwhile
+  }
+}
+
+function allProcesses(): Process[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.map((pid) => readProcess(Number(pid))).filter((found) => found !== null);
+}
+
+function namespaceOf(pid: number): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch {
+    return null;
+  }
+}
+
+function descendants(of: number): Process[] {
+  const all = allProcesses();
+  const found: Process[] = [];
+  let parents = [of];
+  while (parents.length > 0) {
+    const children = all.filter((one) => parents.includes(one.parent));
+    found.push(...children);
+    parents = children.map((one) => one.pid);
+  }
+  return found;
+}
+
+/** Starts `svc-super up -f FILE`; `init` makes it PID 1 of its own namespace. */
+export async function startStack(
+  file: string,
+  env: Readonly<Record<string, string>>,
+  { init = true }: { init?: boolean } = {},
+): Promise<Stack> {
+  if (!existsSync(BINARY)) throw new Error('dist/svc-super is not there: run npm run build');
+  const folder = await openFolder();
+  const environment = { ...process.env, SVC_SUPER_SOCKET: join(folder, 'control.sock'), ...env };
+  const command = [BINARY, 'up', '-f', join(ROOT, file)];
+  const child = Bun.spawn(init ? ['unshare', '-p', '-f', '--mount-proc', '--kill-child', ...command] : command, {
+    cwd: ROOT,
+    env: environment,
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  });
+  let text = '';
+  const read = async (stream: ReadableStream<Uint8Array>): Promise<void> => {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) text += decoder.decode(chunk, { stream: true });
+  };
+  const drained = Promise.all([read(child.stdout), read(child.stderr)]);
+  const exitCode = Promise.all([child.exited, drained]).then(([code]) => code);
+  // `unshare` forks: its child is the one.
+  const pid = init
+    ? await until('unshare to fork', () => allProcesses().find((one) => one.parent === child.pid)?.pid)
+    : child.pid;
+  const namespace = namespaceOf(pid);
+
+  const processes = (): Process[] =>
+    init ? allProcesses().filter((one) => one.pid !== pid && namespaceOf(one.pid) === namespace) : descendants(pid);
+  return {
+    pid,
+    exitCode,
+    output: () => text,
+    processes,
+    find(part) {
+      const found = processes().filter((one) => one.args.join(' ').includes(part));
+      if (found.length !== 1)
+        throw new Error(`${found.length} processes with ${part}:\n${JSON.stringify(processes())}`);
+      return found[0] as Process;
+    },
+    async command(...args) {
+      const run = Bun.spawn([BINARY, ...args], { env: environment, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' });
+      const [out, err] = await Promise.all([run.stdout.text(), run.stderr.text()]);
+      return { code: await run.exited, output: out + err };
+    },
+    async [Symbol.asyncDispose]() {
+      // After a test that failed half-way; `--kill-child` and the end of the namespace do it where there is one.
+      if (child.exitCode === null && child.signalCode === null) {
+        const left = init ? [] : processes();
+        child.kill('SIGKILL');
+        for (const one of left)
+          if (readProcess(one.pid)?.args.join() === one.args.join()) process.kill(one.pid, 'SIGKILL');
+      }
+      await child.exited;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

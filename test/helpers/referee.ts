@@ -1,0 +1,466 @@
+// Sees every step of a Simulator and fails at the first that breaks what must always hold (SPEC sections 2 to 4). Keeps
+// books of its own from events and effects alone: what the core believes is compared with them, never taken from it.
+import type { Effect, Event, ServiceEffect, ServiceEvent } from '../../src/core/event.ts';
+import { type Exit, KILL_WAIT, LEFTOVER_GRACE } from '../../src/core/policy.ts';
+import { nextDeadline, step, type World } from '../../src/core/supervisor.ts';
+import type { Edge, Millis, Plan, Probe, ServicePlan } from '../../src/plan/plan.ts';
+
+export interface Seen {
+  readonly before: World;
+  readonly event: Event;
+  readonly after: World;
+  readonly effects: readonly Effect[];
+  readonly now: Millis;
+}
+
+interface Flight {
+  readonly kind: 'ready' | 'live';
+  readonly index: number;
+  readonly attempt: number;
+  readonly expires: Millis;
+}
+
+/** One run, as the referee has seen it. */
+interface Run {
+  readonly number: number;
+  readonly since: Millis;
+  born: boolean;
+  readyAt: Millis | null;
+  unready: boolean;
+  exit: Exit | null;
+  exitAt: Millis | null;
+  /** Why the core told it to stop; null: it has not. */
+  stop: { readonly why: 'shutdown' | 'late' | 'stalled' | 'dead'; readonly at: Millis } | null;
+  swept: boolean;
+  killedAt: Millis | null;
+  flight: Flight | null;
+  progressAt: Millis;
+  /** Latest answers, and how many like it in a row: above zero successes, below failures. */
+  readonly answers: Map<string, { readonly detail: string; readonly row: number }>;
+  readonly latched: Set<number>;
+}
+
+interface Verdict {
+  readonly success: boolean;
+  readonly code: number;
+}
+
+interface Book {
+  readonly plan: ServicePlan;
+  runs: number;
+  run: Run | null;
+  everBorn: boolean;
+  /** While it waits for its next run: from when to when that may begin. */
+  again: { readonly from: Millis; readonly to: Millis } | null;
+  final: (Verdict & { readonly wasReady: boolean }) | null;
+  everReady: boolean;
+  streak: number;
+  readonly restarts: Millis[];
+  blocked: number;
+}
+
+interface Shutdown {
+  readonly since: Millis;
+  /** What the container's code must be; null: asked, so 0 or 137. */
+  readonly code: number | null;
+  limit: Millis;
+  killed: boolean;
+}
+
+/** Clock arithmetic is in floating point. */
+const SLACK: Millis = 1e-3;
+
+export class Referee {
+  readonly plan: Plan;
+  /** How late timers fire here. */
+  readonly lag: Millis;
+  /** The truth about a service's processes. */
+  readonly hasProcesses: (service: string) => boolean;
+  readonly #books: ReadonlyMap<string, Book>;
+  #shutdown: Shutdown | null = null;
+  #firstFailure: number | null = null;
+  #ended = false;
+  #deadlinesAt: Millis = -1;
+  #deadlinesInARow = 0;
+
+  constructor(plan: Plan, lag: Millis, hasProcesses: (service: string) => boolean) {
+    this.plan = plan;
+    this.lag = lag;
+    this.hasProcesses = hasProcesses;
+    const book = (service: ServicePlan): Book => ({
+      plan: service,
+      runs: 0,
+      run: null,
+      everBorn: false,
+      again: null,
+      final: null,
+      everReady: false,
+      streak: 0,
+      restarts: [],
+      blocked: 0,
+    });
+    this.#books = new Map(plan.services.map((service) => [service.name, book(service)]));
+  }
+
+  see(seen: Seen): void {
+    if (this.#ended) throw new Error('a step after the end');
+    this.#isPure(seen);
+    const { event, effects, now } = seen;
+    if (event.type === 'service') {
+      const book = this.#book(event.service);
+      if (book.run?.number === event.run) this.#hear(book, book.run, event.news, now);
+    }
+    if (event.type === 'stop-asked') this.#askToStop(now);
+    this.#noteReadiness(seen);
+    for (const [position, effect] of effects.entries()) {
+      if (effect.type === 'service') this.#allow(this.#book(effect.service), effect.run, effect.effect, seen);
+      if (effect.type === 'announce' && effect.event === 'blocked') this.#book(effect.service ?? '').blocked += 1;
+      if (effect.type === 'end') {
+        this.#holds(position === effects.length - 1, 'something after the end');
+        this.#ended = true;
+        this.#judgeEnd(effect.code, now);
+      }
+    }
+    this.#holds(this.#ended === (seen.after.phase.id === 'ended'), 'an end without its effect, or the other way round');
+    if (this.#ended) return;
+    this.#compare(seen);
+    this.#goesOn(seen);
+  }
+
+  #book(name: string): Book {
+    const book = this.#books.get(name);
+    if (book === undefined) throw new Error(`no service ${name}`);
+    return book;
+  }
+
+  #holds(condition: boolean, otherwise: string): asserts condition {
+    if (!condition) throw new Error(`referee: ${otherwise}`);
+  }
+
+  /** The same step from the same, frozen world must come to the same. */
+  #isPure({ before, event, after, effects, now }: Seen): void {
+    freeze(before);
+    const again = step(before, event, now);
+    this.#holds(Bun.deepEquals(again, { world: after, effects }, true), `${event.type} twice came to two results`);
+    freeze(after);
+  }
+
+  #hear(book: Book, run: Run, news: ServiceEvent, now: Millis): void {
+    if (book.final !== null || book.again !== null) return;
+    switch (news.type) {
+      case 'spawned':
+        run.born = true;
+        book.everBorn = true;
+        break;
+      case 'spawn-failed':
+        this.#finish(book, run, { success: false, code: news.code }, now);
+        break;
+      case 'exited':
+        run.exit ??= news.exit;
+        run.exitAt ??= now;
+        break;
+      case 'emptied':
+        if (run.exit !== null) this.#finish(book, run, verdictOf(book.plan, run, run.exit), now);
+        break;
+      case 'answered':
+        if (run.flight?.attempt === news.attempt) this.#note(book, run, news.ok, news.detail, now);
+        break;
+      case 'latched': {
+        const probe = book.plan.ready[news.index];
+        if (probe === undefined || !isLatch(probe) || !run.born || run.latched.has(news.index)) break;
+        run.latched.add(news.index);
+        run.progressAt = now;
+        break;
+      }
+      case 'progressed':
+        run.progressAt = now;
+        break;
+      default:
+        news satisfies never;
+    }
+  }
+
+  /** Takes down the answer to the attempt that is under way. */
+  #note({ plan }: Book, run: Run, ok: boolean, detail: string, now: Millis): void {
+    if (run.flight === null) return;
+    const { kind, index } = run.flight;
+    const key = `${kind} ${index}`;
+    const last = run.answers.get(key);
+    const row = last?.row ?? 0;
+    if (last?.detail !== detail || row > 0 !== ok) run.progressAt = now;
+    run.answers.set(key, { detail, row: ok ? Math.max(0, row) + 1 : Math.min(0, row) - 1 });
+    run.flight = null;
+    if (run.readyAt === null || kind === 'live') return;
+    const proven = (probe: Probe, at: number) =>
+      !probe.continuous || isLatch(probe) || (run.answers.get(`ready ${at}`)?.row ?? 0) >= probe.successes;
+    run.unready = ok ? run.unready && !plan.ready.every(proven) : true;
+  }
+
+  /** A run is over with no process left. Whether it is for good, and whether that ends everything, is worked out here. */
+  #finish(book: Book, run: Run, verdict: Verdict, now: Millis): void {
+    const { plan } = book;
+    if (this.#shutdown !== null) {
+      book.final = { ...verdict, wasReady: book.everReady };
+      return;
+    }
+    if (run.readyAt !== null && (run.exitAt ?? now) - run.readyAt >= 60_000) book.streak = 0;
+    const { policy, max, within, backoff } = plan.restart;
+    const used = within === null ? book.streak : book.restarts.filter((at) => now - at < within).length;
+    const wanted = policy === 'always' || (policy === 'on-failure' && !verdict.success);
+    if (wanted && (max === null || used < max)) {
+      const pause = Math.min(backoff.max, backoff.initial * backoff.factor ** book.streak);
+      book.again = { from: now + pause * 0.9, to: now + pause * 1.1 };
+      book.streak += 1;
+      book.restarts.push(now);
+      return;
+    }
+    book.final = { ...verdict, wasReady: book.everReady };
+    if (!plan.essential) return;
+    if (!verdict.success) this.#firstFailure ??= verdict.code;
+    const { exit } = this.plan;
+    const fatal = !verdict.success ? exit !== 'all' : exit === 'first' && plan.type === 'service';
+    if (fatal) this.#shutDown(verdict.code, now);
+  }
+
+  #shutDown(code: number | null, now: Millis): void {
+    this.#shutdown = { since: now, code, limit: now + this.plan.stopTimeout + KILL_WAIT, killed: false };
+  }
+
+  #askToStop(now: Millis): void {
+    if (this.#shutdown === null) this.#shutDown(null, now);
+    else if (now - this.#shutdown.since >= 500) this.#shutdown.limit = Math.min(this.#shutdown.limit, now + KILL_WAIT);
+  }
+
+  /** Whether the core may do this to a service now. */
+  #allow(book: Book, number: number, effect: ServiceEffect, { event, now }: Seen): void {
+    const { name } = book.plan;
+    if (effect.type === 'spawn') {
+      this.#holds(!this.hasProcesses(name), `a second run of ${name} beside the first`);
+      this.#holds(this.#shutdown === null, `${name} started in a shutdown`);
+      this.#holds(number === book.runs + 1, `run ${number} of ${name} after ${book.runs}`);
+      if (book.again === null) {
+        this.#holds(number === 1 && book.plan.enabled, `${name} started again against its policy`);
+        for (const edge of book.plan.edges) this.#holds(this.#met(edge), `${name} started before ${edge.on} let it`);
+      } else {
+        this.#holds(now >= book.again.from - SLACK, `${name} started again before its pause was over`);
+        this.#holds(now <= book.again.to + this.lag + SLACK, `${name} started again too late`);
+      }
+      book.again = null;
+      book.runs = number;
+      book.run = {
+        number,
+        since: now,
+        born: false,
+        readyAt: null,
+        unready: false,
+        exit: null,
+        exitAt: null,
+        stop: null,
+        swept: false,
+        killedAt: null,
+        flight: null,
+        progressAt: now,
+        answers: new Map(),
+        latched: new Set(),
+      };
+      return;
+    }
+    const { run } = book;
+    this.#holds(run !== null && run.number === number, `${effect.type} for another run of ${name} than its latest`);
+    switch (effect.type) {
+      case 'signal':
+        this.#holds(run.exit === null, `a signal to the main process of ${name}, which is gone`);
+        if (event.type === 'signalled') this.#holds(book.plan.forward[event.signal] === effect.signal, 'not forwarded');
+        else this.#stop(book, run, now);
+        break;
+      case 'run-stop-command':
+        this.#stop(book, run, now);
+        break;
+      case 'sweep':
+        this.#holds(run.exit !== null && !run.swept, `a sweep of ${name} that is not due`);
+        run.swept = true;
+        break;
+      case 'kill':
+        this.#holds(run.killedAt === null, `${name} killed twice`);
+        run.killedAt = now;
+        if (this.#shutdown !== null) this.#shutdown.killed = true;
+        break;
+      case 'probe': {
+        const probe = book.plan[effect.kind][effect.index];
+        this.#holds(probe !== undefined && run.born, `a probe of ${name} that is not due`);
+        this.#holds(run.flight === null && run.exit === null, `two probes of ${name} at once, or one of the dead`);
+        run.flight = { ...effect, expires: now + probe.timeout };
+        break;
+      }
+      case 'abandon-probe':
+        if (run.flight !== null && now >= run.flight.expires - SLACK) {
+          this.#note(book, run, false, 'no answer in time', now);
+        }
+        run.flight = null;
+        break;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  /** The stop signal, or what stands for it: once for each run, in a shutdown after all dependents, else with a reason. */
+  #stop(book: Book, run: Run, now: Millis): void {
+    const { name, ready, live, startTimeout, startStall } = book.plan;
+    this.#holds(run.stop === null, `${name} was told twice to stop`);
+    const failures = (index: number) => -(run.answers.get(`live ${index}`)?.row ?? 0);
+    const starting = run.readyAt === null;
+    if (starting && ready.length > 0 && now - run.since >= startTimeout - SLACK) {
+      run.stop = { why: 'late', at: now };
+    } else if (starting && startStall !== null && now - run.progressAt >= startStall - SLACK) {
+      run.stop = { why: 'stalled', at: now };
+    } else if (!starting && live.some((probe, index) => failures(index) >= probe.failures)) {
+      run.stop = { why: 'dead', at: now };
+    } else {
+      run.stop = { why: 'shutdown', at: now };
+      this.#holds(this.#shutdown !== null, `${name} stopped for no reason`);
+      for (const other of this.#books.values()) {
+        const depends = other.plan.edges.some((edge) => edge.on === name);
+        const held = depends && isUp(other) && other.run?.killedAt === null;
+        this.#holds(!held, `${name} stopped before ${other.plan.name}, which depends on it`);
+      }
+    }
+  }
+
+  #met({ on, condition }: Edge): boolean {
+    const { everBorn, run, final, again } = this.#book(on);
+    if (condition === 'started') return everBorn;
+    if (condition === 'exited') return final !== null;
+    if (condition === 'completed') return final?.success === true;
+    if (final !== null) return final.success && final.wasReady;
+    return (
+      again === null && run !== null && run.readyAt !== null && !run.unready && run.exit === null && run.stop === null
+    );
+  }
+
+  /** The core says who is ready; the books must have seen every probe of it hold. */
+  #noteReadiness({ before, after, now }: Seen): void {
+    for (const [name, book] of this.#books) {
+      const { run, plan } = book;
+      const became = after.services.get(name)?.state.id === 'ready' && before.services.get(name)?.state.id !== 'ready';
+      if (run === null || !became) continue;
+      for (const [index, probe] of plan.ready.entries()) {
+        const row = run.answers.get(`ready ${index}`)?.row ?? 0;
+        const proven = isLatch(probe) ? run.latched.has(index) : row >= probe.successes;
+        this.#holds(run.born && proven, `${name} is ready though probe ${index} does not hold`);
+      }
+      run.readyAt ??= now;
+      book.everReady = true;
+    }
+  }
+
+  /** Whether what an edge waits for can never be so any more. */
+  #isLost(edge: Edge): boolean {
+    const { plan, final, run, blocked } = this.#book(edge.on);
+    if (this.#met(edge)) return false;
+    return !plan.enabled || final !== null || (run === null && blocked > 0);
+  }
+
+  /** What the core believes beside what the books say. */
+  #compare({ after, effects, now }: Seen): void {
+    for (const [name, book] of this.#books) {
+      const { run, plan } = book;
+      const state = after.services.get(name)?.state.id;
+      const { blocked } = book;
+      this.#holds(blocked <= 1, `${name} said ${blocked} times that it never starts`);
+      this.#holds(!(state === 'unready') || run?.unready === true, `${name} is unready for no reason`);
+      if (run === null || !isUp(book)) {
+        this.#holds(state !== 'ready' && state !== 'starting' && state !== 'stopping', `${name} is not ${state}`);
+      } else if (run.stop === null && run.exit === null) {
+        this.#holds(
+          state === 'starting' || state === 'ready' || state === 'unready' || run.killedAt !== null,
+          `${state}`,
+        );
+        const past = (limit: Millis) => run.readyAt === null && now > limit + this.lag + SLACK;
+        const late = plan.ready.length > 0 && past(run.since + plan.startTimeout);
+        this.#holds(!late, `${name} outlived its start_timeout`);
+        const stalled = plan.startStall !== null && past(run.progressAt + plan.startStall);
+        this.#holds(!stalled, `${name} outlived its start_stall`);
+      } else {
+        this.#holds(state === 'stopping', `${name} is ${state}, not stopping`);
+      }
+      if (run !== null && isUp(book) && run.exitAt !== null && run.killedAt === null) {
+        this.#holds(now <= run.exitAt + LEFTOVER_GRACE + this.lag + SLACK, `what was left of ${name} was not killed`);
+      }
+      if (this.#shutdown === null && state === 'pending' && plan.enabled) {
+        this.#holds(!plan.edges.every((edge) => this.#met(edge)), `${name} could start and does not`);
+        const never = plan.edges.some((edge) => this.#isLost(edge));
+        this.#holds(never === (blocked === 1), `${name} never starts: ${never}; said so: ${blocked}`);
+      }
+    }
+    const begun = effects.some((effect) => effect.type === 'announce' && effect.event === 'stopping');
+    if (begun) this.#holds(this.#shutdown !== null, 'a shutdown for no reason');
+    this.#holds((after.phase.id === 'stopping') === (this.#shutdown !== null), 'a cause that did not begin a shutdown');
+  }
+
+  /** It is never stuck, never busy for nothing, and a shutdown is over in time. */
+  #goesOn({ event, after, now }: Seen): void {
+    const next = nextDeadline(after);
+    const waits = [...this.#books.keys()].some((name) => this.hasProcesses(name));
+    this.#holds(next !== null || waits, 'nothing can ever happen again');
+    const again = event.type === 'deadline-passed' && this.#deadlinesAt === now;
+    this.#deadlinesInARow = again ? this.#deadlinesInARow + 1 : 0;
+    this.#deadlinesAt = event.type === 'deadline-passed' ? now : -1;
+    this.#holds(this.#deadlinesInARow <= 2 * this.#books.size + 2, 'deadlines that pass for ever at one instant');
+    if (this.#shutdown === null) return;
+    this.#holds(now <= this.#shutdown.limit + this.lag + SLACK, 'the shutdown outlived its deadline');
+  }
+
+  #judgeEnd(code: number, now: Millis): void {
+    const left = [...this.#books].filter(([name]) => this.hasProcesses(name));
+    for (const [name, { run }] of left) this.#holds(run?.killedAt !== null, `the end, and ${name} was never killed`);
+    if (this.#shutdown !== null) {
+      const { code: must, killed, limit } = this.#shutdown;
+      const asked = killed || left.length > 0 ? 137 : 0;
+      this.#holds(code === (must ?? asked), `ended with ${code} where ${must ?? asked} is due`);
+      this.#holds(now <= limit + this.lag + SLACK, 'the shutdown ended too late');
+      return;
+    }
+    const books = [...this.#books.values()];
+    this.#holds(left.length === 0 && books.every(({ again }) => again === null), 'the end, though something goes on');
+    const stuck = books.filter((book) => book.plan.enabled && book.run === null);
+    for (const { plan, blocked } of stuck) {
+      this.#holds(!plan.edges.every((edge) => this.#met(edge)), `the end, though ${plan.name} could start`);
+      this.#holds(blocked === 1, `the end, and nobody said why ${plan.name} never started`);
+    }
+    if (this.#firstFailure !== null || stuck.every(({ plan }) => !plan.essential)) {
+      this.#holds(code === (this.#firstFailure ?? 0), `ended with ${code} where ${this.#firstFailure ?? 0} is due`);
+    } else {
+      const codes = books.flatMap(({ final }) => (final?.success === false ? [final.code] : []));
+      this.#holds(codes.length > 0 ? codes.includes(code) : code === 1, `ended with ${code}, which nobody failed with`);
+    }
+  }
+}
+
+const isLatch = ({ kind }: Probe): boolean => kind === 'log' || kind === 'notify';
+
+/** Whether a run has begun and is not over. */
+function isUp({ run, final, again }: Book): boolean {
+  return run !== null && final === null && again === null;
+}
+
+function verdictOf(plan: ServicePlan, run: Run, exit: Exit): Verdict {
+  const code = exit.kind === 'code' ? exit.code : 128 + exit.number;
+  if (run.stop?.why === 'late' || run.stop?.why === 'stalled') return { success: false, code: 124 };
+  if (run.stop?.why === 'dead') return { success: false, code: code === 0 ? 1 : code };
+  if (plan.successCodes.includes(code)) return { success: true, code: 0 };
+  return { success: false, code: code === 0 ? 1 : code };
+}
+
+/** Freezes what is not frozen yet; a Map's entries need more than Object.freeze. */
+function freeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
+  if (value instanceof Map) {
+    const refuse = () => {
+      throw new Error('a world was changed');
+    };
+    for (const part of value.values()) freeze(part);
+    Object.assign(value, { set: refuse, delete: refuse, clear: refuse });
+  }
+  Object.freeze(value);
+  for (const part of Object.values(value)) freeze(part);
+}

@@ -1,0 +1,391 @@
+// Plays the runtime's part for the core, in virtual time: carries out effects against fake services that behave as told,
+// brings the news back as events, and turns the clock to whatever is next. No processes, no sleeps, no real clock. Judges
+// nothing: every step is shown to a Referee, which does.
+import type { Effect, Event, ServiceEffect, ServiceEvent, SweptProcess } from '../../src/core/event.ts';
+import type { Exit } from '../../src/core/policy.ts';
+import type { Service } from '../../src/core/state.ts';
+import { newWorld, nextDeadline, step, type World } from '../../src/core/supervisor.ts';
+import type { Millis, Plan, ServicePlan, SignalName } from '../../src/plan/plan.ts';
+import { bySignal } from './plans.ts';
+import { Referee } from './referee.ts';
+
+export interface Asked {
+  readonly kind: 'ready' | 'live';
+  readonly index: number;
+  readonly attempt: number;
+  /** Time since the program's first instruction. */
+  readonly age: Millis;
+}
+
+export interface Answer {
+  readonly ok: boolean;
+  readonly detail?: string;
+  readonly after?: Millis;
+}
+
+/** What one run of a fake service does. An empty one runs on, answers every probe, and dies of its stop signal at once. */
+export interface Behaviour {
+  readonly spawnTakes?: Millis;
+  readonly spawnFails?: { readonly step: string; readonly message: string; readonly code: number };
+  /** Ends by itself, so long after its first instruction. */
+  readonly ends?: { readonly after: Millis; readonly exit: Exit };
+  /** Time from being asked to stop to its end; null: it ignores that. */
+  readonly stopTakes?: Millis | null;
+  readonly stopExit?: Exit;
+  /** Processes beside the main one: how long each takes to die of SIGTERM; null: it ignores that. */
+  readonly others?: readonly (Millis | null)[];
+  /** Time from SIGKILL to the end of all its processes; null: they sit in uninterruptible sleep. */
+  readonly killTakes?: Millis | null;
+  /** The answer to an attempt; null: none ever comes. Answers come even when nobody waits for them any more. */
+  readonly probe?: (asked: Asked) => Answer | null;
+  readonly latches?: readonly { readonly index: number; readonly after: Millis }[];
+  readonly output?: readonly Millis[];
+}
+
+export type Behave = (service: string, run: number) => Behaviour;
+
+export interface Options {
+  readonly seed?: number;
+  readonly startAt?: Millis;
+  /** How late timers fire. */
+  readonly lag?: Millis;
+}
+
+/** Probes answer with success from this age on, with `refused` before. */
+export function readyFrom(age: Millis): (asked: Asked) => Answer {
+  return (asked) => (asked.age >= age ? { ok: true, detail: 'fine' } : { ok: false, detail: 'refused' });
+}
+
+interface Process extends SweptProcess {
+  readonly termTakes: Millis | null;
+}
+
+interface FakeRun {
+  readonly plan: ServicePlan;
+  readonly number: number;
+  readonly behaviour: Behaviour;
+  bornAt: Millis | null;
+  main: 'coming' | 'alive' | 'gone';
+  others: readonly Process[];
+  swept: readonly SweptProcess[];
+  /** What it was sent before its first instruction. */
+  readonly waiting: (() => void)[];
+  sweeping: boolean;
+  killing: boolean;
+  over: boolean;
+}
+
+interface Occasion {
+  readonly at: Millis;
+  readonly act: () => void;
+}
+
+export interface Done {
+  readonly at: Millis;
+  readonly effect: Effect;
+}
+
+const STEPS_AT_MOST = 200_000;
+
+export class Simulator {
+  world: World;
+  now: Millis;
+  code: number | null = null;
+  endedAt: Millis | null = null;
+  readonly records: Done[] = [];
+  readonly #runs = new Map<string, FakeRun[]>();
+  readonly #behave: Behave;
+  readonly #lag: Millis;
+  readonly #referee: Referee;
+  readonly #told: { readonly at: Millis; readonly event: Event; readonly effects: readonly Effect[] }[] = [];
+  #queue: Occasion[] = [];
+  #steps = 0;
+  #pids = 100;
+
+  constructor(plan: Plan, behave: Behave | Readonly<{ [service: string]: Behaviour }> = {}, options: Options = {}) {
+    this.now = options.startAt ?? 0;
+    this.world = newWorld(plan, options.seed ?? 1);
+    this.#behave = typeof behave === 'function' ? behave : (service) => behave[service] ?? {};
+    this.#lag = options.lag ?? 0;
+    this.#referee = new Referee(plan, this.#lag, (service) => this.hasProcesses(service));
+  }
+
+  begin(): this {
+    this.deliver({ type: 'began' });
+    return this;
+  }
+
+  /** Does something at a later instant of virtual time. */
+  at(instant: Millis, act: () => void): void {
+    let position = this.#queue.length;
+    while (position > 0 && (this.#queue[position - 1]?.at ?? 0) > instant) position -= 1;
+    this.#queue.splice(position, 0, { at: Math.max(instant, this.now), act });
+  }
+
+  /** Turns the clock to that instant, through everything that is due on the way. */
+  until(instant: Millis): this {
+    while (this.code === null) {
+      const news = this.#queue[0]?.at ?? Infinity;
+      const deadline = (nextDeadline(this.world) ?? Infinity) + this.#lag;
+      const next = Math.min(news, deadline);
+      if (next > instant) break;
+      this.now = Math.max(this.now, next);
+      if (news <= deadline) this.#queue.shift()?.act();
+      else this.deliver({ type: 'deadline-passed' });
+      this.#steps += 1;
+      if (this.#steps > STEPS_AT_MOST) throw new Error(`no end of steps at ${this.now}`);
+    }
+    if (this.code === null) this.now = Math.max(this.now, instant);
+    return this;
+  }
+
+  /** Turns the clock on by so much. */
+  pass(time: Millis): this {
+    return this.until(this.now + time);
+  }
+
+  untilEnd(atMost: Millis = 3_600_000): this {
+    this.until(this.now + atMost);
+    if (this.code === null) throw new Error(`not ended after ${atMost} ms: ${JSON.stringify(this.states())}`);
+    return this;
+  }
+
+  stop(signal: SignalName = 'SIGTERM'): this {
+    this.deliver({ type: 'stop-asked', signal });
+    return this;
+  }
+
+  signal(signal: SignalName): this {
+    this.deliver({ type: 'signalled', signal });
+    return this;
+  }
+
+  /** News as from the outside, of the current run unless another is named. */
+  tell(service: string, news: ServiceEvent, run = this.service(service).run): this {
+    this.deliver({ type: 'service', service, run, news });
+    return this;
+  }
+
+  service(name: string): Service {
+    const service = this.world.services.get(name);
+    if (service === undefined) throw new Error(`no service ${name}`);
+    return service;
+  }
+
+  state(name: string): string {
+    return this.service(name).state.id;
+  }
+
+  states(): { readonly [service: string]: string } {
+    return Object.fromEntries([...this.world.services].map(([name, { state }]) => [name, state.id]));
+  }
+
+  /** What was done to a service, in order: `12 spawn`, `40 signal SIGTERM main`; probes left out. */
+  deeds(name: string): string[] {
+    return this.records.flatMap(({ at, effect }) => {
+      if (effect.type !== 'service' || effect.service !== name) return [];
+      const deed = effect.effect;
+      if (deed.type === 'probe' || deed.type === 'abandon-probe') return [];
+      return [`${at} ${deed.type}${deed.type === 'signal' ? ` ${deed.signal} ${deed.to}` : ''}`];
+    });
+  }
+
+  /** Texts of the announcements of that name. */
+  said(event: string, service?: string | null): string[] {
+    return this.records.flatMap(({ effect }) =>
+      effect.type === 'announce' && effect.event === event && (service === undefined || effect.service === service)
+        ? [effect.text]
+        : [],
+    );
+  }
+
+  /** Instants at which probe attempts began. */
+  attempts(name: string): Millis[] {
+    return this.records.flatMap(({ at, effect }) =>
+      effect.type === 'service' && effect.service === name && effect.effect.type === 'probe' ? [at] : [],
+    );
+  }
+
+  /** The last steps in words, for whoever has to understand a failure. */
+  story(steps: number): string[] {
+    return this.#told
+      .slice(-steps)
+      .flatMap(({ at, event, effects }) => [
+        `${at} ${JSON.stringify(event)}`,
+        ...effects.map((effect) => `    -> ${JSON.stringify(effect)}`),
+      ]);
+  }
+
+  /** Whether any process of any run is there, or may come to be. */
+  hasProcesses(service: string): boolean {
+    return (this.#runs.get(service) ?? []).some((run) => !run.over);
+  }
+
+  deliver(event: Event): void {
+    if (this.code !== null) return;
+    const told = { at: this.now, event, effects: [] as readonly Effect[] };
+    this.#told.push(told);
+    const before = this.world;
+    const result = step(before, event, this.now);
+    this.world = result.world;
+    told.effects = result.effects;
+    this.#referee.see({ before, event, after: result.world, effects: result.effects, now: this.now });
+    for (const effect of result.effects) {
+      this.records.push({ at: this.now, effect });
+      if (effect.type === 'service') this.#carryOut(effect.service, effect.run, effect.effect);
+      if (effect.type === 'end') {
+        this.code = effect.code;
+        this.endedAt = this.now;
+      }
+    }
+  }
+
+  #carryOut(service: string, number: number, effect: ServiceEffect): void {
+    if (effect.type === 'spawn') {
+      this.#spawn(service, number);
+      return;
+    }
+    const run = this.#runs.get(service)?.[number - 1];
+    if (run === undefined) throw new Error(`${effect.type} for run ${number} of ${service}, which there is not`);
+    switch (effect.type) {
+      case 'signal':
+        if (effect.signal === run.plan.stop.signal) this.#whenBorn(run, () => this.#askToStop(run, effect.to));
+        break;
+      case 'run-stop-command':
+        this.#whenBorn(run, () => this.#askToStop(run, 'main'));
+        break;
+      case 'sweep':
+        run.sweeping = true;
+        this.#terminate(run);
+        this.#after(1, () => this.#settle(run));
+        break;
+      case 'kill':
+        run.killing = true;
+        this.#whenBorn(run, () => this.#kill(run));
+        break;
+      case 'probe':
+        this.#probe(run, effect);
+        break;
+      case 'abandon-probe':
+        break;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #after(time: Millis, act: () => void): void {
+    this.at(this.now + time, act);
+  }
+
+  #news(run: FakeRun, news: ServiceEvent): void {
+    this.deliver({ type: 'service', service: run.plan.name, run: run.number, news });
+  }
+
+  #spawn(service: string, number: number): void {
+    const plan = this.world.plan.services.find(({ name }) => name === service);
+    if (plan === undefined) throw new Error(`no plan of ${service}`);
+    const behaviour = this.#behave(service, number);
+    const run: FakeRun = {
+      plan,
+      number,
+      behaviour,
+      bornAt: null,
+      main: 'coming',
+      others: [],
+      swept: [],
+      waiting: [],
+      sweeping: false,
+      killing: false,
+      over: false,
+    };
+    const runs = this.#runs.get(service) ?? [];
+    runs[number - 1] = run;
+    this.#runs.set(service, runs);
+    this.#after(behaviour.spawnTakes ?? 0, () => this.#bear(run));
+  }
+
+  #bear(run: FakeRun): void {
+    const { spawnFails, others = [], ends, latches = [], output = [] } = run.behaviour;
+    if (spawnFails !== undefined) {
+      run.over = true;
+      run.main = 'gone';
+      this.#news(run, { type: 'spawn-failed', ...spawnFails });
+      return;
+    }
+    run.bornAt = this.now;
+    run.main = 'alive';
+    this.#pids += 1;
+    const pid = this.#pids;
+    run.others = others.map((termTakes) => {
+      this.#pids += 1;
+      return { pid: this.#pids, name: `other-${this.#pids}`, termTakes };
+    });
+    if (ends !== undefined) this.#after(ends.after, () => this.#dieMain(run, ends.exit));
+    for (const { index, after } of latches) this.#after(after, () => this.#news(run, { type: 'latched', index }));
+    for (const after of output) this.#after(after, () => this.#news(run, { type: 'progressed' }));
+    this.#news(run, { type: 'spawned', pid });
+    for (const act of run.waiting.splice(0)) act();
+  }
+
+  #whenBorn(run: FakeRun, act: () => void): void {
+    if (run.main === 'coming') run.waiting.push(act);
+    else act();
+  }
+
+  #askToStop(run: FakeRun, to: 'main' | 'group'): void {
+    const { stopTakes = 1, stopExit = bySignal('SIGTERM') } = run.behaviour;
+    if (stopTakes !== null) this.#after(stopTakes, () => this.#dieMain(run, stopExit));
+    if (to === 'group') this.#terminate(run);
+  }
+
+  #terminate(run: FakeRun): void {
+    for (const { pid, termTakes } of run.others) {
+      if (termTakes !== null) this.#after(termTakes, () => this.#dieOthers(run, [pid]));
+    }
+  }
+
+  #kill(run: FakeRun): void {
+    const { killTakes = 1 } = run.behaviour;
+    if (killTakes === null) return;
+    this.#after(killTakes, () => {
+      this.#dieMain(run, bySignal('SIGKILL'));
+      const pids = run.others.map(({ pid }) => pid);
+      this.#dieOthers(run, pids);
+    });
+  }
+
+  #dieMain(run: FakeRun, exit: Exit): void {
+    if (run.main !== 'alive') return;
+    run.main = 'gone';
+    run.swept = run.others.map(({ pid, name }) => ({ pid, name }));
+    this.#news(run, { type: 'exited', exit });
+    if (run.killing) this.#after(1, () => this.#settle(run));
+  }
+
+  #dieOthers(run: FakeRun, pids: readonly number[]): void {
+    run.others = run.others.filter(({ pid }) => !pids.includes(pid));
+    this.#settle(run);
+  }
+
+  #settle(run: FakeRun): void {
+    if (run.over || run.main !== 'gone' || run.others.length > 0 || !(run.sweeping || run.killing)) return;
+    run.over = true;
+    this.#news(run, { type: 'emptied', swept: run.swept });
+  }
+
+  #probe(run: FakeRun, { kind, index, attempt }: ServiceEffect & { readonly type: 'probe' }): void {
+    const age = this.now - (run.bornAt ?? this.now);
+    const answer = (run.behaviour.probe ?? readyFrom(0))({ kind, index, attempt, age });
+    if (answer === null) return;
+    const { ok, detail = ok ? 'fine' : 'refused', after = 1 } = answer;
+    this.#after(after, () => this.#news(run, { type: 'answered', attempt, ok, detail }));
+  }
+}
+
+export function simulate(
+  plan: Plan,
+  behave: Behave | Readonly<{ [service: string]: Behaviour }> = {},
+  options: Options = {},
+): Simulator {
+  return new Simulator(plan, behave, options).begin();
+}
