@@ -68,6 +68,8 @@ const { exitCode, stderr } = Bun.spawnSync({
     '--compile',
     '--bytecode',
     '--format=esm',
+    // What is imported late is loaded late: both stages of the boot then read only what they run.
+    '--splitting',
     '--minify-syntax',
     '--minify-whitespace',
     '--no-compile-autoload-dotenv',

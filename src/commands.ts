@@ -1,11 +1,11 @@
 // The commands as a table: name, summary, usage, flags, what runs. Offline ones read the configuration, client ones ask
 // the supervisor. Each returns its exit code; nothing here ends the process or touches a file but through the context.
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { renderDiagnostics, toJson } from './config/diagnostic.ts';
 import { socketPlaces } from './control/address.ts';
-import { type Asked, ask } from './control/client.ts';
+import type { Asked } from './control/client.ts';
 import type { StatusBody } from './control/api.ts';
-import { renderStatus } from './control/table.ts';
 import { loadPlan } from './plan/expand.ts';
 import type { Files } from './ports.ts';
 
@@ -16,6 +16,8 @@ export interface Context {
   readonly environment: Readonly<Record<string, string>>;
   readonly files: Files;
   readonly uid: number;
+  /** What relative file names are relative to. */
+  readonly cwd: string;
   readonly version: string;
   readonly colour: boolean;
   out(text: string): void;
@@ -191,11 +193,11 @@ const PLACES = ['./services.yaml', '/etc/svc-super/services.yaml', '/services.ya
 
 /** The configuration that is meant; says where it looked when there is none. */
 function findFile(context: Context, given: string | boolean | undefined): string | null {
-  if (typeof given === 'string') return given;
+  if (typeof given === 'string') return resolve(context.cwd, given);
   const named = context.environment.SVC_SUPER_CONFIG;
-  if (named !== undefined && named !== '') return named;
+  if (named !== undefined && named !== '') return resolve(context.cwd, named);
   const found = PLACES.find((path) => context.files.stat(path) !== null);
-  if (found !== undefined) return found;
+  if (found !== undefined) return resolve(context.cwd, found);
   context.err(`svc-super: there is no configuration: looked for ${PLACES.join(', ')}; name one with -f FILE or SVC_SUPER_CONFIG\n`);
   return null;
 }
@@ -220,7 +222,9 @@ function checkFile(context: Context, { values }: Given): number {
   return EXIT.ok;
 }
 
-function askSupervisor(context: Context, path: string): Promise<Asked> {
+/** The client is loaded here and not above: what it needs would delay the first spawn of `up`. */
+async function askSupervisor(context: Context, path: string): Promise<Asked> {
+  const { ask } = await import('./control/client.ts');
   return ask(socketPlaces(context.environment, context.uid), path);
 }
 
@@ -240,6 +244,7 @@ async function showStatus(context: Context, { values, positionals }: Given): Pro
     return EXIT.unhealthy;
   }
   const services = body.services.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const { renderStatus } = await import('./control/table.ts');
   context.out(values.json === true ? `${JSON.stringify({ ...body, services }, null, 2)}\n` : renderStatus(services, context.colour));
   return services.every(({ ready, state }) => ready || state === 'skipped') ? EXIT.ok : EXIT.notReady;
 }

@@ -50,6 +50,7 @@ async function main(): Promise<number> {
     environment,
     files: realFiles,
     uid: process.getuid?.() ?? 0,
+    cwd: process.cwd(),
     version,
     colour: process.stdout.isTTY === true && environment.NO_COLOR === undefined,
     out: (text) => print(1, text),

@@ -110,9 +110,10 @@ function announcer(plan: Plan, logs: Pipeline, sink: Sink): (announcement: Annou
   const prefix = logs.prefix('svc-super', 'stderr');
   const encode = (line: string): string => {
     if (plan.format === 'json') return line;
-    const { level, about, msg } = JSON.parse(line) as { level: string; about?: string; msg: string };
+    const { level, about, event, msg } = JSON.parse(line) as { level: string; about?: string; event: string; msg: string };
     const mark = level === 'error' ? 'error: ' : level === 'warn' ? 'warning: ' : '';
-    return `${prefix}${mark}${about === undefined ? '' : `${about} `}${msg}\n`;
+    // The sweep's sentence names its service itself.
+    return `${prefix}${mark}${about === undefined || event === 'swept' ? '' : `${about} `}${msg}\n`;
   };
   const logger = pino(
     {

@@ -2,7 +2,7 @@
 // has been looked at. Knows no environment file, no user, no other service: that is the plan's business.
 import type { Range } from './diagnostic.ts';
 import { type Complete, complete, type FieldsRead, type Given, readFields, requireKeys } from './field.ts';
-import type { LimitKey, LimitValue } from './process.ts';
+import type { LimitKey, LimitValue } from './process-values.ts';
 import { formatDuration } from './quantity.ts';
 import { mismatch, type Reading } from './reading.ts';
 import { BACKOFF, type EnvFile, LOG, RESTART, SERVICE, type ServiceRead, STOP, TOP, TOP_RULES } from './schema.ts';
@@ -50,8 +50,9 @@ export function readConfig(root: Node, reading: Reading): Config | null {
     mismatch(root, 'the file', 'a map with `services`', reading);
     return null;
   }
-  const { given } = readFields(TOP, root, TOP_RULES, reading);
-  requireKeys(TOP, root, 'the file', reading, { start: root.start, end: firstKeyEnd(root) });
+  const { given, broken } = readFields(TOP, root, TOP_RULES, reading);
+  const at = { start: root.start, end: firstKeyEnd(root) };
+  requireKeys(TOP, root, { name: 'the file', at, broken }, reading);
   const top = complete(TOP, given);
   const places = { root, reading };
   const services = (top.services ?? []).map((service) => mergeService(service, top.defaults, top.stop_timeout, places));

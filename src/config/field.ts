@@ -94,8 +94,10 @@ export function readFields<F extends Fields>(
   for (const entry of node.entries.values()) {
     const found = Object.hasOwn(fields, entry.key) ? fields[entry.key] : undefined;
     const before = reading.count();
-    if (found === undefined) reportUnknown(entry, fields, rules, reading);
-    else if (isLater(found)) reportLater(entry, found, reading);
+    if (found === undefined) {
+      const meant = reportUnknown(entry, fields, rules, reading);
+      if (meant !== null) broken.add(meant);
+    } else if (isLater(found)) reportLater(entry, found, reading);
     else {
       const value = found.shape.read(entry.node, `\`${entry.key}\``, reading);
       if (value !== INVALID) given[entry.key] = value;
@@ -105,10 +107,18 @@ export function readFields<F extends Fields>(
   return { given: given as Given<F>, broken };
 }
 
+export interface Owner {
+  readonly name: string;
+  /** Where to report; the map's beginning by default. */
+  readonly at?: Span;
+  /** Keys that are there in a wrong form, or under a name nearly right. */
+  readonly broken: ReadonlySet<string>;
+}
+
 /** Reports the required keys that a map has not. */
-export function requireKeys(fields: Fields, node: MapNode, name: string, reading: Reading, at?: Span): void {
+export function requireKeys(fields: Fields, node: MapNode, { name, at, broken }: Owner, reading: Reading): void {
   for (const [key, found] of Object.entries(fields)) {
-    if (isLater(found) || !found.required || node.entries.has(key)) continue;
+    if (isLater(found) || !found.required || node.entries.has(key) || broken.has(key)) continue;
     reading.report(at ?? { start: node.start, end: node.start }, 'missing-key', `${name} has no \`${key}\``);
   }
 }
@@ -120,8 +130,8 @@ export function object<F extends Fields>(fields: F, rules: KeyRules, wanted = 'a
     schema: () => objectSchema(fields, rules),
     read(node, name, reading) {
       if (node.kind !== 'map') return mismatch(node, name, wanted, reading);
-      const { given } = readFields(fields, node, rules, reading);
-      requireKeys(fields, node, name, reading);
+      const { given, broken } = readFields(fields, node, rules, reading);
+      requireKeys(fields, node, { name, broken }, reading);
       return given;
     },
   };
@@ -156,18 +166,20 @@ export function objectSchema(fields: Fields, rules: KeyRules): JsonSchema {
   };
 }
 
-function reportUnknown(entry: Entry, fields: Fields, rules: KeyRules, reading: Reading): void {
-  if (rules.ignored?.test(entry.key)) return;
+// Nobody reads the suggestion for the thousandth unknown key, and each costs a comparison with all known ones.
+const MAX_ADVISED = 200;
+
+/** Gives the known key that was probably meant. */
+function reportUnknown(entry: Entry, fields: Fields, rules: KeyRules, reading: Reading): string | null {
+  if (rules.ignored?.test(entry.key)) return null;
   const { elsewhere = {} } = rules;
-  const known = Object.keys(fields).filter((key) => fields[key] !== undefined);
-  const near = nearest(entry.key, known);
-  const exact = Object.hasOwn(elsewhere, entry.key) ? elsewhere[entry.key] : undefined;
-  const suggestion =
-    exact ??
-    (near === null
-      ? `known here: ${known.filter((key) => !isRefused(fields, key)).join(', ')}`
-      : didYouMean(entry.key, known));
+  const known = Object.keys(fields).filter((key) => !isRefused(fields, key));
+  const near = reading.count() < MAX_ADVISED ? nearest(entry.key, known) : null;
+  const advice = Object.hasOwn(elsewhere, entry.key) ? elsewhere[entry.key] : undefined;
+  const guess = near === null ? `known here: ${known.join(', ')}` : didYouMean(entry.key, known);
+  const suggestion = advice ?? guess;
   reading.report(entry.keySpan, 'unknown-key', `unknown key \`${entry.key}\` in ${rules.owner}`, { suggestion });
+  return advice === undefined ? near : null;
 }
 
 function isRefused(fields: Fields, key: string): boolean {

@@ -20,6 +20,7 @@ const MAX_DEPTH = 100;
 /** Values after aliases are followed; a file of 1,000 services with merged defaults has some 50,000. */
 const MAX_VALUES = 250_000;
 const MAX_SYNTAX_ERRORS = 20;
+const MAX_ADVISED = 200;
 
 /** As much of a configuration as could be read, with all that is wrong. `config` is null where nothing could be. */
 export interface Draft {
@@ -199,7 +200,8 @@ function convertAlias(name: string, span: Span, { anchors, reading }: Conversion
     target === 'open'
       ? `the alias \`*${name}\` stands inside what it names`
       : `there is no anchor \`&${name}\` before this`;
-  const suggestion = target === undefined ? didYouMean(name, anchors.keys()) : undefined;
+  const advised = target === undefined && reading.count() < MAX_ADVISED;
+  const suggestion = advised ? didYouMean(name, anchors.keys()) : undefined;
   reading.report(span, 'unknown-alias', message, { suggestion });
   return nothingAt(span);
 }
@@ -234,7 +236,7 @@ function convertMap(map: Yaml.YAMLMap, span: Span, conversion: Conversion): Conv
     if (tooMany(size, keySpan, conversion)) break;
     if (key === null || key === '' || key.includes('\0')) reportKey(keySpan, key, reading);
     else if (key === '<<' && isScalar(pair.key) && pair.key.type === 'PLAIN') {
-      merged.push(...mergedEntries(done.node, keySpan, reading));
+      for (const entry of mergedEntries(done.node, keySpan, reading)) merged.push(entry);
     } else {
       const earlier = entries.get(key);
       if (earlier === undefined) entries.set(key, { key, keySpan, node: done.node });

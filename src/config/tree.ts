@@ -58,12 +58,14 @@ export type Step = string | number;
 
 /**
  * Where a path leads: the value's place if it is a scalar or a list item, else its key's. As far as the path exists: the
- * last step that does is the answer, so that something missing is reported at what it is missing from.
+ * last step that does is the answer, so that something missing is reported at what it is missing from. A step 0 into a
+ * map stays there, since one probe may stand without a list around it.
  */
 export function locateIn(root: Node, path: readonly Step[]): { readonly span: Span; readonly complete: boolean } {
   let node = root;
   let span: Span = { start: root.start, end: root.start };
   for (const step of path) {
+    if (step === 0 && node.kind === 'map') continue;
     if (node.kind === 'map') {
       const entry = node.entries.get(String(step));
       if (entry === undefined) return { span, complete: false };
@@ -87,6 +89,12 @@ export function locateKey(root: Node, path: readonly Step[]): Span | null {
   let node: Node = root;
   let span: Span | null = null;
   for (const step of path) {
+    if (step === 0 && node.kind === 'map') continue;
+    if (typeof step === 'number' && node.kind === 'list') {
+      node = node.items[step] ?? node;
+      span = node;
+      continue;
+    }
     const entry: Entry | undefined = node.kind === 'map' ? node.entries.get(String(step)) : undefined;
     if (entry === undefined) return null;
     node = entry.node;

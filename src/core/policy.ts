@@ -123,7 +123,7 @@ export function randomOf(seed: number, run: number): number {
 
 /** `412 ms`, `6.2 s`, `2m10s`, `3h05m`, `2d04h`: for people. */
 export function renderDuration(ms: Millis): string {
-  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 999.5) return `${Math.round(ms)} ms`;
   if (ms < 59_950) return `${(ms / 1_000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1_000);
   const two = (n: number) => String(n).padStart(2, '0');

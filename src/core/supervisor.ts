@@ -328,23 +328,22 @@ class Draft {
     }
     if (this.phase.id !== 'running') return;
     // Nothing runs, so whatever is still pending waits for what cannot come: had its edges held, it would have started.
-    let blocked = false;
-    for (const [name, { state }] of this.#services) {
-      if (state.id !== 'pending') continue;
-      blocked ||= this.plan(name).essential;
-    }
+    const blocked = [...this.#services].filter(([, { state }]) => state.id === 'pending').map(([name]) => name);
+    const missed = blocked.some((name) => this.plan(name).essential);
+    const ended = this.#firstFailure ?? (missed ? this.#earliestFailure() : null);
+    const code = ended?.verdict.code ?? (missed ? 1 : 0);
     this.#sayWhoNeverStarts();
-    const code = this.#firstFailure?.verdict.code ?? (blocked ? (this.#anyFailure() ?? 1) : 0);
-    this.say('info', null, 'all-ended', `every service has ended: ending with code ${code}`);
-    this.#beginEnd({ kind: 'all-ended', code, ended: this.#firstFailure });
+    const what = blocked.length === 0 ? 'every service has ended' : 'nothing runs any more, and nothing can start';
+    this.say('info', null, 'all-ended', `${what}: ending with code ${code}`);
+    this.#beginEnd({ kind: 'all-ended', code, ended });
     this.#end();
   }
 
-  #anyFailure(): number | null {
-    for (const { state } of this.#services.values()) {
-      if (state.id === 'failed' && state.ended !== null) return state.ended.verdict.code;
-    }
-    return null;
+  /** What may have kept an essential service from starting: the first failure of all, whoever's it was. */
+  #earliestFailure(): Ended | null {
+    const failed = [...this.#services.values()].flatMap(({ state }) => (state.id === 'failed' ? [state] : []));
+    failed.sort((a, b) => a.at - b.at);
+    return failed[0]?.ended ?? null;
   }
 
   #end(): void {

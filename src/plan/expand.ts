@@ -1,160 +1,239 @@
-// THIN FIRST VERSION (being replaced): reads services.yaml without checking it and fills the defaults.
-import { parse } from 'yaml';
-import type { Diagnostic, Failure, Result } from '../config/diagnostic.ts';
-import type { Condition, Edge, Plan, Probe, ServicePlan } from './plan.ts';
+// Config to Plan: users resolved, environments merged, edges drawn, every default in place. With it everything that `up`
+// would refuse is known. Looks at files and environment only through its arguments; starts nothing.
+import { posix } from 'node:path';
+import { toArgv } from '../config/command.ts';
+import type { Config, ServiceConfig } from '../config/config.ts';
+import { type Diagnostic, type Failure, type Result, sortDiagnostics } from '../config/diagnostic.ts';
+import type { FileReader } from '../config/file.ts';
+import { loadDraft } from '../config/load.ts';
+import { type Complaints, makeComplaints } from './complaints.ts';
+import { toEdges } from './edges.ts';
+import { type Environment, makeEnvironments } from './environment.ts';
+import type { Edge, Plan, ServicePlan, User } from './plan.ts';
+import { toProbes } from './probes.ts';
+import { selectServices } from './selection.ts';
+import { type Accounts, readAccounts, resolveUser } from './users.ts';
 
-export interface LoadInput {
-  readonly path: string;
-  readonly files: {
-    read(path: string): Uint8Array;
-    stat(path: string): { size: number; isDirectory: boolean; isFile: boolean } | null;
-  };
+/** What a Plan depends on besides the Config. */
+export interface Surroundings {
+  readonly files: FileReader;
+  /** The container's. */
   readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface LoadInput extends Surroundings {
+  /** services.yaml. A relative one is taken from `cwd`; without that it stays relative, and so does `Plan.file`. */
+  readonly path: string;
+  /** Absolute. */
+  readonly cwd?: string;
+  /** Only these services and what they need; none or an empty list: all. */
   readonly names?: readonly string[];
 }
+
+/** A Plan, and what is doubtful but not wrong. */
 export interface Planned {
   readonly plan: Plan;
   readonly warnings: readonly Diagnostic[];
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: thrown away with this file
-type Raw = any;
-const argv = (c: Raw): string[] => (typeof c === 'string' ? ['/bin/sh', '-c', c] : c.map(String));
-function ms(text: Raw, fallback: number): number {
-  if (typeof text !== 'string') return fallback;
-  const unit: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-  let total = 0;
-  for (const [, n, u] of text.matchAll(/([\d.]+)(ms|s|m|h|d)/g)) total += Number(n) * (unit[u ?? ''] ?? 0);
-  return total;
-}
-const list = (v: Raw): Raw[] => (v === undefined || v === null ? [] : Array.isArray(v) ? v : [v]);
-const signal = (s: Raw): string => (String(s).startsWith('SIG') ? String(s) : `SIG${s}`);
-
-function probe(raw: Raw, port: number): Probe {
-  const common = {
-    timeout: ms(raw.timeout, 5000),
-    interval: ms(raw.interval, 10_000),
-    successes: raw.successes ?? 1,
-    failures: raw.failures ?? 3,
-    continuous: raw.continuous ?? false,
-  };
-  if (raw.http !== undefined) {
-    const given = typeof raw.http === 'string' ? { url: raw.http } : raw.http;
-    const url = given.url === undefined ? null : new URL(given.url);
-    return {
-      kind: 'http',
-      ...common,
-      scheme: url?.protocol === 'https:' ? 'https' : (given.scheme ?? 'http'),
-      host: (url?.hostname ?? given.host ?? '127.0.0.1').replace('localhost', '127.0.0.1'),
-      port: Number(url?.port || given.port || port),
-      socket: given.socket ?? null,
-      path: url === null ? (given.path ?? '/') : url.pathname + url.search,
-      method: given.method ?? 'GET',
-      headers: given.headers ?? {},
-      body: given.body ?? null,
-      status: given.status === undefined ? [[200, 399]] : list(given.status).map((s) => [s, s] as const),
-      contains: given.contains ?? null,
-      matches: given.matches ?? null,
-      json: given.json ?? null,
-      verifyTls: given.verify_tls ?? true,
-    };
-  }
-  if (raw.tcp !== undefined) return { kind: 'tcp', ...common, host: '127.0.0.1', port: Number(raw.tcp) || port };
-  if (raw.exec !== undefined) return { kind: 'exec', ...common, argv: argv(raw.exec) };
-  if (raw.log !== undefined) return { kind: 'log', ...common, pattern: raw.log };
-  if (raw.file !== undefined) return { kind: 'file', ...common, path: raw.file };
-  return { kind: 'notify', ...common, fd: raw.notify?.fd ?? null };
-}
-
-/** Reads the file and makes the Plan of it. */
+/** Reads services.yaml and everything it names, and makes the Plan. All that is wrong comes back at once, in order. */
 export function loadPlan(input: LoadInput): Result<Planned, Failure> {
-  let doc: Raw;
-  let text = '';
-  try {
-    text = new TextDecoder().decode(input.files.read(input.path));
-    doc = parse(text, { merge: true });
-    if (typeof doc?.services !== 'object') throw new Error('no services');
-  } catch (cause) {
-    const diagnostic: Diagnostic = {
-      severity: 'error',
-      code: 'unreadable',
-      message: cause instanceof Error ? cause.message : String(cause),
-      file: input.path,
-      range: { line: 1, column: 1, endLine: 1, endColumn: 2 },
-    };
-    return { ok: false, error: { diagnostics: [diagnostic], sources: new Map([[input.path, text]]) } };
+  const path = input.cwd === undefined ? input.path : posix.resolve(input.cwd, input.path);
+  const draft = loadDraft(path, input.files, input.environment);
+  const { sources } = draft;
+  if (draft.config === null) return fail(draft.diagnostics, sources);
+  const complaints = makeComplaints(draft.config);
+  const plan = expand(draft.config, input, complaints);
+  const { names = [] } = input;
+  const selected = names.length === 0 ? plan : select(plan, names, complaints);
+  if (selected.services.length > 0 && !selected.services.some(({ enabled }) => enabled)) {
+    const broken = draft.config.services.some((service) => service.broken.has('enabled'));
+    if (!broken)
+      complaints.error(['services'], 'nothing-enabled', 'no service is enabled: there is nothing to run', {
+        key: true,
+      });
   }
-  const services = Object.entries<Raw>(doc.services).map(([name, own]): ServicePlan => {
-    const s = { ...doc.defaults, ...own };
-    const ports = s.ports ?? (s.port === undefined ? [] : [s.port]);
-    const restart = typeof s.restart === 'string' ? { policy: s.restart } : (s.restart ?? {});
-    const stop = typeof s.stop === 'string' ? { signal: s.stop } : (s.stop ?? {});
-    const on: Raw = s.depends_on ?? [];
-    const edges = (Array.isArray(on) ? on.map((n) => [n, null]) : Object.entries<Raw>(on)).map(
-      ([target, condition]): Edge => {
-        const t = doc.services[target] ?? {};
-        const usual: Condition = t.ready !== undefined ? 'ready' : t.type === 'task' ? 'completed' : 'started';
-        return { on: target, condition: condition ?? usual, origin: 'declared' };
-      },
-    );
-    const env: Record<string, string> = { ...input.environment };
-    for (const [k, v] of Object.entries({ ...doc.env, ...s.env })) env[k] = String(v);
-    env.SVC_NAME = name;
-    env.SPT_NOENV = '1';
-    if (ports[0] !== undefined && s.env?.PORT === undefined) env.PORT = String(ports[0]);
-    const forward = Array.isArray(s.forward)
-      ? Object.fromEntries(s.forward.map((x: Raw) => [signal(x), signal(x)]))
-      : Object.fromEntries(Object.entries(s.forward ?? {}).map(([a, b]) => [signal(a), signal(b)]));
-    return {
-      name,
-      type: s.type ?? 'service',
-      enabled: s.enabled ?? true,
-      group: s.group ?? null,
-      argv: argv(s.command),
-      edges,
-      ready: list(s.ready).map((p) => probe(p, ports[0] ?? 0)),
-      live: list(s.live).map((p) => probe(p, ports[0] ?? 0)),
-      startTimeout: ms(s.start_timeout, 1_800_000),
-      startStall: s.start_stall === undefined ? null : ms(s.start_stall, 0),
-      restart: {
-        policy: restart.policy ?? 'never',
-        max: restart.max ?? null,
-        within: restart.within === undefined ? null : ms(restart.within, 0),
-        backoff: {
-          initial: ms(restart.backoff?.initial, 500),
-          max: ms(restart.backoff?.max, 30_000),
-          factor: restart.backoff?.factor ?? 2,
-        },
-      },
-      successCodes: s.success_codes ?? [0],
-      essential: s.essential ?? true,
-      stop: {
-        signal: signal(stop.signal ?? 'TERM'),
-        timeout: stop.timeout === undefined ? null : ms(stop.timeout, 0),
-        to: stop.to ?? 'main',
-        argv: stop.command === undefined ? null : argv(stop.command),
-      },
-      forward,
-      env,
-      secrets: [],
-      cwd: s.cwd ?? null,
-      user: null,
-      umask: s.umask === undefined ? null : Number.parseInt(s.umask, 8),
-      nice: s.nice ?? null,
-      oomScoreAdj: s.oom_score_adj ?? null,
-      cpus: null,
-      limits: {},
-      ports,
-      log: { prefix: s.log?.prefix ?? true, format: s.log?.format ?? 'text', whenFull: s.log?.when_full ?? 'block' },
-    };
+  const diagnostics = [...draft.diagnostics, ...complaints.all];
+  if (diagnostics.some(({ severity }) => severity === 'error')) return fail(diagnostics, sources);
+  return { ok: true, value: { plan: freeze(selected), warnings: sortDiagnostics(diagnostics) } };
+}
+
+/** Makes the Plan of a Config that is right in itself. */
+export function toPlan(config: Config, surroundings: Surroundings): Result<Planned, Failure> {
+  const complaints = makeComplaints(config);
+  const plan = expand(config, surroundings, complaints);
+  if (complaints.all.some(({ severity }) => severity === 'error'))
+    return fail(complaints.all, new Map([[config.source.file, config.source.text]]));
+  return { ok: true, value: { plan: freeze(plan), warnings: sortDiagnostics(complaints.all) } };
+}
+
+function fail(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<string, string>): Result<never, Failure> {
+  return { ok: false, error: { diagnostics: sortDiagnostics(diagnostics), sources } };
+}
+
+function expand(config: Config, { files, environment }: Surroundings, complaints: Complaints): Plan {
+  const { edges, groups } = toEdges(config, complaints);
+  const environments = makeEnvironments(config, files, environment, complaints);
+  const accounts = config.services.some(({ user }) => user !== null) ? readAccounts(files) : null;
+  const services = config.services.map((service): ServicePlan => {
+    const user = accounts === null ? null : findUser(service, accounts, complaints);
+    return toServicePlan(service, edges.get(service.name) ?? [], user, environments(service, user), complaints);
   });
-  const plan: Plan = {
-    name: doc.name ?? 'svc-super',
-    file: input.path,
-    exit: doc.exit ?? 'first',
-    stopTimeout: ms(doc.stop_timeout, 9000),
-    format: doc.defaults?.log?.format ?? 'text',
+  reportSharedPorts(config, complaints);
+  const { file } = config.source;
+  const folder = posix.basename(posix.dirname(file));
+  return {
+    name: config.name ?? (folder === '' || folder === '.' ? 'services' : folder),
+    file,
+    exit: config.exit,
+    stopTimeout: config.stop_timeout,
+    format: config.format,
+    groups,
     services,
   };
-  return { ok: true, value: { plan, warnings: [] } };
+}
+
+function toServicePlan(
+  service: ServiceConfig,
+  edges: readonly Edge[],
+  user: User | null,
+  { env, secrets }: Environment,
+  complaints: Complaints,
+): ServicePlan {
+  const { name, restart, stop, log } = service;
+  // Where there is no command, that has been reported, and this plan goes nowhere.
+  const argv = toArgv(service.command ?? ['']);
+  reportDoubtful(service, complaints);
+  reportTooLong(name, argv, env, complaints);
+  return {
+    name,
+    type: service.type,
+    enabled: service.enabled,
+    group: service.group,
+    argv,
+    edges,
+    ready: toProbes(service, 'ready', complaints),
+    live: toProbes(service, 'live', complaints),
+    startTimeout: service.start_timeout,
+    startStall: service.start_stall === 'off' ? null : service.start_stall,
+    restart,
+    successCodes: service.success_codes,
+    essential: service.essential,
+    stop: {
+      signal: stop.signal,
+      timeout: stop.timeout,
+      to: stop.to,
+      argv: stop.command === null ? null : toArgv(stop.command),
+    },
+    forward: Object.fromEntries(service.forward ?? []),
+    env,
+    secrets,
+    cwd: service.cwd,
+    user,
+    umask: service.umask,
+    nice: service.nice,
+    oomScoreAdj: service.oom_score_adj,
+    cpus: service.cpus,
+    limits: Object.fromEntries(service.limits),
+    ports: service.ports,
+    log: { prefix: log.prefix, format: log.format, whenFull: log.when_full },
+  };
+}
+
+function findUser(service: ServiceConfig, accounts: Accounts, complaints: Complaints): User | null {
+  if (service.user === null) return null;
+  const found = resolveUser(service.user, accounts);
+  if (found.ok) return found.user;
+  const suggestion = complaints.suggest(found.wanted, () => found.known);
+  complaints.error(['services', service.name, 'user'], 'unknown-user', found.message, { suggestion });
+  return null;
+}
+
+function reportSharedPorts(config: Config, complaints: Complaints): void {
+  const owners = new Map<number, ServiceConfig>();
+  for (const service of config.services) {
+    if (!service.enabled) continue;
+    for (const port of new Set(service.ports)) {
+      const owner = owners.get(port);
+      if (owner === undefined) owners.set(port, service);
+      else {
+        const related = [complaints.place(portPath(config, owner, port), `\`${owner.name}\` has it here`)];
+        const message = `\`${service.name}\` and \`${owner.name}\` both listen on port ${port}`;
+        complaints.error(portPath(config, service, port), 'shared-port', message, { related });
+      }
+    }
+  }
+}
+
+/** `port` or the item of `ports`, whichever a service has. */
+function portPath(config: Config, service: ServiceConfig, port: number): (string | number)[] {
+  const path = ['services', service.name];
+  const list = [...path, 'ports', service.ports.indexOf(port)];
+  const at = config.locate(list);
+  const missing = config.locate(path);
+  return at.line === missing.line && at.column === missing.column ? [...path, 'port'] : list;
+}
+
+const SHELL_WORDS: ReadonlySet<string> = new Set(['&&', '||', '|', ';', '&', '>', '>>', '<', '2>&1']);
+
+function reportDoubtful(service: ServiceConfig, complaints: Complaints): void {
+  const { name, command } = service;
+  const path = ['services', name, 'command'];
+  if (typeof command === 'string') {
+    if (/[^&]&\s*$/.test(command)) {
+      const message = `\`${name}\` ends with \`&\`: the shell leaves the program in the background and ends at once`;
+      complaints.warn(path, 'background-command', message, { suggestion: 'remove the `&`' });
+    }
+    return;
+  }
+  const found = command?.find((argument) => SHELL_WORDS.has(argument));
+  if (found === undefined) return;
+  const message = `a list is executed without a shell: \`${found}\` reaches \`${command?.[0]}\` as an argument`;
+  complaints.warn(path, 'shell-word', message, { key: true, suggestion: 'write the command as one text' });
+}
+
+// MAX_ARG_STRLEN of the kernel, its NUL included; execve(2) fails with E2BIG beyond it.
+const MAX_STRING = 131_072;
+
+function reportTooLong(
+  name: string,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+  complaints: Complaints,
+): void {
+  const isTooLong = (text: string): boolean => text.length * 3 >= MAX_STRING && Buffer.byteLength(text) >= MAX_STRING;
+  if (argv.some(isTooLong)) {
+    const message = `the command of \`${name}\` holds a text of 128 KiB or more, which Linux cannot execute`;
+    complaints.error(['services', name, 'command'], 'too-long', message, { key: true });
+  }
+  for (const [key, value] of Object.entries(env)) {
+    if (!isTooLong(`${key}=${value}`)) continue;
+    const message = `\`${key}\` is 128 KiB or longer in the environment of \`${name}\`, which Linux cannot execute`;
+    complaints.error(['services', name, 'env', key], 'too-long', message, { key: true });
+  }
+}
+
+function select(plan: Plan, names: readonly string[], complaints: Complaints): Plan {
+  const selected = selectServices(plan, names);
+  if (selected.ok) {
+    for (const { name } of selected.value.services.filter(
+      (service) => !service.enabled && names.includes(service.name),
+    )) {
+      complaints.warn(['services', name, 'enabled'], 'not-enabled', `\`${name}\` is not enabled and will not start`);
+    }
+    return selected.value;
+  }
+  for (const { name } of selected.error) {
+    const suggestion = complaints.suggest(name, () => plan.services.map((service) => service.name));
+    complaints.error(['services'], 'unknown-service', `there is no service \`${name}\``, { suggestion, key: true });
+  }
+  return plan;
+}
+
+/** Freezes a value and everything in it, in place. */
+function freeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  Object.freeze(value);
+  for (const inner of Object.values(value)) freeze(inner);
+  return value;
 }

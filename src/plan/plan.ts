@@ -174,6 +174,8 @@ export interface Plan {
   readonly stopTimeout: Millis;
   /** Format of the supervisor's own lines: that of `defaults.log.format`. */
   readonly format: 'text' | 'json';
+  /** Stages in their order; absent: there are none. `edges` already hold what follows from it. */
+  readonly groups?: readonly string[];
   /** In the file's order; disabled ones are there too. */
   readonly services: readonly ServicePlan[];
 }

@@ -1,5 +1,6 @@
 // One HTTP attempt: request, status, body, JSON. Apart from probe.ts so that undici is loaded at the first HTTP probe and
 // not before the first spawn. A new connection each time: the question is whether the service answers a new client.
+import request from 'undici/lib/api/api-request.js';
 import Client from 'undici/lib/dispatcher/client.js';
 import { toPattern } from '../plan/pattern.ts';
 import type { HttpProbe } from '../plan/plan.ts';
@@ -26,7 +27,7 @@ export async function attemptHttp(probe: HttpProbe, abort: AbortSignal): Promise
   const destroy = () => void client.destroy().catch(() => undefined);
   abort.addEventListener('abort', destroy, { once: true });
   try {
-    const response = await client.request({
+    const response = await request.call(client, {
       method: probe.method,
       path: probe.path,
       headers: { 'user-agent': 'svc-super', ...probe.headers },

@@ -5,7 +5,8 @@
 /**
  * Settings of the second stage. Threads first: a service that has used up the process limit makes the runtime's next
  * thread creation abort, and PID 1 with it, so collect garbage and compile on the one thread there is
- * (oven-sh/bun#36979). SIGPWR, which the collector would use, is moved out of the way of services and hosts.
+ * (oven-sh/bun#36979). SIGPWR, which the collector would use, is moved out of the way of services and hosts. No timer
+ * wakes an idle supervisor, and freed memory goes back at once (9 MB of its own and one wake-up in 30 s when idle).
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   BUN_JSC_numberOfGCMarkers: '1',
@@ -13,7 +14,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   BUN_JSC_useConcurrentJIT: '0',
   BUN_GC_TIMER_DISABLE: '1',
   JSC_SIGNAL_FOR_GC: '62',
-  MIMALLOC_PURGE_DELAY: '-1',
+  MIMALLOC_PURGE_DELAY: '0',
   UV_THREADPOOL_SIZE: '4',
 };
 

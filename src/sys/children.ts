@@ -383,7 +383,7 @@ export class Children {
     if (alive.length === 0 && run.exited) {
       run.ending = undefined;
       this.#runs.delete(run.pid);
-      ending.done([...ending.swept.values()]);
+      ending.done([...ending.swept.values()].sort((a, b) => a.pid - b.pid));
       return;
     }
     ending.cancel = this.#clock.after(ending.pause, () => this.#look(run));

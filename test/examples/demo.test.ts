@@ -114,7 +114,7 @@ describe.skipIf(skipped)('the demo', () => {
       object: 'chat.completion',
       model: 'toy-eliza',
       choices: [{ index: 0, message: { role: 'assistant' }, finish_reason: 'stop' }],
-      usage: { prompt_tokens: 1, completion_tokens: 13, total_tokens: 14 },
+      usage: { prompt_tokens: 1, completion_tokens: 14, total_tokens: 15 },
     });
     const cut = await (await ask(url, { model: 'toy-eliza', messages: HELLO, max_tokens: 2 })).json();
     expect(cut).toMatchObject({ choices: [{ message: { content: 'Hello. I ' }, finish_reason: 'length' }] });

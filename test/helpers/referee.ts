@@ -35,6 +35,8 @@ interface Run {
   killedAt: Millis | null;
   flight: Flight | null;
   progressAt: Millis;
+  /** What that was before the effects of the step: an attempt given up together with its run is no progress. */
+  progressWas: Millis;
   /** Latest answers, and how many like it in a row: above zero successes, below failures. */
   readonly answers: Map<string, { readonly detail: string; readonly row: number }>;
   readonly latched: Set<number>;
@@ -78,7 +80,9 @@ export class Referee {
   readonly hasProcesses: (service: string) => boolean;
   readonly #books: ReadonlyMap<string, Book>;
   #shutdown: Shutdown | null = null;
+  /** Codes of the first to fail for good: of the essential services, and of all. */
   #firstFailure: number | null = null;
+  #firstOfAll: number | null = null;
   #ended = false;
   #deadlinesAt: Millis = -1;
   #deadlinesInARow = 0;
@@ -112,6 +116,7 @@ export class Referee {
     }
     if (event.type === 'stop-asked') this.#askToStop(now);
     this.#noteReadiness(seen);
+    for (const { run } of this.#books.values()) if (run !== null) run.progressWas = run.progressAt;
     for (const [position, effect] of effects.entries()) {
       if (effect.type === 'service') this.#allow(this.#book(effect.service), effect.run, effect.effect, seen);
       if (effect.type === 'announce' && effect.event === 'blocked') this.#book(effect.service ?? '').blocked += 1;
@@ -215,6 +220,7 @@ export class Referee {
       return;
     }
     book.final = { ...verdict, wasReady: book.everReady };
+    if (!verdict.success) this.#firstOfAll ??= verdict.code;
     if (!plan.essential) return;
     if (!verdict.success) this.#firstFailure ??= verdict.code;
     const { exit } = this.plan;
@@ -260,6 +266,7 @@ export class Referee {
         killedAt: null,
         flight: null,
         progressAt: now,
+        progressWas: now,
         answers: new Map(),
         latched: new Set(),
       };
@@ -311,7 +318,7 @@ export class Referee {
     const starting = run.readyAt === null;
     if (starting && ready.length > 0 && now - run.since >= startTimeout - SLACK) {
       run.stop = { why: 'late', at: now };
-    } else if (starting && startStall !== null && now - run.progressAt >= startStall - SLACK) {
+    } else if (starting && startStall !== null && now - run.progressWas >= startStall - SLACK) {
       run.stop = { why: 'stalled', at: now };
     } else if (!starting && live.some((probe, index) => failures(index) >= probe.failures)) {
       run.stop = { why: 'dead', at: now };
@@ -427,12 +434,9 @@ export class Referee {
       this.#holds(!plan.edges.every((edge) => this.#met(edge)), `the end, though ${plan.name} could start`);
       this.#holds(blocked === 1, `the end, and nobody said why ${plan.name} never started`);
     }
-    if (this.#firstFailure !== null || stuck.every(({ plan }) => !plan.essential)) {
-      this.#holds(code === (this.#firstFailure ?? 0), `ended with ${code} where ${this.#firstFailure ?? 0} is due`);
-    } else {
-      const codes = books.flatMap(({ final }) => (final?.success === false ? [final.code] : []));
-      this.#holds(codes.length > 0 ? codes.includes(code) : code === 1, `ended with ${code}, which nobody failed with`);
-    }
+    const missed = stuck.some(({ plan }) => plan.essential);
+    const due = this.#firstFailure ?? (missed ? (this.#firstOfAll ?? 1) : 0);
+    this.#holds(code === due, `ended with ${code} where ${due} is due`);
   }
 }
 

@@ -1,0 +1,101 @@
+// Environment files: lines of `KEY=VALUE`. Values are literal; no variable is put in. Reads no file itself.
+import type { Span } from './tree.ts';
+
+export interface DotenvProblem extends Span {
+  readonly message: string;
+  readonly suggestion?: string;
+}
+export interface Dotenv {
+  readonly values: ReadonlyMap<string, string>;
+  readonly problems: readonly DotenvProblem[];
+}
+
+const KEY = /^(?:export[ \t]+)?([^\s=#'"]+)[ \t]*=/;
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '"': '"', '\\': '\\', $: '$' };
+
+/**
+ * Reads an environment file. Blank lines and `#` comments are skipped, `export ` before a key is dropped, of a key that is
+ * there twice the last value counts. A value without quotes ends at the line's end or before ` #`, and is trimmed. In
+ * single quotes everything is literal; in double quotes `\n`, `\r`, `\t`, `\"`, `\\`, `\$` are escapes. Both may span lines.
+ */
+export function parseDotenv(text: string): Dotenv {
+  const values = new Map<string, string>();
+  const problems: DotenvProblem[] = [];
+  let at = 0;
+  while (at < text.length) {
+    const end = lineEnd(text, at);
+    const line = text.slice(at, end);
+    const start = at + (line.length - line.trimStart().length);
+    const body = line.trim();
+    at = end + 1;
+    if (body === '' || body.startsWith('#')) continue;
+    const key = KEY.exec(body);
+    if (key === null) {
+      const suggestion = 'a line is `KEY=VALUE`, a comment beginning with `#`, or empty';
+      problems.push({ start, end: start + body.length, message: 'this line is no `KEY=VALUE`', suggestion });
+      continue;
+    }
+    const value = readValue(text, start + key[0].length);
+    if (value.problem !== null) problems.push(value.problem);
+    else if (value.text.includes('\0')) {
+      problems.push({ start, end: start + body.length, message: 'this value holds a NUL character' });
+    } else values.set(key[1] ?? '', value.text);
+    at = Math.max(at, value.next);
+  }
+  return { values, problems };
+}
+
+interface Value {
+  readonly text: string;
+  /** Offset behind the value's last line. */
+  readonly next: number;
+  readonly problem: DotenvProblem | null;
+}
+
+function readValue(text: string, from: number): Value {
+  const end = lineEnd(text, from);
+  let at = from;
+  while (at < end && (text[at] === ' ' || text[at] === '\t')) at += 1;
+  const quote = text[at];
+  if (quote !== '"' && quote !== "'") {
+    const bare = text.slice(at, end);
+    // `KEY= # nothing` is empty, `KEY=a#b` holds a hash.
+    const comment = at > from && bare.startsWith('#') ? 0 : bare.search(/[ \t]#/);
+    return { text: (comment < 0 ? bare : bare.slice(0, comment)).trim(), next: end + 1, problem: null };
+  }
+  const closed = quote === '"' ? readDouble(text, at + 1) : readSingle(text, at + 1);
+  if (closed === null) {
+    const message = `this ${quote} is never closed`;
+    return { text: '', next: end + 1, problem: { start: at, end: at + 1, message } };
+  }
+  const last = lineEnd(text, closed.next);
+  const rest = text.slice(closed.next, last);
+  if (/^\s*(?:#.*)?$/.test(rest)) return { text: closed.text, next: last + 1, problem: null };
+  const message = 'something follows the closing quote';
+  const suggestion = 'put the whole value into quotes, and write a comment behind a space';
+  return { text: '', next: last + 1, problem: { start: closed.next, end: last, message, suggestion } };
+}
+
+function readSingle(text: string, from: number): { text: string; next: number } | null {
+  const end = text.indexOf("'", from);
+  return end < 0 ? null : { text: text.slice(from, end), next: end + 1 };
+}
+
+function readDouble(text: string, from: number): { text: string; next: number } | null {
+  const parts: string[] = [];
+  let start = from;
+  for (let at = from; at < text.length; at += 1) {
+    if (text[at] === '"') return { text: parts.join('') + text.slice(start, at), next: at + 1 };
+    if (text[at] !== '\\') continue;
+    const replaced = ESCAPES[text[at + 1] ?? ''];
+    parts.push(text.slice(start, at), replaced ?? '\\');
+    if (replaced !== undefined) at += 1;
+    start = at + 1;
+  }
+  return null;
+}
+
+function lineEnd(text: string, from: number): number {
+  const end = text.indexOf('\n', from);
+  return end < 0 ? text.length : end;
+}

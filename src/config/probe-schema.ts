@@ -1,0 +1,166 @@
+// The part of the table that probes have: their kinds, the options they share, and which of them go where. Runs none, and
+// fills in no port: the service that a probe belongs to is not known here.
+import { command } from './command.ts';
+import { type Complete, complete, defaulted, field, type Given, object, required } from './field.ts';
+import { host, httpUrl, notifyTarget, pattern, status, tcpTarget } from './probe-values.ts';
+import { INVALID } from './reading.ts';
+import { anything, byKind, duration, flag, listOf, mapOf, refined, type Shape, text, whole, word } from './shape.ts';
+
+const path = text({ wanted: 'a path' });
+const port = whole('a port', 1, 65535);
+
+export const HTTP_JSON = {
+  path: required(text({ wanted: 'a dotted path' }), 'where in the answer: keys and indexes with dots, `data.0.id`'),
+  equals: field(anything(), 'the value that must stand there', 'anything at all'),
+} as const;
+
+export const HTTP = {
+  url: field(httpUrl(), 'all of scheme, host, port and path at once, or a path', 'put together from the rest'),
+  scheme: defaulted(word('http', 'https'), '`http` or `https`', 'http'),
+  host: defaulted(host(), 'a literal IP address; `localhost` means 127.0.0.1', '127.0.0.1'),
+  port: field(port, 'where it listens', "the service's first port"),
+  path: defaulted(text({ wanted: 'a path beginning with `/`', pattern: /^\// }), 'path and query', '/'),
+  socket: field(
+    text({ wanted: 'an absolute path', pattern: /^\// }),
+    'absolute path of a unix socket to speak through',
+    'host and port',
+  ),
+  method: defaulted(text({ wanted: 'a method in capitals', pattern: /^[A-Z]{1,20}$/ }), 'in capitals', 'GET'),
+  headers: defaulted(
+    mapOf(
+      { pattern: /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, wanted: 'a name of a header' },
+      text({ loose: true, empty: true, wanted: 'a text on one line', pattern: /^[^\r\n]*$/ }),
+      'a map of headers',
+    ),
+    'headers to send',
+    {},
+  ),
+  body: field(text({ empty: true }), 'text to send'),
+  status: defaulted(status(), '`200`, `[200, 204]`, `"200-399"`', '200-399'),
+  contains: field(text(), 'a text that the answer must contain'),
+  matches: field(pattern(), 'a regular expression that the answer must match'),
+  json: field(object(HTTP_JSON, { owner: '`json`' }), 'a value that the answer, read as JSON, must hold'),
+  verify_tls: defaulted(flag(), 'whether the certificate must be valid', true),
+} as const;
+
+/** An http probe with its defaults; `port` is null where it is the service's own. */
+export type HttpTarget = Omit<Complete<typeof HTTP>, 'url'>;
+
+const URL_PARTS = ['scheme', 'host', 'port', 'path', 'socket'] as const;
+
+const httpTarget: Shape<HttpTarget> = byKind('a URL, a path, or a map', {
+  scalar: refined(httpUrl(), (parts): HttpTarget => ({ ...complete(HTTP, {}), ...parts })),
+  map: refined(
+    object(HTTP, { owner: 'an `http` probe', elsewhere: { timeout: 'write `timeout` beside `http`, not in it' } }),
+    (given, node, _name, reading): HttpTarget => {
+      const extra = given.url === undefined ? [] : URL_PARTS.filter((key) => given[key] !== undefined);
+      for (const key of extra) {
+        const at = node.kind === 'map' ? node.entries.get(key)?.keySpan : undefined;
+        reading.report(at ?? node, 'contradiction', `\`url\` already says the ${key}`, {
+          suggestion: `remove \`${key}\`, or write \`url\` as its parts`,
+        });
+      }
+      const { url, ...rest } = complete(HTTP, given);
+      return { ...rest, ...(url ?? {}) };
+    },
+  ),
+});
+
+export const NOTIFY = {
+  fd: field(whole('a descriptor', 3, 255), 'descriptor on which the service writes a newline (s6)', '`NOTIFY_SOCKET`'),
+} as const;
+
+export const PROBE = {
+  http: field(httpTarget, 'a URL, a path (`/health`), or a map: it answers as it should'),
+  tcp: field(tcpTarget(), "a port, `host:port`, or `true` for the service's own: it accepts a connection"),
+  exec: field(command(), 'a command: it exits 0. Variables in the text form are left to the shell'),
+  log: field(pattern(), 'a regular expression that a line of its output since this start has matched'),
+  file: field(path, "the path exists; relative to the service's `cwd`"),
+  notify: field(
+    notifyTarget(object(NOTIFY, { owner: '`notify`' })),
+    '`true`: `READY=1` on the socket named in `NOTIFY_SOCKET` (sd_notify); `{fd: 3}`: a newline there (s6)',
+  ),
+  timeout: defaulted(duration(1), 'most time for one attempt', '5s'),
+  interval: defaulted(duration(10), 'how often it runs once the service is ready', '10s'),
+  successes: defaulted(whole('a number', 1, 1000), 'how many in a row count as holding', 1),
+  failures: defaulted(whole('a number', 1, 1000), 'how many in a row count as failing; only in `live`', 3),
+  continuous: defaulted(
+    flag(),
+    'go on after ready, every `interval`, and mark the service `unready` while it fails; only in `ready`',
+    false,
+  ),
+} as const;
+
+export const PROBE_KINDS = ['http', 'tcp', 'exec', 'log', 'file', 'notify'] as const;
+export type ProbeConfig = Given<typeof PROBE>;
+
+const PROBE_ELSEWHERE = {
+  retries: 'in `live` it is called `failures`',
+  start_period: 'it is called `start_timeout`, in the service',
+  http_get: 'it is called `http`',
+  httpGet: 'it is called `http`',
+  tcpSocket: 'it is called `tcp`',
+  test: 'it is called `exec`',
+  cmd: 'it is called `exec`',
+  command: 'it is called `exec`',
+  period_seconds: 'it is called `interval`',
+  periodSeconds: 'it is called `interval`',
+  timeoutSeconds: 'it is called `timeout`',
+  failureThreshold: 'it is called `failures`',
+  successThreshold: 'it is called `successes`',
+} as const;
+
+/** A probe or a list of probes, as `ready` or as `live`. */
+export function probes(role: 'ready' | 'live'): Shape<readonly ProbeConfig[]> {
+  const probe = refined(
+    object(PROBE, { owner: 'a probe', elsewhere: PROBE_ELSEWHERE }),
+    (given, node, _name, reading): ProbeConfig | typeof INVALID => {
+      if (node.kind !== 'map') return INVALID;
+      const at = (key: string): { start: number; end: number } => node.entries.get(key)?.keySpan ?? node;
+      const kinds = PROBE_KINDS.filter((kind) => node.entries.has(kind));
+      const [kind] = kinds;
+      if (kind === undefined) {
+        const listed = PROBE_KINDS.map((one) => `\`${one}\``).join(', ');
+        return reading.report(node, 'missing-key', `a probe must have one of ${listed}`);
+      }
+      for (const other of kinds.slice(1)) {
+        reading.report(at(other), 'contradiction', `a probe has one kind: this one has \`${kind}\` already`, {
+          suggestion: 'make a list of probes: all must hold',
+          related: [{ message: `\`${kind}\` is here`, span: at(kind) }],
+        });
+      }
+      const latched = kind === 'log' || kind === 'notify';
+      const why = `what a \`${kind}\` probe has seen once stays true, so it could never fail`;
+      if (role === 'live' && latched) {
+        reading.report(at(kind), 'impossible-value', `\`${kind}\` cannot be a \`live\` probe: ${why}`);
+      }
+      if (role === 'live' && node.entries.has('continuous')) {
+        reading.report(
+          at('continuous'),
+          'impossible-value',
+          '`continuous` is for `ready`: a `live` probe always goes on',
+        );
+      }
+      if (role === 'ready' && given.continuous === true && latched) {
+        reading.report(at('continuous'), 'impossible-value', `\`${kind}\` cannot be \`continuous\`: ${why}`);
+      }
+      if (role === 'ready' && node.entries.has('failures')) {
+        const suggestion = 'a probe that shall end the service when it fails belongs in `live`';
+        reading.report(at('failures'), 'impossible-value', '`failures` is for `live` probes only', { suggestion });
+      }
+      return given;
+    },
+    () => ({ $ref: '#/definitions/probe' }),
+  );
+  return byKind<never, readonly ProbeConfig[], readonly ProbeConfig[]>('a probe (a map), or a list of probes', {
+    list: listOf(probe, { wanted: 'a list of probes', least: 1 }),
+    map: refined(
+      probe,
+      (one) => [one],
+      () => probe.schema(),
+    ),
+  });
+}
+
+/** The table of a probe as one shape; for JSON Schema. */
+export const probeShape = object(PROBE, { owner: 'a probe' });

@@ -1,0 +1,65 @@
+// Collects what is wrong, or doubtful, while a Config becomes a Plan, with the place in services.yaml that it comes from.
+import type { Config } from '../config/config.ts';
+import type { Diagnostic, Range, Related } from '../config/diagnostic.ts';
+import { nearest } from '../config/nearest.ts';
+
+/** Steps into services.yaml: `['services', 'web', 'user']`. */
+export type Path = readonly (string | number)[];
+
+export interface More {
+  readonly suggestion?: string | undefined;
+  readonly related?: readonly Related[];
+  /** Point at the key, not at its value. */
+  readonly key?: boolean;
+}
+
+export interface Complaints {
+  error(path: Path, code: string, message: string, more?: More): void;
+  warn(path: Path, code: string, message: string, more?: More): void;
+  /** The place of a path, for a second range. */
+  place(path: Path, message: string, key?: boolean): Related;
+  /** What to say about a name that does not exist; nothing any more once there are hundreds of complaints. */
+  suggest(name: string, known: () => readonly string[]): string | undefined;
+  /** A complaint about another file than services.yaml. */
+  elsewhere(diagnostic: Diagnostic): void;
+  readonly all: readonly Diagnostic[];
+}
+
+// Each suggestion compares a name with all others: for the thousandth wrong name nobody reads it.
+const MAX_ADVISED = 200;
+
+/** An empty collection for the diagnostics of one Config. */
+export function makeComplaints(config: Config): Complaints {
+  const all: Diagnostic[] = [];
+  const { file } = config.source;
+  const range = (path: Path, key = false): Range => (key ? config.locateKey(path) : config.locate(path));
+  const add =
+    (severity: 'error' | 'warning') =>
+    (path: Path, code: string, message: string, { suggestion, related, key }: More = {}): void => {
+      all.push({
+        severity,
+        code,
+        message,
+        file,
+        range: range(path, key),
+        ...(suggestion === undefined ? {} : { suggestion }),
+        ...(related === undefined ? {} : { related }),
+      });
+    };
+  return {
+    error: add('error'),
+    warn: add('warning'),
+    place: (path, message, key) => ({ message, file, range: range(path, key) }),
+    suggest: (name, known) => (all.length < MAX_ADVISED ? suggestName(name, known()) : undefined),
+    elsewhere: (diagnostic) => void all.push(diagnostic),
+    all,
+  };
+}
+
+/** The nearest name that exists, or a few of them. */
+function suggestName(name: string, known: readonly string[]): string | undefined {
+  const near = nearest(name, known);
+  if (near !== null) return `did you mean \`${near}\`?`;
+  if (known.length === 0) return undefined;
+  return `there is ${known.slice(0, 8).join(', ')}${known.length > 8 ? ', …' : ''}`;
+}

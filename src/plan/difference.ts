@@ -1,0 +1,72 @@
+// What a reload would change: two Plans compared service by service. Decides nothing about restarting.
+import type { Plan, ServicePlan } from './plan.ts';
+
+export type ServiceField = Exclude<keyof ServicePlan, 'name'>;
+
+export interface Difference {
+  /** Names, in the new plan's order. */
+  readonly added: readonly string[];
+  /** Names, in the old plan's order. */
+  readonly removed: readonly string[];
+  readonly changed: readonly { readonly name: string; readonly fields: readonly ServiceField[] }[];
+  readonly unchanged: readonly string[];
+}
+
+/** What services.yaml calls each part of a ServicePlan; for showing a difference. */
+export const FIELD_NAMES = {
+  type: 'type',
+  enabled: 'enabled',
+  group: 'group',
+  argv: 'command',
+  edges: 'depends_on',
+  ready: 'ready',
+  live: 'live',
+  startTimeout: 'start_timeout',
+  startStall: 'start_stall',
+  restart: 'restart',
+  successCodes: 'success_codes',
+  essential: 'essential',
+  stop: 'stop',
+  forward: 'forward',
+  env: 'env',
+  secrets: 'env',
+  cwd: 'cwd',
+  user: 'user',
+  umask: 'umask',
+  nice: 'nice',
+  oomScoreAdj: 'oom_score_adj',
+  cpus: 'cpus',
+  limits: 'limits',
+  ports: 'ports',
+  log: 'log',
+} as const satisfies Readonly<Record<ServiceField, string>>;
+
+/** Compares by name. Order of services and of keys does not matter; order within lists does. */
+export function difference(before: Plan, after: Plan): Difference {
+  const old = new Map(before.services.map((service) => [service.name, service]));
+  const now = new Set(after.services.map(({ name }) => name));
+  const common = after.services.flatMap((service) => {
+    const earlier = old.get(service.name);
+    return earlier === undefined ? [] : [{ name: service.name, fields: changedFields(earlier, service) }];
+  });
+  return {
+    added: after.services.map(({ name }) => name).filter((name) => !old.has(name)),
+    removed: before.services.map(({ name }) => name).filter((name) => !now.has(name)),
+    changed: common.filter(({ fields }) => fields.length > 0),
+    unchanged: common.filter(({ fields }) => fields.length === 0).map(({ name }) => name),
+  };
+}
+
+function changedFields(before: ServicePlan, after: ServicePlan): readonly ServiceField[] {
+  return (Object.keys(FIELD_NAMES) as ServiceField[]).filter((field) => !isEqual(before[field], after[field]));
+}
+
+function isEqual(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>];
+  const keys = Object.keys(left);
+  if (keys.length !== Object.keys(right).length) return false;
+  return keys.every((key) => Object.hasOwn(right, key) && isEqual(left[key], right[key]));
+}

@@ -1,0 +1,179 @@
+// Who waits for whom, as functions over a Plan: cycles, an order to start in, dependents. All linear in services and edges;
+// none of them recurses, so that a chain of a thousand services is no deeper than one of three.
+import type { Edge, Plan } from './plan.ts';
+
+/** As much of a service as the functions here look at. */
+export interface Vertex {
+  readonly name: string;
+  readonly edges: readonly Pick<Edge, 'on'>[];
+}
+
+/**
+ * One cycle for each knot of services that wait for each other, as short as its first service allows: `[a, b]` means that
+ * a waits for b and b for a. A service that waits for itself is `[a]`. Edges to unknown names are ignored.
+ */
+export function cycles(services: readonly Vertex[]): readonly (readonly string[])[] {
+  const targets = adjacency(services);
+  const found: string[][] = [];
+  for (const knot of knots(services, targets)) {
+    const [first = ''] = knot;
+    if (knot.length > 1 || targets.get(first)?.includes(first))
+      found.push(shortestCycle(first, new Set(knot), targets));
+  }
+  return found;
+}
+
+/** Names in an order in which each comes after what it waits for; ties, and cycles if there are any, in the file's order. */
+export function startOrder(plan: Pick<Plan, 'services'>): readonly string[] {
+  const targets = adjacency(plan.services);
+  const position = new Map(plan.services.map(({ name }, index) => [name, index]));
+  const open = new Map([...targets].map(([name, on]) => [name, new Set(on).size]));
+  const waiting = dependents(plan);
+  const free = new Heap(plan.services.flatMap(({ name }, index) => (open.get(name) === 0 ? [index] : [])));
+  const order: string[] = [];
+  for (let index = free.pop(); index !== undefined; index = free.pop()) {
+    const name = plan.services[index]?.name ?? '';
+    order.push(name);
+    for (const dependent of waiting.get(name) ?? []) {
+      const left = (open.get(dependent) ?? 0) - 1;
+      open.set(dependent, left);
+      if (left === 0) free.push(position.get(dependent) ?? 0);
+    }
+  }
+  const done = new Set(order);
+  return [...order, ...plan.services.map(({ name }) => name).filter((name) => !done.has(name))];
+}
+
+/** For every service, those that wait for it directly, in the file's order. */
+export function dependents(plan: { readonly services: readonly Vertex[] }): ReadonlyMap<string, readonly string[]> {
+  const result = new Map<string, string[]>(plan.services.map(({ name }) => [name, []]));
+  for (const { name, edges } of plan.services) {
+    for (const on of new Set(edges.map((edge) => edge.on))) result.get(on)?.push(name);
+  }
+  return result;
+}
+
+/** A cycle in words, `a -> b -> a`; a long one keeps its ends. */
+export function renderCycle(cycle: readonly string[]): string {
+  const shown = cycle.length <= 8 ? cycle : [...cycle.slice(0, 4), `… (${cycle.length - 7} more)`, ...cycle.slice(-3)];
+  return [...shown, cycle[0] ?? ''].join(' -> ');
+}
+
+function adjacency(services: readonly Vertex[]): ReadonlyMap<string, readonly string[]> {
+  const names = new Set(services.map(({ name }) => name));
+  return new Map(services.map(({ name, edges }) => [name, edges.map(({ on }) => on).filter((on) => names.has(on))]));
+}
+
+/** Strongly connected components in the order of their first service (Tarjan, with a stack of its own). */
+function knots(
+  services: readonly Vertex[],
+  targets: ReadonlyMap<string, readonly string[]>,
+): readonly (readonly string[])[] {
+  const index = new Map<string, number>();
+  const low = new Map<string, number>();
+  const path: string[] = [];
+  const onPath = new Set<string>();
+  const found: string[][] = [];
+  const enter = (name: string): { name: string; next: number } => {
+    low.set(name, index.size);
+    index.set(name, index.size);
+    path.push(name);
+    onPath.add(name);
+    return { name, next: 0 };
+  };
+  const lower = (name: string, to: number): void => {
+    low.set(name, Math.min(low.get(name) ?? to, to));
+  };
+  for (const service of services) {
+    if (index.has(service.name)) continue;
+    const stack = [enter(service.name)];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      const { name } = top;
+      const target = targets.get(name)?.[top.next];
+      top.next += 1;
+      if (target !== undefined) {
+        const seen = index.get(target);
+        if (seen === undefined) stack.push(enter(target));
+        else if (onPath.has(target)) lower(name, seen);
+        continue;
+      }
+      stack.pop();
+      const above = stack.at(-1);
+      if (above !== undefined) lower(above.name, low.get(name) ?? 0);
+      if (low.get(name) === index.get(name)) {
+        const knot = path.splice(path.lastIndexOf(name));
+        for (const member of knot) onPath.delete(member);
+        found.push(knot);
+      }
+    }
+  }
+  const position = new Map(services.map(({ name }, at) => [name, at]));
+  const inOrder = (a: string, b: string): number => (position.get(a) ?? 0) - (position.get(b) ?? 0);
+  return found.map((knot) => knot.sort(inOrder)).sort(([a = ''], [b = '']) => inOrder(a, b));
+}
+
+function shortestCycle(
+  start: string,
+  knot: ReadonlySet<string>,
+  targets: ReadonlyMap<string, readonly string[]>,
+): string[] {
+  const cameFrom = new Map<string, string>();
+  const queue = [start];
+  for (const name of queue) {
+    for (const target of targets.get(name) ?? []) {
+      if (target === start) {
+        const back = [name];
+        for (let at = name; at !== start; ) {
+          at = cameFrom.get(at) ?? start;
+          back.push(at);
+        }
+        return back.reverse();
+      }
+      if (!knot.has(target) || cameFrom.has(target)) continue;
+      cameFrom.set(target, name);
+      queue.push(target);
+    }
+  }
+  return [start];
+}
+
+/** The smallest number first. Owns nothing but its list. */
+class Heap {
+  readonly #items: number[] = [];
+
+  constructor(items: readonly number[]) {
+    for (const item of items) this.push(item);
+  }
+
+  push(item: number): void {
+    const items = this.#items;
+    let at = items.push(item) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if ((items[parent] ?? 0) <= item) break;
+      items[at] = items[parent] ?? 0;
+      at = parent;
+    }
+    items[at] = item;
+  }
+
+  pop(): number | undefined {
+    const items = this.#items;
+    const [first] = items;
+    const last = items.pop();
+    if (items.length === 0 || last === undefined) return first;
+    let at = 0;
+    for (;;) {
+      const left = 2 * at + 1;
+      const right = left + 1;
+      const smaller =
+        (items[right] ?? Number.POSITIVE_INFINITY) < (items[left] ?? Number.POSITIVE_INFINITY) ? right : left;
+      const child = items[smaller];
+      if (child === undefined || child >= last) break;
+      items[at] = child;
+      at = smaller;
+    }
+    items[at] = last;
+    return first;
+  }
+}

@@ -1,0 +1,65 @@
+// Probes as the runtime takes them: every default in place, the service's own port filled in. Runs none.
+import { toArgv } from '../config/command.ts';
+import type { ServiceConfig } from '../config/config.ts';
+import { complete } from '../config/field.ts';
+import { type HttpTarget, PROBE, type ProbeConfig } from '../config/probe-schema.ts';
+import type { Complaints, Path } from './complaints.ts';
+import type { HttpProbe, Probe, ProbeCommon } from './plan.ts';
+
+// Host header and nothing else: behind a unix socket there is no port.
+const SOCKET_PORT = 80;
+
+/** The probes of one kind; one that has no port to go to is an error. */
+export function toProbes(service: ServiceConfig, role: 'ready' | 'live', complaints: Complaints): readonly Probe[] {
+  return (service[role] ?? []).flatMap((config, index) => {
+    const port = (kind: string): number => service.ports[0] ?? missingPort(service, [role, index, kind], complaints);
+    return toProbe(config, port) ?? [];
+  });
+}
+
+function toProbe(config: ProbeConfig, ownPort: (kind: string) => number): Probe | null {
+  const { http, tcp, exec, log, file, notify, ...common } = complete(PROBE, config);
+  if (http !== null) return toHttp(http, common, () => ownPort('http'));
+  if (tcp !== null) return { kind: 'tcp', ...common, host: tcp.host, port: tcp.port ?? ownPort('tcp') };
+  if (exec !== null) return { kind: 'exec', ...common, argv: toArgv(exec) };
+  if (log !== null) return { kind: 'log', ...common, pattern: log };
+  if (file !== null) return { kind: 'file', ...common, path: file };
+  return notify === null ? null : { kind: 'notify', ...common, fd: notify.fd };
+}
+
+function toHttp(http: HttpTarget, common: ProbeCommon, ownPort: () => number): HttpProbe {
+  const { scheme, host, path, socket, method, headers, body, status, contains, matches, json, verify_tls } = http;
+  const jsonPath = json?.path ?? null;
+  const equals = json?.equals;
+  return {
+    kind: 'http',
+    ...common,
+    scheme,
+    host,
+    port: http.port ?? (socket === null ? ownPort() : SOCKET_PORT),
+    socket,
+    path,
+    method,
+    headers: Object.fromEntries(headers),
+    body,
+    status,
+    contains,
+    matches,
+    json:
+      jsonPath === null ? null : equals === undefined ? { path: jsonPath } : { path: jsonPath, equals: equals.value },
+    verifyTls: verify_tls,
+  };
+}
+
+function missingPort(service: ServiceConfig, path: Path, complaints: Complaints): number {
+  // A port that is there and wrong has been reported already.
+  if (!service.broken.has('port') && !service.broken.has('ports')) {
+    complaints.error(
+      ['services', service.name, ...path],
+      'missing-port',
+      `this probe names no port, and \`${service.name}\` has none either`,
+      { key: true, suggestion: 'give `port` in the probe, or give the service a `port`' },
+    );
+  }
+  return 0;
+}

@@ -1,0 +1,31 @@
+// Stages as edges: every member of a stage waits for all members of the nearest earlier stage that has any.
+import type { Edge, ServicePlan } from './plan.ts';
+
+/** As much of a service as its stage depends on. */
+export type Staged = Pick<ServicePlan, 'name' | 'type' | 'enabled' | 'group'>;
+
+/**
+ * The stage edges of each service that has any: `ready` for services, `completed` for tasks. Disabled services neither
+ * wait nor are waited for. Members of one stage share one list, so that stages of hundreds cost hundreds, not squares.
+ */
+export function stageEdges(
+  services: readonly Staged[],
+  order: readonly string[],
+): ReadonlyMap<string, readonly Edge[]> {
+  const members = new Map<string, Staged[]>(order.map((group) => [group, []]));
+  for (const service of services) {
+    if (service.enabled && service.group !== null) members.get(service.group)?.push(service);
+  }
+  const result = new Map<string, readonly Edge[]>();
+  let before: readonly Edge[] = [];
+  for (const group of members.values()) {
+    if (group.length === 0) continue;
+    for (const { name } of group) result.set(name, before);
+    before = group.map(({ name, type }) => ({
+      on: name,
+      condition: type === 'task' ? 'completed' : 'ready',
+      origin: 'stage',
+    }));
+  }
+  return result;
+}

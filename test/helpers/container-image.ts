@@ -1,0 +1,63 @@
+// The image of the container tests: a minimal Debian made by mmdebstrap, and on it test/containers/Dockerfile, built by
+// buildah. The Debian stays cached for a month; the image itself goes when the test process ends.
+import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LABEL, must, podman, type Ran, run } from './container-tools.ts';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+const CONTEXT = join(ROOT, 'test/containers/image');
+const BINARY = process.env.SVC_SUPER_BINARY ?? join(ROOT, 'dist/svc-super');
+
+const SUITE = 'bookworm';
+const BASE = 'localhost/svc-super-test-base';
+const baseImage = `${BASE}:${SUITE}-${process.arch}-${new Date().toISOString().slice(0, 7)}`;
+const image = `localhost/svc-super-test:${process.pid}`;
+
+/** Debian's packages come from where this machine has them from, if it is the same Debian. */
+const SOURCES = ['/etc/apt/sources.list.d/debian.sources', '/etc/apt/sources.list'];
+
+/** Minutes, in milliseconds: packages are fetched. */
+const FETCHING = 600_000;
+
+async function haveBase(): Promise<void> {
+  if ((await run(podman('image', 'exists', baseImage))).code === 0) return;
+  const older = await must(podman('images', '--quiet', '--filter', `reference=${BASE}`));
+  for (const id of new Set(older.split('\n').filter(Boolean))) await run(podman('rmi', id));
+  const folder = mkdtempSync(join(tmpdir(), 'svc-super-base-'));
+  try {
+    const sources = SOURCES.find((file) => existsSync(file) && readFileSync(file, 'utf8').includes(SUITE));
+    const tarball = join(folder, 'rootfs.tar');
+    await must(['mmdebstrap', '--variant=minbase', SUITE, tarball, ...(sources === undefined ? [] : [sources])], FETCHING);
+    await must(podman('import', '--quiet', tarball, baseImage));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** `buildah bud` of the Dockerfile with a services.yaml of one's own instead of the one beside it. */
+export async function buildFrom(services: string | null, tag: string): Promise<Ran> {
+  await haveBase();
+  const folder = mkdtempSync(join(tmpdir(), 'svc-super-image-'));
+  try {
+    cpSync(CONTEXT, folder, { recursive: true });
+    copyFileSync(BINARY, join(folder, 'svc-super'));
+    if (services !== null) await Bun.write(join(folder, 'services.yaml'), services);
+    const options = ['--isolation', 'chroot', '--format', 'docker', '--build-arg', `BASE=${baseImage}`, '--label', `${LABEL}=`];
+    return await run(['buildah', 'bud', ...options, '--tag', tag, folder]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+let built: Promise<string> | undefined;
+
+/** The image's name. It is built at the first call and removed when this process ends. */
+export function haveImage(): Promise<string> {
+  built ??= buildFrom(null, image).then(({ code, stdout, stderr }) => {
+    if (code !== 0) throw new Error(`the image cannot be built:\n${stdout}${stderr}`);
+    process.once('exit', () => Bun.spawnSync([...podman('rmi', '--force', image)]));
+    return image;
+  });
+  return built;
+}

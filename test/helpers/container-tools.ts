@@ -1,0 +1,72 @@
+// What real containers are made with, and whether it is here: podman, buildah, runc, mmdebstrap, as root. Runs these
+// programs and nothing else; `scripts/test.ts` asks here before it skips the container tests.
+
+/** How a program ended, and all that it wrote. */
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const NEEDED = ['podman', 'buildah', 'runc', 'mmdebstrap'] as const;
+
+/** Why no container can be run here, in words; null where it can. */
+export function whyNoContainers(): string | null {
+  if (process.getuid?.() !== 0) return 'they need root';
+  const missing = NEEDED.filter((program) => Bun.which(program) === null);
+  if (missing.length === 0) return null;
+  const names = missing.length === 1 ? missing[0] : `${missing.slice(0, -1).join(', ')} and ${missing.at(-1)}`;
+  return `${names} ${missing.length === 1 ? 'is' : 'are'} not installed`;
+}
+
+/** Most time for one run of a program, milliseconds: past it something hangs. */
+const PATIENCE = 120_000;
+
+export async function run(command: readonly string[], patience = PATIENCE): Promise<Ran> {
+  const child = Bun.spawn([...command], { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe', timeout: patience });
+  const [code, stdout, stderr] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()]);
+  return { code, stdout, stderr };
+}
+
+/** As `run`, where any code but 0 is the end of the test. */
+export async function must(command: readonly string[], patience = PATIENCE): Promise<string> {
+  const { code, stdout, stderr } = await run(command, patience);
+  if (code === 0) return stdout.trim();
+  throw new Error(`${command.slice(0, 4).join(' ')} ... ended with ${code}:\n${stdout}${stderr}`);
+}
+
+/** `podman ...`; without systemd there is one cgroup manager left. */
+export const podman = (...args: string[]): readonly string[] => ['podman', '--cgroup-manager=cgroupfs', ...args];
+
+/** Every container and image of these tests carries it, so that what is left can be told from other people's. */
+export const LABEL = 'svc-super.test';
+
+/** Polls until `probe` answers something else than undefined, null or false; what it throws counts as "not yet". */
+export async function until<T>(
+  what: string,
+  probe: () => T | Promise<T>,
+  patience = 60_000,
+): Promise<Exclude<T, undefined | null | false>> {
+  const deadline = performance.now() + patience;
+  for (let why: unknown = 'it did not hold'; ; ) {
+    try {
+      const answer = await probe();
+      if (answer !== undefined && answer !== null && answer !== false) {
+        return answer as Exclude<T, undefined | null | false>;
+      }
+    } catch (error) {
+      why = error;
+    }
+    if (performance.now() > deadline) throw new Error(`waited ${patience / 1_000} s for ${what}: ${why}`);
+    await Bun.sleep(25);
+  }
+}
+
+/** For `describe.skipIf`: whether containers cannot be run here. On a CI machine that is a failure. */
+export function skipContainers(): boolean {
+  const why = whyNoContainers();
+  if (why === null) return false;
+  if (process.env.CI === 'true') throw new Error(`the container tests cannot run: ${why}`);
+  process.stderr.write(`containers: skipped, ${why}\n`);
+  return true;
+}

@@ -1,0 +1,422 @@
+// The test's end of the puppets (puppet.pl): one unix socket for the whole test process, on which every puppet of every
+// run calls in. A run is told from another by its PID namespace. Orders are methods; each resolves when it is carried out.
+// Waits have one generous limit and fail with what is known; nothing here sleeps.
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** How long any wait of a test may take before it fails, milliseconds. */
+export const LIMIT = 60_000;
+
+export interface Hello {
+  /** The name it goes by: SVC_NAME for a service's main process, else what its parent called it. */
+  readonly role: string;
+  /** `pid:[4026532...]`: its PID namespace. */
+  readonly ns: string;
+  readonly pid: number;
+  readonly ppid: number;
+  readonly service: string;
+  /** SVC_RUN as text; empty where it has none. */
+  readonly run: string;
+}
+
+export interface Facts {
+  readonly pid: number;
+  readonly ppid: number;
+  readonly pgid: number;
+  readonly sid: number;
+  /** Real, effective, saved, file system; as in /proc/self/status, separated by tabs. */
+  readonly uids: string;
+  readonly gids: string;
+  readonly groups: readonly string[];
+  readonly cwd: string;
+  /** Four octal digits. */
+  readonly umask: string;
+  /** By the kernel's words (`open files`, `locked memory`): soft and hard, `unlimited` as it is. */
+  readonly limits: Readonly<Record<string, readonly [string, string]>>;
+  readonly nice: number;
+  readonly oomScoreAdj: number;
+  readonly cpus: string;
+  /** As at its exec. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Signal masks in hexadecimal, as in /proc/self/status. */
+  readonly blocked: string;
+  readonly ignored: string;
+  /** Descriptors that were open at its exec: number -> what it is. */
+  readonly descriptors: Readonly<Record<string, string>>;
+  readonly stdin: string;
+}
+
+export type News =
+  | { readonly event: 'signal'; readonly name: string }
+  | { readonly event: 'child'; readonly pid: number; readonly code: number; readonly signal: number };
+
+export interface ChildKind {
+  /** In a session of its own. */
+  readonly session?: boolean;
+  /** Double fork: an orphan in a session of its own. */
+  readonly daemon?: boolean;
+  /** Executed anew with an empty environment. */
+  readonly wiped?: boolean;
+  /** Under another user. */
+  readonly uid?: number;
+  /** Calls itself so, in argv and in comm. */
+  readonly title?: string;
+}
+
+/** Waits for a promise no longer than LIMIT; `explain` adds what is known when it fails. */
+export async function within<T>(promise: Promise<T>, what: string, explain: () => string = () => ''): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`waited ${LIMIT / 1_000} s for ${what}\n${explain()}`)), LIMIT);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** One puppet process, from its call to the end of its connection. */
+export class Puppet {
+  readonly hello: Hello;
+  /** Resolves when its connection has ended: the process is gone, or has executed something else. */
+  readonly gone: Promise<void>;
+  readonly #socket: Socket;
+  readonly #answers = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #news: News[] = [];
+  readonly #waiting = new Set<() => void>();
+  #orders = 0;
+  #isGone = false;
+
+  constructor(socket: Socket, hello: Hello) {
+    this.#socket = socket;
+    this.hello = hello;
+    this.gone = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.#isGone = true;
+        for (const { reject } of this.#answers.values()) reject(new Error(`puppet ${hello.role} is gone`));
+        this.#answers.clear();
+        resolve();
+      });
+    });
+  }
+
+  get pid(): number {
+    return this.hello.pid;
+  }
+
+  /** Its place in the run of services: 1, 2, ... */
+  get run(): number {
+    return Number(this.hello.run);
+  }
+
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** A line from it; called by the switchboard. */
+  take(line: { readonly id?: number; readonly value?: unknown; readonly error?: string } & Partial<News>): void {
+    if (line.id === undefined) {
+      this.#news.push(line as News);
+      for (const look of [...this.#waiting]) look();
+      return;
+    }
+    const answer = this.#answers.get(line.id);
+    this.#answers.delete(line.id);
+    if (line.error === undefined) answer?.resolve(line.value);
+    else answer?.reject(new Error(`puppet ${this.hello.role}: ${line.error.trim()}`));
+  }
+
+  async #order(name: string, ...args: readonly (string | number)[]): Promise<unknown> {
+    if (this.#isGone) throw new Error(`puppet ${this.hello.role} is gone and cannot ${name}`);
+    this.#orders += 1;
+    const answer = Promise.withResolvers<unknown>();
+    this.#answers.set(this.#orders, answer);
+    const encoded = args.map((arg) => Buffer.from(String(arg)).reduce((text, byte) => text + encodeByte(byte), ''));
+    this.#socket.write(`${[this.#orders, name, ...encoded].join(' ')}\n`);
+    return within(answer.promise, `puppet ${this.hello.role} to ${name}`);
+  }
+
+  /** An order that it does not live to answer; resolves when it is gone. */
+  async #lastOrder(name: string, ...args: readonly (string | number)[]): Promise<void> {
+    const refused = this.#order(name, ...args).then(
+      () => undefined,
+      (error) => (this.#isGone ? undefined : Promise.reject(error)),
+    );
+    await Promise.race([this.gone, refused.then(() => this.gone)]);
+  }
+
+  /** Ends with this code. */
+  exit(code = 0): Promise<void> {
+    return this.#lastOrder('exit', code);
+  }
+
+  /** Ends by this signal (a number; real-time ones too), sent to itself. */
+  die(signal: number): Promise<void> {
+    return this.#lastOrder('die', signal);
+  }
+
+  /** From now on these signals (`TERM`) come as news and do nothing else. */
+  async trap(...names: readonly string[]): Promise<void> {
+    await this.#order('trap', ...names);
+  }
+
+  async ignore(...names: readonly string[]): Promise<void> {
+    await this.#order('ignore', ...names);
+  }
+
+  /** Sends a signal (`TERM`) to another process of its namespace; true when it could. */
+  async kill(name: string, pid: number): Promise<boolean> {
+    return (await this.#order('kill', name, pid)) === 1;
+  }
+
+  /** Writes text to one of its descriptors, as it stands. */
+  async write(fd: number, text: string): Promise<void> {
+    await this.#order('write', fd, text);
+  }
+
+  async print(line: string): Promise<void> {
+    await this.write(1, `${line}\n`);
+  }
+
+  async close(...fds: readonly number[]): Promise<void> {
+    await this.#order('close', ...fds);
+  }
+
+  /** Opens a file for writing (`/dev/stdout`), writes, closes. */
+  async reopen(file: string, text: string): Promise<void> {
+    await this.#order('reopen', file, text);
+  }
+
+  /** Writes numbered lines (`floodLine`), in turn to each descriptor given. */
+  async flood(lines: number, width: number, ...fds: readonly number[]): Promise<void> {
+    await this.#order('flood', lines, width, ...fds);
+  }
+
+  async facts(): Promise<Facts> {
+    return (await this.#order('facts')) as Facts;
+  }
+
+  /** All pids that it can see, itself included. */
+  async processes(): Promise<readonly number[]> {
+    return (await this.#order('processes')) as readonly number[];
+  }
+
+  async rename(title: string): Promise<void> {
+    await this.#order('rename', title);
+  }
+
+  /** Has it do a piece of Perl, for what no order is made for. */
+  eval(perl: string): Promise<unknown> {
+    return this.#order('eval', perl);
+  }
+
+  /** Brings forth a process that calls in under `name`: ask the run for it. */
+  async spawn(name: string, { session, daemon, wiped, uid, title }: ChildKind = {}): Promise<void> {
+    const flags = [
+      ...(session ? ['session'] : []),
+      ...(daemon ? ['daemon'] : []),
+      ...(wiped ? ['wiped'] : []),
+      ...(uid === undefined ? [] : [`uid=${uid}`]),
+      ...(title === undefined ? [] : [`title=${title}`]),
+    ];
+    await this.#order('spawn', name, ...flags);
+  }
+
+  /** Starts a program with its own descriptors; its end comes as news. Without `env` it has the puppet's. */
+  async launch(argv: readonly string[], env?: Readonly<Record<string, string>>): Promise<number> {
+    const set = Object.entries(env ?? {}).map(([key, value]) => `${key}=${value}`);
+    return (await this.#order('launch', set.join('\0'), ...argv)) as number;
+  }
+
+  /** Becomes another program; resolves when it has. */
+  exec(...argv: readonly string[]): Promise<void> {
+    return this.#lastOrder('exec', ...argv);
+  }
+
+  /** Makes `count` orphans that end at once with `code`. */
+  async orphans(count: number, code = 0): Promise<void> {
+    await this.#order('orphans', count, code);
+  }
+
+  /** Listens on a port of 127.0.0.1 (0: any free one), or at a path, and answers HTTP; returns the port or path. */
+  listen(where: number | string = 0): Promise<unknown> {
+    return this.#order('listen', where);
+  }
+
+  /** What it answers to HTTP from now on. */
+  async respond(status: number, body: string): Promise<void> {
+    await this.#order('respond', status, body);
+  }
+
+  /** One sd_notify datagram. */
+  async notify(text = 'READY=1'): Promise<void> {
+    await this.#order('notify', text);
+  }
+
+  /** All news so far. */
+  get news(): readonly News[] {
+    return this.#news;
+  }
+
+  /** The names of the signals that came so far, of those trapped. */
+  get signals(): readonly string[] {
+    return this.#news.flatMap((news) => (news.event === 'signal' ? [news.name] : []));
+  }
+
+  /** The first news for which `wanted` holds, past or to come. */
+  async when<T extends News>(wanted: (news: News) => news is T): Promise<T>;
+  async when(wanted: (news: News) => boolean): Promise<News>;
+  async when(wanted: (news: News) => boolean): Promise<News> {
+    const found = Promise.withResolvers<News>();
+    const look = () => {
+      const news = this.#news.find(wanted);
+      if (news !== undefined) found.resolve(news);
+    };
+    this.#waiting.add(look);
+    look();
+    void this.gone.then(() => found.reject(new Error(`puppet ${this.hello.role} is gone; news: ${this.#text()}`)));
+    try {
+      return await within(found.promise, `news of puppet ${this.hello.role}`, () => this.#text());
+    } finally {
+      this.#waiting.delete(look);
+    }
+  }
+
+  /** Waits for a trapped signal. */
+  async signalled(name: string): Promise<void> {
+    await this.when((news) => news.event === 'signal' && news.name === name);
+  }
+
+  #text(): string {
+    return JSON.stringify(this.#news);
+  }
+}
+
+const PLAIN = /[A-Za-z0-9_./:=,@-]/;
+
+function encodeByte(byte: number): string {
+  const char = String.fromCharCode(byte);
+  return PLAIN.test(char) ? char : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+}
+
+/** Line `number` of a flood of that width, without its newline. */
+export function floodLine(number: number, width: number): string {
+  return `${String(number).padStart(8, '0')} `.padEnd(width - 1, 'x');
+}
+
+interface Waiting {
+  readonly role: string;
+  readonly run: number | null;
+  readonly found: PromiseWithResolvers<Puppet>;
+}
+
+/** Where puppets call in. One for the test process, made at the first use, cleared away at its end. */
+class Switchboard {
+  /** For everything that tests make: entered by every user. */
+  readonly folder = mkdtempSync(join(tmpdir(), 'svc-e2e-'));
+  readonly socket = join(this.folder, 'puppets.sock');
+  readonly script = join(this.folder, 'puppet.pl');
+  readonly #server: Server;
+  readonly #connections = new Set<Socket>();
+  readonly #unclaimed = new Map<string, Puppet[]>();
+  readonly #waiting = new Map<string, Set<Waiting>>();
+
+  constructor() {
+    chmodSync(this.folder, 0o755);
+    // Under other users, who may not be able to enter the repository.
+    copyFileSync(join(import.meta.dir, 'puppet.pl'), this.script);
+    chmodSync(this.script, 0o755);
+    mkdirSync(join(this.folder, 'runs'), { mode: 0o755 });
+    this.#server = createServer((socket) => this.#answer(socket));
+    this.#server.listen({ path: this.socket, backlog: 511 }, () => chmodSync(this.socket, 0o777));
+    this.#server.unref();
+  }
+
+  #answer(socket: Socket): void {
+    this.#connections.add(socket);
+    socket.once('close', () => this.#connections.delete(socket));
+    socket.on('error', () => undefined);
+    let held = '';
+    let puppet: Puppet | undefined;
+    socket.setEncoding('utf8');
+    socket.on('data', (text: string) => {
+      held += text;
+      for (let end = held.indexOf('\n'); end >= 0; end = held.indexOf('\n')) {
+        const line = JSON.parse(held.slice(0, end));
+        held = held.slice(end + 1);
+        if (puppet !== undefined) puppet.take(line);
+        else {
+          puppet = new Puppet(socket, line as Hello);
+          this.#introduce(puppet);
+        }
+      }
+    });
+  }
+
+  #introduce(puppet: Puppet): void {
+    const { ns } = puppet.hello;
+    for (const waiting of this.#waiting.get(ns) ?? []) {
+      if (!suits(puppet, waiting)) continue;
+      this.#waiting.get(ns)?.delete(waiting);
+      waiting.found.resolve(puppet);
+      return;
+    }
+    const unclaimed = this.#unclaimed.get(ns) ?? [];
+    unclaimed.push(puppet);
+    this.#unclaimed.set(ns, unclaimed);
+  }
+
+  /** The next puppet of that role (and run) in that PID namespace that nobody has asked for yet. */
+  claim(
+    ns: string,
+    role: string,
+    run: number | null,
+  ): { readonly found: Promise<Puppet>; readonly forget: () => void } {
+    const waiting: Waiting = { role, run, found: Promise.withResolvers<Puppet>() };
+    const unclaimed = this.#unclaimed.get(ns) ?? [];
+    const at = unclaimed.findIndex((puppet) => suits(puppet, waiting));
+    const [there] = at < 0 ? [] : unclaimed.splice(at, 1);
+    if (there !== undefined) return { found: Promise.resolve(there), forget: () => undefined };
+    const all = this.#waiting.get(ns) ?? new Set();
+    all.add(waiting);
+    this.#waiting.set(ns, all);
+    return { found: waiting.found.promise, forget: () => void all.delete(waiting) };
+  }
+
+  /** Puppets of a namespace that nobody asked for, for those who look at what has happened. */
+  unclaimed(ns: string): readonly Puppet[] {
+    return this.#unclaimed.get(ns) ?? [];
+  }
+
+  forget(ns: string): void {
+    this.#unclaimed.delete(ns);
+    this.#waiting.delete(ns);
+  }
+
+  /** How many puppets are connected. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  close(): void {
+    for (const socket of this.#connections) socket.destroy();
+    this.#server.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function suits({ hello, run }: Puppet, wanted: Waiting): boolean {
+  return hello.role === wanted.role && (wanted.run === null || run === wanted.run);
+}
+
+let made: Switchboard | undefined;
+
+export function switchboard(): Switchboard {
+  if (made === undefined) {
+    made = new Switchboard();
+    const board = made;
+    process.once('exit', () => board.close());
+  }
+  return made;
+}

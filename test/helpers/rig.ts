@@ -1,0 +1,405 @@
+// Runs the built binary for end-to-end tests, each run in a PID namespace of its own: as real PID 1, or (`pid1: false`)
+// below another init. Writes services.yaml into a fresh folder, collects what is printed, looks at the namespace's
+// processes from outside, and asks the control socket. Every wait is for a condition and fails with the whole output.
+//
+//   await using run = await up({ services: { a: { command: puppetCommand } } });
+//   const a = await run.puppet('a');         // see puppet.ts for what it can be told
+//   await run.line(/a \| hello/);
+//   await a.exit(3);
+//   await run.ends(3);                       // fails with the output when the code is another
+//
+// The end of `await using` kills what still runs and fails when a process, or a file in the run's folder, is left over.
+// SVC_SUPER_BINARY names another binary. Ports are the host's: take them from freePort().
+import { afterAll, expect, setDefaultTimeout } from 'bun:test';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import treeKill from 'tree-kill';
+import type { StatusBody } from '../../src/control/api.ts';
+import { childOf, hasNamespace, inNamespace, namespaceOf, type Seen } from './namespaces.ts';
+import { Output, type Printed, type StandardOutput } from './output.ts';
+import { LIMIT, type Puppet, switchboard } from './puppet.ts';
+
+export type { Seen } from './namespaces.ts';
+export type { Puppet } from './puppet.ts';
+
+/** The binary under test. */
+export const binary = process.env.SVC_SUPER_BINARY ?? join(import.meta.dir, '../../dist/svc-super');
+
+/** Without the superuser's rights a run has a user namespace too, and tests of other users cannot be. */
+export const isRoot = process.getuid?.() === 0;
+
+export interface UpOptions {
+  /** Whether the supervisor is PID 1 of its namespace (default), or runs below a puppet that is. */
+  readonly pid1?: boolean;
+  /** The binary's arguments; default: none, the file is named in SVC_SUPER_CONFIG. */
+  readonly args?: readonly string[];
+  /** Added to a small environment; undefined removes. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Default: the run's folder. */
+  readonly cwd?: string;
+  /** Lines of shell that run inside the namespaces before the binary is executed: `ulimit -Sn 256`, a bind mount. */
+  readonly before?: string;
+  /** What reads standard output and error: `collect` (default), `stall` until resume(), `gone`, or a `terminal`. */
+  readonly stdout?: StandardOutput;
+  /** Files written beside services.yaml first. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** More namespaces for unshare, such as `--net`. */
+  readonly unshare?: readonly string[];
+  /** Names of files that may lie in its folder when it has ended. */
+  readonly leaves?: readonly string[];
+}
+
+export interface End {
+  readonly code: number | null;
+  /** The signal that ended the supervisor itself. */
+  readonly signal: string | null;
+}
+
+export type Service = StatusBody['services'][number];
+
+/** What a service's command is to be for it to be a puppet. */
+export const puppetCommand: readonly string[] = ['/usr/bin/perl', switchboard().script, switchboard().socket];
+
+/** The same as a string, for `/bin/sh -c` commands: `exec ${puppetShell}`. */
+export const puppetShell = puppetCommand.join(' ');
+
+/** Runs that have not been disposed of, for the last look. */
+const alive = new Set<Run>();
+
+/** Starts the binary on that configuration: YAML as text, or an object. Resolves as soon as the process exists. */
+export async function up(config: string | object | null, options: UpOptions = {}): Promise<Run> {
+  const run = new Run(config, options);
+  alive.add(run);
+  await run.begin();
+  return run;
+}
+
+/** Starts any command line of the binary, without a configuration. */
+export function start(args: readonly string[], options: Omit<UpOptions, 'args'> = {}): Promise<Run> {
+  return up(null, { ...options, args });
+}
+
+/** A port of 127.0.0.1 that is free now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+/** Asks again and again until `look` gives something; fails after LIMIT with what `explain` says. */
+export async function until<T>(
+  what: string,
+  look: () => T | undefined | null | false | Promise<T | undefined | null | false>,
+  explain: () => string = () => '',
+): Promise<T> {
+  const deadline = performance.now() + LIMIT;
+  for (let pause = 1; ; pause = Math.min(20, pause * 2)) {
+    const found = await look();
+    if (found !== undefined && found !== null && found !== false) return found;
+    if (performance.now() > deadline) throw new Error(`waited ${LIMIT / 1_000} s for ${what}\n${explain()}`);
+    await Bun.sleep(pause);
+  }
+}
+
+export class Run {
+  /** The run's own folder: services.yaml, the control socket, TMPDIR. */
+  readonly folder: string;
+  readonly socket: string;
+  readonly ended: Promise<End>;
+  readonly output: Output;
+  readonly #options: UpOptions;
+  readonly #end = Promise.withResolvers<End>();
+  readonly #expected: Set<string>;
+  #end_: End | undefined;
+  /** unshare's pid here. */
+  #outer = 0;
+  #supervisor = 0;
+  #ns = '';
+
+  constructor(config: string | object | null, options: UpOptions) {
+    this.#options = options;
+    this.folder = mkdtempSync(join(switchboard().folder, 'runs', 'r-'));
+    // Puppets of other users work here too.
+    Bun.spawnSync(['chmod', '755', this.folder]);
+    this.socket = join(this.folder, 'control.sock');
+    mkdirSync(join(this.folder, 'tmp'));
+    if (config !== null) {
+      const text = typeof config === 'string' ? config : JSON.stringify(config, null, 2);
+      writeFileSync(join(this.folder, 'services.yaml'), text);
+    }
+    for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(this.folder, name), text);
+    this.#expected = new Set([...readdirSync(this.folder), ...(options.leaves ?? [])]);
+    this.output = new Output(options.stdout ?? 'collect');
+    this.ended = this.#end.promise;
+  }
+
+  /** As the process tree has it from outside; called by up(). */
+  async begin(): Promise<void> {
+    const { args = [], env = {}, before, unshare = [], pid1 = true, cwd = this.folder } = this.#options;
+    const shell = before === undefined ? [] : ['/bin/sh', '-c', `${before}\nexec "$0" "$@"`];
+    const command = [...shell, binary, ...args];
+    const environment = this.#environment(env);
+    const child = Bun.spawn({
+      cmd: [
+        'unshare',
+        ...(isRoot ? [] : ['--user', '--map-root-user']),
+        ...['--pid', '--fork', '--mount-proc', '--kill-child'],
+        ...unshare,
+        ...(pid1 ? command : [...puppetCommand, 'init']),
+      ],
+      cwd,
+      env: environment,
+      stdio: ['ignore', ...this.output.descriptors],
+      onExit: (_child, code, signal) => {
+        const named = typeof signal === 'number' ? (NAMES.get(signal) ?? `${signal}`) : signal;
+        if (pid1) this.#finish({ code: named === null ? code : null, signal: named });
+      },
+    });
+    this.#outer = child.pid;
+    this.output.begin();
+    await until(
+      'the namespace',
+      () => {
+        this.#supervisor = childOf(child.pid) ?? 0;
+        this.#ns = namespaceOf(this.#supervisor) ?? '';
+        return this.#ns !== '' || child.exitCode !== null || child.signalCode !== null;
+      },
+      () => this.output.text(),
+    );
+    if (pid1) return;
+    const init = await this.puppet('init');
+    const pid = await init.launch(command, environment);
+    await init.close(1, 2);
+    void init
+      .when((news) => news.event === 'child' && news.pid === pid)
+      .then((news) => {
+        if (news.event !== 'child') return;
+        const signal = news.signal === 0 ? null : (NAMES.get(news.signal) ?? `${news.signal}`);
+        this.#finish({ code: signal === null ? news.code : null, signal });
+      })
+      .catch(() => this.#finish({ code: null, signal: 'lost' }));
+    this.#supervisor = this.find(pid)?.outer ?? 0;
+  }
+
+  #environment(more: UpOptions['env'] = {}): Record<string, string> {
+    const all = {
+      PATH: process.env.PATH ?? '/usr/bin:/bin',
+      HOME: '/root',
+      TMPDIR: join(this.folder, 'tmp'),
+      SVC_SUPER_SOCKET: this.socket,
+      SVC_SUPER_CONFIG: join(this.folder, 'services.yaml'),
+      ...more,
+    };
+    return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined));
+  }
+
+  #finish(end: End): void {
+    if (this.#end_ !== undefined) return;
+    this.#end_ = end;
+    void this.output.finished().then(() => this.#end.resolve(end));
+  }
+
+  get isOver(): boolean {
+    return this.#end_ !== undefined;
+  }
+
+  /** The supervisor's end, all its output read; fails when the code is another. A name: ended by that signal. */
+  async ends(expected: number | string): Promise<void> {
+    const end = await this.#guarded(this.ended, 'the supervisor to end');
+    const found = end.code ?? end.signal;
+    if (found !== expected) throw new Error(`ended with ${found}, not with ${expected}\n${this.output.text()}`);
+  }
+
+  #guarded<T>(promise: Promise<T>, what: string): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      const left = this.ps().map((seen) => JSON.stringify(seen));
+      late.reject(new Error(`waited ${LIMIT / 1_000} s for ${what}\n${this.output.text()}\n${left.join('\n')}`));
+    }, LIMIT);
+    return Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
+  }
+
+  /** The next process (a service's main process by its name) that calls in; `number` is its SVC_RUN. */
+  async puppet(role: string, number: number | null = null): Promise<Puppet> {
+    const { found, forget } = switchboard().claim(this.#ns, role, number);
+    const over = this.ended.then(() => {
+      forget();
+      throw new Error(`the supervisor ended before puppet ${role}${number === null ? '' : ` #${number}`} came`);
+    });
+    over.catch(() => undefined);
+    return this.#guarded(Promise.race([found, over]), `puppet ${role}`).catch((error: Error) => {
+      throw new Error(`${error.message}\n${this.output.text()}`);
+    });
+  }
+
+  /** Whether a puppet of that role has called in that nobody asked for. */
+  hasCalled(role: string): boolean {
+    return switchboard()
+      .unclaimed(this.#ns)
+      .some(({ hello }) => hello.role === role);
+  }
+
+  /** The first line, past or to come, that matches. Lines are as printed, prefix and all. */
+  async line(
+    pattern: RegExp,
+    options: { readonly after?: Printed; readonly stream?: 'stdout' | 'stderr' } = {},
+  ): Promise<Printed> {
+    return this.output.find(pattern, options, this.ended);
+  }
+
+  get lines(): readonly string[] {
+    return this.output.lines.map(({ text }) => text);
+  }
+
+  /** Sends the supervisor a signal, by name or number, from outside. */
+  signal(signal: NodeJS.Signals | number): void {
+    if (this.#supervisor === 0 || this.isOver) throw new Error(`the supervisor is gone\n${this.output.text()}`);
+    process.kill(this.#supervisor, signal);
+  }
+
+  /** Sends a process of the namespace a signal from outside; `pid` is its number inside. */
+  kill(pid: number, signal: NodeJS.Signals | number = 'SIGKILL'): void {
+    const seen = this.find(pid);
+    if (seen === undefined) throw new Error(`there is no process ${pid} to signal\n${this.output.text()}`);
+    process.kill(seen.outer, signal);
+  }
+
+  /** Processes of the namespace, zombies too, but neither the supervisor nor the init above it. */
+  ps(): readonly Seen[] {
+    return inNamespace(this.#ns).filter(({ outer, pid }) => outer !== this.#supervisor && pid !== 1);
+  }
+
+  find(pid: number): Seen | undefined {
+    return inNamespace(this.#ns).find((seen) => seen.pid === pid);
+  }
+
+  /** The supervisor itself. */
+  get supervisor(): Seen {
+    const seen = inNamespace(this.#ns).find(({ outer }) => outer === this.#supervisor);
+    if (seen === undefined) throw new Error(`the supervisor is gone\n${this.output.text()}`);
+    return seen;
+  }
+
+  /** Its pid here, outside. */
+  get outerPid(): number {
+    return this.#supervisor;
+  }
+
+  /** Waits until a process of the namespace is gone; a zombie is not gone. */
+  async reaped(pid: number): Promise<void> {
+    await until(
+      `process ${pid} to be gone`,
+      () => this.find(pid) === undefined,
+      () => this.output.text(),
+    );
+  }
+
+  /** Asks the control socket; waits for it while the supervisor starts. */
+  async ask(path: string): Promise<{ readonly status: number; readonly body: unknown }> {
+    return until(
+      'the control socket',
+      async () => {
+        if (this.isOver) throw new Error(`the supervisor has ended\n${this.output.text()}`);
+        try {
+          const response = await fetch(`http://svc-super${path}`, { unix: this.socket } as RequestInit);
+          return { status: response.status, body: await response.json() };
+        } catch {
+          return undefined;
+        }
+      },
+      () => this.output.text(),
+    );
+  }
+
+  async status(): Promise<StatusBody> {
+    return (await this.ask('/v1/status')).body as StatusBody;
+  }
+
+  async service(name: string): Promise<Service> {
+    const found = (await this.status()).services.find((service) => service.name === name);
+    if (found === undefined) throw new Error(`there is no service ${name}`);
+    return found;
+  }
+
+  /** Waits until a service is in that state. */
+  async state(name: string, ...states: readonly Service['state'][]): Promise<Service> {
+    let last: Service | undefined;
+    return until(
+      `${name} to be ${states.join(' or ')}`,
+      async () => {
+        last = await this.service(name);
+        return states.includes(last.state) ? last : undefined;
+      },
+      () => `${JSON.stringify(last)}\n${this.output.text()}`,
+    );
+  }
+
+  /** Another command of the binary beside this run, from outside the namespace. */
+  async command(
+    ...args: readonly string[]
+  ): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
+    return command(args, { SVC_SUPER_SOCKET: this.socket, SVC_SUPER_CONFIG: join(this.folder, 'services.yaml') });
+  }
+
+  /** SIGKILLs all that is left, and fails when something had no right to be there. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    alive.delete(this);
+    const endedByItself = this.#end_ !== undefined;
+    const left = endedByItself ? this.ps() : [];
+    const files = endedByItself ? this.#leftFiles() : [];
+    // PID 1's end is everybody's: unshare, its parent, ends with it.
+    const first = this.find(1);
+    if (first !== undefined) process.kill(first.outer, 'SIGKILL');
+    try {
+      await until('the namespace to be empty', () => this.#ns === '' || !hasNamespace(this.#ns));
+    } catch {
+      await new Promise((resolve) => treeKill(this.#outer, 'SIGKILL', resolve));
+    }
+    this.output.close();
+    switchboard().forget(this.#ns);
+    rmSync(this.folder, { recursive: true, force: true });
+    const what = [...left.map((seen) => JSON.stringify(seen)), ...files];
+    if (what.length > 0) throw new Error(`left behind:\n${what.join('\n')}\n${this.output.text()}`);
+  }
+
+  #leftFiles(): readonly string[] {
+    const found = readdirSync(this.folder, { recursive: true }) as string[];
+    return found.filter((name) => !this.#expected.has(name.split('/')[0] ?? name) || name.startsWith('tmp/'));
+  }
+}
+
+/** Runs a command of the binary to its end, outside any namespace. */
+export async function command(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  cwd?: string,
+): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
+  const child = Bun.spawn([binary, ...args], {
+    env: { PATH: process.env.PATH ?? '/usr/bin:/bin', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(cwd !== undefined && { cwd }),
+  });
+  const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { code, stdout, stderr };
+}
+
+const NAMES = new Map(
+  Object.entries(constants.signals)
+    .reverse()
+    .map(([name, number]) => [number, name]),
+);
+
+// Waits have limits of their own, which say more when they fail.
+setDefaultTimeout(3 * LIMIT);
+
+afterAll(async () => {
+  const forgotten = [...alive];
+  for (const run of forgotten) await run[Symbol.asyncDispose]();
+  switchboard().close();
+  expect(forgotten.length).toBe(0);
+});
