@@ -4,17 +4,16 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { renderDiagnostics, toJson } from './config/diagnostic.ts';
 import { socketPlaces } from './control/address.ts';
-import type { Asked } from './control/client.ts';
 import type { StatusBody } from './control/api.ts';
-import { loadPlan } from './plan/expand.ts';
-import type { Files } from './ports.ts';
+import type { Asked } from './control/client.ts';
+import { type LoadInput, loadPlan } from './plan/expand.ts';
 
 /** Exit codes of the command line itself (SPEC section 4, sysexits.h). */
 export const EXIT = { ok: 0, unhealthy: 1, notReady: 3, usage: 64, noSupervisor: 69, bug: 70, config: 78 } as const;
 
 export interface Context {
   readonly environment: Readonly<Record<string, string>>;
-  readonly files: Files;
+  readonly files: LoadInput['files'];
   readonly uid: number;
   /** What relative file names are relative to. */
   readonly cwd: string;
@@ -47,7 +46,12 @@ interface Given {
   readonly positionals: readonly string[];
 }
 
-const FILE = { type: 'string', short: 'f', summary: 'the configuration (default: $SVC_SUPER_CONFIG, ./services.yaml, /etc/svc-super/services.yaml, /services.yaml)' } as const;
+const FILE = {
+  type: 'string',
+  short: 'f',
+  summary:
+    'the configuration (default: $SVC_SUPER_CONFIG, ./services.yaml, /etc/svc-super/services.yaml, /services.yaml)',
+} as const;
 const JSON_FLAG = { type: 'boolean', summary: 'print one JSON object instead of text' } as const;
 
 export const COMMANDS = {
@@ -140,7 +144,8 @@ export async function runCommand(argv: readonly string[], context: Context): Pro
   const command: Command = named ?? COMMANDS.up;
   const args = named === undefined ? (argv.length === 0 ? [] : argv) : rest;
   // What stands behind `init`, with or without `--`, belongs to the command that it runs.
-  if (named === COMMANDS.init) return command.run(context, { values: {}, positionals: args[0] === '--' ? args.slice(1) : args });
+  if (named === COMMANDS.init)
+    return command.run(context, { values: {}, positionals: args[0] === '--' ? args.slice(1) : args });
   try {
     const options = Object.fromEntries(
       Object.entries({ ...command.flags, help: HELP }).map(([name, { type, ...flag }]) => [
@@ -198,7 +203,9 @@ function findFile(context: Context, given: string | boolean | undefined): string
   if (named !== undefined && named !== '') return resolve(context.cwd, named);
   const found = PLACES.find((path) => context.files.stat(path) !== null);
   if (found !== undefined) return resolve(context.cwd, found);
-  context.err(`svc-super: there is no configuration: looked for ${PLACES.join(', ')}; name one with -f FILE or SVC_SUPER_CONFIG\n`);
+  context.err(
+    `svc-super: there is no configuration: looked for ${PLACES.join(', ')}; name one with -f FILE or SVC_SUPER_CONFIG\n`,
+  );
   return null;
 }
 
@@ -245,16 +252,25 @@ async function showStatus(context: Context, { values, positionals }: Given): Pro
   }
   const services = body.services.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   const { renderStatus } = await import('./control/table.ts');
-  context.out(values.json === true ? `${JSON.stringify({ ...body, services }, null, 2)}\n` : renderStatus(services, context.colour));
+  context.out(
+    values.json === true
+      ? `${JSON.stringify({ ...body, services }, null, 2)}\n`
+      : renderStatus(services, context.colour),
+  );
   return services.every(({ ready, state }) => ready || state === 'skipped') ? EXIT.ok : EXIT.notReady;
 }
 
 async function showHealth(context: Context, { values }: Given): Promise<number> {
   const asked = await askSupervisor(context, '/v1/health');
   if (!asked.ok) return sayNobody(context, asked.looked) && EXIT.unhealthy;
-  const body = asked.body as { healthy: boolean; waiting: readonly { name: string; state: string; reason: string | null }[] };
+  const body = asked.body as {
+    healthy: boolean;
+    waiting: readonly { name: string; state: string; reason: string | null }[];
+  };
   if (values.json === true) context.out(`${JSON.stringify(body)}\n`);
   else if (body.healthy) context.out('healthy\n');
-  else for (const { name, state, reason } of body.waiting) context.out(`${name} is ${state}${reason === null ? '' : `: ${reason}`}\n`);
+  else
+    for (const { name, state, reason } of body.waiting)
+      context.out(`${name} is ${state}${reason === null ? '' : `: ${reason}`}\n`);
   return body.healthy ? EXIT.ok : EXIT.unhealthy;
 }

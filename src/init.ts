@@ -1,12 +1,26 @@
 // `svc-super init -- CMD`: one command under PID 1. Standard streams are inherited untouched, every signal that the
 // runtime can give is passed on, every orphan reaped, the command's code returned. Nothing of the supervisor is loaded.
+
+import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { describeExecFailure } from './sys/launch.ts';
 import { becomeSubreaper, peekEndedChild, pidfdWorks, reapChild } from './sys/libc.ts';
-import { closeSync } from 'node:fs';
 
 /** Not to be caught, the kernel's word about faults of our own, the runtime's, and SIGCHLD, which is for us. */
-const NOT_PASSED = new Set(['SIGKILL', 'SIGSTOP', 'SIGCHLD', 'SIGPWR', 'SIGSTKFLT', 'SIGPOLL', 'SIGSEGV', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGPIPE', 'SIGUNUSED']);
+const NOT_PASSED = new Set([
+  'SIGKILL',
+  'SIGSTOP',
+  'SIGCHLD',
+  'SIGPWR',
+  'SIGSTKFLT',
+  'SIGPOLL',
+  'SIGSEGV',
+  'SIGBUS',
+  'SIGFPE',
+  'SIGILL',
+  'SIGPIPE',
+  'SIGUNUSED',
+]);
 
 /** Runs the command to its end; resolves to its code, 128+n for signal n, 126 or 127 when it cannot be executed. */
 export async function init(
@@ -32,7 +46,10 @@ export async function init(
       onExit: (_child, code, signal) => {
         const told = signal as string | number | null;
         if (told === null) ended.resolve(code ?? 0);
-        else ended.resolve(128 + (typeof told === 'number' ? told : ((constants.signals as Record<string, number>)[told] ?? 0)));
+        else
+          ended.resolve(
+            128 + (typeof told === 'number' ? told : ((constants.signals as Record<string, number>)[told] ?? 0)),
+          );
       },
     });
   } catch (error) {

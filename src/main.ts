@@ -1,8 +1,10 @@
 // The program's root: boots, parses the command line, hands over the real ports, and is the only place that ends the
 // process. Everything a command does not need is loaded by the command that needs it.
-import { containerEnvironment } from './sys/boot.ts';
+
 import { accessSync, constants, writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { realFiles } from './ports.ts';
+import { containerEnvironment } from './sys/boot.ts';
 
 declare const SVC_SUPER_VERSION: string;
 const version = typeof SVC_SUPER_VERSION === 'string' ? SVC_SUPER_VERSION : 'development';
@@ -52,7 +54,8 @@ async function main(): Promise<number> {
     uid: process.getuid?.() ?? 0,
     cwd: process.cwd(),
     version,
-    colour: process.stdout.isTTY === true && environment.NO_COLOR === undefined,
+    // Not process.stdout.isTTY: that alone would make the descriptor non-blocking for all who share it.
+    colour: isatty(1) && environment.NO_COLOR === undefined,
     out: (text) => print(1, text),
     err,
     up: async (file, names) =>

@@ -5,8 +5,8 @@ import pino from 'pino';
 import { renderDiagnostics } from './config/diagnostic.ts';
 import type { Effect } from './core/event.ts';
 import { takeSnapshot } from './core/snapshot.ts';
-import { Sink } from './logs/sinks.ts';
 import { Pipeline } from './logs/pipeline.ts';
+import { Sink } from './logs/sinks.ts';
 import { loadPlan } from './plan/expand.ts';
 import type { Plan } from './plan/plan.ts';
 import { type Clock, type Files, realClock, realRandom } from './ports.ts';
@@ -15,6 +15,7 @@ import { Hands } from './runtime/hands.ts';
 import { Children, type Run } from './sys/children.ts';
 import { becomeSubreaper } from './sys/libc.ts';
 import { portHolder } from './sys/listeners.ts';
+import { NotifySockets } from './sys/notify.ts';
 import { OutputPipe } from './sys/pipes.ts';
 
 export interface UpRequest {
@@ -34,7 +35,12 @@ const TERMINATION_LOG = '/dev/termination-log';
 
 /** Supervises until all is over; resolves to the container's exit code. */
 export async function up(request: UpRequest): Promise<number> {
-  const loaded = loadPlan({ path: request.file, files: request.files, environment: request.environment, names: request.names });
+  const loaded = loadPlan({
+    path: request.file,
+    files: request.files,
+    environment: request.environment,
+    names: request.names,
+  });
   if (!loaded.ok) {
     request.err(renderDiagnostics(loaded.error));
     return CONFIG_WRONG;
@@ -43,9 +49,14 @@ export async function up(request: UpRequest): Promise<number> {
   const clock = realClock;
   const seed = realRandom.seed();
   const sinks = { stdout: new Sink(1), stderr: new Sink(2) };
-  const logs = new Pipeline(clock, sinks, plan.services.map(({ name }) => name));
+  const logs = new Pipeline(
+    clock,
+    sinks,
+    plan.services.map(({ name }) => name),
+  );
   const announce = announcer(plan, logs, sinks.stderr);
   const children = new Children(clock, seed);
+  const notify = new NotifySockets();
   let hands: Hands<Run> | undefined;
   const ended = Promise.withResolvers<Effect & { readonly type: 'end' }>();
   const engine = new Engine(plan, seed, {
@@ -59,7 +70,7 @@ export async function up(request: UpRequest): Promise<number> {
           processes: children,
           logs,
           openPipe: (owner) => new OutputPipe(owner),
-          openNotify: lazyNotify(),
+          openNotify: (uid, onReady) => notify.open(uid, onReady),
           portHolder,
           runTool: async (program, abort) => (await import('./sys/tools.ts')).runTool(children, program, abort),
           fileExists: existsSync,
@@ -83,7 +94,9 @@ export async function up(request: UpRequest): Promise<number> {
   engine.send({ type: 'began' });
   children.beginReaping();
   const control = await openControl(request, engine, children, () => hands, clock, announce);
-  const { onExit } = await import('signal-exit');
+  const { onExit, signals } = await import('signal-exit');
+  // It would end the process by every signal that nobody else listens to; which signals end it is decided here.
+  signals.length = 0;
   onExit(() => {
     control?.close();
     children.killEverything();
@@ -95,22 +108,17 @@ export async function up(request: UpRequest): Promise<number> {
   return end.code;
 }
 
-/** The notify room is loaded when the first service asks for it. */
-function lazyNotify(): (uid: number, onReady: () => void) => { readonly address: string; close(): void } {
-  let sockets: import('./sys/notify.ts').NotifySockets | undefined;
-  return (uid, onReady) => {
-    const { NotifySockets } = require('./sys/notify.ts') as typeof import('./sys/notify.ts');
-    sockets ??= new NotifySockets();
-    return sockets.open(uid, onReady);
-  };
-}
-
 /** The supervisor's own events, through pino: objects where the plan's format is JSON, else prefixed sentences. */
 function announcer(plan: Plan, logs: Pipeline, sink: Sink): (announcement: Announcement) => void {
   const prefix = logs.prefix('svc-super', 'stderr');
   const encode = (line: string): string => {
     if (plan.format === 'json') return line;
-    const { level, about, event, msg } = JSON.parse(line) as { level: string; about?: string; event: string; msg: string };
+    const { level, about, event, msg } = JSON.parse(line) as {
+      level: string;
+      about?: string;
+      event: string;
+      msg: string;
+    };
     const mark = level === 'error' ? 'error: ' : level === 'warn' ? 'warning: ' : '';
     // The sweep's sentence names its service itself.
     return `${prefix}${mark}${about === undefined || event === 'swept' ? '' : `${about} `}${msg}\n`;
@@ -123,12 +131,25 @@ function announcer(plan: Plan, logs: Pipeline, sink: Sink): (announcement: Annou
     },
     { write: (line: string) => void sink.offer(Buffer.from(encode(line))) },
   );
-  return ({ level, service, event, text }) => logger[level]({ event, ...(service !== null && { about: service }) }, text);
+  return ({ level, service, event, text }) =>
+    logger[level]({ event, ...(service !== null && { about: service }) }, text);
 }
 
 const STOPPING = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
 /** Signals that would end the supervisor if nobody listened; they reach the services that name them in `forward`. */
-const PASSED = ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGPROF', 'SIGWINCH', 'SIGXCPU', 'SIGSYS', 'SIGTRAP', 'SIGABRT'] as const;
+const PASSED = [
+  'SIGHUP',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGALRM',
+  'SIGVTALRM',
+  'SIGPROF',
+  'SIGWINCH',
+  'SIGXCPU',
+  'SIGSYS',
+  'SIGTRAP',
+  'SIGABRT',
+] as const;
 
 function listenToSignals(plan: Plan, engine: Engine): void {
   for (const signal of STOPPING) process.on(signal, () => engine.send({ type: 'stop-asked', signal }));

@@ -54,6 +54,8 @@ export interface DiagnosticJson {
 
 // A wrong 1 MiB file can be wrong in a hundred thousand places; nobody reads past the first screens.
 const MAX_PRINTED = 50;
+// A message may quote a name that is a megabyte long.
+const MAX_MESSAGE = 500;
 
 /** Errors and warnings in the order a reader meets them: by file, line, column. Exact repetitions are dropped. */
 export function sortDiagnostics(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
@@ -78,7 +80,9 @@ export function render(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<
     const gutter = Math.max(4, ...[d, ...(d.related ?? [])].map((place) => String(place.range.line).length + 2));
     return [
       ...drawPlace(d.severity, d, sources, gutter),
-      ...(d.suggestion === undefined ? [] : [`${' '.repeat(gutter)} help: ${printable(d.suggestion)}`]),
+      ...(d.suggestion === undefined
+        ? []
+        : [`${' '.repeat(gutter)} help: ${printable(d.suggestion.slice(0, MAX_MESSAGE))}`]),
       ...(d.related ?? []).flatMap((place) => drawPlace('note', place, sources, gutter)),
     ].join('\n');
   });
@@ -112,7 +116,7 @@ function drawPlace(
   const { line, column } = place.range;
   const source = sources.get(place.file);
   return [
-    `${printable(place.file)}:${line}:${column}: ${kind}: ${printable(place.message)}`,
+    `${printable(place.file)}:${line}:${column}: ${kind}: ${printable(place.message.slice(0, MAX_MESSAGE))}`,
     ...(source === undefined ? [] : drawExcerpt(source, place.range, gutter)),
   ];
 }

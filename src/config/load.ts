@@ -75,8 +75,13 @@ export function parseTree(text: string, reading: Reading): Node | null {
   let deep: Span | null = null;
   function* tokens(): Generator<Yaml.CST.Token, void> {
     const parser = new Parser();
+    let wrong = 0;
     for (const lexeme of new Lexer().lex(text)) {
-      yield* parser.next(lexeme);
+      for (const token of parser.next(lexeme)) {
+        if (token.type === 'error') wrong += 1;
+        yield token;
+      }
+      if (wrong > MAX_SYNTAX_ERRORS) return;
       // The parser itself copes with any depth, but whatever walks its result does so on the stack.
       if (parser.stack.length > MAX_DEPTH) {
         deep = { start: parser.offset, end: parser.offset + 1 };
@@ -95,7 +100,11 @@ export function parseTree(text: string, reading: Reading): Node | null {
     prettyErrors: false,
     logLevel: 'silent',
   });
-  const documents = [...composer.compose(tokens(), true, text.length)];
+  const documents: Yaml.Document.Parsed[] = [];
+  for (const one of composer.compose(tokens(), true, text.length)) {
+    // One is wanted, a second is an error, and a third could be the first of two hundred thousand.
+    if (documents.push(one) > 2) break;
+  }
   if (deep !== null) {
     reading.report(deep, 'too-deep', `the file is nested more than ${MAX_DEPTH} levels deep`);
     return null;

@@ -4,15 +4,17 @@ import { didYouMean } from './nearest.ts';
 import { fill, INVALID, type Invalid, mismatch, type Reading } from './reading.ts';
 import { byKind, INTERPOLATED, listOf, refined, type Shape, text, word } from './shape.ts';
 import { parseSignal, SIGNAL_NAMES, whyNotForwarded } from './signal.ts';
-import type { Entry, Node } from './tree.ts';
+import type { Entry, Node, Step } from './tree.ts';
 
 export const CONDITIONS = ['started', 'ready', 'completed', 'exited'] as const;
 export type ConditionWord = (typeof CONDITIONS)[number];
 
-/** `condition` is null where the list form leaves it to the target. */
 export interface Dependency {
   readonly name: string;
+  /** null where the list form leaves it to the target. */
   readonly condition: ConditionWord | null;
+  /** The step to it in the tree: an index of the list, or its key. */
+  readonly step: Step;
 }
 
 const COMPOSE_CONDITIONS: Readonly<Record<string, ConditionWord>> = {
@@ -24,13 +26,26 @@ const COMPOSE_CONDITIONS: Readonly<Record<string, ConditionWord>> = {
 /** `[a, b]` or `{a: ready}`. */
 export function dependencies(): Shape<readonly Dependency[]> {
   const wanted = 'a list of services, or a map of services and conditions';
-  const list = refined(
-    listOf(text({ wanted: 'the name of a service', loose: true }), { wanted }),
-    (names, node, name, reading): readonly Dependency[] => {
-      reportTwice(node, name, reading);
-      return [...new Set(names)].map((target) => ({ name: target, condition: null }));
+  const item = text({ wanted: 'the name of a service', loose: true });
+  const list: Shape<readonly Dependency[]> = {
+    wanted,
+    schema: () => ({ type: 'array', items: item.schema() }),
+    read(node, name, reading) {
+      if (node.kind !== 'list') return mismatch(node, name, wanted, reading);
+      const first = new Map<string, Dependency & { readonly node: Node }>();
+      node.items.forEach((one, step) => {
+        const target = item.read(one, `an item of ${name}`, reading);
+        if (target === INVALID) return;
+        const earlier = first.get(target);
+        if (earlier === undefined) first.set(target, { name: target, condition: null, step, node: one });
+        else {
+          const related = [{ message: 'first named here', span: earlier.node }];
+          reading.report(one, 'named-twice', `${name} names \`${target}\` twice`, { related });
+        }
+      });
+      return [...first.values()].map(({ node: _node, ...dependency }) => dependency);
     },
-  );
+  };
   const condition = word(...CONDITIONS);
   const map: Shape<readonly Dependency[]> = {
     wanted,
@@ -39,11 +54,26 @@ export function dependencies(): Shape<readonly Dependency[]> {
       if (node.kind !== 'map') return mismatch(node, name, wanted, reading);
       return [...node.entries.values()].flatMap((entry): Dependency[] => {
         const value = readCondition(entry, condition, reading);
-        return value === INVALID ? [] : [{ name: entry.key, condition: value }];
+        return value === INVALID ? [] : [{ name: entry.key, condition: value, step: entry.key }];
       });
     },
   };
-  return byKind<never, readonly Dependency[], readonly Dependency[]>(wanted, { list, map });
+  const one = refused(wanted);
+  return byKind<readonly Dependency[], readonly Dependency[], readonly Dependency[]>(wanted, {
+    scalar: one,
+    list,
+    map,
+  });
+}
+
+/** Complains about a bare word, and shows it in a list. */
+function refused(wanted: string): Shape<never> {
+  return {
+    wanted,
+    schema: () => ({ not: {} }),
+    read: (node, name, reading) =>
+      mismatch(node, name, wanted, reading, node.kind === 'scalar' ? `write \`[${node.text}]\`` : undefined),
+  };
 }
 
 function readCondition(entry: Entry, shape: Shape<ConditionWord>, reading: Reading): ConditionWord | Invalid {
@@ -53,19 +83,6 @@ function readCondition(entry: Entry, shape: Shape<ConditionWord>, reading: Readi
   const meant = compose ? COMPOSE_CONDITIONS[inner.text] : undefined;
   if (meant === undefined) return shape.read(node, `\`depends_on.${key}\``, reading);
   return mismatch(node, `\`depends_on.${key}\``, shape.wanted, reading, `write \`${key}: ${meant}\``);
-}
-
-function reportTwice(node: Node, name: string, reading: Reading): void {
-  const first = new Map<string, Node>();
-  for (const item of node.kind === 'list' ? node.items : []) {
-    const named = item.kind === 'scalar' ? item.text : '';
-    const earlier = first.get(named);
-    if (earlier === undefined) first.set(named, item);
-    else {
-      const related = [{ message: 'first named here', span: earlier }];
-      reading.report(item, 'named-twice', `${name} names \`${named}\` twice`, { related });
-    }
-  }
 }
 
 const YES = /^(?:true|yes|on|1)$/i;

@@ -23,7 +23,11 @@ export async function ask(places: readonly Place[], path: string): Promise<Asked
 }
 
 async function get(socketPath: string, path: string): Promise<{ status: number; body: unknown }> {
-  const client = new Client('http://svc-super', { connect: { socketPath }, headersTimeout: PATIENCE, bodyTimeout: PATIENCE });
+  const client = new Client('http://svc-super', {
+    connect: { socketPath },
+    headersTimeout: PATIENCE,
+    bodyTimeout: PATIENCE,
+  });
   try {
     const { statusCode, body } = await request.call(client, { method: 'GET', path });
     return { status: statusCode, body: await body.json() };

@@ -4,7 +4,14 @@ import type { StatusBody } from './api.ts';
 
 const HEAD = ['SERVICE', 'STATE', 'PID', 'UPTIME', 'RESTARTS', 'CPU', 'MEMORY', 'NOTE'] as const;
 const COLOUR: Readonly<Record<string, number>> = {
-  ready: 32, completed: 32, starting: 33, unready: 33, pending: 33, backoff: 33, stopping: 33, failed: 31,
+  ready: 32,
+  completed: 32,
+  starting: 33,
+  unready: 33,
+  pending: 33,
+  backoff: 33,
+  stopping: 33,
+  failed: 31,
 }; // prettier-ignore
 
 export function renderStatus(services: StatusBody['services'], colour: boolean): string {

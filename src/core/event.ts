@@ -19,6 +19,8 @@ export type ServiceEvent =
   | { readonly type: 'answered'; readonly attempt: number; readonly ok: boolean; readonly detail: string }
   /** A `log` or `notify` probe has seen what it waits for; it holds for the rest of the run. */
   | { readonly type: 'latched'; readonly index: number }
+  /** `stop.command` did not exit 0. */
+  | { readonly type: 'stop-command-failed'; readonly detail: string }
   /** There was output (thinned by the sender; only sent when `start_stall` is set). */
   | { readonly type: 'progressed' };
 

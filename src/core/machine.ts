@@ -140,6 +140,8 @@ export function stepService(plan: ServicePlan, service: Service, event: ServiceE
       return onExited(plan, service, event.exit, context);
     case 'emptied':
       return onEmptied(plan, service, event.swept, context);
+    case 'stop-command-failed':
+      return onStopCommandFailed(plan, service, event.detail);
     case 'answered':
     case 'latched':
     case 'progressed':
@@ -222,6 +224,19 @@ function onSpawnFailed(
     ? { kind: 'asked' }
     : { kind: 'not-started', step: failure.step, message: failure.message, code: failure.code };
   return conclude(plan, service, cause, null, state.since, context.now, null, [], context);
+}
+
+/** A stop that was not even asked for would end in SIGKILL: fall back to the signal. */
+function onStopCommandFailed(plan: ServicePlan, service: Service, detail: string): Turn {
+  const { state } = service;
+  if (state.id !== 'stopping' || state.rung !== 'asked') return same(service);
+  const { signal, to } = plan.stop;
+  const text = `stop.command failed (${detail}): sent ${signal} instead`;
+  return {
+    service,
+    effects: [{ type: 'signal', signal, to }],
+    notices: [{ level: 'warn', event: 'stop-command-failed', text }],
+  };
 }
 
 function onExited(plan: ServicePlan, service: Service, exit: Exit, { now, stopTimeout }: Context): Turn {

@@ -1,7 +1,7 @@
 // Edges: `depends_on` and the order of stages, turned into what each service waits for, with everything that can be wrong
 // about it. Starts nothing.
 import type { Config, ServiceConfig } from '../config/config.ts';
-import type { Complaints } from './complaints.ts';
+import type { Complaints, Path } from './complaints.ts';
 import { cycles, renderCycle } from './graph.ts';
 import type { Condition, Edge } from './plan.ts';
 import { stageEdges } from './stages.ts';
@@ -46,8 +46,8 @@ function declaredEdges(
   byName: ReadonlyMap<string, ServiceConfig>,
   complaints: Complaints,
 ): readonly Edge[] {
-  return (service.depends_on ?? []).flatMap(({ name: on, condition }): Edge[] => {
-    const path = ['services', service.name, 'depends_on', on];
+  return (service.depends_on ?? []).flatMap(({ name: on, condition, step }): Edge[] => {
+    const path = ['services', service.name, 'depends_on', step];
     const target = byName.get(on);
     if (target === undefined) {
       const suggestion = complaints.suggest(on, () => [...byName.keys()].filter((name) => name !== service.name));
@@ -74,7 +74,7 @@ function checkCondition(
   service: ServiceConfig,
   target: ServiceConfig,
   condition: Condition,
-  path: readonly string[],
+  path: Path,
   complaints: Complaints,
 ): void {
   const ends = condition === 'completed' || condition === 'exited';
@@ -100,16 +100,19 @@ function stageOrder(config: Config, complaints: Complaints): readonly string[] {
   for (const { name, group } of config.services) if (group !== null && !used.has(group)) used.set(group, name);
   const { groups } = config;
   if (groups === null) return [...used.keys()];
+  const named = new Set(groups);
+  const listed = new Set<string>();
   groups.forEach((group, index) => {
-    if (groups.indexOf(group) < index) {
+    if (listed.has(group)) {
       complaints.error(['groups', index], 'named-twice', `\`groups\` names \`${group}\` twice`);
     } else if (!used.has(group) && !config.services.some(({ broken }) => broken.has('group'))) {
-      const suggestion = complaints.suggest(group, () => [...used.keys()].filter((name) => !groups.includes(name)));
+      const suggestion = complaints.suggest(group, () => [...used.keys()].filter((name) => !named.has(name)));
       complaints.warn(['groups', index], 'unused-group', `no service is in the group \`${group}\``, { suggestion });
     }
+    listed.add(group);
   });
   for (const { name, group } of config.services) {
-    if (group === null || groups.includes(group)) continue;
+    if (group === null || named.has(group)) continue;
     const related = [complaints.place(['groups'], 'the list is here', true)];
     const message = `the group \`${group}\` is not in the list \`groups\``;
     complaints.error(['services', name, 'group'], 'unknown-group', message, {

@@ -4,7 +4,6 @@ import type { Effect, Event, ServiceEffect } from '../core/event.ts';
 import { newWorld, nextDeadline, step, type World } from '../core/supervisor.ts';
 import type { Plan, ServicePlan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
-import type { Hands } from './hands.ts';
 
 export interface Announcement {
   readonly level: 'info' | 'warn' | 'error';
@@ -13,16 +12,21 @@ export interface Announcement {
   readonly text: string;
 }
 
+/** What carries out the effects on one service; runtime/hands.ts. */
+export interface Performer {
+  perform(plan: ServicePlan, run: number, effect: ServiceEffect): void;
+}
+
 export interface EngineParts {
   readonly clock: Clock;
-  readonly hands: (send: (event: Event) => void) => Hands;
+  readonly hands: (send: (event: Event) => void) => Performer;
   readonly announce: (announcement: Announcement) => void;
   readonly end: (effect: Effect & { readonly type: 'end' }) => void;
 }
 
 export class Engine {
   readonly #parts: EngineParts;
-  readonly #hands: Hands;
+  readonly #hands: Performer;
   readonly #plans: ReadonlyMap<string, ServicePlan>;
   readonly #queue: Event[] = [];
   #world: World;
@@ -61,7 +65,7 @@ export class Engine {
     switch (effect.type) {
       case 'service': {
         const plan = this.#plans.get(effect.service);
-        if (plan !== undefined) this.#perform(plan, effect.run, effect.effect);
+        if (plan !== undefined) this.#hands.perform(plan, effect.run, effect.effect);
         return;
       }
       case 'announce':
@@ -72,27 +76,6 @@ export class Engine {
         return;
       default:
         effect satisfies never;
-    }
-  }
-
-  #perform(plan: ServicePlan, run: number, effect: ServiceEffect): void {
-    switch (effect.type) {
-      case 'spawn':
-        return this.#hands.spawn(plan, run);
-      case 'signal':
-        return this.#hands.signal(plan, run, effect.signal, effect.to);
-      case 'run-stop-command':
-        return this.#hands.runStopCommand(plan, run);
-      case 'sweep':
-        return this.#hands.sweep(plan, run);
-      case 'kill':
-        return this.#hands.kill(plan, run);
-      case 'probe':
-        return this.#hands.probe(plan, run, effect.kind, effect.index, effect.attempt);
-      case 'abandon-probe':
-        return this.#hands.abandonProbe(plan);
-      default:
-        return effect satisfies never;
     }
   }
 

@@ -1,7 +1,7 @@
 // Carries out what the core asks for one service: spawn with its pipes and sockets, signal, sweep, probe. Holds the
 // resources of each run and lets them go when it is over; tells what happens as events. The parts that touch the kernel
 // arrive by constructor, as the interfaces below.
-import type { Event, ProbeKind, ServiceEvent, SweptProcess } from '../core/event.ts';
+import type { Event, ProbeKind, ServiceEffect, ServiceEvent, SweptProcess } from '../core/event.ts';
 import type { Exit } from '../core/policy.ts';
 import { toPattern } from '../plan/pattern.ts';
 import type { Probe, ServicePlan, User } from '../plan/plan.ts';
@@ -96,7 +96,33 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     return this.#resources.get(service)?.handle ?? null;
   }
 
-  spawn(plan: ServicePlan, run: number): void {
+  perform(plan: ServicePlan, run: number, effect: ServiceEffect): void {
+    switch (effect.type) {
+      case 'spawn':
+        this.#spawn(plan, run);
+        break;
+      case 'signal':
+        this.#signal(plan, run, effect.signal, effect.to);
+        break;
+      case 'run-stop-command':
+        this.#runStopCommand(plan, run);
+        break;
+      case 'sweep':
+      case 'kill':
+        this.#finish(plan, run, effect.type);
+        break;
+      case 'probe':
+        this.#probe(plan, run, effect.kind, effect.index, effect.attempt);
+        break;
+      case 'abandon-probe':
+        this.#abandonProbe(plan);
+        break;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #spawn(plan: ServicePlan, run: number): void {
     const tell = (news: ServiceEvent) => this.#send({ type: 'service', service: plan.name, run, news });
     const resources: Resources<Handle> = { run, handle: null, abort: new AbortController(), release: [] };
     this.#resources.set(plan.name, resources);
@@ -106,7 +132,9 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     };
     for (const port of plan.ports) {
       const holder = this.#parts.portHolder(port);
-      if (holder !== null) return fail('port', `port ${port} of ${plan.name} is taken by ${holder}`, 1);
+      if (holder === null) continue;
+      fail('port', `port ${port} of ${plan.name} is taken by ${holder}`, 1);
+      return;
     }
     try {
       this.#spawnWith(plan, run, resources, tell, fail);
@@ -200,44 +228,38 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     return env;
   }
 
-  signal(plan: ServicePlan, run: number, signal: string, to: 'main' | 'group'): void {
+  #signal(plan: ServicePlan, run: number, signal: string, to: 'main' | 'group'): void {
     const handle = this.#current(plan, run)?.handle;
     if (handle !== null && handle !== undefined) this.#parts.processes.signal(handle, signal, to);
   }
 
-  /** The command's own end changes nothing: the service's does, or the deadline. */
-  runStopCommand(plan: ServicePlan, run: number): void {
+  /** That the command succeeded changes nothing: the service's end does, or the deadline. */
+  #runStopCommand(plan: ServicePlan, run: number): void {
     const resources = this.#current(plan, run);
     if (resources === undefined || plan.stop.argv === null) return;
     const env = { MAINPID: String(resources.handle?.pid ?? '') };
-    void this.#parts.runTool(programOf(plan, plan.stop.argv, run, env), resources.abort.signal);
+    const { signal } = resources.abort;
+    void this.#parts.runTool(programOf(plan, plan.stop.argv, run, env), signal).then(({ code, words, lastLine }) => {
+      if (code === 0 || signal.aborted) return;
+      const detail = lastLine === '' ? words : `${words}: ${lastLine}`;
+      this.#send({ type: 'service', service: plan.name, run, news: { type: 'stop-command-failed', detail } });
+    });
   }
 
-  sweep(plan: ServicePlan, run: number): void {
-    this.#finish(plan, run, (handle, done) => this.#parts.processes.sweep(handle, done));
-  }
-
-  kill(plan: ServicePlan, run: number): void {
-    this.#finish(plan, run, (handle, done) => this.#parts.processes.kill(handle, done));
-  }
-
-  #finish(
-    plan: ServicePlan,
-    run: number,
-    begin: (handle: Handle, done: (swept: readonly SweptProcess[]) => void) => void,
-  ): void {
+  /** Ends what is left of a run: SIGTERM (`sweep`) or SIGKILL; says so when nothing is. */
+  #finish(plan: ServicePlan, run: number, how: 'sweep' | 'kill'): void {
     const resources = this.#current(plan, run);
     if (resources?.handle === null || resources?.handle === undefined) return;
-    begin(resources.handle, (swept) => {
+    this.#parts.processes[how](resources.handle, (swept) => {
       this.#release(resources);
       this.#send({ type: 'service', service: plan.name, run, news: { type: 'emptied', swept } });
     });
   }
 
-  probe(plan: ServicePlan, run: number, kind: ProbeKind, index: number, attempt: number): void {
+  #probe(plan: ServicePlan, run: number, kind: ProbeKind, index: number, attempt: number): void {
     const probe: Probe | undefined = kind === 'ready' ? plan.ready[index] : plan.live[index];
     if (probe === undefined) return;
-    this.abandonProbe(plan);
+    this.#abandonProbe(plan);
     const controller = new AbortController();
     this.#probing.set(plan.name, controller);
     void attemptProbe(probe, controller.signal, {
@@ -251,7 +273,7 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     });
   }
 
-  abandonProbe(plan: ServicePlan): void {
+  #abandonProbe(plan: ServicePlan): void {
     this.#probing.get(plan.name)?.abort();
     this.#probing.delete(plan.name);
   }

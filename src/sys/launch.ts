@@ -3,7 +3,6 @@
 // (`svc-super __exec`), which applies them one by one and then becomes the service: same pid, nothing left behind.
 // A step that fails is named on a status descriptor; silence there means that the program is executing.
 import { closeSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
-import type { Limit, LimitName, User } from '../plan/plan.ts';
 import {
   becomeUser,
   closeOnExec,
@@ -18,17 +17,26 @@ import {
   UNLIMITED,
 } from './libc.ts';
 
+/** Who a program runs as; the primary group is among `groups`. */
+export interface Identity {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+  readonly name: string | null;
+}
+
 /** What a program is started with. Everything but argv and env may be left as inherited (null). */
 export interface LaunchSpec {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string | null;
-  readonly user: User | null;
+  readonly user: Identity | null;
   readonly umask: number | null;
   readonly nice: number | null;
   readonly oomScoreAdj: number | null;
   readonly cpus: readonly number[] | null;
-  readonly limits: Readonly<Partial<Record<LimitName, Limit>>>;
+  /** By the kernel's lower-case name; null is unlimited. */
+  readonly limits: Readonly<Record<string, { readonly soft: number | null; readonly hard: number | null }>>;
 }
 
 /** A start that failed: at which step, in words, and as what code a shell would report it. */
@@ -134,7 +142,10 @@ function steps(spec: LaunchSpec): readonly (readonly [string, () => void])[] {
   if (cpus !== null) list.push(['cpus', () => setAffinity(cpus)]);
   for (const [name, { soft, hard }] of Object.entries(spec.limits)) {
     const raw = (value: number | null) => (value === null ? UNLIMITED : BigInt(value));
-    list.push([`limits.${name}`, () => setLimit(RESOURCE[name as LimitName], { soft: raw(soft), hard: raw(hard) })]);
+    list.push([
+      `limits.${name}`,
+      () => setLimit(RESOURCE[name as keyof typeof RESOURCE], { soft: raw(soft), hard: raw(hard) }),
+    ]);
   }
   if (umask !== null) list.push(['umask', () => void process.umask(umask)]);
   if (user !== null && !isAlready(user)) list.push(['user', () => becomeUser(user.uid, user.gid, user.groups)]);
@@ -142,7 +153,7 @@ function steps(spec: LaunchSpec): readonly (readonly [string, () => void])[] {
 }
 
 /** Without the right to change users, a service may still name the one we are. */
-function isAlready({ uid, gid }: User): boolean {
+function isAlready({ uid, gid }: Identity): boolean {
   return process.getuid?.() === uid && process.getgid?.() === gid && uid !== 0;
 }
 

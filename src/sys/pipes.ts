@@ -6,7 +6,6 @@ import { openPipe } from './libc.ts';
 /** The reading end of a pipe, and the number of the writing end until the child has it. */
 export class OutputPipe {
   readonly write: number;
-  readonly #read: number;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   #writeOpen = true;
   #readOpen = true;
@@ -15,7 +14,6 @@ export class OutputPipe {
   constructor(owner: { readonly uid: number; readonly gid: number } | null) {
     const { read, write } = openPipe();
     this.write = write;
-    this.#read = read;
     if (owner !== null) {
       try {
         fchownSync(write, owner.uid, owner.gid);
@@ -23,7 +21,9 @@ export class OutputPipe {
         // Without the right to give it away the service is our own user or cannot be started anyway.
       }
     }
+    // The stream holds a copy of the descriptor; ours would only count against the limit.
     this.#reader = Bun.file(read).stream().getReader() as ReadableStreamDefaultReader<Uint8Array>;
+    closeSync(read);
   }
 
   /** After the spawn: the child holds its own copy. */
@@ -50,10 +50,5 @@ export class OutputPipe {
     if (!this.#readOpen) return;
     this.#readOpen = false;
     await this.#reader.cancel().catch(() => undefined);
-    try {
-      closeSync(this.#read);
-    } catch {
-      // The stream had closed it.
-    }
   }
 }

@@ -30,7 +30,11 @@ export function usageOf(
       ticks += process.ticks;
       pages += process.pages;
     }
-    found.set(name, { cpu_seconds: ticks / TICKS_PER_SECOND, memory_bytes: pages * bytes, processes: processes.length });
+    found.set(name, {
+      cpu_seconds: ticks / TICKS_PER_SECOND,
+      memory_bytes: pages * bytes,
+      processes: processes.length,
+    });
   }
   return found;
 }

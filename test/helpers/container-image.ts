@@ -1,5 +1,5 @@
 // The image of the container tests: a minimal Debian made by mmdebstrap, and on it test/containers/Dockerfile, built by
-// buildah. The Debian stays cached for a month; the image itself goes when the test process ends.
+// buildah. The Debian stays cached for a month; the image itself goes when the tests are over.
 import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +28,10 @@ async function haveBase(): Promise<void> {
   try {
     const sources = SOURCES.find((file) => existsSync(file) && readFileSync(file, 'utf8').includes(SUITE));
     const tarball = join(folder, 'rootfs.tar');
-    await must(['mmdebstrap', '--variant=minbase', SUITE, tarball, ...(sources === undefined ? [] : [sources])], FETCHING);
+    await must(
+      ['mmdebstrap', '--variant=minbase', SUITE, tarball, ...(sources === undefined ? [] : [sources])],
+      FETCHING,
+    );
     await must(podman('import', '--quiet', tarball, baseImage));
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -43,7 +46,16 @@ export async function buildFrom(services: string | null, tag: string): Promise<R
     cpSync(CONTEXT, folder, { recursive: true });
     copyFileSync(BINARY, join(folder, 'svc-super'));
     if (services !== null) await Bun.write(join(folder, 'services.yaml'), services);
-    const options = ['--isolation', 'chroot', '--format', 'docker', '--build-arg', `BASE=${baseImage}`, '--label', `${LABEL}=`];
+    const options = [
+      '--isolation',
+      'chroot',
+      '--format',
+      'docker',
+      '--build-arg',
+      `BASE=${baseImage}`,
+      '--label',
+      `${LABEL}=`,
+    ];
     return await run(['buildah', 'bud', ...options, '--tag', tag, folder]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -52,12 +64,16 @@ export async function buildFrom(services: string | null, tag: string): Promise<R
 
 let built: Promise<string> | undefined;
 
-/** The image's name. It is built at the first call and removed when this process ends. */
+/** The image's name. It is built at the first call. */
 export function haveImage(): Promise<string> {
   built ??= buildFrom(null, image).then(({ code, stdout, stderr }) => {
     if (code !== 0) throw new Error(`the image cannot be built:\n${stdout}${stderr}`);
-    process.once('exit', () => Bun.spawnSync([...podman('rmi', '--force', image)]));
     return image;
   });
   return built;
+}
+
+export async function dropImage(): Promise<void> {
+  built = undefined;
+  await run(podman('rmi', '--force', image));
 }

@@ -1,4 +1,4 @@
-// What real containers are made with, and whether it is here: podman, buildah, runc, mmdebstrap, as root. Runs these
+// What real containers are made with, and whether it is here: podman with runc and catatonit, buildah, mmdebstrap, as root. Runs these
 // programs and nothing else; `scripts/test.ts` asks here before it skips the container tests.
 
 /** How a program ended, and all that it wrote. */
@@ -8,7 +8,7 @@ export interface Ran {
   readonly stderr: string;
 }
 
-const NEEDED = ['podman', 'buildah', 'runc', 'mmdebstrap'] as const;
+const NEEDED = ['podman', 'buildah', 'runc', 'catatonit', 'mmdebstrap'] as const;
 
 /** Why no container can be run here, in words; null where it can. */
 export function whyNoContainers(): string | null {

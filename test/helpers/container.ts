@@ -1,6 +1,15 @@
 // One container of the test image: started with the flags and services that a test wants, watched from outside as a user
 // would (podman and /proc), and gone with all that belongs to it when the test is over.
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { haveImage } from './container-image.ts';
@@ -23,8 +32,15 @@ export interface HostProcess {
   readonly args: string;
 }
 
-/** Limits of containers are those of this machine at most; podman's own defaults are beyond what many allow. */
-const ALWAYS = ['--runtime', 'runc', '--network=none', '--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=4096:4096'];
+const ALWAYS = ['--runtime', 'runc', '--network=none'];
+
+/** podman's own defaults are more than many machines allow to anybody. */
+const LIMITS = ['nofile=1024:1024', 'nproc=4096:4096'];
+
+function limits(flags: readonly string[]): string[] {
+  const own = (limit: string) => flags.some((flag) => flag.startsWith(limit.slice(0, limit.indexOf('=') + 1)));
+  return LIMITS.filter((limit) => !own(limit)).flatMap((limit) => ['--ulimit', limit]);
+}
 
 let count = 0;
 
@@ -68,6 +84,7 @@ export class Container implements AsyncDisposable {
     return podman(
       'run',
       ...ALWAYS,
+      ...limits(flags),
       ...mode,
       ...['--name', this.name, '--label', `${LABEL}=`, '--volume', `${this.tell}:/tell`],
       // No timer for health checks: that would be systemd's. `podman healthcheck run` works without.
@@ -134,8 +151,12 @@ export class Container implements AsyncDisposable {
     const first = Number(await this.inspect('{{.State.Pid}}'));
     const namespace = namespaceOf(first);
     if (namespace === null) return [];
-    const pids = readdirSync('/proc').map(Number).filter((pid) => pid > 0 && namespaceOf(pid) === namespace);
-    return pids.flatMap((pid) => readHostProcess(pid) ?? []).sort((a, b) => Number(b.pid === first) - Number(a.pid === first));
+    const pids = readdirSync('/proc')
+      .map(Number)
+      .filter((pid) => pid > 0 && namespaceOf(pid) === namespace);
+    return pids
+      .flatMap((pid) => readHostProcess(pid) ?? [])
+      .sort((a, b) => Number(b.pid === first) - Number(a.pid === first));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,5 @@
 // What a run prints: two real pipes, read (or not) by the test, kept as bytes and as lines in the order of arrival.
-import { closeSync } from 'node:fs';
+import { closeSync, write } from 'node:fs';
 import { openPipe } from '../../src/sys/libc.ts';
 import { LIMIT } from './puppet.ts';
 
@@ -13,8 +13,8 @@ export interface Printed {
   readonly at: number;
 }
 
-/** When the supervisor is gone, but something still holds its output, the rest is waited for this long. */
-const LINGER = 2_000;
+/** Written behind the supervisor's last byte where somebody else holds the pipe, so that it has no end. */
+const LAST = '\0the end of this run\0';
 
 export class Output {
   readonly lines: Printed[] = [];
@@ -24,6 +24,7 @@ export class Output {
   readonly #looking = new Set<() => void>();
   #reading: Promise<unknown> | undefined;
   #closed = false;
+  #held = false;
 
   constructor(mode: StandardOutput) {
     this.#mode = mode;
@@ -34,13 +35,18 @@ export class Output {
     return [this.#pipes[0].write, this.#pipes[1].write];
   }
 
-  /** After the spawn. */
-  begin(): void {
-    for (const { write } of this.#pipes) closeSync(write);
+  /** After the spawn. `held`: others than the supervisor will hold the writing ends for as long as the run lasts. */
+  begin(held: boolean): void {
+    this.#held = held;
+    if (!held) this.#closeWrites();
     if (this.#mode === 'collect') this.resume();
     if (this.#mode !== 'gone') return;
     this.#closed = true;
     for (const { read } of this.#pipes) closeSync(read);
+  }
+
+  #closeWrites(): void {
+    for (const { write } of this.#pipes) closeSync(write);
   }
 
   /** Begins to read. */
@@ -58,14 +64,28 @@ export class Output {
     const take = (text: string) => {
       this.lines.push({ stream, text, at: this.lines.length });
     };
+    const chunks = this.#chunks[stream];
+    let tail = Buffer.alloc(0);
     try {
       for await (const chunk of Bun.file(fd).stream()) {
-        this.#chunks[stream].push(chunk.slice());
-        held += decoder.decode(chunk, { stream: true });
-        const whole = held.split('\n');
-        held = whole.pop() ?? '';
-        whole.forEach(take);
+        const both = Buffer.concat([tail, chunk]);
+        const last = this.#held ? both.indexOf(LAST) : -1;
+        const own = both.subarray(tail.length, last < 0 ? both.length : Math.max(last, tail.length));
+        chunks.push(own);
+        held += decoder.decode(own, { stream: true });
+        const cut = last < 0 ? 0 : Math.max(0, tail.length - last);
+        if (cut > 0) {
+          // The mark was read in two pieces.
+          held = held.slice(0, -cut);
+          const whole = Buffer.concat(chunks.splice(0));
+          chunks.push(whole.subarray(0, -cut));
+        }
+        const lines = held.split('\n');
+        held = lines.pop() ?? '';
+        lines.forEach(take);
         for (const look of [...this.#looking]) look();
+        if (last >= 0) break;
+        tail = both.subarray(-LAST.length + 1);
       }
     } catch {
       // Closed by close().
@@ -87,10 +107,17 @@ export class Output {
   /** Resolves when all is read that a supervisor which has ended has written. */
   async finished(): Promise<void> {
     this.resume();
-    await Promise.race([this.#reading ?? Promise.resolve(), Bun.sleep(LINGER)]);
+    if (this.#held) {
+      this.#held = !this.#closed;
+      const told = this.#pipes.map(({ write: fd }) => new Promise((resolve) => write(fd, LAST, resolve)));
+      await Promise.all(told);
+      this.#closeWrites();
+    }
+    await this.#reading;
   }
 
   close(): void {
+    if (this.#held && this.#reading === undefined) this.#closeWrites();
     if (this.#reading !== undefined || this.#closed) return;
     this.#closed = true;
     for (const { read } of this.#pipes) closeSync(read);

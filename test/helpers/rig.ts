@@ -10,7 +10,7 @@
 //
 // The end of `await using` kills what still runs and fails when a process, or a file in the run's folder, is left over.
 // SVC_SUPER_BINARY names another binary. Ports are the host's: take them from freePort().
-import { afterAll, expect, setDefaultTimeout } from 'bun:test';
+import { setDefaultTimeout } from 'bun:test';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { constants } from 'node:os';
@@ -62,16 +62,17 @@ export type Service = StatusBody['services'][number];
 /** What a service's command is to be for it to be a puppet. */
 export const puppetCommand: readonly string[] = ['/usr/bin/perl', switchboard().script, switchboard().socket];
 
-/** The same as a string, for `/bin/sh -c` commands: `exec ${puppetShell}`. */
-export const puppetShell = puppetCommand.join(' ');
+/** A service played by a puppet. */
+export function played(fields: Readonly<Record<string, unknown>> = {}): Readonly<Record<string, unknown>> {
+  return { command: puppetCommand, ...fields };
+}
 
-/** Runs that have not been disposed of, for the last look. */
-const alive = new Set<Run>();
+/** The same command as a string, for `/bin/sh -c` commands: `exec ${puppetShell}`. */
+export const puppetShell = puppetCommand.join(' ');
 
 /** Starts the binary on that configuration: YAML as text, or an object. Resolves as soon as the process exists. */
 export async function up(config: string | object | null, options: UpOptions = {}): Promise<Run> {
   const run = new Run(config, options);
-  alive.add(run);
   await run.begin();
   return run;
 }
@@ -161,7 +162,7 @@ export class Run {
       },
     });
     this.#outer = child.pid;
-    this.output.begin();
+    this.output.begin(!pid1);
     await until(
       'the namespace',
       () => {
@@ -348,7 +349,6 @@ export class Run {
 
   /** SIGKILLs all that is left, and fails when something had no right to be there. */
   async [Symbol.asyncDispose](): Promise<void> {
-    alive.delete(this);
     const endedByItself = this.#end_ !== undefined;
     const left = endedByItself ? this.ps() : [];
     const files = endedByItself ? this.#leftFiles() : [];
@@ -396,10 +396,3 @@ const NAMES = new Map(
 
 // Waits have limits of their own, which say more when they fail.
 setDefaultTimeout(3 * LIMIT);
-
-afterAll(async () => {
-  const forgotten = [...alive];
-  for (const run of forgotten) await run[Symbol.asyncDispose]();
-  switchboard().close();
-  expect(forgotten.length).toBe(0);
-});

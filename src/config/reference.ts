@@ -1,0 +1,46 @@
+// The reference of services.yaml as Markdown, made from the table of fields, so that the two cannot disagree. A test holds
+// docs/reference.md against it. Not part of the product: nothing at run time imports this.
+import type { Field, Fields, Later } from './field.ts';
+import { isLater } from './field.ts';
+import { HTTP, HTTP_JSON, NOTIFY, PROBE } from './probe-schema.ts';
+import { LIMITS } from './process-values.ts';
+import { BACKOFF, ENV_FILE, ENV_FROM_FILE, LOG, RESTART, SERVICE, STOP, TOP } from './schema.ts';
+
+/** Every table of the schema with its heading, in the order of the reference. */
+export const SECTIONS: readonly { readonly title: string; readonly fields: Fields }[] = [
+  { title: 'Top level', fields: TOP },
+  { title: 'A service', fields: SERVICE },
+  { title: 'A value of `env`', fields: ENV_FROM_FILE },
+  { title: 'An entry of `env_file`', fields: ENV_FILE },
+  { title: '`restart`', fields: RESTART },
+  { title: '`restart.backoff`', fields: BACKOFF },
+  { title: '`stop`', fields: STOP },
+  { title: '`log`', fields: LOG },
+  { title: 'A probe', fields: PROBE },
+  { title: '`http`', fields: HTTP },
+  { title: '`http.json`', fields: HTTP_JSON },
+  { title: '`notify`', fields: NOTIFY },
+];
+
+/** The tables of all fields as Markdown, ending with a newline. */
+export function reference(): string {
+  const tables = SECTIONS.map(({ title, fields }) =>
+    [`### ${title}`, '', ...table(['field', 'meaning', 'default'], Object.entries(fields).map(row))].join('\n'),
+  );
+  const limits = Object.entries(LIMITS).map(([key, { unit, about }]) => [
+    `\`${key}\``,
+    about,
+    unit === 'bytes' ? 'size, `0` or `unlimited`' : 'number or `unlimited`',
+  ]);
+  return `${[...tables, ['### `limits`', '', ...table(['limit', 'of what', 'value'], limits)].join('\n')].join('\n\n')}\n`;
+}
+
+function row([key, field]: [string, Field<unknown, unknown> | Later]): readonly string[] {
+  if (isLater(field)) return [`\`${key}\``, `${field.about}; **not in this version yet**`, ''];
+  return [`\`${key}\``, field.about, field.written === undefined ? field.otherwise : `\`${JSON.stringify(field.written)}\``];
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
+  const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)];
+}

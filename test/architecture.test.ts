@@ -1,0 +1,115 @@
+// Holds both tables of the design: which room may import which, and where each effect has its home. Scans the text of
+// src/ as it is, comments left out; depends on nothing. A breach is named with its file, so that the table need not be
+// read to mend it.
+import { expect, test } from 'bun:test';
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+
+const ROOT = join(import.meta.dir, '../src');
+
+/** `type x`: only what is gone when the program runs. `up` is part of the root; `init` is a program of its own. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
+  main: 'everything',
+  up: 'everything',
+  init: ['sys'],
+  commands: ['config', 'plan', 'convert', 'control', 'type ports'],
+  control: ['core', 'plan'],
+  runtime: ['core', 'plan', 'ports'],
+  logs: ['ports'],
+  sys: ['ports', 'type plan'],
+  convert: ['plan', 'config'],
+  core: ['plan'],
+  plan: ['config'],
+  config: [],
+  ports: [],
+};
+
+const files = readdirSync(ROOT, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
+  .sort()
+  .map((path) => {
+    const text = readFileSync(join(ROOT, path), 'utf8');
+    return { path, text, code: text.replace(/\/\*[\s\S]*?\*\/|(?<![:'"`\\])\/\/.*$/gm, '') };
+  });
+
+/** Files beside children.ts that it names do its work with it. */
+const children = files.find(({ path }) => path === 'sys/children.ts')?.text ?? '';
+const spawners = (path: string) =>
+  path === 'init.ts' || path === 'sys/children.ts' || (path.startsWith('sys/') && children.includes(basename(path)));
+const within =
+  (...homes: readonly string[]) =>
+  (path: string) =>
+    homes.some((home) => path.startsWith(home));
+const ROOTS = ['main.ts', 'up.ts'];
+
+const from = (modules: string) => new RegExp(`(from|import|import\\(|require\\()\\s*['"](${modules})['"/]`);
+const EFFECTS: readonly { what: string; sign: RegExp; home: (path: string) => boolean }[] = [
+  { what: 'FFI', sign: from('bun:ffi'), home: within('sys/libc.ts') },
+  { what: 'spawning and killing', sign: from('(node:)?child_process|execa'), home: spawners },
+  { what: 'spawning and killing', sign: /\b(Bun\.(spawn|\$)|process\.kill\()/, home: spawners },
+  { what: 'the clock', sign: /\b(Date\.now|new Date\(\)|performance\.|process\.hrtime)/, home: within('ports.ts') },
+  {
+    what: 'timers',
+    sign: /\b(set(Timeout|Interval|Immediate)|Bun\.sleep|timers\/promises)\b/,
+    home: within('ports.ts'),
+  },
+  { what: 'randomness', sign: /\b(Math\.random|crypto\.(getRandom|random))/, home: within('ports.ts') },
+  {
+    what: 'files',
+    sign: new RegExp(`${from('(node:)?fs(/promises)?').source}|\\bBun\\.(file|write)\\b`),
+    home: within(...ROOTS, 'init.ts', 'ports.ts', 'sys/', 'logs/sinks.ts', 'logs/pipeline.ts', 'control/'),
+  },
+  {
+    what: 'sockets',
+    sign: new RegExp(
+      `${from('(node:)?(net|http|https|tls|dgram)|undici').source}|\\bBun\\.(serve|listen|connect|udpSocket)\\b|\\bfetch\\(`,
+    ),
+    home: within('control/', 'runtime/probe'),
+  },
+  { what: 'yaml', sign: from('yaml'), home: within('config/load.ts', 'convert/') },
+  { what: 'pino', sign: /^import (?!type).*from 'pino'/m, home: within(...ROOTS) },
+  { what: 'process.env', sign: /\b(process|Bun|import\.meta)\.env\b/, home: within(...ROOTS, 'sys/boot.ts') },
+  {
+    what: 'process.exit',
+    sign: /\bprocess\.(exit\(|exitCode|abort\()/,
+    home: within(...ROOTS, 'sys/boot.ts'),
+  },
+  { what: 'console', sign: /\bconsole\.\w/, home: () => false },
+];
+
+/** `core` for core/step.ts, `main` for main.ts. */
+const roomOf = (path: string) => path.split('/')[0]?.replace(/\.ts$/, '') ?? '';
+
+test('no room imports a room that it may not know', () => {
+  const breaches = files.flatMap(({ path, code }) => {
+    const room = roomOf(path);
+    const may = MAY_IMPORT[room];
+    if (may === undefined) return [`${path}: the table knows no room ${room}`];
+    const imports = [...code.matchAll(/(?:^(import type|import|export)\b[^'";]*|import\()['"](\.[^'"]+)['"]/gm)];
+    return imports.flatMap(([, how, target = '']) => {
+      const other = roomOf(relative(ROOT, join(ROOT, dirname(path), target)));
+      const allowed = may === 'everything' || other === room || other === '..' || may.includes(other);
+      if (allowed || (how === 'import type' && may.includes(`type ${other}`))) return [];
+      return [`${path} imports ${target}: ${room} may know ${may.join(', ') || 'nobody'}`];
+    });
+  });
+  expect(breaches).toEqual([]);
+});
+
+test('every effect stays at home', () => {
+  const breaches = files.flatMap(({ path, code }) =>
+    EFFECTS.flatMap(({ what, sign, home }) => {
+      const found = home(path) ? null : sign.exec(code);
+      return found === null ? [] : [`${path}: ${what} (${found[0]}) has its home elsewhere`];
+    }),
+  );
+  expect(breaches).toEqual([]);
+});
+
+test('every file opens with a comment that says what it owns, and none is longer than 500 lines', () => {
+  const breaches = files.flatMap(({ path, text }) => [
+    ...(/^(#!.*\n)?(\/\/|\/\*)/.test(text) ? [] : [`${path} opens without a comment`]),
+    ...(text.split('\n').length <= 501 ? [] : [`${path} has more than 500 lines`]),
+  ]);
+  expect(breaches).toEqual([]);
+});
