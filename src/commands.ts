@@ -2,7 +2,7 @@
 // the supervisor. Each returns its exit code; nothing here ends the process or touches a file but through the context.
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { renderDiagnostics, toJson } from './config/diagnostic.ts';
+import { render, renderDiagnostics, toJson } from './config/diagnostic.ts';
 import { socketPlaces } from './control/address.ts';
 import type { StatusBody } from './control/api.ts';
 import type { Asked } from './control/client.ts';
@@ -161,7 +161,7 @@ export async function runCommand(argv: readonly string[], context: Context): Pro
     return await command.run(context, { values: values as Given['values'], positionals });
   } catch (error) {
     if (!(error instanceof TypeError) || !('code' in error)) throw error;
-    context.err(`svc-super: ${error.message}\n${command.usage}\n`);
+    context.err(`svc-super: ${error.message}\nusage: ${command.usage}\n`);
     return EXIT.usage;
   }
 }
@@ -222,6 +222,7 @@ function checkFile(context: Context, { values }: Given): number {
     context.err(renderDiagnostics(loaded.error));
     return EXIT.config;
   }
+  context.err(render(loaded.value.warnings, loaded.value.sources));
   const { services } = loaded.value.plan;
   const enabled = services.filter((service) => service.enabled).length;
   const rest = enabled === services.length ? '' : `, ${services.length - enabled} not enabled`;

@@ -2,7 +2,8 @@
 // its end. Wires and nothing else; part of the root, with main.ts.
 import { existsSync, writeFileSync } from 'node:fs';
 import pino from 'pino';
-import { renderDiagnostics } from './config/diagnostic.ts';
+import { type Diagnostic, renderDiagnostics } from './config/diagnostic.ts';
+import { printable } from './config/excerpt.ts';
 import type { Effect } from './core/event.ts';
 import { takeSnapshot } from './core/snapshot.ts';
 import { Pipeline } from './logs/pipeline.ts';
@@ -28,6 +29,8 @@ export interface UpRequest {
 }
 
 const CONFIG_WRONG = 78;
+/** What a start that meets a taken port ends with, here and later. */
+const PORT_TAKEN = 1;
 /** At the end, output that nobody reads is waited for this long, milliseconds. */
 const LAST_DRAIN = 2_000;
 const POSTMORTEM_LINES = 20;
@@ -46,6 +49,11 @@ export async function up(request: UpRequest): Promise<number> {
     return CONFIG_WRONG;
   }
   const { plan } = loaded.value;
+  const taken = findTakenPorts(plan);
+  if (taken.length > 0) {
+    for (const text of taken) request.err(`svc-super: ${text}; nothing was started\n`);
+    return PORT_TAKEN;
+  }
   const clock = realClock;
   const seed = realRandom.seed();
   const sinks = { stdout: new Sink(1), stderr: new Sink(2) };
@@ -91,6 +99,7 @@ export async function up(request: UpRequest): Promise<number> {
       // Orphans then go to whoever is PID 1; marks still find them.
     }
   }
+  for (const warning of loaded.value.warnings) announce(doubt(warning));
   engine.send({ type: 'began' });
   children.beginReaping();
   const control = await openControl(request, engine, children, () => hands, clock, announce);
@@ -106,6 +115,27 @@ export async function up(request: UpRequest): Promise<number> {
   await sayLastWords(end, announce, logs, oomBefore);
   await Promise.race([logs.drained(), new Promise((resolve) => clock.after(LAST_DRAIN, () => resolve(null)))]);
   return end.code;
+}
+
+/** What is doubtful but not wrong in the configuration, in one line. */
+function doubt({ file, range, message, suggestion }: Diagnostic): Announcement {
+  const advice = suggestion === undefined ? '' : ` (${suggestion})`;
+  const text = printable(`${file}:${range.line}:${range.column}: ${message}${advice}`);
+  return { level: 'warn', service: null, event: 'doubtful', text };
+}
+
+/**
+ * Ports that are taken before anything is spawned, by whom: better told now than after the half hour that a model takes
+ * to load. A service that may be started again is left to its policy.
+ */
+function findTakenPorts(plan: Plan): string[] {
+  return plan.services.flatMap(({ name, enabled, restart, ports }) => {
+    if (!enabled || restart.policy !== 'never') return [];
+    return ports.flatMap((port) => {
+      const holder = portHolder(port);
+      return holder === null ? [] : [`port ${port} of ${name} is taken by ${holder}`];
+    });
+  });
 }
 
 /** The supervisor's own events, through pino: objects where the plan's format is JSON, else prefixed sentences. */
@@ -191,7 +221,13 @@ async function openControl(
     pid: process.pid,
   };
   const serving = await serve(source, socketPlaces(request.environment, process.getuid?.() ?? 0));
-  if (serving.path !== null) return serving;
+  if (serving.path !== null) {
+    if (serving.occupied !== null) {
+      const text = `another supervisor answers at ${serving.occupied}; to ask this one set SVC_SUPER_SOCKET=${serving.path}`;
+      announce({ level: 'warn', service: null, event: 'second-supervisor', text });
+    }
+    return serving;
+  }
   const text = `status and health will not work: no control socket could be opened (${serving.reasons.join('; ')})`;
   announce({ level: 'warn', service: null, event: 'no-control', text });
   return null;
@@ -208,7 +244,7 @@ async function sayLastWords(
   const { countOomKills } = await import('./sys/cgroup.ts');
   const oomAfter = countOomKills();
   const oomKills = oomBefore === null || oomAfter === null ? null : oomAfter - oomBefore;
-  const lastLines = logs.tail(end.culprit.service, POSTMORTEM_LINES);
+  const lastLines = logs.lastWords(end.culprit.service, POSTMORTEM_LINES);
   const words = renderPostmortem(end.culprit, end.code, { oomKills, lastLines });
   for (const text of words) announce({ level: 'error', service: null, event: 'post-mortem', text });
   if (!existsSync(TERMINATION_LOG)) return;

@@ -61,11 +61,13 @@ export function parseDraft(path: string, text: string, environment: Readonly<Rec
   if (root === null) return { config: null, diagnostics: syntax, sources };
   const found: Diagnostic[] = [];
   const config = readConfig(root, makeReading(source, environment, found));
-  // Behind a syntax error the tree is a guess, and what seems to be missing may stand there.
-  const [first] = sortDiagnostics(syntax.filter((d) => SYNTAX.has(d.code)));
-  const trusted = found.filter(
-    (d) => first === undefined || (d.range.endLine < first.range.line && d.code !== 'missing-key'),
-  );
+  // Behind a syntax error the tree is a guess, and what seems to be missing may stand there, or where an alias points.
+  const [first] = sortDiagnostics(syntax.filter(({ code }) => SYNTAX.has(code)));
+  const holes = syntax.some(({ code }) => HOLES.has(code));
+  const trusted = found.filter(({ code, range }) => {
+    const seemsMissing = code === 'missing-key' || code === 'empty-value';
+    return !(holes && seemsMissing) && (first === undefined || range.endLine < first.range.line);
+  });
   return { config: first === undefined ? config : null, diagnostics: [...syntax, ...trusted], sources };
 }
 
@@ -128,6 +130,8 @@ export function parseTree(text: string, reading: Reading): Node | null {
 }
 
 const SYNTAX: ReadonlySet<string> = new Set(['yaml-syntax', 'unsupported-tag']);
+/** After these something that was meant to be in the tree is not. */
+const HOLES: ReadonlySet<string> = new Set([...SYNTAX, 'unknown-alias', 'wrong-merge']);
 
 const ADVICE: Readonly<Partial<Record<Yaml.ErrorCode, string>>> = {
   BLOCK_AS_IMPLICIT_KEY: 'a text with `: ` in it must stand in quotes',

@@ -37,10 +37,14 @@ export function reference(): string {
 
 function row([key, field]: [string, Field<unknown, unknown> | Later]): readonly string[] {
   if (isLater(field)) return [`\`${key}\``, `${field.about}; **not in this version yet**`, ''];
-  return [`\`${key}\``, field.about, field.written === undefined ? field.otherwise : `\`${JSON.stringify(field.written)}\``];
+  const { written, otherwise } = field;
+  const shown =
+    written === undefined ? otherwise : `\`${typeof written === 'string' ? written : JSON.stringify(written)}\``;
+  return [`\`${key}\``, field.about, shown];
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
-  const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)];
 }

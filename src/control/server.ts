@@ -1,6 +1,6 @@
 // Serves the API over the unix socket, mode 0600. Finds a place for it, replaces a socket that nobody answers on, leaves
 // one that is alive alone. Decides nothing about services.
-import { chmodSync, existsSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { connect } from 'node:net';
 import type { Place } from './address.ts';
@@ -8,6 +8,8 @@ import { type ApiSource, route } from './api.ts';
 
 export interface Serving {
   readonly path: string;
+  /** Where another supervisor answers: whoever asks without naming a socket asks that one. */
+  readonly occupied: string | null;
   close(): void;
 }
 
@@ -20,21 +22,25 @@ export interface NotServing {
 /** Listens at the first place that can be had. */
 export async function serve(source: ApiSource, places: readonly Place[]): Promise<Serving | NotServing> {
   const reasons: string[] = [];
+  let occupied: string | null = null;
   for (const place of places) {
     const reason = await makeRoom(place);
+    if (reason === OCCUPIED) occupied ??= place.path;
     if (reason !== null) {
       reasons.push(`${place.path}: ${reason}`);
       continue;
     }
     try {
       const server = await listen(source, place.path);
-      return { path: place.path, close: () => closeServer(server, place.path) };
+      return { path: place.path, occupied, close: () => closeServer(server, place) };
     } catch (error) {
       reasons.push(`${place.path}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
   return { path: null, reasons };
 }
+
+const OCCUPIED = 'another supervisor answers there';
 
 /** Makes the folder and clears away what a supervisor that died left behind. Null when there is room. */
 async function makeRoom({ path, folder }: Place): Promise<string | null> {
@@ -48,7 +54,7 @@ async function makeRoom({ path, folder }: Place): Promise<string | null> {
     }
     if (!existsSync(path)) return null;
     if (!lstatSync(path).isSocket()) return 'something that is not a socket stands there';
-    if (await answers(path)) return 'another supervisor answers there';
+    if (await answers(path)) return OCCUPIED;
     unlinkSync(path);
     return null;
   } catch (error) {
@@ -90,11 +96,16 @@ function listen(source: ApiSource, path: string): Promise<Server> {
   });
 }
 
-function closeServer(server: Server, path: string): void {
+function closeServer(server: Server, { path, folder }: Place): void {
   server.close();
   try {
     unlinkSync(path);
   } catch {
     // The server had removed it.
+  }
+  try {
+    if (folder !== null) rmdirSync(folder);
+  } catch {
+    // Another supervisor of ours lives there too.
   }
 }

@@ -309,14 +309,15 @@ function conclude(
   const verdict = judge(plan, cause, exit);
   const ended: Ended = { service: plan.name, run: service.run, cause, exit, verdict, lasted: exitAt - since };
   const notices: Notice[] = [];
-  if (swept.length > 0) notices.push({ level: 'warn', event: 'swept', text: renderSwept(plan.name, swept) });
+  const remains: readonly Notice[] =
+    swept.length > 0 ? [{ level: 'warn', event: 'swept', text: renderSwept(plan.name, swept) }] : [];
   if (cause.kind === 'asked' || ending) {
     notices.push({ level: 'info', event: 'stopped', text: `stopped${exit === null ? '' : ` (${renderExit(exit)})`}` });
     const state: State =
       cause.kind === 'asked'
         ? { id: 'stopped', at: now, ended }
         : { id: verdict.success ? 'completed' : 'failed', at: now, ended };
-    return { service: { ...service, state }, effects: [], notices };
+    return { service: { ...service, state }, effects: [], notices: [...notices, ...remains] };
   }
   const history =
     readyAt !== null && exitAt - readyAt >= RESET_AFTER ? { ...service.history, streak: 0 } : service.history;
@@ -330,12 +331,17 @@ function conclude(
       text: `${what}; starting again in ${renderDuration(decision.delay)}`,
     });
     const state: State = { id: 'backoff', until: now + decision.delay, ended };
-    return { service: { ...service, state, history: decision.history }, effects: [], notices };
+    return {
+      service: { ...service, state, history: decision.history },
+      effects: [],
+      notices: [...notices, ...remains],
+    };
   }
-  const limit = decision.why === 'limit' ? `; not started again: ${service.restarts} restarts were its limit` : '';
+  const counted = service.restarts === 1 ? '1 restart was' : `${service.restarts} restarts were`;
+  const limit = decision.why === 'limit' ? `; not started again: ${counted} its limit` : '';
   notices.push({ level, event: verdict.success ? 'completed' : 'failed', text: what + limit });
   const state: State = { id: verdict.success ? 'completed' : 'failed', at: now, ended };
-  return { service: { ...service, state, history }, effects: [], notices };
+  return { service: { ...service, state, history }, effects: [], notices: [...notices, ...remains] };
 }
 
 function passStarting(plan: ServicePlan, service: Service, state: Starting, context: Context): Turn {

@@ -55,11 +55,11 @@ export function judge(plan: Pick<ServicePlan, 'successCodes'>, cause: Cause, exi
       return { success: true, code: 0 };
     case 'not-started':
       return { success: false, code: cause.code };
+    case 'not-alive':
+      return { success: false, code: exit === null ? 1 : shellCode(exit) || 1 };
     case 'start-timeout':
     case 'start-stall':
       return { success: false, code: 124 };
-    case 'not-alive':
-      return { success: false, code: exit === null ? 1 : shellCode(exit) || 1 };
     case 'exited': {
       const code = exit === null ? 1 : shellCode(exit);
       if (plan.successCodes.includes(code)) return { success: true, code: 0 };

@@ -1,6 +1,6 @@
 // A picture of the world for those who look from outside: `status`, `health`, the API. Stable, documented, JSON.
 import type { Millis } from '../plan/plan.ts';
-import type { Exit } from './policy.ts';
+import { type Exit, renderDuration } from './policy.ts';
 import type { State } from './state.ts';
 import { holds, neverStarts, type World } from './supervisor.ts';
 import { renderEnd } from './words.ts';
@@ -48,12 +48,12 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
         essential: plan.essential,
         state: state.id,
         ready: plan.type === 'task' ? state.id === 'completed' : state.id === 'ready',
-        reason: reasonOf(world, plan.name, state),
+        reason: reasonOf(world, plan.name, state, now),
         pid: 'pid' in state ? state.pid : null,
         run,
         restarts,
-        uptime_seconds: active ? (now - state.since) / 1_000 : null,
-        ready_after_seconds: readyAfter === null ? null : readyAfter / 1_000,
+        uptime_seconds: active ? seconds(now - state.since) : null,
+        ready_after_seconds: readyAfter === null ? null : seconds(readyAfter),
         exit: exitOf(state),
       },
     ];
@@ -62,13 +62,18 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
   return { name: world.plan.name, phase: world.phase.id, healthy: healthy && world.phase.id === 'running', services };
 }
 
+/** Whole milliseconds, as seconds. */
+function seconds(ms: Millis): number {
+  return Math.round(ms) / 1_000;
+}
+
 function exitOf(state: State): ServiceSnapshot['exit'] {
   const exit: Exit | null | undefined = 'ended' in state ? state.ended?.exit : 'exit' in state ? state.exit : null;
   if (exit === null || exit === undefined) return null;
   return exit.kind === 'code' ? { code: exit.code, signal: null } : { code: null, signal: exit.signal };
 }
 
-function reasonOf(world: World, name: string, state: State): string | null {
+function reasonOf(world: World, name: string, state: State, now: Millis): string | null {
   switch (state.id) {
     case 'skipped':
       return 'not enabled';
@@ -81,6 +86,7 @@ function reasonOf(world: World, name: string, state: State): string | null {
     case 'stopping':
       return state.exit === null ? 'asked to stop' : 'waiting for its last processes';
     case 'backoff':
+      return `${renderEnd(state.ended)}; starts again in ${renderDuration(Math.max(0, state.until - now))}`;
     case 'stopped':
     case 'completed':
     case 'failed':

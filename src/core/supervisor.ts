@@ -46,6 +46,9 @@ export interface World {
   readonly seed: number;
   /** The first essential service that failed for good. */
   readonly firstFailure: Ended | null;
+  readonly beganAt: Millis;
+  /** When everything was ready for the first time; null until then. */
+  readonly allReadyAt: Millis | null;
   readonly index: PlanIndex;
 }
 
@@ -69,7 +72,16 @@ export function newWorld(plan: Plan, seed: number): World {
     plan.services.map(({ name }, position) => [name, (seed + Math.imul(position, 0x9e3779b1)) | 0]),
   );
   const services = new Map(plan.services.map((service) => [service.name, newService(service)]));
-  return { plan, services, phase: { id: 'running' }, seed, firstFailure: null, index: { plans, seeds, dependents } };
+  return {
+    plan,
+    services,
+    phase: { id: 'running' },
+    seed,
+    firstFailure: null,
+    beganAt: 0,
+    allReadyAt: null,
+    index: { plans, seeds, dependents },
+  };
 }
 
 /** The instant of the earliest deadline of all; null when nothing but news can change anything. */
@@ -166,7 +178,7 @@ class Draft {
   begin(): void {
     this.#beginning = true;
     for (const [name, { state }] of this.#services) {
-      if (state.id === 'skipped') this.say('info', name, 'skipped', 'not enabled');
+      if (state.id === 'skipped') this.say('info', name, 'skipped', 'is not enabled');
     }
     this.spread();
   }
@@ -358,8 +370,31 @@ class Draft {
 
   finish(): Step {
     if (this.phase.id === 'running' && (this.#moved || this.#beginning)) this.#sayWhoNeverStarts();
-    const world = { ...this.#world, services: this.#services, phase: this.phase, firstFailure: this.#firstFailure };
+    const world: World = {
+      ...this.#world,
+      services: this.#services,
+      phase: this.phase,
+      firstFailure: this.#firstFailure,
+      beganAt: this.#beginning ? this.#now : this.#world.beganAt,
+      allReadyAt:
+        this.#world.allReadyAt ?? (this.phase.id === 'running' && this.#moved ? this.#whenAllIsReady() : null),
+    };
     return { world, effects: this.#effects };
+  }
+
+  /** Says once that everything is there: the moment that people wait for. */
+  #whenAllIsReady(): Millis | null {
+    let services = 0;
+    for (const [name, { state }] of this.#services) {
+      if (state.id === 'skipped') continue;
+      const isThere = this.plan(name).type === 'task' ? state.id === 'completed' : state.id === 'ready';
+      if (!isThere) return null;
+      services += 1;
+    }
+    const began = this.#beginning ? this.#now : this.#world.beganAt;
+    if (services > 1)
+      this.say('info', null, 'all-ready', `everything is ready after ${renderDuration(this.#now - began)}`);
+    return this.#now;
   }
 
   /** Says once, for each service, that it never starts and why: in the step in which that becomes certain. */

@@ -17,7 +17,7 @@ export function renderEnd({ cause, exit, verdict, lasted }: Ended): string {
       return `${how}${odd} after ${lastedFor}`;
     }
     case 'not-started':
-      return `could not be started (${cause.step}): ${cause.message}`;
+      return `could not be started: ${cause.message}`;
     case 'start-timeout':
       return `was not ready within start_timeout (${renderDuration(cause.after)})${cause.detail === null ? '' : `: ${cause.detail}`}`;
     case 'start-stall':

@@ -1,13 +1,15 @@
-// From a service's pipes to the sinks: reads, splits into lines, remembers the latest, looks for what `log` probes want,
+// From a service's pipes to the sinks: reads, splits into lines, looks for what `log` probes want, remembers the latest,
 // writes. When a sink is full the stream is not read (`block`: its pipe fills and slows the service) or its lines are
 // counted and dropped (`drop`). One slow reader never holds up anything but the services that write to it.
 import type { Clock } from '../ports.ts';
-import { type Frame, type Line, LineSplitter, renderLines, renderPrefix } from './lines.ts';
+import { type Frame, JsonFrame, renderPrefix, TextFrame } from './frame.ts';
+import { LineSplitter, type TakeLine } from './lines.ts';
 import { Ring } from './ring.ts';
 import type { Sink } from './sinks.ts';
 
 /** What a stream's bytes come from. */
 export interface ByteSource {
+  /** The next bytes; null at the end. */
   read(): Promise<Uint8Array | null>;
   close(): Promise<void>;
 }
@@ -18,13 +20,13 @@ export interface LogStyle {
   readonly whenFull: 'block' | 'drop';
 }
 
-/** Told about a run's output; `pattern` watches end with their first match. */
+/** Told about a run's output. */
 export interface Watcher {
-  /** Patterns still looked for, by the probe's index. */
+  /** Patterns still looked for, by the probe's index; each is taken out at its first match. */
   readonly patterns: Map<number, RegExp>;
   matched(index: number): void;
-  /** There was output. */
-  progressed: (() => void) | null;
+  /** There was output; null when nobody wants to know. */
+  readonly progressed: (() => void) | null;
 }
 
 const RING_BYTES = 64 * 1024;
@@ -33,7 +35,7 @@ const SILENCE = 500;
 
 interface Attached {
   readonly sources: readonly ByteSource[];
-  readonly finished: Promise<unknown>;
+  finished: Promise<unknown>;
   lastRead: number;
   /** How many streams wait for room in a sink. */
   blocked: number;
@@ -63,20 +65,22 @@ export class Pipeline {
   attach(service: string, style: LogStyle, stdout: ByteSource, stderr: ByteSource, watcher: Watcher): () => void {
     const attached: Attached = {
       sources: [stdout, stderr],
-      finished: Promise.all([
-        this.#pump(service, 'stdout', style, stdout, watcher, () => attached),
-        this.#pump(service, 'stderr', style, stderr, watcher, () => attached),
-      ]).finally(() => this.#attached.delete(attached)),
+      finished: Promise.resolve(),
       lastRead: this.#clock.now(),
       blocked: 0,
     };
     this.#attached.add(attached);
+    this.#ring(service).beginRun();
+    attached.finished = Promise.all([
+      this.#pump(service, 'stdout', style, stdout, watcher, attached),
+      this.#pump(service, 'stderr', style, stderr, watcher, attached),
+    ]).finally(() => this.#attached.delete(attached));
     return () => this.#closeWhenSilent(attached);
   }
 
-  /** The last lines of a service, whatever the run. */
-  tail(service: string, count: number): string[] {
-    return this.#rings.get(service)?.tail(count) ?? [];
+  /** The last lines of a service's latest run. */
+  lastWords(service: string, count: number): string[] {
+    return (this.#rings.get(service)?.tail(count, 'latest run') ?? []).map(({ text }) => text);
   }
 
   /** Resolves when every stream has ended and everything is written. */
@@ -94,62 +98,87 @@ export class Pipeline {
     this.#clock.after(SILENCE, () => this.#closeWhenSilent(attached));
   }
 
+  #ring(service: string): Ring {
+    const found = this.#rings.get(service) ?? new Ring(RING_BYTES);
+    this.#rings.set(service, found);
+    return found;
+  }
+
   async #pump(
     service: string,
     stream: 'stdout' | 'stderr',
     style: LogStyle,
     source: ByteSource,
     watcher: Watcher,
-    attachedOf: () => Attached,
+    attached: Attached,
   ): Promise<void> {
     const sink = this.#sinks[stream];
-    const frame: Frame = {
-      service,
-      stream,
-      format: style.format,
-      prefix: style.prefix ? this.prefix(service, stream) : '',
-    };
-    const splitter = new LineSplitter();
-    const ring = this.#rings.get(service) ?? new Ring(RING_BYTES);
-    this.#rings.set(service, ring);
+    const ring = this.#ring(service);
+    const prefix = style.prefix && style.format === 'text' ? this.prefix(service, stream) : '';
+    const frame: Frame =
+      style.format === 'json' ? new JsonFrame(service, stream, () => this.#clock.wall()) : new TextFrame(prefix);
+    const splitter = new LineSplitter(watched(frame.take, watcher));
     let dropped = 0;
-    const take = async (lines: readonly Line[]): Promise<void> => {
-      if (lines.length === 0) return;
-      for (const { bytes } of lines) ring.push(bytes);
-      if (watcher.patterns.size > 0) match(lines, watcher);
-      if (style.whenFull === 'drop' && sink.isFull) {
-        dropped += lines.length;
+    const pass = async (): Promise<void> => {
+      const bytes = frame.flush();
+      if (bytes.length === 0) return;
+      ring.push({ bytes, time: this.#clock.wall(), stream, prefix: Buffer.byteLength(prefix) });
+      if (sink.isFull && style.whenFull === 'drop') {
+        dropped += countLines(bytes);
         return;
       }
-      if (sink.isFull) {
-        const attached = attachedOf();
-        attached.blocked += 1;
-        await sink.room();
-        attached.blocked -= 1;
-      }
+      await this.#room(sink, attached);
       if (dropped > 0) {
-        const notice = Buffer.from(`[${dropped} lines dropped: nobody was reading]`);
-        sink.write(renderLines([{ bytes: notice, cut: false }], frame, this.#clock.wall()));
+        sink.write(noticeOf(frame, dropped));
         dropped = 0;
       }
-      sink.write(renderLines(lines, frame, this.#clock.wall()));
+      sink.write(bytes);
     };
     for (let chunk = await source.read(); chunk !== null; chunk = await source.read()) {
-      attachedOf().lastRead = this.#clock.now();
+      attached.lastRead = this.#clock.now();
       watcher.progressed?.();
-      await take(splitter.push(chunk));
+      splitter.push(chunk);
+      await pass();
     }
-    await take(splitter.end());
+    splitter.end();
+    await pass();
+    if (dropped === 0) return;
+    await this.#room(sink, attached);
+    sink.write(noticeOf(frame, dropped));
+  }
+
+  async #room(sink: Sink, attached: Attached): Promise<void> {
+    if (!sink.isFull) return;
+    attached.blocked += 1;
+    await sink.room();
+    attached.blocked -= 1;
   }
 }
 
-function match(lines: readonly Line[], watcher: Watcher): void {
-  for (const { bytes } of lines) {
-    const text = Buffer.from(bytes).toString('utf8');
+/** Lines pass through to `take`; while there are patterns, each is looked at on the way. */
+function watched(take: TakeLine, watcher: Watcher): TakeLine {
+  if (watcher.patterns.size === 0) return take;
+  return (source, from, to, cut) => {
+    take(source, from, to, cut);
+    if (watcher.patterns.size === 0) return;
+    const text = Buffer.from(source.buffer, source.byteOffset + from, to - from).toString('utf8');
     for (const [index, pattern] of watcher.patterns) {
       if (!pattern.test(text)) continue;
       watcher.patterns.delete(index);
       watcher.matched(index);
     }
-  }
+  };
+}
+
+/** Tells in the stream itself that lines are missing. */
+function noticeOf(frame: Frame, count: number): Uint8Array {
+  const notice = Buffer.from(`[svc-super dropped ${count} ${count === 1 ? 'line' : 'lines'}: nobody was reading]`);
+  frame.take(notice, 0, notice.length, false);
+  return frame.flush();
+}
+
+function countLines(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) count += 1;
+  return count;
 }

@@ -1,38 +1,93 @@
-// The latest output of one service, bounded in bytes: for the post-mortem and for those who ask. Pure; the oldest lines
-// make room for the newest.
+// The latest output of one service, bounded in bytes: for the post-mortem and `logs`. Kept as it was written, in blocks of
+// whole lines, so that it costs one copy a block and no string. Pure; the oldest make room for the newest.
 
-interface Entry {
-  readonly text: string;
-  readonly size: number;
+export interface Block {
+  /** Wall time at which it was read, milliseconds. */
+  readonly time: number;
+  readonly stream: 'stdout' | 'stderr';
+  /** Lines, each with its newline and, in front, a prefix of `prefix` bytes. */
+  readonly bytes: Uint8Array;
+  readonly prefix: number;
 }
+
+interface Kept extends Block {
+  readonly run: number;
+}
+
+export interface RingLine {
+  readonly time: number;
+  readonly stream: 'stdout' | 'stderr';
+  readonly text: string;
+}
+
+/** Blocks of one moment are joined up to this size: a service that prints line by line costs no object a line. */
+const JOINED = 4_096;
+const MOMENT = 50;
 
 export class Ring {
   readonly #most: number;
-  #entries: Entry[] = [];
-  #first = 0;
+  #blocks: Kept[] = [];
   #bytes = 0;
+  #run = 0;
 
-  /** Keeps at most `most` bytes of text. */
+  /** Keeps at most `most` bytes. */
   constructor(most: number) {
     this.#most = most;
   }
 
-  push(line: Uint8Array): void {
-    const kept = line.length > this.#most ? line.subarray(0, this.#most) : line;
-    this.#entries.push({ text: Buffer.from(kept).toString('utf8'), size: kept.length + 1 });
-    this.#bytes += kept.length + 1;
-    while (this.#bytes > this.#most && this.#first < this.#entries.length - 1) {
-      this.#bytes -= this.#entries[this.#first]?.size ?? 0;
-      this.#first += 1;
-    }
-    if (this.#first > 1_024 && this.#first > this.#entries.length / 2) {
-      this.#entries = this.#entries.slice(this.#first);
-      this.#first = 0;
-    }
+  /** What comes from here on belongs to a new run of the service. */
+  beginRun(): void {
+    this.#run += 1;
   }
 
-  /** The last `count` lines, oldest first. */
-  tail(count: number): string[] {
-    return this.#entries.slice(Math.max(this.#first, this.#entries.length - count)).map(({ text }) => text);
+  /** Keeps a copy of a block; of one that is larger than the ring, the last lines. */
+  push({ bytes, time, stream, prefix }: Block): void {
+    if (bytes.length === 0) return;
+    const kept = bytes.length > this.#most ? lastLines(bytes, this.#most) : bytes;
+    this.#bytes += kept.length;
+    const last = this.#blocks.at(-1);
+    if (
+      last !== undefined &&
+      last.stream === stream &&
+      last.prefix === prefix &&
+      last.run === this.#run &&
+      time - last.time < MOMENT &&
+      last.bytes.length + kept.length <= JOINED
+    ) {
+      this.#blocks[this.#blocks.length - 1] = { ...last, bytes: Buffer.concat([last.bytes, kept]) };
+    } else {
+      this.#blocks.push({ time, stream, prefix, run: this.#run, bytes: Buffer.copyBytesFrom(kept) });
+    }
+    let gone = 0;
+    while (this.#bytes > this.#most && gone < this.#blocks.length - 1) {
+      this.#bytes -= this.#blocks[gone]?.bytes.length ?? 0;
+      gone += 1;
+    }
+    if (gone > 0) this.#blocks.splice(0, gone);
   }
+
+  /** The last `count` lines, oldest first; of the latest run alone where asked. */
+  tail(count: number, of: 'latest run' | 'all runs'): RingLine[] {
+    const lines: RingLine[] = [];
+    for (let at = this.#blocks.length - 1; at >= 0 && lines.length < count; at -= 1) {
+      const block = this.#blocks[at];
+      if (block === undefined || (of === 'latest run' && block.run !== this.#run)) break;
+      lines.unshift(...linesOf(block));
+    }
+    return lines.slice(Math.max(0, lines.length - count));
+  }
+}
+
+/** A block's lines as text, without their prefix. */
+export function linesOf({ bytes, time, stream, prefix }: Block): RingLine[] {
+  const texts = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8').split('\n');
+  texts.pop();
+  return texts.map((text) => ({ time, stream, text: text.slice(prefix) }));
+}
+
+/** The whole lines among the last `most` bytes; the end of one line where it alone is longer. */
+function lastLines(bytes: Uint8Array, most: number): Uint8Array {
+  const from = bytes.length - most;
+  const newline = bytes.indexOf(10, from - 1);
+  return bytes.subarray(newline < 0 || newline + 1 >= bytes.length ? from : newline + 1);
 }

@@ -34,6 +34,8 @@ export interface LoadInput extends Surroundings {
 export interface Planned {
   readonly plan: Plan;
   readonly warnings: readonly Diagnostic[];
+  /** The texts that the warnings point into. */
+  readonly sources: ReadonlyMap<string, string>;
 }
 
 /** Reads services.yaml and everything it names, and makes the Plan. All that is wrong comes back at once, in order. */
@@ -55,16 +57,16 @@ export function loadPlan(input: LoadInput): Result<Planned, Failure> {
   }
   const diagnostics = [...draft.diagnostics, ...complaints.all];
   if (diagnostics.some(({ severity }) => severity === 'error')) return fail(diagnostics, sources);
-  return { ok: true, value: { plan: freeze(selected), warnings: sortDiagnostics(diagnostics) } };
+  return { ok: true, value: { plan: freeze(selected), warnings: sortDiagnostics(diagnostics), sources } };
 }
 
 /** Makes the Plan of a Config that is right in itself. */
 export function toPlan(config: Config, surroundings: Surroundings): Result<Planned, Failure> {
   const complaints = makeComplaints(config);
   const plan = expand(config, surroundings, complaints);
-  if (complaints.all.some(({ severity }) => severity === 'error'))
-    return fail(complaints.all, new Map([[config.source.file, config.source.text]]));
-  return { ok: true, value: { plan: freeze(plan), warnings: sortDiagnostics(complaints.all) } };
+  const sources = new Map([[config.source.file, config.source.text]]);
+  if (complaints.all.some(({ severity }) => severity === 'error')) return fail(complaints.all, sources);
+  return { ok: true, value: { plan: freeze(plan), warnings: sortDiagnostics(complaints.all), sources } };
 }
 
 function fail(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<string, string>): Result<never, Failure> {

@@ -10,12 +10,13 @@ export interface Evidence {
 }
 
 export function renderPostmortem(ended: Ended, code: number, { oomKills, lastLines }: Evidence): string[] {
-  const run = ended.run > 1 ? `, in its run ${ended.run}` : '';
+  const run = ended.run > 1 ? `, in run ${ended.run}` : '';
   const words = [`${ended.service} ${renderEnd(ended)}${run}; the container ends with code ${code}`];
   if (oomKills !== null && oomKills > 0) {
     const processes = oomKills === 1 ? 'a process' : `${oomKills} processes`;
     words.push(`out of memory: the kernel killed ${processes} of this container for want of memory`);
   }
+  if (ended.cause.kind === 'not-started') return words;
   if (lastLines.length === 0) words.push(`${ended.service} had printed nothing`);
   else words.push(`last ${lastLines.length === 1 ? 'line' : `${lastLines.length} lines`} of ${ended.service}:`);
   return [...words, ...lastLines.map((line) => `  ${line}`)];

@@ -2,11 +2,19 @@
 // reaper can tell it from an orphan and its exit status is never lost. Runs are watched as sets of processes (pid and
 // start time) that outlive their main process. Decides nothing: when to signal, sweep or kill is told from above.
 
-import { closeSync } from 'node:fs';
+import { accessSync, closeSync, constants as modes } from 'node:fs';
 import { constants } from 'node:os';
+import { resolve } from 'node:path';
 import type { Clock } from '../ports.ts';
 import { helperEnvironment } from './boot.ts';
-import { describeExecFailure, describeFolder, isPlain, type LaunchFailure, type LaunchSpec } from './launch.ts';
+import {
+  candidates,
+  describeExecFailure,
+  describeFolder,
+  isPlain,
+  type LaunchFailure,
+  type LaunchSpec,
+} from './launch.ts';
 import {
   getLimit,
   openPipe,
@@ -193,7 +201,7 @@ export class Children {
       if (code === 'ENOEXEC') {
         // A script without `#!` goes to the shell, as execvp(3) has it.
         try {
-          const run = attempt(['/bin/sh', ...request.argv]);
+          const run = attempt(['/bin/sh', findProgram(file, env, cwd), ...request.argv.slice(1)]);
           listener.spawned(run.pid);
           return run;
         } catch {
@@ -480,6 +488,19 @@ export class Children {
 }
 
 export type { Run };
+
+/** Where on PATH a program is that `exec` has found already. */
+function findProgram(name: string, env: Launch['env'], cwd: string | null): string {
+  const found = candidates(name, env).find((path) => {
+    try {
+      accessSync(resolve(cwd ?? '.', path), modes.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  return found ?? name;
+}
 
 function codeOf(error: unknown): string {
   return error !== null && typeof error === 'object' && 'code' in error ? String(error.code) : '';

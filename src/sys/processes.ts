@@ -11,9 +11,8 @@ export interface Process {
   readonly parent: number;
   readonly group: number;
   readonly session: number;
-  /** User and system time in clock ticks, resident pages. */
+  /** User and system time in clock ticks. */
   readonly ticks: number;
-  readonly pages: number;
 }
 
 export type Processes = ReadonlyMap<number, Process>;
@@ -36,12 +35,21 @@ export function parseStat(text: string): Process | null {
     session: number(6),
     ticks: number(14) + number(15),
     start: number(22),
-    pages: number(24),
   };
 }
 
 export function isGone(process: Process): boolean {
   return process.state === 'Z' || process.state === 'X';
+}
+
+/** Resident pages of a process: its own, and those of files and shared memory (proc_pid_statm(5)). */
+export function readMemory(pid: number): { readonly own: number; readonly shared: number } {
+  try {
+    const [, resident = 0, shared = 0] = readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ').map(Number);
+    return { own: resident - shared, shared };
+  } catch {
+    return { own: 0, shared: 0 };
+  }
 }
 
 export function readProcess(pid: number): Process | null {

@@ -1,6 +1,7 @@
 // What each service's processes use, summed from one reading of /proc. Looks only.
 import type { Children, Run } from './children.ts';
 import { pageSize } from './libc.ts';
+import { readMemory } from './processes.ts';
 
 /** USER_HZ, fixed for user space on every architecture we run on (proc_pid_stat(5), sysconf(_SC_CLK_TCK)). */
 const TICKS_PER_SECOND = 100;
@@ -11,7 +12,10 @@ export interface Usage {
   readonly processes: number;
 }
 
-/** Processor time and resident memory of the services that run; shared pages count for each process. */
+/**
+ * Processor time and resident memory of the services that run. Memory is what each process has for itself, and once the
+ * largest part that one of them shares: the workers of a PostgreSQL or an nginx share theirs with each other.
+ */
 export function usageOf(
   names: Iterable<string>,
   children: Children,
@@ -25,14 +29,17 @@ export function usageOf(
     const processes = children.processesOf(handle);
     if (processes.length === 0) continue;
     let ticks = 0;
-    let pages = 0;
+    let own = 0;
+    let shared = 0;
     for (const process of processes) {
       ticks += process.ticks;
-      pages += process.pages;
+      const memory = readMemory(process.pid);
+      own += memory.own;
+      shared = Math.max(shared, memory.shared);
     }
     found.set(name, {
       cpu_seconds: ticks / TICKS_PER_SECOND,
-      memory_bytes: pages * bytes,
+      memory_bytes: (own + shared) * bytes,
       processes: processes.length,
     });
   }

@@ -171,7 +171,7 @@ describe('the code of the container', () => {
     const failing = { spawnFails: { step: 'cwd', message: '/nowhere: no such folder', code: 1 } };
     const sim = simulate(plan([service('a')]), { a: failing }).untilEnd();
     expect([sim.code, culpritOf(sim)]).toEqual([1, 'a']);
-    expect(sim.said('failed')).toEqual(['could not be started (cwd): /nowhere: no such folder']);
+    expect(sim.said('failed')).toEqual(['could not be started: /nowhere: no such folder']);
   });
   test('is the last run’s when restarts were used up', () => {
     const given = { restart: restart('on-failure', { max: 2, initial: 10 }) };

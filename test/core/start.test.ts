@@ -159,7 +159,7 @@ describe('what can never start', () => {
   test('is not started when it is not enabled', () => {
     const sim = simulate(plan([service('a', { enabled: false }), service('b')]));
     expect(sim.until(seconds(1)).states()).toEqual({ a: 'skipped', b: 'ready' });
-    expect(sim.said('skipped')).toEqual(['not enabled']);
+    expect(sim.said('skipped')).toEqual(['is not enabled']);
     expect(sim.deeds('a')).toEqual([]);
   });
 
@@ -188,7 +188,7 @@ describe('what can never start', () => {
       plan([service('a', { essential: false }), service('b', { edges: [on('a', 'started')] }), service('c')]),
       { a: { spawnFails: { step: 'user', message: 'no such user', code: 1 } } },
     );
-    expect(sim.until(10).said('blocked', 'b')).toEqual(['never starts: a could not be started (user): no such user']);
+    expect(sim.until(10).said('blocked', 'b')).toEqual(['never starts: a could not be started: no such user']);
   });
 
   test('says so when what it waits for to be ready has completed without ever being ready', () => {

@@ -1,7 +1,9 @@
 // When the container ends and with whose code (SPEC section 4): `exit: first`, `failure` and `all`, services that are not
 // essential, tasks.
 import { expect, test } from 'bun:test';
-import { played, up } from '../helpers/rig.ts';
+import { played, up, useRig } from '../helpers/rig.ts';
+
+useRig();
 
 const task = (fields = {}) => played({ type: 'task', ...fields });
 

@@ -4,7 +4,9 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { binary, isRoot, played, up } from '../helpers/rig.ts';
+import { binary, isRoot, played, up, useRig } from '../helpers/rig.ts';
+
+useRig();
 
 let folder = '';
 beforeAll(() => {

@@ -9,6 +9,10 @@ import { join } from 'node:path';
 const ROOT = new URL('../..', import.meta.url).pathname;
 const BINARY = join(ROOT, 'dist/svc-super');
 
+// A namespace of processes, and of shared memory: a PostgreSQL that was killed leaves its segments behind.
+const AS_PID_1 = ['unshare', '--pid', '--fork', '--ipc', '--mount-proc', '--kill-child', 'sh', '-c'];
+AS_PID_1.push('mount -t tmpfs none /dev/shm && exec "$0" "$@"');
+
 /** A process as seen from outside of the stack. */
 export interface Process {
   readonly pid: number;
@@ -125,7 +129,7 @@ export async function startStack(
   const folder = await openFolder();
   const environment = { ...process.env, SVC_SUPER_SOCKET: join(folder, 'control.sock'), ...env };
   const command = [BINARY, 'up', '-f', join(ROOT, file)];
-  const child = Bun.spawn(init ? ['unshare', '-p', '-f', '--mount-proc', '--kill-child', ...command] : command, {
+  const child = Bun.spawn(init ? [...AS_PID_1, ...command] : command, {
     cwd: ROOT,
     env: environment,
     stdin: 'ignore',

@@ -1,7 +1,7 @@
 // The test's end of the puppets (puppet.pl): one unix socket for the whole test process, on which every puppet of every
 // run calls in. A run is told from another by its PID namespace. Orders are methods; each resolves when it is carried out.
 // Waits have one generous limit and fail with what is known; nothing here sleeps.
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -311,25 +311,27 @@ interface Waiting {
   readonly found: PromiseWithResolvers<Puppet>;
 }
 
-/** Where puppets call in. One for the test process, made at the first use, cleared away at its end. */
+/** For everything that runs make: entered by every user. The same for the whole test process. */
+const folder = join(tmpdir(), `svc-e2e-${process.pid}`);
+export const puppetSocket = join(folder, 'puppets.sock');
+export const puppetScript = join(folder, 'puppet.pl');
+
+/** Where puppets call in. Made at the first use, cleared away at the end of each test file. */
 class Switchboard {
-  /** For everything that tests make: entered by every user. */
-  readonly folder = mkdtempSync(join(tmpdir(), 'svc-e2e-'));
-  readonly socket = join(this.folder, 'puppets.sock');
-  readonly script = join(this.folder, 'puppet.pl');
+  readonly folder = folder;
   readonly #server: Server;
   readonly #connections = new Set<Socket>();
   readonly #unclaimed = new Map<string, Puppet[]>();
   readonly #waiting = new Map<string, Set<Waiting>>();
 
   constructor() {
-    chmodSync(this.folder, 0o755);
-    // Under other users, who may not be able to enter the repository.
-    copyFileSync(join(import.meta.dir, 'puppet.pl'), this.script);
-    chmodSync(this.script, 0o755);
-    mkdirSync(join(this.folder, 'runs'), { mode: 0o755 });
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(join(folder, 'runs'), { recursive: true });
+    // Puppets run under other users, who may not be able to enter the repository.
+    copyFileSync(join(import.meta.dir, 'puppet.pl'), puppetScript);
+    for (const path of [folder, join(folder, 'runs'), puppetScript]) chmodSync(path, 0o755);
     this.#server = createServer((socket) => this.#answer(socket));
-    this.#server.listen({ path: this.socket, backlog: 511 }, () => chmodSync(this.socket, 0o777));
+    this.#server.listen({ path: puppetSocket, backlog: 511 }, () => chmodSync(puppetSocket, 0o777));
     this.#server.unref();
   }
 
@@ -413,10 +415,11 @@ function suits({ hello, run }: Puppet, wanted: Waiting): boolean {
 let made: Switchboard | undefined;
 
 export function switchboard(): Switchboard {
-  if (made === undefined) {
-    made = new Switchboard();
-    const board = made;
-    process.once('exit', () => board.close());
-  }
+  made ??= new Switchboard();
   return made;
+}
+
+export function closeSwitchboard(): void {
+  made?.close();
+  made = undefined;
 }

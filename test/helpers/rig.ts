@@ -2,6 +2,7 @@
 // below another init. Writes services.yaml into a fresh folder, collects what is printed, looks at the namespace's
 // processes from outside, and asks the control socket. Every wait is for a condition and fails with the whole output.
 //
+//   useRig();                                // once in each file, before its tests
 //   await using run = await up({ services: { a: { command: puppetCommand } } });
 //   const a = await run.puppet('a');         // see puppet.ts for what it can be told
 //   await run.line(/a \| hello/);
@@ -10,7 +11,7 @@
 //
 // The end of `await using` kills what still runs and fails when a process, or a file in the run's folder, is left over.
 // SVC_SUPER_BINARY names another binary. Ports are the host's: take them from freePort().
-import { setDefaultTimeout } from 'bun:test';
+import { afterAll, setDefaultTimeout } from 'bun:test';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { constants } from 'node:os';
@@ -19,10 +20,23 @@ import treeKill from 'tree-kill';
 import type { StatusBody } from '../../src/control/api.ts';
 import { childOf, hasNamespace, inNamespace, namespaceOf, type Seen } from './namespaces.ts';
 import { Output, type Printed, type StandardOutput } from './output.ts';
-import { LIMIT, type Puppet, switchboard } from './puppet.ts';
+import { closeSwitchboard, LIMIT, type Puppet, puppetScript, puppetSocket, switchboard } from './puppet.ts';
 
 export type { Seen } from './namespaces.ts';
 export type { Puppet } from './puppet.ts';
+
+/** Once in each test file: limits of its own for each wait, and a clean-up at its end that fails when a run was forgotten. */
+export function useRig(): void {
+  setDefaultTimeout(3 * LIMIT);
+  afterAll(async () => {
+    const forgotten = [...alive];
+    for (const run of forgotten) await run[Symbol.asyncDispose]();
+    closeSwitchboard();
+    if (forgotten.length > 0) throw new Error(`${forgotten.length} runs were not disposed of: say \`await using\``);
+  });
+}
+
+const alive = new Set<Run>();
 
 /** The binary under test. */
 export const binary = process.env.SVC_SUPER_BINARY ?? join(import.meta.dir, '../../dist/svc-super');
@@ -60,7 +74,7 @@ export interface End {
 export type Service = StatusBody['services'][number];
 
 /** What a service's command is to be for it to be a puppet. */
-export const puppetCommand: readonly string[] = ['/usr/bin/perl', switchboard().script, switchboard().socket];
+export const puppetCommand: readonly string[] = ['/usr/bin/perl', puppetScript, puppetSocket];
 
 /** A service played by a puppet. */
 export function played(fields: Readonly<Record<string, unknown>> = {}): Readonly<Record<string, unknown>> {
@@ -73,6 +87,7 @@ export const puppetShell = puppetCommand.join(' ');
 /** Starts the binary on that configuration: YAML as text, or an object. Resolves as soon as the process exists. */
 export async function up(config: string | object | null, options: UpOptions = {}): Promise<Run> {
   const run = new Run(config, options);
+  alive.add(run);
   await run.begin();
   return run;
 }
@@ -121,6 +136,7 @@ export class Run {
   #outer = 0;
   #supervisor = 0;
   #ns = '';
+  #failed = false;
 
   constructor(config: string | object | null, options: UpOptions) {
     this.#options = options;
@@ -213,6 +229,7 @@ export class Run {
   async ends(expected: number | string): Promise<void> {
     const end = await this.#guarded(this.ended, 'the supervisor to end');
     const found = end.code ?? end.signal;
+    this.#failed ||= found !== expected;
     if (found !== expected) throw new Error(`ended with ${found}, not with ${expected}\n${this.output.text()}`);
   }
 
@@ -234,6 +251,7 @@ export class Run {
     });
     over.catch(() => undefined);
     return this.#guarded(Promise.race([found, over]), `puppet ${role}`).catch((error: Error) => {
+      this.#failed = true;
       throw new Error(`${error.message}\n${this.output.text()}`);
     });
   }
@@ -250,7 +268,12 @@ export class Run {
     pattern: RegExp,
     options: { readonly after?: Printed; readonly stream?: 'stdout' | 'stderr' } = {},
   ): Promise<Printed> {
-    return this.output.find(pattern, options, this.ended);
+    try {
+      return await this.output.find(pattern, options, this.ended);
+    } catch (error) {
+      this.#failed = true;
+      throw error;
+    }
   }
 
   get lines(): readonly string[] {
@@ -349,12 +372,17 @@ export class Run {
 
   /** SIGKILLs all that is left, and fails when something had no right to be there. */
   async [Symbol.asyncDispose](): Promise<void> {
+    alive.delete(this);
     const endedByItself = this.#end_ !== undefined;
     const left = endedByItself ? this.ps() : [];
     const files = endedByItself ? this.#leftFiles() : [];
     // PID 1's end is everybody's: unshare, its parent, ends with it.
     const first = this.find(1);
-    if (first !== undefined) process.kill(first.outer, 'SIGKILL');
+    try {
+      if (first !== undefined) process.kill(first.outer, 'SIGKILL');
+    } catch {
+      // It has ended meanwhile.
+    }
     try {
       await until('the namespace to be empty', () => this.#ns === '' || !hasNamespace(this.#ns));
     } catch {
@@ -364,12 +392,15 @@ export class Run {
     switchboard().forget(this.#ns);
     rmSync(this.folder, { recursive: true, force: true });
     const what = [...left.map((seen) => JSON.stringify(seen)), ...files];
-    if (what.length > 0) throw new Error(`left behind:\n${what.join('\n')}\n${this.output.text()}`);
+    // An error here would hide the one that the test has failed with.
+    if (what.length > 0 && !this.#failed) throw new Error(`left behind:\n${what.join('\n')}\n${this.output.text()}`);
   }
 
   #leftFiles(): readonly string[] {
     const found = readdirSync(this.folder, { recursive: true }) as string[];
-    return found.filter((name) => !this.#expected.has(name.split('/')[0] ?? name) || name.startsWith('tmp/'));
+    const isExpected = (name: string) =>
+      this.#expected.has(name) || (this.#expected.has(name.split('/')[0] ?? name) && !name.startsWith('tmp/'));
+    return found.filter((name) => !isExpected(name));
   }
 }
 
@@ -393,6 +424,3 @@ const NAMES = new Map(
     .reverse()
     .map(([name, number]) => [number, name]),
 );
-
-// Waits have limits of their own, which say more when they fail.
-setDefaultTimeout(3 * LIMIT);

@@ -1,0 +1,108 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { parseDotenv } from '../../src/config/dotenv.ts';
+
+function values(text: string): Readonly<Record<string, string>> {
+  const { values: found, problems } = parseDotenv(text);
+  expect(problems).toEqual([]);
+  return Object.fromEntries(found);
+}
+
+describe('an environment file', () => {
+  test('holds keys and values, comments and blank lines', () => {
+    expect(values('# first\nA=1\n\n  B = two words \nexport C=3\n\texport\tD=4\n')).toEqual({
+      A: '1',
+      B: 'two words',
+      C: '3',
+      D: '4',
+    });
+  });
+
+  test('may be empty, and need not end with a newline', () => {
+    expect(values('')).toEqual({});
+    expect(values('A=1')).toEqual({ A: '1' });
+  });
+
+  test('takes Windows line ends', () => {
+    expect(values('A=1\r\nB="2"\r\n')).toEqual({ A: '1', B: '2' });
+  });
+
+  test('counts the last of several values', () => {
+    expect(values('A=1\nA=2\n')).toEqual({ A: '2' });
+  });
+
+  test('begins a comment at a hash behind a space, outside quotes', () => {
+    expect(values('A=a # b\nB=a#b\nC="a # b" # c\nD=\'#\'\nE=# nothing\nF= # nothing\n')).toEqual({
+      A: 'a',
+      B: 'a#b',
+      C: 'a # b',
+      D: '#',
+      E: '# nothing',
+      F: '',
+    });
+  });
+
+  test('takes single quotes literally, over lines too', () => {
+    expect(values("A='$X \\n \"'\nB='one\ntwo'\nC=3\n")).toEqual({ A: '$X \\n "', B: 'one\ntwo', C: '3' });
+  });
+
+  test('knows the escapes of double quotes and keeps other backslashes', () => {
+    expect(values('A="a\\nb\\t\\"\\\\\\$ \\d"\nB="one\ntwo"\n')).toEqual({ A: 'a\nb\t"\\$ \\d', B: 'one\ntwo' });
+  });
+
+  test('puts in no variables: values are literal', () => {
+    expect(values('A=${B} $C\nB="${C}"\n')).toEqual({ A: '${B} $C', B: '${C}' });
+  });
+
+  test('keeps equals signs and quotes inside a value', () => {
+    expect(values('A=a=b==\nB=it\'s "so"\nC={"a": 1}\n')).toEqual({ A: 'a=b==', B: 'it\'s "so"', C: '{"a": 1}' });
+  });
+
+  test('can name a variable as JavaScript names its own', () => {
+    expect(parseDotenv('__proto__=x\nconstructor=y\n').values.get('__proto__')).toBe('x');
+  });
+
+  const wrong: Readonly<Record<string, readonly [string, number]>> = {
+    'A=1\nnonsense\n': ['this line is no `KEY=VALUE`', 4],
+    '=1\n': ['this line is no `KEY=VALUE`', 0],
+    'A B=1\n': ['this line is no `KEY=VALUE`', 0],
+    'A="x\n': ['this " is never closed', 2],
+    "A='x\nB=1\n": ["this ' is never closed", 2],
+    'A="x" y\n': ['something follows the closing quote', 5],
+    'A=x\0y\n': ['this value holds a NUL character', 0],
+  };
+  for (const [text, [message, start]] of Object.entries(wrong)) {
+    test(`${JSON.stringify(text)} is refused: ${message}`, () => {
+      expect(parseDotenv(text).problems).toMatchObject([{ message, start }]);
+    });
+  }
+
+  test('goes on behind a line that is wrong', () => {
+    const { values: found, problems } = parseDotenv('bad\nA=1\nworse\n');
+    expect(Object.fromEntries(found)).toEqual({ A: '1' });
+    expect(problems.length).toBe(2);
+  });
+
+  test('never throws, and is read in one pass', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom('A', '=', '"', "'", '\\', '\n', ' ', '#') }), (text) => {
+        parseDotenv(text);
+      }),
+    );
+    const start = performance.now();
+    parseDotenv('A="'.repeat(100_000));
+    parseDotenv("A='\n".repeat(100_001));
+    expect(performance.now() - start).toBeLessThan(2000);
+  });
+
+  test('gives back every value that is written in double quotes', () => {
+    fc.assert(
+      fc.property(fc.string(), (value) => {
+        fc.pre(!value.includes('\0'));
+        const written = value.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\r', '\\r');
+        expect(values(`A="${written}"\n`)).toEqual({ A: value });
+      }),
+    );
+  });
+});

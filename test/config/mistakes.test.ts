@@ -1,0 +1,518 @@
+// The mistakes that people make, and the whole text that they then read.
+import { describe, expect, test } from 'bun:test';
+import { printed } from './rig.ts';
+
+interface Mistake {
+  readonly title: string;
+  readonly file: string;
+  readonly says: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+const MISTAKES: readonly Mistake[] = [
+  {
+    title: 'a misspelt field names the one that was meant',
+    file: `
+services:
+  web:
+    command: run
+    dependson: [db]
+  db: { command: run }
+`,
+    says: `
+services.yaml:4:5: error: unknown key \`dependson\` in a service
+   4 |     dependson: [db]
+     |     ~~~~~~~~~
+     help: did you mean \`depends_on\`?
+`,
+  },
+  {
+    title: 'a misspelt required field is one mistake, not two',
+    file: `
+services:
+  web:
+    comand: run
+`,
+    says: `
+services.yaml:3:5: error: unknown key \`comand\` in a service
+   3 |     comand: run
+     |     ~~~~~~
+     help: did you mean \`command\`?
+`,
+  },
+  {
+    title: 'a key of Compose says what it is called here',
+    file: `
+version: "3"
+services:
+  web:
+    command: run
+    image: nginx
+    environment: { A: b }
+    healthcheck: { test: curl }
+`,
+    says: `
+services.yaml:1:1: error: unknown key \`version\` in the file
+   1 | version: "3"
+     | ~~~~~~~
+     help: remove it: the file has no version
+services.yaml:5:5: error: unknown key \`image\` in a service
+   5 |     image: nginx
+     |     ~~~~~
+     help: services run in this image: install the program into it
+services.yaml:6:5: error: unknown key \`environment\` in a service
+   6 |     environment: { A: b }
+     |     ~~~~~~~~~~~
+     help: it is called \`env\`
+services.yaml:7:5: error: unknown key \`healthcheck\` in a service
+   7 |     healthcheck: { test: curl }
+     |     ~~~~~~~~~~~
+     help: it is called \`ready\` (and \`live\`)
+`,
+  },
+  {
+    title: 'keys of later versions are known and refused',
+    file: `
+hosts: true
+control: { http: { listen: "127.0.0.1:1" } }
+services:
+  web:
+    command: run
+    gpus: 1
+    replicas: 2
+    hooks: {}
+    venv: /venv
+    log: { file: x, drop: [y] }
+`,
+    says: `
+services.yaml:1:1: error: \`hosts\` is not in this version yet
+   1 | hosts: true
+     | ~~~~~
+     help: use 127.0.0.1 meanwhile
+services.yaml:2:1: error: \`control\` is not in this version yet
+   2 | control: { http: { listen: "127.0.0.1:1" } }
+     | ~~~~~~~
+     help: the unix socket is there without it
+services.yaml:6:5: error: \`gpus\` is not in this version yet
+   6 |     gpus: 1
+     |     ~~~~
+     help: set \`CUDA_VISIBLE_DEVICES\` in \`env\` meanwhile
+services.yaml:7:5: error: \`replicas\` is not in this version yet
+   7 |     replicas: 2
+     |     ~~~~~~~~
+     help: write the service several times, with an anchor
+services.yaml:8:5: error: \`hooks\` is not in this version yet
+   8 |     hooks: {}
+     |     ~~~~~
+     help: write them as tasks, or into the command
+services.yaml:9:5: error: \`venv\` is not in this version yet
+   9 |     venv: /venv
+     |     ~~~~
+     help: name its program (\`/venv/bin/python\`), or set \`PATH\` and \`VIRTUAL_ENV\` in \`env\`
+services.yaml:10:12: error: \`file\` is not in this version yet
+  10 |     log: { file: x, drop: [y] }
+     |            ~~~~
+     help: let the command write its own file meanwhile
+services.yaml:10:21: error: \`drop\` is not in this version yet
+  10 |     log: { file: x, drop: [y] }
+     |                     ~~~~
+     help: pipe the command through \`grep -v --line-buffered\` meanwhile
+`,
+  },
+  {
+    title: 'a bare number for a duration says what to write',
+    file: `
+stop_timeout: 10
+services:
+  web: { command: run, start_timeout: 5 minutes }
+`,
+    says: `
+services.yaml:1:15: error: \`stop_timeout\` must be a duration, not 10
+   1 | stop_timeout: 10
+     |               ~~
+     help: write \`10s\` or \`10ms\`
+services.yaml:3:39: error: \`start_timeout\` must be a duration above zero, not "5 minutes"
+   3 |   web: { command: run, start_timeout: 5 minutes }
+     |                                       ~~~~~~~~~
+     help: write \`5m\`
+`,
+  },
+  {
+    title: 'yes and no are told to be text in YAML 1.2',
+    file: `
+services:
+  web:
+    command: run
+    essential: yes
+    log: { prefix: "off" }
+`,
+    says: `
+services.yaml:4:16: error: \`essential\` must be \`true\` or \`false\`, not "yes"
+   4 |     essential: yes
+     |                ~~~
+     help: YAML 1.2 reads \`yes\` as text: write \`true\`
+services.yaml:5:20: error: \`prefix\` must be \`true\` or \`false\`, not "off"
+   5 |     log: { prefix: "off" }
+     |                    ~~~~~
+     help: write \`false\`
+`,
+  },
+  {
+    title: 'a key that is there twice shows both places',
+    file: `
+services:
+  web:
+    command: run
+    port: 80
+    port: 81
+`,
+    says: `
+services.yaml:5:5: error: the key \`port\` is declared twice
+   5 |     port: 81
+     |     ~~~~
+services.yaml:4:5: note: also declared here
+   4 |     port: 80
+     |     ~~~~
+`,
+  },
+  {
+    title: 'a variable that is not set is shown where it stands',
+    file: `
+services:
+  web:
+    command: [run, "--token=\${TOKEN}"]
+    port: \${PORT:?give the port}
+`,
+    says: `
+services.yaml:3:29: error: TOKEN is not set
+   3 |     command: [run, "--token=\${TOKEN}"]
+     |                             ~~~~~~~~
+     help: write \`\${TOKEN:-}\` if it may be empty
+services.yaml:4:11: error: PORT is not set: give the port
+   4 |     port: \${PORT:?give the port}
+     |           ~~~~~~~~~~~~~~~~~~~~~~
+`,
+  },
+  {
+    title: 'a value that came from a variable says so',
+    environment: { PORT: 'http' },
+    file: `
+services:
+  web: { command: run, port: "\${PORT}" }
+`,
+    says: `
+services.yaml:2:30: error: \`port\` must be a port from 1 to 65535, not "http" (from \${PORT})
+   2 |   web: { command: run, port: "\${PORT}" }
+     |                              ~~~~~~~~~
+`,
+  },
+  {
+    title: 'a dependency that does not exist names the nearest that does',
+    file: `
+services:
+  web: { command: run, depends_on: { databse: ready } }
+  database: { command: run }
+`,
+    says: `
+services.yaml:2:38: error: \`web\` depends on \`databse\`, which does not exist
+   2 |   web: { command: run, depends_on: { databse: ready } }
+     |                                      ~~~~~~~
+     help: did you mean \`database\`?
+`,
+  },
+  {
+    title: 'a cycle is named once, with a second place in it',
+    file: `
+services:
+  a: { command: run, depends_on: [b] }
+  b: { command: run, depends_on: [c] }
+  c: { command: run, depends_on: [a] }
+`,
+    says: `
+services.yaml:2:35: error: these services wait for each other: a -> b -> c -> a
+   2 |   a: { command: run, depends_on: [b] }
+     |                                   ~
+services.yaml:3:35: note: \`b\` waits for \`c\` here
+   3 |   b: { command: run, depends_on: [c] }
+     |                                   ~
+`,
+  },
+  {
+    title: 'depending on a later stage is told as such',
+    file: `
+groups: [first, second]
+services:
+  a: { command: run, group: first, depends_on: [b] }
+  b: { command: run, group: second }
+`,
+    says: `
+services.yaml:3:49: error: \`a\` depends on \`b\`, which is in a later stage: \`second\` waits for all of \`first\`
+   3 |   a: { command: run, group: first, depends_on: [b] }
+     |                                                 ~
+     help: move one of them to another \`group\`, or change the order in \`groups\`
+`,
+  },
+  {
+    title: 'two services on one port are shown together',
+    file: `
+services:
+  a: { command: run, port: 8000 }
+  b: { command: run, ports: [9000, 8000] }
+`,
+    says: `
+services.yaml:3:36: error: \`b\` and \`a\` both listen on port 8000
+   3 |   b: { command: run, ports: [9000, 8000] }
+     |                                    ~~~~
+services.yaml:2:28: note: \`a\` has it here
+   2 |   a: { command: run, port: 8000 }
+     |                            ~~~~
+`,
+  },
+  {
+    title: 'a probe to a host name says why it is refused',
+    file: `
+services:
+  web:
+    command: run
+    ready: { http: "http://backend:8000/health" }
+`,
+    says: `
+services.yaml:4:20: error: \`http\` names the host "backend": a probe takes only a literal IP address
+   4 |     ready: { http: "http://backend:8000/health" }
+     |                    ~~~~~~~~~~~~~~~~~~~~~~~~~~~~
+     help: a name look-up can hang when the process limit is used up; write the address, such as \`127.0.0.1\` or \`[::1]\`
+`,
+  },
+  {
+    title: 'a probe without any port asks for one',
+    file: `
+services:
+  web: { command: run, ready: { http: /health } }
+`,
+    says: `
+services.yaml:2:33: error: this probe names no port, and \`web\` has none either
+   2 |   web: { command: run, ready: { http: /health } }
+     |                                 ~~~~
+     help: give \`port\` in the probe, or give the service a \`port\`
+`,
+  },
+  {
+    title: 'a task can neither restart always nor be alive',
+    file: `
+services:
+  load:
+    type: task
+    command: run
+    restart: always
+    live: { exec: check }
+`,
+    says: `
+services.yaml:5:14: error: \`load\` is a task: it is meant to finish, so it cannot restart always
+   5 |     restart: always
+     |              ~~~~~~
+     help: write \`restart: on-failure\`
+services.yaml:6:5: error: \`load\` is a task: it is meant to finish, so it has no \`live\` probe
+   6 |     live: { exec: check }
+     |     ~~~~
+     help: \`start_timeout\` limits how long it may take
+`,
+  },
+  {
+    title: 'a umask without quotes says how to write it',
+    file: `
+services:
+  web: { command: run, umask: 022 }
+`,
+    says: `
+services.yaml:2:31: error: \`umask\` must be three or four octal digits in quotes (\`"022"\`), not 022
+   2 |   web: { command: run, umask: 022 }
+     |                               ~~~
+     help: write \`"022"\`
+`,
+  },
+  {
+    title: 'a signal that cannot be forwarded says why',
+    file: `
+services:
+  web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
+`,
+    says: `
+services.yaml:2:39: error: SIGTERM cannot be forwarded: it asks svc-super itself to stop everything; a service is stopped with \`stop.signal\`
+   2 |   web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
+     |                                       ~~~~
+services.yaml:2:45: error: SIGKILL cannot be forwarded: the kernel lets no program catch it
+   2 |   web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
+     |                                             ~~~~
+services.yaml:2:51: error: SIGCHLD cannot be forwarded: svc-super needs it itself
+   2 |   web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
+     |                                                   ~~~~
+services.yaml:2:57: error: SIGPWR cannot be forwarded: the runtime that svc-super is built on cannot receive it
+   2 |   web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
+     |                                                         ~~~
+services.yaml:2:62: error: there is no signal \`HPU\`
+   2 |   web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
+     |                                                              ~~~
+     help: did you mean \`HUP\`?
+`,
+  },
+  {
+    title: "Compose's form of a dependency is translated",
+    file: `
+services:
+  web:
+    command: run
+    depends_on:
+      db: { condition: service_healthy }
+  db: { command: run }
+`,
+    says: `
+services.yaml:5:11: error: \`depends_on.db\` must be \`started\`, \`ready\`, \`completed\` or \`exited\`, not a map
+   5 |       db: { condition: service_healthy }
+     |           ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
+     help: write \`db: ready\`
+`,
+  },
+  {
+    title: 'a NUL in what reaches exec is refused, and never printed raw',
+    file: `
+services:
+  web: { command: [run, "a\\0b"], env: { A: "\\0" } }
+`,
+    says: `
+services.yaml:2:25: error: an item of \`command\` holds a NUL character, which no program can be given
+   2 |   web: { command: [run, "a\\0b"], env: { A: "\\0" } }
+     |                         ~~~~~~
+services.yaml:2:44: error: \`env.A\` holds a NUL character, which no program can be given
+   2 |   web: { command: [run, "a\\0b"], env: { A: "\\0" } }
+     |                                            ~~~~
+`,
+  },
+  {
+    title: 'a stop longer than the whole shutdown is refused',
+    file: `
+services:
+  web: { command: run, stop: { timeout: 20s } }
+`,
+    says: `
+services.yaml:2:41: error: \`stop.timeout\` (20s) is longer than the whole shutdown may take (\`stop_timeout\`, 9s)
+   2 |   web: { command: run, stop: { timeout: 20s } }
+     |                                         ~~~
+     help: shorten it, or give a longer \`stop_timeout\` at the top
+`,
+  },
+  {
+    title: 'the default that is wrong is shown where it is written',
+    file: `
+defaults: { stop: { timeout: 1m } }
+services:
+  web: { command: run }
+`,
+    says: `
+services.yaml:1:30: error: \`stop.timeout\` (1m) is longer than the whole shutdown may take (\`stop_timeout\`, 9s)
+   1 | defaults: { stop: { timeout: 1m } }
+     |                              ~~
+     help: shorten it, or give a longer \`stop_timeout\` at the top
+`,
+  },
+  {
+    title: 'a regular expression that does not compile is shown',
+    file: `
+services:
+  web: { command: run, ready: { log: "ready (" } }
+`,
+    says: `
+services.yaml:2:38: error: \`log\` is no regular expression: missing )
+   2 |   web: { command: run, ready: { log: "ready (" } }
+     |                                      ~~~~~~~~~
+`,
+  },
+  {
+    title: 'a user that does not exist names one that does',
+    file: `
+services:
+  web: { command: run, user: ngnix }
+`,
+    says: `
+services.yaml:2:30: error: there is no user \`ngnix\`
+   2 |   web: { command: run, user: ngnix }
+     |                              ~~~~~
+     help: did you mean \`nginx\`?
+`,
+  },
+  {
+    title: 'a service with nothing in it has no command',
+    file: `
+services:
+  web:
+`,
+    says: `
+services.yaml:2:3: error: the service \`web\` has no \`command\`
+   2 |   web:
+     |   ~~~
+`,
+  },
+  {
+    title: 'a service that is not enabled is warned about where it is needed',
+    file: `
+services:
+  web: { command: run, depends_on: [db] }
+  db: { command: run, enabled: false }
+`,
+    says: `
+services.yaml:2:37: warning: \`web\` will not start: it depends on \`db\`, which is not enabled
+   2 |   web: { command: run, depends_on: [db] }
+     |                                     ~~
+`,
+  },
+  {
+    title: 'words that only a shell knows are warned about in a list',
+    file: `
+services:
+  web: { command: [cd, /app, "&&", run] }
+`,
+    says: `
+services.yaml:2:10: warning: a list is executed without a shell: \`&&\` reaches \`cd\` as an argument
+   2 |   web: { command: [cd, /app, "&&", run] }
+     |          ~~~~~~~
+     help: write the command as one text
+`,
+  },
+  {
+    title: 'a command that leaves itself in the background is warned about',
+    file: `
+services:
+  web: { command: nginx & }
+`,
+    says: `
+services.yaml:2:19: warning: \`web\` ends with \`&\`: the shell leaves the program in the background and ends at once
+   2 |   web: { command: nginx & }
+     |                   ~~~~~~~
+     help: remove the \`&\`
+`,
+  },
+];
+
+describe('what a person reads', () => {
+  for (const { title, file, says, environment } of MISTAKES) {
+    test(title, () => {
+      const files = { '/etc/passwd': 'root:x:0:0::/root:/bin/sh\nnginx:x:101:101::/nonexistent:/bin/false\n' };
+      expect(printed(file.slice(1), { files, environment: environment ?? {} })).toBe(says.slice(1));
+    });
+  }
+
+  test('all mistakes of a file come at once and in its order, whatever room finds them', () => {
+    const lines = printed(
+      'nam: x\nservices:\n  a: { command: run, user: nobodi, depends_on: [b, x] }\n  b: { command: "", nice: 40 }\n',
+      { files: { '/etc/passwd': 'nobody:x:65534:65534::/:/bin/false\n' } },
+    )
+      .split('\n')
+      .filter((line) => line.startsWith('services.yaml:'));
+    expect(lines).toEqual([
+      'services.yaml:1:1: error: unknown key `nam` in the file',
+      'services.yaml:3:28: error: there is no user `nobodi`',
+      'services.yaml:3:52: error: `a` depends on `x`, which does not exist',
+      'services.yaml:4:17: error: `command` is empty: it must be a command line, or a list of a program and its arguments',
+      'services.yaml:4:27: error: `nice` must be a whole number from -20 to 19, not 40',
+    ]);
+  });
+});

@@ -1,0 +1,206 @@
+// How mistakes in services.yaml are told: all at once, each with its place, the source line, a squiggle and advice; the
+// same for programs; and the JSON Schema that lets an editor find them first.
+import { describe, expect, test } from 'bun:test';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { SERVICE, TOP } from '../../src/config/schema.ts';
+import { ConfigFolder } from '../helpers/trap-config.ts';
+import { type Schema, validate } from '../helpers/trap-schema.ts';
+
+const CONFIG_WRONG = 78;
+const examples = join(import.meta.dir, '../../examples');
+
+const WRONG = `services:
+  vllm:
+    command: touch ran
+    depend_on: [web]
+    start_timeout: 30
+  web:
+    command: [touch, ran]
+    depends_on: [vlm]
+    restart: sometimes
+`;
+
+test('all mistakes are told at once, each with its place, its line, a squiggle and what to write instead', async () => {
+  using folder = new ConfigFolder({ 'services.yaml': WRONG });
+  const { code, stdout, stderr } = await folder.run(['up']);
+  const at = folder.in('services.yaml');
+  expect(stderr).toBe(
+    `${at}:4:5: error: unknown key \`depend_on\` in a service
+   4 |     depend_on: [web]
+     |     ~~~~~~~~~
+     help: did you mean \`depends_on\`?
+${at}:5:20: error: \`start_timeout\` must be a duration above zero, not 30
+   5 |     start_timeout: 30
+     |                    ~~
+     help: write \`30s\` or \`30ms\`
+${at}:8:18: error: \`web\` depends on \`vlm\`, which does not exist
+   8 |     depends_on: [vlm]
+     |                  ~~~
+     help: did you mean \`vllm\`?
+${at}:9:14: error: \`restart\` must be \`never\`, \`on-failure\` or \`always\`, not "sometimes"
+   9 |     restart: sometimes
+     |              ~~~~~~~~~
+`,
+  );
+  expect({ code, stdout }).toEqual({ code: CONFIG_WRONG, stdout: '' });
+  expect(folder.isUntouched).toBe(true);
+});
+
+test('what could steer a terminal is shown and not sent', async () => {
+  using folder = new ConfigFolder({ 'services.yaml': 'services: {"\\e[2Jred": {command: touch ran}}\n' });
+  const { code, stderr } = await folder.run(['check']);
+  expect(code).toBe(CONFIG_WRONG);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: this is what must not be there
+  expect(stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f]/);
+  expect(stderr).toContain('\\x1b[2Jred');
+});
+
+describe('keys of later versions', () => {
+  const later = (table: object) =>
+    Object.entries(table).flatMap(([key, field]) => (typeof field === 'object' && 'later' in field ? [key] : []));
+
+  test('are refused with "not in this version yet" and not ignored', async () => {
+    expect(later(SERVICE)).toEqual(['gpus', 'replicas', 'hooks', 'venv']);
+    expect(later(TOP)).toEqual(['hosts', 'control']);
+    const text = `services:
+  a:
+    command: touch ran
+    gpus: 1
+    replicas: 2
+    hooks: {before_start: x}
+    venv: /venv
+    log: {file: {path: x}, drop: [x]}
+hosts: true
+control: {http: {listen: 127.0.0.1:9100}}
+`;
+    using folder = new ConfigFolder({ 'services.yaml': text });
+    const { code, stderr } = await folder.run(['up']);
+    expect(code).toBe(CONFIG_WRONG);
+    const refused = [...stderr.matchAll(/:(\d+):(\d+): error: `(\w+)` is not in this version yet\n/g)];
+    expect(refused.map(([, line, column, key]) => `${line}:${column} ${key}`)).toEqual([
+      '4:5 gpus',
+      '5:5 replicas',
+      '6:5 hooks',
+      '7:5 venv',
+      '8:11 file',
+      '8:28 drop',
+      '9:1 hosts',
+      '10:1 control',
+    ]);
+    expect(folder.isUntouched).toBe(true);
+  });
+});
+
+describe('check', () => {
+  test('says how many services are in order and exits 0', async () => {
+    const text = 'services: {a: {command: touch ran}, b: {command: touch ran, enabled: no}}\n';
+    using folder = new ConfigFolder({ 'services.yaml': text });
+    const stdout = `${folder.in('services.yaml')}: ok, 1 service, 1 not enabled\n`;
+    expect(await folder.run(['check'])).toEqual({ code: 0, stdout, stderr: '' });
+    expect(folder.isUntouched).toBe(true);
+  });
+
+  test('shows warnings and still exits 0', async () => {
+    using folder = new ConfigFolder({ 'services.yaml': 'services: {a: {command: touch ran &}}\n' });
+    const { code, stdout, stderr } = await folder.run(['check']);
+    expect(code).toBe(0);
+    expect(stdout).toBe(`${folder.in('services.yaml')}: ok, 1 service\n`);
+    expect(stderr).toContain(`${folder.in('services.yaml')}:1:25: warning: \`a\` ends with \`&\``);
+    expect(stderr).toContain('help: remove the `&`\n');
+  });
+
+  test('with --json tells programs the same, on standard output alone', async () => {
+    using folder = new ConfigFolder({ 'services.yaml': WRONG });
+    const file = folder.in('services.yaml');
+    const { code, stdout, stderr } = await folder.run(['check', '--json']);
+    expect({ code, stderr }).toEqual({ code: CONFIG_WRONG, stderr: '' });
+    const told = JSON.parse(stdout);
+    expect(told.ok).toBe(false);
+    expect(told.file).toBe(file);
+    expect(told.diagnostics).toHaveLength(4);
+    expect(told.diagnostics[0]).toEqual({
+      severity: 'error',
+      code: 'unknown-key',
+      message: 'unknown key `depend_on` in a service',
+      file,
+      line: 4,
+      column: 5,
+      endLine: 4,
+      endColumn: 14,
+      suggestion: 'did you mean `depends_on`?',
+      related: [],
+    });
+    using right = new ConfigFolder({ 'services.yaml': 'services: {a: {command: touch ran &}}\n' });
+    const good = await right.run(['check', '--json']);
+    expect(good.code).toBe(0);
+    const body = JSON.parse(good.stdout);
+    expect({ ok: body.ok, count: body.diagnostics.length, severity: body.diagnostics[0].severity }).toEqual({
+      ok: true,
+      count: 1,
+      severity: 'warning',
+    });
+    expect(right.isUntouched).toBe(true);
+  });
+
+  test('with --json tells of a file that cannot be read', async () => {
+    using folder = new ConfigFolder();
+    const { code, stdout } = await folder.run(['check', '--json', '-f', 'nosuch.yaml']);
+    expect(code).toBe(CONFIG_WRONG);
+    const { ok, file, diagnostics } = JSON.parse(stdout);
+    expect({ ok, file, code: diagnostics[0].code }).toEqual({
+      ok: false,
+      file: folder.in('nosuch.yaml'),
+      code: 'file-missing',
+    });
+  });
+});
+
+describe('schema', () => {
+  async function schema(): Promise<Schema> {
+    using folder = new ConfigFolder();
+    const { code, stdout, stderr } = await folder.run(['schema']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    return JSON.parse(stdout);
+  }
+
+  test('accepts every example, and so does check', async () => {
+    const found = await schema();
+    expect(found.$schema).toBe('http://json-schema.org/draft-07/schema#');
+    const names = readdirSync(examples).filter((name) => readdirSync(join(examples, name)).includes('services.yaml'));
+    expect(names.length).toBeGreaterThanOrEqual(3);
+    for (const name of names) {
+      const text = readFileSync(join(examples, name, 'services.yaml'), 'utf8');
+      expect(text).toStartWith('# yaml-language-server: $schema=../../services.schema.json\n');
+      expect(validate(parse(text), found)).toEqual([]);
+    }
+  });
+
+  test('lies in the repository as the binary prints it, where the examples look for it', async () => {
+    using folder = new ConfigFolder();
+    const { stdout } = await folder.run(['schema']);
+    expect(stdout).toBe(readFileSync(join(examples, '../services.schema.json'), 'utf8'));
+  });
+
+  const REFUSED: Readonly<Record<string, string>> = {
+    'a typo in a key': 'services: {a: {command: x, depend_on: [b]}}',
+    'a typo at the top': 'service: {a: {command: x}}\nservices: {a: {command: x}}',
+    'a service without a command': 'services: {a: {}}',
+    'no services': 'name: x',
+    'a bare number for a duration': 'services: {a: {command: x, start_timeout: 30}}',
+    'a port beyond 65535': 'services: {a: {command: x, port: 65536}}',
+    'a word that is none': 'exit: last\nservices: {a: {command: x}}',
+    'a name that cannot be one': 'services: {"a b": {command: x}}',
+    'a key of a later version': 'services: {a: {command: x, gpus: 1}}',
+  };
+  test('rejects what check rejects', async () => {
+    const found = await schema();
+    for (const [what, text] of Object.entries(REFUSED)) {
+      using folder = new ConfigFolder({ 'services.yaml': text });
+      const { code } = await folder.run(['check']);
+      const complaints = validate(parse(text), found);
+      expect({ what, code, rejected: complaints.length > 0 }).toEqual({ what, code: CONFIG_WRONG, rejected: true });
+    }
+  });
+});

@@ -1,0 +1,280 @@
+// The http probe (SPEC section 2): each form and each option, asked of servers inside the test. The service itself is a
+// puppet that does nothing; what matters is whether, and with which words, it is held to be ready.
+import { expect, test } from 'bun:test';
+import { join } from 'node:path';
+import { freePort, played, type Run, up, until, useRig } from '../helpers/rig.ts';
+import { type Answering, Web } from '../helpers/web.ts';
+
+useRig();
+
+const ok: Answering = () => ({ status: 200, body: 'ok' });
+
+/** A run whose one service `a` has this probe. */
+function probing(http: unknown, fields: object = {}): Promise<Run> {
+  return up({ services: { a: played({ ready: { http }, ...fields }) } });
+}
+
+/** Waits until the supervisor gives that reason for a service's not being ready. */
+async function notReady(run: Run, reason: RegExp): Promise<void> {
+  let last: string | null = null;
+  await until(
+    `the reason ${reason}`,
+    async () => {
+      const { state, reason: found } = await run.service('a');
+      expect(state).toBe('starting');
+      last = found;
+      return found !== null && reason.test(found);
+    },
+    () => `last: ${last}\n${run.output.text()}`,
+  );
+}
+
+test('a URL is asked with GET, and 200 is ready', async () => {
+  await using web = await Web.serve(ok);
+  await using run = await probing(`http://127.0.0.1:${web.port}/v1/models?a=b`);
+  await run.state('a', 'ready');
+  const [asked] = web.asked;
+  expect(asked).toMatchObject({ method: 'GET', url: '/v1/models?a=b', body: '' });
+  expect(asked?.headers['host']).toBe(`127.0.0.1:${web.port}`);
+  expect(web.asked.length).toBe(1);
+});
+
+test('while nothing listens it is not ready, and the reason says where', async () => {
+  const port = await freePort();
+  await using run = await probing(`http://127.0.0.1:${port}/`);
+  await notReady(run, new RegExp(`^nothing listens on 127\\.0\\.0\\.1:${port}$`));
+});
+
+test("the service's port, host 127.0.0.1 and path / are the defaults", async () => {
+  await using run = await up({ services: { a: played({ port: await freePort(), ready: { http: {} } }) } });
+  const a = await run.puppet('a');
+  const port = Number((await a.facts()).env['PORT']);
+  await a.listen(port);
+  await run.state('a', 'ready');
+});
+
+test('host and port may be given', async () => {
+  await using web = await Web.serve(ok);
+  await using run = await probing({ host: 'localhost', port: web.port, path: '/health' });
+  await run.state('a', 'ready');
+  expect(web.asked[0]?.url).toBe('/health');
+});
+
+test('by default each status from 200 to 399 is ready, and a redirect is not followed', async () => {
+  await using web = await Web.serve(() => ({ status: 302, headers: { location: 'http://127.0.0.1:1/' } }));
+  await using run = await probing({ port: web.port });
+  await run.state('a', 'ready');
+});
+
+test('a status that is not wanted is not ready, and the reason names it', async () => {
+  await using web = await Web.serve(() => ({ status: 503 }));
+  await using run = await probing({ port: web.port });
+  await notReady(run, /^HTTP 503$/);
+  web.answer = () => ({ status: 400 });
+  await notReady(run, /^HTTP 400$/);
+  web.answer = ok;
+  await run.state('a', 'ready');
+});
+
+for (const [status, good, bad] of [
+  [204, 204, 200],
+  [[200, 418], 418, 204],
+  ['200-204', 204, 205],
+  ['404', 404, 200],
+] as const) {
+  test(`status may be ${JSON.stringify(status)}`, async () => {
+    let code: number = bad;
+    await using web = await Web.serve(() => ({ status: code }));
+    await using run = await probing({ port: web.port, status });
+    await notReady(run, new RegExp(`^HTTP ${bad}$`));
+    code = good;
+    await run.state('a', 'ready');
+  });
+}
+
+test('method, headers and body are sent as given', async () => {
+  await using web = await Web.serve(ok);
+  const headers = { Authorization: 'Bearer abc', 'Content-Type': 'application/json', Host: 'chat.example' };
+  await using run = await probing({ port: web.port, path: '/v1/chat', method: 'POST', headers, body: '{"prompt":"ö"}' });
+  await run.state('a', 'ready');
+  const [asked] = web.asked;
+  expect(asked).toMatchObject({ method: 'POST', url: '/v1/chat', body: '{"prompt":"ö"}' });
+  expect(asked?.headers).toMatchObject({
+    authorization: 'Bearer abc',
+    'content-type': 'application/json',
+    host: 'chat.example',
+  });
+});
+
+test('HEAD needs no body', async () => {
+  await using web = await Web.serve(ok);
+  await using run = await probing({ port: web.port, method: 'HEAD' });
+  await run.state('a', 'ready');
+  expect(web.asked[0]?.method).toBe('HEAD');
+});
+
+test('contains: the body has to hold that text', async () => {
+  await using web = await Web.serve(() => ({ body: 'loading (35 %)' }));
+  await using run = await probing({ port: web.port, contains: 'model loaded' });
+  await notReady(run, /^HTTP 200, but the body does not contain "model loaded"$/);
+  web.answer = () => ({ body: 'the model loaded at last' });
+  await run.state('a', 'ready');
+});
+
+test('matches: the body has to match that expression', async () => {
+  await using web = await Web.serve(() => ({ body: 'workers: 0' }));
+  await using run = await probing({ port: web.port, matches: 'workers: [1-9]' });
+  await notReady(run, /^HTTP 200, but the body does not match \/workers: \[1-9\]\/$/);
+  web.answer = () => ({ body: 'workers: 4' });
+  await run.state('a', 'ready');
+});
+
+test('json: a path into the answer has to equal a value, and the reason says what is there', async () => {
+  const body = (data: unknown) => () => ({ body: JSON.stringify({ object: 'list', data }) });
+  await using web = await Web.serve(() => ({ body: '<html>' }));
+  await using run = await probing({ port: web.port, json: { path: 'data.0.id', equals: 'R1' } });
+  await notReady(run, /^HTTP 200, but the body is not JSON$/);
+  web.answer = body([]);
+  await notReady(run, /^HTTP 200, but there is no data\.0\.id in it$/);
+  web.answer = body([{ id: 'R0' }]);
+  await notReady(run, /^HTTP 200, but data\.0\.id is "R0", not "R1"$/);
+  web.answer = body([{ id: 'R1' }]);
+  await run.state('a', 'ready');
+});
+
+test('json: a value is compared with its type: "true" is not true', async () => {
+  await using web = await Web.serve(() => ({ body: '{"status":"true"}' }));
+  await using run = await probing({ port: web.port, json: { path: 'status', equals: true } });
+  await notReady(run, /status is "true", not true/);
+  web.answer = () => ({ body: '{"status":true}' });
+  await run.state('a', 'ready');
+});
+
+test('json: without a value the path just has to be there', async () => {
+  await using web = await Web.serve(() => ({ body: '{}' }));
+  await using run = await probing({ port: web.port, json: { path: 'model.name' } });
+  await notReady(run, /there is no model\.name/);
+  web.answer = () => ({ body: '{"model":{"name":null}}' });
+  await run.state('a', 'ready');
+});
+
+test('json may equal a whole list or map', async () => {
+  await using web = await Web.serve(() => ({ body: '{"a":[1,{"b":2}]}' }));
+  await using run = await probing({ port: web.port, json: { path: 'a', equals: [1, { b: 2 }] } });
+  await run.state('a', 'ready');
+});
+
+test('several options must all hold', async () => {
+  await using web = await Web.serve(() => ({ status: 200, body: '{"n":1}' }));
+  await using run = await probing({ port: web.port, status: 200, contains: '"n"', matches: '2', json: { path: 'n', equals: 2 } });
+  await notReady(run, /does not match/);
+  web.answer = () => ({ status: 200, body: '{"n":2}' });
+  await run.state('a', 'ready');
+});
+
+test('socket: it is asked through a unix socket', async () => {
+  await using run = await probing({ socket: '${TMPDIR}/web.sock', path: '/ping' });
+  await notReady(run, /^there is no socket at .*\/tmp\/web\.sock$/);
+  const a = await run.puppet('a');
+  await a.listen(join(run.folder, 'tmp/web.sock'));
+  await run.state('a', 'ready');
+});
+
+test('https: a certificate that nobody vouches for is not trusted', async () => {
+  await using web = await Web.serve(ok, { tls: true });
+  await using run = await probing({ scheme: 'https', port: web.port });
+  await notReady(run, /certificate/i);
+  expect(web.asked.length).toBe(0);
+});
+
+test('https: with verify_tls: false it is', async () => {
+  await using web = await Web.serve(ok, { tls: true });
+  await using run = await probing({ scheme: 'https', port: web.port, verify_tls: false });
+  await run.state('a', 'ready');
+});
+
+test('https in a URL', async () => {
+  await using web = await Web.serve(ok, { tls: true });
+  await using run = await probing({ url: `https://127.0.0.1:${web.port}/x`, verify_tls: false });
+  await run.state('a', 'ready');
+  expect(web.asked[0]?.url).toBe('/x');
+});
+
+test('timeout: an attempt without an answer counts as one that failed, and the next is made', async () => {
+  await using web = await Web.serve(() => new Promise(() => undefined));
+  await using run = await up({
+    services: { a: played({ ready: { http: { port: web.port }, timeout: '50ms' } }) },
+  });
+  await notReady(run, /^no answer within 50 ms$/);
+  web.answer = ok;
+  await run.state('a', 'ready');
+});
+
+test('a body that never ends does not count as an answer', async () => {
+  await using web = await Web.serve(() => ({ body: '12345', headers: { 'content-length': '100' } }));
+  await using run = await up({
+    services: { a: played({ ready: { http: { port: web.port, contains: '1' }, timeout: '50ms' } }) },
+  });
+  await notReady(run, /no answer within 50 ms|closed the connection|cannot connect/);
+});
+
+test('a server that closes without an answer is not ready', async () => {
+  await using web = await Web.serve(() => null);
+  await using run = await probing({ port: web.port });
+  await notReady(run, /closed the connection$/);
+});
+
+test('something that speaks no HTTP is not ready', async () => {
+  await using run = await up({ services: { a: played({ port: await freePort(), ready: { http: {} } }) } });
+  const a = await run.puppet('a');
+  await a.respond(200, '');
+  const port = Number((await a.facts()).env['PORT']);
+  await a.eval(`sub answer { my $c = shift; syswrite($c->{handle}, "hello\\n"); delete $main::clients{fileno $c->{handle}} }`);
+  await a.listen(port);
+  await notReady(run, /127\.0\.0\.1/);
+});
+
+test('the answer to an earlier run changes nothing in the next', async () => {
+  const held: ((reply: { status: number }) => void)[] = [];
+  await using web = await Web.serve(() => new Promise((resolve) => held.push(resolve)));
+  const restart = { policy: 'always', backoff: { initial: '1ms' } };
+  await using run = await probing({ port: web.port }, { restart });
+  const first = await run.puppet('a', 1);
+  await until('a first request', () => held.length === 1);
+  await first.exit(1);
+  await run.puppet('a', 2);
+  await until('a second request', () => held.length === 2);
+  held[0]?.({ status: 200 });
+  expect(await run.service('a')).toMatchObject({ state: 'starting', run: 2 });
+  held[1]?.({ status: 200 });
+  await run.state('a', 'ready');
+});
+
+test('one attempt at a time: while one is under way no other is made', async () => {
+  const held: ((reply: { status: number }) => void)[] = [];
+  await using web = await Web.serve(() => new Promise((resolve) => held.push(resolve)));
+  await using other = await Web.serve(() => ({ status: 503 }));
+  await using run = await up({
+    services: { a: played({ ready: { http: { port: web.port } } }), b: played({ ready: { http: { port: other.port } } }) },
+  });
+  // Time passes by the attempts on the other service.
+  await other.asks(10);
+  expect(held.length).toBe(1);
+  held[0]?.({ status: 200 });
+  await run.state('a', 'ready');
+});
+
+test('ready probes are not asked any more once it is ready', async () => {
+  await using web = await Web.serve(ok);
+  await using other = await Web.serve(() => ({ status: 503 }));
+  await using run = await up({
+    services: {
+      a: played({ ready: { http: { port: web.port }, interval: '10ms' } }),
+      b: played({ ready: { http: { port: other.port } } }),
+    },
+  });
+  await run.state('a', 'ready');
+  const before = web.asked.length;
+  await other.asks(10);
+  expect(web.asked.length).toBe(before);
+});

@@ -1,0 +1,60 @@
+// Limits that the kernel puts on a whole run: how many processes there may be. By a cgroup of its own (version 1 or 2) where
+// those can be made, else by RLIMIT_NPROC for a user who has no other process.
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface ProcessLimit extends Disposable {
+  /** For the `before` of a run: what the shell has to do to come under it. */
+  readonly before: string;
+}
+
+let made = 0;
+
+/** Where cgroups that limit processes may be made; null: nowhere. */
+function controller(): string | null {
+  const first = '/sys/fs/cgroup/pids';
+  if (existsSync(join(first, 'cgroup.procs'))) return first;
+  const second = '/sys/fs/cgroup';
+  try {
+    if (!readFileSync(join(second, 'cgroup.controllers'), 'utf8').includes('pids')) return null;
+    writeFileSync(join(second, 'cgroup.subtree_control'), '+pids');
+    return second;
+  } catch {
+    return null;
+  }
+}
+
+/** At most `most` processes and threads in a run. */
+export function limitProcesses(most: number): ProcessLimit {
+  const parent = controller();
+  made += 1;
+  if (parent !== null) {
+    const folder = join(parent, `svc-super-test-${process.pid}-${made}`);
+    try {
+      mkdirSync(folder);
+      writeFileSync(join(folder, 'pids.max'), `${most}`);
+      return { before: `echo 0 > ${folder}/cgroup.procs`, [Symbol.dispose]: () => remove(folder) };
+    } catch {
+      if (existsSync(folder)) rmdirSync(folder);
+    }
+  }
+  const user = 60_000 + (process.pid % 5_000);
+  const become = `exec setpriv --reuid=${user} --regid=${user} --clear-groups "$0" "$@"`;
+  return {
+    before: `chown ${user}:${user} . tmp\nulimit -u ${most}\n${become}`,
+    [Symbol.dispose]: () => undefined,
+  };
+}
+
+/** A group is busy for a moment after its last process has been reaped. */
+function remove(folder: string): void {
+  for (let attempt = 0; existsSync(folder); attempt += 1) {
+    try {
+      rmdirSync(folder);
+    } catch (error) {
+      const left = readFileSync(join(folder, 'cgroup.procs'), 'utf8').trim();
+      if (attempt === 500) throw new Error(`${folder} holds ${left} ${readdirSync(folder)}`, { cause: error });
+      Bun.sleepSync(10);
+    }
+  }
+}
