@@ -93,7 +93,12 @@ async function gate(): Promise<void> {
   page: { command: [/bin/date, "+%s%N"], depends_on: { model: ready } }
 `,
     );
-    const child = Bun.spawn({ cmd: [binary, 'up', '-f', file], stdout: 'pipe', stderr: 'ignore', env: environment(name) });
+    const child = Bun.spawn({
+      cmd: [binary, 'up', '-f', file],
+      stdout: 'pipe',
+      stderr: 'ignore',
+      env: environment(name),
+    });
     const text = await new Response(child.stdout).text();
     await child.exited;
     server.stop(true);
@@ -108,8 +113,16 @@ async function gate(): Promise<void> {
 }
 
 async function idle(): Promise<void> {
-  const file = configure('idle', 'services:\n  one: { command: [sleep, "10000"] }\n  two: { command: [sleep, "10000"] }\n');
-  const child = Bun.spawn({ cmd: [...asInit, binary, 'up', '-f', file], stdout: 'ignore', stderr: 'ignore', env: environment('idle') });
+  const file = configure(
+    'idle',
+    'services:\n  one: { command: [sleep, "10000"] }\n  two: { command: [sleep, "10000"] }\n',
+  );
+  const child = Bun.spawn({
+    cmd: [...asInit, binary, 'up', '-f', file],
+    stdout: 'ignore',
+    stderr: 'ignore',
+    env: environment('idle'),
+  });
   await Bun.sleep(60_000);
   const pid = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim());
   const wakes = (): number => {
@@ -123,9 +136,12 @@ async function idle(): Promise<void> {
   const before = wakes();
   await Bun.sleep(30_000);
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const size = (field: string) => `${(Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 1024).toFixed(1)} MiB`;
+  const size = (field: string) =>
+    `${(Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 1024).toFixed(1)} MiB`;
   say('idle: two services, nothing probed, after a minute');
-  say(`  own (anonymous) memory ${size('RssAnon')}, resident ${size('VmRSS')}, threads ${/Threads:\s+(\d+)/.exec(status)?.[1]}`);
+  say(
+    `  own (anonymous) memory ${size('RssAnon')}, resident ${size('VmRSS')}, threads ${/Threads:\s+(\d+)/.exec(status)?.[1]}`,
+  );
   say(`  wake-ups in 30 s: ${wakes() - before}`);
   child.kill('SIGKILL');
   await child.exited;
@@ -134,10 +150,20 @@ async function idle(): Promise<void> {
 /** 2,000 orphans a second for ten seconds, beside 50 services that end with known codes. */
 async function orphans(): Promise<void> {
   const known = Array.from({ length: 50 }, (_, index) => index + 1);
-  const lines = known.map((code) => `  s${code}: { command: [perl, -e, "select undef, undef, undef, ${(code % 10) + 0.5}; exit ${code}"] }`);
+  const lines = known.map(
+    (code) => `  s${code}: { command: [perl, -e, "select undef, undef, undef, ${(code % 10) + 0.5}; exit ${code}"] }`,
+  );
   const storm = `my $end = time + 10; my $n = 0; while (time < $end) { for (1 .. 20) { if (!fork) { exit 0 if fork; exit 0 } $n++; } wait for 1 .. 20; select undef, undef, undef, 0.004; } print "made $n orphans\\n";`;
-  const file = configure('orphans', `exit: all\nservices:\n  storm: { type: task, command: [perl, -e, ${JSON.stringify(storm)}] }\n${lines.join('\n')}\n`);
-  const child = Bun.spawn({ cmd: [...asInit, binary, 'up', '-f', file], stdout: 'pipe', stderr: 'pipe', env: environment('orphans') });
+  const file = configure(
+    'orphans',
+    `exit: all\nservices:\n  storm: { type: task, command: [perl, -e, ${JSON.stringify(storm)}] }\n${lines.join('\n')}\n`,
+  );
+  const child = Bun.spawn({
+    cmd: [...asInit, binary, 'up', '-f', file],
+    stdout: 'pipe',
+    stderr: 'pipe',
+    env: environment('orphans'),
+  });
   let oldest = 0;
   const seen = new Map<number, number>();
   const timer = setInterval(() => {
@@ -154,7 +180,9 @@ async function orphans(): Promise<void> {
   clearInterval(timer);
   const wrong = known.filter((code) => !new RegExp(`s${code} exited with code ${code} `).test(err));
   say('orphans: a storm for ten seconds beside 50 services');
-  say(`  ${/made \d+ orphans/.exec(out)?.[0]}; oldest zombie seen ${oldest.toFixed(0)} ms; wrong or missing exit codes: ${wrong.length}`);
+  say(
+    `  ${/made \d+ orphans/.exec(out)?.[0]}; oldest zombie seen ${oldest.toFixed(0)} ms; wrong or missing exit codes: ${wrong.length}`,
+  );
 }
 
 /** Zombies whose parent is the PID 1 below `unshare`. */

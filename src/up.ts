@@ -14,10 +14,11 @@ import { type Clock, type Files, realClock, realRandom } from './ports.ts';
 import { type Announcement, Engine } from './runtime/engine.ts';
 import { Hands } from './runtime/hands.ts';
 import { Children, type Run } from './sys/children.ts';
-import { becomeSubreaper } from './sys/libc.ts';
+import { becomeSubreaper, canStartThread } from './sys/libc.ts';
 import { portHolder } from './sys/listeners.ts';
 import { NotifySockets } from './sys/notify.ts';
 import { OutputPipe } from './sys/pipes.ts';
+import { fillPool } from './sys/threads.ts';
 
 export interface UpRequest {
   readonly file: string;
@@ -56,7 +57,7 @@ export async function up(request: UpRequest): Promise<number> {
   }
   const clock = realClock;
   const seed = realRandom.seed();
-  const sinks = { stdout: new Sink(1), stderr: new Sink(2) };
+  const sinks = { stdout: new Sink(1, clock), stderr: new Sink(2, clock) };
   const logs = new Pipeline(
     clock,
     sinks,
@@ -82,6 +83,7 @@ export async function up(request: UpRequest): Promise<number> {
           portHolder,
           runTool: async (program, abort) => (await import('./sys/tools.ts')).runTool(children, program, abort),
           fileExists: existsSync,
+          canStartThread,
           ownUid: process.getuid?.() ?? 0,
         },
         send,
@@ -100,7 +102,10 @@ export async function up(request: UpRequest): Promise<number> {
     }
   }
   for (const warning of loaded.value.warnings) announce(doubt(warning));
+  fillPool(clock);
   engine.send({ type: 'began' });
+  if (plan.services.some(({ ready, live }) => [...ready, ...live].some(({ kind }) => kind === 'http')))
+    void import('./runtime/probe-http.ts').then(({ warmUp }) => warmUp(canStartThread));
   children.beginReaping();
   const control = await openControl(request, engine, children, () => hands, clock, announce);
   const { onExit, signals } = await import('signal-exit');
@@ -179,6 +184,7 @@ const PASSED = [
   'SIGSYS',
   'SIGTRAP',
   'SIGABRT',
+  'SIGIO',
 ] as const;
 
 function listenToSignals(plan: Plan, engine: Engine): void {

@@ -57,7 +57,7 @@ export function readConfig(root: Node, reading: Reading): Config | null {
   const places = { root, reading };
   const services = (top.services ?? []).map((service) => mergeService(service, top.defaults, top.stop_timeout, places));
   const { name, exit, stop_timeout, groups } = top;
-  return {
+  return Object.freeze({
     source: reading.source,
     name,
     exit,
@@ -67,9 +67,9 @@ export function readConfig(root: Node, reading: Reading): Config | null {
     env_file: top.env_file ?? [],
     format: top.defaults?.given.log?.format ?? 'text',
     services,
-    locate: (path) => toRange(reading.source, valueSpan(root, path)),
-    locateKey: (path) => toRange(reading.source, keySpan(root, path)),
-  };
+    locate: (path: readonly Step[]) => toRange(reading.source, valueSpan(root, path)),
+    locateKey: (path: readonly Step[]) => toRange(reading.source, keySpan(root, path)),
+  });
 }
 
 interface Places {
@@ -104,7 +104,7 @@ function mergeService(
     ports: merged.ports ?? (merged.port === undefined ? [] : [merged.port]),
   };
   checkService(result, merged, stopTimeout, places);
-  return result;
+  return Object.freeze(result);
 }
 
 /** What no field can see alone. */
@@ -147,7 +147,9 @@ function checkService(
       say(at('success_codes'), 'impossible-value', `${task}, and without a success code it never could`);
     }
   }
-  if (restart.policy === 'never' && restart.max !== null && !broken.has('restart')) {
+  // A service that says `never` itself may leave the `max` of `defaults` without effect.
+  const saysNever = given.restart?.policy === 'never' && given.restart.max === undefined;
+  if (restart.policy === 'never' && restart.max !== null && !saysNever && !broken.has('restart')) {
     say(
       key('restart', 'max'),
       'contradiction',

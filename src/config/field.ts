@@ -148,22 +148,25 @@ export function complete<F extends Fields>(fields: F, given: Given<F>): Complete
   return values as Complete<F>;
 }
 
-/** JSON Schema (draft-07) of a map with a table of fields. */
+/** JSON Schema (draft-07) of a map with a table of fields. Of a later field only the harmless value is in it. */
 export function objectSchema(fields: Fields, rules: KeyRules): JsonSchema {
-  const kept = Object.entries(fields).flatMap(([key, found]) => (isLater(found) ? [] : [[key, found] as const]));
-  const needed = kept.filter(([, found]) => found.required).map(([key]) => key);
+  const properties = Object.entries(fields).flatMap(([key, found]): [string, JsonSchema][] => {
+    if (!isLater(found)) return [[key, fieldSchema(found)]];
+    const { about, harmless } = found;
+    return harmless === undefined ? [] : [[key, { description: `${about}; not in this version yet`, const: harmless }]];
+  });
+  const needed = Object.entries(fields).flatMap(([key, found]) => (!isLater(found) && found.required ? [key] : []));
   return {
     type: 'object',
-    properties: Object.fromEntries(
-      kept.map(([key, { shape, about, written }]) => [
-        key,
-        { description: about, ...(written === undefined ? {} : { default: written }), ...shape.schema() },
-      ]),
-    ),
+    properties: Object.fromEntries(properties),
     ...(needed.length > 0 ? { required: needed } : {}),
     ...(rules.ignored === undefined ? {} : { patternProperties: { [rules.ignored.source]: {} } }),
     additionalProperties: false,
   };
+}
+
+function fieldSchema({ shape, about, written }: Field<unknown, unknown>): JsonSchema {
+  return { description: about, ...(written === undefined ? {} : { default: written }), ...shape.schema() };
 }
 
 // Nobody reads the suggestion for the thousandth unknown key, and each costs a comparison with all known ones.

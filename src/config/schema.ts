@@ -251,9 +251,6 @@ export const SERVICE_RULES: KeyRules = {
 
 // ------------------------------------------------------------------------------------------------------------------ top
 
-/** Fields that `defaults` and a service share key by key; of all others the service's value replaces the default. */
-export const MERGED = ['env', 'limits', 'log', 'restart', 'stop'] as const;
-
 /** A service as it is written: the fields that are there, and which of them were wrong. */
 export interface ServiceRead extends FieldsRead<typeof SERVICE> {
   readonly name: string;

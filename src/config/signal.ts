@@ -1,45 +1,30 @@
 // Linux signals by name and number, and which of them a service can be told about. Sends none.
 import { nearest } from './nearest.ts';
 
-// Numbers as in asm-generic: x86-64 and arm64 alike.
-const NUMBERS = {
-  HUP: 1,
-  INT: 2,
-  QUIT: 3,
-  ILL: 4,
-  TRAP: 5,
-  ABRT: 6,
-  BUS: 7,
-  FPE: 8,
-  KILL: 9,
-  USR1: 10,
-  SEGV: 11,
-  USR2: 12,
-  PIPE: 13,
-  ALRM: 14,
-  TERM: 15,
-  STKFLT: 16,
-  CHLD: 17,
-  CONT: 18,
-  STOP: 19,
-  TSTP: 20,
-  TTIN: 21,
-  TTOU: 22,
-  URG: 23,
-  XCPU: 24,
-  XFSZ: 25,
-  VTALRM: 26,
-  PROF: 27,
-  WINCH: 28,
-  IO: 29,
-  PWR: 30,
-  SYS: 31,
-} as const;
+/** Signal names without `SIG`; the first is signal 1, as in asm-generic: x86-64 and arm64 alike. */
+export const SIGNAL_NAMES: readonly string[] = [
+  ...[
+    'HUP',
+    'INT',
+    'QUIT',
+    'ILL',
+    'TRAP',
+    'ABRT',
+    'BUS',
+    'FPE',
+    'KILL',
+    'USR1',
+    'SEGV',
+    'USR2',
+    'PIPE',
+    'ALRM',
+    'TERM',
+  ],
+  ...['STKFLT', 'CHLD', 'CONT', 'STOP', 'TSTP', 'TTIN', 'TTOU', 'URG', 'XCPU', 'XFSZ', 'VTALRM', 'PROF', 'WINCH', 'IO'],
+  ...['PWR', 'SYS'],
+];
 
 const ALIASES: Readonly<Record<string, string>> = { IOT: 'ABRT', CLD: 'CHLD', POLL: 'IO' };
-
-/** Signal names without `SIG`, in the order of their numbers. */
-export const SIGNAL_NAMES: readonly string[] = Object.keys(NUMBERS);
 
 // 34 is the C library's SIGRTMIN under glibc (musl: 35); the two or three below it belong to its threads.
 const RTMIN = 34;
@@ -64,18 +49,10 @@ export function parseSignal(text: string): ParsedSignal {
     return { ok: false, why: 'the real-time signals are SIGRTMIN+0 to SIGRTMIN+30' };
   }
   const name = Object.hasOwn(ALIASES, word) ? (ALIASES[word] ?? word) : word;
-  if (Object.hasOwn(NUMBERS, name)) return { ok: true, name: `SIG${name}` };
+  if (SIGNAL_NAMES.includes(name)) return { ok: true, name: `SIG${name}` };
   const near = nearest(word, [...SIGNAL_NAMES, ...Object.keys(ALIASES)]);
   const why = `there is no signal \`${text}\``;
   return near === null ? { ok: false, why } : { ok: false, why, suggestion: `did you mean \`${near}\`?` };
-}
-
-/** The number of a canonical name as glibc counts (musl's SIGRTMIN is one higher); null for what is no name. */
-export function signalNumber(name: string): number | null {
-  const realtime = /^SIGRTMIN\+(\d+)$/.exec(name)?.[1];
-  if (realtime !== undefined) return RTMIN + Number(realtime);
-  const word = name.replace(/^SIG/, '');
-  return Object.hasOwn(NUMBERS, word) ? NUMBERS[word as keyof typeof NUMBERS] : null;
 }
 
 const STOPS = 'it asks svc-super itself to stop everything; a service is stopped with `stop.signal`';

@@ -2,11 +2,15 @@
 // A pipe or socket gets a bounded queue, a terminal one write at a time, a file plain writes. Knows nothing of services.
 import { fstatSync, write, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
+import type { Clock } from '../ports.ts';
 
 /** A sink holds at most this much before it says that it is full, bytes. */
 const FULL = 256 * 1024;
 /** The supervisor's own lines are taken beyond FULL up to here, then dropped: nobody reads. */
 const OVERFULL = 1024 * 1024;
+
+/** A terminal that somebody has made non-blocking tells nobody when it takes more: it is asked this often, milliseconds. */
+const RETRY = 20;
 
 type Kind = 'queue' | 'terminal' | 'file';
 
@@ -23,6 +27,7 @@ function kindOf(fd: number): Kind {
 export class Sink {
   readonly isTerminal: boolean;
   readonly #fd: number;
+  readonly #clock: Clock;
   readonly #kind: Kind;
   #queued = 0;
   #dead = false;
@@ -30,8 +35,9 @@ export class Sink {
   #writing = false;
   #waiting: (() => void)[] = [];
 
-  constructor(fd: 1 | 2) {
+  constructor(fd: 1 | 2, clock: Clock) {
     this.#fd = fd;
+    this.#clock = clock;
     this.#kind = kindOf(fd);
     this.isTerminal = this.#kind === 'terminal';
     // An unhandled EPIPE would end PID 1: a reader that has gone takes the output with it, nothing else.
@@ -105,12 +111,17 @@ export class Sink {
     if (bytes === undefined) return;
     this.#writing = true;
     write(this.#fd, bytes, (error, count) => {
-      this.#writing = false;
-      if (error !== null && error.code !== 'EAGAIN') return this.#die();
-      const done = error === null ? count : 0;
+      const full = error?.code === 'EAGAIN';
+      if (error !== null && !full) return this.#die();
+      const done = full ? 0 : count;
       if (done < bytes.length) this.#terminalQueue.unshift(bytes.subarray(done));
+      const next = () => {
+        this.#writing = false;
+        this.#writeTerminal();
+      };
       this.#written(done);
-      return this.#writeTerminal();
+      if (full) this.#clock.after(RETRY, next);
+      else next();
     });
   }
 

@@ -1,6 +1,6 @@
 // Who waits for whom, as functions over a Plan: cycles, an order to start in, dependents. All linear in services and edges;
 // none of them recurses, so that a chain of a thousand services is no deeper than one of three.
-import type { Edge, Plan } from './plan.ts';
+import type { Edge } from './plan.ts';
 
 /** As much of a service as the functions here look at. */
 export interface Vertex {
@@ -23,25 +23,32 @@ export function cycles(services: readonly Vertex[]): readonly (readonly string[]
   return found;
 }
 
-/** Names in an order in which each comes after what it waits for; ties, and cycles if there are any, in the file's order. */
-export function startOrder(plan: Pick<Plan, 'services'>): readonly string[] {
+/**
+ * Names in an order in which each comes after what it waits for, and else as the file has them: a service stands where it is
+ * written, with what it needs right before it. A cycle, if there is one, is cut at its first service.
+ */
+export function startOrder(plan: { readonly services: readonly Vertex[] }): readonly string[] {
   const targets = adjacency(plan.services);
-  const position = new Map(plan.services.map(({ name }, index) => [name, index]));
-  const open = new Map([...targets].map(([name, on]) => [name, new Set(on).size]));
-  const waiting = dependents(plan);
-  const free = new Heap(plan.services.flatMap(({ name }, index) => (open.get(name) === 0 ? [index] : [])));
+  const entered = new Set<string>();
   const order: string[] = [];
-  for (let index = free.pop(); index !== undefined; index = free.pop()) {
-    const name = plan.services[index]?.name ?? '';
-    order.push(name);
-    for (const dependent of waiting.get(name) ?? []) {
-      const left = (open.get(dependent) ?? 0) - 1;
-      open.set(dependent, left);
-      if (left === 0) free.push(position.get(dependent) ?? 0);
+  for (const service of plan.services) {
+    const stack = [{ name: service.name, next: 0 }];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      if (top.next === 0 && entered.has(top.name)) {
+        stack.pop();
+        continue;
+      }
+      entered.add(top.name);
+      const target = targets.get(top.name)?.[top.next];
+      top.next += 1;
+      if (target !== undefined) stack.push({ name: target, next: 0 });
+      else {
+        order.push(top.name);
+        stack.pop();
+      }
     }
   }
-  const done = new Set(order);
-  return [...order, ...plan.services.map(({ name }) => name).filter((name) => !done.has(name))];
+  return order;
 }
 
 /** For every service, those that wait for it directly, in the file's order. */
@@ -135,45 +142,4 @@ function shortestCycle(
     }
   }
   return [start];
-}
-
-/** The smallest number first. Owns nothing but its list. */
-class Heap {
-  readonly #items: number[] = [];
-
-  constructor(items: readonly number[]) {
-    for (const item of items) this.push(item);
-  }
-
-  push(item: number): void {
-    const items = this.#items;
-    let at = items.push(item) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if ((items[parent] ?? 0) <= item) break;
-      items[at] = items[parent] ?? 0;
-      at = parent;
-    }
-    items[at] = item;
-  }
-
-  pop(): number | undefined {
-    const items = this.#items;
-    const [first] = items;
-    const last = items.pop();
-    if (items.length === 0 || last === undefined) return first;
-    let at = 0;
-    for (;;) {
-      const left = 2 * at + 1;
-      const right = left + 1;
-      const smaller =
-        (items[right] ?? Number.POSITIVE_INFINITY) < (items[left] ?? Number.POSITIVE_INFINITY) ? right : left;
-      const child = items[smaller];
-      if (child === undefined || child >= last) break;
-      items[at] = child;
-      at = smaller;
-    }
-    items[at] = last;
-    return first;
-  }
 }

@@ -67,6 +67,7 @@ export interface HandsParts<Handle extends RunHandle = RunHandle> {
   portHolder(port: number): string | null;
   runTool(program: Program, abort: AbortSignal): Promise<{ code: number | null; words: string; lastLine: string }>;
   fileExists(path: string): boolean;
+  canStartThread(): boolean;
   readonly ownUid: number;
 }
 
@@ -265,6 +266,7 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     void attemptProbe(probe, controller.signal, {
       cwd: plan.cwd,
       fileExists: (path) => this.#parts.fileExists(path),
+      canStartThread: () => this.#parts.canStartThread(),
       runTool: (argv) => this.#parts.runTool(programOf(plan, argv, run, {}), controller.signal),
     }).then(({ ok, detail }) => {
       if (controller.signal.aborted) return;

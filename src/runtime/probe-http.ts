@@ -1,5 +1,6 @@
 // One HTTP attempt: request, status, body, JSON. Apart from probe.ts so that undici is loaded at the first HTTP probe and
 // not before the first spawn. A new connection each time: the question is whether the service answers a new client.
+import { Socket } from 'node:net';
 import request from 'undici/lib/api/api-request.js';
 import Client from 'undici/lib/dispatcher/client.js';
 import { toPattern } from '../plan/pattern.ts';
@@ -8,6 +9,24 @@ import { type Answer, describeConnectError } from './probe.ts';
 
 /** No more of a body is looked at, bytes. */
 const BODY_KEPT = 1024 * 1024;
+
+let isWarm = false;
+
+/**
+ * Has undici compile its parser, which is WebAssembly, once and for all: the runtime needs a thread for that, and where the
+ * process limit is used up it would end PID 1. Done early, and never without room; false: there is none.
+ */
+export async function warmUp(canStartThread: () => boolean): Promise<boolean> {
+  if (isWarm) return true;
+  if (!canStartThread()) return false;
+  isWarm = true;
+  // A connection that leads nowhere: the parser is made for it, and nothing is sent.
+  const client = new Client('http://nowhere', { connect: (_options, done) => done(null, new Socket()) });
+  const asked = request.call(client, { method: 'GET', path: '/' }).catch(() => undefined);
+  await client.destroy();
+  await asked;
+  return true;
+}
 
 export async function attemptHttp(probe: HttpProbe, abort: AbortSignal): Promise<Answer> {
   const host = probe.host.includes(':') ? `[${probe.host}]` : probe.host;

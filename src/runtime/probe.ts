@@ -12,6 +12,7 @@ export interface Answer {
 export interface ProbeHelp {
   readonly cwd: string | null;
   fileExists(path: string): boolean;
+  canStartThread(): boolean;
   runTool(argv: readonly string[]): Promise<{ code: number | null; words: string; lastLine: string }>;
 }
 
@@ -19,7 +20,9 @@ export interface ProbeHelp {
 export async function attemptProbe(probe: Probe, abort: AbortSignal, help: ProbeHelp): Promise<Answer> {
   switch (probe.kind) {
     case 'http': {
-      const { attemptHttp } = await import('./probe-http.ts');
+      const { attemptHttp, warmUp } = await import('./probe-http.ts');
+      if (!(await warmUp(help.canStartThread)))
+        return { ok: false, detail: 'cannot ask: the process limit is used up' };
       return attemptHttp(probe satisfies HttpProbe, abort);
     }
     case 'tcp':

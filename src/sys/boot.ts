@@ -12,6 +12,9 @@ const SETTINGS: Readonly<Record<string, string>> = {
   BUN_JSC_numberOfGCMarkers: '1',
   BUN_JSC_useConcurrentGC: '0',
   BUN_JSC_useConcurrentJIT: '0',
+  // WebAssembly is interpreted: its compilers have a thread of their own, which comes and goes.
+  BUN_JSC_useBBQJIT: '0',
+  BUN_JSC_useOMGJIT: '0',
   BUN_GC_TIMER_DISABLE: '1',
   JSC_SIGNAL_FOR_GC: '62',
   MIMALLOC_PURGE_DELAY: '0',
@@ -22,8 +25,9 @@ const SETTINGS: Readonly<Record<string, string>> = {
 const STAGE = 'SVC_SUPER_STAGE';
 /** Prefix under which a variable that the runtime would obey crosses the re-execution. */
 const KEPT = 'SVC_SUPER_KEEP_';
-/** What the runtime, its allocator or the dynamic linker obeys. */
-const OBEYED = /^(?:BUN_|NODE_|JSC_|MIMALLOC_|UV_|MALLOC_|LD_PRELOAD$|LD_AUDIT$|GLIBC_TUNABLES$)/;
+/** What the runtime, its allocator, the dynamic linker or undici obeys, and what this file itself would take for its own. */
+const OBEYED =
+  /^(?:BUN_|NODE_|JSC_|MIMALLOC_|UV_|MALLOC_|UNDICI_|JEST_WORKER_ID$|LD_PRELOAD$|LD_AUDIT$|GLIBC_TUNABLES$|SVC_SUPER_(?:KEEP_|STAGE$))/;
 
 /** Commands that end soon and supervise nothing: they skip the second stage. */
 const SHORT = new Set([
@@ -44,19 +48,17 @@ type Environment = Record<string, string>;
 
 /** The environment of the second stage. Pure. */
 export function toStage(environment: Environment, pid: number): Environment {
-  const next: Environment = {};
-  for (const [name, value] of Object.entries(environment)) next[OBEYED.test(name) ? KEPT + name : name] = value;
-  return { ...next, ...SETTINGS, [STAGE]: String(pid) };
+  const renamed = Object.entries(environment).map(([name, value]) => [OBEYED.test(name) ? KEPT + name : name, value]);
+  // `fromEntries` makes even `__proto__` an ordinary property.
+  return { ...Object.fromEntries(renamed), ...SETTINGS, [STAGE]: String(pid) };
 }
 
 /** The container's environment again, from that of the second stage. Pure. */
 export function fromStage(environment: Environment): Environment {
-  const original: Environment = {};
-  for (const [name, value] of Object.entries(environment)) {
-    if (name.startsWith(KEPT)) original[name.slice(KEPT.length)] = value;
-    else if (name !== STAGE && !(name in SETTINGS)) original[name] = value;
-  }
-  return original;
+  const theirs = Object.entries(environment).filter(([name]) => name !== STAGE && !Object.hasOwn(SETTINGS, name));
+  return Object.fromEntries(
+    theirs.map(([name, value]) => [name.startsWith(KEPT) ? name.slice(KEPT.length) : name, value]),
+  );
 }
 
 /** What a helper process of ours runs with: the settings and nothing of the container. */
@@ -68,9 +70,10 @@ function current(): Environment {
   return { ...process.env } as Environment;
 }
 
-/** Whether this process runs with the settings. */
+/** Whether this process runs with the settings; the word of STAGE alone may be the container's. */
 export function isBooted(): boolean {
-  return process.env[STAGE] === String(process.pid);
+  const { env } = process;
+  return env[STAGE] === String(process.pid) && Object.entries(SETTINGS).every(([name, value]) => env[name] === value);
 }
 
 /** The container's environment, whichever stage this is. */

@@ -1,6 +1,6 @@
 // The only FFI: the few system calls that the runtime does not offer, as typed functions. Failures are Errno values or
 // thrown ErrnoErrors, never a bare -1. Decides nothing and keeps no state.
-import { dlopen, ptr, read } from 'bun:ffi';
+import { dlopen, type FFIFunction, type Pointer, ptr, read } from 'bun:ffi';
 
 const SYMBOLS = {
   __errno_location: { args: [], returns: 'ptr' },
@@ -28,17 +28,20 @@ const SYMBOLS = {
 /** glibc first, then musl under the names of its two architectures. */
 const LIBRARIES = ['libc.so.6', 'libc.musl-x86_64.so.1', 'libc.musl-aarch64.so.1', 'libc.so'];
 
-const libc = (() => {
+/** The functions of the first of these libraries that is here and has them all. */
+function open<Symbols extends Record<string, FFIFunction>>(libraries: readonly string[], symbols: Symbols) {
   let failure: unknown;
-  for (const name of LIBRARIES) {
+  for (const name of libraries) {
     try {
-      return dlopen(name, SYMBOLS).symbols;
+      return dlopen(name, symbols).symbols;
     } catch (error) {
       failure ??= error;
     }
   }
   throw failure;
-})();
+}
+
+const libc = open(LIBRARIES, SYMBOLS);
 
 /** Errors of system calls: `errno` as in errno(3), `code` its name where it is one of those that people meet. */
 export class ErrnoError extends Error {
@@ -164,6 +167,25 @@ export function pidfdWorks(pid: number, close: (fd: number) => void): boolean {
   const fd = Number(libc.syscall(SYS_PIDFD_OPEN, BigInt(pid), 0n));
   if (fd < 0) return false;
   close(fd);
+  return true;
+}
+
+/** In libc itself since glibc 2.34 and in musl; before that in a library of its own. Looked for when first needed. */
+const THREAD_SYMBOLS = {
+  pthread_create: { args: ['ptr', 'ptr', 'ptr', 'ptr'], returns: 'i32' },
+  pthread_join: { args: ['u64', 'ptr'], returns: 'i32' },
+} as const;
+
+const threads = () => open(['libpthread.so.0', ...LIBRARIES], THREAD_SYMBOLS);
+let lazyThreads: ReturnType<typeof threads> | undefined;
+
+/** Whether a thread can be made at this moment: pthread_create(3) is tried with one that does nothing. */
+export function canStartThread(): boolean {
+  lazyThreads ??= threads();
+  const thread = new BigUint64Array(1);
+  const { ptr: nothing } = libc.getpagesize as unknown as { readonly ptr: Pointer };
+  if (lazyThreads.pthread_create(ptr(thread), null, nothing, null) !== 0) return false;
+  lazyThreads.pthread_join(thread[0] ?? 0n, null);
   return true;
 }
 

@@ -412,7 +412,7 @@ describe('an impossible value', () => {
     'forward: HUP': '`forward` must be a list of signals, or a map of signals, not "HUP"',
     'forward: [HUP, SIGHUP]': '`forward` names SIGHUP twice',
     'forward: { HUP: 0 }': '`0` is no signal number',
-    'start_stall: 0s': '`start_stall` must be a duration above zero, or `off`',
+    'start_stall: 0s': '`start_stall` must be a duration above zero',
     'user: "a b"': '`user` must be a user',
     'user: ""': '`user` is empty',
     'cwd: ""': '`cwd` is empty',

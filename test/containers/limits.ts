@@ -5,6 +5,7 @@ import { Container } from '../helpers/container.ts';
 
 /** Forks until nothing more can be had, and keeps it so. */
 const GREEDY = `  greedy:
+    depends_on: { page: ready }
     command:
       - perl
       - -e
@@ -30,7 +31,6 @@ const WATCHED = `services:
 async function survivesGreed(flags: readonly string[]): Promise<void> {
   await using container = await Container.start({ services: WATCHED + GREEDY, flags });
   await container.said(/no more processes/);
-  await container.said(/page listens/);
   container.say('page.sick');
   expect(await container.ended()).toBe(1);
   const { stderr } = await container.logs();
@@ -84,7 +84,7 @@ export function limits(): void {
     const flags = ['--ulimit', 'nofile=256:256'];
     await using container = await Container.start({ services: `services:\n${services.join('')}`, flags });
     await container.healthy();
-    expect((await container.exec('svc-super', 'status')).stdout.match(/ ready /g)).toHaveLength(40);
+    expect((await container.exec('svc-super', 'status')).stdout.match(/^s\d+ +ready /gm)).toHaveLength(40);
     const { stdout } = await container.logs();
     expect(stdout.match(/\| 256$/gm)).toHaveLength(80);
     await container.podman('stop');

@@ -158,6 +158,7 @@ const behaviours: fc.Arbitrary<Behaviour> = fc
     ends: often(undefined, fc.record({ after: fc.oneof(time(30), time(5_000), time(70_000)), exit: exits })),
     stopTakes: often(null, fc.oneof(time(50), time(6_000))),
     stopExit: exits,
+    stopCommandFails: fc.oneof({ weight: 4, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: time(2_000) }),
     others: fc.array(often(null, fc.oneof(time(50), time(3_000))), { maxLength: 3 }),
     killTakes: fc.oneof({ weight: 9, arbitrary: time(20) }, { weight: 1, arbitrary: oneOf(null, 400, 3_000) }),
     probe: answering,

@@ -155,6 +155,32 @@ describe('stages', () => {
   });
 });
 
+describe('the moment when everything is ready', () => {
+  const later = (given: Parameters<typeof service>[1]) => service('a', { ready: [probe()], ...given });
+
+  test('is told once, with how long it took, services ready and tasks completed', () => {
+    const sick = [probe({ continuous: true, interval: 1_000 })];
+    const services = [later({ ready: sick }), task('setup'), service('off', { enabled: false })];
+    const sim = simulate(plan(services), {
+      a: { probe: ({ age }) => ({ ok: (age > 300 && age < 900) || age > 2_000 }) },
+      setup: endsAfter(1_000),
+    });
+    expect(sim.until(999).said('all-ready')).toEqual([]);
+    expect(sim.until(seconds(9)).said('ready', 'a').at(-1)).toBe('ready again');
+    expect(sim.said('all-ready')).toEqual(['everything is ready after 1.0 s']);
+  });
+
+  test('is not told of a single service, which says so itself, nor when one of them never gets there', () => {
+    expect(
+      simulate(plan([later({})]))
+        .until(seconds(9))
+        .said('all-ready'),
+    ).toEqual([]);
+    const sim = simulate(plan([later({}), service('b')]), { a: { probe: readyFrom(Infinity) } });
+    expect(sim.until(seconds(9)).said('all-ready')).toEqual([]);
+  });
+});
+
 describe('what can never start', () => {
   test('is not started when it is not enabled', () => {
     const sim = simulate(plan([service('a', { enabled: false }), service('b')]));

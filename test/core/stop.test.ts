@@ -321,6 +321,36 @@ describe('how a service is told', () => {
     expect(deaf.deeds('a')).toEqual(['0 spawn', '100 run-stop-command', '9100 kill']);
   });
 
+  test('the signal is sent after all when stop.command fails, within the same deadline', () => {
+    const given = { stop: { argv: ['/bin/nicely'], signal: 'SIGINT', to: 'group' } } as const;
+    const failing = { stopCommandFails: 200, stopTakes: 50 };
+    const sim = simulate(plan([service('a', given)]), { a: failing })
+      .until(100)
+      .stop()
+      .untilEnd();
+    expect(sim.deeds('a')).toEqual(['0 spawn', '100 run-stop-command', '300 signal SIGINT group', '350 sweep']);
+    expect(sim.said('stop-command-failed')).toEqual(['stop.command failed (exit code 1): sent SIGINT instead']);
+    const deaf = simulate(plan([service('a', given)]), { a: { ...failing, stopTakes: null } })
+      .until(100)
+      .stop();
+    expect(deaf.untilEnd().deeds('a').at(-1)).toBe('9100 kill');
+  });
+
+  test('a stop.command that fails when its service is gone, or being killed, changes nothing', () => {
+    const given = { stop: { argv: ['/bin/nicely'] } };
+    const failing = { stopCommandFails: 200, ends: { after: 250, exit: withCode(0) }, others: [null] };
+    const sim = simulate(plan([service('a', given)]), { a: failing })
+      .until(100)
+      .stop()
+      .untilEnd();
+    expect(sim.deeds('a')).toEqual(['0 spawn', '100 run-stop-command', '250 sweep', '2250 kill']);
+    const killed = simulate(plan([service('a', given)], { stopTimeout: 100 }), {
+      a: { ...obstinate, stopCommandFails: 150, killTakes: 300 },
+    });
+    killed.until(100).stop().untilEnd();
+    expect(killed.deeds('a')).toEqual(['0 spawn', '100 run-stop-command', '200 kill']);
+  });
+
   test('SIGKILL is not waited for twice: an exit after it is just the end', () => {
     const sim = simulate(plan([service('a')]), { a: { ...obstinate, others: [null, null], killTakes: 100 } });
     sim.until(100).stop().untilEnd();

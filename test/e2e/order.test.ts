@@ -1,7 +1,7 @@
 // Who starts when: the four conditions of depends_on, what a bare list means, stages, services that are not enabled, and
 // dependents that can never come (SPEC sections 1 and 3).
 import { expect, test } from 'bun:test';
-import { command, played, type Run, up, useRig } from '../helpers/rig.ts';
+import { command, played, type Run, up, useRig, variable } from '../helpers/rig.ts';
 
 useRig();
 
@@ -138,7 +138,7 @@ test('a service that is not enabled is skipped, and its state says so', async ()
 
 for (const no of ['', '0', 'no', 'false', 'off', 'False', 'OFF']) {
   test(`enabled may be text that interpolation makes: ${JSON.stringify(no)} means no`, async () => {
-    const services = { a: played({ enabled: '${WANT_A}' }), b: played() };
+    const services = { a: played({ enabled: variable('WANT_A') }), b: played() };
     await using run = await up({ services }, { env: { WANT_A: no } });
     await run.puppet('b');
     expect((await run.service('a')).state).toBe('skipped');
@@ -146,13 +146,18 @@ for (const no of ['', '0', 'no', 'false', 'off', 'False', 'OFF']) {
 }
 
 test('enabled may be text that interpolation makes: anything else means yes', async () => {
-  await using run = await up({ services: { a: played({ enabled: '${WANT_A}' }) } }, { env: { WANT_A: '1' } });
+  await using run = await up({ services: { a: played({ enabled: variable('WANT_A') }) } }, { env: { WANT_A: '1' } });
   await run.puppet('a');
 });
 
 test('a dependent of a service that is not enabled never starts and says why', async () => {
   await using run = await up({
-    services: { a: played({ enabled: false }), b: played({ depends_on: ['a'] }), c: played({ depends_on: ['b'] }), d: played() },
+    services: {
+      a: played({ enabled: false }),
+      b: played({ depends_on: ['a'] }),
+      c: played({ depends_on: ['b'] }),
+      d: played(),
+    },
   });
   await run.puppet('d');
   expect(await waits(run, 'b')).toBe('never starts: a is not enabled');

@@ -2,7 +2,7 @@
 // puppet that does nothing; what matters is whether, and with which words, it is held to be ready.
 import { expect, test } from 'bun:test';
 import { join } from 'node:path';
-import { freePort, played, type Run, up, until, useRig } from '../helpers/rig.ts';
+import { freePort, played, type Run, until, up, useRig, variable } from '../helpers/rig.ts';
 import { type Answering, Web } from '../helpers/web.ts';
 
 useRig();
@@ -35,7 +35,7 @@ test('a URL is asked with GET, and 200 is ready', async () => {
   await run.state('a', 'ready');
   const [asked] = web.asked;
   expect(asked).toMatchObject({ method: 'GET', url: '/v1/models?a=b', body: '' });
-  expect(asked?.headers['host']).toBe(`127.0.0.1:${web.port}`);
+  expect(asked?.headers.host).toBe(`127.0.0.1:${web.port}`);
   expect(web.asked.length).toBe(1);
 });
 
@@ -48,7 +48,7 @@ test('while nothing listens it is not ready, and the reason says where', async (
 test("the service's port, host 127.0.0.1 and path / are the defaults", async () => {
   await using run = await up({ services: { a: played({ port: await freePort(), ready: { http: {} } }) } });
   const a = await run.puppet('a');
-  const port = Number((await a.facts()).env['PORT']);
+  const port = Number((await a.facts()).env.PORT);
   await a.listen(port);
   await run.state('a', 'ready');
 });
@@ -95,7 +95,13 @@ for (const [status, good, bad] of [
 test('method, headers and body are sent as given', async () => {
   await using web = await Web.serve(ok);
   const headers = { Authorization: 'Bearer abc', 'Content-Type': 'application/json', Host: 'chat.example' };
-  await using run = await probing({ port: web.port, path: '/v1/chat', method: 'POST', headers, body: '{"prompt":"ö"}' });
+  await using run = await probing({
+    port: web.port,
+    path: '/v1/chat',
+    method: 'POST',
+    headers,
+    body: '{"prompt":"ö"}',
+  });
   await run.state('a', 'ready');
   const [asked] = web.asked;
   expect(asked).toMatchObject({ method: 'POST', url: '/v1/chat', body: '{"prompt":"ö"}' });
@@ -166,14 +172,20 @@ test('json may equal a whole list or map', async () => {
 
 test('several options must all hold', async () => {
   await using web = await Web.serve(() => ({ status: 200, body: '{"n":1}' }));
-  await using run = await probing({ port: web.port, status: 200, contains: '"n"', matches: '2', json: { path: 'n', equals: 2 } });
+  await using run = await probing({
+    port: web.port,
+    status: 200,
+    contains: '"n"',
+    matches: '2',
+    json: { path: 'n', equals: 2 },
+  });
   await notReady(run, /does not match/);
   web.answer = () => ({ status: 200, body: '{"n":2}' });
   await run.state('a', 'ready');
 });
 
 test('socket: it is asked through a unix socket', async () => {
-  await using run = await probing({ socket: '${TMPDIR}/web.sock', path: '/ping' });
+  await using run = await probing({ socket: `${variable('TMPDIR')}/web.sock`, path: '/ping' });
   await notReady(run, /^there is no socket at .*\/tmp\/web\.sock$/);
   const a = await run.puppet('a');
   await a.listen(join(run.folder, 'tmp/web.sock'));
@@ -228,8 +240,10 @@ test('something that speaks no HTTP is not ready', async () => {
   await using run = await up({ services: { a: played({ port: await freePort(), ready: { http: {} } }) } });
   const a = await run.puppet('a');
   await a.respond(200, '');
-  const port = Number((await a.facts()).env['PORT']);
-  await a.eval(`sub answer { my $c = shift; syswrite($c->{handle}, "hello\\n"); delete $main::clients{fileno $c->{handle}} }`);
+  const port = Number((await a.facts()).env.PORT);
+  await a.eval(
+    `sub answer { my $c = shift; syswrite($c->{handle}, "hello\\n"); delete $main::clients{fileno $c->{handle}} }`,
+  );
   await a.listen(port);
   await notReady(run, /127\.0\.0\.1/);
 });
@@ -255,7 +269,10 @@ test('one attempt at a time: while one is under way no other is made', async () 
   await using web = await Web.serve(() => new Promise((resolve) => held.push(resolve)));
   await using other = await Web.serve(() => ({ status: 503 }));
   await using run = await up({
-    services: { a: played({ ready: { http: { port: web.port } } }), b: played({ ready: { http: { port: other.port } } }) },
+    services: {
+      a: played({ ready: { http: { port: web.port } } }),
+      b: played({ ready: { http: { port: other.port } } }),
+    },
   });
   // Time passes by the attempts on the other service.
   await other.asks(10);

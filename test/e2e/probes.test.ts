@@ -3,7 +3,7 @@
 import { expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, isRoot, played, puppetShell, up, until, useRig } from '../helpers/rig.ts';
+import { freePort, isRoot, played, puppetShell, until, up, useRig } from '../helpers/rig.ts';
 import { Web } from '../helpers/web.ts';
 
 useRig();
@@ -150,9 +150,9 @@ test.skipIf(!isRoot)('notify: true: what a stranger says does not count', async 
     services: { a: played({ ready: { notify: true } }), b: played({ user: 'nobody' }) },
   });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
-  const address = (await a.facts()).env['NOTIFY_SOCKET'] ?? '';
+  const address = (await a.facts()).env.NOTIFY_SOCKET ?? '';
   expect(address).toStartWith('@');
-  expect((await b.facts()).env['NOTIFY_SOCKET']).toBeUndefined();
+  expect((await b.facts()).env.NOTIFY_SOCKET).toBeUndefined();
   await b.eval(`$ENV{NOTIFY_SOCKET} = '${address}'`);
   await b.notify();
   // The datagram of the service itself comes after: had the other one counted, it would be ready by now.
@@ -224,12 +224,15 @@ test('live: one success in between starts the count again', async () => {
 
 test('live: it is not asked before the service is ready', async () => {
   await using web = await Web.serve(() => ({ status: 503 }));
-  await using run = await up({
-    services: {
-      a: played({ ready: { notify: true }, live: { http: { port: web.port }, interval: '10ms', failures: 1 } }),
-      b: played({ ready: { exec: 'echo x >> beats; false' } }),
+  await using run = await up(
+    {
+      services: {
+        a: played({ ready: { notify: true }, live: { http: { port: web.port }, interval: '10ms', failures: 1 } }),
+        b: played({ ready: { exec: 'echo x >> beats; false' } }),
+      },
     },
-  });
+    { leaves: ['beats'] },
+  );
   const a = await run.puppet('a');
   const beats = () => Bun.file(join(run.folder, 'beats')).size;
   await until('time to pass', () => beats() >= 20);

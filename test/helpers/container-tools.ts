@@ -45,7 +45,7 @@ export const LABEL = 'svc-super.test';
 export async function until<T>(
   what: string,
   probe: () => T | Promise<T>,
-  patience = 60_000,
+  patience = 30_000,
 ): Promise<Exclude<T, undefined | null | false>> {
   const deadline = performance.now() + patience;
   for (let why: unknown = 'it did not hold'; ; ) {

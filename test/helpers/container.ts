@@ -72,7 +72,7 @@ export class Container implements AsyncDisposable {
   /** `podman run` to its end, in the foreground. */
   static async run(wanted: Wanted = {}): Promise<Ran> {
     await using container = new Container();
-    return await run(await container.#command([], wanted));
+    return await run(await container.#command(['--no-healthcheck'], wanted));
   }
 
   async #command(mode: readonly string[], { services, flags = [], args = [] }: Wanted): Promise<readonly string[]> {
@@ -87,8 +87,6 @@ export class Container implements AsyncDisposable {
       ...limits(flags),
       ...mode,
       ...['--name', this.name, '--label', `${LABEL}=`, '--volume', `${this.tell}:/tell`],
-      // No timer for health checks: that would be systemd's. `podman healthcheck run` works without.
-      '--health-interval=disable',
       ...(services === undefined ? [] : ['--volume', `${config}:/etc/svc-super:ro`]),
       ...flags,
       await haveImage(),

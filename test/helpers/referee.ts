@@ -31,6 +31,7 @@ interface Run {
   exitAt: Millis | null;
   /** Why the core told it to stop; null: it has not. */
   stop: { readonly why: 'shutdown' | 'late' | 'stalled' | 'dead'; readonly at: Millis } | null;
+  fellBack: boolean;
   swept: boolean;
   killedAt: Millis | null;
   flight: Flight | null;
@@ -180,6 +181,8 @@ export class Referee {
       case 'progressed':
         run.progressAt = now;
         break;
+      case 'stop-command-failed':
+        break;
       default:
         news satisfies never;
     }
@@ -262,6 +265,7 @@ export class Referee {
         exit: null,
         exitAt: null,
         stop: null,
+        fellBack: false,
         swept: false,
         killedAt: null,
         flight: null,
@@ -278,6 +282,7 @@ export class Referee {
       case 'signal':
         this.#holds(run.exit === null, `a signal to the main process of ${name}, which is gone`);
         if (event.type === 'signalled') this.#holds(book.plan.forward[event.signal] === effect.signal, 'not forwarded');
+        else if (event.type === 'service' && event.news.type === 'stop-command-failed') this.#fallBack(book, run);
         else this.#stop(book, run, now);
         break;
       case 'run-stop-command':
@@ -331,6 +336,13 @@ export class Referee {
         this.#holds(!held, `${name} stopped before ${other.plan.name}, which depends on it`);
       }
     }
+  }
+
+  /** The signal in place of a stop.command that failed: once too, and only where the command was run. */
+  #fallBack({ plan }: Book, run: Run): void {
+    this.#holds(run.stop !== null && plan.stop.argv !== null, `${plan.name} has no stop.command that could fail`);
+    this.#holds(!run.fellBack, `${plan.name} was told twice to stop`);
+    run.fellBack = true;
   }
 
   #met({ on, condition }: Edge): boolean {

@@ -76,6 +76,11 @@ export type Service = StatusBody['services'][number];
 /** What a service's command is to be for it to be a puppet. */
 export const puppetCommand: readonly string[] = ['/usr/bin/perl', puppetScript, puppetSocket];
 
+/** `${text}` as services.yaml interpolates it. */
+export function variable(text: string): string {
+  return `\${${text}}`;
+}
+
 /** A service played by a puppet. */
 export function played(fields: Readonly<Record<string, unknown>> = {}): Readonly<Record<string, unknown>> {
   return { command: puppetCommand, ...fields };
@@ -137,6 +142,7 @@ export class Run {
   #supervisor = 0;
   #ns = '';
   #failed = false;
+  #init: Puppet | undefined;
 
   constructor(config: string | object | null, options: UpOptions) {
     this.#options = options;
@@ -190,6 +196,7 @@ export class Run {
     );
     if (pid1) return;
     const init = await this.puppet('init');
+    this.#init = init;
     const pid = await init.launch(command, environment);
     await init.close(1, 2);
     void init
@@ -254,6 +261,12 @@ export class Run {
       this.#failed = true;
       throw new Error(`${error.message}\n${this.output.text()}`);
     });
+  }
+
+  /** PID 1 above the supervisor, where the supervisor is not PID 1 itself. */
+  get init(): Puppet {
+    if (this.#init === undefined) throw new Error('the supervisor is PID 1');
+    return this.#init;
   }
 
   /** Whether a puppet of that role has called in that nobody asked for. */

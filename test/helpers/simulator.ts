@@ -32,6 +32,8 @@ export interface Behaviour {
   /** Time from being asked to stop to its end; null: it ignores that. */
   readonly stopTakes?: Millis | null;
   readonly stopExit?: Exit;
+  /** Its stop.command comes to nothing, so much later. */
+  readonly stopCommandFails?: Millis;
   /** Processes beside the main one: how long each takes to die of SIGTERM; null: it ignores that. */
   readonly others?: readonly (Millis | null)[];
   /** Time from SIGKILL to the end of all its processes; null: they sit in uninterruptible sleep. */
@@ -252,7 +254,7 @@ export class Simulator {
         if (effect.signal === run.plan.stop.signal) this.#whenBorn(run, () => this.#askToStop(run, effect.to));
         break;
       case 'run-stop-command':
-        this.#whenBorn(run, () => this.#askToStop(run, 'main'));
+        this.#whenBorn(run, () => this.#runStopCommand(run));
         break;
       case 'sweep':
         run.sweeping = true;
@@ -336,6 +338,12 @@ export class Simulator {
     const { stopTakes = 1, stopExit = bySignal('SIGTERM') } = run.behaviour;
     if (stopTakes !== null) this.#after(stopTakes, () => this.#dieMain(run, stopExit));
     if (to === 'group') this.#terminate(run);
+  }
+
+  #runStopCommand(run: FakeRun): void {
+    const { stopCommandFails } = run.behaviour;
+    if (stopCommandFails === undefined) this.#askToStop(run, 'main');
+    else this.#after(stopCommandFails, () => this.#news(run, { type: 'stop-command-failed', detail: 'exit code 1' }));
   }
 
   #terminate(run: FakeRun): void {

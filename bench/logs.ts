@@ -1,0 +1,119 @@
+// The log path beside `sed` and supervisord, in one run: the same lines, the same kind of sink (a pipe that is read).
+// Prints throughput, processor seconds per GB and ratios, and compares checksums. `bun bench/logs.ts [MEGABYTES]`.
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const binary = join(import.meta.dir, '../dist/svc-super');
+const megabytes = Number(process.argv[2] ?? 500);
+const folder = mkdtempSync(join(tmpdir(), 'svc-super-bench-'));
+const data = join(folder, 'lines');
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+interface Figures {
+  readonly seconds: number;
+  readonly cpu: number;
+  readonly md5: string;
+}
+
+function makeData(): void {
+  const line = (n: number) =>
+    `INFO 12-01 01:48:42 [launcher.py:100] 127.0.0.1:${n} - "POST /v1/chat/completions HTTP/1.1" 200 OK`.padEnd(159);
+  const block = Array.from({ length: 6_250 }, (_, n) => `${line(10_000 + n)}\n`).join('');
+  const handle = Bun.file(data).writer();
+  for (let n = 0; n < megabytes; n += 1) handle.write(block);
+  handle.end();
+}
+
+/** Processor seconds of one process, the children that it has waited for left out. */
+function cpuOf(pid: number): number | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const field = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return (Number(field[11]) + Number(field[12])) / 100;
+  } catch {
+    return null;
+  }
+}
+
+/** Runs a pipeline's middle and reads what it prints, to its end or, of one that does not end, `most` bytes. */
+async function measure(cmd: readonly string[], stdin: 'ignore' | Blob, most = Infinity): Promise<Figures> {
+  const hash = createHash('md5');
+  const from = performance.now();
+  const child = Bun.spawn({
+    cmd: [...cmd],
+    stdin,
+    stdout: 'pipe',
+    stderr: 'ignore',
+    env: { ...process.env, SVC_SUPER_SOCKET: join(folder, 's') },
+  });
+  let cpu = 0;
+  let size = 0;
+  const sample = setInterval(() => {
+    cpu = cpuOf(child.pid) ?? cpu;
+  }, 10);
+  for await (const chunk of child.stdout) {
+    hash.update(chunk);
+    size += chunk.length;
+    cpu = cpuOf(child.pid) ?? cpu;
+    if (size >= most) break;
+  }
+  child.kill('SIGKILL');
+  await child.exited;
+  clearInterval(sample);
+  return { seconds: (performance.now() - from) / 1_000, cpu, md5: hash.digest('hex') };
+}
+
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+
+async function main(): Promise<void> {
+  makeData();
+  const config = join(folder, 'services.yaml');
+  writeFileSync(config, `services:\n  model: { type: task, command: [cat, ${data}] }\n`);
+  const supervisor = join(folder, 'supervisord.conf');
+  writeFileSync(
+    supervisor,
+    `[supervisord]\nnodaemon=true\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile=${folder}/pid\nuser=root
+[program:model]\ncommand=cat ${data}\nautorestart=false\nstartsecs=0\nstdout_logfile=/dev/fd/1\nstdout_logfile_maxbytes=0\n`,
+  );
+  const cases: Record<string, () => Promise<Figures>> = {
+    sed: () => measure(['sed', 's/^/model     | /'], Bun.file(data)),
+    'svc-super': () => measure([binary, 'up', '-f', config], 'ignore'),
+  };
+  if (Bun.which('supervisord') !== null) {
+    cases.supervisord = () => measure(['supervisord', '-c', supervisor], 'ignore', megabytes * 1_000_000);
+  }
+  const all = new Map<string, Figures[]>();
+  for (let round = 0; round < 5; round += 1) {
+    for (const [name, run] of Object.entries(cases)) {
+      if (name === 'supervisord' && round > 1) continue;
+      all.set(name, [...(all.get(name) ?? []), await run()]);
+    }
+  }
+  const gb = megabytes / 1_000;
+  say(`log path: ${megabytes} MB of 160-byte lines, prefixed, to a pipe that is read (medians)`);
+  const of = (name: string) => {
+    const figures = all.get(name) ?? [];
+    return {
+      rate: (gb * 1_000) / median(figures.map(({ seconds }) => seconds)),
+      cpu: median(figures.map(({ cpu }) => cpu)) / gb,
+    };
+  };
+  const sed = of('sed');
+  for (const name of all.keys()) {
+    const { rate, cpu } = of(name);
+    say(
+      `  ${name.padEnd(12)} ${rate.toFixed(0).padStart(5)} MB/s (${(rate / sed.rate).toFixed(2)} of sed's)  ${cpu.toFixed(2)} CPU s/GB (${(cpu / sed.cpu).toFixed(2)} of sed's)`,
+    );
+  }
+  const [ours, theirs] = [all.get('svc-super')?.[0]?.md5, all.get('sed')?.[0]?.md5];
+  say(`  md5 of svc-super's output ${ours === theirs ? 'equals' : 'DIFFERS FROM'} that of sed's`);
+}
+
+try {
+  await main();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,148 @@
+// What a test run must not leave behind: processes, files, sockets, containers. The run is made a subreaper, so that every
+// process that any test starts stays a descendant of it, whatever becomes of those between; each run has a temporary
+// folder of its own. Looks, tells, and clears away what it told of.
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { becomeSubreaper, peekEndedChild, reapChild } from '../src/sys/libc.ts';
+import { readProcesses } from '../src/sys/processes.ts';
+
+/** Processes that are on their way out get so long, milliseconds. */
+const GRACE = 3_000;
+const REAP_EVERY = 50;
+/** What svc-super itself and the examples make, and where, when nobody names a place. */
+const PLACES = ['/run', '/dev/shm', '/tmp'];
+const OURS = /^svc-super(?:\.sock|-\d+|-pipeline)$/;
+const LABEL = 'label=svc-super.test';
+
+export class Leftovers {
+  /** The TMPDIR of all that is run. */
+  readonly folder: string;
+  readonly #known: ReadonlySet<string>;
+
+  constructor() {
+    becomeSubreaper();
+    this.folder = mkdtempSync('/tmp/svc-super-run-');
+    // Services under other users come by.
+    chmodSync(this.folder, 0o1777);
+    this.#known = new Set(places());
+  }
+
+  /** Reaps orphans while `child`, which the runtime waits for, is running; gives what ends that. */
+  reapBeside(child: number): () => void {
+    const timer = setInterval(() => reapAllBut(child), REAP_EVERY);
+    return () => clearInterval(timer);
+  }
+
+  /** What is left now, a line for each thing. Nothing of it is there any more afterwards. To be called with no child. */
+  async take(): Promise<string[]> {
+    return [...(await takeProcesses()), ...(await takeContainers()), ...(await this.#takeFiles())];
+  }
+
+  async #takeFiles(): Promise<string[]> {
+    const found = readdirSync(this.folder).map((name) => join(this.folder, name));
+    for (const path of places()) {
+      // A supervisor that answers is somebody else's: ours are all gone by now.
+      if (!this.#known.has(path) && !(await isInUse(path))) found.push(path);
+    }
+    for (const path of found) rmSync(path, { recursive: true, force: true });
+    return found.map((path) => `a file: ${path}`);
+  }
+
+  close(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** SIGKILL to all that was started here, whatever it is. */
+  static killAll(): void {
+    for (const { pid } of descendants()) kill(pid);
+  }
+}
+
+function reapAllBut(child: number): void {
+  for (let pid = peekEndedChild(); pid !== 0 && pid !== child; pid = peekEndedChild()) reapChild(pid);
+}
+
+function descendants(): { readonly pid: number; readonly name: string }[] {
+  const all = [...readProcesses().values()];
+  const ours = new Set([process.pid]);
+  for (let before = 0; before < ours.size; ) {
+    before = ours.size;
+    for (const { pid, parent } of all) if (ours.has(parent)) ours.add(pid);
+  }
+  return all.filter(({ pid, state }) => pid !== process.pid && ours.has(pid) && state !== 'Z');
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Gone meanwhile.
+  }
+}
+
+async function takeProcesses(): Promise<string[]> {
+  const deadline = performance.now() + GRACE;
+  do {
+    reapAllBut(0);
+    if (descendants().length === 0) return [];
+    await Bun.sleep(REAP_EVERY);
+  } while (performance.now() < deadline);
+  const left: string[] = [];
+  for (let found = descendants(); found.length > 0; found = descendants()) {
+    for (const { pid, name } of found) {
+      left.push(`process ${pid}: ${commandLine(pid) || name}`);
+      kill(pid);
+    }
+    await Bun.sleep(REAP_EVERY);
+    reapAllBut(0);
+  }
+  return [...new Set(left)];
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim().slice(0, 200);
+  } catch {
+    return '';
+  }
+}
+
+/** Containers and images of test processes that are no more; those of another run that is under way are its own. */
+async function takeContainers(): Promise<string[]> {
+  if (Bun.which('podman') === null || process.getuid?.() !== 0) return [];
+  const podman = async (...args: string[]) => {
+    const child = Bun.spawn(['podman', '--cgroup-manager=cgroupfs', ...args], { stderr: 'ignore' });
+    const [text] = await Promise.all([child.stdout.text(), child.exited]);
+    return text.split('\n').filter((line) => line !== '');
+  };
+  const isDead = (name: string) => commandLine(Number(/(\d+)/.exec(name)?.[1])) === '';
+  const containers = await podman('ps', '--all', '--filter', LABEL, '--format', '{{.Names}}');
+  const images = await podman('images', '--filter', LABEL, '--format', '{{.Repository}}:{{.Tag}}');
+  const [left, built] = [containers.filter(isDead), images.filter(isDead)];
+  for (const name of left) await podman('rm', '--force', '--time', '0', name);
+  for (const name of built) await podman('rmi', '--force', name);
+  return [...left.map((name) => `container ${name}`), ...built.map((name) => `image ${name}`)];
+}
+
+function places(): string[] {
+  return PLACES.flatMap((folder) => {
+    try {
+      return readdirSync(folder).flatMap((name) => (OURS.test(name) ? [join(folder, name)] : []));
+    } catch {
+      return [];
+    }
+  });
+}
+
+function isInUse(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ path: path.endsWith('.sock') ? path : join(path, 'svc-super.sock') });
+    const finish = (alive: boolean) => {
+      socket.destroy();
+      resolve(alive);
+    };
+    socket.once('connect', () => finish(true));
+    socket.once('error', () => finish(false));
+  });
+}

@@ -1,0 +1,272 @@
+// Nothing left behind (SPEC section 3): however a main process ends, every process of its run is gone before the next run
+// starts and before the container ends: children in its group and session, in sessions of their own, daemons, those that
+// renamed themselves, wiped their environment or changed user. And nothing that is not the service's is ever signalled.
+import { expect, test } from 'bun:test';
+import type { ChildKind, Puppet } from '../helpers/puppet.ts';
+import { isRoot, played, puppetCommand, type Run, until, up, useRig } from '../helpers/rig.ts';
+
+useRig();
+
+const NOBODY = 65534;
+
+const KINDS: Readonly<Record<string, ChildKind>> = {
+  'a child in its group': {},
+  'a child in a session of its own': { session: true },
+  'a daemon (double fork)': { daemon: true },
+  'a child that renamed itself': { title: 'VLLM::EngineCore' },
+  'a daemon that renamed itself over its whole environment': { daemon: true, title: 'VLLM::Worker_TP0 '.repeat(40) },
+  'a child with an empty environment': { wiped: true, session: true },
+  'a daemon with an empty environment': { wiped: true, daemon: true },
+  ...(isRoot && {
+    'a daemon under another user': { daemon: true, uid: NOBODY },
+    'a daemon under another user with an empty environment': { daemon: true, uid: NOBODY, wiped: true },
+  }),
+};
+
+const always = { policy: 'always', backoff: { initial: '1ms', max: '1ms' } };
+
+/** Has a puppet bring forth one process of each kind; they ignore SIGTERM where asked. */
+async function breed(run: Run, parent: Puppet, stubborn: boolean): Promise<readonly Puppet[]> {
+  const children: Puppet[] = [];
+  for (const [name, kind] of Object.entries(KINDS)) {
+    await parent.spawn(name, kind);
+    children.push(await run.puppet(name));
+  }
+  if (stubborn) await Promise.all(children.map((child) => child.ignore('TERM', 'HUP')));
+  return children;
+}
+
+/** That of all processes only those are left. */
+function expectOnly(run: Run, pids: readonly number[]): void {
+  expect(
+    run
+      .ps()
+      .map(({ pid }) => pid)
+      .sort(),
+  ).toEqual([...pids].sort());
+}
+
+const ENDS: Readonly<Record<string, (run: Run, main: Puppet) => Promise<void> | void>> = {
+  'is SIGKILLed from outside': (run, main) => run.kill(main.pid, 'SIGKILL'),
+  'exits by itself': (_run, main) => main.exit(0),
+  crashes: (_run, main) => main.die(11),
+};
+
+for (const [how, end] of Object.entries(ENDS)) {
+  for (const stubborn of [false, true]) {
+    test(`when main ${how}, none of its ${stubborn ? 'stubborn ' : ''}processes is left when the next run starts`, async () => {
+      await using run = await up({ services: { a: played({ restart: always }) } });
+      const first = await run.puppet('a', 1);
+      const children = await breed(run, first, stubborn);
+      await end(run, first);
+      const second = await run.puppet('a', 2);
+      expectOnly(run, [second.pid]);
+      expect(await second.processes()).toEqual([1, second.pid]);
+      expect(children.filter(({ isGone }) => !isGone)).toEqual([]);
+      await run.line(new RegExp(`swept ${children.length} processes of a: `));
+    });
+  }
+}
+
+for (const [name, kind] of Object.entries(KINDS)) {
+  test(`alone it is found too: ${name}`, async () => {
+    await using run = await up({ services: { a: played({ restart: always }) } });
+    const first = await run.puppet('a', 1);
+    await first.spawn('child', kind);
+    const child = await run.puppet('child');
+    run.kill(first.pid);
+    const second = await run.puppet('a', 2);
+    expectOnly(run, [second.pid]);
+    expect(child.isGone).toBe(true);
+  });
+}
+
+test('main SIGKILLed from outside: none of its processes is left when the container has ended, and its code is 137', async () => {
+  await using run = await up({ services: { a: played() } }, { pid1: false });
+  const main = await run.puppet('a');
+  const children = await breed(run, main, true);
+  run.kill(main.pid);
+  await run.ends(137);
+  expectOnly(run, []);
+  expect(children.filter(({ isGone }) => !isGone)).toEqual([]);
+});
+
+test('as PID 1 too: all are swept before the end', async () => {
+  await using run = await up({ services: { a: played() } });
+  const main = await run.puppet('a');
+  const children = await breed(run, main, false);
+  run.kill(main.pid);
+  await run.ends(137);
+  await run.line(new RegExp(`swept ${children.length} processes of a`));
+});
+
+test('a stop takes all of them along', async () => {
+  await using run = await up({ services: { a: played() } }, { pid1: false });
+  await breed(run, await run.puppet('a'), false);
+  run.signal('SIGTERM');
+  await run.ends(0);
+  expectOnly(run, []);
+});
+
+test('what was swept is named, with its pid', async () => {
+  await using run = await up({ services: { vllm: played({ restart: always }) } });
+  const main = await run.puppet('vllm', 1);
+  await main.spawn('one', { session: true, title: 'VLLM::EngineCore' });
+  await main.spawn('two', { daemon: true, title: 'VLLM::Worker_TP0' });
+  const [one, two] = [await run.puppet('one'), await run.puppet('two')];
+  run.kill(main.pid);
+  await run.puppet('vllm', 2);
+  const { text } = await run.line(/swept 2 processes of vllm: /);
+  expect(text).toContain(`VLLM::EngineCore (pid ${one.pid})`);
+  expect(text).toContain(`VLLM::Worker_TP0 (pid ${two.pid})`);
+});
+
+test('what is left is asked with SIGTERM and may end in its own time', async () => {
+  await using run = await up({ services: { a: played({ restart: always }) } });
+  const first = await run.puppet('a', 1);
+  await first.spawn('child', { daemon: true });
+  const child = await run.puppet('child');
+  await child.trap('TERM');
+  await first.exit(1);
+  await child.signalled('SIGTERM');
+  expect(await run.service('a')).toMatchObject({ state: 'stopping', reason: 'waiting for its last processes', run: 1 });
+  await child.exit(0);
+  await run.puppet('a', 2);
+});
+
+test('without ps, and with nothing on PATH, it is the same', async () => {
+  const [perl = '', ...rest] = puppetCommand;
+  await using run = await up(
+    { services: { a: { command: [perl, ...rest], restart: always } } },
+    { before: 'PATH=/var/empty; export PATH' },
+  );
+  const first = await run.puppet('a', 1);
+  expect((await first.facts()).env.PATH).toBe('/var/empty');
+  await breed(run, first, true);
+  run.kill(first.pid);
+  const second = await run.puppet('a', 2);
+  expectOnly(run, [second.pid]);
+});
+
+test('generations: a daemon of a daemon of a child is found', async () => {
+  await using run = await up({ services: { a: played({ restart: always }) } });
+  const first = await run.puppet('a', 1);
+  await first.spawn('child', { session: true, wiped: true });
+  const child = await run.puppet('child');
+  await child.spawn('grandchild', { daemon: true, ...(isRoot && { uid: NOBODY }) });
+  const grandchild = await run.puppet('grandchild');
+  await child.exit(0);
+  await grandchild.spawn('last', { daemon: true, wiped: true, title: 'nginx: worker process' });
+  const last = await run.puppet('last');
+  await grandchild.exit(0);
+  run.kill(first.pid);
+  const second = await run.puppet('a', 2);
+  expectOnly(run, [second.pid]);
+  expect(last.isGone).toBe(true);
+});
+
+test('a watchdog in another session that brings its child back is swept with it', async () => {
+  await using run = await up({ services: { a: played({ restart: always }) } });
+  const first = await run.puppet('a', 1);
+  await first.spawn('watchdog', { daemon: true });
+  const watchdog = await run.puppet('watchdog');
+  await watchdog.ignore('TERM');
+  // Whenever its child ends, it makes another.
+  await watchdog.eval(`$SIG{CHLD} = sub { waitpid(-1, 1) > 0 and do_spawn('again', 'session') }; undef`);
+  await watchdog.spawn('again', { session: true });
+  const child = await run.puppet('again');
+  await child.exit(1);
+  await run.puppet('again');
+  run.kill(first.pid);
+  const second = await run.puppet('a', 2);
+  expectOnly(run, [second.pid]);
+});
+
+test("the processes of other services are left alone, and so are those of nobody's", async () => {
+  await using run = await up(
+    { services: { a: played({ restart: always }), b: played({ restart: always }) } },
+    { pid1: false },
+  );
+  const [a, b] = [await run.puppet('a', 1), await run.puppet('b', 1)];
+  await b.spawn('of b', { daemon: true });
+  await a.spawn('of a', { daemon: true });
+  const [ofB, ofA] = [await run.puppet('of b'), await run.puppet('of a')];
+  await Promise.all([b, ofB].map((puppet) => puppet.trap('TERM', 'HUP', 'INT', 'CONT')));
+  run.kill(a.pid);
+  await run.puppet('a', 2);
+  expect(ofA.isGone).toBe(true);
+  expect([b.isGone, ofB.isGone]).toEqual([false, false]);
+  expect([...b.signals, ...ofB.signals]).toEqual([]);
+  // The end: of two strangers below the same init, none is touched.
+  await b.ignore('TERM');
+  await b.exit(0);
+  await ofB.signalled('SIGTERM');
+  await ofB.exit(0);
+  await run.puppet('b', 2);
+});
+
+test('a stranger in the namespace survives the whole supervisor', async () => {
+  await using run = await up({ services: { a: played() } }, { pid1: false });
+  const init = run.init;
+  await init.spawn('stranger', { session: true });
+  const stranger = await run.puppet('stranger');
+  await stranger.trap('TERM', 'HUP', 'INT', 'QUIT', 'CONT');
+  const main = await run.puppet('a');
+  await main.spawn('child', { daemon: true });
+  await run.puppet('child');
+  run.kill(main.pid);
+  await run.ends(137);
+  expect(run.ps().map(({ pid }) => pid)).toEqual([stranger.pid]);
+  expect(stranger.signals).toEqual([]);
+  await stranger.exit(0);
+  await run.reaped(stranger.pid);
+});
+
+test('orphans are reaped at once, whoever they were of, and no status of a service is lost', async () => {
+  await using run = await up({
+    services: { a: played(), b: played({ essential: false }), c: played({ essential: false }) },
+  });
+  const [a, b, c] = [await run.puppet('a'), await run.puppet('b'), await run.puppet('c')];
+  for (let round = 0; round < 5; round += 1) await a.orphans(100, 3);
+  await Promise.all([a.orphans(200), b.exit(41), c.die(10)]);
+  expect((await run.state('b', 'failed')).exit).toEqual({ code: 41, signal: null });
+  expect((await run.state('c', 'failed')).exit).toEqual({ code: null, signal: 'SIGUSR1' });
+  await until('no zombie', () => run.ps().length === 1);
+  expectOnly(run, [a.pid]);
+});
+
+test('below another init orphans come to the supervisor, and are reaped', async () => {
+  await using run = await up({ services: { a: played() } }, { pid1: false });
+  const a = await run.puppet('a');
+  await a.spawn('daemon', { daemon: true });
+  const daemon = await run.puppet('daemon');
+  expect((await daemon.facts()).ppid).toBe(run.supervisor.pid);
+  await a.orphans(100);
+  await until('no zombie', () => run.ps().length === 2);
+  await daemon.exit(0);
+  await run.reaped(daemon.pid);
+});
+
+test('zombies that a main process never waited for are no obstacle', async () => {
+  await using run = await up({ services: { a: played({ restart: always }) } });
+  const first = await run.puppet('a', 1);
+  // Children that end, and a parent that does not look.
+  await first.eval(
+    `for (1 .. 5) { my $pid = fork; POSIX::_exit(0) if $pid == 0 } $SIG{CHLD} = 'DEFAULT'; *reap = sub {}; undef`,
+  );
+  run.kill(first.pid);
+  const second = await run.puppet('a', 2);
+  expectOnly(run, [second.pid]);
+});
+
+test('a stopped process that is left behind is ended too', async () => {
+  await using run = await up({ services: { a: played({ restart: always }) } });
+  const first = await run.puppet('a', 1);
+  await first.spawn('child', { daemon: true });
+  const child = await run.puppet('child');
+  run.kill(child.pid, 'SIGSTOP');
+  await until('it to be stopped', () => run.find(child.pid)?.state === 'T');
+  await first.exit(1);
+  const second = await run.puppet('a', 2);
+  expectOnly(run, [second.pid]);
+});

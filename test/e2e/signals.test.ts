@@ -1,0 +1,164 @@
+// Signals that reach the supervisor (SPEC section 4): those named in `forward` go to the services that name them and to no
+// others; no signal but those that ask it to stop changes the supervisor itself.
+import { expect, test } from 'bun:test';
+import { constants } from 'node:os';
+import { played, type Run, up, useRig } from '../helpers/rig.ts';
+
+useRig();
+
+const ALL = ['HUP', 'USR1', 'USR2', 'WINCH', 'INT', 'QUIT', 'ALRM', 'CONT', 'PIPE', 'URG', 'IO'];
+
+/** That the supervisor has dealt with what came before: it answers, and its services are as they were. */
+async function isWell(run: Run): Promise<void> {
+  const { phase, services } = await run.status();
+  expect({ phase, states: services.map(({ state, run: number }) => `${state} ${number}`) }).toEqual({
+    phase: 'running',
+    states: services.map(() => 'ready 1'),
+  });
+}
+
+test('forward: a signal reaches the main process of each service that names it, and nobody else', async () => {
+  await using run = await up({
+    services: { a: played({ forward: ['HUP', 'USR1'] }), b: played({ forward: ['USR1'] }), c: played() },
+  });
+  const [a, b, c] = [await run.puppet('a'), await run.puppet('b'), await run.puppet('c')];
+  await a.spawn('kid');
+  const kid = await run.puppet('kid');
+  await Promise.all([a, b, c, kid].map((puppet) => puppet.trap(...ALL)));
+  run.signal('SIGUSR1');
+  await Promise.all([a.signalled('SIGUSR1'), b.signalled('SIGUSR1')]);
+  run.signal('SIGHUP');
+  await a.signalled('SIGHUP');
+  await isWell(run);
+  expect([a.signals, b.signals, c.signals, kid.signals]).toEqual([['SIGUSR1', 'SIGHUP'], ['SIGUSR1'], [], []]);
+});
+
+test('forward: another signal may be sent instead', async () => {
+  await using run = await up({ services: { a: played({ forward: { HUP: 'QUIT', USR2: 'USR1' } }) } });
+  const a = await run.puppet('a');
+  await a.trap(...ALL);
+  run.signal('SIGHUP');
+  await a.signalled('SIGQUIT');
+  run.signal('SIGUSR2');
+  await a.signalled('SIGUSR1');
+  await isWell(run);
+  expect(a.signals).toEqual(['SIGQUIT', 'SIGUSR1']);
+});
+
+test('forward: a real-time signal may be sent instead', async () => {
+  await using run = await up({ services: { a: played({ forward: { HUP: 'SIGRTMIN+2' } }) } });
+  const a = await run.puppet('a');
+  await a.trap('NUM36');
+  run.signal('SIGHUP');
+  await a.signalled('SIGNUM36');
+});
+
+for (const signal of ['WINCH', 'USR2', 'ALRM', 'CONT', 'URG', 'TTOU', 'VTALRM', 'PROF', 'XCPU', 'XFSZ']) {
+  test(`forward: ${signal} can be passed on`, async () => {
+    await using run = await up({ services: { a: played({ forward: [signal] }) } });
+    const a = await run.puppet('a');
+    await a.trap(signal);
+    run.signal(`SIG${signal}` as NodeJS.Signals);
+    await a.signalled(`SIG${signal}`);
+    await isWell(run);
+  });
+}
+
+test('forward: a service that is still starting gets the signal, one that waits does not hinder', async () => {
+  await using run = await up({
+    services: {
+      a: played({ forward: ['USR1'], ready: { notify: true } }),
+      b: played({ forward: ['USR1'], depends_on: ['a'] }),
+    },
+  });
+  const a = await run.puppet('a');
+  await a.trap('USR1');
+  run.signal('SIGUSR1');
+  await a.signalled('SIGUSR1');
+  await a.notify();
+  await run.puppet('b');
+});
+
+test('forward: every run of a service gets it', async () => {
+  await using run = await up({
+    services: { a: played({ forward: ['USR1'], restart: { policy: 'always', backoff: { initial: '1ms' } } }) },
+  });
+  await (await run.puppet('a', 1)).exit(1);
+  const second = await run.puppet('a', 2);
+  await second.trap('USR1');
+  run.signal('SIGUSR1');
+  await second.signalled('SIGUSR1');
+});
+
+/** Not to be caught; what asks to stop; faults of the program itself, which would be told apart by nobody. */
+const NOT_SENT = new Set([
+  'SIGKILL',
+  'SIGSTOP',
+  'SIGTERM',
+  'SIGINT',
+  'SIGQUIT',
+  'SIGSEGV',
+  'SIGBUS',
+  'SIGFPE',
+  'SIGILL',
+]);
+
+test('no other signal changes PID 1 or reaches a service', async () => {
+  await using run = await up({ services: { a: played(), b: played() } });
+  const [a, b] = [await run.puppet('a'), await run.puppet('b')];
+  await Promise.all([a, b].map((puppet) => puppet.trap(...ALL)));
+  const named = Object.entries(constants.signals).flatMap(([name, number]) => (NOT_SENT.has(name) ? [] : [number]));
+  const realTime = Array.from({ length: 64 - 34 + 1 }, (_, index) => 34 + index);
+  for (const number of [...new Set([...named, ...realTime])]) {
+    run.signal(number);
+    await isWell(run);
+  }
+  expect([a.signals, b.signals]).toEqual([[], []]);
+  run.signal('SIGTERM');
+  await run.ends(0);
+});
+
+test('below another init no signal that the runtime can catch changes the supervisor', async () => {
+  await using run = await up({ services: { a: played() } }, { pid1: false });
+  await run.puppet('a');
+  const uncaught = new Set([...NOT_SENT, 'SIGPWR', 'SIGSTKFLT', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU']);
+  for (const [name, number] of Object.entries(constants.signals)) {
+    if (uncaught.has(name)) continue;
+    run.signal(number);
+    await isWell(run).catch((error) => {
+      throw new Error(`after ${name}: ${error}`);
+    });
+  }
+});
+
+test('SIGUSR1 does not wake a debugger: nothing listens and nothing is printed', async () => {
+  await using run = await up({ services: { a: played() } });
+  await run.puppet('a');
+  await isWell(run);
+  const before = run.lines.length;
+  for (let count = 0; count < 5; count += 1) run.signal('SIGUSR1');
+  await isWell(run);
+  expect(run.lines.slice(before)).toEqual([]);
+});
+
+test('SIGHUP that no service forwards ends nothing', async () => {
+  await using run = await up({ services: { a: played() } });
+  await run.puppet('a');
+  run.signal('SIGHUP');
+  await run.line(/SIGHUP/);
+  await isWell(run);
+});
+
+test('signals that a service sends to PID 1 do what those from outside do', async () => {
+  await using run = await up({ services: { a: played(), b: played({ forward: ['USR1'] }) } });
+  const [a, b] = [await run.puppet('a'), await run.puppet('b')];
+  await b.trap('USR1');
+  await a.kill('USR2', 1);
+  await a.kill('KILL', 1);
+  await a.kill('STOP', 1);
+  await a.kill('USR1', 1);
+  await b.signalled('SIGUSR1');
+  await isWell(run);
+  await a.kill('TERM', 1);
+  await run.ends(0);
+});

@@ -1,0 +1,374 @@
+// How services stop (SPEC sections 3 and 4): which signal to whom, stop commands, the order, the one deadline, the signals
+// that ask the supervisor to stop and what a second one means.
+import { expect, test } from 'bun:test';
+import { isRoot, type Puppet, played, type Run, until, up, useRig } from '../helpers/rig.ts';
+
+useRig();
+
+/** Lets time pass, by the supervisor's clock. */
+async function passes(run: Run, name: string, ms: number): Promise<void> {
+  const began = (await run.service(name)).uptime_seconds ?? 0;
+  await until(`${ms} ms to pass`, async () => ((await run.service(name)).uptime_seconds ?? 0) >= began + ms / 1_000);
+}
+
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
+  for (const pid1 of [true, false]) {
+    test(`${signal} ${pid1 ? 'to PID 1' : 'below another init'} stops everything, and the code is 0`, async () => {
+      await using run = await up({ services: { a: played(), b: played() } }, { pid1 });
+      const [a, b] = [await run.puppet('a'), await run.puppet('b')];
+      run.signal(signal);
+      await Promise.all([a.gone, b.gone]);
+      await run.ends(0);
+      await run.line(new RegExp(`${signal} received: stopping everything within 9\\.0 s`));
+    });
+  }
+}
+
+test('whatever code a service ends with when it is asked to, the code is 0', async () => {
+  await using run = await up({ services: { a: played({ success_codes: [] }) } });
+  const a = await run.puppet('a');
+  await a.trap('TERM');
+  run.signal('SIGTERM');
+  await a.signalled('SIGTERM');
+  await a.exit(143);
+  await run.ends(0);
+});
+
+test('the stop signal comes once, and to the main process only', async () => {
+  await using run = await up({ services: { a: played(), other: played() } });
+  const a = await run.puppet('a');
+  const other = await run.puppet('other');
+  await other.trap('TERM');
+  await a.spawn('kid');
+  const kid = await run.puppet('kid');
+  await Promise.all([a.trap('TERM', 'INT', 'HUP', 'QUIT'), kid.trap('TERM', 'INT', 'HUP', 'QUIT')]);
+  run.signal('SIGTERM');
+  await a.signalled('SIGTERM');
+  await other.signalled('SIGTERM');
+  await passes(run, 'a', 300);
+  expect(a.signals).toEqual(['SIGTERM']);
+  expect(kid.signals).toEqual([]);
+  await other.exit(0);
+  await a.exit(0);
+  // Main is gone: now the rest is asked.
+  await kid.signalled('SIGTERM');
+  expect(kid.signals).toEqual(['SIGTERM']);
+  await kid.exit(0);
+  await run.ends(0);
+});
+
+test('stop.to: group: the signal reaches every process of the group', async () => {
+  await using run = await up({ services: { a: played({ stop: { to: 'group' } }) } });
+  const a = await run.puppet('a');
+  await a.spawn('kid');
+  await a.spawn('far', { session: true });
+  const [kid, far] = [await run.puppet('kid'), await run.puppet('far')];
+  await Promise.all([a, kid, far].map((puppet) => puppet.trap('TERM')));
+  run.signal('SIGTERM');
+  await Promise.all([a.signalled('SIGTERM'), kid.signalled('SIGTERM')]);
+  expect(far.signals).toEqual([]);
+  await kid.exit(0);
+  await a.exit(0);
+  await far.signalled('SIGTERM');
+  await far.exit(0);
+  await run.ends(0);
+});
+
+for (const signal of ['SIGINT', 'QUIT', 'SIGUSR1', 'SIGWINCH']) {
+  test(`stop.signal: ${signal}`, async () => {
+    await using run = await up({ services: { a: played({ stop: { signal } }) } });
+    const a = await run.puppet('a');
+    const name = signal.replace('SIG', '');
+    await a.trap(name, 'TERM');
+    run.signal('SIGTERM');
+    await a.signalled(`SIG${name}`);
+    await a.exit(0);
+    expect(a.signals).toEqual([`SIG${name}`]);
+    await run.ends(0);
+  });
+}
+
+test('stop.signal may be a real-time signal', async () => {
+  await using run = await up({ services: { a: played({ stop: { signal: 'SIGRTMIN+3' } }) } });
+  const a = await run.puppet('a');
+  await a.trap('NUM37');
+  run.signal('SIGTERM');
+  await a.signalled('SIGNUM37');
+  await a.exit(0);
+  await run.ends(0);
+});
+
+test('stop.command runs instead of the signal, with the environment of the service and its main pid', async () => {
+  await using run = await up(
+    {
+      services: {
+        a: played({
+          env: { WORD: 'goodbye' },
+          stop: { command: 'echo "$SVC_NAME $SVC_RUN $WORD $MAINPID" > tmp/said; kill -USR2 $MAINPID' },
+        }),
+      },
+    },
+    { leaves: ['tmp/said'] },
+  );
+  const a = await run.puppet('a');
+  await a.trap('USR2', 'TERM');
+  run.signal('SIGTERM');
+  await a.signalled('SIGUSR2');
+  expect(await Bun.file(`${run.folder}/tmp/said`).text()).toBe(`a 1 goodbye ${a.pid}\n`);
+  await a.exit(0);
+  await run.ends(0);
+  expect(a.signals).toEqual(['SIGUSR2']);
+});
+
+test.skipIf(!isRoot)('stop.command runs as the user of the service', async () => {
+  await using run = await up({
+    services: { a: played({ user: 'nobody', stop: { command: 'kill -USR1 $MAINPID; id -un >&2; true' } }) },
+  });
+  const a = await run.puppet('a');
+  await a.trap('USR1');
+  run.signal('SIGTERM');
+  await a.signalled('SIGUSR1');
+  await a.exit(0);
+  await run.ends(0);
+});
+
+test('a stop command that hangs ends with the service', async () => {
+  await using run = await up({ services: { a: played({ stop: { command: 'kill -USR1 $MAINPID; sleep 1000' } }) } });
+  const a = await run.puppet('a');
+  await a.trap('USR1');
+  run.signal('SIGTERM');
+  await a.signalled('SIGUSR1');
+  await a.exit(0);
+  await run.ends(0);
+});
+
+test('a stop command that fails falls back to the signal', async () => {
+  await using run = await up({ services: { a: played({ stop: { command: ['no-such-program'], signal: 'INT' } }) } });
+  const a = await run.puppet('a');
+  await a.trap('INT');
+  run.signal('SIGTERM');
+  await a.signalled('SIGINT');
+  await a.exit(0);
+  await run.ends(0);
+});
+
+test('stop.timeout: past it everything that is left of the service is killed, and the code is 137', async () => {
+  await using run = await up({ services: { a: played({ stop: { timeout: '100ms' } }), b: played() } });
+  const [a, b] = [await run.puppet('a'), await run.puppet('b')];
+  await a.spawn('far', { daemon: true });
+  const far = await run.puppet('far');
+  await Promise.all([a.ignore('TERM'), far.ignore('TERM')]);
+  await b.trap('TERM');
+  run.signal('SIGTERM');
+  await Promise.all([a.gone, far.gone]);
+  await run.line(/a did not stop within .*: sent SIGKILL to all its processes/);
+  await b.exit(0);
+  await run.ends(137);
+});
+
+test('stop_timeout: past it everything is killed, and the code is 137', async () => {
+  await using run = await up({ stop_timeout: '300ms', services: { a: played(), b: played() } });
+  const [a, b] = [await run.puppet('a'), await run.puppet('b')];
+  await Promise.all([a.ignore('TERM'), b.ignore('TERM')]);
+  const began = performance.now();
+  run.signal('SIGTERM');
+  await run.ends(137);
+  const took = performance.now() - began;
+  expect(took).toBeGreaterThan(290);
+  expect(took).toBeLessThan(3_000);
+});
+
+test('there is ONE deadline, however long the chain: the last in it still gets its signal', async () => {
+  await using run = await up({
+    stop_timeout: '2s',
+    services: {
+      db: played(),
+      api: played({ depends_on: ['db'] }),
+      web: played({ depends_on: ['api'] }),
+    },
+  });
+  const [db, api, web] = [await run.puppet('db'), await run.puppet('api'), await run.puppet('web')];
+  await Promise.all([web.ignore('TERM'), api.ignore('TERM'), db.trap('TERM')]);
+  const began = performance.now();
+  run.signal('SIGTERM');
+  await db.signalled('SIGTERM');
+  expect(performance.now() - began).toBeLessThan(1_990);
+  await db.exit(0);
+  await run.ends(137);
+  expect(web.isGone && api.isGone).toBe(true);
+});
+
+test('the one deadline holds for a shutdown after a failure too, and its code stays', async () => {
+  await using run = await up({ stop_timeout: '300ms', services: { a: played(), b: played() } });
+  const [a, b] = [await run.puppet('a'), await run.puppet('b')];
+  await b.ignore('TERM');
+  await a.exit(3);
+  await run.ends(3);
+  expect(b.isGone).toBe(true);
+});
+
+test('dependents stop before what they depend on, independent ones at the same time', async () => {
+  await using run = await up({
+    services: {
+      db: played(),
+      api: played({ depends_on: ['db'] }),
+      web: played({ depends_on: { api: 'started' } }),
+      cron: played({ depends_on: ['db'] }),
+    },
+  });
+  const names = ['db', 'api', 'web', 'cron'] as const;
+  const [db, api, web, cron] = (await Promise.all(names.map((name) => run.puppet(name)))) as [
+    Puppet,
+    Puppet,
+    Puppet,
+    Puppet,
+  ];
+  await Promise.all([db, api, web, cron].map((puppet) => puppet.trap('TERM')));
+  run.signal('SIGTERM');
+  await Promise.all([web.signalled('SIGTERM'), cron.signalled('SIGTERM')]);
+  await passes(run, 'db', 100);
+  expect([api.signals, db.signals]).toEqual([[], []]);
+  await web.exit(0);
+  await api.signalled('SIGTERM');
+  await api.exit(0);
+  await passes(run, 'db', 100);
+  expect(db.signals).toEqual([]);
+  await cron.exit(0);
+  await db.signalled('SIGTERM');
+  await db.exit(0);
+  await run.ends(0);
+});
+
+test('stages stop in the opposite order', async () => {
+  await using run = await up({ services: { db: played({ group: 'one' }), web: played({ group: 'two' }) } });
+  const [db, web] = [await run.puppet('db'), await run.puppet('web')];
+  await Promise.all([db.trap('TERM'), web.trap('TERM')]);
+  run.signal('SIGTERM');
+  await web.signalled('SIGTERM');
+  await passes(run, 'db', 100);
+  expect(db.signals).toEqual([]);
+  await web.exit(0);
+  await db.signalled('SIGTERM');
+  await db.exit(0);
+  await run.ends(0);
+});
+
+test('a second SIGTERM, some time after the first, kills what is left at once', async () => {
+  await using run = await up({ stop_timeout: '1h', services: { a: played() } });
+  const a = await run.puppet('a');
+  await a.spawn('far', { session: true });
+  const far = await run.puppet('far');
+  await Promise.all([a.trap('TERM'), far.ignore('TERM')]);
+  run.signal('SIGTERM');
+  await a.signalled('SIGTERM');
+  await passes(run, 'a', 600);
+  run.signal('SIGTERM');
+  await run.ends(137);
+  expect(far.isGone).toBe(true);
+  await run.line(/SIGTERM received again: killing what is left/);
+});
+
+test('a second SIGINT kills too, whichever came first', async () => {
+  await using run = await up({ stop_timeout: '1h', services: { a: played() } });
+  const a = await run.puppet('a');
+  await a.trap('TERM');
+  run.signal('SIGTERM');
+  await a.signalled('SIGTERM');
+  await passes(run, 'a', 600);
+  run.signal('SIGINT');
+  await run.ends(137);
+});
+
+test('a signal that comes twice at once, as from npm or a terminal, is one request', async () => {
+  await using run = await up({ stop_timeout: '1h', services: { a: played() } });
+  const a = await run.puppet('a');
+  await a.trap('TERM');
+  run.signal('SIGINT');
+  run.signal('SIGINT');
+  run.signal('SIGTERM');
+  await a.signalled('SIGTERM');
+  await passes(run, 'a', 700);
+  expect(a.isGone).toBe(false);
+  expect(a.signals).toEqual(['SIGTERM']);
+  await a.exit(0);
+  await run.ends(0);
+});
+
+test('SIGTERM while a service is starting stops it, and those that waited for it never start', async () => {
+  await using run = await up({
+    services: { a: played({ ready: { notify: true } }), b: played({ depends_on: ['a'] }) },
+  });
+  const a = await run.puppet('a');
+  await a.trap('TERM');
+  run.signal('SIGTERM');
+  await a.signalled('SIGTERM');
+  // Too late: nothing starts any more.
+  await a.notify();
+  expect((await run.service('b')).state).toBe('pending');
+  await a.exit(0);
+  await run.ends(0);
+  expect(run.hasCalled('b')).toBe(false);
+});
+
+test('SIGTERM while a task runs stops it', async () => {
+  await using run = await up({ services: { a: played({ type: 'task' }), b: played({ depends_on: ['a'] }) } });
+  const a = await run.puppet('a');
+  run.signal('SIGTERM');
+  await a.gone;
+  await run.ends(0);
+  expect(run.hasCalled('b')).toBe(false);
+});
+
+test('a service that is asked to stop is not restarted, whatever its policy', async () => {
+  await using run = await up({
+    services: { a: played({ restart: { policy: 'always', backoff: { initial: '1ms' } } }) },
+  });
+  const a = await run.puppet('a', 1);
+  run.signal('SIGTERM');
+  await a.gone;
+  await run.ends(0);
+  expect(run.hasCalled('a')).toBe(false);
+});
+
+test('what a service leaves behind when it stops is asked, then killed: the code is 137', async () => {
+  await using run = await up({ stop_timeout: '5s', services: { a: played() } });
+  const a = await run.puppet('a');
+  await a.spawn('far', { daemon: true });
+  const far = await run.puppet('far');
+  await far.trap('TERM');
+  run.signal('SIGTERM');
+  await far.signalled('SIGTERM');
+  await run.ends(137);
+  await run.line(/swept 1 process of a: perl \(pid \d+\)/);
+});
+
+test('a service that is stopped by SIGSTOP is killed at its deadline', async () => {
+  await using run = await up({ stop_timeout: '300ms', services: { a: played() } });
+  const a = await run.puppet('a');
+  run.kill(a.pid, 'SIGSTOP');
+  await until('it to be stopped', () => run.find(a.pid)?.state === 'T');
+  run.signal('SIGTERM');
+  await run.ends(137);
+});
+
+test('a service with nothing but a failed start stops at once', async () => {
+  await using run = await up({
+    services: {
+      a: { command: ['no-such-program'], restart: { policy: 'always', backoff: { initial: '1h', max: '1h' } } },
+    },
+  });
+  await run.state('a', 'backoff');
+  run.signal('SIGTERM');
+  await run.ends(0);
+});
+
+test('the state while it stops says so', async () => {
+  await using run = await up({ services: { a: played() } });
+  const a = await run.puppet('a');
+  await a.trap('TERM');
+  run.signal('SIGTERM');
+  await a.signalled('SIGTERM');
+  expect(await run.service('a')).toMatchObject({ state: 'stopping', reason: 'asked to stop', pid: a.pid });
+  expect((await run.status()).phase).toBe('stopping');
+  expect((await run.command('health')).code).toBe(1);
+});

@@ -1,0 +1,191 @@
+// Graphs, selections and differences of plans, as functions over data.
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { difference, FIELD_NAMES } from '../../src/plan/difference.ts';
+import { cycles, dependents, renderCycle, startOrder, type Vertex } from '../../src/plan/graph.ts';
+import type { Plan } from '../../src/plan/plan.ts';
+import { selectServices } from '../../src/plan/selection.ts';
+import { load, messages, planOf } from '../config/rig.ts';
+
+/** `{a: 'bc'}`: a waits for b and c. */
+function graph(edges: Readonly<Record<string, string>>): readonly Vertex[] {
+  return Object.entries(edges).map(([name, on]) => ({ name, edges: [...on].map((target) => ({ on: target })) }));
+}
+const order = (edges: Readonly<Record<string, string>>): string => startOrder({ services: graph(edges) }).join('');
+
+describe('cycles', () => {
+  test('are none in a tree, a diamond and nothing', () => {
+    expect(cycles([])).toEqual([]);
+    expect(cycles(graph({ a: 'bc', b: 'd', c: 'd', d: '' }))).toEqual([]);
+  });
+
+  test('are found once each, beginning with the first service in them', () => {
+    expect(cycles(graph({ x: 'a', c: 'a', a: 'b', b: 'c', d: 'e', e: 'd', f: 'f' }))).toEqual([
+      ['c', 'a', 'b'],
+      ['d', 'e'],
+      ['f'],
+    ]);
+  });
+
+  test('are as short as the first service allows', () => {
+    expect(cycles(graph({ a: 'bd', b: 'c', c: 'a', d: 'a' }))).toEqual([['a', 'd']]);
+  });
+
+  test('ignore edges to nowhere', () => {
+    expect(cycles(graph({ a: 'z' }))).toEqual([]);
+  });
+
+  test('of a hundred thousand services are found without a deep stack', () => {
+    const length = 100_000;
+    const ring = Array.from({ length }, (_, at) => ({ name: `s${at}`, edges: [{ on: `s${(at + 1) % length}` }] }));
+    const start = performance.now();
+    expect(cycles(ring)[0]?.length).toBe(length);
+    expect(performance.now() - start).toBeLessThan(3000);
+  });
+
+  test('are closed walks, and what they leave out can be put into an order', () => {
+    const edges = fc.array(fc.tuple(fc.nat(7), fc.nat(7)), { maxLength: 14 });
+    fc.assert(
+      fc.property(edges, (pairs) => {
+        const services = Array.from({ length: 8 }, (_, at) => ({
+          name: `s${at}`,
+          edges: pairs.filter(([from]) => from === at).map(([, to]) => ({ on: `s${to}` })),
+        }));
+        const found = cycles(services);
+        for (const cycle of found) {
+          cycle.forEach((name, at) => {
+            const next = cycle[(at + 1) % cycle.length];
+            expect(services.find((service) => service.name === name)?.edges.some(({ on }) => on === next)).toBe(true);
+          });
+          expect(new Set(cycle).size).toBe(cycle.length);
+        }
+        const sorted = startOrder({ services });
+        expect([...sorted].sort()).toEqual(services.map(({ name }) => name));
+        const kept = services.flatMap(({ name, edges: own }) => own.map(({ on }) => [name, on] as const));
+        const inOrder = kept.every(([name, on]) => sorted.indexOf(on) < sorted.indexOf(name));
+        expect(inOrder).toBe(found.length === 0);
+      }),
+    );
+  });
+
+  test('in words keep their ends', () => {
+    expect(renderCycle(['a'])).toBe('a -> a');
+    expect(renderCycle([...'abcdefghijkl'])).toBe('a -> b -> c -> d -> … (5 more) -> j -> k -> l -> a');
+  });
+});
+
+describe('the order to start in', () => {
+  test('puts everything behind what it waits for, and else keeps the order of the file', () => {
+    expect(order({ a: 'd', b: '', c: 'b', d: '', e: 'a' })).toBe('dabce');
+    expect(order({})).toBe('');
+  });
+
+  test('cuts a cycle at its first service', () => {
+    expect(order({ a: 'b', b: 'a', c: 'c' })).toBe('bac');
+  });
+
+  test('counts an edge that is there twice once', () => {
+    expect(order({ a: 'bb', b: '' })).toBe('ba');
+    expect(dependents({ services: graph({ a: 'bb', b: '' }) }).get('b')).toEqual(['a']);
+  });
+});
+
+const PLAN = `
+groups: [one, two, three]
+services:
+  db: { command: run, group: one }
+  cache: { command: run, group: one }
+  migrate: { command: run, type: task, depends_on: [db] }
+  api: { command: run, group: two, depends_on: [migrate] }
+  web: { command: run, group: three, depends_on: { api: started } }
+  off: { command: run, enabled: false }
+`;
+const shown = (plan: Plan): readonly string[] =>
+  plan.services.map(
+    ({ name, edges }) => `${name}: ${edges.map(({ on, condition }) => `${on} ${condition}`).join(', ')}`,
+  );
+
+describe('a selection', () => {
+  const plan = planOf(PLAN);
+  const select = (...names: readonly string[]): readonly string[] => {
+    const selected = selectServices(plan, names);
+    return selected.ok ? shown(selected.value) : selected.error.map(({ name, suggestion }) => `${name}? ${suggestion}`);
+  };
+
+  test('brings what it needs, and makes the stages anew', () => {
+    expect(select('api')).toEqual(['db: ', 'migrate: db started', 'api: migrate completed, db ready']);
+    expect(select('web')).toEqual([
+      'db: ',
+      'migrate: db started',
+      'api: migrate completed, db ready',
+      'web: api started, api ready',
+    ]);
+    expect(select('cache')).toEqual(['cache: ']);
+  });
+
+  test('of services of far stages orders them directly', () => {
+    const text =
+      'groups: [a, b, c]\nservices:\n  x: { command: run, group: a }\n  y: { command: run, group: b }\n  z: { command: run, group: c }\n';
+    const selected = selectServices(planOf(text), ['x', 'z']);
+    expect(selected.ok && shown(selected.value)).toEqual(['x: ', 'z: x ready']);
+  });
+
+  test('of an unknown name says which is near', () => {
+    expect(select('wbe', 'db', 'nothing-like-it')).toEqual(['wbe? web', 'nothing-like-it? null']);
+  });
+
+  test('leaves the plan that it came from alone', () => {
+    const before = JSON.stringify(plan);
+    select('web');
+    expect(JSON.stringify(plan)).toBe(before);
+  });
+
+  test('is made while loading, where an unknown name is a diagnostic', () => {
+    expect(planOf(PLAN, { names: ['cache'] }).services.map(({ name }) => name)).toEqual(['cache']);
+    expect(messages(PLAN, { names: ['cahce'] })).toEqual(['there is no service `cahce`']);
+    expect(messages(PLAN, { names: ['off'] })).toEqual([
+      'no service is enabled: there is nothing to run',
+      '`off` is not enabled and will not start',
+    ]);
+    expect(load(PLAN, { names: ['off', 'db'] }).ok).toBe(true);
+  });
+});
+
+describe('a difference', () => {
+  test('of a plan with itself is none', () => {
+    const { added, removed, changed, unchanged } = difference(planOf(PLAN), planOf(PLAN));
+    expect([added, removed, changed]).toEqual([[], [], []]);
+    expect(unchanged.length).toBe(6);
+  });
+
+  test('names what came, what went, and which fields changed', () => {
+    const after = PLAN.replace('  cache:', '  queue:')
+      .replace('db: { command: run', 'db: { command: other, env: { A: b }')
+      .replace('api: started', 'api: ready');
+    expect(difference(planOf(PLAN), planOf(after))).toEqual({
+      added: ['queue'],
+      removed: ['cache'],
+      changed: [
+        { name: 'db', fields: ['argv', 'env'] },
+        { name: 'api', fields: ['edges'] },
+        { name: 'web', fields: ['edges'] },
+      ],
+      unchanged: ['migrate', 'off'],
+    });
+  });
+
+  test('does not see the order of services and of variables', () => {
+    const one = 'services:\n  a: { command: run, env: { A: 1, B: 2 } }\n  b: { command: run }\n';
+    const other = 'services:\n  b: { command: run }\n  a: { command: run, env: { B: 2, A: 1 } }\n';
+    expect(difference(planOf(one), planOf(other)).changed).toEqual([]);
+  });
+
+  test('has a name for every field of a service', () => {
+    const [service] = planOf(PLAN).services;
+    expect(Object.keys(FIELD_NAMES).sort()).toEqual(
+      Object.keys(service ?? {})
+        .filter((key) => key !== 'name')
+        .sort(),
+    );
+  });
+});
