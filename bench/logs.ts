@@ -17,13 +17,13 @@ interface Figures {
   readonly md5: string;
 }
 
-function makeData(): void {
+function makeData(): Promise<number> {
   const line = (n: number) =>
     `INFO 12-01 01:48:42 [launcher.py:100] 127.0.0.1:${n} - "POST /v1/chat/completions HTTP/1.1" 200 OK`.padEnd(159);
   const block = Array.from({ length: 6_250 }, (_, n) => `${line(10_000 + n)}\n`).join('');
   const handle = Bun.file(data).writer();
   for (let n = 0; n < megabytes; n += 1) handle.write(block);
-  handle.end();
+  return handle.end() as Promise<number>;
 }
 
 /** Processor seconds of one process, the children that it has waited for left out. */
@@ -37,39 +37,35 @@ function cpuOf(pid: number): number | null {
   }
 }
 
-/** Runs a pipeline's middle and reads what it prints, to its end or, of one that does not end, `most` bytes. */
-async function measure(cmd: readonly string[], stdin: 'ignore' | Blob, most = Infinity): Promise<Figures> {
+/** A program that does not end by itself has said all when it is silent this long, milliseconds. */
+const SILENCE = 1_500;
+
+/** Runs a pipeline's middle and reads what it prints. */
+async function measure(cmd: readonly string[], stdin: 'ignore' | Blob): Promise<Figures> {
   const hash = createHash('md5');
   const from = performance.now();
-  const child = Bun.spawn({
-    cmd: [...cmd],
-    stdin,
-    stdout: 'pipe',
-    stderr: 'ignore',
-    env: { ...process.env, SVC_SUPER_SOCKET: join(folder, 's') },
-  });
+  const env = { ...process.env, SVC_SUPER_SOCKET: join(folder, 's') };
+  const child = Bun.spawn({ cmd: [...cmd], stdin, stdout: 'pipe', stderr: 'ignore', env });
+  const reader = child.stdout.getReader();
   let cpu = 0;
-  let size = 0;
-  const sample = setInterval(() => {
+  let last = from;
+  for (;;) {
+    const read = await Promise.race([reader.read(), Bun.sleep(SILENCE).then(() => null)]);
+    if (read === null || read.done) break;
+    last = performance.now();
     cpu = cpuOf(child.pid) ?? cpu;
-  }, 10);
-  for await (const chunk of child.stdout) {
-    hash.update(chunk);
-    size += chunk.length;
-    cpu = cpuOf(child.pid) ?? cpu;
-    if (size >= most) break;
+    hash.update(read.value);
   }
   child.kill('SIGKILL');
   await child.exited;
-  clearInterval(sample);
-  return { seconds: (performance.now() - from) / 1_000, cpu, md5: hash.digest('hex') };
+  return { seconds: (last - from) / 1_000, cpu, md5: hash.digest('hex') };
 }
 
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
 async function main(): Promise<void> {
-  makeData();
+  await makeData();
   const config = join(folder, 'services.yaml');
   writeFileSync(config, `services:\n  model: { type: task, command: [cat, ${data}] }\n`);
   const supervisor = join(folder, 'supervisord.conf');
@@ -83,7 +79,7 @@ async function main(): Promise<void> {
     'svc-super': () => measure([binary, 'up', '-f', config], 'ignore'),
   };
   if (Bun.which('supervisord') !== null) {
-    cases.supervisord = () => measure(['supervisord', '-c', supervisor], 'ignore', megabytes * 1_000_000);
+    cases.supervisord = () => measure(['supervisord', '-c', supervisor], 'ignore');
   }
   const all = new Map<string, Figures[]>();
   for (let round = 0; round < 5; round += 1) {

@@ -1,10 +1,12 @@
 // `svc-super init -- CMD`: one command under PID 1. Standard streams are inherited untouched, every signal that the
 // runtime can give is passed on, every orphan reaped, the command's code returned. Nothing of the supervisor is loaded.
 
-import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
+import { realClock } from './ports.ts';
 import { describeExecFailure } from './sys/launch.ts';
-import { becomeSubreaper, peekEndedChild, pidfdWorks, reapChild } from './sys/libc.ts';
+import { becomeSubreaper } from './sys/libc.ts';
+import { Reaper } from './sys/reaper.ts';
+import { signalNumber } from './sys/signals.ts';
 
 /** Not to be caught, the kernel's word about faults of our own, the runtime's, and SIGCHLD, which is for us. */
 const NOT_PASSED = new Set([
@@ -46,10 +48,7 @@ export async function init(
       onExit: (_child, code, signal) => {
         const told = signal as string | number | null;
         if (told === null) ended.resolve(code ?? 0);
-        else
-          ended.resolve(
-            128 + (typeof told === 'number' ? told : ((constants.signals as Record<string, number>)[told] ?? 0)),
-          );
+        else ended.resolve(128 + (typeof told === 'number' ? told : signalNumber(told)));
       },
     });
   } catch (error) {
@@ -66,11 +65,8 @@ export async function init(
       // Not one that the runtime can give.
     }
   }
-  const reap = () => {
-    for (let pid = peekEndedChild(); pid !== 0 && pid !== child.pid; pid = peekEndedChild()) reapChild(pid);
-  };
-  if (pidfdWorks(process.pid, closeSync)) process.on('SIGCHLD', reap);
-  else setInterval(reap, 1_000).unref();
-  reap();
+  const reaper = new Reaper(realClock, () => undefined);
+  reaper.adopt(child.pid);
+  reaper.begin();
   return ended.promise;
 }

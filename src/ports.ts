@@ -9,6 +9,8 @@ export interface Clock {
   wall(): number;
   /** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
   after(ms: number, fn: () => void): () => void;
+  /** Calls `fn` on the next turn of the event loop, after what has happened meanwhile. */
+  soon(fn: () => void): void;
 }
 
 export interface Files {
@@ -21,6 +23,8 @@ export interface Files {
 export interface Random {
   /** A fresh 32-bit seed. */
   seed(): number;
+  /** A name that nobody can guess: 24 hexadecimal digits. */
+  name(): string;
 }
 
 export const realClock: Clock = {
@@ -30,6 +34,7 @@ export const realClock: Clock = {
     const timer = setTimeout(fn, ms);
     return () => clearTimeout(timer);
   },
+  soon: (fn) => void setImmediate(fn),
 };
 
 export const realFiles: Files = {
@@ -40,4 +45,7 @@ export const realFiles: Files = {
   },
 };
 
-export const realRandom: Random = { seed: () => crypto.getRandomValues(new Uint32Array(1))[0] ?? 1 };
+export const realRandom: Random = {
+  seed: () => crypto.getRandomValues(new Uint32Array(1))[0] ?? 1,
+  name: () => Buffer.from(crypto.getRandomValues(new Uint8Array(12))).toString('hex'),
+};

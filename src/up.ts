@@ -65,7 +65,7 @@ export async function up(request: UpRequest): Promise<number> {
   );
   const announce = announcer(plan, logs, sinks.stderr);
   const children = new Children(clock, seed);
-  const notify = new NotifySockets();
+  const notify = new NotifySockets(realRandom);
   let hands: Hands<Run> | undefined;
   const ended = Promise.withResolvers<Effect & { readonly type: 'end' }>();
   const engine = new Engine(plan, seed, {
@@ -117,8 +117,12 @@ export async function up(request: UpRequest): Promise<number> {
   });
   const end = await ended.promise;
   control?.close();
+  const after = (ms: number) => new Promise<void>((resolve) => void clock.after(ms, resolve));
+  const late = clock.now() + LAST_DRAIN;
+  // The last words come after everything that services have said.
+  await Promise.race([logs.ended(), after(LAST_DRAIN)]);
   await sayLastWords(end, announce, logs, oomBefore);
-  await Promise.race([logs.drained(), new Promise((resolve) => clock.after(LAST_DRAIN, () => resolve(null)))]);
+  await Promise.race([logs.drained(), after(Math.max(LAST_DRAIN / 4, late - clock.now()))]);
   return end.code;
 }
 

@@ -11,7 +11,7 @@ const ROOT = join(import.meta.dir, '../src');
 const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
   main: 'everything',
   up: 'everything',
-  init: ['sys'],
+  init: ['sys', 'ports'],
   commands: ['config', 'plan', 'convert', 'control', 'type ports'],
   control: ['core', 'plan'],
   runtime: ['core', 'plan', 'ports'],

@@ -83,9 +83,14 @@ export class Pipeline {
     return (this.#rings.get(service)?.tail(count, 'latest run') ?? []).map(({ text }) => text);
   }
 
+  /** Resolves when every stream has been read to its end. */
+  async ended(): Promise<void> {
+    await Promise.all([...this.#attached].map(({ finished }) => finished));
+  }
+
   /** Resolves when every stream has ended and everything is written. */
   async drained(): Promise<void> {
-    await Promise.all([...this.#attached].map(({ finished }) => finished));
+    await this.ended();
     await Promise.all([this.#sinks.stdout.drained(), this.#sinks.stderr.drained()]);
   }
 

@@ -1,12 +1,12 @@
-// The only spawner, the only reaper, the only kill. Every child of ours is known here from the moment it exists, so the
-// reaper can tell it from an orphan and its exit status is never lost. Runs are watched as sets of processes (pid and
-// start time) that outlive their main process. Decides nothing: when to signal, sweep or kill is told from above.
+// The only spawner and the only kill. Every child of ours is told to the reaper the moment it exists, so that its exit
+// status is never lost. Runs are watched as sets of processes (pid and start time) that outlive their main process.
+// Probes' and stop commands come here too, through tools.ts. Decides nothing: when to signal, sweep or kill is told from above.
 
 import { accessSync, closeSync, constants as modes } from 'node:fs';
-import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import type { Clock } from '../ports.ts';
 import { helperEnvironment } from './boot.ts';
+import { Census } from './census.ts';
 import {
   candidates,
   describeExecFailure,
@@ -15,44 +15,11 @@ import {
   type LaunchFailure,
   type LaunchSpec,
 } from './launch.ts';
-import {
-  getLimit,
-  openPipe,
-  peekEndedChild,
-  pidfdWorks,
-  type RawLimit,
-  RESOURCE,
-  reapChild,
-  setLimit,
-} from './libc.ts';
-import {
-  isGone,
-  membersOf,
-  type Process,
-  type Processes,
-  readMark,
-  readProcess,
-  readProcesses,
-  readRunName,
-  readTitle,
-} from './processes.ts';
-
-/** Numbers of Linux signals by name; real-time ones as SIGRTMIN+n (glibc's SIGRTMIN is 34). */
-export function signalNumber(name: string): number {
-  const realTime = /^SIGRTMIN(?:\+(\d+))?$/.exec(name);
-  if (realTime !== null) return 34 + Number(realTime[1] ?? 0);
-  return (constants.signals as Record<string, number>)[name] ?? 15;
-}
-
-const NAMES = new Map(
-  Object.entries(constants.signals)
-    .map(([name, number]) => [number, name] as const)
-    .reverse(),
-);
-
-export function signalName(number: number): string {
-  return NAMES.get(number) ?? (number >= 34 ? `SIGRTMIN+${number - 34}` : `signal ${number}`);
-}
+import { openPipe } from './libc.ts';
+import { Marking } from './marking.ts';
+import { isGone, type Process, readProcess, readTitle } from './processes.ts';
+import { Reaper } from './reaper.ts';
+import { signalName, signalNumber } from './signals.ts';
 
 export type ChildExit =
   | { readonly kind: 'code'; readonly code: number }
@@ -125,65 +92,39 @@ interface Ending {
 
 const FIRST_LOOK = 2;
 const LAST_LOOK = 100;
-/** With no SIGCHLD to listen to, orphans are looked for this often, milliseconds. */
-const SWEEP_EVERY = 1_000;
-/** Marks are this supervisor's random number and the run's, far from any limit that a person would set. */
-const MARK_SHIFT = 20n;
 
 export class Children {
   readonly #clock: Clock;
   readonly #runs = new Map<number, Run>();
-  /** Children that the runtime itself waits for. */
-  readonly #own = new Set<number>();
-  readonly #self = process.pid;
-  readonly #softFiles: bigint;
-  readonly #files: RawLimit;
-  readonly #locks: RawLimit;
-  readonly #markBase: bigint;
-  #marked = 0;
-  #marksWork = true;
-  #snapshot: Processes | null = null;
-  readonly #marks = new Map<string, { mark?: string | null; runName?: string | null }>();
-  /** Orphans reaped since the start. */
-  reaped = 0;
+  readonly #reaper: Reaper;
+  readonly #census: Census;
+  readonly #marking: Marking;
 
+  /** `seed` makes the marks of this supervisor's children its own: any 32-bit number. */
   constructor(clock: Clock, seed: number) {
     this.#clock = clock;
-    const files = getLimit(RESOURCE.nofile);
-    this.#softFiles = files.soft;
-    // The build keeps the runtime from raising the soft limit unseen; raised here, it can be given back to children.
-    this.#files = { soft: files.hard, hard: files.hard };
-    setLimit(RESOURCE.nofile, this.#files);
-    this.#locks = getLimit(RESOURCE.locks);
-    this.#markBase = (BigInt(seed >>> 0) + 0x1_0000_0000n) << MARK_SHIFT;
+    this.#marking = new Marking(seed);
+    this.#reaper = new Reaper(clock, () => this.#lookAgain());
+    this.#census = new Census(clock, (pid) => this.#reaper.isOwn(pid));
   }
 
-  /** Begins to reap orphans: by SIGCHLD where pidfds work, else by looking (the two would fight, oven-sh/bun#42933). */
   beginReaping(): void {
-    if (pidfdWorks(this.#self, closeSync)) {
-      process.on('SIGCHLD', () => this.#reap());
-      this.#reap();
-      return;
-    }
-    const again = () => {
-      this.#reap();
-      this.#clock.after(SWEEP_EVERY, again);
-    };
-    again();
+    this.#reaper.begin();
+  }
+
+  /** Orphans reaped since the start. */
+  get reaped(): number {
+    return this.#reaper.reaped;
   }
 
   /** Starts a program in its own session. What it is told comes through the listener, at once or later. */
   spawn(request: SpawnRequest, listener: RunListener, starter: Starter = startService): Run | null {
-    if (request.cwd !== null && isPlain(request)) {
-      const failure = describeFolder(request.cwd);
-      if (failure !== null) {
-        listener.failed(failure);
-        return null;
-      }
-    }
-    return isPlain(request)
-      ? this.#spawnPlain(request, listener, starter)
-      : this.#spawnPrepared(request, listener, starter);
+    const fits = this.#marking.fits(Math.max(...request.output.map(Number)));
+    if (!fits || !isPlain(request)) return this.#spawnPrepared(request, listener, starter, fits);
+    const failure = request.cwd === null ? null : describeFolder(request.cwd);
+    if (failure === null) return this.#spawnPlain(request, listener, starter);
+    listener.failed(failure);
+    return null;
   }
 
   #spawnPlain(request: SpawnRequest, listener: RunListener, starter: Starter): Run | null {
@@ -191,7 +132,7 @@ export class Children {
     const { env, cwd, output } = request;
     const stdio = ['ignore' as const, ...output.map((fd) => fd ?? ('ignore' as const))];
     const attempt = (command: readonly string[]) =>
-      this.#start({ command, env, cwd, stdio }, request.runName, listener, starter);
+      this.#start({ command, env, cwd, stdio }, request.runName, listener, starter, true);
     try {
       const run = attempt(request.argv);
       listener.spawned(run.pid);
@@ -213,8 +154,9 @@ export class Children {
     }
   }
 
-  #spawnPrepared(request: SpawnRequest, listener: RunListener, starter: Starter): Run | null {
-    const { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits } = request;
+  #spawnPrepared(request: SpawnRequest, listener: RunListener, starter: Starter, fits: boolean): Run | null {
+    const { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus } = request;
+    const limits = fits ? request.limits : { nofile: this.#marking.files, ...request.limits };
     const spec: LaunchSpec = { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits };
     let status: { readonly read: number; readonly write: number } | undefined;
     try {
@@ -235,7 +177,7 @@ export class Children {
       };
       const stdio = [input, ...request.output.map((fd) => fd ?? ('ignore' as const)), status.write];
       const bare = { command, env: helperEnvironment(), cwd: null, stdio };
-      const run = this.#start(bare, request.runName, relay, starter);
+      const run = this.#start(bare, request.runName, relay, starter, fits);
       closeSync(status.write);
       void readAll(status.read).then((text) => {
         told = true;
@@ -259,46 +201,30 @@ export class Children {
     }
   }
 
-  /** One spawn with the limits that only the child is to have: the soft NOFILE given back, the mark put on. */
-  #start(launch: Omit<Launch, 'onExit'>, runName: string, listener: RunListener, starter: Starter): Run {
-    this.#marked += 1;
-    const mark = this.#markBase + BigInt(this.#marked);
+  /** One spawn, known to the reaper before anything else can happen. `files`: it inherits the limit on open files. */
+  #start(
+    launch: Omit<Launch, 'onExit'>,
+    runName: string,
+    listener: RunListener,
+    starter: Starter,
+    files: boolean,
+  ): Run {
     let run: Run | undefined;
-    this.#limitChild(mark);
-    try {
-      const onExit: Launch['onExit'] = (code, signal) => {
-        if (run !== undefined) this.#onExit(run, code, signal);
-      };
+    const onExit: Launch['onExit'] = (code, signal) => {
+      if (run !== undefined) this.#onExit(run, code, signal);
+    };
+    return this.#marking.around(files, (mark) => {
       const { pid } = starter({ ...launch, onExit });
-      this.#own.add(pid);
+      this.#reaper.adopt(pid);
       const start = readProcess(pid)?.start ?? 0;
-      const known = new Map([[pid, start]]);
-      run = { pid, start, mark: String(mark), runName, listener, known, exited: false, ending: undefined };
+      run = { pid, start, mark, runName, listener, known: new Map([[pid, start]]), exited: false, ending: undefined };
       this.#runs.set(pid, run);
       return run;
-    } finally {
-      this.#unlimitChild();
-    }
-  }
-
-  #limitChild(mark: bigint): void {
-    setLimit(RESOURCE.nofile, { soft: this.#softFiles, hard: this.#files.hard });
-    if (!this.#marksWork) return;
-    try {
-      setLimit(RESOURCE.locks, { soft: mark, hard: this.#locks.hard });
-    } catch {
-      // gVisor lets few limits be set; the environment's mark remains.
-      this.#marksWork = false;
-    }
-  }
-
-  #unlimitChild(): void {
-    setLimit(RESOURCE.nofile, this.#files);
-    if (this.#marksWork) setLimit(RESOURCE.locks, this.#locks);
+    });
   }
 
   #onExit(run: Run, code: number | null, signal: number | string | null): void {
-    this.#disown(run.pid);
+    this.#reaper.release(run.pid);
     run.exited = true;
     const exit: ChildExit =
       signal === null
@@ -308,36 +234,6 @@ export class Children {
           : { kind: 'signal', signal, number: signalNumber(signal) };
     run.listener.exited(exit);
     this.#look(run);
-  }
-
-  #disown(pid: number): void {
-    this.#own.delete(pid);
-    // It may have stood before orphans in the kernel's queue.
-    this.#reap();
-  }
-
-  /**
-   * Takes every ended orphan off the kernel's hands. A child of the runtime's at the head of the queue hides what is
-   * behind it: its exit is about to be noticed, so look again on the next turn.
-   */
-  #reap(): void {
-    for (;;) {
-      const pid = peekEndedChild();
-      if (pid === 0) break;
-      if (this.#own.has(pid)) {
-        setImmediate(() => this.#reapAgain(pid));
-        return;
-      }
-      reapChild(pid);
-      this.reaped += 1;
-      this.#snapshot = null;
-    }
-    for (const run of this.#runs.values()) if (run.ending !== undefined && run.exited) this.#lookSoon(run);
-  }
-
-  #reapAgain(head: number): void {
-    if (peekEndedChild() === head) setImmediate(() => this.#reapAgain(head));
-    else this.#reap();
   }
 
   /** Sends one signal to a run's main process or its group. The set is taken before, so that nobody gets away. */
@@ -371,10 +267,13 @@ export class Children {
     this.#look(run);
   }
 
-  #lookSoon(run: Run): void {
-    if (run.ending === undefined) return;
-    run.ending.cancel();
-    run.ending.cancel = this.#clock.after(0, () => this.#look(run));
+  /** Somebody has been reaped: whoever is being ended may be gone. */
+  #lookAgain(): void {
+    for (const run of this.#runs.values()) {
+      if (run.ending === undefined || !run.exited) continue;
+      run.ending.cancel();
+      run.ending.cancel = this.#clock.after(0, () => this.#look(run));
+    }
   }
 
   /** One look at a run that is being ended: signals who has not been, and ends when nobody is left. */
@@ -385,7 +284,7 @@ export class Children {
     let alive = this.#members(run).filter((process) => !isGone(process));
     // SIGKILL again and again until a pass finds nobody new: a process may have forked meanwhile.
     for (let pass = 0; this.#signalNew(run, ending, alive) && pass < 8; pass += 1) {
-      this.#snapshot = null;
+      this.#census.forget();
       alive = this.#members(run).filter((process) => !isGone(process));
     }
     if (alive.length === 0 && run.exited) {
@@ -415,56 +314,10 @@ export class Children {
 
   /** The run's processes now; each is remembered, so that it is found again when its parents are gone. */
   #members(run: Run): Process[] {
-    const roots = {
-      main: run.pid,
-      mainStart: run.start,
-      mark: this.#marksWork ? run.mark : '',
-      runName: run.runName,
-      known: run.known,
-    };
-    const marks = {
-      mark: (process: Process) => this.#markOf(process),
-      runName: (process: Process) => this.#runNameOf(process),
-    };
-    const members = membersOf(roots, this.#scan(), marks, this.#self);
-    for (const { pid, start } of members) run.known.set(pid, start);
+    const { pid: main, start: mainStart, mark, runName, known } = run;
+    const members = this.#census.membersOf({ main, mainStart, mark, runName, known }, this.#marking.works);
+    for (const { pid, start } of members) known.set(pid, start);
     return members;
-  }
-
-  /** /proc is read once for all runs that are looked at in the same turn of the event loop. */
-  #scan(): Processes {
-    if (this.#snapshot === null) {
-      this.#snapshot = readProcesses();
-      setImmediate(() => {
-        this.#snapshot = null;
-      });
-    }
-    return this.#snapshot;
-  }
-
-  #remembered(process: Process): { mark?: string | null; runName?: string | null } {
-    const key = `${process.pid}:${process.start}`;
-    let found = this.#marks.get(key);
-    if (found === undefined) {
-      if (this.#marks.size > 4_096) this.#marks.clear();
-      found = {};
-      this.#marks.set(key, found);
-    }
-    return found;
-  }
-
-  #markOf(process: Process): string | null {
-    if (!this.#marksWork) return null;
-    const remembered = this.#remembered(process);
-    remembered.mark ??= readMark(process.pid);
-    return remembered.mark;
-  }
-
-  #runNameOf(process: Process): string | null {
-    if (this.#marksWork || this.#own.has(process.pid)) return null;
-    const remembered = this.#remembered(process);
-    remembered.runName ??= readRunName(process.pid);
-    return remembered.runName;
   }
 
   /** The processes of a run for those who only look: live ones, main included. */
@@ -482,7 +335,7 @@ export class Children {
 
   /** Last resort when the supervisor itself dies: SIGKILL to everything that is known, without waiting. */
   killEverything(): void {
-    this.#snapshot = null;
+    this.#census.forget();
     for (const run of this.#runs.values()) for (const { pid } of this.#members(run)) this.#kill(pid, 'SIGKILL');
   }
 }

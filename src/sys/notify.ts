@@ -1,6 +1,7 @@
 // Sockets on which services say READY=1 (sd_notify(3)), one for each run that is asked to. Woken by SIGIO, so nobody
 // polls. Who may speak is decided by the kernel's word on the sender's uid.
 import { closeSync } from 'node:fs';
+import type { Random } from '../ports.ts';
 import { openNotifySocket, receiveDatagram } from './libc.ts';
 
 interface Listening {
@@ -16,14 +17,19 @@ export interface NotifySocket {
 }
 
 export class NotifySockets {
+  readonly #random: Random;
   readonly #open = new Set<Listening>();
   #listening = false;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
 
   /** Throws an ErrnoError where sockets are used up. `uid` is the service's; ours and the superuser's are heard too. */
   open(uid: number, onReady: () => void): NotifySocket {
     if (!this.#listening) process.on('SIGIO', () => this.#receive());
     this.#listening = true;
-    const name = `svc-super-${Buffer.from(crypto.getRandomValues(new Uint8Array(12))).toString('hex')}`;
+    const name = `svc-super-${this.#random.name()}`;
     const listening: Listening = { fd: openNotifySocket(name), uid, onReady };
     this.#open.add(listening);
     return {

@@ -176,3 +176,18 @@ test('the port of the run before, held by a process of it that had got away, is 
   expect(holder.isGone).toBe(true);
   expect(await next.listen(port)).toBe(port);
 });
+
+test('a port that is taken before anything has started is said at once, and nothing is started', async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const port = address !== null && typeof address === 'object' ? address.port : 0;
+  try {
+    await using run = await up({ services: { first: played(), vllm: played({ port, depends_on: ['first'] }) } });
+    await run.ends(1);
+    await run.line(new RegExp(`port ${port} of vllm is taken by .*; nothing was started`));
+    expect(run.hasCalled('first')).toBe(false);
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
+});

@@ -1,0 +1,78 @@
+// Which processes belong to a run, from readings of /proc that are shared by all who ask in the same turn of the event
+// loop. Remembers what a process was marked with, since that never changes. Signals nobody.
+import type { Clock } from '../ports.ts';
+import {
+  membersOf,
+  type Process,
+  type Processes,
+  type Roots,
+  readMark,
+  readProcesses,
+  readRunName,
+} from './processes.ts';
+
+interface Remembered {
+  mark?: string | null;
+  runName?: string | null;
+}
+
+/** As many processes are remembered before all are forgotten. */
+const MOST = 4_096;
+
+export class Census {
+  readonly #clock: Clock;
+  readonly #isOurChild: (pid: number) => boolean;
+  readonly #remembered = new Map<string, Remembered>();
+  #snapshot: Processes | null = null;
+
+  /** `isOurChild`: whether a pid is one that was spawned here, which needs no reading to be known. */
+  constructor(clock: Clock, isOurChild: (pid: number) => boolean) {
+    this.#clock = clock;
+    this.#isOurChild = isOurChild;
+  }
+
+  /** The processes of a run, zombies included. `byMark`: whether marks could be put on at all. */
+  membersOf(roots: Roots, byMark: boolean): Process[] {
+    const marks = {
+      mark: (process: Process) => (byMark ? this.#markOf(process) : null),
+      runName: (process: Process) => (byMark || this.#isOurChild(process.pid) ? null : this.#runNameOf(process)),
+    };
+    return membersOf(roots, this.#read(), marks, process.pid);
+  }
+
+  /** What is known may be out of date: read again when next asked. */
+  forget(): void {
+    this.#snapshot = null;
+  }
+
+  #read(): Processes {
+    if (this.#snapshot === null) {
+      this.#snapshot = readProcesses();
+      this.#clock.soon(() => this.forget());
+    }
+    return this.#snapshot;
+  }
+
+  #memoryOf({ pid, start }: Process): Remembered {
+    const key = `${pid}:${start}`;
+    let found = this.#remembered.get(key);
+    if (found === undefined) {
+      if (this.#remembered.size >= MOST) this.#remembered.clear();
+      found = {};
+      this.#remembered.set(key, found);
+    }
+    return found;
+  }
+
+  #markOf(process: Process): string | null {
+    const memory = this.#memoryOf(process);
+    memory.mark ??= readMark(process.pid);
+    return memory.mark;
+  }
+
+  #runNameOf(process: Process): string | null {
+    const memory = this.#memoryOf(process);
+    memory.runName ??= readRunName(process.pid);
+    return memory.runName;
+  }
+}

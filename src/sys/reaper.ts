@@ -1,0 +1,72 @@
+// The only reaper. Takes every ended orphan off the kernel's hands and leaves the children that the runtime itself waits
+// for: `waitpid(-1)` would steal their exits, so it peeks, and each of them has to be known here from its spawn on.
+import { closeSync } from 'node:fs';
+import type { Clock } from '../ports.ts';
+import { peekEndedChild, pidfdWorks, reapChild } from './libc.ts';
+
+/** With no SIGCHLD to listen to, orphans are looked for this often, milliseconds. */
+const LOOK_EVERY = 1_000;
+
+export class Reaper {
+  readonly #clock: Clock;
+  readonly #own = new Set<number>();
+  readonly #onReaped: () => void;
+  /** Orphans reaped since the start. */
+  reaped = 0;
+
+  /** `onReaped` is called after each round that may have taken somebody. */
+  constructor(clock: Clock, onReaped: () => void) {
+    this.#clock = clock;
+    this.#onReaped = onReaped;
+  }
+
+  /** By SIGCHLD where pidfds work, else by looking: the runtime's own listener and ours would fight (oven-sh/bun#42933). */
+  begin(): void {
+    if (pidfdWorks(process.pid, closeSync)) {
+      process.on('SIGCHLD', () => this.reap());
+      this.reap();
+      return;
+    }
+    const again = () => {
+      this.reap();
+      this.#clock.after(LOOK_EVERY, again);
+    };
+    again();
+  }
+
+  isOwn(pid: number): boolean {
+    return this.#own.has(pid);
+  }
+
+  /** A child that the runtime waits for. */
+  adopt(pid: number): void {
+    this.#own.add(pid);
+  }
+
+  /** The runtime has seen its end. It may have stood before orphans in the kernel's queue. */
+  release(pid: number): void {
+    this.#own.delete(pid);
+    this.reap();
+  }
+
+  /**
+   * One round. A child of the runtime's at the head of the kernel's queue hides what is behind it: its exit is about to
+   * be noticed, so look again on the next turn.
+   */
+  reap(): void {
+    for (let pid = peekEndedChild(); pid !== 0; pid = peekEndedChild()) {
+      if (this.#own.has(pid)) {
+        this.#clock.soon(() => this.#reapBehind(pid));
+        return;
+      }
+      reapChild(pid);
+      this.reaped += 1;
+    }
+    this.#onReaped();
+  }
+
+  #reapBehind(head: number): void {
+    if (peekEndedChild() === head) this.#clock.soon(() => this.#reapBehind(head));
+    else this.reap();
+  }
+}

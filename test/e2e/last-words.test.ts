@@ -1,0 +1,60 @@
+// What the post-mortem says besides (SPEC section 4): the same in /dev/termination-log where that exists, and a verdict on
+// memory where the cgroup gives one. Both are files that a mount namespace can make up.
+import { expect, test } from 'bun:test';
+import { isRoot, played, up, useRig } from '../helpers/rig.ts';
+
+useRig();
+
+/** A /dev of its own, with a termination log that is also `log` in the run's folder. */
+const OWN_DEV = `
+mkdir dev && mount -t tmpfs none dev
+for node in null zero urandom; do : > dev/$node; mount --bind /dev/$node dev/$node; done
+ln -s /proc/self/fd dev/fd; ln -s /proc/self/fd/1 dev/stdout; ln -s /proc/self/fd/2 dev/stderr
+: > dev/termination-log; mount --bind log dev/termination-log
+mount --rbind dev /dev`;
+
+test.skipIf(!isRoot)('the post-mortem is written to /dev/termination-log too', async () => {
+  await using run = await up(
+    { services: { vllm: played() } },
+    { files: { log: '' }, before: OWN_DEV, leaves: ['dev'] },
+  );
+  const vllm = await run.puppet('vllm');
+  await vllm.print('no kernel image is available');
+  await vllm.exit(3);
+  await run.ends(3);
+  const log = await Bun.file(`${run.folder}/log`).text();
+  expect(log).toMatch(/^vllm exited with code 3 after [\d.]+ m?s; the container ends with code 3\n/);
+  expect(log).toContain('last line of vllm:\n  no kernel image is available\n');
+});
+
+test.skipIf(!isRoot)('a stop that was asked for writes nothing there', async () => {
+  await using run = await up({ services: { a: played() } }, { files: { log: '' }, before: OWN_DEV, leaves: ['dev'] });
+  await run.puppet('a');
+  run.signal('SIGTERM');
+  await run.ends(0);
+  expect(await Bun.file(`${run.folder}/log`).text()).toBe('');
+});
+
+for (const [version, file] of [
+  ['2', 'memory.events'],
+  ['1', 'memory/memory.oom_control'],
+] as const) {
+  const path = `/sys/fs/cgroup/${file}`;
+  const before = `mount -t tmpfs none /sys/fs/cgroup; mkdir -p ${path.replace(/\/[^/]*$/, '')}; printf 'oom 3\\noom_kill 3\\n' > ${path}`;
+
+  test.skipIf(!isRoot)(`a kill for want of memory is told by cgroup version ${version}, and said`, async () => {
+    await using run = await up({ services: { vllm: played() } }, { before });
+    const vllm = await run.puppet('vllm');
+    await vllm.reopen(path, 'oom 4\noom_kill 4\n');
+    await vllm.die(9);
+    await run.ends(137);
+    await run.line(/out of memory: the kernel killed a process of this container/);
+  });
+
+  test.skipIf(!isRoot)(`kills from before its time do not count, cgroup version ${version}`, async () => {
+    await using run = await up({ services: { vllm: played() } }, { before });
+    await (await run.puppet('vllm')).die(9);
+    await run.ends(137);
+    expect(run.lines.filter((text) => text.includes('out of memory'))).toEqual([]);
+  });
+}
