@@ -112,7 +112,7 @@ function readSummary(lines: readonly string[]): Counts | null {
 function readTests({ code, output }: Run): Omit<Outcome, 'part' | 'seconds'> {
   const lines = output.split('\n');
   const failures = readFailures(lines);
-  const skips = lines.filter((line) => /^\((?:skip|todo)\) |^SKIPPED /.test(line));
+  const skips = [...new Set(lines.filter((line) => /^\((?:skip|todo)\) |^SKIPPED /.test(line)))];
   const summary = readSummary(lines);
   if (summary === null) {
     const words = `bun test came to no end of its own (exit code ${code})`;

@@ -2,11 +2,11 @@
 // the supervisor. Each returns its exit code; nothing here ends the process or touches a file but through the context.
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { render, renderDiagnostics, toJson } from './config/diagnostic.ts';
+import { type Failure, type Result, render, renderDiagnostics, toJson } from './config/diagnostic.ts';
 import { socketPlaces } from './control/address.ts';
 import type { StatusBody } from './control/api.ts';
 import type { Asked } from './control/client.ts';
-import { type LoadInput, loadPlan } from './plan/expand.ts';
+import { type LoadInput, loadPlan, type Planned } from './plan/expand.ts';
 
 /** Exit codes of the command line itself (SPEC section 4, sysexits.h). */
 export const EXIT = { ok: 0, unhealthy: 1, notReady: 3, usage: 64, noSupervisor: 69, bug: 70, config: 78 } as const;
@@ -81,9 +81,16 @@ export const COMMANDS = {
   },
   check: {
     summary: 'find every mistake in the configuration without starting anything',
-    usage: 'svc-super check [-f FILE] [--json]',
-    example: 'RUN svc-super check   # in a Dockerfile',
-    flags: { file: FILE, json: JSON_FLAG },
+    usage: 'svc-super check [-f FILE] [--build] [--json]',
+    example: 'RUN svc-super check --build   # in a Dockerfile',
+    flags: {
+      file: FILE,
+      build: {
+        type: 'boolean',
+        summary: 'while the image is built: variables, env files and secrets that come at run time are only warned of',
+      },
+      json: JSON_FLAG,
+    },
     run: checkFile,
   },
   schema: {
@@ -142,7 +149,19 @@ export async function runCommand(argv: readonly string[], context: Context): Pro
   if (first === '-V' || first === '--version') return COMMANDS.version.run(context);
   const named = commandOf(first);
   const command: Command = named ?? COMMANDS.up;
-  const args = named === undefined ? (argv.length === 0 ? [] : argv) : rest;
+  const args = named === undefined ? argv : rest;
+  if (
+    named === undefined &&
+    !first.startsWith('-') &&
+    findFile(context, undefined, 'quietly') === null &&
+    !args.some(isFileFlag)
+  ) {
+    const known = Object.keys(COMMANDS).join(', ');
+    context.err(
+      `svc-super: there is no command ${first}, and no configuration that could name a service so; commands are ${known}\n`,
+    );
+    return EXIT.usage;
+  }
   // What stands behind `init`, with or without `--`, belongs to the command that it runs.
   if (named === COMMANDS.init)
     return command.run(context, { values: {}, positionals: args[0] === '--' ? args.slice(1) : args });
@@ -161,7 +180,7 @@ export async function runCommand(argv: readonly string[], context: Context): Pro
     return await command.run(context, { values: values as Given['values'], positionals });
   } catch (error) {
     if (!(error instanceof TypeError) || !('code' in error)) throw error;
-    context.err(`svc-super: ${error.message}\nusage: ${command.usage}\n`);
+    context.err(`svc-super: ${error.message.split('. ', 1)[0]}\nusage: ${command.usage}\n`);
     return EXIT.usage;
   }
 }
@@ -196,23 +215,44 @@ function renderCommandHelp({ summary, usage, flags, example }: Command): string 
 
 const PLACES = ['./services.yaml', '/etc/svc-super/services.yaml', '/services.yaml'];
 
-/** The configuration that is meant; says where it looked when there is none. */
-function findFile(context: Context, given: string | boolean | undefined): string | null {
+const isFileFlag = (argument: string): boolean => argument.startsWith('-f') || argument.startsWith('--file');
+
+/** The configuration that is meant; says where it looked when there is none, unless asked to be quiet. */
+function findFile(context: Context, given: string | boolean | undefined, how?: 'quietly'): string | null {
   if (typeof given === 'string') return resolve(context.cwd, given);
   const named = context.environment.SVC_SUPER_CONFIG;
   if (named !== undefined && named !== '') return resolve(context.cwd, named);
   const found = PLACES.find((path) => context.files.stat(path) !== null);
   if (found !== undefined) return resolve(context.cwd, found);
+  if (how === 'quietly') return null;
   context.err(
     `svc-super: there is no configuration: looked for ${PLACES.join(', ')}; name one with -f FILE or SVC_SUPER_CONFIG\n`,
   );
   return null;
 }
 
+/** What an image lacks while it is built and has when it runs. */
+const ABSENT: ReadonlySet<string> = new Set(['unset-variable', 'file-missing', 'file-unreadable']);
+
+type Checked = Result<Pick<Planned, 'warnings' | 'sources'>, Failure>;
+
+/** Turns errors about what is not there yet into warnings; a failure of nothing else is none. */
+function forgiveAbsence(loaded: Checked): Checked {
+  if (loaded.ok) return loaded;
+  const diagnostics = loaded.error.diagnostics.map((diagnostic) =>
+    ABSENT.has(diagnostic.code) ? { ...diagnostic, severity: 'warning' as const } : diagnostic,
+  );
+  const { sources } = loaded.error;
+  return diagnostics.every(({ severity }) => severity === 'warning')
+    ? { ok: true, value: { warnings: diagnostics, sources } }
+    : { ok: false, error: { diagnostics, sources } };
+}
+
 function checkFile(context: Context, { values }: Given): number {
   const path = findFile(context, values.file);
   if (path === null) return EXIT.config;
-  const loaded = loadPlan({ path, files: context.files, environment: context.environment });
+  const result = loadPlan({ path, files: context.files, environment: context.environment });
+  const loaded = values.build === true && context.files.stat(path) !== null ? forgiveAbsence(result) : result;
   if (values.json === true) {
     const diagnostics = loaded.ok ? loaded.value.warnings : loaded.error.diagnostics;
     context.out(`${JSON.stringify({ ok: loaded.ok, file: path, diagnostics: diagnostics.map(toJson) }, null, 2)}\n`);
@@ -223,11 +263,17 @@ function checkFile(context: Context, { values }: Given): number {
     return EXIT.config;
   }
   context.err(render(loaded.value.warnings, loaded.value.sources));
-  const { services } = loaded.value.plan;
+  const count = loaded.value.warnings.length;
+  context.out(
+    `${path}: ok${result.ok ? countServices(result.value) : ''}${count === 0 ? '' : `; ${count} ${count === 1 ? 'warning' : 'warnings'}`}\n`,
+  );
+  return EXIT.ok;
+}
+
+function countServices({ plan: { services } }: Planned): string {
   const enabled = services.filter((service) => service.enabled).length;
   const rest = enabled === services.length ? '' : `, ${services.length - enabled} not enabled`;
-  context.out(`${path}: ok, ${enabled} ${enabled === 1 ? 'service' : 'services'}${rest}\n`);
-  return EXIT.ok;
+  return `, ${enabled} ${enabled === 1 ? 'service' : 'services'}${rest}`;
 }
 
 /** The client is loaded here and not above: what it needs would delay the first spawn of `up`. */

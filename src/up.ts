@@ -2,7 +2,7 @@
 // its end. Wires and nothing else; part of the root, with main.ts.
 import { existsSync, writeFileSync } from 'node:fs';
 import pino from 'pino';
-import { type Diagnostic, renderDiagnostics } from './config/diagnostic.ts';
+import { type Diagnostic, type Failure, renderDiagnostics } from './config/diagnostic.ts';
 import { printable } from './config/excerpt.ts';
 import type { Effect } from './core/event.ts';
 import { takeSnapshot } from './core/snapshot.ts';
@@ -46,7 +46,7 @@ export async function up(request: UpRequest): Promise<number> {
     names: request.names,
   });
   if (!loaded.ok) {
-    request.err(renderDiagnostics(loaded.error));
+    request.err(renderRefusal(loaded.error, request.file));
     return CONFIG_WRONG;
   }
   const { plan } = loaded.value;
@@ -131,6 +131,17 @@ function doubt({ file, range, message, suggestion }: Diagnostic): Announcement {
   const advice = suggestion === undefined ? '' : ` (${suggestion})`;
   const text = printable(`${file}:${range.line}:${range.column}: ${message}${advice}`);
   return { level: 'warn', service: null, event: 'doubtful', text };
+}
+
+/** A name on the command line that nothing bears is no mistake of the file's, and no place in it is shown. */
+function renderRefusal(failure: Failure, file: string): string {
+  const { diagnostics } = failure;
+  if (diagnostics.some(({ code }) => code !== 'unknown-service')) return renderDiagnostics(failure);
+  const lines = diagnostics.map(
+    ({ message, suggestion }) =>
+      `svc-super: ${message} in ${file}${suggestion === undefined ? '' : `; ${suggestion}`}\n`,
+  );
+  return `${lines.join('')}svc-super: nor is it a command; svc-super help lists them\n`;
 }
 
 /**

@@ -113,7 +113,7 @@ export function parseTree(text: string, reading: Reading): Node | null {
   }
   const [document, second] = documents;
   const errors = documents.flatMap((one) => [...one.errors, ...one.warnings]);
-  for (const error of errors.slice(0, MAX_SYNTAX_ERRORS)) reportSyntax(error, text, reading);
+  for (const error of tellingErrors(errors, text).slice(0, MAX_SYNTAX_ERRORS)) reportSyntax(error, text, reading);
   if (second !== undefined && (second.contents !== null || documents.length > 2)) {
     const at = second.range[0];
     const message = 'the file holds more than one document: everything must be in one';
@@ -141,6 +141,20 @@ const ADVICE: Readonly<Partial<Record<Yaml.ErrorCode, string>>> = {
   MULTILINE_IMPLICIT_KEY: 'is a `:` missing behind the key?',
   BAD_DQ_ESCAPE: 'in double quotes a backslash is written `\\\\`; single quotes take it as it is',
 };
+
+/**
+ * Of the parser's errors those that tell something: one a line, and none of what follows once it has lost its way, when
+ * every further token is `unexpected`.
+ */
+function tellingErrors(errors: readonly Yaml.YAMLError[], text: string): readonly Yaml.YAMLError[] {
+  const lost = errors.findIndex(({ message }) => message.includes('token in YAML stream'));
+  const telling = lost < 0 ? errors : errors.slice(0, Math.max(1, lost));
+  const lines = new Set<number>();
+  return telling.filter(({ pos: [start] }) => {
+    const lineStart = text.lastIndexOf('\n', start - 1);
+    return !lines.has(lineStart) && lines.add(lineStart);
+  });
+}
 
 function reportSyntax(error: Yaml.YAMLError, text: string, reading: Reading): void {
   const [start, end] = error.pos;

@@ -119,7 +119,7 @@ export class Children {
 
   /** Starts a program in its own session. What it is told comes through the listener, at once or later. */
   spawn(request: SpawnRequest, listener: RunListener, starter: Starter = startService): Run | null {
-    const fits = this.#marking.fits(Math.max(...request.output.map(Number)));
+    const fits = this.#marking.fits(Math.max(0, ...request.output.map(Number)));
     if (!fits || !isPlain(request)) return this.#spawnPrepared(request, listener, starter, fits);
     const failure = request.cwd === null ? null : describeFolder(request.cwd);
     if (failure === null) return this.#spawnPlain(request, listener, starter);

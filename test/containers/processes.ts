@@ -6,14 +6,24 @@ import { join } from 'node:path';
 import { Container, stillAlive } from '../helpers/container.ts';
 import { until } from '../helpers/container-tools.ts';
 
-/** A main process, a child in another session that ignores SIGTERM, and a daemon under another name without environment. */
+/**
+ * A main process and two daemons in sessions of their own: one under another name, deaf to SIGTERM, one without any
+ * environment. Each tells its birth through a pipe.
+ */
 const FAMILY = `exec perl -e '
-  $| = 1;
-  sub away { my $work = shift; return if fork; POSIX::setsid(); if (!fork) { $work->(); exit } exit }
   use POSIX ();
-  away(sub { $SIG{TERM} = "IGNORE"; $0 = "deaf-daemon"; sleep 600 });
-  away(sub { %ENV = (); exec "env", "-i", "sleep", "601" });
-  print "family of $$ is complete, run $ENV{SVC_RUN}\\n" if select(undef, undef, undef, 0.2) == 0;
+  $| = 1;
+  pipe BIRTHS, TELL;
+  sub beget {
+    my $work = shift;
+    return sysread BIRTHS, my $birth, 1 if fork;
+    POSIX::setsid();
+    exit if fork;
+    $work->();
+  }
+  beget(sub { $SIG{TERM} = "IGNORE"; $0 = "deaf-daemon"; syswrite TELL, "x"; sleep 600; exit });
+  beget(sub { syswrite TELL, "x"; exec "env", "-i", "sleep", "601" });
+  print "family of $$ is complete, run $ENV{SVC_RUN}\\n";
   sleep 602;
 '`;
 const family = (rest: string) =>
@@ -114,7 +124,6 @@ export function processes(): void {
     for (const rule of profile.syscalls) rule.names = rule.names.filter((name: string) => name !== 'pidfd_open');
     profile.syscalls.push({ names: ['pidfd_open'], action: 'SCMP_ACT_ERRNO', errnoRet: 1, args: [] });
     const services = `services:\n  father: { command: '(setsid sleep 0.1 &) ; echo up; trap "exit 0" TERM; while :; do sleep 0.05; done' }\n`;
-    // The profile has to outlive the start, and the container's own folder is there before it.
     const file = join(process.env.TMPDIR ?? '/tmp', `svc-super-seccomp-${process.pid}.json`);
     writeFileSync(file, JSON.stringify(profile));
     const flags = ['--security-opt', `seccomp=${file}`];

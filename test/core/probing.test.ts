@@ -33,6 +33,12 @@ describe('while starting', () => {
     expect(sim.until(80).attempts('a')).toEqual([70]);
   });
 
+  test('no attempt is made before that, however long it takes', () => {
+    const sim = simulate(one([probe()]), { a: { spawnTakes: seconds(40) } });
+    expect(sim.until(seconds(41)).attempts('a')).toEqual([seconds(40)]);
+    expect(sim.said('still-starting')).toEqual(['still starting after 10.0 s', 'still starting after 30.0 s']);
+  });
+
   test('attempts follow each other after 20 ms at first, then ever slower, up to one a second', () => {
     const sim = simulate(one([probe()]), { a: { probe: () => ({ ok: false, after: 0 }) } });
     const attempts = sim.until(seconds(300)).attempts('a');
@@ -52,6 +58,13 @@ describe('while starting', () => {
     const sim = simulate(one([probe({ timeout: 250 })]), { a: { probe: () => null } });
     expect(sim.until(600).attempts('a')).toEqual([0, 270, 540]);
     expect(sim.service('a').state).toMatchObject({ probing: { detail: 'no answer within 250 ms' } });
+  });
+
+  test('an attempt is given its whole timeout, whatever else falls due meanwhile', () => {
+    const slow = ({ age }: Asked) => ({ ok: age > seconds(9), after: age > seconds(9) ? 1_500 : 400 });
+    const sim = simulate(one([probe({ timeout: 2_000 })]), { a: { probe: slow } });
+    expect(sim.until(seconds(12)).said('still-starting')).toHaveLength(1);
+    expect(sim.said('ready')).toEqual(['ready after 10.8 s']);
   });
 
   test('the answer to an attempt that was given up changes nothing, even when it is a success', () => {
@@ -277,13 +290,12 @@ describe('after ready', () => {
     expect(sick.until(2_300).state('a')).toBe('failed');
   });
 
-  test('of two that are due, the one that has been due longer goes first', () => {
-    const live = [probe({ interval: 1_000 }), probe({ interval: 700 })];
+  test('of several that are due, the one that has been due longest goes first', () => {
+    const live = [probe({ interval: 1_000 }), probe({ interval: 900 }), probe({ interval: 700 })];
     const slow = ({ attempt }: Asked) => ({ ok: true, after: attempt === 1 ? 800 : 1 });
-    const sim = simulate(one([], { live }), { a: { probe: slow } });
-    sim.until(2_300);
-    expect(asked(sim)).toBe('l1 l0 l1');
-    expect(sim.attempts('a').map((at) => Math.round(at))).toEqual([700, 1_500, 2_200]);
+    const sim = simulate(one([], { live }), { a: { probe: slow } }).until(1_600);
+    expect(asked(sim)).toBe('l2 l1 l0');
+    expect(sim.attempts('a')).toEqual([700, 1_500, 1_501]);
   });
 });
 
@@ -357,6 +369,13 @@ describe('start_stall', () => {
     const moving = ({ age }: Asked) => ({ ok: false, detail: `loaded ${Math.floor(age / 900)}`, after: 0 });
     const sim = simulate(one([probe()], stalling), { a: { probe: moving } });
     expect(sim.until(seconds(20)).state('a')).toBe('starting');
+  });
+
+  test('a failure that turns into a success is progress, though it be told in the same words', () => {
+    const turning = ({ index, age }: Asked) => ({ ok: index === 0 && age > 600, detail: 'port 80', after: 0 });
+    const sim = simulate(one([probe(), probe()], stalling), { a: { probe: turning } });
+    expect(sim.until(1_500).state('a')).toBe('starting');
+    expect(sim.until(1_700).state('a')).toBe('failed');
   });
 
   test('two probes that each give the same answer for ever are no progress, though their answers differ', () => {

@@ -144,6 +144,17 @@ describe('a run', () => {
     expect(sim.said('swept')).toEqual(['swept 2 processes of a: other-102 (pid 102), other-103 (pid 103)']);
   });
 
+  test('is not over before its main process is, and ends only once', () => {
+    const sim = simulate(alone({}), { a: { stopTakes: null, others: [null] } })
+      .until(100)
+      .stop();
+    sim.tell('a', { type: 'emptied', swept: [] });
+    expect(sim.state('a')).toBe('stopping');
+    sim.tell('a', { type: 'exited', exit: withCode(3) }).tell('a', { type: 'exited', exit: withCode(4) });
+    expect(sim.deeds('a').filter((deed) => deed.endsWith('sweep'))).toHaveLength(1);
+    expect(sim.service('a').state).toMatchObject({ exit: { code: 3 } });
+  });
+
   test('that leaves nothing behind is over at once, and nothing is said of it', () => {
     const sim = simulate(alone({ restart: restart('always', { initial: 100 }) }), { a: ends(1_000) });
     expect(sim.until(1_002).state('a')).toBe('backoff');

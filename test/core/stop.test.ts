@@ -1,7 +1,7 @@
-// The shutdown: who is told to stop when, how the one stop_timeout is shared, what is killed and when, second signals, and
-// signals that are passed on. Virtual time; nothing here waits.
+// The shutdown: who is told to stop when and how, how the one stop_timeout is shared, what is killed and when, and what a
+// second signal does. Virtual time; nothing here waits.
 import { describe, expect, test } from 'bun:test';
-import { bySignal, on, plan, probe, restart, seconds, service, task, withCode } from '../helpers/plans.ts';
+import { on, plan, probe, restart, seconds, service, task, withCode } from '../helpers/plans.ts';
 import { type Behaviour, readyFrom, simulate } from '../helpers/simulator.ts';
 
 const obstinate: Behaviour = { stopTakes: null };
@@ -256,6 +256,13 @@ describe('one stop_timeout for all', () => {
     expect(stopsOf(sim.untilEnd(), 'a')).toEqual(['1000 signal SIGTERM main', '61000 kill']);
   });
 
+  test('is for what a service leaves behind too', () => {
+    const sim = simulate(plan([service('a')]), { a: { stopTakes: 8_500, others: [null] } })
+      .until(1_000)
+      .stop();
+    expect(sim.untilEnd().deeds('a')).toEqual(['0 spawn', '1000 signal SIGTERM main', '9500 sweep', '10000 kill']);
+  });
+
   test('of nothing means: killed at once', () => {
     const sim = simulate(plan([service('a')], { stopTimeout: 0 }), { a: { stopTakes: 100 } })
       .until(1_000)
@@ -372,6 +379,12 @@ describe('a second signal', () => {
     expect(sim.said('killing')).toEqual(['SIGINT received again: killing what is left']);
   });
 
+  test('kills them all in one go: nobody is asked to stop any more, whatever the order in the file', () => {
+    const services = [service('web', { edges: [on('db')] }), service('db')];
+    const sim = simulate(plan(services), { web: obstinate }).until(1_000).stop().until(3_000).stop().untilEnd();
+    expect([stopsOf(sim, 'web').at(-1), ...stopsOf(sim, 'db')]).toEqual(['3000 kill', '3000 kill']);
+  });
+
   test('that comes within 500 ms is the same request', () => {
     const sim = simulate(plan([service('a')]), { a: { stopTakes: 900 } })
       .until(1_000)
@@ -412,6 +425,10 @@ describe('a second signal', () => {
       .stop();
     sim.until(3_000).stop().until(3_100).stop().untilEnd();
     expect(stopsOf(sim, 'a')).toEqual(['1000 signal SIGTERM main', '3000 kill']);
+    const immortal = simulate(plan([service('a')]), { a: { ...obstinate, killTakes: null } })
+      .until(1_000)
+      .stop();
+    expect(immortal.until(3_000).stop().until(3_400).stop().untilEnd().endedAt).toBe(3_500);
   });
 
   test('reaches one whose program is only just being executed', () => {
@@ -431,61 +448,5 @@ describe('a second signal', () => {
     sim.until(1_000).stop().until(2_000).stop();
     expect(sim.untilEnd().code).toBe(3);
     expect(sim.endedAt).toBeLessThanOrEqual(2_001);
-  });
-});
-
-describe('forward', () => {
-  const forwarding = plan([
-    service('nginx', { forward: { SIGHUP: 'SIGHUP', SIGUSR1: 'SIGQUIT' } }),
-    service('other', { forward: { SIGUSR2: 'SIGUSR2' } }),
-    service('plain'),
-  ]);
-
-  test('passes a signal on to the main process of those that name it, and to no others', () => {
-    const sim = simulate(forwarding).until(100).signal('SIGHUP');
-    expect(['nginx', 'other', 'plain'].map((name) => stopsOf(sim, name))).toEqual([['100 signal SIGHUP main'], [], []]);
-    expect(sim.states()).toEqual({ nginx: 'ready', other: 'ready', plain: 'ready' });
-  });
-
-  test('may send another signal instead', () => {
-    expect(stopsOf(simulate(forwarding).until(100).signal('SIGUSR1'), 'nginx')).toEqual(['100 signal SIGQUIT main']);
-  });
-
-  test('does nothing with a signal that nobody names', () => {
-    const sim = simulate(forwarding).until(100);
-    const before = sim.world;
-    expect(sim.signal('SIGWINCH').world).toEqual(before);
-    expect(sim.said('signal')).toEqual([]);
-  });
-
-  test('says of a SIGHUP that nobody names that it cannot reload', () => {
-    const sim = simulate(plan([service('a')]))
-      .until(100)
-      .signal('SIGHUP');
-    expect(sim.said('signal')).toHaveLength(1);
-    expect(sim.state('a')).toBe('ready');
-  });
-
-  test('passes nothing on to a service whose main process is not there', () => {
-    const services = [
-      service('coming', { forward: { SIGHUP: 'SIGHUP' } }),
-      service('gone', { forward: { SIGHUP: 'SIGHUP' } }),
-      service('waiting', { forward: { SIGHUP: 'SIGHUP' }, edges: [on('coming', 'completed')] }),
-    ];
-    const sim = simulate(plan(services), {
-      coming: { spawnTakes: 500 },
-      gone: { ends: { after: 50, exit: bySignal('SIGSEGV') }, others: [1_000] },
-    });
-    sim.until(100).signal('SIGHUP');
-    expect(['coming', 'gone', 'waiting'].flatMap((name) => stopsOf(sim, name))).toEqual([]);
-  });
-
-  test('goes on during a shutdown', () => {
-    const sim = simulate(forwarding, { nginx: { stopTakes: 500 } })
-      .until(100)
-      .stop()
-      .until(200)
-      .signal('SIGHUP');
-    expect(stopsOf(sim, 'nginx')).toEqual(['100 signal SIGTERM main', '200 signal SIGHUP main']);
   });
 });

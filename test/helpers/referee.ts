@@ -66,6 +66,8 @@ interface Shutdown {
   readonly since: Millis;
   /** What the container's code must be; null: asked, so 0 or 137. */
   readonly code: number | null;
+  /** All that is left is killed by then, and over by `limit`. */
+  readonly killBy: Millis;
   limit: Millis;
   killed: boolean;
 }
@@ -232,7 +234,8 @@ export class Referee {
   }
 
   #shutDown(code: number | null, now: Millis): void {
-    this.#shutdown = { since: now, code, limit: now + this.plan.stopTimeout + KILL_WAIT, killed: false };
+    const killBy = now + this.plan.stopTimeout;
+    this.#shutdown = { since: now, code, killBy, limit: killBy + KILL_WAIT, killed: false };
   }
 
   #askToStop(now: Millis): void {
@@ -241,7 +244,7 @@ export class Referee {
   }
 
   /** Whether the core may do this to a service now. */
-  #allow(book: Book, number: number, effect: ServiceEffect, { event, now }: Seen): void {
+  #allow(book: Book, number: number, effect: ServiceEffect, { event, after, now }: Seen): void {
     const { name } = book.plan;
     if (effect.type === 'spawn') {
       this.#holds(!this.hasProcesses(name), `a second run of ${name} beside the first`);
@@ -307,6 +310,9 @@ export class Referee {
       case 'abandon-probe':
         if (run.flight !== null && now >= run.flight.expires - SLACK) {
           this.#note(book, run, false, 'no answer in time', now);
+        } else if (run.flight !== null) {
+          const ends = after.services.get(name)?.state.id === 'stopping';
+          this.#holds(ends, `an attempt of ${name} was given up before its time`);
         }
         run.flight = null;
         break;
@@ -402,9 +408,7 @@ export class Referee {
       } else {
         this.#holds(state === 'stopping', `${name} is ${state}, not stopping`);
       }
-      if (run !== null && isUp(book) && run.exitAt !== null && run.killedAt === null) {
-        this.#holds(now <= run.exitAt + LEFTOVER_GRACE + this.lag + SLACK, `what was left of ${name} was not killed`);
-      }
+      if (run !== null && isUp(book)) this.#isKilledInTime(plan, run, now);
       if (this.#shutdown === null && state === 'pending' && plan.enabled) {
         this.#holds(!plan.edges.every((edge) => this.#met(edge)), `${name} could start and does not`);
         const never = plan.edges.some((edge) => this.#isLost(edge));
@@ -414,6 +418,18 @@ export class Referee {
     const begun = effects.some((effect) => effect.type === 'announce' && effect.event === 'stopping');
     if (begun) this.#holds(this.#shutdown !== null, 'a shutdown for no reason');
     this.#holds((after.phase.id === 'stopping') === (this.#shutdown !== null), 'a cause that did not begin a shutdown');
+  }
+
+  /** Whatever asked a run to stop, SIGKILL comes by its deadlines; and nobody probes what is being stopped. */
+  #isKilledInTime({ name, stop }: ServicePlan, run: Run, now: Millis): void {
+    this.#holds(run.flight === null || (run.stop === null && run.exit === null), `${name} is probed while it stops`);
+    if (run.killedAt !== null) return;
+    const own = (run.stop?.at ?? Infinity) + (stop.timeout ?? this.plan.stopTimeout);
+    const leftovers = (run.exitAt ?? Infinity) + LEFTOVER_GRACE;
+    // One after the other, a chain of dependents may be late by one late timer each.
+    const late = this.lag * (this.#books.size + 1) + SLACK;
+    const by = Math.min(own, leftovers, this.#shutdown?.killBy ?? Infinity);
+    this.#holds(now <= by + late, `what was left of ${name} was not killed by ${by}`);
   }
 
   /** It is never stuck, never busy for nothing, and a shutdown is over in time. */
