@@ -16,8 +16,8 @@ export class LineSplitter {
   readonly #take: TakeLine;
   #held: Uint8Array = NOTHING;
   #size = 0;
-  /** The last byte was a carriage return: a newline that follows belongs to it. */
-  #afterReturn = false;
+  /** The last byte was a carriage return, behind a line or behind nothing: a newline that follows belongs to it. */
+  #afterReturn: 'line' | 'nothing' | null = null;
 
   constructor(take: TakeLine) {
     this.#take = take;
@@ -26,9 +26,12 @@ export class LineSplitter {
   /** Hands on what `chunk` completes. Its memory is not kept. */
   push(chunk: Uint8Array): void {
     let from = 0;
-    if (this.#afterReturn && chunk.length > 0) {
-      this.#afterReturn = false;
-      if (chunk[0] === NEWLINE) from = 1;
+    if (this.#afterReturn !== null && chunk.length > 0) {
+      if (chunk[0] === NEWLINE) {
+        from = 1;
+        if (this.#afterReturn === 'nothing') this.#complete(chunk, 0, 0);
+      }
+      this.#afterReturn = null;
     }
     let nextReturn = chunk.indexOf(RETURN, from);
     for (;;) {
@@ -36,11 +39,12 @@ export class LineSplitter {
       const atReturn = nextReturn >= 0 && (newline < 0 || nextReturn < newline);
       const end = atReturn ? nextReturn : newline;
       if (end < 0) break;
-      // A bar that begins with its carriage return would make an empty line each time.
-      if (!atReturn || end > from || this.#size > 0) this.#complete(chunk, from, end);
+      // A bar that begins with its carriage return would make an empty line each time; `\r\n` alone is an empty line.
+      const isBar = atReturn && end === from && this.#size === 0 && chunk[end + 1] !== NEWLINE;
+      if (!isBar) this.#complete(chunk, from, end);
       from = end + 1;
       if (!atReturn) continue;
-      if (from === chunk.length) this.#afterReturn = true;
+      if (from === chunk.length) this.#afterReturn = isBar ? 'nothing' : 'line';
       else if (chunk[from] === NEWLINE) from += 1;
       nextReturn = chunk.indexOf(RETURN, from);
     }

@@ -20,12 +20,13 @@ export interface RingLine {
   readonly text: string;
 }
 
-/** Blocks of one moment are joined up to this size: a service that prints line by line costs no object a line. */
+/** Blocks of one moment are joined up to this size, bytes: a service that prints line by line costs no object a line. */
 const JOINED = 4_096;
 const MOMENT = 50;
 
 export class Ring {
   readonly #most: number;
+  readonly #joined: number;
   #blocks: Kept[] = [];
   #bytes = 0;
   #run = 0;
@@ -33,6 +34,7 @@ export class Ring {
   /** Keeps at most `most` bytes. */
   constructor(most: number) {
     this.#most = most;
+    this.#joined = Math.min(JOINED, most / 4);
   }
 
   /** What comes from here on belongs to a new run of the service. */
@@ -52,7 +54,7 @@ export class Ring {
       last.prefix === prefix &&
       last.run === this.#run &&
       time - last.time < MOMENT &&
-      last.bytes.length + kept.length <= JOINED
+      last.bytes.length + kept.length <= this.#joined
     ) {
       this.#blocks[this.#blocks.length - 1] = { ...last, bytes: Buffer.concat([last.bytes, kept]) };
     } else {

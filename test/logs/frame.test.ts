@@ -1,0 +1,143 @@
+// How lines look on the way out, what the ring keeps of them, and what is left when colours are taken away.
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { decodeEscaped, type Frame, JsonFrame, renderPrefix, stripAnsi, TextFrame } from '../../src/logs/frame.ts';
+import { Ring } from '../../src/logs/ring.ts';
+
+const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+
+function framed(frame: Frame, lines: readonly (string | { readonly text: string; readonly cut: true })[]): string {
+  for (const line of lines) {
+    const text = bytes(typeof line === 'string' ? line : line.text);
+    frame.take(text, 0, text.length, typeof line !== 'string');
+  }
+  return Buffer.from(frame.flush()).toString('latin1');
+}
+
+describe('text', () => {
+  test('stands behind its prefix, byte for byte, UTF-8 or not', () => {
+    expect(framed(new TextFrame('vllm | '), ['one', '', 'caf\xe9 \xff\x00'])).toBe(
+      'vllm | one\nvllm | \nvllm | caf\xe9 \xff\x00\n',
+    );
+  });
+
+  test('marks a piece of a line that goes on', () => {
+    expect(framed(new TextFrame('a | '), [{ text: 'xx', cut: true }, 'yy'])).toBe('a | xx [...]\na | yy\n');
+  });
+
+  test('is the same whatever was taken before, for any lines', () => {
+    const frame = new TextFrame('p | ');
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 60 }), (lines) => {
+        for (const line of lines) frame.take(line, 0, line.length, false);
+        const all = Buffer.concat(lines.flatMap((line) => [Buffer.from('p | '), Buffer.from(line), Buffer.from('\n')]));
+        expect(Buffer.from(frame.flush()).equals(all)).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('has prefixes of one width, coloured where asked', () => {
+    expect(renderPrefix('web', 9, null)).toBe('web       | ');
+    expect(renderPrefix('web', 9, 1)).toBe('\x1b[33mweb       | \x1b[0m');
+  });
+});
+
+describe('JSON', () => {
+  const frame = (): JsonFrame => new JsonFrame('web', 'stderr', () => 0);
+  const base = { time: '1970-01-01T00:00:00.000Z', service: 'web', stream: 'stderr' };
+
+  test('is one object a line', () => {
+    const lines = framed(frame(), ['one', 'two']).trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      { ...base, msg: 'one' },
+      { ...base, msg: 'two' },
+    ]);
+  });
+
+  test('takes over a line that is an object itself, its time too, but not its word on who it is', () => {
+    const own = { time: 'then', level: 'info', msg: 'hello', service: 'other', n: 1 };
+    expect(JSON.parse(framed(frame(), [JSON.stringify(own)]))).toEqual({ ...own, service: 'web', stream: 'stderr' });
+    for (const text of ['[1]', '{broken', '"text"', '12']) {
+      expect(JSON.parse(framed(frame(), [text]))).toEqual({ ...base, msg: text });
+    }
+  });
+
+  test('says of a piece of a line that it is one', () => {
+    expect(JSON.parse(framed(frame(), [{ text: '{"a":1}', cut: true }]))).toEqual({
+      ...base,
+      msg: '{"a":1}',
+      cut: true,
+    });
+  });
+
+  test('escapes bytes that are no UTF-8 and keeps those that are', () => {
+    expect(decodeEscaped(Buffer.from('naïve 模型 🚀'))).toBe('naïve 模型 🚀');
+    expect(decodeEscaped(Buffer.concat([Buffer.from('é'), bytes('\xff\xc3'), Buffer.from('é')]))).toBe('é\\xff\\xc3é');
+    expect(decodeEscaped(bytes('\xed\xa0\x80\xf5\x80\x80\x80'))).toBe('\\xed\\xa0\\x80\\xf5\\x80\\x80\\x80');
+  });
+});
+
+test('colours, cursor movements and titles can be taken away, and nothing else is', () => {
+  expect(stripAnsi(bytes('\x1b[1;31mred\x1b[0m \x1b]0;title\x07plain \xff\x1b[2K')).toString()).toBe(
+    bytes('red plain \xff').toString(),
+  );
+});
+
+describe('the ring', () => {
+  const block = (text: string, time = 0, prefix = 0) => ({
+    bytes: bytes(text),
+    time,
+    stream: 'stdout' as const,
+    prefix,
+  });
+  const texts = (ring: Ring, count: number, of: 'latest run' | 'all runs' = 'all runs') =>
+    ring.tail(count, of).map(({ text }) => text);
+
+  test('gives the last lines, oldest first, without their prefix', () => {
+    const ring = new Ring(1_000);
+    ring.push(block('a | one\na | two\n', 0, 4));
+    ring.push(block('a | three\n', 100, 4));
+    expect(texts(ring, 2)).toEqual(['two', 'three']);
+    expect(texts(ring, 9)).toEqual(['one', 'two', 'three']);
+  });
+
+  test('never keeps more than it may, whatever comes', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(400), fc.nat(200)), { maxLength: 60 }), (pushes) => {
+        const ring = new Ring(512);
+        let time = 0;
+        const all: string[] = [];
+        for (const [size, pause] of pushes) {
+          time += pause;
+          const line = `${all.length}`.padEnd(size, '.');
+          all.push(line);
+          ring.push(block(`${line}\n`, time));
+        }
+        const kept = texts(ring, 1_000);
+        expect(kept.join('\n').length).toBeLessThanOrEqual(512);
+        expect(all.slice(all.length - kept.length)).toEqual(kept);
+        if (all.length > 0) expect(kept.length).toBeGreaterThan(0);
+      }),
+    );
+  });
+
+  test('keeps of a block that is larger than it the last whole lines', () => {
+    const ring = new Ring(20);
+    ring.push(block(`${'x'.repeat(30)}\nlast one\nand last\n`));
+    expect(texts(ring, 9)).toEqual(['last one', 'and last']);
+    ring.push(block(`${'y'.repeat(40)}\n`, 100));
+    expect(texts(ring, 9)).toEqual(['y'.repeat(19)]);
+  });
+
+  test('tells the runs of a service apart', () => {
+    const ring = new Ring(1_000);
+    ring.beginRun();
+    ring.push(block('first\n'));
+    ring.beginRun();
+    expect(texts(ring, 9, 'latest run')).toEqual([]);
+    ring.push(block('second\n'));
+    expect(texts(ring, 9, 'latest run')).toEqual(['second']);
+    expect(texts(ring, 9)).toEqual(['first', 'second']);
+  });
+});

@@ -1,0 +1,105 @@
+// The line splitter against the plainest possible one: whatever way the bytes are cut into chunks, the lines are the same.
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { LineSplitter, LONGEST_LINE } from '../../src/logs/lines.ts';
+
+interface Taken {
+  readonly text: string;
+  readonly cut: boolean;
+}
+
+function split(chunks: readonly Uint8Array[]): Taken[] {
+  const lines: Taken[] = [];
+  const splitter = new LineSplitter((source, from, to, cut) => {
+    lines.push({ text: Buffer.from(source.subarray(from, to)).toString('latin1'), cut });
+  });
+  for (const chunk of chunks) splitter.push(chunk);
+  splitter.end();
+  return lines;
+}
+
+/** All at once and by hand: newline or carriage return or both end a line; an empty one before a lone return is none. */
+function expected(text: string): Taken[] {
+  const lines: Taken[] = [];
+  for (const [, line = '', end] of text.matchAll(/([^\r\n]*)(\r\n|\r|\n|$)/g)) {
+    if (line === '' && (end === '' || end === '\r')) continue;
+    let rest = line;
+    for (; rest.length > LONGEST_LINE; rest = rest.slice(LONGEST_LINE)) {
+      lines.push({ text: rest.slice(0, LONGEST_LINE), cut: true });
+    }
+    lines.push({ text: rest, cut: false });
+  }
+  return lines;
+}
+
+const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');
+
+describe('lines', () => {
+  test('are the same however the bytes are cut into chunks', () => {
+    const piece = fc.oneof(
+      fc.constantFrom('\n', '\r', '\r\n', '\n\n', 'a', 'bc\n', '\xff\xfe', ' 10%\r', ''),
+      fc.string({ maxLength: 20 }).map((text) => Buffer.from(text).toString('latin1')),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 40 }), fc.array(fc.nat(12), { maxLength: 60 }), (pieces, cuts) => {
+        const text = pieces.join('');
+        const chunks: Uint8Array[] = [];
+        let at = 0;
+        for (const cut of cuts) {
+          chunks.push(bytes(text.slice(at, at + cut)));
+          at += cut;
+        }
+        chunks.push(bytes(text.slice(at)));
+        expect(split(chunks)).toEqual(expected(text));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('keep a last one without an end', () => {
+    expect(split([bytes('one\ntw'), bytes('o')])).toEqual([
+      { text: 'one', cut: false },
+      { text: 'two', cut: false },
+    ]);
+  });
+
+  test('keep empty ones', () => {
+    expect(split([bytes('a\n\nb\n')]).map(({ text }) => text)).toEqual(['a', '', 'b']);
+  });
+
+  test('end at the carriage returns of a progress bar, without empty ones between', () => {
+    expect(split([bytes('\r 10%\r 20%\r'), bytes(' 30%\r\ndone\n')]).map(({ text }) => text)).toEqual([
+      ' 10%',
+      ' 20%',
+      ' 30%',
+      'done',
+    ]);
+  });
+
+  for (const size of [LONGEST_LINE - 1, LONGEST_LINE, LONGEST_LINE + 1, 3 * LONGEST_LINE, 3 * LONGEST_LINE + 5]) {
+    test(`of ${size} bytes come in pieces that say that they go on`, () => {
+      const text = 'x'.repeat(size);
+      for (const step of [1_000, 65_536, size]) {
+        const chunks = Array.from({ length: Math.ceil(size / step) }, (_, n) =>
+          bytes(text.slice(n * step, (n + 1) * step)),
+        );
+        const lines = split([...chunks, bytes('\nend\n')]);
+        expect(lines.map(({ text: piece, cut }) => [piece.length, cut])).toEqual(
+          [...expected(text), { text: 'end', cut: false }].map(({ text: piece, cut }) => [piece.length, cut]),
+        );
+      }
+    });
+  }
+
+  test('hold no more than one long line, however long a line without an end is', () => {
+    let taken = 0;
+    const splitter = new LineSplitter((_source, from, to) => {
+      taken += to - from;
+    });
+    const chunk = new Uint8Array(65_536).fill(120);
+    for (let n = 0; n < 1_000; n += 1) splitter.push(chunk);
+    expect(taken).toBeGreaterThanOrEqual(999 * 65_536);
+    splitter.end();
+    expect(taken).toBe(1_000 * 65_536);
+  });
+});

@@ -1,0 +1,116 @@
+// The engine with a clock that is turned by hand: events in order, one timer for the earliest deadline, effects carried
+// out before send() returns; and the judgement of an HTTP answer's body.
+import { describe, expect, test } from 'bun:test';
+import type { Effect, Event, ServiceEffect } from '../../src/core/event.ts';
+import type { Clock } from '../../src/ports.ts';
+import { type Announcement, Engine } from '../../src/runtime/engine.ts';
+import { judgeBody } from '../../src/runtime/probe-http.ts';
+import { plan as makePlan, service as makeService } from '../helpers/plans.ts';
+
+class HandClock implements Clock {
+  time = 0;
+  timers: { at: number; fn: () => void }[] = [];
+  now = (): number => this.time;
+  wall = (): number => this.time;
+  after(ms: number, fn: () => void): () => void {
+    const timer = { at: this.time + ms, fn };
+    this.timers.push(timer);
+    return () => {
+      this.timers = this.timers.filter((other) => other !== timer);
+    };
+  }
+  soon(fn: () => void): void {
+    this.after(0, fn);
+  }
+  turnTo(time: number): void {
+    this.time = time;
+    for (const timer of this.timers.filter(({ at }) => at <= time)) {
+      this.timers = this.timers.filter((other) => other !== timer);
+      timer.fn();
+    }
+  }
+}
+
+function rig(plan: Parameters<typeof makePlan>[0]) {
+  const clock = new HandClock();
+  const performed: { service: string; run: number; effect: ServiceEffect }[] = [];
+  const announced: Announcement[] = [];
+  const ends: Effect[] = [];
+  let send: (event: Event) => void = () => undefined;
+  const engine = new Engine(makePlan(plan), 1, {
+    clock,
+    announce: (announcement) => announced.push(announcement),
+    end: (effect) => ends.push(effect),
+    hands: (given) => {
+      send = given;
+      return { perform: ({ name }, run, effect) => void performed.push({ service: name, run, effect }) };
+    },
+  });
+  const news = (service: string, run: number, event: (Event & { type: 'service' })['news']) =>
+    send({ type: 'service', service, run, news: event });
+  return { clock, engine, performed, announced, ends, news };
+}
+
+describe('the engine', () => {
+  test('carries out what follows from an event before send returns', () => {
+    const { engine, performed } = rig([makeService('a'), makeService('b')]);
+    engine.send({ type: 'began' });
+    expect(performed.map(({ service, effect }) => `${service} ${effect.type}`)).toEqual(['a spawn', 'b spawn']);
+  });
+
+  test('arms one timer, for the earliest deadline of all, and none when there is nothing to wait for', () => {
+    const { engine, clock, news } = rig([makeService('a'), makeService('b')]);
+    engine.send({ type: 'began' });
+    expect(clock.timers.length).toBe(1);
+    news('a', 1, { type: 'spawned', pid: 2 });
+    news('b', 1, { type: 'spawned', pid: 3 });
+    expect(clock.timers).toEqual([]);
+    engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
+    expect(clock.timers.length).toBe(1);
+  });
+
+  test('does by the timer what is due, and ends once', () => {
+    const { engine, clock, news, performed, ends } = rig([makeService('a')]);
+    engine.send({ type: 'began' });
+    news('a', 1, { type: 'spawned', pid: 2 });
+    engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
+    clock.turnTo(clock.timers[0]?.at ?? 0);
+    expect(performed.at(-1)).toEqual({ service: 'a', run: 1, effect: { type: 'kill' } });
+    news('a', 1, { type: 'exited', exit: { kind: 'signal', signal: 'SIGKILL', number: 9 } });
+    news('a', 1, { type: 'emptied', swept: [] });
+    expect(ends).toEqual([{ type: 'end', code: 137, culprit: null }]);
+    expect(clock.timers).toEqual([]);
+  });
+});
+
+describe("an HTTP answer's body", () => {
+  const none = { contains: null, matches: null, json: null };
+  const models = JSON.stringify({ data: [{ id: 'R1' }], ok: true, n: { 'a b': null } });
+
+  test('holds where what is asked for is in it', () => {
+    expect(judgeBody({ ...none, contains: '"R1"' }, 200, models).ok).toBe(true);
+    expect(judgeBody({ ...none, matches: 'R\\d' }, 200, models).ok).toBe(true);
+    for (const json of [
+      { path: 'data.0.id', equals: 'R1' },
+      { path: 'data.0.id' },
+      { path: 'ok', equals: true },
+      { path: 'n.a b', equals: null },
+      { path: 'data', equals: [{ id: 'R1' }] },
+    ]) {
+      expect(judgeBody({ ...none, json }, 200, models)).toEqual({ ok: true, detail: 'HTTP 200' });
+    }
+  });
+
+  test('says why it does not', () => {
+    type Wanted = Parameters<typeof judgeBody>[0];
+    const why = (probe: Partial<Wanted>, body = models) => judgeBody({ ...none, ...probe }, 200, body);
+    expect(why({ json: { path: 'data.0.id', equals: 'other' } })).toEqual({
+      ok: false,
+      detail: 'HTTP 200, but data.0.id is "R1", not "other"',
+    });
+    expect(why({ json: { path: 'data.1.id' } }).detail).toBe('HTTP 200, but there is no data.1.id in it');
+    expect(why({ json: { path: 'ok', equals: 1 } }).ok).toBe(false);
+    expect(why({ json: { path: 'constructor' } }).ok).toBe(false);
+    expect(why({ json: { path: 'a' } }, '<!doctype html>').detail).toBe('HTTP 200, but the body is not JSON');
+  });
+});
