@@ -4,7 +4,7 @@
 import { constants } from 'node:os';
 import { realClock } from './ports.ts';
 import { describeExecFailure } from './sys/launch.ts';
-import { becomeSubreaper } from './sys/libc.ts';
+import { admitSignals, becomeSubreaper, unhandleFaults } from './sys/libc.ts';
 import { Reaper } from './sys/reaper.ts';
 import { signalNumber } from './sys/signals.ts';
 
@@ -39,7 +39,18 @@ export async function init(
     }
   }
   const ended = Promise.withResolvers<number>();
-  let child: { readonly pid: number; kill(signal: number): void };
+  let child: { readonly pid: number; kill(signal: number): void } | undefined;
+  unhandleFaults();
+  for (const [signal, number] of Object.entries(constants.signals)) {
+    if (NOT_PASSED.has(signal)) continue;
+    try {
+      process.on(signal as NodeJS.Signals, () => child?.kill(number));
+    } catch {
+      // Not one that the runtime can give.
+    }
+  }
+  // Handlers run between turns of the event loop, and in this one the command is started.
+  admitSignals();
   try {
     child = Bun.spawn({
       cmd: [...argv],
@@ -56,14 +67,6 @@ export async function init(
     const failure = describeExecFailure(file, code, error instanceof Error ? error.message : String(error));
     err(`svc-super: ${failure.message}\n`);
     return failure.code;
-  }
-  for (const [signal, number] of Object.entries(constants.signals)) {
-    if (NOT_PASSED.has(signal)) continue;
-    try {
-      process.on(signal as NodeJS.Signals, () => child.kill(number));
-    } catch {
-      // Not one that the runtime can give.
-    }
   }
   const reaper = new Reaper(realClock, () => undefined);
   reaper.adopt(child.pid);

@@ -14,7 +14,7 @@ import { type Clock, type Files, realClock, realRandom } from './ports.ts';
 import { type Announcement, Engine } from './runtime/engine.ts';
 import { Hands } from './runtime/hands.ts';
 import { Children, type Run } from './sys/children.ts';
-import { becomeSubreaper, canStartThread } from './sys/libc.ts';
+import { admitSignals, becomeSubreaper, canStartThread, unhandleFaults } from './sys/libc.ts';
 import { portHolder } from './sys/listeners.ts';
 import { NotifySockets } from './sys/notify.ts';
 import { OutputPipe } from './sys/pipes.ts';
@@ -62,6 +62,7 @@ export async function up(request: UpRequest): Promise<number> {
     clock,
     sinks,
     plan.services.map(({ name }) => name),
+    (service, text) => announce({ level: 'warn', service, event: 'log-file', text: `log file: ${text}` }),
   );
   const announce = announcer(plan, logs, sinks.stderr);
   const children = new Children(clock, seed);
@@ -92,7 +93,9 @@ export async function up(request: UpRequest): Promise<number> {
     },
   });
   const oomBefore = (await import('./sys/cgroup.ts')).countOomKills();
+  unhandleFaults();
   listenToSignals(plan, engine);
+  admitSignals();
   survive(announce);
   if (process.pid !== 1) {
     try {

@@ -57,7 +57,7 @@ const EFFECTS: readonly { what: string; sign: RegExp; home: (path: string) => bo
   {
     what: 'files',
     sign: new RegExp(`${from('(node:)?fs(/promises)?').source}|\\bBun\\.(file|write)\\b`),
-    home: within(...ROOTS, 'init.ts', 'ports.ts', 'sys/', 'logs/sinks.ts', 'logs/pipeline.ts', 'control/'),
+    home: within(...ROOTS, 'init.ts', 'ports.ts', 'sys/', 'logs/sinks', 'logs/pipeline.ts', 'control/'),
   },
   {
     what: 'sockets',

@@ -1,5 +1,6 @@
 // What can be written in a probe, below the table: addresses, URLs, status ranges, regular expressions. Connects to
 // nothing. Addresses are literal, because a name look-up needs a thread that a full process limit does not give.
+import { whyNotPattern } from './pattern.ts';
 import { fill, INVALID, type Invalid, mismatch, quote, type Reading } from './reading.ts';
 import { byKind, refined, type Shape, text } from './shape.ts';
 import type { Node, Span } from './tree.ts';
@@ -98,10 +99,10 @@ export function status(): Shape<readonly StatusRange[]> {
   };
 }
 
-/** The source of a regular expression that compiles. */
+/** The source of a regular expression that compiles; see pattern.ts for the rules. */
 export function pattern(): Shape<string> {
   return refined(text({ wanted: 'a regular expression' }), (value, node, name, reading) => {
-    const why = whyNotRegExp(value);
+    const why = whyNotPattern(value);
     return why === null ? value : reading.report(node, 'wrong-regex', `${name} is no regular expression: ${why}`);
   });
 }
@@ -142,20 +143,4 @@ function reportName(written: string, span: Span, name: string, reading: Reading)
 
 function parseUrl(written: string): URL | null {
   return URL.canParse(written) ? new URL(written) : null;
-}
-
-/** Why a text does not compile as a regular expression, with or without the flag `u`; null where it does. */
-function whyNotRegExp(source: string): string | null {
-  try {
-    new RegExp(source, 'u');
-    return null;
-  } catch {
-    // Many expressions written for other engines (`\-`, a lone `{`) compile without the flag only.
-  }
-  try {
-    new RegExp(source);
-    return null;
-  } catch (cause) {
-    return cause instanceof Error ? cause.message.replace(/^Invalid regular expression: /, '') : String(cause);
-  }
 }

@@ -16,6 +16,7 @@ import {
   required,
 } from './field.ts';
 import { probeShape, probes } from './probe-schema.ts';
+import { pattern } from './probe-values.ts';
 import { cpus, limits, umask, user } from './process-values.ts';
 import { INVALID, mismatch, quote, type Reading } from './reading.ts';
 import {
@@ -39,6 +40,7 @@ import {
   number,
   refined,
   type Shape,
+  size,
   text,
   whole,
   word,
@@ -111,6 +113,18 @@ export const STOP = {
   command: field(command(), 'run instead of sending the signal'),
 } as const;
 
+const patterns = byKind<readonly string[], readonly string[]>('a pattern, or a list of patterns', {
+  scalar: refined(pattern(), (one) => [one]),
+  list: listOf(pattern(), { wanted: 'a list of patterns' }),
+});
+
+export const LOG_FILE = {
+  path: required(path, 'relative to the folder of services.yaml; its folder is made'),
+  max_size: defaulted(size(), 'rotated when it would grow beyond this', '10MiB'),
+  keep: defaulted(whole('a number', 0, 1_000), 'how many rotated files are kept: `path.1` is the newest', 5),
+  compress: defaulted(flag(), 'rotated files are compressed: `path.1.gz`', false),
+} as const;
+
 export const LOG = {
   prefix: defaulted(flag(), 'put `name | ` before each line', true),
   format: defaulted(word('text', 'json'), '`text` or `json`', 'text'),
@@ -119,8 +133,10 @@ export const LOG = {
     'when nobody reads the output: slow the service down, or drop lines and say how many',
     'block',
   ),
-  file: later('a file of its own', { instead: 'let the command write its own file meanwhile' }),
-  drop: later('lines to leave out', { instead: 'pipe the command through `grep -v --line-buffered` meanwhile' }),
+  ansi: defaulted(word('keep', 'strip'), 'colours and other escape sequences of terminals', 'keep'),
+  merge: defaulted(flag(), 'with `json`: a line that is a JSON object itself becomes the entry, not text in one', true),
+  drop: field(patterns, 'a pattern or a list of them: a line that one matches is left out', 'no line'),
+  file: field(object(LOG_FILE, { owner: '`file`' }), 'a file that gets every line too, without the prefix'),
 } as const;
 
 export const SERVICE = {
@@ -204,7 +220,11 @@ export const SERVICE = {
     listOf(port, { wanted: 'a list of ports', least: 1 }),
     'the same for several; the first one is the default of its probes and exported as `PORT`',
   ),
-  log: field(object(LOG, { owner: '`log`' }), 'how its output is printed: `{prefix, format, when_full}`', 'see below'),
+  log: field(
+    object(LOG, { owner: '`log`' }),
+    'how its output is printed: `{prefix, format, drop, file, when_full, ansi, merge}`',
+    'see below',
+  ),
   gpus: later('which GPUs it sees', { instead: 'set `CUDA_VISIBLE_DEVICES` in `env` meanwhile' }),
   replicas: later('several copies', { instead: 'write the service several times, with an anchor', harmless: 1 }),
   hooks: later('commands around its life', { instead: 'write them as tasks, or into the command' }),

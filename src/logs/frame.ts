@@ -56,20 +56,22 @@ export class TextFrame implements Frame {
 export class JsonFrame implements Frame {
   readonly #service: string;
   readonly #stream: 'stdout' | 'stderr';
+  readonly #merge: boolean;
   readonly #now: () => number;
   #text = '';
 
-  /** `now` is wall time, milliseconds. */
-  constructor(service: string, stream: 'stdout' | 'stderr', now: () => number) {
+  /** `merge`: whether a program's own object becomes the entry. `now` is wall time, milliseconds. */
+  constructor(service: string, stream: 'stdout' | 'stderr', merge: boolean, now: () => number) {
     this.#service = service;
     this.#stream = stream;
+    this.#merge = merge;
     this.#now = now;
   }
 
   readonly take: TakeLine = (source, from, to, cut) => {
     const text = decodeEscaped(source.subarray(from, to));
     const ours = { time: new Date(this.#now()).toISOString(), service: this.#service, stream: this.#stream };
-    const own = cut ? null : parseObject(text);
+    const own = cut || !this.#merge ? null : parseObject(text);
     const entry =
       own === null ? { ...ours, msg: text, ...(cut && { cut: true }) } : { ...ours, ...own, ...named(ours) };
     this.#text += `${JSON.stringify(entry)}\n`;

@@ -2,10 +2,11 @@
 // writes. When a sink is full the stream is not read (`block`: its pipe fills and slows the service) or its lines are
 // counted and dropped (`drop`). One slow reader never holds up anything but the services that write to it.
 import type { Clock } from '../ports.ts';
-import { type Frame, JsonFrame, renderPrefix, TextFrame } from './frame.ts';
+import { type Frame, JsonFrame, renderPrefix, stripAnsi, TextFrame } from './frame.ts';
 import { LineSplitter, type TakeLine } from './lines.ts';
 import { Ring } from './ring.ts';
 import type { Sink } from './sinks.ts';
+import { FileSink, type FileStyle } from './sinks-file.ts';
 
 /** What a stream's bytes come from. */
 export interface ByteSource {
@@ -18,12 +19,22 @@ export interface LogStyle {
   readonly prefix: boolean;
   readonly format: 'text' | 'json';
   readonly whenFull: 'block' | 'drop';
+  readonly ansi: 'keep' | 'strip';
+  readonly merge: boolean;
+  /** A line that one of them matches goes nowhere. */
+  readonly drop: readonly Pattern[];
+  readonly file: FileStyle | null;
+}
+
+/** What a line is tried on. */
+export interface Pattern {
+  test(text: string): boolean;
 }
 
 /** Told about a run's output. */
 export interface Watcher {
   /** Patterns still looked for, by the probe's index; each is taken out at its first match. */
-  readonly patterns: Map<number, RegExp>;
+  readonly patterns: Map<number, Pattern>;
   matched(index: number): void;
   /** There was output; null when nobody wants to know. */
   readonly progressed: (() => void) | null;
@@ -47,10 +58,19 @@ export class Pipeline {
   readonly #names: readonly string[];
   readonly #width: number;
   readonly #rings = new Map<string, Ring>();
+  readonly #files = new Map<string, FileSink>();
+  readonly #say: (service: string, text: string) => void;
   readonly #attached = new Set<Attached>();
 
-  constructor(clock: Clock, sinks: { readonly stdout: Sink; readonly stderr: Sink }, names: readonly string[]) {
+  /** `say` is told what people should know about a service's log file. */
+  constructor(
+    clock: Clock,
+    sinks: { readonly stdout: Sink; readonly stderr: Sink },
+    names: readonly string[],
+    say: (service: string, text: string) => void,
+  ) {
     this.#clock = clock;
+    this.#say = say;
     this.#sinks = sinks;
     this.#names = ['svc-super', ...names];
     this.#width = Math.min(24, Math.max(...this.#names.map((name) => name.length)));
@@ -91,7 +111,7 @@ export class Pipeline {
   /** Resolves when every stream has ended and everything is written. */
   async drained(): Promise<void> {
     await this.ended();
-    await Promise.all([this.#sinks.stdout.drained(), this.#sinks.stderr.drained()]);
+    await Promise.all([this.#sinks.stdout, this.#sinks.stderr, ...this.#files.values()].map((sink) => sink.drained()));
   }
 
   #closeWhenSilent(attached: Attached): void {
@@ -109,6 +129,18 @@ export class Pipeline {
     return found;
   }
 
+  /** Kept from run to run, since a path has one writer. */
+  #file(service: string, style: FileStyle): FileSink {
+    const found = this.#files.get(style.path) ?? new FileSink(style, this.#clock, (text) => this.#say(service, text));
+    this.#files.set(style.path, found);
+    return found;
+  }
+
+  #frame(service: string, stream: 'stdout' | 'stderr', style: LogStyle, prefix: string): Frame {
+    if (style.format === 'text') return new TextFrame(prefix);
+    return new JsonFrame(service, stream, style.merge, () => this.#clock.wall());
+  }
+
   async #pump(
     service: string,
     stream: 'stdout' | 'stderr',
@@ -120,13 +152,17 @@ export class Pipeline {
     const sink = this.#sinks[stream];
     const ring = this.#ring(service);
     const prefix = style.prefix && style.format === 'text' ? this.prefix(service, stream) : '';
-    const frame: Frame =
-      style.format === 'json' ? new JsonFrame(service, stream, () => this.#clock.wall()) : new TextFrame(prefix);
-    const splitter = new LineSplitter(watched(frame.take, watcher));
+    const frame = this.#frame(service, stream, style, prefix);
+    const file = style.file === null ? null : this.#file(service, style.file);
+    // A file that holds one service's lines needs no prefix; without one both are the same bytes.
+    const fileFrame = file === null || prefix === '' ? null : new TextFrame('');
+    const take = fileFrame === null ? frame.take : both(frame.take, fileFrame.take);
+    const splitter = new LineSplitter(watched(dropping(stripping(take, style), style), watcher));
     let dropped = 0;
     const pass = async (): Promise<void> => {
       const bytes = frame.flush();
       if (bytes.length === 0) return;
+      file?.write(fileFrame?.flush() ?? bytes);
       ring.push({ bytes, time: this.#clock.wall(), stream, prefix: Buffer.byteLength(prefix) });
       if (sink.isFull && style.whenFull === 'drop') {
         dropped += countLines(bytes);
@@ -160,13 +196,39 @@ export class Pipeline {
   }
 }
 
+const textOf = (source: Uint8Array, from: number, to: number): string =>
+  Buffer.from(source.buffer, source.byteOffset + from, to - from).toString('utf8');
+
+function both(one: TakeLine, other: TakeLine): TakeLine {
+  return (source, from, to, cut) => {
+    one(source, from, to, cut);
+    other(source, from, to, cut);
+  };
+}
+
+function stripping(take: TakeLine, { ansi }: LogStyle): TakeLine {
+  if (ansi === 'keep') return take;
+  return (source, from, to, cut) => {
+    const plain = stripAnsi(source.subarray(from, to));
+    take(plain, 0, plain.length, cut);
+  };
+}
+
+function dropping(take: TakeLine, { drop }: LogStyle): TakeLine {
+  if (drop.length === 0) return take;
+  return (source, from, to, cut) => {
+    const text = textOf(source, from, to);
+    if (!drop.some((pattern) => pattern.test(text))) take(source, from, to, cut);
+  };
+}
+
 /** Lines pass through to `take`; while there are patterns, each is looked at on the way. */
 function watched(take: TakeLine, watcher: Watcher): TakeLine {
   if (watcher.patterns.size === 0) return take;
   return (source, from, to, cut) => {
     take(source, from, to, cut);
     if (watcher.patterns.size === 0) return;
-    const text = Buffer.from(source.buffer, source.byteOffset + from, to - from).toString('utf8');
+    const text = textOf(source, from, to);
     for (const [index, pattern] of watcher.patterns) {
       if (!pattern.test(text)) continue;
       watcher.patterns.delete(index);

@@ -9,7 +9,8 @@ import { loadDraft } from '../config/load.ts';
 import { type Complaints, makeComplaints } from './complaints.ts';
 import { toEdges } from './edges.ts';
 import { type Environment, makeEnvironments } from './environment.ts';
-import type { Edge, Plan, ServicePlan, User } from './plan.ts';
+import { reportSharedFiles, toLogPlan } from './logging.ts';
+import type { Edge, LogPlan, Plan, ServicePlan, User } from './plan.ts';
 import { toProbes } from './probes.ts';
 import { selectServices } from './selection.ts';
 import { type Accounts, readAccounts, resolveUser } from './users.ts';
@@ -79,9 +80,11 @@ function expand(config: Config, { files, environment }: Surroundings, complaints
   const accounts = config.services.some(({ user }) => user !== null) ? readAccounts(files) : null;
   const services = config.services.map((service): ServicePlan => {
     const user = accounts === null ? null : findUser(service, accounts, complaints);
-    return toServicePlan(service, edges.get(service.name) ?? [], user, environments(service, user), complaints);
+    const log = toLogPlan(service, posix.dirname(config.source.file));
+    return toServicePlan(service, edges.get(service.name) ?? [], user, environments(service, user), log, complaints);
   });
   reportSharedPorts(config, complaints);
+  reportSharedFiles(services, complaints);
   const { file } = config.source;
   const folder = posix.basename(posix.dirname(file));
   return {
@@ -100,9 +103,10 @@ function toServicePlan(
   edges: readonly Edge[],
   user: User | null,
   { env, secrets }: Environment,
+  log: LogPlan,
   complaints: Complaints,
 ): ServicePlan {
-  const { name, restart, stop, log } = service;
+  const { name, restart, stop } = service;
   // Where there is no command, that has been reported, and this plan goes nowhere.
   const argv = toArgv(service.command ?? ['']);
   reportDoubtful(service, complaints);
@@ -138,7 +142,7 @@ function toServicePlan(
     cpus: service.cpus,
     limits: Object.fromEntries(service.limits),
     ports: service.ports,
-    log: { prefix: log.prefix, format: log.format, whenFull: log.when_full },
+    log,
   };
 }
 

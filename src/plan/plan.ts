@@ -42,7 +42,7 @@ export interface HttpProbe extends ProbeCommon {
   /** Inclusive ranges; `[[200, 399]]` by default. */
   readonly status: readonly (readonly [number, number])[];
   readonly contains: string | null;
-  /** Source of a JavaScript regular expression (flag `u` where it compiles with it), checked at load. */
+  /** A pattern by RE2's rules, checked at load. */
   readonly matches: string | null;
   /** Dotted path (`data.0.id`) and the JSON value it must equal; `equals` absent means: it must be there. */
   readonly json: { readonly path: string; readonly equals?: unknown } | null;
@@ -59,7 +59,7 @@ export interface ExecProbe extends ProbeCommon {
 }
 export interface LogProbe extends ProbeCommon {
   readonly kind: 'log';
-  /** Source of a JavaScript regular expression. */
+  /** A pattern by RE2's rules, checked at load. */
   readonly pattern: string;
 }
 export interface FileProbe extends ProbeCommon {
@@ -126,10 +126,26 @@ export const LIMIT_NAMES = [
 ] as const;
 export type LimitName = (typeof LIMIT_NAMES)[number];
 
+export interface LogFile {
+  /** Absolute. */
+  readonly path: string;
+  /** Bytes at which it is rotated. */
+  readonly maxSize: number;
+  /** How many rotated files are kept beside it. */
+  readonly keep: number;
+  readonly compress: boolean;
+}
+
 export interface LogPlan {
   readonly prefix: boolean;
   readonly format: 'text' | 'json';
   readonly whenFull: 'block' | 'drop';
+  readonly ansi: 'keep' | 'strip';
+  /** With `json`: a line that is an object of the program's own becomes the entry, instead of text in one. */
+  readonly merge: boolean;
+  /** Patterns by RE2's rules; a line that one matches goes nowhere. */
+  readonly drop: readonly string[];
+  readonly file: LogFile | null;
 }
 
 export interface ServicePlan {

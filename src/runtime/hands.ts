@@ -3,7 +3,7 @@
 // arrive by constructor, as the interfaces below.
 import type { Event, ProbeKind, ServiceEffect, ServiceEvent, SweptProcess } from '../core/event.ts';
 import type { Exit } from '../core/policy.ts';
-import { toPattern } from '../plan/pattern.ts';
+import { compilePattern, type Pattern } from '../plan/pattern.ts';
 import type { Probe, ServicePlan, User } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
 import { attemptProbe } from './probe.ts';
@@ -50,10 +50,10 @@ export interface Pipe {
 export interface LogRoom {
   attach(
     service: string,
-    style: ServicePlan['log'],
+    style: Omit<ServicePlan['log'], 'drop'> & { readonly drop: readonly Pattern[] },
     stdout: Pipe,
     stderr: Pipe,
-    watcher: { readonly patterns: Map<number, RegExp>; matched(index: number): void; progressed: (() => void) | null },
+    watcher: { readonly patterns: Map<number, Pattern>; matched(index: number): void; progressed: (() => void) | null },
   ): () => void;
 }
 
@@ -163,9 +163,9 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     const output: (number | null)[] = [stdout.write, stderr.write];
     const latch = this.#latches(tell);
     const env = this.#openNotify(plan, resources, output, openPipe, latch.seen);
-    const patterns = new Map<number, RegExp>();
+    const patterns = new Map<number, Pattern>();
     plan.ready.forEach((probe, index) => {
-      if (probe.kind === 'log') patterns.set(index, toPattern(probe.pattern));
+      if (probe.kind === 'log') patterns.set(index, compilePattern(probe.pattern));
     });
     const handle = this.#parts.processes.spawn(
       { ...programOf(plan, plan.argv, run, env), output },
@@ -188,7 +188,8 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     const watcher = { patterns, matched: latch.seen, progressed };
     // From here on the log room reads the two streams to their ends, however the run goes.
     pipes.splice(0, 2);
-    resources.release.push(this.#parts.logs.attach(plan.name, plan.log, stdout, stderr, watcher));
+    const style = { ...plan.log, drop: plan.log.drop.map(compilePattern) };
+    resources.release.push(this.#parts.logs.attach(plan.name, style, stdout, stderr, watcher));
   }
 
   /** A program may say that it is ready before the news of its exec is here: such words are kept until then. */

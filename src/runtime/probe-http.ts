@@ -3,7 +3,7 @@
 import { Socket } from 'node:net';
 import request from 'undici/lib/api/api-request.js';
 import Client from 'undici/lib/dispatcher/client.js';
-import { toPattern } from '../plan/pattern.ts';
+import { compilePattern } from '../plan/pattern.ts';
 import type { HttpProbe } from '../plan/plan.ts';
 import { type Answer, describeConnectError } from './probe.ts';
 
@@ -88,7 +88,7 @@ export function judgeBody(
   const no = (why: string): Answer => ({ ok: false, detail: `HTTP ${status}, but ${why}` });
   if (probe.contains !== null && !body.includes(probe.contains))
     return no(`the body does not contain ${JSON.stringify(probe.contains)}`);
-  if (probe.matches !== null && !toPattern(probe.matches).test(body))
+  if (probe.matches !== null && !compilePattern(probe.matches).test(body))
     return no(`the body does not match /${probe.matches}/`);
   if (probe.json === null) return { ok: true, detail: `HTTP ${status}` };
   let value: unknown;

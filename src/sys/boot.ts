@@ -15,6 +15,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   // WebAssembly is interpreted: its compilers have a thread of their own, which comes and goes.
   BUN_JSC_useBBQJIT: '0',
   BUN_JSC_useOMGJIT: '0',
+  // With it the runtime would put its handler of faults back (libc.ts takes it off).
+  BUN_JSC_useWasmFaultSignalHandler: '0',
   BUN_GC_TIMER_DISABLE: '1',
   JSC_SIGNAL_FOR_GC: '62',
   MIMALLOC_PURGE_DELAY: '0',
@@ -85,6 +87,11 @@ export function containerEnvironment(): Environment {
 const isCompiled = Bun.main.startsWith('/$bunfs/');
 
 if (isCompiled && !isBooted() && !SHORT.has(process.argv[2] ?? '')) {
+  try {
+    (await import('./libc.ts')).holdSignals();
+  } catch {
+    // BUN_JSC_useJIT=0 in the container's environment leaves this stage without FFI.
+  }
   try {
     process.execve?.(process.execPath, [process.argv0, ...process.argv.slice(2)], toStage(current(), process.pid));
   } catch {

@@ -18,6 +18,7 @@ const SYMBOLS = {
   setpriority: { args: ['i32', 'u32', 'i32'], returns: 'i32' },
   setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], returns: 'i32' },
   setuid: { args: ['u32'], returns: 'i32' },
+  sigprocmask: { args: ['i32', 'ptr', 'ptr'], returns: 'i32' },
   signal: { args: ['i32', 'u64'], returns: 'u64' },
   socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
   syscall: { args: ['i64', 'i64', 'i64'], returns: 'i64' },
@@ -229,6 +230,36 @@ export function pageSize(): number {
 /** Signals that the runtime ignores and that would stay ignored through exec: back to their default. */
 export function restoreSignals(numbers: readonly number[]): void {
   for (const number of numbers) libc.signal(number, 0n);
+}
+
+/** SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM: what may be sent to a supervisor from its first moment on. */
+const EARLY = [1, 2, 3, 10, 12, 15];
+const SIG_BLOCK = 0;
+const SIG_UNBLOCK = 1;
+
+function mask(how: number, numbers: readonly number[]): void {
+  // sigset_t of glibc and musl alike: 1,024 bits, of which the kernel looks at 64.
+  const set = new BigUint64Array(16);
+  set[0] = numbers.reduce((bits, number) => bits | (1n << BigInt(number - 1)), 0n);
+  check('sigprocmask', libc.sigprocmask(how, ptr(set), null));
+}
+
+/** Lets early signals wait until somebody listens, across exec too. PID 1 would lose them for good (signal(7)). */
+export function holdSignals(): void {
+  mask(SIG_BLOCK, EARLY);
+}
+
+/** Lets them come, those first that have waited. */
+export function admitSignals(): void {
+  mask(SIG_UNBLOCK, EARLY);
+}
+
+/**
+ * Takes the runtime's handlers off SIGILL, SIGBUS, SIGFPE and SIGSEGV: they end the process whoever sent the signal. The
+ * kernel keeps sent ones from a PID 1 that has none, and a fault of its own ends it all the same (pid_namespaces(7)).
+ */
+export function unhandleFaults(): void {
+  restoreSignals([4, 7, 8, 11]);
 }
 
 /** Replaces this process; returns only by throwing. Strings are passed as UTF-8. */

@@ -10,6 +10,16 @@ interface Right {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
+const LOG = {
+  prefix: true,
+  format: 'text',
+  whenFull: 'block',
+  ansi: 'keep',
+  merge: true,
+  drop: [],
+  file: null,
+} as const;
+
 const RIGHT: readonly Right[] = [
   { write: 'type: task', gives: { type: 'task' } },
   { write: 'enabled: true', gives: { enabled: true } },
@@ -70,8 +80,28 @@ const RIGHT: readonly Right[] = [
     },
   },
   {
-    write: 'log: { prefix: false, format: json, when_full: drop }',
-    gives: { log: { prefix: false, format: 'json', whenFull: 'drop' } },
+    write: 'log: { prefix: false, format: json, when_full: drop, ansi: strip, merge: false, drop: "GET /health" }',
+    gives: {
+      log: {
+        prefix: false,
+        format: 'json',
+        whenFull: 'drop',
+        ansi: 'strip',
+        merge: false,
+        drop: ['GET /health'],
+        file: null,
+      },
+    },
+  },
+  {
+    write: 'log: { drop: [a, "b+"], file: { path: logs/a.log, max_size: 1MB, keep: 2, compress: true } }',
+    gives: {
+      log: {
+        ...LOG,
+        drop: ['a', 'b+'],
+        file: { path: '/app/logs/a.log', maxSize: 1_000_000, keep: 2, compress: true },
+      },
+    },
   },
   { write: 'replicas: 1', gives: {} },
   { write: 'x-note: { anything: goes }', gives: {} },
@@ -109,7 +139,7 @@ const DEFAULTS: Omit<ServicePlan, 'env'> = {
   cpus: null,
   limits: {},
   ports: [],
-  log: { prefix: true, format: 'text', whenFull: 'block' },
+  log: LOG,
 };
 
 describe('a service', () => {
@@ -495,7 +525,7 @@ services:
     const service = serviceOf(text);
     expect([service.env.A, service.env.B]).toEqual(['1', '2']);
     expect(Object.keys(service.limits)).toEqual(['nofile', 'nproc']);
-    expect(service.log).toEqual({ prefix: false, format: 'json', whenFull: 'block' });
+    expect(service.log).toEqual({ ...LOG, prefix: false, format: 'json' });
     expect(service.restart).toEqual({
       policy: 'always',
       max: 3,

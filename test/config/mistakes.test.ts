@@ -82,7 +82,6 @@ services:
     replicas: 2
     hooks: {}
     venv: /venv
-    log: { file: x, drop: [y] }
 `,
     says: `
 services.yaml:1:1: error: \`hosts\` is not in this version yet
@@ -109,14 +108,6 @@ services.yaml:9:5: error: \`venv\` is not in this version yet
    9 |     venv: /venv
      |     ~~~~
      help: name its program (\`/venv/bin/python\`), or set \`PATH\` and \`VIRTUAL_ENV\` in \`env\`
-services.yaml:10:12: error: \`file\` is not in this version yet
-  10 |     log: { file: x, drop: [y] }
-     |            ~~~~
-     help: let the command write its own file meanwhile
-services.yaml:10:21: error: \`drop\` is not in this version yet
-  10 |     log: { file: x, drop: [y] }
-     |                     ~~~~
-     help: pipe the command through \`grep -v --line-buffered\` meanwhile
 `,
   },
   {
@@ -421,7 +412,7 @@ services:
   web: { command: run, ready: { log: "ready (" } }
 `,
     says: `
-services.yaml:2:38: error: \`log\` is no regular expression: missing )
+services.yaml:2:38: error: \`log\` is no regular expression: missing closing ): \`ready (\`
    2 |   web: { command: run, ready: { log: "ready (" } }
      |                                      ~~~~~~~~~
 `,

@@ -68,7 +68,8 @@ services:
     oom_score_adj: 100
     cpus: "0-3,8"
     limits: { nofile: 65536, memlock: unlimited, core: { soft: 0, hard: 1GiB } }
-    log: { prefix: false, format: json, when_full: drop }
+    log:
+      { prefix: false, format: json, when_full: drop, ansi: strip, merge: false, drop: [x], file: { path: a.log, max_size: 1MiB, keep: 3, compress: true } }
   b:
     command: [run, 1, true]
     group: two

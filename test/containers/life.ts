@@ -130,6 +130,17 @@ export function life(): void {
     expect(ours).toHaveLength(lines);
   });
 
+  test('on a terminal it colours the prefixes, and one command run in its place has that terminal', async () => {
+    const flags = ['--tty'];
+    const services = `services:\n  one: { command: 'echo hi; exit 3' }\n`;
+    const { code, stdout } = await Container.run({ services, flags });
+    expect(code).toBe(3);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what colours are made of
+    expect(stdout).toMatch(/\x1b\[\d+mone +\| \x1b\[0mhi\r$/m);
+    const told = await Container.run({ flags, args: ['bash', '-c', 'tty; test -t 0 -a -t 1 -a -t 2 && exit 4'] });
+    expect(told).toMatchObject({ code: 4, stdout: '/dev/pts/0\r\n' });
+  });
+
   test('writes the post-mortem to /dev/termination-log where that exists, and nowhere else', async () => {
     const services = `services:\n  frail: { command: 'echo the disk is full; exit 9' }\n`;
     await using container = await Container.start({ services });

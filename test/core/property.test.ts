@@ -12,6 +12,7 @@ import { type Asked, type Behaviour, Simulator } from '../helpers/simulator.ts';
 const RUNS = Number(process.env.SVC_TEST_RUNS ?? 2_000);
 const SEED = process.env.SVC_TEST_SEED === undefined ? {} : { seed: Number(process.env.SVC_TEST_SEED) };
 const HORIZON: Millis = 60_000;
+const TIME_LIMIT: Millis = 60_000 + RUNS * 30;
 
 /** Instants with fractions that floating point cannot hold, as real clocks give them. */
 const time = (most: Millis) => fc.integer({ min: 0, max: most * 7 }).map((sevenths) => sevenths / 7);
@@ -277,7 +278,7 @@ test('no plan, no service and no signal can break an invariant of the supervisor
     }),
     RUNS,
   );
-}, 120_000);
+}, TIME_LIMIT);
 
 test('one SIGTERM to services that all obey ends the container with 0', () => {
   const calm = plans.map((plan) => ({
@@ -298,4 +299,4 @@ test('one SIGTERM to services that all obey ends the container with 0', () => {
     }),
     Math.ceil(RUNS / 4),
   );
-}, 60_000);
+}, TIME_LIMIT);

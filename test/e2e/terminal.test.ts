@@ -3,7 +3,7 @@
 import { expect, test } from 'bun:test';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { childOf, namespaceOf } from '../helpers/namespaces.ts';
+import { childOf, holdNamespace } from '../helpers/namespaces.ts';
 import { LIMIT, type Puppet, switchboard } from '../helpers/puppet.ts';
 import { binary, isRoot, played, until, useRig } from '../helpers/rig.ts';
 
@@ -40,7 +40,7 @@ async function open(config: object, args: readonly string[] = []): Promise<Sessi
   });
   const { terminal } = child;
   if (terminal === undefined) throw new Error('no terminal');
-  const ns = await until('the namespace', () => namespaceOf(childOf(child.pid) ?? 0));
+  const { ns, release } = await until('the namespace', () => holdNamespace(childOf(child.pid) ?? 0));
   return {
     terminal,
     ended: child.exited,
@@ -59,6 +59,7 @@ async function open(config: object, args: readonly string[] = []): Promise<Sessi
       await child.exited;
       if (!terminal.closed) terminal.close();
       switchboard().forget(ns);
+      release();
       rmSync(folder, { recursive: true });
     },
   };

@@ -1,5 +1,5 @@
 // The processes of a PID namespace as the host's /proc shows them. Looks only.
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** A process of a run. */
 export interface Seen {
@@ -22,6 +22,22 @@ export interface Seen {
 export function namespaceOf(outer: number): string | undefined {
   try {
     return readlinkSync(`/proc/${outer}/ns/pid`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A hold on a namespace: while it is there, no other namespace gets the same name. */
+export interface Hold {
+  readonly ns: string;
+  release(): void;
+}
+
+/** Takes hold of a process's namespace; undefined when the process is gone. */
+export function holdNamespace(outer: number): Hold | undefined {
+  try {
+    const fd = openSync(`/proc/${outer}/ns/pid`, 'r');
+    return { ns: readlinkSync(`/proc/self/fd/${fd}`), release: () => closeSync(fd) };
   } catch {
     return undefined;
   }

@@ -155,9 +155,12 @@ export class Output {
     }
   }
 
-  /** Everything so far, for people. */
+  /** What has been printed so far, for people. */
   text(): string {
-    const lines = this.lines.slice(-400).map(({ stream, text }) => `${stream === 'stdout' ? '1' : '2'}> ${text}`);
+    const shown = this.lines.slice(-200);
+    const lines = shown.map(({ stream, text }) => `${stream === 'stdout' ? '1' : '2'}> ${text.slice(0, 500)}`);
+    if (shown.length < this.lines.length)
+      lines.unshift(`... ${this.lines.length - shown.length} lines before these ...`);
     return ['--- output ---', ...lines, '--- end of output ---'].join('\n');
   }
 }

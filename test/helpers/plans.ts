@@ -54,7 +54,7 @@ export function service(name: string, given: Given = {}): ServicePlan {
     cpus: null,
     limits: {},
     ports: [],
-    log: { prefix: true, format: 'text', whenFull: 'block' },
+    log: { prefix: true, format: 'text', whenFull: 'block', ansi: 'keep', merge: true, drop: [], file: null },
     ...given,
     stop: { ...STOP, ...given.stop },
   };

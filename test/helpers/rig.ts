@@ -18,7 +18,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import treeKill from 'tree-kill';
 import type { StatusBody } from '../../src/control/api.ts';
-import { childOf, hasNamespace, inNamespace, namespaceOf, type Seen } from './namespaces.ts';
+import { childOf, type Hold, hasNamespace, holdNamespace, inNamespace, type Seen } from './namespaces.ts';
 import { Output, type Printed, type StandardOutput } from './output.ts';
 import { closeSwitchboard, LIMIT, type Puppet, puppetScript, puppetSocket, switchboard } from './puppet.ts';
 
@@ -141,6 +141,7 @@ export class Run {
   #outer = 0;
   #supervisor = 0;
   #ns = '';
+  #hold: Hold | undefined;
   #failed = false;
   #init: Puppet | undefined;
 
@@ -189,7 +190,8 @@ export class Run {
       'the namespace',
       () => {
         this.#supervisor = childOf(child.pid) ?? 0;
-        this.#ns = namespaceOf(this.#supervisor) ?? '';
+        this.#hold ??= this.#supervisor === 0 ? undefined : holdNamespace(this.#supervisor);
+        this.#ns = this.#hold?.ns ?? '';
         return this.#ns !== '' || child.exitCode !== null || child.signalCode !== null;
       },
       () => this.output.text(),
@@ -390,7 +392,7 @@ export class Run {
     const left = endedByItself ? this.ps() : [];
     const files = endedByItself ? this.#leftFiles() : [];
     // PID 1's end is everybody's: unshare, its parent, ends with it.
-    const first = this.find(1);
+    const first = this.#ns === '' ? undefined : this.find(1);
     try {
       if (first !== undefined) process.kill(first.outer, 'SIGKILL');
     } catch {
@@ -403,6 +405,7 @@ export class Run {
     }
     this.output.close();
     switchboard().forget(this.#ns);
+    this.#hold?.release();
     rmSync(this.folder, { recursive: true, force: true });
     const what = [...left.map((seen) => JSON.stringify(seen)), ...files];
     // An error here would hide the one that the test has failed with.

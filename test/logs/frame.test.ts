@@ -44,7 +44,7 @@ describe('text', () => {
 });
 
 describe('JSON', () => {
-  const frame = (): JsonFrame => new JsonFrame('web', 'stderr', () => 0);
+  const frame = (): JsonFrame => new JsonFrame('web', 'stderr', true, () => 0);
   const base = { time: '1970-01-01T00:00:00.000Z', service: 'web', stream: 'stderr' };
 
   test('is one object a line', () => {

@@ -1,0 +1,224 @@
+// A service's own log file: appended to, rotated by size, opened again when somebody has moved or removed it. Written
+// one piece at a time and never waited for: a disk that hangs or is full costs lines of the file, with one notice, and
+// nothing else. Nobody but this writes the file.
+import {
+  close,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  write,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { Clock } from '../ports.ts';
+
+export interface FileStyle {
+  readonly path: string;
+  /** Bytes. */
+  readonly maxSize: number;
+  readonly keep: number;
+  readonly compress: boolean;
+}
+
+/** What waits to be written is bounded, bytes: beyond it a disk is too slow, and pieces are left out. */
+const MOST = 4 * 1024 * 1024;
+/** After a failure it is tried again this much later; whether the path still names our file is asked as often. */
+const LATER = 1_000;
+/** Compressed piece by piece, since the event loop waits for each: some 5 ms. A gzip file may hold several members. */
+const PIECE = 256 * 1024;
+
+export class FileSink {
+  readonly #style: FileStyle;
+  readonly #clock: Clock;
+  readonly #say: (text: string) => void;
+  #fd: number | null = null;
+  #inode = 0;
+  #size = 0;
+  #queue: Uint8Array[] = [];
+  #queued = 0;
+  #writing = false;
+  /** Pieces left out since a failure began; null while all is well. */
+  #failing: { lost: number; readonly since: number } | null = null;
+  #tryAt = 0;
+  #checkAt = 0;
+  #waiting: (() => void)[] = [];
+
+  /** `say` is told once when writing fails, and once when it works again. */
+  constructor(style: FileStyle, clock: Clock, say: (text: string) => void) {
+    this.#style = style;
+    this.#clock = clock;
+    this.#say = say;
+  }
+
+  /** Takes whole lines; never blocks and never throws. */
+  write(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    if (this.#queued + bytes.length > MOST) {
+      this.#fail(`${this.#style.path} is written too slowly`);
+      if (this.#failing !== null) this.#failing.lost += bytes.length;
+      return;
+    }
+    this.#queue.push(bytes);
+    this.#queued += bytes.length;
+    this.#pump();
+  }
+
+  /** The next piece goes to a file that is opened anew: after somebody has moved the old one. */
+  reopen(): void {
+    this.#close();
+  }
+
+  /** Resolves when all that was taken is written or given up. */
+  async drained(): Promise<void> {
+    while (this.#queued > 0 && this.#failing === null) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  #pump(): void {
+    if (this.#writing || this.#queue.length === 0) return;
+    if (this.#failing !== null && this.#clock.now() < this.#tryAt) {
+      this.#giveUp();
+      return;
+    }
+    const bytes = this.#queue.length === 1 ? (this.#queue[0] ?? new Uint8Array(0)) : Buffer.concat(this.#queue);
+    try {
+      this.#prepare(bytes.length);
+    } catch (error) {
+      this.#fail(`cannot write ${this.#style.path}: ${error instanceof Error ? error.message : String(error)}`);
+      this.#giveUp();
+      return;
+    }
+    if (this.#fd === null) return;
+    this.#queue = [];
+    this.#writing = true;
+    this.#writeAll(this.#fd, bytes, bytes.length);
+  }
+
+  #writeAll(fd: number, bytes: Uint8Array, whole: number): void {
+    write(fd, bytes, (error, count) => {
+      if (error === null && count < bytes.length) {
+        this.#size += count;
+        this.#writeAll(fd, bytes.subarray(count), whole);
+        return;
+      }
+      this.#writing = false;
+      this.#queued -= whole;
+      if (error === null) {
+        this.#size += count;
+        this.#recover();
+      } else {
+        this.#fail(`cannot write ${this.#style.path}: ${error.message}`);
+        if (this.#failing !== null) this.#failing.lost += bytes.length;
+      }
+      this.#pump();
+      if (this.#queued === 0 || this.#failing !== null) this.#wake();
+    });
+  }
+
+  /** Opens the file where it is not open, or not ours any more; rotates it where `more` bytes would be too many. */
+  #prepare(more: number): void {
+    const now = this.#clock.now();
+    if (this.#fd !== null && now >= this.#checkAt) {
+      this.#checkAt = now + LATER;
+      if (statSync(this.#style.path, { throwIfNoEntry: false })?.ino !== this.#inode) this.#close();
+    }
+    if (this.#fd === null) this.#open();
+    if (this.#size === 0 || this.#size + more <= this.#style.maxSize) return;
+    this.#close();
+    this.#rotate();
+    this.#open();
+  }
+
+  #open(): void {
+    const { path } = this.#style;
+    mkdirSync(dirname(path), { recursive: true });
+    const fd = openSync(path, 'a', 0o640);
+    const { ino, size } = fstatSync(fd);
+    this.#fd = fd;
+    this.#inode = ino;
+    this.#size = size;
+    this.#checkAt = this.#clock.now() + LATER;
+  }
+
+  #close(): void {
+    if (this.#fd !== null) close(this.#fd, () => undefined);
+    this.#fd = null;
+  }
+
+  /** path.1 is the newest. Each step is one rename: whoever looks finds every file whole. */
+  #rotate(): void {
+    const { path, keep, compress } = this.#style;
+    if (keep === 0) {
+      rmSync(path, { force: true });
+      return;
+    }
+    for (const end of ['', '.gz']) rmSync(`${path}.${keep}${end}`, { force: true });
+    for (let number = keep - 1; number >= 1; number -= 1) {
+      for (const end of ['', '.gz']) {
+        if (statSync(`${path}.${number}${end}`, { throwIfNoEntry: false }) === undefined) continue;
+        renameSync(`${path}.${number}${end}`, `${path}.${number + 1}${end}`);
+      }
+    }
+    renameSync(path, `${path}.1`);
+    if (compress) this.#compress(`${path}.1`);
+  }
+
+  /** In turns of the event loop; the plain file goes when the compressed one is whole. */
+  #compress(path: string): void {
+    const step = (bytes: Uint8Array, from: number, done: readonly Uint8Array[]): void => {
+      if (from < bytes.length) {
+        const next = [...done, gzipSync(bytes.subarray(from, from + PIECE), { level: 6 })];
+        this.#clock.soon(() => step(bytes, from + PIECE, next));
+        return;
+      }
+      writeFileSync(`${path}.gz.part`, Buffer.concat(done), { mode: 0o640 });
+      // Rotated on meanwhile: then this name is another file's.
+      if (statSync(path, { throwIfNoEntry: false })?.size !== bytes.length) {
+        rmSync(`${path}.gz.part`, { force: true });
+        return;
+      }
+      renameSync(`${path}.gz.part`, `${path}.gz`);
+      rmSync(path);
+    };
+    const guarded = () => {
+      try {
+        step(readFileSync(path), 0, []);
+      } catch (error) {
+        this.#say(`cannot compress ${path}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    };
+    this.#clock.soon(guarded);
+  }
+
+  #fail(text: string): void {
+    this.#tryAt = this.#clock.now() + LATER;
+    if (this.#failing !== null) return;
+    this.#failing = { lost: 0, since: this.#clock.now() };
+    this.#say(`${text}; its lines still go to the standard output`);
+  }
+
+  #giveUp(): void {
+    if (this.#failing !== null) this.#failing.lost += this.#queued;
+    this.#queue = [];
+    this.#queued = 0;
+    this.#wake();
+  }
+
+  #recover(): void {
+    if (this.#failing === null) return;
+    this.#say(`${this.#style.path} is written again; it lacks ${this.#failing.lost} bytes`);
+    this.#failing = null;
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+}

@@ -1,0 +1,46 @@
+// The `log` of each service as the plan has it, and the one mistake that takes two services to make: one file for both.
+import { posix } from 'node:path';
+import type { ServiceConfig } from '../config/config.ts';
+import { complete } from '../config/field.ts';
+import { LOG_FILE } from '../config/schema.ts';
+import type { Complaints } from './complaints.ts';
+import type { LogPlan, ServicePlan } from './plan.ts';
+
+/** `folder` is that of services.yaml, which relative paths start from. */
+export function toLogPlan({ log }: Pick<ServiceConfig, 'log'>, folder: string): LogPlan {
+  const file = log.file === null ? null : complete(LOG_FILE, log.file);
+  return {
+    prefix: log.prefix,
+    format: log.format,
+    whenFull: log.when_full,
+    ansi: log.ansi,
+    merge: log.merge,
+    drop: log.drop ?? [],
+    file:
+      file === null || file.path === null
+        ? null
+        : {
+            path: posix.resolve(folder, file.path),
+            maxSize: file.max_size,
+            keep: file.keep,
+            compress: file.compress,
+          },
+  };
+}
+
+/** Two writers would tear each other's lines and rotate the file from under each other. */
+export function reportSharedFiles(services: readonly ServicePlan[], complaints: Complaints): void {
+  const owners = new Map<string, string>();
+  for (const { name, enabled, log } of services) {
+    if (!enabled || log.file === null) continue;
+    const owner = owners.get(log.file.path);
+    if (owner === undefined) {
+      owners.set(log.file.path, name);
+      continue;
+    }
+    const message = `\`${name}\` and \`${owner}\` write the same log file ${log.file.path}`;
+    complaints.error(['services', name, 'log', 'file', 'path'], 'shared-log-file', message, {
+      suggestion: 'give each a file of its own; `defaults` cannot name one for all',
+    });
+  }
+}
