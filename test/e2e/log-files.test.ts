@@ -1,0 +1,163 @@
+// Log files, dropped lines and colours (`log.file`, `log.drop`, `log.ansi`): on a disk that is full, in a folder that
+// goes, beside a rotation by somebody else. Whatever happens to the file, standard output has every line.
+import { expect, test } from 'bun:test';
+import { readFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { isRoot, played, type Run, until, up, useRig } from '../helpers/rig.ts';
+
+useRig();
+
+const numbered = (from: number, to: number): string =>
+  Array.from({ length: to - from }, (_, n) => `line ${from + n}\n`).join('');
+
+function onStdout(run: Run): string {
+  return run.output
+    .bytes('stdout')
+    .toString()
+    .replaceAll(/^a +\| /gm, '');
+}
+
+/** What the files hold together, oldest first. */
+function inFiles(folder: string, keep: number): string {
+  const read = (path: string): string => {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch {
+      return '';
+    }
+  };
+  const unzip = (path: string): string => {
+    try {
+      return gunzipSync(readFileSync(path)).toString();
+    } catch {
+      return '';
+    }
+  };
+  const old = Array.from({ length: keep }, (_, n) => join(folder, `a.log.${keep - n}`));
+  return [...old.map((path) => unzip(`${path}.gz`) + read(path)), read(join(folder, 'a.log'))].join('');
+}
+
+test('a log file has every line, without the prefix, in a folder that is made', async () => {
+  await using run = await up(
+    { services: { a: played({ log: { file: { path: 'logs/a.log' } } }) } },
+    { leaves: ['logs'] },
+  );
+  const a = await run.puppet('a');
+  await a.write(1, numbered(0, 500));
+  await a.write(2, 'to stderr\n');
+  await run.line(/to stderr/);
+  await run.line(/line 499/);
+  await a.exit(0);
+  await run.ends(0);
+  const text = readFileSync(join(run.folder, 'logs/a.log'), 'utf8');
+  expect(text.replace('to stderr\n', '')).toBe(numbered(0, 500));
+});
+
+for (const compress of [false, true]) {
+  test(`a log file is rotated by size, none of its lines torn or lost${compress ? ', and compressed' : ''}`, async () => {
+    const file = { path: 'logs/a.log', max_size: '2KB', keep: 50, compress };
+    await using run = await up({ services: { a: played({ log: { file } }) } }, { leaves: ['logs'] });
+    const a = await run.puppet('a');
+    for (let at = 0; at < 1_000; at += 50) {
+      await a.write(1, numbered(at, at + 50));
+      await run.line(new RegExp(`line ${at + 49}$`));
+    }
+    const folder = join(run.folder, 'logs');
+    await until(
+      'all lines in the files',
+      () => inFiles(folder, 50) === numbered(0, 1_000),
+      () => inFiles(folder, 50).slice(-200),
+    );
+    expect(onStdout(run)).toBe(numbered(0, 1_000));
+    await a.exit(0);
+    await run.ends(0);
+  });
+}
+
+test('no more rotated files are kept than asked for', async () => {
+  const file = { path: 'logs/a.log', max_size: '1KB', keep: 2 };
+  await using run = await up({ services: { a: played({ log: { file } }) } }, { leaves: ['logs'] });
+  const a = await run.puppet('a');
+  for (let at = 0; at < 1_000; at += 100) {
+    await a.write(1, numbered(at, at + 100));
+    await run.line(new RegExp(`line ${at + 99}$`));
+  }
+  const folder = join(run.folder, 'logs');
+  await until('the last line in the file', () => inFiles(folder, 9).endsWith('line 999\n'));
+  expect(inFiles(folder, 2)).toBe(inFiles(folder, 9));
+  await a.exit(0);
+  await run.ends(0);
+});
+
+test('a file that somebody has moved away is made anew, and so is its folder', async () => {
+  await using run = await up(
+    { services: { a: played({ log: { file: { path: 'logs/a.log' } } }) } },
+    { leaves: ['logs', 'moved'] },
+  );
+  const a = await run.puppet('a');
+  const folder = join(run.folder, 'logs');
+  await a.print('before');
+  await until('the first line', () => inFiles(folder, 0) === 'before\n');
+  renameSync(folder, join(run.folder, 'moved'));
+  let count = 0;
+  await until('a line in the new file', async () => {
+    count += 1;
+    await a.print(`after ${count}`);
+    return inFiles(folder, 0).includes('after');
+  });
+  expect(onStdout(run)).toContain('before\nafter 1\n');
+  rmSync(join(run.folder, 'moved'), { recursive: true });
+  await a.exit(0);
+  await run.ends(0);
+});
+
+test.skipIf(!isRoot)('a full disk costs lines of the file and one notice, and none of standard output', async () => {
+  const yaml = { services: { a: played({ log: { file: { path: '/mnt/a.log', max_size: '1GB' } } }) } };
+  await using run = await up(yaml, { before: 'mount -t tmpfs -o size=64k tmpfs /mnt' });
+  const a = await run.puppet('a');
+  const text = numbered(0, 20_000);
+  for (let at = 0; at < text.length; at += 8_192) await a.write(1, text.slice(at, at + 8_192));
+  await run.line(/line 19999$/);
+  await run.line(/log file: cannot write \/mnt\/a\.log: .*no space left.*still go to the standard output/i);
+  expect(onStdout(run)).toBe(text);
+  expect(
+    run.output
+      .bytes('stderr')
+      .toString()
+      .match(/no space left/gi)?.length,
+  ).toBe(1);
+  expect((await run.status()).services[0]?.state).toBe('ready');
+  await a.exit(0);
+  await run.ends(0);
+});
+
+test('lines that a pattern of log.drop matches go nowhere, and a log probe still sees them', async () => {
+  const service = played({ log: { drop: ['GET /(health|v1/models) ', '^debug'] }, ready: { log: 'GET /health 200' } });
+  await using run = await up({ services: { a: service } });
+  const a = await run.puppet('a');
+  await a.write(1, 'debug one\nGET /chat 200\nGET /health 200\nGET /healthy 200\nlast\n');
+  await run.line(/last/);
+  await run.state('a', 'ready');
+  expect(onStdout(run)).toBe('GET /chat 200\nGET /healthy 200\nlast\n');
+  await a.exit(0);
+  await run.ends(0);
+});
+
+test('a pattern that would take for ever elsewhere takes no time here', async () => {
+  await using run = await up({ services: { a: played({ log: { drop: ['^(a+)+$'] } }) } });
+  const a = await run.puppet('a');
+  await a.write(1, `${'a'.repeat(50_000)}!\nlast\n`);
+  await run.line(/last/);
+  await a.exit(0);
+  await run.ends(0);
+});
+
+test('log.ansi: strip takes colours away, and nothing else', async () => {
+  await using run = await up({ services: { a: played({ log: { ansi: 'strip' } }) } });
+  const a = await run.puppet('a');
+  await a.write(1, '\x1b[1;31mred\x1b[0m and plain\n');
+  await run.line(/^a +\| red and plain$/);
+  await a.exit(0);
+  await run.ends(0);
+});
