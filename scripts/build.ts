@@ -1,7 +1,16 @@
 // Builds dist/svc-super: one file that needs nothing but libc. With --if-stale only when a source is newer. Before the
 // runtime is compiled in, a few names in it are changed to others of the same length, so that the container's
 // environment cannot reach it (research by experiment; every change is checked to be there).
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dir, '..');
@@ -49,9 +58,10 @@ function newest(folder: string): number {
 function isStale(): boolean {
   if (!existsSync(target)) return true;
   const built = statSync(target).mtimeMs;
-  return [newest(join(root, 'src')), ...['package-lock.json', 'scripts/build.ts'].map((file) => statSync(join(root, file)).mtimeMs)].some(
-    (time) => time > built,
-  );
+  return [
+    newest(join(root, 'src')),
+    ...['package-lock.json', 'scripts/build.ts'].map((file) => statSync(join(root, file)).mtimeMs),
+  ].some((time) => time > built);
 }
 
 if (process.argv.includes('--if-stale') && !isStale()) process.exit(0);

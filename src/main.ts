@@ -35,6 +35,15 @@ function isProgram(name: string, path: string): boolean {
   });
 }
 
+/** A folder that was removed under us has no path any more. */
+function currentFolder(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return '/';
+  }
+}
+
 async function main(): Promise<number> {
   const argv = process.argv.slice(2);
   const environment = containerEnvironment();
@@ -52,7 +61,7 @@ async function main(): Promise<number> {
     environment,
     files: realFiles,
     uid: process.getuid?.() ?? 0,
-    cwd: process.cwd(),
+    cwd: currentFolder(),
     version,
     // Not process.stdout.isTTY: that alone would make the descriptor non-blocking for all who share it.
     colour: isatty(1) && environment.NO_COLOR === undefined,

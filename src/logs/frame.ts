@@ -5,17 +5,25 @@ import type { TakeLine } from './lines.ts';
 /** What ends a piece of a line that goes on. */
 const CUT_MARK = Buffer.from(' [...]');
 const NEWLINE = 10;
+const NOTHING = Buffer.alloc(0);
+/** Pieces of memory that a frame keeps to write into again; bounds in bytes. */
+const SPARES = 2;
+const LEAST_SPARED = 4 * 1_024;
+const MOST_SPARED = 256 * 1_024;
 
 export interface Frame {
   readonly take: TakeLine;
   /** What has been taken since the last call, ready to be written; its memory is the caller's. */
   flush(): Uint8Array;
+  /** Gives memory that flush() handed out back, to be used again. */
+  recycle(bytes: Uint8Array): void;
 }
 
 /** Each line behind `prefix`, its bytes as they came, UTF-8 or not. */
 export class TextFrame implements Frame {
   readonly #prefix: Buffer;
-  #out = Buffer.alloc(0);
+  readonly #spare: Buffer[] = [];
+  #out: Buffer = NOTHING;
   #at = 0;
 
   constructor(prefix: string) {
@@ -44,11 +52,17 @@ export class TextFrame implements Frame {
   }
 
   flush(): Uint8Array {
+    if (this.#at === 0) return NOTHING;
     const taken = this.#out.subarray(0, this.#at);
-    // The next chunk is likely to be as large; one allocation then serves it whole.
-    this.#out = Buffer.allocUnsafeSlow(Math.min(this.#at, 512 * 1_024));
+    this.#out = this.#spare.pop() ?? NOTHING;
     this.#at = 0;
     return taken;
+  }
+
+  recycle({ buffer, byteLength }: Uint8Array): void {
+    // What is mostly empty, or very large, is not worth holding on to between two bursts.
+    if (this.#spare.length >= SPARES || buffer.byteLength > MOST_SPARED || byteLength < LEAST_SPARED) return;
+    this.#spare.push(Buffer.from(buffer as ArrayBuffer));
   }
 }
 
@@ -81,6 +95,10 @@ export class JsonFrame implements Frame {
     const taken = Buffer.from(this.#text);
     this.#text = '';
     return taken;
+  }
+
+  recycle(): void {
+    // Text makes new memory each time.
   }
 }
 

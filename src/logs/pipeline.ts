@@ -173,7 +173,8 @@ export class Pipeline {
         sink.write(noticeOf(frame, dropped));
         dropped = 0;
       }
-      sink.write(bytes);
+      const kept = file !== null && fileFrame === null;
+      sink.write(bytes, kept ? undefined : () => frame.recycle(bytes));
     };
     for (let chunk = await source.read(); chunk !== null; chunk = await source.read()) {
       attached.lastRead = this.#clock.now();
@@ -191,7 +192,8 @@ export class Pipeline {
   async #room(sink: Sink, attached: Attached): Promise<void> {
     if (!sink.isFull) return;
     attached.blocked += 1;
-    await sink.room();
+    // Room is told to all who wait; the first of them may fill it again.
+    while (sink.isFull) await sink.room();
     attached.blocked -= 1;
   }
 }

@@ -1,5 +1,5 @@
-// The latest output of one service, bounded in bytes: for the post-mortem and `logs`. Kept as it was written, in blocks of
-// whole lines, so that it costs one copy a block and no string. Pure; the oldest make room for the newest.
+// The latest output of one service, bounded in bytes: for the post-mortem and `logs`. One piece of memory that is written
+// round and round, kept as it was written out, so that a line costs no object and a block no allocation. Pure.
 
 export interface Block {
   /** Wall time at which it was read, milliseconds. */
@@ -10,31 +10,39 @@ export interface Block {
   readonly prefix: number;
 }
 
-interface Kept extends Block {
-  readonly run: number;
-}
-
 export interface RingLine {
   readonly time: number;
   readonly stream: 'stdout' | 'stderr';
   readonly text: string;
 }
 
-/** Blocks of one moment are joined up to this size, bytes: a service that prints line by line costs no object a line. */
-const JOINED = 4_096;
+/** A block in the ring: `at` counts all bytes since the first. */
+interface Entry {
+  readonly time: number;
+  readonly stream: 'stdout' | 'stderr';
+  readonly prefix: number;
+  readonly run: number;
+  readonly at: number;
+  size: number;
+}
+
+/** Blocks of one moment are one entry: a service that prints line by line costs no object a line. Milliseconds. */
 const MOMENT = 50;
+const FIRST_SIZE = 1_024;
 
 export class Ring {
   readonly #most: number;
-  readonly #joined: number;
-  #blocks: Kept[] = [];
-  #bytes = 0;
+  /** Grows as it is needed: most services print little. */
+  #memory = new Uint8Array(0);
+  #entries: Entry[] = [];
+  /** How many of the entries have been overwritten; they are cut off now and then. */
+  #gone = 0;
+  #end = 0;
   #run = 0;
 
   /** Keeps at most `most` bytes. */
   constructor(most: number) {
     this.#most = most;
-    this.#joined = Math.min(JOINED, most / 4);
   }
 
   /** What comes from here on belongs to a new run of the service. */
@@ -46,35 +54,56 @@ export class Ring {
   push({ bytes, time, stream, prefix }: Block): void {
     if (bytes.length === 0) return;
     const kept = bytes.length > this.#most ? lastLines(bytes, this.#most) : bytes;
-    this.#bytes += kept.length;
-    const last = this.#blocks.at(-1);
-    if (
+    this.#makeRoom(kept.length);
+    const from = this.#end % this.#memory.length;
+    const first = Math.min(kept.length, this.#memory.length - from);
+    this.#memory.set(first === kept.length ? kept : kept.subarray(0, first), from);
+    if (first < kept.length) this.#memory.set(kept.subarray(first), 0);
+    const last = this.#entries.at(-1);
+    const joins =
       last !== undefined &&
       last.stream === stream &&
       last.prefix === prefix &&
       last.run === this.#run &&
       time - last.time < MOMENT &&
-      last.bytes.length + kept.length <= this.#joined
-    ) {
-      this.#blocks[this.#blocks.length - 1] = { ...last, bytes: Buffer.concat([last.bytes, kept]) };
-    } else {
-      this.#blocks.push({ time, stream, prefix, run: this.#run, bytes: Buffer.copyBytesFrom(kept) });
+      last.size + kept.length <= this.#most / 4;
+    if (joins) last.size += kept.length;
+    else this.#entries.push({ time, stream, prefix, run: this.#run, at: this.#end, size: kept.length });
+    this.#end += kept.length;
+  }
+
+  /** Grows the memory, or gives up the oldest entries. */
+  #makeRoom(size: number): void {
+    const start = this.#entries[this.#gone]?.at ?? this.#end;
+    const needed = this.#end - start + size;
+    if (needed > this.#memory.length && this.#memory.length < this.#most) {
+      const held = this.#read(start, this.#end - start);
+      this.#memory = new Uint8Array(Math.min(this.#most, Math.max(FIRST_SIZE, 2 ** Math.ceil(Math.log2(needed)))));
+      for (let at = 0; at < held.length; at += 1) this.#memory[(start + at) % this.#memory.length] = held[at] as number;
     }
-    let gone = 0;
-    while (this.#bytes > this.#most && gone < this.#blocks.length - 1) {
-      this.#bytes -= this.#blocks[gone]?.bytes.length ?? 0;
-      gone += 1;
+    const floor = this.#end + size - this.#memory.length;
+    while ((this.#entries[this.#gone]?.at ?? floor) < floor) this.#gone += 1;
+    if (this.#gone > 64 && this.#gone > this.#entries.length / 2) {
+      this.#entries = this.#entries.slice(this.#gone);
+      this.#gone = 0;
     }
-    if (gone > 0) this.#blocks.splice(0, gone);
+  }
+
+  #read(at: number, size: number): Uint8Array {
+    const { length } = this.#memory;
+    if (size === 0) return new Uint8Array(0);
+    const from = at % length;
+    const first = this.#memory.subarray(from, Math.min(length, from + size));
+    return first.length === size ? first : Buffer.concat([first, this.#memory.subarray(0, size - first.length)]);
   }
 
   /** The last `count` lines, oldest first; of the latest run alone where asked. */
   tail(count: number, of: 'latest run' | 'all runs'): RingLine[] {
     const lines: RingLine[] = [];
-    for (let at = this.#blocks.length - 1; at >= 0 && lines.length < count; at -= 1) {
-      const block = this.#blocks[at];
-      if (block === undefined || (of === 'latest run' && block.run !== this.#run)) break;
-      lines.unshift(...linesOf(block));
+    for (let number = this.#entries.length - 1; number >= this.#gone && lines.length < count; number -= 1) {
+      const entry = this.#entries[number];
+      if (entry === undefined || (of === 'latest run' && entry.run !== this.#run)) break;
+      lines.unshift(...linesOf({ ...entry, bytes: this.#read(entry.at, entry.size) }));
     }
     return lines.slice(Math.max(0, lines.length - count));
   }

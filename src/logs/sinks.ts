@@ -52,13 +52,19 @@ export class Sink {
     return this.#queued >= FULL;
   }
 
-  /** Takes bytes; they are kept until written. Whoever respects isFull and room() keeps the queue bounded. */
-  write(bytes: Uint8Array): void {
+  /**
+   * Takes bytes; they are kept until written. Whoever respects isFull and room() keeps the queue bounded. `done` is called
+   * when their memory may be used again; not at all where that is not known.
+   */
+  write(bytes: Uint8Array, done?: () => void): void {
     if (this.#dead || bytes.length === 0) return;
     switch (this.#kind) {
       case 'queue':
         this.#queued += bytes.length;
-        this.#stream().write(bytes, () => this.#written(bytes.length));
+        this.#stream().write(bytes, (error) => {
+          this.#written(bytes.length);
+          if (error === null || error === undefined) done?.();
+        });
         return;
       case 'terminal':
         this.#queued += bytes.length;
@@ -67,6 +73,7 @@ export class Sink {
         return;
       case 'file':
         this.#writeFile(bytes);
+        done?.();
         return;
       default:
         this.#kind satisfies never;

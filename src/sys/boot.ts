@@ -88,7 +88,7 @@ const isCompiled = Bun.main.startsWith('/$bunfs/');
 
 if (isCompiled && !isBooted() && !SHORT.has(process.argv[2] ?? '')) {
   try {
-    (await import('./libc.ts')).holdSignals();
+    if (process.pid === 1) (await import('./libc.ts')).holdSignals();
   } catch {
     // BUN_JSC_useJIT=0 in the container's environment leaves this stage without FFI.
   }

@@ -1,0 +1,169 @@
+// Odd surroundings and odd services (SPEC section 9): closed standard streams, a bare environment, foreign descriptors and
+// masks, few open files, services that signal everybody, that restart hundreds of times or print a line without end.
+import { expect, test } from 'bun:test';
+import { readdirSync, readFileSync } from 'node:fs';
+import { isRoot, played, type Run, until, up, useRig } from '../helpers/rig.ts';
+
+useRig();
+
+const ODD: Readonly<Record<string, string>> = {
+  'with standard input closed': 'exec 0<&-',
+  'with standard output closed': 'exec 1>&-',
+  'with standard error closed': 'exec 2>&-',
+  'with all standard streams closed': 'exec 0<&- 1>&- 2>&-',
+  'with foreign descriptors open': 'exec 5</etc/passwd 9</etc/group',
+  'with a umask of 777': 'umask 777',
+  'with SIGCHLD ignored': 'trap "" CHLD',
+  'with the signals that it lives by ignored': 'trap "" TERM INT QUIT HUP USR1 PIPE CHLD',
+  'with 40 open files': 'ulimit -n 40',
+  'with 256 open files, hard': 'ulimit -n 256',
+  'with no space left for files of its own': 'ulimit -f 0',
+  ...(isRoot && {
+    'without capabilities and new privileges': 'exec setpriv --no-new-privs --bounding-set=-all "$0" "$@"',
+  }),
+};
+
+for (const [how, before] of Object.entries(ODD)) {
+  test(`${how} it starts, probes, answers, and ends with the right code`, async () => {
+    await using run = await up(
+      {
+        services: {
+          plain: played({ ready: { exec: 'true' } }),
+          prepared: played({ umask: '022', ready: { notify: true } }),
+        },
+      },
+      { before },
+    );
+    const [plain, prepared] = [await run.puppet('plain'), await run.puppet('prepared')];
+    await prepared.notify();
+    for (const puppet of [plain, prepared]) {
+      const { descriptors, blocked } = await puppet.facts();
+      expect([Object.keys(descriptors), blocked]).toEqual([['0', '1', '2'], '0000000000000000']);
+    }
+    await run.state('plain', 'ready');
+    await run.state('prepared', 'ready');
+    await plain.exit(7);
+    await run.ends(7);
+  });
+}
+
+test('in a folder that has been removed it starts', async () => {
+  await using run = await up({ services: { a: played() } }, { before: 'mkdir gone; cd gone; rmdir ../gone' });
+  await (await run.puppet('a')).exit(7);
+  await run.ends(7);
+});
+
+test('with an empty environment it finds its services and they get none but what the supervisor adds', async () => {
+  await using run = await up(
+    { services: { a: played() } },
+    { before: `exec env -i SVC_SUPER_SOCKET="$SVC_SUPER_SOCKET" "$0" up -f services.yaml` },
+  );
+  const { env } = await (await run.puppet('a')).facts();
+  expect(Object.keys(env).sort()).toEqual(['SPT_NOENV', 'SVC_NAME', 'SVC_RUN', 'SVC_SUPER_SOCKET']);
+});
+
+test('a service that cannot be started for want of open files is said to be, with the limit', async () => {
+  const services = Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`s${index}`, played()]));
+  await using run = await up({ services }, { before: 'ulimit -n 40' });
+  await run.ends(1);
+  await run.line(/s\d could not be started: the limit of 40 open files is reached/);
+});
+
+for (const [signal, code] of [
+  ['KILL', 137],
+  ['TERM', 143],
+] as const) {
+  test(`a service that sends SIG${signal} to everybody ends its neighbours, not PID 1`, async () => {
+    await using run = await up({ services: { a: played(), b: played() } });
+    const [a, b] = [await run.puppet('a'), await run.puppet('b')];
+    if (signal === 'KILL') {
+      // kill(-1) spares its caller.
+      await a.eval("kill 'KILL', -1; undef");
+      await b.gone;
+      await run.ends(code);
+      await run.line(/b was killed by SIGKILL/);
+      return;
+    }
+    // PID 1 hears it as anybody's wish to stop; its neighbours die of it at the same time. Whichever is first counts.
+    await a.trap('TERM');
+    await a.eval("kill 'TERM', -1; undef");
+    await b.gone;
+    await a.exit(0).catch(() => undefined);
+    const { code: found } = await run.ended;
+    expect([0, code]).toContain(found ?? -1);
+  });
+}
+
+test('a service that signals its whole group ends itself and nobody else', async () => {
+  await using run = await up({ services: { a: played({ essential: false }), b: played() } });
+  const [a, b] = [await run.puppet('a'), await run.puppet('b')];
+  await b.trap('TERM');
+  await a.eval("kill 'TERM', 0; undef").catch(() => undefined);
+  expect((await run.state('a', 'failed')).exit).toEqual({ code: null, signal: 'SIGTERM' });
+  expect(b.signals).toEqual([]);
+});
+
+test('a process that leaves the group of its service is swept all the same', async () => {
+  await using run = await up({ services: { a: played({ stop: { to: 'group' } }) } }, { pid1: false });
+  const a = await run.puppet('a');
+  await a.spawn('kid');
+  const kid = await run.puppet('kid');
+  await kid.eval('setpgrp(0, 0); undef');
+  await kid.trap('TERM');
+  run.signal('SIGTERM');
+  await a.gone;
+  await kid.signalled('SIGTERM');
+  await kid.exit(0);
+  await run.ends(0);
+});
+
+function descriptorsOf(run: Run): number {
+  return readdirSync(`/proc/${run.outerPid}/fd`).length;
+}
+
+test('hundreds of restarts leave no descriptor and no process behind', async () => {
+  const restart = { policy: 'always', backoff: { initial: '1ms', max: '1ms' } };
+  await using run = await up({
+    services: {
+      plain: { command: 'sleep 100 & exit 1', restart },
+      prepared: { command: 'exit 2', umask: '022', ready: { notify: true }, restart },
+      probed: { command: 'exit 3', ready: [{ notify: { fd: 3 } }, { exec: 'true' }], restart },
+    },
+  });
+  const restarted = async (count: number) => {
+    const { services } = await run.status();
+    return services.every(({ restarts }) => restarts >= count);
+  };
+  await until('some restarts', () => restarted(10));
+  const before = descriptorsOf(run);
+  await until('a hundred restarts', () => restarted(100));
+  // A run under way has some ten of its own.
+  expect(Math.abs(descriptorsOf(run) - before)).toBeLessThan(40);
+  expect(run.ps().length).toBeLessThan(12);
+  run.signal('SIGTERM');
+  await run.ends(0);
+});
+
+test('a hundred services become ready and stop', async () => {
+  const services = Object.fromEntries(
+    Array.from({ length: 100 }, (_, index) => [`s${index}`, { command: ['sleep', '1000'], ready: { exec: 'true' } }]),
+  );
+  await using run = await up({ services });
+  await until('all to be ready', async () => (await run.status()).healthy);
+  expect(run.ps().length).toBe(100);
+  run.signal('SIGTERM');
+  await run.ends(0);
+});
+
+test('a line without end takes no memory, and comes out whole', async () => {
+  await using run = await up({ services: { a: played() } });
+  const a = await run.puppet('a');
+  await a.eval(`for (1 .. 400) { put(to_handle(1), 'x' x 100_000) } undef`);
+  await a.print('');
+  await a.print('done');
+  await run.line(/\| done$/);
+  const anonymous = /^RssAnon:\s+(\d+) kB/m.exec(readFileSync(`/proc/${run.outerPid}/status`, 'utf8'))?.[1];
+  expect(Number(anonymous)).toBeLessThan(64 * 1024);
+  const text = run.output.bytes('stdout').toString('latin1');
+  expect(text.match(/x/g)?.length).toBe(400 * 100_000);
+});
