@@ -95,7 +95,11 @@ export class Pipeline {
       this.#pump(service, 'stdout', style, stdout, watcher, attached),
       this.#pump(service, 'stderr', style, stderr, watcher, attached),
     ]).finally(() => this.#attached.delete(attached));
-    return () => this.#closeWhenSilent(attached);
+    return () => {
+      // Counted from here: what a busy loop has not read yet is not silence.
+      attached.lastRead = this.#clock.now();
+      this.#closeWhenSilent(attached);
+    };
   }
 
   /** The last lines of a service's latest run. */

@@ -1,0 +1,118 @@
+// Output in amounts and shapes that nobody asked for: one endless line, single bytes, hundreds of services at once. What
+// comes out is complete, and the supervisor's own memory stays bounded.
+import { expect, test } from 'bun:test';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { binary, until, up, useRig } from '../helpers/rig.ts';
+
+useRig();
+
+const MiB = 1024 * 1024;
+
+/** The most that a process has had of its own memory so far, bytes; VmHWM counts the binary's pages too. */
+function peakOf(pid: number): number {
+  return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
+}
+
+/** Runs a configuration below nobody and reads its standard output as it comes, keeping none of it. */
+async function flood(services: object, take: (chunk: Uint8Array) => void): Promise<{ code: number; peak: number }> {
+  const folder = process.env.TMPDIR ?? '/tmp';
+  const socket = `${folder}/svc-flood-${process.pid}.sock`;
+  const file = `${folder}/svc-flood-${process.pid}.yaml`;
+  await Bun.write(file, JSON.stringify({ exit: 'all', services }));
+  const child = Bun.spawn({
+    cmd: [binary, 'up', '-f', file],
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'ignore',
+    env: { PATH: process.env.PATH ?? '', SVC_SUPER_SOCKET: socket },
+  });
+  let peak = 0;
+  let bytes = 0;
+  for await (const chunk of child.stdout) {
+    take(chunk);
+    bytes += chunk.length;
+    if (bytes % 64 < 8 || peak === 0) peak = Math.max(peak, peakOf(child.pid));
+  }
+  const code = await child.exited;
+  await Bun.file(file).delete();
+  return { code, peak };
+}
+
+const perl = (script: string) => ({ type: 'task', command: ['/usr/bin/perl', '-e', script] });
+
+test('a line of 300 MB without an end comes out whole, in marked pieces, in bounded memory', async () => {
+  const script = 'my $x = "x" x 1048576; for (1 .. 300) { print $x } print "end"';
+  let letters = 0;
+  let marks = 0;
+  let tail = '';
+  const { code, peak } = await flood({ a: { ...perl(script), log: { prefix: false } } }, (chunk) => {
+    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) marks += 1;
+    letters += chunk.length;
+    tail = (tail + Buffer.from(chunk.subarray(-64)).toString('latin1')).slice(-64);
+  });
+  expect(code).toBe(0);
+  // Every piece but the last ends with ` [...]`; every piece with a newline.
+  expect(letters - marks - (marks - 1) * ' [...]'.length).toBe(300 * MiB + 3);
+  expect(tail).toEndWith('end\n');
+  expect(peak).toBeLessThan(200 * MiB);
+});
+
+test('a service that writes 200,000 single bytes is read to the last', async () => {
+  const script = 'for my $n (1 .. 200000) { syswrite STDOUT, $n % 100 ? "y" : "\\n" }';
+  const hash = createHash('md5');
+  const { code } = await flood({ a: { ...perl(script), log: { prefix: false } } }, (chunk) => hash.update(chunk));
+  expect(code).toBe(0);
+  expect(hash.digest('hex')).toBe(
+    createHash('md5')
+      .update(`${'y'.repeat(99)}\n`.repeat(2_000))
+      .digest('hex'),
+  );
+});
+
+test('200 services that write at once are all complete, each in order', async () => {
+  const names = Array.from({ length: 200 }, (_, n) => `s${n}`);
+  const script = 'for my $n (1 .. 2000) { print "$ENV{SVC_NAME} $n\\n" }';
+  const counts = new Map<string, number>();
+  let rest = '';
+  let torn = 0;
+  const services = Object.fromEntries(names.map((name) => [name, { ...perl(script), log: { prefix: false } }]));
+  const { code, peak } = await flood(services, (chunk) => {
+    const lines = (rest + Buffer.from(chunk).toString('latin1')).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const [name = '', number] = line.split(' ');
+      const next = (counts.get(name) ?? 0) + 1;
+      if (Number(number) !== next) torn += 1;
+      counts.set(name, next);
+    }
+  });
+  expect(code).toBe(0);
+  expect(torn).toBe(0);
+  expect([...counts.values()].filter((count) => count === 2_000).length).toBe(200);
+  expect(peak).toBeLessThan(250 * MiB);
+});
+
+test('four services that flood a reader that stalls are held back, and nothing is missing when it goes on', async () => {
+  const script = 'for my $n (1 .. 400000) { printf "%s %07d %s\\n", $ENV{SVC_NAME}, $n, "." x 80 }';
+  const services = Object.fromEntries(
+    ['a', 'b', 'c', 'd'].map((name) => [name, { ...perl(script), log: { prefix: false } }]),
+  );
+  await using run = await up({ exit: 'all', services }, { stdout: 'stall' });
+  // Blocked in write(2): the state of a process that waits for its pipe.
+  await until('all four to be held', () => {
+    const writers = run.ps().filter(({ name }) => name === 'perl');
+    return writers.length === 4 && writers.every(({ state }) => state === 'S');
+  });
+  expect((await run.status()).services.map(({ state }) => state)).toEqual(['ready', 'ready', 'ready', 'ready']);
+  run.output.resume();
+  await run.ends(0);
+  const seen = new Map<string, number>();
+  for (const line of run.output.bytes('stdout').toString('latin1').split('\n')) {
+    const [name = '', number] = line.split(' ');
+    if (name === '') continue;
+    expect(Number(number)).toBe((seen.get(name) ?? 0) + 1);
+    seen.set(name, Number(number));
+  }
+  expect([...seen.values()]).toEqual([400_000, 400_000, 400_000, 400_000]);
+});
