@@ -32,7 +32,7 @@ export interface UpRequest {
 const CONFIG_WRONG = 78;
 /** What a start that meets a taken port ends with, here and later. */
 const PORT_TAKEN = 1;
-/** At the end, output that nobody reads is waited for this long, milliseconds. */
+/** At the end, output of which nobody reads a byte is waited for this long, milliseconds. */
 const LAST_DRAIN = 2_000;
 const POSTMORTEM_LINES = 20;
 const TERMINATION_LOG = '/dev/termination-log';
@@ -120,13 +120,24 @@ export async function up(request: UpRequest): Promise<number> {
   });
   const end = await ended.promise;
   control?.close();
-  const after = (ms: number) => new Promise<void>((resolve) => void clock.after(ms, resolve));
-  const late = clock.now() + LAST_DRAIN;
+  const late = clock.now() + Math.max(LAST_DRAIN, plan.stopTimeout);
   // The last words come after everything that services have said.
-  await Promise.race([logs.ended(), after(LAST_DRAIN)]);
+  await whileWriting(logs.ended(), logs, clock, late);
   await sayLastWords(end, announce, logs, oomBefore);
-  await Promise.race([logs.drained(), after(Math.max(LAST_DRAIN / 4, late - clock.now()))]);
+  await whileWriting(logs.drained(), logs, clock, late);
   return end.code;
+}
+
+/** Waits for output to be done, as long as somebody reads: not past `late`, nor when nothing moves for LAST_DRAIN. */
+async function whileWriting(done: Promise<void>, logs: Pipeline, clock: Clock, late: number): Promise<void> {
+  let finished = false;
+  const end = done.then(() => {
+    finished = true;
+  });
+  for (let before = -1; !finished && logs.written !== before && clock.now() < late; ) {
+    before = logs.written;
+    await Promise.race([end, new Promise<void>((resolve) => void clock.after(LAST_DRAIN, resolve))]);
+  }
 }
 
 /** What is doubtful but not wrong in the configuration, in one line. */

@@ -107,6 +107,11 @@ export class Pipeline {
     return (this.#rings.get(service)?.tail(count, 'latest run') ?? []).map(({ text }) => text);
   }
 
+  /** Bytes that have left so far. */
+  get written(): number {
+    return this.#sinks.stdout.written + this.#sinks.stderr.written;
+  }
+
   /** Resolves when every stream has been read to its end. */
   async ended(): Promise<void> {
     await Promise.all([...this.#attached].map(({ finished }) => finished));

@@ -30,6 +30,8 @@ export class Sink {
   readonly #clock: Clock;
   readonly #kind: Kind;
   #queued = 0;
+  /** Bytes written since the start: whether a reader is slow or gone is seen by it. */
+  written = 0;
   #dead = false;
   #terminalQueue: Uint8Array[] = [];
   #writing = false;
@@ -99,6 +101,7 @@ export class Sink {
 
   #written(size: number): void {
     this.#queued -= size;
+    this.written += size;
     if (this.#queued >= FULL && !this.#dead) return;
     const waiting = this.#waiting;
     this.#waiting = [];

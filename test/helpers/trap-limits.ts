@@ -6,6 +6,8 @@ import { join } from 'node:path';
 export interface ProcessLimit extends Disposable {
   /** For the `before` of a run: what the shell has to do to come under it. */
   readonly before: string;
+  /** Lifts it again for that process (a pid here) and all that it starts. */
+  lift(pid: number): void;
 }
 
 let made = 0;
@@ -33,7 +35,11 @@ export function limitProcesses(most: number): ProcessLimit {
     try {
       mkdirSync(folder);
       writeFileSync(join(folder, 'pids.max'), `${most}`);
-      return { before: `echo 0 > ${folder}/cgroup.procs`, [Symbol.dispose]: () => remove(folder) };
+      return {
+        before: `echo 0 > ${folder}/cgroup.procs`,
+        lift: () => writeFileSync(join(folder, 'pids.max'), 'max'),
+        [Symbol.dispose]: () => remove(folder),
+      };
     } catch {
       if (existsSync(folder)) rmdirSync(folder);
     }
@@ -42,6 +48,7 @@ export function limitProcesses(most: number): ProcessLimit {
   const become = `exec setpriv --reuid=${user} --regid=${user} --clear-groups "$0" "$@"`;
   return {
     before: `chown ${user}:${user} . tmp\nulimit -u ${most}\n${become}`,
+    lift: (pid) => void Bun.spawnSync(['prlimit', `--pid=${pid}`, '--nproc=10000']),
     [Symbol.dispose]: () => undefined,
   };
 }

@@ -1,0 +1,187 @@
+// A service uses up the process limit. From then on the runtime can make no thread, and would end with PID 1 at its next
+// garbage collection, or never close a descriptor again; nothing new can be spawned. PID 1 has to live on, see, answer and
+// act as ever, and everything has to come back when the limit does.
+import { expect, test } from 'bun:test';
+import { readdirSync } from 'node:fs';
+import { freePort, type Puppet, played, puppetCommand, type Run, start, until, up, useRig } from '../helpers/rig.ts';
+import { limitProcesses } from '../helpers/trap-limits.ts';
+
+useRig();
+
+const MOST = 48;
+
+/** Ten orphans, whose parent is PID 1 from then on; and a process that takes every place that becomes free. */
+const FILL = `
+  my $first = fork() // die "fork: $!\\n";
+  if ($first == 0) {
+    close($test);
+    for (1 .. 10) { my $child = fork(); if (defined $child && $child == 0) { sleep 1000 while 1 } }
+    POSIX::_exit(0);
+  }
+  waitpid($first, 0);
+  my $second = fork() // die "fork: $!\\n";
+  if ($second == 0) {
+    close($test);
+    $SIG{CHLD} = 'IGNORE';
+    for (;;) {
+      my $child = fork();
+      if (!defined $child) { select(undef, undef, undef, 0.001) }
+      elsif ($child == 0) { sleep 1000 while 1 }
+    }
+  }
+  undef`;
+
+/** As many descriptors as the supervisor has open. */
+const descriptors = (run: Run): number => readdirSync(`/proc/${run.outerPid}/fd`).length;
+
+/** Children of PID 1 that are nobody's main process. */
+function orphans(run: Run, mains: readonly Puppet[]) {
+  const pids = mains.map(({ pid }) => pid);
+  return run.ps().filter(({ pid, outerParent }) => outerParent === run.outerPid && !pids.includes(pid));
+}
+
+/** Much work for the memory, so that garbage is collected again and again. */
+async function churn(run: Run, talker: Puppet): Promise<void> {
+  for (let round = 0; round < 15; round += 1) {
+    await Promise.all([run.status(), run.status(), talker.flood(10_000, 100, 1, 2)]);
+  }
+}
+
+test('a service that uses up the process limit takes nobody along, and all comes back when it has gone', async () => {
+  using limit = limitProcesses(MOST);
+  const port = await freePort();
+  const watched = { interval: '50ms', continuous: true };
+  await using run = await up(
+    {
+      exit: 'failure',
+      services: {
+        hog: played({ essential: false }),
+        http: played({ ready: { http: `http://127.0.0.1:${port}/`, ...watched } }),
+        tcp: played({ ready: { tcp: port, ...watched }, depends_on: ['http'] }),
+        exec: played({ ready: { exec: ['/bin/true'], ...watched }, essential: false }),
+        talker: played({ forward: ['USR1'] }),
+        late: played({
+          essential: false,
+          restart: { policy: 'always', backoff: { initial: '100ms', max: '200ms' } },
+        }),
+      },
+    },
+    { before: limit.before },
+  );
+  const [hog, http, exec, talker, late] = await Promise.all(
+    ['hog', 'http', 'exec', 'talker', 'late'].map((name) => run.puppet(name)),
+  );
+  if (!hog || !http || !exec || !talker || !late) throw new Error('unreachable');
+  await http.listen(port);
+  const tcp = await run.puppet('tcp');
+  await run.line(/everything is ready/);
+  const before = descriptors(run);
+  const mains = [hog, http, tcp, exec, talker, late];
+
+  await hog.eval(FILL);
+  // A spawn that is refused is said, and the policy of the service goes on.
+  run.kill(late.pid);
+  await run.line(/late could not be started: cannot fork: the process limit is used up; starting again in/);
+  const refused = await run.line(/late could not be started: cannot fork/);
+  await run.line(/late could not be started: cannot fork/, { after: refused });
+
+  await churn(run, talker);
+
+  // Signals reach it, orphans are reaped at once.
+  await talker.trap('USR1');
+  run.signal('SIGUSR1');
+  await talker.signalled('SIGUSR1');
+  const found = orphans(run, mains);
+  expect(found.length).toBeGreaterThanOrEqual(10);
+  for (const { pid } of found) {
+    run.kill(pid);
+    await run.reaped(pid);
+  }
+
+  // Probes see what changes. A probe that has to spawn says why it cannot.
+  await run.state('tcp', 'ready');
+  await http.respond(503, 'no');
+  expect((await run.state('http', 'unready')).reason).toContain('503');
+  await http.respond(200, 'yes');
+  await run.state('http', 'ready');
+  await http.eval('do_unlisten()');
+  await run.state('tcp', 'unready');
+  await http.listen(port);
+  await run.state('tcp', 'ready');
+  expect((await run.state('exec', 'unready')).reason).toContain('cannot fork: the process limit is used up');
+
+  // Descriptors of what has ended are closed, though the runtime closes them on a thread.
+  await until('descriptors to be closed', () => descriptors(run) <= before + 4);
+
+  // The hog goes, and the rest of it with it.
+  run.kill(hog.pid);
+  await run.state('hog', 'failed');
+  await run.state('late', 'ready');
+  await run.state('exec', 'ready');
+  await until('descriptors to be closed', () => descriptors(run) <= before + 4);
+  expect(run.lines.filter((line) => /a bug|panic/.test(line))).toEqual([]);
+  await talker.exit(9);
+  await run.ends(9);
+});
+
+test('where there is no room for a thread, a first http probe waits for it and does not end PID 1', async () => {
+  // Enough for the supervisor itself and the service, and not for all threads that it wants.
+  using limit = limitProcesses(5);
+  using server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('yes') });
+  await using run = await up(
+    { services: { web: { command: ['/bin/sleep', '1000'], ready: { http: server.url.href } } } },
+    { before: limit.before },
+  );
+  await until('the probe to be refused', async () => {
+    return (await run.service('web')).reason?.includes('cannot ask: the process limit is used up');
+  });
+  limit.lift(run.outerPid);
+  await run.state('web', 'ready');
+  run.signal('SIGTERM');
+  await run.ends(0);
+});
+
+test('at the process limit everything can be stopped', async () => {
+  using limit = limitProcesses(MOST);
+  await using run = await up(
+    { services: { hog: played(), talker: played({ depends_on: ['hog'] }) } },
+    { before: limit.before },
+  );
+  const [hog, talker] = await Promise.all([run.puppet('hog'), run.puppet('talker')]);
+  await hog.eval(FILL);
+  await churn(run, talker);
+  run.signal('SIGTERM');
+  await run.line(/talker stopped/);
+  await run.ends(0);
+});
+
+test('at the process limit the end of a service ends everything with its code, and is explained', async () => {
+  using limit = limitProcesses(MOST);
+  await using run = await up({ services: { hog: played(), main: played() } }, { before: limit.before });
+  const [hog, main] = await Promise.all([run.puppet('hog'), run.puppet('main')]);
+  await hog.eval(FILL);
+  await main.print('my last words');
+  await main.exit(7);
+  await run.line(/svc-super \| error: main exited with code 7/);
+  await run.line(/svc-super \| error: {3}my last words/);
+  await run.ends(7);
+});
+
+test('init: a command that uses up the process limit is served as ever', async () => {
+  using limit = limitProcesses(MOST);
+  await using run = await start(['init', '--', '/usr/bin/perl', ...puppetCommand.slice(1)], {
+    before: limit.before,
+    env: { SVC_NAME: 'command' },
+  });
+  const command = await run.puppet('command');
+  await command.eval(FILL);
+  for (const { pid } of orphans(run, [command])) {
+    run.kill(pid);
+    await run.reaped(pid);
+  }
+  await command.trap('USR1');
+  run.signal('SIGUSR1');
+  await command.signalled('SIGUSR1');
+  await command.exit(4);
+  await run.ends(4);
+});
