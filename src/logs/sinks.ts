@@ -1,6 +1,6 @@
 // Where output goes: standard output and standard error, each written in the one way that cannot stop the event loop.
 // A pipe or socket gets a bounded queue, a terminal one write at a time, a file plain writes. Knows nothing of services.
-import { fstatSync, write, writeSync } from 'node:fs';
+import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { Clock } from '../ports.ts';
 
@@ -24,6 +24,18 @@ function kindOf(fd: number): Kind {
   }
 }
 
+/**
+ * The terminal opened anew: whether writes block is then ours alone, and those who share the descriptor with us (a shell, a
+ * runtime) can make it non-blocking as they like. The one we have where another may not be had.
+ */
+function reopen(fd: number): number {
+  try {
+    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NOCTTY);
+  } catch {
+    return fd;
+  }
+}
+
 export class Sink {
   readonly isTerminal: boolean;
   readonly #fd: number;
@@ -38,9 +50,9 @@ export class Sink {
   #waiting: (() => void)[] = [];
 
   constructor(fd: 1 | 2, clock: Clock) {
-    this.#fd = fd;
     this.#clock = clock;
     this.#kind = kindOf(fd);
+    this.#fd = this.#kind === 'terminal' ? reopen(fd) : fd;
     this.isTerminal = this.#kind === 'terminal';
     // An unhandled EPIPE would end PID 1: a reader that has gone takes the output with it, nothing else.
     if (this.#kind === 'queue') this.#stream().on('error', () => this.#die());

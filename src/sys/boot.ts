@@ -87,13 +87,20 @@ export function containerEnvironment(): Environment {
 const isCompiled = Bun.main.startsWith('/$bunfs/');
 
 if (isCompiled && !isBooted() && !SHORT.has(process.argv[2] ?? '')) {
+  const argv = [process.argv0, ...process.argv.slice(2)];
+  const environment = toStage(current(), process.pid);
   try {
-    if (process.pid === 1) (await import('./libc.ts')).holdSignals();
+    if (process.pid === 1) {
+      const { execve, holdSignals } = await import('./libc.ts');
+      holdSignals();
+      // The runtime's own execve would empty the mask first, and what comes in the next milliseconds would be lost.
+      execve(process.execPath, argv, environment);
+    }
   } catch {
     // BUN_JSC_useJIT=0 in the container's environment leaves this stage without FFI.
   }
   try {
-    process.execve?.(process.execPath, [process.argv0, ...process.argv.slice(2)], toStage(current(), process.pid));
+    process.execve?.(process.execPath, argv, environment);
   } catch {
     // Where the file cannot be executed again (unlinked, noexec remount), the first stage does the work.
   }

@@ -31,7 +31,7 @@ export class Census {
     this.#isOurChild = isOurChild;
   }
 
-  /** The processes of a run, zombies included. `byMark`: whether marks could be put on at all. */
+  /** The processes of a run that live. `byMark`: whether marks could be put on at all. */
   membersOf(roots: Roots, byMark: boolean): Process[] {
     const marks = {
       mark: (process: Process) => (byMark ? this.#markOf(process) : null),

@@ -17,7 +17,7 @@ import {
 } from './launch.ts';
 import { openPipe } from './libc.ts';
 import { Marking } from './marking.ts';
-import { isGone, type Process, readProcess, readTitle } from './processes.ts';
+import { type Process, readProcess, readTitle } from './processes.ts';
 import { Reaper } from './reaper.ts';
 import { signalName, signalNumber } from './signals.ts';
 
@@ -56,7 +56,7 @@ export type Starter = (launch: Launch) => { readonly pid: number };
  * How services are started. `Bun.spawn` and not execa: execa, like node:child_process, tells a death by a real-time
  * signal as exit code 0, and costs twice the processor time.
  */
-const startService: Starter = ({ command, env, cwd, stdio, onExit }) =>
+export const startService: Starter = ({ command, env, cwd, stdio, onExit }) =>
   Bun.spawn({
     cmd: [...command],
     env: { ...env },
@@ -104,7 +104,7 @@ export class Children {
   constructor(clock: Clock, seed: number) {
     this.#clock = clock;
     this.#marking = new Marking(seed);
-    this.#reaper = new Reaper(clock, () => this.#lookAgain());
+    this.#reaper = new Reaper(clock, (pids) => this.#lookAgain(pids));
     this.#census = new Census(clock, (pid) => this.#reaper.isOwn(pid));
   }
 
@@ -267,10 +267,10 @@ export class Children {
     this.#look(run);
   }
 
-  /** Somebody has been reaped: whoever is being ended may be gone. */
-  #lookAgain(): void {
+  /** Orphans have been reaped: a run that is being ended and knew one of them may be gone. */
+  #lookAgain(reaped: readonly number[]): void {
     for (const run of this.#runs.values()) {
-      if (run.ending === undefined || !run.exited) continue;
+      if (run.ending === undefined || !run.exited || !reaped.some((pid) => run.known.has(pid))) continue;
       run.ending.cancel();
       run.ending.cancel = this.#clock.after(0, () => this.#look(run));
     }
@@ -281,11 +281,13 @@ export class Children {
     const { ending } = run;
     if (ending === undefined) return;
     ending.cancel();
-    let alive = this.#members(run).filter((process) => !isGone(process));
+    // Before /proc is read: what is dead already would only make it longer.
+    this.#reaper.reap();
+    let alive = this.#members(run);
     // SIGKILL again and again until a pass finds nobody new: a process may have forked meanwhile.
     for (let pass = 0; this.#signalNew(run, ending, alive) && pass < 8; pass += 1) {
       this.#census.forget();
-      alive = this.#members(run).filter((process) => !isGone(process));
+      alive = this.#members(run);
     }
     if (alive.length === 0 && run.exited) {
       run.ending = undefined;
@@ -322,7 +324,7 @@ export class Children {
 
   /** The processes of a run for those who only look: live ones, main included. */
   processesOf(run: Run): readonly Process[] {
-    return this.#members(run).filter((process) => !isGone(process));
+    return this.#members(run);
   }
 
   #kill(pid: number, signal: string): void {

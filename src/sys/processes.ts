@@ -38,7 +38,8 @@ export function parseStat(text: string): Process | null {
   };
 }
 
-export function isGone(process: Process): boolean {
+/** A zombie has given up its memory, its descriptors and its children: it only waits to be reaped. */
+function isGone(process: Process): boolean {
   return process.state === 'Z' || process.state === 'X';
 }
 
@@ -52,6 +53,7 @@ export function readMemory(pid: number): { readonly own: number; readonly shared
   }
 }
 
+/** One process, a zombie too; null where there is none. */
 export function readProcess(pid: number): Process | null {
   try {
     return parseStat(readFileSync(`/proc/${pid}/stat`, 'latin1'));
@@ -60,14 +62,14 @@ export function readProcess(pid: number): Process | null {
   }
 }
 
-/** All processes of this PID namespace, as near to one moment as /proc allows. */
+/** All processes of this PID namespace that live, as near to one moment as /proc allows. */
 export function readProcesses(): Processes {
   const found = new Map<number, Process>();
   for (const entry of readdirSync('/proc')) {
     const first = entry.charCodeAt(0);
     if (first < 48 || first > 57) continue;
     const process = readProcess(Number(entry));
-    if (process !== null) found.set(process.pid, process);
+    if (process !== null && !isGone(process)) found.set(process.pid, process);
   }
   return found;
 }
@@ -127,7 +129,7 @@ export interface Marks {
 
 /**
  * A run's processes among `all`: main, its group and session, whoever carries the mark, those known from before, and all
- * descendants of these. Never `self`. Zombies are included; the caller asks isGone().
+ * descendants of these. Never `self`. Marks are asked for only of orphans: whoever has a parent is found through it.
  */
 export function membersOf(roots: Roots, all: Processes, marks: Marks, self: number): Process[] {
   const main = all.get(roots.main);
@@ -137,8 +139,8 @@ export function membersOf(roots: Roots, all: Processes, marks: Marks, self: numb
   const isRoot = (process: Process): boolean => {
     if (roots.known.get(process.pid) === process.start) return true;
     if (!reused && (process.group === roots.main || process.session === roots.main)) return true;
-    if (marks.mark(process) === roots.mark) return true;
-    return process.parent === self && marks.runName(process) === roots.runName;
+    if (process.parent !== self && process.parent !== 1) return false;
+    return marks.mark(process) === roots.mark || marks.runName(process) === roots.runName;
   };
   const childrenOf = new Map<number, Process[]>();
   for (const process of all.values()) {

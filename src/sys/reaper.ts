@@ -10,12 +10,13 @@ const LOOK_EVERY = 1_000;
 export class Reaper {
   readonly #clock: Clock;
   readonly #own = new Set<number>();
-  readonly #onReaped: () => void;
+  readonly #onReaped: (pids: readonly number[]) => void;
+  #waiting = false;
   /** Orphans reaped since the start. */
   reaped = 0;
 
-  /** `onReaped` is called after each round that may have taken somebody. */
-  constructor(clock: Clock, onReaped: () => void) {
+  /** `onReaped` is told whom a round has taken. */
+  constructor(clock: Clock, onReaped: (pids: readonly number[]) => void) {
     this.#clock = clock;
     this.#onReaped = onReaped;
   }
@@ -54,19 +55,26 @@ export class Reaper {
    * be noticed, so look again on the next turn.
    */
   reap(): void {
+    const taken: number[] = [];
     for (let pid = peekEndedChild(); pid !== 0; pid = peekEndedChild()) {
       if (this.#own.has(pid)) {
-        this.#clock.soon(() => this.#reapBehind(pid));
-        return;
+        this.#waitFor(pid);
+        break;
       }
       reapChild(pid);
-      this.reaped += 1;
+      taken.push(pid);
     }
-    this.#onReaped();
+    this.reaped += taken.length;
+    if (taken.length > 0) this.#onReaped(taken);
   }
 
-  #reapBehind(head: number): void {
-    if (peekEndedChild() === head) this.#clock.soon(() => this.#reapBehind(head));
-    else this.reap();
+  #waitFor(head: number): void {
+    if (this.#waiting) return;
+    this.#waiting = true;
+    this.#clock.soon(() => {
+      this.#waiting = false;
+      if (peekEndedChild() === head) this.#waitFor(head);
+      else this.reap();
+    });
   }
 }

@@ -1,6 +1,14 @@
 // Commands that serve a service for a moment: exec probes and stop commands. Started through execa, loaded at the first
 // use; like every child they are known to children.ts, carry a mark of their own and are swept whole when they end.
-import type { Children, Launch, Run, RunListener, SpawnRequest, Starter } from './children.ts';
+import {
+  type Children,
+  type Launch,
+  type Run,
+  type RunListener,
+  type SpawnRequest,
+  type Starter,
+  startService,
+} from './children.ts';
 import { OutputPipe } from './pipes.ts';
 
 /** What a command came to: its exit, or why there was none; and its last line of output. */
@@ -88,7 +96,8 @@ function loadStarter(): Promise<Starter> {
         cleanup: false,
         forceKillAfterDelay: false,
       } as never) as unknown as import('node:child_process').ChildProcess;
-      if (child.pid === undefined) throw Object.assign(new Error('cannot be started'), { code: 'ENOENT' });
+      // Why it could not, execa tells later; the bare spawn throws it here.
+      if (child.pid === undefined) return startService({ command, env, cwd, stdio, onExit });
       child.once('exit', (code, signal) => onExit(code, signal));
       return { pid: child.pid };
     };
