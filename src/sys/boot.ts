@@ -15,6 +15,9 @@ const SETTINGS: Readonly<Record<string, string>> = {
   // WebAssembly is interpreted: its compilers have a thread of their own, which comes and goes.
   BUN_JSC_useBBQJIT: '0',
   BUN_JSC_useOMGJIT: '0',
+  // Compiling happens on the one thread too: what runs once, while the configuration is read, is not worth it.
+  BUN_JSC_thresholdForJITAfterWarmUp: '2000',
+  BUN_JSC_thresholdForJITSoon: '2000',
   // With it the runtime would put its handler of faults back (libc.ts takes it off).
   BUN_JSC_useWasmFaultSignalHandler: '0',
   BUN_GC_TIMER_DISABLE: '1',
@@ -78,9 +81,12 @@ export function isBooted(): boolean {
   return env[STAGE] === String(process.pid) && Object.entries(SETTINGS).every(([name, value]) => env[name] === value);
 }
 
+/** Taken before the lines below change anything. */
+const original = isBooted() ? fromStage(current()) : current();
+
 /** The container's environment, whichever stage this is. */
 export function containerEnvironment(): Environment {
-  return isBooted() ? fromStage(current()) : current();
+  return original;
 }
 
 /** Only the compiled file can execute itself; under a development runtime the settings are left out. */
@@ -105,3 +111,6 @@ if (isCompiled && !isBooted() && !SHORT.has(process.argv[2] ?? '')) {
     // Where the file cannot be executed again (unlinked, noexec remount), the first stage does the work.
   }
 }
+
+// A command without a second stage: what is loaded from here on reads some of them (NODE_DEBUG) when it is loaded.
+if (isCompiled) for (const name of Object.keys(original)) if (OBEYED.test(name)) delete process.env[name];

@@ -263,40 +263,48 @@ function tell(simulator: Simulator, act: () => void): void {
   }
 }
 
-test('no plan, no service and no signal can break an invariant of the supervisor', () => {
-  check(
-    fc.property(plans, runsOf(behaviours), disturbances, clocks, (plan, runs, disturbances, clock) => {
-      const simulator = simulatorOf(plan, runs, clock);
-      for (const { at, act } of disturbances) simulator.at(clock.startAt + at, () => act(simulator));
-      tell(simulator, () => {
-        simulator
-          .begin()
-          .until(clock.startAt + HORIZON)
-          .stop();
-        if (simulator.code === null) simulator.untilEnd(plan.stopTimeout + 600);
-      });
-    }),
-    RUNS,
-  );
-}, TIME_LIMIT);
+test(
+  'no plan, no service and no signal can break an invariant of the supervisor',
+  () => {
+    check(
+      fc.property(plans, runsOf(behaviours), disturbances, clocks, (plan, runs, disturbances, clock) => {
+        const simulator = simulatorOf(plan, runs, clock);
+        for (const { at, act } of disturbances) simulator.at(clock.startAt + at, () => act(simulator));
+        tell(simulator, () => {
+          simulator
+            .begin()
+            .until(clock.startAt + HORIZON)
+            .stop();
+          if (simulator.code === null) simulator.untilEnd(plan.stopTimeout + 600);
+        });
+      }),
+      RUNS,
+    );
+  },
+  TIME_LIMIT,
+);
 
-test('one SIGTERM to services that all obey ends the container with 0', () => {
-  const calm = plans.map((plan) => ({
-    ...plan,
-    stopTimeout: plan.stopTimeout + 5_000,
-    services: plan.services.map((service) => ({ ...service, stop: { ...service.stop, timeout: null } })),
-  }));
-  check(
-    fc.property(calm, runsOf(obedient), time(40_000), clocks, (plan, runs, askedAt, clock) => {
-      const simulator = simulatorOf(plan, runs, clock);
-      tell(simulator, () => {
-        simulator.begin().until(clock.startAt + askedAt);
-        const running = simulator.world.phase.id === 'running';
-        simulator.stop();
-        if (simulator.code === null) simulator.untilEnd(plan.stopTimeout + 600);
-        if (running) expect(simulator.code).toBe(0);
-      });
-    }),
-    Math.ceil(RUNS / 4),
-  );
-}, TIME_LIMIT);
+test(
+  'one SIGTERM to services that all obey ends the container with 0',
+  () => {
+    const calm = plans.map((plan) => ({
+      ...plan,
+      stopTimeout: plan.stopTimeout + 5_000,
+      services: plan.services.map((service) => ({ ...service, stop: { ...service.stop, timeout: null } })),
+    }));
+    check(
+      fc.property(calm, runsOf(obedient), time(40_000), clocks, (plan, runs, askedAt, clock) => {
+        const simulator = simulatorOf(plan, runs, clock);
+        tell(simulator, () => {
+          simulator.begin().until(clock.startAt + askedAt);
+          const running = simulator.world.phase.id === 'running';
+          simulator.stop();
+          if (simulator.code === null) simulator.untilEnd(plan.stopTimeout + 600);
+          if (running) expect(simulator.code).toBe(0);
+        });
+      }),
+      Math.ceil(RUNS / 4),
+    );
+  },
+  TIME_LIMIT,
+);

@@ -2,8 +2,10 @@
 // command line asks for, and that doubts are spoken of.
 import { expect, test } from 'bun:test';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { binary, isRoot, puppetCommand, up } from '../helpers/rig.ts';
+import { binary, isRoot, puppetCommand, up, useRig } from '../helpers/rig.ts';
 import { ConfigFolder } from '../helpers/trap-config.ts';
+
+useRig();
 
 const CONFIG_WRONG = 78;
 
@@ -118,8 +120,7 @@ test('a name that is no service is an error before anything is spawned', async (
   using folder = new ConfigFolder({ 'services.yaml': 'services: {chat: {command: touch ran}}\n' });
   const { code, stderr } = await folder.run(['up', 'chta', 'chat']);
   expect(code).toBe(CONFIG_WRONG);
-  expect(stderr).toContain('error: there is no service `chta`');
-  expect(stderr).toContain('help: did you mean `chat`?');
+  expect(stderr).toContain(`there is no service \`chta\` in ${folder.in('services.yaml')}; did you mean \`chat\`?`);
   expect(folder.isUntouched).toBe(true);
 });
 

@@ -2,8 +2,10 @@
 // the same, and nothing is spawned: each configuration here holds a service that would leave a file behind.
 import { describe, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
-import { freePort, isRoot, up } from '../helpers/rig.ts';
+import { freePort, isRoot, up, useRig, variable } from '../helpers/rig.ts';
 import { ConfigFolder } from '../helpers/trap-config.ts';
+
+useRig();
 
 const CONFIG_WRONG = 78;
 /** A reader of a terminal has long given up; a hang would take for ever. */
@@ -103,14 +105,14 @@ const CASES: Readonly<Record<string, { readonly text: string | Uint8Array; reado
   },
   'an environment file that is missing': {
     text: 'services: {a: {command: touch ran, env_file: no.env}}\n',
-    says: /error: cannot read .*no\.env: there is no such file\n[^]*help: write `\{path: …, required: false\}`/,
+    says: /error: cannot read .*no\.env: there is no such file\n.*\n.*\n +help: write `\{path: …, required: false\}`/,
   },
   'a secret that is missing': {
     text: 'services: {a: {command: touch ran, env: {T: {file: no-such-secret}}}}\n',
     says: /error: cannot read .*no-such-secret: there is no such file\n/,
   },
   'a variable that must be set': {
-    text: 'services: {a: {command: touch ran, cwd: "${NOT_SET:?say where}"}}\n',
+    text: `services: {a: {command: touch ran, cwd: "${variable('NOT_SET:?say where')}"}}\n`,
     says: /error: .*NOT_SET.*say where/,
   },
   'text in UTF-16': { text: Buffer.from(`\ufeff${RUNS}`, 'utf16le'), says: /error: cannot read .*: it is UTF-16\n/ },

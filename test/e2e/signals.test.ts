@@ -1,8 +1,9 @@
 // Signals that reach the supervisor (SPEC section 4): those named in `forward` go to the services that name them and to no
 // others; no signal but those that ask it to stop changes the supervisor itself.
 import { expect, test } from 'bun:test';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
-import { played, type Run, up, useRig } from '../helpers/rig.ts';
+import { played, type Run, start, until, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
@@ -161,4 +162,37 @@ test('signals that a service sends to PID 1 do what those from outside do', asyn
   await isWell(run);
   await a.kill('TERM', 1);
   await run.ends(0);
+});
+
+/** Waits until SIGTERM is held back or heard, which the kernel would keep from PID 1 otherwise (signal(7)). */
+async function hears(run: Run): Promise<void> {
+  const bit = (signal: number) => 1n << BigInt(signal - 1);
+  await until('SIGTERM to be held or heard', () => {
+    // Not unshare's, which becomes the binary in a moment.
+    if (!readlinkSync(`/proc/${run.outerPid}/exe`).endsWith('svc-super')) return false;
+    const status = readFileSync(`/proc/${run.outerPid}/status`, 'utf8');
+    const mask = (name: string) => BigInt(`0x${new RegExp(`^${name}:\\s*(\\w+)$`, 'm').exec(status)?.[1] ?? '0'}`);
+    // The C library holds all signals for a moment when it starts a thread: that does not last.
+    const held = mask('SigBlk');
+    if ((held & bit(constants.signals.SIGCHLD)) !== 0n) return false;
+    return ((held | mask('SigCgt')) & bit(constants.signals.SIGTERM)) !== 0n;
+  });
+}
+
+test('a SIGTERM that comes while PID 1 is still booting is not lost', async () => {
+  for (let round = 0; round < 5; round += 1) {
+    await using run = await up({ services: { a: played() } });
+    await hears(run);
+    run.signal('SIGTERM');
+    await run.ends(0);
+  }
+});
+
+test('a SIGTERM that comes while init is still booting reaches its command', async () => {
+  for (let round = 0; round < 5; round += 1) {
+    await using run = await start(['init', '--', 'sleep', '1000']);
+    await hears(run);
+    run.signal('SIGTERM');
+    await run.ends(143);
+  }
 });

@@ -284,8 +284,9 @@ export class Referee {
     switch (effect.type) {
       case 'signal':
         this.#holds(run.exit === null, `a signal to the main process of ${name}, which is gone`);
-        if (event.type === 'signalled') this.#holds(book.plan.forward[event.signal] === effect.signal, 'not forwarded');
-        else if (event.type === 'service' && event.news.type === 'stop-command-failed') this.#fallBack(book, run);
+        if (event.type === 'signalled') {
+          this.#holds(run.born && book.plan.forward[event.signal] === effect.signal, 'not to be forwarded');
+        } else if (event.type === 'service' && event.news.type === 'stop-command-failed') this.#fallBack(book, run);
         else this.#stop(book, run, now);
         break;
       case 'run-stop-command':
@@ -395,11 +396,8 @@ export class Referee {
       this.#holds(!(state === 'unready') || run?.unready === true, `${name} is unready for no reason`);
       if (run === null || !isUp(book)) {
         this.#holds(state !== 'ready' && state !== 'starting' && state !== 'stopping', `${name} is not ${state}`);
-      } else if (run.stop === null && run.exit === null) {
-        this.#holds(
-          state === 'starting' || state === 'ready' || state === 'unready' || run.killedAt !== null,
-          `${state}`,
-        );
+      } else if (run.stop === null && run.exit === null && run.killedAt === null) {
+        this.#holds(state === 'starting' || state === 'ready' || state === 'unready', `${name} is ${state}, not up`);
         const past = (limit: Millis) => run.readyAt === null && now > limit + this.lag + SLACK;
         const late = plan.ready.length > 0 && past(run.since + plan.startTimeout);
         this.#holds(!late, `${name} outlived its start_timeout`);

@@ -1,0 +1,215 @@
+// The container's environment and the working directory are meant for the services. A runtime that is compiled into a
+// program still obeys both: it would load other code into PID 1, become a debugger or a package manager, write files as
+// root, or refuse to start. Nothing of that may happen, and every variable has to reach the services as it is.
+import { describe, expect, test } from 'bun:test';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { command, played, type Run, start, up, useRig } from '../helpers/rig.ts';
+import { ConfigFolder } from '../helpers/trap-config.ts';
+
+useRig();
+
+/** Whoever loads this code leaves a file. */
+const EVIL = `require('node:fs').writeFileSync(process.env.EVIL_LEAVES ?? 'EVIL', process.argv.join(' '))\n`;
+
+/** What a runtime might look for in its working directory. */
+const FOLDER: Readonly<Record<string, string>> = {
+  'evil.js': EVIL,
+  'evil.ts': EVIL,
+  'index.js': EVIL,
+  '.env': 'FROM_DOTENV=yes\nBUN_OPTIONS=--preload=./evil.js\nNODE_OPTIONS=--require=./evil.js\n',
+  '.env.local': 'FROM_DOTENV=yes\n',
+  '.env.production': 'FROM_DOTENV=yes\n',
+  'bunfig.toml': 'preload = ["./evil.ts"]\nlogLevel = "debug"\n[run]\nbun = true\n',
+  'package.json': '{"name": "evil", "main": "evil.js", "scripts": {"up": "node evil.js"}, "type": "commonjs"}',
+  'tsconfig.json': '{"compilerOptions": {"paths": {"*": ["./evil.ts"]}, "jsx": "react"}}',
+  'jsconfig.json': '{ this is no JSON',
+};
+
+/** Each alone could change the runtime; what each would do there stands in runtime.md or in the runtime's manual. */
+const VARIABLES: Readonly<Record<string, string>> = {
+  BUN_BE_BUN: '1',
+  BUN_OPTIONS: '--preload=./evil.js',
+  BUN_INSPECT: '127.0.0.1:1/evil',
+  BUN_INSPECT_PRELOAD: './evil.js',
+  BUN_INSPECT_NOTIFY: 'unix:/nowhere',
+  BUN_INSPECT_CONNECT_TO: 'unix:/nowhere',
+  BUN_BYTECODE_ORDER_OUT: 'EVIL',
+  BUN_BYTECODE_ORDER_NAMES_OUT: 'EVIL',
+  BUN_BYTECODE_DIGEST_OUT: 'EVIL',
+  BUN_CONFIG_VERBOSE_FETCH: 'curl',
+  BUN_DEBUG: 'EVIL',
+  BUN_GARBAGE_COLLECTOR_LEVEL: '2',
+  BUN_RUNTIME_TRANSPILER_CACHE_PATH: 'EVIL',
+  BUN_TMPDIR: 'EVIL',
+  BUN_JSC_useJIT: '0',
+  BUN_JSC_useWasm: '0',
+  BUN_JSC_useConcurrentGC: '1',
+  BUN_JSC_numberOfGCMarkers: '8',
+  JSC_dumpOptions: '2',
+  JSC_SIGNAL_FOR_GC: '12',
+  MIMALLOC_PURGE_DELAY: '-1',
+  MALLOC_ARENA_MAX: '2',
+  UV_THREADPOOL_SIZE: '64',
+  NODE_OPTIONS: '--require=./evil.js',
+  NODE_DEBUG: 'net,http',
+  NODE_ENV: 'production',
+  NODE_V8_COVERAGE: 'EVIL',
+  NODE_EXTRA_CA_CERTS: '/nowhere',
+  JEST_WORKER_ID: '1',
+  UNDICI_NO_WASM_SIMD: '1',
+  LOG_TOKENS: '1',
+  LOG_STREAM: '1',
+  SVC_SUPER_STAGE: '1',
+  SVC_SUPER_KEEP_BUN_OPTIONS: '--preload=./evil.js',
+  SVC_SUPER_KEEP_: '',
+};
+
+const BASE = { PATH: '/usr/bin:/bin', TERM: 'dumb' };
+
+/** The variables that a command printed with env(1), one a line. */
+function parse(text: string): Readonly<Record<string, string>> {
+  const pairs = text.trimEnd().split('\n');
+  return Object.fromEntries(pairs.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+}
+
+const environOf = (pid: number) => parse(readFileSync(`/proc/${pid}/environ`, 'utf8').replaceAll('\0', '\n'));
+
+const ENV = { services: { a: { command: ['/usr/bin/env'], log: { prefix: false } } } };
+
+/** What the supervisor prints around that, times and pids left out. */
+const said = (run: Run) =>
+  run.lines.filter((line) => line.startsWith('svc-super')).map((line) => line.replace(/pid \d+|\d+ ms/g, '#'));
+
+const SAID = [
+  'svc-super | a started (#)',
+  'svc-super | a exited with code 0 after #',
+  'svc-super | stopping everything: a ended, and it is essential',
+];
+
+for (const [name, value] of Object.entries(VARIABLES)) {
+  test(`${name}=${value} changes nothing in the supervisor and reaches the services as it is`, async () => {
+    const env = { ...BASE, [name]: value };
+    await using run = await up(ENV, { env, files: FOLDER });
+    await run.ends(0);
+    const found = parse(run.output.bytes('stdout').toString());
+    expect(Object.entries(found)).toContainEqual([name, value]);
+    expect(found).not.toHaveProperty('FROM_DOTENV');
+    expect(run.output.bytes('stderr').toString().split('\n')).toHaveLength(SAID.length + 1);
+    expect(said(run)).toEqual(SAID);
+    expect(existsSync(join(run.folder, 'EVIL'))).toBe(false);
+  });
+}
+
+const ALL = { ...BASE, ...VARIABLES };
+
+test('all of them together: the supervisor runs with its own settings, whatever the container says', async () => {
+  await using run = await up({ services: { a: played() } }, { env: ALL, files: FOLDER });
+  const a = await run.puppet('a');
+  expect(environOf(run.outerPid)).toMatchObject({
+    BUN_JSC_numberOfGCMarkers: '1',
+    BUN_JSC_useConcurrentGC: '0',
+    BUN_JSC_useConcurrentJIT: '0',
+    UV_THREADPOOL_SIZE: '4',
+    SVC_SUPER_STAGE: '1',
+  });
+  expect((await a.facts()).env).toMatchObject(VARIABLES);
+  expect(existsSync(join(run.folder, 'EVIL'))).toBe(false);
+  await a.exit(3);
+  await run.ends(3);
+});
+
+describe('nothing that the supervisor sets for itself reaches a child', () => {
+  /** Names that are ours or the runtime's, and two that the rig gives. */
+  const ours = (env: object) =>
+    Object.keys(env).filter((name) => /^(BUN|JSC|MIMALLOC|UV|NODE|SVC_SUPER)_/.test(name) && !GIVEN.has(name));
+  const GIVEN = new Set(['SVC_SUPER_SOCKET', 'SVC_SUPER_CONFIG']);
+
+  test('be it a service, a service of another user, an exec probe or a stop command', async () => {
+    const print = (name: string) => ['/bin/sh', '-c', `/usr/bin/env > ${name}.new && mv ${name}.new ${name}`];
+    await using run = await up(
+      {
+        services: {
+          plain: played({ ready: { exec: print('probe') }, stop: { command: print('stop'), timeout: '1s' } }),
+          prepared: played({ umask: '022' }),
+        },
+      },
+      { leaves: ['probe', 'stop'] },
+    );
+    for (const name of ['plain', 'prepared']) {
+      const { env } = await (await run.puppet(name)).facts();
+      expect(ours(env)).toEqual([]);
+    }
+    await run.state('plain', 'ready');
+    run.signal('SIGTERM');
+    await run.ends(137);
+    for (const name of ['probe', 'stop']) {
+      const env = parse(readFileSync(join(run.folder, name), 'utf8'));
+      expect(env).toHaveProperty('SVC_NAME', 'plain');
+      expect(ours(env)).toEqual([]);
+    }
+  });
+
+  test('init: the command has the environment of the container and nothing else', async () => {
+    const env = {
+      ...ALL,
+      HOME: undefined,
+      TMPDIR: undefined,
+      SVC_SUPER_SOCKET: undefined,
+      SVC_SUPER_CONFIG: undefined,
+    };
+    for (const pid1 of [true, false]) {
+      await using run = await start(['init', '--', '/usr/bin/env'], { env, files: FOLDER, pid1 });
+      await run.ends(0);
+      expect(parse(run.output.bytes('stdout').toString())).toEqual(ALL);
+      expect(run.output.bytes('stderr').toString()).toBe('');
+      expect(existsSync(join(run.folder, 'EVIL'))).toBe(false);
+    }
+  });
+});
+
+test('init: each of them alone reaches the command and changes nothing', async () => {
+  using folder = new ConfigFolder(FOLDER);
+  for (const [name, value] of Object.entries(VARIABLES)) {
+    const { code, stdout, stderr } = await command(['init', '--', '/usr/bin/env'], { [name]: value }, folder.path);
+    expect({ name, code, stderr }).toEqual({ name, code: 0, stderr: '' });
+    expect(Object.entries(parse(stdout))).toContainEqual([name, value]);
+  }
+  expect(existsSync(folder.in('EVIL'))).toBe(false);
+});
+
+test('the short commands are not changed either', async () => {
+  using folder = new ConfigFolder({ ...FOLDER, 'services.yaml': 'services: {a: {command: touch ran}}\n' });
+  const run = (env: Readonly<Record<string, string>>) =>
+    Promise.all(
+      [['check'], ['version'], ['schema'], ['help'], ['status'], ['health']].map((args) => folder.run(args, { env })),
+    );
+  const without = await run({});
+  expect(without.map(({ code }) => code)).toEqual([0, 0, 0, 0, 69, 1]);
+  for (const [name, value] of Object.entries(VARIABLES)) expect(await run({ [name]: value })).toEqual(without);
+  expect(await run(ALL)).toEqual(without);
+  expect(existsSync(folder.in('EVIL'))).toBe(false);
+});
+
+test('a library that is to be preloaded and is missing: the loader complains, and the supervisor runs', async () => {
+  const env = { LD_PRELOAD: '/nowhere/evil.so' };
+  await using run = await up(ENV, { env });
+  await run.ends(0);
+  expect(said(run)).toEqual(SAID);
+  expect(parse(run.output.bytes('stdout').toString())).toMatchObject(env);
+});
+
+test('a runtime that is not guarded does what they say: the proof that this test can fail', async () => {
+  const leaves = async (env: Readonly<Record<string, string>>) => {
+    using folder = new ConfigFolder({ 'evil.js': EVIL, 'program.js': '' });
+    const child = Bun.spawn([process.execPath, 'program.js'], {
+      cwd: folder.path,
+      env,
+      stdio: ['ignore', 'ignore', 'ignore'],
+    });
+    await child.exited;
+    return existsSync(folder.in('EVIL'));
+  };
+  expect(await leaves({})).toBe(false);
+  expect(await leaves({ BUN_OPTIONS: '--preload=./evil.js' })).toBe(true);
+});
