@@ -22,6 +22,8 @@ import {
   judge,
   LEFTOVER_GRACE,
   RESET_AFTER,
+  type RestartDecision,
+  type RestartHistory,
   randomOf,
   renderDuration,
   renderExit,
@@ -223,7 +225,8 @@ function onSpawnFailed(
   const cause: Cause = asked
     ? { kind: 'asked' }
     : { kind: 'not-started', step: failure.step, message: failure.message, code: failure.code };
-  return conclude(plan, service, cause, null, state.since, context.now, null, [], context);
+  const over = { cause, exit: null, since: state.since, exitAt: context.now, readyAt: null };
+  return conclude(plan, service, over, [], context);
 }
 
 /** A stop that was not even asked for would end in SIGKILL: fall back to the signal. */
@@ -291,57 +294,81 @@ function onEmptied(plan: ServicePlan, service: Service, swept: readonly SweptPro
   const { state } = service;
   if (state.id !== 'stopping' || state.exit === null) return same(service);
   const { cause, exit, since, exitAt, readyAt } = state;
-  return conclude(plan, service, cause, exit, since, exitAt ?? context.now, readyAt, swept, context);
+  const over = { cause, exit, since, exitAt: exitAt ?? context.now, readyAt };
+  return conclude(plan, service, over, swept, context);
+}
+
+/** A run whose main process is gone, or never was. */
+export interface Over {
+  readonly cause: Cause;
+  readonly exit: Exit | null;
+  readonly since: Millis;
+  readonly exitAt: Millis;
+  readonly readyAt: Millis | null;
+}
+
+/** What an end comes to: how it is judged, whether the service starts again, and all that in words. */
+export interface Weighed {
+  readonly ended: Ended;
+  readonly decision: RestartDecision;
+  readonly history: RestartHistory;
+  readonly text: string;
+}
+
+export function weigh(plan: ServicePlan, service: Service, over: Over, { now, seed }: Context): Weighed {
+  const { cause, exit, since, exitAt, readyAt } = over;
+  const verdict = judge(plan, cause, exit);
+  const ended: Ended = { service: plan.name, run: service.run, cause, exit, verdict, lasted: exitAt - since };
+  const history =
+    readyAt !== null && exitAt - readyAt >= RESET_AFTER ? { ...service.history, streak: 0 } : service.history;
+  const decision = decideRestart(plan.restart, verdict.success, history, now, randomOf(seed, service.run));
+  const counted = service.restarts === 1 ? '1 restart was' : `${service.restarts} restarts were`;
+  const limit = !decision.restart && decision.why === 'limit' ? `; not started again: ${counted} its limit` : '';
+  return { ended, decision, history, text: renderEnd(ended) + limit };
+}
+
+/** The end of a run as it can be weighed as soon as its main process is gone; null while that lives, or when asked to stop. */
+export function overOf({ state }: Service): Over | null {
+  if (state.id !== 'stopping' || state.exit === null || state.cause.kind === 'asked') return null;
+  const { cause, exit, since, exitAt, readyAt } = state;
+  return { cause, exit, since, exitAt: exitAt ?? since, readyAt };
 }
 
 /** A run is over, with no process left: completed, failed, stopped, or once more after a pause. */
 function conclude(
   plan: ServicePlan,
   service: Service,
-  cause: Cause,
-  exit: Exit | null,
-  since: Millis,
-  exitAt: Millis,
-  readyAt: Millis | null,
+  over: Over,
   swept: readonly SweptProcess[],
-  { now, seed, ending }: Context,
+  context: Context,
 ): Turn {
-  const verdict = judge(plan, cause, exit);
-  const ended: Ended = { service: plan.name, run: service.run, cause, exit, verdict, lasted: exitAt - since };
-  const notices: Notice[] = [];
+  const { now, ending } = context;
+  const { ended, decision, history, text } = weigh(plan, service, over, context);
+  const { success } = ended.verdict;
   const remains: readonly Notice[] =
     swept.length > 0 ? [{ level: 'warn', event: 'swept', text: renderSwept(plan.name, swept) }] : [];
-  if (cause.kind === 'asked' || ending) {
-    notices.push({ level: 'info', event: 'stopped', text: `stopped${exit === null ? '' : ` (${renderExit(exit)})`}` });
-    const state: State =
-      cause.kind === 'asked'
-        ? { id: 'stopped', at: now, ended }
-        : { id: verdict.success ? 'completed' : 'failed', at: now, ended };
-    return { service: { ...service, state }, effects: [], notices: [...notices, ...remains] };
+  const done = { id: success ? 'completed' : 'failed', at: now, ended } as const;
+  if (over.cause.kind === 'asked' || ending) {
+    const how = over.exit === null ? 'stopped' : `stopped (${renderExit(over.exit)})`;
+    const state: State = over.cause.kind === 'asked' ? { id: 'stopped', at: now, ended } : done;
+    const notice: Notice = { level: 'info', event: 'stopped', text: how };
+    return { service: { ...service, state }, effects: [], notices: [notice, ...remains] };
   }
-  const history =
-    readyAt !== null && exitAt - readyAt >= RESET_AFTER ? { ...service.history, streak: 0 } : service.history;
-  const decision = decideRestart(plan.restart, verdict.success, history, now, randomOf(seed, service.run));
-  const level = verdict.success ? 'info' : 'error';
-  const what = renderEnd(ended);
   if (decision.restart) {
-    notices.push({
-      level: verdict.success ? 'info' : 'warn',
-      event: 'restarting',
-      text: `${what}; starting again in ${renderDuration(decision.delay)}`,
-    });
+    const level = success ? 'info' : 'warn';
+    const again = `${text}; starting again in ${renderDuration(decision.delay)}`;
     const state: State = { id: 'backoff', until: now + decision.delay, ended };
     return {
       service: { ...service, state, history: decision.history },
       effects: [],
-      notices: [...notices, ...remains],
+      notices: [{ level, event: 'restarting', text: again }, ...remains],
     };
   }
-  const counted = service.restarts === 1 ? '1 restart was' : `${service.restarts} restarts were`;
-  const limit = decision.why === 'limit' ? `; not started again: ${counted} its limit` : '';
-  notices.push({ level, event: verdict.success ? 'completed' : 'failed', text: what + limit });
-  const state: State = { id: verdict.success ? 'completed' : 'failed', at: now, ended };
-  return { service: { ...service, state, history }, effects: [], notices: [...notices, ...remains] };
+  return {
+    service: { ...service, state: done, history },
+    effects: [],
+    notices: [{ level: success ? 'info' : 'error', event: done.id, text }, ...remains],
+  };
 }
 
 function passStarting(plan: ServicePlan, service: Service, state: Starting, context: Context): Turn {

@@ -5,7 +5,7 @@
 // who depends on it is left. There are no levels; stages are edges of the plan.
 import type { Edge, Millis, Plan, ServicePlan, SignalName } from '../plan/plan.ts';
 import type { Effect, Ended, Event } from './event.ts';
-import { killRun, passDeadline, startRun, stepService, stopRun } from './machine.ts';
+import { killRun, overOf, passDeadline, startRun, stepService, stopRun, weigh } from './machine.ts';
 import { KILL_WAIT, renderDuration, reserved, SAME_REQUEST } from './policy.ts';
 import {
   type Context,
@@ -36,6 +36,8 @@ export type Phase =
       readonly deadline: Millis;
       /** Whether something had to be killed. */
       readonly killed: boolean;
+      /** When a signal first asked for it; null while a failure alone is the reason. */
+      readonly askedAt: Millis | null;
     }
   | { readonly id: 'ended'; readonly code: number };
 
@@ -187,28 +189,62 @@ class Draft {
   take(name: string, { service, effects, notices }: Turn): void {
     const before = this.get(name);
     this.#services.set(name, service);
-    for (const { level, event, text } of notices) this.say(level, name, event, text);
+    for (const { level, event, text } of notices) {
+      if (event !== 'stopped' || !this.#hasTold(name, service.run)) this.say(level, name, event, text);
+    }
     for (const effect of effects) this.#effects.push({ type: 'service', service: name, run: service.run, effect });
+    const { phase } = this;
+    if (overOf(before) === null) this.#weighExit(name, service);
     const killed = effects.some(({ type }) => type === 'kill');
     if (killed && this.phase.id === 'stopping') this.phase = { ...this.phase, killed: true };
-    if (before.state.id === service.state.id && before.startedOnce === service.startedOnce && !killed) return;
+    if (
+      before.state.id === service.state.id &&
+      before.startedOnce === service.startedOnce &&
+      !killed &&
+      phase === this.phase
+    ) {
+      return;
+    }
     this.#moved = true;
     const { state } = service;
     if ((state.id === 'failed' || state.id === 'completed') && state.ended !== null) this.#judge(name, state.ended);
     this.spread();
   }
 
+  /**
+   * The first cause is the first to end and not the first to be cleared up after: whoever ends because of it must not
+   * come before it. So an end that is for good counts from the moment at which the main process is gone.
+   */
+  #weighExit(name: string, service: Service): void {
+    const over = overOf(service);
+    if (over === null || this.phase.id !== 'running') return;
+    const { ended, decision, text } = weigh(this.plan(name), service, over, this.context(name));
+    if (decision.restart) return;
+    if (this.#endsAll(name, ended)) {
+      this.say(ended.verdict.success ? 'info' : 'error', name, ended.verdict.success ? 'completed' : 'failed', text);
+    }
+    this.#judge(name, ended);
+  }
+
+  /** Whether a run's end was told when it became the first cause. */
+  #hasTold(name: string, run: number): boolean {
+    if (this.phase.id !== 'stopping' || this.phase.cause.kind !== 'service') return false;
+    const { ended } = this.phase.cause;
+    return ended.service === name && ended.run === run;
+  }
+
+  #endsAll(name: string, { verdict }: Ended): boolean {
+    const { essential, type } = this.plan(name);
+    if (!essential) return false;
+    const { exit } = this.#world.plan;
+    return exit === 'first' ? !verdict.success || type === 'service' : exit === 'failure' && !verdict.success;
+  }
+
   /** A service has ended for good: does that end the container? */
   #judge(name: string, ended: Ended): void {
-    const plan = this.plan(name);
-    if (!plan.essential || this.phase.id !== 'running') return;
+    if (!this.plan(name).essential || this.phase.id !== 'running') return;
     if (!ended.verdict.success) this.#firstFailure ??= ended;
-    const { exit } = this.#world.plan;
-    const ends =
-      exit === 'first'
-        ? !ended.verdict.success || plan.type === 'service'
-        : exit === 'failure' && !ended.verdict.success;
-    if (!ends) return;
+    if (!this.#endsAll(name, ended)) return;
     this.#beginEnd({ kind: 'service', ended });
     const how = ended.verdict.success ? 'ended' : 'failed';
     this.say('info', null, 'stopping', `stopping everything: ${name} ${how}, and it is essential`);
@@ -216,7 +252,8 @@ class Draft {
 
   #beginEnd(cause: EndCause): void {
     const deadline = this.#now + this.#world.plan.stopTimeout;
-    this.phase = { id: 'stopping', cause, since: this.#now, deadline, killed: false };
+    const askedAt = cause.kind === 'asked' ? this.#now : null;
+    this.phase = { id: 'stopping', cause, since: this.#now, deadline, killed: false, askedAt };
   }
 
   askToStop(signal: SignalName): void {
@@ -232,8 +269,14 @@ class Draft {
       return;
     }
     if (this.phase.id !== 'stopping') return;
-    if (this.phase.cause.kind === 'asked' && this.#now - this.phase.since < SAME_REQUEST) return;
-    if (this.phase.deadline <= this.#now) return;
+    if (this.phase.askedAt === null) {
+      // What is stopping because of a failure does as the first request wants.
+      this.phase = { ...this.phase, askedAt: this.#now };
+      this.say('info', null, 'stopping', `${signal} received: everything is being stopped already`);
+      return;
+    }
+    if (signal === 'SIGQUIT' || this.#now - this.phase.askedAt < SAME_REQUEST || this.phase.deadline <= this.#now)
+      return;
     this.say('warn', null, 'killing', `${signal} received again: killing what is left`);
     this.phase = { ...this.phase, deadline: this.#now };
     this.#killAll();

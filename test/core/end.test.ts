@@ -46,7 +46,7 @@ describe('the end of one service beside one that runs on', () => {
       sim.until(seconds(60));
       expect(sim.code).toBe(code);
       if (code === null) expect(sim.state('other')).toBe('ready');
-      else expect(sim.deeds('other')).toEqual(['0 spawn', '101 signal SIGTERM main', '102 sweep']);
+      else expect(sim.deeds('other')).toEqual(['0 spawn', '100 signal SIGTERM main', '101 sweep']);
       if (code !== null) expect(culpritOf(sim)).toBe(code === 0 ? null : 'a');
     });
   }
@@ -143,6 +143,14 @@ describe('when all have ended', () => {
     const sim = simulate(plan([service('a', { enabled: false }), task('b')]), { b: ends(10, withCode(0)) });
     expect(sim.untilEnd().code).toBe(0);
   });
+});
+
+test('the first cause is the first to exit, whoever is cleared up after first', () => {
+  const sim = simulate(plan([service('vllm'), service('webui')]), {
+    vllm: { ends: { after: 100, exit: withCode(3) }, others: [1_500] },
+    webui: { ends: { after: 600, exit: withCode(5) } },
+  });
+  expect(sim.untilEnd().code).toBe(3);
 });
 
 describe('the code of the container', () => {

@@ -45,7 +45,7 @@ describe('forward', () => {
   test('passes nothing on to a service whose main process is not there', () => {
     const services = [
       service('coming', { forward: { SIGHUP: 'SIGHUP' } }),
-      service('gone', { forward: { SIGHUP: 'SIGHUP' } }),
+      service('gone', { forward: { SIGHUP: 'SIGHUP' }, essential: false }),
       service('waiting', { forward: { SIGHUP: 'SIGHUP' }, edges: [on('coming', 'completed')] }),
     ];
     const sim = simulate(plan(services), {

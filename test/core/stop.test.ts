@@ -109,10 +109,10 @@ describe('asked to stop at an awkward moment', () => {
     expect([sim.code, sim.endedAt]).toEqual([0, 100]);
   });
 
-  test('while what a service left behind is being swept: that goes on, and its own end no longer counts', () => {
+  test('while what a service left behind is being swept: that goes on, and its own end was the first cause', () => {
     const sim = simulate(plan([service('a')]), { a: { ends: { after: 50, exit: withCode(3) }, others: [500] } });
     sim.until(100).stop().untilEnd();
-    expect([sim.code, sim.endedAt]).toEqual([0, 550]);
+    expect([sim.code, sim.endedAt]).toEqual([3, 550]);
     expect(sim.deeds('a')).toEqual(['0 spawn', '50 sweep']);
   });
 
@@ -120,8 +120,8 @@ describe('asked to stop at an awkward moment', () => {
     const sim = simulate(plan([service('a', { stop: { timeout: seconds(60) } })], { stopTimeout: 500 }), {
       a: { ends: { after: 50, exit: withCode(3) }, others: [null] },
     });
-    expect(sim.until(100).stop().untilEnd().code).toBe(137);
-    expect(sim.deeds('a')).toEqual(['0 spawn', '50 sweep', '600 kill']);
+    expect(sim.until(100).stop().untilEnd().code).toBe(3);
+    expect(sim.deeds('a')).toEqual(['0 spawn', '50 sweep', '550 kill']);
   });
 
   test('while a service is being stopped for a start that failed: it is not told twice', () => {
@@ -189,8 +189,8 @@ describe('the order', () => {
     const sim = simulate(plan(services), { bad: { ends: { after: 100, exit: withCode(3) } }, web: { stopTakes: 200 } });
     expect(sim.untilEnd().code).toBe(3);
     expect([stopsOf(sim, 'web'), stopsOf(sim, 'db')]).toEqual([
-      ['101 signal SIGTERM main'],
-      ['302 signal SIGTERM main'],
+      ['100 signal SIGTERM main'],
+      ['301 signal SIGTERM main'],
     ]);
   });
 });
@@ -290,7 +290,7 @@ describe('a process that does not even die of SIGKILL', () => {
       a: { ends: { after: 100, exit: withCode(3) } },
       b: { ...obstinate, killTakes: null },
     });
-    expect([sim.untilEnd().code, sim.endedAt]).toEqual([3, 9_601]);
+    expect([sim.untilEnd().code, sim.endedAt]).toEqual([3, 9_600]);
   });
 
   test('is no reason to wait longer when the clock jumps over every deadline', () => {
@@ -383,6 +383,27 @@ describe('a second signal', () => {
     const services = [service('web', { edges: [on('db')] }), service('db')];
     const sim = simulate(plan(services), { web: obstinate }).until(1_000).stop().until(3_000).stop().untilEnd();
     expect([stopsOf(sim, 'web').at(-1), ...stopsOf(sim, 'db')]).toEqual(['3000 kill', '3000 kill']);
+  });
+
+  test('is the first one where a failure had begun the shutdown: it kills nothing, and the next one does', () => {
+    const failing = { bad: { ends: { after: 100, exit: withCode(3) } }, web: obstinate };
+    const sim = simulate(plan([service('web'), service('bad')]), failing)
+      .until(1_000)
+      .stop()
+      .until(2_000);
+    expect(stopsOf(sim, 'web')).toEqual(['100 signal SIGTERM main']);
+    expect(sim.stop().untilEnd().code).toBe(3);
+    expect(stopsOf(sim, 'web')).toEqual(['100 signal SIGTERM main', '2000 kill']);
+  });
+
+  test('that is a SIGQUIT kills nothing', () => {
+    const sim = simulate(plan([service('a')]), { a: obstinate })
+      .until(1_000)
+      .stop('SIGQUIT')
+      .until(3_000)
+      .stop('SIGQUIT');
+    sim.untilEnd();
+    expect(stopsOf(sim, 'a')).toEqual(['1000 signal SIGTERM main', '10000 kill']);
   });
 
   test('that comes within 500 ms is the same request', () => {

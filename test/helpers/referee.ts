@@ -70,6 +70,8 @@ interface Shutdown {
   readonly killBy: Millis;
   limit: Millis;
   killed: boolean;
+  /** When a signal first asked for it. */
+  askedAt: Millis | null;
 }
 
 /** Clock arithmetic is in floating point. */
@@ -117,7 +119,7 @@ export class Referee {
       const book = this.#book(event.service);
       if (book.run?.number === event.run) this.#hear(book, book.run, event.news, now);
     }
-    if (event.type === 'stop-asked') this.#askToStop(now);
+    if (event.type === 'stop-asked') this.#askToStop(event.signal, now);
     this.#noteReadiness(seen);
     for (const { run } of this.#books.values()) if (run !== null) run.progressWas = run.progressAt;
     for (const [position, effect] of effects.entries()) {
@@ -164,8 +166,10 @@ export class Referee {
         this.#finish(book, run, { success: false, code: news.code }, now);
         break;
       case 'exited':
-        run.exit ??= news.exit;
-        run.exitAt ??= now;
+        if (run.exit !== null) break;
+        run.exit = news.exit;
+        run.exitAt = now;
+        this.#foresee(book, run, verdictOf(book.plan, run, news.exit), now);
         break;
       case 'emptied':
         if (run.exit !== null) this.#finish(book, run, verdictOf(book.plan, run, run.exit), now);
@@ -213,11 +217,9 @@ export class Referee {
       book.final = { ...verdict, wasReady: book.everReady };
       return;
     }
-    if (run.readyAt !== null && (run.exitAt ?? now) - run.readyAt >= 60_000) book.streak = 0;
-    const { policy, max, within, backoff } = plan.restart;
-    const used = within === null ? book.streak : book.restarts.filter((at) => now - at < within).length;
-    const wanted = policy === 'always' || (policy === 'on-failure' && !verdict.success);
-    if (wanted && (max === null || used < max)) {
+    const { backoff } = plan.restart;
+    if (this.#provedItself(run, now)) book.streak = 0;
+    if (this.#startsAgain(book, run, verdict, now)) {
       const pause = Math.min(backoff.max, backoff.initial * backoff.factor ** book.streak);
       book.again = { from: now + pause * 0.9, to: now + pause * 1.1 };
       book.streak += 1;
@@ -226,21 +228,47 @@ export class Referee {
     }
     book.final = { ...verdict, wasReady: book.everReady };
     if (!verdict.success) this.#firstOfAll ??= verdict.code;
-    if (!plan.essential) return;
+    this.#count(plan, verdict, now);
+  }
+
+  /** An end for good counts from the moment at which the main process is gone, not from when all is cleared up. */
+  #foresee(book: Book, run: Run, verdict: Verdict, now: Millis): void {
+    if (this.#shutdown !== null || this.#startsAgain(book, run, verdict, now)) return;
+    this.#count(book.plan, verdict, now);
+  }
+
+  #provedItself(run: Run, now: Millis): boolean {
+    return run.readyAt !== null && (run.exitAt ?? now) - run.readyAt >= 60_000;
+  }
+
+  #startsAgain({ plan, streak, restarts }: Book, run: Run, verdict: Verdict, now: Millis): boolean {
+    const { policy, max, within } = plan.restart;
+    const inARow = this.#provedItself(run, now) ? 0 : streak;
+    const used = within === null ? inARow : restarts.filter((at) => now - at < within).length;
+    const wanted = policy === 'always' || (policy === 'on-failure' && !verdict.success);
+    return wanted && (max === null || used < max);
+  }
+
+  #count({ essential, type }: ServicePlan, verdict: Verdict, now: Millis): void {
+    if (!essential) return;
     if (!verdict.success) this.#firstFailure ??= verdict.code;
     const { exit } = this.plan;
-    const fatal = !verdict.success ? exit !== 'all' : exit === 'first' && plan.type === 'service';
+    const fatal = !verdict.success ? exit !== 'all' : exit === 'first' && type === 'service';
     if (fatal) this.#shutDown(verdict.code, now);
   }
 
   #shutDown(code: number | null, now: Millis): void {
     const killBy = now + this.plan.stopTimeout;
-    this.#shutdown = { since: now, code, killBy, limit: killBy + KILL_WAIT, killed: false };
+    const askedAt = code === null ? now : null;
+    this.#shutdown = { since: now, code, killBy, limit: killBy + KILL_WAIT, killed: false, askedAt };
   }
 
-  #askToStop(now: Millis): void {
+  #askToStop(signal: string, now: Millis): void {
     if (this.#shutdown === null) this.#shutDown(null, now);
-    else if (now - this.#shutdown.since >= 500) this.#shutdown.limit = Math.min(this.#shutdown.limit, now + KILL_WAIT);
+    else if (this.#shutdown.askedAt === null) this.#shutdown.askedAt = now;
+    else if (signal !== 'SIGQUIT' && now - this.#shutdown.askedAt >= 500) {
+      this.#shutdown.limit = Math.min(this.#shutdown.limit, now + KILL_WAIT);
+    }
   }
 
   /** Whether the core may do this to a service now. */

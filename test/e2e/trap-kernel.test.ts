@@ -1,0 +1,201 @@
+// What the kernel refuses, sends and counts: system calls that an old seccomp profile knows nothing of, signals to PID 1
+// from its own services and in its first moments, and limits on open files.
+import { describe, expect, test } from 'bun:test';
+import { readdirSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { isRoot, played, type Run, start, until, up, useRig } from '../helpers/rig.ts';
+
+useRig();
+
+const launcher = join(import.meta.dir, '../helpers/trap-seccomp.pl');
+
+/** Makes system calls fail in the supervisor and in all that it starts. */
+const refuse = (error: 'EPERM' | 'ENOSYS', calls: string) => `exec perl ${launcher} ${error} ${calls} "$0" "$@"`;
+
+const noZombie = (run: Run) =>
+  until(
+    'orphans to be reaped',
+    () => run.ps().every(({ state }) => state !== 'Z'),
+    () => run.output.text(),
+  );
+
+/** Refused alone and together, as Docker before 20.10, gVisor and old kernels do. clone3 with EPERM no C library survives. */
+const REFUSED = [
+  ['EPERM', 'pidfd_open'],
+  ['ENOSYS', 'pidfd_open'],
+  ['EPERM', 'close_range,memfd_create'],
+  ['ENOSYS', 'clone3'],
+  ['ENOSYS', 'pidfd_open,clone3,close_range,memfd_create,epoll_pwait2'],
+] as const;
+
+describe.each(REFUSED)('where seccomp answers %s to %s', (error, calls) => {
+  test('exits of its children are seen, orphans reaped, signals handled', async () => {
+    await using run = await up(
+      {
+        exit: 'all',
+        services: {
+          a: played({ stop: { signal: 'INT' } }),
+          b: played(),
+          other: isRoot ? played({ user: 'nobody', cwd: '/' }) : played(),
+          again: {
+            command: 'exit 7',
+            ready: { exec: 'true' },
+            restart: { policy: 'on-failure', max: 3, backoff: { initial: '10ms' } },
+          },
+        },
+      },
+      { before: refuse(error, calls) },
+    );
+    const [a, b, other] = [await run.puppet('a'), await run.puppet('b'), await run.puppet('other')];
+    await run.state('again', 'failed');
+    await a.orphans(200, 3);
+    await noZombie(run);
+    await b.exit(4);
+    expect((await run.state('b', 'failed')).reason).toContain('exited with code 4');
+    await other.die(40);
+    expect((await run.state('other', 'failed')).reason).toContain('killed by SIGRTMIN+6');
+    await b.gone;
+    await a.trap('INT');
+    run.signal('SIGTERM');
+    await a.signalled('SIGINT');
+    await a.exit(0);
+    await run.ends(0);
+  });
+
+  test('init: the code of the command is returned, orphans are reaped', async () => {
+    await using run = await start(['init', '--', ...(played().command as string[])], {
+      before: refuse(error, calls),
+      env: { SVC_NAME: 'command' },
+    });
+    const puppet = await run.puppet('command');
+    await puppet.orphans(200, 3);
+    await noZombie(run);
+    await puppet.trap('USR1');
+    run.signal('SIGUSR1');
+    await puppet.signalled('SIGUSR1');
+    await puppet.exit(9);
+    await run.ends(9);
+  });
+});
+
+describe('signals that a service sends to PID 1', () => {
+  /** The kernel's own, those that stop everything, and those of the threads of the C library. */
+  const APART = new Set([2, 3, 9, 15, 19, 32, 33]);
+  /** As PID 1 these do not exist for it: there is no handler, and the kernel keeps them off. */
+  const FAULTS = [
+    constants.signals.SIGILL,
+    constants.signals.SIGBUS,
+    constants.signals.SIGFPE,
+    constants.signals.SIGSEGV,
+  ];
+
+  const all = Array.from({ length: 64 }, (_, at) => at + 1).filter((number) => !APART.has(number));
+
+  for (const [who, services] of Object.entries({ up: { a: played() }, init: null })) {
+    test(`${who}: none of them ends or stops it, whoever sends them`, async () => {
+      await using run =
+        services === null
+          ? await start(['init', '--', ...(played().command as string[])], { env: { SVC_NAME: 'a' } })
+          : await up({ services: { a: played() } });
+      const a = await run.puppet('a');
+      // The rest, init passes on to its command.
+      for (const number of services === null ? FAULTS : all) {
+        await a.kill(String(number), 1);
+        run.signal(number);
+      }
+      await a.orphans(20, 1);
+      await noZombie(run);
+      if (services !== null) expect((await run.status()).phase).toBe('running');
+      expect(run.lines.filter((line) => /panic|Bun v/.test(line))).toEqual([]);
+      await a.exit(5);
+      await run.ends(5);
+    });
+  }
+});
+
+describe('a signal that comes while the program is still loading', () => {
+  /** From the second stage of the start on, which is known by its environment, none is lost. */
+  const second = (run: Run) =>
+    until('the second stage', () => {
+      try {
+        return readFileSync(`/proc/${run.outerPid}/environ`, 'utf8').includes('SVC_SUPER_STAGE=1\0');
+      } catch {
+        return false;
+      }
+    });
+
+  test('up: SIGTERM ends everything with 0', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      await using run = await up({ services: { a: { command: ['/bin/sleep', '1000'] } } });
+      await second(run);
+      run.signal('SIGTERM');
+      await run.ends(0);
+    }
+  });
+
+  test('init: SIGTERM reaches the command', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      await using run = await start(['init', '--', '/bin/sleep', '1000']);
+      await second(run);
+      run.signal('SIGTERM');
+      await run.ends(128 + 15);
+    }
+  });
+});
+
+describe('open files', () => {
+  const MANY = 120;
+  const sleepers = Object.fromEntries(
+    Array.from({ length: MANY }, (_, at) => [
+      `s${at}`,
+      {
+        command: 'ulimit -Sn; ulimit -Hn; exec sleep 1000',
+        essential: false,
+        log: { prefix: false },
+        restart: { policy: 'always', backoff: { initial: '100ms', max: '200ms' } },
+      },
+    ]),
+  );
+
+  test('a hard limit of 256 is enough for 70 services; the rest are told so, and the supervisor goes on', async () => {
+    await using run = await up(
+      { exit: 'failure', services: { first: played(), ...sleepers } },
+      { before: 'ulimit -n 256' },
+    );
+    const first = await run.puppet('first');
+    await run.line(/s\d+ could not be started: the limit of 256 open files is reached; starting again in/);
+    const { services } = await run.status();
+    const states = Object.groupBy(services, ({ state }) => state);
+    expect(states.ready?.length).toBeGreaterThan(70);
+    expect(states.backoff?.length).toBeGreaterThan(10);
+    await first.orphans(20, 1);
+    await noZombie(run);
+    // A service that ends makes room for another.
+    const sleeper = services.find(({ name, state }) => name.startsWith('s') && state === 'ready');
+    run.kill(sleeper?.pid ?? 0);
+    await until('another to be started', async () => {
+      const now = await run.status();
+      return now.services.some(
+        ({ name, state }) => states.backoff?.some((old) => old.name === name) && state === 'ready',
+      );
+    });
+    expect(run.lines.filter((line) => /a bug|EMFILE/.test(line))).toEqual([]);
+    await first.exit(3);
+    await run.ends(3);
+  });
+
+  test('a soft limit of 256 is that of the services and not that of the supervisor', async () => {
+    const before = 'ulimit -Sn 256; ulimit -Hn 4096';
+    await using run = await up({ exit: 'failure', services: { first: played(), ...sleepers } }, { before });
+    const first = await run.puppet('first');
+    await run.line(/everything is ready/);
+    expect(readdirSync(`/proc/${run.outerPid}/fd`).length).toBeGreaterThan(256);
+    expect((await first.facts()).limits['open files']).toEqual(['256', '4096']);
+    // Those that were started when the supervisor had few files open, and those after them.
+    await until('all to have said their limits', () => run.output.bytes('stdout').toString().length === MANY * 9);
+    expect(run.output.bytes('stdout').toString()).toBe('256\n4096\n'.repeat(MANY));
+    await first.exit(3);
+    await run.ends(3);
+  });
+});

@@ -1,0 +1,113 @@
+// The reaper beside the runtime, which waits for its own children: under a storm of orphans no exit status may be taken
+// from it, and no zombie may stay. And what becomes of everything when the supervisor itself is killed.
+import { expect, test } from 'bun:test';
+import { played, type Run, until, up, useRig } from '../helpers/rig.ts';
+
+useRig();
+
+/** As many as it can in that time, ten at once; the number of them. */
+const storm = (seconds: number) => `
+  use Time::HiRes ();
+  my ($end, $count) = (Time::HiRes::time() + ${seconds}, 0);
+  while (Time::HiRes::time() < $end) {
+    my $parent = fork() // next;
+    if ($parent == 0) {
+      close($test);
+      for (1 .. 10) { my $child = fork(); POSIX::_exit(3) if defined $child && $child == 0 }
+      POSIX::_exit(0);
+    }
+    waitpid($parent, 0);
+    $count += 10;
+  }
+  $count`;
+
+/** Looks at the zombies whose parent is the supervisor until `over`; the longest time that one was seen, milliseconds. */
+async function oldestZombie(run: Run, over: Promise<unknown>): Promise<number> {
+  let goesOn = true;
+  void over.finally(() => {
+    goesOn = false;
+  });
+  const since = new Map<number, number>();
+  let oldest = 0;
+  while (goesOn) {
+    const now = performance.now();
+    const zombies = run.ps().filter(({ state, outerParent }) => state === 'Z' && outerParent === run.outerPid);
+    const pids = new Set(zombies.map(({ outer }) => outer));
+    for (const pid of since.keys()) if (!pids.has(pid)) since.delete(pid);
+    for (const pid of pids) {
+      since.set(pid, since.get(pid) ?? now);
+      oldest = Math.max(oldest, now - (since.get(pid) ?? now));
+    }
+    await Bun.sleep(20);
+  }
+  return oldest;
+}
+
+const CODES = Array.from({ length: 44 }, (_, at) => at * 5 + 1);
+const SIGNALS = [1, 9, 15, 34, 40, 64];
+
+/** Fifty services, each of which ends again and again in a way that its name tells. */
+const ending = () => ({
+  ...Object.fromEntries(CODES.map((code) => [`code-${code}`, { command: ['/bin/sh', '-c', `exit ${code}`] }])),
+  ...Object.fromEntries(SIGNALS.map((n) => [`signal-${n}`, { command: ['/bin/sh', '-c', `kill -${n} $$; sleep 1`] }])),
+});
+
+for (const pid1 of [true, false]) {
+  test(`three seconds of orphans, a thousand and more a second: every code of fifty services is right and no zombie lasts${pid1 ? '' : ', below another init'}`, async () => {
+    const again = { essential: false, restart: { policy: 'always', backoff: { initial: '50ms', max: '100ms' } } };
+    const services = Object.fromEntries(
+      Object.entries(ending()).map(([name, service]) => [name, { ...service, ...again }]),
+    );
+    await using run = await up({ exit: 'failure', services: { wild: played(), ...services } }, { pid1 });
+    const wild = await run.puppet('wild');
+    const seconds = pid1 ? 3 : 1;
+    const raging = wild.eval(storm(seconds));
+    const oldest = await oldestZombie(run, raging);
+    expect(Number(await raging)).toBeGreaterThan(1_000 * seconds);
+    expect(oldest).toBeLessThan(1_000);
+    await until('the last of them to be reaped', () => run.ps().every(({ state }) => state !== 'Z'));
+    await wild.exit(0);
+    run.signal('SIGTERM');
+    await run.ends(0);
+    let seen = 0;
+    for (const line of run.lines) {
+      const [, kind, number, end] =
+        /\| (?:warning: )?(code|signal)-(\d+) (exited .*|was killed .*?) after/.exec(line) ?? [];
+      if (kind === undefined) continue;
+      const names: Readonly<Record<string, string>> = { 1: 'SIGHUP', 9: 'SIGKILL', 15: 'SIGTERM' };
+      const signal = names[`${number}`] ?? `SIGRTMIN+${Number(number) - 34}`;
+      expect(end).toBe(kind === 'code' ? `exited with code ${number}` : `was killed by ${signal}`);
+      seen += 1;
+    }
+    // Each of them several times.
+    expect(seen).toBeGreaterThan(3 * (CODES.length + SIGNALS.length));
+  });
+}
+
+test('what the supervisor inherits through its own exec is reaped as well', async () => {
+  await using run = await up({ services: { a: played() } }, { before: 'sleep 0.2 &\nsleep 0.1 &\n(sleep 0.1 &)' });
+  const a = await run.puppet('a');
+  await until('only a to be there', () => run.ps().length === 1);
+  await a.exit(2);
+  await run.ends(2);
+});
+
+test('a supervisor below another init that is SIGKILLed leaves its services running, under that init', async () => {
+  await using run = await up(
+    { services: { a: played({ stop: { signal: 'INT' } }) } },
+    {
+      pid1: false,
+      leaves: ['control.sock'],
+    },
+  );
+  const a = await run.puppet('a');
+  await run.state('a', 'ready');
+  const init = run.find(1)?.outer;
+  run.signal('SIGKILL');
+  await until('the supervisor to be gone', () => run.isOver);
+  expect(run.find(a.pid)?.outerParent).toBe(init as number);
+  expect((await a.facts()).ppid).toBe(1);
+  // Nobody supervises it any more: nothing else can be done about it but to end it.
+  await a.exit(0);
+  await run.reaped(a.pid);
+});
