@@ -7,6 +7,7 @@ import { type Diagnostic, type Failure, type Result, sortDiagnostics } from '../
 import type { FileReader } from '../config/file.ts';
 import { loadDraft } from '../config/load.ts';
 import { type Complaints, makeComplaints } from './complaints.ts';
+import { toControlPlan } from './control.ts';
 import { toEdges } from './edges.ts';
 import { type Environment, makeEnvironments } from './environment.ts';
 import type { Edge, Plan, ServicePlan, User } from './plan.ts';
@@ -90,6 +91,7 @@ function expand(config: Config, { files, environment }: Surroundings, complaints
     exit: config.exit,
     stopTimeout: config.stop_timeout,
     format: config.format,
+    control: toControlPlan(config, files, complaints),
     groups,
     services,
   };

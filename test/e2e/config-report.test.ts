@@ -63,7 +63,7 @@ describe('keys of later versions', () => {
 
   test('are refused with "not in this version yet" and not ignored', async () => {
     expect(later(SERVICE)).toEqual(['gpus', 'replicas', 'hooks', 'venv']);
-    expect(later(TOP)).toEqual(['hosts', 'control']);
+    expect(later(TOP)).toEqual(['hosts']);
     const text = `services:
   a:
     command: touch ran
@@ -73,7 +73,6 @@ describe('keys of later versions', () => {
     venv: /venv
     log: {file: {path: x}, drop: [x]}
 hosts: true
-control: {http: {listen: 127.0.0.1:9100}}
 `;
     using folder = new ConfigFolder({ 'services.yaml': text });
     const { code, stderr } = await folder.run(['up']);
@@ -87,7 +86,6 @@ control: {http: {listen: 127.0.0.1:9100}}
       '8:11 file',
       '8:28 drop',
       '9:1 hosts',
-      '10:1 control',
     ]);
     expect(folder.isUntouched).toBe(true);
   });
