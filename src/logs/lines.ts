@@ -18,6 +18,8 @@ export class LineSplitter {
   #size = 0;
   /** The last byte was a carriage return: a newline that follows belongs to it. */
   #afterReturn = false;
+  /** Lines handed on; one in pieces counts once. Whoever reads it may set it back. */
+  lines = 0;
 
   constructor(take: TakeLine) {
     this.#take = take;
@@ -53,6 +55,7 @@ export class LineSplitter {
   }
 
   #complete(chunk: Uint8Array, start: number, end: number): void {
+    this.lines += 1;
     let from = start;
     if (this.#size > 0) {
       from = this.#fill(chunk, from, end);

@@ -41,6 +41,13 @@ interface Attached {
   blocked: number;
 }
 
+/** What a service has printed on one stream since the start. */
+export interface StreamCounts {
+  lines: number;
+  bytes: number;
+  dropped: number;
+}
+
 export class Pipeline {
   readonly #clock: Clock;
   readonly #sinks: { readonly stdout: Sink; readonly stderr: Sink };
@@ -48,6 +55,8 @@ export class Pipeline {
   readonly #width: number;
   readonly #rings = new Map<string, Ring>();
   readonly #attached = new Set<Attached>();
+  /** By service and stream. */
+  readonly counts = new Map<string, Readonly<Record<'stdout' | 'stderr', StreamCounts>>>();
 
   constructor(clock: Clock, sinks: { readonly stdout: Sink; readonly stderr: Sink }, names: readonly string[]) {
     this.#clock = clock;
@@ -109,6 +118,13 @@ export class Pipeline {
     return found;
   }
 
+  #count(service: string, stream: 'stdout' | 'stderr'): StreamCounts {
+    const none = () => ({ lines: 0, bytes: 0, dropped: 0 });
+    const found = this.counts.get(service) ?? { stdout: none(), stderr: none() };
+    this.counts.set(service, found);
+    return found[stream];
+  }
+
   async #pump(
     service: string,
     stream: 'stdout' | 'stderr',
@@ -123,13 +139,16 @@ export class Pipeline {
     const frame: Frame =
       style.format === 'json' ? new JsonFrame(service, stream, () => this.#clock.wall()) : new TextFrame(prefix);
     const splitter = new LineSplitter(watched(frame.take, watcher));
+    const counts = this.#count(service, stream);
     let dropped = 0;
     const pass = async (): Promise<void> => {
       const bytes = frame.flush();
       if (bytes.length === 0) return;
       ring.push({ bytes, time: this.#clock.wall(), stream, prefix: Buffer.byteLength(prefix) });
       if (sink.isFull && style.whenFull === 'drop') {
-        dropped += countLines(bytes);
+        const lost = countLines(bytes);
+        dropped += lost;
+        counts.dropped += lost;
         return;
       }
       await this.#room(sink, attached);
@@ -143,9 +162,13 @@ export class Pipeline {
       attached.lastRead = this.#clock.now();
       watcher.progressed?.();
       splitter.push(chunk);
+      counts.bytes += chunk.length;
+      counts.lines += splitter.lines;
+      splitter.lines = 0;
       await pass();
     }
     splitter.end();
+    counts.lines += splitter.lines;
     await pass();
     if (dropped === 0) return;
     await this.#room(sink, attached);
