@@ -4,12 +4,13 @@ import { existsSync, writeFileSync } from 'node:fs';
 import pino from 'pino';
 import { type Diagnostic, type Failure, renderDiagnostics } from './config/diagnostic.ts';
 import { printable } from './config/excerpt.ts';
+import type { ApiSource } from './control/api.ts';
 import type { Effect } from './core/event.ts';
 import { takeSnapshot } from './core/snapshot.ts';
 import { Pipeline } from './logs/pipeline.ts';
 import { Sink } from './logs/sinks.ts';
 import { loadPlan } from './plan/expand.ts';
-import type { Plan } from './plan/plan.ts';
+import type { ControlPlan, Plan } from './plan/plan.ts';
 import { type Clock, type Files, realClock, realRandom } from './ports.ts';
 import { type Announcement, Engine } from './runtime/engine.ts';
 import { Hands } from './runtime/hands.ts';
@@ -107,7 +108,7 @@ export async function up(request: UpRequest): Promise<number> {
   if (plan.services.some(({ ready, live }) => [...ready, ...live].some(({ kind }) => kind === 'http')))
     void import('./runtime/probe-http.ts').then(({ warmUp }) => warmUp(canStartThread));
   children.beginReaping();
-  const control = await openControl(request, engine, children, () => hands, clock, announce);
+  const control = await openControl(request, engine, children, () => hands, clock, announce, plan, logs);
   const { onExit, signals } = await import('signal-exit');
   // It would end the process by every signal that nobody else listens to; which signals end it is decided here.
   signals.length = 0;
@@ -231,6 +232,8 @@ async function openControl(
   hands: () => Hands<Run> | undefined,
   clock: Clock,
   announce: (announcement: Announcement) => void,
+  plan: Plan,
+  logs: Pipeline,
 ): Promise<{ close(): void } | null> {
   const { serve } = await import('./control/server.ts');
   const { socketPlaces } = await import('./control/address.ts');
@@ -241,16 +244,55 @@ async function openControl(
     version: request.version,
     pid: process.pid,
   };
+  const http =
+    plan.control === null ? null : await openHttp(plan.control, source, { children, hands, logs, clock }, announce);
   const serving = await serve(source, socketPlaces(request.environment, process.getuid?.() ?? 0));
   if (serving.path !== null) {
     if (serving.occupied !== null) {
       const text = `another supervisor answers at ${serving.occupied}; to ask this one set SVC_SUPER_SOCKET=${serving.path}`;
       announce({ level: 'warn', service: null, event: 'second-supervisor', text });
     }
-    return serving;
+    const close = () => {
+      serving.close();
+      http?.close();
+    };
+    return { close };
   }
   const text = `status and health will not work: no control socket could be opened (${serving.reasons.join('; ')})`;
   announce({ level: 'warn', service: null, event: 'no-control', text });
+  return http;
+}
+
+async function openHttp(
+  control: ControlPlan,
+  source: ApiSource,
+  from: { children: Children; hands: () => Hands<Run> | undefined; logs: Pipeline; clock: Clock },
+  announce: (announcement: Announcement) => void,
+): Promise<{ close(): void } | null> {
+  const { serveTcp } = await import('./control/tcp.ts');
+  const { BOUNDS, Counts } = await import('./runtime/counts.ts');
+  const started_at = (from.clock.wall() - process.uptime() * 1_000) / 1_000;
+  const counters = () => {
+    const { probes, swept } = from.hands()?.counts ?? new Counts();
+    const { user, system } = process.cpuUsage();
+    return {
+      bounds: BOUNDS,
+      probes: new Map([...probes].map(([name, counts]) => [name, [...counts.values()]])),
+      swept,
+      logs: from.logs.counts,
+      reaped: from.children.reaped,
+      self: { memory_bytes: process.memoryUsage.rss(), cpu_seconds: (user + system) / 1e6, started_at },
+    };
+  };
+  const listening = await serveTcp({ plan: control, source, counters, after: (ms, fn) => from.clock.after(ms, fn) });
+  const where = control.host.includes(':') ? `[${control.host}]` : control.host;
+  if (listening.ok) {
+    const text = `the control API and the dashboard are at http://${where}:${control.port}/`;
+    announce({ level: 'info', service: null, event: 'control', text });
+    return listening;
+  }
+  const text = `nobody listens at ${where}:${control.port}, where the configuration wants the control API: ${listening.reason}`;
+  announce({ level: 'error', service: null, event: 'no-control', text });
   return null;
 }
 
