@@ -39,7 +39,7 @@ describe('the OpenAPI document', () => {
 
   test('declares what stands in braces in a path, as required', () => {
     for (const [path, methods] of Object.entries(document.paths)) {
-      const wanted = [...path.matchAll(/\{([^}]+)\}/g)].map(([, name]) => name);
+      const wanted = [...path.matchAll(/\{([^}]+)\}/g)].map(([, name = '']) => name);
       for (const { parameters = [] } of Object.values(methods)) {
         const found = parameters.filter((one) => one.in === 'path');
         expect(found.map(({ name }) => name).sort()).toEqual(wanted.sort());
