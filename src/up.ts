@@ -5,8 +5,8 @@ import pino from 'pino';
 import { type Diagnostic, type Failure, renderDiagnostics } from './config/diagnostic.ts';
 import { printable } from './config/excerpt.ts';
 import type { ApiSource } from './control/api.ts';
+import { Journal } from './control/journal.ts';
 import type { Effect } from './core/event.ts';
-import { takeSnapshot } from './core/snapshot.ts';
 import { Pipeline } from './logs/pipeline.ts';
 import { Sink } from './logs/sinks.ts';
 import { loadPlan } from './plan/expand.ts';
@@ -20,6 +20,8 @@ import { portHolder } from './sys/listeners.ts';
 import { NotifySockets } from './sys/notify.ts';
 import { OutputPipe } from './sys/pipes.ts';
 import { fillPool } from './sys/threads.ts';
+import { reload } from './up/reload.ts';
+import type { SourceParts } from './up/source.ts';
 
 export interface UpRequest {
   readonly file: string;
@@ -64,7 +66,12 @@ export async function up(request: UpRequest): Promise<number> {
     sinks,
     plan.services.map(({ name }) => name),
   );
-  const announce = announcer(plan, logs, sinks.stderr);
+  const journal = new Journal();
+  const say = announcer(plan, logs, sinks.stderr);
+  const announce = (announcement: Announcement) => {
+    journal.add(announcement, clock.wall());
+    say(announcement);
+  };
   const children = new Children(clock, seed);
   const notify = new NotifySockets(realRandom);
   let hands: Hands<Run> | undefined;
@@ -73,6 +80,7 @@ export async function up(request: UpRequest): Promise<number> {
     clock,
     announce,
     end: ended.resolve,
+    reload: () => void reread('apply'),
     hands: (send) => {
       hands = new Hands<Run>(
         {
@@ -92,8 +100,16 @@ export async function up(request: UpRequest): Promise<number> {
       return hands;
     },
   });
+  const listen = listener(engine);
+  const reread = (how: 'apply' | 'dry-run') => {
+    const prepare = (next: Plan) => {
+      logs.introduce(next.services.map(({ name }) => name));
+      listen(next);
+    };
+    return reload({ ...request, engine, announce, doubt, prepare }, how);
+  };
   const oomBefore = (await import('./sys/cgroup.ts')).countOomKills();
-  listenToSignals(plan, engine);
+  listen(plan);
   survive(announce);
   if (process.pid !== 1) {
     try {
@@ -108,7 +124,8 @@ export async function up(request: UpRequest): Promise<number> {
   if (plan.services.some(({ ready, live }) => [...ready, ...live].some(({ kind }) => kind === 'http')))
     void import('./runtime/probe-http.ts').then(({ warmUp }) => warmUp(canStartThread));
   children.beginReaping();
-  const control = await openControl(request, engine, children, () => hands, clock, announce, plan, logs);
+  const rooms = { engine, children, hands: () => hands, clock, logs, journal, reload: reread };
+  const control = await openControl(request, rooms, announce, plan);
   const { onExit, signals } = await import('signal-exit');
   // It would end the process by every signal that nobody else listens to; which signals end it is decided here.
   signals.length = 0;
@@ -203,16 +220,22 @@ const PASSED = [
   'SIGIO',
 ] as const;
 
-function listenToSignals(plan: Plan, engine: Engine): void {
+/** Listens to every signal that matters; called with each plan, for what it forwards. */
+function listener(engine: Engine): (plan: Plan) => void {
+  const heard = new Set<string>(STOPPING);
   for (const signal of STOPPING) process.on(signal, () => engine.send({ type: 'stop-asked', signal }));
-  const named = plan.services.flatMap(({ forward }) => Object.keys(forward));
-  for (const signal of new Set<string>([...PASSED, ...named])) {
-    try {
-      process.on(signal as NodeJS.Signals, () => engine.send({ type: 'signalled', signal }));
-    } catch {
-      // Not a signal that the runtime can give; the check at load has said so.
+  return (plan) => {
+    const named = plan.services.flatMap(({ forward }) => Object.keys(forward));
+    for (const signal of [...PASSED, ...named]) {
+      if (heard.has(signal)) continue;
+      heard.add(signal);
+      try {
+        process.on(signal as NodeJS.Signals, () => engine.send({ type: 'signalled', signal }));
+      } catch {
+        // Not a signal that the runtime can give; the check at load has said so.
+      }
     }
-  }
+  };
 }
 
 /** After the start a bug is said and survived: whatever happens, PID 1 goes on. */
@@ -227,25 +250,15 @@ function survive(announce: (announcement: Announcement) => void): void {
 
 async function openControl(
   request: UpRequest,
-  engine: Engine,
-  children: Children,
-  hands: () => Hands<Run> | undefined,
-  clock: Clock,
+  rooms: Omit<SourceParts, 'version'>,
   announce: (announcement: Announcement) => void,
   plan: Plan,
-  logs: Pipeline,
 ): Promise<{ close(): void } | null> {
   const { serve } = await import('./control/server.ts');
   const { socketPlaces } = await import('./control/address.ts');
-  const { usageOf } = await import('./sys/usage.ts');
-  const source = {
-    snapshot: () => takeSnapshot(engine.world, clock.now()),
-    usage: () => usageOf(engine.world.services.keys(), children, (name) => hands()?.handleOf(name) ?? null),
-    version: request.version,
-    pid: process.pid,
-  };
-  const http =
-    plan.control === null ? null : await openHttp(plan.control, source, { children, hands, logs, clock }, announce);
+  const { makeSource } = await import('./up/source.ts');
+  const source = makeSource({ version: request.version, ...rooms });
+  const http = plan.control === null ? null : await openHttp(plan.control, source, rooms, announce);
   const serving = await serve(source, socketPlaces(request.environment, process.getuid?.() ?? 0));
   if (serving.path !== null) {
     if (serving.occupied !== null) {

@@ -7,7 +7,7 @@
 //      ^                  |                        |                             |
 //      |                  +------ exited, stop, start_timeout, start_stall, not alive ----+
 //      |                                           v                                      |
-//      +--(operator)-- stopped <-- asked ----- stopping  <--------------------------------+
+//      +--(operator)-- stopped <-- unwanted -- stopping  <--------------------------------+
 //                                                  |
 //                      completed / failed <--------+--------> backoff --pause over--> starting (next run)
 //
@@ -311,10 +311,16 @@ function conclude(
   const notices: Notice[] = [];
   const remains: readonly Notice[] =
     swept.length > 0 ? [{ level: 'warn', event: 'swept', text: renderSwept(plan.name, swept) }] : [];
-  if (cause.kind === 'asked' || ending) {
+  const { wanted } = service;
+  if (cause.kind === 'asked' || ending || wanted !== 'up') {
     notices.push({ level: 'info', event: 'stopped', text: `stopped${exit === null ? '' : ` (${renderExit(exit)})`}` });
+    // Whatever ended a run that was not wanted any more: it is no failure.
+    if (wanted === 'again' && !ending) {
+      const again: Service = { ...service, state: { id: 'pending' }, wanted: 'up', history: { at: [], streak: 0 } };
+      return { service: again, effects: [], notices: [...notices, ...remains] };
+    }
     const state: State =
-      cause.kind === 'asked'
+      cause.kind === 'asked' || wanted !== 'up'
         ? { id: 'stopped', at: now, ended }
         : { id: verdict.success ? 'completed' : 'failed', at: now, ended };
     return { service: { ...service, state }, effects: [], notices: [...notices, ...remains] };

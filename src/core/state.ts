@@ -60,8 +60,20 @@ export interface Service {
   readonly history: RestartHistory;
   /** Whether some run's program was executed. */
   readonly startedOnce: boolean;
-  /** Instant of the latest first-ready, and how long that start took. */
+  /** How long the latest start took that got to ready. */
   readonly readyAfter: Millis | null;
+  /** What the operator or a reload wants: `down` once its run is over, `again` after it. `up` until somebody says else. */
+  readonly wanted: 'up' | 'down' | 'again';
+  /** The plan that comes into force when its run is over; `none`: it is in no plan any more and vanishes then. */
+  readonly next: ServicePlan | 'none' | null;
+  readonly firsts: Firsts;
+}
+
+/** Instants of its first start, its first readiness and its first end for good: where start-up time went. */
+export interface Firsts {
+  readonly startedAt: Millis | null;
+  readonly readyAt: Millis | null;
+  readonly endedAt: Millis | null;
 }
 
 /** What a step tells besides the new state. */
@@ -95,6 +107,9 @@ export function newService(plan: ServicePlan): Service {
     history: { at: [], streak: 0 },
     startedOnce: false,
     readyAfter: null,
+    wanted: 'up',
+    next: null,
+    firsts: { startedAt: null, readyAt: null, endedAt: null },
   };
 }
 

@@ -4,7 +4,7 @@
 import type { Clock } from '../ports.ts';
 import { type Frame, JsonFrame, renderPrefix, TextFrame } from './frame.ts';
 import { LineSplitter, type TakeLine } from './lines.ts';
-import { Ring } from './ring.ts';
+import { type Block, Ring, type RingLine } from './ring.ts';
 import type { Sink } from './sinks.ts';
 
 /** What a stream's bytes come from. */
@@ -51,8 +51,9 @@ export interface StreamCounts {
 export class Pipeline {
   readonly #clock: Clock;
   readonly #sinks: { readonly stdout: Sink; readonly stderr: Sink };
-  readonly #names: readonly string[];
-  readonly #width: number;
+  #names: readonly string[];
+  #width: number;
+  readonly #followers = new Map<string, Set<(block: Block) => void>>();
   readonly #rings = new Map<string, Ring>();
   readonly #attached = new Set<Attached>();
   /** By service and stream. */
@@ -62,7 +63,13 @@ export class Pipeline {
     this.#clock = clock;
     this.#sinks = sinks;
     this.#names = ['svc-super', ...names];
-    this.#width = Math.min(24, Math.max(...this.#names.map((name) => name.length)));
+    this.#width = widthOf(this.#names);
+  }
+
+  /** A reload has brought these; earlier ones keep their colours. */
+  introduce(names: readonly string[]): void {
+    this.#names = [...this.#names, ...names.filter((name) => !this.#names.includes(name))];
+    this.#width = widthOf(this.#names);
   }
 
   /** What stands before a name's lines on that stream. */
@@ -90,6 +97,22 @@ export class Pipeline {
   /** The last lines of a service's latest run. */
   lastWords(service: string, count: number): string[] {
     return (this.#rings.get(service)?.tail(count, 'latest run') ?? []).map(({ text }) => text);
+  }
+
+  /** The last lines of a service that are still there, whichever run wrote them. */
+  tail(service: string, count: number): readonly RingLine[] {
+    return this.#rings.get(service)?.tail(count, 'all runs') ?? [];
+  }
+
+  /**
+   * Hands on whatever a service prints from here on, as it is written: a block's memory is to be read at once or kept as it
+   * is, and the listener must not wait. Returns what ends that.
+   */
+  follow(service: string, listener: (block: Block) => void): () => void {
+    const followers = this.#followers.get(service) ?? new Set();
+    this.#followers.set(service, followers);
+    followers.add(listener);
+    return () => followers.delete(listener);
   }
 
   /** Resolves when every stream has been read to its end. */
@@ -144,7 +167,9 @@ export class Pipeline {
     const pass = async (): Promise<void> => {
       const bytes = frame.flush();
       if (bytes.length === 0) return;
-      ring.push({ bytes, time: this.#clock.wall(), stream, prefix: Buffer.byteLength(prefix) });
+      const block: Block = { bytes, time: this.#clock.wall(), stream, prefix: Buffer.byteLength(prefix) };
+      ring.push(block);
+      for (const listener of this.#followers.get(service) ?? []) listener(block);
       if (sink.isFull && style.whenFull === 'drop') {
         const lost = countLines(bytes);
         dropped += lost;
@@ -181,6 +206,10 @@ export class Pipeline {
     await sink.room();
     attached.blocked -= 1;
   }
+}
+
+function widthOf(names: readonly string[]): number {
+  return Math.min(24, Math.max(...names.map((name) => name.length)));
 }
 
 /** Lines pass through to `take`; while there are patterns, each is looked at on the way. */

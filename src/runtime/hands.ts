@@ -314,7 +314,7 @@ export class Hands<Handle extends RunHandle = RunHandle> {
 }
 
 /** A program run as the service would be: its user, folder, limits and environment. */
-function programOf(
+export function programOf(
   plan: ServicePlan,
   argv: readonly string[],
   run: number,

@@ -1,0 +1,55 @@
+// What the control API may see and ask, made from the rooms of a supervising process. Wires and nothing else; part of the
+// root, like up.ts.
+import { SIGNAL_NAMES } from '../config/signal.ts';
+import type { Journal } from '../control/journal.ts';
+import type { ApiSource, Reloaded } from '../control/source.ts';
+import { takeSnapshot } from '../core/snapshot.ts';
+import { takeTimeline } from '../core/timeline.ts';
+import type { Pipeline } from '../logs/pipeline.ts';
+import type { Clock } from '../ports.ts';
+import type { Engine } from '../runtime/engine.ts';
+import { type Hands, programOf } from '../runtime/hands.ts';
+import type { Children, Run } from '../sys/children.ts';
+import { usageOf } from '../sys/usage.ts';
+
+export interface SourceParts {
+  readonly version: string;
+  readonly engine: Engine;
+  readonly children: Children;
+  readonly hands: () => Hands<Run> | undefined;
+  readonly clock: Clock;
+  readonly logs: Pipeline;
+  readonly journal: Journal;
+  reload(how: 'apply' | 'dry-run'): Reloaded;
+}
+
+export function makeSource(parts: SourceParts): ApiSource {
+  const { version, engine, children, hands, clock, logs, journal, reload } = parts;
+  return {
+    version,
+    pid: process.pid,
+    snapshot: () => takeSnapshot(engine.world, clock.now()),
+    timeline: () => takeTimeline(engine.world, clock.now()),
+    plan: () => engine.world.plan,
+    usage: () => usageOf(engine.world.services.keys(), children, (name) => hands()?.handleOf(name) ?? null),
+    operate: (operation, services) => engine.send({ type: 'operated', operation, services }),
+    signal: (signal, services) => engine.send({ type: 'signal-asked', signal, services }),
+    isSignal: (name) => SIGNAL_NAMES.includes(name),
+    reload,
+    logs: {
+      tail: (service, count) => logs.tail(service, count),
+      follow: (service, listener) => logs.follow(service, listener),
+    },
+    events: journal,
+    exec: async (service, { argv, take, abort }) => {
+      const plan = engine.world.index.plans.get(service);
+      if (plan === undefined) return { code: 1, failure: `there is no service ${service}` };
+      const run = engine.world.services.get(service)?.run ?? 0;
+      const { runStreamed } = await import('../sys/tools.ts');
+      return runStreamed(children, programOf(plan, argv, run, {}), take, abort);
+    },
+    watch: (watcher) => engine.watch(watcher),
+    wall: () => clock.wall(),
+    after: (ms, fn) => clock.after(ms, fn),
+  };
+}
