@@ -2,9 +2,16 @@
 // are taken of the page itself, so that the two cannot disagree.
 import { createHash } from 'node:crypto';
 import html from './dashboard.html' with { type: 'text' };
+import drawings from './dashboard-drawings.js' with { type: 'text' };
+import script from './dashboard-page.js' with { type: 'text' };
 
+/** The two modules as one script; they import from each other and from nobody else. */
+const code = [drawings, script].map((text) => text.replace(/^import [^;]*;$/gm, '').replace(/^export /gm, '')).join('');
 /** Text it is; the types believe in a bundle. */
-const page = html as unknown as string;
+const page = (html as unknown as string).replace(
+  '<script></script>',
+  () => `<script>\n'use strict';\n${code}</script>`,
+);
 
 const hashOf = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 
