@@ -1,6 +1,8 @@
 // What the dashboard draws, and how it says numbers: elements, plots, the start-up timeline, the dependency graph. Asks
 // nobody and keeps nothing. Runs in a browser, before dashboard-page.js.
 
+/** Values in a plot. */
+export const KEPT = 60;
 export const at = (id) => document.getElementById(id);
 const MOOD = {
   ready: 'good',

@@ -1,11 +1,10 @@
 // The dashboard's script: asks the control API and shows what it says. Keeps the token for this tab alone, writes every text
 // as text; what the API does not offer is not shown. Runs in a browser, as it stands.
-import { at, drawGraph, drawPlot, drawTimeline, el, moodOf, put, size, span, svg } from './dashboard-drawings.js';
+import { at, drawGraph, drawPlot, drawTimeline, el, KEPT, moodOf, put, size, span, svg } from './dashboard-drawings.js';
 
 const KEY = 'svc-super-token';
-const EVERY = 1000,
-  KEPT = 60,
-  LINES = 1000;
+const EVERY = 1_000;
+const LINES = 1_000;
 const CAN = {
   start: ['stopped', 'failed', 'completed', 'skipped', 'backoff', 'pending'],
   stop: ['starting', 'ready', 'unready', 'backoff', 'pending'],
@@ -250,7 +249,8 @@ async function follow() {
       kept = [];
       for await (const some of lines('/v1/logs?follow=true&lines=200', signal)) {
         if (waiting.length === 0) requestAnimationFrame(showLines);
-        waiting.push(...some);
+        // A tab that nobody looks at draws nothing, and must not gather for ever.
+        waiting = waiting.concat(some).slice(-LINES);
         pause = 500;
       }
     } catch (error) {
