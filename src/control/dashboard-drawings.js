@@ -13,6 +13,7 @@ const MOOD = {
   backoff: 'wait',
   stopping: 'wait',
   pending: 'wait',
+  running: 'wait',
 };
 
 export function el(name, props = {}, ...inner) {
@@ -33,6 +34,8 @@ export function svg(name, props = {}, ...inner) {
 export const put = (node, text) => {
   if (node.textContent !== text) node.textContent = text;
 };
+/** A task that runs has nothing to be ready for. */
+export const labelOf = ({ type, state }) => (type === 'task' && state === 'ready' ? 'running' : state);
 export const moodOf = (state) => MOOD[state] ?? '';
 
 export function span(seconds) {
@@ -89,9 +92,9 @@ export function drawTimeline({ elapsed_ms: now, services }) {
   const bars = services
     .filter(({ started_ms: started }) => started !== null)
     .sort((a, b) => a.started_ms - b.started_ms)
-    .map(({ name, state, started_ms: started, ready_ms: ready, critical }) => ({
+    .map(({ name, type, state, started_ms: started, ready_ms: ready, critical }) => ({
       name,
-      state,
+      state: labelOf({ type, state }),
       ready,
       critical,
       from: started / 1000,
@@ -135,7 +138,7 @@ export function drawTimeline({ elapsed_ms: now, services }) {
   );
 }
 export function drawGraph(services, edges) {
-  const states = new Map(services.map(({ name, state }) => [name, state]));
+  const states = new Map(services.map((service) => [service.name, labelOf(service)]));
   const depth = new Map();
   const depthOf = (name) => {
     if (!depth.has(name)) {

@@ -1,6 +1,19 @@
 // The dashboard's script: asks the control API and shows what it says. Keeps the token for this tab alone, writes every text
 // as text; what the API does not offer is not shown. Runs in a browser, as it stands.
-import { at, drawGraph, drawPlot, drawTimeline, el, KEPT, moodOf, put, size, span, svg } from './dashboard-drawings.js';
+import {
+  at,
+  drawGraph,
+  drawPlot,
+  drawTimeline,
+  el,
+  KEPT,
+  labelOf,
+  moodOf,
+  put,
+  size,
+  span,
+  svg,
+} from './dashboard-drawings.js';
 
 const KEY = 'svc-super-token';
 const EVERY = 1_000;
@@ -135,9 +148,10 @@ function showService(service, now) {
     at('which').append(el('option', { value: service.name, textContent: service.name }));
   }
   const { state, reason, usage, ready_after_seconds: after } = service;
-  put(part.state, state);
-  part.state.className = `pill ${moodOf(state)}`;
-  put(part.why, reason ?? (state === 'ready' && after !== null ? `ready after ${span(after)}` : ''));
+  const label = labelOf(service);
+  put(part.state, label);
+  part.state.className = `pill ${moodOf(label)}`;
+  put(part.why, reason ?? (label === 'ready' && after !== null ? `ready after ${span(after)}` : ''));
   put(part.up, span(service.uptime_seconds));
   put(part.restarts, String(service.restarts));
   const cpu = usage?.cpu_seconds ?? 0,

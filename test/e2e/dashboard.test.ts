@@ -49,7 +49,7 @@ async function stack(token: string | null = TOKEN): Promise<Stack> {
 
 async function enter(url: string, token = TOKEN): Promise<void> {
   await page.goto(url);
-  await page.sees('the question for the token', "document.querySelector('#login').open");
+  await page.sees('the question for the token', "document.querySelector('#login')?.open");
   await page.click('#token');
   await page.type(token);
   await page.press('Enter');
@@ -67,7 +67,7 @@ inChromium('asks for the token, takes the right one alone and forgets it when to
   await enter(at.url, 'a-wrong-one');
   await page.sees(
     'the refusal',
-    "document.querySelector('#login').open && /wrong/.test(document.querySelector('#login-why').textContent)",
+    "document.querySelector('#login')?.open && /wrong/.test(document.querySelector('#login-why').textContent)",
   );
   expect(await page.value('document.querySelectorAll("#services tr").length')).toBe(0);
   await page.click('#token');
@@ -78,7 +78,7 @@ inChromium('asks for the token, takes the right one alone and forgets it when to
     await page.value<string[]>('[JSON.stringify(sessionStorage), JSON.stringify(localStorage), document.cookie]'),
   ).toEqual([JSON.stringify({ 'svc-super-token': TOKEN }), '{}', '']);
   await page.click('#leave');
-  await page.sees('the question again', "document.querySelector('#login').open && sessionStorage.length === 0");
+  await page.sees('the question again', "document.querySelector('#login')?.open && sessionStorage.length === 0");
   // Nothing but the refusals is said of it, and nothing at all of its policy.
   expect(page.complaints.filter((text) => !text.includes('401'))).toEqual([]);
 });
@@ -90,7 +90,7 @@ inChromium('shows what there is: states and why not, needs, start-up, health', a
   page.complaints.length = 0;
   await page.goto(at.url);
   await seesState('db', 'ready');
-  await seesState('migrate', 'starting');
+  await seesState('migrate', 'running');
   expect(await page.value('document.querySelector("#title").textContent')).toBe('chat stack');
   expect(await page.value('document.querySelector("#count").textContent')).toBe('2 of 3 ready');
   await migrate.exit(3);
