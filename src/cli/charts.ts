@@ -94,7 +94,7 @@ export function renderSvg(timeline: Timeline): string {
   const ticks = ticksOf(end).map(
     (ms) =>
       `<line x1="${x(ms)}" y1="${TOP - 8}" x2="${x(ms)}" y2="${bottom}" class="grid"/>` +
-      `<text x="${x(ms)}" y="${TOP - 14}" class="tick">${escape(renderDuration(ms))}</text>`,
+      `<text x="${x(ms)}" y="${TOP - 14}" class="tick">${escapeXml(renderDuration(ms))}</text>`,
   );
   const rows = bars.map((bar, at) => {
     const y = TOP + at * ROW;
@@ -103,9 +103,9 @@ export function renderSvg(timeline: Timeline): string {
     // A label that would leave the picture on the right stands to the left of its bar.
     const late = bar.from / end > 0.6;
     return (
-      `<g><title>${escape(`${label}${bar.after === null ? '' : `, after ${bar.after}`}`)}</title>` +
+      `<g><title>${escapeXml(`${label}${bar.after === null ? '' : `, after ${bar.after}`}`)}</title>` +
       `<rect x="${x(bar.from)}" y="${y + 3}" width="${Math.max(1, x(bar.to) - x(bar.from))}" height="${ROW - 6}" rx="2" class="${kind}"/>` +
-      `<text x="${late ? x(bar.from) - 5 : x(bar.from) + 5}" y="${y + 15}"${late ? ' text-anchor="end"' : ''}>${escape(label)}</text></g>`
+      `<text x="${late ? x(bar.from) - 5 : x(bar.from) + 5}" y="${y + 15}"${late ? ' text-anchor="end"' : ''}>${escapeXml(label)}</text></g>`
     );
   });
   const title =
@@ -116,7 +116,7 @@ export function renderSvg(timeline: Timeline): string {
     `<svg xmlns="http://www.w3.org/2000/svg" width="${SPAN + 2 * LEFT + 120}" height="${bottom + 30}" font-family="sans-serif" font-size="12">`,
     '<style>text{fill:#222}.tick{fill:#777;font-size:10px;text-anchor:middle}.grid{stroke:#ddd}.plain{fill:#9ec3e6}.critical{fill:#e58b8b}.open{fill:#e8d48b}' +
       '@media (prefers-color-scheme:dark){svg{background:#16181c}text{fill:#e8e8e8}.grid{stroke:#333}.plain{fill:#2f5f8f}.critical{fill:#a03c3c}.open{fill:#8a7423}}</style>',
-    `<text x="${LEFT}" y="22" font-size="15">${escape(title)}</text>`,
+    `<text x="${LEFT}" y="22" font-size="15">${escapeXml(title)}</text>`,
     ...ticks,
     ...rows,
     `<text x="${LEFT}" y="${bottom + 20}" class="tick" style="text-anchor:start">red: the chain that everything waited for</text>`,
@@ -133,7 +133,7 @@ function ticksOf(end: number): readonly number[] {
   return Array.from({ length: Math.floor(end / step) + 1 }, (_, at) => at * step);
 }
 
-function escape(text: string): string {
+function escapeXml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }
 
