@@ -200,7 +200,9 @@ function sure(what, name) {
       resolve(answer);
     };
     at('sure-yes').onclick = over(true);
-    at('sure-no').onclick = at('sure').onclose = over(false);
+    at('sure-no').onclick = over(false);
+    // The event of an earlier question may come after this one has opened.
+    at('sure').onclose = () => at('sure').open || over(false)();
   });
 }
 

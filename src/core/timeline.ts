@@ -80,7 +80,8 @@ function chainOf(world: World, afters: ReadonlyMap<string, string | null>): Read
     const service = world.services.get(name);
     if (service === undefined || service.state.id === 'skipped') continue;
     const at = thereAt(service, type) ?? (service.firsts.startedAt === null ? -1 : Infinity);
-    if (latest === null || at > latest.at) latest = { name, at };
+    // Of several at one instant the later one in the file: it is more likely to have waited for the others.
+    if (latest === null || at >= latest.at) latest = { name, at };
   }
   const chain = new Set<string>();
   let name: string | null = latest?.name ?? null;

@@ -136,7 +136,7 @@ export class Page {
   /** Clicks in the middle of what a selector finds, with a mouse. */
   async click(selector: string): Promise<void> {
     const find = `document.querySelector(${JSON.stringify(selector)})`;
-    await this.sees(selector, `${find} && !${find}.disabled`);
+    await this.sees(selector, `${find} && !${find}.disabled && ${find}.getClientRects().length > 0`);
     const { x, y } = await this.value<{ x: number; y: number }>(`(() => {
       const found = ${find};
       found.scrollIntoView({ block: 'center' });
