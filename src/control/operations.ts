@@ -82,12 +82,12 @@ const SIGNAL: Route = {
   answer: (source, { params, body }) => {
     const service = findService(source, params);
     if ('status' in service) return service;
-    const given = typeof body.signal === 'string' ? body.signal.toUpperCase() : '';
-    const signal = given.startsWith('SIG') ? given : `SIG${given}`;
-    if (!source.isSignal(signal)) return refuse(400, `there is no signal ${JSON.stringify(body.signal ?? null)}`);
+    if (typeof body.signal !== 'string') return refuse(400, '`signal` must be a name');
+    const signal = source.parseSignal(body.signal);
+    if (!signal.ok) return refuse(400, signal.why);
     if (service.pid === null) return refuse(409, `${service.name} is ${service.state}: it has no process`);
-    source.signal(signal, [service.name]);
-    return { status: 202, body: { signal, services: [service.name] } };
+    source.signal(signal.name, [service.name]);
+    return { status: 202, body: { signal: signal.name, services: [service.name] } };
   },
 };
 

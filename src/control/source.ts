@@ -63,8 +63,10 @@ export interface ApiSource {
   timeline(): Timeline;
   operate(operation: Operation, services: readonly string[]): void;
   signal(signal: string, services: readonly string[]): void;
-  /** Whether there is such a signal. */
-  isSignal(name: string): boolean;
+  /** The name of a signal, as kill(1) takes it, in its one form; or why there is none. */
+  parseSignal(
+    text: string,
+  ): { readonly ok: true; readonly name: string } | { readonly ok: false; readonly why: string };
   reload(how: 'apply' | 'dry-run'): Reloaded;
   readonly logs: LogSource;
   readonly events: {

@@ -1,6 +1,6 @@
 // What the control API may see and ask, made from the rooms of a supervising process. Wires and nothing else; part of the
 // root, like up.ts.
-import { SIGNAL_NAMES } from '../config/signal.ts';
+import { parseSignal } from '../config/signal.ts';
 import type { Journal } from '../control/journal.ts';
 import type { ApiSource, Reloaded } from '../control/source.ts';
 import { takeSnapshot } from '../core/snapshot.ts';
@@ -34,7 +34,7 @@ export function makeSource(parts: SourceParts): ApiSource {
     usage: () => usageOf(engine.world.services.keys(), children, (name) => hands()?.handleOf(name) ?? null),
     operate: (operation, services) => engine.send({ type: 'operated', operation, services }),
     signal: (signal, services) => engine.send({ type: 'signal-asked', signal, services }),
-    isSignal: (name) => SIGNAL_NAMES.includes(name),
+    parseSignal,
     reload,
     logs: {
       tail: (service, count) => logs.tail(service, count),

@@ -81,7 +81,11 @@ export class FakeSource implements ApiSource {
   timeline = () => ({ name: 'test', elapsed_ms: 1, ready_ms: 1, services: [] });
   operate = (operation: string, names: readonly string[]) => void this.asked.push(`${operation} ${names.join(' ')}`);
   signal = (signal: string, names: readonly string[]) => void this.asked.push(`${signal} ${names.join(' ')}`);
-  isSignal = (name: string) => ['SIGHUP', 'SIGUSR1'].includes(name);
+  parseSignal = (text: string) => {
+    const name = `SIG${text.toUpperCase().replace(/^SIG/, '')}`;
+    const ok = ['SIGHUP', 'SIGUSR1'].includes(name);
+    return ok ? { ok, name } : { ok: false as const, why: 'there is no signal' };
+  };
   reload = (how: string) => {
     this.asked.push(`reload ${how}`);
     if (this.wrong) return { ok: false as const, diagnostics: [{ line: 3 }], text: 'x.yaml:3:1: error' };
