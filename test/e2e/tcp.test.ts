@@ -1,7 +1,7 @@
 // The listener of `control.http` from outside: who is let in, what it answers, what it cuts off; and that nothing of it is
 // there unless the configuration asks for it.
 import { describe, expect, test } from 'bun:test';
-import { freePort, played, type Run, up, useRig } from '../helpers/rig.ts';
+import { freePort, played, type Run, until, up, useRig } from '../helpers/rig.ts';
 import { answersIn, exchange, statusOf } from '../helpers/wire.ts';
 
 useRig();
@@ -80,6 +80,37 @@ describe('what it answers', () => {
     expect(text).toContain('svc_super_probe_attempts_total{service="a",probe="ready",index="0",result="ok"} 1\n');
     expect(text).toMatch(/svc_super_service_memory_bytes\{service="a"\} [1-9]/);
     expect(text).toMatch(/process_resident_memory_bytes [1-9]\d{6}/);
+  });
+
+  test('/metrics: orphans, what is swept, probes that fail and those that get no answer', async () => {
+    const port = await freePort();
+    await using run = await up({
+      control: { http: { listen: port } },
+      services: {
+        a: played({ restart: { policy: 'always', backoff: { initial: '1ms' } } }),
+        b: played({ ready: { exec: 'exit 1' } }),
+        c: played({ ready: { exec: 'sleep 60', timeout: '50ms' } }),
+      },
+    });
+    const metric = async (name: string) => {
+      const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      return Number(new RegExp(`^${name.replace(/[{}]/g, '\\$&')} (.*)$`, 'm').exec(text)?.[1]);
+    };
+    await run.line(/the control API and the dashboard are at/);
+    const a = await run.puppet('a', 1);
+    await a.orphans(5);
+    await until('the orphans', async () => (await metric('svc_super_reaped_orphans_total')) >= 5);
+    await a.spawn('left-over', { session: true });
+    await a.exit(1);
+    await run.puppet('a', 2);
+    expect(await metric('svc_super_service_swept_processes_total{service="a"}')).toBe(1);
+    expect(await metric('svc_super_service_restarts_total{service="a"}')).toBe(1);
+    expect(await metric('svc_super_service_runs_total{service="a"}')).toBe(2);
+    const attempts = (service: string, result: string) =>
+      metric(`svc_super_probe_attempts_total{service="${service}",probe="ready",index="0",result="${result}"}`);
+    await until('failures', async () => (await attempts('b', 'failed')) >= 2);
+    await until('time-outs', async () => (await attempts('c', 'timeout')) >= 2);
+    expect([await attempts('b', 'ok'), await attempts('c', 'ok'), await attempts('c', 'failed')]).toEqual([0, 0, 0]);
   });
 
   test('the document of the API, with every route that it answers', async () => {
