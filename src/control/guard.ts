@@ -43,7 +43,6 @@ export function makeGuard(plan: ControlPlan): (head: Head) => Refusal | null {
     if (!isOurs(host)) return { status: 403, error: 'that Host is not ours' };
     if (!isSameOrigin(header('origin'), host)) return { status: 403, error: 'that Origin is not ours' };
     if (comesFromElsewhere(method, header)) return { status: 403, error: 'another site asks' };
-    if (header('expect').length > 0) return { status: 417, error: 'there is nothing to expect' };
     const authorization = header('authorization');
     if (isRight === null) return null;
     const path = target.split('?', 1)[0] ?? target;

@@ -164,8 +164,4 @@ describe('anything else', () => {
       expect(refused({}, { target })).toBe(400);
     },
   );
-
-  test('a client that waits to be asked for its body waits in vain', () => {
-    expect(refused({}, { method: 'POST', headers: [['Expect', '100-continue']] })).toBe(417);
-  });
 });
