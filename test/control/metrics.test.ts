@@ -115,6 +115,16 @@ describe('the metrics', () => {
     expect(renderMetrics(measured([]))).not.toContain('svc_super_service_state');
   });
 
+  test('are all in docs/http.md', async () => {
+    const text = await Bun.file(new URL('../../docs/http.md', import.meta.url)).text();
+    const endings = [...text.matchAll(/`(_\w+)`/g)].map(([, ending = '']) => ending);
+    const names = [...renderMetrics(FULL).matchAll(/^# TYPE (\w+)/gm)].map(([, name = '']) => name);
+    expect(names.length).toBeGreaterThan(20);
+    expect(
+      names.filter((name) => !text.includes(`\`${name}\``) && !endings.some((ending) => name.endsWith(ending))),
+    ).toEqual([]);
+  });
+
   const promtool = Bun.which('promtool');
   if (promtool === null && process.env.CI === 'true') throw new Error('promtool is missing: install prometheus');
   test.skipIf(promtool === null)('please promtool', () => {
