@@ -108,6 +108,16 @@ async function followers(): Promise<void> {
   });
   const { socket, pid } = supervisor;
   const before = sizeOf(pid);
+  const look = async (time: number): Promise<number[]> => {
+    const times: number[] = [];
+    for (const from = performance.now(); performance.now() - from < time; await Bun.sleep(20)) {
+      const asked = performance.now();
+      await get(socket, '/v1/status');
+      times.push(performance.now() - asked);
+    }
+    return times;
+  };
+  say(`a flood that nobody follows: status ${spread(await look(5_000))}`);
   const seen = { bytes: 0, gaps: 0 };
   const sockets = await Promise.all(
     Array.from({ length: 200 }, (_, at) => {
@@ -132,13 +142,7 @@ async function followers(): Promise<void> {
     return text.exitCode ?? 1;
   };
   const from = performance.now();
-  const times: number[] = [];
-  while (performance.now() - from < 10_000) {
-    const asked = performance.now();
-    await get(socket, '/v1/status');
-    times.push(performance.now() - asked);
-    await Bun.sleep(20);
-  }
+  const times = await look(10_000);
   const seconds = (performance.now() - from) / 1_000;
   const after = sizeOf(pid);
   say(

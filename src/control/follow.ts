@@ -6,7 +6,10 @@ import type { Lines, Outlet } from './streams.ts';
 
 /** Bytes of raw output that are taken or skipped as a whole. */
 const PIECE = 8 * 1024;
+/** Readers are served this often, milliseconds; less often when they are many, so that they leave time for others. */
 const BEAT = 20;
+const SLOW_BEAT = 60;
+const MANY = 20;
 /** As much as one reader may have waiting, and all of them together, bytes. */
 const MOST_EACH = 256 * 1024;
 const LEAST_EACH = 16 * 1024;
@@ -122,7 +125,11 @@ export class LogFeed {
     }
     if (this.#beating) return;
     this.#beating = true;
-    this.#source.after(BEAT, () => this.#beat());
+    this.#arm();
+  }
+
+  #arm(): void {
+    this.#source.after(this.#all.size > MANY ? SLOW_BEAT : BEAT, () => this.#beat());
   }
 
   #beat(): void {
@@ -142,7 +149,7 @@ export class LogFeed {
       if (bytes !== undefined) outlet.write(bytes);
     }
     this.#beating = waits;
-    if (waits) this.#source.after(BEAT, () => this.#beat());
+    if (waits) this.#arm();
   }
 }
 
