@@ -106,7 +106,7 @@ export async function up(request: UpRequest): Promise<number> {
       logs.introduce(next.services.map(({ name }) => name));
       listen(next);
     };
-    return reload({ ...request, engine, announce, doubt, prepare }, how);
+    return reload({ ...request, engine, announce, doubt, portHolder, prepare }, how);
   };
   const oomBefore = (await import('./sys/cgroup.ts')).countOomKills();
   listen(plan);

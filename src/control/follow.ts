@@ -17,10 +17,23 @@ const MOST_TOGETHER = 2 * 1024 * 1024;
 
 interface Reader {
   readonly outlet: Outlet;
-  readonly services: readonly string[];
+  readonly channels: Channel[];
+  /** How much may be put into the queue until the next beat. */
+  room: number;
   queue: Uint8Array[];
   queued: number;
   skipped: number;
+}
+
+/** One service's output and its readers. Those that are behind cost nothing until the next beat. */
+interface Channel {
+  readonly service: string;
+  readonly keepingUp: Set<Reader>;
+  /** Reader -> how many lines had been counted when it fell behind. */
+  readonly behind: Map<Reader, number>;
+  /** Lines, counted while anybody is behind. */
+  count: number;
+  end(): void;
 }
 
 export interface LogLineJson {
@@ -40,8 +53,7 @@ type Source = Pick<ApiSource, 'logs' | 'after'>;
 
 export class LogFeed {
   readonly #source: Source;
-  readonly #readers = new Map<string, Set<Reader>>();
-  readonly #ends = new Map<string, () => void>();
+  readonly #channels = new Map<string, Channel>();
   readonly #all = new Set<Reader>();
   #beating = false;
 
@@ -58,8 +70,9 @@ export class LogFeed {
         outlet.end();
         return () => undefined;
       }
-      const reader: Reader = { outlet, services, queue: [], queued: 0, skipped: 0 };
+      const reader: Reader = { outlet, channels: [], room: 0, queue: [], queued: 0, skipped: 0 };
       this.#all.add(reader);
+      reader.room = this.#share - outlet.queued;
       for (const service of services) this.#join(service, reader);
       return () => this.#leave(reader);
     };
@@ -77,25 +90,29 @@ export class LogFeed {
   }
 
   #join(service: string, reader: Reader): void {
-    const readers = this.#readers.get(service) ?? new Set();
-    this.#readers.set(service, readers);
-    readers.add(reader);
-    if (readers.size > 1) return;
-    this.#ends.set(
+    const found = this.#channels.get(service);
+    const channel: Channel = found ?? {
       service,
-      this.#source.logs.follow(service, (block) => this.#take(service, block)),
-    );
+      keepingUp: new Set(),
+      behind: new Map(),
+      count: 0,
+      end: () => undefined,
+    };
+    channel.keepingUp.add(reader);
+    reader.channels.push(channel);
+    if (found !== undefined) return;
+    this.#channels.set(service, channel);
+    channel.end = this.#source.logs.follow(service, (block) => this.#take(channel, block));
   }
 
   #leave(reader: Reader): void {
     this.#all.delete(reader);
-    for (const service of reader.services) {
-      const readers = this.#readers.get(service);
-      readers?.delete(reader);
-      if (readers === undefined || readers.size > 0) continue;
-      this.#readers.delete(service);
-      this.#ends.get(service)?.();
-      this.#ends.delete(service);
+    for (const channel of reader.channels) {
+      channel.keepingUp.delete(reader);
+      channel.behind.delete(reader);
+      if (channel.keepingUp.size + channel.behind.size > 0) continue;
+      this.#channels.delete(channel.service);
+      channel.end();
     }
   }
 
@@ -104,28 +121,28 @@ export class LogFeed {
     return Math.max(LEAST_EACH, Math.min(MOST_EACH, MOST_TOGETHER / Math.max(1, this.#all.size)));
   }
 
-  #take(service: string, block: LogBlock): void {
-    const readers = this.#readers.get(service);
-    if (readers === undefined || readers.size === 0) return;
-    const share = this.#share;
-    for (const piece of piecesOf(block)) {
-      let encoded: Uint8Array | null = null;
-      let lines: number | null = null;
-      for (const reader of readers) {
-        if (reader.queued + reader.outlet.queued >= share) {
-          lines ??= countLines(piece.bytes);
-          reader.skipped += lines;
-          continue;
-        }
-        encoded ??= encodePiece(service, piece);
-        tellGap(reader);
-        reader.queue.push(encoded);
-        reader.queued += encoded.length;
-      }
-    }
+  #take(channel: Channel, block: LogBlock): void {
+    const { keepingUp, behind } = channel;
+    if (keepingUp.size === 0) channel.count += countLines(block.bytes);
+    else for (const piece of piecesOf(block)) this.#takePiece(channel, keepingUp, behind, piece);
     if (this.#beating) return;
     this.#beating = true;
     this.#arm();
+  }
+
+  #takePiece(channel: Channel, keepingUp: Channel['keepingUp'], behind: Channel['behind'], piece: LogBlock): void {
+    let encoded: Uint8Array | null = null;
+    for (const reader of keepingUp) {
+      if (reader.queued >= reader.room) {
+        keepingUp.delete(reader);
+        behind.set(reader, channel.count);
+        continue;
+      }
+      encoded ??= encodePiece(channel.service, piece);
+      reader.queue.push(encoded);
+      reader.queued += encoded.length;
+    }
+    if (behind.size > 0) channel.count += countLines(piece.bytes);
   }
 
   #arm(): void {
@@ -137,20 +154,35 @@ export class LogFeed {
     let waits = false;
     for (const reader of this.#all) {
       const { outlet } = reader;
-      if (outlet.queued >= share) {
-        waits = true;
-        continue;
-      }
-      tellGap(reader);
-      if (reader.queue.length === 0) continue;
-      const bytes = reader.queue.length === 1 ? reader.queue[0] : Buffer.concat(reader.queue);
-      reader.queue = [];
-      reader.queued = 0;
-      if (bytes !== undefined) outlet.write(bytes);
+      const full = outlet.queued >= share;
+      if (!full) flush(reader);
+      reader.room = full ? 0 : share - outlet.queued;
+      if (reader.room > 0) catchUp(reader);
+      waits ||= reader.queue.length > 0 || reader.channels.some(({ behind }) => behind.has(reader));
     }
     this.#beating = waits;
     if (waits) this.#arm();
   }
+}
+
+function flush(reader: Reader): void {
+  if (reader.queue.length === 0) return;
+  const bytes = reader.queue.length === 1 ? reader.queue[0] : Buffer.concat(reader.queue);
+  reader.queue = [];
+  reader.queued = 0;
+  if (bytes !== undefined) reader.outlet.write(bytes);
+}
+
+/** It may have lines again, after a word on those that it has missed. */
+function catchUp(reader: Reader): void {
+  for (const channel of reader.channels) {
+    const mark = channel.behind.get(reader);
+    if (mark === undefined) continue;
+    channel.behind.delete(reader);
+    channel.keepingUp.add(reader);
+    reader.skipped += channel.count - mark;
+  }
+  tellGap(reader);
 }
 
 function tellGap(reader: Reader): void {

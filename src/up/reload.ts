@@ -17,6 +17,8 @@ export interface ReloadParts {
   announce(announcement: Announcement): void;
   /** What is doubtful in the file, as an announcement. */
   doubt(diagnostic: Diagnostic): Announcement;
+  /** Who listens on a port, in words; null: nobody. */
+  portHolder(port: number): string | null;
   /** Told of the new plan before it is in force. */
   prepare(plan: Plan): void;
 }
@@ -32,6 +34,13 @@ export function reload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
   }
   const { plan, warnings } = loaded.value;
   const before = engine.world.target;
+  const taken = findTaken(before, plan, parts.portHolder);
+  if (taken.length > 0) {
+    if (how === 'apply') {
+      for (const text of taken) announce({ level: 'error', service: null, event: 'reload-refused', text });
+    }
+    return { ok: false, diagnostics: [], text: taken.map((text) => `svc-super: ${text}\n`).join('') };
+  }
   const changes = describe(before, plan);
   if (how === 'dry-run') return { ok: true, ...changes };
   for (const warning of warnings) announce(parts.doubt(warning));
@@ -42,6 +51,17 @@ export function reload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
   parts.prepare(plan);
   engine.send({ type: 'plan-changed', plan });
   return { ok: true, ...changes };
+}
+
+/** Ports that nobody here has had so far and that a stranger holds: such a service would fail, and might end everything. */
+function findTaken(before: Plan, after: Plan, portHolder: (port: number) => string | null): string[] {
+  const ours = new Set(before.services.flatMap(({ ports }) => ports));
+  return after.services.flatMap(({ name, enabled, ports }) =>
+    ports.flatMap((port) => {
+      const holder = enabled && !ours.has(port) ? portHolder(port) : null;
+      return holder === null ? [] : [`port ${port} of ${name} is taken by ${holder}: nothing was changed`];
+    }),
+  );
 }
 
 function describe(before: Plan, after: Plan) {

@@ -46,14 +46,21 @@ test('a reader that does not keep up is told how many lines it has missed; anoth
   const slow = open(await request(source, 'GET', '/v1/logs?service=db&follow=1'));
   const quick = open(await request(source, 'GET', '/v1/logs?service=db&follow=1'));
   slow.outlet.queued = 1_000_000;
-  source.print('db', 'a\nb\nc\n');
+  source.print('db', 'taken\n');
+  source.tick();
+  source.print('db', 'a\nb\n');
+  source.print('db', 'c\n');
   source.tick();
   slow.outlet.queued = 0;
   source.tick();
   source.print('db', 'd\n');
   source.tick();
-  expect(slow.outlet.lines).toMatchObject([{ skipped: 3, text: '[3 lines skipped: reader too slow]' }, { text: 'd' }]);
-  expect(quick.outlet.lines.map(({ text }) => text)).toEqual(['a', 'b', 'c', 'd']);
+  expect(slow.outlet.lines).toMatchObject([
+    { text: 'taken' },
+    { skipped: 3, text: '[3 lines skipped: reader too slow]' },
+    { text: 'd' },
+  ]);
+  expect(quick.outlet.lines.map(({ text }) => text)).toEqual(['taken', 'a', 'b', 'c', 'd']);
 });
 
 test('a flood is bounded: what is handed over plus what is skipped is all of it', async () => {

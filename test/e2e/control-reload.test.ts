@@ -1,6 +1,7 @@
 // Reading the configuration again, by command and by HUP: only what has changed is touched, and a wrong file changes nothing.
 import { expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { played, type Run, up, useRig } from '../helpers/rig.ts';
 
@@ -84,4 +85,21 @@ test('of fifty services of which one differs that one alone is restarted', async
   expect((await run.command('reload')).stdout).toBe('~ s0: env: restarts\napplied; 49 unchanged\n');
   expect((await run.command('wait')).code).toBe(0);
   expect((await run.status()).services.map(({ run: number }) => number)).toEqual([2, ...Array(49).fill(1)]);
+});
+
+test('a new service whose port a stranger holds is refused, and nothing is changed', async () => {
+  await using run = await up({ services: { a: played() } });
+  await run.puppet('a');
+  await run.state('a', 'ready');
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  try {
+    write(run, { services: { a: played(), b: played({ port }) } });
+    const { code, stderr } = await run.command('reload');
+    expect([code, stderr]).toEqual([78, expect.stringMatching(new RegExp(`port ${port} of b is taken`))]);
+    expect((await run.status()).services.map(({ name }) => name)).toEqual(['a']);
+  } finally {
+    server.close();
+  }
 });

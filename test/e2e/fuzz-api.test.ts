@@ -18,7 +18,7 @@ const COUNT = 4_000;
 const AT_ONCE = 24;
 
 /** What a request without the token may be answered with; the page alone is there for everybody. */
-const REFUSALS: ReadonlySet<number> = new Set([400, 401, 403, 405, 408, 413, 431, 505]);
+const REFUSALS: ReadonlySet<number> = new Set([400, 401, 403, 405, 408, 413, 417, 431, 505]);
 const ORDERS = [
   `POST /v1/services/${NAME}/stop HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}`,
   `POST /v1/services/${NAME}/restart HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer the-wrong-token\r\nContent-Length: 0\r\n\r\n`,
