@@ -1,50 +1,12 @@
-// The commands as a table: name, summary, usage, flags, what runs. Offline ones read the configuration, client ones ask
-// the supervisor. Each returns its exit code; nothing here ends the process or touches a file but through the context.
+// The commands as a table: name, summary, usage, flags, what runs. Those that ask a supervisor are in cli/table.ts; those
+// here need none. Each returns its exit code; nothing here ends the process or touches a file but through the context.
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { type Command, type Context, EXIT, type Given, JSON_FLAG } from './cli/command.ts';
+import { HELP, renderCommandHelp, renderHelp } from './cli/help.ts';
+import { CONTROL_COMMANDS, printNames } from './cli/table.ts';
 import { type Failure, type Result, render, renderDiagnostics, toJson } from './config/diagnostic.ts';
-import { socketPlaces } from './control/address.ts';
-import type { StatusBody } from './control/api.ts';
-import type { Asked } from './control/client.ts';
-import { type LoadInput, loadPlan, type Planned } from './plan/expand.ts';
-
-/** Exit codes of the command line itself (SPEC section 4, sysexits.h). */
-export const EXIT = { ok: 0, unhealthy: 1, notReady: 3, usage: 64, noSupervisor: 69, bug: 70, config: 78 } as const;
-
-export interface Context {
-  readonly environment: Readonly<Record<string, string>>;
-  readonly files: LoadInput['files'];
-  readonly uid: number;
-  /** What relative file names are relative to. */
-  readonly cwd: string;
-  readonly version: string;
-  readonly colour: boolean;
-  out(text: string): void;
-  err(text: string): void;
-  /** Supervises until all is over. */
-  up(file: string, names: readonly string[]): Promise<number>;
-  /** One command under PID 1's duties. */
-  init(argv: readonly string[]): Promise<number>;
-}
-
-interface Flag {
-  readonly type: 'boolean' | 'string';
-  readonly short?: string;
-  readonly summary: string;
-}
-
-interface Command {
-  readonly summary: string;
-  readonly usage: string;
-  readonly example: string;
-  readonly flags: Readonly<Record<string, Flag>>;
-  run(context: Context, given: Given): Promise<number> | number;
-}
-
-interface Given {
-  readonly values: Readonly<Record<string, string | boolean | undefined>>;
-  readonly positionals: readonly string[];
-}
+import { loadPlan, type Planned } from './plan/expand.ts';
 
 const FILE = {
   type: 'string',
@@ -52,7 +14,6 @@ const FILE = {
   summary:
     'the configuration (default: $SVC_SUPER_CONFIG, ./services.yaml, /etc/svc-super/services.yaml, /services.yaml)',
 } as const;
-const JSON_FLAG = { type: 'boolean', summary: 'print one JSON object instead of text' } as const;
 
 export const COMMANDS = {
   up: {
@@ -65,20 +26,7 @@ export const COMMANDS = {
       return file === null ? EXIT.config : context.up(file, positionals);
     },
   },
-  status: {
-    summary: 'show how each service stands',
-    usage: 'svc-super status [NAME...] [--json]',
-    example: 'svc-super status vllm',
-    flags: { json: JSON_FLAG },
-    run: showStatus,
-  },
-  health: {
-    summary: 'exit 0 when every essential service is ready, else 1; for HEALTHCHECK and exec probes',
-    usage: 'svc-super health [--json]',
-    example: 'HEALTHCHECK CMD ["svc-super", "health"]',
-    flags: { json: JSON_FLAG },
-    run: showHealth,
-  },
+  ...CONTROL_COMMANDS,
   check: {
     summary: 'find every mistake in the configuration without starting anything',
     usage: 'svc-super check [-f FILE] [--build] [--json]',
@@ -115,6 +63,23 @@ export const COMMANDS = {
       return EXIT.usage;
     },
   },
+  completion: {
+    summary: 'print a completion script for a shell',
+    usage: 'svc-super completion bash|zsh|fish',
+    example: 'source <(svc-super completion bash)',
+    flags: {},
+    run: async (context, { positionals: [shell = ''] }) => {
+      if (shell === 'names') return printNames(context);
+      const { renderCompletion, SHELLS } = await import('./cli/completion.ts');
+      const found = SHELLS.find((name) => name === shell);
+      if (found === undefined) {
+        context.err(`svc-super: completion is for ${SHELLS.join(', ')}\n`);
+        return EXIT.usage;
+      }
+      context.out(renderCompletion(found, COMMANDS));
+      return EXIT.ok;
+    },
+  },
   version: {
     summary: 'print the version',
     usage: 'svc-super version',
@@ -132,7 +97,7 @@ export const COMMANDS = {
     flags: {},
     run: (context, { positionals: [name] }) => {
       const command = name === undefined ? undefined : commandOf(name);
-      context.out(name === undefined || command === undefined ? renderHelp() : renderCommandHelp(command));
+      context.out(name === undefined || command === undefined ? renderHelp(COMMANDS) : renderCommandHelp(command));
       return EXIT.ok;
     },
   },
@@ -183,34 +148,6 @@ export async function runCommand(argv: readonly string[], context: Context): Pro
     context.err(`svc-super: ${error.message.split('. ', 1)[0]}\nusage: ${command.usage}\n`);
     return EXIT.usage;
   }
-}
-
-const HELP = { type: 'boolean', short: 'h', summary: 'show this help' } as const;
-
-function renderHelp(): string {
-  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
-  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
-  return [
-    'svc-super: the process supervisor for containers that hold more than one service',
-    '',
-    'usage: svc-super [COMMAND] [OPTION...]',
-    '',
-    ...lines,
-    '',
-    'svc-super help COMMAND explains one of them.',
-    '',
-  ].join('\n');
-}
-
-function renderCommandHelp({ summary, usage, flags, example }: Command): string {
-  const all: Readonly<Record<string, Flag>> = { ...flags, help: HELP };
-  const rows = Object.entries(all).map(([name, flag]) => {
-    const short = flag.short !== undefined ? `-${flag.short}, ` : '    ';
-    return [`${short}--${name}${flag.type === 'string' ? ' VALUE' : ''}`, flag.summary] as const;
-  });
-  const width = Math.max(...rows.map(([left]) => left.length));
-  const options = rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
-  return `${summary}\n\nusage: ${usage}\n\n${options.join('\n')}\n\nexample: ${example}\n`;
 }
 
 const PLACES = ['./services.yaml', '/etc/svc-super/services.yaml', '/services.yaml'];
@@ -274,50 +211,4 @@ function countServices({ plan: { services } }: Planned): string {
   const enabled = services.filter((service) => service.enabled).length;
   const rest = enabled === services.length ? '' : `, ${services.length - enabled} not enabled`;
   return `, ${enabled} ${enabled === 1 ? 'service' : 'services'}${rest}`;
-}
-
-/** The client is loaded here and not above: what it needs would delay the first spawn of `up`. */
-async function askSupervisor(context: Context, path: string): Promise<Asked> {
-  const { ask } = await import('./control/client.ts');
-  return ask(socketPlaces(context.environment, context.uid), path);
-}
-
-function sayNobody(context: Context, looked: readonly string[]): number {
-  context.err(`svc-super: no supervisor answers; looked at\n${looked.map((line) => `  ${line}\n`).join('')}`);
-  return EXIT.noSupervisor;
-}
-
-async function showStatus(context: Context, { values, positionals }: Given): Promise<number> {
-  const asked = await askSupervisor(context, '/v1/status');
-  if (!asked.ok) return sayNobody(context, asked.looked);
-  const body = asked.body as StatusBody;
-  const unknown = positionals.filter((name) => !body.services.some((service) => service.name === name));
-  if (unknown.length > 0) {
-    const known = body.services.map(({ name }) => name).join(', ');
-    context.err(`svc-super: there is no service ${unknown.join(', ')}; there are ${known}\n`);
-    return EXIT.unhealthy;
-  }
-  const services = body.services.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-  const { renderStatus } = await import('./control/table.ts');
-  context.out(
-    values.json === true
-      ? `${JSON.stringify({ ...body, services }, null, 2)}\n`
-      : renderStatus(services, context.colour),
-  );
-  return services.every(({ ready, state }) => ready || state === 'skipped') ? EXIT.ok : EXIT.notReady;
-}
-
-async function showHealth(context: Context, { values }: Given): Promise<number> {
-  const asked = await askSupervisor(context, '/v1/health');
-  if (!asked.ok) return sayNobody(context, asked.looked) && EXIT.unhealthy;
-  const body = asked.body as {
-    healthy: boolean;
-    waiting: readonly { name: string; state: string; reason: string | null }[];
-  };
-  if (values.json === true) context.out(`${JSON.stringify(body)}\n`);
-  else if (body.healthy) context.out('healthy\n');
-  else
-    for (const { name, state, reason } of body.waiting)
-      context.out(`${name} is ${state}${reason === null ? '' : `: ${reason}`}\n`);
-  return body.healthy ? EXIT.ok : EXIT.unhealthy;
 }

@@ -1,23 +1,29 @@
 // The program's root: boots, parses the command line, hands over the real ports, and is the only place that ends the
 // process. Everything a command does not need is loaded by the command that needs it.
 
-import { accessSync, constants, writeSync } from 'node:fs';
+import { accessSync, constants, writeFileSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { realFiles } from './ports.ts';
+import { realClock, realFiles } from './ports.ts';
 import { containerEnvironment } from './sys/boot.ts';
 
 declare const SVC_SUPER_VERSION: string;
 const version = typeof SVC_SUPER_VERSION === 'string' ? SVC_SUPER_VERSION : 'development';
 
 const BUG = 70;
+/** Of a terminal. Asking it would make its descriptor non-blocking for all who share it. */
+const USUAL_COLUMNS = 80;
+const SIGPIPE_CODE = 141;
 
 /** All of it, whether or not the descriptor blocks: these are the last words of a short command. */
-function print(fd: 1 | 2, text: string): void {
+function print(fd: 1 | 2, text: string | Uint8Array): void {
   for (let rest = Buffer.from(text); rest.length > 0; ) {
     try {
       rest = rest.subarray(writeSync(fd, rest));
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') continue;
+      const code = error instanceof Error && 'code' in error ? error.code : '';
+      if (code === 'EAGAIN') continue;
+      // Whoever read it has had enough: end as a program that SIGPIPE ends.
+      if (code === 'EPIPE' && fd === 1) process.exit(SIGPIPE_CODE);
       return;
     }
   }
@@ -47,12 +53,13 @@ function currentFolder(): string {
 async function main(): Promise<number> {
   const argv = process.argv.slice(2);
   const environment = containerEnvironment();
-  const err = (text: string) => print(2, text);
+  const err = (text: string | Uint8Array) => print(2, text);
   if (argv[0] === '__exec') {
     const { executeSpec } = await import('./sys/launch.ts');
     return executeSpec(Number(argv[1]));
   }
   const init = async (command: readonly string[]) => (await import('./init.ts')).init(command, environment, err);
+  const columns = Number(environment.COLUMNS) || USUAL_COLUMNS;
   const { COMMANDS, runCommand } = await import('./commands.ts');
   const [first = ''] = argv;
   const ours = first === '' || first.startsWith('-') || Object.hasOwn(COMMANDS, first);
@@ -64,9 +71,13 @@ async function main(): Promise<number> {
     cwd: currentFolder(),
     version,
     // Not process.stdout.isTTY: that alone would make the descriptor non-blocking for all who share it.
-    colour: isatty(1) && environment.NO_COLOR === undefined,
+    colour: isatty(1) && (environment.NO_COLOR ?? '') === '',
+    terminal: { out: isatty(1) ? columns : null, err: isatty(2) ? columns : null },
     out: (text) => print(1, text),
     err,
+    save: (path, text) => writeFileSync(path, text),
+    wall: () => realClock.wall(),
+    after: (ms, fn) => realClock.after(ms, fn),
     up: async (file, names) =>
       (await import('./up.ts')).up({ file, names, environment, files: realFiles, version, err }),
     init,

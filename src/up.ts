@@ -4,12 +4,13 @@ import { existsSync, writeFileSync } from 'node:fs';
 import pino from 'pino';
 import { type Diagnostic, type Failure, renderDiagnostics } from './config/diagnostic.ts';
 import { printable } from './config/excerpt.ts';
+import type { ApiSource } from './control/api.ts';
+import { Journal } from './control/journal.ts';
 import type { Effect } from './core/event.ts';
-import { takeSnapshot } from './core/snapshot.ts';
 import { Pipeline } from './logs/pipeline.ts';
 import { Sink } from './logs/sinks.ts';
 import { loadPlan } from './plan/expand.ts';
-import type { Plan } from './plan/plan.ts';
+import type { ControlPlan, Plan } from './plan/plan.ts';
 import { type Clock, type Files, realClock, realRandom } from './ports.ts';
 import { type Announcement, Engine } from './runtime/engine.ts';
 import { Hands } from './runtime/hands.ts';
@@ -19,6 +20,8 @@ import { portHolder } from './sys/listeners.ts';
 import { NotifySockets } from './sys/notify.ts';
 import { OutputPipe } from './sys/pipes.ts';
 import { fillPool } from './sys/threads.ts';
+import { reload } from './up/reload.ts';
+import type { SourceParts } from './up/source.ts';
 
 export interface UpRequest {
   readonly file: string;
@@ -64,7 +67,12 @@ export async function up(request: UpRequest): Promise<number> {
     plan.services.map(({ name }) => name),
     (service, text) => announce({ level: 'warn', service, event: 'log-file', text: `log file: ${text}` }),
   );
-  const announce = announcer(plan, logs, sinks.stderr);
+  const journal = new Journal();
+  const say = announcer(plan, logs, sinks.stderr);
+  const announce = (announcement: Announcement) => {
+    journal.add(announcement, clock.wall());
+    say(announcement);
+  };
   const children = new Children(clock, seed);
   const notify = new NotifySockets(realRandom);
   let hands: Hands<Run> | undefined;
@@ -73,6 +81,7 @@ export async function up(request: UpRequest): Promise<number> {
     clock,
     announce,
     end: ended.resolve,
+    reload: () => void reread('apply'),
     hands: (send) => {
       hands = new Hands<Run>(
         {
@@ -92,9 +101,17 @@ export async function up(request: UpRequest): Promise<number> {
       return hands;
     },
   });
+  const listen = listener(engine);
+  const reread = (how: 'apply' | 'dry-run') => {
+    const prepare = (next: Plan) => {
+      logs.introduce(next.services.map(({ name }) => name));
+      listen(next);
+    };
+    return reload({ ...request, engine, announce, doubt, portHolder, prepare }, how);
+  };
   const oomBefore = (await import('./sys/cgroup.ts')).countOomKills();
   unhandleFaults();
-  listenToSignals(plan, engine);
+  listen(plan);
   admitSignals();
   survive(announce);
   if (process.pid !== 1) {
@@ -110,7 +127,8 @@ export async function up(request: UpRequest): Promise<number> {
   if (plan.services.some(({ ready, live }) => [...ready, ...live].some(({ kind }) => kind === 'http')))
     void import('./runtime/probe-http.ts').then(({ warmUp }) => warmUp(canStartThread));
   children.beginReaping();
-  const control = await openControl(request, engine, children, () => hands, clock, announce);
+  const rooms = { engine, children, hands: () => hands, clock, logs, journal, reload: reread };
+  const control = await openControl(request, rooms, announce, plan);
   const { onExit, signals } = await import('signal-exit');
   // It would end the process by every signal that nobody else listens to; which signals end it is decided here.
   signals.length = 0;
@@ -216,16 +234,22 @@ const PASSED = [
   'SIGIO',
 ] as const;
 
-function listenToSignals(plan: Plan, engine: Engine): void {
+/** Listens to every signal that matters; called with each plan, for what it forwards. */
+function listener(engine: Engine): (plan: Plan) => void {
+  const heard = new Set<string>(STOPPING);
   for (const signal of STOPPING) process.on(signal, () => engine.send({ type: 'stop-asked', signal }));
-  const named = plan.services.flatMap(({ forward }) => Object.keys(forward));
-  for (const signal of new Set<string>([...PASSED, ...named])) {
-    try {
-      process.on(signal as NodeJS.Signals, () => engine.send({ type: 'signalled', signal }));
-    } catch {
-      // Not a signal that the runtime can give; the check at load has said so.
+  return (plan) => {
+    const named = plan.services.flatMap(({ forward }) => Object.keys(forward));
+    for (const signal of [...PASSED, ...named]) {
+      if (heard.has(signal)) continue;
+      heard.add(signal);
+      try {
+        process.on(signal as NodeJS.Signals, () => engine.send({ type: 'signalled', signal }));
+      } catch {
+        // Not a signal that the runtime can give; the check at load has said so.
+      }
     }
-  }
+  };
 }
 
 /** After the start a bug is said and survived: whatever happens, PID 1 goes on. */
@@ -240,31 +264,62 @@ function survive(announce: (announcement: Announcement) => void): void {
 
 async function openControl(
   request: UpRequest,
-  engine: Engine,
-  children: Children,
-  hands: () => Hands<Run> | undefined,
-  clock: Clock,
+  rooms: Omit<SourceParts, 'version'>,
   announce: (announcement: Announcement) => void,
+  plan: Plan,
 ): Promise<{ close(): void } | null> {
   const { serve } = await import('./control/server.ts');
   const { socketPlaces } = await import('./control/address.ts');
-  const { usageOf } = await import('./sys/usage.ts');
-  const source = {
-    snapshot: () => takeSnapshot(engine.world, clock.now()),
-    usage: () => usageOf(engine.world.services.keys(), children, (name) => hands()?.handleOf(name) ?? null),
-    version: request.version,
-    pid: process.pid,
-  };
+  const { makeSource } = await import('./up/source.ts');
+  const source = makeSource({ version: request.version, ...rooms });
+  const http = plan.control === null ? null : await openHttp(plan.control, source, rooms, announce);
   const serving = await serve(source, socketPlaces(request.environment, process.getuid?.() ?? 0));
   if (serving.path !== null) {
     if (serving.occupied !== null) {
       const text = `another supervisor answers at ${serving.occupied}; to ask this one set SVC_SUPER_SOCKET=${serving.path}`;
       announce({ level: 'warn', service: null, event: 'second-supervisor', text });
     }
-    return serving;
+    const close = () => {
+      serving.close();
+      http?.close();
+    };
+    return { close };
   }
   const text = `status and health will not work: no control socket could be opened (${serving.reasons.join('; ')})`;
   announce({ level: 'warn', service: null, event: 'no-control', text });
+  return http;
+}
+
+async function openHttp(
+  control: ControlPlan,
+  source: ApiSource,
+  from: { children: Children; hands: () => Hands<Run> | undefined; logs: Pipeline; clock: Clock },
+  announce: (announcement: Announcement) => void,
+): Promise<{ close(): void } | null> {
+  const { serveTcp } = await import('./control/tcp.ts');
+  const { BOUNDS, Counts } = await import('./runtime/counts.ts');
+  const started_at = (from.clock.wall() - process.uptime() * 1_000) / 1_000;
+  const counters = () => {
+    const { probes, swept } = from.hands()?.counts ?? new Counts();
+    const { user, system } = process.cpuUsage();
+    return {
+      bounds: BOUNDS,
+      probes: new Map([...probes].map(([name, counts]) => [name, [...counts.values()]])),
+      swept,
+      logs: from.logs.counts,
+      reaped: from.children.reaped,
+      self: { memory_bytes: process.memoryUsage.rss(), cpu_seconds: (user + system) / 1e6, started_at },
+    };
+  };
+  const listening = await serveTcp({ plan: control, source, counters, after: (ms, fn) => from.clock.after(ms, fn) });
+  const where = control.host.includes(':') ? `[${control.host}]` : control.host;
+  if (listening.ok) {
+    const text = `the control API and the dashboard are at http://${where}:${control.port}/`;
+    announce({ level: 'info', service: null, event: 'control', text });
+    return listening;
+  }
+  const text = `nobody listens at ${where}:${control.port}, where the configuration wants the control API: ${listening.reason}`;
+  announce({ level: 'error', service: null, event: 'no-control', text });
   return null;
 }
 

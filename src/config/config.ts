@@ -1,5 +1,6 @@
 // The Config: what services.yaml says, typed, checked and with every default in place, before anything outside the file
 // has been looked at. Knows no environment file, no user, no other service: that is the plan's business.
+import { HTTP_CONTROL, type HttpControl } from './control-values.ts';
 import type { Range } from './diagnostic.ts';
 import { type Complete, complete, type FieldsRead, type Given, readFields, requireKeys } from './field.ts';
 import type { LimitKey, LimitValue } from './process-values.ts';
@@ -30,10 +31,12 @@ export interface ServiceConfig
   readonly broken: ReadonlySet<string>;
 }
 
-export interface Config extends Omit<Complete<typeof TOP>, 'defaults' | 'services' | 'env' | 'env_file'> {
+export interface Config extends Omit<Complete<typeof TOP>, 'defaults' | 'services' | 'env' | 'env_file' | 'control'> {
   readonly source: Source;
   readonly env: ReadonlyMap<string, EnvValue>;
   readonly env_file: readonly EnvFile[];
+  /** null: no listener besides the unix socket. */
+  readonly control: HttpControl | null;
   /** Format of the supervisor's own lines: that of `defaults.log.format`. */
   readonly format: 'text' | 'json';
   /** In the file's order. */
@@ -65,6 +68,7 @@ export function readConfig(root: Node, reading: Reading): Config | null {
     groups,
     env: top.env ?? new Map(),
     env_file: top.env_file ?? [],
+    control: top.control?.http === undefined ? null : complete(HTTP_CONTROL, top.control.http),
     format: top.defaults?.given.log?.format ?? 'text',
     services,
     locate: (path: readonly Step[]) => toRange(reading.source, valueSpan(root, path)),

@@ -1,5 +1,6 @@
 // The reference of services.yaml as Markdown, made from the table of fields, so that the two cannot disagree. A test holds
 // docs/reference.md against it. Not part of the product: nothing at run time imports this.
+import { CONTROL, HTTP_CONTROL, TOKEN_FILE } from './control-values.ts';
 import type { Field, Fields, Later } from './field.ts';
 import { isLater } from './field.ts';
 import { HTTP, HTTP_JSON, NOTIFY, PROBE } from './probe-schema.ts';
@@ -20,6 +21,9 @@ export const SECTIONS: readonly { readonly title: string; readonly fields: Field
   { title: '`http`', fields: HTTP },
   { title: '`http.json`', fields: HTTP_JSON },
   { title: '`notify`', fields: NOTIFY },
+  { title: '`control`', fields: CONTROL },
+  { title: '`control.http`', fields: HTTP_CONTROL },
+  { title: '`control.http.token`', fields: TOKEN_FILE },
 ];
 
 /** The tables of all fields as Markdown, ending with a newline. */

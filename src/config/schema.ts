@@ -1,6 +1,7 @@
 // The ONE table of everything that services.yaml can hold. Validation, defaults, the reference and the JSON Schema for
 // editors all come from it: a field that is not here does not exist, and one that is here is documented.
 import { command, groupName, NAME, NAME_RULE } from './command.ts';
+import { CONTROL } from './control-values.ts';
 import {
   complete,
   defaulted,
@@ -349,7 +350,11 @@ export const TOP = {
   defaults: field(defaultsShape(), 'any service field, for every service that does not give it itself'),
   services: required(servicesShape(), 'what runs: a map of names and services'),
   hosts: later("every service's name as a host name", { instead: 'use 127.0.0.1 meanwhile', harmless: false }),
-  control: later('the control API over TCP', { instead: 'the unix socket is there without it' }),
+  control: field(
+    object(CONTROL, { owner: '`control`' }),
+    'how the supervisor is reached besides its unix socket: `{http: {listen, token, open}}`',
+    'the unix socket alone',
+  ),
 } as const;
 
 export const TOP_RULES: KeyRules = {

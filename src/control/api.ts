@@ -1,72 +1,132 @@
-// The routes of the control API as a table, without sockets: method and path to an answer. Reads a snapshot; knows no
-// process and no file.
+// What a route of the control API is, and how a request finds its own: method and path to an answer, without sockets. The
+// table of all of them is routes.ts, the one documented place. Knows no process and no file: whatever is asked of the
+// supervisor goes through ApiSource.
 import type { Snapshot } from '../core/snapshot.ts';
+import { ROUTES } from './routes.ts';
+import type { ApiSource } from './source.ts';
+import type { Lines } from './streams.ts';
 
-/** What a service's processes use; null where /proc does not tell. */
-export interface Usage {
-  readonly cpu_seconds: number;
-  readonly memory_bytes: number;
-  readonly processes: number;
+export type { ApiSource, Usage } from './source.ts';
+
+export type Method = 'GET' | 'POST';
+
+/** A part of the path, of the query string, or of a JSON body. */
+export interface Parameter {
+  readonly in: 'path' | 'query' | 'body';
+  readonly type: 'string' | 'strings' | 'integer' | 'boolean' | 'duration';
+  readonly summary: string;
+  readonly required?: true;
 }
 
-export interface ApiSource {
-  snapshot(): Snapshot;
-  usage(): ReadonlyMap<string, Usage>;
-  readonly version: string;
-  readonly pid: number;
+export interface ApiRequest {
+  /** Parts of the path by their names in the route, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  /** A POST's JSON object; empty where there was none. */
+  readonly body: Readonly<Record<string, unknown>>;
 }
 
-export interface Answer {
-  readonly status: number;
-  readonly body: unknown;
-}
+export type Answer =
+  | { readonly status: number; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> }
+  | {
+      readonly status: number;
+      /** Content type of `text`. */
+      readonly type: string;
+      readonly text: string;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
+  /** One JSON object a line (application/x-ndjson), until the source ends it or the client goes. */
+  | { readonly status: number; readonly lines: Lines };
 
 export interface Route {
-  readonly method: 'GET';
+  readonly method: Method;
+  /** `/v1/services/{name}/stop`: each `{part}` is one segment. */
+  readonly path: string;
   readonly summary: string;
-  answer(source: ApiSource): Answer;
+  readonly params?: Readonly<Record<string, Parameter>>;
+  /** Status code to what it means. */
+  readonly answers: Readonly<Record<number, string>>;
+  /** The answer is a stream of lines. */
+  readonly streams?: true;
+  answer(source: ApiSource, request: ApiRequest): Answer | Promise<Answer>;
 }
 
 /** What `GET /v1/status` answers. */
 export type StatusBody = Omit<Snapshot, 'services'> & {
   readonly version: string;
   readonly pid: number;
-  readonly services: readonly (Snapshot['services'][number] & { readonly usage: Usage | null })[];
+  readonly services: readonly (Snapshot['services'][number] & {
+    readonly usage: import('./source.ts').Usage | null;
+  })[];
 };
 
-export const ROUTES = {
-  '/v1/status': {
-    method: 'GET',
-    summary: 'The whole state: each service with its state, readiness or why not, restarts, processor time and memory',
-    answer: (source) => {
-      const usage = source.usage();
-      const { services, ...rest } = source.snapshot();
-      const body: StatusBody = {
-        ...rest,
-        version: source.version,
-        pid: source.pid,
-        services: services.map((service) => ({ ...service, usage: usage.get(service.name) ?? null })),
-      };
-      return { status: 200, body };
-    },
-  },
-  '/v1/health': {
-    method: 'GET',
-    summary: '200 when every essential service is ready and every essential task has completed, else 503',
-    answer: (source) => {
-      const { healthy, services } = source.snapshot();
-      const waiting = services
-        .filter(({ essential, ready, state }) => essential && !ready && state !== 'skipped')
-        .map(({ name, state, reason }) => ({ name, state, reason }));
-      return { status: healthy ? 200 : 503, body: { healthy, waiting } };
-    },
-  },
-} satisfies Readonly<Record<string, Route>>;
+export interface Found {
+  readonly route: Route;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+}
 
-export function route(source: ApiSource, method: string, target: string): Answer {
-  const path = target.split('?', 1)[0] ?? target;
-  const found: Route | undefined = Object.hasOwn(ROUTES, path) ? ROUTES[path as keyof typeof ROUTES] : undefined;
-  if (found === undefined) return { status: 404, body: { error: `there is no ${path}` } };
-  if (method !== found.method) return { status: 405, body: { error: `${path} takes ${found.method} only` } };
-  return found.answer(source);
+export function refuse(status: number, error: string, headers?: Readonly<Record<string, string>>): Answer {
+  return { status, body: { error }, ...(headers !== undefined && { headers }) };
+}
+
+/** The route that a request line names, or the refusal. HEAD is answered as GET is. */
+export function findRoute(method: string, target: string, routes: readonly Route[] = ROUTES): Found | Answer {
+  const question = target.indexOf('?');
+  const path = question < 0 ? target : target.slice(0, question);
+  const segments = decodePath(path);
+  if (segments === null) return refuse(400, 'the path is not properly encoded');
+  const here = routes.flatMap((route) => {
+    const params = match(route.path, segments);
+    return params === null ? [] : [{ route, params }];
+  });
+  if (here.length === 0) return refuse(404, `there is no ${path.slice(0, 200)}`);
+  const wanted = method === 'HEAD' ? 'GET' : method;
+  const found = here.find(({ route }) => route.method === wanted);
+  if (found === undefined) {
+    const allow = [...new Set(here.map(({ route }) => route.method))].join(', ');
+    return refuse(405, `${path} takes ${allow} only`, { allow });
+  }
+  return { ...found, query: new URLSearchParams(question < 0 ? '' : target.slice(question + 1)) };
+}
+
+export function isFound(found: Found | Answer): found is Found {
+  return 'route' in found;
+}
+
+function decodePath(path: string): readonly string[] | null {
+  if (!path.startsWith('/')) return null;
+  try {
+    return path.slice(1).split('/').map(decodeURIComponent);
+  } catch {
+    return null;
+  }
+}
+
+function match(pattern: string, segments: readonly string[]): Readonly<Record<string, string>> | null {
+  const parts = pattern.slice(1).split('/');
+  if (parts.length !== segments.length) return null;
+  const params: Record<string, string> = {};
+  for (const [position, part] of parts.entries()) {
+    const segment = segments[position] ?? '';
+    if (part.startsWith('{')) {
+      if (segment === '') return null;
+      params[part.slice(1, -1)] = segment;
+    } else if (part !== segment) return null;
+  }
+  return params;
+}
+
+/** The JSON object that a POST carries; a refusal where it is none. An empty body is an empty object. */
+export function parseBody(text: string): { readonly body: Readonly<Record<string, unknown>> } | Answer {
+  if (text.trim() === '') return { body: {} };
+  try {
+    const value: unknown = JSON.parse(text);
+    if (value !== null && typeof value === 'object' && !Array.isArray(value)) {
+      return { body: value as Readonly<Record<string, unknown>> };
+    }
+  } catch {
+    // Told below.
+  }
+  return refuse(400, 'the body is not a JSON object');
 }

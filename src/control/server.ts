@@ -4,7 +4,8 @@ import { chmodSync, existsSync, lstatSync, mkdirSync, rmdirSync, unlinkSync } fr
 import { createServer, type Server } from 'node:http';
 import { connect } from 'node:net';
 import type { Place } from './address.ts';
-import { type ApiSource, route } from './api.ts';
+import type { ApiSource } from './api.ts';
+import { handler } from './handler.ts';
 
 export interface Serving {
   readonly path: string;
@@ -75,12 +76,7 @@ function answers(path: string): Promise<boolean> {
 }
 
 function listen(source: ApiSource, path: string): Promise<Server> {
-  const server = createServer((request, response) => {
-    const { status, body } = route(source, request.method ?? '', request.url ?? '');
-    const text = `${JSON.stringify(body)}\n`;
-    response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
-    response.end(request.method === 'HEAD' ? undefined : text);
-  });
+  const server = createServer(handler(source));
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     // The mode follows the umask; nobody but our user may ever connect, not even for a moment.

@@ -1,6 +1,7 @@
 // The vocabulary between the core and the shell: Events say what happened (past tense), Effects what to do
 // (imperative). Nothing else crosses. Every event about a process carries the number of the run it belongs to.
-import type { SignalName } from '../plan/plan.ts';
+import type { Plan, SignalName } from '../plan/plan.ts';
+import type { Operation } from './operator.ts';
 import type { Cause, Exit, Verdict } from './policy.ts';
 
 export type ProbeKind = 'ready' | 'live';
@@ -36,7 +37,13 @@ export type Event =
   | { readonly type: 'stop-asked'; readonly signal: SignalName }
   /** Any other signal that reached the supervisor. */
   | { readonly type: 'signalled'; readonly signal: SignalName }
-  | { readonly type: 'service'; readonly service: string; readonly run: number; readonly news: ServiceEvent };
+  | { readonly type: 'service'; readonly service: string; readonly run: number; readonly news: ServiceEvent }
+  /** The operator wants these services otherwise. Unknown names are ignored: whoever asks looks first. */
+  | { readonly type: 'operated'; readonly operation: Operation; readonly services: readonly string[] }
+  /** The operator wants the main processes of these services to get a signal. */
+  | { readonly type: 'signal-asked'; readonly signal: SignalName; readonly services: readonly string[] }
+  /** The configuration was read again, and is right. */
+  | { readonly type: 'plan-changed'; readonly plan: Plan };
 
 /** What one service's machine wants done. */
 export type ServiceEffect =
@@ -64,6 +71,8 @@ export type Effect =
       readonly event: string;
       readonly text: string;
     }
+  /** Read the configuration again; `plan-changed` when it is right. */
+  | { readonly type: 'reload' }
   /** All is over: end with this code. `culprit` is the service whose failure was the first cause. */
   | { readonly type: 'end'; readonly code: number; readonly culprit: Ended | null };
 

@@ -7,7 +7,7 @@
 //      ^                  |                        |                             |
 //      |                  +------ exited, stop, start_timeout, start_stall, not alive ----+
 //      |                                           v                                      |
-//      +--(operator)-- stopped <-- asked ----- stopping  <--------------------------------+
+//      +--(operator)-- stopped <-- unwanted -- stopping  <--------------------------------+
 //                                                  |
 //                      completed / failed <--------+--------> backoff --pause over--> starting (next run)
 //
@@ -327,9 +327,9 @@ export function weigh(plan: ServicePlan, service: Service, over: Over, { now, se
   return { ended, decision, history, text: renderEnd(ended) + limit };
 }
 
-/** The end of a run as it can be weighed as soon as its main process is gone; null while that lives, or when asked to stop. */
-export function overOf({ state }: Service): Over | null {
-  if (state.id !== 'stopping' || state.exit === null || state.cause.kind === 'asked') return null;
+/** The end of a run as it can be weighed as soon as its main process is gone; null while that lives, or when it is wanted no more. */
+export function overOf({ state, wanted }: Service): Over | null {
+  if (state.id !== 'stopping' || state.exit === null || state.cause.kind === 'asked' || wanted !== 'up') return null;
   const { cause, exit, since, exitAt, readyAt } = state;
   return { cause, exit, since, exitAt: exitAt ?? since, readyAt };
 }
@@ -348,11 +348,18 @@ function conclude(
   const remains: readonly Notice[] =
     swept.length > 0 ? [{ level: 'warn', event: 'swept', text: renderSwept(plan.name, swept) }] : [];
   const done = { id: success ? 'completed' : 'failed', at: now, ended } as const;
-  if (over.cause.kind === 'asked' || ending) {
+  const { wanted } = service;
+  if (over.cause.kind === 'asked' || ending || wanted !== 'up') {
     const how = over.exit === null ? 'stopped' : `stopped (${renderExit(over.exit)})`;
-    const state: State = over.cause.kind === 'asked' ? { id: 'stopped', at: now, ended } : done;
-    const notice: Notice = { level: 'info', event: 'stopped', text: how };
-    return { service: { ...service, state }, effects: [], notices: [notice, ...remains] };
+    const notices: readonly Notice[] = [{ level: 'info', event: 'stopped', text: how }, ...remains];
+    // Whatever ended a run that was not wanted any more: it is no failure.
+    if (wanted === 'again' && !ending) {
+      const again: Service = { ...service, state: { id: 'pending' }, wanted: 'up', history: { at: [], streak: 0 } };
+      return { service: again, effects: [], notices };
+    }
+    const asked = over.cause.kind === 'asked' || wanted !== 'up';
+    const state: State = asked ? { id: 'stopped', at: now, ended } : done;
+    return { service: { ...service, state }, effects: [], notices };
   }
   if (decision.restart) {
     const level = success ? 'info' : 'warn';

@@ -68,6 +68,16 @@ export function judge(plan: Pick<ServicePlan, 'successCodes'>, cause: Cause, exi
   }
 }
 
+/** Whether an end that is for good ends the container (SPEC section 4). */
+export function endsAll(
+  exit: 'first' | 'failure' | 'all',
+  { essential, type }: Pick<ServicePlan, 'essential' | 'type'>,
+  { success }: Verdict,
+): boolean {
+  if (!essential || exit === 'all') return false;
+  return !success || (exit === 'first' && type === 'service');
+}
+
 /** What earlier restarts a decision looks at. */
 export interface RestartHistory {
   /** Instants of the restarts that `within` may count, oldest first. */

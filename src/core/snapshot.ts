@@ -2,8 +2,8 @@
 import type { Millis } from '../plan/plan.ts';
 import { type Exit, renderDuration } from './policy.ts';
 import type { State } from './state.ts';
-import { holds, neverStarts, type World } from './supervisor.ts';
 import { renderEnd } from './words.ts';
+import { holds, neverStarts, type World } from './world.ts';
 
 export interface ServiceSnapshot {
   readonly name: string;
@@ -13,6 +13,10 @@ export interface ServiceSnapshot {
   readonly state: State['id'];
   /** Whether what it is there for is so: a service is ready, a task has completed. */
   readonly ready: boolean;
+  /** `down`: the operator holds it down; `again`: it is to stop and start again; else `up`. */
+  readonly wanted: 'up' | 'down' | 'again';
+  /** It waits for what cannot come any more. */
+  readonly blocked: boolean;
   /** Why it is not ready, or how it ended; null when there is nothing to say. */
   readonly reason: string | null;
   readonly pid: number | null;
@@ -31,6 +35,8 @@ export interface Snapshot {
   readonly phase: 'running' | 'stopping' | 'ended';
   /** Every essential service is ready and every essential task has completed. */
   readonly healthy: boolean;
+  /** Stages in their order. */
+  readonly groups: readonly string[];
   readonly services: readonly ServiceSnapshot[];
 }
 
@@ -48,6 +54,8 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
         essential: plan.essential,
         state: state.id,
         ready: plan.type === 'task' ? state.id === 'completed' : state.id === 'ready',
+        wanted: service.wanted,
+        blocked: state.id === 'pending' && neverStarts(world, plan.name) !== null,
         reason: reasonOf(world, plan.name, state, now),
         pid: 'pid' in state ? state.pid : null,
         run,
@@ -59,7 +67,14 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
     ];
   });
   const healthy = services.every(({ essential, state, ready }) => !essential || state === 'skipped' || ready);
-  return { name: world.plan.name, phase: world.phase.id, healthy: healthy && world.phase.id === 'running', services };
+  const named = services.flatMap(({ group }) => (group === null ? [] : [group]));
+  return {
+    name: world.plan.name,
+    phase: world.phase.id,
+    healthy: healthy && world.phase.id === 'running',
+    groups: [...new Set([...(world.plan.groups ?? []), ...named])],
+    services,
+  };
 }
 
 /** Whole milliseconds, as seconds. */
@@ -101,7 +116,8 @@ function describeWait(world: World, name: string): string | null {
   if (never !== null) return `never starts: ${never}`;
   const waits = (world.index.plans.get(name)?.edges ?? []).flatMap((edge) => {
     const target = world.services.get(edge.on);
-    return target === undefined || holds(edge, target) ? [] : [`${edge.on} to be ${edge.condition}`];
+    if (target === undefined || holds(edge, target)) return [];
+    return [`${edge.on} to be ${edge.condition}${target.wanted === 'down' ? ' (it was stopped)' : ''}`];
   });
   return waits.length === 0 ? null : `waits for ${waits.slice(0, 3).join(', ')}${waits.length > 3 ? ', ...' : ''}`;
 }

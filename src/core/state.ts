@@ -60,8 +60,20 @@ export interface Service {
   readonly history: RestartHistory;
   /** Whether some run's program was executed. */
   readonly startedOnce: boolean;
-  /** Instant of the latest first-ready, and how long that start took. */
+  /** How long the latest start took that got to ready. */
   readonly readyAfter: Millis | null;
+  /** What the operator or a reload wants: `down` once its run is over, `again` after it. `up` until somebody says else. */
+  readonly wanted: 'up' | 'down' | 'again';
+  /** The plan that comes into force when its run is over; `none`: it is in no plan any more and vanishes then. */
+  readonly next: ServicePlan | 'none' | null;
+  readonly firsts: Firsts;
+}
+
+/** Instants of its first start, its first readiness and its first end for good: where start-up time went. */
+export interface Firsts {
+  readonly startedAt: Millis | null;
+  readonly readyAt: Millis | null;
+  readonly endedAt: Millis | null;
 }
 
 /** What a step tells besides the new state. */
@@ -95,6 +107,9 @@ export function newService(plan: ServicePlan): Service {
     history: { at: [], streak: 0 },
     startedOnce: false,
     readyAfter: null,
+    wanted: 'up',
+    next: null,
+    firsts: { startedAt: null, readyAt: null, endedAt: null },
   };
 }
 
@@ -133,6 +148,22 @@ export function deadlineOf(plan: ServicePlan, { state }: Service): Millis | null
     default:
       return never(state);
   }
+}
+
+/** Whether a dependent keeps what it depends on from being stopped. One that SIGKILL was sent to needs nothing more. */
+export function holdsUp(state: State): boolean {
+  return isActive(state) && !(state.id === 'stopping' && state.rung === 'killed');
+}
+
+/** Notes the first time that a service is in a state that a start's timeline tells of. */
+export function noteFirsts(service: Service, now: Millis): Service {
+  const { state, firsts } = service;
+  const next = {
+    startedAt: firsts.startedAt ?? (state.id === 'starting' ? now : null),
+    readyAt: firsts.readyAt ?? (state.id === 'ready' ? now : null),
+    endedAt: firsts.endedAt ?? (state.id === 'completed' || state.id === 'failed' ? now : null),
+  };
+  return { ...service, firsts: next };
 }
 
 export function never(value: never): never {

@@ -1,104 +1,33 @@
 // All services together, as data: routes events to machines, then lets consequences spread to a fixpoint (who may start,
 // who must stop, whether all is over). step() decides everything and does nothing: (world, event, now) -> {world, effects}.
 //
-// What is wanted and what is are apart: each service starts when its own edges hold, and in a shutdown stops when nobody
-// who depends on it is left. There are no levels; stages are edges of the plan.
+// What is wanted and what is are apart: each service starts when its own edges hold, and one that is not wanted any more, by
+// the operator or in a shutdown, stops when nobody unwanted who depends on it is left. There are no levels; stages are
+// edges of the plan.
+import { difference } from '../plan/difference.ts';
 import type { Edge, Millis, Plan, ServicePlan, SignalName } from '../plan/plan.ts';
 import type { Effect, Ended, Event } from './event.ts';
 import { killRun, overOf, passDeadline, startRun, stepService, stopRun, weigh } from './machine.ts';
-import { KILL_WAIT, renderDuration, reserved, SAME_REQUEST } from './policy.ts';
+import { needed, type Operation, operate, replan, taken, unplan } from './operator.ts';
+import { endsAll, renderDuration, reserved, SAME_REQUEST } from './policy.ts';
 import {
   type Context,
   deadlineOf,
   hasMain,
+  holdsUp,
   isActive,
   newService,
+  noteFirsts,
   type Service,
-  type State,
   type Turn,
 } from './state.ts';
-import { renderEnd } from './words.ts';
-
-/** Why the container ends. Only the first cause counts; what dies afterwards changes nothing. */
-export type EndCause =
-  | { readonly kind: 'asked'; readonly signal: SignalName }
-  | { readonly kind: 'service'; readonly ended: Ended }
-  /** Nothing is left that runs or can still come. */
-  | { readonly kind: 'all-ended'; readonly code: number; readonly ended: Ended | null };
-
-export type Phase =
-  | { readonly id: 'running' }
-  | {
-      readonly id: 'stopping';
-      readonly cause: EndCause;
-      readonly since: Millis;
-      /** The one deadline: SIGKILL to all that is left. */
-      readonly deadline: Millis;
-      /** Whether something had to be killed. */
-      readonly killed: boolean;
-      /** When a signal first asked for it; null while a failure alone is the reason. */
-      readonly askedAt: Millis | null;
-    }
-  | { readonly id: 'ended'; readonly code: number };
-
-export interface World {
-  readonly plan: Plan;
-  readonly services: ReadonlyMap<string, Service>;
-  readonly phase: Phase;
-  readonly seed: number;
-  /** The first essential service that failed for good. */
-  readonly firstFailure: Ended | null;
-  readonly beganAt: Millis;
-  /** When everything was ready for the first time; null until then. */
-  readonly allReadyAt: Millis | null;
-  readonly index: PlanIndex;
-}
-
-/** What is looked up about a plan again and again, computed once. */
-interface PlanIndex {
-  readonly plans: ReadonlyMap<string, ServicePlan>;
-  readonly seeds: ReadonlyMap<string, number>;
-  readonly dependents: ReadonlyMap<string, readonly string[]>;
-}
+import { renderDifference } from './words.ts';
+import { type EndCause, endOf, holds, indexPlans, levelsBelow, neverStarts, type Phase, type World } from './world.ts';
 
 export interface Step {
   readonly world: World;
   readonly effects: readonly Effect[];
 }
-
-export function newWorld(plan: Plan, seed: number): World {
-  const plans = new Map(plan.services.map((service) => [service.name, service]));
-  const dependents = new Map<string, string[]>(plan.services.map(({ name }) => [name, []]));
-  for (const { name, edges } of plan.services) for (const { on } of edges) dependents.get(on)?.push(name);
-  const seeds = new Map(
-    plan.services.map(({ name }, position) => [name, (seed + Math.imul(position, 0x9e3779b1)) | 0]),
-  );
-  const services = new Map(plan.services.map((service) => [service.name, newService(service)]));
-  return {
-    plan,
-    services,
-    phase: { id: 'running' },
-    seed,
-    firstFailure: null,
-    beganAt: 0,
-    allReadyAt: null,
-    index: { plans, seeds, dependents },
-  };
-}
-
-/** The instant of the earliest deadline of all; null when nothing but news can change anything. */
-export function nextDeadline(world: World): Millis | null {
-  if (world.phase.id === 'ended') return null;
-  let least = world.phase.id === 'stopping' ? endOf(world.phase.deadline) : Infinity;
-  for (const [name, service] of world.services) {
-    const plan = world.index.plans.get(name);
-    const deadline = plan === undefined ? null : deadlineOf(plan, service);
-    if (deadline !== null && deadline < least) least = deadline;
-  }
-  return least === Infinity ? null : least;
-}
-
-const endOf = (deadline: Millis): Millis => deadline + KILL_WAIT;
 
 export function step(world: World, event: Event, now: Millis): Step {
   if (world.phase.id === 'ended') return { world, effects: [] };
@@ -117,6 +46,7 @@ export function step(world: World, event: Event, now: Millis): Step {
     }
     case 'deadline-passed':
       for (const name of world.services.keys()) {
+        if (!draft.has(name)) continue;
         const plan = draft.plan(name);
         const service = draft.get(name);
         const deadline = deadlineOf(plan, service);
@@ -130,6 +60,15 @@ export function step(world: World, event: Event, now: Millis): Step {
     case 'signalled':
       draft.forward(event.signal);
       break;
+    case 'operated':
+      draft.operate(event.operation, event.services);
+      break;
+    case 'signal-asked':
+      draft.signal(event.signal, event.services);
+      break;
+    case 'plan-changed':
+      draft.changePlan(event.plan);
+      break;
     default:
       event satisfies never;
   }
@@ -140,10 +79,11 @@ export function step(world: World, event: Event, now: Millis): Step {
 class Draft {
   readonly #services: Map<string, Service>;
   readonly #effects: Effect[] = [];
-  readonly #world: World;
+  /** As it was before the step, but for what is planned. */
+  #world: World;
   readonly #now: Millis;
   phase: Phase;
-  #firstFailure: Ended | null;
+  #failures: readonly Ended[];
   #spreading = false;
   #moved = false;
   #beginning = false;
@@ -153,7 +93,11 @@ class Draft {
     this.#now = now;
     this.#services = new Map(world.services);
     this.phase = world.phase;
-    this.#firstFailure = world.firstFailure;
+    this.#failures = world.failures;
+  }
+
+  has(name: string): boolean {
+    return this.#services.has(name);
   }
 
   get(name: string): Service {
@@ -206,7 +150,9 @@ class Draft {
       return;
     }
     this.#moved = true;
+    this.#services.set(name, noteFirsts(service, this.#now));
     const { state } = service;
+    if (service.next !== null && !isActive(state) && this.phase.id === 'running') this.#takeNext(name);
     if ((state.id === 'failed' || state.id === 'completed') && state.ended !== null) this.#judge(name, state.ended);
     this.spread();
   }
@@ -220,7 +166,7 @@ class Draft {
     if (over === null || this.phase.id !== 'running') return;
     const { ended, decision, text } = weigh(this.plan(name), service, over, this.context(name));
     if (decision.restart) return;
-    if (this.#endsAll(name, ended)) {
+    if (endsAll(this.#world.plan.exit, this.plan(name), ended.verdict)) {
       this.say(ended.verdict.success ? 'info' : 'error', name, ended.verdict.success ? 'completed' : 'failed', text);
     }
     this.#judge(name, ended);
@@ -233,18 +179,112 @@ class Draft {
     return ended.service === name && ended.run === run;
   }
 
-  #endsAll(name: string, { verdict }: Ended): boolean {
-    const { essential, type } = this.plan(name);
-    if (!essential) return false;
-    const { exit } = this.#world.plan;
-    return exit === 'first' ? !verdict.success || type === 'service' : exit === 'failure' && !verdict.success;
+  /** Its run is over: the plan that a reload has made for it comes into force. */
+  #takeNext(name: string): void {
+    const service = this.get(name);
+    if (service.next === 'none') {
+      this.#services.delete(name);
+      this.say('info', name, 'removed', 'is not in the configuration any more');
+    } else if (service.next !== null) {
+      const { next } = service;
+      this.#services.set(name, taken(service, next));
+      this.#plan(this.#world.plan.services.map((plan) => (plan.name === name ? next : plan)));
+      return;
+    }
+    this.#plan(this.#world.plan.services.filter((plan) => plan.name !== name));
   }
 
-  /** A service has ended for good: does that end the container? */
+  /** These are the services from here on. */
+  #plan(services: readonly ServicePlan[], target: Plan = this.#world.target): void {
+    const plan = { ...target, services };
+    this.#world = { ...this.#world, plan, target, index: indexPlans(plan, this.#world.seed) };
+  }
+
+  operate(operation: Operation, names: readonly string[]): void {
+    if (this.phase.id !== 'running') return;
+    const known = names.filter((name) => this.#services.has(name) && this.get(name).next !== 'none');
+    const others = operation === 'stop' ? [] : needed(known, this.#world.index.plans, (edge) => this.#isMissing(edge));
+    for (const name of known) {
+      this.say('info', name, `${operation}-asked`, `was asked to ${operation}`);
+      this.#want(name, operate(this.get(name), operation, this.#now));
+    }
+    for (const name of others) {
+      this.say('info', name, 'start-asked', 'is needed, and was asked to start');
+      this.#want(name, operate(this.get(name), 'start', this.#now));
+    }
+    this.spread();
+  }
+
+  /** What an edge waits for is not so and does not come by itself. */
+  #isMissing(edge: Edge): boolean {
+    const target = this.get(edge.on);
+    switch (target.state.id) {
+      case 'stopped':
+        return true;
+      case 'failed':
+      case 'completed':
+        return !holds(edge, target);
+      default:
+        return target.wanted === 'down';
+    }
+  }
+
+  /** Takes over what is wanted of a service; what follows comes when all of it is known. */
+  #want(name: string, service: Service): void {
+    if (service.state.id !== this.get(name).state.id) this.#moved = true;
+    this.#services.set(name, service);
+  }
+
+  signal(signal: SignalName, names: readonly string[]): void {
+    for (const name of names) {
+      const service = this.#services.get(name);
+      if (service === undefined || !hasMain(service.state)) continue;
+      this.say('info', name, 'signal-asked', `was sent ${signal}`);
+      this.#effects.push({
+        type: 'service',
+        service: name,
+        run: service.run,
+        effect: { type: 'signal', signal, to: 'main' },
+      });
+    }
+  }
+
+  /** A reload: what is new starts, what is gone stops, what differs starts again; everything else is not touched. */
+  changePlan(target: Plan): void {
+    if (this.phase.id !== 'running') return;
+    const changes = difference(this.#world.target, target);
+    this.say('info', null, 'reloaded', `configuration read again: ${renderDifference(changes)}`);
+    const plans: ServicePlan[] = [];
+    for (const after of target.services) {
+      const service = this.#services.get(after.name);
+      const before = this.#world.index.plans.get(after.name);
+      if (service === undefined || before === undefined) {
+        this.#services.set(after.name, newService(after));
+        plans.push(after);
+        continue;
+      }
+      const isSame = changes.unchanged.includes(after.name);
+      const next = isSame ? { plan: { ...before, edges: after.edges }, service } : replan(before, service, after);
+      this.#want(after.name, next.service);
+      plans.push(isSame && service.next === null ? before : next.plan);
+    }
+    const kept = new Set(target.services.map(({ name }) => name));
+    const gone = this.#world.plan.services.filter(({ name }) => !kept.has(name));
+    this.#moved = true;
+    this.#plan([...plans, ...gone], target);
+    for (const { name } of gone) {
+      this.#services.set(name, unplan(this.get(name)));
+      if (!isActive(this.get(name).state)) this.#takeNext(name);
+    }
+    this.spread();
+  }
+
+  /** A service has ended for good: does that end the container? Told twice of one end, at its exit and when it is over. */
   #judge(name: string, ended: Ended): void {
-    if (!this.plan(name).essential || this.phase.id !== 'running') return;
-    if (!ended.verdict.success) this.#firstFailure ??= ended;
-    if (!this.#endsAll(name, ended)) return;
+    if (this.phase.id !== 'running') return;
+    const known = this.#failures.some(({ service, run }) => service === name && run === ended.run);
+    if (!ended.verdict.success && !known) this.#failures = [...this.#failures, ended];
+    if (!endsAll(this.#world.plan.exit, this.plan(name), ended.verdict)) return;
     this.#beginEnd({ kind: 'service', ended });
     const how = ended.verdict.success ? 'ended' : 'failed';
     this.say('info', null, 'stopping', `stopping everything: ${name} ${how}, and it is essential`);
@@ -301,9 +341,7 @@ class Draft {
       const effect = { type: 'signal', signal: sent, to: 'main' } as const;
       this.#effects.push({ type: 'service', service: name, run: service.run, effect });
     }
-    if (!named && signal === 'SIGHUP') {
-      this.say('warn', null, 'signal', 'SIGHUP received: a reload of the configuration is not in this version yet');
-    }
+    if (!named && signal === 'SIGHUP' && this.phase.id === 'running') this.#effects.push({ type: 'reload' });
   }
 
   /** The deadline and the wait after it are over: end, whatever is left. The kernel ends a PID namespace's rest. */
@@ -321,6 +359,7 @@ class Draft {
     this.#spreading = true;
     for (let changed = true; changed; ) {
       const before = [...this.#services.values()];
+      if (this.phase.id === 'running') this.#stopUnwanted();
       if (this.phase.id === 'running') this.#startWhatMay();
       if (this.phase.id === 'stopping') this.#stopWhatMay();
       changed = [...this.#services.values()].some((service, position) => service !== before[position]);
@@ -338,11 +377,24 @@ class Draft {
     }
   }
 
+  /** Of several that are to stop, dependents stop first; one that stays does not hold up what it depends on. */
+  #stopUnwanted(): void {
+    for (const [name, service] of this.#services) {
+      const { state, wanted } = service;
+      if (wanted === 'up' || !isActive(state) || state.id === 'stopping') continue;
+      const dependents = this.#world.index.dependents.get(name) ?? [];
+      if (dependents.some((other) => this.get(other).wanted !== 'up' && holdsUp(this.get(other).state))) continue;
+      const plan = this.plan(name);
+      const limit = this.#now + (plan.stop.timeout ?? this.#world.plan.stopTimeout);
+      this.take(name, stopRun(plan, service, { kind: 'asked' }, limit, this.context(name)));
+    }
+  }
+
   #stopWhatMay(): void {
     if (this.phase.id !== 'stopping') return;
     const { deadline } = this.phase;
     const { stopTimeout } = this.#world.plan;
-    const depth = this.#levelsBelow();
+    const depth = levelsBelow(this.#world.index.plans, this.#services);
     for (const [name, service] of this.#services) {
       const { state } = service;
       const waiting = state.id === 'backoff';
@@ -358,22 +410,6 @@ class Draft {
     }
   }
 
-  /** How many levels of active services stop after a service: the longest chain of what it depends on. */
-  #levelsBelow(): (name: string) => number {
-    const known = new Map<string, number>();
-    const below = (name: string): number => {
-      const found = known.get(name);
-      if (found !== undefined) return found;
-      let most = 0;
-      for (const { on } of this.plan(name).edges) {
-        most = Math.max(most, below(on) + (isActive(this.get(on).state) ? 1 : 0));
-      }
-      known.set(name, most);
-      return most;
-    };
-    return below;
-  }
-
   #seeTheEnd(): void {
     const states = [...this.#services.values()].map(({ state }) => state);
     if (states.some((state) => isActive(state) || state.id === 'backoff')) return;
@@ -382,10 +418,15 @@ class Draft {
       return;
     }
     if (this.phase.id !== 'running') return;
+    // What the operator has stopped may be started again: there must be somebody to do so.
+    if ([...this.#services.values()].some(({ wanted }) => wanted === 'down')) return;
     // Nothing runs, so whatever is still pending waits for what cannot come: had its edges held, it would have started.
     const blocked = [...this.#services].filter(([, { state }]) => state.id === 'pending').map(([name]) => name);
     const missed = blocked.some((name) => this.plan(name).essential);
-    const ended = this.#firstFailure ?? (missed ? this.#earliestFailure() : null);
+    const failures = this.#lastingFailures();
+    // What may have kept an essential service from starting: the first failure of all, whoever's it was.
+    const essential = failures.find(({ service }) => this.plan(service).essential);
+    const ended = essential ?? (missed ? (failures[0] ?? null) : null);
     const code = ended?.verdict.code ?? (missed ? 1 : 0);
     this.#sayWhoNeverStarts();
     const what = blocked.length === 0 ? 'every service has ended' : 'nothing runs any more, and nothing can start';
@@ -394,11 +435,12 @@ class Draft {
     this.#end();
   }
 
-  /** What may have kept an essential service from starting: the first failure of all, whoever's it was. */
-  #earliestFailure(): Ended | null {
-    const failed = [...this.#services.values()].flatMap(({ state }) => (state.id === 'failed' ? [state] : []));
-    failed.sort((a, b) => a.at - b.at);
-    return failed[0]?.ended ?? null;
+  /** One that the operator has started again, or a reload removed, has not failed. */
+  #lastingFailures(): readonly Ended[] {
+    return this.#failures.filter(({ service: name, run }) => {
+      const service = this.#services.get(name);
+      return service?.run === run && (service.state.id === 'failed' || service.state.id === 'stopping');
+    });
   }
 
   #end(): void {
@@ -417,7 +459,7 @@ class Draft {
       ...this.#world,
       services: this.#services,
       phase: this.phase,
-      firstFailure: this.#firstFailure,
+      failures: this.#lastingFailures(),
       beganAt: this.#beginning ? this.#now : this.#world.beganAt,
       allReadyAt:
         this.#world.allReadyAt ?? (this.phase.id === 'running' && this.#moved ? this.#whenAllIsReady() : null),
@@ -445,53 +487,9 @@ class Draft {
     const world = { ...this.#world, services: this.#services };
     for (const [name, { state }] of this.#services) {
       const reason = state.id === 'pending' ? neverStarts(world, name) : null;
-      if (reason === null || (!this.#beginning && neverStarts(this.#world, name) !== null)) continue;
+      const was = this.#world.services.get(name)?.state.id === 'pending';
+      if (reason === null || (!this.#beginning && was && neverStarts(this.#world, name) !== null)) continue;
       this.say('error', name, 'blocked', `never starts: ${reason}`);
     }
   }
-}
-
-/** Whether a dependent keeps what it depends on from being stopped. One that SIGKILL was sent to needs nothing more. */
-function holdsUp(state: State): boolean {
-  return isActive(state) && !(state.id === 'stopping' && state.rung === 'killed');
-}
-
-/** Whether what an edge waits for is so. */
-export function holds({ condition }: Edge, { state, startedOnce, readyAfter }: Service): boolean {
-  switch (condition) {
-    case 'started':
-      return startedOnce;
-    case 'ready':
-      return state.id === 'ready' || (state.id === 'completed' && readyAfter !== null);
-    case 'completed':
-      return state.id === 'completed';
-    case 'exited':
-      return state.id === 'completed' || state.id === 'failed';
-    default:
-      return condition satisfies never;
-  }
-}
-
-/** Why a pending service can never start: what it waits for cannot come any more. Null while it still can. */
-export function neverStarts(world: World, name: string): string | null {
-  const known = new Map<string, string | null>();
-  const reasonOf = (current: string): string | null => {
-    const found = known.get(current);
-    if (found !== undefined) return found;
-    known.set(current, null);
-    let reason: string | null = null;
-    for (const edge of world.index.plans.get(current)?.edges ?? []) {
-      const target = world.services.get(edge.on);
-      if (target === undefined || holds(edge, target)) continue;
-      const { state } = target;
-      if (state.id === 'skipped') reason = `${edge.on} is not enabled`;
-      else if (state.id === 'failed') reason = `${edge.on} ${state.ended === null ? 'failed' : renderEnd(state.ended)}`;
-      else if (state.id === 'completed') reason = `${edge.on} ended before it was ready`;
-      else if (state.id === 'pending' && reasonOf(edge.on) !== null) reason = `${edge.on} never starts`;
-      if (reason !== null) break;
-    }
-    known.set(current, reason);
-    return reason;
-  };
-  return reasonOf(name);
 }

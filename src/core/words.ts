@@ -1,4 +1,5 @@
 // Ends and remains in sentences, as people read them in the log, in `status` and in the post-mortem.
+import { type Difference, FIELD_NAMES } from '../plan/difference.ts';
 import type { Ended, SweptProcess } from './event.ts';
 import { renderDuration } from './policy.ts';
 
@@ -36,4 +37,17 @@ export function renderSwept(name: string, swept: readonly SweptProcess[]): strin
   const shown = swept.slice(0, 8).map(({ pid, name: process }) => `${process} (pid ${pid})`);
   const more = swept.length > shown.length ? `, and ${swept.length - shown.length} more` : '';
   return `swept ${swept.length} ${swept.length === 1 ? 'process' : 'processes'} of ${name}: ${shown.join(', ')}${more}`;
+}
+
+/** What a reload changes, in a sentence: `added db; changed api (command, env); removed old; 3 unchanged`. */
+export function renderDifference({ added, removed, changed, unchanged }: Difference): string {
+  const list = (verb: string, names: readonly string[]) =>
+    names.length === 0 ? [] : [`${verb} ${names.slice(0, 8).join(', ')}${names.length > 8 ? ', ...' : ''}`];
+  const what = changed.map(({ name, fields }) => {
+    const named = [...new Set(fields.map((field) => FIELD_NAMES[field]))];
+    return `${name} (${named.join(', ')})`;
+  });
+  const parts = [...list('added', added), ...list('changed', what), ...list('removed', removed)];
+  if (parts.length === 0) return 'nothing has changed';
+  return [...parts, ...(unchanged.length === 0 ? [] : [`${unchanged.length} unchanged`])].join('; ');
 }

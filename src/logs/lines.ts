@@ -18,6 +18,8 @@ export class LineSplitter {
   #size = 0;
   /** The last byte was a carriage return, behind a line or behind nothing: a newline that follows belongs to it. */
   #afterReturn: 'line' | 'nothing' | null = null;
+  /** Lines handed on; one in pieces counts once. Whoever reads it may set it back. */
+  lines = 0;
 
   constructor(take: TakeLine) {
     this.#take = take;
@@ -57,6 +59,7 @@ export class LineSplitter {
   }
 
   #complete(chunk: Uint8Array, start: number, end: number): void {
+    this.lines += 1;
     let from = start;
     if (this.#size > 0) {
       from = this.#fill(chunk, from, end);

@@ -4,7 +4,7 @@
 import type { Clock } from '../ports.ts';
 import { type Frame, JsonFrame, renderPrefix, stripAnsi, TextFrame } from './frame.ts';
 import { LineSplitter, type TakeLine } from './lines.ts';
-import { Ring } from './ring.ts';
+import { type Block, Ring, type RingLine } from './ring.ts';
 import type { Sink } from './sinks.ts';
 import { FileSink, type FileStyle } from './sinks-file.ts';
 
@@ -52,15 +52,25 @@ interface Attached {
   blocked: number;
 }
 
+/** What a service has printed on one stream since the start. */
+export interface StreamCounts {
+  lines: number;
+  bytes: number;
+  dropped: number;
+}
+
 export class Pipeline {
   readonly #clock: Clock;
   readonly #sinks: { readonly stdout: Sink; readonly stderr: Sink };
-  readonly #names: readonly string[];
-  readonly #width: number;
+  #names: readonly string[];
+  #width: number;
+  readonly #followers = new Map<string, Set<(block: Block) => void>>();
   readonly #rings = new Map<string, Ring>();
   readonly #files = new Map<string, FileSink>();
   readonly #say: (service: string, text: string) => void;
   readonly #attached = new Set<Attached>();
+  /** By service and stream. */
+  readonly counts = new Map<string, Readonly<Record<'stdout' | 'stderr', StreamCounts>>>();
 
   /** `say` is told what people should know about a service's log file. */
   constructor(
@@ -73,7 +83,13 @@ export class Pipeline {
     this.#say = say;
     this.#sinks = sinks;
     this.#names = ['svc-super', ...names];
-    this.#width = Math.min(24, Math.max(...this.#names.map((name) => name.length)));
+    this.#width = widthOf(this.#names);
+  }
+
+  /** A reload has brought these; earlier ones keep their colours. */
+  introduce(names: readonly string[]): void {
+    this.#names = [...this.#names, ...names.filter((name) => !this.#names.includes(name))];
+    this.#width = widthOf(this.#names);
   }
 
   /** What stands before a name's lines on that stream. */
@@ -110,6 +126,22 @@ export class Pipeline {
   /** Bytes that have left so far. */
   get written(): number {
     return this.#sinks.stdout.written + this.#sinks.stderr.written;
+  }
+
+  /** The last lines of a service that are still there, whichever run wrote them. */
+  tail(service: string, count: number): readonly RingLine[] {
+    return this.#rings.get(service)?.tail(count, 'all runs') ?? [];
+  }
+
+  /**
+   * Hands on whatever a service prints from here on, as it is written: a block's memory is to be read at once or kept as it
+   * is, and the listener must not wait. Returns what ends that.
+   */
+  follow(service: string, listener: (block: Block) => void): () => void {
+    const followers = this.#followers.get(service) ?? new Set();
+    this.#followers.set(service, followers);
+    followers.add(listener);
+    return () => followers.delete(listener);
   }
 
   /** Resolves when every stream has been read to its end. */
@@ -150,6 +182,13 @@ export class Pipeline {
     return new JsonFrame(service, stream, style.merge, () => this.#clock.wall());
   }
 
+  #count(service: string, stream: 'stdout' | 'stderr'): StreamCounts {
+    const none = () => ({ lines: 0, bytes: 0, dropped: 0 });
+    const found = this.counts.get(service) ?? { stdout: none(), stderr: none() };
+    this.counts.set(service, found);
+    return found[stream];
+  }
+
   async #pump(
     service: string,
     stream: 'stdout' | 'stderr',
@@ -167,14 +206,20 @@ export class Pipeline {
     const fileFrame = file === null || prefix === '' ? null : new TextFrame('');
     const take = fileFrame === null ? frame.take : both(frame.take, fileFrame.take);
     const splitter = new LineSplitter(watched(dropping(stripping(take, style), style), watcher));
+    const counts = this.#count(service, stream);
     let dropped = 0;
     const pass = async (): Promise<void> => {
       const bytes = frame.flush();
       if (bytes.length === 0) return;
       file?.write(fileFrame?.flush() ?? bytes);
-      ring.push({ bytes, time: this.#clock.wall(), stream, prefix: Buffer.byteLength(prefix) });
+      const block: Block = { bytes, time: this.#clock.wall(), stream, prefix: Buffer.byteLength(prefix) };
+      ring.push(block);
+      const followers = this.#followers.get(service);
+      for (const listener of followers ?? []) listener(block);
       if (sink.isFull && style.whenFull === 'drop') {
-        dropped += countLines(bytes);
+        const lost = countLines(bytes);
+        dropped += lost;
+        counts.dropped += lost;
         return;
       }
       await this.#room(sink, attached);
@@ -182,16 +227,21 @@ export class Pipeline {
         sink.write(noticeOf(frame, dropped));
         dropped = 0;
       }
-      const kept = file !== null && fileFrame === null;
+      // Memory that somebody else holds on to is not written into again.
+      const kept = (file !== null && fileFrame === null) || (followers?.size ?? 0) > 0;
       sink.write(bytes, kept ? undefined : () => frame.recycle(bytes));
     };
     for (let chunk = await source.read(); chunk !== null; chunk = await source.read()) {
       attached.lastRead = this.#clock.now();
       watcher.progressed?.();
       splitter.push(chunk);
+      counts.bytes += chunk.length;
+      counts.lines += splitter.lines;
+      splitter.lines = 0;
       await pass();
     }
     splitter.end();
+    counts.lines += splitter.lines;
     await pass();
     if (dropped === 0) return;
     await this.#room(sink, attached);
@@ -231,6 +281,10 @@ function dropping(take: TakeLine, { drop }: LogStyle): TakeLine {
     const text = textOf(source, from, to);
     if (!drop.some((pattern) => pattern.test(text))) take(source, from, to, cut);
   };
+}
+
+function widthOf(names: readonly string[]): number {
+  return Math.min(24, Math.max(...names.map((name) => name.length)));
 }
 
 /** Lines pass through to `take`; while there are patterns, each is looked at on the way. */

@@ -1,4 +1,4 @@
-// What a reload would change: two Plans compared service by service. Decides nothing about restarting.
+// What a reload would change: two Plans compared service by service, and which changes need a new run.
 import type { Plan, ServicePlan } from './plan.ts';
 
 export type ServiceField = Exclude<keyof ServicePlan, 'name'>;
@@ -55,6 +55,22 @@ export function difference(before: Plan, after: Plan): Difference {
     changed: common.filter(({ fields }) => fields.length > 0),
     unchanged: common.filter(({ fields }) => fields.length === 0).map(({ name }) => name),
   };
+}
+
+/** What a process need not know of: decided by the supervisor alone, so a change is in force at once. */
+const IN_PLACE: ReadonlySet<ServiceField> = new Set([
+  'group',
+  'edges',
+  'restart',
+  'successCodes',
+  'essential',
+  'stop',
+  'forward',
+]);
+
+/** Of the fields that differ, those that only a new run takes over. */
+export function restartFields(before: ServicePlan, after: ServicePlan): readonly ServiceField[] {
+  return changedFields(before, after).filter((field) => !IN_PLACE.has(field));
 }
 
 function changedFields(before: ServicePlan, after: ServicePlan): readonly ServiceField[] {

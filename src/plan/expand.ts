@@ -7,6 +7,7 @@ import { type Diagnostic, type Failure, type Result, sortDiagnostics } from '../
 import type { FileReader } from '../config/file.ts';
 import { loadDraft } from '../config/load.ts';
 import { type Complaints, makeComplaints } from './complaints.ts';
+import { toControlPlan } from './control.ts';
 import { toEdges } from './edges.ts';
 import { type Environment, makeEnvironments } from './environment.ts';
 import { reportSharedFiles, toLogPlan } from './logging.ts';
@@ -93,6 +94,7 @@ function expand(config: Config, { files, environment }: Surroundings, complaints
     exit: config.exit,
     stopTimeout: config.stop_timeout,
     format: config.format,
+    control: toControlPlan(config, files, complaints),
     groups,
     services,
   };

@@ -182,6 +182,19 @@ export interface ServicePlan {
   readonly log: LogPlan;
 }
 
+/** The listener besides the unix socket. */
+export interface ControlPlan {
+  /** A literal address. */
+  readonly host: string;
+  readonly port: number;
+  /** Never shown. null: everybody who reaches it may do everything; on the loopback only. */
+  readonly token: string | null;
+  /** What is answered without the token. */
+  readonly open: readonly ('healthz' | 'readyz' | 'metrics')[];
+  /** Names in `Host` besides its address and those of the loopback, in small letters. */
+  readonly hosts: readonly string[];
+}
+
 export interface Plan {
   readonly name: string;
   /** The file it was read from, absolute. */
@@ -190,6 +203,7 @@ export interface Plan {
   readonly stopTimeout: Millis;
   /** Format of the supervisor's own lines: that of `defaults.log.format`. */
   readonly format: 'text' | 'json';
+  readonly control: ControlPlan | null;
   /** Stages in their order; absent: there are none. `edges` already hold what follows from it. */
   readonly groups?: readonly string[];
   /** In the file's order; disabled ones are there too. */

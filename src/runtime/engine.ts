@@ -1,7 +1,8 @@
 // Runs the core: one queue of events, step, effects, until nothing is left; then ONE timer, armed for the earliest
 // deadline of all. Owns the world's current value and hands out snapshots. Decides nothing, touches no process itself.
 import type { Effect, Event, ServiceEffect } from '../core/event.ts';
-import { newWorld, nextDeadline, step, type World } from '../core/supervisor.ts';
+import { step } from '../core/supervisor.ts';
+import { newWorld, nextDeadline, type World } from '../core/world.ts';
 import type { Plan, ServicePlan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
 
@@ -21,14 +22,16 @@ export interface EngineParts {
   readonly clock: Clock;
   readonly hands: (send: (event: Event) => void) => Performer;
   readonly announce: (announcement: Announcement) => void;
+  /** Reads the configuration again; answers with `plan-changed` when it is right. */
+  readonly reload: () => void;
   readonly end: (effect: Effect & { readonly type: 'end' }) => void;
 }
 
 export class Engine {
   readonly #parts: EngineParts;
   readonly #hands: Performer;
-  readonly #plans: ReadonlyMap<string, ServicePlan>;
   readonly #queue: Event[] = [];
+  readonly #watchers = new Set<() => void>();
   #world: World;
   #draining = false;
   #armed: { readonly at: number; readonly cancel: () => void } | null = null;
@@ -36,7 +39,6 @@ export class Engine {
   constructor(plan: Plan, seed: number, parts: EngineParts) {
     this.#parts = parts;
     this.#world = newWorld(plan, seed);
-    this.#plans = new Map(plan.services.map((service) => [service.name, service]));
     this.#hands = parts.hands((event) => this.send(event));
   }
 
@@ -59,17 +61,27 @@ export class Engine {
       this.#draining = false;
     }
     this.#arm();
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  /** Calls `watcher` whenever the world may have changed; returns what ends that. It must not send. */
+  watch(watcher: () => void): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
   }
 
   #carryOut(effect: Effect): void {
     switch (effect.type) {
       case 'service': {
-        const plan = this.#plans.get(effect.service);
+        const plan = this.#world.index.plans.get(effect.service);
         if (plan !== undefined) this.#hands.perform(plan, effect.run, effect.effect);
         return;
       }
       case 'announce':
         this.#parts.announce(effect);
+        return;
+      case 'reload':
+        this.#parts.reload();
         return;
       case 'end':
         this.#parts.end(effect);

@@ -6,6 +6,7 @@ import type { Exit } from '../core/policy.ts';
 import { compilePattern, type Pattern } from '../plan/pattern.ts';
 import type { Probe, ServicePlan, User } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
+import { Counts, type ProbeResult } from './counts.ts';
 import { attemptProbe } from './probe.ts';
 
 /** What a program is started with; see sys/children.ts, which offers it. */
@@ -85,7 +86,8 @@ export class Hands<Handle extends RunHandle = RunHandle> {
   readonly #parts: HandsParts<Handle>;
   readonly #send: (event: Event) => void;
   readonly #resources = new Map<string, Resources<Handle>>();
-  readonly #probing = new Map<string, AbortController>();
+  readonly #probing = new Map<string, { readonly abort: AbortController; readonly late: () => void }>();
+  readonly counts = new Counts();
 
   constructor(parts: HandsParts<Handle>, send: (event: Event) => void) {
     this.#parts = parts;
@@ -254,6 +256,7 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     if (resources?.handle === null || resources?.handle === undefined) return;
     this.#parts.processes[how](resources.handle, (swept) => {
       this.#release(resources);
+      this.counts.sweptFrom(plan.name, swept.length);
       this.#send({ type: 'service', service: plan.name, run, news: { type: 'emptied', swept } });
     });
   }
@@ -263,7 +266,12 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     if (probe === undefined) return;
     this.#abandonProbe(plan);
     const controller = new AbortController();
-    this.#probing.set(plan.name, controller);
+    const from = this.#parts.clock.now();
+    const count = (result: ProbeResult) =>
+      this.counts.probed(plan.name, kind, index, result, this.#parts.clock.now() - from);
+    // Given up before its time, it was the run that ended: nothing has been learnt of the probe.
+    const late = () => (this.#parts.clock.now() - from >= probe.timeout ? count('timeout') : undefined);
+    this.#probing.set(plan.name, { abort: controller, late });
     void attemptProbe(probe, controller.signal, {
       cwd: plan.cwd,
       fileExists: (path) => this.#parts.fileExists(path),
@@ -272,13 +280,16 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     }).then(({ ok, detail }) => {
       if (controller.signal.aborted) return;
       this.#probing.delete(plan.name);
+      count(ok ? 'ok' : 'failed');
       this.#send({ type: 'service', service: plan.name, run, news: { type: 'answered', attempt, ok, detail } });
     });
   }
 
   #abandonProbe(plan: ServicePlan): void {
-    this.#probing.get(plan.name)?.abort();
+    const probing = this.#probing.get(plan.name);
     this.#probing.delete(plan.name);
+    probing?.late();
+    probing?.abort.abort();
   }
 
   #current(plan: ServicePlan, run: number): Resources<Handle> | undefined {
@@ -304,7 +315,7 @@ export class Hands<Handle extends RunHandle = RunHandle> {
 }
 
 /** A program run as the service would be: its user, folder, limits and environment. */
-function programOf(
+export function programOf(
   plan: ServicePlan,
   argv: readonly string[],
   run: number,

@@ -66,7 +66,8 @@ export class Census {
 
   #markOf(process: Process): string | null {
     const memory = this.#memoryOf(process);
-    memory.mark ??= readMark(process.pid);
+    // That there is none is remembered too: most processes of a machine carry none.
+    if (memory.mark === undefined) memory.mark = readMark(process.pid);
     return memory.mark;
   }
 

@@ -78,6 +78,56 @@ function lastLineOf(text: string): string {
   );
 }
 
+/** Where the output of a command goes, piece by piece; the next one is read when the promise resolves. */
+export type TakeOutput = (stream: 'stdout' | 'stderr', bytes: Uint8Array) => Promise<void>;
+
+/**
+ * Runs a command whose whole output somebody wants; never rejects. Resolves to its code when it has ended and its output
+ * has been handed on. Aborting kills it and all it started; what it leaves behind is killed too.
+ */
+export async function runStreamed(
+  children: Children,
+  request: ToolRequest,
+  take: TakeOutput,
+  abort: AbortSignal,
+): Promise<{ readonly code: number; readonly failure: string | null }> {
+  const pipes: OutputPipe[] = [];
+  try {
+    pipes.push(new OutputPipe(request.user));
+    pipes.push(new OutputPipe(request.user));
+  } catch (error) {
+    for (const pipe of pipes) void pipe.close();
+    return { code: 1, failure: error instanceof Error ? error.message : String(error) };
+  }
+  const [stdout, stderr] = pipes as [OutputPipe, OutputPipe];
+  const pump = async (pipe: OutputPipe, stream: 'stdout' | 'stderr') => {
+    for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) await take(stream, chunk);
+  };
+  const output = Promise.all([pump(stdout, 'stdout'), pump(stderr, 'stderr')]);
+  const ended = await new Promise<{ code: number; failure: string | null }>((resolve) => {
+    let run: Run | null = null;
+    const listener: RunListener = {
+      spawned: () => undefined,
+      failed: ({ message, code }) => resolve({ code, failure: message }),
+      exited: (exit) => {
+        const done = () => resolve({ code: exit.kind === 'code' ? exit.code : 128 + exit.number, failure: null });
+        if (run === null) done();
+        else children.kill(run, done);
+      },
+    };
+    run = children.spawn({ ...request, output: [stdout.write, stderr.write] }, listener);
+    for (const pipe of pipes) pipe.closeWrite();
+    const kill = () => {
+      if (run !== null) children.kill(run, () => undefined);
+    };
+    if (abort.aborted) kill();
+    abort.addEventListener('abort', kill, { once: true });
+  });
+  await output;
+  for (const pipe of pipes) await pipe.close();
+  return ended;
+}
+
 let starter: Promise<Starter> | undefined;
 
 /** execa with every decision of its own switched off. */

@@ -74,7 +74,6 @@ services.yaml:7:5: error: unknown key \`healthcheck\` in a service
     title: 'keys of later versions are known and refused',
     file: `
 hosts: true
-control: { http: { listen: "127.0.0.1:1" } }
 services:
   web:
     command: run
@@ -88,24 +87,20 @@ services.yaml:1:1: error: \`hosts\` is not in this version yet
    1 | hosts: true
      | ~~~~~
      help: use 127.0.0.1 meanwhile
-services.yaml:2:1: error: \`control\` is not in this version yet
-   2 | control: { http: { listen: "127.0.0.1:1" } }
-     | ~~~~~~~
-     help: the unix socket is there without it
-services.yaml:6:5: error: \`gpus\` is not in this version yet
-   6 |     gpus: 1
+services.yaml:5:5: error: \`gpus\` is not in this version yet
+   5 |     gpus: 1
      |     ~~~~
      help: set \`CUDA_VISIBLE_DEVICES\` in \`env\` meanwhile
-services.yaml:7:5: error: \`replicas\` is not in this version yet
-   7 |     replicas: 2
+services.yaml:6:5: error: \`replicas\` is not in this version yet
+   6 |     replicas: 2
      |     ~~~~~~~~
      help: write the service several times, with an anchor
-services.yaml:8:5: error: \`hooks\` is not in this version yet
-   8 |     hooks: {}
+services.yaml:7:5: error: \`hooks\` is not in this version yet
+   7 |     hooks: {}
      |     ~~~~~
      help: write them as tasks, or into the command
-services.yaml:9:5: error: \`venv\` is not in this version yet
-   9 |     venv: /venv
+services.yaml:8:5: error: \`venv\` is not in this version yet
+   8 |     venv: /venv
      |     ~~~~
      help: name its program (\`/venv/bin/python\`), or set \`PATH\` and \`VIRTUAL_ENV\` in \`env\`
 `,

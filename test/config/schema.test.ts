@@ -46,6 +46,7 @@ env: { A: text, B: 1, C: true, D: { file: /run/secrets/d } }
 env_file: { path: top.env, required: false }
 groups: [one, two]
 x-anything: { at: all }
+control: { http: { listen: "0.0.0.0:9100", token: { file: /run/secrets/d }, open: [healthz], hosts: [ops.example] } }
 defaults: { restart: { policy: on-failure, max: 3, within: 1m, backoff: { initial: 1s, max: 2s, factor: 1.5 } } }
 services:
   a:

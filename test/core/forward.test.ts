@@ -34,14 +34,6 @@ describe('forward', () => {
     expect(sim.said('signal')).toEqual([]);
   });
 
-  test('says of a SIGHUP that nobody names that it cannot reload', () => {
-    const sim = simulate(plan([service('a')]))
-      .until(100)
-      .signal('SIGHUP');
-    expect(sim.said('signal')).toHaveLength(1);
-    expect(sim.state('a')).toBe('ready');
-  });
-
   test('passes nothing on to a service whose main process is not there', () => {
     const services = [
       service('coming', { forward: { SIGHUP: 'SIGHUP' } }),

@@ -217,9 +217,40 @@ const signals: fc.Arbitrary<Disturbance['act']> = fc.oneof(
   oneOf('SIGHUP', 'SIGUSR1', 'SIGUSR2').map((signal) => (simulator: Simulator) => void simulator.signal(signal)),
 );
 
+const operations: fc.Arbitrary<Disturbance['act']> = fc
+  .record({
+    operation: oneOf('start', 'stop', 'restart'),
+    picks: fc.array(fc.nat(), { minLength: 1, maxLength: 3 }),
+    signal: fc.boolean(),
+  })
+  .map(({ operation, picks, signal }) => (simulator: Simulator) => {
+    const names = [...simulator.world.services.keys()];
+    const services = [...new Set(picks.map((pick) => names[pick % names.length] ?? ''))];
+    if (signal) simulator.deliver({ type: 'signal-asked', signal: 'SIGUSR1', services });
+    else simulator.operate(operation, ...services);
+  });
+
+/** Of the services that were planned at first, some are left out at the end, and some have another environment. */
+const reloads: fc.Arbitrary<Disturbance['act']> = fc
+  .record({
+    keep: fc.integer({ min: 1, max: 8 }),
+    touched: fc.array(fc.nat({ max: 7 }), { maxLength: 3 }),
+    inPlace: fc.boolean(),
+  })
+  .map(({ keep, touched, inPlace }) => (simulator: Simulator) => {
+    const changed = inPlace ? { essential: false } : { env: { TOUCHED: `${touched}` } };
+    const services = simulator.planned.services
+      .slice(0, keep)
+      .map((given, position) => (touched.includes(position) ? { ...given, ...changed } : given));
+    simulator.reload({ ...simulator.planned, services });
+  });
+
 const disturbances: fc.Arbitrary<Disturbance[]> = fc.array(
-  fc.record({ at: fc.oneof(time(HORIZON), time(3_000)), act: fc.oneof(noise, signals) }),
-  { maxLength: 5 },
+  fc.record({
+    at: fc.oneof(time(HORIZON), time(3_000)),
+    act: fc.oneof(noise, signals, operations, operations, reloads),
+  }),
+  { maxLength: 8 },
 );
 
 const clocks = fc.record({
@@ -240,6 +271,7 @@ function simulatorOf(plan: Plan, runs: readonly (readonly Behaviour[])[], clock:
 function check<T>(property: fc.IProperty<T>, numRuns: number): void {
   fc.assert(property, {
     numRuns,
+    endOnFailure: process.env.SVC_TEST_QUICK !== undefined,
     ...SEED,
     reporter: ({ failed, seed, numRuns, errorInstance }) => {
       if (!failed) return;

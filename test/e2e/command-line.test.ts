@@ -71,6 +71,8 @@ test('status --json is the whole state', async () => {
       essential: false,
       state: 'ready',
       ready: true,
+      wanted: 'up',
+      blocked: false,
       reason: null,
       pid: a.pid,
       run: 1,

@@ -71,6 +71,7 @@ export function plan(services: readonly ServicePlan[], given: Partial<Omit<Plan,
     exit: 'first',
     stopTimeout: 9_000,
     format: 'text',
+    control: null,
     services,
     ...given,
   };

@@ -1,8 +1,11 @@
 // Sees every step of a Simulator and fails at the first that breaks what must always hold (SPEC sections 2 to 4). Keeps
 // books of its own from events and effects alone: what the core believes is compared with them, never taken from it.
 import type { Effect, Event, ServiceEffect, ServiceEvent } from '../../src/core/event.ts';
+import type { Operation } from '../../src/core/operator.ts';
 import { type Exit, KILL_WAIT, LEFTOVER_GRACE } from '../../src/core/policy.ts';
-import { nextDeadline, step, type World } from '../../src/core/supervisor.ts';
+import { step } from '../../src/core/supervisor.ts';
+import { nextDeadline, type World } from '../../src/core/world.ts';
+import { difference, restartFields } from '../../src/plan/difference.ts';
 import type { Edge, Millis, Plan, Probe, ServicePlan } from '../../src/plan/plan.ts';
 
 export interface Seen {
@@ -49,7 +52,9 @@ interface Verdict {
 }
 
 interface Book {
-  readonly plan: ServicePlan;
+  plan: ServicePlan;
+  /** What a reload has made of it for when its run is over; `none`: it vanishes. */
+  next: ServicePlan | 'none' | null;
   runs: number;
   run: Run | null;
   everBorn: boolean;
@@ -58,8 +63,11 @@ interface Book {
   final: (Verdict & { readonly wasReady: boolean }) | null;
   everReady: boolean;
   streak: number;
-  readonly restarts: Millis[];
+  restarts: Millis[];
   blocked: number;
+  wanted: 'up' | 'down' | 'again';
+  /** What the operator has made of a service without processes: to start again, or held down. */
+  rest: 'idle' | 'held' | null;
 }
 
 interface Shutdown {
@@ -78,16 +86,15 @@ interface Shutdown {
 const SLACK: Millis = 1e-3;
 
 export class Referee {
-  readonly plan: Plan;
+  plan: Plan;
   /** How late timers fire here. */
   readonly lag: Millis;
   /** The truth about a service's processes. */
   readonly hasProcesses: (service: string) => boolean;
-  readonly #books: ReadonlyMap<string, Book>;
+  readonly #books: Map<string, Book>;
   #shutdown: Shutdown | null = null;
-  /** Codes of the first to fail for good: of the essential services, and of all. */
-  #firstFailure: number | null = null;
-  #firstOfAll: number | null = null;
+  /** Who has failed for good, in that order. */
+  #failures: Book[] = [];
   #ended = false;
   #deadlinesAt: Millis = -1;
   #deadlinesInARow = 0;
@@ -96,19 +103,7 @@ export class Referee {
     this.plan = plan;
     this.lag = lag;
     this.hasProcesses = hasProcesses;
-    const book = (service: ServicePlan): Book => ({
-      plan: service,
-      runs: 0,
-      run: null,
-      everBorn: false,
-      again: null,
-      final: null,
-      everReady: false,
-      streak: 0,
-      restarts: [],
-      blocked: 0,
-    });
-    this.#books = new Map(plan.services.map((service) => [service.name, book(service)]));
+    this.#books = new Map(plan.services.map((service) => [service.name, newBook(service)]));
   }
 
   see(seen: Seen): void {
@@ -116,10 +111,12 @@ export class Referee {
     this.#isPure(seen);
     const { event, effects, now } = seen;
     if (event.type === 'service') {
-      const book = this.#book(event.service);
-      if (book.run?.number === event.run) this.#hear(book, book.run, event.news, now);
+      const book = this.#books.get(event.service);
+      if (book?.run?.number === event.run) this.#hear(book, book.run, event.news, now);
     }
     if (event.type === 'stop-asked') this.#askToStop(event.signal, now);
+    if (event.type === 'operated' && this.#shutdown === null) this.#operate(event.operation, event.services);
+    if (event.type === 'plan-changed' && this.#shutdown === null) this.#changePlan(event.plan);
     this.#noteReadiness(seen);
     for (const { run } of this.#books.values()) if (run !== null) run.progressWas = run.progressAt;
     for (const [position, effect] of effects.entries()) {
@@ -210,11 +207,85 @@ export class Referee {
     run.unready = ok ? run.unready && !plan.ready.every(proven) : true;
   }
 
+  #operate(operation: Operation, names: readonly string[]): void {
+    const missing = (edge: Edge) => {
+      const target = this.#book(edge.on);
+      if (target.rest === 'held') return true;
+      return target.final === null ? target.wanted === 'down' : !this.#met(edge);
+    };
+    const also = new Set(operation === 'stop' ? [] : names);
+    for (const name of also) {
+      for (const edge of this.#book(name).plan.edges) {
+        if (edge.origin === 'declared' && missing(edge)) also.add(edge.on);
+      }
+    }
+    for (const name of names) if (this.#book(name).next !== 'none') this.#want(this.#book(name), operation);
+    for (const name of also) if (!names.includes(name)) this.#want(this.#book(name), 'start');
+  }
+
+  #want(book: Book, operation: Operation): void {
+    if (!book.plan.enabled) return;
+    const { run, final } = book;
+    if (run !== null && isUp(book)) {
+      const stopping = run.stop !== null || run.exit !== null;
+      const goesOn = operation === 'start' && !stopping;
+      book.wanted = operation === 'stop' ? 'down' : goesOn ? 'up' : 'again';
+    } else if (operation !== 'stop') {
+      this.#revive(book);
+    } else if (final === null) {
+      Object.assign(book, { rest: 'held', again: null, wanted: 'down' });
+    }
+  }
+
+  #changePlan(target: Plan): void {
+    const { unchanged } = difference(this.plan, target);
+    this.plan = target;
+    for (const after of target.services) {
+      const book = this.#books.get(after.name);
+      if (book === undefined) this.#books.set(after.name, newBook(after));
+      else if (!unchanged.includes(after.name)) this.#replan(book, after);
+    }
+    const kept = new Set(target.services.map(({ name }) => name));
+    for (const [name, book] of this.#books) {
+      if (kept.has(name)) continue;
+      if (isUp(book)) Object.assign(book, { next: 'none', wanted: 'down' });
+      else this.#books.delete(name);
+    }
+  }
+
+  #replan(book: Book, after: ServicePlan): void {
+    if (book.next === null && restartFields(book.plan, after).length === 0) {
+      book.plan = after;
+    } else if (isUp(book)) {
+      book.plan = { ...book.plan, edges: after.edges };
+      book.wanted = book.wanted === 'down' && book.next !== 'none' ? 'down' : 'again';
+      book.next = after;
+    } else this.#take(book, after);
+  }
+
+  #take(book: Book, after: ServicePlan): void {
+    Object.assign(book, { plan: after, next: null });
+    if (!after.enabled || book.rest !== 'held') this.#revive(book);
+  }
+
+  #revive(book: Book): void {
+    this.#failures = this.#failures.filter((other) => other !== book);
+    Object.assign(book, { rest: 'idle', again: null, final: null, wanted: 'up', streak: 0, restarts: [] });
+  }
+
   /** A run is over with no process left. Whether it is for good, and whether that ends everything, is worked out here. */
   #finish(book: Book, run: Run, verdict: Verdict, now: Millis): void {
     const { plan } = book;
     if (this.#shutdown !== null) {
       book.final = { ...verdict, wasReady: book.everReady };
+      return;
+    }
+    if (book.wanted !== 'up') {
+      this.#failures = this.#failures.filter((other) => other !== book);
+      if (book.wanted === 'again') this.#revive(book);
+      else book.rest = 'held';
+      if (book.next === 'none') this.#books.delete(plan.name);
+      else if (book.next !== null) this.#take(book, book.next);
       return;
     }
     const { backoff } = plan.restart;
@@ -227,14 +298,13 @@ export class Referee {
       return;
     }
     book.final = { ...verdict, wasReady: book.everReady };
-    if (!verdict.success) this.#firstOfAll ??= verdict.code;
-    this.#count(plan, verdict, now);
+    this.#count(book, verdict, now);
   }
 
   /** An end for good counts from the moment at which the main process is gone, not from when all is cleared up. */
   #foresee(book: Book, run: Run, verdict: Verdict, now: Millis): void {
-    if (this.#shutdown !== null || this.#startsAgain(book, run, verdict, now)) return;
-    this.#count(book.plan, verdict, now);
+    if (this.#shutdown !== null || book.wanted !== 'up' || this.#startsAgain(book, run, verdict, now)) return;
+    this.#count(book, verdict, now);
   }
 
   #provedItself(run: Run, now: Millis): boolean {
@@ -249,9 +319,10 @@ export class Referee {
     return wanted && (max === null || used < max);
   }
 
-  #count({ essential, type }: ServicePlan, verdict: Verdict, now: Millis): void {
+  #count(book: Book, verdict: Verdict, now: Millis): void {
+    const { essential, type } = book.plan;
+    if (!verdict.success && !this.#failures.includes(book)) this.#failures.push(book);
     if (!essential) return;
-    if (!verdict.success) this.#firstFailure ??= verdict.code;
     const { exit } = this.plan;
     const fatal = !verdict.success ? exit !== 'all' : exit === 'first' && type === 'service';
     if (fatal) this.#shutDown(verdict.code, now);
@@ -279,13 +350,15 @@ export class Referee {
       this.#holds(this.#shutdown === null, `${name} started in a shutdown`);
       this.#holds(number === book.runs + 1, `run ${number} of ${name} after ${book.runs}`);
       if (book.again === null) {
-        this.#holds(number === 1 && book.plan.enabled, `${name} started again against its policy`);
+        const may = (number === 1 || book.rest === 'idle') && book.rest !== 'held' && book.plan.enabled;
+        this.#holds(may, `${name} started again against its policy`);
         for (const edge of book.plan.edges) this.#holds(this.#met(edge), `${name} started before ${edge.on} let it`);
       } else {
         this.#holds(now >= book.again.from - SLACK, `${name} started again before its pause was over`);
         this.#holds(now <= book.again.to + this.lag + SLACK, `${name} started again too late`);
       }
       book.again = null;
+      book.rest = null;
       book.runs = number;
       book.run = {
         number,
@@ -312,7 +385,8 @@ export class Referee {
     switch (effect.type) {
       case 'signal':
         this.#holds(run.exit === null, `a signal to the main process of ${name}, which is gone`);
-        if (event.type === 'signalled') {
+        if (event.type === 'signal-asked') this.#holds(event.services.includes(name), 'a signal that nobody asked for');
+        else if (event.type === 'signalled') {
           this.#holds(run.born && book.plan.forward[event.signal] === effect.signal, 'not to be forwarded');
         } else if (event.type === 'service' && event.news.type === 'stop-command-failed') this.#fallBack(book, run);
         else this.#stop(book, run, now);
@@ -364,10 +438,11 @@ export class Referee {
       run.stop = { why: 'dead', at: now };
     } else {
       run.stop = { why: 'shutdown', at: now };
-      this.#holds(this.#shutdown !== null, `${name} stopped for no reason`);
+      this.#holds(this.#shutdown !== null || book.wanted !== 'up', `${name} stopped for no reason`);
       for (const other of this.#books.values()) {
         const depends = other.plan.edges.some((edge) => edge.on === name);
-        const held = depends && isUp(other) && other.run?.killedAt === null;
+        const stopsToo = this.#shutdown !== null || other.wanted !== 'up';
+        const held = depends && stopsToo && isUp(other) && other.run?.killedAt === null;
         this.#holds(!held, `${name} stopped before ${other.plan.name}, which depends on it`);
       }
     }
@@ -380,8 +455,9 @@ export class Referee {
     run.fellBack = true;
   }
 
-  #met({ on, condition }: Edge): boolean {
-    const { everBorn, run, final, again } = this.#book(on);
+  #met({ on, condition, origin }: Edge): boolean {
+    const { everBorn, run, final, again, rest } = this.#book(on);
+    if (origin === 'stage' && rest === 'held') return true;
     if (condition === 'started') return everBorn;
     if (condition === 'exited') return final !== null;
     if (condition === 'completed') return final?.success === true;
@@ -409,9 +485,9 @@ export class Referee {
 
   /** Whether what an edge waits for can never be so any more. */
   #isLost(edge: Edge): boolean {
-    const { plan, final, run, blocked } = this.#book(edge.on);
+    const { plan, final, run, blocked, rest } = this.#book(edge.on);
     if (this.#met(edge)) return false;
-    return !plan.enabled || final !== null || (run === null && blocked > 0);
+    return !plan.enabled || final !== null || ((run === null || rest === 'idle') && rest !== 'held' && blocked > 0);
   }
 
   /** What the core believes beside what the books say. */
@@ -438,12 +514,29 @@ export class Referee {
       if (this.#shutdown === null && state === 'pending' && plan.enabled) {
         this.#holds(!plan.edges.every((edge) => this.#met(edge)), `${name} could start and does not`);
         const never = plan.edges.some((edge) => this.#isLost(edge));
-        this.#holds(never === (blocked === 1), `${name} never starts: ${never}; said so: ${blocked}`);
+        const said = effects.some(
+          (effect) => effect.type === 'announce' && effect.event === 'blocked' && effect.service === name,
+        );
+        this.#holds(never ? blocked === 1 : !said, `${name} never starts: ${never}; said so: ${blocked}`);
+        if (!never) book.blocked = 0;
+      } else if (this.#shutdown === null) {
+        book.blocked = 0;
       }
+      if (this.#shutdown === null) this.#isAsWanted(book, state ?? '');
     }
     const begun = effects.some((effect) => effect.type === 'announce' && effect.event === 'stopping');
     if (begun) this.#holds(this.#shutdown !== null, 'a shutdown for no reason');
     this.#holds((after.phase.id === 'stopping') === (this.#shutdown !== null), 'a cause that did not begin a shutdown');
+  }
+
+  /** The operator's word is carried out as soon as no dependent that stops too stands in the way. */
+  #isAsWanted({ plan: { name }, wanted, rest, run }: Book, state: string): void {
+    this.#holds((rest === 'held') === (state === 'stopped'), `${name} is ${state}, held down: ${rest === 'held'}`);
+    if (wanted === 'up' || run === null || state === 'stopping' || state === 'stopped') return;
+    const waits = [...this.#books.values()].some(
+      (other) => isUp(other) && other.wanted !== 'up' && other.plan.edges.some((edge) => edge.on === name),
+    );
+    this.#holds(waits, `${name} is ${state}, though it is wanted ${wanted}`);
   }
 
   /** Whatever asked a run to stop, SIGKILL comes by its deadlines; and nobody probes what is being stopped. */
@@ -462,7 +555,8 @@ export class Referee {
   #goesOn({ event, after, now }: Seen): void {
     const next = nextDeadline(after);
     const waits = [...this.#books.keys()].some((name) => this.hasProcesses(name));
-    this.#holds(next !== null || waits, 'nothing can ever happen again');
+    const held = [...this.#books.values()].some(({ rest }) => rest === 'held');
+    this.#holds(next !== null || waits || held, 'nothing can ever happen again');
     const again = event.type === 'deadline-passed' && this.#deadlinesAt === now;
     this.#deadlinesInARow = again ? this.#deadlinesInARow + 1 : 0;
     this.#deadlinesAt = event.type === 'deadline-passed' ? now : -1;
@@ -483,13 +577,16 @@ export class Referee {
     }
     const books = [...this.#books.values()];
     this.#holds(left.length === 0 && books.every(({ again }) => again === null), 'the end, though something goes on');
-    const stuck = books.filter((book) => book.plan.enabled && book.run === null);
+    this.#holds(!books.some(({ rest }) => rest === 'held'), 'the end, though the operator may start something again');
+    const stuck = books.filter((book) => book.plan.enabled && (book.run === null || book.rest === 'idle'));
     for (const { plan, blocked } of stuck) {
       this.#holds(!plan.edges.every((edge) => this.#met(edge)), `the end, though ${plan.name} could start`);
       this.#holds(blocked === 1, `the end, and nobody said why ${plan.name} never started`);
     }
     const missed = stuck.some(({ plan }) => plan.essential);
-    const due = this.#firstFailure ?? (missed ? (this.#firstOfAll ?? 1) : 0);
+    this.#failures = this.#failures.filter(({ plan }) => this.#books.has(plan.name));
+    const first = this.#failures.find(({ plan }) => plan.essential)?.final?.code;
+    const due = first ?? (missed ? (this.#failures[0]?.final?.code ?? 1) : 0);
     this.#holds(code === due, `ended with ${code} where ${due} is due`);
   }
 }
@@ -497,8 +594,8 @@ export class Referee {
 const isLatch = ({ kind }: Probe): boolean => kind === 'log' || kind === 'notify';
 
 /** Whether a run has begun and is not over. */
-function isUp({ run, final, again }: Book): boolean {
-  return run !== null && final === null && again === null;
+function isUp({ run, final, again, rest }: Book): boolean {
+  return run !== null && final === null && again === null && rest === null;
 }
 
 function verdictOf(plan: ServicePlan, run: Run, exit: Exit): Verdict {
@@ -521,4 +618,22 @@ function freeze(value: unknown): void {
   }
   Object.freeze(value);
   for (const part of Object.values(value)) freeze(part);
+}
+
+function newBook(service: ServicePlan): Book {
+  return {
+    plan: service,
+    next: null,
+    runs: 0,
+    run: null,
+    everBorn: false,
+    again: null,
+    final: null,
+    everReady: false,
+    streak: 0,
+    restarts: [],
+    blocked: 0,
+    wanted: 'up',
+    rest: null,
+  };
 }

@@ -2,9 +2,11 @@
 // brings the news back as events, and turns the clock to whatever is next. No processes, no sleeps, no real clock. Judges
 // nothing: every step is shown to a Referee, which does.
 import type { Effect, Event, ServiceEffect, ServiceEvent, SweptProcess } from '../../src/core/event.ts';
+import type { Operation } from '../../src/core/operator.ts';
 import type { Exit } from '../../src/core/policy.ts';
 import type { Service } from '../../src/core/state.ts';
-import { newWorld, nextDeadline, step, type World } from '../../src/core/supervisor.ts';
+import { step } from '../../src/core/supervisor.ts';
+import { newWorld, nextDeadline, type World } from '../../src/core/world.ts';
 import type { Millis, Plan, ServicePlan, SignalName } from '../../src/plan/plan.ts';
 import { bySignal } from './plans.ts';
 import { Referee } from './referee.ts';
@@ -91,6 +93,8 @@ const STEPS_AT_MOST = 200_000;
 
 export class Simulator {
   world: World;
+  /** What it began with. */
+  readonly planned: Plan;
   now: Millis;
   code: number | null = null;
   endedAt: Millis | null = null;
@@ -106,6 +110,7 @@ export class Simulator {
 
   constructor(plan: Plan, behave: Behave | Readonly<{ [service: string]: Behaviour }> = {}, options: Options = {}) {
     this.now = options.startAt ?? 0;
+    this.planned = plan;
     this.world = newWorld(plan, options.seed ?? 1);
     this.#behave = typeof behave === 'function' ? behave : (service) => behave[service] ?? {};
     this.#lag = options.lag ?? 0;
@@ -159,6 +164,16 @@ export class Simulator {
 
   signal(signal: SignalName): this {
     this.deliver({ type: 'signalled', signal });
+    return this;
+  }
+
+  operate(operation: Operation, ...services: readonly string[]): this {
+    this.deliver({ type: 'operated', operation, services });
+    return this;
+  }
+
+  reload(plan: Plan): this {
+    this.deliver({ type: 'plan-changed', plan });
     return this;
   }
 
@@ -223,8 +238,8 @@ export class Simulator {
     return (this.#runs.get(service) ?? []).some((run) => !run.over);
   }
 
-  deliver(event: Event): void {
-    if (this.code !== null) return;
+  deliver(event: Event): this {
+    if (this.code !== null) return this;
     const told = { at: this.now, event, effects: [] as readonly Effect[] };
     this.#told.push(told);
     const before = this.world;
@@ -240,6 +255,7 @@ export class Simulator {
         this.endedAt = this.now;
       }
     }
+    return this;
   }
 
   #carryOut(service: string, number: number, effect: ServiceEffect): void {

@@ -41,6 +41,7 @@ function rig(plan: Parameters<typeof makePlan>[0]) {
     clock,
     announce: (announcement) => announced.push(announcement),
     end: (effect) => ends.push(effect),
+    reload: () => undefined,
     hands: (given) => {
       send = given;
       return { perform: ({ name }, run, effect) => void performed.push({ service: name, run, effect }) };

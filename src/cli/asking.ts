@@ -1,0 +1,43 @@
+// What all commands share that talk to a supervisor: asking it, saying that nobody is there or why it refused. The sockets
+// are the client's.
+import { socketPlaces } from '../control/address.ts';
+import { type Asked, ask, askLines, type Question, type Streamed } from '../control/client.ts';
+import { type Context, EXIT } from './command.ts';
+
+export function question(context: Context, asked: Question): Promise<Asked> {
+  return ask(socketPlaces(context.environment, context.uid), asked, context.after);
+}
+
+export function questionLines(context: Context, asked: Question, take: (line: unknown) => void): Promise<Streamed> {
+  return askLines(socketPlaces(context.environment, context.uid), asked, context.after, take);
+}
+
+export function sayNobody(context: Context, looked: readonly string[]): number {
+  context.err(`svc-super: no supervisor answers; looked at\n${looked.map((line) => `  ${line}\n`).join('')}`);
+  return EXIT.noSupervisor;
+}
+
+/** What a refusal says, and the exit code for it. */
+export function sayRefusal(context: Context, body: unknown): number {
+  const error = body !== null && typeof body === 'object' && 'error' in body ? String(body.error) : 'it was refused';
+  context.err(`svc-super: ${error}\n`);
+  return EXIT.failed;
+}
+
+/** A mistake in the command line itself. */
+export function sayUsage(context: Context, text: string, usage: string): number {
+  context.err(`svc-super: ${text}\nusage: ${usage}\n`);
+  return EXIT.usage;
+}
+
+export function query(
+  parts: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>,
+): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(parts)) {
+    if (value === undefined) continue;
+    for (const one of Array.isArray(value) ? value : [value]) search.append(name, String(one));
+  }
+  const text = search.toString();
+  return text === '' ? '' : `?${text}`;
+}

@@ -1,0 +1,179 @@
+// `timeline` and `graph`: where start-up time went, as text and as SVG, and who waits for whom, as text and as DOT.
+
+import { renderDuration } from '../core/policy.ts';
+import type { Span, Timeline } from '../core/timeline.ts';
+import { question, sayNobody } from './asking.ts';
+import { type Context, EXIT, type Given } from './command.ts';
+
+export async function showTimeline(context: Context, { values }: Given): Promise<number> {
+  const asked = await question(context, { path: '/v1/timeline' });
+  if (!asked.ok) return sayNobody(context, asked.looked);
+  const timeline = asked.body as Timeline;
+  if (typeof values.svg === 'string') {
+    const svg = renderSvg(timeline);
+    if (values.svg === '-') context.out(svg);
+    else context.save(values.svg, svg);
+    return EXIT.ok;
+  }
+  context.out(
+    values.json === true ? `${JSON.stringify(timeline, null, 2)}\n` : renderTimeline(timeline, context.colour),
+  );
+  return EXIT.ok;
+}
+
+interface Bar extends Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Those that have been started, in that order; one that is not there yet reaches up to now. */
+function barsOf({ services, elapsed_ms }: Timeline): { readonly bars: readonly Bar[]; readonly end: number } {
+  const bars = services
+    .flatMap((span): Bar[] =>
+      span.started_ms === null ? [] : [{ ...span, from: span.started_ms, to: span.ready_ms ?? elapsed_ms }],
+    )
+    .sort((a, b) => a.from - b.from || a.to - b.to);
+  return { bars, end: Math.max(1, ...bars.map(({ to }) => to)) };
+}
+
+const WIDTH = 40;
+
+export function renderTimeline(timeline: Timeline, colour: boolean): string {
+  const { bars, end } = barsOf(timeline);
+  const rows = bars.map((bar) => {
+    const from = Math.min(WIDTH - 1, Math.floor((bar.from / end) * WIDTH));
+    const length = Math.max(1, Math.min(WIDTH - from, Math.round(((bar.to - bar.from) / end) * WIDTH)));
+    const drawn = (bar.critical ? '█' : '░').repeat(length);
+    const shown = colour && bar.critical ? `\x1b[31m${drawn}\x1b[0m` : drawn;
+    return {
+      cells: [
+        `${bar.critical ? '*' : ' '} ${bar.name}`,
+        `+${renderDuration(bar.from)}`,
+        bar.ready_ms === null ? `not yet (${bar.state})` : `+${renderDuration(bar.to)}`,
+        renderDuration(bar.to - bar.from),
+      ],
+      bar: `${' '.repeat(from)}${shown}`,
+    };
+  });
+  const head = ['  SERVICE', 'STARTED', 'READY', 'TOOK'];
+  const widths = head.map((title, at) => Math.max(title.length, ...rows.map(({ cells }) => cells[at]?.length ?? 0)));
+  const line = (cells: readonly string[], rest: string) =>
+    `${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')}  ${rest}`.trimEnd();
+  const waiting = timeline.services.filter(({ started_ms, state }) => started_ms === null && state === 'pending');
+  return [
+    timeline.ready_ms === null
+      ? 'not everything is ready yet'
+      : `everything was ready after ${renderDuration(timeline.ready_ms)}`,
+    ...renderChain(timeline.services),
+    '',
+    line(head, ''),
+    ...rows.map(({ cells, bar }) => line(cells, bar)),
+    ...waiting.map(({ name, after }) => `  ${name}  has not started${after === null ? '' : `: waits for ${after}`}`),
+    '',
+  ].join('\n');
+}
+
+/** `critical chain: db > api > web`: everything had to wait for these, one after the other. */
+function renderChain(services: readonly Span[]): string[] {
+  const chain = services.filter(({ critical }) => critical);
+  if (chain.length === 0) return [];
+  chain.sort((a, b) => (a.started_ms ?? Infinity) - (b.started_ms ?? Infinity));
+  return [`critical chain (*): ${chain.map(({ name }) => name).join(' > ')}`];
+}
+
+const ROW = 22;
+const LEFT = 20;
+const SPAN = 900;
+const TOP = 60;
+
+/** A picture that stands for itself: no script, no foreign font, both colour schemes. */
+export function renderSvg(timeline: Timeline): string {
+  const { bars, end } = barsOf(timeline);
+  const x = (ms: number) => Math.round((LEFT + (ms / end) * SPAN) * 10) / 10;
+  const bottom = TOP + bars.length * ROW;
+  const ticks = ticksOf(end).map(
+    (ms) =>
+      `<line x1="${x(ms)}" y1="${TOP - 8}" x2="${x(ms)}" y2="${bottom}" class="grid"/>` +
+      `<text x="${x(ms)}" y="${TOP - 14}" class="tick">${escapeXml(renderDuration(ms))}</text>`,
+  );
+  const rows = bars.map((bar, at) => {
+    const y = TOP + at * ROW;
+    const kind = bar.critical ? 'critical' : bar.ready_ms === null ? 'open' : 'plain';
+    const label = `${bar.name} (${renderDuration(bar.to - bar.from)}${bar.ready_ms === null ? `, ${bar.state}` : ''})`;
+    // A label that would leave the picture on the right stands to the left of its bar.
+    const late = bar.from / end > 0.6;
+    return (
+      `<g><title>${escapeXml(`${label}${bar.after === null ? '' : `, after ${bar.after}`}`)}</title>` +
+      `<rect x="${x(bar.from)}" y="${y + 3}" width="${Math.max(1, x(bar.to) - x(bar.from))}" height="${ROW - 6}" rx="2" class="${kind}"/>` +
+      `<text x="${late ? x(bar.from) - 5 : x(bar.from) + 5}" y="${y + 15}"${late ? ' text-anchor="end"' : ''}>${escapeXml(label)}</text></g>`
+    );
+  });
+  const title =
+    timeline.ready_ms === null
+      ? `${timeline.name}: not everything is ready yet`
+      : `${timeline.name}: everything was ready after ${renderDuration(timeline.ready_ms)}`;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${SPAN + 2 * LEFT + 120}" height="${bottom + 30}" font-family="sans-serif" font-size="12">`,
+    '<style>text{fill:#222}.tick{fill:#777;font-size:10px;text-anchor:middle}.grid{stroke:#ddd}.plain{fill:#9ec3e6}.critical{fill:#e58b8b}.open{fill:#e8d48b}' +
+      '@media (prefers-color-scheme:dark){svg{background:#16181c}text{fill:#e8e8e8}.grid{stroke:#333}.plain{fill:#2f5f8f}.critical{fill:#a03c3c}.open{fill:#8a7423}}</style>',
+    `<text x="${LEFT}" y="22" font-size="15">${escapeXml(title)}</text>`,
+    ...ticks,
+    ...rows,
+    `<text x="${LEFT}" y="${bottom + 20}" class="tick" style="text-anchor:start">red: the chain that everything waited for</text>`,
+    '</svg>',
+    '',
+  ].join('\n');
+}
+
+/** Some five to ten round instants. */
+function ticksOf(end: number): readonly number[] {
+  const rough = end / 8;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough) ?? rough;
+  return Array.from({ length: Math.floor(end / step) + 1 }, (_, at) => at * step);
+}
+
+function escapeXml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+}
+
+interface Node {
+  readonly name: string;
+  readonly type: 'service' | 'task';
+  readonly group: string | null;
+  readonly state: string | null;
+  readonly needs: readonly { readonly on: string; readonly condition: string; readonly origin: 'declared' | 'stage' }[];
+}
+
+export async function showGraph(context: Context, { values }: Given): Promise<number> {
+  const asked = await question(context, { path: '/v1/graph' });
+  if (!asked.ok) return sayNobody(context, asked.looked);
+  const { services } = asked.body as { services: readonly Node[] };
+  if (values.json === true) context.out(`${JSON.stringify(asked.body, null, 2)}\n`);
+  else context.out(values.dot === true ? renderDot(services) : renderGraph(services));
+  return EXIT.ok;
+}
+
+export function renderGraph(nodes: readonly Node[]): string {
+  const width = Math.max(7, ...nodes.map(({ name }) => name.length));
+  const states = Math.max(5, ...nodes.map(({ state }) => state?.length ?? 1));
+  const rows = nodes.map(({ name, state, needs }) => {
+    const waits = needs.map(
+      ({ on, condition, origin }) => `${on} (${condition}${origin === 'stage' ? ', stage' : ''})`,
+    );
+    return `${name.padEnd(width)}  ${(state ?? '-').padEnd(states)}  ${waits.length === 0 ? '-' : waits.join(', ')}\n`;
+  });
+  return `${'SERVICE'.padEnd(width)}  ${'STATE'.padEnd(states)}  WAITS FOR\n${rows.join('')}`;
+}
+
+export function renderDot(nodes: readonly Node[]): string {
+  const quote = (text: string) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+  const lines = nodes.flatMap(({ name, type, state, needs }) => [
+    `  ${quote(name)} [shape=${type === 'task' ? 'box' : 'ellipse'}, tooltip=${quote(state ?? '')}];`,
+    ...needs.map(
+      ({ on, condition, origin }) =>
+        `  ${quote(name)} -> ${quote(on)} [label=${quote(condition)}${origin === 'stage' ? ', style=dashed' : ''}];`,
+    ),
+  ]);
+  return ['digraph services {', '  rankdir=RL;', ...lines, '}', ''].join('\n');
+}

@@ -1,0 +1,67 @@
+// What a command is: its words, its flags, what runs; and what it may touch. Nothing here runs anything.
+import type { Question } from '../control/client.ts';
+import type { LoadInput } from '../plan/expand.ts';
+
+/** Exit codes of the command line itself (SPEC section 4, sysexits.h). */
+export const EXIT = {
+  ok: 0,
+  unhealthy: 1,
+  failed: 1,
+  notReady: 3,
+  usage: 64,
+  noSupervisor: 69,
+  bug: 70,
+  config: 78,
+  timeout: 124,
+} as const;
+
+export interface Context {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly files: LoadInput['files'];
+  readonly uid: number;
+  /** What relative file names are relative to. */
+  readonly cwd: string;
+  readonly version: string;
+  readonly colour: boolean;
+  /** How wide the terminal is that standard output or error goes to; null where that is none. */
+  readonly terminal: { readonly out: number | null; readonly err: number | null };
+  out(text: string | Uint8Array): void;
+  err(text: string | Uint8Array): void;
+  /** Writes a file that the user has named. */
+  save(path: string, text: string): void;
+  /** Wall time, milliseconds. */
+  wall(): number;
+  /** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
+  after(ms: number, fn: () => void): () => void;
+  /** Supervises until all is over. */
+  up(file: string, names: readonly string[]): Promise<number>;
+  /** One command under PID 1's duties. */
+  init(argv: readonly string[]): Promise<number>;
+}
+
+export interface Flag {
+  readonly type: 'boolean' | 'string';
+  readonly short?: string;
+  /** What the value is called in help: `N`, `FILE`. */
+  readonly value?: string;
+  readonly summary: string;
+}
+
+export interface Command {
+  readonly summary: string;
+  readonly usage: string;
+  readonly example: string;
+  readonly flags: Readonly<Record<string, Flag>>;
+  /** What its arguments are, for completion. */
+  readonly completes?: 'services';
+  run(context: Context, given: Given): Promise<number> | number;
+}
+
+export interface Given {
+  readonly values: Readonly<Record<string, string | boolean | undefined>>;
+  readonly positionals: readonly string[];
+}
+
+export type { Question };
+
+export const JSON_FLAG = { type: 'boolean', summary: 'print JSON instead of text' } as const satisfies Flag;

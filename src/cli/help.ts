@@ -1,0 +1,79 @@
+// Help, from the table of commands: for the terminal, and the reference in Markdown (docs/commands.md). Pure.
+import type { Command, Flag } from './command.ts';
+
+type Commands = Readonly<Record<string, Command>>;
+
+export const HELP = { type: 'boolean', short: 'h', summary: 'show this help' } as const satisfies Flag;
+
+export function renderHelp(commands: Commands): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length));
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  return [
+    'svc-super: the process supervisor for containers that hold more than one service',
+    '',
+    'usage: svc-super [COMMAND] [OPTION...]',
+    '',
+    ...lines,
+    '',
+    'svc-super help COMMAND explains one of them.',
+    '',
+  ].join('\n');
+}
+
+function rowsOf({ flags }: Command): readonly (readonly [string, string])[] {
+  const all: Readonly<Record<string, Flag>> = { ...flags, help: HELP };
+  return Object.entries(all).map(([name, { type, short, value = 'VALUE', summary }]) => {
+    const brief = short === undefined ? '    ' : `-${short}, `;
+    return [`${brief}--${name}${type === 'string' ? ` ${value}` : ''}`, summary] as const;
+  });
+}
+
+export function renderCommandHelp(command: Command): string {
+  const { summary, usage, example } = command;
+  const rows = rowsOf(command);
+  const width = Math.max(...rows.map(([left]) => left.length));
+  const options = rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
+  return `${summary}\n\nusage: ${usage}\n\n${options.join('\n')}\n\nexample: ${example}\n`;
+}
+
+export function renderReference(commands: Commands, exits: string): string {
+  const parts = Object.entries(commands).map(([name, command]) => {
+    const rows = rowsOf(command).map(([left, right]) => `| \`${left.trim()}\` | ${right.replaceAll('|', '\\|')} |`);
+    const { summary, usage, example } = command;
+    return [
+      `## ${name}`,
+      '',
+      `${summary[0]?.toUpperCase()}${summary.slice(1)}.`,
+      '',
+      '```text',
+      usage,
+      '```',
+      '',
+      '| option | meaning |',
+      '| --- | --- |',
+      ...rows,
+      '',
+      `Example: \`${example}\``,
+      '',
+    ].join('\n');
+  });
+  const head =
+    '# Commands\n\nMade from the table of commands in `src/commands.ts` and `src/cli/table.ts`; `svc-super help COMMAND` prints the same.\n';
+  return [head, ...parts, exits].join('\n');
+}
+
+export const EXIT_CODES = `## Exit codes
+
+| code | meaning |
+| --- | --- |
+| 0 | it is done, or so |
+| 1 | it is not so, or it failed: an operation, a wait for what cannot come, a name that nothing bears |
+| 3 | \`status\`: not everything asked for is ready |
+| 64 | the command line is wrong |
+| 69 | no supervisor answers; it says where it looked |
+| 70 | a bug in svc-super |
+| 78 | the configuration is wrong (\`up\`, \`check\`, \`reload\`) |
+| 124 | \`wait\`: the time is over |
+
+\`exec\` and \`init\` end with the code of the command they run, \`up\` with the container's.
+`;

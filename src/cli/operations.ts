@@ -1,0 +1,141 @@
+// The commands that change something or wait for it: start, stop, restart, signal, reload, wait.
+import { parseDuration } from '../config/quantity.ts';
+import type { StatusBody } from '../control/api.ts';
+import { select } from '../control/selection.ts';
+import type { Change } from '../control/source.ts';
+import type { Progress } from '../control/waiting.ts';
+import type { Operation } from '../core/operator.ts';
+import { query, question, questionLines, sayNobody, sayRefusal, sayUsage } from './asking.ts';
+import { type Context, EXIT, type Given } from './command.ts';
+import { ProgressLine } from './progress.ts';
+
+export async function operate(
+  context: Context,
+  operation: Operation,
+  { values, positionals }: Given,
+  usage: string,
+): Promise<number> {
+  if (positionals.length === 0 && values.group === undefined && values.all !== true) {
+    return sayUsage(context, `${operation} needs names, --group or --all`, usage);
+  }
+  const body = {
+    services: positionals,
+    ...(typeof values.group === 'string' && { group: values.group }),
+    ...(values.all === true && { all: true }),
+  };
+  const asked = await question(context, { method: 'POST', path: `/v1/${operation}`, body });
+  if (!asked.ok) return sayNobody(context, asked.looked);
+  if (asked.status !== 202) return sayRefusal(context, asked.body);
+  const { services } = asked.body as { services: readonly string[] };
+  if (values.wait !== true) {
+    const text = values.json === true ? JSON.stringify(asked.body) : `asked to ${operation} ${services.join(', ')}`;
+    context.out(`${text}\n`);
+    return EXIT.ok;
+  }
+  const goal = operation === 'stop' ? 'stopped' : 'ready';
+  const outcome = await waitFor(context, services, goal, null);
+  if (typeof outcome === 'number') return outcome;
+  if (values.json === true) context.out(`${JSON.stringify({ operation, services, ...outcome })}\n`);
+  else if (outcome.result === 'reached') context.out(`${goal}: ${services.join(', ')}\n`);
+  return outcome.result === 'reached' ? EXIT.ok : EXIT.failed;
+}
+
+/** The last word of a wait, failures told; or an exit code where it was cut short. */
+async function waitFor(
+  context: Context,
+  services: readonly string[],
+  goal: 'ready' | 'stopped',
+  timeout: number | null,
+): Promise<Progress | number> {
+  const line = new ProgressLine(context);
+  const heard: { last: Progress | null } = { last: null };
+  const path = `/v1/wait${query({ service: services, for: goal, timeout: timeout ?? undefined })}`;
+  const streamed = await questionLines(context, { path }, (value) => {
+    heard.last = value as Progress;
+    line.show(heard.last);
+  });
+  line.clear();
+  if (!streamed.ok) return sayNobody(context, streamed.looked);
+  if (streamed.status !== 200) return sayRefusal(context, streamed.body);
+  const { last } = heard;
+  if (last === null || last.result === 'waiting') {
+    if (goal === 'stopped') return EXIT.ok;
+    context.err('svc-super: the supervisor has ended meanwhile\n');
+    return EXIT.failed;
+  }
+  const why = last.result === 'timeout' ? last.waiting : last.failed;
+  for (const { name, state, reason } of last.result === 'reached' ? [] : why) {
+    context.err(`svc-super: ${name} is ${state}${reason === null ? '' : `: ${reason}`}\n`);
+  }
+  return last;
+}
+
+export async function wait(context: Context, { values, positionals }: Given, usage: string): Promise<number> {
+  const goal = values.for ?? 'ready';
+  if (goal !== 'ready' && goal !== 'stopped') return sayUsage(context, '--for is ready or stopped', usage);
+  const timeout = readDuration(values.timeout);
+  if (typeof timeout === 'string') return sayUsage(context, `--timeout: ${timeout}`, usage);
+  const outcome = await waitFor(context, positionals, goal, timeout);
+  if (typeof outcome === 'number') return outcome;
+  if (values.json === true) context.out(`${JSON.stringify(outcome)}\n`);
+  if (outcome.result === 'timeout') return EXIT.timeout;
+  return outcome.result === 'reached' ? EXIT.ok : EXIT.failed;
+}
+
+/** Milliseconds; null: none was given; a text: what to write instead. */
+export function readDuration(value: string | boolean | undefined): number | null | string {
+  if (typeof value !== 'string') return null;
+  const parsed = parseDuration(value);
+  return parsed.ok ? parsed.value : parsed.suggestion;
+}
+
+export async function signal(context: Context, { positionals }: Given, usage: string): Promise<number> {
+  const [name, ...wanted] = positionals;
+  if (name === undefined || wanted.length === 0) return sayUsage(context, 'signal needs a signal and names', usage);
+  const status = await question(context, { path: '/v1/status' });
+  if (!status.ok) return sayNobody(context, status.looked);
+  const selected = select({ names: wanted }, (status.body as StatusBody).services, 'error');
+  if (!selected.ok) return sayRefusal(context, selected);
+  let code: number = EXIT.ok;
+  for (const service of selected.names) {
+    const path = `/v1/services/${encodeURIComponent(service)}/signal`;
+    const asked = await question(context, { method: 'POST', path, body: { signal: name } });
+    if (!asked.ok) return sayNobody(context, asked.looked);
+    if (asked.status !== 202) code = sayRefusal(context, asked.body);
+  }
+  return code;
+}
+
+interface ReloadBody {
+  readonly applied: boolean;
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly changed: readonly Change[];
+  readonly unchanged: readonly string[];
+}
+
+export async function reload(context: Context, { values }: Given): Promise<number> {
+  const body = { dry_run: values['dry-run'] === true };
+  const asked = await question(context, { method: 'POST', path: '/v1/reload', body });
+  if (!asked.ok) return sayNobody(context, asked.looked);
+  if (asked.status === 422) {
+    const { text } = asked.body as { text: string };
+    if (values.json === true) context.out(`${JSON.stringify(asked.body)}\n`);
+    context.err(`${text}svc-super: nothing was changed\n`);
+    return EXIT.config;
+  }
+  if (asked.status !== 200) return sayRefusal(context, asked.body);
+  context.out(values.json === true ? `${JSON.stringify(asked.body)}\n` : renderReload(asked.body as ReloadBody));
+  return EXIT.ok;
+}
+
+export function renderReload({ applied, added, removed, changed, unchanged }: ReloadBody): string {
+  const lines = [
+    ...added.map((name) => `+ ${name}: starts`),
+    ...changed.map(({ name, fields, restarts }) => `~ ${name}: ${fields.join(', ')}${restarts ? ': restarts' : ''}`),
+    ...removed.map((name) => `- ${name}: stops`),
+  ];
+  if (lines.length === 0) return 'nothing has changed\n';
+  const rest = unchanged.length === 0 ? '' : `; ${unchanged.length} unchanged`;
+  return `${lines.join('\n')}\n${applied ? 'applied' : 'not applied: this was a dry run'}${rest}\n`;
+}

@@ -1,0 +1,67 @@
+// What a long wait looks like meanwhile: one line that is drawn again on a terminal, a line for each change elsewhere.
+import type { Awaited, Progress } from '../control/waiting.ts';
+import { renderDuration } from '../core/policy.ts';
+import type { Context } from './command.ts';
+
+export class ProgressLine {
+  readonly #context: Context;
+  #last = '';
+  #drawn = false;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  show(progress: Progress): void {
+    const { terminal, err } = this.#context;
+    if (progress.result !== 'waiting') {
+      this.clear();
+      return;
+    }
+    if (terminal.err === null) {
+      const text = progress.waiting.map(({ name, state }) => `${name} (${state})`).join(', ');
+      if (text !== this.#last) err(`waiting for ${text}\n`);
+      this.#last = text;
+      return;
+    }
+    err(`\r\x1b[K${cut(renderProgress(progress.waiting), terminal.err - 1)}`);
+    this.#drawn = true;
+  }
+
+  clear(): void {
+    if (this.#drawn) this.#context.err('\r\x1b[K');
+    this.#drawn = false;
+  }
+}
+
+/** `vllm starting 2m10s · HTTP 503 · last line: Loading safetensors 3/8 · and 2 more`. */
+export function renderProgress(waiting: readonly Awaited[]): string {
+  const [first, ...others] = [...waiting].sort((a, b) => rank(a) - rank(b));
+  if (first === undefined) return '';
+  const { name, state, reason, uptime_seconds, last_line } = first;
+  const since = uptime_seconds === null ? '' : ` ${renderDuration(uptime_seconds * 1_000)}`;
+  const parts = [`${name} ${state}${since}`];
+  if (reason !== null) parts.push(reason);
+  if (last_line !== null && last_line.trim() !== '') parts.push(`last line: ${plain(last_line)}`);
+  if (others.length > 0) parts.push(`and ${others.length} more`);
+  return parts.join(' · ');
+}
+
+/** What is starting says more than what waits for it. */
+function rank({ state }: Awaited): number {
+  return state === 'pending' ? 1 : 0;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
+const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~])?/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
+const CONTROLS = /[\x00-\x1f\x7f]+/g;
+
+/** Escape sequences and control characters of a service's own have no place in our line. */
+function plain(text: string): string {
+  return text.replace(ESCAPES, '').replace(CONTROLS, ' ').trim();
+}
+
+function cut(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
+}

@@ -1,0 +1,3 @@
+// The script of the dashboard, which is taken in as text.
+declare const text: string;
+export default text;

@@ -1,0 +1,239 @@
+// The metrics as Prometheus reads them: a pure function from a snapshot, what the processes use and what has been counted
+// to text (https://prometheus.io/docs/instrumenting/exposition_formats/). Counts nothing itself.
+import type { ServiceSnapshot, Snapshot } from '../core/snapshot.ts';
+import type { Usage } from './api.ts';
+
+export interface ProbeNumbers {
+  readonly kind: string;
+  readonly index: number;
+  readonly results: Readonly<Record<string, number>>;
+  /** Per bucket, not added up; one more than there are bounds. */
+  readonly buckets: readonly number[];
+  readonly seconds: number;
+}
+
+export interface StreamNumbers {
+  readonly lines: number;
+  readonly bytes: number;
+  readonly dropped: number;
+}
+
+/** What has been counted since the start, where it happens. */
+export interface Counters {
+  /** Upper bounds of the probes' buckets, seconds. */
+  readonly bounds: readonly number[];
+  readonly probes: ReadonlyMap<string, readonly ProbeNumbers[]>;
+  readonly swept: ReadonlyMap<string, number>;
+  readonly logs: ReadonlyMap<string, Readonly<Record<'stdout' | 'stderr', StreamNumbers>>>;
+  readonly reaped: number;
+  /** The supervisor's own. */
+  readonly self: { readonly memory_bytes: number; readonly cpu_seconds: number; readonly started_at: number };
+}
+
+export interface Measured {
+  readonly snapshot: Snapshot;
+  readonly usage: ReadonlyMap<string, Usage>;
+  readonly counters: Counters;
+  readonly version: string;
+}
+
+/** Every state there is: the one-hot metric names each, so that none is ever missing. */
+const STATES = Object.keys({
+  skipped: 0,
+  pending: 0,
+  starting: 0,
+  ready: 0,
+  unready: 0,
+  stopping: 0,
+  backoff: 0,
+  stopped: 0,
+  completed: 0,
+  failed: 0,
+} satisfies Readonly<Record<ServiceSnapshot['state'], 0>>);
+
+type Labels = Readonly<Record<string, string | number>>;
+interface Sample {
+  readonly labels?: Labels;
+  readonly value: number;
+  /** Behind the family's name: `_bucket`. */
+  readonly suffix?: string;
+}
+
+interface Family {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  samples(measured: Measured): readonly Sample[];
+}
+
+const ofServices =
+  (read: (service: ServiceSnapshot, measured: Measured) => number | null | undefined) =>
+  (measured: Measured): readonly Sample[] =>
+    measured.snapshot.services.flatMap((service) => {
+      const value = read(service, measured);
+      return value === null || value === undefined ? [] : [{ labels: { service: service.name }, value }];
+    });
+
+const ofStreams =
+  (read: (numbers: StreamNumbers) => number) =>
+  ({ counters }: Measured): readonly Sample[] =>
+    [...counters.logs].flatMap(([service, streams]) =>
+      (['stdout', 'stderr'] as const).map((stream) => ({ labels: { service, stream }, value: read(streams[stream]) })),
+    );
+
+const ofProbes =
+  (read: (numbers: ProbeNumbers, labels: Labels, bounds: readonly number[]) => readonly Sample[]) =>
+  ({ counters }: Measured): readonly Sample[] =>
+    [...counters.probes].flatMap(([service, probes]) =>
+      probes.flatMap((probe) => read(probe, { service, probe: probe.kind, index: probe.index }, counters.bounds)),
+    );
+
+const FAMILIES = {
+  svc_super_build_info: {
+    type: 'gauge',
+    help: 'Always 1; the labels say what runs',
+    samples: ({ version, snapshot }) => [{ labels: { version, name: snapshot.name }, value: 1 }],
+  },
+  svc_super_healthy: {
+    type: 'gauge',
+    help: 'Whether every essential service is ready and every essential task has completed',
+    samples: ({ snapshot }) => [{ value: Number(snapshot.healthy) }],
+  },
+  svc_super_service_state: {
+    type: 'gauge',
+    help: 'The state of a service: 1 for the one it is in, 0 for the others',
+    samples: ({ snapshot }) =>
+      snapshot.services.flatMap(({ name, state }) =>
+        STATES.map((one) => ({ labels: { service: name, state: one }, value: Number(one === state) })),
+      ),
+  },
+  svc_super_service_ready: {
+    type: 'gauge',
+    help: 'Whether a service is ready, or a task has completed',
+    samples: ofServices(({ ready }) => Number(ready)),
+  },
+  svc_super_service_restarts_total: {
+    type: 'counter',
+    help: 'Restarts of a service by its policy',
+    samples: ofServices(({ restarts }) => restarts),
+  },
+  svc_super_service_runs_total: {
+    type: 'counter',
+    help: 'Runs of a service, the first one and those after a wanted stop included',
+    samples: ofServices(({ run }) => run),
+  },
+  svc_super_service_readiness_seconds: {
+    type: 'gauge',
+    help: 'How long the latest start that got there took from spawn to ready',
+    samples: ofServices((service) => service.ready_after_seconds),
+  },
+  svc_super_service_uptime_seconds: {
+    type: 'gauge',
+    help: 'Time since the latest run was spawned; only while one runs',
+    samples: ofServices((service) => service.uptime_seconds),
+  },
+  svc_super_service_cpu_seconds_total: {
+    type: 'counter',
+    help: "Processor time of a service's living processes; begins anew with each run",
+    samples: ofServices(({ name }, { usage }) => usage.get(name)?.cpu_seconds),
+  },
+  svc_super_service_memory_bytes: {
+    type: 'gauge',
+    help: "Resident memory of a service's processes, what they share counted once",
+    samples: ofServices(({ name }, { usage }) => usage.get(name)?.memory_bytes),
+  },
+  svc_super_service_processes: {
+    type: 'gauge',
+    help: 'Processes of a service',
+    samples: ofServices(({ name, pid }, { usage }) => usage.get(name)?.processes ?? (pid === null ? 0 : null)),
+  },
+  svc_super_service_swept_processes_total: {
+    type: 'counter',
+    help: "Processes that outlived their service's main process and were ended",
+    samples: ofServices(({ name }, { counters }) => counters.swept.get(name) ?? 0),
+  },
+  svc_super_probe_attempts_total: {
+    type: 'counter',
+    help: 'Attempts of probes that are over, by what came of them: ok, failed, timeout',
+    samples: ofProbes(({ results }, labels) =>
+      Object.entries(results).map(([result, value]) => ({ labels: { ...labels, result }, value })),
+    ),
+  },
+  svc_super_probe_duration_seconds: {
+    type: 'histogram',
+    help: 'How long attempts of probes took',
+    samples: ofProbes((probe, labels, bounds) => {
+      let count = 0;
+      const buckets = probe.buckets.map((here, at): Sample => {
+        count += here;
+        return { suffix: '_bucket', labels: { ...labels, le: bounds[at] ?? '+Inf' }, value: count };
+      });
+      return [...buckets, { suffix: '_sum', labels, value: probe.seconds }, { suffix: '_count', labels, value: count }];
+    }),
+  },
+  svc_super_log_lines_total: {
+    type: 'counter',
+    help: 'Lines that a service has printed',
+    samples: ofStreams(({ lines }) => lines),
+  },
+  svc_super_log_bytes_total: {
+    type: 'counter',
+    help: 'Bytes that a service has printed',
+    samples: ofStreams(({ bytes }) => bytes),
+  },
+  svc_super_log_dropped_lines_total: {
+    type: 'counter',
+    help: 'Lines dropped because nobody was reading',
+    samples: ofStreams(({ dropped }) => dropped),
+  },
+  svc_super_reaped_orphans_total: {
+    type: 'counter',
+    help: 'Orphans whose end the supervisor has taken off the kernel',
+    samples: ({ counters }) => [{ value: counters.reaped }],
+  },
+  process_resident_memory_bytes: {
+    type: 'gauge',
+    help: "The supervisor's own resident memory",
+    samples: ({ counters }) => [{ value: counters.self.memory_bytes }],
+  },
+  process_cpu_seconds_total: {
+    type: 'counter',
+    help: "The supervisor's own processor time",
+    samples: ({ counters }) => [{ value: counters.self.cpu_seconds }],
+  },
+  process_start_time_seconds: {
+    type: 'gauge',
+    help: 'When the supervisor was started, seconds since 1970',
+    samples: ({ counters }) => [{ value: counters.self.started_at }],
+  },
+} satisfies Readonly<Record<string, Family>>;
+
+export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** The whole text; a family without samples is left out. */
+export function renderMetrics(measured: Measured): string {
+  return Object.entries<Family>(FAMILIES)
+    .map(([name, family]) => {
+      const samples = family.samples(measured);
+      if (samples.length === 0) return '';
+      const lines = samples.map(
+        ({ suffix = '', labels, value }) => `${name}${suffix}${renderLabels(labels)} ${renderNumber(value)}\n`,
+      );
+      return `# HELP ${name} ${family.help.replaceAll('\\', '\\\\')}\n# TYPE ${name} ${family.type}\n${lines.join('')}`;
+    })
+    .join('');
+}
+
+function renderLabels(labels: Labels = {}): string {
+  const pairs = Object.entries(labels).map(([key, value]) => `${key}="${escapeLabel(String(value))}"`);
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+}
+
+function escapeLabel(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}
+
+function renderNumber(value: number): string {
+  if (Number.isNaN(value)) return 'NaN';
+  if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf';
+  return String(value);
+}

@@ -1,0 +1,219 @@
+// Every route of the control API: method, path, what it is for, what it takes, what it answers. The one documented place:
+// the OpenAPI document and docs are made from it.
+import { type Answer, type ApiRequest, type ApiSource, type Route, refuse, type StatusBody } from './api.ts';
+import { LogFeed } from './follow.ts';
+import { findService, NAME, OPERATIONS } from './operations.ts';
+import { select } from './selection.ts';
+import { waitFor } from './waiting.ts';
+
+const STATUS: Route = {
+  method: 'GET',
+  path: '/v1/status',
+  summary: 'The whole state: each service with its state, readiness or why not, restarts, processor time and memory',
+  answers: { 200: 'the state' },
+  answer: (source) => {
+    const usage = source.usage();
+    const { services, ...rest } = source.snapshot();
+    const body: StatusBody = {
+      ...rest,
+      version: source.version,
+      pid: source.pid,
+      services: services.map((service) => ({ ...service, usage: usage.get(service.name) ?? null })),
+    };
+    return { status: 200, body };
+  },
+};
+
+const HEALTH: Route = {
+  method: 'GET',
+  path: '/v1/health',
+  summary: 'Whether every essential service is ready and every essential task has completed',
+  answers: { 200: 'healthy', 503: 'not healthy: `waiting` says who and why' },
+  answer: (source) => {
+    const { healthy, services } = source.snapshot();
+    const waiting = services
+      .filter(({ essential, ready, state }) => essential && !ready && state !== 'skipped')
+      .map(({ name, state, reason }) => ({ name, state, reason }));
+    return { status: healthy ? 200 : 503, body: { healthy, waiting } };
+  },
+};
+
+const ONE: Route = {
+  method: 'GET',
+  path: '/v1/services/{name}',
+  summary: 'One service, as in the whole state',
+  params: { name: NAME },
+  answers: { 200: 'the service', 404: 'there is no such service' },
+  answer: (source, { params }) => {
+    const service = findService(source, params);
+    if (!('name' in service)) return service;
+    return { status: 200, body: { ...service, usage: source.usage().get(service.name) ?? null } };
+  },
+};
+
+const GROUPS: Route = {
+  method: 'GET',
+  path: '/v1/groups',
+  summary: 'The stages in their order, with their members',
+  answers: { 200: 'a list' },
+  answer: (source) => {
+    const { groups, services } = source.snapshot();
+    const body = groups.map((group) => {
+      const members = services.filter((service) => service.group === group);
+      return {
+        name: group,
+        ready: members.every(({ ready, state }) => ready || state === 'skipped'),
+        services: members.map(({ name }) => name),
+      };
+    });
+    return { status: 200, body: { groups: body } };
+  },
+};
+
+/** As many lines as are remembered. */
+const ALL_LINES = 1_000_000;
+
+const feeds = new WeakMap<ApiSource, LogFeed>();
+
+function feedOf(source: ApiSource): LogFeed {
+  const found = feeds.get(source) ?? new LogFeed(source);
+  feeds.set(source, found);
+  return found;
+}
+
+const LOGS: Route = {
+  method: 'GET',
+  path: '/v1/logs',
+  summary:
+    'Output that is remembered (64 KiB of each service) and, with `follow`, what comes: lines with `time`, `service`, `stream` ' +
+    'and `text`. A follower that does not keep up gets a line with `skipped` in place of what it missed',
+  params: {
+    service: { in: 'query', type: 'strings', summary: 'names or globs; default: all' },
+    lines: { in: 'query', type: 'integer', summary: 'at most so many of the past, in all' },
+    since: { in: 'query', type: 'integer', summary: 'none of before that instant, milliseconds since 1970' },
+    follow: { in: 'query', type: 'boolean', summary: 'goes on with what comes' },
+  },
+  answers: { 200: 'the lines', 400: 'a parameter is wrong', 404: 'there is no such service' },
+  streams: true,
+  answer: (source, { query }) => {
+    const names = namesOf(source, query);
+    if (!Array.isArray(names)) return names as Answer;
+    const lines = wholeNumber(query, 'lines', ALL_LINES);
+    const since = wholeNumber(query, 'since', 0);
+    if (lines === null || since === null) return refuse(400, '`lines` and `since` must be whole numbers');
+    return { status: 200, lines: feedOf(source).open(names, lines, since, isTrue(query.get('follow'))) };
+  },
+};
+
+const EVENTS: Route = {
+  method: 'GET',
+  path: '/v1/events',
+  summary: 'What has happened, the latest 1,000 at most, and with `follow` what happens',
+  params: {
+    lines: { in: 'query', type: 'integer', summary: 'at most so many of the past' },
+    follow: { in: 'query', type: 'boolean', summary: 'goes on with what comes' },
+  },
+  answers: { 200: 'a line each: `seq`, `time`, `level`, `service`, `event`, `text`', 400: 'a parameter is wrong' },
+  streams: true,
+  answer: (source, { query }) => {
+    const count = wholeNumber(query, 'lines', 1_000);
+    if (count === null) return refuse(400, '`lines` must be a whole number');
+    const follow = isTrue(query.get('follow'));
+    return {
+      status: 200,
+      lines: (outlet) => {
+        const past = count === 0 ? [] : source.events.latest(count);
+        outlet.write(past.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+        if (!follow) outlet.end();
+        // Numbers without a gap tell a reader that is too slow what it has missed.
+        const take = (entry: object) => {
+          if (outlet.queued < EVENTS_WAITING) outlet.write(`${JSON.stringify(entry)}\n`);
+        };
+        return follow ? source.events.follow(take) : () => undefined;
+      },
+    };
+  },
+};
+
+/** Bytes that may wait for a reader of events; what comes then is missing from its numbers. */
+const EVENTS_WAITING = 256 * 1024;
+
+const WAIT: Route = {
+  method: 'GET',
+  path: '/v1/wait',
+  summary:
+    'Waits for services: a line with `waiting` twice a second, the last one with `result`: reached, failed (it cannot come) or timeout',
+  params: {
+    service: { in: 'query', type: 'strings', summary: 'names or globs; default: all' },
+    for: { in: 'query', type: 'string', summary: '`ready` (default) or `stopped`' },
+    timeout: { in: 'query', type: 'integer', summary: 'milliseconds; default: for ever' },
+  },
+  answers: { 200: 'the lines', 400: 'a parameter is wrong', 404: 'there is no such service' },
+  streams: true,
+  answer: (source, { query }) => {
+    const names = namesOf(source, query);
+    if (!Array.isArray(names)) return names as Answer;
+    const goal = query.get('for') ?? 'ready';
+    const timeout = query.has('timeout') ? wholeNumber(query, 'timeout', 0) : undefined;
+    if ((goal !== 'ready' && goal !== 'stopped') || timeout === null) {
+      return refuse(400, '`for` must be ready or stopped, `timeout` a whole number');
+    }
+    return { status: 200, lines: waitFor(source, names, goal, timeout ?? null) };
+  },
+};
+
+const TIMELINE: Route = {
+  method: 'GET',
+  path: '/v1/timeline',
+  summary: 'Where start-up time went, and the chain that everything waited for',
+  answers: { 200: 'milliseconds since the supervisor began' },
+  answer: (source) => ({ status: 200, body: source.timeline() }),
+};
+
+const GRAPH: Route = {
+  method: 'GET',
+  path: '/v1/graph',
+  summary: 'Who waits for whom, and for what',
+  answers: { 200: 'services in the order of the file, each with its edges' },
+  answer: (source) => {
+    const { services } = source.snapshot();
+    const states = new Map(services.map(({ name, state }) => [name, state]));
+    const body = source.plan().services.map(({ name, type, group, edges }) => ({
+      name,
+      type,
+      group,
+      state: states.get(name) ?? null,
+      needs: edges.map(({ on, condition, origin }) => ({ on, condition, origin })),
+    }));
+    return { status: 200, body: { services: body } };
+  },
+};
+
+function namesOf(source: ApiSource, query: ApiRequest['query']): readonly string[] | Answer {
+  const selected = select({ names: query.getAll('service') }, source.snapshot().services, 'all');
+  return selected.ok ? selected.names : refuse(404, selected.error);
+}
+
+/** Null when it is none; what is absent is `otherwise`. */
+function wholeNumber(query: ApiRequest['query'], name: string, otherwise: number): number | null {
+  const text = query.get(name);
+  if (text === null) return otherwise;
+  return /^\d{1,15}$/.test(text) ? Number(text) : null;
+}
+
+function isTrue(text: string | null): boolean {
+  return text !== null && !['', '0', 'false', 'no'].includes(text);
+}
+
+export const ROUTES: readonly Route[] = [
+  STATUS,
+  HEALTH,
+  ONE,
+  GROUPS,
+  LOGS,
+  EVENTS,
+  WAIT,
+  TIMELINE,
+  GRAPH,
+  ...OPERATIONS,
+];

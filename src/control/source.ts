@@ -1,0 +1,84 @@
+// What the control API asks of the supervisor, as one interface: the composition root offers it, tests fake it.
+import type { Operation } from '../core/operator.ts';
+import type { Snapshot } from '../core/snapshot.ts';
+import type { Timeline } from '../core/timeline.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Entry } from './journal.ts';
+
+/** What a service's processes use; null where /proc does not tell. */
+export interface Usage {
+  readonly cpu_seconds: number;
+  readonly memory_bytes: number;
+  readonly processes: number;
+}
+
+/** Whole lines as a service has written them, each with its newline, behind a prefix of `prefix` bytes. */
+export interface LogBlock {
+  /** Wall time, milliseconds. */
+  readonly time: number;
+  readonly stream: 'stdout' | 'stderr';
+  readonly bytes: Uint8Array;
+  readonly prefix: number;
+}
+
+export interface LogLine {
+  readonly time: number;
+  readonly stream: 'stdout' | 'stderr';
+  readonly text: string;
+}
+
+export interface LogSource {
+  /** The last lines that are remembered, oldest first. */
+  tail(service: string, count: number): readonly LogLine[];
+  /** Each block as it is written; the listener must not wait. Returns what ends that. */
+  follow(service: string, listener: (block: LogBlock) => void): () => void;
+}
+
+export type Change = { readonly name: string; readonly fields: readonly string[]; readonly restarts: boolean };
+
+/** What a reload did, or would do; or why the file is refused. */
+export type Reloaded =
+  | {
+      readonly ok: true;
+      readonly added: readonly string[];
+      readonly removed: readonly string[];
+      readonly changed: readonly Change[];
+      readonly unchanged: readonly string[];
+    }
+  | { readonly ok: false; readonly diagnostics: readonly unknown[]; readonly text: string };
+
+export interface Command {
+  readonly argv: readonly string[];
+  /** Called with each piece of output; the next one comes when the promise resolves. */
+  take(stream: 'stdout' | 'stderr', bytes: Uint8Array): Promise<void>;
+  readonly abort: AbortSignal;
+}
+
+export interface ApiSource {
+  snapshot(): Snapshot;
+  usage(): ReadonlyMap<string, Usage>;
+  readonly version: string;
+  readonly pid: number;
+  plan(): Plan;
+  timeline(): Timeline;
+  operate(operation: Operation, services: readonly string[]): void;
+  signal(signal: string, services: readonly string[]): void;
+  /** The name of a signal, as kill(1) takes it, in its one form; or why there is none. */
+  parseSignal(
+    text: string,
+  ): { readonly ok: true; readonly name: string } | { readonly ok: false; readonly why: string };
+  reload(how: 'apply' | 'dry-run'): Reloaded;
+  readonly logs: LogSource;
+  readonly events: {
+    latest(count: number): readonly Entry[];
+    follow(follower: (entry: Entry) => void): () => void;
+  };
+  /** Runs a command with a service's environment, user and folder. */
+  exec(service: string, command: Command): Promise<{ readonly code: number; readonly failure: string | null }>;
+  /** Calls back whenever something may have changed; returns what ends that. */
+  watch(watcher: () => void): () => void;
+  /** Wall time, milliseconds. */
+  wall(): number;
+  /** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
+  after(ms: number, fn: () => void): () => void;
+}

@@ -1,0 +1,159 @@
+// Serves the API over TCP, with what belongs to that alone: the dashboard, health checks, metrics, the document of the API.
+// The guard sees every request first; whoever is slow, large or one too many is cut off. Loaded only when it is wanted.
+import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { ControlPlan } from '../plan/plan.ts';
+import type { ApiSource, Route } from './api.ts';
+import { dashboard } from './dashboard.ts';
+import { makeGuard, needsToken, type Refusal } from './guard.ts';
+import { handler, MAX_BODY } from './handler.ts';
+import { type Counters, METRICS_TYPE, renderMetrics } from './metrics.ts';
+import { describeApi } from './openapi.ts';
+import { ROUTES } from './routes.ts';
+
+export interface TcpParts {
+  readonly plan: ControlPlan;
+  readonly source: ApiSource;
+  counters(): Counters;
+  /** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
+  after(ms: number, fn: () => void): () => void;
+}
+
+export type Listening = { readonly ok: true; close(): void } | { readonly ok: false; readonly reason: string };
+
+/** Bytes of a request's head. */
+const MAX_HEAD = 16 * 1024;
+const MAX_CONNECTIONS = 64;
+/** Milliseconds for a head to arrive, and for anything at all to move. */
+const HEAD_PATIENCE = 5_000;
+const IDLE = 30_000;
+
+export function serveTcp(parts: TcpParts): Promise<Listening> {
+  const { plan, source } = parts;
+  const guard = makeGuard(plan);
+  const answer = handler(source, [...ROUTES, ...extraRoutes(parts)]);
+  const options = {
+    maxHeaderSize: MAX_HEAD,
+    headersTimeout: HEAD_PATIENCE,
+    requestTimeout: IDLE,
+    keepAliveTimeout: IDLE,
+    connectionsCheckingInterval: 1_000,
+  };
+  const server = createServer(options, (request, response) => {
+    const { method = '', url: target = '', rawHeaders } = request;
+    const refusal = guard({ method, target, rawHeaders }) ?? tooLarge(request);
+    if (refusal !== null) {
+      refuse(refusal, request, response);
+      return;
+    }
+    watch(request.socket, response, parts.after);
+    answer(request, response);
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (socket.writable) socket.end(renderPlain(STATUS_OF[error.code ?? ''] ?? 400), () => socket.destroy());
+    else socket.destroy();
+  });
+  return new Promise((resolve) => {
+    server.once('error', (error) => resolve({ ok: false, reason: error.message }));
+    server.listen({ host: plan.host, port: plan.port }, () => {
+      const close = () => {
+        server.close();
+        server.closeAllConnections();
+      };
+      resolve({ ok: true, close });
+    });
+  });
+}
+
+function extraRoutes({ plan, source, counters }: TcpParts): readonly Route[] {
+  const page: Route = {
+    method: 'GET',
+    path: '/',
+    summary: 'The dashboard',
+    answers: { 200: 'a page of HTML' },
+    answer: () => ({ status: 200, type: 'text/html; charset=utf-8', text: dashboard.page, headers: dashboard.headers }),
+  };
+  const healthz: Route = {
+    method: 'GET',
+    path: '/healthz',
+    summary: 'Whether the supervisor lives',
+    answers: { 200: 'it does' },
+    answer: () => ({ status: 200, type: 'text/plain', text: 'ok\n' }),
+  };
+  const readyz: Route = {
+    method: 'GET',
+    path: '/readyz',
+    summary:
+      'Whether every essential service is ready and every essential task has completed; /v1/health says who is not',
+    answers: { 200: 'all are', 503: 'some are not' },
+    answer: () =>
+      source.snapshot().healthy
+        ? { status: 200, type: 'text/plain', text: 'ready\n' }
+        : { status: 503, type: 'text/plain', text: 'not ready\n' },
+  };
+  const metrics: Route = {
+    method: 'GET',
+    path: '/metrics',
+    summary: 'Metrics in the text format of Prometheus',
+    answers: { 200: 'the metrics' },
+    answer: () => {
+      const { version } = source;
+      const measured = { snapshot: source.snapshot(), usage: source.usage(), counters: counters(), version };
+      return { status: 200, type: METRICS_TYPE, text: renderMetrics(measured) };
+    },
+  };
+  const openapi: Route = {
+    method: 'GET',
+    path: '/openapi.json',
+    summary: 'This document',
+    answers: { 200: 'an OpenAPI 3.1 document' },
+    answer: () => ({ status: 200, body: describeApi(all, source.version, (path) => !needsToken(plan, path)) }),
+  };
+  const own = [page, healthz, readyz, metrics, openapi];
+  const all = [...ROUTES, ...own];
+  return own;
+}
+
+function tooLarge({ headers }: IncomingMessage): Refusal | null {
+  if (Number(headers['content-length'] ?? 0) <= MAX_BODY) return null;
+  return { status: 413, error: `the body is larger than ${MAX_BODY} bytes` };
+}
+
+/** Says no more than the refusal, and reads no more of the connection. */
+function refuse({ status, error }: Refusal, request: IncomingMessage, response: ServerResponse): void {
+  const text = `${JSON.stringify({ error })}\n`;
+  request.on('error', () => undefined);
+  response.on('error', () => undefined);
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+    connection: 'close',
+    ...(status === 401 && { 'www-authenticate': 'Bearer' }),
+  });
+  response.end(request.method === 'HEAD' ? undefined : text);
+}
+
+const STATUS_OF: Readonly<Record<string, number>> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
+
+/** An answer to what was no request. */
+function renderPlain(status: number): string {
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
+}
+
+/** Cuts off a reader to whom nothing could be written for a while. One with nothing to read may wait. */
+function watch(socket: Socket, response: ServerResponse, after: TcpParts['after']): void {
+  let written = socket.bytesWritten;
+  const look = () => {
+    const waits = response.writableLength > 0 || (response.writableEnded && !response.writableFinished);
+    if (waits && socket.bytesWritten === written) {
+      socket.destroy();
+      return;
+    }
+    written = socket.bytesWritten;
+    cancel = after(IDLE / 2, look);
+  };
+  let cancel = after(IDLE / 2, look);
+  response.once('close', () => cancel());
+}

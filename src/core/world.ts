@@ -1,0 +1,150 @@
+// The world as data: what is planned, what is, why it ends; and the questions that are asked of it. supervisor.ts moves it.
+import type { Edge, Millis, Plan, ServicePlan, SignalName } from '../plan/plan.ts';
+import type { Ended } from './event.ts';
+import { KILL_WAIT } from './policy.ts';
+import { deadlineOf, isActive, newService, type Service } from './state.ts';
+import { renderEnd } from './words.ts';
+
+/** Why the container ends. Only the first cause counts; what dies afterwards changes nothing. */
+export type EndCause =
+  | { readonly kind: 'asked'; readonly signal: SignalName }
+  | { readonly kind: 'service'; readonly ended: Ended }
+  /** Nothing is left that runs or can still come. */
+  | { readonly kind: 'all-ended'; readonly code: number; readonly ended: Ended | null };
+
+export type Phase =
+  | { readonly id: 'running' }
+  | {
+      readonly id: 'stopping';
+      readonly cause: EndCause;
+      readonly since: Millis;
+      /** The one deadline: SIGKILL to all that is left. */
+      readonly deadline: Millis;
+      /** Whether something had to be killed. */
+      readonly killed: boolean;
+      /** When a signal first asked for it; null while a failure alone is the reason. */
+      readonly askedAt: Millis | null;
+    }
+  | { readonly id: 'ended'; readonly code: number };
+
+export interface World {
+  /** What is in force: of a service that a reload has changed or removed, the plan of its run until that is over. */
+  readonly plan: Plan;
+  /** What was read last. */
+  readonly target: Plan;
+  readonly services: ReadonlyMap<string, Service>;
+  readonly phase: Phase;
+  readonly seed: number;
+  /** Services that have failed for good, in that order; one that is started again is not among them any more. */
+  readonly failures: readonly Ended[];
+  readonly beganAt: Millis;
+  /** When everything was ready for the first time; null until then. */
+  readonly allReadyAt: Millis | null;
+  readonly index: PlanIndex;
+}
+
+/** What is looked up about a plan again and again, computed once. */
+export interface PlanIndex {
+  readonly plans: ReadonlyMap<string, ServicePlan>;
+  readonly seeds: ReadonlyMap<string, number>;
+  readonly dependents: ReadonlyMap<string, readonly string[]>;
+}
+
+export function indexPlans(plan: Plan, seed: number): PlanIndex {
+  const plans = new Map(plan.services.map((service) => [service.name, service]));
+  const dependents = new Map<string, string[]>(plan.services.map(({ name }) => [name, []]));
+  for (const { name, edges } of plan.services) for (const { on } of edges) dependents.get(on)?.push(name);
+  const seeds = new Map(
+    plan.services.map(({ name }, position) => [name, (seed + Math.imul(position, 0x9e3779b1)) | 0]),
+  );
+  return { plans, seeds, dependents };
+}
+
+export function newWorld(plan: Plan, seed: number): World {
+  return {
+    plan,
+    target: plan,
+    services: new Map(plan.services.map((service) => [service.name, newService(service)])),
+    phase: { id: 'running' },
+    seed,
+    failures: [],
+    beganAt: 0,
+    allReadyAt: null,
+    index: indexPlans(plan, seed),
+  };
+}
+
+/** The instant of the earliest deadline of all; null when nothing but news can change anything. */
+export function nextDeadline(world: World): Millis | null {
+  if (world.phase.id === 'ended') return null;
+  let least = world.phase.id === 'stopping' ? endOf(world.phase.deadline) : Infinity;
+  for (const [name, service] of world.services) {
+    const plan = world.index.plans.get(name);
+    const deadline = plan === undefined ? null : deadlineOf(plan, service);
+    if (deadline !== null && deadline < least) least = deadline;
+  }
+  return least === Infinity ? null : least;
+}
+
+export const endOf = (deadline: Millis): Millis => deadline + KILL_WAIT;
+
+/** Whether what an edge waits for is so. A stage does not wait for a member that the operator holds down. */
+export function holds({ condition, origin }: Edge, { state, startedOnce, readyAfter, wanted }: Service): boolean {
+  if (origin === 'stage' && wanted === 'down' && state.id === 'stopped') return true;
+  switch (condition) {
+    case 'started':
+      return startedOnce;
+    case 'ready':
+      return state.id === 'ready' || (state.id === 'completed' && readyAfter !== null);
+    case 'completed':
+      return state.id === 'completed';
+    case 'exited':
+      return state.id === 'completed' || state.id === 'failed';
+    default:
+      return condition satisfies never;
+  }
+}
+
+/** Why a pending service can never start: what it waits for cannot come any more. Null while it still can. */
+export function neverStarts(world: World, name: string): string | null {
+  const known = new Map<string, string | null>();
+  const reasonOf = (current: string): string | null => {
+    const found = known.get(current);
+    if (found !== undefined) return found;
+    known.set(current, null);
+    let reason: string | null = null;
+    for (const edge of world.index.plans.get(current)?.edges ?? []) {
+      const target = world.services.get(edge.on);
+      if (target === undefined || holds(edge, target)) continue;
+      const { state } = target;
+      if (state.id === 'skipped') reason = `${edge.on} is not enabled`;
+      else if (state.id === 'failed') reason = `${edge.on} ${state.ended === null ? 'failed' : renderEnd(state.ended)}`;
+      else if (state.id === 'completed') reason = `${edge.on} ended before it was ready`;
+      else if (state.id === 'pending' && reasonOf(edge.on) !== null) reason = `${edge.on} never starts`;
+      if (reason !== null) break;
+    }
+    known.set(current, reason);
+    return reason;
+  };
+  return reasonOf(name);
+}
+
+/** How many levels of active services stop after a service: the longest chain of what it depends on. */
+export function levelsBelow(
+  plans: ReadonlyMap<string, ServicePlan>,
+  services: ReadonlyMap<string, Service>,
+): (name: string) => number {
+  const known = new Map<string, number>();
+  const below = (name: string): number => {
+    const found = known.get(name);
+    if (found !== undefined) return found;
+    let most = 0;
+    for (const { on } of plans.get(name)?.edges ?? []) {
+      const target = services.get(on);
+      if (target !== undefined) most = Math.max(most, below(on) + (isActive(target.state) ? 1 : 0));
+    }
+    known.set(name, most);
+    return most;
+  };
+  return below;
+}

@@ -1,0 +1,52 @@
+// What only adds up: attempts of probes with how long each took, processes swept. For the metrics; nobody decides by it.
+import type { ProbeKind } from '../core/event.ts';
+
+/** Upper bounds of the histogram of answers, seconds. */
+export const BOUNDS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export type ProbeResult = 'ok' | 'failed' | 'timeout';
+
+export interface ProbeCounts {
+  readonly kind: ProbeKind;
+  readonly index: number;
+  readonly results: Record<ProbeResult, number>;
+  /** Answers that came within each bound and not within the one before; the last one beyond all. */
+  readonly buckets: number[];
+  seconds: number;
+}
+
+export class Counts {
+  /** By service, then by kind and index. */
+  readonly probes = new Map<string, Map<string, ProbeCounts>>();
+  readonly swept = new Map<string, number>();
+
+  /** An attempt is over; one without an answer counts as having taken all that time. */
+  probed(service: string, kind: ProbeKind, index: number, result: ProbeResult, ms: number): void {
+    const counts = this.#probe(service, kind, index);
+    const seconds = ms / 1_000;
+    const bucket = BOUNDS.findIndex((bound) => seconds <= bound);
+    const at = bucket < 0 ? BOUNDS.length : bucket;
+    counts.results[result] += 1;
+    counts.buckets[at] = (counts.buckets[at] ?? 0) + 1;
+    counts.seconds += seconds;
+  }
+
+  sweptFrom(service: string, count: number): void {
+    this.swept.set(service, (this.swept.get(service) ?? 0) + count);
+  }
+
+  #probe(service: string, kind: ProbeKind, index: number): ProbeCounts {
+    const probes = this.probes.get(service) ?? new Map<string, ProbeCounts>();
+    this.probes.set(service, probes);
+    const key = `${kind} ${index}`;
+    const found = probes.get(key) ?? {
+      kind,
+      index,
+      results: { ok: 0, failed: 0, timeout: 0 },
+      buckets: new Array<number>(BOUNDS.length + 1).fill(0),
+      seconds: 0,
+    };
+    probes.set(key, found);
+    return found;
+  }
+}

@@ -1,0 +1,93 @@
+// Reads the configuration again: the whole file is checked before anything changes, and a wrong one changes nothing. Part of
+// the root, like up.ts, which it serves.
+import { type Diagnostic, type Failure, renderDiagnostics, toJson } from '../config/diagnostic.ts';
+import type { Reloaded } from '../control/source.ts';
+import { difference, FIELD_NAMES, restartFields } from '../plan/difference.ts';
+import { loadPlan } from '../plan/expand.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Files } from '../ports.ts';
+import type { Announcement, Engine } from '../runtime/engine.ts';
+
+export interface ReloadParts {
+  readonly file: string;
+  readonly names: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly files: Files;
+  readonly engine: Engine;
+  announce(announcement: Announcement): void;
+  /** What is doubtful in the file, as an announcement. */
+  doubt(diagnostic: Diagnostic): Announcement;
+  /** Who listens on a port, in words; null: nobody. */
+  portHolder(port: number): string | null;
+  /** Told of the new plan before it is in force. */
+  prepare(plan: Plan): void;
+}
+
+/** One reload, by HUP or through the API. What is wrong is announced, and handed back for whoever asked. */
+export function reload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
+  const { file, names, environment, files, engine, announce } = parts;
+  const loaded = loadPlan({ path: file, names, environment, files });
+  if (!loaded.ok) {
+    const text = renderDiagnostics(loaded.error);
+    if (how === 'apply') for (const announcement of refusals(loaded.error)) announce(announcement);
+    return { ok: false, diagnostics: loaded.error.diagnostics.map(toJson), text };
+  }
+  const { plan, warnings } = loaded.value;
+  const before = engine.world.target;
+  const taken = findTaken(before, plan, parts.portHolder);
+  if (taken.length > 0) {
+    if (how === 'apply') {
+      for (const text of taken) announce({ level: 'error', service: null, event: 'reload-refused', text });
+    }
+    return { ok: false, diagnostics: [], text: taken.map((text) => `svc-super: ${text}\n`).join('') };
+  }
+  const changes = describe(before, plan);
+  if (how === 'dry-run') return { ok: true, ...changes };
+  for (const warning of warnings) announce(parts.doubt(warning));
+  if (JSON.stringify(before.control) !== JSON.stringify(plan.control)) {
+    const text = '`control` has changed: that is in force when the supervisor starts again';
+    announce({ level: 'warn', service: null, event: 'not-reloaded', text });
+  }
+  parts.prepare(plan);
+  engine.send({ type: 'plan-changed', plan });
+  return { ok: true, ...changes };
+}
+
+/** Ports that nobody here has had so far and that a stranger holds: such a service would fail, and might end everything. */
+function findTaken(before: Plan, after: Plan, portHolder: (port: number) => string | null): string[] {
+  const ours = new Set(before.services.flatMap(({ ports }) => ports));
+  return after.services.flatMap(({ name, enabled, ports }) =>
+    ports.flatMap((port) => {
+      const holder = enabled && !ours.has(port) ? portHolder(port) : null;
+      return holder === null ? [] : [`port ${port} of ${name} is taken by ${holder}: nothing was changed`];
+    }),
+  );
+}
+
+function describe(before: Plan, after: Plan) {
+  const { changed, ...rest } = difference(before, after);
+  const old = new Map(before.services.map((service) => [service.name, service]));
+  const fresh = new Map(after.services.map((service) => [service.name, service]));
+  return {
+    ...rest,
+    changed: changed.map(({ name, fields }) => {
+      const [from, to] = [old.get(name), fresh.get(name)];
+      const restarts = from !== undefined && to !== undefined && restartFields(from, to).length > 0;
+      return { name, fields: [...new Set(fields.map((field) => FIELD_NAMES[field]))], restarts };
+    }),
+  };
+}
+
+/** As many complaints as a log is told of. */
+const TOLD = 10;
+
+function refusals({ diagnostics }: Failure): Announcement[] {
+  const errors = diagnostics.filter(({ severity }) => severity === 'error');
+  const said = errors.slice(0, TOLD).map(({ file, range, message, suggestion }): Announcement => {
+    const advice = suggestion === undefined ? '' : ` (${suggestion})`;
+    const text = `${file}:${range.line}:${range.column}: ${message}${advice}`;
+    return { level: 'error', service: null, event: 'reload-refused', text };
+  });
+  const text = `the configuration is wrong in ${errors.length} ${errors.length === 1 ? 'place' : 'places'}: nothing was changed`;
+  return [...said, { level: 'error', service: null, event: 'reload-refused', text }];
+}

@@ -1,0 +1,91 @@
+// What the control API may see and ask, made from the rooms of a supervising process. Wires and nothing else; part of the
+// root, like up.ts.
+import { parseSignal } from '../config/signal.ts';
+import type { Journal } from '../control/journal.ts';
+import type { ApiSource, Reloaded, Usage } from '../control/source.ts';
+import { takeSnapshot } from '../core/snapshot.ts';
+import { isActive } from '../core/state.ts';
+import { takeTimeline } from '../core/timeline.ts';
+import type { Pipeline } from '../logs/pipeline.ts';
+import type { Clock } from '../ports.ts';
+import type { Engine } from '../runtime/engine.ts';
+import { type Hands, programOf } from '../runtime/hands.ts';
+import type { Children, Run } from '../sys/children.ts';
+import { usageOf } from '../sys/usage.ts';
+
+export interface SourceParts {
+  readonly version: string;
+  readonly engine: Engine;
+  readonly children: Children;
+  readonly hands: () => Hands<Run> | undefined;
+  readonly clock: Clock;
+  readonly logs: Pipeline;
+  readonly journal: Journal;
+  reload(how: 'apply' | 'dry-run'): Reloaded;
+}
+
+export function makeSource(parts: SourceParts): ApiSource {
+  const { version, engine, children, clock, logs, journal, reload } = parts;
+  return {
+    version,
+    pid: process.pid,
+    snapshot: () => takeSnapshot(engine.world, clock.now()),
+    timeline: () => takeTimeline(engine.world, clock.now()),
+    plan: () => engine.world.plan,
+    usage: remembered(parts),
+    operate: (operation, services) => engine.send({ type: 'operated', operation, services }),
+    signal: (signal, services) => engine.send({ type: 'signal-asked', signal, services }),
+    parseSignal,
+    reload,
+    logs: {
+      tail: (service, count) => logs.tail(service, count),
+      follow: (service, listener) => logs.follow(service, listener),
+    },
+    events: journal,
+    exec: async (service, { argv, take, abort }) => {
+      const plan = engine.world.index.plans.get(service);
+      if (plan === undefined) return { code: 1, failure: `there is no service ${service}` };
+      const run = engine.world.services.get(service)?.run ?? 0;
+      const { runStreamed } = await import('../sys/tools.ts');
+      return runStreamed(children, programOf(plan, argv, run, {}), take, abort);
+    },
+    watch: (watcher) => engine.watch(watcher),
+    wall: () => clock.wall(),
+    after: (ms, fn) => clock.after(ms, fn),
+  };
+}
+
+/** A reading of /proc serves all who ask within this time, milliseconds: it costs more than everything else in a status. */
+const FRESH = 100;
+
+/** What each service uses, read at most so often; of a run that is younger than the reading, read at once. */
+function remembered({ engine, children, hands, clock }: SourceParts): () => ReadonlyMap<string, Usage> {
+  let at = -Infinity;
+  let found = new Map<string, { readonly handle: Run; readonly usage: Usage | null }>();
+  return () => {
+    const now = clock.now();
+    if (now - at >= FRESH) {
+      found = new Map();
+      at = now;
+    }
+    const handleOf = (name: string) => hands()?.handleOf(name) ?? null;
+    const result = new Map<string, Usage>();
+    const stale: string[] = [];
+    for (const [name, { state }] of engine.world.services) {
+      const known = found.get(name);
+      const handle = isActive(state) ? handleOf(name) : null;
+      if (handle === null) continue;
+      if (known?.handle !== handle) stale.push(name);
+      else if (known.usage !== null) result.set(name, known.usage);
+    }
+    const read = usageOf(stale, children, handleOf);
+    for (const name of stale) {
+      const handle = handleOf(name);
+      const usage = read.get(name) ?? null;
+      // A run without processes may be about to get one: it is looked at again.
+      if (handle !== null && usage !== null) found.set(name, { handle, usage });
+      if (usage !== null) result.set(name, usage);
+    }
+    return result;
+  };
+}

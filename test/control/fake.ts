@@ -1,0 +1,154 @@
+// A supervisor for tests of the control API: what it would show and what was asked of it, as plain values. No sockets.
+import { type Answer, type ApiSource, findRoute, isFound, parseBody } from '../../src/control/api.ts';
+import { Journal } from '../../src/control/journal.ts';
+import type { LogBlock, LogLine } from '../../src/control/source.ts';
+import type { Outlet } from '../../src/control/streams.ts';
+import type { ServiceSnapshot, Snapshot } from '../../src/core/snapshot.ts';
+import { on, plan, service } from '../helpers/plans.ts';
+
+export function seen(name: string, given: Partial<ServiceSnapshot> = {}): ServiceSnapshot {
+  return {
+    name,
+    type: 'service',
+    group: null,
+    essential: true,
+    state: 'ready',
+    ready: (given.state ?? 'ready') === 'ready',
+    wanted: 'up',
+    blocked: false,
+    reason: null,
+    pid: 7,
+    run: 1,
+    restarts: 0,
+    uptime_seconds: 1,
+    ready_after_seconds: 0.1,
+    exit: null,
+    ...given,
+  };
+}
+
+export class FakeOutlet implements Outlet {
+  queued = 0;
+  text = '';
+  ended = false;
+
+  write(text: string | Uint8Array): void {
+    this.text += typeof text === 'string' ? text : Buffer.from(text).toString();
+  }
+
+  room(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  end(): void {
+    this.ended = true;
+  }
+
+  get lines(): readonly Record<string, unknown>[] {
+    return this.text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line));
+  }
+}
+
+export class FakeSource implements ApiSource {
+  readonly version = '1.2.3';
+  readonly pid = 1;
+  readonly asked: string[] = [];
+  readonly events = new Journal();
+  services: ServiceSnapshot[];
+  phase: Snapshot['phase'] = 'running';
+  past = new Map<string, LogLine[]>();
+  readonly followers = new Map<string, Set<(block: LogBlock) => void>>();
+  readonly timers: { ms: number; fn: () => void }[] = [];
+  readonly watchers = new Set<() => void>();
+  wrong = false;
+
+  constructor(services: ServiceSnapshot[] = [seen('db', { group: 'base' }), seen('api', { group: 'app' })]) {
+    this.services = services;
+  }
+
+  snapshot = (): Snapshot => ({
+    name: 'test',
+    phase: this.phase,
+    healthy: this.services.every(({ ready }) => ready),
+    groups: ['base', 'app'],
+    services: this.services,
+  });
+  usage = () => new Map([['db', { cpu_seconds: 1, memory_bytes: 2, processes: 3 }]]);
+  plan = () => plan([service('db'), service('api', { edges: [on('db')] })]);
+  timeline = () => ({ name: 'test', elapsed_ms: 1, ready_ms: 1, services: [] });
+  operate = (operation: string, names: readonly string[]) => void this.asked.push(`${operation} ${names.join(' ')}`);
+  signal = (signal: string, names: readonly string[]) => void this.asked.push(`${signal} ${names.join(' ')}`);
+  parseSignal = (text: string) => {
+    const name = `SIG${text.toUpperCase().replace(/^SIG/, '')}`;
+    const ok = ['SIGHUP', 'SIGUSR1'].includes(name);
+    return ok ? { ok, name } : { ok: false as const, why: 'there is no signal' };
+  };
+  reload = (how: string) => {
+    this.asked.push(`reload ${how}`);
+    if (this.wrong) return { ok: false as const, diagnostics: [{ line: 3 }], text: 'x.yaml:3:1: error' };
+    return { ok: true as const, added: ['new'], removed: [], changed: [], unchanged: ['db'] };
+  };
+  logs = {
+    tail: (name: string, count: number) => (this.past.get(name) ?? []).slice(-count),
+    follow: (name: string, listener: (block: LogBlock) => void) => {
+      const followers = this.followers.get(name) ?? new Set();
+      this.followers.set(name, followers.add(listener));
+      return () => followers.delete(listener);
+    },
+  };
+  exec: ApiSource['exec'] = async (name, { argv, take }) => {
+    this.asked.push(`exec ${name} ${argv.join(' ')}`);
+    await take('stdout', Buffer.from('out'));
+    return { code: 5, failure: null };
+  };
+  watch = (watcher: () => void) => {
+    this.watchers.add(watcher);
+    return () => this.watchers.delete(watcher);
+  };
+  wall = () => 1_000;
+  after = (ms: number, fn: () => void) => {
+    const timer = { ms, fn };
+    this.timers.push(timer);
+    return () => {
+      const at = this.timers.indexOf(timer);
+      if (at >= 0) this.timers.splice(at, 1);
+    };
+  };
+
+  /** Lets the oldest timer fire. */
+  tick(): void {
+    this.timers.shift()?.fn();
+  }
+
+  print(name: string, text: string, stream: 'stdout' | 'stderr' = 'stdout'): void {
+    for (const listener of this.followers.get(name) ?? []) {
+      listener({ time: 0, stream, bytes: Buffer.from(text), prefix: 0 });
+    }
+  }
+}
+
+/** One request, as a listener would hand it on. */
+export async function request(source: ApiSource, method: string, target: string, body = ''): Promise<Answer> {
+  const found = findRoute(method, target);
+  if (!isFound(found)) return found;
+  const parsed = parseBody(body);
+  if ('status' in parsed) return parsed;
+  return found.route.answer(source, { params: found.params, query: found.query, body: parsed.body });
+}
+
+/** The body of an answer that is JSON. */
+export function bodyOf(answer: Answer): Record<string, unknown> {
+  if (!('body' in answer)) throw new Error('the answer is no JSON');
+  return answer.body as Record<string, unknown>;
+}
+
+/** Begins a streaming answer. */
+export function open(answer: Answer): { readonly outlet: FakeOutlet; readonly stop: () => void } {
+  if (!('lines' in answer)) throw new Error(`the answer is no stream: ${JSON.stringify(answer)}`);
+  const outlet = new FakeOutlet();
+  const stop = answer.lines(outlet);
+  return { outlet, stop };
+}

@@ -1,0 +1,80 @@
+// Logs to their followers: what is remembered, what comes, and that a reader which does not keep up loses lines visibly while
+// nobody else does.
+import { expect, test } from 'bun:test';
+import { FakeSource, open, request } from './fake.ts';
+
+const line = (at: number, text: string) => ({ time: at, stream: 'stdout' as const, text });
+
+test('what is remembered, in order of time, the last N in all, none from before', async () => {
+  const source = new FakeSource();
+  source.past.set('db', [line(1, 'a'), line(4, 'd')]);
+  source.past.set('api', [line(2, 'b'), line(3, 'c')]);
+  const texts = async (query: string) => {
+    const { outlet } = open(await request(source, 'GET', `/v1/logs${query}`));
+    expect(outlet.ended).toBe(true);
+    return outlet.lines.map(({ text }) => text).join('');
+  };
+  expect(await texts('')).toBe('abcd');
+  expect(await texts('?lines=3')).toBe('bcd');
+  expect(await texts('?since=3')).toBe('cd');
+  expect(await texts('?service=db')).toBe('ad');
+  expect(await texts('?service=d*&service=api&lines=1')).toBe('d');
+  expect((await request(source, 'GET', '/v1/logs?service=nope')).status).toBe(404);
+  expect((await request(source, 'GET', '/v1/logs?lines=x')).status).toBe(400);
+});
+
+test('a follower gets what comes, whole, and nothing once it has gone', async () => {
+  const source = new FakeSource();
+  source.past.set('db', [line(0, 'before')]);
+  const { outlet, stop } = open(await request(source, 'GET', '/v1/logs?service=db&follow=1'));
+  source.print('db', 'one\ntwo\n');
+  source.print('db', 'three\n', 'stderr');
+  source.print('api', 'not mine\n');
+  source.tick();
+  expect(outlet.lines.map(({ stream, text }) => `${stream} ${text}`)).toEqual([
+    'stdout before',
+    'stdout one',
+    'stdout two',
+    'stderr three',
+  ]);
+  stop();
+  expect(source.followers.get('db')?.size).toBe(0);
+});
+
+test('a reader that does not keep up is told how many lines it has missed; another one misses none', async () => {
+  const source = new FakeSource();
+  const slow = open(await request(source, 'GET', '/v1/logs?service=db&follow=1'));
+  const quick = open(await request(source, 'GET', '/v1/logs?service=db&follow=1'));
+  slow.outlet.queued = 1_000_000;
+  source.print('db', 'taken\n');
+  source.tick();
+  source.print('db', 'a\nb\n');
+  source.print('db', 'c\n');
+  source.tick();
+  slow.outlet.queued = 0;
+  source.tick();
+  source.print('db', 'd\n');
+  source.tick();
+  expect(slow.outlet.lines).toMatchObject([
+    { text: 'taken' },
+    { skipped: 3, text: '[3 lines skipped: reader too slow]' },
+    { text: 'd' },
+  ]);
+  expect(quick.outlet.lines.map(({ text }) => text)).toEqual(['taken', 'a', 'b', 'c', 'd']);
+});
+
+test('a flood is bounded: what is handed over plus what is skipped is all of it', async () => {
+  const source = new FakeSource();
+  const { outlet } = open(await request(source, 'GET', '/v1/logs?service=db&follow=1'));
+  const block = `${'x'.repeat(99)}\n`.repeat(10_000);
+  for (let at = 0; at < 20; at += 1) source.print('db', block);
+  expect(outlet.text).toBe('');
+  source.tick();
+  source.print('db', 'end\n');
+  source.tick();
+  const skipped = outlet.lines.reduce((sum, { skipped = 0 }) => sum + Number(skipped), 0);
+  const lines = outlet.lines.filter((entry) => !('skipped' in entry)).length;
+  expect(lines + skipped).toBe(200_001);
+  expect(outlet.text.length).toBeLessThan(1024 * 1024);
+  expect(outlet.lines.at(-1)).toMatchObject({ text: 'end' });
+});

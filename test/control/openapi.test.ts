@@ -1,0 +1,79 @@
+// The OpenAPI document against the route table it is made from: every route is in it, and nothing in it dangles.
+import { describe, expect, test } from 'bun:test';
+import { describeApi } from '../../src/control/openapi.ts';
+import { ROUTES } from '../../src/control/routes.ts';
+
+interface Operation {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly parameters?: readonly { name: string; in: string; required?: boolean; schema: { type: string } }[];
+  readonly requestBody?: { content: { 'application/json': { schema: { properties: Record<string, unknown> } } } };
+  readonly responses: Readonly<Record<string, { description: string }>>;
+  readonly security?: readonly unknown[];
+}
+interface Document {
+  readonly openapi: string;
+  readonly info: { readonly version: string };
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+}
+
+// As it arrives: through JSON.
+const document = JSON.parse(JSON.stringify(describeApi(ROUTES, '1.2.3', () => false))) as Document;
+const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+
+describe('the OpenAPI document', () => {
+  test('holds every route with its summary, answers and parameters, and no other', () => {
+    expect(document).toMatchObject({ openapi: '3.1.0', info: { version: '1.2.3' } });
+    expect(operations).toHaveLength(ROUTES.length);
+    for (const { method, path, summary, params = {}, answers } of ROUTES) {
+      const found = document.paths[path]?.[method.toLowerCase()];
+      expect(found?.summary).toBe(summary);
+      expect(Object.keys(found?.responses ?? {})).toEqual(expect.arrayContaining(Object.keys(answers)));
+      for (const [name, parameter] of Object.entries(params)) {
+        if (parameter.in === 'body') {
+          expect(found?.requestBody?.content['application/json'].schema.properties).toHaveProperty(name);
+        } else expect(found?.parameters).toContainEqual(expect.objectContaining({ name, in: parameter.in }));
+      }
+    }
+  });
+
+  test('declares what stands in braces in a path, as required', () => {
+    for (const [path, methods] of Object.entries(document.paths)) {
+      const wanted = [...path.matchAll(/\{([^}]+)\}/g)].map(([, name = '']) => name);
+      for (const { parameters = [] } of Object.values(methods)) {
+        const found = parameters.filter((one) => one.in === 'path');
+        expect(found.map(({ name }) => name).sort()).toEqual(wanted.sort());
+        expect(found.every(({ required }) => required)).toBe(true);
+      }
+    }
+  });
+
+  test('names each operation once, and each answer in words', () => {
+    const names = operations.map(({ operationId }) => operationId);
+    expect(new Set(names).size).toBe(names.length);
+    for (const { responses, summary } of operations) {
+      expect(summary).not.toBe('');
+      for (const [status, { description }] of Object.entries(responses)) {
+        expect(status).toMatch(/^[1-5]\d\d$/);
+        expect(description).not.toBe('');
+      }
+    }
+  });
+
+  test('refers to nothing that is not there', () => {
+    const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, ref = '']) => ref.split('/'));
+    expect(refs.length).toBeGreaterThan(0);
+    for (const ref of refs) {
+      const found = ref.reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], document);
+      expect(found).toBeDefined();
+    }
+  });
+
+  test('says which routes want no token', () => {
+    const open = describeApi(ROUTES, '1', (path) => path === '/v1/health') as unknown as Document;
+    expect(open.paths['/v1/health']?.get?.security).toEqual([]);
+    expect(open.paths['/v1/health']?.get?.responses).not.toHaveProperty('401');
+    expect(open.paths['/v1/status']?.get?.security).toBeUndefined();
+    expect(open.paths['/v1/status']?.get?.responses).toHaveProperty('401');
+  });
+});

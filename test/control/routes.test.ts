@@ -1,0 +1,290 @@
+// The table of routes without sockets: what each answers, what it asks of the supervisor, and that nothing which is sent to
+// it can do anything else.
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { findRoute, isFound } from '../../src/control/api.ts';
+import { ROUTES } from '../../src/control/routes.ts';
+import { bodyOf, FakeSource, open, request, seen } from './fake.ts';
+
+describe('the table', () => {
+  test('each route says what it is for, what it takes and what it answers', () => {
+    for (const { path, summary, answers, params = {} } of ROUTES) {
+      expect(summary.length).toBeGreaterThan(10);
+      expect(Object.keys(answers).length).toBeGreaterThan(0);
+      for (const parameter of Object.values(params)) expect(parameter.summary).not.toBe('');
+      const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+      expect(named).toEqual(named.filter((name) => params[name ?? '']?.in === 'path'));
+    }
+    const keys = ROUTES.map(({ method, path }) => `${method} ${path}`);
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  test('an unknown path is 404, another method 405 with Allow, a wrong encoding 400', async () => {
+    const source = new FakeSource();
+    expect((await request(source, 'GET', '/v1/nothing')).status).toBe(404);
+    expect((await request(source, 'GET', '/v1/status/')).status).toBe(404);
+    expect(await request(source, 'DELETE', '/v1/status')).toMatchObject({ status: 405, headers: { allow: 'GET' } });
+    expect(await request(source, 'GET', '/v1/services/db/stop')).toMatchObject({
+      status: 405,
+      headers: { allow: 'POST' },
+    });
+    expect((await request(source, 'GET', '/v1/%zz')).status).toBe(400);
+    expect((await request(source, 'POST', '/v1/stop', '{')).status).toBe(400);
+    expect((await request(source, 'POST', '/v1/stop', '[]')).status).toBe(400);
+    expect(source.asked).toEqual([]);
+  });
+});
+
+describe('reading', () => {
+  test('the whole state, one service, groups, health', async () => {
+    const source = new FakeSource();
+    expect(bodyOf(await request(source, 'GET', '/v1/status'))).toMatchObject({
+      version: '1.2.3',
+      pid: 1,
+      healthy: true,
+    });
+    expect(bodyOf(await request(source, 'GET', '/v1/services/db'))).toMatchObject({
+      name: 'db',
+      usage: { processes: 3 },
+    });
+    expect((await request(source, 'GET', '/v1/services/dd')).status).toBe(404);
+    expect(bodyOf(await request(source, 'GET', '/v1/groups'))).toEqual({
+      groups: [
+        { name: 'base', ready: true, services: ['db'] },
+        { name: 'app', ready: true, services: ['api'] },
+      ],
+    });
+    source.services = [seen('db', { state: 'starting', reason: 'HTTP 503' })];
+    expect(await request(source, 'GET', '/v1/health')).toMatchObject({
+      status: 503,
+      body: { healthy: false, waiting: [{ name: 'db', state: 'starting', reason: 'HTTP 503' }] },
+    });
+  });
+
+  test('who waits for whom', async () => {
+    const body = bodyOf(await request(new FakeSource(), 'GET', '/v1/graph'));
+    expect(body).toMatchObject({
+      services: [
+        { name: 'db', needs: [] },
+        { name: 'api', needs: [{ on: 'db', condition: 'ready', origin: 'declared' }] },
+      ],
+    });
+  });
+});
+
+describe('operations', () => {
+  test.each(['start', 'stop', 'restart'])('%s of one service, of several, of a group, of all', async (operation) => {
+    const source = new FakeSource();
+    expect(await request(source, 'POST', `/v1/services/db/${operation}`)).toEqual({
+      status: 202,
+      body: { operation, services: ['db'] },
+    });
+    await request(source, 'POST', `/v1/${operation}`, '{"services":["a*"]}');
+    await request(source, 'POST', `/v1/${operation}`, '{"group":"base"}');
+    await request(source, 'POST', `/v1/${operation}`, '{"all":true}');
+    expect(source.asked).toEqual(['db', 'api', 'db', 'db api'].map((names) => `${operation} ${names}`));
+  });
+
+  test('what cannot be is refused, with what there is', async () => {
+    const source = new FakeSource([seen('db'), seen('off', { state: 'skipped' })]);
+    expect((await request(source, 'POST', '/v1/stop')).status).toBe(400);
+    expect((await request(source, 'POST', '/v1/stop', '{"services":"db"}')).status).toBe(400);
+    expect((await request(source, 'POST', '/v1/stop', '{"group":"nope"}')).status).toBe(404);
+    const missing = await request(source, 'POST', '/v1/services/dd/stop');
+    expect([missing.status, bodyOf(missing).error]).toEqual([404, 'there is no service dd; there are db, off']);
+    expect((await request(source, 'POST', '/v1/services/off/start')).status).toBe(409);
+    source.phase = 'stopping';
+    expect((await request(source, 'POST', '/v1/services/db/restart')).status).toBe(409);
+    expect((await request(source, 'POST', '/v1/reload')).status).toBe(409);
+    expect(source.asked).toEqual([]);
+  });
+
+  test('a signal: named with or without SIG, and only one that there is', async () => {
+    const source = new FakeSource([seen('db'), seen('gone', { state: 'stopped', pid: null })]);
+    expect((await request(source, 'POST', '/v1/services/db/signal', '{"signal":"usr1"}')).status).toBe(202);
+    expect((await request(source, 'POST', '/v1/services/db/signal', '{"signal":"SIGHUP"}')).status).toBe(202);
+    expect((await request(source, 'POST', '/v1/services/db/signal', '{"signal":"NOPE"}')).status).toBe(400);
+    expect((await request(source, 'POST', '/v1/services/db/signal', '{"signal":9}')).status).toBe(400);
+    expect((await request(source, 'POST', '/v1/services/gone/signal', '{"signal":"HUP"}')).status).toBe(409);
+    expect(source.asked).toEqual(['SIGUSR1 db', 'SIGHUP db']);
+  });
+
+  test('reload: the difference, a dry run, a wrong file', async () => {
+    const source = new FakeSource();
+    expect(await request(source, 'POST', '/v1/reload', '{"dry_run":true}')).toMatchObject({
+      body: { applied: false, added: ['new'] },
+    });
+    expect(await request(source, 'POST', '/v1/reload')).toMatchObject({ status: 200, body: { applied: true } });
+    source.wrong = true;
+    expect(await request(source, 'POST', '/v1/reload')).toMatchObject({
+      status: 422,
+      body: { diagnostics: [{ line: 3 }] },
+    });
+    expect(source.asked).toEqual(['reload dry-run', 'reload apply', 'reload apply']);
+  });
+
+  test('exec: output in lines, then the code', async () => {
+    const source = new FakeSource();
+    const { outlet } = open(await request(source, 'POST', '/v1/services/db/exec', '{"argv":["ls","-l"]}'));
+    await Bun.sleep(0);
+    expect(outlet.lines).toEqual([{ stream: 'stdout', data: Buffer.from('out').toString('base64') }, { exit: 5 }]);
+    expect([outlet.ended, source.asked]).toEqual([true, ['exec db ls -l']]);
+    for (const body of ['', '{"argv":[]}', '{"argv":"ls"}', '{"argv":[""]}', '{"argv":["a\\u0000"]}']) {
+      expect((await request(source, 'POST', '/v1/services/db/exec', body)).status).toBe(400);
+    }
+  });
+
+  test('as Nosana’s node has them: four states, groups and their operations', async () => {
+    const states = [
+      'pending',
+      'starting',
+      'backoff',
+      'ready',
+      'unready',
+      'stopping',
+      'failed',
+      'stopped',
+      'completed',
+    ] as const;
+    const source = new FakeSource(states.map((state) => seen(state, { state, group: 'g' })));
+    expect(bodyOf(await request(source, 'GET', '/ops'))).toEqual({
+      pending: 'pending',
+      starting: 'pending',
+      backoff: 'pending',
+      ready: 'running',
+      unready: 'running',
+      stopping: 'running',
+      failed: 'failed',
+      stopped: 'completed',
+      completed: 'completed',
+    });
+    expect((await request(source, 'POST', '/group/g/operation/ready/restart')).status).toBe(202);
+    expect((await request(source, 'POST', '/group/h/operation/ready/stop')).status).toBe(404);
+    expect((await request(source, 'POST', '/group/h/stop')).status).toBe(404);
+    expect((await request(source, 'POST', '/group/g/stop')).status).toBe(202);
+    expect(source.asked).toEqual(['restart ready', `stop ${states.join(' ')}`]);
+  });
+});
+
+describe('events', () => {
+  test('the latest, numbered, and what comes', async () => {
+    const source = new FakeSource();
+    const say = (text: string) => source.events.add({ level: 'info', service: 'db', event: 'x', text }, 0);
+    for (const text of ['one', 'two', 'three']) say(text);
+    const { outlet, stop } = open(await request(source, 'GET', '/v1/events?lines=2&follow=1'));
+    say('four');
+    expect(outlet.lines.map(({ seq, text }) => `${seq} ${text}`)).toEqual(['2 two', '3 three', '4 four']);
+    outlet.queued = 1_000_000;
+    say('five');
+    outlet.queued = 0;
+    say('six');
+    expect(outlet.lines.at(-1)).toMatchObject({ seq: 6, text: 'six' });
+    stop();
+    say('seven');
+    expect(outlet.lines.length).toBe(4);
+  });
+
+  test('a thousand are remembered', async () => {
+    const source = new FakeSource();
+    for (let at = 0; at < 5_000; at += 1) source.events.add({ level: 'info', service: null, event: 'x', text: '' }, 0);
+    const { outlet } = open(await request(source, 'GET', '/v1/events'));
+    expect([outlet.lines.length, outlet.lines[0]?.seq, outlet.ended]).toEqual([1_000, 4_001, true]);
+  });
+});
+
+describe('wait', () => {
+  test('tells twice a second how it stands, and the result when it is decided', async () => {
+    const source = new FakeSource([seen('a', { state: 'starting', reason: 'HTTP 503' }), seen('b')]);
+    source.past.set('a', [{ time: 0, stream: 'stdout', text: 'Loading 3/8' }]);
+    const { outlet } = open(await request(source, 'GET', '/v1/wait'));
+    source.tick();
+    expect(outlet.lines.length).toBe(2);
+    expect(outlet.lines[0]).toMatchObject({
+      result: 'waiting',
+      waiting: [{ name: 'a', state: 'starting', reason: 'HTTP 503', last_line: 'Loading 3/8' }],
+    });
+    source.services = [seen('a'), seen('b')];
+    for (const watcher of source.watchers) watcher();
+    expect(outlet.lines.at(-1)).toEqual({ result: 'reached', waiting: [], failed: [] });
+    expect([outlet.ended, source.watchers.size, source.timers.length]).toEqual([true, 0, 0]);
+  });
+
+  test('gives up on what cannot come: failed, held down, blocked, ended, or everything is being stopped', async () => {
+    for (const given of [
+      { state: 'failed' },
+      { state: 'stopped', wanted: 'down' },
+      { state: 'pending', blocked: true },
+      { state: 'completed' },
+    ] as const) {
+      const { outlet } = open(await request(new FakeSource([seen('a', given)]), 'GET', '/v1/wait'));
+      expect(outlet.lines).toMatchObject([{ result: 'failed', failed: [{ name: 'a' }] }]);
+    }
+    const source = new FakeSource([seen('a', { state: 'starting' })]);
+    source.phase = 'stopping';
+    expect(open(await request(source, 'GET', '/v1/wait')).outlet.lines).toMatchObject([{ result: 'failed' }]);
+  });
+
+  test('a service that is to stop first is not ready yet', async () => {
+    const source = new FakeSource([seen('a', { wanted: 'again' })]);
+    const { outlet, stop } = open(await request(source, 'GET', '/v1/wait'));
+    expect(outlet.lines).toMatchObject([{ result: 'waiting' }]);
+    stop();
+    expect([source.watchers.size, source.timers.length]).toEqual([0, 0]);
+  });
+
+  test('for stopped, and with a timeout', async () => {
+    const source = new FakeSource([seen('a'), seen('b', { state: 'stopped', wanted: 'down' })]);
+    const { outlet } = open(await request(source, 'GET', '/v1/wait?for=stopped&service=b'));
+    expect(outlet.lines).toMatchObject([{ result: 'reached' }]);
+    const late = open(await request(source, 'GET', '/v1/wait?for=stopped&timeout=50'));
+    source.timers.find(({ ms }) => ms === 50)?.fn();
+    expect(late.outlet.lines.at(-1)).toMatchObject({ result: 'timeout', waiting: [{ name: 'a' }] });
+    expect((await request(source, 'GET', '/v1/wait?for=nothing')).status).toBe(400);
+    expect((await request(source, 'GET', '/v1/wait?timeout=1s')).status).toBe(400);
+  });
+});
+
+test('whatever is asked, the answer is one of those documented and nobody is touched but by a right question', async () => {
+  const word = fc.oneof(
+    fc.constantFrom(
+      'v1',
+      'services',
+      'db',
+      'stop',
+      'group',
+      'base',
+      'operation',
+      'logs',
+      'exec',
+      '..',
+      '',
+      '%00',
+      'status',
+    ),
+    fc.string({ maxLength: 12 }).map(encodeURIComponent),
+    fc.string({ maxLength: 6 }),
+  );
+  const target = fc
+    .tuple(fc.array(word, { maxLength: 6 }), fc.string({ maxLength: 20 }))
+    .map(([parts, rest]) => `/${parts.join('/')}${rest}`);
+  const body = fc.oneof(
+    fc.json(),
+    fc.string(),
+    fc.constantFrom('', '{}', '{"services":[1]}', '{"argv":[null]}', '{"signal":{}}'),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom('GET', 'POST', 'PUT', 'HEAD', '', 'get'),
+      target,
+      body,
+      async (method, path, text) => {
+        const source = new FakeSource();
+        const { status } = await request(source, method, path, text);
+        expect([200, 202, 400, 404, 405, 409, 422, 503]).toContain(status);
+        const found = findRoute(method, path);
+        if (source.asked.length > 0) expect(isFound(found) && found.route.method).toBe('POST');
+      },
+    ),
+    { numRuns: 10_000 },
+  );
+}, 60_000);

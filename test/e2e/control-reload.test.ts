@@ -1,0 +1,105 @@
+// Reading the configuration again, by command and by HUP: only what has changed is touched, and a wrong file changes nothing.
+import { expect, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { played, type Run, up, useRig } from '../helpers/rig.ts';
+
+useRig();
+
+function write(run: Run, config: object): void {
+  writeFileSync(join(run.folder, 'services.yaml'), JSON.stringify(config, null, 2));
+}
+
+test('--dry-run shows the difference; reload applies it: added, removed, changed, and nothing else', async () => {
+  const services = { keep: played(), change: played({ depends_on: ['keep'] }), gone: played() };
+  await using run = await up({ services });
+  for (const name of Object.keys(services)) await run.puppet(name);
+  await run.status();
+  write(run, {
+    services: { keep: played(), change: played({ depends_on: ['keep'], env: { NEW: '1' } }), fresh: played() },
+  });
+  const dry = await run.command('reload', '--dry-run');
+  expect(dry.stdout).toBe(
+    '+ fresh: starts\n~ change: env: restarts\n- gone: stops\nnot applied: this was a dry run; 1 unchanged\n',
+  );
+  expect((await run.status()).services.map(({ run: number }) => number)).toEqual([1, 1, 1]);
+  expect((await run.command('reload', '--json')).code).toBe(0);
+  const changed = await run.puppet('change', 2);
+  expect((await changed.facts()).env.NEW).toBe('1');
+  await run.puppet('fresh');
+  await run.line(/gone is not in the configuration any more/);
+  expect((await run.status()).services.map(({ name, run: number }) => `${name} ${number}`)).toEqual([
+    'keep 1',
+    'change 2',
+    'fresh 1',
+  ]);
+  expect((await run.command('reload')).stdout).toBe('nothing has changed\n');
+});
+
+test('a wrong file changes nothing, exits 78 and says where', async () => {
+  await using run = await up({ services: { a: played() } });
+  await run.puppet('a');
+  await run.state('a', 'ready');
+  write(run, { services: { a: { comand: 'x' } } });
+  const { code, stderr } = await run.command('reload');
+  expect(code).toBe(78);
+  expect(stderr).toMatch(/services\.yaml:\d+:\d+: error/);
+  expect(stderr).toMatch(/did you mean `command`/);
+  run.signal('SIGHUP');
+  await run.line(/the configuration is wrong in \d+ places?: nothing was changed/);
+  expect(await run.service('a')).toMatchObject({ state: 'ready', run: 1 });
+});
+
+test('HUP reads it again; a restart policy is in force without a restart', async () => {
+  await using run = await up({ services: { a: played(), b: played() } });
+  const a = await run.puppet('a');
+  await run.puppet('b');
+  write(run, { services: { a: played({ restart: { policy: 'always', backoff: { initial: '10ms' } } }), b: played() } });
+  run.signal('SIGHUP');
+  await run.line(/configuration read again: changed a \(restart\); 1 unchanged/);
+  expect((await run.service('a')).run).toBe(1);
+  await a.exit(1);
+  await run.puppet('a', 2);
+});
+
+test('HUP goes to the service that forwards it, and reads nothing', async () => {
+  await using run = await up({ services: { a: played({ forward: ['HUP'] }) } });
+  const a = await run.puppet('a');
+  await a.trap('HUP');
+  run.signal('SIGHUP');
+  await a.signalled('SIGHUP');
+  await run.status();
+  expect((await run.command('events')).stdout).not.toMatch(/read again/);
+});
+
+test('of fifty services of which one differs that one alone is restarted', async () => {
+  const sleeper = { command: ['/bin/sleep', '1000'] };
+  const many = Object.fromEntries(
+    Array.from({ length: 50 }, (_, at) => [`s${at}`, at === 0 ? sleeper : { ...sleeper, depends_on: ['s0'] }]),
+  );
+  await using run = await up({ services: many });
+  await run.status();
+  expect((await run.command('wait')).code).toBe(0);
+  write(run, { services: { ...many, s0: { ...sleeper, env: { A: '1' } } } });
+  expect((await run.command('reload')).stdout).toBe('~ s0: env: restarts\napplied; 49 unchanged\n');
+  expect((await run.command('wait')).code).toBe(0);
+  expect((await run.status()).services.map(({ run: number }) => number)).toEqual([2, ...Array(49).fill(1)]);
+});
+
+test('a new service whose port a stranger holds is refused, and nothing is changed', async () => {
+  await using run = await up({ services: { a: played() } });
+  await run.puppet('a');
+  await run.state('a', 'ready');
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  try {
+    write(run, { services: { a: played(), b: played({ port }) } });
+    const { code, stderr } = await run.command('reload');
+    expect([code, stderr]).toEqual([78, expect.stringMatching(new RegExp(`port ${port} of b is taken`))]);
+    expect((await run.status()).services.map(({ name }) => name)).toEqual(['a']);
+  } finally {
+    server.close();
+  }
+});

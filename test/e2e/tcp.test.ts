@@ -1,0 +1,262 @@
+// The listener of `control.http` from outside: who is let in, what it answers, what it cuts off; and that nothing of it is
+// there unless the configuration asks for it.
+import { describe, expect, test } from 'bun:test';
+import { freePort, played, type Run, until, up, useRig } from '../helpers/rig.ts';
+import { answersIn, exchange, statusOf } from '../helpers/wire.ts';
+
+useRig();
+
+const TOKEN = 'the-right-token';
+const BEARER = `Authorization: Bearer ${TOKEN}\r\n`;
+
+interface Listener {
+  readonly run: Run;
+  readonly port: number;
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
+}
+
+/** A supervisor with one puppet `a` and the listener. */
+async function listening(
+  http: Readonly<Record<string, unknown>> = { token: TOKEN },
+  service: Readonly<Record<string, unknown>> = {},
+): Promise<Listener & AsyncDisposable> {
+  const port = await freePort();
+  const run = await up({
+    control: { http: { listen: `127.0.0.1:${port}`, ...http } },
+    services: { a: played(service) },
+  });
+  await run.line(/the control API and the dashboard are at/);
+  return {
+    run,
+    port,
+    get: (path, headers = { authorization: `Bearer ${TOKEN}` }) =>
+      fetch(`http://127.0.0.1:${port}${path}`, { headers, redirect: 'manual' }),
+    [Symbol.asyncDispose]: () => run[Symbol.asyncDispose](),
+  };
+}
+
+describe('what it answers', () => {
+  test('the API to those who have the token; to the others 401 and no more', async () => {
+    await using at = await listening();
+    await at.run.puppet('a');
+    const status = await at.get('/v1/status');
+    expect(status.status).toBe(200);
+    expect(await status.json()).toMatchObject({ services: [{ name: 'a' }] });
+    for (const path of ['/v1/status', '/v1/health', '/healthz', '/readyz', '/metrics', '/openapi.json', '/nowhere']) {
+      for (const headers of [{}, { authorization: 'Bearer the-wrong-token' }]) {
+        const refused = await at.get(path, headers as Record<string, string>);
+        expect(`${path} ${refused.status} ${await refused.text()}`).toBe(
+          `${path} 401 {"error":"the token is missing or wrong"}\n`,
+        );
+        expect(refused.headers.get('www-authenticate')).toBe('Bearer');
+      }
+    }
+  });
+
+  test('/healthz while it lives, /readyz as `health` does, before and after', async () => {
+    await using at = await listening({ open: ['healthz', 'readyz'], token: TOKEN }, { ready: { notify: true } });
+    const a = await at.run.puppet('a');
+    const ask = async (path: string) => {
+      const response = await at.get(path, {});
+      return `${response.status} ${await response.text()}`;
+    };
+    expect(await ask('/healthz')).toBe('200 ok\n');
+    expect(await ask('/readyz')).toBe('503 not ready\n');
+    await a.notify('READY=1');
+    await at.run.state('a', 'ready');
+    expect(await ask('/readyz')).toBe('200 ready\n');
+  });
+
+  test('/metrics, counted where it happens', async () => {
+    await using at = await listening({}, { ready: { file: '/' }, restart: 'always' });
+    const a = await at.run.puppet('a');
+    await a.print('one');
+    await a.print('two');
+    await at.run.line(/a +\| two/);
+    const text = await (await at.get('/metrics', {})).text();
+    expect(text).toContain('svc_super_log_lines_total{service="a",stream="stdout"} 2\n');
+    expect(text).toContain('svc_super_log_bytes_total{service="a",stream="stdout"} 8\n');
+    expect(text).toContain('svc_super_service_state{service="a",state="ready"} 1\n');
+    expect(text).toContain('svc_super_probe_attempts_total{service="a",probe="ready",index="0",result="ok"} 1\n');
+    expect(text).toMatch(/svc_super_service_memory_bytes\{service="a"\} [1-9]/);
+    expect(text).toMatch(/process_resident_memory_bytes [1-9]\d{6}/);
+  });
+
+  test('/metrics: orphans, what is swept, probes that fail and those that get no answer', async () => {
+    const port = await freePort();
+    await using run = await up({
+      control: { http: { listen: port } },
+      services: {
+        a: played({ restart: { policy: 'always', backoff: { initial: '1ms' } } }),
+        b: played({ ready: { exec: 'exit 1' } }),
+        c: played({ ready: { exec: 'sleep 60', timeout: '50ms' } }),
+      },
+    });
+    const metric = async (name: string) => {
+      const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      return Number(new RegExp(`^${name.replace(/[{}]/g, '\\$&')} (.*)$`, 'm').exec(text)?.[1]);
+    };
+    await run.line(/the control API and the dashboard are at/);
+    const a = await run.puppet('a', 1);
+    await a.orphans(5);
+    await until('the orphans', async () => (await metric('svc_super_reaped_orphans_total')) >= 5);
+    await a.spawn('left-over', { session: true });
+    await a.exit(1);
+    await run.puppet('a', 2);
+    expect(await metric('svc_super_service_swept_processes_total{service="a"}')).toBe(1);
+    expect(await metric('svc_super_service_restarts_total{service="a"}')).toBe(1);
+    expect(await metric('svc_super_service_runs_total{service="a"}')).toBe(2);
+    const attempts = (service: string, result: string) =>
+      metric(`svc_super_probe_attempts_total{service="${service}",probe="ready",index="0",result="${result}"}`);
+    await until('failures', async () => (await attempts('b', 'failed')) >= 2);
+    await until('time-outs', async () => (await attempts('c', 'timeout')) >= 2);
+    expect([await attempts('b', 'ok'), await attempts('c', 'ok'), await attempts('c', 'failed')]).toEqual([0, 0, 0]);
+  });
+
+  test('the document of the API, with every route that it answers', async () => {
+    await using at = await listening({});
+    const document = (await (await at.get('/openapi.json', {})).json()) as { paths: Record<string, unknown> };
+    expect(Object.keys(document.paths)).toEqual(
+      expect.arrayContaining(['/', '/metrics', '/openapi.json', '/v1/status']),
+    );
+  });
+
+  test('the page, which may run nothing but itself and be framed by nobody', async () => {
+    await using at = await listening();
+    const page = await at.get('/', {});
+    expect(page.status).toBe(200);
+    expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    const policy = page.headers.get('content-security-policy') ?? '';
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(policy).not.toContain('unsafe');
+    const text = await page.text();
+    expect(text).not.toMatch(/(?:src|href)\s*=\s*["']?(?:https?:)?\/\//);
+    expect(text).not.toContain(TOKEN);
+  });
+
+  test('HEAD without a body, and no method but GET, HEAD and POST', async () => {
+    await using at = await listening({});
+    const head = await exchange(at.port, ['HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n']);
+    expect(statusOf(head)).toBe(200);
+    expect(head.text).toEndWith('\r\n\r\n');
+    for (const method of ['PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH']) {
+      const refused = await exchange(at.port, [`${method} /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n`]);
+      expect(`${method} ${statusOf(refused)}`).toBe(`${method} 405`);
+    }
+  });
+});
+
+describe('strangers', () => {
+  test('of another Host or Origin are refused, whatever they know', async () => {
+    await using at = await listening();
+    const ask = async (head: string) =>
+      statusOf(await exchange(at.port, [`GET /v1/status HTTP/1.1\r\n${head}${BEARER}\r\n`], { until: /\r\n\r\n/ }));
+    expect(await ask(`Host: 127.0.0.1:${at.port}\r\n`)).toBe(200);
+    expect(await ask('Host: evil.example\r\n')).toBe(403);
+    expect(await ask('Host: localhost\r\nHost: evil.example\r\n')).toBe(400);
+    expect(await ask('Host: localhost\r\nOrigin: http://evil.example\r\n')).toBe(403);
+    expect(await ask('Host: localhost\r\nOrigin: null\r\n')).toBe(403);
+    expect(await ask('')).toBe(400);
+  });
+});
+
+describe('limits', () => {
+  test('a head of more than 16 KiB, a body of more than 64 KiB', async () => {
+    await using at = await listening({});
+    const head = (bytes: number) => `GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(bytes)}\r\n\r\n`;
+    expect(statusOf(await exchange(at.port, [head(15_000)], { until: /ok\n/ }))).toBe(200);
+    expect(statusOf(await exchange(at.port, [head(17_000)]))).toBe(431);
+    const post = (more: string) => `POST /healthz HTTP/1.1\r\nHost: localhost\r\n${more}\r\n\r\n`;
+    const large = await exchange(at.port, [post('Content-Length: 70000'), 'GET /healthz HTTP/1.1\r\n'.repeat(1_000)]);
+    expect([statusOf(large), answersIn(large), large.closed]).toEqual([413, 1, true]);
+  });
+
+  test('a head that does not come within 5 s', async () => {
+    await using at = await listening({});
+    const slow = Array.from({ length: 40 }, (_, line) => [`X-${line}: 1\r\n`, 300]).flat();
+    const [silent, dripping] = await Promise.all([
+      exchange(at.port, [], { patience: 12_000 }),
+      exchange(at.port, ['GET /healthz HTTP/1.1\r\nHost: localhost\r\n', ...slow], { patience: 12_000 }),
+    ]);
+    for (const { closed, took } of [silent, dripping]) {
+      expect(closed).toBe(true);
+      expect(took).toBeGreaterThan(3_500);
+      expect(took).toBeLessThan(8_000);
+    }
+  });
+
+  test('64 connections: more are closed at once, and there is room again when some have gone', async () => {
+    await using at = await listening({});
+    const held = Array.from({ length: 64 }, () => exchange(at.port, [2_500], { patience: 2_500 }));
+    await Bun.sleep(300);
+    const more = await Promise.all(Array.from({ length: 20 }, () => exchange(at.port, [], { patience: 2_000 })));
+    expect(more.every(({ closed, took }) => closed && took < 1_500)).toBe(true);
+    // The unix socket is not theirs to fill.
+    expect((await at.run.ask('/v1/health')).status).toBe(200);
+    expect((await Promise.all(held)).some(({ closed }) => closed)).toBe(false);
+    await until('room again', () =>
+      at.get('/healthz', {}).then(
+        ({ status }) => status === 200,
+        () => false,
+      ),
+    );
+  });
+
+  test('what stands behind a refused request is not taken for another one', async () => {
+    await using at = await listening();
+    const inner = `GET /v1/status HTTP/1.1\r\nHost: localhost\r\n${BEARER}\r\n`;
+    for (const head of [
+      `POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${inner.length}\r\n\r\n`,
+      'GET /v1/x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n',
+      'POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 0\r\n\r\n',
+      'GET /v1/x HTTP/1.1\r\nHost: localhost\r\n\r\n',
+    ]) {
+      const found = await exchange(at.port, [head, inner], { patience: 1_500 });
+      expect(answersIn(found)).toBe(1);
+      expect([400, 401]).toContain(statusOf(found) ?? 0);
+      expect(found.text).not.toContain('"services"');
+    }
+    // Proper requests behind each other are answered in turn.
+    const two = await exchange(at.port, [inner, inner.replace('/v1/status', '/healthz')], { until: /ok\n/ });
+    expect(answersIn(two)).toBe(2);
+  });
+});
+
+describe('the listener itself', () => {
+  test('is not there unless the configuration asks for it, and gone at the end', async () => {
+    await using at = await listening({});
+    const a = await at.run.puppet('a');
+    await a.exit(0);
+    await at.run.ends(0);
+    const gone = await exchange(at.port, []);
+    expect([gone.closed, gone.text]).toEqual([true, '']);
+    await using plain = await up({ services: { a: played() } });
+    await plain.puppet('a');
+    await plain.status();
+    const fds = Bun.spawnSync(['ls', '-l', `/proc/${plain.outerPid}/fd`]).stdout.toString();
+    const inodes = [...fds.matchAll(/socket:\[(\d+)\]/g)].map(([, inode = '']) => inode);
+    const tables = await Promise.all(['tcp', 'tcp6'].map((name) => Bun.file(`/proc/net/${name}`).text()));
+    expect(inodes.filter((inode) => tables.some((table) => table.includes(` ${inode} `)))).toEqual([]);
+  });
+
+  test('that cannot be had is said, and the services run', async () => {
+    await using first = await listening({});
+    await using run = await up({
+      control: { http: { listen: first.port } },
+      services: { a: played() },
+    });
+    await run.line(new RegExp(`nobody listens at 127.0.0.1:${first.port}, where the configuration wants`));
+    await run.puppet('a');
+    expect((await run.status()).services).toHaveLength(1);
+  });
+
+  test('beyond the loopback without a token is refused before anything starts', async () => {
+    await using run = await up({
+      control: { http: { listen: ':9100', open: ['metrics'] } },
+      services: { a: played() },
+    });
+    await run.ends(78);
+    expect(run.output.text()).toContain('beyond the loopback a `token` is needed');
+  });
+});
