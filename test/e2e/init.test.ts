@@ -50,8 +50,8 @@ for (const pid1 of [true, false]) {
       run.signal((constants.signals as Record<string, number>)[`SIG${name}`] ?? 0);
       await main.signalled(`SIG${name}`);
     }
-    expect(main.signals).toEqual(names.map((name) => `SIG${name}`));
-    expect(kid.signals).toEqual([]);
+    expect(await main.caught()).toEqual(names.map((name) => `SIG${name}`));
+    expect(await kid.caught()).toEqual([]);
     await kid.exit(0);
     await main.exit(7);
     await run.ends(7);

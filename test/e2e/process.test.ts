@@ -111,15 +111,12 @@ test('oom_score_adj', async () => {
   expect((await factsWith({ oom_score_adj: 500 })).oomScoreAdj).toBe(500);
 });
 
-test.skipIf(!mayRaise)('oom_score_adj below zero, under another user', async () => {
-  expect((await factsWith({ oom_score_adj: -500, user: 'nobody' })).oomScoreAdj).toBe(-500);
-});
-
 test('cpus', async () => {
   expect((await factsWith({ cpus: '0' })).cpus).toBe('0');
 });
 
-test.skipIf(cpus().length < 2)('cpus: a list and a range', async () => {
+test('cpus: a list and a range', async () => {
+  if (cpus().length < 2) return;
   expect((await factsWith({ cpus: '1' })).cpus).toBe('1');
   expect((await factsWith({ cpus: '0-1' })).cpus).toBe('0-1');
   expect((await factsWith({ cpus: '0,1' })).cpus).toBe('0-1');
@@ -144,45 +141,48 @@ test('limits: soft and hard, sizes, and their own soft one', async () => {
   });
 });
 
-test.skipIf(!mayRaise)('limits: unlimited, and above the hard one with the right to', async () => {
-  const { limits } = await factsWith(
-    { limits: { memlock: 'unlimited', nofile: 8_192, rtprio: 10, nice: 20 } },
-    { before: 'ulimit -n 1024; ulimit -l 64' },
-  );
-  expect(limits).toMatchObject({
-    'locked memory': ['unlimited', 'unlimited'],
-    'open files': ['8192', '8192'],
-    'realtime priority': ['10', '10'],
-    'nice priority': ['20', '20'],
-  });
-});
-
-test.skipIf(!mayRaise)('limits hold for a service of another user, who could not have raised them', async () => {
-  const { limits, uids } = await factsWith(
-    { user: 'nobody', limits: { nofile: 8_192, memlock: 'unlimited' }, nice: -3 },
-    { before: 'ulimit -n 1024; ulimit -l 64' },
-  );
-  expect(uids).toStartWith('65534\t65534');
-  expect(limits).toMatchObject({ 'open files': ['8192', '8192'], 'locked memory': ['unlimited', 'unlimited'] });
-});
-
 test.skipIf(!isRoot)('limits hold for a service of another user', async () => {
   const { limits, uids, nice } = await factsWith({ user: 'nobody', limits: { nofile: 300, core: 0 }, nice: -3 });
   expect([uids.split('\t')[0], nice]).toEqual(['65534', -3]);
   expect(limits).toMatchObject({ 'open files': ['300', '300'], 'core file size': ['0', '0'] });
 });
 
-test.skipIf(mayRaise)(
-  'a limit above the hard one, without the right to, is said to be the step that failed',
-  async () => {
+if (mayRaise) {
+  test('oom_score_adj below zero, under another user', async () => {
+    expect((await factsWith({ oom_score_adj: -500, user: 'nobody' })).oomScoreAdj).toBe(-500);
+  });
+
+  test('limits: unlimited, and above the hard one with the right to', async () => {
+    const { limits } = await factsWith(
+      { limits: { memlock: 'unlimited', nofile: 8_192, rtprio: 10, nice: 20 } },
+      { before: 'ulimit -n 1024; ulimit -l 64' },
+    );
+    expect(limits).toMatchObject({
+      'locked memory': ['unlimited', 'unlimited'],
+      'open files': ['8192', '8192'],
+      'realtime priority': ['10', '10'],
+      'nice priority': ['20', '20'],
+    });
+  });
+
+  test('limits hold for a service of another user, who could not have raised them', async () => {
+    const { limits, uids } = await factsWith(
+      { user: 'nobody', limits: { nofile: 8_192, memlock: 'unlimited' }, nice: -3 },
+      { before: 'ulimit -n 1024; ulimit -l 64' },
+    );
+    expect(uids).toStartWith('65534\t65534');
+    expect(limits).toMatchObject({ 'open files': ['8192', '8192'], 'locked memory': ['unlimited', 'unlimited'] });
+  });
+} else {
+  test('a limit above the hard one, without the right to, is said to be the step that failed', async () => {
     await using run = await up(
       { services: { a: played({ limits: { nofile: 8_192 } }) } },
       { before: 'ulimit -n 1024' },
     );
     await run.ends(126);
     await run.line(/a could not be started.*: cannot set limits\.nofile: .*not permitted/);
-  },
-);
+  });
+}
 
 test('limits of one service are not those of another', async () => {
   await using run = await up(

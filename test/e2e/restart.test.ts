@@ -173,7 +173,7 @@ test('the port of the run before, held by a process of it that had got away, is 
   await holder.listen(port);
   await a.exit(1);
   const next = await run.puppet('a', 2);
-  expect(holder.isGone).toBe(true);
+  await holder.gone;
   expect(await next.listen(port)).toBe(port);
 });
 

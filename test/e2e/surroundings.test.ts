@@ -100,7 +100,7 @@ test('a service that signals its whole group ends itself and nobody else', async
   await b.trap('TERM');
   await a.eval("kill 'TERM', 0; undef").catch(() => undefined);
   expect((await run.state('a', 'failed')).exit).toEqual({ code: null, signal: 'SIGTERM' });
-  expect(b.signals).toEqual([]);
+  expect(await b.caught()).toEqual([]);
 });
 
 test('a process that leaves the group of its service is swept all the same', async () => {

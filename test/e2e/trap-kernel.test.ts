@@ -160,10 +160,11 @@ describe('open files', () => {
 
   test('a hard limit of 256 is enough for 70 services; the rest are told so, and the supervisor goes on', async () => {
     await using run = await up(
-      { exit: 'failure', services: { first: played(), ...sleepers } },
+      { exit: 'failure', services: { first: played(), leaver: played({ essential: false }), ...sleepers } },
       { before: 'ulimit -n 256' },
     );
     const first = await run.puppet('first');
+    const leaver = await run.puppet('leaver');
     await run.line(/s\d+ could not be started: the limit of 256 open files is reached; starting again in/);
     const { services } = await run.status();
     const states = Object.groupBy(services, ({ state }) => state);
@@ -171,14 +172,12 @@ describe('open files', () => {
     expect(states.backoff?.length).toBeGreaterThan(10);
     await first.orphans(20, 1);
     await noZombie(run);
-    // A service that ends makes room for another.
-    const sleeper = services.find(({ name, state }) => name.startsWith('s') && state === 'ready');
-    run.kill(sleeper?.pid ?? 0);
+    // A service that leaves for good makes room for another.
+    const waiting = new Set(states.backoff?.map(({ name }) => name));
+    await leaver.exit(0);
     await until('another to be started', async () => {
       const now = await run.status();
-      return now.services.some(
-        ({ name, state }) => states.backoff?.some((old) => old.name === name) && state === 'ready',
-      );
+      return now.services.some(({ name, state }) => waiting.has(name) && state === 'ready');
     });
     expect(run.lines.filter((line) => /a bug|EMFILE/.test(line))).toEqual([]);
     await first.exit(3);

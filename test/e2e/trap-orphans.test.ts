@@ -60,11 +60,15 @@ for (const pid1 of [true, false]) {
     );
     await using run = await up({ exit: 'failure', services: { wild: played(), ...services } }, { pid1 });
     const wild = await run.puppet('wild');
-    const seconds = pid1 ? 3 : 1;
-    const raging = wild.eval(storm(seconds));
-    const oldest = await oldestZombie(run, raging);
-    expect(Number(await raging)).toBeGreaterThan(1_000 * seconds);
-    expect(oldest).toBeLessThan(1_000);
+    let storms = 0;
+    // Until each of them has ended several times, which takes longer on a machine that has more to do.
+    for (let least = 0; storms < (pid1 ? 3 : 1) || least < 3; storms += 1) {
+      const raging = wild.eval(storm(1));
+      const oldest = await oldestZombie(run, raging);
+      expect(Number(await raging)).toBeGreaterThan(1_000);
+      expect(oldest).toBeLessThan(1_000);
+      least = Math.min(...(await run.status()).services.slice(1).map(({ restarts }) => restarts));
+    }
     await until('the last of them to be reaped', () => run.ps().every(({ state }) => state !== 'Z'));
     await wild.exit(0);
     run.signal('SIGTERM');
@@ -79,8 +83,7 @@ for (const pid1 of [true, false]) {
       expect(end).toBe(kind === 'code' ? `exited with code ${number}` : `was killed by ${signal}`);
       seen += 1;
     }
-    // Each of them several times.
-    expect(seen).toBeGreaterThan(3 * (CODES.length + SIGNALS.length));
+    expect(seen).toBeGreaterThanOrEqual(3 * (CODES.length + SIGNALS.length));
   });
 }
 

@@ -146,6 +146,24 @@ test('where there is no room for a thread, a first http probe waits for it and d
   expect(seen.join('\n')).toContain('cannot ask: the process limit is used up');
 });
 
+test('at the process limit nothing leaks with starts that are refused', async () => {
+  using limit = limitProcesses(MOST);
+  const late = { essential: false, restart: { policy: 'always', backoff: { initial: '20ms', max: '50ms' } } };
+  await using run = await up({ services: { hog: played(), late: played(late) } }, { before: limit.before });
+  const [hog, first] = await Promise.all([run.puppet('hog'), run.puppet('late')]);
+  await run.line(/everything is ready/);
+  const before = descriptors(run);
+  await hog.eval(FILL);
+  run.kill(first.pid);
+  await until('twenty refusals', () => run.lines.filter((line) => /late .*cannot fork/.test(line)).length > 20);
+  expect(descriptors(run)).toBeLessThanOrEqual(before + 4);
+  limit.lift(run.outerPid);
+  await run.state('late', 'ready');
+  await until('descriptors to be closed', () => descriptors(run) <= before + 2);
+  await hog.exit(0);
+  await run.ends(0);
+});
+
 test('at the process limit everything can be stopped', async () => {
   using limit = limitProcesses(MOST);
   await using run = await up(

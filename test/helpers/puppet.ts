@@ -264,6 +264,12 @@ export class Puppet {
     return this.#news.flatMap((news) => (news.event === 'signal' ? [news.name] : []));
   }
 
+  /** The same, none under way: whatever was sent before this was asked is among them. */
+  async caught(): Promise<readonly string[]> {
+    await this.#order('eval', 'undef');
+    return this.signals;
+  }
+
   /** The first news for which `wanted` holds, past or to come. */
   async when<T extends News>(wanted: (news: News) => news is T): Promise<T>;
   async when(wanted: (news: News) => boolean): Promise<News>;

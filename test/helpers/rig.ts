@@ -39,7 +39,7 @@ export function useRig(): void {
 const alive = new Set<Run>();
 
 /** The binary under test. */
-export const binary = process.env.SVC_SUPER_BINARY ?? join(import.meta.dir, '../../dist/svc-super');
+export const binary = process.env.SVC_SUPER_BINARY || join(import.meta.dir, '../../dist/svc-super');
 
 /** Without the superuser's rights a run has a user namespace too, and tests of other users cannot be. */
 export const isRoot = process.getuid?.() === 0;
