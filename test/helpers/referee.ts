@@ -584,7 +584,8 @@ export class Referee {
       this.#holds(blocked === 1, `the end, and nobody said why ${plan.name} never started`);
     }
     const missed = stuck.some(({ plan }) => plan.essential);
-    this.#failures = this.#failures.filter(({ plan }) => this.#books.has(plan.name));
+    // A service of the same name that a reload has brought is another one.
+    this.#failures = this.#failures.filter((book) => this.#books.get(book.plan.name) === book);
     const first = this.#failures.find(({ plan }) => plan.essential)?.final?.code;
     const due = first ?? (missed ? (this.#failures[0]?.final?.code ?? 1) : 0);
     this.#holds(code === due, `ended with ${code} where ${due} is due`);
