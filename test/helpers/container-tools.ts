@@ -1,6 +1,10 @@
 // What real containers are made with, and whether it is here: podman with runc and catatonit, buildah, mmdebstrap, as root. Runs these
 // programs and nothing else; `scripts/test.ts` asks here before it skips the container tests.
 
+import { rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 /** How a program ended, and all that it wrote. */
 export interface Ran {
   readonly code: number;
@@ -23,8 +27,17 @@ export function whyNoContainers(): string | null {
 const PATIENCE = 120_000;
 
 export async function run(command: readonly string[], patience = PATIENCE): Promise<Ran> {
-  const child = Bun.spawn([...command], { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe', timeout: patience });
+  // conmon leaves a file `oom` in the folder that it was started in, when the kernel kills for memory.
+  const oom = join(tmpdir(), 'oom');
+  const child = Bun.spawn([...command], {
+    cwd: tmpdir(),
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    timeout: patience,
+  });
   const [code, stdout, stderr] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()]);
+  rmSync(oom, { force: true });
   return { code, stdout, stderr };
 }
 
