@@ -31,6 +31,18 @@ const FILL = `
   }
   undef`;
 
+const REFUSED = `
+  my $child = fork();
+  if (defined $child && $child == 0) { close($test); POSIX::_exit(0) }
+  if (defined $child) { waitpid($child, 0) }
+  defined $child ? 'no' : 'yes'`;
+
+/** Has a puppet use up the limit; resolves when nothing more can be forked. */
+async function useUp(hog: Puppet): Promise<void> {
+  await hog.eval(FILL);
+  await until('the limit to be used up', async () => (await hog.eval(REFUSED)) === 'yes');
+}
+
 /** As many descriptors as the supervisor has open. */
 const descriptors = (run: Run): number => readdirSync(`/proc/${run.outerPid}/fd`).length;
 
@@ -78,7 +90,7 @@ test('a service that uses up the process limit takes nobody along, and all comes
   const before = descriptors(run);
   const mains = [hog, http, tcp, exec, talker, late];
 
-  await hog.eval(FILL);
+  await useUp(hog);
   // A spawn that is refused is said, and the policy of the service goes on.
   run.kill(late.pid);
   await run.line(/late could not be started: cannot fork: the process limit is used up; starting again in/);
@@ -146,20 +158,27 @@ test('where there is no room for a thread, a first http probe waits for it and d
   expect(seen.join('\n')).toContain('cannot ask: the process limit is used up');
 });
 
-test('at the process limit nothing leaks with starts that are refused', async () => {
+test('at the process limit descriptors are closed as ever, though the runtime closes them on a thread', async () => {
   using limit = limitProcesses(MOST);
   const late = { essential: false, restart: { policy: 'always', backoff: { initial: '20ms', max: '50ms' } } };
-  await using run = await up({ services: { hog: played(), late: played(late) } }, { before: limit.before });
-  const [hog, first] = await Promise.all([run.puppet('hog'), run.puppet('late')]);
+  const names = ['one', 'two', 'three', 'four', 'five'];
+  const services = { hog: played(), ...Object.fromEntries(names.map((name) => [name, played(late)])) };
+  await using run = await up({ services }, { before: limit.before });
+  const hog = await run.puppet('hog');
+  const quiet = await Promise.all(names.map((name) => run.puppet(name)));
   await run.line(/everything is ready/);
   const before = descriptors(run);
-  await hog.eval(FILL);
-  run.kill(first.pid);
-  await until('twenty refusals', () => run.lines.filter((line) => /late .*cannot fork/.test(line)).length > 20);
-  expect(descriptors(run)).toBeLessThanOrEqual(before + 4);
+  await useUp(hog);
+  // Pipes end while nobody ends who would make room for a thread.
+  for (const puppet of quiet) await puppet.close(1, 2);
+  await until('the pipes to be closed', () => descriptors(run) <= before - 2 * names.length + 2);
+  for (const { pid } of quiet) run.kill(pid);
+  const refusals = () => run.lines.filter((line) => line.includes('could not be started: cannot fork')).length;
+  await until('fifty refusals', () => refusals() > 50);
+  expect(descriptors(run)).toBeLessThanOrEqual(before);
   limit.lift(run.outerPid);
-  await run.state('late', 'ready');
-  await until('descriptors to be closed', () => descriptors(run) <= before + 2);
+  for (const name of names) await run.state(name, 'ready');
+  await until('descriptors to be as many as at first', () => descriptors(run) <= before + 4);
   await hog.exit(0);
   await run.ends(0);
 });
@@ -171,7 +190,7 @@ test('at the process limit everything can be stopped', async () => {
     { before: limit.before },
   );
   const [hog, talker] = await Promise.all([run.puppet('hog'), run.puppet('talker')]);
-  await hog.eval(FILL);
+  await useUp(hog);
   await churn(run, talker);
   run.signal('SIGTERM');
   await run.line(/talker stopped/);
@@ -182,7 +201,7 @@ test('at the process limit the end of a service ends everything with its code, a
   using limit = limitProcesses(MOST);
   await using run = await up({ services: { hog: played(), main: played() } }, { before: limit.before });
   const [hog, main] = await Promise.all([run.puppet('hog'), run.puppet('main')]);
-  await hog.eval(FILL);
+  await useUp(hog);
   await main.print('my last words');
   await main.exit(7);
   await run.line(/svc-super \| error: main exited with code 7/);
@@ -197,7 +216,7 @@ test('init: a command that uses up the process limit is served as ever', async (
     env: { SVC_NAME: 'command' },
   });
   const command = await run.puppet('command');
-  await command.eval(FILL);
+  await useUp(command);
   for (const { pid } of orphans(run, [command])) {
     run.kill(pid);
     await run.reaped(pid);
