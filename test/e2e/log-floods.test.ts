@@ -9,9 +9,9 @@ useRig();
 
 const MiB = 1024 * 1024;
 
-/** The most that a process has had of its own memory so far, bytes; VmHWM counts the binary's pages too. */
+/** The most memory that a process has had so far, bytes, the binary's pages included; 0 once it has ended. */
 function peakOf(pid: number): number {
-  return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
+  return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
 }
 
 /** Runs a configuration below nobody and reads its standard output as it comes, keeping none of it. */
