@@ -11,7 +11,31 @@ export const NAME_RULE = 'letters, digits, `_`, `.` and `-`, at most 63, beginni
 
 /** The argument vector that a command comes to. */
 export function toArgv(command: Command): readonly string[] {
-  return typeof command === 'string' ? ['/bin/sh', '-c', command] : command;
+  if (typeof command !== 'string') return command;
+  return ['/bin/sh', '-c', isOneProgram(command) ? `exec ${command.trimStart()}` : command];
+}
+
+/** Words with which a command is none that `exec` could take: the shell's own commands and its grammar (POSIX, dash). */
+const OF_THE_SHELL: ReadonlySet<string> = new Set(
+  (
+    '. : [ alias bg break case cd command continue do done echo elif else esac eval exec exit export false fc fg fi for ' +
+    'function getopts hash if in jobs kill let local printf pwd read readonly return set shift source test then time ' +
+    'times trap true type ulimit umask unalias unset until wait while'
+  ).split(' '),
+);
+
+/**
+ * Whether a command line is one program with its arguments. The shell may then become it: dash, the `sh` of Debian, would
+ * wait for it instead, the stop signal would reach the shell alone, and the exit code would be the shell's.
+ */
+export function isOneProgram(line: string): boolean {
+  const bare = line
+    .trim()
+    .replaceAll(/'[^']*'|"(?:[^"\\]|\\.)*"/gs, 'q')
+    .replaceAll(/\\[^\n]/g, 'q');
+  if (/[;&|()<>`{}!'"\\\n\r]/.test(bare)) return false;
+  const [first = ''] = bare.split(/[ \t]/, 1);
+  return /^[\w./+@:-]+$/.test(first) && !OF_THE_SHELL.has(first);
 }
 
 /** A command: variables in the text form are left to the shell. */

@@ -141,7 +141,10 @@ export const LOG = {
 } as const;
 
 export const SERVICE = {
-  command: required(command(), 'a text runs under `/bin/sh -c`; a list is executed as it stands, without a shell'),
+  command: required(
+    command(),
+    'a text runs under `/bin/sh -c`, which becomes the program where it is but one; a list is executed without a shell',
+  ),
   type: defaulted(
     word('service', 'task'),
     '`service` is meant to run on; `task` is meant to finish: a download, a migration',

@@ -6,12 +6,15 @@ import { peekEndedChild, pidfdWorks, reapChild } from './libc.ts';
 
 /** With no SIGCHLD to listen to, orphans are looked for this often, milliseconds. */
 const LOOK_EVERY = 1_000;
+/** After orphans have come, and until none do, milliseconds. */
+const LOOK_AFTER = 200;
 
 export class Reaper {
   readonly #clock: Clock;
   readonly #own = new Set<number>();
   readonly #onReaped: (pids: readonly number[]) => void;
   #waiting = false;
+  #later = false;
   /** Orphans reaped since the start. */
   reaped = 0;
 
@@ -65,7 +68,19 @@ export class Reaper {
       taken.push(pid);
     }
     this.reaped += taken.length;
-    if (taken.length > 0) this.#onReaped(taken);
+    if (taken.length === 0) return;
+    this.#lookLater();
+    this.#onReaped(taken);
+  }
+
+  /** Signals of one kind are merged while the loop is busy: where somebody was reaped, another look is taken. */
+  #lookLater(): void {
+    if (this.#later) return;
+    this.#later = true;
+    this.#clock.after(LOOK_AFTER, () => {
+      this.#later = false;
+      this.reap();
+    });
   }
 
   #waitFor(head: number): void {

@@ -58,7 +58,10 @@ const RIGHT: readonly Right[] = [
     write: 'stop: { signal: SIGRTMIN+3, timeout: 5s, to: group }',
     gives: { stop: stop({ signal: 'SIGRTMIN+3', timeout: 5000, to: 'group' }) },
   },
-  { write: 'stop: { command: nginx -s quit }', gives: { stop: stop({ argv: ['/bin/sh', '-c', 'nginx -s quit'] }) } },
+  {
+    write: 'stop: { command: nginx -s quit }',
+    gives: { stop: stop({ argv: ['/bin/sh', '-c', 'exec nginx -s quit'] }) },
+  },
   { write: 'stop: { command: [pg_ctl, stop] }', gives: { stop: stop({ argv: ['pg_ctl', 'stop'] }) } },
   {
     write: 'forward: [hup, SIGUSR1, 12]',
@@ -119,7 +122,7 @@ const DEFAULTS: Omit<ServicePlan, 'env'> = {
   type: 'service',
   enabled: true,
   group: null,
-  argv: ['/bin/sh', '-c', 'run'],
+  argv: ['/bin/sh', '-c', 'exec run'],
   edges: [],
   ready: [],
   live: [],
@@ -215,7 +218,7 @@ describe('a command', () => {
     expect(messages(oneService(`command: "${'x'.repeat(131_072)}"`))).toEqual([
       'the command of `a` holds a text of 128 KiB or more, which Linux cannot execute',
     ]);
-    expect(messages(oneService(`command: "${'x'.repeat(131_071)}"`))).toEqual([]);
+    expect(messages(oneService(`command: "${'x'.repeat(131_066)}"`))).toEqual([]);
   });
 });
 
@@ -541,7 +544,7 @@ services:
   });
 
   test('can give the command', () => {
-    expect(serviceOf('defaults: { command: run }\nservices:\n  a: {}\n').argv[2]).toBe('run');
+    expect(serviceOf('defaults: { command: run }\nservices:\n  a: {}\n').argv[2]).toBe('exec run');
   });
 
   test('set the format of the supervisor itself', () => {

@@ -1,0 +1,50 @@
+// Which command lines are one program, which the shell can become, and which are work for the shell.
+import { expect, test } from 'bun:test';
+import { isOneProgram, toArgv } from '../../src/config/command.ts';
+
+test('one program with its arguments is what the shell becomes', () => {
+  for (const line of [
+    'sleep 1000',
+    '  vllm serve $MODEL --port 9000 ',
+    '/opt/vllm/bin/vllm serve "$MODEL" --hf-overrides \'{"a": [1; 2]}\'',
+    'python3 -m http.server 8000 --bind 127.0.0.1',
+    'nginx -g "daemon off;"',
+    'redis-server --save ""',
+    'echo-server a\\ b',
+    'node -e "a && b"',
+  ]) {
+    expect([line, isOneProgram(line)]).toEqual([line, true]);
+    expect(toArgv(line)).toEqual(['/bin/sh', '-c', `exec ${line.trimStart()}`]);
+  }
+});
+
+test('everything else is left to the shell as it stands', () => {
+  for (const line of [
+    'a; b',
+    'a && b',
+    'a | b',
+    'a &',
+    'a > file',
+    'a\nb',
+    'A=1 b',
+    'cd /x',
+    'exit 7',
+    'exec a',
+    'echo hello',
+    'if true',
+    '! a',
+    '{ a',
+    '(a)',
+    'a $(b)',
+    'a `b`',
+    '$PROGRAM x',
+    "a 'open",
+    'a "open',
+    '. ./env',
+    '~/run',
+    '',
+  ]) {
+    expect([line, isOneProgram(line)]).toEqual([line, false]);
+    expect(toArgv(line)).toEqual(['/bin/sh', '-c', line]);
+  }
+});
