@@ -153,9 +153,9 @@ async function orphans(): Promise<void> {
   const lines = known.map(
     (code) => `  s${code}: { command: [perl, -e, "select undef, undef, undef, ${(code % 10) + 0.5}; exit ${code}"] }`,
   );
-  // Each turn makes 40 and then rests as long as 700 a second leave; three of them make the 2,000.
+  // Each turn makes 40 and then rests as long as 700 a second leave; four of them make the 2,000.
   const storm = `use Time::HiRes qw(time sleep); my ($from, $n) = (time, 0); while (time < $from + 10) { for (1 .. 40) { if (!fork) { exit 0 if fork; exit 0 } $n++; } wait for 1 .. 40; my $early = $from + $n / 700 - time; sleep $early if $early > 0; } print "made $n orphans\\n";`;
-  const storms = [1, 2, 3].map((n) => `  storm${n}: { type: task, command: [perl, -e, ${JSON.stringify(storm)}] }`);
+  const storms = [1, 2, 3, 4].map((n) => `  storm${n}: { type: task, command: [perl, -e, ${JSON.stringify(storm)}] }`);
   const file = configure('orphans', `exit: all\nservices:\n${[...storms, ...lines].join('\n')}\n`);
   const child = Bun.spawn({
     cmd: [...asInit, binary, 'up', '-f', file],
