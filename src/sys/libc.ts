@@ -149,9 +149,9 @@ export function peekEndedChild(): number {
   return libc.waitid(P_ALL, 0, ptr(siginfo), WEXITED | WNOHANG | WNOWAIT) === 0 ? (siginfo[SI_PID] ?? 0) : 0;
 }
 
-/** Takes the exit status of one ended child off the kernel's hands. */
-export function reapChild(pid: number): void {
-  libc.waitpid(pid, null, WNOHANG);
+/** Takes the exit status of one child off the kernel's hands; false where it has not ended, or is none of ours. */
+export function reapChild(pid: number): boolean {
+  return libc.waitpid(pid, null, WNOHANG) === pid;
 }
 
 const PR_SET_CHILD_SUBREAPER = 36;

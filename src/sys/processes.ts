@@ -53,6 +53,18 @@ export function readMemory(pid: number): { readonly own: number; readonly shared
   }
 }
 
+/**
+ * Our own children, zombies among them, whether spawned here or orphans that were given to us; none where the kernel does
+ * not list them (gVisor, CONFIG_PROC_CHILDREN). Orphans come to the main thread.
+ */
+export function readChildren(): number[] {
+  try {
+    return readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1').trim().split(' ').map(Number);
+  } catch {
+    return [];
+  }
+}
+
 /** One process, a zombie too; null where there is none. */
 export function readProcess(pid: number): Process | null {
   try {

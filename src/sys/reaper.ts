@@ -3,6 +3,7 @@
 import { closeSync } from 'node:fs';
 import type { Clock } from '../ports.ts';
 import { peekEndedChild, pidfdWorks, reapChild } from './libc.ts';
+import { readChildren } from './processes.ts';
 
 /** With no SIGCHLD to listen to, orphans are looked for this often, milliseconds. */
 const LOOK_EVERY = 1_000;
@@ -54,14 +55,15 @@ export class Reaper {
   }
 
   /**
-   * One round. A child of the runtime's at the head of the kernel's queue hides what is behind it: its exit is about to
-   * be noticed, so look again on the next turn.
+   * One round. A child of the runtime's at the head of the kernel's queue hides what is behind it until the runtime has
+   * noticed its exit; meanwhile the others are asked for one by one, or a storm of orphans would pile up there.
    */
   reap(): void {
     const taken: number[] = [];
     for (let pid = peekEndedChild(); pid !== 0; pid = peekEndedChild()) {
       if (this.#own.has(pid)) {
         this.#waitFor(pid);
+        for (const other of readChildren()) if (!this.#own.has(other) && reapChild(other)) taken.push(other);
         break;
       }
       reapChild(pid);
