@@ -164,7 +164,7 @@ async function orphans(): Promise<void> {
     env: environment('orphans'),
   });
   let oldest = 0;
-  const seen = new Map<number, number>();
+  const seen = new Map<string, number>();
   const timer = setInterval(() => {
     const now = performance.now();
     const zombies = new Set(zombiesBelow(child.pid));
@@ -185,8 +185,8 @@ async function orphans(): Promise<void> {
   );
 }
 
-/** Zombies whose parent is the PID 1 below `unshare`. */
-function zombiesBelow(unshare: number): number[] {
+/** Zombies whose parent is the PID 1 below `unshare`, by pid and start time: the storm goes round all pids in seconds. */
+function zombiesBelow(unshare: number): string[] {
   let init: string;
   try {
     init = readFileSync(`/proc/${unshare}/task/${unshare}/children`, 'utf8').trim();
@@ -197,8 +197,8 @@ function zombiesBelow(unshare: number): number[] {
     if (!/^\d+$/.test(pid)) return [];
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-      const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return state === 'Z' && parent === init ? [Number(pid)] : [];
+      const field = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return field[0] === 'Z' && field[1] === init ? [`${pid}:${field[19]}`] : [];
     } catch {
       return [];
     }
