@@ -70,6 +70,16 @@ export function startRun(service: Service, { now }: Context): Turn {
   return { service: { ...service, state, run: service.run + 1 }, effects: [{ type: 'spawn' }], notices: [] };
 }
 
+/** The foot of the ladder, or its second rung where the main process is gone already. */
+function beginStopping(
+  state: Starting | Running,
+  now: Millis,
+  how: Pick<Stopping, 'cause' | 'exit' | 'exitAt' | 'rung' | 'deadline' | 'limit'>,
+): Stopping {
+  const { pid, since } = state;
+  return { id: 'stopping', pid, since, askedAt: now, readyAt: state.id === 'starting' ? null : state.readyAt, ...how };
+}
+
 /** Asks a run to stop. `limit` is the instant by which SIGKILL comes; a pause or a wait just ends. */
 export function stopRun(plan: ServicePlan, service: Service, cause: Cause, limit: Millis, context: Context): Turn {
   const { state } = service;
@@ -78,19 +88,14 @@ export function stopRun(plan: ServicePlan, service: Service, cause: Cause, limit
     case 'starting':
     case 'ready':
     case 'unready': {
-      const next: Stopping = {
-        id: 'stopping',
-        pid: state.pid,
-        since: state.since,
-        askedAt: now,
+      const next = beginStopping(state, now, {
         cause,
         exit: null,
         exitAt: null,
-        readyAt: state.id === 'starting' ? null : state.readyAt,
         rung: 'asked',
         deadline: limit,
         limit,
-      };
+      });
       const ask: ServiceEffect =
         plan.stop.argv === null
           ? { type: 'signal', signal: plan.stop.signal, to: plan.stop.to }
@@ -248,19 +253,16 @@ function onExited(plan: ServicePlan, service: Service, exit: Exit, { now, stopTi
     case 'starting':
     case 'ready':
     case 'unready': {
-      const next: Stopping = {
-        id: 'stopping',
-        pid: state.pid,
-        since: state.since,
-        askedAt: now,
+      const deadline = now + Math.min(LEFTOVER_GRACE, plan.stop.timeout ?? stopTimeout);
+      const end = {
         cause: { kind: 'exited' },
         exit,
         exitAt: now,
-        readyAt: state.id === 'starting' ? null : state.readyAt,
         rung: 'leftovers',
-        deadline: now + Math.min(LEFTOVER_GRACE, plan.stop.timeout ?? stopTimeout),
+        deadline,
         limit: Infinity,
-      };
+      } as const;
+      const next = beginStopping(state, now, end);
       return {
         service: { ...service, state: next },
         effects: [{ type: 'abandon-probe' }, { type: 'sweep' }],

@@ -68,11 +68,6 @@ export class FileSink {
     this.#pump();
   }
 
-  /** The next piece goes to a file that is opened anew: after somebody has moved the old one. */
-  reopen(): void {
-    this.#close();
-  }
-
   /** Resolves when all that was taken is written or given up. */
   async drained(): Promise<void> {
     while (this.#queued > 0 && this.#failing === null) {
