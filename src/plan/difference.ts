@@ -39,6 +39,9 @@ export const FIELD_NAMES = {
   limits: 'limits',
   ports: 'ports',
   log: 'log',
+  hooks: 'hooks',
+  gpus: 'gpus',
+  replica: 'replicas',
 } as const satisfies Readonly<Record<ServiceField, string>>;
 
 /** Compares by name. Order of services and of keys does not matter; order within lists does. */

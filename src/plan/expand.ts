@@ -96,6 +96,7 @@ function expand(config: Config, { files, environment }: Surroundings, complaints
     format: config.format,
     control: toControlPlan(config, files, complaints),
     groups,
+    hosts: false,
     services,
   };
 }
@@ -145,6 +146,9 @@ function toServicePlan(
     limits: Object.fromEntries(service.limits),
     ports: service.ports,
     log,
+    hooks: { beforeStart: null, afterReady: null, beforeStop: null, afterExit: null },
+    gpus: null,
+    replica: null,
   };
 }
 

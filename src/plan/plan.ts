@@ -16,6 +16,14 @@ export interface Edge {
   readonly on: string;
   readonly condition: Condition;
   readonly origin: 'declared' | 'stage';
+  /** It is one of several edges, to the copies of `of`, of which `least` must hold; absent: it must hold itself. */
+  readonly choice?: Choice;
+}
+
+/** 1 <= `least` < number of copies. */
+export interface Choice {
+  readonly of: string;
+  readonly least: number;
 }
 
 /** Options common to all probes. `interval` counts only after ready; `failures` only for `live`. */
@@ -89,6 +97,51 @@ export interface StopPlan {
   readonly to: 'main' | 'group';
   /** Run instead of sending the signal. */
   readonly argv: readonly string[] | null;
+}
+
+/** A command around a service's life. */
+export interface Hook {
+  readonly argv: readonly string[];
+  /** Past it the command and all it started are killed. */
+  readonly timeout: Millis;
+}
+
+/** `before_stop` may wait until a probe holds instead of running a command. */
+export interface Drain {
+  readonly waitFor: Probe;
+  /** null: as long as the stop leaves time for it. */
+  readonly timeout: Millis | null;
+}
+
+export interface Hooks {
+  readonly beforeStart: Hook | null;
+  readonly afterReady: Hook | null;
+  readonly beforeStop: (Omit<Hook, 'timeout'> & { readonly timeout: Millis | null }) | Drain | null;
+  readonly afterExit: Hook | null;
+}
+
+/** A GPU as the container sees it. */
+export interface GpuDevice {
+  /** What the program is told: an index, a UUID, the name of a MIG slice. */
+  readonly id: string;
+  /** Where the driver's own tools find it: its index among all that the container has; null: they cannot tell. */
+  readonly index: number | null;
+  /** `NVIDIA H200`, `gfx942`; for people. */
+  readonly name: string;
+}
+
+export interface GpuPlan {
+  readonly vendor: 'nvidia' | 'amd';
+  /** In the order in which the program sees them. Empty: it does without (`optional`, or a count of 0). */
+  readonly devices: readonly GpuDevice[];
+  /** Others may be given the same devices. */
+  readonly shared: boolean;
+  /** Bytes that must be free on each device before a run; null: whatever. */
+  readonly minFree: number | null;
+  /** How long a run waits for the memory of the one before it. */
+  readonly freeTimeout: Millis;
+  /** What follows when the driver does not answer any more. */
+  readonly onLost: 'exit' | 'restart';
 }
 
 export interface User {
@@ -180,6 +233,11 @@ export interface ServicePlan {
   readonly limits: Readonly<Partial<Record<LimitName, Limit>>>;
   readonly ports: readonly number[];
   readonly log: LogPlan;
+  readonly hooks: Hooks;
+  /** null: nothing was said of GPUs. What the program is told of them is in `env` already. */
+  readonly gpus: GpuPlan | null;
+  /** Which copy of which service it is, from 0; null: there is but one. */
+  readonly replica: { readonly of: string; readonly index: number } | null;
 }
 
 /** The listener besides the unix socket. */
@@ -206,6 +264,8 @@ export interface Plan {
   readonly control: ControlPlan | null;
   /** Stages in their order; absent: there are none. `edges` already hold what follows from it. */
   readonly groups?: readonly string[];
+  /** Whether the services' names resolve to 127.0.0.1. */
+  readonly hosts: boolean;
   /** In the file's order; disabled ones are there too. */
   readonly services: readonly ServicePlan[];
 }

@@ -143,6 +143,9 @@ const DEFAULTS: Omit<ServicePlan, 'env'> = {
   limits: {},
   ports: [],
   log: LOG,
+  hooks: { beforeStart: null, afterReady: null, beforeStop: null, afterExit: null },
+  gpus: null,
+  replica: null,
 };
 
 describe('a service', () => {

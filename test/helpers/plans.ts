@@ -55,6 +55,9 @@ export function service(name: string, given: Given = {}): ServicePlan {
     limits: {},
     ports: [],
     log: { prefix: true, format: 'text', whenFull: 'block', ansi: 'keep', merge: true, drop: [], file: null },
+    hooks: { beforeStart: null, afterReady: null, beforeStop: null, afterExit: null },
+    gpus: null,
+    replica: null,
     ...given,
     stop: { ...STOP, ...given.stop },
   };
@@ -72,6 +75,7 @@ export function plan(services: readonly ServicePlan[], given: Partial<Omit<Plan,
     stopTimeout: 9_000,
     format: 'text',
     control: null,
+    hosts: false,
     services,
     ...given,
   };
