@@ -92,6 +92,7 @@ export async function up(request: UpRequest): Promise<number> {
           openNotify: (uid, onReady) => notify.open(uid, onReady),
           portHolder,
           runTool: async (program, abort) => (await import('./sys/tools.ts')).runTool(children, program, abort),
+          readGpus: async () => ({ kind: 'unreadable', why: 'not yet' }),
           fileExists: existsSync,
           canStartThread,
           ownUid: process.getuid?.() ?? 0,

@@ -3,6 +3,7 @@
 import { HTTP_CONTROL, type HttpControl } from './control-values.ts';
 import type { Range } from './diagnostic.ts';
 import { type Complete, complete, type FieldsRead, type Given, readFields, requireKeys } from './field.ts';
+import { HOOKS } from './hook-values.ts';
 import type { LimitKey, LimitValue } from './process-values.ts';
 import { formatDuration } from './quantity.ts';
 import { mismatch, type Reading } from './reading.ts';
@@ -18,11 +19,12 @@ export interface RestartConfig extends Omit<Complete<typeof RESTART>, 'backoff'>
 
 /** One service with all its settings. A null is what the table says happens without the field. */
 export interface ServiceConfig
-  extends Omit<Settings, 'restart' | 'stop' | 'log' | 'env' | 'env_file' | 'limits' | 'port' | 'ports'> {
+  extends Omit<Settings, 'restart' | 'stop' | 'log' | 'hooks' | 'env' | 'env_file' | 'limits' | 'port' | 'ports'> {
   readonly name: string;
   readonly restart: RestartConfig;
   readonly stop: Complete<typeof STOP>;
   readonly log: Complete<typeof LOG>;
+  readonly hooks: Complete<typeof HOOKS>;
   readonly env: ReadonlyMap<string, EnvValue>;
   readonly env_file: readonly EnvFile[];
   readonly limits: ReadonlyMap<LimitKey, LimitValue>;
@@ -102,6 +104,7 @@ function mergeService(
     restart: { ...restart, backoff },
     stop: complete(STOP, { ...base.stop, ...own.stop }),
     log: complete(LOG, { ...base.log, ...own.log }),
+    hooks: complete(HOOKS, { ...base.hooks, ...own.hooks }),
     env: new Map([...(base.env ?? []), ...(own.env ?? [])]),
     env_file: merged.env_file ?? [],
     limits: new Map([...(base.limits ?? []), ...(own.limits ?? [])]),

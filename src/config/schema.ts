@@ -16,6 +16,7 @@ import {
   readFields,
   required,
 } from './field.ts';
+import { HOOKS } from './hook-values.ts';
 import { probeShape, probes } from './probe-schema.ts';
 import { pattern } from './probe-values.ts';
 import { cpus, limits, umask, user } from './process-values.ts';
@@ -231,7 +232,21 @@ export const SERVICE = {
   ),
   gpus: later('which GPUs it sees', { instead: 'set `CUDA_VISIBLE_DEVICES` in `env` meanwhile' }),
   replicas: later('several copies', { instead: 'write the service several times, with an anchor', harmless: 1 }),
-  hooks: later('commands around its life', { instead: 'write them as tasks, or into the command' }),
+  hooks: field(
+    object(HOOKS, {
+      owner: '`hooks`',
+      elsewhere: {
+        pre_start: 'it is called `before_start`',
+        post_start: 'it is called `after_ready`',
+        pre_stop: 'it is called `before_stop`',
+        preStop: 'it is called `before_stop`',
+        postStart: 'it is called `after_ready`',
+        post_stop: 'it is called `after_exit`',
+      },
+    }),
+    'commands around its life: `{before_start, after_ready, before_stop, after_exit}`',
+    'see below',
+  ),
   venv: later('a Python virtual environment', {
     instead: 'name its program (`/venv/bin/python`), or set `PATH` and `VIRTUAL_ENV` in `env`',
   }),

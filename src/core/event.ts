@@ -1,10 +1,14 @@
 // The vocabulary between the core and the shell: Events say what happened (past tense), Effects what to do
 // (imperative). Nothing else crosses. Every event about a process carries the number of the run it belongs to.
 import type { Plan, SignalName } from '../plan/plan.ts';
+import type { GpuReading } from './gate.ts';
 import type { Operation } from './operator.ts';
 import type { Cause, Exit, Verdict } from './policy.ts';
 
-export type ProbeKind = 'ready' | 'live';
+/** `drain`: what `before_stop` waits for. */
+export type ProbeKind = 'ready' | 'live' | 'drain';
+
+export type HookName = 'before_start' | 'after_ready' | 'before_stop' | 'after_exit';
 
 /** News of one service's run. News of an earlier run falls away. */
 export type ServiceEvent =
@@ -22,6 +26,16 @@ export type ServiceEvent =
   | { readonly type: 'latched'; readonly index: number }
   /** `stop.command` did not exit 0. */
   | { readonly type: 'stop-command-failed'; readonly detail: string }
+  /** A hook is over, and no process of it is left. `code` as a shell would give. */
+  | {
+      readonly type: 'hook-ended';
+      readonly hook: HookName;
+      readonly ok: boolean;
+      readonly code: number;
+      readonly detail: string;
+    }
+  /** The memory of its GPUs was looked at. */
+  | { readonly type: 'gpus-read'; readonly reading: GpuReading }
   /** There was output (thinned by the sender; only sent when `start_stall` is set). */
   | { readonly type: 'progressed' };
 
@@ -48,6 +62,12 @@ export type Event =
 /** What one service's machine wants done. */
 export type ServiceEffect =
   | { readonly type: 'spawn' }
+  /** Look at the memory of its GPUs, and at who has them open. */
+  | { readonly type: 'read-gpus' }
+  /** `exit`: how its main process ended, for `after_exit`. */
+  | { readonly type: 'run-hook'; readonly hook: HookName; readonly exit: Exit | null }
+  /** Kill the hook under way, if there is one, with all that it started. */
+  | { readonly type: 'kill-hook' }
   | { readonly type: 'signal'; readonly signal: SignalName; readonly to: 'main' | 'group' }
   /** Run `stop.command` for it. */
   | { readonly type: 'run-stop-command' }

@@ -1,4 +1,10 @@
-// What is known of the memory of a service's GPUs before a run. Reads nothing: readings come as events.
+// Whether the memory of a service's GPUs is free enough for its next run: what was in use before its last run is the
+// measure. A function of readings and time; reads nothing itself, readings come as events.
+//
+// A killed process gives its memory back while the driver tears it down, up to tens of seconds after the process is gone
+// (https://github.com/sgl-project/sglang/issues/36589); a run that is started meanwhile ends with "out of memory".
+import type { GpuDevice, GpuPlan, Millis } from '../plan/plan.ts';
+import { renderDuration } from './policy.ts';
 
 /** A process that has a device open. */
 export interface Holder {
@@ -20,3 +26,99 @@ export type GpuReading =
   | { readonly kind: 'unreadable'; readonly why: string }
   /** There is, and the driver does not answer. */
   | { readonly kind: 'lost'; readonly why: string };
+
+/** A run that waits for memory. */
+export interface Gate {
+  readonly since: Millis;
+  /** When the next reading is due; null while one is under way. */
+  readonly readAt: Millis | null;
+  /** Since when nothing moved, and at which readings, bytes; null before the first. */
+  readonly steady: { readonly since: Millis; readonly used: readonly number[] } | null;
+}
+
+export type Weighed =
+  /** `baseline` is what the next run is measured by; null where nothing could be read. */
+  | { readonly id: 'open'; readonly baseline: readonly number[] | null; readonly remark: string | null }
+  | { readonly id: 'wait'; readonly gate: Gate; readonly why: string }
+  | { readonly id: 'shut'; readonly why: string }
+  | { readonly id: 'lost'; readonly why: string };
+
+const MIB = 1024 * 1024;
+/** Above the baseline by less than this is back at it: a driver's own bookkeeping varies, bytes. */
+const SLACK = 256 * MIB;
+/** Changes below this are none, bytes. */
+const STILL = 16 * MIB;
+/** Memory that does not move for this long is not being given back any more. */
+const STEADY_AFTER: Millis = 5_000;
+
+const FIRST_PAUSE: Millis = 100;
+const LAST_PAUSE: Millis = 1_000;
+
+export function openGate(now: Millis): Gate {
+  return { since: now, readAt: null, steady: null };
+}
+
+/** `baseline`: bytes in use on each device before the last run; null before the first. */
+export function weighReading(
+  plan: GpuPlan,
+  baseline: readonly number[] | null,
+  gate: Gate,
+  reading: GpuReading,
+  now: Millis,
+): Weighed {
+  if (reading.kind === 'unreadable') return { id: 'open', baseline: null, remark: reading.why };
+  if (reading.kind === 'lost') return { id: 'lost', why: reading.why };
+  const used = reading.devices.map((device) => device.used);
+  const crowded = plan.devices.flatMap((device, index) => {
+    const { used: taken, total } = reading.devices[index] ?? { used: 0, total: Infinity };
+    const wants = plan.minFree;
+    return wants === null || total - taken >= wants
+      ? []
+      : [`${renderBytes(total - taken)} of ${nameOf(device)} are free, and ${renderBytes(wants)} are asked for`];
+  });
+  const grown = plan.devices.flatMap((device, index) => {
+    const [taken, before] = [used[index] ?? 0, baseline?.[index] ?? Infinity];
+    return taken <= before + SLACK
+      ? []
+      : [`${renderBytes(taken)} of ${nameOf(device)} are in use, ${renderBytes(before)} before its last run`];
+  });
+  if (crowded.length === 0 && grown.length === 0) {
+    const least = used.map((taken, index) => Math.min(taken, baseline?.[index] ?? taken));
+    return { id: 'open', baseline: least, remark: null };
+  }
+  const steady = isStill(gate, used) ? gate.steady : { since: now, used };
+  const strangers = reading.holders.filter(({ service }) => service === null);
+  const why = [...crowded, ...grown].join('; ');
+  // Memory that others may use never comes back to what it was; and where nobody here holds any, nobody can let go.
+  const settled = steady !== null && now - steady.since >= STEADY_AFTER && (plan.shared || strangers.length === 0);
+  if (settled && crowded.length === 0) {
+    return { id: 'open', baseline: used, remark: `${why}; it does not change any more, so others use it` };
+  }
+  if (now - gate.since >= plan.freeTimeout) {
+    return { id: 'shut', why: `${why}, after ${renderDuration(now - gate.since)}${renderHolders(reading.holders)}` };
+  }
+  const pause = Math.min(LAST_PAUSE, Math.max(FIRST_PAUSE, (now - gate.since) / 10));
+  const readAt = Math.min(now + pause, gate.since + plan.freeTimeout);
+  return { id: 'wait', gate: { since: gate.since, readAt, steady }, why };
+}
+
+function isStill({ steady }: Gate, used: readonly number[]): boolean {
+  return steady !== null && used.every((taken, index) => Math.abs(taken - (steady.used[index] ?? 0)) <= STILL);
+}
+
+function nameOf({ id }: GpuDevice): string {
+  return `GPU ${id}`;
+}
+
+function renderHolders(holders: readonly Holder[]): string {
+  if (holders.length === 0) return '; no process that can be seen here holds it';
+  const shown = holders
+    .slice(0, 5)
+    .map(({ pid, name, service }) => `${name} (pid ${pid}${service === null ? '' : ` of ${service}`})`);
+  return `; held by ${shown.join(', ')}${holders.length > 5 ? `, and ${holders.length - 5} more` : ''}`;
+}
+
+function renderBytes(bytes: number): string {
+  const mebibytes = bytes / MIB;
+  return mebibytes < 1_024 ? `${Math.round(mebibytes)} MiB` : `${(mebibytes / 1_024).toFixed(1)} GiB`;
+}

@@ -14,6 +14,8 @@ export type Cause =
   | { readonly kind: 'start-timeout'; readonly after: Millis; readonly detail: string | null }
   | { readonly kind: 'start-stall'; readonly after: Millis; readonly detail: string | null }
   | { readonly kind: 'not-alive'; readonly detail: string }
+  /** The driver of its GPUs does not answer any more. */
+  | { readonly kind: 'gpu-lost'; readonly why: string }
   | { readonly kind: 'asked' };
 
 export interface Verdict {
@@ -30,6 +32,11 @@ export const LEFTOVER_GRACE: Millis = 2_000;
 export const KILL_WAIT: Millis = 500;
 /** A stop signal that comes again within this time is the same request: npm and some terminals deliver Ctrl-C twice. */
 export const SAME_REQUEST: Millis = 500;
+
+/** EX_TEMPFAIL of sysexits.h: another container, perhaps on another machine, may do. */
+const GPU_LOST = 75;
+/** Of the time until SIGKILL `before_stop` may take this much; the rest is for the program to stop in. */
+const DRAIN_SHARE = 0.75;
 
 const FIRST_DELAY: Millis = 20;
 const LAST_DELAY: Millis = 1_000;
@@ -60,6 +67,8 @@ export function judge(plan: Pick<ServicePlan, 'successCodes'>, cause: Cause, exi
     case 'start-timeout':
     case 'start-stall':
       return { success: false, code: 124 };
+    case 'gpu-lost':
+      return { success: false, code: GPU_LOST };
     case 'exited': {
       const code = exit === null ? 1 : shellCode(exit);
       if (plan.successCodes.includes(code)) return { success: true, code: 0 };
@@ -121,6 +130,11 @@ export function decideRestart(
  */
 export function reserved(stopTimeout: Millis, levelsBelow: number): Millis {
   return Math.min((stopTimeout * levelsBelow) / 10, stopTimeout / 2);
+}
+
+/** How long `before_stop` may take when SIGKILL comes so long from now. */
+export function drainTime(left: Millis): Millis {
+  return Math.max(0, left) * DRAIN_SHARE;
 }
 
 /** A number from 0 up to, not including, 1 that depends on nothing but its arguments (mulberry32). */

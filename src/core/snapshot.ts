@@ -1,7 +1,7 @@
 // A picture of the world for those who look from outside: `status`, `health`, the API. Stable, documented, JSON.
 import type { Millis } from '../plan/plan.ts';
 import { type Exit, renderDuration } from './policy.ts';
-import type { State } from './state.ts';
+import type { State, Stopping } from './state.ts';
 import { renderEnd } from './words.ts';
 import { holds, neverStarts, type World } from './world.ts';
 
@@ -99,7 +99,7 @@ function reasonOf(world: World, name: string, state: State, now: Millis): string
     case 'unready':
       return state.probing.detail;
     case 'stopping':
-      return state.exit === null ? 'asked to stop' : 'waiting for its last processes';
+      return STOPPING[state.rung === 'killed' && state.exit === null ? 'asked' : state.rung];
     case 'backoff':
       return `${renderEnd(state.ended)}; starts again in ${renderDuration(Math.max(0, state.until - now))}`;
     case 'stopped':
@@ -110,6 +110,15 @@ function reasonOf(world: World, name: string, state: State, now: Millis): string
       return state satisfies never;
   }
 }
+
+const STOPPING: Readonly<Record<Stopping['rung'], string>> = {
+  draining: 'asked to stop: before_stop is under way',
+  asked: 'asked to stop',
+  leftovers: 'waiting for its last processes',
+  killed: 'waiting for its last processes',
+  hooks: 'after_exit is under way',
+  'hooks-killed': 'waiting for its last processes',
+};
 
 function describeWait(world: World, name: string): string | null {
   const never = neverStarts(world, name);

@@ -1,7 +1,8 @@
 // What is known of one service while the program runs: the State, one member of a union with just its own data, and what
 // outlives a state (run number, restarts). Each state has at most one deadline. Data only; machine.ts moves it.
 import type { Millis, ServicePlan } from '../plan/plan.ts';
-import type { Ended, Level, ServiceEffect } from './event.ts';
+import type { Ended, Level, ServiceEffect, SweptProcess } from './event.ts';
+import type { Gate } from './gate.ts';
 import type { Cause, Exit, RestartHistory } from './policy.ts';
 import { type Probing, probingDeadline } from './probing.ts';
 
@@ -17,7 +18,10 @@ export type State =
 export interface Starting {
   readonly id: 'starting';
   readonly pid: number | null;
+  /** When the program was asked for; during a prelude, when that began. */
   readonly since: Millis;
+  /** What still comes before the program; null: nothing. */
+  readonly prelude: Prelude | null;
   /** Last sign of progress: output, or an answer that differs from the one before. */
   readonly progressAt: Millis;
   /** When people are told next that it is still starting. */
@@ -25,11 +29,18 @@ export interface Starting {
   readonly probing: Probing;
 }
 
+/** The memory of its GPUs, then `before_start`. */
+export type Prelude =
+  | { readonly id: 'memory'; readonly gate: Gate }
+  | { readonly id: 'hook'; readonly deadline: Millis };
+
 export interface Running {
   readonly id: 'ready' | 'unready';
   readonly pid: number;
   readonly since: Millis;
   readonly readyAt: Millis;
+  /** By when `after_ready` must be done; null: it is not under way. */
+  readonly hookUntil: Millis | null;
   readonly probing: Probing;
 }
 
@@ -44,11 +55,26 @@ export interface Stopping {
   readonly exit: Exit | null;
   readonly exitAt: Millis | null;
   readonly readyAt: Millis | null;
-  readonly rung: 'asked' | 'leftovers' | 'killed';
+  /**
+   * `draining`: `before_stop` is under way and nothing has been signalled. `hooks`: no process of the program is left, and
+   * `after_exit` has yet to end; `hooks-killed`: it, or `before_start`, was sent SIGKILL.
+   */
+  readonly rung: 'draining' | 'asked' | 'leftovers' | 'killed' | 'hooks' | 'hooks-killed';
+  /** While `before_stop` waits for a probe: the attempt under way, or the pause before the next one. */
+  readonly drain: Drain | null;
+  /** What outlived the main process; known from rung `hooks` on. */
+  readonly swept: readonly SweptProcess[];
   /** When the next rung is climbed; on the last one, when people are told that it does not help. */
   readonly deadline: Millis;
   /** The latest moment the ladder may reach SIGKILL. */
   readonly limit: Millis;
+}
+
+/** `until`: by when the attempt must have answered; when the pause is over. */
+export interface Drain {
+  readonly id: 'asking' | 'pausing';
+  readonly attempt: number;
+  readonly until: Millis;
 }
 
 export interface Service {
@@ -67,6 +93,8 @@ export interface Service {
   /** The plan that comes into force when its run is over; `none`: it is in no plan any more and vanishes then. */
   readonly next: ServicePlan | 'none' | null;
   readonly firsts: Firsts;
+  /** Bytes in use on each of its GPUs before its last run; null: not known. */
+  readonly memory: readonly number[] | null;
 }
 
 /** Instants of its first start, its first readiness and its first end for good: where start-up time went. */
@@ -110,6 +138,7 @@ export function newService(plan: ServicePlan): Service {
     wanted: 'up',
     next: null,
     firsts: { startedAt: null, readyAt: null, endedAt: null },
+    memory: null,
   };
 }
 
@@ -127,16 +156,19 @@ export function hasMain(state: State): boolean {
 export function deadlineOf(plan: ServicePlan, { state }: Service): Millis | null {
   switch (state.id) {
     case 'starting': {
+      if (state.prelude !== null) return Math.min(state.reportAt, preludeDeadline(state.prelude));
       const stall = plan.startStall === null ? Infinity : state.progressAt + plan.startStall;
       const timeout = plan.ready.length === 0 ? Infinity : state.since + plan.startTimeout;
       const least = Math.min(timeout, stall, state.reportAt, probingDeadline(state.probing) ?? Infinity);
       return least === Infinity ? null : least;
     }
     case 'ready':
-    case 'unready':
-      return probingDeadline(state.probing);
+    case 'unready': {
+      const least = Math.min(probingDeadline(state.probing) ?? Infinity, state.hookUntil ?? Infinity);
+      return least === Infinity ? null : least;
+    }
     case 'stopping':
-      return state.deadline;
+      return Math.min(state.deadline, state.drain?.until ?? Infinity);
     case 'backoff':
       return state.until;
     case 'skipped':
@@ -150,9 +182,13 @@ export function deadlineOf(plan: ServicePlan, { state }: Service): Millis | null
   }
 }
 
+function preludeDeadline(prelude: Prelude): Millis {
+  return prelude.id === 'hook' ? prelude.deadline : (prelude.gate.readAt ?? Infinity);
+}
+
 /** Whether a dependent keeps what it depends on from being stopped. One that SIGKILL was sent to needs nothing more. */
 export function holdsUp(state: State): boolean {
-  return isActive(state) && !(state.id === 'stopping' && state.rung === 'killed');
+  return isActive(state) && !(state.id === 'stopping' && (state.rung === 'killed' || state.rung === 'hooks-killed'));
 }
 
 /** Notes the first time that a service is in a state that a start's timeline tells of. */
@@ -164,6 +200,11 @@ export function noteFirsts(service: Service, now: Millis): Service {
     endedAt: firsts.endedAt ?? (state.id === 'completed' || state.id === 'failed' ? now : null),
   };
   return { ...service, firsts: next };
+}
+
+/** Nothing comes of it. */
+export function same(service: Service): Turn {
+  return { service, effects: [], notices: [] };
 }
 
 export function never(value: never): never {

@@ -6,10 +6,12 @@
 // edges of the plan.
 import { difference } from '../plan/difference.ts';
 import type { Edge, Millis, Plan, ServicePlan, SignalName } from '../plan/plan.ts';
+import { overOf, weigh } from './ending.ts';
 import type { Effect, Ended, Event } from './event.ts';
-import { killRun, overOf, passDeadline, startRun, stepService, stopRun, weigh } from './machine.ts';
+import { passDeadline, stepService } from './machine.ts';
 import { needed, type Operation, operate, replan, taken, unplan } from './operator.ts';
 import { endsAll, renderDuration, reserved, SAME_REQUEST } from './policy.ts';
+import { startRun } from './starting.ts';
 import {
   type Context,
   deadlineOf,
@@ -21,7 +23,8 @@ import {
   type Service,
   type Turn,
 } from './state.ts';
-import { renderDifference } from './words.ts';
+import { killRun, stopRun } from './stopping.ts';
+import { renderDifference, renderReason } from './words.ts';
 import { type EndCause, endOf, holds, indexPlans, levelsBelow, neverStarts, type Phase, type World } from './world.ts';
 
 export interface Step {
@@ -284,10 +287,9 @@ class Draft {
     if (this.phase.id !== 'running') return;
     const known = this.#failures.some(({ service, run }) => service === name && run === ended.run);
     if (!ended.verdict.success && !known) this.#failures = [...this.#failures, ended];
-    if (!endsAll(this.#world.plan.exit, this.plan(name), ended.verdict)) return;
+    if (ended.cause.kind !== 'gpu-lost' && !endsAll(this.#world.plan.exit, this.plan(name), ended.verdict)) return;
     this.#beginEnd({ kind: 'service', ended });
-    const how = ended.verdict.success ? 'ended' : 'failed';
-    this.say('info', null, 'stopping', `stopping everything: ${name} ${how}, and it is essential`);
+    this.say('info', null, 'stopping', `stopping everything: ${name} ${renderReason(ended)}`);
   }
 
   #beginEnd(cause: EndCause): void {
@@ -372,7 +374,7 @@ class Draft {
     for (const [name, service] of this.#services) {
       if (service.state.id !== 'pending' || this.phase.id !== 'running') continue;
       if (this.plan(name).edges.every((edge) => holds(edge, this.get(edge.on)))) {
-        this.take(name, startRun(service, this.context(name)));
+        this.take(name, startRun(this.plan(name), service, this.context(name)));
       }
     }
   }

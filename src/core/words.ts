@@ -25,11 +25,19 @@ export function renderEnd({ cause, exit, verdict, lasted }: Ended): string {
       return `made no progress for start_stall (${renderDuration(cause.after)})${cause.detail === null ? '' : `: ${cause.detail}`}`;
     case 'not-alive':
       return `failed its liveness probe after ${lastedFor}: ${cause.detail}`;
+    case 'gpu-lost':
+      return `lost its GPU: ${cause.why}; only a new container can mend that`;
     case 'asked':
       return `stopped after ${lastedFor}`;
     default:
       return cause satisfies never;
   }
+}
+
+/** Why one end is the end of everything. */
+export function renderReason({ cause, verdict }: Ended): string {
+  if (cause.kind === 'gpu-lost') return 'lost its GPU';
+  return `${verdict.success ? 'ended' : 'failed'}, and it is essential`;
 }
 
 /** What outlived a main process and had to be ended by the supervisor. */

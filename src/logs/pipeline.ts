@@ -97,7 +97,12 @@ export class Pipeline {
     return renderPrefix(name, this.#width, this.#sinks[stream].isTerminal ? this.#names.indexOf(name) : null);
   }
 
-  /** Reads a run's two streams to their ends. Returns what ends that early when a stranger holds them open. */
+  /** What the service prints from here on belongs to a new run of it: its last words are looked for there. */
+  beginRun(service: string): void {
+    this.#ring(service).beginRun();
+  }
+
+  /** Reads two streams of a service to their ends. Returns what ends that early when a stranger holds them open. */
   attach(service: string, style: LogStyle, stdout: ByteSource, stderr: ByteSource, watcher: Watcher): () => void {
     const attached: Attached = {
       sources: [stdout, stderr],
@@ -106,7 +111,6 @@ export class Pipeline {
       blocked: 0,
     };
     this.#attached.add(attached);
-    this.#ring(service).beginRun();
     attached.finished = Promise.all([
       this.#pump(service, 'stdout', style, stdout, watcher, attached),
       this.#pump(service, 'stderr', style, stderr, watcher, attached),

@@ -69,6 +69,10 @@ const IN_PLACE: ReadonlySet<ServiceField> = new Set([
   'essential',
   'stop',
   'forward',
+  'hooks',
+  // What the program is told of its GPUs is in its environment.
+  'gpus',
+  'replica',
 ]);
 
 /** Of the fields that differ, those that only a new run takes over. */

@@ -10,6 +10,7 @@ import { type Complaints, makeComplaints } from './complaints.ts';
 import { toControlPlan } from './control.ts';
 import { toEdges } from './edges.ts';
 import { type Environment, makeEnvironments } from './environment.ts';
+import { toHooks } from './hooks.ts';
 import { reportSharedFiles, toLogPlan } from './logging.ts';
 import type { Edge, LogPlan, Plan, ServicePlan, User } from './plan.ts';
 import { toProbes } from './probes.ts';
@@ -146,7 +147,7 @@ function toServicePlan(
     limits: Object.fromEntries(service.limits),
     ports: service.ports,
     log,
-    hooks: { beforeStart: null, afterReady: null, beforeStop: null, afterExit: null },
+    hooks: toHooks(service, complaints),
     gpus: null,
     replica: null,
   };

@@ -11,10 +11,17 @@ const SOCKET_PORT = 80;
 
 /** The probes of one kind; one that has no port to go to is an error. */
 export function toProbes(service: ServiceConfig, role: 'ready' | 'live', complaints: Complaints): readonly Probe[] {
-  return (service[role] ?? []).flatMap((config, index) => {
-    const port = (kind: string): number => service.ports[0] ?? missingPort(service, [role, index, kind], complaints);
-    return toProbe(config, port) ?? [];
-  });
+  return (service[role] ?? []).flatMap((config, index) => toProbeOf(service, config, [role, index], complaints) ?? []);
+}
+
+/** One probe; `path` is where it stands in the service. */
+export function toProbeOf(
+  service: ServiceConfig,
+  config: ProbeConfig,
+  path: Path,
+  complaints: Complaints,
+): Probe | null {
+  return toProbe(config, (kind) => service.ports[0] ?? missingPort(service, [...path, kind], complaints));
 }
 
 function toProbe(config: ProbeConfig, ownPort: (kind: string) => number): Probe | null {

@@ -1,12 +1,14 @@
 // Carries out what the core asks for one service: spawn with its pipes and sockets, signal, sweep, probe. Holds the
 // resources of each run and lets them go when it is over; tells what happens as events. The parts that touch the kernel
 // arrive by constructor, as the interfaces below.
-import type { Event, ProbeKind, ServiceEffect, ServiceEvent, SweptProcess } from '../core/event.ts';
+import type { Event, HookName, ProbeKind, ServiceEffect, ServiceEvent, SweptProcess } from '../core/event.ts';
+import type { GpuReading } from '../core/gate.ts';
 import type { Exit } from '../core/policy.ts';
 import { compilePattern, type Pattern } from '../plan/pattern.ts';
-import type { Probe, ServicePlan, User } from '../plan/plan.ts';
+import type { GpuPlan, Probe, ServicePlan, User } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
 import { Counts, type ProbeResult } from './counts.ts';
+import { Hooks } from './hooks.ts';
 import { attemptProbe } from './probe.ts';
 
 /** What a program is started with; see sys/children.ts, which offers it. */
@@ -49,6 +51,8 @@ export interface Pipe {
 }
 
 export interface LogRoom {
+  /** What a service prints from here on belongs to a new run of it. */
+  beginRun(service: string): void;
   attach(
     service: string,
     style: Omit<ServicePlan['log'], 'drop'> & { readonly drop: readonly Pattern[] },
@@ -67,6 +71,8 @@ export interface HandsParts<Handle extends RunHandle = RunHandle> {
   /** Who listens on a port, in words; null: nobody. */
   portHolder(port: number): string | null;
   runTool(program: Program, abort: AbortSignal): Promise<{ code: number | null; words: string; lastLine: string }>;
+  /** Looks at the memory of these devices; never rejects. */
+  readGpus(plan: GpuPlan, abort: AbortSignal): Promise<GpuReading>;
   fileExists(path: string): boolean;
   canStartThread(): boolean;
   readonly ownUid: number;
@@ -87,11 +93,13 @@ export class Hands<Handle extends RunHandle = RunHandle> {
   readonly #send: (event: Event) => void;
   readonly #resources = new Map<string, Resources<Handle>>();
   readonly #probing = new Map<string, { readonly abort: AbortController; readonly late: () => void }>();
+  readonly #hooks: Hooks<Handle>;
   readonly counts = new Counts();
 
   constructor(parts: HandsParts<Handle>, send: (event: Event) => void) {
     this.#parts = parts;
     this.#send = send;
+    this.#hooks = new Hooks(parts);
   }
 
   /** The handle of a service's latest run, for those who only look. */
@@ -120,6 +128,15 @@ export class Hands<Handle extends RunHandle = RunHandle> {
       case 'abandon-probe':
         this.#abandonProbe(plan);
         break;
+      case 'read-gpus':
+        this.#readGpus(plan, run);
+        break;
+      case 'run-hook':
+        this.#runHook(plan, run, effect.hook, effect.exit);
+        break;
+      case 'kill-hook':
+        this.#hooks.kill(plan.name);
+        break;
       default:
         effect satisfies never;
     }
@@ -127,8 +144,7 @@ export class Hands<Handle extends RunHandle = RunHandle> {
 
   #spawn(plan: ServicePlan, run: number): void {
     const tell = (news: ServiceEvent) => this.#send({ type: 'service', service: plan.name, run, news });
-    const resources: Resources<Handle> = { run, handle: null, abort: new AbortController(), release: [] };
-    this.#resources.set(plan.name, resources);
+    const resources = this.#open(plan, run);
     const fail = (step: string, message: string, code: number) => {
       this.#release(resources);
       tell({ type: 'spawn-failed', step, message, code });
@@ -144,6 +160,16 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     } catch (error) {
       fail('pipes', error instanceof Error ? error.message : String(error), 1);
     }
+  }
+
+  /** The resources of a run, made by whatever it begins with. */
+  #open(plan: ServicePlan, run: number): Resources<Handle> {
+    const found = this.#current(plan, run);
+    if (found !== undefined) return found;
+    const resources: Resources<Handle> = { run, handle: null, abort: new AbortController(), release: [] };
+    this.#resources.set(plan.name, resources);
+    this.#parts.logs.beginRun(plan.name);
+    return resources;
   }
 
   #spawnWith(
@@ -257,12 +283,37 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     this.#parts.processes[how](resources.handle, (swept) => {
       this.#release(resources);
       this.counts.sweptFrom(plan.name, swept.length);
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'emptied', swept } });
+      const tell = () => this.#send({ type: 'service', service: plan.name, run, news: { type: 'emptied', swept } });
+      // A hook that was killed with it must be gone too.
+      const hook = this.#hooks.over(plan.name);
+      if (hook === null) tell();
+      else void hook.then(tell);
+    });
+  }
+
+  #runHook(plan: ServicePlan, run: number, hook: HookName, exit: Exit | null): void {
+    const pid = exit === null ? (this.#open(plan, run).handle?.pid ?? null) : null;
+    this.#hooks.run(plan, run, hook, { pid, exit }, (result) =>
+      this.#send({ type: 'service', service: plan.name, run, news: { type: 'hook-ended', hook, ...result } }),
+    );
+  }
+
+  #readGpus(plan: ServicePlan, run: number): void {
+    const { gpus } = plan;
+    if (gpus === null) return;
+    this.#open(plan, run);
+    this.#abandonProbe(plan);
+    const abort = new AbortController();
+    this.#probing.set(plan.name, { abort, late: () => undefined });
+    void this.#parts.readGpus(gpus, abort.signal).then((reading) => {
+      if (abort.signal.aborted) return;
+      this.#probing.delete(plan.name);
+      this.#send({ type: 'service', service: plan.name, run, news: { type: 'gpus-read', reading } });
     });
   }
 
   #probe(plan: ServicePlan, run: number, kind: ProbeKind, index: number, attempt: number): void {
-    const probe: Probe | undefined = kind === 'ready' ? plan.ready[index] : plan.live[index];
+    const probe = probeOf(plan, kind, index);
     if (probe === undefined) return;
     this.#abandonProbe(plan);
     const controller = new AbortController();
@@ -312,6 +363,12 @@ export class Hands<Handle extends RunHandle = RunHandle> {
       tell();
     };
   }
+}
+
+function probeOf(plan: ServicePlan, kind: ProbeKind, index: number): Probe | undefined {
+  if (kind !== 'drain') return plan[kind][index];
+  const hook = plan.hooks.beforeStop;
+  return hook !== null && 'waitFor' in hook ? hook.waitFor : undefined;
 }
 
 /** A program run as the service would be: its user, folder, limits and environment. */

@@ -16,7 +16,8 @@ export function renderPostmortem(ended: Ended, code: number, { oomKills, lastLin
     const processes = oomKills === 1 ? 'a process' : `${oomKills} processes`;
     words.push(`out of memory: the kernel killed ${processes} of this container for want of memory`);
   }
-  if (ended.cause.kind === 'not-started') return words;
+  // Without a program there are no words, but for those of a hook before it.
+  if (ended.cause.kind === 'not-started' && lastLines.length === 0) return words;
   if (lastLines.length === 0) words.push(`${ended.service} had printed nothing`);
   else words.push(`last ${lastLines.length === 1 ? 'line' : `${lastLines.length} lines`} of ${ended.service}:`);
   return [...words, ...lastLines.map((line) => `  ${line}`)];

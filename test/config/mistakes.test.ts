@@ -95,10 +95,6 @@ services.yaml:6:5: error: \`replicas\` is not in this version yet
    6 |     replicas: 2
      |     ~~~~~~~~
      help: write the service several times, with an anchor
-services.yaml:7:5: error: \`hooks\` is not in this version yet
-   7 |     hooks: {}
-     |     ~~~~~
-     help: write them as tasks, or into the command
 services.yaml:8:5: error: \`venv\` is not in this version yet
    8 |     venv: /venv
      |     ~~~~

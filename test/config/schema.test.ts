@@ -98,6 +98,13 @@ services:
       - notify: { fd: 3 }
     live: { exec: check, failures: 2, interval: 30s, timeout: 2s }
   c: { command: run, depends_on: [a, b], port: 8080, start_stall: 5m }
+  d:
+    command: run
+    hooks:
+      before_start: prepare
+      after_ready: { command: [warm], timeout: 10s }
+      before_stop: { wait_for: { http: "http://127.0.0.1:1/idle", interval: 1s }, timeout: 10s }
+      after_exit: [clean]
 `;
 const FILES = {
   '/etc/chat.env': 'X=1\n',

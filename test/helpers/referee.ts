@@ -186,6 +186,9 @@ export class Referee {
         break;
       case 'stop-command-failed':
         break;
+      case 'hook-ended':
+      case 'gpus-read':
+        throw new Error('plans with hooks or GPUs are for hook-referee.ts to judge');
       default:
         news satisfies never;
     }
@@ -404,10 +407,12 @@ export class Referee {
         if (this.#shutdown !== null) this.#shutdown.killed = true;
         break;
       case 'probe': {
-        const probe = book.plan[effect.kind][effect.index];
+        const { kind } = effect;
+        this.#holds(kind !== 'drain', 'plans with hooks are for hook-referee.ts to judge');
+        const probe = book.plan[kind][effect.index];
         this.#holds(probe !== undefined && run.born, `a probe of ${name} that is not due`);
         this.#holds(run.flight === null && run.exit === null, `two probes of ${name} at once, or one of the dead`);
-        run.flight = { ...effect, expires: now + probe.timeout };
+        run.flight = { ...effect, kind, expires: now + probe.timeout };
         break;
       }
       case 'abandon-probe':
@@ -419,6 +424,10 @@ export class Referee {
         }
         run.flight = null;
         break;
+      case 'read-gpus':
+      case 'run-hook':
+      case 'kill-hook':
+        throw new Error('plans with hooks or GPUs are for hook-referee.ts to judge');
       default:
         effect satisfies never;
     }

@@ -1,18 +1,28 @@
 // Plays the runtime's part for the core, in virtual time: carries out effects against fake services that behave as told,
 // brings the news back as events, and turns the clock to whatever is next. No processes, no sleeps, no real clock. Judges
 // nothing: every step is shown to a Referee, which does.
-import type { Effect, Event, ServiceEffect, ServiceEvent, SweptProcess } from '../../src/core/event.ts';
+import type {
+  Effect,
+  Event,
+  HookName,
+  ProbeKind,
+  ServiceEffect,
+  ServiceEvent,
+  SweptProcess,
+} from '../../src/core/event.ts';
+import type { GpuReading } from '../../src/core/gate.ts';
 import type { Operation } from '../../src/core/operator.ts';
 import type { Exit } from '../../src/core/policy.ts';
 import type { Service } from '../../src/core/state.ts';
 import { step } from '../../src/core/supervisor.ts';
 import { newWorld, nextDeadline, type World } from '../../src/core/world.ts';
 import type { Millis, Plan, ServicePlan, SignalName } from '../../src/plan/plan.ts';
+import { HookReferee, hasHooks } from './hook-referee.ts';
 import { bySignal } from './plans.ts';
-import { Referee } from './referee.ts';
+import { Referee, type Seen } from './referee.ts';
 
 export interface Asked {
-  readonly kind: 'ready' | 'live';
+  readonly kind: ProbeKind;
   readonly index: number;
   readonly attempt: number;
   /** Time since the program's first instruction. */
@@ -44,6 +54,17 @@ export interface Behaviour {
   readonly probe?: (asked: Asked) => Answer | null;
   readonly latches?: readonly { readonly index: number; readonly after: Millis }[];
   readonly output?: readonly Millis[];
+  /** What its hooks do; one that is not here succeeds at once. */
+  readonly hooks?: { readonly [hook in HookName]?: HookBehaviour };
+  /** What is read of its GPUs at that instant; null: nothing, ever. */
+  readonly memory?: (at: Millis) => GpuReading | null;
+}
+
+/** `takes`: null is for ever; `killTakes`: from SIGKILL to the end of it and all it started. */
+export interface HookBehaviour {
+  readonly takes?: Millis | null;
+  readonly code?: number;
+  readonly killTakes?: Millis;
 }
 
 export type Behave = (service: string, run: number) => Behaviour;
@@ -99,10 +120,11 @@ export class Simulator {
   code: number | null = null;
   endedAt: Millis | null = null;
   readonly records: Done[] = [];
-  readonly #runs = new Map<string, FakeRun[]>();
+  readonly #runs = new Map<string, (FakeRun | undefined)[]>();
   readonly #behave: Behave;
   readonly #lag: Millis;
-  readonly #referee: Referee;
+  readonly #referee: { see(seen: Seen): void };
+  readonly #hooks = new Map<string, { readonly end: (code: number) => void; readonly killTakes: Millis }>();
   readonly #told: { readonly at: Millis; readonly event: Event; readonly effects: readonly Effect[] }[] = [];
   #queue: Occasion[] = [];
   #steps = 0;
@@ -114,7 +136,10 @@ export class Simulator {
     this.world = newWorld(plan, options.seed ?? 1);
     this.#behave = typeof behave === 'function' ? behave : (service) => behave[service] ?? {};
     this.#lag = options.lag ?? 0;
-    this.#referee = new Referee(plan, this.#lag, (service) => this.hasProcesses(service));
+    const hasProcesses = (service: string) => this.hasProcesses(service);
+    this.#referee = hasHooks(plan)
+      ? new HookReferee(plan, this.#lag, hasProcesses)
+      : new Referee(plan, this.#lag, hasProcesses);
   }
 
   begin(): this {
@@ -203,7 +228,9 @@ export class Simulator {
       if (effect.type !== 'service' || effect.service !== name) return [];
       const deed = effect.effect;
       if (deed.type === 'probe' || deed.type === 'abandon-probe') return [];
-      return [`${at} ${deed.type}${deed.type === 'signal' ? ` ${deed.signal} ${deed.to}` : ''}`];
+      const what =
+        deed.type === 'signal' ? ` ${deed.signal} ${deed.to}` : deed.type === 'run-hook' ? ` ${deed.hook}` : '';
+      return [`${at} ${deed.type}${what}`];
     });
   }
 
@@ -235,7 +262,7 @@ export class Simulator {
 
   /** Whether any process of any run is there, or may come to be. */
   hasProcesses(service: string): boolean {
-    return (this.#runs.get(service) ?? []).some((run) => !run.over);
+    return (this.#runs.get(service) ?? []).some((run) => run !== undefined && !run.over);
   }
 
   deliver(event: Event): this {
@@ -263,6 +290,22 @@ export class Simulator {
       this.#spawn(service, number);
       return;
     }
+    if (effect.type === 'read-gpus') {
+      const reading = this.#behave(service, number).memory?.(this.now) ?? null;
+      if (reading !== null) this.#after(1, () => this.#tell(service, number, { type: 'gpus-read', reading }));
+      return;
+    }
+    if (effect.type === 'run-hook') {
+      this.#runHook(service, number, effect.hook);
+      return;
+    }
+    if (effect.type === 'kill-hook') {
+      const hook = this.#hooks.get(service);
+      if (hook !== undefined) this.#after(hook.killTakes, () => hook.end(137));
+      return;
+    }
+    // Nothing has been spawned yet while it waits for memory.
+    if (effect.type === 'abandon-probe') return;
     const run = this.#runs.get(service)?.[number - 1];
     if (run === undefined) throw new Error(`${effect.type} for run ${number} of ${service}, which there is not`);
     switch (effect.type) {
@@ -284,11 +327,32 @@ export class Simulator {
       case 'probe':
         this.#probe(run, effect);
         break;
-      case 'abandon-probe':
-        break;
       default:
         effect satisfies never;
     }
+  }
+
+  #runHook(service: string, number: number, hook: HookName): void {
+    const { takes = 1, code = 0, killTakes = 1 } = this.#behave(service, number).hooks?.[hook] ?? {};
+    const end = (with_: number) => {
+      if (this.#hooks.get(service) !== under) return;
+      this.#hooks.delete(service);
+      const detail = `exit code ${with_}`;
+      this.#tell(service, number, { type: 'hook-ended', hook, ok: with_ === 0, code: with_, detail });
+      this.#settleAll(service);
+    };
+    const under = { end, killTakes };
+    this.#hooks.set(service, under);
+    if (takes !== null) this.#after(takes, () => end(code));
+  }
+
+  /** A run is empty only when its hook is gone too. */
+  #settleAll(service: string): void {
+    for (const run of this.#runs.get(service) ?? []) if (run !== undefined) this.#settle(run);
+  }
+
+  #tell(service: string, run: number, news: ServiceEvent): void {
+    this.deliver({ type: 'service', service, run, news });
   }
 
   #after(time: Millis, act: () => void): void {
@@ -393,6 +457,7 @@ export class Simulator {
 
   #settle(run: FakeRun): void {
     if (run.over || run.main !== 'gone' || run.others.length > 0 || !(run.sweeping || run.killing)) return;
+    if (this.#hooks.has(run.plan.name)) return;
     run.over = true;
     this.#news(run, { type: 'emptied', swept: run.swept });
   }

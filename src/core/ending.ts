@@ -1,0 +1,101 @@
+// How a run's end is weighed and what the service is after it: completed, failed, stopped, or once more after a pause.
+// Decides for one service; whether that ends the container is supervisor.ts's to say.
+import type { Millis, ServicePlan } from '../plan/plan.ts';
+import type { Ended, SweptProcess } from './event.ts';
+import {
+  type Cause,
+  decideRestart,
+  type Exit,
+  judge,
+  RESET_AFTER,
+  type RestartDecision,
+  type RestartHistory,
+  randomOf,
+  renderDuration,
+  renderExit,
+} from './policy.ts';
+import type { Context, Notice, Service, State, Turn } from './state.ts';
+import { renderEnd, renderSwept } from './words.ts';
+
+/** A run whose main process is gone, or never was. */
+export interface Over {
+  readonly cause: Cause;
+  readonly exit: Exit | null;
+  readonly since: Millis;
+  readonly exitAt: Millis;
+  readonly readyAt: Millis | null;
+}
+
+/** What an end comes to: how it is judged, whether the service starts again, and all that in words. */
+export interface Weighed {
+  readonly ended: Ended;
+  readonly decision: RestartDecision;
+  readonly history: RestartHistory;
+  readonly text: string;
+}
+
+export function weigh(plan: ServicePlan, service: Service, over: Over, { now, seed }: Context): Weighed {
+  const { cause, exit, since, exitAt, readyAt } = over;
+  const verdict = judge(plan, cause, exit);
+  const ended: Ended = { service: plan.name, run: service.run, cause, exit, verdict, lasted: exitAt - since };
+  const history =
+    readyAt !== null && exitAt - readyAt >= RESET_AFTER ? { ...service.history, streak: 0 } : service.history;
+  const decision: RestartDecision =
+    cause.kind === 'gpu-lost'
+      ? { restart: false, why: 'policy' }
+      : decideRestart(plan.restart, verdict.success, history, now, randomOf(seed, service.run));
+  const counted = service.restarts === 1 ? '1 restart was' : `${service.restarts} restarts were`;
+  const limit = !decision.restart && decision.why === 'limit' ? `; not started again: ${counted} its limit` : '';
+  return { ended, decision, history, text: renderEnd(ended) + limit };
+}
+
+/** The end of a run as it can be weighed as soon as its main process is gone; null while that lives, or when it is wanted no more. */
+export function overOf({ state, wanted }: Service): Over | null {
+  if (state.id !== 'stopping' || state.exit === null || state.cause.kind === 'asked' || wanted !== 'up') return null;
+  const { cause, exit, since, exitAt, readyAt } = state;
+  return { cause, exit, since, exitAt: exitAt ?? since, readyAt };
+}
+
+/** A run is over, with no process left: completed, failed, stopped, or once more after a pause. */
+export function conclude(
+  plan: ServicePlan,
+  service: Service,
+  over: Over,
+  swept: readonly SweptProcess[],
+  context: Context,
+): Turn {
+  const { now, ending } = context;
+  const { ended, decision, history, text } = weigh(plan, service, over, context);
+  const { success } = ended.verdict;
+  const remains: readonly Notice[] =
+    swept.length > 0 ? [{ level: 'warn', event: 'swept', text: renderSwept(plan.name, swept) }] : [];
+  const done = { id: success ? 'completed' : 'failed', at: now, ended } as const;
+  const { wanted } = service;
+  if (over.cause.kind === 'asked' || ending || wanted !== 'up') {
+    const how = over.exit === null ? 'stopped' : `stopped (${renderExit(over.exit)})`;
+    const notices: readonly Notice[] = [{ level: 'info', event: 'stopped', text: how }, ...remains];
+    // Whatever ended a run that was not wanted any more: it is no failure.
+    if (wanted === 'again' && !ending) {
+      const again: Service = { ...service, state: { id: 'pending' }, wanted: 'up', history: { at: [], streak: 0 } };
+      return { service: again, effects: [], notices };
+    }
+    const asked = over.cause.kind === 'asked' || wanted !== 'up';
+    const state: State = asked ? { id: 'stopped', at: now, ended } : done;
+    return { service: { ...service, state }, effects: [], notices };
+  }
+  if (decision.restart) {
+    const level = success ? 'info' : 'warn';
+    const again = `${text}; starting again in ${renderDuration(decision.delay)}`;
+    const state: State = { id: 'backoff', until: now + decision.delay, ended };
+    return {
+      service: { ...service, state, history: decision.history },
+      effects: [],
+      notices: [{ level, event: 'restarting', text: again }, ...remains],
+    };
+  }
+  return {
+    service: { ...service, state: done, history },
+    effects: [],
+    notices: [{ level: success ? 'info' : 'error', event: done.id, text }, ...remains],
+  };
+}

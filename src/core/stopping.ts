@@ -1,0 +1,342 @@
+// The way down of one run: `before_stop`, the stop signal, what is left, SIGKILL, `after_exit`. One ladder, whoever asked,
+// and it is left only when no process of the run remains. Knows no other service.
+//
+//   draining --done, or no time left--> asked --main gone--> leftovers --none left--> hooks --> (ending.ts)
+//       \______________ main gone ________________/ \____ deadline: killed ____/
+import type { Hook, Millis, ServicePlan } from '../plan/plan.ts';
+import { conclude } from './ending.ts';
+import type { HookName, ServiceEffect, ServiceEvent, SweptProcess } from './event.ts';
+import { type Cause, drainTime, type Exit, LEFTOVER_GRACE, renderDuration } from './policy.ts';
+import {
+  type Context,
+  type Drain,
+  type Notice,
+  never,
+  type Running,
+  type Service,
+  type Starting,
+  type Stopping,
+  same,
+  type Turn,
+} from './state.ts';
+
+const REPORT_EVERY: Millis = 60_000;
+const UNKILLABLE_AFTER: Millis = 10_000;
+
+type News<Type extends ServiceEvent['type']> = ServiceEvent & { readonly type: Type };
+
+/** The foot of the ladder, or a higher rung where the main process is gone already or never was. */
+function beginStopping(
+  state: Starting | Running,
+  now: Millis,
+  how: Pick<Stopping, 'cause' | 'exit' | 'exitAt' | 'rung' | 'deadline' | 'limit'> & { readonly drain?: Drain | null },
+): Stopping {
+  const { pid, since } = state;
+  const readyAt = state.id === 'starting' ? null : state.readyAt;
+  return { id: 'stopping', pid, since, askedAt: now, readyAt, drain: null, swept: [], ...how };
+}
+
+/** Asks a run to stop. `limit` is the instant by which SIGKILL comes; a pause or a wait just ends. */
+export function stopRun(plan: ServicePlan, service: Service, cause: Cause, limit: Millis, context: Context): Turn {
+  const { state } = service;
+  const { now } = context;
+  switch (state.id) {
+    case 'starting':
+      if (state.prelude !== null) return stopPrelude(plan, service, state, cause, context);
+      return ask(plan, service, beginStopping(state, now, atFoot(cause, limit)), [{ type: 'abandon-probe' }]);
+    case 'ready':
+    case 'unready': {
+      const quiet: readonly ServiceEffect[] = [
+        { type: 'abandon-probe' },
+        ...(state.hookUntil === null ? [] : [{ type: 'kill-hook' } as const]),
+      ];
+      const draining = beginDraining(plan, state, cause, limit, now);
+      if (draining === null) return ask(plan, service, beginStopping(state, now, atFoot(cause, limit)), quiet);
+      const { effect, ...next } = draining;
+      return { service: { ...service, state: next.state }, effects: [...quiet, effect], notices: [] };
+    }
+    case 'stopping': {
+      if (limit >= state.limit || state.rung === 'killed' || state.rung === 'hooks-killed') return same(service);
+      const by = state.rung === 'draining' ? now + drainTime(limit - now) : limit;
+      const deadline = Math.min(state.deadline, Math.max(now, by));
+      return { service: { ...service, state: { ...state, limit, deadline } }, effects: [], notices: [] };
+    }
+    case 'backoff':
+      return {
+        service: { ...service, state: { id: 'stopped', at: now, ended: state.ended } },
+        effects: [],
+        notices: [],
+      };
+    case 'skipped':
+    case 'pending':
+    case 'stopped':
+    case 'completed':
+    case 'failed':
+      return same(service);
+    default:
+      return never(state);
+  }
+}
+
+function atFoot(cause: Cause, limit: Millis) {
+  return { cause, exit: null, exitAt: null, rung: 'asked', deadline: limit, limit } as const;
+}
+
+/** The stop signal, once, or `stop.command`; after whatever had to come first. */
+function ask(plan: ServicePlan, service: Service, state: Stopping, before: readonly ServiceEffect[]): Turn {
+  const { signal, to, argv } = plan.stop;
+  const effect: ServiceEffect = argv === null ? { type: 'signal', signal, to } : { type: 'run-stop-command' };
+  return { service: { ...service, state }, effects: [...before, effect], notices: [] };
+}
+
+/** Nothing of the program is there yet: what comes before it is given up. */
+function stopPrelude(plan: ServicePlan, service: Service, state: Starting, cause: Cause, context: Context): Turn {
+  if (state.prelude?.id === 'hook') return killFirstHook(service, state, cause, context);
+  const over = { cause, exit: null, since: state.since, exitAt: context.now, readyAt: null };
+  const turn = conclude(plan, service, over, [], context);
+  return { ...turn, effects: [{ type: 'abandon-probe' }, ...turn.effects] };
+}
+
+/** `before_start` is killed; the run is over when nothing of it is left. */
+export function killFirstHook(service: Service, state: Starting, cause: Cause, { now }: Context): Turn {
+  const next = beginStopping(state, now, {
+    cause,
+    exit: null,
+    exitAt: now,
+    rung: 'hooks-killed',
+    deadline: now + UNKILLABLE_AFTER,
+    limit: now,
+  });
+  return { service: { ...service, state: next }, effects: [{ type: 'kill-hook' }], notices: [] };
+}
+
+/**
+ * `before_stop`, where there is one and time for it. A service that has never been ready has nothing to finish, and one
+ * that failed its liveness probe will not say when it has.
+ */
+function beginDraining(
+  plan: ServicePlan,
+  state: Running,
+  cause: Cause,
+  limit: Millis,
+  now: Millis,
+): { readonly state: Stopping; readonly effect: ServiceEffect } | null {
+  const hook = plan.hooks.beforeStop;
+  if (hook === null || limit <= now) return null;
+  const deadline = now + Math.min(drainTime(limit - now), hook.timeout ?? Infinity);
+  const how = { cause, exit: null, exitAt: null, rung: 'draining', deadline, limit } as const;
+  if (!('waitFor' in hook)) {
+    return {
+      state: beginStopping(state, now, how),
+      effect: { type: 'run-hook', hook: 'before_stop', exit: null },
+    };
+  }
+  if (cause.kind === 'not-alive') return null;
+  const attempt = state.probing.attempts + 1;
+  const drain = { id: 'asking', attempt, until: now + hook.waitFor.timeout } as const;
+  return { state: beginStopping(state, now, { ...how, drain }), effect: askProbe(attempt) };
+}
+
+function askProbe(attempt: number): ServiceEffect {
+  return { type: 'probe', kind: 'drain', index: 0, attempt };
+}
+
+/** SIGKILL to the whole set, now. */
+export function killRun(plan: ServicePlan, service: Service, context: Context): Turn {
+  const turn = stopRun(plan, service, { kind: 'asked' }, context.now, context);
+  const { state } = turn.service;
+  if (state.id !== 'stopping' || state.rung === 'killed' || state.rung === 'hooks-killed') return turn;
+  const climbed = climbToKill(turn.service, state, context.now);
+  return { ...climbed, effects: [{ type: 'abandon-probe' }, ...climbed.effects] };
+}
+
+/** To the last rung: of the run, or of the hook that is all that is left of it. */
+function climbToKill(service: Service, state: Stopping, now: Millis): Turn {
+  const deadline = now + UNKILLABLE_AFTER;
+  if (state.rung === 'hooks') {
+    const next: Stopping = { ...state, rung: 'hooks-killed', deadline };
+    return { service: { ...service, state: next }, effects: [{ type: 'kill-hook' }], notices: [] };
+  }
+  const hook: readonly ServiceEffect[] = state.rung === 'draining' ? [{ type: 'kill-hook' }] : [];
+  const next: Stopping = { ...state, rung: 'killed', drain: null, deadline };
+  return { service: { ...service, state: next }, effects: [...hook, { type: 'kill' }], notices: [] };
+}
+
+/** The main process is gone: by itself, or on its way down. */
+export function onExited(plan: ServicePlan, service: Service, exit: Exit, { now, stopTimeout }: Context): Turn {
+  const { state } = service;
+  switch (state.id) {
+    case 'starting':
+    case 'ready':
+    case 'unready': {
+      const deadline = now + Math.min(LEFTOVER_GRACE, plan.stop.timeout ?? stopTimeout);
+      const cause: Cause = { kind: 'exited' };
+      const how = { cause, exit, exitAt: now, rung: 'leftovers', deadline, limit: Infinity } as const;
+      const hook: readonly ServiceEffect[] =
+        state.id === 'starting' || state.hookUntil === null ? [] : [{ type: 'kill-hook' }];
+      const next = beginStopping(state, now, how);
+      const effects: readonly ServiceEffect[] = [{ type: 'abandon-probe' }, ...hook, { type: 'sweep' }];
+      return { service: { ...service, state: next }, effects, notices: [] };
+    }
+    case 'stopping': {
+      if (state.exit !== null) return same(service);
+      const gone = { ...state, exit, exitAt: now };
+      if (state.rung === 'killed') return same({ ...service, state: gone });
+      const quiet: readonly ServiceEffect[] =
+        state.rung === 'draining' ? [{ type: 'abandon-probe' }, { type: 'kill-hook' }] : [];
+      const deadline = Math.min(state.limit, now + LEFTOVER_GRACE);
+      const next: Stopping = { ...gone, rung: 'leftovers', drain: null, deadline };
+      return { service: { ...service, state: next }, effects: [...quiet, { type: 'sweep' }], notices: [] };
+    }
+    case 'skipped':
+    case 'pending':
+    case 'backoff':
+    case 'stopped':
+    case 'completed':
+    case 'failed':
+      return same(service);
+    default:
+      return never(state);
+  }
+}
+
+/** Nothing of the run is left: `after_exit`, where there is one, and then the run is over. */
+export function onEmptied(plan: ServicePlan, service: Service, swept: readonly SweptProcess[], context: Context): Turn {
+  const { state } = service;
+  if (state.id !== 'stopping' || state.exit === null || state.rung === 'hooks') return same(service);
+  const hook = plan.hooks.afterExit;
+  if (hook === null) return finish(plan, service, { ...state, swept }, context);
+  const { now, ending } = context;
+  // A shutdown's time is one; a restart takes what it needs.
+  const deadline = Math.min(now + hook.timeout, ending ? state.limit : Infinity);
+  if (deadline <= now) {
+    const turn = finish(plan, service, { ...state, swept }, context);
+    const text = 'after_exit was not run: no time was left for it';
+    return { ...turn, notices: [...turn.notices, { level: 'warn', event: 'hook-failed', text }] };
+  }
+  const next: Stopping = { ...state, rung: 'hooks', swept, deadline, limit: ending ? state.limit : Infinity };
+  return {
+    service: { ...service, state: next },
+    effects: [{ type: 'run-hook', hook: 'after_exit', exit: state.exit }],
+    notices: [],
+  };
+}
+
+function finish(plan: ServicePlan, service: Service, state: Stopping, context: Context): Turn {
+  const { cause, exit, since, exitAt, readyAt, swept } = state;
+  return conclude(plan, service, { cause, exit, since, exitAt: exitAt ?? context.now, readyAt }, swept, context);
+}
+
+/** A stop that was not even asked for would end in SIGKILL: fall back to the signal. */
+export function onStopCommandFailed(plan: ServicePlan, service: Service, detail: string): Turn {
+  const { state } = service;
+  if (state.id !== 'stopping' || state.rung !== 'asked') return same(service);
+  const { signal, to } = plan.stop;
+  const text = `stop.command failed (${detail}): sent ${signal} instead`;
+  return {
+    service,
+    effects: [{ type: 'signal', signal, to }],
+    notices: [{ level: 'warn', event: 'stop-command-failed', text }],
+  };
+}
+
+/** The end of a hook on the way down. One that was given up has been told of when it was. */
+export function endHook(
+  plan: ServicePlan,
+  service: Service,
+  state: Stopping,
+  news: News<'hook-ended'>,
+  context: Context,
+): Turn {
+  const notices = news.ok ? [] : [hookFailed(news)];
+  if (state.rung === 'draining' && news.hook === 'before_stop') {
+    const turn = ask(plan, service, atAsked(state), []);
+    return { ...turn, notices };
+  }
+  if (state.rung === 'hooks' && news.hook === 'after_exit') {
+    const turn = finish(plan, service, state, context);
+    return { ...turn, notices: [...notices, ...turn.notices] };
+  }
+  const last = state.exit === null ? 'before_start' : 'after_exit';
+  if (state.rung === 'hooks-killed' && news.hook === last) return finish(plan, service, state, context);
+  return same(service);
+}
+
+/** Done with `before_stop`: from here on it is the program's own time. */
+function atAsked(state: Stopping): Stopping {
+  return { ...state, rung: 'asked', drain: null, deadline: state.limit };
+}
+
+export function hookFailed({ hook, detail }: { readonly hook: HookName; readonly detail: string }): Notice {
+  return { level: 'warn', event: 'hook-failed', text: `${hook} failed: ${detail}` };
+}
+
+export function hookLate(hook: HookName, { timeout }: Pick<Hook, 'timeout'>): Notice {
+  const text = `${hook} did not end within ${renderDuration(timeout)}: killed`;
+  return { level: 'warn', event: 'hook-failed', text };
+}
+
+/** The answer of what `before_stop` waits for. */
+export function onDrainAnswer(plan: ServicePlan, service: Service, news: News<'answered'>, { now }: Context): Turn {
+  const { state } = service;
+  const hook = plan.hooks.beforeStop;
+  if (state.id !== 'stopping' || state.drain?.id !== 'asking' || state.drain.attempt !== news.attempt) {
+    return same(service);
+  }
+  if (news.ok || hook === null || !('waitFor' in hook)) return ask(plan, service, atAsked(state), []);
+  const drain: Drain = { ...state.drain, id: 'pausing', until: now + hook.waitFor.interval };
+  return same({ ...service, state: { ...state, drain } });
+}
+
+/** A rung has taken its time, or an attempt has. */
+export function passStopping(plan: ServicePlan, service: Service, state: Stopping, { now }: Context): Turn {
+  if (now < state.deadline) return state.drain === null ? same(service) : passDrain(plan, service, state, now);
+  const waited = renderDuration(now - state.askedAt);
+  switch (state.rung) {
+    case 'draining': {
+      const text = `before_stop was not done within ${waited}: stopping it all the same`;
+      const turn = ask(plan, service, atAsked(state), [{ type: 'abandon-probe' }, { type: 'kill-hook' }]);
+      return { ...turn, notices: [{ level: 'warn', event: 'hook-failed', text }] };
+    }
+    case 'asked':
+    case 'leftovers': {
+      const text =
+        state.exit === null
+          ? `did not stop within ${waited}: sent SIGKILL to all its processes`
+          : 'what was left of it did not stop in time: sent SIGKILL';
+      return { ...climbToKill(service, state, now), notices: [{ level: 'warn', event: 'killed', text }] };
+    }
+    case 'hooks': {
+      const hook = plan.hooks.afterExit;
+      return { ...climbToKill(service, state, now), notices: hook === null ? [] : [hookLate('after_exit', hook)] };
+    }
+    case 'killed':
+    case 'hooks-killed': {
+      // Only a process in uninterruptible sleep outlives SIGKILL; it may still hold the GPU or the port.
+      const text = `still has processes ${waited} after it was told to stop: they do not die of SIGKILL`;
+      return {
+        service: { ...service, state: { ...state, deadline: now + REPORT_EVERY } },
+        effects: [],
+        notices: [{ level: 'error', event: 'unkillable', text }],
+      };
+    }
+    default:
+      return never(state.rung);
+  }
+}
+
+/** An attempt without an answer is given up; after a pause comes the next one. */
+function passDrain(plan: ServicePlan, service: Service, state: Stopping, now: Millis): Turn {
+  const { drain } = state;
+  const hook = plan.hooks.beforeStop;
+  if (drain === null || now < drain.until || hook === null || !('waitFor' in hook)) return same(service);
+  const { interval, timeout } = hook.waitFor;
+  if (drain.id === 'asking') {
+    const next: Drain = { ...drain, id: 'pausing', until: now + interval };
+    const effects: readonly ServiceEffect[] = [{ type: 'abandon-probe' }];
+    return { service: { ...service, state: { ...state, drain: next } }, effects, notices: [] };
+  }
+  const attempt = drain.attempt + 1;
+  const next: Drain = { id: 'asking', attempt, until: now + timeout };
+  return { service: { ...service, state: { ...state, drain: next } }, effects: [askProbe(attempt)], notices: [] };
+}

@@ -1,0 +1,121 @@
+// Runs hooks: one command at a time for a service, as the service would be, its output in the log under the service's name.
+// What a hook leaves behind is killed with it, and it is over only when nothing of it is left. Decides no deadline.
+import type { HookName } from '../core/event.ts';
+import { type Exit, shellCode } from '../core/policy.ts';
+import { compilePattern } from '../plan/pattern.ts';
+import type { ServicePlan } from '../plan/plan.ts';
+import { type HandsParts, type Pipe, programOf, type RunHandle } from './hands.ts';
+
+export interface HookResult {
+  readonly ok: boolean;
+  readonly code: number;
+  readonly detail: string;
+}
+
+/** What the hooks of a plan are called. */
+const FIELDS = {
+  before_start: 'beforeStart',
+  after_ready: 'afterReady',
+  before_stop: 'beforeStop',
+  after_exit: 'afterExit',
+} as const satisfies Readonly<Record<HookName, keyof ServicePlan['hooks']>>;
+
+interface Running<Handle> {
+  handle: Handle | null;
+  readonly over: Promise<void>;
+}
+
+export class Hooks<Handle extends RunHandle> {
+  readonly #parts: Pick<HandsParts<Handle>, 'processes' | 'logs' | 'openPipe'>;
+  /** By service: the hook under way, last, and those before it that were killed and are not gone yet. */
+  readonly #running = new Map<string, readonly Running<Handle>[]>();
+
+  constructor(parts: Pick<HandsParts<Handle>, 'processes' | 'logs' | 'openPipe'>) {
+    this.#parts = parts;
+  }
+
+  /** `pid`: the main process, where there is one. `done` is called when no process of the hook is left. */
+  run(
+    plan: ServicePlan,
+    run: number,
+    name: HookName,
+    about: { readonly pid: number | null; readonly exit: Exit | null },
+    done: (result: HookResult) => void,
+  ): void {
+    const hook = plan.hooks[FIELDS[name]];
+    if (hook === null || !('argv' in hook)) throw new Error(`bug: no command for ${name}`);
+    const over = Promise.withResolvers<void>();
+    const running: Running<Handle> = { handle: null, over: over.promise };
+    this.#running.set(plan.name, [...this.#of(plan.name), running]);
+    const end = (result: HookResult) => {
+      const others = this.#of(plan.name).filter((one) => one !== running);
+      if (others.length === 0) this.#running.delete(plan.name);
+      else this.#running.set(plan.name, others);
+      over.resolve();
+      done(result);
+    };
+    const pipes: Pipe[] = [];
+    try {
+      pipes.push(this.#parts.openPipe(plan.user));
+      pipes.push(this.#parts.openPipe(plan.user));
+    } catch (error) {
+      for (const pipe of pipes) void pipe.close();
+      end({ ok: false, code: 1, detail: error instanceof Error ? error.message : String(error) });
+      return;
+    }
+    const [stdout, stderr] = pipes as [Pipe, Pipe];
+    const style = { ...plan.log, drop: plan.log.drop.map(compilePattern) };
+    const watcher = { patterns: new Map(), matched: () => undefined, progressed: null };
+    const release = this.#parts.logs.attach(plan.name, style, stdout, stderr, watcher);
+    const env = environmentOf(about);
+    const handle = this.#parts.processes.spawn(
+      { ...programOf(plan, hook.argv, run, env), output: [stdout.write, stderr.write] },
+      {
+        spawned: () => undefined,
+        failed: ({ message, code }) => {
+          release();
+          end({ ok: false, code, detail: message });
+        },
+        exited: (exit) => {
+          const detail = exit.kind === 'code' ? `exit code ${exit.code}` : `killed by ${exit.signal}`;
+          const code = shellCode(exit);
+          const emptied = () => {
+            release();
+            end({ ok: code === 0, code, detail });
+          };
+          if (running.handle === null) emptied();
+          else this.#parts.processes.kill(running.handle, emptied);
+        },
+      },
+    );
+    for (const pipe of pipes) pipe.closeWrite();
+    running.handle = handle;
+  }
+
+  /** SIGKILL to the hook under way and to all that it started. */
+  kill(service: string): void {
+    for (const { handle } of this.#of(service)) {
+      if (handle !== null) this.#parts.processes.kill(handle, () => undefined);
+    }
+  }
+
+  /** Resolves when no hook of the service is left; null: there is none. */
+  over(service: string): Promise<unknown> | null {
+    const running = this.#of(service);
+    return running.length === 0 ? null : Promise.all(running.map(({ over }) => over));
+  }
+
+  #of(service: string): readonly Running<Handle>[] {
+    return this.#running.get(service) ?? [];
+  }
+}
+
+function environmentOf({ pid, exit }: { readonly pid: number | null; readonly exit: Exit | null }) {
+  return {
+    ...(pid !== null && { MAINPID: String(pid) }),
+    ...(exit !== null && {
+      SVC_EXIT_CODE: String(shellCode(exit)),
+      SVC_EXIT_SIGNAL: exit.kind === 'signal' ? exit.signal : '',
+    }),
+  };
+}
