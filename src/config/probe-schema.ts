@@ -39,6 +39,7 @@ export const HTTP = {
   status: defaulted(status(), '`200`, `[200, 204]`, `"200-399"`', '200-399'),
   contains: field(text(), 'a text that the answer must contain'),
   matches: field(pattern(), 'a regular expression that the answer must match'),
+  not_matches: field(pattern(), 'a regular expression that the answer must not match'),
   json: field(object(HTTP_JSON, { owner: '`json`' }), 'a value that the answer, read as JSON, must hold'),
   verify_tls: defaulted(flag(), 'whether the certificate must be valid', true),
 } as const;

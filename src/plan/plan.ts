@@ -52,6 +52,8 @@ export interface HttpProbe extends ProbeCommon {
   readonly contains: string | null;
   /** A pattern by RE2's rules, checked at load. */
   readonly matches: string | null;
+  /** The same, and the answer must not match it. */
+  readonly notMatches: string | null;
   /** Dotted path (`data.0.id`) and the JSON value it must equal; `equals` absent means: it must be there. */
   readonly json: { readonly path: string; readonly equals?: unknown } | null;
   readonly verifyTls: boolean;

@@ -35,7 +35,21 @@ function toProbe(config: ProbeConfig, ownPort: (kind: string) => number): Probe 
 }
 
 function toHttp(http: HttpTarget, common: ProbeCommon, ownPort: () => number): HttpProbe {
-  const { scheme, host, path, socket, method, headers, body, status, contains, matches, json, verify_tls } = http;
+  const {
+    scheme,
+    host,
+    path,
+    socket,
+    method,
+    headers,
+    body,
+    status,
+    contains,
+    matches,
+    json,
+    not_matches,
+    verify_tls,
+  } = http;
   const jsonPath = json?.path ?? null;
   const equals = json?.equals;
   return {
@@ -52,6 +66,7 @@ function toHttp(http: HttpTarget, common: ProbeCommon, ownPort: () => number): H
     status,
     contains,
     matches,
+    notMatches: not_matches,
     json:
       jsonPath === null ? null : equals === undefined ? { path: jsonPath } : { path: jsonPath, equals: equals.value },
     verifyTls: verify_tls,

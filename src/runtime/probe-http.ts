@@ -56,7 +56,7 @@ export async function attemptHttp(probe: HttpProbe, abort: AbortSignal): Promise
     if (!probe.status.some(([least, most]) => status >= least && status <= most)) {
       return { ok: false, detail: `HTTP ${status}` };
     }
-    if (probe.contains === null && probe.matches === null && probe.json === null) {
+    if ([probe.contains, probe.matches, probe.notMatches, probe.json].every((wanted) => wanted === null)) {
       return { ok: true, detail: `HTTP ${status}` };
     }
     return judgeBody(probe, status, await readBody(response.body));
@@ -81,7 +81,7 @@ async function readBody(body: AsyncIterable<Uint8Array>): Promise<string> {
 
 /** Whether an answer's body is what the probe wants. Pure. */
 export function judgeBody(
-  probe: Pick<HttpProbe, 'contains' | 'matches' | 'json'>,
+  probe: Pick<HttpProbe, 'contains' | 'matches' | 'notMatches' | 'json'>,
   status: number,
   body: string,
 ): Answer {
@@ -90,6 +90,8 @@ export function judgeBody(
     return no(`the body does not contain ${JSON.stringify(probe.contains)}`);
   if (probe.matches !== null && !compilePattern(probe.matches).test(body))
     return no(`the body does not match /${probe.matches}/`);
+  if (probe.notMatches !== null && compilePattern(probe.notMatches).test(body))
+    return no(`the body matches /${probe.notMatches}/`);
   if (probe.json === null) return { ok: true, detail: `HTTP ${status}` };
   let value: unknown;
   try {

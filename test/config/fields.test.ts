@@ -279,6 +279,7 @@ const HTTP = {
   status: [[200, 399]],
   contains: null,
   matches: null,
+  notMatches: null,
   json: null,
   verifyTls: true,
 };
@@ -299,13 +300,15 @@ describe('a probe', () => {
       body: '{}',
     },
     '{ http: { socket: /run/x.sock, path: /_ping } }': { ...HTTP, socket: '/run/x.sock', path: '/_ping' },
-    '{ http: { port: 1, headers: { Authorization: Bearer x, X-N: 5 }, contains: ok, matches: "^ok$" } }': {
-      ...HTTP,
-      port: 1,
-      headers: { Authorization: 'Bearer x', 'X-N': '5' },
-      contains: 'ok',
-      matches: '^ok$',
-    },
+    '{ http: { port: 1, headers: { Authorization: Bearer x, X-N: 5 }, contains: ok, matches: "^ok$", not_matches: no } }':
+      {
+        ...HTTP,
+        port: 1,
+        headers: { Authorization: 'Bearer x', 'X-N': '5' },
+        contains: 'ok',
+        matches: '^ok$',
+        notMatches: 'no',
+      },
     '{ http: { port: 1, status: 200 } }': { ...HTTP, port: 1, status: [[200, 200]] },
     '{ http: { port: 1, status: [200, 204] } }': {
       ...HTTP,

@@ -81,7 +81,7 @@ services:
     stop: SIGTERM
     forward: [HUP, 10]
     ready:
-      - http: { url: "http://127.0.0.1:80/", method: POST, headers: { A: b }, body: x, status: [200, "300-399"], contains: x, matches: "^x" }
+      - http: { url: "http://127.0.0.1:80/", method: POST, headers: { A: b }, body: x, status: [200, "300-399"], contains: x, matches: "^x", not_matches: y }
         timeout: 1s
         successes: 2
         continuous: true

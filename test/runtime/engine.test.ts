@@ -85,12 +85,13 @@ describe('the engine', () => {
 });
 
 describe("an HTTP answer's body", () => {
-  const none = { contains: null, matches: null, json: null };
+  const none = { contains: null, matches: null, notMatches: null, json: null };
   const models = JSON.stringify({ data: [{ id: 'R1' }], ok: true, n: { 'a b': null } });
 
   test('holds where what is asked for is in it', () => {
     expect(judgeBody({ ...none, contains: '"R1"' }, 200, models).ok).toBe(true);
     expect(judgeBody({ ...none, matches: 'R\\d' }, 200, models).ok).toBe(true);
+    expect(judgeBody({ ...none, notMatches: 'R\\d{2}' }, 200, models).ok).toBe(true);
     for (const json of [
       { path: 'data.0.id', equals: 'R1' },
       { path: 'data.0.id' },
@@ -109,6 +110,7 @@ describe("an HTTP answer's body", () => {
       ok: false,
       detail: 'HTTP 200, but data.0.id is "R1", not "other"',
     });
+    expect(why({ notMatches: 'R\\d' }).detail).toBe('HTTP 200, but the body matches /R\\d/');
     expect(why({ json: { path: 'data.1.id' } }).detail).toBe('HTTP 200, but there is no data.1.id in it');
     expect(why({ json: { path: 'ok', equals: 1 } }).ok).toBe(false);
     expect(why({ json: { path: 'constructor' } }).ok).toBe(false);
