@@ -3,6 +3,7 @@
 import { HTTP_CONTROL, type HttpControl } from './control-values.ts';
 import type { Range } from './diagnostic.ts';
 import { type Complete, complete, type FieldsRead, type Given, readFields, requireKeys } from './field.ts';
+import { GPUS, type GpusGiven, type GpuWish } from './gpu-values.ts';
 import { HOOKS } from './hook-values.ts';
 import type { LimitKey, LimitValue } from './process-values.ts';
 import { formatDuration } from './quantity.ts';
@@ -13,18 +14,29 @@ import { locateIn, locateKey, type Node, type Source, type Span, type Step, toRa
 
 type Settings = Complete<typeof SERVICE>;
 
+/** What a service asks for, with the defaults of the rest filled in. */
+export interface GpusConfig extends Omit<Complete<typeof GPUS>, 'count' | 'devices' | 'share'> {
+  readonly wish: GpuWish;
+  readonly shared: boolean;
+}
+
 export interface RestartConfig extends Omit<Complete<typeof RESTART>, 'backoff'> {
   readonly backoff: Complete<typeof BACKOFF>;
 }
 
 /** One service with all its settings. A null is what the table says happens without the field. */
 export interface ServiceConfig
-  extends Omit<Settings, 'restart' | 'stop' | 'log' | 'hooks' | 'env' | 'env_file' | 'limits' | 'port' | 'ports'> {
+  extends Omit<
+    Settings,
+    'restart' | 'stop' | 'log' | 'hooks' | 'gpus' | 'env' | 'env_file' | 'limits' | 'port' | 'ports'
+  > {
   readonly name: string;
   readonly restart: RestartConfig;
   readonly stop: Complete<typeof STOP>;
   readonly log: Complete<typeof LOG>;
   readonly hooks: Complete<typeof HOOKS>;
+  /** null: nothing was said of GPUs. */
+  readonly gpus: GpusConfig | null;
   readonly env: ReadonlyMap<string, EnvValue>;
   readonly env_file: readonly EnvFile[];
   readonly limits: ReadonlyMap<LimitKey, LimitValue>;
@@ -105,6 +117,7 @@ function mergeService(
     stop: complete(STOP, { ...base.stop, ...own.stop }),
     log: complete(LOG, { ...base.log, ...own.log }),
     hooks: complete(HOOKS, { ...base.hooks, ...own.hooks }),
+    gpus: mergeGpus(base.gpus, own.gpus),
     env: new Map([...(base.env ?? []), ...(own.env ?? [])]),
     env_file: merged.env_file ?? [],
     limits: new Map([...(base.limits ?? []), ...(own.limits ?? [])]),
@@ -112,6 +125,13 @@ function mergeService(
   };
   checkService(result, merged, stopTimeout, places);
   return Object.freeze(result);
+}
+
+function mergeGpus(shared: GpusGiven | undefined, own: GpusGiven | undefined): GpusConfig | null {
+  const wish = own ?? shared;
+  if (wish === undefined) return null;
+  const { count, devices, share, ...rest } = complete(GPUS, { ...shared, ...own });
+  return { ...rest, wish: wish.wish, shared: wish.shared };
 }
 
 /** What no field can see alone. */

@@ -3,6 +3,7 @@
 import { CONTROL, HTTP_CONTROL, TOKEN_FILE } from './control-values.ts';
 import type { Field, Fields, Later } from './field.ts';
 import { isLater } from './field.ts';
+import { GPUS } from './gpu-values.ts';
 import { BEFORE_STOP, HOOK, HOOKS } from './hook-values.ts';
 import { HTTP, HTTP_JSON, NOTIFY, PROBE } from './probe-schema.ts';
 import { LIMITS } from './process-values.ts';
@@ -21,6 +22,7 @@ export const SECTIONS: readonly { readonly title: string; readonly fields: Field
   { title: '`hooks`', fields: HOOKS },
   { title: 'A hook', fields: HOOK },
   { title: '`hooks.before_stop`', fields: BEFORE_STOP },
+  { title: '`gpus`', fields: GPUS },
   { title: 'A probe', fields: PROBE },
   { title: '`http`', fields: HTTP },
   { title: '`http.json`', fields: HTTP_JSON },

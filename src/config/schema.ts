@@ -16,6 +16,7 @@ import {
   readFields,
   required,
 } from './field.ts';
+import { gpus } from './gpu-values.ts';
 import { HOOKS } from './hook-values.ts';
 import { probeShape, probes } from './probe-schema.ts';
 import { pattern } from './probe-values.ts';
@@ -230,7 +231,11 @@ export const SERVICE = {
     'how its output is printed: `{prefix, format, drop, file, when_full, ansi, merge}`',
     'see below',
   ),
-  gpus: later('which GPUs it sees', { instead: 'set `CUDA_VISIBLE_DEVICES` in `env` meanwhile' }),
+  gpus: field(
+    gpus(),
+    'the GPUs that it alone sees: how many, `all`, or a list; `0` for none; or a map, below',
+    'untouched: it sees what the container has',
+  ),
   replicas: later('several copies', { instead: 'write the service several times, with an anchor', harmless: 1 }),
   hooks: field(
     object(HOOKS, {

@@ -10,6 +10,7 @@ import { type Complaints, makeComplaints } from './complaints.ts';
 import { toControlPlan } from './control.ts';
 import { toEdges } from './edges.ts';
 import { type Environment, makeEnvironments } from './environment.ts';
+import type { Inventory } from './gpu-inventory.ts';
 import { toHooks } from './hooks.ts';
 import { reportSharedFiles, toLogPlan } from './logging.ts';
 import type { Edge, LogPlan, Plan, ServicePlan, User } from './plan.ts';
@@ -22,6 +23,10 @@ export interface Surroundings {
   readonly files: FileReader;
   /** The container's. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Looks for GPUs, when a service asks for any. Without it nobody is given one, and nobody's lack is an error. */
+  readonly gpus?: () => Inventory;
+  /** The plan in force, where there is one: services keep the GPUs that it gave them. */
+  readonly before?: Plan;
 }
 
 export interface LoadInput extends Surroundings {
@@ -48,9 +53,10 @@ export function loadPlan(input: LoadInput): Result<Planned, Failure> {
   const { sources } = draft;
   if (draft.config === null) return fail(draft.diagnostics, sources);
   const complaints = makeComplaints(draft.config);
-  const plan = expand(draft.config, input, complaints);
+  const expanded = expand(draft.config, input, complaints);
   const { names = [] } = input;
-  const selected = names.length === 0 ? plan : select(plan, names, complaints);
+  const plan = names.length === 0 ? expanded : select(expanded, names, complaints);
+  const selected = placeGpus(plan, draft.config, input, complaints);
   if (selected.services.length > 0 && !selected.services.some(({ enabled }) => enabled)) {
     const broken = draft.config.services.some((service) => service.broken.has('enabled'));
     if (!broken)
@@ -66,10 +72,17 @@ export function loadPlan(input: LoadInput): Result<Planned, Failure> {
 /** Makes the Plan of a Config that is right in itself. */
 export function toPlan(config: Config, surroundings: Surroundings): Result<Planned, Failure> {
   const complaints = makeComplaints(config);
-  const plan = expand(config, surroundings, complaints);
+  const plan = placeGpus(expand(config, surroundings, complaints), config, surroundings, complaints);
   const sources = new Map([[config.source.file, config.source.text]]);
   if (complaints.all.some(({ severity }) => severity === 'error')) return fail(complaints.all, sources);
   return { ok: true, value: { plan: freeze(plan), warnings: sortDiagnostics(complaints.all), sources } };
+}
+
+/** Only those that run compete for devices. Loaded when somebody does: most machines have none. */
+function placeGpus(plan: Plan, config: Config, surroundings: Surroundings, complaints: Complaints): Plan {
+  if (config.services.every(({ gpus }) => gpus === null)) return plan;
+  const { withGpus } = require('./gpus.ts') as typeof import('./gpus.ts');
+  return withGpus(plan, config, surroundings, complaints);
 }
 
 function fail(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<string, string>): Result<never, Failure> {

@@ -1,0 +1,222 @@
+// Who gets which GPU, and the environment that tells the program so. Every ask is satisfied or complained of before
+// anything starts. Pure: what there is arrives as an inventory. Loaded only where a service has `gpus`.
+import type { Config, GpusConfig } from '../config/config.ts';
+import type { Complaints, Path } from './complaints.ts';
+import { explainAbsence, findDevice, type Inventory, type VisibleGpu, visibleGpus } from './gpu-inventory.ts';
+import type { GpuDevice, Plan, ServicePlan } from './plan.ts';
+
+/** One service, or one copy of it, that says something of GPUs. */
+export interface GpuAsk {
+  readonly name: string;
+  readonly ask: Pick<GpusConfig, 'wish' | 'shared' | 'optional'>;
+  /** Where it is written. */
+  readonly path: Path;
+}
+
+export interface GpuSurroundings {
+  readonly environment: Readonly<Record<string, string>>;
+  /** Looks at the machine. Without it nothing is given to anybody: an image that is being built has no GPU. */
+  readonly gpus?: () => Inventory;
+  /** The plan in force: what it gave is given again where it can be. */
+  readonly before?: Plan;
+}
+
+/** Variables that this file alone decides for a service with `gpus`. */
+const DECIDED = ['CUDA_VISIBLE_DEVICES', 'HIP_VISIBLE_DEVICES', 'ROCR_VISIBLE_DEVICES', 'SVC_GPU_COUNT'] as const;
+
+/** The plan with devices and environment for every enabled service that has `gpus`. */
+export function withGpus(plan: Plan, config: Config, around: GpuSurroundings, complaints: Complaints): Plan {
+  const configs = new Map(config.services.map((service) => [service.name, service]));
+  const configOf = ({ name, replica }: ServicePlan) => configs.get(replica?.of ?? name);
+  for (const service of config.services) {
+    if (service.gpus === null) continue;
+    for (const key of DECIDED.filter((name) => service.env.has(name))) {
+      const message = `\`${service.name}\` has both \`gpus\` and \`${key}\`: \`gpus\` sets that`;
+      const suggestion = 'remove one of the two';
+      complaints.error(['services', service.name, 'env', key], 'contradiction', message, { key: true, suggestion });
+    }
+  }
+  if (around.gpus === undefined) return plan;
+  const asks = plan.services.flatMap((service): GpuAsk[] => {
+    const found = configOf(service);
+    if (found === undefined || found.gpus === null || !service.enabled) return [];
+    return [{ name: service.name, ask: found.gpus, path: ['services', found.name, 'gpus'] }];
+  });
+  if (asks.length === 0) return plan;
+  const inventory = around.gpus();
+  const visible = visibleGpus(inventory, around.environment);
+  const held = new Map((around.before?.services ?? []).map(({ name, gpus }) => [name, gpus?.devices ?? []]));
+  const absence = explainAbsence(inventory, visible.length, around.environment);
+  const given = placeGpus(asks, visible, held, absence, complaints);
+  const vendor = inventory.vendor ?? 'nvidia';
+  const services = plan.services.map((service): ServicePlan => {
+    const devices = given.get(service.name);
+    const ask = configOf(service)?.gpus;
+    if (devices === undefined || ask === undefined || ask === null) return service;
+    const { shared, min_free: minFree, free_timeout: freeTimeout, on_lost: onLost } = ask;
+    const env = { ...service.env, ...gpuEnvironment(vendor, devices, service.env, around.environment) };
+    return { ...service, env, gpus: { vendor, devices, shared, minFree, freeTimeout, onLost } };
+  });
+  return { ...plan, services };
+}
+
+/**
+ * What the program is told. An empty CUDA_VISIBLE_DEVICES hides every device from CUDA; HIP takes an empty list for none
+ * at all and shows everything (ROCm/hip#3001), so there it is an index that no device has. ROCR_VISIBLE_DEVICES is never
+ * ours to set: HIP would count what that leaves, so that the two could hide everything from each other, and frameworks
+ * refuse it (Ray, vLLM). Only the container's own value, by which we have counted, is passed on.
+ */
+export function gpuEnvironment(
+  vendor: 'nvidia' | 'amd',
+  devices: readonly GpuDevice[],
+  own: Readonly<Record<string, string>>,
+  container: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const list = devices.map(({ id }) => id).join(',');
+  const count = { SVC_GPU_COUNT: String(devices.length) };
+  if (devices.length === 0) return { CUDA_VISIBLE_DEVICES: '', HIP_VISIBLE_DEVICES: '-1', ...count };
+  if (vendor === 'amd') {
+    const rocr = container.ROCR_VISIBLE_DEVICES;
+    const left = rocr === undefined ? {} : { ROCR_VISIBLE_DEVICES: rocr };
+    return { HIP_VISIBLE_DEVICES: list, CUDA_VISIBLE_DEVICES: list, ...left, ...count };
+  }
+  // By default CUDA counts the fastest first; nvidia-smi, and who reads it, counts by bus.
+  const order = own.CUDA_DEVICE_ORDER === undefined ? { CUDA_DEVICE_ORDER: 'PCI_BUS_ID' } : {};
+  return { CUDA_VISIBLE_DEVICES: list, ...order, ...count };
+}
+
+/**
+ * Gives devices to asks: explicit lists first, then `all`, then counts. Those that do not share never overlap; those that
+ * share come last and take what they ask for wherever it is, free devices first, then shared ones, then the least used.
+ * What an ask holds already it keeps.
+ */
+export function placeGpus(
+  asks: readonly GpuAsk[],
+  visible: readonly VisibleGpu[],
+  held: ReadonlyMap<string, readonly GpuDevice[]>,
+  absence: string,
+  complaints: Pick<Complaints, 'error' | 'warn'>,
+): ReadonlyMap<string, readonly GpuDevice[]> {
+  const given = new Map<string, readonly GpuDevice[]>();
+  const owners = new Map<string, string>();
+  const uses = new Map<string, number>();
+  const isFree = ({ id }: GpuDevice) => !owners.has(id);
+  const give = ({ name, ask, path }: GpuAsk, devices: readonly VisibleGpu[]) => {
+    // What only the placing needs stays here: the plan is compared on a reload.
+    given.set(
+      name,
+      devices.map(({ id, index, name: model }) => ({ id, index, name: model })),
+    );
+    for (const { id } of devices) {
+      if (!ask.shared) owners.set(id, name);
+      uses.set(id, (uses.get(id) ?? 0) + 1);
+    }
+    if (devices.length > 0 || ask.wish === 0) return;
+    const why = visible.length === 0 ? 'there is none' : 'none is free';
+    complaints.warn(path, 'without-gpu', `\`${name}\` runs without a GPU: ${why}`, { suggestion: absence });
+  };
+  /** What is free of `found`, which is all or part of what was asked for; complains where that is not enough. */
+  const settle = (one: GpuAsk, found: readonly VisibleGpu[], missing: string | null) => {
+    const { name, ask, path } = one;
+    const free = ask.shared ? found : found.filter(isFree);
+    if (ask.optional || (missing === null && free.length === found.length)) give(one, free);
+    else if (missing !== null) complaints.error(path, 'no-such-gpu', missing, { suggestion: absence });
+    else {
+      const lost = found.filter((device) => !isFree(device));
+      const message = `\`${name}\` asks for ${describeWish(ask.wish)}, but ${owned(lost, owners)}`;
+      complaints.error(path, 'gpu-taken', message, { suggestion: SHARE });
+    }
+  };
+
+  const lists = (shared: boolean) => asks.filter(({ ask }) => ask.shared === shared && typeof ask.wish === 'object');
+  const alls = (shared: boolean) => asks.filter(({ ask }) => ask.shared === shared && ask.wish === 'all');
+  const counts = (shared: boolean) =>
+    asks.filter(({ ask }) => ask.shared === shared && typeof ask.wish === 'number') as readonly CountAsk[];
+  const heldBy = ({ name }: GpuAsk) =>
+    (held.get(name) ?? []).flatMap(({ id }) => visible.find((device) => device.id === id) ?? []);
+
+  for (const shared of [false, true]) {
+    for (const one of lists(shared)) settle(one, ...resolve(one, visible));
+    for (const one of alls(shared)) settle(one, visible, visible.length === 0 ? tooFew(one, 0) : null);
+    // Who keeps what it has is served before who takes something new.
+    const ranked = counts(shared).map((one) => ({ one, keeps: heldBy(one).filter(isFree).length >= one.ask.wish }));
+    for (const { one } of [...ranked.filter(({ keeps }) => keeps), ...ranked.filter(({ keeps }) => !keeps)]) {
+      const { name, ask, path } = one;
+      const mine = heldBy(one);
+      const left = ask.shared ? byUse(visible, owners, uses) : visible.filter(isFree);
+      const kept = mine.filter((device) => left.includes(device));
+      const chosen = [...kept, ...left.filter((device) => !kept.includes(device))].slice(0, ask.wish);
+      const enough = chosen.length === ask.wish;
+      if (enough || ask.optional) give(one, inOrder(chosen, visible));
+      else if (visible.length < ask.wish) {
+        complaints.error(path, 'too-few-gpus', tooFew(one, visible.length), { suggestion: absence });
+      } else {
+        const rest =
+          left.length === 0 ? 'none is left' : `only ${left.length} ${left.length === 1 ? 'is' : 'are'} left`;
+        const taken = owned(
+          visible.filter((device) => !isFree(device)),
+          owners,
+        );
+        const message = `\`${name}\` asks for ${describeWish(ask.wish)}, but ${rest}: ${taken}`;
+        complaints.error(path, 'gpu-taken', message, { suggestion: SHARE });
+      }
+    }
+  }
+  return given;
+}
+
+type CountAsk = GpuAsk & { readonly ask: { readonly wish: number } };
+
+const SHARE = 'ask for fewer, or write `gpus: {share: …}` in those that may have the same ones';
+
+/** The devices that a list names, and what is wrong with the rest. */
+function resolve({ name, ask }: GpuAsk, visible: readonly VisibleGpu[]): [readonly VisibleGpu[], string | null] {
+  const entries = typeof ask.wish === 'object' ? ask.wish : [];
+  const found = entries.flatMap((entry) => findDevice(entry, visible) ?? []);
+  const unique = found.filter((device, at) => found.findIndex(({ id }) => id === device.id) === at);
+  const missing = entries.find((entry) => findDevice(entry, visible) === undefined);
+  if (missing === undefined) return [unique, null];
+  const position = /^\d+$/.test(missing);
+  const there = visible.length === 0 ? 'there is no GPU here' : `there ${describeAll(visible, position)}`;
+  return [unique, `\`${name}\` asks for GPU ${missing}, but ${there}`];
+}
+
+function describeAll(visible: readonly VisibleGpu[], position: boolean): string {
+  if (position) return visible.length === 1 ? 'is only GPU 0' : `are only GPUs 0 to ${visible.length - 1}`;
+  return `is only ${visible.map(({ id, uuid }) => uuid ?? id).join(', ')}`;
+}
+
+function tooFew({ name, ask }: GpuAsk, there: number): string {
+  const count = there === 0 ? 'there is none here' : `there ${there === 1 ? 'is' : 'are'} only ${there}`;
+  return `\`${name}\` asks for ${describeWish(ask.wish)}, but ${count}`;
+}
+
+function describeWish(wish: GpuAsk['ask']['wish']): string {
+  if (wish === 'all') return 'all GPUs';
+  if (typeof wish === 'object') return `${wish.length === 1 ? 'GPU' : 'GPUs'} ${wish.join(', ')}`;
+  return wish === 1 ? 'a GPU' : `${wish} GPUs`;
+}
+
+/** `` `vllm` has GPU 0, 1 and `embed` has GPU 2 ``. */
+function owned(devices: readonly VisibleGpu[], owners: ReadonlyMap<string, string>): string {
+  const names = [...new Set(devices.flatMap(({ id }) => owners.get(id) ?? []))];
+  const shown = names.map((name) => {
+    const ids = devices.filter(({ id }) => owners.get(id) === name).map(({ id }) => id);
+    return `\`${name}\` has GPU ${ids.join(', ')}`;
+  });
+  return shown.length < 2 ? (shown[0] ?? '') : `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`;
+}
+
+/** Free devices first, then shared ones, then those that somebody has to itself; the least used first. */
+function byUse(
+  visible: readonly VisibleGpu[],
+  owners: ReadonlyMap<string, string>,
+  uses: ReadonlyMap<string, number>,
+): readonly VisibleGpu[] {
+  const rank = ({ id }: VisibleGpu) => (owners.has(id) ? 1_000_000 : 0) + (uses.get(id) ?? 0);
+  return [...visible].sort((a, b) => rank(a) - rank(b));
+}
+
+function inOrder(chosen: readonly VisibleGpu[], visible: readonly VisibleGpu[]): readonly VisibleGpu[] {
+  return visible.filter((device) => chosen.includes(device));
+}

@@ -1,0 +1,245 @@
+// How much memory of a GPU is in use, and who has it open. The driver is asked by a child with a time limit (nvidia-smi; for
+// AMD `cat`, since reading /sys asks the device): a driver that is lost can hang whoever asks, and PID 1 must not. Decides
+// nothing: what a lost driver means is the core's business. Loaded only where a service has `gpus`.
+import { accessSync, constants, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import type { GpuDevice, GpuPlan } from '../plan/plan.ts';
+import type { Clock } from '../ports.ts';
+import { findNvidiaGpus, list, read } from './gpus.ts';
+import { findAmdGpus } from './gpus-amd.ts';
+
+/** What a child printed and how it ended; `failure`: it could not be started. */
+export interface Answer {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly failure: string | null;
+}
+
+/** A process that has a device open, and the service whose it is. */
+export interface Holder {
+  readonly pid: number;
+  readonly name: string;
+  readonly service: string | null;
+}
+
+/** As the core has it: bytes in the order of the plan's devices; no way to read them; or a driver that does not answer. */
+export type GpuReading =
+  | {
+      readonly kind: 'memory';
+      readonly devices: readonly { readonly used: number; readonly total: number }[];
+      readonly holders: readonly Holder[];
+    }
+  | { readonly kind: 'unreadable'; readonly why: string }
+  | { readonly kind: 'lost'; readonly why: string };
+
+export interface GpuReaderParts {
+  readonly clock: Clock;
+  /** The container's: its PATH is where nvidia-smi is looked for. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Runs a command to its end; aborting kills it. Need not come back while the kernel holds on to it. */
+  run(argv: readonly string[], env: Readonly<Record<string, string>>, abort: AbortSignal): Promise<Answer>;
+  /** Which service each process belongs to, as far as known. */
+  owners?(): ReadonlyMap<number, string>;
+  /** Where `/dev`, `/proc` and `/sys` are. */
+  readonly root?: string;
+  /** Of one answer of the driver, milliseconds. */
+  readonly limit?: number;
+}
+
+/** Reads once. What it gives after `abort` means nothing. */
+export type GpuReader = (plan: GpuPlan, how: { readonly holders: boolean }, abort: AbortSignal) => Promise<GpuReading>;
+
+/** A machine with eight GPUs whose driver sleeps between uses takes some seconds. */
+const LIMIT = 10_000;
+const MIB = 1024 * 1024;
+/** Where it is when PATH does not say: mounted by the container runtime, by Kubernetes' older plugins, in WSL 2. */
+const SMI_PLACES = ['/usr/bin', '/usr/local/nvidia/bin', '/usr/local/bin', '/usr/lib/wsl/lib'];
+
+export function gpuReader(parts: GpuReaderParts): GpuReader {
+  const { root = '/', limit = LIMIT } = parts;
+  const inFlight = new Map<string, { readonly answer: Promise<Answer>; late: boolean }>();
+
+  /** Asks, or joins who is asking the same already. One that hangs is joined too: there is never a second beside it. */
+  function ask(argv: readonly string[], abort: AbortSignal): Promise<Answer | null> {
+    const key = argv.join(' ');
+    const before = inFlight.get(key);
+    if (before?.late) return Promise.resolve(null);
+    const answer = before?.answer ?? start(key, argv);
+    return new Promise((resolve) => {
+      const giveUp = () => resolve(null);
+      const cancel = parts.clock.after(limit, giveUp);
+      abort.addEventListener('abort', giveUp, { once: true });
+      if (abort.aborted) giveUp();
+      void answer.then((found) => {
+        cancel();
+        abort.removeEventListener('abort', giveUp);
+        resolve(found);
+      });
+    });
+  }
+
+  function start(key: string, argv: readonly string[]): Promise<Answer> {
+    // Its words are looked at: no translation, and nothing that would make it another program.
+    const env = { PATH: '/usr/bin:/bin', ...pick(parts.environment, ['PATH', 'LD_LIBRARY_PATH', 'HOME']), LC_ALL: 'C' };
+    const end = new AbortController();
+    const asked = {
+      late: false,
+      answer: parts.run(argv, env, end.signal).finally(() => {
+        cancel();
+        inFlight.delete(key);
+      }),
+    };
+    const cancel = parts.clock.after(limit, () => {
+      asked.late = true;
+      end.abort();
+    });
+    inFlight.set(key, asked);
+    return asked.answer;
+  }
+
+  async function nvidia(devices: readonly GpuDevice[], abort: AbortSignal): Promise<GpuReading> {
+    if (devices.some(({ index, id }) => index === null && !id.startsWith('GPU-'))) {
+      return { kind: 'unreadable', why: 'nvidia-smi does not tell the memory of a MIG slice' };
+    }
+    const program = findSmi(parts.environment.PATH ?? '', root);
+    if (program === null) {
+      const why = 'there is no nvidia-smi (it comes with NVIDIA_DRIVER_CAPABILITIES=compute,utility)';
+      return { kind: 'unreadable', why };
+    }
+    const query = ['--query-gpu=index,uuid,memory.used,memory.total', '--format=csv,noheader,nounits'];
+    const answer = await ask([program, ...query], abort);
+    if (answer === null) return noAnswer('nvidia-smi');
+    if (answer.failure !== null) return { kind: 'unreadable', why: answer.failure };
+    const words = lastLine(answer.stdout) || lastLine(answer.stderr) || `exit code ${answer.code}`;
+    // The program is there and the library is not: that says nothing of the driver.
+    if (/libnvidia-ml|shared libraries/.test(`${answer.stdout}${answer.stderr}`) && answer.code !== 0) {
+      return { kind: 'unreadable', why: words };
+    }
+    if (answer.code !== 0) return { kind: 'lost', why: words };
+    return toReading(parseSmi(answer.stdout), devices);
+  }
+
+  async function amd(devices: readonly GpuDevice[], abort: AbortSignal): Promise<GpuReading> {
+    const found = findAmdGpus(root).devices;
+    const files = devices.flatMap(({ index }) => (index === null ? [] : (found[index]?.memory ?? [])));
+    if (files.length !== devices.length * 2) return { kind: 'lost', why: 'a device of it is gone from /sys/class/kfd' };
+    const answer = await ask(['cat', ...files], abort);
+    if (answer === null) return noAnswer('the driver');
+    if (answer.failure !== null) return { kind: 'unreadable', why: answer.failure };
+    const missing = /No such file|Permission denied/.test(answer.stderr);
+    if (answer.code !== 0) return { kind: missing ? 'unreadable' : 'lost', why: lastLine(answer.stderr) };
+    const numbers = answer.stdout.trim().split(/\s+/).map(Number);
+    const memory = devices.map((_, at) => ({ used: numbers[at * 2] ?? Number.NaN, total: numbers[at * 2 + 1] ?? 0 }));
+    if (memory.some(({ used, total }) => !Number.isFinite(used) || total === 0)) {
+      return { kind: 'unreadable', why: 'the kernel shows no memory of it' };
+    }
+    return { kind: 'memory', devices: memory, holders: [] };
+  }
+
+  function noAnswer(who: string): GpuReading {
+    return { kind: 'lost', why: `${who} did not answer within ${limit / 1_000} s` };
+  }
+
+  return async (plan, { holders }, abort) => {
+    const { devices, vendor } = plan;
+    if (devices.length === 0) return { kind: 'memory', devices: [], holders: [] };
+    const reading = vendor === 'amd' ? await amd(devices, abort) : await nvidia(devices, abort);
+    if (reading.kind !== 'memory' || !holders) return reading;
+    return { ...reading, holders: findHolders(plan, root, parts.owners?.() ?? new Map()) };
+  };
+}
+
+interface SmiRow {
+  readonly index: number;
+  readonly uuid: string;
+  /** Bytes; null: it does not tell. */
+  readonly used: number | null;
+  readonly total: number | null;
+}
+
+/** `0, GPU-8932f937-…, 1234, 81559`, one device a line; `[N/A]` and the like where there is nothing to tell. Pure. */
+export function parseSmi(text: string): readonly SmiRow[] {
+  return text.split('\n').flatMap((line): SmiRow[] => {
+    const [index = '', uuid = '', used = '', total = ''] = line.split(',').map((field) => field.trim());
+    const bytes = (field: string) => (/^\d+$/.test(field) ? Number(field) * MIB : null);
+    return /^\d+$/.test(index) ? [{ index: Number(index), uuid, used: bytes(used), total: bytes(total) }] : [];
+  });
+}
+
+function toReading(rows: readonly SmiRow[], devices: readonly GpuDevice[]): GpuReading {
+  const memory: { readonly used: number; readonly total: number }[] = [];
+  for (const { id, index } of devices) {
+    const row = rows.find((one) => (index === null ? one.uuid.startsWith(id) : one.index === index));
+    // It was there when the plan was made: it has fallen off the bus, or was taken from the container.
+    if (row === undefined) return { kind: 'lost', why: `nvidia-smi does not list GPU ${id} any more` };
+    const { used, total } = row;
+    if (used === null || total === null) return { kind: 'unreadable', why: `nvidia-smi tells no memory of GPU ${id}` };
+    memory.push({ used, total });
+  }
+  return { kind: 'memory', devices: memory, holders: [] };
+}
+
+/**
+ * Who has one of the devices open. Not /dev/nvidia-uvm or /dev/kfd: everybody who uses any device of the machine has those
+ * open. Of processes whose descriptors may not be seen nothing is known; the numbers are those of our own PID namespace.
+ */
+function findHolders({ vendor, devices }: GpuPlan, root: string, owners: ReadonlyMap<number, string>): Holder[] {
+  const found = vendor === 'amd' ? findAmdGpus(root).devices : findNvidiaGpus(root).devices;
+  const files = new Set(
+    devices
+      .flatMap(({ id, index }) => found.find((one, at) => (index === null ? one.uuid === id : at === index)) ?? [])
+      .map(({ path }) => `/${path.slice(root.length).replace(/^\/+/, '')}`), // prettier-ignore
+  );
+  const proc = join(root, 'proc');
+  return list(proc).flatMap((entry): Holder[] => {
+    if (!/^\d+$/.test(entry)) return [];
+    const open = list(join(proc, entry, 'fd')).some((fd) => files.has(target(join(proc, entry, 'fd', fd))));
+    if (!open) return [];
+    const pid = Number(entry);
+    const name = (read(join(proc, entry, 'comm')) ?? '?').trim();
+    return [{ pid, name, service: owners.get(pid) ?? null }];
+  });
+}
+
+function target(link: string): string {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return '';
+  }
+}
+
+/** On PATH, else where container runtimes put it; null: nowhere. */
+function findSmi(path: string, root: string): string | null {
+  const folders = [
+    ...path.split(':').filter((folder) => folder.startsWith('/')),
+    ...SMI_PLACES.map((one) => join(root, one)),
+  ];
+  const found = folders
+    .map((folder) => join(folder, 'nvidia-smi'))
+    .find((file) => {
+      try {
+        accessSync(file, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+  return found ?? null;
+}
+
+function lastLine(text: string): string {
+  return (
+    text
+      .trimEnd()
+      .split(/[\r\n]+/)
+      .at(-1)
+      ?.trim()
+      .slice(0, 200) ?? ''
+  ); // prettier-ignore
+}
+
+function pick(from: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])));
+}
