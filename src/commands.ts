@@ -6,7 +6,8 @@ import { type Command, type Context, EXIT, type Given, JSON_FLAG } from './cli/c
 import { HELP, renderCommandHelp, renderHelp } from './cli/help.ts';
 import { CONTROL_COMMANDS, printNames } from './cli/table.ts';
 import { type Failure, type Result, render, renderDiagnostics, toJson } from './config/diagnostic.ts';
-import { loadPlan, type Planned } from './plan/expand.ts';
+import { type LoadInput, loadPlan, type Planned } from './plan/expand.ts';
+import type { Plan } from './plan/plan.ts';
 
 const FILE = {
   type: 'string',
@@ -29,13 +30,18 @@ export const COMMANDS = {
   ...CONTROL_COMMANDS,
   check: {
     summary: 'find every mistake in the configuration without starting anything',
-    usage: 'svc-super check [-f FILE] [--build] [--json]',
+    usage: 'svc-super check [-f FILE] [--build | --runtime] [--json]',
     example: 'RUN svc-super check --build   # in a Dockerfile',
     flags: {
       file: FILE,
       build: {
         type: 'boolean',
         summary: 'while the image is built: variables, env files and secrets that come at run time are only warned of',
+      },
+      runtime: {
+        type: 'boolean',
+        summary:
+          'in the container, also what the services will find: users, commands, folders, ports, GPUs and their memory',
       },
       json: JSON_FLAG,
     },
@@ -185,26 +191,49 @@ function forgiveAbsence(loaded: Checked): Checked {
     : { ok: false, error: { diagnostics, sources } };
 }
 
-function checkFile(context: Context, { values }: Given): number {
+async function checkFile(context: Context, { values }: Given): Promise<number> {
   const path = findFile(context, values.file);
   if (path === null) return EXIT.config;
-  const result = loadPlan({ path, files: context.files, environment: context.environment });
+  if (values.build === true && values.runtime === true) {
+    context.err(
+      'svc-super: --build is for an image that is being built, --runtime for a container that runs: choose one\n',
+    );
+    return EXIT.usage;
+  }
+  const input = { path, files: context.files, environment: context.environment };
+  // Where an image is built there is no GPU, and nothing follows from that.
+  const result = loadPlan(values.build === true ? input : { ...input, gpus: () => context.gpus() });
   const loaded = values.build === true && context.files.stat(path) !== null ? forgiveAbsence(result) : result;
+  const plan = result.ok ? result.value.plan : values.runtime === true ? planWithoutGpus(result.error, input) : null;
+  const findings = values.runtime === true && plan !== null ? await context.inspect(plan) : [];
+  const ok = loaded.ok && findings.every(({ verdict }) => verdict !== 'wrong');
   if (values.json === true) {
     const diagnostics = loaded.ok ? loaded.value.warnings : loaded.error.diagnostics;
-    context.out(`${JSON.stringify({ ok: loaded.ok, file: path, diagnostics: diagnostics.map(toJson) }, null, 2)}\n`);
-    return loaded.ok ? EXIT.ok : EXIT.config;
+    const found = values.runtime === true ? { findings } : {};
+    context.out(`${JSON.stringify({ ok, file: path, diagnostics: diagnostics.map(toJson), ...found }, null, 2)}\n`);
+    return ok ? EXIT.ok : EXIT.config;
   }
-  if (!loaded.ok) {
-    context.err(renderDiagnostics(loaded.error));
-    return EXIT.config;
+  context.err(loaded.ok ? render(loaded.value.warnings, loaded.value.sources) : renderDiagnostics(loaded.error));
+  if (findings.length > 0) {
+    const { renderFindings } = await import('./cli/preflight.ts');
+    context.out(renderFindings(findings, context.colour));
   }
-  context.err(render(loaded.value.warnings, loaded.value.sources));
+  if (!loaded.ok || !ok) return EXIT.config;
   const count = loaded.value.warnings.length;
-  context.out(
-    `${path}: ok${result.ok ? countServices(result.value) : ''}${count === 0 ? '' : `; ${count} ${count === 1 ? 'warning' : 'warnings'}`}\n`,
-  );
+  const warned = count === 0 ? '' : `; ${count} ${count === 1 ? 'warning' : 'warnings'}`;
+  context.out(`${path}: ok${result.ok ? countServices(result.value) : ''}${warned}\n`);
   return EXIT.ok;
+}
+
+/** Codes of what plan/gpus.ts complains of. */
+const LACKS_GPUS: ReadonlySet<string> = new Set(['no-such-gpu', 'too-few-gpus', 'gpu-taken']);
+
+/** Where nothing is wrong but that GPUs are missing, the rest can be looked at all the same. */
+function planWithoutGpus({ diagnostics }: Failure, input: LoadInput): Plan | null {
+  const errors = diagnostics.filter(({ severity }) => severity === 'error');
+  if (errors.some(({ code }) => !LACKS_GPUS.has(code))) return null;
+  const loaded = loadPlan(input);
+  return loaded.ok ? loaded.value.plan : null;
 }
 
 function countServices({ plan: { services } }: Planned): string {

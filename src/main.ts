@@ -3,7 +3,7 @@
 
 import { accessSync, constants, writeFileSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { realClock, realFiles } from './ports.ts';
+import { realClock, realFiles, realRandom } from './ports.ts';
 import { containerEnvironment } from './sys/boot.ts';
 
 declare const SVC_SUPER_VERSION: string;
@@ -59,6 +59,8 @@ async function main(): Promise<number> {
     return executeSpec(Number(argv[1]));
   }
   const init = async (command: readonly string[]) => (await import('./init.ts')).init(command, environment, err);
+  // At the first use: a machine without GPUs, or a configuration without `gpus`, has no need of it.
+  const gpus = () => (require('./sys/gpus.ts') as typeof import('./sys/gpus.ts')).readInventory();
   const columns = Number(environment.COLUMNS) || USUAL_COLUMNS;
   const { COMMANDS, runCommand } = await import('./commands.ts');
   const [first = ''] = argv;
@@ -79,7 +81,17 @@ async function main(): Promise<number> {
     wall: () => realClock.wall(),
     after: (ms, fn) => realClock.after(ms, fn),
     up: async (file, names) =>
-      (await import('./up.ts')).up({ file, names, environment, files: realFiles, version, err }),
+      (await import('./up.ts')).up({ file, names, environment, files: realFiles, gpus, version, err }),
+    gpus,
+    inspect: async (plan) => {
+      const [{ inspect }, { makeGpuReader }] = await Promise.all([import('./up/preflight.ts'), import('./up/gpus.ts')]);
+      const [{ Children }, { portHolder }] = await Promise.all([
+        import('./sys/children.ts'),
+        import('./sys/listeners.ts'),
+      ]);
+      const rooms = () => ({ clock: realClock, children: new Children(realClock, realRandom.seed()), environment });
+      return inspect(plan, () => makeGpuReader(rooms()), portHolder);
+    },
     init,
   });
 }

@@ -10,6 +10,7 @@ import type { Effect } from './core/event.ts';
 import { Pipeline } from './logs/pipeline.ts';
 import { Sink } from './logs/sinks.ts';
 import { loadPlan } from './plan/expand.ts';
+import type { Inventory } from './plan/gpu-inventory.ts';
 import type { ControlPlan, Plan } from './plan/plan.ts';
 import { type Clock, type Files, realClock, realRandom } from './ports.ts';
 import { type Announcement, Engine } from './runtime/engine.ts';
@@ -20,6 +21,7 @@ import { portHolder } from './sys/listeners.ts';
 import { NotifySockets } from './sys/notify.ts';
 import { OutputPipe } from './sys/pipes.ts';
 import { fillPool } from './sys/threads.ts';
+import { findTakenPorts } from './up/ports.ts';
 import { reload } from './up/reload.ts';
 import type { SourceParts } from './up/source.ts';
 
@@ -28,6 +30,8 @@ export interface UpRequest {
   readonly names: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly files: Files;
+  /** Looks for GPUs. */
+  readonly gpus: () => Inventory;
   readonly version: string;
   err(text: string): void;
 }
@@ -47,19 +51,31 @@ export async function up(request: UpRequest): Promise<number> {
     files: request.files,
     environment: request.environment,
     names: request.names,
+    gpus: request.gpus,
   });
   if (!loaded.ok) {
     request.err(renderRefusal(loaded.error, request.file));
     return CONFIG_WRONG;
   }
   const { plan } = loaded.value;
-  const taken = findTakenPorts(plan);
+  const taken = findTakenPorts(plan, portHolder);
   if (taken.length > 0) {
-    for (const text of taken) request.err(`svc-super: ${text}; nothing was started\n`);
+    for (const { port, service, holder } of taken)
+      request.err(`svc-super: port ${port} of ${service} is taken by ${holder}; nothing was started\n`);
     return PORT_TAKEN;
   }
   const clock = realClock;
   const seed = realRandom.seed();
+  const children = new Children(clock, seed);
+  if (plan.services.some(({ gpus }) => gpus !== null && gpus.devices.length > 0)) {
+    const { makeGpuReader } = await import('./up/gpus.ts');
+    const { refuseGpus } = await import('./up/preflight.ts');
+    const refusal = await refuseGpus(plan, makeGpuReader({ clock, children, environment: request.environment }), clock);
+    if (refusal !== null) {
+      request.err(`svc-super: ${refusal.text}; nothing was started\n`);
+      return refusal.code;
+    }
+  }
   const sinks = { stdout: new Sink(1, clock), stderr: new Sink(2, clock) };
   const logs = new Pipeline(
     clock,
@@ -73,7 +89,6 @@ export async function up(request: UpRequest): Promise<number> {
     journal.add(announcement, clock.wall());
     say(announcement);
   };
-  const children = new Children(clock, seed);
   const notify = new NotifySockets(realRandom);
   let hands: Hands<Run> | undefined;
   const ended = Promise.withResolvers<Effect & { readonly type: 'end' }>();
@@ -128,6 +143,7 @@ export async function up(request: UpRequest): Promise<number> {
   if (plan.services.some(({ ready, live }) => [...ready, ...live].some(({ kind }) => kind === 'http')))
     void import('./runtime/probe-http.ts').then(({ warmUp }) => warmUp(canStartThread));
   children.beginReaping();
+  if (plan.services.some(({ enabled, edges }) => enabled && edges.length > 0)) void warnOfMissing(plan, announce);
   const rooms = { engine, children, hands: () => hands, clock, logs, journal, reload: reread };
   const control = await openControl(request, rooms, announce, plan);
   const { onExit, signals } = await import('signal-exit');
@@ -177,18 +193,11 @@ function renderRefusal(failure: Failure, file: string): string {
   return `${lines.join('')}svc-super: nor is it a command; svc-super help lists them\n`;
 }
 
-/**
- * Ports that are taken before anything is spawned, by whom: better told now than after the half hour that a model takes
- * to load. A service that may be started again is left to its policy.
- */
-function findTakenPorts(plan: Plan): string[] {
-  return plan.services.flatMap(({ name, enabled, restart, ports }) => {
-    if (!enabled || restart.policy !== 'never') return [];
-    return ports.flatMap((port) => {
-      const holder = portHolder(port);
-      return holder === null ? [] : [`port ${port} of ${name} is taken by ${holder}`];
-    });
-  });
+/** A program that is missing is better told now than when its turn comes. */
+async function warnOfMissing(plan: Plan, announce: (announcement: Announcement) => void): Promise<void> {
+  const { findMissingPrograms } = await import('./up/preflight.ts');
+  for (const { service, text } of findMissingPrograms(plan))
+    announce({ level: 'warn', service, event: 'missing-program', text });
 }
 
 /** The supervisor's own events, through pino: objects where the plan's format is JSON, else prefixed sentences. */

@@ -1,6 +1,9 @@
 // What a command is: its words, its flags, what runs; and what it may touch. Nothing here runs anything.
 import type { Question } from '../control/client.ts';
 import type { LoadInput } from '../plan/expand.ts';
+import type { Inventory } from '../plan/gpu-inventory.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Finding } from './preflight.ts';
 
 /** Exit codes of the command line itself (SPEC section 4, sysexits.h). */
 export const EXIT = {
@@ -33,6 +36,10 @@ export interface Context {
   wall(): number;
   /** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
   after(ms: number, fn: () => void): () => void;
+  /** Looks for GPUs. */
+  gpus(): Inventory;
+  /** Looks at everything on this machine that a plan needs. */
+  inspect(plan: Plan): Promise<readonly Finding[]>;
   /** Supervises until all is over. */
   up(file: string, names: readonly string[]): Promise<number>;
   /** One command under PID 1's duties. */

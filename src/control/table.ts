@@ -2,7 +2,7 @@
 import { renderDuration } from '../core/policy.ts';
 import type { StatusBody } from './api.ts';
 
-const HEAD = ['SERVICE', 'STATE', 'PID', 'UPTIME', 'RESTARTS', 'CPU', 'MEMORY', 'NOTE'] as const;
+const HEAD = ['SERVICE', 'STATE', 'PID', 'UPTIME', 'RESTARTS', 'CPU', 'MEMORY'] as const;
 const COLOUR: Readonly<Record<string, number>> = {
   ready: 32,
   completed: 32,
@@ -15,6 +15,9 @@ const COLOUR: Readonly<Record<string, number>> = {
 }; // prettier-ignore
 
 export function renderStatus(services: StatusBody['services'], colour: boolean): string {
+  // Most machines have none, and a column of nothing is in the way.
+  const hasGpus = services.some(({ gpus }) => gpus !== null);
+  const head = [...HEAD, ...(hasGpus ? ['GPU'] : []), 'NOTE'];
   const rows = services.map((service) => [
     service.name,
     service.state,
@@ -23,10 +26,11 @@ export function renderStatus(services: StatusBody['services'], colour: boolean):
     String(service.restarts),
     service.usage === null ? '-' : renderDuration(service.usage.cpu_seconds * 1_000),
     service.usage === null ? '-' : renderSize(service.usage.memory_bytes),
+    ...(hasGpus ? [service.gpus === null || service.gpus.length === 0 ? '-' : service.gpus.map(brief).join(',')] : []),
     noteOf(service),
   ]);
-  const table = [HEAD, ...rows];
-  const widths = HEAD.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
+  const table = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
   return table
     .map((row, line) => {
       const cells = row.map((cell, column) => {
@@ -37,6 +41,11 @@ export function renderStatus(services: StatusBody['services'], colour: boolean):
       return `${cells.join('  ').trimEnd()}\n`;
     })
     .join('');
+}
+
+/** `GPU-8932f937-d72c-…` as `GPU-8932f937`: the rest is in `--json`. */
+function brief(device: string): string {
+  return /^(?:GPU|MIG)-[^-/]+/.exec(device)?.[0] ?? device;
 }
 
 function noteOf({ state, reason, ready_after_seconds: after }: StatusBody['services'][number]): string {

@@ -26,6 +26,8 @@ export interface ServiceSnapshot {
   readonly uptime_seconds: number | null;
   /** Seconds from spawn to ready of the latest start that got there. */
   readonly ready_after_seconds: number | null;
+  /** Its GPUs as the program is told of them; null: nothing was said of any. */
+  readonly gpus: readonly string[] | null;
   /** How the latest run that is over ended. */
   readonly exit: { readonly code: number | null; readonly signal: string | null } | null;
 }
@@ -62,6 +64,7 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
         restarts,
         uptime_seconds: active ? seconds(now - state.since) : null,
         ready_after_seconds: readyAfter === null ? null : seconds(readyAfter),
+        gpus: plan.gpus === null ? null : plan.gpus.devices.map(({ id }) => id),
         exit: exitOf(state),
       },
     ];

@@ -56,46 +56,49 @@ const MIB = 1024 * 1024;
 /** Where it is when PATH does not say: mounted by the container runtime, by Kubernetes' older plugins, in WSL 2. */
 const SMI_PLACES = ['/usr/bin', '/usr/local/nvidia/bin', '/usr/local/bin', '/usr/lib/wsl/lib'];
 
+/** A question to the driver that has not been answered. `late`: its time is over, and it may never be. */
+interface Asked {
+  readonly answer: Promise<Answer>;
+  late: boolean;
+}
+
 export function gpuReader(parts: GpuReaderParts): GpuReader {
   const { root = '/', limit = LIMIT } = parts;
-  const inFlight = new Map<string, { readonly answer: Promise<Answer>; late: boolean }>();
+  const inFlight = new Map<string, Asked>();
 
   /** Asks, or joins who is asking the same already. One that hangs is joined too: there is never a second beside it. */
   function ask(argv: readonly string[], abort: AbortSignal): Promise<Answer | null> {
     const key = argv.join(' ');
-    const before = inFlight.get(key);
-    if (before?.late) return Promise.resolve(null);
-    const answer = before?.answer ?? start(key, argv);
+    const asked = inFlight.get(key) ?? start(key, argv);
+    if (asked.late) return Promise.resolve(null);
     return new Promise((resolve) => {
       const giveUp = () => resolve(null);
       const cancel = parts.clock.after(limit, giveUp);
       abort.addEventListener('abort', giveUp, { once: true });
       if (abort.aborted) giveUp();
-      void answer.then((found) => {
+      void asked.answer.then((found) => {
         cancel();
         abort.removeEventListener('abort', giveUp);
-        resolve(found);
+        resolve(asked.late ? null : found);
       });
     });
   }
 
-  function start(key: string, argv: readonly string[]): Promise<Answer> {
+  function start(key: string, argv: readonly string[]): Asked {
     // Its words are looked at: no translation, and nothing that would make it another program.
     const env = { PATH: '/usr/bin:/bin', ...pick(parts.environment, ['PATH', 'LD_LIBRARY_PATH', 'HOME']), LC_ALL: 'C' };
     const end = new AbortController();
-    const asked = {
-      late: false,
-      answer: parts.run(argv, env, end.signal).finally(() => {
-        cancel();
-        inFlight.delete(key);
-      }),
+    const over = () => {
+      cancel();
+      inFlight.delete(key);
     };
+    const asked: Asked = { late: false, answer: parts.run(argv, env, end.signal).finally(over) };
     const cancel = parts.clock.after(limit, () => {
       asked.late = true;
       end.abort();
     });
     inFlight.set(key, asked);
-    return asked.answer;
+    return asked;
   }
 
   async function nvidia(devices: readonly GpuDevice[], abort: AbortSignal): Promise<GpuReading> {

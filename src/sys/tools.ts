@@ -128,6 +128,30 @@ export async function runStreamed(
   return ended;
 }
 
+/** Whatever a command prints beyond this is not looked at, characters. */
+const CAPTURED = 65_536;
+
+/** Runs a command as we are, and keeps what it prints; never rejects. Aborting kills it and all it started. */
+export async function capture(
+  children: Children,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+  abort: AbortSignal,
+): Promise<{
+  readonly code: number;
+  readonly failure: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}> {
+  const printed = { stdout: '', stderr: '' };
+  const inherited = { cwd: null, user: null, umask: null, nice: null, oomScoreAdj: null, cpus: null, limits: {} };
+  const take: TakeOutput = async (stream, bytes) => {
+    printed[stream] = (printed[stream] + Buffer.from(bytes).toString('utf8')).slice(-CAPTURED);
+  };
+  const request = { argv, env, ...inherited, runName: 'svc-super#asks' };
+  return { ...(await runStreamed(children, request, take, abort)), ...printed };
+}
+
 let starter: Promise<Starter> | undefined;
 
 /** execa with every decision of its own switched off. */

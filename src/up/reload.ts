@@ -4,15 +4,19 @@ import { type Diagnostic, type Failure, renderDiagnostics, toJson } from '../con
 import type { Reloaded } from '../control/source.ts';
 import { difference, FIELD_NAMES, restartFields } from '../plan/difference.ts';
 import { loadPlan } from '../plan/expand.ts';
+import type { Inventory } from '../plan/gpu-inventory.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Files } from '../ports.ts';
 import type { Announcement, Engine } from '../runtime/engine.ts';
+import { findNewlyTaken } from './ports.ts';
 
 export interface ReloadParts {
   readonly file: string;
   readonly names: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly files: Files;
+  /** Looks for GPUs. */
+  readonly gpus: () => Inventory;
   readonly engine: Engine;
   announce(announcement: Announcement): void;
   /** What is doubtful in the file, as an announcement. */
@@ -25,16 +29,18 @@ export interface ReloadParts {
 
 /** One reload, by HUP or through the API. What is wrong is announced, and handed back for whoever asked. */
 export function reload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
-  const { file, names, environment, files, engine, announce } = parts;
-  const loaded = loadPlan({ path: file, names, environment, files });
+  const { file, names, environment, files, gpus, engine, announce } = parts;
+  const before = engine.world.target;
+  const loaded = loadPlan({ path: file, names, environment, files, gpus, before });
   if (!loaded.ok) {
     const text = renderDiagnostics(loaded.error);
     if (how === 'apply') for (const announcement of refusals(loaded.error)) announce(announcement);
     return { ok: false, diagnostics: loaded.error.diagnostics.map(toJson), text };
   }
   const { plan, warnings } = loaded.value;
-  const before = engine.world.target;
-  const taken = findTaken(before, plan, parts.portHolder);
+  const taken = findNewlyTaken(before, plan, parts.portHolder).map(
+    ({ service, port, holder }) => `port ${port} of ${service} is taken by ${holder}: nothing was changed`,
+  );
   if (taken.length > 0) {
     if (how === 'apply') {
       for (const text of taken) announce({ level: 'error', service: null, event: 'reload-refused', text });
@@ -51,17 +57,6 @@ export function reload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
   parts.prepare(plan);
   engine.send({ type: 'plan-changed', plan });
   return { ok: true, ...changes };
-}
-
-/** Ports that nobody here has had so far and that a stranger holds: such a service would fail, and might end everything. */
-function findTaken(before: Plan, after: Plan, portHolder: (port: number) => string | null): string[] {
-  const ours = new Set(before.services.flatMap(({ ports }) => ports));
-  return after.services.flatMap(({ name, enabled, ports }) =>
-    ports.flatMap((port) => {
-      const holder = enabled && !ours.has(port) ? portHolder(port) : null;
-      return holder === null ? [] : [`port ${port} of ${name} is taken by ${holder}: nothing was changed`];
-    }),
-  );
 }
 
 function describe(before: Plan, after: Plan) {

@@ -86,6 +86,12 @@ const KEYWORDS: Readonly<Record<string, (check: Check) => readonly string[]>> = 
       path,
       'anyOf',
     ),
+  oneOf: ({ wanted, value, root, path }) =>
+    failing(
+      (wanted as Schema[]).filter((inner) => violations(inner, value, root, path).length === 0).length === 1,
+      path,
+      'oneOf',
+    ),
   not: ({ wanted, value, root, path }) =>
     failing(violations(wanted as Schema, value, root, path).length > 0, path, 'not'),
   $ref: ({ wanted, value, root, path }) => {

@@ -77,7 +77,6 @@ hosts: true
 services:
   web:
     command: run
-    gpus: 1
     replicas: 2
     hooks: {}
     venv: /venv
@@ -87,16 +86,12 @@ services.yaml:1:1: error: \`hosts\` is not in this version yet
    1 | hosts: true
      | ~~~~~
      help: use 127.0.0.1 meanwhile
-services.yaml:5:5: error: \`gpus\` is not in this version yet
-   5 |     gpus: 1
-     |     ~~~~
-     help: set \`CUDA_VISIBLE_DEVICES\` in \`env\` meanwhile
-services.yaml:6:5: error: \`replicas\` is not in this version yet
-   6 |     replicas: 2
+services.yaml:5:5: error: \`replicas\` is not in this version yet
+   5 |     replicas: 2
      |     ~~~~~~~~
      help: write the service several times, with an anchor
-services.yaml:8:5: error: \`venv\` is not in this version yet
-   8 |     venv: /venv
+services.yaml:7:5: error: \`venv\` is not in this version yet
+   7 |     venv: /venv
      |     ~~~~
      help: name its program (\`/venv/bin/python\`), or set \`PATH\` and \`VIRTUAL_ENV\` in \`env\`
 `,

@@ -2,6 +2,7 @@
 import { type Failure, type Result, render, renderDiagnostics } from '../../src/config/diagnostic.ts';
 import type { FileReader } from '../../src/config/file.ts';
 import { loadPlan, type Planned } from '../../src/plan/expand.ts';
+import type { Inventory } from '../../src/plan/gpu-inventory.ts';
 import type { Plan, ServicePlan } from '../../src/plan/plan.ts';
 
 export const PATH = '/app/services.yaml';
@@ -29,14 +30,16 @@ export interface Around {
   readonly files?: Readonly<Record<string, string | Uint8Array | Error | null>>;
   readonly environment?: Readonly<Record<string, string>>;
   readonly names?: readonly string[];
+  readonly gpus?: () => Inventory;
+  readonly before?: Plan;
 }
 
 /** Loads a text as /app/services.yaml. */
 export function load(
   text: string,
-  { files = {}, environment = {}, names = [] }: Around = {},
+  { files = {}, environment = {}, names = [], ...around }: Around = {},
 ): Result<Planned, Failure> {
-  return loadPlan({ path: PATH, files: memoryFiles({ [PATH]: text, ...files }), environment, names });
+  return loadPlan({ path: PATH, files: memoryFiles({ [PATH]: text, ...files }), environment, names, ...around });
 }
 
 /** The Plan of a text that must be right. */

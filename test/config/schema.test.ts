@@ -7,7 +7,7 @@ import { isLater } from '../../src/config/field.ts';
 import { reference, SECTIONS } from '../../src/config/reference.ts';
 import { jsonSchema } from '../../src/config/schema.ts';
 import { violations } from './json-schema.ts';
-import { load, messages, oneService, planOf } from './rig.ts';
+import { load, oneService, planOf } from './rig.ts';
 
 const SPEC_EXAMPLE = `
 name: chat                          # shown in status; default: the file's folder
@@ -35,7 +35,6 @@ services:
     depends_on: { vllm: ready }
     ready: { http: { path: /health, json: { path: status, equals: true } } }
 `;
-const WITHOUT_GPUS = SPEC_EXAMPLE.replace('    gpus: 1\n', '');
 
 /** One of everything that can be written. */
 const EVERYTHING = `
@@ -97,7 +96,17 @@ services:
       - notify: true
       - notify: { fd: 3 }
     live: { exec: check, failures: 2, interval: 30s, timeout: 2s }
-  c: { command: run, depends_on: [a, b], port: 8080, start_stall: 5m }
+  c:
+    command: run
+    depends_on: [a, b]
+    port: 8080
+    start_stall: 5m
+    gpus: { count: 1, optional: true, min_free: 20GiB, free_timeout: 2m, on_lost: restart }
+  i: { command: run, gpus: { devices: [0, GPU-8932f937] } }
+  e: { command: run, gpus: { share: all } }
+  f: { command: run, gpus: [0, "MIG-8932f937"] }
+  g: { command: run, gpus: all }
+  h: { command: run, gpus: "\${GPUS:-0}" }
   d:
     command: run
     hooks:
@@ -114,14 +123,8 @@ const FILES = {
 };
 
 describe("the specification's example", () => {
-  test('is refused for its one field of a later version', () => {
-    expect(messages(SPEC_EXAMPLE, { files: FILES }).filter((message) => !message.includes('group'))).toEqual([
-      '`gpus` is not in this version yet',
-    ]);
-  });
-
-  test('loads without it, and only wonders about its unused groups', () => {
-    const loaded = load(WITHOUT_GPUS, { files: FILES });
+  test('loads, and only wonders about its unused groups', () => {
+    const loaded = load(SPEC_EXAMPLE, { files: FILES });
     expect(loaded.ok && loaded.value.warnings.map(({ message }) => message)).toEqual([
       'no service is in the group `infrastructure`',
       'no service is in the group `application`',
@@ -129,7 +132,7 @@ describe("the specification's example", () => {
   });
 
   test('comes to the plan that it describes', () => {
-    const { services, ...plan } = planOf(WITHOUT_GPUS, { files: FILES, environment: { PATH: '/bin' } });
+    const { services, ...plan } = planOf(SPEC_EXAMPLE, { files: FILES, environment: { PATH: '/bin' } });
     const [vllm, webui] = services;
     expect(plan).toMatchObject({ name: 'chat', exit: 'first', stopTimeout: 9000 });
     expect(vllm).toMatchObject({ successCodes: [], ports: [9000], startTimeout: 1_800_000, edges: [] });
@@ -158,7 +161,7 @@ describe('the JSON Schema', () => {
   const schema = jsonSchema() as Readonly<Record<string, unknown>>;
 
   test('accepts what loading accepts', () => {
-    for (const text of [WITHOUT_GPUS, EVERYTHING, 'services: { a: { command: run } }\n']) {
+    for (const text of [SPEC_EXAMPLE, EVERYTHING, 'services: { a: { command: run } }\n']) {
       const loaded = load(text, { files: FILES });
       expect(loaded.ok ? '' : renderDiagnostics(loaded.error)).toBe('');
       expect(violations(schema, parse(text, { merge: true }))).toEqual([]);
@@ -184,7 +187,12 @@ describe('the JSON Schema', () => {
     'stop_timeout: 10 seconds\nservices: { a: { command: run } }',
     ...[
       'dependson: [b]',
-      'gpus: 1',
+      'gpus: 1.5',
+      'gpus: some',
+      'gpus: []',
+      'gpus: { min_free: 1GiB }',
+      'gpus: { count: 1, share: all }',
+      'gpus: { count: 1, min_free: 20 }',
       'port: 80000',
       'port: "80"',
       'ports: 80',

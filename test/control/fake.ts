@@ -22,6 +22,7 @@ export function seen(name: string, given: Partial<ServiceSnapshot> = {}): Servic
     restarts: 0,
     uptime_seconds: 1,
     ready_after_seconds: 0.1,
+    gpus: null,
     exit: null,
     ...given,
   };

@@ -1,0 +1,39 @@
+// Ports that strangers hold, found before a start or a reload: better told then than after the half hour that a model takes
+// to load. Part of the root.
+import type { Plan } from '../plan/plan.ts';
+
+export interface TakenPort {
+  readonly service: string;
+  readonly port: number;
+  /** Who has it, in words. */
+  readonly holder: string;
+}
+
+/** What stands in the way of a start. A service that may be started again is left to its policy. */
+export function findTakenPorts(plan: Plan, portHolder: (port: number) => string | null): TakenPort[] {
+  return plan.services.flatMap(({ name, enabled, restart, ports }) =>
+    !enabled || restart.policy !== 'never' ? [] : held(name, ports, portHolder),
+  );
+}
+
+/** Of the ports that nobody here has had so far: such a service would fail, and might end everything. */
+export function findNewlyTaken(before: Plan, after: Plan, portHolder: (port: number) => string | null): TakenPort[] {
+  const ours = new Set(before.services.flatMap(({ ports }) => ports));
+  return after.services.flatMap(
+    ({ name, enabled, ports }) =>
+      enabled
+        ? held(
+            name,
+            ports.filter((port) => !ours.has(port)),
+            portHolder,
+          )
+        : [], // prettier-ignore
+  );
+}
+
+function held(service: string, ports: readonly number[], portHolder: (port: number) => string | null): TakenPort[] {
+  return ports.flatMap((port) => {
+    const holder = portHolder(port);
+    return holder === null ? [] : [{ service, port, holder }];
+  });
+}

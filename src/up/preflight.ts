@@ -1,0 +1,236 @@
+// What can be known to go wrong before anything is started: each look at the machine as a finding, a line with a tick or
+// what to do. `check --runtime` shows all of them; `up` takes from it what refuses a start. Starts no service. Part of the root.
+import { posix } from 'node:path';
+import type { Finding } from '../cli/preflight.ts';
+import type { GpuPlan, Plan, ServicePlan } from '../plan/plan.ts';
+import type { Clock } from '../ports.ts';
+import type { GpuReader, GpuReading } from '../sys/gpu-memory.ts';
+import { findProgram, whyNotEntered, whyNotWritable } from '../sys/place.ts';
+
+/** sysexits.h: something may be so later. The container is to be started anew. */
+const DRIVER_LOST = 75;
+const CONFIG_WRONG = 78;
+/** What the container before this one has left is given back within seconds; so long a start waits for it, milliseconds. */
+const SETTLES = 5_000;
+const LOOK_AGAIN = 500;
+
+type GpuService = ServicePlan & { readonly gpus: GpuPlan };
+
+/** The services that run with a GPU. */
+function gpuServices(plan: Plan): readonly GpuService[] {
+  return plan.services.filter(
+    (service): service is GpuService => service.enabled && service.gpus !== null && service.gpus.devices.length > 0,
+  );
+}
+
+/** Everything, in the order in which a person wants to read it. */
+export async function inspect(
+  plan: Plan,
+  readGpus: () => GpuReader,
+  portHolder: (port: number) => string | null,
+): Promise<readonly Finding[]> {
+  const running = plan.services.filter(({ enabled }) => enabled);
+  const gpus = gpuServices(plan);
+  return [
+    ...running.flatMap(lookAtUser),
+    ...running.flatMap((service) => lookAtCommand(service, plan)),
+    ...running.flatMap(lookAtFolders),
+    ...running.flatMap((service) => lookAtPorts(service, portHolder)),
+    ...gpus.map(({ name, gpus: { devices, shared } }): Finding => {
+      const text = `${devices.length === 1 ? 'GPU' : 'GPUs'} ${devices.map(describeDevice).join(', ')}`;
+      return { service: name, check: 'gpu', verdict: 'ok', text: shared ? `${text}, shared` : text };
+    }),
+    ...(gpus.length === 0 ? [] : await lookAtMemory(gpus, readGpus())),
+  ];
+}
+
+const describeDevice = ({ id, name }: GpuPlan['devices'][number]) => `${id} (${name})`;
+
+function lookAtUser({ name, user }: ServicePlan): Finding[] {
+  if (user === null) return [];
+  const text = user.name === null ? `uid ${user.uid}, which has no name here` : `user ${user.name} (uid ${user.uid})`;
+  return [{ service: name, check: 'user', verdict: 'ok', text }];
+}
+
+/** The program of a command; null where only the shell knows. */
+function programOf({ argv }: ServicePlan): string | null {
+  const [first = '', flag, line = ''] = argv;
+  if (first !== '/bin/sh' || flag !== '-c') return first;
+  // What the configuration has found to be one program is executed by the shell.
+  return /^exec ([\w./+@:-]+)(?:\s|$)/.exec(line)?.[1] ?? null;
+}
+
+/** Whether something that runs before it may install what it needs. */
+function mayBeBrought({ edges, hooks }: ServicePlan, plan: Plan): boolean {
+  if (hooks.beforeStart !== null) return true;
+  return edges.some(({ on }) => plan.services.find(({ name }) => name === on)?.type === 'task');
+}
+
+function lookAtCommand(service: ServicePlan, plan: Plan): Finding[] {
+  const program = programOf(service);
+  if (program === null) return [];
+  const { name, env, cwd, user } = service;
+  const found = findProgram(program, env, cwd, user);
+  if (found.ok) return [{ service: name, check: 'command', verdict: 'ok', text: found.path }];
+  const brought = mayBeBrought(service, plan);
+  return [
+    {
+      service: name,
+      check: 'command',
+      verdict: brought ? 'doubtful' : 'wrong',
+      text: `cannot execute ${program}: ${found.why}`,
+      help: brought
+        ? 'does what runs before it install it?'
+        : `install it, or name it with its path; its PATH is ${env.PATH ?? 'not set'}`,
+    },
+  ];
+}
+
+function lookAtFolders({ name, cwd, user, log }: ServicePlan): Finding[] {
+  const folders: Finding[] = [];
+  const tell = (path: string, what: string, why: string | null, help: string) => {
+    const ok = why === null;
+    const text = ok ? `${what} ${path}` : `${what} ${path}: ${why}`;
+    folders.push({ service: name, check: 'folder', verdict: ok ? 'ok' : 'wrong', text, ...(!ok && { help }) });
+  };
+  if (cwd !== null) tell(cwd, 'works in', whyNotEntered(cwd, user), 'make it in the image, or mount it');
+  if (log.file !== null) {
+    const folder = posix.dirname(log.file.path);
+    tell(
+      folder,
+      'writes its log to',
+      whyNotWritable(folder, null),
+      'mount a volume there, or give us the right to write',
+    );
+  }
+  return folders;
+}
+
+function lookAtPorts({ name, ports }: ServicePlan, portHolder: (port: number) => string | null): Finding[] {
+  return ports.map((port): Finding => {
+    const holder = portHolder(port);
+    if (holder === null) return { service: name, check: 'port', verdict: 'ok', text: `port ${port} is free` };
+    const text = `port ${port} is taken by ${holder}`;
+    return {
+      service: name,
+      check: 'port',
+      verdict: 'wrong',
+      text,
+      help: 'stop that, or give the service another port',
+    };
+  });
+}
+
+/** One question to the driver for all devices that anybody has. */
+function readAll(services: readonly GpuService[], readGpus: GpuReader, holders: boolean): Promise<GpuReading> {
+  const [{ gpus: first } = { gpus: null }] = services;
+  if (first === null) return Promise.resolve({ kind: 'memory', devices: [], holders: [] });
+  return readGpus({ ...first, devices: allDevices(services) }, { holders }, new AbortController().signal);
+}
+
+function allDevices(services: readonly GpuService[]): GpuPlan['devices'] {
+  const devices = new Map(services.flatMap(({ gpus }) => gpus.devices.map((device) => [device.id, device] as const)));
+  return [...devices.values()];
+}
+
+/** What the driver says, and whether each service has the memory it asks for. */
+async function lookAtMemory(services: readonly GpuService[], readGpus: GpuReader): Promise<Finding[]> {
+  const reading = await readAll(services, readGpus, true);
+  if (reading.kind === 'lost') {
+    const help =
+      'a service that is restarted cannot mend this: restart the container; then look at the host (nvidia-smi, dmesg)';
+    return [
+      { service: null, check: 'driver', verdict: 'wrong', text: `the driver does not answer: ${reading.why}`, help },
+    ];
+  }
+  const wanting = services.filter(({ gpus }) => gpus.minFree !== null);
+  if (reading.kind === 'unreadable') {
+    const text = `memory of the GPUs cannot be read: ${reading.why}`;
+    const help = wanting.length === 0 ? {} : { help: '`min_free` is not looked at, and no run waits for memory' };
+    return [{ service: null, check: 'driver', verdict: 'doubtful', text, ...help }];
+  }
+  const devices = allDevices(services);
+  const shown = reading.devices.map(({ used, total }, at) => {
+    return `GPU ${devices[at]?.id} has ${toGib(total - used)} of ${toGib(total)} free`;
+  });
+  const driver: Finding = {
+    service: null,
+    check: 'driver',
+    verdict: 'ok',
+    text: `the driver answers: ${shown.join(', ')}`,
+  };
+  return [driver, ...wanting.map((service) => judgeMemory(service, devices, reading))];
+}
+
+function judgeMemory({ name, gpus }: GpuService, devices: GpuPlan['devices'], reading: GpuReading): Finding {
+  const minFree = gpus.minFree ?? 0;
+  const short = gpus.devices.flatMap(({ id }) => {
+    const at = devices.findIndex((device) => device.id === id);
+    const memory = reading.kind === 'memory' ? reading.devices[at] : undefined;
+    return memory === undefined || memory.total - memory.used >= minFree ? [] : [{ id, ...memory }];
+  });
+  const [first] = short;
+  if (first === undefined) {
+    return { service: name, check: 'memory', verdict: 'ok', text: `${toGib(minFree)} are free on each of its GPUs` };
+  }
+  const free = `GPU ${first.id} has ${toGib(first.total - first.used)} of ${toGib(first.total)} free`;
+  const text = `needs ${toGib(minFree)} (\`min_free\`), but ${free}`;
+  const holders = reading.kind === 'memory' ? reading.holders : [];
+  const named = holders.slice(0, 5).map(({ pid, name: program }) => `pid ${pid} (${program})`);
+  const help =
+    first.total < minFree
+      ? 'it needs a larger GPU'
+      : named.length === 0
+        ? 'nobody in this container has it: who else uses this GPU?'
+        : `open in ${named.join(', ')}`;
+  return { service: name, check: 'memory', verdict: 'wrong', text, help };
+}
+
+/** `130.2 GiB`. */
+function toGib(bytes: number): string {
+  const gib = bytes / 1024 ** 3;
+  return gib >= 1 ? `${Number(gib.toFixed(1))} GiB` : `${Math.round(bytes / 1024 ** 2)} MiB`;
+}
+
+/** A start that must not be: in words, and the code to end with. */
+export interface Refusal {
+  readonly text: string;
+  readonly code: number;
+}
+
+/** Whether the driver answers and memory is as asked for; null: nothing stands in the way. Runs before anything starts. */
+export async function refuseGpus(plan: Plan, readGpus: GpuReader, clock: Clock): Promise<Refusal | null> {
+  const services = gpuServices(plan);
+  const wanting = services.filter(({ gpus }) => gpus.minFree !== null);
+  for (const until = clock.now() + SETTLES; ; ) {
+    const reading = await readAll(services, readGpus, wanting.length > 0);
+    if (reading.kind === 'unreadable') return null;
+    if (reading.kind === 'lost') {
+      // Who leaves a lost driver to the restart policy leaves this start to it too.
+      if (services.every(({ gpus }) => gpus.onLost === 'restart')) return null;
+      const why = 'only a new container mends that, not a restart of the service';
+      return { text: `the GPU driver does not answer (${reading.why}): ${why}`, code: DRIVER_LOST };
+    }
+    const devices = allDevices(services);
+    const short = wanting
+      .map((service) => judgeMemory(service, devices, reading))
+      .find(({ verdict }) => verdict === 'wrong');
+    if (short === undefined) return null;
+    const never = reading.devices.some(({ total }) => wanting.some(({ gpus }) => total < (gpus.minFree ?? 0)));
+    if (never || clock.now() >= until) {
+      return { text: `${short.service} ${short.text}; ${short.help}`, code: CONFIG_WRONG };
+    }
+    await new Promise<void>((resolve) => void clock.after(LOOK_AGAIN, resolve));
+  }
+}
+
+/** Programs that are missing now and that nothing is there to bring, of services whose turn comes later. */
+export function findMissingPrograms(plan: Plan): readonly { readonly service: string; readonly text: string }[] {
+  return plan.services.flatMap((service) => {
+    // One that starts at once says it itself.
+    if (!service.enabled || service.edges.length === 0) return [];
+    return lookAtCommand(service, plan).flatMap(({ verdict, text }) =>
+      verdict === 'wrong' ? [{ service: service.name, text: `will fail when its turn comes: ${text}` }] : [],
+    );
+  });
+}
