@@ -60,6 +60,10 @@ const SMI_PLACES = ['/usr/bin', '/usr/local/nvidia/bin', '/usr/local/bin', '/usr
 interface Asked {
   readonly answer: Promise<Answer>;
   late: boolean;
+  /** How many want the answer. */
+  waiting: number;
+  /** Nobody wants it any more. */
+  drop(): void;
 }
 
 export function gpuReader(parts: GpuReaderParts): GpuReader {
@@ -71,16 +75,22 @@ export function gpuReader(parts: GpuReaderParts): GpuReader {
     const key = argv.join(' ');
     const asked = inFlight.get(key) ?? start(key, argv);
     if (asked.late) return Promise.resolve(null);
+    asked.waiting += 1;
     return new Promise((resolve) => {
-      const giveUp = () => resolve(null);
-      const cancel = parts.clock.after(limit, giveUp);
-      abort.addEventListener('abort', giveUp, { once: true });
-      if (abort.aborted) giveUp();
-      void asked.answer.then((found) => {
+      const leave = (found: Answer | null) => {
         cancel();
         abort.removeEventListener('abort', giveUp);
         resolve(asked.late ? null : found);
-      });
+      };
+      const giveUp = () => {
+        asked.waiting -= 1;
+        if (asked.waiting === 0) asked.drop();
+        leave(null);
+      };
+      const cancel = parts.clock.after(limit, () => leave(null));
+      abort.addEventListener('abort', giveUp, { once: true });
+      if (abort.aborted) giveUp();
+      void asked.answer.then(leave);
     });
   }
 
@@ -90,9 +100,14 @@ export function gpuReader(parts: GpuReaderParts): GpuReader {
     const end = new AbortController();
     const over = () => {
       cancel();
-      inFlight.delete(key);
+      if (inFlight.get(key) === asked) inFlight.delete(key);
     };
-    const asked: Asked = { late: false, answer: parts.run(argv, env, end.signal).finally(over) };
+    const drop = () => {
+      over();
+      end.abort();
+    };
+    const asked: Asked = { late: false, waiting: 0, answer: parts.run(argv, env, end.signal), drop };
+    void asked.answer.then(over);
     const cancel = parts.clock.after(limit, () => {
       asked.late = true;
       end.abort();
