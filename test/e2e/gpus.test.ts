@@ -1,0 +1,269 @@
+// GPUs with the real binary: who is given which, what is refused before anything starts, and the pre-flight as a person
+// reads it. The devices are files in a /dev of the run's own, the driver is a script; test/gpu tries real ones.
+import { expect, test } from 'bun:test';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { devices, LOST, smi } from '../helpers/gpus.ts';
+import { freePort, isRoot, played, type UpOptions, up, useRig } from '../helpers/rig.ts';
+
+useRig();
+
+const FREE = smi([100, 24_576], [200, 24_576]);
+
+/** A run on a machine with so many GPUs. */
+function machine(count: number, tool: string | null = FREE, more: UpOptions = {}): UpOptions {
+  const before = `${devices(count)}\n${more.before ?? ''}`;
+  return { ...more, before, ...(tool !== null && { files: { 'nvidia-smi': tool, ...more.files } }) };
+}
+
+test('each service sees its own, and `status` shows which', async () => {
+  await using run = await up(
+    {
+      services: {
+        web: played(),
+        big: played({ gpus: 1 }),
+        second: played({ gpus: [0] }),
+        aside: played({ gpus: { share: 'all' } }),
+        none: played({ gpus: 0 }),
+      },
+    },
+    machine(2),
+  );
+  const told = async (name: string) => {
+    const { env } = await (await run.puppet(name)).facts();
+    return [env.CUDA_VISIBLE_DEVICES, env.CUDA_DEVICE_ORDER, env.SVC_GPU_COUNT];
+  };
+  expect(await told('web')).toEqual([undefined, undefined, undefined]);
+  expect(await told('big')).toEqual(['1', 'PCI_BUS_ID', '1']);
+  expect(await told('second')).toEqual(['0', 'PCI_BUS_ID', '1']);
+  expect(await told('aside')).toEqual(['0,1', 'PCI_BUS_ID', '2']);
+  expect(await told('none')).toEqual(['', undefined, '0']);
+  const { services } = await run.status();
+  expect(services.map(({ name, gpus }) => [name, gpus])).toEqual([
+    ['web', null],
+    ['big', ['1']],
+    ['second', ['0']],
+    ['aside', ['0', '1']],
+    ['none', []],
+  ]);
+  const { stdout } = await run.command('status');
+  const [head = '', ...rows] = stdout.split('\n');
+  expect(head).toMatch(/MEMORY\s+GPU\s+NOTE/);
+  const column = head.indexOf('GPU');
+  expect(rows.slice(0, 5).map((row) => row.slice(column).split(' ')[0])).toEqual(['-', '1', '0', '0,1', '-']);
+});
+
+test('a machine without a GPU is told of before anything starts', async () => {
+  await using run = await up({ services: { web: played(), vllm: played({ gpus: 1 }) } }, machine(0));
+  await run.ends(78);
+  await run.line(/services\.yaml:\d+:\d+: error: `vllm` asks for a GPU, but there is none here/);
+  await run.line(/help: .*was the container started without `--gpus all`/);
+  expect(run.hasCalled('web')).toBe(false);
+});
+
+test('of two services on one GPU the second is refused, and sharing lets it in', async () => {
+  const services = (second: unknown) => ({ a: played({ gpus: 1 }), b: played({ gpus: second }) });
+  {
+    await using run = await up({ services: services(1) }, machine(1));
+    await run.ends(78);
+    await run.line(/`b` asks for a GPU, but none is left: `a` has GPU 0/);
+  }
+  await using run = await up({ services: services({ share: 1 }) }, machine(1));
+  for (const name of ['a', 'b']) {
+    const { env } = await (await run.puppet(name)).facts();
+    expect(env.CUDA_VISIBLE_DEVICES).toBe('0');
+  }
+});
+
+test('an optional GPU that is not there is done without, and that is said', async () => {
+  await using run = await up({ services: { a: played({ gpus: { count: 1, optional: true } }) } }, machine(0));
+  await run.line(/svc-super \| warning: .*`a` runs without a GPU: there is none/);
+  const { env } = await (await run.puppet('a')).facts();
+  expect([env.CUDA_VISIBLE_DEVICES, env.SVC_GPU_COUNT]).toEqual(['', '0']);
+});
+
+test('a driver that does not answer ends the start with 75: nothing has run', async () => {
+  await using run = await up({ services: { web: played(), a: played({ gpus: 1 }) } }, machine(1, LOST));
+  await run.ends(75);
+  await run.line(
+    /^svc-super: the GPU driver does not answer \(Failed to initialize NVML: Unknown Error\): only a new container mends that, not a restart of the service; nothing was started$/,
+  );
+  expect(run.hasCalled('web')).toBe(false);
+});
+
+test('with `on_lost: restart` the start goes on', async () => {
+  await using run = await up({ services: { a: played({ gpus: { count: 1, on_lost: 'restart' } }) } }, machine(1, LOST));
+  await run.puppet('a');
+});
+
+test('without nvidia-smi the start goes on', async () => {
+  await using run = await up({ services: { a: played({ gpus: { count: 1, min_free: '20GiB' } }) } }, machine(1, null));
+  await run.puppet('a');
+});
+
+test('a GPU that is too small for `min_free` ends the start with 78', async () => {
+  const services = { a: played({ gpus: { count: 1, min_free: '40GiB' } }) };
+  await using run = await up({ services }, machine(1));
+  await run.ends(78);
+  await run.line(
+    /^svc-super: a needs 40 GiB \(`min_free`\), but GPU 0 has 23\.9 GiB of 24 GiB free; it needs a larger GPU; nothing was started$/,
+  );
+});
+
+test('memory that the container before has not given back yet is waited for a moment', async () => {
+  const tool = `#!/bin/sh
+    cd "$(dirname "$0")/tmp"
+    if [ -e second ]; then rm second; touch third; fi
+    if [ -e third ]; then echo "0, GPU-0, 100, 24576"; else touch second; echo "0, GPU-0, 20000, 24576"; fi\n`;
+  const services = { a: played({ gpus: { count: 1, min_free: '20GiB' } }) };
+  await using run = await up({ services }, machine(1, tool, { leaves: ['tmp/third'] }));
+  await run.puppet('a');
+  expect(existsSync(join(run.folder, 'tmp/third'))).toBe(true);
+});
+
+test('without `gpus` nobody is asked', async () => {
+  const tool = '#!/bin/sh\ntouch "$(dirname "$0")/tmp/asked"\n';
+  await using run = await up({ services: { a: played(), b: played({ depends_on: ['a'] }) } }, machine(2, tool));
+  await run.puppet('b');
+  expect(existsSync(join(run.folder, 'tmp/asked'))).toBe(false);
+});
+
+test('a reload leaves a service its GPU when another comes before it', async () => {
+  const config = (services: object) => JSON.stringify({ services });
+  const a = played({ gpus: 1 });
+  await using run = await up(config({ a }), machine(2));
+  const first = await run.puppet('a');
+  writeFileSync(join(run.folder, 'services.yaml'), config({ fresh: played({ gpus: 1 }), a }));
+  run.signal('SIGHUP');
+  const { env } = await (await run.puppet('fresh')).facts();
+  expect(env.CUDA_VISIBLE_DEVICES).toBe('1');
+  expect(await run.service('a')).toMatchObject({ pid: first.pid, run: 1, gpus: ['0'] });
+  // A file that asks for more than there is changes nothing.
+  writeFileSync(join(run.folder, 'services.yaml'), config({ a: played({ gpus: 3 }) }));
+  run.signal('SIGHUP');
+  await run.line(/`a` asks for 3 GPUs, but there are only 2/);
+  await run.line(/nothing was changed/);
+  expect(await run.service('a')).toMatchObject({ pid: first.pid, run: 1 });
+});
+
+test('check --runtime is a line with a tick for each thing', async () => {
+  const port = await freePort();
+  const services = {
+    vllm: {
+      command: ['sleep', '1'],
+      gpus: { count: 1, min_free: '20GiB' },
+      port,
+      cwd: '/',
+      log: { file: { path: 'logs/vllm.log' } },
+      ...(isRoot && { user: '65534' }),
+    },
+    shell: { command: 'sleep 1; true' },
+  };
+  await using run = await up({ services }, machine(2, FREE, { args: ['check', '--runtime'] }));
+  await run.ends(0);
+  const sleep = Bun.which('sleep');
+  // A machine that has a GPU knows its model.
+  const lines = run.lines.map((line) => line.replaceAll(run.folder, '').replace(/\(NVIDIA .*\)/, '(NVIDIA GPU)'));
+  expect(lines.filter((line) => !line.includes(' user ') && !line.includes(' uid '))).toEqual([
+    `✓ vllm  ${sleep}`,
+    '✓ vllm  works in /',
+    '✓ vllm  writes its log to /logs',
+    `✓ vllm  port ${port} is free`,
+    '✓ vllm  GPU 0 (NVIDIA GPU)',
+    '✓       the driver answers: GPU 0 has 23.9 GiB of 24 GiB free',
+    '✓ vllm  20 GiB are free on each of its GPUs',
+    '/services.yaml: ok, 2 services',
+  ]);
+});
+
+test('check --runtime says of each thing that is wrong what to do, and ends with 78', async () => {
+  const port = await freePort();
+  const listener = Bun.listen({ hostname: '127.0.0.1', port, socket: { data: () => undefined } });
+  const script = '#!/opt/nowhere/python\n';
+  const services = {
+    web: { command: 'no-such-program --flag', port },
+    api: { command: ['./script'], cwd: '/nowhere' },
+    brought: { command: ['/opt/late'], depends_on: { install: 'completed' } },
+    install: { command: 'true; true', type: 'task' },
+    vllm: { command: ['sleep', '1'], gpus: { count: 1, min_free: '24GiB' }, log: { file: { path: '/srv/x/a.log' } } },
+  };
+  await using run = await up(
+    { services },
+    machine(1, smi([4_096, 24_576]), {
+      args: ['check', '--runtime'],
+      files: { 'nvidia-smi': smi([4_096, 24_576]), script },
+      before: 'chmod 755 script; mount -t tmpfs -o ro none /srv',
+    }),
+  );
+  await run.ends(78);
+  listener.stop(true);
+  const lines = run.lines;
+  expect(lines).toContain('✗ web      cannot execute no-such-program: it is in no folder of PATH');
+  expect(lines).toContain('✗ api      cannot execute ./script: there is no such file');
+  expect(lines).toContain('! brought  cannot execute /opt/late: there is no such file');
+  expect(lines).toContain('✗ api      works in /nowhere: there is no such folder');
+  expect(lines.some((line) => line.startsWith(`✗ web      port ${port} is taken by `))).toBe(true);
+  expect(lines).toContain('✗ vllm     needs 24 GiB (`min_free`), but GPU 0 has 20 GiB of 24 GiB free');
+  expect(lines).toContain('✗ vllm     writes its log to /srv/x: /srv may not be written to');
+  expect(lines.filter((line) => line.startsWith('           help: ')).length).toBe(7);
+});
+
+test('check --runtime finds a script whose interpreter is missing', async () => {
+  await using run = await up(
+    { services: { a: { command: ['./script'] } } },
+    { args: ['check', '--runtime'], files: { script: '#!/opt/nowhere/python\n' }, before: 'chmod 755 script' },
+  );
+  await run.ends(78);
+  await run.line(
+    /^✗ a {2}cannot execute \.\/script: .*\/script wants \/opt\/nowhere\/python, and there is no such file$/,
+  );
+});
+
+test('check --runtime looks at the rest where GPUs are missing, and says what a lost driver means', async () => {
+  const services = { a: { command: ['sleep', '1'], gpus: 1 } };
+  {
+    await using run = await up({ services }, machine(0, FREE, { args: ['check', '--runtime'] }));
+    await run.ends(78);
+    await run.line(/error: `a` asks for a GPU, but there is none here/);
+    await run.line(/^✓ a {2}.*sleep$/);
+  }
+  await using run = await up({ services }, machine(1, LOST, { args: ['check', '--runtime', '--json'] }));
+  await run.ends(78);
+  const { ok, findings } = JSON.parse(run.lines.join('\n'));
+  expect(ok).toBe(false);
+  expect(findings.at(-1)).toEqual({
+    service: null,
+    check: 'driver',
+    verdict: 'wrong',
+    text: 'the driver does not answer: Failed to initialize NVML: Unknown Error',
+    help: 'a service that is restarted cannot mend this: restart the container; then look at the host (nvidia-smi, dmesg)',
+  });
+});
+
+test('check --build says nothing of GPUs, plain check refuses like up', async () => {
+  const services = { a: { command: ['sleep', '1'], gpus: 4 } };
+  {
+    await using run = await up({ services }, machine(0, FREE, { args: ['check', '--build'] }));
+    await run.ends(0);
+    expect(run.lines.filter((line) => !line.endsWith(': ok, 1 service'))).toEqual([]);
+  }
+  await using run = await up({ services }, machine(0, FREE, { args: ['check'] }));
+  await run.ends(78);
+  await run.line(/`a` asks for 4 GPUs, but there is none here/);
+});
+
+test('a program that is missing is told of long before its turn comes', async () => {
+  await using run = await up({
+    services: {
+      slow: played({ ready: { file: 'never' } }),
+      late: { command: ['/opt/nothing'], depends_on: { slow: 'ready' } },
+      brought: { command: ['/opt/other'], depends_on: { install: 'completed', slow: 'ready' } },
+      install: played({ type: 'task' }),
+    },
+  });
+  await run.puppet('install');
+  await run.line(
+    /svc-super \| warning: late will fail when its turn comes: cannot execute \/opt\/nothing: there is no such file/,
+  );
+  expect(run.lines.filter((line) => line.includes('/opt/other'))).toEqual([]);
+});
