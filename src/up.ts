@@ -16,6 +16,7 @@ import { type Clock, type Files, realClock, realRandom } from './ports.ts';
 import { type Announcement, Engine } from './runtime/engine.ts';
 import { Hands } from './runtime/hands.ts';
 import { Children, type Run } from './sys/children.ts';
+import type { GpuReader } from './sys/gpu-memory.ts';
 import { admitSignals, becomeSubreaper, canStartThread, unhandleFaults } from './sys/libc.ts';
 import { portHolder } from './sys/listeners.ts';
 import { NotifySockets } from './sys/notify.ts';
@@ -67,10 +68,18 @@ export async function up(request: UpRequest): Promise<number> {
   const clock = realClock;
   const seed = realRandom.seed();
   const children = new Children(clock, seed);
+  let hands: Hands<Run> | undefined;
+  let reader: GpuReader | undefined;
+  const readerOfGpus = async () => {
+    // Asked for once there are hands; before the start there is no engine either.
+    const runs = () => (hands === undefined ? [] : runsOf(hands, engine));
+    const rooms = { clock, children, environment: request.environment, runs };
+    reader ??= (await import('./up/gpus.ts')).makeGpuReader(rooms);
+    return reader;
+  };
   if (plan.services.some(({ gpus }) => gpus !== null && gpus.devices.length > 0)) {
-    const { makeGpuReader } = await import('./up/gpus.ts');
     const { refuseGpus } = await import('./up/preflight.ts');
-    const refusal = await refuseGpus(plan, makeGpuReader({ clock, children, environment: request.environment }), clock);
+    const refusal = await refuseGpus(plan, await readerOfGpus());
     if (refusal !== null) {
       request.err(`svc-super: ${refusal.text}; nothing was started\n`);
       return refusal.code;
@@ -90,7 +99,6 @@ export async function up(request: UpRequest): Promise<number> {
     say(announcement);
   };
   const notify = new NotifySockets(realRandom);
-  let hands: Hands<Run> | undefined;
   const ended = Promise.withResolvers<Effect & { readonly type: 'end' }>();
   const engine = new Engine(plan, seed, {
     clock,
@@ -107,7 +115,7 @@ export async function up(request: UpRequest): Promise<number> {
           openNotify: (uid, onReady) => notify.open(uid, onReady),
           portHolder,
           runTool: async (program, abort) => (await import('./sys/tools.ts')).runTool(children, program, abort),
-          readGpus: async () => ({ kind: 'unreadable', why: 'not yet' }),
+          readGpus: async (gpus, abort) => (await readerOfGpus())(gpus, { holders: true }, abort),
           fileExists: existsSync,
           canStartThread,
           ownUid: process.getuid?.() ?? 0,
@@ -191,6 +199,14 @@ function renderRefusal(failure: Failure, file: string): string {
       `svc-super: ${message} in ${file}${suggestion === undefined ? '' : `; ${suggestion}`}\n`,
   );
   return `${lines.join('')}svc-super: nor is it a command; svc-super help lists them\n`;
+}
+
+/** The services that have a run, for who wants to know whose a process is. */
+function runsOf(hands: Hands<Run>, engine: Engine): (readonly [string, Run])[] {
+  return [...engine.world.services.keys()].flatMap((name): (readonly [string, Run])[] => {
+    const run = hands.handleOf(name);
+    return run === null ? [] : [[name, run]];
+  });
 }
 
 /** A program that is missing is better told now than when its turn comes. */

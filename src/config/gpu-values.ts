@@ -102,18 +102,21 @@ function readMap(given: Given<typeof GPUS>, node: Node, name: string, reading: R
   return wish === undefined ? INVALID : { ...rest, wish, shared: share !== undefined };
 }
 
+const WANTED = 'a number, `all`, a list of devices, or a map';
+const RULES = { owner: '`gpus`', elsewhere: { memory: 'it is called `min_free`', ids: 'it is called `devices`' } };
+const alone = (wish: GpuWish): GpusGiven => ({ wish, shared: false });
+
+/** The whole of it; the schema of the file refers to it from two places. */
+export const gpusShape: Shape<GpusGiven> = byKind<GpusGiven, GpusGiven, GpusGiven>(WANTED, {
+  scalar: refined(countOrAll(WANTED), alone),
+  list: refined(devices, alone),
+  map: refined(object(GPUS, RULES), readMap, () => ({
+    ...objectSchema(GPUS, RULES),
+    oneOf: WISHES.map((key) => ({ required: [key] })),
+  })),
+});
+
 /** `1`, `all`, `[0, 1]`, or a map. */
 export function gpus(): Shape<GpusGiven> {
-  const wanted = 'a number, `all`, a list of devices, or a map';
-  const alone = (wish: GpuWish): GpusGiven => ({ wish, shared: false });
-  const rules = { owner: '`gpus`', elsewhere: { memory: 'it is called `min_free`', ids: 'it is called `devices`' } };
-  const map = refined(object(GPUS, rules), readMap, () => ({
-    ...objectSchema(GPUS, rules),
-    oneOf: WISHES.map((key) => ({ required: [key] })),
-  }));
-  return byKind<GpusGiven, GpusGiven, GpusGiven>(wanted, {
-    scalar: refined(countOrAll(wanted), alone),
-    list: refined(devices, alone),
-    map,
-  });
+  return { ...gpusShape, schema: () => ({ anyOf: [{ $ref: '#/definitions/gpus' }] }) };
 }

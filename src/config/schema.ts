@@ -5,7 +5,6 @@ import { CONTROL } from './control-values.ts';
 import {
   complete,
   defaulted,
-  type Fields,
   type FieldsRead,
   field,
   type Given,
@@ -16,7 +15,7 @@ import {
   readFields,
   required,
 } from './field.ts';
-import { gpus } from './gpu-values.ts';
+import { gpus, gpusShape } from './gpu-values.ts';
 import { HOOKS } from './hook-values.ts';
 import { probeShape, probes } from './probe-schema.ts';
 import { pattern } from './probe-values.ts';
@@ -300,16 +299,17 @@ export interface ServiceRead extends FieldsRead<typeof SERVICE> {
   readonly name: string;
 }
 
-/** The fields of a service, none of them required; for JSON Schema. */
-export const defaultsFields: Fields = Object.fromEntries(
-  Object.entries(SERVICE).map(([key, one]) => [key, 'required' in one ? { ...one, required: false } : one]),
-);
-
 function defaultsShape(): Shape<FieldsRead<typeof SERVICE>> {
   const wanted = 'a map of service fields';
   return {
     wanted,
-    schema: () => objectSchema(defaultsFields, SERVICE_RULES),
+    // The same fields as a service's, none of them required; written out, they would be half of the whole schema.
+    schema: () => {
+      const { required: _none, properties, ...rest } = objectSchema(SERVICE, SERVICE_RULES);
+      const fields = Object.keys(properties as object);
+      const refer = (key: string) => [key, { $ref: `#/definitions/service/properties/${key}` }];
+      return { ...rest, properties: Object.fromEntries(fields.map(refer)) };
+    },
     read: (node, name, reading) =>
       node.kind === 'map'
         ? readFields(SERVICE, node, { ...SERVICE_RULES, owner: '`defaults`' }, reading)
@@ -407,6 +407,7 @@ export function jsonSchema(): JsonSchema {
     definitions: {
       service: objectSchema(SERVICE, SERVICE_RULES),
       probe: probeShape.schema(),
+      gpus: gpusShape.schema(),
       interpolated: { ...INTERPOLATED, description: 'a text in which variables stand' },
     },
   };

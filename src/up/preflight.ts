@@ -3,17 +3,12 @@
 import { posix } from 'node:path';
 import type { Finding } from '../cli/preflight.ts';
 import type { GpuPlan, Plan, ServicePlan } from '../plan/plan.ts';
-import type { Clock } from '../ports.ts';
 import type { GpuReader, GpuReading } from '../sys/gpu-memory.ts';
 import { findProgram, whyNotEntered, whyNotWritable } from '../sys/place.ts';
 
 /** sysexits.h: something may be so later. The container is to be started anew. */
 const DRIVER_LOST = 75;
 const CONFIG_WRONG = 78;
-/** What the container before this one has left is given back within seconds; so long a start waits for it, milliseconds. */
-const SETTLES = 5_000;
-const LOOK_AGAIN = 500;
-
 type GpuService = ServicePlan & { readonly gpus: GpuPlan };
 
 /** The services that run with a GPU. */
@@ -198,30 +193,30 @@ export interface Refusal {
   readonly code: number;
 }
 
-/** Whether the driver answers and memory is as asked for; null: nothing stands in the way. Runs before anything starts. */
-export async function refuseGpus(plan: Plan, readGpus: GpuReader, clock: Clock): Promise<Refusal | null> {
+/**
+ * Whether the driver answers, and no device is too small for what is asked of it; null: nothing stands in the way. Memory
+ * that is only in use now may be given back: each run waits for that (core/gate.ts).
+ */
+export async function refuseGpus(plan: Plan, readGpus: GpuReader): Promise<Refusal | null> {
   const services = gpuServices(plan);
-  const wanting = services.filter(({ gpus }) => gpus.minFree !== null);
-  for (const until = clock.now() + SETTLES; ; ) {
-    const reading = await readAll(services, readGpus, wanting.length > 0);
-    if (reading.kind === 'unreadable') return null;
-    if (reading.kind === 'lost') {
-      // Who leaves a lost driver to the restart policy leaves this start to it too.
-      if (services.every(({ gpus }) => gpus.onLost === 'restart')) return null;
-      const why = 'only a new container mends that, not a restart of the service';
-      return { text: `the GPU driver does not answer (${reading.why}): ${why}`, code: DRIVER_LOST };
-    }
-    const devices = allDevices(services);
-    const short = wanting
-      .map((service) => judgeMemory(service, devices, reading))
-      .find(({ verdict }) => verdict === 'wrong');
-    if (short === undefined) return null;
-    const never = reading.devices.some(({ total }) => wanting.some(({ gpus }) => total < (gpus.minFree ?? 0)));
-    if (never || clock.now() >= until) {
-      return { text: `${short.service} ${short.text}; ${short.help}`, code: CONFIG_WRONG };
-    }
-    await new Promise<void>((resolve) => void clock.after(LOOK_AGAIN, resolve));
+  const reading = await readAll(services, readGpus, false);
+  if (reading.kind === 'unreadable') return null;
+  if (reading.kind === 'lost') {
+    // Who leaves a lost driver to the restart policy leaves this start to it too.
+    if (services.every(({ gpus }) => gpus.onLost === 'restart')) return null;
+    const why = 'only a new container mends that, not a restart of the service';
+    return { text: `the GPU driver does not answer (${reading.why}): ${why}`, code: DRIVER_LOST };
   }
+  const devices = allDevices(services);
+  for (const { name, gpus } of services) {
+    for (const { id } of gpus.devices) {
+      const { total } = reading.devices[devices.findIndex((device) => device.id === id)] ?? { total: Infinity };
+      if (gpus.minFree === null || total >= gpus.minFree) continue;
+      const text = `${name} needs ${toGib(gpus.minFree)} (\`min_free\`), and GPU ${id} has ${toGib(total)} in all`;
+      return { text, code: CONFIG_WRONG };
+    }
+  }
+  return null;
 }
 
 /** Programs that are missing now and that nothing is there to bring, of services whose turn comes later. */

@@ -95,9 +95,9 @@ const KEYWORDS: Readonly<Record<string, (check: Check) => readonly string[]>> = 
   not: ({ wanted, value, root, path }) =>
     failing(violations(wanted as Schema, value, root, path).length > 0, path, 'not'),
   $ref: ({ wanted, value, root, path }) => {
-    const name = /^#\/definitions\/(\w+)$/.exec(String(wanted))?.[1] ?? '';
-    const definition = (root.definitions as Record<string, Schema> | undefined)?.[name];
+    const steps = /^#\/(definitions\/\w+(?:\/\w+)*)$/.exec(String(wanted))?.[1]?.split('/') ?? [''];
+    const definition = steps.reduce<unknown>((at, step) => (isObject(at) ? at[step] : undefined), root);
     if (definition === undefined) throw new Error(`the schema refers to ${wanted}, which it does not have`);
-    return violations(definition, value, root, path);
+    return violations(definition as Schema, value, root, path);
   },
 };
