@@ -3,8 +3,8 @@
 import { expect, test } from 'bun:test';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { devices, LOST, smi } from '../helpers/gpus.ts';
-import { freePort, isRoot, played, type UpOptions, up, useRig } from '../helpers/rig.ts';
+import { devices, HELD, LOST, smi } from '../helpers/gpus.ts';
+import { freePort, isRoot, played, type UpOptions, until, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
@@ -108,15 +108,50 @@ test('a GPU that is too small for `min_free` ends the start with 78', async () =
   await run.line(/^svc-super: a needs 40 GiB \(`min_free`\), and GPU 0 has 24 GiB in all; nothing was started$/);
 });
 
-test('memory that the container before has not given back yet is waited for a moment', async () => {
-  const tool = `#!/bin/sh
-    cd "$(dirname "$0")/tmp"
-    if [ -e second ]; then rm second; touch third; fi
-    if [ -e third ]; then echo "0, GPU-0, 100, 24576"; else touch second; echo "0, GPU-0, 20000, 24576"; fi\n`;
-  const services = { a: played({ gpus: { count: 1, min_free: '20GiB' } }) };
-  await using run = await up({ services }, machine(1, tool, { leaves: ['tmp/third'] }));
-  await run.puppet('a');
-  expect(existsSync(join(run.folder, 'tmp/third'))).toBe(true);
+const AGAIN = { policy: 'always', backoff: { initial: '1ms', max: '1ms' } };
+
+test('a run waits until the memory of the one before it is back', async () => {
+  await using run = await up({ services: { a: played({ gpus: 1, restart: AGAIN }) } }, machine(1, HELD));
+  const first = await run.puppet('a', 1);
+  const held = join(run.folder, 'tmp/held');
+  writeFileSync(held, '4');
+  run.kill(first.pid);
+  await run.line(/a waits for GPU memory: 19\.5 GiB of GPU 0 are in use, 100 MiB before its last run$/);
+  await run.puppet('a', 2);
+  expect(existsSync(held)).toBe(false);
+});
+
+test('memory that does not come back within `free_timeout` is a failed start, with who holds it', async () => {
+  const services = {
+    a: played({ gpus: { count: 1, free_timeout: '300ms' }, restart: { ...AGAIN, max: 1 } }),
+    other: { command: 'exec 9<>/dev/nvidia0; exec sleep infinity' },
+  };
+  await using run = await up({ services }, machine(1, HELD, { leaves: ['tmp/held'] }));
+  const first = await run.puppet('a', 1);
+  const { pid } = await run.state('other', 'ready');
+  await until('the device to be open', () => run.find(pid ?? 0)?.name === 'sleep');
+  writeFileSync(join(run.folder, 'tmp/held'), '100000');
+  run.kill(first.pid);
+  await run.line(
+    new RegExp(`GPU memory was not given back within 300 ms: .*; held by sleep \\(pid ${pid} of other\\)`),
+  );
+});
+
+test('a driver that is lost while a service runs ends the container with 75 when its next run begins', async () => {
+  await using run = await up({ services: { a: played({ gpus: 1, restart: AGAIN }) } }, machine(1));
+  const first = await run.puppet('a', 1);
+  writeFileSync(join(run.folder, 'nvidia-smi'), LOST);
+  run.kill(first.pid);
+  await run.ends(75);
+  await run.line(/error: a lost its GPU: Failed to initialize NVML: Unknown Error; only a new container can mend that/);
+});
+
+test('memory that cannot be read is said once, and nobody waits for it', async () => {
+  const tool = '#!/bin/sh\necho "0, GPU-0, [N/A], [N/A]"\n';
+  await using run = await up({ services: { a: played({ gpus: 1, restart: AGAIN }) } }, machine(1, tool));
+  for (const number of [1, 2, 3]) run.kill((await run.puppet('a', number)).pid);
+  await run.puppet('a', 4);
+  expect(run.lines.filter((line) => line.includes('nvidia-smi tells no memory of GPU 0')).length).toBe(1);
 });
 
 test('without `gpus` nobody is asked', async () => {

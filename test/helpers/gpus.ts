@@ -21,3 +21,15 @@ export function smi(...memory: readonly (readonly [used: number, total: number])
 
 /** What a driver says that has lost its devices. */
 export const LOST = '#!/bin/sh\necho "Failed to initialize NVML: Unknown Error"\nexit 255\n';
+
+/** One device of 24 GiB, of which 20 are in use for as many looks as the file `held` in the run's tmp says. */
+export const HELD = `#!/bin/sh
+cd "$(dirname "$0")/tmp"
+used=100
+if [ -e held ]; then
+  looks=$(($(cat held) - 1))
+  used=20000
+  if [ $looks -gt 0 ]; then echo $looks >held; else rm held; fi
+fi
+echo "0, GPU-0, $used, 24576"
+`;
