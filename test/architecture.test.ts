@@ -107,6 +107,20 @@ test('every effect stays at home', () => {
   expect(breaches).toEqual([]);
 });
 
+/** Only what needs them may load them at once; everybody else loads them when they are needed. */
+const LATE = /(?:^|\/)(?:gpus|gpus-amd|gpu-inventory|gpu-memory|up\/preflight|place)\.ts$/;
+
+test('nothing of GPUs is loaded before it is needed', () => {
+  const breaches = files.flatMap(({ path, code }) => {
+    const imports = [...code.matchAll(/^(?:import (?!type)|export)[^'";]*['"](\.[^'"]+)['"]/gm)];
+    const targets = imports.map(([, target = '']) => relative(ROOT, join(ROOT, dirname(path), target)));
+    return LATE.test(path)
+      ? []
+      : targets.filter((target) => LATE.test(target)).map((target) => `${path} loads ${target}`);
+  });
+  expect(breaches).toEqual([]);
+});
+
 test('every file opens with a comment that says what it owns, and none is longer than 500 lines', () => {
   const breaches = files.flatMap(({ path, text }) => [
     ...(/^(#!.*\n)?(\/\/|\/\*)/.test(text) ? [] : [`${path} opens without a comment`]),
