@@ -37,8 +37,8 @@ export interface Gate {
 }
 
 export type Weighed =
-  /** `baseline` is what the next run is measured by; null where nothing could be read. */
-  | { readonly id: 'open'; readonly baseline: readonly number[] | null; readonly remark: string | null }
+  /** `memory` is what the next run is measured by; null where nothing could be read. */
+  | { readonly id: 'open'; readonly memory: Readonly<Record<string, number>> | null; readonly remark: string | null }
   | { readonly id: 'wait'; readonly gate: Gate; readonly why: string }
   | { readonly id: 'shut'; readonly why: string }
   | { readonly id: 'lost'; readonly why: string };
@@ -58,17 +58,19 @@ export function openGate(now: Millis): Gate {
   return { since: now, readAt: null, steady: null };
 }
 
-/** `baseline`: bytes in use on each device before the last run; null before the first. */
+/** `before`: bytes in use on each device before the last run, by its id; a device of which that is not known is as it is. */
 export function weighReading(
   plan: GpuPlan,
-  baseline: readonly number[] | null,
+  before: Readonly<Record<string, number>>,
   gate: Gate,
   reading: GpuReading,
   now: Millis,
 ): Weighed {
-  if (reading.kind === 'unreadable') return { id: 'open', baseline: null, remark: reading.why };
+  if (reading.kind === 'unreadable') return { id: 'open', memory: null, remark: reading.why };
   if (reading.kind === 'lost') return { id: 'lost', why: reading.why };
   const used = reading.devices.map((device) => device.used);
+  const byDevice = (measure: (id: string, taken: number) => number): Readonly<Record<string, number>> =>
+    Object.fromEntries(plan.devices.map(({ id }, index) => [id, measure(id, used[index] ?? 0)]));
   const crowded = plan.devices.flatMap((device, index) => {
     const { used: taken, total } = reading.devices[index] ?? { used: 0, total: Infinity };
     const wants = plan.minFree;
@@ -77,14 +79,13 @@ export function weighReading(
       : [`${renderBytes(total - taken)} of ${nameOf(device)} are free, and ${renderBytes(wants)} are asked for`];
   });
   const grown = plan.devices.flatMap((device, index) => {
-    const [taken, before] = [used[index] ?? 0, baseline?.[index] ?? Infinity];
-    return taken <= before + SLACK
+    const [taken, usual] = [used[index] ?? 0, before[device.id] ?? Infinity];
+    return taken <= usual + SLACK
       ? []
-      : [`${renderBytes(taken)} of ${nameOf(device)} are in use, ${renderBytes(before)} before its last run`];
+      : [`${renderBytes(taken)} of ${nameOf(device)} are in use, ${renderBytes(usual)} before its last run`];
   });
   if (crowded.length === 0 && grown.length === 0) {
-    const least = used.map((taken, index) => Math.min(taken, baseline?.[index] ?? taken));
-    return { id: 'open', baseline: least, remark: null };
+    return { id: 'open', memory: byDevice((id, taken) => Math.min(taken, before[id] ?? taken)), remark: null };
   }
   const steady = isStill(gate, used) ? gate.steady : { since: now, used };
   const strangers = reading.holders.filter(({ service }) => service === null);
@@ -92,7 +93,11 @@ export function weighReading(
   // Memory that others may use never comes back to what it was; and where nobody here holds any, nobody can let go.
   const settled = steady !== null && now - steady.since >= STEADY_AFTER && (plan.shared || strangers.length === 0);
   if (settled && crowded.length === 0) {
-    return { id: 'open', baseline: used, remark: `${why}; it does not change any more, so others use it` };
+    return {
+      id: 'open',
+      memory: byDevice((_id, taken) => taken),
+      remark: `${why}; it does not change any more, so others use it`,
+    };
   }
   if (now - gate.since >= plan.freeTimeout) {
     return { id: 'shut', why: `${why}, after ${renderDuration(now - gate.since)}${renderHolders(reading.holders)}` };

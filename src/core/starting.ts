@@ -70,14 +70,15 @@ export function onGpusRead(plan: ServicePlan, service: Service, news: News<'gpus
   if (gate.readAt !== null) return same(service);
   const { now } = context;
   const weighed = weighReading(gpus, service.memory, gate, news.reading, now);
-  const proceed = (memory: readonly number[] | null, notices: readonly Notice[]): Turn => {
+  const proceed = (memory: Service['memory'], notices: readonly Notice[]): Turn => {
     const turn = startProgram(plan, { ...service, memory }, state, now);
     return { ...turn, notices: [...notices, ...turn.notices] };
   };
   switch (weighed.id) {
     case 'open': {
-      const { baseline, remark } = weighed;
-      return proceed(baseline, remark === null || (baseline === null && service.run > 1) ? [] : [told(remark)]);
+      const { memory, remark } = weighed;
+      const isNews = remark !== null && (memory !== null || service.run === 1);
+      return proceed(memory ?? service.memory, isNews ? [told(remark)] : []);
     }
     case 'wait': {
       const first = gate.steady === null ? [told(`waits for GPU memory: ${weighed.why}`)] : [];

@@ -93,8 +93,8 @@ export interface Service {
   /** The plan that comes into force when its run is over; `none`: it is in no plan any more and vanishes then. */
   readonly next: ServicePlan | 'none' | null;
   readonly firsts: Firsts;
-  /** Bytes in use on each of its GPUs before its last run; null: not known. */
-  readonly memory: readonly number[] | null;
+  /** Bytes in use on each of its GPUs before its last run, by the device's id; what is not in it is not known. */
+  readonly memory: Readonly<Record<string, number>>;
 }
 
 /** Instants of its first start, its first readiness and its first end for good: where start-up time went. */
@@ -138,7 +138,7 @@ export function newService(plan: ServicePlan): Service {
     wanted: 'up',
     next: null,
     firsts: { startedAt: null, readyAt: null, endedAt: null },
-    memory: null,
+    memory: {},
   };
 }
 
