@@ -142,7 +142,13 @@ interface Node {
   readonly type: 'service' | 'task';
   readonly group: string | null;
   readonly state: string | null;
-  readonly needs: readonly { readonly on: string; readonly condition: string; readonly origin: 'declared' | 'stage' }[];
+  readonly needs: readonly {
+    readonly on: string;
+    readonly condition: string;
+    readonly origin: 'declared' | 'stage';
+    /** It is one of several, of which `least` must be so. */
+    readonly any?: { readonly of: string; readonly least: number };
+  }[];
 }
 
 export async function showGraph(context: Context, { values }: Given): Promise<number> {
@@ -159,7 +165,8 @@ export function renderGraph(nodes: readonly Node[]): string {
   const states = Math.max(5, ...nodes.map(({ state }) => state?.length ?? 1));
   const rows = nodes.map(({ name, state, needs }) => {
     const waits = needs.map(
-      ({ on, condition, origin }) => `${on} (${condition}${origin === 'stage' ? ', stage' : ''})`,
+      ({ on, condition, origin, any }) =>
+        `${on} (${condition}${any === undefined ? '' : `, any ${any.least} of ${any.of}`}${origin === 'stage' ? ', stage' : ''})`,
     );
     return `${name.padEnd(width)}  ${(state ?? '-').padEnd(states)}  ${waits.length === 0 ? '-' : waits.join(', ')}\n`;
   });
@@ -171,8 +178,8 @@ export function renderDot(nodes: readonly Node[]): string {
   const lines = nodes.flatMap(({ name, type, state, needs }) => [
     `  ${quote(name)} [shape=${type === 'task' ? 'box' : 'ellipse'}, tooltip=${quote(state ?? '')}];`,
     ...needs.map(
-      ({ on, condition, origin }) =>
-        `  ${quote(name)} -> ${quote(on)} [label=${quote(condition)}${origin === 'stage' ? ', style=dashed' : ''}];`,
+      ({ on, condition, origin, any }) =>
+        `  ${quote(name)} -> ${quote(on)} [label=${quote(any === undefined ? condition : `${condition}, any ${any.least}`)}${origin === 'stage' ? ', style=dashed' : ''}];`,
     ),
   ]);
   return ['digraph services {', '  rankdir=RL;', ...lines, '}', ''].join('\n');

@@ -1,7 +1,6 @@
 // The commands that hand on what comes: logs, events, exec.
 import type { GapJson, LogLineJson } from '../control/follow.ts';
 import type { Entry } from '../control/journal.ts';
-import { isGlob } from '../control/selection.ts';
 import { query, questionLines, sayNobody, sayRefusal, sayUsage } from './asking.ts';
 import { type Context, EXIT, type Given } from './command.ts';
 import { readDuration } from './operations.ts';
@@ -17,7 +16,8 @@ export async function showLogs(context: Context, { values, positionals }: Given,
     since: since === null ? undefined : Math.max(0, Math.round(context.wall() - since)),
     follow: values.follow === true ? 1 : undefined,
   })}`;
-  const alone = positionals.length === 1 && !positionals.some(isGlob);
+  // What stands for several, a glob or the name of a service with copies, is no line's own name.
+  const alone = positionals.length === 1 ? positionals[0] : undefined;
   const names = new Names(context.colour);
   const streamed = await questionLines(context, { path }, (value) => {
     if (values.json === true) {
@@ -28,7 +28,7 @@ export async function showLogs(context: Context, { values, positionals }: Given,
     if ('skipped' in line) context.out(`${line.text}\n`);
     else {
       const time = values.time === true ? `${line.time} ` : '';
-      context.out(`${time}${alone ? '' : names.prefix(line.service)}${line.text}\n`);
+      context.out(`${time}${line.service === alone ? '' : names.prefix(line.service)}${line.text}\n`);
     }
   });
   if (!streamed.ok) return sayNobody(context, streamed.looked);

@@ -1,16 +1,29 @@
 // The Config: what services.yaml says, typed, checked and with every default in place, before anything outside the file
 // has been looked at. Knows no environment file, no user, no other service: that is the plan's business.
 import { HTTP_CONTROL, type HttpControl } from './control-values.ts';
+import { copiesOf, type Replica } from './copies.ts';
 import type { Range } from './diagnostic.ts';
 import { type Complete, complete, type FieldsRead, type Given, readFields, requireKeys } from './field.ts';
 import { GPUS, type GpusGiven, type GpuWish } from './gpu-values.ts';
 import { HOOKS } from './hook-values.ts';
 import type { LimitKey, LimitValue } from './process-values.ts';
 import { formatDuration } from './quantity.ts';
-import { mismatch, type Reading } from './reading.ts';
-import { BACKOFF, type EnvFile, LOG, RESTART, SERVICE, type ServiceRead, STOP, TOP, TOP_RULES } from './schema.ts';
+import { mismatch, ofCopy, ofNoCopy, REPLICA, type Reading } from './reading.ts';
+import {
+  BACKOFF,
+  type EnvFile,
+  LOG,
+  RESTART,
+  readDefaults,
+  readService,
+  SERVICE,
+  type ServiceRead,
+  STOP,
+  TOP,
+  TOP_RULES,
+} from './schema.ts';
 import type { EnvValue } from './service-values.ts';
-import { locateIn, locateKey, type Node, type Source, type Span, type Step, toRange } from './tree.ts';
+import { type Entry, locateIn, locateKey, type Node, type Source, type Span, type Step, toRange } from './tree.ts';
 
 type Settings = Complete<typeof SERVICE>;
 
@@ -31,6 +44,10 @@ export interface ServiceConfig
     'restart' | 'stop' | 'log' | 'hooks' | 'gpus' | 'env' | 'env_file' | 'limits' | 'port' | 'ports'
   > {
   readonly name: string;
+  /** Its key in the file: its name without the number of a copy. */
+  readonly key: string;
+  /** null: there is but one. */
+  readonly replica: Replica | null;
   readonly restart: RestartConfig;
   readonly stop: Complete<typeof STOP>;
   readonly log: Complete<typeof LOG>;
@@ -67,32 +84,86 @@ export function readConfig(root: Node, reading: Reading): Config | null {
     mismatch(root, 'the file', 'a map with `services`', reading);
     return null;
   }
-  const { given, broken } = readFields(TOP, root, TOP_RULES, reading);
+  const { given, broken } = readFields(TOP, root, TOP_RULES, ofNoCopy(reading));
   const at = { start: root.start, end: firstKeyEnd(root) };
   requireKeys(TOP, root, { name: 'the file', at, broken }, reading);
   const top = complete(TOP, given);
   const places = { root, reading };
-  const services = (top.services ?? []).map((service) => mergeService(service, top.defaults, top.stop_timeout, places));
-  const { name, exit, stop_timeout, groups } = top;
+  const services = (top.services ?? []).flatMap((service) => expandCopies(service, top, places));
+  reportTakenNames(services, places);
+  const keys = new Map(services.map(({ name, key }) => [name, key]));
+  const written = (path: readonly Step[]): readonly Step[] =>
+    path[0] === 'services' && path.length > 1
+      ? ['services', keys.get(`${path[1]}`) ?? `${path[1]}`, ...path.slice(2)]
+      : path;
+  const { name, exit, stop_timeout, groups, hosts } = top;
   return Object.freeze({
     source: reading.source,
     name,
     exit,
     stop_timeout,
     groups,
+    hosts,
     env: top.env ?? new Map(),
     env_file: top.env_file ?? [],
     control: top.control?.http === undefined ? null : complete(HTTP_CONTROL, top.control.http),
     format: top.defaults?.given.log?.format ?? 'text',
     services,
-    locate: (path: readonly Step[]) => toRange(reading.source, valueSpan(root, path)),
-    locateKey: (path: readonly Step[]) => toRange(reading.source, keySpan(root, path)),
+    locate: (path: readonly Step[]) => toRange(reading.source, valueSpan(root, written(path))),
+    locateKey: (path: readonly Step[]) => toRange(reading.source, keySpan(root, written(path))),
   });
 }
 
 interface Places {
   readonly root: Node;
   readonly reading: Reading;
+}
+
+type Top = Pick<Complete<typeof TOP>, 'defaults' | 'stop_timeout'>;
+
+/** The copies of a service; what stands in it is read once for each only where a text has the number of a copy in it. */
+function expandCopies(service: ServiceRead, { defaults, stop_timeout }: Top, places: Places): readonly ServiceConfig[] {
+  const { root, reading } = places;
+  const first = mergeService(service, defaults, stop_timeout, places);
+  const numbered = reading.source.text.includes(REPLICA);
+  const reread = (index: number): ServiceConfig => {
+    const entry = entryOf(root, 'services', service.name);
+    // What is wrong has been reported, and need not be for each copy.
+    if (!numbered || entry === undefined || reading.count() > 0) return first;
+    const own = ofCopy(reading, index);
+    const shared = entryOf(root, 'defaults')?.node;
+    const copied = shared?.kind === 'map' ? readDefaults(shared, own) : null;
+    return mergeService(readService(entry, own), copied, stop_timeout, { root, reading: own });
+  };
+  return copiesOf(first, reread, (port) => {
+    const message = `port ${port} of \`${first.key}\` counts up to ${port + (first.replicas ?? 1) - 1}, and 65535 is the last one`;
+    reading.report(keySpan(root, ['services', first.key, 'replicas']), 'impossible-value', message);
+  });
+}
+
+function entryOf(root: Node, ...path: readonly string[]): Entry | undefined {
+  let entry: Entry | undefined;
+  for (const step of path) {
+    const node = entry?.node ?? root;
+    entry = node.kind === 'map' ? node.entries.get(step) : undefined;
+    if (entry === undefined) return undefined;
+  }
+  return entry;
+}
+
+/** A copy and a service, or the copies of another one, may not bear the same name. */
+function reportTakenNames(services: readonly ServiceConfig[], { root, reading }: Places): void {
+  const copies = new Map(services.flatMap(({ name, replica }) => (replica === null ? [] : [[name, replica.of]])));
+  for (const { key, replica } of services) {
+    const other = copies.get(key);
+    if (other === undefined || (replica?.index ?? 0) > 0) continue;
+    const related = [{ message: 'it has copies', span: keySpan(root, ['services', other, 'replicas']) }];
+    const message = `\`${key}\` is what a copy of \`${other}\` is called`;
+    reading.report(keySpan(root, ['services', key]), 'wrong-name', message, {
+      suggestion: 'give this service another name',
+      related,
+    });
+  }
 }
 
 function mergeService(
@@ -112,6 +183,8 @@ function mergeService(
   const result: ServiceConfig = {
     ...complete(SERVICE, merged),
     name,
+    key: name,
+    replica: null,
     broken: new Set([...service.broken, ...(defaults?.broken ?? [])]),
     restart: { ...restart, backoff },
     stop: complete(STOP, { ...base.stop, ...own.stop }),

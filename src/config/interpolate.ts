@@ -98,6 +98,9 @@ function expandReference(
   }
   const value = Object.hasOwn(environment, name) ? (environment[name] ?? '') : undefined;
   if (text[after] === '}') {
+    if (value === undefined && name === 'SVC_REPLICA') {
+      return bad(after + 1, `\`\${${name}}\`, the number of a copy, means something in a service only`);
+    }
     if (value === undefined) {
       problems.push({
         code: 'unset-variable',

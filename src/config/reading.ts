@@ -54,6 +54,20 @@ export function makeReading(
   };
 }
 
+/** The number of a copy as a variable: it means something within a service alone, and nothing from outside counts. */
+export const REPLICA = 'SVC_REPLICA';
+
+/** The same, with `${SVC_REPLICA}` for one copy of a service. */
+export function ofCopy(reading: Reading, index: number): Reading {
+  return { ...reading, environment: { ...reading.environment, [REPLICA]: String(index) } };
+}
+
+/** The same, without any `${SVC_REPLICA}`. */
+export function ofNoCopy(reading: Reading): Reading {
+  const { [REPLICA]: _, ...environment } = reading.environment;
+  return { ...reading, environment };
+}
+
 /** A scalar with its variables put in. `text` is what a text field takes; `value` what a number or a switch looks at. */
 export interface Filled {
   readonly text: string;

@@ -7,12 +7,13 @@ import { GPUS } from './gpu-values.ts';
 import { BEFORE_STOP, HOOK, HOOKS } from './hook-values.ts';
 import { HTTP, HTTP_JSON, NOTIFY, PROBE } from './probe-schema.ts';
 import { LIMITS } from './process-values.ts';
-import { BACKOFF, ENV_FILE, ENV_FROM_FILE, LOG, RESTART, SERVICE, STOP, TOP } from './schema.ts';
+import { BACKOFF, DEPENDENCY, ENV_FILE, ENV_FROM_FILE, LOG, RESTART, SERVICE, STOP, TOP } from './schema.ts';
 
 /** Every table of the schema with its heading, in the order of the reference. */
 export const SECTIONS: readonly { readonly title: string; readonly fields: Fields }[] = [
   { title: 'Top level', fields: TOP },
   { title: 'A service', fields: SERVICE },
+  { title: 'An entry of `depends_on`', fields: DEPENDENCY },
   { title: 'A value of `env`', fields: ENV_FROM_FILE },
   { title: 'An entry of `env_file`', fields: ENV_FILE },
   { title: '`restart`', fields: RESTART },

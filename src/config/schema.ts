@@ -9,7 +9,6 @@ import {
   field,
   type Given,
   type KeyRules,
-  later,
   object,
   objectSchema,
   readFields,
@@ -20,8 +19,9 @@ import { HOOKS } from './hook-values.ts';
 import { probeShape, probes } from './probe-schema.ts';
 import { pattern } from './probe-values.ts';
 import { cpus, limits, umask, user } from './process-values.ts';
-import { INVALID, mismatch, quote, type Reading } from './reading.ts';
+import { INVALID, mismatch, ofCopy, quote, type Reading } from './reading.ts';
 import {
+  CONDITIONS,
   dependencies,
   enabled,
   environmentValue,
@@ -47,10 +47,11 @@ import {
   whole,
   word,
 } from './shape.ts';
-import type { Entry } from './tree.ts';
+import type { Entry, MapNode } from './tree.ts';
 
 const path = text({ wanted: 'a path' });
 const port = whole('a port', 1, 65535);
+const MAX_COPIES = 1_000;
 
 // ---------------------------------------------------------------------------------------------------------- environment
 
@@ -141,6 +142,11 @@ export const LOG = {
   file: field(object(LOG_FILE, { owner: '`file`' }), 'a file that gets every line too, without the prefix'),
 } as const;
 
+export const DEPENDENCY = {
+  condition: field(word(...CONDITIONS), '`started`, `ready`, `completed` or `exited`', 'as in a list'),
+  any: field(whole('a number of copies', 1, MAX_COPIES), 'how many copies of it must be so', 'all of them'),
+} as const;
+
 export const SERVICE = {
   command: required(
     command(),
@@ -161,8 +167,8 @@ export const SERVICE = {
     'the stage it belongs to: a stage starts when every member of the one before it is ready (services) or completed (tasks)',
   ),
   depends_on: field(
-    dependencies(),
-    '`[a, b]` or `{a: started, b: ready, c: completed, d: exited}`; in a list, a target with a `ready` probe means `ready`, a task `completed`, any other `started`',
+    dependencies(object(DEPENDENCY, { owner: 'an entry of `depends_on`' })),
+    '`[a, b]` or `{a: started, b: ready, c: completed, d: exited}`; in a list, a target with a `ready` probe means `ready`, a task `completed`, any other `started`; `{a: {condition: ready, any: 1}}` for some of its copies',
   ),
   ready: field(probes('ready'), 'a probe, or a list of probes that must all hold', 'ready as soon as it has started'),
   live: field(probes('live'), 'a probe or a list, run after ready; failing it is a failure of the service'),
@@ -235,7 +241,11 @@ export const SERVICE = {
     'the GPUs that it alone sees: how many, `all`, or a list; `0` for none; or a map, below',
     'untouched: it sees what the container has',
   ),
-  replicas: later('several copies', { instead: 'write the service several times, with an anchor', harmless: 1 }),
+  replicas: field(
+    whole('a number of copies', 1, MAX_COPIES),
+    'copies of it, `name.0`, `name.1` and so on: each with its number in `SVC_REPLICA` and its ports counted up by it',
+    'one, which has no number',
+  ),
   hooks: field(
     object(HOOKS, {
       owner: '`hooks`',
@@ -251,9 +261,10 @@ export const SERVICE = {
     'commands around its life: `{before_start, after_ready, before_stop, after_exit}`',
     'see below',
   ),
-  venv: later('a Python virtual environment', {
-    instead: 'name its program (`/venv/bin/python`), or set `PATH` and `VIRTUAL_ENV` in `env`',
-  }),
+  venv: field(
+    path,
+    'a Python virtual environment, relative to the folder of services.yaml: its `bin` comes first in `PATH`, and `VIRTUAL_ENV` is set',
+  ),
 } as const;
 
 export const SERVICE_RULES: KeyRules = {
@@ -299,6 +310,11 @@ export interface ServiceRead extends FieldsRead<typeof SERVICE> {
   readonly name: string;
 }
 
+/** Reads what `defaults` holds. `reading` knows which copy of a service it is for. */
+export function readDefaults(node: MapNode, reading: Reading): FieldsRead<typeof SERVICE> {
+  return readFields(SERVICE, node, { ...SERVICE_RULES, owner: '`defaults`' }, reading);
+}
+
 function defaultsShape(): Shape<FieldsRead<typeof SERVICE>> {
   const wanted = 'a map of service fields';
   return {
@@ -311,9 +327,7 @@ function defaultsShape(): Shape<FieldsRead<typeof SERVICE>> {
       return { ...rest, properties: Object.fromEntries(fields.map(refer)) };
     },
     read: (node, name, reading) =>
-      node.kind === 'map'
-        ? readFields(SERVICE, node, { ...SERVICE_RULES, owner: '`defaults`' }, reading)
-        : mismatch(node, name, wanted, reading),
+      node.kind === 'map' ? readDefaults(node, ofCopy(reading, 0)) : mismatch(node, name, wanted, reading),
   };
 }
 
@@ -333,12 +347,14 @@ function servicesShape(): Shape<readonly ServiceRead[]> {
         return mismatch(node, name, wanted, reading, suggestion);
       }
       if (node.entries.size === 0) return reading.report(node, 'no-services', 'there are no services');
-      return [...node.entries.values()].map((entry) => readService(entry, reading));
+      const own = ofCopy(reading, 0);
+      return [...node.entries.values()].map((entry) => readService(entry, own));
     },
   };
 }
 
-function readService({ key, keySpan, node }: Entry, reading: Reading): ServiceRead {
+/** Reads one service. `reading` knows which copy of it is meant. */
+export function readService({ key, keySpan, node }: Entry, reading: Reading): ServiceRead {
   if (!NAME.pattern.test(key)) {
     reading.report(keySpan, 'wrong-name', `${quote(key)} cannot be the name of a service`, {
       suggestion: `a name is ${NAME_RULE}`,
@@ -372,7 +388,11 @@ export const TOP = {
   ),
   defaults: field(defaultsShape(), 'any service field, for every service that does not give it itself'),
   services: required(servicesShape(), 'what runs: a map of names and services'),
-  hosts: later("every service's name as a host name", { instead: 'use 127.0.0.1 meanwhile', harmless: false }),
+  hosts: defaulted(
+    flag(),
+    "whether every service's name resolves to 127.0.0.1: lines in /etc/hosts, as long as the supervisor runs",
+    false,
+  ),
   control: field(
     object(CONTROL, { owner: '`control`' }),
     'how the supervisor is reached besides its unix socket: `{http: {listen, token, open}}`',

@@ -13,6 +13,8 @@ export interface Dependency {
   readonly name: string;
   /** null where the list form leaves it to the target. */
   readonly condition: ConditionWord | null;
+  /** How many of its copies must be so; null: all. */
+  readonly any: number | null;
   /** The step to it in the tree: an index of the list, or its key. */
   readonly step: Step;
 }
@@ -23,8 +25,14 @@ const COMPOSE_CONDITIONS: Readonly<Record<string, ConditionWord>> = {
   service_completed_successfully: 'completed',
 };
 
-/** `[a, b]` or `{a: ready}`. */
-export function dependencies(): Shape<readonly Dependency[]> {
+/** What `{condition, any}` gives. */
+interface Terms {
+  readonly condition?: ConditionWord;
+  readonly any?: number;
+}
+
+/** `[a, b]`, `{a: ready}`, or `{a: {condition: ready, any: 1}}`, of which `terms` reads the inner map. */
+export function dependencies(terms: Shape<Terms>): Shape<readonly Dependency[]> {
   const wanted = 'a list of services, or a map of services and conditions';
   const item = text({ wanted: 'the name of a service', loose: true });
   const list: Shape<readonly Dependency[]> = {
@@ -37,7 +45,7 @@ export function dependencies(): Shape<readonly Dependency[]> {
         const target = item.read(one, `an item of ${name}`, reading);
         if (target === INVALID) return;
         const earlier = first.get(target);
-        if (earlier === undefined) first.set(target, { name: target, condition: null, step, node: one });
+        if (earlier === undefined) first.set(target, { name: target, condition: null, any: null, step, node: one });
         else {
           const related = [{ message: 'first named here', span: earlier.node }];
           reading.report(one, 'named-twice', `${name} names \`${target}\` twice`, { related });
@@ -49,12 +57,13 @@ export function dependencies(): Shape<readonly Dependency[]> {
   const condition = word(...CONDITIONS);
   const map: Shape<readonly Dependency[]> = {
     wanted,
-    schema: () => ({ type: 'object', additionalProperties: { enum: [...CONDITIONS] } }),
+    schema: () => ({ type: 'object', additionalProperties: { anyOf: [{ enum: [...CONDITIONS] }, terms.schema()] } }),
     read(node, name, reading) {
       if (node.kind !== 'map') return mismatch(node, name, wanted, reading);
       return [...node.entries.values()].flatMap((entry): Dependency[] => {
-        const value = readCondition(entry, condition, reading);
-        return value === INVALID ? [] : [{ name: entry.key, condition: value, step: entry.key }];
+        const value = readTerms(entry, condition, terms, reading);
+        if (value === INVALID) return [];
+        return [{ name: entry.key, condition: value.condition ?? null, any: value.any ?? null, step: entry.key }];
       });
     },
   };
@@ -76,13 +85,20 @@ function refused(wanted: string): Shape<never> {
   };
 }
 
-function readCondition(entry: Entry, shape: Shape<ConditionWord>, reading: Reading): ConditionWord | Invalid {
-  const { key, node } = entry;
+function readTerms(
+  { key, node }: Entry,
+  condition: Shape<ConditionWord>,
+  terms: Shape<Terms>,
+  reading: Reading,
+): Terms | Invalid {
   const inner = node.kind === 'map' ? node.entries.get('condition')?.node : node;
   const compose = inner?.kind === 'scalar' && Object.hasOwn(COMPOSE_CONDITIONS, inner.text);
   const meant = compose ? COMPOSE_CONDITIONS[inner.text] : undefined;
-  if (meant === undefined) return shape.read(node, `\`depends_on.${key}\``, reading);
-  return mismatch(node, `\`depends_on.${key}\``, shape.wanted, reading, `write \`${key}: ${meant}\``);
+  const name = `\`depends_on.${key}\``;
+  if (meant !== undefined) return mismatch(node, name, condition.wanted, reading, `write \`${key}: ${meant}\``);
+  if (node.kind === 'map') return terms.read(node, name, reading);
+  const value = condition.read(node, name, reading);
+  return value === INVALID ? INVALID : { condition: value };
 }
 
 const YES = /^(?:true|yes|on|1)$/i;

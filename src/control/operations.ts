@@ -2,6 +2,7 @@
 // shapes them. Each checks what it was asked before it asks the supervisor.
 import type { Operation } from '../core/operator.ts';
 import type { ServiceSnapshot } from '../core/snapshot.ts';
+import { isGlob, meantBy } from '../plan/names.ts';
 import { type Answer, type ApiRequest, type ApiSource, type Parameter, type Route, refuse } from './api.ts';
 import { select, type Wish } from './selection.ts';
 import type { Lines } from './streams.ts';
@@ -20,8 +21,9 @@ function operate(source: ApiSource, operation: Operation, wish: Wish): Answer {
   if (!selected.ok) return refuse(isEmpty(wish) ? 400 : 404, selected.error);
   if (phase !== 'running') return refuse(409, STOPPING);
   const off = services.filter(({ name, state }) => state === 'skipped' && selected.names.includes(name));
-  const named = off.find(({ name }) => wish.names.includes(name));
-  if (named !== undefined && operation !== 'stop') return refuse(409, `${named.name} is not enabled`);
+  const named = off.find(({ name, replica }) => wish.names.includes(name) || wish.names.includes(replica?.of ?? name));
+  if (named !== undefined && operation !== 'stop')
+    return refuse(409, `${named.replica?.of ?? named.name} is not enabled`);
   const names = selected.names.filter((name) => !off.some((service) => service.name === name));
   source.operate(operation, names);
   return { status: 202, body: { operation, services: names } };
@@ -96,7 +98,12 @@ export function findService(source: ApiSource, params: ApiRequest['params']): Se
   const found = services.find(({ name }) => name === params.name);
   if (found !== undefined) return found;
   const selected = select({ names: [params.name ?? ''] }, services, 'error');
-  return refuse(404, selected.ok ? 'a glob is no name' : selected.error);
+  if (!selected.ok) return refuse(404, selected.error);
+  const [first] = services.filter(({ replica }) => replica !== null && replica.of === params.name);
+  return refuse(
+    404,
+    first === undefined ? 'a glob is no name' : `${params.name} has copies: name one, such as ${first.name}`,
+  );
 }
 
 const RELOAD: Route = {
@@ -205,7 +212,7 @@ function groupMemberRoute(operation: 'stop' | 'restart'): Route {
     answers: { ...ACCEPTED, 404: 'there is no such service in that group' },
     answer: (source, { params }) => {
       const { group = '', op = '' } = params;
-      const found = source.snapshot().services.some((service) => service.name === op && service.group === group);
+      const found = meantBy(op, source.snapshot().services).some((service) => !isGlob(op) && service.group === group);
       if (!found) return refuse(404, `there is no ${op} in group ${group}`);
       return operate(source, operation, { names: [op] });
     },

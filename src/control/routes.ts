@@ -183,7 +183,12 @@ const GRAPH: Route = {
       type,
       group,
       state: states.get(name) ?? null,
-      needs: edges.map(({ on, condition, origin }) => ({ on, condition, origin })),
+      needs: edges.map(({ on, condition, origin, choice }) => ({
+        on,
+        condition,
+        origin,
+        ...(choice !== undefined && { any: choice }),
+      })),
     }));
     return { status: 200, body: { services: body } };
   },

@@ -1,17 +1,17 @@
 // Which services a request or a command line means: names, globs, a group, or all. One rule for everything that takes
 // names. Pure.
 
+import { isGlob, meantBy, type Named, names as namesOf } from '../plan/names.ts';
+
 export interface Wish {
-  /** Names, or globs (`*`, `?`, `[abc]`). */
+  /** Names, or globs (`*`, `?`, `[abc]`); that of a service with copies means all of them. */
   readonly names: readonly string[];
   readonly group?: string | undefined;
   readonly all?: boolean | undefined;
 }
 
-interface Named {
-  readonly name: string;
+interface Member extends Named {
   readonly group: string | null;
-  readonly state: string;
 }
 
 export type Selected =
@@ -19,7 +19,7 @@ export type Selected =
   | { readonly ok: false; readonly error: string };
 
 /** In the order of the services. A name, a glob or a group that nothing bears is an error. `none`: what no wish means. */
-export function select(wish: Wish, services: readonly Named[], none: 'all' | 'error'): Selected {
+export function select(wish: Wish, services: readonly Member[], none: 'all' | 'error'): Selected {
   const { names, group, all = false } = wish;
   if (names.length === 0 && group === undefined && !all) {
     if (none === 'error') return { ok: false, error: 'name services, a group or all' };
@@ -28,9 +28,7 @@ export function select(wish: Wish, services: readonly Named[], none: 'all' | 'er
   const found = new Set<string>();
   const missing: string[] = [];
   for (const wanted of names) {
-    const matching = services.filter(({ name }) => name === wanted);
-    const hits =
-      matching.length > 0 || !isGlob(wanted) ? matching : services.filter(({ name }) => matches(wanted, name));
+    const hits = meantBy(wanted, services);
     for (const { name } of hits) found.add(name);
     if (hits.length === 0) missing.push(wanted);
   }
@@ -48,25 +46,8 @@ export function select(wish: Wish, services: readonly Named[], none: 'all' | 'er
   return { ok: true, names: services.map(({ name }) => name).filter((name) => found.has(name)) };
 }
 
-function describeMissing(missing: readonly string[], services: readonly Named[]): string {
-  const known = services.map(({ name }) => name);
+function describeMissing(missing: readonly string[], services: readonly Member[]): string {
+  const known = namesOf(services);
   const shown = known.length <= 20 ? known.join(', ') : `${known.slice(0, 20).join(', ')}, ...`;
   return `${missing.some(isGlob) ? 'no service matches' : 'there is no service'} ${missing.join(', ')}; there are ${shown}`;
-}
-
-export function isGlob(text: string): boolean {
-  return /[*?[]/.test(text);
-}
-
-function matches(glob: string, name: string): boolean {
-  const pattern = glob.replace(/[.+^${}()|\\\]]|\[[^\]]*\]|[*?[]/g, (part) => {
-    if (part === '*') return '.*';
-    if (part === '?') return '.';
-    return part.length > 1 ? `[${part.slice(1, -1).replace(/^!/, '^').replace(/\\/g, '\\\\')}]` : `\\${part}`;
-  });
-  try {
-    return new RegExp(`^${pattern}$`).test(name);
-  } catch {
-    return false;
-  }
 }

@@ -3,6 +3,7 @@
 import { restartFields } from '../plan/difference.ts';
 import type { Edge, Millis, ServicePlan } from '../plan/plan.ts';
 import { isActive, type Service } from './state.ts';
+import { choicesOf, holds } from './world.ts';
 
 export type Operation = 'start' | 'stop' | 'restart';
 
@@ -76,14 +77,37 @@ export function taken(service: Service, after: ServicePlan): Service {
 export function needed(
   names: readonly string[],
   plans: ReadonlyMap<string, ServicePlan>,
-  isMissing: (edge: Edge) => boolean,
+  services: ReadonlyMap<string, Service>,
 ): readonly string[] {
   const found = new Set(names);
   // A Set that grows while it is walked goes on to what was added.
   for (const name of found) {
-    for (const edge of plans.get(name)?.edges ?? []) {
-      if (edge.origin === 'declared' && isMissing(edge)) found.add(edge.on);
-    }
+    for (const { on } of missing(plans.get(name)?.edges ?? [], services)) found.add(on);
   }
   return [...found].filter((name) => !names.includes(name));
+}
+
+/** Of a choice all that are missing, or none where enough of the others are there or come. */
+function missing(edges: readonly Edge[], services: ReadonlyMap<string, Service>): readonly Edge[] {
+  const declared = edges.filter(({ origin }) => origin === 'declared');
+  const gone = new Set(declared.filter((edge) => isMissing(edge, services.get(edge.on))));
+  const choices = choicesOf(declared);
+  return [...gone].filter(({ choice }) => {
+    const all = choice === undefined ? [] : (choices.get(choice.of)?.edges ?? []);
+    return all.filter((edge) => !gone.has(edge)).length < (choice?.least ?? 1);
+  });
+}
+
+/** What an edge waits for is not so and does not come by itself. */
+function isMissing(edge: Edge, target: Service | undefined): boolean {
+  if (target === undefined) return false;
+  switch (target.state.id) {
+    case 'stopped':
+      return true;
+    case 'failed':
+    case 'completed':
+      return !holds(edge, target);
+    default:
+      return target.wanted === 'down';
+  }
 }

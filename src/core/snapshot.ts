@@ -1,12 +1,14 @@
 // A picture of the world for those who look from outside: `status`, `health`, the API. Stable, documented, JSON.
-import type { Millis } from '../plan/plan.ts';
+import type { Millis, ServicePlan } from '../plan/plan.ts';
 import { type Exit, renderDuration } from './policy.ts';
 import type { State, Stopping } from './state.ts';
 import { renderEnd } from './words.ts';
-import { holds, neverStarts, type World } from './world.ts';
+import { choicesOf, edgesHold, holds, neverStarts, renderNames, type World } from './world.ts';
 
 export interface ServiceSnapshot {
   readonly name: string;
+  /** Which copy of which service it is; null: there is but one. */
+  readonly replica: ServicePlan['replica'];
   readonly type: 'service' | 'task';
   readonly group: string | null;
   readonly essential: boolean;
@@ -51,6 +53,7 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
     return [
       {
         name: plan.name,
+        replica: plan.replica,
         type: plan.type,
         group: plan.group,
         essential: plan.essential,
@@ -126,10 +129,18 @@ const STOPPING: Readonly<Record<Stopping['rung'], string>> = {
 function describeWait(world: World, name: string): string | null {
   const never = neverStarts(world, name);
   if (never !== null) return `never starts: ${never}`;
-  const waits = (world.index.plans.get(name)?.edges ?? []).flatMap((edge) => {
+  const edges = world.index.plans.get(name)?.edges ?? [];
+  const stopped = (on: string): boolean => world.services.get(on)?.wanted === 'down';
+  const plain = edges.flatMap((edge) => {
     const target = world.services.get(edge.on);
-    if (target === undefined || holds(edge, target)) return [];
-    return [`${edge.on} to be ${edge.condition}${target.wanted === 'down' ? ' (it was stopped)' : ''}`];
+    if (edge.choice !== undefined || target === undefined || holds(edge, target)) return [];
+    return [`${edge.on} to be ${edge.condition}${stopped(edge.on) ? ' (it was stopped)' : ''}`];
   });
+  const choices = [...choicesOf(edges).values()].flatMap(({ least, edges: [...any] }) => {
+    if (edgesHold(any, world.services)) return [];
+    const names = renderNames(any.map(({ on }) => `${on}${stopped(on) ? ' (stopped)' : ''}`));
+    return [`${least} of ${names} to be ${any[0]?.condition}`];
+  });
+  const waits = [...plain, ...choices];
   return waits.length === 0 ? null : `waits for ${waits.slice(0, 3).join(', ')}${waits.length > 3 ? ', ...' : ''}`;
 }

@@ -5,7 +5,7 @@
 // the operator or in a shutdown, stops when nobody unwanted who depends on it is left. There are no levels; stages are
 // edges of the plan.
 import { difference } from '../plan/difference.ts';
-import type { Edge, Millis, Plan, ServicePlan, SignalName } from '../plan/plan.ts';
+import type { Millis, Plan, ServicePlan, SignalName } from '../plan/plan.ts';
 import { overOf, weigh } from './ending.ts';
 import type { Effect, Ended, Event } from './event.ts';
 import { passDeadline, stepService } from './machine.ts';
@@ -25,7 +25,16 @@ import {
 } from './state.ts';
 import { killRun, stopRun } from './stopping.ts';
 import { renderDifference, renderReason } from './words.ts';
-import { type EndCause, endOf, holds, indexPlans, levelsBelow, neverStarts, type Phase, type World } from './world.ts';
+import {
+  type EndCause,
+  edgesHold,
+  endOf,
+  indexPlans,
+  levelsBelow,
+  neverStarts,
+  type Phase,
+  type World,
+} from './world.ts';
 
 export interface Step {
   readonly world: World;
@@ -206,7 +215,7 @@ class Draft {
   operate(operation: Operation, names: readonly string[]): void {
     if (this.phase.id !== 'running') return;
     const known = names.filter((name) => this.#services.has(name) && this.get(name).next !== 'none');
-    const others = operation === 'stop' ? [] : needed(known, this.#world.index.plans, (edge) => this.#isMissing(edge));
+    const others = operation === 'stop' ? [] : needed(known, this.#world.index.plans, this.#services);
     for (const name of known) {
       this.say('info', name, `${operation}-asked`, `was asked to ${operation}`);
       this.#want(name, operate(this.get(name), operation, this.#now));
@@ -216,20 +225,6 @@ class Draft {
       this.#want(name, operate(this.get(name), 'start', this.#now));
     }
     this.spread();
-  }
-
-  /** What an edge waits for is not so and does not come by itself. */
-  #isMissing(edge: Edge): boolean {
-    const target = this.get(edge.on);
-    switch (target.state.id) {
-      case 'stopped':
-        return true;
-      case 'failed':
-      case 'completed':
-        return !holds(edge, target);
-      default:
-        return target.wanted === 'down';
-    }
   }
 
   /** Takes over what is wanted of a service; what follows comes when all of it is known. */
@@ -373,7 +368,7 @@ class Draft {
   #startWhatMay(): void {
     for (const [name, service] of this.#services) {
       if (service.state.id !== 'pending' || this.phase.id !== 'running') continue;
-      if (this.plan(name).edges.every((edge) => holds(edge, this.get(edge.on)))) {
+      if (edgesHold(this.plan(name).edges, this.#services)) {
         this.take(name, startRun(this.plan(name), service, this.context(name)));
       }
     }

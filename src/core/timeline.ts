@@ -2,7 +2,7 @@
 // as `systemd-analyze critical-chain` has it. Pure; instants are milliseconds since the supervisor began.
 import type { Edge, Millis } from '../plan/plan.ts';
 import type { Service, State } from './state.ts';
-import type { World } from './world.ts';
+import { choicesOf, type World } from './world.ts';
 
 export interface Span {
   readonly name: string;
@@ -65,10 +65,17 @@ function metAt(world: World, { on, condition }: Edge): Millis | null {
 
 function heldUpBy(world: World, edges: readonly Edge[]): string | null {
   let last: { readonly on: string; readonly at: Millis } | null = null;
-  for (const edge of edges) {
-    // What has not come yet holds it up still.
-    const at = metAt(world, edge) ?? Infinity;
-    if (last === null || at > last.at) last = { on: edge.on, at };
+  // What has not come yet holds it up still.
+  const when = (edge: Edge) => ({ on: edge.on, at: metAt(world, edge) ?? Infinity });
+  // Of a choice the last one that was waited for: of three copies of which two must be ready, the second.
+  const chosen = [...choicesOf(edges).values()].flatMap(({ least, edges: any }) =>
+    any
+      .map(when)
+      .sort((a, b) => (a.at === b.at ? 0 : a.at - b.at))
+      .slice(least - 1, least),
+  );
+  for (const one of [...edges.filter(({ choice }) => choice === undefined).map(when), ...chosen]) {
+    if (last === null || one.at > last.at) last = one;
   }
   return last?.on ?? null;
 }

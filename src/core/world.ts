@@ -105,28 +105,75 @@ export function holds({ condition, origin }: Edge, { state, startedOnce, readyAf
   }
 }
 
+/** Whether all that a service waits for is so: each edge, and of a choice as many as it wants. */
+export function edgesHold(edges: readonly Edge[], services: ReadonlyMap<string, Service>): boolean {
+  const wanting = new Map<string, number>();
+  for (const edge of edges) {
+    const target = services.get(edge.on);
+    const is = target !== undefined && holds(edge, target);
+    if (edge.choice !== undefined) {
+      const { of, least } = edge.choice;
+      wanting.set(of, (wanting.get(of) ?? least) - (is ? 1 : 0));
+    } else if (!is) return false;
+  }
+  return [...wanting.values()].every((left) => left <= 0);
+}
+
+/** The edges of each choice, by the service whose copies they lead to. */
+export function choicesOf(
+  edges: readonly Edge[],
+): ReadonlyMap<string, { readonly least: number; readonly edges: Edge[] }> {
+  const found = new Map<string, { readonly least: number; readonly edges: Edge[] }>();
+  for (const edge of edges) {
+    if (edge.choice === undefined) continue;
+    const choice = found.get(edge.choice.of) ?? { least: edge.choice.least, edges: [] };
+    found.set(edge.choice.of, choice);
+    choice.edges.push(edge);
+  }
+  return found;
+}
+
 /** Why a pending service can never start: what it waits for cannot come any more. Null while it still can. */
 export function neverStarts(world: World, name: string): string | null {
   const known = new Map<string, string | null>();
+  const lostBy = (edge: Edge): string | null => {
+    const target = world.services.get(edge.on);
+    if (target === undefined || holds(edge, target)) return null;
+    const { state } = target;
+    if (state.id === 'skipped') return `${edge.on} is not enabled`;
+    if (state.id === 'failed') return `${edge.on} ${state.ended === null ? 'failed' : renderEnd(state.ended)}`;
+    if (state.id === 'completed') return `${edge.on} ended before it was ready`;
+    return state.id === 'pending' && reasonOf(edge.on) !== null ? `${edge.on} never starts` : null;
+  };
   const reasonOf = (current: string): string | null => {
     const found = known.get(current);
     if (found !== undefined) return found;
     known.set(current, null);
-    let reason: string | null = null;
-    for (const edge of world.index.plans.get(current)?.edges ?? []) {
-      const target = world.services.get(edge.on);
-      if (target === undefined || holds(edge, target)) continue;
-      const { state } = target;
-      if (state.id === 'skipped') reason = `${edge.on} is not enabled`;
-      else if (state.id === 'failed') reason = `${edge.on} ${state.ended === null ? 'failed' : renderEnd(state.ended)}`;
-      else if (state.id === 'completed') reason = `${edge.on} ended before it was ready`;
-      else if (state.id === 'pending' && reasonOf(edge.on) !== null) reason = `${edge.on} never starts`;
-      if (reason !== null) break;
-    }
+    const edges = world.index.plans.get(current)?.edges ?? [];
+    const reason = firstReason(edges, lostBy);
     known.set(current, reason);
     return reason;
   };
   return reasonOf(name);
+}
+
+function firstReason(edges: readonly Edge[], lostBy: (edge: Edge) => string | null): string | null {
+  for (const edge of edges) {
+    const reason = edge.choice === undefined ? lostBy(edge) : null;
+    if (reason !== null) return reason;
+  }
+  for (const choice of choicesOf(edges).values()) {
+    const lost = choice.edges.map(lostBy).filter((reason) => reason !== null);
+    if (choice.edges.length - lost.length >= choice.least) continue;
+    const few = choice.least === 1 ? 'none' : `fewer than ${choice.least}`;
+    return `${few} of ${renderNames(choice.edges.map(({ on }) => on))} can come: ${lost[0]}`;
+  }
+  return null;
+}
+
+/** Names in a sentence: a few of them. */
+export function renderNames(names: readonly string[]): string {
+  return `${names.slice(0, 4).join(', ')}${names.length > 4 ? ', ...' : ''}`;
 }
 
 /** How many levels of active services stop after a service: the longest chain of what it depends on. */

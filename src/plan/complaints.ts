@@ -32,16 +32,28 @@ const MAX_ADVISED = 200;
 export function makeComplaints(config: Config): Complaints {
   const all: Diagnostic[] = [];
   const { file } = config.source;
+  const copies = new Set(config.services.filter(({ replica }) => (replica?.index ?? 0) > 0).map(({ name }) => name));
+  const toldOf = new Set<string>();
+  /** What is wrong with the first copy of a service is wrong with all of them, and told once. */
+  const isTold = (path: Path, code: string, at: Range): boolean => {
+    if (copies.size === 0 || path[0] !== 'services') return false;
+    const key = `${code} ${at.line}:${at.column}`;
+    const told = toldOf.has(key);
+    toldOf.add(key);
+    return told && copies.has(`${path[1]}`);
+  };
   const range = (path: Path, key = false): Range => (key ? config.locateKey(path) : config.locate(path));
   const add =
     (severity: 'error' | 'warning') =>
     (path: Path, code: string, message: string, { suggestion, related, key }: More = {}): void => {
+      const at = range(path, key);
+      if (isTold(path, code, at)) return;
       all.push({
         severity,
         code,
         message,
         file,
-        range: range(path, key),
+        range: at,
         ...(suggestion === undefined ? {} : { suggestion }),
         ...(related === undefined ? {} : { related }),
       });

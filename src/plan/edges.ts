@@ -13,56 +13,111 @@ export interface Waiting {
   readonly groups: readonly string[];
 }
 
+/** Who waits for whom as it is written: services by their keys, all copies of one at once. */
+type Written = ReadonlyMap<string, readonly Need[]>;
+
+/** `target` is the service that is meant, `on` how it is named: by its key or by the name of one copy. */
+interface Need {
+  readonly on: string;
+  readonly target: ServiceConfig;
+  readonly condition: Condition;
+  readonly any: number | null;
+  readonly step: string | number;
+}
+
 /** Turns `depends_on` and `group` into edges. Reports dangling names, cycles, stages that contradict. */
 export function toEdges(config: Config, complaints: Complaints): Waiting {
-  const byName = new Map(config.services.map((service) => [service.name, service]));
-  const order = stageOrder(config, complaints);
-  const stages = stageEdges(config.services, order);
-  const result = new Map<string, readonly Edge[]>();
-  // Edges against the order of stages are reported as such, and would only be found once more as cycles.
-  const backward = new Set<string>();
-  for (const service of config.services) {
-    const declared = declaredEdges(service, byName, complaints);
-    for (const { on } of declared) {
-      const target = byName.get(on);
-      if (target !== undefined && isLaterStage(service, target, order)) {
-        backward.add(`${service.name}\0${on}`);
-        reportBackward(service, target, complaints);
-      }
-    }
-    const stage = stages.get(service.name) ?? [];
-    result.set(service.name, declared.length === 0 ? stage : [...declared, ...withoutRepeats(stage, declared)]);
+  const { services } = config;
+  const written = services.filter(({ replica }) => replica === null || replica.index === 0);
+  const byKey = new Map(written.map((service) => [service.key, service]));
+  const copies = new Map<string, ServiceConfig[]>();
+  for (const service of services) {
+    const known = copies.get(service.key);
+    if (known === undefined) copies.set(service.key, [service]);
+    else known.push(service);
   }
-  reportCycles(config, result, backward, complaints);
+  const order = stageOrder(config, complaints);
+  const needs: Written = new Map(
+    written.map((service) => [service.key, declaredNeeds(service, byKey, services, complaints)]),
+  );
+  // Needs against the order of stages are reported as such, and would only be found once more as cycles.
+  const backward = new Set<string>();
+  for (const service of written) {
+    for (const { target, step } of needs.get(service.key) ?? []) {
+      if (!isLaterStage(service, target, order)) continue;
+      backward.add(`${service.key}\0${target.key}`);
+      reportBackward(service, target, step, complaints);
+    }
+  }
+  reportCycles(written, needs, order, backward, complaints);
+  const stages = stageEdges(services, order);
+  const result = new Map<string, readonly Edge[]>();
+  for (const [key, own] of copies) {
+    const declared = without(backward, key, needs.get(key) ?? []).flatMap((need) => edgesOf(need, copies));
+    const [{ name = '' } = {}] = own;
+    const stage = stages.get(name) ?? [];
+    // Copies share one list: hundreds that wait for hundreds cost hundreds.
+    const edges = declared.length === 0 ? stage : withoutRepeats([...declared, ...stage]);
+    for (const copy of own) result.set(copy.name, edges);
+  }
   return { edges: result, groups: order };
 }
 
-function withoutRepeats(stage: readonly Edge[], declared: readonly Edge[]): readonly Edge[] {
-  return stage.filter((edge) => !declared.some(({ on, condition }) => on === edge.on && condition === edge.condition));
+function edgesOf(
+  { on, target, condition, any }: Need,
+  copies: ReadonlyMap<string, readonly ServiceConfig[]>,
+): readonly Edge[] {
+  const meant = on === target.key ? (copies.get(on) ?? []) : [{ name: on }];
+  const choice = any === null || any >= meant.length ? {} : { choice: { of: on, least: any } };
+  return meant.map(({ name }) => ({ on: name, condition, origin: 'declared', ...choice }));
 }
 
-function declaredEdges(
+/** An edge that another one says already is left out; one of a choice says nothing by itself. */
+export function withoutRepeats(edges: readonly Edge[]): readonly Edge[] {
+  const known = new Set<string>();
+  return edges.filter(({ on, condition, choice }) => {
+    const key = `${on}\0${condition}`;
+    return choice !== undefined || (!known.has(key) && known.add(key));
+  });
+}
+
+function declaredNeeds(
   service: ServiceConfig,
-  byName: ReadonlyMap<string, ServiceConfig>,
+  byKey: ReadonlyMap<string, ServiceConfig>,
+  services: readonly ServiceConfig[],
   complaints: Complaints,
-): readonly Edge[] {
-  return (service.depends_on ?? []).flatMap(({ name: on, condition, step }): Edge[] => {
+): readonly Need[] {
+  const { key } = service;
+  return (service.depends_on ?? []).flatMap(({ name: on, condition, any, step }): Need[] => {
     const path = ['services', service.name, 'depends_on', step];
-    const target = byName.get(on);
+    const target = byKey.get(on) ?? services.find(({ name }) => name === on);
     if (target === undefined) {
-      const suggestion = complaints.suggest(on, () => [...byName.keys()].filter((name) => name !== service.name));
-      const message = `\`${service.name}\` depends on \`${on}\`, which does not exist`;
-      complaints.error(path, 'unknown-service', message, { suggestion, key: condition !== null });
+      const near = byKey.get(on.replace(/\.\d+$/, ''))?.replicas ?? null;
+      const suggestion =
+        near === null
+          ? complaints.suggest(on, () => [...byKey.keys()].filter((name) => name !== key))
+          : `it has ${near === 1 ? 'no copies' : `the copies 0 to ${near - 1}`}`;
+      const message = `\`${key}\` depends on \`${on}\`, which does not exist`;
+      complaints.error(path, 'unknown-service', message, { suggestion, key: typeof step === 'string' });
       return [];
     }
-    if (on === service.name) {
-      complaints.error(path, 'cycle', `\`${on}\` depends on itself`, { key: condition !== null });
+    if (target.key === key) {
+      const message = on === key ? `\`${on}\` depends on itself` : `\`${key}\` depends on \`${on}\`, a copy of itself`;
+      complaints.error(path, 'cycle', message, { key: typeof step === 'string' });
       return [];
     }
     const usual = usualCondition(target);
     checkCondition(service, target, condition ?? usual, path, complaints);
-    return [{ on, condition: condition ?? usual, origin: 'declared' }];
+    checkAny(any, on, target, path, complaints);
+    return [{ on, target, condition: condition ?? usual, any, step }];
   });
+}
+
+function checkAny(any: number | null, on: string, target: ServiceConfig, path: Path, complaints: Complaints): void {
+  const count = on === target.key ? (target.replicas ?? 1) : 1;
+  if (any === null || any <= count || target.broken.has('replicas')) return;
+  const has = count === 1 ? 'there is one of it' : `it has ${count} copies`;
+  complaints.error([...path, 'any'], 'impossible-value', `\`any: ${any}\` of \`${on}\` can never be: ${has}`);
 }
 
 function usualCondition(target: ServiceConfig): Condition {
@@ -80,16 +135,16 @@ function checkCondition(
   const ends = condition === 'completed' || condition === 'exited';
   if (ends && target.restart.policy === 'always' && target.type !== 'task' && !target.broken.has('restart')) {
     const related = [complaints.place(['services', target.name, 'restart'], 'its restart policy is here')];
-    const message = `\`${target.name}\` restarts always, so it is never \`${condition}\``;
+    const message = `\`${target.key}\` restarts always, so it is never \`${condition}\``;
     complaints.error(path, 'impossible-value', message, { related });
   }
   if (condition === 'ready' && target.type === 'task' && target.ready === null && !target.broken.has('ready')) {
-    const message = `\`${target.name}\` is a task without a \`ready\` probe: it is ready as soon as it has started`;
-    const suggestion = `write \`${target.name}: completed\` to wait for its end`;
+    const message = `\`${target.key}\` is a task without a \`ready\` probe: it is ready as soon as it has started`;
+    const suggestion = `write \`${target.key}: completed\` to wait for its end`;
     complaints.warn(path, 'task-ready', message, { suggestion });
   }
   if (service.enabled && !target.enabled && !target.broken.has('enabled')) {
-    const message = `\`${service.name}\` will not start: it depends on \`${target.name}\`, which is not enabled`;
+    const message = `\`${service.key}\` will not start: it depends on \`${target.key}\`, which is not enabled`;
     complaints.warn(path, 'depends-on-disabled', message);
   }
 }
@@ -129,51 +184,53 @@ function isLaterStage(service: ServiceConfig, target: ServiceConfig, order: read
   return own >= 0 && other > own;
 }
 
-function reportBackward(service: ServiceConfig, target: ServiceConfig, complaints: Complaints): void {
+function reportBackward(
+  service: ServiceConfig,
+  target: ServiceConfig,
+  step: string | number,
+  complaints: Complaints,
+): void {
   const message =
-    `\`${service.name}\` depends on \`${target.name}\`, which is in a later stage: ` +
+    `\`${service.key}\` depends on \`${target.key}\`, which is in a later stage: ` +
     `\`${target.group}\` waits for all of \`${service.group}\``;
   const suggestion = 'move one of them to another `group`, or change the order in `groups`';
-  complaints.error(['services', service.name, 'depends_on', target.name], 'cycle', message, { suggestion });
+  complaints.error(['services', service.name, 'depends_on', step], 'cycle', message, { suggestion });
 }
 
-function without(backward: ReadonlySet<string>, name: string, edges: readonly Edge[]): readonly Edge[] {
-  return backward.size === 0 ? edges : edges.filter(({ on }) => !backward.has(`${name}\0${on}`));
+function without(backward: ReadonlySet<string>, key: string, needs: readonly Need[]): readonly Need[] {
+  return backward.size === 0 ? needs : needs.filter(({ target }) => !backward.has(`${key}\0${target.key}`));
 }
 
+/** All copies of a service wait for the same, so that a cycle of services is one of copies, and the other way round. */
 function reportCycles(
-  config: Config,
-  edges: ReadonlyMap<string, readonly Edge[]>,
+  services: readonly ServiceConfig[],
+  needs: Written,
+  order: readonly string[],
   backward: ReadonlySet<string>,
   complaints: Complaints,
 ): void {
-  const vertices = config.services.map(({ name }) => ({
-    name,
-    edges: without(backward, name, edges.get(name) ?? []),
-  }));
+  const stages = stageEdges(
+    services.map(({ key, type, enabled, group }) => ({ name: key, type, enabled, group })),
+    order,
+  );
+  const vertices = services.map(({ key }) => {
+    const declared = without(backward, key, needs.get(key) ?? []).map(({ target }) => ({ on: target.key }));
+    const stage = (stages.get(key) ?? []).filter(({ on }) => !backward.has(`${key}\0${on}`));
+    return { name: key, edges: declared.length === 0 ? stage : [...declared, ...stage] };
+  });
   for (const cycle of cycles(vertices)) {
     const steps = cycle.map((name, index) => ({ name, on: cycle[(index + 1) % cycle.length] ?? name }));
-    const declared = steps.filter(({ name, on }) =>
-      edges.get(name)?.some((e) => e.on === on && e.origin === 'declared'),
-    );
-    const staged = steps.find((step) => !declared.includes(step));
-    const [at = steps[0], next] = declared;
+    const declared = steps.flatMap(({ name, on }) => {
+      const need = needs.get(name)?.find(({ target }) => target.key === on);
+      return need === undefined ? [] : [{ name, on, path: ['services', name, 'depends_on', need.step] }];
+    });
+    const staged = steps.find(({ name }) => !declared.some((step) => step.name === name));
+    const [at, next] = declared;
     const stage =
       staged === undefined ? '' : ` (\`${staged.name}\` waits for \`${staged.on}\` because its stage comes later)`;
     const related =
-      next === undefined
-        ? []
-        : [
-            complaints.place(
-              ['services', next.name, 'depends_on', next.on],
-              `\`${next.name}\` waits for \`${next.on}\` here`,
-            ),
-          ];
-    complaints.error(
-      ['services', at?.name ?? '', 'depends_on', at?.on ?? ''],
-      'cycle',
-      `these services wait for each other: ${renderCycle(cycle)}${stage}`,
-      { related },
-    );
+      next === undefined ? [] : [complaints.place(next.path, `\`${next.name}\` waits for \`${next.on}\` here`)];
+    const path = at?.path ?? ['services', steps[0]?.name ?? ''];
+    complaints.error(path, 'cycle', `these services wait for each other: ${renderCycle(cycle)}${stage}`, { related });
   }
 }

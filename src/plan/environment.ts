@@ -9,6 +9,7 @@ import type { EnvValue } from '../config/service-values.ts';
 import { makeSource, toRange } from '../config/tree.ts';
 import type { Complaints, Path } from './complaints.ts';
 import type { User } from './plan.ts';
+import { activate, putFirst, whyNoVenv } from './venv.ts';
 
 export interface Environment {
   readonly env: Readonly<Record<string, string>>;
@@ -16,7 +17,7 @@ export interface Environment {
 }
 
 /** Set by the supervisor for every service: nobody else's value counts, least of all that of a supervisor around us. */
-const OURS: ReadonlySet<string> = new Set(['SVC_NAME', 'SVC_RUN', 'SPT_NOENV', 'NOTIFY_SOCKET']);
+const OURS: ReadonlySet<string> = new Set(['SVC_NAME', 'SVC_REPLICA', 'SVC_RUN', 'SPT_NOENV', 'NOTIFY_SOCKET']);
 
 type Layer = ReadonlyMap<string, { readonly text: string; readonly secret: boolean }>;
 
@@ -102,6 +103,18 @@ export function makeEnvironments(
     return result.text.replace(/\r?\n$/, '');
   }
 
+  /** Its folder; what is not there has been reported. */
+  function venvOf({ name, venv }: ServiceConfig): string | null {
+    if (venv === null) return null;
+    const place = within(folder, venv).replace(/(?<=.)\/+$/, '');
+    const why = whyNoVenv(place, files);
+    if (why === null) return place;
+    const message = `\`venv\` names no virtual environment: ${why}`;
+    const suggestion = `make it while the image is built: \`python3 -m venv ${place}\``;
+    complaints.error(['services', name, 'venv'], 'no-venv', message, { suggestion });
+    return null;
+  }
+
   const container = Object.entries(environment).filter(([key]) => !OURS.has(key));
   const shared = [fileLayer(config.env_file, ['env_file']), valueLayer(config.env, ['env'])];
 
@@ -114,6 +127,8 @@ export function makeEnvironments(
       merged.set('HOME', user.home ?? '/');
       if (user.name !== null) merged.set('USER', user.name).set('LOGNAME', user.name);
     }
+    const venv = venvOf(service);
+    if (venv !== null) activate(merged, venv);
     const [port] = service.ports;
     if (port !== undefined) merged.set('PORT', String(port));
     const secrets = new Set<string>();
@@ -124,8 +139,11 @@ export function makeEnvironments(
         else secrets.delete(key);
       }
     }
+    if (venv !== null) putFirst(merged, venv);
     // A process that renames itself writes over its environment; with this, setproctitle leaves the mark readable.
     merged.set('SVC_NAME', service.name).set('SPT_NOENV', '1');
+    // A service that may have copies has its number even where there is but one: `replicas: ${N:-1}`.
+    if (service.replicas !== null) merged.set('SVC_REPLICA', String(service.replica?.index ?? 0));
     // `fromEntries` makes even `__proto__` an ordinary property.
     return { env: Object.fromEntries(merged), secrets: [...secrets] };
   };

@@ -13,6 +13,7 @@ import { type Environment, makeEnvironments } from './environment.ts';
 import type { Inventory } from './gpu-inventory.ts';
 import { toHooks } from './hooks.ts';
 import { reportSharedFiles, toLogPlan } from './logging.ts';
+import { isGlob, meantBy, names as namesOf } from './names.ts';
 import type { Edge, LogPlan, Plan, ServicePlan, User } from './plan.ts';
 import { toProbes } from './probes.ts';
 import { selectServices } from './selection.ts';
@@ -110,7 +111,7 @@ function expand(config: Config, { files, environment }: Surroundings, complaints
     format: config.format,
     control: toControlPlan(config, files, complaints),
     groups,
-    hosts: false,
+    hosts: config.hosts,
     services,
   };
 }
@@ -123,11 +124,11 @@ function toServicePlan(
   log: LogPlan,
   complaints: Complaints,
 ): ServicePlan {
-  const { name, restart, stop } = service;
+  const { name, key, restart, stop } = service;
   // Where there is no command, that has been reported, and this plan goes nowhere.
   const argv = toArgv(service.command ?? ['']);
   reportDoubtful(service, complaints);
-  reportTooLong(name, argv, env, complaints);
+  reportTooLong(key, argv, env, complaints);
   return {
     name,
     type: service.type,
@@ -162,7 +163,7 @@ function toServicePlan(
     log,
     hooks: toHooks(service, complaints),
     gpus: null,
-    replica: null,
+    replica: service.replica,
   };
 }
 
@@ -185,7 +186,13 @@ function reportSharedPorts(config: Config, complaints: Complaints): void {
       else {
         const related = [complaints.place(portPath(config, owner, port), `\`${owner.name}\` has it here`)];
         const message = `\`${service.name}\` and \`${owner.name}\` both listen on port ${port}`;
-        complaints.error(portPath(config, service, port), 'shared-port', message, { related });
+        const apart =
+          owner.key === service.key
+            ? {
+                suggestion: `the ports of a copy count up by one each: \`${owner.key}\` needs gaps of ${owner.replicas} or more between them`,
+              }
+            : { related };
+        complaints.error(portPath(config, service, port), 'shared-port', message, apart);
       }
     }
   }
@@ -203,11 +210,11 @@ function portPath(config: Config, service: ServiceConfig, port: number): (string
 const SHELL_WORDS: ReadonlySet<string> = new Set(['&&', '||', '|', ';', '&', '>', '>>', '<', '2>&1']);
 
 function reportDoubtful(service: ServiceConfig, complaints: Complaints): void {
-  const { name, command } = service;
+  const { name, key, command } = service;
   const path = ['services', name, 'command'];
   if (typeof command === 'string') {
     if (/[^&]&\s*$/.test(command)) {
-      const message = `\`${name}\` ends with \`&\`: the shell leaves the program in the background and ends at once`;
+      const message = `\`${key}\` ends with \`&\`: the shell leaves the program in the background and ends at once`;
       complaints.warn(path, 'background-command', message, { suggestion: 'remove the `&`' });
     }
     return;
@@ -242,16 +249,17 @@ function reportTooLong(
 function select(plan: Plan, names: readonly string[], complaints: Complaints): Plan {
   const selected = selectServices(plan, names);
   if (selected.ok) {
-    for (const { name } of selected.value.services.filter(
-      (service) => !service.enabled && names.includes(service.name),
-    )) {
-      complaints.warn(['services', name, 'enabled'], 'not-enabled', `\`${name}\` is not enabled and will not start`);
+    const asked = names.filter((name) => !isGlob(name)).flatMap((name) => meantBy(name, selected.value.services));
+    for (const { name, replica } of asked.filter(({ enabled }) => !enabled)) {
+      const message = `\`${replica?.of ?? name}\` is not enabled and will not start`;
+      complaints.warn(['services', name, 'enabled'], 'not-enabled', message);
     }
     return selected.value;
   }
   for (const { name } of selected.error) {
-    const suggestion = complaints.suggest(name, () => plan.services.map((service) => service.name));
-    complaints.error(['services'], 'unknown-service', `there is no service \`${name}\``, { suggestion, key: true });
+    const suggestion = complaints.suggest(name, () => namesOf(plan.services));
+    const message = isGlob(name) ? `no service matches \`${name}\`` : `there is no service \`${name}\``;
+    complaints.error(['services'], 'unknown-service', message, { suggestion, key: true });
   }
   return plan;
 }

@@ -30,17 +30,21 @@ export function toLogPlan({ log }: Pick<ServiceConfig, 'log'>, folder: string): 
 
 /** Two writers would tear each other's lines and rotate the file from under each other. */
 export function reportSharedFiles(services: readonly ServicePlan[], complaints: Complaints): void {
-  const owners = new Map<string, string>();
-  for (const { name, enabled, log } of services) {
+  const owners = new Map<string, ServicePlan>();
+  for (const service of services) {
+    const { name, enabled, log, replica } = service;
     if (!enabled || log.file === null) continue;
     const owner = owners.get(log.file.path);
     if (owner === undefined) {
-      owners.set(log.file.path, name);
+      owners.set(log.file.path, service);
       continue;
     }
-    const message = `\`${name}\` and \`${owner}\` write the same log file ${log.file.path}`;
+    const copies = replica !== null && replica.of === owner.replica?.of;
+    const message = `\`${name}\` and \`${owner.name}\` write the same log file ${log.file.path}`;
     complaints.error(['services', name, 'log', 'file', 'path'], 'shared-log-file', message, {
-      suggestion: 'give each a file of its own; `defaults` cannot name one for all',
+      suggestion: copies
+        ? `put the copy's number into the path: \`\${SVC_REPLICA}\``
+        : 'give each a file of its own; `defaults` cannot name one for all',
     });
   }
 }

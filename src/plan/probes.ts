@@ -79,7 +79,7 @@ function missingPort(service: ServiceConfig, path: Path, complaints: Complaints)
     complaints.error(
       ['services', service.name, ...path],
       'missing-port',
-      `this probe names no port, and \`${service.name}\` has none either`,
+      `this probe names no port, and \`${service.key}\` has none either`,
       { key: true, suggestion: 'give `port` in the probe, or give the service a `port`' },
     );
   }

@@ -1,6 +1,8 @@
 // `up NAME…`: those services and what they need, as a Plan of its own. Knows nothing of the file they came from.
 import type { Result } from '../config/diagnostic.ts';
 import { nearest } from '../config/nearest.ts';
+import { withoutRepeats } from './edges.ts';
+import { meantBy, names as namesOf } from './names.ts';
 import type { Plan, ServicePlan } from './plan.ts';
 import { stageEdges } from './stages.ts';
 
@@ -11,17 +13,18 @@ export interface UnknownService {
 }
 
 /**
- * The Plan restricted to `names` and whatever they need by `depends_on`, transitively. Stages are orders, not needs: no
- * service comes along for its stage, and the stage edges are made anew among those that remain.
+ * The Plan restricted to `names`, or what globs among them match, and whatever they need by `depends_on`, transitively.
+ * Stages are orders, not needs: no service comes along for its stage, and the stage edges are made anew among those that remain.
  */
 export function selectServices(plan: Plan, names: readonly string[]): Result<Plan, readonly UnknownService[]> {
   const byName = new Map(plan.services.map((service) => [service.name, service]));
-  const unknown = [...new Set(names)].filter((name) => !byName.has(name));
+  const meant = new Map(names.map((name) => [name, meantBy(name, plan.services)]));
+  const unknown = [...meant].flatMap(([name, found]) => (found.length === 0 ? [name] : []));
   if (unknown.length > 0) {
-    const error = unknown.map((name) => ({ name, suggestion: nearest(name, byName.keys()) }));
+    const error = unknown.map((name) => ({ name, suggestion: nearest(name, namesOf(plan.services)) }));
     return { ok: false, error };
   }
-  const wanted = new Set(names);
+  const wanted = new Set([...meant.values()].flat().map(({ name }) => name));
   // A Set that grows while it is walked goes on to what was added.
   for (const name of wanted) {
     for (const { on, origin } of byName.get(name)?.edges ?? []) if (origin === 'declared') wanted.add(on);
@@ -30,9 +33,8 @@ export function selectServices(plan: Plan, names: readonly string[]): Result<Pla
   const stages = stageEdges(kept, plan.groups ?? []);
   const services = kept.map((service): ServicePlan => {
     const declared = service.edges.filter(({ origin }) => origin === 'declared');
-    const known = new Set(declared.map(({ on, condition }) => `${on}\0${condition}`));
-    const stage = (stages.get(service.name) ?? []).filter(({ on, condition }) => !known.has(`${on}\0${condition}`));
-    return Object.freeze({ ...service, edges: Object.freeze([...declared, ...stage]) });
+    const edges = withoutRepeats([...declared, ...(stages.get(service.name) ?? [])]);
+    return Object.freeze({ ...service, edges: Object.freeze(edges) });
   });
   return { ok: true, value: Object.freeze({ ...plan, services: Object.freeze(services) }) };
 }

@@ -71,32 +71,6 @@ services.yaml:7:5: error: unknown key \`healthcheck\` in a service
 `,
   },
   {
-    title: 'keys of later versions are known and refused',
-    file: `
-hosts: true
-services:
-  web:
-    command: run
-    replicas: 2
-    hooks: {}
-    venv: /venv
-`,
-    says: `
-services.yaml:1:1: error: \`hosts\` is not in this version yet
-   1 | hosts: true
-     | ~~~~~
-     help: use 127.0.0.1 meanwhile
-services.yaml:5:5: error: \`replicas\` is not in this version yet
-   5 |     replicas: 2
-     |     ~~~~~~~~
-     help: write the service several times, with an anchor
-services.yaml:7:5: error: \`venv\` is not in this version yet
-   7 |     venv: /venv
-     |     ~~~~
-     help: name its program (\`/venv/bin/python\`), or set \`PATH\` and \`VIRTUAL_ENV\` in \`env\`
-`,
-  },
-  {
     title: 'a bare number for a duration says what to write',
     file: `
 stop_timeout: 10

@@ -40,6 +40,7 @@ services:
 const EVERYTHING = `
 name: all
 exit: failure
+hosts: true
 stop_timeout: 1m
 env: { A: text, B: 1, C: true, D: { file: /run/secrets/d } }
 env_file: { path: top.env, required: false }
@@ -101,6 +102,8 @@ services:
     depends_on: [a, b]
     port: 8080
     start_stall: 5m
+    replicas: 3
+    venv: venv
     gpus: { count: 1, optional: true, min_free: 20GiB, free_timeout: 2m, on_lost: restart }
   i: { command: run, gpus: { devices: [0, GPU-8932f937] } }
   e: { command: run, gpus: { share: all } }
@@ -114,11 +117,14 @@ services:
       after_ready: { command: [warm], timeout: 10s }
       before_stop: { wait_for: { http: "http://127.0.0.1:1/idle", interval: 1s }, timeout: 10s }
       after_exit: [clean]
+  j: { command: run, depends_on: { c: { condition: started, any: 2 } }, replicas: "\${COPIES:-1}" }
 `;
 const FILES = {
   '/etc/chat.env': 'X=1\n',
   '/run/secrets/d': 'secret\n',
   '/app/a.env': '',
+  '/app/venv': null,
+  '/app/venv/bin/python': '',
   '/etc/passwd': 'root:x:0:0::/root:/bin/sh\n',
 };
 

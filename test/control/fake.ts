@@ -9,6 +9,7 @@ import { on, plan, service } from '../helpers/plans.ts';
 export function seen(name: string, given: Partial<ServiceSnapshot> = {}): ServiceSnapshot {
   return {
     name,
+    replica: null,
     type: 'service',
     group: null,
     essential: true,

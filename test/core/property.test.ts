@@ -70,7 +70,15 @@ const restarts = fc
 interface Wished {
   readonly service: Omit<ServicePlan, 'name' | 'edges'>;
   /** Which earlier services it waits for; each number picks one. */
-  readonly edges: readonly { readonly pick: number; readonly edge: Pick<Edge, 'condition' | 'origin'> }[];
+  readonly edges: readonly WishedEdge[];
+}
+
+interface WishedEdge {
+  readonly pick: number;
+  readonly edge: Pick<Edge, 'condition' | 'origin'>;
+  /** Several in a row, of which some must do; 1: one, which must. */
+  readonly among: number;
+  readonly least: number;
 }
 
 const wishes: fc.Arbitrary<Wished> = fc.record({
@@ -96,17 +104,27 @@ const wishes: fc.Arbitrary<Wished> = fc.record({
         condition: oneOf('started', 'ready', 'completed', 'exited'),
         origin: oneOf('declared', 'stage'),
       }),
+      among: seldom(1, fc.integer({ min: 2, max: 5 })),
+      least: fc.nat(),
     }),
     { maxLength: 3 },
   ),
 });
+
+function toEdges({ pick, edge, among, least }: WishedEdge, position: number, of: string): Edge[] {
+  const count = Math.min(among, position);
+  const targets = Array.from({ length: count }, (_, step) => `s${(pick + step) % position}`);
+  if (count === 1) return targets.map((target) => on(target, edge.condition, edge.origin));
+  const choice = { of, least: 1 + (least % (count - 1)) };
+  return targets.map((target) => ({ ...on(target, edge.condition), choice }));
+}
 
 /** Every edge leads to an earlier service, so there is no cycle. */
 function connect(wished: readonly Wished[]): ServicePlan[] {
   return wished.map(({ service, edges }, position) => ({
     ...service,
     name: `s${position}`,
-    edges: position === 0 ? [] : edges.map(({ pick, edge }) => on(`s${pick % position}`, edge.condition, edge.origin)),
+    edges: position === 0 ? [] : edges.flatMap((wish, at) => toEdges(wish, position, `choice ${at}`)),
   }));
 }
 

@@ -218,8 +218,10 @@ export class Referee {
     };
     const also = new Set(operation === 'stop' ? [] : names);
     for (const name of also) {
-      for (const edge of this.#book(name).plan.edges) {
-        if (edge.origin === 'declared' && missing(edge)) also.add(edge.on);
+      const edges = this.#book(name).plan.edges.filter(({ origin }) => origin === 'declared');
+      for (const { least, members } of choices(edges)) {
+        const gone = members.filter(missing);
+        if (members.length - gone.length < least) for (const { on } of gone) also.add(on);
       }
     }
     for (const name of names) if (this.#book(name).next !== 'none') this.#want(this.#book(name), operation);
@@ -355,7 +357,7 @@ export class Referee {
       if (book.again === null) {
         const may = (number === 1 || book.rest === 'idle') && book.rest !== 'held' && book.plan.enabled;
         this.#holds(may, `${name} started again against its policy`);
-        for (const edge of book.plan.edges) this.#holds(this.#met(edge), `${name} started before ${edge.on} let it`);
+        this.#holds(this.#allMet(book.plan), `${name} started before what it waits for let it`);
       } else {
         this.#holds(now >= book.again.from - SLACK, `${name} started again before its pause was over`);
         this.#holds(now <= book.again.to + this.lag + SLACK, `${name} started again too late`);
@@ -476,6 +478,16 @@ export class Referee {
     );
   }
 
+  #allMet({ edges }: ServicePlan): boolean {
+    return choices(edges).every(({ least, members }) => members.filter((edge) => this.#met(edge)).length >= least);
+  }
+
+  #isHopeless({ edges }: ServicePlan): boolean {
+    return choices(edges).some(
+      ({ least, members }) => members.length - members.filter((edge) => this.#isLost(edge)).length < least,
+    );
+  }
+
   /** The core says who is ready; the books must have seen every probe of it hold. */
   #noteReadiness({ before, after, now }: Seen): void {
     for (const [name, book] of this.#books) {
@@ -521,8 +533,8 @@ export class Referee {
       }
       if (run !== null && isUp(book)) this.#isKilledInTime(plan, run, now);
       if (this.#shutdown === null && state === 'pending' && plan.enabled) {
-        this.#holds(!plan.edges.every((edge) => this.#met(edge)), `${name} could start and does not`);
-        const never = plan.edges.some((edge) => this.#isLost(edge));
+        this.#holds(!this.#allMet(plan), `${name} could start and does not`);
+        const never = this.#isHopeless(plan);
         const said = effects.some(
           (effect) => effect.type === 'announce' && effect.event === 'blocked' && effect.service === name,
         );
@@ -589,7 +601,7 @@ export class Referee {
     this.#holds(!books.some(({ rest }) => rest === 'held'), 'the end, though the operator may start something again');
     const stuck = books.filter((book) => book.plan.enabled && (book.run === null || book.rest === 'idle'));
     for (const { plan, blocked } of stuck) {
-      this.#holds(!plan.edges.every((edge) => this.#met(edge)), `the end, though ${plan.name} could start`);
+      this.#holds(!this.#allMet(plan), `the end, though ${plan.name} could start`);
       this.#holds(blocked === 1, `the end, and nobody said why ${plan.name} never started`);
     }
     const missed = stuck.some(({ plan }) => plan.essential);
@@ -599,6 +611,22 @@ export class Referee {
     const due = first ?? (missed ? (this.#failures[0]?.final?.code ?? 1) : 0);
     this.#holds(code === due, `ended with ${code} where ${due} is due`);
   }
+}
+
+interface Choice {
+  readonly least: number;
+  readonly members: readonly Edge[];
+}
+
+/** Every edge is in one: alone, or with the others that lead to copies of the same service. */
+function choices(edges: readonly Edge[]): readonly Choice[] {
+  const alone = edges.filter(({ choice }) => choice === undefined).map((edge) => ({ least: 1, members: [edge] }));
+  const named = new Set(edges.flatMap(({ choice }) => choice?.of ?? []));
+  const several = [...named].map((of) => {
+    const members = edges.filter(({ choice }) => choice?.of === of);
+    return { least: members[0]?.choice?.least ?? 0, members };
+  });
+  return [...alone, ...several];
 }
 
 const isLatch = ({ kind }: Probe): boolean => kind === 'log' || kind === 'notify';
