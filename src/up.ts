@@ -17,11 +17,13 @@ import { type Announcement, Engine } from './runtime/engine.ts';
 import { Hands } from './runtime/hands.ts';
 import { Children, type Run } from './sys/children.ts';
 import type { GpuReader } from './sys/gpu-memory.ts';
+import { hostsFile } from './sys/hosts-file.ts';
 import { admitSignals, becomeSubreaper, canStartThread, unhandleFaults } from './sys/libc.ts';
 import { portHolder } from './sys/listeners.ts';
 import { NotifySockets } from './sys/notify.ts';
 import { OutputPipe } from './sys/pipes.ts';
 import { fillPool } from './sys/threads.ts';
+import { HostNames } from './up/hosts.ts';
 import { findTakenPorts } from './up/ports.ts';
 import { reload } from './up/reload.ts';
 import type { SourceParts } from './up/source.ts';
@@ -126,9 +128,12 @@ export async function up(request: UpRequest): Promise<number> {
     },
   });
   const listen = listener(engine);
+  const hostNames = new HostNames(hostsFile(), announce);
+  process.once('exit', () => hostNames.undo());
   const reread = (how: 'apply' | 'dry-run') => {
     const prepare = (next: Plan) => {
       logs.introduce(next.services.map(({ name }) => name));
+      hostNames.set(next);
       listen(next);
     };
     return reload({ ...request, engine, announce, doubt, portHolder, prepare }, how);
@@ -146,6 +151,7 @@ export async function up(request: UpRequest): Promise<number> {
     }
   }
   for (const warning of loaded.value.warnings) announce(doubt(warning));
+  hostNames.set(plan);
   fillPool(clock);
   engine.send({ type: 'began' });
   if (plan.services.some(({ ready, live }) => [...ready, ...live].some(({ kind }) => kind === 'http')))
@@ -162,6 +168,7 @@ export async function up(request: UpRequest): Promise<number> {
     children.killEverything();
   });
   const end = await ended.promise;
+  hostNames.undo();
   control?.close();
   const late = clock.now() + Math.max(LAST_DRAIN, plan.stopTimeout);
   // The last words come after everything that services have said.
