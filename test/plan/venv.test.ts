@@ -1,0 +1,44 @@
+// What a Python virtual environment makes of a service's environment, and what is said where there is none.
+import { describe, expect, test } from 'bun:test';
+import { oneService, printed, serviceOf } from '../config/rig.ts';
+
+const THERE = { '/opt/venv': null, '/opt/venv/bin/python': '', '/app/.venv': null, '/app/.venv/bin/python3': '' };
+const envOf = (lines: readonly string[], environment: Readonly<Record<string, string>> = {}) =>
+  serviceOf(oneService('command: [python]', ...lines), { files: THERE, environment }).env;
+
+describe('venv', () => {
+  test('puts its bin first, names itself, and keeps PYTHONHOME away', () => {
+    const env = envOf(['venv: /opt/venv/'], { PATH: '/usr/bin:/bin', PYTHONHOME: '/usr', VIRTUAL_ENV: '/other' });
+    expect(env).toMatchObject({ PATH: '/opt/venv/bin:/usr/bin:/bin', VIRTUAL_ENV: '/opt/venv' });
+    expect(env).not.toHaveProperty('PYTHONHOME');
+  });
+
+  test('is relative to the folder of services.yaml', () => {
+    expect(envOf(['venv: .venv'], { PATH: '/bin' }).PATH).toBe('/app/.venv/bin:/bin');
+  });
+
+  test('comes before a PATH of the service too, and not twice; its other variables are its own', () => {
+    const own = envOf(['venv: /opt/venv', 'env: { PATH: "/mine:/opt/venv/bin", VIRTUAL_ENV: x, PYTHONHOME: /y }']);
+    expect(own).toMatchObject({ PATH: '/opt/venv/bin:/mine', VIRTUAL_ENV: 'x', PYTHONHOME: '/y' });
+  });
+
+  test('without any PATH keeps the usual folders', () => {
+    expect(envOf(['venv: /opt/venv', 'env_inherit: none']).PATH).toBe(
+      '/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    );
+  });
+
+  test('that is not there, no folder, or without Python is an error', () => {
+    const said = (files: Readonly<Record<string, string | null>>) =>
+      printed(oneService('command: [python]', 'venv: /opt/venv'), { files });
+    expect(
+      said({}),
+    ).toBe(`services.yaml:4:11: error: \`venv\` names no virtual environment: there is no folder /opt/venv
+   4 |     venv: /opt/venv
+     |           ~~~~~~~~~
+     help: make it while the image is built: \`python3 -m venv /opt/venv\`
+`);
+    expect(said({ '/opt/venv': '' })).toContain('/opt/venv is not a folder');
+    expect(said({ '/opt/venv': null })).toContain('there is no Python at /opt/venv/bin/python');
+  });
+});
