@@ -34,8 +34,13 @@ function toCopy(first: ServiceConfig, own: ServiceConfig, index: number): Servic
   const shifted = new Map(first.ports.map((port, at) => [port, ports[at] ?? port]));
   const probes = (role: 'ready' | 'live') =>
     own[role]?.map((probe, at) => withPort(probe, first[role]?.[at] ?? probe, shifted)) ?? null;
+  const [drain, from] = [own.hooks.before_stop, first.hooks.before_stop];
+  const idle = drain !== null && 'wait_for' in drain && from !== null && 'wait_for' in from;
   return Object.freeze({
     ...own,
+    hooks: idle
+      ? { ...own.hooks, before_stop: { ...drain, wait_for: withPort(drain.wait_for, from.wait_for, shifted) } }
+      : own.hooks,
     name: `${first.name}.${index}`,
     replica: { of: first.name, index },
     ports,

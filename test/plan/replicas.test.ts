@@ -60,11 +60,13 @@ describe('replicas', () => {
       'replicas: 2',
       'ready: [{ http: { port: 9100 } }, { tcp: 9000 }, { tcp: "10.0.0.1:9000" }, { http: "http://127.0.0.1:5000/" }]',
       'live: { tcp: true }',
+      'hooks: { before_stop: { wait_for: { http: { port: 9100, path: /metrics } } } }',
     );
     const [, second] = planOf(text).services;
     expect(second?.ports).toEqual([9001, 9101]);
     expect(second?.ready.map((probe) => (probe as TcpProbe).port)).toEqual([9101, 9001, 9000, 5000]);
     expect(second?.live[0]).toMatchObject({ port: 9001 });
+    expect(second?.hooks.beforeStop).toMatchObject({ waitFor: { port: 9101 } });
   });
 
   test('leaves a port alone in which the number of the copy stands', () => {
@@ -109,6 +111,7 @@ describe('${SVC_REPLICA}', () => {
     'log: { file: { path: "a.${SVC_REPLICA}.log" } }',
     'stop: { command: [stop, "${SVC_REPLICA}"] }',
     'ready: { http: { path: "/${SVC_REPLICA}", port: 1 } }',
+    'hooks: { before_start: [prepare, "${SVC_REPLICA}"] }',
   );
 
   test('stands for the number of the copy in every text of a service', () => {
@@ -120,6 +123,7 @@ describe('${SVC_REPLICA}', () => {
       log: { file: { path: '/app/a.1.log' } },
       stop: { argv: ['stop', '1'] },
       ready: [{ path: '/1' }],
+      hooks: { beforeStart: { argv: ['prepare', '1'] } },
     });
   });
 
