@@ -9,7 +9,9 @@ import { waitFor } from './waiting.ts';
 const STATUS: Route = {
   method: 'GET',
   path: '/v1/status',
-  summary: 'The whole state: each service with its state, readiness or why not, restarts, processor time and memory',
+  summary:
+    'The whole state: each service with its state, readiness or why not, restarts, processor time and memory; of a copy, ' +
+    '`replica` says of which service it is one and its number',
   answers: { 200: 'the state' },
   answer: (source) => {
     const usage = source.usage();
@@ -173,7 +175,7 @@ const TIMELINE: Route = {
 const GRAPH: Route = {
   method: 'GET',
   path: '/v1/graph',
-  summary: 'Who waits for whom, and for what',
+  summary: 'Who waits for whom, and for what; `any`: for so many copies of that service',
   answers: { 200: 'services in the order of the file, each with its edges' },
   answer: (source) => {
     const { services } = source.snapshot();
