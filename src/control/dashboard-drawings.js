@@ -137,6 +137,10 @@ export function drawTimeline({ elapsed_ms: now, services }) {
     ]),
   );
 }
+
+/** Whom an edge leads to: one, or one of several copies of which some will do. */
+const chosen = (on, any) => (any === undefined ? on : `${any.least} of ${any.of}, ${on} perhaps,`);
+
 export function drawGraph(services, edges) {
   const states = new Map(services.map((service) => [service.name, labelOf(service)]));
   const depth = new Map();
@@ -182,14 +186,14 @@ export function drawGraph(services, edges) {
     ),
     ...edges
       .filter(({ name, on }) => place.has(name) && place.has(on))
-      .map(({ name, on, condition, origin }) => {
+      .map(({ name, on, condition, origin, any }) => {
         const [x1, y1] = place.get(on),
           [x2, y2] = place.get(name);
         const path = `M${x1 + w},${y1 + h / 2} C${x1 + w + 30},${y1 + h / 2} ${x2 - 30},${y2 + h / 2} ${x2},${y2 + h / 2}`;
         return svg(
           'path',
           { class: `edge ${origin}`, d: path, 'marker-end': 'url(#tip)' },
-          svg('title', {}, `${name} waits for ${on} to be ${condition}`),
+          svg('title', {}, `${name} waits for ${chosen(on, any)} to be ${condition}`),
         );
       }),
     ...[...place].map(([name, [x, y]]) =>
@@ -202,8 +206,8 @@ export function drawGraph(services, edges) {
       ),
     ),
   );
-  const words = edges.map(({ name, on, condition }) =>
-    el('li', { textContent: `${name} waits for ${on} to be ${condition}` }),
+  const words = edges.map(({ name, on, condition, any }) =>
+    el('li', { textContent: `${name} waits for ${chosen(on, any)} to be ${condition}` }),
   );
   if (at('graph-words').children.length !== words.length) at('graph-words').replaceChildren(...words);
 }

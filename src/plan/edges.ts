@@ -92,7 +92,10 @@ function declaredNeeds(
     const path = ['services', service.name, 'depends_on', step];
     const target = byKey.get(on) ?? services.find(({ name }) => name === on);
     if (target === undefined) {
-      const near = byKey.get(on.replace(/\.\d+$/, ''))?.replicas ?? null;
+      const whole = byKey.get(on.replace(/\.\d+$/, ''));
+      // How many copies there are to be is not known: that has been reported.
+      if (whole?.broken.has('replicas')) return [];
+      const near = whole?.replicas ?? null;
       const suggestion =
         near === null
           ? complaints.suggest(on, () => [...byKey.keys()].filter((name) => name !== key))

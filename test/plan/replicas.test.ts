@@ -228,6 +228,12 @@ describe('depends_on', () => {
     expect(wrong('a.0', 'services:\n  a: { command: run, replicas: 1 }\n')).toContain('help: it has no copies\n');
   });
 
+  test('on a copy of a service whose number of copies is wrong is not reported as dangling', () => {
+    const text =
+      'services:\n  a: { command: run, replicas: "${N}" }\n  b: { command: run, depends_on: { a.1: {}, a: { any: 2 } } }\n';
+    expect(messages(text)).toEqual(['N is not set']);
+  });
+
   test('on one of its own copies is refused', () => {
     expect(messages(oneService('command: run', 'replicas: 2', 'depends_on: [a.0]'))).toEqual([
       '`a` depends on `a.0`, a copy of itself',
