@@ -66,6 +66,7 @@ test('status --json is the whole state', async () => {
   expect(body.services).toEqual([
     {
       name: 'a',
+      replica: null,
       type: 'service',
       group: 'g',
       essential: false,
