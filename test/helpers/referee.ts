@@ -216,7 +216,9 @@ export class Referee {
       if (target.rest === 'held') return true;
       return target.final === null ? target.wanted === 'down' : !this.#met(edge);
     };
-    const also = new Set(operation === 'stop' ? [] : names);
+    // One that a reload has taken away goes, whoever asks; and what it needed may be gone already.
+    const known = names.filter((name) => this.#book(name).next !== 'none');
+    const also = new Set(operation === 'stop' ? [] : known);
     for (const name of also) {
       const edges = this.#book(name).plan.edges.filter(({ origin }) => origin === 'declared');
       for (const { least, members } of choices(edges)) {
@@ -224,8 +226,8 @@ export class Referee {
         if (members.length - gone.length < least) for (const { on } of gone) also.add(on);
       }
     }
-    for (const name of names) if (this.#book(name).next !== 'none') this.#want(this.#book(name), operation);
-    for (const name of also) if (!names.includes(name)) this.#want(this.#book(name), 'start');
+    for (const name of known) this.#want(this.#book(name), operation);
+    for (const name of also) if (!known.includes(name)) this.#want(this.#book(name), 'start');
   }
 
   #want(book: Book, operation: Operation): void {
