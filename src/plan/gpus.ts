@@ -27,11 +27,11 @@ const DECIDED = ['CUDA_VISIBLE_DEVICES', 'HIP_VISIBLE_DEVICES', 'ROCR_VISIBLE_DE
 /** The plan with devices and environment for every enabled service that has `gpus`. */
 export function withGpus(plan: Plan, config: Config, around: GpuSurroundings, complaints: Complaints): Plan {
   const configs = new Map(config.services.map((service) => [service.name, service]));
-  const configOf = ({ name, replica }: ServicePlan) => configs.get(replica?.of ?? name);
+  const configOf = ({ name }: ServicePlan) => configs.get(name);
   for (const service of config.services) {
     if (service.gpus === null) continue;
     for (const key of DECIDED.filter((name) => service.env.has(name))) {
-      const message = `\`${service.name}\` has both \`gpus\` and \`${key}\`: \`gpus\` sets that`;
+      const message = `\`${service.key}\` has both \`gpus\` and \`${key}\`: \`gpus\` sets that`;
       const suggestion = 'remove one of the two';
       complaints.error(['services', service.name, 'env', key], 'contradiction', message, { key: true, suggestion });
     }

@@ -89,6 +89,7 @@ describe.skipIf(skipped)('three model servers behind nginx', () => {
     const [web = 0] = freePorts(1);
     const env = {
       VLLM_VENV: await makeVenv(folder),
+      VLLM_GPUS: '0',
       MODEL_PORT: String(threePorts()),
       WEB_PORT: String(web),
       NGINX_RUN: join(folder, 'nginx'),

@@ -5,6 +5,8 @@ import { explainAbsence, type Inventory, visibleGpus } from '../../src/plan/gpu-
 import type { Plan } from '../../src/plan/plan.ts';
 import { load, messages, oneService, planOf, printed } from '../config/rig.ts';
 
+const variable = (name: string) => `\${${name}}`;
+
 const UUIDS = ['aaaa', 'bbbb', 'cccc', 'dddd', 'eeee', 'ffff', '1111', '2222'];
 const uuid = (index: number) => `GPU-${UUIDS[index]}0000-d72c-4106-c12f-20bd9faed9f6`;
 
@@ -62,6 +64,20 @@ describe('placing', () => {
 
   test('a UUID, or the beginning of one, names a device', () => {
     expect(placed({ a: `[${uuid(1)}]`, b: '[GPU-CCCC]', c: '2' }, 4)).toEqual({ a: '1', b: '2', c: '0,3' });
+  });
+
+  test('every copy of a service gets its own, or the one that its number names', () => {
+    const copies = (ask: string) =>
+      `services: { a: { command: run, replicas: 3, gpus: ${ask} }, b: { command: run, gpus: 1 } }\n`;
+    expect(idsOf(planOf(copies('1'), { gpus: nvidia(4) }))).toEqual({ 'a.0': '0', 'a.1': '1', 'a.2': '2', b: '3' });
+    expect(idsOf(planOf(copies(`["${variable('SVC_REPLICA')}"]`), { gpus: nvidia(4) }))).toMatchObject({
+      'a.2': '2',
+      b: '3',
+    });
+    expect(messages(copies('2'), { gpus: nvidia(4) })).toEqual([
+      '`a.2` asks for 2 GPUs, but none is left: `a.0` has GPU 0, 1 and `a.1` has GPU 2, 3',
+      '`b` asks for a GPU, but none is left: `a.0` has GPU 0, 1 and `a.1` has GPU 2, 3',
+    ]);
   });
 
   test('services without `gpus` are left alone, and one that is not enabled takes nothing', () => {
