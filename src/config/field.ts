@@ -18,26 +18,15 @@ export interface Field<T, D = T | null> {
   readonly otherwise: string;
 }
 
-/** A key that the specification has and this version does not. */
-export interface Later {
-  readonly later: true;
-  readonly about: string;
-  /** What can be done meanwhile; printed after `help:`. */
-  readonly instead?: string;
-  /** The one value that asks for nothing and is let through. */
-  readonly harmless?: unknown;
-}
-
-export type Fields = Readonly<Record<string, Field<unknown, unknown> | Later>>;
+export type Fields = Readonly<Record<string, Field<unknown, unknown>>>;
 
 type ValueOf<F> = F extends Field<infer T, unknown> ? T : never;
-type Kept<F extends Fields> = { [K in keyof F]: F[K] extends Later ? never : K }[keyof F];
 
 /** What reading gives: only the keys that are there. */
-export type Given<F extends Fields> = { readonly [K in Kept<F>]?: ValueOf<F[K]> };
+export type Given<F extends Fields> = { readonly [K in keyof F]?: ValueOf<F[K]> };
 /** What `complete` gives: every key, with its default where it was missing. */
 export type Complete<F extends Fields> = {
-  readonly [K in Kept<F>]: F[K] extends Field<infer T, infer D> ? T | D : never;
+  readonly [K in keyof F]: F[K] extends Field<infer T, infer D> ? T | D : never;
 };
 
 /** A field without a default; `otherwise` says in words what then happens. */
@@ -56,15 +45,6 @@ export function defaulted<T>(shape: Shape<T>, about: string, written: unknown): 
   const fallback = shape.read(toNode(written), 'the default', makeReading(makeSource('', ''), {}, problems as never));
   if (fallback === INVALID || problems.length > 0) throw new Error(`bad default: ${JSON.stringify(problems)}`);
   return { shape, about, fallback, written, required: false, otherwise: '' };
-}
-
-/** A key that is refused with "not in this version yet". */
-export function later(about: string, more: { readonly instead?: string; readonly harmless?: unknown } = {}): Later {
-  return { later: true, about, ...more };
-}
-
-export function isLater(field: Field<unknown, unknown> | Later): field is Later {
-  return 'later' in field;
 }
 
 export interface KeyRules {
@@ -97,8 +77,7 @@ export function readFields<F extends Fields>(
     if (found === undefined) {
       const meant = reportUnknown(entry, fields, rules, reading);
       if (meant !== null) broken.add(meant);
-    } else if (isLater(found)) reportLater(entry, found, reading);
-    else {
+    } else {
       const value = found.shape.read(entry.node, `\`${entry.key}\``, reading);
       if (value !== INVALID) given[entry.key] = value;
     }
@@ -118,7 +97,7 @@ export interface Owner {
 /** Reports the required keys that a map has not. */
 export function requireKeys(fields: Fields, node: MapNode, { name, at, broken }: Owner, reading: Reading): void {
   for (const [key, found] of Object.entries(fields)) {
-    if (isLater(found) || !found.required || node.entries.has(key) || broken.has(key)) continue;
+    if (!found.required || node.entries.has(key) || broken.has(key)) continue;
     reading.report(at ?? { start: node.start, end: node.start }, 'missing-key', `${name} has no \`${key}\``);
   }
 }
@@ -141,24 +120,18 @@ export function object<F extends Fields>(fields: F, rules: KeyRules, wanted = 'a
 export function complete<F extends Fields>(fields: F, given: Given<F>): Complete<F> {
   const values: Record<string, unknown> = {};
   for (const [key, found] of Object.entries(fields)) {
-    if (isLater(found)) continue;
     const own: unknown = given[key as keyof Given<F>];
     values[key] = own === undefined ? found.fallback : own;
   }
   return values as Complete<F>;
 }
 
-/** JSON Schema (draft-07) of a map with a table of fields. Of a later field only the harmless value is in it. */
+/** JSON Schema (draft-07) of a map with a table of fields. */
 export function objectSchema(fields: Fields, rules: KeyRules): JsonSchema {
-  const properties = Object.entries(fields).flatMap(([key, found]): [string, JsonSchema][] => {
-    if (!isLater(found)) return [[key, fieldSchema(found)]];
-    const { about, harmless } = found;
-    return harmless === undefined ? [] : [[key, { description: `${about}; not in this version yet`, const: harmless }]];
-  });
-  const needed = Object.entries(fields).flatMap(([key, found]) => (!isLater(found) && found.required ? [key] : []));
+  const needed = Object.entries(fields).flatMap(([key, found]) => (found.required ? [key] : []));
   return {
     type: 'object',
-    properties: Object.fromEntries(properties),
+    properties: Object.fromEntries(Object.entries(fields).map(([key, found]) => [key, fieldSchema(found)])),
     ...(needed.length > 0 ? { required: needed } : {}),
     ...(rules.ignored === undefined ? {} : { patternProperties: { [rules.ignored.source]: {} } }),
     additionalProperties: false,
@@ -176,22 +149,11 @@ const MAX_ADVISED = 200;
 function reportUnknown(entry: Entry, fields: Fields, rules: KeyRules, reading: Reading): string | null {
   if (rules.ignored?.test(entry.key)) return null;
   const { elsewhere = {} } = rules;
-  const known = Object.keys(fields).filter((key) => !isRefused(fields, key));
+  const known = Object.keys(fields);
   const near = reading.count() < MAX_ADVISED ? nearest(entry.key, known) : null;
   const advice = Object.hasOwn(elsewhere, entry.key) ? elsewhere[entry.key] : undefined;
   const guess = near === null ? `known here: ${known.join(', ')}` : didYouMean(entry.key, known);
   const suggestion = advice ?? guess;
   reading.report(entry.keySpan, 'unknown-key', `unknown key \`${entry.key}\` in ${rules.owner}`, { suggestion });
   return advice === undefined ? near : null;
-}
-
-function isRefused(fields: Fields, key: string): boolean {
-  const found = fields[key];
-  return found !== undefined && isLater(found);
-}
-
-function reportLater(entry: Entry, found: Later, reading: Reading): void {
-  if (found.harmless !== undefined && entry.node.kind === 'scalar' && entry.node.value === found.harmless) return;
-  const suggestion = found.instead;
-  reading.report(entry.keySpan, 'not-yet', `\`${entry.key}\` is not in this version yet`, { suggestion });
 }

@@ -1,8 +1,7 @@
 // The reference of services.yaml as Markdown, made from the table of fields, so that the two cannot disagree. A test holds
 // docs/reference.md against it. Not part of the product: nothing at run time imports this.
 import { CONTROL, HTTP_CONTROL, TOKEN_FILE } from './control-values.ts';
-import type { Field, Fields, Later } from './field.ts';
-import { isLater } from './field.ts';
+import type { Field, Fields } from './field.ts';
 import { GPUS } from './gpu-values.ts';
 import { BEFORE_STOP, HOOK, HOOKS } from './hook-values.ts';
 import { HTTP, HTTP_JSON, NOTIFY, PROBE } from './probe-schema.ts';
@@ -46,8 +45,7 @@ export function reference(): string {
   return `${[...tables, ['### `limits`', '', ...table(['limit', 'of what', 'value'], limits)].join('\n')].join('\n\n')}\n`;
 }
 
-function row([key, field]: [string, Field<unknown, unknown> | Later]): readonly string[] {
-  if (isLater(field)) return [`\`${key}\``, `${field.about}; **not in this version yet**`, ''];
+function row([key, field]: [string, Field<unknown, unknown>]): readonly string[] {
   const { written, otherwise } = field;
   const shown =
     written === undefined ? otherwise : `\`${typeof written === 'string' ? written : JSON.stringify(written)}\``;

@@ -418,7 +418,7 @@ export const TOP_RULES: KeyRules = {
   },
 };
 
-/** JSON Schema (draft-07) of services.yaml, for editors. Keys of later versions are not in it. */
+/** JSON Schema (draft-07) of services.yaml, for editors. */
 export function jsonSchema(): JsonSchema {
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',

@@ -4,7 +4,6 @@ import { describe, expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { SERVICE, TOP } from '../../src/config/schema.ts';
 import { violations } from '../config/json-schema.ts';
 import { ConfigFolder } from '../helpers/trap-config.ts';
 
@@ -55,22 +54,6 @@ test('what could steer a terminal is shown and not sent', async () => {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: this is what must not be there
   expect(stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f]/);
   expect(stderr).toContain('\\x1b[2Jred');
-});
-
-test('keys of later versions are refused with "not in this version yet" and not ignored', async () => {
-  const later = (table: object) =>
-    Object.entries(table).flatMap(([key, field]) => (typeof field === 'object' && 'later' in field ? [key] : []));
-  const [ofServices, ofFile] = [later(SERVICE), later(TOP)];
-  const lines = ['services:', '  a:', '    command: touch ran', ...ofServices.map((key) => `    ${key}: {x: 1}`)];
-  using folder = new ConfigFolder({ 'services.yaml': [...lines, ...ofFile.map((key) => `${key}: {x: 1}`)].join('\n') });
-  const { code, stderr } = await folder.run(['up']);
-  expect(code).toBe(CONFIG_WRONG);
-  const refused = [...stderr.matchAll(/:(\d+):(\d+): error: `(\w+)` is not in this version yet\n/g)];
-  expect(refused.map(([, line, column, key]) => `${line}:${column} ${key}`)).toEqual([
-    ...ofServices.map((key, at) => `${4 + at}:5 ${key}`),
-    ...ofFile.map((key, at) => `${4 + ofServices.length + at}:1 ${key}`),
-  ]);
-  expect(folder.isUntouched).toBe(true);
 });
 
 describe('check', () => {
