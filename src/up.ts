@@ -126,12 +126,16 @@ export async function up(request: UpRequest): Promise<number> {
     },
   });
   const listen = listener(engine);
-  const reread = (how: 'apply' | 'dry-run') => {
+  const reread = async (how: 'apply' | 'dry-run') => {
     const prepare = (next: Plan) => {
       logs.introduce(next.services.map(({ name }) => name));
       listen(next);
     };
-    return reload({ ...request, engine, announce, doubt, portHolder, prepare }, how);
+    // Whatever the configuration says: who rotates the files has moved them already.
+    const reopened = how === 'apply' ? logs.reopenFiles() : null;
+    const result = reload({ ...request, engine, announce, doubt, portHolder, prepare }, how);
+    await reopened;
+    return result;
   };
   const oomBefore = (await import('./sys/cgroup.ts')).countOomKills();
   unhandleFaults();

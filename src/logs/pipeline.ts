@@ -41,6 +41,8 @@ export interface Watcher {
 }
 
 const RING_BYTES = 64 * 1024;
+/** The longest that whoever has moved the log files waits for the last piece, milliseconds. */
+const REOPENING = 2_000;
 /** A stream that is silent this long after its run's last process has gone is held open by a stranger, milliseconds. */
 const SILENCE = 500;
 
@@ -148,6 +150,18 @@ export class Pipeline {
     return () => followers.delete(listener);
   }
 
+  /**
+   * Opens every log file anew at its path: whoever has moved them away wants that. Resolves when nothing is written to the
+   * moved ones any more; a disk that hangs is not waited for.
+   */
+  async reopenFiles(): Promise<void> {
+    const reopened = Promise.all([...this.#files.values()].map((file) => file.reopen()));
+    const late = Promise.withResolvers<void>();
+    const cancel = this.#clock.after(REOPENING, late.resolve);
+    await Promise.race([reopened, late.promise]);
+    cancel();
+  }
+
   /** Resolves when every stream has been read to its end. */
   async ended(): Promise<void> {
     await Promise.all([...this.#attached].map(({ finished }) => finished));
@@ -175,9 +189,10 @@ export class Pipeline {
   }
 
   /** Kept from run to run, since a path has one writer. */
-  #file(service: string, style: FileStyle): FileSink {
+  #holdFile(service: string, style: FileStyle): FileSink {
     const found = this.#files.get(style.path) ?? new FileSink(style, this.#clock, (text) => this.#say(service, text));
     this.#files.set(style.path, found);
+    found.hold(style);
     return found;
   }
 
@@ -205,7 +220,7 @@ export class Pipeline {
     const ring = this.#ring(service);
     const prefix = style.prefix && style.format === 'text' ? this.prefix(service, stream) : '';
     const frame = this.#frame(service, stream, style, prefix);
-    const file = style.file === null ? null : this.#file(service, style.file);
+    const file = style.file === null ? null : this.#holdFile(service, style.file);
     // A file that holds one service's lines needs no prefix; without one both are the same bytes.
     const fileFrame = file === null || prefix === '' ? null : new TextFrame('');
     const take = fileFrame === null ? frame.take : both(frame.take, fileFrame.take);
@@ -247,6 +262,7 @@ export class Pipeline {
     splitter.end();
     counts.lines += splitter.lines;
     await pass();
+    file?.release();
     if (dropped === 0) return;
     await this.#room(sink, attached);
     sink.write(noticeOf(frame, dropped));
