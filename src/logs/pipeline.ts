@@ -41,6 +41,10 @@ export interface Watcher {
 }
 
 const RING_BYTES = 64 * 1024;
+/** Streams that always have more would keep the event loop from everything else: it turns after this long, milliseconds. */
+const SLICE = 2;
+/** As often the clock is looked at, bytes: a stream that says little turns no loop. */
+const BURST = 64 * 1024;
 /** The longest that whoever has moved the log files waits for the last piece, milliseconds. */
 const REOPENING = 2_000;
 /** A stream that is silent this long after its run's last process has gone is held open by a stranger, milliseconds. */
@@ -71,6 +75,10 @@ export class Pipeline {
   readonly #files = new Map<string, FileSink>();
   readonly #say: (service: string, text: string) => void;
   readonly #attached = new Set<Attached>();
+  /** Bytes read since the clock was looked at, and the turn of the event loop that all busy streams wait for. */
+  #burst = 0;
+  #turnedAt = 0;
+  #turn: Promise<void> | null = null;
   /** By service and stream. */
   readonly counts = new Map<string, Readonly<Record<'stdout' | 'stderr', StreamCounts>>>();
 
@@ -258,6 +266,8 @@ export class Pipeline {
       counts.lines += splitter.lines;
       splitter.lines = 0;
       await pass();
+      this.#burst += chunk.length;
+      if (this.#turn !== null || this.#burst >= BURST) await this.#takeTurns();
     }
     splitter.end();
     counts.lines += splitter.lines;
@@ -266,6 +276,20 @@ export class Pipeline {
     if (dropped === 0) return;
     await this.#room(sink, attached);
     sink.write(noticeOf(frame, dropped));
+  }
+
+  /** Lets signals, probes and requests come in between where streams have had the event loop for long enough. */
+  #takeTurns(): Promise<void> | null {
+    this.#burst = 0;
+    if (this.#turn !== null || this.#clock.now() - this.#turnedAt < SLICE) return this.#turn;
+    this.#turn = new Promise((resolve) => {
+      this.#clock.soon(() => {
+        this.#turn = null;
+        this.#turnedAt = this.#clock.now();
+        resolve();
+      });
+    });
+    return this.#turn;
   }
 
   async #room(sink: Sink, attached: Attached): Promise<void> {
