@@ -2,8 +2,9 @@
 // writes. When a sink is full the stream is not read (`block`: its pipe fills and slows the service) or its lines are
 // counted and dropped (`drop`). One slow reader never holds up anything but the services that write to it.
 import type { Clock } from '../ports.ts';
-import { type Frame, JsonFrame, renderPrefix, Spares, stripAnsi, TextFrame } from './frame.ts';
-import { LineSplitter, type TakeLine } from './lines.ts';
+import { type Frame, JsonFrame, renderPrefix, Spares, TextFrame } from './frame.ts';
+import { LineSplitter } from './lines.ts';
+import { both, dropping, type Pattern, stripping, type Watcher, watched } from './passing.ts';
 import { type Block, Ring, type RingLine } from './ring.ts';
 import type { Sink } from './sinks.ts';
 import { FileSink, type FileStyle } from './sinks-file.ts';
@@ -24,20 +25,6 @@ export interface LogStyle {
   /** A line that one of them matches goes nowhere. */
   readonly drop: readonly Pattern[];
   readonly file: FileStyle | null;
-}
-
-/** What a line is tried on. */
-export interface Pattern {
-  test(text: string): boolean;
-}
-
-/** Told about a run's output. */
-export interface Watcher {
-  /** Patterns still looked for, by the probe's index; each is taken out at its first match. */
-  readonly patterns: Map<number, Pattern>;
-  matched(index: number): void;
-  /** There was output; null when nobody wants to know. */
-  readonly progressed: (() => void) | null;
 }
 
 const RING_BYTES = 64 * 1024;
@@ -243,7 +230,7 @@ export class Pipeline {
     // A file that holds one service's lines needs no prefix; without one both are the same bytes.
     const fileFrame = file === null || prefix === '' ? null : new TextFrame('', this.#spares);
     const take = fileFrame === null ? frame.take : both(frame.take, fileFrame.take);
-    const splitter = new LineSplitter(watched(dropping(stripping(take, style), style), watcher));
+    const splitter = new LineSplitter(watched(dropping(stripping(take, style.ansi), style.drop), watcher));
     const counts = this.#count(service, stream);
     let dropped = 0;
     const put = (bytes: Uint8Array, done?: () => void): void => {
@@ -318,49 +305,8 @@ async function whenRoom(sink: Sink, write: () => void): Promise<void> {
   write();
 }
 
-const textOf = (source: Uint8Array, from: number, to: number): string =>
-  Buffer.from(source.buffer, source.byteOffset + from, to - from).toString('utf8');
-
-function both(one: TakeLine, other: TakeLine): TakeLine {
-  return (source, from, to, cut) => {
-    one(source, from, to, cut);
-    other(source, from, to, cut);
-  };
-}
-
-function stripping(take: TakeLine, { ansi }: LogStyle): TakeLine {
-  if (ansi === 'keep') return take;
-  return (source, from, to, cut) => {
-    const plain = stripAnsi(source.subarray(from, to));
-    take(plain, 0, plain.length, cut);
-  };
-}
-
-function dropping(take: TakeLine, { drop }: LogStyle): TakeLine {
-  if (drop.length === 0) return take;
-  return (source, from, to, cut) => {
-    const text = textOf(source, from, to);
-    if (!drop.some((pattern) => pattern.test(text))) take(source, from, to, cut);
-  };
-}
-
 function widthOf(names: readonly string[]): number {
   return Math.min(24, Math.max(...names.map((name) => name.length)));
-}
-
-/** Lines pass through to `take`; while there are patterns, each is looked at on the way. */
-function watched(take: TakeLine, watcher: Watcher): TakeLine {
-  if (watcher.patterns.size === 0) return take;
-  return (source, from, to, cut) => {
-    take(source, from, to, cut);
-    if (watcher.patterns.size === 0) return;
-    const text = textOf(source, from, to);
-    for (const [index, pattern] of watcher.patterns) {
-      if (!pattern.test(text)) continue;
-      watcher.patterns.delete(index);
-      watcher.matched(index);
-    }
-  };
 }
 
 /** Tells in the stream itself that lines are missing. */

@@ -107,7 +107,7 @@ export class FileSink {
   #openAnew(): void {
     const waiting = this.#reopening;
     this.#reopening = [];
-    this.#close();
+    this.#leave();
     try {
       if (this.#holders > 0) this.#open();
     } catch (error) {
@@ -167,7 +167,7 @@ export class FileSink {
       const found = statSync(this.#style.path, { throwIfNoEntry: false });
       // Truncated in place, it is ours still, and shorter than what was written.
       if (found?.ino === this.#inode) this.#size = found.size;
-      else this.#close();
+      else this.#leave();
     }
     if (this.#fd === null) this.#open();
     if (this.#size === 0 || this.#size + more <= this.#style.maxSize) return;
@@ -189,6 +189,14 @@ export class FileSink {
 
   #closeWhenDone(): void {
     if (this.#holders === 0 && !this.#writing) this.#close();
+  }
+
+  /** Closes a file that somebody has moved, which is theirs to know, or removed, which loses lines without a trace. */
+  #leave(): void {
+    if (this.#fd !== null && fstatSync(this.#fd).nlink === 0) {
+      this.#say(`${this.#style.path} was removed, with all that was written to it; it is made anew`);
+    }
+    this.#close();
   }
 
   #close(): void {

@@ -129,19 +129,32 @@ test('a file that is truncated in place is written on from its beginning', async
   await run.ends(0);
 });
 
-test('a folder that is removed is made again, and standard output lacks nothing', async () => {
-  await using run = await up(logging(), { leaves });
-  const a = await run.puppet('a');
-  await a.print('before');
-  await until('the first line', () => contents(run, 'a.log') === 'before\n');
-  rmSync(join(run.folder, 'logs'), { recursive: true });
-  expect((await run.command('reload')).code).toBe(0);
-  await a.print('after');
-  await until('the line in the new file', () => contents(run, 'a.log') === 'after\n');
-  await a.exit(0);
-  await run.ends(0);
-  expect(run.output.bytes('stdout').toString()).toMatch(/^a +\| before\na +\| after\n$/);
-});
+for (const how of ['by itself', 'by reload'] as const) {
+  test(`a folder that is removed is made again ${how}, with one notice, and standard output lacks nothing`, async () => {
+    await using run = await up(logging(), { leaves });
+    const a = await run.puppet('a');
+    await a.print('before');
+    await until('the first line', () => contents(run, 'a.log') === 'before\n');
+    rmSync(join(run.folder, 'logs'), { recursive: true });
+    if (how === 'by reload') expect((await run.command('reload')).code).toBe(0);
+    let count = 0;
+    await until('a line in the new file', async () => {
+      count += 1;
+      await a.print(`after ${count}`);
+      return contents(run, 'a.log').includes('after');
+    });
+    await run.line(/log file: .*a\.log was removed, with all that was written to it; it is made anew/);
+    await a.exit(0);
+    await run.ends(0);
+    expect(run.lines.filter((text) => text.includes('log file: ')).length).toBe(1);
+    const after = Array.from({ length: count }, (_, n) => `a | after ${n + 1}\n`).join('');
+    const printed = run.output
+      .bytes('stdout')
+      .toString()
+      .replaceAll(/^a +\|/gm, 'a |');
+    expect(printed).toBe(`a | before\n${after}`);
+  });
+}
 
 // The superuser may write anything; without its rights a mode is a mode.
 const plain = isRoot ? { before: 'exec setpriv --inh-caps=-all --bounding-set=-all "$0" "$@"' } : {};

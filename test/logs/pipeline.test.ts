@@ -1,7 +1,8 @@
 // The pipeline between streams and sinks that are not there: who gets the event loop, who gets the room, and what is taken
 // for silence. Time is turned by hand; turns of the event loop are real.
 import { describe, expect, test } from 'bun:test';
-import { type ByteSource, type LogStyle, Pipeline, type Watcher } from '../../src/logs/pipeline.ts';
+import type { Watcher } from '../../src/logs/passing.ts';
+import { type ByteSource, type LogStyle, Pipeline } from '../../src/logs/pipeline.ts';
 import type { Sink } from '../../src/logs/sinks.ts';
 import type { Clock } from '../../src/ports.ts';
 
