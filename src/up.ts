@@ -18,7 +18,7 @@ import { Hands } from './runtime/hands.ts';
 import { Children, type Run } from './sys/children.ts';
 import type { GpuReader } from './sys/gpu-memory.ts';
 import { hostsFile } from './sys/hosts-file.ts';
-import { admitSignals, becomeSubreaper, canStartThread, unhandleFaults } from './sys/libc.ts';
+import { admitSignals, becomeSubreaper, canStartThread, growPipe, unhandleFaults } from './sys/libc.ts';
 import { portHolder } from './sys/listeners.ts';
 import { NotifySockets } from './sys/notify.ts';
 import { OutputPipe } from './sys/pipes.ts';
@@ -42,6 +42,11 @@ export interface UpRequest {
 const CONFIG_WRONG = 78;
 /** What a start that meets a taken port ends with, here and later. */
 const PORT_TAKEN = 1;
+/**
+ * Standard output and error where they are pipes, bytes: what an unprivileged user may ask for (pipe(7)). With the 64 KiB
+ * that a pipe begins with, every chunk needs two writes, and writer and reader wait for each other between them.
+ */
+const OUTPUT_PIPE = 1024 * 1024;
 /** At the end, output of which nobody reads a byte is waited for this long, milliseconds. */
 const LAST_DRAIN = 2_000;
 const POSTMORTEM_LINES = 20;
@@ -87,6 +92,7 @@ export async function up(request: UpRequest): Promise<number> {
       return refusal.code;
     }
   }
+  for (const fd of [1, 2]) growPipe(fd, OUTPUT_PIPE);
   const sinks = { stdout: new Sink(1, clock), stderr: new Sink(2, clock) };
   const logs = new Pipeline(
     clock,
@@ -130,13 +136,17 @@ export async function up(request: UpRequest): Promise<number> {
   const listen = listener(engine);
   const hostNames = new HostNames(hostsFile(), announce);
   process.once('exit', () => hostNames.undo());
-  const reread = (how: 'apply' | 'dry-run') => {
+  const reread = async (how: 'apply' | 'dry-run') => {
     const prepare = (next: Plan) => {
       logs.introduce(next.services.map(({ name }) => name));
       hostNames.set(next);
       listen(next);
     };
-    return reload({ ...request, engine, announce, doubt, portHolder, prepare }, how);
+    // Whatever the configuration says: who rotates the files has moved them already.
+    const reopened = how === 'apply' ? logs.reopenFiles() : null;
+    const result = reload({ ...request, engine, announce, doubt, portHolder, prepare }, how);
+    await reopened;
+    return result;
   };
   const oomBefore = (await import('./sys/cgroup.ts')).countOomKills();
   unhandleFaults();

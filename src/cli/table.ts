@@ -59,7 +59,8 @@ export const CONTROL_COMMANDS = {
   stop: operation('stop', 'stop services; the container goes on', 'svc-super stop open-webui'),
   restart: operation('restart', 'stop services and start them again', 'svc-super restart --group application --wait'),
   reload: {
-    summary: 'read the configuration again and apply what has changed; a wrong file changes nothing',
+    summary:
+      'read the configuration again and apply what has changed; a wrong file changes nothing; log files are opened anew',
     usage: 'svc-super reload [--dry-run] [--json]',
     example: 'svc-super reload --dry-run',
     flags: {

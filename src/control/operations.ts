@@ -109,19 +109,20 @@ export function findService(source: ApiSource, params: ApiRequest['params']): Se
 const RELOAD: Route = {
   method: 'POST',
   path: '/v1/reload',
-  summary: 'Reads the configuration again and applies the difference; a wrong file changes nothing',
+  summary:
+    'Reads the configuration again and applies the difference; a wrong file changes nothing. Opens the log files anew either way',
   params: { dry_run: { in: 'body', type: 'boolean', summary: 'only tell the difference' } },
   answers: {
     200: 'the difference, which is being applied unless it was a dry run',
     409: 'not now',
     422: 'the file is wrong: `diagnostics` and `text` say where',
   },
-  answer: (source, { body }) => {
+  answer: async (source, { body }) => {
     if (source.snapshot().phase !== 'running') return refuse(409, STOPPING);
     if (body.dry_run !== undefined && typeof body.dry_run !== 'boolean') {
       return refuse(400, '`dry_run` must be true or false');
     }
-    const result = source.reload(body.dry_run === true ? 'dry-run' : 'apply');
+    const result = await source.reload(body.dry_run === true ? 'dry-run' : 'apply');
     if (result.ok) return { status: 200, body: { applied: body.dry_run !== true, ...result } };
     const { diagnostics, text } = result;
     return { status: 422, body: { error: 'the configuration is wrong: nothing was changed', diagnostics, text } };

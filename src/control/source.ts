@@ -67,7 +67,8 @@ export interface ApiSource {
   parseSignal(
     text: string,
   ): { readonly ok: true; readonly name: string } | { readonly ok: false; readonly why: string };
-  reload(how: 'apply' | 'dry-run'): Reloaded;
+  /** Resolves when the log files are open anew, too. */
+  reload(how: 'apply' | 'dry-run'): Promise<Reloaded>;
   readonly logs: LogSource;
   readonly events: {
     latest(count: number): readonly Entry[];

@@ -6,10 +6,7 @@ import type { TakeLine } from './lines.ts';
 const CUT_MARK = Buffer.from(' [...]');
 const NEWLINE = 10;
 const NOTHING = Buffer.alloc(0);
-/** Pieces of memory that a frame keeps to write into again; bounds in bytes. */
-const SPARES = 2;
-const LEAST_SPARED = 4 * 1_024;
-const MOST_SPARED = 256 * 1_024;
+const FIRST_SIZE = 4 * 1_024;
 
 export interface Frame {
   readonly take: TakeLine;
@@ -19,15 +16,36 @@ export interface Frame {
   recycle(bytes: Uint8Array): void;
 }
 
+/** Memory that has been written out, to be written into again; one for all frames, of which few are busy at a time. */
+export class Spares {
+  readonly #pieces: Buffer[] = [];
+
+  /** A piece of any size. */
+  take(): Buffer | undefined {
+    return this.#pieces.pop();
+  }
+
+  /** What is mostly empty, or very large, is not worth holding on to between two bursts. */
+  give({ buffer, byteLength }: Uint8Array): void {
+    if (this.#pieces.length >= SPARES || buffer.byteLength > MOST_SPARED || byteLength < FIRST_SIZE) return;
+    this.#pieces.push(Buffer.from(buffer as ArrayBuffer));
+  }
+}
+
+/** How many pieces are kept, and how large they may be, bytes. */
+const SPARES = 8;
+const MOST_SPARED = 256 * 1_024;
+
 /** Each line behind `prefix`, its bytes as they came, UTF-8 or not. */
 export class TextFrame implements Frame {
   readonly #prefix: Buffer;
-  readonly #spare: Buffer[] = [];
+  readonly #spares: Spares;
   #out: Buffer = NOTHING;
   #at = 0;
 
-  constructor(prefix: string) {
+  constructor(prefix: string, spares: Spares) {
     this.#prefix = Buffer.from(prefix);
+    this.#spares = spares;
   }
 
   readonly take: TakeLine = (source, from, to, cut) => {
@@ -46,7 +64,10 @@ export class TextFrame implements Frame {
   };
 
   #grow(most: number): void {
-    const grown = Buffer.allocUnsafeSlow(Math.max(4_096, (this.#at + most) * 2));
+    const size = this.#at + most;
+    const spare = this.#at === 0 ? this.#spares.take() : undefined;
+    const fits = spare !== undefined && spare.length >= size;
+    const grown = fits ? spare : Buffer.allocUnsafeSlow(Math.max(FIRST_SIZE, size * 2));
     this.#out.copy(grown, 0, 0, this.#at);
     this.#out = grown;
   }
@@ -54,15 +75,13 @@ export class TextFrame implements Frame {
   flush(): Uint8Array {
     if (this.#at === 0) return NOTHING;
     const taken = this.#out.subarray(0, this.#at);
-    this.#out = this.#spare.pop() ?? NOTHING;
+    this.#out = NOTHING;
     this.#at = 0;
     return taken;
   }
 
-  recycle({ buffer, byteLength }: Uint8Array): void {
-    // What is mostly empty, or very large, is not worth holding on to between two bursts.
-    if (this.#spare.length >= SPARES || buffer.byteLength > MOST_SPARED || byteLength < LEAST_SPARED) return;
-    this.#spare.push(Buffer.from(buffer as ArrayBuffer));
+  recycle(bytes: Uint8Array): void {
+    this.#spares.give(bytes);
   }
 }
 

@@ -2,8 +2,9 @@
 // writes. When a sink is full the stream is not read (`block`: its pipe fills and slows the service) or its lines are
 // counted and dropped (`drop`). One slow reader never holds up anything but the services that write to it.
 import type { Clock } from '../ports.ts';
-import { type Frame, JsonFrame, renderPrefix, stripAnsi, TextFrame } from './frame.ts';
-import { LineSplitter, type TakeLine } from './lines.ts';
+import { type Frame, JsonFrame, renderPrefix, Spares, TextFrame } from './frame.ts';
+import { LineSplitter } from './lines.ts';
+import { both, dropping, type Pattern, stripping, type Watcher, watched } from './passing.ts';
 import { type Block, Ring, type RingLine } from './ring.ts';
 import type { Sink } from './sinks.ts';
 import { FileSink, type FileStyle } from './sinks-file.ts';
@@ -26,30 +27,25 @@ export interface LogStyle {
   readonly file: FileStyle | null;
 }
 
-/** What a line is tried on. */
-export interface Pattern {
-  test(text: string): boolean;
-}
-
-/** Told about a run's output. */
-export interface Watcher {
-  /** Patterns still looked for, by the probe's index; each is taken out at its first match. */
-  readonly patterns: Map<number, Pattern>;
-  matched(index: number): void;
-  /** There was output; null when nobody wants to know. */
-  readonly progressed: (() => void) | null;
-}
-
 const RING_BYTES = 64 * 1024;
+/** Streams that always have more would keep the event loop from everything else: it turns after this long, milliseconds. */
+const SLICE = 2;
+/** As often the clock is looked at, bytes: a stream that says little turns no loop. */
+const BURST = 64 * 1024;
+/** The longest that whoever has moved the log files waits for the last piece, milliseconds. */
+const REOPENING = 2_000;
 /** A stream that is silent this long after its run's last process has gone is held open by a stranger, milliseconds. */
 const SILENCE = 500;
+/** Turns of the event loop after which a pipe that has something has been read, however busy the loop is. */
+const TURNS = 3;
 
 interface Attached {
   readonly sources: readonly ByteSource[];
   finished: Promise<unknown>;
-  lastRead: number;
-  /** How many streams wait for room in a sink. */
-  blocked: number;
+  /** How many streams have bytes in hand: they wait for room or for their turn, and their pipes may be full. */
+  busy: number;
+  /** Since when none has. */
+  silentSince: number;
 }
 
 /** What a service has printed on one stream since the start. */
@@ -68,7 +64,12 @@ export class Pipeline {
   readonly #rings = new Map<string, Ring>();
   readonly #files = new Map<string, FileSink>();
   readonly #say: (service: string, text: string) => void;
+  readonly #spares = new Spares();
   readonly #attached = new Set<Attached>();
+  /** Bytes read since the clock was looked at, and the turn of the event loop that all busy streams wait for. */
+  #burst = 0;
+  #turnedAt = 0;
+  #turn: Promise<void> | null = null;
   /** By service and stream. */
   readonly counts = new Map<string, Readonly<Record<'stdout' | 'stderr', StreamCounts>>>();
 
@@ -107,8 +108,8 @@ export class Pipeline {
     const attached: Attached = {
       sources: [stdout, stderr],
       finished: Promise.resolve(),
-      lastRead: this.#clock.now(),
-      blocked: 0,
+      busy: 0,
+      silentSince: this.#clock.now(),
     };
     this.#attached.add(attached);
     attached.finished = Promise.all([
@@ -116,8 +117,7 @@ export class Pipeline {
       this.#pump(service, 'stderr', style, stderr, watcher, attached),
     ]).finally(() => this.#attached.delete(attached));
     return () => {
-      // Counted from here: what a busy loop has not read yet is not silence.
-      attached.lastRead = this.#clock.now();
+      attached.silentSince = this.#clock.now();
       this.#closeWhenSilent(attached);
     };
   }
@@ -148,6 +148,18 @@ export class Pipeline {
     return () => followers.delete(listener);
   }
 
+  /**
+   * Opens every log file anew at its path: whoever has moved them away wants that. Resolves when nothing is written to the
+   * moved ones any more; a disk that hangs is not waited for.
+   */
+  async reopenFiles(): Promise<void> {
+    const reopened = Promise.all([...this.#files.values()].map((file) => file.reopen()));
+    const late = Promise.withResolvers<void>();
+    const cancel = this.#clock.after(REOPENING, late.resolve);
+    await Promise.race([reopened, late.promise]);
+    cancel();
+  }
+
   /** Resolves when every stream has been read to its end. */
   async ended(): Promise<void> {
     await Promise.all([...this.#attached].map(({ finished }) => finished));
@@ -161,11 +173,19 @@ export class Pipeline {
 
   #closeWhenSilent(attached: Attached): void {
     if (!this.#attached.has(attached)) return;
-    if (attached.blocked === 0 && this.#clock.now() - attached.lastRead >= SILENCE) {
-      for (const source of attached.sources) void source.close();
+    const since = attached.silentSince;
+    const isSilent = () => attached.busy === 0 && attached.silentSince === since;
+    if (!isSilent() || this.#clock.now() - since < SILENCE) {
+      this.#clock.after(SILENCE, () => this.#closeWhenSilent(attached));
       return;
     }
-    this.#clock.after(SILENCE, () => this.#closeWhenSilent(attached));
+    // By the clock alone a loop that is late would take what it has yet to read for silence.
+    const look = (turns: number): void => {
+      if (!isSilent()) this.#closeWhenSilent(attached);
+      else if (turns > 0) this.#clock.soon(() => look(turns - 1));
+      else for (const source of attached.sources) void source.close();
+    };
+    look(TURNS);
   }
 
   #ring(service: string): Ring {
@@ -175,14 +195,15 @@ export class Pipeline {
   }
 
   /** Kept from run to run, since a path has one writer. */
-  #file(service: string, style: FileStyle): FileSink {
+  #holdFile(service: string, style: FileStyle): FileSink {
     const found = this.#files.get(style.path) ?? new FileSink(style, this.#clock, (text) => this.#say(service, text));
     this.#files.set(style.path, found);
+    found.hold(style);
     return found;
   }
 
   #frame(service: string, stream: 'stdout' | 'stderr', style: LogStyle, prefix: string): Frame {
-    if (style.format === 'text') return new TextFrame(prefix);
+    if (style.format === 'text') return new TextFrame(prefix, this.#spares);
     return new JsonFrame(service, stream, style.merge, () => this.#clock.wall());
   }
 
@@ -205,13 +226,18 @@ export class Pipeline {
     const ring = this.#ring(service);
     const prefix = style.prefix && style.format === 'text' ? this.prefix(service, stream) : '';
     const frame = this.#frame(service, stream, style, prefix);
-    const file = style.file === null ? null : this.#file(service, style.file);
+    const file = style.file === null ? null : this.#holdFile(service, style.file);
     // A file that holds one service's lines needs no prefix; without one both are the same bytes.
-    const fileFrame = file === null || prefix === '' ? null : new TextFrame('');
+    const fileFrame = file === null || prefix === '' ? null : new TextFrame('', this.#spares);
     const take = fileFrame === null ? frame.take : both(frame.take, fileFrame.take);
-    const splitter = new LineSplitter(watched(dropping(stripping(take, style), style), watcher));
+    const splitter = new LineSplitter(watched(dropping(stripping(take, style.ansi), style.drop), watcher));
     const counts = this.#count(service, stream);
     let dropped = 0;
+    const put = (bytes: Uint8Array, done?: () => void): void => {
+      if (dropped > 0) sink.write(noticeOf(frame, dropped));
+      dropped = 0;
+      sink.write(bytes, done);
+    };
     const pass = async (): Promise<void> => {
       const bytes = frame.flush();
       if (bytes.length === 0) return;
@@ -226,84 +252,61 @@ export class Pipeline {
         counts.dropped += lost;
         return;
       }
-      await this.#room(sink, attached);
-      if (dropped > 0) {
-        sink.write(noticeOf(frame, dropped));
-        dropped = 0;
-      }
       // Memory that somebody else holds on to is not written into again.
       const kept = (file !== null && fileFrame === null) || (followers?.size ?? 0) > 0;
-      sink.write(bytes, kept ? undefined : () => frame.recycle(bytes));
+      const recycle = kept ? undefined : () => frame.recycle(bytes);
+      if (!sink.isFull) return put(bytes, recycle);
+      // Hundreds may wait here: each with no more than it has to say.
+      const held = new Uint8Array(bytes);
+      recycle?.();
+      await whenRoom(sink, () => put(held));
     };
     for (let chunk = await source.read(); chunk !== null; chunk = await source.read()) {
-      attached.lastRead = this.#clock.now();
+      attached.busy += 1;
       watcher.progressed?.();
       splitter.push(chunk);
       counts.bytes += chunk.length;
       counts.lines += splitter.lines;
       splitter.lines = 0;
+      this.#burst += chunk.length;
+      // Nothing refers to the chunk from here on: who waits for room holds what is to be written, and no more.
       await pass();
+      if (this.#turn !== null || this.#burst >= BURST) await this.#takeTurns();
+      attached.busy -= 1;
+      attached.silentSince = this.#clock.now();
     }
+    attached.busy += 1;
     splitter.end();
     counts.lines += splitter.lines;
     await pass();
-    if (dropped === 0) return;
-    await this.#room(sink, attached);
-    sink.write(noticeOf(frame, dropped));
+    file?.release();
+    if (dropped > 0) await whenRoom(sink, () => sink.write(noticeOf(frame, dropped)));
+    attached.busy -= 1;
   }
 
-  async #room(sink: Sink, attached: Attached): Promise<void> {
-    if (!sink.isFull) return;
-    attached.blocked += 1;
-    // Room is told to all who wait; the first of them may fill it again.
-    while (sink.isFull) await sink.room();
-    attached.blocked -= 1;
+  /** Lets signals, probes and requests come in between where streams have had the event loop for long enough. */
+  #takeTurns(): Promise<void> | null {
+    this.#burst = 0;
+    if (this.#turn !== null || this.#clock.now() - this.#turnedAt < SLICE) return this.#turn;
+    this.#turn = new Promise((resolve) => {
+      this.#clock.soon(() => {
+        this.#turn = null;
+        this.#turnedAt = this.#clock.now();
+        resolve();
+      });
+    });
+    return this.#turn;
   }
 }
 
-const textOf = (source: Uint8Array, from: number, to: number): string =>
-  Buffer.from(source.buffer, source.byteOffset + from, to - from).toString('utf8');
-
-function both(one: TakeLine, other: TakeLine): TakeLine {
-  return (source, from, to, cut) => {
-    one(source, from, to, cut);
-    other(source, from, to, cut);
-  };
-}
-
-function stripping(take: TakeLine, { ansi }: LogStyle): TakeLine {
-  if (ansi === 'keep') return take;
-  return (source, from, to, cut) => {
-    const plain = stripAnsi(source.subarray(from, to));
-    take(plain, 0, plain.length, cut);
-  };
-}
-
-function dropping(take: TakeLine, { drop }: LogStyle): TakeLine {
-  if (drop.length === 0) return take;
-  return (source, from, to, cut) => {
-    const text = textOf(source, from, to);
-    if (!drop.some((pattern) => pattern.test(text))) take(source, from, to, cut);
-  };
+/** Room is told to all who wait, and the first of them may fill it: each looks and writes in one go. */
+async function whenRoom(sink: Sink, write: () => void): Promise<void> {
+  while (sink.isFull) await sink.room();
+  write();
 }
 
 function widthOf(names: readonly string[]): number {
   return Math.min(24, Math.max(...names.map((name) => name.length)));
-}
-
-/** Lines pass through to `take`; while there are patterns, each is looked at on the way. */
-function watched(take: TakeLine, watcher: Watcher): TakeLine {
-  if (watcher.patterns.size === 0) return take;
-  return (source, from, to, cut) => {
-    take(source, from, to, cut);
-    if (watcher.patterns.size === 0) return;
-    const text = textOf(source, from, to);
-    for (const [index, pattern] of watcher.patterns) {
-      if (!pattern.test(text)) continue;
-      watcher.patterns.delete(index);
-      watcher.matched(index);
-    }
-  };
 }
 
 /** Tells in the stream itself that lines are missing. */

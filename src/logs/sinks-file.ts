@@ -1,6 +1,6 @@
-// A service's own log file: appended to, rotated by size, opened again when somebody has moved or removed it. Written
-// one piece at a time and never waited for: a disk that hangs or is full costs lines of the file, with one notice, and
-// nothing else. Nobody but this writes the file.
+// A service's own log file: appended to, rotated by size, opened again when somebody asks for it or has moved or removed
+// it. Written one piece at a time and never waited for: a disk that hangs or is full costs lines of the file, with one
+// notice, and nothing else. Nobody but this writes the file.
 import {
   close,
   fstatSync,
@@ -33,9 +33,11 @@ const LATER = 1_000;
 const PIECE = 256 * 1024;
 
 export class FileSink {
-  readonly #style: FileStyle;
+  #style: FileStyle;
   readonly #clock: Clock;
   readonly #say: (text: string) => void;
+  /** Streams that write here. */
+  #holders = 0;
   #fd: number | null = null;
   #inode = 0;
   #size = 0;
@@ -47,12 +49,26 @@ export class FileSink {
   #tryAt = 0;
   #checkAt = 0;
   #waiting: (() => void)[] = [];
+  /** Who waits for the file to be opened again, which waits for the piece that is being written. */
+  #reopening: (() => void)[] = [];
 
   /** `say` is told once when writing fails, and once when it works again. */
   constructor(style: FileStyle, clock: Clock, say: (text: string) => void) {
     this.#style = style;
     this.#clock = clock;
     this.#say = say;
+  }
+
+  /** A stream begins to write here, in the style of its run. */
+  hold(style: FileStyle): void {
+    this.#style = style;
+    this.#holders += 1;
+  }
+
+  /** It has ended: nobody's file is not kept open. */
+  release(): void {
+    this.#holders -= 1;
+    this.#closeWhenDone();
   }
 
   /** Takes whole lines; never blocks and never throws. */
@@ -75,6 +91,31 @@ export class FileSink {
     }
   }
 
+  /**
+   * Opens the path anew, whatever it names by now. Resolves when nothing is written any more to the file that it named
+   * before: that may then be compressed, or removed.
+   */
+  reopen(): Promise<void> {
+    // A failure is forgotten: somebody may have made room.
+    this.#tryAt = 0;
+    if (this.#fd === null) return Promise.resolve();
+    const done = new Promise<void>((resolve) => this.#reopening.push(resolve));
+    if (!this.#writing) this.#openAnew();
+    return done;
+  }
+
+  #openAnew(): void {
+    const waiting = this.#reopening;
+    this.#reopening = [];
+    this.#leave();
+    try {
+      if (this.#holders > 0) this.#open();
+    } catch (error) {
+      this.#fail(this.#whyNot(error));
+    }
+    for (const wake of waiting) wake();
+  }
+
   #pump(): void {
     if (this.#writing || this.#queue.length === 0) return;
     if (this.#failing !== null && this.#clock.now() < this.#tryAt) {
@@ -85,7 +126,7 @@ export class FileSink {
     try {
       this.#prepare(bytes.length);
     } catch (error) {
-      this.#fail(`cannot write ${this.#style.path}: ${error instanceof Error ? error.message : String(error)}`);
+      this.#fail(this.#whyNot(error));
       this.#giveUp();
       return;
     }
@@ -108,10 +149,12 @@ export class FileSink {
         this.#size += count;
         this.#recover();
       } else {
-        this.#fail(`cannot write ${this.#style.path}: ${error.message}`);
+        this.#fail(this.#whyNot(error));
         if (this.#failing !== null) this.#failing.lost += bytes.length;
       }
+      if (this.#reopening.length > 0) this.#openAnew();
       this.#pump();
+      this.#closeWhenDone();
       if (this.#queued === 0 || this.#failing !== null) this.#wake();
     });
   }
@@ -121,7 +164,10 @@ export class FileSink {
     const now = this.#clock.now();
     if (this.#fd !== null && now >= this.#checkAt) {
       this.#checkAt = now + LATER;
-      if (statSync(this.#style.path, { throwIfNoEntry: false })?.ino !== this.#inode) this.#close();
+      const found = statSync(this.#style.path, { throwIfNoEntry: false });
+      // Truncated in place, it is ours still, and shorter than what was written.
+      if (found?.ino === this.#inode) this.#size = found.size;
+      else this.#leave();
     }
     if (this.#fd === null) this.#open();
     if (this.#size === 0 || this.#size + more <= this.#style.maxSize) return;
@@ -139,6 +185,18 @@ export class FileSink {
     this.#inode = ino;
     this.#size = size;
     this.#checkAt = this.#clock.now() + LATER;
+  }
+
+  #closeWhenDone(): void {
+    if (this.#holders === 0 && !this.#writing) this.#close();
+  }
+
+  /** Closes a file that somebody has moved, which is theirs to know, or removed, which loses lines without a trace. */
+  #leave(): void {
+    if (this.#fd !== null && fstatSync(this.#fd).nlink === 0) {
+      this.#say(`${this.#style.path} was removed, with all that was written to it; it is made anew`);
+    }
+    this.#close();
   }
 
   #close(): void {
@@ -189,6 +247,10 @@ export class FileSink {
       }
     };
     this.#clock.soon(guarded);
+  }
+
+  #whyNot(error: unknown): string {
+    return `cannot write ${this.#style.path}: ${error instanceof Error ? error.message : String(error)}`;
   }
 
   #fail(text: string): void {

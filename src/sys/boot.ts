@@ -20,6 +20,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   BUN_JSC_thresholdForJITSoon: '2000',
   // With it the runtime would put its handler of faults back (libc.ts takes it off).
   BUN_JSC_useWasmFaultSignalHandler: '0',
+  // By the machine's memory the collector would let the garbage of 500 busy services grow to 700 MB; to 300 by this.
+  BUN_JSC_forceRAMSize: `${128 * 1024 * 1024}`,
   BUN_GC_TIMER_DISABLE: '1',
   JSC_SIGNAL_FOR_GC: '62',
   MIMALLOC_PURGE_DELAY: '0',

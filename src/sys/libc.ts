@@ -134,6 +134,13 @@ export function openPipe(): { readonly read: number; readonly write: number } {
   return { read: ends[0] ?? -1, write: ends[1] ?? -1 };
 }
 
+const F_SETPIPE_SZ = 1031;
+
+/** Lets a pipe hold that many bytes: fcntl(2). Not so where it is none, or the user's pipes hold too much as it is. */
+export function growPipe(fd: number, bytes: number): void {
+  libc.fcntl(fd, F_SETPIPE_SZ, BigInt(bytes));
+}
+
 const O_CLOEXEC = 0o2000000;
 const P_ALL = 0;
 const WNOHANG = 1;

@@ -21,7 +21,7 @@ export interface SourceParts {
   readonly clock: Clock;
   readonly logs: Pipeline;
   readonly journal: Journal;
-  reload(how: 'apply' | 'dry-run'): Reloaded;
+  reload(how: 'apply' | 'dry-run'): Promise<Reloaded>;
 }
 
 export function makeSource(parts: SourceParts): ApiSource {

@@ -88,7 +88,7 @@ export class FakeSource implements ApiSource {
     const ok = ['SIGHUP', 'SIGUSR1'].includes(name);
     return ok ? { ok, name } : { ok: false as const, why: 'there is no signal' };
   };
-  reload = (how: string) => {
+  reload = async (how: string) => {
     this.asked.push(`reload ${how}`);
     if (this.wrong) return { ok: false as const, diagnostics: [{ line: 3 }], text: 'x.yaml:3:1: error' };
     return { ok: true as const, added: ['new'], removed: [], changed: [], unchanged: ['db'] };

@@ -3,7 +3,7 @@
 import { expect, test } from 'bun:test';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { binary, until, up, useRig } from '../helpers/rig.ts';
+import { binary, freePort, played, until, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
@@ -93,18 +93,69 @@ test('200 services that write at once are all complete, each in order', async ()
   expect(peak).toBeLessThan(250 * MiB);
 });
 
-test('four services that flood a reader that stalls are held back, and nothing is missing when it goes on', async () => {
-  const script = 'for my $n (1 .. 400000) { printf "%s %07d %s\\n", $ENV{SVC_NAME}, $n, "." x 80 }';
-  const services = Object.fromEntries(
+test('two services that end the moment they have written their last byte are whole, as sed would print them', async () => {
+  const lines = 200_000;
+  const script = `for my $n (1 .. ${lines}) { printf "%s %07d %s\\n", $ENV{SVC_NAME}, $n, "." x 60 }`;
+  const [one, two] = [createHash('md5'), createHash('md5')];
+  let rest = Buffer.alloc(0);
+  const { code } = await flood({ one: perl(script), two: perl(script) }, (chunk) => {
+    const bytes = Buffer.concat([rest, chunk]);
+    let from = 0;
+    for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, from)) {
+      const line = bytes.subarray(from, at + 1);
+      (line[0] === 'o'.charCodeAt(0) ? one : two).update(line);
+      from = at + 1;
+    }
+    rest = bytes.subarray(from);
+  });
+  expect(code).toBe(0);
+  const expected = (name: string) => {
+    const hash = createHash('md5');
+    for (let n = 1; n <= lines; n += 1) {
+      hash.update(`${name.padEnd(9)} | ${name} ${`${n}`.padStart(7, '0')} ${'.'.repeat(60)}\n`);
+    }
+    return hash.digest('hex');
+  };
+  expect([one.digest('hex'), two.digest('hex')]).toEqual([expected('one'), expected('two')]);
+});
+
+test('four services flood a reader that stalls: they are held back, all else goes on, and not a byte is missing', async () => {
+  // Told to end, they say all that they have to say.
+  const script =
+    '$SIG{TERM} = "IGNORE"; for my $n (1 .. 400000) { printf "%s %07d %s\\n", $ENV{SVC_NAME}, $n, "." x 80 }';
+  const floods = Object.fromEntries(
     ['a', 'b', 'c', 'd'].map((name) => [name, { ...perl(script), log: { prefix: false } }]),
   );
-  await using run = await up({ exit: 'all', services }, { stdout: 'stall' });
+  const port = await freePort();
+  const probed = played({ ready: { http: `http://127.0.0.1:${port}/`, interval: '50ms' } });
+  await using run = await up(
+    { exit: 'all', stop_timeout: '120s', services: { ...floods, probed } },
+    { stdout: 'stall' },
+  );
+  const other = await run.puppet('probed');
+  await other.listen(port);
+  await other.respond(503, 'not yet');
   // Blocked in write(2): the state of a process that waits for its pipe.
+  const writers = () => run.ps().filter(({ pid, name }) => name === 'perl' && pid !== other.hello.pid);
   await until('all four to be held', () => {
-    const writers = run.ps().filter(({ name }) => name === 'perl');
-    return writers.length === 4 && writers.every(({ state }) => state === 'S');
+    const found = writers();
+    return found.length === 4 && found.every(({ state }) => state === 'S');
   });
-  expect((await run.status()).services.map(({ state }) => state)).toEqual(['ready', 'ready', 'ready', 'ready']);
+  const states = (await run.status()).services.map(({ name, state }) => `${name} ${state}`);
+  expect(states).toEqual(['a ready', 'b ready', 'c ready', 'd ready', 'probed starting']);
+  await other.respond(200, 'now');
+  await run.state('probed', 'ready');
+  await other.orphans(50);
+  await until('the orphans to be reaped', () => run.ps().every(({ state }) => state !== 'Z'));
+  expect(Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${run.outerPid}/status`, 'utf8'))?.[1])).toBeLessThan(
+    64 * 1024,
+  );
+  await other.trap('TERM');
+  run.signal('SIGTERM');
+  await other.signalled('SIGTERM');
+  await other.exit(0);
+  await run.reaped(other.hello.pid);
+  expect(writers().length).toBe(4);
   run.output.resume();
   await run.ends(0);
   const seen = new Map<string, number>();

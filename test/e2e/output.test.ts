@@ -80,7 +80,7 @@ test('a last line without newline is kept', async () => {
   await a.write(2, 'err without end');
   await a.die(9);
   await run.ends(137);
-  expect((await run.line(/out without/)).text).toMatch(/^a +\| out without end$/);
+  expect((await run.line(/out without/, { stream: 'stdout' })).text).toMatch(/^a +\| out without end$/);
   expect((await run.line(/err without/, { stream: 'stderr' })).text).toMatch(/^a +\| err without end$/);
 });
 

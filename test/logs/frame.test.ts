@@ -1,7 +1,15 @@
 // How lines look on the way out, what the ring keeps of them, and what is left when colours are taken away.
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { decodeEscaped, type Frame, JsonFrame, renderPrefix, stripAnsi, TextFrame } from '../../src/logs/frame.ts';
+import {
+  decodeEscaped,
+  type Frame,
+  JsonFrame,
+  renderPrefix,
+  Spares,
+  stripAnsi,
+  TextFrame,
+} from '../../src/logs/frame.ts';
 import { Ring } from '../../src/logs/ring.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
@@ -16,17 +24,19 @@ function framed(frame: Frame, lines: readonly (string | { readonly text: string;
 
 describe('text', () => {
   test('stands behind its prefix, byte for byte, UTF-8 or not', () => {
-    expect(framed(new TextFrame('vllm | '), ['one', '', 'caf\xe9 \xff\x00'])).toBe(
+    expect(framed(new TextFrame('vllm | ', new Spares()), ['one', '', 'caf\xe9 \xff\x00'])).toBe(
       'vllm | one\nvllm | \nvllm | caf\xe9 \xff\x00\n',
     );
   });
 
   test('marks a piece of a line that goes on', () => {
-    expect(framed(new TextFrame('a | '), [{ text: 'xx', cut: true }, 'yy'])).toBe('a | xx [...]\na | yy\n');
+    expect(framed(new TextFrame('a | ', new Spares()), [{ text: 'xx', cut: true }, 'yy'])).toBe(
+      'a | xx [...]\na | yy\n',
+    );
   });
 
   test('is the same whatever was taken before, for any lines', () => {
-    const frame = new TextFrame('p | ');
+    const frame = new TextFrame('p | ', new Spares());
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 60 }), (lines) => {
         for (const line of lines) frame.take(line, 0, line.length, false);

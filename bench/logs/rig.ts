@@ -1,0 +1,135 @@
+// What the rows share: a folder, a program whose standard output is a real pipe into a shell that consumes it, what that
+// program has used, and how a table looks.
+import { closeSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openPipe } from '../../src/sys/libc.ts';
+
+export const binary = process.env.SVC_SUPER_BINARY ?? join(import.meta.dir, '../../dist/svc-super');
+export const folder = mkdtempSync(join(tmpdir(), 'svc-super-bench-'));
+export const socket = join(folder, 'control.sock');
+export const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+export function removeFolder(): void {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+export const MiB = 1024 * 1024;
+
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
+
+/** Columns as wide as they need; the first row is their heading. */
+export function table(title: string, rows: readonly (readonly string[])[]): void {
+  const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
+  say(title);
+  for (const row of rows) say(`  ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')}`.trimEnd());
+  say('');
+}
+
+export const outcome = (good: boolean): string => (good ? 'yes' : 'NO');
+
+export interface Usage {
+  /** Processor seconds of the program itself, its children left out. */
+  cpu: number;
+  /** The most memory in bytes: all that was resident, the program's own pages too; and what is its own. */
+  resident: number;
+  anonymous: number;
+}
+
+function look(pid: number, usage: Usage): void {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const field = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    usage.cpu = (Number(field[11]) + Number(field[12])) / 100;
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    const of = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0) * 1024;
+    usage.resident = Math.max(usage.resident, of('VmHWM'));
+    usage.anonymous = Math.max(usage.anonymous, of('RssAnon'));
+  } catch {
+    // It has ended.
+  }
+}
+
+export interface Running {
+  readonly pid: number;
+  readonly usage: Usage;
+  /** What the consumer has printed, when it has ended. */
+  readonly said: Promise<string>;
+  /** The program's exit code. */
+  readonly exited: Promise<number | null>;
+  /** What the program has written to its standard error, when it has ended. */
+  readonly errors: Promise<string>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** Runs `cmd` with its standard output in a pipe that `consumer`, a line of bash, reads. */
+export function run(cmd: readonly string[], consumer: string): Running {
+  const env = { ...process.env, LC_ALL: 'C', SVC_SUPER_SOCKET: socket };
+  const { read, write } = openPipe();
+  const errors = join(folder, 'errors');
+  const reader = Bun.spawn({ cmd: ['bash', '-c', consumer], stdin: read, stdout: 'pipe', stderr: 'inherit', env });
+  const child = Bun.spawn({ cmd: [...cmd], stdin: 'ignore', stdout: write, stderr: Bun.file(errors), env });
+  closeSync(read);
+  closeSync(write);
+  const usage: Usage = { cpu: 0, resident: 0, anonymous: 0 };
+  const timer = setInterval(() => look(child.pid, usage), 10);
+  const exited = child.exited.finally(() => clearInterval(timer));
+  return {
+    pid: child.pid,
+    usage,
+    said: reader.stdout.text(),
+    exited,
+    errors: exited.then(() => readFileSync(errors, 'utf8')),
+    kill: (signal) => child.kill(signal),
+  };
+}
+
+/** Runs a configuration with the binary below nobody in particular, or (`before`) behind other words. */
+export function up(config: object, consumer: string, before: readonly string[] = []): Running {
+  const file = join(folder, 'services.yaml');
+  writeFileSync(file, JSON.stringify({ exit: 'all', ...config }));
+  return run([...before, binary, 'up', '-f', file], consumer);
+}
+
+/** Waits for a condition; a program that has ended will not bring it about. */
+export async function until(running: Running, what: string, isSo: () => boolean): Promise<void> {
+  let over = false;
+  void running.exited.then(() => {
+    over = true;
+  });
+  while (!isSo()) {
+    if (over) throw new Error(`it ended before ${what}: ${await running.errors}`);
+    await Bun.sleep(2);
+  }
+}
+
+/** What a line of bash prints, without the newline at its end. */
+export async function shell(script: string): Promise<string> {
+  const child = Bun.spawn({
+    cmd: ['bash', '-c', script],
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, LC_ALL: 'C' },
+  });
+  const text = await child.stdout.text();
+  await child.exited;
+  return text.trimEnd();
+}
+
+/** A file of so many MB of lines as programs write them: 160 bytes each, 6,250 a MB. */
+export async function makeLines(megabytes: number): Promise<string> {
+  const path = join(folder, `lines-${megabytes}`);
+  const line = (n: number) =>
+    `INFO 12-01 01:48:42 [launcher.py:100] 127.0.0.1:${n} - "POST /v1/chat/completions HTTP/1.1" 200 OK`.padEnd(159);
+  const block = Array.from({ length: 6_250 }, (_, n) => `${line(10_000 + n)}\n`).join('');
+  const writer = Bun.file(path).writer();
+  for (let n = 0; n < megabytes; n += 1) {
+    writer.write(block);
+    await writer.flush();
+  }
+  await writer.end();
+  return path;
+}
+
+export const megabytesOf = (bytes: number): string => `${(bytes / MiB).toFixed(1)} MiB`;

@@ -1,0 +1,242 @@
+// The pipeline between streams and sinks that are not there: who gets the event loop, who gets the room, and what is taken
+// for silence. Time is turned by hand; turns of the event loop are real.
+import { describe, expect, test } from 'bun:test';
+import type { Watcher } from '../../src/logs/passing.ts';
+import { type ByteSource, type LogStyle, Pipeline } from '../../src/logs/pipeline.ts';
+import type { Sink } from '../../src/logs/sinks.ts';
+import type { Clock } from '../../src/ports.ts';
+
+const STYLE: LogStyle = {
+  prefix: true,
+  format: 'text',
+  whenFull: 'block',
+  ansi: 'keep',
+  merge: true,
+  drop: [],
+  file: null,
+};
+const WATCHER: Watcher = { patterns: new Map(), matched: () => undefined, progressed: null };
+
+/** What comes due is called by advance(); the next turn of the loop is the loop's own. */
+class HandClock implements Clock {
+  #now = 0;
+  #due: { readonly at: number; readonly fn: () => void }[] = [];
+  now = () => this.#now;
+  wall = () => this.#now;
+  soon = (fn: () => void) => void setImmediate(fn);
+  after(ms: number, fn: () => void) {
+    const timer = { at: this.#now + ms, fn };
+    this.#due.push(timer);
+    return () => {
+      this.#due = this.#due.filter((other) => other !== timer);
+    };
+  }
+  advance(ms: number): void {
+    this.#now += ms;
+    const due = this.#due.filter(({ at }) => at <= this.#now);
+    this.#due = this.#due.filter(({ at }) => at > this.#now);
+    for (const { fn } of due) fn();
+  }
+}
+
+/** Takes everything; full when it is said to be. */
+class MemorySink {
+  readonly isTerminal = false;
+  readonly lines: string[] = [];
+  written = 0;
+  room_ = 0;
+  limited = false;
+  #waiting: (() => void)[] = [];
+  get isFull(): boolean {
+    return this.limited && this.room_ <= 0;
+  }
+  write(bytes: Uint8Array, done?: () => void): void {
+    this.room_ -= 1;
+    this.lines.push(...Buffer.from(bytes).toString().trimEnd().split('\n'));
+    done?.();
+  }
+  room(): Promise<void> {
+    return this.isFull ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve();
+  }
+  /** As when a reader has taken that many pieces. */
+  admit(pieces: number): void {
+    this.room_ = pieces;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+  drained = () => Promise.resolve();
+}
+
+/** Says `name n` for ever, at once each time it is asked, until it is told to stop. */
+class Chatter implements ByteSource {
+  over = false;
+  #count = 0;
+  readonly #name: string;
+  constructor(name: string) {
+    this.#name = name;
+  }
+  async read(): Promise<Uint8Array | null> {
+    this.#count += 1;
+    return this.over ? null : Buffer.from(`${this.#name} ${this.#count}\n${'.'.repeat(50_000)}\n`);
+  }
+  close(): Promise<void> {
+    this.over = true;
+    return Promise.resolve();
+  }
+}
+
+class Silent implements ByteSource {
+  readonly #end = Promise.withResolvers<null>();
+  read = (): Promise<null> => this.#end.promise;
+  close(): Promise<void> {
+    this.#end.resolve(null);
+    return Promise.resolve();
+  }
+}
+
+/** Has one more piece, which the event loop gets round to on its next turn only. */
+class Late implements ByteSource {
+  #left = 1;
+  readonly #closed = Promise.withResolvers<null>();
+  #ask = Promise.withResolvers<void>();
+  /** The loop is late: time has passed, and this turn it reads. */
+  arrive = () => this.#ask.resolve();
+  async read(): Promise<Uint8Array | null> {
+    if (this.#left === 0) return this.#closed.promise;
+    const arrived = this.#ask.promise.then(
+      () => new Promise<Uint8Array>((resolve) => setImmediate(() => resolve(Buffer.from('late\n')))),
+    );
+    const found = await Promise.race([arrived, this.#closed.promise]);
+    this.#left = 0;
+    return found;
+  }
+  close(): Promise<void> {
+    this.#closed.resolve(null);
+    return Promise.resolve();
+  }
+}
+
+function rig(...names: readonly string[]) {
+  const clock = new HandClock();
+  const [stdout, stderr] = [new MemorySink(), new MemorySink()];
+  const sinks = { stdout: stdout as unknown as Sink, stderr: stderr as unknown as Sink };
+  const pipeline = new Pipeline(clock, sinks, names, () => undefined);
+  const attach = (name: string, source: ByteSource) => pipeline.attach(name, STYLE, source, new Silent(), WATCHER);
+  return { clock, stdout, pipeline, attach };
+}
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** How many pieces of each have come out. */
+const pieces = ({ lines }: MemorySink, name: string) => lines.filter((line) => line.includes(`| ${name} `)).length;
+
+describe('streams that always have more', () => {
+  test('leave turns of the event loop to others', async () => {
+    const { clock, attach, stdout } = rig('a');
+    // The clock moves with what is read: a slice is over after a few pieces.
+    const source = new Chatter('a');
+    const read = source.read.bind(source);
+    source.read = () => {
+      clock.advance(1);
+      return read();
+    };
+    const silence = attach('a', source);
+    // Reached only if the stream lets go of the loop.
+    for (let turns = 0; turns < 5; turns += 1) await turn();
+    source.over = true;
+    silence();
+    expect(pieces(stdout, 'a')).toBeGreaterThan(0);
+  });
+
+  test('share a turn, piece by piece', async () => {
+    const { clock, attach, stdout } = rig('a', 'b', 'c');
+    const sources = ['a', 'b', 'c'].map((name) => new Chatter(name));
+    for (const source of sources) {
+      const read = source.read.bind(source);
+      source.read = () => {
+        clock.advance(0.1);
+        return read();
+      };
+    }
+    for (const [at, name] of ['a', 'b', 'c'].entries()) attach(name, sources[at] as Chatter);
+    for (let turns = 0; turns < 20; turns += 1) await turn();
+    for (const source of sources) source.over = true;
+    await turn();
+    const counts = ['a', 'b', 'c'].map((name) => pieces(stdout, name));
+    expect(Math.min(...counts)).toBeGreaterThan(20);
+    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(2);
+  });
+
+  test('share the room of a full sink, each at most one piece beyond it', async () => {
+    const names = Array.from({ length: 50 }, (_, n) => `s${n}`);
+    const { attach, stdout } = rig(...names);
+    stdout.limited = true;
+    const sources = names.map((name) => new Chatter(name));
+    for (const [at, name] of names.entries()) attach(name, sources[at] as Chatter);
+    await turn();
+    expect(stdout.lines).toEqual([]);
+    for (let round = 0; round < 100; round += 1) {
+      const before = stdout.lines.length;
+      stdout.admit(5);
+      await turn();
+      // Two lines a piece.
+      expect(stdout.lines.length - before).toBe(10);
+    }
+    const counts = names.map((name) => pieces(stdout, name));
+    expect([Math.min(...counts), Math.max(...counts)]).toEqual([10, 10]);
+    for (const source of sources) source.over = true;
+    stdout.limited = false;
+    stdout.admit(1);
+  });
+});
+
+describe('when the last process of a run has gone', () => {
+  test('what a late event loop has yet to read is not taken for silence', async () => {
+    const { clock, attach, pipeline, stdout } = rig('a');
+    const source = new Late();
+    const gone = attach('a', source);
+    await turn();
+    gone();
+    // Ten seconds have passed since the loop last turned; the piece is read on this very turn.
+    source.arrive();
+    clock.advance(10_000);
+    for (let turns = 0; turns < 10; turns += 1) await turn();
+    expect(stdout.lines).toEqual(['a         | late']);
+    for (let round = 0; round < 3; round += 1) {
+      clock.advance(1_000);
+      for (let turns = 0; turns < 10; turns += 1) await turn();
+    }
+    await pipeline.ended();
+  });
+
+  test('a stream that a stranger holds open ends', async () => {
+    const { clock, attach, pipeline } = rig('a');
+    attach('a', new Silent())();
+    clock.advance(600);
+    for (let turns = 0; turns < 10; turns += 1) await turn();
+    await pipeline.ended();
+  });
+
+  test('a stream that waits for room is not silent', async () => {
+    const { clock, attach, pipeline, stdout } = rig('a');
+    stdout.limited = true;
+    const source = new Late();
+    const gone = attach('a', source);
+    source.arrive();
+    for (let turns = 0; turns < 5; turns += 1) await turn();
+    gone();
+    for (let round = 0; round < 5; round += 1) {
+      clock.advance(1_000);
+      for (let turns = 0; turns < 5; turns += 1) await turn();
+    }
+    stdout.admit(1);
+    for (let turns = 0; turns < 5; turns += 1) await turn();
+    expect(stdout.lines).toEqual(['a         | late']);
+    for (let round = 0; round < 3; round += 1) {
+      clock.advance(1_000);
+      for (let turns = 0; turns < 10; turns += 1) await turn();
+    }
+    await pipeline.ended();
+  });
+});
