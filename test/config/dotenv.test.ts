@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { parseDotenv } from '../../src/config/dotenv.ts';
+import { processorTime } from '../helpers/processor.ts';
 
 function values(text: string): Readonly<Record<string, string>> {
   const { values: found, problems } = parseDotenv(text);
@@ -90,10 +91,10 @@ describe('an environment file', () => {
         parseDotenv(text);
       }),
     );
-    const start = performance.now();
+    const start = processorTime();
     parseDotenv('A="'.repeat(100_000));
     parseDotenv("A='\n".repeat(100_001));
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(processorTime() - start).toBeLessThan(2000);
   });
 
   test('gives back every value that is written in double quotes', () => {

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'bun:test';
 import { renderDiagnostics } from '../../src/config/diagnostic.ts';
 import { loadConfig, parseDraft } from '../../src/config/load.ts';
+import { processorTime } from '../helpers/processor.ts';
 import { load, memoryFiles, messages, oneService, PATH, planOf, printed, serviceOf } from './rig.ts';
 
 const RUN = 'services: { a: { command: run } }\n';
@@ -195,9 +196,9 @@ describe('syntax errors', () => {
 
 describe('limits', () => {
   function quickly(text: string): readonly string[] {
-    const start = performance.now();
+    const start = processorTime();
     const found = messages(text);
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(processorTime() - start).toBeLessThan(5000);
     return found;
   }
 
@@ -239,16 +240,16 @@ describe('limits', () => {
         `  s${index}:\n    <<: *base\n    port: ${1000 + index}\n    depends_on: [${index > 0 ? `s${index - 1}` : ''}]\n`,
     );
     const text = `x-base: &base\n  command: run\n  env: { A: 1, B: 2, C: 3 }\n  ready: { http: /health }\nservices:\n${services.join('')}`;
-    const start = performance.now();
+    const start = processorTime();
     expect(planOf(text).services.length).toBe(1000);
-    expect(performance.now() - start).toBeLessThan(3000);
+    expect(processorTime() - start).toBeLessThan(3000);
   });
 
   test('100,000 dangling dependencies are found in one pass', () => {
     const names = Array.from({ length: 100_000 }, (_, index) => `n${index}`).join(',');
-    const start = performance.now();
+    const start = processorTime();
     const loaded = load(oneService('command: run', `depends_on: [${names}]`));
-    expect(performance.now() - start).toBeLessThan(10_000);
+    expect(processorTime() - start).toBeLessThan(10_000);
     expect(loaded.ok ? 0 : loaded.error.diagnostics.length).toBe(100_000);
     if (!loaded.ok) expect(renderDiagnostics(loaded.error)).toContain('... and 99950 more');
   });

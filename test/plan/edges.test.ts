@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import { startOrder } from '../../src/plan/graph.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { messages, planOf, printed } from '../config/rig.ts';
+import { processorTime } from '../helpers/processor.ts';
 
 /** `a: b ready, c completed*` for each service; a star marks a stage edge. */
 function edgesOf(plan: Plan): readonly string[] {
@@ -79,11 +80,11 @@ describe('a cycle', () => {
     `services:\n${Array.from({ length }, (_, at) => `  s${at}: { command: run, depends_on: [s${(at + 1) % length}] }\n`).join('')}`;
 
   test('of five hundred services is found at once and printed short', () => {
-    const start = performance.now();
+    const start = processorTime();
     expect(messages(chain(500))).toEqual([
       'these services wait for each other: s0 -> s1 -> s2 -> s3 -> … (493 more) -> s497 -> s498 -> s499 -> s0',
     ]);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(processorTime() - start).toBeLessThan(1000);
   });
 
   test('of eight is printed whole', () => {
@@ -198,10 +199,10 @@ services.yaml:1:1: note: the list is here
 
   test('of hundreds are made in one pass', () => {
     const services = Array.from({ length: 1000 }, (_, at) => `  s${at}: { command: run, group: g${at >> 9} }\n`);
-    const start = performance.now();
+    const start = processorTime();
     const plan = planOf(`services:\n${services.join('')}`);
     expect(plan.services[999]?.edges.length).toBe(512);
     expect(startOrder(plan).length).toBe(1000);
-    expect(performance.now() - start).toBeLessThan(3000);
+    expect(processorTime() - start).toBeLessThan(3000);
   });
 });
