@@ -1,0 +1,153 @@
+// From a scenario to the services.yaml that the supervisor reads, and to the files that a reload puts in its place. Pure.
+import { join } from 'node:path';
+import { Dice } from '../test/helpers/nonsense.ts';
+import type { Ending, ReloadFile, Scenario, ServiceSpec } from './scenario.ts';
+
+/** Where a round's things are. */
+export interface Places {
+  /** The round's folder: locks/, flags/, disk/ and the journal are in it. */
+  readonly folder: string;
+  readonly program: string;
+}
+
+/** One deadline for the whole shutdown, milliseconds. */
+export const STOP_TIMEOUT = 3_000;
+/** The first of the ports; each round has a network of its own. */
+const PORT = 20_000;
+const PERL = '/usr/bin/perl';
+
+export function configure(
+  scenario: Scenario,
+  places: Places,
+  touched: ReadonlyMap<string, number> = new Map(),
+): object {
+  const services = scenario.services.map((spec, at) => [
+    spec.name,
+    service(spec, PORT + at, places, touched.get(spec.name)),
+  ]);
+  return {
+    exit: scenario.exit,
+    stop_timeout: `${STOP_TIMEOUT}ms`,
+    // The supervisor's own lines are read by the watch.
+    defaults: { log: { format: 'json' } },
+    services: Object.fromEntries(services),
+  };
+}
+
+function service(spec: ServiceSpec, port: number, places: Places, touched = 0): object {
+  const { restart, pause, dependsOn, log, prepared } = spec;
+  const file = join(places.folder, 'disk', `${spec.name}.log`);
+  return {
+    command: command(spec, port, places),
+    type: spec.type,
+    essential: spec.essential,
+    restart:
+      restart === 'never' ? 'never' : { policy: restart, backoff: { initial: `${pause}ms`, max: `${pause * 4}ms` } },
+    success_codes: spec.successCodes,
+    depends_on: Object.fromEntries(dependsOn.map(({ on, condition }) => [on, condition])),
+    ...(spec.ready !== null && { ready: ready(spec, port, places), start_timeout: `${spec.ready.timeout}ms` }),
+    ...(spec.live && { live: { exec: ['/bin/true'], interval: '300ms', timeout: '2s' } }),
+    stop: stop(spec),
+    log: {
+      format: log.format,
+      when_full: log.whenFull,
+      ...(log.file && { file: { path: file, max_size: '64KiB', keep: 2 } }),
+    },
+    ...(prepared && { nice: 3, umask: '027' }),
+    env: { TOUCHED: `${touched}` },
+  };
+}
+
+function ready({ name, ready: given }: ServiceSpec, port: number, { folder }: Places): object {
+  if (given === null) return {};
+  const flag = join(folder, 'flags', name);
+  const how = {
+    tcp: { tcp: port },
+    http: { http: `http://127.0.0.1:${port}/` },
+    exec: { exec: ['/usr/bin/test', '-e', flag] },
+    log: { log: 'I am ready' },
+    file: { file: flag },
+    notify: { notify: true },
+  }[given.probe];
+  return { ...how, ...(given.continuous && { continuous: true, interval: '200ms' }) };
+}
+
+function stop({ name, stop: { signal, timeout, to, command } }: ServiceSpec): object {
+  // Its own name's main process, as any image would do it: by what it is called.
+  const works = `for p in /proc/[0-9]*; do case $(tr '\\0' ' ' <$p/cmdline 2>/dev/null) in "chaos ${name}#"*other*) ;; "chaos ${name}#"*) kill -${signal} \${p#/proc/};; esac; done`;
+  return {
+    signal,
+    ...(timeout !== null && { timeout: `${timeout}ms` }),
+    to,
+    ...(command !== 'none' && { command: ['/bin/sh', '-c', command === 'works' ? works : 'exit 7'] }),
+  };
+}
+
+function command({ name, ready, program }: ServiceSpec, port: number, { folder, program: path }: Places): string[] {
+  const ms = (value: number | null) => (value === null ? '-' : `${value}`);
+  const { ends, onStop, forks, output, storm, sick } = program;
+  const flags = {
+    self: path,
+    journal: join(folder, 'journal'),
+    locks: join(folder, 'locks'),
+    flags: join(folder, 'flags'),
+    ends: ends.map(({ after, how }) => `${ms(after)}:${ending(how)}`).join(','),
+    stop: onStop.kind === 'exit' ? `exit:${onStop.after}:${onStop.code}` : onStop.kind,
+    forks: forks.map(({ how, ignoresTerm, lives }) => `${how}:${ignoresTerm ? 1 : 0}:${ms(lives)}`).join(','),
+    output: output === null ? '' : `${output.every}:${output.lines}:${output.width}:${output.stream}:${output.kind}`,
+    storm: storm === null ? '' : `${storm.count}:${storm.every}`,
+    sick: sick === null ? '' : `${sick.from}:${sick.for}`,
+    ready: ready === null ? '' : `${ready.probe}:${ready.after}`,
+    port: `${port}`,
+  };
+  return [PERL, path, ...Object.entries(flags).flatMap(([key, value]) => (value === '' ? [] : [`${key}=${value}`]))];
+}
+
+function ending(how: Ending): string {
+  return 'code' in how ? `c${how.code}` : `s${how.signal}`;
+}
+
+/** What services.yaml holds after a reload's file was put there; null: no file at all. */
+export function reloadText(
+  scenario: Scenario,
+  places: Places,
+  file: ReloadFile,
+  turn: number,
+): string | Uint8Array | null {
+  const { services } = scenario;
+  const render = (given: Scenario, touched = new Map<string, number>()) =>
+    JSON.stringify(configure(given, places, touched), null, 1);
+  const picked = (picks: readonly number[]) =>
+    new Set(picks.map((pick) => services[pick % services.length]?.name ?? ''));
+  switch (file.text) {
+    case 'same':
+      return render(scenario);
+    case 'changed':
+      return render(scenario, new Map([...picked(file.picks)].map((name) => [name, turn])));
+    case 'fewer': {
+      const gone = picked(file.picks);
+      const kept = services.filter(({ name }) => !gone.has(name));
+      // One has to stay.
+      return render({ ...scenario, services: withoutEdgesTo(kept.length > 0 ? kept : services.slice(0, 1)) });
+    }
+    case 'wrong':
+      return `${render(scenario).slice(0, -1)}, "surprise": 1 }`;
+    case 'rubbish': {
+      const dice = new Dice(turn);
+      return Uint8Array.from({ length: 2_000 }, () => dice.below(256));
+    }
+    case 'missing':
+      return null;
+  }
+}
+
+/** Only the edges that lead to one of these services. */
+export function withoutEdgesTo(services: readonly ServiceSpec[]): ServiceSpec[] {
+  const names = new Set(services.map(({ name }) => name));
+  return services.map((spec) => ({ ...spec, dependsOn: spec.dependsOn.filter(({ on }) => names.has(on)) }));
+}
+
+/** Whether the supervisor has to refuse that file. */
+export function isWrong({ text }: ReloadFile): boolean {
+  return text === 'wrong' || text === 'rubbish' || text === 'missing';
+}
