@@ -47,7 +47,7 @@ function service(spec: ServiceSpec, port: number, places: Places, touched = 0): 
     depends_on: Object.fromEntries(dependsOn.map(({ on, condition }) => [on, condition])),
     ...(spec.ready !== null && { ready: ready(spec, port, places), start_timeout: `${spec.ready.timeout}ms` }),
     ...(spec.live && { live: { exec: ['/bin/true'], interval: '300ms', timeout: '2s' } }),
-    stop: stop(spec),
+    stop: stop(spec, places),
     log: {
       format: log.format,
       when_full: log.whenFull,
@@ -72,18 +72,17 @@ function ready({ name, ready: given }: ServiceSpec, port: number, { folder }: Pl
   return { ...how, ...(given.continuous && { continuous: true, interval: '200ms' }) };
 }
 
-function stop({ name, stop: { signal, timeout, to, command } }: ServiceSpec): object {
-  // Its own name's main process, as any image would do it: by what it is called.
-  const works = `for p in /proc/[0-9]*; do case $(tr '\\0' ' ' <$p/cmdline 2>/dev/null) in "chaos ${name}#"*other*) ;; "chaos ${name}#"*) kill -${signal} \${p#/proc/};; esac; done`;
+function stop({ name, stop: { signal, timeout, to, command } }: ServiceSpec, { program }: Places): object {
+  const works = [PERL, program, `stopper=${name}`, `signal=${signal}`];
   return {
     signal,
     ...(timeout !== null && { timeout: `${timeout}ms` }),
     to,
-    ...(command !== 'none' && { command: ['/bin/sh', '-c', command === 'works' ? works : 'exit 7'] }),
+    ...(command !== 'none' && { command: command === 'works' ? works : ['/bin/false'] }),
   };
 }
 
-function command({ name, ready, program }: ServiceSpec, port: number, { folder, program: path }: Places): string[] {
+function command({ ready, program }: ServiceSpec, port: number, { folder, program: path }: Places): string[] {
   const ms = (value: number | null) => (value === null ? '-' : `${value}`);
   const { ends, onStop, forks, output, storm, sick } = program;
   const flags = {

@@ -58,10 +58,11 @@ function service(dice: Dice, number: number, before: readonly ServiceSpec[]): Se
     essential,
     restart: type === 'task' && restart === 'always' ? 'on-failure' : restart,
     pause: dice.one([10, 50, 200, 600]),
-    successCodes: dice.one([[0], [0], [0], [], [0, 3], [143]]),
+    // A task without a success code could never finish.
+    successCodes: dice.one(type === 'task' ? [[0], [0, 3], [143]] : [[0], [0], [0], [], [0, 3], [143]]),
     dependsOn: dependencies(dice, before),
-    ready: dice.chance(60) ? readiness(dice) : null,
-    live: dice.chance(20),
+    ready: type === 'service' && dice.chance(60) ? readiness(dice) : null,
+    live: type === 'service' && dice.chance(20),
     stop: stop(dice),
     log: {
       format: dice.one(['text', 'json']),

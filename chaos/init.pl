@@ -3,6 +3,7 @@
 #   perl init.pl REPORT COMMAND ARG...
 use strict;
 use warnings;
+no warnings 'exec';
 use POSIX ();
 
 my ($report, @command) = @ARGV;

@@ -8,7 +8,7 @@ import { isWrong, reloadText } from './configure.ts';
 import type { Done, Sent } from './observation.ts';
 import type { Processes, Seen } from './proc.ts';
 import type { Room } from './room.ts';
-import type { Fault } from './scenario.ts';
+import type { Fault, ReloadFile } from './scenario.ts';
 
 const { SIGSTOP, SIGCONT, SIGHUP } = constants.signals;
 /** For an answer to an operation or a reload, milliseconds. */
@@ -26,9 +26,7 @@ export class Injector {
   #stoppedSince: number | null = null;
   #stoppedFor = 0;
   #turn = 0;
-  /** Faults under way that may keep a question from being answered. */
-  #shut = 0;
-  #reopenedAt = 0;
+  #reloading: Promise<string> = Promise.resolve('');
 
   constructor(room: Room, processes: Processes) {
     this.#room = room;
@@ -44,11 +42,6 @@ export class Injector {
   /** For how long the supervisor was stopped so far, milliseconds. */
   get stopped(): number {
     return this.#stoppedFor + (this.#stoppedSince === null ? 0 : performance.now() - this.#stoppedSince);
-  }
-
-  /** Whether a question that was asked at that instant may have found all connections taken. */
-  isShut(since: number): boolean {
-    return this.#shut > 0 || since < this.#reopenedAt;
   }
 
   /** No fault more; what lasts is undone. */
@@ -91,93 +84,89 @@ export class Injector {
     this.#timers.push(setTimeout(once, ms));
   }
 
-  #note(fault: Fault, note: string): void {
-    this.done.push({ at: Date.now(), fault, note });
-  }
-
-  #follow(work: Promise<unknown>): void {
+  /** What is still under way is waited for by heal(). */
+  #inject(fault: Fault): void {
+    if (this.#room.isOver) return;
+    const work = Promise.resolve(this.#perform(fault)).then((note) => {
+      this.done.push({ at: Date.now(), fault, note });
+    });
     this.#underWay.add(work);
     void work.finally(() => this.#underWay.delete(work));
   }
 
-  #inject(fault: Fault): void {
+  /** Does it, and tells what came of it. */
+  #perform(fault: Fault): string | Promise<string> {
     const room = this.#room;
-    if (room.isOver) return;
     const { socket } = room;
     switch (fault.kind) {
       case 'kill': {
         const seen = this.#pick(fault.whom, fault.pick);
-        if (seen === undefined) return this.#note(fault, 'nobody');
+        if (seen === undefined) return 'nobody';
         this.sent.push({ at: Date.now(), pid: seen.pid, signal: fault.signal });
         this.#signal(seen.outer, fault.signal);
-        return this.#note(fault, `${seen.name} (pid ${seen.pid})`);
+        return `${seen.name} (pid ${seen.pid})`;
       }
       case 'freeze': {
         const seen = this.#pick(fault.whom, fault.pick);
-        if (seen === undefined) return this.#note(fault, 'nobody');
+        if (seen === undefined) return 'nobody';
         this.#signal(seen.outer, SIGSTOP);
         this.#last(fault.for, () => this.#signal(seen.outer, SIGCONT));
-        return this.#note(fault, `${seen.name} (pid ${seen.pid})`);
+        return `${seen.name} (pid ${seen.pid})`;
       }
       case 'freeze-supervisor':
-        if (this.#stoppedSince !== null) return this.#note(fault, 'stopped already');
-        room.signal(SIGSTOP);
-        this.#stoppedSince = performance.now();
-        this.#last(fault.for, () => {
-          this.#stoppedFor = this.stopped;
-          this.#stoppedSince = null;
-          room.signal(SIGCONT);
-        });
-        return this.#note(fault, '');
+        return this.#freezeSupervisor(fault.for);
       case 'stall-reader': {
         const pipe = room[fault.stream];
         pipe.freeze();
         this.#last(fault.for, () => pipe.thaw());
-        return this.#note(fault, '');
+        return '';
       }
       case 'fill-disk':
-        return this.#fillDisk(fault);
+        return this.#fillDisk(fault.for);
       case 'squeeze-processes':
-        if (room.limit === null) return this.#note(fault, 'left out: no pids cgroup can be had');
+        if (room.limit === null) return 'left out: no pids cgroup can be had';
         room.limit.squeeze(fault.room);
         this.#last(fault.for, () => room.limit?.release());
-        return this.#note(fault, '');
-      case 'hold-connections': {
-        const release = holdConnections(socket, fault.count);
-        this.#shut += 1;
-        this.#last(fault.for, () => {
-          release();
-          this.#shut -= 1;
-          this.#reopenedAt = performance.now();
-        });
-        return this.#note(fault, '');
-      }
+        return '';
+      case 'hold-connections':
+        this.#last(fault.for, holdConnections(socket, fault.count));
+        return '';
       case 'reload':
-        return this.#follow(this.#reload(fault));
+        // One after the other, so that each is answered for its own file.
+        this.#reloading = this.#reloading.then(() => this.#reload(fault.by, fault.file));
+        return this.#reloading;
       case 'operate': {
         const name = this.#service(fault.pick);
         const path = `/v1/services/${name}/${fault.operation}`;
-        return this.#follow(
-          ask(socket, 'POST', path, {}, PATIENCE).then((answer) => this.#note(fault, `${name}: ${answer?.status}`)),
-        );
+        return ask(socket, 'POST', path, {}, PATIENCE).then((answer) => `${name}: ${answer?.status ?? 'no answer'}`);
       }
       case 'exec': {
         const name = this.#service(fault.pick);
-        this.#note(fault, name);
-        return this.#follow(execute(socket, name, ['/bin/sh', '-c', 'echo here; sleep 1'], fault.for));
+        return execute(socket, name, ['/bin/sh', '-c', 'echo here; sleep 1'], fault.for).then(() => name);
       }
       case 'noise':
-        this.#note(fault, '');
-        return this.#follow(makeNoise(socket, fault.seed, fault.count));
+        return makeNoise(socket, fault.seed, fault.count).then(() => '');
       case 'slow-client':
         this.#last(fault.for, slowClient(socket));
-        return this.#note(fault, '');
+        return '';
       case 'followers':
         this.#last(fault.for, followers(socket, fault.count, fault.reads));
-        return this.#note(fault, '');
+        return '';
       default:
-        fault satisfies never;
+        return fault satisfies never;
     }
+  }
+
+  #freezeSupervisor(ms: number): string {
+    if (this.#stoppedSince !== null) return 'stopped already';
+    this.#room.signal(SIGSTOP);
+    this.#stoppedSince = performance.now();
+    this.#last(ms, () => {
+      this.#stoppedFor = this.stopped;
+      this.#stoppedSince = null;
+      this.#room.signal(SIGCONT);
+    });
+    return '';
   }
 
   #service(pick: number): string {
@@ -185,41 +174,37 @@ export class Injector {
     return services[pick % services.length]?.name ?? '';
   }
 
-  #fillDisk(fault: Fault & { readonly kind: 'fill-disk' }): void {
+  #fillDisk(ms: number): string {
     const path = join(this.#room.disk, 'ballast');
     const size = this.#room.scenario.surroundings.disk * 1_024;
-    try {
-      for (let part = size; part >= 1_024; part /= 2) {
-        try {
-          writeFileSync(path, new Uint8Array(part), { flag: 'a' });
-        } catch {
-          // No more room for so much.
-        }
+    for (let part = size; part >= 1_024; part /= 2) {
+      try {
+        writeFileSync(path, new Uint8Array(part), { flag: 'a' });
+      } catch {
+        // No more room for so much; or the supervisor has gone, and its mounts with it.
       }
-    } finally {
-      this.#last(fault.for, () => {
-        try {
-          rmSync(path, { force: true });
-        } catch {
-          // The supervisor has gone, and its mounts with it.
-        }
-      });
     }
-    this.#note(fault, '');
+    this.#last(ms, () => {
+      try {
+        rmSync(path, { force: true });
+      } catch {
+        // Gone with the supervisor.
+      }
+    });
+    return '';
   }
 
-  async #reload(fault: Fault & { readonly kind: 'reload' }): Promise<void> {
+  async #reload(by: 'signal' | 'api', file: ReloadFile): Promise<string> {
     const room = this.#room;
     this.#turn += 1;
-    room.writeFile(reloadText(room.scenario, room.places, fault.file, this.#turn));
-    if (fault.by === 'signal') {
+    room.writeFile(reloadText(room.scenario, room.places, file, this.#turn));
+    if (by === 'signal') {
       room.signal(SIGHUP);
-      this.#note(fault, 'SIGHUP');
-      return;
+      return 'SIGHUP';
     }
     const answer = await ask(room.socket, 'POST', '/v1/reload', {}, PATIENCE);
-    const expected = isWrong(fault.file) ? 422 : 200;
+    const expected = isWrong(file) ? 422 : 200;
     const fits = answer === null || answer.status === expected || answer.status === 409;
-    this.#note(fault, fits ? `${answer?.status}` : `WRONG ANSWER ${answer.status}: ${answer.body.slice(0, 500)}`);
+    return fits ? `${answer?.status ?? 'no answer'}` : `WRONG ANSWER ${answer.status}: ${answer.body.slice(0, 500)}`;
   }
 }

@@ -34,7 +34,7 @@ async function lane(): Promise<void> {
     const from = performance.now();
     const { breaches, observation, latest } = await runRound(generate(own));
     const { asked, zombies, most, end, told } = observation;
-    const slowest = Math.max(0, ...asked.filter(({ excused }) => !excused).map(({ took }) => took));
+    const slowest = Math.max(0, ...asked.map(({ took }) => took));
     const oldest = Math.max(0, ...zombies.map(({ age }) => age));
     say(
       `seed ${own}: ${breaches.length === 0 ? 'holds' : 'BREAKS'}, code ${end?.code ?? end?.signal ?? 'none'}, ${told.length} events, slowest answer ${slowest.toFixed(0)} of ${asked.length}, oldest zombie ${oldest.toFixed(0)}, ${(most.memory / 1_048_576).toFixed(0)} MiB, ${most.files} files, ${((performance.now() - from) / 1_000).toFixed(1)} s`,

@@ -38,12 +38,11 @@ export interface Zombie {
   readonly age: number;
 }
 
-/** One question to the API, by the fair clock; `excused` while a fault keeps everybody out. */
+/** One question to the API, by the fair clock. */
 export interface Asked {
   readonly at: number;
   readonly took: number;
   readonly answered: boolean;
-  readonly excused: boolean;
 }
 
 export interface Done {

@@ -14,6 +14,7 @@ my %is = map { /^([\w-]+)=(.*)$/s ? ($1 => $2) : () } @ARGV;
 # Descriptors pass through exec: an escaped process that has executed anew still holds the lock.
 $^F = 1000;
 escapee() if defined $is{escapee};
+stopper() if defined $is{stopper};
 
 my ($service, $run) = ($ENV{SVC_NAME} // '?', $ENV{SVC_RUN} // '?');
 my $me = $$;
@@ -172,6 +173,16 @@ sub escapee {
   $SIG{TERM} = 'IGNORE' if $is{ignores};
   my $until = $is{lives} eq '-' ? 9e15 : Time::HiRes::time() + $is{lives} / 1000;
   select(undef, undef, undef, 0.5) while Time::HiRes::time() < $until;
+  POSIX::_exit(0);
+}
+
+# A `stop.command`: finds the main process by its title, as an administrator would.
+sub stopper {
+  for my $file (glob '/proc/[0-9]*/cmdline') {
+    open(my $in, '<', $file) or next;
+    my $title = <$in> // '';
+    kill $is{signal}, $file =~ /(\d+)/ if $title =~ /^chaos \Q$is{stopper}\E#\d+\0*\s*$/;
+  }
   POSIX::_exit(0);
 }
 

@@ -1,4 +1,5 @@
 // Looks at a round while it runs, several times a second: the fair clock, zombies, memory, descriptors, and whether
+
 // `status` answers. Judges nothing.
 import { ask } from './api.ts';
 import { FairClock } from './fair.ts';
@@ -11,6 +12,8 @@ const LOOK_EVERY = 100;
 const ASK_EVERY = 250;
 /** Real time until a question is given up, milliseconds: whether that was too long is judged by the fair clock. */
 const PATIENCE = 20_000;
+/** From a supervisor's end to that of its room: an init above it looks for what is left, milliseconds. */
+const END_KNOWN = 3_000;
 /** Zombies that were seen for less are nobody's business, milliseconds. */
 const WORTH_TELLING = 250;
 
@@ -101,15 +104,22 @@ export class Watch {
     while (!this.#over && (await ask(this.#room.socket, 'GET', '/v1/status', null, 1_000)) === null)
       await Bun.sleep(50);
     while (!this.#over) {
-      const [from, real] = [this.read(), performance.now()];
+      const from = this.read();
       const answer = await ask(this.#room.socket, 'GET', '/v1/status', null, PATIENCE);
-      // The socket goes with the supervisor, and before it.
-      if (this.#over || this.#room.isOver) return;
+      // The socket goes with the supervisor, and before it: that it is over is known a little later.
+      if (answer === null && !(await this.#goesOn())) return;
       const took = this.read() - from;
-      const excused = this.#injector.isShut(real);
-      this.asked.push({ at: Date.now(), took, answered: answer?.status === 200, excused });
+      this.asked.push({ at: Date.now(), took, answered: answer?.status === 200 });
       await Bun.sleep(ASK_EVERY);
     }
+  }
+
+  /** Whether the supervisor is there still when its end would be known. */
+  async #goesOn(): Promise<boolean> {
+    for (let look = 0; look < END_KNOWN && !this.#over && !this.#room.isOver; look += LOOK_EVERY) {
+      await Bun.sleep(LOOK_EVERY);
+    }
+    return !this.#over && !this.#room.isOver;
   }
 
   async end(): Promise<void> {
