@@ -33,8 +33,10 @@ export function readRuns(told: readonly Told[]): { readonly runs: Run[]; readonl
     const before = open.get(service);
     if (event === 'started') {
       const pid = Number(/\(pid (\d+)\)/.exec(text)?.[1]);
-      if (before !== undefined)
+      if (before !== undefined) {
         odd.push(`${service} is started (pid ${pid}) before the end of pid ${before.pid} is told`);
+        runs.push({ service, pid: before.pid, from: before.from, to: null, end: null, event: '' });
+      }
       open.set(service, { pid, from: at });
     } else if (ENDS.has(event)) {
       const end = readEnd(text);
