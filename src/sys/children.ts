@@ -285,11 +285,11 @@ export class Children {
     this.#reaper.reap();
     let alive = this.#members(run);
     // SIGKILL again and again until a pass finds nobody new: a process may have forked meanwhile.
-    for (let pass = 0; this.#signalNew(run, ending, alive) && pass < 8; pass += 1) {
+    for (let pass = 0; alive !== null && this.#signalNew(run, ending, alive) && pass < 8; pass += 1) {
       this.#census.forget();
       alive = this.#members(run);
     }
-    if (alive.length === 0 && run.exited) {
+    if (alive?.length === 0 && run.exited) {
       run.ending = undefined;
       this.#runs.delete(run.pid);
       ending.done([...ending.swept.values()].sort((a, b) => a.pid - b.pid));
@@ -314,17 +314,17 @@ export class Children {
     return sent;
   }
 
-  /** The run's processes now; each is remembered, so that it is found again when its parents are gone. */
-  #members(run: Run): Process[] {
+  /** The run's processes now, null when nobody can tell; each is remembered, so that it is found again when its parents are gone. */
+  #members(run: Run): Process[] | null {
     const { pid: main, start: mainStart, mark, runName, known } = run;
     const members = this.#census.membersOf({ main, mainStart, mark, runName, known }, this.#marking.works);
-    for (const { pid, start } of members) known.set(pid, start);
+    for (const { pid, start } of members ?? []) known.set(pid, start);
     return members;
   }
 
   /** The processes of a run for those who only look: live ones, main included. */
   processesOf(run: Run): readonly Process[] {
-    return this.#members(run);
+    return this.#members(run) ?? [];
   }
 
   #kill(pid: number, signal: string): void {
@@ -338,7 +338,8 @@ export class Children {
   /** Last resort when the supervisor itself dies: SIGKILL to everything that is known, without waiting. */
   killEverything(): void {
     this.#census.forget();
-    for (const run of this.#runs.values()) for (const { pid } of this.#members(run)) this.#kill(pid, 'SIGKILL');
+    for (const run of this.#runs.values())
+      for (const { pid } of this.#members(run) ?? [run]) this.#kill(pid, 'SIGKILL');
   }
 }
 
