@@ -1,52 +1,134 @@
 // `npm run chaos -- --minutes N --seed S`: round after round, each from a seed of its own, until the time is over. Says what
 // broke, with the seed and a smaller round that still breaks; its last line counts the rounds.
+import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { generate } from './generate.ts';
-import { killRounds, runRound } from './round.ts';
+import {
+  extremesOf,
+  larger,
+  NOTHING,
+  renderBreaches,
+  renderExtremes,
+  renderReplay,
+  renderRound,
+  renderStory,
+} from './report.ts';
+import { BINARY } from './room.ts';
+import { killRounds, type Outcome, runRound } from './round.ts';
+import type { Scenario } from './scenario.ts';
+import { shrink } from './shrink.ts';
+
+const USAGE = `npm run chaos -- [--minutes N] [--seed S] [--rounds N] [--lanes N] [--shrink MINUTES] [--replay FILE]
+  --minutes   go on for so long (2)
+  --seed      of the first round; each has the next number (the day's, such as 20260131000)
+  --rounds    at most so many
+  --lanes     so many at once (2)
+  --shrink    look for a smaller round that fails for so long (5)
+  --replay    the round in that file, as a failure prints it, again and again
+`;
+/** A smaller round is run so often before it counts as one that holds: much hangs on the instant. */
+const TRIES = 2;
 
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '2' },
     seed: { type: 'string' },
-    rounds: { type: 'string' },
+    rounds: { type: 'string', default: '1000000' },
     lanes: { type: 'string', default: '2' },
+    shrink: { type: 'string', default: '5' },
+    replay: { type: 'string' },
+    help: { type: 'boolean', default: false },
   },
 });
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
-const seed = Number(values.seed ?? 1);
-const rounds = Number(values.rounds ?? 1e9);
-const until = performance.now() + Number(values.minutes) * 60_000;
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => {
-    killRounds();
-    process.exit(130);
-  });
+
+/** A number of its own for each day, with room for a day's rounds behind it. */
+function seedOfToday(): number {
+  return Number(new Date().toISOString().slice(0, 10).replaceAll('-', '')) * 1_000;
 }
 
-let next = 0;
-let passed = 0;
-let failed = 0;
-async function lane(): Promise<void> {
-  while (next < rounds && performance.now() < until) {
-    const own = seed + next;
-    next += 1;
-    const from = performance.now();
-    const { breaches, observation, latest } = await runRound(generate(own));
-    const { asked, zombies, most, end, told } = observation;
-    const slowest = Math.max(0, ...asked.map(({ took }) => took));
-    const oldest = Math.max(0, ...zombies.map(({ age }) => age));
-    say(
-      `seed ${own}: ${breaches.length === 0 ? 'holds' : 'BREAKS'}, code ${end?.code ?? end?.signal ?? 'none'}, ${told.length} events, slowest answer ${slowest.toFixed(0)} of ${asked.length}, oldest zombie ${oldest.toFixed(0)}, ${(most.memory / 1_048_576).toFixed(0)} MiB, ${most.files} files, ${((performance.now() - from) / 1_000).toFixed(1)} s`,
-    );
-    if (breaches.length === 0) passed += 1;
-    else {
-      failed += 1;
-      for (const { invariant, text } of breaches) say(`  ${invariant}: ${text}`);
-      await Bun.write(`/tmp/chaos-${own}.json`, JSON.stringify({ observation, latest }, null, 1));
+/** Why no round can run here; null where one can. */
+function obstacle(): string | null {
+  if (!existsSync(BINARY)) return `there is no ${BINARY}: npm run build`;
+  if (process.getuid?.() !== 0) return 'only root can make the namespaces that it needs';
+  const probe = Bun.spawnSync(['unshare', '--pid', '--fork', '--mount-proc', '--mount', '--net', 'true']);
+  return probe.success ? null : `no namespaces can be made: ${probe.stderr.toString().trim()}`;
+}
+
+class Chaos {
+  readonly #until = performance.now() + Number(values.minutes) * 60_000;
+  readonly #first = Number(values.seed ?? seedOfToday());
+  readonly #replay = values.replay === undefined ? null : (JSON.parse(readFileSync(values.replay, 'utf8')) as Scenario);
+  #next = 0;
+  passed = 0;
+  failed = 0;
+  extremes = NOTHING;
+
+  async lane(): Promise<void> {
+    while (this.#next < Number(values.rounds) && performance.now() < this.#until) {
+      const seed = this.#first + this.#next;
+      this.#next += 1;
+      const scenario = this.#replay ?? generate(seed);
+      const from = performance.now();
+      const outcome = await runRound(scenario);
+      const { observation, breaches } = outcome;
+      say(renderRound(scenario.seed, observation, breaches, (performance.now() - from) / 1_000));
+      this.extremes = larger(this.extremes, extremesOf(observation));
+      if (breaches.length === 0) this.passed += 1;
+      else {
+        this.failed += 1;
+        await this.#tell(scenario, outcome);
+      }
     }
   }
+
+  async #tell(scenario: Scenario, outcome: Outcome): Promise<void> {
+    const broken = new Set(outcome.breaches.map(({ invariant }) => invariant));
+    const lines = [`--- seed ${scenario.seed} breaks:`, ...renderBreaches(outcome.breaches)];
+    say([...lines, ...renderStory(outcome.observation, outcome.latest)].join('\n'));
+    const until = performance.now() + Number(values.shrink) * 60_000;
+    let smallest = outcome;
+    const small = await shrink(scenario, async (candidate) => {
+      for (let attempt = 0; attempt < TRIES; attempt += 1) {
+        if (performance.now() > until) return null;
+        const again = await runRound(candidate);
+        if (!again.breaches.some(({ invariant }) => broken.has(invariant))) continue;
+        smallest = again;
+        return true;
+      }
+      return false;
+    });
+    if (smallest === outcome) say(`--- seed ${scenario.seed}: no smaller round was found that fails`);
+    else {
+      const story = renderStory(smallest.observation, smallest.latest);
+      say([`--- seed ${scenario.seed}, shrunk, breaks:`, ...renderBreaches(smallest.breaches), ...story].join('\n'));
+    }
+    say(`--- for --replay:\n${renderReplay(small)}\n--- end of seed ${scenario.seed}`);
+  }
 }
-await Promise.all(Array.from({ length: Number(values.lanes) }, lane));
-say(`${passed} rounds passed, ${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
+
+async function main(): Promise<number> {
+  if (values.help) {
+    say(USAGE);
+    return 0;
+  }
+  const why = obstacle();
+  if (why !== null) {
+    say(`SKIPPED chaos: ${why}\n0 rounds passed, 0 failed`);
+    return 1;
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      killRounds();
+      process.exit(130);
+    });
+  }
+  const chaos = new Chaos();
+  await Promise.all(Array.from({ length: Number(values.lanes) }, () => chaos.lane()));
+  say(renderExtremes(chaos.extremes));
+  say(`${chaos.passed} rounds passed, ${chaos.failed} failed`);
+  return chaos.failed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();
