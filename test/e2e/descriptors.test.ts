@@ -18,6 +18,12 @@ test('connections that say nothing take no descriptor that the supervisor needs'
   );
   const [steady, first] = await Promise.all([run.puppet('steady'), run.puppet('restless')]);
   await run.status();
+  // Some of them follow, all the time.
+  const followers = Array.from({ length: 40 }, () => connect(run.socket));
+  for (const one of followers) {
+    one.on('error', () => undefined);
+    one.write('GET /v1/events?follow=1 HTTP/1.1\r\nHost: svc-super\r\n\r\n');
+  }
   let closed = 0;
   const held = Array.from({ length: CONNECTIONS }, () => connect(run.socket));
   for (const one of held) {
@@ -40,7 +46,7 @@ test('connections that say nothing take no descriptor that the supervisor needs'
 
   run.signal('SIGTERM');
   await run.ends(0);
-  for (const one of held) one.destroy();
+  for (const one of [...followers, ...held]) one.destroy();
   expect(run.lines.filter((line) => /a bug|EMFILE/.test(line))).toEqual([]);
   expect(steady.pid).toBeGreaterThan(0);
 });
