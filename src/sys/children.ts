@@ -213,6 +213,9 @@ export class Children {
     const onExit: Launch['onExit'] = (code, signal) => {
       if (run !== undefined) this.#onExit(run, code, signal);
     };
+    // Many are started in one turn of the event loop, and each spawn sleeps until the child has executed (vfork(2)): on a
+    // busy machine orphans that end meanwhile would stay zombies for a second and more.
+    this.#reaper.reap();
     return this.#marking.around(files, (mark) => {
       const { pid } = starter({ ...launch, onExit });
       this.#reaper.adopt(pid);
