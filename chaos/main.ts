@@ -1,8 +1,9 @@
 // `npm run chaos -- --minutes N --seed S`: round after round, each from a seed of its own, until the time is over. Says what
 // broke, with the seed and a smaller round that still breaks; its last line counts the rounds.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { generate } from './generate.ts';
+import { whyNoChaos } from './obstacle.ts';
 import {
   extremesOf,
   larger,
@@ -13,7 +14,6 @@ import {
   renderRound,
   renderStory,
 } from './report.ts';
-import { BINARY } from './room.ts';
 import { killRounds, type Outcome, runRound } from './round.ts';
 import type { Scenario } from './scenario.ts';
 import { shrink } from './shrink.ts';
@@ -46,14 +46,6 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 /** A number of its own for each day, with room for a day's rounds behind it. */
 function seedOfToday(): number {
   return Number(new Date().toISOString().slice(0, 10).replaceAll('-', '')) * 1_000;
-}
-
-/** Why no round can run here; null where one can. */
-function obstacle(): string | null {
-  if (!existsSync(BINARY)) return `there is no ${BINARY}: npm run build`;
-  if (process.getuid?.() !== 0) return 'only root can make the namespaces that it needs';
-  const probe = Bun.spawnSync(['unshare', '--pid', '--fork', '--mount-proc', '--mount', '--net', 'true']);
-  return probe.success ? null : `no namespaces can be made: ${probe.stderr.toString().trim()}`;
 }
 
 class Chaos {
@@ -113,7 +105,7 @@ async function main(): Promise<number> {
     say(USAGE);
     return 0;
   }
-  const why = obstacle();
+  const why = whyNoChaos();
   if (why !== null) {
     say(`SKIPPED chaos: ${why}\n0 rounds passed, 0 failed`);
     return 1;
