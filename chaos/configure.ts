@@ -48,6 +48,7 @@ function service(spec: ServiceSpec, port: number, places: Places, touched = 0): 
     ...(spec.ready !== null && { ready: ready(spec, port, places), start_timeout: `${spec.ready.timeout}ms` }),
     ...(spec.live && { live: { exec: ['/bin/true'], interval: '300ms', timeout: '2s' } }),
     stop: stop(spec, places),
+    ...hooks(spec, places),
     log: {
       format: log.format,
       when_full: log.whenFull,
@@ -82,14 +83,32 @@ function stop({ name, stop: { signal, timeout, to, command } }: ServiceSpec, { p
   };
 }
 
-function command({ ready, program }: ServiceSpec, port: number, { folder, program: path }: Places): string[] {
+function hooks({ hooks, stop: { drain } }: ServiceSpec, places: Places): object {
+  const made: [string, object][] = hooks.map(({ when, lives, code, timeout, escapes }) => {
+    const flags = { hook: when, ends: `${lives}:c${code}`, forks: escapes ? 'daemon:1:-' : '' };
+    const command = [PERL, places.program, ...words({ ...common(places), ...flags })];
+    return [when, { command, ...(timeout !== null && { timeout: `${timeout}ms` }) }];
+  });
+  const never = join(places.folder, 'flags', 'never');
+  const wait = { wait_for: drain === 'never' ? { file: never } : { exec: ['/bin/true'] } };
+  if (drain !== 'none') made.push(['before_stop', wait]);
+  return made.length === 0 ? {} : { hooks: Object.fromEntries(made) };
+}
+
+function common({ folder, program }: Places): Readonly<Record<string, string>> {
+  const within = (name: string) => join(folder, name);
+  return { self: program, journal: within('journal'), locks: within('locks'), flags: within('flags') };
+}
+
+/** As the program wants them; what is empty is left out. */
+function words(flags: Readonly<Record<string, string>>): string[] {
+  return Object.entries(flags).flatMap(([key, value]) => (value === '' ? [] : [`${key}=${value}`]));
+}
+
+function command({ ready, program }: ServiceSpec, port: number, places: Places): string[] {
   const ms = (value: number | null) => (value === null ? '-' : `${value}`);
   const { ends, onStop, forks, output, storm, sick } = program;
   const flags = {
-    self: path,
-    journal: join(folder, 'journal'),
-    locks: join(folder, 'locks'),
-    flags: join(folder, 'flags'),
     ends: ends.map(({ after, how }) => `${ms(after)}:${ending(how)}`).join(','),
     stop: onStop.kind === 'exit' ? `exit:${onStop.after}:${onStop.code}` : onStop.kind,
     forks: forks.map(({ how, ignoresTerm, lives }) => `${how}:${ignoresTerm ? 1 : 0}:${ms(lives)}`).join(','),
@@ -99,7 +118,7 @@ function command({ ready, program }: ServiceSpec, port: number, { folder, progra
     ready: ready === null ? '' : `${ready.probe}:${ready.after}`,
     port: `${port}`,
   };
-  return [PERL, path, ...Object.entries(flags).flatMap(([key, value]) => (value === '' ? [] : [`${key}=${value}`]))];
+  return [PERL, places.program, ...words({ ...common(places), ...flags })];
 }
 
 function ending(how: Ending): string {

@@ -90,8 +90,12 @@ function verdicts(spec: ServiceSpec, run: Run, seen: Observation): Set<number> {
     case 'code':
     case 'signal':
       return new Set([verdict(spec, end)]);
-    case 'not-started':
-      return new Set([1]);
+    case 'not-started': {
+      // A hook's code where that is why: its own, or that of what was done to it.
+      const hook = spec.hooks.find(({ when }) => when === 'before_start');
+      const done = seen.sent.map(({ signal }) => 128 + signal);
+      return new Set(hook === undefined ? [1] : [1, 124, hook.code, 128 + SIGKILL, ...done]);
+    }
     case 'start-timeout':
       return new Set([124]);
     case 'not-alive': {
@@ -104,6 +108,22 @@ function verdicts(spec: ServiceSpec, run: Run, seen: Observation): Set<number> {
     default:
       return new Set();
   }
+}
+
+/** What `after_exit` was told of an end is what the supervisor told everybody. */
+export function heardWrong(seen: Observation): string[] {
+  const { runs } = readRuns(seen.told);
+  return seen.journal.flatMap((noted, at) => {
+    if (noted.what !== 'after') return [];
+    const born = seen.journal
+      .slice(0, at)
+      .findLast(({ what, service, run }) => what === 'born' && service === noted.service && run === noted.run);
+    const end = runs.find(({ service, pid }) => service === noted.service && pid === born?.pid)?.end;
+    if (end?.how !== 'code' && end?.how !== 'signal') return [];
+    const expected = end.how === 'code' ? `${end.code}:` : `${128 + end.signal}:`;
+    const fits = end.how === 'code' ? noted.value === expected : noted.value.startsWith(expected);
+    return fits ? [] : [`${noted.service} run ${noted.run}: after_exit heard ${noted.value}, not ${expected}`];
+  });
 }
 
 /** What a main process's end is as the container's code. */

@@ -6,6 +6,7 @@ import type {
   Ending,
   Fault,
   ForkSpec,
+  HookSpec,
   OutputSpec,
   ProgramSpec,
   Readiness,
@@ -64,6 +65,7 @@ function service(dice: Dice, number: number, before: readonly ServiceSpec[]): Se
     ready: type === 'service' && dice.chance(60) ? readiness(dice) : null,
     live: type === 'service' && dice.chance(20),
     stop: stop(dice),
+    hooks: dice.chance(30) ? hooks(dice) : [],
     log: {
       format: dice.one(['text', 'json']),
       whenFull: dice.chance(70) ? 'block' : 'drop',
@@ -95,7 +97,21 @@ function stop(dice: Dice): StopSpec {
     timeout: dice.chance(40) ? dice.one([100, 500, 1_500]) : null,
     to: dice.chance(25) ? 'group' : 'main',
     command: dice.one(['none', 'none', 'none', 'none', 'works', 'fails']),
+    drain: dice.chance(85) ? 'none' : dice.one(['at-once', 'never']),
   };
+}
+
+function hooks(dice: Dice): HookSpec[] {
+  const all = ['before_start', 'after_ready', 'before_stop', 'after_exit'] as const;
+  return all
+    .filter(() => dice.chance(50))
+    .map((when) => ({
+      when,
+      lives: span(dice, 0, 600),
+      code: dice.chance(85) ? 0 : dice.one([1, 7, 255]),
+      timeout: dice.chance(25) ? 300 : null,
+      escapes: dice.chance(30),
+    }));
 }
 
 function ending(dice: Dice): Ending {

@@ -1,7 +1,7 @@
 // What must hold of every round, whatever was done to it. Each invariant is a function from what was observed to the breaches
 // of it, in words; that each of them can be broken is shown in its test. Pure.
 import { STOP_TIMEOUT } from './configure.ts';
-import { codes, firstCauses, isJustified } from './ends.ts';
+import { codes, firstCauses, heardWrong, isJustified } from './ends.ts';
 import type { Observation } from './observation.ts';
 import { readRuns } from './runs.ts';
 
@@ -25,8 +25,13 @@ export const INVARIANTS = {
   /** A run that finds the lock of its service taken has met a process of an earlier one. */
   'never two runs at once': ({ journal }) =>
     journal
-      .filter(({ what, value }) => what === 'born' && value === 'beside')
-      .map(({ service, run, pid }) => `${service} run ${run} (pid ${pid}) began while an earlier run was still there`),
+      .filter(({ beside }) => beside)
+      .map(({ service, run, pid, what, value }) => {
+        const who = what === 'hook' ? `${value} of ${service}` : service;
+        return `${who} run ${run} (pid ${pid}) began while somebody was still there whom it must not meet`;
+      }),
+
+  'a hook hears how the run ended': heardWrong,
 
   'every run has one end': (seen) => {
     const { runs, odd } = readRuns(seen.told);

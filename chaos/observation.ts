@@ -8,8 +8,10 @@ export interface Noted {
   readonly service: string;
   readonly run: number;
   readonly pid: number;
-  readonly what: 'born' | 'code' | 'signal' | 'heard' | 'refused' | 'unbound';
+  readonly what: 'born' | 'code' | 'signal' | 'heard' | 'refused' | 'unbound' | 'hook' | 'after';
   readonly value: string;
+  /** Of a hook: whether it found anybody whom it must not meet. */
+  readonly beside: boolean;
 }
 
 /** An event that the supervisor told: on its standard error, or over the API. */
@@ -87,10 +89,18 @@ export interface Observation {
 
 export function parseJournal(text: string): Noted[] {
   return text.split('\n').flatMap((line): Noted[] => {
-    const [time, service = '', run, pid, what, value = ''] = line.split('\t');
+    const [time, service = '', run, pid, what, value = '', how = ''] = line.split('\t');
     if (what === undefined) return [];
     return [
-      { at: Number(time) * 1_000, service, run: Number(run), pid: Number(pid), what: what as Noted['what'], value },
+      {
+        at: Number(time) * 1_000,
+        service,
+        run: Number(run),
+        pid: Number(pid),
+        what: what as Noted['what'],
+        value,
+        beside: value === 'beside' || how === 'beside',
+      },
     ];
   });
 }

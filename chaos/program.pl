@@ -20,6 +20,7 @@ my ($service, $run) = ($ENV{SVC_NAME} // '?', $ENV{SVC_RUN} // '?');
 my $me = $$;
 sysopen(my $journal, $is{journal}, O_WRONLY | O_APPEND | O_CREAT) or POSIX::_exit(99);
 sysopen(my $lock, "$is{locks}/$service", O_RDWR | O_CREAT) or POSIX::_exit(99);
+hook() if defined $is{hook};
 note('born', flock($lock, LOCK_EX | LOCK_NB) ? 'alone' : 'beside');
 $0 = "chaos $service#$run";
 $SIG{PIPE} = 'IGNORE';
@@ -174,6 +175,20 @@ sub escapee {
   my $until = $is{lives} eq '-' ? 9e15 : Time::HiRes::time() + $is{lives} / 1000;
   select(undef, undef, undef, 0.5) while Time::HiRes::time() < $until;
   POSIX::_exit(0);
+}
+
+# One at a time; before_start and after_exit when nothing of a run is there.
+sub hook {
+  $0 = "chaos $service hook $is{hook}";
+  sysopen(my $one, "$is{locks}/$service.hook", O_RDWR | O_CREAT) or POSIX::_exit(99);
+  my $alone = flock($one, LOCK_EX | LOCK_NB);
+  $alone &&= flock($lock, LOCK_EX | LOCK_NB) if $is{hook} =~ /before_start|after_exit/;
+  note('hook', $is{hook}, $alone ? 'alone' : 'beside');
+  note('after', "$ENV{SVC_EXIT_CODE}:$ENV{SVC_EXIT_SIGNAL}") if $is{hook} eq 'after_exit' && defined $ENV{SVC_EXIT_CODE};
+  fork_off($is{forks}) if $is{forks};
+  my ($ms, $code) = $is{ends} =~ /^(\d+):c(\d+)$/;
+  select(undef, undef, undef, $ms / 1000) if $ms;
+  POSIX::_exit($code);
 }
 
 # A `stop.command`: finds the main process by its title, as an administrator would.

@@ -37,6 +37,7 @@ export interface ServiceSpec {
   readonly ready: Readiness | null;
   readonly live: boolean;
   readonly stop: StopSpec;
+  readonly hooks: readonly HookSpec[];
   readonly log: { readonly format: 'text' | 'json'; readonly whenFull: 'block' | 'drop'; readonly file: boolean };
   /** Limits of its own, so that it is started by way of a helper process. */
   readonly prepared: boolean;
@@ -57,6 +58,19 @@ export interface StopSpec {
   readonly to: 'main' | 'group';
   /** A `stop.command` that sends the signal itself; `false` fails. */
   readonly command: 'none' | 'works' | 'fails';
+  /** A `before_stop` that waits for what holds at once, or never does. */
+  readonly drain: 'none' | 'at-once' | 'never';
+}
+
+/** At most one for each occasion. */
+export interface HookSpec {
+  readonly when: 'before_start' | 'after_ready' | 'before_stop' | 'after_exit';
+  /** How long it takes, and the code that it ends with. */
+  readonly lives: number;
+  readonly code: number;
+  readonly timeout: number | null;
+  /** It leaves a process behind. */
+  readonly escapes: boolean;
 }
 
 /** How a main process ends by itself. */

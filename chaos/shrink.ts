@@ -65,6 +65,7 @@ const program = (spec: ServiceSpec, change: Partial<ServiceSpec['program']>): Se
 });
 
 const SIMPLER: readonly ((spec: ServiceSpec) => ServiceSpec)[] = [
+  (spec) => ({ ...spec, hooks: [] }),
   (spec) => program(spec, { storm: null }),
   (spec) => program(spec, { output: null }),
   (spec) => program(spec, { forks: [] }),
@@ -74,6 +75,6 @@ const SIMPLER: readonly ((spec: ServiceSpec) => ServiceSpec)[] = [
   (spec) => ({ ...spec, live: false }),
   (spec) => ({ ...spec, prepared: false }),
   (spec) => ({ ...spec, log: { format: 'text', whenFull: 'block', file: false } }),
-  (spec) => ({ ...spec, stop: { signal: 'TERM', timeout: null, to: 'main', command: 'none' } }),
+  (spec) => ({ ...spec, stop: { signal: 'TERM', timeout: null, to: 'main', command: 'none', drain: 'none' } }),
   (spec) => ({ ...spec, dependsOn: [] }),
 ];

@@ -28,6 +28,7 @@ const noted = (at: number, service: string, run: number, pid: number, what: Note
   pid,
   what,
   value,
+  beside: what === 'born' && value === 'beside',
 });
 
 /** `db` comes back after an end by itself and a SIGKILL from outside; `web` ends for good with 3, and so does everything. */
@@ -54,7 +55,9 @@ function sound(): Observation {
       noted(1, 'db', 1, 7, 'born'),
       noted(2, 'web', 1, 8, 'born'),
       noted(99, 'db', 1, 7, 'code', '42'),
+      noted(110, 'db', 1, 70, 'after', '42:'),
       noted(151, 'db', 2, 9, 'born'),
+      noted(310, 'db', 2, 71, 'after', '137:SIGKILL'),
       noted(401, 'db', 3, 10, 'born'),
       noted(999, 'web', 1, 8, 'code', '3'),
     ],
@@ -120,10 +123,23 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
     'a run that meets an earlier one',
     {
       ...sound(),
-      journal: sound().journal.map((one) =>
-        one.pid === 10 && one.what === 'born' ? { ...one, value: 'beside' } : one,
-      ),
+      journal: sound().journal.map((one) => (one.pid === 10 && one.what === 'born' ? { ...one, beside: true } : one)),
     },
+  ],
+  [
+    'never two runs at once',
+    'a hook that meets another',
+    { ...sound(), journal: [...sound().journal, { ...noted(500, 'api', 1, 77, 'hook', 'after_ready'), beside: true }] },
+  ],
+  [
+    'a hook hears how the run ended',
+    'another code',
+    { ...sound(), journal: [...sound().journal, noted(120, 'db', 1, 70, 'after', '41:')] },
+  ],
+  [
+    'a hook hears how the run ended',
+    'a code in place of a signal',
+    { ...sound(), journal: [...sound().journal, noted(320, 'db', 2, 71, 'after', '9:')] },
   ],
   ['every run has one end', 'a start before the last end is told', retold({ 2: null })],
   ['every run has one end', 'an end that is never told', retold({ 8: null })],
@@ -269,7 +285,7 @@ test('time that was not the supervisor’s counts for the second cause too', () 
 
 test('the journal and the supervisor’s own lines are read, and nothing else', () => {
   expect(parseJournal('12.500000\tdb\t3\t17\tcode\t42\ntorn')).toEqual([
-    { at: 12_500, service: 'db', run: 3, pid: 17, what: 'code', value: '42' },
+    { at: 12_500, service: 'db', run: 3, pid: 17, what: 'code', value: '42', beside: false },
   ]);
   const own = {
     time: new Date(T).toISOString(),
