@@ -113,13 +113,15 @@ interface Line {
   readonly time?: string;
 }
 
+/** What the runtime prints when it dies, and what the supervisor calls a bug. */
+export const WORDS_OF_A_BUG = /panic\(|Segmentation fault|oh no: Bun|a bug in svc-super/;
+
 /** The supervisor's own lines among those of its standard error. */
 export function parseTold(lines: readonly string[]): { readonly told: Told[]; readonly strange: string[] } {
   const told: Told[] = [];
   const strange: string[] = [];
   for (const text of lines) {
-    if (/panic|Segmentation fault|Bun v\d|a bug in svc-super|JSC|oh no: /i.test(text))
-      strange.push(text.slice(0, 2_000));
+    if (WORDS_OF_A_BUG.test(text)) strange.push(text.slice(0, 2_000));
     if (!text.includes('"service":"svc-super"')) continue;
     let line: Line;
     try {

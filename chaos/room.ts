@@ -5,6 +5,7 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { configure, type Places } from './configure.ts';
 import { limitProcesses, type ProcessLimit } from './limits.ts';
+import { WORDS_OF_A_BUG } from './observation.ts';
 import { StallablePipe } from './output.ts';
 import { childrenOf, namespaceOf, programOf } from './proc.ts';
 import type { Scenario } from './scenario.ts';
@@ -31,9 +32,7 @@ export class Room {
   readonly places: Places;
   readonly socket: string;
   readonly stdout = new StallablePipe(() => false);
-  readonly stderr = new StallablePipe(
-    (line) => line.includes('"service":"svc-super"') || /panic|Segmentation fault|Bun v\d|JSC|oh no: /.test(line),
-  );
+  readonly stderr = new StallablePipe((line) => line.includes('"service":"svc-super"') || WORDS_OF_A_BUG.test(line));
   /** Null where no pids cgroup can be had. */
   readonly limit: ProcessLimit | null = limitProcesses();
   #child: Bun.Subprocess | undefined;

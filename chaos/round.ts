@@ -8,6 +8,8 @@ import { Room } from './room.ts';
 import type { Scenario } from './scenario.ts';
 import { Watch } from './watch.ts';
 
+/** For the supervisor to answer a first time, milliseconds. */
+const START = 30_000;
 /** Between healing and the request to stop, milliseconds: what comes back has come back. */
 const SETTLE = 500;
 /** By the fair clock and by the one on the wall: then a supervisor that was asked to stop will never do so. */
@@ -39,6 +41,8 @@ export async function runRound(scenario: Scenario): Promise<Outcome> {
   try {
     await room.begin();
     watch.begin();
+    // What comes earlier may meet a supervisor that listens to no signal yet.
+    await until(room, START, () => watch.isUp);
     follower = new EventFollower(room.socket);
     injector.begin();
     await until(room, scenario.length);
@@ -78,10 +82,10 @@ export async function runRound(scenario: Scenario): Promise<Outcome> {
   }
 }
 
-/** Goes by, or until the supervisor has ended. */
-async function until(room: Room, ms: number): Promise<void> {
+/** Goes by, or until the supervisor has ended, or something else is so. */
+async function until(room: Room, ms: number, isSo: () => boolean = () => false): Promise<void> {
   const from = performance.now();
-  while (!room.isOver && performance.now() - from < ms) await Bun.sleep(LOOK_EVERY);
+  while (!room.isOver && !isSo() && performance.now() - from < ms) await Bun.sleep(LOOK_EVERY);
 }
 
 /** Asks it to stop and waits; null when it does not. */

@@ -21,6 +21,8 @@ export class Watch {
   readonly clock = new FairClock();
   readonly asked: Asked[] = [];
   readonly zombies: Zombie[] = [];
+  /** Whether the supervisor has answered a first time. */
+  isUp = false;
   readonly most = { memory: 0, files: 0 };
   readonly #room: Room;
   readonly #injector: Injector;
@@ -103,6 +105,7 @@ export class Watch {
     // There is no socket yet, for a moment.
     while (!this.#over && (await ask(this.#room.socket, 'GET', '/v1/status', null, 1_000)) === null)
       await Bun.sleep(50);
+    this.isUp = true;
     while (!this.#over) {
       const from = this.read();
       const answer = await ask(this.#room.socket, 'GET', '/v1/status', null, PATIENCE);

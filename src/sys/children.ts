@@ -14,6 +14,7 @@ import {
   isPlain,
   type LaunchFailure,
   type LaunchSpec,
+  readStatus,
 } from './launch.ts';
 import { openPipe } from './libc.ts';
 import { Marking } from './marking.ts';
@@ -161,34 +162,40 @@ export class Children {
     let status: { readonly read: number; readonly write: number } | undefined;
     try {
       status = openPipe();
-      const statusFd = request.output.length + 1;
-      const command = [process.execPath, '__exec', String(statusFd)];
+      const [stdout = null, stderr = null, ...others] = request.output;
       const input = Buffer.from(JSON.stringify(spec));
-      let failure: LaunchFailure | null = null;
-      let told = false;
+      let told: string | null = null;
       let exit: ChildExit | null = null;
       // The status ends when the program executes; whether it did must be known before its exit is told.
+      const settle = (): void => {
+        if (told === null || exit === null) return;
+        const found = readStatus(told);
+        if (found === null) {
+          listener.exited(exit);
+          return;
+        }
+        this.#runs.delete(run.pid);
+        listener.failed(found === 'silent' ? describeHelperEnd(exit) : found);
+      };
       const relay: RunListener = {
         ...listener,
         exited: (how) => {
           exit = how;
-          if (told && failure === null) listener.exited(how);
+          settle();
         },
       };
-      const stdio = [input, ...request.output.map((fd) => fd ?? ('ignore' as const)), status.write];
+      const passed = (fd: number | null) => fd ?? ('ignore' as const);
+      const outputs = [passed(stdout), 'ignore' as const, ...others.map(passed)];
+      const statusFd = outputs.length + 1;
+      const command = [process.execPath, '__exec', `${statusFd}`, ...(stderr === null ? [] : [`${statusFd + 1}`])];
+      const stdio = [input, ...outputs, status.write, ...(stderr === null ? [] : [stderr])];
       const bare = { command, env: helperEnvironment(), cwd: null, stdio };
       const run = this.#start(bare, request.runName, relay, starter, fits);
       closeSync(status.write);
       void readAll(status.read).then((text) => {
-        told = true;
-        failure = text === '' ? null : (JSON.parse(text) as LaunchFailure);
-        if (failure === null) {
-          listener.spawned(run.pid);
-          if (exit !== null) listener.exited(exit);
-          return;
-        }
-        this.#runs.delete(run.pid);
-        listener.failed(failure);
+        told = text;
+        if (readStatus(text) === null) listener.spawned(run.pid);
+        settle();
       });
       return run;
     } catch (error) {
@@ -377,6 +384,13 @@ function describeSpawnFailure(file: string, code: string, error: unknown): Launc
   if (code === 'EMFILE' || code === 'ENFILE')
     return { step: 'pipes', message: 'cannot start: file descriptors are used up', code: 1 };
   return describeExecFailure(file, code, message);
+}
+
+/** The helper died before it could say why. */
+function describeHelperEnd(exit: ChildExit): LaunchFailure {
+  const how = exit.kind === 'code' ? `ended with code ${exit.code}` : `was killed by ${exit.signal}`;
+  const why = exit.kind === 'signal' && exit.signal === 'SIGABRT' ? ': the process limit is used up' : '';
+  return { step: 'helper', message: `cannot start: what prepares it ${how}${why}`, code: 1 };
 }
 
 async function readAll(fd: number): Promise<string> {
