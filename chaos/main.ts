@@ -13,6 +13,7 @@ import {
   renderReplay,
   renderRound,
   renderStory,
+  Tally,
 } from './report.ts';
 import { killRounds, type Outcome, runRound } from './round.ts';
 import type { Scenario } from './scenario.ts';
@@ -56,6 +57,7 @@ class Chaos {
   passed = 0;
   failed = 0;
   extremes = NOTHING;
+  readonly tally = new Tally();
 
   async lane(): Promise<void> {
     while (this.#next < Number(values.rounds) && performance.now() < this.#until) {
@@ -66,6 +68,7 @@ class Chaos {
       const outcome = await runRound(scenario);
       const { observation, breaches } = outcome;
       say(renderRound(scenario.seed, observation, breaches, (performance.now() - from) / 1_000));
+      this.tally.add(observation);
       this.extremes = larger(this.extremes, extremesOf(observation));
       if (breaches.length === 0) this.passed += 1;
       else {
@@ -118,6 +121,7 @@ async function main(): Promise<number> {
   }
   const chaos = new Chaos();
   await Promise.all(Array.from({ length: Number(values.lanes) }, () => chaos.lane()));
+  for (const line of chaos.tally.render()) say(line);
   say(renderExtremes(chaos.extremes));
   say(`${chaos.passed} rounds passed, ${chaos.failed} failed`);
   return chaos.failed === 0 ? 0 : 1;

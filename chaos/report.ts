@@ -36,6 +36,26 @@ export function renderExtremes({ answer, zombie, memory }: Extremes): string {
   return `slowest answer ${answer.toFixed(0)} ms, ${oldest}, at most ${(memory / 1_048_576).toFixed(0)} MiB`;
 }
 
+/** How often there was what, the most frequent first: that the faults were done, and met something. */
+export class Tally {
+  readonly #faults = new Map<string, number>();
+  readonly #events = new Map<string, number>();
+
+  add({ done, told }: Observation): void {
+    for (const { fault } of done) this.#faults.set(fault.kind, (this.#faults.get(fault.kind) ?? 0) + 1);
+    for (const { event } of told) this.#events.set(event, (this.#events.get(event) ?? 0) + 1);
+  }
+
+  render(): string[] {
+    const list = (counts: ReadonlyMap<string, number>) =>
+      [...counts]
+        .sort(([, a], [, b]) => b - a)
+        .map(([name, count]) => `${count} ${name}`)
+        .join(', ');
+    return [`faults: ${list(this.#faults)}`, `events: ${list(this.#events)}`];
+  }
+}
+
 export function renderRound(seed: number, seen: Observation, breaches: readonly Breach[], seconds: number): string {
   const { scenario, end, told } = seen;
   const how = breaches.length === 0 ? 'holds ' : 'BREAKS';
