@@ -80,6 +80,15 @@ export const INVARIANTS = {
       .filter(({ answered, took }) => !answered || took > SLOWEST_ANSWER)
       .map(({ took, answered }) => `${answered ? 'answered' : 'no answer'} after ${took.toFixed(0)} ms`),
 
+  'what is to come back comes back': ({ stood, scenario }) =>
+    stood
+      .filter(({ name, state, wanted, blocked }) => {
+        const spec = scenario.services.find((service) => service.name === name);
+        const mayEnd = spec?.restart !== 'always' || wanted !== 'up' || blocked;
+        return !mayEnd && /^(failed|completed|stopped)$/.test(state);
+      })
+      .map(({ name, state }) => `${name} is ${state}, and is to be started again always`),
+
   'memory is bounded': ({ most }) =>
     most.memory > MOST_MEMORY ? [`${(most.memory / 1_048_576).toFixed(0)} MiB of its own`] : [],
 

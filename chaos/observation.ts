@@ -47,6 +47,14 @@ export interface Asked {
   readonly answered: boolean;
 }
 
+/** A service in the last answer to `status`. */
+export interface Stood {
+  readonly name: string;
+  readonly state: string;
+  readonly wanted: string;
+  readonly blocked: boolean;
+}
+
 export interface Done {
   readonly at: number;
   readonly fault: Fault;
@@ -73,6 +81,8 @@ export interface Observation {
   readonly done: readonly Done[];
   readonly zombies: readonly Zombie[];
   readonly asked: readonly Asked[];
+  /** How all stood at last. */
+  readonly stood: readonly Stood[];
   /** Largest readings of the supervisor. Memory is its own (anonymous), bytes. */
   readonly most: { readonly memory: number; readonly files: number };
   /** Null: it had to be killed by the harness. */

@@ -4,7 +4,7 @@
 import { ask } from './api.ts';
 import { FairClock } from './fair.ts';
 import type { Injector } from './inject.ts';
-import type { Asked, Zombie } from './observation.ts';
+import type { Asked, Stood, Zombie } from './observation.ts';
 import { holdingsOf, type Processes, waitedOf } from './proc.ts';
 import type { Room } from './room.ts';
 
@@ -33,6 +33,7 @@ export class Watch {
   #due = performance.now() + LOOK_EVERY;
   #timer: Timer | undefined;
   #over = false;
+  #last = '';
   #asking: Promise<void> = Promise.resolve();
 
   constructor(room: Room, injector: Injector, processes: Processes) {
@@ -112,6 +113,7 @@ export class Watch {
       // The socket goes with the supervisor, and before it: that it is over is known a little later.
       if (answer === null && !(await this.#goesOn())) return;
       const took = this.read() - from;
+      if (answer?.status === 200) this.#last = answer.body;
       this.asked.push({ at: Date.now(), took, answered: answer?.status === 200 });
       await Bun.sleep(ASK_EVERY);
     }
@@ -123,6 +125,11 @@ export class Watch {
       await Bun.sleep(LOOK_EVERY);
     }
     return !this.#over && !this.#room.isOver;
+  }
+
+  /** How all stood in the last answer. */
+  get stood(): readonly Stood[] {
+    return this.#last === '' ? [] : (JSON.parse(this.#last) as { readonly services: readonly Stood[] }).services;
   }
 
   async end(): Promise<void> {

@@ -67,6 +67,7 @@ function sound(): Observation {
     done: [],
     zombies: [{ pid: 30, name: 'perl', age: 900 }],
     asked: [{ at: T + 10, took: 4, answered: true }],
+    stood: [{ name: 'db', state: 'backoff', wanted: 'up', blocked: false }],
     most: { memory: 30 << 20, files: 40 },
     end: { at: T + 1_100, code: 3, signal: null, askedAt: null, took: null },
     left: [],
@@ -83,7 +84,9 @@ function retold(changes: Readonly<Record<number, Told | null>>): Observation {
     const change = changes[at];
     return change === undefined ? [event] : change === null ? [] : [change];
   });
-  return { ...seen, told: events, served: [] };
+  // What a hook heard would not fit any more either.
+  const journal = seen.journal.filter(({ what }) => what !== 'after');
+  return { ...seen, journal, told: events, served: [] };
 }
 
 /** As if the harness had asked it to stop. */
@@ -228,6 +231,11 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
   ],
   ['`status` always answers', 'no answer', { ...sound(), asked: [{ at: T, took: 1, answered: false }] }],
   ['`status` always answers', 'a late answer', { ...sound(), asked: [{ at: T, took: 3_001, answered: true }] }],
+  [
+    'what is to come back comes back',
+    'a service that is given up',
+    { ...sound(), stood: [{ name: 'db', state: 'failed', wanted: 'up', blocked: false }] },
+  ],
   ['memory is bounded', 'much memory', { ...sound(), most: { memory: 300 << 20, files: 40 } }],
   ['it ends when it is asked to', 'no end', { ...sound(), end: null }],
   [
@@ -275,6 +283,16 @@ describe('each invariant can be broken', () => {
   test('none is left out', () => {
     expect(new Set(BROKEN.map(([name]) => name))).toEqual(new Set(Object.keys(INVARIANTS) as Name[]));
   });
+});
+
+test('what the operator holds down, and what waits for what cannot come, need not come back', () => {
+  const failed = { name: 'db', state: 'failed', wanted: 'up', blocked: false };
+  const stood = [
+    { ...failed, wanted: 'down' },
+    { ...failed, blocked: true },
+    { ...failed, name: 'web' },
+  ];
+  expect(judge({ ...sound(), stood })).toEqual([]);
 });
 
 test('time that was not the supervisor’s counts for the second cause too', () => {
