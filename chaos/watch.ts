@@ -1,7 +1,7 @@
 // Looks at a round while it runs, several times a second: the fair clock, zombies, memory, descriptors, and whether
 
 // `status` answers. Judges nothing.
-import { ask } from './api.ts';
+import { type Answer, ask } from './api.ts';
 import { FairClock } from './fair.ts';
 import type { Injector } from './inject.ts';
 import type { Asked, Stood, Zombie } from './observation.ts';
@@ -12,8 +12,8 @@ const LOOK_EVERY = 100;
 const ASK_EVERY = 250;
 /** Real time until a question is given up, milliseconds: whether that was too long is judged by the fair clock. */
 const PATIENCE = 20_000;
-/** From a supervisor's end to that of its room: an init above it looks for what is left, milliseconds. */
-const END_KNOWN = 3_000;
+/** Before a question is asked again, milliseconds. */
+const AGAIN = 50;
 /** Zombies that were seen for less are nobody's business, milliseconds. */
 const WORTH_TELLING = 250;
 
@@ -21,6 +21,8 @@ export class Watch {
   readonly clock = new FairClock();
   readonly asked: Asked[] = [];
   readonly zombies: Zombie[] = [];
+  /** How all stood in the last answer before everything was stopped. */
+  stood: readonly Stood[] = [];
   /** Whether the supervisor has answered a first time. */
   isUp = false;
   readonly most = { memory: 0, files: 0 };
@@ -33,7 +35,6 @@ export class Watch {
   #due = performance.now() + LOOK_EVERY;
   #timer: Timer | undefined;
   #over = false;
-  #last = '';
   #asking: Promise<void> = Promise.resolve();
 
   constructor(room: Room, injector: Injector, processes: Processes) {
@@ -109,27 +110,32 @@ export class Watch {
     this.isUp = true;
     while (!this.#over) {
       const from = this.read();
-      const answer = await ask(this.#room.socket, 'GET', '/v1/status', null, PATIENCE);
-      // The socket goes with the supervisor, and before it: that it is over is known a little later.
-      if (answer === null && !(await this.#goesOn())) return;
-      const took = this.read() - from;
-      if (answer?.status === 200) this.#last = answer.body;
-      this.asked.push({ at: Date.now(), took, answered: answer?.status === 200 });
+      const answer = await this.#insist();
+      if (this.#over || (answer === null && this.#room.isOver)) return;
+      this.asked.push({ at: Date.now(), took: this.read() - from, answered: answer?.status === 200 });
+      if (answer?.status === 200) this.#take(answer.body);
       await Bun.sleep(ASK_EVERY);
     }
   }
 
-  /** Whether the supervisor is there still when its end would be known. */
-  async #goesOn(): Promise<boolean> {
-    for (let look = 0; look < END_KNOWN && !this.#over && !this.#room.isOver; look += LOOK_EVERY) {
-      await Bun.sleep(LOOK_EVERY);
+  /**
+   * Asks until there is an answer: in a crowd of hundreds who connect at once, one that has not been heard yet may be cut
+   * off. Null when the supervisor has ended, or patience.
+   */
+  async #insist(): Promise<Answer | null> {
+    const until = performance.now() + PATIENCE;
+    while (!this.#over && !this.#room.isOver && performance.now() < until) {
+      const answer = await ask(this.#room.socket, 'GET', '/v1/status', null, until - performance.now());
+      if (answer !== null) return answer;
+      await Bun.sleep(AGAIN);
     }
-    return !this.#over && !this.#room.isOver;
+    return null;
   }
 
-  /** How all stood in the last answer. */
-  get stood(): readonly Stood[] {
-    return this.#last === '' ? [] : (JSON.parse(this.#last) as { readonly services: readonly Stood[] }).services;
+  /** In a shutdown services end for good that would have come back. */
+  #take(text: string): void {
+    const { phase, services } = JSON.parse(text) as { readonly phase: string; readonly services: readonly Stood[] };
+    if (phase === 'running') this.stood = services;
   }
 
   async end(): Promise<void> {
