@@ -14,6 +14,8 @@ export interface Places {
 export const STOP_TIMEOUT = 3_000;
 /** The first of the ports; each round has a network of its own. */
 const PORT = 20_000;
+/** From one service's to the next one's: copies count up. */
+const PORTS = 10;
 const PERL = '/usr/bin/perl';
 
 export function configure(
@@ -23,7 +25,7 @@ export function configure(
 ): object {
   const services = scenario.services.map((spec, at) => [
     spec.name,
-    service(spec, PORT + at, places, touched.get(spec.name)),
+    service(spec, PORT + at * PORTS, places, touched.get(spec.name)),
   ]);
   return {
     exit: scenario.exit,
@@ -36,10 +38,11 @@ export function configure(
 
 function service(spec: ServiceSpec, port: number, places: Places, touched = 0): object {
   const { restart, pause, dependsOn, log, prepared } = spec;
-  const file = join(places.folder, 'disk', `${spec.name}.log`);
+  const file = join(places.folder, 'disk', `${copyOf(spec)}.log`);
   return {
     command: command(spec, port, places),
     type: spec.type,
+    ...(spec.replicas > 1 && { replicas: spec.replicas, port }),
     essential: spec.essential,
     restart:
       restart === 'never' ? 'never' : { policy: restart, backoff: { initial: `${pause}ms`, max: `${pause * 4}ms` } },
@@ -59,9 +62,15 @@ function service(spec: ServiceSpec, port: number, places: Places, touched = 0): 
   };
 }
 
-function ready({ name, ready: given }: ServiceSpec, port: number, { folder }: Places): object {
+/** What a copy is called, for those texts in which a variable stands for its number. */
+function copyOf({ name, replicas }: ServiceSpec): string {
+  return replicas > 1 ? `${name}.\${SVC_REPLICA}` : name;
+}
+
+function ready(spec: ServiceSpec, port: number, { folder }: Places): object {
+  const { ready: given } = spec;
   if (given === null) return {};
-  const flag = join(folder, 'flags', name);
+  const flag = join(folder, 'flags', copyOf(spec));
   const how = {
     tcp: { tcp: port },
     http: { http: `http://127.0.0.1:${port}/` },
@@ -73,8 +82,9 @@ function ready({ name, ready: given }: ServiceSpec, port: number, { folder }: Pl
   return { ...how, ...(given.continuous && { continuous: true, interval: '200ms' }) };
 }
 
-function stop({ name, stop: { signal, timeout, to, command } }: ServiceSpec, { program }: Places): object {
-  const works = [PERL, program, `stopper=${name}`, `signal=${signal}`];
+function stop(spec: ServiceSpec, { program }: Places): object {
+  const { signal, timeout, to, command } = spec.stop;
+  const works = [PERL, program, `stopper=${copyOf(spec)}`, `signal=${signal}`];
   return {
     signal,
     ...(timeout !== null && { timeout: `${timeout}ms` }),
@@ -142,6 +152,14 @@ export function reloadText(
       return render(scenario);
     case 'changed':
       return render(scenario, new Map([...picked(file.picks)].map((name) => [name, turn])));
+    case 'scaled': {
+      const scaled = picked(file.picks);
+      const { replicas } = file;
+      return render({
+        ...scenario,
+        services: services.map((spec) => (scaled.has(spec.name) ? { ...spec, replicas } : spec)),
+      });
+    }
     case 'fewer': {
       const gone = picked(file.picks);
       const kept = services.filter(({ name }) => !gone.has(name));

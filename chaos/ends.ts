@@ -2,7 +2,7 @@
 // consequence: the rules of the reference, put once more and differently, for the product to be compared with. Pure.
 import type { Noted, Observation, Told } from './observation.ts';
 import { type Run, readRuns, type ToldEnd } from './runs.ts';
-import type { ServiceSpec } from './scenario.ts';
+import { type ServiceSpec, specOf } from './scenario.ts';
 
 const [SIGINT, SIGKILL, SIGTERM] = [2, 9, 15];
 /** Two that end within so long of each other, milliseconds, may be seen in either order. */
@@ -67,7 +67,7 @@ export function codes(seen: Observation): { readonly expected: ReadonlySet<numbe
     const killed = told.slice(stopping).some(({ event }) => /^(killed|killing|unfinished)$/.test(event));
     return { expected: new Set([killed ? 137 : 0]), why: `${first}; something was ${killed ? '' : 'not '}killed` };
   }
-  const spec = seen.scenario.services.find((service) => service.name === name);
+  const spec = specOf(seen.scenario, name);
   const run = readRuns(told).runs.find(
     ({ service, to }) => service === name && to !== null && to === lastEndBefore(told, name, stopping),
   );
@@ -143,7 +143,7 @@ export function firstCauses(seen: Observation): string[] {
   const begin = told.find(({ event, service }) => service === null && (event === 'stopping' || event === 'all-ended'));
   const beganAt = begin?.at ?? Number.POSITIVE_INFINITY;
   return journal.flatMap((noted) => {
-    const spec = seen.scenario.services.find(({ name }) => name === noted.service);
+    const spec = specOf(seen.scenario, noted.service);
     if (spec === undefined || !endsEverything(spec, noted, seen)) return [];
     if (wasTouched(noted, seen) || noted.at + slack >= beganAt) return [];
     return [

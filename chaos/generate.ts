@@ -57,6 +57,7 @@ function service(dice: Dice, number: number, before: readonly ServiceSpec[]): Se
     name: `${dice.one(['web', 'db', 'model', 'worker'])}-${number}`,
     type,
     essential,
+    replicas: dice.chance(20) ? 2 + dice.below(2) : 1,
     restart: type === 'task' && restart === 'always' ? 'on-failure' : restart,
     pause: dice.one([10, 50, 200, 600]),
     // A task without a success code could never finish.
@@ -217,7 +218,8 @@ function fault(dice: Dice, length: number): Fault {
 }
 
 function reloadFile(dice: Dice): ReloadFile {
-  const text = dice.one(['same', 'changed', 'changed', 'fewer', 'wrong', 'rubbish', 'missing'] as const);
-  if (text !== 'changed' && text !== 'fewer') return { text };
-  return { text, picks: Array.from({ length: 1 + dice.below(2) }, () => dice.below(1_000)) };
+  const text = dice.one(['same', 'changed', 'changed', 'scaled', 'fewer', 'wrong', 'rubbish', 'missing'] as const);
+  if (text === 'same' || text === 'wrong' || text === 'rubbish' || text === 'missing') return { text };
+  const picks = Array.from({ length: 1 + dice.below(2) }, () => dice.below(1_000));
+  return text === 'scaled' ? { text, picks, replicas: 1 + dice.below(3) } : { text, picks };
 }

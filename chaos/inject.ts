@@ -169,9 +169,12 @@ export class Injector {
     return '';
   }
 
+  /** A service's name, one that all its copies have in common too. */
   #service(pick: number): string {
     const { services } = this.#room.scenario;
-    return services[pick % services.length]?.name ?? '';
+    const spec = services[pick % services.length];
+    if (spec === undefined) return '';
+    return spec.replicas === 1 ? spec.name : `${spec.name}.${pick % spec.replicas}`;
   }
 
   #fillDisk(ms: number): string {

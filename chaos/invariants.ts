@@ -4,6 +4,7 @@ import { STOP_TIMEOUT } from './configure.ts';
 import { codes, firstCauses, heardWrong, isJustified } from './ends.ts';
 import type { Observation } from './observation.ts';
 import { readRuns } from './runs.ts';
+import { specOf } from './scenario.ts';
 
 export interface Breach {
   readonly invariant: string;
@@ -83,7 +84,7 @@ export const INVARIANTS = {
   'what is to come back comes back': ({ stood, scenario }) =>
     stood
       .filter(({ name, state, wanted, blocked }) => {
-        const spec = scenario.services.find((service) => service.name === name);
+        const spec = specOf(scenario, name);
         const mayEnd = spec?.restart !== 'always' || wanted !== 'up' || blocked;
         return !mayEnd && /^(failed|completed|stopped)$/.test(state);
       })

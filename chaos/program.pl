@@ -111,7 +111,7 @@ sub become_ready {
   if ($probe eq 'log') { syswrite STDOUT, "I am ready\n" }
   elsif ($probe eq 'notify') { notify('READY=1') }
   elsif ($probe eq 'file' || $probe eq 'exec') { if (open(my $made, '>', $flag)) { close $made } }
-  else { hear($is{port}) }
+  else { hear($ENV{PORT} // $is{port}) }
 }
 
 sub hear {

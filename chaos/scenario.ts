@@ -29,6 +29,8 @@ export interface ServiceSpec {
   readonly name: string;
   readonly type: 'service' | 'task';
   readonly essential: boolean;
+  /** So many copies, `name.0` and so on; 1: the service itself. */
+  readonly replicas: number;
   readonly restart: 'never' | 'on-failure' | 'always';
   /** Pause before a restart, milliseconds. */
   readonly pause: number;
@@ -128,5 +130,13 @@ export type ReloadFile =
   | { readonly text: 'same' | 'wrong' | 'rubbish' | 'missing' }
   /** Another environment for the services picked. */
   | { readonly text: 'changed'; readonly picks: readonly number[] }
+  /** Another number of copies of the services picked. */
+  | { readonly text: 'scaled'; readonly picks: readonly number[]; readonly replicas: number }
   /** Without the services picked. */
   | { readonly text: 'fewer'; readonly picks: readonly number[] };
+
+/** The service that a name is of, its copies' names too. */
+export function specOf({ services }: Scenario, name: string): ServiceSpec | undefined {
+  const common = name.replace(/\.\d+$/, '');
+  return services.find((spec) => spec.name === common);
+}

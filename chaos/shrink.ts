@@ -65,6 +65,7 @@ const program = (spec: ServiceSpec, change: Partial<ServiceSpec['program']>): Se
 });
 
 const SIMPLER: readonly ((spec: ServiceSpec) => ServiceSpec)[] = [
+  (spec) => ({ ...spec, replicas: 1 }),
   (spec) => ({ ...spec, hooks: [] }),
   (spec) => program(spec, { storm: null }),
   (spec) => program(spec, { output: null }),

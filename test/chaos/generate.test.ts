@@ -9,7 +9,7 @@ import { type Files, realFiles } from '../../src/ports.ts';
 
 const SEEDS = Array.from({ length: 500 }, (_, seed) => seed);
 /** To load one takes some milliseconds. */
-const LOADED = SEEDS.slice(0, 100);
+const LOADED = SEEDS.slice(0, 60);
 const PLACES = { folder: '/round', program: '/round/program.pl' };
 
 /** What the supervisor says to a text; null: nothing. */
@@ -85,5 +85,6 @@ test('over many seeds there is every kind of fault, probe, fork and end', () => 
     'code',
     'signal',
   ]);
+  expect(services(({ replicas }) => [`${replicas}`])).toHaveLength(3);
   expect(seen(({ exit }) => [exit])).toHaveLength(3);
 });
