@@ -3,6 +3,7 @@
 // `npm test -- e2e -t 'a title'`: what begins with a dash, and all behind it, goes to `bun test`.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { whyNoChaos } from '../chaos/obstacle.ts';
 import { whyNoContainers } from '../test/helpers/container-tools.ts';
 import { Leftovers } from './leftovers.ts';
 
@@ -47,6 +48,9 @@ interface Run {
 }
 
 const APART = ['e2e', 'examples', 'containers'];
+const NEEDS_BINARY = [...APART, 'chaos'];
+/** Rounds of chaos are begun for so long, minutes, and a failure is made smaller for as long. */
+const CHAOS_MINUTES = 2;
 
 function testFiles(wanted: (room: string) => boolean): string[] {
   const files = [...new Bun.Glob('test/**/*.test.ts').scanSync({ cwd: ROOT })];
@@ -79,6 +83,13 @@ const tool = (about: string, ...command: string[]): Part => ({
   }),
 });
 
+const rounds = (about: string): Part => ({
+  about,
+  why: whyNoChaos,
+  command: () => [BUN, 'chaos/main.ts', '--minutes', `${CHAOS_MINUTES}`, '--shrink', `${CHAOS_MINUTES}`],
+  read: readRounds,
+});
+
 const PARTS = {
   types: tool('types fit (tsc)', 'node_modules/.bin/tsc', '--noEmit'),
   lint: tool('lint and format (biome)', 'node_modules/.bin/biome', 'check', '.'),
@@ -87,6 +98,7 @@ const PARTS = {
   e2e: tests('the binary as PID 1 of its own namespace', (room) => room === 'e2e'),
   examples: tests('the examples, with real services', (room) => room === 'examples'),
   containers: tests('the binary in real containers', (room) => room === 'containers', whyNoContainers),
+  chaos: rounds('random services under random faults; the seed is the day’s'),
 } as const satisfies Readonly<Record<string, Part>>;
 
 type PartName = keyof typeof PARTS;
@@ -126,6 +138,15 @@ function readTests({ code, output }: Run): Omit<Outcome, 'part' | 'seconds'> {
   }
   if (code === 0 || summary.failed > 0) return { ...summary, failures, skips };
   return { ...summary, failed: 1, failures: [...failures, `bun test ended with exit code ${code}`], skips };
+}
+
+/** Each round counts as a test. */
+function readRounds({ output }: Run): Omit<Outcome, 'part' | 'seconds'> {
+  const found = /^(\d+) rounds passed, (\d+) failed$/m.exec(output);
+  const [passed, failed] = [Number(found?.[1] ?? 0), Number(found?.[2] ?? 0)];
+  if (passed + failed === 0) return { passed, failed: 1, skipped: 0, failures: [output.slice(-4_000)], skips: [] };
+  const stories = [...output.matchAll(/^--- seed (\d+) breaks:$[\s\S]*?^--- end of seed \1$/gm)];
+  return { passed, failed, skipped: 0, failures: stories.map(([story]) => story), skips: [] };
 }
 
 /** What stands between the line of one test and that of the next, where the next one failed; and errors between tests. */
@@ -177,7 +198,8 @@ async function run(command: readonly string[], leftovers: Leftovers): Promise<Ru
 async function runPart(name: PartName, leftovers: Leftovers, binaryIsThere: boolean): Promise<Outcome> {
   const part: Part = PARTS[name];
   process.stdout.write(`\n=== ${name}: ${part.about}\n`);
-  const why = APART.includes(name) && !binaryIsThere ? 'dist/svc-super could not be built' : (part.why?.() ?? null);
+  const why =
+    NEEDS_BINARY.includes(name) && !binaryIsThere ? 'dist/svc-super could not be built' : (part.why?.() ?? null);
   const none = { part: name, seconds: 0, passed: 0, failed: 0, skipped: 0, failures: [], skips: [] };
   if (why !== null) return { ...none, skipped: 1, skips: [`skipped, ${why}`] };
   const from = performance.now();

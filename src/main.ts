@@ -56,7 +56,7 @@ async function main(): Promise<number> {
   const err = (text: string | Uint8Array) => print(2, text);
   if (argv[0] === '__exec') {
     const { executeSpec } = await import('./sys/launch.ts');
-    return executeSpec(Number(argv[1]));
+    return executeSpec(Number(argv[1]), argv[2] === undefined ? null : Number(argv[2]));
   }
   const init = async (command: readonly string[]) => (await import('./init.ts')).init(command, environment, err);
   // At the first use: a machine without GPUs, or a configuration without `gpus`, has no need of it.

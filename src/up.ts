@@ -22,6 +22,7 @@ import { admitSignals, becomeSubreaper, canStartThread, growPipe, unhandleFaults
 import { portHolder } from './sys/listeners.ts';
 import { NotifySockets } from './sys/notify.ts';
 import { OutputPipe } from './sys/pipes.ts';
+import { isShortOfFiles } from './sys/spare.ts';
 import { fillPool } from './sys/threads.ts';
 import { HostNames } from './up/hosts.ts';
 import { findTakenPorts } from './up/ports.ts';
@@ -316,7 +317,7 @@ async function openControl(
   const { makeSource } = await import('./up/source.ts');
   const source = makeSource({ version: request.version, ...rooms });
   const http = plan.control === null ? null : await openHttp(plan.control, source, rooms, announce);
-  const serving = await serve(source, socketPlaces(request.environment, process.getuid?.() ?? 0));
+  const serving = await serve(source, socketPlaces(request.environment, process.getuid?.() ?? 0), isShortOfFiles);
   if (serving.path !== null) {
     if (serving.occupied !== null) {
       const text = `another supervisor answers at ${serving.occupied}; to ask this one set SVC_SUPER_SOCKET=${serving.path}`;
@@ -354,7 +355,13 @@ async function openHttp(
       self: { memory_bytes: process.memoryUsage.rss(), cpu_seconds: (user + system) / 1e6, started_at },
     };
   };
-  const listening = await serveTcp({ plan: control, source, counters, after: (ms, fn) => from.clock.after(ms, fn) });
+  const listening = await serveTcp({
+    plan: control,
+    source,
+    counters,
+    after: (ms, fn) => from.clock.after(ms, fn),
+    isShort: isShortOfFiles,
+  });
   const where = control.host.includes(':') ? `[${control.host}]` : control.host;
   if (listening.ok) {
     const text = `the control API and the dashboard are at http://${where}:${control.port}/`;

@@ -2,9 +2,10 @@
 // one that is alive alone. Decides nothing about services.
 import { chmodSync, existsSync, lstatSync, mkdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { Place } from './address.ts';
 import type { ApiSource } from './api.ts';
+import { Crowd } from './crowd.ts';
 import { handler } from './handler.ts';
 
 export interface Serving {
@@ -20,8 +21,15 @@ export interface NotServing {
   readonly reasons: readonly string[];
 }
 
-/** Listens at the first place that can be had. */
-export async function serve(source: ApiSource, places: readonly Place[]): Promise<Serving | NotServing> {
+/** Past so many connections, those that say nothing are cut off. */
+const MOST_CONNECTIONS = 256;
+
+/** Listens at the first place that can be had. `isShort`: whether there are hardly any descriptors left. */
+export async function serve(
+  source: ApiSource,
+  places: readonly Place[],
+  isShort: () => boolean,
+): Promise<Serving | NotServing> {
   const reasons: string[] = [];
   let occupied: string | null = null;
   for (const place of places) {
@@ -32,7 +40,7 @@ export async function serve(source: ApiSource, places: readonly Place[]): Promis
       continue;
     }
     try {
-      const server = await listen(source, place.path);
+      const server = await listen(source, place.path, isShort);
       return { path: place.path, occupied, close: () => closeServer(server, place) };
     } catch (error) {
       reasons.push(`${place.path}: ${error instanceof Error ? error.message : String(error)}`);
@@ -75,8 +83,14 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
-function listen(source: ApiSource, path: string): Promise<Server> {
-  const server = createServer(handler(source));
+function listen(source: ApiSource, path: string, isShort: () => boolean): Promise<Server> {
+  const answer = handler(source);
+  const crowd = new Crowd<Socket>(MOST_CONNECTIONS, isShort);
+  const server = createServer((request, response) => {
+    crowd.serve(request.socket, response);
+    answer(request, response);
+  });
+  server.on('connection', (socket) => crowd.admit(socket));
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     // The mode follows the umask; nobody but our user may ever connect, not even for a moment.

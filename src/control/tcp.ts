@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES }
 import type { Socket } from 'node:net';
 import type { ControlPlan } from '../plan/plan.ts';
 import type { ApiSource, Route } from './api.ts';
+import { Crowd } from './crowd.ts';
 import { dashboard } from './dashboard.ts';
 import { makeGuard, needsToken, type Refusal } from './guard.ts';
 import { handler, MAX_BODY } from './handler.ts';
@@ -17,6 +18,8 @@ export interface TcpParts {
   counters(): Counters;
   /** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
   after(ms: number, fn: () => void): () => void;
+  /** Whether there are hardly any descriptors left. */
+  isShort(): boolean;
 }
 
 export type Listening = { readonly ok: true; close(): void } | { readonly ok: false; readonly reason: string };
@@ -39,7 +42,9 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
     keepAliveTimeout: IDLE,
     connectionsCheckingInterval: 1_000,
   };
+  const crowd = new Crowd<Socket>(MAX_CONNECTIONS, parts.isShort);
   const server = createServer(options, (request, response) => {
+    crowd.serve(request.socket, response);
     const { method = '', url: target = '', rawHeaders } = request;
     const refusal = guard({ method, target, rawHeaders }) ?? tooLarge(request);
     if (refusal !== null) {
@@ -50,6 +55,7 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
     answer(request, response);
   });
   server.maxConnections = MAX_CONNECTIONS;
+  server.on('connection', (socket) => crowd.admit(socket));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (socket.writable) socket.end(renderPlain(STATUS_OF[error.code ?? ''] ?? 400), () => socket.destroy());
     else socket.destroy();

@@ -1,5 +1,6 @@
 // Runs the core: one queue of events, step, effects, until nothing is left; then ONE timer, armed for the earliest
-// deadline of all. Owns the world's current value and hands out snapshots. Decides nothing, touches no process itself.
+// deadline of all. Many spawns are spread over turns of the event loop, so that exits, signals and questions come in
+// between. Owns the world's current value and hands out snapshots. Decides nothing, touches no process itself.
 import type { Effect, Event, ServiceEffect } from '../core/event.ts';
 import { step } from '../core/supervisor.ts';
 import { newWorld, nextDeadline, type World } from '../core/world.ts';
@@ -27,6 +28,18 @@ export interface EngineParts {
   readonly end: (effect: Effect & { readonly type: 'end' }) => void;
 }
 
+/**
+ * So long spawns are made in one turn of the event loop, milliseconds. Each sleeps until its child has executed (vfork(2)):
+ * fifty of them on a busy machine take a second and more, in which no child of ours could be seen to end.
+ */
+const TURN = 20;
+
+interface Postponed {
+  readonly plan: ServicePlan;
+  readonly run: number;
+  readonly effect: ServiceEffect;
+}
+
 export class Engine {
   readonly #parts: EngineParts;
   readonly #hands: Performer;
@@ -34,6 +47,10 @@ export class Engine {
   readonly #watchers = new Set<() => void>();
   #world: World;
   #draining = false;
+  /** Spawns for another turn, and what is to be done to those services after that, in order. */
+  #postponed: Postponed[] = [];
+  #turnBegan = 0;
+  #goingOn = false;
   #armed: { readonly at: number; readonly cancel: () => void } | null = null;
 
   constructor(plan: Plan, seed: number, parts: EngineParts) {
@@ -50,6 +67,7 @@ export class Engine {
   send(event: Event): void {
     this.#queue.push(event);
     if (this.#draining) return;
+    if (!this.#goingOn) this.#turnBegan = this.#parts.clock.now();
     this.#draining = true;
     try {
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
@@ -74,7 +92,7 @@ export class Engine {
     switch (effect.type) {
       case 'service': {
         const plan = this.#world.index.plans.get(effect.service);
-        if (plan !== undefined) this.#hands.perform(plan, effect.run, effect.effect);
+        if (plan !== undefined) this.#performOrPostpone({ plan, run: effect.run, effect: effect.effect });
         return;
       }
       case 'announce':
@@ -84,10 +102,38 @@ export class Engine {
         this.#parts.reload();
         return;
       case 'end':
+        this.#postponed = [];
         this.#parts.end(effect);
         return;
       default:
         effect satisfies never;
+    }
+  }
+
+  #performOrPostpone(one: Postponed): void {
+    const { plan, run, effect } = one;
+    const isLate = effect.type === 'spawn' && this.#parts.clock.now() - this.#turnBegan >= TURN;
+    if (!isLate && !this.#postponed.some((other) => other.plan.name === plan.name)) {
+      this.#hands.perform(plan, run, effect);
+      return;
+    }
+    this.#postponed.push(one);
+    if (this.#postponed.length === 1 && !this.#goingOn) this.#parts.clock.soon(() => this.#goOn());
+  }
+
+  /** What was postponed, as far as one turn goes. */
+  #goOn(): void {
+    const { clock } = this.#parts;
+    this.#turnBegan = clock.now();
+    this.#goingOn = true;
+    try {
+      while (this.#postponed.length > 0 && clock.now() - this.#turnBegan < TURN) {
+        const next = this.#postponed.shift();
+        if (next !== undefined) this.#hands.perform(next.plan, next.run, next.effect);
+      }
+    } finally {
+      this.#goingOn = false;
+      if (this.#postponed.length > 0) clock.soon(() => this.#goOn());
     }
   }
 

@@ -10,6 +10,7 @@ import {
   readProcesses,
   readRunName,
 } from './processes.ts';
+import { Spare } from './spare.ts';
 
 interface Remembered {
   mark?: string | null;
@@ -23,6 +24,7 @@ export class Census {
   readonly #clock: Clock;
   readonly #isOurChild: (pid: number) => boolean;
   readonly #remembered = new Map<string, Remembered>();
+  readonly #spare = new Spare();
   #snapshot: Processes | null = null;
 
   /** `isOurChild`: whether a pid is one that was spawned here, which needs no reading to be known. */
@@ -31,13 +33,20 @@ export class Census {
     this.#isOurChild = isOurChild;
   }
 
-  /** The processes of a run that live. `byMark`: whether marks could be put on at all. */
-  membersOf(roots: Roots, byMark: boolean): Process[] {
+  /**
+   * The processes of a run that live; null when /proc cannot be read now, which is not the same as none. `byMark`: whether
+   * marks could be put on at all.
+   */
+  membersOf(roots: Roots, byMark: boolean): Process[] | null {
     const marks = {
       mark: (process: Process) => (byMark ? this.#markOf(process) : null),
       runName: (process: Process) => (byMark || this.#isOurChild(process.pid) ? null : this.#runNameOf(process)),
     };
-    return membersOf(roots, this.#read(), marks, process.pid);
+    try {
+      return this.#spare.during(() => membersOf(roots, this.#read(), marks, process.pid));
+    } catch {
+      return null;
+    }
   }
 
   /** What is known may be out of date: read again when next asked. */

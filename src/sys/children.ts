@@ -14,6 +14,7 @@ import {
   isPlain,
   type LaunchFailure,
   type LaunchSpec,
+  readStatus,
 } from './launch.ts';
 import { openPipe } from './libc.ts';
 import { Marking } from './marking.ts';
@@ -161,34 +162,40 @@ export class Children {
     let status: { readonly read: number; readonly write: number } | undefined;
     try {
       status = openPipe();
-      const statusFd = request.output.length + 1;
-      const command = [process.execPath, '__exec', String(statusFd)];
+      const [stdout = null, stderr = null, ...others] = request.output;
       const input = Buffer.from(JSON.stringify(spec));
-      let failure: LaunchFailure | null = null;
-      let told = false;
+      let told: string | null = null;
       let exit: ChildExit | null = null;
       // The status ends when the program executes; whether it did must be known before its exit is told.
+      const settle = (): void => {
+        if (told === null || exit === null) return;
+        const found = readStatus(told);
+        if (found === null) {
+          listener.exited(exit);
+          return;
+        }
+        this.#runs.delete(run.pid);
+        listener.failed(found === 'silent' ? describeHelperEnd(exit) : found);
+      };
       const relay: RunListener = {
         ...listener,
         exited: (how) => {
           exit = how;
-          if (told && failure === null) listener.exited(how);
+          settle();
         },
       };
-      const stdio = [input, ...request.output.map((fd) => fd ?? ('ignore' as const)), status.write];
+      const passed = (fd: number | null) => fd ?? ('ignore' as const);
+      const outputs = [passed(stdout), 'ignore' as const, ...others.map(passed)];
+      const statusFd = outputs.length + 1;
+      const command = [process.execPath, '__exec', `${statusFd}`, ...(stderr === null ? [] : [`${statusFd + 1}`])];
+      const stdio = [input, ...outputs, status.write, ...(stderr === null ? [] : [stderr])];
       const bare = { command, env: helperEnvironment(), cwd: null, stdio };
       const run = this.#start(bare, request.runName, relay, starter, fits);
       closeSync(status.write);
       void readAll(status.read).then((text) => {
-        told = true;
-        failure = text === '' ? null : (JSON.parse(text) as LaunchFailure);
-        if (failure === null) {
-          listener.spawned(run.pid);
-          if (exit !== null) listener.exited(exit);
-          return;
-        }
-        this.#runs.delete(run.pid);
-        listener.failed(failure);
+        told = text;
+        if (readStatus(text) === null) listener.spawned(run.pid);
+        settle();
       });
       return run;
     } catch (error) {
@@ -213,6 +220,9 @@ export class Children {
     const onExit: Launch['onExit'] = (code, signal) => {
       if (run !== undefined) this.#onExit(run, code, signal);
     };
+    // Many are started in one turn of the event loop, and each spawn sleeps until the child has executed (vfork(2)): on a
+    // busy machine orphans that end meanwhile would stay zombies for a second and more.
+    this.#reaper.reap();
     return this.#marking.around(files, (mark) => {
       const { pid } = starter({ ...launch, onExit });
       this.#reaper.adopt(pid);
@@ -285,11 +295,11 @@ export class Children {
     this.#reaper.reap();
     let alive = this.#members(run);
     // SIGKILL again and again until a pass finds nobody new: a process may have forked meanwhile.
-    for (let pass = 0; this.#signalNew(run, ending, alive) && pass < 8; pass += 1) {
+    for (let pass = 0; alive !== null && this.#signalNew(run, ending, alive) && pass < 8; pass += 1) {
       this.#census.forget();
       alive = this.#members(run);
     }
-    if (alive.length === 0 && run.exited) {
+    if (alive?.length === 0 && run.exited) {
       run.ending = undefined;
       this.#runs.delete(run.pid);
       ending.done([...ending.swept.values()].sort((a, b) => a.pid - b.pid));
@@ -314,17 +324,17 @@ export class Children {
     return sent;
   }
 
-  /** The run's processes now; each is remembered, so that it is found again when its parents are gone. */
-  #members(run: Run): Process[] {
+  /** The run's processes now, null when nobody can tell; each is remembered, so that it is found again when its parents are gone. */
+  #members(run: Run): Process[] | null {
     const { pid: main, start: mainStart, mark, runName, known } = run;
     const members = this.#census.membersOf({ main, mainStart, mark, runName, known }, this.#marking.works);
-    for (const { pid, start } of members) known.set(pid, start);
+    for (const { pid, start } of members ?? []) known.set(pid, start);
     return members;
   }
 
   /** The processes of a run for those who only look: live ones, main included. */
   processesOf(run: Run): readonly Process[] {
-    return this.#members(run);
+    return this.#members(run) ?? [];
   }
 
   #kill(pid: number, signal: string): void {
@@ -338,7 +348,8 @@ export class Children {
   /** Last resort when the supervisor itself dies: SIGKILL to everything that is known, without waiting. */
   killEverything(): void {
     this.#census.forget();
-    for (const run of this.#runs.values()) for (const { pid } of this.#members(run)) this.#kill(pid, 'SIGKILL');
+    for (const run of this.#runs.values())
+      for (const { pid } of this.#members(run) ?? [run]) this.#kill(pid, 'SIGKILL');
   }
 }
 
@@ -373,6 +384,13 @@ function describeSpawnFailure(file: string, code: string, error: unknown): Launc
   if (code === 'EMFILE' || code === 'ENFILE')
     return { step: 'pipes', message: 'cannot start: file descriptors are used up', code: 1 };
   return describeExecFailure(file, code, message);
+}
+
+/** The helper died before it could say why. */
+function describeHelperEnd(exit: ChildExit): LaunchFailure {
+  const how = exit.kind === 'code' ? `ended with code ${exit.code}` : `was killed by ${exit.signal}`;
+  const why = exit.kind === 'signal' && exit.signal === 'SIGABRT' ? ': the process limit is used up' : '';
+  return { step: 'helper', message: `cannot start: what prepares it ${how}${why}`, code: 1 };
 }
 
 async function readAll(fd: number): Promise<string> {

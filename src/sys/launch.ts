@@ -1,11 +1,13 @@
 // What stands between a spawn and the program's first instruction: user, groups, limits, processors, priority, umask,
 // folder. The runtime's spawn knows few of them, so a service that asks for any is started through this program itself
 // (`svc-super __exec`), which applies them one by one and then becomes the service: same pid, nothing left behind.
-// A step that fails is named on a status descriptor; silence there means that the program is executing.
+// A step that fails is named on a status descriptor, where EXECUTING alone means that the program is: at the process limit
+// the runtime cannot make its first thread, and dies before any of this is run.
 import { closeSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import {
   becomeUser,
   closeOnExec,
+  duplicate,
   ErrnoError,
   execve,
   keepOnExec,
@@ -44,6 +46,16 @@ export interface LaunchFailure {
   readonly step: string;
   readonly message: string;
   readonly code: number;
+}
+
+/** Written right before the exec. */
+const EXECUTING = '+';
+
+/** What the status descriptor held at its end: it has executed (null), has failed, or was never heard of. */
+export function readStatus(text: string): LaunchFailure | null | 'silent' {
+  if (text === EXECUTING) return null;
+  const failure = text.startsWith(EXECUTING) ? text.slice(EXECUTING.length) : text;
+  return failure === '' ? 'silent' : (JSON.parse(failure) as LaunchFailure);
 }
 
 /** Whether the runtime's own spawn is enough. It costs 8 ms less. */
@@ -97,11 +109,15 @@ export function describeFolder(path: string): LaunchFailure | null {
   }
 }
 
+const STDERR = 2;
 const SIGPIPE = 13;
 const SIGXFSZ = 25;
 
-/** The body of `svc-super __exec FD`: reads a LaunchSpec from standard input and becomes its program. */
-export function executeSpec(statusFd: number): number {
+/**
+ * The body of `svc-super __exec STATUS [STDERR]`: reads a LaunchSpec from standard input and becomes its program, whose
+ * standard error is that descriptor. Until then there is none: what the runtime says of itself is not the service's output.
+ */
+export function executeSpec(statusFd: number, stderrFd: number | null): number {
   const report = (failure: LaunchFailure): number => {
     writeSync(statusFd, JSON.stringify(failure));
     return failure.code;
@@ -129,6 +145,8 @@ export function executeSpec(statusFd: number): number {
       );
     }
   }
+  if (stderrFd !== null) moveToStderr(stderrFd);
+  writeSync(statusFd, EXECUTING);
   return report(become(spec));
 }
 
@@ -188,6 +206,12 @@ function become(spec: LaunchSpec): LaunchFailure {
     }
   }
   return describeExecFailure(file, denied?.code ?? 'ENOENT', denied?.message ?? '');
+}
+
+function moveToStderr(fd: number): void {
+  closeSync(STDERR);
+  duplicate(fd, STDERR);
+  closeSync(fd);
 }
 
 /** The specification came through standard input; the service gets /dev/null there. */

@@ -216,6 +216,7 @@ export function becomeUser(uid: number, gid: number, groups: readonly number[]):
   check('setuid', libc.setuid(uid));
 }
 
+const F_DUPFD = 0;
 const F_SETFD = 2;
 const F_SETFL = 4;
 const F_SETOWN = 8;
@@ -223,6 +224,11 @@ const FD_CLOEXEC = 1;
 
 export function closeOnExec(fd: number): void {
   check('fcntl', libc.fcntl(fd, F_SETFD, BigInt(FD_CLOEXEC)));
+}
+
+/** A copy under the lowest number that is free from `least` on, which stays open across an exec. */
+export function duplicate(fd: number, least: number): number {
+  return check('fcntl', libc.fcntl(fd, F_DUPFD, BigInt(least)));
 }
 
 export function keepOnExec(fd: number): void {

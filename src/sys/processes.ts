@@ -74,14 +74,24 @@ export function readProcess(pid: number): Process | null {
   }
 }
 
-/** All processes of this PID namespace that live, as near to one moment as /proc allows. */
+/** That nothing could be read just now does not tell that nothing is there. */
+function throwIfShort(error: unknown): void {
+  const code = error instanceof Error && 'code' in error ? error.code : '';
+  if (code === 'EMFILE' || code === 'ENFILE' || code === 'ENOMEM') throw error;
+}
+
+/** All processes of this PID namespace that live, as near to one moment as /proc allows. Throws when it cannot be read now. */
 export function readProcesses(): Processes {
   const found = new Map<number, Process>();
   for (const entry of readdirSync('/proc')) {
     const first = entry.charCodeAt(0);
     if (first < 48 || first > 57) continue;
-    const process = readProcess(Number(entry));
-    if (process !== null && !isGone(process)) found.set(process.pid, process);
+    try {
+      const process = parseStat(readFileSync(`/proc/${entry}/stat`, 'latin1'));
+      if (process !== null && !isGone(process)) found.set(process.pid, process);
+    } catch (error) {
+      throwIfShort(error);
+    }
   }
   return found;
 }
@@ -94,7 +104,8 @@ export function readProcesses(): Processes {
 export function readMark(pid: number): string | null {
   try {
     return /^Max file locks\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'latin1'))?.[1] ?? null;
-  } catch {
+  } catch (error) {
+    throwIfShort(error);
     return null;
   }
 }
@@ -106,7 +117,8 @@ export function readRunName(pid: number): string | null {
     const service = /(?:^|\0)SVC_NAME=([^\0]*)/.exec(text)?.[1];
     const run = /(?:^|\0)SVC_RUN=([^\0]*)/.exec(text)?.[1];
     return service === undefined || run === undefined ? null : `${service}#${run}`;
-  } catch {
+  } catch (error) {
+    throwIfShort(error);
     return null;
   }
 }

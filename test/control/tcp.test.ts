@@ -67,7 +67,7 @@ async function listening(loud: boolean) {
   const port = await freePort();
   const { source, followed } = fakeSource(loud);
   const plan = { host: '127.0.0.1', port, token: null, open: [], hosts: [] };
-  const server = await serveTcp({ plan, source, counters: () => ({}) as Counters, after });
+  const server = await serveTcp({ plan, source, counters: () => ({}) as Counters, after, isShort: () => false });
   if (!server.ok) throw new Error(server.reason);
   return { port, followed, [Symbol.dispose]: () => server.close() };
 }

@@ -34,6 +34,15 @@ const FILL = `
   }
   undef`;
 
+/** Every place there is now, and none that becomes free. */
+const FILL_ONCE = `
+  my $made = 0;
+  while ($made < 500 && defined(my $child = fork())) {
+    if ($child == 0) { close($test); sleep 1000 while 1 }
+    $made += 1;
+  }
+  $made`;
+
 const REFUSED = `
   my $child = fork();
   if (defined $child && $child == 0) { close($test); POSIX::_exit(0) }
@@ -187,6 +196,26 @@ test('at the process limit descriptors are closed as ever, though the runtime cl
   await until('descriptors to be as many as at first', () => descriptors(run) <= before + 4);
   run.signal('SIGTERM');
   await run.ends(0);
+});
+
+test('a service whose helper process finds no room for a thread could not be started, and its output is its own', async () => {
+  using limit = limitProcesses(MOST);
+  const again = { essential: false, restart: { policy: 'always', backoff: { initial: '50ms', max: '50ms' } } };
+  await using run = await up(
+    { services: { hog: played(), late: played({ umask: '022', ...again }) } },
+    { before: limit.before },
+  );
+  const [hog, late] = await Promise.all([run.puppet('hog'), run.puppet('late')]);
+  await run.line(/everything is ready/);
+  await hog.eval(FILL_ONCE);
+  // The place of the one is all that there is for the next, and the runtime needs a thread to begin with.
+  run.kill(late.pid);
+  await run.line(
+    /late could not be started: cannot start: what prepares it was killed by SIGABRT: the process limit is/,
+  );
+  run.kill(hog.pid);
+  await run.ends(137);
+  expect(run.lines.filter((line) => /panic|oh no/.test(line))).toEqual([]);
 });
 
 test('at the process limit everything can be stopped', async () => {

@@ -31,7 +31,8 @@ class HandClock implements Clock {
   }
 }
 
-function rig(plan: Parameters<typeof makePlan>[0]) {
+/** `takes`: so long lasts each effect that is carried out. */
+function rig(plan: Parameters<typeof makePlan>[0], takes = 0) {
   const clock = new HandClock();
   const performed: { service: string; run: number; effect: ServiceEffect }[] = [];
   const announced: Announcement[] = [];
@@ -44,7 +45,12 @@ function rig(plan: Parameters<typeof makePlan>[0]) {
     reload: () => undefined,
     hands: (given) => {
       send = given;
-      return { perform: ({ name }, run, effect) => void performed.push({ service: name, run, effect }) };
+      return {
+        perform: ({ name }, run, effect) => {
+          clock.time += takes;
+          performed.push({ service: name, run, effect });
+        },
+      };
     },
   });
   const news = (service: string, run: number, event: (Event & { type: 'service' })['news']) =>
@@ -68,6 +74,45 @@ describe('the engine', () => {
     expect(clock.timers).toEqual([]);
     engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
     expect(clock.timers.length).toBe(1);
+  });
+
+  test('spreads many spawns over turns, so that others come in between', () => {
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    const { engine, clock, performed } = rig(
+      names.map((name) => makeService(name)),
+      10,
+    );
+    const spawned = () => performed.filter(({ effect }) => effect.type === 'spawn').map(({ service }) => service);
+    engine.send({ type: 'began' });
+    expect(spawned()).toEqual(['a', 'b']);
+    clock.turnTo(clock.time);
+    expect(spawned()).toEqual(['a', 'b', 'c', 'd']);
+    clock.turnTo(clock.time);
+    expect(spawned()).toEqual(names);
+    const soon = clock.timers.filter(({ at }) => at <= clock.time);
+    expect(soon).toEqual([]);
+  });
+
+  test('does to a service that is yet to be spawned what is asked of it after that', () => {
+    const { engine, clock, performed } = rig([makeService('a'), makeService('b')], 30);
+    engine.send({ type: 'began' });
+    engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
+    const done = () => performed.map(({ service, effect }) => `${service} ${effect.type}`);
+    expect(done().filter((text) => text.startsWith('b'))).toEqual([]);
+    for (let turn = 0; turn < 5; turn += 1) clock.turnTo(clock.time);
+    expect(done().filter((text) => text.startsWith('b'))).toEqual(['b spawn', 'b abandon-probe', 'b signal']);
+  });
+
+  test('spawns nothing any more when it has ended', () => {
+    const { engine, clock, performed } = rig([makeService('a'), makeService('b')], 30);
+    engine.send({ type: 'began' });
+    engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
+    clock.time += 1_000;
+    engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
+    clock.time += 60_000;
+    engine.send({ type: 'deadline-passed' });
+    for (let turn = 0; turn < 5; turn += 1) clock.turnTo(clock.time);
+    expect(performed.filter(({ service }) => service === 'b')).toEqual([]);
   });
 
   test('does by the timer what is due, and ends once', () => {

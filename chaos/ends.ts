@@ -1,0 +1,170 @@
+// How a run may have ended, from what its program wrote and what was done to it, and what the container's code must be in
+// consequence: the rules of the reference, put once more and differently, for the product to be compared with. Pure.
+import type { Noted, Observation, Told } from './observation.ts';
+import { type Run, readRuns, type ToldEnd } from './runs.ts';
+import { type ServiceSpec, specOf } from './scenario.ts';
+
+const [SIGINT, SIGKILL, SIGTERM] = [2, 9, 15];
+/** Two that end within so long of each other, milliseconds, may be seen in either order. */
+const SAME_TIME = 2_000;
+/** Events after which the supervisor itself may end a run. */
+const REASONS = /^(stop-asked|restart-asked|stopping|killing|killed|reloaded|removed|stopped|unfinished)$/;
+
+/** Null when the end that was told is one that the run can have had; else why not. */
+export function isJustified(run: Run, seen: Observation): string | null {
+  const { end, pid, service } = run;
+  if (end === null || pid === null) return null;
+  const own = seen.journal.filter((noted) => noted.service === service && noted.pid === pid);
+  const last = own.findLast(({ what }) => what === 'code' || what === 'signal');
+  if (end.how === 'code') {
+    if (last?.what === 'code' && Number(last.value) === end.code) return null;
+    return `${service} (pid ${pid}) is told to have exited with ${end.code}; ${tell(last)}`;
+  }
+  if (end.how !== 'signal') return null;
+  const { signal } = end;
+  if (last?.what === 'signal' && Number(last.value) === signal) return null;
+  if (seen.sent.some((sent) => sent.pid === pid && sent.signal === signal)) return null;
+  if (isSignalledByApi(run, seen.told, signal)) return null;
+  if ([SIGINT, SIGKILL, SIGTERM].includes(signal) && wasBeingEnded(run, seen.told)) return null;
+  return `${service} (pid ${pid}) is told to have been killed by signal ${signal}; ${tell(last)}`;
+}
+
+function tell(last: Noted | undefined): string {
+  return last === undefined ? 'it has noted no end of its own' : `it has noted ${last.what} ${last.value}`;
+}
+
+function isSignalledByApi(run: Run, told: readonly Told[], signal: number): boolean {
+  const { service, from, to } = run;
+  return told.some(
+    (one, at) =>
+      at >= from && at <= (to ?? at) && one.service === service && one.event === 'signal-asked' && signal > 0,
+  );
+}
+
+/** Whether the supervisor had a reason to end it. */
+function wasBeingEnded({ service, from, to, event }: Run, told: readonly Told[]): boolean {
+  if (event === 'stopped') return true;
+  return told.some(
+    (one, at) =>
+      at >= from && at <= (to ?? at) && (one.service === service || one.service === null) && REASONS.test(one.event),
+  );
+}
+
+/** The codes that the container may end with, and why. */
+export function codes(seen: Observation): { readonly expected: ReadonlySet<number>; readonly why: string } {
+  const { told, end } = seen;
+  const stopping = told.findIndex(({ event, service }) => service === null && event === 'stopping');
+  const allEnded = told.find(({ event }) => event === 'all-ended');
+  if (stopping < 0) {
+    if (allEnded === undefined) return { expected: new Set(), why: 'no reason was told' };
+    const code = Number(/ending with code (\d+)/.exec(allEnded.text)?.[1]);
+    return { expected: new Set([code]), why: allEnded.text };
+  }
+  const first = told[stopping]?.text ?? '';
+  const name = /^stopping everything: (\S+) (?:ended|failed)/.exec(first)?.[1];
+  if (name === undefined) {
+    if (end?.askedAt === null) return { expected: new Set(), why: `nobody asked, but: ${first}` };
+    const killed = told.slice(stopping).some(({ event }) => /^(killed|killing|unfinished)$/.test(event));
+    return { expected: new Set([killed ? 137 : 0]), why: `${first}; something was ${killed ? '' : 'not '}killed` };
+  }
+  const spec = specOf(seen.scenario, name);
+  const run = readRuns(told).runs.find(
+    ({ service, to }) => service === name && to !== null && to === lastEndBefore(told, name, stopping),
+  );
+  if (spec === undefined || run === undefined)
+    return { expected: new Set(), why: `${name} is said to have ended, and has not` };
+  return { expected: verdicts(spec, run, seen), why: `${first}; its end: ${told[run.to ?? 0]?.text}` };
+}
+
+/** Where the end of the first cause was told: the last of that service's before everything is stopped. */
+function lastEndBefore(told: readonly Told[], name: string, stopping: number): number {
+  return told.findLastIndex(
+    ({ service, event }, at) => at < stopping && service === name && (event === 'failed' || event === 'completed'),
+  );
+}
+
+function verdicts(spec: ServiceSpec, run: Run, seen: Observation): Set<number> {
+  const { end } = run;
+  if (end === null) return new Set();
+  switch (end.how) {
+    case 'code':
+    case 'signal':
+      return new Set([verdict(spec, end)]);
+    case 'not-started': {
+      // A hook's code where that is why: its own, or that of what was done to it.
+      const hook = spec.hooks.find(({ when }) => when === 'before_start');
+      const done = seen.sent.map(({ signal }) => 128 + signal);
+      return new Set(hook === undefined ? [1] : [1, 124, hook.code, 128 + SIGKILL, ...done]);
+    }
+    case 'start-timeout':
+      return new Set([124]);
+    case 'not-alive': {
+      // How it ended when it was told to stop is in no sentence: whatever it can have been.
+      const noted = seen.journal.findLast(({ pid, what }) => pid === run.pid && (what === 'code' || what === 'signal'));
+      const own =
+        noted === undefined ? [] : [noted.what === 'code' ? Number(noted.value) || 1 : 128 + Number(noted.value)];
+      return new Set([...own, 128 + SIGINT, 128 + SIGKILL, 128 + SIGTERM]);
+    }
+    default:
+      return new Set();
+  }
+}
+
+/** What `after_exit` was told of an end is what the supervisor told everybody. */
+export function heardWrong(seen: Observation): string[] {
+  const { runs } = readRuns(seen.told);
+  return seen.journal.flatMap((noted, at) => {
+    if (noted.what !== 'after') return [];
+    const born = seen.journal
+      .slice(0, at)
+      .findLast(({ what, service, run }) => what === 'born' && service === noted.service && run === noted.run);
+    const end = runs.find(({ service, pid }) => service === noted.service && pid === born?.pid)?.end;
+    if (end?.how !== 'code' && end?.how !== 'signal') return [];
+    const expected = end.how === 'code' ? `${end.code}:` : `${128 + end.signal}:`;
+    const fits = end.how === 'code' ? noted.value === expected : noted.value.startsWith(expected);
+    return fits ? [] : [`${noted.service} run ${noted.run}: after_exit heard ${noted.value}, not ${expected}`];
+  });
+}
+
+/** What a main process's end is as the container's code. */
+export function verdict({ successCodes }: ServiceSpec, end: ToldEnd & { readonly how: 'code' | 'signal' }): number {
+  const code = end.how === 'code' ? end.code : 128 + end.signal;
+  if (successCodes.includes(code)) return 0;
+  return code === 0 ? 1 : code;
+}
+
+/**
+ * By the programs' own account: who must have ended everything, and when. That the supervisor names another one, who ended
+ * clearly later, or that nothing comes of it, is a breach.
+ */
+export function firstCauses(seen: Observation): string[] {
+  const { told, journal, excused } = seen;
+  const slack = SAME_TIME + excused;
+  const begin = told.find(({ event, service }) => service === null && (event === 'stopping' || event === 'all-ended'));
+  const beganAt = begin?.at ?? Number.POSITIVE_INFINITY;
+  return journal.flatMap((noted) => {
+    const spec = specOf(seen.scenario, noted.service);
+    if (spec === undefined || !endsEverything(spec, noted, seen)) return [];
+    if (wasTouched(noted, seen) || noted.at + slack >= beganAt) return [];
+    return [
+      `${noted.service} (pid ${noted.pid}) ended for good (${noted.what} ${noted.value}), and only ${((beganAt - noted.at) / 1_000).toFixed(1)} s later: ${begin?.text ?? 'nothing'}`,
+    ];
+  });
+}
+
+function endsEverything(spec: ServiceSpec, { what, value }: Noted, { scenario }: Observation): boolean {
+  if ((what !== 'code' && what !== 'signal') || !spec.essential || spec.restart !== 'never' || scenario.exit === 'all')
+    return false;
+  const code = what === 'code' ? Number(value) : 128 + Number(value);
+  const success = spec.successCodes.includes(code);
+  return !success || (scenario.exit === 'first' && spec.type === 'service');
+}
+
+/** Whether its end may have been somebody's wish: then it ends nothing. */
+function wasTouched({ service, pid }: Noted, { told, journal, sent }: Observation): boolean {
+  if (journal.some((other) => other.pid === pid && other.service === service && other.what === 'heard')) return true;
+  if (sent.some((other) => other.pid === pid)) return true;
+  return told.some(
+    (one) => (one.service === service && /-asked$|^removed$/.test(one.event)) || one.event === 'reloaded',
+  );
+}

@@ -1,0 +1,132 @@
+// What must hold of every round, whatever was done to it. Each invariant is a function from what was observed to the breaches
+// of it, in words; that each of them can be broken is shown in its test. Pure.
+import { STOP_TIMEOUT } from './configure.ts';
+import { codes, firstCauses, heardWrong, isJustified } from './ends.ts';
+import type { Observation } from './observation.ts';
+import { readRuns } from './runs.ts';
+import { specOf } from './scenario.ts';
+
+export interface Breach {
+  readonly invariant: string;
+  readonly text: string;
+}
+
+/** A zombie may be there for so long, by the fair clock, milliseconds. */
+export const OLDEST_ZOMBIE = 1_000;
+/** An answer may take so long, by the fair clock, milliseconds. */
+export const SLOWEST_ANSWER = 3_000;
+/** Anonymous memory that a supervisor of a few services may have, whatever happens, bytes. */
+export const MOST_MEMORY = 192 * 1024 * 1024;
+/** What comes after the shutdown's own deadline: the wait for the killed, the last output, the end of the process. */
+const AFTER_DEADLINE = 4_000;
+
+type Invariant = (seen: Observation) => string[];
+
+export const INVARIANTS = {
+  /** A run that finds the lock of its service taken has met a process of an earlier one. */
+  'never two runs at once': ({ journal }) =>
+    journal
+      .filter(({ beside }) => beside)
+      .map(({ service, run, pid, what, value }) => {
+        const who = what === 'hook' ? `${value} of ${service}` : service;
+        return `${who} run ${run} (pid ${pid}) began while somebody was still there whom it must not meet`;
+      }),
+
+  'a hook hears how the run ended': heardWrong,
+
+  'every run has one end': (seen) => {
+    const { runs, odd } = readRuns(seen.told);
+    const gaveUp = seen.told.some(({ event }) => event === 'unfinished');
+    const open = runs.filter(({ end }) => end === null);
+    if (seen.end === null || seen.end.signal !== null || gaveUp) return odd;
+    return [...odd, ...open.map(({ service, pid }) => `${service} (pid ${pid}): its end was never told`)];
+  },
+
+  'every exit status is right': (seen) => {
+    const { runs } = readRuns(seen.told);
+    return runs.flatMap((run) => isJustified(run, seen) ?? []);
+  },
+
+  'no exit is lost': (seen) => {
+    const { runs } = readRuns(seen.told);
+    const known = new Set(runs.map(({ service, pid }) => `${service} ${pid}`));
+    const untold = new Set(runs.filter(({ pid }) => pid === null).map(({ service }) => service));
+    return seen.journal
+      .filter(({ what, service, pid }) => what === 'born' && !known.has(`${service} ${pid}`) && !untold.has(service))
+      .map(({ service, run, pid }) => `${service} run ${run} (pid ${pid}) was there, and nothing tells of it`);
+  },
+
+  'no zombie above a second': ({ zombies }) =>
+    zombies
+      .filter(({ age }) => age > OLDEST_ZOMBIE)
+      .map(({ pid, name, age }) => `${name} (pid ${pid}) was a zombie for ${age.toFixed(0)} ms at least`),
+
+  'nothing is left': ({ left, files }) => [
+    ...left.map((line) => `alive after the supervisor's end: ${line}`),
+    ...files.map((name) => `left in its folder: ${name}`),
+  ],
+
+  'the first cause gives the code': (seen) => {
+    const { end } = seen;
+    if (end === null || end.signal !== null) return [];
+    const { expected, why } = codes(seen);
+    const wrong = expected.has(end.code ?? -1)
+      ? []
+      : [`ended with ${end.code}, not with ${[...expected].join(' or ')}: ${why}`];
+    return [...wrong, ...firstCauses(seen)];
+  },
+
+  '`status` always answers': ({ asked }) =>
+    asked
+      .filter(({ answered, took }) => !answered || took > SLOWEST_ANSWER)
+      .map(({ took, answered }) => `${answered ? 'answered' : 'no answer'} after ${took.toFixed(0)} ms`),
+
+  'what is to come back comes back': ({ stood, scenario }) =>
+    stood
+      .filter(({ name, state, wanted, blocked }) => {
+        const spec = specOf(scenario, name);
+        const mayEnd = spec?.restart !== 'always' || wanted !== 'up' || blocked;
+        return !mayEnd && /^(failed|completed|stopped)$/.test(state);
+      })
+      .map(({ name, state }) => `${name} is ${state}, and is to be started again always`),
+
+  'memory is bounded': ({ most }) =>
+    most.memory > MOST_MEMORY ? [`${(most.memory / 1_048_576).toFixed(0)} MiB of its own`] : [],
+
+  'it ends when it is asked to': ({ end }) => {
+    if (end === null) return ['it had to be killed'];
+    if (end.signal !== null) return [`it was ended by ${end.signal}`];
+    if (end.code === 70) return ['it ended with 70'];
+    const took = end.took ?? 0;
+    return took > STOP_TIMEOUT + AFTER_DEADLINE ? [`it took ${took.toFixed(0)} ms`] : [];
+  },
+
+  'a reload answers as its file deserves': ({ done }) =>
+    done.filter(({ note }) => note.startsWith('WRONG')).map(({ note }) => note),
+
+  'both accounts of events agree': ({ served, told }) => {
+    let at = 0;
+    const missing: string[] = [];
+    for (const { seq, service, event, text } of served) {
+      const found = told.findIndex(
+        (other, place) => place >= at && other.service === service && other.event === event && other.text === text,
+      );
+      if (found < 0) missing.push(`event ${seq} was served and never printed: ${service ?? ''} ${text}`);
+      else at = found + 1;
+    }
+    return missing;
+  },
+
+  'no word of a bug': ({ strange, told }) => [
+    ...strange,
+    ...told.filter(({ event }) => event === 'bug').map(({ text }) => text),
+  ],
+} as const satisfies Readonly<Record<string, Invariant>>;
+
+export function judge(seen: Observation): Breach[] {
+  return Object.entries(INVARIANTS).flatMap(([invariant, check]) =>
+    check(seen)
+      .slice(0, 5)
+      .map((text) => ({ invariant, text })),
+  );
+}

@@ -1,0 +1,64 @@
+// A limit on the processes of a round that can be drawn tight and let go: a pids cgroup of its own, version 1 or 2. Where
+// none can be made there is none, and the fault that needs it says so.
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Far more than a round needs: a round that runs wild is to end there and not with the machine. */
+const MOST = 2_000;
+
+export interface ProcessLimit {
+  /** For the shell that becomes the supervisor. */
+  readonly enter: string;
+  /** Room for so many more processes than there are. */
+  squeeze(room: number): void;
+  release(): void;
+  remove(): Promise<void>;
+}
+
+let made = 0;
+
+export function limitProcesses(): ProcessLimit | null {
+  const parent = controller();
+  if (parent === null) return null;
+  made += 1;
+  const folder = join(parent, `svc-super-chaos-${process.pid}-${made}`);
+  try {
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'pids.max'), `${MOST}`);
+  } catch {
+    return null;
+  }
+  const write = (most: number) => writeFileSync(join(folder, 'pids.max'), `${most}`);
+  return {
+    enter: `echo 0 > ${folder}/cgroup.procs`,
+    squeeze: (room) => write(Number(readFileSync(join(folder, 'pids.current'), 'utf8')) + room),
+    release: () => write(MOST),
+    remove: () => remove(folder),
+  };
+}
+
+function controller(): string | null {
+  const first = '/sys/fs/cgroup/pids';
+  if (existsSync(join(first, 'cgroup.procs'))) return first;
+  const second = '/sys/fs/cgroup';
+  try {
+    if (!readFileSync(join(second, 'cgroup.controllers'), 'utf8').includes('pids')) return null;
+    writeFileSync(join(second, 'cgroup.subtree_control'), '+pids');
+    return second;
+  } catch {
+    return null;
+  }
+}
+
+/** A group is busy for a moment after its last process has been reaped. */
+async function remove(folder: string): Promise<void> {
+  for (let attempt = 0; attempt < 200; attempt += 1) {
+    try {
+      rmdirSync(folder);
+      return;
+    } catch {
+      await Bun.sleep(10);
+    }
+  }
+  throw new Error(`${folder} is not empty`);
+}

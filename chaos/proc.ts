@@ -1,0 +1,114 @@
+// The processes of a round's PID namespace as the host's /proc shows them, and what it tells of the supervisor. Reads only.
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { parseStat } from '../src/sys/processes.ts';
+
+export interface Seen {
+  /** Its number inside the namespace. */
+  readonly pid: number;
+  /** Its number here. */
+  readonly outer: number;
+  /** Clock ticks since boot: with the number it names one process for ever. */
+  readonly start: number;
+  readonly name: string;
+  readonly state: string;
+  readonly outerParent: number;
+}
+
+/** Reads /proc again and again; remembers which process is in which namespace, since that never changes. */
+export class Processes {
+  readonly #known = new Map<string, { readonly ns: string; readonly pid: number }>();
+
+  /** All of one namespace, zombies too. */
+  of(ns: string): Seen[] {
+    const found: Seen[] = [];
+    const alive = new Set<string>();
+    for (const entry of readdirSync('/proc')) {
+      const first = entry.charCodeAt(0);
+      if (first < 49 || first > 57) continue;
+      const outer = Number(entry);
+      const stat = readStat(outer);
+      if (stat === null) continue;
+      const key = `${outer}:${stat.start}`;
+      alive.add(key);
+      let known = this.#known.get(key);
+      if (known === undefined) {
+        const told = identify(outer);
+        if (told === null) continue;
+        known = told;
+        this.#known.set(key, known);
+      }
+      if (known.ns !== ns) continue;
+      const { start, name, state, parent } = stat;
+      found.push({ pid: known.pid, outer, start, name, state, outerParent: parent });
+    }
+    for (const key of this.#known.keys()) if (!alive.has(key)) this.#known.delete(key);
+    return found;
+  }
+}
+
+function readStat(outer: number) {
+  try {
+    return parseStat(readFileSync(`/proc/${outer}/stat`, 'latin1'));
+  } catch {
+    return null;
+  }
+}
+
+function identify(outer: number): { readonly ns: string; readonly pid: number } | null {
+  try {
+    const ns = readlinkSync(`/proc/${outer}/ns/pid`);
+    const numbers = /^NSpid:\s*(.*)$/m.exec(readFileSync(`/proc/${outer}/status`, 'latin1'))?.[1] ?? '';
+    return { ns, pid: Number(numbers.split(/\s+/).at(-1)) };
+  } catch {
+    return null;
+  }
+}
+
+export function namespaceOf(outer: number): string | null {
+  try {
+    return readlinkSync(`/proc/${outer}/ns/pid`);
+  } catch {
+    return null;
+  }
+}
+
+export function childrenOf(outer: number): number[] {
+  try {
+    return readFileSync(`/proc/${outer}/task/${outer}/children`, 'latin1')
+      .trim()
+      .split(' ')
+      .filter(Boolean)
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
+
+/** The program that a process executes. */
+export function programOf(outer: number): string {
+  try {
+    return readFileSync(`/proc/${outer}/cmdline`, 'utf8').split('\0')[0] ?? '';
+  } catch {
+    return '';
+  }
+}
+
+/** Milliseconds that a process's main thread has waited for a processor so far; 0 where the kernel does not count. */
+export function waitedOf(outer: number): number {
+  try {
+    const [, waited = 0] = readFileSync(`/proc/${outer}/task/${outer}/schedstat`, 'latin1').split(' ').map(Number);
+    return waited / 1e6;
+  } catch {
+    return 0;
+  }
+}
+
+/** Its own memory (anonymous, resident) in bytes, and how many descriptors it has open. */
+export function holdingsOf(outer: number): { readonly memory: number; readonly files: number } | null {
+  try {
+    const kib = Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${outer}/status`, 'latin1'))?.[1] ?? 0);
+    return { memory: kib * 1024, files: readdirSync(`/proc/${outer}/fd`).length };
+  } catch {
+    return null;
+  }
+}

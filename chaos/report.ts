@@ -1,0 +1,102 @@
+// What people read of a round: a line for each, and for one that broke something the whole of it: what broke, what there
+// was, what was done, what was told. Pure.
+import type { Breach } from './invariants.ts';
+import type { Observation } from './observation.ts';
+import type { Fault, Scenario, ServiceSpec } from './scenario.ts';
+
+const EVENTS = 60;
+
+/** The largest figures of one round or of many. */
+export interface Extremes {
+  readonly answer: number;
+  readonly zombie: number;
+  readonly memory: number;
+}
+
+export const NOTHING: Extremes = { answer: 0, zombie: 0, memory: 0 };
+
+export function extremesOf({ asked, zombies, most }: Observation): Extremes {
+  return {
+    answer: Math.max(0, ...asked.map(({ took }) => took)),
+    zombie: Math.max(0, ...zombies.map(({ age }) => age)),
+    memory: most.memory,
+  };
+}
+
+export function larger(a: Extremes, b: Extremes): Extremes {
+  return {
+    answer: Math.max(a.answer, b.answer),
+    zombie: Math.max(a.zombie, b.zombie),
+    memory: Math.max(a.memory, b.memory),
+  };
+}
+
+export function renderExtremes({ answer, zombie, memory }: Extremes): string {
+  const oldest = zombie === 0 ? 'no zombie above 250 ms' : `oldest zombie ${zombie.toFixed(0)} ms`;
+  return `slowest answer ${answer.toFixed(0)} ms, ${oldest}, at most ${(memory / 1_048_576).toFixed(0)} MiB`;
+}
+
+/** How often there was what, the most frequent first: that the faults were done, and met something. */
+export class Tally {
+  readonly #faults = new Map<string, number>();
+  readonly #events = new Map<string, number>();
+
+  add({ done, told }: Observation): void {
+    for (const { fault } of done) this.#faults.set(fault.kind, (this.#faults.get(fault.kind) ?? 0) + 1);
+    for (const { event } of told) this.#events.set(event, (this.#events.get(event) ?? 0) + 1);
+  }
+
+  render(): string[] {
+    const list = (counts: ReadonlyMap<string, number>) =>
+      [...counts]
+        .sort(([, a], [, b]) => b - a)
+        .map(([name, count]) => `${count} ${name}`)
+        .join(', ');
+    return [`faults: ${list(this.#faults)}`, `events: ${list(this.#events)}`];
+  }
+}
+
+export function renderRound(seed: number, seen: Observation, breaches: readonly Breach[], seconds: number): string {
+  const { scenario, end, told } = seen;
+  const how = breaches.length === 0 ? 'holds ' : 'BREAKS';
+  const what = `${scenario.services.length} services, ${scenario.faults.length} faults, ${told.length} events`;
+  const ended = end === null ? 'no end' : `ended with ${end.code ?? end.signal}`;
+  return `seed ${seed} ${how} ${seconds.toFixed(1)} s: ${what}, ${ended}, ${renderExtremes(extremesOf(seen))}`;
+}
+
+export function renderBreaches(breaches: readonly Breach[]): string[] {
+  return breaches.map(({ invariant, text }) => `  ${invariant}: ${text}`);
+}
+
+/** All that somebody needs to understand a failure. */
+export function renderStory({ scenario, told, done }: Observation, latest: readonly string[]): string[] {
+  const { seed: _, services, faults, surroundings, exit, length } = scenario;
+  const begin = told[0]?.at ?? 0;
+  const since = (at: number) => `${((at - begin) / 1_000).toFixed(3).padStart(8)}`;
+  const events = told
+    .slice(-EVENTS)
+    .map(({ at, service, event, text }) => `${since(at)} ${service ?? ''} ${event}: ${text}`);
+  return [
+    `exit: ${exit}, ${length} ms, ${JSON.stringify(surroundings)}`,
+    ...services.map(renderService),
+    ...faults.map(renderFault),
+    '--- what was done',
+    ...done.map(({ at, fault, note }) => `${since(at)} ${fault.kind} ${note}`),
+    '--- what it told',
+    ...events,
+    ...(told.length === 0 ? latest.slice(-20) : []),
+  ];
+}
+
+function renderService({ name, program, ...more }: ServiceSpec): string {
+  return `${name}: ${JSON.stringify(more)}\n    program: ${JSON.stringify(program)}`;
+}
+
+function renderFault({ at, kind, ...more }: Fault): string {
+  return `at ${at} ms: ${kind} ${JSON.stringify(more)}`;
+}
+
+/** For `--replay`. */
+export function renderReplay(scenario: Scenario): string {
+  return JSON.stringify(scenario);
+}

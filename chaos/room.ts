@@ -1,0 +1,187 @@
+// The place where a round runs: a folder, namespaces of its own (processes, mounts, network, perhaps time), a small file
+// system, limits, and in it the real binary. Starts it, knows its pid, ends it, clears it all away. Injects no faults.
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { configure, type Places } from './configure.ts';
+import { limitProcesses, type ProcessLimit } from './limits.ts';
+import { WORDS_OF_A_BUG } from './observation.ts';
+import { StallablePipe } from './output.ts';
+import { childrenOf, namespaceOf, programOf } from './proc.ts';
+import type { Scenario } from './scenario.ts';
+
+export const BINARY = process.env.SVC_SUPER_BINARY || join(import.meta.dir, '../dist/svc-super');
+const PROGRAM = join(import.meta.dir, 'program.pl');
+const INIT = join(import.meta.dir, 'init.pl');
+/** For the supervisor to be there at all, milliseconds. */
+const PATIENCE = 20_000;
+
+/** Of a namespace of its own; nobody has brought its loopback up (SIOCSIFFLAGS, IFF_UP | IFF_RUNNING). */
+const LOOPBACK = `perl -MSocket -e 'socket(S, AF_INET, SOCK_DGRAM, 0); my $up = pack("a16 s x14", "lo", 0x41); ioctl(S, 0x8914, $up) or die "lo: $!\\n"'`;
+const FOLDERS = ['locks', 'flags', 'disk', 'tmp'] as const;
+/** What lies in the folder from the start, and what programs make. */
+const EXPECTED: ReadonlySet<string> = new Set([...FOLDERS, 'services.yaml', 'journal', 'left']);
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+export class Room {
+  readonly scenario: Scenario;
+  readonly places: Places;
+  readonly socket: string;
+  readonly stdout = new StallablePipe(() => false);
+  readonly stderr = new StallablePipe((line) => line.includes('"service":"svc-super"') || WORDS_OF_A_BUG.test(line));
+  /** Null where no pids cgroup can be had. */
+  readonly limit: ProcessLimit | null = limitProcesses();
+  #child: Bun.Subprocess | undefined;
+  #exit: Exit | null = null;
+  /** Its pid here. */
+  supervisor = 0;
+  ns = '';
+
+  constructor(scenario: Scenario) {
+    this.scenario = scenario;
+    const folder = mkdtempSync(join(tmpdir(), 'svc-super-chaos-'));
+    this.places = { folder, program: PROGRAM };
+    this.socket = join(folder, 'control.sock');
+    for (const name of FOLDERS) mkdirSync(join(folder, name));
+    writeFileSync(join(folder, 'journal'), '');
+    this.writeFile(JSON.stringify(configure(scenario, this.places), null, 1));
+  }
+
+  get file(): string {
+    return join(this.places.folder, 'services.yaml');
+  }
+
+  writeFile(text: string | Uint8Array | null): void {
+    if (text === null) rmSync(this.file, { force: true });
+    else writeFileSync(this.file, text);
+  }
+
+  /** The small file system, seen through the supervisor's own mounts. */
+  get disk(): string {
+    return join(`/proc/${this.supervisor}/root`, this.places.folder, 'disk');
+  }
+
+  async begin(): Promise<void> {
+    const { pid1, files, disk, uptime } = this.scenario.surroundings;
+    const { folder } = this.places;
+    const nofile = files === null ? '' : `prlimit --nofile=${files}:${files} `;
+    const shell = [
+      ...(this.limit === null ? [] : [this.limit.enter]),
+      `mount -t tmpfs -o size=${disk}k chaos ${folder}/disk`,
+      LOOPBACK,
+      pid1 ? `exec ${nofile}"$0"` : `exec ${nofile}/usr/bin/perl ${INIT} ${folder}/left "$0"`,
+    ].join(' && ');
+    const time = uptime === null ? [] : ['--time', '--monotonic', `${uptime}`, '--boottime', `${uptime}`];
+    const child = Bun.spawn({
+      cmd: [
+        ...['unshare', '--pid', '--fork', '--mount-proc', '--kill-child', '--mount', '--net', ...time],
+        ...['/bin/sh', '-c', shell, BINARY],
+      ],
+      cwd: folder,
+      env: {
+        PATH: process.env.PATH ?? '/usr/bin:/bin',
+        HOME: '/root',
+        TMPDIR: join(folder, 'tmp'),
+        SVC_SUPER_SOCKET: this.socket,
+        SVC_SUPER_CONFIG: this.file,
+      },
+      stdio: ['ignore', this.stdout.write, this.stderr.write],
+      onExit: (_child, code, signal) => {
+        this.#exit = { code, signal: signal === null ? null : signalName(signal as unknown as string | number) };
+      },
+    });
+    this.#child = child;
+    this.stdout.begin();
+    this.stderr.begin();
+    for (const until = performance.now() + PATIENCE; performance.now() < until && this.#exit === null; ) {
+      if (this.#find(child.pid)) return;
+      await Bun.sleep(5);
+    }
+    if (this.#exit === null) throw new Error(`no supervisor came within ${PATIENCE / 1_000} s`);
+  }
+
+  /** Below unshare is PID 1; below that one, perhaps, the supervisor. It is there when it is the binary that runs. */
+  #find(unshare: number): boolean {
+    const [first] = childrenOf(unshare);
+    if (first === undefined) return false;
+    const candidates = this.scenario.surroundings.pid1 ? [first] : childrenOf(first);
+    const found = candidates.find((pid) => programOf(pid) === BINARY);
+    if (found === undefined) return false;
+    this.supervisor = found;
+    this.ns = namespaceOf(found) ?? '';
+    return this.ns !== '';
+  }
+
+  /** How it ended; null while it runs. */
+  get exit(): Exit | null {
+    const { code, signal } = this.#exit ?? {};
+    if (this.#exit === null) return null;
+    if (this.scenario.surroundings.pid1) return { code: code ?? null, signal: signal ?? null };
+    const status = Number(/^status (\d+)/.exec(this.#report())?.[1] ?? Number.NaN);
+    if (Number.isNaN(status)) return { code: null, signal: 'lost' };
+    return (status & 127) === 0
+      ? { code: status >> 8, signal: null }
+      : { code: null, signal: signalName(status & 127) };
+  }
+
+  /** Processes that were there after its end. */
+  get left(): string[] {
+    return this.#report()
+      .split('\n')
+      .filter((line) => line.startsWith('left '));
+  }
+
+  #report(): string {
+    const path = join(this.places.folder, 'left');
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  }
+
+  /** Files where none of the supervisor's should be any more. */
+  get strays(): string[] {
+    const { folder } = this.places;
+    const here = readdirSync(folder).filter((name) => !EXPECTED.has(name));
+    return [...here, ...readdirSync(join(folder, 'tmp')).map((name) => `tmp/${name}`)];
+  }
+
+  get journal(): string {
+    return readFileSync(join(this.places.folder, 'journal'), 'latin1');
+  }
+
+  get isOver(): boolean {
+    return this.#exit !== null;
+  }
+
+  signal(signal: number): void {
+    try {
+      if (!this.isOver) process.kill(this.supervisor, signal);
+    } catch {
+      // Gone meanwhile.
+    }
+  }
+
+  /** SIGKILL to all of it. */
+  kill(): void {
+    this.#child?.kill('SIGKILL');
+  }
+
+  /** Clears it all away; what still runs is killed. */
+  async close(): Promise<void> {
+    this.kill();
+    this.stdout.thaw();
+    this.stderr.thaw();
+    await this.#child?.exited;
+    await Promise.race([Promise.all([this.stdout.finished, this.stderr.finished]), Bun.sleep(5_000)]);
+    await this.limit?.remove();
+    rmSync(this.places.folder, { recursive: true, force: true });
+  }
+}
+
+const NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+
+function signalName(signal: string | number): string {
+  return typeof signal === 'string' ? signal : (NAMES.get(signal) ?? `signal ${signal}`);
+}

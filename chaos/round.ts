@@ -1,0 +1,109 @@
+// One round from beginning to end: a room, the faults, the watch, the healing, the request to stop, and what was seen.
+import { EventFollower } from './api.ts';
+import { Injector } from './inject.ts';
+import { type Breach, judge } from './invariants.ts';
+import { type Ended, type Observation, parseJournal, parseTold } from './observation.ts';
+import { Processes } from './proc.ts';
+import { Room } from './room.ts';
+import type { Scenario } from './scenario.ts';
+import { Watch } from './watch.ts';
+
+/** For the supervisor to answer a first time, milliseconds. */
+const START = 30_000;
+/** Between healing and the request to stop, milliseconds: what comes back has come back. */
+const SETTLE = 500;
+/** By the fair clock and by the one on the wall: then a supervisor that was asked to stop will never do so. */
+const FAIR_PATIENCE = 15_000;
+const REAL_PATIENCE = 90_000;
+const LOOK_EVERY = 20;
+
+export interface Outcome {
+  readonly observation: Observation;
+  readonly breaches: readonly Breach[];
+  /** The last of what was printed on standard error. */
+  readonly latest: readonly string[];
+}
+
+const rooms = new Set<Room>();
+
+/** Kills what is under way: for an end by a signal. */
+export function killRounds(): void {
+  for (const room of rooms) room.kill();
+}
+
+export async function runRound(scenario: Scenario): Promise<Outcome> {
+  const room = new Room(scenario);
+  rooms.add(room);
+  const processes = new Processes();
+  const injector = new Injector(room, processes);
+  const watch = new Watch(room, injector, processes);
+  let follower: EventFollower | undefined;
+  try {
+    await room.begin();
+    watch.begin();
+    // What comes earlier may meet a supervisor that listens to no signal yet.
+    await until(room, START, () => watch.isUp);
+    follower = new EventFollower(room.socket);
+    injector.begin();
+    await until(room, scenario.length);
+    await injector.heal();
+    await until(room, SETTLE);
+    const end = await finish(room, watch);
+    const excused = watch.excused;
+    await watch.end();
+    follower.stop();
+    const strays = end === null ? [] : room.strays;
+    const { left } = room;
+    await drained(room);
+    const { told, strange } = parseTold(room.stderr.lines);
+    const observation: Observation = {
+      scenario,
+      journal: parseJournal(room.journal),
+      told,
+      served: follower.events,
+      sent: injector.sent,
+      done: injector.done,
+      zombies: watch.zombies,
+      asked: watch.asked,
+      stood: watch.stood,
+      most: watch.most,
+      end,
+      left,
+      files: strays,
+      excused,
+      strange,
+    };
+    return { observation, breaches: judge(observation), latest: [...room.stderr.latest] };
+  } finally {
+    follower?.stop();
+    await injector.heal();
+    await watch.end();
+    await room.close();
+    rooms.delete(room);
+  }
+}
+
+/** Goes by, or until the supervisor has ended, or something else is so. */
+async function until(room: Room, ms: number, isSo: () => boolean = () => false): Promise<void> {
+  const from = performance.now();
+  while (!room.isOver && !isSo() && performance.now() - from < ms) await Bun.sleep(LOOK_EVERY);
+}
+
+/** Asks it to stop and waits; null when it does not. */
+async function finish(room: Room, watch: Watch): Promise<Ended | null> {
+  const alone = room.exit;
+  if (alone !== null) return { ...alone, at: Date.now(), askedAt: null, took: null };
+  const askedAt = Date.now();
+  const [fair, real] = [watch.read(), performance.now()];
+  room.signal(15);
+  for (;;) {
+    const { exit } = room;
+    if (exit !== null) return { ...exit, at: Date.now(), askedAt, took: watch.read() - fair };
+    if (watch.read() - fair > FAIR_PATIENCE || performance.now() - real > REAL_PATIENCE) return null;
+    await Bun.sleep(LOOK_EVERY);
+  }
+}
+
+async function drained(room: Room): Promise<void> {
+  await Promise.race([Promise.all([room.stdout.finished, room.stderr.finished]), Bun.sleep(3_000)]);
+}

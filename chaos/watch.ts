@@ -1,0 +1,146 @@
+// Looks at a round while it runs, several times a second: the fair clock, zombies, memory, descriptors, and whether
+
+// `status` answers. Judges nothing.
+import { type Answer, ask } from './api.ts';
+import { FairClock } from './fair.ts';
+import type { Injector } from './inject.ts';
+import type { Asked, Stood, Zombie } from './observation.ts';
+import { holdingsOf, type Processes, waitedOf } from './proc.ts';
+import type { Room } from './room.ts';
+
+const LOOK_EVERY = 100;
+const ASK_EVERY = 250;
+/** Real time until a question is given up, milliseconds: whether that was too long is judged by the fair clock. */
+const PATIENCE = 20_000;
+/** Before a question is asked again, milliseconds. */
+const AGAIN = 50;
+/** Zombies that were seen for less are nobody's business, milliseconds. */
+const WORTH_TELLING = 250;
+
+export class Watch {
+  readonly clock = new FairClock();
+  readonly asked: Asked[] = [];
+  readonly zombies: Zombie[] = [];
+  /** How all stood in the last answer before everything was stopped. */
+  stood: readonly Stood[] = [];
+  /** Whether the supervisor has answered a first time. */
+  isUp = false;
+  readonly most = { memory: 0, files: 0 };
+  readonly #room: Room;
+  readonly #injector: Injector;
+  readonly #processes: Processes;
+  readonly #since = new Map<string, { readonly pid: number; readonly name: string; readonly at: number }>();
+  readonly #began = performance.now();
+  #late = 0;
+  #due = performance.now() + LOOK_EVERY;
+  #timer: Timer | undefined;
+  #over = false;
+  #asking: Promise<void> = Promise.resolve();
+
+  constructor(room: Room, injector: Injector, processes: Processes) {
+    this.#room = room;
+    this.#injector = injector;
+    this.#processes = processes;
+  }
+
+  begin(): void {
+    this.read();
+    this.#schedule();
+    this.#asking = this.#ask();
+  }
+
+  #schedule(): void {
+    this.#due = performance.now() + LOOK_EVERY;
+    this.#timer = setTimeout(() => {
+      this.#look();
+      if (!this.#over) this.#schedule();
+    }, LOOK_EVERY);
+  }
+
+  /** The fair clock, now. */
+  read(): number {
+    const wall = performance.now();
+    // Being late is counted once for each look; what is late now has not been counted yet.
+    const late = this.#late + Math.max(0, wall - this.#due);
+    return this.clock.read({ wall, waited: waitedOf(this.#room.supervisor), stopped: this.#injector.stopped, late });
+  }
+
+  /** Real time that was not the supervisor's, milliseconds. */
+  get excused(): number {
+    return performance.now() - this.#began - this.clock.now;
+  }
+
+  #look(): void {
+    const now = this.read();
+    this.#late += Math.max(0, performance.now() - this.#due);
+    if (this.#room.isOver) return;
+    const { supervisor, ns } = this.#room;
+    const zombies = new Set<string>();
+    for (const { outerParent, state, outer, start, pid, name } of this.#processes.of(ns)) {
+      if (state !== 'Z' || outerParent !== supervisor) continue;
+      const key = `${outer}:${start}`;
+      zombies.add(key);
+      if (!this.#since.has(key)) this.#since.set(key, { pid, name, at: now });
+    }
+    for (const [key, { pid, name, at }] of this.#since) {
+      if (zombies.has(key)) {
+        // As long as it is there its age is kept up to date.
+        this.#tell(key, { pid, name, age: now - at });
+      } else this.#since.delete(key);
+    }
+    const holdings = holdingsOf(supervisor);
+    if (holdings === null) return;
+    this.most.memory = Math.max(this.most.memory, holdings.memory);
+    this.most.files = Math.max(this.most.files, holdings.files);
+  }
+
+  readonly #told = new Map<string, number>();
+
+  #tell(key: string, zombie: Zombie): void {
+    if (zombie.age < WORTH_TELLING) return;
+    const at = this.#told.get(key);
+    if (at === undefined) this.#told.set(key, this.zombies.push(zombie) - 1);
+    else this.zombies[at] = zombie;
+  }
+
+  async #ask(): Promise<void> {
+    // There is no socket yet, for a moment.
+    while (!this.#over && (await ask(this.#room.socket, 'GET', '/v1/status', null, 1_000)) === null)
+      await Bun.sleep(50);
+    this.isUp = true;
+    while (!this.#over) {
+      const from = this.read();
+      const answer = await this.#insist();
+      if (this.#over || (answer === null && this.#room.isOver)) return;
+      this.asked.push({ at: Date.now(), took: this.read() - from, answered: answer?.status === 200 });
+      if (answer?.status === 200) this.#take(answer.body);
+      await Bun.sleep(ASK_EVERY);
+    }
+  }
+
+  /**
+   * Asks until there is an answer: in a crowd of hundreds who connect at once, one that has not been heard yet may be cut
+   * off. Null when the supervisor has ended, or patience.
+   */
+  async #insist(): Promise<Answer | null> {
+    const until = performance.now() + PATIENCE;
+    while (!this.#over && !this.#room.isOver && performance.now() < until) {
+      const answer = await ask(this.#room.socket, 'GET', '/v1/status', null, until - performance.now());
+      if (answer !== null) return answer;
+      await Bun.sleep(AGAIN);
+    }
+    return null;
+  }
+
+  /** In a shutdown services end for good that would have come back. */
+  #take(text: string): void {
+    const { phase, services } = JSON.parse(text) as { readonly phase: string; readonly services: readonly Stood[] };
+    if (phase === 'running') this.stood = services;
+  }
+
+  async end(): Promise<void> {
+    this.#over = true;
+    clearTimeout(this.#timer);
+    await Promise.race([this.#asking, Bun.sleep(2_000)]);
+  }
+}

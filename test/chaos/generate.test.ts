@@ -1,0 +1,90 @@
+// What a seed becomes: always the same, always something that the supervisor takes, and over many seeds everything that
+// there is.
+import { expect, test } from 'bun:test';
+import { configure, isWrong, reloadText } from '../../chaos/configure.ts';
+import { generate } from '../../chaos/generate.ts';
+import type { Scenario } from '../../chaos/scenario.ts';
+import { loadPlan } from '../../src/plan/expand.ts';
+import { type Files, realFiles } from '../../src/ports.ts';
+
+const SEEDS = Array.from({ length: 500 }, (_, seed) => seed);
+/** To load one takes some milliseconds. */
+const LOADED = SEEDS.slice(0, 60);
+const PLACES = { folder: '/round', program: '/round/program.pl' };
+
+/** What the supervisor says to a text; null: nothing. */
+function complaint(text: string | Uint8Array): string | null {
+  const bytes = Buffer.from(text as string);
+  const files: Files = {
+    read: () => bytes,
+    stat: (path) =>
+      path === '/services.yaml' ? { size: bytes.length, isDirectory: false, isFile: true } : realFiles.stat(path),
+  };
+  const result = loadPlan({
+    path: '/services.yaml',
+    files: files as typeof realFiles,
+    environment: { PATH: '/usr/bin:/bin' },
+  });
+  return result.ok ? null : result.error.diagnostics.map(({ message }) => message).join('; ');
+}
+
+test('a seed gives the same scenario every time, and another seed another one', () => {
+  for (const seed of SEEDS.slice(0, 50)) expect(generate(seed)).toEqual(generate(seed));
+  expect(new Set(SEEDS.map((seed) => JSON.stringify({ ...generate(seed), seed: 0 }))).size).toBe(SEEDS.length);
+});
+
+test('the supervisor takes every configuration that is made', () => {
+  for (const seed of LOADED) {
+    expect(`${seed}: ${complaint(JSON.stringify(configure(generate(seed), PLACES)))}`).toBe(`${seed}: null`);
+  }
+});
+
+test('it takes the files of reloads that are right, and refuses those that are wrong', () => {
+  for (const seed of LOADED) {
+    const scenario = generate(seed);
+    for (const fault of scenario.faults) {
+      if (fault.kind !== 'reload') continue;
+      const text = reloadText(scenario, PLACES, fault.file, 1);
+      const refused = text === null || complaint(text) !== null;
+      expect(`${seed} ${fault.file.text}: ${refused}`).toBe(`${seed} ${fault.file.text}: ${isWrong(fault.file)}`);
+    }
+  }
+});
+
+test('a file that leaves services out leaves one at least, and no edge to those that are gone', () => {
+  const scenario = generate(7);
+  const picks = scenario.services.map((_, at) => at);
+  const text = reloadText(scenario, PLACES, { text: 'fewer', picks }, 1);
+  expect(complaint(text as string)).toBeNull();
+  expect(Object.keys(JSON.parse(text as string).services)).toHaveLength(1);
+});
+
+test('over many seeds there is every kind of fault, probe, fork and end', () => {
+  const all = SEEDS.map((seed) => generate(seed));
+  const seen = (of: (scenario: Scenario) => readonly string[]) => [...new Set(all.flatMap(of))].sort();
+  expect(seen(({ faults }) => faults.map(({ kind }) => kind))).toEqual([
+    'exec',
+    'fill-disk',
+    'followers',
+    'freeze',
+    'freeze-supervisor',
+    'hold-connections',
+    'kill',
+    'noise',
+    'operate',
+    'reload',
+    'slow-client',
+    'squeeze-processes',
+    'stall-reader',
+  ]);
+  const services = (of: (spec: Scenario['services'][number]) => readonly string[]) =>
+    seen((scenario) => scenario.services.flatMap(of));
+  expect(services(({ ready }) => (ready === null ? [] : [ready.probe]))).toHaveLength(6);
+  expect(services(({ program }) => program.forks.map(({ how }) => how))).toHaveLength(4);
+  expect(services(({ program }) => program.ends.map(({ how }) => Object.keys(how)[0] ?? ''))).toEqual([
+    'code',
+    'signal',
+  ]);
+  expect(services(({ replicas }) => [`${replicas}`])).toHaveLength(3);
+  expect(seen(({ exit }) => [exit])).toHaveLength(3);
+});

@@ -1,0 +1,324 @@
+// That each invariant can fail, and does so for what it is there for and for nothing else: one sound round, and for each
+// invariant what breaks it.
+import { describe, expect, test } from 'bun:test';
+import { generate } from '../../chaos/generate.ts';
+import { INVARIANTS, judge } from '../../chaos/invariants.ts';
+import { type Noted, type Observation, parseJournal, parseTold, type Told } from '../../chaos/observation.ts';
+import type { ServiceSpec } from '../../chaos/scenario.ts';
+
+const T = 1_000_000;
+
+function spec(name: string, more: Partial<ServiceSpec> = {}): ServiceSpec {
+  const [first] = generate(0).services;
+  if (first === undefined) throw new Error('unreachable');
+  const plain = { type: 'service', essential: true, restart: 'never', successCodes: [0] } as const;
+  return { ...first, ...plain, name, ...more };
+}
+
+const told = (at: number, service: string | null, event: string, text: string): Told => ({
+  at: T + at,
+  service,
+  event,
+  text,
+});
+const noted = (at: number, service: string, run: number, pid: number, what: Noted['what'], value = 'alone'): Noted => ({
+  at: T + at,
+  service,
+  run,
+  pid,
+  what,
+  value,
+  beside: what === 'born' && value === 'beside',
+});
+
+/** `db` comes back after an end by itself and a SIGKILL from outside; `web` ends for good with 3, and so does everything. */
+function sound(): Observation {
+  const events = [
+    told(0, 'db', 'started', 'started (pid 7)'),
+    told(1, 'web', 'started', 'started (pid 8)'),
+    told(100, 'db', 'restarting', 'exited with code 42 after 99 ms; starting again in 50 ms'),
+    told(150, 'db', 'started', 'started (pid 9)'),
+    told(300, 'db', 'restarting', 'was killed by SIGKILL after 150 ms; starting again in 100 ms'),
+    told(400, 'db', 'started', 'started (pid 10)'),
+    told(1_000, 'web', 'failed', 'exited with code 3 after 1.0 s'),
+    told(1_000, null, 'stopping', 'stopping everything: web failed, and it is essential'),
+    told(1_010, 'db', 'stopped', 'stopped (SIGTERM)'),
+  ];
+  const scenario = generate(0);
+  return {
+    scenario: {
+      ...scenario,
+      exit: 'first',
+      services: [spec('db', { essential: false, restart: 'always' }), spec('web'), spec('api')],
+    },
+    journal: [
+      noted(1, 'db', 1, 7, 'born'),
+      noted(2, 'web', 1, 8, 'born'),
+      noted(99, 'db', 1, 7, 'code', '42'),
+      noted(110, 'db', 1, 70, 'after', '42:'),
+      noted(151, 'db', 2, 9, 'born'),
+      noted(310, 'db', 2, 71, 'after', '137:SIGKILL'),
+      noted(401, 'db', 3, 10, 'born'),
+      noted(999, 'web', 1, 8, 'code', '3'),
+    ],
+    told: events,
+    served: events.slice(0, 7).map((event, at) => ({ ...event, seq: at + 1 })),
+    sent: [{ at: T + 299, pid: 9, signal: 9 }],
+    done: [],
+    zombies: [{ pid: 30, name: 'perl', age: 900 }],
+    asked: [{ at: T + 10, took: 4, answered: true }],
+    stood: [{ name: 'db', state: 'backoff', wanted: 'up', blocked: false }],
+    most: { memory: 30 << 20, files: 40 },
+    end: { at: T + 1_100, code: 3, signal: null, askedAt: null, took: null },
+    left: [],
+    files: [],
+    excused: 0,
+    strange: [],
+  };
+}
+
+/** The sound round with some events of it told otherwise: place -> event, or null for none. */
+function retold(changes: Readonly<Record<number, Told | null>>): Observation {
+  const seen = sound();
+  const events = seen.told.flatMap((event, at) => {
+    const change = changes[at];
+    return change === undefined ? [event] : change === null ? [] : [change];
+  });
+  // What a hook heard would not fit any more either.
+  const journal = seen.journal.filter(({ what }) => what !== 'after');
+  return { ...seen, journal, told: events, served: [] };
+}
+
+/** As if the harness had asked it to stop. */
+function asked(code: number, more: readonly Told[] = []): Observation {
+  const seen = sound();
+  const events = [
+    ...seen.told.slice(0, 6),
+    told(1_000, null, 'stopping', 'SIGTERM received: stopping everything within 3.0 s'),
+    ...more,
+    told(1_010, 'db', 'stopped', 'stopped (SIGTERM)'),
+    told(1_011, 'web', 'stopped', 'stopped (SIGTERM)'),
+  ];
+  const journal = seen.journal.slice(0, -1);
+  return {
+    ...seen,
+    journal,
+    told: events,
+    served: [],
+    end: { at: T + 1_100, code, signal: null, askedAt: T + 999, took: 101 },
+  };
+}
+
+test('a sound round breaks nothing', () => {
+  expect(judge(sound())).toEqual([]);
+  expect(judge(asked(0))).toEqual([]);
+  expect(
+    judge(asked(137, [told(1_005, 'db', 'killed', 'did not stop within 5 ms: sent SIGKILL to all its processes')])),
+  ).toEqual([]);
+});
+
+type Name = keyof typeof INVARIANTS;
+
+/** What breaks each of them, and nothing else. */
+const BROKEN: readonly (readonly [Name, string, Observation])[] = [
+  [
+    'never two runs at once',
+    'a run that meets an earlier one',
+    {
+      ...sound(),
+      journal: sound().journal.map((one) => (one.pid === 10 && one.what === 'born' ? { ...one, beside: true } : one)),
+    },
+  ],
+  [
+    'never two runs at once',
+    'a hook that meets another',
+    { ...sound(), journal: [...sound().journal, { ...noted(500, 'api', 1, 77, 'hook', 'after_ready'), beside: true }] },
+  ],
+  [
+    'a hook hears how the run ended',
+    'another code',
+    { ...sound(), journal: [...sound().journal, noted(120, 'db', 1, 70, 'after', '41:')] },
+  ],
+  [
+    'a hook hears how the run ended',
+    'a code in place of a signal',
+    { ...sound(), journal: [...sound().journal, noted(320, 'db', 2, 71, 'after', '9:')] },
+  ],
+  ['every run has one end', 'a start before the last end is told', retold({ 2: null })],
+  ['every run has one end', 'an end that is never told', retold({ 8: null })],
+  [
+    'every run has one end',
+    'an end told twice',
+    {
+      ...sound(),
+      told: sound().told.toSpliced(
+        3,
+        0,
+        told(110, 'db', 'restarting', 'exited with code 42 after 99 ms; starting again in 50 ms'),
+      ),
+    },
+  ],
+  [
+    'every run has one end',
+    'an end in words that nobody knows',
+    retold({ 8: told(1_010, 'db', 'stopped', 'went away') }),
+  ],
+  [
+    'every exit status is right',
+    'another code',
+    retold({ 2: told(100, 'db', 'restarting', 'exited with code 41 after 99 ms; starting again in 50 ms') }),
+  ],
+  [
+    'every exit status is right',
+    'a code in place of a signal',
+    retold({ 4: told(300, 'db', 'restarting', 'exited with code 0 after 150 ms; starting again in 100 ms') }),
+  ],
+  [
+    'every exit status is right',
+    'a signal that nobody sent',
+    retold({ 4: told(300, 'db', 'restarting', 'was killed by SIGSEGV after 150 ms; starting again in 100 ms') }),
+  ],
+  ['every exit status is right', 'a SIGKILL without a reason', { ...sound(), sent: [] }],
+  [
+    'every exit status is right',
+    'the end of one told of another',
+    { ...sound(), sent: [{ at: T + 299, pid: 10, signal: 9 }] },
+  ],
+  [
+    'no exit is lost',
+    'a process that nothing tells of',
+    { ...sound(), journal: [...sound().journal, noted(500, 'api', 1, 77, 'born')] },
+  ],
+  ['no zombie above a second', 'an old zombie', { ...sound(), zombies: [{ pid: 30, name: 'perl', age: 1_001 }] }],
+  ['nothing is left', 'a process', { ...sound(), left: ['left 12 perl'] }],
+  ['nothing is left', 'a file', { ...sound(), files: ['control.sock'] }],
+  [
+    'the first cause gives the code',
+    'another code',
+    { ...sound(), end: { at: T + 1_100, code: 1, signal: null, askedAt: null, took: null } },
+  ],
+  [
+    'the first cause gives the code',
+    '0 though something was killed',
+    asked(0, [told(1_005, 'db', 'killed', 'did not stop')]),
+  ],
+  ['the first cause gives the code', '137 though nothing was killed', asked(137)],
+  [
+    'the first cause gives the code',
+    'a later one',
+    {
+      ...sound(),
+      journal: [...sound().journal, noted(-2_000, 'api', 1, 6, 'code', '5')],
+      told: [
+        told(-2_500, 'api', 'started', 'started (pid 6)'),
+        told(-1_999, 'api', 'restarting', 'exited with code 5 after 1 s'),
+        ...sound().told,
+      ],
+    },
+  ],
+  [
+    'the first cause gives the code',
+    'nobody whose end it could be',
+    {
+      ...sound(),
+      told: sound().told.toSpliced(
+        7,
+        1,
+        told(1_000, null, 'stopping', 'stopping everything: api failed, and it is essential'),
+      ),
+      served: [],
+    },
+  ],
+  ['`status` always answers', 'no answer', { ...sound(), asked: [{ at: T, took: 1, answered: false }] }],
+  ['`status` always answers', 'a late answer', { ...sound(), asked: [{ at: T, took: 3_001, answered: true }] }],
+  [
+    'what is to come back comes back',
+    'a service that is given up',
+    { ...sound(), stood: [{ name: 'db', state: 'failed', wanted: 'up', blocked: false }] },
+  ],
+  ['memory is bounded', 'much memory', { ...sound(), most: { memory: 300 << 20, files: 40 } }],
+  ['it ends when it is asked to', 'no end', { ...sound(), end: null }],
+  [
+    'it ends when it is asked to',
+    'an end by a signal',
+    { ...sound(), end: { at: T, code: null, signal: 'SIGSEGV', askedAt: null, took: null } },
+  ],
+  [
+    'it ends when it is asked to',
+    'a late end',
+    { ...asked(0), end: { at: T + 9_000, code: 0, signal: null, askedAt: T + 999, took: 8_001 } },
+  ],
+  [
+    'a reload answers as its file deserves',
+    'a wrong file that is taken',
+    {
+      ...sound(),
+      done: [
+        { at: T, fault: { at: 1, kind: 'reload', by: 'api', file: { text: 'wrong' } }, note: 'WRONG ANSWER 200: {}' },
+      ],
+    },
+  ],
+  [
+    'both accounts of events agree',
+    'one that was never printed',
+    { ...sound(), served: [{ ...told(1, 'db', 'ready', 'ready again'), seq: 1 }] },
+  ],
+  ['both accounts of events agree', 'two in another order', { ...sound(), served: sound().served.toReversed() }],
+  ['no word of a bug', 'words of the runtime', { ...sound(), strange: ['panic(main thread): Segmentation fault'] }],
+  [
+    'no word of a bug',
+    'a bug that is told',
+    { ...sound(), told: [...sound().told, told(1, null, 'bug', 'a bug in svc-super, please report it')], served: [] },
+  ],
+];
+
+describe('each invariant can be broken', () => {
+  for (const [name, how, seen] of BROKEN) {
+    test(`${name}: ${how}`, () => {
+      const broken = judge(seen).map(({ invariant }) => invariant);
+      expect([...new Set(broken)]).toEqual([name]);
+    });
+  }
+
+  test('none is left out', () => {
+    expect(new Set(BROKEN.map(([name]) => name))).toEqual(new Set(Object.keys(INVARIANTS) as Name[]));
+  });
+});
+
+test('what the operator holds down, and what waits for what cannot come, need not come back', () => {
+  const failed = { name: 'db', state: 'failed', wanted: 'up', blocked: false };
+  const stood = [
+    { ...failed, wanted: 'down' },
+    { ...failed, blocked: true },
+    { ...failed, name: 'web' },
+  ];
+  expect(judge({ ...sound(), stood })).toEqual([]);
+});
+
+test('time that was not the supervisor’s counts for the second cause too', () => {
+  const late = { ...sound(), journal: [...sound().journal, noted(-1_500, 'api', 1, 8, 'code', '5')] };
+  expect(INVARIANTS['the first cause gives the code'](late)).toHaveLength(1);
+  expect(INVARIANTS['the first cause gives the code']({ ...late, excused: 5_000 })).toEqual([]);
+});
+
+test('the journal and the supervisor’s own lines are read, and nothing else', () => {
+  expect(parseJournal('12.500000\tdb\t3\t17\tcode\t42\ntorn')).toEqual([
+    { at: 12_500, service: 'db', run: 3, pid: 17, what: 'code', value: '42', beside: false },
+  ]);
+  const own = {
+    time: new Date(T).toISOString(),
+    service: 'svc-super',
+    stream: 'stderr',
+    event: 'started',
+    about: 'db',
+    msg: 'started (pid 7)',
+  };
+  const { told: found, strange } = parseTold([
+    JSON.stringify(own),
+    JSON.stringify({ ...own, service: 'db', msg: 'looks like "service":"svc-super"' }),
+    'panic(main thread): Segmentation fault',
+    'db | a line of its own',
+  ]);
+  expect(found).toEqual([{ at: T, service: 'db', event: 'started', text: 'started (pid 7)' }]);
+  expect(strange).toEqual(['panic(main thread): Segmentation fault']);
+});
