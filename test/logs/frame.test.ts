@@ -86,6 +86,60 @@ describe('JSON', () => {
     expect(decodeEscaped(Buffer.concat([Buffer.from('é'), bytes('\xff\xc3'), Buffer.from('é')]))).toBe('é\\xff\\xc3é');
     expect(decodeEscaped(bytes('\xed\xa0\x80\xf5\x80\x80\x80'))).toBe('\\xed\\xa0\\x80\\xf5\\x80\\x80\\x80');
   });
+
+  test('bytes that are no UTF-8 are those that a strict decoder refuses', () => {
+    const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+    const decodes = (given: Uint8Array): string | null => {
+      try {
+        return strict.decode(given);
+      } catch {
+        return null;
+      }
+    };
+    /** The shortest piece from each place on that decodes, else one byte escaped. */
+    const slowly = (given: Uint8Array): string => {
+      let text = '';
+      for (let at = 0; at < given.length; ) {
+        const sizes = [1, 2, 3, 4].filter((size) => at + size <= given.length);
+        const size = sizes.find((one) => decodes(given.subarray(at, at + one)) !== null);
+        text +=
+          size === undefined
+            ? `\\x${given[at]?.toString(16).padStart(2, '0')}`
+            : decodes(given.subarray(at, at + size));
+        at += size ?? 1;
+      }
+      return text;
+    };
+    const tricky = fc.constantFrom(
+      0x41,
+      0x80,
+      0x8f,
+      0x90,
+      0x9f,
+      0xa0,
+      0xbf,
+      0xc1,
+      0xc2,
+      0xdf,
+      0xe0,
+      0xe1,
+      0xed,
+      0xee,
+      0xf0,
+      0xf1,
+      0xf4,
+      0xf5,
+      0xff,
+    );
+    const anything = fc.array(fc.oneof(tricky, fc.integer({ min: 0, max: 255 })), { maxLength: 40 });
+    fc.assert(
+      fc.property(anything, (numbers) => {
+        const given = Uint8Array.from(numbers);
+        expect(decodeEscaped(given)).toBe(slowly(given));
+      }),
+      { numRuns: 3_000 },
+    );
+  });
 });
 
 test('colours, cursor movements and titles can be taken away, and nothing else is', () => {
