@@ -81,6 +81,8 @@ export interface Observation {
   readonly done: readonly Done[];
   readonly zombies: readonly Zombie[];
   readonly asked: readonly Asked[];
+  /** The longest that a program took meanwhile that does nothing, from its spawn to its end, milliseconds. */
+  readonly control: number;
   /** How all stood at last. */
   readonly stood: readonly Stood[];
   /** Largest readings of the supervisor. Memory is its own (anonymous), bytes. */

@@ -65,6 +65,7 @@ export async function runRound(scenario: Scenario): Promise<Outcome> {
       done: injector.done,
       zombies: watch.zombies,
       asked: watch.asked,
+      control: watch.control,
       stood: watch.stood,
       most: watch.most,
       end,

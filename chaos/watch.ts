@@ -21,6 +21,8 @@ export class Watch {
   readonly clock = new FairClock();
   readonly asked: Asked[] = [];
   readonly zombies: Zombie[] = [];
+  /** The longest that a program took which does nothing. */
+  control = 0;
   /** How all stood in the last answer before everything was stopped. */
   stood: readonly Stood[] = [];
   /** Whether the supervisor has answered a first time. */
@@ -47,6 +49,7 @@ export class Watch {
     this.read();
     this.#schedule();
     this.#asking = this.#ask();
+    void this.#measure();
   }
 
   #schedule(): void {
@@ -101,6 +104,17 @@ export class Watch {
     const at = this.#told.get(key);
     if (at === undefined) this.#told.set(key, this.zombies.push(zombie) - 1);
     else this.zombies[at] = zombie;
+  }
+
+  /** What a spawn and an exec cost on this machine now: the supervisor sleeps for as long in each spawn (vfork(2)). */
+  async #measure(): Promise<void> {
+    while (!this.#over) {
+      const from = performance.now();
+      const { exited } = Bun.spawn(['/bin/true'], { stdio: ['ignore', 'ignore', 'ignore'] });
+      await exited;
+      this.control = Math.max(this.control, performance.now() - from);
+      await Bun.sleep(ASK_EVERY);
+    }
   }
 
   async #ask(): Promise<void> {

@@ -67,6 +67,7 @@ function sound(): Observation {
     done: [],
     zombies: [{ pid: 30, name: 'perl', age: 900 }],
     asked: [{ at: T + 10, took: 4, answered: true }],
+    control: 0,
     stood: [{ name: 'db', state: 'backoff', wanted: 'up', blocked: false }],
     most: { memory: 30 << 20, files: 40 },
     end: { at: T + 1_100, code: 3, signal: null, askedAt: null, took: null },
@@ -283,6 +284,16 @@ describe('each invariant can be broken', () => {
   test('none is left out', () => {
     expect(new Set(BROKEN.map(([name]) => name))).toEqual(new Set(Object.keys(INVARIANTS) as Name[]));
   });
+});
+
+test('what is slow on a machine on which everything is slow is no breach', () => {
+  const slow = {
+    ...sound(),
+    asked: [{ at: T, took: 4_000, answered: true }],
+    zombies: [{ pid: 3, name: 'a', age: 1_900 }],
+  };
+  expect(judge({ ...slow, control: 20 })).toHaveLength(2);
+  expect(judge({ ...slow, control: 300 })).toEqual([]);
 });
 
 test('what the operator holds down, and what waits for what cannot come, need not come back', () => {
