@@ -139,7 +139,8 @@ function parseObject(text: string): Record<string, unknown> | null {
   }
 }
 
-const strict = new TextDecoder('utf-8', { fatal: true });
+/** A byte order mark is as much of a line as anything else in it. */
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** UTF-8 as text; a byte that is none becomes `\xNN`, so that nothing is lost. */
 export function decodeEscaped(bytes: Uint8Array): string {
@@ -178,9 +179,12 @@ function sequenceLength(bytes: Uint8Array, at: number): number {
   }
 }
 
-/** Escape sequences of terminals: colours, cursor, titles (ECMA-48 CSI and OSC). */
+/**
+ * Escape sequences of terminals: CSI (colours, cursor), strings up to their end (titles, links), what else ECMA-35 knows
+ * (character sets), and an escape that begins nothing: left there, it could begin something with what follows a removed one.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
-const ANSI = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g;
+const ANSI = /\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])?/g;
 
 /** Bytes as one character each, so that what is no UTF-8 passes through. */
 export function stripAnsi(bytes: Uint8Array): Uint8Array {
