@@ -153,30 +153,37 @@ export function decodeEscaped(bytes: Uint8Array): string {
 
 function decodePieces(bytes: Uint8Array): string {
   let text = '';
+  let from = 0;
   for (let at = 0; at < bytes.length; ) {
     const size = sequenceLength(bytes, at);
     if (size > 0) {
-      text += Buffer.from(bytes.subarray(at, at + size)).toString('utf8');
       at += size;
-    } else {
-      text += `\\x${(bytes[at] ?? 0).toString(16).padStart(2, '0')}`;
-      at += 1;
+      continue;
     }
+    if (from < at) text += strict.decode(bytes.subarray(from, at));
+    text += `\\x${(bytes[at] ?? 0).toString(16).padStart(2, '0')}`;
+    at += 1;
+    from = at;
   }
-  return text;
+  return from < bytes.length ? text + strict.decode(bytes.subarray(from)) : text;
 }
 
-/** How many bytes from `at` make one character of UTF-8; 0: none. */
+/**
+ * How many bytes from `at` make one character of UTF-8 (RFC 3629, section 4); 0: none. By hand: a decoder that throws would
+ * take a third of a second for one long line of rubbish.
+ */
 function sequenceLength(bytes: Uint8Array, at: number): number {
   const first = bytes[at] ?? 0;
-  const size = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 0;
+  if (first < 0x80) return 1;
+  const size = first < 0xc2 || first > 0xf4 ? 0 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
   if (size === 0 || at + size > bytes.length) return 0;
-  try {
-    strict.decode(bytes.subarray(at, at + size));
-    return size;
-  } catch {
-    return 0;
-  }
+  // Longer forms of what is shorter, halves of surrogate pairs, and what lies beyond U+10FFFF.
+  const least = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
+  const most = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
+  const second = bytes[at + 1] ?? 0;
+  if (second < least || second > most) return 0;
+  for (let next = 2; next < size; next += 1) if (((bytes[at + next] ?? 0) & 0xc0) !== 0x80) return 0;
+  return size;
 }
 
 /**
