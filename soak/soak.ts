@@ -191,9 +191,6 @@ async function soak(amounts: Amounts): Promise<Outcome> {
       if (bugs.length < 10 && /bug in svc-super/.test(text)) bugs.push(words);
     },
   };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void supervisor.close().finally(() => process.exit(130)));
-  }
   const supervisor = await Supervisor.begin(folder, configuration({ folder, port, control }), listener);
   try {
     const run = new Soak(supervisor, control, amounts);

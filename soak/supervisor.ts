@@ -32,6 +32,14 @@ export async function until<T>(what: string, look: () => T | null | false | Prom
   }
 }
 
+/** Those that run: nothing of them outlives whoever started them. */
+const running = new Set<Supervisor>();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    void Promise.all([...running].map((supervisor) => supervisor.close())).finally(() => process.exit(130));
+  });
+}
+
 export class Supervisor {
   /** Its number here, outside. */
   readonly pid: number;
@@ -91,6 +99,7 @@ export class Supervisor {
       return childOf(child.pid) ?? null;
     });
     const supervisor = new Supervisor(folder, child, pid, read);
+    running.add(supervisor);
     await until('the control socket', async () => {
       if (supervisor.isOver) throw new Error(`it ended with ${supervisor.#code}`);
       return (await supervisor.ask('/v1/status').catch(() => null)) !== null;
@@ -135,6 +144,7 @@ export class Supervisor {
 
   /** Whatever is left is killed, and the folder goes. */
   async close(): Promise<void> {
+    running.delete(this);
     if (!this.isOver) {
       try {
         process.kill(this.pid, 'SIGKILL');
