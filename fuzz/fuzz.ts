@@ -56,6 +56,7 @@ async function all(): Promise<number> {
   const children = new Set<Bun.Subprocess>();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
+      queue.length = 0;
       for (const child of children) child.kill('SIGTERM');
     });
   }

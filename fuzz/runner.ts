@@ -9,6 +9,8 @@ import { Finding, type Session, type Target } from './target.ts';
 
 export interface FuzzOptions {
   readonly seconds: number;
+  /** So many inputs are enough, whatever the time. */
+  readonly attempts?: number;
   readonly seed: number;
   /** The folder of the corpus. */
   readonly corpus: string;
@@ -31,6 +33,8 @@ const MOST_FINDINGS = 10;
 /** Kept inputs: more of them only thin out the others. */
 const MOST_KEPT = 2_000;
 const MOST_WRITTEN = 2_048;
+/** Begins what makes an input worth changing, but not worth a file. */
+const WEAK = '~';
 
 export function readCorpus(folder: string): readonly (readonly [string, Uint8Array])[] {
   let names: readonly string[];
@@ -51,7 +55,8 @@ export async function fuzz(target: Target, options: FuzzOptions): Promise<FuzzOu
     for (const bytes of kept) await run.attempt(bytes, 'known');
     const pool = [...kept];
     const deadline = performance.now() + options.seconds * 1_000;
-    while (performance.now() < deadline && run.findings.size < MOST_FINDINGS) {
+    const most = options.attempts ?? Number.POSITIVE_INFINITY;
+    while (performance.now() < deadline && run.attempts < most && run.findings.size < MOST_FINDINGS) {
       const input = make(dice, session, target, pool);
       if ((await run.attempt(input, 'made')) && pool.length < MOST_KEPT) pool.push(input);
       // The event loop is to get its turn, for those who listen for signals.
@@ -98,7 +103,8 @@ class FuzzRun {
     try {
       const fresh = (await this.#session.attempt(input)).filter((feature) => !this.#seen.has(feature));
       for (const feature of fresh) this.#seen.add(feature);
-      if (fresh.length > 0 && from === 'made' && this.#options.keep) this.#keep(input, fresh);
+      const strong = fresh.filter((feature) => !feature.startsWith(WEAK));
+      if (strong.length > 0 && from === 'made' && this.#options.keep) this.#keep(input, strong);
       return fresh.length > 0;
     } catch (error) {
       this.#tell(input, error);

@@ -19,7 +19,10 @@ export interface Target {
 export interface Session {
   /** An input that knows what is wanted: mostly right, and then something not. */
   fresh(): Uint8Array;
-  /** Tries an input; gives what it did, as names of which a new one makes it interesting. Throws a Finding. */
+  /**
+   * Tries an input; gives what it did, as names of which a new one makes it interesting; one with a `~` in front not so
+   * much that it belongs into the corpus. Throws a Finding.
+   */
   attempt(input: Uint8Array): Promise<readonly string[]> | readonly string[];
   /** Looks back over everything; throws a Finding. */
   end(): Promise<void>;

@@ -109,9 +109,12 @@ function checkSchema(text: string, schema: Schema): void {
     uniqueKeys: false,
     logLevel: 'silent',
   });
-  const value: unknown = trimmed(document.toJS({ maxAliasCount: -1 }));
+  const value: unknown = document.toJS({ maxAliasCount: -1 });
   const hasDefault = (value as { defaults?: { command?: unknown } } | null)?.defaults?.command !== undefined;
-  const [first] = violations(schema, value).filter((one) => !(hasDefault && one.endsWith('.command: required')));
+  const whenTrimmed = new Set(violations(schema, trimmed(value)));
+  const [first] = violations(schema, value).filter(
+    (one) => whenTrimmed.has(one) && !(hasDefault && one.endsWith('.command: required')),
+  );
   must(
     first === undefined,
     () => `the schema refuses what is accepted, at ${first?.replaceAll(/\.[^.[:]*(?=\.)|\[\d+\]/g, '.*')}`,
@@ -130,7 +133,7 @@ const codesOf = (loaded: Loaded): readonly string[] =>
 
 function featuresOf(loaded: Loaded): readonly string[] {
   const codes = [...new Set(codesOf(loaded))].sort();
-  const pairs = codes.slice(0, 8).flatMap((one, at) => codes.slice(at + 1, 8).map((other) => `${one}+${other}`));
+  const pairs = codes.slice(0, 8).flatMap((one, at) => codes.slice(at + 1, 8).map((other) => `~${one}+${other}`));
   if (!loaded.ok) return [...codes, ...pairs];
   const { plan } = loaded.value;
   const odd = plan.services.flatMap((service) => [
@@ -140,7 +143,7 @@ function featuresOf(loaded: Loaded): readonly string[] {
     ...Object.keys(service.forward).map((name) => `forward ${name}`),
     `restart ${service.restart.policy} ${service.restart.max === null} ${service.restart.within === null}`,
     `log ${service.log.format} ${service.log.drop.length > 0} ${service.log.file !== null}`,
-    `as ${service.type} ${service.user === null} ${service.cwd === null} ${service.cpus === null} ${service.stop.argv === null}`,
+    `~as ${service.type} ${service.user === null} ${service.cwd === null} ${service.cpus === null} ${service.stop.argv === null}`,
   ]);
   return ['ok', ...codes, ...odd, `control ${plan.control === null}`, `exit ${plan.exit}`];
 }
@@ -163,10 +166,12 @@ class ConfigSession implements Session {
   readonly #dice: Dice;
   readonly #schema = jsonSchema() as Schema;
   readonly #folder = mkdtempSync(join(tmpdir(), 'svc-super-fuzz-'));
+  readonly #binary: string | null;
   #checkedAt = performance.now();
 
-  constructor(dice: Dice) {
+  constructor(dice: Dice, program: string | null) {
     this.#dice = dice;
+    this.#binary = program;
   }
 
   fresh(): Uint8Array {
@@ -202,20 +207,20 @@ class ConfigSession implements Session {
       const same = difference(plan, plan);
       must(same.added.length + same.removed.length + same.changed.length === 0, 'a plan differs from itself');
     } else checkRefusal(loaded.error);
-    if (performance.now() - this.#checkedAt > CHECK_EVERY) {
+    if (this.#binary !== null && performance.now() - this.#checkedAt > CHECK_EVERY) {
       this.#checkedAt = performance.now();
-      this.#checkBinary(input);
+      this.#checkBinary(input, this.#binary);
     }
     return featuresOf(loaded);
   }
 
   /** The binary says of a file what loading it here says. */
-  #checkBinary(input: Uint8Array): void {
+  #checkBinary(input: Uint8Array, program: string): void {
     const path = join(this.#folder, 'services.yaml');
     writeFileSync(path, input);
     const environment = { PATH: '/usr/bin:/bin', A: '1' };
     const here = loadPlan({ path, files: realFiles, environment });
-    const { exitCode, stdout } = Bun.spawnSync([binary, 'check', '--json', '-f', path], {
+    const { exitCode, stdout } = Bun.spawnSync([program, 'check', '--json', '-f', path], {
       env: environment,
       cwd: this.#folder,
     });
@@ -232,6 +237,9 @@ class ConfigSession implements Session {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
+
+/** `program` is the binary that a sample goes to; null: none does. */
+export const beginConfig = (dice: Dice, program: string | null): Session => new ConfigSession(dice, program);
 
 export const config: Target = {
   about: 'texts of services.yaml',
@@ -276,5 +284,5 @@ export const config: Target = {
   ], // prettier-ignore
   pure: true,
   longest: 16 * 1_024,
-  begin: async (dice) => new ConfigSession(dice),
+  begin: async (dice) => beginConfig(dice, binary),
 };

@@ -246,10 +246,10 @@ class LogsSession implements Session {
     const has = (what: RegExp) => what.test(bytes.toString('latin1'));
     return [
       merged,
-      `lines ${log(pieces.length)} longest ${log(Math.max(0, ...pieces.map((piece) => piece.bytes.length)))}`,
+      `~lines ${log(pieces.length)} longest ${log(Math.max(0, ...pieces.map((piece) => piece.bytes.length)))}`,
       `cut ${pieces.filter(({ cut }) => cut).length} empty ${pieces.some((piece) => piece.bytes.length === 0)}`,
       // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
-      `has ${[/\r\n/, /\r[^\n]/, /\r\r/, /\x1b\[/, /\x1b\]/, /[\x80-\xff]/, /\0/, /\{/, /__proto__/, /\n$/].map(has).map(Number).join('')}`,
+      `~has ${[/\r\n/, /\r[^\n]/, /\r\r/, /\x1b\[/, /\x1b\]/, /[\x80-\xff]/, /\0/, /\{/, /__proto__/, /\n$/].map(has).map(Number).join('')}`,
     ];
   }
 

@@ -139,7 +139,7 @@ class NotifySession implements Session {
     if (this.#attempts % LOOK_EVERY === 0) await this.#look();
     const features = datagrams.map(
       (one) =>
-        `${saysReady(one)} ${one.fromStranger} ${one.descriptors} ${Math.ceil(Math.log2(one.data.length + 1))} ${this.#isReady}`,
+        `${one.descriptors > 4 ? '~' : ''}${saysReady(one)} ${one.fromStranger} ${one.descriptors} ${one.data.length > MOST} ${this.#isReady}`,
     );
     if (this.#isReady && this.#dice.chance(50)) {
       await this.#supervisor.order('/v1/services/told/restart', {});
