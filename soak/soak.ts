@@ -19,6 +19,8 @@ const WARM_UP = 0.1;
 const LEAST_WARM_UP: Amounts = { restarts: 1_500, lines: 200_000, probes: 4_000, calls: 1_500 };
 const TICK = 250;
 const STUCK = 30_000;
+/** At rest, of which the least counts. */
+const LOOKS = 10;
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 class Soak {
@@ -44,7 +46,7 @@ class Soak {
     return countsOf(await readMetrics(this.#control));
   }
 
-  /** All that makes load stands still; then the least of some looks, since a collector runs when it likes. */
+  /** All that makes load stands still for so long; then the least of some looks. */
   async quiet(name: string, seconds: number): Promise<Quiet> {
     await this.#supervisor.order('/v1/stop', { services: ['loop-*', 'probe-*'] });
     await until('the loops to stop', async () => {
@@ -53,11 +55,12 @@ class Soak {
       return services.every(({ name, state }) => !/^(?:loop|probe)-/.test(name) || state === 'stopped');
     });
     await until('zombies to be reaped', () => this.#supervisor.others().every(({ state }) => state !== 'Z'));
-    await Bun.sleep(1_000);
+    // The collector gives back what it holds when nothing has moved for a while; a question moves something.
+    await Bun.sleep(seconds * 1_000);
     const looks: Figures[] = [];
     const [from, wakes] = [performance.now(), wakesOf(this.#supervisor)];
-    for (let count = 0; count < 10; count += 1) {
-      await Bun.sleep((seconds * 1_000) / 10);
+    for (let count = 0; count < LOOKS; count += 1) {
+      await Bun.sleep(200);
       looks.push(figuresOf(this.#supervisor, await readMetrics(this.#control)));
     }
     const least = (read: (figures: Figures) => number) => Math.min(...looks.map(read));
@@ -195,8 +198,8 @@ async function soak(amounts: Amounts): Promise<Outcome> {
   try {
     const run = new Soak(supervisor, control, amounts);
     const isLong = amounts.restarts >= 20_000;
-    const rest = isLong ? 30 : 4;
-    const before = await run.quiet('before', rest);
+    const rest = isLong ? 60 : 20;
+    const before = await run.quiet('before', 1);
     const first = Object.fromEntries(
       KINDS.map((kind) => [kind, Math.min(amounts[kind], Math.max(LEAST_WARM_UP[kind], amounts[kind] * WARM_UP))]),
     ) as unknown as Amounts;

@@ -98,8 +98,8 @@ function checkRefusal({ diagnostics, sources }: Failure): void {
 }
 
 /**
- * Two things the schema cannot know: that `command` is in `defaults`, and that blanks around a value are taken off (a block
- * ends in a newline).
+ * Two things the schema cannot know: that `command` is in `defaults`, so that a service may do without, or be nothing at
+ * all; and that blanks around a value are taken off (a block ends in a newline).
  */
 function checkSchema(text: string, schema: Schema): void {
   const document = parseDocument(text, {
@@ -113,7 +113,7 @@ function checkSchema(text: string, schema: Schema): void {
   const hasDefault = (value as { defaults?: { command?: unknown } } | null)?.defaults?.command !== undefined;
   const whenTrimmed = new Set(violations(schema, trimmed(value)));
   const [first] = violations(schema, value).filter(
-    (one) => whenTrimmed.has(one) && !(hasDefault && one.endsWith('.command: required')),
+    (one) => whenTrimmed.has(one) && !(hasDefault && /\.command: required$|^\$\.services\..*: type$/.test(one)),
   );
   must(
     first === undefined,

@@ -23,6 +23,9 @@ async function begin(): Promise<{ readonly run: Run; readonly sender: DatagramSe
   return { run, sender: new DatagramSender(address) };
 }
 
+/** Talks on, from two processes, as fast as the socket takes it. */
+const CHATTER = `use Socket; socket(my $s, AF_UNIX, SOCK_DGRAM, 0); my $to = sockaddr_un("\\0" . substr($ENV{NOTIFY_SOCKET}, 1)); send($s, "READY=1", 0, $to); fork; while (1) { send($s, "STATUS=busy", 0, $to) }`;
+
 const read = (sender: DatagramSender) => until('the messages to be read', () => sender.waiting === 0);
 
 describe.skipIf(!isRoot)('a notify socket', () => {
@@ -58,5 +61,14 @@ describe.skipIf(!isRoot)('a notify socket', () => {
     sender.send(Buffer.from(`${'x'.repeat(8_184)}\nREADY=1`), 0);
     await run.state('told', 'ready');
     sender.close();
+  });
+
+  test('that is never silent keeps nobody waiting', async () => {
+    const chatty = { command: ['/usr/bin/perl', '-e', CHATTER], ready: { notify: true } };
+    await using run = await up({ services: { chatty, calm: { command: ['/bin/sleep', '1000'] } } });
+    await run.state('chatty', 'ready');
+    for (let count = 0; count < 20; count += 1) expect((await run.service('calm')).state).toBe('ready');
+    run.signal('SIGTERM');
+    await run.ends(0);
   });
 });
