@@ -207,7 +207,7 @@ function checkRing(dice: Dice, pieces: readonly Piece[]): void {
   );
   const few = ring.tail(3, 'all runs').map(({ text }) => text);
   must(JSON.stringify(few) === JSON.stringify(kept.slice(-3)), 'the last lines are not the last');
-  const size = kept.reduce((sum, text) => sum + Buffer.byteLength(text) + 1, 0);
+  const size = kept.reduce((sum, text) => sum + prefix.length + Buffer.byteLength(text) + 1, 0);
   must(kept.length === all.length || size > RING / 4, 'less is remembered than there is room for');
 }
 
