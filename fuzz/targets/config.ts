@@ -10,6 +10,7 @@ import { jsonSchema } from '../../src/config/schema.ts';
 import { difference } from '../../src/plan/difference.ts';
 import { loadPlan, type Planned } from '../../src/plan/expand.ts';
 import { realFiles } from '../../src/ports.ts';
+import { readInventory } from '../../src/sys/gpus.ts';
 import { violations } from '../../test/config/json-schema.ts';
 import { type Around, load, PATH } from '../../test/config/rig.ts';
 import type { Dice } from '../../test/helpers/nonsense.ts';
@@ -98,8 +99,8 @@ function checkRefusal({ diagnostics, sources }: Failure): void {
 }
 
 /**
- * Two things the schema cannot know: that `command` is in `defaults`, so that a service may do without, or be nothing at
- * all; and that blanks around a value are taken off (a block ends in a newline).
+ * What the schema does not know: that `command` is in `defaults`, so that a service may do without, or be nothing at all;
+ * that blanks around a value are taken off (a block ends in a newline); that a number of GPUs may stand in quotes.
  */
 function checkSchema(text: string, schema: Schema): void {
   const document = parseDocument(text, {
@@ -113,7 +114,10 @@ function checkSchema(text: string, schema: Schema): void {
   const hasDefault = (value as { defaults?: { command?: unknown } } | null)?.defaults?.command !== undefined;
   const whenTrimmed = new Set(violations(schema, trimmed(value)));
   const [first] = violations(schema, value).filter(
-    (one) => whenTrimmed.has(one) && !(hasDefault && /\.command: required$|^\$\.services\..*: type$/.test(one)),
+    (one) =>
+      whenTrimmed.has(one) &&
+      !/\.gpus(?:\.count|\.share)?: anyOf$/.test(one) &&
+      !(hasDefault && /\.command: required$|^\$\.services\..*: type$/.test(one)),
   );
   must(
     first === undefined,
@@ -219,7 +223,7 @@ class ConfigSession implements Session {
     const path = join(this.#folder, 'services.yaml');
     writeFileSync(path, input);
     const environment = { PATH: '/usr/bin:/bin', A: '1' };
-    const here = loadPlan({ path, files: realFiles, environment });
+    const here = loadPlan({ path, files: realFiles, environment, gpus: readInventory });
     const { exitCode, stdout } = Bun.spawnSync([program, 'check', '--json', '-f', path], {
       env: environment,
       cwd: this.#folder,
