@@ -103,12 +103,11 @@ export function drawPlot(moments: readonly Moment[]): string {
     });
     return [text([LEFT, top - 8], title, ' font-weight="600"'), ...grid, ...curves];
   });
-  const minutes = longest >= 180;
-  const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) => {
-    const seconds = part * longest;
-    const words = minutes ? `${(seconds / 60).toFixed(0)} min` : `${seconds.toFixed(0)} s`;
-    return text([x(seconds), height - GAP + 18], words, ' text-anchor="middle"');
-  });
+  const unit = longest >= 180 ? { name: 'min', seconds: 60 } : { name: 's', seconds: 1 };
+  const step = roundUp(longest / unit.seconds / 6);
+  const ticks = Array.from({ length: Math.floor(longest / unit.seconds / step) + 1 }, (_, at) =>
+    text([x(at * step * unit.seconds), height - GAP + 18], `${at * step} ${unit.name}`, ' text-anchor="middle"'),
+  );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="Memory, descriptors, threads and timers of svc-super while it soaked">`,
     '<style>text{font:12px system-ui,sans-serif;fill:#57606a}.grid{stroke:#8c959f;stroke-opacity:.35}@media(prefers-color-scheme:dark){text{fill:#b1bac4}}</style>',

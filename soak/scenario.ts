@@ -22,13 +22,14 @@ export interface Places {
   readonly control: number;
 }
 
-const restart = { policy: 'always', backoff: { initial: '1ms', max: '1ms', factor: 1 } };
+const again = (wait: string) => ({ policy: 'always', backoff: { initial: wait, max: wait, factor: 1 } });
+/** So that all restarts take about as long as all probes. */
+const restart = again('90ms');
 
-/** Ways to come and go. A name with `quick` is the smallest program there is. */
+/** Ways to come and go. */
 const LOOPS: Readonly<Record<string, object>> = {
-  'loop-quick-a': { command: ['/bin/true'] },
-  'loop-quick-b': { command: ['/bin/true'] },
-  'loop-quick-c': { command: ['/bin/true'] },
+  'loop-quick-a': { command: ['/bin/true'], restart: again('1ms') },
+  'loop-quick-b': { command: ['/bin/true'], restart: again('20ms') },
   'loop-fails': { command: ['/bin/false'] },
   'loop-signal': { command: ['/bin/sh', '-c', 'kill -9 $$'] },
   'loop-says': { command: ['/bin/echo', 'one line and gone'] },
@@ -40,12 +41,8 @@ const LOOPS: Readonly<Record<string, object>> = {
   'loop-silent': { command: ['/bin/true'], ready: { notify: true } },
   'loop-probed': { command: ['/bin/true'], ready: { file: '/' } },
   'loop-counted': { command: ['/bin/true'], restart: { ...restart, max: 1_000_000, within: '2s' } },
-  'loop-prepared': {
-    command: ['/bin/true'],
-    umask: '022',
-    restart: { ...restart, backoff: { initial: '100ms', factor: 1 } },
-  },
-  'loop-missing': { command: ['/no/such/program'], restart: { ...restart, backoff: { initial: '50ms', factor: 1 } } },
+  'loop-prepared': { command: ['/bin/true'], umask: '022' },
+  'loop-missing': { command: ['/no/such/program'] },
 };
 
 const stays = ['/bin/sleep', '1000000'];

@@ -16,7 +16,7 @@ import { BOUNDS, judge, type Quiet } from './verdict.ts';
 /** Of all work, before the figures that the end is held against: caches and heaps are full by then. */
 const WARM_UP = 0.1;
 /** A short soak needs a larger part for that. */
-const LEAST_WARM_UP: Amounts = { restarts: 1_500, lines: 200_000, probes: 4_000, calls: 1_500 };
+const LEAST_WARM_UP: Amounts = { restarts: 1_000, lines: 150_000, probes: 3_000, calls: 1_000 };
 const TICK = 250;
 const STUCK = 30_000;
 /** Memory that is to come down at the end gets so long, milliseconds. */
@@ -70,7 +70,10 @@ class Soak {
     const [from, wakes] = [performance.now(), wakesOf(this.#supervisor)];
     for (let count = 0; count < LOOKS; count += 1) {
       await Bun.sleep(200);
-      looks.push(figuresOf(this.#supervisor, await readMetrics(this.#control)));
+      const metrics = await readMetrics(this.#control);
+      const figures = figuresOf(this.#supervisor, metrics);
+      this.#look(countsOf(metrics), figures);
+      looks.push(figures);
     }
     const least = (read: (figures: Figures) => number) => Math.min(...looks.map(read));
     const quiet: Quiet = {
