@@ -51,7 +51,7 @@ const APART = ['e2e', 'examples', 'containers'];
 /** They take minutes, and find what a change of today has not made: in CI always, elsewhere when they are named. */
 const LONG: readonly string[] = ['soak', 'fuzz'];
 /** Under a minute. */
-const SHORT_SOAK = ['--restarts', '2500', '--lines', '300000', '--probes', '6000', '--calls', '2000'];
+const SHORT_SOAK = ['--restarts', '2000', '--lines', '300000', '--probes', '6000', '--calls', '2000'];
 const NEEDS_BINARY = [...APART, ...LONG, 'chaos'];
 /** Rounds of chaos are begun for so long, minutes, and a failure is made smaller for as long. */
 const CHAOS_MINUTES = 2;

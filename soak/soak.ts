@@ -16,7 +16,7 @@ import { BOUNDS, judge, type Quiet } from './verdict.ts';
 /** Of all work, before the figures that the end is held against: caches and heaps are full by then. */
 const WARM_UP = 0.1;
 /** A short soak needs a larger part for that. */
-const LEAST_WARM_UP: Amounts = { restarts: 1_000, lines: 150_000, probes: 3_000, calls: 1_000 };
+const LEAST_WARM_UP: Amounts = { restarts: 600, lines: 100_000, probes: 2_000, calls: 600 };
 const TICK = 250;
 const STUCK = 30_000;
 /** Memory that is to come down at the end gets so long, milliseconds. */
