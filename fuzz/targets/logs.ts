@@ -4,7 +4,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { binary, Supervisor } from '../../soak/supervisor.ts';
-import { decodeEscaped, JsonFrame, stripAnsi, TextFrame } from '../../src/logs/frame.ts';
+import { decodeEscaped, JsonFrame, Spares, stripAnsi, TextFrame } from '../../src/logs/frame.ts';
 import { LineSplitter, LONGEST_LINE } from '../../src/logs/lines.ts';
 import { Ring } from '../../src/logs/ring.ts';
 import { Dice } from '../../test/helpers/nonsense.ts';
@@ -106,11 +106,13 @@ function checkSplitting(dice: Dice, bytes: Buffer): readonly Piece[] {
   return whole.pieces;
 }
 
+/** Two services whose frames share the memory that has been written out. */
 function checkText(dice: Dice, pieces: readonly Piece[]): void {
-  const prefix = dice.one(['', 'a | ', 'vllm       | ', 'ä💥 | ']);
-  const frame = new TextFrame(prefix);
-  const written: Buffer[] = [];
-  const flush = () => {
+  const spares = new Spares();
+  const both = ['', 'vllm       | ', 'ä💥 | '].slice(dice.below(2)).map((prefix) => {
+    return { prefix: Buffer.from(prefix), frame: new TextFrame(prefix, spares), written: [] as Buffer[] };
+  });
+  const flush = ({ frame, written }: (typeof both)[number]) => {
     const bytes = frame.flush();
     written.push(Buffer.from(bytes));
     bytes.fill(0xdd);
@@ -118,12 +120,16 @@ function checkText(dice: Dice, pieces: readonly Piece[]): void {
   };
   for (const { bytes, cut } of pieces) {
     const around = Buffer.concat([Buffer.alloc(3, 'y'), bytes, Buffer.alloc(2, 'z')]);
-    frame.take(around, 3, 3 + bytes.length, cut);
-    if (dice.chance(30)) flush();
+    for (const one of both) {
+      one.frame.take(around, 3, 3 + bytes.length, cut);
+      if (dice.chance(30)) flush(one);
+    }
   }
-  flush();
-  const expected = pieces.map(({ bytes, cut }) => [Buffer.from(prefix), bytes, Buffer.from(cut ? ' [...]\n' : '\n')]);
-  must(Buffer.concat(written).equals(Buffer.concat(expected.flat())), 'text does not pass through as it is');
+  for (const one of both) {
+    flush(one);
+    const expected = pieces.map(({ bytes, cut }) => [one.prefix, bytes, Buffer.from(cut ? ' [...]\n' : '\n')]);
+    must(Buffer.concat(one.written).equals(Buffer.concat(expected.flat())), 'text does not pass through as it is');
+  }
 }
 
 function checkJson(dice: Dice, pieces: readonly Piece[]): string {
