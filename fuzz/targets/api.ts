@@ -138,12 +138,13 @@ class ApiSession implements Session {
     if (to === this.#port && !sent.includes(TOKEN)) must(!text.includes(NAME), 'without the token a name is learnt');
     this.#attempts += 1;
     if (this.#attempts % LOOK_EVERY === 0) await this.#look();
-    if (answer === null) return [`${how} nothing ${closed}`];
-    const said =
-      answer.status < 400 ? answer.body.slice(0, 24) : (/"error":"([^"`]{0,40})/.exec(answer.body)?.[1] ?? '');
+    if (answer === null) return [`~${how} nothing ${closed}`];
+    // How an answer begins, without what is in it.
+    const said = /^(?:\{"error":"[a-z ]{0,30}|[^\w]{0,3}\w{0,12})/i.exec(answer.body)?.[0] ?? '';
     return [
-      `${how} ${answer.status} ${said.replaceAll(/[\d.]+/g, '#')}`,
-      `${answer.status} ${Math.ceil(Math.log2(answer.body.length + 1))}`,
+      `${answer.status} ${said}`,
+      `~${how} ${answer.status} ${said}`,
+      `~${answer.status} ${Math.ceil(Math.log2(answer.body.length + 1))}`,
     ];
   }
 
