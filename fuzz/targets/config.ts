@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tried
 // Texts of services.yaml, right, nearly right and raw: loading always ends, in time and with an answer; what it complains of
 // lies in the text and can be printed; what it accepts the published schema accepts too. A sample goes to the real binary.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,6 +27,9 @@ const AROUND: Around = {
   },
   environment: { PATH: '/bin', A: '1' },
 };
+const ENV_FILE = '/app/x.env';
+/** Between services.yaml and its environment file in one input. */
+const SEPARATOR = '\x1e';
 /** Processor time of one load, milliseconds: for its size, and what a collector may take meanwhile. */
 const mayTake = (length: number): number => 250 + length / 32;
 /** The binary is asked at most so often, milliseconds. */
@@ -119,11 +123,15 @@ function checkSchema(text: string, schema: Schema): void {
       !/\.gpus(?:\.count|\.share)?: anyOf$/.test(one) &&
       !(hasDefault && /\.command: required$|^\$\.services\..*: type$/.test(one)),
   );
-  must(
-    first === undefined,
-    () => `the schema refuses what is accepted, at ${first?.replaceAll(/\.[^.[:]*(?=\.)|\[\d+\]/g, '.*')}`,
-  );
+  // The path holds names of the text's own, and two texts with one mistake are one finding.
+  const [path = '', keyword] = first?.split(/: (?=\w+$)/) ?? [];
+  const steps = path.split(/[.[]/).map((step) => (KEYS.has(step) ? step : '*'));
+  must(first === undefined, () => `the schema refuses what is accepted, at ${steps.join('.')}: ${keyword}`);
 }
+
+const KEYS: ReadonlySet<string> = new Set(
+  [...JSON.stringify(jsonSchema()).matchAll(/"(\w+)":\{/g)].map(([, name = '']) => name),
+);
 
 function trimmed(value: unknown): unknown {
   if (typeof value === 'string') return value.trim();
@@ -166,6 +174,45 @@ function repair(text: string): string {
   return lines.join('\n');
 }
 
+interface Parts {
+  readonly text: Uint8Array;
+  /** x.env beside it; null: the usual one. */
+  readonly env: Uint8Array | null;
+}
+
+/** What stands behind the separator is an environment file. */
+export function parseParts(input: Uint8Array): Parts {
+  const at = input.indexOf(SEPARATOR.charCodeAt(0));
+  return at < 0 ? { text: input, env: null } : { text: input.subarray(0, at), env: input.subarray(at + 1) };
+}
+
+function assignments(dice: Dice): string {
+  const pieces = [
+    'A',
+    'B=',
+    '=',
+    '"',
+    "'",
+    '#',
+    'export ',
+    '\\',
+    '\\n',
+    '${A}',
+    '$',
+    ' ',
+    '\n',
+    '\r\n',
+    '\t',
+    'x',
+    '1',
+    '\0',
+    'ä',
+    '\ufeff',
+    '_Z9=two',
+  ];
+  return Array.from({ length: dice.below(40) }, () => dice.one(pieces)).join('');
+}
+
 class ConfigSession implements Session {
   readonly #dice: Dice;
   readonly #schema = jsonSchema() as Schema;
@@ -181,13 +228,16 @@ class ConfigSession implements Session {
   fresh(): Uint8Array {
     const dice = this.#dice;
     const made = generate(dice, this.#schema, this.#schema, dice.one([0, 0, 1, 4]));
+    if (dice.chance(10))
+      return Buffer.from(`env_file: x.env\nservices: { a: { command: x } }\n${SEPARATOR}${assignments(dice)}`);
     if (dice.chance(30)) return Buffer.from(print(dice, mutateValue(dice, made)));
     const text = print(dice, made);
     return Buffer.from(dice.chance(20) ? text : repair(text));
   }
 
   attempt(input: Uint8Array): readonly string[] {
-    const files = { ...AROUND.files, [PATH]: input };
+    const parts = parseParts(input);
+    const files = { ...AROUND.files, [PATH]: parts.text, ...(parts.env !== null && { [ENV_FILE]: parts.env }) };
     let loaded = load('', { ...AROUND, files });
     const again = () => {
       loaded = load('', { ...AROUND, files });
@@ -202,7 +252,7 @@ class ConfigSession implements Session {
     if (loaded.ok) {
       checkPlan(loaded.value);
       checkSchema(
-        Buffer.from(input)
+        Buffer.from(parts.text)
           .toString('utf8')
           .replace(/^\ufeff/, ''),
         this.#schema,
@@ -213,15 +263,17 @@ class ConfigSession implements Session {
     } else checkRefusal(loaded.error);
     if (this.#binary !== null && performance.now() - this.#checkedAt > CHECK_EVERY) {
       this.#checkedAt = performance.now();
-      this.#checkBinary(input, this.#binary);
+      this.#checkBinary(parts, this.#binary);
     }
     return featuresOf(loaded);
   }
 
   /** The binary says of a file what loading it here says. */
-  #checkBinary(input: Uint8Array, program: string): void {
+  #checkBinary({ text, env }: Parts, program: string): void {
     const path = join(this.#folder, 'services.yaml');
-    writeFileSync(path, input);
+    writeFileSync(path, text);
+    rmSync(join(this.#folder, 'x.env'), { force: true });
+    if (env !== null) writeFileSync(join(this.#folder, 'x.env'), env);
     const environment = { PATH: '/usr/bin:/bin', A: '1' };
     const here = loadPlan({ path, files: realFiles, environment, gpus: readInventory });
     const { exitCode, stdout } = Bun.spawnSync([program, 'check', '--json', '-f', path], {
