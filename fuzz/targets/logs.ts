@@ -29,7 +29,9 @@ export function parseInput(input: Uint8Array): { readonly seed: number; readonly
   const how = head[4] ?? 0;
   if (how < 252 || rest.length === 0) return { seed: head.readUInt32LE(0), bytes: rest };
   const wanted = LONGEST_LINE * (1 + (how & 1)) + (how & 7) - 4;
-  const filler = Buffer.alloc(wanted, how & 8 ? rest : 'x');
+  // One line, or the whole would be a hundred thousand.
+  const one = withoutEnds(rest);
+  const filler = Buffer.alloc(wanted, how & 2 && one.length > 0 ? one : 'x');
   return { seed: head.readUInt32LE(0), bytes: Buffer.concat([rest, filler, rest]) };
 }
 
