@@ -48,7 +48,11 @@ interface Run {
 }
 
 const APART = ['e2e', 'examples', 'containers'];
-const NEEDS_BINARY = [...APART, 'chaos'];
+/** They take minutes, and find what a change of today has not made: in CI always, elsewhere when they are named. */
+const LONG: readonly string[] = ['soak', 'fuzz'];
+/** Under a minute. */
+const SHORT_SOAK = ['--restarts', '2000', '--lines', '300000', '--probes', '6000', '--calls', '2000'];
+const NEEDS_BINARY = [...APART, ...LONG, 'chaos'];
 /** Rounds of chaos are begun for so long, minutes, and a failure is made smaller for as long. */
 const CHAOS_MINUTES = 2;
 
@@ -90,6 +94,24 @@ const rounds = (about: string): Part => ({
   read: readRounds,
 });
 
+/** A command that ends with a line `N passed, N failed`, and prints a line for each thing that failed. */
+const counted = (about: string, ...command: string[]): Part => ({
+  about,
+  command: () => [BUN, ...command],
+  read: ({ code, output }) => {
+    const lines = output.trimEnd().split('\n');
+    const [, passed, failed] = /^(\d+) passed, (\d+) failed$/.exec(lines.at(-1) ?? '') ?? [];
+    const isFine = code === 0 && failed === '0';
+    return {
+      passed: Number(passed ?? 0),
+      failed: isFine ? 0 : Math.max(1, Number(failed ?? 1)),
+      skipped: 0,
+      failures: isFine ? [] : [lines.slice(-LINES_KEPT).join('\n')],
+      skips: [],
+    };
+  },
+});
+
 const PARTS = {
   types: tool('types fit (tsc)', 'node_modules/.bin/tsc', '--noEmit'),
   lint: tool('lint and format (biome)', 'node_modules/.bin/biome', 'check', '.'),
@@ -99,6 +121,8 @@ const PARTS = {
   examples: tests('the examples, with real services', (room) => room === 'examples'),
   containers: tests('the binary in real containers', (room) => room === 'containers', whyNoContainers),
   chaos: rounds('random services under random faults; the seed is the day’s'),
+  soak: counted('nothing grows (a short soak)', 'soak/soak.ts', ...SHORT_SOAK, '--results', 'none'),
+  fuzz: counted('a minute of fuzzing each, two at a time', 'fuzz/fuzz.ts', '--seconds', '60', '--at-once', '2'),
 } as const satisfies Readonly<Record<string, Part>>;
 
 type PartName = keyof typeof PARTS;
@@ -223,7 +247,8 @@ async function main(): Promise<number> {
     process.stderr.write(`there is no part ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}\n`);
     return 64;
   }
-  const wanted = names.length === 0 ? (Object.keys(PARTS) as PartName[]) : (['build', ...names] as PartName[]);
+  const usual = (Object.keys(PARTS) as PartName[]).filter((name) => IS_CI || !LONG.includes(name));
+  const wanted = names.length === 0 ? usual : (['build', ...names] as PartName[]);
   const leftovers = new Leftovers();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {

@@ -27,12 +27,26 @@ export interface Random {
   name(): string;
 }
 
-export const realClock: Clock = {
+/** Those of `after` that have neither come nor been cancelled. */
+const armed = new Set<NodeJS.Timeout>();
+
+export const realClock: Clock & { readonly armed: number } = {
   now: () => performance.now(),
   wall: () => Date.now(),
   after(ms, fn) {
-    const timer = setTimeout(fn, ms);
-    return () => clearTimeout(timer);
+    const timer = setTimeout(() => {
+      armed.delete(timer);
+      fn();
+    }, ms);
+    armed.add(timer);
+    return () => {
+      armed.delete(timer);
+      clearTimeout(timer);
+    };
+  },
+  /** How many timers are armed now: what grows here would wake us for ever. */
+  get armed() {
+    return armed.size;
   },
   soon: (fn) => void setImmediate(fn),
 };

@@ -352,7 +352,12 @@ async function openHttp(
       swept,
       logs: from.logs.counts,
       reaped: from.children.reaped,
-      self: { memory_bytes: process.memoryUsage.rss(), cpu_seconds: (user + system) / 1e6, started_at },
+      self: {
+        memory_bytes: process.memoryUsage.rss(),
+        cpu_seconds: (user + system) / 1e6,
+        started_at,
+        timers: realClock.armed,
+      },
     };
   };
   const listening = await serveTcp({

@@ -27,7 +27,13 @@ export interface Counters {
   readonly logs: ReadonlyMap<string, Readonly<Record<'stdout' | 'stderr', StreamNumbers>>>;
   readonly reaped: number;
   /** The supervisor's own. */
-  readonly self: { readonly memory_bytes: number; readonly cpu_seconds: number; readonly started_at: number };
+  readonly self: {
+    readonly memory_bytes: number;
+    readonly cpu_seconds: number;
+    readonly started_at: number;
+    /** Timers that are armed. */
+    readonly timers: number;
+  };
 }
 
 export interface Measured {
@@ -189,6 +195,11 @@ const FAMILIES = {
     type: 'counter',
     help: 'Orphans whose end the supervisor has taken off the kernel',
     samples: ({ counters }) => [{ value: counters.reaped }],
+  },
+  svc_super_timers: {
+    type: 'gauge',
+    help: 'Timers of the supervisor that are armed',
+    samples: ({ counters }) => [{ value: counters.self.timers }],
   },
   process_resident_memory_bytes: {
     type: 'gauge',

@@ -322,11 +322,17 @@ export interface Datagram {
 }
 
 const MSG_DONTWAIT = 0x40;
+const MSG_TRUNC = 0x20;
 
-/** The next message of a notify socket with the sender's credentials; null when there is none. */
+/**
+ * The next message of a notify socket with the sender's credentials; null when there is none. One that is longer than what
+ * is read of it has no text: its last line could be the beginning of another.
+ */
 export function receiveDatagram(fd: number): Datagram | null {
   const data = new Uint8Array(8192);
-  const control = new Uint8Array(64);
+  // Room for the credentials alone: descriptors that are sent along (FDSTORE=1) would be opened here, and the kernel closes
+  // those that have no room (unix(7)).
+  const control = new Uint8Array(32);
   const iovec = new BigUint64Array([BigInt(ptr(data)), BigInt(data.length)]);
   // struct msghdr on 64-bit Linux: name, namelen, iov, iovlen, control, controllen, flags; eight bytes each.
   const message = new BigUint64Array([
@@ -342,8 +348,9 @@ export function receiveDatagram(fd: number): Datagram | null {
   if (size < 0) return null;
   // struct cmsghdr: length (8), level (4), type (4), then struct ucred: pid, uid, gid.
   const credentials = new DataView(control.buffer);
+  const whole = (Number(message[6]) & MSG_TRUNC) === 0;
   return {
-    text: new TextDecoder().decode(data.subarray(0, size)),
+    text: whole ? new TextDecoder().decode(data.subarray(0, size)) : '',
     pid: credentials.getInt32(16, true),
     uid: credentials.getUint32(20, true),
   };

@@ -32,7 +32,7 @@ function measured(services: readonly ServiceSnapshot[], given: Partial<Counters>
       swept: new Map(),
       logs: new Map(),
       reaped: 4,
-      self: { memory_bytes: 1, cpu_seconds: 0.5, started_at: 1_700_000_000 },
+      self: { memory_bytes: 1, cpu_seconds: 0.5, started_at: 1_700_000_000, timers: 3 },
       ...given,
     },
     version: '1.2.3',
@@ -104,6 +104,7 @@ describe('the metrics', () => {
     ['svc_super_log_bytes_total{service="web",stream="stdout"}', '200'],
     ['svc_super_log_dropped_lines_total{service="web",stream="stdout"}', '1'],
     ['svc_super_reaped_orphans_total', '4'],
+    ['svc_super_timers', '3'],
     ['process_start_time_seconds', '1700000000'],
   ])('hold %s', (key, value) => {
     expect(found.get(key)).toBe(value);

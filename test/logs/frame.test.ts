@@ -84,6 +84,8 @@ describe('JSON', () => {
   test('escapes bytes that are no UTF-8 and keeps those that are', () => {
     expect(decodeEscaped(Buffer.from('naïve 模型 🚀'))).toBe('naïve 模型 🚀');
     expect(decodeEscaped(Buffer.concat([Buffer.from('é'), bytes('\xff\xc3'), Buffer.from('é')]))).toBe('é\\xff\\xc3é');
+    // A byte order mark is no less a part of a line.
+    expect(decodeEscaped(Buffer.from('\ufeffa'))).toBe('\ufeffa');
     expect(decodeEscaped(bytes('\xed\xa0\x80\xf5\x80\x80\x80'))).toBe('\\xed\\xa0\\x80\\xf5\\x80\\x80\\x80');
   });
 
@@ -146,6 +148,15 @@ test('colours, cursor movements and titles can be taken away, and nothing else i
   expect(stripAnsi(bytes('\x1b[1;31mred\x1b[0m \x1b]0;title\x07plain \xff\x1b[2K')).toString()).toBe(
     bytes('red plain \xff').toString(),
   );
+  // Character sets, as `tput sgr0` prints them; a saved cursor; a string that a terminal swallows.
+  expect(stripAnsi(bytes('\x1b(Bplain\x1b7\x1bPq#0\x1b\\!')).toString()).toBe('plain!');
+});
+
+test('what is taken away leaves nothing behind that a terminal obeys', () => {
+  expect(stripAnsi(bytes('\x1b\x1b[0m[31mred')).toString()).toBe('[31mred');
+  expect(stripAnsi(bytes('\x1b\x1b]0;x\x07]0;y\x07')).toString()).toBe(']0;y\x07');
+  expect(stripAnsi(bytes('cut off \x1b[3')).toString()).toBe('cut off 3');
+  expect(stripAnsi(bytes('cut off \x1b')).toString()).toBe('cut off ');
 });
 
 describe('the ring', () => {

@@ -1,0 +1,87 @@
+// `npm run fuzz -- [--seconds N] [--seed S] [--at-once N] [--keep] [TARGET...]`: fuzzes the targets, so many at a time, each
+// in a process of its own, and ends with 1 when anything was found. The one that is told `--one` is such a process.
+import { randomInt } from 'node:crypto';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { fuzz } from './runner.ts';
+import type { Target } from './target.ts';
+
+const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
+  config: async () => (await import('./targets/config.ts')).config,
+  notify: async () => (await import('./targets/notify.ts')).notify,
+  logs: async () => (await import('./targets/logs.ts')).logs,
+  api: async () => (await import('./targets/api.ts')).api,
+};
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seconds: { type: 'string', default: '60' },
+    seed: { type: 'string', default: String(randomInt(2 ** 31)) },
+    'at-once': { type: 'string', default: '1' },
+    keep: { type: 'boolean', default: false },
+    one: { type: 'boolean', default: false },
+  },
+});
+const [seconds, seed, atOnce] = [values.seconds, values.seed, values['at-once']].map(Number) as [
+  number,
+  number,
+  number,
+];
+const names = positionals.length > 0 ? positionals : Object.keys(TARGETS);
+
+async function one(name: string): Promise<boolean> {
+  const target = await TARGETS[name]?.();
+  if (target === undefined) throw new Error(`there is no target ${name}`);
+  const { attempts, features, findings } = await fuzz(target, {
+    seconds,
+    seed,
+    corpus: join(import.meta.dir, 'corpus', name),
+    findings: join(import.meta.dir, 'findings', name),
+    keep: values.keep,
+    say: (text) => say(`${name}: ${text}`),
+  });
+  say(
+    `${name}: ${attempts} inputs in ${seconds} s, ${features} different outcomes, ${findings.length} findings; seed ${seed}`,
+  );
+  return findings.length === 0;
+}
+
+/** Each as a process: a target may hang, and one must not slow down another. */
+async function all(): Promise<number> {
+  const results = new Map<string, boolean>();
+  const queue = [...names];
+  const children = new Set<Bun.Subprocess>();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      queue.length = 0;
+      for (const child of children) child.kill('SIGTERM');
+    });
+  }
+  const worker = async () => {
+    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
+      const args = ['--one', '--seconds', String(seconds), '--seed', String(seed), ...(values.keep ? ['--keep'] : [])];
+      const child = Bun.spawn([process.execPath, import.meta.path, ...args, name], {
+        stdio: ['ignore', 'inherit', 'inherit'],
+      });
+      children.add(child);
+      results.set(name, (await child.exited) === 0);
+      children.delete(child);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, atOnce) }, worker));
+  const failed = [...results].filter(([, ok]) => !ok).map(([name]) => name);
+  if (failed.length > 0) say(`failed: ${failed.join(', ')}`);
+  say(`${results.size - failed.length} passed, ${failed.length} failed`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+const unknown = names.filter((name) => !Object.hasOwn(TARGETS, name));
+if (unknown.length > 0 || ![seconds, seed, atOnce].every((value) => Number.isFinite(value) && value >= 0)) {
+  say(`npm run fuzz -- [--seconds N] [--seed S] [--at-once N] [--keep] [${Object.keys(TARGETS).join('|')}]...`);
+  process.exit(64);
+}
+const [only = ''] = names;
+process.exitCode = values.one ? ((await one(only)) ? 0 : 1) : await all();

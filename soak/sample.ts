@@ -1,0 +1,78 @@
+// The supervisor's figures at one moment, read from outside: memory, descriptors by kind, threads, how often it woke, and
+// the timers that it says are armed. Reads; judges nothing.
+import { readdirSync, readlinkSync } from 'node:fs';
+import type { Supervisor } from './supervisor.ts';
+
+export interface Figures {
+  /** Its own memory, bytes. */
+  readonly anon: number;
+  readonly resident: number;
+  readonly descriptors: number;
+  readonly threads: number;
+  readonly timers: number;
+  /** Processor seconds since the start. */
+  readonly cpu: number;
+}
+
+export type Counted = 'restarts' | 'lines' | 'probes';
+
+/** What it has counted since the start. */
+export type Counts = Readonly<Record<Counted, number>>;
+
+/** The value of every sample of a text of metrics, by family: sums over all labels. */
+export function sumMetrics(text: string): ReadonlyMap<string, number> {
+  const sums = new Map<string, number>();
+  for (const line of text.split('\n')) {
+    const found = /^([a-z_]+)(?:\{.*\})? (\S+)$/.exec(line);
+    if (found === null) continue;
+    const [, name = '', value] = found;
+    sums.set(name, (sums.get(name) ?? 0) + Number(value));
+  }
+  return sums;
+}
+
+export async function readMetrics(port: number): Promise<ReadonlyMap<string, number>> {
+  const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+  return sumMetrics(await response.text());
+}
+
+export function countsOf(metrics: ReadonlyMap<string, number>): Counts {
+  return {
+    restarts: metrics.get('svc_super_service_restarts_total') ?? 0,
+    lines: metrics.get('svc_super_log_lines_total') ?? 0,
+    probes: metrics.get('svc_super_probe_attempts_total') ?? 0,
+  };
+}
+
+export function figuresOf(supervisor: Supervisor, metrics: ReadonlyMap<string, number>): Figures {
+  const status = supervisor.read('status');
+  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]);
+  return {
+    anon: field('RssAnon') * 1_024,
+    resident: field('VmRSS') * 1_024,
+    descriptors: readdirSync(`/proc/${supervisor.pid}/fd`).length,
+    threads: field('Threads'),
+    timers: metrics.get('svc_super_timers') ?? Number.NaN,
+    cpu: metrics.get('process_cpu_seconds_total') ?? Number.NaN,
+  };
+}
+
+/** How often its main thread has given up the processor of its own will: each is a wake-up. */
+export function wakesOf(supervisor: Supervisor): number {
+  return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(supervisor.read('status'))?.[1]);
+}
+
+/** Descriptors by what they are: `pipe`, `socket`, `anon_inode:[eventpoll]`, a path. */
+export function describeDescriptors(supervisor: Supervisor): ReadonlyMap<string, number> {
+  const kinds = new Map<string, number>();
+  for (const fd of readdirSync(`/proc/${supervisor.pid}/fd`)) {
+    let kind: string;
+    try {
+      kind = readlinkSync(`/proc/${supervisor.pid}/fd/${fd}`).replace(/:\[\d+\]$/, '');
+    } catch {
+      continue;
+    }
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  return kinds;
+}
