@@ -30,6 +30,7 @@ export function toEdges(config: Config, complaints: Complaints): Waiting {
   const { services } = config;
   const written = services.filter(({ replica }) => replica === null || replica.index === 0);
   const byKey = new Map(written.map((service) => [service.key, service]));
+  const byName = new Map(services.map((service) => [service.name, service]));
   const copies = new Map<string, ServiceConfig[]>();
   for (const service of services) {
     const known = copies.get(service.key);
@@ -38,7 +39,7 @@ export function toEdges(config: Config, complaints: Complaints): Waiting {
   }
   const order = stageOrder(config, complaints);
   const needs: Written = new Map(
-    written.map((service) => [service.key, declaredNeeds(service, byKey, services, complaints)]),
+    written.map((service) => [service.key, declaredNeeds(service, byKey, byName, complaints)]),
   );
   // Needs against the order of stages are reported as such, and would only be found once more as cycles.
   const backward = new Set<string>();
@@ -84,13 +85,13 @@ export function withoutRepeats(edges: readonly Edge[]): readonly Edge[] {
 function declaredNeeds(
   service: ServiceConfig,
   byKey: ReadonlyMap<string, ServiceConfig>,
-  services: readonly ServiceConfig[],
+  byName: ReadonlyMap<string, ServiceConfig>,
   complaints: Complaints,
 ): readonly Need[] {
   const { key } = service;
   return (service.depends_on ?? []).flatMap(({ name: on, condition, any, step }): Need[] => {
     const path = ['services', service.name, 'depends_on', step];
-    const target = byKey.get(on) ?? services.find(({ name }) => name === on);
+    const target = byKey.get(on) ?? byName.get(on);
     if (target === undefined) {
       const whole = byKey.get(on.replace(/\.\d+$/, ''));
       // How many copies there are to be is not known: that has been reported.
