@@ -22,6 +22,8 @@ export interface BoxPlan {
   readonly folders?: readonly string[];
   /** As `docker run -e`. */
   readonly env?: Readonly<Record<string, string>>;
+  /** As `USER` in the Dockerfile: a number. Otherwise root. */
+  readonly user?: number;
   /** How many GPUs it has been given, as device files. */
   readonly gpus?: number;
 }
@@ -64,7 +66,7 @@ mount --bind "$ROOT" ".$ROOT"
 mount --bind "$BUN" usr/local/bin/bun
 mount --bind "$BINARY" usr/local/bin/svc-super
 ip link set lo up
-exec chroot . env -i "$@"
+exec chroot . "$@"
 `;
 
 function write(stage: string, path: string, text: string, mode: number): void {
@@ -88,9 +90,13 @@ export async function startBox(plan: BoxPlan, ...args: string[]): Promise<Box> {
     write(stage, path, `#!/bin/sh\nexec /usr/local/bin/bun ${script} "$@"\n`, 0o755);
   }
   mkdirSync(join(folder, 'box'));
-  const environment = Object.entries({ PATH, HOME: '/root', ...plan.env }).map(([name, value]) => `${name}=${value}`);
+  const { user } = plan;
+  const setuser = user === undefined ? [] : ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
+  const variables = { PATH, HOME: user === undefined ? '/root' : '/tmp', ...plan.env };
+  // As the container's user, with the container's environment.
+  const as = [...setuser, 'env', '-i', ...Object.entries(variables).map(([name, value]) => `${name}=${value}`)];
   const unshare = ['unshare', '--pid', '--fork', '--ipc', '--uts', '--net', '--mount', '--kill-child'];
-  const enter = ['sh', '-c', ENTER, 'box', ...environment, '/usr/local/bin/svc-super', ...args];
+  const enter = ['sh', '-c', ENTER, 'box', ...as, '/usr/local/bin/svc-super', ...args];
   const inside = (pid: number): string[] => ['nsenter', '--target', `${pid}`, '--pid', '--net', '--mount', '--root'];
 
   const stack = await launch([...unshare, ...enter], {
@@ -104,7 +110,7 @@ export async function startBox(plan: BoxPlan, ...args: string[]): Promise<Box> {
       GPUS: `${plan.gpus ?? 0}`,
     },
     init: true,
-    beside: (pid) => [...inside(pid), 'env', '-i', ...environment],
+    beside: (pid) => [...inside(pid), ...as],
     dispose: () => rm(folder, { recursive: true, force: true }),
   });
   const socket = join(folder, 'relay.sock');
@@ -126,8 +132,11 @@ export async function startBox(plan: BoxPlan, ...args: string[]): Promise<Box> {
       }
     },
     async exec(...command) {
-      const full = [...inside(stack.pid), 'env', '-i', ...environment, ...command];
-      const run = Bun.spawn(full, { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' });
+      const run = Bun.spawn([...inside(stack.pid), ...as, ...command], {
+        stdin: 'ignore',
+        stdout: 'pipe',
+        stderr: 'pipe',
+      });
       const [out, err] = await Promise.all([run.stdout.text(), run.stderr.text()]);
       return { code: await run.exited, output: out + err };
     },

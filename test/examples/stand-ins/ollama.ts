@@ -2,8 +2,8 @@
 // of it. STAND_IN_NO_NETWORK=N: the first N pulls fail.
 
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { say } from './say.ts';
 
-const say = (text: string): boolean => process.stderr.write(`${text}\n`);
 const [, , verb, model = ''] = process.argv;
 const FOLDER = '/root/.ollama/models';
 const COUNT = '/tmp/pulls';

@@ -1,8 +1,8 @@
 // Stands in for Open WebUI: its health, a page for every other path, and the list of models that it fetches when asked.
 
 import { existsSync, writeFileSync } from 'node:fs';
+import { say } from './say.ts';
 
-const say = (text: string): boolean => process.stderr.write(`${text}\n`);
 const option = (name: string): string | undefined =>
   process.argv.flatMap((one, at, all) =>
     one === `--${name}` ? [all[at + 1]] : one.startsWith(`--${name}=`) ? [one.slice(name.length + 3)] : [],

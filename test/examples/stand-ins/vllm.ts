@@ -1,7 +1,8 @@
 // Stands in for `vllm serve`: loads for a moment, then answers at the same endpoints with the same forms. An engine as a
 // process of its own; on SIGTERM it cuts off what it is answering, and with a dead engine it exits 0, both like vLLM.
 
-const say = (text: string): boolean => process.stderr.write(`${text}\n`);
+import { say } from './say.ts';
+
 const [, , verb, model, ...rest] = process.argv;
 if (verb === 'engine') setInterval(() => {}, 1e6);
 else serve();
