@@ -28,13 +28,20 @@ export interface BoxPlan {
   readonly gpus?: number;
 }
 
+export interface Ended {
+  readonly code: number;
+  readonly output: string;
+}
+
 export interface Box extends Stack {
   /** As if from outside, through a published port: `http://127.0.0.1:8000/health`. */
   fetch(url: string, init?: RequestInit): Promise<Response>;
   /** The status of the answer, or "closed". */
   status(url: string): Promise<number | 'closed'>;
   /** A command inside, as `docker exec` runs it. */
-  exec(...command: string[]): Promise<{ code: number; output: string }>;
+  exec(...command: string[]): Promise<Ended>;
+  /** A command of this machine that reaches the box by its ports alone. */
+  reach(...command: string[]): Promise<Ended>;
 }
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -74,6 +81,12 @@ function write(stage: string, path: string, text: string, mode: number): void {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text);
   chmodSync(file, mode);
+}
+
+async function run(command: readonly string[]): Promise<Ended> {
+  const child = Bun.spawn([...command], { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' });
+  const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  return { code: await child.exited, output: out + err };
 }
 
 /** `docker run IMAGE [ARG…]`. */
@@ -131,15 +144,8 @@ export async function startBox(plan: BoxPlan, ...args: string[]): Promise<Box> {
         return 'closed';
       }
     },
-    async exec(...command) {
-      const run = Bun.spawn([...inside(stack.pid), ...as, ...command], {
-        stdin: 'ignore',
-        stdout: 'pipe',
-        stderr: 'pipe',
-      });
-      const [out, err] = await Promise.all([run.stdout.text(), run.stderr.text()]);
-      return { code: await run.exited, output: out + err };
-    },
+    exec: (...command) => run([...inside(stack.pid), ...as, ...command]),
+    reach: (...command) => run(['nsenter', '--target', `${stack.pid}`, '--net', ...command]),
     async [Symbol.asyncDispose]() {
       relay.kill();
       await relay.exited;
