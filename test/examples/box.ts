@@ -22,8 +22,12 @@ export interface BoxPlan {
   readonly folders?: readonly string[];
   /** As `docker run -e`. */
   readonly env?: Readonly<Record<string, string>>;
+  /** What is run in place of svc-super. */
+  readonly entrypoint?: readonly string[];
   /** As `USER` in the Dockerfile: a number. Otherwise root. */
   readonly user?: number;
+  /** As Apptainer runs it: read-only, without privileges, among the machine's own processes and in its network. */
+  readonly apptainer?: boolean;
   /** How many GPUs it has been given, as device files. */
   readonly gpus?: number;
 }
@@ -38,6 +42,8 @@ export interface Box extends Stack {
   fetch(url: string, init?: RequestInit): Promise<Response>;
   /** The status of the answer, or "closed". */
   status(url: string): Promise<number | 'closed'>;
+  /** Its /tmp, as a folder here. */
+  readonly tmp: string;
   /** A command inside, as `docker exec` runs it. */
   exec(...command: string[]): Promise<Ended>;
   /** A command of this machine that reaches the box by its ports alone. */
@@ -54,7 +60,7 @@ mkdir "$BOX/upper" "$BOX/work" "$BOX/root"
 cp -a "$STAGE/." "$BOX/upper/"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$BOX/upper,workdir=$BOX/work" "$BOX/root"
 cd "$BOX/root"
-mount -t proc proc proc
+if [ "$PROC" = own ]; then mount -t proc proc proc; else mount --rbind /proc proc; fi
 mount -t tmpfs -o mode=755 dev dev
 for name in null zero full random urandom tty; do : > dev/$name; mount --bind /dev/$name dev/$name; done
 mkdir -m 1777 dev/shm
@@ -66,13 +72,13 @@ ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr
 gpu=0
 while [ $gpu -lt $GPUS ]; do mknod -m 666 dev/nvidia$gpu c 195 $gpu; gpu=$((gpu + 1)); done
-mount -t tmpfs -o mode=1777 tmp tmp
+mount --bind "$TMP" tmp
 mount -t tmpfs -o mode=755 run run
 mkdir -p ".$ROOT"
 mount --bind "$ROOT" ".$ROOT"
 mount --bind "$BUN" usr/local/bin/bun
 mount --bind "$BINARY" usr/local/bin/svc-super
-ip link set lo up
+if [ "$PROC" = own ]; then ip link set lo up; else mount -o remount,ro "$BOX/root"; fi
 exec chroot . "$@"
 `;
 
@@ -103,16 +109,22 @@ export async function startBox(plan: BoxPlan, ...args: string[]): Promise<Box> {
     write(stage, path, `#!/bin/sh\nexec /usr/local/bin/bun ${script} "$@"\n`, 0o755);
   }
   mkdirSync(join(folder, 'box'));
+  const tmp = join(folder, 'tmp');
+  mkdirSync(tmp);
+  chmodSync(tmp, 0o1777);
   const { user } = plan;
   const setuser = user === undefined ? [] : ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
+  if (plan.apptainer) setuser.push('--no-new-privs', '--bounding-set=-all', '--inh-caps=-all');
   const variables = { PATH, HOME: user === undefined ? '/root' : '/tmp', ...plan.env };
   // As the container's user, with the container's environment.
   const as = [...setuser, 'env', '-i', ...Object.entries(variables).map(([name, value]) => `${name}=${value}`)];
-  const unshare = ['unshare', '--pid', '--fork', '--ipc', '--uts', '--net', '--mount', '--kill-child'];
-  const enter = ['sh', '-c', ENTER, 'box', ...as, '/usr/local/bin/svc-super', ...args];
-  const inside = (pid: number): string[] => ['nsenter', '--target', `${pid}`, '--pid', '--net', '--mount', '--root'];
+  const init = !plan.apptainer;
+  const namespaces = init ? ['--pid', '--fork', '--ipc', '--uts', '--net', '--mount', '--kill-child'] : ['--mount'];
+  const enter = ['sh', '-c', ENTER, 'box', ...as, ...(plan.entrypoint ?? ['/usr/local/bin/svc-super']), ...args];
+  const entered = init ? ['--pid', '--net', '--mount', '--root'] : ['--mount', '--root'];
+  const inside = (pid: number): string[] => ['nsenter', '--target', `${pid}`, ...entered];
 
-  const stack = await launch([...unshare, ...enter], {
+  const stack = await launch(['unshare', ...namespaces, ...enter], {
     env: {
       PATH: process.env.PATH,
       BOX: join(folder, 'box'),
@@ -120,9 +132,11 @@ export async function startBox(plan: BoxPlan, ...args: string[]): Promise<Box> {
       ROOT,
       BINARY,
       BUN: process.execPath,
+      TMP: tmp,
+      PROC: init ? 'own' : 'of the machine',
       GPUS: `${plan.gpus ?? 0}`,
     },
-    init: true,
+    init,
     beside: (pid) => [...inside(pid), ...as],
     dispose: () => rm(folder, { recursive: true, force: true }),
   });
@@ -135,6 +149,7 @@ export async function startBox(plan: BoxPlan, ...args: string[]): Promise<Box> {
     fetch(url, { ...init, unix: socket, keepalive: false, redirect: 'manual' });
   const box: Box = {
     ...stack,
+    tmp,
     fetch: request,
     async status(url) {
       try {
