@@ -1,5 +1,6 @@
 // GET /pdf?url=https://… answers with the page as PDF; GET /health says how many are being made. A Chromium for each
 // request, with a profile of its own: nothing of one page reaches the next, and no debugging port is open to others.
+// `server.mjs try` makes one PDF, to see whether Chromium works here at all.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -74,6 +75,15 @@ const server = createServer(async (request, response) => {
   }
 });
 
+if (process.argv[2] === 'try') {
+  const works = print('data:text/html,works', AbortSignal.timeout(SECONDS * 1000));
+  process.exit(
+    await works.then(
+      () => 0,
+      (error) => process.stderr.write(`${error.message}\n`) && 1,
+    ),
+  );
+}
 server.listen(Number(PORT), LISTEN, () => process.stdout.write(`http://${LISTEN}:${PORT}/pdf?url=…\n`));
 // The requests that are running are finished; `before_stop` in services.yaml has waited for them.
 process.on('SIGTERM', () => {
