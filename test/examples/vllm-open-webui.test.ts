@@ -9,12 +9,12 @@ const skipped = skipBoxes('the example of vLLM and Open WebUI');
 const API = 'http://127.0.0.1:9000';
 const PAGE = 'http://127.0.0.1:8000';
 
-const start = (env: Readonly<Record<string, string>> = {}): Promise<Box> =>
+const start = (env: Readonly<Record<string, string>> = {}, gpus = 1): Promise<Box> =>
   startBox({
     example: 'vllm-open-webui',
     programs: { '/opt/vllm/bin/vllm': 'vllm', '/opt/open-webui/bin/open-webui': 'open-webui' },
     folders: ['data', 'models'],
-    gpus: 1,
+    gpus,
     env,
   });
 
@@ -23,7 +23,7 @@ describe.skipIf(skipped)('vLLM and Open WebUI', () => {
     await using box = await start();
     expect(await box.status(PAGE)).toBe('closed');
     await healthy(box);
-    expectInOrder(box.output(), ['in /opt/vllm', 'serving R1-Qwen-1.5B', 'Open WebUI with /data in /data']);
+    expectInOrder(box.output(), ['in /opt/vllm on GPU 0', 'serving R1-Qwen-1.5B', 'Open WebUI with /data in /data']);
     expect(await (await box.fetch(`${PAGE}/api/models`)).json()).toMatchObject({ data: [{ id: 'R1-Qwen-1.5B' }] });
     expect((await box.exec('cat', '/data/.webui_secret_key')).output).toBe('a key');
 
@@ -66,5 +66,12 @@ describe.skipIf(skipped)('vLLM and Open WebUI', () => {
     process.kill(box.find('vllm.ts engine').pid, 'SIGKILL');
     expect(await box.exitCode).toBe(1);
     await until('the page to leave', () => box.output().includes('Open WebUI leaves'));
+  }, 60_000);
+
+  test('without a GPU it does not even begin', async () => {
+    await using box = await start({}, 0);
+    expect(await box.exitCode).toBe(78);
+    expect(box.output()).toContain('was the container started without `--gpus all`');
+    expect(box.output()).not.toContain('loading');
   }, 60_000);
 });
