@@ -24,13 +24,14 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const start = (env: Readonly<Record<string, string>>): Promise<Box> =>
+const start = (env: Readonly<Record<string, string>>, gpus = 1): Promise<Box> =>
   startBox({
     example: 'runpod',
     programs: { '/usr/local/bin/python': 'comfyui', '/usr/local/bin/jupyter': 'jupyter' },
     folders: ['workspace', 'opt/ComfyUI'],
     files: { '/etc/profile.d/rp_environment.sh': '. /etc/rp_environment\n' },
     env: { RUNPOD_POD_ID: 'pod-1', ...env },
+    gpus,
   });
 
 function ssh(box: Box, ...command: string[]): Promise<Ended> {
@@ -49,6 +50,7 @@ describe.skipIf(skipped)('the pod for RunPod', () => {
     expect((await box.fetch(`${JUPYTER}/api/status`, token)).status).toBe(200);
     expect(box.processes().filter(({ args }) => args.join(' ').includes('pass;'))).toEqual([]);
     const comfyui = /ComfyUI in \/opt\/ComfyUI with (.*)/.exec(box.output())?.[1]?.split(' ');
+    expect(box.output()).not.toContain('on the processor');
     expect(comfyui).toContain('RUNPOD_POD_ID');
     expect(comfyui).not.toContain('JUPYTER_PASSWORD');
     expect(comfyui).not.toContain('PUBLIC_KEY');
@@ -72,9 +74,10 @@ describe.skipIf(skipped)('the pod for RunPod', () => {
     expect(box.output()).not.toContain('kex_exchange');
   }, 60_000);
 
-  test('without the variables there is ComfyUI alone', async () => {
-    await using box = await start({ JUPYTER_PASSWORD: '' });
+  test('without the variables there is ComfyUI alone, and without a GPU it is told so', async () => {
+    await using box = await start({ JUPYTER_PASSWORD: '' }, 0);
     await healthy(box);
+    expect(box.output()).toContain('on the processor');
     expect(await box.status(`${JUPYTER}/api`)).toBe('closed');
     expect((await ssh(box, 'true')).output).toContain('Connection refused');
     process.kill(box.pid, 'SIGTERM');

@@ -27,6 +27,7 @@ Bun.serve({
     },
   },
 });
+if (process.argv.includes('--cpu')) say('on the processor');
 say(`ComfyUI in ${process.cwd()} with ${Object.keys(process.env).sort().join(' ')}`);
 process.on('SIGINT', () => {
   say('ComfyUI leaves');
