@@ -9,8 +9,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const { PORT = '8080', LISTEN = '127.0.0.1', CHROMIUM_FLAGS = '', LIMIT = '4' } = process.env;
-const SECONDS = 30;
+const { PORT = '8080', LISTEN = '127.0.0.1', CHROMIUM_FLAGS = '', LIMIT = '4', SECONDS_A_PAGE = '30' } = process.env;
 let running = 0;
 
 async function print(url, signal) {
@@ -65,7 +64,7 @@ const server = createServer(async (request, response) => {
   try {
     answer(
       200,
-      await print(url, AbortSignal.any([gone.signal, AbortSignal.timeout(SECONDS * 1000)])),
+      await print(url, AbortSignal.any([gone.signal, AbortSignal.timeout(Number(SECONDS_A_PAGE) * 1000)])),
       'application/pdf',
     );
   } catch (error) {
@@ -76,7 +75,7 @@ const server = createServer(async (request, response) => {
 });
 
 if (process.argv[2] === 'try') {
-  const works = print('data:text/html,works', AbortSignal.timeout(SECONDS * 1000));
+  const works = print('data:text/html,works', AbortSignal.timeout(Number(SECONDS_A_PAGE) * 1000));
   process.exit(
     await works.then(
       () => 0,

@@ -115,7 +115,8 @@ export async function startBox(plan: BoxPlan, ...args: string[]): Promise<Box> {
   const { user } = plan;
   const setuser = user === undefined ? [] : ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
   if (plan.apptainer) setuser.push('--no-new-privs', '--bounding-set=-all', '--inh-caps=-all');
-  const variables = { PATH, HOME: user === undefined ? '/root' : '/tmp', ...plan.env };
+  // A busy machine may need longer than the nine seconds of people's containers.
+  const variables = { PATH, HOME: user === undefined ? '/root' : '/tmp', STOP_TIMEOUT: '100s', ...plan.env };
   // As the container's user, with the container's environment.
   const as = [...setuser, 'env', '-i', ...Object.entries(variables).map(([name, value]) => `${name}=${value}`)];
   const init = !plan.apptainer;
@@ -179,11 +180,15 @@ export async function healthy(box: Box): Promise<void> {
   box.exitCode.then(() => {
     ended = true;
   });
-  const why = await until('the box to be healthy', async () => {
-    if (ended) return 'it has ended';
-    const { code, output } = await box.command('health');
-    if (code !== 0) throw new Error(`${output}\n${box.output()}`);
-    return 'healthy';
-  });
+  const why = await until(
+    'the box to be healthy',
+    async () => {
+      if (ended) return 'it has ended';
+      const { code, output } = await box.command('health');
+      if (code !== 0) throw new Error(`${output}\n${box.output()}`);
+      return 'healthy';
+    },
+    100,
+  );
   if (why !== 'healthy') throw new Error(`${why}:\n${box.output()}`);
 }

@@ -34,7 +34,7 @@ describe.skipIf(skipped)('Ollama and Open WebUI', () => {
     expect(await box.exitCode).toBe(0);
     expect(box.processes()).toEqual([]);
     expectInOrder(box.output(), ['Open WebUI leaves', 'Ollama leaves']);
-  }, 60_000);
+  }, 120_000);
 
   test('when all attempts are used up the container ends with the code of the pull, and there never was a page', async () => {
     await using box = await start({ STAND_IN_NO_NETWORK: '99', PULL_RETRIES: '1' });
@@ -42,7 +42,7 @@ describe.skipIf(skipped)('Ollama and Open WebUI', () => {
     expect(box.output().match(/^pull +\| .*no such host$/gm)?.length).toBe(2);
     expect(box.output()).not.toContain('Open WebUI');
     expect(box.output()).toContain('Ollama leaves');
-  }, 60_000);
+  }, 120_000);
 
   test('with the model in the volume it starts without a network; kill -9 on Ollama ends its runner too', async () => {
     await using box = await start({ STAND_IN_NO_NETWORK: '99' }, { '/root/.ollama/models/qwen3:0.6b': '' });
@@ -52,5 +52,5 @@ describe.skipIf(skipped)('Ollama and Open WebUI', () => {
     expect(await box.exitCode).toBe(137);
     expect(() => process.kill(runner, 0)).toThrow();
     expect(box.output()).toContain('Open WebUI leaves');
-  }, 60_000);
+  }, 120_000);
 });

@@ -35,7 +35,7 @@ describe.skipIf(skipped)('Ray Serve behind nginx', () => {
     }
     expect(await box.status(`${FRONT}/-/routes`)).toBe(404);
 
-    const late = box.fetch(`${FRONT}/a?wait=1500`);
+    const late = box.fetch(`${FRONT}/a?wait=700`);
     // nginx has passed it on: it has a connection to Serve's proxy.
     await until('the request to be under way', async () =>
       (await box.exec('cat', '/proc/net/tcp')).output.match(/:1F40 .* 01 /),
@@ -45,7 +45,7 @@ describe.skipIf(skipped)('Ray Serve behind nginx', () => {
     expect(await box.exitCode).toBe(0);
     expect(box.processes()).toEqual([]);
     expectInOrder(box.output(), ['signal 3 (SIGQUIT)', 'a answered', 'exit', 'Ray received SIGTERM']);
-  }, 60_000);
+  }, 120_000);
 
   test('kill -9 on Ray ends its workers, which are in sessions of their own, and nginx; the code is 137', async () => {
     await using box = await start();
@@ -55,5 +55,5 @@ describe.skipIf(skipped)('Ray Serve behind nginx', () => {
     expect(await box.exitCode).toBe(137);
     expect(() => process.kill(worker, 0)).toThrow();
     expect(box.output()).toContain('signal 3 (SIGQUIT)');
-  }, 60_000);
+  }, 120_000);
 });

@@ -72,7 +72,7 @@ describe.skipIf(skipped)('the pod for RunPod', () => {
     expectInOrder(box.output(), ['the picture is finished', 'ComfyUI leaves']);
     expect(box.output()).toContain('JupyterLab leaves');
     expect(box.output()).not.toContain('kex_exchange');
-  }, 60_000);
+  }, 120_000);
 
   test('without the variables there is ComfyUI alone, and without a GPU it is told so', async () => {
     await using box = await start({ JUPYTER_PASSWORD: '' }, 0);
@@ -82,7 +82,7 @@ describe.skipIf(skipped)('the pod for RunPod', () => {
     expect((await ssh(box, 'true')).output).toContain('Connection refused');
     process.kill(box.pid, 'SIGTERM');
     expect(await box.exitCode).toBe(0);
-  }, 60_000);
+  }, 120_000);
 
   test('ComfyUI is killed: it comes again, and the pod and the session live on', async () => {
     await using box = await start({ PUBLIC_KEY: publicKey });
@@ -96,5 +96,5 @@ describe.skipIf(skipped)('the pod for RunPod', () => {
     expect(await session).toEqual({ code: 0, output: 'alive\n' });
     process.kill(box.pid, 'SIGTERM');
     expect(await box.exitCode).toBe(0);
-  }, 60_000);
+  }, 120_000);
 });

@@ -49,7 +49,7 @@ async function start(env: Readonly<Record<string, string>> = {}): Promise<Servic
     apptainer: true,
     user: 12345,
     // Whether a sandbox is possible is the machine's business.
-    env: { PORT: port, CHROMIUM_FLAGS: '--no-sandbox', ...env },
+    env: { PORT: port, CHROMIUM_FLAGS: '--no-sandbox', SECONDS_A_PAGE: '100', ...env },
   });
   const base = `http://127.0.0.1:${port}`;
   return { ...box, pdf: (url) => box.fetch(`${base}/pdf?url=${encodeURIComponent(url)}`) };
@@ -79,7 +79,7 @@ describe.skipIf(skipped)('URLs to PDF as under Apptainer', () => {
     expect((await late).status).toBe(200);
     expect(await box.exitCode).toBe(0);
     expect(readdirSync(join(box.tmp, run))).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   test('a Chromium that is killed is an answer of 500, kill -9 on the server is the end of Chromium', async () => {
     await using box = await start();
@@ -99,7 +99,7 @@ describe.skipIf(skipped)('URLs to PDF as under Apptainer', () => {
     expect(await box.exitCode).toBe(137);
     expect(() => process.kill(second.pid, 0)).toThrow();
     expect(box.processes()).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   test('where Chromium cannot run it says so, and ends', async () => {
     // In a chroot the kernel gives nobody a user namespace, of which Chromium makes its sandbox.
@@ -107,5 +107,5 @@ describe.skipIf(skipped)('URLs to PDF as under Apptainer', () => {
     expect(await box.exitCode).toBe(1);
     expect(box.output()).toMatch(/^pdf +\| .*No usable sandbox!/m);
     expect(box.output()).toContain('could not be started: before_start failed: exit code 1');
-  }, 60_000);
+  }, 120_000);
 });

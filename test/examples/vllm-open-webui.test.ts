@@ -13,6 +13,7 @@ const start = (env: Readonly<Record<string, string>> = {}, gpus = 1): Promise<Bo
   startBox({
     example: 'vllm-open-webui',
     programs: { '/opt/vllm/bin/vllm': 'vllm', '/opt/open-webui/bin/open-webui': 'open-webui' },
+    files: { '/opt/vllm/bin/python': '', '/opt/open-webui/bin/python': '' },
     folders: ['data', 'models'],
     gpus,
     env,
@@ -36,10 +37,10 @@ describe.skipIf(skipped)('vLLM and Open WebUI', () => {
     expect(await box.exitCode).toBe(0);
     expect(box.processes()).toEqual([]);
     expectInOrder(box.output(), ['Open WebUI leaves', 'answered', 'SIGTERM with 0 running']);
-  }, 60_000);
+  }, 120_000);
 
   test('a request that takes longer than there is time is cut off, and that is no failure', async () => {
-    await using box = await start({ STOP_TIMEOUT: '4s' });
+    await using box = await start({ STOP_TIMEOUT: '8s' });
     await healthy(box);
     const words = Array.from({ length: 600 }, () => 'word');
     const answer = await box.fetch(`${API}/v1/chat/completions`, { method: 'POST', body: JSON.stringify({ words }) });
@@ -48,7 +49,7 @@ describe.skipIf(skipped)('vLLM and Open WebUI', () => {
     expect(cut.length).toBeLessThan(words.join(' ').length);
     expect(await box.exitCode).toBe(0);
     expect(box.output()).toContain('SIGTERM with 1 running');
-  }, 60_000);
+  }, 120_000);
 
   test('kill -9 on vLLM ends its engine, then the page, and the code is 137', async () => {
     await using box = await start();
@@ -58,7 +59,7 @@ describe.skipIf(skipped)('vLLM and Open WebUI', () => {
     expect(await box.exitCode).toBe(137);
     expect(() => process.kill(engine, 0)).toThrow();
     expect(box.output()).toContain('Open WebUI leaves');
-  }, 60_000);
+  }, 120_000);
 
   test('the death of its engine, after which vLLM exits 0, is a failure', async () => {
     await using box = await start();
@@ -66,12 +67,12 @@ describe.skipIf(skipped)('vLLM and Open WebUI', () => {
     process.kill(box.find('vllm.ts engine').pid, 'SIGKILL');
     expect(await box.exitCode).toBe(1);
     await until('the page to leave', () => box.output().includes('Open WebUI leaves'));
-  }, 60_000);
+  }, 120_000);
 
   test('without a GPU it does not even begin', async () => {
     await using box = await start({}, 0);
     expect(await box.exitCode).toBe(78);
     expect(box.output()).toContain('was the container started without `--gpus all`');
     expect(box.output()).not.toContain('loading');
-  }, 60_000);
+  }, 120_000);
 });

@@ -3,7 +3,7 @@
 set -eu
 for last; do :; done
 case "$(basename "$0") $1" in
-  'uv venv') mkdir -p "$last/bin" ;;
+  'uv venv') mkdir -p "$last/bin" && touch "$last/bin/python" ;;
   'uv pip') test -d "$4/bin" && touch "$4/bin/$last" ;; # uv pip install --python FOLDER NAME
   'python -m') mkdir -p "$last/bin" && ln -s /usr/local/bin/install-stand-in "$last/bin/pip" ;; # python -m venv FOLDER
   'pip install') test -r "$last" ;;
