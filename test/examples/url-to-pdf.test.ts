@@ -78,7 +78,7 @@ describe.skipIf(skipped)('URLs to PDF as under Apptainer', () => {
     process.kill(box.pid, 'SIGINT'); // as `apptainer instance stop` does
     expect((await late).status).toBe(200);
     expect(await box.exitCode).toBe(0);
-    expect(readdirSync(join(box.tmp, run))).toEqual([]);
+    expect(readdirSync(box.tmp)).toEqual([]);
   }, 120_000);
 
   test('a Chromium that is killed is an answer of 500, kill -9 on the server is the end of Chromium', async () => {
