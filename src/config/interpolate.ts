@@ -1,5 +1,5 @@
-// `${VAR}`, `${VAR:-default}`, `${VAR:?why}` and `$${` in the texts of services.yaml. Variables come from the container's
-// environment alone. Nothing else is expanded: a lone `$`, `$VAR` and `${VAR/a/b}` of a shell mean themselves or are errors.
+// `${VAR}`, `${VAR:-default}`, `${VAR:+text}`, `${VAR:?why}` and `$${` in the texts of services.yaml. Variables come from the
+// container's environment alone. Nothing else is expanded: a lone `$`, `$VAR` and `${VAR/a/b}` of a shell mean themselves or are errors.
 
 export interface InterpolationProblem {
   readonly code: 'unset-variable' | 'bad-interpolation';
@@ -13,7 +13,7 @@ export type Interpolated =
   | { readonly ok: true; readonly text: string /** false: there was nothing to replace. */; readonly changed: boolean }
   | { readonly ok: false; readonly problems: readonly InterpolationProblem[] };
 
-const FORMS = `the forms are \`\${VAR}\`, \`\${VAR:-default}\`, \`\${VAR:?why}\`, and \`$\${\` for a literal \`\${\``;
+const FORMS = `the forms are \`\${VAR}\`, \`\${VAR:-default}\`, \`\${VAR:+text}\`, \`\${VAR:?why}\`, and \`$\${\` for a literal \`\${\``;
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*/;
 
 /**
@@ -112,7 +112,7 @@ function expandReference(
     return { text: value ?? '', next: after + 1 };
   }
   const operator = text.slice(after, after + 2);
-  if (operator !== ':-' && operator !== ':?') {
+  if (operator !== ':-' && operator !== ':+' && operator !== ':?') {
     return bad(
       closing(),
       `\`${text.slice(start, Math.min(closing(), start + 60))}\` is not a reference this file knows`,
@@ -121,14 +121,15 @@ function expandReference(
   }
   // As in the shell, what stands behind the operator counts only if it is needed.
   const unused: InterpolationProblem[] = [];
-  const needed = value === undefined || value === '';
+  const given = value !== undefined && value !== '';
+  const needed = given === (operator === ':+');
   const rest = expand(text, after + 2, environment, needed ? problems : unused, depth + 1);
   if (!rest.closed) {
     if (problems.length + unused.length > 0) return { text: '', next: text.length };
     return bad(text.length, 'this `${` is never closed', 'write `}` at its end, or `$${` for a literal `${`');
   }
-  if (!needed) return { text: value, next: rest.next };
-  if (operator === ':-') return { text: rest.text, next: rest.next };
+  if (!needed) return { text: operator === ':+' ? '' : (value ?? ''), next: rest.next };
+  if (operator !== ':?') return { text: rest.text, next: rest.next };
   const why = rest.text.trim() === '' ? '' : `: ${rest.text.trim()}`;
   problems.push({
     code: 'unset-variable',

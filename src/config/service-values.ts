@@ -116,7 +116,13 @@ export function enabled(): Shape<boolean> {
       if (filled === INVALID) return INVALID;
       const written = filled.text.trim();
       if (YES.test(written)) return true;
-      return NO.test(written) ? false : mismatch(node, name, wanted, reading);
+      if (NO.test(written)) return false;
+      const variable = filled.interpolated ? /\$\{(\w+)/.exec(node.text)?.[1] : undefined;
+      if (variable === undefined) return mismatch(node, name, wanted, reading);
+      // Not what the variable holds: whoever switches a service on by a password would find it in the log.
+      return reading.report(node, 'wrong-value', `${name} must be ${wanted}, and ${variable} holds neither`, {
+        suggestion: `write \`\${${variable}:+true}\` if any value but an empty one means yes`,
+      });
     },
   };
 }

@@ -152,7 +152,6 @@ export function decodeEscaped(bytes: Uint8Array): string {
 }
 
 function decodePieces(bytes: Uint8Array): string {
-  const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   let text = '';
   let from = 0;
   for (let at = 0; at < bytes.length; ) {

@@ -253,6 +253,15 @@ describe('enabled', () => {
     expect(messages(oneService('command: run', 'enabled:')).length).toBe(1);
   });
 
+  test('says nothing of what a variable holds: it may be the password that the service is for', () => {
+    const text = oneService('command: run', 'enabled: ${PASSWORD:-}');
+    const [message = ''] = messages(text, { environment: { PASSWORD: 'hunter2' } });
+    expect(message).toContain('PASSWORD holds neither');
+    expect(message).not.toContain('hunter2');
+    const better = text.replace(':-', ':+true');
+    expect(serviceOf(better, { environment: { PASSWORD: 'no' } }).enabled).toBe(true);
+  });
+
   test('a file in which nothing is enabled is refused', () => {
     expect(messages(oneService('command: run', 'enabled: no'))).toEqual([
       'no service is enabled: there is nothing to run',

@@ -5,7 +5,17 @@ import { describe, expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePorts, missing, notRoot, openFolder, type Stack, skipWhen, startStack, until } from './stack.ts';
+import {
+  expectInOrder,
+  freePorts,
+  missing,
+  notRoot,
+  openFolder,
+  type Stack,
+  skipWhen,
+  startStack,
+  until,
+} from './stack.ts';
 
 const FILE = 'examples/pipeline/services.yaml';
 
@@ -46,16 +56,6 @@ const listItems = async (pipeline: Pipeline) => (await fetch(`${pipeline.web}/ap
 
 function uidOf(pid: number): number {
   return Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-}
-
-/** Each of these stands in the text, and in this order. */
-function expectInOrder(text: string, parts: readonly string[]): void {
-  let from = 0;
-  for (const part of parts) {
-    const at = text.indexOf(part, from);
-    if (at < 0) throw new Error(`"${part}" is missing, or out of order, in:\n${text}`);
-    from = at + part.length;
-  }
 }
 
 describe.skipIf(skipped)('the pipeline', () => {

@@ -1,13 +1,14 @@
 // Runs dist/svc-super with one of the examples, as PID 1 of a PID namespace of its own or as a plain process, and shows
 // what a user would see: output, exit code, processes. It waits on conditions only, and leaves nothing behind.
+// box.ts runs it in the likeness of a container, with stand-ins for the programs that are not here.
 
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const ROOT = new URL('../..', import.meta.url).pathname;
-const BINARY = join(ROOT, 'dist/svc-super');
+export const ROOT = join(import.meta.dir, '../..');
+export const BINARY = join(ROOT, 'dist/svc-super');
 
 // A namespace of processes, and of shared memory: a PostgreSQL that was killed leaves its segments behind.
 const AS_PID_1 = ['unshare', '--pid', '--fork', '--ipc', '--mount-proc', '--kill-child', 'sh', '-c'];
@@ -62,6 +63,16 @@ export async function until<T>(what: string, probe: () => T | Promise<T>, second
     await Bun.sleep(10);
   }
   throw new Error(`waited ${seconds} s for: ${what} (${String(last)})`);
+}
+
+/** Each of these stands in the text, and in this order. */
+export function expectInOrder(text: string, parts: readonly string[]): void {
+  let from = 0;
+  for (const part of parts) {
+    const at = text.indexOf(part, from);
+    if (at < 0) throw new Error(`"${part}" is missing, or out of order, in:\n${text}`);
+    from = at + part.length;
+  }
 }
 
 /** `count` different ports that nobody listens on just now. */
@@ -125,17 +136,28 @@ export async function startStack(
   env: Readonly<Record<string, string>>,
   { init = true }: { init?: boolean } = {},
 ): Promise<Stack> {
-  if (!existsSync(BINARY)) throw new Error('dist/svc-super is not there: run npm run build');
   const folder = await openFolder();
-  const environment = { ...process.env, SVC_SUPER_SOCKET: join(folder, 'control.sock'), ...env };
   const command = [BINARY, 'up', '-f', join(ROOT, file)];
-  const child = Bun.spawn(init ? [...AS_PID_1, ...command] : command, {
-    cwd: ROOT,
-    env: environment,
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
+  return launch(init ? [...AS_PID_1, ...command] : command, {
+    env: { ...process.env, SVC_SUPER_SOCKET: join(folder, 'control.sock'), ...env },
+    init,
+    dispose: () => rm(folder, { recursive: true, force: true }),
   });
+}
+
+export interface Launch {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whether the command makes a PID namespace: its child is then the first process there. */
+  readonly init: boolean;
+  /** How `svc-super ARGS` is run beside it. */
+  readonly beside?: (pid: number) => readonly string[];
+  readonly dispose: () => Promise<void>;
+}
+
+/** Starts a command that becomes svc-super, or whose child does. */
+export async function launch(command: readonly string[], { env, init, beside, dispose }: Launch): Promise<Stack> {
+  if (!existsSync(BINARY)) throw new Error('dist/svc-super is not there: run npm run build');
+  const child = Bun.spawn([...command], { cwd: ROOT, env, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' });
   let text = '';
   const read = async (stream: ReadableStream<Uint8Array>): Promise<void> => {
     const decoder = new TextDecoder();
@@ -145,7 +167,7 @@ export async function startStack(
   const exitCode = Promise.all([child.exited, drained]).then(([code]) => code);
   // `unshare` forks: its child is the one.
   const pid = init
-    ? await until('unshare to fork', () => allProcesses().find((one) => one.parent === child.pid)?.pid)
+    ? await until(`${command[0]} to fork`, () => allProcesses().find((one) => one.parent === child.pid)?.pid)
     : child.pid;
   const namespace = namespaceOf(pid);
 
@@ -163,7 +185,12 @@ export async function startStack(
       return found[0] as Process;
     },
     async command(...args) {
-      const run = Bun.spawn([BINARY, ...args], { env: environment, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' });
+      const run = Bun.spawn([...(beside?.(pid) ?? []), BINARY, ...args], {
+        env,
+        stdin: 'ignore',
+        stdout: 'pipe',
+        stderr: 'pipe',
+      });
       const [out, err] = await Promise.all([run.stdout.text(), run.stderr.text()]);
       return { code: await run.exited, output: out + err };
     },
@@ -176,7 +203,7 @@ export async function startStack(
           if (readProcess(one.pid)?.args.join() === one.args.join()) process.kill(one.pid, 'SIGKILL');
       }
       await child.exited;
-      await rm(folder, { recursive: true, force: true });
+      await dispose();
     },
   };
 }

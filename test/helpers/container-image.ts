@@ -20,8 +20,9 @@ const SOURCES = ['/etc/apt/sources.list.d/debian.sources', '/etc/apt/sources.lis
 /** Minutes, in milliseconds: packages are fetched. */
 const FETCHING = 600_000;
 
-async function haveBase(): Promise<void> {
-  if ((await run(podman('image', 'exists', baseImage))).code === 0) return;
+/** The minimal Debian alone; gives the image's name. */
+export async function haveBase(): Promise<string> {
+  if ((await run(podman('image', 'exists', baseImage))).code === 0) return baseImage;
   const older = await must(podman('images', '--quiet', '--filter', `reference=${BASE}`));
   for (const id of new Set(older.split('\n').filter(Boolean))) await run(podman('rmi', id));
   const folder = mkdtempSync(join(tmpdir(), 'svc-super-base-'));
@@ -33,6 +34,7 @@ async function haveBase(): Promise<void> {
       FETCHING,
     );
     await must(podman('import', '--quiet', tarball, baseImage));
+    return baseImage;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

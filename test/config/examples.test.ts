@@ -1,0 +1,32 @@
+// The examples are what people copy: editors check them against the JSON Schema, and nothing in them is warned about.
+import { describe, expect, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { jsonSchema } from '../../src/config/schema.ts';
+import { violations } from './json-schema.ts';
+
+const ROOT = join(import.meta.dir, '../..');
+const EXAMPLES = [...new Bun.Glob('examples/*/services.yaml').scanSync({ cwd: ROOT })].sort();
+
+describe('an example', () => {
+  test('is there', () => {
+    expect(EXAMPLES.length).toBeGreaterThan(5);
+  });
+
+  for (const file of EXAMPLES) {
+    const text = readFileSync(join(ROOT, file), 'utf8');
+
+    test(`${file} fits the JSON Schema, which its first line names`, () => {
+      expect(text).toStartWith('# yaml-language-server: $schema=../../services.schema.json\n');
+      expect(violations(jsonSchema(), parse(text, { merge: true }))).toEqual([]);
+    });
+
+    test(`${file} has a README of its own, of about ten lines`, () => {
+      const lines = readFileSync(join(ROOT, file, '../README.md'), 'utf8')
+        .trimEnd()
+        .split('\n');
+      expect(lines.length).toBeLessThanOrEqual(18);
+    });
+  }
+});
