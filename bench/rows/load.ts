@@ -1,0 +1,86 @@
+// Under load: lines by the hundred megabytes, and orphans by the thousand.
+import type { Entrant } from '../stage.ts';
+import { text } from '../stage.ts';
+import { late, type Trial } from './trial.ts';
+
+const SECONDS = 30;
+const TICKS_PER_SECOND = 100;
+/** Megabytes of the first run, which finds out how many make some eight tenths of a second. */
+const SAMPLE = 20;
+const MOST = 500;
+
+/** Contestant -> megabytes a run. */
+const volumes = new Map<string, number>();
+
+/** Processor seconds, dead threads included. */
+function processorTime(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => {
+    const stat = text(`/proc/${pid}/stat`);
+    const field = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return sum + (Number(field[11] ?? 0) + Number(field[12] ?? 0)) / TICKS_PER_SECOND;
+  }, 0);
+}
+
+const LINE = 160;
+
+const throughput: Trial = {
+  name: 'logs',
+  rows: [
+    { id: 'throughput', title: 'output through the supervisor, labelled', unit: 'MB/s', better: 'more' },
+    { id: 'cpu', title: 'its processor time for that', unit: 's/GB', better: 'less' },
+  ],
+  needs: ['output'],
+  runs: { full: 8, quick: 3 },
+  pace: 'turn by turn',
+  async turn(entrant: Entrant, { stage }) {
+    const { name } = entrant.contestant;
+    const known = volumes.get(name);
+    const megabytes = known ?? SAMPLE;
+    const lines = Math.floor((megabytes * 1e6) / (LINE * 400)) * 400;
+    await using up = stage(
+      entrant,
+      (mark) => ({
+        services: [{ name: 'model', argv: mark('model', 'lines', megabytes) }],
+        whenOneEnds: 'restart',
+        labels: true,
+      }),
+      lines,
+    );
+    if ((await up.allStarted(1, SECONDS * 1_000)) === null) return { throughput: 'did not start' };
+    await Bun.sleep(200);
+    const before = processorTime(up.supervisors());
+    const drained = await up.until(() => up.find('drained', 'stage'), SECONDS * 1_000);
+    const used = processorTime(up.supervisors()) - before;
+    const flood = up.find('flood');
+    if (drained === null || flood === undefined) return { throughput: late(SECONDS), cpu: late(SECONDS) };
+    const rate = (lines * LINE) / 1e6 / ((drained.at - flood.at) / 1_000);
+    if (known === undefined) {
+      volumes.set(name, Math.min(MOST, Math.max(SAMPLE, Math.round(rate * 0.8))));
+      return {};
+    }
+    return { throughput: rate, cpu: used / (megabytes / 1_000) };
+  },
+};
+
+const ORPHANS = 2_000;
+
+const orphans: Trial = {
+  name: 'orphans',
+  rows: [{ id: 'orphans', title: 'orphans reaped, of 2,000 that end at once', unit: '/s', better: 'more' }],
+  needs: [],
+  runs: { full: 20, quick: 3 },
+  pace: 'turn by turn',
+  async turn(entrant, { stage }) {
+    await using up = stage(entrant, (mark) => ({
+      services: [{ name: 'storm', argv: mark('storm', 'storm', ORPHANS) }],
+      whenOneEnds: 'end',
+      labels: false,
+    }));
+    const released = await up.until(() => up.find('released'), SECONDS * 1_000);
+    if (released === null) return { orphans: 'did not start' };
+    const reaped = await up.until(() => up.find('reaped'), 10_000);
+    return { orphans: reaped === null ? 'does not reap' : ORPHANS / ((reaped.at - released.at) / 1_000) };
+  },
+};
+
+export const LOAD: readonly Trial[] = [throughput, orphans];
