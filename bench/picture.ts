@@ -1,5 +1,5 @@
-// The picture of RESULTS.md: one line a row, one dot a contestant, on a logarithmic scale of how many times better the
-// best is. Pure.
+// The picture of RESULTS.md: one line a row, one dot a contestant, on a logarithmic scale of how many times worse than
+// the best it is. Pure.
 import { cells, digits, OWN, type Results } from './report.ts';
 
 const WIDTH = 1_040;
@@ -76,7 +76,7 @@ export function renderPicture(results: Results): string {
     at += 36 + name.length * 7;
     return item;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="12.5" fill="#1f2328" role="img" aria-label="How many times the best is better, row by row"><rect width="${WIDTH}" height="${height}" fill="#fff"/>
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="12.5" fill="#1f2328" role="img" aria-label="How many times worse than the best, row by row"><rect width="${WIDTH}" height="${height}" fill="#fff"/>
 ${grid.join('\n')}
 ${legend.join('\n')}
 ${lines.join('\n')}

@@ -66,8 +66,9 @@ export function saying(readings: readonly (number | string)[]): string {
 /** Three digits that count: 2.08, 24.9, 586, 12,300. */
 export function digits(value: number): string {
   if (value === 0) return '0';
-  if (Math.abs(value) >= 1_000) return Math.round(Number(value.toPrecision(3))).toLocaleString('en-GB');
-  return Number(value.toPrecision(3)).toFixed(Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)))));
+  const rounded = Number(value.toPrecision(3));
+  const decimals = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(rounded))));
+  return rounded.toLocaleString('en-GB', { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }
 
 /** How many times better the best is: never below 1. Null where that cannot be said. */
@@ -199,14 +200,7 @@ export function renderMarkdown(results: Results, reasons: Readonly<Record<string
       said[row.id] === undefined || version === null ? [] : [`- ${row.title}: ${name}: ${said[row.id]}.`],
     ),
   );
-  const runs = (figures: RowFigures) => {
-    const counts = entrants.flatMap(({ name, version }) => {
-      const summary = version === null ? null : summarise(figures.readings[name] ?? []);
-      return summary === null ? [] : [summary.count + summary.failed];
-    });
-    const most = Math.max(0, ...counts);
-    return most === 0 ? '1' : String(most);
-  };
+  const runs = ({ readings }: RowFigures) => Math.max(1, ...Object.values(readings).map((given) => given.length));
   const table = [
     `| | ${entrants.map(({ name }) => name).join(' | ')} | runs |`,
     `| --- |${' --- |'.repeat(entrants.length + 1)}`,
@@ -237,10 +231,10 @@ Written by \`npm run bench\`, which took ${Math.round(minutes)} minutes on ${mac
 \`npm run bench -- --install\`; their configurations are in \`bench/rivals\`. Each is PID 1 of a PID namespace of its own,
 and the services are the same small static program for all (\`bench/instruments/mark.c\`), which notes the monotonic clock.
 
-Medians. Below each: how many times the best has it better, then how many times bash has it better (below 1: worse).
-Contestants take turns in every round.
+Medians. Below each: how many times worse than the best, and than bash (below 1: better). Contestants take turns in every
+round; where a contestant gave no figure in some of its runs, how many did is in brackets.
 
-![How many times the best, row by row](results.svg)
+![How many times worse than the best, row by row](results.svg)
 
 ${table.join('\n')}
 

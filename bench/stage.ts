@@ -71,6 +71,10 @@ export class Stage implements AsyncDisposable {
     return this.events.find((event) => event.what === what && (who === undefined || event.who === who));
   }
 
+  findLast(what: string): Event | undefined {
+    return this.events.findLast((event) => event.what === what);
+  }
+
   /** Executions of services, the first first: the pipe keeps no order of time. */
   execs(): Event[] {
     return this.events.filter(({ what, who }) => what === 'exec' && who !== 'stage').sort((a, b) => a.at - b.at);

@@ -171,6 +171,8 @@ int main(int count, char **argument) {
   sigprocmask(SIG_SETMASK, &none, NULL);
   struct sigaction ending = {.sa_handler = well_behaved};
   sigaction(SIGTERM, &ending, NULL);
+  /* That is how pm2 asks. */
+  sigaction(SIGINT, &ending, NULL);
   const char *mode = argument[3];
   if (strcmp(mode, "exit") == 0 && count == 6) {
     rest(atol(argument[4]));

@@ -35,7 +35,8 @@ static void fail(const char *what) {
   exit(71);
 }
 
-/* Reads the contestant's output as fast as it comes, and says when the line that is waited for was there. */
+/* Reads the contestant's output as fast as it comes; says when the line that is waited for was there, or how many were
+   when no more came for a while. */
 static void drain(int from, long lines) {
   static char buffer[1 << 20];
   long seen = 0;
@@ -46,6 +47,8 @@ static void drain(int from, long lines) {
       tell("drained", seen);
       lines = 0;
     }
+    struct pollfd more = {from, POLLIN, 0};
+    if (lines > 0 && poll(&more, 1, 2000) == 0) tell("silent", seen);
   }
   _exit(0);
 }

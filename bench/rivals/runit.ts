@@ -1,5 +1,5 @@
 // runit in a container: a shell as PID 1 that starts runsvdir and stops the services on SIGTERM, as its images do; the
-// shell ends with the code that a finish script has left. Dependents ask `sv check`, as runit's FAQ says.
+// shell ends with the code that a finish script has left. Dependents call `sv start`, which waits for `check`, as runit's FAQ says.
 import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Contestant, Scenario, Service } from '../scenario.ts';
@@ -12,7 +12,8 @@ function writeService(
   { name, argv, port, after }: Service,
 ): void {
   const folder = join(scan, name);
-  const gate = after === undefined ? '' : `sv -w 3600 check ${join(scan, after)} >/dev/null || exit 1\n`;
+  const gate =
+    after === undefined ? '' : `until sv -w 3600 start ${join(scan, after)} >/dev/null; do sleep 0.1; done\n`;
   writeScript(join(folder, 'run'), `#!/bin/sh\n${gate}exec ${shellWords(argv)}\n`);
   if (port !== undefined)
     writeScript(join(folder, 'check'), `#!/bin/sh\nexec curl -sf -o /dev/null http://127.0.0.1:${port}/\n`);
@@ -28,7 +29,7 @@ export const runit: Contestant = {
   source: { from: 'debian', packages: ['runit'] },
   gates: true,
   lacks: { output: 'services write for themselves' },
-  remarks: { 'gate-1s': '`sv check` with curl', end: 'finish scripts' },
+  remarks: { 'gate-1s': '`sv start` with a check by curl', end: 'finish scripts' },
   installed() {
     const found = debianPackage('runit');
     return found && { program: '/usr/bin/runsvdir', version: found.version, bytes: found.bytes };
