@@ -1,7 +1,8 @@
 /* Executes a contestant as PID 1 of a new PID namespace and writes on standard output when it was executed and how it
    ended, among the events of the services (mark.c), which it passes on. `stage PIPE OUTPUT LINES -- CMD...`: standard
-   output goes to the file OUTPUT, or is read and counted when LINES is above zero. A line `PID SIGNAL` on standard
-   input sends that signal and says when. When standard input ends, everything ends. */
+   output and standard error are a pipe, as containers have it, whose reader counts when LINES is above zero, and else
+   keeps what comes in the file OUTPUT. A line `PID SIGNAL` on standard input sends that signal and says when. When
+   standard input ends, everything ends. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -37,11 +38,16 @@ static void fail(const char *what) {
 
 /* Reads the contestant's output as fast as it comes; says when the line that is waited for was there, or how many were
    when no more came for a while. */
-static void drain(int from, long lines) {
+static void drain(int from, int file, long lines) {
   static char buffer[1 << 20];
+  const int counts = lines > 0;
   long seen = 0;
   for (ssize_t got; (got = read(from, buffer, sizeof buffer)) != 0;) {
     if (got < 0) continue;
+    if (!counts) {
+      if (write(file, buffer, got) < 0) _exit(74);
+      continue;
+    }
     for (char *at = buffer; (at = memchr(at, '\n', buffer + got - at)) != NULL; at += 1) seen += 1;
     if (lines > 0 && seen >= lines) {
       tell("drained", seen);
@@ -92,21 +98,15 @@ int main(int count, char **argument) {
   events = open(argument[1], O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (events < 0) fail(argument[1]);
   fcntl(events, F_SETPIPE_SZ, 1 << 20);
-  int output = -1, between[2];
-  if (lines > 0) {
-    if (pipe2(between, O_CLOEXEC) < 0) fail("pipe");
-    output = between[1];
-    if (fork() == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      close(between[1]);
-      drain(between[0], lines);
-    }
-    close(between[0]);
-  } else {
-    output = open(argument[2], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const int file = open(argument[2], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  int output[2];
+  if (file < 0 || pipe2(output, O_CLOEXEC) < 0) fail(argument[2]);
+  if (fork() == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    close(output[1]);
+    drain(output[0], file, lines);
   }
-  int errors = open(argument[2], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (output < 0 || errors < 0) fail(argument[2]);
+  close(output[0]);
   sigset_t children, none;
   sigemptyset(&none);
   sigemptyset(&children);
@@ -122,8 +122,8 @@ int main(int count, char **argument) {
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL) < 0) fail("mount /proc");
     const int nothing = open("/dev/null", O_RDONLY);
     dup2(nothing, STDIN_FILENO);
-    dup2(output, STDOUT_FILENO);
-    dup2(errors, STDERR_FILENO);
+    dup2(output[1], STDOUT_FILENO);
+    dup2(output[1], STDERR_FILENO);
     if (nothing > 2) close(nothing);
     sigprocmask(SIG_SETMASK, &none, NULL);
     tell("exec", getpid());
@@ -132,7 +132,7 @@ int main(int count, char **argument) {
     _exit(127);
   }
   if (init < 0) fail("fork");
-  close(output);
+  close(output[1]);
   tell("init", init);
   for (int orders = STDIN_FILENO;;) {
     struct pollfd sources[] = {{events, POLLIN, 0}, {orders, POLLIN, 0}, {changes, POLLIN, 0}};
