@@ -27,7 +27,7 @@ export const pebble: Contestant = {
   },
   gates: false,
   lacks: { gate: 'no readiness gate' },
-  remarks: {},
+  remarks: { throughput: '`--verbose`; lines that come too fast are lost', end: '10 is its code for a failed service' },
   installed(cache) {
     const program = join(cache, 'pebble');
     if (!existsSync(program)) return null;

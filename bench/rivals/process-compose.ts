@@ -36,7 +36,10 @@ export const processCompose: Contestant = {
   },
   gates: true,
   lacks: {},
-  remarks: {},
+  remarks: {
+    restart: 'a second is the least that can be configured',
+    'gate-1s': 'a second is the least period that can be configured',
+  },
   installed(cache) {
     const program = join(cache, 'process-compose');
     if (!existsSync(program)) return null;

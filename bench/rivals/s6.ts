@@ -26,7 +26,11 @@ export const s6: Contestant = {
   source: { from: 'debian', packages: ['s6', 'execline'] },
   gates: true,
   lacks: { output: 'services write for themselves' },
-  remarks: { 'gate-1s': 's6-notifyoncheck with curl, every 0.1 s', end: 'finish scripts' },
+  remarks: {
+    'gate-1s': 's6-notifyoncheck with curl, every 0.1 s',
+    end: 'finish scripts',
+    restart: 's6-supervise waits a second between starts',
+  },
   installed() {
     const found = debianPackage('s6', ['execline', 'libs6-*', 'libexecline*', 'libskarnet*']);
     return found && { program: '/usr/bin/s6-svscan', version: found.version, bytes: found.bytes };
