@@ -133,6 +133,11 @@ export class Stage implements AsyncDisposable {
     return [...this.processes().keys()].filter((pid) => text(`/proc/${pid}/comm`).trim() !== 'mark');
   }
 
+  /** How many have ended and were not waited for. */
+  zombies(): number {
+    return [...this.processes().keys()].filter((pid) => /^State:\tZ/m.test(text(`/proc/${pid}/status`))).length;
+  }
+
   signal(pid: number, signal: number): void {
     this.child.stdin.write(`${pid} ${signal}\n`);
     this.child.stdin.flush();
