@@ -1,10 +1,11 @@
 // The program's root: boots, parses the command line, hands over the real ports, and is the only place that ends the
 // process. Everything a command does not need is loaded by the command that needs it.
 
-import { accessSync, constants, writeFileSync, writeSync } from 'node:fs';
-import { isatty } from 'node:tty';
-import { realClock, realFiles, realRandom } from './ports.ts';
 import { containerEnvironment } from './sys/boot.ts';
+
+// Not before the boot: the first of its two stages would load them for nothing.
+const { accessSync, constants, writeFileSync, writeSync } = await import('node:fs');
+const { realClock, realFiles, realRandom } = await import('./ports.ts');
 
 declare const SVC_SUPER_VERSION: string;
 const version = typeof SVC_SUPER_VERSION === 'string' ? SVC_SUPER_VERSION : 'development';
@@ -13,6 +14,9 @@ const BUG = 70;
 /** Of a terminal. Asking it would make its descriptor non-blocking for all who share it. */
 const USUAL_COLUMNS = 80;
 const SIGPIPE_CODE = 141;
+
+/** Loaded when asked: with it come the streams, 2 ms that a start has no use for. */
+const isTerminal = (fd: 1 | 2): boolean => process.getBuiltinModule('node:tty').isatty(fd);
 
 /** All of it, whether or not the descriptor blocks: these are the last words of a short command. */
 function print(fd: 1 | 2, text: string | Uint8Array): void {
@@ -73,8 +77,12 @@ async function main(): Promise<number> {
     cwd: currentFolder(),
     version,
     // Not process.stdout.isTTY: that alone would make the descriptor non-blocking for all who share it.
-    colour: isatty(1) && (environment.NO_COLOR ?? '') === '',
-    terminal: { out: isatty(1) ? columns : null, err: isatty(2) ? columns : null },
+    get colour() {
+      return isTerminal(1) && (environment.NO_COLOR ?? '') === '';
+    },
+    get terminal() {
+      return { out: isTerminal(1) ? columns : null, err: isTerminal(2) ? columns : null };
+    },
     out: (text) => print(1, text),
     err,
     save: (path, text) => writeFileSync(path, text),

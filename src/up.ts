@@ -1,7 +1,6 @@
 // The composition of a supervising process: plan, engine and the rooms it moves, the signals that reach it, its own log,
 // its end. Wires and nothing else; part of the root, with main.ts.
 import { existsSync, writeFileSync } from 'node:fs';
-import pino from 'pino';
 import { type Diagnostic, type Failure, renderDiagnostics } from './config/diagnostic.ts';
 import { printable } from './config/excerpt.ts';
 import type { ApiSource } from './control/api.ts';
@@ -102,7 +101,7 @@ export async function up(request: UpRequest): Promise<number> {
     (service, text) => announce({ level: 'warn', service, event: 'log-file', text: `log file: ${text}` }),
   );
   const journal = new Journal();
-  const say = announcer(plan, logs, sinks.stderr);
+  const say = await announcer(plan, logs, sinks.stderr);
   const announce = (announcement: Announcement) => {
     journal.add(announcement, clock.wall());
     say(announcement);
@@ -234,28 +233,28 @@ async function warnOfMissing(plan: Plan, announce: (announcement: Announcement) 
     announce({ level: 'warn', service, event: 'missing-program', text });
 }
 
-/** The supervisor's own events, through pino: objects where the plan's format is JSON, else prefixed sentences. */
-function announcer(plan: Plan, logs: Pipeline, sink: Sink): (announcement: Announcement) => void {
+/** The supervisor's own events: sentences behind its name, or objects where the plan's format is JSON. */
+async function announcer(plan: Plan, logs: Pipeline, sink: Sink): Promise<(announcement: Announcement) => void> {
+  const offer = (line: string) => void sink.offer(Buffer.from(line));
+  if (plan.format === 'json') return objects(offer);
   const prefix = logs.prefix('svc-super', 'stderr');
-  const encode = (line: string): string => {
-    if (plan.format === 'json') return line;
-    const { level, about, event, msg } = JSON.parse(line) as {
-      level: string;
-      about?: string;
-      event: string;
-      msg: string;
-    };
+  return ({ level, service, event, text }) => {
     const mark = level === 'error' ? 'error: ' : level === 'warn' ? 'warning: ' : '';
     // The sweep's sentence names its service itself.
-    return `${prefix}${mark}${about === undefined || event === 'swept' ? '' : `${about} `}${msg}\n`;
+    offer(`${prefix}${mark}${service === null || event === 'swept' ? '' : `${service} `}${text}\n`);
   };
+}
+
+/** Through pino, which is loaded for this alone: it takes 2 ms. */
+async function objects(write: (line: string) => void): Promise<(announcement: Announcement) => void> {
+  const { default: pino } = await import('pino');
   const logger = pino(
     {
       base: { service: 'svc-super', stream: 'stderr' },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    { write: (line: string) => void sink.offer(Buffer.from(encode(line))) },
+    { write },
   );
   return ({ level, service, event, text }) =>
     logger[level]({ event, ...(service !== null && { about: service }) }, text);

@@ -14,7 +14,6 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import type { Clock } from '../ports.ts';
 
 export interface FileStyle {
@@ -224,6 +223,8 @@ export class FileSink {
 
   /** In turns of the event loop; the plain file goes when the compressed one is whole. */
   #compress(path: string): void {
+    // Loaded here: few compress, and every start would pay for it.
+    const { gzipSync } = process.getBuiltinModule('node:zlib');
     const step = (bytes: Uint8Array, from: number, done: readonly Uint8Array[]): void => {
       if (from < bytes.length) {
         const next = [...done, gzipSync(bytes.subarray(from, from + PIECE), { level: 6 })];

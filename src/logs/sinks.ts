@@ -1,7 +1,6 @@
 // Where output goes: standard output and standard error, each written in the one way that cannot stop the event loop.
 // A pipe or socket gets a bounded queue, a terminal one write at a time, a file plain writes. Knows nothing of services.
 import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
-import { isatty } from 'node:tty';
 import type { Clock } from '../ports.ts';
 
 /** A sink holds at most this much before it says that it is full, bytes. */
@@ -15,9 +14,10 @@ const RETRY = 20;
 type Kind = 'queue' | 'terminal' | 'file';
 
 function kindOf(fd: number): Kind {
-  if (isatty(fd)) return 'terminal';
   try {
     const found = fstatSync(fd);
+    // With the module come the streams, for which a start would wait 2 ms: only where it can be a terminal.
+    if (found.isCharacterDevice() && process.getBuiltinModule('node:tty').isatty(fd)) return 'terminal';
     return found.isFIFO() || found.isSocket() ? 'queue' : 'file';
   } catch {
     return 'file';
@@ -41,6 +41,7 @@ export class Sink {
   readonly #fd: number;
   readonly #clock: Clock;
   readonly #kind: Kind;
+  #made: NodeJS.WriteStream | null = null;
   #queued = 0;
   /** Bytes written since the start: whether a reader is slow or gone is seen by it. */
   written = 0;
@@ -54,12 +55,15 @@ export class Sink {
     this.#kind = kindOf(fd);
     this.#fd = this.#kind === 'terminal' ? reopen(fd) : fd;
     this.isTerminal = this.#kind === 'terminal';
-    // An unhandled EPIPE would end PID 1: a reader that has gone takes the output with it, nothing else.
-    if (this.#kind === 'queue') this.#stream().on('error', () => this.#die());
   }
 
+  /** Made when there is something to write: the first service need not wait for it. */
   #stream(): NodeJS.WriteStream {
-    return this.#fd === 1 ? process.stdout : process.stderr;
+    if (this.#made !== null) return this.#made;
+    this.#made = this.#fd === 1 ? process.stdout : process.stderr;
+    // An unhandled EPIPE would end PID 1: a reader that has gone takes the output with it, nothing else.
+    this.#made.on('error', () => this.#die());
+    return this.#made;
   }
 
   get isFull(): boolean {

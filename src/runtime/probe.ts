@@ -1,7 +1,6 @@
 // One attempt of one probe: holds, or why not, in words for people. Abortable; counts nothing and remembers nothing.
 // Addresses are literal (the configuration sees to that): a name look-up needs a thread and hangs where the process
 // limit is used up.
-import { connect } from 'node:net';
 import type { HttpProbe, Probe } from '../plan/plan.ts';
 
 export interface Answer {
@@ -44,7 +43,10 @@ export async function attemptProbe(probe: Probe, abort: AbortSignal, help: Probe
   }
 }
 
-function attemptTcp(host: string, port: number, abort: AbortSignal): Promise<Answer> {
+async function attemptTcp(host: string, port: number, abort: AbortSignal): Promise<Answer> {
+  // With its first use come the streams: a start would pay 2 ms for them.
+  const { connect } = await import('node:net');
+  if (abort.aborted) return { ok: false, detail: 'abandoned' };
   return new Promise((resolve) => {
     const socket = connect({ host, port });
     const finish = (ok: boolean, detail: string) => {
