@@ -7,6 +7,9 @@ import type { EventEmitter } from 'node:events';
 type Closing = Pick<EventEmitter, 'once'>;
 export type Guest = Closing & { destroy(): unknown };
 
+/** So many are admitted however few descriptors there are: services may have taken all that they are left, and for long. */
+const ALWAYS = 4;
+
 export class Crowd<G extends Guest> {
   readonly #most: number;
   readonly #isShort: () => boolean;
@@ -31,7 +34,7 @@ export class Crowd<G extends Guest> {
       this.#silent.delete(guest);
       this.#served.delete(guest);
     });
-    if (this.#size <= this.#most && !this.#isShort()) return;
+    if (this.#size <= this.#most && (this.#size <= ALWAYS || !this.#isShort())) return;
     const [silent = guest] = this.#silent;
     const [served = guest] = this.#served;
     const oldest = silent === guest ? served : silent;

@@ -30,6 +30,7 @@ import {
   edgesHold,
   endOf,
   indexPlans,
+  isHeld,
   levelsBelow,
   neverStarts,
   type Phase,
@@ -379,8 +380,7 @@ class Draft {
     for (const [name, service] of this.#services) {
       const { state, wanted } = service;
       if (wanted === 'up' || !isActive(state) || state.id === 'stopping') continue;
-      const dependents = this.#world.index.dependents.get(name) ?? [];
-      if (dependents.some((other) => this.get(other).wanted !== 'up' && holdsUp(this.get(other).state))) continue;
+      if (this.#isHeld(name, (other) => other.wanted !== 'up' && holdsUp(other.state))) continue;
       const plan = this.plan(name);
       const limit = this.#now + (plan.stop.timeout ?? this.#world.plan.stopTimeout);
       this.take(name, stopRun(plan, service, { kind: 'asked' }, limit, this.context(name)));
@@ -397,7 +397,7 @@ class Draft {
       const waiting = state.id === 'backoff';
       const stoppable = isActive(state) && (state.id !== 'stopping' || state.limit > deadline);
       if (!waiting && !stoppable) continue;
-      const held = this.#world.index.dependents.get(name)?.some((other) => holdsUp(this.get(other).state)) ?? false;
+      const held = this.#isHeld(name, (other) => holdsUp(other.state));
       // A run that is already ending by itself hears of the deadline at once; the others wait for their dependents.
       if (held && state.id !== 'stopping' && !waiting) continue;
       const plan = this.plan(name);
@@ -405,6 +405,10 @@ class Draft {
       const limit = Math.max(this.#now, Math.min(own, deadline - reserved(stopTimeout, depth(name))));
       this.take(name, stopRun(plan, service, { kind: 'asked' }, limit, this.context(name)));
     }
+  }
+
+  #isHeld(name: string, isWaitedFor: (dependent: Service) => boolean): boolean {
+    return isHeld(name, this.#world.index.dependents, this.#services, isWaitedFor);
   }
 
   #seeTheEnd(): void {

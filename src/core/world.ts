@@ -176,6 +176,27 @@ export function renderNames(names: readonly string[]): string {
   return `${names.slice(0, 4).join(', ')}${names.length > 4 ? ', ...' : ''}`;
 }
 
+/**
+ * Whether one of those who depend on a service, directly or through others that have no processes any more, is still to be
+ * waited for: a database stops after the server whose migration has long been done.
+ */
+export function isHeld(
+  name: string,
+  dependents: PlanIndex['dependents'],
+  services: ReadonlyMap<string, Service>,
+  isWaitedFor: (service: Service) => boolean,
+): boolean {
+  const seen = new Set(dependents.get(name));
+  // A Set that grows while it is walked goes on to what was added.
+  for (const other of seen) {
+    const service = services.get(other);
+    if (service === undefined) continue;
+    if (isWaitedFor(service)) return true;
+    if (!isActive(service.state)) for (const next of dependents.get(other) ?? []) seen.add(next);
+  }
+  return false;
+}
+
 /** How many levels of active services stop after a service: the longest chain of what it depends on. */
 export function levelsBelow(
   plans: ReadonlyMap<string, ServicePlan>,

@@ -63,12 +63,14 @@ test('those who have gone by themselves count no more', () => {
   expect(gone).toEqual([]);
 });
 
-test('when descriptors are short everybody who comes costs somebody silent', () => {
+test('when descriptors are short a few are let in, and everybody beyond costs somebody silent', () => {
   const gone: string[] = [];
   let isShort = false;
   const crowd = new Crowd<Guest>(100, () => isShort);
   enter(crowd, gone, 'ab');
   isShort = true;
   enter(crowd, gone, 'cd');
+  expect(gone).toEqual([]);
+  enter(crowd, gone, 'ef');
   expect(gone).toEqual(['a', 'b']);
 });

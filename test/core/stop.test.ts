@@ -471,3 +471,22 @@ describe('a second signal', () => {
     expect(sim.endedAt).toBeLessThanOrEqual(2_001);
   });
 });
+
+test('what depends on a service through a finished task stops before it all the same', () => {
+  const run = simulate(
+    plan([
+      service('db'),
+      task('migrate', { edges: [on('db')] }),
+      task('seed', { edges: [on('migrate', 'completed')] }),
+      service('api', { edges: [on('seed', 'completed')] }),
+    ]),
+    {
+      migrate: { ends: { after: 10, exit: withCode(0) } },
+      seed: { ends: { after: 10, exit: withCode(0) } },
+      api: { stopTakes: 1_000 },
+    },
+  );
+  run.until(500).stop().untilEnd();
+  expect(run.deeds('api')).toContain('500 signal SIGTERM main');
+  expect(run.deeds('db')).toContain('1501 signal SIGTERM main');
+});

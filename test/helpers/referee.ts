@@ -452,13 +452,18 @@ export class Referee {
     } else {
       run.stop = { why: 'shutdown', at: now };
       this.#holds(this.#shutdown !== null || book.wanted !== 'up', `${name} stopped for no reason`);
-      for (const other of this.#books.values()) {
-        const depends = other.plan.edges.some((edge) => edge.on === name);
+      for (const other of this.#dependents(name)) {
         const stopsToo = this.#shutdown !== null || other.wanted !== 'up';
-        const held = depends && stopsToo && isUp(other) && other.run?.killedAt === null;
+        const held = stopsToo && isUp(other) && other.run?.killedAt === null;
         this.#holds(!held, `${name} stopped before ${other.plan.name}, which depends on it`);
       }
     }
+  }
+
+  /** Those that depend on it, directly or through what has no processes any more. */
+  #dependents(name: string): readonly Book[] {
+    const direct = [...this.#books.values()].filter(({ plan }) => plan.edges.some(({ on }) => on === name));
+    return direct.flatMap((book) => (isUp(book) ? [book] : [book, ...this.#dependents(book.plan.name)]));
   }
 
   /** The signal in place of a stop.command that failed: once too, and only where the command was run. */
