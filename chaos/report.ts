@@ -11,15 +11,18 @@ export interface Extremes {
   readonly answer: number;
   readonly zombie: number;
   readonly memory: number;
+  /** Of a program that does nothing. */
+  readonly control: number;
 }
 
-export const NOTHING: Extremes = { answer: 0, zombie: 0, memory: 0 };
+export const NOTHING: Extremes = { answer: 0, zombie: 0, memory: 0, control: 0 };
 
-export function extremesOf({ asked, zombies, most }: Observation): Extremes {
+export function extremesOf({ asked, zombies, most, control }: Observation): Extremes {
   return {
     answer: Math.max(0, ...asked.map(({ took }) => took)),
     zombie: Math.max(0, ...zombies.map(({ age }) => age)),
     memory: most.memory,
+    control,
   };
 }
 
@@ -28,12 +31,13 @@ export function larger(a: Extremes, b: Extremes): Extremes {
     answer: Math.max(a.answer, b.answer),
     zombie: Math.max(a.zombie, b.zombie),
     memory: Math.max(a.memory, b.memory),
+    control: Math.max(a.control, b.control),
   };
 }
 
-export function renderExtremes({ answer, zombie, memory }: Extremes): string {
+export function renderExtremes({ answer, zombie, memory, control }: Extremes): string {
   const oldest = zombie === 0 ? 'no zombie above 250 ms' : `oldest zombie ${zombie.toFixed(0)} ms`;
-  return `slowest answer ${answer.toFixed(0)} ms, ${oldest}, at most ${(memory / 1_048_576).toFixed(0)} MiB`;
+  return `slowest answer ${answer.toFixed(0)} ms (/bin/true: ${control.toFixed(0)} ms), ${oldest}, at most ${(memory / 1_048_576).toFixed(0)} MiB`;
 }
 
 /** How often there was what, the most frequent first: that the faults were done, and met something. */
