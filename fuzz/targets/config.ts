@@ -112,6 +112,7 @@ function checkSchema(text: string, schema: Schema): void {
     schema: 'core',
     merge: true,
     uniqueKeys: false,
+    stringKeys: true,
     logLevel: 'silent',
   });
   const value: unknown = document.toJS({ maxAliasCount: -1 });
