@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Dice } from '../test/helpers/nonsense.ts';
 import { mutate, shrink } from './mutate.ts';
-import { Finding, type Session, type Target } from './target.ts';
+import { Finding, type Target, type Trial } from './target.ts';
 
 export interface FuzzOptions {
   readonly seconds: number;
@@ -48,8 +48,8 @@ export function readCorpus(folder: string): readonly (readonly [string, Uint8Arr
 
 export async function fuzz(target: Target, options: FuzzOptions): Promise<FuzzOutcome> {
   const dice = new Dice(options.seed);
-  const session = await target.begin(dice);
-  const run = new FuzzRun(target, session, options);
+  const trial = await target.begin(dice);
+  const run = new FuzzRun(target, trial, options);
   try {
     const kept = readCorpus(options.corpus).map(([, bytes]) => bytes);
     for (const bytes of kept) await run.attempt(bytes, 'known');
@@ -57,7 +57,7 @@ export async function fuzz(target: Target, options: FuzzOptions): Promise<FuzzOu
     const deadline = performance.now() + options.seconds * 1_000;
     const most = options.attempts ?? Number.POSITIVE_INFINITY;
     while (performance.now() < deadline && run.attempts < most && run.findings.size < MOST_FINDINGS) {
-      const input = make(dice, session, target, pool);
+      const input = make(dice, trial, target, pool);
       if ((await run.attempt(input, 'made')) && pool.length < MOST_KEPT) pool.push(input);
       // The event loop is to get its turn, for those who listen for signals.
       if (run.attempts % 64 === 0) await Bun.sleep(0);
@@ -69,13 +69,13 @@ export async function fuzz(target: Target, options: FuzzOptions): Promise<FuzzOu
 }
 
 /** A new input: from what was kept, the shorter of two, which is the faster one; or one that knows what is wanted. */
-function make(dice: Dice, session: Session, { words, longest }: Target, pool: readonly Uint8Array[]): Uint8Array {
+function make(dice: Dice, trial: Trial, { words, longest }: Target, pool: readonly Uint8Array[]): Uint8Array {
   const old = () => {
     const [one, other] = [dice.one(pool), dice.one(pool)];
     return one.length < other.length ? one : other;
   };
   if (pool.length > 0 && dice.chance(65)) return mutate(dice, old(), words, dice.one(pool), longest);
-  const fresh = session.fresh();
+  const fresh = trial.fresh();
   return dice.chance(50) ? fresh : mutate(dice, fresh, words, pool.length > 0 ? old() : fresh, longest);
 }
 
@@ -84,12 +84,12 @@ class FuzzRun {
   readonly findings = new Map<string, string>();
   readonly #seen = new Set<string>();
   readonly #target: Target;
-  readonly #session: Session;
+  readonly #trial: Trial;
   readonly #options: FuzzOptions;
 
-  constructor(target: Target, session: Session, options: FuzzOptions) {
+  constructor(target: Target, trial: Trial, options: FuzzOptions) {
     this.#target = target;
-    this.#session = session;
+    this.#trial = trial;
     this.#options = options;
   }
 
@@ -101,7 +101,7 @@ class FuzzRun {
   async attempt(input: Uint8Array, from: 'known' | 'made'): Promise<boolean> {
     this.attempts += 1;
     try {
-      const fresh = (await this.#session.attempt(input)).filter((feature) => !this.#seen.has(feature));
+      const fresh = (await this.#trial.attempt(input)).filter((feature) => !this.#seen.has(feature));
       for (const feature of fresh) this.#seen.add(feature);
       const strong = fresh.filter((feature) => !feature.startsWith(WEAK));
       if (strong.length > 0 && from === 'made' && this.#options.keep) this.#keep(input, strong);
@@ -114,7 +114,7 @@ class FuzzRun {
 
   async end(): Promise<void> {
     try {
-      await this.#session.end();
+      await this.#trial.end();
     } catch (error) {
       this.#tell(new Uint8Array(0), error);
     }
@@ -137,7 +137,7 @@ class FuzzRun {
   /** Of a pure target alone: there an attempt is over when it returns. */
   #breaks(input: Uint8Array, what: string): boolean {
     try {
-      void this.#session.attempt(input);
+      void this.#trial.attempt(input);
       return false;
     } catch (error) {
       return describe(error) === what;
@@ -156,7 +156,7 @@ class FuzzRun {
 
   #does(input: Uint8Array, wanted: readonly string[]): boolean {
     try {
-      const features = this.#session.attempt(input);
+      const features = this.#trial.attempt(input);
       return Array.isArray(features) && wanted.every((feature) => features.includes(feature));
     } catch {
       return false;

@@ -13,10 +13,10 @@ export interface Target {
   readonly pure: boolean;
   /** A longer input teaches nothing that a shorter one does not. */
   readonly longest: number;
-  begin(dice: Dice): Promise<Session>;
+  begin(dice: Dice): Promise<Trial>;
 }
 
-export interface Session {
+export interface Trial {
   /** An input that knows what is wanted: mostly right, and then something not. */
   fresh(): Uint8Array;
   /**

@@ -5,7 +5,7 @@ import { readdirSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { Supervisor, until } from '../../soak/supervisor.ts';
 import { type Dice, nonsense } from '../../test/helpers/nonsense.ts';
-import { must, type Session, type Target } from '../target.ts';
+import { must, type Target, type Trial } from '../target.ts';
 
 const TOKEN = 'the-right-token';
 /** What a caller without the token must not read anywhere. */
@@ -103,7 +103,7 @@ function checkAnswer(text: string, isHead: boolean): Answer | null {
   return answer;
 }
 
-class ApiSession implements Session {
+class ApiTrial implements Trial {
   readonly #dice: Dice;
   readonly #supervisor: Supervisor;
   readonly #port: number;
@@ -266,6 +266,6 @@ export const api: Target = {
       listener,
     );
     await until('the listener', () => words.includes('the control API and the dashboard are at'));
-    return new ApiSession(dice, supervisor, port, () => words);
+    return new ApiTrial(dice, supervisor, port, () => words);
   },
 };

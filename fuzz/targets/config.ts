@@ -16,7 +16,7 @@ import { violations } from '../../test/config/json-schema.ts';
 import { type Around, load, PATH } from '../../test/config/rig.ts';
 import type { Dice } from '../../test/helpers/nonsense.ts';
 import { generate, mutateValue, print, type Schema, WORDS } from '../generate.ts';
-import { must, processorTime, type Session, type Target } from '../target.ts';
+import { must, processorTime, type Target, type Trial } from '../target.ts';
 
 const AROUND: Around = {
   files: {
@@ -112,6 +112,7 @@ function checkSchema(text: string, schema: Schema): void {
     schema: 'core',
     merge: true,
     uniqueKeys: false,
+    stringKeys: true,
     logLevel: 'silent',
   });
   const value: unknown = document.toJS({ maxAliasCount: -1 });
@@ -213,7 +214,7 @@ function assignments(dice: Dice): string {
   return Array.from({ length: dice.below(40) }, () => dice.one(pieces)).join('');
 }
 
-class ConfigSession implements Session {
+class ConfigTrial implements Trial {
   readonly #dice: Dice;
   readonly #schema = jsonSchema() as Schema;
   readonly #folder = mkdtempSync(join(tmpdir(), 'svc-super-fuzz-'));
@@ -295,7 +296,7 @@ class ConfigSession implements Session {
 }
 
 /** `program` is the binary that a sample goes to; null: none does. */
-export const beginConfig = (dice: Dice, program: string | null): Session => new ConfigSession(dice, program);
+export const beginConfig = (dice: Dice, program: string | null): Trial => new ConfigTrial(dice, program);
 
 export const config: Target = {
   about: 'texts of services.yaml',

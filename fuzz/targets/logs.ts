@@ -8,7 +8,7 @@ import { decodeEscaped, JsonFrame, Spares, stripAnsi, TextFrame } from '../../sr
 import { LineSplitter, LONGEST_LINE } from '../../src/logs/lines.ts';
 import { Ring } from '../../src/logs/ring.ts';
 import { Dice } from '../../test/helpers/nonsense.ts';
-import { must, processorTime, type Session, type Target } from '../target.ts';
+import { must, processorTime, type Target, type Trial } from '../target.ts';
 
 const RING = 4_096;
 /** The binary is asked at most so often, milliseconds. */
@@ -219,7 +219,7 @@ function checkRing(dice: Dice, pieces: readonly Piece[]): void {
   must(kept.length === all.length || size > RING / 4, 'less is remembered than there is room for');
 }
 
-class LogsSession implements Session {
+class LogsTrial implements Trial {
   readonly #dice: Dice;
   readonly #folder = Supervisor.folder();
   #binaryAt = performance.now();
@@ -356,5 +356,5 @@ export const logs: Target = {
   words: WORDS,
   pure: true,
   longest: 2_048,
-  begin: async (dice) => new LogsSession(dice),
+  begin: async (dice) => new LogsTrial(dice),
 };

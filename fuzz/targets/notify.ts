@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Supervisor, until } from '../../soak/supervisor.ts';
 import type { Dice } from '../../test/helpers/nonsense.ts';
 import { DatagramSender } from '../datagrams.ts';
-import { must, type Session, type Target } from '../target.ts';
+import { must, type Target, type Trial } from '../target.ts';
 
 /** As much of a message as is read. */
 const MOST = 8_192;
@@ -68,7 +68,7 @@ const WORDS = [
   'X_SVC=1',
 ]; // prettier-ignore
 
-class NotifySession implements Session {
+class NotifyTrial implements Trial {
   readonly #dice: Dice;
   readonly #supervisor: Supervisor;
   readonly #words: () => string;
@@ -195,8 +195,8 @@ export const notify: Target = {
       { exit: 'all', stop_timeout: '5s', services: { told } },
       listener,
     );
-    const session = new NotifySession(dice, supervisor, () => words);
-    await session.greet();
-    return session;
+    const trial = new NotifyTrial(dice, supervisor, () => words);
+    await trial.greet();
+    return trial;
   },
 };

@@ -61,8 +61,8 @@ describe('the runner', () => {
     const bad: Target = {
       ...broken,
       begin: async (dice) => {
-        const session = await broken.begin(dice);
-        return { ...session, attempt: (input) => (input.includes(120) ? null : { length: 1 })?.length as never };
+        const trial = await broken.begin(dice);
+        return { ...trial, attempt: (input) => (input.includes(120) ? null : { length: 1 })?.length as never };
       },
     };
     const { findings } = await fuzz(bad, options({ attempts: 500 }));
@@ -138,9 +138,9 @@ describe('what is generated', () => {
 });
 
 test('every text of the corpus still does what it should', async () => {
-  const session = beginConfig(new Dice(1), null);
+  const trial = beginConfig(new Dice(1), null);
   const corpus = readCorpus(join(import.meta.dir, '../../fuzz/corpus/config'));
   expect(corpus.length).toBeGreaterThan(4);
-  for (const [name, bytes] of corpus) expect(() => session.attempt(bytes), name).not.toThrow();
-  await session.end();
+  for (const [name, bytes] of corpus) expect(() => trial.attempt(bytes), name).not.toThrow();
+  await trial.end();
 }, 120_000);
