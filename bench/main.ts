@@ -27,6 +27,7 @@ const USAGE = `npm run bench -- [OPTIONS]
   --install      installs the contestants (apt-get, go, npm) and ends
   --quick        svc-super and start.sh, a few runs of each row; writes nothing
   --runs N       at most N runs of each row
+  --save         writes the report although there were fewer runs
   --row ID       only trials with this row, or of this name; may be repeated
   --rival NAME   only svc-super and this contestant; may be repeated
   --render       writes the report again from the figures of the last whole run
@@ -126,6 +127,7 @@ async function main(): Promise<number> {
       install: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       render: { type: 'boolean', default: false },
+      save: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
       runs: { type: 'string' },
@@ -177,7 +179,7 @@ async function main(): Promise<number> {
   const shown =
     names === null ? results : { ...results, entrants: results.entrants.filter(({ version }) => version !== null) };
   say(renderTerminal(shown, process.stdout.columns ?? 200));
-  if (names === null && trials === TRIALS && values.runs === undefined) {
+  if (names === null && trials === TRIALS && (values.runs === undefined || values.save)) {
     writeFileSync(LAST, JSON.stringify(results));
     publish(results);
   }
