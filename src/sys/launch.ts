@@ -3,14 +3,14 @@
 // (`svc-super __exec`), which applies them one by one and then becomes the service: same pid, nothing left behind.
 // A step that fails is named on a status descriptor, where EXECUTING alone means that the program is: at the process limit
 // the runtime cannot make its first thread, and dies before any of this is run.
-import { closeSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import {
   becomeUser,
+  canStartThread,
   closeOnExec,
   duplicate,
   ErrnoError,
   execve,
-  keepOnExec,
   RESOURCE,
   restoreSignals,
   setAffinity,
@@ -109,6 +109,7 @@ export function describeFolder(path: string): LaunchFailure | null {
   }
 }
 
+const STDIN = 0;
 const STDERR = 2;
 const SIGPIPE = 13;
 const SIGXFSZ = 25;
@@ -145,6 +146,9 @@ export function executeSpec(statusFd: number, stderrFd: number | null): number {
       );
     }
   }
+  // The runtime may want one more at any moment, and aborts where it gets none: better told here than by that.
+  if (!canStartThread())
+    return report({ step: 'helper', message: 'cannot start: the process limit is used up', code: 1 });
   if (stderrFd !== null) moveToStderr(stderrFd);
   writeSync(statusFd, EXECUTING);
   return report(become(spec));
@@ -208,14 +212,15 @@ function become(spec: LaunchSpec): LaunchFailure {
   return describeExecFailure(file, denied?.code ?? 'ENOENT', denied?.message ?? '');
 }
 
+// Nothing is closed here but by dup2(2) and exec: the runtime closes descriptors on a thread, for which there is no room at
+// the process limit, and aborts.
+
 function moveToStderr(fd: number): void {
-  closeSync(STDERR);
   duplicate(fd, STDERR);
-  closeSync(fd);
+  closeOnExec(fd);
 }
 
 /** The specification came through standard input; the service gets /dev/null there. */
 function openNull(): void {
-  closeSync(0);
-  keepOnExec(openSync('/dev/null', 'r'));
+  duplicate(openSync('/dev/null', 'r'), STDIN);
 }

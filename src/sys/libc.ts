@@ -7,6 +7,7 @@ const SYMBOLS = {
   bind: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
   execve: { args: ['ptr', 'ptr', 'ptr'], returns: 'i32' },
   getpagesize: { args: [], returns: 'i32' },
+  dup2: { args: ['i32', 'i32'], returns: 'i32' },
   fcntl: { args: ['i32', 'i32', 'i64'], returns: 'i32' },
   pipe2: { args: ['ptr', 'i32'], returns: 'i32' },
   prctl: { args: ['i32', 'u64', 'u64', 'u64', 'u64'], returns: 'i32' },
@@ -216,7 +217,6 @@ export function becomeUser(uid: number, gid: number, groups: readonly number[]):
   check('setuid', libc.setuid(uid));
 }
 
-const F_DUPFD = 0;
 const F_SETFD = 2;
 const F_SETFL = 4;
 const F_SETOWN = 8;
@@ -226,13 +226,9 @@ export function closeOnExec(fd: number): void {
   check('fcntl', libc.fcntl(fd, F_SETFD, BigInt(FD_CLOEXEC)));
 }
 
-/** A copy under the lowest number that is free from `least` on, which stays open across an exec. */
-export function duplicate(fd: number, least: number): number {
-  return check('fcntl', libc.fcntl(fd, F_DUPFD, BigInt(least)));
-}
-
-export function keepOnExec(fd: number): void {
-  check('fcntl', libc.fcntl(fd, F_SETFD, 0n));
+/** A copy under that number, whatever that was before, which stays open across an exec: dup2(2). */
+export function duplicate(fd: number, target: number): void {
+  check('dup2', libc.dup2(fd, target));
 }
 
 /** Bytes of one memory page: 4,096 on x86-64, up to 65,536 on arm64. */

@@ -24,6 +24,15 @@ function open(path: string): Promise<Socket> {
   });
 }
 
+/** The same, but one that is cut off at once, since there are too many, counts as well. */
+function knock(path: string): Promise<Socket> {
+  return new Promise((resolve) => {
+    const socket = connect({ path });
+    const done = () => resolve(socket);
+    socket.on('error', done).once('connect', done).resume();
+  });
+}
+
 const ended = (socket: Socket) =>
   new Promise<void>((resolve) => {
     if (socket.closed) resolve();
@@ -83,7 +92,7 @@ test('with five hundred connections open, silent or half-way, status and health 
   const a = await run.puppet('a');
   await run.state('a', 'ready');
   const before = descriptors(run);
-  const sockets = await Promise.all(Array.from({ length: 500 }, () => open(run.socket)));
+  const sockets = await Promise.all(Array.from({ length: 500 }, () => knock(run.socket)));
   sockets.forEach((socket, at) => {
     if (at % 2 === 0) socket.write('GET /v1/status HTTP/1.1\r\nhost: x\r\n');
   });
