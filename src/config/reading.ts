@@ -105,12 +105,18 @@ export function mismatch(node: Node, name: string, wanted: string, reading: Read
   });
 }
 
+/** Variables whose names say that nobody is to read what they hold: messages end up in logs. */
+const SECRET = /\$\{\w*(?:TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH)/i;
+
 /** A node in words, short enough for a message: `"abc"`, `5`, `a list`. */
 export function describe(node: Node, reading: Reading): string {
   if (node.kind === 'list') return 'a list';
   if (node.kind === 'map') return 'a map';
   const result = typeof node.value === 'string' ? interpolate(node.value, reading.environment) : null;
-  if (result?.ok && result.changed) return `${quote(result.text)} (from ${shorten(node.text, 30)})`;
+  if (result?.ok && result.changed) {
+    const from = shorten(node.text, 30);
+    return SECRET.test(node.text) ? `what ${from} comes to` : `${quote(result.text)} (from ${from})`;
+  }
   return typeof node.value === 'string' ? quote(node.value) : shorten(node.text, 40);
 }
 

@@ -158,6 +158,19 @@ services.yaml:2:30: error: \`port\` must be a port from 1 to 65535, not "http" (
 `,
   },
   {
+    title: 'a value that came from a secret is not shown',
+    environment: { API_TOKEN: 'hunter2' },
+    file: `
+services:
+  web: { command: run, port: "\${API_TOKEN}" }
+`,
+    says: `
+services.yaml:2:30: error: \`port\` must be a port from 1 to 65535, not what \${API_TOKEN} comes to
+   2 |   web: { command: run, port: "\${API_TOKEN}" }
+     |                              ~~~~~~~~~~~~~~
+`,
+  },
+  {
     title: 'a dependency that does not exist names the nearest that does',
     file: `
 services:
