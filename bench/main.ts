@@ -1,7 +1,7 @@
 // `npm run bench`: svc-super beside what people use today, row by row. Parses the command line, lets contestants take
 // turns, keeps what was measured, and prints or writes the report. What is measured is in rows/, on whom in rivals/.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CONTESTANTS, cache } from './contestants.ts';
@@ -94,6 +94,7 @@ async function compete(
 async function measure(trials: readonly Trial[], entrants: readonly Entrant[], choice: Choice): Promise<Results> {
   const readings: Readings = new Map();
   const from = performance.now();
+  const load = loadavg()[0] ?? 0;
   for (const trial of trials) {
     const before = performance.now();
     tell(`${trial.name} ...`);
@@ -101,7 +102,7 @@ async function measure(trials: readonly Trial[], entrants: readonly Entrant[], c
     tell(` ${((performance.now() - before) / 1_000).toFixed(0)} s\n`);
   }
   return {
-    machine: `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB of memory, Linux ${release().replace(/^(\d+\.\d+).*/, '$1')}`,
+    machine: `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB of memory, Linux ${release().replace(/^(\d+\.\d+).*/, '$1')}, load ${load.toFixed(1)} at its beginning`,
     minutes: (performance.now() - from) / 60_000,
     entrants: CONTESTANTS.map(({ name, gates, remarks }) => {
       const found = entrants.find(({ contestant }) => contestant.name === name);

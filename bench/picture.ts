@@ -3,7 +3,7 @@
 import { cells, digits, OWN, type Results } from './report.ts';
 
 const WIDTH = 1_040;
-const LEFT = 400;
+const LEFT = 420;
 const RIGHT = 70;
 const TOP = 74;
 const STEP = 27;
@@ -41,7 +41,7 @@ export function renderPicture(results: Results): string {
   const rows = results.rows
     .filter(({ row }) => row.better !== 'neither')
     .map((figures) => ({ figures, row: cells(figures, entrants) }))
-    .filter(({ row }) => [...row.values()].filter(({ summary }) => summary !== null).length > 1);
+    .filter(({ row }) => [...row.values()].filter(({ times }) => times.best !== null).length > 1);
   const all = rows.flatMap(({ row }) =>
     [...row.values()].flatMap(({ times }) => (times.best === null ? [] : [times.best])),
   );
