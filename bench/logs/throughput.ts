@@ -85,7 +85,7 @@ export async function throughput(megabytes: number): Promise<void> {
     cpu: median((seen.get(name) ?? []).map(({ cpu }) => cpu)),
   });
   const [sed, ours] = [of('sed'), of('svc-super')];
-  table(`throughput: ${megabytes} MB of 160-byte lines to a pipe that is read, medians`, [
+  table(`throughput: ${megabytes} MB of 160-byte lines to a pipe that is read, each from its own start, medians`, [
     ['', 'MB/s', 'of sed', 'svc-super is', 'CPU s/GB', 'of sed'],
     ...all.map(({ name }) => {
       const { rate, cpu } = of(name);
