@@ -106,7 +106,7 @@ export async function up(request: UpRequest): Promise<number> {
     journal.add(announcement, clock.wall());
     say(announcement);
   };
-  const notify = new NotifySockets(realRandom);
+  const notify = new NotifySockets(clock, realRandom);
   const ended = Promise.withResolvers<Effect & { readonly type: 'end' }>();
   const engine = new Engine(plan, seed, {
     clock,

@@ -1,7 +1,7 @@
 // Sockets on which services say READY=1 (sd_notify(3)), one for each run that is asked to. Woken by SIGIO, so nobody
 // polls. Who may speak is decided by the kernel's word on the sender's uid.
 import { closeSync } from 'node:fs';
-import type { Random } from '../ports.ts';
+import type { Clock, Random } from '../ports.ts';
 import { openNotifySocket, receiveDatagram } from './libc.ts';
 
 interface Listening {
@@ -16,12 +16,19 @@ export interface NotifySocket {
   close(): void;
 }
 
+/** Of one socket no more messages are read in a turn of the event loop: a service may send without end. */
+const AT_ONCE = 32;
+
 export class NotifySockets {
+  readonly #clock: Clock;
   readonly #random: Random;
   readonly #open = new Set<Listening>();
   #listening = false;
+  /** Whether the next turn reads on, whatever signals come. */
+  #goesOn = false;
 
-  constructor(random: Random) {
+  constructor(clock: Clock, random: Random) {
+    this.#clock = clock;
     this.#random = random;
   }
 
@@ -41,12 +48,24 @@ export class NotifySockets {
   }
 
   #receive(): void {
+    if (this.#goesOn) return;
+    for (const listening of this.#open) if (!this.#read(listening)) this.#goesOn = true;
+    if (!this.#goesOn) return;
+    this.#clock.soon(() => {
+      this.#goesOn = false;
+      this.#receive();
+    });
+  }
+
+  /** Reads what is there, as far as one turn goes; false when there may be more. */
+  #read({ fd, uid, onReady }: Listening): boolean {
     const ours = process.getuid?.() ?? 0;
-    for (const { fd, uid, onReady } of this.#open) {
-      for (let datagram = receiveDatagram(fd); datagram !== null; datagram = receiveDatagram(fd)) {
-        if (datagram.uid !== uid && datagram.uid !== ours && datagram.uid !== 0) continue;
-        if (datagram.text.split('\n').includes('READY=1')) onReady();
-      }
+    for (let count = 0; count < AT_ONCE; count += 1) {
+      const datagram = receiveDatagram(fd);
+      if (datagram === null) return true;
+      if (datagram.uid !== uid && datagram.uid !== ours && datagram.uid !== 0) continue;
+      if (datagram.text.split('\n').includes('READY=1')) onReady();
     }
+    return false;
   }
 }
