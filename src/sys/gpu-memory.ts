@@ -7,6 +7,7 @@ import type { GpuDevice, GpuPlan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
 import { findNvidiaGpus, list, read } from './gpus.ts';
 import { findAmdGpus } from './gpus-amd.ts';
+import { lastLineOf } from './tools.ts';
 
 /** What a child printed and how it ended; `failure`: it could not be started. */
 export interface Answer {
@@ -129,7 +130,7 @@ export function gpuReader(parts: GpuReaderParts): GpuReader {
     const answer = await ask([program, ...query], abort);
     if (answer === null) return noAnswer('nvidia-smi');
     if (answer.failure !== null) return { kind: 'unreadable', why: answer.failure };
-    const words = lastLine(answer.stdout) || lastLine(answer.stderr) || `exit code ${answer.code}`;
+    const words = lastLineOf(answer.stdout) || lastLineOf(answer.stderr) || `exit code ${answer.code}`;
     // The program is there and the library is not: that says nothing of the driver.
     if (/libnvidia-ml|shared libraries/.test(`${answer.stdout}${answer.stderr}`) && answer.code !== 0) {
       return { kind: 'unreadable', why: words };
@@ -146,7 +147,7 @@ export function gpuReader(parts: GpuReaderParts): GpuReader {
     if (answer === null) return noAnswer('the driver');
     if (answer.failure !== null) return { kind: 'unreadable', why: answer.failure };
     const missing = /No such file|Permission denied/.test(answer.stderr);
-    if (answer.code !== 0) return { kind: missing ? 'unreadable' : 'lost', why: lastLine(answer.stderr) };
+    if (answer.code !== 0) return { kind: missing ? 'unreadable' : 'lost', why: lastLineOf(answer.stderr) };
     const numbers = answer.stdout.trim().split(/\s+/).map(Number);
     const memory = devices.map((_, at) => ({ used: numbers[at * 2] ?? Number.NaN, total: numbers[at * 2 + 1] ?? 0 }));
     if (memory.some(({ used, total }) => !Number.isFinite(used) || total === 0)) {
@@ -207,7 +208,7 @@ function findHolders({ vendor, devices }: GpuPlan, root: string, owners: Readonl
   const files = new Set(
     devices
       .flatMap(({ id, index }) => found.find((one, at) => (index === null ? one.uuid === id : at === index)) ?? [])
-      .map(({ path }) => `/${path.slice(root.length).replace(/^\/+/, '')}`), // prettier-ignore
+      .map(({ path }) => `/${path.slice(root.length).replace(/^\/+/, '')}`),
   );
   const proc = join(root, 'proc');
   return list(proc).flatMap((entry): Holder[] => {
@@ -245,17 +246,6 @@ function findSmi(path: string, root: string): string | null {
       }
     });
   return found ?? null;
-}
-
-function lastLine(text: string): string {
-  return (
-    text
-      .trimEnd()
-      .split(/[\r\n]+/)
-      .at(-1)
-      ?.trim()
-      .slice(0, 200) ?? ''
-  ); // prettier-ignore
 }
 
 function pick(from: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> {

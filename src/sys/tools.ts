@@ -1,6 +1,7 @@
 // Commands that serve a service for a moment: exec probes and stop commands. Started through execa, loaded at the first
 // use; like every child they are known to children.ts, carry a mark of their own and are swept whole when they end.
 import {
+  type ChildExit,
   type Children,
   type Launch,
   type Run,
@@ -9,6 +10,7 @@ import {
   type Starter,
   startService,
 } from './children.ts';
+import type { LaunchFailure } from './launch.ts';
 import { OutputPipe } from './pipes.ts';
 
 /** What a command came to: its exit, or why there was none; and its last line of output. */
@@ -36,28 +38,51 @@ export async function runTool(children: Children, request: ToolRequest, abort: A
     return { code: null, words: error instanceof Error ? error.message : String(error), lastLine: '' };
   }
   const output = collect(pipe);
-  const ended = await new Promise<{ code: number | null; words: string }>((resolve) => {
+  const ended = await runToEnd(children, { ...request, output: [pipe.write, pipe.write] }, [pipe], abort, starter);
+  await pipe.close();
+  return { ...wordsOf(ended), lastLine: lastLineOf(await output) };
+}
+
+function wordsOf(ended: ChildExit | LaunchFailure): { readonly code: number; readonly words: string } {
+  if ('step' in ended) return { code: ended.code, words: ended.message };
+  const words = ended.kind === 'code' ? `exit code ${ended.code}` : `killed by ${ended.signal}`;
+  return { code: codeOf(ended), words };
+}
+
+/** As a shell would give it. */
+function codeOf(exit: ChildExit): number {
+  return exit.kind === 'code' ? exit.code : 128 + exit.number;
+}
+
+/**
+ * From the spawn until nothing of the command is left; never rejects. `pipes` are those whose writing ends go to it. Aborting
+ * kills it and all it started.
+ */
+function runToEnd(
+  children: Children,
+  request: SpawnRequest,
+  pipes: readonly OutputPipe[],
+  abort: AbortSignal,
+  starter?: Starter,
+): Promise<ChildExit | LaunchFailure> {
+  return new Promise((resolve) => {
     let run: Run | null = null;
     const listener: RunListener = {
       spawned: () => undefined,
-      failed: ({ message, code }) => resolve({ code, words: message }),
+      failed: resolve,
       exited: (exit) => {
-        const words = exit.kind === 'code' ? `exit code ${exit.code}` : `killed by ${exit.signal}`;
-        const done = () => resolve({ code: exit.kind === 'code' ? exit.code : 128 + exit.number, words });
-        if (run === null) done();
-        else children.kill(run, done);
+        if (run === null) resolve(exit);
+        else children.kill(run, () => resolve(exit));
       },
     };
-    run = children.spawn({ ...request, output: [pipe.write, pipe.write] }, listener, starter);
-    pipe.closeWrite();
+    run = children.spawn(request, listener, starter);
+    for (const pipe of pipes) pipe.closeWrite();
     const kill = () => {
       if (run !== null) children.kill(run, () => undefined);
     };
     if (abort.aborted) kill();
     abort.addEventListener('abort', kill, { once: true });
   });
-  await pipe.close();
-  return { ...ended, lastLine: lastLineOf(await output) };
 }
 
 async function collect(pipe: OutputPipe): Promise<string> {
@@ -68,7 +93,8 @@ async function collect(pipe: OutputPipe): Promise<string> {
   return text;
 }
 
-function lastLineOf(text: string): string {
+/** The last line that says something, as much of it as fits into a message. */
+export function lastLineOf(text: string): string {
   return (
     text
       .trimEnd()
@@ -104,28 +130,10 @@ export async function runStreamed(
     for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) await take(stream, chunk);
   };
   const output = Promise.all([pump(stdout, 'stdout'), pump(stderr, 'stderr')]);
-  const ended = await new Promise<{ code: number; failure: string | null }>((resolve) => {
-    let run: Run | null = null;
-    const listener: RunListener = {
-      spawned: () => undefined,
-      failed: ({ message, code }) => resolve({ code, failure: message }),
-      exited: (exit) => {
-        const done = () => resolve({ code: exit.kind === 'code' ? exit.code : 128 + exit.number, failure: null });
-        if (run === null) done();
-        else children.kill(run, done);
-      },
-    };
-    run = children.spawn({ ...request, output: [stdout.write, stderr.write] }, listener);
-    for (const pipe of pipes) pipe.closeWrite();
-    const kill = () => {
-      if (run !== null) children.kill(run, () => undefined);
-    };
-    if (abort.aborted) kill();
-    abort.addEventListener('abort', kill, { once: true });
-  });
+  const ended = await runToEnd(children, { ...request, output: [stdout.write, stderr.write] }, pipes, abort);
   await output;
   for (const pipe of pipes) await pipe.close();
-  return ended;
+  return 'step' in ended ? { code: ended.code, failure: ended.message } : { code: codeOf(ended), failure: null };
 }
 
 /** Whatever a command prints beyond this is not looked at, characters. */
