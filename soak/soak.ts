@@ -2,9 +2,9 @@
 // Drives the load, takes the figures before, during and after, writes RESULTS.md and the plot, ends with 1 when something
 // has grown or gone wrong. `--restarts N --lines N --probes N --calls N`, `--results FOLDER` (or `none`).
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { freePort } from '../test/helpers/free-port.ts';
 import { Calls } from './calls.ts';
 import { drawPlot } from './plot.ts';
 import { type Moment, type Outcome, renderOutcome, renderResults } from './report.ts';
@@ -162,17 +162,6 @@ function newlines(chunk: Uint8Array): number {
   let count = 0;
   for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) count += 1;
   return count;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => (address === null || typeof address === 'string' ? reject(address) : resolve(address.port)));
-    });
-  });
 }
 
 /** What the probes ask: good always, or good every other time. */

@@ -2,8 +2,9 @@
 // never with a bug of its own, what it says is well-formed, without the token nothing is learnt, and what was opened is
 // closed again. An order that is understood is carried out: the services are there for that.
 import { readdirSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { Supervisor, until } from '../../soak/supervisor.ts';
+import { freePort } from '../../test/helpers/free-port.ts';
 import { type Dice, nonsense } from '../../test/helpers/nonsense.ts';
 import { must, type Target, type Trial } from '../target.ts';
 
@@ -172,17 +173,6 @@ class ApiTrial implements Trial {
       await this.#supervisor.close();
     }
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => (address === null || typeof address === 'string' ? reject(address) : resolve(address.port)));
-    });
-  });
 }
 
 export const api: Target = {

@@ -5,11 +5,11 @@
 //   npm run test:gpu [-- --restarts N] [-- --only found,placement,restarts,drain,lost-before,lost-while]
 //   ... -- --stand-in   tries the test itself, without a GPU: nothing that it prints then is a figure
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readInventory } from '../../src/sys/gpus.ts';
+import { freePort } from '../helpers/free-port.ts';
 import { type Options, type StandIn, Supervised } from './supervised.ts';
 
 const HOLDER = join(import.meta.dir, 'holder.py');
@@ -134,7 +134,7 @@ const CHECKS: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
         figure: `CUDA_VISIBLE_DEVICES=: ${none.devices}`,
       },
       { check: '`share` lets both in', ok: shared[0]?.[1] === '1', figure: `CUDA_VISIBLE_DEVICES=${shared[0]?.[2]}` },
-    ]; // prettier-ignore
+    ];
   },
 
   restarts: async () => {
@@ -167,7 +167,7 @@ const CHECKS: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
           figure: `${back} of ${RESTARTS}; at most ${most} MiB in use (${before} before)`,
         },
         { check: 'a restart takes', ok: true, figure: took },
-      ]; // prettier-ignore
+      ];
     });
   },
 
@@ -252,14 +252,6 @@ function lost(condition: string): string {
       ? `exec ${Bun.which('nvidia-smi')} "$@"`
       : 'case "$1" in *index*) echo "0, GPU-0, 1, 81920" ;; *) echo 1 ;; esac';
   return `#!/bin/sh\nif ${condition}; then echo "Failed to initialize NVML: Unknown Error"; exit 255; fi\n${real}\n`;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 async function main(): Promise<number> {

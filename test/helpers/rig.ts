@@ -13,7 +13,6 @@
 // SVC_SUPER_BINARY names another binary. Ports are the host's: take them from freePort().
 import { afterAll, setDefaultTimeout } from 'bun:test';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import treeKill from 'tree-kill';
@@ -22,6 +21,7 @@ import { childOf, type Hold, hasNamespace, holdNamespace, inNamespace, type Seen
 import { Output, type Printed, type StandardOutput } from './output.ts';
 import { closeSwitchboard, LIMIT, type Puppet, puppetScript, puppetSocket, switchboard } from './puppet.ts';
 
+export { freePort } from './free-port.ts';
 export type { Seen } from './namespaces.ts';
 export type { Puppet } from './puppet.ts';
 
@@ -100,16 +100,6 @@ export async function up(config: string | object | null, options: UpOptions = {}
 /** Starts any command line of the binary, without a configuration. */
 export function start(args: readonly string[], options: Omit<UpOptions, 'args'> = {}): Promise<Run> {
   return up(null, { ...options, args });
-}
-
-/** A port of 127.0.0.1 that is free now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** Asks again and again until `look` gives something; fails after LIMIT with what `explain` says. */
