@@ -1,7 +1,8 @@
 // A limit on the processes of a round that can be drawn tight and let go: a pids cgroup of its own, version 1 or 2. Where
 // none can be made there is none, and the fault that needs it says so.
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { controller } from '../test/helpers/trap-limits.ts';
 
 /** Far more than a round needs: a round that runs wild is to end there and not with the machine. */
 const MOST = 2_000;
@@ -35,19 +36,6 @@ export function limitProcesses(): ProcessLimit | null {
     release: () => write(MOST),
     remove: () => remove(folder),
   };
-}
-
-function controller(): string | null {
-  const first = '/sys/fs/cgroup/pids';
-  if (existsSync(join(first, 'cgroup.procs'))) return first;
-  const second = '/sys/fs/cgroup';
-  try {
-    if (!readFileSync(join(second, 'cgroup.controllers'), 'utf8').includes('pids')) return null;
-    writeFileSync(join(second, 'cgroup.subtree_control'), '+pids');
-    return second;
-  } catch {
-    return null;
-  }
 }
 
 /** A group is busy for a moment after its last process has been reaped. */

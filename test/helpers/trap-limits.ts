@@ -13,7 +13,7 @@ export interface ProcessLimit extends Disposable {
 let made = 0;
 
 /** Where cgroups that limit processes may be made; null: nowhere. */
-function controller(): string | null {
+export function controller(): string | null {
   const first = '/sys/fs/cgroup/pids';
   if (existsSync(join(first, 'cgroup.procs'))) return first;
   const second = '/sys/fs/cgroup';
