@@ -167,9 +167,9 @@ export async function up(request: UpRequest): Promise<number> {
   if (plan.services.some(({ ready, live }) => [...ready, ...live].some(({ kind }) => kind === 'http')))
     void import('./runtime/probe-http.ts').then(({ warmUp }) => warmUp(canStartThread));
   children.beginReaping();
-  if (plan.services.some(({ enabled, edges }) => enabled && edges.length > 0)) void warnOfMissing(plan, announce);
   const rooms = { engine, children, hands: () => hands, clock, logs, journal, reload: reread };
   const control = await openControl(request, rooms, announce, plan);
+  if (plan.services.some(({ enabled, edges }) => enabled && edges.length > 0)) void warnOfMissing(plan, announce);
   const { onExit, signals } = await import('signal-exit');
   // It would end the process by every signal that nobody else listens to; which signals end it is decided here.
   signals.length = 0;

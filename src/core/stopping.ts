@@ -52,8 +52,8 @@ export function stopRun(plan: ServicePlan, service: Service, cause: Cause, limit
       ];
       const draining = beginDraining(plan, state, cause, limit, now);
       if (draining === null) return ask(plan, service, beginStopping(state, now, atFoot(cause, limit)), quiet);
-      const { effect, ...next } = draining;
-      return { service: { ...service, state: next.state }, effects: [...quiet, effect], notices: [] };
+      const { state: next, effect } = draining;
+      return { service: { ...service, state: next }, effects: [...quiet, effect], notices: [] };
     }
     case 'stopping': {
       if (limit >= state.limit || state.rung === 'killed' || state.rung === 'hooks-killed') return same(service);

@@ -95,17 +95,20 @@ function may(path: string, stats: Stats, want: Want, visitor: Visitor): boolean 
     if (isReadOnly || visitor === null) return false;
   }
   if (visitor === null || visitor.uid === 0) return true;
-  const shift = stats.uid === visitor.uid ? 6 : visitor.groups.includes(stats.gid) ? 3 : 0;
-  return ((stats.mode >> shift) & BITS[want]) !== 0 && reaches(path, visitor);
+  return grants(stats, want, visitor) && reaches(path, visitor);
+}
+
+/** What the mode bits say. */
+function grants({ mode, uid, gid }: Stats, want: Want, visitor: Exclude<Visitor, null>): boolean {
+  const shift = uid === visitor.uid ? 6 : visitor.groups.includes(gid) ? 3 : 0;
+  return ((mode >> shift) & BITS[want]) !== 0;
 }
 
 /** Whether every folder on the way may be searched. */
 function reaches(path: string, visitor: Exclude<Visitor, null>): boolean {
   for (let folder = dirname(path); ; folder = dirname(folder)) {
     const stats = look(folder);
-    if (stats === null) return false;
-    const shift = stats.uid === visitor.uid ? 6 : visitor.groups.includes(stats.gid) ? 3 : 0;
-    if (((stats.mode >> shift) & BITS.search) === 0) return false;
+    if (stats === null || !grants(stats, 'search', visitor)) return false;
     if (folder === dirname(folder)) return true;
   }
 }
