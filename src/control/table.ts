@@ -12,7 +12,7 @@ const COLOUR: Readonly<Record<string, number>> = {
   backoff: 33,
   stopping: 33,
   failed: 31,
-}; // prettier-ignore
+};
 
 export function renderStatus(services: StatusBody['services'], colour: boolean): string {
   // Most machines have none, and a column of nothing is in the way.

@@ -19,15 +19,14 @@ export function findTakenPorts(plan: Plan, portHolder: (port: number) => string 
 /** Of the ports that nobody here has had so far: such a service would fail, and might end everything. */
 export function findNewlyTaken(before: Plan, after: Plan, portHolder: (port: number) => string | null): TakenPort[] {
   const ours = new Set(before.services.flatMap(({ ports }) => ports));
-  return after.services.flatMap(
-    ({ name, enabled, ports }) =>
-      enabled
-        ? held(
-            name,
-            ports.filter((port) => !ours.has(port)),
-            portHolder,
-          )
-        : [], // prettier-ignore
+  return after.services.flatMap(({ name, enabled, ports }) =>
+    enabled
+      ? held(
+          name,
+          ports.filter((port) => !ours.has(port)),
+          portHolder,
+        )
+      : [],
   );
 }
 

@@ -84,7 +84,7 @@ describe('Origin', () => {
             ['sec-fetch-mode', mode],
           ],
         },
-      ); // prettier-ignore
+      );
     expect(site('cross-site', 'no-cors')).toBe(403);
     expect(site('same-site', 'cors')).toBe(403);
     expect(site('cross-site', 'navigate')).toBe(null);
@@ -130,7 +130,7 @@ describe('the token', () => {
           ['authorization', 'x'],
         ],
       }),
-    ).toBe(401); // prettier-ignore
+    ).toBe(401);
     expect(refused(plan, { target: '/' })).toBe(null);
     expect(refused(plan, { target: '/', method: 'POST' })).toBe(401);
     expect(refused(plan, { target: '/?x=1' })).toBe(null);

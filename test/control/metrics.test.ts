@@ -58,13 +58,13 @@ const FULL = measured(
   [
     service('web', { restarts: 2, run: 3 }),
     service('odd"\\', { state: 'failed', ready: false, pid: null, uptime_seconds: null, ready_after_seconds: null }),
-  ], // prettier-ignore
+  ],
   {
     probes: countedProbes(),
     swept: new Map([['web', 5]]),
     logs: new Map([
       ['web', { stdout: { lines: 10, bytes: 200, dropped: 1 }, stderr: { lines: 0, bytes: 0, dropped: 0 } }],
-    ]), // prettier-ignore
+    ]),
   },
 );
 

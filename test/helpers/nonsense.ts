@@ -61,7 +61,7 @@ const NAMES = [
   'Host ',
   ':path',
   '',
-]; // prettier-ignore
+];
 const VALUES = [
   '',
   'localhost',
@@ -90,7 +90,7 @@ const VALUES = [
   'ä',
   '\t',
   `${'x'.repeat(9_000)}`,
-]; // prettier-ignore
+];
 const PARTS = [
   'v1',
   'status',
@@ -133,7 +133,7 @@ const PARTS = [
   '"',
   '<b>',
   '\\',
-]; // prettier-ignore
+];
 const QUERIES = [
   '',
   '',
@@ -152,7 +152,7 @@ const QUERIES = [
   '?#',
   '? x',
   `?${'q=1&'.repeat(500)}`,
-]; // prettier-ignore
+];
 const BODIES = [
   '',
   '{}',
@@ -180,7 +180,7 @@ const BODIES = [
   '['.repeat(5_000),
   '\xff\xfe',
   `"${'x'.repeat(70_000)}"`,
-]; // prettier-ignore
+];
 
 /** `token`: put into some requests as it is; null: into none. */
 export function nonsense(dice: Dice, token: string | null): Uint8Array {

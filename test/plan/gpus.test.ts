@@ -175,7 +175,7 @@ services.yaml:3:32: error: \`embed\` asks for a GPU, but none is left: \`vllm\` 
       2,
       ['`a` asks for 3 GPUs, but there are only 2', '`b` asks for GPU 7, but there are only GPUs 0 to 1'],
     ],
-  ]; // prettier-ignore
+  ];
   for (const [asks, count, says] of cases) {
     test(`${JSON.stringify(asks)} of ${count}`, () => expect(refused(asks, count)).toEqual([...says]));
   }

@@ -244,7 +244,7 @@ describe('a reading', () => {
       why: 'nvidia-smi does not tell the memory of a MIG slice',
       devices: [device(null, 'MIG-1234')],
     },
-  }; // prettier-ignore
+  };
   for (const [what, { script, kind, why, devices }] of Object.entries(others)) {
     test(`of ${what} is ${kind}`, async () => {
       const { read } = reader(script);
