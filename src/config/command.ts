@@ -31,6 +31,8 @@ const OF_THE_SHELL: ReadonlySet<string> = new Set(
 export function isOneProgram(line: string): boolean {
   const bare = line
     .trim()
+    // What a variable comes to is split into words, and is no grammar any more.
+    .replaceAll(/(?<!\\)\$\{\w+(?:[:+=?-][^;&|()<>{}'"`$\\\n\r]*)?\}/g, '$v')
     .replaceAll(/'[^']*'|"(?:[^"\\]|\\.)*"/gs, 'q')
     .replaceAll(/\\[^\n]/g, 'q');
   if (/[;&|()<>`{}!'"\\\n\r]/.test(bare)) return false;

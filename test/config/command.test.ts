@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
 // Which command lines are one program, which the shell can become, and which are work for the shell.
 import { expect, test } from 'bun:test';
 import { isOneProgram, toArgv } from '../../src/config/command.ts';
@@ -12,6 +13,8 @@ test('one program with its arguments is what the shell becomes', () => {
     'redis-server --save ""',
     'echo-server a\\ b',
     'node -e "a && b"',
+    'python3 -m http.server ${PORT} --bind 127.0.0.1',
+    'vllm serve ${MODEL:-facebook/opt-125m} --port ${PORT:?no port} ${EXTRA-}',
   ]) {
     expect([line, isOneProgram(line)]).toEqual([line, true]);
     expect(toArgv(line)).toEqual(['/bin/sh', '-c', `exec ${line.trimStart()}`]);
@@ -38,6 +41,11 @@ test('everything else is left to the shell as it stands', () => {
     'a $(b)',
     'a `b`',
     '$PROGRAM x',
+    '${PROGRAM} x',
+    'a ${X:-$(b)}',
+    'a ${X:-b;c}',
+    'a \\${X:-b}',
+    'a {b,c}',
     "a 'open",
     'a "open',
     '. ./env',
