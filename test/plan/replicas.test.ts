@@ -129,7 +129,7 @@ describe('${SVC_REPLICA}', () => {
 
   test('is left to the shell in a command written as one text', () => {
     const [, second] = planOf(oneService('command: run ${SVC_REPLICA}', 'replicas: 2')).services;
-    expect(second?.argv).toEqual(['/bin/sh', '-c', 'run ${SVC_REPLICA}']);
+    expect(second?.argv).toEqual(['/bin/sh', '-c', 'exec run ${SVC_REPLICA}']);
   });
 
   test('is 0 in a service without copies, whatever the container says', () => {
