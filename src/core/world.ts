@@ -177,7 +177,7 @@ export function renderNames(names: readonly string[]): string {
 }
 
 /**
- * Whether one of those who depend on a service, directly or through others that have no processes any more, is still to be
+ * Whether one of those who depend on a service, directly or through others whose runs are over, is still to be
  * waited for: a database stops after the server whose migration has long been done.
  */
 export function isHeld(
@@ -192,7 +192,9 @@ export function isHeld(
     const service = services.get(other);
     if (service === undefined) continue;
     if (isWaitedFor(service)) return true;
-    if (!isActive(service.state)) for (const next of dependents.get(other) ?? []) seen.add(next);
+    // What has never run has done nothing that anybody could depend on.
+    const isDone = service.run > 0 && !isActive(service.state);
+    if (isDone) for (const next of dependents.get(other) ?? []) seen.add(next);
   }
   return false;
 }

@@ -490,3 +490,21 @@ test('what depends on a service through a finished task stops before it all the 
   expect(run.deeds('api')).toContain('500 signal SIGTERM main');
   expect(run.deeds('db')).toContain('1501 signal SIGTERM main');
 });
+
+test('what depends on it only through a service that has never run holds nothing up', () => {
+  const choice = { of: 'worker', least: 1 };
+  const run = simulate(
+    plan([
+      service('db'),
+      service('model', { ready: [probe()] }),
+      service('worker.0'),
+      service('worker.1', { edges: [on('db'), on('model', 'ready')] }),
+      service('api', { edges: [{ ...on('worker.0'), choice }, { ...on('worker.1'), choice }] }),
+    ]),
+    { model: { probe: readyFrom(60_000) }, api: { stopTakes: 1_000 } },
+  );
+  run.until(500).stop().untilEnd();
+  expect(run.deeds('worker.1')).toEqual([]);
+  expect(run.deeds('api')).toContain('500 signal SIGTERM main');
+  expect(run.deeds('db')).toContain('500 signal SIGTERM main');
+});

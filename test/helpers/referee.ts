@@ -460,10 +460,11 @@ export class Referee {
     }
   }
 
-  /** Those that depend on it, directly or through what has no processes any more. */
+  /** Those that depend on it, directly or through others whose runs are over. */
   #dependents(name: string): readonly Book[] {
     const direct = [...this.#books.values()].filter(({ plan }) => plan.edges.some(({ on }) => on === name));
-    return direct.flatMap((book) => (isUp(book) ? [book] : [book, ...this.#dependents(book.plan.name)]));
+    const isDone = (book: Book) => book.runs > 0 && !isUp(book);
+    return direct.flatMap((book) => (isDone(book) ? [book, ...this.#dependents(book.plan.name)] : [book]));
   }
 
   /** The signal in place of a stop.command that failed: once too, and only where the command was run. */
@@ -561,9 +562,7 @@ export class Referee {
   #isAsWanted({ plan: { name }, wanted, rest, run }: Book, state: string): void {
     this.#holds((rest === 'held') === (state === 'stopped'), `${name} is ${state}, held down: ${rest === 'held'}`);
     if (wanted === 'up' || run === null || state === 'stopping' || state === 'stopped') return;
-    const waits = [...this.#books.values()].some(
-      (other) => isUp(other) && other.wanted !== 'up' && other.plan.edges.some((edge) => edge.on === name),
-    );
+    const waits = this.#dependents(name).some((other) => isUp(other) && other.wanted !== 'up');
     this.#holds(waits, `${name} is ${state}, though it is wanted ${wanted}`);
   }
 
