@@ -499,7 +499,12 @@ test('what depends on it only through a service that has never run holds nothing
       service('model', { ready: [probe()] }),
       service('worker.0'),
       service('worker.1', { edges: [on('db'), on('model', 'ready')] }),
-      service('api', { edges: [{ ...on('worker.0'), choice }, { ...on('worker.1'), choice }] }),
+      service('api', {
+        edges: [
+          { ...on('worker.0'), choice },
+          { ...on('worker.1'), choice },
+        ],
+      }),
     ]),
     { model: { probe: readyFrom(60_000) }, api: { stopTakes: 1_000 } },
   );
