@@ -41,10 +41,21 @@ export function required<T>(shape: Shape<T>, about: string): Field<T, null> {
 
 /** A field with a default, written as a user would write it and read by the field's own shape. */
 export function defaulted<T>(shape: Shape<T>, about: string, written: unknown): Field<T, T> {
-  const problems: { message: string }[] = [];
-  const fallback = shape.read(toNode(written), 'the default', makeReading(makeSource('', ''), {}, problems as never));
-  if (fallback === INVALID || problems.length > 0) throw new Error(`bad default: ${JSON.stringify(problems)}`);
-  return { shape, about, fallback, written, required: false, otherwise: '' };
+  return {
+    shape,
+    about,
+    // At the first use: a start reads a handful of the forty that there are.
+    get fallback() {
+      const problems: { message: string }[] = [];
+      const value = shape.read(toNode(written), 'the default', makeReading(makeSource('', ''), {}, problems as never));
+      if (value === INVALID || problems.length > 0) throw new Error(`bad default: ${JSON.stringify(problems)}`);
+      Object.defineProperty(this, 'fallback', { value });
+      return value;
+    },
+    written,
+    required: false,
+    otherwise: '',
+  };
 }
 
 export interface KeyRules {

@@ -15,9 +15,10 @@ const SETTINGS: Readonly<Record<string, string>> = {
   // WebAssembly is interpreted: its compilers have a thread of their own, which comes and goes.
   BUN_JSC_useBBQJIT: '0',
   BUN_JSC_useOMGJIT: '0',
-  // Compiling happens on the one thread too: what runs once, while the configuration is read, is not worth it.
-  BUN_JSC_thresholdForJITAfterWarmUp: '2000',
-  BUN_JSC_thresholdForJITSoon: '2000',
+  // Compiling happens on the one thread too: what runs for a few milliseconds, while the configuration is read, is not
+  // worth it. What is hot for longer than that is compiled as ever.
+  BUN_JSC_thresholdForJITAfterWarmUp: '20000',
+  BUN_JSC_thresholdForJITSoon: '20000',
   // With it the runtime would put its handler of faults back (libc.ts takes it off).
   BUN_JSC_useWasmFaultSignalHandler: '0',
   // By the machine's memory the collector would let the garbage of 500 busy services grow to 700 MB; to 300 by this.
@@ -73,18 +74,17 @@ export function helperEnvironment(): Environment {
   return { ...SETTINGS };
 }
 
-function current(): Environment {
-  return { ...process.env } as Environment;
+/** Whether the process of that number runs with the settings; the word of STAGE alone may be the container's. Pure. */
+function isBooted(environment: Environment, pid: number): boolean {
+  return (
+    environment[STAGE] === String(pid) && Object.entries(SETTINGS).every(([name, value]) => environment[name] === value)
+  );
 }
 
-/** Whether this process runs with the settings; the word of STAGE alone may be the container's. */
-export function isBooted(): boolean {
-  const { env } = process;
-  return env[STAGE] === String(process.pid) && Object.entries(SETTINGS).every(([name, value]) => env[name] === value);
-}
-
-/** Taken before the lines below change anything. */
-const original = isBooted() ? fromStage(current()) : current();
+/** Taken before the lines below change anything, and once: each look at process.env asks the runtime. */
+const found = { ...process.env } as Environment;
+const booted = isBooted(found, process.pid);
+const original = booted ? fromStage(found) : found;
 
 /** The container's environment, whichever stage this is. */
 export function containerEnvironment(): Environment {
@@ -94,9 +94,9 @@ export function containerEnvironment(): Environment {
 /** Only the compiled file can execute itself; under a development runtime the settings are left out. */
 const isCompiled = Bun.main.startsWith('/$bunfs/');
 
-if (isCompiled && !isBooted() && !SHORT.has(process.argv[2] ?? '')) {
+if (isCompiled && !booted && !SHORT.has(process.argv[2] ?? '')) {
   const argv = [process.argv0, ...process.argv.slice(2)];
-  const environment = toStage(current(), process.pid);
+  const environment = toStage(original, process.pid);
   try {
     if (process.pid === 1) {
       const { execve, holdSignals } = await import('./libc.ts');

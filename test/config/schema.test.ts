@@ -265,6 +265,14 @@ describe('the reference', () => {
     }
   });
 
+  test('gives only defaults that the field itself takes: they are read when first needed', () => {
+    const written = SECTIONS.flatMap(({ fields }) => Object.values(fields)).filter(
+      (field) => field.written !== undefined,
+    );
+    expect(written.length).toBeGreaterThan(30);
+    for (const { about, fallback } of written) expect([about, fallback]).not.toEqual([about, undefined]);
+  });
+
   test('in docs/reference.md is up to date', async () => {
     // UPDATE_DOCS=1 bun test test/config/schema.test.ts   writes it anew.
     const file = Bun.file(new URL('../../docs/reference.md', import.meta.url));
