@@ -1,7 +1,8 @@
 // The program's root: boots, parses the command line, hands over the real ports, and is the only place that ends the
 // process. Everything a command does not need is loaded by the command that needs it.
 
-import { containerEnvironment } from './sys/boot.ts';
+import { containerEnvironment, enterSecondStage, takeHandover } from './sys/boot.ts';
+import type { Handover } from './up/handover.ts';
 
 // Not before the boot: the first of its two stages would load them for nothing.
 const { accessSync, constants, writeFileSync, writeSync } = await import('node:fs');
@@ -11,6 +12,7 @@ declare const SVC_SUPER_VERSION: string;
 const version = typeof SVC_SUPER_VERSION === 'string' ? SVC_SUPER_VERSION : 'development';
 
 const BUG = 70;
+const CONFIG_WRONG = 78;
 /** Of a terminal. Asking it would make its descriptor non-blocking for all who share it. */
 const USUAL_COLUMNS = 80;
 const SIGPIPE_CODE = 141;
@@ -62,9 +64,16 @@ async function main(): Promise<number> {
     const { executeSpec } = await import('./sys/launch.ts');
     return executeSpec(Number(argv[1]), argv[2] === undefined ? null : Number(argv[2]));
   }
-  const init = async (command: readonly string[]) => (await import('./init.ts')).init(command, environment, err);
+  const init = async (command: readonly string[]) => {
+    await enterSecondStage(['init', '--', ...command]);
+    return (await import('./init.ts')).init(command, environment, err);
+  };
   // At the first use: a machine without GPUs, or a configuration without `gpus`, has no need of it.
   const gpus = () => (require('./sys/gpus.ts') as typeof import('./sys/gpus.ts')).readInventory();
+  const up = async ({ file, names, ...prepared }: Handover) =>
+    (await import('./up.ts')).up({ file, names, environment, files: realFiles, gpus, version, err }, prepared);
+  const handover = await takeHandover();
+  if (handover !== null) return up((await import('./up/handover.ts')).unpack(handover));
   const columns = Number(environment.COLUMNS) || USUAL_COLUMNS;
   const { COMMANDS, runCommand } = await import('./commands.ts');
   const [first = ''] = argv;
@@ -88,8 +97,18 @@ async function main(): Promise<number> {
     save: (path, text) => writeFileSync(path, text),
     wall: () => realClock.wall(),
     after: (ms, fn) => realClock.after(ms, fn),
-    up: async (file, names) =>
-      (await import('./up.ts')).up({ file, names, environment, files: realFiles, gpus, version, err }),
+    up: async (file, names) => {
+      const [{ prepare }, { pack }] = await Promise.all([import('./up/configuration.ts'), import('./up/handover.ts')]);
+      const prepared = prepare({ path: file, files: realFiles, environment, names, gpus });
+      if (!prepared.ok) {
+        err(prepared.text);
+        return CONFIG_WRONG;
+      }
+      const { plan, doubts } = prepared;
+      const read = { file, names, plan, doubts };
+      await enterSecondStage(argv, () => pack(read));
+      return up(read);
+    },
     gpus,
     inspect: async (plan) => {
       const [{ inspect }, { makeGpuReader }] = await Promise.all([import('./up/preflight.ts'), import('./up/gpus.ts')]);

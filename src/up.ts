@@ -1,14 +1,11 @@
 // The composition of a supervising process: plan, engine and the rooms it moves, the signals that reach it, its own log,
 // its end. Wires and nothing else; part of the root, with main.ts.
 import { existsSync, writeFileSync } from 'node:fs';
-import { type Diagnostic, type Failure, renderDiagnostics } from './config/diagnostic.ts';
-import { printable } from './config/excerpt.ts';
 import type { ApiSource } from './control/api.ts';
 import { Journal } from './control/journal.ts';
 import type { Effect } from './core/event.ts';
 import { Pipeline } from './logs/pipeline.ts';
 import { Sink } from './logs/sinks.ts';
-import { loadPlan } from './plan/expand.ts';
 import type { Inventory } from './plan/gpu-inventory.ts';
 import type { ControlPlan, Plan } from './plan/plan.ts';
 import { type Clock, type Files, realClock, realRandom } from './ports.ts';
@@ -23,9 +20,9 @@ import { NotifySockets } from './sys/notify.ts';
 import { OutputPipe } from './sys/pipes.ts';
 import { isShortOfFiles } from './sys/spare.ts';
 import { fillPool } from './sys/threads.ts';
+import type { Prepared } from './up/handover.ts';
 import { HostNames } from './up/hosts.ts';
 import { findTakenPorts } from './up/ports.ts';
-import { reload } from './up/reload.ts';
 import type { SourceParts } from './up/source.ts';
 
 export interface UpRequest {
@@ -39,7 +36,6 @@ export interface UpRequest {
   err(text: string): void;
 }
 
-const CONFIG_WRONG = 78;
 /** What a start that meets a taken port ends with, here and later. */
 const PORT_TAKEN = 1;
 /**
@@ -53,19 +49,7 @@ const POSTMORTEM_LINES = 20;
 const TERMINATION_LOG = '/dev/termination-log';
 
 /** Supervises until all is over; resolves to the container's exit code. */
-export async function up(request: UpRequest): Promise<number> {
-  const loaded = loadPlan({
-    path: request.file,
-    files: request.files,
-    environment: request.environment,
-    names: request.names,
-    gpus: request.gpus,
-  });
-  if (!loaded.ok) {
-    request.err(renderRefusal(loaded.error, request.file));
-    return CONFIG_WRONG;
-  }
-  const { plan } = loaded.value;
+export async function up(request: UpRequest, { plan, doubts }: Prepared): Promise<number> {
   const taken = findTakenPorts(plan, portHolder);
   if (taken.length > 0) {
     for (const { port, service, holder } of taken)
@@ -144,7 +128,8 @@ export async function up(request: UpRequest): Promise<number> {
     };
     // Whatever the configuration says: who rotates the files has moved them already.
     const reopened = how === 'apply' ? logs.reopenFiles() : null;
-    const result = reload({ ...request, engine, announce, doubt, portHolder, prepare }, how);
+    const { reload } = await import('./up/reload.ts');
+    const result = reload({ ...request, engine, announce, portHolder, prepare }, how);
     await reopened;
     return result;
   };
@@ -160,7 +145,7 @@ export async function up(request: UpRequest): Promise<number> {
       // Orphans then go to whoever is PID 1; marks still find them.
     }
   }
-  for (const warning of loaded.value.warnings) announce(doubt(warning));
+  for (const text of doubts) announce({ level: 'warn', service: null, event: 'doubtful', text });
   hostNames.set(plan);
   fillPool(clock);
   engine.send({ type: 'began' });
@@ -198,24 +183,6 @@ async function whileWriting(done: Promise<void>, logs: Pipeline, clock: Clock, l
     before = logs.written;
     await Promise.race([end, new Promise<void>((resolve) => void clock.after(LAST_DRAIN, resolve))]);
   }
-}
-
-/** What is doubtful but not wrong in the configuration, in one line. */
-function doubt({ file, range, message, suggestion }: Diagnostic): Announcement {
-  const advice = suggestion === undefined ? '' : ` (${suggestion})`;
-  const text = printable(`${file}:${range.line}:${range.column}: ${message}${advice}`);
-  return { level: 'warn', service: null, event: 'doubtful', text };
-}
-
-/** A name on the command line that nothing bears is no mistake of the file's, and no place in it is shown. */
-function renderRefusal(failure: Failure, file: string): string {
-  const { diagnostics } = failure;
-  if (diagnostics.some(({ code }) => code !== 'unknown-service')) return renderDiagnostics(failure);
-  const lines = diagnostics.map(
-    ({ message, suggestion }) =>
-      `svc-super: ${message} in ${file}${suggestion === undefined ? '' : `; ${suggestion}`}\n`,
-  );
-  return `${lines.join('')}svc-super: nor is it a command; svc-super help lists them\n`;
 }
 
 /** The services that have a run, for who wants to know whose a process is. */

@@ -1,6 +1,7 @@
-// The first line of the program: before anything else is loaded, a supervising process re-executes itself once with the
-// settings that make the runtime fit for PID 1. The pid stays. Also knows how to give the container's own environment
-// back, so that none of the settings reaches a child and none of the container's variables reaches the runtime.
+// The first line of the program: a supervising process re-executes itself once with the settings that make the runtime
+// fit for PID 1. The pid stays. What the first stage has read it may hand to the second, which then need not load what
+// reads it. Also knows how to give the container's own environment back, so that none of the settings reaches a child and
+// none of the container's variables reaches the runtime.
 
 /**
  * Settings of the second stage. Threads first: a service that has used up the process limit makes the runtime's next
@@ -29,7 +30,10 @@ const SETTINGS: Readonly<Record<string, string>> = {
   UV_THREADPOOL_SIZE: '4',
 };
 
-/** Holds the pid, so that a child that inherits it by accident does not take itself for booted. */
+/**
+ * Holds the pid, so that a child that inherits it by accident does not take itself for booted; behind a colon the
+ * descriptor of what the first stage hands over, if anything.
+ */
 const STAGE = 'SVC_SUPER_STAGE';
 /** Prefix under which a variable that the runtime would obey crosses the re-execution. */
 const KEPT = 'SVC_SUPER_KEEP_';
@@ -37,7 +41,7 @@ const KEPT = 'SVC_SUPER_KEEP_';
 const OBEYED =
   /^(?:BUN_|NODE_|JSC_|MIMALLOC_|UV_|MALLOC_|UNDICI_|JEST_WORKER_ID$|LD_PRELOAD$|LD_AUDIT$|GLIBC_TUNABLES$|SVC_SUPER_(?:KEEP_|STAGE$))/;
 
-/** Commands that end soon and supervise nothing: they skip the second stage. */
+/** Commands that end soon and supervise nothing: they have no second stage. */
 const SHORT = new Set([
   'status',
   'health',
@@ -51,14 +55,30 @@ const SHORT = new Set([
   '--version',
   '__exec',
 ]);
+/** Commands that may run for long and read nothing first: their second stage begins at once. All others are `up`. */
+const AT_ONCE = new Set([
+  'init',
+  'logs',
+  'start',
+  'stop',
+  'restart',
+  'reload',
+  'signal',
+  'exec',
+  'wait',
+  'events',
+  'timeline',
+  'graph',
+  'completion',
+]);
 
 type Environment = Record<string, string>;
 
-/** The environment of the second stage. Pure. */
-export function toStage(environment: Environment, pid: number): Environment {
+/** The environment of the second stage; `handed` is the descriptor of what it is handed. Pure. */
+export function toStage(environment: Environment, pid: number, handed: number | null = null): Environment {
   const renamed = Object.entries(environment).map(([name, value]) => [OBEYED.test(name) ? KEPT + name : name, value]);
   // `fromEntries` makes even `__proto__` an ordinary property.
-  return { ...Object.fromEntries(renamed), ...SETTINGS, [STAGE]: String(pid) };
+  return { ...Object.fromEntries(renamed), ...SETTINGS, [STAGE]: handed === null ? `${pid}` : `${pid}:${handed}` };
 }
 
 /** The container's environment again, from that of the second stage. Pure. */
@@ -77,7 +97,8 @@ export function helperEnvironment(): Environment {
 /** Whether the process of that number runs with the settings; the word of STAGE alone may be the container's. Pure. */
 function isBooted(environment: Environment, pid: number): boolean {
   return (
-    environment[STAGE] === String(pid) && Object.entries(SETTINGS).every(([name, value]) => environment[name] === value)
+    environment[STAGE]?.split(':', 1)[0] === String(pid) &&
+    Object.entries(SETTINGS).every(([name, value]) => environment[name] === value)
   );
 }
 
@@ -91,28 +112,68 @@ export function containerEnvironment(): Environment {
   return original;
 }
 
-/** Only the compiled file can execute itself; under a development runtime the settings are left out. */
-const isCompiled = Bun.main.startsWith('/$bunfs/');
+/** What the first stage has handed over, once; null where it has handed over nothing, or this is it. */
+export async function takeHandover(): Promise<string | null> {
+  const [, descriptor] = booted ? (found[STAGE] ?? '').split(':') : [];
+  if (descriptor === undefined) return null;
+  const { readMemoryFile } = await import('./memory-file.ts');
+  return readMemoryFile(Number(descriptor));
+}
 
-if (isCompiled && !booted && !SHORT.has(process.argv[2] ?? '')) {
-  const argv = [process.argv0, ...process.argv.slice(2)];
-  const environment = toStage(original, process.pid);
+/** Only the compiled file can execute itself; under a development runtime the settings are left out. */
+const isFirstStage = Bun.main.startsWith('/$bunfs/') && !booted;
+
+/** PID 1 that is asked to stop in its first stage, where nothing has been started. */
+const STOPPING = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
+const stop = () => process.exit(0);
+
+/**
+ * Executes the program again with these arguments and the settings; `handover` makes what the second stage takes over.
+ * Returns in the second stage, and where there can be none.
+ */
+export async function enterSecondStage(args: readonly string[], handover: (() => string) | null = null): Promise<void> {
+  if (!isFirstStage) return;
+  const argv = [process.argv0, ...args];
   try {
-    if (process.pid === 1) {
+    if (process.pid === 1 || handover !== null) {
       const { execve, holdSignals } = await import('./libc.ts');
-      holdSignals();
+      const handed = handover === null ? null : await write(handover());
+      if (process.pid === 1) holdSignals();
+      // What came before they were held is told on the next turn.
+      if (handover !== null) await nextTurn();
       // The runtime's own execve would empty the mask first, and what comes in the next milliseconds would be lost.
-      execve(process.execPath, argv, environment);
+      execve(process.execPath, argv, toStage(original, process.pid, handed));
     }
   } catch {
     // BUN_JSC_useJIT=0 in the container's environment leaves this stage without FFI.
   }
   try {
-    process.execve?.(process.execPath, argv, environment);
+    process.execve?.(process.execPath, argv, toStage(original, process.pid));
   } catch {
     // Where the file cannot be executed again (unlinked, noexec remount), the first stage does the work.
   }
+  for (const signal of STOPPING) process.off(signal, stop);
 }
 
-// A command without a second stage: what is loaded from here on reads some of them (NODE_DEBUG) when it is loaded.
-if (isCompiled) for (const name of Object.keys(original)) if (OBEYED.test(name)) delete process.env[name];
+/** Where there is no file in memory, the second stage reads the configuration for itself. */
+async function write(text: string): Promise<number | null> {
+  const { writeMemoryFile } = await import('./memory-file.ts');
+  try {
+    return writeMemoryFile(text);
+  } catch {
+    return null;
+  }
+}
+
+async function nextTurn(): Promise<void> {
+  const { realClock } = await import('../ports.ts');
+  await new Promise<void>((resolve) => void realClock.soon(resolve));
+}
+
+const [, , command = ''] = process.argv;
+if (isFirstStage) {
+  if (AT_ONCE.has(command)) await enterSecondStage(process.argv.slice(2));
+  else if (process.pid === 1 && !SHORT.has(command)) for (const signal of STOPPING) process.on(signal, stop);
+  // What is loaded from here on reads some of them (NODE_DEBUG) when it is loaded.
+  for (const name of Object.keys(original)) if (OBEYED.test(name)) delete process.env[name];
+}

@@ -1,6 +1,6 @@
 // Reads the configuration again: the whole file is checked before anything changes, and a wrong one changes nothing. Part of
 // the root, like up.ts, which it serves.
-import { type Diagnostic, type Failure, renderDiagnostics, toJson } from '../config/diagnostic.ts';
+import { type Failure, renderDiagnostics, toJson } from '../config/diagnostic.ts';
 import type { Reloaded } from '../control/source.ts';
 import { difference, FIELD_NAMES, restartFields } from '../plan/difference.ts';
 import { loadPlan } from '../plan/expand.ts';
@@ -8,6 +8,7 @@ import type { Inventory } from '../plan/gpu-inventory.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Files } from '../ports.ts';
 import type { Announcement, Engine } from '../runtime/engine.ts';
+import { renderDoubt } from './configuration.ts';
 import { findNewlyTaken } from './ports.ts';
 
 export interface ReloadParts {
@@ -19,8 +20,6 @@ export interface ReloadParts {
   readonly gpus: () => Inventory;
   readonly engine: Engine;
   announce(announcement: Announcement): void;
-  /** What is doubtful in the file, as an announcement. */
-  doubt(diagnostic: Diagnostic): Announcement;
   /** Who listens on a port, in words; null: nobody. */
   portHolder(port: number): string | null;
   /** Told of the new plan before it is in force. */
@@ -49,7 +48,8 @@ export function reload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
   }
   const changes = describe(before, plan);
   if (how === 'dry-run') return { ok: true, ...changes };
-  for (const warning of warnings) announce(parts.doubt(warning));
+  for (const warning of warnings)
+    announce({ level: 'warn', service: null, event: 'doubtful', text: renderDoubt(warning) });
   if (JSON.stringify(before.control) !== JSON.stringify(plan.control)) {
     const text = '`control` has changed: that is in force when the supervisor starts again';
     announce({ level: 'warn', service: null, event: 'not-reloaded', text });

@@ -20,8 +20,8 @@ describe("the container's environment", () => {
 
   test('comes out of the second stage as it went into the first, whatever it holds', () => {
     fc.assert(
-      fc.property(fc.dictionary(name, fc.string()), fc.nat(), (environment, pid) => {
-        expect(fromStage(toStage(environment, pid))).toEqual(environment);
+      fc.property(fc.dictionary(name, fc.string()), fc.nat(), fc.option(fc.nat()), (environment, pid, handed) => {
+        expect(fromStage(toStage(environment, pid, handed))).toEqual(environment);
       }),
       { numRuns: 2_000 },
     );
