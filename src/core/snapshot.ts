@@ -3,7 +3,7 @@ import type { Millis, ServicePlan } from '../plan/plan.ts';
 import { type Exit, renderDuration } from './policy.ts';
 import type { State, Stopping } from './state.ts';
 import { renderEnd } from './words.ts';
-import { choicesOf, edgesHold, holds, neverStarts, renderNames, type World } from './world.ts';
+import { choicesOf, claimOn, edgesHold, holds, leavingOf, neverStarts, renderNames, type World } from './world.ts';
 
 export interface ServiceSnapshot {
   readonly name: string;
@@ -126,6 +126,16 @@ const STOPPING: Readonly<Record<Stopping['rung'], string>> = {
   'hooks-killed': 'waiting for its last processes',
 };
 
+/** What services on their way out still have of what this one is to have. */
+function claims({ index: { plans }, services }: World, name: string): readonly string[] {
+  const own = plans.get(name);
+  return leavingOf(services).flatMap((holder) => {
+    const theirs = plans.get(holder);
+    const what = own === undefined || theirs === undefined || holder === name ? null : claimOn(own, theirs);
+    return what === null ? [] : [`${holder} to give back ${what}`];
+  });
+}
+
 function describeWait(world: World, name: string): string | null {
   const never = neverStarts(world, name);
   if (never !== null) return `never starts: ${never}`;
@@ -141,6 +151,6 @@ function describeWait(world: World, name: string): string | null {
     const names = renderNames(any.map(({ on }) => `${on}${stopped(on) ? ' (stopped)' : ''}`));
     return [`${least} of ${names} to be ${any[0]?.condition}`];
   });
-  const waits = [...plain, ...choices];
+  const waits = [...plain, ...choices, ...claims(world, name)];
   return waits.length === 0 ? null : `waits for ${waits.slice(0, 3).join(', ')}${waits.length > 3 ? ', ...' : ''}`;
 }

@@ -51,7 +51,7 @@ function startProgram(plan: ServicePlan, service: Service, state: Starting, now:
   const hook = plan.hooks.beforeStart;
   if (hook === null) return spawnProgram(service, state, now);
   const probing = { ...NO_PROBING, detail: 'before_start is under way' };
-  const next: Starting = { ...state, prelude: { id: 'hook', deadline: now + hook.timeout }, probing };
+  const next: Starting = { ...state, prelude: { id: 'hook', since: now, deadline: now + hook.timeout }, probing };
   const effects: readonly ServiceEffect[] = [{ type: 'run-hook', hook: 'before_start', exit: null }];
   return { service: { ...service, state: next }, effects, notices: [] };
 }
@@ -183,7 +183,7 @@ export function onProbeNews(
 export function passStarting(plan: ServicePlan, service: Service, state: Starting, context: Context): Turn {
   const { now, stopTimeout } = context;
   const { detail } = state.probing;
-  if (state.prelude !== null) return passPrelude(plan, service, state, context);
+  if (state.prelude !== null) return passPrelude(service, state, context);
   const limit = now + (plan.stop.timeout ?? stopTimeout);
   if (plan.ready.length > 0 && now >= state.since + plan.startTimeout) {
     return stopRun(plan, service, { kind: 'start-timeout', after: plan.startTimeout, detail }, limit, context);
@@ -201,12 +201,11 @@ export function passStarting(plan: ServicePlan, service: Service, state: Startin
   return { ...turn, notices: [...notices, ...turn.notices] };
 }
 
-function passPrelude(plan: ServicePlan, service: Service, state: Starting, context: Context): Turn {
+function passPrelude(service: Service, state: Starting, context: Context): Turn {
   const { now } = context;
   const { prelude } = state;
-  const hook = plan.hooks.beforeStart;
-  if (prelude?.id === 'hook' && now >= prelude.deadline && hook !== null) {
-    const { text: message } = hookLate('before_start', hook);
+  if (prelude?.id === 'hook' && now >= prelude.deadline) {
+    const { text: message } = hookLate('before_start', now - prelude.since);
     const cause: Cause = { kind: 'not-started', step: 'before_start', message, code: TOO_LATE };
     return killFirstHook(service, state, cause, context);
   }
@@ -236,12 +235,11 @@ function report(state: Starting, now: Millis): { readonly state: Starting; reado
 /** Whatever is due of a service that is ready, or was: a probe, or the end of `after_ready`'s time. */
 export function passRunning(plan: ServicePlan, service: Service, state: Running, context: Context): Turn {
   const { now } = context;
-  const hook = plan.hooks.afterReady;
   if (state.hookUntil !== null && now >= state.hookUntil) {
     return {
       service: { ...service, state: { ...state, hookUntil: null } },
       effects: [{ type: 'kill-hook' }],
-      notices: hook === null ? [] : [hookLate('after_ready', hook)],
+      notices: [hookLate('after_ready', now - state.readyAt)],
     };
   }
   const lost = expired(plan, state.probing, now);

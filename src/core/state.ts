@@ -32,7 +32,7 @@ export interface Starting {
 /** The memory of its GPUs, then `before_start`. */
 export type Prelude =
   | { readonly id: 'memory'; readonly gate: Gate }
-  | { readonly id: 'hook'; readonly deadline: Millis };
+  | { readonly id: 'hook'; readonly since: Millis; readonly deadline: Millis };
 
 export interface Running {
   readonly id: 'ready' | 'unready';
@@ -189,6 +189,12 @@ function preludeDeadline(prelude: Prelude): Millis {
 /** Whether a dependent keeps what it depends on from being stopped. One that SIGKILL was sent to needs nothing more. */
 export function holdsUp(state: State): boolean {
   return isActive(state) && !(state.id === 'stopping' && (state.rung === 'killed' || state.rung === 'hooks-killed'));
+}
+
+/** Whether `after_exit` had to be killed: it belongs to the run as its program does. */
+export function isHookKilled(before: State, after: State): boolean {
+  const [from, to] = [before, after].map((state) => (state.id === 'stopping' ? state.rung : null));
+  return from === 'hooks' && to === 'hooks-killed';
 }
 
 /** Notes the first time that a service is in a state that a start's timeline tells of. */

@@ -3,7 +3,7 @@
 //
 //   draining --done, or no time left--> asked --main gone--> leftovers --none left--> hooks --> (ending.ts)
 //       \______________ main gone ________________/ \____ deadline: killed ____/
-import type { Hook, Millis, ServicePlan } from '../plan/plan.ts';
+import type { Millis, ServicePlan } from '../plan/plan.ts';
 import { conclude } from './ending.ts';
 import type { HookName, ServiceEffect, ServiceEvent, SweptProcess } from './event.ts';
 import { type Cause, drainTime, type Exit, LEFTOVER_GRACE, renderDuration } from './policy.ts';
@@ -147,7 +147,9 @@ export function killRun(plan: ServicePlan, service: Service, context: Context): 
   const { state } = turn.service;
   if (state.id !== 'stopping' || state.rung === 'killed' || state.rung === 'hooks-killed') return turn;
   const climbed = climbToKill(turn.service, state, context.now);
-  return { ...climbed, effects: [{ type: 'abandon-probe' }, ...climbed.effects] };
+  // A probe and `after_ready` may be under way; a stop signal has no use any more.
+  const quiet = turn.effects.filter(({ type }) => type === 'abandon-probe' || type === 'kill-hook');
+  return { ...climbed, effects: [...quiet, ...climbed.effects] };
 }
 
 /** To the last rung: of the run, or of the hook that is all that is left of it. */
@@ -271,8 +273,8 @@ export function hookFailed({ hook, detail }: { readonly hook: HookName; readonly
   return { level: 'warn', event: 'hook-failed', text: `${hook} failed: ${detail}` };
 }
 
-export function hookLate(hook: HookName, { timeout }: Pick<Hook, 'timeout'>): Notice {
-  const text = `${hook} did not end within ${renderDuration(timeout)}: killed`;
+export function hookLate(hook: HookName, after: Millis): Notice {
+  const text = `${hook} did not end within ${renderDuration(after)}: killed`;
   return { level: 'warn', event: 'hook-failed', text };
 }
 
@@ -307,8 +309,9 @@ export function passStopping(plan: ServicePlan, service: Service, state: Stoppin
       return { ...climbToKill(service, state, now), notices: [{ level: 'warn', event: 'killed', text }] };
     }
     case 'hooks': {
-      const hook = plan.hooks.afterExit;
-      return { ...climbToKill(service, state, now), notices: hook === null ? [] : [hookLate('after_exit', hook)] };
+      const text = 'after_exit was killed: the time to stop is over';
+      const late = hookLate('after_exit', plan.hooks.afterExit?.timeout ?? now - (state.exitAt ?? state.askedAt));
+      return { ...climbToKill(service, state, now), notices: [now >= state.limit ? { ...late, text } : late] };
     }
     case 'killed':
     case 'hooks-killed': {
@@ -329,7 +332,9 @@ export function passStopping(plan: ServicePlan, service: Service, state: Stoppin
 function passDrain(plan: ServicePlan, service: Service, state: Stopping, now: Millis): Turn {
   const { drain } = state;
   const hook = plan.hooks.beforeStop;
-  if (drain === null || now < drain.until || hook === null || !('waitFor' in hook)) return same(service);
+  if (drain === null || now < drain.until) return same(service);
+  // A reload has made something else of it, and nothing is to be waited for any more.
+  if (hook === null || !('waitFor' in hook)) return ask(plan, service, atAsked(state), [{ type: 'abandon-probe' }]);
   const { interval, timeout } = hook.waitFor;
   if (drain.id === 'asking') {
     const next: Drain = { ...drain, id: 'pausing', until: now + interval };

@@ -18,6 +18,7 @@ import {
   hasMain,
   holdsUp,
   isActive,
+  isHookKilled,
   newService,
   noteFirsts,
   type Service,
@@ -26,11 +27,15 @@ import {
 import { killRun, stopRun } from './stopping.ts';
 import { renderDifference, renderReason } from './words.ts';
 import {
+  baselinesOf,
+  claimOn,
   type EndCause,
   edgesHold,
   endOf,
+  heirOf,
   indexPlans,
   isHeld,
+  leavingOf,
   levelsBelow,
   neverStarts,
   type Phase,
@@ -152,7 +157,7 @@ class Draft {
     for (const effect of effects) this.#effects.push({ type: 'service', service: name, run: service.run, effect });
     const { phase } = this;
     if (overOf(before) === null) this.#weighExit(name, service);
-    const killed = effects.some(({ type }) => type === 'kill');
+    const killed = effects.some(({ type }) => type === 'kill') || isHookKilled(before.state, service.state);
     if (killed && this.phase.id === 'stopping') this.phase = { ...this.phase, killed: true };
     if (
       before.state.id === service.state.id &&
@@ -239,13 +244,12 @@ class Draft {
       const service = this.#services.get(name);
       if (service === undefined || !hasMain(service.state)) continue;
       this.say('info', name, 'signal-asked', `was sent ${signal}`);
-      this.#effects.push({
-        type: 'service',
-        service: name,
-        run: service.run,
-        effect: { type: 'signal', signal, to: 'main' },
-      });
+      this.#signal(name, service.run, signal);
     }
+  }
+
+  #signal(name: string, run: number, signal: SignalName): void {
+    this.#effects.push({ type: 'service', service: name, run, effect: { type: 'signal', signal, to: 'main' } });
   }
 
   /** A reload: what is new starts, what is gone stops, what differs starts again; everything else is not touched. */
@@ -254,11 +258,13 @@ class Draft {
     const changes = difference(this.#world.target, target);
     this.say('info', null, 'reloaded', `configuration read again: ${renderDifference(changes)}`);
     const plans: ServicePlan[] = [];
+    const baselines = baselinesOf(this.#world.index.plans, this.#services);
     for (const after of target.services) {
-      const service = this.#services.get(after.name);
+      const known = this.#services.get(after.name);
       const before = this.#world.index.plans.get(after.name);
-      if (service === undefined || before === undefined) {
-        this.#services.set(after.name, newService(after));
+      const service = heirOf(known ?? newService(after), after, baselines);
+      if (known === undefined || before === undefined) {
+        this.#services.set(after.name, service);
         plans.push(after);
         continue;
       }
@@ -291,7 +297,7 @@ class Draft {
   #beginEnd(cause: EndCause): void {
     const deadline = this.#now + this.#world.plan.stopTimeout;
     const askedAt = cause.kind === 'asked' ? this.#now : null;
-    this.phase = { id: 'stopping', cause, since: this.#now, deadline, killed: false, askedAt };
+    this.phase = { id: 'stopping', cause, deadline, killed: false, askedAt };
   }
 
   askToStop(signal: SignalName): void {
@@ -335,9 +341,7 @@ class Draft {
       const sent = this.plan(name).forward[signal];
       if (sent === undefined) continue;
       named = true;
-      if (!hasMain(service.state)) continue;
-      const effect = { type: 'signal', signal: sent, to: 'main' } as const;
-      this.#effects.push({ type: 'service', service: name, run: service.run, effect });
+      if (hasMain(service.state)) this.#signal(name, service.run, sent);
     }
     if (!named && signal === 'SIGHUP' && this.phase.id === 'running') this.#effects.push({ type: 'reload' });
   }
@@ -367,11 +371,12 @@ class Draft {
   }
 
   #startWhatMay(): void {
+    const leaving = leavingOf(this.#services).map((name) => this.plan(name));
     for (const [name, service] of this.#services) {
       if (service.state.id !== 'pending' || this.phase.id !== 'running') continue;
-      if (edgesHold(this.plan(name).edges, this.#services)) {
-        this.take(name, startRun(this.plan(name), service, this.context(name)));
-      }
+      const plan = this.plan(name);
+      if (!edgesHold(plan.edges, this.#services) || leaving.some((other) => claimOn(plan, other) !== null)) continue;
+      this.take(name, startRun(plan, service, this.context(name)));
     }
   }
 

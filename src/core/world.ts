@@ -17,7 +17,6 @@ export type Phase =
   | {
       readonly id: 'stopping';
       readonly cause: EndCause;
-      readonly since: Millis;
       /** The one deadline: SIGKILL to all that is left. */
       readonly deadline: Millis;
       /** Whether something had to be killed. */
@@ -117,6 +116,35 @@ export function edgesHold(edges: readonly Edge[], services: ReadonlyMap<string, 
     } else if (!is) return false;
   }
   return [...wanting.values()].every((left) => left <= 0);
+}
+
+/** Services whose runs are on their way out: what they have, nobody else gets before nothing of them is left. */
+export function leavingOf(services: ReadonlyMap<string, Service>): readonly string[] {
+  const isLeaving = ({ state, wanted }: Service) => isActive(state) && (state.id === 'stopping' || wanted !== 'up');
+  return [...services].filter(([, service]) => isLeaving(service)).map(([name]) => name);
+}
+
+/** What of a service's own another one has in the plan too, in words: a port, a GPU that is not shared; null: nothing. */
+export function claimOn(plan: ServicePlan, { ports, gpus }: ServicePlan): string | null {
+  const port = plan.ports.find((one) => ports.includes(one));
+  if (port !== undefined) return `port ${port}`;
+  const shared = gpus?.shared === true && plan.gpus?.shared === true;
+  const device = plan.gpus?.devices.find(({ id }) => !shared && gpus?.devices.some((other) => other.id === id));
+  return device === undefined ? null : `GPU ${device.id}`;
+}
+
+/** Bytes that were in use on GPUs before a service had them to itself, by their ids: what whoever has them next is measured by. */
+export function baselinesOf(
+  plans: PlanIndex['plans'],
+  services: ReadonlyMap<string, Service>,
+): Readonly<Record<string, number>> {
+  const alone = [...services].filter(([name]) => plans.get(name)?.gpus?.shared === false);
+  return Object.assign({}, ...alone.map(([, { memory }]) => memory));
+}
+
+/** A service that has GPUs to itself is measured by what is known of them, whoever had them before. */
+export function heirOf(service: Service, { gpus }: ServicePlan, baselines: Service['memory']): Service {
+  return gpus?.shared === false ? { ...service, memory: { ...baselines, ...service.memory } } : service;
 }
 
 /** The edges of each choice, by the service whose copies they lead to. */

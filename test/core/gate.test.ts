@@ -158,3 +158,29 @@ describe('a driver that does not answer', () => {
     expect(run.said('gpu-lost').length).toBe(1);
   });
 });
+
+describe('a device that a reload gives to another service', () => {
+  const heir = (given: Partial<GpuPlan> = {}) => service('sglang', { gpus: gpus(given) });
+
+  test('is waited for until the one before is gone and its memory is back', () => {
+    const memory = (at: number) => reading(at < 100 ? 1 : at < 5_000 ? 100 : 1);
+    const run = simulate(plan([model()]), { vllm: { memory, stopTakes: 1_000 }, sglang: { memory } })
+      .until(200)
+      .reload(plan([heir()]))
+      .until(seconds(9));
+    const [read, ...rest] = run.deeds('sglang');
+    // The stop took a second, and the driver four more.
+    expect(Number(read?.split(' ')[0])).toBeGreaterThan(1_200);
+    expect(Number(rest.find((deed) => deed.endsWith(' spawn'))?.split(' ')[0])).toBeGreaterThan(5_000);
+    expect(run.state('sglang')).toBe('ready');
+  });
+
+  test('is not waited for where both share it', () => {
+    const memory = () => reading(100);
+    const run = simulate(plan([model({ shared: true })]), { vllm: { memory, stopTakes: 1_000 }, sglang: { memory } })
+      .until(200)
+      .reload(plan([heir({ shared: true })]))
+      .until(400);
+    expect(run.state('sglang')).toBe('ready');
+  });
+});

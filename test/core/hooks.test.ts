@@ -267,7 +267,8 @@ describe('after_exit', () => {
     );
     run.until(1_000).stop().untilEnd();
     expect(run.endedAt).toBe(4_001);
-    expect(run.code).toBe(0);
+    expect(run.said('hook-failed')).toEqual(['after_exit was killed: the time to stop is over']);
+    expect(run.code).toBe(137);
   });
 
   test('does not come for a program that never was', () => {
@@ -278,4 +279,37 @@ describe('after_exit', () => {
     expect(run.deeds('a')).toEqual(['0 spawn']);
     expect(run.code).toBe(127);
   });
+});
+
+describe('a reload that takes a hook away while it is under way', () => {
+  test('leaves before_start its deadline', () => {
+    const with3s = service('a', { ...hooks({ beforeStart: hook(3_000) }), type: 'service' });
+    const run = simulate(plan([with3s]), { a: { hooks: { before_start: { takes: null } } } }).until(1_000);
+    run.reload(plan([service('a', { type: 'service' })])).untilEnd();
+    expect(run.endedAt).toBeLessThan(3_100);
+    expect(run.code).toBe(124);
+  });
+
+  test('ends the wait of before_stop', () => {
+    const drain = { waitFor: probe(), timeout: null };
+    const run = simulate(plan([service('a', hooks({ beforeStop: drain }))]), {
+      a: { probe: () => null },
+    }).until(1_000);
+    run.operate('stop', 'a').until(1_100);
+    run.reload(plan([service('a')])).until(30_000);
+    expect(run.state('a')).toBe('stopped');
+    const [asked = ''] = run.deeds('a').filter((deed) => deed.includes('signal SIGTERM'));
+    // When the attempt that was under way is given up, at the latest.
+    expect(Number(asked.split(' ')[0])).toBeLessThanOrEqual(6_000);
+  });
+});
+
+test('a second SIGTERM kills after_ready too', () => {
+  const run = simulate(
+    plan([service('a', hooks({ afterReady: hook(60_000) })), service('b', { edges: [on('a', 'started')] })]),
+    { a: { hooks: { after_ready: { takes: null } } }, b: { stopTakes: null } },
+  );
+  run.until(1_000).stop().until(2_000).stop().untilEnd();
+  expect(run.deeds('a')).toContain('2000 kill-hook');
+  expect(run.endedAt).toBeLessThan(2_100);
 });

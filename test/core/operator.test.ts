@@ -1,6 +1,7 @@
 // What an operator does to services and what a reload changes, in virtual time (SPEC section 6): what is wanted and what is
 // are apart, only what is named moves, and nothing that the operator stops ends the container.
 import { describe, expect, test } from 'bun:test';
+import { takeSnapshot } from '../../src/core/snapshot.ts';
 import { on, plan, restart, service, stages, task, withCode } from '../helpers/plans.ts';
 import { simulate } from '../helpers/simulator.ts';
 
@@ -162,6 +163,9 @@ test('a signal reaches the main process of the services named', () => {
   expect(sim.deeds('api')).toEqual(['0 spawn']);
 });
 
+const reasonOf = (sim: ReturnType<typeof simulate>, name: string) =>
+  takeSnapshot(sim.world, 0).services.find((one) => one.name === name)?.reason;
+
 describe('reload', () => {
   const before = [service('db'), service('api', { edges: [on('db')] }), service('web', { edges: [on('api')] })];
 
@@ -248,6 +252,32 @@ describe('reload', () => {
       .reload(plan(before))
       .until(2_000);
     expect([sim.state('web'), sim.service('web').run]).toEqual(['ready', 2]);
+  });
+
+  test('a service that takes over the port of another starts when nothing of that is left', () => {
+    const web = service('web', { ports: [8000] });
+    const renamed = simulate(plan([web]), { web: { stopTakes: 500 } })
+      .until(100)
+      .reload(plan([service('site', { ports: [8000] }), service('other', { ports: [9000] })]))
+      .until(300);
+    expect(renamed.states()).toEqual({ web: 'stopping', site: 'pending', other: 'ready' });
+    expect(reasonOf(renamed, 'site')).toBe('waits for web to give back port 8000');
+    renamed.until(1_000);
+    expect(renamed.states()).toEqual({ site: 'ready', other: 'ready' });
+    expect(renamed.deeds('site')).toEqual(['601 spawn']);
+    expect(renamed.code).toBeNull();
+  });
+
+  test('two that change ports start again one after the other', () => {
+    const [a, b] = [service('a', { ports: [1] }), service('b', { ports: [2] })];
+    const swapped = [service('a', { ports: [2] }), service('b', { ports: [1] })];
+    const sim = simulate(plan([a, b]), { b: { stopTakes: 900 } })
+      .until(100)
+      .reload(plan(swapped))
+      .until(2_000);
+    expect(sim.states()).toEqual({ a: 'ready', b: 'ready' });
+    expect(sim.deeds('a').at(-1)).toBe('1001 spawn');
+    expect(sim.deeds('b').at(-1)).toBe('1001 spawn');
   });
 
   test('a SIGHUP that nobody forwards asks for one; one that somebody does, and one in a shutdown, do not', () => {

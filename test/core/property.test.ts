@@ -256,7 +256,7 @@ const reloads: fc.Arbitrary<Disturbance['act']> = fc
     inPlace: fc.boolean(),
   })
   .map(({ keep, touched, inPlace }) => (simulator: Simulator) => {
-    const changed = inPlace ? { essential: false } : { env: { TOUCHED: `${touched}` } };
+    const changed = inPlace ? { essential: false } : { env: { TOUCHED: `${touched}` }, ports: touched };
     const services = simulator.planned.services
       .slice(0, keep)
       .map((given, position) => (touched.includes(position) ? { ...given, ...changed } : given));

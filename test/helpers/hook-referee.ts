@@ -52,6 +52,7 @@ export class HookReferee {
     this.#holds(Bun.deepEquals(again, { world: after, effects }, true), `${event.type} twice came to two results`);
     if (event.type === 'service') this.#hear(event);
     if (event.type === 'stop-asked') this.#stopBy ??= now + this.#plan.stopTimeout + KILL_WAIT + this.#lag;
+    if (event.type === 'plan-changed') this.#addNew(event.plan);
     for (const [name, book] of this.#books) {
       if (after.services.get(name)?.state.id === 'ready') book.wasReady = true;
     }
@@ -69,6 +70,11 @@ export class HookReferee {
       const idle = book.hook === null && !this.#hasProcesses(name);
       this.#holds(!over || ended || idle, `${name} is ${state} while something of it is there`);
     }
+  }
+
+  /** Of a reload it knows what is new; hooks that it changes are beyond its books. */
+  #addNew({ services }: Plan): void {
+    for (const service of services) if (!this.#books.has(service.name)) this.#books.set(service.name, newBook(service));
   }
 
   #hear(event: Event & { readonly type: 'service' }): void {

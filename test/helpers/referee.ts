@@ -360,6 +360,7 @@ export class Referee {
         const may = (number === 1 || book.rest === 'idle') && book.rest !== 'held' && book.plan.enabled;
         this.#holds(may, `${name} started again against its policy`);
         this.#holds(this.#allMet(book.plan), `${name} started before what it waits for let it`);
+        this.#holds(!this.#isClaimed(book.plan), `${name} started while another one that leaves had its port`);
       } else {
         this.#holds(now >= book.again.from - SLACK, `${name} started again before its pause was over`);
         this.#holds(now <= book.again.to + this.lag + SLACK, `${name} started again too late`);
@@ -490,6 +491,16 @@ export class Referee {
     return choices(edges).every(({ least, members }) => members.filter((edge) => this.#met(edge)).length >= least);
   }
 
+  /** Whether another one that is on its way out still has one of its ports. */
+  #isClaimed({ name, ports }: ServicePlan): boolean {
+    return [...this.#books.values()].some((book) => {
+      const { plan, wanted, run } = book;
+      if (plan.name === name || run === null || !isUp(book)) return false;
+      const leaves = wanted !== 'up' || run.stop !== null || run.exit !== null || run.killedAt !== null;
+      return leaves && plan.ports.some((port) => ports.includes(port));
+    });
+  }
+
   #isHopeless({ edges }: ServicePlan): boolean {
     return choices(edges).some(
       ({ least, members }) => members.length - members.filter((edge) => this.#isLost(edge)).length < least,
@@ -541,7 +552,7 @@ export class Referee {
       }
       if (run !== null && isUp(book)) this.#isKilledInTime(plan, run, now);
       if (this.#shutdown === null && state === 'pending' && plan.enabled) {
-        this.#holds(!this.#allMet(plan), `${name} could start and does not`);
+        this.#holds(!this.#allMet(plan) || this.#isClaimed(plan), `${name} could start and does not`);
         const never = this.#isHopeless(plan);
         const said = effects.some(
           (effect) => effect.type === 'announce' && effect.event === 'blocked' && effect.service === name,
