@@ -296,8 +296,7 @@ class Draft {
 
   #beginEnd(cause: EndCause): void {
     const deadline = this.#now + this.#world.plan.stopTimeout;
-    const askedAt = cause.kind === 'asked' ? this.#now : null;
-    this.phase = { id: 'stopping', cause, deadline, killed: false, askedAt };
+    this.phase = { id: 'stopping', cause, deadline, killed: false, askedAt: cause.kind === 'asked' ? this.#now : null };
   }
 
   askToStop(signal: SignalName): void {

@@ -16,9 +16,15 @@ export function findTakenPorts(plan: Plan, portHolder: (port: number) => string 
   );
 }
 
-/** Of the ports that nobody here has had so far: such a service would fail, and might end everything. */
-export function findNewlyTaken(before: Plan, after: Plan, portHolder: (port: number) => string | null): TakenPort[] {
-  const ours = new Set(before.services.flatMap(({ ports }) => ports));
+/**
+ * Of the ports that are not ours already, and may be in a service's hands until it has stopped: a service that needs one would
+ * fail, and might end everything.
+ */
+export function findNewlyTaken(
+  ours: ReadonlySet<number>,
+  after: Plan,
+  portHolder: (port: number) => string | null,
+): TakenPort[] {
   return after.services.flatMap(({ name, enabled, ports }) =>
     enabled
       ? held(

@@ -37,7 +37,9 @@ export function reload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
     return { ok: false, diagnostics: loaded.error.diagnostics.map(toJson), text };
   }
   const { plan, warnings } = loaded.value;
-  const taken = findNewlyTaken(before, plan, parts.portHolder).map(
+  // Of services that an earlier reload took out, some may still be stopping.
+  const ours = [...before.services, ...engine.world.plan.services].flatMap(({ ports }) => ports);
+  const taken = findNewlyTaken(new Set(ours), plan, parts.portHolder).map(
     ({ service, port, holder }) => `port ${port} of ${service} is taken by ${holder}: nothing was changed`,
   );
   if (taken.length > 0) {

@@ -3,7 +3,7 @@ import { expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { played, type Run, up, useRig } from '../helpers/rig.ts';
+import { freePort, played, type Run, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
@@ -102,4 +102,34 @@ test('a new service whose port a stranger holds is refused, and nothing is chang
   } finally {
     server.close();
   }
+});
+
+test('a service that is renamed takes its port over when the old one has stopped, whatever else is read meanwhile', async () => {
+  const port = await freePort();
+  await using run = await up({ services: { web: played({ port }), other: played() } });
+  const web = await run.puppet('web');
+  await web.trap('TERM');
+  await web.listen(port);
+  await run.line(/everything is ready/);
+  write(run, { services: { site: played({ port }), other: played() } });
+  expect((await run.command('reload')).code).toBe(0);
+  await web.signalled('SIGTERM');
+  const waits = `waits for web to give back port ${port}`;
+  expect((await run.status()).services.find(({ name }) => name === 'site')).toMatchObject({
+    state: 'pending',
+    reason: waits,
+  });
+  // The old one is in no file any more, and its port still is not a stranger's.
+  write(run, { services: { page: played({ port }), other: played() } });
+  expect((await run.command('reload')).code).toBe(0);
+  await web.exit(0);
+  const page = await run.puppet('page');
+  await page.listen(port);
+  await run.line(/web is not in the configuration any more/);
+  expect((await run.status()).services.map(({ name, state }) => `${name} ${state}`)).toEqual([
+    'page ready',
+    'other ready',
+  ]);
+  run.signal('SIGTERM');
+  await run.ends(0);
 });
