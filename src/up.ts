@@ -68,10 +68,15 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
     reader ??= (await import('./up/gpus.ts')).makeGpuReader(rooms);
     return reader;
   };
+  let asked: AbortController | undefined;
   if (plan.services.some(({ gpus }) => gpus !== null && gpus.devices.length > 0)) {
     const { refuseGpus } = await import('./up/preflight.ts');
-    const refusal = await refuseGpus(plan, await readerOfGpus());
-    if (refusal !== null) {
+    // The driver may take its time, and who asks to stop meanwhile must not wait for it.
+    asked = new AbortController();
+    onStopping(() => asked?.abort());
+    admitSignals();
+    const refusal = await refuseGpus(plan, await readerOfGpus(), asked.signal);
+    if (refusal !== null && !asked.signal.aborted) {
       request.err(`svc-super: ${refusal.text}; nothing was started\n`);
       return refusal.code;
     }
@@ -118,6 +123,12 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
     },
   });
   const listen = listener(engine);
+  // From here on the engine hears of it.
+  if (asked?.signal.aborted === true) {
+    children.killEverything();
+    request.err('svc-super: asked to stop before anything was started\n');
+    return 0;
+  }
   const hostNames = new HostNames(hostsFile(), announce);
   process.once('exit', () => hostNames.undo());
   const reread = async (how: 'apply' | 'dry-run') => {
@@ -244,10 +255,14 @@ const PASSED = [
   'SIGIO',
 ] as const;
 
+function onStopping(hear: (signal: (typeof STOPPING)[number]) => void): void {
+  for (const signal of STOPPING) process.on(signal, () => hear(signal));
+}
+
 /** Listens to every signal that matters; called with each plan, for what it forwards. */
 function listener(engine: Engine): (plan: Plan) => void {
   const heard = new Set<string>(STOPPING);
-  for (const signal of STOPPING) process.on(signal, () => engine.send({ type: 'stop-asked', signal }));
+  onStopping((signal) => engine.send({ type: 'stop-asked', signal }));
   return (plan) => {
     const named = plan.services.flatMap(({ forward }) => Object.keys(forward));
     for (const signal of [...PASSED, ...named]) {

@@ -117,10 +117,15 @@ function lookAtPorts({ name, ports }: ServicePlan, portHolder: (port: number) =>
 }
 
 /** One question to the driver for all devices that anybody has. */
-function readAll(services: readonly GpuService[], readGpus: GpuReader, holders: boolean): Promise<GpuReading> {
+function readAll(
+  services: readonly GpuService[],
+  readGpus: GpuReader,
+  holders: boolean,
+  abort = new AbortController().signal,
+): Promise<GpuReading> {
   const [{ gpus: first } = { gpus: null }] = services;
   if (first === null) return Promise.resolve({ kind: 'memory', devices: [], holders: [] });
-  return readGpus({ ...first, devices: allDevices(services) }, { holders }, new AbortController().signal);
+  return readGpus({ ...first, devices: allDevices(services) }, { holders }, abort);
 }
 
 function allDevices(services: readonly GpuService[]): GpuPlan['devices'] {
@@ -197,9 +202,9 @@ export interface Refusal {
  * Whether the driver answers, and no device is too small for what is asked of it; null: nothing stands in the way. Memory
  * that is only in use now may be given back: each run waits for that (core/gate.ts).
  */
-export async function refuseGpus(plan: Plan, readGpus: GpuReader): Promise<Refusal | null> {
+export async function refuseGpus(plan: Plan, readGpus: GpuReader, abort: AbortSignal): Promise<Refusal | null> {
   const services = gpuServices(plan);
-  const reading = await readAll(services, readGpus, false);
+  const reading = await readAll(services, readGpus, false, abort);
   if (reading.kind === 'unreadable') return null;
   if (reading.kind === 'lost') {
     // Who leaves a lost driver to the restart policy leaves this start to it too.

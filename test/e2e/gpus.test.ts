@@ -300,3 +300,18 @@ test('a program that is missing is told of long before its turn comes', async ()
   );
   expect(run.lines.filter((line) => line.includes('/opt/other'))).toEqual([]);
 });
+
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
+  test(`${signal} while the driver has yet to answer ends the start with 0, and nobody goes on asking`, async () => {
+    const asking = '#!/bin/sh\necho $$ >"$(dirname "$0")/tmp/asking"\nexec sleep 1000\n';
+    await using run = await up(
+      { services: { vllm: played({ gpus: 1 }) } },
+      machine(1, asking, { leaves: ['tmp/asking'] }),
+    );
+    await until('the driver to be asked', () => existsSync(join(run.folder, 'tmp/asking')));
+    run.signal(signal);
+    await run.ends(0);
+    await run.line(/asked to stop before anything was started/);
+    expect(run.lines.filter((line) => /started \(pid|does not answer/.test(line))).toEqual([]);
+  });
+}
