@@ -129,7 +129,8 @@ export class Pipeline {
 
   /** Bytes that have left so far. */
   get written(): number {
-    return this.#sinks.stdout.written + this.#sinks.stderr.written;
+    const { stdout, stderr } = this.#sinks;
+    return stdout === stderr ? stdout.written : stdout.written + stderr.written;
   }
 
   /** The last lines of a service that are still there, whichever run wrote them. */
