@@ -4,9 +4,10 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { binary, Supervisor } from '../../soak/supervisor.ts';
-import { decodeEscaped, JsonFrame, Spares, stripAnsi, TextFrame } from '../../src/logs/frame.ts';
+import { JsonFrame, Spares, stripAnsi, TextFrame } from '../../src/logs/frame.ts';
 import { LineSplitter, LONGEST_LINE } from '../../src/logs/lines.ts';
 import { Ring } from '../../src/logs/ring.ts';
+import { decodeEscaped } from '../../src/logs/utf8.ts';
 import { Dice } from '../../test/helpers/nonsense.ts';
 import { must, processorTime, type Target, type Trial } from '../target.ts';
 
@@ -101,9 +102,16 @@ function checkSplitting(dice: Dice, bytes: Buffer): readonly Piece[] {
   const ends = whole.pieces.filter(({ cut }) => !cut).length;
   must(whole.lines === ends, 'lines are counted wrongly');
   must(Buffer.concat(whole.pieces.map((piece) => piece.bytes)).equals(withoutEnds(bytes)), 'bytes are lost or made up');
-  for (const piece of whole.pieces) {
+  for (const [at, piece] of whole.pieces.entries()) {
     must(piece.bytes.length <= LONGEST_LINE, 'a piece is longer than the longest');
-    must(!piece.cut || piece.bytes.length === LONGEST_LINE, 'a line is cut before its time');
+    if (!piece.cut) continue;
+    const following = whole.pieces[at + 1]?.bytes ?? new Uint8Array(0);
+    const early = LONGEST_LINE - piece.bytes.length;
+    const [next = ''] = decodeSlowly(following.subarray(0, 4));
+    must(early < Math.max(1, Buffer.byteLength(next)), 'a line is cut before its time');
+    const joined = decodeSlowly(Buffer.concat([piece.bytes, following]));
+    const apart = decodeSlowly(piece.bytes) + decodeSlowly(following);
+    must(joined === apart, 'a character is cut');
   }
   return whole.pieces;
 }

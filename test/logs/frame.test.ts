@@ -1,16 +1,9 @@
 // How lines look on the way out, what the ring keeps of them, and what is left when colours are taken away.
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import {
-  decodeEscaped,
-  type Frame,
-  JsonFrame,
-  renderPrefix,
-  Spares,
-  stripAnsi,
-  TextFrame,
-} from '../../src/logs/frame.ts';
+import { type Frame, JsonFrame, renderPrefix, Spares, stripAnsi, TextFrame } from '../../src/logs/frame.ts';
 import { Ring } from '../../src/logs/ring.ts';
+import { decodeEscaped } from '../../src/logs/utf8.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 
