@@ -204,12 +204,36 @@ describe('streams that always have more', () => {
 
 describe('log.drop', () => {
   /** What comes out of that output in that style, prefix off. */
-  async function printed(style: Partial<LogStyle>, text: string): Promise<readonly string[]> {
+  async function printed(style: Partial<LogStyle>, text: string, watcher = WATCHER): Promise<readonly string[]> {
     const { pipeline, stdout } = rig('a');
-    pipeline.attach('a', { ...STYLE, prefix: false, ...style }, new Said(text), new Said(), WATCHER);
+    pipeline.attach('a', { ...STYLE, prefix: false, ...style }, new Said(text), new Said(), watcher);
     await pipeline.drained();
     return stdout.lines;
   }
+  const coloured = '\x1b[31mDEBUG\x1b[0m secret\nINFO \x1b[1mready\x1b[0m now\n';
+
+  test('sees a line as it is printed: without its colours where they are taken away', async () => {
+    const drop = [/^DEBUG secret/];
+    expect(await printed({ drop, ansi: 'strip' }, coloured)).toEqual(['INFO ready now']);
+    expect(await printed({ drop, ansi: 'keep' }, coloured)).toEqual(coloured.trimEnd().split('\n'));
+    expect(await printed({ drop: [/^.\[31mDEBUG/], ansi: 'keep' }, coloured)).toHaveLength(1);
+  });
+
+  test('so does a `log` probe, which sees what is dropped too', async () => {
+    for (const [ansi, seen] of [
+      ['strip', [0, 1]],
+      ['keep', [2]],
+    ] as const) {
+      const found: number[] = [];
+      const patterns = new Map([/^DEBUG secret$/, /^INFO ready now$/, /^INFO .\[1m/].entries());
+      await printed({ drop: [/DEBUG/], ansi }, coloured, {
+        patterns,
+        matched: (index) => void found.push(index),
+        progressed: null,
+      });
+      expect(found).toEqual([...seen]);
+    }
+  });
 
   test('takes or leaves a line in pieces as a whole, by its first', async () => {
     const long = 'x'.repeat(2 * LONGEST_LINE);
