@@ -160,7 +160,9 @@ function checkJson(dice: Dice, pieces: readonly Piece[]): string {
       must(entry.msg === slowly && (entry.cut === true) === cut, 'an object does not say what was printed');
     else {
       merged += 1;
-      const { service: _s, stream: _t, time: _u, ...kept } = own;
+      const { service, stream, time: _time, ...kept } = own;
+      const inside = slowly.slice(1, slowly.lastIndexOf('}')).trim();
+      must(service !== undefined || stream !== undefined || line.endsWith(`${inside}}\n`), 'a number may be another');
       for (const [name, value] of Object.entries(kept))
         must(
           Object.hasOwn(entry, name) && JSON.stringify(entry[name]) === JSON.stringify(value),
@@ -350,6 +352,8 @@ const WORDS = [
   '{"time":1,"service":"other","level":"warn"}\n',
   '{"__proto__":{"a":1}}\n',
   '{"a":1e400}\n',
+  '{"id":12345678901234567890,"f":1.0}\n',
+  '{"stream":[",",{}],"\\u0073ervice":"\\"","b" : 1}\n',
   '{"a":',
   '[1]\n',
   '{}\n',

@@ -136,9 +136,21 @@ export const LOG = {
     'when nobody reads the output: slow the service down, or drop lines and say how many',
     'block',
   ),
-  ansi: defaulted(word('keep', 'strip'), 'colours and other escape sequences of terminals', 'keep'),
-  merge: defaulted(flag(), 'with `json`: a line that is a JSON object itself becomes the entry, not text in one', true),
-  drop: field(patterns, 'a pattern or a list of them: a line that one matches is left out', 'no line'),
+  ansi: defaulted(
+    word('keep', 'strip'),
+    'colours and other escape sequences of terminals; `drop` and `log` probes see what is left',
+    'keep',
+  ),
+  merge: defaulted(
+    flag(),
+    'with `json`: a line that is a JSON object itself becomes the entry, as it is written, not text in one',
+    true,
+  ),
+  drop: field(
+    patterns,
+    'a pattern or a list of them: a line that one matches is left out; one in pieces by its first 64 KiB',
+    'no line',
+  ),
   file: field(object(LOG_FILE, { owner: '`file`' }), 'a file that gets every line too, without the prefix'),
 } as const;
 
