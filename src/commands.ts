@@ -11,6 +11,7 @@ import type { Plan } from './plan/plan.ts';
 const FILE = {
   type: 'string',
   short: 'f',
+  value: 'FILE',
   summary:
     'the configuration (default: $SVC_SUPER_CONFIG, ./services.yaml, /etc/svc-super/services.yaml, /services.yaml)',
 } as const;
@@ -144,7 +145,7 @@ export async function runCommand(argv: readonly string[], context: Context): Pro
     return await command.run(context, given);
   } catch (error) {
     if (!(error instanceof TypeError) || !('code' in error)) throw error;
-    context.err(`svc-super: ${error.message.split('. ', 1)[0]}\nusage: ${command.usage}\n`);
+    context.err(`svc-super: ${sayMistake(error.message, command.flags)}\nusage: ${command.usage}\n`);
     return EXIT.usage;
   }
 }
@@ -160,6 +161,17 @@ async function parse(command: Command, args: readonly string[]): Promise<Given> 
   );
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
   return { values: values as Given['values'], positionals };
+}
+
+/** What parseArgs complains of; in our words where a value is missing, or begins with a dash as the next flag would. */
+function sayMistake(message: string, flags: Command['flags']): string {
+  const [, first, last = first, how] =
+    /^Option '-*([\w-]+)(?:, --([\w-]+))?[^']*' argument (is ambiguous|missing)/.exec(message) ?? [];
+  const found = Object.entries(flags).find(([name, { short }]) => last === name || last === short);
+  if (found === undefined) return message.split('. ', 1)[0] ?? message;
+  const [name, { short, value = 'VALUE', summary }] = found;
+  const written = last === short ? `-${short}` : `--${name}`;
+  return `${written} takes ${value}${how === 'missing' ? '' : ', which cannot begin with a dash'}: ${summary}`;
 }
 
 const PLACES = ['./services.yaml', '/etc/svc-super/services.yaml', '/services.yaml'];

@@ -5,7 +5,7 @@ import type { ApiSource } from './control/api.ts';
 import { Journal } from './control/journal.ts';
 import type { Effect } from './core/event.ts';
 import { Pipeline } from './logs/pipeline.ts';
-import { Sink } from './logs/sinks.ts';
+import { makeSinks, type Sink } from './logs/sinks.ts';
 import type { Inventory } from './plan/gpu-inventory.ts';
 import type { ControlPlan, Plan } from './plan/plan.ts';
 import { type Clock, type Files, realClock, realRandom } from './ports.ts';
@@ -82,7 +82,7 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
     }
   }
   for (const fd of [1, 2]) growPipe(fd, OUTPUT_PIPE);
-  const sinks = { stdout: new Sink(1, clock), stderr: new Sink(2, clock) };
+  const sinks = makeSinks(clock);
   const logs = new Pipeline(
     clock,
     sinks,

@@ -4,9 +4,10 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { binary, Supervisor } from '../../soak/supervisor.ts';
-import { decodeEscaped, JsonFrame, Spares, stripAnsi, TextFrame } from '../../src/logs/frame.ts';
+import { JsonFrame, Spares, stripAnsi, TextFrame } from '../../src/logs/frame.ts';
 import { LineSplitter, LONGEST_LINE } from '../../src/logs/lines.ts';
 import { Ring } from '../../src/logs/ring.ts';
+import { decodeEscaped } from '../../src/logs/utf8.ts';
 import { Dice } from '../../test/helpers/nonsense.ts';
 import { must, processorTime, type Target, type Trial } from '../target.ts';
 
@@ -101,9 +102,16 @@ function checkSplitting(dice: Dice, bytes: Buffer): readonly Piece[] {
   const ends = whole.pieces.filter(({ cut }) => !cut).length;
   must(whole.lines === ends, 'lines are counted wrongly');
   must(Buffer.concat(whole.pieces.map((piece) => piece.bytes)).equals(withoutEnds(bytes)), 'bytes are lost or made up');
-  for (const piece of whole.pieces) {
+  for (const [at, piece] of whole.pieces.entries()) {
     must(piece.bytes.length <= LONGEST_LINE, 'a piece is longer than the longest');
-    must(!piece.cut || piece.bytes.length === LONGEST_LINE, 'a line is cut before its time');
+    if (!piece.cut) continue;
+    const following = whole.pieces[at + 1]?.bytes ?? new Uint8Array(0);
+    const early = LONGEST_LINE - piece.bytes.length;
+    const [next = ''] = decodeSlowly(following.subarray(0, 4));
+    must(early < Math.max(1, Buffer.byteLength(next)), 'a line is cut before its time');
+    const joined = decodeSlowly(Buffer.concat([piece.bytes, following]));
+    const apart = decodeSlowly(piece.bytes) + decodeSlowly(following);
+    must(joined === apart, 'a character is cut');
   }
   return whole.pieces;
 }
@@ -152,7 +160,9 @@ function checkJson(dice: Dice, pieces: readonly Piece[]): string {
       must(entry.msg === slowly && (entry.cut === true) === cut, 'an object does not say what was printed');
     else {
       merged += 1;
-      const { service: _s, stream: _t, time: _u, ...kept } = own;
+      const { service, stream, time: _time, ...kept } = own;
+      const inside = slowly.slice(1, slowly.lastIndexOf('}')).trim();
+      must(service !== undefined || stream !== undefined || line.endsWith(`${inside}}\n`), 'a number may be another');
       for (const [name, value] of Object.entries(kept))
         must(
           Object.hasOwn(entry, name) && JSON.stringify(entry[name]) === JSON.stringify(value),
@@ -342,6 +352,8 @@ const WORDS = [
   '{"time":1,"service":"other","level":"warn"}\n',
   '{"__proto__":{"a":1}}\n',
   '{"a":1e400}\n',
+  '{"id":12345678901234567890,"f":1.0}\n',
+  '{"stream":[",",{}],"\\u0073ervice":"\\"","b" : 1}\n',
   '{"a":',
   '[1]\n',
   '{}\n',

@@ -3,7 +3,7 @@
 import { didYouMean, nearest } from './nearest.ts';
 import { INVALID, makeReading, mismatch, type Reading } from './reading.ts';
 import type { JsonSchema, Shape } from './shape.ts';
-import { type Entry, type MapNode, makeSource, type Span, toNode } from './tree.ts';
+import { type Entry, type ListNode, type MapNode, makeSource, type ScalarNode, type Span, toNode } from './tree.ts';
 
 /** `D` is what stands in for a missing value: the default, or null. */
 export interface Field<T, D = T | null> {
@@ -65,6 +65,8 @@ export interface KeyRules {
   readonly elsewhere?: Readonly<Record<string, string>>;
   /** Any other key that is allowed and ignored. */
   readonly ignored?: RegExp;
+  /** What to write instead of what is no map. */
+  readonly advise?: (given: ScalarNode | ListNode) => string | undefined;
 }
 
 /** The values of a map by its table, and the keys whose values were wrong. */
@@ -119,7 +121,10 @@ export function object<F extends Fields>(fields: F, rules: KeyRules, wanted = 'a
     wanted,
     schema: () => objectSchema(fields, rules),
     read(node, name, reading) {
-      if (node.kind !== 'map') return mismatch(node, name, wanted, reading);
+      if (node.kind !== 'map') {
+        const isEmpty = node.kind === 'scalar' && node.value === null;
+        return mismatch(node, name, wanted, reading, isEmpty ? undefined : rules.advise?.(node));
+      }
       const { given, broken } = readFields(fields, node, rules, reading);
       requireKeys(fields, node, { name, broken }, reading);
       return given;

@@ -3,9 +3,9 @@
 import { type Command, command } from './command.ts';
 import { field, type Given, object } from './field.ts';
 import { PROBE, type ProbeConfig } from './probe-schema.ts';
-import { INVALID } from './reading.ts';
+import { INVALID, inFlow } from './reading.ts';
 import { byKind, duration, refined, type Shape } from './shape.ts';
-import type { Node } from './tree.ts';
+import type { ListNode, Node, ScalarNode } from './tree.ts';
 
 /** Milliseconds; null where nothing was said. */
 export interface HookConfig {
@@ -120,3 +120,11 @@ export const HOOKS = {
     'when no process of a run is left, before the next one; `SVC_EXIT_CODE` and `SVC_EXIT_SIGNAL` say how it ended',
   ),
 } as const;
+
+/** A command that does not say when. */
+export function adviseHooks(given: ScalarNode | ListNode): string {
+  const names = Object.keys(HOOKS).map((name) => `\`${name}\``);
+  const when = `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+  const example = given.kind === 'scalar' ? `, such as \`{before_start: ${inFlow(given.text)}}\`` : '';
+  return `say when it runs: ${when}${example}`;
+}

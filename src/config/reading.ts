@@ -120,6 +120,11 @@ export function describe(node: Node, reading: Reading): string {
   return typeof node.value === 'string' ? quote(node.value) : shorten(node.text, 40);
 }
 
+/** A text as it can be written within `{}` or `[]`: in quotes where it has to be. */
+export function inFlow(text: string): string {
+  return /^[\w./~](?:[\w./~@=+ -]*[\w./])?$/.test(text) ? text : JSON.stringify(text);
+}
+
 /** A text in quotes, cut to 40 characters. */
 export function quote(text: string): string {
   return `"${shorten(text, 40)}"`;

@@ -15,11 +15,11 @@ import {
   required,
 } from './field.ts';
 import { gpus, gpusShape } from './gpu-values.ts';
-import { HOOKS } from './hook-values.ts';
+import { adviseHooks, HOOKS } from './hook-values.ts';
 import { probeShape, probes } from './probe-schema.ts';
 import { pattern } from './probe-values.ts';
 import { cpus, limits, umask, user } from './process-values.ts';
-import { INVALID, mismatch, ofCopy, quote, type Reading } from './reading.ts';
+import { INVALID, inFlow, mismatch, ofCopy, quote, type Reading } from './reading.ts';
 import {
   CONDITIONS,
   dependencies,
@@ -47,7 +47,7 @@ import {
   whole,
   word,
 } from './shape.ts';
-import type { Entry, MapNode } from './tree.ts';
+import type { Entry, ListNode, MapNode, ScalarNode } from './tree.ts';
 
 const path = text({ wanted: 'a path' });
 const port = whole('a port', 1, 65535);
@@ -128,18 +128,50 @@ export const LOG_FILE = {
   compress: defaulted(flag(), 'rotated files are compressed: `path.1.gz`', false),
 } as const;
 
+const advisePath = (given: ScalarNode | ListNode): string | undefined =>
+  given.kind === 'scalar' && typeof given.value === 'string' ? `write \`{path: ${inFlow(given.text)}}\`` : undefined;
+
+/** Of a word, the field that has it; of a path, the file. */
+function adviseLog(given: ScalarNode | ListNode): string | undefined {
+  const { text = '' } = given.kind === 'scalar' ? given : {};
+  const fields = { format: FORMAT, when_full: WHEN_FULL, ansi: ANSI };
+  const found = Object.entries(fields).find(([, words]) => words.some((word) => word === text));
+  if (found !== undefined) return `write \`{${found[0]}: ${text}}\``;
+  if (text.includes('/')) return `write \`{file: {path: ${inFlow(text)}}}\``;
+  return `known here: ${Object.keys(LOG).join(', ')}`;
+}
+
+const FORMAT = ['text', 'json'] as const;
+const WHEN_FULL = ['block', 'drop'] as const;
+const ANSI = ['keep', 'strip'] as const;
+
 export const LOG = {
   prefix: defaulted(flag(), 'put `name | ` before each line', true),
-  format: defaulted(word('text', 'json'), '`text` or `json`', 'text'),
+  format: defaulted(word(...FORMAT), '`text` or `json`', 'text'),
   when_full: defaulted(
-    word('block', 'drop'),
+    word(...WHEN_FULL),
     'when nobody reads the output: slow the service down, or drop lines and say how many',
     'block',
   ),
-  ansi: defaulted(word('keep', 'strip'), 'colours and other escape sequences of terminals', 'keep'),
-  merge: defaulted(flag(), 'with `json`: a line that is a JSON object itself becomes the entry, not text in one', true),
-  drop: field(patterns, 'a pattern or a list of them: a line that one matches is left out', 'no line'),
-  file: field(object(LOG_FILE, { owner: '`file`' }), 'a file that gets every line too, without the prefix'),
+  ansi: defaulted(
+    word(...ANSI),
+    'colours and other escape sequences of terminals; `drop` and `log` probes see what is left',
+    'keep',
+  ),
+  merge: defaulted(
+    flag(),
+    'with `json`: a line that is a JSON object itself becomes the entry, as it is written, not text in one',
+    true,
+  ),
+  drop: field(
+    patterns,
+    'a pattern or a list of them: a line that one matches is left out; one in pieces by its first 64 KiB',
+    'no line',
+  ),
+  file: field(
+    object(LOG_FILE, { owner: '`file`', advise: advisePath }),
+    'a file that gets every line too, without the prefix',
+  ),
 } as const;
 
 export const DEPENDENCY = {
@@ -232,7 +264,7 @@ export const SERVICE = {
     'the same for several; the first one is the default of its probes and exported as `PORT`',
   ),
   log: field(
-    object(LOG, { owner: '`log`' }),
+    object(LOG, { owner: '`log`', advise: adviseLog }),
     'how its output is printed: `{prefix, format, drop, file, when_full, ansi, merge}`',
     'see below',
   ),
@@ -249,6 +281,7 @@ export const SERVICE = {
   hooks: field(
     object(HOOKS, {
       owner: '`hooks`',
+      advise: adviseHooks,
       elsewhere: {
         pre_start: 'it is called `before_start`',
         post_start: 'it is called `after_ready`',

@@ -1,6 +1,7 @@
 // How lines look on the way out: with a prefix, or as JSON objects. A Frame gathers the lines of one chunk into one piece
 // of memory that is written at once. Pure.
 import type { TakeLine } from './lines.ts';
+import { decodeEscaped } from './utf8.ts';
 
 /** What ends a piece of a line that goes on. */
 const CUT_MARK = Buffer.from(' [...]');
@@ -87,28 +88,43 @@ export class TextFrame implements Frame {
 
 /** One object a line: `time`, `service`, `stream`, `msg`. */
 export class JsonFrame implements Frame {
-  readonly #service: string;
-  readonly #stream: 'stdout' | 'stderr';
+  readonly #name: string;
   readonly #merge: boolean;
   readonly #now: () => number;
   #text = '';
 
   /** `merge`: whether a program's own object becomes the entry. `now` is wall time, milliseconds. */
   constructor(service: string, stream: 'stdout' | 'stderr', merge: boolean, now: () => number) {
-    this.#service = service;
-    this.#stream = stream;
+    this.#name = `"service":${JSON.stringify(service)},"stream":"${stream}"`;
     this.#merge = merge;
     this.#now = now;
   }
 
   readonly take: TakeLine = (source, from, to, cut) => {
     const text = decodeEscaped(source.subarray(from, to));
-    const ours = { time: new Date(this.#now()).toISOString(), service: this.#service, stream: this.#stream };
     const own = cut || !this.#merge ? null : parseObject(text);
-    const entry =
-      own === null ? { ...ours, msg: text, ...(cut && { cut: true }) } : { ...ours, ...own, ...named(ours) };
-    this.#text += `${JSON.stringify(entry)}\n`;
+    this.#text += own === null ? this.#wrapped(text, cut) : this.#merged(text, own);
   };
+
+  #wrapped(text: string, cut: boolean): string {
+    return `{"time":"${this.#time()}",${this.#name},"msg":${JSON.stringify(text)}${cut ? ',"cut":true' : ''}}\n`;
+  }
+
+  /**
+   * Of a program's own object all is kept as it is written: read and written again, a long number would become another. Its
+   * time is kept too, but it does not get to say which service it is.
+   */
+  #merged(text: string, own: object): string {
+    const inside = text.slice(1, text.lastIndexOf('}')).trim();
+    const claims = Object.hasOwn(own, 'service') || Object.hasOwn(own, 'stream');
+    const members = claims ? membersWithout(inside, NAMED) : inside;
+    const time = Object.hasOwn(own, 'time') ? '' : `"time":"${this.#time()}",`;
+    return `{${time}${this.#name}${members === '' ? '' : ','}${members}}\n`;
+  }
+
+  #time(): string {
+    return new Date(this.#now()).toISOString();
+  }
 
   flush(): Uint8Array {
     const taken = Buffer.from(this.#text);
@@ -121,69 +137,45 @@ export class JsonFrame implements Frame {
   }
 }
 
-/** Of a program's own object all is kept, its time too, but it does not get to say which service it is. */
-function named({ service, stream }: { readonly service: string; readonly stream: string }) {
-  return { service, stream };
+/** What a program does not get to say of itself. */
+const NAMED: ReadonlySet<string> = new Set(['service', 'stream']);
+
+/** What stands between the braces of a JSON object, known to be valid, without the members of these names. */
+function membersWithout(inside: string, names: ReadonlySet<string>): string {
+  const kept: string[] = [];
+  let depth = 0;
+  let start = 0;
+  for (let at = 0; at <= inside.length; at += 1) {
+    const character = inside[at];
+    if (character === '"') at = endOfString(inside, at);
+    else if (character === '{' || character === '[') depth += 1;
+    else if (character === '}' || character === ']') depth -= 1;
+    else if (at === inside.length || (character === ',' && depth === 0)) {
+      const member = inside.slice(start, at).trim();
+      start = at + 1;
+      // A name may be written with escapes.
+      if (!names.has(JSON.parse(member.slice(0, endOfString(member, 0) + 1)))) kept.push(member);
+    }
+  }
+  return kept.join(',');
+}
+
+/** Where the string that begins at `from` has its closing quote. */
+function endOfString(text: string, from: number): number {
+  let at = from + 1;
+  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at;
 }
 
 /** A line that is a JSON object of the program's own; null for anything else. */
-function parseObject(text: string): Record<string, unknown> | null {
+function parseObject(text: string): object | null {
   if (!text.startsWith('{')) return null;
   try {
-    const value: unknown = JSON.parse(text);
-    return value !== null && typeof value === 'object' && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : null;
+    // What begins with a brace and is valid is an object.
+    return JSON.parse(text) as object;
   } catch {
     return null;
   }
-}
-
-/** A byte order mark is as much of a line as anything else in it. */
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** UTF-8 as text; a byte that is none becomes `\xNN`, so that nothing is lost. */
-export function decodeEscaped(bytes: Uint8Array): string {
-  try {
-    return strict.decode(bytes);
-  } catch {
-    return decodePieces(bytes);
-  }
-}
-
-function decodePieces(bytes: Uint8Array): string {
-  let text = '';
-  let from = 0;
-  for (let at = 0; at < bytes.length; ) {
-    const size = sequenceLength(bytes, at);
-    if (size > 0) {
-      at += size;
-      continue;
-    }
-    if (from < at) text += strict.decode(bytes.subarray(from, at));
-    text += `\\x${(bytes[at] ?? 0).toString(16).padStart(2, '0')}`;
-    at += 1;
-    from = at;
-  }
-  return from < bytes.length ? text + strict.decode(bytes.subarray(from)) : text;
-}
-
-/**
- * How many bytes from `at` make one character of UTF-8 (RFC 3629, section 4); 0: none. By hand: a decoder that throws would
- * take a third of a second for one long line of rubbish.
- */
-function sequenceLength(bytes: Uint8Array, at: number): number {
-  const first = bytes[at] ?? 0;
-  if (first < 0x80) return 1;
-  const size = first < 0xc2 || first > 0xf4 ? 0 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (size === 0 || at + size > bytes.length) return 0;
-  // Longer forms of what is shorter, halves of surrogate pairs, and what lies beyond U+10FFFF.
-  const least = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
-  const most = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
-  const second = bytes[at + 1] ?? 0;
-  if (second < least || second > most) return 0;
-  for (let next = 2; next < size; next += 1) if (((bytes[at + next] ?? 0) & 0xc0) !== 0x80) return 0;
-  return size;
 }
 
 /**

@@ -1,8 +1,11 @@
 // Bytes to whole lines. A splitter holds the unfinished line of one stream and hands every finished one on, where it lies:
 // no copy, no string, no object per line, since this is the path of every byte that a service prints. Pure.
+import { sequenceLength } from './utf8.ts';
 
-/** A longer line is handed on in pieces of this size, bytes. */
+/** A longer line is handed on in pieces of this size, bytes; a character of UTF-8 is not cut, but begins the next piece. */
 export const LONGEST_LINE = 64 * 1024;
+/** So much of a line is held that the character in which a piece would end is seen to its end. */
+const MOST_HELD = LONGEST_LINE + 3;
 
 /** Takes a line: the bytes of `source` from `from` up to, not including, `to`. `cut`: it goes on in the next piece. */
 export type TakeLine = (source: Uint8Array, from: number, to: number, cut: boolean) => void;
@@ -61,31 +64,37 @@ export class LineSplitter {
   #complete(chunk: Uint8Array, start: number, end: number): void {
     this.lines += 1;
     let from = start;
-    if (this.#size > 0) {
+    while (this.#size > 0) {
+      const before = from;
       from = this.#fill(chunk, from, end);
-      if (this.#size === LONGEST_LINE && from < end) this.#flush(true);
+      if (this.#size <= LONGEST_LINE) {
+        this.#flush();
+        return;
+      }
+      from = this.#cut(before, from);
     }
-    if (this.#size > 0) {
-      this.#flush(false);
-      return;
+    while (end - from > LONGEST_LINE) {
+      const cut = cutBefore(chunk, from + LONGEST_LINE, end);
+      this.#take(chunk, from, cut, true);
+      from = cut;
     }
-    for (; end - from > LONGEST_LINE; from += LONGEST_LINE) this.#take(chunk, from, from + LONGEST_LINE, true);
     this.#take(chunk, from, end, false);
   }
 
   #hold(chunk: Uint8Array, start: number): void {
     for (let from = start; from < chunk.length; ) {
-      if (this.#size === LONGEST_LINE) this.#flush(true);
+      const before = from;
       from = this.#fill(chunk, from, chunk.length);
+      if (this.#size === MOST_HELD) from = this.#cut(before, from);
     }
   }
 
   /** Adds as much as fits to the held line; returns where it stopped. */
   #fill(chunk: Uint8Array, from: number, end: number): number {
-    const count = Math.min(end - from, LONGEST_LINE - this.#size);
+    const count = Math.min(end - from, MOST_HELD - this.#size);
     const size = this.#size + count;
     if (size > this.#held.length) {
-      const grown = new Uint8Array(Math.min(LONGEST_LINE, Math.max(256, size * 2)));
+      const grown = new Uint8Array(Math.min(MOST_HELD, Math.max(256, size * 2)));
       grown.set(this.#held.subarray(0, this.#size));
       this.#held = grown;
     }
@@ -94,11 +103,39 @@ export class LineSplitter {
     return from + count;
   }
 
-  #flush(cut: boolean): void {
-    const size = this.#size;
+  /**
+   * Hands on a piece of the held line, into which a chunk's bytes from `before` to `from` have just come. Returns where in
+   * the chunk the next piece goes on; what is not in the chunk stays held.
+   */
+  #cut(before: number, from: number): number {
+    const cut = cutBefore(this.#held, LONGEST_LINE, this.#size);
+    const rest = this.#size - cut;
+    this.#take(this.#held, 0, cut, true);
+    if (from - before >= rest) {
+      this.#empty();
+      return from - rest;
+    }
+    this.#held.copyWithin(0, cut, this.#size);
+    this.#size = rest;
+    return from;
+  }
+
+  #flush(): void {
+    this.#take(this.#held, 0, this.#size, false);
+    this.#empty();
+  }
+
+  #empty(): void {
     this.#size = 0;
-    this.#take(this.#held, 0, size, cut);
     // A stream that once had a long line is not to hold its memory for ever.
     if (this.#held.length > 4_096) this.#held = NOTHING;
   }
+}
+
+/** Where to cut bytes that end at `end`, at `at` or before the character that `at` lies in; what is no UTF-8 is cut there. */
+function cutBefore(bytes: Uint8Array, at: number, end: number): number {
+  if (((bytes[at] ?? 0) & 0xc0) !== 0x80) return at;
+  const line = bytes.subarray(0, end);
+  for (let back = 1; back <= 3; back += 1) if (sequenceLength(line, at - back) > back) return at - back;
+  return at;
 }

@@ -36,12 +36,18 @@ export function stripping(take: TakeLine, ansi: 'keep' | 'strip'): TakeLine {
   };
 }
 
-/** What one of the patterns matches goes nowhere. */
+/** What one of the patterns matches goes nowhere. Of a line in pieces the first decides: the others are no lines. */
 export function dropping(take: TakeLine, drop: readonly Pattern[]): TakeLine {
   if (drop.length === 0) return take;
+  let isWithin = false;
+  let isDropped = false;
   return (source, from, to, cut) => {
-    const text = textOf(source, from, to);
-    if (!drop.some((pattern) => pattern.test(text))) take(source, from, to, cut);
+    if (!isWithin) {
+      const text = textOf(source, from, to);
+      isDropped = drop.some((pattern) => pattern.test(text));
+    }
+    isWithin = cut;
+    if (!isDropped) take(source, from, to, cut);
   };
 }
 

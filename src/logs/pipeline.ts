@@ -129,7 +129,8 @@ export class Pipeline {
 
   /** Bytes that have left so far. */
   get written(): number {
-    return this.#sinks.stdout.written + this.#sinks.stderr.written;
+    const { stdout, stderr } = this.#sinks;
+    return stdout === stderr ? stdout.written : stdout.written + stderr.written;
   }
 
   /** The last lines of a service that are still there, whichever run wrote them. */
@@ -230,7 +231,8 @@ export class Pipeline {
     // A file that holds one service's lines needs no prefix; without one both are the same bytes.
     const fileFrame = file === null || prefix === '' ? null : new TextFrame('', this.#spares);
     const take = fileFrame === null ? frame.take : both(frame.take, fileFrame.take);
-    const splitter = new LineSplitter(watched(dropping(stripping(take, style.ansi), style.drop), watcher));
+    // Patterns see what people see: a line without what is stripped from it.
+    const splitter = new LineSplitter(stripping(watched(dropping(take, style.drop), watcher), style.ansi));
     const counts = this.#count(service, stream);
     let dropped = 0;
     const put = (bytes: Uint8Array, done?: () => void): void => {

@@ -13,6 +13,24 @@ const RETRY = 20;
 
 type Kind = 'queue' | 'terminal' | 'file';
 
+/**
+ * Where the two streams go. Both to one place (`2>&1`, docker run -t) is one queue: of two, each would write its lines in
+ * the middle of the other's whenever a reader is slow.
+ */
+export function makeSinks(clock: Clock): { readonly stdout: Sink; readonly stderr: Sink } {
+  const stdout = new Sink(1, clock);
+  return { stdout, stderr: isOnePlace(1, 2) ? stdout : new Sink(2, clock) };
+}
+
+function isOnePlace(one: number, other: number): boolean {
+  try {
+    const [a, b] = [fstatSync(one, { bigint: true }), fstatSync(other, { bigint: true })];
+    return a.dev === b.dev && a.ino === b.ino;
+  } catch {
+    return false;
+  }
+}
+
 function kindOf(fd: number): Kind {
   try {
     const found = fstatSync(fd);

@@ -454,6 +454,50 @@ services.yaml:2:19: warning: \`web\` ends with \`&\`: the shell leaves the progr
      help: remove the \`&\`
 `,
   },
+  {
+    title: 'of a map that was given as one word, what to write',
+    file: `
+services:
+  a: { command: run, log: { file: /var/log/d.log }, hooks: sleep 3 }
+  b: { command: run, log: json, hooks: [sleep, "3"] }
+  c: { command: run, log: "/log/a, b.log" }
+  d: { command: run, log: loud, hooks: }
+  e: { command: run, log: { file: true } }
+`,
+    says: `
+services.yaml:2:35: error: \`file\` must be a map, not "/var/log/d.log"
+   2 |   a: { command: run, log: { file: /var/log/d.log }, hooks: sleep 3 }
+     |                                   ~~~~~~~~~~~~~~
+     help: write \`{path: /var/log/d.log}\`
+services.yaml:2:60: error: \`hooks\` must be a map, not "sleep 3"
+   2 |   a: { command: run, log: { file: /var/log/d.log }, hooks: sleep 3 }
+     |                                                            ~~~~~~~
+     help: say when it runs: \`before_start\`, \`after_ready\`, \`before_stop\` or \`after_exit\`, such as \`{before_start: sleep 3}\`
+services.yaml:3:27: error: \`log\` must be a map, not "json"
+   3 |   b: { command: run, log: json, hooks: [sleep, "3"] }
+     |                           ~~~~
+     help: write \`{format: json}\`
+services.yaml:3:40: error: \`hooks\` must be a map, not a list
+   3 |   b: { command: run, log: json, hooks: [sleep, "3"] }
+     |                                        ~~~~~~~~~~~~
+     help: say when it runs: \`before_start\`, \`after_ready\`, \`before_stop\` or \`after_exit\`
+services.yaml:4:27: error: \`log\` must be a map, not "/log/a, b.log"
+   4 |   c: { command: run, log: "/log/a, b.log" }
+     |                           ~~~~~~~~~~~~~~~
+     help: write \`{file: {path: "/log/a, b.log"}}\`
+services.yaml:5:27: error: \`log\` must be a map, not "loud"
+   5 |   d: { command: run, log: loud, hooks: }
+     |                           ~~~~
+     help: known here: prefix, format, when_full, ansi, merge, drop, file
+services.yaml:5:40: error: \`hooks\` is empty: it must be a map
+   5 |   d: { command: run, log: loud, hooks: }
+     |                                        ~
+     help: give it a value, or remove the key
+services.yaml:6:35: error: \`file\` must be a map, not true
+   6 |   e: { command: run, log: { file: true } }
+     |                                   ~~~~
+`,
+  },
 ];
 
 describe('what a person reads', () => {

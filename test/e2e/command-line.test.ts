@@ -161,6 +161,24 @@ for (const [command, code] of [
   });
 }
 
+for (const [line, says] of [
+  ['logs -n -1', '-n takes N, which cannot begin with a dash: at most the last N of the past'],
+  ['logs --lines -1', '--lines takes N, which cannot begin with a dash: at most the last N of the past'],
+  ['logs -fn -1', '-n takes N, which cannot begin with a dash: at most the last N of the past'],
+  ['events --lines', '--lines takes N: at most the last N of the past'],
+  ['wait --for --json', '--for takes STATE, which cannot begin with a dash: ready (default) or stopped'],
+  ['up -f -x', '-f takes FILE, which cannot begin with a dash: the configuration (default'],
+  ['logs --lines=-1', '-n takes a whole number'],
+] as const) {
+  test(`\`${line}\` is told what the flag takes, in one line before the usage`, async () => {
+    const { stderr, code } = await command(line.split(' '));
+    const [first, second, ...rest] = stderr.split('\n');
+    expect(first).toStartWith(`svc-super: ${says}`);
+    expect(second).toStartWith('usage: svc-super ');
+    expect([code, rest]).toEqual([64, ['']]);
+  });
+}
+
 test('version, help and help COMMAND print to standard output and exit 0', async () => {
   for (const args of [['version'], ['--version'], ['-V']]) {
     expect(await command(args)).toEqual({

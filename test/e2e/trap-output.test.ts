@@ -99,6 +99,30 @@ describe('where nobody reads', () => {
     }
   });
 
+  test('one pipe for both streams gets whole lines of both, none missing, and those of the supervisor', async () => {
+    const { run, isTaken, taken, isAlive } = await flooding({ before: 'exec 2>&1', stdout: 'stall' });
+    await using _run = run;
+    await isAlive();
+    expect(isTaken()).toBe(false);
+    run.output.resume();
+    await taken;
+    run.signal('SIGTERM');
+    await run.ends(0);
+    const lines = run.output.bytes('stdout').toString().split('\n');
+    expect(lines.pop()).toBe('');
+    expect(lines.filter((line) => !/^(?:(?:one|two) {7}\| \d{8} x{90}|svc-super \| [^|]+)$/.test(line))).toEqual([]);
+    for (const service of ['one', 'two']) {
+      const found = linesOf(lines.join('\n'), service);
+      for (const stream of [0, 1] as const)
+        expect(found.filter((line) => Number(line.split(' | ')[1]?.slice(0, 8)) % 2 === stream)).toEqual([
+          ...flood(service, stream),
+        ]);
+    }
+    const own = linesOf(lines.join('\n'), 'svc-super').join('\n');
+    for (const event of [/one started/, /web not ready any more: HTTP 503$/m, /web ready again$/m, /two stopped/])
+      expect(own).toMatch(event);
+  });
+
   test('a pipe does not keep it from ending', async () => {
     const { run, isTaken, isAlive } = await flooding({ stdout: 'stall' });
     await using _run = run;

@@ -1,16 +1,9 @@
 // How lines look on the way out, what the ring keeps of them, and what is left when colours are taken away.
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import {
-  decodeEscaped,
-  type Frame,
-  JsonFrame,
-  renderPrefix,
-  Spares,
-  stripAnsi,
-  TextFrame,
-} from '../../src/logs/frame.ts';
+import { type Frame, JsonFrame, renderPrefix, Spares, stripAnsi, TextFrame } from '../../src/logs/frame.ts';
 import { Ring } from '../../src/logs/ring.ts';
+import { decodeEscaped } from '../../src/logs/utf8.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 
@@ -71,6 +64,50 @@ describe('JSON', () => {
     for (const text of ['[1]', '{broken', '"text"', '12']) {
       expect(JSON.parse(framed(frame(), [text]))).toEqual({ ...base, msg: text });
     }
+  });
+
+  const merged = (text: string): string => framed(frame(), [text]);
+  const head = '"service":"web","stream":"stderr"';
+  const time = '"time":"1970-01-01T00:00:00.000Z"';
+
+  test('keeps what a program has written as it is written: long numbers, repeated keys, escapes', () => {
+    const own = String.raw`"id":12345678901234567890,"f":1.0,"e":1e400,"a":1,"a":2,"s":"\u00e9\ud800\/","o":{"service":-0}`;
+    expect(merged(`{${own}}`)).toBe(`{${time},${head},${own}}\n`);
+    expect(merged(`{"time":1700000000000000001,${own}}`)).toBe(`{${head},"time":1700000000000000001,${own}}\n`);
+    expect(merged('{ "a" : [ 1.50, {} ] } \t')).toBe(`{${time},${head},"a" : [ 1.50, {} ]}\n`);
+  });
+
+  test('takes over an empty object', () => {
+    for (const text of ['{}', '{ }', '{\t} ']) expect(merged(text)).toBe(`{${time},${head}}\n`);
+    expect(merged('{"service":1}')).toBe(`{${time},${head}}\n`);
+    expect(merged('{"time":null}')).toBe(`{${head},"time":null}\n`);
+  });
+
+  test("takes a program's word on who it is away, however it is written, and nothing else", () => {
+    for (const [text, kept] of [
+      ['{"service":"x","id":12345678901234567890}', '"id":12345678901234567890'],
+      ['{"id":1.0 , "stream" : {"a":[1,2],"b":"},\\""} , "z":"service"}', '"id":1.0,"z":"service"'],
+      [
+        String.raw`{"\u0073ervice":1,"service\\":2,"service":3,"n":{"service":4}}`,
+        String.raw`"service\\":2,"n":{"service":4}`,
+      ],
+    ] as const) {
+      expect(merged(text)).toBe(`{${time},${head},${kept}}\n`);
+    }
+  });
+
+  test('is what it would be if it were read and written again, for any object', () => {
+    const key = fc.oneof(fc.constantFrom('time', 'service', 'stream', 'msg', '__proto__', 'a"\\'), fc.string());
+    fc.assert(
+      fc.property(fc.dictionary(key, fc.jsonValue()), fc.constantFrom(0, 1, '\t'), (object, space) => {
+        const own = JSON.parse(JSON.stringify(object)) as Record<string, unknown>;
+        const text = JSON.stringify(own, null, space).replaceAll('\n', ' ');
+        const { service: _service, stream: _stream, ...kept } = own;
+        const entry = JSON.parse(Buffer.from(merged(Buffer.from(text).toString('latin1')), 'latin1').toString());
+        const wanted = { ...('time' in own ? {} : { time: base.time }), service: 'web', stream: 'stderr', ...kept };
+        expect(Object.entries(entry).sort()).toEqual(Object.entries(wanted).sort());
+      }),
+    );
   });
 
   test('says of a piece of a line that it is one', () => {

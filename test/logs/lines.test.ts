@@ -91,6 +91,46 @@ describe('lines', () => {
     });
   }
 
+  for (const character of ['é', '模', '🚀']) {
+    test(`are not cut through a character such as ${character}, however the bytes come`, () => {
+      const width = Buffer.byteLength(character);
+      for (let shift = 0; shift < 2 * width; shift += 1) {
+        const text = Buffer.from(`${'x'.repeat(shift)}${character.repeat(Math.ceil((2 * LONGEST_LINE) / width) + 5)}`);
+        const wanted = split([Buffer.concat([text, bytes('\n')])]);
+        expect(wanted.map(({ cut }) => cut)).toEqual([true, true, false]);
+        expect(wanted.map(({ text: piece }) => piece).join('')).toBe(text.toString('latin1'));
+        for (const { text: piece, cut } of wanted) {
+          expect(() => new TextDecoder('utf-8', { fatal: true }).decode(bytes(piece))).not.toThrow();
+          if (cut) expect(piece.length).toBeGreaterThan(LONGEST_LINE - width);
+        }
+        // Cut into chunks around the place where the pieces are.
+        for (const first of [-4, -3, -2, -1, 0, 1, 2, 3, 4].map((more) => LONGEST_LINE + more)) {
+          for (const second of [1, 2, 3, 4, LONGEST_LINE - 1, LONGEST_LINE, 2 * LONGEST_LINE]) {
+            const chunks = [
+              text.subarray(0, first),
+              text.subarray(first, first + second),
+              text.subarray(first + second),
+            ];
+            expect(split(chunks)).toEqual(wanted);
+            expect(split([...chunks, bytes('\n')])).toEqual(wanted);
+          }
+        }
+      }
+    });
+  }
+
+  test('are cut where they would be if what lies there is no character', () => {
+    const around = ['\xbf\xbf\xbf\xbf\xbf', '\xe6\xa8x', '\xf0\x9f\x9a\xff', '\xc0\x80\x80', '\xed\xa0\x80'];
+    for (const odd of around) {
+      for (let before = 0; before <= odd.length; before += 1) {
+        const text = `${'x'.repeat(LONGEST_LINE - before)}${odd}y`;
+        const line = bytes(`${text}\n`);
+        expect(split([line])).toEqual(expected(text));
+        expect(split([line.subarray(0, LONGEST_LINE), line.subarray(LONGEST_LINE)])).toEqual(expected(text));
+      }
+    }
+  });
+
   test('hold no more than one long line, however long a line without an end is', () => {
     let taken = 0;
     const splitter = new LineSplitter((_source, from, to) => {

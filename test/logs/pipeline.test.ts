@@ -1,6 +1,7 @@
 // The pipeline between streams and sinks that are not there: who gets the event loop, who gets the room, and what is taken
 // for silence. Time is turned by hand; turns of the event loop are real.
 import { describe, expect, test } from 'bun:test';
+import { LONGEST_LINE } from '../../src/logs/lines.ts';
 import type { Watcher } from '../../src/logs/passing.ts';
 import { type ByteSource, type LogStyle, Pipeline } from '../../src/logs/pipeline.ts';
 import type { Sink } from '../../src/logs/sinks.ts';
@@ -84,6 +85,16 @@ class Chatter implements ByteSource {
     this.over = true;
     return Promise.resolve();
   }
+}
+
+/** Says that and ends. */
+class Said implements ByteSource {
+  readonly #chunks: Uint8Array[];
+  constructor(...texts: readonly string[]) {
+    this.#chunks = texts.map((text) => Buffer.from(text));
+  }
+  read = async (): Promise<Uint8Array | null> => this.#chunks.shift() ?? null;
+  close = (): Promise<void> => Promise.resolve();
 }
 
 class Silent implements ByteSource {
@@ -188,6 +199,48 @@ describe('streams that always have more', () => {
     for (const source of sources) source.over = true;
     stdout.limited = false;
     stdout.admit(1);
+  });
+});
+
+describe('log.drop', () => {
+  /** What comes out of that output in that style, prefix off. */
+  async function printed(style: Partial<LogStyle>, text: string, watcher = WATCHER): Promise<readonly string[]> {
+    const { pipeline, stdout } = rig('a');
+    pipeline.attach('a', { ...STYLE, prefix: false, ...style }, new Said(text), new Said(), watcher);
+    await pipeline.drained();
+    return stdout.lines;
+  }
+  const coloured = '\x1b[31mDEBUG\x1b[0m secret\nINFO \x1b[1mready\x1b[0m now\n';
+
+  test('sees a line as it is printed: without its colours where they are taken away', async () => {
+    const drop = [/^DEBUG secret/];
+    expect(await printed({ drop, ansi: 'strip' }, coloured)).toEqual(['INFO ready now']);
+    expect(await printed({ drop, ansi: 'keep' }, coloured)).toEqual(coloured.trimEnd().split('\n'));
+    expect(await printed({ drop: [/^.\[31mDEBUG/], ansi: 'keep' }, coloured)).toHaveLength(1);
+  });
+
+  test('so does a `log` probe, which sees what is dropped too', async () => {
+    for (const [ansi, seen] of [
+      ['strip', [0, 1]],
+      ['keep', [2]],
+    ] as const) {
+      const found: number[] = [];
+      const patterns = new Map([/^DEBUG secret$/, /^INFO ready now$/, /^INFO .\[1m/].entries());
+      await printed({ drop: [/DEBUG/], ansi }, coloured, {
+        patterns,
+        matched: (index) => void found.push(index),
+        progressed: null,
+      });
+      expect(found).toEqual([...seen]);
+    }
+  });
+
+  test('takes or leaves a line in pieces as a whole, by its first', async () => {
+    const long = 'x'.repeat(2 * LONGEST_LINE);
+    const text = `DEBUG ${long}\nINFO ${long} DEBUG\nDEBUG short\nend\n`;
+    const lines = await printed({ drop: [/DEBUG/] }, text);
+    expect(lines.map((line) => line.replace(' [...]', '')).join('')).toBe(`INFO ${long} DEBUGend`);
+    expect(lines).toHaveLength(4);
   });
 });
 
