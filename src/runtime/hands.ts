@@ -39,7 +39,8 @@ export interface ProcessRoom<Handle extends RunHandle = RunHandle> {
   ): Handle | null;
   signal(run: Handle, signal: string, to: 'main' | 'group'): void;
   sweep(run: Handle, done: (swept: readonly SweptProcess[]) => void): void;
-  kill(run: Handle, done: (swept: readonly SweptProcess[]) => void): void;
+  /** Without `done`, who waits for the run's end already goes on waiting. */
+  kill(run: Handle, done?: (swept: readonly SweptProcess[]) => void): void;
 }
 
 /** A pipe whose writing end goes to the child. */

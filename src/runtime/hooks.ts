@@ -95,7 +95,7 @@ export class Hooks<Handle extends RunHandle> {
   /** SIGKILL to the hook under way and to all that it started. */
   kill(service: string): void {
     for (const { handle } of this.#of(service)) {
-      if (handle !== null) this.#parts.processes.kill(handle, () => undefined);
+      if (handle !== null) this.#parts.processes.kill(handle);
     }
   }
 

@@ -81,12 +81,15 @@ interface Run {
   ending: Ending | undefined;
 }
 
+type Done = (swept: readonly { readonly pid: number; readonly name: string }[]) => void;
+
 interface Ending {
   signal: 'SIGTERM' | 'SIGKILL';
   /** pid:start of those that got `signal`. */
   readonly signalled: Set<string>;
   readonly swept: Map<string, { readonly pid: number; readonly name: string }>;
-  done: (swept: readonly { readonly pid: number; readonly name: string }[]) => void;
+  /** Who waits for the end; undefined: nobody. */
+  done: Done | undefined;
   pause: number;
   cancel: () => void;
 }
@@ -254,20 +257,23 @@ export class Children {
   }
 
   /** Main is gone: SIGTERM to the rest; `done` when no process is left, with the names of what was. */
-  sweep(run: Run, done: Ending['done']): void {
+  sweep(run: Run, done: Done): void {
     this.#end(run, 'SIGTERM', done);
   }
 
-  /** SIGKILL to all of the run, and to what it still brings forth. */
-  kill(run: Run, done: Ending['done']): void {
+  /**
+   * SIGKILL to all of the run, and to what it still brings forth. Who waits for the end of a run that is being ended already
+   * goes on waiting, unless a `done` comes in its place.
+   */
+  kill(run: Run, done?: Done): void {
     this.#end(run, 'SIGKILL', done);
   }
 
-  #end(run: Run, signal: Ending['signal'], done: Ending['done']): void {
+  #end(run: Run, signal: Ending['signal'], done: Done | undefined): void {
     if (run.ending === undefined) {
       run.ending = { signal, signalled: new Set(), swept: new Map(), done, pause: FIRST_LOOK, cancel: () => undefined };
     } else {
-      run.ending.done = done;
+      run.ending.done = done ?? run.ending.done;
       if (signal === 'SIGKILL' && run.ending.signal !== 'SIGKILL') {
         run.ending.signal = signal;
         run.ending.signalled.clear();
@@ -302,7 +308,7 @@ export class Children {
     if (alive?.length === 0 && run.exited) {
       run.ending = undefined;
       this.#runs.delete(run.pid);
-      ending.done([...ending.swept.values()].sort((a, b) => a.pid - b.pid));
+      ending.done?.([...ending.swept.values()].sort((a, b) => a.pid - b.pid));
       return;
     }
     ending.cancel = this.#clock.after(ending.pause, () => this.#look(run));
