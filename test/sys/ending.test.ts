@@ -7,7 +7,7 @@ const ROOT = join(import.meta.dir, '../..');
 setDefaultTimeout(90_000);
 
 const BEGIN = `
-  import { closeSync, openSync } from 'node:fs';
+  import { closeSync, openSync, writeSync } from 'node:fs';
   import { realClock } from '${ROOT}/src/ports.ts';
   import { Children, startService } from '${ROOT}/src/sys/children.ts';
   const children = new Children(realClock, 1);
@@ -38,6 +38,22 @@ test('who waits for the end of a run is told of it, though it is killed once mor
       const run = spawn({});
       children.kill(run, () => tell('emptied'));
       children.kill(run);
+    `),
+  ).toBe('0 exited emptied\n');
+});
+
+test('that nothing is left of a run that had to be prepared is told after its exit', async () => {
+  // While somebody holds the pipe of its status, whether it executed cannot be known: so long its exit has to wait.
+  expect(
+    await outcome(`
+      let held;
+      const run = spawn({ umask: 0o22 }, (launch) => {
+        held = openSync('/proc/self/fd/' + launch.stdio.at(-1), 'w');
+        writeSync(held, '+');
+        const onExit = (...how) => { launch.onExit(...how); closeSync(held); };
+        return startService({ ...launch, command: ['/bin/sleep', '1000'], onExit });
+      });
+      children.kill(run, () => tell('emptied'));
     `),
   ).toBe('0 exited emptied\n');
 });
