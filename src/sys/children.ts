@@ -27,7 +27,7 @@ export type ChildExit =
   | { readonly kind: 'signal'; readonly signal: string; readonly number: number };
 
 export interface SpawnRequest extends LaunchSpec {
-  /** `vllm#3`: what the environment mark says, and what messages call it. */
+  /** `vllm#3`: the name that its environment gives, or one of its own that none does. */
   readonly runName: string;
   /** Descriptors of the child from 1 on; a null is /dev/null. They stay open here: the caller closes them. */
   readonly output: readonly (number | null)[];
