@@ -39,7 +39,8 @@ export interface ProcessRoom<Handle extends RunHandle = RunHandle> {
   ): Handle | null;
   signal(run: Handle, signal: string, to: 'main' | 'group'): void;
   sweep(run: Handle, done: (swept: readonly SweptProcess[]) => void): void;
-  kill(run: Handle, done: (swept: readonly SweptProcess[]) => void): void;
+  /** Without `done`, who waits for the run's end already goes on waiting. */
+  kill(run: Handle, done?: (swept: readonly SweptProcess[]) => void): void;
 }
 
 /** A pipe whose writing end goes to the child. */
@@ -196,7 +197,7 @@ export class Hands<Handle extends RunHandle = RunHandle> {
       if (probe.kind === 'log') patterns.set(index, compilePattern(probe.pattern));
     });
     const handle = this.#parts.processes.spawn(
-      { ...programOf(plan, plan.argv, run, env), output },
+      { ...programOf(plan, plan.argv, run, env, null), output },
       {
         spawned: (pid) => {
           tell({ type: 'spawned', pid });
@@ -269,7 +270,8 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     if (resources === undefined || plan.stop.argv === null) return;
     const env = { MAINPID: String(resources.handle?.pid ?? '') };
     const { signal } = resources.abort;
-    void this.#parts.runTool(programOf(plan, plan.stop.argv, run, env), signal).then(({ code, words, lastLine }) => {
+    const program = programOf(plan, plan.stop.argv, run, env, 'stop');
+    void this.#parts.runTool(program, signal).then(({ code, words, lastLine }) => {
       if (code === 0 || signal.aborted) return;
       const detail = lastLine === '' ? words : `${words}: ${lastLine}`;
       this.#send({ type: 'service', service: plan.name, run, news: { type: 'stop-command-failed', detail } });
@@ -327,7 +329,7 @@ export class Hands<Handle extends RunHandle = RunHandle> {
       cwd: plan.cwd,
       fileExists: (path) => this.#parts.fileExists(path),
       canStartThread: () => this.#parts.canStartThread(),
-      runTool: (argv) => this.#parts.runTool(programOf(plan, argv, run, {}), controller.signal),
+      runTool: (argv) => this.#parts.runTool(programOf(plan, argv, run, {}, 'probe'), controller.signal),
     }).then(({ ok, detail }) => {
       if (controller.signal.aborted) return;
       this.#probing.delete(plan.name);
@@ -371,16 +373,22 @@ function probeOf(plan: ServicePlan, kind: ProbeKind, index: number): Probe | und
   return hook !== null && 'waitFor' in hook ? hook.waitFor : undefined;
 }
 
-/** A program run as the service would be: its user, folder, limits and environment. */
+/**
+ * A program run as the service would be: its user, folder, limits and environment. `beside`: what it is, where the service
+ * may have processes at the same time. Its name is then one that no environment gives, and where marks do not work, ending it
+ * does not end what the service has left to init; what it leaves there itself bears the service's name and ends with that.
+ */
 export function programOf(
   plan: ServicePlan,
   argv: readonly string[],
   run: number,
   extra: Readonly<Record<string, string>>,
+  beside: string | null,
 ): Program {
   const { cwd, user, umask, nice, oomScoreAdj, cpus, limits, name } = plan;
   const env = { ...plan.env, SVC_RUN: String(run), ...extra };
-  return { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits, runName: `${name}#${run}` };
+  const runName = `${name}#${run}${beside === null ? '' : ` (${beside})`}`;
+  return { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits, runName };
 }
 
 async function awaitNewline(pipe: Pipe): Promise<boolean> {

@@ -20,6 +20,9 @@ const FIELDS = {
   after_exit: 'afterExit',
 } as const satisfies Readonly<Record<HookName, keyof ServicePlan['hooks']>>;
 
+/** Those that run while the service has no process: what is left of them and bears its name is theirs. */
+const ALONE: ReadonlySet<HookName> = new Set(['before_start', 'after_exit']);
+
 interface Running<Handle> {
   handle: Handle | null;
   readonly over: Promise<void>;
@@ -69,7 +72,7 @@ export class Hooks<Handle extends RunHandle> {
     const release = this.#parts.logs.attach(plan.name, style, stdout, stderr, watcher);
     const env = environmentOf(about);
     const handle = this.#parts.processes.spawn(
-      { ...programOf(plan, hook.argv, run, env), output: [stdout.write, stderr.write] },
+      { ...programOf(plan, hook.argv, run, env, ALONE.has(name) ? null : name), output: [stdout.write, stderr.write] },
       {
         spawned: () => undefined,
         failed: ({ message, code }) => {
@@ -95,7 +98,7 @@ export class Hooks<Handle extends RunHandle> {
   /** SIGKILL to the hook under way and to all that it started. */
   kill(service: string): void {
     for (const { handle } of this.#of(service)) {
-      if (handle !== null) this.#parts.processes.kill(handle, () => undefined);
+      if (handle !== null) this.#parts.processes.kill(handle);
     }
   }
 

@@ -27,7 +27,7 @@ export type ChildExit =
   | { readonly kind: 'signal'; readonly signal: string; readonly number: number };
 
 export interface SpawnRequest extends LaunchSpec {
-  /** `vllm#3`: what the environment mark says, and what messages call it. */
+  /** `vllm#3`: the name that its environment gives, or one of its own that none does. */
   readonly runName: string;
   /** Descriptors of the child from 1 on; a null is /dev/null. They stay open here: the caller closes them. */
   readonly output: readonly (number | null)[];
@@ -73,20 +73,26 @@ interface Run {
   readonly start: number;
   readonly mark: string;
   readonly runName: string;
-  readonly listener: RunListener;
+  /** Takes the exit to who listens, at once or when the status of what prepared the program has been read. */
+  readonly passOn: (run: Run, exit: ChildExit) => void;
   /** Every process ever seen as a member: pid -> start. */
   readonly known: Map<number, number>;
   exited: boolean;
+  /** Its exit has been passed on: nobody hears that nothing is left of a run before that it has ended. */
+  told: boolean;
   /** Set while the run is being ended; undefined before. */
   ending: Ending | undefined;
 }
+
+type Done = (swept: readonly { readonly pid: number; readonly name: string }[]) => void;
 
 interface Ending {
   signal: 'SIGTERM' | 'SIGKILL';
   /** pid:start of those that got `signal`. */
   readonly signalled: Set<string>;
   readonly swept: Map<string, { readonly pid: number; readonly name: string }>;
-  done: (swept: readonly { readonly pid: number; readonly name: string }[]) => void;
+  /** Who waits for the end; undefined: nobody. */
+  done: Done | undefined;
   pause: number;
   cancel: () => void;
 }
@@ -132,8 +138,9 @@ export class Children {
     const [file = ''] = request.argv;
     const { env, cwd, output } = request;
     const stdio = ['ignore' as const, ...output.map((fd) => fd ?? ('ignore' as const))];
+    const passOn: Run['passOn'] = (run, exit) => this.#tell(run, () => listener.exited(exit));
     const attempt = (command: readonly string[]) =>
-      this.#start({ command, env, cwd, stdio }, request.runName, listener, starter, true);
+      this.#start({ command, env, cwd, stdio }, request.runName, passOn, starter, true);
     try {
       const run = attempt(request.argv);
       listener.spawned(run.pid);
@@ -170,19 +177,17 @@ export class Children {
       const settle = (): void => {
         if (told === null || exit === null) return;
         const found = readStatus(told);
+        const how = exit;
         if (found === null) {
-          listener.exited(exit);
+          this.#tell(run, () => listener.exited(how));
           return;
         }
         this.#runs.delete(run.pid);
-        listener.failed(found === 'silent' ? describeHelperEnd(exit) : found);
+        this.#tell(run, () => listener.failed(found === 'silent' ? describeHelperEnd(how) : found));
       };
-      const relay: RunListener = {
-        ...listener,
-        exited: (how) => {
-          exit = how;
-          settle();
-        },
+      const passOn: Run['passOn'] = (_, how) => {
+        exit = how;
+        settle();
       };
       const passed = (fd: number | null) => fd ?? ('ignore' as const);
       const outputs = [passed(stdout), 'ignore' as const, ...others.map(passed)];
@@ -190,7 +195,7 @@ export class Children {
       const command = [process.execPath, '__exec', `${statusFd}`, ...(stderr === null ? [] : [`${statusFd + 1}`])];
       const stdio = [input, ...outputs, status.write, ...(stderr === null ? [] : [stderr])];
       const bare = { command, env: helperEnvironment(), cwd: null, stdio };
-      const run = this.#start(bare, request.runName, relay, starter, fits);
+      const run = this.#start(bare, request.runName, passOn, starter, fits);
       closeSync(status.write);
       void readAll(status.read).then((text) => {
         told = text;
@@ -212,7 +217,7 @@ export class Children {
   #start(
     launch: Omit<Launch, 'onExit'>,
     runName: string,
-    listener: RunListener,
+    passOn: Run['passOn'],
     starter: Starter,
     files: boolean,
   ): Run {
@@ -227,7 +232,8 @@ export class Children {
       const { pid } = starter({ ...launch, onExit });
       this.#reaper.adopt(pid);
       const start = readProcess(pid)?.start ?? 0;
-      run = { pid, start, mark, runName, listener, known: new Map([[pid, start]]), exited: false, ending: undefined };
+      const known = new Map([[pid, start]]);
+      run = { pid, start, mark, runName, passOn, known, exited: false, told: false, ending: undefined };
       this.#runs.set(pid, run);
       return run;
     });
@@ -242,7 +248,13 @@ export class Children {
         : typeof signal === 'number'
           ? { kind: 'signal', signal: signalName(signal), number: signal }
           : { kind: 'signal', signal, number: signalNumber(signal) };
-    run.listener.exited(exit);
+    run.passOn(run, exit);
+  }
+
+  /** What became of the main process; then, whether the rest is gone too. */
+  #tell(run: Run, tell: () => void): void {
+    run.told = true;
+    tell();
     this.#look(run);
   }
 
@@ -254,20 +266,23 @@ export class Children {
   }
 
   /** Main is gone: SIGTERM to the rest; `done` when no process is left, with the names of what was. */
-  sweep(run: Run, done: Ending['done']): void {
+  sweep(run: Run, done: Done): void {
     this.#end(run, 'SIGTERM', done);
   }
 
-  /** SIGKILL to all of the run, and to what it still brings forth. */
-  kill(run: Run, done: Ending['done']): void {
+  /**
+   * SIGKILL to all of the run, and to what it still brings forth. Who waits for the end of a run that is being ended already
+   * goes on waiting, unless a `done` comes in its place.
+   */
+  kill(run: Run, done?: Done): void {
     this.#end(run, 'SIGKILL', done);
   }
 
-  #end(run: Run, signal: Ending['signal'], done: Ending['done']): void {
+  #end(run: Run, signal: Ending['signal'], done: Done | undefined): void {
     if (run.ending === undefined) {
       run.ending = { signal, signalled: new Set(), swept: new Map(), done, pause: FIRST_LOOK, cancel: () => undefined };
     } else {
-      run.ending.done = done;
+      run.ending.done = done ?? run.ending.done;
       if (signal === 'SIGKILL' && run.ending.signal !== 'SIGKILL') {
         run.ending.signal = signal;
         run.ending.signalled.clear();
@@ -299,10 +314,10 @@ export class Children {
       this.#census.forget();
       alive = this.#members(run);
     }
-    if (alive?.length === 0 && run.exited) {
+    if (alive?.length === 0 && run.told) {
       run.ending = undefined;
       this.#runs.delete(run.pid);
-      ending.done([...ending.swept.values()].sort((a, b) => a.pid - b.pid));
+      ending.done?.([...ending.swept.values()].sort((a, b) => a.pid - b.pid));
       return;
     }
     ending.cancel = this.#clock.after(ending.pause, () => this.#look(run));

@@ -78,7 +78,7 @@ function runToEnd(
     run = children.spawn(request, listener, starter);
     for (const pipe of pipes) pipe.closeWrite();
     const kill = () => {
-      if (run !== null) children.kill(run, () => undefined);
+      if (run !== null) children.kill(run);
     };
     if (abort.aborted) kill();
     abort.addEventListener('abort', kill, { once: true });

@@ -47,7 +47,7 @@ export function makeSource(parts: SourceParts): ApiSource {
       if (plan === undefined) return { code: 1, failure: `there is no service ${service}` };
       const run = engine.world.services.get(service)?.run ?? 0;
       const { runStreamed } = await import('../sys/tools.ts');
-      return runStreamed(children, programOf(plan, argv, run, {}), take, abort);
+      return runStreamed(children, programOf(plan, argv, run, {}, 'exec'), take, abort);
     },
     watch: (watcher) => engine.watch(watcher),
     wall: () => clock.wall(),

@@ -270,3 +270,50 @@ test('a stopped process that is left behind is ended too', async () => {
   const second = await run.puppet('a', 2);
   expectOnly(run, [second.pid]);
 });
+
+/** As in gVisor: the kernel lets no mark be put on, and orphans are known by the names in their environment alone. */
+const UNMARKED = { before: 'exec prlimit --locks=1000 "$0" "$@"' };
+
+test('where marks do not work, what runs beside a service does not take its daemons along', async () => {
+  const beside = (role: string) => [...puppetCommand, role];
+  const live = { exec: beside('probe'), interval: '1s', timeout: '50s' };
+  const hooks = { after_ready: beside('warm') };
+  await using run = await up({ services: { a: played({ restart: always, live: [live], hooks }) } }, UNMARKED);
+  const first = await run.puppet('a', 1);
+  await first.spawn('daemon', { daemon: true });
+  const daemon = await run.puppet('daemon');
+  await daemon.trap('TERM');
+  const warm = await run.puppet('warm');
+  await warm.spawn('stray', { daemon: true });
+  const stray = await run.puppet('stray');
+  await warm.exit(0);
+  expect(await run.command('exec', 'a', '--', 'true')).toMatchObject({ code: 0 });
+  // The second probe tells that of the first one nothing is left.
+  await (await run.puppet('probe')).exit(0);
+  await run.puppet('probe');
+  expect([daemon.isGone, await daemon.caught()]).toEqual([false, []]);
+  // All that bears the name of the service ends with it, what its hook left to init too.
+  await first.exit(1);
+  await daemon.signalled('SIGTERM');
+  await daemon.exit(0);
+  const second = await run.puppet('a', 2);
+  await stray.gone;
+  expect([daemon.isGone, stray.isGone]).toEqual([true, true]);
+  expect(run.ps().some(({ pid }) => pid === second.pid)).toBe(true);
+});
+
+test('where marks do not work, what before_start and after_exit leave behind is gone before the next step', async () => {
+  const hooks = { before_start: [...puppetCommand, 'prepare'], after_exit: [...puppetCommand, 'tidy'] };
+  await using run = await up({ services: { a: played({ hooks }) } }, UNMARKED);
+  const leave = async (role: string) => {
+    const hook = await run.puppet(role);
+    await hook.spawn(`of ${role}`, { daemon: true });
+    const daemon = await run.puppet(`of ${role}`);
+    await hook.exit(0);
+    await daemon.gone;
+  };
+  await leave('prepare');
+  await (await run.puppet('a')).exit(0);
+  await leave('tidy');
+  await run.ends(0);
+});
