@@ -64,7 +64,7 @@ function reapAllBut(child: number): void {
 }
 
 function descendants(): { readonly pid: number; readonly name: string }[] {
-  const all = [...readProcesses().values()];
+  const all = [...readProcesses().all.values()];
   const ours = new Set([process.pid]);
   for (let before = 0; before < ours.size; ) {
     before = ours.size;

@@ -4,7 +4,7 @@ import type { Clock } from '../ports.ts';
 import {
   membersOf,
   type Process,
-  type Processes,
+  type Reading,
   type Roots,
   readMark,
   readProcesses,
@@ -25,7 +25,7 @@ export class Census {
   readonly #isOurChild: (pid: number) => boolean;
   readonly #remembered = new Map<string, Remembered>();
   readonly #spare = new Spare();
-  #snapshot: Processes | null = null;
+  #snapshot: Reading | null = null;
 
   /** `isOurChild`: whether a pid is one that was spawned here, which needs no reading to be known. */
   constructor(clock: Clock, isOurChild: (pid: number) => boolean) {
@@ -43,10 +43,15 @@ export class Census {
       runName: (process: Process) => (byMark || this.#isOurChild(process.pid) ? null : this.#runNameOf(process)),
     };
     try {
-      return this.#spare.during(() => membersOf(roots, this.#read(), marks, process.pid));
+      return this.#spare.during(() => membersOf(roots, this.#read().all, marks, process.pid));
     } catch {
       return null;
     }
+  }
+
+  /** Whether the last reading missed nobody who may have come from a run. A child of ours that is dead is its run's business. */
+  get isWhole(): boolean {
+    return this.#snapshot?.gone.every(this.#isOurChild) === true;
   }
 
   /** What is known may be out of date: read again when next asked. */
@@ -54,7 +59,7 @@ export class Census {
     this.#snapshot = null;
   }
 
-  #read(): Processes {
+  #read(): Reading {
     if (this.#snapshot === null) {
       this.#snapshot = readProcesses();
       this.#clock.soon(() => this.forget());

@@ -97,6 +97,11 @@ interface Ending {
   cancel: () => void;
 }
 
+/**
+ * So many looks in a row that find nobody are believed, even if somebody went during each: on a machine where many come and go
+ * there may be no other.
+ */
+const EMPTY_LOOKS = 3;
 const FIRST_LOOK = 2;
 const LAST_LOOK = 100;
 
@@ -311,6 +316,10 @@ export class Children {
     let alive = this.#members(run);
     // SIGKILL again and again until a pass finds nobody new: a process may have forked meanwhile.
     for (let pass = 0; alive !== null && this.#signalNew(run, ending, alive) && pass < 8; pass += 1) {
+      this.#census.forget();
+      alive = this.#members(run);
+    }
+    for (let looks = 1; alive?.length === 0 && !this.#census.isWhole && looks < EMPTY_LOOKS; looks += 1) {
       this.#census.forget();
       alive = this.#members(run);
     }

@@ -17,6 +17,17 @@ export interface Process {
 
 export type Processes = ReadonlyMap<number, Process>;
 
+/** What one reading of /proc has found. */
+export interface Reading {
+  /** Those that live, by pid. */
+  readonly all: Processes;
+  /**
+   * Those that were listed and are no more, or are zombies and children of ours: each may have gone this moment, and have left a
+   * child that was born after the list was made and stands nowhere. A zombie of another's has a parent that lives.
+   */
+  readonly gone: readonly number[];
+}
+
 /** One line of /proc/<pid>/stat (proc_pid_stat(5)). The name stands in parentheses and may hold any byte, `)` too. */
 export function parseStat(text: string): Process | null {
   const open = text.indexOf('(');
@@ -80,20 +91,30 @@ function throwIfShort(error: unknown): void {
   if (code === 'EMFILE' || code === 'ENFILE' || code === 'ENOMEM') throw error;
 }
 
-/** All processes of this PID namespace that live, as near to one moment as /proc allows. Throws when it cannot be read now. */
-export function readProcesses(): Processes {
-  const found = new Map<number, Process>();
-  for (const entry of readdirSync('/proc')) {
+/**
+ * All processes of this PID namespace that live, as near to one moment as /proc allows. Throws when it cannot be read now.
+ * `list` and `read` stand for /proc and its files.
+ */
+export function readProcesses(
+  list = () => readdirSync('/proc'),
+  read = (path: string) => readFileSync(path, 'latin1'),
+): Reading {
+  const all = new Map<number, Process>();
+  const gone: number[] = [];
+  for (const entry of list()) {
     const first = entry.charCodeAt(0);
     if (first < 48 || first > 57) continue;
     try {
-      const process = parseStat(readFileSync(`/proc/${entry}/stat`, 'latin1'));
-      if (process !== null && !isGone(process)) found.set(process.pid, process);
+      const found = parseStat(read(`/proc/${entry}/stat`));
+      if (found === null) continue;
+      if (!isGone(found)) all.set(found.pid, found);
+      else if (found.parent === process.pid) gone.push(found.pid);
     } catch (error) {
       throwIfShort(error);
+      gone.push(Number(entry));
     }
   }
-  return found;
+  return { all, gone };
 }
 
 /**

@@ -1,7 +1,7 @@
 // Which processes are a run's, on made-up process tables; and the kernel's texts that this rests on.
 import { describe, expect, test } from 'bun:test';
 import { findListener } from '../../src/sys/listeners.ts';
-import { type Marks, membersOf, type Process, parseStat, type Roots } from '../../src/sys/processes.ts';
+import { type Marks, membersOf, type Process, parseStat, type Roots, readProcesses } from '../../src/sys/processes.ts';
 
 interface Made extends Partial<Process> {
   readonly pid: number;
@@ -129,4 +129,32 @@ test('a listener is found on wildcard and loopback addresses, by its exact port'
   const six =
     '   0: 00000000000000000000000000000000:2328 0:0 0A 0:0 0:0 0 0 0 6001 1\n   1: 00000000000000000000000001000000:1F40 0:0 0A 0:0 0:0 0 0 0 6002 1\n';
   expect([findListener(six, 9000), findListener(six, 8000)]).toEqual(['6001', '6002']);
+});
+
+describe('a reading of /proc', () => {
+  const line = (pid: number, state: string, parent: number) =>
+    `${pid} (x) ${state} ${parent} 1 1${' 0'.repeat(15)} 7 0`;
+  const files = (table: Readonly<Record<string, string>>) => (path: string) => {
+    const text = table[path];
+    if (text === undefined) throw Object.assign(new Error('gone'), { code: 'ENOENT' });
+    return text;
+  };
+
+  test('tells who went while it was read: a child of theirs may stand nowhere', () => {
+    const read = files({
+      '/proc/10/stat': line(10, 'S', 1),
+      '/proc/11/stat': line(11, 'Z', process.pid),
+      '/proc/12/stat': line(12, 'Z', 10),
+    });
+    const { all, gone } = readProcesses(() => ['self', '10', '11', '12', '13'], read);
+    expect([...all.keys()]).toEqual([10]);
+    expect(gone).toEqual([11, 13]);
+  });
+
+  test('fails where nothing can be read just now', () => {
+    const full = () => {
+      throw Object.assign(new Error('full'), { code: 'EMFILE' });
+    };
+    expect(() => readProcesses(() => ['10'], full)).toThrow('full');
+  });
 });
