@@ -132,8 +132,7 @@ test('a listener is found on wildcard and loopback addresses, by its exact port'
 });
 
 describe('a reading of /proc', () => {
-  const line = (pid: number, state: string, parent: number) =>
-    `${pid} (x) ${state} ${parent} 1 1${' 0'.repeat(15)} 7 0`;
+  const line = (pid: number, state: string, parent: number) => `${pid} (x) ${state} ${parent} 1 1${' 0'.repeat(20)}`;
   const files = (table: Readonly<Record<string, string>>) => (path: string) => {
     const text = table[path];
     if (text === undefined) throw Object.assign(new Error('gone'), { code: 'ENOENT' });
