@@ -327,7 +327,7 @@ export class FileSink {
 
 const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** A FIFO has nobody who reads it for long, and what was once a disk's is not to be written over. */
+/** What a FIFO takes is up to its reader, and a block device is a disk with something on it. */
 function refuse(found: Stats): void {
   if (found.isFile() || found.isCharacterDevice()) return;
   const kind = found.isDirectory()
