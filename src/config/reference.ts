@@ -6,7 +6,7 @@ import { GPUS } from './gpu-values.ts';
 import { BEFORE_STOP, HOOK, HOOKS } from './hook-values.ts';
 import { HTTP, HTTP_JSON, NOTIFY, PROBE } from './probe-schema.ts';
 import { LIMITS } from './process-values.ts';
-import { BACKOFF, DEPENDENCY, ENV_FILE, ENV_FROM_FILE, LOG, RESTART, SERVICE, STOP, TOP } from './schema.ts';
+import { BACKOFF, DEPENDENCY, ENV_FILE, ENV_FROM_FILE, LOG, LOG_FILE, RESTART, SERVICE, STOP, TOP } from './schema.ts';
 
 /** Every table of the schema with its heading, in the order of the reference. */
 export const SECTIONS: readonly { readonly title: string; readonly fields: Fields }[] = [
@@ -19,6 +19,7 @@ export const SECTIONS: readonly { readonly title: string; readonly fields: Field
   { title: '`restart.backoff`', fields: BACKOFF },
   { title: '`stop`', fields: STOP },
   { title: '`log`', fields: LOG },
+  { title: '`log.file`', fields: LOG_FILE },
   { title: '`hooks`', fields: HOOKS },
   { title: 'A hook', fields: HOOK },
   { title: '`hooks.before_stop`', fields: BEFORE_STOP },

@@ -7,6 +7,7 @@ import { LineSplitter } from './lines.ts';
 import { both, dropping, type Pattern, stripping, type Watcher, watched } from './passing.ts';
 import { type Block, Ring, type RingLine } from './ring.ts';
 import type { Sink } from './sinks.ts';
+import { Compressor } from './sinks-compress.ts';
 import { FileSink, type FileStyle } from './sinks-file.ts';
 
 /** What a stream's bytes come from. */
@@ -63,6 +64,7 @@ export class Pipeline {
   readonly #followers = new Map<string, Set<(block: Block) => void>>();
   readonly #rings = new Map<string, Ring>();
   readonly #files = new Map<string, FileSink>();
+  readonly #compressor: Compressor;
   readonly #say: (service: string, text: string) => void;
   readonly #spares = new Spares();
   readonly #attached = new Set<Attached>();
@@ -81,6 +83,7 @@ export class Pipeline {
     say: (service: string, text: string) => void,
   ) {
     this.#clock = clock;
+    this.#compressor = new Compressor(clock);
     this.#say = say;
     this.#sinks = sinks;
     this.#names = ['svc-super', ...names];
@@ -166,9 +169,10 @@ export class Pipeline {
     await Promise.all([...this.#attached].map(({ finished }) => finished));
   }
 
-  /** Resolves when every stream has ended and everything is written. */
+  /** For the end: resolves when every stream has ended and everything is written. What is rotated may stay plain then. */
   async drained(): Promise<void> {
     await this.ended();
+    this.#compressor.stop();
     await Promise.all([this.#sinks.stdout, this.#sinks.stderr, ...this.#files.values()].map((sink) => sink.drained()));
   }
 
@@ -197,7 +201,8 @@ export class Pipeline {
 
   /** Kept from run to run, since a path has one writer. */
   #holdFile(service: string, style: FileStyle): FileSink {
-    const found = this.#files.get(style.path) ?? new FileSink(style, this.#clock, (text) => this.#say(service, text));
+    const say = (text: string) => this.#say(service, text);
+    const found = this.#files.get(style.path) ?? new FileSink(style, this.#clock, this.#compressor, say);
     this.#files.set(style.path, found);
     found.hold(style);
     return found;

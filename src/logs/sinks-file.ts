@@ -3,18 +3,20 @@
 // notice, and nothing else. Nobody but this writes the file.
 import {
   close,
+  closeSync,
+  constants,
   fstatSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
+  type Stats,
   statSync,
   write,
-  writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '../ports.ts';
+import { type Compressor, compressNewest } from './sinks-compress.ts';
+import { rotate, tidy } from './sinks-rotation.ts';
 
 export interface FileStyle {
   readonly path: string;
@@ -28,8 +30,9 @@ export interface FileStyle {
 const MOST = 4 * 1024 * 1024;
 /** After a failure it is tried again this much later; whether the path still names our file is asked as often. */
 const LATER = 1_000;
-/** Compressed piece by piece, since the event loop waits for each: some 5 ms. A gzip file may hold several members. */
-const PIECE = 256 * 1024;
+/** Opening never blocks, as that of a FIFO without a reader would; and no terminal becomes ours. */
+const APPENDING =
+  constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 export class FileSink {
   #style: FileStyle;
@@ -40,6 +43,9 @@ export class FileSink {
   #fd: number | null = null;
   #inode = 0;
   #size = 0;
+  /** A device, /dev/null for one, is neither rotated nor cut. */
+  #isRegular = true;
+  #tidied = false;
   #queue: Uint8Array[] = [];
   #queued = 0;
   #writing = false;
@@ -47,14 +53,22 @@ export class FileSink {
   #failing: { lost: number; readonly since: number } | null = null;
   #tryAt = 0;
   #checkAt = 0;
+  #rotateAt = 0;
+  /** It cannot be rotated, which has been said. */
+  #grows = false;
+  #compressing = false;
+  /** It cannot be compressed, which has been said. */
+  #staysPlain = false;
+  readonly #compressor: Compressor;
   #waiting: (() => void)[] = [];
   /** Who waits for the file to be opened again, which waits for the piece that is being written. */
   #reopening: (() => void)[] = [];
 
   /** `say` is told once when writing fails, and once when it works again. */
-  constructor(style: FileStyle, clock: Clock, say: (text: string) => void) {
+  constructor(style: FileStyle, clock: Clock, compressor: Compressor, say: (text: string) => void) {
     this.#style = style;
     this.#clock = clock;
+    this.#compressor = compressor;
     this.#say = say;
   }
 
@@ -132,24 +146,23 @@ export class FileSink {
     if (this.#fd === null) return;
     this.#queue = [];
     this.#writing = true;
-    this.#writeAll(this.#fd, bytes, bytes.length);
+    this.#writeAll(this.#fd, bytes, 0);
   }
 
-  #writeAll(fd: number, bytes: Uint8Array, whole: number): void {
-    write(fd, bytes, (error, count) => {
-      if (error === null && count < bytes.length) {
-        this.#size += count;
-        this.#writeAll(fd, bytes.subarray(count), whole);
-        return;
-      }
-      this.#writing = false;
-      this.#queued -= whole;
+  #writeAll(fd: number, bytes: Uint8Array, from: number): void {
+    write(fd, bytes, from, bytes.length - from, null, (error, count) => {
       if (error === null) {
         this.#size += count;
+        if (from + count < bytes.length) return this.#writeAll(fd, bytes, from + count);
+      }
+      this.#writing = false;
+      this.#queued -= bytes.length;
+      if (error === null) {
         this.#recover();
       } else {
         this.#fail(this.#whyNot(error));
-        if (this.#failing !== null) this.#failing.lost += bytes.length;
+        const kept = this.#cutBack(fd, bytes.subarray(0, from));
+        if (this.#failing !== null) this.#failing.lost += bytes.length - kept;
       }
       if (this.#reopening.length > 0) this.#openAnew();
       this.#pump();
@@ -158,32 +171,67 @@ export class FileSink {
     });
   }
 
+  /** The next line would be glued to one that is written in part: it goes again. How much of what was written stays. */
+  #cutBack(fd: number, written: Uint8Array): number {
+    const whole = written.lastIndexOf(10) + 1;
+    const torn = written.length - whole;
+    if (torn === 0 || !this.#isRegular) return written.length;
+    try {
+      ftruncateSync(fd, Math.max(0, fstatSync(fd).size - torn));
+    } catch {
+      return written.length;
+    }
+    this.#size -= torn;
+    return whole;
+  }
+
   /** Opens the file where it is not open, or not ours any more; rotates it where `more` bytes would be too many. */
   #prepare(more: number): void {
     const now = this.#clock.now();
-    if (this.#fd !== null && now >= this.#checkAt) {
-      this.#checkAt = now + LATER;
-      const found = statSync(this.#style.path, { throwIfNoEntry: false });
-      // Truncated in place, it is ours still, and shorter than what was written.
-      if (found?.ino === this.#inode) this.#size = found.size;
-      else this.#leave();
-    }
+    if (this.#fd !== null && now >= this.#checkAt) this.#look();
     if (this.#fd === null) this.#open();
-    if (this.#size === 0 || this.#size + more <= this.#style.maxSize) return;
-    this.#close();
+    if (!this.#isRegular || this.#size === 0 || this.#size + more <= this.#style.maxSize || now < this.#rotateAt)
+      return;
     this.#rotate();
-    this.#open();
+    if (this.#fd === null) this.#open();
+  }
+
+  /** Whether the path still names our file. */
+  #look(): void {
+    this.#checkAt = this.#clock.now() + LATER;
+    const found = statSync(this.#style.path, { throwIfNoEntry: false });
+    // Truncated in place, it is ours still, and shorter than what was written.
+    if (found?.ino === this.#inode) this.#size = found.size;
+    else this.#leave();
   }
 
   #open(): void {
-    const { path } = this.#style;
+    const { path, keep, compress } = this.#style;
     mkdirSync(dirname(path), { recursive: true });
-    const fd = openSync(path, 'a', 0o640);
-    const { ino, size } = fstatSync(fd);
+    // Looked at first: a FIFO's reader would take opening and closing for the end.
+    const there = statSync(path, { throwIfNoEntry: false });
+    if (there !== undefined) refuse(there);
+    const fd = openSync(path, APPENDING, 0o640);
+    const found = fstatSync(fd);
+    try {
+      refuse(found);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
     this.#fd = fd;
-    this.#inode = ino;
-    this.#size = size;
+    this.#inode = found.ino;
+    this.#size = found.size;
+    this.#isRegular = found.isFile();
     this.#checkAt = this.#clock.now() + LATER;
+    if (this.#tidied || !this.#isRegular) return;
+    this.#tidied = true;
+    try {
+      tidy(path, keep);
+    } catch {
+      // Tried again, and told, when it is to be rotated.
+    }
+    if (compress) this.#compress();
   }
 
   #closeWhenDone(): void {
@@ -203,55 +251,51 @@ export class FileSink {
     this.#fd = null;
   }
 
-  /** path.1 is the newest. Each step is one rename: whoever looks finds every file whole. */
+  /** Where it cannot be rotated it grows: better than lines that are lost. */
   #rotate(): void {
+    // Somebody may just have put another file here, or a device.
+    this.#look();
+    if (this.#fd === null) return;
     const { path, keep, compress } = this.#style;
-    if (keep === 0) {
-      rmSync(path, { force: true });
-      return;
-    }
-    for (const end of ['', '.gz']) rmSync(`${path}.${keep}${end}`, { force: true });
-    for (let number = keep - 1; number >= 1; number -= 1) {
-      for (const end of ['', '.gz']) {
-        if (statSync(`${path}.${number}${end}`, { throwIfNoEntry: false }) === undefined) continue;
-        renameSync(`${path}.${number}${end}`, `${path}.${number + 1}${end}`);
+    try {
+      rotate(path, keep);
+      this.#close();
+      this.#rotateAt = 0;
+      this.#grows = false;
+      if (compress) this.#compress();
+    } catch (error) {
+      this.#rotateAt = this.#clock.now() + LATER;
+      const isGone = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+      if (!isGone && !this.#grows) {
+        this.#grows = true;
+        this.#say(`cannot rotate ${path}: ${wordsOf(error)}; it grows beyond its \`max_size\``);
       }
+      this.#look();
     }
-    renameSync(path, `${path}.1`);
-    if (compress) this.#compress(`${path}.1`);
   }
 
-  /** In turns of the event loop; the plain file goes when the compressed one is whole. */
-  #compress(path: string): void {
-    // Loaded here: few compress, and every start would pay for it.
-    const { gzipSync } = process.getBuiltinModule('node:zlib');
-    const step = (bytes: Uint8Array, from: number, done: readonly Uint8Array[]): void => {
-      if (from < bytes.length) {
-        const next = [...done, gzipSync(bytes.subarray(from, from + PIECE), { level: 6 })];
-        this.#clock.soon(() => step(bytes, from + PIECE, next));
-        return;
-      }
-      writeFileSync(`${path}.gz.part`, Buffer.concat(done), { mode: 0o640 });
-      // Rotated on meanwhile: then this name is another file's.
-      if (statSync(path, { throwIfNoEntry: false })?.size !== bytes.length) {
-        rmSync(`${path}.gz.part`, { force: true });
-        return;
-      }
-      renameSync(`${path}.gz.part`, `${path}.gz`);
-      rmSync(path);
-    };
-    const guarded = () => {
-      try {
-        step(readFileSync(path), 0, []);
-      } catch (error) {
-        this.#say(`cannot compress ${path}: ${error instanceof Error ? error.message : String(error)}`);
-      }
-    };
-    this.#clock.soon(guarded);
+  /** All that is still plain, that of an earlier life and that which is rotated meanwhile, too. */
+  #compress(): void {
+    if (this.#compressing) return;
+    this.#compressing = true;
+    this.#compressor.add(this.#compressAll());
+  }
+
+  *#compressAll(): Generator<void> {
+    const { path } = this.#style;
+    try {
+      while (yield* compressNewest(path, () => this.#style.keep)) this.#staysPlain = false;
+    } catch (error) {
+      // Tried again with the next file that is rotated.
+      if (!this.#staysPlain) this.#say(wordsOf(error));
+      this.#staysPlain = true;
+    } finally {
+      this.#compressing = false;
+    }
   }
 
   #whyNot(error: unknown): string {
-    return `cannot write ${this.#style.path}: ${error instanceof Error ? error.message : String(error)}`;
+    return `cannot write ${this.#style.path}: ${wordsOf(error)}`;
   }
 
   #fail(text: string): void {
@@ -279,4 +323,19 @@ export class FileSink {
     this.#waiting = [];
     for (const wake of waiting) wake();
   }
+}
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** What a FIFO takes is up to its reader, and a block device is a disk with something on it. */
+function refuse(found: Stats): void {
+  if (found.isFile() || found.isCharacterDevice()) return;
+  const kind = found.isDirectory()
+    ? 'a folder'
+    : found.isFIFO()
+      ? 'a FIFO'
+      : found.isSocket()
+        ? 'a socket'
+        : 'a block device';
+  throw new Error(`it is ${kind}, and a log file is a regular file or a character device`);
 }

@@ -1,6 +1,6 @@
 // What a service will find on this machine, looked up beforehand: its program, its folders, with the rights of the user it
 // runs as. Changes nothing, and becomes nobody: for another user the mode bits are read, so access lists are not seen.
-import { accessSync, closeSync, constants, openSync, readSync, type Stats, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, readSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { candidates } from './launch.ts';
 
@@ -13,6 +13,14 @@ export type Found = { readonly ok: true; readonly path: string } | { readonly ok
 type Want = 'read' | 'write' | 'search';
 const MODES: Readonly<Record<Want, number>> = { read: constants.R_OK, write: constants.W_OK, search: constants.X_OK };
 const BITS: Readonly<Record<Want, number>> = { read: 4, write: 2, search: 1 };
+
+/** File systems of the kernel's own, by what statfs(2) says of them: nobody makes a file there, whatever the modes say. */
+const KERNELS: ReadonlyMap<number, string> = new Map([
+  [0x9fa0, 'proc'],
+  [0x62656572, 'sysfs'],
+  [0x27e0eb, 'cgroup'],
+  [0x63677270, 'cgroup2'],
+]);
 
 /** The program that `exec` would take, as execvp(3) looks for it. */
 export function findProgram(
@@ -56,7 +64,32 @@ export function whyNotWritable(path: string, visitor: Visitor): string | null {
   if (stats === null) return 'there is no such folder';
   if (!stats.isDirectory()) return `${folder} is not a folder`;
   const works = may(folder, stats, 'write', visitor) && may(folder, stats, 'search', visitor);
-  return works ? null : `${folder === path ? 'it' : folder} may not be written to`;
+  if (!works) return `${folder === path ? 'it' : folder} may not be written to`;
+  const kernels = kernelsName(folder);
+  return kernels === null
+    ? null
+    : `${folder === path ? 'it' : folder} is the kernel's (${kernels}): no file is made there`;
+}
+
+/** What a log file needs on this machine: the file or device itself where it is there, and the folder of a regular one. */
+export function lookAtLog(path: string): { readonly at: string; readonly why: string | null } {
+  const stats = look(path);
+  if (stats !== null && !stats.isFile() && !stats.isCharacterDevice()) {
+    const kind = stats.isDirectory() ? 'a folder' : stats.isFIFO() ? 'a FIFO' : 'neither a file nor a character device';
+    return { at: path, why: `it is ${kind}` };
+  }
+  if (stats !== null && !may(path, stats, 'write', null)) return { at: path, why: 'it may not be written to' };
+  if (stats?.isCharacterDevice()) return { at: path, why: null };
+  // It is made there, and made anew when it is rotated.
+  return { at: dirname(path), why: whyNotWritable(dirname(path), null) };
+}
+
+function kernelsName(folder: string): string | null {
+  try {
+    return KERNELS.get(statfsSync(folder).type) ?? null;
+  } catch {
+    return null;
+  }
 }
 
 /** `#!/opt/venv/bin/python` of a script whose interpreter is not there: exec(2) calls the script itself missing. */

@@ -1,10 +1,9 @@
 // What can be known to go wrong before anything is started: each look at the machine as a finding, a line with a tick or
 // what to do. `check --runtime` shows all of them; `up` takes from it what refuses a start. Starts no service. Part of the root.
-import { posix } from 'node:path';
 import type { Finding } from '../cli/preflight.ts';
 import type { GpuPlan, Plan, ServicePlan } from '../plan/plan.ts';
 import type { GpuReader, GpuReading } from '../sys/gpu-memory.ts';
-import { findProgram, whyNotEntered, whyNotWritable } from '../sys/place.ts';
+import { findProgram, lookAtLog, whyNotEntered } from '../sys/place.ts';
 
 /** sysexits.h: something may be so later. The container is to be started anew. */
 const DRIVER_LOST = 75;
@@ -90,13 +89,12 @@ function lookAtFolders({ name, cwd, user, log }: ServicePlan): Finding[] {
   };
   if (cwd !== null) tell(cwd, 'works in', whyNotEntered(cwd, user), 'make it in the image, or mount it');
   if (log.file !== null) {
-    const folder = posix.dirname(log.file.path);
-    tell(
-      folder,
-      'writes its log to',
-      whyNotWritable(folder, null),
-      'mount a volume there, or give us the right to write',
-    );
+    const { at, why } = lookAtLog(log.file.path);
+    const help =
+      at === log.file.path
+        ? 'name a file that we may write, or that is not there yet'
+        : 'mount a volume there, or give us the right to write';
+    tell(at, 'writes its log to', why, help);
   }
   return folders;
 }

@@ -1,7 +1,8 @@
 // Log files, dropped lines and colours (`log.file`, `log.drop`, `log.ansi`): on a disk that is full, in a folder that
 // goes, beside a rotation by somebody else. Whatever happens to the file, standard output has every line.
 import { expect, test } from 'bun:test';
-import { readFileSync, renameSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { isRoot, played, type Run, until, up, useRig } from '../helpers/rig.ts';
@@ -130,6 +131,88 @@ test.skipIf(!isRoot)('a full disk costs lines of the file and one notice, and no
   expect((await run.status()).services[0]?.state).toBe('ready');
   await a.exit(0);
   await run.ends(0);
+});
+
+test.skipIf(!isRoot)('a disk that was full has whole lines, and none is glued to another', async () => {
+  const yaml = { services: { a: played({ log: { file: { path: '/mnt/a.log', max_size: '1GB' } } }) } };
+  const before = 'mount -t tmpfs -o size=64k tmpfs /mnt; head -c 32768 /dev/zero > /mnt/filler';
+  await using run = await up(yaml, { before });
+  const a = await run.puppet('a');
+  // There is room for eight pages, which end in the midst of a line.
+  await a.write(1, numbered(0, 5_000));
+  await run.line(/log file: cannot write \/mnt\/a\.log/);
+  const disk = `/proc/${run.outerPid}/root/mnt`;
+  rmSync(join(disk, 'filler'));
+  let count = 0;
+  await until('a line in the file', async () => {
+    count += 1;
+    await a.print(`after ${count}`);
+    return readFileSync(join(disk, 'a.log'), 'utf8').includes('after');
+  });
+  const lines = readFileSync(join(disk, 'a.log'), 'utf8').split('\n');
+  expect(lines.pop()).toBe('');
+  const end = lines.findIndex((line) => line.startsWith('after'));
+  expect(lines.slice(0, end).join('\n')).toBe(numbered(0, end).trimEnd());
+  expect(lines.slice(end).every((line) => /^after \d+$/.test(line))).toBe(true);
+  await a.exit(0);
+  await run.ends(0);
+});
+
+test.skipIf(!isRoot)('no room for the compressed file is said once, and none of it stays', async () => {
+  const file = { path: '/mnt/a.log', max_size: '60KB', keep: 9, compress: true };
+  const before = 'mount -t tmpfs -o size=80k tmpfs /mnt; echo half > /mnt/a.log.3.gz.part';
+  await using run = await up({ services: { a: played({ log: { file } }) } }, { before });
+  const a = await run.puppet('a');
+  // It shrinks by a quarter only.
+  const text = (size: number) => `${randomBytes(size).toString('base64').replaceAll(/.{80}/g, '$&\n').trimEnd()}\n`;
+  const rotated = text(40_000);
+  await a.write(1, rotated);
+  const disk = `/proc/${run.outerPid}/root/mnt`;
+  const content = (name: string) => (existsSync(join(disk, name)) ? readFileSync(join(disk, name), 'utf8') : '');
+  await until('the first file', () => content('a.log') === rotated);
+  await a.write(1, text(6_000));
+  await run.line(/log file: cannot compress \/mnt\/a\.log\.1: ENOSPC/);
+  expect(readdirSync(disk).sort()).toEqual(['a.log', 'a.log.1']);
+  expect(content('a.log.1') === rotated).toBe(true);
+  await a.exit(0);
+  await run.ends(0);
+  expect(run.lines.filter((line) => /cannot compress|a bug/.test(line)).length).toBe(1);
+});
+
+test.skipIf(!isRoot)(
+  'a file that is a mount of its own cannot be moved: it is written on, and old ones stay',
+  async () => {
+    const before = 'mkdir logs; touch real logs/a.log; echo old > logs/a.log.1; mount --bind real logs/a.log';
+    const file = { path: 'logs/a.log', max_size: '1KB', keep: 2 };
+    await using run = await up({ services: { a: played({ log: { file } }) } }, { before, leaves: ['logs', 'real'] });
+    const a = await run.puppet('a');
+    for (let at = 0; at < 1_000; at += 100) {
+      await a.write(1, numbered(at, at + 100));
+      await run.line(new RegExp(`line ${at + 99}$`));
+    }
+    const content = () => readFileSync(join(run.folder, 'real'), 'utf8');
+    await until('all lines in the file', () => content() === numbered(0, 1_000), content);
+    await run.line(/log file: cannot rotate .*a\.log: EBUSY.*; it grows beyond its `max_size`/);
+    expect(readdirSync(join(run.folder, 'logs')).sort()).toEqual(['a.log', 'a.log.1']);
+    expect(readFileSync(join(run.folder, 'logs/a.log.1'), 'utf8')).toBe('old\n');
+    await a.exit(0);
+    await run.ends(0);
+    expect(run.lines.filter((line) => line.includes('log file: ')).length).toBe(1);
+  },
+);
+
+test('a FIFO that nobody reads is no log file, and holds nothing up', async () => {
+  const yaml = { services: { a: played({ log: { file: { path: 'pipe' } } }) } };
+  await using run = await up(yaml, { before: 'mkfifo pipe', leaves: ['pipe'] });
+  const a = await run.puppet('a');
+  await a.print('one');
+  await run.line(/log file: cannot write .*\/pipe: it is a FIFO, and a log file is a regular file/);
+  await a.print('two');
+  await run.line(/\| two/);
+  expect((await run.status()).services[0]?.state).toBe('ready');
+  await a.exit(0);
+  await run.ends(0);
+  expect(run.lines.filter((line) => line.includes('log file: ')).length).toBe(1);
 });
 
 test('lines that a pattern of log.drop matches go nowhere, and a log probe still sees them', async () => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findProgram, whyNotEntered, whyNotWritable } from '../../src/sys/place.ts';
+import { findProgram, lookAtLog, whyNotEntered, whyNotWritable } from '../../src/sys/place.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'svc-place-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -88,4 +88,31 @@ describe('a folder', () => {
     expect(whyNotWritable(join(root, 'first/a/b'), stranger)).toBe(`${join(root, 'first')} may not be written to`);
     expect(whyNotWritable(join(root, 'second/tool/a'), null)).toBe(`${join(root, 'second/tool')} is not a folder`);
   });
+});
+
+describe('a log file', () => {
+  const why = (path: string) => {
+    const { at, why } = lookAtLog(path);
+    return `${at.replace(root, '')}: ${why?.replaceAll(root, '') ?? 'fine'}`;
+  };
+
+  test('needs the folder that it is made in', () => {
+    expect(why(join(root, 'all/a/b.log'))).toBe('/all/a: fine');
+    expect(why(join(root, 'second/tool'))).toBe('/second: fine');
+    expect(why(join(root, 'second/tool/a.log'))).toBe('/second/tool: /second/tool is not a folder');
+  });
+
+  test('is a regular file or a character device, or else why not', () => {
+    expect(Bun.spawnSync(['mkfifo', join(root, 'all/fifo')]).exitCode).toBe(0);
+    expect(why(join(root, 'all/fifo'))).toBe('/all/fifo: it is a FIFO');
+    expect(why(join(root, 'all'))).toBe('/all: it is a folder');
+    expect(why('/dev/null')).toBe('/dev/null: fine');
+  });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "is not made among the kernel's own, where even the superuser makes none",
+    () => {
+      expect(why('/proc/no-such/a.log')).toBe("/proc/no-such: /proc is the kernel's (proc): no file is made there");
+    },
+  );
 });
