@@ -63,7 +63,8 @@ interface Asked {
   late: boolean;
   /** How many want the answer. */
   waiting: number;
-  /** Nobody wants it any more. */
+  /** Nobody wants it any more, and its child is being killed: what it answers means nothing. */
+  dropped: boolean;
   drop(): void;
 }
 
@@ -76,6 +77,12 @@ export function gpuReader(parts: GpuReaderParts): GpuReader {
     const key = argv.join(' ');
     const asked = inFlight.get(key) ?? start(key, argv);
     if (asked.late) return Promise.resolve(null);
+    if (!asked.dropped) return waitFor(asked, abort);
+    return waitFor(asked, abort).then((over) => (over === null ? null : ask(argv, abort)));
+  }
+
+  /** Waits for its answer as long as there is time, null after that. */
+  function waitFor(asked: Asked, abort: AbortSignal): Promise<Answer | null> {
     asked.waiting += 1;
     return new Promise((resolve) => {
       const leave = (found: Answer | null) => {
@@ -104,10 +111,10 @@ export function gpuReader(parts: GpuReaderParts): GpuReader {
       if (inFlight.get(key) === asked) inFlight.delete(key);
     };
     const drop = () => {
-      over();
+      asked.dropped = true;
       end.abort();
     };
-    const asked: Asked = { late: false, waiting: 0, answer: parts.run(argv, env, end.signal), drop };
+    const asked: Asked = { late: false, waiting: 0, dropped: false, answer: parts.run(argv, env, end.signal), drop };
     void asked.answer.then(over);
     const cancel = parts.clock.after(limit, () => {
       asked.late = true;

@@ -275,6 +275,27 @@ describe('a reading', () => {
     expect(asked).toBe(1);
   });
 
+  test('waits for one that was given up and is not gone, never asks beside it, and asks anew when it is', async () => {
+    const answers: PromiseWithResolvers<Answer>[] = [];
+    const slow = () => {
+      const answer = Promise.withResolvers<Answer>();
+      answers.push(answer);
+      return answer.promise;
+    };
+    const root = tree({ ...TWO, 'bin/nvidia-smi': '#!/bin/sh\n' });
+    const read = gpuReader({ clock: realClock, environment: { PATH: join(root, 'bin') }, run: slow, root });
+    const first = new AbortController();
+    const given = read(plan([device(0)]), { holders: false }, first.signal);
+    first.abort();
+    await given;
+    const second = read(plan([device(0)]), { holders: false }, never);
+    expect(answers.length).toBe(1);
+    answers[0]?.resolve({ code: 137, stdout: '', stderr: '', failure: null });
+    while (answers.length === 1) await Bun.sleep(1);
+    answers[1]?.resolve({ code: 0, stdout: '0, GPU-a, 1, 2\n', stderr: '', failure: null });
+    expect(await second).toMatchObject({ kind: 'memory', devices: [{ used: 1024 ** 2, total: 2 * 1024 ** 2 }] });
+  });
+
   test('that two want at once is one', async () => {
     const { read, counts } = reader(ROWS);
     const both = await Promise.all([device(0), device(1)].map((one) => read(plan([one]), { holders: false }, never)));
