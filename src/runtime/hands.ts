@@ -2,8 +2,8 @@
 // resources of each run and lets them go when it is over; tells what happens as events. The parts that touch the kernel
 // arrive by constructor, as the interfaces below.
 import type { Event, HookName, ProbeKind, ServiceEffect, ServiceEvent, SweptProcess } from '../core/event.ts';
-import type { GpuReading } from '../core/gate.ts';
 import type { Exit } from '../core/policy.ts';
+import type { GpuReading } from '../plan/gpu-reading.ts';
 import { compilePattern, type Pattern } from '../plan/pattern.ts';
 import type { GpuPlan, Probe, ServicePlan, User } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';

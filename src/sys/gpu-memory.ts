@@ -3,6 +3,7 @@
 // nothing: what a lost driver means is the core's business. Loaded only where a service has `gpus`.
 import { accessSync, constants, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import type { GpuReading, Holder } from '../plan/gpu-reading.ts';
 import type { GpuDevice, GpuPlan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
 import { findNvidiaGpus, list, read } from './gpus.ts';
@@ -16,23 +17,6 @@ export interface Answer {
   readonly stderr: string;
   readonly failure: string | null;
 }
-
-/** A process that has a device open, and the service whose it is. */
-export interface Holder {
-  readonly pid: number;
-  readonly name: string;
-  readonly service: string | null;
-}
-
-/** As the core has it: bytes in the order of the plan's devices; no way to read them; or a driver that does not answer. */
-export type GpuReading =
-  | {
-      readonly kind: 'memory';
-      readonly devices: readonly { readonly used: number; readonly total: number }[];
-      readonly holders: readonly Holder[];
-    }
-  | { readonly kind: 'unreadable'; readonly why: string }
-  | { readonly kind: 'lost'; readonly why: string };
 
 export interface GpuReaderParts {
   readonly clock: Clock;

@@ -2,8 +2,9 @@
 // what to do. `check --runtime` shows all of them; `up` takes from it what refuses a start. Starts no service. Part of the root.
 import { posix } from 'node:path';
 import type { Finding } from '../cli/preflight.ts';
+import type { GpuReading } from '../plan/gpu-reading.ts';
 import type { GpuPlan, Plan, Probe, ServicePlan } from '../plan/plan.ts';
-import type { GpuReader, GpuReading } from '../sys/gpu-memory.ts';
+import type { GpuReader } from '../sys/gpu-memory.ts';
 import { findProgram, whyNotEntered, whyNotWritable } from '../sys/place.ts';
 
 /** sysexits.h: something may be so later. The container is to be started anew. */

@@ -13,7 +13,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { GpuReading as CoreReading } from '../../src/core/gate.ts';
 import type { GpuDevice, GpuPlan } from '../../src/plan/plan.ts';
 import { realClock } from '../../src/ports.ts';
 import { Children } from '../../src/sys/children.ts';
@@ -179,7 +178,7 @@ const ROWS = 'echo "0, GPU-bbbb, 1024, 24576"; echo "1, GPU-aaaa, 512, 143771"';
 describe('a reading', () => {
   test('is used and total bytes, in the order of the plan', async () => {
     const { read } = reader(ROWS);
-    const reading: CoreReading = await read(plan([device(1), device(0)]), { holders: false }, never);
+    const reading = await read(plan([device(1), device(0)]), { holders: false }, never);
     expect(reading).toEqual({
       kind: 'memory',
       devices: [
