@@ -92,7 +92,8 @@ function listen(source: ApiSource, path: string, isShort: () => boolean): Promis
   });
   server.on('connection', (socket) => crowd.admit(socket));
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    // For good: what accept(2) fails with later is no reason to end.
+    server.on('error', reject);
     // The mode follows the umask; nobody but our user may ever connect, not even for a moment.
     const umask = process.umask(0o177);
     try {

@@ -61,7 +61,8 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
     else socket.destroy();
   });
   return new Promise((resolve) => {
-    server.once('error', (error) => resolve({ ok: false, reason: error.message }));
+    // For good: what accept(2) fails with later is no reason to end.
+    server.on('error', (error) => resolve({ ok: false, reason: error.message }));
     server.listen({ host: plan.host, port: plan.port }, () => {
       const close = () => {
         server.close();

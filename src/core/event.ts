@@ -1,7 +1,8 @@
 // The vocabulary between the core and the shell: Events say what happened (past tense), Effects what to do
 // (imperative). Nothing else crosses. Every event about a process carries the number of the run it belongs to.
+
+import type { GpuReading } from '../plan/gpu-reading.ts';
 import type { Plan, SignalName } from '../plan/plan.ts';
-import type { GpuReading } from './gate.ts';
 import type { Operation } from './operator.ts';
 import type { Cause, Exit, Verdict } from './policy.ts';
 

@@ -3,29 +3,9 @@
 //
 // A killed process gives its memory back while the driver tears it down, up to tens of seconds after the process is gone
 // (https://github.com/sgl-project/sglang/issues/36589); a run that is started meanwhile ends with "out of memory".
+import type { GpuReading, Holder } from '../plan/gpu-reading.ts';
 import type { GpuDevice, GpuPlan, Millis } from '../plan/plan.ts';
 import { renderDuration } from './policy.ts';
-
-/** A process that has a device open. */
-export interface Holder {
-  readonly pid: number;
-  readonly name: string;
-  /** The service whose it is; null: nobody's that is known. */
-  readonly service: string | null;
-}
-
-export type GpuReading =
-  | {
-      readonly kind: 'memory';
-      /** In the order of the plan's devices, bytes. */
-      readonly devices: readonly { readonly used: number; readonly total: number }[];
-      /** Who has one of them open, as far as /proc tells. */
-      readonly holders: readonly Holder[];
-    }
-  /** There is no way to read it here. */
-  | { readonly kind: 'unreadable'; readonly why: string }
-  /** There is, and the driver does not answer. */
-  | { readonly kind: 'lost'; readonly why: string };
 
 /** A run that waits for memory. */
 export interface Gate {

@@ -1,7 +1,7 @@
 // A picture of the world for those who look from outside: `status`, `health`, the API. Stable, documented, JSON.
 import type { Millis, ServicePlan } from '../plan/plan.ts';
 import { type Exit, renderDuration } from './policy.ts';
-import type { State, Stopping } from './state.ts';
+import { hasMain, type State, type Stopping } from './state.ts';
 import { renderEnd } from './words.ts';
 import { choicesOf, claimOn, edgesHold, holds, leavingOf, neverStarts, renderNames, type World } from './world.ts';
 
@@ -21,6 +21,7 @@ export interface ServiceSnapshot {
   readonly blocked: boolean;
   /** Why it is not ready, or how it ended; null when there is nothing to say. */
   readonly reason: string | null;
+  /** Its main process; null once that has ended, though others of the run may live. */
   readonly pid: number | null;
   readonly run: number;
   readonly restarts: number;
@@ -62,7 +63,7 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
         wanted: service.wanted,
         blocked: state.id === 'pending' && neverStarts(world, plan.name) !== null,
         reason: reasonOf(world, plan.name, state, now),
-        pid: 'pid' in state ? state.pid : null,
+        pid: 'pid' in state && hasMain(state) ? state.pid : null,
         run,
         restarts,
         uptime_seconds: active ? seconds(now - state.since) : null,

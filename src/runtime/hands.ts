@@ -2,8 +2,8 @@
 // resources of each run and lets them go when it is over; tells what happens as events. The parts that touch the kernel
 // arrive by constructor, as the interfaces below.
 import type { Event, HookName, ProbeKind, ServiceEffect, ServiceEvent, SweptProcess } from '../core/event.ts';
-import type { GpuReading } from '../core/gate.ts';
 import type { Exit } from '../core/policy.ts';
+import type { GpuReading } from '../plan/gpu-reading.ts';
 import { compilePattern, type Pattern } from '../plan/pattern.ts';
 import type { GpuPlan, Probe, ServicePlan, User } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
@@ -254,7 +254,7 @@ export class Hands<Handle extends RunHandle = RunHandle> {
       const pipe = openPipe();
       while (output.length < probe.fd - 1) output.push(null);
       output[probe.fd - 1] = pipe.write;
-      void awaitNewline(pipe).then((found) => (found ? seen(index) : undefined));
+      void awaitNewline(pipe, () => seen(index));
     });
     return env;
   }
@@ -391,7 +391,12 @@ export function programOf(
   return { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits, runName };
 }
 
-async function awaitNewline(pipe: Pipe): Promise<boolean> {
-  for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) if (chunk.includes(10)) return true;
-  return false;
+/** Reads on after the newline: a program that writes more would stand still once the pipe is full. */
+async function awaitNewline(pipe: Pipe, found: () => void): Promise<void> {
+  let said = false;
+  for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) {
+    if (said || !chunk.includes(10)) continue;
+    said = true;
+    found();
+  }
 }

@@ -3,6 +3,7 @@
 // nothing: what a lost driver means is the core's business. Loaded only where a service has `gpus`.
 import { accessSync, constants, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import type { GpuReading, Holder } from '../plan/gpu-reading.ts';
 import type { GpuDevice, GpuPlan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
 import { findNvidiaGpus, list, read } from './gpus.ts';
@@ -16,23 +17,6 @@ export interface Answer {
   readonly stderr: string;
   readonly failure: string | null;
 }
-
-/** A process that has a device open, and the service whose it is. */
-export interface Holder {
-  readonly pid: number;
-  readonly name: string;
-  readonly service: string | null;
-}
-
-/** As the core has it: bytes in the order of the plan's devices; no way to read them; or a driver that does not answer. */
-export type GpuReading =
-  | {
-      readonly kind: 'memory';
-      readonly devices: readonly { readonly used: number; readonly total: number }[];
-      readonly holders: readonly Holder[];
-    }
-  | { readonly kind: 'unreadable'; readonly why: string }
-  | { readonly kind: 'lost'; readonly why: string };
 
 export interface GpuReaderParts {
   readonly clock: Clock;
@@ -63,7 +47,8 @@ interface Asked {
   late: boolean;
   /** How many want the answer. */
   waiting: number;
-  /** Nobody wants it any more. */
+  /** Nobody wants it any more, and its child is being killed: what it answers means nothing. */
+  dropped: boolean;
   drop(): void;
 }
 
@@ -76,6 +61,12 @@ export function gpuReader(parts: GpuReaderParts): GpuReader {
     const key = argv.join(' ');
     const asked = inFlight.get(key) ?? start(key, argv);
     if (asked.late) return Promise.resolve(null);
+    if (!asked.dropped) return waitFor(asked, abort);
+    return waitFor(asked, abort).then((over) => (over === null ? null : ask(argv, abort)));
+  }
+
+  /** Waits for its answer as long as there is time, null after that. */
+  function waitFor(asked: Asked, abort: AbortSignal): Promise<Answer | null> {
     asked.waiting += 1;
     return new Promise((resolve) => {
       const leave = (found: Answer | null) => {
@@ -104,10 +95,10 @@ export function gpuReader(parts: GpuReaderParts): GpuReader {
       if (inFlight.get(key) === asked) inFlight.delete(key);
     };
     const drop = () => {
-      over();
+      asked.dropped = true;
       end.abort();
     };
-    const asked: Asked = { late: false, waiting: 0, answer: parts.run(argv, env, end.signal), drop };
+    const asked: Asked = { late: false, waiting: 0, dropped: false, answer: parts.run(argv, env, end.signal), drop };
     void asked.answer.then(over);
     const cancel = parts.clock.after(limit, () => {
       asked.late = true;

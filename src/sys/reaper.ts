@@ -66,7 +66,8 @@ export class Reaper {
         for (const other of readChildren()) if (!this.#own.has(other) && reapChild(other)) taken.push(other);
         break;
       }
-      reapChild(pid);
+      // It would be shown again and again.
+      if (!reapChild(pid)) break;
       taken.push(pid);
     }
     this.reaped += taken.length;

@@ -1,8 +1,9 @@
 // What can be known to go wrong before anything is started: each look at the machine as a finding, a line with a tick or
 // what to do. `check --runtime` shows all of them; `up` takes from it what refuses a start. Starts no service. Part of the root.
 import type { Finding } from '../cli/preflight.ts';
-import type { GpuPlan, Plan, ServicePlan } from '../plan/plan.ts';
-import type { GpuReader, GpuReading } from '../sys/gpu-memory.ts';
+import type { GpuReading } from '../plan/gpu-reading.ts';
+import type { GpuPlan, Plan, Probe, ServicePlan } from '../plan/plan.ts';
+import type { GpuReader } from '../sys/gpu-memory.ts';
 import { findProgram, lookAtLog, whyNotEntered } from '../sys/place.ts';
 
 /** sysexits.h: something may be so later. The container is to be started anew. */
@@ -27,7 +28,11 @@ export async function inspect(
   const gpus = gpuServices(plan);
   return [
     ...running.flatMap(lookAtUser),
-    ...running.flatMap((service) => lookAtCommand(service, plan)),
+    ...running.flatMap((service) =>
+      [...commandsToStart(service, plan), ...laterCommands(service, plan)].flatMap((one) =>
+        lookAtCommand(service, one),
+      ),
+    ),
     ...running.flatMap(lookAtFolders),
     ...running.flatMap((service) => lookAtPorts(service, portHolder)),
     ...gpus.map(({ name, gpus: { devices, shared } }): Finding => {
@@ -47,35 +52,65 @@ function lookAtUser({ name, user }: ServicePlan): Finding[] {
 }
 
 /** The program of a command; null where only the shell knows. */
-function programOf({ argv }: ServicePlan): string | null {
-  const [first = '', flag, line = ''] = argv;
+function programOf([first = '', flag, line = '']: readonly string[]): string | null {
   if (first !== '/bin/sh' || flag !== '-c') return first;
   // What the configuration has found to be one program is executed by the shell.
   return /^exec ([\w./+@:-]+)(?:\s|$)/.exec(line)?.[1] ?? null;
 }
 
-/** Whether something that runs before it may install what it needs. */
-function mayBeBrought({ edges, hooks }: ServicePlan, plan: Plan): boolean {
-  if (hooks.beforeStart !== null) return true;
-  return edges.some(({ on }) => plan.services.find(({ name }) => name === on)?.type === 'task');
+/** A command of a service; `who` may still install its program before its turn comes, null: nobody. */
+interface Wanted {
+  /** Its field; null: it is the service's own. */
+  readonly field: string | null;
+  readonly argv: readonly string[];
+  readonly who: 'what runs before it' | 'the service' | null;
 }
 
-function lookAtCommand(service: ServicePlan, plan: Plan): Finding[] {
-  const program = programOf(service);
+/** Without these no run of it begins. */
+function commandsToStart({ argv, edges, hooks: { beforeStart } }: ServicePlan, plan: Plan): readonly Wanted[] {
+  const hasTask = edges.some(({ on }) => plan.services.find(({ name }) => name === on)?.type === 'task');
+  const before = hasTask ? 'what runs before it' : null;
+  const own: Wanted = { field: null, argv, who: beforeStart === null ? before : 'what runs before it' };
+  return beforeStart === null ? [own] : [{ field: 'before_start', argv: beforeStart.argv, who: before }, own];
+}
+
+/** The commands that come once it runs. */
+function laterCommands(service: ServicePlan, plan: Plan): readonly Wanted[] {
+  const { argv, hooks, ready, live, stop } = service;
+  const before = commandsToStart(service, plan).at(-1)?.who ?? null;
+  const who = before ?? (programOf(argv) === null ? 'the service' : null);
+  const drain = hooks.beforeStop !== null && 'waitFor' in hooks.beforeStop ? [hooks.beforeStop.waitFor] : [];
+  const given = (field: string, one: readonly string[] | null | undefined) =>
+    one === null || one === undefined ? [] : [{ field, argv: one, who }];
+  const probed = (field: string, probes: readonly Probe[]) =>
+    probes.flatMap((probe) => (probe.kind === 'exec' ? given(field, probe.argv) : []));
+  return [
+    ...probed('ready', ready),
+    ...given('after_ready', hooks.afterReady?.argv),
+    ...probed('live', live),
+    ...given('before_stop', hooks.beforeStop !== null && 'argv' in hooks.beforeStop ? hooks.beforeStop.argv : null),
+    ...probed('before_stop', drain),
+    ...given('stop.command', stop.argv),
+    ...given('after_exit', hooks.afterExit?.argv),
+  ];
+}
+
+function lookAtCommand({ name, env, cwd, user }: ServicePlan, { field, argv, who }: Wanted): Finding[] {
+  const program = programOf(argv);
   if (program === null) return [];
-  const { name, env, cwd, user } = service;
+  const prefix = field === null ? '' : `${field}: `;
   const found = findProgram(program, env, cwd, user);
-  if (found.ok) return [{ service: name, check: 'command', verdict: 'ok', text: found.path }];
-  const brought = mayBeBrought(service, plan);
+  if (found.ok) return [{ service: name, check: 'command', verdict: 'ok', text: `${prefix}${found.path}` }];
   return [
     {
       service: name,
       check: 'command',
-      verdict: brought ? 'doubtful' : 'wrong',
-      text: `cannot execute ${program}: ${found.why}`,
-      help: brought
-        ? 'does what runs before it install it?'
-        : `install it, or name it with its path; its PATH is ${env.PATH ?? 'not set'}`,
+      verdict: who === null ? 'wrong' : 'doubtful',
+      text: `${prefix}cannot execute ${program}: ${found.why}`,
+      help:
+        who === null
+          ? `install it, or name it with its path; its PATH is ${env.PATH ?? 'not set'}`
+          : `does ${who} install it?`,
     },
   ];
 }
@@ -227,8 +262,10 @@ export function findMissingPrograms(plan: Plan): readonly { readonly service: st
   return plan.services.flatMap((service) => {
     // One that starts at once says it itself.
     if (!service.enabled || service.edges.length === 0) return [];
-    return lookAtCommand(service, plan).flatMap(({ verdict, text }) =>
-      verdict === 'wrong' ? [{ service: service.name, text: `will fail when its turn comes: ${text}` }] : [],
-    );
+    return commandsToStart(service, plan)
+      .flatMap((one) => lookAtCommand(service, one))
+      .flatMap(({ verdict, text }) =>
+        verdict === 'wrong' ? [{ service: service.name, text: `will fail when its turn comes: ${text}` }] : [],
+      );
   });
 }

@@ -1,6 +1,6 @@
 // The memory of GPUs before a run, in virtual time: what is waited for, how long, and what a silent driver means.
 import { describe, expect, test } from 'bun:test';
-import type { GpuReading, Holder } from '../../src/core/gate.ts';
+import type { GpuReading, Holder } from '../../src/plan/gpu-reading.ts';
 import type { GpuPlan, ServicePlan } from '../../src/plan/plan.ts';
 import { plan, restart, seconds, service, withCode } from '../helpers/plans.ts';
 import { type Behaviour, type Simulator, simulate } from '../helpers/simulator.ts';

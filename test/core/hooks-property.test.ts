@@ -3,7 +3,7 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { HookName } from '../../src/core/event.ts';
-import type { GpuReading } from '../../src/core/gate.ts';
+import type { GpuReading } from '../../src/plan/gpu-reading.ts';
 import type { Drain, GpuPlan, Hook, ServicePlan } from '../../src/plan/plan.ts';
 import { bySignal, on, plan, probe, restart, service, withCode } from '../helpers/plans.ts';
 import { type Behaviour, type HookBehaviour, Simulator } from '../helpers/simulator.ts';

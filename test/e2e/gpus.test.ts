@@ -252,6 +252,42 @@ test('check --runtime finds a script whose interpreter is missing', async () => 
   );
 });
 
+test('check --runtime looks for the programs of hooks, probes and stop commands too', async () => {
+  const missing = (what: string) => [`/no/${what}`, 'x'];
+  const services = {
+    a: {
+      command: ['sleep', '1'],
+      ready: { exec: missing('ready') },
+      live: [{ exec: missing('live') }, { exec: ['true'] }],
+      stop: { command: missing('stop') },
+      hooks: {
+        after_ready: missing('after-ready'),
+        before_stop: { wait_for: { exec: missing('drained') } },
+        after_exit: 'echo only the shell knows; echo that',
+      },
+    },
+    prepared: { command: ['sleep', '1'], hooks: { before_start: missing('prepare'), before_stop: missing('leave') } },
+    installs: { command: 'pip install tool && tool serve', hooks: { after_exit: missing('tool') } },
+  };
+  await using run = await up({ services }, { args: ['check', '--runtime'] });
+  await run.ends(78);
+  const told = (mark: string) => run.lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(2));
+  const why = 'there is no such file';
+  expect(told('✗')).toEqual([
+    `a         ready: cannot execute /no/ready: ${why}`,
+    `a         after_ready: cannot execute /no/after-ready: ${why}`,
+    `a         live: cannot execute /no/live: ${why}`,
+    `a         before_stop: cannot execute /no/drained: ${why}`,
+    `a         stop.command: cannot execute /no/stop: ${why}`,
+    `prepared  before_start: cannot execute /no/prepare: ${why}`,
+  ]);
+  expect(told('!')).toEqual([
+    `prepared  before_stop: cannot execute /no/leave: ${why}`,
+    `installs  after_exit: cannot execute /no/tool: ${why}`,
+  ]);
+  expect(told('✓')).toContain(`a         live: ${Bun.which('true')}`);
+});
+
 test('check --runtime looks at the rest where GPUs are missing, and says what a lost driver means', async () => {
   const services = { a: { command: ['sleep', '1'], gpus: 1 } };
   {

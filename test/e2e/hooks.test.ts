@@ -193,6 +193,19 @@ test('after_exit knows how the run ended, and is over before the next one begins
   await run.ends(0);
 });
 
+test('while after_exit is under way there is no main process to show or to signal', async () => {
+  await using run = await up({ services: { web: played({ hooks: { after_exit: hook('clean') } }) } });
+  await (await run.puppet('web')).exit(0);
+  const clean = await run.puppet('clean');
+  expect(await run.service('web')).toMatchObject({ state: 'stopping', pid: null });
+  expect(await run.command('signal', 'HUP', 'web')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('web is stopping: it has no process'),
+  });
+  await clean.exit(0);
+  await run.ends(0);
+});
+
 test('the first cause is the service that failed, not what its after_exit comes to', async () => {
   await using run = await up({
     services: { web: played({ hooks: { after_exit: 'echo cleaning; exit 77' } }) },

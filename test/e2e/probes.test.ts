@@ -176,6 +176,13 @@ for (const fd of [3, 7]) {
   });
 }
 
+test('notify: {fd: 3}: a program that writes on after the newline does not stand still', async () => {
+  const command = 'echo >&3; head -c 1000000 /dev/zero >&3; echo written; exec sleep 1000';
+  await using run = await up({ services: { a: { command, ready: { notify: { fd: 3 } } } } });
+  await run.line(/^a +\| written$/);
+  expect((await run.service('a')).state).toBe('ready');
+});
+
 test('several probes must all hold', async () => {
   await using run = await up({
     services: { a: played({ ready: [{ file: 'one' }, { notify: true }, { exec: 'test -e two' }, { log: 'three' }] }) },

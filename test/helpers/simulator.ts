@@ -10,12 +10,12 @@ import type {
   ServiceEvent,
   SweptProcess,
 } from '../../src/core/event.ts';
-import type { GpuReading } from '../../src/core/gate.ts';
 import type { Operation } from '../../src/core/operator.ts';
 import type { Exit } from '../../src/core/policy.ts';
 import type { Service } from '../../src/core/state.ts';
 import { step } from '../../src/core/supervisor.ts';
 import { newWorld, nextDeadline, type World } from '../../src/core/world.ts';
+import type { GpuReading } from '../../src/plan/gpu-reading.ts';
 import type { Millis, Plan, ServicePlan, SignalName } from '../../src/plan/plan.ts';
 import { HookReferee, hasHooks } from './hook-referee.ts';
 import { bySignal } from './plans.ts';

@@ -13,7 +13,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { GpuReading as CoreReading } from '../../src/core/gate.ts';
 import type { GpuDevice, GpuPlan } from '../../src/plan/plan.ts';
 import { realClock } from '../../src/ports.ts';
 import { Children } from '../../src/sys/children.ts';
@@ -179,7 +178,7 @@ const ROWS = 'echo "0, GPU-bbbb, 1024, 24576"; echo "1, GPU-aaaa, 512, 143771"';
 describe('a reading', () => {
   test('is used and total bytes, in the order of the plan', async () => {
     const { read } = reader(ROWS);
-    const reading: CoreReading = await read(plan([device(1), device(0)]), { holders: false }, never);
+    const reading = await read(plan([device(1), device(0)]), { holders: false }, never);
     expect(reading).toEqual({
       kind: 'memory',
       devices: [
@@ -273,6 +272,27 @@ describe('a reading', () => {
       expect((await read(plan([device(0)]), { holders: false }, never)).kind).toBe('lost');
     }
     expect(asked).toBe(1);
+  });
+
+  test('waits for one that was given up and is not gone, never asks beside it, and asks anew when it is', async () => {
+    const answers: PromiseWithResolvers<Answer>[] = [];
+    const slow = () => {
+      const answer = Promise.withResolvers<Answer>();
+      answers.push(answer);
+      return answer.promise;
+    };
+    const root = tree({ ...TWO, 'bin/nvidia-smi': '#!/bin/sh\n' });
+    const read = gpuReader({ clock: realClock, environment: { PATH: join(root, 'bin') }, run: slow, root });
+    const first = new AbortController();
+    const given = read(plan([device(0)]), { holders: false }, first.signal);
+    first.abort();
+    await given;
+    const second = read(plan([device(0)]), { holders: false }, never);
+    expect(answers.length).toBe(1);
+    answers[0]?.resolve({ code: 137, stdout: '', stderr: '', failure: null });
+    while (answers.length === 1) await Bun.sleep(1);
+    answers[1]?.resolve({ code: 0, stdout: '0, GPU-a, 1, 2\n', stderr: '', failure: null });
+    expect(await second).toMatchObject({ kind: 'memory', devices: [{ used: 1024 ** 2, total: 2 * 1024 ** 2 }] });
   });
 
   test('that two want at once is one', async () => {
