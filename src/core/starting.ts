@@ -78,7 +78,12 @@ export function onGpusRead(plan: ServicePlan, service: Service, news: News<'gpus
     case 'open': {
       const { memory, remark } = weighed;
       const isNews = remark !== null && (memory !== null || service.run === 1);
-      return proceed(memory ?? service.memory, isNews ? [told(remark)] : []);
+      const warning = news.reading.kind === 'memory' && service.run === 1 ? news.reading.warning : undefined;
+      const warnings: readonly Notice[] =
+        warning === undefined
+          ? []
+          : [{ level: 'warn', event: 'gpu-memory', text: `has a GPU whose driver complains: ${warning}` }];
+      return proceed(memory ?? service.memory, [...warnings, ...(isNews ? [told(remark)] : [])]);
     }
     case 'wait': {
       const first = gate.steady === null ? [told(`waits for GPU memory: ${weighed.why}`)] : [];

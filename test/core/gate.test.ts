@@ -66,6 +66,16 @@ describe('the first run', () => {
     expect(run.said('gpu-memory')).toEqual(['there is no nvidia-smi: nothing waits for memory']);
   });
 
+  test('begins though the driver complains, which is said once', () => {
+    const memory = (): GpuReading => ({ ...reading(1), warning: 'WARNING: infoROM is corrupted' });
+    const run = simulate(plan([model()]), (_name, number) =>
+      number < 3 ? { memory, ends: { after: 100, exit: withCode(1) } } : { memory },
+    );
+    run.until(seconds(20));
+    expect(spawns(run).length).toBe(3);
+    expect(run.said('gpu-memory')).toEqual(['has a GPU whose driver complains: WARNING: infoROM is corrupted']);
+  });
+
   test('reads nothing without devices', () => {
     const run = simulate(plan([model({ devices: [] })]));
     run.until(100);
