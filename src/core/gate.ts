@@ -102,6 +102,11 @@ export function weighReading(
     };
   }
   if (now - gate.since >= plan.freeTimeout) {
+    // What others do with a device that may be theirs too is no reason not to run beside them.
+    if (plan.shared && crowded.length === 0) {
+      const remark = `${why}, after ${renderDuration(now - gate.since)}; it is shared, so others use it`;
+      return { id: 'open', memory: byDevice((_id, taken) => taken), remark };
+    }
     return { id: 'shut', why: `${why}, after ${renderDuration(now - gate.since)}${renderHolders(reading.holders)}` };
   }
   const pause = Math.min(LAST_PAUSE, Math.max(FIRST_PAUSE, (now - gate.since) / 10));
