@@ -79,11 +79,10 @@ export function onGpusRead(plan: ServicePlan, service: Service, news: News<'gpus
       const { memory, remark } = weighed;
       const isNews = remark !== null && (memory !== null || service.run === 1);
       const warning = news.reading.kind === 'memory' && service.run === 1 ? news.reading.warning : undefined;
-      const warnings: readonly Notice[] =
-        warning === undefined
-          ? []
-          : [{ level: 'warn', event: 'gpu-memory', text: `has a GPU whose driver complains: ${warning}` }];
-      return proceed(memory ?? service.memory, [...warnings, ...(isNews ? [told(remark)] : [])]);
+      return proceed(memory ?? service.memory, [
+        ...(warning === undefined ? [] : [told(`has a GPU whose driver complains: ${warning}`, 'warn')]),
+        ...(isNews ? [told(remark.text, remark.level)] : []),
+      ]);
     }
     case 'wait': {
       const first = gate.steady === null ? [told(`waits for GPU memory: ${weighed.why}`)] : [];
@@ -105,8 +104,8 @@ export function onGpusRead(plan: ServicePlan, service: Service, news: News<'gpus
   }
 }
 
-function told(text: string): Notice {
-  return { level: 'info', event: 'gpu-memory', text };
+function told(text: string, level: Notice['level'] = 'info'): Notice {
+  return { level, event: 'gpu-memory', text };
 }
 
 function fail(plan: ServicePlan, service: Service, state: Starting, cause: Cause, context: Context): Turn {

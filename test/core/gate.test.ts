@@ -57,13 +57,25 @@ describe('the first run', () => {
 
   test('is not held up where nothing can be read, which is said once', () => {
     const again = service('vllm', { gpus: gpus(), restart: restart('always') });
-    const memory = (): GpuReading => ({ kind: 'unreadable', why: 'there is no nvidia-smi: nothing waits for memory' });
+    const memory = (): GpuReading => ({ kind: 'unreadable', why: 'there is no nvidia-smi' });
     const run = simulate(plan([again]), (_name, number) =>
       number < 4 ? { memory, ends: { after: 100, exit: withCode(1) } } : { memory },
     );
     run.until(seconds(20));
     expect(spawns(run).length).toBe(4);
-    expect(run.said('gpu-memory')).toEqual(['there is no nvidia-smi: nothing waits for memory']);
+    expect(run.said('gpu-memory')).toEqual([
+      'has a GPU whose memory cannot be read, so nothing is waited for: there is no nvidia-smi',
+    ]);
+  });
+
+  test('of which `min_free` cannot be looked at is a warning', () => {
+    const memory = (): GpuReading => ({ kind: 'unreadable', why: 'there is no nvidia-smi' });
+    const run = simulate(plan([model({ minFree: 20 * GIB })]), { vllm: { memory } });
+    run.until(100);
+    expect(spawns(run).length).toBe(1);
+    expect(run.said('gpu-memory')).toEqual([
+      'has a GPU whose memory cannot be read, so `min_free` is not looked at and nothing is waited for: there is no nvidia-smi',
+    ]);
   });
 
   test('begins though the driver complains, which is said once', () => {
@@ -137,7 +149,7 @@ describe('the next run', () => {
     shared.until(seconds(73));
     expect(spawns(shared).length).toBe(2);
     expect(shared.said('gpu-memory').at(-1)).toMatch(
-      /^\d+\.0 GiB of GPU 0 are in use, 1\.0 GiB before its last run, after 1m00s; it is shared, so others use it$/,
+      /^is started though \d+\.0 GiB of GPU 0 are in use, 1\.0 GiB before its last run, after 1m00s; it is shared, so others use it$/,
     );
     for (const given of [{ shared: false }, { shared: true, minFree: 130 * GIB }]) {
       const run = crash(moving, given);
