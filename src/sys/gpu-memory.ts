@@ -184,9 +184,11 @@ export function parseSmi(text: string): readonly SmiRow[] {
 
 /** Exit codes by which it refuses the question, whatever the driver does: a wrong argument, no permission, too old for it. */
 const REFUSED = new Set([2, 4, 13]);
+/** It warns of the infoROM, and has answered like with 0. */
+const WARNED = 14;
 
 /**
- * What nvidia-smi's answer means. Its exit code may be that of another device, or of a mere warning (14: "infoROM is
+ * What nvidia-smi's answer means. Its exit code may be that of another device, or of a mere warning ("infoROM is
  * corrupted", https://github.com/pytorch/pytorch/issues/87464): where it tells the memory of all of ours, the driver has
  * answered. The other way round it may end with 0 and say nothing but that it failed.
  */
@@ -195,6 +197,7 @@ function judgeSmi({ code, stdout, stderr }: Answer, devices: readonly GpuDevice[
   const reading = toReading(rows, devices);
   const said = wordsOf(stdout, stderr);
   if (code === 0 && rows.length > 0) return reading;
+  if (code === WARNED && rows.length > 0 && reading.kind !== 'memory') return reading;
   if (reading.kind === 'memory') return { ...reading, warning: said ?? `nvidia-smi ended with exit code ${code}` };
   if (code === 0) return { kind: 'lost', why: said ?? 'nvidia-smi lists no GPU' };
   // The program is there and the library is not: that says nothing of the driver.

@@ -273,6 +273,12 @@ describe('a reading', () => {
       why: 'there is no GPU GPU-cccc: nvidia-smi lists GPU-bbbb, GPU-aaaa',
       devices: [device(null, 'GPU-cccc')],
     },
+    'a UUID that there never was, beside a warning': {
+      script: `${ROWS}; echo "WARNING: infoROM is corrupted"; exit 14`,
+      kind: 'lost',
+      why: 'there is no GPU GPU-cccc: nvidia-smi lists GPU-bbbb, GPU-aaaa',
+      devices: [device(null, 'GPU-cccc')],
+    },
     'no nvidia-smi': {
       script: null,
       kind: 'unreadable',
