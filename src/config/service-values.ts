@@ -120,7 +120,9 @@ export function enabled(): Shape<boolean> {
       const variable = filled.interpolated ? /\$\{(\w+)/.exec(node.text)?.[1] : undefined;
       if (variable === undefined) return mismatch(node, name, wanted, reading);
       // Not what the variable holds: whoever switches a service on by a password would find it in the log.
-      return reading.report(node, 'wrong-value', `${name} must be ${wanted}, and ${variable} holds neither`, {
+      const byDefault = !reading.environment[variable] && node.text.includes(`\${${variable}:-`);
+      const found = byDefault ? `the default of ${variable} is` : `${variable} holds`;
+      return reading.report(node, 'wrong-value', `${name} must be ${wanted}, and ${found} neither`, {
         suggestion: `write \`\${${variable}:+true}\` if any value but an empty one means yes`,
       });
     },

@@ -16,9 +16,15 @@ export interface Gate {
   readonly steady: { readonly since: Millis; readonly used: readonly number[] } | null;
 }
 
+/** What is said of a run that begins, behind the service's name. `warn`: it does not begin as it was asked to. */
+export interface Remark {
+  readonly level: 'info' | 'warn';
+  readonly text: string;
+}
+
 export type Weighed =
   /** `memory` is what the next run is measured by; null where nothing could be read. */
-  | { readonly id: 'open'; readonly memory: Readonly<Record<string, number>> | null; readonly remark: string | null }
+  | { readonly id: 'open'; readonly memory: Readonly<Record<string, number>> | null; readonly remark: Remark | null }
   | { readonly id: 'wait'; readonly gate: Gate; readonly why: string }
   | { readonly id: 'shut'; readonly why: string }
   | { readonly id: 'lost'; readonly why: string };
@@ -46,7 +52,7 @@ export function weighReading(
   reading: GpuReading,
   now: Millis,
 ): Weighed {
-  if (reading.kind === 'unreadable') return { id: 'open', memory: null, remark: reading.why };
+  if (reading.kind === 'unreadable') return { id: 'open', memory: null, remark: remarkUnread(plan, reading.why) };
   if (reading.kind === 'lost') return { id: 'lost', why: reading.why };
   const used = reading.devices.map((device) => device.used);
   const byDevice = (measure: (id: string, taken: number) => number): Readonly<Record<string, number>> =>
@@ -76,15 +82,27 @@ export function weighReading(
     return {
       id: 'open',
       memory: byDevice((_id, taken) => taken),
-      remark: `${why}; it does not change any more, so others use it`,
+      remark: { level: 'info', text: `is started though ${why}; it does not change any more, so others use it` },
     };
   }
   if (now - gate.since >= plan.freeTimeout) {
+    // What others do with a device that may be theirs too is no reason not to run beside them.
+    if (plan.shared && crowded.length === 0) {
+      const text = `is started though ${why}, after ${renderDuration(now - gate.since)}; it is shared, so others use it`;
+      return { id: 'open', memory: byDevice((_id, taken) => taken), remark: { level: 'info', text } };
+    }
     return { id: 'shut', why: `${why}, after ${renderDuration(now - gate.since)}${renderHolders(reading.holders)}` };
   }
   const pause = Math.min(LAST_PAUSE, Math.max(FIRST_PAUSE, (now - gate.since) / 10));
   const readAt = Math.min(now + pause, gate.since + plan.freeTimeout);
   return { id: 'wait', gate: { since: gate.since, readAt, steady }, why };
+}
+
+function remarkUnread({ minFree }: GpuPlan, why: string): Remark {
+  const unread = 'has a GPU whose memory cannot be read';
+  return minFree === null
+    ? { level: 'info', text: `${unread}, so nothing is waited for: ${why}` }
+    : { level: 'warn', text: `${unread}, so \`min_free\` is not looked at and nothing is waited for: ${why}` };
 }
 
 function isStill({ steady }: Gate, used: readonly number[]): boolean {

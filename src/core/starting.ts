@@ -78,7 +78,11 @@ export function onGpusRead(plan: ServicePlan, service: Service, news: News<'gpus
     case 'open': {
       const { memory, remark } = weighed;
       const isNews = remark !== null && (memory !== null || service.run === 1);
-      return proceed(memory ?? service.memory, isNews ? [told(remark)] : []);
+      const warning = news.reading.kind === 'memory' && service.run === 1 ? news.reading.warning : undefined;
+      return proceed(memory ?? service.memory, [
+        ...(warning === undefined ? [] : [told(`has a GPU whose driver complains: ${warning}`, 'warn')]),
+        ...(isNews ? [told(remark.text, remark.level)] : []),
+      ]);
     }
     case 'wait': {
       const first = gate.steady === null ? [told(`waits for GPU memory: ${weighed.why}`)] : [];
@@ -100,8 +104,8 @@ export function onGpusRead(plan: ServicePlan, service: Service, news: News<'gpus
   }
 }
 
-function told(text: string): Notice {
-  return { level: 'info', event: 'gpu-memory', text };
+function told(text: string, level: Notice['level'] = 'info'): Notice {
+  return { level, event: 'gpu-memory', text };
 }
 
 function fail(plan: ServicePlan, service: Service, state: Starting, cause: Cause, context: Context): Turn {

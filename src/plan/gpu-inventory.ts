@@ -106,6 +106,18 @@ export function findDevice(entry: string, among: readonly VisibleGpu[]): Visible
   return known || among.length === 0 ? undefined : { id: entry, index: null, name: 'GPU', uuid: entry };
 }
 
+/**
+ * Whether two names may mean one device. Where nothing tells the UUIDs, one that is asked for by UUID may be any of those
+ * that have a position. Of slices nothing is known but their names, and there several may be of one device.
+ */
+export function mayBeSame(one: VisibleGpu, other: VisibleGpu): boolean {
+  if (one.id === other.id) return true;
+  if (one.index !== null && other.index !== null) return one.index === other.index;
+  if (isSlice(one) || isSlice(other)) return false;
+  const [a, b] = [one, other].map(({ uuid }) => uuid?.toLowerCase() ?? '') as [string, string];
+  return a.startsWith(b) || b.startsWith(a);
+}
+
 function isSlice({ id }: VisibleGpu): boolean {
   return id.startsWith('MIG-');
 }

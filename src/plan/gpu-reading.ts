@@ -15,6 +15,8 @@ export type GpuReading =
       readonly devices: readonly { readonly used: number; readonly total: number }[];
       /** Who has one of them open, as far as /proc tells. */
       readonly holders: readonly Holder[];
+      /** What the driver complained of while it answered. */
+      readonly warning?: string;
     }
   /** There is no way to read it here. */
   | { readonly kind: 'unreadable'; readonly why: string }

@@ -2,12 +2,21 @@
 // anything starts. Pure: what there is arrives as an inventory. Loaded only where a service has `gpus`.
 import type { Config, GpusConfig } from '../config/config.ts';
 import type { Complaints, Path } from './complaints.ts';
-import { explainAbsence, findDevice, type Inventory, type VisibleGpu, visibleGpus } from './gpu-inventory.ts';
+import {
+  explainAbsence,
+  findDevice,
+  type Inventory,
+  mayBeSame,
+  type VisibleGpu,
+  visibleGpus,
+} from './gpu-inventory.ts';
 import type { GpuDevice, Plan, ServicePlan } from './plan.ts';
 
 /** One service, or one copy of it, that says something of GPUs. */
 export interface GpuAsk {
   readonly name: string;
+  /** The service that it is a copy of, or itself. */
+  readonly key: string;
   readonly ask: Pick<GpusConfig, 'wish' | 'shared' | 'optional'>;
   /** Where it is written. */
   readonly path: Path;
@@ -39,8 +48,9 @@ export function withGpus(plan: Plan, config: Config, around: GpuSurroundings, co
   if (around.gpus === undefined) return plan;
   const asks = plan.services.flatMap((service): GpuAsk[] => {
     const found = configOf(service);
-    if (found === undefined || found.gpus === null || !service.enabled) return [];
-    return [{ name: service.name, ask: found.gpus, path: ['services', found.name, 'gpus'] }];
+    // What could not be read is complained of already: to place the rest of it would find fault with that.
+    if (found === undefined || found.gpus === null || found.broken.has('gpus') || !service.enabled) return [];
+    return [{ name: service.name, key: found.key, ask: found.gpus, path: ['services', found.name, 'gpus'] }];
   });
   if (asks.length === 0) return plan;
   const inventory = around.gpus();
@@ -98,22 +108,25 @@ export function placeGpus(
   complaints: Pick<Complaints, 'error' | 'warn'>,
 ): ReadonlyMap<string, readonly GpuDevice[]> {
   const given = new Map<string, readonly GpuDevice[]>();
-  const owners = new Map<string, string>();
+  const owners: Owned[] = [];
   const uses = new Map<string, number>();
-  const isFree = ({ id }: GpuDevice) => !owners.has(id);
-  const give = ({ name, ask, path }: GpuAsk, devices: readonly VisibleGpu[]) => {
+  const short: Short[] = [];
+  const isFree = (device: VisibleGpu) => !owners.some((owned) => mayBeSame(owned.device, device));
+  const give = (one: GpuAsk, devices: readonly VisibleGpu[]) => {
+    const { name, ask } = one;
     // What only the placing needs stays here: the plan is compared on a reload.
     given.set(
       name,
       devices.map(({ id, index, name: model }) => ({ id, index, name: model })),
     );
-    for (const { id } of devices) {
-      if (!ask.shared) owners.set(id, name);
-      uses.set(id, (uses.get(id) ?? 0) + 1);
+    for (const device of devices) {
+      if (!ask.shared) owners.push({ name, device });
+      uses.set(device.id, (uses.get(device.id) ?? 0) + 1);
     }
-    if (devices.length > 0 || ask.wish === 0) return;
-    const why = visible.length === 0 ? 'there is none' : 'none is free';
-    complaints.warn(path, 'without-gpu', `\`${name}\` runs without a GPU: ${why}`, { suggestion: absence });
+    const wanted = typeof ask.wish === 'object' ? ask.wish.length : ask.wish === 'all' ? visible.length : ask.wish;
+    if (devices.length < wanted || (devices.length === 0 && ask.wish !== 0)) {
+      short.push({ one, got: devices.length });
+    }
   };
   /** What is free of `found`, which is all or part of what was asked for; complains where that is not enough. */
   const settle = (one: GpuAsk, found: readonly VisibleGpu[], missing: string | null) => {
@@ -122,9 +135,9 @@ export function placeGpus(
     if (ask.optional || (missing === null && free.length === found.length)) give(one, free);
     else if (missing !== null) complaints.error(path, 'no-such-gpu', missing, { suggestion: absence });
     else {
-      const lost = found.filter((device) => !isFree(device));
-      const message = `\`${name}\` asks for ${describeWish(ask.wish)}, but ${owned(lost, owners)}`;
-      complaints.error(path, 'gpu-taken', message, { suggestion: SHARE });
+      const taken = takenBy(found, owners);
+      const message = `\`${name}\` asks for ${describeWish(ask.wish)}, but ${describeOwned(taken)}`;
+      complaints.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, found) });
     }
   };
 
@@ -153,21 +166,65 @@ export function placeGpus(
       } else {
         const rest =
           left.length === 0 ? 'none is left' : `only ${left.length} ${left.length === 1 ? 'is' : 'are'} left`;
-        const taken = owned(
-          visible.filter((device) => !isFree(device)),
-          owners,
-        );
-        const message = `\`${name}\` asks for ${describeWish(ask.wish)}, but ${rest}: ${taken}`;
-        complaints.error(path, 'gpu-taken', message, { suggestion: SHARE });
+        const taken = takenBy(visible, owners);
+        const message = `\`${name}\` asks for ${describeWish(ask.wish)}, but ${rest}: ${describeOwned(taken)}`;
+        complaints.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, visible) });
       }
     }
   }
+  warnOfShort(short, visible.length === 0 ? 'there is none' : 'none is free', absence, complaints);
   return given;
+}
+
+/** A device that somebody has to itself. */
+interface Owned {
+  readonly name: string;
+  readonly device: VisibleGpu;
+}
+
+/** An optional ask that came to less. */
+interface Short {
+  readonly one: GpuAsk;
+  readonly got: number;
+}
+
+/** Copies of a service that came to the same are named together: of complaints at one place only the first is told. */
+function warnOfShort(
+  short: readonly Short[],
+  none: string,
+  suggestion: string,
+  complaints: Pick<Complaints, 'warn'>,
+): void {
+  const alike = Map.groupBy(short, ({ one, got }) => `${got} ${one.key}`);
+  for (const [first, ...others] of alike.values()) {
+    if (first === undefined) continue;
+    const { one, got } = first;
+    const { path, ask } = one;
+    const names = [first, ...others].map((each) => `\`${each.one.name}\``);
+    const runs = `${joined(names)} ${names.length === 1 ? 'runs' : 'run'}`;
+    if (got === 0) complaints.warn(path, 'without-gpu', `${runs} without a GPU: ${none}`, { suggestion });
+    else {
+      const asked = `${names.length === 1 ? 'asks' : 'ask'} for ${describeWish(ask.wish)}`;
+      const message = `${runs} with ${got === 1 ? 'one GPU' : `${got} GPUs`} and ${asked}: no more are there and free`;
+      complaints.warn(path, 'fewer-gpus', message, { suggestion });
+    }
+  }
 }
 
 type CountAsk = GpuAsk & { readonly ask: { readonly wish: number } };
 
 const SHARE = 'ask for fewer, or write `gpus: {share: …}` in those that may have the same ones';
+const NAMELESS =
+  'nothing here tells the UUIDs, so either may be the other: name these devices by position, or all of them by UUID';
+
+function takenBy(devices: readonly VisibleGpu[], owners: readonly Owned[]): readonly Owned[] {
+  return [...new Set(devices.flatMap((one) => owners.filter(({ device }) => mayBeSame(device, one))))];
+}
+
+/** A device that is taken only because nobody knows which one the other is needs another way out. */
+function adviceFor(taken: readonly Owned[], devices: readonly VisibleGpu[]): string {
+  return taken.every(({ device }) => devices.some(({ id }) => id === device.id)) ? SHARE : NAMELESS;
+}
 
 /** The devices that a list names, and what is wrong with the rest. */
 function resolve({ name, ask }: GpuAsk, visible: readonly VisibleGpu[]): [readonly VisibleGpu[], string | null] {
@@ -198,22 +255,25 @@ function describeWish(wish: GpuAsk['ask']['wish']): string {
 }
 
 /** `` `vllm` has GPU 0, 1 and `embed` has GPU 2 ``. */
-function owned(devices: readonly VisibleGpu[], owners: ReadonlyMap<string, string>): string {
-  const names = [...new Set(devices.flatMap(({ id }) => owners.get(id) ?? []))];
-  const shown = names.map((name) => {
-    const ids = devices.filter(({ id }) => owners.get(id) === name).map(({ id }) => id);
-    return `\`${name}\` has GPU ${ids.join(', ')}`;
-  });
-  return shown.length < 2 ? (shown[0] ?? '') : `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`;
+function describeOwned(owned: readonly Owned[]): string {
+  const byName = Map.groupBy(owned, ({ name }) => name);
+  return joined(
+    [...byName].map(([name, all]) => `\`${name}\` has GPU ${all.map(({ device }) => device.id).join(', ')}`),
+  );
+}
+
+function joined(parts: readonly string[]): string {
+  return parts.length < 2 ? (parts[0] ?? '') : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
 }
 
 /** Free devices first, then shared ones, then those that somebody has to itself; the least used first. */
 function byUse(
   visible: readonly VisibleGpu[],
-  owners: ReadonlyMap<string, string>,
+  owners: readonly Owned[],
   uses: ReadonlyMap<string, number>,
 ): readonly VisibleGpu[] {
-  const rank = ({ id }: VisibleGpu) => (owners.has(id) ? 1_000_000 : 0) + (uses.get(id) ?? 0);
+  const isOwned = (one: VisibleGpu) => owners.some(({ device }) => mayBeSame(device, one));
+  const rank = (device: VisibleGpu) => (isOwned(device) ? 1_000_000 : 0) + (uses.get(device.id) ?? 0);
   return [...visible].sort((a, b) => rank(a) - rank(b));
 }
 

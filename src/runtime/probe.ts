@@ -72,7 +72,15 @@ export function describeConnectError(error: unknown, where: string): string {
       return `${where} closed the connection`;
     case 'EACCES':
       return `no permission to connect to ${where}`;
-    default:
-      return `cannot connect to ${where}: ${error instanceof Error ? error.message : String(error)}`;
+    default: {
+      const message = error instanceof Error ? error.message : String(error);
+      // undici's parser, and so the connection stood.
+      if (error instanceof Error && error.name === 'HTTPParserError')
+        return `${where} does not speak HTTP: ${/\((.*)\)$/.exec(message)?.[1] ?? message}`;
+      if (/CERT|^UNABLE_TO_/.test(code)) {
+        return `the certificate of ${where} is not trusted: ${message} (\`verify_tls: false\` takes it)`;
+      }
+      return `cannot connect to ${where}: ${message}`;
+    }
   }
 }

@@ -8,7 +8,7 @@ import type { GpuDevice, GpuPlan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
 import { findNvidiaGpus, list, read } from './gpus.ts';
 import { findAmdGpus } from './gpus-amd.ts';
-import { lastLineOf } from './tools.ts';
+import { lastLineOf, linesOf } from './tools.ts';
 
 /** What a child printed and how it ended; `failure`: it could not be started. */
 export interface Answer {
@@ -121,13 +121,7 @@ export function gpuReader(parts: GpuReaderParts): GpuReader {
     const answer = await ask([program, ...query], abort);
     if (answer === null) return noAnswer('nvidia-smi');
     if (answer.failure !== null) return { kind: 'unreadable', why: answer.failure };
-    const words = lastLineOf(answer.stdout) || lastLineOf(answer.stderr) || `exit code ${answer.code}`;
-    // The program is there and the library is not: that says nothing of the driver.
-    if (/libnvidia-ml|shared libraries/.test(`${answer.stdout}${answer.stderr}`) && answer.code !== 0) {
-      return { kind: 'unreadable', why: words };
-    }
-    if (answer.code !== 0) return { kind: 'lost', why: words };
-    return toReading(parseSmi(answer.stdout), devices);
+    return judgeSmi(answer, devices);
   }
 
   async function amd(devices: readonly GpuDevice[], abort: AbortSignal): Promise<GpuReading> {
@@ -177,17 +171,55 @@ export function parseSmi(text: string): readonly SmiRow[] {
   });
 }
 
+/** Exit codes by which it refuses the question, whatever the driver does: a wrong argument, no permission, too old for it. */
+const REFUSED = new Set([2, 4, 13]);
+/** It warns of the infoROM, and has answered like with 0. */
+const WARNED = 14;
+
+/**
+ * What nvidia-smi's answer means. Its exit code may be that of another device, or of a mere warning ("infoROM is
+ * corrupted", https://github.com/pytorch/pytorch/issues/87464): where it tells the memory of all of ours, the driver has
+ * answered. The other way round it may end with 0 and say nothing but that it failed.
+ */
+function judgeSmi({ code, stdout, stderr }: Answer, devices: readonly GpuDevice[]): GpuReading {
+  const rows = parseSmi(stdout);
+  const reading = toReading(rows, devices);
+  const said = wordsOf(stdout, stderr);
+  if (code === 0 && rows.length > 0) return reading;
+  if (code === WARNED && rows.length > 0 && reading.kind !== 'memory') return reading;
+  if (reading.kind === 'memory') return { ...reading, warning: said ?? `nvidia-smi ended with exit code ${code}` };
+  if (code === 0) return { kind: 'lost', why: said ?? 'nvidia-smi lists no GPU' };
+  // The program is there and the library is not: that says nothing of the driver.
+  const noLibrary = /libnvidia-ml|shared libraries/.test(`${stdout}${stderr}`);
+  return { kind: noLibrary || REFUSED.has(code) ? 'unreadable' : 'lost', why: said ?? `exit code ${code}` };
+}
+
+/** What it says besides devices: the line that names a failure, not those that explain it; null: nothing. */
+function wordsOf(stdout: string, stderr: string): string | null {
+  const lines = [...linesOf(stdout), ...linesOf(stderr)].filter((line) => parseSmi(line).length === 0);
+  return lines.find((line) => /^(?:Failed|Unable) to /.test(line)) ?? lines[0] ?? null;
+}
+
 function toReading(rows: readonly SmiRow[], devices: readonly GpuDevice[]): GpuReading {
   const memory: { readonly used: number; readonly total: number }[] = [];
   for (const { id, index } of devices) {
-    const row = rows.find((one) => (index === null ? one.uuid.startsWith(id) : one.index === index));
-    // It was there when the plan was made: it has fallen off the bus, or was taken from the container.
-    if (row === undefined) return { kind: 'lost', why: `nvidia-smi does not list GPU ${id} any more` };
+    const isMeant = ({ uuid }: SmiRow) => uuid.toLowerCase().startsWith(id.toLowerCase());
+    const row = rows.find((one) => (index === null ? isMeant(one) : one.index === index));
+    if (row === undefined) return { kind: 'lost', why: explainLack(id, index, rows) };
     const { used, total } = row;
     if (used === null || total === null) return { kind: 'unreadable', why: `nvidia-smi tells no memory of GPU ${id}` };
     memory.push({ used, total });
   }
   return { kind: 'memory', devices: memory, holders: [] };
+}
+
+function explainLack(id: string, index: number | null, rows: readonly SmiRow[]): string {
+  // It was there when the plan was made: it has fallen off the bus, or was taken from the container.
+  if (index !== null) return `nvidia-smi does not list GPU ${id} any more`;
+  // Here nobody but the driver knows UUIDs: this one may never have been there.
+  const shown = rows.slice(0, 4).map(({ uuid }) => uuid);
+  const more = rows.length > shown.length ? ` and ${rows.length - shown.length} more` : '';
+  return `there is no GPU ${id}: nvidia-smi lists ${shown.join(', ')}${more}`;
 }
 
 /**

@@ -95,13 +95,15 @@ async function collect(pipe: OutputPipe): Promise<string> {
 
 /** The last line that says something, as much of it as fits into a message. */
 export function lastLineOf(text: string): string {
-  return (
-    text
-      .trimEnd()
-      .split(/[\r\n]+/)
-      .at(-1)
-      ?.slice(0, 200) ?? ''
-  );
+  return linesOf(text).at(-1) ?? '';
+}
+
+/** The lines that say something, of each as much as fits into a message. */
+export function linesOf(text: string): readonly string[] {
+  return text
+    .split(/[\r\n]+/)
+    .filter((line) => line.trim() !== '')
+    .map((line) => line.trimEnd().slice(0, 200));
 }
 
 /** Where the output of a command goes, piece by piece; the next one is read when the promise resolves. */

@@ -262,6 +262,14 @@ describe('enabled', () => {
     expect(serviceOf(better, { environment: { PASSWORD: 'no' } }).enabled).toBe(true);
   });
 
+  test('says nothing of a variable that holds nothing: it is the default that is wrong', () => {
+    const text = oneService('command: run', 'enabled: "${MAYBE:-perhaps}"');
+    for (const environment of [{}, { MAYBE: '' }]) {
+      const [message = ''] = messages(text, { environment });
+      expect(message).toEndWith(', and the default of MAYBE is neither');
+    }
+  });
+
   test('a file in which nothing is enabled is refused', () => {
     expect(messages(oneService('command: run', 'enabled: no'))).toEqual([
       'no service is enabled: there is nothing to run',

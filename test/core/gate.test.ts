@@ -57,13 +57,37 @@ describe('the first run', () => {
 
   test('is not held up where nothing can be read, which is said once', () => {
     const again = service('vllm', { gpus: gpus(), restart: restart('always') });
-    const memory = (): GpuReading => ({ kind: 'unreadable', why: 'there is no nvidia-smi: nothing waits for memory' });
+    const memory = (): GpuReading => ({ kind: 'unreadable', why: 'there is no nvidia-smi' });
     const run = simulate(plan([again]), (_name, number) =>
       number < 4 ? { memory, ends: { after: 100, exit: withCode(1) } } : { memory },
     );
     run.until(seconds(20));
     expect(spawns(run).length).toBe(4);
-    expect(run.said('gpu-memory')).toEqual(['there is no nvidia-smi: nothing waits for memory']);
+    expect(run.said('gpu-memory')).toEqual([
+      'has a GPU whose memory cannot be read, so nothing is waited for: there is no nvidia-smi',
+    ]);
+  });
+
+  test('of which `min_free` cannot be looked at is a warning', () => {
+    const memory = (): GpuReading => ({ kind: 'unreadable', why: 'there is no nvidia-smi' });
+    const run = simulate(plan([model({ minFree: 20 * GIB })]), { vllm: { memory } });
+    run.until(100);
+    expect(spawns(run).length).toBe(1);
+    expect(run.said('gpu-memory')).toEqual([
+      'has a GPU whose memory cannot be read, so `min_free` is not looked at and nothing is waited for: there is no nvidia-smi',
+    ]);
+  });
+
+  test('begins though the driver complains, which is said once', () => {
+    const devices = [{ used: GIB, total: 140 * GIB }];
+    const warning = 'WARNING: infoROM is corrupted';
+    const memory = (): GpuReading => ({ kind: 'memory', devices, holders: [], warning });
+    const run = simulate(plan([model()]), (_name, number) =>
+      number < 3 ? { memory, ends: { after: 100, exit: withCode(1) } } : { memory },
+    );
+    run.until(seconds(20));
+    expect(spawns(run).length).toBe(3);
+    expect(run.said('gpu-memory')).toEqual(['has a GPU whose driver complains: WARNING: infoROM is corrupted']);
   });
 
   test('reads nothing without devices', () => {
@@ -115,6 +139,24 @@ describe('the next run', () => {
     const run = crash(() => reading(21, [stranger]), { shared: true });
     run.until(seconds(18));
     expect(spawns(run).length).toBe(2);
+  });
+
+  test('goes on in the end when the memory is shared and keeps moving, but not without `min_free`', () => {
+    const moving = (since: number) => reading(20 + (Math.floor(since / 70) % 20));
+    const shared = crash(moving, { shared: true });
+    shared.until(seconds(69));
+    expect(spawns(shared).length).toBe(1);
+    shared.until(seconds(73));
+    expect(spawns(shared).length).toBe(2);
+    expect(shared.said('gpu-memory').at(-1)).toMatch(
+      /^is started though \d+\.0 GiB of GPU 0 are in use, 1\.0 GiB before its last run, after 1m00s; it is shared, so others use it$/,
+    );
+    for (const given of [{ shared: false }, { shared: true, minFree: 130 * GIB }]) {
+      const run = crash(moving, given);
+      run.until(seconds(73));
+      expect(spawns(run).length).toBe(1);
+      expect(run.said('restarting').at(-1)).toContain('GPU memory was not given back within 1m00s');
+    }
   });
 
   test('is not fooled by a pause in the giving back', () => {

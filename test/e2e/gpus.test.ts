@@ -99,6 +99,14 @@ test('with `on_lost: restart` the start goes on', async () => {
 test('without nvidia-smi the start goes on', async () => {
   await using run = await up({ services: { a: played({ gpus: { count: 1, min_free: '20GiB' } }) } }, machine(1, null));
   await run.puppet('a');
+  if (Bun.which('nvidia-smi') === null) await run.line(/a has a GPU whose memory cannot be read, so `min_free` is not/);
+});
+
+test('a driver that only complains does not keep anybody from starting', async () => {
+  const tool = `${smi([100, 24_576])}echo "WARNING: infoROM is corrupted at gpu 0000:3B:00.0"\nexit 14\n`;
+  await using run = await up({ services: { a: played({ gpus: 1 }) } }, machine(1, tool));
+  await run.puppet('a');
+  await run.line(/a has a GPU whose driver complains: WARNING: infoROM is corrupted at gpu 0000:3B:00\.0$/);
 });
 
 test('a GPU that is too small for `min_free` ends the start with 78', async () => {

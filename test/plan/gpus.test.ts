@@ -112,13 +112,38 @@ describe('placing', () => {
   test('an optional ask takes what is there and free, down to none, and says when it is none', () => {
     const asks = { a: '1', b: '{ count: 4, optional: true }', c: '{ count: 1, optional: true }' };
     expect(placed(asks, 3)).toEqual({ a: '0', b: '1,2', c: '' });
-    expect(refused(asks, 3)).toEqual(['`c` runs without a GPU: none is free']);
+    expect(refused(asks, 3)).toEqual([
+      '`b` runs with 2 GPUs and asks for 4 GPUs: no more are there and free',
+      '`c` runs without a GPU: none is free',
+    ]);
+    expect(refused({ a: '{ count: 4, optional: true }' }, 1)).toEqual([
+      '`a` runs with one GPU and asks for 4 GPUs: no more are there and free',
+    ]);
+    expect(refused({ a: '[1]', b: '{ devices: [1, 2, 7], optional: true }' }, 3)).toEqual([
+      '`b` runs with one GPU and asks for GPUs 1, 2, 7: no more are there and free',
+    ]);
+    expect(refused({ a: '{ devices: [0, 2], optional: true }', b: '{ count: all, optional: true }' }, 3)).toEqual([
+      '`b` runs with one GPU and asks for all GPUs: no more are there and free',
+    ]);
     expect(placed({ a: '[1]', b: '{ count: all, optional: true }' }, 3)).toEqual({ a: '1', b: '0,2' });
     expect(placed({ a: '[1]', b: '{ devices: [1, 2, 7], optional: true }' }, 3)).toEqual({ a: '1', b: '2' });
     expect(placed({ a: '{ count: 1, optional: true }', b: '{ share: all, optional: true }' }, 0)).toEqual({
       a: '',
       b: '',
     });
+  });
+
+  test('of copies that get none, or less, every one is named', () => {
+    const copies = (count: number, ask: string) =>
+      `services: { a: { command: run, replicas: ${count}, gpus: { count: ${ask}, optional: true } } }\n`;
+    const says = (count: number, ask: string) => messages(copies(count, ask), { gpus: nvidia(3) });
+    expect(says(3, '1')).toEqual([]);
+    expect(says(4, '1')).toEqual(['`a.3` runs without a GPU: none is free']);
+    expect(says(6, '1')).toEqual(['`a.3`, `a.4` and `a.5` run without a GPU: none is free']);
+    expect(says(4, '2')).toEqual([
+      '`a.1` runs with one GPU and asks for 2 GPUs: no more are there and free',
+      '`a.2` and `a.3` run without a GPU: none is free',
+    ]);
   });
 
   test('a count of 0 is no GPU, and nothing to be said', () => {
@@ -180,6 +205,12 @@ services.yaml:3:32: error: \`embed\` asks for a GPU, but none is left: \`vllm\` 
     test(`${JSON.stringify(asks)} of ${count}`, () => expect(refused(asks, count)).toEqual([...says]));
   }
 
+  test('is nothing of a service whose `gpus` is wrong already, nor of others because of it', () => {
+    for (const wrong of ['[GPU_1]', '[0, GPU_1]', '{ count: 1, optionl: true }', '{ count: 7, min_free: x }']) {
+      expect(refused({ a: wrong, b: '1' }, 1).length).toBe(1);
+    }
+  });
+
   test('nothing is looked for, and nothing refused, where nobody looks', () => {
     const text = services({ a: '1', b: 'all', c: '[7]' });
     expect(messages(text)).toEqual([]);
@@ -202,6 +233,37 @@ services.yaml:3:32: error: \`embed\` asks for a GPU, but none is left: \`vllm\` 
       expect(messages(text, { gpus: nvidia(1) })).toEqual(says);
     }
     expect(messages(oneService('command: run', 'env: { CUDA_VISIBLE_DEVICES: "0" }'))).toEqual([]);
+  });
+});
+
+describe('where nothing tells the UUIDs', () => {
+  const unknown = (count: number): Around => {
+    const devices = Array.from({ length: count }, () => ({ uuid: null, name: 'NVIDIA GPU' }));
+    return { gpus: () => ({ vendor: 'nvidia', devices, driver: null, forbidden: 0 }) };
+  };
+  const one = '[GPU-8932f937]';
+
+  test('a UUID may be any of the devices, so nobody is given another beside it', () => {
+    const taken = '`a` has GPU GPU-8932f937';
+    expect(refused({ a: one, b: '1' }, 1, unknown(1))).toEqual([`\`b\` asks for a GPU, but none is left: ${taken}`]);
+    expect(refused({ a: one, b: '1' }, 1, unknown(2))).toEqual([`\`b\` asks for a GPU, but none is left: ${taken}`]);
+    expect(refused({ a: one, b: 'all' }, 1, unknown(2))).toEqual([`\`b\` asks for all GPUs, but ${taken}`]);
+    expect(refused({ a: one, b: '[1]' }, 1, unknown(2))).toEqual([`\`b\` asks for GPU 1, but ${taken}`]);
+    expect(refused({ a: '[0]', b: one }, 1, unknown(2))).toEqual(['`b` asks for GPU GPU-8932f937, but `a` has GPU 0']);
+    expect(refused({ a: one, b: '[GPU-8932F9]' }, 1, unknown(2))).toEqual([
+      `\`b\` asks for GPU GPU-8932F9, but ${taken}`,
+    ]);
+    expect(printed(services({ a: one, b: '1' }), unknown(1))).toContain('help: nothing here tells the UUIDs');
+  });
+
+  test('UUIDs stand beside each other, and beside services that share or see none', () => {
+    const asks = { a: one, b: '[GPU-1111]', c: '{ share: 1 }', d: '0' };
+    expect(idsOf(planOf(services(asks), unknown(2)))).toEqual({ a: 'GPU-8932f937', b: 'GPU-1111', c: '0', d: '' });
+    expect(idsOf(planOf(services({ a: '[MIG-1]', b: '[MIG-2]', c: '1' }), unknown(1)))).toMatchObject({ c: '0' });
+  });
+
+  test('where they are told, one that does not exist is refused', () => {
+    expect(refused({ a: '[GPU-abc]' }, 1)).toEqual([`\`a\` asks for GPU GPU-abc, but there is only ${uuid(0)}`]);
   });
 });
 

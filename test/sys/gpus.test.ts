@@ -189,6 +189,25 @@ describe('a reading', () => {
     });
   });
 
+  test('is one where memory is told for each device, however the driver complains', async () => {
+    const { read } = reader(`${ROWS}; echo "WARNING: infoROM is corrupted at gpu 0000:3B:00.0"; exit 14`);
+    expect(await read(plan([device(0)]), { holders: false }, never)).toMatchObject({
+      kind: 'memory',
+      devices: [{ used: GIB }],
+      warning: 'WARNING: infoROM is corrupted at gpu 0000:3B:00.0',
+    });
+    const silent = reader(`${ROWS}; exit 15`);
+    expect(await silent.read(plan([device(0)]), { holders: false }, never)).toMatchObject({
+      kind: 'memory',
+      warning: 'nvidia-smi ended with exit code 15',
+    });
+  });
+
+  test('finds a UUID in any case', async () => {
+    const { read } = reader(ROWS);
+    expect((await read(plan([device(null, 'GPU-AAAA')]), { holders: false }, never)).kind).toBe('memory');
+  });
+
   test('asks with the words of nvidia-smi, in plain English', async () => {
     const { read } = reader(
       `[ "$LC_ALL" = C ] && [ "$*" = "--query-gpu=index,uuid,memory.used,memory.total --format=csv,noheader,nounits" ] && ${ROWS}`,
@@ -221,6 +240,43 @@ describe('a reading', () => {
       script: 'echo "0, GPU-bbbb, 1, 2"',
       kind: 'lost',
       why: 'nvidia-smi does not list GPU 1 any more',
+    },
+    'a driver whose library does not fit it': {
+      script:
+        'echo "Failed to initialize NVML: Driver/library version mismatch"; echo "NVML library version: 570.133"; exit 18',
+      kind: 'lost',
+      why: 'Failed to initialize NVML: Driver/library version mismatch',
+    },
+    'a driver that is lost, which is told as a success': {
+      script: 'echo "Failed to initialize NVML: Unknown Error"',
+      kind: 'lost',
+      why: 'Failed to initialize NVML: Unknown Error',
+    },
+    'a driver that says nothing': { script: 'exit 0', kind: 'lost', why: 'nvidia-smi lists no GPU' },
+    'a device that cannot be reached, between others': {
+      script:
+        'echo "0, GPU-bbbb, 1, 2"; echo "note"; echo "Unable to determine the device handle for GPU1: Unknown Error"; exit 15',
+      kind: 'lost',
+      why: 'Unable to determine the device handle for GPU1: Unknown Error',
+    },
+    'a question that is too new': {
+      script: 'echo \'Field "memory.used" is not a valid field to query.\'; exit 2',
+      kind: 'unreadable',
+      why: 'Field "memory.used" is not a valid field to query.',
+    },
+    'a user without permission': { script: 'exit 4', kind: 'unreadable', why: 'exit code 4' },
+    'a library that is too old': { script: 'exit 13', kind: 'unreadable', why: 'exit code 13' },
+    'a UUID that there never was': {
+      script: ROWS,
+      kind: 'lost',
+      why: 'there is no GPU GPU-cccc: nvidia-smi lists GPU-bbbb, GPU-aaaa',
+      devices: [device(null, 'GPU-cccc')],
+    },
+    'a UUID that there never was, beside a warning': {
+      script: `${ROWS}; echo "WARNING: infoROM is corrupted"; exit 14`,
+      kind: 'lost',
+      why: 'there is no GPU GPU-cccc: nvidia-smi lists GPU-bbbb, GPU-aaaa',
+      devices: [device(null, 'GPU-cccc')],
     },
     'no nvidia-smi': {
       script: null,
