@@ -50,7 +50,7 @@ export class FileSink {
   #queued = 0;
   #writing = false;
   /** Pieces left out since a failure began; null while all is well. */
-  #failing: { lost: number; readonly since: number } | null = null;
+  #failing: { lost: number } | null = null;
   #tryAt = 0;
   #checkAt = 0;
   #rotateAt = 0;
@@ -301,7 +301,7 @@ export class FileSink {
   #fail(text: string): void {
     this.#tryAt = this.#clock.now() + LATER;
     if (this.#failing !== null) return;
-    this.#failing = { lost: 0, since: this.#clock.now() };
+    this.#failing = { lost: 0 };
     this.#say(`${text}; its lines still go to the standard output`);
   }
 
