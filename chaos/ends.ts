@@ -64,7 +64,7 @@ export function codes(seen: Observation): { readonly expected: ReadonlySet<numbe
   const name = /^stopping everything: (\S+) (?:ended|failed)/.exec(first)?.[1];
   if (name === undefined) {
     if (end?.askedAt === null) return { expected: new Set(), why: `nobody asked, but: ${first}` };
-    const killed = told.slice(stopping).some(({ event }) => /^(killed|killing|unfinished)$/.test(event));
+    const killed = told.slice(stopping).some(isKill);
     return { expected: new Set([killed ? 137 : 0]), why: `${first}; something was ${killed ? '' : 'not '}killed` };
   }
   const spec = specOf(seen.scenario, name);
@@ -74,6 +74,11 @@ export function codes(seen: Observation): { readonly expected: ReadonlySet<numbe
   if (spec === undefined || run === undefined)
     return { expected: new Set(), why: `${name} is said to have ended, and has not` };
   return { expected: verdicts(spec, run, seen), why: `${first}; its end: ${told[run.to ?? 0]?.text}` };
+}
+
+/** Something outlasted the shutdown. A hook that is killed at its own deadline just failed. */
+function isKill({ event, text }: Told): boolean {
+  return /^(killed|killing|unfinished)$/.test(event) || text === 'after_exit was killed: the time to stop is over';
 }
 
 /** Where the end of the first cause was told: the last of that service's before everything is stopped. */

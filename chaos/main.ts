@@ -58,6 +58,8 @@ class Chaos {
   failed = 0;
   extremes = NOTHING;
   readonly tally = new Tally();
+  /** What broke, said once more at the end: of a long report people see the last lines. */
+  readonly broken: string[] = [];
 
   async lane(): Promise<void> {
     while (this.#next < Number(values.rounds) && performance.now() < this.#until) {
@@ -82,6 +84,7 @@ class Chaos {
     const broken = new Set(outcome.breaches.map(({ invariant }) => invariant));
     const lines = [`--- seed ${scenario.seed} breaks:`, ...renderBreaches(outcome.breaches)];
     say([...lines, ...renderStory(outcome.observation, outcome.latest)].join('\n'));
+    this.broken.push(...lines);
     const until = performance.now() + Number(values.shrink) * 60_000;
     let smallest = outcome;
     const small = await shrink(scenario, async (candidate) => {
@@ -123,6 +126,7 @@ async function main(): Promise<number> {
   await Promise.all(Array.from({ length: Number(values.lanes) }, () => chaos.lane()));
   for (const line of chaos.tally.render()) say(line);
   say(renderExtremes(chaos.extremes));
+  for (const line of chaos.broken) say(line);
   say(`${chaos.passed} rounds passed, ${chaos.failed} failed`);
   return chaos.failed === 0 ? 0 : 1;
 }

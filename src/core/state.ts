@@ -191,10 +191,14 @@ export function holdsUp(state: State): boolean {
   return isActive(state) && !(state.id === 'stopping' && (state.rung === 'killed' || state.rung === 'hooks-killed'));
 }
 
-/** Whether `after_exit` had to be killed: it belongs to the run as its program does. */
-export function isHookKilled(before: State, after: State): boolean {
-  const [from, to] = [before, after].map((state) => (state.id === 'stopping' ? state.rung : null));
-  return from === 'hooks' && to === 'hooks-killed';
+/**
+ * Whether a shutdown had to kill `after_exit`, which belongs to the run as its program does. At its own deadline it fails
+ * as it does at any other time.
+ */
+export function isHookKilled(before: State, after: State, now: Millis): boolean {
+  if (before.id !== 'stopping' || before.rung !== 'hooks') return false;
+  const isOwnFault = now >= before.deadline && now < before.limit;
+  return after.id === 'stopping' && after.rung === 'hooks-killed' && !isOwnFault;
 }
 
 /** Notes the first time that a service is in a state that a start's timeline tells of. */

@@ -157,7 +157,7 @@ class Draft {
     for (const effect of effects) this.#effects.push({ type: 'service', service: name, run: service.run, effect });
     const { phase } = this;
     if (overOf(before) === null) this.#weighExit(name, service);
-    const killed = effects.some(({ type }) => type === 'kill') || isHookKilled(before.state, service.state);
+    const killed = effects.some(({ type }) => type === 'kill') || isHookKilled(before.state, service.state, this.#now);
     if (killed && this.phase.id === 'stopping') this.phase = { ...this.phase, killed: true };
     if (
       before.state.id === service.state.id &&

@@ -110,12 +110,17 @@ function asked(code: number, more: readonly Told[] = []): Observation {
   };
 }
 
+const hookKilled = told(1_005, 'db', 'hook-failed', 'after_exit was killed: the time to stop is over');
+const hookLate = told(1_005, 'db', 'hook-failed', 'after_exit did not end within 300 ms: killed');
+
 test('a sound round breaks nothing', () => {
   expect(judge(sound())).toEqual([]);
   expect(judge(asked(0))).toEqual([]);
   expect(
     judge(asked(137, [told(1_005, 'db', 'killed', 'did not stop within 5 ms: sent SIGKILL to all its processes')])),
   ).toEqual([]);
+  expect(judge(asked(137, [hookKilled]))).toEqual([]);
+  expect(judge(asked(0, [hookLate]))).toEqual([]);
 });
 
 type Name = keyof typeof INVARIANTS;
@@ -204,6 +209,8 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
     asked(0, [told(1_005, 'db', 'killed', 'did not stop')]),
   ],
   ['the first cause gives the code', '137 though nothing was killed', asked(137)],
+  ['the first cause gives the code', '0 though the shutdown killed a hook', asked(0, [hookKilled])],
+  ['the first cause gives the code', '137 for a hook that overran its own deadline', asked(137, [hookLate])],
   [
     'the first cause gives the code',
     'a later one',

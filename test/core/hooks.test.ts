@@ -271,6 +271,26 @@ describe('after_exit', () => {
     expect(run.code).toBe(137);
   });
 
+  test('that overruns its own deadline in a shutdown is a warning there too', () => {
+    const run = simulate(
+      plan([service('a', { ...hooks({ afterExit: hook(300) }), type: 'service' })], { stopTimeout: 3_000 }),
+      { a: { hooks: { after_exit: { takes: null } } } },
+    );
+    run.until(1_000).stop().untilEnd();
+    expect(run.said('hook-failed')).toEqual(['after_exit did not end within 300 ms: killed']);
+    expect(run.code).toBe(0);
+  });
+
+  test('that a second SIGTERM kills makes the code 137', () => {
+    const run = simulate(
+      plan([service('a', { ...hooks({ afterExit: hook(2_000) }), type: 'service' })], { stopTimeout: 3_000 }),
+      { a: { hooks: { after_exit: { takes: null } } } },
+    );
+    run.until(1_000).stop().until(1_500).stop().untilEnd();
+    expect(run.endedAt).toBeLessThan(1_600);
+    expect(run.code).toBe(137);
+  });
+
   test('does not come for a program that never was', () => {
     const run = simulate(plan([service('a', hooks({ afterExit: hook() }))]), {
       a: { spawnFails: { step: 'exec', message: 'no such program', code: 127 } },
