@@ -88,6 +88,7 @@ def take(mib):
     if STAND_IN:
         with open(os.path.join(STAND_IN, str(os.getpid())), "w") as file:
             file.write(str(mib))
+        take.kept = open("/dev/nvidia0")
         return "nothing"
     module = torch()
     if module is None:

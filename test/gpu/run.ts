@@ -1,8 +1,9 @@
 // `npm run test:gpu`: svc-super on a machine with a real NVIDIA GPU. A killed main process whose child holds 20 GiB in a
-// session of its own, twenty times; who sees which device; a drain; a driver that is lost. Prints a table of figures; ends
-// with 1 when one check fails, with 69 where there is no GPU to try it on.
+// session of its own, twenty times; who sees which device; what a stop leaves; memory that somebody else has taken; a drain;
+// a driver that is lost. Prints a table of figures; ends with 1 when one check fails, with 69 where there is no GPU to try
+// it on.
 //
-//   npm run test:gpu [-- --restarts N] [-- --only found,placement,restarts,drain,lost-before,lost-while]
+//   npm run test:gpu [-- --restarts N] [-- --only found,placement,restarts,stop,stranger,neighbour,drain,lost-before,lost-while]
 //   ... -- --stand-in   tries the test itself, without a GPU: nothing that it prints then is a figure
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,7 +28,7 @@ interface Row {
 const { values } = parseArgs({
   options: {
     restarts: { type: 'string', default: '20' },
-    only: { type: 'string', default: 'found,placement,restarts,drain,lost-before,lost-while' },
+    only: { type: 'string', default: 'found,placement,restarts,stop,stranger,neighbour,drain,lost-before,lost-while' },
     'stand-in': { type: 'boolean', default: false },
   },
 });
@@ -73,6 +74,17 @@ function memory(): { readonly used: number; readonly total: number } {
   const [used = Number.NaN, total = Number.NaN] = stdout.toString().split(',').map(Number);
   if (exitCode !== 0 || !Number.isFinite(used)) throw new Error(`nvidia-smi: ${stdout.toString()}`);
   return { used, total };
+}
+
+/** What is in use when that changes no more, MiB: five readings in a row, some tenths of a second apart. */
+async function settled(): Promise<number> {
+  const readings: number[] = [];
+  for (;;) {
+    readings.push(memory().used);
+    const last = readings.slice(-5);
+    if (last.length === 5 && new Set(last).size === 1) return last[0] ?? Number.NaN;
+    await Bun.sleep(200);
+  }
 }
 
 /** How much the holder takes: 20 GiB, or less of a smaller GPU. */
@@ -139,7 +151,7 @@ const CHECKS: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
 
   restarts: async () => {
     const mib = amount();
-    const before = memory().used;
+    const before = await settled();
     const restart = { policy: 'always', backoff: { initial: '1ms', max: '1ms' } };
     const services = { engine: { command: holder('serve', mib), gpus: 1, restart, success_codes: [] } };
     return during(services, async (run) => {
@@ -168,6 +180,63 @@ const CHECKS: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
         },
         { check: 'a restart takes', ok: true, figure: took },
       ];
+    });
+  },
+
+  /**
+   * What the container's end leaves on the device. The driver takes memory down after its process is gone: how long that
+   * takes is what a run that is started at once would have to live with.
+   */
+  stop: async () => {
+    const before = await settled();
+    const share = { gpus: { share: 1 }, command: holder('serve', WANTED_MIB / 4) };
+    return during({ a: share, b: share }, async (run) => {
+      await run.line(/holding/);
+      await run.line(/holding/);
+      const from = performance.now();
+      run.kill('SIGTERM');
+      const code = await run.end();
+      const ended = performance.now();
+      const { used } = memory();
+      const after = await settled();
+      const figure = `code ${code} after ${(ended - from).toFixed(0)} ms, ${used} MiB then in use, ${after} MiB at last (${before} before)`;
+      return [{ check: 'SIGTERM leaves nothing on it', ok: code === 0 && after <= before + SLACK_MIB, figure }];
+    });
+  },
+
+  /** Memory that a process outside of all services takes meanwhile: the next run is refused, and told who has it. */
+  stranger: async () => {
+    const gpus = { count: 1, free_timeout: '6s' };
+    const restart = { policy: 'always', backoff: { initial: '1ms', max: '1ms' } };
+    const engine = { command: holder('serve', 4_096), gpus, restart };
+    return during({ engine }, async (run) => {
+      await run.line(/holding/);
+      const stranger = run.beside(holder('take', 4_096));
+      try {
+        await stranger.taken;
+        process.kill(await run.pid('engine'), 'SIGKILL');
+        const [line] = await run.line(/could not be started: .*in use.*/);
+        const ok = line.includes(`(pid ${stranger.pid})`);
+        return [{ check: 'who else holds the memory is named', ok, figure: line }];
+      } finally {
+        stranger.end();
+      }
+    });
+  },
+
+  /** Memory that a service without `gpus` takes: nobody will give it back, so the next run is not held up by it. */
+  neighbour: () => {
+    const restart = { policy: 'always', backoff: { initial: '1ms', max: '1ms' } };
+    const services = {
+      engine: { command: holder('serve', 4_096), gpus: 1, restart },
+      neighbour: { command: holder('take', 4_096), depends_on: { engine: 'ready' } },
+    };
+    return during({ ...services, engine: { ...services.engine, ready: { log: 'holding' } } }, async (run) => {
+      await run.line(/neighbour +\| (?:torch|libcuda|nothing)/);
+      process.kill(await run.pid('engine'), 'SIGKILL');
+      const [line] = await run.line(/is started though .*/);
+      await run.line(/holding/);
+      return [{ check: 'a neighbour’s memory is no reason not to start', ok: true, figure: line }];
     });
   },
 

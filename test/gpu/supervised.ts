@@ -1,7 +1,7 @@
 // One run of the built binary for the GPU test: a folder, a services.yaml, the lines that come, its end. As a child of the
 // test and not in a namespace, so that a real driver finds what it expects; with a stand-in, in a mount namespace with
 // device files of its own.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { StatusBody } from '../../src/control/api.ts';
@@ -28,9 +28,13 @@ export class Supervised {
   readonly lines: string[] = [];
   readonly #child: Bun.Subprocess<'ignore', 'pipe', 'pipe'>;
   readonly #environment: Record<string, string>;
+  readonly #isStandIn: boolean;
   #seen = 0;
 
   constructor(services: object, { standIn, shadow, args = ['up'] }: Options) {
+    this.#isStandIn = standIn !== null;
+    // A real device is empty again by now.
+    if (standIn !== null) for (const name of readdirSync(standIn.ledger)) rmSync(join(standIn.ledger, name));
     const bin = join(this.folder, 'bin');
     mkdirSync(bin);
     const file = join(this.folder, 'services.yaml');
@@ -86,6 +90,17 @@ export class Supervised {
     const code = await Promise.race([this.#child.exited, late.promise]).finally(() => clearTimeout(timer));
     await Bun.sleep(0);
     return code;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** A process that is none of its services, where it is; `taken` when it has said its first word. */
+  beside(command: readonly string[]): { readonly pid: number; readonly taken: Promise<unknown>; end(): void } {
+    const there = this.#isStandIn ? ['nsenter', `--mount=/proc/${this.#child.pid}/ns/mnt`, ...command] : [...command];
+    const child = Bun.spawn({ cmd: there, env: this.#environment, stdio: ['ignore', 'pipe', 'inherit'] });
+    return { pid: child.pid, taken: child.stdout.getReader().read(), end: () => child.kill('SIGKILL') };
   }
 
   /** The pid of a service's main process. */
