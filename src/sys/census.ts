@@ -1,15 +1,7 @@
 // Which processes belong to a run, from readings of /proc that are shared by all who ask in the same turn of the event
 // loop. Remembers what a process was marked with, since that never changes. Signals nobody.
 import type { Clock } from '../ports.ts';
-import {
-  membersOf,
-  type Process,
-  type Reading,
-  type Roots,
-  readMark,
-  readProcesses,
-  readRunName,
-} from './processes.ts';
+import { Kinship, type Process, type Reading, type Roots, readMark, readProcesses, readRunName } from './processes.ts';
 import { Spare } from './spare.ts';
 
 interface Remembered {
@@ -26,6 +18,9 @@ export class Census {
   readonly #remembered = new Map<string, Remembered>();
   readonly #spare = new Spare();
   #snapshot: Reading | null = null;
+  #dead: Reading['dead'] = new Map();
+  /** Of the snapshot; null until somebody asks. */
+  #kinship: { readonly of: Reading; readonly byMark: boolean; readonly kin: Kinship } | null = null;
 
   /** `isOurChild`: whether a pid is one that was spawned here, which needs no reading to be known. */
   constructor(clock: Clock, isOurChild: (pid: number) => boolean) {
@@ -38,15 +33,16 @@ export class Census {
    * marks could be put on at all.
    */
   membersOf(roots: Roots, byMark: boolean): Process[] | null {
-    const marks = {
-      mark: (process: Process) => (byMark ? this.#markOf(process) : null),
-      runName: (process: Process) => (byMark || this.#isOurChild(process.pid) ? null : this.#runNameOf(process)),
-    };
     try {
-      return this.#spare.during(() => membersOf(roots, this.#read().all, marks, process.pid));
+      return this.#spare.during(() => this.#kin(byMark).membersOf(roots));
     } catch {
       return null;
     }
+  }
+
+  /** A child that was spawned here: its mark is known without asking the kernel. */
+  introduce(pid: number, start: number, mark: string): void {
+    this.#memoryOf({ pid, start }).mark = mark;
   }
 
   /** Whether the last reading missed nobody who may have come from a run. A child of ours that is dead is its run's business. */
@@ -57,17 +53,31 @@ export class Census {
   /** What is known may be out of date: read again when next asked. */
   forget(): void {
     this.#snapshot = null;
+    this.#kinship = null;
   }
 
   #read(): Reading {
     if (this.#snapshot === null) {
-      this.#snapshot = readProcesses();
+      this.#snapshot = readProcesses(this.#dead);
+      this.#dead = this.#snapshot.dead;
       this.#clock.soon(() => this.forget());
     }
     return this.#snapshot;
   }
 
-  #memoryOf({ pid, start }: Process): Remembered {
+  #kin(byMark: boolean): Kinship {
+    const of = this.#read();
+    if (this.#kinship?.of === of && this.#kinship.byMark === byMark) return this.#kinship.kin;
+    const marks = {
+      mark: (process: Process) => (byMark ? this.#markOf(process) : null),
+      runName: (process: Process) => (byMark || this.#isOurChild(process.pid) ? null : this.#runNameOf(process)),
+    };
+    const kin = new Kinship(of.all, marks, process.pid);
+    this.#kinship = { of, byMark, kin };
+    return kin;
+  }
+
+  #memoryOf({ pid, start }: Pick<Process, 'pid' | 'start'>): Remembered {
     const key = `${pid}:${start}`;
     let found = this.#remembered.get(key);
     if (found === undefined) {

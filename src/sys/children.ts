@@ -232,11 +232,12 @@ export class Children {
     };
     // Many are started in one turn of the event loop, and each spawn sleeps until the child has executed (vfork(2)): on a
     // busy machine orphans that end meanwhile would stay zombies for a second and more.
-    this.#reaper.reap();
+    this.#reaper.reap(true);
     return this.#marking.around(files, (mark) => {
       const { pid } = starter({ ...launch, onExit });
       this.#reaper.adopt(pid);
       const start = readProcess(pid)?.start ?? 0;
+      if (this.#marking.works) this.#census.introduce(pid, start, mark);
       const known = new Map([[pid, start]]);
       run = { pid, start, mark, runName, passOn, known, exited: false, told: false, ending: undefined };
       this.#runs.set(pid, run);

@@ -22,10 +22,13 @@ export interface Reading {
   /** Those that live, by pid. */
   readonly all: Processes;
   /**
-   * Those that were listed and are no more, or are zombies and children of ours: each may have gone this moment, and have left a
-   * child that was born after the list was made and stands nowhere. A zombie of another's has a parent that lives.
+   * Those that were listed and are no more, or have become zombies and are children of ours: each may have gone this moment,
+   * and have left a child that was born after the list was made and stands nowhere. A zombie of another's has a parent that
+   * lives, and one that an earlier reading has shown was dead before the list was made.
    */
   readonly gone: readonly number[];
+  /** Zombies that are children of ours: pid -> start. */
+  readonly dead: ReadonlyMap<number, number>;
 }
 
 /** One line of /proc/<pid>/stat (proc_pid_stat(5)). The name stands in parentheses and may hold any byte, `)` too. */
@@ -93,14 +96,16 @@ function throwIfShort(error: unknown): void {
 
 /**
  * All processes of this PID namespace that live, as near to one moment as /proc allows. Throws when it cannot be read now.
- * `list` and `read` stand for /proc and its files.
+ * `dead` are the zombies of an earlier reading; `list` and `read` stand for /proc and its files.
  */
 export function readProcesses(
+  dead: Reading['dead'] = new Map(),
   list = () => readdirSync('/proc'),
   read = (path: string) => readFileSync(path, 'latin1'),
 ): Reading {
   const all = new Map<number, Process>();
   const gone: number[] = [];
+  const zombies = new Map<number, number>();
   for (const entry of list()) {
     const first = entry.charCodeAt(0);
     if (first < 48 || first > 57) continue;
@@ -108,13 +113,16 @@ export function readProcesses(
       const found = parseStat(read(`/proc/${entry}/stat`));
       if (found === null) continue;
       if (!isGone(found)) all.set(found.pid, found);
-      else if (found.parent === process.pid) gone.push(found.pid);
+      else if (found.parent === process.pid) {
+        zombies.set(found.pid, found.start);
+        if (dead.get(found.pid) !== found.start) gone.push(found.pid);
+      }
     } catch (error) {
       throwIfShort(error);
       gone.push(Number(entry));
     }
   }
-  return { all, gone };
+  return { all, gone, dead: zombies };
 }
 
 /**
@@ -156,7 +164,7 @@ export function readTitle(process: Process): string {
   return process.name;
 }
 
-/** What makes processes one run's: see `membersOf`. */
+/** What makes processes one run's: see `Kinship`. */
 export interface Roots {
   readonly main: number;
   readonly mainStart: number;
@@ -173,31 +181,52 @@ export interface Marks {
 }
 
 /**
- * A run's processes among `all`: main, its group and session, whoever carries the mark, those known from before, and all
- * descendants of these. Never `self`. Marks are asked for only of orphans: whoever has a parent is found through it.
+ * The processes of one reading by all that can make them a run's, so that a thousand runs can be looked for at the cost of
+ * one. Marks are asked for only of orphans: whoever has a parent is found through it.
  */
-export function membersOf(roots: Roots, all: Processes, marks: Marks, self: number): Process[] {
-  const main = all.get(roots.main);
-  // A main pid that belongs to another process now: its group and session numbers are no longer ours either.
-  const reused = main !== undefined && main.start !== roots.mainStart;
-  const members = new Map<number, Process>();
-  const isRoot = (process: Process): boolean => {
-    if (roots.known.get(process.pid) === process.start) return true;
-    if (!reused && (process.group === roots.main || process.session === roots.main)) return true;
-    if (process.parent !== self && process.parent !== 1) return false;
-    return marks.mark(process) === roots.mark || marks.runName(process) === roots.runName;
-  };
-  const childrenOf = new Map<number, Process[]>();
-  for (const process of all.values()) {
-    const siblings = childrenOf.get(process.parent);
-    if (siblings === undefined) childrenOf.set(process.parent, [process]);
-    else siblings.push(process);
+export class Kinship {
+  readonly #all: Processes;
+  readonly #self: number;
+  readonly #children: ReadonlyMap<number, readonly Process[]>;
+  readonly #groups: ReadonlyMap<number, readonly Process[]>;
+  readonly #sessions: ReadonlyMap<number, readonly Process[]>;
+  readonly #marked: ReadonlyMap<string | null, readonly Process[]>;
+  readonly #named: ReadonlyMap<string | null, readonly Process[]>;
+
+  constructor(all: Processes, marks: Marks, self: number) {
+    this.#all = all;
+    this.#self = self;
+    this.#children = Map.groupBy(all.values(), ({ parent }) => parent);
+    this.#groups = Map.groupBy(all.values(), ({ group }) => group);
+    this.#sessions = Map.groupBy(all.values(), ({ session }) => session);
+    const orphans = [...new Set([self, 1])].flatMap((parent) => this.#children.get(parent) ?? []);
+    this.#marked = Map.groupBy(orphans, (process) => marks.mark(process));
+    this.#named = Map.groupBy(orphans, (process) => marks.runName(process));
   }
-  const queue = [...all.values()].filter((process) => process.pid !== self && isRoot(process));
-  for (let process = queue.pop(); process !== undefined; process = queue.pop()) {
-    if (process.pid === self || members.has(process.pid)) continue;
-    members.set(process.pid, process);
-    queue.push(...(childrenOf.get(process.pid) ?? []));
+
+  /**
+   * A run's processes: main, its group and session, whoever carries the mark, those known from before, and all descendants
+   * of these. Never `self`.
+   */
+  membersOf({ main, mainStart, mark, runName, known }: Roots): Process[] {
+    const found = this.#all.get(main);
+    // A main pid that belongs to another process now: its group and session numbers are no longer ours either.
+    const reused = found !== undefined && found.start !== mainStart;
+    const queue = [
+      ...(reused ? [] : [this.#groups, this.#sessions]).flatMap((by) => by.get(main) ?? []),
+      ...(this.#marked.get(mark) ?? []),
+      ...(this.#named.get(runName) ?? []),
+    ];
+    for (const [pid, start] of known) {
+      const process = this.#all.get(pid);
+      if (process?.start === start) queue.push(process);
+    }
+    const members = new Map<number, Process>();
+    for (let process = queue.pop(); process !== undefined; process = queue.pop()) {
+      if (process.pid === this.#self || members.has(process.pid)) continue;
+      members.set(process.pid, process);
+      queue.push(...(this.#children.get(process.pid) ?? []));
+    }
+    return [...members.values()];
   }
-  return [...members.values()];
 }

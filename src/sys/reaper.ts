@@ -56,13 +56,16 @@ export class Reaper {
 
   /**
    * One round. A child of the runtime's at the head of the kernel's queue hides what is behind it until the runtime has
-   * noticed its exit; meanwhile the others are asked for one by one, or a storm of orphans would pile up there.
+   * noticed its exit; meanwhile the others are asked for one by one, or a storm of orphans would pile up there. Once in a
+   * turn of the event loop is enough, unless the turn is a long one: `again`.
    */
-  reap(): void {
+  reap(again = false): void {
     const taken: number[] = [];
     for (let pid = peekEndedChild(); pid !== 0; pid = peekEndedChild()) {
       if (this.#own.has(pid)) {
+        const asked = this.#waiting;
         this.#waitFor(pid);
+        if (asked && !again) break;
         for (const other of readChildren()) if (!this.#own.has(other) && reapChild(other)) taken.push(other);
         break;
       }

@@ -1,7 +1,7 @@
 // Which processes are a run's, on made-up process tables; and the kernel's texts that this rests on.
 import { describe, expect, test } from 'bun:test';
 import { findListener } from '../../src/sys/listeners.ts';
-import { type Marks, membersOf, type Process, parseStat, type Roots, readProcesses } from '../../src/sys/processes.ts';
+import { Kinship, type Marks, type Process, parseStat, type Roots, readProcesses } from '../../src/sys/processes.ts';
 
 interface Made extends Partial<Process> {
   readonly pid: number;
@@ -31,7 +31,8 @@ function members(table: readonly Made[], roots: Partial<Roots> = {}): number[] {
   const of = (pid: number) => table.find((made) => made.pid === pid);
   const marks: Marks = { mark: ({ pid }) => of(pid)?.mark ?? null, runName: ({ pid }) => of(pid)?.runName ?? null };
   const full: Roots = { main: 10, mainStart: 110, mark: MARK, runName: 'a#1', known: new Map(), ...roots };
-  return membersOf(full, all, marks, SELF)
+  return new Kinship(all, marks, SELF)
+    .membersOf(full)
     .map(({ pid }) => pid)
     .sort((a, b) => a - b);
 }
@@ -145,15 +146,29 @@ describe('a reading of /proc', () => {
       '/proc/11/stat': line(11, 'Z', process.pid),
       '/proc/12/stat': line(12, 'Z', 10),
     });
-    const { all, gone } = readProcesses(() => ['self', '10', '11', '12', '13'], read);
+    const list = () => ['self', '10', '11', '12', '13'];
+    const { all, gone } = readProcesses(new Map(), list, read);
     expect([...all.keys()]).toEqual([10]);
     expect(gone).toEqual([11, 13]);
+  });
+
+  test('does not tell again of a zombie that an earlier reading has shown', () => {
+    const read = files({ '/proc/11/stat': line(11, 'Z', process.pid), '/proc/12/stat': line(12, 'Z', process.pid) });
+    const numbers = () => ['11', '12'];
+    const { dead } = readProcesses(new Map([[12, 7]]), numbers, read);
+    expect([...dead]).toEqual([
+      [11, 0],
+      [12, 0],
+    ]);
+    expect(readProcesses(dead, numbers, read).gone).toEqual([]);
+    // The same number, another process.
+    expect(readProcesses(new Map([[12, 7]]), numbers, read).gone).toEqual([11, 12]);
   });
 
   test('fails where nothing can be read just now', () => {
     const full = () => {
       throw Object.assign(new Error('full'), { code: 'EMFILE' });
     };
-    expect(() => readProcesses(() => ['10'], full)).toThrow('full');
+    expect(() => readProcesses(new Map(), () => ['10'], full)).toThrow('full');
   });
 });
