@@ -25,16 +25,20 @@ import {
   type Turn,
 } from './state.ts';
 import { killRun, stopRun } from './stopping.ts';
+import { recount, type Situation } from './tally.ts';
 import { renderDifference, renderReason } from './words.ts';
 import {
+  allEnded,
   baselinesOf,
   claimOn,
+  countIfAllAreThere,
   type EndCause,
   edgesHold,
   endOf,
   heirOf,
   indexPlans,
   isHeld,
+  lastingFailures,
   leavingOf,
   levelsBelow,
   neverStarts,
@@ -102,14 +106,20 @@ class Draft {
   readonly #now: Millis;
   phase: Phase;
   #failures: readonly Ended[];
+  readonly #tally: Record<Situation, number>;
+  /** How many times a service has become another value. */
+  #changes = 0;
   #spreading = false;
   #moved = false;
+  /** The end has come nearer, or somebody has not heard of it. */
+  #hurry = false;
   #beginning = false;
 
   constructor(world: World, now: Millis) {
     this.#world = world;
     this.#now = now;
     this.#services = new Map(world.services);
+    this.#tally = { ...world.tally };
     this.phase = world.phase;
     this.#failures = world.failures;
   }
@@ -122,6 +132,16 @@ class Draft {
     const service = this.#services.get(name);
     if (service === undefined) throw new Error(`bug: no service ${name}`);
     return service;
+  }
+
+  /** It is that from here on; null: it is none any more. */
+  #put(name: string, service: Service | null): void {
+    const before = this.#services.get(name) ?? null;
+    if (before === service) return;
+    recount(this.#tally, before, service);
+    if (service === null) this.#services.delete(name);
+    else this.#services.set(name, service);
+    this.#changes += 1;
   }
 
   plan(name: string): ServicePlan {
@@ -150,7 +170,7 @@ class Draft {
   /** Takes over one machine's turn; consequences spread when its state became another. */
   take(name: string, { service, effects, notices }: Turn): void {
     const before = this.get(name);
-    this.#services.set(name, service);
+    this.#put(name, service);
     for (const { level, event, text } of notices) {
       if (event !== 'stopped' || !this.#hasTold(name, service.run)) this.say(level, name, event, text);
     }
@@ -168,8 +188,10 @@ class Draft {
       return;
     }
     this.#moved = true;
-    this.#services.set(name, noteFirsts(service, this.#now));
+    this.#put(name, noteFirsts(service, this.#now));
     const { state } = service;
+    if (this.phase.id === 'stopping' && state.id === 'stopping' && state.limit > this.phase.deadline)
+      this.#hurry = true;
     if (service.next !== null && !isActive(state) && this.phase.id === 'running') this.#takeNext(name);
     if ((state.id === 'failed' || state.id === 'completed') && state.ended !== null) this.#judge(name, state.ended);
     this.spread();
@@ -201,11 +223,11 @@ class Draft {
   #takeNext(name: string): void {
     const service = this.get(name);
     if (service.next === 'none') {
-      this.#services.delete(name);
+      this.#put(name, null);
       this.say('info', name, 'removed', 'is not in the configuration any more');
     } else if (service.next !== null) {
       const { next } = service;
-      this.#services.set(name, taken(service, next));
+      this.#put(name, taken(service, next));
       this.#plan(this.#world.plan.services.map((plan) => (plan.name === name ? next : plan)));
       return;
     }
@@ -236,7 +258,7 @@ class Draft {
   /** Takes over what is wanted of a service; what follows comes when all of it is known. */
   #want(name: string, service: Service): void {
     if (service.state.id !== this.get(name).state.id) this.#moved = true;
-    this.#services.set(name, service);
+    this.#put(name, service);
   }
 
   signal(signal: SignalName, names: readonly string[]): void {
@@ -264,7 +286,7 @@ class Draft {
       const before = this.#world.index.plans.get(after.name);
       const service = heirOf(known ?? newService(after), after, baselines);
       if (known === undefined || before === undefined) {
-        this.#services.set(after.name, service);
+        this.#put(after.name, service);
         plans.push(after);
         continue;
       }
@@ -278,7 +300,7 @@ class Draft {
     this.#moved = true;
     this.#plan([...plans, ...gone], target);
     for (const { name } of gone) {
-      this.#services.set(name, unplan(this.get(name)));
+      this.#put(name, unplan(this.get(name)));
       if (!isActive(this.get(name).state)) this.#takeNext(name);
     }
     this.spread();
@@ -296,18 +318,15 @@ class Draft {
 
   #beginEnd(cause: EndCause): void {
     const deadline = this.#now + this.#world.plan.stopTimeout;
+    this.#hurry = true;
     this.phase = { id: 'stopping', cause, deadline, killed: false, askedAt: cause.kind === 'asked' ? this.#now : null };
   }
 
   askToStop(signal: SignalName): void {
     if (this.phase.id === 'running') {
       this.#beginEnd({ kind: 'asked', signal });
-      this.say(
-        'info',
-        null,
-        'stopping',
-        `${signal} received: stopping everything within ${renderDuration(this.#world.plan.stopTimeout)}`,
-      );
+      const within = renderDuration(this.#world.plan.stopTimeout);
+      this.say('info', null, 'stopping', `${signal} received: stopping everything within ${within}`);
       this.spread();
       return;
     }
@@ -322,6 +341,7 @@ class Draft {
       return;
     this.say('warn', null, 'killing', `${signal} received again: killing what is left`);
     this.phase = { ...this.phase, deadline: this.#now };
+    this.#hurry = true;
     this.#killAll();
   }
 
@@ -358,19 +378,18 @@ class Draft {
   spread(): void {
     if (this.#spreading) return;
     this.#spreading = true;
-    for (let changed = true; changed; ) {
-      const before = [...this.#services.values()];
-      if (this.phase.id === 'running') this.#stopUnwanted();
-      if (this.phase.id === 'running') this.#startWhatMay();
-      if (this.phase.id === 'stopping') this.#stopWhatMay();
-      changed = [...this.#services.values()].some((service, position) => service !== before[position]);
+    for (let before = -1; before !== this.#changes; ) {
+      before = this.#changes;
+      if (this.phase.id === 'running' && this.#tally.unwanted > 0) this.#stopUnwanted();
+      if (this.phase.id === 'running' && this.#tally.pending > 0) this.#startWhatMay();
+      if (this.phase.id === 'stopping' && (this.#hurry || this.#tally.unstopped > 0)) this.#stopWhatMay();
     }
     this.#spreading = false;
     this.#seeTheEnd();
   }
 
   #startWhatMay(): void {
-    const leaving = leavingOf(this.#services).map((name) => this.plan(name));
+    const leaving = (this.#tally.leaving === 0 ? [] : leavingOf(this.#services)).map((name) => this.plan(name));
     for (const [name, service] of this.#services) {
       if (service.state.id !== 'pending' || this.phase.id !== 'running') continue;
       const plan = this.plan(name);
@@ -416,8 +435,7 @@ class Draft {
   }
 
   #seeTheEnd(): void {
-    const states = [...this.#services.values()].map(({ state }) => state);
-    if (states.some((state) => isActive(state) || state.id === 'backoff')) return;
+    if (this.#tally.going > 0) return;
     if (this.phase.id === 'stopping') {
       this.#end();
       return;
@@ -425,27 +443,12 @@ class Draft {
     if (this.phase.id !== 'running') return;
     // What the operator has stopped may be started again: there must be somebody to do so.
     if ([...this.#services.values()].some(({ wanted }) => wanted === 'down')) return;
-    // Nothing runs, so whatever is still pending waits for what cannot come: had its edges held, it would have started.
-    const blocked = [...this.#services].filter(([, { state }]) => state.id === 'pending').map(([name]) => name);
-    const missed = blocked.some((name) => this.plan(name).essential);
-    const failures = this.#lastingFailures();
-    // What may have kept an essential service from starting: the first failure of all, whoever's it was.
-    const essential = failures.find(({ service }) => this.plan(service).essential);
-    const ended = essential ?? (missed ? (failures[0] ?? null) : null);
-    const code = ended?.verdict.code ?? (missed ? 1 : 0);
+    const { blocked, code, ended } = allEnded(this.#world.index.plans, this.#services, this.#failures);
     this.#sayWhoNeverStarts();
-    const what = blocked.length === 0 ? 'every service has ended' : 'nothing runs any more, and nothing can start';
+    const what = blocked === 0 ? 'every service has ended' : 'nothing runs any more, and nothing can start';
     this.say('info', null, 'all-ended', `${what}: ending with code ${code}`);
     this.#beginEnd({ kind: 'all-ended', code, ended });
     this.#end();
-  }
-
-  /** One that the operator has started again, or a reload removed, has not failed. */
-  #lastingFailures(): readonly Ended[] {
-    return this.#failures.filter(({ service: name, run }) => {
-      const service = this.#services.get(name);
-      return service?.run === run && (service.state.id === 'failed' || service.state.id === 'stopping');
-    });
   }
 
   #end(): void {
@@ -463,8 +466,9 @@ class Draft {
     const world: World = {
       ...this.#world,
       services: this.#services,
+      tally: this.#tally,
       phase: this.phase,
-      failures: this.#lastingFailures(),
+      failures: lastingFailures(this.#failures, this.#services),
       beganAt: this.#beginning ? this.#now : this.#world.beganAt,
       allReadyAt:
         this.#world.allReadyAt ?? (this.phase.id === 'running' && this.#moved ? this.#whenAllIsReady() : null),
@@ -474,21 +478,17 @@ class Draft {
 
   /** Says once that everything is there: the moment that people wait for. */
   #whenAllIsReady(): Millis | null {
-    let services = 0;
-    for (const [name, { state }] of this.#services) {
-      if (state.id === 'skipped') continue;
-      const isThere = this.plan(name).type === 'task' ? state.id === 'completed' : state.id === 'ready';
-      if (!isThere) return null;
-      services += 1;
-    }
-    const began = this.#beginning ? this.#now : this.#world.beganAt;
-    if (services > 1)
-      this.say('info', null, 'all-ready', `everything is ready after ${renderDuration(this.#now - began)}`);
+    if (this.#tally.unsettled > 0) return null;
+    const services = countIfAllAreThere(this.#world.index.plans, this.#services);
+    if (services === null) return null;
+    const took = renderDuration(this.#beginning ? 0 : this.#now - this.#world.beganAt);
+    if (services > 1) this.say('info', null, 'all-ready', `everything is ready after ${took}`);
     return this.#now;
   }
 
   /** Says once, for each service, that it never starts and why: in the step in which that becomes certain. */
   #sayWhoNeverStarts(): void {
+    if (this.#tally.pending === 0) return;
     const world = { ...this.#world, services: this.#services };
     for (const [name, { state }] of this.#services) {
       const reason = state.id === 'pending' ? neverStarts(world, name) : null;

@@ -3,6 +3,7 @@ import type { Edge, Millis, Plan, ServicePlan, SignalName } from '../plan/plan.t
 import type { Ended } from './event.ts';
 import { KILL_WAIT } from './policy.ts';
 import { deadlineOf, isActive, newService, type Service } from './state.ts';
+import { isIn, type Tally, tallyOf } from './tally.ts';
 import { renderEnd } from './words.ts';
 
 /** Why the container ends. Only the first cause counts; what dies afterwards changes nothing. */
@@ -32,6 +33,8 @@ export interface World {
   /** What was read last. */
   readonly target: Plan;
   readonly services: ReadonlyMap<string, Service>;
+  /** Of these services. */
+  readonly tally: Tally;
   readonly phase: Phase;
   readonly seed: number;
   /** Services that have failed for good, in that order; one that is started again is not among them any more. */
@@ -60,10 +63,12 @@ export function indexPlans(plan: Plan, seed: number): PlanIndex {
 }
 
 export function newWorld(plan: Plan, seed: number): World {
+  const services = new Map(plan.services.map((service) => [service.name, newService(service)]));
   return {
     plan,
     target: plan,
-    services: new Map(plan.services.map((service) => [service.name, newService(service)])),
+    services,
+    tally: tallyOf(services.values()),
     phase: { id: 'running' },
     seed,
     failures: [],
@@ -120,8 +125,7 @@ export function edgesHold(edges: readonly Edge[], services: ReadonlyMap<string, 
 
 /** Services whose runs are on their way out: what they have, nobody else gets before nothing of them is left. */
 export function leavingOf(services: ReadonlyMap<string, Service>): readonly string[] {
-  const isLeaving = ({ state, wanted }: Service) => isActive(state) && (state.id === 'stopping' || wanted !== 'up');
-  return [...services].filter(([, service]) => isLeaving(service)).map(([name]) => name);
+  return [...services].filter(([, service]) => isIn('leaving', service)).map(([name]) => name);
 }
 
 /** What of a service's own another one has in the plan too, in words: a port, a GPU that is not shared; null: nothing. */
@@ -145,6 +149,42 @@ export function baselinesOf(
 /** A service that has GPUs to itself is measured by what is known of them, whoever had them before. */
 export function heirOf(service: Service, { gpus }: ServicePlan, baselines: Service['memory']): Service {
   return gpus?.shared === false ? { ...service, memory: { ...baselines, ...service.memory } } : service;
+}
+
+/** How many services there are when every one of them is there, a task when it is done; null while one is not. */
+export function countIfAllAreThere(plans: PlanIndex['plans'], services: ReadonlyMap<string, Service>): number | null {
+  const enabled = [...services].filter(([, { state }]) => state.id !== 'skipped');
+  const isThere = ([name, { state }]: readonly [string, Service]) =>
+    state.id === (plans.get(name)?.type === 'task' ? 'completed' : 'ready');
+  return enabled.every(isThere) ? enabled.length : null;
+}
+
+/** One that the operator has started again, or a reload removed, has not failed. */
+export function lastingFailures(
+  failures: World['failures'],
+  services: ReadonlyMap<string, Service>,
+): World['failures'] {
+  return failures.filter(({ service: name, run }) => {
+    const service = services.get(name);
+    return service?.run === run && (service.state.id === 'failed' || service.state.id === 'stopping');
+  });
+}
+
+/** What it comes to when nothing runs: how many wait for what cannot come, the container's code, and whose end gave it. */
+export function allEnded(
+  plans: PlanIndex['plans'],
+  services: ReadonlyMap<string, Service>,
+  failures: World['failures'],
+): { readonly blocked: number; readonly code: number; readonly ended: Ended | null } {
+  const isEssential = (name: string) => plans.get(name)?.essential === true;
+  // Whatever is pending while nothing runs is blocked: had its edges held, it would have started.
+  const blocked = [...services].filter(([, { state }]) => state.id === 'pending').map(([name]) => name);
+  const missed = blocked.some(isEssential);
+  const lasting = lastingFailures(failures, services);
+  // What may have kept an essential service from starting: the first failure of all, whoever's it was.
+  const essential = lasting.find(({ service }) => isEssential(service));
+  const ended = essential ?? (missed ? (lasting[0] ?? null) : null);
+  return { blocked: blocked.length, code: ended?.verdict.code ?? (missed ? 1 : 0), ended };
 }
 
 /** The edges of each choice, by the service whose copies they lead to. */

@@ -49,9 +49,12 @@ export class Engine {
   #draining = false;
   /** Spawns for another turn, and what is to be done to those services after that, in order. */
   #postponed: Postponed[] = [];
+  /** How many of these are of each service. */
+  readonly #late = new Map<string, number>();
   #turnBegan = 0;
   #goingOn = false;
   #armed: { readonly at: number; readonly cancel: () => void } | null = null;
+  #arming = false;
 
   constructor(plan: Plan, seed: number, parts: EngineParts) {
     this.#parts = parts;
@@ -78,7 +81,7 @@ export class Engine {
     } finally {
       this.#draining = false;
     }
-    this.#arm();
+    this.#armSoon();
     for (const watcher of this.#watchers) watcher();
   }
 
@@ -103,6 +106,7 @@ export class Engine {
         return;
       case 'end':
         this.#postponed = [];
+        this.#late.clear();
         this.#parts.end(effect);
         return;
       default:
@@ -113,11 +117,12 @@ export class Engine {
   #performOrPostpone(one: Postponed): void {
     const { plan, run, effect } = one;
     const isLate = effect.type === 'spawn' && this.#parts.clock.now() - this.#turnBegan >= TURN;
-    if (!isLate && !this.#postponed.some((other) => other.plan.name === plan.name)) {
+    if (!isLate && !this.#late.has(plan.name)) {
       this.#hands.perform(plan, run, effect);
       return;
     }
     this.#postponed.push(one);
+    this.#late.set(plan.name, (this.#late.get(plan.name) ?? 0) + 1);
     if (this.#postponed.length === 1 && !this.#goingOn) this.#parts.clock.soon(() => this.#goOn());
   }
 
@@ -129,12 +134,27 @@ export class Engine {
     try {
       while (this.#postponed.length > 0 && clock.now() - this.#turnBegan < TURN) {
         const next = this.#postponed.shift();
-        if (next !== undefined) this.#hands.perform(next.plan, next.run, next.effect);
+        if (next === undefined) break;
+        const { name } = next.plan;
+        const left = (this.#late.get(name) ?? 0) - 1;
+        if (left > 0) this.#late.set(name, left);
+        else this.#late.delete(name);
+        this.#hands.perform(next.plan, next.run, next.effect);
       }
     } finally {
       this.#goingOn = false;
       if (this.#postponed.length > 0) clock.soon(() => this.#goOn());
     }
+  }
+
+  /** Once for all that comes in one turn: the earliest deadline is sought among all services. */
+  #armSoon(): void {
+    if (this.#arming) return;
+    this.#arming = true;
+    this.#parts.clock.soon(() => {
+      this.#arming = false;
+      this.#arm();
+    });
   }
 
   #arm(): void {

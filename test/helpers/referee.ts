@@ -4,6 +4,7 @@ import type { Effect, Event, ServiceEffect, ServiceEvent } from '../../src/core/
 import type { Operation } from '../../src/core/operator.ts';
 import { type Exit, KILL_WAIT, LEFTOVER_GRACE } from '../../src/core/policy.ts';
 import { step } from '../../src/core/supervisor.ts';
+import { tallyOf } from '../../src/core/tally.ts';
 import { nextDeadline, type World } from '../../src/core/world.ts';
 import { difference, restartFields } from '../../src/plan/difference.ts';
 import type { Edge, Millis, Plan, Probe, ServicePlan } from '../../src/plan/plan.ts';
@@ -150,6 +151,7 @@ export class Referee {
     const again = step(before, event, now);
     this.#holds(Bun.deepEquals(again, { world: after, effects }, true), `${event.type} twice came to two results`);
     freeze(after);
+    this.#holds(Bun.deepEquals(after.tally, tallyOf(after.services.values()), true), `${event.type} miscounted`);
   }
 
   #hear(book: Book, run: Run, news: ServiceEvent, now: Millis): void {

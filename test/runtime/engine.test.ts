@@ -22,6 +22,10 @@ class HandClock implements Clock {
   soon(fn: () => void): void {
     this.after(0, fn);
   }
+  /** One turn of the event loop, in no time. */
+  turn(): void {
+    this.turnTo(this.time);
+  }
   turnTo(time: number): void {
     this.time = time;
     for (const timer of this.timers.filter(({ at }) => at <= time)) {
@@ -68,11 +72,14 @@ describe('the engine', () => {
   test('arms one timer, for the earliest deadline of all, and none when there is nothing to wait for', () => {
     const { engine, clock, news } = rig([makeService('a'), makeService('b')]);
     engine.send({ type: 'began' });
+    clock.turn();
     expect(clock.timers.length).toBe(1);
     news('a', 1, { type: 'spawned', pid: 2 });
     news('b', 1, { type: 'spawned', pid: 3 });
+    clock.turn();
     expect(clock.timers).toEqual([]);
     engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
+    clock.turn();
     expect(clock.timers.length).toBe(1);
   });
 
@@ -85,9 +92,9 @@ describe('the engine', () => {
     const spawned = () => performed.filter(({ effect }) => effect.type === 'spawn').map(({ service }) => service);
     engine.send({ type: 'began' });
     expect(spawned()).toEqual(['a', 'b']);
-    clock.turnTo(clock.time);
+    clock.turn();
     expect(spawned()).toEqual(['a', 'b', 'c', 'd']);
-    clock.turnTo(clock.time);
+    clock.turn();
     expect(spawned()).toEqual(names);
     const soon = clock.timers.filter(({ at }) => at <= clock.time);
     expect(soon).toEqual([]);
@@ -99,7 +106,7 @@ describe('the engine', () => {
     engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
     const done = () => performed.map(({ service, effect }) => `${service} ${effect.type}`);
     expect(done().filter((text) => text.startsWith('b'))).toEqual([]);
-    for (let turn = 0; turn < 5; turn += 1) clock.turnTo(clock.time);
+    for (let turn = 0; turn < 5; turn += 1) clock.turn();
     expect(done().filter((text) => text.startsWith('b'))).toEqual(['b spawn', 'b abandon-probe', 'b signal']);
   });
 
@@ -111,7 +118,7 @@ describe('the engine', () => {
     engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
     clock.time += 60_000;
     engine.send({ type: 'deadline-passed' });
-    for (let turn = 0; turn < 5; turn += 1) clock.turnTo(clock.time);
+    for (let turn = 0; turn < 5; turn += 1) clock.turn();
     expect(performed.filter(({ service }) => service === 'b')).toEqual([]);
   });
 
@@ -120,11 +127,13 @@ describe('the engine', () => {
     engine.send({ type: 'began' });
     news('a', 1, { type: 'spawned', pid: 2 });
     engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
+    clock.turn();
     clock.turnTo(clock.timers[0]?.at ?? 0);
     expect(performed.at(-1)).toEqual({ service: 'a', run: 1, effect: { type: 'kill' } });
     news('a', 1, { type: 'exited', exit: { kind: 'signal', signal: 'SIGKILL', number: 9 } });
     news('a', 1, { type: 'emptied', swept: [] });
     expect(ends).toEqual([{ type: 'end', code: 137, culprit: null }]);
+    clock.turn();
     expect(clock.timers).toEqual([]);
   });
 });
