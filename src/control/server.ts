@@ -1,12 +1,11 @@
 // Serves the API over the unix socket, mode 0600. Finds a place for it, replaces a socket that nobody answers on, leaves
 // one that is alive alone. Decides nothing about services.
 import { chmodSync, existsSync, lstatSync, mkdirSync, rmdirSync, unlinkSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { Place } from './address.ts';
 import type { ApiSource } from './api.ts';
 import { Crowd } from './crowd.ts';
-import { handler } from './handler.ts';
+import type { Speaker } from './speaker.ts';
 
 export interface Serving {
   readonly path: string;
@@ -84,13 +83,14 @@ function answers(path: string): Promise<boolean> {
 }
 
 function listen(source: ApiSource, path: string, isShort: () => boolean): Promise<Server> {
-  const answer = handler(source);
   const crowd = new Crowd<Socket>(MOST_CONNECTIONS, isShort);
-  const server = createServer((request, response) => {
-    crowd.serve(request.socket, response);
-    answer(request, response);
+  let speaker: Promise<Speaker> | null = null;
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    crowd.admit(socket);
+    speaker ??= import('./speaker.ts').then(({ speak }) => speak(source, crowd));
+    void speaker.then((take) => take(socket));
   });
-  server.on('connection', (socket) => crowd.admit(socket));
   return new Promise((resolve, reject) => {
     // For good: what accept(2) fails with later is no reason to end.
     server.on('error', reject);
