@@ -42,7 +42,9 @@ function service(spec: ServiceSpec, port: number, places: Places, touched = 0): 
   return {
     command: command(spec, port, places),
     type: spec.type,
-    ...(spec.replicas > 1 && { replicas: spec.replicas, port }),
+    ...(spec.replicas > 1 && { replicas: spec.replicas }),
+    // Whoever may listen says where: a reload gives a port to another service only then.
+    ...((spec.replicas > 1 || hears(spec)) && { port }),
     essential: spec.essential,
     restart:
       restart === 'never' ? 'never' : { policy: restart, backoff: { initial: `${pause}ms`, max: `${pause * 4}ms` } },
@@ -60,6 +62,10 @@ function service(spec: ServiceSpec, port: number, places: Places, touched = 0): 
     ...(prepared && { nice: 3, umask: '027' }),
     env: { TOUCHED: `${touched}` },
   };
+}
+
+function hears({ ready }: ServiceSpec): boolean {
+  return ready?.probe === 'tcp' || ready?.probe === 'http';
 }
 
 /** What a copy is called, for those texts in which a variable stands for its number. */

@@ -1,6 +1,6 @@
 // Does to a round what its faults say, each at its instant, and undoes what lasts when its time is over or all is to be
 // healed. Writes down whom it met. Never ends the supervisor itself.
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { ask, execute, followers, holdConnections, makeNoise, slowClient } from './api.ts';
@@ -109,6 +109,8 @@ export class Injector {
       case 'freeze': {
         const seen = this.#pick(fault.whom, fault.pick);
         if (seen === undefined) return 'nobody';
+        // Until it executes, its parent sleeps (vfork(2)): to stop the one is to stop both.
+        if (isUnborn(seen)) return `${this.#freezeSupervisor(fault.for, seen.outer)} ${seen.name} (pid ${seen.pid})`;
         this.#signal(seen.outer, SIGSTOP);
         this.#last(fault.for, () => this.#signal(seen.outer, SIGCONT));
         return `${seen.name} (pid ${seen.pid})`;
@@ -157,14 +159,16 @@ export class Injector {
     }
   }
 
-  #freezeSupervisor(ms: number): string {
+  /** `child`: by way of that one. */
+  #freezeSupervisor(ms: number, child: number | null = null): string {
     if (this.#stoppedSince !== null) return 'stopped already';
-    this.#room.signal(SIGSTOP);
+    const signal = (number: number) => (child === null ? this.#room.signal(number) : this.#signal(child, number));
+    signal(SIGSTOP);
     this.#stoppedSince = performance.now();
     this.#last(ms, () => {
       this.#stoppedFor = this.stopped;
       this.#stoppedSince = null;
-      this.#room.signal(SIGCONT);
+      signal(SIGCONT);
     });
     return '';
   }
@@ -209,5 +213,14 @@ export class Injector {
     const expected = isWrong(file) ? 422 : 200;
     const fits = answer === null || answer.status === expected || answer.status === 409;
     return fits ? `${answer?.status ?? 'no answer'}` : `WRONG ANSWER ${answer.status}: ${answer.body.slice(0, 500)}`;
+  }
+}
+
+/** A child that has the supervisor's name and command line still, and no helper's. */
+function isUnborn({ outer, name }: Seen): boolean {
+  try {
+    return name === 'svc-super' && !readFileSync(`/proc/${outer}/cmdline`, 'latin1').split('\0').includes('__exec');
+  } catch {
+    return false;
   }
 }

@@ -15,14 +15,14 @@ import { Children, type Run } from './sys/children.ts';
 import type { GpuReader } from './sys/gpu-memory.ts';
 import { hostsFile } from './sys/hosts-file.ts';
 import { admitSignals, becomeSubreaper, canStartThread, growPipe, unhandleFaults } from './sys/libc.ts';
-import { portHolder } from './sys/listeners.ts';
+import { findHolder, portHolder } from './sys/listeners.ts';
 import { NotifySockets } from './sys/notify.ts';
 import { OutputPipe } from './sys/pipes.ts';
 import { isShortOfFiles } from './sys/spare.ts';
 import { fillPool } from './sys/threads.ts';
 import type { Prepared } from './up/handover.ts';
 import { HostNames } from './up/hosts.ts';
-import { findTakenPorts } from './up/ports.ts';
+import { findTakenPorts, type HolderFor } from './up/ports.ts';
 import type { SourceParts } from './up/source.ts';
 
 export interface UpRequest {
@@ -61,9 +61,9 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
   const children = new Children(clock, seed);
   let hands: Hands<Run> | undefined;
   let reader: GpuReader | undefined;
+  // Before the start there are neither hands nor an engine.
+  const runs = () => (hands === undefined ? [] : runsOf(hands, engine));
   const readerOfGpus = async () => {
-    // Asked for once there are hands; before the start there is no engine either.
-    const runs = () => (hands === undefined ? [] : runsOf(hands, engine));
     const rooms = { clock, children, environment: request.environment, runs };
     reader ??= (await import('./up/gpus.ts')).makeGpuReader(rooms);
     return reader;
@@ -131,6 +131,16 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
   }
   const hostNames = new HostNames(hostsFile(), announce);
   process.once('exit', () => hostNames.undo());
+  // Ports that our services name are not asked about; what else a service holds, it may name at any time.
+  const holderFor: HolderFor = (port, service) => {
+    const holder = findHolder(port);
+    const isOf = ([, run]: readonly [string, Run]) => children.processesOf(run).some(({ pid }) => pid === holder?.pid);
+    const owner = [...runs()].find(isOf)?.[0];
+    if (holder === null || owner === service) return null;
+    return owner === undefined
+      ? holder.text
+      : `${holder.text} of ${owner}, which has to name it first (\`port: ${port}\`)`;
+  };
   const reread = async (how: 'apply' | 'dry-run') => {
     const prepare = (next: Plan) => {
       logs.introduce(next.services.map(({ name }) => name));
@@ -140,7 +150,7 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
     // Whatever the configuration says: who rotates the files has moved them already.
     const reopened = how === 'apply' ? logs.reopenFiles() : null;
     const { reload } = await import('./up/reload.ts');
-    const result = reload({ ...request, engine, announce, portHolder, prepare }, how);
+    const result = reload({ ...request, engine, announce, portHolder: holderFor, prepare }, how);
     await reopened;
     return result;
   };

@@ -25,8 +25,15 @@ export function findListener(table: string, port: number): string | null {
   return null;
 }
 
-/** Who holds a port, in words (`pid 12 (nginx)`); null: it is free, or this kernel does not tell. */
-export function portHolder(port: number): string | null {
+/** Who holds a port. `pid` is null for a process that cannot be seen from here. */
+export interface PortHolder {
+  readonly pid: number | null;
+  /** In words: `pid 12 (nginx)`. */
+  readonly text: string;
+}
+
+/** Null: it is free, or this kernel does not tell. */
+export function findHolder(port: number): PortHolder | null {
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
     let text: string;
     try {
@@ -35,18 +42,25 @@ export function portHolder(port: number): string | null {
       continue;
     }
     const inode = findListener(text, port);
-    if (inode !== null) return holderOf(`socket:[${inode}]`) ?? 'a process that cannot be seen from here';
+    if (inode === null) continue;
+    const pid = holderOf(`socket:[${inode}]`);
+    if (pid === null) return { pid, text: 'a process that cannot be seen from here' };
+    return { pid, text: `pid ${pid} (${readProcess(pid)?.name ?? '?'})` };
   }
   return null;
 }
 
-function holderOf(socket: string): string | null {
+/** Who holds a port, in words; null as above. */
+export function portHolder(port: number): string | null {
+  return findHolder(port)?.text ?? null;
+}
+
+function holderOf(socket: string): number | null {
   for (const pid of readdirSync('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
     try {
       for (const fd of readdirSync(`/proc/${pid}/fd`)) {
-        if (readlinkSync(`/proc/${pid}/fd/${fd}`) === socket)
-          return `pid ${pid} (${readProcess(Number(pid))?.name ?? '?'})`;
+        if (readlinkSync(`/proc/${pid}/fd/${fd}`) === socket) return Number(pid);
       }
     } catch {
       // Another user's, or gone.

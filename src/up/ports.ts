@@ -9,8 +9,11 @@ export interface TakenPort {
   readonly holder: string;
 }
 
+/** Who stands in a service's way at a port, in words; null: nobody. */
+export type HolderFor = (port: number, service: string) => string | null;
+
 /** What stands in the way of a start. A service that may be started again is left to its policy. */
-export function findTakenPorts(plan: Plan, portHolder: (port: number) => string | null): TakenPort[] {
+export function findTakenPorts(plan: Plan, portHolder: HolderFor): TakenPort[] {
   return plan.services.flatMap(({ name, enabled, restart, ports }) =>
     !enabled || restart.policy !== 'never' ? [] : held(name, ports, portHolder),
   );
@@ -20,11 +23,7 @@ export function findTakenPorts(plan: Plan, portHolder: (port: number) => string 
  * Of the ports that are not ours already, and may be in a service's hands until it has stopped: a service that needs one would
  * fail, and might end everything.
  */
-export function findNewlyTaken(
-  ours: ReadonlySet<number>,
-  after: Plan,
-  portHolder: (port: number) => string | null,
-): TakenPort[] {
+export function findNewlyTaken(ours: ReadonlySet<number>, after: Plan, portHolder: HolderFor): TakenPort[] {
   return after.services.flatMap(({ name, enabled, ports }) =>
     enabled
       ? held(
@@ -36,9 +35,9 @@ export function findNewlyTaken(
   );
 }
 
-function held(service: string, ports: readonly number[], portHolder: (port: number) => string | null): TakenPort[] {
+function held(service: string, ports: readonly number[], portHolder: HolderFor): TakenPort[] {
   return ports.flatMap((port) => {
-    const holder = portHolder(port);
+    const holder = portHolder(port, service);
     return holder === null ? [] : [{ service, port, holder }];
   });
 }

@@ -9,7 +9,7 @@ import type { Plan } from '../plan/plan.ts';
 import type { Files } from '../ports.ts';
 import type { Announcement, Engine } from '../runtime/engine.ts';
 import { renderDoubt } from './configuration.ts';
-import { findNewlyTaken } from './ports.ts';
+import { findNewlyTaken, type HolderFor } from './ports.ts';
 
 export interface ReloadParts {
   readonly file: string;
@@ -20,8 +20,8 @@ export interface ReloadParts {
   readonly gpus: () => Inventory;
   readonly engine: Engine;
   announce(announcement: Announcement): void;
-  /** Who listens on a port, in words; null: nobody. */
-  portHolder(port: number): string | null;
+  /** Who stands in a service's way at a port. */
+  readonly portHolder: HolderFor;
   /** Told of the new plan before it is in force. */
   prepare(plan: Plan): void;
 }

@@ -133,3 +133,22 @@ test('a service that is renamed takes its port over when the old one has stopped
   run.signal('SIGTERM');
   await run.ends(0);
 });
+
+test('a port that one of ours holds without naming it is given to no other, and said whose it is', async () => {
+  const port = await freePort();
+  await using run = await up({ services: { old: played() } });
+  const old = await run.puppet('old');
+  await old.listen(port);
+  write(run, { services: { new: played({ port }) } });
+  const { code, stderr } = await run.command('reload');
+  expect(code).toBe(78);
+  const holder = `pid ${old.pid} (perl) of old, which has to name it first (\`port: ${port}\`)`;
+  expect(stderr).toContain(`port ${port} of new is taken by ${holder}: nothing was changed`);
+  // As it says.
+  write(run, { services: { old: played({ port }) } });
+  expect((await run.command('reload')).code).toBe(0);
+  await run.puppet('old', 2);
+  write(run, { services: { new: played({ port }) } });
+  expect((await run.command('reload')).code).toBe(0);
+  await run.puppet('new');
+});
