@@ -4,14 +4,15 @@
 const START =
   'A small C program has nothing to load; here a runtime boots twice, the second time with the settings that only its environment can give it, and the rest is JavaScript that runs for the first time: the first stage reads the configuration, the second loads what supervises. Half of all that is the kernel’s, which maps some 4,000 pages. To save the first boot, the entry of the ELF file itself would have to put the settings into the environment; to read the configuration in the second stage would save a tenth, and take 1.4 MiB more for as long as it runs.';
 const MEMORY =
-  'An idle runtime alone has 1.7 MiB of its own; the rest is the code and the objects of some 300 modules, most of them the runtime’s own for HTTP, streams and processes. It would take sockets without the modules for HTTP until somebody asks for something, which would save another 0.8 MiB.';
+  'An idle runtime alone has 1.7 MiB of its own; the rest is the code and the objects of our modules and of the runtime’s own for streams, sockets and processes. What speaks HTTP is loaded with the first question.';
 
 export const REASONS: Readonly<Record<string, string>> = {
   first: START,
   second: 'As for the first.',
-  fiftieth: 'Services are started one after the other, half a millisecond each, by the one thread there is.',
+  fiftieth:
+    'Services are started one after the other by the one thread there is, and each spawn sleeps until its program executes (vfork(2)).',
   thousandth:
-    'Services are started one after the other, half a millisecond each, by the one thread there is; a Go program forks on all processors. It would take a second thread that spawns, which PID 1 must not need when the process limit is used up.',
+    'Services are started one after the other by the one thread there is, and each spawn sleeps until its program executes (vfork(2)); a Go program forks on all processors. It would take a second thread that spawns, which PID 1 must not need when the process limit is used up.',
   'gate-1s':
     'The answer is read by an HTTP client in JavaScript and goes through the core before anything is spawned; a compiled client saves a millisecond. From the moment that the dependency would have answered, which is what a user waits for, see the next row.',
   'gate-60s':
@@ -19,7 +20,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   'gate-60s-late':
     'The longer a start takes, the rarer it is asked, so that a model that loads for half an hour is not asked a hundred thousand times; whoever asks for ever ten times a second is 50 ms late on average.',
   end: 'Before it ends it searches /proc for what the child has left behind, stops the other services and waits for them, and writes why it ends, in JavaScript; whoever just ends leaves the rest to the kernel.',
-  stop: 'Before each signal and after each end /proc is searched, so that nothing of a service gets away; whoever trusts the main process or its group need not look.',
+  stop: 'Before the signals and after each end /proc is searched, so that nothing of a service gets away; whoever trusts the main process or its group need not look.',
   restart:
     'The least wait is the one that the configuration gives, a millisecond here, and before it /proc is searched for what the dead service has left behind.',
   orphans:
