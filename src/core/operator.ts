@@ -16,7 +16,9 @@ export function operate(service: Service, operation: Operation, now: Millis): Se
     case 'starting':
     case 'ready':
     case 'unready':
-      return { ...service, wanted: operation === 'stop' ? 'down' : operation === 'restart' ? 'again' : 'up' };
+      if (operation === 'stop') return { ...service, wanted: 'down' };
+      // A reload that gives it another plan has asked for the next run already.
+      return { ...service, wanted: operation === 'restart' || service.next !== null ? 'again' : 'up' };
     case 'stopping':
       return { ...service, wanted: operation === 'stop' ? 'down' : 'again' };
     case 'pending':

@@ -50,6 +50,11 @@ export class Census {
     return this.#snapshot?.gone.every(this.#isOurChild) === true;
   }
 
+  /** A child of ours has ended: a reading that does not show it dead was made before, and cannot tell what it has left. */
+  outdate(pid: number, start: number): void {
+    if (this.#snapshot?.dead.get(pid) !== start) this.forget();
+  }
+
   /** What is known may be out of date: read again when next asked. */
   forget(): void {
     this.#snapshot = null;

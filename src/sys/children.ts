@@ -247,6 +247,7 @@ export class Children {
 
   #onExit(run: Run, code: number | null, signal: number | string | null): void {
     this.#reaper.release(run.pid);
+    this.#census.outdate(run.pid, run.start);
     run.exited = true;
     const exit: ChildExit =
       signal === null

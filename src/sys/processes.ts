@@ -13,6 +13,7 @@ export interface Process {
   readonly session: number;
   /** User and system time in clock ticks. */
   readonly ticks: number;
+  readonly threads: number;
 }
 
 export type Processes = ReadonlyMap<number, Process>;
@@ -48,13 +49,17 @@ export function parseStat(text: string): Process | null {
     group: number(5),
     session: number(6),
     ticks: number(14) + number(15),
+    threads: number(20),
     start: number(22),
   };
 }
 
-/** A zombie has given up its memory, its descriptors and its children: it only waits to be reaped. */
-function isGone(process: Process): boolean {
-  return process.state === 'Z' || process.state === 'X';
+/**
+ * A zombie has given up its memory, its descriptors and its children: it only waits to be reaped. One with other threads
+ * lives: only its first thread has ended (pthread_exit(3) in `main`).
+ */
+function isGone({ state, threads }: Process): boolean {
+  return (state === 'Z' || state === 'X') && threads <= 1;
 }
 
 /** Resident pages of a process: its own, and those of files and shared memory (proc_pid_statm(5)). */

@@ -254,6 +254,16 @@ describe('reload', () => {
     expect([sim.state('web'), sim.service('web').run]).toEqual(['ready', 2]);
   });
 
+  test('that waits to stop a service is not undone by somebody who asks it to start', () => {
+    const old = [service('db', { argv: ['/bin/old'] }), service('api', { edges: [on('db')] })];
+    const sim = simulate(plan(old), { api: { stopTakes: 500 } })
+      .until(100)
+      .reload(plan([service('db', { argv: ['/bin/new'] })]))
+      .until(200);
+    sim.operate('start', 'db').until(2_000);
+    expect([sim.state('db'), sim.service('db').run, sim.service('db').next]).toEqual(['ready', 2, null]);
+  });
+
   test('a service that takes over the port of another starts when nothing of that is left', () => {
     const web = service('web', { ports: [8000] });
     const renamed = simulate(plan([web]), { web: { stopTakes: 500 } })

@@ -237,7 +237,7 @@ export class Referee {
     const { run, final } = book;
     if (run !== null && isUp(book)) {
       const stopping = run.stop !== null || run.exit !== null;
-      const goesOn = operation === 'start' && !stopping;
+      const goesOn = operation === 'start' && !stopping && book.next === null;
       book.wanted = operation === 'stop' ? 'down' : goesOn ? 'up' : 'again';
     } else if (operation !== 'stop') {
       this.#revive(book);

@@ -7,10 +7,10 @@ const ROOT = join(import.meta.dir, '../..');
 setDefaultTimeout(90_000);
 
 const BEGIN = `
-  import { closeSync, openSync, writeSync } from 'node:fs';
+  import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
   import { realClock } from '${ROOT}/src/ports.ts';
   import { Children, startService } from '${ROOT}/src/sys/children.ts';
-  const children = new Children(realClock, 1);
+  const children = new Children(realClock, process.pid);
   const told = [];
   const tell = (what) => { told.push(what); if (told.length === 2) { console.log(told.join(' ')); process.exit(0); } };
   const listener = { spawned() {}, failed(failure) { throw new Error(failure.message); }, exited() { tell('exited'); } };
@@ -54,6 +54,50 @@ test('that nothing is left of a run that had to be prepared is told after its ex
         return startService({ ...launch, command: ['/bin/sleep', '1000'], onExit });
       });
       children.kill(run, () => tell('emptied'));
+    `),
+  ).toBe('0 exited emptied\n');
+});
+
+test('what a run leaves behind is found, though /proc was read before that run began', async () => {
+  // A reading that is made in an immediate is shared until the next ones, which come after the exits of a poll.
+  expect(
+    await outcome(`
+      const other = spawn({ runName: 'b#1' });
+      setTimeout(() => setImmediate(() => {
+        children.signal(other, 'SIGCONT', 'main');
+        const daemon = 'if (!fork) { setpgrp; exec "/bin/sleep", 1000 } exit 0';
+        let run;
+        const exited = () => children.sweep(run, (swept) => {
+          console.log(swept.length, 'swept');
+          children.kill(other, () => process.exit(0));
+        });
+        const request = { argv: ['/usr/bin/perl', '-e', daemon], env: {}, cwd: null, user: null, umask: null, nice: null,
+          oomScoreAdj: null, cpus: null, limits: {}, runName: 'c#1', output: [null, null] };
+        run = children.spawn(request, { ...listener, exited });
+        // So that its exit comes with the very next poll.
+        while (!readFileSync('/proc/' + run.pid + '/stat', 'latin1').includes(') Z ')) Bun.sleepSync(1);
+      }), 10);
+    `),
+  ).toBe('0 1 swept\n');
+});
+
+test('a process whose first thread alone has ended is killed as any other', async () => {
+  const script = `
+    import { dlopen } from 'bun:ffi';
+    const worker = new Worker(URL.createObjectURL(new Blob(['postMessage(1); setInterval(() => {}, 1000)'])));
+    const exit = { x64: 60n, arm64: 93n }[process.arch];
+    const { syscall } = dlopen('libc.so.6', { syscall: { args: ['i64', 'i64'], returns: 'i64' } }).symbols;
+    worker.onmessage = () => syscall(exit, 0n);
+  `;
+  expect(
+    await outcome(`
+      const run = spawn({ argv: [process.execPath, '-e', ${JSON.stringify(script)}], env: { PATH: '/usr/bin' } });
+      const look = () => {
+        const isHalf = readFileSync('/proc/' + run.pid + '/stat', 'latin1').includes(') Z ');
+        if (isHalf) children.kill(run, () => tell('emptied'));
+        else setTimeout(look, 5);
+      };
+      look();
     `),
   ).toBe('0 exited emptied\n');
 });

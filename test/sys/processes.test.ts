@@ -24,6 +24,7 @@ function members(table: readonly Made[], roots: Partial<Roots> = {}): number[] {
         group: given.pid,
         session: given.pid,
         ticks: 0,
+        threads: 1,
         ...given,
       },
     ]),
@@ -105,6 +106,7 @@ describe('/proc/<pid>/stat', () => {
         group: 4242,
         session: 4200,
         ticks: 22,
+        threads: 1,
         start: 123456,
       });
     }
@@ -150,6 +152,12 @@ describe('a reading of /proc', () => {
     const { all, gone } = readProcesses(new Map(), list, read);
     expect([...all.keys()]).toEqual([10]);
     expect(gone).toEqual([11, 13]);
+  });
+
+  test('counts a process that has threads left among the living', () => {
+    const half = line(11, 'Z', process.pid).replace(/( 0){20}$/, `${' 0'.repeat(13)} 2 0 0 0 0 0 0`);
+    const { all, dead } = readProcesses(new Map(), () => ['11'], files({ '/proc/11/stat': half }));
+    expect([[...all.keys()], [...dead]]).toEqual([[11], []]);
   });
 
   test('does not tell again of a zombie that an earlier reading has shown', () => {
