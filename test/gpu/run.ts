@@ -189,7 +189,7 @@ const CHECKS: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
    */
   stop: async () => {
     const before = await settled();
-    const share = { gpus: { share: 1 }, command: holder('serve', WANTED_MIB / 4) };
+    const share = { gpus: { share: 1 }, command: holder('serve', 4_096) };
     return during({ a: share, b: share }, async (run) => {
       await run.line(/holding/);
       await run.line(/holding/);
