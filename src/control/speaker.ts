@@ -1,5 +1,5 @@
 // Speaks HTTP on connections that somebody else has accepted. Loaded with the first of them: most containers are never asked
-// anything, and the modules for it are a seventh of the memory of an idle supervisor.
+// anything, and the modules for it are a sixth of the memory of an idle supervisor.
 import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ApiSource } from './api.ts';
