@@ -22,7 +22,7 @@ import { isShortOfFiles } from './sys/spare.ts';
 import { fillPool } from './sys/threads.ts';
 import type { Prepared } from './up/handover.ts';
 import { HostNames } from './up/hosts.ts';
-import { findTakenPorts, type HolderFor } from './up/ports.ts';
+import { findTakenPorts } from './up/ports.ts';
 import type { SourceParts } from './up/source.ts';
 
 export interface UpRequest {
@@ -133,16 +133,6 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
   }
   const hostNames = new HostNames(hostsFile(), announce);
   process.once('exit', () => hostNames.undo());
-  // Ports that our services name are not asked about; what else a service holds, it may name at any time.
-  const holderFor: HolderFor = (port, service) => {
-    const holder = findHolder(port);
-    const isOf = ([, run]: readonly [string, Run]) => children.processesOf(run).some(({ pid }) => pid === holder?.pid);
-    const owner = [...runs()].find(isOf)?.[0];
-    if (holder === null || owner === service) return null;
-    return owner === undefined
-      ? holder.text
-      : `${holder.text} of ${owner}, which has to name it first (\`port: ${port}\`)`;
-  };
   const reread = async (how: 'apply' | 'dry-run') => {
     const prepare = (next: Plan) => {
       logs.introduce(next.services.map(({ name }) => name));
@@ -151,8 +141,9 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
     };
     // Whatever the configuration says: who rotates the files has moved them already.
     const reopened = how === 'apply' ? logs.reopenFiles() : null;
-    const { reload } = await import('./up/reload.ts');
-    const result = reload({ ...request, engine, announce, portHolder: holderFor, prepare }, how);
+    const [{ reload }, { ownersOf }] = await Promise.all([import('./up/reload.ts'), import('./up/owners.ts')]);
+    const owners = () => ownersOf(children, runs);
+    const result = reload({ ...request, engine, announce, findHolder, owners, prepare }, how);
     await reopened;
     return result;
   };

@@ -8,6 +8,7 @@ import type { Inventory } from '../plan/gpu-inventory.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Files } from '../ports.ts';
 import type { Announcement, Engine } from '../runtime/engine.ts';
+import type { PortHolder } from '../sys/listeners.ts';
 import { renderDoubt } from './configuration.ts';
 import { findNewlyTaken, type HolderFor } from './ports.ts';
 
@@ -20,8 +21,10 @@ export interface ReloadParts {
   readonly gpus: () => Inventory;
   readonly engine: Engine;
   announce(announcement: Announcement): void;
-  /** Who stands in a service's way at a port. */
-  readonly portHolder: HolderFor;
+  /** Who listens on a port; null: nobody. */
+  findHolder(port: number): PortHolder | null;
+  /** The service of each process that belongs to one. */
+  owners(): ReadonlyMap<number, string>;
   /** Told of the new plan before it is in force. */
   prepare(plan: Plan): void;
 }
@@ -39,7 +42,7 @@ export function reload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
   const { plan, warnings } = loaded.value;
   // Of services that an earlier reload took out, some may still be stopping.
   const ours = [...before.services, ...engine.world.plan.services].flatMap(({ ports }) => ports);
-  const taken = findNewlyTaken(new Set(ours), plan, parts.portHolder).map(
+  const taken = findNewlyTaken(new Set(ours), plan, holderFor(parts)).map(
     ({ service, port, holder }) => `port ${port} of ${service} is taken by ${holder}: nothing was changed`,
   );
   if (taken.length > 0) {
@@ -59,6 +62,19 @@ export function reload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
   parts.prepare(plan);
   engine.send({ type: 'plan-changed', plan });
   return { ok: true, ...changes };
+}
+
+/** Ports that our services name are not asked about; what else a service holds, it may name at any time. */
+function holderFor({ findHolder, owners }: ReloadParts): HolderFor {
+  return (port, service) => {
+    const holder = findHolder(port);
+    if (holder === null) return null;
+    const owner = holder.pid === null ? undefined : owners().get(holder.pid);
+    if (owner === service) return null;
+    return owner === undefined
+      ? holder.text
+      : `${holder.text} of ${owner}, which has to name it first (\`port: ${port}\`)`;
+  };
 }
 
 function describe(before: Plan, after: Plan) {
