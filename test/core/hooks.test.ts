@@ -260,11 +260,14 @@ describe('after_exit', () => {
     expect([run.code, run.endedAt]).toEqual([5, 1_102]);
   });
 
+  /** One that does not end, in a shutdown that has three seconds. */
+  const endless = (afterExit: ReturnType<typeof hook>) =>
+    simulate(plan([service('a', { ...hooks({ afterExit }), type: 'service' })], { stopTimeout: 3_000 }), {
+      a: { hooks: { after_exit: { takes: null } } },
+    });
+
   test('ends with the shutdown', () => {
-    const run = simulate(
-      plan([service('a', { ...hooks({ afterExit: hook() }), type: 'service' })], { stopTimeout: 3_000 }),
-      { a: { hooks: { after_exit: { takes: null } } } },
-    );
+    const run = endless(hook());
     run.until(1_000).stop().untilEnd();
     expect(run.endedAt).toBe(4_001);
     expect(run.said('hook-failed')).toEqual(['after_exit was killed: the time to stop is over']);
@@ -272,20 +275,14 @@ describe('after_exit', () => {
   });
 
   test('that overruns its own deadline in a shutdown is a warning there too', () => {
-    const run = simulate(
-      plan([service('a', { ...hooks({ afterExit: hook(300) }), type: 'service' })], { stopTimeout: 3_000 }),
-      { a: { hooks: { after_exit: { takes: null } } } },
-    );
+    const run = endless(hook(300));
     run.until(1_000).stop().untilEnd();
     expect(run.said('hook-failed')).toEqual(['after_exit did not end within 300 ms: killed']);
     expect(run.code).toBe(0);
   });
 
   test('that a second SIGTERM kills makes the code 137', () => {
-    const run = simulate(
-      plan([service('a', { ...hooks({ afterExit: hook(2_000) }), type: 'service' })], { stopTimeout: 3_000 }),
-      { a: { hooks: { after_exit: { takes: null } } } },
-    );
+    const run = endless(hook(2_000));
     run.until(1_000).stop().until(1_500).stop().untilEnd();
     expect(run.endedAt).toBeLessThan(1_600);
     expect(run.code).toBe(137);

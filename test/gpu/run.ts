@@ -228,10 +228,10 @@ const CHECKS: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   neighbour: () => {
     const restart = { policy: 'always', backoff: { initial: '1ms', max: '1ms' } };
     const services = {
-      engine: { command: holder('serve', 4_096), gpus: 1, restart },
+      engine: { command: holder('serve', 4_096), gpus: 1, restart, ready: { log: 'holding' } },
       neighbour: { command: holder('take', 4_096), depends_on: { engine: 'ready' } },
     };
-    return during({ ...services, engine: { ...services.engine, ready: { log: 'holding' } } }, async (run) => {
+    return during(services, async (run) => {
       await run.line(/neighbour +\| (?:torch|libcuda|nothing)/);
       process.kill(await run.pid('engine'), 'SIGKILL');
       const [line] = await run.line(/is started though .*/);
