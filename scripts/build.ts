@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { installEntry } from './entry/install.ts';
 
 const root = join(import.meta.dir, '..');
 const target = join(root, 'dist/svc-super');
@@ -43,6 +44,7 @@ function patchRuntime(from: string, to: string): void {
     }
     if (count === 0) throw new Error(`the runtime no longer contains ${JSON.stringify(name)}: check what replaced it`);
   }
+  installEntry(bytes);
   writeFileSync(to, bytes);
   chmodSync(to, 0o755);
 }

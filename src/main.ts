@@ -1,12 +1,11 @@
 // The program's root: boots, parses the command line, hands over the real ports, and is the only place that ends the
 // process. Everything a command does not need is loaded by the command that needs it.
 
-import { containerEnvironment, enterSecondStage, takeHandover } from './sys/boot.ts';
-import type { Handover } from './up/handover.ts';
-
-// Not before the boot: the first of its two stages would load them for nothing.
-const { accessSync, constants, writeFileSync, writeSync } = await import('node:fs');
-const { realClock, realFiles, realRandom } = await import('./ports.ts');
+import { accessSync, constants, writeFileSync, writeSync } from 'node:fs';
+import { realClock, realFiles, realRandom } from './ports.ts';
+import { containerEnvironment } from './sys/boot.ts';
+import type { Prepared } from './up/configuration.ts';
+import type { UpRequest } from './up.ts';
 
 declare const SVC_SUPER_VERSION: string;
 const version = typeof SVC_SUPER_VERSION === 'string' ? SVC_SUPER_VERSION : 'development';
@@ -56,7 +55,14 @@ function currentFolder(): string {
   }
 }
 
-async function main(): Promise<number> {
+/** What is to be supervised, once the configuration has been read. */
+interface Supervision {
+  readonly request: UpRequest;
+  readonly prepared: Prepared;
+}
+
+/** Runs what the command line asks for: its exit code, or what remains to be done. */
+async function run(): Promise<number | Supervision> {
   const argv = process.argv.slice(2);
   const environment = containerEnvironment();
   const err = (text: string | Uint8Array) => print(2, text);
@@ -64,22 +70,16 @@ async function main(): Promise<number> {
     const { executeSpec } = await import('./sys/launch.ts');
     return executeSpec(Number(argv[1]), argv[2] === undefined ? null : Number(argv[2]));
   }
-  const init = async (command: readonly string[]) => {
-    await enterSecondStage(['init', '--', ...command]);
-    return (await import('./init.ts')).init(command, environment, err);
-  };
+  const init = async (command: readonly string[]) => (await import('./init.ts')).init(command, environment, err);
   // At the first use: a machine without GPUs, or a configuration without `gpus`, has no need of it.
   const gpus = () => (require('./sys/gpus.ts') as typeof import('./sys/gpus.ts')).readInventory();
-  const up = async ({ file, names, ...prepared }: Handover) =>
-    (await import('./up.ts')).up({ file, names, environment, files: realFiles, gpus, version, err }, prepared);
-  const handover = await takeHandover();
-  if (handover !== null) return up((await import('./up/handover.ts')).unpack(handover));
   const columns = Number(environment.COLUMNS) || USUAL_COLUMNS;
   const { COMMANDS, runCommand } = await import('./commands.ts');
   const [first = ''] = argv;
   const ours = first === '' || first.startsWith('-') || Object.hasOwn(COMMANDS, first);
   if (!ours && process.pid === 1 && isProgram(first, environment.PATH ?? '')) return init(argv);
-  return runCommand(argv, {
+  const found: Supervision[] = [];
+  const code = await runCommand(argv, {
     environment,
     files: realFiles,
     uid: process.getuid?.() ?? 0,
@@ -98,33 +98,41 @@ async function main(): Promise<number> {
     wall: () => realClock.wall(),
     after: (ms, fn) => realClock.after(ms, fn),
     up: async (file, names) => {
-      const [{ prepare }, { pack }] = await Promise.all([import('./up/configuration.ts'), import('./up/handover.ts')]);
-      const prepared = prepare({ path: file, files: realFiles, environment, names, gpus });
-      if (!prepared.ok) {
-        err(prepared.text);
-        return CONFIG_WRONG;
-      }
-      const { plan, doubts } = prepared;
-      const read = { file, names, plan, doubts };
-      await enterSecondStage(argv, () => pack(read));
-      return up(read);
+      const request = { file, names, environment, files: realFiles, gpus, version, err };
+      const { prepare } = await import('./up/configuration.ts');
+      const prepared = prepare({ ...request, path: file });
+      if (prepared.ok) found.push({ request, prepared });
+      else err(prepared.text);
+      return prepared.ok ? 0 : CONFIG_WRONG;
     },
     gpus,
     inspect: async (plan) => {
       const [{ inspect }, { makeGpuReader }] = await Promise.all([import('./up/preflight.ts'), import('./up/gpus.ts')]);
-      const [{ Children }, { portHolder }] = await Promise.all([
+      const [{ Children }, { portHolder }, { admitSignals }] = await Promise.all([
         import('./sys/children.ts'),
         import('./sys/listeners.ts'),
+        import('./sys/libc.ts'),
       ]);
+      // What is started to look at the machine is not to hold signals.
+      admitSignals();
       const rooms = () => ({ clock: realClock, children: new Children(realClock, realRandom.seed()), environment });
       return inspect(plan, () => makeGpuReader(rooms()), portHolder);
     },
     init,
   });
+  return found[0] ?? code;
+}
+
+/** Supervises. What was loaded to come so far goes, all but `kept`: nobody needs it before a reload, which loads it again. */
+async function supervise({ request, prepared }: Supervision, kept: ReadonlySet<string>): Promise<number> {
+  for (const path of Object.keys(require.cache)) if (!kept.has(path)) delete require.cache[path];
+  return (await import('./up.ts')).up(request, prepared);
 }
 
 try {
-  process.exit(await main());
+  const first = new Set(Object.keys(require.cache));
+  const outcome = await run();
+  process.exit(typeof outcome === 'number' ? outcome : await supervise(outcome, first));
 } catch (error) {
   print(2, `svc-super: a bug, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
   process.exit(BUG);

@@ -11,6 +11,7 @@ import type { ControlPlan, Plan } from './plan/plan.ts';
 import { type Clock, type Files, realClock, realRandom } from './ports.ts';
 import { type Announcement, Engine } from './runtime/engine.ts';
 import { Hands } from './runtime/hands.ts';
+import { countOomKills } from './sys/cgroup.ts';
 import { Children, type Run } from './sys/children.ts';
 import type { GpuReader } from './sys/gpu-memory.ts';
 import { hostsFile } from './sys/hosts-file.ts';
@@ -20,7 +21,7 @@ import { NotifySockets } from './sys/notify.ts';
 import { OutputPipe } from './sys/pipes.ts';
 import { isShortOfFiles } from './sys/spare.ts';
 import { fillPool } from './sys/threads.ts';
-import type { Prepared } from './up/handover.ts';
+import type { Prepared } from './up/configuration.ts';
 import { HostNames } from './up/hosts.ts';
 import { findTakenPorts } from './up/ports.ts';
 import type { SourceParts } from './up/source.ts';
@@ -147,7 +148,6 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
     await reopened;
     return result;
   };
-  const oomBefore = (await import('./sys/cgroup.ts')).countOomKills();
   unhandleFaults();
   listen(plan);
   admitSignals();
@@ -163,6 +163,7 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
   hostNames.set(plan);
   fillPool(clock);
   engine.send({ type: 'began' });
+  const oomBefore = countOomKills();
   if (plan.services.some(({ ready, live }) => [...ready, ...live].some(({ kind }) => kind === 'http')))
     void import('./runtime/probe-http.ts').then(({ warmUp }) => warmUp(canStartThread));
   children.beginReaping();
@@ -372,7 +373,6 @@ async function sayLastWords(
 ): Promise<void> {
   if (end.culprit === null) return;
   const { renderPostmortem } = await import('./runtime/postmortem.ts');
-  const { countOomKills } = await import('./sys/cgroup.ts');
   const oomAfter = countOomKills();
   const oomKills = oomBefore === null || oomAfter === null ? null : oomAfter - oomBefore;
   const lastLines = logs.lastWords(end.culprit.service, POSTMORTEM_LINES);

@@ -13,7 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
   up: 'everything',
   init: ['sys', 'ports'],
   commands: ['config', 'plan', 'convert', 'cli', 'control', 'type ports'],
-  cli: ['config', 'control', 'core', 'type plan'],
+  cli: ['config', 'control', 'core', 'plan'],
   control: ['core', 'plan'],
   runtime: ['core', 'plan', 'ports'],
   logs: ['ports'],

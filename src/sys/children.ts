@@ -5,7 +5,6 @@
 import { accessSync, closeSync, constants as modes } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Clock } from '../ports.ts';
-import { helperEnvironment } from './boot.ts';
 import { Census } from './census.ts';
 import {
   candidates,
@@ -199,7 +198,7 @@ export class Children {
       const statusFd = outputs.length + 1;
       const command = [process.execPath, '__exec', `${statusFd}`, ...(stderr === null ? [] : [`${statusFd + 1}`])];
       const stdio = [input, ...outputs, status.write, ...(stderr === null ? [] : [stderr])];
-      const bare = { command, env: helperEnvironment(), cwd: null, stdio };
+      const bare = { command, env: {}, cwd: null, stdio };
       const run = this.#start(bare, request.runName, passOn, starter, fits);
       closeSync(status.write);
       void readAll(status.read).then((text) => {

@@ -169,15 +169,6 @@ export function becomeSubreaper(): void {
   check('prctl', libc.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n));
 }
 
-/** memfd_create(2) on x86-64 and on arm64; by number, since glibc has had a name for it only since 2.27. */
-const SYS_MEMFD_CREATE = process.arch === 'arm64' ? 279n : 319n;
-
-/** A file in memory that is nowhere in the file system and stays open across exec. */
-export function openMemoryFile(): number {
-  const name = Buffer.from('svc-super\0');
-  return check('memfd_create', libc.syscall(SYS_MEMFD_CREATE, BigInt(ptr(name)), 0n));
-}
-
 const SYS_PIDFD_OPEN = 434n;
 
 /** Whether pidfd_open(2) works here: refused by old seccomp profiles, absent before Linux 5.3. */
@@ -250,26 +241,19 @@ export function restoreSignals(numbers: readonly number[]): void {
   for (const number of numbers) libc.signal(number, 0n);
 }
 
-/** SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM: what may be sent to a supervisor from its first moment on. */
+/**
+ * SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM: what may be sent to a supervisor from its first moment on. As PID 1,
+ * which would lose them for good (signal(7)), scripts/entry/entry.c has them wait.
+ */
 const EARLY = [1, 2, 3, 10, 12, 15];
-const SIG_BLOCK = 0;
 const SIG_UNBLOCK = 1;
 
-function mask(how: number, numbers: readonly number[]): void {
+/** Lets early signals come, those first that have waited. */
+export function admitSignals(): void {
   // sigset_t of glibc and musl alike: 1,024 bits, of which the kernel looks at 64.
   const set = new BigUint64Array(16);
-  set[0] = numbers.reduce((bits, number) => bits | (1n << BigInt(number - 1)), 0n);
-  check('sigprocmask', libc.sigprocmask(how, ptr(set), null));
-}
-
-/** Lets early signals wait until somebody listens, across exec too. PID 1 would lose them for good (signal(7)). */
-export function holdSignals(): void {
-  mask(SIG_BLOCK, EARLY);
-}
-
-/** Lets them come, those first that have waited. */
-export function admitSignals(): void {
-  mask(SIG_UNBLOCK, EARLY);
+  set[0] = EARLY.reduce((bits, number) => bits | (1n << BigInt(number - 1)), 0n);
+  check('sigprocmask', libc.sigprocmask(SIG_UNBLOCK, ptr(set), null));
 }
 
 /**

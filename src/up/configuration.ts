@@ -1,9 +1,15 @@
-// Reads what `up` is to supervise. With it comes everything that reads YAML and knows the schema, which is why the first
-// stage of the boot does it, and a reload loads it again. Part of the root.
+// Reads what `up` is to supervise. With it comes everything that reads YAML and knows the schema. Part of the root.
 import { type Diagnostic, type Failure, renderDiagnostics } from '../config/diagnostic.ts';
 import { printable } from '../config/excerpt.ts';
 import { type LoadInput, loadPlan } from '../plan/expand.ts';
-import type { Prepared } from './handover.ts';
+import type { Plan } from '../plan/plan.ts';
+
+/** What a configuration has been found to say. */
+export interface Prepared {
+  readonly plan: Plan;
+  /** What is doubtful in it, a sentence each. */
+  readonly doubts: readonly string[];
+}
 
 /** The plan, or what to say to whoever asked for it. */
 export function prepare(input: LoadInput): ({ readonly ok: true } & Prepared) | { readonly ok: false; text: string } {

@@ -116,7 +116,7 @@ test('environment, folder, limits and signals of the command are those of the co
   expect(facts.env).toEqual({ ...given, ...facts.env });
   expect(
     Object.keys(facts.env).filter((name) =>
-      /^(SVC_NAME|SVC_RUN|SVC_SUPER_(STAGE|KEEP)|BUN_GC|MIMALLOC|JSC)/.test(name),
+      /^(SVC_NAME|SVC_RUN|SVC_SUPER_(SETTLED|KEEP)|BUN_GC|MIMALLOC|JSC)/.test(name),
     ),
   ).toEqual([]);
   expect(facts).toMatchObject({ cwd: '/usr', umask: '0027', blocked: '0000000000000000' });

@@ -1,9 +1,8 @@
 // Signals that reach the supervisor (SPEC section 4): those named in `forward` go to the services that name them and to no
 // others; no signal but those that ask it to stop changes the supervisor itself.
 import { expect, test } from 'bun:test';
-import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { played, type Run, start, until, up, useRig } from '../helpers/rig.ts';
+import { played, type Run, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
@@ -168,37 +167,4 @@ test('signals that a service sends to PID 1 do what those from outside do', asyn
   // The stop that follows may end it before it has answered.
   await Promise.race([a.kill('TERM', 1).catch(() => undefined), a.gone]);
   await run.ends(0);
-});
-
-/** Waits until SIGTERM is held back or heard, which the kernel would keep from PID 1 otherwise (signal(7)). */
-async function hears(run: Run): Promise<void> {
-  const bit = (signal: number) => 1n << BigInt(signal - 1);
-  await until('SIGTERM to be held or heard', () => {
-    // Its first stage, some 8 ms, has threads of the runtime's that take signals before they can be held.
-    if (!readFileSync(`/proc/${run.outerPid}/environ`, 'latin1').includes('SVC_SUPER_STAGE=')) return false;
-    const status = readFileSync(`/proc/${run.outerPid}/status`, 'utf8');
-    const mask = (name: string) => BigInt(`0x${new RegExp(`^${name}:\\s*(\\w+)$`, 'm').exec(status)?.[1] ?? '0'}`);
-    // The C library holds all signals for a moment when it starts a thread: that does not last.
-    const held = mask('SigBlk');
-    if ((held & bit(constants.signals.SIGCHLD)) !== 0n) return false;
-    return ((held | mask('SigCgt')) & bit(constants.signals.SIGTERM)) !== 0n;
-  });
-}
-
-test('a SIGTERM that comes while PID 1 is still booting is not lost', async () => {
-  for (let round = 0; round < 5; round += 1) {
-    await using run = await up({ services: { a: played() } });
-    await hears(run);
-    run.signal('SIGTERM');
-    await run.ends(0);
-  }
-});
-
-test('a SIGTERM that comes while init is still booting reaches its command', async () => {
-  for (let round = 0; round < 5; round += 1) {
-    await using run = await start(['init', '--', 'sleep', '1000']);
-    await hears(run);
-    run.signal('SIGTERM');
-    await run.ends(143);
-  }
 });

@@ -4,7 +4,9 @@
 import { describe, expect, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { command, played, type Run, start, up, useRig } from '../helpers/rig.ts';
+import fc from 'fast-check';
+import { LINKER, OBEYED, SETTINGS } from '../../src/sys/boot.ts';
+import { binary, command, played, type Run, start, up, useRig } from '../helpers/rig.ts';
 import { ConfigFolder } from '../helpers/trap-config.ts';
 
 useRig();
@@ -60,7 +62,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   UNDICI_NO_WASM_SIMD: '1',
   LOG_TOKENS: '1',
   LOG_STREAM: '1',
-  SVC_SUPER_STAGE: '1',
+  SVC_SUPER_SETTLED: '1',
   SVC_SUPER_KEEP_BUN_OPTIONS: '--preload=./evil.js',
   SVC_SUPER_KEEP_: '',
 };
@@ -74,6 +76,18 @@ function parse(text: string): Readonly<Record<string, string>> {
 }
 
 const environOf = (pid: number) => parse(readFileSync(`/proc/${pid}/environ`, 'utf8').replaceAll('\0', '\n'));
+
+/** What `init` gives its command when it has been given these and nothing else: by way of perl, which sets it exactly. */
+async function environmentOf(variables: readonly string[]): Promise<string[]> {
+  const execute = `%ENV = map { split /=/, $_, 2 } split /\\0/, do { local $/; <STDIN> // '' }; exec @ARGV or die`;
+  const child = Bun.spawn(['perl', '-e', execute, binary, 'init', '--', '/usr/bin/env', '-0'], {
+    stdin: Buffer.from(variables.join('\0')),
+    stderr: 'ignore',
+  });
+  const text = await new Response(child.stdout).text();
+  expect(await child.exited).toBe(0);
+  return text.split('\0').slice(0, -1);
+}
 
 const ENV = { services: { a: { command: ['/usr/bin/env'], log: { prefix: false } } } };
 
@@ -103,21 +117,24 @@ for (const [name, value] of Object.entries(VARIABLES)) {
 
 const ALL = { ...BASE, ...VARIABLES };
 
-test('all of them together: the supervisor runs with its own settings, whatever the container says', async () => {
-  await using run = await up({ services: { a: played() } }, { env: ALL, files: FOLDER });
-  const a = await run.puppet('a');
-  expect(environOf(run.outerPid)).toMatchObject({
-    BUN_JSC_numberOfGCMarkers: '1',
-    BUN_JSC_useConcurrentGC: '0',
-    BUN_JSC_useConcurrentJIT: '0',
-    UV_THREADPOOL_SIZE: '4',
-    SVC_SUPER_STAGE: '1',
+/** Those that the dynamic linker does not obey: the supervisor need not be executed again to be without them. */
+const UNLINKED = Object.fromEntries(Object.entries(ALL).filter(([name]) => name !== 'MALLOC_ARENA_MAX'));
+
+for (const [how, env] of Object.entries({ 'in place': UNLINKED, 'executed again': ALL })) {
+  test(`all of them together: the supervisor runs with its own settings, ${how}`, async () => {
+    await using run = await up({ services: { a: played() } }, { env, files: FOLDER });
+    const a = await run.puppet('a');
+    // The signal of the collector is the one of ours.
+    const [, caught = ''] = /^SigCgt:\s*(\w+)$/m.exec(readFileSync(`/proc/${run.outerPid}/status`, 'utf8')) ?? [];
+    expect((BigInt(`0x${caught}`) >> BigInt(Number(SETTINGS.JSC_SIGNAL_FOR_GC) - 1)) & 1n).toBe(1n);
+    // Who looks there for the environment of the container (`xargs -0 < /proc/1/environ`) finds it.
+    if (env === UNLINKED) expect(environOf(run.outerPid)).toMatchObject(env);
+    expect((await a.facts()).env).toMatchObject(env);
+    expect(existsSync(join(run.folder, 'EVIL'))).toBe(false);
+    await a.exit(3);
+    await run.ends(3);
   });
-  expect((await a.facts()).env).toMatchObject(VARIABLES);
-  expect(existsSync(join(run.folder, 'EVIL'))).toBe(false);
-  await a.exit(3);
-  await run.ends(3);
-});
+}
 
 describe('nothing that the supervisor sets for itself reaches a child', () => {
   /** Names that are ours or the runtime's, and two that the rig gives. */
@@ -189,6 +206,28 @@ test('the short commands are not changed either', async () => {
   for (const [name, value] of Object.entries(VARIABLES)) expect(await run({ [name]: value })).toEqual(without);
   expect(await run(ALL)).toEqual(without);
   expect(existsSync(folder.in('EVIL'))).toBe(false);
+});
+
+test('whatever it holds, the command has it, byte for byte and in its order', async () => {
+  const beginning = fc.constantFrom(...LINKER, ...OBEYED, 'PATH=', 'A=', '=', '');
+  const variable = fc
+    .tuple(beginning, fc.string({ unit: 'binary-ascii' }), fc.constantFrom('', '=', '=x'))
+    .map((parts) => parts.join('').replaceAll('\0', ''))
+    .filter((text) => text.includes('=') && !text.startsWith('='));
+  await fc.assert(
+    fc.asyncProperty(fc.uniqueArray(variable, { selector: (text) => text.split('=', 1)[0] }), async (variables) => {
+      const found = await environmentOf(variables);
+      expect(found.toSorted()).toEqual(variables.toSorted());
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('however large it is', async () => {
+  // A word may be 131,071 bytes long (MAX_ARG_STRLEN), and all of them a quarter of what the stack may hold.
+  const variables = [`BUN_LONG=${'x'.repeat(131_000)}`, `LONG=${'x'.repeat(131_000)}`];
+  for (let at = 0; at < 9; at += 1) variables.push(`NODE_${at}=${'y'.repeat(100_000)}`);
+  expect((await environmentOf(variables)).toSorted()).toEqual(variables.toSorted());
 });
 
 test('a library that is to be preloaded and is missing: the loader complains, and the supervisor runs', async () => {

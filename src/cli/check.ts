@@ -1,0 +1,71 @@
+// `svc-super check`: reads the configuration as `up` would, and on request looks at the machine too. Starts nothing.
+import { type Failure, type Result, render, renderDiagnostics, toJson } from '../config/diagnostic.ts';
+import { type LoadInput, loadPlan, type Planned } from '../plan/expand.ts';
+import type { Plan } from '../plan/plan.ts';
+import { type Context, EXIT, type Given } from './command.ts';
+
+/** What an image lacks while it is built and has when it runs. */
+const ABSENT: ReadonlySet<string> = new Set(['unset-variable', 'file-missing', 'file-unreadable']);
+
+type Checked = Result<Pick<Planned, 'warnings' | 'sources'>, Failure>;
+
+/** Turns errors about what is not there yet into warnings; a failure of nothing else is none. */
+function forgiveAbsence(loaded: Checked): Checked {
+  if (loaded.ok) return loaded;
+  const diagnostics = loaded.error.diagnostics.map((diagnostic) =>
+    ABSENT.has(diagnostic.code) ? { ...diagnostic, severity: 'warning' as const } : diagnostic,
+  );
+  const { sources } = loaded.error;
+  return diagnostics.every(({ severity }) => severity === 'warning')
+    ? { ok: true, value: { warnings: diagnostics, sources } }
+    : { ok: false, error: { diagnostics, sources } };
+}
+
+export async function checkFile(context: Context, path: string, values: Given['values']): Promise<number> {
+  if (values.build === true && values.runtime === true) {
+    context.err(
+      'svc-super: --build is for an image that is being built, --runtime for a container that runs: choose one\n',
+    );
+    return EXIT.usage;
+  }
+  const input = { path, files: context.files, environment: context.environment };
+  // Where an image is built there is no GPU, and nothing follows from that.
+  const result = loadPlan(values.build === true ? input : { ...input, gpus: () => context.gpus() });
+  const loaded = values.build === true && context.files.stat(path) !== null ? forgiveAbsence(result) : result;
+  const plan = result.ok ? result.value.plan : values.runtime === true ? planWithoutGpus(result.error, input) : null;
+  const findings = values.runtime === true && plan !== null ? await context.inspect(plan) : [];
+  const ok = loaded.ok && findings.every(({ verdict }) => verdict !== 'wrong');
+  if (values.json === true) {
+    const diagnostics = loaded.ok ? loaded.value.warnings : loaded.error.diagnostics;
+    const found = values.runtime === true ? { findings } : {};
+    context.out(`${JSON.stringify({ ok, file: path, diagnostics: diagnostics.map(toJson), ...found }, null, 2)}\n`);
+    return ok ? EXIT.ok : EXIT.config;
+  }
+  context.err(loaded.ok ? render(loaded.value.warnings, loaded.value.sources) : renderDiagnostics(loaded.error));
+  if (findings.length > 0) {
+    const { renderFindings } = await import('./preflight.ts');
+    context.out(renderFindings(findings, context.colour));
+  }
+  if (!loaded.ok || !ok) return EXIT.config;
+  const count = loaded.value.warnings.length;
+  const warned = count === 0 ? '' : `; ${count} ${count === 1 ? 'warning' : 'warnings'}`;
+  context.out(`${path}: ok${result.ok ? countServices(result.value) : ''}${warned}\n`);
+  return EXIT.ok;
+}
+
+/** Codes of what plan/gpus.ts complains of. */
+const LACKS_GPUS: ReadonlySet<string> = new Set(['no-such-gpu', 'too-few-gpus', 'gpu-taken']);
+
+/** Where nothing is wrong but that GPUs are missing, the rest can be looked at all the same. */
+function planWithoutGpus({ diagnostics }: Failure, input: LoadInput): Plan | null {
+  const errors = diagnostics.filter(({ severity }) => severity === 'error');
+  if (errors.some(({ code }) => !LACKS_GPUS.has(code))) return null;
+  const loaded = loadPlan(input);
+  return loaded.ok ? loaded.value.plan : null;
+}
+
+function countServices({ plan: { services } }: Planned): string {
+  const enabled = services.filter((service) => service.enabled).length;
+  const rest = enabled === services.length ? '' : `, ${services.length - enabled} not enabled`;
+  return `, ${enabled} ${enabled === 1 ? 'service' : 'services'}${rest}`;
+}
