@@ -17,12 +17,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
   control: ['core', 'plan'],
   runtime: ['core', 'plan', 'ports'],
   logs: ['ports'],
-  sys: ['ports', 'type plan'],
+  sys: ['ports', 'signal-names', 'type plan'],
   convert: ['plan', 'config'],
   core: ['plan'],
   plan: ['config'],
-  config: [],
+  config: ['signal-names'],
   ports: [],
+  'signal-names': [],
 };
 
 const files = readdirSync(ROOT, { recursive: true, encoding: 'utf8' })

@@ -7,8 +7,8 @@ import { LineSplitter } from './lines.ts';
 import { both, dropping, type Pattern, stripping, type Watcher, watched } from './passing.ts';
 import { type Block, Ring, type RingLine } from './ring.ts';
 import type { Sink } from './sinks.ts';
-import { Compressor } from './sinks-compress.ts';
-import { FileSink, type FileStyle } from './sinks-file.ts';
+import type { Compressor } from './sinks-compress.ts';
+import type { FileSink, FileStyle } from './sinks-file.ts';
 
 /** What a stream's bytes come from. */
 export interface ByteSource {
@@ -64,7 +64,8 @@ export class Pipeline {
   readonly #followers = new Map<string, Set<(block: Block) => void>>();
   readonly #rings = new Map<string, Ring>();
   readonly #files = new Map<string, FileSink>();
-  readonly #compressor: Compressor;
+  /** Made for the first file. */
+  #compressor: Compressor | null = null;
   readonly #say: (service: string, text: string) => void;
   readonly #spares = new Spares();
   readonly #attached = new Set<Attached>();
@@ -83,7 +84,6 @@ export class Pipeline {
     say: (service: string, text: string) => void,
   ) {
     this.#clock = clock;
-    this.#compressor = new Compressor(clock);
     this.#say = say;
     this.#sinks = sinks;
     this.#names = ['svc-super', ...names];
@@ -172,7 +172,7 @@ export class Pipeline {
   /** For the end: resolves when every stream has ended and everything is written. What is rotated may stay plain then. */
   async drained(): Promise<void> {
     await this.ended();
-    this.#compressor.stop();
+    this.#compressor?.stop();
     await Promise.all([this.#sinks.stdout, this.#sinks.stderr, ...this.#files.values()].map((sink) => sink.drained()));
   }
 
@@ -201,11 +201,18 @@ export class Pipeline {
 
   /** Kept from run to run, since a path has one writer. */
   #holdFile(service: string, style: FileStyle): FileSink {
-    const say = (text: string) => this.#say(service, text);
-    const found = this.#files.get(style.path) ?? new FileSink(style, this.#clock, this.#compressor, say);
+    const found = this.#files.get(style.path) ?? this.#openFile(service, style);
     this.#files.set(style.path, found);
     found.hold(style);
     return found;
+  }
+
+  /** With it comes what writes and rotates files: most services have none, and the first start need not wait for it. */
+  #openFile(service: string, style: FileStyle): FileSink {
+    const { FileSink } = require('./sinks-file.ts') as typeof import('./sinks-file.ts');
+    const { Compressor } = require('./sinks-compress.ts') as typeof import('./sinks-compress.ts');
+    this.#compressor ??= new Compressor(this.#clock);
+    return new FileSink(style, this.#clock, this.#compressor, (text) => this.#say(service, text));
   }
 
   #frame(service: string, stream: 'stdout' | 'stderr', style: LogStyle, prefix: string): Frame {
