@@ -40,6 +40,12 @@ export class Census {
     }
   }
 
+  /** What a run goes on knowing: these members, and who is dead and has yet to be reaped. Nobody asks for others again. */
+  remembered(known: Roots['known'], members: readonly Process[]): Map<number, number> {
+    const unreaped = [...known].filter(([pid, start]) => this.#dead.get(pid) === start);
+    return new Map([...unreaped, ...members.map(({ pid, start }) => [pid, start] as const)]);
+  }
+
   /** A child that was spawned here: its mark is known without asking the kernel. */
   introduce(pid: number, start: number, mark: string): void {
     this.#memoryOf({ pid, start }).mark = mark;

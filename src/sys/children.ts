@@ -74,8 +74,8 @@ interface Run {
   readonly runName: string;
   /** Takes the exit to who listens, at once or when the status of what prepared the program has been read. */
   readonly passOn: (run: Run, exit: ChildExit) => void;
-  /** Every process ever seen as a member: pid -> start. */
-  readonly known: Map<number, number>;
+  /** Processes seen as members that live, or have yet to be reaped: pid -> start. */
+  known: ReadonlyMap<number, number>;
   exited: boolean;
   /** Its exit has been passed on: nobody hears that nothing is left of a run before that it has ended. */
   told: boolean;
@@ -353,7 +353,7 @@ export class Children {
   #members(run: Run): Process[] | null {
     const { pid: main, start: mainStart, mark, runName, known } = run;
     const members = this.#census.membersOf({ main, mainStart, mark, runName, known }, this.#marking.works);
-    for (const { pid, start } of members ?? []) known.set(pid, start);
+    if (members !== null) run.known = this.#census.remembered(known, members);
     return members;
   }
 

@@ -101,3 +101,20 @@ test('a process whose first thread alone has ended is killed as any other', asyn
     `),
   ).toBe('0 exited emptied\n');
 });
+
+test('who has come and gone in a run is not remembered, however often somebody looks', async () => {
+  const forking = 'while :; do /bin/sleep 0.01 & wait; done';
+  expect(
+    await outcome(`
+      const run = spawn({ argv: ['/bin/sh', '-c', ${JSON.stringify(forking)}] });
+      const seen = new Set();
+      const look = () => {
+        for (const { pid } of children.processesOf(run)) seen.add(pid);
+        if (seen.size < 30) return void setTimeout(look, 2);
+        console.log(run.known.size <= 3 ? 'few' : run.known.size);
+        children.kill(run, () => process.exit(0));
+      };
+      look();
+    `),
+  ).toBe('0 few\n');
+});
