@@ -62,7 +62,8 @@ function isStale(): boolean {
   const built = statSync(target).mtimeMs;
   return [
     newest(join(root, 'src')),
-    ...['package-lock.json', 'scripts/build.ts'].map((file) => statSync(join(root, file)).mtimeMs),
+    newest(join(root, 'scripts/entry')),
+    ...['package.json', 'package-lock.json', 'scripts/build.ts'].map((file) => statSync(join(root, file)).mtimeMs),
   ].some((time) => time > built);
 }
 
@@ -80,7 +81,7 @@ const { exitCode, stderr } = Bun.spawnSync({
     '--compile',
     '--bytecode',
     '--format=esm',
-    // What is imported late is loaded late: both stages of the boot then read only what they run.
+    // What is imported late is loaded late.
     '--splitting',
     '--minify-syntax',
     '--minify-whitespace',

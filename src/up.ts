@@ -48,7 +48,7 @@ const OUTPUT_PIPE = 1024 * 1024;
 const LAST_DRAIN = 2_000;
 const POSTMORTEM_LINES = 20;
 /** By then a start that is quick is over, milliseconds. */
-const SETTLED = 5_000;
+const QUICK = 5_000;
 const TERMINATION_LOG = '/dev/termination-log';
 
 /** Supervises until all is over; resolves to the container's exit code. */
@@ -178,7 +178,7 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
     children.killEverything();
   });
   // What the start alone needed is given back as soon as there is nothing to do.
-  clock.after(SETTLED, () => Bun.shrink());
+  clock.after(QUICK, () => Bun.shrink());
   const end = await ended.promise;
   hostNames.undo();
   control?.close();

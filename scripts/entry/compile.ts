@@ -3,6 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { digestOfSources } from './sources.ts';
 
 const COMPILERS = {
   x64: { prefix: 'x86_64-linux-gnu-', flags: ['-fcf-protection=none'] },
@@ -35,14 +36,13 @@ function compile({ prefix, flags }: (typeof COMPILERS)['x64' | 'arm64']): string
   }
 }
 
-const source = readFileSync(join(import.meta.dir, 'entry.c'));
 const line = (name: string, value: string) => `  ${name}:\n    '${value}',\n`;
 writeFileSync(
   join(import.meta.dir, 'code.ts'),
   `// Written by compile.ts: what entry.c becomes, for each architecture, in base64.
 
-/** SHA-256 of the entry.c of which this was made. */
-export const SOURCE = '${new Bun.CryptoHasher('sha256').update(source).digest('hex')}';
+/** What sources.ts says of that of which this was made. */
+export const SOURCES = '${digestOfSources()}';
 
 export const CODE: Readonly<Record<string, string>> = {
 ${line('x64', compile(COMPILERS.x64))}${line('arm64', compile(COMPILERS.arm64))}};

@@ -3,8 +3,8 @@
    the word that says so behind them, and every variable of the container that the runtime would obey under a name that it
    does not know. Where the dynamic linker has obeyed one before this code could run (LD_PRELOAD), the same file is executed
    once more with that environment; the pid, the arguments and the descriptors stay.
-   Signals that PID 1 may be sent from its first moment on wait from here on, across exec, until somebody listens: the
-   kernel would drop them (signal(7)).
+   Signals that PID 1 may be sent before it has loaded what listens wait from here on, across exec too: the kernel would
+   drop them (signal(7)).
 
    No library, no data of its own, position-independent. compile.ts makes code.ts of it; scripts/build.ts puts that into the
    binary and behind it what is meant here by `after`. */
@@ -27,7 +27,9 @@ extern char start[] __attribute__((visibility("hidden")));
 #define PROT_READ_WRITE 3
 #define MAP_PRIVATE_ANONYMOUS 0x22
 #define SIG_BLOCK 0
-/* SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM: those that src/sys/libc.ts lets come again. */
+#define AT_NULL 0
+#define AT_BASE 7
+/* SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM: those that src/up.ts listens to. */
 #define EARLY (1UL << 0 | 1UL << 1 | 1UL << 2 | 1UL << 9 | 1UL << 11 | 1UL << 14)
 
 #if defined(__x86_64__)
@@ -96,9 +98,18 @@ static int is_same(const char *text, const char *other) {
   return *text == *other;
 }
 
+static char lower(char letter) { return letter >= 'A' && letter <= 'Z' ? letter + ('a' - 'A') : letter; }
+
+/* Whatever the case: the allocator knows `mimalloc_verbose` too. */
 static int begins_with(const char *text, const char *beginning) {
-  while (*beginning != 0 && *text == *beginning) text++, beginning++;
+  while (*beginning != 0 && lower(*text) == lower(*beginning)) text++, beginning++;
   return *beginning == 0;
+}
+
+static int contains(char **environment, const char *variable) {
+  for (; *environment != 0; environment++)
+    if (is_same(*environment, variable)) return 1;
+  return 0;
 }
 
 /* Behind the list that begins here. */
@@ -125,11 +136,20 @@ static char *append_number(char *to, long number) {
   return to;
 }
 
-/* Whether the environment begins with the settings and the word that says whose they are. */
+/* In whatever order: an emulator may have changed it (qemu-user does). */
 static int is_settled(char **environment, const char *settings, const char *word) {
-  for (; *settings != 0; settings += length(settings) + 1, environment++)
-    if (*environment == 0 || !is_same(*environment, settings)) return 0;
-  return *environment != 0 && is_same(*environment, word);
+  for (; *settings != 0; settings += length(settings) + 1)
+    if (!contains(environment, settings)) return 0;
+  return contains(environment, word);
+}
+
+/* Whether the kernel has started this file, and not somebody the dynamic linker with this file as an argument. The list of
+   what the kernel tells stands behind the environment (getauxval(3)). */
+static int is_main(char **environment) {
+  while (*environment != 0) environment++;
+  for (long *told = (long *)(environment + 1); *told != AT_NULL; told += 2)
+    if (*told == AT_BASE) return told[1] != 0;
+  return 0;
 }
 
 static void execute(char **argv, char **environment) {
@@ -163,10 +183,10 @@ __attribute__((used)) long settle(long *stack) {
 
   long count = 2; /* the word, and the zero at the end */
   long room = end - word;
-  int executes = after.environ == 0;
+  int wants = after.environ == 0;
   for (const char *setting = settings; *setting != 0; setting += length(setting) + 1) count++;
   for (char **at = theirs; *at != 0; at++, count++) {
-    executes |= is_among(*at, linker);
+    wants |= is_among(*at, linker);
     room += length(kept) + length(*at) + 1;
   }
   /* Not on the stack: it has to last. */
@@ -187,7 +207,8 @@ __attribute__((used)) long settle(long *stack) {
     unsigned long early = EARLY;
     kernel(RT_SIGPROCMASK, SIG_BLOCK, (long)&early, 0, sizeof early);
   }
-  if (executes) execute(argv, environment);
+  /* Once at most. */
+  if (wants && is_main(theirs) && !contains(theirs, word)) execute(argv, environment);
   if (after.environ != 0) *(char ***)(start + after.environ) = environment;
   return runtime;
 }

@@ -36,11 +36,11 @@ export const SETTINGS: Readonly<Record<string, string>> = {
 export const SETTLED = 'SVC_SUPER_SETTLED';
 /** Prefix under which a variable that must not be obeyed is kept. */
 export const KEPT = 'SVC_SUPER_KEEP_';
-/** How `NAME=value` begins where the dynamic linker or the C library has obeyed it before entry.c can do anything about it. */
-export const LINKER = ['LD_PRELOAD=', 'LD_AUDIT=', 'GLIBC_TUNABLES=', 'MALLOC_'];
-/** The same where the runtime, its allocator or undici would obey it, or entry.c and this file take it for their own. */
+/** How `NAME=value` begins, whatever its case, where the dynamic linker has obeyed it before entry.c can do anything about it. */
+export const LINKER = ['LD_PRELOAD=', 'LD_AUDIT=', 'GLIBC_TUNABLES='];
+/** The same where the runtime, an allocator or undici would obey it, or entry.c and this file take it for their own. */
 export const OBEYED = [
-  ...['BUN_', 'NODE_', 'JSC_', 'MIMALLOC_', 'UV_', 'UNDICI_', 'JEST_WORKER_ID='],
+  ...['BUN_', 'NODE_', 'JSC_', 'MIMALLOC_', 'MALLOC_', 'UV_', 'UNDICI_', 'JEST_WORKER_ID='],
   ...[`${SETTLED}=`, KEPT],
 ];
 

@@ -241,19 +241,15 @@ export function restoreSignals(numbers: readonly number[]): void {
   for (const number of numbers) libc.signal(number, 0n);
 }
 
-/**
- * SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM: what may be sent to a supervisor from its first moment on. As PID 1,
- * which would lose them for good (signal(7)), scripts/entry/entry.c has them wait.
- */
-const EARLY = [1, 2, 3, 10, 12, 15];
-const SIG_UNBLOCK = 1;
+const SIG_SETMASK = 2;
 
-/** Lets early signals come, those first that have waited. */
+/**
+ * Lets all signals come: those that scripts/entry/entry.c has had waiting since the first instruction of PID 1, which would
+ * lose them for good (signal(7)), and those that whoever has started us holds back. Children would inherit that.
+ */
 export function admitSignals(): void {
   // sigset_t of glibc and musl alike: 1,024 bits, of which the kernel looks at 64.
-  const set = new BigUint64Array(16);
-  set[0] = EARLY.reduce((bits, number) => bits | (1n << BigInt(number - 1)), 0n);
-  check('sigprocmask', libc.sigprocmask(SIG_UNBLOCK, ptr(set), null));
+  check('sigprocmask', libc.sigprocmask(SIG_SETMASK, ptr(new BigUint64Array(16)), null));
 }
 
 /**

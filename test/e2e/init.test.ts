@@ -159,3 +159,11 @@ test('nothing is printed by it', async () => {
   await run.ends(3);
   expect(run.lines).toEqual([]);
 });
+
+test('signals that whoever starts it holds back are not held back for the command', async () => {
+  const hold =
+    'use POSIX; sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM, SIGCHLD, SIGALRM)) or die; exec @ARGV or die';
+  const show = ['grep', '^SigBlk', '/proc/self/status'];
+  const child = Bun.spawn(['perl', '-e', hold, binary, 'init', '--', ...show]);
+  expect(await child.stdout.text()).toBe('SigBlk:\t0000000000000000\n');
+});

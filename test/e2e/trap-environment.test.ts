@@ -5,7 +5,7 @@ import { describe, expect, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { LINKER, OBEYED, SETTINGS } from '../../src/sys/boot.ts';
+import { KEPT, LINKER, OBEYED, SETTINGS, SETTLED } from '../../src/sys/boot.ts';
 import { binary, command, played, type Run, start, up, useRig } from '../helpers/rig.ts';
 import { ConfigFolder } from '../helpers/trap-config.ts';
 
@@ -51,6 +51,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   JSC_dumpOptions: '2',
   JSC_SIGNAL_FOR_GC: '12',
   MIMALLOC_PURGE_DELAY: '-1',
+  mimalloc_verbose: '1',
   MALLOC_ARENA_MAX: '2',
   UV_THREADPOOL_SIZE: '64',
   NODE_OPTIONS: '--require=./evil.js',
@@ -77,10 +78,14 @@ function parse(text: string): Readonly<Record<string, string>> {
 
 const environOf = (pid: number) => parse(readFileSync(`/proc/${pid}/environ`, 'utf8').replaceAll('\0', '\n'));
 
-/** What `init` gives its command when it has been given these and nothing else: by way of perl, which sets it exactly. */
-async function environmentOf(variables: readonly string[]): Promise<string[]> {
-  const execute = `%ENV = map { split /=/, $_, 2 } split /\\0/, do { local $/; <STDIN> // '' }; exec @ARGV or die`;
-  const child = Bun.spawn(['perl', '-e', execute, binary, 'init', '--', '/usr/bin/env', '-0'], {
+/**
+ * What `init` gives its command when it has been given these and nothing else: by way of perl, which sets it exactly, in an
+ * order of its own. `before` is what perl does first.
+ */
+async function environmentOf(variables: readonly string[], before = ''): Promise<string[]> {
+  const read = `%ENV = map { split /=/, $_, 2 } split /\\0/, do { local $/; <STDIN> // '' };`;
+  const program = `${read} ${before}; exec @ARGV or die`;
+  const child = Bun.spawn(['perl', '-e', program, binary, 'init', '--', '/usr/bin/env', '-0'], {
     stdin: Buffer.from(variables.join('\0')),
     stderr: 'ignore',
   });
@@ -117,10 +122,10 @@ for (const [name, value] of Object.entries(VARIABLES)) {
 
 const ALL = { ...BASE, ...VARIABLES };
 
-/** Those that the dynamic linker does not obey: the supervisor need not be executed again to be without them. */
-const UNLINKED = Object.fromEntries(Object.entries(ALL).filter(([name]) => name !== 'MALLOC_ARENA_MAX'));
+/** With what the dynamic linker obeys, the supervisor has to be executed again to be without it. */
+const LINKED = { ...ALL, GLIBC_TUNABLES: 'glibc.malloc.arena_max=2' };
 
-for (const [how, env] of Object.entries({ 'in place': UNLINKED, 'executed again': ALL })) {
+for (const [how, env] of Object.entries({ 'in place': ALL, 'executed again': LINKED })) {
   test(`all of them together: the supervisor runs with its own settings, ${how}`, async () => {
     await using run = await up({ services: { a: played() } }, { env, files: FOLDER });
     const a = await run.puppet('a');
@@ -128,7 +133,7 @@ for (const [how, env] of Object.entries({ 'in place': UNLINKED, 'executed again'
     const [, caught = ''] = /^SigCgt:\s*(\w+)$/m.exec(readFileSync(`/proc/${run.outerPid}/status`, 'utf8')) ?? [];
     expect((BigInt(`0x${caught}`) >> BigInt(Number(SETTINGS.JSC_SIGNAL_FOR_GC) - 1)) & 1n).toBe(1n);
     // Who looks there for the environment of the container (`xargs -0 < /proc/1/environ`) finds it.
-    if (env === UNLINKED) expect(environOf(run.outerPid)).toMatchObject(env);
+    if (env === ALL) expect(environOf(run.outerPid)).toMatchObject(env);
     expect((await a.facts()).env).toMatchObject(env);
     expect(existsSync(join(run.folder, 'EVIL'))).toBe(false);
     await a.exit(3);
@@ -221,6 +226,25 @@ test('whatever it holds, the command has it, byte for byte and in its order', as
     }),
     { numRuns: 40 },
   );
+});
+
+test('one that was made for it is known, though an emulator has changed its order, and is not made again and again', async () => {
+  const settings = Object.entries(SETTINGS).map(([name, value]) => `${name}=${value}`);
+  const kept = [`${KEPT}BUN_X=1`, `${KEPT}LD_PRELOAD=/nowhere.so`, 'A=b'];
+  const found = await environmentOf([...settings, ...kept], `$ENV{${SETTLED}} = $$`);
+  expect(found.toSorted()).toEqual(['A=b', 'BUN_X=1', 'LD_PRELOAD=/nowhere.so']);
+  // Settings that are not ours, in the name of this process: it goes on with ours, and is executed no more.
+  const foreign = await environmentOf(['GLIBC_TUNABLES=', 'BUN_X=1'], `$ENV{${SETTLED}} = $$`);
+  expect(foreign.filter((variable) => !variable.startsWith(SETTLED)).toSorted()).toEqual([
+    'BUN_X=1',
+    'GLIBC_TUNABLES=',
+  ]);
+});
+
+test('started by the dynamic linker, it is not executed again: that would start the linker', async () => {
+  const linker = { x64: '/lib64/ld-linux-x86-64.so.2', arm64: '/lib/ld-linux-aarch64.so.1' }[process.arch as 'x64'];
+  const child = Bun.spawn([linker, binary, 'version'], { env: { GLIBC_TUNABLES: 'glibc.malloc.arena_max=2' } });
+  expect(await child.stdout.text()).toMatch(/^svc-super \d/);
 });
 
 test('however large it is', async () => {

@@ -2,18 +2,16 @@
 // What it does is shown on the binary (e2e/trap-environment, e2e/trap-kernel, e2e/signals).
 import { expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { CODE, SOURCE } from '../../scripts/entry/code.ts';
+import { CODE, SOURCES } from '../../scripts/entry/code.ts';
 import { installEntry } from '../../scripts/entry/install.ts';
+import { digestOfSources } from '../../scripts/entry/sources.ts';
 import { OBEYED, SETTINGS } from '../../src/sys/boot.ts';
 
-const FOLDER = join(import.meta.dir, '../../scripts/entry');
 /** Offset of the entry's address in the header of an ELF file. */
 const E_ENTRY = 24;
 
 test('code.ts is made of entry.c as it is: otherwise run scripts/entry/compile.ts', () => {
-  const source = readFileSync(join(FOLDER, 'entry.c'));
-  expect(SOURCE).toBe(new Bun.CryptoHasher('sha256').update(source).digest('hex'));
+  expect(SOURCES).toBe(digestOfSources());
   expect(Object.keys(CODE)).toEqual(['x64', 'arm64']);
 });
 
