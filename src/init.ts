@@ -71,5 +71,8 @@ export async function init(
   const reaper = new Reaper(realClock, () => undefined);
   reaper.adopt(child.pid);
   reaper.begin();
-  return ended.promise;
+  const code = await ended.promise;
+  // What the command has left to us is not left to the init above.
+  reaper.release(child.pid);
+  return code;
 }

@@ -3,7 +3,16 @@
 import { didYouMean, nearest } from './nearest.ts';
 import { INVALID, makeReading, mismatch, type Reading } from './reading.ts';
 import type { JsonSchema, Shape } from './shape.ts';
-import { type Entry, type ListNode, type MapNode, makeSource, type ScalarNode, type Span, toNode } from './tree.ts';
+import {
+  type Entry,
+  type ListNode,
+  type MapNode,
+  makeSource,
+  type Node,
+  type ScalarNode,
+  type Span,
+  toNode,
+} from './tree.ts';
 
 /** `D` is what stands in for a missing value: the default, or null. */
 export interface Field<T, D = T | null> {
@@ -113,6 +122,11 @@ export function requireKeys(fields: Fields, node: MapNode, { name, at, broken }:
     if (!found.required || node.entries.has(key) || broken.has(key)) continue;
     reading.report(at ?? { start: node.start, end: node.start }, 'missing-key', `${name} has no \`${key}\``);
   }
+}
+
+/** Whether all that is written came to something; else what is missing may be what was misspelt. */
+export function isUnderstood(node: Node, given: object): boolean {
+  return node.kind === 'map' && node.entries.size === Object.keys(given).length;
 }
 
 /** A map with a table of fields; gives the keys that are there and valid. */

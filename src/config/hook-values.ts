@@ -1,11 +1,11 @@
 // Hooks as they are written: a command, or a command with a deadline; before a stop also something to wait for. What may be
 // waited for is a probe, and what it is asked of is the service.
 import { type Command, command } from './command.ts';
-import { field, type Given, object } from './field.ts';
+import { field, type Given, isUnderstood, object } from './field.ts';
 import { PROBE, type ProbeConfig } from './probe-schema.ts';
 import { INVALID, inFlow } from './reading.ts';
 import { byKind, duration, refined, type Shape } from './shape.ts';
-import type { ListNode, Node, ScalarNode } from './tree.ts';
+import type { ListNode, ScalarNode } from './tree.ts';
 
 /** Milliseconds; null where nothing was said. */
 export interface HookConfig {
@@ -62,11 +62,6 @@ export const BEFORE_STOP = {
   wait_for: field(waitFor, 'instead of a command: a probe that must hold (`http`, `tcp`, `exec`, `file`)'),
   timeout: field(duration(1), 'past it the stop signal is sent all the same', 'three quarters of the time there is'),
 } as const;
-
-/** Whether all that is written came to something; else what is missing may be what was misspelt. */
-function isUnderstood(node: Node, given: object): boolean {
-  return node.kind === 'map' && node.entries.size === Object.keys(given).length;
-}
 
 /** A command in any of its forms, or a map with one. */
 function hook(): Shape<HookConfig> {

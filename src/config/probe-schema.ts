@@ -1,7 +1,7 @@
 // The part of the table that probes have: their kinds, the options they share, and which of them go where. Runs none, and
 // fills in no port: the service that a probe belongs to is not known here.
 import { command } from './command.ts';
-import { type Complete, complete, defaulted, field, type Given, object, required } from './field.ts';
+import { type Complete, complete, defaulted, field, type Given, isUnderstood, object, required } from './field.ts';
 import { host, httpUrl, notifyTarget, pattern, status, tcpTarget } from './probe-values.ts';
 import { INVALID } from './reading.ts';
 import { anything, byKind, duration, flag, listOf, mapOf, refined, type Shape, text, whole, word } from './shape.ts';
@@ -104,6 +104,7 @@ const PROBE_ELSEWHERE = {
   test: 'it is called `exec`',
   cmd: 'it is called `exec`',
   command: 'it is called `exec`',
+  period: 'it is called `interval`',
   period_seconds: 'it is called `interval`',
   periodSeconds: 'it is called `interval`',
   timeoutSeconds: 'it is called `timeout`',
@@ -121,6 +122,7 @@ export function probes(role: 'ready' | 'live'): Shape<readonly ProbeConfig[]> {
       const kinds = PROBE_KINDS.filter((kind) => node.entries.has(kind));
       const [kind] = kinds;
       if (kind === undefined) {
+        if (!isUnderstood(node, given)) return INVALID;
         const listed = PROBE_KINDS.map((one) => `\`${one}\``).join(', ');
         return reading.report(node, 'missing-key', `a probe must have one of ${listed}`);
       }

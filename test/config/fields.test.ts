@@ -422,6 +422,8 @@ describe('a probe', () => {
     'ready: { notify: { fd: 2 } }': '`fd` must be a descriptor from 3 to 255, not 2',
     'ready: { tcp: 1, interval: 5ms }': '`interval` must be a duration of at least 10ms, not "5ms"',
     'ready: { tcp: 1, retries: 3 }': 'unknown key `retries` in a probe',
+    'ready: { htp: /health }': 'unknown key `htp` in a probe',
+    'ready: { interval: soon }': '`interval` must be a duration',
   };
   for (const [line, message] of Object.entries(wrong)) {
     test(`${line} is refused`, () => {
