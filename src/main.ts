@@ -1,7 +1,7 @@
 // The program's root: boots, parses the command line, hands over the real ports, and is the only place that ends the
 // process. Everything a command does not need is loaded by the command that needs it.
 
-import { accessSync, constants, writeFileSync, writeSync } from 'node:fs';
+import { writeFileSync, writeSync } from 'node:fs';
 import { realClock, realFiles, realRandom } from './ports.ts';
 import { containerEnvironment } from './sys/boot.ts';
 import type { Prepared } from './up/configuration.ts';
@@ -32,18 +32,6 @@ function print(fd: 1 | 2, text: string | Uint8Array): void {
       return;
     }
   }
-}
-
-function isProgram(name: string, path: string): boolean {
-  const places = name.includes('/') ? [name] : path.split(':').map((folder) => `${folder}/${name}`);
-  return places.some((place) => {
-    try {
-      accessSync(place, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }
 
 /** A folder that was removed under us has no path any more. */
@@ -77,7 +65,10 @@ async function run(): Promise<number | Supervision> {
   const { COMMANDS, runCommand } = await import('./commands.ts');
   const [first = ''] = argv;
   const ours = first === '' || first.startsWith('-') || Object.hasOwn(COMMANDS, first);
-  if (!ours && process.pid === 1 && isProgram(first, environment.PATH ?? '')) return init(argv);
+  if (!ours && process.pid === 1) {
+    const { findExecutable } = await import('./sys/launch.ts');
+    if (findExecutable(first, environment) !== null) return init(argv);
+  }
   const found: Supervision[] = [];
   const code = await runCommand(argv, {
     environment,

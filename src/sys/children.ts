@@ -2,14 +2,13 @@
 // status is never lost. Runs are watched as sets of processes (pid and start time) that outlive their main process.
 // Probes' and stop commands come here too, through tools.ts. Decides nothing: when to signal, sweep or kill is told from above.
 
-import { accessSync, closeSync, constants as modes } from 'node:fs';
-import { resolve } from 'node:path';
+import { closeSync } from 'node:fs';
 import type { Clock } from '../ports.ts';
 import { Census } from './census.ts';
 import {
-  candidates,
   describeExecFailure,
   describeFolder,
+  findExecutable,
   isPlain,
   type LaunchFailure,
   type LaunchSpec,
@@ -154,7 +153,7 @@ export class Children {
       if (code === 'ENOEXEC') {
         // A script without `#!` goes to the shell, as execvp(3) has it.
         try {
-          const run = attempt(['/bin/sh', findProgram(file, env, cwd), ...request.argv.slice(1)]);
+          const run = attempt(['/bin/sh', findExecutable(file, env, cwd) ?? file, ...request.argv.slice(1)]);
           listener.spawned(run.pid);
           return run;
         } catch {
@@ -379,19 +378,6 @@ export class Children {
 }
 
 export type { Run };
-
-/** Where on PATH a program is that `exec` has found already. */
-function findProgram(name: string, env: Launch['env'], cwd: string | null): string {
-  const found = candidates(name, env).find((path) => {
-    try {
-      accessSync(resolve(cwd ?? '.', path), modes.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-  return found ?? name;
-}
 
 function codeOf(error: unknown): string {
   return error !== null && typeof error === 'object' && 'code' in error ? String(error.code) : '';

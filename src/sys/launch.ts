@@ -3,7 +3,8 @@
 // (`svc-super __exec`), which applies them one by one and then becomes the service: same pid, nothing left behind.
 // A step that fails is named on a status descriptor, where EXECUTING alone means that the program is: at the process limit
 // the runtime cannot make its first thread, and dies before any of this is run.
-import { openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { accessSync, constants, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { resolve } from 'node:path';
 import {
   becomeUser,
   canStartThread,
@@ -76,6 +77,23 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 export function candidates(file: string, env: Readonly<Record<string, string>>): readonly string[] {
   if (file.includes('/')) return [file];
   return (env.PATH ?? DEFAULT_PATH).split(':').map((folder) => `${folder === '' ? '.' : folder}/${file}`);
+}
+
+/** Where a program is that may be executed; null where there is none. */
+export function findExecutable(
+  file: string,
+  env: Readonly<Record<string, string>>,
+  cwd: string | null = null,
+): string | null {
+  const found = candidates(file, env).find((path) => {
+    try {
+      accessSync(resolve(cwd ?? '.', path), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  return found ?? null;
 }
 
 /** What went wrong with `exec`, in words that say what to do. */
