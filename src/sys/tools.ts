@@ -1,5 +1,6 @@
 // Commands that serve a service for a moment: exec probes and stop commands. Started through execa, loaded at the first
 // use; like every child they are known to children.ts, carry a mark of their own and are swept whole when they end.
+import { stripVTControlCharacters } from 'node:util';
 import {
   type ChildExit,
   type Children,
@@ -24,6 +25,8 @@ export type ToolRequest = Omit<SpawnRequest, 'output'>;
 
 /** As much of the output as is looked at, bytes. */
 const OUTPUT_KEPT = 4_096;
+/** As much of a line fits into a message, characters. */
+const MESSAGE = 200;
 
 /**
  * Runs a command to its end; never rejects. Aborting kills it and all it started. What it leaves behind is killed too.
@@ -98,12 +101,17 @@ export function lastLineOf(text: string): string {
   return linesOf(text).at(-1) ?? '';
 }
 
-/** The lines that say something, of each as much as fits into a message. */
+/** The lines that say something, of each as much as fits into a message, without colours and whatever else is no text. */
 export function linesOf(text: string): readonly string[] {
-  return text
+  return stripVTControlCharacters(text)
     .split(/[\r\n]+/)
-    .filter((line) => line.trim() !== '')
-    .map((line) => line.trimEnd().slice(0, 200));
+    .map((line) =>
+      line
+        .replace(/\p{Cc}/gu, ' ')
+        .trimEnd()
+        .slice(0, MESSAGE),
+    )
+    .filter((line) => line.trim() !== '');
 }
 
 /** Where the output of a command goes, piece by piece; the next one is read when the promise resolves. */
