@@ -1,4 +1,4 @@
-// The program's root: boots, parses the command line, hands over the real ports, and is the only place that ends the
+// The program's root: parses the command line, hands over the real ports, supervises, and is the only place that ends the
 // process. Everything a command does not need is loaded by the command that needs it.
 
 import { writeFileSync, writeSync } from 'node:fs';
@@ -114,7 +114,10 @@ async function run(): Promise<number | Supervision> {
   return found[0] ?? code;
 }
 
-/** Supervises. What was loaded to come so far goes, all but `kept`: nobody needs it before a reload, which loads it again. */
+/**
+ * Supervises. What was loaded to come so far goes, all but `kept`, some 300 KiB: nobody needs it before a reload, which
+ * loads it again. What it has left is data; an object of a class would be a stranger to the class that is loaded then.
+ */
 async function supervise({ request, prepared }: Supervision, kept: ReadonlySet<string>): Promise<number> {
   for (const path of Object.keys(require.cache)) if (!kept.has(path)) delete require.cache[path];
   return (await import('./up.ts')).up(request, prepared);

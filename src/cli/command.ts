@@ -40,7 +40,7 @@ export interface Context {
   gpus(): Inventory;
   /** Looks at everything on this machine that a plan needs. */
   inspect(plan: Plan): Promise<readonly Finding[]>;
-  /** Supervises until all is over. */
+  /** Reads what is to be supervised; that begins when the command is over. */
   up(file: string, names: readonly string[]): Promise<number>;
   /** One command under PID 1's duties. */
   init(argv: readonly string[]): Promise<number>;

@@ -7,7 +7,7 @@
  * What the runtime runs with. Threads first: a service that has used up the process limit makes the runtime's next
  * thread creation abort, and PID 1 with it, so collect garbage and compile on the one thread there is
  * (oven-sh/bun#36979). SIGPWR, which the collector would use, is moved out of the way of services and hosts. No timer
- * wakes an idle supervisor, and freed memory goes back at once (9 MB of its own and one wake-up in 30 s when idle).
+ * wakes an idle supervisor, and freed memory goes back at once.
  */
 export const SETTINGS: Readonly<Record<string, string>> = {
   BUN_JSC_numberOfGCMarkers: '1',
