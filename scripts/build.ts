@@ -1,6 +1,6 @@
 // Builds dist/svc-super: one file that needs nothing but libc. With --if-stale only when a source is newer. Before the
 // runtime is compiled in, a few names in it are changed to others of the same length, so that the container's
-// environment cannot reach it (research by experiment; every change is checked to be there).
+// environment cannot reach it (research by experiment; every change is checked to be there), and its entry becomes ours.
 import {
   chmodSync,
   existsSync,

@@ -17,13 +17,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
   control: ['core', 'plan'],
   runtime: ['core', 'plan', 'ports'],
   logs: ['ports'],
-  sys: ['ports', 'signal-names', 'type plan'],
+  sys: ['ports', 'type plan'],
   convert: ['plan', 'config'],
   core: ['plan'],
   plan: ['config'],
-  config: ['signal-names'],
+  config: [],
   ports: [],
-  'signal-names': [],
 };
 
 const files = readdirSync(ROOT, { recursive: true, encoding: 'utf8' })
@@ -71,11 +70,7 @@ const EFFECTS: readonly { what: string; sign: RegExp; home: (path: string) => bo
   { what: 'yaml', sign: from('yaml'), home: within('config/load.ts', 'convert/') },
   { what: 'pino', sign: /^import (?!type).*from 'pino'/m, home: within(...ROOTS) },
   { what: 'process.env', sign: /\b(process|Bun|import\.meta)\.env\b/, home: within(...ROOTS, 'sys/boot.ts') },
-  {
-    what: 'process.exit',
-    sign: /\bprocess\.(exit\(|exitCode|abort\()/,
-    home: within(...ROOTS, 'sys/boot.ts'),
-  },
+  { what: 'process.exit', sign: /\bprocess\.(exit\(|exitCode|abort\()/, home: within(...ROOTS) },
   { what: 'console', sign: /\bconsole\.\w/, home: () => false },
 ];
 

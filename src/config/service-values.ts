@@ -1,11 +1,9 @@
 // Values that only services have: dependencies, switches that take words, signals, environment entries. Whether a service
 // or a file that is named exists is the plan's business.
-
-import { SIGNAL_NAMES } from '../signal-names.ts';
 import { didYouMean } from './nearest.ts';
 import { fill, INVALID, type Invalid, mismatch, type Reading } from './reading.ts';
 import { byKind, INTERPOLATED, listOf, refined, type Shape, text, word } from './shape.ts';
-import { parseSignal, whyNotForwarded } from './signal.ts';
+import { parseSignal, SIGNAL_NAMES, whyNotForwarded } from './signal.ts';
 import type { Entry, Node, Step } from './tree.ts';
 
 export const CONDITIONS = ['started', 'ready', 'completed', 'exited'] as const;

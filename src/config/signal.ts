@@ -1,6 +1,28 @@
 // Linux signals by name and number, and which of them a service can be told about. Sends none.
-import { SIGNAL_NAMES } from '../signal-names.ts';
 import { nearest } from './nearest.ts';
+
+/** Signal names without `SIG`; the first is signal 1, as in asm-generic: x86-64 and arm64 alike. */
+export const SIGNAL_NAMES: readonly string[] = [
+  ...[
+    'HUP',
+    'INT',
+    'QUIT',
+    'ILL',
+    'TRAP',
+    'ABRT',
+    'BUS',
+    'FPE',
+    'KILL',
+    'USR1',
+    'SEGV',
+    'USR2',
+    'PIPE',
+    'ALRM',
+    'TERM',
+  ],
+  ...['STKFLT', 'CHLD', 'CONT', 'STOP', 'TSTP', 'TTIN', 'TTOU', 'URG', 'XCPU', 'XFSZ', 'VTALRM', 'PROF', 'WINCH', 'IO'],
+  ...['PWR', 'SYS'],
+];
 
 const ALIASES: Readonly<Record<string, string>> = { IOT: 'ABRT', CLD: 'CHLD', POLL: 'IO' };
 

@@ -1,19 +1,19 @@
 // Signals by name and number, real-time ones included. Pure.
-import { SIGNAL_NAMES } from '../signal-names.ts';
+import { constants } from 'node:os';
 
-/** The first real-time signal of glibc, which calls it SIGRTMIN. */
-const SIGRTMIN = 34;
-const SIGTERM = 15;
-
-/** Numbers of Linux signals by name; real-time ones as SIGRTMIN+n. One that is none of them ends as SIGTERM does. */
+/** Numbers of Linux signals by name; real-time ones as SIGRTMIN+n (glibc's SIGRTMIN is 34). */
 export function signalNumber(name: string): number {
   const realTime = /^SIGRTMIN(?:\+(\d+))?$/.exec(name);
-  if (realTime !== null) return SIGRTMIN + Number(realTime[1] ?? 0);
-  return SIGNAL_NAMES.indexOf(name.slice('SIG'.length)) + 1 || SIGTERM;
+  if (realTime !== null) return 34 + Number(realTime[1] ?? 0);
+  return (constants.signals as Record<string, number>)[name] ?? 15;
 }
 
+const NAMES = new Map(
+  Object.entries(constants.signals)
+    .map(([name, number]) => [number, name] as const)
+    .reverse(),
+);
+
 export function signalName(number: number): string {
-  const name = SIGNAL_NAMES[number - 1];
-  if (name !== undefined) return `SIG${name}`;
-  return number >= SIGRTMIN ? `SIGRTMIN+${number - SIGRTMIN}` : `signal ${number}`;
+  return NAMES.get(number) ?? (number >= 34 ? `SIGRTMIN+${number - 34}` : `signal ${number}`);
 }

@@ -24,6 +24,7 @@ describe("the container's environment", () => {
       fc.property(environments, (environment) => {
         expect(restore(settled(environment, PID), PID)).toEqual(environment);
       }),
+      { numRuns: 2_000 },
     );
   });
 
