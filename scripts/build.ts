@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { installEntry } from './entry/install.ts';
+import { yamlParser } from './yaml-parser.ts';
 
 const root = join(import.meta.dir, '..');
 const target = join(root, 'dist/svc-super');
@@ -63,7 +64,9 @@ function isStale(): boolean {
   return [
     newest(join(root, 'src')),
     newest(join(root, 'scripts/entry')),
-    ...['package.json', 'package-lock.json', 'scripts/build.ts'].map((file) => statSync(join(root, file)).mtimeMs),
+    ...['package.json', 'package-lock.json', 'scripts/build.ts', 'scripts/yaml-parser.ts'].map(
+      (file) => statSync(join(root, file)).mtimeMs,
+    ),
   ].some((time) => time > built);
 }
 
@@ -73,32 +76,23 @@ const runtime = join(root, 'node_modules/.cache/runtime');
 mkdirSync(join(root, 'node_modules/.cache'), { recursive: true });
 patchRuntime(process.execPath, runtime);
 const fresh = `${target}.new`;
-const { exitCode, stderr } = Bun.spawnSync({
-  cmd: [
-    process.execPath,
-    'build',
-    join(root, 'src/main.ts'),
-    '--compile',
-    '--bytecode',
-    '--format=esm',
-    // What is imported late is loaded late.
-    '--splitting',
-    '--minify-syntax',
-    '--minify-whitespace',
-    '--no-compile-autoload-dotenv',
-    '--no-compile-autoload-bunfig',
-    '--no-compile-autoload-tsconfig',
-    '--no-compile-autoload-package-json',
-    '--compile-exec-argv=--disallow-code-generation-from-strings=strict',
-    `--compile-executable-path=${runtime}`,
-    `--define=SVC_SUPER_VERSION=${JSON.stringify(version)}`,
-    `--outfile=${fresh}`,
-  ],
-  cwd: root,
-  stdio: ['ignore', 'inherit', 'pipe'],
+await Bun.build({
+  entrypoints: [join(root, 'src/main.ts')],
+  compile: {
+    outfile: fresh,
+    executablePath: runtime,
+    execArgv: ['--disallow-code-generation-from-strings=strict'],
+    autoloadDotenv: false,
+    autoloadBunfig: false,
+    autoloadTsconfig: false,
+    autoloadPackageJson: false,
+  },
+  bytecode: true,
+  format: 'esm',
+  // What is imported late is loaded late.
+  splitting: true,
+  minify: { syntax: true, whitespace: true },
+  define: { SVC_SUPER_VERSION: JSON.stringify(version) },
+  plugins: [yamlParser],
 });
-if (exitCode !== 0) {
-  process.stderr.write(stderr);
-  process.exit(1);
-}
 renameSync(fresh, target);

@@ -1,13 +1,19 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tried
 // Texts of services.yaml, right, nearly right and raw: loading always ends, in time and with an answer; what it complains of
-// lies in the text and can be printed; what it accepts the published schema accepts too. A sample goes to the real binary.
+// lies in the text and can be printed; what it accepts the published schema accepts too, and both readers of YAML take it for
+// the same. A sample goes to the real binary.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { binary } from '../../soak/supervisor.ts';
 import { type Diagnostic, type Failure, type Range, render, toJson } from '../../src/config/diagnostic.ts';
+import type { Raw } from '../../src/config/raw.ts';
+import { makeReading } from '../../src/config/reading.ts';
 import { jsonSchema } from '../../src/config/schema.ts';
+import { makeSource } from '../../src/config/tree.ts';
+import { readQuickly } from '../../src/config/yaml-quick.ts';
+import { readThoroughly } from '../../src/config/yaml-thorough.ts';
 import { difference } from '../../src/plan/difference.ts';
 import { loadPlan, type Planned } from '../../src/plan/expand.ts';
 import { realFiles } from '../../src/ports.ts';
@@ -134,6 +140,23 @@ const KEYS: ReadonlySet<string> = new Set(
   [...JSON.stringify(jsonSchema()).matchAll(/"(\w+)":\{/g)].map(([, name = '']) => name),
 );
 
+/** What the quick reader takes, the thorough one takes for the same. */
+function checkReaders(text: string): void {
+  const quick = readQuickly(text);
+  if (quick === null) return;
+  const mistakes: Diagnostic[] = [];
+  const thorough = readThoroughly(text, makeReading(makeSource(PATH, text), {}, mistakes));
+  must(mistakes.length === 0, () => `the quick reader takes what is wrong: ${mistakes[0]?.code}`);
+  must(withoutPlaces(quick) === withoutPlaces(thorough), 'the two readers differ');
+}
+
+function withoutPlaces(raw: Raw | null): string {
+  return JSON.stringify(raw, (key, value: unknown) => {
+    if (key === 'start' || key === 'end') return undefined;
+    return typeof value === 'number' ? String(value) : value;
+  });
+}
+
 function trimmed(value: unknown): unknown {
   if (typeof value === 'string') return value.trim();
   if (Array.isArray(value)) return value.map(trimmed);
@@ -252,12 +275,11 @@ class ConfigTrial implements Trial {
     must(tell(loaded) === first, 'it is loaded differently the second time');
     if (loaded.ok) {
       checkPlan(loaded.value);
-      checkSchema(
-        Buffer.from(parts.text)
-          .toString('utf8')
-          .replace(/^\ufeff/, ''),
-        this.#schema,
-      );
+      const text = Buffer.from(parts.text)
+        .toString('utf8')
+        .replace(/^\ufeff/, '');
+      checkReaders(text);
+      checkSchema(text, this.#schema);
       const { plan } = loaded.value;
       const same = difference(plan, plan);
       must(same.added.length + same.removed.length + same.changed.length === 0, 'a plan differs from itself');

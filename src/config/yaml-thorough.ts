@@ -1,0 +1,136 @@
+// The thorough reader of YAML: it finds every mistake of a text, and goes on behind each. Slow to load and to read, and so
+// asked only about what the quick one leaves to it. The only place that knows the library `yaml`.
+
+import type * as Yaml from 'yaml';
+// The node build of the library prints its tokens when LOG_STREAM or LOG_TOKENS is in the environment; PID 1 must not care
+// what the environment of its services holds. The browser build is the same code without that.
+// @ts-expect-error the package declares no types at this path
+import * as browserBuild from '../../node_modules/yaml/browser/index.js';
+import { emptyAt, MAX_DEPTH, type Raw } from './raw.ts';
+import type { Reading } from './reading.ts';
+import type { Span } from './tree.ts';
+
+const { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser } = browserBuild as typeof Yaml;
+
+const MAX_SYNTAX_ERRORS = 20;
+
+/** Reads a text of YAML 1.2; null where there is nothing usable, which has then been reported. */
+export function readThoroughly(text: string, reading: Reading): Raw | null {
+  const whole: Span = { start: 0, end: Math.max(0, text.indexOf('\n')) };
+  let deep: Span | null = null;
+  function* tokens(): Generator<Yaml.CST.Token, void> {
+    const parser = new Parser();
+    let wrong = 0;
+    for (const lexeme of new Lexer().lex(text)) {
+      for (const token of parser.next(lexeme)) {
+        if (token.type === 'error') wrong += 1;
+        yield token;
+      }
+      if (wrong > MAX_SYNTAX_ERRORS) return;
+      // The parser itself copes with any depth, but whatever walks its result does so on the stack.
+      if (parser.stack.length > MAX_DEPTH) {
+        deep = { start: parser.offset, end: parser.offset + 1 };
+        return;
+      }
+    }
+    yield* parser.end();
+  }
+  const composer = new Composer({
+    version: '1.2',
+    schema: 'core',
+    merge: false,
+    // The library's own check compares every key with every other; `growTree` has a set.
+    uniqueKeys: false,
+    resolveKnownTags: false,
+    prettyErrors: false,
+    logLevel: 'silent',
+  });
+  const documents: Yaml.Document.Parsed[] = [];
+  for (const one of composer.compose(tokens(), true, text.length)) {
+    // One is wanted, a second is an error, and a third could be the first of two hundred thousand.
+    if (documents.push(one) > 2) break;
+  }
+  if (deep !== null) {
+    reading.report(deep, 'too-deep', `the file is nested more than ${MAX_DEPTH} levels deep`);
+    return null;
+  }
+  const [document, second] = documents;
+  const errors = documents.flatMap((one) => [...one.errors, ...one.warnings]);
+  for (const error of tellingErrors(errors, text).slice(0, MAX_SYNTAX_ERRORS)) reportSyntax(error, text, reading);
+  if (second !== undefined && (second.contents !== null || documents.length > 2)) {
+    const at = second.range[0];
+    const message = 'the file holds more than one document: everything must be in one';
+    reading.report({ start: at, end: at + 3 }, 'several-documents', message, { suggestion: 'remove the `---`' });
+  }
+  if (document?.contents === null || document === undefined) {
+    if (errors.length === 0) {
+      const suggestion = 'the least it can hold is `services: {web: {command: …}}`';
+      reading.report(whole, 'empty-file', 'the file is empty', { suggestion });
+    }
+    return null;
+  }
+  return toRaw(document.contents);
+}
+
+function toRaw(node: Yaml.Node): Raw {
+  const [start, end] = node.range ?? [0, 0];
+  if (isAlias(node)) return { kind: 'alias', name: node.source, start, end };
+  const anchor = node.anchor ?? null;
+  if (isSeq(node)) return { kind: 'list', items: (node.items as readonly Yaml.Node[]).map(toRaw), anchor, start, end };
+  if (isMap(node)) {
+    const pairs = (node.items as readonly Yaml.Pair<Yaml.Node, Yaml.Node | null>[]).map((pair): [Raw, Raw] => {
+      const key = toRaw(pair.key);
+      return [key, pair.value === null ? emptyAt(key.end) : toRaw(pair.value)];
+    });
+    return { kind: 'map', pairs, anchor, start, end };
+  }
+  const { value, source, type } = isScalar(node) ? node : { value: null, source: '', type: 'PLAIN' };
+  const plain = type === undefined || type === 'PLAIN';
+  const simple = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : null;
+  return { kind: 'scalar', value: simple, text: source ?? String(simple ?? ''), plain, anchor, start, end };
+}
+
+const ADVICE: Readonly<Partial<Record<Yaml.ErrorCode, string>>> = {
+  BLOCK_AS_IMPLICIT_KEY: 'a text with `: ` in it must stand in quotes',
+  BAD_SCALAR_START: 'a text that begins like this must stand in quotes',
+  TAB_AS_INDENT: 'indent with spaces',
+  BAD_INDENT: 'keys of one map must begin in the same column',
+  MULTILINE_IMPLICIT_KEY: 'is a `:` missing behind the key?',
+  BAD_DQ_ESCAPE: 'in double quotes a backslash is written `\\\\`; single quotes take it as it is',
+};
+
+/**
+ * Of the parser's errors those that tell something: one a line, and none of what follows once it has lost its way, when
+ * every further token is `unexpected`.
+ */
+function tellingErrors(errors: readonly Yaml.YAMLError[], text: string): readonly Yaml.YAMLError[] {
+  const lost = errors.findIndex(({ message }) => message.includes('token in YAML stream'));
+  const telling = lost < 0 ? errors : errors.slice(0, Math.max(1, lost));
+  const lines = new Set<number>();
+  return telling.filter(({ pos: [start] }) => {
+    const lineStart = text.lastIndexOf('\n', start - 1);
+    return !lines.has(lineStart) && lines.add(lineStart);
+  });
+}
+
+function reportSyntax(error: Yaml.YAMLError, text: string, reading: Reading): void {
+  const [start, end] = error.pos;
+  const span = { start, end: Math.max(start + 1, Math.min(end, start + 200)) };
+  if (error.code === 'TAG_RESOLVE_FAILED') {
+    const suggestion = 'remove the tag: the schema says what each value is';
+    reading.report(span, 'unsupported-tag', `${lowerFirst(error.message)}: tags mean nothing here`, { suggestion });
+    return;
+  }
+  const lineStart = text.lastIndexOf('\n', start - 1) + 1;
+  const lineEnd = text.indexOf('\n', start);
+  const line = text.slice(lineStart, Math.min(lineEnd < 0 ? text.length : lineEnd, lineStart + 2000));
+  const inFlow = /(?:[[,]|(?:^|[^$]){)[^"']*\$\{/.test(line);
+  const suggestion = inFlow
+    ? 'inside `[ ]` and `{ }` a reference to a variable must stand in quotes'
+    : ADVICE[error.code];
+  reading.report(span, 'yaml-syntax', `YAML: ${lowerFirst(error.message).slice(0, 300)}`, { suggestion });
+}
+
+function lowerFirst(message: string): string {
+  return message.charAt(0).toLowerCase() + message.slice(1);
+}
