@@ -1,9 +1,10 @@
 // The program's root: parses the command line, hands over the real ports, supervises, and is the only place that ends the
 // process. Everything a command does not need is loaded by the command that needs it.
 
-import { writeFileSync, writeSync } from 'node:fs';
-import { realClock, realFiles, realRandom } from './ports.ts';
+import { realClock, realRandom } from './ports.ts';
 import { containerEnvironment } from './sys/boot.ts';
+import { realFiles } from './sys/files.ts';
+import { isTerminal, writeFrom } from './sys/libc.ts';
 import type { Prepared } from './up/configuration.ts';
 import type { UpRequest } from './up.ts';
 
@@ -16,14 +17,11 @@ const CONFIG_WRONG = 78;
 const USUAL_COLUMNS = 80;
 const SIGPIPE_CODE = 141;
 
-/** Loaded when asked: with it come the streams, 2 ms that a start has no use for. */
-const isTerminal = (fd: 1 | 2): boolean => process.getBuiltinModule('node:tty').isatty(fd);
-
 /** All of it, whether or not the descriptor blocks: these are the last words of a short command. */
 function print(fd: 1 | 2, text: string | Uint8Array): void {
   for (let rest = Buffer.from(text); rest.length > 0; ) {
     try {
-      rest = rest.subarray(writeSync(fd, rest));
+      rest = rest.subarray(writeFrom(fd, rest));
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : '';
       if (code === 'EAGAIN') continue;
@@ -85,7 +83,7 @@ async function run(): Promise<number | Supervision> {
     },
     out: (text) => print(1, text),
     err,
-    save: (path, text) => writeFileSync(path, text),
+    save: (path, text) => process.getBuiltinModule('node:fs').writeFileSync(path, text),
     wall: () => realClock.wall(),
     after: (ms, fn) => realClock.after(ms, fn),
     up: async (file, names) => {

@@ -1,6 +1,5 @@
-// The outside world as small interfaces, and the real ones: time, randomness, reading files.
+// The outside world as small interfaces: time, randomness, reading files; and the real ones, but for files (sys/files.ts).
 // Everything above takes these as arguments, so that tests can turn the clock by hand. Decides nothing.
-import { readFileSync, statSync } from 'node:fs';
 
 export interface Clock {
   /** Monotonic milliseconds; for deadlines and durations. */
@@ -14,7 +13,7 @@ export interface Clock {
 }
 
 export interface Files {
-  /** The whole file as bytes. Throws an Error with `code` (ENOENT, EACCES, EISDIR) as node:fs does. */
+  /** The whole file as bytes. Throws an Error with `code` (ENOENT, EACCES, EISDIR). */
   read(path: string): Uint8Array;
   /** Size in bytes and kind; null where there is nothing. */
   stat(path: string): { readonly size: number; readonly isDirectory: boolean; readonly isFile: boolean } | null;
@@ -49,14 +48,6 @@ export const realClock: Clock & { readonly armed: number } = {
     return armed.size;
   },
   soon: (fn) => void setImmediate(fn),
-};
-
-export const realFiles: Files = {
-  read: (path) => readFileSync(path),
-  stat(path) {
-    const found = statSync(path, { throwIfNoEntry: false });
-    return found === undefined ? null : { size: found.size, isDirectory: found.isDirectory(), isFile: found.isFile() };
-  },
 };
 
 export const realRandom: Random = {

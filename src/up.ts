@@ -1,6 +1,5 @@
 // The composition of a supervising process: plan, engine and the rooms it moves, the signals that reach it, its own log,
 // its end. Wires and nothing else; part of the root, with main.ts.
-import { existsSync, writeFileSync } from 'node:fs';
 import type { ApiSource } from './control/api.ts';
 import { Journal } from './control/journal.ts';
 import type { Effect } from './core/event.ts';
@@ -13,6 +12,7 @@ import { type Announcement, Engine } from './runtime/engine.ts';
 import { Hands } from './runtime/hands.ts';
 import { countOomKills } from './sys/cgroup.ts';
 import { Children, type Run } from './sys/children.ts';
+import { descriptors, exists } from './sys/files.ts';
 import type { GpuReader } from './sys/gpu-memory.ts';
 import { hostsFile } from './sys/hosts-file.ts';
 import { admitSignals, becomeSubreaper, canStartThread, growPipe, unhandleFaults } from './sys/libc.ts';
@@ -20,7 +20,7 @@ import { findHolder, portHolder } from './sys/listeners.ts';
 import { NotifySockets } from './sys/notify.ts';
 import { OutputPipe } from './sys/pipes.ts';
 import { isShortOfFiles } from './sys/spare.ts';
-import { fillPool } from './sys/threads.ts';
+import { fillPool, openPool } from './sys/threads.ts';
 import type { Prepared } from './up/configuration.ts';
 import { HostNames } from './up/hosts.ts';
 import { findTakenPorts } from './up/ports.ts';
@@ -85,7 +85,7 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
     }
   }
   for (const fd of [1, 2]) growPipe(fd, OUTPUT_PIPE);
-  const sinks = makeSinks(clock);
+  const sinks = makeSinks(clock, descriptors);
   const logs = new Pipeline(
     clock,
     sinks,
@@ -116,7 +116,7 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
           portHolder,
           runTool: async (program, abort) => (await import('./sys/tools.ts')).runTool(children, program, abort),
           readGpus: async (gpus, abort) => (await readerOfGpus())(gpus, { holders: true }, abort),
-          fileExists: existsSync,
+          fileExists: exists,
           canStartThread,
           ownUid: process.getuid?.() ?? 0,
         },
@@ -161,8 +161,9 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
   }
   for (const text of doubts) announce({ level: 'warn', service: null, event: 'doubtful', text });
   hostNames.set(plan);
-  fillPool(clock);
+  openPool();
   engine.send({ type: 'began' });
+  fillPool(clock);
   const oomBefore = countOomKills();
   if (plan.services.some(({ ready, live }) => [...ready, ...live].some(({ kind }) => kind === 'http')))
     void import('./runtime/probe-http.ts').then(({ warmUp }) => warmUp(canStartThread));
@@ -378,9 +379,9 @@ async function sayLastWords(
   const lastLines = logs.lastWords(end.culprit.service, POSTMORTEM_LINES);
   const words = renderPostmortem(end.culprit, end.code, { oomKills, lastLines });
   for (const text of words) announce({ level: 'error', service: null, event: 'post-mortem', text });
-  if (!existsSync(TERMINATION_LOG)) return;
+  if (!exists(TERMINATION_LOG)) return;
   try {
-    writeFileSync(TERMINATION_LOG, `${words.join('\n')}\n`);
+    process.getBuiltinModule('node:fs').writeFileSync(TERMINATION_LOG, `${words.join('\n')}\n`);
   } catch {
     // Kubernetes mounts it writable; elsewhere it is no more than a name.
   }

@@ -57,7 +57,7 @@ const EFFECTS: readonly { what: string; sign: RegExp; home: (path: string) => bo
   { what: 'randomness', sign: /\b(Math\.random|crypto\.(getRandom|random))/, home: within('ports.ts') },
   {
     what: 'files',
-    sign: new RegExp(`${from('(node:)?fs(/promises)?').source}|\\bBun\\.(file|write)\\b`),
+    sign: new RegExp(`${from('(node:)?fs(/promises)?').source}|getBuiltinModule\\('node:fs|\\bBun\\.(file|write)\\b`),
     home: within(...ROOTS, 'init.ts', 'ports.ts', 'sys/', 'logs/sinks', 'logs/pipeline.ts', 'control/'),
   },
   {

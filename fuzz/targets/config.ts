@@ -16,7 +16,7 @@ import { readQuickly } from '../../src/config/yaml-quick.ts';
 import { readThoroughly } from '../../src/config/yaml-thorough.ts';
 import { difference } from '../../src/plan/difference.ts';
 import { loadPlan, type Planned } from '../../src/plan/expand.ts';
-import { realFiles } from '../../src/ports.ts';
+import { realFiles } from '../../src/sys/files.ts';
 import { readInventory } from '../../src/sys/gpus.ts';
 import { violations } from '../../test/config/json-schema.ts';
 import { type Around, load, PATH } from '../../test/config/rig.ts';

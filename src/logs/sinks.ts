@@ -1,6 +1,5 @@
 // Where output goes: standard output and standard error, each written in the one way that cannot stop the event loop.
 // A pipe or socket gets a bounded queue, a terminal one write at a time, a file plain writes. Knows nothing of services.
-import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 import type { Clock } from '../ports.ts';
 
 /** A sink holds at most this much before it says that it is full, bytes. */
@@ -17,26 +16,33 @@ type Kind = 'queue' | 'terminal' | 'file';
  * Where the two streams go. Both to one place (`2>&1`, docker run -t) is one queue: of two, each would write its lines in
  * the middle of the other's whenever a reader is slow.
  */
-export function makeSinks(clock: Clock): { readonly stdout: Sink; readonly stderr: Sink } {
-  const stdout = new Sink(1, clock);
-  return { stdout, stderr: isOnePlace(1, 2) ? stdout : new Sink(2, clock) };
+export function makeSinks(clock: Clock, descriptors: Descriptors): { readonly stdout: Sink; readonly stderr: Sink } {
+  const stdout = new Sink(1, clock, descriptors);
+  return { stdout, stderr: isOnePlace(descriptors) ? stdout : new Sink(2, clock, descriptors) };
 }
 
-function isOnePlace(one: number, other: number): boolean {
+/** Descriptors of the operating system, as far as a sink needs them. Each call may throw an Error with `code`. */
+export interface Descriptors {
+  /** What one leads to; `identity` is the same for the same thing. */
+  look(fd: number): { readonly kind: 'pipe' | 'terminal' | 'other'; readonly identity: string };
+  /** A terminal opened anew for writing: its descriptor. */
+  reopen(fd: number): number;
+  /** Writes as much as goes at once: how many bytes. */
+  write(fd: number, bytes: Uint8Array): number;
+}
+
+function isOnePlace({ look }: Descriptors): boolean {
   try {
-    const [a, b] = [fstatSync(one, { bigint: true }), fstatSync(other, { bigint: true })];
-    return a.dev === b.dev && a.ino === b.ino;
+    return look(1).identity === look(2).identity;
   } catch {
     return false;
   }
 }
 
-function kindOf(fd: number): Kind {
+function kindOf(fd: number, { look }: Descriptors): Kind {
   try {
-    const found = fstatSync(fd);
-    // With the module come the streams, for which a start would wait 2 ms: only where it can be a terminal.
-    if (found.isCharacterDevice() && process.getBuiltinModule('node:tty').isatty(fd)) return 'terminal';
-    return found.isFIFO() || found.isSocket() ? 'queue' : 'file';
+    const { kind } = look(fd);
+    return kind === 'pipe' ? 'queue' : kind === 'terminal' ? 'terminal' : 'file';
   } catch {
     return 'file';
   }
@@ -46,9 +52,9 @@ function kindOf(fd: number): Kind {
  * The terminal opened anew: whether writes block is then ours alone, and those who share the descriptor with us (a shell, a
  * runtime) can make it non-blocking as they like. The one we have where another may not be had.
  */
-function reopen(fd: number): number {
+function reopen(fd: number, descriptors: Descriptors): number {
   try {
-    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NOCTTY);
+    return descriptors.reopen(fd);
   } catch {
     return fd;
   }
@@ -58,6 +64,7 @@ export class Sink {
   readonly isTerminal: boolean;
   readonly #fd: number;
   readonly #clock: Clock;
+  readonly #descriptors: Descriptors;
   readonly #kind: Kind;
   #made: NodeJS.WriteStream | null = null;
   #queued = 0;
@@ -68,10 +75,11 @@ export class Sink {
   #writing = false;
   #waiting: (() => void)[] = [];
 
-  constructor(fd: 1 | 2, clock: Clock) {
+  constructor(fd: 1 | 2, clock: Clock, descriptors: Descriptors) {
     this.#clock = clock;
-    this.#kind = kindOf(fd);
-    this.#fd = this.#kind === 'terminal' ? reopen(fd) : fd;
+    this.#descriptors = descriptors;
+    this.#kind = kindOf(fd, descriptors);
+    this.#fd = this.#kind === 'terminal' ? reopen(fd, descriptors) : fd;
     this.isTerminal = this.#kind === 'terminal';
   }
 
@@ -154,7 +162,7 @@ export class Sink {
     const bytes = this.#terminalQueue.shift();
     if (bytes === undefined) return;
     this.#writing = true;
-    write(this.#fd, bytes, (error, count) => {
+    process.getBuiltinModule('node:fs').write(this.#fd, bytes, (error, count) => {
       const full = error?.code === 'EAGAIN';
       if (error !== null && !full) return this.#die();
       const done = full ? 0 : count;
@@ -171,7 +179,7 @@ export class Sink {
 
   #writeFile(bytes: Uint8Array): void {
     try {
-      for (let rest = bytes; rest.length > 0; ) rest = rest.subarray(writeSync(this.#fd, rest));
+      for (let rest = bytes; rest.length > 0; ) rest = rest.subarray(this.#descriptors.write(this.#fd, rest));
     } catch {
       // A full disk: what cannot be written is lost, and saying so would go to the same place.
     }

@@ -1,5 +1,5 @@
 // What the container's cgroup says of memory: how often the kernel has killed for want of it. Reads both versions.
-import { readFileSync } from 'node:fs';
+import { readText } from './files.ts';
 
 const FILES = ['/sys/fs/cgroup/memory.events', '/sys/fs/cgroup/memory/memory.oom_control'];
 
@@ -7,7 +7,7 @@ const FILES = ['/sys/fs/cgroup/memory.events', '/sys/fs/cgroup/memory/memory.oom
 export function countOomKills(): number | null {
   for (const file of FILES) {
     try {
-      const count = /^oom_kill (\d+)/m.exec(readFileSync(file, 'latin1'))?.[1];
+      const count = /^oom_kill (\d+)/m.exec(readText(file))?.[1];
       if (count !== undefined) return Number(count);
     } catch {
       // The other version, or none.

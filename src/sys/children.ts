@@ -2,7 +2,6 @@
 // status is never lost. Runs are watched as sets of processes (pid and start time) that outlive their main process.
 // Probes' and stop commands come here too, through tools.ts. Decides nothing: when to signal, sweep or kill is told from above.
 
-import { closeSync } from 'node:fs';
 import type { Clock } from '../ports.ts';
 import { Census } from './census.ts';
 import {
@@ -14,7 +13,7 @@ import {
   type LaunchSpec,
   readStatus,
 } from './launch.ts';
-import { openPipe } from './libc.ts';
+import { closeFile, openPipe } from './libc.ts';
 import { Marking } from './marking.ts';
 import { type Process, readProcess, readTitle } from './processes.ts';
 import { Reaper } from './reaper.ts';
@@ -199,7 +198,7 @@ export class Children {
       const stdio = [input, ...outputs, status.write, ...(stderr === null ? [] : [stderr])];
       const bare = { command, env: {}, cwd: null, stdio };
       const run = this.#start(bare, request.runName, passOn, starter, fits);
-      closeSync(status.write);
+      closeFile(status.write);
       void readAll(status.read).then((text) => {
         told = text;
         if (readStatus(text) === null) listener.spawned(run.pid);
@@ -208,8 +207,8 @@ export class Children {
       return run;
     } catch (error) {
       if (status !== undefined) {
-        closeSync(status.read);
-        closeSync(status.write);
+        closeFile(status.read);
+        closeFile(status.write);
       }
       listener.failed(describeSpawnFailure(request.argv[0] ?? '', codeOf(error), error));
       return null;
@@ -410,7 +409,7 @@ async function readAll(fd: number): Promise<string> {
     for await (const chunk of Bun.file(fd).stream()) text += Buffer.from(chunk).toString();
   } finally {
     try {
-      closeSync(fd);
+      closeFile(fd);
     } catch {
       // Closed by the reader.
     }

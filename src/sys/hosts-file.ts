@@ -1,6 +1,6 @@
 // Reads and writes /etc/hosts, in place: in a container it is a file mounted by itself, which nothing can be renamed over.
 // What it is to hold is the caller's business.
-import { closeSync, constants, ftruncateSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { readText } from './files.ts';
 
 export interface HostsFile {
   /** Null when it is not there. Each byte is one character, so that what is not UTF-8 stays as it is. */
@@ -9,18 +9,19 @@ export interface HostsFile {
   remove(): void;
 }
 
-/** Each call may throw as node:fs does. */
+/** Each call may throw an Error with `code`. */
 export function hostsFile(path = '/etc/hosts'): HostsFile {
   return {
     read() {
       try {
-        return readFileSync(path, 'latin1');
+        return readText(path);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
         throw error;
       }
     },
     write(text) {
+      const { closeSync, constants, ftruncateSync, openSync, writeSync } = process.getBuiltinModule('node:fs');
       const bytes = Buffer.from(text, 'latin1');
       const file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644);
       try {
@@ -30,6 +31,6 @@ export function hostsFile(path = '/etc/hosts'): HostsFile {
         closeSync(file);
       }
     },
-    remove: () => unlinkSync(path),
+    remove: () => process.getBuiltinModule('node:fs').unlinkSync(path),
   };
 }

@@ -3,21 +3,25 @@
 // (`svc-super __exec`), which applies them one by one and then becomes the service: same pid, nothing left behind.
 // A step that fails is named on a status descriptor, where EXECUTING alone means that the program is: at the process limit
 // the runtime cannot make its first thread, and dies before any of this is run.
-import { accessSync, constants, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { isFolder, look, mayExecute, readRest } from './files.ts';
 import {
   becomeUser,
   canStartThread,
+  closeFile,
   closeOnExec,
   duplicate,
   ErrnoError,
   execve,
+  OPEN,
+  openFile,
   RESOURCE,
   restoreSignals,
   setAffinity,
   setLimit,
   setNice,
   UNLIMITED,
+  writeFrom,
 } from './libc.ts';
 
 /** Who a program runs as; the primary group is among `groups`. */
@@ -85,15 +89,7 @@ export function findExecutable(
   env: Readonly<Record<string, string>>,
   cwd: string | null = null,
 ): string | null {
-  const found = candidates(file, env).find((path) => {
-    try {
-      accessSync(resolve(cwd ?? '.', path), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-  return found ?? null;
+  return candidates(file, env).find((path) => mayExecute(resolve(cwd ?? '.', path))) ?? null;
 }
 
 /** What went wrong with `exec`, in words that say what to do. */
@@ -119,9 +115,9 @@ export function describeExecFailure(file: string, code: string, message: string)
 export function describeFolder(path: string): LaunchFailure | null {
   const failure = (why: string) => ({ step: 'cwd', message: `cannot change to ${path}: ${why}`, code: 126 });
   try {
-    const found = statSync(path, { throwIfNoEntry: false });
-    if (found === undefined) return failure('there is no such folder');
-    return found.isDirectory() ? null : failure('it is not a folder');
+    const found = look(path);
+    if (found === null) return failure('there is no such folder');
+    return isFolder(found) ? null : failure('it is not a folder');
   } catch (error) {
     return failure(error instanceof Error ? error.message : String(error));
   }
@@ -138,10 +134,10 @@ const SIGXFSZ = 25;
  */
 export function executeSpec(statusFd: number, stderrFd: number | null): number {
   const report = (failure: LaunchFailure): number => {
-    writeSync(statusFd, JSON.stringify(failure));
+    writeFrom(statusFd, Buffer.from(JSON.stringify(failure)));
     return failure.code;
   };
-  const spec = JSON.parse(readFileSync(0, 'utf8')) as LaunchSpec;
+  const spec = JSON.parse(readRest(STDIN).toString()) as LaunchSpec;
   closeOnExec(statusFd);
   for (const [step, apply] of steps(spec)) {
     try {
@@ -168,7 +164,7 @@ export function executeSpec(statusFd: number, stderrFd: number | null): number {
   if (!canStartThread())
     return report({ step: 'helper', message: 'cannot start: the process limit is used up', code: 1 });
   if (stderrFd !== null) moveToStderr(stderrFd);
-  writeSync(statusFd, EXECUTING);
+  writeFrom(statusFd, Buffer.from(EXECUTING));
   return report(become(spec));
 }
 
@@ -176,8 +172,7 @@ export function executeSpec(statusFd: number, stderrFd: number | null): number {
 function steps(spec: LaunchSpec): readonly (readonly [string, () => void])[] {
   const list: (readonly [string, () => void])[] = [];
   const { oomScoreAdj, nice, cpus, umask, user } = spec;
-  if (oomScoreAdj !== null)
-    list.push(['oom_score_adj', () => writeFileSync('/proc/self/oom_score_adj', String(oomScoreAdj))]);
+  if (oomScoreAdj !== null) list.push(['oom_score_adj', () => adjustOomScore(oomScoreAdj)]);
   if (nice !== null) list.push(['nice', () => setNice(nice)]);
   if (cpus !== null) list.push(['cpus', () => setAffinity(cpus)]);
   for (const [name, { soft, hard }] of Object.entries(spec.limits)) {
@@ -190,6 +185,15 @@ function steps(spec: LaunchSpec): readonly (readonly [string, () => void])[] {
   if (umask !== null) list.push(['umask', () => void process.umask(umask)]);
   if (user !== null && !isAlready(user)) list.push(['user', () => becomeUser(user.uid, user.gid, user.groups)]);
   return list;
+}
+
+function adjustOomScore(value: number): void {
+  const fd = openFile('/proc/self/oom_score_adj', OPEN.write);
+  try {
+    writeFrom(fd, Buffer.from(String(value)));
+  } finally {
+    closeFile(fd);
+  }
 }
 
 /** Without the right to change users, a service may still name the one we are. */
@@ -240,5 +244,5 @@ function moveToStderr(fd: number): void {
 
 /** The specification came through standard input; the service gets /dev/null there. */
 function openNull(): void {
-  duplicate(openSync('/dev/null', 'r'), STDIN);
+  duplicate(openFile('/dev/null'), STDIN);
 }

@@ -4,14 +4,19 @@ import { dlopen, type FFIFunction, type Pointer, ptr, read } from 'bun:ffi';
 
 const SYMBOLS = {
   __errno_location: { args: [], returns: 'ptr' },
+  access: { args: ['ptr', 'i32'], returns: 'i32' },
   bind: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
   execve: { args: ['ptr', 'ptr', 'ptr'], returns: 'i32' },
   getpagesize: { args: [], returns: 'i32' },
+  close: { args: ['i32'], returns: 'i32' },
   dup2: { args: ['i32', 'i32'], returns: 'i32' },
   fcntl: { args: ['i32', 'i32', 'i64'], returns: 'i32' },
+  isatty: { args: ['i32'], returns: 'i32' },
+  open: { args: ['ptr', 'i32', 'i32'], returns: 'i32' },
   pipe2: { args: ['ptr', 'i32'], returns: 'i32' },
   prctl: { args: ['i32', 'u64', 'u64', 'u64', 'u64'], returns: 'i32' },
   prlimit: { args: ['i32', 'i32', 'ptr', 'ptr'], returns: 'i32' },
+  read: { args: ['i32', 'ptr', 'u64'], returns: 'i64' },
   recvmsg: { args: ['i32', 'ptr', 'i32'], returns: 'i64' },
   sched_setaffinity: { args: ['i32', 'u64', 'ptr'], returns: 'i32' },
   setgid: { args: ['u32'], returns: 'i32' },
@@ -22,9 +27,10 @@ const SYMBOLS = {
   signal: { args: ['i32', 'u64'], returns: 'u64' },
   sigprocmask: { args: ['i32', 'ptr', 'ptr'], returns: 'i32' },
   socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
-  syscall: { args: ['i64', 'i64', 'i64'], returns: 'i64' },
+  syscall: { args: ['i64', 'i64', 'i64', 'i64', 'i64'], returns: 'i64' },
   waitid: { args: ['i32', 'u32', 'ptr', 'i32'], returns: 'i32' },
   waitpid: { args: ['i32', 'ptr', 'i32'], returns: 'i32' },
+  write: { args: ['i32', 'ptr', 'u64'], returns: 'i64' },
 } as const;
 
 /** glibc first, then musl under the names of its two architectures. */
@@ -60,8 +66,10 @@ export class ErrnoError extends Error {
 const ERRNO: Readonly<Record<number, readonly [string, string]>> = {
   1: ['EPERM', 'operation not permitted'],
   2: ['ENOENT', 'no such file or directory'],
+  5: ['EIO', 'input/output error'],
   7: ['E2BIG', 'argument list too long'],
   8: ['ENOEXEC', 'exec format error'],
+  9: ['EBADF', 'bad file descriptor'],
   11: ['EAGAIN', 'resource temporarily unavailable'],
   12: ['ENOMEM', 'out of memory'],
   13: ['EACCES', 'permission denied'],
@@ -71,6 +79,10 @@ const ERRNO: Readonly<Record<number, readonly [string, string]>> = {
   23: ['ENFILE', 'too many open files in the system'],
   24: ['EMFILE', 'too many open files'],
   26: ['ETXTBSY', 'text file busy'],
+  27: ['EFBIG', 'file too large'],
+  28: ['ENOSPC', 'no space left on the device'],
+  30: ['EROFS', 'read-only file system'],
+  32: ['EPIPE', 'nobody reads any more'],
   36: ['ENAMETOOLONG', 'file name too long'],
   38: ['ENOSYS', 'not offered by this kernel'],
   40: ['ELOOP', 'too many symbolic links'],
@@ -86,6 +98,92 @@ function check(call: string, result: number | bigint): number {
   const value = Number(result);
   if (value < 0) throw new ErrnoError(call, errno());
   return value;
+}
+
+const EINTR = 4;
+
+/** The same again when a signal came in between. */
+function again(call: string, attempt: () => number | bigint): number {
+  for (;;) {
+    const result = Number(attempt());
+    if (result >= 0 || errno() !== EINTR) return check(call, result);
+  }
+}
+
+const pathBytes = (path: string) => Buffer.from(`${path}\0`);
+
+/** Flags of open(2) that x86-64 and arm64 have in common. */
+export const OPEN = { read: 0, write: 1, noTerminal: 0o400, nonBlocking: 0o4000 } as const;
+
+/** A descriptor of a file that is there, closed on exec: open(2). */
+export function openFile(path: string, flags: number = OPEN.read): number {
+  const bytes = pathBytes(path);
+  return again('open', () => libc.open(ptr(bytes), flags | O_CLOEXEC, 0));
+}
+
+/** close(2). Whatever it says, the descriptor is gone. */
+export function closeFile(fd: number): void {
+  libc.close(fd);
+}
+
+/** How many bytes have been read into `bytes`; 0 at the end: read(2). */
+export function readInto(fd: number, bytes: Uint8Array): number {
+  return again('read', () => libc.read(fd, ptr(bytes), BigInt(bytes.length)));
+}
+
+/** How many of the bytes have been written, at least one: write(2). */
+export function writeFrom(fd: number, bytes: Uint8Array): number {
+  return bytes.length === 0 ? 0 : again('write', () => libc.write(fd, ptr(bytes), BigInt(bytes.length)));
+}
+
+/** isatty(3). The runtime's own answer comes with its streams, 3 ms. */
+export function isTerminal(fd: number): boolean {
+  return libc.isatty(fd) === 1;
+}
+
+/** What access(2) is asked: whether it is there, and whether it may be executed. */
+export const ACCESS = { exists: 0, execute: 1 } as const;
+
+export function hasAccess(path: string, mode: number): boolean {
+  return libc.access(ptr(pathBytes(path)), mode) === 0;
+}
+
+/** Numbers of system calls, and where struct stat has its mode; the size lies at 48 on both. By process.arch. */
+const MACHINE = {
+  x64: { newfstatat: 262n, fstat: 5n, getdents64: 217n, mode: 24 },
+  arm64: { newfstatat: 79n, fstat: 80n, getdents64: 61n, mode: 16 },
+}[process.arch === 'arm64' ? 'arm64' : 'x64'];
+const AT_FDCWD = -100n;
+
+export interface Status {
+  /** Kind and permissions, as st_mode of inode(7). */
+  readonly mode: number;
+  readonly size: number;
+  /** Device and inode: the same for the same file. */
+  readonly identity: string;
+}
+
+/** Of a path, symbolic links followed, or of a descriptor: stat(2). By number: glibc has a name for it since 2.33. */
+export function readStatus(of: string | number): Status {
+  const found = new DataView(new ArrayBuffer(256));
+  const into = BigInt(ptr(found));
+  if (typeof of === 'number') again('fstat', () => libc.syscall(MACHINE.fstat, BigInt(of), into, 0n, 0n));
+  else {
+    const path = pathBytes(of);
+    again('stat', () => libc.syscall(MACHINE.newfstatat, AT_FDCWD, BigInt(ptr(path)), into, 0n));
+  }
+  return {
+    mode: found.getUint32(MACHINE.mode, true),
+    size: Number(found.getBigInt64(48, true)),
+    identity: `${found.getBigUint64(0, true)}:${found.getBigUint64(8, true)}`,
+  };
+}
+
+/** Fills `bytes` with entries of an open folder; how many bytes of them, 0 at the end: getdents64(2). */
+export function readEntries(fd: number, bytes: Uint8Array): number {
+  return again('getdents64', () =>
+    libc.syscall(MACHINE.getdents64, BigInt(fd), BigInt(ptr(bytes)), BigInt(bytes.length), 0n),
+  );
 }
 
 export interface RawLimit {
@@ -172,10 +270,10 @@ export function becomeSubreaper(): void {
 const SYS_PIDFD_OPEN = 434n;
 
 /** Whether pidfd_open(2) works here: refused by old seccomp profiles, absent before Linux 5.3. */
-export function pidfdWorks(pid: number, close: (fd: number) => void): boolean {
-  const fd = Number(libc.syscall(SYS_PIDFD_OPEN, BigInt(pid), 0n));
+export function pidfdWorks(pid: number): boolean {
+  const fd = Number(libc.syscall(SYS_PIDFD_OPEN, BigInt(pid), 0n, 0n, 0n));
   if (fd < 0) return false;
-  close(fd);
+  closeFile(fd);
   return true;
 }
 

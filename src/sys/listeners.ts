@@ -1,6 +1,6 @@
 // Who listens on a TCP port: /proc/net/tcp and tcp6 (proc_pid_net(5)), and whose descriptor that socket is. Binds nothing,
 // so a port in TIME_WAIT or held by ourselves for a moment is never mistaken for taken.
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { list, readText } from './files.ts';
 import { readProcess } from './processes.ts';
 
 const LISTEN = '0A';
@@ -37,7 +37,7 @@ export function findHolder(port: number): PortHolder | null {
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
     let text: string;
     try {
-      text = readFileSync(table, 'latin1');
+      text = readText(table);
     } catch {
       continue;
     }
@@ -56,10 +56,11 @@ export function portHolder(port: number): string | null {
 }
 
 function holderOf(socket: string): number | null {
-  for (const pid of readdirSync('/proc')) {
+  const { readlinkSync } = process.getBuiltinModule('node:fs');
+  for (const pid of list('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
     try {
-      for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+      for (const fd of list(`/proc/${pid}/fd`)) {
         if (readlinkSync(`/proc/${pid}/fd/${fd}`) === socket) return Number(pid);
       }
     } catch {

@@ -1,8 +1,7 @@
 // Sockets on which services say READY=1 (sd_notify(3)), one for each run that is asked to. Woken by SIGIO, so nobody
 // polls. Who may speak is decided by the kernel's word on the sender's uid.
-import { closeSync } from 'node:fs';
 import type { Clock, Random } from '../ports.ts';
-import { openNotifySocket, receiveDatagram } from './libc.ts';
+import { closeFile, openNotifySocket, receiveDatagram } from './libc.ts';
 
 interface Listening {
   readonly fd: number;
@@ -42,7 +41,7 @@ export class NotifySockets {
     return {
       address: `@${name}`,
       close: () => {
-        if (this.#open.delete(listening)) closeSync(listening.fd);
+        if (this.#open.delete(listening)) closeFile(listening.fd);
       },
     };
   }

@@ -1,7 +1,6 @@
 // Real pipes for output. The runtime's own `pipe` is a socket pair, which `echo > /dev/stdout` cannot open (ENXIO,
 // nodejs/node#21941), so both ends are made here; the write end belongs to the service's user, who may open it again.
-import { closeSync, fchownSync } from 'node:fs';
-import { getLimit, openPipe, RESOURCE } from './libc.ts';
+import { closeFile, getLimit, openPipe, RESOURCE } from './libc.ts';
 
 /** Descriptors that no service gets: with them the supervisor reads /proc, takes requests, and spawns. */
 const SPARE = 16;
@@ -20,15 +19,15 @@ export class OutputPipe {
     const { soft } = getLimit(RESOURCE.nofile);
     // The kernel gives out the lowest number that is free.
     if (BigInt(write + SPARE) >= soft) {
-      closeSync(read);
-      closeSync(write);
+      closeFile(read);
+      closeFile(write);
       throw new Error(`the limit of ${soft} open files is reached`);
     }
     this.write = write;
     this.#from = read;
     if (owner !== null) {
       try {
-        fchownSync(write, owner.uid, owner.gid);
+        process.getBuiltinModule('node:fs').fchownSync(write, owner.uid, owner.gid);
       } catch {
         // Without the right to give it away the service is our own user or cannot be started anyway.
       }
@@ -37,7 +36,7 @@ export class OutputPipe {
 
   /** After the spawn: the child holds its own copy. */
   closeWrite(): void {
-    if (this.#writeOpen) closeSync(this.write);
+    if (this.#writeOpen) closeFile(this.write);
     this.#writeOpen = false;
   }
 
@@ -59,7 +58,7 @@ export class OutputPipe {
     const fd = this.#from;
     this.#from = Bun.file(fd).stream().getReader() as ReadableStreamDefaultReader<Uint8Array>;
     // The stream holds a copy of the descriptor; ours would only count against the limit.
-    closeSync(fd);
+    closeFile(fd);
     return this.#from;
   }
 
@@ -68,7 +67,7 @@ export class OutputPipe {
     this.closeWrite();
     if (!this.#readOpen) return;
     this.#readOpen = false;
-    if (typeof this.#from === 'number') closeSync(this.#from);
+    if (typeof this.#from === 'number') closeFile(this.#from);
     else await this.#from.cancel().catch(() => undefined);
   }
 }

@@ -1,6 +1,6 @@
 // What /proc tells about processes: who descends from whom, in which session, with which mark. Reads only; no `ps`, no
 // /proc/<pid>/task/<tid>/children (absent in gVisor and in kernels without CONFIG_PROC_CHILDREN). Signals nobody.
-import { readdirSync, readFileSync } from 'node:fs';
+import { list, readBytes, readText } from './files.ts';
 
 /** A pid alone may be reused; with its start time (clock ticks since boot) it names one process for ever. */
 export interface Process {
@@ -65,7 +65,7 @@ function isGone({ state, threads }: Process): boolean {
 /** Resident pages of a process: its own, and those of files and shared memory (proc_pid_statm(5)). */
 export function readMemory(pid: number): { readonly own: number; readonly shared: number } {
   try {
-    const [, resident = 0, shared = 0] = readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ').map(Number);
+    const [, resident = 0, shared = 0] = readText(`/proc/${pid}/statm`).split(' ').map(Number);
     return { own: resident - shared, shared };
   } catch {
     return { own: 0, shared: 0 };
@@ -78,7 +78,7 @@ export function readMemory(pid: number): { readonly own: number; readonly shared
  */
 export function readChildren(): number[] {
   try {
-    return readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1').trim().split(' ').map(Number);
+    return readText(`/proc/self/task/${process.pid}/children`).trim().split(' ').map(Number);
   } catch {
     return [];
   }
@@ -87,7 +87,7 @@ export function readChildren(): number[] {
 /** One process, a zombie too; null where there is none. */
 export function readProcess(pid: number): Process | null {
   try {
-    return parseStat(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+    return parseStat(readText(`/proc/${pid}/stat`));
   } catch {
     return null;
   }
@@ -101,17 +101,17 @@ function throwIfShort(error: unknown): void {
 
 /**
  * All processes of this PID namespace that live, as near to one moment as /proc allows. Throws when it cannot be read now.
- * `dead` are the zombies of an earlier reading; `list` and `read` stand for /proc and its files.
+ * `dead` are the zombies of an earlier reading; `names` and `read` stand for /proc and its files.
  */
 export function readProcesses(
   dead: Reading['dead'] = new Map(),
-  list = () => readdirSync('/proc'),
-  read = (path: string) => readFileSync(path, 'latin1'),
+  names = () => list('/proc'),
+  read = readText,
 ): Reading {
   const all = new Map<number, Process>();
   const gone: number[] = [];
   const zombies = new Map<number, number>();
-  for (const entry of list()) {
+  for (const entry of names()) {
     const first = entry.charCodeAt(0);
     if (first < 48 || first > 57) continue;
     try {
@@ -137,7 +137,7 @@ export function readProcesses(
  */
 export function readMark(pid: number): string | null {
   try {
-    return /^Max file locks\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'latin1'))?.[1] ?? null;
+    return /^Max file locks\s+(\d+)/m.exec(readText(`/proc/${pid}/limits`))?.[1] ?? null;
   } catch (error) {
     throwIfShort(error);
     return null;
@@ -147,7 +147,7 @@ export function readMark(pid: number): string | null {
 /** Where limits cannot carry the mark: the run's own variables in the environment a process was executed with. */
 export function readRunName(pid: number): string | null {
   try {
-    const text = readFileSync(`/proc/${pid}/environ`, 'latin1');
+    const text = readText(`/proc/${pid}/environ`);
     const service = /(?:^|\0)SVC_NAME=([^\0]*)/.exec(text)?.[1];
     const run = /(?:^|\0)SVC_RUN=([^\0]*)/.exec(text)?.[1];
     return service === undefined || run === undefined ? null : `${service}#${run}`;
@@ -160,7 +160,7 @@ export function readRunName(pid: number): string | null {
 /** A process's name in full: its command line's first words, since `comm` is cut at 15 characters. */
 export function readTitle(process: Process): string {
   try {
-    const line = readFileSync(`/proc/${process.pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+    const line = readBytes(`/proc/${process.pid}/cmdline`).toString().replaceAll('\0', ' ').trim();
     if (line.startsWith(process.name) && line.length > process.name.length)
       return line.split(' ', 1)[0] ?? process.name;
   } catch {

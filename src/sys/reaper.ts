@@ -1,6 +1,5 @@
 // The only reaper. Takes every ended orphan off the kernel's hands and leaves the children that the runtime itself waits
 // for: `waitpid(-1)` would steal their exits, so it peeks, and each of them has to be known here from its spawn on.
-import { closeSync } from 'node:fs';
 import type { Clock } from '../ports.ts';
 import { peekEndedChild, pidfdWorks, reapChild } from './libc.ts';
 import { readChildren } from './processes.ts';
@@ -27,7 +26,7 @@ export class Reaper {
 
   /** By SIGCHLD where pidfds work, else by looking: the runtime's own listener and ours would fight (oven-sh/bun#42933). */
   begin(): void {
-    if (pidfdWorks(process.pid, closeSync)) {
+    if (pidfdWorks(process.pid)) {
       process.on('SIGCHLD', () => this.reap());
       this.reap();
       return;

@@ -1,7 +1,6 @@
 // Descriptors that are kept back. One is held so that /proc can be read when all others are taken: without it nobody could
 // tell which processes a run still has. And the question whether there are hardly any left.
-import { closeSync, openSync } from 'node:fs';
-import { getLimit, RESOURCE } from './libc.ts';
+import { closeFile, getLimit, openFile, RESOURCE } from './libc.ts';
 
 /** More than services leave (pipes.ts): connections have to give way before they do. */
 const FEW = 24;
@@ -15,7 +14,7 @@ export class Spare {
 
   /** Calls `read`, which may have one file open at a time and must not wait for anything; returns what it returns. */
   during<T>(read: () => T): T {
-    if (this.#fd !== null) closeSync(this.#fd);
+    if (this.#fd !== null) closeFile(this.#fd);
     this.#fd = null;
     try {
       return read();
@@ -33,13 +32,13 @@ export class Spare {
 export function isShortOfFiles(): boolean {
   const fd = openNothing();
   if (fd === null) return true;
-  closeSync(fd);
+  closeFile(fd);
   return BigInt(fd + FEW) >= getLimit(RESOURCE.nofile).soft;
 }
 
 function openNothing(): number | null {
   try {
-    return openSync('/dev/null', 'r');
+    return openFile('/dev/null');
   } catch {
     return null;
   }

@@ -1,28 +1,34 @@
 // The runtime's pool of threads, made while there is room for it. On it descriptors are closed and terminals are written to;
-// a service that uses up the process limit before its first thread is there leaves it dead for ever (descriptors leak).
-import { closeSync, read, writeSync } from 'node:fs';
+// a service that uses up the process limit before its first thread is there leaves it dead for ever (descriptors leak). So
+// the first is there before the first service, and the others soon after: node:fs, which holds them, takes 1.5 ms to load.
 import type { Clock } from '../ports.ts';
-import { openPipe } from './libc.ts';
+import { closeFile, openPipe, writeFrom } from './libc.ts';
 
 /** As many as UV_THREADPOOL_SIZE in boot.ts asks for. */
 const SIZE = 4;
 /** By then all are there, milliseconds. */
 const SOON = 20;
 
+/** Has the first thread made now: whoever gives the pool something to do makes one that can do it. */
+export function openPool(): void {
+  void Bun.file('/dev/null').arrayBuffer();
+}
+
 /**
  * Has all threads made now; idle ones stay, and sleep. Each is held in a read of an empty pipe, so that the next one has
  * to be made.
  */
 export function fillPool(clock: Clock): void {
+  const { read } = process.getBuiltinModule('node:fs');
   const pipe = openPipe();
   let held = SIZE;
   const release = () => {
     held -= 1;
-    if (held === 0) closeSync(pipe.read);
+    if (held === 0) closeFile(pipe.read);
   };
   for (let thread = 0; thread < SIZE; thread += 1) read(pipe.read, new Uint8Array(1), 0, 1, null, release);
   clock.after(SOON, () => {
-    writeSync(pipe.write, new Uint8Array(SIZE));
-    closeSync(pipe.write);
+    writeFrom(pipe.write, new Uint8Array(SIZE));
+    closeFile(pipe.write);
   });
 }
