@@ -1,12 +1,11 @@
 // `svc-super init -- CMD`: one command under PID 1. Standard streams are inherited untouched, every signal that the
 // runtime can give is passed on, every orphan reaped, the command's code returned. Nothing of the supervisor is loaded.
 
-import { constants } from 'node:os';
 import { realClock } from './ports.ts';
 import { describeExecFailure } from './sys/launch.ts';
 import { admitSignals, becomeSubreaper, unhandleFaults } from './sys/libc.ts';
 import { Reaper } from './sys/reaper.ts';
-import { signalNumber } from './sys/signals.ts';
+import { SIGNALS, signalNumber } from './sys/signals.ts';
 
 /** Not to be caught, the kernel's word about faults of our own, the runtime's, and SIGCHLD, which is for us. */
 const NOT_PASSED = new Set([
@@ -15,13 +14,11 @@ const NOT_PASSED = new Set([
   'SIGCHLD',
   'SIGPWR',
   'SIGSTKFLT',
-  'SIGPOLL',
   'SIGSEGV',
   'SIGBUS',
   'SIGFPE',
   'SIGILL',
   'SIGPIPE',
-  'SIGUNUSED',
 ]);
 
 /** Runs the command to its end; resolves to its code, 128+n for signal n, 126 or 127 when it cannot be executed. */
@@ -41,7 +38,7 @@ export async function init(
   const ended = Promise.withResolvers<number>();
   let child: { readonly pid: number; kill(signal: number): void } | undefined;
   unhandleFaults();
-  for (const [signal, number] of Object.entries(constants.signals)) {
+  for (const [number, signal] of SIGNALS) {
     if (NOT_PASSED.has(signal)) continue;
     try {
       process.on(signal as NodeJS.Signals, () => child?.kill(number));

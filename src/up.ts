@@ -10,8 +10,10 @@ import type { ControlPlan, Plan } from './plan/plan.ts';
 import { type Clock, type Files, realClock, realRandom } from './ports.ts';
 import { type Announcement, Engine } from './runtime/engine.ts';
 import { Hands } from './runtime/hands.ts';
+import { renderPostmortem } from './runtime/postmortem.ts';
 import { countOomKills } from './sys/cgroup.ts';
 import { Children, type Run } from './sys/children.ts';
+import { forgetCode } from './sys/code-pages.ts';
 import { descriptors, exists } from './sys/files.ts';
 import type { GpuReader } from './sys/gpu-memory.ts';
 import { hostsFile } from './sys/hosts-file.ts';
@@ -47,8 +49,8 @@ const OUTPUT_PIPE = 1024 * 1024;
 /** At the end, output of which nobody reads a byte is waited for this long, milliseconds. */
 const LAST_DRAIN = 2_000;
 const POSTMORTEM_LINES = 20;
-/** By then a start that is quick is over, milliseconds. */
-const QUICK = 5_000;
+/** By then the first services have been started, and by then a start that is quick is over, milliseconds. */
+const [SOON, QUICK] = [150, 5_000];
 const TERMINATION_LOG = '/dev/termination-log';
 
 /** Supervises until all is over; resolves to the container's exit code. */
@@ -179,14 +181,20 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
     children.killEverything();
   });
   // What the start alone needed is given back as soon as there is nothing to do.
+  clock.after(SOON, () => {
+    engine.rehearse();
+    for (const [, run] of runs().slice(0, 1)) children.processesOf(run);
+    forgetCode();
+  });
   clock.after(QUICK, () => Bun.shrink());
+  clock.after(QUICK + SOON, forgetCode);
   const end = await ended.promise;
   hostNames.undo();
   control?.close();
   const late = clock.now() + Math.max(LAST_DRAIN, plan.stopTimeout);
   // The last words come after everything that services have said.
   await whileWriting(logs.ended(), logs, clock, late);
-  await sayLastWords(end, announce, logs, oomBefore);
+  sayLastWords(end, announce, logs, oomBefore);
   await whileWriting(logs.drained(), logs, clock, late);
   return end.code;
 }
@@ -366,14 +374,13 @@ async function openHttp(
   return null;
 }
 
-async function sayLastWords(
+function sayLastWords(
   end: Effect & { readonly type: 'end' },
   announce: (announcement: Announcement) => void,
   logs: Pipeline,
   oomBefore: number | null,
-): Promise<void> {
+): void {
   if (end.culprit === null) return;
-  const { renderPostmortem } = await import('./runtime/postmortem.ts');
   const oomAfter = countOomKills();
   const oomKills = oomBefore === null || oomAfter === null ? null : oomAfter - oomBefore;
   const lastLines = logs.lastWords(end.culprit.service, POSTMORTEM_LINES);

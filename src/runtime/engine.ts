@@ -1,7 +1,8 @@
 // Runs the core: one queue of events, step, effects, until nothing is left; then ONE timer, armed for the earliest
 // deadline of all. Many spawns are spread over turns of the event loop, so that exits, signals and questions come in
 // between. Owns the world's current value and hands out snapshots. Decides nothing, touches no process itself.
-import type { Effect, Event, ServiceEffect } from '../core/event.ts';
+import type { Effect, Event, ServiceEffect, ServiceEvent } from '../core/event.ts';
+import { hasMain } from '../core/state.ts';
 import { step } from '../core/supervisor.ts';
 import { newWorld, nextDeadline, type World } from '../core/world.ts';
 import type { Plan, ServicePlan } from '../plan/plan.ts';
@@ -33,6 +34,11 @@ export interface EngineParts {
  * fifty of them on a busy machine take a second and more, in which no child of ours could be seen to end.
  */
 const TURN = 20;
+
+/** Services that end in a rehearsal: the one that fails, and one that has to stop for it. */
+const REHEARSED = 2;
+/** Of so many services a step takes long. */
+const MANY = 50;
 
 interface Postponed {
   readonly plan: ServicePlan;
@@ -89,6 +95,25 @@ export class Engine {
   watch(watcher: () => void): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
+  }
+
+  /**
+   * Thinks through what the failure of a service leads to, and forgets it: code takes ten times as long when it runs for the
+   * first time, and then nobody has to wait for that. Not where it would take long itself.
+   */
+  rehearse(): void {
+    const now = this.#parts.clock.now();
+    let world = this.#world;
+    if (world.services.size > MANY) return;
+    for (const [service, { run }] of [...world.services]
+      .filter(([, { state }]) => hasMain(state))
+      .slice(0, REHEARSED)) {
+      const news: readonly ServiceEvent[] = [
+        { type: 'exited', exit: { kind: 'code', code: 1 } },
+        { type: 'emptied', swept: [] },
+      ];
+      for (const one of news) world = step(world, { type: 'service', service, run, news: one }, now).world;
+    }
   }
 
   #carryOut(effect: Effect): void {

@@ -29,7 +29,8 @@ export const SETTINGS: Readonly<Record<string, string>> = {
   BUN_GC_TIMER_DISABLE: '1',
   JSC_SIGNAL_FOR_GC: '62',
   MIMALLOC_PURGE_DELAY: '0',
-  UV_THREADPOOL_SIZE: '4',
+  // Each of two terminals that are held (XOFF) takes one, and one is left for all else; 66 KiB each.
+  UV_THREADPOOL_SIZE: '3',
 };
 
 /** Says that this environment is of our making; holds the pid, for a child may inherit it by accident. */

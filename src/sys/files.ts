@@ -56,14 +56,15 @@ export function readText(path: string): string {
   }
 }
 
-/** The names in a folder, in no order. Throws an ErrnoError. */
-export function list(folder: string): string[] {
+/** The names in a folder, in no order; of those that begin with other bytes than wanted, none. Throws an ErrnoError. */
+export function list(folder: string, wanted: (first: number) => boolean = () => true): string[] {
   const fd = openFile(folder);
   const names: string[] = [];
   try {
     for (let size = readEntries(fd, page); size > 0; size = readEntries(fd, page)) {
       // struct linux_dirent64: inode (8), offset (8), length (2), type (1), name up to a NUL.
       for (let at = 0; at < size; at += page.readUInt16LE(at + 16)) {
+        if (!wanted(page[at + 19] ?? 0)) continue;
         const name = page.toString('latin1', at + 19, page.indexOf(0, at + 19));
         if (name !== '.' && name !== '..') names.push(name);
       }

@@ -12,6 +12,7 @@ const SYMBOLS = {
   dup2: { args: ['i32', 'i32'], returns: 'i32' },
   fcntl: { args: ['i32', 'i32', 'i64'], returns: 'i32' },
   isatty: { args: ['i32'], returns: 'i32' },
+  madvise: { args: ['u64', 'u64', 'i32'], returns: 'i32' },
   open: { args: ['ptr', 'i32', 'i32'], returns: 'i32' },
   pipe2: { args: ['ptr', 'i32'], returns: 'i32' },
   prctl: { args: ['i32', 'u64', 'u64', 'u64', 'u64'], returns: 'i32' },
@@ -332,6 +333,13 @@ export function duplicate(fd: number, target: number): void {
 /** Bytes of one memory page: 4,096 on x86-64, up to 65,536 on arm64. */
 export function pageSize(): number {
   return libc.getpagesize();
+}
+
+const MADV_DONTNEED = 4;
+
+/** Pages that their file can give again: no longer mapped, until they are needed: madvise(2). */
+export function dropPages(start: bigint, length: bigint): void {
+  libc.madvise(start, length, MADV_DONTNEED);
 }
 
 /** Signals that the runtime ignores and that would stay ignored through exec: back to their default. */

@@ -93,6 +93,8 @@ export function readProcess(pid: number): Process | null {
   }
 }
 
+const isDigit = (byte: number) => byte >= 48 && byte <= 57;
+
 /** That nothing could be read just now does not tell that nothing is there. */
 function throwIfShort(error: unknown): void {
   const code = error instanceof Error && 'code' in error ? error.code : '';
@@ -105,15 +107,13 @@ function throwIfShort(error: unknown): void {
  */
 export function readProcesses(
   dead: Reading['dead'] = new Map(),
-  names = () => list('/proc'),
+  names = () => list('/proc', isDigit),
   read = readText,
 ): Reading {
   const all = new Map<number, Process>();
   const gone: number[] = [];
   const zombies = new Map<number, number>();
   for (const entry of names()) {
-    const first = entry.charCodeAt(0);
-    if (first < 48 || first > 57) continue;
     try {
       const found = parseStat(read(`/proc/${entry}/stat`));
       if (found === null) continue;

@@ -5,7 +5,7 @@ import type { Clock } from '../ports.ts';
 import { closeFile, openPipe, writeFrom } from './libc.ts';
 
 /** As many as UV_THREADPOOL_SIZE in boot.ts asks for. */
-const SIZE = 4;
+const SIZE = 3;
 /** By then all are there, milliseconds. */
 const SOON = 20;
 

@@ -83,6 +83,30 @@ describe('the engine', () => {
     expect(clock.timers.length).toBe(1);
   });
 
+  test('rehearses the end of everything without a trace', () => {
+    const { engine, clock, news, performed, announced, ends } = rig([
+      makeService('a'),
+      makeService('b'),
+      makeService('c'),
+    ]);
+    engine.rehearse();
+    engine.send({ type: 'began' });
+    for (const name of ['a', 'b', 'c']) news(name, 1, { type: 'spawned', pid: 2 });
+    clock.turn();
+    const { world } = engine;
+    const copy = structuredClone(world);
+    const before = [performed.length, announced.length];
+    engine.rehearse();
+    expect(engine.world).toBe(world);
+    expect(structuredClone(world)).toEqual(copy);
+    expect([performed.length, announced.length, ends.length, clock.timers.length]).toEqual([...before, 0, 0]);
+    // And the end itself is what it would have been.
+    news('a', 1, { type: 'exited', exit: { kind: 'code', code: 7 } });
+    for (const name of ['b', 'c']) news(name, 1, { type: 'exited', exit: { kind: 'code', code: 0 } });
+    for (const name of ['a', 'b', 'c']) news(name, 1, { type: 'emptied', swept: [] });
+    expect(ends).toMatchObject([{ type: 'end', code: 7, culprit: { service: 'a' } }]);
+  });
+
   test('spreads many spawns over turns, so that others come in between', () => {
     const names = ['a', 'b', 'c', 'd', 'e'];
     const { engine, clock, performed } = rig(

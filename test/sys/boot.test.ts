@@ -1,9 +1,10 @@
 // How the container's environment comes back, and the words for a start that fails.
 import { describe, expect, test } from 'bun:test';
+import { constants } from 'node:os';
 import fc from 'fast-check';
 import { KEPT, restore, SETTINGS, SETTLED } from '../../src/sys/boot.ts';
 import { candidates, describeExecFailure, isPlain } from '../../src/sys/launch.ts';
-import { signalName, signalNumber } from '../../src/sys/signals.ts';
+import { SIGNALS, signalName, signalNumber } from '../../src/sys/signals.ts';
 
 describe("the container's environment", () => {
   const PID = 7;
@@ -85,4 +86,12 @@ test('signals have their names and numbers, real-time ones too', () => {
     'SIGRTMIN+0',
     'SIGRTMIN+6',
   ]);
+});
+
+test('the table of signals is the system’s', () => {
+  for (const [name, number] of Object.entries(constants.signals))
+    expect([name, signalNumber(name)]).toEqual([name, number]);
+  const { SIGIOT: _, SIGPOLL: __, ...named } = constants.signals as Record<string, number>;
+  for (const [name, number] of Object.entries(named)) expect([number, signalName(number)]).toEqual([number, name]);
+  expect(SIGNALS.size).toBe(31);
 });

@@ -102,6 +102,7 @@ test('a folder has the names that it has, however many', () => {
   const names = Array.from({ length: 3_000 }, (_, index) => `name-of-some-length-${index}`);
   for (const name of names) fs.writeFileSync(join(many, name), '');
   expect(list(many).sort()).toEqual(names.sort());
+  expect(list(many, (first) => first === 'x'.charCodeAt(0))).toEqual([]);
   expect(list('/proc')).toContain(String(process.pid));
 });
 

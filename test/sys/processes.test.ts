@@ -148,7 +148,7 @@ describe('a reading of /proc', () => {
       '/proc/11/stat': line(11, 'Z', process.pid),
       '/proc/12/stat': line(12, 'Z', 10),
     });
-    const list = () => ['self', '10', '11', '12', '13'];
+    const list = () => ['10', '11', '12', '13'];
     const { all, gone } = readProcesses(new Map(), list, read);
     expect([...all.keys()]).toEqual([10]);
     expect(gone).toEqual([11, 13]);
