@@ -175,7 +175,7 @@ function sayMistake(message: string, flags: Command['flags']): string {
   const [, first, last = first, how] =
     /^Option '-*([\w-]+)(?:, --([\w-]+))?[^']*' argument (is ambiguous|missing)/.exec(message) ?? [];
   const found = Object.entries(flags).find(([name, { short }]) => last === name || last === short);
-  if (found === undefined) return message.split('. ', 1)[0] ?? message;
+  if (last === undefined || found === undefined) return message.split('. ', 1)[0] ?? message;
   const [name, { short, value = 'VALUE', summary }] = found;
   const written = last === short ? `-${short}` : `--${name}`;
   return `${written} takes ${value}${how === 'missing' ? '' : ', which cannot begin with a dash'}: ${summary}`;

@@ -49,7 +49,11 @@ export function readText(files: FileReader, path: string): TextRead {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
     if (code === 'ENOENT') return { ok: false, code: 'file-missing', why: 'there is no such file' };
     const message = cause instanceof Error ? cause.message : String(cause);
-    return { ok: false, code: 'file-unreadable', why: WHY[code] ?? (code === '' ? message : `${message} (${code})`) };
+    return {
+      ok: false,
+      code: 'file-unreadable',
+      why: WHY[code] ?? (message.includes(code) ? message : `${message} (${code})`),
+    };
   }
   // Files of /proc say that they are empty, and a file can grow between the two calls.
   if (bytes.length > MAX_BYTES) return tooLarge(bytes.length);

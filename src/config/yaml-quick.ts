@@ -9,22 +9,46 @@ import {
   floatCoreTag,
   getScalarValue,
   intCoreTag,
+  type MappingEvent,
   NOT_RESOLVED,
   nullCoreTag,
   parseEvents,
   SCALAR_STYLE,
   type ScalarEvent,
+  type SequenceEvent,
 } from 'js-yaml';
 import { emptyAt, MAX_DEPTH, type Raw, type RawScalar } from './raw.ts';
 
 /** Without quotes a text is the first of these that it reads as, and else a text (YAML 1.2, 10.3.2). */
 const CORE = [nullCoreTag, boolCoreTag, intCoreTag, floatCoreTag];
-/** What hardly anybody writes and one of the readers may take for something else: CR alone, `...`, `? key`. */
-const UNUSUAL = /\r(?!\n)|^\.\.\.|^[ \t-]*\?(?:\s|$)/m;
+/**
+ * What hardly anybody writes, and what the parser, or the thorough one, may take for something else than YAML does. Each
+ * costs a start 3 ms and no more, so it may be found where it means nothing.
+ */
+const UNUSUAL = new RegExp(
+  [
+    // CR alone, and a byte order mark that is none.
+    /\r(?!\n)|\ufeff/,
+    // Documents and directives, `? key`, and tabs that are not told from an indentation.
+    /^[ \t]+---|^\.\.\.|^[ \t]*%|^[ \t-]*\?(?:\s|$)|^ *\t/,
+    // Blocks that keep their last newlines, or say how far they are indented.
+    /(?:^|\s)[|>](?:-?[0-9]|\+)/,
+    // Characters that there are not, and a line that goes on behind an empty one.
+    /\\U|\\\r?\n[ \t]*\r?\n/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'm',
+);
+/** The next `:` or `-` and its blanks, over empty lines and comments. */
+const INDICATOR = /\s*(?:#[^\n]*\n\s*)*[:-][ \t]*/y;
+const BLANKS = /[ \t]*/y;
+/** What may stand between a line's beginning, or a key, and a block. */
+const BEFORE_BLOCK = /[\s:?-]*/y;
 /** The longest key that YAML allows is a little longer, characters. */
 const LONGEST_KEY = 1_000;
 
-/** Reads a text of YAML 1.2: one document of maps, lists and scalars. Null: it is something else, or there may be something wrong. */
+/** Reads a text of YAML 1.2: one document, a map or a list. Null: it is something else, or there may be something wrong. */
 export function readQuickly(text: string): Raw | null {
   if (UNUSUAL.test(text)) return null;
   try {
@@ -54,7 +78,7 @@ class Reader {
     if (rest.some(({ type }) => type === EVENT_ID.DOCUMENT)) throw new Error('a second document');
     this.#next = 1;
     const root = this.#node();
-    if (root.kind === 'scalar' && root.value === null) throw new Error('an empty document');
+    if (root.kind === 'scalar') throw new Error('no collection');
     return root;
   }
 
@@ -80,7 +104,7 @@ class Reader {
         this.#end = start;
         const items: Raw[] = [];
         while (this.#goesOn()) items.push(this.#node());
-        return { kind: 'list', items, anchor: this.#anchor(event), start, end: this.#close(start) };
+        return { kind: 'list', items, anchor: this.#anchor(event), start, end: this.#close(event) };
       }
       case EVENT_ID.MAPPING: {
         const { start, style } = event;
@@ -88,7 +112,7 @@ class Reader {
         const pairs: [Raw, Raw][] = [];
         while (this.#goesOn())
           pairs.push([this.#key(style === COLLECTION_STYLE.BLOCK && pairs.length > 0), this.#node()]);
-        return { kind: 'map', pairs, anchor: this.#anchor(event), start, end: this.#close(start) };
+        return { kind: 'map', pairs, anchor: this.#anchor(event), start, end: this.#close(event) };
       }
       default:
         return emptyAt(this.#end);
@@ -123,7 +147,7 @@ class Reader {
 
   #name(start: number, end: number): string {
     const name = this.#text.slice(start, end);
-    if (name.endsWith(':')) throw new Error('the name of an anchor, or a key');
+    if (name.endsWith(':') || /[[{]/.test(this.#text.charAt(end))) throw new Error('the name ends elsewhere');
     return name;
   }
 
@@ -131,34 +155,33 @@ class Reader {
     const { valueStart, valueEnd, style } = event;
     const anchor = this.#anchor(event);
     if (valueStart < 0) {
-      this.#end = anchor === null ? this.#afterIndicator() : event.anchorEnd;
+      this.#end = anchor === null ? this.#behind(INDICATOR, this.#end) : this.#behind(BLANKS, event.anchorEnd);
       return { ...emptyAt(this.#end), anchor };
     }
     const text = getScalarValue(this.#text, event);
     const plain = style === SCALAR_STYLE.PLAIN;
     const isBlock = style === SCALAR_STYLE.LITERAL_BLOCK || style === SCALAR_STYLE.FOLDED_BLOCK;
     const quote = plain || isBlock ? 0 : 1;
-    const start = isBlock ? this.#blockStart(valueStart) : valueStart - quote;
+    const start = isBlock ? this.#blockStart(event) : valueStart - quote;
     this.#end = valueEnd + quote;
     return { kind: 'scalar', value: plain ? resolve(text) : text, text, plain, anchor, start, end: this.#end };
   }
 
-  /** Behind the next `:` or `-` and its blanks. */
-  #afterIndicator(): number {
-    const indicator = /\s*(?:#.*\n\s*)*[:-][ \t]*/y;
-    indicator.lastIndex = this.#end;
-    return this.#end + (indicator.exec(this.#text)?.[0].length ?? 0);
+  /** Behind what matches there. */
+  #behind(what: RegExp, at: number): number {
+    what.lastIndex = at;
+    return what.test(this.#text) ? what.lastIndex : at;
   }
 
-  /** Where the `|` or `>` stands whose lines begin there. */
-  #blockStart(valueStart: number): number {
-    const found = this.#text.slice(this.#end, valueStart).search(/[|>][-+0-9]*[ \t]*(?:#.*)?\r?\n?$/);
-    return found < 0 ? valueStart : this.#end + found;
+  /** Where the `|` or `>` of a block stands: in the line before its own. */
+  #blockStart({ valueStart, anchorEnd }: ScalarEvent): number {
+    const lineStart = this.#text.lastIndexOf('\n', valueStart - 2) + 1;
+    return this.#behind(BEFORE_BLOCK, Math.max(this.#end, lineStart, anchorEnd));
   }
 
   /** The end of a collection that begins there: its bracket's, if it has one, or its last value's. */
-  #close(start: number): number {
-    const bracket = { '[': ']', '{': '}' }[this.#text.charAt(start)];
+  #close({ start, style }: SequenceEvent | MappingEvent): number {
+    const bracket = style === COLLECTION_STYLE.FLOW ? { '[': ']', '{': '}' }[this.#text.charAt(start)] : undefined;
     if (bracket === undefined) return this.#end;
     for (let at = this.#end; at < this.#text.length; at += 1) {
       const char = this.#text[at];
@@ -179,5 +202,6 @@ function resolve(text: string): string | number | boolean | null {
     const value = tag.resolve(text, false, tag.tagName);
     if (value !== NOT_RESOLVED) return value;
   }
+  if (Math.abs(Number(text)) === Number.POSITIVE_INFINITY) throw new Error('a number that is too large');
   return text;
 }

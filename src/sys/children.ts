@@ -64,6 +64,9 @@ export const startService: Starter = ({ command, env, cwd, stdio, onExit }) =>
     onExit: (_child, code, signal) => onExit(code, signal as string | number | null),
   });
 
+/** What is executed now, also once its file has been replaced or removed: proc_pid_exe(5). */
+const OURSELVES = '/proc/self/exe';
+
 /** One run's processes, from the spawn until nothing of it is left. */
 interface Run {
   readonly pid: number;
@@ -194,7 +197,7 @@ export class Children {
       const passed = (fd: number | null) => fd ?? ('ignore' as const);
       const outputs = [passed(stdout), 'ignore' as const, ...others.map(passed)];
       const statusFd = outputs.length + 1;
-      const command = [process.execPath, '__exec', `${statusFd}`, ...(stderr === null ? [] : [`${statusFd + 1}`])];
+      const command = [OURSELVES, '__exec', `${statusFd}`, ...(stderr === null ? [] : [`${statusFd + 1}`])];
       const stdio = [input, ...outputs, status.write, ...(stderr === null ? [] : [stderr])];
       const bare = { command, env: {}, cwd: null, stdio };
       const run = this.#start(bare, request.runName, passOn, starter, fits);

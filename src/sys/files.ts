@@ -26,19 +26,22 @@ const isPipe = ({ mode }: Status) => (mode & KIND.mask) === KIND.pipe || (mode &
 /** What is read goes through here: nothing waits while it does. */
 const page = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** The rest of what a descriptor has, as bytes. */
-export function readRest(fd: number): Buffer {
+/** The rest of what a descriptor has, as bytes; no more than a page above `most`. */
+export function readRest(fd: number, most = Number.POSITIVE_INFINITY): Buffer {
   const parts: Buffer[] = [];
-  for (let size = readInto(fd, page); size > 0; size = readInto(fd, page))
+  let read = 0;
+  for (let size = readInto(fd, page); size > 0 && read <= most; size = readInto(fd, page)) {
     parts.push(Buffer.from(page.subarray(0, size)));
+    read += size;
+  }
   return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
 }
 
-/** A whole file. Throws an ErrnoError. */
-export function readBytes(path: string): Buffer {
+/** A whole file, or no more than a page above `most`. Throws an ErrnoError. */
+export function readBytes(path: string, most?: number): Buffer {
   const fd = openFile(path);
   try {
-    return readRest(fd);
+    return readRest(fd, most);
   } finally {
     closeFile(fd);
   }
@@ -88,8 +91,11 @@ export function look(path: string): Status | null {
   }
 }
 
+/** More than anything that is read so may have; some files of /proc go on for ever. */
+const MOST = 16 * 1024 * 1024;
+
 export const realFiles: Files = {
-  read: readBytes,
+  read: (path) => readBytes(path, MOST),
   stat(path) {
     const found = look(path);
     return found === null ? null : { size: found.size, isDirectory: isFolder(found), isFile: isFile(found) };

@@ -48,7 +48,8 @@ describe('the quick reader takes for the same as the thorough one', () => {
     'flow collections': 'a: [b, {c: d, "e": f}, [ ], { }]\ng: { h: [ i,\n  j ], # k }\n  l: m }\nn: {o: , p}\n',
     'pairs in a flow list': 'a: [b: c, d]\n',
     'texts in quotes': `a: "b\\n\\u00e4\\x41 \\"c\\""\nd: 'e ''f'' g'\n"h i": 'j'\nk: "l\n  m\n\n  n"\n`,
-    'blocks of lines': 'a: |\n  b\n   c\n\n  d\ne: >-\n  f\n  g\n\n  h\ni: |+ # j | k\n  l\n\nm: |2\n    n\no: x\n',
+    'blocks of lines':
+      'a: |\n  b\n   c\n\n  d\ne: >-\n  f\n  g\n\n  h\ni: | # j | k\n  l\n\nm: >\n    n\no: &p|#q |-\n  r\ns: # |#|#\n  |\n  t\n',
     'a block of lines in a list': 'a:\n  - |\n    b\n  - >\n    c\n',
     'a key with an angle bracket before a block': '"a|b>": |\n  c\n',
     'plain texts of several lines': 'a: b c\n  d\n\n  e\nf: g#h i:j -k\n',
@@ -60,10 +61,11 @@ describe('the quick reader takes for the same as the thorough one', () => {
     'anchors, aliases and merge keys':
       'a: &b {c: d}\ne: *b\nf:\n  <<: [*b, *b]\n  "<<": g\nh: &i\n  j: k\nl: &m\nn: &o p\n',
     comments: '# a\nb: c # d\n# e\nf:\n  # g\n  h: i#j\n',
+    'nothing behind comments of every kind': 'a:\r\n  - b\r\n  # c\r\n  -\r\n',
+    'nothing behind a comment with a separator': 'a:\n  - b # c\u2028d\n  -\ne: &f \n',
     'Windows line ends': 'a: b\r\nc:\r\n  - d\r\n  - |\r\n    e\r\n    f\r\n',
     'a start of the document': '--- # a\nb: c\n',
     'a list': '- a\n- b\n',
-    'a text': 'hello world\n',
     'characters of every length': 'ä: ß\n"\u{1f4a5}": [\u{1f4a5}, "é"]\n',
     'no newline at the end': 'a: b',
   };
@@ -89,9 +91,19 @@ describe('the quick reader takes for the same as the thorough one', () => {
 
 test('the quick reader leaves alone what is wrong, empty, or unusual', () => {
   const left = [
-    ...['', '# a\n', '---\n', 'a: b\n---\nc: d\n', '...\na: b\n', 'a: b\n...\n'],
+    ...['', 'a\n', '|\n  a\n', '# a\n', '---\n', 'a: b\n---\nc: d\n', '...\na: b\n', 'a: b\n...\n'],
     ...['a: [b\n', 'a: b: c\n', 'a:\n\tb: c\n', 'a: @b\n', '  a: b\n c: d\n', 'a: "\\q"\n', 'a\0: b\n', 'a: b\rc: d\n'],
     ...['a: !b c\n', 'a: !!str 5\n', '%YAML 1.1\n---\na: yes\n', '? a\n: b\n', ': a\n', '*a: b\n', 'a: &b: c\n'],
+    ...['a: |+\n  b\n', 'a: |2\n    b\n', 'a: >-1\n  b\n', 'a: "\\U00110000"\n', 'a: "x\\\n\n  y"\n', 'a: 1e400\n'],
+    ...[
+      ' ---\na: b\n',
+      ' %x\n---\na: b\n',
+      '%x\n---\na: b\n',
+      'a: &x{b: c}\n',
+      'a: &x[b]\n',
+      '# a\n\ufeffb: c\n',
+      'a:\n\t\n',
+    ],
     ...['a:\n- "b"    c: d\n', `${'k'.repeat(1_100)}: a\n`, '['.repeat(200), '- '.repeat(200)],
   ];
   for (const text of left) expect([text, readQuickly(text)]).toEqual([text, null]);
@@ -106,6 +118,8 @@ test('the quick reader takes no longer than the text is long', () => {
     `a: [${'b: c, '.repeat(long / 4)}]`,
     Array.from({ length: long / 4 }, (_, index) => `k${index}:\n`).join(''),
     `a: &${'|'.repeat(long)} |\n  b\n`,
+    `a: # ${'|#'.repeat(long)}\n  |\n  b\n`,
+    `a: &${'|#'.repeat(long)} |\n  b\n`,
     `${'&a\n'.repeat(long / 4)}b`,
     `a: ${'&b !c '.repeat(long / 4)}`,
   ];

@@ -162,6 +162,9 @@ for (const [command, code] of [
 }
 
 for (const [line, says] of [
+  ['check --jsn', "Unknown option '--jsn'"],
+  ['status --foo', "Unknown option '--foo'"],
+  ['check -x', "Unknown option '-x'"],
   ['logs -n -1', '-n takes N, which cannot begin with a dash: at most the last N of the past'],
   ['logs --lines -1', '--lines takes N, which cannot begin with a dash: at most the last N of the past'],
   ['logs -fn -1', '-n takes N, which cannot begin with a dash: at most the last N of the past'],

@@ -51,6 +51,11 @@ describe('a file', () => {
     expect([a.toString(), b.toString()]).toEqual(['a', 'b']);
   });
 
+  test('without an end is not read to it', () => {
+    expect(readBytes('/proc/self/pagemap', 1_000_000).length).toBeLessThan(1_100_000);
+    expect(readBytes(at('x'), 100_000).length).toBeGreaterThan(100_000);
+  });
+
   test('leaves no descriptor open, whether it can be read or not', () => {
     const before = fs.readdirSync('/proc/self/fd').length;
     for (let count = 0; count < 20; count += 1) {
