@@ -183,7 +183,7 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
   // What the start alone needed is given back as soon as there is nothing to do.
   clock.after(SOON, () => {
     engine.rehearse();
-    for (const [, run] of runs().slice(0, 1)) children.processesOf(run);
+    children.rehearse();
     forgetCode();
   });
   clock.after(QUICK, () => Bun.shrink());

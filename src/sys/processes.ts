@@ -94,6 +94,8 @@ export function readProcess(pid: number): Process | null {
 }
 
 const isDigit = (byte: number) => byte >= 48 && byte <= 57;
+/** Of the folders of /proc those that are processes. Throws when it cannot be read now. */
+export const processNames = (): string[] => list('/proc', isDigit);
 
 /** That nothing could be read just now does not tell that nothing is there. */
 function throwIfShort(error: unknown): void {
@@ -105,11 +107,7 @@ function throwIfShort(error: unknown): void {
  * All processes of this PID namespace that live, as near to one moment as /proc allows. Throws when it cannot be read now.
  * `dead` are the zombies of an earlier reading; `names` and `read` stand for /proc and its files.
  */
-export function readProcesses(
-  dead: Reading['dead'] = new Map(),
-  names = () => list('/proc', isDigit),
-  read = readText,
-): Reading {
+export function readProcesses(dead: Reading['dead'] = new Map(), names = processNames, read = readText): Reading {
   const all = new Map<number, Process>();
   const gone: number[] = [];
   const zombies = new Map<number, number>();
