@@ -1,10 +1,11 @@
 // What a program is when it begins (SPEC section 3, Spawn): session, group, standard input, descriptors, signals; and the
 // fields that shape it: cwd, user, umask, nice, oom_score_adj, cpus, limits. Seen from inside, at its first instruction.
 import { expect, test } from 'bun:test';
-import { readFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Facts } from '../helpers/puppet.ts';
-import { isRoot, played, type Run, type UpOptions, up, useRig } from '../helpers/rig.ts';
+import { binary, isRoot, played, type Run, type UpOptions, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
@@ -304,4 +305,31 @@ test('the second run begins as the first did', async () => {
   const { 'file locks': _mark, ...limits } = before.limits;
   expect(after.limits).toMatchObject(limits);
   expect(Object.keys(after.descriptors)).toEqual(Object.keys(before.descriptors));
+});
+
+test('a service that has to be prepared is started again after the binary has been removed', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'svc-removed-'));
+  try {
+    const copy = join(folder, 'svc-super');
+    copyFileSync(binary, copy);
+    const service = {
+      command: ['sh', '-c', 'echo began; until [ ! -e svc-super ]; do sleep 0.02; done; exit 3'],
+      nice: 3,
+      restart: { policy: 'on-failure', max: 1, backoff: { initial: '1ms' } },
+    };
+    writeFileSync(join(folder, 'services.yaml'), JSON.stringify({ services: { a: service } }));
+    const child = Bun.spawn([copy], {
+      cwd: folder,
+      env: { PATH: process.env.PATH ?? '/usr/bin:/bin', SVC_SUPER_SOCKET: join(folder, 'control.sock') },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let output = '';
+    for await (const chunk of child.stdout) {
+      output += Buffer.from(chunk).toString();
+      if (output.includes('began')) rmSync(copy, { force: true });
+    }
+    expect([output.match(/began/g)?.length, await child.exited]).toEqual([2, 3]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
