@@ -63,10 +63,8 @@ function isStale(): boolean {
   const built = statSync(target).mtimeMs;
   return [
     newest(join(root, 'src')),
-    newest(join(root, 'scripts/entry')),
-    ...['package.json', 'package-lock.json', 'scripts/build.ts', 'scripts/yaml-parser.ts'].map(
-      (file) => statSync(join(root, file)).mtimeMs,
-    ),
+    newest(join(root, 'scripts')),
+    ...['package.json', 'package-lock.json'].map((file) => statSync(join(root, file)).mtimeMs),
   ].some((time) => time > built);
 }
 

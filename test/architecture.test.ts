@@ -58,7 +58,7 @@ const EFFECTS: readonly { what: string; sign: RegExp; home: (path: string) => bo
   {
     what: 'files',
     sign: new RegExp(`${from('(node:)?fs(/promises)?').source}|getBuiltinModule\\('node:fs|\\bBun\\.(file|write)\\b`),
-    home: within(...ROOTS, 'init.ts', 'ports.ts', 'sys/', 'logs/sinks', 'logs/pipeline.ts', 'control/'),
+    home: within(...ROOTS, 'sys/', 'logs/sinks', 'control/'),
   },
   {
     what: 'sockets',

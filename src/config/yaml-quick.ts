@@ -73,12 +73,12 @@ class Reader {
 
   /** Throws where the thorough reader is to have a look. */
   document(): Raw {
-    const [first, ...rest] = this.#events;
+    const [first] = this.#events;
     if (first?.type !== EVENT_ID.DOCUMENT || first.directives.length > 0) throw new Error('no document');
-    if (rest.some(({ type }) => type === EVENT_ID.DOCUMENT)) throw new Error('a second document');
     this.#next = 1;
     const root = this.#node();
     if (root.kind === 'scalar') throw new Error('no collection');
+    if (this.#goesOn() || this.#next < this.#events.length) throw new Error('a second document');
     return root;
   }
 

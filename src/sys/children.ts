@@ -423,11 +423,7 @@ async function readAll(fd: number): Promise<string> {
   try {
     for await (const chunk of Bun.file(fd).stream()) text += Buffer.from(chunk).toString();
   } finally {
-    try {
-      closeFile(fd);
-    } catch {
-      // Closed by the reader.
-    }
+    closeFile(fd);
   }
   return text;
 }

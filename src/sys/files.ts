@@ -11,8 +11,8 @@ import {
   openFile,
   readEntries,
   readInto,
-  readStatus,
   type Status,
+  statusOf,
   writeFrom,
 } from './libc.ts';
 
@@ -49,14 +49,7 @@ export function readBytes(path: string, most?: number): Buffer {
 
 /** A whole file in which each byte is a character. Throws an ErrnoError. */
 export function readText(path: string): string {
-  const fd = openFile(path);
-  try {
-    let text = '';
-    for (let size = readInto(fd, page); size > 0; size = readInto(fd, page)) text += page.toString('latin1', 0, size);
-    return text;
-  } finally {
-    closeFile(fd);
-  }
+  return readBytes(path).toString('latin1');
 }
 
 /** The names in a folder, in no order; of those that begin with other bytes than wanted, none. Throws an ErrnoError. */
@@ -84,7 +77,7 @@ export const mayExecute = (path: string): boolean => hasAccess(path, ACCESS.exec
 /** Null where there is nothing. Throws an ErrnoError for what cannot be looked at. */
 export function look(path: string): Status | null {
   try {
-    return readStatus(path);
+    return statusOf(path);
   } catch (error) {
     if (error instanceof ErrnoError && error.code === 'ENOENT') return null;
     throw error;
@@ -105,7 +98,7 @@ export const realFiles: Files = {
 /** Descriptors for whoever writes to them (`Descriptors` of logs/sinks.ts). */
 export const descriptors = {
   look(fd: number): { readonly kind: 'pipe' | 'terminal' | 'other'; readonly identity: string } {
-    const found = readStatus(fd);
+    const found = statusOf(fd);
     return { kind: isPipe(found) ? 'pipe' : isTerminal(fd) ? 'terminal' : 'other', identity: found.identity };
   },
   reopen: (fd: number) => openFile(`/proc/self/fd/${fd}`, OPEN.write | OPEN.noTerminal),

@@ -165,7 +165,7 @@ export interface Status {
 }
 
 /** Of a path, symbolic links followed, or of a descriptor: stat(2). By number: glibc has a name for it since 2.33. */
-export function readStatus(of: string | number): Status {
+export function statusOf(of: string | number): Status {
   const found = new DataView(new ArrayBuffer(256));
   const into = BigInt(ptr(found));
   if (typeof of === 'number') again('fstat', () => libc.syscall(MACHINE.fstat, BigInt(of), into, 0n, 0n));

@@ -1,7 +1,7 @@
 // Who listens on a TCP port: /proc/net/tcp and tcp6 (proc_pid_net(5)), and whose descriptor that socket is. Binds nothing,
 // so a port in TIME_WAIT or held by ourselves for a moment is never mistaken for taken.
 import { list, readText } from './files.ts';
-import { readProcess } from './processes.ts';
+import { processNames, readProcess } from './processes.ts';
 
 const LISTEN = '0A';
 /** Wildcard and loopback addresses as the kernel prints them; a listener on another address does not stand in the way. */
@@ -57,8 +57,7 @@ export function portHolder(port: number): string | null {
 
 function holderOf(socket: string): number | null {
   const { readlinkSync } = process.getBuiltinModule('node:fs');
-  for (const pid of list('/proc')) {
-    if (!/^\d+$/.test(pid)) continue;
+  for (const pid of processNames()) {
     try {
       for (const fd of list(`/proc/${pid}/fd`)) {
         if (readlinkSync(`/proc/${pid}/fd/${fd}`) === socket) return Number(pid);

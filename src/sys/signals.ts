@@ -10,6 +10,7 @@ const NAMES =
 const ALIASES: Readonly<Record<string, number>> = { SIGIOT: 6, SIGPOLL: 29, SIGUNUSED: 31 };
 /** glibc keeps the two below for itself. */
 const SIGRTMIN = 34;
+const SIGTERM = 15;
 
 /** All that are not real-time, by number. */
 export const SIGNALS: ReadonlyMap<number, string> = new Map(NAMES.map((name, index) => [index + 1, name]));
@@ -18,7 +19,7 @@ export const SIGNALS: ReadonlyMap<number, string> = new Map(NAMES.map((name, ind
 export function signalNumber(name: string): number {
   const realTime = /^SIGRTMIN(?:\+(\d+))?$/.exec(name);
   if (realTime !== null) return SIGRTMIN + Number(realTime[1] ?? 0);
-  return ALIASES[name] ?? (NAMES.indexOf(name) + 1 || 15);
+  return ALIASES[name] ?? (NAMES.indexOf(name) + 1 || SIGTERM);
 }
 
 export function signalName(number: number): string {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import { constants } from 'node:os';
 import fc from 'fast-check';
+import { SIGNAL_NAMES } from '../../src/config/signal.ts';
 import { KEPT, restore, SETTINGS, SETTLED } from '../../src/sys/boot.ts';
 import { candidates, describeExecFailure, isPlain } from '../../src/sys/launch.ts';
 import { SIGNALS, signalName, signalNumber } from '../../src/sys/signals.ts';
@@ -88,10 +89,11 @@ test('signals have their names and numbers, real-time ones too', () => {
   ]);
 });
 
-test('the table of signals is the system’s', () => {
+test('the table of signals is the system’s, and that of the configuration', () => {
   for (const [name, number] of Object.entries(constants.signals))
     expect([name, signalNumber(name)]).toEqual([name, number]);
   const { SIGIOT: _, SIGPOLL: __, ...named } = constants.signals as Record<string, number>;
   for (const [name, number] of Object.entries(named)) expect([number, signalName(number)]).toEqual([number, name]);
   expect(SIGNALS.size).toBe(31);
+  expect([...SIGNALS.values()]).toEqual(SIGNAL_NAMES.map((name) => `SIG${name}`));
 });
