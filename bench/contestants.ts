@@ -9,11 +9,12 @@ import { processCompose } from './rivals/process-compose.ts';
 import { runit } from './rivals/runit.ts';
 import { s6 } from './rivals/s6.ts';
 import { supervisord } from './rivals/supervisord.ts';
-import { svcSuper } from './rivals/svc-super.ts';
+import { svcSuper, svcSuperOld } from './rivals/svc-super.ts';
 import type { Contestant } from './scenario.ts';
 
 export const CONTESTANTS: readonly Contestant[] = [
   svcSuper,
+  ...(svcSuperOld === null ? [] : [svcSuperOld]),
   bash,
   s6,
   runit,

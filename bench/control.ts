@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { supervisorOf } from '../test/helpers/namespaces.ts';
 
 const binary = process.env.SVC_SUPER_BINARY ?? join(import.meta.dir, '../dist/svc-super');
 const folder = mkdtempSync(join(tmpdir(), 'svc-super-bench-'));
@@ -47,11 +48,13 @@ async function get(socket: string, path: string, method = 'GET'): Promise<number
   return response.status;
 }
 
-function sizeOf(pid: number): { readonly memory: number; readonly files: number } {
-  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+/** Of svc-super and its supervisor together: resident MiB and descriptors. */
+function sizeOf(pid1: number): { readonly memory: number; readonly files: number } {
+  const pids = [pid1, supervisorOf(pid1)].filter((pid) => pid !== undefined);
+  const memory = (pid: number) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]);
   return {
-    memory: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024,
-    files: readdirSync(`/proc/${pid}/fd`).length,
+    memory: pids.reduce((sum, pid) => sum + memory(pid), 0) / 1_024,
+    files: pids.reduce((sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length, 0),
   };
 }
 
@@ -61,7 +64,8 @@ function spread(times: readonly number[]): string {
   return `median ${at(0.5)}, p99 ${at(0.99)}, longest ${at(1)}`;
 }
 
-const describe = ({ memory, files }: ReturnType<typeof sizeOf>) => `${memory.toFixed(1)} MiB, ${files} descriptors`;
+const describe = ({ memory, files }: ReturnType<typeof sizeOf>) =>
+  `both processes: ${memory.toFixed(1)} MiB, ${files} descriptors`;
 
 async function requests(): Promise<void> {
   const names = Array.from({ length: 10 }, (_, at) => `s${at}`);

@@ -32,6 +32,8 @@ const USAGE = `npm run bench -- [OPTIONS]
   --rival NAME   only svc-super and this contestant; may be repeated
   --render       writes the report again from the figures of the last whole run
   --list         names rows and contestants
+
+SVC_SUPER_OLD=FILE names an older svc-super in one file, which is measured beside the present one as \`old svc-super\`.
 `;
 
 const say = (text: string): void => void process.stdout.write(text);
@@ -163,8 +165,9 @@ async function main(): Promise<number> {
     tell(`${broken ?? 'PID namespaces need root'}\n`);
     return 1;
   }
-  const names =
-    values.rival.length > 0 ? ['svc-super', ...values.rival] : values.quick ? ['svc-super', 'start.sh'] : null;
+  // The old release takes part in every choice: it is named to be compared.
+  const ours = ['svc-super', 'old svc-super'];
+  const names = values.rival.length > 0 ? [...ours, ...values.rival] : values.quick ? [...ours, 'start.sh'] : null;
   const entrants = CONTESTANTS.flatMap((contestant) => {
     const installed = names === null || names.includes(contestant.name) ? contestant.installed(cache) : null;
     return installed === null ? [] : [{ contestant, installed }];

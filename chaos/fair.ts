@@ -1,11 +1,11 @@
-// Time as the supervisor had it: the clock on the wall, less the time in which it wanted to run and was given no processor,
-// was stopped by a fault, or the watch itself was late. What takes longer than it should by this clock is the product's
+// Time as svc-super and its supervisor had it: the clock on the wall, less the time in which either wanted to run and was
+// given no processor, was stopped by a fault, or the watch itself was late. What takes longer than it should by this clock is the product's
 // doing and not a busy machine's. Pure; a reading comes in as an argument.
 
 /** One look at the clocks, milliseconds. */
 export interface Reading {
   readonly wall: number;
-  /** For how long the supervisor's threads have waited for a processor since they began (/proc/PID/schedstat). */
+  /** For how long both main threads together have waited for a processor since they began (/proc/PID/schedstat). */
   readonly waited: number;
   /** For how long a fault had it stopped. */
   readonly stopped: number;

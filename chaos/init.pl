@@ -1,5 +1,5 @@
-# PID 1 above a supervisor that is not PID 1 itself: runs it, reaps, and writes down how it ended and who of the namespace
-# was still alive then and a second later: the kernel would clear that away, and nobody would know.
+# PID 1 above a svc-super that is not PID 1 itself: runs it, reaps, and writes down how it ended and which processes of the
+# namespace were still alive then and a second later: with svc-super as PID 1 the kernel would kill them unseen.
 #   perl init.pl REPORT COMMAND ARG...
 use strict;
 use warnings;
@@ -7,13 +7,13 @@ no warnings 'exec';
 use POSIX ();
 
 my ($report, @command) = @ARGV;
-my $supervisor = fork() // die "fork: $!\n";
-if ($supervisor == 0) { exec { $command[0] } @command; POSIX::_exit(127) }
+my $svc_super = fork() // die "fork: $!\n";
+if ($svc_super == 0) { exec { $command[0] } @command; POSIX::_exit(127) }
 $SIG{$_} = 'IGNORE' for qw(TERM INT HUP);
 my $status;
 until (defined $status) {
   my $pid = waitpid(-1, 0);
-  $status = $? if $pid == $supervisor;
+  $status = $? if $pid == $svc_super;
 }
 my %left = map { $_ => 1 } living();
 # What got SIGKILL in the last moment is on its way out.

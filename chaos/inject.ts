@@ -1,6 +1,6 @@
 // Does to a round what its faults say, each at its instant, and undoes what lasts when its time is over or all is to be
-// healed. Writes down whom it met. Never ends the supervisor itself.
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+// healed. Writes down whom it met. Never ends svc-super or its supervisor.
+import { rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { ask, execute, followers, holdConnections, makeNoise, slowClient } from './api.ts';
@@ -39,7 +39,7 @@ export class Injector {
     }
   }
 
-  /** For how long the supervisor was stopped so far, milliseconds. */
+  /** For how long svc-super and its supervisor were stopped so far, milliseconds. */
   get stopped(): number {
     return this.#stoppedFor + (this.#stoppedSince === null ? 0 : performance.now() - this.#stoppedSince);
   }
@@ -57,12 +57,16 @@ export class Injector {
     return this.#processes.of(this.#room.ns);
   }
 
-  /** Whom a fault may meet: neither the supervisor nor an init above it. */
+  /** The process that a fault affects: never svc-super, its supervisor or an init above them. */
   #pick(whom: 'main' | 'any', pick: number): Seen | undefined {
-    const { supervisor } = this.#room;
+    const { pid1, supervisor } = this.#room;
     const found = this.#all().filter(
       ({ outer, pid, state, outerParent }) =>
-        pid !== 1 && outer !== supervisor && state !== 'Z' && (whom === 'any' || outerParent === supervisor),
+        pid !== 1 &&
+        outer !== pid1 &&
+        outer !== supervisor &&
+        state !== 'Z' &&
+        (whom === 'any' || outerParent === pid1),
     );
     return found[pick % Math.max(1, found.length)];
   }
@@ -109,8 +113,6 @@ export class Injector {
       case 'freeze': {
         const seen = this.#pick(fault.whom, fault.pick);
         if (seen === undefined) return 'nobody';
-        // Until it executes, its parent sleeps (vfork(2)): to stop the one is to stop both.
-        if (isUnborn(seen)) return `${this.#freezeSupervisor(fault.for, seen.outer)} ${seen.name} (pid ${seen.pid})`;
         this.#signal(seen.outer, SIGSTOP);
         this.#last(fault.for, () => this.#signal(seen.outer, SIGCONT));
         return `${seen.name} (pid ${seen.pid})`;
@@ -159,10 +161,13 @@ export class Injector {
     }
   }
 
-  /** `child`: by way of that one. */
-  #freezeSupervisor(ms: number, child: number | null = null): string {
+  /** Stops svc-super and its supervisor, so that nothing of the product runs. */
+  #freezeSupervisor(ms: number): string {
     if (this.#stoppedSince !== null) return 'stopped already';
-    const signal = (number: number) => (child === null ? this.#room.signal(number) : this.#signal(child, number));
+    const { pid1, supervisor } = this.#room;
+    const signal = (number: number) => {
+      for (const pid of this.#room.isOver ? [] : [pid1, supervisor]) this.#signal(pid, number);
+    };
     signal(SIGSTOP);
     this.#stoppedSince = performance.now();
     this.#last(ms, () => {
@@ -213,14 +218,5 @@ export class Injector {
     const expected = isWrong(file) ? 422 : 200;
     const fits = answer === null || answer.status === expected || answer.status === 409;
     return fits ? `${answer?.status ?? 'no answer'}` : `WRONG ANSWER ${answer.status}: ${answer.body.slice(0, 500)}`;
-  }
-}
-
-/** A child that has the supervisor's name and command line still, and no helper's. */
-function isUnborn({ outer, name }: Seen): boolean {
-  try {
-    return name === 'svc-super' && !readFileSync(`/proc/${outer}/cmdline`, 'latin1').split('\0').includes('__exec');
-  } catch {
-    return false;
   }
 }

@@ -17,7 +17,7 @@ const SPAWNS = 4;
 export const OLDEST_ZOMBIE = 1_000;
 /** An answer may take so long, by the fair clock, milliseconds. */
 export const SLOWEST_ANSWER = 3_000;
-/** Anonymous memory that a supervisor of a few services may have, whatever happens, bytes. */
+/** Anonymous memory that svc-super and its supervisor of a few services may have together, whatever happens, bytes. */
 export const MOST_MEMORY = 192 * 1024 * 1024;
 /** What comes after the shutdown's own deadline: the wait for the killed, the last output, the end of the process. */
 const AFTER_DEADLINE = 4_000;
@@ -93,7 +93,7 @@ export const INVARIANTS = {
       .map(({ name, state }) => `${name} is ${state}, and is to be started again always`),
 
   'memory is bounded': ({ most }) =>
-    most.memory > MOST_MEMORY ? [`${(most.memory / 1_048_576).toFixed(0)} MiB of its own`] : [],
+    most.memory > MOST_MEMORY ? [`${(most.memory / 1_048_576).toFixed(0)} MiB of their own`] : [],
 
   'it ends when it is asked to': ({ end, control }) => {
     if (end === null) return ['it had to be killed'];

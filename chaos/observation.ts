@@ -33,7 +33,7 @@ export interface Sent {
   readonly signal: number;
 }
 
-/** A zombie child of the supervisor, and for how long it was one, at least, by the fair clock. */
+/** A zombie child of svc-super or its supervisor, and for how long it was one, at least, by the fair clock. */
 export interface Zombie {
   readonly pid: number;
   readonly name: string;
@@ -85,7 +85,7 @@ export interface Observation {
   readonly control: number;
   /** How all stood at last. */
   readonly stood: readonly Stood[];
-  /** Largest readings of the supervisor. Memory is its own (anonymous), bytes. */
+  /** Largest readings of svc-super and its supervisor together. Memory is their own (anonymous), bytes. */
   readonly most: { readonly memory: number; readonly files: number };
   /** Null: it had to be killed by the harness. */
   readonly end: Ended | null;

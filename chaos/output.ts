@@ -1,7 +1,7 @@
 // A pipe that the supervisor writes to, with a reader that can be frozen. Keeps whole lines that `wanted` picks, the latest
 // of the others, and counts the rest.
 import { closeSync } from 'node:fs';
-import { openPipe } from '../src/sys/libc.ts';
+import { openPipe } from '../test/helpers/libc.ts';
 
 const LATEST = 60;
 

@@ -1,6 +1,6 @@
-// The processes of a round's PID namespace as the host's /proc shows them, and what it tells of the supervisor. Reads only.
+// The processes of a round's PID namespace as the host's /proc shows them, and what it tells of one of them. Reads only.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { parseStat } from '../src/sys/processes.ts';
+import { parseStat } from '../src/linux/processes.ts';
 
 export interface Seen {
   /** Its number inside the namespace. */

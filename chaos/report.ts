@@ -37,7 +37,7 @@ export function larger(a: Extremes, b: Extremes): Extremes {
 
 export function renderExtremes({ answer, zombie, memory, control }: Extremes): string {
   const oldest = zombie === 0 ? 'no zombie above 250 ms' : `oldest zombie ${zombie.toFixed(0)} ms`;
-  return `slowest answer ${answer.toFixed(0)} ms (/bin/true: ${control.toFixed(0)} ms), ${oldest}, at most ${(memory / 1_048_576).toFixed(0)} MiB`;
+  return `slowest answer ${answer.toFixed(0)} ms (/bin/true: ${control.toFixed(0)} ms), ${oldest}, both processes at most ${(memory / 1_048_576).toFixed(0)} MiB`;
 }
 
 /** How often there was what, the most frequent first: that the faults were done, and met something. */

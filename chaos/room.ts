@@ -1,8 +1,10 @@
 // The place where a round runs: a folder, namespaces of its own (processes, mounts, network, perhaps time), a small file
-// system, limits, and in it the real binary. Starts it, knows its pid, ends it, clears it all away. Injects no faults.
+// system, limits, and in it the built files. Starts svc-super, knows its pid and that of its supervisor, ends both, clears
+// all of it away. Injects no faults.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { supervisorOf } from '../test/helpers/namespaces.ts';
 import { configure, type Places } from './configure.ts';
 import { limitProcesses, type ProcessLimit } from './limits.ts';
 import { WORDS_OF_A_BUG } from './observation.ts';
@@ -11,9 +13,11 @@ import { childrenOf, namespaceOf, programOf } from './proc.ts';
 import type { Scenario } from './scenario.ts';
 
 export const BINARY = process.env.SVC_SUPER_BINARY || join(import.meta.dir, '../dist/svc-super');
+/** Found by the first beside itself. */
+export const SUPERVISOR = join(dirname(BINARY), 'svc-super-supervisor');
 const PROGRAM = join(import.meta.dir, 'program.pl');
 const INIT = join(import.meta.dir, 'init.pl');
-/** For the supervisor to be there at all, milliseconds. */
+/** For svc-super and its supervisor to be there at all, milliseconds. */
 const PATIENCE = 20_000;
 
 /** Of a namespace of its own; nobody has brought its loopback up (SIOCSIFFLAGS, IFF_UP | IFF_RUNNING). */
@@ -37,7 +41,9 @@ export class Room {
   readonly limit: ProcessLimit | null = limitProcesses();
   #child: Bun.Subprocess | undefined;
   #exit: Exit | null = null;
-  /** Its pid here. */
+  /** The pid here of svc-super: PID 1, or a child of the init. Parent of all services and orphans; signals go there. */
+  pid1 = 0;
+  /** The pid here of its supervisor. */
   supervisor = 0;
   ns = '';
 
@@ -60,9 +66,9 @@ export class Room {
     else writeFileSync(this.file, text);
   }
 
-  /** The small file system, seen through the supervisor's own mounts. */
+  /** The small file system, seen through the mounts of svc-super. */
   get disk(): string {
-    return join(`/proc/${this.supervisor}/root`, this.places.folder, 'disk');
+    return join(`/proc/${this.pid1}/root`, this.places.folder, 'disk');
   }
 
   async begin(): Promise<void> {
@@ -104,14 +110,16 @@ export class Room {
     if (this.#exit === null) throw new Error(`no supervisor came within ${PATIENCE / 1_000} s`);
   }
 
-  /** Below unshare is PID 1; below that one, perhaps, the supervisor. It is there when it is the binary that runs. */
+  /** Below unshare is PID 1: svc-super, or the init that has it as a child. Its own child is the supervisor. */
   #find(unshare: number): boolean {
     const [first] = childrenOf(unshare);
     if (first === undefined) return false;
     const candidates = this.scenario.surroundings.pid1 ? [first] : childrenOf(first);
     const found = candidates.find((pid) => programOf(pid) === BINARY);
-    if (found === undefined) return false;
-    this.supervisor = found;
+    const supervisor = found === undefined ? undefined : supervisorOf(found);
+    if (found === undefined || supervisor === undefined) return false;
+    this.pid1 = found;
+    this.supervisor = supervisor;
     this.ns = namespaceOf(found) ?? '';
     return this.ns !== '';
   }
@@ -155,9 +163,10 @@ export class Room {
     return this.#exit !== null;
   }
 
+  /** To svc-super. */
   signal(signal: number): void {
     try {
-      if (!this.isOver) process.kill(this.supervisor, signal);
+      if (!this.isOver) process.kill(this.pid1, signal);
     } catch {
       // Gone meanwhile.
     }

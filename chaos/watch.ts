@@ -65,7 +65,9 @@ export class Watch {
     const wall = performance.now();
     // Being late is counted once for each look; what is late now has not been counted yet.
     const late = this.#late + Math.max(0, wall - this.#due);
-    return this.clock.read({ wall, waited: waitedOf(this.#room.supervisor), stopped: this.#injector.stopped, late });
+    const { pid1, supervisor } = this.#room;
+    const waited = waitedOf(pid1) + waitedOf(supervisor);
+    return this.clock.read({ wall, waited, stopped: this.#injector.stopped, late });
   }
 
   /** Real time that was not the supervisor's, milliseconds. */
@@ -77,10 +79,10 @@ export class Watch {
     const now = this.read();
     this.#late += Math.max(0, performance.now() - this.#due);
     if (this.#room.isOver) return;
-    const { supervisor, ns } = this.#room;
+    const { pid1, supervisor, ns } = this.#room;
     const zombies = new Set<string>();
     for (const { outerParent, state, outer, start, pid, name } of this.#processes.of(ns)) {
-      if (state !== 'Z' || outerParent !== supervisor) continue;
+      if (state !== 'Z' || (outerParent !== pid1 && outerParent !== supervisor)) continue;
       const key = `${outer}:${start}`;
       zombies.add(key);
       if (!this.#since.has(key)) this.#since.set(key, { pid, name, at: now });
@@ -91,10 +93,10 @@ export class Watch {
         this.#tell(key, { pid, name, age: now - at });
       } else this.#since.delete(key);
     }
-    const holdings = holdingsOf(supervisor);
-    if (holdings === null) return;
-    this.most.memory = Math.max(this.most.memory, holdings.memory);
-    this.most.files = Math.max(this.most.files, holdings.files);
+    const [first, second] = [holdingsOf(pid1), holdingsOf(supervisor)];
+    if (first === null || second === null) return;
+    this.most.memory = Math.max(this.most.memory, first.memory + second.memory);
+    this.most.files = Math.max(this.most.files, first.files + second.files);
   }
 
   readonly #told = new Map<string, number>();
@@ -106,7 +108,7 @@ export class Watch {
     else this.zombies[at] = zombie;
   }
 
-  /** What a spawn and an exec cost on this machine now: the supervisor sleeps for as long in each spawn (vfork(2)). */
+  /** What a spawn and an exec cost on this machine now. */
   async #measure(): Promise<void> {
     while (!this.#over) {
       const from = performance.now();

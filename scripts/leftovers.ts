@@ -4,8 +4,8 @@
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { becomeSubreaper, peekEndedChild, reapChild } from '../src/sys/libc.ts';
-import { readProcesses } from '../src/sys/processes.ts';
+import { readProcesses } from '../src/linux/processes.ts';
+import { becomeSubreaper, peekEndedChild, reapChild } from '../test/helpers/libc.ts';
 
 /** Processes that are on their way out get so long, milliseconds. */
 const GRACE = 3_000;
@@ -64,7 +64,7 @@ function reapAllBut(child: number): void {
 }
 
 function descendants(): { readonly pid: number; readonly name: string }[] {
-  const all = [...readProcesses().all.values()];
+  const all = [...readProcesses(process.pid).all.values()];
   const ours = new Set([process.pid]);
   for (let before = 0; before < ours.size; ) {
     before = ours.size;

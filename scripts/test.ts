@@ -47,11 +47,13 @@ interface Run {
   readonly output: string;
 }
 
-const APART = ['e2e', 'examples', 'containers'];
+const APART = ['native', 'e2e', 'examples', 'containers'];
 /** They take minutes, and find what a change of today has not made: in CI always, elsewhere when they are named. */
 const LONG: readonly string[] = ['soak', 'fuzz'];
 /** Under a minute. */
 const SHORT_SOAK = ['--restarts', '2000', '--lines', '300000', '--probes', '6000', '--calls', '2000'];
+/** What these parts run. */
+const FILES = ['dist/svc-super', 'dist/svc-super-supervisor'];
 const NEEDS_BINARY = [...APART, ...LONG, 'chaos'];
 /** Rounds of chaos are begun for so long, minutes, and a failure is made smaller for as long. */
 const CHAOS_MINUTES = 2;
@@ -115,11 +117,12 @@ const counted = (about: string, ...command: string[]): Part => ({
 const PARTS = {
   types: tool('types fit (tsc)', 'node_modules/.bin/tsc', '--noEmit'),
   lint: tool('lint and format (biome)', 'node_modules/.bin/biome', 'check', '.'),
-  build: tool('dist/svc-super is built', 'scripts/build.ts', '--if-stale'),
+  build: tool('both files in dist/ are built', 'scripts/build.ts', '--if-stale'),
+  native: tests('the native program by itself, beside the inits that it stands in for', (room) => room === 'native'),
   unit: tests('the rooms, in virtual time or one by one', (room) => !APART.includes(room)),
-  e2e: tests('the binary as PID 1 of its own namespace', (room) => room === 'e2e'),
+  e2e: tests('svc-super as PID 1 of its own namespace', (room) => room === 'e2e'),
   examples: tests('the examples, with real services', (room) => room === 'examples'),
-  containers: tests('the binary in real containers', (room) => room === 'containers', whyNoContainers),
+  containers: tests('svc-super in real containers', (room) => room === 'containers', whyNoContainers),
   chaos: rounds('random services under random faults; the seed is the day’s'),
   soak: counted('nothing grows (a short soak)', 'soak/soak.ts', ...SHORT_SOAK, '--results', 'none'),
   fuzz: counted('a minute of fuzzing each, two at a time', 'fuzz/fuzz.ts', '--seconds', '60', '--at-once', '2'),
@@ -223,7 +226,9 @@ async function runPart(name: PartName, leftovers: Leftovers, binaryIsThere: bool
   const part: Part = PARTS[name];
   process.stdout.write(`\n=== ${name}: ${part.about}\n`);
   const why =
-    NEEDS_BINARY.includes(name) && !binaryIsThere ? 'dist/svc-super could not be built' : (part.why?.() ?? null);
+    NEEDS_BINARY.includes(name) && !binaryIsThere
+      ? `${FILES.join(' and ')} could not be built`
+      : (part.why?.() ?? null);
   const none = { part: name, seconds: 0, passed: 0, failed: 0, skipped: 0, failures: [], skips: [] };
   if (why !== null) return { ...none, skipped: 1, skips: [`skipped, ${why}`] };
   const from = performance.now();
@@ -261,7 +266,13 @@ async function main(): Promise<number> {
   const outcomes: Outcome[] = [];
   const left: string[] = [];
   for (const name of new Set(wanted)) {
-    outcomes.push(await runPart(name, leftovers, existsSync(join(ROOT, 'dist/svc-super'))));
+    outcomes.push(
+      await runPart(
+        name,
+        leftovers,
+        FILES.every((file) => existsSync(join(ROOT, file))),
+      ),
+    );
     left.push(...(await leftovers.take()).map((what) => `${name} left behind ${what}`));
   }
   leftovers.close();

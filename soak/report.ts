@@ -72,9 +72,10 @@ export function renderResults(outcome: Outcome): string {
   return [
     '# Soak',
     '',
-    'The built binary as PID 1 of a PID namespace: services that end in every way there is and are started again at once,',
-    'probes of every kind that never rest, three services that print, and callers of the control API, all at the same time.',
-    'The figures at rest are the least of ten looks when all of that has stood still for a minute (10 s in a short soak).',
+    'The built svc-super as PID 1 of a PID namespace, and its supervisor: services that end in every way there is and are',
+    'started again at once, probes of every kind that never rest, three services that print, and callers of the control API,',
+    'all at the same time. Figures are sums over both processes; those at rest are the least of ten looks when all of that has',
+    'stood still for a minute (10 s in a short soak).',
     '',
     '```sh',
     `npm run soak -- ${flags}`,

@@ -1,10 +1,11 @@
-// The supervisor's figures at one moment, read from outside: memory, descriptors by kind, threads, how often it woke, and
-// the timers that it says are armed. Reads; judges nothing.
+// Figures at one moment, read from outside and summed over svc-super and its supervisor: memory, descriptors by kind,
+// threads, how often they woke; and the timers that the supervisor says are armed. Reads; judges nothing.
 import { readdirSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Supervisor } from './supervisor.ts';
 
 export interface Figures {
-  /** Its own memory, bytes. */
+  /** Own (anonymous) memory of both processes, bytes. */
   readonly anon: number;
   readonly resident: number;
   readonly descriptors: number;
@@ -45,34 +46,40 @@ export function countsOf(metrics: ReadonlyMap<string, number>): Counts {
 }
 
 export function figuresOf(supervisor: Supervisor, metrics: ReadonlyMap<string, number>): Figures {
-  const status = supervisor.read('status');
-  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]);
+  const texts = supervisor.read('status');
+  const field = (name: string) => {
+    const pattern = new RegExp(`^${name}:\\s+(\\d+)`, 'm');
+    return texts.reduce((sum, text) => sum + Number(pattern.exec(text)?.[1]), 0);
+  };
   return {
     anon: field('RssAnon') * 1_024,
     resident: field('VmRSS') * 1_024,
-    descriptors: readdirSync(`/proc/${supervisor.pid}/fd`).length,
+    descriptors: supervisor.pids.reduce((sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length, 0),
     threads: field('Threads'),
     timers: metrics.get('svc_super_timers') ?? Number.NaN,
     cpu: metrics.get('process_cpu_seconds_total') ?? Number.NaN,
   };
 }
 
-/** How often its main thread has given up the processor of its own will: each is a wake-up. */
+/** How often both main threads have given up the processor of their own will: each is a wake-up. */
 export function wakesOf(supervisor: Supervisor): number {
-  return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(supervisor.read('status'))?.[1]);
+  const of = (text: string) => Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(text)?.[1]);
+  return supervisor.read('status').reduce((sum, text) => sum + of(text), 0);
 }
 
 /** Descriptors by what they are: `pipe`, `socket`, `anon_inode:[eventpoll]`, a path. */
 export function describeDescriptors(supervisor: Supervisor): ReadonlyMap<string, number> {
   const kinds = new Map<string, number>();
-  for (const fd of readdirSync(`/proc/${supervisor.pid}/fd`)) {
-    let kind: string;
-    try {
-      kind = readlinkSync(`/proc/${supervisor.pid}/fd/${fd}`).replace(/:\[\d+\]$/, '');
-    } catch {
-      continue;
+  for (const folder of supervisor.pids.map((pid) => `/proc/${pid}/fd`)) {
+    for (const fd of readdirSync(folder)) {
+      let kind: string;
+      try {
+        kind = readlinkSync(join(folder, fd)).replace(/:\[\d+\]$/, '');
+      } catch {
+        continue;
+      }
+      kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
     }
-    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   }
   return kinds;
 }

@@ -1,4 +1,4 @@
-// `npm run soak`: the built binary as PID 1 through all its work, many times over, and whether it is the same afterwards.
+// `npm run soak`: the built svc-super and its supervisor through all its work, many times over, and whether it is the same afterwards.
 // Drives the load, takes the figures before, during and after, writes RESULTS.md and the plot, ends with 1 when something
 // has grown or gone wrong. `--restarts N --lines N --probes N --calls N`, `--results FOLDER` (or `none`).
 import { mkdirSync, writeFileSync } from 'node:fs';

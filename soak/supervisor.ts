@@ -1,9 +1,16 @@
-// The built binary as PID 1 of its own PID namespace, for runs that are too long, too loud or too rough for the test rig: its
-// output is handed on and never kept, its figures are read from outside. Starts it, asks it, ends it; judges nothing.
+// The built files, svc-super as PID 1 of its own PID namespace, for runs that are too long, too loud or too rough for the test
+// rig: output is handed on and never kept, figures are read from outside. Starts it, asks it, ends it; judges nothing.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { childOf, hasNamespace, holdNamespace, inNamespace, type Seen } from '../test/helpers/namespaces.ts';
+import {
+  childOf,
+  hasNamespace,
+  holdNamespace,
+  inNamespace,
+  type Seen,
+  supervisorOf,
+} from '../test/helpers/namespaces.ts';
 
 export const binary = process.env.SVC_SUPER_BINARY || join(import.meta.dir, '../dist/svc-super');
 
@@ -41,7 +48,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 export class Supervisor {
-  /** Its number here, outside. */
+  /** The numbers here, outside, of svc-super and of its supervisor. */
+  readonly pid1: number;
   readonly pid: number;
   readonly socket: string;
   readonly folder: string;
@@ -53,15 +61,16 @@ export class Supervisor {
   private constructor(
     folder: string,
     child: Bun.Subprocess<'ignore', 'pipe', 'pipe'>,
-    pid: number,
+    [pid1, pid]: readonly [pid1: number, supervisor: number],
     read: Promise<unknown>,
   ) {
     this.folder = folder;
     this.socket = join(folder, 'control.sock');
+    this.pid1 = pid1;
     this.pid = pid;
     this.#child = child;
-    const hold = holdNamespace(pid);
-    if (hold === undefined) throw new Error('the supervisor ended at once');
+    const hold = holdNamespace(pid1);
+    if (hold === undefined) throw new Error('svc-super ended at once');
     this.#hold = hold;
     this.ended = child.exited.then(async (code) => {
       this.#code = code;
@@ -94,11 +103,13 @@ export class Supervisor {
       for await (const chunk of from) to(chunk);
     };
     const read = Promise.all([pass(child.stdout, listener.stdout), pass(child.stderr, listener.stderr)]);
-    const pid = await until('the supervisor', () => {
+    const pids = await until('the supervisor', () => {
       if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`);
-      return childOf(child.pid) ?? null;
+      const pid1 = childOf(child.pid);
+      const pid = pid1 === undefined ? undefined : supervisorOf(pid1);
+      return pid1 === undefined || pid === undefined ? null : ([pid1, pid] as const);
     });
-    const supervisor = new Supervisor(folder, child, pid, read);
+    const supervisor = new Supervisor(folder, child, pids, read);
     running.add(supervisor);
     await until('the control socket', async () => {
       if (supervisor.isOver) throw new Error(`it ended with ${supervisor.#code}`);
@@ -126,19 +137,23 @@ export class Supervisor {
     if (status >= 300) throw new Error(`${path} was answered ${status}: ${text}`);
   }
 
-  /** A file of the supervisor's own folder in /proc. */
-  read(name: string): string {
-    return readFileSync(`/proc/${this.pid}/${name}`, 'latin1');
+  /** The same file of both processes' folders in /proc. */
+  read(name: string): readonly string[] {
+    return this.pids.map((pid) => readFileSync(`/proc/${pid}/${name}`, 'latin1'));
   }
 
-  /** The processes of the namespace but for the supervisor. */
+  get pids(): readonly number[] {
+    return [this.pid1, this.pid];
+  }
+
+  /** The processes of the namespace without svc-super and its supervisor. */
   others(): readonly Seen[] {
-    return inNamespace(this.#hold.ns).filter(({ outer }) => outer !== this.pid);
+    return inNamespace(this.#hold.ns).filter(({ outer }) => !this.pids.includes(outer));
   }
 
   /** SIGTERM; its exit code when all its output has been read. */
   async stop(): Promise<number> {
-    process.kill(this.pid, 'SIGTERM');
+    process.kill(this.pid1, 'SIGTERM');
     return this.ended;
   }
 
@@ -147,7 +162,7 @@ export class Supervisor {
     running.delete(this);
     if (!this.isOver) {
       try {
-        process.kill(this.pid, 'SIGKILL');
+        process.kill(this.pid1, 'SIGKILL');
       } catch {
         // It has ended meanwhile.
       }

@@ -17,8 +17,8 @@ const MIB = 2 ** 20;
 
 /** What may be more at the end than after the warm-up, and why it is not zero. */
 export const BOUNDS = {
-  anon: { most: 24 * MIB, unit: 'MiB', name: 'own memory', why: "the collector's free blocks" },
-  resident: { most: 28 * MIB, unit: 'MiB', name: 'resident memory', why: "those, and the program's own pages" },
+  anon: { most: 24 * MIB, unit: 'MiB', name: 'own memory of both processes', why: "the collector's free blocks" },
+  resident: { most: 28 * MIB, unit: 'MiB', name: 'resident memory of both', why: "those, and the program's own pages" },
   descriptors: { most: 2, unit: '', name: 'descriptors', why: 'the connections of whoever looks' },
   threads: { most: 1, unit: '', name: 'threads', why: 'one of the pool that sleeps' },
   timers: { most: 2, unit: '', name: 'timers', why: 'those of a request that is on its way' },

@@ -63,11 +63,8 @@ export const COMMANDS = {
     usage: 'svc-super init -- CMD [ARG...]',
     example: 'ENTRYPOINT ["svc-super", "init", "--", "nginx", "-g", "daemon off;"]',
     flags: {},
-    run: (context, { positionals }) => {
-      if (positionals.length > 0) return context.init(positionals);
-      context.err('svc-super: init needs a command: svc-super init -- CMD [ARG...]\n');
-      return EXIT.usage;
-    },
+    // The native program carries it out by itself; here it is for the help.
+    run: () => EXIT.bug,
   },
   completion: {
     summary: 'print a completion script for a shell',

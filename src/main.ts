@@ -1,36 +1,44 @@
-// The program's root: parses the command line, hands over the real ports, supervises, and is the only place that ends the
-// process. Everything a command does not need is loaded by the command that needs it.
-
-import { realClock, realRandom } from './ports.ts';
-import { containerEnvironment } from './sys/boot.ts';
-import { realFiles } from './sys/files.ts';
-import { isTerminal, writeFrom } from './sys/libc.ts';
+// The supervisor's root: takes over what the native program has handed over, parses the command line, hands the real ports to
+// what runs, and is the only place that ends the process. Everything a command does not need is loaded by the command that
+// needs it.
+import { readlinkSync, writeSync } from 'node:fs';
+import type { Dial } from './control/client.ts';
+import { realFiles } from './linux/files.ts';
+import { pidNamespace } from './linux/processes.ts';
+import { FD, type Handover, readHandover } from './platform/handover.ts';
+import { shieldFromSignals, silenceWarnings, whyUnsupported } from './platform/runtime.ts';
+import { makeClock } from './ports.ts';
 import type { Prepared } from './up/configuration.ts';
 import type { UpRequest } from './up.ts';
 
 declare const SVC_SUPER_VERSION: string;
 const version = typeof SVC_SUPER_VERSION === 'string' ? SVC_SUPER_VERSION : 'development';
 
+const USAGE = 64;
 const BUG = 70;
 const CONFIG_WRONG = 78;
-/** Of a terminal. Asking it would make its descriptor non-blocking for all who share it. */
+/** Of a terminal whose width nothing tells. */
 const USUAL_COLUMNS = 80;
 const SIGPIPE_CODE = 141;
 
-/** All of it, whether or not the descriptor blocks: these are the last words of a short command. */
+const clock = makeClock();
+
+/** Writes all of it, whether or not the descriptor blocks: this is what a short command prints before it ends. */
 function print(fd: 1 | 2, text: string | Uint8Array): void {
   for (let rest = Buffer.from(text); rest.length > 0; ) {
     try {
-      rest = rest.subarray(writeFrom(fd, rest));
+      rest = rest.subarray(writeSync(fd, rest));
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : '';
       if (code === 'EAGAIN') continue;
-      // Whoever read it has had enough: end as a program that SIGPIPE ends.
+      // The reader has closed the pipe: end as a program that SIGPIPE ends.
       if (code === 'EPIPE' && fd === 1) process.exit(SIGPIPE_CODE);
       return;
     }
   }
 }
+
+const err = (text: string | Uint8Array) => print(2, text);
 
 /** A folder that was removed under us has no path any more. */
 function currentFolder(): string {
@@ -41,55 +49,72 @@ function currentFolder(): string {
   }
 }
 
+/** Whether standard input leads to anything that could be read. */
+function hasInput(): boolean {
+  try {
+    return readlinkSync('/proc/self/fd/0') !== '/dev/null';
+  } catch {
+    return false;
+  }
+}
+
 /** What is to be supervised, once the configuration has been read. */
 interface Supervision {
   readonly request: UpRequest;
   readonly prepared: Prepared;
 }
 
+/** The first question goes through the connection that the native program has made, later ones to the same path. */
+function dialer({ isConnected, socket, looked }: Handover): () => Dial {
+  let isUsed = false;
+  return () => {
+    const { describePlace } = require('./linux/places.ts') as typeof import('./linux/places.ts');
+    if (!isConnected || socket === null) return { ok: false, looked: looked.map(describePlace) };
+    const open = async (listener: Parameters<(Dial & { ok: true })['open']>[0]) => {
+      const { connectTo } = await import('./control/client.ts');
+      if (isUsed) return connectTo(socket, listener);
+      isUsed = true;
+      const { openConnection } = await import('./platform/socket.ts');
+      return openConnection(FD.control, listener);
+    };
+    return { ok: true, path: socket, open };
+  };
+}
+
 /** Runs what the command line asks for: its exit code, or what remains to be done. */
-async function run(): Promise<number | Supervision> {
-  const argv = process.argv.slice(2);
-  const environment = containerEnvironment();
-  const err = (text: string | Uint8Array) => print(2, text);
-  if (argv[0] === '__exec') {
-    const { executeSpec } = await import('./sys/launch.ts');
-    return executeSpec(Number(argv[1]), argv[2] === undefined ? null : Number(argv[2]));
-  }
-  const init = async (command: readonly string[]) => (await import('./init.ts')).init(command, environment, err);
+async function run(handover: Handover): Promise<number | Supervision> {
+  const { argv, environment, terminals } = handover;
   // At the first use: a machine without GPUs, or a configuration without `gpus`, has no need of it.
-  const gpus = () => (require('./sys/gpus.ts') as typeof import('./sys/gpus.ts')).readInventory();
+  const gpus = () => (require('./linux/gpus.ts') as typeof import('./linux/gpus.ts')).readInventory();
   const columns = Number(environment.COLUMNS) || USUAL_COLUMNS;
-  const { COMMANDS, runCommand } = await import('./commands.ts');
-  const [first = ''] = argv;
-  const ours = first === '' || first.startsWith('-') || Object.hasOwn(COMMANDS, first);
-  if (!ours && process.pid === 1) {
-    const { findExecutable } = await import('./sys/launch.ts');
-    if (findExecutable(first, environment) !== null) return init(argv);
-  }
+  const { runCommand } = await import('./commands.ts');
   const found: Supervision[] = [];
-  const code = await runCommand(argv, {
+  const code = await runCommand(argv.slice(1), {
     environment,
     files: realFiles,
-    uid: process.getuid?.() ?? 0,
+    dial: dialer(handover),
+    execTerminal: handover.terminal,
+    get execStdin() {
+      return hasInput() ? `/proc/${process.pid}/fd/0` : null;
+    },
+    get pidNamespace() {
+      return pidNamespace();
+    },
     cwd: currentFolder(),
     version,
-    // Not process.stdout.isTTY: that alone would make the descriptor non-blocking for all who share it.
-    get colour() {
-      return isTerminal(1) && (environment.NO_COLOR ?? '') === '';
-    },
-    get terminal() {
-      return { out: isTerminal(1) ? columns : null, err: isTerminal(2) ? columns : null };
-    },
+    colour: terminals[1] && (environment.NO_COLOR ?? '') === '',
+    terminal: { out: terminals[1] ? columns : null, err: terminals[2] ? columns : null },
     out: (text) => print(1, text),
-    err,
+    // While the command has the terminal, nothing makes carriage returns of line ends.
+    err: handover.terminal === null ? err : (text) => err(String(text).replaceAll('\n', '\r\n')),
     save: (path, text) => process.getBuiltinModule('node:fs').writeFileSync(path, text),
-    wall: () => realClock.wall(),
-    after: (ms, fn) => realClock.after(ms, fn),
+    wall: () => clock.wall(),
+    after: (ms, fn) => clock.after(ms, fn),
     up: async (file, names) => {
-      const request = { file, names, environment, files: realFiles, gpus, version, err };
+      if (handover.role !== 'supervise') throw new Error('only PID 1 starts a supervisor');
+      const request = { file, names, handover, files: realFiles, gpus, version, clock, err };
       const { prepare } = await import('./up/configuration.ts');
-      const prepared = prepare({ ...request, path: file });
+      const prepared = prepare({ names, environment, files: realFiles, gpus, path: file });
       if (prepared.ok) found.push({ request, prepared });
       else err(prepared.text);
       return prepared.ok ? 0 : CONFIG_WRONG;
@@ -97,35 +122,44 @@ async function run(): Promise<number | Supervision> {
     gpus,
     inspect: async (plan) => {
       const [{ inspect }, { makeGpuReader }] = await Promise.all([import('./up/preflight.ts'), import('./up/gpus.ts')]);
-      const [{ Children }, { portHolder }, { admitSignals }] = await Promise.all([
-        import('./sys/children.ts'),
-        import('./sys/listeners.ts'),
-        import('./sys/libc.ts'),
-      ]);
-      // What is started to look at the machine is not to hold signals.
-      admitSignals();
-      const rooms = () => ({ clock: realClock, children: new Children(realClock, realRandom.seed()), environment });
-      return inspect(plan, () => makeGpuReader(rooms()), portHolder);
+      const { portHolder } = await import('./linux/listeners.ts');
+      return inspect(plan, () => makeGpuReader({ clock, environment }), portHolder);
     },
-    init,
   });
   return found[0] ?? code;
 }
 
-/**
- * Supervises. What was loaded to come so far goes, all but `kept`, some 300 KiB: nobody needs it before a reload, which
- * loads it again. What it has left is data; an object of a class would be a stranger to the class that is loaded then.
- */
-async function supervise({ request, prepared }: Supervision, kept: ReadonlySet<string>): Promise<number> {
-  for (const path of Object.keys(require.cache)) if (!kept.has(path)) delete require.cache[path];
-  return (await import('./up.ts')).up(request, prepared);
+/** Says why a program could not be executed, for `svc-super init`; returns the code that a shell would. */
+async function explain({ program, errno }: Handover): Promise<number> {
+  const { describeExecFailure } = await import('./linux/launch.ts');
+  const { describeErrno, errnoCode } = await import('./linux/errno.ts');
+  const failure = describeExecFailure(program, errnoCode(errno), describeErrno(errno));
+  err(`svc-super: ${failure.message}\n`);
+  return failure.code;
+}
+
+async function main(): Promise<number> {
+  const unsupported = whyUnsupported();
+  if (unsupported !== null) {
+    err(`svc-super: ${unsupported}\n`);
+    return CONFIG_WRONG;
+  }
+  silenceWarnings();
+  const handover = readHandover();
+  if (handover === null) {
+    err('svc-super-supervisor is run by svc-super, and both must be of one release: run `svc-super` instead\n');
+    return USAGE;
+  }
+  if (handover.role === 'supervise') shieldFromSignals();
+  if (handover.role === 'explain') return explain(handover);
+  const outcome = await run(handover);
+  if (typeof outcome === 'number') return outcome;
+  return (await import('./up.ts')).up(outcome.request, outcome.prepared);
 }
 
 try {
-  const first = new Set(Object.keys(require.cache));
-  const outcome = await run();
-  process.exit(typeof outcome === 'number' ? outcome : await supervise(outcome, first));
+  process.exit(await main());
 } catch (error) {
-  print(2, `svc-super: a bug, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
+  err(`svc-super: a bug, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
   process.exit(BUG);
 }

@@ -1,4 +1,4 @@
-// The outside world as small interfaces: time, randomness, reading files; and the real ones, but for files (sys/files.ts).
+// The outside world as small interfaces: time, randomness, reading files; and the real ones, but for files (linux/files.ts).
 // Everything above takes these as arguments, so that tests can turn the clock by hand. Decides nothing.
 
 export interface Clock {
@@ -26,29 +26,35 @@ export interface Random {
   name(): string;
 }
 
-/** Those of `after` that have neither come nor been cancelled. */
-const armed = new Set<NodeJS.Timeout>();
-
-export const realClock: Clock & { readonly armed: number } = {
-  now: () => performance.now(),
-  wall: () => Date.now(),
-  after(ms, fn) {
-    const timer = setTimeout(() => {
-      armed.delete(timer);
-      fn();
-    }, ms);
-    armed.add(timer);
-    return () => {
-      armed.delete(timer);
-      clearTimeout(timer);
-    };
-  },
+export interface RealClock extends Clock {
   /** How many timers are armed now: what grows here would wake us for ever. */
-  get armed() {
-    return armed.size;
-  },
-  soon: (fn) => void setImmediate(fn),
-};
+  readonly armed: number;
+}
+
+/** `base`: CLOCK_MONOTONIC in milliseconds when this process started; `now()` counts from there. */
+export function makeClock(base = 0): RealClock {
+  /** Those of `after` that have neither come nor been cancelled. */
+  const armed = new Set<NodeJS.Timeout>();
+  return {
+    now: () => base + performance.now(),
+    wall: () => Date.now(),
+    after(ms, fn) {
+      const timer = setTimeout(() => {
+        armed.delete(timer);
+        fn();
+      }, ms);
+      armed.add(timer);
+      return () => {
+        armed.delete(timer);
+        clearTimeout(timer);
+      };
+    },
+    get armed() {
+      return armed.size;
+    },
+    soon: (fn) => void setImmediate(fn),
+  };
+}
 
 export const realRandom: Random = {
   seed: () => crypto.getRandomValues(new Uint32Array(1))[0] ?? 1,

@@ -3,49 +3,51 @@
 import type { ApiSource } from './control/api.ts';
 import { Journal } from './control/journal.ts';
 import type { Effect } from './core/event.ts';
+import { countOomKills } from './linux/cgroup.ts';
+import { exists } from './linux/files.ts';
+import type { GpuReader } from './linux/gpu-memory.ts';
+import { hostsFile } from './linux/hosts-file.ts';
+import { findHolder, portHolder } from './linux/listeners.ts';
+import { signalName } from './linux/signals.ts';
+import { isShortOfFiles } from './linux/spare.ts';
 import { Pipeline } from './logs/pipeline.ts';
 import { makeSinks, type Sink } from './logs/sinks.ts';
+import { Children, type Run } from './pid1/children.ts';
+import { Pid1 } from './pid1/client.ts';
+import { OutputPipe } from './pid1/pipe.ts';
 import type { Inventory } from './plan/gpu-inventory.ts';
 import type { ControlPlan, Plan } from './plan/plan.ts';
-import { type Clock, type Files, realClock, realRandom } from './ports.ts';
+import { FD, type Handover } from './platform/handover.ts';
+import { giveBackMemory } from './platform/memory.ts';
+import { openOutput } from './platform/output.ts';
+import { openConnection } from './platform/socket.ts';
+import { fillPool } from './platform/threads.ts';
+import { type Clock, type Files, type RealClock, realRandom } from './ports.ts';
 import { type Announcement, Engine } from './runtime/engine.ts';
 import { Hands } from './runtime/hands.ts';
 import { renderPostmortem } from './runtime/postmortem.ts';
-import { countOomKills } from './sys/cgroup.ts';
-import { Children, type Run } from './sys/children.ts';
-import { forgetCode } from './sys/code-pages.ts';
-import { descriptors, exists } from './sys/files.ts';
-import type { GpuReader } from './sys/gpu-memory.ts';
-import { hostsFile } from './sys/hosts-file.ts';
-import { admitSignals, becomeSubreaper, canStartThread, growPipe, unhandleFaults } from './sys/libc.ts';
-import { findHolder, portHolder } from './sys/listeners.ts';
-import { NotifySockets } from './sys/notify.ts';
-import { OutputPipe } from './sys/pipes.ts';
-import { isShortOfFiles } from './sys/spare.ts';
-import { fillPool, openPool } from './sys/threads.ts';
 import type { Prepared } from './up/configuration.ts';
 import { HostNames } from './up/hosts.ts';
+import { ownersOf } from './up/owners.ts';
 import { findTakenPorts } from './up/ports.ts';
 import type { SourceParts } from './up/source.ts';
 
 export interface UpRequest {
   readonly file: string;
   readonly names: readonly string[];
-  readonly environment: Readonly<Record<string, string>>;
+  readonly handover: Handover;
   readonly files: Files;
   /** Looks for GPUs. */
   readonly gpus: () => Inventory;
   readonly version: string;
+  readonly clock: RealClock;
   err(text: string): void;
 }
 
 /** What a start that meets a taken port ends with, here and later. */
 const PORT_TAKEN = 1;
-/**
- * Standard output and error where they are pipes, bytes: what an unprivileged user may ask for (pipe(7)). With the 64 KiB
- * that a pipe begins with, every chunk needs two writes, and writer and reader wait for each other between them.
- */
-const OUTPUT_PIPE = 1024 * 1024;
+/** A bug, or somebody's SIGKILL. Nobody waits for it. */
+const PID1_LOST = 70;
 /** At the end, output of which nobody reads a byte is waited for this long, milliseconds. */
 const LAST_DRAIN = 2_000;
 const POSTMORTEM_LINES = 20;
@@ -53,41 +55,55 @@ const POSTMORTEM_LINES = 20;
 const [SOON, QUICK] = [150, 5_000];
 const TERMINATION_LOG = '/dev/termination-log';
 
-/** Supervises until all is over; resolves to the container's exit code. */
+/** Supervises until all is over. Ends with the process: PID 1 ends with the container's exit code. */
 export async function up(request: UpRequest, { plan, doubts }: Prepared): Promise<number> {
+  const { clock, handover } = request;
+  const { environment } = handover;
   const taken = findTakenPorts(plan, portHolder);
   if (taken.length > 0) {
     for (const { port, service, holder } of taken)
       request.err(`svc-super: port ${port} of ${service} is taken by ${holder}; nothing was started\n`);
     return PORT_TAKEN;
   }
-  const clock = realClock;
+  const signals = new SignalRelay();
+  const pid1 = new Pid1(handover.pid1, {
+    received: (signal) => signals.take(signalName(signal)),
+    reaped: (total, pids) => {
+      reaped = total;
+      children.lookAgain(pids);
+    },
+    lost: () => endWithoutPid1(children, clock),
+  });
+  let reaped = 0;
   const seed = realRandom.seed();
-  const children = new Children(clock, seed);
+  const children = new Children({ clock, pid1, seed, hasMarks: handover.hasMarks, files: handover.files.hard });
+  await pid1.connect((listener) => openConnection(FD.pid1, listener));
+  pid1.hello(plan.stopTimeout);
   let hands: Hands<Run> | undefined;
   let reader: GpuReader | undefined;
   // Before the start there are neither hands nor an engine.
   const runs = () => (hands === undefined ? [] : runsOf(hands, engine));
+  const owners = () => ownersOf(children, runs);
   const readerOfGpus = async () => {
-    const rooms = { clock, children, environment: request.environment, runs };
-    reader ??= (await import('./up/gpus.ts')).makeGpuReader(rooms);
+    reader ??= (await import('./up/gpus.ts')).makeGpuReader({ clock, environment, owners });
     return reader;
   };
-  let asked: AbortController | undefined;
   if (plan.services.some(({ gpus }) => gpus !== null && gpus.devices.length > 0)) {
     const { refuseGpus } = await import('./up/preflight.ts');
-    // The driver may take its time, and who asks to stop meanwhile must not wait for it.
-    asked = new AbortController();
-    onStopping(() => asked?.abort());
-    admitSignals();
+    // The driver may take its time, and a request to stop must not wait for it.
+    const asked = new AbortController();
+    signals.listen((signal) => (isStop(signal) ? asked.abort() : undefined));
     const refusal = await refuseGpus(plan, await readerOfGpus(), asked.signal);
-    if (refusal !== null && !asked.signal.aborted) {
+    if (asked.signal.aborted) {
+      request.err('svc-super: asked to stop before anything was started\n');
+      return pid1.end(0);
+    }
+    if (refusal !== null) {
       request.err(`svc-super: ${refusal.text}; nothing was started\n`);
-      return refusal.code;
+      return pid1.end(refusal.code);
     }
   }
-  for (const fd of [1, 2]) growPipe(fd, OUTPUT_PIPE);
-  const sinks = makeSinks(clock, descriptors);
+  const sinks = makeSinks((fd) => openOutput(fd, clock, (one) => handover.terminals[one as 1 | 2]));
   const logs = new Pipeline(
     clock,
     sinks,
@@ -100,7 +116,7 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
     journal.add(announcement, clock.wall());
     say(announcement);
   };
-  const notify = new NotifySockets(clock, realRandom);
+  const canStartThread = () => pid1.hasRoom();
   const ended = Promise.withResolvers<Effect & { readonly type: 'end' }>();
   const engine = new Engine(plan, seed, {
     clock,
@@ -113,10 +129,10 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
           clock,
           processes: children,
           logs,
-          openPipe: (owner) => new OutputPipe(owner),
-          openNotify: (uid, onReady) => notify.open(uid, onReady),
+          makePipe: () => new OutputPipe(),
+          randomName: () => realRandom.name(),
           portHolder,
-          runTool: async (program, abort) => (await import('./sys/tools.ts')).runTool(children, program, abort),
+          runTool: async (program, abort) => (await import('./pid1/tools.ts')).runTool(children, program, abort),
           readGpus: async (gpus, abort) => (await readerOfGpus())(gpus, { holders: true }, abort),
           fileExists: exists,
           canStartThread,
@@ -127,76 +143,63 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
       return hands;
     },
   });
-  const listen = listener(engine);
-  // From here on the engine hears of it.
-  if (asked?.signal.aborted === true) {
-    children.killEverything();
-    request.err('svc-super: asked to stop before anything was started\n');
-    return 0;
-  }
   const hostNames = new HostNames(hostsFile(), announce);
   process.once('exit', () => hostNames.undo());
   const reread = async (how: 'apply' | 'dry-run') => {
     const prepare = (next: Plan) => {
       logs.introduce(next.services.map(({ name }) => name));
       hostNames.set(next);
-      listen(next);
+      pid1.hello(next.stopTimeout);
     };
     // Whatever the configuration says: who rotates the files has moved them already.
     const reopened = how === 'apply' ? logs.reopenFiles() : null;
-    const [{ reload }, { ownersOf }] = await Promise.all([import('./up/reload.ts'), import('./up/owners.ts')]);
-    const owners = () => ownersOf(children, runs);
-    const result = reload({ ...request, engine, announce, findHolder, owners, prepare }, how);
+    const { reload } = await import('./up/reload.ts');
+    const result = reload({ ...request, environment, engine, announce, findHolder, owners, prepare }, how);
     await reopened;
     return result;
   };
-  unhandleFaults();
-  listen(plan);
-  admitSignals();
+  signals.listen((signal) =>
+    engine.send(isStop(signal) ? { type: 'stop-asked', signal } : { type: 'signalled', signal }),
+  );
   survive(announce);
-  if (process.pid !== 1) {
-    try {
-      becomeSubreaper();
-    } catch {
-      // Orphans then go to whoever is PID 1; marks still find them.
-    }
-  }
   for (const text of doubts) announce({ level: 'warn', service: null, event: 'doubtful', text });
   hostNames.set(plan);
-  openPool();
   engine.send({ type: 'began' });
   fillPool(clock);
   const oomBefore = countOomKills();
   if (plan.services.some(({ ready, live }) => [...ready, ...live].some(({ kind }) => kind === 'http')))
     void import('./runtime/probe-http.ts').then(({ warmUp }) => warmUp(canStartThread));
-  children.beginReaping();
-  const rooms = { engine, children, hands: () => hands, clock, logs, journal, reload: reread };
-  const control = await openControl(request, rooms, announce, plan);
+  const parts = {
+    pid: handover.pid1,
+    page: handover.page,
+    engine,
+    children,
+    hands: () => hands,
+    clock,
+    logs,
+    journal,
+    reload: reread,
+  };
+  const control = await openControl(request, { ...parts, reaped: () => reaped }, announce, plan);
   if (plan.services.some(({ enabled, edges }) => enabled && edges.length > 0)) void warnOfMissing(plan, announce);
-  const { onExit, signals } = await import('signal-exit');
-  // It would end the process by every signal that nobody else listens to; which signals end it is decided here.
-  signals.length = 0;
-  onExit(() => {
-    control?.close();
-    children.killEverything();
-  });
   // What the start alone needed is given back as soon as there is nothing to do.
-  clock.after(SOON, () => {
-    engine.rehearse();
-    children.rehearse();
-    forgetCode();
-  });
-  clock.after(QUICK, () => Bun.shrink());
-  clock.after(QUICK + SOON, forgetCode);
+  clock.after(SOON, () => engine.rehearse());
+  clock.after(QUICK, giveBackMemory);
   const end = await ended.promise;
   hostNames.undo();
   control?.close();
   const late = clock.now() + Math.max(LAST_DRAIN, plan.stopTimeout);
-  // The last words come after everything that services have said.
+  // The post-mortem comes after everything that services have said.
   await whileWriting(logs.ended(), logs, clock, late);
   sayLastWords(end, announce, logs, oomBefore);
   await whileWriting(logs.drained(), logs, clock, late);
-  return end.code;
+  return pid1.end(end.code);
+}
+
+/** PID 1 was killed, where it is not PID 1 of its namespace: nothing that it has started is to outlive it. */
+function endWithoutPid1(children: Children, clock: Clock): void {
+  if (children.killEverything()) clock.after(1, () => endWithoutPid1(children, clock));
+  else process.exit(PID1_LOST);
 }
 
 /** Waits for output to be done, as long as somebody reads: not past `late`, nor when nothing moves for LAST_DRAIN. */
@@ -253,43 +256,22 @@ async function objects(write: (line: string) => void): Promise<(announcement: An
     logger[level]({ event, ...(service !== null && { about: service }) }, text);
 }
 
-const STOPPING = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
-/** Signals that would end the supervisor if nobody listened; they reach the services that name them in `forward`. */
-const PASSED = [
-  'SIGHUP',
-  'SIGUSR1',
-  'SIGUSR2',
-  'SIGALRM',
-  'SIGVTALRM',
-  'SIGPROF',
-  'SIGWINCH',
-  'SIGXCPU',
-  'SIGSYS',
-  'SIGTRAP',
-  'SIGABRT',
-  'SIGIO',
-] as const;
+const isStop = (signal: string) => signal === 'SIGTERM' || signal === 'SIGINT' || signal === 'SIGQUIT';
 
-function onStopping(hear: (signal: (typeof STOPPING)[number]) => void): void {
-  for (const signal of STOPPING) process.on(signal, () => hear(signal));
-}
+/** Signals that PID 1 has received, for whoever listens now; those that come before anybody does are kept. */
+class SignalRelay {
+  #listener: ((signal: string) => void) | null = null;
+  #early: string[] = [];
 
-/** Listens to every signal that matters; called with each plan, for what it forwards. */
-function listener(engine: Engine): (plan: Plan) => void {
-  const heard = new Set<string>(STOPPING);
-  onStopping((signal) => engine.send({ type: 'stop-asked', signal }));
-  return (plan) => {
-    const named = plan.services.flatMap(({ forward }) => Object.keys(forward));
-    for (const signal of [...PASSED, ...named]) {
-      if (heard.has(signal)) continue;
-      heard.add(signal);
-      try {
-        process.on(signal as NodeJS.Signals, () => engine.send({ type: 'signalled', signal }));
-      } catch {
-        // Not a signal that the runtime can give; the check at load has said so.
-      }
-    }
-  };
+  take(signal: string): void {
+    if (this.#listener === null) this.#early.push(signal);
+    else this.#listener(signal);
+  }
+
+  listen(listener: (signal: string) => void): void {
+    this.#listener = listener;
+    for (const signal of this.#early.splice(0)) listener(signal);
+  }
 }
 
 /** After the start a bug is said and survived: whatever happens, PID 1 goes on. */
@@ -304,36 +286,42 @@ function survive(announce: (announcement: Announcement) => void): void {
 
 async function openControl(
   request: UpRequest,
-  rooms: Omit<SourceParts, 'version'>,
+  parts: Omit<SourceParts, 'version' | 'clock'> & { readonly clock: RealClock; reaped(): number },
   announce: (announcement: Announcement) => void,
   plan: Plan,
 ): Promise<{ close(): void } | null> {
-  const { serve } = await import('./control/server.ts');
-  const { socketPlaces } = await import('./control/address.ts');
+  const { handover } = request;
   const { makeSource } = await import('./up/source.ts');
-  const source = makeSource({ version: request.version, ...rooms });
-  const http = plan.control === null ? null : await openHttp(plan.control, source, rooms, announce);
-  const serving = await serve(source, socketPlaces(request.environment, process.getuid?.() ?? 0), isShortOfFiles);
-  if (serving.path !== null) {
-    if (serving.occupied !== null) {
-      const text = `another supervisor answers at ${serving.occupied}; to ask this one set SVC_SUPER_SOCKET=${serving.path}`;
-      announce({ level: 'warn', service: null, event: 'second-supervisor', text });
-    }
-    const close = () => {
+  const { describePlace, WHY } = await import('./linux/places.ts');
+  const source = makeSource({ version: request.version, ...parts });
+  const isShort = () => isShortOfFiles(handover.files.hard);
+  const http = plan.control === null ? null : await openHttp(plan.control, source, parts, isShort, announce);
+  if (handover.socket === null) {
+    const reasons = handover.looked.map(describePlace).join('; ');
+    const text = `status and health will not work: no control socket could be opened (${reasons})`;
+    announce({ level: 'warn', service: null, event: 'no-control', text });
+    return http;
+  }
+  const { serve } = await import('./control/server.ts');
+  const serving = await serve(source, FD.control, isShort);
+  const occupied = handover.looked.find(({ why }) => why === WHY.occupied);
+  if (occupied !== undefined) {
+    const text = `another supervisor answers at ${occupied.path}; to ask this one set SVC_SUPER_SOCKET=${handover.socket}`;
+    announce({ level: 'warn', service: null, event: 'second-supervisor', text });
+  }
+  return {
+    close() {
       serving.close();
       http?.close();
-    };
-    return { close };
-  }
-  const text = `status and health will not work: no control socket could be opened (${serving.reasons.join('; ')})`;
-  announce({ level: 'warn', service: null, event: 'no-control', text });
-  return http;
+    },
+  };
 }
 
 async function openHttp(
   control: ControlPlan,
   source: ApiSource,
-  from: { children: Children; hands: () => Hands<Run> | undefined; logs: Pipeline; clock: Clock },
+  from: { reaped(): number; hands: () => Hands<Run> | undefined; logs: Pipeline; clock: RealClock },
+  isShort: () => boolean,
   announce: (announcement: Announcement) => void,
 ): Promise<{ close(): void } | null> {
   const { serveTcp } = await import('./control/tcp.ts');
@@ -347,12 +335,12 @@ async function openHttp(
       probes: new Map([...probes].map(([name, counts]) => [name, [...counts.values()]])),
       swept,
       logs: from.logs.counts,
-      reaped: from.children.reaped,
+      reaped: from.reaped(),
       self: {
         memory_bytes: process.memoryUsage.rss(),
         cpu_seconds: (user + system) / 1e6,
         started_at,
-        timers: realClock.armed,
+        timers: from.clock.armed,
       },
     };
   };
@@ -361,7 +349,7 @@ async function openHttp(
     source,
     counters,
     after: (ms, fn) => from.clock.after(ms, fn),
-    isShort: isShortOfFiles,
+    isShort,
   });
   const where = control.host.includes(':') ? `[${control.host}]` : control.host;
   if (listening.ok) {

@@ -3,21 +3,22 @@
 // read to mend it.
 import { expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 
 const ROOT = join(import.meta.dir, '../src');
 
-/** `type x`: only what is gone when the program runs. `up` is part of the root; `init` is a program of its own. */
+/** `type x`: only what is gone when the program runs. `up` is part of the root. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
   main: 'everything',
   up: 'everything',
-  init: ['sys', 'ports'],
   commands: ['config', 'plan', 'convert', 'cli', 'control', 'type ports'],
   cli: ['config', 'control', 'core', 'plan'],
   control: ['core', 'plan'],
   runtime: ['core', 'plan', 'ports'],
-  logs: ['ports'],
-  sys: ['ports', 'type plan'],
+  logs: ['ports', 'platform'],
+  pid1: ['ports', 'linux', 'platform', 'type plan'],
+  linux: ['ports', 'type plan'],
+  platform: ['ports', 'linux'],
   convert: ['plan', 'config'],
   core: ['plan'],
   plan: ['config'],
@@ -33,10 +34,6 @@ const files = readdirSync(ROOT, { recursive: true, encoding: 'utf8' })
     return { path, text, code: text.replace(/\/\*[\s\S]*?\*\/|(?<![:'"`\\])\/\/.*$/gm, '') };
   });
 
-/** Files beside children.ts that it names do its work with it. */
-const children = files.find(({ path }) => path === 'sys/children.ts')?.text ?? '';
-const spawners = (path: string) =>
-  path === 'init.ts' || path === 'sys/children.ts' || (path.startsWith('sys/') && children.includes(basename(path)));
 const within =
   (...homes: readonly string[]) =>
   (path: string) =>
@@ -45,9 +42,13 @@ const ROOTS = ['main.ts', 'up.ts'];
 
 const from = (modules: string) => new RegExp(`(from|import|import\\(|require\\()\\s*['"](${modules})['"/]`);
 const EFFECTS: readonly { what: string; sign: RegExp; home: (path: string) => boolean }[] = [
-  { what: 'FFI', sign: from('bun:ffi'), home: within('sys/libc.ts') },
-  { what: 'spawning and killing', sign: from('(node:)?child_process|execa'), home: spawners },
-  { what: 'spawning and killing', sign: /\b(Bun\.(spawn|\$)|process\.kill\()/, home: spawners },
+  { what: 'FFI', sign: from('bun:ffi'), home: () => false },
+  { what: 'what only one runtime has', sign: /\bBun\./, home: within('platform/') },
+  // Tools that tell about the machine; everything of a service is started by PID 1.
+  { what: 'execa', sign: from('execa'), home: within('linux/capture.ts') },
+  { what: 'spawning', sign: from('(node:)?child_process'), home: () => false },
+  // Where PID 1 is gone.
+  { what: 'killing', sign: /\bprocess\.kill\(/, home: within('pid1/children.ts') },
   { what: 'the clock', sign: /\b(Date\.now|new Date\(\)|performance\.|process\.hrtime)/, home: within('ports.ts') },
   {
     what: 'timers',
@@ -58,19 +59,19 @@ const EFFECTS: readonly { what: string; sign: RegExp; home: (path: string) => bo
   {
     what: 'files',
     sign: new RegExp(`${from('(node:)?fs(/promises)?').source}|getBuiltinModule\\('node:fs|\\bBun\\.(file|write)\\b`),
-    home: within(...ROOTS, 'sys/', 'logs/sinks', 'control/'),
+    home: within(...ROOTS, 'linux/', 'platform/', 'logs/sinks'),
   },
   {
     what: 'sockets',
     sign: new RegExp(
       `${from('(node:)?(net|http|https|tls|dgram)|undici').source}|\\bBun\\.(serve|listen|connect|udpSocket)\\b|\\bfetch\\(`,
     ),
-    home: within('control/', 'runtime/probe'),
+    home: within('control/', 'platform/', 'runtime/probe'),
   },
   { what: 'yaml', sign: from('yaml'), home: within('config/yaml-thorough.ts') },
   { what: 'js-yaml', sign: from('js-yaml'), home: within('config/yaml-quick.ts') },
   { what: 'pino', sign: /^import (?!type).*from 'pino'/m, home: within(...ROOTS) },
-  { what: 'process.env', sign: /\b(process|Bun|import\.meta)\.env\b/, home: within(...ROOTS, 'sys/boot.ts') },
+  { what: 'process.env', sign: /\b(process|Bun|import\.meta)\.env\b/, home: within() },
   { what: 'process.exit', sign: /\bprocess\.(exit\(|exitCode|abort\()/, home: within(...ROOTS) },
   { what: 'console', sign: /\bconsole\.\w/, home: () => false },
 ];

@@ -1,7 +1,7 @@
 // Output in amounts and shapes that nobody asked for: one endless line, single bytes, hundreds of services at once.
 import { megabytesOf, outcome, type Running, say, shell, table, up } from './rig.ts';
 
-const HEADING = ['', 'complete', 'resident at most', 'of that its own', 'CPU s', 'code'];
+const HEADING = ['', 'complete', 'both processes resident at most', 'of that their own', 'CPU s', 'code'];
 
 async function row(name: string, running: Running, complete: (said: string) => boolean): Promise<void> {
   const from = performance.now();

@@ -3,9 +3,12 @@
 import { closeSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openPipe } from '../../src/sys/libc.ts';
+import { openPipe } from '../../test/helpers/libc.ts';
+import { supervisorOf } from '../../test/helpers/namespaces.ts';
 
 export const binary = process.env.SVC_SUPER_BINARY ?? join(import.meta.dir, '../../dist/svc-super');
+/** An older release in one file, to be measured in the same run. */
+export const old = process.env.SVC_SUPER_OLD || null;
 export const folder = mkdtempSync(join(tmpdir(), 'svc-super-bench-'));
 export const socket = join(folder, 'control.sock');
 export const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -30,25 +33,32 @@ export function table(title: string, rows: readonly (readonly string[])[]): void
 
 export const outcome = (good: boolean): string => (good ? 'yes' : 'NO');
 
+/** Of the program itself, its children left out; svc-super and its supervisor are one program. */
 export interface Usage {
-  /** Processor seconds of the program itself, its children left out. */
+  /** Processor seconds. */
   cpu: number;
   /** The most memory in bytes: all that was resident, the program's own pages too; and what is its own. */
   resident: number;
   anonymous: number;
 }
 
-function look(pid: number, usage: Usage): void {
+function look(pids: readonly number[], usage: Usage): void {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const field = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    usage.cpu = (Number(field[11]) + Number(field[12])) / 100;
-    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
-    const of = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0) * 1024;
-    usage.resident = Math.max(usage.resident, of('VmHWM'));
-    usage.anonymous = Math.max(usage.anonymous, of('RssAnon'));
+    const now: Usage = { cpu: 0, resident: 0, anonymous: 0 };
+    for (const pid of pids) {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+      const field = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      now.cpu += (Number(field[11]) + Number(field[12])) / 100;
+      const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+      const of = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0) * 1024;
+      now.resident += of('VmHWM');
+      now.anonymous += of('RssAnon');
+    }
+    usage.cpu = Math.max(usage.cpu, now.cpu);
+    usage.resident = Math.max(usage.resident, now.resident);
+    usage.anonymous = Math.max(usage.anonymous, now.anonymous);
   } catch {
-    // It has ended.
+    // One of them has ended.
   }
 }
 
@@ -74,7 +84,11 @@ export function run(cmd: readonly string[], consumer: string): Running {
   closeSync(read);
   closeSync(write);
   const usage: Usage = { cpu: 0, resident: 0, anonymous: 0 };
-  const timer = setInterval(() => look(child.pid, usage), 10);
+  let supervisor: number | undefined;
+  const timer = setInterval(() => {
+    if (cmd.includes(binary)) supervisor ??= supervisorOf(child.pid);
+    look(supervisor === undefined ? [child.pid] : [child.pid, supervisor], usage);
+  }, 10);
   const exited = child.exited.finally(() => clearInterval(timer));
   return {
     pid: child.pid,

@@ -90,8 +90,8 @@ export async function stall(): Promise<void> {
       outcome(zombies < 5),
     ],
     ['SIGTERM is handled', `a service had its own after ${told.toFixed(1)} ms`, outcome(told < 100)],
-    ['memory in all', megabytesOf(stalled.resident), outcome(stalled.resident < 64 * MiB)],
-    ['memory of its own', megabytesOf(stalled.anonymous), outcome(stalled.anonymous < 64 * MiB)],
+    ['memory in all, both processes', megabytesOf(stalled.resident), outcome(stalled.resident < 64 * MiB)],
+    ['memory of their own', megabytesOf(stalled.anonymous), outcome(stalled.anonymous < 64 * MiB)],
     ['not a byte is missing', `${FLOODS.length} times ${LINES} lines in order, code ${code}`, outcome(whole)],
   ]);
   if (!whole) say(`  ${said.trim()}`);

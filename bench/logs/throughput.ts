@@ -2,7 +2,7 @@
 // went in. Start-up is left out: time runs from the first byte that comes out to the last.
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { binary, folder, makeLines, median, outcome, run, say, shell, table, up } from './rig.ts';
+import { binary, folder, makeLines, median, old, outcome, run, say, shell, table, up } from './rig.ts';
 
 /** Reads what comes and throws it away; prints the seconds from first byte to last and the count. Some never end: silence ends them. */
 const TIMED = `exec perl -MTime::HiRes=time -MIO::Select -e '
@@ -50,6 +50,7 @@ async function cases(megabytes: number): Promise<Case[]> {
   const all: Case[] = [
     { name: 'sed', cmd: ['bash', '-c', `exec sed 's/^/model     | /' < <(exec cat ${data})`], megabytes, rounds: 5 },
     { name: 'svc-super', cmd: [binary, 'up', '-f', config], megabytes, rounds: 5 },
+    ...(old === null ? [] : [{ name: 'svc-super, old', cmd: [old, 'up', '-f', config], megabytes, rounds: 5 }]),
   ];
   if (Bun.which('supervisord') === null) return all;
   const plain = supervisord('plain', `command=cat ${data}\n${toPipe('stdout')}`, '');

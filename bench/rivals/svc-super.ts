@@ -1,10 +1,11 @@
-// svc-super itself, as its README advises.
+// svc-super itself, as its README advises; and, where SVC_SUPER_OLD names one, an older release in one file beside it.
 import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Contestant, Scenario } from '../scenario.ts';
 import { firstLine, write } from './writing.ts';
 
 const binary = process.env.SVC_SUPER_BINARY ?? join(import.meta.dir, '../../dist/svc-super');
+const old = process.env.SVC_SUPER_OLD || null;
 
 function services({ services, whenOneEnds }: Scenario): string {
   return services
@@ -18,19 +19,27 @@ function services({ services, whenOneEnds }: Scenario): string {
     .join('\n');
 }
 
-export const svcSuper: Contestant = {
-  name: 'svc-super',
-  source: { from: 'here' },
-  gates: true,
-  lacks: {},
-  remarks: {},
-  installed() {
-    if (!existsSync(binary)) return null;
-    const version = (firstLine([binary, 'version']) ?? '').replace(/^svc-super /, '');
-    return { program: binary, version, bytes: statSync(binary).size };
-  },
-  configure(scenario, folder, { program }) {
-    const file = write(join(folder, 'services.yaml'), `services:\n${services(scenario)}\n`);
-    return { cmd: [program, 'up', '-f', file], env: { SVC_SUPER_SOCKET: join(folder, 'svc-super.sock') } };
-  },
-};
+function contestant(name: string, files: readonly [program: string, ...more: string[]]): Contestant {
+  const [program] = files;
+  return {
+    name,
+    source: { from: 'here' },
+    gates: true,
+    lacks: {},
+    remarks: {},
+    installed() {
+      if (!files.every((file) => existsSync(file))) return null;
+      const version = (firstLine([program, 'version']) ?? '').replace(/^svc-super /, '');
+      return { program, version, bytes: files.reduce((sum, file) => sum + statSync(file).size, 0) };
+    },
+    configure(scenario, folder) {
+      const file = write(join(folder, 'services.yaml'), `services:\n${services(scenario)}\n`);
+      return { cmd: [program, 'up', '-f', file], env: { SVC_SUPER_SOCKET: join(folder, 'svc-super.sock') } };
+    },
+  };
+}
+
+export const svcSuper = contestant('svc-super', [binary, join(dirname(binary), 'svc-super-supervisor')]);
+
+/** Null where none is named. */
+export const svcSuperOld = old === null ? null : contestant('old svc-super', [old]);

@@ -39,8 +39,13 @@ function threads(pid: number): string[] {
 const idle: Trial = {
   name: 'idle',
   rows: [
-    { id: 'own', title: 'own memory, idle with two services', unit: 'MiB', better: 'less' },
-    { id: 'resident', title: 'resident memory, shared pages included', unit: 'MiB', better: 'less' },
+    { id: 'own', title: 'own memory of all its processes, idle with two services', unit: 'MiB', better: 'less' },
+    {
+      id: 'resident',
+      title: 'resident memory of all its processes, shared pages included',
+      unit: 'MiB',
+      better: 'less',
+    },
     { id: 'wakes', title: 'context switches in 30 s', unit: '', better: 'less' },
   ],
   needs: [],

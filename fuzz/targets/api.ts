@@ -121,7 +121,7 @@ class ApiTrial implements Trial {
   }
 
   #open(): number {
-    return readdirSync(`/proc/${this.#supervisor.pid}/fd`).length;
+    return this.#supervisor.pids.reduce((sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length, 0);
   }
 
   fresh(): Uint8Array {

@@ -1,15 +1,14 @@
 // What all commands share that talk to a supervisor: asking it, saying that nobody is there or why it refused. The sockets
 // are the client's.
-import { socketPlaces } from '../control/address.ts';
 import { type Asked, ask, askLines, type Question, type Streamed } from '../control/client.ts';
 import { type Context, EXIT } from './command.ts';
 
 export function question(context: Context, asked: Question): Promise<Asked> {
-  return ask(socketPlaces(context.environment, context.uid), asked, context.after);
+  return ask(context.dial(), asked, context.after);
 }
 
 export function questionLines(context: Context, asked: Question, take: (line: unknown) => void): Promise<Streamed> {
-  return askLines(socketPlaces(context.environment, context.uid), asked, context.after, take);
+  return askLines(context.dial(), asked, context.after, take);
 }
 
 export function sayNobody(context: Context, looked: readonly string[]): number {

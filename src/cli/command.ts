@@ -1,5 +1,5 @@
 // What a command is: its words, its flags, what runs; and what it may touch. Nothing here runs anything.
-import type { Question } from '../control/client.ts';
+import type { Dial, Question } from '../control/client.ts';
 import type { LoadInput } from '../plan/expand.ts';
 import type { Inventory } from '../plan/gpu-inventory.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -21,7 +21,13 @@ export const EXIT = {
 export interface Context {
   readonly environment: Readonly<Record<string, string>>;
   readonly files: LoadInput['files'];
-  readonly uid: number;
+  /** Where the supervisor is asked. */
+  dial(): Dial;
+  /** For `exec`: the terminal that the native program has made for the command, and our standard input; null: none. */
+  readonly execTerminal: string | null;
+  readonly execStdin: string | null;
+  /** As /proc/self/ns/pid has it. */
+  readonly pidNamespace: string;
   /** What relative file names are relative to. */
   readonly cwd: string;
   readonly version: string;
@@ -42,8 +48,6 @@ export interface Context {
   inspect(plan: Plan): Promise<readonly Finding[]>;
   /** Reads what is to be supervised; that begins when the command is over. */
   up(file: string, names: readonly string[]): Promise<number>;
-  /** One command under PID 1's duties. */
-  init(argv: readonly string[]): Promise<number>;
 }
 
 export interface Flag {

@@ -87,8 +87,15 @@ export async function exec(context: Context, { positionals }: Given, usage: stri
   const [service, ...argv] = positionals;
   if (service === undefined || argv.length === 0) return sayUsage(context, 'exec needs a name and a command', usage);
   const path = `/v1/services/${encodeURIComponent(service)}/exec`;
+  const { execTerminal: terminal, execStdin: stdin, pidNamespace: namespace, environment } = context;
+  const streams =
+    terminal !== null
+      ? { terminal, namespace, term: environment.TERM ?? 'dumb' }
+      : stdin !== null
+        ? { stdin, namespace }
+        : {};
   let code: number | null = null;
-  const streamed = await questionLines(context, { method: 'POST', path, body: { argv } }, (value) => {
+  const streamed = await questionLines(context, { method: 'POST', path, body: { argv, ...streams } }, (value) => {
     const line = value as { stream: 'stdout' | 'stderr'; data: string } | { exit: number; error?: string };
     if ('exit' in line) {
       code = line.exit;

@@ -19,6 +19,8 @@ export interface Parameter {
 }
 
 export interface ApiRequest {
+  /** It came through the unix socket: from this user, on this machine. */
+  readonly isLocal: boolean;
   /** Parts of the path by their names in the route, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;

@@ -1,7 +1,6 @@
-// Asks the supervisor over its socket. Walks the same places as the server; says where it looked when nobody is there.
-// Speaks HTTP by itself over node:net: a client that is loaded for one question must load in no time and start no thread.
+// Asks the supervisor over its socket: a connection that the native program has made and checked, and later ones to the same
+// path. Speaks HTTP by itself: a client that is loaded for one question must load in no time and start no thread.
 import { connect } from 'node:net';
-import type { Place } from './address.ts';
 import { ResponseParser } from './response.ts';
 
 export interface Question {
@@ -20,17 +19,44 @@ export type Streamed =
 /** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
 export type After = (ms: number, fn: () => void) => () => void;
 
+/** One connection to a supervisor. */
+export interface Line {
+  write(bytes: Uint8Array): void;
+  close(): void;
+}
+
+export interface LineListener {
+  data(bytes: Uint8Array): void;
+  closed(): void;
+}
+
+/** Where to ask: a way to connect, or why there is none. */
+export type Dial = { readonly ok: true; readonly path: string; open(listener: LineListener): Promise<Line> } | Nobody;
+
+/** Connects to a path. Rejects with an Error with `code`. */
+export function connectTo(path: string, listener: LineListener): Promise<Line> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path });
+    socket.once('connect', () =>
+      resolve({ write: (bytes) => void socket.write(bytes), close: () => socket.destroy() }),
+    );
+    socket.on('data', (bytes: Buffer) => listener.data(bytes));
+    socket.once('error', reject);
+    socket.once('close', () => listener.closed());
+  });
+}
+
 /** Milliseconds until a supervisor that does not answer counts as none. */
 const PATIENCE = 5_000;
 
 /** One question, one JSON answer. */
-export async function ask(places: readonly Place[], question: Question, after: After): Promise<Asked> {
+export async function ask(dial: Dial, question: Question, after: After): Promise<Asked> {
   let text = '';
   const decoder = new TextDecoder();
   const take = (bytes: Uint8Array) => {
     text += decoder.decode(bytes, { stream: true });
   };
-  const reached = await reach(places, question, after, take, () => undefined);
+  const reached = await reach(dial, question, after, take, () => undefined);
   if (!reached.ok) return reached;
   try {
     return { ok: true, status: reached.status, body: JSON.parse(text) };
@@ -41,7 +67,7 @@ export async function ask(places: readonly Place[], question: Question, after: A
 
 /** One question, and lines of JSON as they come. An answer that is no stream is handed back as `body`. */
 export async function askLines(
-  places: readonly Place[],
+  dial: Dial,
   question: Question,
   after: After,
   take: (line: unknown) => void,
@@ -56,7 +82,7 @@ export async function askLines(
     rest = lines.pop() ?? '';
     for (const line of lines) if (line !== '') take(JSON.parse(line));
   };
-  const reached = await reach(places, question, after, takeBytes, (type) => {
+  const reached = await reach(dial, question, after, takeBytes, (type) => {
     isStream = type.startsWith('application/x-ndjson');
   });
   if (!reached.ok) return reached;
@@ -67,55 +93,59 @@ export async function askLines(
 type Reached = { readonly ok: true; readonly path: string; readonly status: number; readonly whole: boolean } | Nobody;
 
 async function reach(
-  places: readonly Place[],
+  dial: Dial,
   question: Question,
   after: After,
   take: (bytes: Uint8Array) => void,
   begin: (type: string) => void,
 ): Promise<Reached> {
-  const looked: string[] = [];
-  for (const { path } of places) {
-    const outcome = await exchange(path, question, after, take, begin);
-    if (typeof outcome !== 'string') return { ok: true, path, ...outcome };
-    looked.push(`${path}: ${outcome}`);
-  }
-  return { ok: false, looked };
+  if (!dial.ok) return dial;
+  const outcome = await exchange(dial, question, after, take, begin);
+  if (typeof outcome !== 'string') return { ok: true, path: dial.path, ...outcome };
+  return { ok: false, looked: [`${dial.path}: ${outcome}`] };
 }
 
 /** The answer's status once it is over, or in words why there was none. */
 function exchange(
-  path: string,
+  dial: Dial & { readonly ok: true },
   question: Question,
   after: After,
   take: (bytes: Uint8Array) => void,
   begin: (type: string) => void,
 ): Promise<{ readonly status: number; readonly whole: boolean } | string> {
   return new Promise((resolve) => {
-    const socket = connect({ path });
     const parser = new ResponseParser(begin, take);
+    let line: Line | null = null;
     const settle = (outcome: { status: number; whole: boolean } | string) => {
       cancel();
-      socket.destroy();
+      line?.close();
       resolve(outcome);
     };
     const cancel = after(PATIENCE, () => {
       if (parser.status === null) settle('it does not answer');
     });
-    socket.once('connect', () => socket.write(render(question)));
-    socket.on('data', (bytes: Buffer) => {
-      try {
-        parser.push(bytes);
-      } catch {
-        settle('what answers there is no supervisor');
-        return;
-      }
-      if (parser.isDone && parser.status !== null) settle({ status: parser.status, whole: true });
-    });
-    socket.once('error', (error) => settle(describe(error)));
-    socket.once('close', () => {
-      if (parser.status === null) settle('what answers there is no supervisor');
-      else settle({ status: parser.status, whole: parser.isDone });
-    });
+    const listener: LineListener = {
+      data(bytes) {
+        try {
+          parser.push(Buffer.from(bytes));
+        } catch {
+          settle('what answers there is no supervisor');
+          return;
+        }
+        if (parser.isDone && parser.status !== null) settle({ status: parser.status, whole: true });
+      },
+      closed() {
+        if (parser.status === null) settle('what answers there is no supervisor');
+        else settle({ status: parser.status, whole: parser.isDone });
+      },
+    };
+    dial.open(listener).then(
+      (opened) => {
+        line = opened;
+        opened.write(Buffer.from(render(question)));
+      },
+      (error: unknown) => settle(describe(error)),
+    );
   });
 }
 

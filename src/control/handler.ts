@@ -8,16 +8,19 @@ import { ResponseOutlet } from './streams.ts';
 /** As much of a body as is read, bytes: the largest request is a command line for exec. */
 export const MAX_BODY = 64 * 1024;
 
-/** Answers requests. A listener that offers more than the API gives a table of its own. */
+/**
+ * Answers requests. `isLocal`: the listener is the unix socket. One that offers more than the API gives a table of its own.
+ */
 export function handler(
   source: ApiSource,
+  isLocal: boolean,
   routes: readonly Route[] = ROUTES,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     // A client that has gone is no news.
     request.on('error', () => undefined);
     response.on('error', () => undefined);
-    void decide(source, routes, request)
+    void decide(source, isLocal, routes, request)
       .catch((error: unknown) => {
         const text = error instanceof Error ? error.message : String(error);
         return refuse(500, `a bug in svc-super, please report it: ${text}`);
@@ -27,15 +30,20 @@ export function handler(
   };
 }
 
-async function decide(source: ApiSource, routes: readonly Route[], request: IncomingMessage): Promise<Answer> {
+async function decide(
+  source: ApiSource,
+  isLocal: boolean,
+  routes: readonly Route[],
+  request: IncomingMessage,
+): Promise<Answer> {
   const found = findRoute(request.method ?? '', request.url ?? '', routes);
   if (!isFound(found)) return found;
   const { route, params, query } = found;
-  if (route.method === 'GET') return route.answer(source, { params, query, body: {} });
+  if (route.method === 'GET') return route.answer(source, { isLocal, params, query, body: {} });
   const text = await readBody(request);
   if (text === null) return refuse(413, `the body is larger than ${MAX_BODY} bytes`, { connection: 'close' });
   const parsed = parseBody(text);
-  return 'status' in parsed ? parsed : route.answer(source, { params, query, body: parsed.body });
+  return 'status' in parsed ? parsed : route.answer(source, { isLocal, params, query, body: parsed.body });
 }
 
 /** The whole body; null when it is too large. */

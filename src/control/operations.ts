@@ -5,6 +5,7 @@ import type { ServiceSnapshot } from '../core/snapshot.ts';
 import { isGlob, meantBy } from '../plan/names.ts';
 import { type Answer, type ApiRequest, type ApiSource, type Parameter, type Route, refuse } from './api.ts';
 import { select, type Wish } from './selection.ts';
+import type { Command, Input } from './source.ts';
 import type { Lines } from './streams.ts';
 
 export const NAME: Parameter = { in: 'path', type: 'string', summary: 'the name of a service', required: true };
@@ -129,34 +130,63 @@ const RELOAD: Route = {
   },
 };
 
+/** A terminal that the client has made, or its own standard input: nothing else is opened for a client. */
+const INPUTS = { terminal: /^\/dev\/pts\/\d+$/, file: /^\/proc\/\d+\/fd\/0$/ } as const;
+
+/** What the command reads, or why that cannot be passed on. */
+function inputOf(source: ApiSource, { isLocal, body }: ApiRequest): Input | null | string {
+  const { stdin, terminal, namespace } = body;
+  const kind = terminal === undefined ? 'file' : 'terminal';
+  const path = terminal ?? stdin;
+  if (path === undefined) return null;
+  if (!isLocal || typeof path !== 'string' || !INPUTS[kind].test(path))
+    return '`stdin` and `terminal` are for clients of the unix socket: /proc/PID/fd/0, /dev/pts/N';
+  if (namespace === source.pidNamespace) return { kind, path };
+  return 'standard input cannot be passed on from another PID namespace: run this in the container, or with < /dev/null';
+}
+
 const EXEC: Route = {
   method: 'POST',
   path: '/v1/services/{name}/exec',
   summary:
-    'Runs a command with a service’s environment, user and folder, without standard input. Lines of output with `stream` and ' +
-    '`data` (base64), at the end one with `exit`. When the client goes, the command is killed',
-  params: { name: NAME, argv: { in: 'body', type: 'strings', summary: 'the command', required: true } },
+    'Runs a command with a service’s environment, user and folder. Lines of output with `stream` and `data` (base64), at the ' +
+    'end one with `exit`. When the client goes, the command is killed',
+  params: {
+    name: NAME,
+    argv: { in: 'body', type: 'strings', summary: 'the command', required: true },
+    stdin: { in: 'body', type: 'string', summary: '/proc/PID/fd/0 of the client; through the unix socket only' },
+    terminal: {
+      in: 'body',
+      type: 'string',
+      summary: '/dev/pts/N, for all three streams; through the unix socket only',
+    },
+    namespace: { in: 'body', type: 'string', summary: 'of the client: what /proc/self/ns/pid leads to' },
+    term: { in: 'body', type: 'string', summary: 'the value of TERM on that terminal' },
+  },
   answers: { 200: 'its output', 400: 'no command', 404: 'there is no such service' },
   streams: true,
-  answer: (source, { params, body }) => {
-    const service = findService(source, params);
+  answer: (source, request) => {
+    const service = findService(source, request.params);
     if ('status' in service) return service;
-    const { argv } = body;
+    const { argv, term } = request.body;
     if (!isStrings(argv) || argv.length === 0 || argv[0] === '' || argv.some((part) => part.includes('\0'))) {
       return refuse(400, '`argv` must be a list of texts, the program first');
     }
-    return { status: 200, lines: runCommand(source, service.name, argv) };
+    const input = inputOf(source, request);
+    if (typeof input === 'string') return refuse(400, input);
+    const env: Record<string, string> = input?.kind === 'terminal' && typeof term === 'string' ? { TERM: term } : {};
+    return { status: 200, lines: runCommand(source, service.name, { argv, input, env }) };
   },
 };
 
-function runCommand(source: ApiSource, service: string, argv: readonly string[]): Lines {
+function runCommand(source: ApiSource, service: string, command: Pick<Command, 'argv' | 'input' | 'env'>): Lines {
   return (outlet) => {
     const controller = new AbortController();
     const take = async (stream: 'stdout' | 'stderr', bytes: Uint8Array) => {
       outlet.write(`${JSON.stringify({ stream, data: Buffer.from(bytes).toString('base64') })}\n`);
       await outlet.room();
     };
-    void source.exec(service, { argv, take, abort: controller.signal }).then(({ code, failure }) => {
+    void source.exec(service, { ...command, take, abort: controller.signal }).then(({ code, failure }) => {
       outlet.write(`${JSON.stringify({ exit: code, ...(failure !== null && { error: failure }) })}\n`);
       outlet.end();
     });

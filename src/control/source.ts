@@ -47,14 +47,26 @@ export type Reloaded =
     }
   | { readonly ok: false; readonly diagnostics: readonly unknown[]; readonly text: string };
 
+/** What a command reads: a file, or a terminal that its output goes to as well. */
+export interface Input {
+  readonly kind: 'file' | 'terminal';
+  readonly path: string;
+}
+
 export interface Command {
   readonly argv: readonly string[];
+  /** null: nothing. */
+  readonly input: Input | null;
+  /** Added to the service's environment. */
+  readonly env: Readonly<Record<string, string>>;
   /** Called with each piece of output; the next one comes when the promise resolves. */
   take(stream: 'stdout' | 'stderr', bytes: Uint8Array): Promise<void>;
   readonly abort: AbortSignal;
 }
 
 export interface ApiSource {
+  /** As /proc/self/ns/pid has it: a client in another one names processes by other numbers. */
+  readonly pidNamespace: string;
   snapshot(): Snapshot;
   usage(): ReadonlyMap<string, Usage>;
   readonly version: string;

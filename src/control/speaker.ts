@@ -10,7 +10,7 @@ import { handler } from './handler.ts';
 export type Speaker = (socket: Socket) => void;
 
 export function speak(source: ApiSource, crowd: Crowd<Socket>): Speaker {
-  const answer = handler(source);
+  const answer = handler(source, true);
   const server = createServer((request, response) => {
     crowd.serve(request.socket, response);
     answer(request, response);

@@ -34,7 +34,7 @@ const IDLE = 30_000;
 export function serveTcp(parts: TcpParts): Promise<Listening> {
   const { plan, source } = parts;
   const guard = makeGuard(plan);
-  const answer = handler(source, [...ROUTES, ...extraRoutes(parts)]);
+  const answer = handler(source, false, [...ROUTES, ...extraRoutes(parts)]);
   const options = {
     maxHeaderSize: MAX_HEAD,
     headersTimeout: HEAD_PATIENCE,

@@ -135,18 +135,22 @@ export class FileSink {
       this.#giveUp();
       return;
     }
-    const bytes = this.#queue.length === 1 ? (this.#queue[0] ?? new Uint8Array(0)) : Buffer.concat(this.#queue);
     try {
-      this.#prepare(bytes.length);
+      this.#prepare(firstLine(this.#queue));
     } catch (error) {
       this.#fail(this.#whyNot(error));
       this.#giveUp();
       return;
     }
     if (this.#fd === null) return;
-    this.#queue = [];
     this.#writing = true;
-    this.#writeAll(this.#fd, bytes, 0);
+    this.#writeAll(this.#fd, takeLines(this.#queue, this.#room()), 0);
+  }
+
+  /** How many bytes the file may still take. A file that cannot be rotated takes everything. */
+  #room(): number {
+    const isCut = this.#isRegular && this.#clock.now() >= this.#rotateAt;
+    return isCut ? this.#style.maxSize - this.#size : Number.POSITIVE_INFINITY;
   }
 
   #writeAll(fd: number, bytes: Uint8Array, from: number): void {
@@ -323,6 +327,36 @@ export class FileSink {
     this.#waiting = [];
     for (const wake of waiting) wake();
   }
+}
+
+const NEWLINE = 10;
+
+/** Bytes of the first line that waits. */
+function firstLine([head]: readonly Uint8Array[]): number {
+  const length = head?.length ?? 0;
+  const end = head?.indexOf(NEWLINE) ?? -1;
+  return end < 0 ? length : end + 1;
+}
+
+/** Removes from the queue as many whole lines as `room` bytes hold, at least one, and returns them. */
+function takeLines(queue: Uint8Array[], room: number): Uint8Array {
+  const taken: Uint8Array[] = [];
+  for (let left = room; queue[0] !== undefined; ) {
+    const [head] = queue;
+    if (head.length <= left) {
+      taken.push(head);
+      queue.shift();
+      left -= head.length;
+      continue;
+    }
+    const fitting = left > 0 ? head.subarray(0, left).lastIndexOf(NEWLINE) + 1 : 0;
+    const size = fitting > 0 || taken.length > 0 ? fitting : firstLine(queue);
+    if (size > 0) taken.push(head.subarray(0, size));
+    if (size === head.length) queue.shift();
+    else if (size > 0) queue[0] = head.subarray(size);
+    break;
+  }
+  return taken.length === 1 ? (taken[0] ?? new Uint8Array(0)) : Buffer.concat(taken);
 }
 
 const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

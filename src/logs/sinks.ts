@@ -1,95 +1,45 @@
-// Where output goes: standard output and standard error, each written in the one way that cannot stop the event loop.
-// A pipe or socket gets a bounded queue, a terminal one write at a time, a file plain writes. Knows nothing of services.
-import type { Clock } from '../ports.ts';
+// Where output goes: standard output and standard error, each with a bounded queue in front of an Output, which never stops
+// the event loop. Knows nothing of services and of descriptors.
+import type { Output } from '../platform/output.ts';
 
-/** A sink holds at most this much before it says that it is full, bytes. */
+/** A sink is full when it holds this much, bytes. */
 const FULL = 256 * 1024;
-/** The supervisor's own lines are taken beyond FULL up to here, then dropped: nobody reads. */
+/** The supervisor's own lines are accepted beyond FULL up to this much, then dropped, bytes. */
 const OVERFULL = 1024 * 1024;
-
-/** A terminal that somebody has made non-blocking tells nobody when it takes more: it is asked this often, milliseconds. */
-const RETRY = 20;
-
-type Kind = 'queue' | 'terminal' | 'file';
+/** Short pieces are written together, up to this much, bytes: a write of each would cost a system call. */
+const JOINED = 64 * 1024;
 
 /**
- * Where the two streams go. Both to one place (`2>&1`, docker run -t) is one queue: of two, each would write its lines in
- * the middle of the other's whenever a reader is slow.
+ * The sinks of the two streams. If both lead to one place (`2>&1`, docker run -t), they share one queue: with two, each would
+ * write its lines into the middle of the other's whenever the reader is slow.
  */
-export function makeSinks(clock: Clock, descriptors: Descriptors): { readonly stdout: Sink; readonly stderr: Sink } {
-  const stdout = new Sink(1, clock, descriptors);
-  return { stdout, stderr: isOnePlace(descriptors) ? stdout : new Sink(2, clock, descriptors) };
+export function makeSinks(open: (fd: 1 | 2) => Output): { readonly stdout: Sink; readonly stderr: Sink } {
+  const [out, err] = [open(1), open(2)];
+  const stdout = new Sink(out);
+  return { stdout, stderr: out.identity === err.identity ? stdout : new Sink(err) };
 }
 
-/** Descriptors of the operating system, as far as a sink needs them. Each call may throw an Error with `code`. */
-export interface Descriptors {
-  /** What one leads to; `identity` is the same for the same thing. */
-  look(fd: number): { readonly kind: 'pipe' | 'terminal' | 'other'; readonly identity: string };
-  /** A terminal opened anew for writing: its descriptor. */
-  reopen(fd: number): number;
-  /** Writes as much as goes at once: how many bytes. */
-  write(fd: number, bytes: Uint8Array): number;
-}
-
-function isOnePlace({ look }: Descriptors): boolean {
-  try {
-    return look(1).identity === look(2).identity;
-  } catch {
-    return false;
-  }
-}
-
-function kindOf(fd: number, { look }: Descriptors): Kind {
-  try {
-    const { kind } = look(fd);
-    return kind === 'pipe' ? 'queue' : kind === 'terminal' ? 'terminal' : 'file';
-  } catch {
-    return 'file';
-  }
-}
-
-/**
- * The terminal opened anew: whether writes block is then ours alone, and those who share the descriptor with us (a shell, a
- * runtime) can make it non-blocking as they like. The one we have where another may not be had.
- */
-function reopen(fd: number, descriptors: Descriptors): number {
-  try {
-    return descriptors.reopen(fd);
-  } catch {
-    return fd;
-  }
+interface Piece {
+  readonly bytes: Uint8Array;
+  readonly done: (() => void) | undefined;
 }
 
 export class Sink {
-  readonly isTerminal: boolean;
-  readonly #fd: number;
-  readonly #clock: Clock;
-  readonly #descriptors: Descriptors;
-  readonly #kind: Kind;
-  #made: NodeJS.WriteStream | null = null;
+  readonly #output: Output;
+  #pieces: Piece[] = [];
   #queued = 0;
-  /** Bytes written since the start: whether a reader is slow or gone is seen by it. */
-  written = 0;
-  #dead = false;
-  #terminalQueue: Uint8Array[] = [];
-  #writing = false;
+  #isWriting = false;
+  #isDead = false;
   #waiting: (() => void)[] = [];
+  /** Bytes written since the start: while it grows, there is a reader. */
+  written = 0;
 
-  constructor(fd: 1 | 2, clock: Clock, descriptors: Descriptors) {
-    this.#clock = clock;
-    this.#descriptors = descriptors;
-    this.#kind = kindOf(fd, descriptors);
-    this.#fd = this.#kind === 'terminal' ? reopen(fd, descriptors) : fd;
-    this.isTerminal = this.#kind === 'terminal';
+  constructor(output: Output) {
+    this.#output = output;
   }
 
-  /** Made when there is something to write: the first service need not wait for it. */
-  #stream(): NodeJS.WriteStream {
-    if (this.#made !== null) return this.#made;
-    this.#made = this.#fd === 1 ? process.stdout : process.stderr;
-    // An unhandled EPIPE would end PID 1: a reader that has gone takes the output with it, nothing else.
-    this.#made.on('error', () => this.#die());
-    return this.#made;
+  get isTerminal(): boolean {
+    return this.#output.isTerminal;
   }
 
   get isFull(): boolean {
@@ -97,91 +47,88 @@ export class Sink {
   }
 
   /**
-   * Takes bytes; they are kept until written. Whoever respects isFull and room() keeps the queue bounded. `done` is called
-   * when their memory may be used again; not at all where that is not known.
+   * Accepts bytes and keeps them until they are written; after the reader has gone, drops them. A caller that respects isFull
+   * and room() keeps the queue bounded. `done` is called when the memory may be used again; never if an error comes first.
    */
   write(bytes: Uint8Array, done?: () => void): void {
-    if (this.#dead || bytes.length === 0) return;
-    switch (this.#kind) {
-      case 'queue':
-        this.#queued += bytes.length;
-        this.#stream().write(bytes, (error) => {
-          this.#written(bytes.length);
-          if (error === null || error === undefined) done?.();
-        });
-        return;
-      case 'terminal':
-        this.#queued += bytes.length;
-        this.#terminalQueue.push(bytes);
-        this.#writeTerminal();
-        return;
-      case 'file':
-        this.#writeFile(bytes);
-        done?.();
-        return;
-      default:
-        this.#kind satisfies never;
-    }
+    if (this.#isDead || bytes.length === 0) return;
+    this.#queued += bytes.length;
+    this.#pieces.push({ bytes, done });
+    if (!this.#isWriting) void this.#writeAll();
   }
 
-  /** As write(), for the supervisor's own lines, which come unasked: false when there was no room at all. */
+  /** As write(), for the supervisor's own lines, which do not wait for room. Returns false if they were dropped. */
   offer(bytes: Uint8Array): boolean {
     if (this.#queued >= OVERFULL) return false;
     this.write(bytes);
     return true;
   }
 
-  /** Resolves when the sink is not full (any more). */
+  /** Resolves when the sink is not full or the reader has gone. */
   room(): Promise<void> {
-    return this.isFull && !this.#dead ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve();
+    return this.isFull && !this.#isDead ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve();
   }
 
   /** Resolves when all is written or the reader has gone. */
   async drained(): Promise<void> {
-    while (this.#queued > 0 && !this.#dead) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    while (this.#queued > 0 && !this.#isDead) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  #written(size: number): void {
+  /** Runs until the queue is empty; does not yield to the event loop while the output has room. */
+  async #writeAll(): Promise<void> {
+    this.#isWriting = true;
+    try {
+      while (this.#pieces.length > 0) {
+        const pieces = this.#pieces;
+        this.#pieces = [];
+        for (const { bytes, done } of joined(pieces)) {
+          for (let rest = bytes; rest.length > 0; ) {
+            const writing = this.#output.write(rest);
+            const count = typeof writing === 'number' ? writing : await writing;
+            rest = rest.subarray(count);
+            this.#count(count);
+          }
+          done?.();
+        }
+      }
+    } catch {
+      // The reader (EPIPE) or the terminal (EIO) has gone. Only this output ends.
+      this.#isDead = true;
+      this.#pieces = [];
+      this.#queued = 0;
+      this.#wake();
+    }
+    this.#isWriting = false;
+  }
+
+  #count(size: number): void {
     this.#queued -= size;
     this.written += size;
-    if (this.#queued >= FULL && !this.#dead) return;
+    if (!this.isFull) this.#wake();
+  }
+
+  #wake(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const wake of waiting) wake();
   }
+}
 
-  #die(): void {
-    this.#dead = true;
-    this.#terminalQueue = [];
-    this.#written(this.#queued);
-  }
-
-  /** One asynchronous write at a time: a terminal that is held (XOFF) blocks one pool thread and not the loop. */
-  #writeTerminal(): void {
-    if (this.#writing) return;
-    const bytes = this.#terminalQueue.shift();
-    if (bytes === undefined) return;
-    this.#writing = true;
-    process.getBuiltinModule('node:fs').write(this.#fd, bytes, (error, count) => {
-      const full = error?.code === 'EAGAIN';
-      if (error !== null && !full) return this.#die();
-      const done = full ? 0 : count;
-      if (done < bytes.length) this.#terminalQueue.unshift(bytes.subarray(done));
-      const next = () => {
-        this.#writing = false;
-        this.#writeTerminal();
-      };
-      this.#written(done);
-      if (full) this.#clock.after(RETRY, next);
-      else next();
-    });
-  }
-
-  #writeFile(bytes: Uint8Array): void {
-    try {
-      for (let rest = bytes; rest.length > 0; ) rest = rest.subarray(this.#descriptors.write(this.#fd, rest));
-    } catch {
-      // A full disk: what cannot be written is lost, and saying so would go to the same place.
+/** The same bytes in the same order; neighbours that together are shorter than JOINED as one piece. */
+function* joined(pieces: readonly Piece[]): Generator<Piece> {
+  for (let first = 0, end = 0; first < pieces.length; first = end) {
+    let size = 0;
+    for (end = first; end < pieces.length; end += 1) {
+      const { length } = (pieces[end] as Piece).bytes;
+      if (end > first && size + length > JOINED) break;
+      size += length;
+    }
+    const group = pieces.slice(first, end);
+    if (group.length === 1) yield group[0] as Piece;
+    else {
+      const bytes = Buffer.concat(group.map((piece) => piece.bytes));
+      for (const { done } of group) done?.();
+      yield { bytes, done: undefined };
     }
   }
 }

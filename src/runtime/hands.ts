@@ -11,7 +11,7 @@ import { Counts, type ProbeResult } from './counts.ts';
 import { Hooks } from './hooks.ts';
 import { attemptProbe } from './probe.ts';
 
-/** What a program is started with; see sys/children.ts, which offers it. */
+/** What a program is started with; see pid1/children.ts, which offers it. */
 export interface Program {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -22,31 +22,36 @@ export interface Program {
   readonly oomScoreAdj: number | null;
   readonly cpus: readonly number[] | null;
   readonly limits: ServicePlan['limits'];
+  readonly stopSignal: string;
   readonly runName: string;
 }
 
-/** A handle on a run's processes; only the kernel room looks inside. */
+/** A handle on a run's processes; only pid1/ looks inside. `pid` is that of the main process, 0 before it executes. */
 export type RunHandle = { readonly pid: number };
 
 export interface ProcessRoom<Handle extends RunHandle = RunHandle> {
   spawn(
-    request: Program & { readonly output: readonly (number | null)[] },
+    request: Program & {
+      /** Descriptors from 1 on; a null is /dev/null. */
+      readonly input: null;
+      readonly output: readonly (Pipe | null)[];
+      readonly notify: { readonly name: string; readonly onMessage: (text: string, uid: number) => void } | null;
+    },
     listener: {
       spawned(pid: number): void;
       failed(failure: { readonly step: string; readonly message: string; readonly code: number }): void;
       exited(exit: Exit): void;
     },
-  ): Handle | null;
+  ): Handle;
   signal(run: Handle, signal: string, to: 'main' | 'group'): void;
   sweep(run: Handle, done: (swept: readonly SweptProcess[]) => void): void;
   /** Without `done`, who waits for the run's end already goes on waiting. */
   kill(run: Handle, done?: (swept: readonly SweptProcess[]) => void): void;
 }
 
-/** A pipe whose writing end goes to the child. */
+/** A pipe whose writing end goes to the program: made with the run, and readable from then on. */
 export interface Pipe {
-  readonly write: number;
-  closeWrite(): void;
+  open(path: string): void;
   read(): Promise<Uint8Array | null>;
   close(): Promise<void>;
 }
@@ -67,15 +72,17 @@ export interface HandsParts<Handle extends RunHandle = RunHandle> {
   readonly clock: Clock;
   readonly processes: ProcessRoom<Handle>;
   readonly logs: LogRoom;
-  openPipe(owner: User | null): Pipe;
-  openNotify(uid: number, onReady: () => void): { readonly address: string; close(): void };
+  makePipe(): Pipe;
+  /** A name that nobody can guess. */
+  randomName(): string;
   /** Who listens on a port, in words; null: nobody. */
   portHolder(port: number): string | null;
   runTool(program: Program, abort: AbortSignal): Promise<{ code: number | null; words: string; lastLine: string }>;
   /** Looks at the memory of these devices; never rejects. */
   readGpus(plan: GpuPlan, abort: AbortSignal): Promise<GpuReading>;
   fileExists(path: string): boolean;
-  canStartThread(): boolean;
+  /** Whether one more thread can be made now. */
+  canStartThread(): Promise<boolean>;
   readonly ownUid: number;
 }
 
@@ -156,11 +163,7 @@ export class Hands<Handle extends RunHandle = RunHandle> {
       fail('port', `port ${port} of ${plan.name} is taken by ${holder}`, 1);
       return;
     }
-    try {
-      this.#spawnWith(plan, run, resources, tell, fail);
-    } catch (error) {
-      fail('pipes', error instanceof Error ? error.message : String(error), 1);
-    }
+    this.#spawnWith(plan, run, resources, tell, fail);
   }
 
   /** The resources of a run, made by whatever it begins with. */
@@ -180,24 +183,17 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     tell: (news: ServiceEvent) => void,
     fail: (step: string, message: string, code: number) => void,
   ): void {
-    const pipes: Pipe[] = [];
-    const openPipe = () => {
-      const pipe = this.#parts.openPipe(plan.user);
-      pipes.push(pipe);
-      return pipe;
-    };
-    resources.release.push(() => pipes.forEach((pipe) => void pipe.close()));
-    const stdout = openPipe();
-    const stderr = openPipe();
-    const output: (number | null)[] = [stdout.write, stderr.write];
+    const stdout = this.#parts.makePipe();
+    const stderr = this.#parts.makePipe();
+    const output: (Pipe | null)[] = [stdout, stderr];
     const latch = this.#latches(tell);
-    const env = this.#openNotify(plan, resources, output, openPipe, latch.seen);
+    const { env, notify } = this.#prepareNotify(plan, resources, output, latch.seen);
     const patterns = new Map<number, Pattern>();
     plan.ready.forEach((probe, index) => {
       if (probe.kind === 'log') patterns.set(index, compilePattern(probe.pattern));
     });
     const handle = this.#parts.processes.spawn(
-      { ...programOf(plan, plan.argv, run, env, null), output },
+      { ...programOf(plan, plan.argv, run, env, null), input: null, output, notify },
       {
         spawned: (pid) => {
           tell({ type: 'spawned', pid });
@@ -210,13 +206,10 @@ export class Hands<Handle extends RunHandle = RunHandle> {
         },
       },
     );
-    for (const pipe of pipes) pipe.closeWrite();
-    if (handle === null) return;
     resources.handle = handle;
     const progressed = plan.startStall === null ? null : this.#thinned(() => tell({ type: 'progressed' }));
     const watcher = { patterns, matched: latch.seen, progressed };
     // From here on the log room reads the two streams to their ends, however the run goes.
-    pipes.splice(0, 2);
     const style = { ...plan.log, drop: plan.log.drop.map(compilePattern) };
     resources.release.push(this.#parts.logs.attach(plan.name, style, stdout, stderr, watcher));
   }
@@ -235,28 +228,36 @@ export class Hands<Handle extends RunHandle = RunHandle> {
   }
 
   /** What notify probes need: a socket named in NOTIFY_SOCKET, or a pipe at the descriptor asked for. */
-  #openNotify(
+  #prepareNotify(
     plan: ServicePlan,
     resources: Resources<Handle>,
-    output: (number | null)[],
-    openPipe: () => Pipe,
+    output: (Pipe | null)[],
     seen: (index: number) => void,
-  ): Record<string, string> {
-    const env: Record<string, string> = {};
+  ): {
+    readonly env: Readonly<Record<string, string>>;
+    readonly notify: { readonly name: string; readonly onMessage: (text: string, uid: number) => void } | null;
+  } {
+    const onSocket: number[] = [];
     plan.ready.forEach((probe, index) => {
       if (probe.kind !== 'notify') return;
       if (probe.fd === null) {
-        const socket = this.#parts.openNotify(plan.user?.uid ?? this.#parts.ownUid, () => seen(index));
-        resources.release.push(() => socket.close());
-        env.NOTIFY_SOCKET = socket.address;
+        onSocket.push(index);
         return;
       }
-      const pipe = openPipe();
+      const pipe = this.#parts.makePipe();
+      resources.release.push(() => void pipe.close());
       while (output.length < probe.fd - 1) output.push(null);
-      output[probe.fd - 1] = pipe.write;
+      output[probe.fd - 1] = pipe;
       void awaitNewline(pipe, () => seen(index));
     });
-    return env;
+    if (onSocket.length === 0) return { env: {}, notify: null };
+    const name = `svc-super-${this.#parts.randomName()}`;
+    // The kernel says who sent it: the service's user, ours, and the superuser count.
+    const trusted = new Set([plan.user?.uid ?? this.#parts.ownUid, this.#parts.ownUid, 0]);
+    const onMessage = (text: string, uid: number) => {
+      if (trusted.has(uid) && text.split('\n').includes('READY=1')) onSocket.forEach(seen);
+    };
+    return { env: { NOTIFY_SOCKET: `@${name}` }, notify: { name, onMessage } };
   }
 
   #signal(plan: ServicePlan, run: number, signal: string, to: 'main' | 'group'): void {
@@ -268,7 +269,7 @@ export class Hands<Handle extends RunHandle = RunHandle> {
   #runStopCommand(plan: ServicePlan, run: number): void {
     const resources = this.#current(plan, run);
     if (resources === undefined || plan.stop.argv === null) return;
-    const env = { MAINPID: String(resources.handle?.pid ?? '') };
+    const env = { MAINPID: String(resources.handle?.pid || '') };
     const { signal } = resources.abort;
     const program = programOf(plan, plan.stop.argv, run, env, 'stop');
     void this.#parts.runTool(program, signal).then(({ code, words, lastLine }) => {
@@ -294,7 +295,7 @@ export class Hands<Handle extends RunHandle = RunHandle> {
   }
 
   #runHook(plan: ServicePlan, run: number, hook: HookName, exit: Exit | null): void {
-    const pid = exit === null ? (this.#open(plan, run).handle?.pid ?? null) : null;
+    const pid = exit === null ? this.#open(plan, run).handle?.pid || null : null;
     this.#hooks.run(plan, run, hook, { pid, exit }, (result) =>
       this.#send({ type: 'service', service: plan.name, run, news: { type: 'hook-ended', hook, ...result } }),
     );
@@ -388,7 +389,8 @@ export function programOf(
   const { cwd, user, umask, nice, oomScoreAdj, cpus, limits, name } = plan;
   const env = { ...plan.env, SVC_RUN: String(run), ...extra };
   const runName = `${name}#${run}${beside === null ? '' : ` (${beside})`}`;
-  return { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits, runName };
+  const stopSignal = plan.stop.signal;
+  return { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits, stopSignal, runName };
 }
 
 /** Reads on after the newline: a program that writes more would stand still once the pipe is full. */

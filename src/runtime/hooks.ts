@@ -4,7 +4,7 @@ import type { HookName } from '../core/event.ts';
 import { type Exit, shellCode } from '../core/policy.ts';
 import { compilePattern } from '../plan/pattern.ts';
 import type { ServicePlan } from '../plan/plan.ts';
-import { type HandsParts, type Pipe, programOf, type RunHandle } from './hands.ts';
+import { type HandsParts, programOf, type RunHandle } from './hands.ts';
 
 export interface HookResult {
   readonly ok: boolean;
@@ -29,11 +29,11 @@ interface Running<Handle> {
 }
 
 export class Hooks<Handle extends RunHandle> {
-  readonly #parts: Pick<HandsParts<Handle>, 'processes' | 'logs' | 'openPipe'>;
+  readonly #parts: Pick<HandsParts<Handle>, 'processes' | 'logs' | 'makePipe'>;
   /** By service: the hook under way, last, and those before it that were killed and are not gone yet. */
   readonly #running = new Map<string, readonly Running<Handle>[]>();
 
-  constructor(parts: Pick<HandsParts<Handle>, 'processes' | 'logs' | 'openPipe'>) {
+  constructor(parts: Pick<HandsParts<Handle>, 'processes' | 'logs' | 'makePipe'>) {
     this.#parts = parts;
   }
 
@@ -57,22 +57,15 @@ export class Hooks<Handle extends RunHandle> {
       over.resolve();
       done(result);
     };
-    const pipes: Pipe[] = [];
-    try {
-      pipes.push(this.#parts.openPipe(plan.user));
-      pipes.push(this.#parts.openPipe(plan.user));
-    } catch (error) {
-      for (const pipe of pipes) void pipe.close();
-      end({ ok: false, code: 1, detail: error instanceof Error ? error.message : String(error) });
-      return;
-    }
-    const [stdout, stderr] = pipes as [Pipe, Pipe];
+    const stdout = this.#parts.makePipe();
+    const stderr = this.#parts.makePipe();
     const style = { ...plan.log, drop: plan.log.drop.map(compilePattern) };
     const watcher = { patterns: new Map(), matched: () => undefined, progressed: null };
     const release = this.#parts.logs.attach(plan.name, style, stdout, stderr, watcher);
     const env = environmentOf(about);
-    const handle = this.#parts.processes.spawn(
-      { ...programOf(plan, hook.argv, run, env, ALONE.has(name) ? null : name), output: [stdout.write, stderr.write] },
+    const program = programOf(plan, hook.argv, run, env, ALONE.has(name) ? null : name);
+    const handle: Handle = this.#parts.processes.spawn(
+      { ...program, input: null, output: [stdout, stderr], notify: null },
       {
         spawned: () => undefined,
         failed: ({ message, code }) => {
@@ -86,12 +79,10 @@ export class Hooks<Handle extends RunHandle> {
             release();
             end({ ok: code === 0, code, detail });
           };
-          if (running.handle === null) emptied();
-          else this.#parts.processes.kill(running.handle, emptied);
+          this.#parts.processes.kill(handle, emptied);
         },
       },
     );
-    for (const pipe of pipes) pipe.closeWrite();
     running.handle = handle;
   }
 

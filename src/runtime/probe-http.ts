@@ -1,6 +1,7 @@
 // One HTTP attempt: request, status, body, JSON. Apart from probe.ts so that undici is loaded at the first HTTP probe and
 // not before the first spawn. A new connection each time: the question is whether the service answers a new client.
 import { Socket } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import request from 'undici/lib/api/api-request.js';
 import Client from 'undici/lib/dispatcher/client.js';
 import { compilePattern } from '../plan/pattern.ts';
@@ -16,9 +17,9 @@ let isWarm = false;
  * Has undici compile its parser, which is WebAssembly, once and for all: the runtime needs a thread for that, and where the
  * process limit is used up it would end PID 1. Done early, and never without room; false: there is none.
  */
-export async function warmUp(canStartThread: () => boolean): Promise<boolean> {
+export async function warmUp(canStartThread: () => Promise<boolean>): Promise<boolean> {
   if (isWarm) return true;
-  if (!canStartThread()) return false;
+  if (!(await canStartThread())) return false;
   isWarm = true;
   // A connection that leads nowhere: the parser is made for it, and nothing is sent.
   const client = new Client('http://nowhere', { connect: (_options, done) => done(null, new Socket()) });
@@ -108,7 +109,7 @@ export function judgeBody(
         : undefined;
   }
   if (value === undefined) return no(`there is no ${path} in it`);
-  if (!('equals' in probe.json) || Bun.deepEquals(value, probe.json.equals, true))
+  if (!('equals' in probe.json) || isDeepStrictEqual(value, probe.json.equals))
     return { ok: true, detail: `HTTP ${status}` };
   return no(`${path} is ${short(value)}, not ${short(probe.json.equals)}`);
 }

@@ -11,7 +11,7 @@ export interface Answer {
 export interface ProbeHelp {
   readonly cwd: string | null;
   fileExists(path: string): boolean;
-  canStartThread(): boolean;
+  canStartThread(): Promise<boolean>;
   runTool(argv: readonly string[]): Promise<{ code: number | null; words: string; lastLine: string }>;
 }
 

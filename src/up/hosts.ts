@@ -1,9 +1,10 @@
 // Keeps the services' names in /etc/hosts while the supervisor runs, where the configuration wants that, and takes them out at
 // the end. Never fatal: what cannot be written is said once. Part of the root, like up.ts.
+
+import type { HostsFile } from '../linux/hosts-file.ts';
 import { hostNames, withHosts, withoutHosts } from '../plan/hosts.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Announcement } from '../runtime/engine.ts';
-import type { HostsFile } from '../sys/hosts-file.ts';
 
 export class HostNames {
   readonly #file: HostsFile;

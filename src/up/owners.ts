@@ -1,5 +1,5 @@
 // Whose a process is, for those who find a process where it is not expected. Part of the root.
-import type { Children, Run } from '../sys/children.ts';
+import type { Children, Run } from '../pid1/children.ts';
 
 /** The services that have a run, each with a handle on its processes. */
 export type Runs = () => Iterable<readonly [service: string, run: Run]>;

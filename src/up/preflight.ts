@@ -1,10 +1,10 @@
 // What can be known to go wrong before anything is started: each look at the machine as a finding, a line with a tick or
 // what to do. `check --runtime` shows all of them; `up` takes from it what refuses a start. Starts no service. Part of the root.
 import type { Finding } from '../cli/preflight.ts';
+import type { GpuReader } from '../linux/gpu-memory.ts';
+import { findProgram, lookAtLog, whyNotEntered } from '../linux/place.ts';
 import type { GpuReading } from '../plan/gpu-reading.ts';
 import type { GpuPlan, Plan, Probe, ServicePlan } from '../plan/plan.ts';
-import type { GpuReader } from '../sys/gpu-memory.ts';
-import { findProgram, lookAtLog, whyNotEntered } from '../sys/place.ts';
 
 /** sysexits.h: something may be so later. The container is to be started anew. */
 const DRIVER_LOST = 75;

@@ -6,15 +6,20 @@ import type { ApiSource, Reloaded, Usage } from '../control/source.ts';
 import { takeSnapshot } from '../core/snapshot.ts';
 import { isActive } from '../core/state.ts';
 import { takeTimeline } from '../core/timeline.ts';
+import { pidNamespace } from '../linux/processes.ts';
 import type { Pipeline } from '../logs/pipeline.ts';
+import type { Children, Run } from '../pid1/children.ts';
+import { usageOf } from '../pid1/usage.ts';
 import type { Clock } from '../ports.ts';
 import type { Engine } from '../runtime/engine.ts';
 import { type Hands, programOf } from '../runtime/hands.ts';
-import type { Children, Run } from '../sys/children.ts';
-import { usageOf } from '../sys/usage.ts';
 
 export interface SourceParts {
   readonly version: string;
+  /** Of PID 1, or what stands in its place. */
+  readonly pid: number;
+  /** Bytes of a memory page. */
+  readonly page: number;
   readonly engine: Engine;
   readonly children: Children;
   readonly hands: () => Hands<Run> | undefined;
@@ -28,7 +33,8 @@ export function makeSource(parts: SourceParts): ApiSource {
   const { version, engine, children, clock, logs, journal, reload } = parts;
   return {
     version,
-    pid: process.pid,
+    pid: parts.pid,
+    pidNamespace: pidNamespace(),
     snapshot: () => takeSnapshot(engine.world, clock.now()),
     timeline: () => takeTimeline(engine.world, clock.now()),
     plan: () => engine.world.plan,
@@ -42,12 +48,12 @@ export function makeSource(parts: SourceParts): ApiSource {
       follow: (service, listener) => logs.follow(service, listener),
     },
     events: journal,
-    exec: async (service, { argv, take, abort }) => {
+    exec: async (service, { argv, input, env, take, abort }) => {
       const plan = engine.world.index.plans.get(service);
       if (plan === undefined) return { code: 1, failure: `there is no service ${service}` };
       const run = engine.world.services.get(service)?.run ?? 0;
-      const { runStreamed } = await import('../sys/tools.ts');
-      return runStreamed(children, programOf(plan, argv, run, {}, 'exec'), take, abort);
+      const { runStreamed } = await import('../pid1/tools.ts');
+      return runStreamed(children, programOf(plan, argv, run, env, 'exec'), take, abort, input);
     },
     watch: (watcher) => engine.watch(watcher),
     wall: () => clock.wall(),
@@ -59,7 +65,7 @@ export function makeSource(parts: SourceParts): ApiSource {
 const FRESH = 100;
 
 /** What each service uses, read at most so often; of a run that is younger than the reading, read at once. */
-function remembered({ engine, children, hands, clock }: SourceParts): () => ReadonlyMap<string, Usage> {
+function remembered({ engine, children, hands, clock, page }: SourceParts): () => ReadonlyMap<string, Usage> {
   let at = -Infinity;
   let found = new Map<string, { readonly handle: Run; readonly usage: Usage | null }>();
   return () => {
@@ -78,7 +84,7 @@ function remembered({ engine, children, hands, clock }: SourceParts): () => Read
       if (known?.handle !== handle) stale.push(name);
       else if (known.usage !== null) result.set(name, known.usage);
     }
-    const read = usageOf(stale, children, handleOf);
+    const read = usageOf(stale, children, handleOf, page);
     for (const name of stale) {
       const handle = handleOf(name);
       const usage = read.get(name) ?? null;

@@ -4,9 +4,9 @@ import { expect, test } from 'bun:test';
 import { configure, isWrong, reloadText } from '../../chaos/configure.ts';
 import { generate } from '../../chaos/generate.ts';
 import type { Scenario } from '../../chaos/scenario.ts';
+import { realFiles } from '../../src/linux/files.ts';
 import { loadPlan } from '../../src/plan/expand.ts';
 import type { Files } from '../../src/ports.ts';
-import { realFiles } from '../../src/sys/files.ts';
 
 const SEEDS = Array.from({ length: 500 }, (_, seed) => seed);
 /** To load one takes some milliseconds. */

@@ -89,9 +89,9 @@ export function processes(): void {
     const services = `services:\n  father: { command: '${command}' }\n`;
     await using container = await Container.start({ services });
     await container.said(/all born/);
-    await until('two processes to be all there is', async () => (await container.processes()).length === 2);
+    await until('three processes to be all there is', async () => (await container.processes()).length === 3);
     const all = await container.processes();
-    expect(all.map(({ args }) => args)).toEqual([expect.stringContaining('svc-super'), 'sleep 600']);
+    expect(all.map(({ args }) => args)).toEqual(['svc-super', '/usr/local/bin/svc-super-supervisor', 'sleep 600']);
   });
 
   test('behind another init (podman run --init) it does all this as a subreaper', async () => {

@@ -12,7 +12,8 @@ export function users(): void {
     container.say('model.loaded');
     await container.healthy();
     const all = await container.processes();
-    expect(all.length).toBe(3);
+    // PID 1, its supervisor and two services.
+    expect(all.length).toBe(4);
     for (const { pid } of all) {
       const status = await Bun.file(`/proc/${pid}/status`).text();
       expect(status).toMatch(/^Uid:\s+12345\s+12345\s/m);
@@ -59,7 +60,7 @@ export function users(): void {
         return Number(/^Uid:\s+(\d+)/m.exec(status)?.[1]);
       }),
     );
-    expect(uids.sort((a, b) => a - b)).toEqual([0, 33, 65534]);
+    expect(uids.sort((a, b) => a - b)).toEqual([0, 0, 33, 65534]);
     await container.podman('stop');
     expect(await container.inspect('{{.State.ExitCode}}')).toBe('0');
   });

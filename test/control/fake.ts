@@ -101,8 +101,9 @@ export class FakeSource implements ApiSource {
       return () => followers.delete(listener);
     },
   };
-  exec: ApiSource['exec'] = async (name, { argv, take }) => {
-    this.asked.push(`exec ${name} ${argv.join(' ')}`);
+  readonly pidNamespace = 'pid:[1]';
+  exec: ApiSource['exec'] = async (name, { argv, input, take }) => {
+    this.asked.push(`exec ${name} ${argv.join(' ')}${input === null ? '' : ` < ${input.path}`}`);
     await take('stdout', Buffer.from('out'));
     return { code: 5, failure: null };
   };
@@ -138,7 +139,7 @@ export async function request(source: ApiSource, method: string, target: string,
   if (!isFound(found)) return found;
   const parsed = parseBody(body);
   if ('status' in parsed) return parsed;
-  return found.route.answer(source, { params: found.params, query: found.query, body: parsed.body });
+  return found.route.answer(source, { isLocal: true, params: found.params, query: found.query, body: parsed.body });
 }
 
 /** The body of an answer that is JSON. */

@@ -134,6 +134,32 @@ describe('operations', () => {
     }
   });
 
+  test('exec: what the command reads is a terminal or the standard input of a client here, and nothing else', async () => {
+    const source = new FakeSource();
+    const ask = (streams: object) =>
+      request(
+        source,
+        'POST',
+        '/v1/services/db/exec',
+        JSON.stringify({ argv: ['cat'], namespace: 'pid:[1]', ...streams }),
+      );
+    open(await ask({ stdin: '/proc/12/fd/0' }));
+    open(await ask({ terminal: '/dev/pts/3', term: 'xterm' }));
+    await Bun.sleep(0);
+    expect(source.asked).toEqual(['exec db cat < /proc/12/fd/0', 'exec db cat < /dev/pts/3']);
+    const refused = [
+      { stdin: '/etc/shadow' },
+      { stdin: '/proc/12/fd/1' },
+      { stdin: '/proc/../etc/shadow/fd/0' },
+      { terminal: '/dev/sda' },
+      { terminal: '/dev/pts/../sda' },
+      { stdin: 7 },
+      { stdin: '/proc/12/fd/0', namespace: 'pid:[2]' },
+      { terminal: '/dev/pts/3', namespace: undefined },
+    ];
+    for (const streams of refused) expect((await ask(streams)).status).toBe(400);
+  });
+
   test('as Nosana’s node has them: four states, groups and their operations', async () => {
     const states = [
       'pending',

@@ -1,7 +1,8 @@
-// Nothing left behind (SPEC section 3): however a main process ends, every process of its run is gone before the next run
+// Nothing left behind: however a main process ends, every process of its run is gone before the next run
 // starts and before the container ends: children in its group and session, in sessions of their own, daemons, those that
 // renamed themselves, wiped their environment or changed user. And nothing that is not the service's is ever signalled.
 import { expect, test } from 'bun:test';
+import { readdirSync } from 'node:fs';
 import type { ChildKind, Puppet } from '../helpers/puppet.ts';
 import { isRoot, played, puppetCommand, type Run, until, up, useRig } from '../helpers/rig.ts';
 
@@ -61,7 +62,7 @@ for (const [how, end] of Object.entries(ENDS)) {
       await end(run, first);
       const second = await run.puppet('a', 2);
       expectOnly(run, [second.pid]);
-      expect(await second.processes()).toEqual([1, second.pid]);
+      expect(await second.processes()).toEqual([1, run.supervisor.pid, second.pid]);
       await Promise.all(children.map(({ gone }) => gone));
       await run.line(new RegExp(`swept ${children.length} processes of a: `));
     });
@@ -235,12 +236,12 @@ test('orphans are reaped at once, whoever they were of, and no status of a servi
   expectOnly(run, [a.pid]);
 });
 
-test('below another init orphans come to the supervisor, and are reaped', async () => {
+test('below another init orphans come to svc-super, and are reaped', async () => {
   await using run = await up({ services: { a: played() } }, { pid1: false });
   const a = await run.puppet('a');
   await a.spawn('daemon', { daemon: true });
   const daemon = await run.puppet('daemon');
-  expect((await daemon.facts()).ppid).toBe(run.supervisor.pid);
+  expect((await daemon.facts()).ppid).toBe(run.pid1.pid);
   await a.orphans(100);
   await until('no zombie', () => run.ps().length === 2);
   await daemon.exit(0);
@@ -253,6 +254,22 @@ test('zombies that a main process never waited for are no obstacle', async () =>
   // Children that end, and a parent that does not look.
   await first.eval(
     `for (1 .. 5) { my $pid = fork; POSIX::_exit(0) if $pid == 0 } $SIG{CHLD} = 'DEFAULT'; *reap = sub {}; undef`,
+  );
+  run.kill(first.pid);
+  const second = await run.puppet('a', 2);
+  expectOnly(run, [second.pid]);
+});
+
+/** A process whose first thread exits at once, while another one sleeps: the kernel shows it in state Z. */
+const HALF = `use threads; threads->create(sub { sleep 1000 }); syscall(${process.arch === 'arm64' ? 93 : 60}, 0)`;
+
+test('a process whose first thread alone has ended is swept too', async () => {
+  await using run = await up({ services: { a: played({ restart: always }) } });
+  const first = await run.puppet('a', 1);
+  await first.eval(`if (fork() == 0) { close($test); exec('/usr/bin/perl', '-e', q{${HALF}}) } undef`);
+  const threads = (outer: number) => readdirSync(`/proc/${outer}/task`).length;
+  await until('its first thread to end', () =>
+    run.ps().some(({ state, outer }) => state === 'Z' && threads(outer) > 1),
   );
   run.kill(first.pid);
   const second = await run.puppet('a', 2);

@@ -2,7 +2,7 @@
 // command line asks for, and that doubts are spoken of.
 import { expect, test } from 'bun:test';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { binary, isRoot, puppetCommand, up, useRig } from '../helpers/rig.ts';
+import { binary, isRoot, puppetCommand, supervisorFile, up, useRig } from '../helpers/rig.ts';
 import { ConfigFolder } from '../helpers/trap-config.ts';
 
 useRig();
@@ -15,7 +15,7 @@ const CONFIG_WRONG = 78;
  */
 const LOOK = `
 set -eu
-root=$1 binary=$2
+root=$1 binary=$2 supervisor=$3
 mount -t tmpfs tmpfs "$root"
 mkdir "$root/proc" "$root/dev" "$root/etc" "$root/etc/svc-super" "$root/work" "$root/elsewhere"
 mount --rbind /proc "$root/proc"
@@ -25,8 +25,9 @@ for folder in usr bin lib lib64; do
   mkdir "$root/$folder"
   mount --rbind "/$folder" "$root/$folder"
 done
-touch "$root/svc-super"
+touch "$root/svc-super" "$root/svc-super-supervisor"
 mount --bind "$binary" "$root/svc-super"
+mount --bind "$supervisor" "$root/svc-super-supervisor"
 for file in work/services.yaml etc/svc-super/services.yaml services.yaml elsewhere/chosen.yaml; do
   printf 'services: {a: {command: "true"}}' > "$root/$file"
 done
@@ -49,7 +50,8 @@ test('the file is that of -f, else of SVC_SUPER_CONFIG, else the first of three 
   using folder = new ConfigFolder();
   mkdirSync(folder.in('root'));
   const alone = isRoot ? [] : ['--user', '--map-root-user'];
-  const child = Bun.spawn(['unshare', ...alone, '--mount', 'sh', '-c', LOOK, 'look', folder.in('root'), binary], {
+  const files = [folder.in('root'), binary, supervisorFile];
+  const child = Bun.spawn(['unshare', ...alone, '--mount', 'sh', '-c', LOOK, 'look', ...files], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const [text, errors] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);

@@ -33,7 +33,8 @@ test('connections that say nothing take no descriptor that the supervisor needs'
     });
   }
   await until('those too many to be cut off', () => closed > CONNECTIONS - FILES);
-  expect(readdirSync(`/proc/${run.outerPid}/fd`).length).toBeLessThan(FILES - 8);
+  for (const { outer } of [run.pid1, run.supervisor])
+    expect(readdirSync(`/proc/${outer}/fd`).length).toBeLessThan(FILES - 8);
   expect((await run.status()).services.map(({ state }) => state)).toEqual(['ready', 'ready']);
 
   // What is left of a run can be seen, and ended, before the next one.

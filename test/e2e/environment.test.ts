@@ -243,7 +243,7 @@ test('an env without PATH: the program is looked for in the usual folders', asyn
   expect(await envOf(run)).toEqual(OURS);
 });
 
-test('through __exec the environment is the same as without', async () => {
+test('with attributes of its own the environment is the same as without', async () => {
   await using run = await up(
     { services: { a: played({ env: { X: '1' } }), b: played({ env: { X: '1' }, umask: '022' }) } },
     { env: { NODE_OPTIONS: '--x', BUN_OPTIONS: '--smol', BUN_JSC_useConcurrentGC: '1', LC_ALL: 'C' } },

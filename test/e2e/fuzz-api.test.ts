@@ -3,10 +3,9 @@
 // runs one again.
 import { expect, test } from 'bun:test';
 import { randomInt } from 'node:crypto';
-import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { Dice, nonsense } from '../helpers/nonsense.ts';
-import { freePort, isRoot, played, type Run, until, up, useRig } from '../helpers/rig.ts';
+import { freePort, isRoot, played, until, up, useRig } from '../helpers/rig.ts';
 import { exchange, statusOf } from '../helpers/wire.ts';
 
 useRig();
@@ -64,13 +63,6 @@ function tear(to: number | string, bytes: Uint8Array | string): Promise<void> {
   });
 }
 
-const openFiles = (run: Run) => readdirSync(`/proc/${run.outerPid}/fd`).length;
-
-async function residentMemory(run: Run): Promise<number> {
-  const text = await Bun.file(`/proc/${run.outerPid}/status`).text();
-  return Number(/VmRSS:\s+(\d+)/.exec(text)?.[1]) * 1_024;
-}
-
 test('nonsense changes nothing, tells nothing and breaks nothing', async () => {
   const seed = Number(process.env.FUZZ_SEED ?? randomInt(2 ** 31));
   process.stdout.write(`fuzz-api: FUZZ_SEED=${seed}\n`);
@@ -86,7 +78,7 @@ test('nonsense changes nothing, tells nothing and breaks nothing', async () => {
   // Whatever is loaded late is loaded now.
   await send(run.socket, 300, dice, () => nonsense(dice, null));
   await send(port, 300, dice, () => nonsense(dice, TOKEN));
-  const [files, memory] = [openFiles(run), await residentMemory(run)];
+  const [files, memory] = [run.descriptors(), run.memory('VmRSS')];
 
   const overSocket = await send(run.socket, COUNT, dice, () => nonsense(dice, null));
   const known = await send(port, COUNT, dice, () => nonsense(dice, TOKEN));
@@ -114,10 +106,10 @@ test('nonsense changes nothing, tells nothing and breaks nothing', async () => {
   expect(run.lines.filter((line) => /bug in svc-super|asked to|stop/.test(line))).toEqual([]);
   await until(
     'the connections to be closed',
-    () => openFiles(run) <= files + 4,
-    () => `${openFiles(run)} of ${files}`,
+    () => run.descriptors() <= files + 4,
+    () => `${run.descriptors()} of ${files}`,
   );
-  expect((await residentMemory(run)) - memory).toBeLessThan(64 * 1_024 * 1_024);
+  expect(run.memory('VmRSS') - memory).toBeLessThan(64 * 1_024 * 1_024);
   expect(
     (await fetch(`http://127.0.0.1:${port}/v1/status`, { headers: { authorization: `Bearer ${TOKEN}` } })).status,
   ).toBe(200);
@@ -129,14 +121,14 @@ test('half-open connections neither keep anybody out of the unix socket nor stay
   await run.puppet(NAME);
   await run.line(/the control API and the dashboard are at/);
   await run.status();
-  const files = openFiles(run);
+  const files = run.descriptors();
   const halves = Array.from({ length: 60 }, (_, index) =>
     exchange(index % 2 === 0 ? port : run.socket, ['POST /v1/stop HTTP/1.1\r\nHost: localhost\r\nContent-Le'], {
       patience: 15_000,
     }),
   );
   await Bun.sleep(300);
-  expect(openFiles(run)).toBeGreaterThanOrEqual(files + 25);
+  expect(run.descriptors()).toBeGreaterThanOrEqual(files + 25);
   expect((await run.status()).services).toHaveLength(1);
   const over = await Promise.all(halves.filter((_, index) => index % 2 === 0));
   expect(over.every(({ closed, took }) => closed && took < 9_000)).toBe(true);

@@ -5,7 +5,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Facts } from '../helpers/puppet.ts';
-import { binary, isRoot, played, type Run, type UpOptions, up, useRig } from '../helpers/rig.ts';
+import { binary, isRoot, played, type Run, supervisorFile, type UpOptions, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
@@ -23,10 +23,10 @@ async function factsWith(fields: Readonly<Record<string, unknown>>, options: UpO
   return await factsOf(run);
 }
 
-/** Both ways of starting a program must come to the same: the runtime's spawn, and __exec (used for a umask). */
+/** A service without and one with attributes that PID 1 applies before the exec: the rest must be the same for both. */
 const WAYS = [
   ['through the plain spawn', {}],
-  ['through __exec', { umask: '022' }],
+  ['with attributes of its own', { umask: '022' }],
 ] as const;
 
 for (const [way, fields] of WAYS) {
@@ -90,8 +90,10 @@ for (const [way, fields] of WAYS) {
   });
 
   test(`the umask, priority and processors are inherited, ${way}`, async () => {
-    const { umask, nice } = await factsWith(way === 'through __exec' ? { nice: 3 } : {}, { before: 'umask 027; true' });
-    expect({ umask, nice }).toEqual({ umask: '0027', nice: way === 'through __exec' ? 3 : 0 });
+    const { umask, nice } = await factsWith(way === 'with attributes of its own' ? { nice: 3 } : {}, {
+      before: 'umask 027; true',
+    });
+    expect({ umask, nice }).toEqual({ umask: '0027', nice: way === 'with attributes of its own' ? 3 : 0 });
   });
 }
 
@@ -307,11 +309,13 @@ test('the second run begins as the first did', async () => {
   expect(Object.keys(after.descriptors)).toEqual(Object.keys(before.descriptors));
 });
 
-test('a service that has to be prepared is started again after the binary has been removed', async () => {
+test('a service is started again after both files of svc-super have been removed', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'svc-removed-'));
   try {
     const copy = join(folder, 'svc-super');
+    const supervisor = join(folder, 'svc-super-supervisor');
     copyFileSync(binary, copy);
+    copyFileSync(supervisorFile, supervisor);
     const service = {
       command: ['sh', '-c', 'echo began; until [ ! -e svc-super ]; do sleep 0.02; done; exit 3'],
       nice: 3,
@@ -326,7 +330,7 @@ test('a service that has to be prepared is started again after the binary has be
     let output = '';
     for await (const chunk of child.stdout) {
       output += Buffer.from(chunk).toString();
-      if (output.includes('began')) rmSync(copy, { force: true });
+      if (output.includes('began')) for (const file of [supervisor, copy]) rmSync(file, { force: true });
     }
     expect([output.match(/began/g)?.length, await child.exited]).toEqual([2, 3]);
   } finally {

@@ -1,4 +1,4 @@
-// Signals that reach the supervisor (SPEC section 4): those named in `forward` go to the services that name them and to no
+// Signals that reach svc-super: those named in `forward` go to the services that name them and to no
 // others; no signal but those that ask it to stop changes the supervisor itself.
 import { expect, test } from 'bun:test';
 import { constants } from 'node:os';
@@ -95,45 +95,49 @@ test('forward: every run of a service gets it', async () => {
   await second.signalled('SIGUSR1');
 });
 
-/** Not to be caught; what asks to stop; faults of the program itself, which would be told apart by nobody. */
-const NOT_SENT = new Set([
-  'SIGKILL',
-  'SIGSTOP',
-  'SIGTERM',
-  'SIGINT',
-  'SIGQUIT',
-  'SIGSEGV',
-  'SIGBUS',
-  'SIGFPE',
-  'SIGILL',
-]);
+/** Those that no process can catch, and those that ask svc-super to stop. */
+const NOT_SENT = new Set(['SIGKILL', 'SIGSTOP', 'SIGTERM', 'SIGINT', 'SIGQUIT']);
 
-test('no other signal changes PID 1 or reaches a service', async () => {
-  await using run = await up({ services: { a: played(), b: played() } });
-  const [a, b] = [await run.puppet('a'), await run.puppet('b')];
-  await Promise.all([a, b].map((puppet) => puppet.trap(...ALL)));
-  const named = Object.entries(constants.signals).flatMap(([name, number]) => (NOT_SENT.has(name) ? [] : [number]));
-  const realTime = Array.from({ length: 64 - 34 + 1 }, (_, index) => 34 + index);
-  for (const number of [...new Set([...named, ...realTime])]) {
-    run.signal(number);
-    await isWell(run);
-  }
-  expect([await a.caught(), await b.caught()]).toEqual([[], []]);
-  run.signal('SIGTERM');
-  await run.ends(0);
-});
+const named = Object.entries(constants.signals).flatMap(([name, number]) => (NOT_SENT.has(name) ? [] : [number]));
+const realTime = Array.from({ length: 64 - 34 + 1 }, (_, index) => 34 + index);
+const OTHERS = [...new Set([...named, ...realTime])];
 
-test('below another init no signal that the runtime can catch changes the supervisor', async () => {
-  await using run = await up({ services: { a: played() } }, { pid1: false });
-  await run.puppet('a');
-  const uncaught = new Set([...NOT_SENT, 'SIGPWR', 'SIGSTKFLT', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU']);
-  for (const [name, number] of Object.entries(constants.signals)) {
-    if (uncaught.has(name)) continue;
-    run.signal(number);
+for (const pid1 of [true, false]) {
+  test(`no other signal changes svc-super or reaches a service${pid1 ? '' : ', below another init'}`, async () => {
+    await using run = await up({ services: { a: played(), b: played() } }, { pid1 });
+    const [a, b] = [await run.puppet('a'), await run.puppet('b')];
+    await Promise.all([a, b].map((puppet) => puppet.trap(...ALL)));
+    for (const number of OTHERS) {
+      run.signal(number);
+      await isWell(run).catch((error) => {
+        throw new Error(`after signal ${number}: ${error}`);
+      });
+    }
+    expect([await a.caught(), await b.caught()]).toEqual([[], []]);
+    run.signal('SIGTERM');
+    await run.ends(0);
+  });
+}
+
+/** Faults and aborts of the runtime itself, and the signals of its threads, cannot be ignored: whoever sends them means it. */
+const FATAL = new Set([3, 4, 5, 6, 7, 8, 9, 11, 19, 31, 32, 33, 62]);
+
+test('signals that are sent to the supervisor by mistake change nothing and reach no service', async () => {
+  await using run = await up({ services: { a: played({ forward: ['USR1', 'HUP'] }) } });
+  const a = await run.puppet('a');
+  await a.trap(...ALL);
+  const { outer: supervisor } = run.supervisor;
+  for (const number of [constants.signals.SIGTERM, constants.signals.SIGINT, ...OTHERS]) {
+    if (FATAL.has(number)) continue;
+    process.kill(supervisor, number);
     await isWell(run).catch((error) => {
-      throw new Error(`after ${name}: ${error}`);
+      throw new Error(`after signal ${number}: ${error}`);
     });
   }
+  expect(await a.caught()).toEqual([]);
+  expect(run.supervisor.outer).toBe(supervisor);
+  await a.exit(3);
+  await run.ends(3);
 });
 
 test('SIGUSR1 does not wake a debugger: nothing listens and nothing is printed', async () => {
@@ -141,7 +145,10 @@ test('SIGUSR1 does not wake a debugger: nothing listens and nothing is printed',
   await run.puppet('a');
   await isWell(run);
   const before = run.lines.length;
-  for (let count = 0; count < 5; count += 1) run.signal('SIGUSR1');
+  for (let count = 0; count < 5; count += 1) {
+    run.signal('SIGUSR1');
+    process.kill(run.supervisor.outer, 'SIGUSR1');
+  }
   await isWell(run);
   expect(run.lines.slice(before)).toEqual([]);
 });

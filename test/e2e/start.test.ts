@@ -156,7 +156,7 @@ test('a script without #! that is found on PATH is run by the shell too', async 
 
 for (const [kind, fields] of [
   ['through the plain spawn', {}],
-  ['through __exec', { umask: '022' }],
+  ['with attributes of its own', { umask: '022' }],
 ] as const) {
   test(`the program is looked for on the PATH of the service, ${kind}`, async () => {
     await using run = await up(

@@ -234,7 +234,8 @@ describe('the listener itself', () => {
     await using plain = await up({ services: { a: played() } });
     await plain.puppet('a');
     await plain.status();
-    const fds = Bun.spawnSync(['ls', '-l', `/proc/${plain.outerPid}/fd`]).stdout.toString();
+    const folders = [plain.pid1, plain.supervisor].map(({ outer }) => `/proc/${outer}/fd`);
+    const fds = Bun.spawnSync(['ls', '-l', ...folders]).stdout.toString();
     const inodes = [...fds.matchAll(/socket:\[(\d+)\]/g)].map(([, inode = '']) => inode);
     const tables = await Promise.all(['tcp', 'tcp6'].map((name) => Bun.file(`/proc/net/${name}`).text()));
     expect(inodes.filter((inode) => tables.some((table) => table.includes(` ${inode} `)))).toEqual([]);

@@ -1,15 +1,10 @@
 // Rubbish at the two sockets that the supervisor listens on: the control socket, to which any process of our user may
 // connect, and the notify socket, to which any process may send. It has to be borne, and the next honest word heard.
 import { expect, test } from 'bun:test';
-import { readdirSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { isRoot, played, type Run, until, up, useRig } from '../helpers/rig.ts';
+import { isRoot, played, until, up, useRig } from '../helpers/rig.ts';
 
 useRig();
-
-const descriptors = (run: Run): number => readdirSync(`/proc/${run.outerPid}/fd`).length;
-const memory = (run: Run): number =>
-  Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${run.outerPid}/status`, 'latin1'))?.[1]);
 
 function open(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
@@ -70,7 +65,7 @@ test('whatever is said to the control socket, the next who asks is answered', as
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await run.state('a', 'ready');
-  const before = descriptors(run);
+  const before = run.descriptors();
   for (const [what, bytes] of Object.entries(RUBBISH)) {
     const [one, other] = [await open(run.socket), await open(run.socket)];
     // One stays until it has been heard, the other leaves in the middle.
@@ -80,9 +75,9 @@ test('whatever is said to the control socket, the next who asks is answered', as
     one.destroy();
     await Promise.all([ended(one), ended(other)]);
   }
-  await until('the connections to be closed', () => descriptors(run) <= before + 2);
+  await until('the connections to be closed', () => run.descriptors() <= before + 2);
   expect(run.lines.filter((line) => /a bug|panic/.test(line))).toEqual([]);
-  expect(memory(run)).toBeLessThan(64 * 1024);
+  expect(run.memory('RssAnon')).toBeLessThan(64 * 1024 * 1024);
   await a.exit(3);
   await run.ends(3);
 });
@@ -91,7 +86,7 @@ test('with five hundred connections open, silent or half-way, status and health 
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await run.state('a', 'ready');
-  const before = descriptors(run);
+  const before = run.descriptors();
   const sockets = await Promise.all(Array.from({ length: 500 }, () => knock(run.socket)));
   sockets.forEach((socket, at) => {
     if (at % 2 === 0) socket.write('GET /v1/status HTTP/1.1\r\nhost: x\r\n');
@@ -104,7 +99,7 @@ test('with five hundred connections open, silent or half-way, status and health 
   await a.orphans(20, 1);
   await until('orphans to be reaped', () => run.ps().every(({ state }) => state !== 'Z'));
   for (const socket of sockets) socket.destroy();
-  await until('the connections to be closed', () => descriptors(run) <= before + 2);
+  await until('the connections to be closed', () => run.descriptors() <= before + 2);
   await a.exit(3);
   await run.ends(3);
 });

@@ -1,11 +1,11 @@
 // The container's environment and the working directory are meant for the services. A runtime that is compiled into a
-// program still obeys both: it would load other code into PID 1, become a debugger or a package manager, write files as
-// root, or refuse to start. Nothing of that may happen, and every variable has to reach the services as it is.
+// program still obeys both: it would load other code into the supervisor, become a debugger or a package manager, write
+// files as root, or refuse to start. So PID 1 gives the supervisor an environment of its own making (native/handover.c), and
+// every variable of the container has to reach the services as it is.
 import { describe, expect, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { KEPT, LINKER, OBEYED, SETTINGS, SETTLED } from '../../src/sys/boot.ts';
 import { binary, command, played, type Run, start, up, useRig } from '../helpers/rig.ts';
 import { ConfigFolder } from '../helpers/trap-config.ts';
 
@@ -63,9 +63,6 @@ const VARIABLES: Readonly<Record<string, string>> = {
   UNDICI_NO_WASM_SIMD: '1',
   LOG_TOKENS: '1',
   LOG_STREAM: '1',
-  SVC_SUPER_SETTLED: '1',
-  SVC_SUPER_KEEP_BUN_OPTIONS: '--preload=./evil.js',
-  SVC_SUPER_KEEP_: '',
 };
 
 const BASE = { PATH: '/usr/bin:/bin', TERM: 'dumb' };
@@ -76,15 +73,20 @@ function parse(text: string): Readonly<Record<string, string>> {
   return Object.fromEntries(pairs.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
 }
 
-const environOf = (pid: number) => parse(readFileSync(`/proc/${pid}/environ`, 'utf8').replaceAll('\0', '\n'));
+const environOf = (pid: number) => readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').slice(0, -1);
 
-/**
- * What `init` gives its command when it has been given these and nothing else: by way of perl, which sets it exactly, in an
- * order of its own. `before` is what perl does first.
- */
-async function environmentOf(variables: readonly string[], before = ''): Promise<string[]> {
-  const read = `%ENV = map { split /=/, $_, 2 } split /\\0/, do { local $/; <STDIN> // '' };`;
-  const program = `${read} ${before}; exec @ARGV or die`;
+/** What PID 1 sets for the supervisor: the table `settings` of its source. */
+const SETTINGS = (() => {
+  const source = readFileSync(join(import.meta.dir, '../../native/handover.c'), 'utf8');
+  const table = /settings\[.* = \{\n([\s\S]*?)\n\};/.exec(source)?.[1] ?? '';
+  return [...table.matchAll(/^ +"(.*)",$/gm)].map(([, setting = '']) => setting);
+})();
+/** The signal of the collector, which the runtime handles. */
+const COLLECTOR = Number(SETTINGS.find((setting) => setting.startsWith('JSC_SIGNAL_FOR_GC='))?.split('=')[1]);
+
+/** What `init` gives its command when it has been given these and nothing else: through perl, in an order of its own. */
+async function environmentOf(variables: readonly string[]): Promise<string[]> {
+  const program = `%ENV = map { split /=/, $_, 2 } split /\\0/, do { local $/; <STDIN> // '' }; exec @ARGV or die`;
   const child = Bun.spawn(['perl', '-e', program, binary, 'init', '--', '/usr/bin/env', '-0'], {
     stdin: Buffer.from(variables.join('\0')),
     stderr: 'ignore',
@@ -122,28 +124,35 @@ for (const [name, value] of Object.entries(VARIABLES)) {
 
 const ALL = { ...BASE, ...VARIABLES };
 
-/**
- * With what the dynamic linker obeys, the supervisor has to be executed again to be without it; but not where the word of
- * PID 1 says that it has been.
- */
-const LINKED = { ...ALL, GLIBC_TUNABLES: 'glibc.malloc.arena_max=2', SVC_SUPER_SETTLED: '2' };
+test('all of them together: the supervisor runs with its own settings and PATH alone, and PID 1 keeps the container’s own', async () => {
+  const env = { ...ALL, GLIBC_TUNABLES: 'glibc.malloc.arena_max=2' };
+  await using run = await up({ services: { a: played() } }, { env, files: FOLDER });
+  const a = await run.puppet('a');
+  const { outer } = run.supervisor;
+  expect(SETTINGS.length).toBeGreaterThan(10);
+  expect(environOf(outer)).toEqual([...SETTINGS, `PATH=${env.PATH}`]);
+  const [, caught = ''] = /^SigCgt:\s*(\w+)$/m.exec(readFileSync(`/proc/${outer}/status`, 'utf8')) ?? [];
+  expect((BigInt(`0x${caught}`) >> BigInt(COLLECTOR - 1)) & 1n).toBe(1n);
+  // Who looks there for the environment of the container (`xargs -0 < /proc/1/environ`) finds it.
+  expect(environOf(run.outerPid)).toEqual(
+    expect.arrayContaining(Object.entries(env).map(([name, value]) => `${name}=${value}`)),
+  );
+  expect((await a.facts()).env).toMatchObject(env);
+  expect(existsSync(join(run.folder, 'EVIL'))).toBe(false);
+  await a.exit(3);
+  await run.ends(3);
+});
 
-for (const [how, env] of Object.entries({ 'in place': ALL, 'executed again': LINKED })) {
-  test(`all of them together: the supervisor runs with its own settings, ${how}`, async () => {
-    await using run = await up({ services: { a: played() } }, { env, files: FOLDER });
-    const a = await run.puppet('a');
-    // The signal of the collector is the one of ours.
-    const [, caught = ''] = /^SigCgt:\s*(\w+)$/m.exec(readFileSync(`/proc/${run.outerPid}/status`, 'utf8')) ?? [];
-    expect((BigInt(`0x${caught}`) >> BigInt(Number(SETTINGS.JSC_SIGNAL_FOR_GC) - 1)) & 1n).toBe(1n);
-    // Who looks there for the environment of the container (`xargs -0 < /proc/1/environ`) finds it.
-    const ours = { ...SETTINGS, [SETTLED]: '1' };
-    expect(environOf(run.outerPid)).toMatchObject(env === ALL ? env : ours);
-    expect((await a.facts()).env).toMatchObject(env);
-    expect(existsSync(join(run.folder, 'EVIL'))).toBe(false);
-    await a.exit(3);
-    await run.ends(3);
-  });
-}
+test('without PATH the supervisor has its settings alone', async () => {
+  await using run = await up(
+    { services: { a: played() } },
+    { before: 'exec env -u PATH "$0" "$@"', env: { ...BASE, BUN_OPTIONS: '--smol' } },
+  );
+  const a = await run.puppet('a');
+  expect(environOf(run.supervisor.outer)).toEqual(SETTINGS);
+  await a.exit(3);
+  await run.ends(3);
+});
 
 describe('nothing that the supervisor sets for itself reaches a child', () => {
   /** Names that are ours or the runtime's, and two that the rig gives. */
@@ -217,8 +226,11 @@ test('the short commands are not changed either', async () => {
   expect(existsSync(folder.in('EVIL'))).toBe(false);
 });
 
-test('whatever it holds, the command has it, byte for byte and in its order', async () => {
-  const beginning = fc.constantFrom(...LINKER, ...OBEYED, 'PATH=', 'A=', '=', '');
+/** How a variable begins that a dynamic linker, an allocator or a runtime would obey. */
+const OBEYED = ['LD_PRELOAD=', 'LD_AUDIT=', 'GLIBC_TUNABLES=', 'BUN_', 'NODE_', 'JSC_', 'MIMALLOC_', 'MALLOC_', 'UV_'];
+
+test('init: whatever it holds, the command has it, byte for byte', async () => {
+  const beginning = fc.constantFrom(...OBEYED, 'PATH=', 'A=', '=', '');
   const variable = fc
     .tuple(beginning, fc.string({ unit: 'binary-ascii' }), fc.constantFrom('', '=', '=x'))
     .map((parts) => parts.join('').replaceAll('\0', ''))
@@ -232,33 +244,14 @@ test('whatever it holds, the command has it, byte for byte and in its order', as
   );
 });
 
-test('one that was made for it is known, though an emulator has changed its order, and is not made again and again', async () => {
-  const settings = Object.entries(SETTINGS).map(([name, value]) => `${name}=${value}`);
-  const kept = [`${KEPT}BUN_X=1`, `${KEPT}LD_PRELOAD=/nowhere.so`, 'A=b'];
-  const found = await environmentOf([...settings, ...kept], `$ENV{${SETTLED}} = $$`);
-  expect(found.toSorted()).toEqual(['A=b', 'BUN_X=1', 'LD_PRELOAD=/nowhere.so']);
-  // Settings that are not ours, in the name of this process: it goes on with ours, and is executed no more.
-  const foreign = await environmentOf(['GLIBC_TUNABLES=', 'BUN_X=1'], `$ENV{${SETTLED}} = $$`);
-  expect(foreign.filter((variable) => !variable.startsWith(SETTLED)).toSorted()).toEqual([
-    'BUN_X=1',
-    'GLIBC_TUNABLES=',
-  ]);
-});
-
-test('started by the dynamic linker, it is not executed again: that would start the linker', async () => {
-  const linker = { x64: '/lib64/ld-linux-x86-64.so.2', arm64: '/lib/ld-linux-aarch64.so.1' }[process.arch as 'x64'];
-  const child = Bun.spawn([linker, binary, 'version'], { env: { GLIBC_TUNABLES: 'glibc.malloc.arena_max=2' } });
-  expect(await child.stdout.text()).toMatch(/^svc-super \d/);
-});
-
-test('however large it is', async () => {
+test('init: however large it is', async () => {
   // A word may be 131,071 bytes long (MAX_ARG_STRLEN), and all of them a quarter of what the stack may hold.
   const variables = [`BUN_LONG=${'x'.repeat(131_000)}`, `LONG=${'x'.repeat(131_000)}`];
   for (let at = 0; at < 9; at += 1) variables.push(`NODE_${at}=${'y'.repeat(100_000)}`);
   expect((await environmentOf(variables)).toSorted()).toEqual(variables.toSorted());
 });
 
-test('a library that is to be preloaded and is missing: the loader complains, and the supervisor runs', async () => {
+test('a library that is to be preloaded and is missing reaches the services, and svc-super runs', async () => {
   const env = { LD_PRELOAD: '/nowhere/evil.so' };
   await using run = await up(ENV, { env });
   await run.ends(0);

@@ -1,5 +1,5 @@
-// The reaper beside the runtime, which waits for its own children: under a storm of orphans no exit status may be taken
-// from it, and no zombie may stay. And what becomes of everything when the supervisor itself is killed.
+// Reaping: under a storm of orphans no exit status of a service is lost and no zombie stays, whether the supervisor runs or
+// is stopped. And what happens to all processes when the supervisor or svc-super itself is killed.
 import { expect, test } from 'bun:test';
 import { FairClock } from '../../chaos/fair.ts';
 import { waitedOf } from '../../chaos/proc.ts';
@@ -24,8 +24,8 @@ const storm = (seconds: number) => `
   $count`;
 
 /**
- * Looks at the zombies whose parent is the supervisor until `over`; the longest time that one was seen, milliseconds, less
- * the time for which the supervisor waited for a processor.
+ * Looks at the zombies whose parent is svc-super until `over`; the longest time that one was seen, milliseconds, less the
+ * time for which svc-super waited for a processor.
  */
 async function oldestZombie(run: Run, over: Promise<unknown>): Promise<number> {
   let goesOn = true;
@@ -93,7 +93,7 @@ for (const pid1 of [true, false]) {
   });
 }
 
-test('what the supervisor inherits through its own exec is reaped as well', async () => {
+test('children that svc-super inherits through its own exec are reaped as well', async () => {
   await using run = await up({ services: { a: played() } }, { before: 'sleep 0.2 &\nsleep 0.1 &\n(sleep 0.1 &)' });
   const a = await run.puppet('a');
   await until('only a to be there', () => run.ps().length === 1);
@@ -101,22 +101,58 @@ test('what the supervisor inherits through its own exec is reaped as well', asyn
   await run.ends(2);
 });
 
-test('a supervisor below another init that is SIGKILLed leaves its services running, under that init', async () => {
-  await using run = await up(
-    { services: { a: played({ stop: { signal: 'INT' } }) } },
-    {
-      pid1: false,
-      leaves: ['control.sock'],
-    },
-  );
+test('while the supervisor is stopped, orphans are reaped, and what happened is reported afterwards', async () => {
+  await using run = await up({ services: { a: played(), b: played({ essential: false }) } });
+  const [a, b] = [await run.puppet('a'), await run.puppet('b')];
+  const { outer: supervisor } = run.supervisor;
+  process.kill(supervisor, 'SIGSTOP');
+  await a.orphans(200, 3);
+  void b.exit(41).catch(() => undefined);
+  await b.gone;
+  await until('orphans and b to be reaped', () => run.ps().every(({ pid }) => pid === a.pid));
+  process.kill(supervisor, 'SIGCONT');
+  expect((await run.state('b', 'failed')).exit).toEqual({ code: 41, signal: null });
+  await a.exit(2);
+  await run.ends(2);
+});
+
+for (const pid1 of [true, false]) {
+  const where = pid1 ? '' : ', below another init';
+
+  test(`a supervisor that is SIGKILLed: each service gets its stop signal, and the code is 70${where}`, async () => {
+    const config = { services: { a: played({ stop: { signal: 'INT' } }), b: played() } };
+    await using run = await up(config, { pid1 });
+    const [a, b] = [await run.puppet('a'), await run.puppet('b')];
+    await Promise.all([a.trap('INT', 'TERM'), b.trap('INT', 'TERM')]);
+    await a.spawn('kid', { daemon: true });
+    const kid = await run.puppet('kid');
+    process.kill(run.supervisor.outer, 'SIGKILL');
+    await Promise.all([a.signalled('SIGINT'), b.signalled('SIGTERM')]);
+    await a.exit(0);
+    await b.exit(0);
+    await run.ends(70);
+    await kid.gone;
+    await run.line(/the supervisor \(pid \d+\) was killed by signal 9: stopping 2 running processes, exit code 70/);
+  });
+
+  test(`a supervisor that is SIGKILLed: a service that ignores its stop signal is killed after stop_timeout${where}`, async () => {
+    await using run = await up({ stop_timeout: '500ms', services: { a: played() } }, { pid1 });
+    const a = await run.puppet('a');
+    await a.ignore('TERM');
+    process.kill(run.supervisor.outer, 'SIGKILL');
+    await run.ends(70);
+    await a.gone;
+  });
+}
+
+test('svc-super below another init that is SIGKILLed takes its supervisor and all processes of its services along', async () => {
+  await using run = await up({ services: { a: played() } }, { pid1: false, leaves: ['control.sock'] });
   const a = await run.puppet('a');
   await run.state('a', 'ready');
-  const init = run.find(1)?.outer;
+  await a.spawn('kid', { daemon: true });
+  const kid = await run.puppet('kid');
   run.signal('SIGKILL');
-  await until('the supervisor to be gone', () => run.isOver);
-  expect(run.find(a.pid)?.outerParent).toBe(init as number);
-  expect((await a.facts()).ppid).toBe(1);
-  // Nobody supervises it any more: nothing else can be done about it but to end it.
-  await a.exit(0);
-  await run.reaped(a.pid);
+  await until('svc-super to be gone', () => run.isOver);
+  await Promise.all([a.gone, kid.gone]);
+  await until('nothing to be left', () => run.ps().length === 0);
 });

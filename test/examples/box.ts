@@ -5,7 +5,18 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { BINARY, launch, missing, notRoot, openFolder, ROOT, type Stack, skipWhen, until } from './stack.ts';
+import {
+  BINARY,
+  launch,
+  missing,
+  notRoot,
+  openFolder,
+  ROOT,
+  type Stack,
+  SUPERVISOR,
+  skipWhen,
+  until,
+} from './stack.ts';
 
 /** For `describe.skipIf`: whether there can be no box here. On a CI machine that is a failure. */
 export const skipBoxes = (what: string, ...more: (string | null)[]): boolean =>
@@ -78,6 +89,7 @@ mkdir -p ".$ROOT"
 mount --bind "$ROOT" ".$ROOT"
 mount --bind "$BUN" usr/local/bin/bun
 mount --bind "$BINARY" usr/local/bin/svc-super
+mount --bind "$SUPERVISOR" usr/local/bin/svc-super-supervisor
 if [ "$PROC" = own ]; then ip link set lo up; else mount -o remount,ro "$BOX/root"; fi
 exec chroot . "$@"
 `;
@@ -100,7 +112,7 @@ export async function startBox(plan: BoxPlan, ...args: string[]): Promise<Box> {
   const folder = await openFolder();
   const stage = join(folder, 'stage');
   for (const path of ['root', ...(plan.folders ?? [])]) mkdirSync(join(stage, path), { recursive: true });
-  for (const path of ['usr/local/bin/bun', 'usr/local/bin/svc-super']) write(stage, path, '', 0o755);
+  for (const name of ['bun', 'svc-super', 'svc-super-supervisor']) write(stage, `usr/local/bin/${name}`, '', 0o755);
   for (const [path, text] of Object.entries(plan.files ?? {})) write(stage, path, text, 0o644);
   const services = await Bun.file(join(ROOT, 'examples', plan.example, 'services.yaml')).text();
   write(stage, 'etc/svc-super/services.yaml', services, 0o644);
@@ -132,6 +144,7 @@ export async function startBox(plan: BoxPlan, ...args: string[]): Promise<Box> {
       STAGE: stage,
       ROOT,
       BINARY,
+      SUPERVISOR,
       BUN: process.execPath,
       TMP: tmp,
       PROC: init ? 'own' : 'of the machine',

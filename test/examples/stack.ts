@@ -9,6 +9,7 @@ import { join } from 'node:path';
 
 export const ROOT = join(import.meta.dir, '../..');
 export const BINARY = join(ROOT, 'dist/svc-super');
+export const SUPERVISOR = join(ROOT, 'dist/svc-super-supervisor');
 
 // A namespace of processes, and of shared memory: a PostgreSQL that was killed leaves its segments behind.
 const AS_PID_1 = ['unshare', '--pid', '--fork', '--ipc', '--mount-proc', '--kill-child', 'sh', '-c'];
@@ -23,12 +24,12 @@ export interface Process {
 }
 
 export interface Stack {
-  /** svc-super itself, as numbered out here. */
+  /** svc-super itself, the native process, as numbered out here. */
   readonly pid: number;
   readonly exitCode: Promise<number>;
   /** Everything it and its services have written so far, both streams. */
   output(): string;
-  /** Alive processes of the stack but svc-super: all of its namespace, or its descendants. */
+  /** Alive processes of the stack without svc-super and its supervisor: all of its namespace, or its descendants. */
   processes(): Process[];
   /** The one process whose arguments contain `text`. */
   find(text: string): Process;
@@ -110,6 +111,11 @@ function allProcesses(): Process[] {
   return pids.map((pid) => readProcess(Number(pid))).filter((found) => found !== null);
 }
 
+/** Executed as such, below an interpreter too. */
+function isSupervisor({ args }: Process): boolean {
+  return args.slice(0, 2).some((word) => word.endsWith('/svc-super-supervisor'));
+}
+
 function namespaceOf(pid: number): string | null {
   try {
     return readlinkSync(`/proc/${pid}/ns/pid`);
@@ -156,7 +162,8 @@ export interface Launch {
 
 /** Starts a command that becomes svc-super, or whose child does. */
 export async function launch(command: readonly string[], { env, init, beside, dispose }: Launch): Promise<Stack> {
-  if (!existsSync(BINARY)) throw new Error('dist/svc-super is not there: run npm run build');
+  for (const file of [BINARY, SUPERVISOR])
+    if (!existsSync(file)) throw new Error(`${file} is not there: run npm run build`);
   const child = Bun.spawn([...command], { cwd: ROOT, env, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' });
   let text = '';
   const read = async (stream: ReadableStream<Uint8Array>): Promise<void> => {
@@ -171,8 +178,9 @@ export async function launch(command: readonly string[], { env, init, beside, di
     : child.pid;
   const namespace = namespaceOf(pid);
 
-  const processes = (): Process[] =>
+  const all = (): Process[] =>
     init ? allProcesses().filter((one) => one.pid !== pid && namespaceOf(one.pid) === namespace) : descendants(pid);
+  const processes = (): Process[] => all().filter((one) => one.parent !== pid || !isSupervisor(one));
   return {
     pid,
     exitCode,
@@ -197,7 +205,7 @@ export async function launch(command: readonly string[], { env, init, beside, di
     async [Symbol.asyncDispose]() {
       // After a test that failed half-way; `--kill-child` and the end of the namespace do it where there is one.
       if (child.exitCode === null && child.signalCode === null) {
-        const left = init ? [] : processes();
+        const left = init ? [] : all();
         child.kill('SIGKILL');
         for (const one of left)
           if (readProcess(one.pid)?.args.join() === one.args.join()) process.kill(one.pid, 'SIGKILL');

@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readInventory } from '../../src/sys/gpus.ts';
+import { readInventory } from '../../src/linux/gpus.ts';
 import { freePort } from '../helpers/free-port.ts';
 import { type Options, type StandIn, Supervised } from './supervised.ts';
 
@@ -259,7 +259,8 @@ const CHECKS: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
     };
     try {
       return await during(services, async (run) => {
-        await run.line(/serving/);
+        // Only what was ready is waited for.
+        await run.line(/vllm ready after/);
         const from = performance.now();
         const stopped = run.command('stop', 'vllm', '--wait');
         await Bun.sleep(1_000);

@@ -2,12 +2,14 @@
 // buildah. The Debian stays cached for a month; the image itself goes when the tests are over.
 import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { LABEL, must, podman, type Ran, run } from './container-tools.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const CONTEXT = join(ROOT, 'test/containers/image');
 const BINARY = process.env.SVC_SUPER_BINARY ?? join(ROOT, 'dist/svc-super');
+/** Found by the first beside itself. */
+const SUPERVISOR = join(dirname(BINARY), 'svc-super-supervisor');
 
 const SUITE = 'bookworm';
 const BASE = 'localhost/svc-super-test-base';
@@ -47,6 +49,7 @@ export async function buildFrom(services: string | null, tag: string): Promise<R
   try {
     cpSync(CONTEXT, folder, { recursive: true });
     copyFileSync(BINARY, join(folder, 'svc-super'));
+    copyFileSync(SUPERVISOR, join(folder, 'svc-super-supervisor'));
     if (services !== null) await Bun.write(join(folder, 'services.yaml'), services);
     const options = [
       '--isolation',

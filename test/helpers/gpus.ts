@@ -4,7 +4,7 @@
 /** Makes `/dev` hold the usual files and so many of NVIDIA's. The run's folder comes first on PATH. */
 export function devices(count: number): string {
   return `
-    mount -t tmpfs none /mnt && mkdir /mnt/shm
+    mount -t tmpfs -o mode=755 none /mnt && mkdir -m 1777 /mnt/shm
     for name in null zero full random urandom tty; do touch /mnt/$name && mount --bind /dev/$name /mnt/$name; done
     ln -s /proc/self/fd /mnt/fd
     i=0; while [ $i -lt ${count} ]; do touch /mnt/nvidia$i; i=$((i + 1)); done

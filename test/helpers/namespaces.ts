@@ -60,14 +60,39 @@ export function inNamespace(ns: string): readonly Seen[] {
 
 /** The first child of a process, whichever namespace it is in. */
 export function childOf(outer: number): number | undefined {
-  return outerPids().find((pid) => {
-    try {
-      const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-      return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[1]) === outer;
-    } catch {
-      return false;
-    }
-  });
+  return outerPids().find((pid) => parentOf(pid) === outer);
+}
+
+/** The name of the file that PID 1 starts as its supervisor, and its first 15 characters, which are `comm`. */
+const SUPERVISOR = 'svc-super-supervisor';
+const SUPERVISOR_COMM = SUPERVISOR.slice(0, 15);
+
+/** Whether that is the supervisor below PID 1: executed as such, below an interpreter too, or a zombie. */
+export function isSupervisor({ command, name }: Pick<Seen, 'command' | 'name'>): boolean {
+  if (command === '') return name === SUPERVISOR_COMM;
+  return command.split(' ', 2).some((word) => word === SUPERVISOR || word.endsWith(`/${SUPERVISOR}`));
+}
+
+/** The number here of the supervisor that a native svc-super has started; undefined while there is none. */
+export function supervisorOf(pid1: number): number | undefined {
+  try {
+    const children = readFileSync(`/proc/${pid1}/task/${pid1}/children`, 'latin1')
+      .split(' ')
+      .filter(Boolean)
+      .map(Number);
+    return children.find((outer) => isSupervisor(look(outer) ?? { command: '', name: '' }));
+  } catch {
+    return undefined;
+  }
+}
+
+function parentOf(outer: number): number | undefined {
+  try {
+    const text = readFileSync(`/proc/${outer}/stat`, 'latin1');
+    return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return undefined;
+  }
 }
 
 function look(outer: number): Seen | undefined {

@@ -1,6 +1,6 @@
 // What a run prints: two real pipes, read (or not) by the test, kept as bytes and as lines in the order of arrival.
 import { closeSync, write } from 'node:fs';
-import { openPipe } from '../../src/sys/libc.ts';
+import { openPipe } from './libc.ts';
 import { LIMIT } from './puppet.ts';
 
 /** `collect` reads all; `stall` reads nothing until resume(); `gone` closes the reading ends. */

@@ -1,6 +1,7 @@
-// Runs the built binary for end-to-end tests, each run in a PID namespace of its own: as real PID 1, or (`pid1: false`)
-// below another init. Writes services.yaml into a fresh folder, collects what is printed, looks at the namespace's
-// processes from outside, and asks the control socket. Every wait is for a condition and fails with the whole output.
+// Runs the built files for end-to-end tests, each run in a PID namespace of its own: dist/svc-super as real PID 1, or
+// (`pid1: false`) below another init, and its supervisor as its child. Writes services.yaml into a fresh folder, collects
+// what is printed, looks at the namespace's processes from outside, and asks the control socket. Every wait is for a
+// condition and fails with the whole output.
 //
 //   useRig();                                // once in each file, before its tests
 //   await using run = await up({ services: { a: { command: puppetCommand } } });
@@ -10,14 +11,14 @@
 //   await run.ends(3);                       // fails with the output when the code is another
 //
 // The end of `await using` kills what still runs and fails when a process, or a file in the run's folder, is left over.
-// SVC_SUPER_BINARY names another binary. Ports are the host's: take them from freePort().
+// SVC_SUPER_BINARY names another svc-super, which finds its supervisor's file beside itself. Ports are the host's: take them from freePort().
 import { afterAll, setDefaultTimeout } from 'bun:test';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import treeKill from 'tree-kill';
 import type { StatusBody } from '../../src/control/api.ts';
-import { childOf, type Hold, hasNamespace, holdNamespace, inNamespace, type Seen } from './namespaces.ts';
+import { childOf, type Hold, hasNamespace, holdNamespace, inNamespace, isSupervisor, type Seen } from './namespaces.ts';
 import { Output, type Printed, type StandardOutput } from './output.ts';
 import { closeSwitchboard, LIMIT, type Puppet, puppetScript, puppetSocket, switchboard } from './puppet.ts';
 
@@ -38,14 +39,17 @@ export function useRig(): void {
 
 const alive = new Set<Run>();
 
-/** The binary under test. */
+/** The native program under test. */
 export const binary = process.env.SVC_SUPER_BINARY || join(import.meta.dir, '../../dist/svc-super');
+
+/** The supervisor's file, which the native program executes. */
+export const supervisorFile = join(dirname(binary), 'svc-super-supervisor');
 
 /** Without the superuser's rights a run has a user namespace too, and tests of other users cannot be. */
 export const isRoot = process.getuid?.() === 0;
 
 export interface UpOptions {
-  /** Whether the supervisor is PID 1 of its namespace (default), or runs below a puppet that is. */
+  /** Whether svc-super is PID 1 of its namespace (default), or runs below a puppet that is. */
   readonly pid1?: boolean;
   /** The binary's arguments; default: none, the file is named in SVC_SUPER_CONFIG. */
   readonly args?: readonly string[];
@@ -67,7 +71,7 @@ export interface UpOptions {
 
 export interface End {
   readonly code: number | null;
-  /** The signal that ended the supervisor itself. */
+  /** The signal that ended svc-super itself. */
   readonly signal: string | null;
 }
 
@@ -129,7 +133,8 @@ export class Run {
   #end_: End | undefined;
   /** unshare's pid here. */
   #outer = 0;
-  #supervisor = 0;
+  /** The native program's pid here. */
+  #pid1 = 0;
   #ns = '';
   #hold: Hold | undefined;
   #failed = false;
@@ -179,8 +184,8 @@ export class Run {
     await until(
       'the namespace',
       () => {
-        this.#supervisor = childOf(child.pid) ?? 0;
-        this.#hold ??= this.#supervisor === 0 ? undefined : holdNamespace(this.#supervisor);
+        this.#pid1 = childOf(child.pid) ?? 0;
+        this.#hold ??= this.#pid1 === 0 ? undefined : holdNamespace(this.#pid1);
         this.#ns = this.#hold?.ns ?? '';
         return this.#ns !== '' || child.exitCode !== null || child.signalCode !== null;
       },
@@ -199,7 +204,7 @@ export class Run {
         this.#finish({ code: signal === null ? news.code : null, signal });
       })
       .catch(() => this.#finish({ code: null, signal: 'lost' }));
-    this.#supervisor = this.find(pid)?.outer ?? 0;
+    this.#pid1 = this.find(pid)?.outer ?? 0;
   }
 
   #environment(more: UpOptions['env'] = {}): Record<string, string> {
@@ -224,7 +229,7 @@ export class Run {
     return this.#end_ !== undefined;
   }
 
-  /** The supervisor's end, all its output read; fails when the code is another. A name: ended by that signal. */
+  /** The end of svc-super, all output read; fails when the code is another. A name: ended by that signal. */
   async ends(expected: number | string): Promise<void> {
     const end = await this.#guarded(this.ended, 'the supervisor to end');
     const found = end.code ?? end.signal;
@@ -255,9 +260,9 @@ export class Run {
     });
   }
 
-  /** PID 1 above the supervisor, where the supervisor is not PID 1 itself. */
+  /** The puppet that is PID 1 of the namespace, where svc-super is not. */
   get init(): Puppet {
-    if (this.#init === undefined) throw new Error('the supervisor is PID 1');
+    if (this.#init === undefined) throw new Error('svc-super is PID 1');
     return this.#init;
   }
 
@@ -285,10 +290,10 @@ export class Run {
     return this.output.lines.map(({ text }) => text);
   }
 
-  /** Sends the supervisor a signal, by name or number, from outside. */
+  /** Sends svc-super (the native process) a signal, by name or number, from outside. */
   signal(signal: NodeJS.Signals | number): void {
-    if (this.#supervisor === 0 || this.isOver) throw new Error(`the supervisor is gone\n${this.output.text()}`);
-    process.kill(this.#supervisor, signal);
+    if (this.#pid1 === 0 || this.isOver) throw new Error(`svc-super is gone\n${this.output.text()}`);
+    process.kill(this.#pid1, signal);
   }
 
   /** Sends a process of the namespace a signal from outside; `pid` is its number inside. */
@@ -298,25 +303,55 @@ export class Run {
     process.kill(seen.outer, signal);
   }
 
-  /** Processes of the namespace, zombies too, but neither the supervisor nor the init above it. */
+  /** Processes of the namespace, zombies too, without svc-super, its supervisor and the init above them. */
   ps(): readonly Seen[] {
-    return inNamespace(this.#ns).filter(({ outer, pid }) => outer !== this.#supervisor && pid !== 1);
+    return inNamespace(this.#ns).filter(
+      (seen) => seen.outer !== this.#pid1 && seen.pid !== 1 && !this.#supervises(seen),
+    );
+  }
+
+  #supervises(seen: Seen): boolean {
+    return seen.outerParent === this.#pid1 && isSupervisor(seen);
   }
 
   find(pid: number): Seen | undefined {
     return inNamespace(this.#ns).find((seen) => seen.pid === pid);
   }
 
-  /** The supervisor itself. */
-  get supervisor(): Seen {
-    const seen = inNamespace(this.#ns).find(({ outer }) => outer === this.#supervisor);
-    if (seen === undefined) throw new Error(`the supervisor is gone\n${this.output.text()}`);
+  /** The native process: PID 1 or, with `pid1: false`, a child of the init. Parent of services and of orphans. */
+  get pid1(): Seen {
+    const seen = inNamespace(this.#ns).find(({ outer }) => outer === this.#pid1);
+    if (seen === undefined) throw new Error(`svc-super is gone\n${this.output.text()}`);
     return seen;
   }
 
-  /** Its pid here, outside. */
+  /** The pid of the native process here, outside. */
   get outerPid(): number {
-    return this.#supervisor;
+    return this.#pid1;
+  }
+
+  /** The supervisor, a child of the native process. There for certain once a service runs or the socket answers. */
+  get supervisor(): Seen {
+    const seen = inNamespace(this.#ns).find((one) => this.#supervises(one));
+    if (seen === undefined) throw new Error(`there is no supervisor\n${this.output.text()}`);
+    return seen;
+  }
+
+  /** Descriptors that svc-super and its supervisor have open, together. */
+  descriptors(): number {
+    return this.#both().reduce((sum, { outer }) => sum + readdirSync(`/proc/${outer}/fd`).length, 0);
+  }
+
+  /** A field of /proc/PID/status in bytes (`RssAnon`, `VmRSS`), svc-super and its supervisor together. */
+  memory(field: 'RssAnon' | 'VmRSS'): number {
+    const pattern = new RegExp(`^${field}:\\s+(\\d+)`, 'm');
+    return this.#both().reduce((sum, { outer }) => {
+      return sum + Number(pattern.exec(readFileSync(`/proc/${outer}/status`, 'latin1'))?.[1] ?? 0) * 1_024;
+    }, 0);
+  }
+
+  #both(): readonly Seen[] {
+    return [this.pid1, this.supervisor];
   }
 
   /** Waits until a process of the namespace is gone; a zombie is not gone. */

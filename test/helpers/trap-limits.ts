@@ -6,8 +6,8 @@ import { join } from 'node:path';
 export interface ProcessLimit extends Disposable {
   /** For the `before` of a run: what the shell has to do to come under it. */
   readonly before: string;
-  /** Makes room for 50 more in a run whose supervisor has that pid here. Not where somebody takes every place there is. */
-  widen(pid: number): void;
+  /** Makes room for 50 more in a run: `pids` are those here of svc-super and its supervisor. */
+  widen(...pids: readonly number[]): void;
 }
 
 let made = 0;
@@ -50,7 +50,9 @@ export function limitProcesses(most: number): ProcessLimit {
   return {
     before: `chown ${user}:${user} . tmp\nexec prlimit ${nproc} ${as} "$0" "$@"`,
     // Only the user itself may.
-    widen: (pid) => void Bun.spawnSync([...as.split(' '), 'prlimit', `--pid=${pid}`, `--nproc=${most + 50}`]),
+    widen: (...pids) => {
+      for (const pid of pids) Bun.spawnSync([...as.split(' '), 'prlimit', `--pid=${pid}`, `--nproc=${most + 50}`]);
+    },
     [Symbol.dispose]: () => undefined,
   };
 }

@@ -5,14 +5,14 @@ import { type HookResult, Hooks } from '../../src/runtime/hooks.ts';
 import { service } from '../helpers/plans.ts';
 
 function pipe(): Pipe {
-  return { write: 9, closeWrite: () => undefined, read: () => Promise.resolve(null), close: () => Promise.resolve() };
+  return { open: () => undefined, read: () => Promise.resolve(null), close: () => Promise.resolve() };
 }
 
 test('the end of a hook that is killed once more while what it left behind is dying is told all the same', async () => {
   let exited: () => void = () => undefined;
   let emptied: () => void = () => undefined;
   const hooks = new Hooks<RunHandle>({
-    openPipe: pipe,
+    makePipe: pipe,
     logs: { beginRun: () => undefined, attach: () => () => undefined },
     processes: {
       spawn: (_, listener) => {

@@ -68,7 +68,7 @@ describe('the report', () => {
     const text = renderResults(outcome({}));
     expect(text).toContain('npm run soak -- --restarts 20000 --lines 1000000 --probes 100000 --calls 10000');
     expect(text).toContain('20,001 restarts, 1,000,000 lines, 100,002 probes, 10,000 API calls, in 17 minutes');
-    expect(text).toContain('| own memory | 70.0 MiB | 70.0 MiB | 70.0 MiB | +0.0 MiB | +24.0 MiB |');
+    expect(text).toContain('| own memory of both processes | 70.0 MiB | 70.0 MiB | 70.0 MiB | +0.0 MiB | +24.0 MiB |');
     expect(text).toContain('own memory at most 66.0 MiB');
     expect(text).toContain('Verdict: nothing has grown');
   });

@@ -1,0 +1,80 @@
+// Finding and executing programs as execvp(3) does, with one difference: an ELF file that the kernel refuses is never handed
+// to a shell, which would read another machine's code as commands.
+#include "svc-super.h"
+
+enum { PATH_MOST = 4096, ARGUMENTS_MOST = 1 << 17, X_OK = 1 };
+static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Copies the next folder of `path` and `/file` to `to`; returns what follows it in `path`, null after the last. */
+static const char *next_candidate(const char *path, const char *file, char *to) {
+  char *end = to, *limit = to + PATH_MOST;
+  if (*path == ':' || !*path) end = append(end, limit, ".");
+  while (*path && *path != ':' && end + 1 < limit) *end++ = *path++;
+  while (*path && *path != ':') path++;
+  *end = 0;
+  append(append(end, limit, "/"), limit, file);
+  return *path ? path + 1 : NULL;
+}
+
+static int has_slash(const char *file) {
+  while (*file && *file != '/') file++;
+  return *file;
+}
+
+/** Whether a file that the kernel calls no program is a text for the shell. */
+static int is_script(const char *path) {
+  u8 head[4] = {0};
+  long fd = sys_open(path, O_RDONLY | O_NONBLOCK);
+  if (fd < 0) return 0;
+  long size = sys_read((int)fd, head, sizeof head);
+  sys_close((int)fd);
+  return size >= 0 && !(size == 4 && head[0] == 0x7f && head[1] == 'E' && head[2] == 'L' && head[3] == 'F');
+}
+
+static long try(const char *path, char *const *argv, char *const *envp) {
+  long result = sys_execve(path, argv, envp);
+  if (result != -ENOEXEC || !is_script(path)) return result;
+  // The stack would do for the usual ones; this is as much as a kernel takes of pointers (execve(2)), and touched no further.
+  static char *words[ARGUMENTS_MOST];
+  size_t count = 0;
+  words[count++] = "/bin/sh";
+  words[count++] = (char *)path;
+  if (*argv) argv++;
+  while (*argv && count + 1 < ARGUMENTS_MOST) words[count++] = *argv++;
+  if (*argv) return -E2BIG;
+  words[count] = NULL;
+  result = sys_execve("/bin/sh", words, envp);
+  return result == -ENOENT ? -ENOEXEC : result;
+}
+
+long execute(const char *file, char *const *argv, char *const *envp) {
+  char candidate[PATH_MOST];
+  if (!*file) return -ENOENT;
+  if (has_slash(file)) return try(file, argv, envp);
+  const char *path = variable(envp, "PATH");
+  long failure = -ENOENT;
+  for (path = path ? path : default_path; path;) {
+    path = next_candidate(path, file, candidate);
+    long result = try(candidate, argv, envp);
+    if (result == -EACCES) failure = result;
+    else if (result != -ENOENT && result != -ENOTDIR && result != -ENAMETOOLONG && result != -ELOOP) return result;
+  }
+  return failure;
+}
+
+int is_program(const char *file, char *const *envp) {
+  char candidate[PATH_MOST];
+  if (!*file) return 0;
+  const char *path = variable(envp, "PATH");
+  for (path = has_slash(file) ? NULL : path ? path : default_path;;) {
+    if (path) path = next_candidate(path, file, candidate);
+    else if (has_slash(file)) append(candidate, candidate + PATH_MOST, file);
+    else return 0;
+    struct status found;
+    // A folder may be executed too, as far as access(2) goes.
+    if (sys(__NR_faccessat, AT_FDCWD, candidate, X_OK) == 0 && sys_stat(AT_FDCWD, candidate, &found, 0) == 0 &&
+        (found.mode & S_IFMT) == S_IFREG)
+      return 1;
+    if (!path) return 0;
+  }
+}

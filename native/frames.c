@@ -1,0 +1,139 @@
+// Reading and writing frames. Trusts no length: a payload that ends early is bad, and nothing is read beyond it.
+#include "frames.h"
+#include "svc-super.h"
+
+static const u8 *take(struct reader *from, size_t size) {
+  if (from->bad || (size_t)(from->end - from->at) < size) {
+    from->bad = 1;
+    return NULL;
+  }
+  const u8 *found = from->at;
+  from->at += size;
+  return found;
+}
+
+u32 get_u32(struct reader *from) {
+  u32 number = 0;
+  const u8 *found = take(from, sizeof number);
+  if (found) memcpy(&number, found, sizeof number);
+  return number;
+}
+
+u64 get_u64(struct reader *from) {
+  u64 number = 0;
+  const u8 *found = take(from, sizeof number);
+  if (found) memcpy(&number, found, sizeof number);
+  return number;
+}
+
+const char *get_text(struct reader *from) {
+  u32 size = get_u32(from);
+  const u8 *found = take(from, size);
+  if (found && size > 0 && found[size - 1] == 0 && strlen((const char *)found) == size - 1) return (const char *)found;
+  from->bad = 1;
+  return "";
+}
+
+const char *get_texts(struct reader *from, u32 *count) {
+  *count = get_u32(from);
+  u32 size = get_u32(from), ends = 0;
+  const u8 *found = take(from, size);
+  for (u32 at = 0; found && at < size; at++) ends += found[at] == 0;
+  if (found && ends == *count && (size == 0 || found[size - 1] == 0)) return (const char *)found;
+  from->bad = 1;
+  *count = 0;
+  return "";
+}
+
+static void put(struct writer *out, const void *bytes, u32 size) {
+  memcpy(out->bytes + out->to, bytes, size);
+  out->to += size;
+}
+
+void begin_frame(struct writer *out, enum event type) {
+  out->frame = out->to;
+  put_u32(out, 0);
+  put_u32(out, type);
+}
+
+void put_u32(struct writer *out, u32 number) { put(out, &number, sizeof number); }
+void put_u64(struct writer *out, u64 number) { put(out, &number, sizeof number); }
+
+void put_text(struct writer *out, const u8 *bytes, u32 size) {
+  put_u32(out, size + 1);
+  put(out, bytes, size);
+  put(out, "", 1);
+}
+
+void end_frame(struct writer *out) {
+  u32 length = out->to - out->frame - (u32)sizeof length;
+  memcpy(out->bytes + out->frame, &length, sizeof length);
+}
+
+long flush_frames(struct writer *out, int fd) {
+  while (!writer_empty(out)) {
+    // Not write(2): a supervisor that has gone would send SIGPIPE.
+    long written = sys(__NR_sendto, fd, out->bytes + out->from, out->to - out->from, 0x4040 /* MSG_NOSIGNAL, MSG_DONTWAIT */, 0, 0);
+    if (written == -EINTR) continue;
+    if (written == -EAGAIN) break;
+    if (written < 0) return written;
+    out->from += (u32)written;
+  }
+  // Room is made at the end, where frames are added.
+  if (out->from > 0) {
+    memmove(out->bytes, out->bytes + out->from, out->to - out->from);
+    out->to -= out->from;
+    out->from = 0;
+  }
+  return 0;
+}
+
+/** Doubles a table or buffer of the process's own memory; minus an errno where there is none. */
+long grow(void **table, size_t *capacity, size_t least) {
+  size_t wanted = *capacity ? *capacity : least;
+  while (wanted < least) wanted *= 2;
+  if (wanted == *capacity) return 0;
+  long found = *capacity ? sys(__NR_mremap, *table, *capacity, wanted, 1 /* MREMAP_MAYMOVE */)
+                         : sys(__NR_mmap, 0, wanted, 3 /* PROT_READ|WRITE */, 0x22 /* MAP_PRIVATE|ANONYMOUS */, -1, 0);
+  if (found < 0 && found > -4096) return found;
+  *table = (void *)found;
+  *capacity = wanted;
+  return 0;
+}
+
+long fill_inbox(struct inbox *in, int fd) {
+  enum { CHUNK = 64 << 10 };
+  u32 length = 0;
+  if (in->size >= sizeof length) memcpy(&length, in->bytes, sizeof length);
+  if (length > FRAME_MOST) return -EMSGSIZE;
+  size_t wanted = sizeof length + length;
+  if (wanted < in->size + CHUNK) wanted = in->size + CHUNK;
+  long failure = grow((void **)&in->bytes, &in->capacity, wanted);
+  if (failure < 0) return failure;
+  long size = sys_read(fd, in->bytes + in->size, in->capacity - in->size);
+  if (size > 0) in->size += (size_t)size;
+  return size;
+}
+
+u32 next_frame(const struct inbox *in, size_t *at, struct reader *payload) {
+  u32 length, type;
+  if (in->size - *at < sizeof length + sizeof type) return 0;
+  memcpy(&length, in->bytes + *at, sizeof length);
+  if (length < sizeof type) return FRAME_BAD;
+  if (in->size - *at - sizeof length < length) return 0;
+  memcpy(&type, in->bytes + *at + sizeof length, sizeof type);
+  payload->at = in->bytes + *at + sizeof length + sizeof type;
+  payload->end = in->bytes + *at + sizeof length + length;
+  payload->bad = 0;
+  *at += sizeof length + length;
+  return type ? type : FRAME_BAD;
+}
+
+void drop_frames(struct inbox *in, size_t at) {
+  if (at == 0) return;
+  memmove(in->bytes, in->bytes + at, in->size - at);
+  in->size -= at;
+  // One large frame must not be paid for ever after: what is beyond the usual is given back (madvise(2), MADV_DONTNEED).
+  enum { USUAL = 256 << 10 };
+  if (in->capacity > USUAL && in->size < USUAL) sys(__NR_madvise, in->bytes + USUAL, in->capacity - USUAL, 4);
+}

@@ -1,0 +1,164 @@
+// Executing the supervisor's file. It gets an environment of our making, for its runtime takes its settings from there: no
+// variable that is meant for a service changes it. Arguments and environment of the container go through a file in memory,
+// byte for byte.
+#include "handover.h"
+
+enum { PIPE_USUAL = 64 << 10, PIPE_MOST = 1 << 20, PATH_MOST = 4096, SETTINGS = 14 };
+
+/**
+ * One thread does everything: a process limit that a service has used up makes the runtime's next thread abort it
+ * (oven-sh/bun#36979). No timer wakes an idle supervisor, and freed memory goes back at once. Names and values of a runtime
+ * of another kind are ignored by it.
+ */
+static const char settings[SETTINGS][44] = {
+  "BUN_JSC_numberOfGCMarkers=1",
+  "BUN_JSC_useConcurrentGC=0",
+  "BUN_JSC_useConcurrentJIT=0",
+  // WebAssembly is interpreted: its compilers have a thread of their own.
+  "BUN_JSC_useBBQJIT=0",
+  "BUN_JSC_useOMGJIT=0",
+  // What runs for a few milliseconds, while the configuration is read, is not worth compiling.
+  "BUN_JSC_thresholdForJITAfterWarmUp=20000",
+  "BUN_JSC_thresholdForJITSoon=20000",
+  "BUN_JSC_useWasmFaultSignalHandler=0",
+  // By the machine's memory the collector would let the garbage of 500 busy services grow to 700 MB; to 300 by this.
+  "BUN_JSC_forceRAMSize=134217728",
+  "BUN_JSC_useWarmUpMarkedBlocks=0",
+  "BUN_GC_TIMER_DISABLE=1",
+  "JSC_SIGNAL_FOR_GC=62",
+  "MIMALLOC_PURGE_DELAY=0",
+  // Each of two terminals that are held (XOFF) takes a thread, and one is left for all else.
+  "UV_THREADPOOL_SIZE=3",
+};
+
+void add_line(struct handover *handover, const char *key, const char *value) {
+  char *end = handover->lines + handover->size, *limit = handover->lines + sizeof handover->lines - 1;
+  handover->size = (u32)(append(append(end, limit, key), limit, value) + 1 - handover->lines);
+}
+
+void add_number(struct handover *handover, const char *key, i64 number) {
+  char text[24];
+  append_number(text, text + sizeof text, number);
+  add_line(handover, key, text);
+}
+
+/** Bytes on their way to a descriptor, so that a hundred variables are not a hundred writes. */
+struct batch {
+  int fd;
+  u32 size;
+  long failure;
+  char bytes[16384];
+};
+
+/**
+ * What all of it is written to before anybody reads: `ends[0]` reads, `ends[1]` writes. A pipe holds as much as is usual
+ * (pipe(7)); for more there is a file in memory, which an old kernel, a filter or a limit on files may refuse.
+ */
+static long open_store(size_t size, int *ends, int *is_file) {
+  long fd = size > PIPE_USUAL ? sys(__NR_memfd_create, "svc-super", 1 /* MFD_CLOEXEC */) : -1;
+  *is_file = fd >= 0 && sys(__NR_ftruncate, fd, size) == 0;
+  ends[0] = ends[1] = (int)fd;
+  if (*is_file) return 0;
+  if (fd >= 0) {
+    // A limit on files (ulimit -f) leaves SIGXFSZ pending, which would end this process later: ignoring it discards it.
+    const struct kernel_sigaction ignored = {.handler = 1};
+    struct kernel_sigaction before;
+    if (sys_action(SIGXFSZ, &ignored, &before) == 0) sys_action(SIGXFSZ, &before, NULL);
+    sys_close((int)fd);
+  }
+  fd = sys(__NR_pipe2, ends, O_CLOEXEC | O_NONBLOCK);
+  if (fd >= 0 && size > PIPE_USUAL) sys_fcntl(ends[1], F_SETPIPE_SZ, PIPE_MOST);
+  return fd;
+}
+
+static void flush_batch(struct batch *batch) {
+  for (u32 at = 0; at < batch->size && batch->failure == 0;) {
+    long written = sys_write(batch->fd, batch->bytes + at, batch->size - at);
+    if (written > 0) at += (u32)written;
+    else if (written != -EINTR) batch->failure = written;
+  }
+  batch->size = 0;
+}
+
+static void put_bytes(struct batch *batch, const char *bytes, size_t size) {
+  while (size > 0) {
+    if (batch->size == sizeof batch->bytes) flush_batch(batch);
+    size_t part = sizeof batch->bytes - batch->size < size ? sizeof batch->bytes - batch->size : size;
+    memcpy(batch->bytes + batch->size, bytes, part);
+    batch->size += (u32)part, bytes += part, size -= part;
+  }
+}
+
+long make_handover(const struct start *start, struct handover *handover) {
+  static struct batch batch;
+  u32 variables = 0;
+  size_t size = sizeof handover->lines;
+  for (int at = 0; at < start->argc; at++) size += strlen(start->argv[at]) + 1;
+  for (; start->envp[variables]; variables++) size += strlen(start->envp[variables]) + 1;
+  add_number(handover, "protocol=", 1);
+  add_number(handover, "now=", sys_now());
+  add_number(handover, "page=", (i64)start->page);
+  add_number(handover, "soft_files=", (i64)start->files.soft);
+  add_number(handover, "hard_files=", (i64)start->files.hard);
+  for (int fd = 0; fd < 3; fd++) {
+    u8 terminal[64];
+    add_number(handover, fd == 0 ? "terminal0=" : fd == 1 ? "terminal1=" : "terminal2=", sys(__NR_ioctl, fd, TCGETS, terminal) == 0);
+  }
+  add_number(handover, "arguments=", start->argc);
+  add_number(handover, "variables=", variables);
+  add_line(handover, "", "");
+  int ends[2], is_file;
+  long failure = open_store(size, ends, &is_file);
+  if (failure < 0) return failure;
+  batch.fd = ends[1];
+  put_bytes(&batch, handover->lines, handover->size);
+  for (int at = 0; at < start->argc; at++) put_bytes(&batch, start->argv[at], strlen(start->argv[at]) + 1);
+  for (u32 at = 0; at < variables; at++) put_bytes(&batch, start->envp[at], strlen(start->envp[at]) + 1);
+  flush_batch(&batch);
+  if (is_file) sys(__NR_lseek, ends[0], 0, 0);
+  else sys_close(ends[1]);
+  return batch.failure < 0 ? batch.failure : ends[0];
+}
+
+int execute_supervisor(const struct start *start, int is_optional) {
+  static const char name[] = "svc-super-supervisor";
+  char path[PATH_MOST + sizeof name], *envp[SETTINGS + 2], number[24];
+  u32 count = 0;
+  long size = sys(__NR_readlinkat, AT_FDCWD, "/proc/self/exe", path, PATH_MOST - 1);
+  if (size < 0) {
+    append(path, path + PATH_MOST, start->argc > 0 ? start->argv[0] : "");
+    size = (long)strlen(path);
+  }
+  while (size > 0 && path[size - 1] != '/') size--;
+  append(path + size, path + sizeof path, name);
+  while (count < SETTINGS) envp[count] = (char *)settings[count], count++;
+  // Only a file that begins with `#!/usr/bin/env` looks at it.
+  for (char **variable = start->envp; *variable; variable++)
+    if (after(*variable, "PATH=")) {
+      envp[count++] = *variable;
+      break;
+    }
+  envp[count] = NULL;
+  char *const argv[] = {path, NULL};
+  long failure = sys_execve(path, argv, envp);
+  append_number(number, number + sizeof number, -failure);
+  if (is_optional) return 127;
+  struct status found;
+  if (sys_stat(AT_FDCWD, path, &found, 0) < 0)
+    SAY("cannot find ", path, ": svc-super is two files. Copy svc-super-supervisor into the same folder (`svc-super init` works without it)");
+  else
+    SAY("cannot execute ", path, " (errno ", number, "): it must be executable, and made for this machine and C library");
+  return 127;
+}
+
+int hand_over(const struct start *start, struct handover *handover, int is_optional) {
+  long fd = make_handover(start, handover);
+  if (fd < 0) {
+    SAY(NO_HANDOVER);
+    return 70;
+  }
+  if (fd != FD_HANDOVER) sys_dup3((int)fd, FD_HANDOVER, 0);
+  else sys_fcntl(FD_HANDOVER, F_SETFD, 0);
+  sys_mask(&start->blocked, NULL);
+  return execute_supervisor(start, is_optional);
+}

@@ -1,0 +1,372 @@
+// Starting programs. Everything that can fail in the child is reported by step and errno through a pipe that the exec closes,
+// so that PID 1 waits for nothing. The child applies what needs rights first and gives up its user last.
+#include "spawn.h"
+
+enum { AF_UNIX = 1, SOCK_DGRAM = 2, SOL_SOCKET = 1, SO_PASSCRED = 16, RLIMIT_NOFILE = 7, RLIMIT_LOCKS = 10 };
+/** As many descriptors are left for PID 1 itself. */
+enum { SPARE_FILES = 16 };
+/** Before Linux 5.9 descriptors are closed one by one, up to here. */
+enum { FILES_WITHOUT_CLOSE_RANGE = 4096 };
+
+int read_spawn(struct reader *from, struct spawn *spawn) {
+  spawn->run = get_u32(from);
+  spawn->stop_signal = get_u32(from);
+  spawn->mark = get_u64(from);
+  spawn->set = get_u32(from);
+  spawn->uid = get_u32(from);
+  spawn->gid = get_u32(from);
+  spawn->umask = get_u32(from);
+  spawn->nice = (i32)get_u32(from);
+  spawn->oom_score = (i32)get_u32(from);
+  spawn->group_count = get_u32(from);
+  spawn->groups = from->at;
+  for (u32 at = 0; at < spawn->group_count && !from->bad; at++) get_u32(from);
+  spawn->cpu_words = get_u32(from);
+  spawn->cpus = from->at;
+  for (u32 at = 0; at < spawn->cpu_words && !from->bad; at++) get_u64(from);
+  spawn->limit_count = get_u32(from);
+  spawn->limits = from->at;
+  for (u32 at = 0; at < spawn->limit_count && !from->bad; at++) get_u32(from), get_u64(from), get_u64(from);
+  spawn->notify = get_text(from);
+  spawn->cwd = get_text(from);
+  spawn->stream_count = get_u32(from);
+  if (spawn->stream_count > STREAMS_MOST) return 0;
+  for (u32 at = 0; at < spawn->stream_count; at++) {
+    struct stream *stream = &spawn->streams[at];
+    stream->target = get_u32(from);
+    stream->kind = get_u32(from);
+    stream->which = get_u32(from);
+    stream->path = get_text(from);
+    if (stream->target > 255 || stream->kind > STREAM_PATH || stream->which >= STREAMS_MOST) return 0;
+  }
+  spawn->arguments = get_texts(from, &spawn->argument_count);
+  spawn->variables = get_texts(from, &spawn->variable_count);
+  return !from->bad && from->at == from->end && spawn->argument_count > 0 && spawn->stop_signal <= SIGNALS;
+}
+
+/** A numeric field of /proc/<pid>/stat (proc_pid_stat(5)), from the third on; 0 where there is no such process. */
+static u64 stat_field(int pid, int wanted) {
+  char path[32], text[512], *limit = path + sizeof path;
+  append(append_number(append(path, limit, "/proc/"), limit, pid), limit, "/stat");
+  long fd = sys_open(path, O_RDONLY);
+  if (fd < 0) return 0;
+  long size = sys_read((int)fd, text, sizeof text - 1);
+  sys_close((int)fd);
+  if (size <= 0) return 0;
+  text[size] = 0;
+  // The name stands in parentheses and may hold any byte: fields are counted from the last one.
+  char *at = text + size;
+  while (at > text && *at != ')') at--;
+  for (int field = 2; *at && field < wanted; at++) field += *at == ' ';
+  u64 number = 0;
+  for (; *at >= '0' && *at <= '9'; at++) number = number * 10 + (u64)(*at - '0');
+  return number;
+}
+
+u64 start_time(int pid) { return stat_field(pid, 22); }
+int parent_of(int pid) { return (int)stat_field(pid, 4); }
+
+static void fail(struct run *run, enum step step, long result) {
+  run->phase = RUN_FAILED;
+  run->failure[0] = step;
+  run->failure[1] = (i32)-result;
+}
+
+void close_run(struct run *run) {
+  for (u32 at = 0; at < run->pipe_count; at++) sys_close(run->pipes[at]);
+  run->pipe_count = 0;
+  if (run->notify >= 0) sys_close(run->notify);
+  if (run->execution >= 0) sys_close(run->execution);
+  run->notify = run->execution = -1;
+}
+
+/** A datagram socket in the abstract namespace (unix(7)) that says who sent what: sd_notify(3). */
+static long open_notify(const char *name) {
+  struct { u16 family; char path[108]; } address = {.family = AF_UNIX};
+  size_t size = strlen(name);
+  if (size > sizeof address.path - 1) return -ENAMETOOLONG;
+  memcpy(address.path + 1, name, size);
+  long fd = sys(__NR_socket, AF_UNIX, SOCK_DGRAM | O_NONBLOCK | O_CLOEXEC, 0);
+  if (fd < 0) return fd;
+  const int on = 1;
+  long failure = sys(__NR_bind, fd, &address, (long)(sizeof address.family + 1 + size));
+  if (failure == 0) failure = sys(__NR_setsockopt, fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+  if (failure == 0) return fd;
+  sys_close((int)fd);
+  return failure;
+}
+
+// What follows runs in the child.
+
+/** The writing end of the pipe that reports a failure. */
+static int report;
+
+__attribute__((noreturn)) static void give_up(enum step step, long result, u32 index) {
+  i32 failure[3] = {step, (i32)-result, (i32)index};
+  sys_write(report, failure, sizeof failure);
+  sys_exit(127);
+}
+
+static void must(enum step step, long result) {
+  if (result < 0) give_up(step, result, 0);
+}
+
+/** /dev/null; without one, the reading end of a pipe that nothing writes to. */
+static long open_null(void) {
+  long fd = sys_open("/dev/null", O_RDWR);
+  int ends[2];
+  if (fd >= 0 || sys(__NR_pipe2, ends, O_CLOEXEC) < 0) return fd;
+  sys_close(ends[1]);
+  return ends[0];
+}
+
+/** Puts the streams in their places. Sources are moved above all targets first, so that none is overwritten. */
+static void place_streams(const struct spawn *spawn, const int *writing_ends) {
+  int sources[STREAMS_MOST];
+  u32 above = 3, pipe = 0;
+  for (u32 at = 0; at < spawn->stream_count; at++)
+    if (spawn->streams[at].target >= above) above = spawn->streams[at].target + 1;
+  long moved = sys_fcntl(report, F_DUPFD_CLOEXEC, above);
+  must(STEP_STREAMS, moved);
+  report = (int)moved;
+  for (u32 at = 0; at < spawn->stream_count; at++) {
+    const struct stream *stream = &spawn->streams[at];
+    long source = stream->kind == STREAM_NULL   ? open_null()
+                  : stream->kind == STREAM_PATH ? sys_open(stream->path, (int)stream->which | O_NOCTTY)
+                  : stream->kind == STREAM_SAME ? writing_ends[stream->which]
+                                                : writing_ends[pipe++];
+    if (source >= 0) source = sys_fcntl((int)source, F_DUPFD_CLOEXEC, above);
+    if (source < 0) give_up(STEP_STREAMS, source, stream->target);
+    sources[at] = (int)source;
+  }
+  for (u32 at = 0; at < spawn->stream_count; at++) must(STEP_STREAMS, sys_dup3(sources[at], (int)spawn->streams[at].target, 0));
+}
+
+static void set_oom_score(i32 value) {
+  char text[16];
+  char *end = append_number(text, text + sizeof text, value);
+  long fd = sys_open("/proc/self/oom_score_adj", O_WRONLY);
+  must(STEP_OOM_SCORE, fd);
+  must(STEP_OOM_SCORE, sys_write((int)fd, text, (size_t)(end - text)));
+}
+
+static void set_limits(const struct start *start, const struct spawn *spawn) {
+  struct limit locks, ours = start->files;
+  sys(__NR_prlimit64, 0, RLIMIT_NOFILE, &ours, NULL);
+  // The mark: a limit that Linux has not enforced since 2.4 (getrlimit(2)), and that every descendant inherits. Where the
+  // kernel takes none, the names in the environment have to do.
+  if (spawn->mark && sys(__NR_prlimit64, 0, RLIMIT_LOCKS, NULL, &locks) == 0) {
+    locks.soft = spawn->mark;
+    sys(__NR_prlimit64, 0, RLIMIT_LOCKS, &locks, NULL);
+  }
+  for (u32 at = 0; at < spawn->limit_count; at++) {
+    struct { u32 resource; u64 soft, hard; } __attribute__((packed)) wanted;
+    memcpy(&wanted, spawn->limits + at * sizeof wanted, sizeof wanted);
+    struct limit limit = {wanted.soft, wanted.hard};
+    long result = sys(__NR_prlimit64, 0, wanted.resource, &limit, NULL);
+    if (result < 0) give_up(STEP_LIMIT, result, wanted.resource);
+  }
+}
+
+/** Whether this process runs as that user without the superuser's rights, and so can only stay what it is. */
+static int is_user(u32 uid, u32 gid) { return uid != 0 && sys(__NR_geteuid) == (long)uid && sys(__NR_getegid) == (long)gid; }
+
+/** Groups first: each step needs the right that the next one gives up. Without rights one may still name who one is. */
+static void set_user(u32 uid, u32 gid, u32 count, const void *groups) {
+  if (is_user(uid, gid)) return;
+  must(STEP_USER, sys(__NR_setgroups, count ? count : 1, count ? groups : &gid));
+  must(STEP_USER, sys(__NR_setresgid, gid, gid, gid));
+  must(STEP_USER, sys(__NR_setresuid, uid, uid, uid));
+}
+
+/** The pointers that execve(2) wants; made in the child, whose memory they are. */
+static char **point_at(const char *texts, u32 count) {
+  long found = sys(__NR_mmap, 0, (count + 1ul) * sizeof(char *), 3, 0x22, -1, 0);
+  if (found < 0 && found > -4096) give_up(STEP_EXEC, found, 0);
+  char **pointers = (char **)found;
+  for (u32 at = 0; at < count; at++, texts += strlen(texts) + 1) pointers[at] = (char *)texts;
+  return pointers;
+}
+
+/** Ends with the parent (prctl(2)): where that is not PID 1, no kernel does it for us. */
+static void follow(int parent) {
+  if (parent == 0) return;
+  sys(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  if (sys(__NR_getppid) != parent) sys_exit(127);
+}
+
+__attribute__((noreturn)) static void become(const struct start *start, const struct spawn *spawn, const int *writing_ends, int parent) {
+  sys(__NR_setsid);
+  char **argv = point_at(spawn->arguments, spawn->argument_count);
+  char **envp = point_at(spawn->variables, spawn->variable_count);
+  place_streams(spawn, writing_ends);
+  if (spawn->set & SET_TERMINAL) must(STEP_TERMINAL, sys(__NR_ioctl, 0, TIOCSCTTY, 0));
+  if (spawn->set & SET_OOM_SCORE) set_oom_score(spawn->oom_score);
+  if (spawn->set & SET_NICE) must(STEP_NICE, sys(__NR_setpriority, 0, 0, spawn->nice));
+  if (spawn->cpu_words) must(STEP_CPUS, sys(__NR_sched_setaffinity, 0, spawn->cpu_words * sizeof(u64), spawn->cpus));
+  set_limits(start, spawn);
+  if (spawn->set & SET_UMASK) sys(__NR_umask, spawn->umask);
+  if (spawn->set & SET_USER) set_user(spawn->uid, spawn->gid, spawn->group_count, spawn->groups);
+  if (*spawn->cwd) must(STEP_CWD, sys(__NR_chdir, spawn->cwd));
+  follow(parent);
+  sys_mask(&start->blocked, NULL);
+  give_up(STEP_EXEC, execute(argv[0], argv, envp), 0);
+}
+
+// And this in PID 1.
+
+/** Opens what the run needs of PID 1; 0 or minus an errno, `run->failure[0]` holding the step. */
+static long prepare(const struct spawn *spawn, struct run *run, int *writing_ends, int *report_ends) {
+  struct limit files;
+  int newest = -1, ends[2];
+  run->failure[0] = STEP_DESCRIPTORS;
+  for (u32 at = 0; at < spawn->stream_count; at++) {
+    const struct stream *stream = &spawn->streams[at];
+    if (stream->kind == STREAM_SAME && stream->which >= run->pipe_count) return -EINVAL;
+    if (stream->kind != STREAM_PIPE) continue;
+    long failure = sys(__NR_pipe2, ends, O_CLOEXEC);
+    if (failure < 0) return failure;
+    run->pipes[run->pipe_count] = ends[0];
+    writing_ends[run->pipe_count++] = newest = ends[1];
+    // The program may open it again, as /dev/stdout, whoever it runs as. Without the right to give it away it runs as us.
+    if (spawn->set & SET_USER) sys(__NR_fchown, ends[1], spawn->uid, spawn->gid);
+  }
+  long failure = sys(__NR_pipe2, report_ends, O_CLOEXEC | O_NONBLOCK);
+  if (failure < 0) return failure;
+  run->execution = report_ends[0];
+  if (report_ends[1] > newest) newest = report_ends[1];
+  if (sys(__NR_prlimit64, 0, RLIMIT_NOFILE, NULL, &files) == 0 && (u64)newest + SPARE_FILES >= files.soft) return -EMFILE;
+  if (!*spawn->notify) return 0;
+  run->failure[0] = STEP_NOTIFY;
+  long notify = open_notify(spawn->notify);
+  if (notify < 0) return notify;
+  run->notify = (i32)notify;
+  return 0;
+}
+
+static void close_ends(const int *ends, u32 count) {
+  for (u32 at = 0; at < count; at++)
+    if (ends[at] >= 0) sys_close(ends[at]);
+}
+
+void start_run(const struct start *start, const struct spawn *spawn, struct run *run, int parent) {
+  int writing_ends[STREAMS_MOST], report_ends[2] = {-1, -1};
+  *run = (struct run){.id = spawn->run, .execution = -1, .notify = -1, .stop_signal = spawn->stop_signal};
+  long result = prepare(spawn, run, writing_ends, report_ends);
+  enum step step = (enum step)run->failure[0];
+  if (result == 0) {
+    step = STEP_FORK;
+    result = sys_fork();
+    if (result == 0) {
+      report = report_ends[1];
+      become(start, spawn, writing_ends, parent);
+    }
+  }
+  close_ends(writing_ends, run->pipe_count);
+  close_ends(report_ends + 1, 1);
+  if (result < 0) {
+    close_run(run);
+    fail(run, step, result);
+    return;
+  }
+  run->pid = (i32)result;
+  run->phase = RUN_STARTING;
+  run->start = start_time(run->pid);
+}
+
+/** The file-system user alone is changed, so that who asks is still allowed to look at this process's descriptors. */
+static long open_unlinked(const char *path, u32 flags, u32 mode) {
+  struct { u64 flags, mode, resolve; } how = {flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, mode, 0x04 | 0x02 /* NO_SYMLINKS, NO_MAGICLINKS */};
+  long fd = sys(__NR_openat2, AT_FDCWD, path, &how, sizeof how);
+  if (fd != -ENOSYS && fd != -EPERM) return fd;
+  // Before Linux 5.6, and where seccomp knows no such call: folder by folder, none of them a link.
+  char name[256];
+  int folder = -100 /* AT_FDCWD */;
+  for (;;) {
+    int is_root = *path == '/';
+    while (*path == '/') path++;
+    size_t size = 0;
+    while (path[size] && path[size] != '/') size++;
+    if (size >= sizeof name) return -ENAMETOOLONG;
+    memcpy(name, path, size);
+    name[size] = 0;
+    path += size;
+    const char *next = is_root && folder == -100 ? "/" : name;
+    int is_last = !*path && next == name;
+    long opened = sys(__NR_openat, folder, next, is_last ? (long)(how.flags | O_NOFOLLOW) : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (is_last || opened < 0) return opened;
+    if (folder >= 0) sys_close(folder);
+    folder = (int)opened;
+    if (next != name) path -= size;
+  }
+}
+
+/** Keeps the report alone: whatever else is inherited from PID 1 would stay open as long as the file. */
+static void hold_only(int end) {
+  report = end;
+  must(STEP_DESCRIPTORS, sys_dup3(end, 0, O_CLOEXEC));
+  report = 0;
+  if (sys(__NR_close_range, 1, ~0u, 0) >= 0) return;
+  for (int fd = 1; fd < FILES_WITHOUT_CLOSE_RANGE; fd++) sys_close(fd);
+}
+
+int start_open(struct reader *from, struct run *run, int parent) {
+  *run = (struct run){.id = get_u32(from), .execution = -1, .notify = -1, .is_open = 1};
+  const char *path = get_text(from);
+  u32 flags = get_u32(from), mode = get_u32(from), as_user = get_u32(from), uid = get_u32(from), gid = get_u32(from);
+  u32 count = get_u32(from);
+  const u8 *groups = from->at;
+  for (u32 at = 0; at < count && !from->bad; at++) get_u32(from);
+  if (from->bad || from->at != from->end) return 0;
+  int ends[2];
+  long result = sys(__NR_pipe2, ends, O_CLOEXEC | O_NONBLOCK);
+  if (result < 0) return fail(run, STEP_DESCRIPTORS, result), 1;
+  result = sys_fork();
+  if (result == 0) {
+    hold_only(ends[1]);
+    if (as_user && is_user(uid, gid)) as_user = 0;
+    if (as_user) {
+      must(STEP_USER, sys(__NR_setgroups, count ? count : 1, count ? (const void *)groups : &gid));
+      sys(__NR_setfsgid, gid);
+      sys(__NR_setfsuid, uid);
+    }
+    long fd = open_unlinked(path, flags, mode);
+    must(STEP_OPEN, fd);
+    if (as_user) {
+      sys(__NR_setfsuid, sys(__NR_geteuid));
+      sys(__NR_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
+    }
+    follow(parent);
+    i32 opened[3] = {0, (i32)fd, 0};
+    sys_write(report, opened, sizeof opened);
+    for (;;) sys_poll(NULL, 0, NULL);
+  }
+  sys_close(ends[1]);
+  run->execution = ends[0];
+  if (result < 0) {
+    close_run(run);
+    fail(run, STEP_FORK, result);
+    return 1;
+  }
+  run->pid = (i32)result;
+  run->phase = RUN_STARTING;
+  run->stop_signal = SIGKILL;
+  return 1;
+}
+
+void settle_run(struct run *run) {
+  i32 found[3];
+  long size = sys_read(run->execution, found, sizeof found);
+  if (size == -EAGAIN && !run->exited) return;
+  sys_close(run->execution);
+  run->execution = -1;
+  run->phase = RUN_EXECUTING;
+  if (size != (long)sizeof found) {
+    // It was killed before it had opened anything.
+    if (run->is_open) fail(run, STEP_OPEN, -EINTR);
+    return;
+  }
+  memcpy(run->failure, found, sizeof found);
+  // A step of 0 is an open file, whose descriptor stands where an errno would.
+  run->phase = found[0] == 0 ? RUN_OPEN : RUN_FAILED;
+}

@@ -1,0 +1,88 @@
+// The first instruction, and the choice of what this process is to be: one command under PID 1 (init, or the name of
+// another init by which it was called), PID 1 above the supervisor, or a short command that the supervisor's file carries
+// out. Holds back every signal from here on, so that none is lost.
+#include "handover.h"
+
+static const char *base_name(const char *path) {
+  const char *base = path;
+  for (; *path; path++)
+    if (*path == '/') base = path + 1;
+  return base;
+}
+
+static u64 page_size(char **envp) {
+  while (*envp) envp++;
+  for (u64 *pair = (u64 *)(envp + 1); pair[0]; pair += 2)
+    if (pair[0] == 6 /* AT_PAGESZ */) return pair[1];
+  return 4096;
+}
+
+/** Commands that ask a supervisor, and those that need none: test/native/commands.test.ts holds them to src/cli. */
+static const char asking[] = " status logs start stop restart reload signal exec wait health events timeline graph completion ";
+static const char telling[] = " check schema import export version help -h --help -V --version ";
+
+static int is_one_of(const char *words, const char *word) {
+  for (; *words; words++) {
+    const char *end = *words == ' ' ? after(words + 1, word) : NULL;
+    if (end && *end == ' ' && *word) return 1;
+  }
+  return 0;
+}
+
+/** A short command: the supervisor's file, with a connection to the supervisor where it needs one. */
+static int command(const struct start *start, int asks) {
+  struct handover handover = {0};
+  add_line(&handover, "role=command", "");
+  int connection = asks ? connect_control(start, &handover) : -1;
+  if (connection >= 0) {
+    // dup3(2) refuses a number that is right already.
+    if (connection == FD_CONTROL) sys_fcntl(connection, F_SETFD, 0);
+    else sys_dup3(connection, FD_CONTROL, 0);
+    add_line(&handover, "connected=1", "");
+  }
+  if (connection >= 0 && same(start->argv[1], "exec")) return exec_on_terminal(start, &handover);
+  return hand_over(start, &handover, 0);
+}
+
+int explain_exec_failure(const struct start *start, char *const *argv, int error) {
+  struct handover handover = {0};
+  add_line(&handover, "role=explain", "");
+  add_number(&handover, "errno=", error);
+  add_line(&handover, "program=", argv[0]);
+  return hand_over(start, &handover, 1);
+}
+
+static int run(int argc, char **argv, char **envp) {
+  struct start start = {.argc = argc, .argv = argv, .envp = envp, .page = page_size(envp)};
+  const sigmask all = ~0ull;
+  sys_mask(&all, &start.blocked);
+  sys(__NR_prlimit64, 0, 7 /* RLIMIT_NOFILE */, NULL, &start.files);
+  const char *name = argc > 0 ? base_name(argv[0]) : "";
+  if (same(name, "tini-static")) name = "tini";
+  if (same(name, "podman-init")) name = "catatonit";
+  if (is_one_of(" tini docker-init dumb-init catatonit ", name)) return init(&start, name, argc, argv);
+  if (argc > 1 && same(argv[1], "init")) return init(&start, "init", argc - 1, argv + 1);
+  const char *word = argc > 1 ? argv[1] : "up";
+  int asks = is_one_of(asking, word);
+  if (asks || is_one_of(telling, word)) return command(&start, asks);
+  // `docker run IMAGE bash`.
+  if (sys_getpid() == 1 && *word != '-' && !same(word, "up") && is_program(word, envp)) {
+    argv[0] = "init";
+    return init(&start, "init", argc, argv);
+  }
+  return supervise(&start);
+}
+
+#ifdef HOSTED
+int main(int argc, char **argv, char **envp) { return run(argc, argv, envp); }
+#else
+__attribute__((noreturn, used)) void start_here(long *stack) {
+  int argc = (int)stack[0];
+  sys_exit(run(argc, (char **)(stack + 1), (char **)(stack + 2 + argc)));
+}
+#if defined(__x86_64__)
+__asm__(".globl _start\n_start: xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call start_here\n");
+#else
+__asm__(".globl _start\n_start: mov x29, #0\n mov x30, #0\n mov x0, sp\n bl start_here\n");
+#endif
+#endif

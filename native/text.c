@@ -1,0 +1,80 @@
+// Text: what the compiler and every file here need of a C library, and short messages on standard error that never block.
+#include "svc-super.h"
+
+#ifndef HOSTED
+void *memcpy(void *to, const void *from, size_t size) {
+  u8 *target = to;
+  const u8 *source = from;
+  while (size--) *target++ = *source++;
+  return to;
+}
+void *memmove(void *to, const void *from, size_t size) {
+  u8 *target = to;
+  const u8 *source = from;
+  if (target <= source) return memcpy(to, from, size);
+  while (size--) target[size] = source[size];
+  return to;
+}
+void *memset(void *to, int byte, size_t size) {
+  u8 *target = to;
+  while (size--) *target++ = (u8)byte;
+  return to;
+}
+int memcmp(const void *one, const void *other, size_t size) {
+  const u8 *a = one, *b = other;
+  for (; size--; a++, b++)
+    if (*a != *b) return *a - *b;
+  return 0;
+}
+size_t strlen(const char *text) {
+  size_t size = 0;
+  while (text[size]) size++;
+  return size;
+}
+#endif
+
+/** Appends to a text of at most `room` bytes with its NUL; what does not fit is left out. Returns the new end. */
+char *append(char *end, const char *limit, const char *text) {
+  while (*text && end + 1 < limit) *end++ = *text++;
+  *end = 0;
+  return end;
+}
+
+char *append_number(char *end, const char *limit, i64 number) {
+  char digits[24], *first = digits + sizeof digits - 1;
+  u64 rest = number < 0 ? -(u64)number : (u64)number;
+  *first = 0;
+  do *--first = (char)('0' + rest % 10);
+  while (rest /= 10);
+  if (number < 0) *--first = '-';
+  return append(end, limit, first);
+}
+
+/** A whole decimal number; -1 for anything else, and for more than 2^31-1. */
+i64 parse_number(const char *text) {
+  i64 number = 0;
+  if (!*text) return -1;
+  for (; *text; text++) {
+    if (*text < '0' || *text > '9') return -1;
+    number = number * 10 + (*text - '0');
+    if (number > 0x7fffffff) return -1;
+  }
+  return number;
+}
+
+/**
+ * One line on standard error: `svc-super: ` and the parts, up to a null. It is left out where it would block: a pipe or
+ * terminal that takes nothing must not stop PID 1 (pipe(7): a write of up to PIPE_BUF bytes to a pipe that polls writable
+ * does not block).
+ */
+void say(const char *const *parts) {
+  char line[1024], *end = append(line, line + sizeof line - 1, "svc-super: ");
+  for (; *parts; parts++) end = append(end, line + sizeof line - 1, *parts);
+  // Names come from outside: a terminal obeys what is below a space (ascii(7)).
+  for (char *at = line; at < end; at++)
+    if ((u8)*at < ' ' || *at == 127) *at = '?';
+  *end++ = '\n';
+  struct pollfd out = {.fd = 2, .events = POLLOUT};
+  struct time none = {0, 0};
+  if (sys_poll(&out, 1, &none) == 1 && (out.revents & POLLOUT)) sys_write(2, line, (size_t)(end - line));
+}

@@ -1,0 +1,93 @@
+// The native program as it is committed: native/prebuilt has a file for each architecture and the digest of the sources that
+// they were compiled from. `bun scripts/native.ts` compiles them anew; `--check` compiles them and compares byte for byte.
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const native = join(import.meta.dir, '../native');
+const prebuilt = join(native, 'prebuilt');
+const ARCHITECTURES = ['x64', 'arm64'] as const;
+
+interface Manifest {
+  /** SHA-256 of all sources. */
+  readonly sources: string;
+  /** `gcc (Debian …) 12.2.0`, by architecture. */
+  readonly compilers: Readonly<Record<string, string>>;
+  /** SHA-256 of each file. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex');
+
+function digestSources(): string {
+  const names = readdirSync(native).filter((name) => /\.(?:[ch]|sh)$/.test(name));
+  return sha256(
+    names
+      .sort()
+      .map((name) => `${name}\0${readFileSync(join(native, name), 'utf8')}\0`)
+      .join(''),
+  );
+}
+
+const readManifest = () => JSON.parse(readFileSync(join(prebuilt, 'manifest.json'), 'utf8')) as Manifest;
+
+/** The committed program for an architecture (`process.arch`). Throws where it was compiled from other sources. */
+export function checkPrebuilt(arch: string): string {
+  const file = join(prebuilt, `svc-super-${arch}`);
+  const { sources, files } = readManifest();
+  if (sources !== digestSources())
+    throw new Error(
+      'native/prebuilt was compiled from other sources: run `npm run native` (gcc, gcc-aarch64-linux-gnu)',
+    );
+  if (files[arch] !== sha256(readFileSync(file)))
+    throw new Error(`${file} is not the file of its manifest: run \`npm run native\``);
+  return file;
+}
+
+/** Compiles for one architecture; returns the bytes. */
+function compile(arch: string, folder: string): Buffer {
+  const output = join(folder, `svc-super-${arch}`);
+  const { exitCode, stderr } = Bun.spawnSync([join(native, 'compile.sh'), arch, output]);
+  if (exitCode !== 0) throw new Error(`native/compile.sh ${arch} failed:\n${stderr}`);
+  return readFileSync(output);
+}
+
+function compilerOf(arch: string): string {
+  const name = arch === 'x64' ? 'gcc' : 'aarch64-linux-gnu-gcc';
+  return Bun.spawnSync([name, '--version']).stdout.toString().split('\n')[0] ?? '';
+}
+
+/** Compares what the compiler of this machine makes with what is committed; what differs, in words. */
+export function findDifferences(): string[] {
+  const folder = mkdtempSync(join(tmpdir(), 'svc-super-native-'));
+  try {
+    const { compilers } = readManifest();
+    return ARCHITECTURES.flatMap((arch) => {
+      const here = compilerOf(arch);
+      if (here !== compilers[arch])
+        return [`${arch}: the compiler here is ${here}, that of the manifest ${compilers[arch]}`];
+      const isSame = compile(arch, folder).equals(readFileSync(join(prebuilt, `svc-super-${arch}`)));
+      return isSame ? [] : [`${arch}: the compiled file differs from the committed one: run \`npm run native\``];
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function compileAll(): void {
+  const files: Record<string, string> = {};
+  const compilers: Record<string, string> = {};
+  for (const arch of ARCHITECTURES) {
+    files[arch] = sha256(compile(arch, prebuilt));
+    compilers[arch] = compilerOf(arch);
+  }
+  const manifest: Manifest = { sources: digestSources(), compilers, files };
+  writeFileSync(join(prebuilt, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+if (import.meta.main) {
+  if (!process.argv.includes('--check')) compileAll();
+  else for (const difference of findDifferences()) process.stderr.write(`${difference}\n`);
+  if (process.argv.includes('--check') && findDifferences().length > 0) process.exit(1);
+}

@@ -1,0 +1,39 @@
+// Runs a tool that tells about this machine, such as nvidia-smi, as the supervisor itself would; none of a service's.
+// Through execa, loaded at the first use.
+
+/** Whatever a command prints beyond this is not looked at, characters. */
+const CAPTURED = 65_536;
+
+export interface Captured {
+  readonly code: number;
+  /** Why it could not be started; null: it was. */
+  readonly failure: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command to its end and keeps what it prints; never rejects. Aborting kills it. */
+export async function capture(
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+  abort: AbortSignal,
+): Promise<Captured> {
+  const { execa } = await import('execa');
+  const [file = '', ...args] = argv;
+  const result = await execa(file, args, {
+    env: { ...env },
+    extendEnv: false,
+    stdin: 'ignore',
+    reject: false,
+    cancelSignal: abort,
+    forceKillAfterDelay: false,
+    killSignal: 'SIGKILL',
+    maxBuffer: CAPTURED,
+    stripFinalNewline: false,
+    cleanup: false,
+  });
+  const printed = { stdout: String(result.stdout ?? ''), stderr: String(result.stderr ?? '') };
+  if (result.exitCode !== undefined) return { code: result.exitCode, failure: null, ...printed };
+  if (result.signal !== undefined) return { code: 137, failure: null, ...printed };
+  return { code: 127, failure: result.originalMessage ?? result.shortMessage ?? 'it could not be started', ...printed };
+}

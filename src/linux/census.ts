@@ -1,0 +1,119 @@
+// Which processes belong to a run, from readings of /proc that are shared by all who ask in the same turn of the event
+// loop. Remembers what a process was marked with, since that never changes. Signals nobody.
+import type { Clock } from '../ports.ts';
+import { Kinship, type Process, type Reading, type Roots, readMark, readProcesses, readRunName } from './processes.ts';
+import { Spare } from './spare.ts';
+
+interface Remembered {
+  mark?: string | null;
+  runName?: string | null;
+}
+
+/** As many processes are remembered before all are forgotten. */
+const MOST = 4_096;
+
+export class Census {
+  readonly #clock: Clock;
+  readonly #isOurChild: (pid: number) => boolean;
+  readonly #reaper: number;
+  readonly #remembered = new Map<string, Remembered>();
+  readonly #spare = new Spare();
+  #snapshot: Reading | null = null;
+  #dead: Reading['dead'] = new Map();
+  /** Of the snapshot; null until somebody asks. */
+  #kinship: { readonly of: Reading; readonly byMark: boolean; readonly kin: Kinship } | null = null;
+
+  /**
+   * `reaper`: PID 1, or what stands in its place. `isOurChild`: whether a pid is one that was spawned for us, which needs no
+   * reading to be known.
+   */
+  constructor(clock: Clock, reaper: number, isOurChild: (pid: number) => boolean) {
+    this.#clock = clock;
+    this.#reaper = reaper;
+    this.#isOurChild = isOurChild;
+  }
+
+  /**
+   * The processes of a run that live; null when /proc cannot be read now, which is not the same as none. `byMark`: whether
+   * marks could be put on at all.
+   */
+  membersOf(roots: Roots, byMark: boolean): Process[] | null {
+    try {
+      return this.#spare.during(() => this.#kin(byMark).membersOf(roots));
+    } catch {
+      return null;
+    }
+  }
+
+  /** What a run goes on knowing: these members, and who is dead and has yet to be reaped. Nobody asks for others again. */
+  remembered(known: Roots['known'], members: readonly Process[]): Map<number, number> {
+    const unreaped = [...known].filter(([pid, start]) => this.#dead.get(pid) === start);
+    return new Map([...unreaped, ...members.map(({ pid, start }) => [pid, start] as const)]);
+  }
+
+  /** A child that was spawned here: its mark is known without asking the kernel. */
+  introduce(pid: number, start: number, mark: string): void {
+    this.#memoryOf({ pid, start }).mark = mark;
+  }
+
+  /** Whether the last reading missed nobody who may have come from a run. A child of ours that is dead is its run's business. */
+  get isWhole(): boolean {
+    return this.#snapshot?.gone.every(this.#isOurChild) === true;
+  }
+
+  /** A main process has ended and was reaped: a reading that shows it was made before, and cannot tell what it has left. */
+  outdate(pid: number, start: number): void {
+    if (this.#snapshot?.all.get(pid)?.start === start) this.forget();
+  }
+
+  /** What is known may be out of date: read again when next asked. */
+  forget(): void {
+    this.#snapshot = null;
+    this.#kinship = null;
+  }
+
+  #read(): Reading {
+    if (this.#snapshot === null) {
+      this.#snapshot = readProcesses(this.#reaper, this.#dead);
+      this.#dead = this.#snapshot.dead;
+      this.#clock.soon(() => this.forget());
+    }
+    return this.#snapshot;
+  }
+
+  #kin(byMark: boolean): Kinship {
+    const of = this.#read();
+    if (this.#kinship?.of === of && this.#kinship.byMark === byMark) return this.#kinship.kin;
+    const marks = {
+      mark: (process: Process) => (byMark ? this.#markOf(process) : null),
+      runName: (process: Process) => (byMark || this.#isOurChild(process.pid) ? null : this.#runNameOf(process)),
+    };
+    const kin = new Kinship(of.all, marks, { reaper: this.#reaper, self: process.pid });
+    this.#kinship = { of, byMark, kin };
+    return kin;
+  }
+
+  #memoryOf({ pid, start }: Pick<Process, 'pid' | 'start'>): Remembered {
+    const key = `${pid}:${start}`;
+    let found = this.#remembered.get(key);
+    if (found === undefined) {
+      if (this.#remembered.size >= MOST) this.#remembered.clear();
+      found = {};
+      this.#remembered.set(key, found);
+    }
+    return found;
+  }
+
+  #markOf(process: Process): string | null {
+    const memory = this.#memoryOf(process);
+    // That there is none is remembered too: most processes of a machine carry none.
+    if (memory.mark === undefined) memory.mark = readMark(process.pid);
+    return memory.mark;
+  }
+
+  #runNameOf(process: Process): string | null {
+    const memory = this.#memoryOf(process);
+    memory.runName ??= readRunName(process.pid);
+    return memory.runName;
+  }
+}

@@ -1,0 +1,379 @@
+// The processes of each run, from the spawn until none is left. PID 1 spawns, signals and reaps; here is known which processes
+// belong to a run (a process set that outlives its main process), and when none is left. Probes, hooks and stop commands come
+// here too. Decides nothing: when to signal, clean up or kill is told from above.
+import { Census } from '../linux/census.ts';
+import { describeLaunchFailure, type LaunchFailure } from '../linux/launch.ts';
+import { type Process, readTitle } from '../linux/processes.ts';
+import { signalName, signalNumber } from '../linux/signals.ts';
+import type { Clock } from '../ports.ts';
+import type { Pid1, SpawnListener } from './client.ts';
+import { RESOURCES, type SignalTarget, type SpawnFrame, type Stream } from './protocol.ts';
+
+export type ChildExit =
+  | { readonly kind: 'code'; readonly code: number }
+  | { readonly kind: 'signal'; readonly signal: string; readonly number: number };
+
+/** A pipe that PID 1 makes with the run, and that is opened by its path then. */
+export interface PipeEnd {
+  open(path: string): void;
+  close(): Promise<void>;
+}
+
+export interface Input {
+  readonly kind: 'file' | 'terminal';
+  readonly path: string;
+}
+
+export interface SpawnRequest {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string | null;
+  readonly user: {
+    readonly uid: number;
+    readonly gid: number;
+    readonly groups: readonly number[];
+    readonly name: string | null;
+  } | null;
+  readonly umask: number | null;
+  readonly nice: number | null;
+  readonly oomScoreAdj: number | null;
+  readonly cpus: readonly number[] | null;
+  readonly limits: SpawnFrame['limits'];
+  /** By name: what PID 1 sends it where no supervisor is left. */
+  readonly stopSignal: string;
+  /** `vllm#3`: the name that its environment gives, or one of its own that none does. */
+  readonly runName: string;
+  /** What it reads; null is /dev/null. A `terminal` is its output too, and its controlling terminal. */
+  readonly input: Input | null;
+  /** Descriptors of the child from 1 on; a null is /dev/null. The same pipe may stand there twice. */
+  readonly output: readonly (PipeEnd | null)[];
+  /** Name of a notify socket in the abstract namespace, and who is told of each message; null: none. */
+  readonly notify: { readonly name: string; readonly onMessage: (text: string, uid: number) => void } | null;
+}
+
+export interface RunListener {
+  /** The program itself is executing. */
+  spawned(pid: number): void;
+  /** It never executed; no process is left. */
+  failed(failure: LaunchFailure): void;
+  /** The main process ended; others of the run may live. */
+  exited(exit: ChildExit): void;
+}
+
+/** One run's processes, from the spawn until nothing of it is left. */
+interface Run {
+  /** PID 1's number of it. */
+  readonly id: number;
+  /** Of the main process; 0 until it executes. */
+  pid: number;
+  start: number;
+  readonly mark: string;
+  readonly runName: string;
+  /** Processes seen as members that live, or have yet to be reaped: pid -> start. */
+  known: ReadonlyMap<number, number>;
+  exited: boolean;
+  /** Its exit has been passed on: `done` comes only after that. */
+  told: boolean;
+  /** Set while the run is being ended; undefined before. */
+  ending: Ending | undefined;
+}
+
+type Done = (swept: readonly { readonly pid: number; readonly name: string }[]) => void;
+
+interface Ending {
+  signal: 'SIGTERM' | 'SIGKILL';
+  /** pid:start of those that got `signal`. */
+  readonly signalled: Set<string>;
+  readonly swept: Map<string, { readonly pid: number; readonly name: string }>;
+  /** Who waits for the end; undefined: nobody. */
+  done: Done | undefined;
+  pause: number;
+  cancel: () => void;
+}
+
+/**
+ * So many looks in a row that find nobody are believed, even if somebody went during each: on a machine where many come and go
+ * there may be no other.
+ */
+const EMPTY_LOOKS = 3;
+const FIRST_LOOK = 2;
+const LAST_LOOK = 100;
+
+/** Marks are this supervisor's random number and the run's, far from any limit that a person would set. */
+const MARK_SHIFT = 20n;
+const MARK_FLOOR = 0x1_0000_0000n;
+
+export interface ChildrenParts {
+  readonly clock: Clock;
+  readonly pid1: Pid1;
+  /** Makes the marks of this supervisor's runs its own: any 32-bit number. */
+  readonly seed: number;
+  /** False where the kernel lets no limit carry a mark (gVisor): then the environment's names have to do. */
+  readonly hasMarks: boolean;
+  /** The most descriptors that PID 1 may have open. */
+  readonly files: number;
+}
+
+export class Children {
+  readonly #parts: ChildrenParts;
+  readonly #runs = new Map<number, Run>();
+  /** Main processes of these, by pid. */
+  readonly #mains = new Set<number>();
+  readonly #census: Census;
+  readonly #marks: bigint;
+  #count = 0n;
+  #ending = 0;
+
+  constructor(parts: ChildrenParts) {
+    this.#parts = parts;
+    this.#marks = (BigInt(parts.seed >>> 0) + MARK_FLOOR) << MARK_SHIFT;
+    this.#census = new Census(parts.clock, parts.pid1.pid, (pid) => this.#mains.has(pid));
+  }
+
+  /** Starts a program in its own session. What it is told comes through the listener, later. */
+  spawn(request: SpawnRequest, listener: RunListener): Run {
+    this.#count += 1n;
+    const mark = this.#marks + this.#count;
+    const { streams, pipes } = layOut(request.input, request.output);
+    const { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits, runName, notify } = request;
+    const attributes = { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits };
+    const id = this.#parts.pid1.spawn(
+      {
+        ...attributes,
+        stopSignal: signalNumber(request.stopSignal),
+        mark: this.#parts.hasMarks ? mark : 0n,
+        notify: notify?.name ?? null,
+        terminal: request.input?.kind === 'terminal',
+        streams,
+      },
+      this.#listener(() => run, request, pipes, listener),
+    );
+    const run: Run = {
+      id,
+      pid: 0,
+      start: 0,
+      mark: String(mark),
+      runName,
+      known: new Map(),
+      exited: false,
+      told: false,
+      ending: undefined,
+    };
+    this.#runs.set(id, run);
+    return run;
+  }
+
+  #listener(of: () => Run, request: SpawnRequest, pipes: readonly PipeEnd[], listener: RunListener): SpawnListener {
+    const { pid1 } = this.#parts;
+    return {
+      spawned: (pid, start, descriptors) => {
+        const run = of();
+        run.pid = pid;
+        run.start = start;
+        this.#mains.add(pid);
+        run.known = new Map([[pid, start]]);
+        if (this.#parts.hasMarks) this.#census.introduce(pid, start, run.mark);
+        for (const [index, pipe] of pipes.entries()) pipe.open(`/proc/${pid1.pid}/fd/${descriptors[index]}`);
+        listener.spawned(pid);
+        // It was to be killed before there was anything to kill.
+        if (run.ending !== undefined) this.#look(run);
+      },
+      failed: (failure) => {
+        this.#runs.delete(of().id);
+        this.#forgetEnding(of());
+        for (const pipe of pipes) void pipe.close();
+        listener.failed(describeLaunchFailure(request, failure, { files: this.#parts.files, resource: resourceName }));
+      },
+      exited: (status) => {
+        const run = of();
+        this.#census.outdate(run.pid, run.start);
+        run.exited = true;
+        run.told = true;
+        listener.exited(readExit(status));
+        this.#look(run);
+      },
+      notified: (text, uid) => request.notify?.onMessage(text, uid),
+    };
+  }
+
+  /** Sends one signal to a run's main process or its group. The set is taken before, so that nobody gets away. */
+  signal(run: Run, signal: string, to: 'main' | 'group'): void {
+    this.#members(run);
+    if (!run.exited) void this.#parts.pid1.signal(signalNumber(signal), [{ kind: to, run: run.id }]);
+  }
+
+  /** Main is gone: SIGTERM to the rest; `done` when no process is left, with the names of what was. */
+  sweep(run: Run, done: Done): void {
+    this.#end(run, 'SIGTERM', done);
+  }
+
+  /**
+   * SIGKILL to all of the run, and to what it still brings forth. Who waits for the end of a run that is being ended already
+   * goes on waiting, unless a `done` comes in its place.
+   */
+  kill(run: Run, done?: Done): void {
+    this.#end(run, 'SIGKILL', done);
+  }
+
+  #end(run: Run, signal: Ending['signal'], done: Done | undefined): void {
+    if (run.ending === undefined) {
+      run.ending = { signal, signalled: new Set(), swept: new Map(), done, pause: FIRST_LOOK, cancel: () => undefined };
+      this.#ending += 1;
+      if (this.#ending === 1) this.#parts.pid1.watch(true);
+    } else {
+      run.ending.done = done ?? run.ending.done;
+      if (signal === 'SIGKILL' && run.ending.signal !== 'SIGKILL') {
+        run.ending.signal = signal;
+        run.ending.signalled.clear();
+        run.ending.pause = FIRST_LOOK;
+      }
+    }
+    this.#look(run);
+  }
+
+  /** It is not being ended any more. */
+  #forgetEnding(run: Run): void {
+    if (run.ending === undefined) return;
+    run.ending.cancel();
+    run.ending = undefined;
+    this.#ending -= 1;
+    if (this.#ending === 0) this.#parts.pid1.watch(false);
+  }
+
+  /** Orphans have been reaped (null: any): a run that is being ended and knew one of them may be gone. */
+  lookAgain(reaped: readonly number[] | null): void {
+    for (const run of this.#runs.values()) {
+      if (run.ending === undefined || !run.exited) continue;
+      if (reaped !== null && !reaped.some((pid) => run.known.has(pid))) continue;
+      run.ending.cancel();
+      run.ending.cancel = this.#parts.clock.after(0, () => this.#look(run));
+    }
+  }
+
+  /** One look at a run that is being ended: signals who has not been, and ends when nobody is left. */
+  #look(run: Run): void {
+    const { ending } = run;
+    if (ending === undefined) return;
+    ending.cancel();
+    let alive = this.#members(run);
+    for (let looks = 1; alive?.length === 0 && !this.#census.isWhole && looks < EMPTY_LOOKS; looks += 1) {
+      this.#census.forget();
+      alive = this.#members(run);
+    }
+    if (alive?.length === 0 && run.told) {
+      this.#forgetEnding(run);
+      this.#runs.delete(run.id);
+      this.#mains.delete(run.pid);
+      this.#parts.pid1.release(run.id);
+      ending.done?.([...ending.swept.values()].sort((a, b) => a.pid - b.pid));
+      return;
+    }
+    if (alive !== null && this.#signalNew(run, ending, alive)) return;
+    ending.cancel = this.#parts.clock.after(ending.pause, () => this.#look(run));
+    ending.pause = Math.min(LAST_LOOK, ending.pause * 2);
+  }
+
+  /**
+   * Signals the members that have not had this signal yet. True when SIGKILL was sent to somebody: then another look follows
+   * as soon as it was delivered, for a process may have forked meanwhile.
+   */
+  #signalNew(run: Run, ending: Ending, alive: readonly Process[]): boolean {
+    const { signal } = ending;
+    const targets: SignalTarget[] = [];
+    for (const process of alive) {
+      const key = `${process.pid}:${process.start}`;
+      if (ending.signalled.has(key)) continue;
+      ending.signalled.add(key);
+      if (process.pid !== run.pid && !ending.swept.has(key))
+        ending.swept.set(key, { pid: process.pid, name: readTitle(process) });
+      targets.push({ kind: 'process', pid: process.pid, start: process.start });
+    }
+    // What has yet to execute is in no reading: PID 1 knows it by its run.
+    if (run.pid === 0 && signal === 'SIGKILL' && !ending.signalled.has('main')) {
+      ending.signalled.add('main');
+      targets.push({ kind: 'main', run: run.id });
+    }
+    if (targets.length === 0) return false;
+    const delivered = this.#parts.pid1.signal(signalNumber(signal), targets);
+    if (signal !== 'SIGKILL') return false;
+    void delivered.then(() => {
+      this.#census.forget();
+      if (run.ending === ending) this.#look(run);
+    });
+    return true;
+  }
+
+  /** The run's processes now, null when nobody can tell; each is remembered, so that it is found again when its parents are gone. */
+  #members(run: Run): Process[] | null {
+    const { pid: main, start: mainStart, mark, runName, known } = run;
+    if (main === 0) return [];
+    const members = this.#census.membersOf({ main, mainStart, mark, runName, known }, this.#parts.hasMarks);
+    if (members !== null) run.known = this.#census.remembered(known, members);
+    return members;
+  }
+
+  /** The processes of a run for those who only look: live ones, main included. */
+  processesOf(run: Run): readonly Process[] {
+    return this.#members(run) ?? [];
+  }
+
+  /**
+   * SIGKILL to everything that is known, without waiting: PID 1 has gone, which cannot be where it is PID 1 of its namespace.
+   * True when something was there to be killed.
+   */
+  killEverything(): boolean {
+    this.#census.forget();
+    let found = false;
+    for (const run of this.#runs.values()) {
+      for (const { pid } of this.#members(run) ?? []) {
+        found = true;
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch {
+          // Gone meanwhile.
+        }
+      }
+    }
+    return found;
+  }
+}
+
+export type { Run };
+
+/** The streams of a program whose descriptors from 1 on are these, and the pipes in the order in which PID 1 makes them. */
+function layOut(
+  input: Input | null,
+  output: readonly (PipeEnd | null)[],
+): {
+  readonly streams: ReadonlyMap<number, Stream>;
+  readonly pipes: readonly PipeEnd[];
+} {
+  const pipes: PipeEnd[] = [];
+  const streams = new Map<number, Stream>();
+  if (input === null) streams.set(0, { kind: 'null' });
+  else if (input.kind === 'file') streams.set(0, { kind: 'path', path: input.path, access: 'read' });
+  else for (const fd of [0, 1, 2]) streams.set(fd, { kind: 'path', path: input.path, access: 'readWrite' });
+  output.forEach((pipe, index) => {
+    const target = index + 1;
+    // Standard streams are always there; others are not made for nothing.
+    if (pipe === null) {
+      if (target <= 2) streams.set(target, { kind: 'null' });
+      return;
+    }
+    const known = pipes.indexOf(pipe);
+    streams.set(target, known < 0 ? { kind: 'pipe' } : { kind: 'same', pipe: known });
+    if (known < 0) pipes.push(pipe);
+  });
+  return { streams, pipes };
+}
+
+/** A status as of wait4(2): a signal in the low seven bits, else a code above them. */
+export function readExit(status: number): ChildExit {
+  const number = status & 0x7f;
+  if (number === 0) return { kind: 'code', code: (status >> 8) & 0xff };
+  return { kind: 'signal', signal: signalName(number), number };
+}
+
+function resourceName(index: number): string {
+  return Object.entries(RESOURCES).find(([, number]) => number === index)?.[0] ?? String(index);
+}

@@ -1,0 +1,358 @@
+// The frames that PID 1 and the supervisor exchange, as bytes: `u32 length, u32 type, payload`, little-endian. The other side
+// is native/frames.h, and a test holds the numbers to it. Pure.
+import { encodeBytes } from '../linux/bytes.ts';
+
+export const PROTOCOL = 1;
+
+export const REQUEST = { hello: 1, spawn: 2, signal: 3, release: 4, watch: 5, room: 6, open: 7, end: 8 } as const;
+
+export const EVENT = {
+  spawned: 101,
+  failed: 102,
+  exited: 103,
+  reaped: 104,
+  signalled: 105,
+  received: 106,
+  notified: 107,
+  answer: 108,
+  opened: 109,
+} as const;
+
+export const TARGET = { process: 0, main: 1, group: 2 } as const;
+
+/** Where a spawn failed, by number. */
+export const STEPS = {
+  1: 'descriptors',
+  2: 'fork',
+  3: 'notify',
+  4: 'streams',
+  5: 'terminal',
+  6: 'oom_score_adj',
+  7: 'nice',
+  8: 'cpus',
+  9: 'limits',
+  10: 'user',
+  11: 'cwd',
+  12: 'exec',
+  13: 'open',
+} as const satisfies Readonly<Record<number, string>>;
+export type Step = (typeof STEPS)[keyof typeof STEPS];
+
+/** What one of the program's descriptors leads to. */
+export type Stream =
+  | { readonly kind: 'null' }
+  /** A new pipe that the program writes to. */
+  | { readonly kind: 'pipe' }
+  /** The same pipe as another stream, by its place among the pipes, from 0. */
+  | { readonly kind: 'same'; readonly pipe: number }
+  | { readonly kind: 'path'; readonly path: string; readonly access: keyof typeof ACCESS };
+
+/** O_RDONLY and O_RDWR of open(2). */
+const ACCESS = { read: 0, readWrite: 2 } as const;
+
+const STREAM_KINDS = { null: 0, pipe: 1, same: 2, path: 3 } as const;
+
+/** Bits that say which values of a spawn are given. */
+const SET = { user: 1, umask: 2, nice: 4, oomScoreAdj: 8, terminal: 16 } as const;
+
+/** Numbers of <asm-generic/resource.h>, the same on x86-64 and arm64. */
+export const RESOURCES = {
+  cpu: 0,
+  fsize: 1,
+  data: 2,
+  stack: 3,
+  core: 4,
+  rss: 5,
+  nproc: 6,
+  nofile: 7,
+  memlock: 8,
+  as: 9,
+  locks: 10,
+  sigpending: 11,
+  msgqueue: 12,
+  nice: 13,
+  rtprio: 14,
+  rttime: 15,
+} as const;
+
+/** RLIM_INFINITY of prlimit(2) on 64-bit Linux. */
+const UNLIMITED = 0xffff_ffff_ffff_ffffn;
+
+export interface SpawnFrame {
+  readonly run: number;
+  /** By number; sent by PID 1 where no supervisor is left to send it. */
+  readonly stopSignal: number;
+  /** 0: none. */
+  readonly mark: bigint;
+  readonly user: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] } | null;
+  readonly umask: number | null;
+  readonly nice: number | null;
+  readonly oomScoreAdj: number | null;
+  readonly cpus: readonly number[] | null;
+  readonly limits: Readonly<Record<string, { readonly soft: number | null; readonly hard: number | null }>>;
+  /** Name of a datagram socket in the abstract namespace; null: none. */
+  readonly notify: string | null;
+  readonly cwd: string | null;
+  /** Whether descriptor 0 becomes the controlling terminal. */
+  readonly terminal: boolean;
+  /** By descriptor of the program, 0 to 255. At most 12. */
+  readonly streams: ReadonlyMap<number, Stream>;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Builds one frame. */
+class Frame {
+  readonly #parts: Buffer[] = [];
+  readonly #type: number;
+
+  constructor(type: number) {
+    this.#type = type;
+  }
+
+  u32(...numbers: readonly number[]): this {
+    const part = Buffer.allocUnsafe(4 * numbers.length);
+    numbers.forEach((number, index) => void part.writeUInt32LE(number >>> 0, 4 * index));
+    this.#parts.push(part);
+    return this;
+  }
+
+  u64(number: bigint): this {
+    const part = Buffer.allocUnsafe(8);
+    part.writeBigUInt64LE(number);
+    this.#parts.push(part);
+    return this;
+  }
+
+  text(text: string): this {
+    const bytes = encodeBytes(text);
+    this.u32(bytes.length + 1);
+    this.#parts.push(bytes, NUL);
+    return this;
+  }
+
+  texts(texts: readonly string[]): this {
+    const bytes = encodeBytes(texts.map((text) => `${text}\0`).join(''));
+    this.u32(texts.length, bytes.length);
+    this.#parts.push(bytes);
+    return this;
+  }
+
+  end(): Buffer {
+    const payload = Buffer.concat(this.#parts);
+    const head = Buffer.allocUnsafe(8);
+    head.writeUInt32LE(payload.length + 4, 0);
+    head.writeUInt32LE(this.#type, 4);
+    return Buffer.concat([head, payload]);
+  }
+}
+
+const NUL = Buffer.alloc(1);
+
+export const encodeHello = (stopTimeout: number): Buffer =>
+  new Frame(REQUEST.hello).u32(PROTOCOL, Math.min(stopTimeout, 0xffff_ffff)).end();
+export const encodeRelease = (run: number): Buffer => new Frame(REQUEST.release).u32(run).end();
+export const encodeWatch = (on: boolean): Buffer => new Frame(REQUEST.watch).u32(on ? 1 : 0).end();
+export const encodeRoom = (sequence: number): Buffer => new Frame(REQUEST.room).u32(sequence).end();
+export const encodeEnd = (code: number): Buffer => new Frame(REQUEST.end).u32(code).end();
+
+export function encodeSpawn(spawn: SpawnFrame): Buffer {
+  const { user, umask, nice, oomScoreAdj, cpus, limits } = spawn;
+  const set =
+    (user === null ? 0 : SET.user) |
+    (umask === null ? 0 : SET.umask) |
+    (nice === null ? 0 : SET.nice) |
+    (oomScoreAdj === null ? 0 : SET.oomScoreAdj) |
+    (spawn.terminal ? SET.terminal : 0);
+  const frame = new Frame(REQUEST.spawn).u32(spawn.run, spawn.stopSignal).u64(spawn.mark);
+  frame.u32(set, user?.uid ?? 0, user?.gid ?? 0, umask ?? 0, nice ?? 0, oomScoreAdj ?? 0);
+  frame.u32(user?.groups.length ?? 0, ...(user?.groups ?? []));
+  const words = maskOf(cpus ?? []);
+  frame.u32(words.length);
+  for (const word of words) frame.u64(word);
+  const entries = Object.entries(limits);
+  frame.u32(entries.length);
+  const raw = (value: number | null) => (value === null ? UNLIMITED : BigInt(value));
+  for (const [name, { soft, hard }] of entries)
+    frame
+      .u32(RESOURCES[name as keyof typeof RESOURCES])
+      .u64(raw(soft))
+      .u64(raw(hard));
+  frame.text(spawn.notify ?? '').text(spawn.cwd ?? '');
+  frame.u32(spawn.streams.size);
+  for (const [target, stream] of spawn.streams) {
+    const which = stream.kind === 'same' ? stream.pipe : stream.kind === 'path' ? ACCESS[stream.access] : 0;
+    frame.u32(target, STREAM_KINDS[stream.kind], which);
+    frame.text(stream.kind === 'path' ? stream.path : '');
+  }
+  const variables = Object.entries(spawn.env).map(([name, value]) => `${name}=${value}`);
+  return frame.texts(spawn.argv).texts(variables).end();
+}
+
+/** A set of processors as sched_setaffinity(2) takes it, at least 1,024 bits: some kernels refuse less than they have. */
+function maskOf(cpus: readonly number[]): bigint[] {
+  if (cpus.length === 0) return [];
+  const words = Array.from({ length: Math.max(16, Math.floor(Math.max(...cpus) / 64) + 1) }, () => 0n);
+  for (const cpu of cpus) words[cpu >> 6] = (words[cpu >> 6] ?? 0n) | (1n << BigInt(cpu & 63));
+  return words;
+}
+
+/** Who is signalled: a process by number and start time, or a run's main process or its group. */
+export type SignalTarget =
+  | { readonly kind: 'process'; readonly pid: number; readonly start: number }
+  | { readonly kind: 'main' | 'group'; readonly run: number };
+
+export function encodeSignal(sequence: number, signal: number, targets: readonly SignalTarget[]): Buffer {
+  const frame = new Frame(REQUEST.signal).u32(sequence, signal, targets.length);
+  for (const target of targets) {
+    if (target.kind === 'process') frame.u32(TARGET.process, target.pid).u64(BigInt(target.start));
+    else frame.u32(TARGET[target.kind], target.run).u64(0n);
+  }
+  return frame.end();
+}
+
+export interface OpenFrame {
+  readonly run: number;
+  readonly path: string;
+  /** Of open(2). */
+  readonly flags: number;
+  readonly mode: number;
+  readonly user: SpawnFrame['user'];
+}
+
+export function encodeOpen({ run, path, flags, mode, user }: OpenFrame): Buffer {
+  const frame = new Frame(REQUEST.open).u32(run).text(path).u32(flags, mode);
+  frame.u32(user === null ? 0 : 1, user?.uid ?? 0, user?.gid ?? 0);
+  return frame.u32(user?.groups.length ?? 0, ...(user?.groups ?? [])).end();
+}
+
+export type Pid1Event =
+  | {
+      readonly type: 'spawned';
+      readonly run: number;
+      readonly pid: number;
+      readonly start: number;
+      readonly pipes: readonly number[];
+    }
+  | {
+      readonly type: 'failed';
+      readonly run: number;
+      readonly step: Step;
+      readonly errno: number;
+      readonly index: number;
+    }
+  /** As wait4(2) gives it. */
+  | { readonly type: 'exited'; readonly run: number; readonly status: number }
+  | { readonly type: 'reaped'; readonly total: number; readonly isComplete: boolean; readonly pids: readonly number[] }
+  | {
+      readonly type: 'signalled';
+      readonly sequence: number;
+      /** How many could not be signalled; `failures` are the first of them. */
+      readonly total: number;
+      readonly failures: readonly SignalFailure[];
+    }
+  | { readonly type: 'received'; readonly signal: number; readonly code: number; readonly pid: number }
+  | {
+      readonly type: 'notified';
+      readonly run: number;
+      readonly pid: number;
+      readonly uid: number;
+      readonly text: string;
+    }
+  | { readonly type: 'answer'; readonly sequence: number; readonly errno: number }
+  | { readonly type: 'opened'; readonly run: number; readonly pid: number; readonly fd: number };
+
+export interface SignalFailure {
+  /** Place among the targets. */
+  readonly index: number;
+  readonly errno: number;
+}
+
+/** Cuts a stream into frames and reads them. */
+export class EventReader {
+  #rest: Buffer = Buffer.alloc(0);
+
+  /** The events that are complete with these bytes. Throws for what PID 1 of this release does not send. */
+  push(bytes: Uint8Array): Pid1Event[] {
+    this.#rest = this.#rest.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#rest, bytes]);
+    const events: Pid1Event[] = [];
+    let at = 0;
+    while (this.#rest.length - at >= 8) {
+      const length = this.#rest.readUInt32LE(at);
+      if (this.#rest.length - at - 4 < length) break;
+      events.push(decodeEvent(this.#rest.readUInt32LE(at + 4), this.#rest.subarray(at + 8, at + 4 + length)));
+      at += 4 + length;
+    }
+    this.#rest = this.#rest.subarray(at);
+    return events;
+  }
+}
+
+/** Reads the numbers of a payload one after another. */
+class Fields {
+  readonly #payload: Buffer;
+  #at = 0;
+
+  constructor(payload: Buffer) {
+    this.#payload = payload;
+  }
+
+  #pass(size: number): number {
+    const from = this.#at;
+    this.#at += size;
+    return from;
+  }
+
+  u32(): number {
+    return this.#payload.readUInt32LE(this.#pass(4));
+  }
+
+  i32(): number {
+    return this.#payload.readInt32LE(this.#pass(4));
+  }
+
+  u64(): number {
+    return Number(this.#payload.readBigUInt64LE(this.#pass(8)));
+  }
+
+  list<T>(read: () => T): T[] {
+    return Array.from({ length: this.u32() }, read);
+  }
+
+  text(): string {
+    const size = this.u32();
+    const from = this.#pass(size);
+    return this.#payload.toString('utf8', from, from + size - 1);
+  }
+}
+
+function decodeEvent(type: number, payload: Buffer): Pid1Event {
+  const fields = new Fields(payload);
+  const u32 = () => fields.u32();
+  const i32 = () => fields.i32();
+  switch (type) {
+    case EVENT.spawned:
+      return { type: 'spawned', run: u32(), pid: i32(), start: fields.u64(), pipes: fields.list(u32) };
+    case EVENT.failed:
+      return { type: 'failed', run: u32(), step: STEPS[u32() as keyof typeof STEPS], errno: i32(), index: u32() };
+    case EVENT.exited:
+      return { type: 'exited', run: u32(), status: i32() };
+    case EVENT.reaped:
+      return { type: 'reaped', total: fields.u64(), isComplete: u32() === 1, pids: fields.list(i32) };
+    case EVENT.signalled: {
+      const sequence = u32();
+      const total = u32();
+      return { type: 'signalled', sequence, total, failures: fields.list(() => ({ index: u32(), errno: i32() })) };
+    }
+    case EVENT.received:
+      return { type: 'received', signal: u32(), code: i32(), pid: i32() };
+    case EVENT.notified:
+      return { type: 'notified', run: u32(), pid: i32(), uid: u32(), text: fields.text() };
+    case EVENT.answer:
+      return { type: 'answer', sequence: u32(), errno: i32() };
+    case EVENT.opened:
+      return { type: 'opened', run: u32(), pid: i32(), fd: u32() };
+    default:
+      throw new Error(`PID 1 sent event ${type}, which this release does not know`);
+  }
+}

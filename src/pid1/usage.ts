@@ -1,0 +1,48 @@
+// What each service's processes use, summed from one reading of /proc. Looks only.
+
+import { readMemory } from '../linux/processes.ts';
+import type { Children, Run } from './children.ts';
+
+/** USER_HZ, fixed for user space on every architecture we run on (proc_pid_stat(5), sysconf(_SC_CLK_TCK)). */
+const TICKS_PER_SECOND = 100;
+
+export interface Usage {
+  readonly cpu_seconds: number;
+  readonly memory_bytes: number;
+  readonly processes: number;
+}
+
+/**
+ * Processor time and resident memory of the services that run. Memory is what each process has for itself, and once the
+ * largest part that one of them shares: the workers of a PostgreSQL or an nginx share theirs with each other. `page` is the
+ * size of a memory page.
+ */
+export function usageOf(
+  names: Iterable<string>,
+  children: Children,
+  handleOf: (name: string) => Run | null,
+  page: number,
+): ReadonlyMap<string, Usage> {
+  const found = new Map<string, Usage>();
+  for (const name of names) {
+    const handle = handleOf(name);
+    if (handle === null) continue;
+    const processes = children.processesOf(handle);
+    if (processes.length === 0) continue;
+    let ticks = 0;
+    let own = 0;
+    let shared = 0;
+    for (const process of processes) {
+      ticks += process.ticks;
+      const memory = readMemory(process.pid);
+      own += memory.own;
+      shared = Math.max(shared, memory.shared);
+    }
+    found.set(name, {
+      cpu_seconds: ticks / TICKS_PER_SECOND,
+      memory_bytes: (own + shared) * page,
+      processes: processes.length,
+    });
+  }
+  return found;
+}

@@ -1,0 +1,117 @@
+// What the native program hands over when it executes this file: a file in memory at a fixed descriptor, with lines
+// `key=value`, the arguments and the environment of the container (native/handover.c writes it). Reads it once.
+import { readSync } from 'node:fs';
+import { decodeBytes } from '../linux/bytes.ts';
+
+/** Numbers of descriptors, the same as in native/handover.h. */
+export const FD = { pid1: 3, handover: 4, control: 5, idle: 6 } as const;
+
+/** `supervise`: below PID 1; `command`: a short command; `explain`: why a program could not be executed. */
+export type Role = 'supervise' | 'command' | 'explain';
+
+export interface Handover {
+  readonly role: Role;
+  /** The process that handed over: PID 1, or what stands in its place. The same as ours for a command. */
+  readonly pid1: number;
+  /** CLOCK_MONOTONIC when it handed over, milliseconds. */
+  readonly now: number;
+  /** Bytes of a memory page: 4,096 on x86-64, up to 65,536 on arm64. */
+  readonly page: number;
+  /** RLIMIT_NOFILE as the container had it; Infinity where there is none. */
+  readonly files: { readonly soft: number; readonly hard: number };
+  /** Whether standard input, output and error are terminals. */
+  readonly terminals: readonly [boolean, boolean, boolean];
+  /** Whether a limit can carry the mark of a run (linux/processes.ts). */
+  readonly hasMarks: boolean;
+  /** Where the control socket is; null where there is none. */
+  readonly socket: string | null;
+  /** Whether a connection to it is open at FD.control. For the supervisor that is where it listens. */
+  readonly isConnected: boolean;
+  /** Places of control sockets that were passed over: an errno, or a number of control/places.ts. */
+  readonly looked: readonly { readonly path: string; readonly why: number }[];
+  /** For `exec`: the pseudo-terminal that was made for the command; null: none. */
+  readonly terminal: string | null;
+  /** For `explain`: the errno of exec, and the program. */
+  readonly errno: number;
+  readonly program: string;
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+const PROTOCOL = '1';
+const CHUNK = 64 * 1024;
+
+/** Null where nobody handed anything over: this file was executed by itself. */
+export function readHandover(): Handover | null {
+  const parts: Buffer[] = [];
+  try {
+    for (;;) {
+      const chunk = Buffer.allocUnsafe(CHUNK);
+      const size = readSync(FD.handover, chunk, 0, CHUNK, null);
+      if (size === 0) break;
+      parts.push(chunk.subarray(0, size));
+    }
+  } catch {
+    return null;
+  }
+  return parseHandover(parts.length === 1 ? (parts[0] ?? Buffer.alloc(0)) : Buffer.concat(parts));
+}
+
+/** Pure. Null for what is no handover of this release. */
+export function parseHandover(bytes: Buffer): Handover | null {
+  const texts = splitTexts(bytes);
+  const end = texts.findIndex((text) => text.length === 0);
+  if (end < 0) return null;
+  const lines = texts.slice(0, end).map(decodeBytes);
+  const valuesOf = (key: string) =>
+    lines.flatMap((line) => (line.startsWith(`${key}=`) ? line.slice(key.length + 1) : []));
+  const number = (key: string) => Number(valuesOf(key)[0] ?? 0);
+  if (valuesOf('protocol')[0] !== PROTOCOL) return null;
+  const argumentsFrom = end + 1;
+  const variablesFrom = argumentsFrom + number('arguments');
+  const variables = texts.slice(variablesFrom, variablesFrom + number('variables')).map(decodeBytes);
+  const limit = (key: string) => (number(key) < 0 ? Number.POSITIVE_INFINITY : number(key));
+  const isTerminal = (fd: number) => number(`terminal${fd}`) === 1;
+  return {
+    role: (valuesOf('role')[0] ?? 'command') as Role,
+    pid1: number('pid'),
+    now: number('now'),
+    page: number('page'),
+    files: { soft: limit('soft_files'), hard: limit('hard_files') },
+    terminals: [isTerminal(0), isTerminal(1), isTerminal(2)],
+    hasMarks: number('marks') === 1,
+    socket: valuesOf('socket')[0] ?? null,
+    isConnected: number('connected') === 1,
+    looked: valuesOf('looked').map((text) => {
+      const space = text.indexOf(' ');
+      return { why: Number(text.slice(0, space)), path: text.slice(space + 1) };
+    }),
+    terminal: valuesOf('terminal')[0] ?? null,
+    errno: number('errno'),
+    program: valuesOf('program')[0] ?? '',
+    argv: texts.slice(argumentsFrom, variablesFrom).map(decodeBytes),
+    environment: environmentOf(variables),
+  };
+}
+
+function splitTexts(bytes: Buffer): Buffer[] {
+  const texts: Buffer[] = [];
+  for (let from = 0; from < bytes.length; ) {
+    const end = bytes.indexOf(0, from);
+    if (end < 0) break;
+    texts.push(bytes.subarray(from, end));
+    from = end + 1;
+  }
+  return texts;
+}
+
+/** Of a name that occurs twice the first counts, as for getenv(3). `fromEntries` makes even `__proto__` an ordinary one. */
+function environmentOf(variables: readonly string[]): Record<string, string> {
+  const found = new Map<string, string>();
+  for (const variable of variables) {
+    const equals = variable.indexOf('=');
+    if (equals > 0 && !found.has(variable.slice(0, equals)))
+      found.set(variable.slice(0, equals), variable.slice(equals + 1));
+  }
+  return Object.fromEntries(found);
+}

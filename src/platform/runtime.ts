@@ -1,0 +1,55 @@
+// What Node needs before the supervisor's own code runs, and Bun does not. Node resets the dispositions of signals that its
+// parent has set, opens a debugger on SIGUSR1, and prints warnings to standard error.
+import { constants } from 'node:os';
+
+/** `process.getBuiltinModule` came with 22.3, `Promise.withResolvers` with 22.0. */
+const NODE = { major: 22, minor: 3 } as const;
+
+/** Why this runtime cannot run the supervisor; null if it can. */
+export function whyUnsupported(): string | null {
+  if (typeof Bun !== 'undefined') return null;
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > NODE.major || (major === NODE.major && minor >= NODE.minor)) return null;
+  return (
+    `svc-super-supervisor needs Node ${NODE.major}.${NODE.minor} or later: the \`node\` found on PATH (${process.execPath}) ` +
+    `is ${process.versions.node}. Install a newer Node, or the svc-super that brings its own runtime`
+  );
+}
+
+/** Node's own warnings are for its developers; ours are messages of the supervisor. */
+export function silenceWarnings(): void {
+  if (typeof Bun === 'undefined') process.removeAllListeners('warning');
+}
+
+/**
+ * Signals that keep their default: those that cannot be caught, those of faults in the process itself, and those that are
+ * ignored anyway. Real-time signals need nothing: Node leaves them as PID 1 has set them.
+ */
+const DEFAULT: ReadonlySet<string> = new Set(
+  [
+    'KILL',
+    'STOP',
+    'CONT',
+    'CHLD',
+    'ILL',
+    'TRAP',
+    'ABRT',
+    'IOT',
+    'BUS',
+    'FPE',
+    'SEGV',
+    'SYS',
+    'PIPE',
+    'URG',
+    'WINCH',
+  ].map((name) => `SIG${name}`),
+);
+
+/**
+ * The supervisor acts on none of the signals that reach it directly: PID 1 receives them and reports them. PID 1 starts it with
+ * them ignored, and Node undoes that (node.cc, `PlatformInit`).
+ */
+export function shieldFromSignals(): void {
+  if (typeof Bun !== 'undefined') return;
+  for (const signal of Object.keys(constants.signals)) if (!DEFAULT.has(signal)) process.on(signal, () => undefined);
+}

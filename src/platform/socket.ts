@@ -1,0 +1,101 @@
+// A connected socket that was inherited as a descriptor: what PID 1 and the supervisor speak through. Bun's net.Socket reads
+// nothing from an inherited descriptor, and its own sockets (Bun.connect) wake an idle process every second for their
+// time-outs: there it is read and written as a file is. Node has net.Socket.
+import { closeSync, writeSync } from 'node:fs';
+
+export interface Connection {
+  /** Queues bytes; all are written in order. */
+  write(bytes: Uint8Array): void;
+  close(): void;
+}
+
+export interface ConnectionListener {
+  data(bytes: Uint8Array): void;
+  closed(): void;
+}
+
+export async function openConnection(fd: number, listener: ConnectionListener): Promise<Connection> {
+  return typeof Bun === 'undefined' ? openByNode(fd, listener) : openByBun(fd, listener);
+}
+
+/** Written at once where there is room; what has none waits for the runtime's writer, in order. */
+class Sender {
+  readonly #fd: number;
+  #queue: Uint8Array[] = [];
+  #writer: ReturnType<Bun.BunFile['writer']> | null = null;
+  #isWaiting = false;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#queue.push(bytes);
+    if (!this.#isWaiting) this.#writeNow();
+  }
+
+  #writeNow(): void {
+    while (this.#queue.length > 0) {
+      const [first = new Uint8Array()] = this.#queue;
+      let written = 0;
+      try {
+        written = writeSync(this.#fd, first);
+      } catch (error) {
+        const code = error instanceof Error && 'code' in error ? error.code : '';
+        // The other side has gone: its end is reported by the reader.
+        if (code !== 'EAGAIN') this.#queue = [];
+        else void this.#writeLater();
+        return;
+      }
+      if (written < first.length) this.#queue[0] = first.subarray(written);
+      else this.#queue.shift();
+    }
+  }
+
+  async #writeLater(): Promise<void> {
+    this.#isWaiting = true;
+    const pieces = this.#queue.splice(0);
+    try {
+      this.#writer ??= Bun.file(this.#fd).writer();
+      this.#writer.write(Buffer.concat(pieces));
+      await this.#writer.flush();
+    } catch {
+      this.#queue = [];
+    }
+    this.#isWaiting = false;
+    this.#writeNow();
+  }
+}
+
+function openByBun(fd: number, listener: ConnectionListener): Connection {
+  const sender = new Sender(fd);
+  const reader = Bun.file(fd).stream().getReader();
+  const read = async () => {
+    try {
+      for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) listener.data(chunk.value);
+    } catch {
+      // The other side has gone.
+    }
+    listener.closed();
+  };
+  void read();
+  return {
+    write: (bytes) => sender.write(bytes),
+    close() {
+      void reader.cancel().catch(() => undefined);
+      closeSync(fd);
+    },
+  };
+}
+
+async function openByNode(fd: number, listener: ConnectionListener): Promise<Connection> {
+  const { Socket } = await import('node:net');
+  const socket = new Socket({ fd, readable: true, writable: true });
+  socket.on('data', (bytes: Buffer) => listener.data(bytes));
+  socket.on('close', () => listener.closed());
+  socket.on('error', () => undefined);
+  return {
+    write: (bytes) => void socket.write(bytes),
+    close: () => void socket.destroy(),
+  };
+}

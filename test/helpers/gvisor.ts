@@ -1,0 +1,96 @@
+// Runs the built files under gVisor: Debian's `runsc do`, which shows this machine's files to a sandbox whose kernel is gVisor's,
+// below a file system in memory that takes what is written. Says why it cannot be done where it cannot.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { binary, until } from './rig.ts';
+
+/** Platform `ptrace` needs no virtualization; without cgroups it works in containers too. */
+const RUNSC = ['runsc', '--network=none', '--platform=ptrace', '--ignore-cgroups', 'do', '--'];
+/** Most time for one run, milliseconds: past it something hangs. */
+const LIMIT = 30_000;
+
+/** Why no sandbox can be made here; null where it can. */
+export function whyNoGvisor(): string | null {
+  if (process.getuid?.() !== 0) return 'it needs root';
+  if (Bun.which('runsc') === null) return 'runsc is not installed';
+  const { exitCode, stdout, stderr } = Bun.spawnSync([...RUNSC, 'echo', 'works'], { timeout: LIMIT });
+  return exitCode === 0 && stdout.toString() === 'works\n' ? null : `runsc does not work here: ${stderr}`;
+}
+
+/** For `describe.skipIf`. On a CI machine a skip is a failure. */
+export function skipGvisor(): boolean {
+  const why = whyNoGvisor();
+  if (why === null) return false;
+  if (process.env.CI === 'true') throw new Error(`the tests under gVisor cannot run: ${why}`);
+  process.stderr.write(`SKIPPED gvisor: ${why}\n`);
+  return true;
+}
+
+/** A command of the built svc-super as PID 1 of a sandbox; `await using` ends it. */
+export class Sandbox implements AsyncDisposable {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'svc-super-gvisor-'));
+  readonly #child: Bun.Subprocess<'ignore', 'pipe', 'pipe'>;
+  readonly #drained: Promise<unknown>;
+  stdout = '';
+  stderr = '';
+
+  /** `services`: a services.yaml as an object, for `up`. `shell`: how the binary, "$0" with "$@", is executed. */
+  constructor(what: { readonly services: object } | { readonly args: readonly string[] }, shell = 'exec "$0" "$@"') {
+    const config = join(this.#folder, 'services.yaml');
+    if ('services' in what) writeFileSync(config, JSON.stringify({ services: what.services }));
+    const args = 'services' in what ? ['up', '-f', config] : what.args;
+    this.#child = Bun.spawn([...RUNSC, '/bin/sh', '-c', shell, binary, ...args], {
+      // runsc leaves its own files there.
+      cwd: this.#folder,
+      env: { PATH: process.env.PATH ?? '/usr/bin:/bin', SVC_SUPER_SOCKET: '/tmp/svc-super-gvisor.sock' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: LIMIT,
+    });
+    this.#drained = Promise.all([this.#drain('stdout'), this.#drain('stderr')]);
+  }
+
+  async #drain(stream: 'stdout' | 'stderr'): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of this.#child[stream]) this[stream] += decoder.decode(chunk, { stream: true });
+  }
+
+  /** Waits until standard output and standard error together match. */
+  async says(pattern: RegExp): Promise<void> {
+    await until(
+      `${pattern}`,
+      () => {
+        if (this.#child.exitCode !== null) throw new Error(`it has ended\n${this.stdout}${this.stderr}`);
+        return pattern.test(this.stdout) || pattern.test(this.stderr);
+      },
+      () => `${this.stdout}${this.stderr}`,
+    );
+  }
+
+  /** runsc passes it on to PID 1. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** The exit code, when all output has been read. */
+  async ended(): Promise<number> {
+    const code = await this.#child.exited;
+    await this.#drained;
+    return code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#child.exited;
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Runs to the end. */
+export async function runInSandbox(
+  ...given: ConstructorParameters<typeof Sandbox>
+): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+  await using sandbox = new Sandbox(...given);
+  const code = await sandbox.ended();
+  return { code, stdout: sandbox.stdout, stderr: sandbox.stderr };
+}

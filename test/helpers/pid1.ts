@@ -1,0 +1,300 @@
+// Runs the native program's supervising mode with a supervisor that the test plays: test/helpers/fake-supervisor.pl stands
+// beside the program and relays frames between it and the test. Every wait is for a condition, with the output so far in its
+// failure.
+//
+//   await using pid1 = await supervise();
+//   const run = pid1.spawn({ argv: ['/bin/echo', 'hello'] });
+//   expect((await pid1.exited(run)).status).toBe(0);
+//   expect(pid1.read(run)).toBe('hello\n');
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import {
+  EventReader,
+  encodeHello,
+  encodeSpawn,
+  type Pid1Event,
+  type SpawnFrame,
+  type Stream,
+} from '../../src/pid1/protocol.ts';
+import { folder, nativeBinary, Started } from './native.ts';
+
+export const isRoot = process.getuid?.() === 0;
+const USER = isRoot ? [] : ['--user', '--map-root-user'];
+const HELPERS = import.meta.dir;
+const quote = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
+let count = 0;
+
+/** A copy of the native program with the fake supervisor beside it, in a folder of its own. */
+export function install(): string {
+  count += 1;
+  const place = join(folder(), `program.${count}`);
+  mkdirSync(place);
+  chmodSync(folder(), 0o755);
+  copyFileSync(nativeBinary(), join(place, 'svc-super'));
+  copyFileSync(join(HELPERS, 'fake-supervisor.pl'), join(place, 'svc-super-supervisor'));
+  return join(place, 'svc-super');
+}
+
+let shared: string | undefined;
+
+export interface SuperviseOptions {
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Whether it is PID 1 of its namespace (default), or a child of a shell that is. */
+  readonly pid1?: boolean;
+  /** Lines of shell that run before it. */
+  readonly before?: string;
+  /** Words before the program: something that executes it. */
+  readonly through?: readonly string[];
+  readonly program?: string;
+  /** In a terminal of its own. */
+  readonly terminal?: boolean;
+  /** Does not wait for the supervisor to connect. */
+  readonly fails?: boolean;
+}
+
+/** An environment that keeps to the test's folder. */
+export function environmentOf(options: SuperviseOptions): Record<string, string> {
+  return { PATH: '/usr/bin:/bin', SVC_SUPER_SOCKET: join(folder(), `control.${count}`), ...options.env };
+}
+
+export function commandOf(options: SuperviseOptions): string[] {
+  const { args = [], pid1 = true, before = ':', through = [] } = options;
+  shared ??= install();
+  const words = [...through, options.program ?? shared, ...args].map(quote).join(' ');
+  const text = pid1 ? `${before}\nexec ${words}` : `${before}\n${words}\nexit $?`;
+  return ['unshare', ...USER, '--pid', '--fork', '--mount-proc', '--kill-child', '/bin/sh', '-c', text];
+}
+
+/** Starts it without playing its supervisor. */
+export function launch(options: SuperviseOptions = {}): Started {
+  count += 1;
+  const depth = (options.pid1 ?? true) ? 1 : 2;
+  const command = commandOf(options);
+  if (options.terminal !== true) return new Started(command, environmentOf(options), depth);
+  const typed = ['script', '-qefc', `exec ${command.map(quote).join(' ')}`, '/dev/null'];
+  return new Started(typed, { ...environmentOf(options), SHELL: '/bin/sh' }, depth + 1);
+}
+
+/** Starts it and becomes its supervisor. */
+export async function supervise(options: SuperviseOptions = {}): Promise<Supervised> {
+  const place = join(folder(), `fake.${count}`);
+  const connected = Promise.withResolvers<Socket>();
+  const server = createServer((socket) => connected.resolve(socket));
+  await new Promise<void>((resolve) => server.listen(place, resolve));
+  chmodSync(place, 0o777);
+  const started = launch({ ...options, env: { FAKE_SOCKET: place, ...options.env } });
+  const over = started.code.then(async (code) => {
+    throw new Error(`it ended with ${code} before its supervisor connected:\n${await started.text()}`);
+  });
+  const supervised = new Supervised(started, server, await Promise.race([connected.promise, over]));
+  await supervised.until('the handover', () => supervised.handover.length > 0);
+  return supervised;
+}
+
+export type SpawnOptions = Partial<Omit<SpawnFrame, 'streams'>> & {
+  readonly argv: readonly string[];
+  readonly streams?: Readonly<Record<number, Stream>>;
+};
+
+const PIPES: Readonly<Record<number, Stream>> = {
+  0: { kind: 'null' },
+  1: { kind: 'pipe' },
+  2: { kind: 'same', pipe: 0 },
+};
+
+type EventOf<T extends Pid1Event['type']> = Pid1Event & { readonly type: T };
+
+export class Supervised implements AsyncDisposable {
+  readonly started: Started;
+  readonly events: Pid1Event[] = [];
+  /** What was read at descriptor 4. */
+  handover: Buffer = Buffer.alloc(0);
+  readonly #server: Server;
+  readonly socket: Socket;
+  readonly #reader = new EventReader();
+  #rest = Buffer.alloc(0);
+  #lastRun = 0;
+  /** By run. */
+  readonly #byRun = new Map<string, Pid1Event>();
+
+  constructor(started: Started, server: Server, socket: Socket) {
+    this.started = started;
+    this.#server = server;
+    this.socket = socket;
+    socket.on('data', (bytes) => this.#receive(bytes as Buffer));
+    socket.on('error', () => undefined);
+  }
+
+  #receive(bytes: Buffer): void {
+    let rest = bytes;
+    if (this.handover.length === 0) {
+      this.#rest = Buffer.concat([this.#rest, bytes]);
+      if (this.#rest.length < 4 || this.#rest.length - 4 < this.#rest.readUInt32LE(0)) return;
+      this.handover = this.#rest.subarray(4, 4 + this.#rest.readUInt32LE(0));
+      rest = this.#rest.subarray(4 + this.handover.length);
+    }
+    for (const event of this.#reader.push(rest)) {
+      this.events.push(event);
+      if ('run' in event) this.#byRun.set(`${event.type} ${event.run}`, event);
+    }
+  }
+
+  get code(): Promise<number> {
+    return this.started.code;
+  }
+
+  get output(): string {
+    return this.started.output;
+  }
+
+  until<T>(what: string, look: () => T | undefined | false): Promise<T> {
+    return this.started.until(what, look);
+  }
+
+  send(...frames: readonly Uint8Array[]): void {
+    for (const frame of frames) this.socket.write(frame);
+  }
+
+  hello(stopTimeout = 5_000): void {
+    this.send(encodeHello(stopTimeout));
+  }
+
+  /** Sends the request; returns the run's number. Without `streams`, output goes to one pipe. */
+  spawn(options: SpawnOptions): number {
+    const run = options.run ?? ++this.#lastRun;
+    this.#lastRun = Math.max(run, this.#lastRun);
+    const plain = { stopSignal: 15, mark: 0n, user: null, umask: null, nice: null, oomScoreAdj: null, cpus: null };
+    const frame = { ...plain, limits: {}, notify: null, cwd: null, terminal: false, env: { PATH: '/usr/bin:/bin' } };
+    const streams = new Map(Object.entries(options.streams ?? PIPES).map(([fd, stream]) => [Number(fd), stream]));
+    this.send(encodeSpawn({ ...frame, ...options, run, streams }));
+    return run;
+  }
+
+  /** The event of a run, past or to come. */
+  async #of<T extends Pid1Event['type']>(type: T, run: number): Promise<EventOf<T>> {
+    return (await this.until(`${type} of run ${run}`, () => this.#byRun.get(`${type} ${run}`))) as EventOf<T>;
+  }
+
+  spawned = (run: number) => this.#of('spawned', run);
+  exited = (run: number) => this.#of('exited', run);
+  failed = (run: number) => this.#of('failed', run);
+  opened = (run: number) => this.#of('opened', run);
+
+  /** The first event that matches, past or to come. */
+  event<T extends Pid1Event['type']>(
+    type: T,
+    matches: (event: EventOf<T>) => boolean = () => true,
+  ): Promise<EventOf<T>> {
+    const is = (event: Pid1Event): event is EventOf<T> => event.type === type && matches(event as EventOf<T>);
+    return this.until(type, () => this.events.find(is));
+  }
+
+  all<T extends Pid1Event['type']>(type: T): readonly EventOf<T>[] {
+    return this.events.filter((event): event is EventOf<T> => event.type === type);
+  }
+
+  /** All output of a run that has exited. */
+  async read(run: number, pipe = 0): Promise<string> {
+    const { pipes } = await this.spawned(run);
+    await this.exited(run);
+    return readFileSync(`/proc/${await this.started.pid()}/fd/${pipes[pipe]}`, 'latin1');
+  }
+
+  /** Runs a program to its end and gives its output. */
+  async outputOf(options: SpawnOptions): Promise<string> {
+    const run = this.spawn(options);
+    const failure = () => this.#byRun.get(`failed ${run}`);
+    const event = await this.until('an end', () => this.#byRun.get(`exited ${run}`) ?? failure());
+    if (event.type === 'failed') throw new Error(`it failed: ${JSON.stringify(event)}`);
+    return await this.read(run);
+  }
+
+  /** The number here of a process of its namespace. */
+  async outer(inner: number): Promise<number> {
+    const ns = namespaceOf(await this.started.pid());
+    return this.until(`process ${inner}`, () =>
+      readdirSync('/proc')
+        .filter((name) => /^\d+$/.test(name))
+        .map(Number)
+        .find((pid) => namespaceOf(pid) === ns && statusOf(pid, 'NSpid').split(/\s+/).at(-1) === `${inner}`),
+    );
+  }
+
+  /** The number here of the fake supervisor. */
+  async supervisor(): Promise<number> {
+    const pid1 = await this.started.pid();
+    return this.until('the supervisor', () =>
+      childrenOf(pid1).find((pid) => titleOf(pid).includes('svc-super-supervisor')),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.socket.destroy();
+    this.#server.close();
+    await this.started[Symbol.asyncDispose]();
+  }
+}
+
+export function namespaceOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch {
+    return '';
+  }
+}
+
+/** A field of /proc/<pid>/status; empty where there is no such process. */
+export function statusOf(pid: number, field: string): string {
+  try {
+    return new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? '';
+  } catch {
+    return '';
+  }
+}
+
+/** Fields of /proc/<pid>/stat from the third on (proc_pid_stat(5)), by their numbers there. */
+export function statOf(pid: number, field: number): string {
+  const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return text.slice(text.lastIndexOf(')') + 2).split(' ')[field - 3] ?? '';
+}
+
+export function childrenOf(pid: number): readonly number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function titleOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+/** Executes a program with arguments and an environment given as bytes in hexadecimal: what no shell could give. */
+export function throughBytes(environment: readonly string[]): readonly string[] {
+  const text = `my @e = map { pack 'H*', $_ } split /,/, shift; push @e, "FAKE_SOCKET=$ENV{FAKE_SOCKET}", "SVC_SUPER_SOCKET=$ENV{SVC_SUPER_SOCKET}";
+    my @a = map { pack 'H*', $_ } split /,/, shift; my $path = shift; unshift @a, $path;
+    my ($argv, $envp) = map { pack('p*', @$_) . pack('Q', 0) } \\@a, \\@e;
+    syscall(\`uname -m\` =~ /aarch64/ ? 221 : 59, $path, $argv, $envp); die "execve: $!\\n"`;
+  return ['perl', '-e', text, ...environment];
+}
+
+/** Texts of latin1, one character a byte, as `throughBytes` takes them. */
+export const hex = (texts: readonly string[]): string =>
+  texts.map((text) => Buffer.from(text, 'latin1').toString('hex')).join(',');
+
+/** The parts of a handover, as latin1. */
+export function splitHandover(bytes: Buffer): { lines: string[]; argv: string[]; env: string[] } {
+  const texts = bytes.toString('latin1').split('\0').slice(0, -1);
+  const end = texts.indexOf('');
+  const lines = texts.slice(0, end);
+  const number = (key: string) => Number(lines.find((line) => line.startsWith(`${key}=`))?.slice(key.length + 1));
+  const from = end + 1 + number('arguments');
+  return { lines, argv: texts.slice(end + 1, from), env: texts.slice(from, from + number('variables')) };
+}

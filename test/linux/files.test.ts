@@ -1,0 +1,103 @@
+// Files and folders of the supervisor: read whole, without a descriptor left open, and with the errno when they cannot be.
+import { afterAll, describe, expect, test } from 'bun:test';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { encodeBytes } from '../../src/linux/bytes.ts';
+import { exists, list, look, mayExecute, readBytes, readText, realFiles } from '../../src/linux/files.ts';
+
+const folder = fs.mkdtempSync(join(tmpdir(), 'svc-super-files-'));
+afterAll(() => fs.rmSync(folder, { recursive: true }));
+const at = (name: string) => join(folder, name);
+
+function codeOf(attempt: () => unknown): string {
+  try {
+    attempt();
+    return 'none';
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  }
+}
+
+describe('a file', () => {
+  test('is read as it is, whatever its length', () => {
+    for (const size of [0, 1, 65_535, 65_536, 65_537, 200_000]) {
+      const bytes = Buffer.from(Array.from({ length: size }, (_, index) => index % 251));
+      fs.writeFileSync(at('x'), bytes);
+      expect(readBytes(at('x')).equals(bytes)).toBe(true);
+      expect(readText(at('x'))).toBe(bytes.toString('latin1'));
+    }
+  });
+
+  test('of /proc is read although it says that it is empty', () => {
+    expect(readText('/proc/self/stat')).toStartWith(`${process.pid} (`);
+  });
+
+  test('keeps what was read when the next one is', () => {
+    fs.writeFileSync(at('a'), 'a');
+    fs.writeFileSync(at('b'), 'b');
+    const [a, b] = [readBytes(at('a')), readBytes(at('b'))];
+    expect([a.toString(), b.toString()]).toEqual(['a', 'b']);
+  });
+
+  test('without an end is not read to it', () => {
+    expect(readBytes('/proc/self/pagemap', 1_000_000).length).toBeLessThan(1_100_000);
+    expect(readBytes(at('x'), 100_000).length).toBeGreaterThan(100_000);
+  });
+
+  test('leaves no descriptor open, whether it can be read or not', () => {
+    const before = fs.readdirSync('/proc/self/fd').length;
+    for (let count = 0; count < 20; count += 1) {
+      readText('/proc/self/stat');
+      codeOf(() => readBytes(folder));
+      list(folder);
+      codeOf(() => list(at('a')));
+    }
+    expect(fs.readdirSync('/proc/self/fd').length).toBe(before);
+  });
+
+  test('has its kind and size', () => {
+    fs.writeFileSync(at('five'), '12345');
+    expect(realFiles.stat(at('five'))).toEqual({ size: 5, isDirectory: false, isFile: true });
+    expect(realFiles.stat(folder)).toMatchObject({ isDirectory: true, isFile: false });
+    expect(realFiles.stat('/dev/zero')).toMatchObject({ isDirectory: false, isFile: false });
+    expect(realFiles.stat(at('none'))).toBeNull();
+    fs.symlinkSync('five', at('link'));
+    expect(look(at('link'))?.mode).toBe(fs.statSync(at('five')).mode);
+  });
+
+  test('that cannot be had says why', () => {
+    expect(codeOf(() => readBytes(at('none')))).toBe('ENOENT');
+    expect(codeOf(() => readBytes(folder))).toBe('EISDIR');
+    expect(codeOf(() => readText(at('five/x')))).toBe('ENOTDIR');
+    expect(codeOf(() => look(at('five/x')))).toBe('ENOTDIR');
+    expect(codeOf(() => readText(`/${'x'.repeat(5_000)}`))).toBe('ENAMETOOLONG');
+  });
+
+  test('is there, and may be executed', () => {
+    expect([exists('/bin/sh'), exists(at('none')), mayExecute('/bin/sh'), mayExecute('/etc/passwd')]).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ]);
+  });
+
+  test('of a name in UTF-8, or of bytes that are none', () => {
+    fs.writeFileSync(at('ä💥'), 'x');
+    expect(readText(at('ä💥'))).toBe('x');
+    const name = at('\udcff\udc80');
+    fs.writeFileSync(encodeBytes(name), 'y');
+    expect([readText(name), exists(name), look(name)?.size]).toEqual(['y', true, 1]);
+  });
+});
+
+test('a folder has the names that it has, however many', () => {
+  const many = at('many');
+  fs.mkdirSync(many);
+  expect(list(many)).toEqual([]);
+  const names = Array.from({ length: 3_000 }, (_, index) => `name-of-some-length-${index}`);
+  for (const name of names) fs.writeFileSync(join(many, name), '');
+  expect(list(many).sort()).toEqual(names.sort());
+  expect(list('/proc')).toContain(String(process.pid));
+});

@@ -1,0 +1,201 @@
+// Which processes are a run's, on made-up process tables; and the kernel's texts that this rests on.
+import { describe, expect, test } from 'bun:test';
+import { findListener } from '../../src/linux/listeners.ts';
+import { Kinship, type Marks, type Process, parseStat, type Roots, readProcesses } from '../../src/linux/processes.ts';
+
+interface Made extends Partial<Process> {
+  readonly pid: number;
+  readonly mark?: string;
+  readonly runName?: string;
+}
+
+/** PID 1, whose children are services and orphans, and the supervisor. */
+const REAPER = 1;
+const SELF = 2;
+const MARK = '77';
+
+function made(given: Partial<Process> & { readonly pid: number }): Process {
+  return {
+    start: 100 + given.pid,
+    name: 'p',
+    state: 'S',
+    parent: REAPER,
+    group: given.pid,
+    session: given.pid,
+    ticks: 0,
+    threads: 1,
+    ...given,
+  };
+}
+
+function members(table: readonly Made[], roots: Partial<Roots> = {}): number[] {
+  const all = new Map(table.map(({ mark: _mark, runName: _name, ...given }) => [given.pid, made(given)]));
+  const of = (pid: number) => table.find((made) => made.pid === pid);
+  const marks: Marks = { mark: ({ pid }) => of(pid)?.mark ?? null, runName: ({ pid }) => of(pid)?.runName ?? null };
+  const full: Roots = { main: 10, mainStart: 110, mark: MARK, runName: 'a#1', known: new Map(), ...roots };
+  return new Kinship(all, marks, { reaper: REAPER, self: SELF })
+    .membersOf(full)
+    .map(({ pid }) => pid)
+    .sort((a, b) => a - b);
+}
+
+describe("a run's processes", () => {
+  test('are main, its group, its session and all descendants', () => {
+    const table = [
+      { pid: 1, parent: 0, group: 1, session: 1 },
+      { pid: 10 },
+      { pid: 11, parent: 10, group: 10, session: 10 },
+      { pid: 12, parent: 11 },
+      { pid: 13, parent: 1, group: 10, session: 10 },
+      { pid: 14, parent: 1, group: 14, session: 10 },
+      { pid: 20, parent: 1 },
+    ];
+    expect(members(table)).toEqual([10, 11, 12, 13, 14]);
+  });
+
+  test('are found by their mark when main has gone and they have sessions of their own', () => {
+    expect(
+      members([
+        { pid: 30, mark: MARK },
+        { pid: 31, parent: 30 },
+        { pid: 32, mark: '78' },
+      ]),
+    ).toEqual([30, 31]);
+  });
+
+  test('are found again as who they were, and not as who has their pid now', () => {
+    const known = new Map([
+      [40, 140],
+      [41, 1],
+    ]);
+    expect(members([{ pid: 40 }, { pid: 41 }], { known })).toEqual([40]);
+  });
+
+  test("do not include the group of a pid that is another's now", () => {
+    const table = [
+      { pid: 10, start: 999, group: 10, session: 10 },
+      { pid: 50, parent: 10, group: 10, session: 10 },
+    ];
+    expect(members(table)).toEqual([]);
+  });
+
+  test('are, where marks cannot be put on, those of our orphans whose environment names the run', () => {
+    const table = [
+      { pid: 60, runName: 'a#1' },
+      { pid: 61, runName: 'a#2' },
+      { pid: 62, parent: 99, runName: 'a#1' },
+    ];
+    expect(members(table, { mark: '' })).toEqual([60]);
+  });
+
+  test('never include PID 1 or the supervisor, nor what the supervisor has started', () => {
+    expect(members([{ pid: 1, mark: MARK, parent: 10 }, { pid: 10 }])).toEqual([10]);
+    expect(members([{ pid: SELF, mark: MARK, runName: 'a#1' }, { pid: 3, parent: SELF }, { pid: 10 }])).toEqual([10]);
+  });
+
+  test('below another init are found among its children too, which orphans become where there is no subreaper', () => {
+    const table = [
+      { pid: 60, parent: 1, mark: MARK },
+      { pid: 61, parent: 7, mark: MARK },
+    ];
+    const all = new Map(table.map((given) => [given.pid, made(given)]));
+    const marks: Marks = { mark: ({ pid }) => table.find((one) => one.pid === pid)?.mark ?? null, runName: () => null };
+    const kinship = new Kinship(all, marks, { reaper: 7, self: 8 });
+    const roots = { main: 10, mainStart: 110, mark: MARK, runName: 'a#1', known: new Map() };
+    expect(
+      kinship
+        .membersOf(roots)
+        .map(({ pid }) => pid)
+        .sort(),
+    ).toEqual([60, 61]);
+  });
+});
+
+describe('/proc/<pid>/stat', () => {
+  const line = (name: string) =>
+    `4242 (${name}) S 1 4242 4200 0 -1 4194560 900 0 2 0 15 7 0 0 20 0 1 0 123456 9000000 700 184467 1 1 0 0 0 0 0 4096 0\n`;
+
+  test('is read whatever the name is', () => {
+    for (const name of ['sh', 'VLLM::EngineCor', 'a) S 1 (b', ' ', '((', 'é\n']) {
+      expect(parseStat(line(name))).toEqual({
+        pid: 4242,
+        name,
+        state: 'S',
+        parent: 1,
+        group: 4242,
+        session: 4200,
+        ticks: 22,
+        threads: 1,
+        start: 123456,
+      });
+    }
+  });
+
+  test('is nothing when it is cut short or empty', () => {
+    for (const text of ['', '12', '12 (', '12 (x) S 1', 'x (y) S 1 2 3']) expect(parseStat(text)).toBeNull();
+  });
+});
+
+test('a listener is found on wildcard and loopback addresses, by its exact port', () => {
+  const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:2328 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 5001 1 0
+   1: 00000000:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 5002 1 0
+   2: 0200A8C0:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 5003 1 0
+   3: 0100007F:1F90 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 5004 1 0
+`;
+  expect(findListener(table, 9000)).toBe('5001');
+  expect(findListener(table, 8000)).toBe('5002');
+  expect(findListener(table, 80)).toBeNull();
+  expect(findListener(table, 8080)).toBeNull();
+  expect(findListener(table, 900)).toBeNull();
+  const six =
+    '   0: 00000000000000000000000000000000:2328 0:0 0A 0:0 0:0 0 0 0 6001 1\n   1: 00000000000000000000000001000000:1F40 0:0 0A 0:0 0:0 0 0 0 6002 1\n';
+  expect([findListener(six, 9000), findListener(six, 8000)]).toEqual(['6001', '6002']);
+});
+
+describe('a reading of /proc', () => {
+  const line = (pid: number, state: string, parent: number) => `${pid} (x) ${state} ${parent} 1 1${' 0'.repeat(20)}`;
+  const files = (table: Readonly<Record<string, string>>) => (path: string) => {
+    const text = table[path];
+    if (text === undefined) throw Object.assign(new Error('gone'), { code: 'ENOENT' });
+    return text;
+  };
+
+  test('tells who went while it was read: a child of theirs may stand nowhere', () => {
+    const read = files({
+      '/proc/10/stat': line(10, 'S', 1),
+      '/proc/11/stat': line(11, 'Z', REAPER),
+      '/proc/12/stat': line(12, 'Z', 10),
+    });
+    const list = () => ['10', '11', '12', '13'];
+    const { all, gone } = readProcesses(REAPER, new Map(), list, read);
+    expect([...all.keys()]).toEqual([10]);
+    expect(gone).toEqual([11, 13]);
+  });
+
+  test('counts a process that has threads left among the living', () => {
+    const half = line(11, 'Z', REAPER).replace(/( 0){20}$/, `${' 0'.repeat(13)} 2 0 0 0 0 0 0`);
+    const { all, dead } = readProcesses(REAPER, new Map(), () => ['11'], files({ '/proc/11/stat': half }));
+    expect([[...all.keys()], [...dead]]).toEqual([[11], []]);
+  });
+
+  test('does not tell again of a zombie that an earlier reading has shown', () => {
+    const read = files({ '/proc/11/stat': line(11, 'Z', REAPER), '/proc/12/stat': line(12, 'Z', REAPER) });
+    const numbers = () => ['11', '12'];
+    const { dead } = readProcesses(REAPER, new Map([[12, 7]]), numbers, read);
+    expect([...dead]).toEqual([
+      [11, 0],
+      [12, 0],
+    ]);
+    expect(readProcesses(REAPER, dead, numbers, read).gone).toEqual([]);
+    // The same number, another process.
+    expect(readProcesses(REAPER, new Map([[12, 7]]), numbers, read).gone).toEqual([11, 12]);
+  });
+
+  test('fails where nothing can be read just now', () => {
+    const full = () => {
+      throw Object.assign(new Error('full'), { code: 'EMFILE' });
+    };
+    expect(() => readProcesses(REAPER, new Map(), () => ['10'], full)).toThrow('full');
+  });
+});

@@ -1,0 +1,43 @@
+// Runs program.ts in each runtime that the bundle is made for. Node is the one that SVC_SUPER_NODE names, or the one on PATH;
+// without one of version 22 or later, only Bun is tested.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Readable for other users, as which some tests run. */
+export const folder = mkdtempSync(join(tmpdir(), 'svc-platform-'));
+spawnSync('chmod', ['755', folder]);
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+const program = join(folder, 'program.mjs');
+const built = await Bun.build({ entrypoints: [join(import.meta.dir, 'program.ts')], target: 'node' });
+await Bun.write(program, built.outputs[0] as Blob);
+
+const node = process.env.SVC_SUPER_NODE ?? Bun.which('node');
+const major = node === null ? 0 : Number(/^v(\d+)/.exec(spawnSync(node, ['--version']).stdout?.toString() ?? '')?.[1]);
+
+/** The runtime's name and the words that start program.ts in it. */
+export const RUNTIMES: readonly (readonly [name: string, command: string])[] = [
+  ['Bun', `${process.execPath} ${program}`],
+  ...(node !== null && major >= 22 ? [['Node', `${node} ${program}`] as const] : []),
+];
+
+/** Runs a shell command, with a time limit. `report` is its standard error as JSON, or as text if it is none. */
+export async function run(command: string): Promise<{ readonly stdout: string; readonly report: unknown }> {
+  const child = Bun.spawn(['bash', '-c', command], {
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    timeout: 60_000,
+  });
+  const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  await child.exited;
+  let report: unknown = stderr;
+  try {
+    report = JSON.parse(stderr);
+  } catch {
+    // The test shows the text.
+  }
+  return { stdout, report };
+}
