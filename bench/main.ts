@@ -12,12 +12,15 @@ import { type Results, renderMarkdown, renderTerminal } from './report.ts';
 import { GATE } from './rows/gate.ts';
 import { LIFE } from './rows/life.ts';
 import { LOAD } from './rows/load.ts';
+import { MANY } from './rows/many.ts';
 import { REST } from './rows/rest.ts';
 import { START } from './rows/start.ts';
 import { lock, type Trial } from './rows/trial.ts';
 import { type Entrant, Stage } from './stage.ts';
 
-const TRIALS: readonly Trial[] = [...START, ...GATE, ...LIFE, ...LOAD, ...REST];
+const TRIALS: readonly Trial[] = [...START, ...GATE, ...LIFE, ...LOAD, ...MANY, ...REST];
+/** This release and the one before it. */
+const OURS = ['svc-super', 'old svc-super'];
 /** A contestant that has given no figure so many times is not asked again in this trial. */
 const PATIENCE = 2;
 
@@ -62,6 +65,7 @@ async function compete(
 ): Promise<void> {
   const of = Math.min(runs, quick ? trial.runs.quick : trial.runs.full);
   const able = entrants.filter(({ contestant }) => {
+    if (trial.isOwn === true && !OURS.includes(contestant.name)) return false;
     const missing = trial.needs.find((ability) => contestant.lacks[ability] !== undefined);
     if (missing !== undefined)
       for (const { id } of trial.rows) record(readings, { [id]: contestant.lacks[missing] ?? '' }, contestant.name);
@@ -166,8 +170,7 @@ async function main(): Promise<number> {
     return 1;
   }
   // The old release takes part in every choice: it is named to be compared.
-  const ours = ['svc-super', 'old svc-super'];
-  const names = values.rival.length > 0 ? [...ours, ...values.rival] : values.quick ? [...ours, 'start.sh'] : null;
+  const names = values.rival.length > 0 ? [...OURS, ...values.rival] : values.quick ? [...OURS, 'start.sh'] : null;
   const entrants = CONTESTANTS.flatMap((contestant) => {
     const installed = names === null || names.includes(contestant.name) ? contestant.installed(cache) : null;
     return installed === null ? [] : [{ contestant, installed }];

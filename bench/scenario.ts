@@ -8,6 +8,10 @@ export interface Service {
   readonly port?: number;
   /** It starts when that service is ready. */
   readonly after?: string;
+  /** Its stage; only in trials of svc-super alone, as is the next. */
+  readonly group?: string;
+  /** It is meant to end, and who comes after it waits for its success. */
+  readonly isTask?: boolean;
 }
 
 export interface Scenario {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fuzz } from './runner.ts';
 import type { Target } from './target.ts';
+import type { NativeOptions } from './targets/native.ts';
 
 const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   config: async () => (await import('./targets/config.ts')).config,
@@ -12,6 +13,12 @@ const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   logs: async () => (await import('./targets/logs.ts')).logs,
   api: async () => (await import('./targets/api.ts')).api,
 };
+
+/** Those that make their inputs themselves. */
+const PROGRAMS: Readonly<Record<string, (options: NativeOptions) => Promise<boolean>>> = {
+  native: async (options) => (await import('./targets/native.ts')).fuzzNative(options),
+};
+const NAMES = [...Object.keys(TARGETS), ...Object.keys(PROGRAMS)];
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -30,9 +37,11 @@ const [seconds, seed, atOnce] = [values.seconds, values.seed, values['at-once']]
   number,
   number,
 ];
-const names = positionals.length > 0 ? positionals : Object.keys(TARGETS);
+const names = positionals.length > 0 ? positionals : NAMES;
 
 async function one(name: string): Promise<boolean> {
+  const program = PROGRAMS[name];
+  if (program !== undefined) return program({ seconds, seed, say: (text) => say(`${name}: ${text}`) });
   const target = await TARGETS[name]?.();
   if (target === undefined) throw new Error(`there is no target ${name}`);
   const { attempts, features, findings } = await fuzz(target, {
@@ -78,9 +87,9 @@ async function all(): Promise<number> {
   return failed.length === 0 ? 0 : 1;
 }
 
-const unknown = names.filter((name) => !Object.hasOwn(TARGETS, name));
+const unknown = names.filter((name) => !NAMES.includes(name));
 if (unknown.length > 0 || ![seconds, seed, atOnce].every((value) => Number.isFinite(value) && value >= 0)) {
-  say(`npm run fuzz -- [--seconds N] [--seed S] [--at-once N] [--keep] [${Object.keys(TARGETS).join('|')}]...`);
+  say(`npm run fuzz -- [--seconds N] [--seed S] [--at-once N] [--keep] [${NAMES.join('|')}]...`);
   process.exit(64);
 }
 const [only = ''] = names;

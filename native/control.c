@@ -1,15 +1,19 @@
 // Where the control socket is. One list of places serves the supervisor, which listens at the first that can be had, and the
-// commands, which ask at the first that answers. A socket in a folder that others may write is believed only when its owner
-// is this user or root: anybody could have made it first.
+// commands, which ask the only supervisor that answers there: of several none is chosen. A socket in a folder that others may
+// write is believed only when its owner is this user or root: anybody could have made it first.
 #include "handover.h"
 
 enum { AF_UNIX = 1, SOCK_STREAM = 1, SOL_SOCKET = 1, SO_PEERCRED = 17, PATH_MOST = 108, PLACES = 4 };
-enum { LOCK_EX_NB = 2 | 4, LOCK_TRIES = 100, QUEUE = 512 };
+enum { LOCK_EX_NB = 2 | 4, LOCK_TRIES = 100, QUEUE = 512, FOUND_MOST = 32, NAME_MOST = 64 };
 
 struct place {
-  char path[PATH_MOST];
-  /** Bytes of the path that are a folder of our own, mode 0700; 0: none. */
+  /** One byte longer than what fits, so that a path that was cut is seen. */
+  char path[PATH_MOST + 1];
+  /** Bytes of the path that are a folder which only this user may write; 0: none. */
   u32 folder;
+  /** The folder is made and removed with the socket. */
+  int is_made;
+  /** Named by the user, who vouches for it. */
   int is_chosen;
 };
 
@@ -21,30 +25,60 @@ static struct {
 
 /** A path that does not fit is left empty: nothing can listen there (unix(7)). */
 static void set_place(struct place *place, const char *folder, const char *own, const char *file) {
-  char *limit = place->path + PATH_MOST, *end = append(append(place->path, limit, folder), limit, own);
+  char *limit = place->path + sizeof place->path, *end = append(append(place->path, limit, folder), limit, own);
   place->folder = *own ? (u32)(end - place->path) : 0;
+  place->is_made = *own != 0;
   place->is_chosen = 0;
   if (append(end, limit, file) + 1 == limit) place->path[0] = 0;
 }
 
-static u32 list_places(const struct start *start, struct place *places) {
-  const char *chosen = variable(start->envp, "SVC_SUPER_SOCKET"), *runtime = variable(start->envp, "XDG_RUNTIME_DIR");
-  char own[40], *limit = own + sizeof own;
+/** The Slurm job that this process belongs to, as part of a file name; "" where there is none. */
+static const char *job_of(const struct start *start) {
+  const char *job = variable(start->envp, "SLURM_JOB_ID");
+  size_t size = 0;
+  while (job && job[size] >= '0' && job[size] <= '9') size++;
+  return size > 0 && size <= 20 && !job[size] ? job : "";
+}
+
+/** `/svc-super.sock`, or `/svc-super-JOB.sock` in a Slurm job: two jobs of one user may share a machine. */
+static void name_socket(const struct start *start, char *name) {
+  const char *job = job_of(start);
+  char *limit = name + NAME_MOST, *end = append(name, limit, "/svc-super");
+  if (*job) end = append(append(end, limit, "-"), limit, job);
+  append(end, limit, ".sock");
+}
+
+/** `chosen` alone, or all places where a socket may be when it is null. */
+static u32 list_places(const struct start *start, const char *chosen, struct place *places) {
+  const char *runtime = variable(start->envp, "XDG_RUNTIME_DIR");
+  char own[40], name[NAME_MOST], *limit = own + sizeof own;
   u32 count = 0;
-  if (chosen && *chosen) {
+  name_socket(start, name);
+  if (chosen) {
     set_place(places, "", "", chosen);
     places->is_chosen = 1;
     return 1;
   }
   append_number(append(own, limit, "/svc-super-"), limit, sys(__NR_geteuid));
-  set_place(&places[count++], "", "", "/run/svc-super.sock");
-  if (runtime && *runtime == '/') set_place(&places[count++], runtime, "", "/svc-super.sock");
-  set_place(&places[count++], "/dev/shm", own, "/svc-super.sock");
-  set_place(&places[count++], "/tmp", own, "/svc-super.sock");
+  set_place(&places[count++], "/run", "", name);
+  if (runtime && *runtime == '/') {
+    struct place *place = &places[count++];
+    set_place(place, runtime, "", name);
+    // Its owner must be this user: XDG Base Directory Specification. After `su` it is another user's.
+    if (*place->path) place->folder = (u32)strlen(runtime);
+  }
+  set_place(&places[count++], "/dev/shm", own, name);
+  set_place(&places[count++], "/tmp", own, name);
   return count;
 }
 
-/** `looked=ERRNO PATH`: why a place was passed over. Numbers above all errnos are ours: see src/control/places.ts. */
+/** The socket that the environment names; null: none. */
+static const char *named_socket(const struct start *start) {
+  const char *named = variable(start->envp, "SVC_SUPER_SOCKET");
+  return named && *named ? named : NULL;
+}
+
+/** `looked=ERRNO PATH`: why a place was passed over. Numbers above all errnos are ours: see src/linux/places.ts. */
 enum { WHY_FOREIGN = 1001, WHY_FOLDER, WHY_NO_SOCKET, WHY_OCCUPIED };
 
 static void pass_over(struct handover *handover, const struct place *place, long why) {
@@ -53,7 +87,7 @@ static void pass_over(struct handover *handover, const struct place *place, long
   add_line(handover, "looked=", line);
 }
 
-/** Whether the folder of a place is ours alone. */
+/** Whether only this user may write the folder of a place. Nobody else can even enter one that was made for the socket. */
 static int is_private(const struct place *place) {
   struct status found;
   char folder[PATH_MOST];
@@ -61,7 +95,7 @@ static int is_private(const struct place *place) {
   memcpy(folder, place->path, place->folder);
   folder[place->folder] = 0;
   if (sys_stat(AT_FDCWD, folder, &found, AT_SYMLINK_NOFOLLOW) < 0) return 0;
-  return (found.mode & S_IFMT) == S_IFDIR && found.uid == (u32)sys(__NR_geteuid) && (found.mode & 077) == 0;
+  return (found.mode & S_IFMT) == S_IFDIR && found.uid == (u32)sys(__NR_geteuid) && (found.mode & (place->is_made ? 077 : 022)) == 0;
 }
 
 struct address { u16 family; char path[PATH_MOST]; };
@@ -78,29 +112,86 @@ static long connect_to(const char *path) {
   return failure;
 }
 
-int connect_control(const struct start *start, struct handover *handover) {
-  struct place places[PLACES];
-  u32 count = list_places(start, places);
-  for (u32 at = 0; at < count; at++) {
-    const struct place *place = &places[at];
-    struct { i32 pid; u32 uid, gid; } peer = {0, ~0u, ~0u};
-    int size = sizeof peer;
-    struct status found;
-    long why = !*place->path ? ENAMETOOLONG : -sys_stat(AT_FDCWD, place->path, &found, 0);
-    if (why == 0 && !is_private(place)) why = WHY_FOLDER;
-    long fd = why == 0 ? connect_to(place->path) : -why;
-    if (fd < 0) {
-      pass_over(handover, place, -fd);
-      continue;
-    }
-    sys(__NR_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-    if (place->is_chosen || peer.uid == 0 || peer.uid == (u32)sys(__NR_geteuid)) {
-      add_line(handover, "socket=", place->path);
-      return (int)fd;
-    }
+/** The supervisors that answer. */
+struct found {
+  /** A connection to the first. */
+  int fd;
+  u32 count;
+  char first[PATH_MOST];
+  struct { u64 dev, ino; } files[FOUND_MOST];
+};
+
+/** Connects to what listens at a place, and adds it to those found; minus why it is passed over. */
+static long find_at(const struct place *place, struct found *found, struct handover *handover) {
+  struct { i32 pid; u32 uid, gid; } peer = {0, ~0u, ~0u};
+  int size = sizeof peer;
+  struct status file;
+  long why = !*place->path ? ENAMETOOLONG : -sys_stat(AT_FDCWD, place->path, &file, 0);
+  if (why == 0 && !is_private(place)) why = WHY_FOLDER;
+  if (why != 0) return -why;
+  // Two places may be one folder.
+  for (u32 at = 0; at < found->count; at++)
+    if (found->files[at].dev == file.dev && found->files[at].ino == file.ino) return 0;
+  long fd = connect_to(place->path);
+  if (fd < 0) return fd;
+  sys(__NR_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+  int is_trusted = place->is_chosen || peer.uid == 0 || peer.uid == (u32)sys(__NR_geteuid);
+  if (found->count == 0 && is_trusted) {
+    found->fd = (int)fd;
+    append(found->first, found->first + PATH_MOST, place->path);
+  } else {
     sys_close((int)fd);
-    pass_over(handover, place, WHY_FOREIGN);
   }
+  if (!is_trusted) return -WHY_FOREIGN;
+  if (found->count == FOUND_MOST) return 0;
+  found->files[found->count].dev = file.dev;
+  found->files[found->count++].ino = file.ino;
+  char line[PATH_MOST + 32], *limit = line + sizeof line;
+  append(append(append_number(line, limit, peer.pid), limit, " "), limit, place->path);
+  add_line(handover, "found=", line);
+  return 0;
+}
+
+/** Adds the sockets of other jobs, and of none, in the folder of a place. */
+static void find_beside(const struct place *place, struct found *found, struct handover *handover) {
+  u8 entries[4096] __attribute__((aligned(8)));
+  struct { u64 ino, offset; u16 size; u8 type; char name[]; } *entry;
+  struct place other = *place;
+  size_t size = strlen(place->path);
+  while (size > 0 && place->path[size - 1] != '/') size--;
+  other.path[size] = 0;
+  long folder = size > 0 && is_private(place) ? sys_open(other.path, O_RDONLY | O_DIRECTORY) : -1, read;
+  if (folder < 0) return;
+  while ((read = sys(__NR_getdents64, folder, entries, sizeof entries)) > 0) {
+    for (long at = 0; at < read; at += entry->size) {
+      entry = (void *)(entries + at);
+      size_t length = strlen(entry->name);
+      if (!after(entry->name, "svc-super") || length < 5 || !same(entry->name + length - 5, ".sock")) continue;
+      append(other.path + size, other.path + PATH_MOST, entry->name);
+      find_at(&other, found, handover);
+    }
+  }
+  sys_close((int)folder);
+}
+
+int connect_control(const struct start *start, const char *chosen, struct handover *handover) {
+  struct place places[PLACES];
+  struct found found = {.fd = -1};
+  if (!chosen) chosen = named_socket(start);
+  u32 count = list_places(start, chosen, places);
+  int is_settled = chosen != NULL;
+  for (u32 at = 0; at < count; at++) {
+    long failure = find_at(&places[at], &found, handover);
+    if (failure < 0) pass_over(handover, &places[at], -failure);
+  }
+  // The supervisor of this job is meant, whatever else runs here; another job's never is.
+  if (*job_of(start) && found.count == 1) is_settled = 1;
+  for (u32 at = 0; at < count && !is_settled; at++) find_beside(&places[at], &found, handover);
+  if (found.count == 1 && (is_settled || !*job_of(start))) {
+    add_line(handover, "socket=", found.first);
+    return found.fd;
+  }
+  if (found.fd >= 0) sys_close(found.fd);
   return -1;
 }
 
@@ -111,18 +202,25 @@ static long open_folder(const struct place *place) {
   while (size > 0 && place->path[size - 1] != '/') size--;
   memcpy(folder, place->path, size);
   folder[size] = 0;
-  if (place->folder) {
+  if (place->is_made) {
     folder[place->folder] = 0;
     sys(__NR_mkdirat, AT_FDCWD, folder, 0700);
-    if (!is_private(place)) return -WHY_FOLDER;
   }
+  if (!is_private(place)) return -WHY_FOLDER;
   return sys_open(*folder ? folder : ".", O_RDONLY | O_DIRECTORY);
 }
 
-/** Removes a socket that nothing answers at; minus why there is no room. */
-static long make_room_at(const struct place *place) {
+/** The name of the socket in its folder. */
+static const char *name_in_folder(const struct place *place) {
+  size_t size = strlen(place->path);
+  while (size > 0 && place->path[size - 1] != '/') size--;
+  return place->path + size;
+}
+
+/** Removes a socket that nothing answers at from the folder that is held open; minus why there is no room. */
+static long make_room_at(const struct place *place, int folder) {
   struct status found;
-  long result = sys_stat(AT_FDCWD, place->path, &found, AT_SYMLINK_NOFOLLOW);
+  long result = sys_stat(folder, name_in_folder(place), &found, AT_SYMLINK_NOFOLLOW);
   if (result == -ENOENT) return 0;
   if (result < 0) return result;
   if ((found.mode & S_IFMT) != S_IFSOCK) return -WHY_NO_SOCKET;
@@ -131,7 +229,7 @@ static long make_room_at(const struct place *place) {
   if (fd >= 0 || fd == -EAGAIN || fd == -EPROTOTYPE) return -WHY_OCCUPIED;
   // Only a refused connection proves that nothing listens (connect(2)).
   if (fd != -ECONNREFUSED) return fd;
-  return sys(__NR_unlinkat, AT_FDCWD, place->path, 0);
+  return sys(__NR_unlinkat, folder, name_in_folder(place), 0);
 }
 
 static long listen_at(const struct place *place) {
@@ -165,15 +263,14 @@ static long lock(int folder) {
   return -EAGAIN;
 }
 
-int listen_control(const struct start *start, struct handover *handover) {
-  struct place places[PLACES];
-  u32 count = list_places(start, places);
+/** Listens at the first of the places that can be had. */
+static int listen_at_first(const struct place *places, u32 count, struct handover *handover, int *is_occupied) {
   for (u32 at = 0; at < count; at++) {
     const struct place *place = &places[at];
     long folder = *place->path ? open_folder(place) : -ENAMETOOLONG, fd = folder;
     if (folder >= 0) {
       fd = lock((int)folder);
-      if (fd == 0) fd = make_room_at(place);
+      if (fd == 0) fd = make_room_at(place, (int)folder);
       if (fd == 0) fd = listen_at(place);
       sys_close((int)folder);
     }
@@ -181,9 +278,20 @@ int listen_control(const struct start *start, struct handover *handover) {
       add_line(handover, "socket=", place->path);
       return (int)fd;
     }
+    if (fd == -WHY_OCCUPIED) *is_occupied = 1;
     pass_over(handover, place, -fd);
   }
   return -1;
+}
+
+int listen_control(const struct start *start, struct handover *handover) {
+  struct place places[PLACES];
+  const char *chosen = named_socket(start);
+  int is_occupied = 0;
+  int fd = listen_at_first(places, list_places(start, chosen, places), handover, &is_occupied);
+  // Below a service of another supervisor the variable names that one's socket.
+  if (fd < 0 && chosen && is_occupied) fd = listen_at_first(places, list_places(start, NULL, places), handover, &is_occupied);
+  return fd;
 }
 
 void close_control(void) {
@@ -192,10 +300,11 @@ void close_control(void) {
   if (!*place->path) return;
   long folder = open_folder(place);
   // The name may be another supervisor's by now.
-  if (folder >= 0 && lock((int)folder) == 0 && sys_stat(AT_FDCWD, place->path, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
-      found.dev == ours.dev && found.ino == ours.ino)
-    sys(__NR_unlinkat, AT_FDCWD, place->path, 0);
-  if (place->folder) {
+  if (folder >= 0 && lock((int)folder) == 0 &&
+      sys_stat((int)folder, name_in_folder(place), &found, AT_SYMLINK_NOFOLLOW) == 0 && found.dev == ours.dev &&
+      found.ino == ours.ino)
+    sys(__NR_unlinkat, folder, name_in_folder(place), 0);
+  if (place->is_made) {
     place->path[place->folder] = 0;
     sys(__NR_unlinkat, AT_FDCWD, place->path, AT_REMOVEDIR);
   }

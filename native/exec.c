@@ -1,5 +1,5 @@
-// Finding and executing programs as execvp(3) does, with one difference: an ELF file that the kernel refuses is never handed
-// to a shell, which would read another machine's code as commands.
+// Finding and executing programs as execvp(3) does, with one difference: a file that the kernel refuses is handed to a shell
+// only where it is text. A shell would read another machine's code as commands, and miss the line behind a byte order mark.
 #include "svc-super.h"
 
 enum { PATH_MOST = 4096, ARGUMENTS_MOST = 1 << 17, X_OK = 1 };
@@ -21,14 +21,22 @@ static int has_slash(const char *file) {
   return *file;
 }
 
-/** Whether a file that the kernel calls no program is a text for the shell. */
+/**
+ * Whether a file that the kernel calls no program is a text for the shell: no ELF file, no byte order mark, and no NUL in its
+ * first line, as bash has it. src/linux/executable.ts explains the rest.
+ */
 static int is_script(const char *path) {
-  u8 head[4] = {0};
+  enum { LOOKED_AT = 128 };
+  u8 head[LOOKED_AT];
   long fd = sys_open(path, O_RDONLY | O_NONBLOCK);
   if (fd < 0) return 0;
   long size = sys_read((int)fd, head, sizeof head);
   sys_close((int)fd);
-  return size >= 0 && !(size == 4 && head[0] == 0x7f && head[1] == 'E' && head[2] == 'L' && head[3] == 'F');
+  if (size >= 4 && memcmp(head, "\x7f" "ELF", 4) == 0) return 0;
+  if (size >= 3 && memcmp(head, "\xef\xbb\xbf", 3) == 0) return 0;
+  for (long at = 0; at < size && head[at] != '\n'; at++)
+    if (!head[at]) return 0;
+  return size >= 0;
 }
 
 static long try(const char *path, char *const *argv, char *const *envp) {

@@ -105,7 +105,6 @@ long fill_inbox(struct inbox *in, int fd) {
   enum { CHUNK = 64 << 10 };
   u32 length = 0;
   if (in->size >= sizeof length) memcpy(&length, in->bytes, sizeof length);
-  if (length > FRAME_MOST) return -EMSGSIZE;
   size_t wanted = sizeof length + length;
   if (wanted < in->size + CHUNK) wanted = in->size + CHUNK;
   long failure = grow((void **)&in->bytes, &in->capacity, wanted);
@@ -119,7 +118,7 @@ u32 next_frame(const struct inbox *in, size_t *at, struct reader *payload) {
   u32 length, type;
   if (in->size - *at < sizeof length + sizeof type) return 0;
   memcpy(&length, in->bytes + *at, sizeof length);
-  if (length < sizeof type) return FRAME_BAD;
+  if (length < sizeof type || length > FRAME_MOST) return FRAME_BAD;
   if (in->size - *at - sizeof length < length) return 0;
   memcpy(&type, in->bytes + *at + sizeof length, sizeof type);
   payload->at = in->bytes + *at + sizeof length + sizeof type;

@@ -1,6 +1,6 @@
 // What PID 1 and the supervisor say to each other: a stream of frames, each `u32 length, u32 type, payload`; the length counts
 // type and payload. Numbers are little-endian. A text is `u32 size, bytes`, the last of them a NUL that the size counts. The
-// other side is src/pid1/protocol.ts, and test/native/protocol.test.ts holds the two tables to each other.
+// other side is src/pid1/protocol.ts, and test/native/tables.test.ts holds the two tables to each other.
 #pragma once
 #include "sys.h"
 
@@ -8,7 +8,8 @@ enum { PROTOCOL = 1 };
 
 /** From the supervisor. */
 enum request {
-  /** u32 protocol, u32 stop timeout in milliseconds: the supervisor has taken over; again after a reload. */
+  /** u32 protocol, u32 stop timeout in milliseconds, u64 stop signals (bit n-1 is signal n): the supervisor has taken over;
+      again after a reload. */
   REQUEST_HELLO = 1,
   /** See read_spawn in spawn.c. */
   REQUEST_SPAWN = 2,
@@ -18,13 +19,8 @@ enum request {
   REQUEST_RELEASE = 4,
   /** u32 on: while 1, EVENT_REAPED comes at once and with process numbers; while 0, at most once a second. */
   REQUEST_WATCH = 5,
-  /** u32 sequence: whether one more process can be made now. Answered by EVENT_ANSWER. */
-  REQUEST_ROOM = 6,
-  /** u32 run, text path, u32 flags, u32 mode, u32 user (1: as that user), u32 uid, u32 gid, u32 count, count × u32 groups:
-      opens a file without following symbolic links (openat2(2)). Answered by EVENT_OPENED or EVENT_FAILED. */
-  REQUEST_OPEN = 7,
   /** u32 code: everything is over; exit with it. */
-  REQUEST_END = 8,
+  REQUEST_END = 6,
 };
 
 /** To the supervisor. */
@@ -43,10 +39,6 @@ enum event {
   EVENT_RECEIVED = 106,
   /** u32 run, i32 pid, u32 uid, text: a datagram on the run's notify socket. */
   EVENT_NOTIFIED = 107,
-  /** u32 sequence, i32 errno. */
-  EVENT_ANSWER = 108,
-  /** u32 run, i32 pid, u32 descriptor: open as /proc/<pid>/fd/<descriptor> until the run is released. */
-  EVENT_OPENED = 109,
 };
 
 /** What REQUEST_SIGNAL names: a process by number and start time, the main process of a run, or its process group. */
@@ -55,7 +47,7 @@ enum target { TARGET_PROCESS = 0, TARGET_MAIN = 1, TARGET_GROUP = 2 };
 /** Where a spawn failed. */
 enum step {
   STEP_DESCRIPTORS = 1, STEP_FORK, STEP_NOTIFY, STEP_STREAMS, STEP_TERMINAL, STEP_OOM_SCORE, STEP_NICE, STEP_CPUS,
-  STEP_LIMIT, STEP_USER, STEP_CWD, STEP_EXEC, STEP_OPEN
+  STEP_LIMIT, STEP_USER, STEP_CWD, STEP_EXEC
 };
 
 #define FRAME_BAD (~0u)
@@ -99,7 +91,7 @@ struct inbox {
   u8 *bytes;
   size_t size, capacity;
 };
-/** Reads once; 0 at the end, minus an errno, -EMSGSIZE for a frame that is too long. */
+/** Reads once; 0 at the end, minus an errno. Call with all frames but the last taken: next_frame has seen its length. */
 long fill_inbox(struct inbox *in, int fd);
 /** The next whole frame at `*at`; moves `*at` behind it. Returns its type, 0 where there is none yet, FRAME_BAD. */
 u32 next_frame(const struct inbox *in, size_t *at, struct reader *payload);

@@ -27,7 +27,10 @@ int hand_over(const struct start *start, struct handover *handover, int is_optio
 
 /** Listens at the first place that can be had; a descriptor, or -1. What was found goes into `handover`. */
 int listen_control(const struct start *start, struct handover *handover);
-/** Connects to the supervisor that is at the first of the places; a descriptor, or -1. */
-int connect_control(const struct start *start, struct handover *handover);
+/**
+ * Connects to the supervisor at `chosen`, or, when that is null, at the place that the environment names, else to the only one
+ * that answers. A descriptor, or -1: none answers, or several do, and `handover` lists them.
+ */
+int connect_control(const struct start *start, const char *chosen, struct handover *handover);
 /** Removes the socket that listen_control made. */
 void close_control(void);

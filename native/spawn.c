@@ -96,6 +96,21 @@ static long open_notify(const char *name) {
   return failure;
 }
 
+long open_null(void) {
+  enum { NULL_DEVICE = 1 << 8 | 3 };  // null(4)
+  struct status found;
+  int ends[2];
+  long fd = sys_open("/dev/null", O_RDWR);
+  if (fd >= 0 && sys_stat(AT_FDCWD, "/dev/null", &found, 0) == 0 && (found.mode & S_IFMT) == S_IFCHR && found.rdev == NULL_DEVICE)
+    return fd;
+  // An ordinary file of that name would be read and filled by all services.
+  if (fd >= 0) sys_close((int)fd);
+  long failure = sys(__NR_pipe2, ends, O_CLOEXEC);
+  if (failure < 0) return failure;
+  sys_close(ends[1]);
+  return ends[0];
+}
+
 // What follows runs in the child.
 
 /** The writing end of the pipe that reports a failure. */
@@ -111,14 +126,6 @@ static void must(enum step step, long result) {
   if (result < 0) give_up(step, result, 0);
 }
 
-/** /dev/null; without one, the reading end of a pipe that nothing writes to. */
-static long open_null(void) {
-  long fd = sys_open("/dev/null", O_RDWR);
-  int ends[2];
-  if (fd >= 0 || sys(__NR_pipe2, ends, O_CLOEXEC) < 0) return fd;
-  sys_close(ends[1]);
-  return ends[0];
-}
 
 /** Puts the streams in their places. Sources are moved above all targets first, so that none is overwritten. */
 static void place_streams(const struct spawn *spawn, const int *writing_ends) {
@@ -274,99 +281,12 @@ void start_run(const struct start *start, const struct spawn *spawn, struct run 
   run->start = start_time(run->pid);
 }
 
-/** The file-system user alone is changed, so that who asks is still allowed to look at this process's descriptors. */
-static long open_unlinked(const char *path, u32 flags, u32 mode) {
-  struct { u64 flags, mode, resolve; } how = {flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, mode, 0x04 | 0x02 /* NO_SYMLINKS, NO_MAGICLINKS */};
-  long fd = sys(__NR_openat2, AT_FDCWD, path, &how, sizeof how);
-  if (fd != -ENOSYS && fd != -EPERM) return fd;
-  // Before Linux 5.6, and where seccomp knows no such call: folder by folder, none of them a link.
-  char name[256];
-  int folder = -100 /* AT_FDCWD */;
-  for (;;) {
-    int is_root = *path == '/';
-    while (*path == '/') path++;
-    size_t size = 0;
-    while (path[size] && path[size] != '/') size++;
-    if (size >= sizeof name) return -ENAMETOOLONG;
-    memcpy(name, path, size);
-    name[size] = 0;
-    path += size;
-    const char *next = is_root && folder == -100 ? "/" : name;
-    int is_last = !*path && next == name;
-    long opened = sys(__NR_openat, folder, next, is_last ? (long)(how.flags | O_NOFOLLOW) : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, mode);
-    if (is_last || opened < 0) return opened;
-    if (folder >= 0) sys_close(folder);
-    folder = (int)opened;
-    if (next != name) path -= size;
-  }
-}
-
-/** Keeps the report alone: whatever else is inherited from PID 1 would stay open as long as the file. */
-static void hold_only(int end) {
-  report = end;
-  must(STEP_DESCRIPTORS, sys_dup3(end, 0, O_CLOEXEC));
-  report = 0;
-  if (sys(__NR_close_range, 1, ~0u, 0) >= 0) return;
-  for (int fd = 1; fd < FILES_WITHOUT_CLOSE_RANGE; fd++) sys_close(fd);
-}
-
-int start_open(struct reader *from, struct run *run, int parent) {
-  *run = (struct run){.id = get_u32(from), .execution = -1, .notify = -1, .is_open = 1};
-  const char *path = get_text(from);
-  u32 flags = get_u32(from), mode = get_u32(from), as_user = get_u32(from), uid = get_u32(from), gid = get_u32(from);
-  u32 count = get_u32(from);
-  const u8 *groups = from->at;
-  for (u32 at = 0; at < count && !from->bad; at++) get_u32(from);
-  if (from->bad || from->at != from->end) return 0;
-  int ends[2];
-  long result = sys(__NR_pipe2, ends, O_CLOEXEC | O_NONBLOCK);
-  if (result < 0) return fail(run, STEP_DESCRIPTORS, result), 1;
-  result = sys_fork();
-  if (result == 0) {
-    hold_only(ends[1]);
-    if (as_user && is_user(uid, gid)) as_user = 0;
-    if (as_user) {
-      must(STEP_USER, sys(__NR_setgroups, count ? count : 1, count ? (const void *)groups : &gid));
-      sys(__NR_setfsgid, gid);
-      sys(__NR_setfsuid, uid);
-    }
-    long fd = open_unlinked(path, flags, mode);
-    must(STEP_OPEN, fd);
-    if (as_user) {
-      sys(__NR_setfsuid, sys(__NR_geteuid));
-      sys(__NR_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
-    }
-    follow(parent);
-    i32 opened[3] = {0, (i32)fd, 0};
-    sys_write(report, opened, sizeof opened);
-    for (;;) sys_poll(NULL, 0, NULL);
-  }
-  sys_close(ends[1]);
-  run->execution = ends[0];
-  if (result < 0) {
-    close_run(run);
-    fail(run, STEP_FORK, result);
-    return 1;
-  }
-  run->pid = (i32)result;
-  run->phase = RUN_STARTING;
-  run->stop_signal = SIGKILL;
-  return 1;
-}
-
 void settle_run(struct run *run) {
   i32 found[3];
   long size = sys_read(run->execution, found, sizeof found);
   if (size == -EAGAIN && !run->exited) return;
   sys_close(run->execution);
   run->execution = -1;
-  run->phase = RUN_EXECUTING;
-  if (size != (long)sizeof found) {
-    // It was killed before it had opened anything.
-    if (run->is_open) fail(run, STEP_OPEN, -EINTR);
-    return;
-  }
-  memcpy(run->failure, found, sizeof found);
-  // A step of 0 is an open file, whose descriptor stands where an errno would.
-  run->phase = found[0] == 0 ? RUN_OPEN : RUN_FAILED;
+  run->phase = size == (long)sizeof found ? RUN_FAILED : RUN_EXECUTING;
+  if (run->phase == RUN_FAILED) memcpy(run->failure, found, sizeof found);
 }

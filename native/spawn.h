@@ -43,7 +43,7 @@ struct spawn {
   const char *arguments, *variables;
 };
 
-enum phase { RUN_FREE = 0, RUN_STARTING, RUN_EXECUTING, RUN_FAILED, RUN_OPEN };
+enum phase { RUN_FREE = 0, RUN_STARTING, RUN_EXECUTING, RUN_FAILED };
 
 struct run {
   u32 id;
@@ -53,8 +53,6 @@ struct run {
   u32 stop_signal;
   /** Its exit was reaped; its exit has been reported; the supervisor needs it no more. */
   u8 exited, reported, released;
-  /** Started by REQUEST_OPEN: a process that holds a file open. */
-  u8 is_open;
   i32 status;
   /** The reading end of the pipe that closes when the program executes; -1 once it is known. */
   i32 execution;
@@ -65,12 +63,12 @@ struct run {
   i32 pipes[STREAMS_MOST];
 };
 
+/** /dev/null; where that device is missing, the reading end of a pipe that nothing writes to. Makes no file. */
+long open_null(void);
 /** Reads the request; 0 where the frame is no such request. */
 int read_spawn(struct reader *from, struct spawn *spawn);
 /** Starts it; `run` is filled, as RUN_STARTING or RUN_FAILED. `parent`: our own number, where programs must not outlive us; else 0. */
 void start_run(const struct start *start, const struct spawn *spawn, struct run *run, int parent);
-/** REQUEST_OPEN: a process that holds the file open, as RUN_STARTING or RUN_FAILED; 0 where the frame is no such request. */
-int start_open(struct reader *from, struct run *run, int parent);
 /** Reads how the start went from `execution`; call when that is readable or the process was reaped. */
 void settle_run(struct run *run);
 /** Closes what PID 1 holds of a run. */

@@ -12,6 +12,9 @@ enum { NEWS_STARTED = 0, NEWS_EXITED = 1 };
                       sigbit(SIGSEGV) | sigbit(SIGSYS) | sigbit(SIGKILL) | sigbit(SIGSTOP) | sigbit(SIGCONT) | sigbit(32) | \
                       sigbit(33) | sigbit(62))
 
+/** What asks to stop until the supervisor names them (`stop_signals`). */
+#define DEFAULT_STOP (sigbit(SIGTERM) | sigbit(SIGINT) | sigbit(SIGQUIT) | sigbit(SIGPWR) | sigbit(SIGRTMIN + 3))
+
 /** All of PID 1's state. */
 static struct {
   const struct start *start;
@@ -19,6 +22,7 @@ static struct {
   /** The supervisor has taken over. */
   int has_taken_over;
   u32 grace;
+  sigmask stop_signals;
   struct inbox in;
   struct writer out;
   struct run *runs;
@@ -47,6 +51,7 @@ static struct {
 } pid1;
 
 static void lose_supervisor(int status);
+static void read_requests(void);
 
 __attribute__((noreturn)) static void leave(int code) {
   close_control();
@@ -122,7 +127,6 @@ static void reap(void) {
       add_news(slot, NEWS_STARTED);
     }
     if (run->phase == RUN_EXECUTING) add_news(slot, NEWS_EXITED);
-    if (run->phase == RUN_OPEN && run->released && run->reported) free_run(run);
   }
 }
 
@@ -183,19 +187,13 @@ static void report_run(u32 slot, u32 kind) {
     free_run(run);
     return;
   }
-  begin_frame(&pid1.out, run->phase == RUN_OPEN ? EVENT_OPENED : EVENT_SPAWNED);
+  begin_frame(&pid1.out, EVENT_SPAWNED);
   put_u32(&pid1.out, run->id);
   put_u32(&pid1.out, (u32)run->pid);
-  if (run->phase == RUN_OPEN) {
-    put_u32(&pid1.out, (u32)run->failure[1]);
-    run->reported = 1;
-  } else {
-    put_u64(&pid1.out, run->start);
-    put_u32(&pid1.out, run->pipe_count);
-    for (u32 at = 0; at < run->pipe_count; at++) put_u32(&pid1.out, (u32)run->pipes[at]);
-  }
+  put_u64(&pid1.out, run->start);
+  put_u32(&pid1.out, run->pipe_count);
+  for (u32 at = 0; at < run->pipe_count; at++) put_u32(&pid1.out, (u32)run->pipes[at]);
   end_frame(&pid1.out);
-  if (run->phase == RUN_OPEN && run->released && run->exited) free_run(run);
 }
 
 static void report_orphans(i64 now) {
@@ -232,20 +230,14 @@ static void report_all(i64 now) {
   if (pid1.reaped != pid1.reaped_reported && is_due && writer_room(&pid1.out) >= EVENT_MOST) report_orphans(now);
 }
 
-static void answer(u32 sequence, long result) {
-  begin_frame(&pid1.out, EVENT_ANSWER);
-  put_u32(&pid1.out, sequence);
-  put_u32(&pid1.out, result < 0 ? (u32)-result : 0);
-  end_frame(&pid1.out);
-}
-
 // From the supervisor.
 
 /** A process that PID 1 has not reaped keeps its number; any other is held by a pidfd while its start time is compared. */
 static long signal_process(int pid, u64 start, int signal) {
+  // No process has started at 0: that is what start_time gives where there is none.
+  if (pid <= 1 || start == 0) return -ESRCH;
   for (u32 slot = 0; slot < pid1.run_count; slot++)
     if (pid1.runs[slot].pid == pid && !pid1.runs[slot].exited && pid1.runs[slot].start == start) return sys_kill(pid, signal);
-  if (pid <= 1) return -ESRCH;
   long held = sys(__NR_pidfd_open, pid, 0);
   if (held == -ESRCH) return held;
   // Where the kernel has no pidfd the moment between the two is as short as it can be.
@@ -285,7 +277,7 @@ static int handle_signal(struct reader *from) {
   return !from->bad;
 }
 
-static int handle_start(u32 type, struct reader *payload) {
+static int handle_spawn(struct reader *payload) {
   static struct spawn spawn;
   struct run run;
   struct reader first = *payload;
@@ -293,15 +285,9 @@ static int handle_start(u32 type, struct reader *payload) {
   int is_known = find_run(get_u32(&first)) != NULL;
   long slot = is_known ? 0 : new_slot();
   if (slot < 0) return 0;
-  int parent = pid1.is_init ? 0 : pid1.self;
-  if (type == REQUEST_SPAWN) {
-    if (!read_spawn(payload, &spawn)) return 0;
-    if (is_known) return 1;
-    start_run(pid1.start, &spawn, &run, parent);
-  } else {
-    if (is_known) return 1;
-    if (!start_open(payload, &run, parent)) return 0;
-  }
+  if (!read_spawn(payload, &spawn)) return 0;
+  if (is_known) return 1;
+  start_run(pid1.start, &spawn, &run, pid1.is_init ? 0 : pid1.self);
   pid1.runs[slot] = run;
   if (run.phase == RUN_FAILED) add_news((u32)slot, NEWS_STARTED);
   return 1;
@@ -311,19 +297,10 @@ static int handle_release(struct reader *from) {
   struct run *run = find_run(get_u32(from));
   if (!run) return !from->bad;
   run->released = 1;
-  // What holds a file open is ended; its entry goes when it was reaped and reported.
-  if (run->is_open && !run->exited) sys_kill(run->pid, SIGKILL);
-  if (run->reported && (run->exited || !run->is_open)) free_run(run);
+  if (run->reported) free_run(run);
   // Until its exit is reported the entry stays; its pipes need not.
   else if (run->phase == RUN_EXECUTING) close_run(run);
   return !from->bad;
-}
-
-/** Whether one more process can be made: one that ends at once is. It is reaped with the orphans. */
-static long make_room(void) {
-  long pid = sys_fork();
-  if (pid == 0) sys_exit(0);
-  return pid;
 }
 
 /** 0 for what is no request, or not written as one. */
@@ -332,11 +309,11 @@ static int handle(u32 type, struct reader *payload) {
     case REQUEST_HELLO:
       if (get_u32(payload) != PROTOCOL) return 0;
       pid1.grace = get_u32(payload);
+      pid1.stop_signals = get_u64(payload);
       pid1.has_taken_over = 1;
       return !payload->bad;
     case REQUEST_SPAWN:
-    case REQUEST_OPEN:
-      return handle_start(type, payload);
+      return handle_spawn(payload);
     case REQUEST_SIGNAL:
       return handle_signal(payload);
     case REQUEST_RELEASE:
@@ -345,9 +322,6 @@ static int handle(u32 type, struct reader *payload) {
       pid1.watches = get_u32(payload) != 0;
       // Those from before are of no interest by number.
       pid1.orphan_count = 0;
-      return !payload->bad;
-    case REQUEST_ROOM:
-      answer(get_u32(payload), make_room());
       return !payload->bad;
     case REQUEST_END:
       leave((int)(get_u32(payload) & 255));
@@ -370,23 +344,25 @@ static void refuse(const char *what, const char *number) {
   close_socket();
 }
 
-/** Handles the requests that have been read, as far as there is room for what they are answered with. */
-static void take_requests(void) {
+/** Handles the requests that have been read, as far as there is room for what they are answered with; whether there was any. */
+static int take_requests(void) {
   size_t at = 0;
   struct reader payload;
   for (u32 type; writer_room(&pid1.out) >= 2 * EVENT_MOST && (type = next_frame(&pid1.in, &at, &payload));) {
     if (type != FRAME_BAD && handle(type, &payload)) continue;
     char number[24];
     append_number(number, number + sizeof number, type);
-    refuse("sent request ", type == FRAME_BAD ? "0" : number);
-    return;
+    if (type == FRAME_BAD) refuse("sent a malformed frame", "");
+    else refuse("sent request ", number);
+    return 0;
   }
   drop_frames(&pid1.in, at);
+  return at > 0;
 }
 
 static void read_requests(void) {
   long size = fill_inbox(&pid1.in, pid1.socket);
-  if (size == -EMSGSIZE || size == -ENOMEM) {
+  if (size == -ENOMEM) {
     refuse("sent a frame that is too large", "");
     return;
   }
@@ -405,6 +381,8 @@ static void lose_supervisor(int status) {
   char pid[24], code[24], count[24];
   append_number(pid, pid + sizeof pid, pid1.supervisor);
   pid1.supervisor = 0;
+  // What it asked for before its end counts: that it takes over, or that everything is over.
+  if (pid1.socket >= 0) read_requests();
   int signal = status & 127;
   if (!pid1.has_taken_over && signal == 0) leave(status >> 8 & 255);
   append_number(code, code + sizeof code, signal ? signal : status >> 8 & 255);
@@ -456,7 +434,7 @@ static int is_stopped(i64 now) {
   u32 running = 0;
   for (u32 slot = 0; slot < pid1.run_count; slot++)
     running += pid1.runs[slot].phase != RUN_FREE && pid1.runs[slot].pid > 0 && !pid1.runs[slot].exited;
-  if (pid1.received & (sigbit(SIGTERM) | sigbit(SIGINT) | sigbit(SIGQUIT))) pid1.deadline = now;
+  if (pid1.received & pid1.stop_signals) pid1.deadline = now;
   pid1.received = 0;
   if (running > 0 && now < pid1.deadline && !pid1.was_killed) return 0;
   if (!pid1.was_killed) pid1.deadline = now + KILLED_GRACE;
@@ -551,18 +529,22 @@ static void take_events(u32 count) {
   if (has_requests && pid1.socket >= 0) read_requests();
 }
 
+/** Reports what has happened, then waits for what happens next and takes it. */
+static void step(void) {
+  i64 now = sys_now();
+  if (pid1.is_alone && is_stopped(now)) leave(EXIT_BUG);
+  // Requests that were read already may have had to wait for room to be answered, and what they make is reported in turn:
+  // nothing would wake us for either.
+  do {
+    if (pid1.socket < 0) break;
+    report_all(now);
+    flush_frames(&pid1.out, pid1.socket);
+  } while (take_requests());
+  take_events(wait_for_events());
+}
+
 __attribute__((noreturn)) static void loop(void) {
-  for (;;) {
-    i64 now = sys_now();
-    if (pid1.is_alone && is_stopped(now)) leave(EXIT_BUG);
-    if (pid1.socket >= 0) {
-      report_all(now);
-      flush_frames(&pid1.out, pid1.socket);
-      // Requests that were read already had to wait for room to be answered.
-      if (pid1.in.size > 0 && writer_room(&pid1.out) >= 2 * EVENT_MOST) take_requests();
-    }
-    take_events(wait_for_events());
-  }
+  for (;;) step();
 }
 
 // The beginning.
@@ -617,6 +599,7 @@ int supervise(const struct start *start) {
   pid1.self = (int)sys_getpid();
   pid1.is_init = pid1.self == 1;
   pid1.grace = DEFAULT_GRACE;
+  pid1.stop_signals = DEFAULT_STOP;
   if (!has_proc()) {
     SAY("cannot supervise: /proc does not show the processes of this PID namespace. Mount it: mount -t proc proc /proc");
     return 78;
@@ -625,7 +608,11 @@ int supervise(const struct start *start) {
   // Descriptors of ours are opened by number in /proc, which a file that may only be executed would forbid.
   sys(__NR_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
   for (int fd = 0; fd < 3; fd++)
-    if (sys_fcntl(fd, F_GETFD, 0) == -EBADF) sys(__NR_openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
+    if (sys_fcntl(fd, F_GETFD, 0) == -EBADF) {
+      int null = (int)open_null();
+      if (null >= 0 && null != fd) sys_dup3(null, fd, 0), sys_close(null);
+      if (null >= 0) sys_fcntl(fd, F_SETFD, 0);
+    }
   if (sys(__NR_close_range, 3, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */) < 0)
     for (int fd = 3; fd < 1024; fd++) sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
   const struct limit most = {start->files.hard, start->files.hard};

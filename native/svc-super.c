@@ -17,9 +17,9 @@ static u64 page_size(char **envp) {
   return 4096;
 }
 
-/** Commands that ask a supervisor, and those that need none: test/native/commands.test.ts holds them to src/cli. */
+/** Commands that ask a supervisor, and those that need none: test/native/tables.test.ts holds them to src/cli. */
 static const char asking[] = " status logs start stop restart reload signal exec wait health events timeline graph completion ";
-static const char telling[] = " check schema import export version help -h --help -V --version ";
+static const char telling[] = " check schema version help -h --help -V --version ";
 
 static int is_one_of(const char *words, const char *word) {
   for (; *words; words++) {
@@ -29,11 +29,21 @@ static int is_one_of(const char *words, const char *word) {
   return 0;
 }
 
+/** The value of `--socket PATH` or `--socket=PATH` before `--`; null: there is none. */
+static const char *socket_option(const struct start *start) {
+  for (int at = 2; at < start->argc && !same(start->argv[at], "--"); at++) {
+    const char *value = after(start->argv[at], "--socket");
+    if (value && *value == '=') return value + 1;
+    if (value && !*value) return start->argv[at + 1];
+  }
+  return NULL;
+}
+
 /** A short command: the supervisor's file, with a connection to the supervisor where it needs one. */
 static int command(const struct start *start, int asks) {
   struct handover handover = {0};
   add_line(&handover, "role=command", "");
-  int connection = asks ? connect_control(start, &handover) : -1;
+  int connection = asks ? connect_control(start, socket_option(start), &handover) : -1;
   if (connection >= 0) {
     // dup3(2) refuses a number that is right already.
     if (connection == FD_CONTROL) sys_fcntl(connection, F_SETFD, 0);
@@ -63,7 +73,9 @@ static int run(int argc, char **argv, char **envp) {
   if (is_one_of(" tini docker-init dumb-init catatonit ", name)) return init(&start, name, argc, argv);
   if (argc > 1 && same(argv[1], "init")) return init(&start, "init", argc - 1, argv + 1);
   const char *word = argc > 1 ? argv[1] : "up";
+  // `check --runtime` asks which ports its own services hold.
   int asks = is_one_of(asking, word);
+  for (int at = 2; at < argc && same(word, "check"); at++) asks |= same(argv[at], "--runtime");
   if (asks || is_one_of(telling, word)) return command(&start, asks);
   // `docker run IMAGE bash`.
   if (sys_getpid() == 1 && *word != '-' && !same(word, "up") && is_program(word, envp)) {

@@ -62,7 +62,7 @@ static inline long syscall6(long n, long a, long b, long c, long d, long e, long
 enum {
   SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGILL = 4, SIGTRAP = 5, SIGABRT = 6, SIGBUS = 7, SIGFPE = 8, SIGKILL = 9,
   SIGSEGV = 11, SIGPIPE = 13, SIGTERM = 15, SIGCHLD = 17, SIGCONT = 18, SIGSTOP = 19, SIGTSTP = 20, SIGTTIN = 21,
-  SIGTTOU = 22, SIGXFSZ = 25, SIGWINCH = 28, SIGSYS = 31, SIGNALS = 64
+  SIGTTOU = 22, SIGXFSZ = 25, SIGWINCH = 28, SIGPWR = 30, SIGSYS = 31, SIGRTMIN = 34, SIGNALS = 64
 };
 
 /** A set of signals as the kernel has it: bit n-1 is signal n. */

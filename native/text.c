@@ -63,6 +63,21 @@ i64 parse_number(const char *text) {
 }
 
 /**
+ * Names come from outside: what a terminal obeys or hides becomes `?`, as src/text.ts has it. That is ASCII and C1 control
+ * characters, U+200B to U+200F, U+2028 to U+202E and U+2060 to U+206F, in UTF-8.
+ */
+static void hide_unsafe(char *at, const char *end) {
+  for (; at < end; at++) {
+    const u8 *byte = (const u8 *)at;
+    u32 size = byte[0] < ' ' || byte[0] == 127 ? 1 : 0;
+    if (end - at >= 2 && byte[0] == 0xc2 && byte[1] >= 0x80 && byte[1] < 0xa0) size = 2;
+    if (end - at >= 3 && byte[0] == 0xe2 && byte[1] == 0x80 && ((byte[2] >= 0x8b && byte[2] <= 0x8f) || (byte[2] >= 0xa8 && byte[2] <= 0xae))) size = 3;
+    if (end - at >= 3 && byte[0] == 0xe2 && byte[1] == 0x81 && byte[2] >= 0xa0 && byte[2] <= 0xaf) size = 3;
+    if (size > 0) memset(at, '?', size), at += size - 1;
+  }
+}
+
+/**
  * One line on standard error: `svc-super: ` and the parts, up to a null. It is left out where it would block: a pipe or
  * terminal that takes nothing must not stop PID 1 (pipe(7): a write of up to PIPE_BUF bytes to a pipe that polls writable
  * does not block).
@@ -70,9 +85,7 @@ i64 parse_number(const char *text) {
 void say(const char *const *parts) {
   char line[1024], *end = append(line, line + sizeof line - 1, "svc-super: ");
   for (; *parts; parts++) end = append(end, line + sizeof line - 1, *parts);
-  // Names come from outside: a terminal obeys what is below a space (ascii(7)).
-  for (char *at = line; at < end; at++)
-    if ((u8)*at < ' ' || *at == 127) *at = '?';
+  hide_unsafe(line, end);
   *end++ = '\n';
   struct pollfd out = {.fd = 2, .events = POLLOUT};
   struct time none = {0, 0};

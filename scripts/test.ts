@@ -1,10 +1,11 @@
 // Runs the test suite, or the parts of it that are named: types, lint, build, then the tests, room by room, live to the
 // terminal. Ends with what failed, a table, and one line that counts it all. With CI=true a skip is a failure.
 // `npm test -- e2e -t 'a title'`: what begins with a dash, and all behind it, goes to `bun test`.
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { whyNoChaos } from '../chaos/obstacle.ts';
 import { whyNoContainers } from '../test/helpers/container-tools.ts';
+import { findNode, installBundle, whyNoNode } from '../test/helpers/node.ts';
 import { Leftovers } from './leftovers.ts';
 
 const ROOT = join(import.meta.dir, '..');
@@ -39,6 +40,8 @@ interface Part {
   /** Why it cannot run here; null where it can. */
   why?(): string | null;
   readonly command: () => readonly string[];
+  /** Added to the environment; `folder` is for its files and goes when the part is over. */
+  readonly env?: (folder: string) => Readonly<Record<string, string>>;
   readonly read: (run: Run) => Omit<Outcome, 'part' | 'seconds'>;
 }
 
@@ -54,7 +57,11 @@ const LONG: readonly string[] = ['soak', 'fuzz'];
 const SHORT_SOAK = ['--restarts', '2000', '--lines', '300000', '--probes', '6000', '--calls', '2000'];
 /** What these parts run. */
 const FILES = ['dist/svc-super', 'dist/svc-super-supervisor'];
-const NEEDS_BINARY = [...APART, ...LONG, 'chaos'];
+/** Only when they are named. */
+const ON_DEMAND: readonly string[] = ['node-all'];
+const NEEDS_BINARY = [...APART, ...LONG, ...ON_DEMAND, 'chaos', 'node'];
+/** What differs most between the runtimes: pipes, sockets, signals, the first and the last steps of the supervisor. */
+const ON_NODE = ['control-operations', 'node', 'output', 'probe-http', 'signals', 'start', 'stop'];
 /** Rounds of chaos are begun for so long, minutes, and a failure is made smaller for as long. */
 const CHAOS_MINUTES = 2;
 
@@ -63,17 +70,28 @@ function testFiles(wanted: (room: string) => boolean): string[] {
   return files.filter((file) => wanted(file.split('/')[1] ?? '')).sort();
 }
 
+const bunTest = (files: readonly string[]): string[] => [
+  BUN,
+  'test',
+  '--timeout',
+  String(TEST_PATIENCE),
+  ...bunOptions,
+  ...files.map((file) => `./${file}`),
+];
+
 const tests = (about: string, wanted: (room: string) => boolean, why?: () => string | null): Part => ({
   about,
   why: () => (testFiles(wanted).length === 0 ? 'there are no such tests' : (why?.() ?? null)),
-  command: () => [
-    BUN,
-    'test',
-    '--timeout',
-    String(TEST_PATIENCE),
-    ...bunOptions,
-    ...testFiles(wanted).map((file) => `./${file}`),
-  ],
+  command: () => bunTest(testFiles(wanted)),
+  read: readTests,
+});
+
+/** End-to-end tests, with the bundle for Node in place of dist/svc-super-supervisor. */
+const onNode = (about: string, wanted: (name: string) => boolean): Part => ({
+  about,
+  why: whyNoNode,
+  command: () => bunTest(testFiles((room) => room === 'e2e').filter((file) => wanted(basename(file, '.test.ts')))),
+  env: (folder) => ({ SVC_SUPER_BINARY: installBundle(folder, findNode() ?? '') }),
   read: readTests,
 });
 
@@ -121,6 +139,8 @@ const PARTS = {
   native: tests('the native program by itself, beside the inits that it stands in for', (room) => room === 'native'),
   unit: tests('the rooms, in virtual time or one by one', (room) => !APART.includes(room)),
   e2e: tests('svc-super as PID 1 of its own namespace', (room) => room === 'e2e'),
+  node: onNode('the same supervisor on Node, some of it', (name) => ON_NODE.includes(name)),
+  'node-all': onNode('the same supervisor on Node, all of it', () => true),
   examples: tests('the examples, with real services', (room) => room === 'examples'),
   containers: tests('svc-super in real containers', (room) => room === 'containers', whyNoContainers),
   chaos: rounds('random services under random faults; the seed is the day’s'),
@@ -193,11 +213,12 @@ function readFailures(lines: readonly string[]): string[] {
 }
 
 /** Runs a command to its end; what it prints is printed at once and kept. */
-async function run(command: readonly string[], leftovers: Leftovers): Promise<Run> {
+async function run({ command, env }: Part, leftovers: Leftovers): Promise<Run> {
   let output = '';
-  const child = Bun.spawn([...command], {
+  const files = join(leftovers.folder, 'part');
+  const child = Bun.spawn([...command()], {
     cwd: ROOT,
-    env: { ...process.env, TMPDIR: leftovers.folder },
+    env: { ...process.env, TMPDIR: leftovers.folder, ...env?.(files) },
     stdin: 'ignore',
     stdout: 'pipe',
     stderr: 'pipe',
@@ -218,6 +239,7 @@ async function run(command: readonly string[], leftovers: Leftovers): Promise<Ru
   const code = await child.exited;
   clearTimeout(patience);
   stopReaping();
+  rmSync(files, { recursive: true, force: true });
   await Promise.race([drained, Bun.sleep(DRAIN)]);
   return { code, output };
 }
@@ -232,7 +254,7 @@ async function runPart(name: PartName, leftovers: Leftovers, binaryIsThere: bool
   const none = { part: name, seconds: 0, passed: 0, failed: 0, skipped: 0, failures: [], skips: [] };
   if (why !== null) return { ...none, skipped: 1, skips: [`skipped, ${why}`] };
   const from = performance.now();
-  const outcome = part.read(await run(part.command(), leftovers));
+  const outcome = part.read(await run(part, leftovers));
   return { part: name, seconds: (performance.now() - from) / 1_000, ...outcome };
 }
 
@@ -252,7 +274,9 @@ async function main(): Promise<number> {
     process.stderr.write(`there is no part ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}\n`);
     return 64;
   }
-  const usual = (Object.keys(PARTS) as PartName[]).filter((name) => IS_CI || !LONG.includes(name));
+  const usual = (Object.keys(PARTS) as PartName[]).filter((name) =>
+    LONG.includes(name) ? IS_CI : !ON_DEMAND.includes(name),
+  );
   const wanted = names.length === 0 ? usual : (['build', ...names] as PartName[]);
   const leftovers = new Leftovers();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

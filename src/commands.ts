@@ -1,9 +1,10 @@
 // The commands as a table: name, summary, usage, flags, what runs. Those that ask a supervisor are in cli/table.ts; those
 // here need none. Each returns its exit code; nothing here ends the process or touches a file but through the context.
-import { resolve } from 'node:path';
+
 import { type Command, type Context, EXIT, type Given, JSON_FLAG } from './cli/command.ts';
 import { HELP, renderCommandHelp, renderHelp } from './cli/help.ts';
 import { CONTROL_COMMANDS, printNames } from './cli/table.ts';
+import { resolve } from './paths.ts';
 
 const FILE = {
   type: 'string',
@@ -33,12 +34,13 @@ export const COMMANDS = {
       file: FILE,
       build: {
         type: 'boolean',
-        summary: 'while the image is built: variables, env files and secrets that come at run time are only warned of',
+        summary:
+          'while the image is built: variables, env files and secrets that come at run time are only warned of; a program that is in no folder of PATH is an error, unless a task or a hook that runs before may install it',
       },
       runtime: {
         type: 'boolean',
         summary:
-          'in the container, also what the services will find: users, commands, folders, ports, GPUs and their memory',
+          'in the container, also what the services will find: users, commands, folders, ports, /dev/shm, GPUs and their memory',
       },
       json: JSON_FLAG,
     },
@@ -59,8 +61,8 @@ export const COMMANDS = {
     },
   },
   init: {
-    summary: 'run one command under PID 1: forward signals, reap orphans, end with its code',
-    usage: 'svc-super init -- CMD [ARG...]',
+    summary: 'run one command under PID 1: forward signals, reap orphans, exit with its code (options: `init -h`)',
+    usage: 'svc-super init [OPTION...] [--] CMD [ARG...]',
     example: 'ENTRYPOINT ["svc-super", "init", "--", "nginx", "-g", "daemon off;"]',
     flags: {},
     // The native program carries it out by itself; here it is for the help.

@@ -3,11 +3,12 @@
 // needs it.
 import { readlinkSync, writeSync } from 'node:fs';
 import type { Dial } from './control/client.ts';
-import { realFiles } from './linux/files.ts';
+import { currentFolder, realFiles } from './linux/files.ts';
 import { pidNamespace } from './linux/processes.ts';
 import { FD, type Handover, readHandover } from './platform/handover.ts';
 import { shieldFromSignals, silenceWarnings, whyUnsupported } from './platform/runtime.ts';
 import { makeClock } from './ports.ts';
+import { printable } from './text.ts';
 import type { Prepared } from './up/configuration.ts';
 import type { UpRequest } from './up.ts';
 
@@ -40,15 +41,6 @@ function print(fd: 1 | 2, text: string | Uint8Array): void {
 
 const err = (text: string | Uint8Array) => print(2, text);
 
-/** A folder that was removed under us has no path any more. */
-function currentFolder(): string {
-  try {
-    return process.cwd();
-  } catch {
-    return '/';
-  }
-}
-
 /** Whether standard input leads to anything that could be read. */
 function hasInput(): boolean {
   try {
@@ -65,11 +57,11 @@ interface Supervision {
 }
 
 /** The first question goes through the connection that the native program has made, later ones to the same path. */
-function dialer({ isConnected, socket, looked }: Handover): () => Dial {
+function dialer({ isConnected, socket, looked, found }: Handover): () => Dial {
   let isUsed = false;
   return () => {
     const { describePlace } = require('./linux/places.ts') as typeof import('./linux/places.ts');
-    if (!isConnected || socket === null) return { ok: false, looked: looked.map(describePlace) };
+    if (!isConnected || socket === null) return { ok: false, looked: looked.map(describePlace), found };
     const open = async (listener: Parameters<(Dial & { ok: true })['open']>[0]) => {
       const { connectTo } = await import('./control/client.ts');
       if (isUsed) return connectTo(socket, listener);
@@ -120,21 +112,29 @@ async function run(handover: Handover): Promise<number | Supervision> {
       return prepared.ok ? 0 : CONFIG_WRONG;
     },
     gpus,
-    inspect: async (plan) => {
-      const [{ inspect }, { makeGpuReader }] = await Promise.all([import('./up/preflight.ts'), import('./up/gpus.ts')]);
-      const { portHolder } = await import('./linux/listeners.ts');
-      return inspect(plan, () => makeGpuReader({ clock, environment }), portHolder);
+    inspect: async (plan, running) => {
+      const [{ inspect, ownerOf }, { makeGpuReader }, { findHolder }] = await Promise.all([
+        import('./up/preflight.ts'),
+        import('./up/gpus.ts'),
+        import('./linux/listeners.ts'),
+      ]);
+      const portOwner = (port: number) => {
+        const holder = findHolder(port);
+        if (holder === null) return null;
+        return { text: holder.text, service: holder.pid === null ? null : ownerOf(holder.pid, running) };
+      };
+      return inspect(plan, () => makeGpuReader({ clock, environment }), portOwner);
     },
+    inspectBuild: async (plan) => (await import('./up/preflight.ts')).inspectBuild(plan),
   });
   return found[0] ?? code;
 }
 
-/** Says why a program could not be executed, for `svc-super init`; returns the code that a shell would. */
-async function explain({ program, errno }: Handover): Promise<number> {
+/** Prints why a program could not be executed, for `svc-super init`; returns the code that a shell would. */
+async function explain({ program, errno, environment }: Handover): Promise<number> {
   const { describeExecFailure } = await import('./linux/launch.ts');
-  const { describeErrno, errnoCode } = await import('./linux/errno.ts');
-  const failure = describeExecFailure(program, errnoCode(errno), describeErrno(errno));
-  err(`svc-super: ${failure.message}\n`);
+  const failure = describeExecFailure([program], errno, { env: environment, cwd: null, visitor: null });
+  err(`svc-super: ${printable(failure.message)}\n`);
   return failure.code;
 }
 

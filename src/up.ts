@@ -4,12 +4,14 @@ import type { ApiSource } from './control/api.ts';
 import { Journal } from './control/journal.ts';
 import type { Effect } from './core/event.ts';
 import { countOomKills } from './linux/cgroup.ts';
-import { exists } from './linux/files.ts';
+import { absolute, exists } from './linux/files.ts';
 import type { GpuReader } from './linux/gpu-memory.ts';
 import { hostsFile } from './linux/hosts-file.ts';
+import { explainDeath, explainShellExit, visitorOf } from './linux/launch.ts';
 import { findHolder, portHolder } from './linux/listeners.ts';
-import { signalName } from './linux/signals.ts';
+import { signalName, signalNumber } from './linux/signals.ts';
 import { isShortOfFiles } from './linux/spare.ts';
+import { writeTerminationLog } from './linux/termination-log.ts';
 import { Pipeline } from './logs/pipeline.ts';
 import { makeSinks, type Sink } from './logs/sinks.ts';
 import { Children, type Run } from './pid1/children.ts';
@@ -20,17 +22,21 @@ import type { ControlPlan, Plan } from './plan/plan.ts';
 import { FD, type Handover } from './platform/handover.ts';
 import { giveBackMemory } from './platform/memory.ts';
 import { openOutput } from './platform/output.ts';
+import { endBlockedProcess } from './platform/runtime.ts';
 import { openConnection } from './platform/socket.ts';
 import { fillPool } from './platform/threads.ts';
 import { type Clock, type Files, type RealClock, realRandom } from './ports.ts';
 import { type Announcement, Engine } from './runtime/engine.ts';
 import { Hands } from './runtime/hands.ts';
-import { renderPostmortem } from './runtime/postmortem.ts';
+import { chooseLastLines, probeRequestsTo, SEARCHED } from './runtime/last-lines.ts';
+import { renderPostmortem, renderTerminationMessage } from './runtime/postmortem.ts';
+import { printable, printableJson } from './text.ts';
 import type { Prepared } from './up/configuration.ts';
 import { HostNames } from './up/hosts.ts';
 import { ownersOf } from './up/owners.ts';
 import { findTakenPorts } from './up/ports.ts';
 import type { SourceParts } from './up/source.ts';
+import { UnclaimedSignals } from './up/unclaimed.ts';
 
 export interface UpRequest {
   readonly file: string;
@@ -50,10 +56,8 @@ const PORT_TAKEN = 1;
 const PID1_LOST = 70;
 /** At the end, output of which nobody reads a byte is waited for this long, milliseconds. */
 const LAST_DRAIN = 2_000;
-const POSTMORTEM_LINES = 20;
 /** By then the first services have been started, and by then a start that is quick is over, milliseconds. */
 const [SOON, QUICK] = [150, 5_000];
-const TERMINATION_LOG = '/dev/termination-log';
 
 /** Supervises until all is over. Ends with the process: PID 1 ends with the container's exit code. */
 export async function up(request: UpRequest, { plan, doubts }: Prepared): Promise<number> {
@@ -62,12 +66,14 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
   const taken = findTakenPorts(plan, portHolder);
   if (taken.length > 0) {
     for (const { port, service, holder } of taken)
-      request.err(`svc-super: port ${port} of ${service} is taken by ${holder}; nothing was started\n`);
+      request.err(`svc-super: port ${port} of ${service} is taken by ${printable(holder)}; nothing was started\n`);
     return PORT_TAKEN;
   }
   const signals = new SignalRelay();
-  const pid1 = new Pid1(handover.pid1, {
-    received: (signal) => signals.take(signalName(signal)),
+  let hands: Hands<Run> | undefined;
+  const pid1 = new Pid1(handover.pid1, (fn) => clock.soon(fn), {
+    turn: (take) => (hands === undefined ? take() : engine.turn(take)),
+    received: (signal, isFromKernel) => signals.take(signalName(signal), isFromKernel),
     reaped: (total, pids) => {
       reaped = total;
       children.lookAgain(pids);
@@ -76,10 +82,17 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
   });
   let reaped = 0;
   const seed = realRandom.seed();
-  const children = new Children({ clock, pid1, seed, hasMarks: handover.hasMarks, files: handover.files.hard });
+  const children = new Children({
+    clock,
+    pid1,
+    seed,
+    hasMarks: handover.hasMarks,
+    files: handover.files.hard,
+    // Of several supervisors on a machine, the commands in a service mean its own.
+    env: handover.socket === null ? {} : { SVC_SUPER_SOCKET: absolute(handover.socket) },
+  });
   await pid1.connect((listener) => openConnection(FD.pid1, listener));
-  pid1.hello(plan.stopTimeout);
-  let hands: Hands<Run> | undefined;
+  pid1.hello(plan.stopTimeout, plan.stopSignals.map(signalNumber));
   let reader: GpuReader | undefined;
   // Before the start there are neither hands nor an engine.
   const runs = () => (hands === undefined ? [] : runsOf(hands, engine));
@@ -92,14 +105,14 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
     const { refuseGpus } = await import('./up/preflight.ts');
     // The driver may take its time, and a request to stop must not wait for it.
     const asked = new AbortController();
-    signals.listen((signal) => (isStop(signal) ? asked.abort() : undefined));
+    signals.listen((signal) => (plan.stopSignals.includes(signal) ? asked.abort() : undefined));
     const refusal = await refuseGpus(plan, await readerOfGpus(), asked.signal);
     if (asked.signal.aborted) {
       request.err('svc-super: asked to stop before anything was started\n');
       return pid1.end(0);
     }
     if (refusal !== null) {
-      request.err(`svc-super: ${refusal.text}; nothing was started\n`);
+      request.err(`svc-super: ${printable(refusal.text)}; nothing was started\n`);
       return pid1.end(refusal.code);
     }
   }
@@ -116,7 +129,6 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
     journal.add(announcement, clock.wall());
     say(announcement);
   };
-  const canStartThread = () => pid1.hasRoom();
   const ended = Promise.withResolvers<Effect & { readonly type: 'end' }>();
   const engine = new Engine(plan, seed, {
     clock,
@@ -134,8 +146,12 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
           portHolder,
           runTool: async (program, abort) => (await import('./pid1/tools.ts')).runTool(children, program, abort),
           readGpus: async (gpus, abort) => (await readerOfGpus())(gpus, { holders: true }, abort),
+          explainExit: ({ argv, env, cwd, user, limits }, exit) =>
+            exit.kind === 'signal'
+              ? explainDeath(exit.signal, limits)
+              : explainShellExit(argv, exit.code, { env, cwd, visitor: visitorOf(user) }),
+          warn: (service, event, text) => announce({ level: 'warn', service, event, text }),
           fileExists: exists,
-          canStartThread,
           ownUid: process.getuid?.() ?? 0,
         },
         send,
@@ -149,7 +165,7 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
     const prepare = (next: Plan) => {
       logs.introduce(next.services.map(({ name }) => name));
       hostNames.set(next);
-      pid1.hello(next.stopTimeout);
+      pid1.hello(next.stopTimeout, next.stopSignals.map(signalNumber));
     };
     // Whatever the configuration says: who rotates the files has moved them already.
     const reopened = how === 'apply' ? logs.reopenFiles() : null;
@@ -158,9 +174,12 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
     await reopened;
     return result;
   };
-  signals.listen((signal) =>
-    engine.send(isStop(signal) ? { type: 'stop-asked', signal } : { type: 'signalled', signal }),
-  );
+  const unclaimed = new UnclaimedSignals(announce);
+  signals.listen((signal, isFromKernel) => {
+    const { plan: current } = engine.world;
+    if (!isFromKernel) unclaimed.note(signal, current);
+    engine.send({ type: current.stopSignals.includes(signal) ? 'stop-asked' : 'signalled', signal });
+  });
   survive(announce);
   for (const text of doubts) announce({ level: 'warn', service: null, event: 'doubtful', text });
   hostNames.set(plan);
@@ -168,7 +187,7 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
   fillPool(clock);
   const oomBefore = countOomKills();
   if (plan.services.some(({ ready, live }) => [...ready, ...live].some(({ kind }) => kind === 'http')))
-    void import('./runtime/probe-http.ts').then(({ warmUp }) => warmUp(canStartThread));
+    void import('./runtime/probe-http.ts').catch(() => undefined);
   const parts = {
     pid: handover.pid1,
     page: handover.page,
@@ -181,7 +200,8 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
     reload: reread,
   };
   const control = await openControl(request, { ...parts, reaped: () => reaped }, announce, plan);
-  if (plan.services.some(({ enabled, edges }) => enabled && edges.length > 0)) void warnOfMissing(plan, announce);
+  if (plan.services.some(({ enabled, edges, stageEdges }) => enabled && edges.length + stageEdges.length > 0))
+    void warnOfMissing(plan, clock, announce);
   // What the start alone needed is given back as soon as there is nothing to do.
   clock.after(SOON, () => engine.rehearse());
   clock.after(QUICK, giveBackMemory);
@@ -191,15 +211,19 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
   const late = clock.now() + Math.max(LAST_DRAIN, plan.stopTimeout);
   // The post-mortem comes after everything that services have said.
   await whileWriting(logs.ended(), logs, clock, late);
-  sayLastWords(end, announce, logs, oomBefore);
+  sayLastWords(end, announce, logs, engine.world.plan, oomBefore);
   await whileWriting(logs.drained(), logs, clock, late);
   return pid1.end(end.code);
 }
 
 /** PID 1 was killed, where it is not PID 1 of its namespace: nothing that it has started is to outlive it. */
 function endWithoutPid1(children: Children, clock: Clock): void {
-  if (children.killEverything()) clock.after(1, () => endWithoutPid1(children, clock));
-  else process.exit(PID1_LOST);
+  if (children.killEverything()) {
+    clock.after(1, () => endWithoutPid1(children, clock));
+    return;
+  }
+  endBlockedProcess();
+  process.exit(PID1_LOST);
 }
 
 /** Waits for output to be done, as long as somebody reads: not past `late`, nor when nothing moves for LAST_DRAIN. */
@@ -222,22 +246,32 @@ function runsOf(hands: Hands<Run>, engine: Engine): (readonly [string, Run])[] {
   });
 }
 
+/** Longest time that one turn of the event loop spends on looking for missing programs, milliseconds. */
+const LOOKING = 5;
+
 /** A program that is missing is better told now than when its turn comes. */
-async function warnOfMissing(plan: Plan, announce: (announcement: Announcement) => void): Promise<void> {
+async function warnOfMissing(plan: Plan, clock: Clock, announce: (announcement: Announcement) => void): Promise<void> {
   const { findMissingPrograms } = await import('./up/preflight.ts');
-  for (const { service, text } of findMissingPrograms(plan))
-    announce({ level: 'warn', service, event: 'missing-program', text });
+  let began = clock.now();
+  for (const missing of findMissingPrograms(plan)) {
+    if (missing !== null)
+      announce({ level: 'warn', service: missing.service, event: 'missing-program', text: missing.text });
+    if (clock.now() - began < LOOKING) continue;
+    await new Promise<void>((resolve) => clock.soon(resolve));
+    began = clock.now();
+  }
 }
 
 /** The supervisor's own events: sentences behind its name, or objects where the plan's format is JSON. */
 async function announcer(plan: Plan, logs: Pipeline, sink: Sink): Promise<(announcement: Announcement) => void> {
   const offer = (line: string) => void sink.offer(Buffer.from(line));
-  if (plan.format === 'json') return objects(offer);
+  if (plan.format === 'json') return objects((line) => offer(printableJson(line)));
   const prefix = logs.prefix('svc-super', 'stderr');
   return ({ level, service, event, text }) => {
     const mark = level === 'error' ? 'error: ' : level === 'warn' ? 'warning: ' : '';
     // The sweep's sentence names its service itself.
-    offer(`${prefix}${mark}${service === null || event === 'swept' ? '' : `${service} `}${text}\n`);
+    const about = service === null || event === 'swept' ? '' : `${service} `;
+    offer(`${prefix}${mark}${printable(`${about}${text}`)}\n`);
   };
 }
 
@@ -256,21 +290,21 @@ async function objects(write: (line: string) => void): Promise<(announcement: An
     logger[level]({ event, ...(service !== null && { about: service }) }, text);
 }
 
-const isStop = (signal: string) => signal === 'SIGTERM' || signal === 'SIGINT' || signal === 'SIGQUIT';
+type SignalListener = (signal: string, isFromKernel: boolean) => void;
 
 /** Signals that PID 1 has received, for whoever listens now; those that come before anybody does are kept. */
 class SignalRelay {
-  #listener: ((signal: string) => void) | null = null;
-  #early: string[] = [];
+  #listener: SignalListener | null = null;
+  #early: Parameters<SignalListener>[] = [];
 
-  take(signal: string): void {
-    if (this.#listener === null) this.#early.push(signal);
-    else this.#listener(signal);
+  take(signal: string, isFromKernel: boolean): void {
+    if (this.#listener === null) this.#early.push([signal, isFromKernel]);
+    else this.#listener(signal, isFromKernel);
   }
 
-  listen(listener: (signal: string) => void): void {
+  listen(listener: SignalListener): void {
     this.#listener = listener;
-    for (const signal of this.#early.splice(0)) listener(signal);
+    for (const early of this.#early.splice(0)) listener(...early);
   }
 }
 
@@ -366,18 +400,16 @@ function sayLastWords(
   end: Effect & { readonly type: 'end' },
   announce: (announcement: Announcement) => void,
   logs: Pipeline,
+  plan: Plan,
   oomBefore: number | null,
 ): void {
   if (end.culprit === null) return;
   const oomAfter = countOomKills();
   const oomKills = oomBefore === null || oomAfter === null ? null : oomAfter - oomBefore;
-  const lastLines = logs.lastWords(end.culprit.service, POSTMORTEM_LINES);
-  const words = renderPostmortem(end.culprit, end.code, { oomKills, lastLines });
+  const service = plan.services.find(({ name }) => name === end.culprit?.service);
+  const requests = service === undefined ? [] : probeRequestsTo(service, plan);
+  const { lines: lastLines, leftOut } = chooseLastLines(logs.lastWords(end.culprit.service, SEARCHED), requests);
+  const words = renderPostmortem(end.culprit, end.code, { oomKills, lastLines, leftOut });
   for (const text of words) announce({ level: 'error', service: null, event: 'post-mortem', text });
-  if (!exists(TERMINATION_LOG)) return;
-  try {
-    process.getBuiltinModule('node:fs').writeFileSync(TERMINATION_LOG, `${words.join('\n')}\n`);
-  } catch {
-    // Kubernetes mounts it writable; elsewhere it is no more than a name.
-  }
+  writeTerminationLog(renderTerminationMessage(words));
 }

@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
   cli: ['config', 'control', 'core', 'plan'],
   control: ['core', 'plan'],
   runtime: ['core', 'plan', 'ports'],
-  logs: ['ports', 'platform'],
+  logs: ['ports', 'linux', 'platform'],
   pid1: ['ports', 'linux', 'platform', 'type plan'],
   linux: ['ports', 'type plan'],
   platform: ['ports', 'linux'],
@@ -24,6 +24,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
   plan: ['config'],
   config: [],
   ports: [],
+  text: [],
+  bytes: [],
+  paths: [],
 };
 
 const files = readdirSync(ROOT, { recursive: true, encoding: 'utf8' })
@@ -48,7 +51,7 @@ const EFFECTS: readonly { what: string; sign: RegExp; home: (path: string) => bo
   { what: 'execa', sign: from('execa'), home: within('linux/capture.ts') },
   { what: 'spawning', sign: from('(node:)?child_process'), home: () => false },
   // Where PID 1 is gone.
-  { what: 'killing', sign: /\bprocess\.kill\(/, home: within('pid1/children.ts') },
+  { what: 'killing', sign: /\bprocess\.kill\(/, home: within('pid1/children.ts', 'platform/runtime.ts') },
   { what: 'the clock', sign: /\b(Date\.now|new Date\(\)|performance\.|process\.hrtime)/, home: within('ports.ts') },
   {
     what: 'timers',
@@ -64,7 +67,7 @@ const EFFECTS: readonly { what: string; sign: RegExp; home: (path: string) => bo
   {
     what: 'sockets',
     sign: new RegExp(
-      `${from('(node:)?(net|http|https|tls|dgram)|undici').source}|\\bBun\\.(serve|listen|connect|udpSocket)\\b|\\bfetch\\(`,
+      `${from('(node:)?(net|http|https|tls|dgram)').source}|\\bBun\\.(serve|listen|connect|udpSocket)\\b|\\bfetch\\(`,
     ),
     home: within('control/', 'platform/', 'runtime/probe'),
   },
@@ -75,6 +78,9 @@ const EFFECTS: readonly { what: string; sign: RegExp; home: (path: string) => bo
   { what: 'process.exit', sign: /\bprocess\.(exit\(|exitCode|abort\()/, home: within(...ROOTS) },
   { what: 'console', sign: /\bconsole\.\w/, home: () => false },
 ];
+
+/** Pure tables that every room may use. */
+const SHARED = ['text', 'bytes', 'paths'];
 
 /** `core` for core/step.ts, `main` for main.ts. */
 const roomOf = (path: string) => path.split('/')[0]?.replace(/\.ts$/, '') ?? '';
@@ -87,7 +93,7 @@ test('no room imports a room that it may not know', () => {
     const imports = [...code.matchAll(/(?:^(import type|import|export)\b[^'";]*|import\()['"](\.[^'"]+)['"]/gm)];
     return imports.flatMap(([, how, target = '']) => {
       const other = roomOf(relative(ROOT, join(ROOT, dirname(path), target)));
-      const allowed = may === 'everything' || other === room || other === '..' || may.includes(other);
+      const allowed = may === 'everything' || other === room || other === '..' || [...may, ...SHARED].includes(other);
       if (allowed || (how === 'import type' && may.includes(`type ${other}`))) return [];
       return [`${path} imports ${target}: ${room} may know ${may.join(', ') || 'nobody'}`];
     });

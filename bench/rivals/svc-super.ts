@@ -8,11 +8,14 @@ const binary = process.env.SVC_SUPER_BINARY ?? join(import.meta.dir, '../../dist
 const old = process.env.SVC_SUPER_OLD || null;
 
 function services({ services, whenOneEnds }: Scenario): string {
+  const tasks = new Set(services.filter(({ isTask }) => isTask).map(({ name }) => name));
   return services
-    .map(({ name, argv, port, after }) => {
+    .map(({ name, argv, port, after, group }) => {
       const lines = [`  ${name}:`, `    command: ${JSON.stringify(argv)}`];
       if (port !== undefined) lines.push(`    ready: { http: "http://127.0.0.1:${port}/" }`);
-      if (after !== undefined) lines.push(`    depends_on: { ${after}: ready }`);
+      if (tasks.has(name)) lines.push('    type: task');
+      if (group !== undefined) lines.push(`    group: ${group}`);
+      if (after !== undefined) lines.push(`    depends_on: { ${after}: ${tasks.has(after) ? 'completed' : 'ready'} }`);
       if (whenOneEnds === 'restart') lines.push('    restart: { policy: always, backoff: { initial: 1ms } }');
       return lines.join('\n');
     })

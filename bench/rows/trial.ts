@@ -5,7 +5,7 @@ import type { Entrant, Play, Stage } from '../stage.ts';
 export interface Row {
   readonly id: string;
   readonly title: string;
-  readonly unit: 'ms' | 's' | 'MB/s' | 's/GB' | 'MiB' | '' | '/s';
+  readonly unit: '×' | 'ms' | 's' | 'MB/s' | 's/GB' | 'MiB' | '' | '/s';
   readonly better: 'less' | 'more' | 'neither';
 }
 
@@ -17,6 +17,8 @@ export interface Trial {
   readonly rows: readonly Row[];
   /** A contestant that lacks one of these is not asked. */
   readonly needs: readonly Ability[];
+  /** Compares svc-super with itself: no other contestant is asked. */
+  readonly isOwn?: boolean;
   readonly runs: { readonly full: number; readonly quick: number };
   /** Turns of contestants one after the other; those of a round beside each other; or all turns of all, for what takes minutes. */
   readonly pace: 'turn by turn' | 'round by round' | 'all at once';

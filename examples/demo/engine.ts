@@ -1,6 +1,6 @@
 // The engine process of the demo's model server: loads (a timer in the place of gigabytes) and makes tokens.
 // It stands for what vLLM calls EngineCore: the process that holds the GPU, renamed, and in a session of its own. Like
-// that one it does NOT end when the server in front of it is killed: sweeping it up is the supervisor's work.
+// that one it does NOT end when the server in front of it is killed: the supervisor cleans it up.
 
 import { writeFileSync } from 'node:fs';
 import { type Message, respond, tokenize } from './responder.ts';

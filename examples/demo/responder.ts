@@ -50,9 +50,9 @@ const KNOWN: readonly Rule[] = [
   {
     pattern: /\bsvc-?super\b|\bsupervisor\b|\bpid 1\b|\bstart\.sh\b/i,
     replies: [
-      'svc-super is one file that a Dockerfile names as its ENTRYPOINT in place of start.sh. It starts services when ' +
-        'what they depend on is ready, passes signals on, reaps zombies, and ends with the code of the first ' +
-        'service to fail. This demo is two services and one file of YAML.',
+      'svc-super is a process supervisor that a Dockerfile names as its ENTRYPOINT in place of start.sh. It starts services ' +
+        'when their dependencies are ready, forwards signals, reaps zombies, and exits with the code of the first ' +
+        'service that fails. This demo is two services and one file of YAML.',
     ],
   },
   {

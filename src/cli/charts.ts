@@ -2,12 +2,13 @@
 
 import { renderDuration } from '../core/policy.ts';
 import type { Span, Timeline } from '../core/timeline.ts';
+import { printable, printableJson } from '../text.ts';
 import { question, sayNobody } from './asking.ts';
 import { type Context, EXIT, type Given } from './command.ts';
 
 export async function showTimeline(context: Context, { values }: Given): Promise<number> {
   const asked = await question(context, { path: '/v1/timeline' });
-  if (!asked.ok) return sayNobody(context, asked.looked);
+  if (!asked.ok) return sayNobody(context, asked);
   const timeline = asked.body as Timeline;
   if (typeof values.svg === 'string') {
     const svg = renderSvg(timeline);
@@ -16,7 +17,9 @@ export async function showTimeline(context: Context, { values }: Given): Promise
     return EXIT.ok;
   }
   context.out(
-    values.json === true ? `${JSON.stringify(timeline, null, 2)}\n` : renderTimeline(timeline, context.colour),
+    values.json === true
+      ? `${printableJson(JSON.stringify(timeline, null, 2))}\n`
+      : renderTimeline(timeline, context.colour),
   );
   return EXIT.ok;
 }
@@ -47,7 +50,7 @@ export function renderTimeline(timeline: Timeline, colour: boolean): string {
     const shown = colour && bar.critical ? `\x1b[31m${drawn}\x1b[0m` : drawn;
     return {
       cells: [
-        `${bar.critical ? '*' : ' '} ${bar.name}`,
+        `${bar.critical ? '*' : ' '} ${printable(bar.name)}`,
         `+${renderDuration(bar.from)}`,
         bar.ready_ms === null ? `not yet (${bar.state})` : `+${renderDuration(bar.to)}`,
         renderDuration(bar.to - bar.from),
@@ -68,7 +71,9 @@ export function renderTimeline(timeline: Timeline, colour: boolean): string {
     '',
     line(head, ''),
     ...rows.map(({ cells, bar }) => line(cells, bar)),
-    ...waiting.map(({ name, after }) => `  ${name}  has not started${after === null ? '' : `: waits for ${after}`}`),
+    ...waiting.map(({ name, after }) =>
+      printable(`  ${name}  has not started${after === null ? '' : `: waits for ${after}`}`),
+    ),
     '',
   ].join('\n');
 }
@@ -78,7 +83,7 @@ function renderChain(services: readonly Span[]): string[] {
   const chain = services.filter(({ critical }) => critical);
   if (chain.length === 0) return [];
   chain.sort((a, b) => (a.started_ms ?? Infinity) - (b.started_ms ?? Infinity));
-  return [`critical chain (*): ${chain.map(({ name }) => name).join(' > ')}`];
+  return [`critical chain (*): ${printable(chain.map(({ name }) => name).join(' > '))}`];
 }
 
 const ROW = 22;
@@ -134,7 +139,11 @@ function ticksOf(end: number): readonly number[] {
 }
 
 function escapeXml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+  return printable(text)
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
 }
 
 interface Node {
@@ -147,15 +156,16 @@ interface Node {
     readonly condition: string;
     readonly origin: 'declared' | 'stage';
     /** It is one of several, of which `least` must be so. */
+    readonly restarts?: boolean;
     readonly any?: { readonly of: string; readonly least: number };
   }[];
 }
 
 export async function showGraph(context: Context, { values }: Given): Promise<number> {
   const asked = await question(context, { path: '/v1/graph' });
-  if (!asked.ok) return sayNobody(context, asked.looked);
+  if (!asked.ok) return sayNobody(context, asked);
   const { services } = asked.body as { services: readonly Node[] };
-  if (values.json === true) context.out(`${JSON.stringify(asked.body, null, 2)}\n`);
+  if (values.json === true) context.out(`${printableJson(JSON.stringify(asked.body, null, 2))}\n`);
   else context.out(values.dot === true ? renderDot(services) : renderGraph(services));
   return EXIT.ok;
 }
@@ -165,16 +175,17 @@ export function renderGraph(nodes: readonly Node[]): string {
   const states = Math.max(5, ...nodes.map(({ state }) => state?.length ?? 1));
   const rows = nodes.map(({ name, state, needs }) => {
     const waits = needs.map(
-      ({ on, condition, origin, any }) =>
-        `${on} (${condition}${any === undefined ? '' : `, any ${any.least} of ${any.of}`}${origin === 'stage' ? ', stage' : ''})`,
+      ({ on, condition, origin, restarts, any }) =>
+        `${on} (${condition}${any === undefined ? '' : `, any ${any.least} of ${any.of}`}${restarts === true ? ', restarts' : ''}${origin === 'stage' ? ', stage' : ''})`,
     );
-    return `${name.padEnd(width)}  ${(state ?? '-').padEnd(states)}  ${waits.length === 0 ? '-' : waits.join(', ')}\n`;
+    const line = `${name.padEnd(width)}  ${(state ?? '-').padEnd(states)}  ${waits.length === 0 ? '-' : waits.join(', ')}`;
+    return `${printable(line)}\n`;
   });
   return `${'SERVICE'.padEnd(width)}  ${'STATE'.padEnd(states)}  WAITS FOR\n${rows.join('')}`;
 }
 
 export function renderDot(nodes: readonly Node[]): string {
-  const quote = (text: string) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+  const quote = (text: string) => `"${printable(text).replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
   const lines = nodes.flatMap(({ name, type, state, needs }) => [
     `  ${quote(name)} [shape=${type === 'task' ? 'box' : 'ellipse'}, tooltip=${quote(state ?? '')}];`,
     ...needs.map(

@@ -1,7 +1,9 @@
 // `svc-super check`: reads the configuration as `up` would, and on request looks at the machine too. Starts nothing.
 import { type Failure, type Result, render, renderDiagnostics, toJson } from '../config/diagnostic.ts';
+import type { StatusBody } from '../control/api.ts';
 import { type LoadInput, loadPlan, type Planned } from '../plan/expand.ts';
 import type { Plan } from '../plan/plan.ts';
+import { printable, printableJson } from '../text.ts';
 import { type Context, EXIT, type Given } from './command.ts';
 
 /** What an image lacks while it is built and has when it runs. */
@@ -33,12 +35,21 @@ export async function checkFile(context: Context, path: string, values: Given['v
   const result = loadPlan(values.build === true ? input : { ...input, gpus: () => context.gpus() });
   const loaded = values.build === true && context.files.stat(path) !== null ? forgiveAbsence(result) : result;
   const plan = result.ok ? result.value.plan : values.runtime === true ? planWithoutGpus(result.error, input) : null;
-  const findings = values.runtime === true && plan !== null ? await context.inspect(plan) : [];
+  const findings =
+    plan === null
+      ? []
+      : values.runtime === true
+        ? await context.inspect(plan, await runningServices(context, plan))
+        : values.build === true
+          ? await context.inspectBuild(plan)
+          : [];
   const ok = loaded.ok && findings.every(({ verdict }) => verdict !== 'wrong');
   if (values.json === true) {
     const diagnostics = loaded.ok ? loaded.value.warnings : loaded.error.diagnostics;
-    const found = values.runtime === true ? { findings } : {};
-    context.out(`${JSON.stringify({ ok, file: path, diagnostics: diagnostics.map(toJson), ...found }, null, 2)}\n`);
+    const found = values.runtime === true || findings.length > 0 ? { findings } : {};
+    context.out(
+      `${printableJson(JSON.stringify({ ok, file: path, diagnostics: diagnostics.map(toJson), ...found }, null, 2))}\n`,
+    );
     return ok ? EXIT.ok : EXIT.config;
   }
   context.err(loaded.ok ? render(loaded.value.warnings, loaded.value.sources) : renderDiagnostics(loaded.error));
@@ -49,8 +60,16 @@ export async function checkFile(context: Context, path: string, values: Given['v
   if (!loaded.ok || !ok) return EXIT.config;
   const count = loaded.value.warnings.length;
   const warned = count === 0 ? '' : `; ${count} ${count === 1 ? 'warning' : 'warnings'}`;
-  context.out(`${path}: ok${result.ok ? countServices(result.value) : ''}${warned}\n`);
+  context.out(`${printable(path)}: ok${result.ok ? countServices(result.value) : ''}${warned}\n`);
   return EXIT.ok;
+}
+
+/** What the supervisor of this container has running: ports that its services hold are not taken by strangers. */
+async function runningServices(context: Context, { services }: Plan): Promise<StatusBody['services']> {
+  if (services.every(({ ports }) => ports.length === 0)) return [];
+  const { question } = await import('./asking.ts');
+  const asked = await question(context, { path: '/v1/status' });
+  return asked.ok && asked.status === 200 ? (asked.body as StatusBody).services : [];
 }
 
 /** Codes of what plan/gpus.ts complains of. */

@@ -44,8 +44,13 @@ export interface Context {
   after(ms: number, fn: () => void): () => void;
   /** Looks for GPUs. */
   gpus(): Inventory;
-  /** Looks at everything on this machine that a plan needs. */
-  inspect(plan: Plan): Promise<readonly Finding[]>;
+  /** Looks at everything on this machine that a plan needs. `running`: services of the supervisor that runs here already. */
+  inspect(
+    plan: Plan,
+    running: readonly { readonly name: string; readonly pid: number | null }[],
+  ): Promise<readonly Finding[]>;
+  /** What is wrong with the programs of an image that is being built. */
+  inspectBuild(plan: Plan): Promise<readonly Finding[]>;
   /** Reads what is to be supervised; that begins when the command is over. */
   up(file: string, names: readonly string[]): Promise<number>;
 }

@@ -7,6 +7,9 @@ export const SHELLS: readonly Shell[] = ['bash', 'zsh', 'fish'];
 
 type Commands = Readonly<Record<string, Command>>;
 
+/** Flags whose value is a file. */
+const FILES: ReadonlySet<string> = new Set(['file', 'svg', 'socket']);
+
 /** Prints one name a line, or nothing where no supervisor answers. */
 const NAMES = 'svc-super completion names 2>/dev/null';
 
@@ -36,7 +39,7 @@ _svc_super() {
     return
   fi
   case "\${COMP_WORDS[COMP_CWORD-1]}" in
-    -f|--file|--svg) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    -f|--file|--svg|--socket) COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
   case "\${COMP_WORDS[1]}" in
 ${cases.join('\n')}
@@ -54,7 +57,7 @@ function zsh(commands: Commands): string {
   const list = Object.entries(commands).map(([name, { summary }]) => `    '${name}:${quote(summary)}'`);
   const cases = Object.entries(commands).map(([name, command]) => {
     const specs = Object.entries(command.flags).map(([flag, { type, short, summary }]) => {
-      const value = type === 'boolean' ? '' : `:${flag}:${flag === 'file' || flag === 'svg' ? '_files' : ' '}`;
+      const value = type === 'boolean' ? '' : `:${flag}:${FILES.has(flag) ? '_files' : ' '}`;
       const names = short === undefined ? `'--${flag}[` : `{-${short},--${flag}}'[`;
       return `${names}${quote(summary)}]${value}'`;
     });
@@ -91,7 +94,7 @@ function fish(commands: Commands): string {
     const here = `complete -c svc-super -n '__fish_seen_subcommand_from ${name}'`;
     const flags = Object.entries(command.flags).map(([flag, { type, short, summary }]) => {
       const brief = short === undefined ? '' : ` -s ${short}`;
-      const value = type === 'boolean' ? '' : flag === 'file' || flag === 'svg' ? ' -rF' : ' -x';
+      const value = type === 'boolean' ? '' : FILES.has(flag) ? ' -rF' : ' -x';
       return `${here} -l ${flag}${brief}${value} -d ${quote(summary)}`;
     });
     const words =

@@ -9,7 +9,7 @@ export function renderHelp(commands: Commands): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length));
   const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
   return [
-    'svc-super: the process supervisor for containers that hold more than one service',
+    'svc-super: a process supervisor for containers that run more than one service',
     '',
     'usage: svc-super [COMMAND] [OPTION...]',
     '',
@@ -66,14 +66,16 @@ export const EXIT_CODES = `## Exit codes
 
 | code | meaning |
 | --- | --- |
-| 0 | it is done, or so |
-| 1 | it is not so, or it failed: an operation, a wait for what cannot come, a name that nothing bears |
+| 0 | success |
+| 1 | failure: an operation failed, a condition cannot be met, no service has that name |
 | 3 | \`status\`: not everything asked for is ready |
-| 64 | the command line is wrong |
-| 69 | no supervisor answers; it says where it looked |
-| 70 | a bug in svc-super |
-| 78 | the configuration is wrong (\`up\`, \`check\`, \`reload\`) |
-| 124 | \`wait\`: the time is over |
+| 64 | the command line is wrong, or several supervisors answer and \`--socket\` names none |
+| 69 | no supervisor answers; the places that were searched are printed |
+| 70 | \`up\`: the supervisor died, and all services were stopped; else a bug in svc-super |
+| 78 | the configuration is wrong (\`up\`, \`check\`, \`reload\`), or \`/proc\` is not mounted |
+| 124 | \`wait\`: the timeout is over |
+| 127 | \`svc-super-supervisor\` is not in the folder of \`svc-super\`, or cannot be executed |
 
-\`exec\` and \`init\` end with the code of the command they run, \`up\` with the container's.
+\`exec\` and \`init\` exit with the code of the command they run, \`up\` with that of the container. The options of \`init\` are
+in [init.md](init.md).
 `;

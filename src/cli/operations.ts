@@ -5,6 +5,7 @@ import { select } from '../control/selection.ts';
 import type { Change } from '../control/source.ts';
 import type { Progress } from '../control/waiting.ts';
 import type { Operation } from '../core/operator.ts';
+import { printable } from '../text.ts';
 import { query, question, questionLines, sayNobody, sayRefusal, sayUsage } from './asking.ts';
 import { type Context, EXIT, type Given } from './command.ts';
 import { ProgressLine } from './progress.ts';
@@ -24,7 +25,7 @@ export async function operate(
     ...(values.all === true && { all: true }),
   };
   const asked = await question(context, { method: 'POST', path: `/v1/${operation}`, body });
-  if (!asked.ok) return sayNobody(context, asked.looked);
+  if (!asked.ok) return sayNobody(context, asked);
   if (asked.status !== 202) return sayRefusal(context, asked.body);
   const { services } = asked.body as { services: readonly string[] };
   if (values.wait !== true) {
@@ -55,7 +56,7 @@ async function waitFor(
     line.show(heard.last);
   });
   line.clear();
-  if (!streamed.ok) return sayNobody(context, streamed.looked);
+  if (!streamed.ok) return sayNobody(context, streamed);
   if (streamed.status !== 200) return sayRefusal(context, streamed.body);
   const { last } = heard;
   if (last === null || last.result === 'waiting') {
@@ -65,7 +66,7 @@ async function waitFor(
   }
   const why = last.result === 'timeout' ? last.waiting : last.failed;
   for (const { name, state, reason } of last.result === 'reached' ? [] : why) {
-    context.err(`svc-super: ${name} is ${state}${reason === null ? '' : `: ${reason}`}\n`);
+    context.err(`svc-super: ${printable(`${name} is ${state}${reason === null ? '' : `: ${reason}`}`)}\n`);
   }
   return last;
 }
@@ -93,14 +94,14 @@ export async function signal(context: Context, { positionals }: Given, usage: st
   const [name, ...wanted] = positionals;
   if (name === undefined || wanted.length === 0) return sayUsage(context, 'signal needs a signal and names', usage);
   const status = await question(context, { path: '/v1/status' });
-  if (!status.ok) return sayNobody(context, status.looked);
+  if (!status.ok) return sayNobody(context, status);
   const selected = select({ names: wanted }, (status.body as StatusBody).services, 'error');
   if (!selected.ok) return sayRefusal(context, selected);
   let code: number = EXIT.ok;
   for (const service of selected.names) {
     const path = `/v1/services/${encodeURIComponent(service)}/signal`;
     const asked = await question(context, { method: 'POST', path, body: { signal: name } });
-    if (!asked.ok) return sayNobody(context, asked.looked);
+    if (!asked.ok) return sayNobody(context, asked);
     if (asked.status !== 202) code = sayRefusal(context, asked.body);
   }
   return code;
@@ -117,7 +118,7 @@ interface ReloadBody {
 export async function reload(context: Context, { values }: Given): Promise<number> {
   const body = { dry_run: values['dry-run'] === true };
   const asked = await question(context, { method: 'POST', path: '/v1/reload', body });
-  if (!asked.ok) return sayNobody(context, asked.looked);
+  if (!asked.ok) return sayNobody(context, asked);
   if (asked.status === 422) {
     const { text } = asked.body as { text: string };
     if (values.json === true) context.out(`${JSON.stringify(asked.body)}\n`);

@@ -1,6 +1,7 @@
 // The commands that hand on what comes: logs, events, exec.
 import type { GapJson, LogLineJson } from '../control/follow.ts';
 import type { Entry } from '../control/journal.ts';
+import { printable, printableJson } from '../text.ts';
 import { query, questionLines, sayNobody, sayRefusal, sayUsage } from './asking.ts';
 import { type Context, EXIT, type Given } from './command.ts';
 import { readDuration } from './operations.ts';
@@ -31,7 +32,7 @@ export async function showLogs(context: Context, { values, positionals }: Given,
       context.out(`${time}${line.service === alone ? '' : names.prefix(line.service)}${line.text}\n`);
     }
   });
-  if (!streamed.ok) return sayNobody(context, streamed.looked);
+  if (!streamed.ok) return sayNobody(context, streamed);
   return streamed.status === 200 ? EXIT.ok : sayRefusal(context, streamed.body);
 }
 
@@ -67,10 +68,10 @@ export async function showEvents(context: Context, { values }: Given, usage: str
     const entry = value as Entry;
     const missed = last === null ? 0 : entry.seq - last - 1;
     last = entry.seq;
-    if (values.json === true) context.out(`${JSON.stringify(value)}\n`);
+    if (values.json === true) context.out(`${printableJson(JSON.stringify(value))}\n`);
     else context.out(`${missed > 0 ? `[${missed} events missed]\n` : ''}${renderEvent(entry, context.colour)}`);
   });
-  if (!streamed.ok) return sayNobody(context, streamed.looked);
+  if (!streamed.ok) return sayNobody(context, streamed);
   return streamed.status === 200 ? EXIT.ok : sayRefusal(context, streamed.body);
 }
 
@@ -78,8 +79,9 @@ const LEVELS: Readonly<Record<string, number>> = { warn: 33, error: 31 };
 
 function renderEvent({ time, level, service, event, text }: Entry, colour: boolean): string {
   const about = service === null || event === 'swept' ? '' : `${service} `;
+  const shown = printable(`${about}${text}`);
   const code = colour ? LEVELS[level] : undefined;
-  const marked = code === undefined ? `${about}${text}` : `\x1b[${code}m${about}${text}\x1b[0m`;
+  const marked = code === undefined ? shown : `\x1b[${code}m${shown}\x1b[0m`;
   return `${time}  ${level.padEnd(5)}  ${marked}\n`;
 }
 
@@ -99,10 +101,10 @@ export async function exec(context: Context, { positionals }: Given, usage: stri
     const line = value as { stream: 'stdout' | 'stderr'; data: string } | { exit: number; error?: string };
     if ('exit' in line) {
       code = line.exit;
-      if (line.error !== undefined) context.err(`svc-super: ${line.error}\n`);
+      if (line.error !== undefined) context.err(`svc-super: ${printable(line.error)}\n`);
     } else (line.stream === 'stdout' ? context.out : context.err)(Buffer.from(line.data, 'base64'));
   });
-  if (!streamed.ok) return sayNobody(context, streamed.looked);
+  if (!streamed.ok) return sayNobody(context, streamed);
   if (streamed.status !== 200) return sayRefusal(context, streamed.body);
   if (code !== null) return code;
   context.err('svc-super: the supervisor has ended meanwhile\n');

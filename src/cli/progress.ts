@@ -1,6 +1,7 @@
 // What a long wait looks like meanwhile: one line that is drawn again on a terminal, a line for each change elsewhere.
 import type { Awaited, Progress } from '../control/waiting.ts';
 import { renderDuration } from '../core/policy.ts';
+import { printable, printableLine } from '../text.ts';
 import type { Context } from './command.ts';
 
 export class ProgressLine {
@@ -41,8 +42,8 @@ export function renderProgress(waiting: readonly Awaited[]): string {
   const { name, state, reason, uptime_seconds, last_line } = first;
   const since = uptime_seconds === null ? '' : ` ${renderDuration(uptime_seconds * 1_000)}`;
   const parts = [`${name} ${state}${since}`];
-  if (reason !== null) parts.push(reason);
-  if (last_line !== null && last_line.trim() !== '') parts.push(`last line: ${plain(last_line)}`);
+  if (reason !== null) parts.push(printable(reason));
+  if (last_line !== null && last_line.trim() !== '') parts.push(`last line: ${printableLine(last_line).trim()}`);
   if (others.length > 0) parts.push(`and ${others.length} more`);
   return parts.join(' · ');
 }
@@ -50,16 +51,6 @@ export function renderProgress(waiting: readonly Awaited[]): string {
 /** What is starting says more than what waits for it. */
 function rank({ state }: Awaited): number {
   return state === 'pending' ? 1 : 0;
-}
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
-const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~])?/g;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
-const CONTROLS = /[\x00-\x1f\x7f]+/g;
-
-/** Escape sequences and control characters of a service's own have no place in our line. */
-function plain(text: string): string {
-  return text.replace(ESCAPES, '').replace(CONTROLS, ' ').trim();
 }
 
 function cut(text: string, width: number): string {

@@ -2,6 +2,7 @@
 import type { StatusBody } from '../control/api.ts';
 import { select } from '../control/selection.ts';
 import { renderStatus } from '../control/table.ts';
+import { printable, printableJson } from '../text.ts';
 import { question, sayNobody } from './asking.ts';
 import { type Context, EXIT, type Given } from './command.ts';
 
@@ -19,17 +20,17 @@ export async function showStatus(context: Context, given: Given): Promise<number
 
 async function showOnce(context: Context, { values, positionals }: Given, before: string): Promise<number> {
   const asked = await question(context, { path: '/v1/status' });
-  if (!asked.ok) return sayNobody(context, asked.looked);
+  if (!asked.ok) return sayNobody(context, asked);
   const body = asked.body as StatusBody;
   const selected = select({ names: positionals }, body.services, 'all');
   if (!selected.ok) {
-    context.err(`svc-super: ${selected.error}\n`);
+    context.err(`svc-super: ${printable(selected.error)}\n`);
     return EXIT.failed;
   }
   const services = body.services.filter(({ name }) => selected.names.includes(name));
   const shown =
     values.json === true
-      ? `${JSON.stringify({ ...body, services }, null, 2)}\n`
+      ? `${printableJson(JSON.stringify({ ...body, services }, null, 2))}\n`
       : renderStatus(services, context.colour);
   context.out(`${before}${shown}`);
   return services.every(({ ready, state }) => ready || state === 'skipped') ? EXIT.ok : EXIT.notReady;
@@ -37,15 +38,15 @@ async function showOnce(context: Context, { values, positionals }: Given, before
 
 export async function showHealth(context: Context, { values }: Given): Promise<number> {
   const asked = await question(context, { path: '/v1/health' });
-  if (!asked.ok) return sayNobody(context, asked.looked) && EXIT.unhealthy;
+  if (!asked.ok) return sayNobody(context, asked) && EXIT.unhealthy;
   const body = asked.body as {
     healthy: boolean;
     waiting: readonly { name: string; state: string; reason: string | null }[];
   };
-  if (values.json === true) context.out(`${JSON.stringify(body)}\n`);
+  if (values.json === true) context.out(`${printableJson(JSON.stringify(body))}\n`);
   else if (body.healthy) context.out('healthy\n');
   else
     for (const { name, state, reason } of body.waiting)
-      context.out(`${name} is ${state}${reason === null ? '' : `: ${reason}`}\n`);
+      context.out(`${printable(`${name} is ${state}${reason === null ? '' : `: ${reason}`}`)}\n`);
   return body.healthy ? EXIT.ok : EXIT.unhealthy;
 }

@@ -4,6 +4,11 @@ import { type Command, EXIT, JSON_FLAG } from './command.ts';
 
 const GROUP = { type: 'string', short: 'g', value: 'GROUP', summary: 'all members of that group' } as const;
 const ALL = { type: 'boolean', short: 'a', summary: 'all services' } as const;
+const SOCKET = {
+  type: 'string',
+  value: 'PATH',
+  summary: 'ask the supervisor at that control socket (default: $SVC_SUPER_SOCKET, else the only one that answers)',
+} as const;
 const FOLLOW = { type: 'boolean', short: 'f', summary: 'go on with what comes' } as const;
 const LINES = { type: 'string', short: 'n', value: 'N', summary: 'at most the last N of the past' } as const;
 const OPERATED = ['stop', 'start', 'restart'] as const;
@@ -32,7 +37,7 @@ const EXEC = 'svc-super exec NAME -- CMD [ARG...]';
 const WAIT = 'svc-super wait [NAME...] [--for ready|stopped] [--timeout D] [--json]';
 const EVENTS = 'svc-super events [-f] [-n N] [--json]';
 
-export const CONTROL_COMMANDS = {
+const TABLE = {
   status: {
     summary: 'show how each service stands',
     usage: 'svc-super status [NAME...] [--json] [--watch]',
@@ -78,7 +83,7 @@ export const CONTROL_COMMANDS = {
     run: async (context, given) => (await import('./operations.ts')).signal(context, given, SIGNAL),
   },
   exec: {
-    summary: 'run a command with the environment, user and folder of a service',
+    summary: 'run a command with environment, user and folder of a service, with standard input or a terminal',
     usage: EXEC,
     example: 'svc-super exec postgres -- psql -c "select 1"',
     completes: 'services',
@@ -133,6 +138,18 @@ export const CONTROL_COMMANDS = {
     run: async (context, given) => (await import('./charts.ts')).showGraph(context, given),
   },
 } as const satisfies Readonly<Record<string, Command>>;
+
+/** All with `--socket`, which the native program reads: it makes the connection. */
+export const CONTROL_COMMANDS = withSocket(TABLE);
+
+function withSocket<K extends string>(commands: Readonly<Record<K, Command>>): Readonly<Record<K, Command>> {
+  const all: Partial<Record<K, Command>> = {};
+  for (const name in commands) {
+    const command: Command = commands[name];
+    all[name] = { ...command, flags: { ...command.flags, socket: SOCKET } };
+  }
+  return all as Record<K, Command>;
+}
 
 /** The names of the services, one a line, for completion; nothing where nobody answers. */
 export async function printNames(context: Parameters<Command['run']>[0]): Promise<number> {

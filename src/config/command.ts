@@ -29,15 +29,44 @@ const OF_THE_SHELL: ReadonlySet<string> = new Set(
  * wait for it instead, the stop signal would reach the shell alone, and the exit code would be the shell's.
  */
 export function isOneProgram(line: string): boolean {
-  const bare = line
-    .trim()
-    // What a variable comes to is split into words, and is no grammar any more.
-    .replaceAll(/(?<!\\)\$\{\w+(?:[:+=?-][^;&|()<>{}'"`$\\\n\r]*)?\}/g, '$v')
-    .replaceAll(/'[^']*'|"(?:[^"\\]|\\.)*"/gs, 'q')
-    .replaceAll(/\\[^\n]/g, 'q');
+  return isSimple(withoutQuotes(line.trim()));
+}
+
+/** The line with every quoted text and every variable in braces replaced by a word. */
+function withoutQuotes(line: string): string {
+  return (
+    line
+      // What a variable comes to is split into words, and is no grammar any more.
+      .replaceAll(/(?<!\\)\$\{\w+(?:[:+=?-][^;&|()<>{}'"`$\\\n\r]*)?\}/g, '$v')
+      .replaceAll(/'[^']*'|"(?:[^"\\]|\\.)*"/gs, 'q')
+      .replaceAll(/\\[^\n]/g, 'q')
+  );
+}
+
+/** Whether a line without quotes is one program with its arguments. */
+function isSimple(bare: string): boolean {
   if (/[;&|()<>`{}!'"\\\n\r]/.test(bare)) return false;
   const [first = ''] = bare.split(/[ \t]/, 1);
   return /^[\w./+@:-]+$/.test(first) && !OF_THE_SHELL.has(first);
+}
+
+/**
+ * The program that a list of commands ends with, where the shell stays its parent and gets the stop signal in its place:
+ * `python3` of `cd /app && python3 app.py`. null: there is none, or `exec` before it would change what the list does.
+ */
+export function hiddenProgram(line: string): string | null {
+  const bare = withoutQuotes(line.trim()).replaceAll(/\\\n/g, ' ');
+  // Pipes, groups, substitutions and jobs need the shell; one that sets a trap or waits for jobs handles signals itself.
+  if (
+    /[`{}()!]|<<|(?<![|])[|](?![|])|(?<![&>])&(?![&>\d])|(?:^|[\s;&])(?:trap|wait|if|while|until|for|case)\b/.test(bare)
+  )
+    return null;
+  const parts = bare.split(/(&&|\|\||[;\n])/);
+  const last = parts.at(-1)?.trim() ?? '';
+  const separator = parts.at(-2);
+  if (separator === undefined || separator === '||') return null;
+  const command = last.replace(/^(?:\w+=\S*\s+)+/, '').replaceAll(/\s*\d*(?:>>?|<)\s*(?:&\d|[^\s&]\S*)/g, '');
+  return isSimple(command) ? (/^\S+/.exec(command)?.[0] ?? null) : null;
 }
 
 /** A command: variables in the text form are left to the shell. */

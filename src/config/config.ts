@@ -96,12 +96,14 @@ export function readConfig(root: Node, reading: Reading): Config | null {
     path[0] === 'services' && path.length > 1
       ? ['services', keys.get(`${path[1]}`) ?? `${path[1]}`, ...path.slice(2)]
       : path;
-  const { name, exit, stop_timeout, groups, hosts } = top;
+  reportForwardedStops(services, top.stop_signals, places);
+  const { name, exit, stop_timeout, stop_signals, groups, hosts } = top;
   return Object.freeze({
     source: reading.source,
     name,
     exit,
     stop_timeout,
+    stop_signals,
     groups,
     hosts,
     env: top.env ?? new Map(),
@@ -162,6 +164,22 @@ function reportTakenNames(services: readonly ServiceConfig[], { root, reading }:
     reading.report(keySpan(root, ['services', key]), 'wrong-name', message, {
       suggestion: 'give this service another name',
       related,
+    });
+  }
+}
+
+/** A signal means one thing: it asks to stop, or it is passed on. */
+function reportForwardedStops(
+  services: readonly ServiceConfig[],
+  stopSignals: readonly string[],
+  { root, reading }: Places,
+): void {
+  for (const { key, forward } of services) {
+    const both = stopSignals.find((signal) => forward?.has(signal) === true);
+    if (both === undefined) continue;
+    const message = `${both} asks to stop everything (\`stop_signals\`), and \`${key}\` has it forwarded`;
+    reading.report(keySpan(root, ['services', key, 'forward']), 'contradiction', message, {
+      suggestion: 'leave it out of one of the two',
     });
   }
 }

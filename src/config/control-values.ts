@@ -118,7 +118,7 @@ const http: Shape<Given<typeof HTTP_CONTROL>> = refined(
     const { host } = complete(HTTP_CONTROL, given).listen;
     if (isLoopback(host) || node.kind !== 'map' || node.entries.has('token')) return given;
     const at = node.entries.get('listen')?.node ?? node;
-    const message = `everybody who can reach ${host} could stop the services: beyond the loopback a \`token\` is needed`;
+    const message = `everybody who can reach ${host} could read all of it: beyond the loopback a \`token\` is needed`;
     return reading.report(at, 'open-control', message, {
       suggestion: 'add `token: {file: …}`, or listen on 127.0.0.1; `open` lists what needs no token',
     });

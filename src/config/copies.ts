@@ -51,7 +51,10 @@ function toCopy(first: ServiceConfig, own: ServiceConfig, index: number): Servic
 
 /** Where a probe names one of the service's own ports, it means that of the copy. */
 function withPort(probe: ProbeConfig, first: ProbeConfig, shifted: ReadonlyMap<number, number>): ProbeConfig {
-  const { http, tcp } = probe;
+  const { http } = probe;
+  // Behind a unix socket there is no port to count up.
+  const tcp = probe.tcp?.socket === null ? probe.tcp : undefined;
+  const firstTcp = first.tcp?.socket === null ? first.tcp : undefined;
   const moved = (to: Endpoint, from: Endpoint | undefined): number | null => {
     const isWritten = to.port !== null && to.port === from?.port && isLoopback(to.host);
     return isWritten ? (shifted.get(to.port) ?? to.port) : to.port;
@@ -59,7 +62,7 @@ function withPort(probe: ProbeConfig, first: ProbeConfig, shifted: ReadonlyMap<n
   return {
     ...probe,
     ...(http !== undefined && { http: { ...http, port: moved(http, first.http) } }),
-    ...(tcp !== undefined && { tcp: { ...tcp, port: moved(tcp, first.tcp) } }),
+    ...(tcp !== undefined && { tcp: { ...tcp, port: moved(tcp, firstTcp) } }),
   };
 }
 

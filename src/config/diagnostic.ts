@@ -1,6 +1,7 @@
 // What is wrong with a file, where, and what to write instead: the shape of every complaint about configuration, and how
 // a person and a program read it. User mistakes are values of this type, never exceptions. Prints and reads nothing.
-import { drawExcerpt, printable } from './excerpt.ts';
+import { printable } from '../text.ts';
+import { drawExcerpt } from './excerpt.ts';
 
 /** Success or failure as a value. */
 export type Result<T, E> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: E };

@@ -57,23 +57,55 @@ function readValue(text: string, from: number): Value {
   let at = from;
   while (at < end && (text[at] === ' ' || text[at] === '\t')) at += 1;
   const quote = text[at];
-  if (quote !== '"' && quote !== "'") {
-    const bare = text.slice(at, end);
-    // `KEY= # nothing` is empty, `KEY=a#b` holds a hash.
-    const comment = at > from && bare.startsWith('#') ? 0 : bare.search(/[ \t]#/);
-    return { text: (comment < 0 ? bare : bare.slice(0, comment)).trim(), next: end + 1, problem: null };
-  }
+  if (quote !== '"' && quote !== "'") return readBare(text, at, end, at > from);
   const closed = quote === '"' ? readDouble(text, at + 1) : readSingle(text, at + 1);
+  const opening = { start: at, end: at + 1 };
   if (closed === null) {
     const message = `this ${quote} is never closed`;
-    return { text: '', next: end + 1, problem: { start: at, end: at + 1, message } };
+    const suggestion = `write a ${quote} at the end of the value, or put the value in the other quotes`;
+    return { text: '', next: end + 1, problem: { ...opening, message, suggestion } };
   }
   const last = lineEnd(text, closed.next);
   const rest = text.slice(closed.next, last);
-  if (/^\s*(?:#.*)?$/.test(rest)) return { text: closed.text, next: last + 1, problem: null };
-  const message = 'something follows the closing quote';
-  const suggestion = 'put the whole value into quotes, and write a comment behind a space';
-  return { text: '', next: last + 1, problem: { start: closed.next, end: last, message, suggestion } };
+  // A comment stands behind a space, as behind a value without quotes.
+  if (/^\s*$|^\s+#/.test(rest) && !isEscapeMeant(quote, closed.text, rest)) {
+    return { text: closed.text, next: last + 1, problem: null };
+  }
+  const where = { start: closed.next, end: closed.next + rest.trimEnd().length };
+  if (closed.next > end) {
+    const message = `the value that this ${quote} opens ends on a later line, and more text follows there`;
+    const suggestion = `is the closing ${quote} missing on this line?`;
+    return { text: '', next: last + 1, problem: { ...opening, message, suggestion } };
+  }
+  const message = `text follows the closing ${quote}`;
+  const suggestion = isEscapeMeant(quote, closed.text, rest)
+    ? 'in single quotes a backslash is a backslash and the next quote ends the value: use double quotes'
+    : 'put the whole value in quotes, and write a space before the `#` of a comment';
+  return { text: '', next: last + 1, problem: { ...where, message, suggestion } };
+}
+
+/** `'pa\'ss'`: nothing is an escape in single quotes, though whoever wrote this expected one. */
+function isEscapeMeant(quote: string, value: string, rest: string): boolean {
+  return quote === "'" && value.endsWith('\\') && rest.includes("'");
+}
+
+/** A value without quotes: it ends with the line, or before ` #`. */
+function readBare(text: string, at: number, end: number, isBehindBlank: boolean): Value {
+  const bare = text.slice(at, end);
+  // `KEY= # nothing` is empty, `KEY=a#b` holds a hash.
+  const comment = isBehindBlank && bare.startsWith('#') ? 0 : bare.search(/[ \t]#/);
+  const value = (comment < 0 ? bare : bare.slice(0, comment)).trim();
+  const rest = comment < 0 ? '' : bare.slice(comment);
+  const open = ['"', "'"].find((quote) => value.split(quote).length % 2 === 0 && rest.includes(quote));
+  if (open === undefined) return { text: value, next: end + 1, problem: null };
+  // `--title "a # b"`: the quotes are a part of the value, and the hash would cut it in the middle of them.
+  const message = `a comment begins within these quotes: a value that begins without a quote ends before \` #\``;
+  const suggestion = 'put the whole value in quotes';
+  return {
+    text: '',
+    next: end + 1,
+    problem: { start: at + comment + 1, end: at + bare.trimEnd().length, message, suggestion },
+  };
 }
 
 function readSingle(text: string, from: number): { text: string; next: number } | null {

@@ -1,25 +1,15 @@
 // Draws one line of a source text with a squiggle under a stretch of it, fit for any terminal: what could steer the
 // terminal is escaped, tabs are widened, long lines are cut around the squiggle, wide characters count two columns.
+import { printable } from '../text.ts';
 import type { Range } from './diagnostic.ts';
 
 const MAX_WIDTH = 120;
 const TAB = '    ';
 const ELLIPSIS = '…';
 
-// C0 and C1 controls, DEL, the bidirectional overrides ("Trojan Source"), line separators, zero-width characters and
-// lone surrogates: all that a terminal obeys, or hides, instead of showing.
-const UNSAFE =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|\p{Surrogate}/gu;
-
 const WIDE =
   /[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
 const NARROWLESS = /\p{Mark}/u;
-
-/** Text that is safe to send to a terminal on one line: control characters are written as `\n`, `\x1b`, `\u202e`. */
-export function printable(text: string): string {
-  return text.replace(UNSAFE, escapeCharacter);
-}
 
 /**
  * The source line with its number in a gutter of `gutter` columns, and the squiggle below it. A range over several lines
@@ -99,14 +89,6 @@ function displayWidth(text: string): number {
   let width = 0;
   for (const character of text) width += NARROWLESS.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
   return width;
-}
-
-function escapeCharacter(character: string): string {
-  const code = character.charCodeAt(0);
-  if (character === '\n') return '\\n';
-  if (character === '\t') return '\\t';
-  if (character === '\r') return '\\r';
-  return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
 }
 
 function nthLine(source: string, line: number): string | null {

@@ -1,5 +1,6 @@
 // Reads whole text files with limits, and says in words why one cannot be read. Which files, and what they hold, is the
 // caller's business.
+import { decodeBytes } from '../bytes.ts';
 
 /** What this room needs of the file system; `Files` of ports.ts fits. */
 export interface FileReader {
@@ -36,6 +37,17 @@ const WHY: Readonly<Record<string, string>> = {
 
 /** Reads a regular file of UTF-8 text of at most 1 MiB; a byte order mark is dropped. */
 export function readText(files: FileReader, path: string): TextRead {
+  return readFile(files, path, decode);
+}
+
+/** The same for what services get byte for byte: what is not UTF-8 is kept (bytes.ts). */
+export function readBytesAsText(files: FileReader, path: string): TextRead {
+  return readFile(files, path, (bytes) =>
+    isUtf16(bytes) ? decode(bytes) : { ok: true, text: decodeBytes(bytes).replace(/^\uFEFF/, '') },
+  );
+}
+
+function readFile(files: FileReader, path: string, read: (bytes: Uint8Array) => TextRead): TextRead {
   let bytes: Uint8Array;
   try {
     const found = files.stat(path);
@@ -57,12 +69,16 @@ export function readText(files: FileReader, path: string): TextRead {
   }
   // Files of /proc say that they are empty, and a file can grow between the two calls.
   if (bytes.length > MAX_BYTES) return tooLarge(bytes.length);
-  return decode(bytes);
+  return read(bytes);
 }
 
 function tooLarge(size: number): TextRead {
   const shown = `${Math.ceil((size / MAX_BYTES) * 10) / 10} MiB`;
   return { ok: false, code: 'file-too-large', why: `it is ${shown} large, and 1 MiB is the most` };
+}
+
+function isUtf16([first, second]: Uint8Array): boolean {
+  return (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
 }
 
 function decode(bytes: Uint8Array): TextRead {
@@ -71,8 +87,7 @@ function decode(bytes: Uint8Array): TextRead {
   } catch {
     // Falls through to find where.
   }
-  const [first, second] = bytes;
-  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
+  if (isUtf16(bytes)) {
     return { ok: false, code: 'not-utf8', why: 'it is UTF-16', suggestion: 'save it as UTF-8' };
   }
   const text = new TextDecoder('utf-8').decode(bytes);

@@ -44,17 +44,21 @@ export function parseDraft(path: string, text: string, environment: Readonly<Rec
   const sources = new Map([[path, text]]);
   const syntax: Diagnostic[] = [];
   const root = parseTree(text, makeReading(source, environment, syntax));
-  if (root === null) return { config: null, diagnostics: syntax, sources };
+  const [first] = sortDiagnostics(syntax.filter(({ code }) => SYNTAX.has(code)));
+  // Behind a syntax error the tree is a guess.
+  const told = syntax.filter(
+    ({ code, range }) => SYNTAX.has(code) || first === undefined || range.endLine <= first.range.endLine,
+  );
+  if (root === null) return { config: null, diagnostics: told, sources };
   const found: Diagnostic[] = [];
   const config = readConfig(root, makeReading(source, environment, found));
-  // Behind a syntax error the tree is a guess, and what seems to be missing may stand there, or where an alias points.
-  const [first] = sortDiagnostics(syntax.filter(({ code }) => SYNTAX.has(code)));
+  // What seems to be missing may stand behind it, or where an alias points.
   const holes = syntax.some(({ code }) => HOLES.has(code));
   const trusted = found.filter(({ code, range }) => {
     const seemsMissing = code === 'missing-key' || code === 'empty-value';
     return !(holes && seemsMissing) && (first === undefined || range.endLine < first.range.line);
   });
-  return { config: first === undefined ? config : null, diagnostics: [...syntax, ...trusted], sources };
+  return { config: first === undefined ? config : null, diagnostics: [...told, ...trusted], sources };
 }
 
 /** Parses a text of YAML; null where there is no usable tree, which has then been reported. */

@@ -15,15 +15,37 @@ export function compilePattern(source: string): Pattern {
   return { test: (text) => compiled.matcher(text).find() };
 }
 
-/** Why a text is no pattern; null where it is one. */
-export function whyNotPattern(source: string): string | null {
+/** What other engines offer and RE2 does not, by the piece of the pattern that RE2 refuses (RE2's syntax, "NOT SUPPORTED"). */
+const NOT_IN_RE2: readonly { readonly piece: RegExp; readonly lacks: string; readonly instead?: string }[] = [
+  { piece: /^\(\?<[=!]/, lacks: 'no look-behind' },
+  { piece: /^\(\?[=!]/, lacks: 'no look-ahead' },
+  { piece: /^\\[1-9k]|^\(\?P=/, lacks: 'no back references' },
+  { piece: /^\(\?>|^[*+?}]\+$/, lacks: 'no atomic groups and no possessive repetition' },
+  { piece: /^\(\?(?:P>|&|R|[0-9+-])/, lacks: 'no recursion' },
+  { piece: /^\(\?\(/, lacks: 'no conditions' },
+  { piece: /^\\Z/, lacks: 'no such escape', instead: 'write `\\z` or `$`' },
+  { piece: /^\\[A-Za-z]/, lacks: 'no such escape' },
+  { piece: /^\{\d+/, lacks: 'no more than 1000 repetitions' },
+];
+
+/** Why a text is no pattern, and what to write instead; null where it is one. */
+export function whyNotPattern(source: string): { readonly why: string; readonly suggestion?: string } | null {
   try {
     compilePattern(source);
     return null;
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message.replace(/^error parsing regexp: /i, '') : String(cause);
-    return /^invalid (or unsupported )?Perl syntax|invalid escape sequence: `?\\[1-9]/i.test(message)
-      ? `${message}; look-around and back references are not offered, since patterns are matched in linear time`
-      : message;
+    const why = cause instanceof Error ? cause.message.replace(/^error parsing regexp: /i, '') : String(cause);
+    const refused = /: `(.*)`$/s.exec(why)?.[1] ?? '';
+    // The parser stops at `(?P`, and names the whole rest of the pattern where `(?<` begins no name.
+    const piece = refused === '(?P' ? (/\(\?P[=>]/.exec(source)?.[0] ?? refused) : refused;
+    const found = NOT_IN_RE2.find((one) => one.piece.test(piece));
+    if (found === undefined) return { why };
+    const shown = /^\(\?<?./.test(piece) ? piece.slice(0, piece[2] === '<' || piece[2] === 'P' ? 4 : 3) : piece;
+    return {
+      why: `RE2 has ${found.lacks}: \`${shown}\``,
+      suggestion:
+        found.instead ??
+        'patterns follow RE2 (https://github.com/google/re2/wiki/Syntax), which matches in linear time',
+    };
   }
 }

@@ -3,8 +3,9 @@
 import { command } from './command.ts';
 import { type Complete, complete, defaulted, field, type Given, isUnderstood, object, required } from './field.ts';
 import { host, httpUrl, notifyTarget, pattern, status, tcpTarget } from './probe-values.ts';
-import { INVALID } from './reading.ts';
+import { INVALID, inFlow, mismatch } from './reading.ts';
 import { anything, byKind, duration, flag, listOf, mapOf, refined, type Shape, text, whole, word } from './shape.ts';
+import type { Node } from './tree.ts';
 
 const path = text({ wanted: 'a path' });
 const port = whole('a port', 1, 65535);
@@ -71,9 +72,25 @@ export const NOTIFY = {
   fd: field(whole('a descriptor', 3, 255), 'descriptor on which the service writes a newline (s6)', '`NOTIFY_SOCKET`'),
 } as const;
 
+export const TCP = {
+  socket: field(
+    text({ wanted: 'an absolute path', pattern: /^\// }),
+    'absolute path of a unix socket (`SOCK_STREAM`) to connect to instead of a port',
+    'required',
+  ),
+} as const;
+
 export const PROBE = {
   http: field(httpTarget, 'a URL, a path (`/health`), or a map: it answers as it should'),
-  tcp: field(tcpTarget(), "a port, `host:port`, or `true` for the service's own: it accepts a connection"),
+  tcp: field(
+    tcpTarget(
+      object(TCP, {
+        owner: 'a `tcp` probe',
+        elsewhere: { port: 'write `tcp: 8080`', host: 'write `tcp: "127.0.0.1:8080"`' },
+      }),
+    ),
+    "a port, `host:port`, `true` for the service's own, or `{socket: /run/x.sock}`: it accepts a connection",
+  ),
   exec: field(command(), 'a command: it exits 0. Variables in the text form are left to the shell'),
   log: field(pattern(), 'a regular expression that a line of its output since this start has matched'),
   file: field(path, "the path exists; relative to the service's `cwd`"),
@@ -83,6 +100,11 @@ export const PROBE = {
   ),
   timeout: defaulted(duration(1), 'most time for one attempt', '5s'),
   interval: defaulted(duration(10), 'how often it runs once the service is ready', '10s'),
+  start_interval: field(
+    duration(10),
+    'the pause after an attempt while the service starts; only in `ready`',
+    'grows with the time since the start, from `20ms` to `1s`',
+  ),
   successes: defaulted(whole('a number', 1, 1000), 'how many in a row count as holding', 1),
   failures: defaulted(whole('a number', 1, 1000), 'how many in a row count as failing; only in `live`', 3),
   continuous: defaulted(
@@ -98,6 +120,7 @@ export type ProbeConfig = Given<typeof PROBE>;
 const PROBE_ELSEWHERE = {
   retries: 'in `live` it is called `failures`',
   start_period: 'it is called `start_timeout`, in the service',
+  startInterval: 'it is called `start_interval`',
   http_get: 'it is called `http`',
   httpGet: 'it is called `http`',
   tcpSocket: 'it is called `tcp`',
@@ -112,10 +135,34 @@ const PROBE_ELSEWHERE = {
   successThreshold: 'it is called `successes`',
 } as const;
 
+/** What a value that is no map probably means: `8080`, `/health`, a URL, the name of a kind, a command. */
+function meantProbe(node: Node): string | undefined {
+  if (node.kind !== 'scalar' || node.value === null) return undefined;
+  const { text: written } = node;
+  const kind = PROBE_KINDS.find((one) => one === written.toLowerCase());
+  if (kind !== undefined) return `did you mean \`{${kind}: ${EXAMPLES[kind]}}\`?`;
+  if (/^\d+$|^[\w.:[\]-]+:\d+$/.test(written)) return `did you mean \`{tcp: ${inFlow(written)}}\`?`;
+  if (/^\/\S*\.sock(?:et)?$/.test(written)) return `did you mean \`{tcp: {socket: ${inFlow(written)}}}\`?`;
+  if (/^https?:\/\/|^\/\S*$/i.test(written)) return `did you mean \`{http: ${inFlow(written)}}\`?`;
+  if (/^(?:true|yes|on|port)$/i.test(written)) return "did you mean `{tcp: true}`, the service's own port?";
+  if (/^(?:false|no|off|none|never)$/i.test(written)) return 'remove the key: without a probe nothing is asked';
+  if (/\s/.test(written)) return `did you mean \`{exec: ${inFlow(written)}}\`?`;
+  return `a probe is a map with one of ${PROBE_KINDS.map((one) => `\`${one}\``).join(', ')}`;
+}
+
+const EXAMPLES: Readonly<Record<(typeof PROBE_KINDS)[number], string>> = {
+  http: '/health',
+  tcp: 'true',
+  exec: 'COMMAND',
+  log: 'PATTERN',
+  file: 'PATH',
+  notify: 'true',
+};
+
 /** A probe or a list of probes, as `ready` or as `live`. */
 export function probes(role: 'ready' | 'live'): Shape<readonly ProbeConfig[]> {
   const probe = refined(
-    object(PROBE, { owner: 'a probe', elsewhere: PROBE_ELSEWHERE }),
+    object(PROBE, { owner: 'a probe', elsewhere: PROBE_ELSEWHERE, advise: meantProbe }),
     (given, node, _name, reading): ProbeConfig | typeof INVALID => {
       if (node.kind !== 'map') return INVALID;
       const at = (key: string): { start: number; end: number } => node.entries.get(key)?.keySpan ?? node;
@@ -151,11 +198,25 @@ export function probes(role: 'ready' | 'live'): Shape<readonly ProbeConfig[]> {
         const suggestion = 'a probe that shall end the service when it fails belongs in `live`';
         reading.report(at('failures'), 'impossible-value', '`failures` is for `live` probes only', { suggestion });
       }
+      if (node.entries.has('start_interval') && (role === 'live' || latched)) {
+        const message =
+          role === 'live'
+            ? '`start_interval` is for `ready`: a `live` probe runs every `interval`, once the service is ready'
+            : `\`start_interval\` has no effect: a \`${kind}\` probe waits and makes no attempts`;
+        reading.report(at('start_interval'), 'impossible-value', message, { suggestion: 'remove it' });
+      }
       return given;
     },
     () => ({ $ref: '#/definitions/probe' }),
   );
-  return byKind<never, readonly ProbeConfig[], readonly ProbeConfig[]>('a probe (a map), or a list of probes', {
+  const wanted = 'a probe (a map), or a list of probes';
+  const refused: Shape<never> = {
+    wanted,
+    schema: () => ({ not: {} }),
+    read: (node, name, reading) => mismatch(node, name, wanted, reading, meantProbe(node)),
+  };
+  return byKind<never, readonly ProbeConfig[], readonly ProbeConfig[]>(wanted, {
+    scalar: refused,
     list: listOf(probe, { wanted: 'a list of probes', least: 1 }),
     map: refined(
       probe,

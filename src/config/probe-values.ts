@@ -1,7 +1,8 @@
 // What can be written in a probe, below the table: addresses, URLs, status ranges, regular expressions. Connects to
 // nothing. Addresses are literal, because a name look-up needs a thread that a full process limit does not give.
+import { isUnderstood } from './field.ts';
 import { whyNotPattern } from './pattern.ts';
-import { fill, INVALID, type Invalid, mismatch, quote, type Reading } from './reading.ts';
+import { fill, INVALID, type Invalid, inFlow, mismatch, quote, type Reading } from './reading.ts';
 import { byKind, refined, type Shape, text } from './shape.ts';
 import type { Node, Span } from './tree.ts';
 
@@ -31,41 +32,69 @@ export function host(): Shape<string> {
 /** A URL, or a path of the service itself. */
 export function httpUrl(): Shape<HttpUrl> {
   const wanted = 'a URL (`http://127.0.0.1:8000/health`) or a path (`/health`)';
-  return refined(text({ wanted }), (value, node, name, reading): HttpUrl | Invalid => {
-    if (value.startsWith('/')) return { scheme: 'http', host: LOOPBACK, port: null, path: value };
-    const url = /^https?:\/\//i.test(value) ? parseUrl(value) : null;
-    if (url === null) return mismatch(node, name, wanted, reading);
-    if (url.username !== '' || url.password !== '') {
-      const suggestion = 'put them into `headers: {Authorization: …}`';
-      return reading.report(node, 'wrong-value', `${name} cannot hold a user name or password`, { suggestion });
-    }
-    const address = toAddress(url.hostname);
-    if (address === null) return reportName(url.hostname, node, name, reading);
-    const scheme = url.protocol === 'https:' ? 'https' : 'http';
-    const port = url.port === '' ? (scheme === 'https' ? 443 : 80) : Number(url.port);
-    if (port === 0) return reading.report(node, 'wrong-value', `${name} names port 0, which nothing can listen on`);
-    return { scheme, host: address, port, path: url.pathname + url.search };
-  });
+  const written: Shape<string> = text({ wanted, loose: true });
+  const schema = () => text({ wanted }).schema();
+  return refined(
+    written,
+    (value, node, name, reading): HttpUrl | Invalid => {
+      if (value.startsWith('/')) return { scheme: 'http', host: LOOPBACK, port: null, path: value };
+      const url = /^https?:\/\//i.test(value) ? parseUrl(value) : null;
+      if (url === null) return mismatch(node, name, wanted, reading, meantUrl(value));
+      if (url.username !== '' || url.password !== '') {
+        const suggestion = 'put them into `headers: {Authorization: …}`';
+        return reading.report(node, 'wrong-value', `${name} cannot hold a user name or password`, { suggestion });
+      }
+      const address = toAddress(url.hostname);
+      if (address === null) return reportName(url.hostname, node, name, reading);
+      const scheme = url.protocol === 'https:' ? 'https' : 'http';
+      const port = url.port === '' ? (scheme === 'https' ? 443 : 80) : Number(url.port);
+      if (port === 0) return reading.report(node, 'wrong-value', `${name} names port 0, which nothing can listen on`);
+      return { scheme, host: address, port, path: url.pathname + url.search };
+    },
+    schema,
+  );
 }
 
-/** `true` for the service's own port, a port, or `host:port`. */
-export function tcpTarget(): Shape<Endpoint> {
-  const wanted = "a port, `host:port`, or `true` for the service's own port";
-  return {
+/** What a value that is neither a URL nor a path probably means. */
+function meantUrl(written: string): string | undefined {
+  if (/^\d{1,5}$/.test(written)) return `did you mean \`{port: ${written}}\`?`;
+  if (/^true$/i.test(written)) return 'did you mean `/`?';
+  if (/^(?:localhost|[\d.]+)(?::\d+)?(?:\/\S*)?$/i.test(written)) return `did you mean \`http://${written}\`?`;
+  return /^[\w.-]+(?:\/\S*)?$/.test(written) ? `did you mean \`/${written}\`?` : undefined;
+}
+
+/** Where a `tcp` probe connects: an address, or a unix socket. */
+export type TcpTarget = (Endpoint & { readonly socket: null }) | { readonly socket: string };
+
+/** `true` for the service's own port, a port, `host:port`, or a unix socket, of which `map` reads the map. */
+export function tcpTarget(map: Shape<{ readonly socket?: string }>): Shape<TcpTarget> {
+  const wanted = "a port, `host:port`, `true` for the service's own port, or `{socket: /run/x.sock}`";
+  const address: Shape<TcpTarget> = {
     wanted,
     schema: () => ({ anyOf: [{ const: true }, { type: 'integer', minimum: 1, maximum: 65535 }, { type: 'string' }] }),
     read(node, name, reading) {
       if (node.kind !== 'scalar') return mismatch(node, name, wanted, reading);
       const filled = fill(node, reading);
       if (filled === INVALID) return INVALID;
-      if (filled.value === true) return { host: LOOPBACK, port: null };
+      if (filled.value === true) return { host: LOOPBACK, port: null, socket: null };
       const parts = /^(?:(.*):)?(\d{1,5})$/.exec(filled.text);
       const port = Number(parts?.[2] ?? 0);
-      if (parts === null || port < 1 || port > 65535) return mismatch(node, name, wanted, reading);
-      const address = parts[1] === undefined ? LOOPBACK : toAddress(parts[1]);
-      return address === null ? reportName(parts[1] ?? '', node, name, reading) : { host: address, port };
+      if (parts === null || port < 1 || port > 65535) {
+        const isPath = /^(?:unix:)?(\/\S+)$/.exec(filled.text)?.[1];
+        const advice = isPath === undefined ? undefined : `did you mean \`{socket: ${inFlow(isPath)}}\`?`;
+        return mismatch(node, name, wanted, reading, advice);
+      }
+      const host = parts[1] === undefined ? LOOPBACK : toAddress(parts[1]);
+      return host === null ? reportName(parts[1] ?? '', node, name, reading) : { host, port, socket: null };
     },
   };
+  return byKind<TcpTarget, never, TcpTarget>(wanted, {
+    scalar: address,
+    map: refined(map, (given, node, name, reading): TcpTarget | Invalid => {
+      if (given.socket !== undefined) return { socket: given.socket };
+      return isUnderstood(node, given) ? reading.report(node, 'missing-key', `${name} has no \`socket\``) : INVALID;
+    }),
+  });
 }
 
 /** `200`, `"200-399"`, or a list of both. */
@@ -102,8 +131,10 @@ export function status(): Shape<readonly StatusRange[]> {
 /** The source of a regular expression that compiles; see pattern.ts for the rules. */
 export function pattern(): Shape<string> {
   return refined(text({ wanted: 'a regular expression' }), (value, node, name, reading) => {
-    const why = whyNotPattern(value);
-    return why === null ? value : reading.report(node, 'wrong-regex', `${name} is no regular expression: ${why}`);
+    const wrong = whyNotPattern(value);
+    if (wrong === null) return value;
+    const message = `${name} is not a valid regular expression: ${wrong.why}`;
+    return reading.report(node, 'wrong-regex', message, { suggestion: wrong.suggestion });
   });
 }
 

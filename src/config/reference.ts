@@ -4,7 +4,7 @@ import { CONTROL, HTTP_CONTROL, TOKEN_FILE } from './control-values.ts';
 import type { Field, Fields } from './field.ts';
 import { GPUS } from './gpu-values.ts';
 import { BEFORE_STOP, HOOK, HOOKS } from './hook-values.ts';
-import { HTTP, HTTP_JSON, NOTIFY, PROBE } from './probe-schema.ts';
+import { HTTP, HTTP_JSON, NOTIFY, PROBE, TCP } from './probe-schema.ts';
 import { LIMITS } from './process-values.ts';
 import { BACKOFF, DEPENDENCY, ENV_FILE, ENV_FROM_FILE, LOG, LOG_FILE, RESTART, SERVICE, STOP, TOP } from './schema.ts';
 
@@ -27,6 +27,7 @@ export const SECTIONS: readonly { readonly title: string; readonly fields: Field
   { title: 'A probe', fields: PROBE },
   { title: '`http`', fields: HTTP },
   { title: '`http.json`', fields: HTTP_JSON },
+  { title: '`tcp`', fields: TCP },
   { title: '`notify`', fields: NOTIFY },
   { title: '`control`', fields: CONTROL },
   { title: '`control.http`', fields: HTTP_CONTROL },

@@ -16,12 +16,13 @@ import {
 } from './field.ts';
 import { gpus, gpusShape } from './gpu-values.ts';
 import { adviseHooks, HOOKS } from './hook-values.ts';
+import { OTHER_EXITS, OTHER_POLICIES, OTHER_SERVICE_KEYS, OTHER_STOP_TARGETS, OTHER_TYPES } from './other-systems.ts';
 import { probeShape, probes } from './probe-schema.ts';
 import { pattern } from './probe-values.ts';
 import { cpus, limits, umask, user } from './process-values.ts';
 import { INVALID, inFlow, mismatch, ofCopy, quote, type Reading } from './reading.ts';
 import {
-  CONDITIONS,
+  conditionWord,
   dependencies,
   enabled,
   environmentValue,
@@ -29,6 +30,7 @@ import {
   inherited,
   orOff,
   signal,
+  stopSignal,
   VARIABLE,
 } from './service-values.ts';
 import {
@@ -46,6 +48,7 @@ import {
   text,
   whole,
   word,
+  wordOf,
 } from './shape.ts';
 import type { Entry, ListNode, MapNode, ScalarNode } from './tree.ts';
 
@@ -100,7 +103,24 @@ export const BACKOFF = {
   factor: defaulted(number('a number', 1, 100), 'how much longer each wait is than the one before', 2),
 } as const;
 
-const POLICY = word('never', 'on-failure', 'always');
+const POLICY = wordOf(['never', 'on-failure', 'always'], OTHER_POLICIES);
+
+/** Docker's `on-failure:3`. */
+function adviseRestart(written: string): string | undefined {
+  const max = /^on[-_]failure:(\d+)$/.exec(written)?.[1];
+  return max === undefined ? undefined : `did you mean \`{policy: on-failure, max: ${max}}\`?`;
+}
+
+const restartWord: Shape<Given<typeof RESTART>> = {
+  wanted: POLICY.wanted,
+  schema: () => POLICY.schema(),
+  read(node, name, reading) {
+    const advice = node.kind === 'scalar' ? adviseRestart(node.text) : undefined;
+    if (advice !== undefined) return mismatch(node, name, POLICY.wanted, reading, advice);
+    const policy = POLICY.read(node, name, reading);
+    return policy === INVALID ? INVALID : { policy };
+  },
+};
 
 export const RESTART = {
   policy: defaulted(POLICY, '`never`, `on-failure` or `always`', 'never'),
@@ -112,8 +132,13 @@ export const RESTART = {
 export const STOP = {
   signal: defaulted(signal(), 'sent once', 'TERM'),
   timeout: field(duration(), 'time until what is left is killed', 'the whole of `stop_timeout`'),
-  to: defaulted(word('main', 'group'), 'the main process alone, or its process group', 'main'),
+  to: defaulted(wordOf(['main', 'group'], OTHER_STOP_TARGETS), 'the main process alone, or its process group', 'main'),
   command: field(command(), 'run instead of sending the signal'),
+  leftover_timeout: field(
+    duration(),
+    'when the main process ends by itself: time between SIGTERM and SIGKILL for its leftover processes',
+    '`2s`, or `timeout` if that is shorter',
+  ),
 } as const;
 
 const patterns = byKind<readonly string[], readonly string[]>('a pattern, or a list of patterns', {
@@ -175,8 +200,13 @@ export const LOG = {
 } as const;
 
 export const DEPENDENCY = {
-  condition: field(word(...CONDITIONS), '`started`, `ready`, `completed` or `exited`', 'as in a list'),
+  condition: field(conditionWord, '`started`, `ready`, `completed` or `exited`', 'as in a list'),
   any: field(whole('a number of copies', 1, MAX_COPIES), 'how many copies of it must be so', 'all of them'),
+  restart: defaulted(
+    flag(),
+    'when it restarts (by its policy, a command or a reload), this service is stopped and starts again after it; a task runs again',
+    false,
+  ),
 } as const;
 
 export const SERVICE = {
@@ -185,7 +215,7 @@ export const SERVICE = {
     'a text runs under `/bin/sh -c`, which becomes the program where it is but one; a list is executed without a shell',
   ),
   type: defaulted(
-    word('service', 'task'),
+    wordOf(['service', 'task'], OTHER_TYPES),
     '`service` is meant to run on; `task` is meant to finish: a download, a migration',
     'service',
   ),
@@ -212,7 +242,7 @@ export const SERVICE = {
   ),
   restart: field(
     byKind('`never`, `on-failure`, `always`, or a map', {
-      scalar: refined(POLICY, (policy): Given<typeof RESTART> => ({ policy })),
+      scalar: restartWord,
       map: object(RESTART, { owner: '`restart`' }),
     }),
     '`never`, `on-failure`, `always`, or `{policy, max, within, backoff}`',
@@ -229,7 +259,7 @@ export const SERVICE = {
       scalar: refined(signal(), (name): Given<typeof STOP> => ({ signal: name })),
       map: object(STOP, { owner: '`stop`' }),
     }),
-    'a signal, or `{signal, timeout, to, command}`',
+    'a signal, or `{signal, timeout, to, command, leftover_timeout}`',
     '`TERM` to the main process',
   ),
   forward: field(
@@ -303,37 +333,7 @@ export const SERVICE = {
 export const SERVICE_RULES: KeyRules = {
   owner: 'a service',
   ignored: /^x-/,
-  elsewhere: {
-    args: 'it is part of `command`',
-    autorestart: 'it is called `restart`',
-    build: 'services run in this image: there is nothing to build',
-    cmd: 'it is called `command`',
-    container_name: "the service's key is its name",
-    cpuset: 'it is called `cpus`',
-    deploy: 'it is called `limits`, `restart`, `gpus`',
-    directory: 'it is called `cwd`',
-    entrypoint: 'it is part of `command`',
-    environment: 'it is called `env`',
-    exec: 'it is called `command`',
-    expose: 'it is called `port` or `ports`',
-    health: 'it is called `ready` (and `live`)',
-    healthcheck: 'it is called `ready` (and `live`)',
-    image: 'services run in this image: install the program into it',
-    liveness_probe: 'it is called `live`',
-    logging: 'it is called `log`',
-    networks: 'services share one network: 127.0.0.1 and their ports',
-    priority: 'say who waits for whom with `depends_on`, or use `group`',
-    readiness_probe: 'it is called `ready`',
-    shutdown: 'it is called `stop`',
-    stop_grace_period: 'it is called `stop: {timeout: …}`',
-    stop_signal: 'it is called `stop: {signal: …}`',
-    stop_timeout: 'for one service it is `stop: {timeout: …}`; `stop_timeout` stands at the top',
-    stopsignal: 'it is called `stop: {signal: …}`',
-    stopwaitsecs: 'it is called `stop: {timeout: …}`',
-    ulimits: 'it is called `limits`',
-    volumes: 'services share one file system',
-    working_dir: 'it is called `cwd`',
-  },
+  elsewhere: OTHER_SERVICE_KEYS,
 };
 
 // ------------------------------------------------------------------------------------------------------------------ top
@@ -407,11 +407,16 @@ export function readService({ key, keySpan, node }: Entry, reading: Reading): Se
 export const TOP = {
   name: field(text({ loose: true }), 'shown in `status`', "the file's folder"),
   exit: defaulted(
-    word('first', 'failure', 'all'),
+    wordOf(['first', 'failure', 'all'], OTHER_EXITS),
     '`first`: when the first essential service ends; `failure`: when the first one fails; `all`: when all have ended',
     'first',
   ),
   stop_timeout: defaulted(duration(), 'ONE deadline for the whole shutdown; docker kills after 10 s', '9s'),
+  stop_signals: defaulted(
+    listOf(stopSignal(), { wanted: 'a list of signals', least: 1 }),
+    'signals that ask to stop everything: a base image may name another one as its STOPSIGNAL',
+    ['TERM', 'INT', 'QUIT', 'PWR', 'RTMIN+3'],
+  ),
   env: field(environment, 'environment of every service'),
   env_file: field(envFiles, 'environment files of every service; later ones win'),
   groups: field(

@@ -2,8 +2,8 @@
 // or a file that is named exists is the plan's business.
 import { didYouMean } from './nearest.ts';
 import { fill, INVALID, type Invalid, mismatch, type Reading } from './reading.ts';
-import { byKind, INTERPOLATED, listOf, refined, type Shape, text, word } from './shape.ts';
-import { parseSignal, SIGNAL_NAMES, whyNotForwarded } from './signal.ts';
+import { byKind, INTERPOLATED, listOf, refined, type Shape, text, wordOf } from './shape.ts';
+import { parseSignal, SIGNAL_NAMES, whyNotForwarded, whyNotStopSignal } from './signal.ts';
 import type { Entry, Node, Step } from './tree.ts';
 
 export const CONDITIONS = ['started', 'ready', 'completed', 'exited'] as const;
@@ -15,20 +15,45 @@ export interface Dependency {
   readonly condition: ConditionWord | null;
   /** How many of its copies must be so; null: all. */
   readonly any: number | null;
+  /** Whether the dependent restarts with it. */
+  readonly restart: boolean;
   /** The step to it in the tree: an index of the list, or its key. */
   readonly step: Step;
 }
 
-const COMPOSE_CONDITIONS: Readonly<Record<string, ConditionWord>> = {
-  service_started: 'started',
-  service_healthy: 'ready',
-  service_completed_successfully: 'completed',
+/** What Compose, process-compose and people call the conditions. */
+const OTHER_CONDITIONS: Readonly<Record<string, ConditionWord>> = {
+  'service-started': 'started',
+  'process-started': 'started',
+  running: 'started',
+  up: 'started',
+  alive: 'started',
+  'service-healthy': 'ready',
+  'process-healthy': 'ready',
+  'process-log-ready': 'ready',
+  healthy: 'ready',
+  health: 'ready',
+  'service-completed-successfully': 'completed',
+  'process-completed-successfully': 'completed',
+  'completed-successfully': 'completed',
+  complete: 'completed',
+  done: 'completed',
+  finished: 'completed',
+  success: 'completed',
+  succeeded: 'completed',
+  'process-completed': 'exited',
+  ended: 'exited',
+  stopped: 'exited',
 };
 
-/** What `{condition, any}` gives. */
+/** A condition of `depends_on`. */
+export const conditionWord: Shape<ConditionWord> = wordOf(CONDITIONS, OTHER_CONDITIONS);
+
+/** What `{condition, any, restart}` gives. */
 interface Terms {
   readonly condition?: ConditionWord;
   readonly any?: number;
+  readonly restart?: boolean;
 }
 
 /** `[a, b]`, `{a: ready}`, or `{a: {condition: ready, any: 1}}`, of which `terms` reads the inner map. */
@@ -45,7 +70,8 @@ export function dependencies(terms: Shape<Terms>): Shape<readonly Dependency[]> 
         const target = item.read(one, `an item of ${name}`, reading);
         if (target === INVALID) return;
         const earlier = first.get(target);
-        if (earlier === undefined) first.set(target, { name: target, condition: null, any: null, step, node: one });
+        if (earlier === undefined)
+          first.set(target, { name: target, condition: null, any: null, restart: false, step, node: one });
         else {
           const related = [{ message: 'first named here', span: earlier.node }];
           reading.report(one, 'named-twice', `${name} names \`${target}\` twice`, { related });
@@ -54,16 +80,16 @@ export function dependencies(terms: Shape<Terms>): Shape<readonly Dependency[]> 
       return [...first.values()].map(({ node: _node, ...dependency }) => dependency);
     },
   };
-  const condition = word(...CONDITIONS);
   const map: Shape<readonly Dependency[]> = {
     wanted,
     schema: () => ({ type: 'object', additionalProperties: { anyOf: [{ enum: [...CONDITIONS] }, terms.schema()] } }),
     read(node, name, reading) {
       if (node.kind !== 'map') return mismatch(node, name, wanted, reading);
       return [...node.entries.values()].flatMap((entry): Dependency[] => {
-        const value = readTerms(entry, condition, terms, reading);
+        const value = readTerms(entry, terms, reading);
         if (value === INVALID) return [];
-        return [{ name: entry.key, condition: value.condition ?? null, any: value.any ?? null, step: entry.key }];
+        const { condition = null, any = null, restart = false } = value;
+        return [{ name: entry.key, condition, any, restart, step: entry.key }];
       });
     },
   };
@@ -85,19 +111,10 @@ function refused(wanted: string): Shape<never> {
   };
 }
 
-function readTerms(
-  { key, node }: Entry,
-  condition: Shape<ConditionWord>,
-  terms: Shape<Terms>,
-  reading: Reading,
-): Terms | Invalid {
-  const inner = node.kind === 'map' ? node.entries.get('condition')?.node : node;
-  const compose = inner?.kind === 'scalar' && Object.hasOwn(COMPOSE_CONDITIONS, inner.text);
-  const meant = compose ? COMPOSE_CONDITIONS[inner.text] : undefined;
+function readTerms({ key, node }: Entry, terms: Shape<Terms>, reading: Reading): Terms | Invalid {
   const name = `\`depends_on.${key}\``;
-  if (meant !== undefined) return mismatch(node, name, condition.wanted, reading, `write \`${key}: ${meant}\``);
   if (node.kind === 'map') return terms.read(node, name, reading);
-  const value = condition.read(node, name, reading);
+  const value = conditionWord.read(node, name, reading);
   return value === INVALID ? INVALID : { condition: value };
 }
 
@@ -143,6 +160,14 @@ export function signal(): Shape<string> {
       anyOf: [{ enum: SIGNAL_NAMES.flatMap((name) => [name, `SIG${name}`]) }, { type: ['string', 'integer'] }],
     }),
   );
+}
+
+/** A signal that may ask the supervisor to stop. */
+export function stopSignal(): Shape<string> {
+  return refined(signal(), (name, node, _name, reading) => {
+    const why = whyNotStopSignal(name);
+    return why === null ? name : reading.report(node, 'wrong-value', `${name} cannot ask to stop: ${why}`);
+  });
 }
 
 /** `[HUP, USR1]` or `{HUP: QUIT}`: what reaches the supervisor and what is then sent, by canonical names. */

@@ -86,14 +86,25 @@ export function text(options: TextOptions = {}): Shape<string> {
 
 /** One of a few words. */
 export function word<const W extends string>(...words: readonly W[]): Shape<W> {
+  return wordOf(words, {});
+}
+
+/** One of a few words; `meant` maps what other systems call it to the word to write, or to a longer piece of YAML. */
+export function wordOf<const W extends string>(words: readonly W[], meant: Readonly<Record<string, string>>): Shape<W> {
   const known: ReadonlySet<string> = new Set(words);
   const listed = words.map((one) => `\`${one}\``);
   return scalar(
     listed.length < 2 ? (listed[0] ?? '') : `${listed.slice(0, -1).join(', ')} or ${listed.at(-1)}`,
     () => orInterpolated({ enum: [...words] }),
     (filled) => (known.has(filled.text) ? (filled.text as W) : undefined),
-    (given) => didYouMean(given, words),
+    (given) => didYouMeanBy(given, meant) ?? didYouMean(given, words),
   );
+}
+
+/** `did you mean X?` for a word of another system; undefined for any other. */
+export function didYouMeanBy(given: string, meant: Readonly<Record<string, string>>): string | undefined {
+  const key = given.toLowerCase().replaceAll('_', '-');
+  return Object.hasOwn(meant, key) ? `did you mean \`${meant[key]}\`?` : undefined;
 }
 
 /** A whole number from `least` to `most`. `label` names it: `a port`. */

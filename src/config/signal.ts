@@ -59,7 +59,6 @@ const STOPS = 'it asks svc-super itself to stop everything; a service is stopped
 const UNCATCHABLE = 'the kernel lets no program catch it';
 const CRASH = 'in a program that receives it, it means a crash';
 const OURS = 'svc-super needs it itself';
-const RUNTIME = 'the runtime that svc-super is built on cannot receive it';
 
 const NOT_FORWARDED: Readonly<Record<string, string>> = {
   SIGTERM: STOPS,
@@ -69,8 +68,8 @@ const NOT_FORWARDED: Readonly<Record<string, string>> = {
   SIGSTOP: UNCATCHABLE,
   SIGCHLD: OURS,
   SIGIO: OURS,
-  SIGPWR: RUNTIME,
-  SIGSTKFLT: RUNTIME,
+  SIGPWR: STOPS,
+  'SIGRTMIN+3': STOPS,
   SIGILL: CRASH,
   SIGTRAP: CRASH,
   SIGABRT: CRASH,
@@ -82,8 +81,13 @@ const NOT_FORWARDED: Readonly<Record<string, string>> = {
 
 /** Why a signal that reaches the supervisor cannot be passed on; null where it can. Takes a canonical name. */
 export function whyNotForwarded(name: string): string | null {
-  if (name.startsWith('SIGRTMIN')) return RUNTIME;
   return NOT_FORWARDED[name] ?? null;
+}
+
+/** Why a signal never reaches the supervisor, or never means "stop"; null where it can. Takes a canonical name. */
+export function whyNotStopSignal(name: string): string | null {
+  const why = whyNotForwarded(name);
+  return why === STOPS ? null : why;
 }
 
 function fromNumber(number: number, text: string): ParsedSignal {

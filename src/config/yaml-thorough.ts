@@ -9,19 +9,24 @@ import * as browserBuild from '../../node_modules/yaml/browser/index.js';
 import { emptyAt, MAX_DEPTH, type Raw } from './raw.ts';
 import type { Reading } from './reading.ts';
 import type { Span } from './tree.ts';
+import { Marks, reportSyntax, reportTags } from './yaml-mistakes.ts';
 
 const { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser } = browserBuild as typeof Yaml;
 
 const MAX_SYNTAX_ERRORS = 20;
+/** Errors about tags, all of which are refused anyway. */
+const OF_TAGS: ReadonlySet<string> = new Set(['TAG_RESOLVE_FAILED', 'BAD_COLLECTION_TYPE', 'MULTIPLE_TAGS']);
 
 /** Reads a text of YAML 1.2; null where there is nothing usable, which has then been reported. */
 export function readThoroughly(text: string, reading: Reading): Raw | null {
   const whole: Span = { start: 0, end: Math.max(0, text.indexOf('\n')) };
+  const marks = new Marks();
   let deep: Span | null = null;
   function* tokens(): Generator<Yaml.CST.Token, void> {
     const parser = new Parser();
     let wrong = 0;
     for (const lexeme of new Lexer().lex(text)) {
+      marks.add(lexeme, parser.offset);
       for (const token of parser.next(lexeme)) {
         if (token.type === 'error') wrong += 1;
         yield token;
@@ -55,8 +60,10 @@ export function readThoroughly(text: string, reading: Reading): Raw | null {
     return null;
   }
   const [document, second] = documents;
-  const errors = documents.flatMap((one) => [...one.errors, ...one.warnings]);
-  for (const error of tellingErrors(errors, text).slice(0, MAX_SYNTAX_ERRORS)) reportSyntax(error, text, reading);
+  reportTags(marks, text, MAX_SYNTAX_ERRORS, reading);
+  const errors = documents.flatMap((one) => [...one.errors, ...one.warnings]).filter(({ code }) => !OF_TAGS.has(code));
+  for (const error of tellingErrors(errors, text).slice(0, MAX_SYNTAX_ERRORS))
+    reportSyntax(error, marks, text, reading);
   if (second !== undefined && (second.contents !== null || documents.length > 2)) {
     const at = second.range[0];
     const message = 'the file holds more than one document: everything must be in one';
@@ -90,47 +97,16 @@ function toRaw(node: Yaml.Node): Raw {
   return { kind: 'scalar', value: simple, text: source ?? String(simple ?? ''), plain, anchor, start, end };
 }
 
-const ADVICE: Readonly<Partial<Record<Yaml.ErrorCode, string>>> = {
-  BLOCK_AS_IMPLICIT_KEY: 'a text with `: ` in it must stand in quotes',
-  BAD_SCALAR_START: 'a text that begins like this must stand in quotes',
-  TAB_AS_INDENT: 'indent with spaces',
-  BAD_INDENT: 'keys of one map must begin in the same column',
-  MULTILINE_IMPLICIT_KEY: 'is a `:` missing behind the key?',
-  BAD_DQ_ESCAPE: 'in double quotes a backslash is written `\\\\`; single quotes take it as it is',
-};
-
 /**
  * Of the parser's errors those that tell something: one a line, and none of what follows once it has lost its way, when
  * every further token is `unexpected`.
  */
 function tellingErrors(errors: readonly Yaml.YAMLError[], text: string): readonly Yaml.YAMLError[] {
-  const lost = errors.findIndex(({ message }) => message.includes('token in YAML stream'));
+  const lost = errors.findIndex(({ message }) => /token in YAML stream|^Not a YAML token/.test(message));
   const telling = lost < 0 ? errors : errors.slice(0, Math.max(1, lost));
   const lines = new Set<number>();
   return telling.filter(({ pos: [start] }) => {
     const lineStart = text.lastIndexOf('\n', start - 1);
     return !lines.has(lineStart) && lines.add(lineStart);
   });
-}
-
-function reportSyntax(error: Yaml.YAMLError, text: string, reading: Reading): void {
-  const [start, end] = error.pos;
-  const span = { start, end: Math.max(start + 1, Math.min(end, start + 200)) };
-  if (error.code === 'TAG_RESOLVE_FAILED') {
-    const suggestion = 'remove the tag: the schema says what each value is';
-    reading.report(span, 'unsupported-tag', `${lowerFirst(error.message)}: tags mean nothing here`, { suggestion });
-    return;
-  }
-  const lineStart = text.lastIndexOf('\n', start - 1) + 1;
-  const lineEnd = text.indexOf('\n', start);
-  const line = text.slice(lineStart, Math.min(lineEnd < 0 ? text.length : lineEnd, lineStart + 2000));
-  const inFlow = /(?:[[,]|(?:^|[^$]){)[^"']*\$\{/.test(line);
-  const suggestion = inFlow
-    ? 'inside `[ ]` and `{ }` a reference to a variable must stand in quotes'
-    : ADVICE[error.code];
-  reading.report(span, 'yaml-syntax', `YAML: ${lowerFirst(error.message).slice(0, 300)}`, { suggestion });
-}
-
-function lowerFirst(message: string): string {
-  return message.charAt(0).toLowerCase() + message.slice(1);
 }

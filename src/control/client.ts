@@ -9,7 +9,12 @@ export interface Question {
   readonly body?: object;
 }
 
-export type Nobody = { readonly ok: false; readonly looked: readonly string[] };
+/** `found`: supervisors that do answer, where it is not clear which one is meant. */
+export type Nobody = {
+  readonly ok: false;
+  readonly looked: readonly string[];
+  readonly found?: readonly { readonly path: string; readonly pid: number }[];
+};
 export type Asked = { readonly ok: true; readonly status: number; readonly body: unknown } | Nobody;
 /** `whole`: the answer came to its end. Else the supervisor has gone meanwhile. */
 export type Streamed =

@@ -19,7 +19,8 @@ const MOOD = {
 export function el(name, props = {}, ...inner) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(props)) {
-    if (key in made) made[key] = value;
+    if (key === 'textContent') made[key] = printable(String(value));
+    else if (key in made) made[key] = value;
     else made.setAttribute(key, value);
   }
   made.append(...inner);
@@ -31,8 +32,12 @@ export function svg(name, props = {}, ...inner) {
   made.append(...inner);
   return made;
 }
+/** Text from outside with what a browser obeys or hides written out, as `printable` of src/text.ts does. */
+export const printable = (text) =>
+  text.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 export const put = (node, text) => {
-  if (node.textContent !== text) node.textContent = text;
+  const shown = printable(text);
+  if (node.textContent !== shown) node.textContent = shown;
 };
 /** A task that runs has nothing to be ready for. */
 export const labelOf = ({ type, state }) => (type === 'task' && state === 'ready' ? 'running' : state);

@@ -23,6 +23,10 @@ const CAN = {
   stop: ['starting', 'ready', 'unready', 'backoff', 'pending'],
   restart: ['starting', 'ready', 'unready', 'backoff', 'failed', 'stopped', 'completed'],
 };
+/** Without a token the listener answers reads only. */
+const isReadOnly = 'readOnly' in document.body.dataset;
+const READ_ONLY = 'Needs a token: set control.http.token in the configuration';
+at('read-only').hidden = !isReadOnly;
 let paths = {};
 let edges = null;
 const rows = new Map();
@@ -114,6 +118,7 @@ function makeRow({ name, type, group }) {
       hidden: !canAsk(what),
     });
     button.setAttribute('aria-label', `${what} ${name}`);
+    if (isReadOnly) button.title = READ_ONLY;
     button.addEventListener('click', () => act(what, name));
     part.buttons[what] = button;
     acts.append(button);
@@ -166,7 +171,7 @@ function showService(service, now) {
   drawPlot(part.cpuPlot, part.cpuPast, 5);
   drawPlot(part.memoryPlot, part.memoryPast, 1);
   for (const [what, button] of Object.entries(part.buttons)) {
-    const off = !CAN[what].includes(state);
+    const off = isReadOnly || !CAN[what].includes(state);
     if (button.disabled !== off && !(off && document.activeElement === button)) button.disabled = off;
   }
 }

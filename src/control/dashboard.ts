@@ -1,12 +1,13 @@
 // The dashboard as it is sent: the page, and the policy that lets the browser run nothing but what stands in it. The hashes
 // are taken of the page itself, so that the two cannot disagree.
 import { createHash } from 'node:crypto';
+import { UNSAFE } from '../text.ts';
 import html from './dashboard.html' with { type: 'text' };
 import drawings from './dashboard-drawings.js' with { type: 'text' };
 import script from './dashboard-page.js' with { type: 'text' };
 
 /** The two modules as one script; they import from each other and from nobody else. */
-const code = [drawings, script].map((text) => text.replace(/^import [^;]*;$/gm, '').replace(/^export /gm, '')).join('');
+const code = `const UNSAFE = ${UNSAFE};\n${[drawings, script].map((text) => text.replace(/^import [^;]*;$/gm, '').replace(/^export /gm, '')).join('')}`;
 /** Text it is; the types believe in a bundle. */
 const page = (html as unknown as string).replace(
   '<script></script>',
@@ -34,6 +35,8 @@ const POLICY = [
 
 export const dashboard = {
   page,
+  /** For a listener that answers reads only: the script finds the mark and switches the buttons off. */
+  readOnlyPage: page.replace('<body>', '<body data-read-only>'),
   headers: {
     'content-security-policy': POLICY,
     'referrer-policy': 'no-referrer',

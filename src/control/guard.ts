@@ -28,6 +28,10 @@ const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST']);
 const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 const MAX_TARGET = 4_096;
 
+/** Any process of the machine, whoever runs it, can reach a loopback address. */
+export const READS_ONLY =
+  'without a token this listener answers reads only. Set `control.http.token: {file: PATH}` in the configuration and send `Authorization: Bearer TOKEN`, or ask over the unix socket (`svc-super` commands do)';
+
 /** Makes what judges a head: null when it may pass. */
 export function makeGuard(plan: ControlPlan): (head: Head) => Refusal | null {
   const isOurs = knowsHost(plan);
@@ -44,7 +48,7 @@ export function makeGuard(plan: ControlPlan): (head: Head) => Refusal | null {
     if (!isSameOrigin(header('origin'), host)) return { status: 403, error: 'that Origin is not ours' };
     if (comesFromElsewhere(method, header)) return { status: 403, error: 'another site asks' };
     const authorization = header('authorization');
-    if (isRight === null) return null;
+    if (isRight === null) return method === 'POST' ? { status: 403, error: READS_ONLY } : null;
     const path = target.split('?', 1)[0] ?? target;
     if (authorization.length === 0 && method !== 'POST' && !needsToken(plan, path)) return null;
     const [given = ''] = authorization;

@@ -1,5 +1,6 @@
 // Every route of the control API: method, path, what it is for, what it takes, what it answers. The one documented place:
 // the OpenAPI document and docs are made from it.
+import { allEdges } from '../plan/stages.ts';
 import { type Answer, type ApiRequest, type ApiSource, type Route, refuse, type StatusBody } from './api.ts';
 import { LogFeed } from './follow.ts';
 import { findService, NAME, OPERATIONS } from './operations.ts';
@@ -180,15 +181,16 @@ const GRAPH: Route = {
   answer: (source) => {
     const { services } = source.snapshot();
     const states = new Map(services.map(({ name, state }) => [name, state]));
-    const body = source.plan().services.map(({ name, type, group, edges }) => ({
+    const body = source.plan().services.map(({ name, type, group, edges, stageEdges }) => ({
       name,
       type,
       group,
       state: states.get(name) ?? null,
-      needs: edges.map(({ on, condition, origin, choice }) => ({
+      needs: allEdges({ edges, stageEdges }).map(({ on, condition, origin, restarts, choice }) => ({
         on,
         condition,
         origin,
+        ...(restarts === true && { restarts }),
         ...(choice !== undefined && { any: choice }),
       })),
     }));

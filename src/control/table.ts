@@ -1,5 +1,6 @@
 // The status table as people read it: aligned columns, durations and sizes in words. Pure.
 import { renderDuration } from '../core/policy.ts';
+import { printable } from '../text.ts';
 import type { StatusBody } from './api.ts';
 
 const HEAD = ['SERVICE', 'STATE', 'PID', 'UPTIME', 'RESTARTS', 'CPU', 'MEMORY'] as const;
@@ -19,14 +20,16 @@ export function renderStatus(services: StatusBody['services'], colour: boolean):
   const hasGpus = services.some(({ gpus }) => gpus !== null);
   const head = [...HEAD, ...(hasGpus ? ['GPU'] : []), 'NOTE'];
   const rows = services.map((service) => [
-    service.name,
+    printable(service.name),
     service.state,
     service.pid === null ? '-' : String(service.pid),
     service.uptime_seconds === null ? '-' : renderDuration(service.uptime_seconds * 1_000),
     String(service.restarts),
     service.usage === null ? '-' : renderDuration(service.usage.cpu_seconds * 1_000),
     service.usage === null ? '-' : renderSize(service.usage.memory_bytes),
-    ...(hasGpus ? [service.gpus === null || service.gpus.length === 0 ? '-' : service.gpus.map(brief).join(',')] : []),
+    ...(hasGpus
+      ? [service.gpus === null || service.gpus.length === 0 ? '-' : printable(service.gpus.map(brief).join(','))]
+      : []),
     noteOf(service),
   ]);
   const table = [head, ...rows];
@@ -49,7 +52,7 @@ function brief(device: string): string {
 }
 
 function noteOf({ state, reason, ready_after_seconds: after }: StatusBody['services'][number]): string {
-  if (reason !== null) return reason;
+  if (reason !== null) return printable(reason);
   return state === 'ready' && after !== null && after >= 0.1 ? `ready after ${renderDuration(after * 1_000)}` : '';
 }
 

@@ -1,7 +1,7 @@
 // Serves the API over TCP, with what belongs to that alone: the dashboard, health checks, metrics, the document of the API.
 // The guard sees every request first; whoever is slow, large or one too many is cut off. Loaded only when it is wanted.
 import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
+import { createServer as createListener, type Socket } from 'node:net';
 import type { ControlPlan } from '../plan/plan.ts';
 import type { ApiSource, Route } from './api.ts';
 import { Crowd } from './crowd.ts';
@@ -35,16 +35,12 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
   const { plan, source } = parts;
   const guard = makeGuard(plan);
   const answer = handler(source, false, [...ROUTES, ...extraRoutes(parts)]);
-  const options = {
-    maxHeaderSize: MAX_HEAD,
-    headersTimeout: HEAD_PATIENCE,
-    requestTimeout: IDLE,
-    keepAliveTimeout: IDLE,
-    connectionsCheckingInterval: 1_000,
-  };
+  const sockets = new Map<Socket, Patience>();
+  // Not `maxConnections`, which refuses the latest: silent connections would keep everybody else out.
   const crowd = new Crowd<Socket>(MAX_CONNECTIONS, parts.isShort);
-  const server = createServer(options, (request, response) => {
+  const server = createServer({ maxHeaderSize: MAX_HEAD, keepAliveTimeout: IDLE }, (request, response) => {
     crowd.serve(request.socket, response);
+    sockets.get(request.socket)?.serve(request, response);
     const { method = '', url: target = '', rawHeaders } = request;
     const refusal = guard({ method, target, rawHeaders }) ?? tooLarge(request);
     if (refusal !== null) {
@@ -54,32 +50,76 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
     watch(request.socket, response, parts.after);
     answer(request, response);
   });
-  server.maxConnections = MAX_CONNECTIONS;
-  server.on('connection', (socket) => crowd.admit(socket));
+  // Accepted here and not by the HTTP server, which may report a connection only when a request has come (Bun does).
+  const listener = createListener({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => undefined);
+    const patience = new Patience(socket, parts.after);
+    sockets.set(socket, patience);
+    socket.once('close', () => {
+      sockets.delete(socket);
+      patience.end();
+    });
+    crowd.admit(socket);
+    if (!socket.destroyed) server.emit('connection', socket);
+  });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (socket.writable) socket.end(renderPlain(STATUS_OF[error.code ?? ''] ?? 400), () => socket.destroy());
     else socket.destroy();
   });
   return new Promise((resolve) => {
     // For good: what accept(2) fails with later is no reason to end.
-    server.on('error', (error) => resolve({ ok: false, reason: error.message }));
-    server.listen({ host: plan.host, port: plan.port }, () => {
+    listener.on('error', (error) => resolve({ ok: false, reason: error.message }));
+    listener.listen({ host: plan.host, port: plan.port }, () => {
       const close = () => {
-        server.close();
-        server.closeAllConnections();
+        listener.close();
+        for (const socket of sockets.keys()) socket.destroy();
       };
       resolve({ ok: true, close });
     });
   });
 }
 
+/** Closes a connection whose request does not come to its end in time, or that asks nothing for a while. */
+class Patience {
+  readonly #socket: Socket;
+  readonly #after: TcpParts['after'];
+  #cancel: () => void = () => undefined;
+
+  constructor(socket: Socket, after: TcpParts['after']) {
+    this.#socket = socket;
+    this.#after = after;
+    this.#limit(HEAD_PATIENCE);
+  }
+
+  #limit(ms: number): void {
+    this.#cancel();
+    this.#cancel = this.#after(ms, () => this.#socket.destroy());
+  }
+
+  /** A head has come; `watch` sees to the answer. */
+  serve(request: IncomingMessage, response: ServerResponse): void {
+    if (request.method === 'POST') {
+      this.#limit(IDLE);
+      request.once('end', () => this.end());
+    } else {
+      this.end();
+    }
+    response.once('close', () => this.#limit(IDLE));
+  }
+
+  end(): void {
+    this.#cancel();
+  }
+}
+
 function extraRoutes({ plan, source, counters }: TcpParts): readonly Route[] {
+  const text = plan.token === null ? dashboard.readOnlyPage : dashboard.page;
   const page: Route = {
     method: 'GET',
     path: '/',
     summary: 'The dashboard',
     answers: { 200: 'a page of HTML' },
-    answer: () => ({ status: 200, type: 'text/html; charset=utf-8', text: dashboard.page, headers: dashboard.headers }),
+    answer: () => ({ status: 200, type: 'text/html; charset=utf-8', text, headers: dashboard.headers }),
   };
   const healthz: Route = {
     method: 'GET',

@@ -29,6 +29,7 @@ export function judgeWait(service: ServiceSnapshot, goal: Goal, phase: Snapshot[
   if (state === 'skipped') return 'there';
   if (goal === 'stopped') {
     const over = state === 'stopped' || state === 'completed' || state === 'failed';
+    if (service.unkillable) return 'lost';
     return over && wanted !== 'again' ? 'there' : 'waits';
   }
   if (ready && wanted === 'up') return 'there';

@@ -15,7 +15,10 @@ import {
   renderExit,
 } from './policy.ts';
 import type { Context, Notice, Service, State, Turn } from './state.ts';
-import { renderEnd, renderSwept } from './words.ts';
+import { BACKGROUND_QUESTION, renderEnd, renderSwept } from './words.ts';
+
+/** A main process that ends this soon and leaves others behind may have gone into the background. */
+const BACKGROUND_WITHIN: Millis = 10_000;
 
 /** A run whose main process is gone, or never was. */
 export interface Over {
@@ -49,26 +52,39 @@ export function weigh(plan: ServicePlan, service: Service, over: Over, { now, se
   return { ended, decision, history, text: renderEnd(ended) + limit };
 }
 
-/** The end of a run as it can be weighed as soon as its main process is gone; null while that lives, or when it is wanted no more. */
+/**
+ * The end of a run as it can be weighed as soon as its main process is gone; null while that lives, while a request to stop may
+ * still explain it, or when it is wanted no more.
+ */
 export function overOf({ state, wanted }: Service): Over | null {
-  if (state.id !== 'stopping' || state.exit === null || state.cause.kind === 'asked' || wanted !== 'up') return null;
+  if (state.id !== 'stopping' || state.exit === null || state.heldUntil !== null) return null;
+  if (state.cause.kind === 'asked' || wanted !== 'up') return null;
   const { cause, exit, since, exitAt, readyAt } = state;
   return { cause, exit, since, exitAt: exitAt ?? since, readyAt };
+}
+
+/** Whether a main process ended as that of a program does which goes into the background. */
+function isLikeBackground({ cause, exit, lasted }: Ended): boolean {
+  const isOwn = cause.kind === 'exited' || cause.kind === 'exited-early';
+  return isOwn && exit?.kind === 'code' && exit.code === 0 && lasted < BACKGROUND_WITHIN;
 }
 
 /** A run is over, with no process left: completed, failed, stopped, or once more after a pause. */
 export function conclude(
   plan: ServicePlan,
-  service: Service,
+  before: Service,
   over: Over,
   swept: readonly SweptProcess[],
   context: Context,
 ): Turn {
   const { now, ending } = context;
-  const { ended, decision, history, text } = weigh(plan, service, over, context);
+  const { ended, decision, history, text } = weigh(plan, before, over, context);
   const { success } = ended.verdict;
+  const isSuspect = swept.length > 0 && before.wasBackgroundSuspected !== true && isLikeBackground(ended);
+  const service: Service = isSuspect ? { ...before, wasBackgroundSuspected: true } : before;
+  const question = isSuspect ? `. ${BACKGROUND_QUESTION}` : '';
   const remains: readonly Notice[] =
-    swept.length > 0 ? [{ level: 'warn', event: 'swept', text: renderSwept(plan.name, swept) }] : [];
+    swept.length > 0 ? [{ level: 'warn', event: 'swept', text: `${renderSwept(plan.name, swept)}${question}` }] : [];
   const done = { id: success ? 'completed' : 'failed', at: now, ended } as const;
   const { wanted } = service;
   if (over.cause.kind === 'asked' || ending || wanted !== 'up') {

@@ -2,7 +2,7 @@
 // (imperative). Nothing else crosses. Every event about a process carries the number of the run it belongs to.
 
 import type { GpuReading } from '../plan/gpu-reading.ts';
-import type { Plan, SignalName } from '../plan/plan.ts';
+import type { Millis, Plan, SignalName } from '../plan/plan.ts';
 import type { Operation } from './operator.ts';
 import type { Cause, Exit, Verdict } from './policy.ts';
 
@@ -21,6 +21,8 @@ export type ServiceEvent =
   | { readonly type: 'exited'; readonly exit: Exit }
   /** No process of the run is left. `swept` names those that outlived the main process. */
   | { readonly type: 'emptied'; readonly swept: readonly SweptProcess[] }
+  /** The kernel does not permit SIGKILL to these processes of the run: they have another user, and CAP_KILL is missing. */
+  | { readonly type: 'kill-refused'; readonly left: readonly SweptProcess[] }
   /** Answer to the probe attempt of that number. */
   | { readonly type: 'answered'; readonly attempt: number; readonly ok: boolean; readonly detail: string }
   /** A `log` or `notify` probe has seen what it waits for; it holds for the rest of the run. */
@@ -48,6 +50,8 @@ export interface SweptProcess {
 export type Event =
   | { readonly type: 'began' }
   | { readonly type: 'deadline-passed' }
+  /** The supervisor was away for so long, milliseconds, and has just come back. */
+  | { readonly type: 'was-absent'; readonly by: Millis }
   /** A signal that asks the supervisor to stop. */
   | { readonly type: 'stop-asked'; readonly signal: SignalName }
   /** Any other signal that reached the supervisor. */
@@ -69,7 +73,13 @@ export type ServiceEffect =
   | { readonly type: 'run-hook'; readonly hook: HookName; readonly exit: Exit | null }
   /** Kill the hook under way, if there is one, with all that it started. */
   | { readonly type: 'kill-hook' }
-  | { readonly type: 'signal'; readonly signal: SignalName; readonly to: 'main' | 'group' }
+  /** `continues`: SIGCONT follows, so that a stopped process (SIGSTOP) sees it. */
+  | {
+      readonly type: 'signal';
+      readonly signal: SignalName;
+      readonly to: 'main' | 'group';
+      readonly continues: boolean;
+    }
   /** Run `stop.command` for it. */
   | { readonly type: 'run-stop-command' }
   /** The main process is gone: SIGTERM to what is left, and say `emptied` when nothing is. */

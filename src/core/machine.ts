@@ -28,7 +28,15 @@ import {
   startRun,
 } from './starting.ts';
 import { type Context, never, type Service, same, type Turn } from './state.ts';
-import { endHook, onDrainAnswer, onEmptied, onExited, onStopCommandFailed, passStopping } from './stopping.ts';
+import {
+  endHook,
+  onDrainAnswer,
+  onEmptied,
+  onExited,
+  onKillRefused,
+  onStopCommandFailed,
+  passStopping,
+} from './stopping.ts';
 
 /** News of the current run. */
 export function stepService(plan: ServicePlan, service: Service, event: ServiceEvent, context: Context): Turn {
@@ -42,6 +50,8 @@ export function stepService(plan: ServicePlan, service: Service, event: ServiceE
       return onExited(plan, service, event.exit, context);
     case 'emptied':
       return onEmptied(plan, service, event.swept, context);
+    case 'kill-refused':
+      return onKillRefused(service, event.left);
     case 'stop-command-failed':
       return onStopCommandFailed(plan, service, event.detail);
     case 'answered':

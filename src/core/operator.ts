@@ -2,8 +2,9 @@
 // together: it stops who is unwanted once nobody who is unwanted too depends on it, and starts who is pending.
 import { restartFields } from '../plan/difference.ts';
 import type { Edge, Millis, ServicePlan } from '../plan/plan.ts';
+import { choicesOf } from './barriers.ts';
 import { isActive, type Service } from './state.ts';
-import { choicesOf, holds } from './world.ts';
+import { holds } from './waits.ts';
 
 export type Operation = 'start' | 'stop' | 'restart';
 
@@ -56,7 +57,10 @@ export function replan(
   if (!isActive(service.state)) return { plan: after, service: taken({ ...service, next: null }, after) };
   const wanted = service.wanted === 'down' && service.next !== 'none' ? 'down' : 'again';
   // Who waits for whom is always as the new plan has it: a mixture of both might go round in a circle.
-  return { plan: { ...before, edges: after.edges }, service: { ...service, next: after, wanted } };
+  return {
+    plan: { ...before, edges: after.edges, stageEdges: after.stageEdges },
+    service: { ...service, next: after, wanted },
+  };
 }
 
 /** It is in the new plan no more: stops, then vanishes. */
@@ -86,7 +90,8 @@ export function needed(
   for (const name of found) {
     for (const { on } of missing(plans.get(name)?.edges ?? [], services)) found.add(on);
   }
-  return [...found].filter((name) => !names.includes(name));
+  for (const name of names) found.delete(name);
+  return [...found];
 }
 
 /** Of a choice all that are missing, or none where enough of the others are there or come. */

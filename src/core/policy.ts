@@ -10,6 +10,8 @@ export type Exit =
 /** Why a run ends. `asked` is a shutdown or an operator's stop; everything else is the service's own doing. */
 export type Cause =
   | { readonly kind: 'exited' }
+  /** Before its `ready` probe held: no success, whatever the code. */
+  | { readonly kind: 'exited-early' }
   | { readonly kind: 'not-started'; readonly step: string; readonly message: string; readonly code: number }
   | { readonly kind: 'start-timeout'; readonly after: Millis; readonly detail: string | null }
   | { readonly kind: 'start-stall'; readonly after: Millis; readonly detail: string | null }
@@ -28,6 +30,8 @@ export interface Verdict {
 export const RESET_AFTER: Millis = 60_000;
 /** What is left of a service whose main process is gone has this long after SIGTERM, then SIGKILL. */
 export const LEFTOVER_GRACE: Millis = 2_000;
+/** Who dies by a signal that means stop has so long for a request to stop to arrive here: scancel signals a whole job, leaves first. */
+export const HELD: Millis = 100;
 /** After a SIGKILL at the shutdown's deadline the supervisor waits this long for the dead to be reaped, then ends. */
 export const KILL_WAIT: Millis = 500;
 /** A stop signal that comes again within this time is the same request: npm and some terminals deliver Ctrl-C twice. */
@@ -55,6 +59,18 @@ export function shellCode(exit: Exit): number {
   return exit.kind === 'code' ? exit.code : 128 + exit.number;
 }
 
+/** Signals that ask a process to end, and the codes with which shells and runtimes pass such a death on. */
+const STOP_SIGNALS: ReadonlyMap<SignalName, number> = new Map([
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+  ['SIGQUIT', 131],
+]);
+
+/** Whether a main process ended as one does that was asked to stop. */
+export function isLikeAStop(exit: Exit): boolean {
+  return exit.kind === 'signal' ? STOP_SIGNALS.has(exit.signal) : [...STOP_SIGNALS.values()].includes(exit.code);
+}
+
 /** Judges an end (SPEC section 4): listed codes are 0, an unlisted 0 is 1, a start that took too long is 124. */
 export function judge(plan: Pick<ServicePlan, 'successCodes'>, cause: Cause, exit: Exit | null): Verdict {
   switch (cause.kind) {
@@ -69,6 +85,8 @@ export function judge(plan: Pick<ServicePlan, 'successCodes'>, cause: Cause, exi
       return { success: false, code: 124 };
     case 'gpu-lost':
       return { success: false, code: GPU_LOST };
+    case 'exited-early':
+      return { success: false, code: exit === null ? 1 : shellCode(exit) || 1 };
     case 'exited': {
       const code = exit === null ? 1 : shellCode(exit);
       if (plan.successCodes.includes(code)) return { success: true, code: 0 };

@@ -33,6 +33,8 @@ export interface Probing {
   readonly answers: readonly (string | null)[];
   /** How many answers so far differed from the one before of the same probe: progress, as `start_stall` sees it. */
   readonly changes: number;
+  /** When each ready probe answered last while starting; null before the first. Bounds how often it is asked. */
+  readonly answeredAt: readonly (Millis | null)[];
   /** Which ready probes (log, notify) have seen what they wait for. */
   readonly latched: readonly boolean[];
   readonly watches: readonly Watch[];
@@ -55,6 +57,7 @@ export const NO_PROBING: Probing = {
   streaks: [],
   answers: [],
   changes: 0,
+  answeredAt: [],
   latched: [],
   watches: [],
   detail: null,
@@ -74,7 +77,7 @@ export function beginRounds(plan: ServicePlan, now: Millis): Probed {
   const latched = plan.ready.map(() => false);
   const streaks = plan.ready.map(() => 0);
   const answers = plan.ready.map(() => null);
-  return continueRound(plan, { ...NO_PROBING, streaks, answers, latched }, now);
+  return continueRound(plan, { ...NO_PROBING, streaks, answers, answeredAt: answers, latched }, now);
 }
 
 function probeOf(plan: ServicePlan, kind: ProbeKind, index: number): Probe | undefined {
@@ -135,14 +138,26 @@ export function answerRound(
     flight: null,
     streaks: probing.streaks.with(index, streak),
     answers: probing.answers.with(index, answer.detail),
+    answeredAt: probing.answeredAt.with(index, now),
     changes: probing.changes + (changed ? 1 : 0),
   };
   if (answer.ok && streak >= (probe?.successes ?? 1)) {
     // `detail` goes on saying what was missing last, until the next probe of the round has answered.
     return continueRound(plan, { ...base, cursor: index + 1, nextAt: null }, now);
   }
-  const nextAt = now + probeDelay(now - since);
+  const nextAt = nextRoundAt(plan, base, now + (probe?.startInterval ?? probeDelay(now - since)));
   return still({ ...base, detail: answer.detail, cursor: answer.ok ? index : 0, nextAt });
+}
+
+/**
+ * When the next round begins: not before `earliest`, nor before each probe with a `start_interval` may be asked again. All
+ * of them must hold in one round, so that the round waits and not one probe in the middle of it.
+ */
+function nextRoundAt(plan: ServicePlan, probing: Probing, earliest: Millis): Millis {
+  return plan.ready.reduce((at, { startInterval }, index) => {
+    const answeredAt = probing.answeredAt[index] ?? null;
+    return startInterval === null || answeredAt === null ? at : Math.max(at, answeredAt + startInterval);
+  }, earliest);
 }
 
 export function latchRound(plan: ServicePlan, probing: Probing, index: number, now: Millis): Probed {

@@ -1,9 +1,10 @@
 // A picture of the world for those who look from outside: `status`, `health`, the API. Stable, documented, JSON.
 import type { Millis, ServicePlan } from '../plan/plan.ts';
 import { type Exit, renderDuration } from './policy.ts';
+import { Reasons } from './reasons.ts';
 import { hasMain, type State, type Stopping } from './state.ts';
 import { renderEnd } from './words.ts';
-import { choicesOf, claimOn, edgesHold, holds, leavingOf, neverStarts, renderNames, type World } from './world.ts';
+import type { World } from './world.ts';
 
 export interface ServiceSnapshot {
   readonly name: string;
@@ -19,6 +20,8 @@ export interface ServiceSnapshot {
   readonly wanted: 'up' | 'down' | 'again';
   /** It waits for what cannot come any more. */
   readonly blocked: boolean;
+  /** Processes of it live on that SIGKILL is not permitted to. */
+  readonly unkillable: boolean;
   /** Why it is not ready, or how it ended; null when there is nothing to say. */
   readonly reason: string | null;
   /** Its main process; null once that has ended, though others of the run may live. */
@@ -46,6 +49,7 @@ export interface Snapshot {
 }
 
 export function takeSnapshot(world: World, now: Millis): Snapshot {
+  const reasons = new Reasons(world);
   const services = world.plan.services.flatMap((plan): ServiceSnapshot[] => {
     const service = world.services.get(plan.name);
     if (service === undefined) return [];
@@ -61,8 +65,9 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
         state: state.id,
         ready: plan.type === 'task' ? state.id === 'completed' : state.id === 'ready',
         wanted: service.wanted,
-        blocked: state.id === 'pending' && neverStarts(world, plan.name) !== null,
-        reason: reasonOf(world, plan.name, state, now),
+        blocked: reasons.neverStarts(plan.name) !== null,
+        unkillable: state.id === 'stopping' && state.refused !== undefined,
+        reason: reasonOf(reasons, plan.name, state, now),
         pid: 'pid' in state && hasMain(state) ? state.pid : null,
         run,
         restarts,
@@ -95,18 +100,18 @@ function exitOf(state: State): ServiceSnapshot['exit'] {
   return exit.kind === 'code' ? { code: exit.code, signal: null } : { code: null, signal: exit.signal };
 }
 
-function reasonOf(world: World, name: string, state: State, now: Millis): string | null {
+function reasonOf(reasons: Reasons, name: string, state: State, now: Millis): string | null {
   switch (state.id) {
     case 'skipped':
       return 'not enabled';
     case 'pending':
-      return describeWait(world, name);
+      return reasons.describeWait(name);
     case 'starting':
     case 'ready':
     case 'unready':
       return state.probing.detail;
     case 'stopping':
-      return STOPPING[state.rung === 'killed' && state.exit === null ? 'asked' : state.rung];
+      return state.refused ?? STOPPING[state.rung === 'killed' && state.exit === null ? 'asked' : state.rung];
     case 'backoff':
       return `${renderEnd(state.ended)}; starts again in ${renderDuration(Math.max(0, state.until - now))}`;
     case 'stopped':
@@ -122,36 +127,8 @@ const STOPPING: Readonly<Record<Stopping['rung'], string>> = {
   draining: 'asked to stop: before_stop is under way',
   asked: 'asked to stop',
   leftovers: 'waiting for its last processes',
+  held: 'waiting for a request to stop that may explain its end',
   killed: 'waiting for its last processes',
   hooks: 'after_exit is under way',
   'hooks-killed': 'waiting for its last processes',
 };
-
-/** What services on their way out still have of what this one is to have. */
-function claims({ index: { plans }, services }: World, name: string): readonly string[] {
-  const own = plans.get(name);
-  return leavingOf(services).flatMap((holder) => {
-    const theirs = plans.get(holder);
-    const what = own === undefined || theirs === undefined || holder === name ? null : claimOn(own, theirs);
-    return what === null ? [] : [`${holder} to give back ${what}`];
-  });
-}
-
-function describeWait(world: World, name: string): string | null {
-  const never = neverStarts(world, name);
-  if (never !== null) return `never starts: ${never}`;
-  const edges = world.index.plans.get(name)?.edges ?? [];
-  const stopped = (on: string): boolean => world.services.get(on)?.wanted === 'down';
-  const plain = edges.flatMap((edge) => {
-    const target = world.services.get(edge.on);
-    if (edge.choice !== undefined || target === undefined || holds(edge, target)) return [];
-    return [`${edge.on} to be ${edge.condition}${stopped(edge.on) ? ' (it was stopped)' : ''}`];
-  });
-  const choices = [...choicesOf(edges).values()].flatMap(({ least, edges: [...any] }) => {
-    if (edgesHold(any, world.services)) return [];
-    const names = renderNames(any.map(({ on }) => `${on}${stopped(on) ? ' (stopped)' : ''}`));
-    return [`${least} of ${names} to be ${any[0]?.condition}`];
-  });
-  const waits = [...plain, ...choices, ...claims(world, name)];
-  return waits.length === 0 ? null : `waits for ${waits.slice(0, 3).join(', ')}${waits.length > 3 ? ', ...' : ''}`;
-}

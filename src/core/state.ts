@@ -56,10 +56,11 @@ export interface Stopping {
   readonly exitAt: Millis | null;
   readonly readyAt: Millis | null;
   /**
-   * `draining`: `before_stop` is under way and nothing has been signalled. `hooks`: no process of the program is left, and
+   * `draining`: `before_stop` is under way and nothing has been signalled. `held`: nothing is left, but for
+   * `heldUntil`. `hooks`: no process of the program is left, and
    * `after_exit` has yet to end; `hooks-killed`: it, or `before_start`, was sent SIGKILL.
    */
-  readonly rung: 'draining' | 'asked' | 'leftovers' | 'killed' | 'hooks' | 'hooks-killed';
+  readonly rung: 'draining' | 'asked' | 'leftovers' | 'held' | 'killed' | 'hooks' | 'hooks-killed';
   /** While `before_stop` waits for a probe: the attempt under way, or the pause before the next one. */
   readonly drain: Drain | null;
   /** What outlived the main process; known from rung `hooks` on. */
@@ -68,6 +69,13 @@ export interface Stopping {
   readonly deadline: Millis;
   /** The latest moment the ladder may reach SIGKILL. */
   readonly limit: Millis;
+  /**
+   * Its main process died as one dies that is asked to stop, and nobody here had asked: until then a request to stop may come
+   * that explains it. null: its end counts as it is.
+   */
+  readonly heldUntil: Millis | null;
+  /** Processes that SIGKILL is not permitted to, in words; absent: there are none. */
+  readonly refused?: string;
 }
 
 /** `until`: by when the attempt must have answered; when the pause is over. */
@@ -93,6 +101,8 @@ export interface Service {
   /** The plan that comes into force when its run is over; `none`: it is in no plan any more and vanishes then. */
   readonly next: ServicePlan | 'none' | null;
   readonly firsts: Firsts;
+  /** A notice has asked whether its program goes into the background; absent: none has. */
+  readonly wasBackgroundSuspected?: true;
   /** Bytes in use on each of its GPUs before its last run, by the device's id; what is not in it is not known. */
   readonly memory: Readonly<Record<string, number>>;
 }
@@ -147,6 +157,25 @@ export function isActive(state: State): boolean {
   return state.id === 'starting' || state.id === 'ready' || state.id === 'unready' || state.id === 'stopping';
 }
 
+/** Whether another run will follow the one that is there or was there. */
+export function isToRunAgain({ state, wanted, run }: Service): boolean {
+  return wanted === 'again' || state.id === 'backoff' || (state.id === 'pending' && run > 0);
+}
+
+/** Whether a deadline of this state decides about a run, rather than about when something is done next. */
+export function isJudged(state: State): boolean {
+  switch (state.id) {
+    case 'starting':
+    case 'stopping':
+      return true;
+    case 'ready':
+    case 'unready':
+      return state.hookUntil !== null || state.probing.flight !== null;
+    default:
+      return false;
+  }
+}
+
 /** Whether the main process is there to take a signal. */
 export function hasMain(state: State): boolean {
   return 'pid' in state && state.pid !== null && !(state.id === 'stopping' && state.exit !== null);
@@ -168,7 +197,7 @@ export function deadlineOf(plan: ServicePlan, { state }: Service): Millis | null
       return least === Infinity ? null : least;
     }
     case 'stopping':
-      return Math.min(state.deadline, state.drain?.until ?? Infinity);
+      return Math.min(state.deadline, state.drain?.until ?? Infinity, state.heldUntil ?? Infinity);
     case 'backoff':
       return state.until;
     case 'skipped':

@@ -1,12 +1,12 @@
 // The way down of one run: `before_stop`, the stop signal, what is left, SIGKILL, `after_exit`. One ladder, whoever asked,
 // and it is left only when no process of the run remains. Knows no other service.
 //
-//   draining --done, or no time left--> asked --main gone--> leftovers --none left--> hooks --> (ending.ts)
+//   draining --done, or no time left--> asked --main gone--> leftovers --none left--> held? --> hooks --> (ending.ts)
 //       \______________ main gone ________________/ \____ deadline: killed ____/
 import type { Millis, ServicePlan } from '../plan/plan.ts';
 import { conclude } from './ending.ts';
 import type { HookName, ServiceEffect, ServiceEvent, SweptProcess } from './event.ts';
-import { type Cause, drainTime, type Exit, LEFTOVER_GRACE, renderDuration } from './policy.ts';
+import { type Cause, drainTime, type Exit, HELD, isLikeAStop, LEFTOVER_GRACE, renderDuration } from './policy.ts';
 import {
   type Context,
   type Drain,
@@ -29,11 +29,12 @@ type News<Type extends ServiceEvent['type']> = ServiceEvent & { readonly type: T
 function beginStopping(
   state: Starting | Running,
   now: Millis,
-  how: Pick<Stopping, 'cause' | 'exit' | 'exitAt' | 'rung' | 'deadline' | 'limit'> & { readonly drain?: Drain | null },
+  how: Pick<Stopping, 'cause' | 'exit' | 'exitAt' | 'rung' | 'deadline' | 'limit'> &
+    Partial<Pick<Stopping, 'drain' | 'heldUntil'>>,
 ): Stopping {
   const { pid, since } = state;
   const readyAt = state.id === 'starting' ? null : state.readyAt;
-  return { id: 'stopping', pid, since, askedAt: now, readyAt, drain: null, swept: [], ...how };
+  return { id: 'stopping', pid, since, askedAt: now, readyAt, drain: null, swept: [], heldUntil: null, ...how };
 }
 
 /** Asks a run to stop. `limit` is the instant by which SIGKILL comes; a pause or a wait just ends. */
@@ -56,6 +57,7 @@ export function stopRun(plan: ServicePlan, service: Service, cause: Cause, limit
       return { service: { ...service, state: next }, effects: [...quiet, effect], notices: [] };
     }
     case 'stopping': {
+      if (state.heldUntil !== null && cause.kind === 'asked') return explain(plan, service, state, limit, context);
       if (limit >= state.limit || state.rung === 'killed' || state.rung === 'hooks-killed') return same(service);
       const by = state.rung === 'draining' ? now + drainTime(limit - now) : limit;
       const deadline = Math.min(state.deadline, Math.max(now, by));
@@ -78,6 +80,13 @@ export function stopRun(plan: ServicePlan, service: Service, cause: Cause, limit
   }
 }
 
+/** The request to stop has come that explains a death which was held back: it belongs to the stop. */
+function explain(plan: ServicePlan, service: Service, state: Stopping, limit: Millis, context: Context): Turn {
+  const known: Stopping = { ...state, cause: { kind: 'asked' }, heldUntil: null, limit, deadline: limit };
+  if (state.rung !== 'held') return same({ ...service, state: known });
+  return tidy(plan, service, known, context);
+}
+
 function atFoot(cause: Cause, limit: Millis) {
   return { cause, exit: null, exitAt: null, rung: 'asked', deadline: limit, limit } as const;
 }
@@ -85,7 +94,8 @@ function atFoot(cause: Cause, limit: Millis) {
 /** The stop signal, once, or `stop.command`; after whatever had to come first. */
 function ask(plan: ServicePlan, service: Service, state: Stopping, before: readonly ServiceEffect[]): Turn {
   const { signal, to, argv } = plan.stop;
-  const effect: ServiceEffect = argv === null ? { type: 'signal', signal, to } : { type: 'run-stop-command' };
+  const effect: ServiceEffect =
+    argv === null ? { type: 'signal', signal, to, continues: true } : { type: 'run-stop-command' };
   return { service: { ...service, state }, effects: [...before, effect], notices: [] };
 }
 
@@ -165,15 +175,18 @@ function climbToKill(service: Service, state: Stopping, now: Millis): Turn {
 }
 
 /** The main process is gone: by itself, or on its way down. */
-export function onExited(plan: ServicePlan, service: Service, exit: Exit, { now, stopTimeout }: Context): Turn {
+export function onExited(plan: ServicePlan, service: Service, exit: Exit, { now, stopTimeout, ending }: Context): Turn {
   const { state } = service;
   switch (state.id) {
     case 'starting':
     case 'ready':
     case 'unready': {
-      const deadline = now + Math.min(LEFTOVER_GRACE, plan.stop.timeout ?? stopTimeout);
-      const cause: Cause = { kind: 'exited' };
-      const how = { cause, exit, exitAt: now, rung: 'leftovers', deadline, limit: Infinity } as const;
+      const { timeout, leftoverTimeout } = plan.stop;
+      const deadline = now + (leftoverTimeout ?? Math.min(LEFTOVER_GRACE, timeout ?? stopTimeout));
+      const isEarly = state.id === 'starting' && plan.ready.length > 0 && plan.type === 'service';
+      const cause: Cause = { kind: isEarly ? 'exited-early' : 'exited' };
+      const heldUntil = !ending && isLikeAStop(exit) ? now + HELD : null;
+      const how = { cause, exit, exitAt: now, rung: 'leftovers', deadline, limit: Infinity, heldUntil } as const;
       const hook: readonly ServiceEffect[] =
         state.id === 'starting' || state.hookUntil === null ? [] : [{ type: 'kill-hook' }];
       const next = beginStopping(state, now, how);
@@ -186,8 +199,8 @@ export function onExited(plan: ServicePlan, service: Service, exit: Exit, { now,
       if (state.rung === 'killed') return same({ ...service, state: gone });
       const quiet: readonly ServiceEffect[] =
         state.rung === 'draining' ? [{ type: 'abandon-probe' }, { type: 'kill-hook' }] : [];
-      const deadline = Math.min(state.limit, now + LEFTOVER_GRACE);
-      const next: Stopping = { ...gone, rung: 'leftovers', drain: null, deadline };
+      // A shell that dies of the stop signal at once leaves its child to finish: that has the whole time of the stop.
+      const next: Stopping = { ...gone, rung: 'leftovers', drain: null, deadline: state.limit };
       return { service: { ...service, state: next }, effects: [...quiet, { type: 'sweep' }], notices: [] };
     }
     case 'skipped':
@@ -206,17 +219,24 @@ export function onExited(plan: ServicePlan, service: Service, exit: Exit, { now,
 export function onEmptied(plan: ServicePlan, service: Service, swept: readonly SweptProcess[], context: Context): Turn {
   const { state } = service;
   if (state.id !== 'stopping' || state.exit === null || state.rung === 'hooks') return same(service);
+  const empty: Stopping = { ...state, swept };
+  if (state.heldUntil === null || state.rung === 'killed') return tidy(plan, service, empty, context);
+  return same({ ...service, state: { ...empty, rung: 'held', deadline: state.heldUntil } });
+}
+
+/** What comes after the last process: `after_exit`, or the end of the run. */
+function tidy(plan: ServicePlan, service: Service, state: Stopping, context: Context): Turn {
   const hook = plan.hooks.afterExit;
-  if (hook === null) return finish(plan, service, { ...state, swept }, context);
+  if (hook === null) return finish(plan, service, state, context);
   const { now, ending } = context;
   // A shutdown's time is one; a restart takes what it needs.
   const deadline = Math.min(now + hook.timeout, ending ? state.limit : Infinity);
   if (deadline <= now) {
-    const turn = finish(plan, service, { ...state, swept }, context);
+    const turn = finish(plan, service, state, context);
     const text = 'after_exit was not run: no time was left for it';
     return { ...turn, notices: [...turn.notices, { level: 'warn', event: 'hook-failed', text }] };
   }
-  const next: Stopping = { ...state, rung: 'hooks', swept, deadline, limit: ending ? state.limit : Infinity };
+  const next: Stopping = { ...state, rung: 'hooks', deadline, limit: ending ? state.limit : Infinity };
   return {
     service: { ...service, state: next },
     effects: [{ type: 'run-hook', hook: 'after_exit', exit: state.exit }],
@@ -229,6 +249,20 @@ function finish(plan: ServicePlan, service: Service, state: Stopping, context: C
   return conclude(plan, service, { cause, exit, since, exitAt: exitAt ?? context.now, readyAt }, swept, context);
 }
 
+/** What SIGKILL was not permitted to is reported by name, and stays. */
+export function onKillRefused(service: Service, left: readonly SweptProcess[]): Turn {
+  const { state } = service;
+  if (state.id !== 'stopping') return same(service);
+  const shown = left.slice(0, 8).map(({ pid, name }) => `${name} (pid ${pid})`);
+  const refused = `SIGKILL is not permitted to ${shown.join(', ')}: another user's, and CAP_KILL is missing`;
+  const text = `cannot be ended: ${refused}. Start the container with CAP_KILL, or run the program as svc-super's own user`;
+  return {
+    service: { ...service, state: { ...state, refused } },
+    effects: [],
+    notices: [{ level: 'error', event: 'unkillable', text }],
+  };
+}
+
 /** A stop that was not even asked for would end in SIGKILL: fall back to the signal. */
 export function onStopCommandFailed(plan: ServicePlan, service: Service, detail: string): Turn {
   const { state } = service;
@@ -237,7 +271,7 @@ export function onStopCommandFailed(plan: ServicePlan, service: Service, detail:
   const text = `stop.command failed (${detail}): sent ${signal} instead`;
   return {
     service,
-    effects: [{ type: 'signal', signal, to }],
+    effects: [{ type: 'signal', signal, to, continues: true }],
     notices: [{ level: 'warn', event: 'stop-command-failed', text }],
   };
 }
@@ -291,7 +325,12 @@ export function onDrainAnswer(plan: ServicePlan, service: Service, news: News<'a
 }
 
 /** A rung has taken its time, or an attempt has. */
-export function passStopping(plan: ServicePlan, service: Service, state: Stopping, { now }: Context): Turn {
+export function passStopping(plan: ServicePlan, service: Service, state: Stopping, context: Context): Turn {
+  const { now } = context;
+  if (state.heldUntil !== null && now >= state.heldUntil) {
+    const counted: Stopping = { ...state, heldUntil: null };
+    return state.rung === 'held' ? tidy(plan, service, counted, context) : same({ ...service, state: counted });
+  }
   if (now < state.deadline) return state.drain === null ? same(service) : passDrain(plan, service, state, now);
   const waited = renderDuration(now - state.askedAt);
   switch (state.rung) {
@@ -300,12 +339,14 @@ export function passStopping(plan: ServicePlan, service: Service, state: Stoppin
       const turn = ask(plan, service, atAsked(state), [{ type: 'abandon-probe' }, { type: 'kill-hook' }]);
       return { ...turn, notices: [{ level: 'warn', event: 'hook-failed', text }] };
     }
+    case 'held':
+      return tidy(plan, service, state, context);
     case 'asked':
     case 'leftovers': {
       const text =
         state.exit === null
-          ? `did not stop within ${waited}: sent SIGKILL to all its processes`
-          : 'what was left of it did not stop in time: sent SIGKILL';
+          ? `did not stop within ${waited}: sending SIGKILL to all its processes`
+          : 'what was left of it did not stop in time: sending SIGKILL';
       return { ...climbToKill(service, state, now), notices: [{ level: 'warn', event: 'killed', text }] };
     }
     case 'hooks': {
@@ -316,7 +357,7 @@ export function passStopping(plan: ServicePlan, service: Service, state: Stoppin
     case 'killed':
     case 'hooks-killed': {
       // Only a process in uninterruptible sleep outlives SIGKILL; it may still hold the GPU or the port.
-      const text = `still has processes ${waited} after it was told to stop: they do not die of SIGKILL`;
+      const text = `still has processes ${waited} after it was told to stop: ${state.refused ?? 'they do not die of SIGKILL'}`;
       return {
         service: { ...service, state: { ...state, deadline: now + REPORT_EVERY } },
         effects: [],

@@ -2,21 +2,23 @@
 // who must stop, whether all is over). step() decides everything and does nothing: (world, event, now) -> {world, effects}.
 //
 // What is wanted and what is are apart: each service starts when its own edges hold, and one that is not wanted any more, by
-// the operator or in a shutdown, stops when nobody unwanted who depends on it is left. There are no levels; stages are
-// edges of the plan.
+// the operator or in a shutdown, stops when nobody unwanted who depends on it is left. A step looks at the services that it
+// has touched (services-draft.ts) and at no others; stages are barriers (barriers.ts).
 import { difference } from '../plan/difference.ts';
 import type { Millis, Plan, ServicePlan, SignalName } from '../plan/plan.ts';
+import { shiftDeadlines } from './absence.ts';
+import { levelsOf } from './barriers.ts';
 import { overOf, weigh } from './ending.ts';
 import type { Effect, Ended, Event } from './event.ts';
 import { passDeadline, stepService } from './machine.ts';
-import { needed, type Operation, operate, replan, taken, unplan } from './operator.ts';
+import { needed, type Operation, operate, replan, unplan } from './operator.ts';
 import { endsAll, renderDuration, reserved, SAME_REQUEST } from './policy.ts';
+import type { Services } from './services.ts';
+import { ServicesDraft } from './services-draft.ts';
 import { startRun } from './starting.ts';
 import {
   type Context,
-  deadlineOf,
   hasMain,
-  holdsUp,
   isActive,
   isHookKilled,
   newService,
@@ -25,23 +27,17 @@ import {
   type Turn,
 } from './state.ts';
 import { killRun, stopRun } from './stopping.ts';
-import { recount, type Situation } from './tally.ts';
+import { isLeaving } from './tally.ts';
 import { renderDifference, renderReason } from './words.ts';
 import {
   allEnded,
   baselinesOf,
-  claimOn,
   countIfAllAreThere,
   type EndCause,
-  edgesHold,
   endOf,
   heirOf,
-  indexPlans,
-  isHeld,
+  instantOf,
   lastingFailures,
-  leavingOf,
-  levelsBelow,
-  neverStarts,
   type Phase,
   type World,
 } from './world.ts';
@@ -67,15 +63,17 @@ export function step(world: World, event: Event, now: Millis): Step {
       break;
     }
     case 'deadline-passed':
-      for (const name of world.services.keys()) {
-        if (!draft.has(name)) continue;
-        const plan = draft.plan(name);
-        const service = draft.get(name);
-        const deadline = deadlineOf(plan, service);
-        if (deadline !== null && deadline <= now) draft.take(name, passDeadline(plan, service, draft.context(name)));
+      for (const number of world.deadlines.due(now)) {
+        const name = world.plan.services[number]?.name ?? '';
+        if (!draft.services.has(name)) continue;
+        const plan = draft.services.planOf(name);
+        const service = draft.services.get(name);
+        if (instantOf(plan, service) <= now) draft.take(name, passDeadline(plan, service, draft.context(name)));
       }
       if (draft.phase.id === 'stopping' && now >= endOf(draft.phase.deadline)) draft.giveUp();
       break;
+    case 'was-absent':
+      return { world: shiftDeadlines(world, event.by), effects: [] };
     case 'stop-asked':
       draft.askToStop(event.signal);
       break;
@@ -99,60 +97,29 @@ export function step(world: World, event: Event, now: Millis): Step {
 
 /** A step in the making: the only place where a world changes, gone when step() returns. */
 class Draft {
-  readonly #services: Map<string, Service>;
+  readonly services: ServicesDraft;
   readonly #effects: Effect[] = [];
-  /** As it was before the step, but for what is planned. */
-  #world: World;
   readonly #now: Millis;
   phase: Phase;
   #failures: readonly Ended[];
-  readonly #tally: Record<Situation, number>;
-  /** How many times a service has become another value. */
-  #changes = 0;
   #spreading = false;
   #moved = false;
-  /** The end has come nearer, or somebody has not heard of it. */
-  #hurry = false;
   #beginning = false;
 
   constructor(world: World, now: Millis) {
-    this.#world = world;
+    this.services = new ServicesDraft(world);
     this.#now = now;
-    this.#services = new Map(world.services);
-    this.#tally = { ...world.tally };
     this.phase = world.phase;
     this.#failures = world.failures;
   }
 
-  has(name: string): boolean {
-    return this.#services.has(name);
-  }
-
-  get(name: string): Service {
-    const service = this.#services.get(name);
-    if (service === undefined) throw new Error(`bug: no service ${name}`);
-    return service;
-  }
-
-  /** It is that from here on; null: it is none any more. */
-  #put(name: string, service: Service | null): void {
-    const before = this.#services.get(name) ?? null;
-    if (before === service) return;
-    recount(this.#tally, before, service);
-    if (service === null) this.#services.delete(name);
-    else this.#services.set(name, service);
-    this.#changes += 1;
-  }
-
-  plan(name: string): ServicePlan {
-    const plan = this.#world.index.plans.get(name);
-    if (plan === undefined) throw new Error(`bug: no plan of ${name}`);
-    return plan;
+  get #whole(): Plan {
+    return this.services.world.plan;
   }
 
   context(name: string): Context {
-    const seed = this.#world.index.seeds.get(name) ?? 0;
-    return { now: this.#now, seed, stopTimeout: this.#world.plan.stopTimeout, ending: this.phase.id !== 'running' };
+    const seed = this.services.index.seeds.get(name) ?? 0;
+    return { now: this.#now, seed, stopTimeout: this.#whole.stopTimeout, ending: this.phase.id !== 'running' };
   }
 
   say(level: 'info' | 'warn' | 'error', service: string | null, event: string, text: string): void {
@@ -161,16 +128,18 @@ class Draft {
 
   begin(): void {
     this.#beginning = true;
-    for (const [name, { state }] of this.#services) {
-      if (state.id === 'skipped') this.say('info', name, 'skipped', 'is not enabled');
+    for (const name of this.services.names()) {
+      if (this.services.get(name).state.id === 'skipped') this.say('info', name, 'skipped', 'is not enabled');
     }
+    this.services.touchAll();
+    this.services.forgetBlocked();
     this.spread();
   }
 
   /** Takes over one machine's turn; consequences spread when its state became another. */
   take(name: string, { service, effects, notices }: Turn): void {
-    const before = this.get(name);
-    this.#put(name, service);
+    const before = this.services.get(name);
+    this.services.put(name, service);
     for (const { level, event, text } of notices) {
       if (event !== 'stopped' || !this.#hasTold(name, service.run)) this.say(level, name, event, text);
     }
@@ -185,13 +154,12 @@ class Draft {
       !killed &&
       phase === this.phase
     ) {
+      if (this.services.isTouched) this.spread();
       return;
     }
     this.#moved = true;
-    this.#put(name, noteFirsts(service, this.#now));
+    this.services.put(name, noteFirsts(service, this.#now));
     const { state } = service;
-    if (this.phase.id === 'stopping' && state.id === 'stopping' && state.limit > this.phase.deadline)
-      this.#hurry = true;
     if (service.next !== null && !isActive(state) && this.phase.id === 'running') this.#takeNext(name);
     if ((state.id === 'failed' || state.id === 'completed') && state.ended !== null) this.#judge(name, state.ended);
     this.spread();
@@ -204,9 +172,12 @@ class Draft {
   #weighExit(name: string, service: Service): void {
     const over = overOf(service);
     if (over === null || this.phase.id !== 'running') return;
-    const { ended, decision, text } = weigh(this.plan(name), service, over, this.context(name));
-    if (decision.restart) return;
-    if (endsAll(this.#world.plan.exit, this.plan(name), ended.verdict)) {
+    const { ended, decision, text } = weigh(this.services.planOf(name), service, over, this.context(name));
+    if (decision.restart) {
+      this.services.noteRestart(name);
+      return;
+    }
+    if (endsAll(this.#whole.exit, this.services.planOf(name), ended.verdict)) {
       this.say(ended.verdict.success ? 'info' : 'error', name, ended.verdict.success ? 'completed' : 'failed', text);
     }
     this.#judge(name, ended);
@@ -221,88 +192,89 @@ class Draft {
 
   /** Its run is over: the plan that a reload has made for it comes into force. */
   #takeNext(name: string): void {
-    const service = this.get(name);
-    if (service.next === 'none') {
-      this.#put(name, null);
+    const { next } = this.services.get(name);
+    if (next === 'none') {
       this.say('info', name, 'removed', 'is not in the configuration any more');
-    } else if (service.next !== null) {
-      const { next } = service;
-      this.#put(name, taken(service, next));
-      this.#plan(this.#world.plan.services.map((plan) => (plan.name === name ? next : plan)));
-      return;
-    }
-    this.#plan(this.#world.plan.services.filter((plan) => plan.name !== name));
-  }
-
-  /** These are the services from here on. */
-  #plan(services: readonly ServicePlan[], target: Plan = this.#world.target): void {
-    const plan = { ...target, services };
-    this.#world = { ...this.#world, plan, target, index: indexPlans(plan, this.#world.seed) };
+      this.services.remove(name);
+    } else if (next !== null) this.services.adopt(name, next);
   }
 
   operate(operation: Operation, names: readonly string[]): void {
     if (this.phase.id !== 'running') return;
-    const known = names.filter((name) => this.#services.has(name) && this.get(name).next !== 'none');
-    const others = operation === 'stop' ? [] : needed(known, this.#world.index.plans, this.#services);
+    const known = names.filter((name) => this.services.has(name) && this.services.get(name).next !== 'none');
+    const others = operation === 'stop' ? [] : needed(known, this.services.index.plans, this.services.view());
     for (const name of known) {
       this.say('info', name, `${operation}-asked`, `was asked to ${operation}`);
-      this.#want(name, operate(this.get(name), operation, this.#now));
+      this.#want(name, operate(this.services.get(name), operation, this.#now));
     }
     for (const name of others) {
       this.say('info', name, 'start-asked', 'is needed, and was asked to start');
-      this.#want(name, operate(this.get(name), 'start', this.#now));
+      this.#want(name, operate(this.services.get(name), 'start', this.#now));
     }
     this.spread();
   }
 
   /** Takes over what is wanted of a service; what follows comes when all of it is known. */
   #want(name: string, service: Service): void {
-    if (service.state.id !== this.get(name).state.id) this.#moved = true;
-    this.#put(name, service);
+    if (service.state.id !== this.services.get(name).state.id) this.#moved = true;
+    this.services.put(name, service);
   }
 
   signal(signal: SignalName, names: readonly string[]): void {
     for (const name of names) {
-      const service = this.#services.get(name);
-      if (service === undefined || !hasMain(service.state)) continue;
+      const service = this.services.has(name) ? this.services.get(name) : null;
+      if (service === null || !hasMain(service.state)) continue;
       this.say('info', name, 'signal-asked', `was sent ${signal}`);
       this.#signal(name, service.run, signal);
     }
   }
 
   #signal(name: string, run: number, signal: SignalName): void {
-    this.#effects.push({ type: 'service', service: name, run, effect: { type: 'signal', signal, to: 'main' } });
+    this.#effects.push({
+      type: 'service',
+      service: name,
+      run,
+      effect: { type: 'signal', signal, to: 'main', continues: false },
+    });
   }
 
   /** A reload: what is new starts, what is gone stops, what differs starts again; everything else is not touched. */
   changePlan(target: Plan): void {
     if (this.phase.id !== 'running') return;
-    const changes = difference(this.#world.target, target);
+    const changes = difference(this.services.world.target, target);
     this.say('info', null, 'reloaded', `configuration read again: ${renderDifference(changes)}`);
+    const unchanged = new Set(changes.unchanged);
     const plans: ServicePlan[] = [];
-    const baselines = baselinesOf(this.#world.index.plans, this.#services);
+    const services = new Map(this.services.view());
+    const baselines = baselinesOf(this.services.index.plans, services);
     for (const after of target.services) {
-      const known = this.#services.get(after.name);
-      const before = this.#world.index.plans.get(after.name);
+      const known = services.get(after.name);
+      const before = this.services.index.plans.get(after.name);
       const service = heirOf(known ?? newService(after), after, baselines);
       if (known === undefined || before === undefined) {
-        this.#put(after.name, service);
+        services.set(after.name, service);
         plans.push(after);
         continue;
       }
-      const isSame = changes.unchanged.includes(after.name);
-      const next = isSame ? { plan: { ...before, edges: after.edges }, service } : replan(before, service, after);
-      this.#want(after.name, next.service);
-      plans.push(isSame && service.next === null ? before : next.plan);
+      const isSame = unchanged.has(after.name);
+      const edges = { edges: after.edges, stageEdges: after.stageEdges };
+      const next = isSame ? { plan: { ...before, ...edges }, service } : replan(before, service, after);
+      services.set(after.name, next.service);
+      plans.push(next.plan);
     }
     const kept = new Set(target.services.map(({ name }) => name));
-    const gone = this.#world.plan.services.filter(({ name }) => !kept.has(name));
-    this.#moved = true;
-    this.#plan([...plans, ...gone], target);
+    const gone = this.#whole.services.filter(({ name }) => !kept.has(name));
     for (const { name } of gone) {
-      this.#put(name, unplan(this.get(name)));
-      if (!isActive(this.get(name).state)) this.#takeNext(name);
+      const service = unplan(this.services.get(name));
+      if (isActive(service.state)) services.set(name, service);
+      else this.say('info', name, 'removed', 'is not in the configuration any more');
     }
+    this.#moved = true;
+    this.services.replan(
+      [...plans, ...gone.filter(({ name }) => isActive(this.services.get(name).state))],
+      services,
+      target,
+    );
     this.spread();
   }
 
@@ -311,21 +283,25 @@ class Draft {
     if (this.phase.id !== 'running') return;
     const known = this.#failures.some(({ service, run }) => service === name && run === ended.run);
     if (!ended.verdict.success && !known) this.#failures = [...this.#failures, ended];
-    if (ended.cause.kind !== 'gpu-lost' && !endsAll(this.#world.plan.exit, this.plan(name), ended.verdict)) return;
+    if (ended.cause.kind !== 'gpu-lost' && !endsAll(this.#whole.exit, this.services.planOf(name), ended.verdict))
+      return;
     this.#beginEnd({ kind: 'service', ended });
     this.say('info', null, 'stopping', `stopping everything: ${name} ${renderReason(ended)}`);
   }
 
   #beginEnd(cause: EndCause): void {
-    const deadline = this.#now + this.#world.plan.stopTimeout;
-    this.#hurry = true;
-    this.phase = { id: 'stopping', cause, deadline, killed: false, askedAt: cause.kind === 'asked' ? this.#now : null };
+    const deadline = this.#now + this.#whole.stopTimeout;
+    const levels = levelsOf(this.services.index.graph, (number) => isActive(this.services.at(number).state));
+    const askedAt = cause.kind === 'asked' ? this.#now : null;
+    this.phase = { id: 'stopping', cause, deadline, killed: false, askedAt, levels };
+    this.services.waits.beginEnding();
+    this.services.touchAll();
   }
 
   askToStop(signal: SignalName): void {
     if (this.phase.id === 'running') {
       this.#beginEnd({ kind: 'asked', signal });
-      const within = renderDuration(this.#world.plan.stopTimeout);
+      const within = renderDuration(this.#whole.stopTimeout);
       this.say('info', null, 'stopping', `${signal} received: stopping everything within ${within}`);
       this.spread();
       return;
@@ -341,14 +317,14 @@ class Draft {
       return;
     this.say('warn', null, 'killing', `${signal} received again: killing what is left`);
     this.phase = { ...this.phase, deadline: this.#now };
-    this.#hurry = true;
+    this.services.touchAll();
     this.#killAll();
   }
 
   #killAll(): void {
     this.#spreading = true;
-    for (const name of this.#services.keys()) {
-      this.take(name, killRun(this.plan(name), this.get(name), this.context(name)));
+    for (const name of this.services.names()) {
+      this.take(name, killRun(this.services.planOf(name), this.services.get(name), this.context(name)));
     }
     this.#spreading = false;
     this.spread();
@@ -356,10 +332,11 @@ class Draft {
 
   forward(signal: SignalName): void {
     let named = false;
-    for (const [name, service] of this.#services) {
-      const sent = this.plan(name).forward[signal];
+    for (const { name, forward } of this.#whole.services) {
+      const sent = forward[signal];
       if (sent === undefined) continue;
       named = true;
+      const service = this.services.get(name);
       if (hasMain(service.state)) this.#signal(name, service.run, sent);
     }
     if (!named && signal === 'SIGHUP' && this.phase.id === 'running') this.#effects.push({ type: 'reload' });
@@ -367,7 +344,7 @@ class Draft {
 
   /** The deadline and the wait after it are over: end, whatever is left. The kernel ends a PID namespace's rest. */
   giveUp(): void {
-    const left = [...this.#services].filter(([, { state }]) => isActive(state)).map(([name]) => name);
+    const left = this.services.names().filter((name) => isActive(this.services.get(name).state));
     if (left.length > 0) this.say('error', null, 'unfinished', `ending while processes are left: ${left.join(', ')}`);
     this.#killAll();
     if (this.phase.id === 'stopping') this.phase = { ...this.phase, killed: true };
@@ -378,73 +355,66 @@ class Draft {
   spread(): void {
     if (this.#spreading) return;
     this.#spreading = true;
-    for (let before = -1; before !== this.#changes; ) {
-      before = this.#changes;
-      if (this.phase.id === 'running' && this.#tally.unwanted > 0) this.#stopUnwanted();
-      if (this.phase.id === 'running' && this.#tally.pending > 0) this.#startWhatMay();
-      if (this.phase.id === 'stopping' && (this.#hurry || this.#tally.unstopped > 0)) this.#stopWhatMay();
+    while (this.services.isTouched) {
+      this.#restartDependents();
+      this.#sayWhoNeverStarts();
+      const { graph } = this.services.index;
+      for (const number of this.services.takeTouched()) {
+        // Others have these numbers now, and all of them are touched.
+        if (this.services.index.graph !== graph) break;
+        if (this.phase.id === 'running') this.#startOrStop(number);
+        else if (this.phase.id === 'stopping') this.#stopInTime(number, this.phase);
+      }
     }
     this.#spreading = false;
     this.#seeTheEnd();
   }
 
-  #startWhatMay(): void {
-    const leaving = (this.#tally.leaving === 0 ? [] : leavingOf(this.#services)).map((name) => this.plan(name));
-    for (const [name, service] of this.#services) {
-      if (service.state.id !== 'pending' || this.phase.id !== 'running') continue;
-      const plan = this.plan(name);
-      if (!edgesHold(plan.edges, this.#services) || leaving.some((other) => claimOn(plan, other) !== null)) continue;
-      this.take(name, startRun(plan, service, this.context(name)));
+  #startOrStop(number: number): void {
+    const service = this.services.at(number);
+    const { state, wanted } = service;
+    const { index } = this.services;
+    const name = this.services.nameOf(number);
+    const plan = this.services.planOf(name);
+    if (state.id === 'pending') {
+      const isClaimed = (index.rivals[number] ?? []).some((rival) => isLeaving(this.services.at(rival)));
+      if (this.services.waits.isOpen(number) && !isClaimed)
+        this.take(name, startRun(plan, service, this.context(name)));
+      return;
     }
+    // Of several that are to stop, dependents stop first; one that stays does not hold up what it depends on.
+    if (wanted === 'up' || !isActive(state) || state.id === 'stopping') return;
+    if (this.services.waits.isHeld(number, 'unwanted')) return;
+    const limit = this.#now + (plan.stop.timeout ?? this.#whole.stopTimeout);
+    this.take(name, stopRun(plan, service, { kind: 'asked' }, limit, this.context(name)));
   }
 
-  /** Of several that are to stop, dependents stop first; one that stays does not hold up what it depends on. */
-  #stopUnwanted(): void {
-    for (const [name, service] of this.#services) {
-      const { state, wanted } = service;
-      if (wanted === 'up' || !isActive(state) || state.id === 'stopping') continue;
-      if (this.#isHeld(name, (other) => other.wanted !== 'up' && holdsUp(other.state))) continue;
-      const plan = this.plan(name);
-      const limit = this.#now + (plan.stop.timeout ?? this.#world.plan.stopTimeout);
-      this.take(name, stopRun(plan, service, { kind: 'asked' }, limit, this.context(name)));
-    }
-  }
-
-  #stopWhatMay(): void {
-    if (this.phase.id !== 'stopping') return;
-    const { deadline } = this.phase;
-    const { stopTimeout } = this.#world.plan;
-    const depth = levelsBelow(this.#world.index.plans, this.#services);
-    for (const [name, service] of this.#services) {
-      const { state } = service;
-      const waiting = state.id === 'backoff';
-      const stoppable = isActive(state) && (state.id !== 'stopping' || state.limit > deadline);
-      if (!waiting && !stoppable) continue;
-      const held = this.#isHeld(name, (other) => holdsUp(other.state));
-      // A run that is already ending by itself hears of the deadline at once; the others wait for their dependents.
-      if (held && state.id !== 'stopping' && !waiting) continue;
-      const plan = this.plan(name);
-      const own = this.#now + (plan.stop.timeout ?? stopTimeout);
-      const limit = Math.max(this.#now, Math.min(own, deadline - reserved(stopTimeout, depth(name))));
-      this.take(name, stopRun(plan, service, { kind: 'asked' }, limit, this.context(name)));
-    }
-  }
-
-  #isHeld(name: string, isWaitedFor: (dependent: Service) => boolean): boolean {
-    return isHeld(name, this.#world.index.dependents, this.#services, isWaitedFor);
+  #stopInTime(number: number, { deadline, levels }: Phase & { readonly id: 'stopping' }): void {
+    const service = this.services.at(number);
+    const { state } = service;
+    const waiting = state.id === 'backoff';
+    const stoppable = isActive(state) && (state.id !== 'stopping' || state.limit > deadline);
+    if (!waiting && !stoppable) return;
+    // A run that is already ending by itself hears of the deadline at once; the others wait for their dependents.
+    if (state.id !== 'stopping' && !waiting && this.services.waits.isHeld(number, 'any')) return;
+    const name = this.services.nameOf(number);
+    const plan = this.services.planOf(name);
+    const { stopTimeout } = this.#whole;
+    const own = this.#now + (plan.stop.timeout ?? stopTimeout);
+    const limit = Math.max(this.#now, Math.min(own, deadline - reserved(stopTimeout, levels[number] ?? 0)));
+    this.take(name, stopRun(plan, service, { kind: 'asked' }, limit, this.context(name)));
   }
 
   #seeTheEnd(): void {
-    if (this.#tally.going > 0) return;
+    if (this.services.tally.going > 0) return;
     if (this.phase.id === 'stopping') {
       this.#end();
       return;
     }
     if (this.phase.id !== 'running') return;
     // What the operator has stopped may be started again: there must be somebody to do so.
-    if ([...this.#services.values()].some(({ wanted }) => wanted === 'down')) return;
-    const { blocked, code, ended } = allEnded(this.#world.index.plans, this.#services, this.#failures);
-    this.#sayWhoNeverStarts();
+    if (this.services.tally.down > 0) return;
+    const { blocked, code, ended } = allEnded(this.services.index.plans, this.services.view(), this.#failures);
     const what = blocked === 0 ? 'every service has ended' : 'nothing runs any more, and nothing can start';
     this.say('info', null, 'all-ended', `${what}: ending with code ${code}`);
     this.#beginEnd({ kind: 'all-ended', code, ended });
@@ -462,39 +432,57 @@ class Draft {
   }
 
   finish(): Step {
-    if (this.phase.id === 'running' && (this.#moved || this.#beginning)) this.#sayWhoNeverStarts();
-    const world: World = {
-      ...this.#world,
-      services: this.#services,
-      tally: this.#tally,
+    const { world } = this.services;
+    const known = this.services.finish();
+    const isNews = world.allReadyAt === null && this.phase.id === 'running' && this.#moved;
+    const next: World = {
+      ...world,
+      ...known,
       phase: this.phase,
-      failures: lastingFailures(this.#failures, this.#services),
-      beganAt: this.#beginning ? this.#now : this.#world.beganAt,
-      allReadyAt:
-        this.#world.allReadyAt ?? (this.phase.id === 'running' && this.#moved ? this.#whenAllIsReady() : null),
+      failures: this.services.hasRevived ? lastingFailures(this.#failures, known.services) : this.#failures,
+      beganAt: this.#beginning ? this.#now : world.beganAt,
+      allReadyAt: isNews ? this.#whenAllIsReady(known.services) : world.allReadyAt,
     };
-    return { world, effects: this.#effects };
+    return { world: next, effects: this.#effects };
   }
 
   /** Says once that everything is there: the moment that people wait for. */
-  #whenAllIsReady(): Millis | null {
-    if (this.#tally.unsettled > 0) return null;
-    const services = countIfAllAreThere(this.#world.index.plans, this.#services);
+  #whenAllIsReady(all: Services): Millis | null {
+    if (this.services.tally.unsettled > 0) return null;
+    const services = countIfAllAreThere(this.services.index.plans, all);
     if (services === null) return null;
-    const took = renderDuration(this.#beginning ? 0 : this.#now - this.#world.beganAt);
+    const took = renderDuration(this.#beginning ? 0 : this.#now - this.services.world.beganAt);
     if (services > 1) this.say('info', null, 'all-ready', `everything is ready after ${took}`);
     return this.#now;
   }
 
-  /** Says once, for each service, that it never starts and why: in the step in which that becomes certain. */
+  /**
+   * Says once, for each service, that it never starts and why: in the step in which that becomes certain. The first that is
+   * essential ends the container.
+   */
   #sayWhoNeverStarts(): void {
-    if (this.#tally.pending === 0) return;
-    const world = { ...this.#world, services: this.#services };
-    for (const [name, { state }] of this.#services) {
-      const reason = state.id === 'pending' ? neverStarts(world, name) : null;
-      const was = this.#world.services.get(name)?.state.id === 'pending';
-      if (reason === null || (!this.#beginning && was && neverStarts(this.#world, name) !== null)) continue;
-      this.say('error', name, 'blocked', `never starts: ${reason}`);
+    if (this.phase.id !== 'running') return;
+    const blocked = this.services.takeNewlyBlocked();
+    for (const { name, reason } of blocked) this.say('error', name, 'blocked', `never starts: ${reason}`);
+    if (this.#whole.exit === 'all') return;
+    const first = blocked.find(({ name }) => this.services.planOf(name).essential);
+    if (first === undefined) return;
+    const causes = new Set(first.causes().map(({ service }) => service));
+    const ended = this.#failures.find(({ service }) => causes.has(service)) ?? null;
+    this.#beginEnd({ kind: 'never-starts', code: ended?.verdict.code ?? 1, ended });
+    this.say('info', null, 'stopping', `stopping everything: ${first.name} can never start, and it is essential`);
+  }
+
+  /** Restarts the services that are to be restarted together with what they depend on, as if the operator had asked. */
+  #restartDependents(): void {
+    // All of them before any is stopped: those that depend on others of them stop first.
+    for (const { name, on } of this.services.takeDependentsToRestart()) {
+      const service = this.services.get(name);
+      const { state, wanted, run } = service;
+      if (this.phase.id !== 'running' || run === 0 || wanted !== 'up') continue;
+      if (state.id === 'pending' || state.id === 'skipped') continue;
+      this.say('info', name, 'restart-asked', `starts again after ${on}, which restarts`);
+      this.#want(name, operate(service, 'restart', this.#now));
     }
   }
 }

@@ -2,7 +2,7 @@
 // as `systemd-analyze critical-chain` has it. Pure; instants are milliseconds since the supervisor began.
 import type { Edge, Millis } from '../plan/plan.ts';
 import type { Service, State } from './state.ts';
-import { choicesOf, type World } from './world.ts';
+import type { World } from './world.ts';
 
 export interface Span {
   readonly name: string;
@@ -31,7 +31,12 @@ export function takeTimeline(world: World, now: Millis): Timeline {
   const since = (instant: Millis | null): Millis | null =>
     instant === null ? null : Math.round((instant - world.beganAt) * 1_000) / 1_000;
   const afters = new Map<string, string | null>();
-  for (const { name, edges } of world.plan.services) afters.set(name, heldUpBy(world, edges));
+  const { barriers, waitsFor } = world.index.graph;
+  const lasts = barriers.map(({ edges, least }) => lastOf(world, edges, least));
+  world.plan.services.forEach(({ name }, number) => {
+    const own = (waitsFor[number] ?? []).flatMap((barrier) => lasts[barrier] ?? []);
+    afters.set(name, latestOf(own)?.on ?? null);
+  });
   const critical = chainOf(world, afters);
   const services = world.plan.services.flatMap(({ name, type }): Span[] => {
     const service = world.services.get(name);
@@ -63,21 +68,22 @@ function metAt(world: World, { on, condition }: Edge): Millis | null {
   return condition === 'ready' ? firsts.readyAt : firsts.endedAt;
 }
 
-function heldUpBy(world: World, edges: readonly Edge[]): string | null {
-  let last: { readonly on: string; readonly at: Millis } | null = null;
+interface Held {
+  readonly on: string;
+  readonly at: Millis;
+}
+
+/** What held a barrier up last; of a choice the last one that was waited for: of three copies of which two must be ready, the second. */
+function lastOf(world: World, edges: readonly Edge[], least: number): Held | null {
   // What has not come yet holds it up still.
-  const when = (edge: Edge) => ({ on: edge.on, at: metAt(world, edge) ?? Infinity });
-  // Of a choice the last one that was waited for: of three copies of which two must be ready, the second.
-  const chosen = [...choicesOf(edges).values()].flatMap(({ least, edges: any }) =>
-    any
-      .map(when)
-      .sort((a, b) => (a.at === b.at ? 0 : a.at - b.at))
-      .slice(least - 1, least),
-  );
-  for (const one of [...edges.filter(({ choice }) => choice === undefined).map(when), ...chosen]) {
-    if (last === null || one.at > last.at) last = one;
-  }
-  return last?.on ?? null;
+  const when = (edge: Edge): Held => ({ on: edge.on, at: metAt(world, edge) ?? Infinity });
+  if (edges[0]?.choice === undefined) return latestOf(edges.map(when));
+  const inOrder = edges.map(when).sort((a, b) => (a.at === b.at ? 0 : a.at - b.at));
+  return inOrder[least - 1] ?? null;
+}
+
+function latestOf(all: readonly Held[]): Held | null {
+  return all.reduce<Held | null>((last, one) => (last === null || one.at > last.at ? one : last), null);
 }
 
 /** From the service that was there last back to one that waited for nobody. */

@@ -7,15 +7,20 @@ import { renderDuration } from './policy.ts';
 export function renderEnd({ cause, exit, verdict, lasted }: Ended): string {
   const lastedFor = renderDuration(lasted);
   switch (cause.kind) {
-    case 'exited': {
+    case 'exited':
+    case 'exited-early': {
+      const early = cause.kind === 'exited-early' ? ', before it was ready' : '';
       const how =
         exit === null
           ? 'ended'
           : exit.kind === 'code'
             ? `exited with code ${exit.code}`
             : `was killed by ${exit.signal}`;
-      const odd = !verdict.success && exit?.kind === 'code' && exit.code === 0 ? ', which is not a success here,' : '';
-      return `${how}${odd} after ${lastedFor}`;
+      const odd =
+        cause.kind === 'exited' && !verdict.success && exit?.kind === 'code' && exit.code === 0
+          ? ', which is not a success here,'
+          : '';
+      return `${how}${odd} after ${lastedFor}${early}`;
     }
     case 'not-started':
       return `could not be started: ${cause.message}`;
@@ -39,6 +44,11 @@ export function renderReason({ cause, verdict }: Ended): string {
   if (cause.kind === 'gpu-lost') return 'lost its GPU';
   return `${verdict.success ? 'ended' : 'failed'}, and it is essential`;
 }
+
+/** Asked of a program whose main process ended soon after its start, with code 0, while other processes of it ran on. */
+export const BACKGROUND_QUESTION =
+  'Did the program go into the background? It has to stay in the foreground: `daemon off;` in nginx, `-F` or ' +
+  '`--foreground` in others';
 
 /** What outlived a main process and had to be ended by the supervisor. */
 export function renderSwept(name: string, swept: readonly SweptProcess[]): string {

@@ -15,6 +15,7 @@ const MOST = 4_096;
 export class Census {
   readonly #clock: Clock;
   readonly #isOurChild: (pid: number) => boolean;
+  readonly #settled: (pid: number) => Process | undefined;
   readonly #reaper: number;
   readonly #remembered = new Map<string, Remembered>();
   readonly #spare = new Spare();
@@ -25,9 +26,17 @@ export class Census {
 
   /**
    * `reaper`: PID 1, or what stands in its place. `isOurChild`: whether a pid is one that was spawned for us, which needs no
-   * reading to be known.
+   * reading to be known. `settled`: the main process of a run that has not been reaped. Nobody else can have its pid, and it
+   * belongs to its own run whatever it does; so a reading names it and does not read it, and costs as much as there are
+   * other processes.
    */
-  constructor(clock: Clock, reaper: number, isOurChild: (pid: number) => boolean) {
+  constructor(
+    clock: Clock,
+    reaper: number,
+    isOurChild: (pid: number) => boolean,
+    settled: (pid: number) => Process | undefined = () => undefined,
+  ) {
+    this.#settled = settled;
     this.#clock = clock;
     this.#reaper = reaper;
     this.#isOurChild = isOurChild;
@@ -39,7 +48,7 @@ export class Census {
    */
   membersOf(roots: Roots, byMark: boolean): Process[] | null {
     try {
-      return this.#spare.during(() => this.#kin(byMark).membersOf(roots));
+      return (this.#known(byMark) ?? this.#spare.during(() => this.#kin(byMark))).membersOf(roots);
     } catch {
       return null;
     }
@@ -74,16 +83,21 @@ export class Census {
 
   #read(): Reading {
     if (this.#snapshot === null) {
-      this.#snapshot = readProcesses(this.#reaper, this.#dead);
+      this.#snapshot = readProcesses(this.#reaper, this.#dead, undefined, undefined, this.#settled);
       this.#dead = this.#snapshot.dead;
       this.#clock.soon(() => this.forget());
     }
     return this.#snapshot;
   }
 
+  /** The kinship of this turn's reading; null: not made yet. */
+  #known(byMark: boolean): Kinship | null {
+    const known = this.#kinship;
+    return known !== null && known.of === this.#snapshot && known.byMark === byMark ? known.kin : null;
+  }
+
   #kin(byMark: boolean): Kinship {
     const of = this.#read();
-    if (this.#kinship?.of === of && this.#kinship.byMark === byMark) return this.#kinship.kin;
     const marks = {
       mark: (process: Process) => (byMark ? this.#markOf(process) : null),
       runName: (process: Process) => (byMark || this.#isOurChild(process.pid) ? null : this.#runNameOf(process)),

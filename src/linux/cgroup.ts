@@ -1,17 +1,35 @@
-// What the container's cgroup says of memory: how often the kernel has killed for want of it. Reads both versions.
+// What the container's cgroup says of memory: how often the kernel has killed for want of it. Reads both versions, mounted for
+// the container alone or, without a cgroup namespace, for the whole machine: cgroups(7).
 import { readText } from './files.ts';
 
-const FILES = ['/sys/fs/cgroup/memory.events', '/sys/fs/cgroup/memory/memory.oom_control'];
+const V2 = '/sys/fs/cgroup';
+const V1 = '/sys/fs/cgroup/memory';
+
+/** The files that may hold the counter, from /proc/self/cgroup: the process's own cgroup first. Pure. */
+export function oomFiles(table: string): readonly string[] {
+  const own = table.split('\n').flatMap((line) => {
+    const [, controllers = '', path = ''] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    if (path === '' || path === '/') return [];
+    if (controllers === '') return [`${V2}${path}/memory.events`];
+    return controllers.split(',').includes('memory') ? [`${V1}${path}/memory.oom_control`] : [];
+  });
+  return [...own, `${V2}/memory.events`, `${V1}/memory.oom_control`];
+}
 
 /** Processes of this cgroup that the kernel's OOM killer has ended so far; null where nothing tells. */
-export function countOomKills(): number | null {
-  for (const file of FILES) {
+export function countOomKills(read: (path: string) => string = readText): number | null {
+  const readOr = (path: string): string => {
     try {
-      const count = /^oom_kill (\d+)/m.exec(readText(file))?.[1];
-      if (count !== undefined) return Number(count);
+      return read(path);
     } catch {
       // The other version, or none.
+      return '';
     }
+  };
+  for (const file of oomFiles(readOr('/proc/self/cgroup'))) {
+    // Both versions have it, memory.oom_control since Linux 4.13.
+    const count = /^oom_kill (\d+)/m.exec(readOr(file))?.[1];
+    if (count !== undefined) return Number(count);
   }
   return null;
 }

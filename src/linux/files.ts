@@ -1,7 +1,32 @@
 // Files and folders, as far as a start needs them. Paths may hold any bytes (bytes.ts).
-import { accessSync, closeSync, constants, openSync, readdirSync, readSync, type Stats, statSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
+import { decodeBytes, encodeBytes } from '../bytes.ts';
+import { resolve } from '../paths.ts';
 import type { Files } from '../ports.ts';
-import { encodeBytes } from './bytes.ts';
+import { openGuarded } from './guarded-path.ts';
+
+/** The working directory. One that was removed has no path any more: then `/`. */
+export function currentFolder(): string {
+  try {
+    const path = decodeBytes(readlinkSync('/proc/self/cwd', { encoding: 'buffer' }));
+    return path.startsWith('/') && exists(path) ? path : '/';
+  } catch {
+    return '/';
+  }
+}
+
+/** A path that does not depend on the working directory. */
+export const absolute = (path: string): string => resolve(currentFolder(), path);
 
 export const isFolder = (found: Stats): boolean => found.isDirectory();
 
@@ -66,8 +91,21 @@ export function look(path: string): Stats | null {
 /** More than anything that is read so may have; some files of /proc go on for ever. */
 const MOST = 16 * 1024 * 1024;
 
+/**
+ * As `readBytes`, of a configuration, an env file or a secret: a link that another user made is followed only to what this
+ * user may read.
+ */
+function readConfigured(path: string): Buffer {
+  const fd = openGuarded(absolute(path), constants.O_RDONLY, 'read');
+  try {
+    return readRest(fd, MOST);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 export const realFiles: Files = {
-  read: (path) => readBytes(path, MOST),
+  read: readConfigured,
   stat(path) {
     const found = look(path);
     return found === null ? null : { size: found.size, isDirectory: found.isDirectory(), isFile: found.isFile() };

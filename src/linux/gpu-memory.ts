@@ -2,7 +2,7 @@
 // AMD `cat`, since reading /sys asks the device): a driver that is lost can hang whoever asks, and PID 1 must not. Decides
 // nothing: what a lost driver means is the core's business. Loaded only where a service has `gpus`.
 import { accessSync, constants, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { join } from '../paths.ts';
 import type { GpuReading, Holder } from '../plan/gpu-reading.ts';
 import type { GpuDevice, GpuPlan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';

@@ -1,6 +1,6 @@
 // AMD's GPUs by what the kernel's driver for computing (KFD) shows in /sys: their order is that of ROCm. Reads only what
 // the kernel keeps in memory; the memory that is in use is asked of the device, and so elsewhere (gpu-memory.ts).
-import { join } from 'node:path';
+import { join } from '../paths.ts';
 import { type DeviceFile, list, mayOpen, read } from './gpus.ts';
 
 export interface AmdGpu extends DeviceFile {

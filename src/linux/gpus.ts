@@ -1,7 +1,7 @@
 // Which GPUs are here: the device files that may be opened, and what the kernel tells of them. Asks no driver and opens no
 // device: either can hang, and this runs in PID 1 before anything else. Loaded only where a service has `gpus`.
 import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join } from '../paths.ts';
 import type { FoundGpu, Inventory } from '../plan/gpu-inventory.ts';
 import { findAmdGpus } from './gpus-amd.ts';
 

@@ -1,6 +1,7 @@
 // Reads and writes /etc/hosts, in place: in a container it is a file mounted by itself, which nothing can be renamed over.
 // What it is to hold is the caller's business.
-import { readText } from './files.ts';
+import { closeSync, constants, fstatSync, ftruncateSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { openGuarded } from './guarded-path.ts';
 
 export interface HostsFile {
   /** Null when it is not there. Each byte is one character, so that what is not UTF-8 stays as it is. */
@@ -14,23 +15,29 @@ export function hostsFile(path = '/etc/hosts'): HostsFile {
   return {
     read() {
       try {
-        return readText(path);
+        return withFile(path, constants.O_RDONLY, (file) => readFileSync(file, 'latin1'));
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
         throw error;
       }
     },
     write(text) {
-      const { closeSync, constants, ftruncateSync, openSync, writeSync } = process.getBuiltinModule('node:fs');
       const bytes = Buffer.from(text, 'latin1');
-      const file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644);
-      try {
+      withFile(path, constants.O_RDWR | constants.O_CREAT, (file) => {
         for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, done);
         ftruncateSync(file, bytes.length);
-      } finally {
-        closeSync(file);
-      }
+      });
     },
-    remove: () => process.getBuiltinModule('node:fs').unlinkSync(path),
+    remove: () => unlinkSync(path),
   };
+}
+
+function withFile<T>(path: string, flags: number, use: (file: number) => T): T {
+  const file = openGuarded(path, flags, 'write', 0o644);
+  try {
+    if (!fstatSync(file).isFile()) throw new Error('it is not a regular file');
+    return use(file);
+  } finally {
+    closeSync(file);
+  }
 }

@@ -1,8 +1,10 @@
 // Why a program could not be started, in words that say what to do, and where execvp(3) looks for programs. Starts nothing:
 // PID 1 does, and reports the step that failed and its errno.
-import { resolve } from 'node:path';
 import { describeErrno, errnoCode } from './errno.ts';
-import { isFolder, look, mayExecute } from './files.ts';
+import { inspectProgram, type Launcher } from './executable.ts';
+import { exists } from './files.ts';
+import { type Visitor, whyNotEntered } from './reach.ts';
+import { whyNotLimit, whyNotProcessors, whyNotUser } from './rights.ts';
 
 /** A start that failed: at which step, in words, and as what code a shell would report it. */
 export interface LaunchFailure {
@@ -14,63 +16,83 @@ export interface LaunchFailure {
 /** What of a program's attributes its failures name. */
 export interface LaunchAttributes {
   readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
   readonly cwd: string | null;
-  readonly user: { readonly uid: number; readonly name: string | null } | null;
+  readonly user: {
+    readonly uid: number;
+    readonly gid: number;
+    readonly groups: readonly number[];
+    readonly name: string | null;
+  } | null;
   readonly nice: number | null;
   readonly oomScoreAdj: number | null;
   readonly cpus: readonly number[] | null;
+  readonly limits: Readonly<Record<string, { readonly soft: number | null; readonly hard: number | null }>>;
 }
 
-const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const NOT_FOUND: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR']);
 
-/** The files that execvp(3) tries for a program: itself where it has a slash, else one in each folder of the child's PATH. */
-export function candidates(file: string, env: Readonly<Record<string, string>>): readonly string[] {
-  if (file.includes('/')) return [file];
-  return (env.PATH ?? DEFAULT_PATH).split(':').map((folder) => `${folder === '' ? '.' : folder}/${file}`);
+/** `it is not executable. Run …`: what is wrong and what to do. */
+export const joinFix = (why: string, fix: string | null): string =>
+  fix === null ? why : `${why}. ${fix.charAt(0).toUpperCase()}${fix.slice(1)}`;
+
+/** The program of a command; null where only the shell knows: the text is more than one simple command. */
+export function programOf([first = '', flag, line = '']: readonly string[]): string | null {
+  if (first !== '/bin/sh' || flag !== '-c') return first;
+  // What the configuration has found to be one program is executed by the shell.
+  return /^exec ([\w./+@:-]+)(?:\s|$)/.exec(line)?.[1] ?? null;
 }
 
-/** Where a program is that may be executed; null where there is none. */
-export function findExecutable(
-  file: string,
-  env: Readonly<Record<string, string>>,
-  cwd: string | null = null,
-): string | null {
-  return candidates(file, env).find((path) => mayExecute(resolve(cwd ?? '.', path))) ?? null;
+/** Why a command written as text cannot be executed in this image; null: it can, or it is a list. */
+export function whyNoShell([first, flag]: readonly string[]): { readonly why: string; readonly fix: string } | null {
+  if (first !== '/bin/sh' || flag !== '-c' || exists(first)) return null;
+  return {
+    why: 'this image has no shell, which a command written as text needs',
+    fix: 'write it as a list: [PROGRAM, ARGUMENT]',
+  };
 }
 
-/** What went wrong with `exec`; `code` is the name of the errno. */
-export function describeExecFailure(file: string, code: string, message: string): LaunchFailure {
-  const failure = (why: string, exit: number) => ({
+/** What a shell means that ends with 126 or 127 instead of executing the one program of its text; null: nothing is found. */
+export function explainShellExit(argv: readonly string[], code: number, launcher: Launcher): string | null {
+  const program = programOf(argv);
+  if ((code !== 126 && code !== 127) || argv[0] !== '/bin/sh' || program === null) return null;
+  const found = inspectProgram(program, launcher);
+  return found.ok ? null : `cannot execute ${program}: ${joinFix(found.why, found.fix)}`;
+}
+
+/** Why execve(2) failed with that errno. What the file does not explain is given in the words of the errno. */
+export function describeExecFailure(argv: readonly string[], errno: number, launcher: Launcher): LaunchFailure {
+  const [file = ''] = argv;
+  const code = errnoCode(errno);
+  const exit = NOT_FOUND.has(code) ? 127 : 126;
+  const failure = (why: string, fix: string | null) => ({
     step: 'exec',
-    message: `cannot execute ${file}: ${why}`,
+    message: `cannot execute ${file}: ${joinFix(why, fix)}`,
     code: exit,
   });
-  switch (code) {
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return failure(
-        file.includes('/') ? 'there is no such file (or its interpreter is missing)' : 'it is in no folder of PATH',
-        127,
-      );
-    case 'EACCES':
-      return failure('it is not executable, or a folder on the way may not be searched', 126);
-    case 'ENOEXEC':
-      return failure('it is no program for this machine', 126);
-    default:
-      return failure(message, 126);
+  const shell = NOT_FOUND.has(code) ? whyNoShell(argv) : null;
+  if (shell !== null) return failure(shell.why, shell.fix);
+  const found = inspectProgram(file, launcher);
+  // An explanation that does not fit the errno is another one's.
+  if (!found.ok && found.code === exit) return failure(found.why, found.fix);
+  if (exit === 127) {
+    return failure(
+      file.includes('/') ? 'there is no such file, or its interpreter is missing' : 'it is in no folder of PATH',
+      null,
+    );
   }
+  if (code === 'EACCES')
+    return failure(`${describeErrno(errno)}: an access list or a security module forbids it`, null);
+  if (code === 'EAGAIN')
+    return failure('the user that it is to run as has as many processes as `limits.nproc` allows', null);
+  if (code === 'ETXTBSY') return failure('a process still has it open for writing', null);
+  return failure(describeErrno(errno), null);
 }
 
-/** Why a folder cannot be the working directory; null: it can. */
-export function describeFolder(path: string): LaunchFailure | null {
-  const failure = (why: string) => ({ step: 'cwd', message: `cannot change to ${path}: ${why}`, code: 126 });
-  try {
-    const found = look(path);
-    if (found === null) return failure('there is no such folder');
-    return isFolder(found) ? null : failure('it is not a folder');
-  } catch (error) {
-    return failure(error instanceof Error ? error.message : String(error));
-  }
+/** Why a folder cannot be the working directory; null: it can, or the reason is not seen. */
+function describeFolder(path: string, visitor: Visitor): LaunchFailure | null {
+  const found = whyNotEntered(path, visitor);
+  return found === null ? null : { step: 'cwd', message: `cannot change to ${path}: ${found}`, code: 126 };
 }
 
 /**
@@ -82,7 +104,8 @@ export function describeLaunchFailure(
   { step, errno, index }: { readonly step: string; readonly errno: number; readonly index: number },
   about: { readonly files: number; readonly resource: (index: number) => string },
 ): LaunchFailure {
-  const { argv, cwd, user, nice, oomScoreAdj, cpus } = attributes;
+  const { argv, env, cwd, user, nice, oomScoreAdj, cpus, limits } = attributes;
+  const visitor = visitorOf(user);
   const code = errnoCode(errno);
   const cannot = (what: string): LaunchFailure => ({
     step,
@@ -110,18 +133,66 @@ export function describeLaunchFailure(
     case 'nice':
       return cannot(`set nice to ${nice}`);
     case 'cpus':
-      return cannot(`run on processors ${cpus?.join(',')}`);
+      return {
+        step,
+        message: `cannot set cpus to ${cpus?.join(',')}: ${describeErrno(errno)}: ${whyNotProcessors(cpus ?? []) ?? 'the kernel forbids it'}`,
+        code: 126,
+      };
     case 'limits':
-      return { ...cannot(`set limits.${about.resource(index)}`), step: `limits.${about.resource(index)}` };
+      return explainLimit(about.resource(index), limits, errno);
     case 'user':
-      return cannot(`become user ${user?.name ?? user?.uid}`);
+      return {
+        step,
+        message: `cannot become user ${user?.name ?? user?.uid}: ${explainUser(errno, user)}`,
+        code: 126,
+      };
     case 'cwd': {
-      const found = cwd === null ? null : describeFolder(cwd);
+      const found = cwd === null ? null : describeFolder(cwd, visitor);
       return (
         found ?? { step, message: `cannot change to ${cwd}: ${describeErrno(errno).replace(/ \(.*/, '')}`, code: 126 }
       );
     }
     default:
-      return describeExecFailure(argv[0] ?? '', code, describeErrno(errno));
+      return describeExecFailure(argv, errno, { env, cwd, visitor });
   }
+}
+
+/** Whose rights count for what runs as that user; null: as this process. */
+export function visitorOf(user: LaunchAttributes['user']): Visitor {
+  return user === null ? null : { uid: user.uid, groups: [user.gid, ...user.groups], name: user.name };
+}
+
+function explainLimit(name: string, limits: LaunchAttributes['limits'], errno: number): LaunchFailure {
+  const limit = limits[name];
+  const why = limit === undefined ? null : whyNotLimit(name, limit.hard);
+  const words =
+    why === null
+      ? describeErrno(errno)
+      : `${describeErrno(errno)}: ${joinFix(why, 'ask for less, or give the container more (`docker run --ulimit`)')}`;
+  return { step: `limits.${name}`, message: `cannot set limits.${name}: ${words}`, code: 126 };
+}
+
+/** setgroups(2), setresgid(2), setresuid(2). */
+function explainUser(errno: number, user: LaunchAttributes['user']): string {
+  const why = user === null ? null : whyNotUser(user.uid, user.gid);
+  const words = describeErrno(errno);
+  if (why === null) return `${words}: a seccomp filter or a security module forbids it`;
+  return `${words}: ${joinFix(why, 'start the container as root with these rights, or leave `user` out')}`;
+}
+
+/** Bytes below which a limit hardly lets a program be loaded. The kernel ends such a one with SIGSEGV: execve(2). */
+const LOADS_WITH = { as: 64 << 20, data: 16 << 20, stack: 64 << 10 } as const;
+
+/** What a program that a signal has ended may have died of; null: no limit is suspicious. */
+export function explainDeath(
+  signal: string,
+  limits: Readonly<Record<string, { readonly soft: number | null }>>,
+): string | null {
+  if (signal !== 'SIGSEGV' && signal !== 'SIGBUS' && signal !== 'SIGABRT') return null;
+  for (const [name, least] of Object.entries(LOADS_WITH)) {
+    const soft = limits[name]?.soft ?? null;
+    if (soft === null || soft >= least) continue;
+    return `was probably not loaded: \`limits.${name}\` (${Math.round(soft / 1024)} KiB) is very small`;
+  }
+  return null;
 }

@@ -1,5 +1,5 @@
 // Lines that tools print, as they are quoted in messages. Pure.
-import { stripVTControlCharacters } from 'node:util';
+import { printableLine } from '../text.ts';
 
 /** As much of a line fits into a message, characters. */
 const MESSAGE = 200;
@@ -11,13 +11,8 @@ export function lastLineOf(text: string): string {
 
 /** The lines that say something, of each as much as fits into a message, without colours and whatever else is no text. */
 export function linesOf(text: string): readonly string[] {
-  return stripVTControlCharacters(text)
+  return text
     .split(/[\r\n]+/)
-    .map((line) =>
-      line
-        .replace(/\p{Cc}/gu, ' ')
-        .trimEnd()
-        .slice(0, MESSAGE),
-    )
+    .map((line) => printableLine(line).trimEnd().slice(0, MESSAGE))
     .filter((line) => line.trim() !== '');
 }

@@ -1,6 +1,7 @@
 // What /proc tells about processes: who descends from whom, in which session, with which mark. Reads only; no `ps`, no
 // /proc/<pid>/task/<tid>/children (absent in gVisor and in kernels without CONFIG_PROC_CHILDREN). Signals nobody.
 import { readlinkSync } from 'node:fs';
+import { decodeBytes } from '../bytes.ts';
 import { list, readBytes, readText } from './files.ts';
 
 /** A pid alone may be reused; with its start time (clock ticks since boot) it names one process for ever. */
@@ -44,7 +45,7 @@ export function parseStat(text: string): Process | null {
   if (!Number.isInteger(pid) || field.length < 22) return null;
   return {
     pid,
-    name: text.slice(open + 1, close),
+    name: decodeName(text.slice(open + 1, close)),
     state: field[0] ?? '?',
     parent: number(4),
     group: number(5),
@@ -55,11 +56,16 @@ export function parseStat(text: string): Process | null {
   };
 }
 
+/** Of a text in which each byte is a character; nearly all names are ASCII, and there may be thousands. */
+function decodeName(name: string): string {
+  return /[\x80-\xff]/.test(name) ? decodeBytes(Buffer.from(name, 'latin1')) : name;
+}
+
 /**
  * A zombie has given up its memory, its descriptors and its children: it only waits to be reaped. One with other threads
  * lives: only its first thread has ended (pthread_exit(3) in `main`).
  */
-function isGone({ state, threads }: Process): boolean {
+export function isGone({ state, threads }: Process): boolean {
   return (state === 'Z' || state === 'X') && threads <= 1;
 }
 
@@ -107,18 +113,24 @@ function throwIfShort(error: unknown): void {
 /**
  * All processes of this PID namespace that live, as near to one moment as /proc allows. Throws when it cannot be read now.
  * `reaper` is PID 1, or what stands in its place; `dead` are the zombies of an earlier reading; `names` and `read` stand for
- * /proc and its files.
+ * /proc and its files. `settled` gives what is known of a process without reading it.
  */
 export function readProcesses(
   reaper: number,
   dead: Reading['dead'] = new Map(),
   names = processNames,
   read = readText,
+  settled: (pid: number) => Process | undefined = () => undefined,
 ): Reading {
   const all = new Map<number, Process>();
   const gone: number[] = [];
   const zombies = new Map<number, number>();
   for (const entry of names()) {
+    const known = settled(Number(entry));
+    if (known !== undefined) {
+      all.set(known.pid, known);
+      continue;
+    }
     try {
       const found = parseStat(read(`/proc/${entry}/stat`));
       if (found === null) continue;

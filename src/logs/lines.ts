@@ -21,11 +21,18 @@ export class LineSplitter {
   #size = 0;
   /** The last byte was a carriage return, behind a line or behind nothing: a newline that follows belongs to it. */
   #afterReturn: 'line' | 'nothing' | null = null;
+  /** Pieces of the unfinished line have been handed on already. */
+  #isCut = false;
   /** Lines handed on; one in pieces counts once. Whoever reads it may set it back. */
   lines = 0;
 
   constructor(take: TakeLine) {
     this.#take = take;
+  }
+
+  /** The line that has no end yet; empty where there is none, or where it is so long that a part has been handed on. */
+  get unfinished(): Uint8Array {
+    return this.#isCut ? NOTHING : this.#held.subarray(0, this.#size);
   }
 
   /** Hands on what `chunk` completes. Its memory is not kept. */
@@ -63,6 +70,7 @@ export class LineSplitter {
 
   #complete(chunk: Uint8Array, start: number, end: number): void {
     this.lines += 1;
+    this.#isCut = false;
     let from = start;
     while (this.#size > 0) {
       const before = from;
@@ -85,7 +93,9 @@ export class LineSplitter {
     for (let from = start; from < chunk.length; ) {
       const before = from;
       from = this.#fill(chunk, from, chunk.length);
-      if (this.#size === MOST_HELD) from = this.#cut(before, from);
+      if (this.#size < MOST_HELD) continue;
+      from = this.#cut(before, from);
+      this.#isCut = true;
     }
   }
 

@@ -5,15 +5,18 @@ import type { Clock } from '../ports.ts';
 import { type Frame, JsonFrame, renderPrefix, Spares, TextFrame } from './frame.ts';
 import { LineSplitter } from './lines.ts';
 import { both, dropping, type Pattern, stripping, type Watcher, watched } from './passing.ts';
-import { type Block, Ring, type RingLine } from './ring.ts';
+import { type Block, linesOf, Ring, type RingLine } from './ring.ts';
 import type { Sink } from './sinks.ts';
 import type { Compressor } from './sinks-compress.ts';
 import type { FileSink, FileStyle } from './sinks-file.ts';
+import { Unfinished } from './unfinished.ts';
 
 /** What a stream's bytes come from. */
 export interface ByteSource {
   /** The next bytes; null at the end. */
   read(): Promise<Uint8Array | null>;
+  /** What there is at this moment; null if nothing. */
+  readNow(): Uint8Array | null;
   close(): Promise<void>;
 }
 
@@ -33,6 +36,8 @@ const RING_BYTES = 64 * 1024;
 const SLICE = 2;
 /** As often the clock is looked at, bytes: a stream that says little turns no loop. */
 const BURST = 64 * 1024;
+/** As much is taken in at once at the end of a process, bytes: as much as its pipe may hold (pipe(7)). */
+const MOST_DRAINED = 1024 * 1024;
 /** The longest that whoever has moved the log files waits for the last piece, milliseconds. */
 const REOPENING = 2_000;
 /** A stream that is silent this long after its run's last process has gone is held open by a stranger, milliseconds. */
@@ -40,8 +45,21 @@ const SILENCE = 500;
 /** Turns of the event loop after which a pipe that has something has been read, however busy the loop is. */
 const TURNS = 3;
 
+/** Two streams that are read. */
+export interface Attachment {
+  /**
+   * Takes in what the pipes hold at this moment, as far as there is room: what a process has printed comes before its end. To
+   * be called from a timer or an event (platform/input.ts, readNow).
+   */
+  drain(): void;
+  /** Ends the reading once the streams are silent, even where a stranger holds them open. */
+  release(): void;
+}
+
 interface Attached {
   readonly sources: readonly ByteSource[];
+  /** Of each stream that has not ended: takes in what its pipe holds now. */
+  readonly drains: Set<() => void>;
   finished: Promise<unknown>;
   /** How many streams have bytes in hand: they wait for room or for their turn, and their pipes may be full. */
   busy: number;
@@ -63,6 +81,8 @@ export class Pipeline {
   #width: number;
   readonly #followers = new Map<string, Set<(block: Block) => void>>();
   readonly #rings = new Map<string, Ring>();
+  /** Text without a newline that has been shown, by service: at most one block a stream. */
+  readonly #unfinished = new Map<string, Set<Block>>();
   readonly #files = new Map<string, FileSink>();
   /** Made for the first file. */
   #compressor: Compressor | null = null;
@@ -106,10 +126,11 @@ export class Pipeline {
     this.#ring(service).beginRun();
   }
 
-  /** Reads two streams of a service to their ends. Returns what ends that early when a stranger holds them open. */
-  attach(service: string, style: LogStyle, stdout: ByteSource, stderr: ByteSource, watcher: Watcher): () => void {
+  /** Reads two streams of a service to their ends. */
+  attach(service: string, style: LogStyle, stdout: ByteSource, stderr: ByteSource, watcher: Watcher): Attachment {
     const attached: Attached = {
       sources: [stdout, stderr],
+      drains: new Set(),
       finished: Promise.resolve(),
       busy: 0,
       silentSince: this.#clock.now(),
@@ -119,15 +140,20 @@ export class Pipeline {
       this.#pump(service, 'stdout', style, stdout, watcher, attached),
       this.#pump(service, 'stderr', style, stderr, watcher, attached),
     ]).finally(() => this.#attached.delete(attached));
-    return () => {
-      attached.silentSince = this.#clock.now();
-      this.#closeWhenSilent(attached);
+    return {
+      drain() {
+        for (const drain of attached.drains) drain();
+      },
+      release: () => {
+        attached.silentSince = this.#clock.now();
+        this.#closeWhenSilent(attached);
+      },
     };
   }
 
   /** The last lines of a service's latest run. */
   lastWords(service: string, count: number): string[] {
-    return (this.#rings.get(service)?.tail(count, 'latest run') ?? []).map(({ text }) => text);
+    return this.#tail(service, count, 'latest run').map(({ text }) => text);
   }
 
   /** Bytes that have left so far. */
@@ -138,7 +164,14 @@ export class Pipeline {
 
   /** The last lines of a service that are still there, whichever run wrote them. */
   tail(service: string, count: number): readonly RingLine[] {
-    return this.#rings.get(service)?.tail(count, 'all runs') ?? [];
+    return this.#tail(service, count, 'all runs');
+  }
+
+  /** Lines that have ended, then the text that has not. */
+  #tail(service: string, count: number, of: 'latest run' | 'all runs'): readonly RingLine[] {
+    const ended = this.#rings.get(service)?.tail(count, of) ?? [];
+    const unfinished = [...(this.#unfinished.get(service) ?? [])].flatMap(linesOf);
+    return unfinished.length === 0 ? ended : [...ended, ...unfinished].slice(-count);
   }
 
   /**
@@ -245,6 +278,7 @@ export class Pipeline {
     const take = fileFrame === null ? frame.take : both(frame.take, fileFrame.take);
     // Patterns see what people see: a line without what is stripped from it.
     const splitter = new LineSplitter(stripping(watched(dropping(take, style.drop), watcher), style.ansi));
+    const unfinished = new Unfinished(this.#clock, splitter, this.#showing(service, stream, style, prefix, watcher));
     const counts = this.#count(service, stream);
     let dropped = 0;
     const put = (bytes: Uint8Array, done?: () => void): void => {
@@ -252,9 +286,10 @@ export class Pipeline {
       dropped = 0;
       sink.write(bytes, done);
     };
-    const pass = async (): Promise<void> => {
+    /** Hands on what the splitter has made; what has to wait for room is returned. */
+    const deliver = (): Uint8Array | null => {
       const bytes = frame.flush();
-      if (bytes.length === 0) return;
+      if (bytes.length === 0) return null;
       file?.write(fileFrame?.flush() ?? bytes);
       const block: Block = { bytes, time: this.#clock.wall(), stream, prefix: Buffer.byteLength(prefix) };
       ring.push(block);
@@ -264,38 +299,97 @@ export class Pipeline {
         const lost = countLines(bytes);
         dropped += lost;
         counts.dropped += lost;
-        return;
+        return null;
       }
       // Memory that somebody else holds on to is not written into again.
       const kept = (file !== null && fileFrame === null) || (followers?.size ?? 0) > 0;
       const recycle = kept ? undefined : () => frame.recycle(bytes);
-      if (!sink.isFull) return put(bytes, recycle);
+      if (!sink.isFull) {
+        put(bytes, recycle);
+        return null;
+      }
       // Hundreds may wait here: each with no more than it has to say.
       const held = new Uint8Array(bytes);
       recycle?.();
-      await whenRoom(sink, () => put(held));
+      return held;
     };
-    for (let chunk = await source.read(); chunk !== null; chunk = await source.read()) {
-      attached.busy += 1;
+    let isWaiting = false;
+    const pass = async (): Promise<void> => {
+      const held = deliver();
+      if (held === null) return;
+      isWaiting = true;
+      await whenRoom(sink, () => put(held));
+      isWaiting = false;
+    };
+    const takeIn = (chunk: Uint8Array): void => {
       watcher.progressed?.();
       splitter.push(chunk);
+      unfinished.changed();
       counts.bytes += chunk.length;
       counts.lines += splitter.lines;
       splitter.lines = 0;
       this.#burst += chunk.length;
+    };
+    const drain = (): void => {
+      for (let taken = 0; taken < MOST_DRAINED && !isWaiting && (!sink.isFull || style.whenFull === 'drop'); ) {
+        const chunk = source.readNow();
+        if (chunk === null) {
+          unfinished.showNow();
+          return;
+        }
+        taken += chunk.length;
+        takeIn(chunk);
+        const held = deliver();
+        if (held !== null) put(held);
+      }
+    };
+    attached.drains.add(drain);
+    for (let chunk = await source.read(); chunk !== null; chunk = await source.read()) {
+      attached.busy += 1;
+      takeIn(chunk);
       // Nothing refers to the chunk from here on: who waits for room holds what is to be written, and no more.
       await pass();
       if (this.#turn !== null || this.#burst >= BURST) await this.#takeTurns();
       attached.busy -= 1;
       attached.silentSince = this.#clock.now();
     }
+    attached.drains.delete(drain);
     attached.busy += 1;
     splitter.end();
+    unfinished.end();
     counts.lines += splitter.lines;
     await pass();
     file?.release();
     if (dropped > 0) await whenRoom(sink, () => sink.write(noticeOf(frame, dropped)));
     attached.busy -= 1;
+  }
+
+  /**
+   * What becomes of text without a newline: `log` probes are tried on it, `logs` and the post-mortem find it behind the last
+   * line, followers get it once. What `drop` matches is left out.
+   */
+  #showing(
+    service: string,
+    stream: 'stdout' | 'stderr',
+    style: LogStyle,
+    prefix: string,
+    watcher: Watcher,
+  ): (text: Uint8Array | null) => void {
+    let shown: Block | null = null;
+    return (text) => {
+      const blocks = this.#unfinished.get(service) ?? new Set();
+      if (shown !== null) blocks.delete(shown);
+      shown = null;
+      if (text === null) return;
+      const frame = this.#frame(service, stream, style, prefix);
+      const take = stripping(watched(dropping(frame.take, style.drop), watcher), style.ansi);
+      take(text, 0, text.length, false);
+      const bytes = frame.flush();
+      if (bytes.length === 0) return;
+      shown = { bytes, time: this.#clock.wall(), stream, prefix: Buffer.byteLength(prefix) };
+      this.#unfinished.set(service, blocks.add(shown));
+      for (const listener of this.#followers.get(service) ?? []) listener(shown);
+    };
   }
 
   /** Lets signals, probes and requests come in between where streams have had the event loop for long enough. */

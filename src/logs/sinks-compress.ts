@@ -1,21 +1,15 @@
 // Rotated log files become compressed ones, in turns of the event loop and in as little memory as a piece takes. Without
 // threads: where the process limit is used up, there are none to be had. The plain file goes when the compressed one is whole.
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { type Folder, openFolderOf } from '../linux/guarded-path.ts';
 import type { Clock } from '../ports.ts';
-import { findPlain, partOf } from './sinks-rotation.ts';
+import { findPlain, partOf, remove } from './sinks-rotation.ts';
 
 /** Compressed piece by piece, since the event loop waits for each: some 5 ms. A gzip file may hold several members. */
 const PIECE = 256 * 1024;
+/** Nothing that a service may put there blocks when it is opened, as a FIFO would, and no link is followed. */
+const READING = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+const MAKING = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /** Work that comes in pieces, one for each turn of the event loop, however many have work. */
 export class Compressor {
@@ -60,8 +54,18 @@ export class Compressor {
  * other numbers, or has gone. False: there was none.
  */
 export function* compressNewest(path: string, keep: () => number): Generator<void, boolean> {
-  const name = findPlain(path, keep());
-  if (name === null) return false;
+  const { folder, name } = openFolderOf(path, 'find');
+  try {
+    const rotated = findPlain(folder, name, keep());
+    if (rotated === null) return false;
+    yield* compress(folder, name, rotated, keep);
+    return true;
+  } finally {
+    folder.close();
+  }
+}
+
+function* compress(folder: Folder, log: string, name: string, keep: () => number): Generator<void> {
   // Loaded here: few compress, and every start would pay for it.
   const { gzipSync } = process.getBuiltinModule('node:zlib');
   const part = partOf(name);
@@ -71,29 +75,32 @@ export function* compressNewest(path: string, keep: () => number): Generator<voi
     return fd;
   };
   try {
-    // Nothing that anybody may put there blocks when it is opened: a FIFO would.
-    const from = opened(openSync(name, constants.O_RDONLY | constants.O_NONBLOCK));
-    rmSync(part, { force: true });
-    const to = opened(openSync(part, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o640));
+    const from = opened(openSync(folder.at(name), READING));
+    const found = fstatSync(from);
+    // It may be another user's file, and those who read log files are not to read it.
+    if (!found.isFile() || found.nlink > 1) throw new Error('it is a link');
+    remove(folder, part);
+    const to = opened(openSync(folder.at(part), MAKING, 0o640));
     const piece = Buffer.allocUnsafe(PIECE);
     for (let count = PIECE; count === PIECE; ) {
       count = readSync(from, piece, 0, PIECE, null);
       writeWhole(to, gzipSync(piece.subarray(0, count), { level: 6 }));
       yield;
     }
-    const now = findPlain(path, keep(), fstatSync(from).ino);
-    if (now === null) return true;
+    const now = findPlain(folder, log, keep(), found.ino);
+    if (now === null) return;
     // Some file systems say only here that there was no room.
     open.delete(to);
     closeSync(to);
-    renameSync(part, `${now}.gz`);
-    unlinkSync(now);
-    return true;
+    renameSync(folder.at(part), folder.at(`${now}.gz`));
+    unlinkSync(folder.at(now));
   } catch (error) {
-    throw new Error(`cannot compress ${name}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(
+      `cannot compress ${folder.path}/${name}: ${error instanceof Error ? error.message : String(error)}`,
+    );
   } finally {
     for (const fd of open) closeSync(fd);
-    rmSync(part, { force: true });
+    remove(folder, part);
   }
 }
 

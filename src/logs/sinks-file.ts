@@ -1,19 +1,8 @@
 // A service's own log file: appended to, rotated by size, opened again when somebody asks for it or has moved or removed
 // it. Written one piece at a time and never waited for: a disk that hangs or is full costs lines of the file, with one
 // notice, and nothing else. Nobody but this writes the file.
-import {
-  close,
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  type Stats,
-  statSync,
-  write,
-} from 'node:fs';
-import { dirname } from 'node:path';
+import { close, closeSync, constants, fstatSync, ftruncateSync, lstatSync, type Stats, statSync, write } from 'node:fs';
+import { type Folder, openFolderOf, openGuarded } from '../linux/guarded-path.ts';
 import type { Clock } from '../ports.ts';
 import { type Compressor, compressNewest } from './sinks-compress.ts';
 import { rotate, tidy } from './sinks-rotation.ts';
@@ -30,9 +19,10 @@ export interface FileStyle {
 const MOST = 4 * 1024 * 1024;
 /** After a failure it is tried again this much later; whether the path still names our file is asked as often. */
 const LATER = 1_000;
-/** Opening never blocks, as that of a FIFO without a reader would; and no terminal becomes ours. */
-const APPENDING =
-  constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOCTTY;
+const APPENDING = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
+
+/** Where it is missing no ordinary file of its name is made: every program that discards its output would fill it. */
+const NULL_DEVICE = '/dev/null';
 
 export class FileSink {
   #style: FileStyle;
@@ -41,7 +31,8 @@ export class FileSink {
   /** Streams that write here. */
   #holders = 0;
   #fd: number | null = null;
-  #inode = 0;
+  /** The open file, by device and inode. */
+  #file = { dev: 0, ino: 0 };
   #size = 0;
   /** A device, /dev/null for one, is neither rotated nor cut. */
   #isRegular = true;
@@ -205,17 +196,18 @@ export class FileSink {
     this.#checkAt = this.#clock.now() + LATER;
     const found = statSync(this.#style.path, { throwIfNoEntry: false });
     // Truncated in place, it is ours still, and shorter than what was written.
-    if (found?.ino === this.#inode) this.#size = found.size;
+    if (found !== undefined && this.#isOurs(found)) this.#size = found.size;
     else this.#leave();
   }
 
+  #isOurs({ dev, ino }: Stats): boolean {
+    return dev === this.#file.dev && ino === this.#file.ino;
+  }
+
   #open(): void {
-    const { path, keep, compress } = this.#style;
-    mkdirSync(dirname(path), { recursive: true });
-    // Looked at first: a FIFO's reader would take opening and closing for the end.
-    const there = statSync(path, { throwIfNoEntry: false });
-    if (there !== undefined) refuse(there);
-    const fd = openSync(path, APPENDING, 0o640);
+    const { path, compress } = this.#style;
+    refuseWhatIsThere(path);
+    const fd = openGuarded(path, path === NULL_DEVICE ? APPENDING & ~constants.O_CREAT : APPENDING, 'write', 0o640);
     const found = fstatSync(fd);
     try {
       refuse(found);
@@ -224,14 +216,14 @@ export class FileSink {
       throw error;
     }
     this.#fd = fd;
-    this.#inode = found.ino;
+    this.#file = { dev: found.dev, ino: found.ino };
     this.#size = found.size;
     this.#isRegular = found.isFile();
     this.#checkAt = this.#clock.now() + LATER;
     if (this.#tidied || !this.#isRegular) return;
     this.#tidied = true;
     try {
-      tidy(path, keep);
+      this.#inFolder((folder, name) => tidy(folder, name, this.#style.keep));
     } catch {
       // Tried again, and told, when it is to be rotated.
     }
@@ -262,7 +254,7 @@ export class FileSink {
     if (this.#fd === null) return;
     const { path, keep, compress } = this.#style;
     try {
-      rotate(path, keep);
+      this.#inFolder((folder, name) => rotate(folder, name, keep));
       this.#close();
       this.#rotateAt = 0;
       this.#grows = false;
@@ -275,6 +267,21 @@ export class FileSink {
         this.#say(`cannot rotate ${path}: ${wordsOf(error)}; it grows beyond its \`max_size\``);
       }
       this.#look();
+    }
+  }
+
+  /** Does something in the folder of the open file. */
+  #inFolder(act: (folder: Folder, name: string) => void): void {
+    const { path } = this.#style;
+    // Of a link the name alone would move: of /dev/stdout for everybody.
+    if (lstatSync(path).isSymbolicLink()) throw new Error('it is a symbolic link');
+    const { folder, name } = openFolderOf(path, 'find');
+    try {
+      if (!this.#isOurs(lstatSync(folder.at(name))))
+        throw Object.assign(new Error('it is another file'), { code: 'ENOENT' });
+      act(folder, name);
+    } finally {
+      folder.close();
     }
   }
 
@@ -360,6 +367,17 @@ function takeLines(queue: Uint8Array[], room: number): Uint8Array {
 }
 
 const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Makes the folders on the way. Looks before opening: a FIFO's reader would take opening and closing for the end. */
+function refuseWhatIsThere(path: string): void {
+  const { folder, name, isFollowed } = openFolderOf(path, 'make');
+  try {
+    const there = (isFollowed ? statSync : lstatSync)(folder.at(name), { throwIfNoEntry: false });
+    if (there !== undefined) refuse(there);
+  } finally {
+    folder.close();
+  }
+}
 
 /** What a FIFO takes is up to its reader, and a block device is a disk with something on it. */
 function refuse(found: Stats): void {

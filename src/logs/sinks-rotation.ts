@@ -1,45 +1,52 @@
-// The rotated files beside a log file: `path.1` is the newest, `path.1.gz` where it is compressed. Decides under which name
-// each lies and which goes; each step is one rename, so that whoever looks finds every file whole. Reads none of them.
-import { lstatSync, renameSync, rmSync, unlinkSync } from 'node:fs';
+// The rotated files beside a log file: `a.log.1` is the newest, `a.log.1.gz` where it is compressed. Decides under which name
+// each lies and which goes; each step is one rename, so that whoever looks finds every file whole. Reads none of them. All
+// happens in a folder that is held open: a service that exchanges the folder for a link changes nothing elsewhere.
+import { lstatSync, renameSync, type Stats, unlinkSync } from 'node:fs';
+import type { Folder } from '../linux/guarded-path.ts';
 
 const ENDS = ['', '.gz'] as const;
 
 /** What a file is called while it has no number yet. */
-const between = (path: string) => `${path}.rotating`;
+const between = (name: string) => `${name}.rotating`;
 
 /** What is being compressed is written here until it is whole. */
 export const partOf = (rotated: string) => `${rotated}.gz.part`;
 
-const look = (path: string) => lstatSync(path, { throwIfNoEntry: false });
+const look = (folder: Folder, name: string): Stats | undefined => lstatSync(folder.at(name), { throwIfNoEntry: false });
+
+const rename = (folder: Folder, from: string, to: string): void => renameSync(folder.at(from), folder.at(to));
+
+/** Removes an entry where there is one. */
+export function remove(folder: Folder, name: string): void {
+  if (look(folder, name) !== undefined) unlinkSync(folder.at(name));
+}
 
 /**
- * Moves the file at `path` away, to `path.1`. Throws where it cannot be moved, a file that is itself a mount for one, and
- * has then neither removed nor renamed anything else; ENOENT means that it is gone.
+ * Moves the file away, to `NAME.1`. Throws where it cannot be moved, a file that is itself a mount for one, and has then
+ * neither removed nor renamed anything else; ENOENT means that it is gone.
  */
-export function rotate(path: string, keep: number): void {
-  // Of a link the name alone would move: of /dev/stdout for everybody.
-  if (!lstatSync(path).isFile()) throw new Error('it is a symbolic link');
+export function rotate(folder: Folder, name: string, keep: number): void {
   if (keep === 0) {
-    unlinkSync(path);
+    unlinkSync(folder.at(name));
     return;
   }
-  settle(path, keep);
-  renameSync(path, between(path));
-  settle(path, keep);
+  settle(folder, name, keep);
+  rename(folder, name, between(name));
+  settle(folder, name, keep);
 }
 
 /** What an earlier life has left half done. */
-export function tidy(path: string, keep: number): void {
-  for (let number = 1; number <= keep; number += 1) rmSync(partOf(`${path}.${number}`), { force: true });
-  settle(path, keep);
+export function tidy(folder: Folder, name: string, keep: number): void {
+  for (let number = 1; number <= keep; number += 1) remove(folder, partOf(`${name}.${number}`));
+  settle(folder, name, keep);
 }
 
 /** The newest rotated file that is not compressed; or the one with that inode, whatever its number has become. */
-export function findPlain(path: string, keep: number, inode: number | null = null): string | null {
+export function findPlain(folder: Folder, name: string, keep: number, inode: number | null = null): string | null {
   for (let number = 1; number <= keep; number += 1) {
-    const name = `${path}.${number}`;
-    const found = look(name);
-    if (found?.isFile() && (inode === null || found.ino === inode)) return name;
+    const rotated = `${name}.${number}`;
+    const found = look(folder, rotated);
+    if (found?.isFile() && (inode === null || found.ino === inode)) return rotated;
   }
   return null;
 }
@@ -48,16 +55,16 @@ export function findPlain(path: string, keep: number, inode: number | null = nul
  * Makes room for what has no number yet, up to the first number that is free: tried again after it has failed halfway, it
  * removes nothing more.
  */
-function settle(path: string, keep: number): void {
-  if (look(between(path)) === undefined) return;
+function settle(folder: Folder, name: string, keep: number): void {
+  if (look(folder, between(name)) === undefined) return;
   let free = 1;
-  while (free < keep && ENDS.some((end) => look(`${path}.${free}${end}`) !== undefined)) free += 1;
-  for (const end of ENDS) rmSync(`${path}.${free}${end}`, { force: true });
+  while (free < keep && ENDS.some((end) => look(folder, `${name}.${free}${end}`) !== undefined)) free += 1;
+  for (const end of ENDS) remove(folder, `${name}.${free}${end}`);
   for (let number = free - 1; number >= 1; number -= 1) {
     for (const end of ENDS) {
-      const name = `${path}.${number}${end}`;
-      if (look(name) !== undefined) renameSync(name, `${path}.${number + 1}${end}`);
+      const rotated = `${name}.${number}${end}`;
+      if (look(folder, rotated) !== undefined) rename(folder, rotated, `${name}.${number + 1}${end}`);
     }
   }
-  renameSync(between(path), `${path}.1`);
+  rename(folder, between(name), `${name}.1`);
 }

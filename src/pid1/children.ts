@@ -3,7 +3,7 @@
 // here too. Decides nothing: when to signal, clean up or kill is told from above.
 import { Census } from '../linux/census.ts';
 import { describeLaunchFailure, type LaunchFailure } from '../linux/launch.ts';
-import { type Process, readTitle } from '../linux/processes.ts';
+import { isGone, type Process, readProcess, readTitle } from '../linux/processes.ts';
 import { signalName, signalNumber } from '../linux/signals.ts';
 import type { Clock } from '../ports.ts';
 import type { Pid1, SpawnListener } from './client.ts';
@@ -58,6 +58,8 @@ export interface RunListener {
   failed(failure: LaunchFailure): void;
   /** The main process ended; others of the run may live. */
   exited(exit: ChildExit): void;
+  /** These processes of the run live on: the kernel does not permit PID 1 to send them SIGKILL. */
+  killRefused?(left: readonly { readonly pid: number; readonly name: string }[]): void;
 }
 
 /** One run's processes, from the spawn until nothing of it is left. */
@@ -74,6 +76,7 @@ interface Run {
   exited: boolean;
   /** Its exit has been passed on: `done` comes only after that. */
   told: boolean;
+  readonly listener: RunListener;
   /** Set while the run is being ended; undefined before. */
   ending: Ending | undefined;
 }
@@ -96,6 +99,8 @@ interface Ending {
  * there may be no other.
  */
 const EMPTY_LOOKS = 3;
+/** kill(2). */
+const EPERM = 1;
 const FIRST_LOOK = 2;
 const LAST_LOOK = 100;
 
@@ -112,22 +117,30 @@ export interface ChildrenParts {
   readonly hasMarks: boolean;
   /** The most descriptors that PID 1 may have open. */
   readonly files: number;
+  /** Variables of every program whose own environment has none of that name. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 export class Children {
   readonly #parts: ChildrenParts;
   readonly #runs = new Map<number, Run>();
-  /** Main processes of these, by pid. */
-  readonly #mains = new Set<number>();
+  /** Main processes of these, by pid; the process while it has not been reaped, then null. */
+  readonly #mains = new Map<number, Process | null>();
   readonly #census: Census;
   readonly #marks: bigint;
   #count = 0n;
-  #ending = 0;
+  /** Runs that are being ended. */
+  readonly #ending = new Set<Run>();
 
   constructor(parts: ChildrenParts) {
     this.#parts = parts;
     this.#marks = (BigInt(parts.seed >>> 0) + MARK_FLOOR) << MARK_SHIFT;
-    this.#census = new Census(parts.clock, parts.pid1.pid, (pid) => this.#mains.has(pid));
+    this.#census = new Census(
+      parts.clock,
+      parts.pid1.pid,
+      (pid) => this.#mains.has(pid),
+      (pid) => this.#mains.get(pid) ?? undefined,
+    );
   }
 
   /** Starts a program in its own session. What it is told comes through the listener, later. */
@@ -135,7 +148,8 @@ export class Children {
     this.#count += 1n;
     const mark = this.#marks + this.#count;
     const { streams, pipes } = layOut(request.input, request.output);
-    const { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits, runName, notify } = request;
+    const { argv, cwd, user, umask, nice, oomScoreAdj, cpus, limits, runName, notify } = request;
+    const env = { ...this.#parts.env, ...request.env };
     const attributes = { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits };
     const id = this.#parts.pid1.spawn(
       {
@@ -154,6 +168,7 @@ export class Children {
       start: 0,
       mark: String(mark),
       runName,
+      listener,
       known: new Map(),
       exited: false,
       told: false,
@@ -170,7 +185,7 @@ export class Children {
         const run = of();
         run.pid = pid;
         run.start = start;
-        this.#mains.add(pid);
+        this.#mains.set(pid, newMain(pid, start, pid1.pid));
         run.known = new Map([[pid, start]]);
         if (this.#parts.hasMarks) this.#census.introduce(pid, start, run.mark);
         for (const [index, pipe] of pipes.entries()) pipe.open(`/proc/${pid1.pid}/fd/${descriptors[index]}`);
@@ -187,6 +202,7 @@ export class Children {
       exited: (status) => {
         const run = of();
         this.#census.outdate(run.pid, run.start);
+        if (this.#mains.has(run.pid)) this.#mains.set(run.pid, null);
         run.exited = true;
         run.told = true;
         listener.exited(readExit(status));
@@ -218,8 +234,8 @@ export class Children {
   #end(run: Run, signal: Ending['signal'], done: Done | undefined): void {
     if (run.ending === undefined) {
       run.ending = { signal, signalled: new Set(), swept: new Map(), done, pause: FIRST_LOOK, cancel: () => undefined };
-      this.#ending += 1;
-      if (this.#ending === 1) this.#parts.pid1.watch(true);
+      this.#ending.add(run);
+      if (this.#ending.size === 1) this.#parts.pid1.watch(true);
     } else {
       run.ending.done = done ?? run.ending.done;
       if (signal === 'SIGKILL' && run.ending.signal !== 'SIGKILL') {
@@ -236,13 +252,13 @@ export class Children {
     if (run.ending === undefined) return;
     run.ending.cancel();
     run.ending = undefined;
-    this.#ending -= 1;
-    if (this.#ending === 0) this.#parts.pid1.watch(false);
+    this.#ending.delete(run);
+    if (this.#ending.size === 0) this.#parts.pid1.watch(false);
   }
 
   /** Orphans have been reaped (null: any): a run that is being ended and knew one of them may be gone. */
   lookAgain(reaped: readonly number[] | null): void {
-    for (const run of this.#runs.values()) {
+    for (const run of this.#ending) {
       if (run.ending === undefined || !run.exited) continue;
       if (reaped !== null && !reaped.some((pid) => run.known.has(pid))) continue;
       run.ending.cancel();
@@ -280,6 +296,7 @@ export class Children {
   #signalNew(run: Run, ending: Ending, alive: readonly Process[]): boolean {
     const { signal } = ending;
     const targets: SignalTarget[] = [];
+    const named: Process[] = [];
     for (const process of alive) {
       const key = `${process.pid}:${process.start}`;
       if (ending.signalled.has(key)) continue;
@@ -287,6 +304,7 @@ export class Children {
       if (process.pid !== run.pid && !ending.swept.has(key))
         ending.swept.set(key, { pid: process.pid, name: readTitle(process) });
       targets.push({ kind: 'process', pid: process.pid, start: process.start });
+      named.push(process);
     }
     // What has yet to execute is in no reading: PID 1 knows it by its run.
     if (run.pid === 0 && signal === 'SIGKILL' && !ending.signalled.has('main')) {
@@ -296,7 +314,10 @@ export class Children {
     if (targets.length === 0) return false;
     const delivered = this.#parts.pid1.signal(signalNumber(signal), targets);
     if (signal !== 'SIGKILL') return false;
-    void delivered.then(() => {
+    void delivered.then((failures) => {
+      const left = failures.flatMap(({ index, errno }) => (errno === EPERM ? (named[index] ?? []) : []));
+      if (left.length > 0)
+        run.listener.killRefused?.(left.map((process) => ({ pid: process.pid, name: readTitle(process) })));
       this.#census.forget();
       if (run.ending === ending) this.#look(run);
     });
@@ -314,7 +335,11 @@ export class Children {
 
   /** The processes of a run for those who only look: live ones, main included. */
   processesOf(run: Run): readonly Process[] {
-    return this.#members(run) ?? [];
+    return (this.#members(run) ?? []).flatMap((process) => {
+      if (process.pid !== run.pid) return [process];
+      const main = readProcess(run.pid);
+      return main === null || isGone(main) ? [] : [main];
+    });
   }
 
   /**
@@ -322,6 +347,8 @@ export class Children {
    * True when something was there to be killed.
    */
   killEverything(): boolean {
+    // Nobody says any more which of these have been reaped.
+    for (const pid of this.#mains.keys()) this.#mains.set(pid, null);
     this.#census.forget();
     let found = false;
     for (const run of this.#runs.values()) {
@@ -339,6 +366,11 @@ export class Children {
 }
 
 export type { Run };
+
+/** A main process as it is spawned: a child of PID 1 that leads a group and a session of its own. */
+function newMain(pid: number, start: number, parent: number): Process {
+  return { pid, start, name: '', state: 'S', parent, group: pid, session: pid, ticks: 0, threads: 1 };
+}
 
 /** The streams of a program whose descriptors from 1 on are these, and the pipes in the order in which PID 1 makes them. */
 function layOut(

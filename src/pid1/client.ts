@@ -5,13 +5,10 @@ import {
   EventReader,
   encodeEnd,
   encodeHello,
-  encodeOpen,
   encodeRelease,
-  encodeRoom,
   encodeSignal,
   encodeSpawn,
   encodeWatch,
-  type OpenFrame,
   type Pid1Event,
   type SignalFailure,
   type SignalTarget,
@@ -32,20 +29,18 @@ export interface SpawnListener {
 
 /** What comes unasked. */
 export interface Pid1Listener {
-  /** PID 1 has received a signal, by number. */
-  received(signal: number): void;
+  /** PID 1 has received a signal, by number. `isFromKernel`: no process has sent it, as when a terminal changes its size. */
+  received(signal: number, isFromKernel: boolean): void;
+  /** Calls `take` with what PID 1 has reported since the last turn of the event loop: all of it was found at once. */
+  turn(take: () => void): void;
   /** Orphans were reaped; `pids` are null where there were too many to tell, or nobody watches. */
   reaped(total: number, pids: readonly number[] | null): void;
   /** PID 1 has gone: it was not PID 1 of its namespace, or we would be gone too. */
   lost(): void;
 }
 
-/** A file that PID 1 holds open; released when it has been opened by its path, or is not wanted any more. */
-export interface HeldFile {
-  /** Opens as the file itself: /proc/<pid>/fd/<n>. */
-  readonly path: string;
-  release(): void;
-}
+/** `si_code` of a signal that the kernel itself sent, such as a terminal's resize: sigaction(2). */
+const SI_KERNEL = 0x80;
 
 export class Pid1 {
   readonly pid: number;
@@ -55,27 +50,39 @@ export class Pid1 {
   readonly #reader = new EventReader();
   readonly #listener: Pid1Listener;
   readonly #runs = new Map<number, SpawnListener>();
-  readonly #opens = new Map<number, (held: HeldFile | { readonly errno: number }) => void>();
-  readonly #answers = new Map<number, (event: Pid1Event) => void>();
+  readonly #answers = new Map<number, (failures: readonly SignalFailure[]) => void>();
+  readonly #events: Pid1Event[] = [];
+  readonly #soon: (fn: () => void) => void;
   #lastRun = 0;
   #sequence = 0;
 
-  /** `pid` is PID 1's number in this namespace. */
-  constructor(pid: number, listener: Pid1Listener) {
+  /** `pid` is PID 1's number in this namespace; `soon` calls on the next turn of the event loop. */
+  constructor(pid: number, soon: (fn: () => void) => void, listener: Pid1Listener) {
     this.pid = pid;
+    this.#soon = soon;
     this.#listener = listener;
   }
 
   async connect(open: (listener: ConnectionListener) => Promise<Connection>): Promise<void> {
     const connection = await open({
-      data: (bytes) => {
-        for (const event of this.#reader.push(bytes)) this.#take(event);
-      },
+      data: (bytes) => this.#queue(this.#reader.push(bytes)),
       closed: () => this.#listener.lost(),
     });
     this.#connection = connection;
     for (const bytes of this.#early) connection.write(bytes);
     this.#early = [];
+  }
+
+  /** In a turn of its own: whoever reads pipes has read what came before (platform/input.ts, readNow). */
+  #queue(events: readonly Pid1Event[]): void {
+    this.#events.push(...events);
+    if (this.#events.length > events.length) return;
+    this.#soon(() => {
+      const found = this.#events.splice(0);
+      this.#listener.turn(() => {
+        for (const event of found) this.#take(event);
+      });
+    });
   }
 
   #send(bytes: Uint8Array): void {
@@ -84,8 +91,8 @@ export class Pid1 {
   }
 
   /** Takes over: from here on the end of this process is no answer, but a failure. `stopTimeout` in milliseconds. */
-  hello(stopTimeout: number): void {
-    this.#send(encodeHello(stopTimeout));
+  hello(stopTimeout: number, stopSignals: readonly number[]): void {
+    this.#send(encodeHello(stopTimeout, stopSignals));
   }
 
   /** Starts a program; returns the run's number. */
@@ -104,15 +111,12 @@ export class Pid1 {
 
   /** Resolves to those that could not be signalled, with the errno of kill(2). */
   signal(signal: number, targets: readonly SignalTarget[]): Promise<readonly SignalFailure[]> {
-    return this.#ask(
-      (sequence) => encodeSignal(sequence, signal, targets),
-      (event) => (event.type === 'signalled' ? event.failures : []),
-    );
-  }
-
-  /** Whether one more process, or thread, can be made at this moment. */
-  hasRoom(): Promise<boolean> {
-    return this.#ask(encodeRoom, (event) => event.type === 'answer' && event.errno === 0);
+    this.#sequence += 1;
+    const sequence = this.#sequence;
+    return new Promise((resolve) => {
+      this.#answers.set(sequence, resolve);
+      this.#send(encodeSignal(sequence, signal, targets));
+    });
   }
 
   /** Whether orphans are reported as they are reaped, by number. */
@@ -120,29 +124,10 @@ export class Pid1 {
     this.#send(encodeWatch(on));
   }
 
-  /** Opens a file without following any symbolic link, as that user where one is given: openat2(2). */
-  open(request: Omit<OpenFrame, 'run'>): Promise<HeldFile | { readonly errno: number }> {
-    this.#lastRun += 1;
-    const run = this.#lastRun;
-    return new Promise((resolve) => {
-      this.#opens.set(run, resolve);
-      this.#send(encodeOpen({ ...request, run }));
-    });
-  }
-
   /** Everything is over: PID 1 ends with that code, and this process with it. */
   end(code: number): Promise<never> {
     this.#send(encodeEnd(code));
     return new Promise(() => undefined);
-  }
-
-  #ask<T>(encode: (sequence: number) => Uint8Array, read: (event: Pid1Event) => T): Promise<T> {
-    this.#sequence += 1;
-    const sequence = this.#sequence;
-    return new Promise((resolve) => {
-      this.#answers.set(sequence, (event) => resolve(read(event)));
-      this.#send(encode(sequence));
-    });
   }
 
   #take(event: Pid1Event): void {
@@ -159,18 +144,12 @@ export class Pid1 {
       case 'notified':
         this.#runs.get(event.run)?.notified(event.text, event.uid);
         return;
-      case 'opened': {
-        const path = `/proc/${event.pid}/fd/${event.fd}`;
-        this.#settle(event.run, { path, release: () => this.#send(encodeRelease(event.run)) });
-        return;
-      }
       case 'signalled':
-      case 'answer':
-        this.#answers.get(event.sequence)?.(event);
+        this.#answers.get(event.sequence)?.(event.failures);
         this.#answers.delete(event.sequence);
         return;
       case 'received':
-        this.#listener.received(event.signal);
+        this.#listener.received(event.signal, event.code === SI_KERNEL);
         return;
       case 'reaped':
         this.#listener.reaped(event.total, event.isComplete && event.pids.length > 0 ? event.pids : null);
@@ -183,12 +162,6 @@ export class Pid1 {
   #fail(event: Pid1Event & { readonly type: 'failed' }): void {
     const listener = this.#runs.get(event.run);
     this.#runs.delete(event.run);
-    this.#settle(event.run, { errno: event.errno });
     listener?.failed(event);
-  }
-
-  #settle(run: number, outcome: HeldFile | { readonly errno: number }): void {
-    this.#opens.get(run)?.(outcome);
-    this.#opens.delete(run);
   }
 }

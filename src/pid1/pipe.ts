@@ -24,6 +24,11 @@ export class OutputPipe {
     return this.#isClosed || reader === null ? null : reader.read();
   }
 
+  /** What there is at this moment; null if nothing. */
+  readNow(): Uint8Array | null {
+    return this.#isClosed ? null : (this.#reader?.readNow() ?? null);
+  }
+
   /** Lets go of the reading end, whoever may still hold the other. */
   async close(): Promise<void> {
     this.#isClosed = true;

@@ -1,10 +1,10 @@
 // The frames that PID 1 and the supervisor exchange, as bytes: `u32 length, u32 type, payload`, little-endian. The other side
 // is native/frames.h, and a test holds the numbers to it. Pure.
-import { encodeBytes } from '../linux/bytes.ts';
+import { encodeBytes } from '../bytes.ts';
 
 export const PROTOCOL = 1;
 
-export const REQUEST = { hello: 1, spawn: 2, signal: 3, release: 4, watch: 5, room: 6, open: 7, end: 8 } as const;
+export const REQUEST = { hello: 1, spawn: 2, signal: 3, release: 4, watch: 5, end: 6 } as const;
 
 export const EVENT = {
   spawned: 101,
@@ -14,8 +14,6 @@ export const EVENT = {
   signalled: 105,
   received: 106,
   notified: 107,
-  answer: 108,
-  opened: 109,
 } as const;
 
 export const TARGET = { process: 0, main: 1, group: 2 } as const;
@@ -34,7 +32,6 @@ export const STEPS = {
   10: 'user',
   11: 'cwd',
   12: 'exec',
-  13: 'open',
 } as const satisfies Readonly<Record<number, string>>;
 export type Step = (typeof STEPS)[keyof typeof STEPS];
 
@@ -149,11 +146,13 @@ class Frame {
 
 const NUL = Buffer.alloc(1);
 
-export const encodeHello = (stopTimeout: number): Buffer =>
-  new Frame(REQUEST.hello).u32(PROTOCOL, Math.min(stopTimeout, 0xffff_ffff)).end();
+/** `stopSignals` by number. */
+export function encodeHello(stopTimeout: number, stopSignals: readonly number[]): Buffer {
+  const mask = stopSignals.reduce((bits, signal) => bits | (1n << BigInt(signal - 1)), 0n);
+  return new Frame(REQUEST.hello).u32(PROTOCOL, Math.min(stopTimeout, 0xffff_ffff)).u64(mask).end();
+}
 export const encodeRelease = (run: number): Buffer => new Frame(REQUEST.release).u32(run).end();
 export const encodeWatch = (on: boolean): Buffer => new Frame(REQUEST.watch).u32(on ? 1 : 0).end();
-export const encodeRoom = (sequence: number): Buffer => new Frame(REQUEST.room).u32(sequence).end();
 export const encodeEnd = (code: number): Buffer => new Frame(REQUEST.end).u32(code).end();
 
 export function encodeSpawn(spawn: SpawnFrame): Buffer {
@@ -211,21 +210,6 @@ export function encodeSignal(sequence: number, signal: number, targets: readonly
   return frame.end();
 }
 
-export interface OpenFrame {
-  readonly run: number;
-  readonly path: string;
-  /** Of open(2). */
-  readonly flags: number;
-  readonly mode: number;
-  readonly user: SpawnFrame['user'];
-}
-
-export function encodeOpen({ run, path, flags, mode, user }: OpenFrame): Buffer {
-  const frame = new Frame(REQUEST.open).u32(run).text(path).u32(flags, mode);
-  frame.u32(user === null ? 0 : 1, user?.uid ?? 0, user?.gid ?? 0);
-  return frame.u32(user?.groups.length ?? 0, ...(user?.groups ?? [])).end();
-}
-
 export type Pid1Event =
   | {
       readonly type: 'spawned';
@@ -258,9 +242,7 @@ export type Pid1Event =
       readonly pid: number;
       readonly uid: number;
       readonly text: string;
-    }
-  | { readonly type: 'answer'; readonly sequence: number; readonly errno: number }
-  | { readonly type: 'opened'; readonly run: number; readonly pid: number; readonly fd: number };
+    };
 
 export interface SignalFailure {
   /** Place among the targets. */
@@ -348,10 +330,6 @@ function decodeEvent(type: number, payload: Buffer): Pid1Event {
       return { type: 'received', signal: u32(), code: i32(), pid: i32() };
     case EVENT.notified:
       return { type: 'notified', run: u32(), pid: i32(), uid: u32(), text: fields.text() };
-    case EVENT.answer:
-      return { type: 'answer', sequence: u32(), errno: i32() };
-    case EVENT.opened:
-      return { type: 'opened', run: u32(), pid: i32(), fd: u32() };
     default:
       throw new Error(`PID 1 sent event ${type}, which this release does not know`);
   }

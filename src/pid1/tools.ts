@@ -1,6 +1,6 @@
 // Commands that serve a service for a moment: exec probes, stop commands, `svc-super exec`. Run by PID 1 as the service would
 // be, each with a mark of its own, and cleaned up whole when they end.
-import type { LaunchFailure } from '../linux/launch.ts';
+import { explainShellExit, type LaunchFailure, visitorOf } from '../linux/launch.ts';
 import { lastLineOf } from '../linux/lines.ts';
 import type { ChildExit, Children, Input, Run, RunListener, SpawnRequest } from './children.ts';
 import { OutputPipe } from './pipe.ts';
@@ -26,13 +26,17 @@ export async function runTool(children: Children, request: ToolRequest, abort: A
   const output = collect(pipe);
   const ended = await runToEnd(children, request, [pipe, pipe], abort);
   await pipe.close();
-  return { ...wordsOf(ended), lastLine: lastLineOf(await output) };
+  return { ...wordsOf(ended, request), lastLine: lastLineOf(await output) };
 }
 
-function wordsOf(ended: ChildExit | LaunchFailure): { readonly code: number; readonly words: string } {
+function wordsOf(
+  ended: ChildExit | LaunchFailure,
+  { argv, env, cwd, user }: ToolRequest,
+): { readonly code: number; readonly words: string } {
   if ('step' in ended) return { code: ended.code, words: ended.message };
   const words = ended.kind === 'code' ? `exit code ${ended.code}` : `killed by ${ended.signal}`;
-  return { code: codeOf(ended), words };
+  const code = codeOf(ended);
+  return { code, words: explainShellExit(argv, code, { env, cwd, visitor: visitorOf(user) }) ?? words };
 }
 
 /** As a shell would give it. */

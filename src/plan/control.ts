@@ -1,8 +1,8 @@
 // The listener of the control API as the Plan has it: its token read, its port compared with those of the services.
-import { posix } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { TOKEN, TOKEN_RULE, type Token } from '../config/control-values.ts';
 import { type FileReader, readText } from '../config/file.ts';
+import { dirname, resolve } from '../paths.ts';
 import type { Complaints } from './complaints.ts';
 import type { ControlPlan } from './plan.ts';
 
@@ -17,6 +17,13 @@ export function toControlPlan(config: Config, files: FileReader, complaints: Com
     const message = `\`${owner.name}\` and the control API both listen on port ${listen.port}`;
     complaints.error([...PATH, 'listen'], 'shared-port', message);
   }
+  if (token === null && !isWritten(config, [...PATH, 'token'])) {
+    const message =
+      'without a token the control API answers reads only over TCP: nothing can be started, stopped or run';
+    const suggestion =
+      "add `token: {file: PATH}` for the dashboard's buttons and for tools; `svc-super` commands need none";
+    complaints.warn([...PATH, 'listen'], 'reads-only', message, { suggestion });
+  }
   return {
     ...listen,
     token: token === null ? null : readToken(token, config, files, complaints),
@@ -25,9 +32,15 @@ export function toControlPlan(config: Config, files: FileReader, complaints: Com
   };
 }
 
+/** Whether the configuration has it: the place of what is missing is that of what would hold it. */
+function isWritten(config: Config, path: readonly string[]): boolean {
+  const placeOf = (at: readonly string[]) => JSON.stringify(config.locate(at));
+  return placeOf(path) !== placeOf(path.slice(0, -1));
+}
+
 function readToken(token: Token, config: Config, files: FileReader, complaints: Complaints): string | null {
   if ('text' in token) return token.text;
-  const file = posix.resolve(posix.dirname(config.source.file), token.file);
+  const file = resolve(dirname(config.source.file), token.file);
   const place = [...PATH, 'token', 'file'];
   const result = readText(files, file);
   if (!result.ok) {

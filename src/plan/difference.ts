@@ -1,7 +1,8 @@
 // What a reload would change: two Plans compared service by service, and which changes need a new run.
-import type { Plan, ServicePlan } from './plan.ts';
+import type { Edge, Plan, ServicePlan } from './plan.ts';
 
-export type ServiceField = Exclude<keyof ServicePlan, 'name'>;
+/** What a service waits for as a member of a stage belongs to `edges`. */
+export type ServiceField = Exclude<keyof ServicePlan, 'name' | 'stageEdges'>;
 
 export interface Difference {
   /** Names, in the new plan's order. */
@@ -48,9 +49,10 @@ export const FIELD_NAMES = {
 export function difference(before: Plan, after: Plan): Difference {
   const old = new Map(before.services.map((service) => [service.name, service]));
   const now = new Set(after.services.map(({ name }) => name));
+  const isSameList = compareLists();
   const common = after.services.flatMap((service) => {
     const earlier = old.get(service.name);
-    return earlier === undefined ? [] : [{ name: service.name, fields: changedFields(earlier, service) }];
+    return earlier === undefined ? [] : [{ name: service.name, fields: changedFields(earlier, service, isSameList) }];
   });
   return {
     added: after.services.map(({ name }) => name).filter((name) => !old.has(name)),
@@ -77,11 +79,34 @@ const IN_PLACE: ReadonlySet<ServiceField> = new Set([
 
 /** Of the fields that differ, those that only a new run takes over. */
 export function restartFields(before: ServicePlan, after: ServicePlan): readonly ServiceField[] {
-  return changedFields(before, after).filter((field) => !IN_PLACE.has(field));
+  return FIELDS.filter((field) => !IN_PLACE.has(field) && !isEqual(before[field], after[field]));
 }
 
-function changedFields(before: ServicePlan, after: ServicePlan): readonly ServiceField[] {
-  return (Object.keys(FIELD_NAMES) as ServiceField[]).filter((field) => !isEqual(before[field], after[field]));
+const FIELDS = Object.keys(FIELD_NAMES) as readonly ServiceField[];
+
+type Edges = readonly Edge[];
+
+function changedFields(
+  before: ServicePlan,
+  after: ServicePlan,
+  isSameList: (a: Edges, b: Edges) => boolean,
+): readonly ServiceField[] {
+  return FIELDS.filter((field) => {
+    if (field !== 'edges') return !isEqual(before[field], after[field]);
+    return !isSameList(before.edges, after.edges) || !isSameList(before.stageEdges, after.stageEdges);
+  });
+}
+
+/** Compares lists of edges, of those that many services share each pair once. */
+function compareLists(): (a: Edges, b: Edges) => boolean {
+  const known = new Map<Edges, Map<Edges, boolean>>();
+  return (a, b) => {
+    const others = known.get(a) ?? new Map<Edges, boolean>();
+    known.set(a, others);
+    const same = others.get(b) ?? isEqual(a, b);
+    others.set(b, same);
+    return same;
+  };
 }
 
 function isEqual(a: unknown, b: unknown): boolean {

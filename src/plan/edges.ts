@@ -4,11 +4,13 @@ import type { Config, ServiceConfig } from '../config/config.ts';
 import type { Complaints, Path } from './complaints.ts';
 import { cycles, renderCycle } from './graph.ts';
 import type { Condition, Edge } from './plan.ts';
-import { stageEdges } from './stages.ts';
+import { stageEdges, withoutRepeats } from './stages.ts';
 
 export interface Waiting {
-  /** What every service waits for, by name; declared edges first. */
+  /** What every service declares to wait for, by name. */
   readonly edges: ReadonlyMap<string, readonly Edge[]>;
+  /** What the members of stages wait for besides, by name. */
+  readonly stages: ReadonlyMap<string, readonly Edge[]>;
   /** Stages in their order. */
   readonly groups: readonly string[];
 }
@@ -22,6 +24,7 @@ interface Need {
   readonly target: ServiceConfig;
   readonly condition: Condition;
   readonly any: number | null;
+  readonly restart: boolean;
   readonly step: string | number;
 }
 
@@ -51,35 +54,24 @@ export function toEdges(config: Config, complaints: Complaints): Waiting {
     }
   }
   reportCycles(written, needs, order, backward, complaints);
-  const stages = stageEdges(services, order);
   const result = new Map<string, readonly Edge[]>();
   for (const [key, own] of copies) {
     const declared = without(backward, key, needs.get(key) ?? []).flatMap((need) => edgesOf(need, copies));
-    const [{ name = '' } = {}] = own;
-    const stage = stages.get(name) ?? [];
     // Copies share one list: hundreds that wait for hundreds cost hundreds.
-    const edges = declared.length === 0 ? stage : withoutRepeats([...declared, ...stage]);
+    const edges = withoutRepeats(declared);
     for (const copy of own) result.set(copy.name, edges);
   }
-  return { edges: result, groups: order };
+  return { edges: result, stages: stageEdges(services, order), groups: order };
 }
 
 function edgesOf(
-  { on, target, condition, any }: Need,
+  { on, target, condition, any, restart }: Need,
   copies: ReadonlyMap<string, readonly ServiceConfig[]>,
 ): readonly Edge[] {
   const meant = on === target.key ? (copies.get(on) ?? []) : [{ name: on }];
   const choice = any === null || any >= meant.length ? {} : { choice: { of: on, least: any } };
-  return meant.map(({ name }) => ({ on: name, condition, origin: 'declared', ...choice }));
-}
-
-/** An edge that another one says already is left out; one of a choice says nothing by itself. */
-export function withoutRepeats(edges: readonly Edge[]): readonly Edge[] {
-  const known = new Set<string>();
-  return edges.filter(({ on, condition, choice }) => {
-    const key = `${on}\0${condition}`;
-    return choice !== undefined || (!known.has(key) && known.add(key));
-  });
+  const restarts = restart ? ({ restarts: true } as const) : {};
+  return meant.map(({ name }) => ({ on: name, condition, origin: 'declared', ...restarts, ...choice }));
 }
 
 function declaredNeeds(
@@ -89,7 +81,7 @@ function declaredNeeds(
   complaints: Complaints,
 ): readonly Need[] {
   const { key } = service;
-  return (service.depends_on ?? []).flatMap(({ name: on, condition, any, step }): Need[] => {
+  return (service.depends_on ?? []).flatMap(({ name: on, condition, any, restart, step }): Need[] => {
     const path = ['services', service.name, 'depends_on', step];
     const target = byKey.get(on) ?? byName.get(on);
     if (target === undefined) {
@@ -113,7 +105,7 @@ function declaredNeeds(
     const usual = usualCondition(target);
     checkCondition(service, target, condition ?? usual, path, complaints);
     checkAny(any, on, target, path, complaints);
-    return [{ on, target, condition: condition ?? usual, any, step }];
+    return [{ on, target, condition: condition ?? usual, any, restart, step }];
   });
 }
 
@@ -219,8 +211,7 @@ function reportCycles(
   );
   const vertices = services.map(({ key }) => {
     const declared = without(backward, key, needs.get(key) ?? []).map(({ target }) => ({ on: target.key }));
-    const stage = (stages.get(key) ?? []).filter(({ on }) => !backward.has(`${key}\0${on}`));
-    return { name: key, edges: declared.length === 0 ? stage : [...declared, ...stage] };
+    return { name: key, edges: declared, stageEdges: stages.get(key) ?? [] };
   });
   for (const cycle of cycles(vertices)) {
     const steps = cycle.map((name, index) => ({ name, on: cycle[(index + 1) % cycle.length] ?? name }));

@@ -1,12 +1,12 @@
 // What each service finds in its environment: the five layers merged, secrets read, what the supervisor adds. Shows no
 // value to anyone; SVC_RUN and NOTIFY_SOCKET, which differ from run to run, are not its business.
-import { posix } from 'node:path';
 import type { Config, ServiceConfig } from '../config/config.ts';
 import { type Dotenv, parseDotenv } from '../config/dotenv.ts';
-import { type FileReader, readText } from '../config/file.ts';
+import { type FileReader, readBytesAsText } from '../config/file.ts';
 import type { EnvFile } from '../config/schema.ts';
 import type { EnvValue } from '../config/service-values.ts';
 import { makeSource, toRange } from '../config/tree.ts';
+import { dirname, isAbsolute, join } from '../paths.ts';
 import type { Complaints, Path } from './complaints.ts';
 import type { User } from './plan.ts';
 import { activate, putFirst, whyNoVenv } from './venv.ts';
@@ -19,6 +19,9 @@ export interface Environment {
 /** Set by the supervisor for every service: nobody else's value counts, least of all that of a supervisor around us. */
 const OURS: ReadonlySet<string> = new Set(['SVC_NAME', 'SVC_REPLICA', 'SVC_RUN', 'SPT_NOENV', 'NOTIFY_SOCKET']);
 
+/** Names the supervisor that is asked: one around us is not meant, unless the configuration says so. */
+const NOT_INHERITED: ReadonlySet<string> = new Set([...OURS, 'SVC_SUPER_SOCKET']);
+
 type Layer = ReadonlyMap<string, { readonly text: string; readonly secret: boolean }>;
 
 /** Prepares the layers that all services share and returns what merges one service's. Each file is read once. */
@@ -28,7 +31,7 @@ export function makeEnvironments(
   environment: Readonly<Record<string, string>>,
   complaints: Complaints,
 ): (service: ServiceConfig, user: User | null) => Environment {
-  const folder = posix.dirname(config.source.file);
+  const folder = dirname(config.source.file);
   const read = new Map<string, Dotenv | null>();
 
   function fileLayer(list: readonly EnvFile[], path: Path): Layer {
@@ -44,7 +47,7 @@ export function makeEnvironments(
   function readEnvFile(file: string, required: boolean, path: Path): Dotenv | null {
     const known = read.get(file);
     if (known !== undefined && known !== null) return known;
-    const result = readText(files, file);
+    const result = readBytesAsText(files, file);
     if (!result.ok) {
       if (required || result.code !== 'file-missing') {
         const suggestion =
@@ -91,7 +94,7 @@ export function makeEnvironments(
   }
 
   function readSecret(file: string, path: Path): string | null {
-    const result = readText(files, file);
+    const result = readBytesAsText(files, file);
     if (!result.ok) {
       complaints.error(path, result.code, `cannot read ${file}: ${result.why}`, { suggestion: result.suggestion });
       return null;
@@ -115,7 +118,7 @@ export function makeEnvironments(
     return null;
   }
 
-  const container = Object.entries(environment).filter(([key]) => !OURS.has(key));
+  const container = Object.entries(environment).filter(([key]) => !NOT_INHERITED.has(key));
   const shared = [fileLayer(config.env_file, ['env_file']), valueLayer(config.env, ['env'])];
 
   return (service, user) => {
@@ -150,7 +153,7 @@ export function makeEnvironments(
 }
 
 function within(folder: string, path: string): string {
-  return posix.isAbsolute(path) ? path : posix.join(folder, path);
+  return isAbsolute(path) ? path : join(folder, path);
 }
 
 function filterInherited(

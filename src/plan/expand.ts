@@ -1,11 +1,11 @@
 // Config to Plan: users resolved, environments merged, edges drawn, every default in place. With it everything that `up`
 // would refuse is known. Looks at files and environment only through its arguments; starts nothing.
-import { posix } from 'node:path';
-import { toArgv } from '../config/command.ts';
+import { hiddenProgram, toArgv } from '../config/command.ts';
 import type { Config, ServiceConfig } from '../config/config.ts';
 import { type Diagnostic, type Failure, type Result, sortDiagnostics } from '../config/diagnostic.ts';
 import type { FileReader } from '../config/file.ts';
 import { loadDraft } from '../config/load.ts';
+import { basename, dirname, resolve } from '../paths.ts';
 import { type Complaints, makeComplaints } from './complaints.ts';
 import { toControlPlan } from './control.ts';
 import { toEdges } from './edges.ts';
@@ -14,7 +14,7 @@ import type { Inventory } from './gpu-inventory.ts';
 import { toHooks } from './hooks.ts';
 import { reportSharedFiles, toLogPlan } from './logging.ts';
 import { isGlob, meantBy, names as namesOf } from './names.ts';
-import type { Edge, LogPlan, Plan, ServicePlan, User } from './plan.ts';
+import type { LogPlan, Plan, ServicePlan, User } from './plan.ts';
 import { toProbes } from './probes.ts';
 import { selectServices } from './selection.ts';
 import { type Accounts, readAccounts, resolveUser } from './users.ts';
@@ -49,7 +49,7 @@ export interface Planned {
 
 /** Reads services.yaml and everything it names, and makes the Plan. All that is wrong comes back at once, in order. */
 export function loadPlan(input: LoadInput): Result<Planned, Failure> {
-  const path = input.cwd === undefined ? input.path : posix.resolve(input.cwd, input.path);
+  const path = input.cwd === undefined ? input.path : resolve(input.cwd, input.path);
   const draft = loadDraft(path, input.files, input.environment);
   const { sources } = draft;
   if (draft.config === null) return fail(draft.diagnostics, sources);
@@ -91,23 +91,25 @@ function fail(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<string, s
 }
 
 function expand(config: Config, { files, environment }: Surroundings, complaints: Complaints): Plan {
-  const { edges, groups } = toEdges(config, complaints);
+  const { edges, stages, groups } = toEdges(config, complaints);
   const environments = makeEnvironments(config, files, environment, complaints);
   const accounts = config.services.some(({ user }) => user !== null) ? readAccounts(files) : null;
   const services = config.services.map((service): ServicePlan => {
     const user = accounts === null ? null : findUser(service, accounts, complaints);
-    const log = toLogPlan(service, posix.dirname(config.source.file));
-    return toServicePlan(service, edges.get(service.name) ?? [], user, environments(service, user), log, complaints);
+    const log = toLogPlan(service, dirname(config.source.file));
+    const waiting = { edges: edges.get(service.name) ?? [], stageEdges: stages.get(service.name) ?? [] };
+    return toServicePlan(service, waiting, user, environments(service, user), log, complaints);
   });
   reportSharedPorts(config, complaints);
   reportSharedFiles(services, complaints);
   const { file } = config.source;
-  const folder = posix.basename(posix.dirname(file));
+  const folder = basename(dirname(file));
   return {
     name: config.name ?? (folder === '' || folder === '.' ? 'services' : folder),
     file,
     exit: config.exit,
     stopTimeout: config.stop_timeout,
+    stopSignals: config.stop_signals,
     format: config.format,
     control: toControlPlan(config, files, complaints),
     groups,
@@ -118,7 +120,7 @@ function expand(config: Config, { files, environment }: Surroundings, complaints
 
 function toServicePlan(
   service: ServiceConfig,
-  edges: readonly Edge[],
+  { edges, stageEdges }: Pick<ServicePlan, 'edges' | 'stageEdges'>,
   user: User | null,
   { env, secrets }: Environment,
   log: LogPlan,
@@ -136,6 +138,7 @@ function toServicePlan(
     group: service.group,
     argv,
     edges,
+    stageEdges,
     ready: toProbes(service, 'ready', complaints),
     live: toProbes(service, 'live', complaints),
     startTimeout: service.start_timeout,
@@ -147,6 +150,7 @@ function toServicePlan(
       signal: stop.signal,
       timeout: stop.timeout,
       to: stop.to,
+      leftoverTimeout: stop.leftover_timeout,
       argv: stop.command === null ? null : toArgv(stop.command),
     },
     forward: Object.fromEntries(service.forward ?? []),
@@ -217,12 +221,23 @@ function reportDoubtful(service: ServiceConfig, complaints: Complaints): void {
       const message = `\`${key}\` ends with \`&\`: the shell leaves the program in the background and ends at once`;
       complaints.warn(path, 'background-command', message, { suggestion: 'remove the `&`' });
     }
+    reportHiddenProgram(service, command, complaints);
     return;
   }
   const found = command?.find((argument) => SHELL_WORDS.has(argument));
   if (found === undefined) return;
   const message = `a list is executed without a shell: \`${found}\` reaches \`${command?.[0]}\` as an argument`;
   complaints.warn(path, 'shell-word', message, { key: true, suggestion: 'write the command as one text' });
+}
+
+/** A signal to the group reaches the program, a `stop.command` needs none, and a task is seldom stopped. */
+function reportHiddenProgram({ name, key, type, stop }: ServiceConfig, command: string, complaints: Complaints): void {
+  if (type === 'task' || stop.to === 'group' || stop.command !== null) return;
+  const program = hiddenProgram(command);
+  if (program === null) return;
+  const message = `the stop signal of \`${key}\` reaches the shell and not \`${program}\`, which runs under it`;
+  const suggestion = `write \`exec ${program} …\`: the program then replaces the shell`;
+  complaints.warn(['services', name, 'command'], 'hidden-program', message, { suggestion });
 }
 
 // MAX_ARG_STRLEN of the kernel, its NUL included; execve(2) fails with E2BIG beyond it.

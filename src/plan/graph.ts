@@ -6,6 +6,7 @@ import type { Edge } from './plan.ts';
 export interface Vertex {
   readonly name: string;
   readonly edges: readonly Pick<Edge, 'on'>[];
+  readonly stageEdges?: readonly Pick<Edge, 'on'>[];
 }
 
 /**
@@ -14,13 +15,10 @@ export interface Vertex {
  */
 export function cycles(services: readonly Vertex[]): readonly (readonly string[])[] {
   const targets = adjacency(services);
-  const found: string[][] = [];
-  for (const knot of knots(services, targets)) {
-    const [first = ''] = knot;
-    if (knot.length > 1 || targets.get(first)?.includes(first))
-      found.push(shortestCycle(first, new Set(knot), targets));
-  }
-  return found;
+  // A cycle has a list in it, one of a single service too.
+  return knots(services, targets)
+    .filter((knot) => knot.length > 1)
+    .map((knot) => shortestCycle(knot.find(isService) ?? '', new Set(knot), targets).filter(isService));
 }
 
 /**
@@ -43,7 +41,7 @@ export function startOrder(plan: { readonly services: readonly Vertex[] }): read
       top.next += 1;
       if (target !== undefined) stack.push({ name: target, next: 0 });
       else {
-        order.push(top.name);
+        if (isService(top.name)) order.push(top.name);
         stack.pop();
       }
     }
@@ -54,8 +52,8 @@ export function startOrder(plan: { readonly services: readonly Vertex[] }): read
 /** For every service, those that wait for it directly, in the file's order. */
 export function dependents(plan: { readonly services: readonly Vertex[] }): ReadonlyMap<string, readonly string[]> {
   const result = new Map<string, string[]>(plan.services.map(({ name }) => [name, []]));
-  for (const { name, edges } of plan.services) {
-    for (const on of new Set(edges.map((edge) => edge.on))) result.get(on)?.push(name);
+  for (const { name, edges, stageEdges = [] } of plan.services) {
+    for (const on of new Set([...edges, ...stageEdges].map((edge) => edge.on))) result.get(on)?.push(name);
   }
   return result;
 }
@@ -66,9 +64,32 @@ export function renderCycle(cycle: readonly string[]): string {
   return [...shown, cycle[0] ?? ''].join(' -> ');
 }
 
+/** How the names of lists begin; no service's name does. */
+const LIST = '\0';
+
+function isService(vertex: string): boolean {
+  return !vertex.startsWith(LIST);
+}
+
+/** Services lead to the lists of their edges, and lists to services: a list that hundreds share is walked once. */
 function adjacency(services: readonly Vertex[]): ReadonlyMap<string, readonly string[]> {
-  const names = new Set(services.map(({ name }) => name));
-  return new Map(services.map(({ name, edges }) => [name, edges.map(({ on }) => on).filter((on) => names.has(on))]));
+  const known = new Set(services.map(({ name }) => name));
+  const targets = new Map<string, readonly string[]>();
+  const names = new Map<Vertex['edges'], string>();
+  const nameOf = (list: Vertex['edges']): string => {
+    const found = names.get(list);
+    if (found !== undefined) return found;
+    const name = `${LIST}${names.size}`;
+    names.set(list, name);
+    targets.set(
+      name,
+      list.map(({ on }) => on).filter((on) => known.has(on)),
+    );
+    return name;
+  };
+  for (const { name, edges, stageEdges = [] } of services)
+    targets.set(name, [edges, stageEdges].filter(({ length }) => length > 0).map(nameOf));
+  return targets;
 }
 
 /** Strongly connected components in the order of their first service (Tarjan, with a stack of its own). */
@@ -115,7 +136,8 @@ function knots(
     }
   }
   const position = new Map(services.map(({ name }, at) => [name, at]));
-  const inOrder = (a: string, b: string): number => (position.get(a) ?? 0) - (position.get(b) ?? 0);
+  const at = (name: string): number => position.get(name) ?? services.length;
+  const inOrder = (a: string, b: string): number => at(a) - at(b);
   return found.map((knot) => knot.sort(inOrder)).sort(([a = ''], [b = '']) => inOrder(a, b));
 }
 

@@ -1,8 +1,8 @@
 // The `log` of each service as the plan has it, and the one mistake that takes two services to make: one file for both.
-import { posix } from 'node:path';
 import type { ServiceConfig } from '../config/config.ts';
 import { complete } from '../config/field.ts';
 import { LOG_FILE } from '../config/schema.ts';
+import { resolve } from '../paths.ts';
 import type { Complaints } from './complaints.ts';
 import type { LogPlan, ServicePlan } from './plan.ts';
 
@@ -20,7 +20,7 @@ export function toLogPlan({ log }: Pick<ServiceConfig, 'log'>, folder: string): 
       file === null || file.path === null
         ? null
         : {
-            path: posix.resolve(folder, file.path),
+            path: resolve(folder, file.path),
             maxSize: file.max_size,
             keep: file.keep,
             compress: file.compress,

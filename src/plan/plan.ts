@@ -16,6 +16,8 @@ export interface Edge {
   readonly on: string;
   readonly condition: Condition;
   readonly origin: 'declared' | 'stage';
+  /** When `on` starts again, the service is stopped before and started after it; absent: it is left alone. */
+  readonly restarts?: true;
   /** It is one of several edges, to the copies of `of`, of which `least` must hold; absent: it must hold itself. */
   readonly choice?: Choice;
 }
@@ -30,6 +32,8 @@ export interface Choice {
 export interface ProbeCommon {
   readonly timeout: Millis;
   readonly interval: Millis;
+  /** The pause after an attempt of a start; null: one that grows with the time since the start. */
+  readonly startInterval: Millis | null;
   readonly successes: number;
   readonly failures: number;
   readonly continuous: boolean;
@@ -62,6 +66,8 @@ export interface TcpProbe extends ProbeCommon {
   readonly kind: 'tcp';
   readonly host: string;
   readonly port: number;
+  /** Absolute path of a unix socket to connect to instead of host and port. */
+  readonly socket: string | null;
 }
 export interface ExecProbe extends ProbeCommon {
   readonly kind: 'exec';
@@ -97,6 +103,8 @@ export interface StopPlan {
   /** null: the whole of the plan's `stopTimeout`. */
   readonly timeout: Millis | null;
   readonly to: 'main' | 'group';
+  /** From SIGTERM to SIGKILL for what a run leaves that ended by itself; null: 2 s, or `timeout` if that is shorter. */
+  readonly leftoverTimeout: Millis | null;
   /** Run instead of sending the signal. */
   readonly argv: readonly string[] | null;
 }
@@ -210,7 +218,10 @@ export interface ServicePlan {
   readonly group: string | null;
   /** What is executed: a string command is already `['/bin/sh', '-c', text]`. Never empty. */
   readonly argv: readonly string[];
+  /** What `depends_on` says. Copies of one service share one list. */
   readonly edges: readonly Edge[];
+  /** To all members of the stage before its own. Members of one stage share one list, and what many share costs once. */
+  readonly stageEdges: readonly Edge[];
   readonly ready: readonly Probe[];
   readonly live: readonly Probe[];
   readonly startTimeout: Millis;
@@ -261,10 +272,12 @@ export interface Plan {
   readonly file: string;
   readonly exit: 'first' | 'failure' | 'all';
   readonly stopTimeout: Millis;
+  /** Signals that ask to stop everything. */
+  readonly stopSignals: readonly SignalName[];
   /** Format of the supervisor's own lines: that of `defaults.log.format`. */
   readonly format: 'text' | 'json';
   readonly control: ControlPlan | null;
-  /** Stages in their order; absent: there are none. `edges` already hold what follows from it. */
+  /** Stages in their order; absent: there are none. `stageEdges` hold what follows from it. */
   readonly groups?: readonly string[];
   /** Whether the services' names resolve to 127.0.0.1. */
   readonly hosts: boolean;

@@ -3,11 +3,14 @@ import { toArgv } from '../config/command.ts';
 import type { ServiceConfig } from '../config/config.ts';
 import { complete } from '../config/field.ts';
 import { type HttpTarget, PROBE, type ProbeConfig } from '../config/probe-schema.ts';
+import type { TcpTarget } from '../config/probe-values.ts';
 import type { Complaints, Path } from './complaints.ts';
-import type { HttpProbe, Probe, ProbeCommon } from './plan.ts';
+import type { HttpProbe, Probe, ProbeCommon, TcpProbe } from './plan.ts';
 
 // Host header and nothing else: behind a unix socket there is no port.
 const SOCKET_PORT = 80;
+/** What stands in the plan beside a unix socket; nothing connects to it. */
+const LOOPBACK = '127.0.0.1';
 
 /** The probes of one kind; one that has no port to go to is an error. */
 export function toProbes(service: ServiceConfig, role: 'ready' | 'live', complaints: Complaints): readonly Probe[] {
@@ -25,13 +28,19 @@ export function toProbeOf(
 }
 
 function toProbe(config: ProbeConfig, ownPort: (kind: string) => number): Probe | null {
-  const { http, tcp, exec, log, file, notify, ...common } = complete(PROBE, config);
+  const { http, tcp, exec, log, file, notify, start_interval: startInterval, ...rest } = complete(PROBE, config);
+  const common: ProbeCommon = { ...rest, startInterval };
   if (http !== null) return toHttp(http, common, () => ownPort('http'));
-  if (tcp !== null) return { kind: 'tcp', ...common, host: tcp.host, port: tcp.port ?? ownPort('tcp') };
+  if (tcp !== null) return { kind: 'tcp', ...common, ...toAddress(tcp, () => ownPort('tcp')) };
   if (exec !== null) return { kind: 'exec', ...common, argv: toArgv(exec) };
   if (log !== null) return { kind: 'log', ...common, pattern: log };
   if (file !== null) return { kind: 'file', ...common, path: file };
   return notify === null ? null : { kind: 'notify', ...common, fd: notify.fd };
+}
+
+function toAddress(tcp: TcpTarget, ownPort: () => number): Pick<TcpProbe, 'host' | 'port' | 'socket'> {
+  if (tcp.socket !== null) return { host: LOOPBACK, port: 0, socket: tcp.socket };
+  return { host: tcp.host, port: tcp.port ?? ownPort(), socket: null };
 }
 
 function toHttp(http: HttpTarget, common: ProbeCommon, ownPort: () => number): HttpProbe {

@@ -1,7 +1,6 @@
 // `up NAME…`: those services and what they need, as a Plan of its own. Knows nothing of the file they came from.
 import type { Result } from '../config/diagnostic.ts';
 import { nearest } from '../config/nearest.ts';
-import { withoutRepeats } from './edges.ts';
 import { meantBy, names as namesOf } from './names.ts';
 import type { Plan, ServicePlan } from './plan.ts';
 import { stageEdges } from './stages.ts';
@@ -27,14 +26,13 @@ export function selectServices(plan: Plan, names: readonly string[]): Result<Pla
   const wanted = new Set([...meant.values()].flat().map(({ name }) => name));
   // A Set that grows while it is walked goes on to what was added.
   for (const name of wanted) {
-    for (const { on, origin } of byName.get(name)?.edges ?? []) if (origin === 'declared') wanted.add(on);
+    for (const { on } of byName.get(name)?.edges ?? []) wanted.add(on);
   }
   const kept = plan.services.filter(({ name }) => wanted.has(name));
   const stages = stageEdges(kept, plan.groups ?? []);
   const services = kept.map((service): ServicePlan => {
-    const declared = service.edges.filter(({ origin }) => origin === 'declared');
-    const edges = withoutRepeats([...declared, ...(stages.get(service.name) ?? [])]);
-    return Object.freeze({ ...service, edges: Object.freeze(edges) });
+    const edges = Object.freeze(stages.get(service.name) ?? []);
+    return Object.freeze({ ...service, stageEdges: edges });
   });
   return { ok: true, value: Object.freeze({ ...plan, services: Object.freeze(services) }) };
 }

@@ -29,3 +29,24 @@ export function stageEdges(
   }
   return result;
 }
+
+/**
+ * All that a service waits for, declared edges first. Only for showing them: over all services of a wide stage the result
+ * grows with the square of its width.
+ */
+export function allEdges({ edges, stageEdges: stage }: Pick<ServicePlan, 'edges' | 'stageEdges'>): readonly Edge[] {
+  if (edges.length === 0 || stage.length === 0) return edges.length === 0 ? stage : edges;
+  return withoutRepeats([...edges, ...stage]);
+}
+
+/** An edge that an earlier one implies is left out; one of a choice implies nothing by itself. */
+export function withoutRepeats(edges: readonly Edge[]): readonly Edge[] {
+  const known = new Set<string>();
+  return edges.filter(({ on, condition, restarts, choice }) => {
+    if (choice !== undefined) return true;
+    const [plain, restarting] = [`${on}\0${condition}`, `${on}\0${condition}\0restarts`];
+    if (known.has(restarting) || (restarts !== true && known.has(plain))) return false;
+    known.add(restarts === true ? restarting : plain);
+    return true;
+  });
+}

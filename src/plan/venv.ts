@@ -1,7 +1,7 @@
 // A service's Python virtual environment: whether it is there, and what it makes of the environment of a process. Looks at
 // files through its argument alone.
-import { posix } from 'node:path';
 import type { FileReader } from '../config/file.ts';
+import { join } from '../paths.ts';
 
 /** Where programs are looked for without a PATH; the same as at the spawn. */
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -19,8 +19,8 @@ export function whyNoVenv(folder: string, files: FileReader): string | null {
   if (found === null) return `there is no folder ${folder}`;
   if (!found.isDirectory) return `${folder} is not a folder`;
   // A link that leads nowhere is not there: an environment whose Python was left behind in another stage of the build.
-  const isThere = ['python', 'python3'].some((name) => find(posix.join(folder, 'bin', name))?.isFile === true);
-  return isThere ? null : `there is no Python at ${posix.join(folder, 'bin/python')}`;
+  const isThere = ['python', 'python3'].some((name) => find(join(folder, 'bin', name))?.isFile === true);
+  return isThere ? null : `there is no Python at ${join(folder, 'bin/python')}`;
 }
 
 /** What `activate` sets, before the variables of services.yaml, which win. */
@@ -32,7 +32,7 @@ export function activate(env: Map<string, string>, folder: string): void {
 
 /** Its programs come first, whoever has set PATH: that is what it is there for. */
 export function putFirst(env: Map<string, string>, folder: string): void {
-  const bin = posix.join(folder, 'bin');
+  const bin = join(folder, 'bin');
   const rest = (env.get('PATH') ?? DEFAULT_PATH).split(':').filter((one) => one !== bin);
   env.set('PATH', [bin, ...rest].join(':'));
 }

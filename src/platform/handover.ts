@@ -1,7 +1,7 @@
 // What the native program hands over when it executes this file: a file in memory at a fixed descriptor, with lines
 // `key=value`, the arguments and the environment of the container (native/handover.c writes it). Reads it once.
 import { readSync } from 'node:fs';
-import { decodeBytes } from '../linux/bytes.ts';
+import { decodeBytes } from '../bytes.ts';
 
 /** Numbers of descriptors, the same as in native/handover.h. */
 export const FD = { pid1: 3, handover: 4, control: 5, idle: 6 } as const;
@@ -29,6 +29,8 @@ export interface Handover {
   readonly isConnected: boolean;
   /** Places of control sockets that were passed over: an errno, or a number of control/places.ts. */
   readonly looked: readonly { readonly path: string; readonly why: number }[];
+  /** Supervisors that answer; none is connected to where it is not clear which one is meant. */
+  readonly found: readonly { readonly path: string; readonly pid: number }[];
   /** For `exec`: the pseudo-terminal that was made for the command; null: none. */
   readonly terminal: string | null;
   /** For `explain`: the errno of exec, and the program. */
@@ -82,16 +84,24 @@ export function parseHandover(bytes: Buffer): Handover | null {
     hasMarks: number('marks') === 1,
     socket: valuesOf('socket')[0] ?? null,
     isConnected: number('connected') === 1,
-    looked: valuesOf('looked').map((text) => {
-      const space = text.indexOf(' ');
-      return { why: Number(text.slice(0, space)), path: text.slice(space + 1) };
-    }),
+    looked: valuesOf('looked')
+      .map(numbered)
+      .map(([why, path]) => ({ why, path })),
+    found: valuesOf('found')
+      .map(numbered)
+      .map(([pid, path]) => ({ pid, path })),
     terminal: valuesOf('terminal')[0] ?? null,
     errno: number('errno'),
     program: valuesOf('program')[0] ?? '',
     argv: texts.slice(argumentsFrom, variablesFrom).map(decodeBytes),
     environment: environmentOf(variables),
   };
+}
+
+/** `NUMBER PATH`. */
+function numbered(text: string): readonly [number, string] {
+  const space = text.indexOf(' ');
+  return [Number(text.slice(0, space)), text.slice(space + 1)];
 }
 
 function splitTexts(bytes: Buffer): Buffer[] {

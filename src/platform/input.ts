@@ -37,9 +37,14 @@ const SPARE = 16;
 /** The soft limit on open files, which Node raises to the hard one at its start. Read once. */
 let mostFiles: number | null = null;
 
+/** Infinity where it is not known: gVisor has no such file. */
 function readMostFiles(): number {
-  const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1')) ?? [];
-  return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
+  try {
+    const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1')) ?? [];
+    return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 /** Throws an Error with the code EMFILE where hardly any descriptor would be left. */

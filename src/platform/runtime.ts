@@ -53,3 +53,11 @@ export function shieldFromSignals(): void {
   if (typeof Bun !== 'undefined') return;
   for (const signal of Object.keys(constants.signals)) if (!DEFAULT.has(signal)) process.on(signal, () => undefined);
 }
+
+/**
+ * Ends a process on Node without its exit code, which nothing receives. `process.exit` would join the threads of the pool, and
+ * one of them may be blocked: in a write to a terminal that is stopped, or in the read of threads.ts. Does nothing on Bun.
+ */
+export function endBlockedProcess(): void {
+  if (typeof Bun === 'undefined') process.kill(process.pid, 'SIGKILL');
+}

@@ -69,6 +69,7 @@ class Sender {
 
 function openByBun(fd: number, listener: ConnectionListener): Connection {
   const sender = new Sender(fd);
+  let isClosed = false;
   const reader = Bun.file(fd).stream().getReader();
   const read = async () => {
     try {
@@ -82,6 +83,8 @@ function openByBun(fd: number, listener: ConnectionListener): Connection {
   return {
     write: (bytes) => sender.write(bytes),
     close() {
+      if (isClosed) return;
+      isClosed = true;
       void reader.cancel().catch(() => undefined);
       closeSync(fd);
     },

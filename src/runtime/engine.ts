@@ -4,9 +4,11 @@
 import type { Effect, Event, ServiceEffect, ServiceEvent } from '../core/event.ts';
 import { hasMain } from '../core/state.ts';
 import { step } from '../core/supervisor.ts';
+import { inOrder } from '../core/turn.ts';
 import { newWorld, nextDeadline, type World } from '../core/world.ts';
 import type { Plan, ServicePlan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
+import { Attendance } from './attendance.ts';
 
 export interface Announcement {
   readonly level: 'info' | 'warn' | 'error';
@@ -30,14 +32,14 @@ export interface EngineParts {
 }
 
 /**
- * So long spawns are made in one turn of the event loop, milliseconds. Each sleeps until its child has executed (vfork(2)):
- * fifty of them on a busy machine take a second and more, in which no child of ours could be seen to end.
+ * Longest time that one turn of the event loop spends on starting programs, milliseconds. An answer to `status` takes some
+ * turns: accept(2), the request, the answer.
  */
-const TURN = 20;
+const TURN = 8;
 
 /** Services that end in a rehearsal: the one that fails, and one that has to stop for it. */
 const REHEARSED = 2;
-/** Of so many services a step takes long. */
+/** What follows from a failure of one of so many services takes long to work out. */
 const MANY = 50;
 
 interface Postponed {
@@ -61,10 +63,14 @@ export class Engine {
   #goingOn = false;
   #armed: { readonly at: number; readonly cancel: () => void } | null = null;
   #arming = false;
+  /** Events of a turn that is being taken; null between turns. */
+  #collected: Event[] | null = null;
+  readonly #attendance: Attendance;
 
   constructor(plan: Plan, seed: number, parts: EngineParts) {
     this.#parts = parts;
     this.#world = newWorld(plan, seed);
+    this.#attendance = new Attendance(parts.clock, () => this.#noticeAbsence());
     this.#hands = parts.hands((event) => this.send(event));
   }
 
@@ -72,8 +78,28 @@ export class Engine {
     return this.#world;
   }
 
+  /**
+   * Calls `take`, and takes the events that it sends in together: they were found at once, and what came first of them is
+   * decided by inOrder() of core/turn.ts.
+   */
+  turn(take: () => void): void {
+    const collected: Event[] = [];
+    this.#collected = collected;
+    try {
+      take();
+    } finally {
+      this.#collected = null;
+    }
+    for (const event of inOrder(collected, this.#world)) this.send(event);
+  }
+
   /** Takes an event in; its consequences are carried out before this returns, unless it came from one of them. */
   send(event: Event): void {
+    if (this.#collected !== null) {
+      this.#collected.push(event);
+      return;
+    }
+    if (!this.#draining) this.#noticeAbsence();
     this.#queue.push(event);
     if (this.#draining) return;
     if (!this.#goingOn) this.#turnBegan = this.#parts.clock.now();
@@ -183,6 +209,7 @@ export class Engine {
   }
 
   #arm(): void {
+    this.#attendance.watch(this.#world.tally.judged > 0 || this.#world.phase.id === 'stopping');
     const at = nextDeadline(this.#world);
     if (at === this.#armed?.at) return;
     this.#armed?.cancel();
@@ -194,5 +221,12 @@ export class Engine {
       this.send({ type: 'deadline-passed' });
     });
     this.#armed = { at, cancel };
+  }
+
+  /** Time that we did not have is nobody's fault. */
+  #noticeAbsence(): void {
+    const by = this.#attendance.absence();
+    if (by > 0) this.#world = step(this.#world, { type: 'was-absent', by }, this.#parts.clock.now()).world;
+    if (by > 0) this.#armSoon();
   }
 }

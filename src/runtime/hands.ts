@@ -41,6 +41,7 @@ export interface ProcessRoom<Handle extends RunHandle = RunHandle> {
       spawned(pid: number): void;
       failed(failure: { readonly step: string; readonly message: string; readonly code: number }): void;
       exited(exit: Exit): void;
+      killRefused?(left: readonly SweptProcess[]): void;
     },
   ): Handle;
   signal(run: Handle, signal: string, to: 'main' | 'group'): void;
@@ -53,6 +54,7 @@ export interface ProcessRoom<Handle extends RunHandle = RunHandle> {
 export interface Pipe {
   open(path: string): void;
   read(): Promise<Uint8Array | null>;
+  readNow(): Uint8Array | null;
   close(): Promise<void>;
 }
 
@@ -65,7 +67,15 @@ export interface LogRoom {
     stdout: Pipe,
     stderr: Pipe,
     watcher: { readonly patterns: Map<number, Pattern>; matched(index: number): void; progressed: (() => void) | null },
-  ): () => void;
+  ): Attachment;
+}
+
+/** The two streams of one run, while they are read. */
+export interface Attachment {
+  /** Takes in what the pipes hold at this moment, as far as there is room for it. */
+  drain(): void;
+  /** Nothing of the run is left: ends the reading once the streams are silent, even where a stranger holds them open. */
+  release(): void;
 }
 
 export interface HandsParts<Handle extends RunHandle = RunHandle> {
@@ -80,9 +90,11 @@ export interface HandsParts<Handle extends RunHandle = RunHandle> {
   runTool(program: Program, abort: AbortSignal): Promise<{ code: number | null; words: string; lastLine: string }>;
   /** Looks at the memory of these devices; never rejects. */
   readGpus(plan: GpuPlan, abort: AbortSignal): Promise<GpuReading>;
+  /** Why a command ended with 126 or 127, where its program says it; null: for a reason of its own. */
+  explainExit(program: Pick<Program, 'argv' | 'env' | 'cwd' | 'user' | 'limits'>, exit: Exit): string | null;
+  /** Reports a sentence about a service. */
+  warn(service: string, event: string, text: string): void;
   fileExists(path: string): boolean;
-  /** Whether one more thread can be made now. */
-  canStartThread(): Promise<boolean>;
   readonly ownUid: number;
 }
 
@@ -94,6 +106,8 @@ interface Resources<Handle> {
   handle: Handle | null;
   readonly abort: AbortController;
   release: (() => void)[];
+  /** Takes in what its pipes hold at this moment. */
+  drain: () => void;
 }
 
 export class Hands<Handle extends RunHandle = RunHandle> {
@@ -121,7 +135,7 @@ export class Hands<Handle extends RunHandle = RunHandle> {
         this.#spawn(plan, run);
         break;
       case 'signal':
-        this.#signal(plan, run, effect.signal, effect.to);
+        this.#signal(plan, run, effect);
         break;
       case 'run-stop-command':
         this.#runStopCommand(plan, run);
@@ -170,7 +184,13 @@ export class Hands<Handle extends RunHandle = RunHandle> {
   #open(plan: ServicePlan, run: number): Resources<Handle> {
     const found = this.#current(plan, run);
     if (found !== undefined) return found;
-    const resources: Resources<Handle> = { run, handle: null, abort: new AbortController(), release: [] };
+    const resources: Resources<Handle> = {
+      run,
+      handle: null,
+      abort: new AbortController(),
+      release: [],
+      drain: () => undefined,
+    };
     this.#resources.set(plan.name, resources);
     this.#parts.logs.beginRun(plan.name);
     return resources;
@@ -200,8 +220,13 @@ export class Hands<Handle extends RunHandle = RunHandle> {
           latch.open();
         },
         failed: ({ step, message, code }) => fail(step, message, code),
+        killRefused: (left) => tell({ type: 'kill-refused', left }),
         exited: (exit) => {
           resources.abort.abort();
+          // What it has printed came before its end: probes see it first, and so do readers.
+          resources.drain();
+          const why = this.#parts.explainExit(plan, exit);
+          if (why !== null) this.#parts.warn(plan.name, 'not-executable', why);
           tell({ type: 'exited', exit });
         },
       },
@@ -211,7 +236,9 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     const watcher = { patterns, matched: latch.seen, progressed };
     // From here on the log room reads the two streams to their ends, however the run goes.
     const style = { ...plan.log, drop: plan.log.drop.map(compilePattern) };
-    resources.release.push(this.#parts.logs.attach(plan.name, style, stdout, stderr, watcher));
+    const attached = this.#parts.logs.attach(plan.name, style, stdout, stderr, watcher);
+    resources.drain = () => attached.drain();
+    resources.release.push(() => attached.release());
   }
 
   /** A program may say that it is ready before the news of its exec is here: such words are kept until then. */
@@ -260,9 +287,15 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     return { env: { NOTIFY_SOCKET: `@${name}` }, notify: { name, onMessage } };
   }
 
-  #signal(plan: ServicePlan, run: number, signal: string, to: 'main' | 'group'): void {
+  #signal(
+    plan: ServicePlan,
+    run: number,
+    { signal, to, continues }: ServiceEffect & { readonly type: 'signal' },
+  ): void {
     const handle = this.#current(plan, run)?.handle;
-    if (handle !== null && handle !== undefined) this.#parts.processes.signal(handle, signal, to);
+    if (handle === null || handle === undefined) return;
+    this.#parts.processes.signal(handle, signal, to);
+    if (continues) this.#parts.processes.signal(handle, 'SIGCONT', to);
   }
 
   /** That the command succeeded changes nothing: the service's end does, or the deadline. */
@@ -329,7 +362,6 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     void attemptProbe(probe, controller.signal, {
       cwd: plan.cwd,
       fileExists: (path) => this.#parts.fileExists(path),
-      canStartThread: () => this.#parts.canStartThread(),
       runTool: (argv) => this.#parts.runTool(programOf(plan, argv, run, {}, 'probe'), controller.signal),
     }).then(({ ok, detail }) => {
       if (controller.signal.aborted) return;

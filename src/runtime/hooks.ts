@@ -29,11 +29,11 @@ interface Running<Handle> {
 }
 
 export class Hooks<Handle extends RunHandle> {
-  readonly #parts: Pick<HandsParts<Handle>, 'processes' | 'logs' | 'makePipe'>;
+  readonly #parts: Pick<HandsParts<Handle>, 'processes' | 'logs' | 'makePipe' | 'explainExit'>;
   /** By service: the hook under way, last, and those before it that were killed and are not gone yet. */
   readonly #running = new Map<string, readonly Running<Handle>[]>();
 
-  constructor(parts: Pick<HandsParts<Handle>, 'processes' | 'logs' | 'makePipe'>) {
+  constructor(parts: Pick<HandsParts<Handle>, 'processes' | 'logs' | 'makePipe' | 'explainExit'>) {
     this.#parts = parts;
   }
 
@@ -61,7 +61,7 @@ export class Hooks<Handle extends RunHandle> {
     const stderr = this.#parts.makePipe();
     const style = { ...plan.log, drop: plan.log.drop.map(compilePattern) };
     const watcher = { patterns: new Map(), matched: () => undefined, progressed: null };
-    const release = this.#parts.logs.attach(plan.name, style, stdout, stderr, watcher);
+    const attached = this.#parts.logs.attach(plan.name, style, stdout, stderr, watcher);
     const env = environmentOf(about);
     const program = programOf(plan, hook.argv, run, env, ALONE.has(name) ? null : name);
     const handle: Handle = this.#parts.processes.spawn(
@@ -69,14 +69,16 @@ export class Hooks<Handle extends RunHandle> {
       {
         spawned: () => undefined,
         failed: ({ message, code }) => {
-          release();
+          attached.release();
           end({ ok: false, code, detail: message });
         },
         exited: (exit) => {
-          const detail = exit.kind === 'code' ? `exit code ${exit.code}` : `killed by ${exit.signal}`;
+          attached.drain();
+          const ended = exit.kind === 'code' ? `exit code ${exit.code}` : `killed by ${exit.signal}`;
+          const detail = this.#parts.explainExit(program, exit) ?? ended;
           const code = shellCode(exit);
           const emptied = () => {
-            release();
+            attached.release();
             end({ ok: code === 0, code, detail });
           };
           this.#parts.processes.kill(handle, emptied);

@@ -1,83 +1,110 @@
-// One HTTP attempt: request, status, body, JSON. Apart from probe.ts so that undici is loaded at the first HTTP probe and
-// not before the first spawn. A new connection each time: the question is whether the service answers a new client.
-import { Socket } from 'node:net';
+// One HTTP attempt: a new connection, one request, and whether the answer is what the probe wants. Speaks HTTP itself, through
+// http-reader.ts: undici refuses bare LF and interim responses, and its parser is WebAssembly, which needs a thread to be
+// compiled. The connection is new each time, because the question is whether the service answers a new client.
+import { connect, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
-import request from 'undici/lib/api/api-request.js';
-import Client from 'undici/lib/dispatcher/client.js';
 import { compilePattern } from '../plan/pattern.ts';
 import type { HttpProbe } from '../plan/plan.ts';
+import { HttpError, ResponseReader } from './http-reader.ts';
 import { type Answer, describeConnectError } from './probe.ts';
 
-/** No more of a body is looked at, bytes. */
+/** No more of a body is read, bytes. */
 const BODY_KEPT = 1024 * 1024;
+const DEFAULT_PORTS = { http: 80, https: 443 } as const;
 
-let isWarm = false;
-
-/**
- * Has undici compile its parser, which is WebAssembly, once and for all: the runtime needs a thread for that, and where the
- * process limit is used up it would end PID 1. Done early, and never without room; false: there is none.
- */
-export async function warmUp(canStartThread: () => Promise<boolean>): Promise<boolean> {
-  if (isWarm) return true;
-  if (!(await canStartThread())) return false;
-  isWarm = true;
-  // A connection that leads nowhere: the parser is made for it, and nothing is sent.
-  const client = new Client('http://nowhere', { connect: (_options, done) => done(null, new Socket()) });
-  const asked = request.call(client, { method: 'GET', path: '/' }).catch(() => undefined);
-  await client.destroy();
-  await asked;
-  return true;
-}
-
-export async function attemptHttp(probe: HttpProbe, abort: AbortSignal): Promise<Answer> {
-  const host = probe.host.includes(':') ? `[${probe.host}]` : probe.host;
-  const where = probe.socket ?? `${host}:${probe.port}`;
-  const client = new Client(`${probe.scheme}://${host}:${probe.port}`, {
-    connect: {
-      rejectUnauthorized: probe.verifyTls,
-      timeout: 0,
-      ...(probe.socket !== null && { socketPath: probe.socket }),
-    },
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: 1,
-    pipelining: 0,
-  });
-  // undici leaves a connection that is still being made alone when a request is aborted.
-  const destroy = () => void client.destroy().catch(() => undefined);
-  abort.addEventListener('abort', destroy, { once: true });
-  try {
-    const response = await request.call(client, {
-      method: probe.method,
-      path: probe.path,
-      headers: { 'user-agent': 'svc-super', ...probe.headers },
-      body: probe.body,
+/** Never rejects. After an abort the answer means nothing. */
+export function attemptHttp(probe: HttpProbe, abort: AbortSignal): Promise<Answer> {
+  if (abort.aborted) return Promise.resolve({ ok: false, detail: 'abandoned' });
+  const where = probe.socket ?? `${bracketed(probe.host)}:${probe.port}`;
+  return new Promise((resolve) => {
+    const reader = new ResponseReader(probe.method, BODY_KEPT);
+    const socket = open(probe);
+    const finish = (answer: Answer) => {
+      abort.removeEventListener('abort', abandon);
+      socket.destroy();
+      resolve(answer);
+    };
+    const abandon = () => finish({ ok: false, detail: 'abandoned' });
+    const judge = () => {
+      const answer = judgeResponse(probe, reader);
+      if (answer !== null) finish(answer);
+    };
+    abort.addEventListener('abort', abandon, { once: true });
+    socket.once(probe.scheme === 'https' ? 'secureConnect' : 'connect', () => void socket.write(renderRequest(probe)));
+    socket.on('data', (bytes: Uint8Array) => {
+      try {
+        reader.push(bytes);
+        judge();
+      } catch (error) {
+        const why = error instanceof HttpError ? error.message : String(error);
+        finish({ ok: false, detail: `${where} does not speak HTTP: ${why}` });
+      }
     });
-    const status = response.statusCode;
-    if (!probe.status.some(([least, most]) => status >= least && status <= most)) {
-      return { ok: false, detail: `HTTP ${status}` };
-    }
-    if ([probe.contains, probe.matches, probe.notMatches, probe.json].every((wanted) => wanted === null)) {
-      return { ok: true, detail: `HTTP ${status}` };
-    }
-    return judgeBody(probe, status, await readBody(response.body));
-  } catch (error) {
-    return { ok: false, detail: describeConnectError(error, where) };
-  } finally {
-    abort.removeEventListener('abort', destroy);
-    destroy();
-  }
+    socket.once('error', (error) => finish({ ok: false, detail: describeConnectError(error, where) }));
+    const ended = () => {
+      if (reader.close()) judge();
+      const middle = reader.status === null ? '' : ' in the middle of its answer';
+      finish({ ok: false, detail: `${where} closed the connection${middle}` });
+    };
+    socket.once('end', ended);
+    socket.once('close', ended);
+  });
 }
 
-async function readBody(body: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size >= BODY_KEPT) break;
+function open({ scheme, host, port, socket: path, verifyTls, headers }: HttpProbe): Socket {
+  const place = path === null ? { host, port } : { path };
+  if (scheme === 'http') return connect(place);
+  const name = find(headers, 'host')?.replace(/:\d+$/, '') ?? '';
+  // The name that the certificate is for; an address cannot be one (RFC 6066, 3).
+  const servername = name !== '' && isIP(name.replace(/^\[(.*)\]$/, '$1')) === 0 ? { servername: name } : {};
+  return connectTls({ ...place, ...servername, rejectUnauthorized: verifyTls, ALPNProtocols: ['http/1.1'] });
+}
+
+/** The request as bytes. Headers of the probe replace those that would be sent by themselves. Pure. */
+export function renderRequest(
+  probe: Pick<HttpProbe, 'scheme' | 'host' | 'port' | 'socket' | 'method' | 'path' | 'headers' | 'body'>,
+): Buffer {
+  const { scheme, host, port, method, path, headers, body } = probe;
+  const content = body === null ? null : Buffer.from(body);
+  const isDefault = port === DEFAULT_PORTS[scheme] || probe.socket !== null;
+  const own: readonly (readonly [string, string])[] = [
+    ['Host', isDefault ? bracketed(host) : `${bracketed(host)}:${port}`],
+    ['Connection', 'close'],
+    ['User-Agent', 'svc-super'],
+    ...(content === null ? [] : [['Content-Length', String(content.length)] as const]),
+  ];
+  const lines = [
+    `${method} ${encodePath(path)} HTTP/1.1`,
+    ...[...own.filter(([name]) => find(headers, name) === null), ...Object.entries(headers)].map(
+      ([name, value]) => `${name}: ${value}`,
+    ),
+  ];
+  return Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), content ?? Buffer.alloc(0)]);
+}
+
+const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+
+function find(headers: Readonly<Record<string, string>>, name: string): string | null {
+  const wanted = name.toLowerCase();
+  return Object.entries(headers).find(([key]) => key.toLowerCase() === wanted)?.[1] ?? null;
+}
+
+/** A blank or a letter beyond ASCII would break the request line. */
+function encodePath(path: string): string {
+  return path.toWellFormed().replaceAll(/[^\x21-\x7e]+/g, encodeURIComponent);
+}
+
+/** What the response says so far; null: more has to be read. */
+function judgeResponse(probe: HttpProbe, reader: ResponseReader): Answer | null {
+  const { status } = reader;
+  if (status === null) return null;
+  if (!probe.status.some(([least, most]) => status >= least && status <= most)) {
+    return { ok: false, detail: `HTTP ${status}` };
   }
-  return Buffer.concat(chunks).toString('utf8');
+  const isBodyWanted = [probe.contains, probe.matches, probe.notMatches, probe.json].some((wanted) => wanted !== null);
+  if (!isBodyWanted) return { ok: true, detail: `HTTP ${status}` };
+  return reader.isComplete ? judgeBody(probe, status, Buffer.from(reader.body).toString('utf8')) : null;
 }
 
 /** Whether an answer's body is what the probe wants. Pure. */

@@ -1,7 +1,7 @@
 // One attempt of one probe: holds, or why not, in words for people. Abortable; counts nothing and remembers nothing.
 // Addresses are literal (the configuration sees to that): a name look-up needs a thread and hangs where the process
 // limit is used up.
-import type { HttpProbe, Probe } from '../plan/plan.ts';
+import type { HttpProbe, Probe, TcpProbe } from '../plan/plan.ts';
 
 export interface Answer {
   readonly ok: boolean;
@@ -11,7 +11,6 @@ export interface Answer {
 export interface ProbeHelp {
   readonly cwd: string | null;
   fileExists(path: string): boolean;
-  canStartThread(): Promise<boolean>;
   runTool(argv: readonly string[]): Promise<{ code: number | null; words: string; lastLine: string }>;
 }
 
@@ -19,13 +18,11 @@ export interface ProbeHelp {
 export async function attemptProbe(probe: Probe, abort: AbortSignal, help: ProbeHelp): Promise<Answer> {
   switch (probe.kind) {
     case 'http': {
-      const { attemptHttp, warmUp } = await import('./probe-http.ts');
-      if (!(await warmUp(help.canStartThread)))
-        return { ok: false, detail: 'cannot ask: the process limit is used up' };
+      const { attemptHttp } = await import('./probe-http.ts');
       return attemptHttp(probe satisfies HttpProbe, abort);
     }
     case 'tcp':
-      return attemptTcp(probe.host, probe.port, abort);
+      return attemptTcp(probe satisfies TcpProbe, abort);
     case 'exec': {
       const { code, words, lastLine } = await help.runTool(probe.argv);
       return { ok: code === 0, detail: code === 0 || lastLine === '' ? words : `${words}: ${lastLine}` };
@@ -43,18 +40,20 @@ export async function attemptProbe(probe: Probe, abort: AbortSignal, help: Probe
   }
 }
 
-async function attemptTcp(host: string, port: number, abort: AbortSignal): Promise<Answer> {
+async function attemptTcp({ host, port, socket: path }: TcpProbe, abort: AbortSignal): Promise<Answer> {
   // With its first use come the streams: a start would pay 2 ms for them.
   const { connect } = await import('node:net');
   if (abort.aborted) return { ok: false, detail: 'abandoned' };
   return new Promise((resolve) => {
-    const socket = connect({ host, port });
+    const where = path ?? `${host}:${port}`;
+    // To a unix socket that only its file is left of, connect(2) fails with ECONNREFUSED.
+    const socket = connect(path === null ? { host, port } : { path });
     const finish = (ok: boolean, detail: string) => {
       socket.destroy();
       resolve({ ok, detail });
     };
-    socket.once('connect', () => finish(true, `${host}:${port} accepts connections`));
-    socket.once('error', (error) => finish(false, describeConnectError(error, `${host}:${port}`)));
+    socket.once('connect', () => finish(true, `${where} accepts connections`));
+    socket.once('error', (error) => finish(false, describeConnectError(error, where)));
     abort.addEventListener('abort', () => finish(false, 'abandoned'), { once: true });
   });
 }
@@ -68,15 +67,11 @@ export function describeConnectError(error: unknown, where: string): string {
     case 'ENOENT':
       return `there is no socket at ${where}`;
     case 'ECONNRESET':
-    case 'UND_ERR_SOCKET':
       return `${where} closed the connection`;
     case 'EACCES':
       return `no permission to connect to ${where}`;
     default: {
       const message = error instanceof Error ? error.message : String(error);
-      // undici's parser, and so the connection stood.
-      if (error instanceof Error && error.name === 'HTTPParserError')
-        return `${where} does not speak HTTP: ${/\((.*)\)$/.exec(message)?.[1] ?? message}`;
       if (/CERT|^UNABLE_TO_/.test(code)) {
         return `the certificate of ${where} is not trusted: ${message} (\`verify_tls: false\` takes it)`;
       }

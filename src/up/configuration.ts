@@ -1,8 +1,8 @@
 // Reads what `up` is to supervise. With it comes everything that reads YAML and knows the schema. Part of the root.
 import { type Diagnostic, type Failure, renderDiagnostics } from '../config/diagnostic.ts';
-import { printable } from '../config/excerpt.ts';
 import { type LoadInput, loadPlan } from '../plan/expand.ts';
 import type { Plan } from '../plan/plan.ts';
+import { printable } from '../text.ts';
 
 /** What a configuration has been found to say. */
 export interface Prepared {
@@ -30,7 +30,7 @@ function renderRefusal(failure: Failure, file: string): string {
   if (diagnostics.some(({ code }) => code !== 'unknown-service')) return renderDiagnostics(failure);
   const lines = diagnostics.map(
     ({ message, suggestion }) =>
-      `svc-super: ${message} in ${file}${suggestion === undefined ? '' : `; ${suggestion}`}\n`,
+      `svc-super: ${printable(`${message} in ${file}${suggestion === undefined ? '' : `; ${suggestion}`}`)}\n`,
   );
   return `${lines.join('')}svc-super: nor is it a command; svc-super help lists them\n`;
 }

@@ -1,10 +1,20 @@
 // What can be known to go wrong before anything is started: each look at the machine as a finding, a line with a tick or
 // what to do. `check --runtime` shows all of them; `up` takes from it what refuses a start. Starts no service. Part of the root.
+
 import type { Finding } from '../cli/preflight.ts';
+import { inspectProgram } from '../linux/executable.ts';
+import { absolute, exists } from '../linux/files.ts';
 import type { GpuReader } from '../linux/gpu-memory.ts';
-import { findProgram, lookAtLog, whyNotEntered } from '../linux/place.ts';
+import { programOf, visitorOf, whyNoShell } from '../linux/launch.ts';
+import { lookAtLog } from '../linux/place.ts';
+import { readProcess } from '../linux/processes.ts';
+import { whyNotEntered } from '../linux/reach.ts';
+import { whyNotLimit, whyNotNice, whyNotOomScore, whyNotProcessors, whyNotUser } from '../linux/rights.ts';
+import { readSharedMemory } from '../linux/shared-memory.ts';
+import { resolve } from '../paths.ts';
 import type { GpuReading } from '../plan/gpu-reading.ts';
 import type { GpuPlan, Plan, Probe, ServicePlan } from '../plan/plan.ts';
+import { judgeSharedMemory } from './shared-memory.ts';
 
 /** sysexits.h: something may be so later. The container is to be started anew. */
 const DRIVER_LOST = 75;
@@ -22,23 +32,27 @@ function gpuServices(plan: Plan): readonly GpuService[] {
 export async function inspect(
   plan: Plan,
   readGpus: () => GpuReader,
-  portHolder: (port: number) => string | null,
+  portOwner: PortOwner,
 ): Promise<readonly Finding[]> {
   const running = plan.services.filter(({ enabled }) => enabled);
   const gpus = gpuServices(plan);
+  const isAfterTask = findAfterTasks(plan);
   return [
     ...running.flatMap(lookAtUser),
-    ...running.flatMap((service) =>
-      [...commandsToStart(service, plan), ...laterCommands(service, plan)].flatMap((one) =>
+    ...running.flatMap(lookAtRights),
+    ...running.flatMap((service) => {
+      const afterTask = isAfterTask(service);
+      return [...commandsToStart(service, afterTask), ...laterCommands(service, afterTask)].flatMap((one) =>
         lookAtCommand(service, one),
-      ),
-    ),
+      );
+    }),
     ...running.flatMap(lookAtFolders),
-    ...running.flatMap((service) => lookAtPorts(service, portHolder)),
+    ...running.flatMap((service) => lookAtPorts(service, portOwner)),
     ...gpus.map(({ name, gpus: { devices, shared } }): Finding => {
       const text = `${devices.length === 1 ? 'GPU' : 'GPUs'} ${devices.map(describeDevice).join(', ')}`;
       return { service: name, check: 'gpu', verdict: 'ok', text: shared ? `${text}, shared` : text };
     }),
+    judgeSharedMemory(readSharedMemory(), gpus.length > 0),
     ...(gpus.length === 0 ? [] : await lookAtMemory(gpus, readGpus())),
   ];
 }
@@ -48,14 +62,25 @@ const describeDevice = ({ id, name }: GpuPlan['devices'][number]) => `${id} (${n
 function lookAtUser({ name, user }: ServicePlan): Finding[] {
   if (user === null) return [];
   const text = user.name === null ? `uid ${user.uid}, which has no name here` : `user ${user.name} (uid ${user.uid})`;
-  return [{ service: name, check: 'user', verdict: 'ok', text }];
+  const why = whyNotUser(user.uid, user.gid);
+  if (why === null) return [{ service: name, check: 'user', verdict: 'ok', text }];
+  const help = 'start the container as root with these rights, or leave `user` out';
+  return [{ service: name, check: 'user', verdict: 'wrong', text: `cannot become ${text}: ${why}`, help }];
 }
 
-/** The program of a command; null where only the shell knows. */
-function programOf([first = '', flag, line = '']: readonly string[]): string | null {
-  if (first !== '/bin/sh' || flag !== '-c') return first;
-  // What the configuration has found to be one program is executed by the shell.
-  return /^exec ([\w./+@:-]+)(?:\s|$)/.exec(line)?.[1] ?? null;
+/** What PID 1 has no right to give; what it has is not worth a line. */
+function lookAtRights({ name, limits, nice, oomScoreAdj, cpus }: ServicePlan): Finding[] {
+  const refused: (readonly [field: string, why: string | null])[] = [
+    ...Object.entries(limits).map(([limit, { hard }]) => [`limits.${limit}`, whyNotLimit(limit, hard)] as const),
+    ['cpus', cpus === null ? null : whyNotProcessors(cpus)],
+    ['nice', nice === null ? null : whyNotNice(nice)],
+    ['oom_score_adj', oomScoreAdj === null ? null : whyNotOomScore(oomScoreAdj)],
+  ];
+  return refused.flatMap(([field, why]) => {
+    if (why === null) return [];
+    const help = 'ask for less, or give the container that right (`docker run --ulimit`, `--cap-add`)';
+    return [{ service: name, check: 'limit', verdict: 'wrong', text: `cannot set ${field}: ${why}`, help }];
+  });
 }
 
 /** A command of a service; `who` may still install its program before its turn comes, null: nobody. */
@@ -66,18 +91,29 @@ interface Wanted {
   readonly who: 'what runs before it' | 'the service' | null;
 }
 
+/** Whether a service waits for a task. A list of edges that many services share is walked once. */
+function findAfterTasks({ services }: Plan): (service: ServicePlan) => boolean {
+  const tasks = new Set(services.flatMap(({ name, type }) => (type === 'task' ? [name] : [])));
+  const known = new Map<ServicePlan['edges'], boolean>();
+  const leadsToTask = (edges: ServicePlan['edges']): boolean => {
+    const found = known.get(edges) ?? edges.some(({ on }) => tasks.has(on));
+    known.set(edges, found);
+    return found;
+  };
+  return ({ edges, stageEdges }) => leadsToTask(edges) || leadsToTask(stageEdges);
+}
+
 /** Without these no run of it begins. */
-function commandsToStart({ argv, edges, hooks: { beforeStart } }: ServicePlan, plan: Plan): readonly Wanted[] {
-  const hasTask = edges.some(({ on }) => plan.services.find(({ name }) => name === on)?.type === 'task');
-  const before = hasTask ? 'what runs before it' : null;
+function commandsToStart({ argv, hooks: { beforeStart } }: ServicePlan, afterTask: boolean): readonly Wanted[] {
+  const before = afterTask ? 'what runs before it' : null;
   const own: Wanted = { field: null, argv, who: beforeStart === null ? before : 'what runs before it' };
   return beforeStart === null ? [own] : [{ field: 'before_start', argv: beforeStart.argv, who: before }, own];
 }
 
 /** The commands that come once it runs. */
-function laterCommands(service: ServicePlan, plan: Plan): readonly Wanted[] {
+function laterCommands(service: ServicePlan, afterTask: boolean): readonly Wanted[] {
   const { argv, hooks, ready, live, stop } = service;
-  const before = commandsToStart(service, plan).at(-1)?.who ?? null;
+  const before = commandsToStart(service, afterTask).at(-1)?.who ?? null;
   const who = before ?? (programOf(argv) === null ? 'the service' : null);
   const drain = hooks.beforeStop !== null && 'waitFor' in hooks.beforeStop ? [hooks.beforeStop.waitFor] : [];
   const given = (field: string, one: readonly string[] | null | undefined) =>
@@ -96,24 +132,43 @@ function laterCommands(service: ServicePlan, plan: Plan): readonly Wanted[] {
 }
 
 function lookAtCommand({ name, env, cwd, user }: ServicePlan, { field, argv, who }: Wanted): Finding[] {
+  const prefix = field === null ? '' : `${field}: `;
+  const about = { service: name, check: 'command' } as const;
+  const shell = whyNoShell(argv);
+  if (shell !== null)
+    return [{ ...about, verdict: 'wrong', text: `${prefix}cannot execute /bin/sh: ${shell.why}`, help: shell.fix }];
   const program = programOf(argv);
   if (program === null) return [];
-  const prefix = field === null ? '' : `${field}: `;
-  const found = findProgram(program, env, cwd, user);
-  if (found.ok) return [{ service: name, check: 'command', verdict: 'ok', text: `${prefix}${found.path}` }];
-  return [
-    {
-      service: name,
-      check: 'command',
-      verdict: who === null ? 'wrong' : 'doubtful',
-      text: `${prefix}cannot execute ${program}: ${found.why}`,
-      help:
-        who === null
-          ? `install it, or name it with its path; its PATH is ${env.PATH ?? 'not set'}`
-          : `does ${who} install it?`,
-    },
-  ];
+  const found = inspectProgram(program, { env, cwd, visitor: visitorOf(user) });
+  if (found.ok) return [{ ...about, verdict: 'ok', text: `${prefix}${found.path}` }];
+  const missing =
+    who === null
+      ? `install it, or name it with its path; its PATH is ${env.PATH ?? 'not set'}`
+      : `does ${who} install it?`;
+  const help = found.fix ?? missing;
+  const verdict = who === null ? 'wrong' : 'doubtful';
+  return [{ ...about, verdict, text: `${prefix}cannot execute ${program}: ${found.why}`, help }];
 }
+
+/**
+ * What is wrong with the programs of an image that is being built, and that nothing will bring later. A path that is not there
+ * may be one of a volume.
+ */
+export function inspectBuild(plan: Plan): readonly Finding[] {
+  const isAfterTask = findAfterTasks(plan);
+  return plan.services
+    .filter(({ enabled }) => enabled)
+    .flatMap((service) => {
+      const afterTask = isAfterTask(service);
+      return [...commandsToStart(service, afterTask), ...laterCommands(service, afterTask)]
+        .filter(({ argv }) => !isElsewhere(programOf(argv) ?? '', service))
+        .flatMap((one) => lookAtCommand(service, one));
+    })
+    .filter(({ verdict }) => verdict === 'wrong');
+}
+
+const isElsewhere = (program: string, { cwd }: ServicePlan): boolean =>
+  program.includes('/') && !exists(resolve(absolute(cwd ?? '.'), program));
 
 function lookAtFolders({ name, cwd, user, log }: ServicePlan): Finding[] {
   const folders: Finding[] = [];
@@ -122,7 +177,7 @@ function lookAtFolders({ name, cwd, user, log }: ServicePlan): Finding[] {
     const text = ok ? `${what} ${path}` : `${what} ${path}: ${why}`;
     folders.push({ service: name, check: 'folder', verdict: ok ? 'ok' : 'wrong', text, ...(!ok && { help }) });
   };
-  if (cwd !== null) tell(cwd, 'works in', whyNotEntered(cwd, user), 'make it in the image, or mount it');
+  if (cwd !== null) tell(cwd, 'works in', whyNotEntered(cwd, visitorOf(user)), 'make it in the image, or mount it');
   if (log.file !== null) {
     const { at, why } = lookAtLog(log.file.path);
     const help =
@@ -134,19 +189,35 @@ function lookAtFolders({ name, cwd, user, log }: ServicePlan): Finding[] {
   return folders;
 }
 
-function lookAtPorts({ name, ports }: ServicePlan, portHolder: (port: number) => string | null): Finding[] {
+/** Who listens on a port. `service`: the running service that it belongs to; null: none, or nothing tells. */
+export type PortOwner = (port: number) => { readonly text: string; readonly service: string | null } | null;
+
+function lookAtPorts({ name, ports }: ServicePlan, portOwner: PortOwner): Finding[] {
   return ports.map((port): Finding => {
-    const holder = portHolder(port);
-    if (holder === null) return { service: name, check: 'port', verdict: 'ok', text: `port ${port} is free` };
-    const text = `port ${port} is taken by ${holder}`;
-    return {
-      service: name,
-      check: 'port',
-      verdict: 'wrong',
-      text,
-      help: 'stop that, or give the service another port',
-    };
+    const about = { service: name, check: 'port' } as const;
+    const owner = portOwner(port);
+    if (owner === null) return { ...about, verdict: 'ok', text: `port ${port} is free` };
+    if (owner.service === name)
+      return { ...about, verdict: 'ok', text: `port ${port} is held by the service itself, which runs: ${owner.text}` };
+    const whose = owner.service === null ? '' : ` of the running service ${owner.service}`;
+    const help = 'stop that, or give the service another port';
+    return { ...about, verdict: 'wrong', text: `port ${port} is taken by ${owner.text}${whose}`, help };
   });
+}
+
+/** What the supervisor of this container says of its services. */
+export type Running = readonly { readonly name: string; readonly pid: number | null }[];
+
+/** The service that a process belongs to: by its session, which each run has of its own, or by an ancestor. */
+export function ownerOf(pid: number, running: Running): string | null {
+  const mains = new Map(running.flatMap(({ name, pid: main }) => (main === null ? [] : [[main, name] as const])));
+  let at = pid;
+  for (let found = readProcess(at); found !== null && at > 1; found = readProcess(at)) {
+    const owner = mains.get(at) ?? mains.get(found.session);
+    if (owner !== undefined) return owner;
+    at = found.parent;
+  }
+  return null;
 }
 
 /** One question to the driver for all devices that anybody has. */
@@ -257,15 +328,29 @@ export async function refuseGpus(plan: Plan, readGpus: GpuReader, abort: AbortSi
   return null;
 }
 
-/** Programs that are missing now and that nothing is there to bring, of services whose turn comes later. */
-export function findMissingPrograms(plan: Plan): readonly { readonly service: string; readonly text: string }[] {
-  return plan.services.flatMap((service) => {
+/**
+ * Programs that are missing now and that nothing is there to bring, of services whose turn comes later. A null follows each
+ * service, so that the caller can yield to the event loop. A program that several services execute is inspected once.
+ */
+export function* findMissingPrograms(plan: Plan): Generator<Missing | null> {
+  const isAfterTask = findAfterTasks(plan);
+  const known = new Map<string, Finding[]>();
+  for (const service of plan.services) {
     // One that starts at once says it itself.
-    if (!service.enabled || service.edges.length === 0) return [];
-    return commandsToStart(service, plan)
-      .flatMap((one) => lookAtCommand(service, one))
-      .flatMap(({ verdict, text }) =>
-        verdict === 'wrong' ? [{ service: service.name, text: `will fail when its turn comes: ${text}` }] : [],
-      );
-  });
+    if (!service.enabled || service.edges.length + service.stageEdges.length === 0) continue;
+    const { env, cwd, user } = service;
+    for (const one of commandsToStart(service, isAfterTask(service))) {
+      const key = JSON.stringify([one.field, one.who, programOf(one.argv), one.argv[0], env.PATH, cwd, user]);
+      const found = known.get(key) ?? lookAtCommand(service, one);
+      known.set(key, found);
+      for (const { verdict, text } of found)
+        if (verdict === 'wrong') yield { service: service.name, text: `will fail when its turn comes: ${text}` };
+    }
+    yield null;
+  }
+}
+
+interface Missing {
+  readonly service: string;
+  readonly text: string;
 }

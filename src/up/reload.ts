@@ -9,6 +9,7 @@ import type { Inventory } from '../plan/gpu-inventory.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Files } from '../ports.ts';
 import type { Announcement, Engine } from '../runtime/engine.ts';
+import { printable } from '../text.ts';
 import { renderDoubt } from './configuration.ts';
 import { findNewlyTaken, type HolderFor } from './ports.ts';
 
@@ -49,7 +50,7 @@ export function reload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
     if (how === 'apply') {
       for (const text of taken) announce({ level: 'error', service: null, event: 'reload-refused', text });
     }
-    return { ok: false, diagnostics: [], text: taken.map((text) => `svc-super: ${text}\n`).join('') };
+    return { ok: false, diagnostics: [], text: taken.map((text) => `svc-super: ${printable(text)}\n`).join('') };
   }
   const changes = describe(before, plan);
   if (how === 'dry-run') return { ok: true, ...changes };

@@ -61,19 +61,20 @@ export function makeSource(parts: SourceParts): ApiSource {
   };
 }
 
-/** A reading of /proc serves all who ask within this time, milliseconds: it costs more than everything else in a status. */
+/**
+ * A reading of /proc is used again for FRESH milliseconds, or for TIMES as long as it took: with thousands of processes it
+ * costs more than all else in a status.
+ */
 const FRESH = 100;
+const TIMES = 10;
 
 /** What each service uses, read at most so often; of a run that is younger than the reading, read at once. */
 function remembered({ engine, children, hands, clock, page }: SourceParts): () => ReadonlyMap<string, Usage> {
-  let at = -Infinity;
+  let until = -Infinity;
   let found = new Map<string, { readonly handle: Run; readonly usage: Usage | null }>();
   return () => {
     const now = clock.now();
-    if (now - at >= FRESH) {
-      found = new Map();
-      at = now;
-    }
+    if (now >= until) found = new Map();
     const handleOf = (name: string) => hands()?.handleOf(name) ?? null;
     const result = new Map<string, Usage>();
     const stale: string[] = [];
@@ -92,6 +93,7 @@ function remembered({ engine, children, hands, clock, page }: SourceParts): () =
       if (handle !== null && usage !== null) found.set(name, { handle, usage });
       if (usage !== null) result.set(name, usage);
     }
+    if (now >= until) until = now + Math.max(FRESH, TIMES * (clock.now() - now));
     return result;
   };
 }

@@ -117,7 +117,7 @@ test('a sound round breaks nothing', () => {
   expect(judge(sound())).toEqual([]);
   expect(judge(asked(0))).toEqual([]);
   expect(
-    judge(asked(137, [told(1_005, 'db', 'killed', 'did not stop within 5 ms: sent SIGKILL to all its processes')])),
+    judge(asked(137, [told(1_005, 'db', 'killed', 'did not stop within 5 ms: sending SIGKILL to all its processes')])),
   ).toEqual([]);
   expect(judge(asked(137, [hookKilled]))).toEqual([]);
   expect(judge(asked(0, [hookLate]))).toEqual([]);

@@ -36,7 +36,7 @@ describe('control', () => {
     const given = listen.startsWith('"') ? listen : `"${listen}"`;
     expect(control(`{listen: ${given}, token: abc}`)).toEqual({ ...LOCAL, host, token: 'abc' });
     expect(messages(withHttp(`{listen: ${given}}`))).toEqual([
-      `everybody who can reach ${host} could stop the services: beyond the loopback a \`token\` is needed`,
+      `everybody who can reach ${host} could read all of it: beyond the loopback a \`token\` is needed`,
     ]);
     // Open routes are no token.
     expect(load(withHttp(`{listen: ${given}, open: [healthz, readyz, metrics]}`)).ok).toBe(false);
@@ -71,6 +71,16 @@ describe('control', () => {
     expect(load(withHttp('{listen: ":1", token: null}')).ok).toBe(false);
   });
 
+  test('without a token is for reading, which is warned of', () => {
+    const warnings = (text: string) => {
+      const loaded = load(withHttp(text));
+      return loaded.ok ? loaded.value.warnings.map(({ code, range }) => `${code} ${range.line}`) : ['wrong'];
+    };
+    expect(warnings('{listen: 1}')).toEqual(['reads-only 1']);
+    expect(warnings('{}')).toEqual(['reads-only 1']);
+    expect(warnings('{token: {file: /run/t}}')).toEqual(['wrong']);
+  });
+
   test('opens three routes and no other', () => {
     expect(control('{open: [metrics, healthz]}')?.open).toEqual(['metrics', 'healthz']);
     expect(load(withHttp('{open: [dashboard]}')).ok).toBe(false);
@@ -79,6 +89,6 @@ describe('control', () => {
 
   test('does not share its port with a service', () => {
     const text = 'control: {http: {listen: 8080}}\nservices: {a: {command: run, port: 8080}}\n';
-    expect(messages(text)).toEqual(['`a` and the control API both listen on port 8080']);
+    expect(messages(text)[0]).toBe('`a` and the control API both listen on port 8080');
   });
 });

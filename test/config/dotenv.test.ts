@@ -70,7 +70,16 @@ describe('an environment file', () => {
     'A B=1\n': ['this line is no `KEY=VALUE`', 0],
     'A="x\n': ['this " is never closed', 2],
     "A='x\nB=1\n": ["this ' is never closed", 2],
-    'A="x" y\n': ['something follows the closing quote', 5],
+    'A="x" y\n': ['text follows the closing "', 5],
+    'K="pa"#ss\n': ['text follows the closing "', 6],
+    "K='pa\\'#ss'\n": ["text follows the closing '", 7],
+    "K='pa\\' # ss'\n": ["text follows the closing '", 7],
+    'A="x"\'y\'\n': ['text follows the closing "', 5],
+    'A="x\nB="y"\nC=1\n': ['the value that this " opens ends on a later line, and more text follows there', 2],
+    'A=--title "a # b"\n': [
+      'a comment begins within these quotes: a value that begins without a quote ends before ` #`',
+      13,
+    ],
     'A=x\0y\n': ['this value holds a NUL character', 0],
   };
   for (const [text, [message, start]] of Object.entries(wrong)) {
@@ -78,6 +87,22 @@ describe('an environment file', () => {
       expect(parseDotenv(text).problems).toMatchObject([{ message, start }]);
     });
   }
+
+  test('loses no part of a value without a word', () => {
+    const unit = fc.constantFrom('a', '"', "'", '\\', ' ', '#', '\t');
+    fc.assert(
+      fc.property(fc.string({ unit, maxLength: 12 }), (written) => {
+        const { values: found, problems } = parseDotenv(`K=${written}\nL=1\n`);
+        const value = found.get('K');
+        if (problems.length > 0 || value === undefined) return;
+        // What is not in the value is its quotes, its escapes, or a comment behind a space, in which no quote is left open.
+        const comment = /(?<!\S)#.*$/.exec(written)?.[0] ?? '';
+        const letters = (text: string) => text.replaceAll(/[^a]/g, '').length;
+        expect(letters(value)).toBeGreaterThanOrEqual(letters(written) - letters(comment));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
 
   test('goes on behind a line that is wrong', () => {
     const { values: found, problems } = parseDotenv('bad\nA=1\nworse\n');

@@ -62,6 +62,7 @@ const RIGHT: readonly Right[] = [
     write: 'stop: { command: nginx -s quit }',
     gives: { stop: stop({ argv: ['/bin/sh', '-c', 'exec nginx -s quit'] }) },
   },
+  { write: 'stop: { leftover_timeout: 10s }', gives: { stop: stop({ leftoverTimeout: 10_000 }) } },
   { write: 'stop: { command: [pg_ctl, stop] }', gives: { stop: stop({ argv: ['pg_ctl', 'stop'] }) } },
   {
     write: 'forward: [hup, SIGUSR1, 12]',
@@ -114,7 +115,7 @@ function restart(own: Partial<ServicePlan['restart']>): ServicePlan['restart'] {
   return { policy: 'never', max: null, within: null, backoff: { initial: 500, max: 30_000, factor: 2 }, ...own };
 }
 function stop(own: Partial<ServicePlan['stop']>): ServicePlan['stop'] {
-  return { signal: 'SIGTERM', timeout: null, to: 'main', argv: null, ...own };
+  return { signal: 'SIGTERM', timeout: null, to: 'main', leftoverTimeout: null, argv: null, ...own };
 }
 
 const DEFAULTS: Omit<ServicePlan, 'env'> = {
@@ -124,6 +125,7 @@ const DEFAULTS: Omit<ServicePlan, 'env'> = {
   group: null,
   argv: ['/bin/sh', '-c', 'exec run'],
   edges: [],
+  stageEdges: [],
   ready: [],
   live: [],
   startTimeout: 1_800_000,
@@ -281,7 +283,7 @@ function probeOf(written: string, ...lines: readonly string[]): Probe | undefine
   return serviceOf(oneService('command: run', `ready: ${written}`, ...lines)).ready[0];
 }
 
-const COMMON = { timeout: 5000, interval: 10_000, successes: 1, failures: 3, continuous: false };
+const COMMON = { timeout: 5000, interval: 10_000, startInterval: null, successes: 1, failures: 3, continuous: false };
 const HTTP = {
   kind: 'http',
   ...COMMON,
@@ -351,10 +353,19 @@ describe('a probe', () => {
       json: { path: 'a', equals: { b: [1, true, 'x', '1'] } },
     },
     '{ http: { port: 1, scheme: https, verify_tls: false } }': { ...HTTP, port: 1, scheme: 'https', verifyTls: false },
-    '{ tcp: 5432 }': { kind: 'tcp', ...COMMON, host: '127.0.0.1', port: 5432 },
-    '{ tcp: "10.1.2.3:80" }': { kind: 'tcp', ...COMMON, host: '10.1.2.3', port: 80 },
-    '{ tcp: "[::1]:80" }': { kind: 'tcp', ...COMMON, host: '::1', port: 80 },
-    '{ tcp: localhost:80 }': { kind: 'tcp', ...COMMON, host: '127.0.0.1', port: 80 },
+    '{ tcp: 5432 }': { kind: 'tcp', ...COMMON, host: '127.0.0.1', port: 5432, socket: null },
+    '{ tcp: "10.1.2.3:80" }': { kind: 'tcp', ...COMMON, host: '10.1.2.3', port: 80, socket: null },
+    '{ tcp: "[::1]:80" }': { kind: 'tcp', ...COMMON, host: '::1', port: 80, socket: null },
+    '{ tcp: { socket: /run/x.sock } }': { kind: 'tcp', ...COMMON, host: '127.0.0.1', port: 0, socket: '/run/x.sock' },
+    '{ tcp: 5432, start_interval: 2s }': {
+      kind: 'tcp',
+      ...COMMON,
+      startInterval: 2_000,
+      host: '127.0.0.1',
+      port: 5432,
+      socket: null,
+    },
+    '{ tcp: localhost:80 }': { kind: 'tcp', ...COMMON, host: '127.0.0.1', port: 80, socket: null },
     '{ exec: "test -f $X" }': { kind: 'exec', ...COMMON, argv: ['/bin/sh', '-c', 'test -f $X'] },
     '{ exec: [pg_isready], timeout: 1s, interval: 100ms, successes: 2 }': {
       kind: 'exec',
@@ -369,7 +380,14 @@ describe('a probe', () => {
     '{ file: /run/ready }': { kind: 'file', ...COMMON, path: '/run/ready' },
     '{ notify: true }': { kind: 'notify', ...COMMON, fd: null },
     '{ notify: { fd: 3 } }': { kind: 'notify', ...COMMON, fd: 3 },
-    '{ tcp: 1, continuous: true }': { kind: 'tcp', ...COMMON, host: '127.0.0.1', port: 1, continuous: true },
+    '{ tcp: 1, continuous: true }': {
+      kind: 'tcp',
+      ...COMMON,
+      host: '127.0.0.1',
+      port: 1,
+      socket: null,
+      continuous: true,
+    },
   };
   for (const [written, expected] of Object.entries(right)) {
     test(written, () => expect(probeOf(written) as unknown).toEqual(expected));
@@ -416,7 +434,15 @@ describe('a probe', () => {
     'ready: { http: { port: 1, json: { equals: 1 } } }': '`json` has no `path`',
     'ready: { http: { port: 1, timeout: 5s } }': 'unknown key `timeout` in an `http` probe',
     'ready: { tcp: db:5432 }': '`tcp` names the host "db": a probe takes only a literal IP address',
-    'ready: { tcp: 70000 }': "`tcp` must be a port, `host:port`, or `true` for the service's own port, not 70000",
+    'ready: { tcp: 70000 }':
+      "`tcp` must be a port, `host:port`, `true` for the service's own port, or `{socket: /run/x.sock}`, not 70000",
+    'ready: { tcp: { socket: x.sock } }': '`socket` must be an absolute path, not "x.sock"',
+    'ready: { tcp: { port: 80 } }': 'unknown key `port` in a `tcp` probe',
+    'live: { tcp: 1, start_interval: 1s }':
+      '`start_interval` is for `ready`: a `live` probe runs every `interval`, once the service is ready',
+    'ready: { log: up, start_interval: 1s }':
+      '`start_interval` has no effect: a `log` probe waits and makes no attempts',
+    'ready: { tcp: 1, start_interval: 5ms }': '`start_interval` must be a duration of at least 10ms, not "5ms"',
     'ready: { tcp: true }': 'this probe names no port, and `a` has none either',
     'ready: { notify: false }': '`notify` must be `true`, or `{fd: 3}`, not false',
     'ready: { notify: { fd: 2 } }': '`fd` must be a descriptor from 3 to 255, not 2',

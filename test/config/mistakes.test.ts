@@ -310,7 +310,7 @@ services.yaml:2:45: error: SIGKILL cannot be forwarded: the kernel lets no progr
 services.yaml:2:51: error: SIGCHLD cannot be forwarded: svc-super needs it itself
    2 |   web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
      |                                                   ~~~~
-services.yaml:2:57: error: SIGPWR cannot be forwarded: the runtime that svc-super is built on cannot receive it
+services.yaml:2:57: error: SIGPWR cannot be forwarded: it asks svc-super itself to stop everything; a service is stopped with \`stop.signal\`
    2 |   web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
      |                                                         ~~~
 services.yaml:2:62: error: there is no signal \`HPU\`
@@ -330,10 +330,10 @@ services:
   db: { command: run }
 `,
     says: `
-services.yaml:5:11: error: \`depends_on.db\` must be \`started\`, \`ready\`, \`completed\` or \`exited\`, not a map
+services.yaml:5:24: error: \`condition\` must be \`started\`, \`ready\`, \`completed\` or \`exited\`, not "service_healthy"
    5 |       db: { condition: service_healthy }
-     |           ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
-     help: write \`db: ready\`
+     |                        ~~~~~~~~~~~~~~~
+     help: did you mean \`ready\`?
 `,
   },
   {
@@ -385,7 +385,7 @@ services:
   web: { command: run, ready: { log: "ready (" } }
 `,
     says: `
-services.yaml:2:38: error: \`log\` is no regular expression: missing closing ): \`ready (\`
+services.yaml:2:38: error: \`log\` is not a valid regular expression: missing closing ): \`ready (\`
    2 |   web: { command: run, ready: { log: "ready (" } }
      |                                      ~~~~~~~~~
 `,

@@ -41,6 +41,7 @@ name: all
 exit: failure
 hosts: true
 stop_timeout: 1m
+stop_signals: [TERM, WINCH, RTMIN+3]
 env: { A: text, B: 1, C: true, D: { file: /run/secrets/d } }
 env_file: { path: top.env, required: false }
 groups: [one, two]
@@ -57,7 +58,7 @@ services:
     start_stall: off
     success_codes: [0, 2]
     essential: false
-    stop: { signal: INT, timeout: 5s, to: group, command: [stop, it] }
+    stop: { signal: INT, timeout: 5s, to: group, command: [stop, it], leftover_timeout: 3s }
     forward: { HUP: QUIT }
     env_file: [a.env, { path: b.env, required: false }]
     env_inherit: [PATH, "RAY_*"]
@@ -88,6 +89,8 @@ services:
       - http: { socket: /run/x.sock }
       - http: /health
       - tcp: 5
+        start_interval: 2s
+      - tcp: { socket: /run/x.sock }
       - tcp: "127.0.0.1:5"
       - tcp: true
       - exec: [check]
@@ -116,7 +119,7 @@ services:
       after_ready: { command: [warm], timeout: 10s }
       before_stop: { wait_for: { http: "http://127.0.0.1:1/idle", interval: 1s }, timeout: 10s }
       after_exit: [clean]
-  j: { command: run, depends_on: { c: { condition: started, any: 2 } }, replicas: "\${COPIES:-1}" }
+  j: { command: run, depends_on: { c: { condition: started, any: 2, restart: true } }, replicas: "\${COPIES:-1}" }
 `;
 const FILES = {
   '/etc/chat.env': 'X=1\n',

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'bun:test';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { keepParser } from '../../scripts/yaml-parser.ts';
 import type { Diagnostic } from '../../src/config/diagnostic.ts';
 import type { Raw } from '../../src/config/raw.ts';
@@ -107,6 +108,26 @@ test('the quick reader leaves alone what is wrong, empty, or unusual', () => {
     ...['a:\n- "b"    c: d\n', `${'k'.repeat(1_100)}: a\n`, '['.repeat(200), '- '.repeat(200)],
   ];
   for (const text of left) expect([text, readQuickly(text)]).toEqual([text, null]);
+});
+
+test('both readers refuse a tag, wherever it stands', () => {
+  const text = 'a: b\nc: { d: e, "f": [g, \'h\'] }\ni:\n  - j\n  - k: |\n      l\nm: &n o\np: *n\nq: 5\n';
+  const places = [0, 3, 8, 10, 13, 16, 21, 22, 25, 39, 45, 48, 58, 61, 66, 69];
+  const tags = ['!', '!x', '!!str', '!!null', '!<y>', '!h!x'];
+  fc.assert(
+    fc.property(fc.constantFrom(...places), fc.constantFrom(...tags), (at, tag) => {
+      const tagged = `${text.slice(0, at)}${tag} ${text.slice(at)}`;
+      expect([tagged, readQuickly(tagged)]).toEqual([tagged, null]);
+      const { mistakes } = thoroughly(tagged);
+      const refused = mistakes.find(({ code }) => code === 'unsupported-tag');
+      expect([tagged, refused?.message]).toEqual([tagged, `\`${tag}\` is a YAML tag, and tags are not supported`]);
+    }),
+    { numRuns: 500 },
+  );
+  expect(readQuickly(text)).not.toBeNull();
+  // Where there is none, none is refused.
+  const none = 'a: b!c\nd: "! e"\nf: |\n  !g\nh: \'!i\' # !j\n';
+  expect(thoroughly(none).mistakes).toEqual([]);
 });
 
 test('the quick reader takes no longer than the text is long', () => {

@@ -36,6 +36,20 @@ export function users(): void {
     await killed.said(/swept 1 process of family: sleep/);
   });
 
+  test('all restrictions at once: another uid and gid, read-only, no capabilities, 32 processes, 96 MiB, 256 files', async () => {
+    const flags = [
+      ...['--user', '12345:12345', '--cap-drop', 'all', '--security-opt', 'no-new-privileges'],
+      ...['--read-only', '--read-only-tmpfs=false', '--pids-limit', '32', '--ulimit', 'nofile=256:256'],
+      ...['--memory', '96m', '--memory-swap', '96m'],
+    ];
+    await using container = await Container.start({ flags });
+    container.say('model.loaded');
+    await container.healthy();
+    expect((await container.exec('svc-super', 'status')).stdout).toMatch(/^page +ready/m);
+    await container.podman('stop');
+    expect(await container.inspect('{{.State.ExitCode}} {{.State.OOMKilled}}')).toBe('0 false');
+  });
+
   test('services under their own users write to /dev/stdout and /dev/stderr, each in its own groups', async () => {
     const services = `services:
   one:

@@ -17,6 +17,7 @@ export function seen(name: string, given: Partial<ServiceSnapshot> = {}): Servic
     ready: (given.state ?? 'ready') === 'ready',
     wanted: 'up',
     blocked: false,
+    unkillable: false,
     reason: null,
     pid: 7,
     run: 1,

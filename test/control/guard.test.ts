@@ -58,7 +58,7 @@ describe('Host', () => {
 });
 
 describe('Origin', () => {
-  const from = (origin: string) => refused({}, { method: 'POST', headers: [['Origin', origin]] });
+  const from = (origin: string) => refused({}, { headers: [['Origin', origin]] });
 
   test('passes when it is the very host that is asked, whatever the scheme', () => {
     expect(from('http://127.0.0.1:9100')).toBe(null);
@@ -90,7 +90,7 @@ describe('Origin', () => {
     expect(site('cross-site', 'navigate')).toBe(null);
     expect(site('cross-site', 'navigate', 'POST')).toBe(403);
     expect(site('none', 'navigate')).toBe(null);
-    expect(site('same-origin', 'cors', 'POST')).toBe(null);
+    expect(site('same-origin', 'cors')).toBe(null);
   });
 });
 
@@ -150,6 +150,17 @@ describe('the token', () => {
     expect(bearing('Bearer wrong', '/healthz', open)).toBe(401);
     expect(bearing('Bearer wrong', '/', open)).toBe(401);
     expect(needsToken({ ...PLAN, ...open }, '/__proto__')).toBe(true);
+  });
+});
+
+describe('without a token', () => {
+  test('everybody on this machine may read, and nobody may change anything', () => {
+    expect(refused({}, { target: '/v1/status' })).toBe(null);
+    expect(refused({}, { method: 'HEAD', target: '/' })).toBe(null);
+    for (const target of ['/v1/stop', '/v1/services/a/exec', '/group/g/stop', '/', '/healthz'])
+      expect(refused({}, { method: 'POST', target })).toBe(403);
+    expect(refused({}, { method: 'POST', headers: [['Authorization', 'Bearer any']] })).toBe(403);
+    expect(refused({}, { method: 'POST', headers: [['Authorization', 'Bearer ']] })).toBe(403);
   });
 });
 

@@ -64,7 +64,7 @@ describe('a service that waits for some copies of another', () => {
     const sim = simulate(world(2), { 'm.0': fails(100), 'm.1': { probe: readyFrom(Infinity) }, 'm.2': fails(500) });
     expect(sim.until(400).said('blocked', 'web')).toEqual([]);
     expect(sim.until(600).said('blocked', 'web')).toEqual([
-      'never starts: fewer than 2 of m.0, m.1, m.2 can come: m.0 exited with code 3 after 100 ms',
+      'never starts: fewer than 2 of m.0, m.1, m.2 can come: m.0 exited with code 3 after 100 ms, before it was ready',
     ]);
     sim.operate('start', 'm.0');
     expect(reason(sim.until(620), 'web')).toBe('waits for 2 of m.0, m.1, m.2 to be ready');

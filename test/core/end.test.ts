@@ -251,6 +251,91 @@ describe('the first cause', () => {
   });
 });
 
+describe('an essential service that can never start any more', () => {
+  const spawnFails = { step: 'exec', message: 'not found', code: 127 };
+  const chain = (essential: boolean) => [
+    service('db', { essential: false }),
+    service('api', { essential: false, edges: [on('db', 'completed')] }),
+    service('web', { essential, edges: [on('api')] }),
+    service('other'),
+  ];
+
+  for (const exit of ['first', 'failure'] as const) {
+    test(`ends everything with exit: ${exit}, with the code of what it waited for, which is the culprit`, () => {
+      const sim = simulate(plan(chain(true), { exit }), { db: ends(100, withCode(3)) });
+      sim.until(99);
+      expect(sim.state('other')).toBe('ready');
+      expect(sim.untilEnd().code).toBe(3);
+      expect(culpritOf(sim)).toBe('db');
+      expect(sim.deeds('other')).toEqual(['0 spawn', '101 signal SIGTERM main', '102 sweep']);
+      expect(sim.said('blocked')).toEqual([
+        'never starts: db exited with code 3 after 100 ms',
+        'never starts: api never starts',
+      ]);
+      expect(sim.said('stopping')).toEqual(['stopping everything: web can never start, and it is essential']);
+    });
+  }
+
+  test('ends nothing with exit: all', () => {
+    const sim = simulate(plan(chain(true), { exit: 'all' }), { db: ends(100, withCode(3)) });
+    expect(sim.until(seconds(60)).states()).toEqual({ db: 'failed', api: 'pending', web: 'pending', other: 'ready' });
+  });
+
+  test('ends nothing where it is not essential', () => {
+    const sim = simulate(plan(chain(false)), { db: ends(100, withCode(3)) });
+    expect(sim.until(seconds(60)).state('other')).toBe('ready');
+  });
+
+  test('ends everything with 1 where nothing failed: what it waits for is not enabled, or ended without being ready', () => {
+    const web = service('web', { edges: [on('db')] });
+    const off = simulate(plan([service('db', { enabled: false }), web, service('other')]));
+    expect([off.code, off.deeds('other'), culpritOf(off)]).toEqual([1, [], null]);
+    const sim = simulate(plan([task('db', { ready: [probe()] }), web, service('other')]), {
+      db: { probe: readyFrom(Infinity), ...ends(100, withCode(0)) },
+    });
+    expect([sim.untilEnd().code, culpritOf(sim)]).toEqual([1, null]);
+  });
+
+  test('ends with the code of the first of several failures that it comes from', () => {
+    const services = [
+      service('a', { essential: false }),
+      service('b', { essential: false }),
+      service('web', { edges: [on('a'), on('b')] }),
+      service('other', { essential: false }),
+    ];
+    const sim = simulate(plan(services), {
+      a: { spawnTakes: 50, spawnFails },
+      b: { spawnTakes: 20, spawnFails: { ...spawnFails, code: 126 } },
+      other: ends(10, withCode(9)),
+    });
+    expect([sim.untilEnd().code, culpritOf(sim)]).toEqual([126, 'b']);
+  });
+
+  test('is not one that waits for a service that starts again, or that the operator holds down', () => {
+    const again = restart('on-failure', { initial: 1_000 });
+    const services = [
+      service('db', { essential: false, ready: [probe()], restart: again }),
+      service('web', { edges: [on('db')] }),
+      service('other'),
+    ];
+    const sim = simulate(plan(services), (name) =>
+      name === 'db' ? { probe: readyFrom(Infinity), ...ends(100, withCode(3)) } : {},
+    );
+    sim.until(150).operate('stop', 'db').until(seconds(60));
+    expect(sim.states()).toEqual({ db: 'stopped', web: 'pending', other: 'ready' });
+  });
+
+  test('is not one whose stage comes after a service that the operator holds down', () => {
+    const services = [
+      service('db', { essential: false }),
+      service('web', { stageEdges: [on('db', 'ready', 'stage')], ports: [80] }),
+      service('other'),
+    ];
+    const sim = simulate(plan(services)).until(100).operate('stop', 'db', 'web').until(200).operate('start', 'web');
+    expect(sim.until(seconds(60)).states()).toEqual({ db: 'stopped', web: 'ready', other: 'ready' });
+  });
+});
+
 test('the end is told once, as the last thing, with how the culprit ended', () => {
   const sim = simulate(plan([service('a'), service('b')]), { a: ends(100, withCode(3)) }).untilEnd();
   expect(sim.records.filter(({ effect }) => effect.type === 'end')).toHaveLength(1);

@@ -112,6 +112,54 @@ describe('while starting', () => {
   });
 });
 
+describe('start_interval', () => {
+  const failing: Behaviour = { probe: () => ({ ok: false, after: 0 }) };
+
+  test('is the pause after each attempt of a start, instead of the one that grows', () => {
+    const sim = simulate(one([probe({ startInterval: seconds(2) })]), { a: failing });
+    expect(sim.until(seconds(7)).attempts('a')).toEqual([0, 2_000, 4_000, 6_000]);
+    const often = simulate(one([probe({ startInterval: 100 })]), { a: failing });
+    const attempts = often.until(seconds(300)).attempts('a');
+    expect(attempts.at(-1)).toBe(seconds(300));
+    expect(attempts).toHaveLength(3_001);
+  });
+
+  test('counts from the answer', () => {
+    const sim = simulate(one([probe({ startInterval: 1_000 })]), { a: { probe: () => ({ ok: false, after: 400 }) } });
+    expect(sim.until(3_000).attempts('a')).toEqual([0, 1_400, 2_800]);
+  });
+
+  test('makes a round wait, so that all probes hold at nearly the same time', () => {
+    const slow = ({ index, age }: Asked) => ({ ok: index === 0 || age >= seconds(25), after: 0 });
+    const ready = [probe(), probe({ startInterval: seconds(10) })];
+    const sim = simulate(one(ready), { a: { probe: slow } }).until(seconds(40));
+    expect(asked(sim)).toBe('r0 r1 r0 r1 r0 r1 r0 r1');
+    expect(sim.attempts('a')).toEqual([0, 0, 10_000, 10_000, 20_000, 20_000, 30_000, 30_000]);
+    expect(sim.state('a')).toBe('ready');
+  });
+
+  test('bounds how often a probe is asked that holds while another does not', () => {
+    const other = ({ index, age }: Asked) => ({ ok: index === 0 || age >= seconds(12), after: 0 });
+    const sim = simulate(one([probe({ startInterval: seconds(5) }), probe()]), { a: { probe: other } });
+    expect(sim.until(seconds(30)).attempts('a')).toEqual([0, 0, 5_000, 5_000, 10_000, 10_000, 15_000, 15_000]);
+  });
+
+  test('is the pause between the successes that are asked for', () => {
+    const sim = simulate(one([probe({ startInterval: 700, successes: 3 })]), {
+      a: { probe: () => ({ ok: true, after: 0 }) },
+    });
+    expect(sim.until(seconds(3)).attempts('a')).toEqual([0, 700, 1_400]);
+    expect(sim.state('a')).toBe('ready');
+  });
+
+  test('begins anew with each run', () => {
+    const crashing: Behaviour = { probe: () => ({ ok: false, after: 0 }), ends: { after: 300, exit: withCode(1) } };
+    const again = one([probe({ startInterval: seconds(60) })], { restart: restart('always', { initial: 100 }) });
+    const sim = simulate(again, { a: crashing });
+    expect(sim.until(seconds(2)).attempts('a').length).toBeGreaterThan(1);
+  });
+});
+
 describe('a log or notify probe', () => {
   test('holds from the moment it has seen what it waits for', () => {
     const sim = simulate(one([logLine('listening')]), { a: { latches: [{ index: 0, after: 700 }] } });

@@ -51,6 +51,7 @@ const stops: fc.Arbitrary<StopPlan> = fc.record({
   signal: oneOf('SIGTERM', 'SIGINT', 'SIGQUIT'),
   timeout: seldom(null, time(5_000)),
   to: oneOf('main', 'group'),
+  leftoverTimeout: seldom(null, time(4_000)),
   argv: seldom(null, fc.constant(['/bin/stop'])),
 });
 
@@ -78,6 +79,7 @@ interface WishedEdge {
   readonly edge: Pick<Edge, 'condition' | 'origin'>;
   /** Several in a row, of which some must do; 1: one, which must. */
   readonly among: number;
+  readonly restarts: boolean;
   readonly least: number;
 }
 
@@ -104,6 +106,7 @@ const wishes: fc.Arbitrary<Wished> = fc.record({
         condition: oneOf('started', 'ready', 'completed', 'exited'),
         origin: oneOf('declared', 'stage'),
       }),
+      restarts: often(true, fc.constant(false)),
       among: seldom(1, fc.integer({ min: 2, max: 5 })),
       least: fc.nat(),
     }),
@@ -111,7 +114,14 @@ const wishes: fc.Arbitrary<Wished> = fc.record({
   ),
 });
 
-function toEdges({ pick, edge, among, least }: WishedEdge, position: number, of: string): Edge[] {
+function toEdges(wished: WishedEdge, position: number, of: string): Edge[] {
+  const edges = toPlainEdges(wished, position, of);
+  return wished.restarts
+    ? edges.map((edge) => (edge.origin === 'stage' ? edge : { ...edge, restarts: true as const }))
+    : edges;
+}
+
+function toPlainEdges({ pick, edge, among, least }: WishedEdge, position: number, of: string): Edge[] {
   const count = Math.min(among, position);
   const targets = Array.from({ length: count }, (_, step) => `s${(pick + step) % position}`);
   if (count === 1) return targets.map((target) => on(target, edge.condition, edge.origin));

@@ -192,7 +192,8 @@ describe('what can never start', () => {
   for (const condition of ['started', 'ready', 'completed', 'exited'] as const) {
     test(`waits in vain for a service that is not enabled to be ${condition}, and says why, once`, () => {
       const edges = [on('a', condition)];
-      const sim = simulate(plan([service('a', { enabled: false }), service('b', { edges }), service('c')]));
+      const services = [service('a', { enabled: false }), service('b', { edges }), service('c')];
+      const sim = simulate(plan(services, { exit: 'all' }));
       expect(sim.until(seconds(90)).states()).toEqual({ a: 'skipped', b: 'pending', c: 'ready' });
       expect(sim.said('blocked', 'b')).toEqual(['never starts: a is not enabled']);
     });
@@ -205,7 +206,9 @@ describe('what can never start', () => {
       const services = [first, service('b', { edges: [on('a', condition)] }), service('c')];
       const sim = simulate(plan(services), { a: { probe: readyFrom(Infinity), ...endsAfter(50, 3) } });
       expect(sim.until(60).said('blocked')).toEqual([]);
-      expect(sim.until(seconds(90)).said('blocked')).toEqual(['never starts: a exited with code 3 after 50 ms']);
+      expect(sim.until(seconds(90)).said('blocked')).toEqual([
+        'never starts: a exited with code 3 after 50 ms, before it was ready',
+      ]);
     });
   }
 
@@ -246,7 +249,8 @@ describe('a container in which nothing can start', () => {
     const sim = simulate(plan([service('a', { enabled: false }), service('b', { edges: [on('a')] })]));
     expect(sim.code).toBe(1);
     expect(sim.said('blocked', 'b')).toEqual(['never starts: a is not enabled']);
-    expect(sim.said('all-ended')).toEqual(['nothing runs any more, and nothing can start: ending with code 1']);
+    expect(sim.said('stopping')).toEqual(['stopping everything: b can never start, and it is essential']);
+    expect(sim.deeds('b')).toEqual([]);
   });
 
   test('ends with the code of the failure that kept an essential service from starting', () => {

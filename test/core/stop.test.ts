@@ -38,7 +38,7 @@ describe('asked to stop', () => {
       .stop()
       .untilEnd();
     expect([sim.code, sim.endedAt]).toEqual([137, 9_101]);
-    expect(sim.said('killed', 'b')).toEqual(['did not stop within 9.0 s: sent SIGKILL to all its processes']);
+    expect(sim.said('killed', 'b')).toEqual(['did not stop within 9.0 s: sending SIGKILL to all its processes']);
   });
 
   test('it ends with 137 when only what a service left behind had to be killed', () => {
@@ -46,8 +46,8 @@ describe('asked to stop', () => {
       .until(100)
       .stop()
       .untilEnd();
-    expect([sim.code, sim.endedAt]).toEqual([137, 2_102]);
-    expect(sim.deeds('a')).toEqual(['0 spawn', '100 signal SIGTERM main', '101 sweep', '2101 kill']);
+    expect([sim.code, sim.endedAt]).toEqual([137, 9_101]);
+    expect(sim.deeds('a')).toEqual(['0 spawn', '100 signal SIGTERM main', '101 sweep', '9100 kill']);
   });
 
   test('it starts nothing more: not what waits, not what was to start again', () => {
@@ -350,7 +350,7 @@ describe('how a service is told', () => {
       .until(100)
       .stop()
       .untilEnd();
-    expect(sim.deeds('a')).toEqual(['0 spawn', '100 run-stop-command', '250 sweep', '2250 kill']);
+    expect(sim.deeds('a')).toEqual(['0 spawn', '100 run-stop-command', '250 sweep', '9100 kill']);
     const killed = simulate(plan([service('a', given)], { stopTimeout: 100 }), {
       a: { ...obstinate, stopCommandFails: 150, killTakes: 300 },
     });

@@ -72,7 +72,7 @@ test('a service that ignores its stop signal is killed by its own stop.timeout',
   await a.trap('TERM');
   await run.status();
   expect((await run.command('stop', 'a', '--wait')).code).toBe(0);
-  await run.line(/a did not stop within \d+ ms: sent SIGKILL/);
+  await run.line(/a did not stop within \d+ ms: sending SIGKILL/);
   expect((await run.service('b')).state).toBe('ready');
 });
 

@@ -107,6 +107,20 @@ inChromium('shows what there is: states and why not, needs, start-up, health', a
   expect(page.complaints).toEqual([]);
 });
 
+inChromium('without a token its buttons are off, and it says what to set', async () => {
+  await using at = await stack(null);
+  await at.run.puppet('api');
+  await page.goto(at.url);
+  await seesState('db', 'ready');
+  await page.sees(
+    'the reason',
+    "/control\\.http\\.token/.test(document.querySelector('#read-only:not([hidden])')?.textContent)",
+  );
+  const buttons = '[...document.querySelectorAll("#services button")]';
+  expect(await page.value(`${buttons}.length > 0 && ${buttons}.every((one) => one.disabled)`)).toBe(true);
+  expect(await page.value(`${buttons}[0].title`)).toBe('Needs a token: set control.http.token in the configuration');
+});
+
 inChromium('restarts what is clicked, after a question', async () => {
   await using at = await stack();
   const first = await at.run.puppet('api', 1);

@@ -153,7 +153,12 @@ test('a secret that cannot be read ends everything with 78 before anything is st
   expect(run.hasCalled('b')).toBe(false);
 });
 
-const OURS = { SVC_NAME: 'a', SVC_RUN: '1', SPT_NOENV: '1' };
+const OURS = {
+  SVC_NAME: 'a',
+  SVC_RUN: '1',
+  SPT_NOENV: '1',
+  SVC_SUPER_SOCKET: expect.stringMatching(/\/control\.sock$/),
+};
 
 test('env_inherit: all is the default', async () => {
   expect(await envWith({}, {}, { env: { RAY_X: '1' } })).toMatchObject({ RAY_X: '1', ...OURS });

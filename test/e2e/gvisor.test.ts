@@ -50,6 +50,30 @@ describe.skipIf(skipGvisor())('under gVisor', () => {
     });
   }
 
+  test('log files are written, rotated and compressed, and a link of another user is not followed', async () => {
+    const file = { path: '/tmp/svc-logs/a.log', max_size: '4KiB', keep: 99, compress: true };
+    const lines = 'i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo "line $i, which is not a short one"; done; sleep 1';
+    const linked =
+      'mkdir -m 755 /tmp/svc-own; ln -s /tmp/svc-vault /tmp/svc-own/b.log; chown -R -h nobody /tmp/svc-own';
+    await using sandbox = new Sandbox({
+      services: {
+        a: { type: 'task', command: `${lines}; ${linked}`, log: { file } },
+        b: { type: 'task', command: 'echo mine', depends_on: ['a'], log: { file: { path: '/tmp/svc-own/b.log' } } },
+        c: {
+          type: 'task',
+          command: 'cd /tmp/svc-logs; (zcat a.log.*.gz; cat a.log) | sort -u | wc -l; ls /tmp/svc-vault; true',
+          depends_on: ['b'],
+        },
+      },
+    });
+    expect(await sandbox.ended()).toBe(0);
+    expect(sandbox.stderr).toMatch(
+      /cannot write \/tmp\/svc-own\/b\.log: .* is a symbolic link that another user may have made/,
+    );
+    expect(sandbox.stdout).toMatch(/^c +\| 300$/m);
+    expect(`${sandbox.stdout}${sandbox.stderr}`).toMatch(/cannot access '?\/tmp\/svc-vault/);
+  });
+
   test('the exit code is that of the service, 128 and the signal, 127, 126, 124 or 78', async () => {
     const endings: readonly (readonly [service: object, code: number])[] = [
       [{ command: 'exit 7' }, 7],

@@ -2,6 +2,7 @@
 // memory where the cgroup gives one. Both are files that a mount namespace can make up.
 import { expect, test } from 'bun:test';
 import { isRoot, played, up, useRig } from '../helpers/rig.ts';
+import { Web } from '../helpers/web.ts';
 
 useRig();
 
@@ -25,6 +26,30 @@ test.skipIf(!isRoot)('the post-mortem is written to /dev/termination-log too', a
   const log = await Bun.file(`${run.folder}/log`).text();
   expect(log).toMatch(/^vllm exited with code 3 after [\d.]+ m?s; the container ends with code 3\n/);
   expect(log).toContain('last line of vllm:\n  no kernel image is available\n');
+});
+
+test('the post-mortem leaves out what probes and `drop` leave out, and begins at the first line that looks like an error', async () => {
+  await using web = await Web.serve(() => ({ status: 200 }));
+  const ready = { http: { port: web.port, path: '/health' } };
+  await using run = await up({ services: { vllm: played({ ready, log: { drop: '^Route: ' } }) } });
+  const vllm = await run.puppet('vllm');
+  const lines = Array.from(
+    { length: 30 },
+    (_, index) => `frame ${index}\nINFO: "GET /health HTTP/1.1" 200 OK\nRoute: /x`,
+  );
+  await vllm.write(1, `fine\nRuntimeError: CUDA error\n${lines.join('\n')}\nthe end`);
+  await vllm.exit(3);
+  await run.ends(3);
+  const told = run.lines
+    .filter((line) => line.startsWith('svc-super'))
+    .map((line) => line.replace(/^.*?\| error: /, ''));
+  const from = told.findIndex((line) => line.startsWith('last '));
+  expect(told.slice(from)).toEqual([
+    'last 32 lines of vllm, without 30 about probes:',
+    '  RuntimeError: CUDA error',
+    ...Array.from({ length: 30 }, (_, index) => `  frame ${index}`),
+    '  the end',
+  ]);
 });
 
 test.skipIf(!isRoot)('a stop that was asked for writes nothing there', async () => {

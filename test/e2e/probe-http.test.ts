@@ -245,7 +245,34 @@ test('something that speaks no HTTP is not ready', async () => {
     `no warnings; *answer = sub { my $c = shift; syswrite($c->{handle}, "hello\\n"); delete $main::clients{fileno $c->{handle}} }; undef`,
   );
   await a.listen(port);
-  await notReady(run, /^127\.0\.0\.1:\d+ does not speak HTTP: Expected HTTP/);
+  await notReady(run, /^127\.0\.0\.1:\d+ does not speak HTTP: it answers "hello\\n"$/);
+});
+
+/** A run whose one service answers every request with these bytes. */
+async function answering(bytes: string, fields: object = {}): Promise<Run> {
+  const run = await up({ services: { a: played({ port: await freePort(), ready: { http: fields } }) } });
+  const a = await run.puppet('a');
+  await a.ignore('PIPE');
+  await a.eval(
+    `no warnings; *answer = sub { my $c = shift; syswrite($c->{handle}, ${JSON.stringify(bytes).replaceAll('$', '\\$')}); delete $main::clients{fileno $c->{handle}} }; undef`,
+  );
+  await a.listen(Number((await a.facts()).env.PORT));
+  return run;
+}
+
+test('an answer with bare LF line ends, as small scripts write it, is ready', async () => {
+  await using run = await answering('HTTP/1.0 200 OK\nContent-Length: 2\n\nok', { contains: 'ok' });
+  await run.state('a', 'ready');
+});
+
+test('an answer after a 100 Continue that was not asked for is ready', async () => {
+  await using run = await answering('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+  await run.state('a', 'ready');
+});
+
+test('a doubled Content-Length is not ready, and called that', async () => {
+  await using run = await answering('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok');
+  await notReady(run, /^127\.0\.0\.1:\d+ does not speak HTTP: it sends Content-Length twice \(2, 2\)$/);
 });
 
 test('the answer to an earlier run changes nothing in the next', async () => {

@@ -3,7 +3,7 @@
 import { expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, isRoot, played, puppetShell, until, up, useRig } from '../helpers/rig.ts';
+import { freePort, isRoot, played, puppetShell, until, up, useRig, variable } from '../helpers/rig.ts';
 import { Web } from '../helpers/web.ts';
 
 useRig();
@@ -92,10 +92,51 @@ test('log: ready at a line that matches, on either stream', async () => {
   });
   await a.print('now listening on port 80');
   await run.state('a', 'ready');
-  await b.write(2, 'up');
+  await b.write(2, 'u');
   await run.state('b', 'starting');
-  await b.write(2, '\n');
+  await b.write(2, 'p\n');
   await run.state('b', 'ready');
+});
+
+test('log: text without a newline is seen after half a second, by `logs` too; standard output gets it with its newline', async () => {
+  await using run = await up({ services: { a: played({ ready: { log: 'Listening' } }) } });
+  const a = await run.puppet('a');
+  await a.write(1, 'Listening');
+  await run.state('a', 'ready');
+  expect((await run.command('logs', 'a')).stdout).toContain('Listening\n');
+  expect(run.output.text()).not.toMatch(/Listening/);
+  await a.write(1, ' on port 80\n');
+  await run.line(/^a +\| Listening on port 80$/);
+  expect((await run.command('logs', 'a')).stdout.match(/Listening/g)).toHaveLength(1);
+});
+
+test('tcp: {socket} is ready when the unix socket accepts a connection, not when its file is there', async () => {
+  const socket = `${variable('TMPDIR')}/x.sock`;
+  const listen = 'IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1)';
+  const command = `perl -MIO::Socket::UNIX -e '${listen}' "$TMPDIR/x.sock"; exec ${puppetShell} a`;
+  await using run = await up({ services: { a: { command, ready: { tcp: { socket } } } } });
+  const a = await run.puppet('a');
+  const where = `${run.folder}/tmp/x.sock`;
+  await until('a reason', async () => (await run.service('a')).reason === `nothing listens on ${where}`);
+  await a.eval(`unlink ${JSON.stringify(where)}`);
+  await a.listen(where);
+  await run.state('a', 'ready');
+});
+
+test('start_interval: a service that starts is asked no more often than that', async () => {
+  await using web = await Web.serve(() => ({ status: 503 }));
+  await using other = await Web.serve(() => ({ status: 503 }));
+  await using run = await up({
+    services: {
+      a: played({ ready: { http: { port: web.port }, start_interval: '1h' } }),
+      b: played({ ready: { http: { port: other.port } } }),
+    },
+  });
+  await until('a first attempt', () => web.asked.length > 0);
+  // Time passes by the attempts on the other service.
+  await other.asks(20);
+  expect(web.asked.length).toBe(1);
+  expect(await run.service('a')).toMatchObject({ state: 'starting', reason: 'HTTP 503' });
 });
 
 test('log: a line of an earlier run does not count', async () => {
@@ -269,7 +310,7 @@ test('live: a service that is dead is stopped as any other, then restarts as its
   expect(await run.state('a', 'ready')).toMatchObject({ run: 2, restarts: 1 });
 });
 
-test('live: a service whose process is stopped answers no more, and is killed in the end', async () => {
+test('live: a service whose process is stopped answers no more, and is continued so that it sees its stop signal', async () => {
   const port = await freePort();
   await using run = await up({
     services: {
@@ -285,7 +326,7 @@ test('live: a service whose process is stopped answers no more, and is killed in
   await a.listen(port);
   await run.state('a', 'ready');
   run.kill(a.pid, 'SIGSTOP');
-  await run.ends(137);
+  await run.ends(143);
   await run.line(/a failed its liveness probe after .*: no answer within 50 ms/);
 });
 

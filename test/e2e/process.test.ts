@@ -128,7 +128,7 @@ test('cpus: a list and a range', async () => {
 test('cpus: processors that are not there are said to be the step that failed', async () => {
   await using run = await up({ services: { a: played({ cpus: '900' }) } });
   await run.ends(126);
-  await run.line(/a could not be started.*: cannot run on processors 900/);
+  await run.line(/a could not be started.*: cannot set cpus to 900/);
 });
 
 test('limits: soft and hard, sizes, and their own soft one', async () => {

@@ -19,6 +19,10 @@ const ODD: Readonly<Record<string, string>> = {
   'with no space left for files of its own': 'ulimit -f 0',
   ...(isRoot && {
     'without capabilities and new privileges': 'exec setpriv --no-new-privs --bounding-set=-all "$0" "$@"',
+    'as a foreign user without new privileges, where /proc shows it only its own processes': [
+      'mount -o remount,hidepid=2 /proc && chown 65534 .',
+      'exec setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs "$0" "$@"',
+    ].join('\n'),
   }),
 };
 

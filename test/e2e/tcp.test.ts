@@ -1,6 +1,7 @@
 // The listener of `control.http` from outside: who is let in, what it answers, what it cuts off; and that nothing of it is
 // there unless the configuration asks for it.
 import { describe, expect, test } from 'bun:test';
+import { existsSync } from 'node:fs';
 import { freePort, played, type Run, until, up, useRig } from '../helpers/rig.ts';
 import { answersIn, exchange, statusOf } from '../helpers/wire.ts';
 
@@ -161,13 +162,38 @@ describe('strangers', () => {
   });
 });
 
+test('without a token it answers reads only, and says what to set', async () => {
+  await using at = await listening({});
+  await at.run.line(/warning: .*without a token the control API answers reads only over TCP/);
+  await at.run.puppet('a');
+  expect((await at.get('/v1/status', {})).status).toBe(200);
+  const body = JSON.stringify({ argv: ['touch', `${at.run.folder}/made`] });
+  const paths = ['/v1/services/a/exec', '/v1/services/a/stop', '/v1/services/a/signal', '/v1/stop', '/v1/reload'];
+  for (const path of [...paths, '/group/g/stop', '/v1/status', '/nowhere']) {
+    const refused = await fetch(`http://127.0.0.1:${at.port}${path}`, { method: 'POST', body });
+    expect(`${path} ${refused.status}`).toBe(`${path} 403`);
+    expect(((await refused.json()) as { error: string }).error).toMatch(/reads only.*control\.http\.token/);
+  }
+  expect(await (await at.get('/', {})).text()).toContain('<body data-read-only>');
+  expect(existsSync(`${at.run.folder}/made`)).toBe(false);
+  // The unix socket is for the supervisor's own user.
+  expect((await at.run.command('stop', 'a', '--wait')).code).toBe(0);
+});
+
+test('`check` warns of a listener without a token', async () => {
+  await using run = await up({ control: { http: { listen: 9100 } }, services: { a: played() } }, { args: ['check'] });
+  await run.ends(0);
+  await run.line(/services\.yaml:\d+:\d+: warning: without a token the control API answers reads only/);
+  await run.line(/help: add `token: \{file: PATH\}`/);
+});
+
 describe('limits', () => {
   test('a head of more than 16 KiB, a body of more than 64 KiB', async () => {
-    await using at = await listening({});
+    await using at = await listening({ token: TOKEN, open: ['healthz'] });
     const head = (bytes: number) => `GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(bytes)}\r\n\r\n`;
     expect(statusOf(await exchange(at.port, [head(15_000)], { until: /ok\n/ }))).toBe(200);
     expect(statusOf(await exchange(at.port, [head(17_000)]))).toBe(431);
-    const post = (more: string) => `POST /healthz HTTP/1.1\r\nHost: localhost\r\n${more}\r\n\r\n`;
+    const post = (more: string) => `POST /healthz HTTP/1.1\r\nHost: localhost\r\n${BEARER}${more}\r\n\r\n`;
     const large = await exchange(at.port, [post('Content-Length: 70000'), 'GET /healthz HTTP/1.1\r\n'.repeat(1_000)]);
     expect([statusOf(large), answersIn(large), large.closed]).toEqual([413, 1, true]);
   });
@@ -186,21 +212,29 @@ describe('limits', () => {
     }
   });
 
-  test('64 connections: more are closed at once, and there is room again when some have gone', async () => {
+  test('of 64 connections: one more closes the one that has been silent longest, so that /healthz is always answered', async () => {
     await using at = await listening({});
-    const held = Array.from({ length: 64 }, () => exchange(at.port, [2_500], { patience: 2_500 }));
-    await Bun.sleep(300);
-    const more = await Promise.all(Array.from({ length: 20 }, () => exchange(at.port, [], { patience: 2_000 })));
-    expect(more.every(({ closed, took }) => closed && took < 1_500)).toBe(true);
-    // The unix socket is not theirs to fill.
-    expect((await at.run.ask('/v1/health')).status).toBe(200);
-    expect((await Promise.all(held)).some(({ closed }) => closed)).toBe(false);
-    await until('room again', () =>
-      at.get('/healthz', {}).then(
-        ({ status }) => status === 200,
-        () => false,
-      ),
+    const early = Array.from({ length: 20 }, () => exchange(at.port, [], { patience: 3_000 }));
+    await Bun.sleep(200);
+    const late = Array.from({ length: 60 }, (_, index) =>
+      exchange(at.port, index % 2 === 0 ? [] : ['GET /healthz HTTP/1.1\r\nHost: '], { patience: 2_000 }),
     );
+    await Bun.sleep(200);
+    for (let count = 0; count < 3; count += 1) expect((await at.get('/healthz', {})).status).toBe(200);
+    expect((await at.run.ask('/v1/health')).status).toBe(200);
+    expect((await Promise.all(early)).filter(({ closed, took }) => closed && took < 2_500).length).toBeGreaterThan(15);
+    expect((await Promise.all(late)).some(({ closed }) => closed)).toBe(false);
+  });
+
+  test('hundreds of half-open connections, again and again, do not keep /healthz from its answer', async () => {
+    await using at = await listening({ token: TOKEN, open: ['healthz'] });
+    const flood: Promise<unknown>[] = [];
+    for (let wave = 0; wave < 6; wave += 1) {
+      for (let count = 0; count < 50; count += 1) flood.push(exchange(at.port, ['GET'], { patience: 1_500 }));
+      await Bun.sleep(50);
+      expect((await at.get('/healthz', {})).status).toBe(200);
+    }
+    await Promise.all(flood);
   });
 
   test('what stands behind a refused request is not taken for another one', async () => {

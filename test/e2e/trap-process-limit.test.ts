@@ -2,7 +2,18 @@
 // garbage collection, or never close a descriptor again; PID 1 can spawn nothing new. Both have to live on, see, answer and
 // act as ever, and everything has to come back when the limit does.
 import { expect, test } from 'bun:test';
-import { freePort, type Puppet, played, puppetCommand, type Run, start, until, up, useRig } from '../helpers/rig.ts';
+import {
+  freePort,
+  isNode,
+  type Puppet,
+  played,
+  puppetCommand,
+  type Run,
+  start,
+  until,
+  up,
+  useRig,
+} from '../helpers/rig.ts';
 import { limitProcesses } from '../helpers/trap-limits.ts';
 
 useRig();
@@ -144,26 +155,20 @@ test('a service that uses up the process limit takes nobody along, and all comes
   await run.ends(9);
 });
 
-test('where there is no room for a thread, a first http probe waits for it and does not end PID 1', async () => {
+test('where there is no room for a thread, an http probe asks all the same: it needs none', async () => {
   using server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('yes') });
   const web = { command: ['/bin/sleep', '1000'], ready: { http: server.url.href } };
-  const seen: string[] = [];
   // How many threads the runtime has by then is not ours to know: at one of these limits there is room for PID 1, the
   // supervisor and the service, and for nothing more.
-  for (const most of [10, 9, 8, 7, 6]) {
+  // Node makes 7 threads at its start, and aborts where it cannot (its V8 platform has no way to fail).
+  for (const most of isNode ? [16, 15, 14, 13, 12] : [10, 9, 8, 7, 6]) {
     using limit = limitProcesses(most);
     await using run = await up({ services: { web: { ...web, restart: 'always' } } }, { before: limit.before });
-    const { state, reason } = await until('the first answer', async () => {
-      const service = await run.service('web');
-      return service.state === 'ready' || service.reason?.includes('the process limit is used up') ? service : null;
-    });
-    seen.push(`${most}: ${reason ?? state}`);
-    limit.widen(run.outerPid, run.supervisor.outer);
     await run.state('web', 'ready');
+    limit.widen(run.outerPid, run.supervisor.outer);
     run.signal('SIGTERM');
     await run.ends(0);
   }
-  expect(seen.join('\n')).toContain('cannot ask: the process limit is used up');
 });
 
 test('at the process limit descriptors are closed as ever, though the runtime closes them on a thread', async () => {

@@ -47,13 +47,26 @@ describe.skipIf(skipped)('Ray Serve behind nginx', () => {
     expectInOrder(box.output(), ['signal 3 (SIGQUIT)', 'a answered', 'exit', 'Ray received SIGTERM']);
   }, 120_000);
 
-  test('kill -9 on Ray ends its workers, which are in sessions of their own, and nginx; the code is 137', async () => {
+  test('a killed raylet: Ray starts again, the applications are deployed again, and every route answers again', async () => {
     await using box = await start();
     await healthy(box);
-    const worker = box.find('ray::ServeReplica:a').pid;
-    process.kill(box.find('ray.ts start').pid, 'SIGKILL');
-    expect(await box.exitCode).toBe(137);
+    const [worker, front] = [box.find('ray::ServeReplica:a').pid, box.find('nginx: master').pid];
+    process.kill(box.find(' raylet').pid, 'SIGKILL');
+    await until('the health check to fail', async () => (await box.exec('svc-super', 'health')).code === 1);
+    await healthy(box);
+    for (const name of ['a', 'b']) expect(await box.status(`${FRONT}/${name}`)).toBe(200);
+    // Its workers, in sessions of their own, were ended with it; nginx was left alone.
     expect(() => process.kill(worker, 0)).toThrow();
-    expect(box.output()).toContain('signal 3 (SIGQUIT)');
+    expect(box.find('nginx: master').pid).toBe(front);
+    expectInOrder(box.output(), [
+      'ray exited with code 1',
+      'deploy starts again after ray, which restarts',
+      'Ray runtime started.',
+      '| Sent deploy request successfully.\n',
+      'b is running',
+    ]);
+    expect(box.output()).not.toContain('[state-dump]');
+    process.kill(box.pid, 'SIGTERM');
+    expect(await box.exitCode).toBe(0);
   }, 120_000);
 });

@@ -39,6 +39,25 @@ describe.skipIf(skipped)('vLLM and Open WebUI', () => {
     expectInOrder(box.output(), ['Open WebUI leaves', 'answered', 'SIGTERM with 0 running']);
   }, 120_000);
 
+  test('an answer that comes through the page for longer than three seconds is finished where there is time for it', async () => {
+    await using box = await start({ STOP_TIMEOUT: '60s' });
+    await healthy(box);
+    const words = Array.from({ length: 60 }, (_, index) => `word-${index}`);
+    const body = JSON.stringify({ words });
+    const answer = await box.fetch(`${PAGE}/api/chat/completions`, { method: 'POST', body });
+    process.kill(box.pid, 'SIGTERM');
+    expect(await answer.text()).toBe(`${words.join(' ')} `);
+    expect(await box.exitCode).toBe(0);
+    expectInOrder(box.output(), ['Open WebUI leaves', 'answered', 'SIGTERM with 0 running']);
+  }, 120_000);
+
+  test('the routes that vLLM lists at its start are left out of the log', async () => {
+    await using box = await start();
+    await healthy(box);
+    expect(box.output()).toContain('serving R1-Qwen-1.5B');
+    expect(box.output()).not.toMatch(/Route: |Available routes/);
+  }, 120_000);
+
   test('a request that takes longer than there is time is cut off, and that is no failure', async () => {
     await using box = await start({ STOP_TIMEOUT: '8s' });
     await healthy(box);

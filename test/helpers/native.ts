@@ -180,10 +180,22 @@ export class Started implements AsyncDisposable {
     this.#child.stdin.flush();
   }
 
+  /** With all descendants: one that has left the terminal's session does not end with it. */
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const pid of descendants(this.#child.pid)) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // Gone meanwhile.
+      }
+    }
     this.#child.kill('SIGKILL');
     await this.#child.exited;
   }
+}
+
+function descendants(pid: number): readonly number[] {
+  return children(pid).flatMap((child) => [child, ...descendants(child)]);
 }
 
 export function children(pid: number): readonly number[] {

@@ -6,14 +6,29 @@
 //   const run = pid1.spawn({ argv: ['/bin/echo', 'hello'] });
 //   expect((await pid1.exited(run)).status).toBe(0);
 //   expect(pid1.read(run)).toBe('hello\n');
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+} from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import {
   EventReader,
   encodeHello,
+  encodeSignal,
   encodeSpawn,
   type Pid1Event,
+  type SignalFailure,
+  type SignalTarget,
   type SpawnFrame,
   type Stream,
 } from '../../src/pid1/protocol.ts';
@@ -45,13 +60,13 @@ export interface SuperviseOptions {
   readonly pid1?: boolean;
   /** Lines of shell that run before it. */
   readonly before?: string;
+  /** Lines of shell that run after it, where it is not PID 1; `$code` is its exit code. */
+  readonly after?: string;
   /** Words before the program: something that executes it. */
   readonly through?: readonly string[];
   readonly program?: string;
   /** In a terminal of its own. */
   readonly terminal?: boolean;
-  /** Does not wait for the supervisor to connect. */
-  readonly fails?: boolean;
 }
 
 /** An environment that keeps to the test's folder. */
@@ -60,10 +75,11 @@ export function environmentOf(options: SuperviseOptions): Record<string, string>
 }
 
 export function commandOf(options: SuperviseOptions): string[] {
-  const { args = [], pid1 = true, before = ':', through = [] } = options;
-  shared ??= install();
+  const { args = [], pid1 = true, before = ':', after = ':', through = [] } = options;
+  // The folder is another one in each test file.
+  if (shared === undefined || !existsSync(shared)) shared = install();
   const words = [...through, options.program ?? shared, ...args].map(quote).join(' ');
-  const text = pid1 ? `${before}\nexec ${words}` : `${before}\n${words}\nexit $?`;
+  const text = pid1 ? `${before}\nexec ${words}` : `${before}\n${words}\ncode=$?\n${after}\nexit $code`;
   return ['unshare', ...USER, '--pid', '--fork', '--mount-proc', '--kill-child', '/bin/sh', '-c', text];
 }
 
@@ -79,6 +95,7 @@ export function launch(options: SuperviseOptions = {}): Started {
 
 /** Starts it and becomes its supervisor. */
 export async function supervise(options: SuperviseOptions = {}): Promise<Supervised> {
+  count += 1;
   const place = join(folder(), `fake.${count}`);
   const connected = Promise.withResolvers<Socket>();
   const server = createServer((socket) => connected.resolve(socket));
@@ -92,6 +109,16 @@ export async function supervise(options: SuperviseOptions = {}): Promise<Supervi
   await supervised.until('the handover', () => supervised.handover.length > 0);
   return supervised;
 }
+
+/** Starts it, becomes its supervisor and takes over. */
+export async function takeOver(options: SuperviseOptions = {}, stopTimeout?: number): Promise<Supervised> {
+  const pid1 = await supervise(options);
+  pid1.hello(stopTimeout);
+  return pid1;
+}
+
+/** A command: a program of perl and its arguments. */
+export const perl = (text: string, ...args: readonly string[]) => ['perl', '-e', text, ...args];
 
 export type SpawnOptions = Partial<Omit<SpawnFrame, 'streams'>> & {
   readonly argv: readonly string[];
@@ -116,8 +143,11 @@ export class Supervised implements AsyncDisposable {
   readonly #reader = new EventReader();
   #rest = Buffer.alloc(0);
   #lastRun = 0;
+  #lastSequence = 0;
   /** By run. */
   readonly #byRun = new Map<string, Pid1Event>();
+  /** What `line` has read, by run. */
+  readonly #texts = new Map<number, string>();
 
   constructor(started: Started, server: Server, socket: Socket) {
     this.started = started;
@@ -157,8 +187,9 @@ export class Supervised implements AsyncDisposable {
     for (const frame of frames) this.socket.write(frame);
   }
 
-  hello(stopTimeout = 5_000): void {
-    this.send(encodeHello(stopTimeout));
+  /** `stopSignals` by number; default: TERM, INT, QUIT. */
+  hello(stopTimeout = 5_000, stopSignals: readonly number[] = [2, 3, 15]): void {
+    this.send(encodeHello(stopTimeout, stopSignals));
   }
 
   /** Sends the request; returns the run's number. Without `streams`, output goes to one pipe. */
@@ -172,6 +203,13 @@ export class Supervised implements AsyncDisposable {
     return run;
   }
 
+  /** Sends the request to signal; those that could not be signalled. */
+  async signal(signal: number, ...targets: readonly SignalTarget[]): Promise<readonly SignalFailure[]> {
+    const sequence = ++this.#lastSequence;
+    this.send(encodeSignal(sequence, signal, targets));
+    return (await this.event('signalled', (event) => event.sequence === sequence)).failures;
+  }
+
   /** The event of a run, past or to come. */
   async #of<T extends Pid1Event['type']>(type: T, run: number): Promise<EventOf<T>> {
     return (await this.until(`${type} of run ${run}`, () => this.#byRun.get(`${type} ${run}`))) as EventOf<T>;
@@ -180,7 +218,6 @@ export class Supervised implements AsyncDisposable {
   spawned = (run: number) => this.#of('spawned', run);
   exited = (run: number) => this.#of('exited', run);
   failed = (run: number) => this.#of('failed', run);
-  opened = (run: number) => this.#of('opened', run);
 
   /** The first event that matches, past or to come. */
   event<T extends Pid1Event['type']>(
@@ -200,6 +237,26 @@ export class Supervised implements AsyncDisposable {
     const { pipes } = await this.spawned(run);
     await this.exited(run);
     return readFileSync(`/proc/${await this.started.pid()}/fd/${pipes[pipe]}`, 'latin1');
+  }
+
+  /** The first match in a line of what a run that goes on has printed. Reads only until it is there. */
+  async line(run: number, pattern: RegExp, pipe = 0): Promise<RegExpExecArray> {
+    const { pipes } = await this.spawned(run);
+    const fd = openSync(
+      `/proc/${await this.started.pid()}/fd/${pipes[pipe]}`,
+      constants.O_RDONLY | constants.O_NONBLOCK,
+    );
+    const multiline = new RegExp(pattern.source, `${pattern.flags}m`);
+    let text = this.#texts.get(run) ?? '';
+    try {
+      return await this.until(`${pattern} of run ${run}`, () => {
+        text += readAvailable(fd);
+        this.#texts.set(run, text);
+        return multiline.exec(text) ?? undefined;
+      });
+    } finally {
+      closeSync(fd);
+    }
   }
 
   /** Runs a program to its end and gives its output. */
@@ -234,6 +291,16 @@ export class Supervised implements AsyncDisposable {
     this.socket.destroy();
     this.#server.close();
     await this.started[Symbol.asyncDispose]();
+  }
+}
+
+function readAvailable(fd: number): string {
+  const bytes = Buffer.alloc(65_536);
+  try {
+    return bytes.toString('latin1', 0, readSync(fd, bytes));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return '';
+    throw error;
   }
 }
 

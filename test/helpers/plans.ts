@@ -23,8 +23,15 @@ const NEVER: RestartPolicy = {
   within: null,
   backoff: { initial: 500, max: 30_000, factor: 2 },
 };
-const STOP: StopPlan = { signal: 'SIGTERM', timeout: null, to: 'main', argv: null };
-const COMMON: ProbeCommon = { timeout: 5_000, interval: 10_000, successes: 1, failures: 3, continuous: false };
+const STOP: StopPlan = { signal: 'SIGTERM', timeout: null, to: 'main', leftoverTimeout: null, argv: null };
+const COMMON: ProbeCommon = {
+  timeout: 5_000,
+  interval: 10_000,
+  startInterval: null,
+  successes: 1,
+  failures: 3,
+  continuous: false,
+};
 
 type Given = Partial<Omit<ServicePlan, 'name' | 'stop'>> & { readonly stop?: Partial<StopPlan> };
 
@@ -36,6 +43,7 @@ export function service(name: string, given: Given = {}): ServicePlan {
     group: null,
     argv: [`/bin/${name}`],
     edges: [],
+    stageEdges: [],
     ready: [],
     live: [],
     startTimeout: 1_800_000,
@@ -73,6 +81,7 @@ export function plan(services: readonly ServicePlan[], given: Partial<Omit<Plan,
     file: '/test/services.yaml',
     exit: 'first',
     stopTimeout: 9_000,
+    stopSignals: ['SIGTERM', 'SIGINT', 'SIGQUIT'],
     format: 'text',
     control: null,
     hosts: false,
@@ -90,12 +99,12 @@ export function stages(...groups: readonly (readonly ServicePlan[])[]): ServiceP
   return groups.flatMap((members, position) => {
     const before = groups[position - 1] ?? [];
     const edges = before.map(({ name, type }) => on(name, type === 'task' ? 'completed' : 'ready', 'stage'));
-    return members.map((member) => ({ ...member, group: `g${position}`, edges: [...member.edges, ...edges] }));
+    return members.map((member) => ({ ...member, group: `g${position}`, stageEdges: edges }));
   });
 }
 
-export function tcp(given: Partial<ProbeCommon> = {}): TcpProbe {
-  return { kind: 'tcp', host: '127.0.0.1', port: 80, ...COMMON, ...given };
+export function tcp(given: Partial<Omit<TcpProbe, 'kind'>> = {}): TcpProbe {
+  return { kind: 'tcp', host: '127.0.0.1', port: 80, socket: null, ...COMMON, ...given };
 }
 
 export function logLine(pattern = 'listening', given: Partial<ProbeCommon> = {}): LogProbe {

@@ -2,10 +2,12 @@
 // books of its own from events and effects alone: what the core believes is compared with them, never taken from it.
 import type { Effect, Event, ServiceEffect, ServiceEvent } from '../../src/core/event.ts';
 import type { Operation } from '../../src/core/operator.ts';
-import { type Exit, KILL_WAIT, LEFTOVER_GRACE } from '../../src/core/policy.ts';
+import { type Exit, HELD, isLikeAStop, KILL_WAIT, LEFTOVER_GRACE } from '../../src/core/policy.ts';
+import { Deadlines } from '../../src/core/rows.ts';
 import { step } from '../../src/core/supervisor.ts';
 import { tallyOf } from '../../src/core/tally.ts';
-import { nextDeadline, type World } from '../../src/core/world.ts';
+import { countWaits } from '../../src/core/waits.ts';
+import { instantOf, nextDeadline, type World } from '../../src/core/world.ts';
 import { difference, restartFields } from '../../src/plan/difference.ts';
 import type { Edge, Millis, Plan, Probe, ServicePlan } from '../../src/plan/plan.ts';
 
@@ -33,6 +35,12 @@ interface Run {
   unready: boolean;
   exit: Exit | null;
   exitAt: Millis | null;
+  /** Until then a request to stop may explain its end, which is like one that was asked for. */
+  heldUntil: Millis | null;
+  /** A request to stop did. */
+  isExplained: boolean;
+  /** No process of it is left. */
+  emptied: boolean;
   /** Why the core told it to stop; null: it has not. */
   stop: { readonly why: 'shutdown' | 'late' | 'stalled' | 'dead'; readonly at: Millis } | null;
   fellBack: boolean;
@@ -69,6 +77,9 @@ interface Book {
   wanted: 'up' | 'down' | 'again';
   /** What the operator has made of a service without processes: to start again, or held down. */
   rest: 'idle' | 'held' | null;
+  /** As of the step before: whether another run was to follow, and whether it could never start. */
+  wasToRunAgain: boolean;
+  wasHopeless: boolean;
 }
 
 interface Shutdown {
@@ -96,6 +107,8 @@ export class Referee {
   #shutdown: Shutdown | null = null;
   /** Who has failed for good, in that order. */
   #failures: Book[] = [];
+  /** Whose next run will follow, though its latest has yet to be cleared up after. */
+  readonly #restarting = new Set<Book>();
   #ended = false;
   #deadlinesAt: Millis = -1;
   #deadlinesInARow = 0;
@@ -115,9 +128,11 @@ export class Referee {
       const book = this.#books.get(event.service);
       if (book?.run?.number === event.run) this.#hear(book, book.run, event.news, now);
     }
+    if (event.type === 'deadline-passed') this.#release(now);
     if (event.type === 'stop-asked') this.#askToStop(event.signal, now);
     if (event.type === 'operated' && this.#shutdown === null) this.#operate(event.operation, event.services);
     if (event.type === 'plan-changed' && this.#shutdown === null) this.#changePlan(event.plan);
+    this.#spread(now);
     this.#noteReadiness(seen);
     for (const { run } of this.#books.values()) if (run !== null) run.progressWas = run.progressAt;
     for (const [position, effect] of effects.entries()) {
@@ -133,6 +148,56 @@ export class Referee {
     if (this.#ended) return;
     this.#compare(seen);
     this.#goesOn(seen);
+    for (const book of this.#books.values()) {
+      book.wasToRunAgain = isToRunAgain(book);
+      book.wasHopeless = this.#neverStarts(book);
+    }
+  }
+
+  /** What follows from the event for others: dependents that restart too, and essential services that never start. */
+  #spread(now: Millis): void {
+    while (this.#shutdown === null) {
+      const restarting = [...this.#books.values()].filter(
+        (book) => (isToRunAgain(book) && !book.wasToRunAgain) || this.#restarting.has(book),
+      );
+      this.#restarting.clear();
+      if (restarting.length === 0) break;
+      for (const book of restarting) book.wasToRunAgain = isToRunAgain(book);
+      for (const book of restarting) this.#restartDependents(book.plan.name);
+    }
+    if (this.#shutdown !== null || this.plan.exit === 'all') return;
+    const lost = [...this.#books.values()].find(
+      (book) => book.plan.essential && !book.wasHopeless && this.#neverStarts(book),
+    );
+    if (lost === undefined) return;
+    const causes = this.#causesOf(lost.plan);
+    this.#shutDown(this.#failures.find((book) => causes.has(book))?.final?.code ?? 1, now);
+  }
+
+  #restartDependents(name: string): void {
+    for (const book of this.#books.values()) {
+      if (!book.plan.edges.some(({ on, restarts }) => on === name && restarts === true)) continue;
+      if (!book.plan.enabled || book.runs === 0 || book.wanted !== 'up' || book.rest !== null) continue;
+      if (isUp(book)) book.wanted = 'again';
+      else this.#revive(book);
+    }
+  }
+
+  #neverStarts(book: Book): boolean {
+    const { plan, run, rest } = book;
+    return plan.enabled && rest !== 'held' && (run === null || rest === 'idle') && this.#isHopeless(plan);
+  }
+
+  /** Those whose failures keep it from starting, directly or through others that never start. */
+  #causesOf(plan: ServicePlan): ReadonlySet<Book> {
+    const hopeless = choices(edgesOf(plan)).filter((choice) => this.#isShut(choice));
+    const lost = hopeless.flatMap(({ members }) => members.filter((edge) => this.#isLost(edge)));
+    const found = lost.map(({ on }) => this.#book(on)).filter(({ plan: { enabled } }) => enabled);
+    return new Set(
+      found.flatMap((book) =>
+        book.final === null ? [...this.#causesOf(book.plan)] : book.final.success ? [] : [book],
+      ),
+    );
   }
 
   #book(name: string): Book {
@@ -152,6 +217,16 @@ export class Referee {
     this.#holds(Bun.deepEquals(again, { world: after, effects }, true), `${event.type} twice came to two results`);
     freeze(after);
     this.#holds(Bun.deepEquals(after.tally, tallyOf(after.services.values()), true), `${event.type} miscounted`);
+    this.#isCounted(event, after);
+  }
+
+  /** What a world has counted from step to step is what counting from scratch comes to. */
+  #isCounted(event: Event, { index, plan, services, waits, deadlines }: World): void {
+    const all = [...services.values()];
+    const counted = countWaits(index.graph, all, waits.isEnding);
+    this.#holds(Bun.deepEquals(waits, counted, true), `${event.type} miscounted who waits`);
+    const due = Deadlines.of(all.map((service, number) => instantOf(plan.services[number], service)));
+    this.#holds(Bun.deepEquals(deadlines, due, true), `${event.type} mistook what is due`);
   }
 
   #hear(book: Book, run: Run, news: ServiceEvent, now: Millis): void {
@@ -168,10 +243,13 @@ export class Referee {
         if (run.exit !== null) break;
         run.exit = news.exit;
         run.exitAt = now;
-        this.#foresee(book, run, verdictOf(book.plan, run, news.exit), now);
+        if (this.#shutdown === null && run.stop === null && isLikeAStop(news.exit)) run.heldUntil = now + HELD;
+        else this.#foresee(book, run, verdictOf(book.plan, run, news.exit), now);
         break;
       case 'emptied':
-        if (run.exit !== null) this.#finish(book, run, verdictOf(book.plan, run, run.exit), now);
+        run.emptied = true;
+        if (run.exit !== null && (run.heldUntil === null || run.killedAt !== null))
+          this.#finish(book, run, verdictOf(book.plan, run, run.exit), now);
         break;
       case 'answered':
         if (run.flight?.attempt === news.attempt) this.#note(book, run, news.ok, news.detail, now);
@@ -187,12 +265,27 @@ export class Referee {
         run.progressAt = now;
         break;
       case 'stop-command-failed':
+      case 'kill-refused':
         break;
       case 'hook-ended':
       case 'gpus-read':
         throw new Error('plans with hooks or GPUs are for hook-referee.ts to judge');
       default:
         news satisfies never;
+    }
+  }
+
+  /** Ends that no request to stop has explained count as they are. */
+  #release(now: Millis): void {
+    for (const book of this.#books.values()) {
+      const { run } = book;
+      if (run?.heldUntil === undefined || run.heldUntil === null || now < run.heldUntil) continue;
+      run.heldUntil = null;
+      if (run.exit === null || !isUp(book)) continue;
+      const verdict = verdictOf(book.plan, run, run.exit);
+      this.#foresee(book, run, verdict, now);
+      if (run.emptied) this.#finish(book, run, verdict, now);
+      this.#spread(now);
     }
   }
 
@@ -266,7 +359,7 @@ export class Referee {
     if (book.next === null && restartFields(book.plan, after).length === 0) {
       book.plan = after;
     } else if (isUp(book)) {
-      book.plan = { ...book.plan, edges: after.edges };
+      book.plan = { ...book.plan, edges: after.edges, stageEdges: after.stageEdges };
       book.wanted = book.wanted === 'down' && book.next !== 'none' ? 'down' : 'again';
       book.next = after;
     } else this.#take(book, after);
@@ -312,8 +405,9 @@ export class Referee {
 
   /** An end for good counts from the moment at which the main process is gone, not from when all is cleared up. */
   #foresee(book: Book, run: Run, verdict: Verdict, now: Millis): void {
-    if (this.#shutdown !== null || book.wanted !== 'up' || this.#startsAgain(book, run, verdict, now)) return;
-    this.#count(book, verdict, now);
+    if (this.#shutdown !== null || book.wanted !== 'up') return;
+    if (this.#startsAgain(book, run, verdict, now)) this.#restarting.add(book);
+    else this.#count(book, verdict, now);
   }
 
   #provedItself(run: Run, now: Millis): boolean {
@@ -341,6 +435,13 @@ export class Referee {
     const killBy = now + this.plan.stopTimeout;
     const askedAt = code === null ? now : null;
     this.#shutdown = { since: now, code, killBy, limit: killBy + KILL_WAIT, killed: false, askedAt };
+    for (const book of this.#books.values()) {
+      const { run } = book;
+      if (run === null || run.heldUntil === null || run.exit === null) continue;
+      run.heldUntil = null;
+      run.isExplained = true;
+      if (run.emptied) this.#finish(book, run, verdictOf(book.plan, run, run.exit), now);
+    }
   }
 
   #askToStop(signal: string, now: Millis): void {
@@ -378,6 +479,9 @@ export class Referee {
         unready: false,
         exit: null,
         exitAt: null,
+        heldUntil: null,
+        isExplained: false,
+        emptied: false,
         stop: null,
         fellBack: false,
         swept: false,
@@ -465,7 +569,7 @@ export class Referee {
 
   /** Those that depend on it, directly or through others whose runs are over. */
   #dependents(name: string): readonly Book[] {
-    const direct = [...this.#books.values()].filter(({ plan }) => plan.edges.some(({ on }) => on === name));
+    const direct = [...this.#books.values()].filter(({ plan }) => edgesOf(plan).some(({ on }) => on === name));
     const isDone = (book: Book) => book.runs > 0 && !isUp(book);
     return direct.flatMap((book) => (isDone(book) ? [book, ...this.#dependents(book.plan.name)] : [book]));
   }
@@ -477,10 +581,12 @@ export class Referee {
     run.fellBack = true;
   }
 
-  #met({ on, condition, origin }: Edge): boolean {
-    const { everBorn, run, final, again, rest } = this.#book(on);
+  #met({ on, condition, origin, restarts }: Edge): boolean {
+    const book = this.#book(on);
+    const { everBorn, run, final, again, rest } = book;
     if (origin === 'stage' && rest === 'held') return true;
-    if (condition === 'started') return everBorn;
+    const isComing = isUp(book) && (run?.born !== true || run.exit !== null || run.stop !== null);
+    if (condition === 'started') return everBorn && !(restarts === true && (isComing || isToRunAgain(book)));
     if (condition === 'exited') return final !== null;
     if (condition === 'completed') return final?.success === true;
     if (final !== null) return final.success && final.wasReady;
@@ -489,8 +595,10 @@ export class Referee {
     );
   }
 
-  #allMet({ edges }: ServicePlan): boolean {
-    return choices(edges).every(({ least, members }) => members.filter((edge) => this.#met(edge)).length >= least);
+  #allMet(plan: ServicePlan): boolean {
+    return choices(edgesOf(plan)).every(
+      ({ least, members }) => members.filter((edge) => this.#met(edge)).length >= least,
+    );
   }
 
   /** Whether another one that is on its way out still has one of its ports. */
@@ -503,10 +611,12 @@ export class Referee {
     });
   }
 
-  #isHopeless({ edges }: ServicePlan): boolean {
-    return choices(edges).some(
-      ({ least, members }) => members.length - members.filter((edge) => this.#isLost(edge)).length < least,
-    );
+  #isHopeless(plan: ServicePlan): boolean {
+    return choices(edgesOf(plan)).some((choice) => this.#isShut(choice));
+  }
+
+  #isShut({ least, members }: Choice): boolean {
+    return members.length - members.filter((edge) => this.#isLost(edge)).length < least;
   }
 
   /** The core says who is ready; the books must have seen every probe of it hold. */
@@ -527,9 +637,9 @@ export class Referee {
 
   /** Whether what an edge waits for can never be so any more. */
   #isLost(edge: Edge): boolean {
-    const { plan, final, run, blocked, rest } = this.#book(edge.on);
+    const book = this.#book(edge.on);
     if (this.#met(edge)) return false;
-    return !plan.enabled || final !== null || ((run === null || rest === 'idle') && rest !== 'held' && blocked > 0);
+    return !book.plan.enabled || book.final !== null || this.#neverStarts(book);
   }
 
   /** What the core believes beside what the books say. */
@@ -582,9 +692,13 @@ export class Referee {
   /** Whatever asked a run to stop, SIGKILL comes by its deadlines; and nobody probes what is being stopped. */
   #isKilledInTime({ name, stop }: ServicePlan, run: Run, now: Millis): void {
     this.#holds(run.flight === null || (run.stop === null && run.exit === null), `${name} is probed while it stops`);
-    if (run.killedAt !== null) return;
+    if (run.killedAt !== null || run.emptied) return;
     const own = (run.stop?.at ?? Infinity) + (stop.timeout ?? this.plan.stopTimeout);
-    const leftovers = (run.exitAt ?? Infinity) + LEFTOVER_GRACE;
+    // What a run leaves that was told to stop has the time of the stop.
+    const leftovers =
+      run.stop === null && !run.isExplained
+        ? (run.exitAt ?? Infinity) + (stop.leftoverTimeout ?? LEFTOVER_GRACE)
+        : Infinity;
     // One after the other, a chain of dependents may be late by one late timer each.
     const late = this.lag * (this.#books.size + 1) + SLACK;
     const by = Math.min(own, leftovers, this.#shutdown?.killBy ?? Infinity);
@@ -648,7 +762,17 @@ function choices(edges: readonly Edge[]): readonly Choice[] {
   return [...alone, ...several];
 }
 
+/** All that a service waits for, by itself and as a member of its stage. */
+function edgesOf({ edges, stageEdges }: ServicePlan): readonly Edge[] {
+  return [...edges, ...stageEdges];
+}
+
 const isLatch = ({ kind }: Probe): boolean => kind === 'log' || kind === 'notify';
+
+/** Whether another run is to follow the one that is there or was there. */
+function isToRunAgain({ wanted, again, rest, runs }: Book): boolean {
+  return wanted === 'again' || again !== null || (rest === 'idle' && runs > 0);
+}
 
 /** Whether a run has begun and is not over. */
 function isUp({ run, final, again, rest }: Book): boolean {
@@ -659,7 +783,8 @@ function verdictOf(plan: ServicePlan, run: Run, exit: Exit): Verdict {
   const code = exit.kind === 'code' ? exit.code : 128 + exit.number;
   if (run.stop?.why === 'late' || run.stop?.why === 'stalled') return { success: false, code: 124 };
   if (run.stop?.why === 'dead') return { success: false, code: code === 0 ? 1 : code };
-  if (plan.successCodes.includes(code)) return { success: true, code: 0 };
+  const isEarly = plan.ready.length > 0 && plan.type === 'service' && run.readyAt === null;
+  if (!isEarly && plan.successCodes.includes(code)) return { success: true, code: 0 };
   return { success: false, code: code === 0 ? 1 : code };
 }
 
@@ -692,5 +817,7 @@ function newBook(service: ServicePlan): Book {
     blocked: 0,
     wanted: 'up',
     rest: null,
+    wasToRunAgain: false,
+    wasHopeless: false,
   };
 }

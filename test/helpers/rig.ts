@@ -13,7 +13,18 @@
 // The end of `await using` kills what still runs and fails when a process, or a file in the run's folder, is left over.
 // SVC_SUPER_BINARY names another svc-super, which finds its supervisor's file beside itself. Ports are the host's: take them from freePort().
 import { afterAll, setDefaultTimeout } from 'bun:test';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import treeKill from 'tree-kill';
@@ -44,6 +55,17 @@ export const binary = process.env.SVC_SUPER_BINARY || join(import.meta.dir, '../
 
 /** The supervisor's file, which the native program executes. */
 export const supervisorFile = join(dirname(binary), 'svc-super-supervisor');
+
+/** Whether that is the bundle for Node, a script. Figures of memory and threads are those of the runtime. */
+export const isNode = existsSync(supervisorFile) && readBeginning(supervisorFile, 2) === '#!';
+
+function readBeginning(file: string, size: number): string {
+  const fd = openSync(file, 'r');
+  const bytes = Buffer.alloc(size);
+  readSync(fd, bytes);
+  closeSync(fd);
+  return bytes.toString('latin1');
+}
 
 /** Without the superuser's rights a run has a user namespace too, and tests of other users cannot be. */
 export const isRoot = process.getuid?.() === 0;

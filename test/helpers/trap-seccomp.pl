@@ -8,7 +8,7 @@ use warnings;
 my ($error, $names, @program) = @ARGV;
 my $arm = `uname -m` =~ /aarch64/;
 my %number = (
-  pidfd_open => 434, clone3 => 435, close_range => 436, epoll_pwait2 => 441,
+  pidfd_open => 434, clone3 => 435, close_range => 436, openat2 => 437, epoll_pwait2 => 441,
   memfd_create => $arm ? 279 : 319, prctl => $arm ? 167 : 157,
 );
 my $refuse = { EPERM => 1, ENOSYS => 38 }->{$error} // die "which error? $error\n";

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeBytes } from '../../src/linux/bytes.ts';
+import { encodeBytes } from '../../src/bytes.ts';
 import { exists, list, look, mayExecute, readBytes, readText, realFiles } from '../../src/linux/files.ts';
 
 const folder = fs.mkdtempSync(join(tmpdir(), 'svc-super-files-'));

@@ -1,17 +1,37 @@
-// Where a program is looked for, and the words and exit codes for one that cannot be executed.
+// The words and exit codes for a program that cannot be executed, by the errno that PID 1 reports.
 import { expect, test } from 'bun:test';
-import { candidates, describeExecFailure } from '../../src/linux/launch.ts';
+import { describeExecFailure, describeLaunchFailure } from '../../src/linux/launch.ts';
 
-test('a program is looked for where execvp does', () => {
-  expect(candidates('sh', { PATH: '/a:/b::/c' })).toEqual(['/a/sh', '/b/sh', './sh', '/c/sh']);
-  expect(candidates('./sh', { PATH: '/a' })).toEqual(['./sh']);
-  expect(candidates('sh', {})).toContain('/usr/bin/sh');
-});
+const launcher = { env: {}, cwd: null, visitor: null };
+const [ENOENT, E2BIG, EACCES] = [2, 7, 13];
 
 test('an exec that fails is explained, and has the code that a shell would give', () => {
-  expect(describeExecFailure('vlm', 'ENOENT', '').code).toBe(127);
-  expect(describeExecFailure('vlm', 'ENOENT', '').message).toContain('it is in no folder of PATH');
-  expect(describeExecFailure('/x/vlm', 'ENOENT', '').message).toContain('no such file');
-  expect(describeExecFailure('/etc/passwd', 'EACCES', '').code).toBe(126);
-  expect(describeExecFailure('/x', 'E2BIG', 'argument list too long')).toMatchObject({ step: 'exec', code: 126 });
+  const explain = (file: string, errno: number) => describeExecFailure([file], errno, launcher);
+  expect(explain('vlm', ENOENT)).toMatchObject({
+    code: 127,
+    message: 'cannot execute vlm: it is in no folder of PATH',
+  });
+  expect(explain('/x/vlm', ENOENT).message).toBe('cannot execute /x/vlm: there is no such file');
+  expect(explain('/etc/passwd', EACCES)).toMatchObject({
+    code: 126,
+    message: 'cannot execute /etc/passwd: it is not executable (mode 0644, owner uid 0). Run `chmod +x /etc/passwd`',
+  });
+  expect(explain('/x', E2BIG)).toMatchObject({ step: 'exec', code: 126 });
+});
+
+test('an explanation that contradicts the errno is not given', () => {
+  expect(describeExecFailure(['/bin/sh'], EACCES, launcher).message).toBe(
+    'cannot execute /bin/sh: permission denied (EACCES): an access list or a security module forbids it',
+  );
+  expect(describeExecFailure(['/bin/sh'], ENOENT, launcher).message).toContain('or its interpreter is missing');
+});
+
+test('a user that cannot be is explained by the right that is missing, or by the namespace', () => {
+  const user = { uid: 99_999, gid: 99_999, groups: [], name: 'app' };
+  const attributes = { argv: ['a'], env: {}, cwd: null, user, nice: null, oomScoreAdj: null, cpus: null, limits: {} };
+  const about = { files: 1, resource: String };
+  const explain = (errno: number) =>
+    describeLaunchFailure(attributes, { step: 'user', errno, index: 0 }, about).message;
+  expect(explain(1)).toStartWith('cannot become user app: operation not permitted (EPERM): ');
+  expect(explain(22)).toStartWith('cannot become user app: invalid argument (EINVAL): ');
 });

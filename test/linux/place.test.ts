@@ -1,9 +1,10 @@
-// What a service will find, for ourselves and for another user: programs by PATH, interpreters, folders, by their modes.
+// What a service will find, for ourselves and for another user: folders and log files, by their modes.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findProgram, lookAtLog, whyNotEntered, whyNotWritable } from '../../src/linux/place.ts';
+import { lookAtLog, whyNotWritable } from '../../src/linux/place.ts';
+import { whyNotEntered } from '../../src/linux/reach.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'svc-place-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -28,54 +29,13 @@ beforeAll(() => {
   folder('closed', 0o700);
   folder('shared', 0o770);
   folder('all', 0o777);
-  file('first/tool', 0o644);
   file('second/tool', 0o755);
-  file('second/ours', 0o700);
-  file('second/binary', 0o755, '\x7fELF');
-  file('second/python', 0o755, '#! /nowhere/bin/python3 -u\n');
-  file('closed/tool', 0o755);
-});
-
-describe('a program', () => {
-  const env = () => ({ PATH: `${join(root, 'first')}:${join(root, 'second')}` });
-  const why = (name: string, visitor: Parameters<typeof findProgram>[3] = null, cwd: string | null = null) => {
-    const found = findProgram(name, env(), cwd, visitor);
-    return (found.ok ? `at ${found.path}` : found.why).replaceAll(root, '');
-  };
-
-  test('is the first on PATH that can be executed', () => {
-    expect(why('tool')).toBe('at /second/tool');
-    expect(why('binary')).toBe('at /second/binary');
-  });
-
-  test('with a slash is that file alone, from the folder it is to run in', () => {
-    expect(why('./tool', null, join(root, 'second'))).toBe('at /second/tool');
-    expect(why('./tool', null, join(root, 'first'))).toBe('/first/tool is not executable');
-    expect(why(join(root, 'none'))).toBe('there is no such file');
-    expect(why(join(root, 'first'))).toBe('/first is no file');
-  });
-
-  test('that is not there says where it was looked for', () => {
-    expect(why('none')).toBe('it is in no folder of PATH');
-  });
-
-  test('is looked at with the rights of who runs it', () => {
-    expect(why('tool', stranger)).toBe('at /second/tool');
-    expect(why('ours')).toBe('at /second/ours');
-    expect(why('ours', stranger)).toBe('/second/ours is not executable');
-    expect(why(join(root, 'closed/tool'), stranger)).toBe('/closed/tool is not executable');
-    expect(why('ours', { uid: process.getuid?.() ?? 0, groups: [] })).toBe('at /second/ours');
-  });
-
-  test('that is a script needs its interpreter', () => {
-    expect(why('python')).toBe('/second/python wants /nowhere/bin/python3, and there is no such file');
-  });
 });
 
 describe('a folder', () => {
   test('can be entered, or why not', () => {
     expect(whyNotEntered(join(root, 'closed'), null)).toBe(null);
-    expect(whyNotEntered(join(root, 'closed'), stranger)).toBe('it may not be entered');
+    expect(whyNotEntered(join(root, 'closed'), stranger)).toBe('uid 65533 may not enter it (mode 0700, owner uid 0)');
     expect(whyNotEntered(join(root, 'none'), null)).toBe('there is no such folder');
     expect(whyNotEntered(join(root, 'second/tool'), null)).toBe('it is not a folder');
   });

@@ -117,7 +117,7 @@ describe('/proc/<pid>/stat', () => {
 
   test('is read whatever the name is', () => {
     for (const name of ['sh', 'VLLM::EngineCor', 'a) S 1 (b', ' ', '((', 'é\n']) {
-      expect(parseStat(line(name))).toEqual({
+      expect(parseStat(Buffer.from(line(name)).toString('latin1'))).toEqual({
         pid: 4242,
         name,
         state: 'S',
@@ -190,6 +190,16 @@ describe('a reading of /proc', () => {
     expect(readProcesses(REAPER, dead, numbers, read).gone).toEqual([]);
     // The same number, another process.
     expect(readProcesses(REAPER, new Map([[12, 7]]), numbers, read).gone).toEqual([11, 12]);
+  });
+
+  test('reads nothing of a main process that has not been reaped, and shows it only while it is listed', () => {
+    const main = { pid: 11, start: 5, name: '', state: 'S', parent: 1, group: 11, session: 11, ticks: 0, threads: 1 };
+    const settled = (pid: number) => (pid === 11 ? main : undefined);
+    const read = files({ '/proc/10/stat': line(10, 'S', 1) });
+    const { all, gone } = readProcesses(REAPER, new Map(), () => ['10', '11'], read, settled);
+    expect([[...all.keys()], gone]).toEqual([[10, 11], []]);
+    expect(all.get(11)).toBe(main);
+    expect([...readProcesses(REAPER, new Map(), () => ['10'], read, settled).all.keys()]).toEqual([10]);
   });
 
   test('fails where nothing can be read just now', () => {

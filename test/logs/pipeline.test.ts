@@ -5,6 +5,7 @@ import { LONGEST_LINE } from '../../src/logs/lines.ts';
 import type { Watcher } from '../../src/logs/passing.ts';
 import { type ByteSource, type LogStyle, Pipeline } from '../../src/logs/pipeline.ts';
 import type { Sink } from '../../src/logs/sinks.ts';
+import { compilePattern } from '../../src/plan/pattern.ts';
 import type { Clock } from '../../src/ports.ts';
 
 const STYLE: LogStyle = {
@@ -31,6 +32,9 @@ class HandClock implements Clock {
     return () => {
       this.#due = this.#due.filter((other) => other !== timer);
     };
+  }
+  get armed(): number {
+    return this.#due.length;
   }
   advance(ms: number): void {
     this.#now += ms;
@@ -71,6 +75,7 @@ class MemorySink {
 
 /** Says `name n` for ever, at once each time it is asked, until it is told to stop. */
 class Chatter implements ByteSource {
+  readNow = () => null;
   over = false;
   #count = 0;
   readonly #name: string;
@@ -90,6 +95,7 @@ class Chatter implements ByteSource {
 /** Says that and ends. */
 class Said implements ByteSource {
   readonly #chunks: Uint8Array[];
+  readNow = () => null;
   constructor(...texts: readonly string[]) {
     this.#chunks = texts.map((text) => Buffer.from(text));
   }
@@ -97,7 +103,29 @@ class Said implements ByteSource {
   close = (): Promise<void> => Promise.resolve();
 }
 
+/** Says that, and goes on when it is told to. */
+class Spoken implements ByteSource {
+  #next = Promise.withResolvers<Uint8Array | null>();
+  readNow = () => null;
+  constructor(text: string) {
+    this.say(text);
+  }
+  say(text: string): void {
+    this.#next.resolve(Buffer.from(text));
+  }
+  async read(): Promise<Uint8Array | null> {
+    const said = await this.#next.promise;
+    this.#next = Promise.withResolvers();
+    return said;
+  }
+  close(): Promise<void> {
+    this.#next.resolve(null);
+    return Promise.resolve();
+  }
+}
+
 class Silent implements ByteSource {
+  readNow = () => null;
   readonly #end = Promise.withResolvers<null>();
   read = (): Promise<null> => this.#end.promise;
   close(): Promise<void> {
@@ -108,6 +136,7 @@ class Silent implements ByteSource {
 
 /** Has one more piece, which the event loop gets round to on its next turn only. */
 class Late implements ByteSource {
+  readNow = () => null;
   #left = 1;
   readonly #closed = Promise.withResolvers<null>();
   #ask = Promise.withResolvers<void>();
@@ -156,7 +185,7 @@ describe('streams that always have more', () => {
     // Reached only if the stream lets go of the loop.
     for (let turns = 0; turns < 5; turns += 1) await turn();
     source.over = true;
-    silence();
+    silence.release();
     expect(pieces(stdout, 'a')).toBeGreaterThan(0);
   });
 
@@ -244,13 +273,135 @@ describe('log.drop', () => {
   });
 });
 
+/** Has something in its pipe that no read has asked for yet. */
+class Holding implements ByteSource {
+  held: string[] = [];
+  readonly #end = Promise.withResolvers<null>();
+  read = (): Promise<null> => this.#end.promise;
+  readNow(): Uint8Array | null {
+    const text = this.held.shift();
+    return text === undefined ? null : Buffer.from(text);
+  }
+  close(): Promise<void> {
+    this.#end.resolve(null);
+    return Promise.resolve();
+  }
+}
+
+describe('when a main process has ended', () => {
+  test('what its pipe holds at that moment is taken in at once, and patterns have seen it', () => {
+    const { pipeline, stdout } = rig('a');
+    const source = new Holding();
+    const seen: number[] = [];
+    const patterns = new Map([[0, compilePattern('UP')]]);
+    const watcher = { patterns, matched: (index: number) => void seen.push(index), progressed: null };
+    const attached = pipeline.attach('a', STYLE, source, new Silent(), watcher);
+    source.held = ['one\nU', 'P\n'];
+    attached.drain();
+    expect([stdout.lines, seen]).toEqual([['a         | one', 'a         | UP'], [0]]);
+    attached.release();
+  });
+
+  test('where there is no room for it, it stays in the pipe', () => {
+    const { pipeline, stdout } = rig('a');
+    stdout.limited = true;
+    const source = new Holding();
+    const attached = pipeline.attach('a', STYLE, source, new Silent(), WATCHER);
+    source.held = Array.from({ length: 100 }, () => `${'.'.repeat(60_000)}\n`);
+    attached.drain();
+    expect(source.held.length).toBeGreaterThan(80);
+    attached.release();
+  });
+});
+
+describe('text without a newline', () => {
+  const watching = (pattern: RegExp) => {
+    const matched: number[] = [];
+    const watcher = {
+      patterns: new Map([[0, pattern]]),
+      matched: (index: number) => matched.push(index),
+      progressed: null,
+    };
+    return { matched, watcher: watcher as Watcher };
+  };
+  const texts = (lines: readonly { readonly text: string }[]) => lines.map(({ text }) => text);
+
+  test('is seen after half a second: by a `log` probe, by `logs`, by followers and by the post-mortem', async () => {
+    const { clock, stdout, pipeline } = rig('a');
+    const { matched, watcher } = watching(/Listening/);
+    const followed: string[] = [];
+    pipeline.follow('a', ({ bytes }) => followed.push(Buffer.from(bytes).toString()));
+    pipeline.attach('a', STYLE, new Spoken('begin\nListening'), new Silent(), watcher);
+    await turn();
+    clock.advance(499);
+    expect([matched, texts(pipeline.tail('a', 9))]).toEqual([[], ['begin']]);
+    clock.advance(1);
+    expect([matched, texts(pipeline.tail('a', 9)), pipeline.lastWords('a', 1)]).toEqual([
+      [0],
+      ['begin', 'Listening'],
+      ['Listening'],
+    ]);
+    expect(followed).toEqual(['a         | begin\n', 'a         | Listening\n']);
+    // Standard output takes whole lines.
+    expect(stdout.lines).toEqual(['a         | begin']);
+  });
+
+  test('is there once when its line has been finished', async () => {
+    const { clock, stdout, pipeline, attach } = rig('a');
+    const source = new Spoken('Listening');
+    attach('a', source);
+    await turn();
+    clock.advance(500);
+    source.say(' on 80\n');
+    await turn();
+    expect(texts(pipeline.tail('a', 9))).toEqual(['Listening on 80']);
+    expect(stdout.lines).toEqual(['a         | Listening on 80']);
+  });
+
+  test('is waited for as long as more of it comes, with one timer', async () => {
+    const { clock, pipeline, attach } = rig('a');
+    const source = new Spoken('.');
+    attach('a', source);
+    for (let dots = 2; dots < 6; dots += 1) {
+      await turn();
+      clock.advance(300);
+      expect(clock.armed).toBe(1);
+      expect(pipeline.tail('a', 1)).toEqual([]);
+      source.say('.');
+    }
+    await turn();
+    clock.advance(500);
+    clock.advance(500);
+    expect(texts(pipeline.tail('a', 1))).toEqual(['.....']);
+    expect(clock.armed).toBe(0);
+  });
+
+  test('that `drop` matches is left out', async () => {
+    const { clock, pipeline } = rig('a');
+    const style = { ...STYLE, drop: [/secret/] };
+    pipeline.attach('a', style, new Spoken('a secret'), new Silent(), WATCHER);
+    await turn();
+    clock.advance(500);
+    expect(pipeline.tail('a', 9)).toEqual([]);
+  });
+
+  test('is looked at before the end of its program is judged', async () => {
+    const { pipeline } = rig('a');
+    const { matched, watcher } = watching(/UP/);
+    const attachment = pipeline.attach('a', STYLE, new Spoken('UP'), new Silent(), watcher);
+    await turn();
+    attachment.drain();
+    expect(matched).toEqual([0]);
+  });
+});
+
 describe('when the last process of a run has gone', () => {
   test('what a late event loop has yet to read is not taken for silence', async () => {
     const { clock, attach, pipeline, stdout } = rig('a');
     const source = new Late();
     const gone = attach('a', source);
     await turn();
-    gone();
+    gone.release();
     // Ten seconds have passed since the loop last turned; the piece is read on this very turn.
     source.arrive();
     clock.advance(10_000);
@@ -265,7 +416,7 @@ describe('when the last process of a run has gone', () => {
 
   test('a stream that a stranger holds open ends', async () => {
     const { clock, attach, pipeline } = rig('a');
-    attach('a', new Silent())();
+    attach('a', new Silent()).release();
     clock.advance(600);
     for (let turns = 0; turns < 10; turns += 1) await turn();
     await pipeline.ended();
@@ -278,7 +429,7 @@ describe('when the last process of a run has gone', () => {
     const gone = attach('a', source);
     source.arrive();
     for (let turns = 0; turns < 5; turns += 1) await turn();
-    gone();
+    gone.release();
     for (let round = 0; round < 5; round += 1) {
       clock.advance(1_000);
       for (let turns = 0; turns < 5; turns += 1) await turn();

@@ -1,8 +1,8 @@
 // What the native program hands over to the supervisor, what the supervisor is started with, and the errors of a start that
 // cannot work.
 import { describe, expect, test } from 'bun:test';
-import { chmodSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { nativeBinary, useNative } from '../helpers/native.ts';
 import {
   hex,
@@ -83,8 +83,12 @@ describe('the supervisor', () => {
     const settings = [
       ...readFileSync(join(import.meta.dir, '../../native/handover.c'), 'latin1').matchAll(/^ {2}"(\w+=\w+)",$/gm),
     ].map(([, text]) => text as string);
-    await using pid1 = await supervise({ env: { BUN_OPTIONS: '--smol', NODE_OPTIONS: '-r x', LD_PRELOAD: '', A: 'b' } });
-    const environment = readFileSync(`/proc/${await pid1.supervisor()}/environ`, 'latin1').split('\0').slice(0, -1);
+    await using pid1 = await supervise({
+      env: { BUN_OPTIONS: '--smol', NODE_OPTIONS: '-r x', LD_PRELOAD: '', A: 'b' },
+    });
+    const environment = readFileSync(`/proc/${await pid1.supervisor()}/environ`, 'latin1')
+      .split('\0')
+      .slice(0, -1);
     expect(settings.length).toBeGreaterThan(10);
     expect(environment).toEqual([...settings, 'PATH=/usr/bin:/bin']);
   });
@@ -108,7 +112,10 @@ describe('the supervisor', () => {
     const kindOf = (fd: number) => readlinkSync(`/proc/${supervisor}/fd/${fd}`).replace(/:.*/, '');
     expect([3, 4, 5, 6].map(kindOf)).toEqual(['socket', 'pipe', 'socket', 'pipe']);
     expect(() => kindOf(9)).toThrow();
-    const socket = splitHandover(pid1.handover).lines.find((line) => line.startsWith('socket='))?.slice(7) ?? '';
+    const socket =
+      splitHandover(pid1.handover)
+        .lines.find((line) => line.startsWith('socket='))
+        ?.slice(7) ?? '';
     const inode = /\d+/.exec(readlinkSync(`/proc/${supervisor}/fd/5`))?.[0];
     // Fields: address, reference count, protocol, flags (00010000: it listens), type, state, inode, path (proc_net(5)).
     expect(readFileSync(`/proc/${supervisor}/net/unix`, 'latin1')).toMatch(
@@ -140,6 +147,20 @@ describe('a start that cannot work', () => {
     expect(run.output).toBe(
       `svc-super: cannot find ${program}-supervisor: svc-super is two files. Copy svc-super-supervisor into the same folder (\`svc-super init\` works without it)\n`,
     );
+  });
+
+  test('writes `?` for what a terminal obeys or hides in a name: C0, C1, bidirectional and invisible characters', async () => {
+    const program = install();
+    rmSync(`${program}-supervisor`);
+    const folderOf = join(dirname(program), 'é\x1b[2J\n\u009b\u202e\u2066\u200b\u2028名');
+    mkdirSync(folderOf);
+    renameSync(program, join(folderOf, 'svc-super'));
+    await using run = launch({ program: join(folderOf, 'svc-super') });
+    expect(await run.code).toBe(127);
+    expect(Buffer.from(run.output, 'latin1').toString()).toStartWith(
+      `svc-super: cannot find ${dirname(program)}/é?[2J?${'?'.repeat(2 + 4 * 3)}名/svc-super-supervisor: `,
+    );
+    expect(run.output.trim()).not.toContain('\n');
   });
 
   test('says that the second file cannot be executed, 127', async () => {

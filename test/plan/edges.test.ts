@@ -2,14 +2,15 @@
 import { describe, expect, test } from 'bun:test';
 import { startOrder } from '../../src/plan/graph.ts';
 import type { Plan } from '../../src/plan/plan.ts';
+import { allEdges } from '../../src/plan/stages.ts';
 import { messages, planOf, printed } from '../config/rig.ts';
 import { processorTime } from '../helpers/processor.ts';
 
 /** `a: b ready, c completed*` for each service; a star marks a stage edge. */
 function edgesOf(plan: Plan): readonly string[] {
-  return plan.services.map(({ name, edges }) => {
-    const on = edges.map((edge) => `${edge.on} ${edge.condition}${edge.origin === 'stage' ? '*' : ''}`);
-    return `${name}: ${on.join(', ')}`;
+  return plan.services.map((service) => {
+    const on = allEdges(service).map((edge) => `${edge.on} ${edge.condition}${edge.origin === 'stage' ? '*' : ''}`);
+    return `${service.name}: ${on.join(', ')}`;
   });
 }
 
@@ -201,7 +202,7 @@ services.yaml:1:1: note: the list is here
     const services = Array.from({ length: 1000 }, (_, at) => `  s${at}: { command: run, group: g${at >> 9} }\n`);
     const start = processorTime();
     const plan = planOf(`services:\n${services.join('')}`);
-    expect(plan.services[999]?.edges.length).toBe(512);
+    expect(plan.services[999]?.stageEdges.length).toBe(512);
     expect(startOrder(plan).length).toBe(1000);
     expect(processorTime() - start).toBeLessThan(3000);
   });

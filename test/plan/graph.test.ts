@@ -5,7 +5,9 @@ import { difference, FIELD_NAMES } from '../../src/plan/difference.ts';
 import { cycles, dependents, renderCycle, startOrder, type Vertex } from '../../src/plan/graph.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { selectServices } from '../../src/plan/selection.ts';
+import { allEdges } from '../../src/plan/stages.ts';
 import { load, messages, planOf } from '../config/rig.ts';
+import { processorTime } from '../helpers/processor.ts';
 
 /** `{a: 'bc'}`: a waits for b and c. */
 function graph(edges: Readonly<Record<string, string>>): readonly Vertex[] {
@@ -101,7 +103,10 @@ services:
 `;
 const shown = (plan: Plan): readonly string[] =>
   plan.services.map(
-    ({ name, edges }) => `${name}: ${edges.map(({ on, condition }) => `${on} ${condition}`).join(', ')}`,
+    (one) =>
+      `${one.name}: ${allEdges(one)
+        .map(({ on, condition }) => `${on} ${condition}`)
+        .join(', ')}`,
   );
 
 describe('a selection', () => {
@@ -183,8 +188,21 @@ describe('a difference', () => {
     const [service] = planOf(PLAN).services;
     expect(Object.keys(FIELD_NAMES).sort()).toEqual(
       Object.keys(service ?? {})
-        .filter((key) => key !== 'name')
+        .filter((key) => key !== 'name' && key !== 'stageEdges')
         .sort(),
     );
   });
+});
+
+test('lists that many share are walked once: two stages of 2,000 are put in order, and a cycle through them is found', () => {
+  const names = Array.from({ length: 2_000 }, (_, at) => `a${at}`);
+  const stage = names.map((name) => ({ on: name }));
+  const first = names.map((name) => ({ name, edges: [] as { on: string }[] }));
+  const second = names.map((name) => ({ name: `b${name}`, edges: [], stageEdges: stage }));
+  const start = processorTime();
+  expect(startOrder({ services: [...second, ...first] })).toEqual([...names, ...second.map(({ name }) => name)]);
+  expect(cycles([...first, ...second])).toEqual([]);
+  const knotted = first.map((one) => (one.name === 'a7' ? { ...one, edges: [{ on: 'ba3' }] } : one));
+  expect(cycles([...knotted, ...second])).toEqual([['a7', 'ba3']]);
+  expect(processorTime() - start).toBeLessThan(3_000);
 });

@@ -4,13 +4,15 @@ import { describe, expect, test } from 'bun:test';
 import { difference } from '../../src/plan/difference.ts';
 import type { HttpProbe, Plan, TcpProbe } from '../../src/plan/plan.ts';
 import { selectServices } from '../../src/plan/selection.ts';
+import { allEdges } from '../../src/plan/stages.ts';
 import { load, messages, oneService, planOf, printed, serviceOf } from '../config/rig.ts';
 
 const names = (plan: Plan) => plan.services.map(({ name }) => name);
 const edgesOf = (plan: Plan, name: string) =>
   plan.services
-    .find((service) => service.name === name)
-    ?.edges.map(
+    .filter((service) => service.name === name)
+    .flatMap(allEdges)
+    .map(
       ({ on, condition, origin, choice }) =>
         `${on} ${condition}${origin === 'stage' ? '*' : ''}${choice === undefined ? '' : ` (${choice.least} of ${choice.of})`}`,
     );
@@ -275,7 +277,7 @@ describe('depends_on', () => {
 
   test('a condition in the words of Compose is explained, as ever', () => {
     const text = `${three}  web: { command: run, depends_on: { vllm: { condition: service_healthy } } }\n`;
-    expect(printed(text)).toContain('help: write `vllm: ready`\n');
+    expect(printed(text)).toContain('help: did you mean `ready`?\n');
     expect(messages(text.replace('condition: service_healthy', 'condition: ready, required: false'))).toEqual([
       'unknown key `required` in an entry of `depends_on`',
     ]);

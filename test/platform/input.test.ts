@@ -1,7 +1,9 @@
 // Readers of real pipes, in Bun and in Node: every byte, only on demand, and no descriptor left behind.
 import { describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
-import { folder, RUNTIMES, run } from './rig.ts';
+import { folder, RUNTIMES, run, useProgram } from './rig.ts';
+
+useProgram();
 
 describe.each(RUNTIMES)('a pipe that is read in %s', (name, command) => {
   const read = async (what: string) => {

@@ -1,7 +1,9 @@
 // Standard output that other processes share, in Bun and in Node: every byte arrives, the flags of the shared open file
 // description do not change, and when the reader exits, only the output ends.
 import { describe, expect, test } from 'bun:test';
-import { RUNTIMES, run } from './rig.ts';
+import { RUNTIMES, run, useProgram } from './rig.ts';
+
+useProgram();
 
 /** A reader that pauses for so many milliseconds after each MB and prints the hash of everything. */
 const slowly = (pause: number) =>

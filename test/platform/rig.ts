@@ -1,18 +1,25 @@
 // Runs program.ts in each runtime that the bundle is made for. Node is the one that SVC_SUPER_NODE names, or the one on PATH;
 // without one of version 22 or later, only Bun is tested.
+import { afterAll, beforeAll } from 'bun:test';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** Readable for other users, as which some tests run. */
-export const folder = mkdtempSync(join(tmpdir(), 'svc-platform-'));
-spawnSync('chmod', ['755', folder]);
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-
+export const folder = join(tmpdir(), `svc-platform-${process.pid}`);
 const program = join(folder, 'program.mjs');
-const built = await Bun.build({ entrypoints: [join(import.meta.dir, 'program.ts')], target: 'node' });
-await Bun.write(program, built.outputs[0] as Blob);
+
+/** Once in each test file: the program is there while its tests run. */
+export function useProgram(): void {
+  beforeAll(async () => {
+    mkdirSync(folder);
+    chmodSync(folder, 0o755);
+    const { outputs } = await Bun.build({ entrypoints: [join(import.meta.dir, 'program.ts')], target: 'node' });
+    await Bun.write(program, outputs[0] as Blob);
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+}
 
 const node = process.env.SVC_SUPER_NODE ?? Bun.which('node');
 const major = node === null ? 0 : Number(/^v(\d+)/.exec(spawnSync(node, ['--version']).stdout?.toString() ?? '')?.[1]);

@@ -5,7 +5,7 @@ import type { Effect, Event, ServiceEffect } from '../../src/core/event.ts';
 import type { Clock } from '../../src/ports.ts';
 import { type Announcement, Engine } from '../../src/runtime/engine.ts';
 import { judgeBody } from '../../src/runtime/probe-http.ts';
-import { plan as makePlan, service as makeService } from '../helpers/plans.ts';
+import { logLine, plan as makePlan, service as makeService } from '../helpers/plans.ts';
 
 class HandClock implements Clock {
   time = 0;
@@ -69,18 +69,18 @@ describe('the engine', () => {
     expect(performed.map(({ service, effect }) => `${service} ${effect.type}`)).toEqual(['a spawn', 'b spawn']);
   });
 
-  test('arms one timer, for the earliest deadline of all, and none when there is nothing to wait for', () => {
+  test('arms one timer for the earliest deadline of all, one look at the clock, and none when there is nothing to wait for', () => {
     const { engine, clock, news } = rig([makeService('a'), makeService('b')]);
     engine.send({ type: 'began' });
     clock.turn();
-    expect(clock.timers.length).toBe(1);
+    expect(clock.timers.length).toBe(2);
     news('a', 1, { type: 'spawned', pid: 2 });
     news('b', 1, { type: 'spawned', pid: 3 });
     clock.turn();
     expect(clock.timers).toEqual([]);
     engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
     clock.turn();
-    expect(clock.timers.length).toBe(1);
+    expect(clock.timers.length).toBe(2);
   });
 
   test('rehearses the end of everything without a trace', () => {
@@ -111,7 +111,7 @@ describe('the engine', () => {
     const names = ['a', 'b', 'c', 'd', 'e'];
     const { engine, clock, performed } = rig(
       names.map((name) => makeService(name)),
-      10,
+      4,
     );
     const spawned = () => performed.filter(({ effect }) => effect.type === 'spawn').map(({ service }) => service);
     engine.send({ type: 'began' });
@@ -151,14 +151,101 @@ describe('the engine', () => {
     engine.send({ type: 'began' });
     news('a', 1, { type: 'spawned', pid: 2 });
     engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
-    clock.turn();
-    clock.turnTo(clock.timers[0]?.at ?? 0);
+    for (let second = 1; second <= 9; second += 1) clock.turnTo(second * 1_000);
     expect(performed.at(-1)).toEqual({ service: 'a', run: 1, effect: { type: 'kill' } });
     news('a', 1, { type: 'exited', exit: { kind: 'signal', signal: 'SIGKILL', number: 9 } });
     news('a', 1, { type: 'emptied', swept: [] });
     expect(ends).toEqual([{ type: 'end', code: 137, culprit: null }]);
     clock.turn();
     expect(clock.timers).toEqual([]);
+  });
+});
+
+describe('after an absence', () => {
+  const late = { ready: [logLine('UP')], startTimeout: 12_000 };
+
+  test('deadlines move by the time that the supervisor did not have', () => {
+    const { engine, clock, news, performed } = rig([makeService('a', late)]);
+    engine.send({ type: 'began' });
+    news('a', 1, { type: 'spawned', pid: 2 });
+    for (let second = 1; second <= 3; second += 1) clock.turnTo(second * 1_000);
+    // Frozen for 15 seconds: of its 12 the service had three.
+    clock.turnTo(18_000);
+    clock.turn();
+    news('a', 1, { type: 'latched', index: 0 });
+    expect(engine.world.services.get('a')?.state.id).toBe('ready');
+    expect(performed.map(({ effect }) => effect.type)).toEqual(['spawn']);
+  });
+
+  test('whatever comes first after it, an exit that happened meanwhile counts and not the deadline', () => {
+    const { engine, clock, news, ends } = rig([makeService('a', late)]);
+    engine.send({ type: 'began' });
+    news('a', 1, { type: 'spawned', pid: 2 });
+    clock.turnTo(1_000);
+    clock.time = 60_000;
+    news('a', 1, { type: 'exited', exit: { kind: 'code', code: 5 } });
+    news('a', 1, { type: 'emptied', swept: [] });
+    expect(ends).toMatchObject([{ type: 'end', code: 5 }]);
+  });
+
+  test('a stop has its whole time', () => {
+    const { engine, clock, news, performed, ends } = rig([makeService('a')]);
+    engine.send({ type: 'began' });
+    news('a', 1, { type: 'spawned', pid: 2 });
+    engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
+    for (let second = 1; second <= 5; second += 1) clock.turnTo(second * 1_000);
+    clock.turnTo(30_000);
+    for (let second = 31; second <= 33; second += 1) clock.turnTo(second * 1_000);
+    expect(performed.some(({ effect }) => effect.type === 'kill')).toBe(false);
+    news('a', 1, { type: 'exited', exit: { kind: 'code', code: 0 } });
+    news('a', 1, { type: 'emptied', swept: [] });
+    expect(ends).toMatchObject([{ type: 'end', code: 0 }]);
+  });
+
+  test('a loop that is only busy is no absence', () => {
+    const { engine, clock, news, performed } = rig([makeService('a', late)]);
+    engine.send({ type: 'began' });
+    news('a', 1, { type: 'spawned', pid: 2 });
+    for (let at = 1_500; at <= 13_500; at += 1_500) clock.turnTo(at);
+    expect(performed.some(({ effect }) => effect.type === 'signal')).toBe(true);
+  });
+});
+
+describe('what was found in one turn', () => {
+  const code = (number: number) => ({ type: 'exited', exit: { kind: 'code', code: number } }) as const;
+  const killed = { type: 'exited', exit: { kind: 'signal', signal: 'SIGTERM', number: 15 } } as const;
+  const emptied = { type: 'emptied', swept: [] } as const;
+  type Found = (rigged: ReturnType<typeof rig>) => void;
+  const stop: Found = ({ engine }) => engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
+  const ended =
+    (service: string, event: Parameters<ReturnType<typeof rig>['news']>[2]): Found =>
+    ({ news }) =>
+      news(service, 1, event);
+
+  function outcome(...found: readonly Found[]) {
+    const rigged = rig([makeService('a'), makeService('b')]);
+    rigged.engine.send({ type: 'began' });
+    for (const name of ['a', 'b']) rigged.news(name, 1, { type: 'spawned', pid: 2 });
+    rigged.engine.turn(() => {
+      for (const one of found) one(rigged);
+    });
+    for (const name of ['a', 'b']) {
+      rigged.news(name, 1, killed);
+      rigged.news(name, 1, emptied);
+    }
+    rigged.clock.turnTo(200);
+    return rigged.ends;
+  }
+
+  test('a death by the stop signal belongs to the request that came with it, in whatever order', () => {
+    expect(outcome(stop, ended('a', killed))).toMatchObject([{ code: 0 }]);
+    expect(outcome(ended('a', killed), stop)).toMatchObject([{ code: 0 }]);
+    expect(outcome(stop, ended('a', code(143)), ended('b', code(0)))).toMatchObject([{ code: 0 }]);
+  });
+
+  test('a failure that came with a request to stop was there before it', () => {
+    expect(outcome(stop, ended('a', code(5)))).toMatchObject([{ code: 5 }]);
+    expect(outcome(stop, ended('a', killed), ended('b', code(7)))).toMatchObject([{ code: 7 }]);
   });
 });
 

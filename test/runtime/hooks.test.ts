@@ -5,7 +5,12 @@ import { type HookResult, Hooks } from '../../src/runtime/hooks.ts';
 import { service } from '../helpers/plans.ts';
 
 function pipe(): Pipe {
-  return { open: () => undefined, read: () => Promise.resolve(null), close: () => Promise.resolve() };
+  return {
+    open: () => undefined,
+    read: () => Promise.resolve(null),
+    readNow: () => null,
+    close: () => Promise.resolve(),
+  };
 }
 
 test('the end of a hook that is killed once more while what it left behind is dying is told all the same', async () => {
@@ -13,7 +18,8 @@ test('the end of a hook that is killed once more while what it left behind is dy
   let emptied: () => void = () => undefined;
   const hooks = new Hooks<RunHandle>({
     makePipe: pipe,
-    logs: { beginRun: () => undefined, attach: () => () => undefined },
+    explainExit: () => null,
+    logs: { beginRun: () => undefined, attach: () => ({ drain: () => undefined, release: () => undefined }) },
     processes: {
       spawn: (_, listener) => {
         exited = () => listener.exited({ kind: 'code', code: 0 });

@@ -2,9 +2,11 @@
 # Called by the names of the programs that a Dockerfile installs with.
 set -eu
 for last; do :; done
+# An empty script: `svc-super check --build` wants what services execute to be there and executable.
+program() { : >>"$1" && chmod 755 "$1"; }
 case "$(basename "$0") $1" in
-  'uv venv') mkdir -p "$last/bin" && touch "$last/bin/python" ;;
-  'uv pip') test -d "$4/bin" && touch "$4/bin/$last" ;; # uv pip install --python FOLDER NAME
+  'uv venv') mkdir -p "$last/bin" && program "$last/bin/python" ;;
+  'uv pip') test -d "$4/bin" && program "$4/bin/$last" ;; # uv pip install --python FOLDER NAME
   'python -m') mkdir -p "$last/bin" && ln -s /usr/local/bin/install-stand-in "$last/bin/pip" ;; # python -m venv FOLDER
   'pip install') test -r "$last" ;;
   'git clone') mkdir -p "$last" && touch "$last/requirements.txt" ;;

@@ -1,5 +1,5 @@
-// Stands in for `ray start --head --block`: its dashboard, to which `serve deploy` (serve.ts) talks, Serve's proxy, and
-// workers in sessions of their own. Takes its time with an application, and with its end, as Ray does.
+// Stands in for `ray start --head --block`: its dashboard, to which `serve deploy` (serve.ts) talks, Serve's proxy, a raylet
+// with which it ends, and workers, all of them in sessions of their own. Takes its time with an application, and with its end, as Ray does.
 
 import { say } from './say.ts';
 
@@ -10,6 +10,12 @@ interface Application {
 }
 
 let applications: readonly (Application & { status: string })[] = [];
+
+function spawnIdle(title: string) {
+  return Bun.spawn(['setsid', 'bun', '-e', 'setInterval(() => {}, 1e6)', title], {
+    stdio: ['ignore', 'ignore', 'ignore'],
+  });
+}
 
 function startProxy(): void {
   Bun.serve({
@@ -35,15 +41,17 @@ async function deploy(given: readonly Application[]): Promise<void> {
   applications = given.map((one) => ({ ...one, status: 'DEPLOYING' }));
   for (const one of applications) {
     await Bun.sleep(200);
-    Bun.spawn(['setsid', 'bun', '-e', 'setInterval(() => {}, 1e6)', `ray::ServeReplica:${one.name}`], {
-      stdio: ['ignore', 'ignore', 'ignore'],
-    });
+    spawnIdle(`ray::ServeReplica:${one.name}`);
     one.status = 'RUNNING';
     say(`${one.name} is running`);
   }
 }
 
 if (!process.argv.includes('--block')) throw new Error('this stand-in knows `ray start --block` only');
+spawnIdle('raylet').exited.then(() => {
+  say('Some Ray subprocesses exited unexpectedly: raylet');
+  process.exit(1); // as `ray start --block` does
+});
 await Bun.sleep(200);
 Bun.serve({
   hostname: '127.0.0.1',
@@ -60,6 +68,7 @@ Bun.serve({
   },
 });
 say('Ray runtime started.');
+say('[state-dump] NodeManager: 0 queued tasks');
 process.on('SIGTERM', async () => {
   say('Ray received SIGTERM');
   await Bun.sleep(1_000 * Number(process.env.RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S ?? 30));

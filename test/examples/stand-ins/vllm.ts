@@ -51,6 +51,8 @@ async function serve(): Promise<void> {
       },
     },
   });
+  say('INFO 11-29 12:00:00 [launcher.py:46] Available routes are:');
+  say('INFO 11-29 12:00:00 [launcher.py:46] Route: /openapi.json, Methods: GET, HEAD');
   say(`serving ${name}`);
   const leave = (): never => {
     server.stop(true);

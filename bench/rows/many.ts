@@ -1,0 +1,174 @@
+// Hundreds of services: in stages beside the same without, and a long chain of tasks beside a short one. svc-super is
+// measured against itself here; that nothing grows faster than the work is what the rows show.
+import type { Service } from '../scenario.ts';
+import type { Entrant, Stage } from '../stage.ts';
+import { late, type Readings, type Trial, type Turn } from './trial.ts';
+
+const SIGTERM = 15;
+const SECONDS = 60;
+const SERVICES = 1_000;
+const SHORT = 100;
+const LONG = 2_000;
+/** Pause between the answer to one `status` and the next question, milliseconds. */
+const PAUSE = 200;
+
+type Mark = Parameters<ConstructorParameters<typeof Stage>[1]>[0];
+
+interface Life {
+  readonly start: number;
+  readonly stop: number;
+  readonly slowest: number;
+}
+
+/** Asks for the status until it is told to stop; resolves to the longest that an answer took. */
+function askForStatus({ folder }: Stage): () => Promise<number> {
+  let isOver = false;
+  let slowest = 0;
+  const asking = (async () => {
+    while (!isOver) {
+      const from = performance.now();
+      const isAnswered = await fetch('http://svc-super/v1/status', { unix: `${folder}/svc-super.sock` })
+        .then((answer) => answer.text())
+        .then((text) => text.length > 0)
+        .catch(() => false);
+      if (isAnswered) slowest = Math.max(slowest, performance.now() - from);
+      await Bun.sleep(PAUSE);
+    }
+  })();
+  return async () => {
+    isOver = true;
+    await asking;
+    return slowest;
+  };
+}
+
+const isExec = ({ what, who }: Stage['events'][number]): boolean => what === 'exec' && who !== 'stage';
+
+/** The instants at which services were executed; null when that many are not in time. */
+async function executed(up: Stage, count: number): Promise<readonly number[] | null> {
+  // Events of many services come in many parts: they are not all looked at each time.
+  const enough = await up.until(
+    () => (up.events.length >= count && up.events.filter(isExec).length >= count ? true : undefined),
+    SECONDS * 1_000,
+  );
+  if (enough === null) return null;
+  return up.events.filter(isExec).map(({ at }) => at);
+}
+
+async function live(entrant: Entrant, { stage }: Turn, stages: number): Promise<Life | string> {
+  const make = (mark: Mark): Service[] =>
+    Array.from({ length: SERVICES }, (_, at) => ({
+      name: `s${at}`,
+      argv: mark(`s${at}`, 'run'),
+      ...(stages > 1 && { group: `g${Math.floor((at * stages) / SERVICES)}` }),
+    }));
+  await using up = stage(entrant, (mark) => ({ services: make(mark), whenOneEnds: 'end', labels: false }));
+  // Before its first service is executed it reads its configuration, and answers nobody.
+  await executed(up, 1);
+  const finish = askForStatus(up);
+  const execs = await executed(up, SERVICES);
+  const start = execs === null ? null : Math.max(...execs) - up.began;
+  await Bun.sleep(500);
+  up.signal(up.init, SIGTERM);
+  const end = await up.until(() => up.find('end', 'stage'), SECONDS * 1_000);
+  const slowest = await finish();
+  const asked = up.find('signalled', 'stage');
+  if (start === null || end === null || asked === undefined) return late(SECONDS);
+  return end.value === 0 ? { start, stop: end.at - asked.at, slowest } : `ends with ${end.value}`;
+}
+
+const stages: Trial = {
+  name: 'stages',
+  rows: [
+    {
+      id: 'stages-2-start',
+      title: '1,000 services in 2 stages start, beside the same flat',
+      unit: '×',
+      better: 'neither',
+    },
+    {
+      id: 'stages-2-stop',
+      title: '1,000 services in 2 stages stop, beside the same flat',
+      unit: '×',
+      better: 'neither',
+    },
+    {
+      id: 'stages-20-start',
+      title: '1,000 services in 20 stages start, beside the same flat',
+      unit: '×',
+      better: 'neither',
+    },
+    {
+      id: 'stages-20-stop',
+      title: '1,000 services in 20 stages stop, beside the same flat',
+      unit: '×',
+      better: 'neither',
+    },
+    { id: 'stages-status', title: 'the slowest `status` meanwhile', unit: 'ms', better: 'neither' },
+  ],
+  needs: [],
+  isOwn: true,
+  runs: { full: 5, quick: 3 },
+  pace: 'turn by turn',
+  async turn(entrant, turn): Promise<Readings> {
+    const lives = new Map<number, Life>();
+    // Each is first in its turn: what comes later finds other caches.
+    const order = [1, 2, 20].map((_, at, all) => all[(at + turn.number) % all.length] ?? 1);
+    for (const count of order) {
+      const found = await live(entrant, turn, count);
+      if (typeof found === 'string') return { 'stages-2-start': found };
+      lives.set(count, found);
+    }
+    const flat = lives.get(1);
+    const beside = (count: number, part: 'start' | 'stop') => (lives.get(count)?.[part] ?? NaN) / (flat?.[part] ?? NaN);
+    return {
+      'stages-2-start': beside(2, 'start'),
+      'stages-2-stop': beside(2, 'stop'),
+      'stages-20-start': beside(20, 'start'),
+      'stages-20-stop': beside(20, 'stop'),
+      'stages-status': Math.max(...[...lives.values()].map(({ slowest }) => slowest)),
+    };
+  },
+};
+
+/** Milliseconds from one task's execution to the next one's; and the slowest status. */
+async function walk(entrant: Entrant, { stage }: Turn, count: number): Promise<readonly [number, number] | string> {
+  await using up = stage(entrant, (mark) => ({
+    services: Array.from({ length: count }, (_, at) => ({
+      name: `t${at}`,
+      argv: mark(`t${at}`, 'exit', 0, 0),
+      isTask: true,
+      ...(at > 0 && { after: `t${at - 1}` }),
+    })),
+    whenOneEnds: 'end',
+    labels: false,
+  }));
+  await executed(up, 1);
+  const finish = askForStatus(up);
+  const execs = await executed(up, count);
+  await up.until(() => up.find('end', 'stage'), SECONDS * 1_000);
+  const slowest = await finish();
+  if (execs === null) return late(SECONDS);
+  return [(Math.max(...execs) - Math.min(...execs)) / (count - 1), slowest];
+}
+
+const chain: Trial = {
+  name: 'chain',
+  rows: [
+    { id: 'chain', title: 'a chain of 2,000 tasks, each beside one of a chain of 100', unit: '×', better: 'neither' },
+    { id: 'chain-task', title: 'a task of the chain of 2,000', unit: 'ms', better: 'neither' },
+    { id: 'chain-status', title: 'the slowest `status` meanwhile', unit: 'ms', better: 'neither' },
+  ],
+  needs: [],
+  isOwn: true,
+  runs: { full: 5, quick: 3 },
+  pace: 'turn by turn',
+  async turn(entrant, turn): Promise<Readings> {
+    const short = await walk(entrant, turn, SHORT);
+    const long = await walk(entrant, turn, LONG);
+    if (typeof short === 'string' || typeof long === 'string') return { chain: late(SECONDS) };
+    return { chain: long[0] / short[0], 'chain-task': long[0], 'chain-status': Math.max(short[1], long[1]) };
+  },
+};
+
+export const MANY: readonly Trial[] = [stages, chain];

@@ -1,0 +1,399 @@
+// Fuzzes the native program's side of the conversation with the supervisor, in one process and under sanitizers: the code of
+// native/supervise.c and native/spawn.c reads frames from a real socket, while processes, signals and time are made up here.
+//
+//   frames SECONDS SEED        random inputs, each from a seed of its own
+//   frames 0 SEED              the one input of that seed, as printed with a failure
+//
+// Descriptors, memory and sockets are real; nothing is forked and nothing is signalled.
+#include "../../native/handover.h"
+#include "../../native/spawn.h"
+
+int printf(const char *format, ...);
+int fflush(void *stream);
+__attribute__((noreturn)) void abort(void);
+long strtol(const char *text, char **end, int base);
+void __sanitizer_set_death_callback(void (*callback)(void));
+
+enum { CHILDREN = 400, FIRST_PID = 4200000, RUNS = 24, INPUT_MOST = 1 << 20, ROUNDS = 40 };
+
+// The dice: xorshift64* (Vigna 2016).
+
+static u64 seed, dice;
+
+static u32 roll(u32 below) {
+  dice ^= dice >> 12;
+  dice ^= dice << 25;
+  dice ^= dice >> 27;
+  return (u32)((dice * 2685821657736338717ull) >> 32) % below;
+}
+
+static int chance(u32 percent) { return roll(100) < percent; }
+
+static void show_seed(void) {
+  printf("input of seed %llu\n", (unsigned long long)seed);
+  fflush(NULL);
+}
+
+static void fail_with(const char *what) {
+  printf("found: %s\n", what);
+  show_seed();
+  abort();
+}
+
+#define MUST(holds) ((holds) ? (void)0 : fail_with(#holds))
+
+// The kernel, as far as it is made up.
+
+static struct {
+  i32 pids[CHILDREN];
+  u32 count;
+  i32 last;
+  int is_over, code;
+  void *end[5];
+} kernel;
+
+/** What a child would report before it ends: the writing end is the one non-blocking pipe that is open for writing. */
+static void report_for_child(void) {
+  const i32 reports[][3] = {{STEP_EXEC, 2, 0}, {STEP_LIMIT, 1, 7}, {0, 5, 0}, {-1, -1, -1}};
+  u32 which = roll(4), size = chance(90) ? 12 : roll(12);
+  for (int fd = 3; fd < 64; fd++)
+    if ((sys_fcntl(fd, F_GETFL, 0) & (O_ACCMODE | O_NONBLOCK)) == (O_WRONLY | O_NONBLOCK)) {
+      sys_write(fd, reports[which], size);
+      return;
+    }
+}
+
+static long fake_fork(void) {
+  if (chance(5) || kernel.count == CHILDREN) return -EAGAIN;
+  if (chance(30)) report_for_child();
+  return kernel.pids[kernel.count++] = ++kernel.last;
+}
+
+static long fake_wait(int pid, int *status, int flags) {
+  if (kernel.count == 0) return -ECHILD;
+  if (pid > 0) return pid;
+  if (chance(40)) return 0;
+  u32 at = roll(kernel.count);
+  i32 found = kernel.pids[at];
+  kernel.pids[at] = kernel.pids[--kernel.count];
+  if (status) *status = chance(50) ? (int)roll(256) << 8 : (int)roll(127) + 1;
+  return found;
+}
+
+static long fake_kill(int pid, int signal) {
+  MUST(signal >= 0 && signal <= SIGNALS);
+  // Never our own group, and -1 only where everything is killed.
+  MUST(pid != 0 && (pid != -1 || signal == SIGKILL));
+  MUST(pid == -1 || (pid < 0 ? -pid : pid) >= FIRST_PID);
+  for (u32 at = 0; at < kernel.count; at++)
+    if (kernel.pids[at] == (pid < 0 ? -pid : pid)) return 0;
+  return pid == -1 ? 0 : -ESRCH;
+}
+
+__attribute__((noreturn)) static void fake_exit(int code) {
+  kernel.is_over = 1;
+  kernel.code = code;
+  __builtin_longjmp(kernel.end, 1);
+}
+
+static void check_block(void);
+static void reap(void);
+
+/**
+ * Never waits; where the program would wait for ever, nothing may be left to do. Processes end at this moment: PID 1 takes
+ * exits before it takes the requests that were found with them.
+ */
+static long fake_poll(struct pollfd *fds, unsigned count, const struct time *timeout) {
+  const struct time none = {0, 0};
+  long found = sys_poll(fds, count, &none);
+  if (found == 0 && !timeout) check_block();
+  if (chance(30)) reap();
+  return found;
+}
+
+#define sys_fork() fake_fork()
+#define sys_wait4(pid, status, flags) fake_wait(pid, status, flags)
+#define sys_kill(pid, signal) fake_kill(pid, signal)
+#define sys_exit(code) fake_exit(code)
+#define sys_poll(fds, count, timeout) fake_poll(fds, count, timeout)
+#undef SAY
+#define SAY(...) ((void)0)
+// As if the kernel had no pidfd: a signal is sent by fake_kill or not at all.
+#undef __NR_pidfd_open
+#undef __NR_pidfd_send_signal
+#define __NR_pidfd_open 100000
+#define __NR_pidfd_send_signal 100000
+#include "../../native/spawn.c"
+// Both files have one of their own.
+#define RLIMIT_NOFILE SUPERVISE_RLIMIT_NOFILE
+#include "../../native/supervise.c"
+
+// Inputs: frames that are mostly well-formed, then changed.
+
+static u8 input[INPUT_MOST];
+static u32 size;
+
+static void add(const void *bytes, u32 count) {
+  if (size + count > sizeof input) return;
+  memcpy(input + size, bytes, count);
+  size += count;
+}
+
+static void add_u32(u32 number) { add(&number, sizeof number); }
+static void add_u64(u64 number) { add(&number, sizeof number); }
+static u32 any_u32(void) { return chance(70) ? roll(70) : chance(50) ? roll(~0u) : ~0u - roll(3); }
+
+static void add_text(const char *text) {
+  add_u32((u32)strlen(text) + 1);
+  add(text, (u32)strlen(text) + 1);
+}
+
+/** The one name of notify sockets: of this process alone, for the abstract namespace is everybody's. */
+static char notify_name[64];
+
+static void add_random_text(void) {
+  static const char *const texts[] = {"", "/", "/no/such", "/etc/passwd", "a\xff", NULL, "/proc/self/fd/0"};
+  const char *text = texts[roll(7)];
+  add_text(text ? text : notify_name);
+}
+
+static void add_texts(u32 count) {
+  static const u8 zeros[4096];
+  u32 each = chance(95) ? roll(8) + 1 : roll(4000) + 1;
+  add_u32(count);
+  add_u32(count * each);
+  for (u32 at = 0; at < count; at++) {
+    for (u32 byte = 1; byte < each; byte++) add("x", 1);
+    add(zeros, 1);
+  }
+}
+
+static void add_spawn(void) {
+  u32 count;
+  add_u32(roll(RUNS)), add_u32(chance(98) ? roll(65) : any_u32()), add_u64(roll(3));
+  add_u32(roll(32));
+  for (int at = 0; at < 5; at++) add_u32(any_u32());
+  add_u32(count = roll(4));
+  while (count--) add_u32(roll(10));
+  add_u32(count = roll(20));
+  while (count--) add_u64(roll(10));
+  add_u32(count = roll(4));
+  while (count--) add_u32(roll(16)), add_u64(any_u32()), add_u64(any_u32());
+  add_text(chance(80) ? "" : notify_name);
+  add_random_text();
+  add_u32(count = chance(98) ? roll(6) : roll(14));
+  for (u32 at = 0; at < count; at++) {
+    add_u32(chance(98) ? roll(256) : any_u32()), add_u32(chance(98) ? roll(4) : any_u32());
+    add_u32(chance(95) ? roll(3) : roll(14)), add_random_text();
+  }
+  add_texts(chance(97) ? roll(5) + 1 : 0);
+  add_texts(chance(97) ? roll(5) : roll(200));
+}
+
+static void add_signal(void) {
+  u32 count = chance(95) ? roll(6) : roll(600);
+  add_u32(roll(100)), add_u32(chance(98) ? roll(65) : any_u32()), add_u32(count);
+  for (u32 at = 0; at < count; at++)
+    add_u32(roll(3)), add_u32(chance(60) ? roll(RUNS) : FIRST_PID + roll(100)), add_u64(roll(2));
+}
+
+/** A request that is answered by 2 KB. */
+static void add_failures(void) {
+  enum { TARGETS = 256 };
+  add_u32(16 + 16 * TARGETS), add_u32(REQUEST_SIGNAL), add_u32(0), add_u32(9), add_u32(TARGETS);
+  for (u32 at = 0; at < TARGETS; at++) add_u32(TARGET_MAIN), add_u32(RUNS + 1), add_u64(0);
+}
+
+/** Requests of which none is answered at once. */
+static int only_spawns;
+
+static void add_frame(void) {
+  static const u8 types[] = {1, 2, 2, 2, 2, 2, 3, 3, 4, 4, 4, 4, 5};
+  u32 from = size, type = only_spawns ? (u32)REQUEST_SPAWN : chance(99) ? types[roll(sizeof types)] : chance(20) ? (u32)REQUEST_END : any_u32();
+  add_u32(0), add_u32(type);
+  switch (type) {
+    case REQUEST_HELLO: add_u32(chance(99) ? PROTOCOL : any_u32()), add_u32(any_u32()), add_u64(any_u32()); break;
+    case REQUEST_SPAWN: add_spawn(); break;
+    case REQUEST_SIGNAL: add_signal(); break;
+    default: add_u32(roll(RUNS));
+  }
+  u32 length = size - from - 4;
+  if (size + 64 < sizeof input) memcpy(input + from, &length, sizeof length);
+}
+
+static void make_input(void) {
+  size = 0;
+  // Answers that fill all buffers where nothing is read.
+  u32 failures = chance(15) ? 60 + roll(200) : 0;
+  for (u32 count = failures; count--;) add_failures();
+  only_spawns = failures > 0 && chance(50);
+  for (u32 count = chance(90) ? roll(30) + 1 : roll(600); count--;) add_frame();
+  if (size == 0 || chance(50)) return;
+  for (u32 count = roll(6); count--;) {
+    u32 at = roll(size), wild = any_u32();
+    if (chance(60)) input[at] = (u8)roll(256);
+    else if (chance(50) && at + 4 < size) memcpy(input + at, &wild, sizeof wild);
+    else if (chance(50)) size = at + 1;
+    else memmove(input + at, input + at / 2, size - at);
+  }
+}
+
+// What comes back.
+
+static struct { u8 bytes[1 << 20]; u32 size; } output;
+static enum { NONE, SPAWNED, EXITED } runs[RUNS + 1];
+
+static void check_event(u32 type, const u8 *at, u32 length) {
+  u32 words[4] = {0};
+  memcpy(words, at, length < sizeof words ? length : sizeof words);
+  u32 run = words[0] < RUNS ? words[0] : RUNS, count = 0;
+  switch (type) {
+    case EVENT_SPAWNED:
+      memcpy(&count, at + 16, sizeof count);
+      MUST(length == 20 + 4 * count && count <= STREAMS_MOST && (i32)words[1] >= FIRST_PID);
+      MUST(run == RUNS || runs[run] != SPAWNED);
+      runs[run] = SPAWNED;
+      break;
+    case EVENT_FAILED:
+      MUST(length == 16 && (run == RUNS || runs[run] != SPAWNED));
+      break;
+    case EVENT_EXITED:
+      MUST(length == 8 && (run == RUNS || runs[run] == SPAWNED));
+      runs[run] = EXITED;
+      break;
+    case EVENT_REAPED: MUST(length >= 16); break;
+    case EVENT_SIGNALLED: MUST(length == 12 + 8 * words[2] && words[1] >= words[2]); break;
+    case EVENT_RECEIVED: MUST(length == 12 && words[0] >= 1 && words[0] <= SIGNALS); break;
+    default: MUST(type == EVENT_NOTIFIED);
+  }
+}
+
+static void read_output(int fd) {
+  long found = sys_read(fd, output.bytes + output.size, sizeof output.bytes - output.size);
+  if (found > 0) output.size += (u32)found;
+  u32 at = 0, length, type;
+  while (output.size - at >= 8) {
+    memcpy(&length, output.bytes + at, 4);
+    memcpy(&type, output.bytes + at + 4, 4);
+    MUST(length >= 4 && length <= DATAGRAM_MOST + EVENT_MOST);
+    if (output.size - at - 4 < length) break;
+    check_event(type, output.bytes + at + 8, length - 4);
+    at += 4 + length;
+  }
+  memmove(output.bytes, output.bytes + at, output.size - at);
+  output.size -= at;
+}
+
+/** A datagram to the notify socket of whichever run has it; too long now and then. */
+static void send_notification(void) {
+  static int socket = -1;
+  struct { u16 family; char path[108]; } address = {.family = AF_UNIX};
+  size_t length = strlen(notify_name);
+  memcpy(address.path + 1, notify_name, length);
+  if (socket < 0) socket = (int)sys(__NR_socket, AF_UNIX, SOCK_DGRAM | O_NONBLOCK | O_CLOEXEC, 0);
+  sys(__NR_sendto, socket, input, chance(80) ? roll(50) : roll(DATAGRAM_MOST + 100), 0, &address, sizeof address.family + 1 + length);
+}
+
+// One input.
+
+static void begin(int socket) {
+  const int small = 4096;
+  if (chance(50)) sys(__NR_setsockopt, socket, SOL_SOCKET, 7 /* SO_SNDBUF */, &small, sizeof small);
+  pid1.in.size = 0;
+  pid1.out.from = pid1.out.to = 0;
+  pid1.run_count = pid1.free_hint = pid1.news_from = pid1.news_to = pid1.orphan_count = 0;
+  pid1.received = 0;
+  pid1.reaped = pid1.reaped_reported = 0;
+  pid1.watches = pid1.is_alone = pid1.was_killed = pid1.has_taken_over = 0;
+  pid1.grace = 0;
+  pid1.self = pid1.is_init = 1;
+  pid1.signals = -1;
+  pid1.socket = socket;
+  if (pid1.runs) memset(pid1.runs, 0, pid1.runs_size);
+  memset(runs, 0, sizeof runs);
+  output.size = 0;
+  kernel.count = 0;
+  kernel.last = FIRST_PID;
+  kernel.is_over = 0;
+  pid1.supervisor = kernel.pids[kernel.count++] = ++kernel.last;
+}
+
+static int has_whole_frame(void) {
+  size_t at = 0;
+  struct reader payload;
+  return next_frame(&pid1.in, &at, &payload) != 0;
+}
+
+/** With requests or news and nothing that waits to be written, no event would come for them. */
+static void check_block(void) {
+  if (pid1.socket < 0 || !writer_empty(&pid1.out)) return;
+  MUST(!has_whole_frame());
+  MUST(pid1.news_from == pid1.news_to && pid1.received == 0);
+}
+
+static void play(int other) {
+  u32 sent = 0;
+  int reads = chance(70), loses = chance(20);
+  for (u32 round = 0; round < ROUNDS || sent < size; round++) {
+    u32 chunk = chance(50) ? size - sent : roll(2000);
+    if (chunk > size - sent) chunk = size - sent;
+    long written = chunk && pid1.socket >= 0 ? sys(__NR_sendto, other, input + sent, chunk, 0x4040, 0, 0) : 0;
+    if (written > 0) sent += (u32)written;
+    if (pid1.socket < 0 || (round > 4000 && !reads)) sent = size;
+    if (chance(20)) pid1.received |= sigbit(roll(SIGNALS) + 1);
+    if (loses && chance(3) && pid1.supervisor > 0) lose_supervisor((int)roll(127) + 1);
+    step();
+    MUST(pid1.out.to <= OUT_MOST);
+    if (chance(10)) send_notification();
+    if (loses && chance(2)) sys(__NR_shutdown, other, 2 /* SHUT_RDWR */);
+    if (reads && chance(60)) read_output(other);
+  }
+  // With room for all, nothing may be left that no event would bring up again.
+  for (u32 round = 0; round < 100 && pid1.socket >= 0; round++) read_output(other), step();
+  if (pid1.socket < 0) return;
+  read_output(other);
+  MUST(!has_whole_frame());
+  MUST(pid1.news_from == pid1.news_to || !writer_empty(&pid1.out));
+}
+
+static void end(int other) {
+  for (u32 slot = 0; slot < pid1.run_count; slot++)
+    if (pid1.runs[slot].phase != RUN_FREE) close_run(&pid1.runs[slot]);
+  if (pid1.socket >= 0) sys_close(pid1.socket);
+  sys_close(other);
+}
+
+static int lowest_free(void) {
+  long fd = sys(__NR_dup, 0);
+  sys_close((int)fd);
+  return (int)fd;
+}
+
+static void attempt(u64 with) {
+  int ends[2];
+  seed = with;
+  dice = with * 0x9e3779b97f4a7c15ull + 1;
+  int before = lowest_free();
+  make_input();
+  MUST(sys(__NR_socketpair, 1, 1 | O_CLOEXEC | O_NONBLOCK, 0, ends) == 0);
+  begin(ends[0]);
+  if (__builtin_setjmp(kernel.end) == 0) play(ends[1]);
+  MUST(!kernel.is_over || (kernel.code >= 0 && kernel.code <= 255));
+  end(ends[1]);
+  MUST(lowest_free() == before);
+}
+
+int main(int argc, char **argv) {
+  static struct start start;
+  u64 from = argc > 2 ? (u64)strtol(argv[2], NULL, 10) : 1, count = 0;
+  i64 until = sys_now() + 1000 * (argc > 1 ? strtol(argv[1], NULL, 10) : 10);
+  pid1.start = &start;
+  append_number(append(notify_name, notify_name + 40, "svc-super-fuzz-"), notify_name + sizeof notify_name, sys_now());
+  // Its descriptor is not one that an input leaves open.
+  send_notification();
+  __sanitizer_set_death_callback(show_seed);
+  do attempt(from + count++);
+  while (sys_now() < until);
+  printf("%llu inputs\n", (unsigned long long)count);
+  return 0;
+}

@@ -1,0 +1,108 @@
+// What other systems (Docker, Compose, systemd, Kubernetes, supervisord, s6, process-compose) call the things of services.yaml,
+// and what they are called here. For suggestions alone: nothing of it is accepted.
+
+type Words = Readonly<Record<string, string>>;
+
+/** `restart`. */
+export const OTHER_POLICIES: Words = {
+  no: 'never',
+  none: 'never',
+  off: 'never',
+  false: 'never',
+  'exit-on-failure': 'never',
+  'unless-stopped': 'always',
+  yes: 'always',
+  on: 'always',
+  true: 'always',
+  onfailure: 'on-failure',
+  'on-abnormal': 'on-failure',
+  'on-abort': 'on-failure',
+  'on-watchdog': 'on-failure',
+  unexpected: 'on-failure',
+};
+
+/** `type`. */
+export const OTHER_TYPES: Words = {
+  oneshot: 'task',
+  'one-shot': 'task',
+  once: 'task',
+  job: 'task',
+  init: 'task',
+  initcontainer: 'task',
+  'init-container': 'task',
+  simple: 'service',
+  exec: 'service',
+  forking: 'service',
+  notify: 'service',
+  longrun: 'service',
+  daemon: 'service',
+  process: 'service',
+};
+
+/** `exit`. */
+export const OTHER_EXITS: Words = {
+  any: 'first',
+  one: 'first',
+  'on-first': 'first',
+  'on-failure': 'failure',
+  failed: 'failure',
+  error: 'failure',
+  last: 'all',
+  none: 'all',
+  never: 'all',
+};
+
+/** `stop.to`. */
+export const OTHER_STOP_TARGETS: Words = {
+  process: 'main',
+  pid: 'main',
+  all: 'group',
+  mixed: 'group',
+  'control-group': 'group',
+  pgid: 'group',
+};
+
+/** Keys of a service. */
+export const OTHER_SERVICE_KEYS: Words = {
+  after: 'it is called `depends_on`',
+  args: 'it is part of `command`',
+  autorestart: 'it is called `restart`',
+  build: 'services run in this image: there is nothing to build',
+  cmd: 'it is called `command`',
+  container_name: "the service's key is its name",
+  cpuset: 'it is called `cpus`',
+  deploy:
+    'write its parts as `replicas`, `restart` and `gpus`; limits of memory and processors are those of the container',
+  directory: 'it is called `cwd`',
+  entrypoint: 'it is part of `command`',
+  environment: 'it is called `env`',
+  exec: 'it is called `command`',
+  expose: 'it is called `port` or `ports`',
+  health: 'it is called `ready` (and `live`)',
+  healthy: 'it is called `ready` (and `live`)',
+  healthcheck: 'it is called `ready` (and `live`)',
+  image: 'services run in this image: install the program into it',
+  liveness: 'it is called `live`',
+  liveness_probe: 'it is called `live`',
+  logging: 'it is called `log`',
+  mem_limit: 'the limit of memory is that of the container (`docker run --memory`)',
+  networks: 'services share one network: 127.0.0.1 and their ports',
+  oneshot: 'write `type: task`',
+  priority: 'say who waits for whom with `depends_on`, or use `group`',
+  readiness: 'it is called `ready`',
+  readiness_probe: 'it is called `ready`',
+  requires: 'it is called `depends_on`',
+  restart_policy: 'it is called `restart`',
+  shutdown: 'it is called `stop`',
+  start_interval: 'it belongs in a probe: `ready: {http: …, start_interval: 1s}`',
+  start_period: 'it is called `start_timeout`',
+  startup_probe: 'it is called `ready`; `start_timeout` limits how long the start may take',
+  stop_grace_period: 'it is called `stop: {timeout: …}`',
+  stop_signal: 'it is called `stop: {signal: …}`',
+  stop_timeout: 'for one service it is `stop: {timeout: …}`; `stop_timeout` stands at the top',
+  stopsignal: 'it is called `stop: {signal: …}`',
+  stopwaitsecs: 'it is called `stop: {timeout: …}`',
+  ulimits: 'it is called `limits`',
+  volumes: 'services share one file system',
+  working_dir: 'it is called `cwd`',
+};

@@ -1,0 +1,246 @@
+// The services of a step in the making: what they are now, what is counted of them, and which of them may have to be
+// started or stopped next. Keeps, and decides nothing: supervisor.ts does.
+import type { Plan, ServicePlan } from '../plan/plan.ts';
+import type { Ended } from './event.ts';
+import { taken } from './operator.ts';
+import { Reasons } from './reasons.ts';
+import { RowsDraft } from './rows.ts';
+import { Services } from './services.ts';
+import { isToRunAgain, type Service } from './state.ts';
+import { isLeaving, recount, type Situation } from './tally.ts';
+import { isOtherToWaits, WaitsDraft } from './waits.ts';
+import { indexPlans, instantOf, isLasting, type PlanIndex, surveyServices, type World } from './world.ts';
+
+/** A service that can never start, the reason in words, and the failed runs that it comes from. */
+interface Blocked {
+  readonly name: string;
+  readonly reason: string | null;
+  readonly causes: () => readonly Ended[];
+}
+
+export class ServicesDraft {
+  /** As it was before the step, but for what is planned. */
+  world: World;
+  waits: WaitsDraft;
+  tally: Record<Situation, number>;
+  /** Whether one that had failed may not have any more. */
+  hasRevived = false;
+  readonly #before: World;
+  #rows: RowsDraft<Service>;
+  /** Numbers of services that may have to be started or stopped now. */
+  #touched = new Set<number>();
+  /** Numbers of services that can never start, and perhaps could before. */
+  #blocked = new Set<number>();
+  /** Names of services that are to run again, and were not before. */
+  readonly #restarted = new Set<string>();
+  #hasForgotten = false;
+
+  constructor(world: World) {
+    this.world = world;
+    this.#before = world;
+    this.#rows = new RowsDraft(world.services.rows);
+    this.waits = this.#makeWaits(world);
+    this.tally = { ...world.tally };
+  }
+
+  #makeWaits({ index, waits }: World): WaitsDraft {
+    return new WaitsDraft(
+      index.graph,
+      waits,
+      (number) => this.#rows.at(number),
+      (number) => this.#touched.add(number),
+      (number) => this.#blocked.add(number),
+    );
+  }
+
+  get index(): PlanIndex {
+    return this.world.index;
+  }
+
+  has(name: string): boolean {
+    return this.index.graph.numbers.has(name);
+  }
+
+  get(name: string): Service {
+    return this.#rows.at(this.#number(name));
+  }
+
+  at(number: number): Service {
+    return this.#rows.at(number);
+  }
+
+  #number(name: string): number {
+    const number = this.index.graph.numbers.get(name);
+    if (number === undefined) throw new Error(`bug: no service ${name}`);
+    return number;
+  }
+
+  nameOf(number: number): string {
+    return this.index.graph.names[number] ?? '';
+  }
+
+  names(): readonly string[] {
+    return this.index.graph.names;
+  }
+
+  /** The plan of a service that is in force. */
+  planOf(name: string): ServicePlan {
+    const plan = this.index.plans.get(name);
+    if (plan === undefined) throw new Error(`bug: no plan of ${name}`);
+    return plan;
+  }
+
+  /** All services as they are now. */
+  view(): Services {
+    return new Services(this.index.graph.numbers, this.#rows.finish());
+  }
+
+  /** Replaces a service's value, and touches those for which that may change something. */
+  put(name: string, service: Service): void {
+    const number = this.#number(name);
+    const before = this.#rows.at(number);
+    if (before === service) return;
+    recount(this.tally, before, service);
+    this.#rows.set(number, service);
+    if (isLasting(before.state) && (!isLasting(service.state) || before.run !== service.run)) this.hasRevived = true;
+    if (!isToRunAgain(before) && isToRunAgain(service)) this.noteRestart(name);
+    if (isOtherToWaits(before, service)) {
+      this.#touched.add(number);
+      this.waits.change(number, before, service);
+    }
+    if (!isLeaving(before) || isLeaving(service)) return;
+    for (const rival of this.index.rivals[number] ?? []) this.#touched.add(rival);
+  }
+
+  /** Removes a service, and its plan with it. */
+  remove(name: string): void {
+    const { services } = this.world.plan;
+    this.replan(
+      services.filter((one) => one.name !== name),
+      this.view(),
+    );
+  }
+
+  /** A service without processes takes a new plan over. */
+  adopt(name: string, next: ServicePlan): void {
+    const { plan, index } = this.world;
+    const services = plan.services.map((one) => (one.name === name ? next : one));
+    const service = taken(this.get(name), next);
+    if (!isSameToOthers(this.planOf(name), next)) {
+      this.replan(services, new Map(this.view()).set(name, service));
+      return;
+    }
+    const plans = new Map(index.plans).set(name, next);
+    this.world = { ...this.world, plan: { ...plan, services }, index: { ...index, plans } };
+    this.put(name, service);
+  }
+
+  /** Replaces all plans, and the services that they are of. */
+  replan(
+    plans: readonly ServicePlan[],
+    services: ReadonlyMap<string, Service>,
+    target: Plan = this.world.target,
+  ): void {
+    const plan = { ...target, services: plans };
+    const index = indexPlans(plan, this.world.seed);
+    const found = plans.flatMap(({ name }) => services.get(name) ?? []);
+    for (const { name } of plans) {
+      const [before, after] = [this.has(name) ? this.get(name) : undefined, services.get(name)];
+      const wasToRunAgain = before === undefined || isToRunAgain(before);
+      if (after !== undefined && !wasToRunAgain && isToRunAgain(after)) this.noteRestart(name);
+    }
+    const known = surveyServices(index, found);
+    this.world = { ...this.world, plan, target, index, ...known };
+    this.#rows = new RowsDraft(known.services.rows);
+    this.waits = this.#makeWaits(this.world);
+    this.tally = { ...known.tally };
+    this.hasRevived = true;
+    this.touchAll();
+    this.#blocked = new Set(this.#touched);
+  }
+
+  touchAll(): void {
+    this.#touched = new Set(this.world.plan.services.keys());
+  }
+
+  /** Whether `spread` has something left to do. */
+  get isTouched(): boolean {
+    return this.#touched.size > 0 || this.#restarted.size > 0;
+  }
+
+  /** The service has ended, or is to end, and its next run will follow. */
+  noteRestart(name: string): void {
+    this.#restarted.add(name);
+  }
+
+  /** Services that restart with one that has been noted, also with one that is noted meanwhile. Removes the notes. */
+  *takeDependentsToRestart(): Generator<{ readonly name: string; readonly on: string }, undefined> {
+    // A Set that grows while it is walked goes on to what was added.
+    for (const on of this.#restarted) {
+      this.#restarted.delete(on);
+      const { numbers, uses, barriers } = this.index.graph;
+      const own = (uses[numbers.get(on) ?? -1] ?? []).filter(({ edge }) => edge.restarts === true);
+      const dependents = new Set(own.flatMap(({ barrier }) => barriers[barrier]?.dependents ?? []));
+      for (const number of dependents) yield { name: this.nameOf(number), on };
+    }
+  }
+
+  /** Those that have been touched since it was last called, ascending. */
+  takeTouched(): readonly number[] {
+    const numbers = [...this.#touched].sort((a, b) => a - b);
+    this.#touched.clear();
+    return numbers;
+  }
+
+  /** Counts every service that can never start as one that could before this step. */
+  forgetBlocked(): void {
+    this.#hasForgotten = true;
+    this.#blocked = new Set(this.world.plan.services.keys());
+  }
+
+  /**
+   * Services that can never start and could before this step, in the plan's order: why, and the failed runs that are the
+   * cause. Each is returned once.
+   */
+  takeNewlyBlocked(): readonly Blocked[] {
+    const blocked = [...this.#blocked].filter((number) => this.waits.isBlocked(number)).sort((a, b) => a - b);
+    this.#blocked.clear();
+    if (blocked.length === 0) return [];
+    const reasons = new Reasons({ index: this.index, services: this.view(), waits: this.waits.finish() });
+    return blocked
+      .map((number) => this.nameOf(number))
+      .filter((name) => !this.#wasBlocked(name))
+      .map((name) => ({ name, reason: reasons.neverStarts(name), causes: () => reasons.causesOf(name) }));
+  }
+
+  #wasBlocked(name: string): boolean {
+    if (this.#hasForgotten) return false;
+    const { index, waits } = this.#before;
+    const number = index.graph.numbers.get(name);
+    return number !== undefined && waits.services.at(number).blocked;
+  }
+
+  finish(): Pick<World, 'services' | 'tally' | 'waits' | 'deadlines'> {
+    const { deadlines } = this.world;
+    const instants = new Map<number, number>();
+    for (const number of this.#rows.changed()) {
+      const instant = instantOf(this.planOf(this.nameOf(number)), this.#rows.at(number));
+      if (instant !== deadlines.rows.at(number)) instants.set(number, instant);
+    }
+    return {
+      services: this.view(),
+      tally: this.tally,
+      waits: this.waits.finish(),
+      deadlines: deadlines.with(instants),
+    };
+  }
+}
+
+/** Whether nobody else can tell two plans of a service apart: who waits for whom, and what each is to have. */
+function isSameToOthers(a: ServicePlan, b: ServicePlan): boolean {
+  return a.edges === b.edges && a.stageEdges === b.stageEdges && claimsOf(a) === claimsOf(b);
+}
+
+function claimsOf({ ports, gpus }: ServicePlan): string {
+  return JSON.stringify([ports, gpus?.shared, gpus?.devices.map(({ id }) => id)]);
+}

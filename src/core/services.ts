@@ -1,0 +1,47 @@
+// The services of a world as a map from their names, on rows that successive worlds share. Read only.
+import type { Rows } from './rows.ts';
+import type { Service } from './state.ts';
+
+export class Services implements ReadonlyMap<string, Service> {
+  /** The number of each service, in the plan's order. */
+  readonly numbers: ReadonlyMap<string, number>;
+  readonly rows: Rows<Service>;
+
+  constructor(numbers: ReadonlyMap<string, number>, rows: Rows<Service>) {
+    this.numbers = numbers;
+    this.rows = rows;
+  }
+
+  get size(): number {
+    return this.rows.size;
+  }
+
+  get(name: string): Service | undefined {
+    const number = this.numbers.get(name);
+    return number === undefined ? undefined : this.rows.at(number);
+  }
+
+  has(name: string): boolean {
+    return this.numbers.has(name);
+  }
+
+  forEach(act: (service: Service, name: string, services: ReadonlyMap<string, Service>) => void): void {
+    for (const [name, service] of this) act(service, name, this);
+  }
+
+  keys(): MapIterator<string> {
+    return this.numbers.keys();
+  }
+
+  values(): MapIterator<Service> {
+    return this.rows[Symbol.iterator]();
+  }
+
+  *entries(): MapIterator<[string, Service]> {
+    for (const [name, number] of this.numbers) yield [name, this.rows.at(number)];
+  }
+
+  [Symbol.iterator](): MapIterator<[string, Service]> {
+    return this.entries();
+  }
+}

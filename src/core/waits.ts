@@ -1,0 +1,286 @@
+// What the barriers have come to, kept by count as services change: which are open, which can never open any more, and which
+// still have dependents that keep what they depend on from being stopped. A change of one service touches the edges that
+// lead to it, and more only where a barrier has opened, closed or lost its last dependent.
+import type { Edge } from '../plan/plan.ts';
+import type { Barrier, Graph } from './barriers.ts';
+import { Rows, RowsDraft } from './rows.ts';
+import { holdsUp, isActive, isToRunAgain, type Service, type State } from './state.ts';
+
+export interface BarrierCounts {
+  /** Edges that hold. */
+  readonly met: number;
+  /** Edges that can never hold any more. */
+  readonly lost: number;
+  /** Dependents that keep its services from being stopped; counted in a shutdown only. */
+  readonly holders: number;
+  /** The same, counting at any time only dependents that are to stop themselves. */
+  readonly unwantedHolders: number;
+}
+
+interface ServiceCounts {
+  /** Barriers that lead to it and have holders. */
+  readonly heldBy: number;
+  readonly heldByUnwanted: number;
+  /** It is pending, and one of its barriers can never open. */
+  readonly blocked: boolean;
+  /** It is one of the holders of its own barriers. */
+  readonly holding: boolean;
+  readonly holdingUnwanted: boolean;
+}
+
+export interface Waits {
+  /** Whether everything is being stopped. */
+  readonly isEnding: boolean;
+  readonly barriers: Rows<BarrierCounts>;
+  readonly services: Rows<ServiceCounts>;
+}
+
+const NO_EDGES: BarrierCounts = { met: 0, lost: 0, holders: 0, unwantedHolders: 0 };
+const NO_SERVICE: ServiceCounts = {
+  heldBy: 0,
+  heldByUnwanted: 0,
+  blocked: false,
+  holding: false,
+  holdingUnwanted: false,
+};
+
+/**
+ * Two ways in which dependents hold up what they depend on: in a shutdown all do, else only those that stop too. The first is
+ * not counted before: each task of a chain that begins would hold up all that are done.
+ */
+const IN_A_SHUTDOWN = {
+  flag: 'holding',
+  holders: 'holders',
+  held: 'heldBy',
+  holdsUp: ({ state }: Service) => holdsUp(state),
+} as const;
+const BESIDE_OTHERS = {
+  flag: 'holdingUnwanted',
+  holders: 'unwantedHolders',
+  held: 'heldByUnwanted',
+  holdsUp: ({ state, wanted }: Service) => wanted !== 'up' && holdsUp(state),
+} as const;
+type Way = typeof IN_A_SHUTDOWN | typeof BESIDE_OTHERS;
+
+/** Whether what an edge waits for is so. A stage does not wait for a member that the operator holds down. */
+export function holds({ condition, origin, restarts }: Edge, service: Service): boolean {
+  const { state, startedOnce, readyAfter, wanted } = service;
+  if (origin === 'stage' && wanted === 'down' && state.id === 'stopped') return true;
+  switch (condition) {
+    case 'started':
+      return startedOnce && !(restarts === true && isBetweenRuns(service));
+    case 'ready':
+      return state.id === 'ready' || (state.id === 'completed' && readyAfter !== null);
+    case 'completed':
+      return state.id === 'completed';
+    case 'exited':
+      return state.id === 'completed' || state.id === 'failed';
+    default:
+      return condition satisfies never;
+  }
+}
+
+/** Whether the program of an earlier run has ended, or is to end, and that of the next run is not executing yet. */
+function isBetweenRuns(service: Service): boolean {
+  const { state } = service;
+  return isToRunAgain(service) || state.id === 'stopping' || (state.id === 'starting' && state.pid === null);
+}
+
+/** Whether what an edge waits for does not hold and never will. `blocked`: whether the service can never start. */
+export function isLost(edge: Edge, service: Service, blocked: boolean): boolean {
+  if (holds(edge, service)) return false;
+  const { id } = service.state;
+  return id === 'skipped' || id === 'failed' || id === 'completed' || (id === 'pending' && blocked);
+}
+
+/** A service that has run and is over passes on what depends on it: a database stops after the server whose migration is done. */
+function passesOn({ run, state }: Service): boolean {
+  return run > 0 && !isActive(state);
+}
+
+/** Whether anything differs that barriers count. */
+export function isOtherToWaits(before: Service, after: Service): boolean {
+  return (
+    before.state.id !== after.state.id ||
+    before.startedOnce !== after.startedOnce ||
+    before.wanted !== after.wanted ||
+    (before.readyAfter === null) !== (after.readyAfter === null) ||
+    before.run > 0 !== after.run > 0 ||
+    isBetweenRuns(before) !== isBetweenRuns(after) ||
+    isKilled(before.state) !== isKilled(after.state)
+  );
+}
+
+function isKilled(state: State): boolean {
+  return state.id === 'stopping' && !holdsUp(state);
+}
+
+/** Whether all that waits for a barrier may go on. */
+export function isMet({ least }: Barrier, { met }: BarrierCounts): boolean {
+  return met >= least;
+}
+
+/** Whether a barrier can never open any more. */
+export function isHopeless({ edges, least }: Barrier, { lost }: BarrierCounts): boolean {
+  return edges.length - lost < least;
+}
+
+export class WaitsDraft {
+  readonly #graph: Graph;
+  readonly #serviceAt: (number: number) => Service | null;
+  #isEnding: boolean;
+  readonly #barriers: RowsDraft<BarrierCounts>;
+  readonly #services: RowsDraft<ServiceCounts>;
+  /** Barriers of which has changed whether they can ever open. */
+  readonly #turned: number[] = [];
+  readonly #touched: (number: number) => void;
+  readonly #blocked: (number: number) => void;
+
+  /**
+   * `serviceAt`: a service as it is now; null: it has not been taken in yet. `touched` is called with the number of a service
+   * that may now be started or stopped because of others, `blocked` with that of one that can never start any more.
+   */
+  constructor(
+    graph: Graph,
+    base: Waits,
+    serviceAt: (number: number) => Service | null,
+    touched: (number: number) => void,
+    blocked: (number: number) => void,
+  ) {
+    this.#graph = graph;
+    this.#serviceAt = serviceAt;
+    this.#isEnding = base.isEnding;
+    this.#barriers = new RowsDraft(base.barriers);
+    this.#services = new RowsDraft(base.services);
+    this.#touched = touched;
+    this.#blocked = blocked;
+  }
+
+  /** Whether all that a service waits for is so. */
+  isOpen(number: number): boolean {
+    return (this.#graph.waitsFor[number] ?? []).every((at) => isMet(this.#barrier(at), this.#barriers.at(at)));
+  }
+
+  isBlocked(number: number): boolean {
+    return this.#services.at(number).blocked;
+  }
+
+  /** Whether a dependent keeps it from being stopped; directly, or through others that have run and are over. */
+  isHeld(number: number, by: 'any' | 'unwanted'): boolean {
+    const { heldBy, heldByUnwanted } = this.#services.at(number);
+    return (by === 'any' ? heldBy : heldByUnwanted) > 0;
+  }
+
+  /** A service has become another value; `before` is null for one that is taken in. `serviceAt` gives `after` already. */
+  change(number: number, before: Service | null, after: Service): void {
+    const counts = this.#services.at(number);
+    const blocked = after.state.id === 'pending' && this.#isHopeless(number);
+    if (blocked !== counts.blocked) this.#services.set(number, { ...counts, blocked });
+    if (blocked && !counts.blocked) this.#blocked(number);
+    for (const { barrier, edge } of this.#graph.uses[number] ?? []) {
+      const was = before === null ? [0, 0] : [+holds(edge, before), +isLost(edge, before, counts.blocked)];
+      const is = [+holds(edge, after), +isLost(edge, after, blocked)];
+      this.#count(barrier, (is[0] ?? 0) - (was[0] ?? 0), (is[1] ?? 0) - (was[1] ?? 0));
+    }
+    this.#spreadBlocked();
+    this.#spreadHolding(BESIDE_OTHERS, number);
+    if (this.#isEnding) this.#spreadHolding(IN_A_SHUTDOWN, number);
+  }
+
+  /** Everything is being stopped from now on. */
+  beginEnding(): void {
+    this.#isEnding = true;
+    for (const number of this.#graph.order.toReversed()) this.#spreadHolding(IN_A_SHUTDOWN, number);
+  }
+
+  finish(): Waits {
+    return { isEnding: this.#isEnding, barriers: this.#barriers.finish(), services: this.#services.finish() };
+  }
+
+  #barrier(at: number): Barrier {
+    const barrier = this.#graph.barriers[at];
+    if (barrier === undefined) throw new Error(`bug: no barrier ${at}`);
+    return barrier;
+  }
+
+  #isHopeless(number: number): boolean {
+    return (this.#graph.waitsFor[number] ?? []).some((at) => isHopeless(this.#barrier(at), this.#barriers.at(at)));
+  }
+
+  #count(at: number, met: number, lost: number): void {
+    if (met === 0 && lost === 0) return;
+    const barrier = this.#barrier(at);
+    const before = this.#barriers.at(at);
+    const after = { ...before, met: before.met + met, lost: before.lost + lost };
+    this.#barriers.set(at, after);
+    if (isHopeless(barrier, before) !== isHopeless(barrier, after)) this.#turned.push(at);
+    if (isMet(barrier, before) || !isMet(barrier, after)) return;
+    for (const dependent of barrier.dependents) {
+      if (this.#serviceAt(dependent)?.state.id === 'pending') this.#touched(dependent);
+    }
+  }
+
+  /** A pending service is blocked when one of its barriers can never open; then so are those that wait for the service. */
+  #spreadBlocked(): void {
+    for (let at = this.#turned.pop(); at !== undefined; at = this.#turned.pop()) {
+      for (const dependent of this.#barrier(at).dependents) {
+        const service = this.#serviceAt(dependent);
+        if (service?.state.id !== 'pending') continue;
+        const counts = this.#services.at(dependent);
+        const blocked = this.#isHopeless(dependent);
+        if (blocked === counts.blocked) continue;
+        this.#services.set(dependent, { ...counts, blocked });
+        if (blocked) this.#blocked(dependent);
+        for (const { barrier, edge } of this.#graph.uses[dependent] ?? [])
+          this.#count(barrier, 0, +isLost(edge, service, blocked) - +isLost(edge, service, counts.blocked));
+      }
+    }
+  }
+
+  #spreadHolding(way: Way, first: number): void {
+    const queue = [first];
+    for (let number = queue.pop(); number !== undefined; number = queue.pop()) {
+      const service = this.#serviceAt(number);
+      if (service === null) continue;
+      const counts = this.#services.at(number);
+      const holding = way.holdsUp(service) || (passesOn(service) && counts[way.held] > 0);
+      if (holding === counts[way.flag]) continue;
+      this.#services.set(number, { ...counts, [way.flag]: holding });
+      for (const barrier of this.#graph.waitsFor[number] ?? []) this.#hold(way, barrier, holding ? 1 : -1, queue);
+    }
+  }
+
+  #hold(way: Way, at: number, by: 1 | -1, queue: number[]): void {
+    const before = this.#barriers.at(at);
+    const holders = before[way.holders] + by;
+    this.#barriers.set(at, { ...before, [way.holders]: holders });
+    if (holders > 0 === before[way.holders] > 0) return;
+    for (const target of this.#barrier(at).targets) {
+      const counts = this.#services.at(target);
+      const held = counts[way.held] + by;
+      this.#services.set(target, { ...counts, [way.held]: held });
+      if (held === 0) this.#touched(target);
+      queue.push(target);
+    }
+  }
+}
+
+/** The counts of services as they are. */
+export function countWaits(graph: Graph, services: readonly Service[], isEnding: boolean): Waits {
+  const taken = new Array<Service | null>(services.length).fill(null);
+  const ignore = (): void => undefined;
+  const none: Waits = {
+    isEnding: false,
+    barriers: Rows.of(graph.barriers.map(() => NO_EDGES)),
+    services: Rows.of(services.map(() => NO_SERVICE)),
+  };
+  const draft = new WaitsDraft(graph, none, (number) => taken[number] ?? null, ignore, ignore);
+  for (const number of graph.order) {
+    const service = services[number];
+    if (service === undefined) continue;
+    taken[number] = service;
+    draft.change(number, null, service);
+  }
+  if (isEnding) draft.beginEnding();
+  return draft.finish();
+}

@@ -1,0 +1,291 @@
+// Why a program cannot be executed: the file as execve(2) sees it, with the rights of the user that it is to run as. The one
+// place for these explanations: starts, hooks, probes, stop commands, `check` and `svc-super init` all use it. Starts nothing.
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { encodeBytes } from '../bytes.ts';
+import { resolve } from '../paths.ts';
+import { absolute, readText } from './files.ts';
+import { describeMode, describeVisitor, isLink, permits, type Reached, reach, type Visitor } from './reach.ts';
+
+/** Where a program is, or why it cannot be executed. `code` is what a shell would exit with: 126 or 127. */
+export type Inspection =
+  | { readonly ok: true; readonly path: string }
+  | { readonly ok: false; readonly why: string; readonly fix: string | null; readonly code: 126 | 127 };
+type Failure = Exclude<Inspection, { readonly ok: true }>;
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** As much of a file as the kernel looks at: BINPRM_BUF_SIZE. */
+const HEAD = 256;
+/** A script may be interpreted by a script, five deep: fs/exec.c. */
+const DEPTH_MOST = 5;
+
+const failed = (why: string, fix: string | null, code: 126 | 127 = 126): Failure => ({ ok: false, why, fix, code });
+
+/** The files that execvp(3) tries for a program: itself where it has a slash, else one in each folder of the child's PATH. */
+export function candidates(file: string, env: Readonly<Record<string, string>>): readonly string[] {
+  if (file.includes('/')) return [file];
+  return (env.PATH ?? DEFAULT_PATH).split(':').map((folder) => `${folder === '' ? '.' : folder}/${file}`);
+}
+
+/** Who would execute a program, and from where. */
+export interface Launcher {
+  readonly env: Readonly<Record<string, string>>;
+  /** Null: the folder of this process. */
+  readonly cwd: string | null;
+  readonly visitor: Visitor;
+}
+
+/** The program that execvp(3) would execute. Of several failures the first whose file is there counts. */
+export function inspectProgram(name: string, launcher: Launcher): Inspection {
+  if (name === '') return failed('its name is empty', null, 127);
+  let first: Failure | null = null;
+  for (const candidate of candidates(name, launcher.env)) {
+    const path = resolve(absolute(launcher.cwd ?? '.'), candidate);
+    const found = inspectFile(path, name.includes('/') ? 'it' : path, launcher, 0);
+    if (found.ok) return found;
+    if (found.why !== MISSING) first ??= found;
+  }
+  return first ?? failed(name.includes('/') ? MISSING : 'it is in no folder of PATH', null, 127);
+}
+
+const MISSING = 'there is no such file';
+
+/** `it` is how the messages call the file. */
+function inspectFile(path: string, it: string, launcher: Launcher, depth: number): Inspection {
+  const { visitor } = launcher;
+  const reached = reach(path, visitor);
+  if (reached.kind !== 'there') return whyNotReached(reached, path, it, visitor);
+  const { real, stats } = reached;
+  if (!stats.isFile()) return failed(`${it} is ${stats.isDirectory() ? 'a folder' : 'no regular file'}`, null);
+  if (isOnNoexec(real))
+    return failed(
+      `${it} lies on a file system that is mounted \`noexec\``,
+      'copy it to another folder, or mount that file system with `exec`',
+    );
+  if ((stats.mode & 0o111) === 0)
+    return failed(`${it} is not executable (${describeMode(stats)})`, `run \`chmod +x ${path}\``);
+  if (!permits(real, stats, 'search', visitor))
+    return failed(
+      `${describeVisitor(visitor)} may not execute ${it === 'it' ? 'it' : path} (${describeMode(stats)})`,
+      `run \`chmod a+rx ${path}\``,
+    );
+  const file = openHead(real);
+  if (file === null) return { ok: true, path };
+  try {
+    const why =
+      file.head.toString('latin1', 0, 4) === '\x7fELF'
+        ? inspectElf(file, it, launcher)
+        : file.head.toString('latin1', 0, 2) === '#!'
+          ? inspectScript(file.head, path, it, launcher, depth)
+          : inspectText(file.head, path, it, launcher);
+    if (why !== null) return why;
+    if (file.head[0] !== 0x7f && !permits(real, stats, 'read', visitor))
+      return failed(
+        `${describeVisitor(visitor)} may not read ${it}, and a script must be read (${describeMode(stats)})`,
+        `run \`chmod a+r ${path}\``,
+      );
+    return { ok: true, path };
+  } finally {
+    closeSync(file.fd);
+  }
+}
+
+/** A file of PATH that is not there is no failure of its own, in a folder that may not be entered neither. */
+function whyNotReached(reached: Reached, path: string, it: string, visitor: Visitor): Failure {
+  const leads = reached.link === null ? '' : `${it} leads to ${reached.target} (${reached.link} is a link), and `;
+  switch (reached.kind) {
+    case 'closed':
+      if (it !== 'it' && reach(path, null).kind === 'missing') return failed(MISSING, null, 127);
+      return failed(
+        `${leads}${describeVisitor(visitor)} may not enter ${reached.real} (${describeMode(reached.stats)})`,
+        reached.link === null
+          ? `run \`chmod a+x ${reached.real}\`, or start it as another user`
+          : `put what it leads to into a folder that this user may enter, or run \`chmod a+x ${reached.real}\``,
+      );
+    case 'loop':
+      return failed(`${it} is a symbolic link that leads to itself`, null);
+    case 'not-folder':
+      return failed(it === 'it' ? `${reached.real} is not a folder` : MISSING, null, 127);
+    default:
+      if (!isLink(path)) return failed(MISSING, null, 127);
+      return failed(`${leads}there is no ${reached.real}`, null, 127);
+  }
+}
+
+interface Head {
+  readonly fd: number;
+  readonly head: Buffer;
+}
+
+/** Null for a file that may be executed but not read. */
+function openHead(path: string): Head | null {
+  let fd: number;
+  try {
+    fd = openSync(encodeBytes(path), constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch {
+    return null;
+  }
+  return { fd, head: readAt(fd, 0, HEAD) };
+}
+
+function readAt(fd: number, from: number, size: number): Buffer {
+  const bytes = Buffer.alloc(size);
+  try {
+    return bytes.subarray(0, readSync(fd, bytes, 0, size, from));
+  } catch {
+    return bytes.subarray(0, 0);
+  }
+}
+
+/** The mount that a path lies on is the longest; of two at one place the later: proc_pid_mountinfo(5). */
+function isOnNoexec(path: string): boolean {
+  let table: string;
+  try {
+    table = readText('/proc/self/mountinfo');
+  } catch {
+    return false;
+  }
+  let longest = 0;
+  let isNoexec = false;
+  for (const line of table.split('\n')) {
+    const [, , , , escaped, options] = line.split(' ');
+    if (escaped === undefined || options === undefined) continue;
+    const point = escaped.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+      String.fromCharCode(Number.parseInt(octal, 8)),
+    );
+    if (point !== '/' && path !== point && !path.startsWith(`${point}/`)) continue;
+    if (point.length < longest) continue;
+    longest = point.length;
+    isNoexec = options.split(',').includes('noexec');
+  }
+  return isNoexec;
+}
+
+// ELF files: elf(5).
+
+/** e_machine of elf(5), in the words of uname(2). */
+const MACHINES: Readonly<Record<number, string>> = {
+  3: '32-bit x86',
+  20: 'ppc',
+  21: 'ppc64',
+  22: 's390x',
+  40: '32-bit ARM',
+  62: 'x86-64',
+  183: 'aarch64',
+  243: 'riscv64',
+  258: 'loongarch64',
+};
+/** What each architecture executes: its own and, with kernels that can, its 32-bit ancestor's. */
+const OURS: Readonly<Record<string, { readonly name: string; readonly machines: readonly number[] }>> = {
+  x64: { name: 'x86-64', machines: [62, 3] },
+  arm64: { name: 'aarch64', machines: [183, 40] },
+};
+const PT_INTERP = 3;
+
+function inspectElf({ fd, head }: Head, it: string, { visitor }: Launcher): Failure | null {
+  const isLittle = head[5] !== 2;
+  const is64 = head[4] === 2;
+  const u16 = (bytes: Buffer, at: number) => (isLittle ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at));
+  const u32 = (bytes: Buffer, at: number) => (isLittle ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at));
+  const word = (bytes: Buffer, at: number) =>
+    is64 ? Number(isLittle ? bytes.readBigUInt64LE(at) : bytes.readBigUInt64BE(at)) : u32(bytes, at);
+  if (head.length < 20) return null;
+  const machine = u16(head, 18);
+  const ours = OURS[process.arch];
+  if (ours !== undefined && !ours.machines.includes(machine)) {
+    const built = MACHINES[machine] ?? `machine ${machine}`;
+    return failed(
+      `exec format error: ${it === 'it' ? '' : `${it} is `}built for ${built}, this is ${ours.name}`,
+      `build or pull the image for this machine (\`--platform linux/${process.arch === 'x64' ? 'amd64' : 'arm64'}\`)`,
+    );
+  }
+  if (head.length < (is64 ? 64 : 52)) return failed(`${it} is an ELF file that is cut short`, 'copy it again');
+  const [offset, size, count] = is64
+    ? [word(head, 32), u16(head, 54), u16(head, 56)]
+    : [word(head, 28), u16(head, 42), u16(head, 44)];
+  const table = readAt(fd, offset, Math.min(size * count, 65_536));
+  for (let at = 0; size > 0 && at + size <= table.length; at += size) {
+    if (u32(table, at) !== PT_INTERP) continue;
+    const [from, length] = is64
+      ? [word(table, at + 8), word(table, at + 32)]
+      : [u32(table, at + 4), u32(table, at + 16)];
+    const loader = readAt(fd, from, Math.min(length, 4_096)).toString('latin1').replace(/\0.*$/s, '');
+    const reached = reach(loader.startsWith('/') ? loader : `/${loader}`, visitor);
+    return reached.kind === 'missing' || reached.kind === 'not-folder' ? whyNoLoader(it, loader) : null;
+  }
+  return null;
+}
+
+function whyNoLoader(it: string, loader: string): Failure {
+  const isMusl = loader.includes('ld-musl');
+  const libc = isMusl ? 'musl (Alpine)' : loader.includes('ld-linux') ? 'glibc (Debian, Ubuntu, Fedora)' : null;
+  const built = libc === null ? '' : `: it was built for ${libc}`;
+  const fix = isMusl
+    ? 'use a build for glibc or a static one, or an image with musl'
+    : 'use a build for musl or a static one, or an image with glibc';
+  return failed(`${it} wants the loader ${loader}, and there is no such file${built}`, libc === null ? null : fix, 127);
+}
+
+// Scripts.
+
+function inspectScript(head: Buffer, path: string, it: string, launcher: Launcher, depth: number): Failure | null {
+  const line = head.subarray(2).toString('latin1').split('\n', 1)[0] ?? '';
+  if (line.endsWith('\r'))
+    return failed(
+      `its first line ends with CRLF, so its interpreter would be \`${line.trim()}\\r\``,
+      `run \`dos2unix ${path}\` (or \`sed -i 's/\\r$//' ${path}\`)`,
+      127,
+    );
+  const [, interpreter = '', rest = ''] = /^[ \t]*([^ \t]*)[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
+  if (interpreter === '') return failed(`${it} names no interpreter behind its \`#!\``, 'write `#!/bin/sh`');
+  if (depth >= DEPTH_MOST) return failed(`${it} is interpreted by scripts that are interpreted by scripts`, null);
+  const found = inspectFile(resolve(absolute(launcher.cwd ?? '.'), interpreter), interpreter, launcher, depth + 1);
+  if (!found.ok) {
+    const why =
+      found.why === MISSING
+        ? `${path} wants ${interpreter}, and ${MISSING}`
+        : `${path} wants ${interpreter}: ${found.why}`;
+    return failed(why, found.fix, found.code);
+  }
+  return interpreter.endsWith('/env') ? inspectEnv(rest, path, launcher) : null;
+}
+
+/** `#!/usr/bin/env -S python3 -u`: env(1) looks for its program on PATH. */
+function inspectEnv(rest: string, path: string, launcher: Launcher): Failure | null {
+  const name = rest
+    .replace(/^(?:-S|--split-string=)[ \t]*/, '')
+    .split(/[ \t]+/)
+    .find((word) => !word.includes('='));
+  if (name === undefined || name === '' || name.startsWith('-')) return null;
+  const found = inspectProgram(name, launcher);
+  return found.ok ? null : failed(`${path} wants ${name}: ${found.why}`, found.fix, found.code);
+}
+
+/** What begins otherwise is for /bin/sh, as for execvp(3), where it is text (native/exec.c). */
+function inspectText(head: Buffer, path: string, it: string, launcher: Launcher): Failure | null {
+  const start = head.toString('latin1', 0, 4);
+  if (start.startsWith('\xef\xbb\xbf'))
+    return failed(
+      `${it} begins with a byte order mark, which hides its first line from the kernel`,
+      `remove it: \`sed -i '1s/^\\xEF\\xBB\\xBF//' ${path}\``,
+    );
+  if (start.startsWith('\xff\xfe') || start.startsWith('\xfe\xff'))
+    return failed(`${it} is UTF-16 text`, `save it as UTF-8: \`iconv -f UTF-16 -t UTF-8 ${path}\``);
+  const line = head.indexOf(10);
+  const nul = head.indexOf(0);
+  if (nul >= 0 && (line < 0 || nul < line)) {
+    const built = start.startsWith('MZ')
+      ? 'built for Windows'
+      : ['\xcf\xfa\xed\xfe', '\xce\xfa\xed\xfe', '\xca\xfe\xba\xbe'].includes(start)
+        ? 'built for macOS'
+        : null;
+    return failed(
+      `exec format error: ${it === 'it' ? '' : `${it} is `}${built ?? 'neither an ELF file nor a script'}`,
+      built === null ? null : 'build it for Linux',
+    );
+  }
+  if (reach('/bin/sh', launcher.visitor).kind === 'there') return null;
+  return failed(
+    `${it} is text without \`#!\`, and there is no /bin/sh to run it`,
+    'begin it with `#!` and its interpreter',
+  );
+}

@@ -1,0 +1,228 @@
+// Opens files by paths that services may change, so that no link leads the supervisor to a file that its owner could not
+// reach. Walks the path folder by folder with O_NOFOLLOW (open(2)), holding each folder, so that nothing can be exchanged
+// between a check and its use. Decides by owner and mode alone; knows nothing of services.
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  type Stats,
+} from 'node:fs';
+import { decodeBytes, encodeBytes } from '../bytes.ts';
+
+/** Of open(2), the same on x86-64 and arm64: names a file without permission to read it. */
+const O_PATH = 0o10000000;
+const FOLDER = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+/** As many links as the kernel follows in one path (path_resolution(7)). */
+const LINKS_MOST = 40;
+/** Bits of a mode (inode(7)). */
+const [OTHERS_READ, OTHERS_ENTER, OTHERS_WRITE, STICKY] = [0o004, 0o001, 0o022, 0o1000];
+/** Stands for every user that the user namespace does not map (user_namespaces(7)). */
+const OVERFLOW_UID = 65_534;
+
+/**
+ * `write`: a link that another user could have made is refused. `read`: it is followed, as far as that user could have
+ * followed it and read the file.
+ */
+export type Purpose = 'write' | 'read';
+
+/** A file by the folder that holds it. `isFollowed`: the kernel follows the link that stands there, one of /proc. */
+export interface Place {
+  readonly folder: Folder;
+  readonly name: string;
+  readonly isFollowed: boolean;
+}
+
+/** A folder that is held open: names in it lead into this folder, whatever becomes of its path. */
+export class Folder {
+  readonly #fd: number;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** The path of an entry; valid until close(). */
+  at(name: string): Buffer {
+    return Buffer.concat([Buffer.from(`/proc/self/fd/${this.#fd}/`), encodeBytes(name)]);
+  }
+
+  stat(): Stats {
+    return fstatSync(this.#fd);
+  }
+
+  /** Where it is now, for messages. */
+  get path(): string {
+    return decodeBytes(readlinkSync(`/proc/self/fd/${this.#fd}`, { encoding: 'buffer' }));
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+/**
+ * Opens the file at an absolute path with the flags of open(2). Never blocks, and never makes a terminal ours. Throws an
+ * Error, with `code` where the kernel refused.
+ */
+export function openGuarded(path: string, flags: number, purpose: Purpose, mode = 0o666): number {
+  const walk = new Walk(path, purpose, false);
+  const { folder, name, isFollowed } = walk.place;
+  try {
+    const noFollow = isFollowed ? 0 : constants.O_NOFOLLOW;
+    const fd = openSync(folder.at(name), flags | noFollow | constants.O_NONBLOCK | constants.O_NOCTTY, mode);
+    try {
+      walk.check(fstatSync(fd), name);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+    return fd;
+  } finally {
+    folder.close();
+  }
+}
+
+/** The folder of the file at an absolute path, and the file's name in it. The caller closes the folder. */
+export function openFolderOf(path: string, how: 'make' | 'find'): Place {
+  return new Walk(path, 'write', how === 'make').place;
+}
+
+class Walk {
+  readonly place: Place;
+  readonly #purpose: Purpose;
+  readonly #makes: boolean;
+  #folder = openRoot();
+  /** Whether root and our user alone can change what the path has led through so far. */
+  #isGuarded = true;
+  /** The user who may have chosen where the path leads; null: root or our user. */
+  #chooser: number | null = null;
+  #links = 0;
+
+  constructor(path: string, purpose: Purpose, makes: boolean) {
+    this.#purpose = purpose;
+    this.#makes = makes;
+    try {
+      this.place = this.#follow(namesOf(path));
+    } catch (error) {
+      this.#folder.close();
+      throw error;
+    }
+  }
+
+  #follow(names: string[]): Place {
+    for (let name = names.shift() ?? '.'; ; name = names.shift() ?? '.') {
+      const isLast = names.length === 0;
+      const found = lstatSync(this.#folder.at(name), { throwIfNoEntry: false });
+      if (found?.isSymbolicLink() === true) {
+        const target = this.#readLink(name, found);
+        if (target === null && isLast) return { folder: this.#folder, name, isFollowed: true };
+        if (target === null) this.#enter(name, O_PATH | constants.O_DIRECTORY);
+        else names.unshift(...namesOf(target));
+        if (target?.startsWith('/') === true) this.#replace(openRoot(), this.#chooser === null);
+      } else if (isLast) {
+        return { folder: this.#folder, name, isFollowed: false };
+      } else {
+        if (found === undefined && this.#makes) make(this.#folder.at(name));
+        this.#enter(name, FOLDER);
+      }
+    }
+  }
+
+  #enter(name: string, flags: number): void {
+    const next = new Folder(openSync(this.#folder.at(name), flags));
+    const entered = next.stat();
+    this.#refuseUnless(this.#mayUse(entered, OTHERS_ENTER), name);
+    this.#replace(next, this.#isGuarded && isGuardedIn(this.#folder.stat(), entered.uid));
+  }
+
+  #replace(next: Folder, isGuarded: boolean): void {
+    this.#folder.close();
+    this.#folder = next;
+    this.#isGuarded = isGuarded;
+  }
+
+  /** Where a link leads; null: to a place that only the kernel can follow, as links of /proc do. */
+  #readLink(name: string, found: Stats): string | null {
+    this.#links += 1;
+    if (this.#links > LINKS_MOST) throw Object.assign(new Error('too many symbolic links'), { code: 'ELOOP' });
+    const isOurs =
+      this.#isGuarded && found.nlink === 1 && isOwn(found.uid) && isGuardedIn(this.#folder.stat(), found.uid);
+    if (!isOurs && this.#purpose === 'write') throw new Error(this.#describeLink(name));
+    // The superuser alone can be made to read what another user may not.
+    if (!isOurs && isSuperuser()) this.#chooser ??= isOwn(found.uid) ? this.#folder.stat().uid : found.uid;
+    if (this.#folder.path.startsWith('/proc/')) return null;
+    return decodeBytes(readlinkSync(this.#folder.at(name), { encoding: 'buffer' }));
+  }
+
+  #describeLink(name: string): string {
+    const { path } = this.#folder;
+    return `${path === '/' ? '' : path}/${name} is a symbolic link that another user may have made (only root and this user may be able to write to its folder). Write the path that it leads to`;
+  }
+
+  /** Checks the file that was opened. */
+  check(found: Stats, name: string): void {
+    // A hard link leads to another user's file as well.
+    const isLinked =
+      found.isFile() && found.nlink > 1 && !(this.#isGuarded && isGuardedIn(this.#folderOf(), found.uid));
+    if (isLinked && this.#purpose === 'write')
+      throw new Error(
+        'it has another name (a hard link) that may be anywhere, in a folder that other users may write to',
+      );
+    if (isLinked && isSuperuser()) this.#chooser ??= this.#folderOf().uid;
+    this.#refuseUnless(this.#mayUse(found, OTHERS_READ), name);
+  }
+
+  #folderOf(): Stats {
+    return this.place.folder.stat();
+  }
+
+  /** Whether the user who chose where the path leads may enter a folder, or read a file, by mode. */
+  #mayUse({ uid, mode }: Stats, bit: number): boolean {
+    return this.#chooser === null || uid === this.#chooser || (mode & bit) !== 0;
+  }
+
+  #refuseUnless(isAllowed: boolean, name: string): void {
+    if (isAllowed) return;
+    throw new Error(
+      `a link of user ${this.#chooser} leads to ${name}, which this user may not read. Write the path that the link leads to`,
+    );
+  }
+}
+
+const openRoot = () => new Folder(openSync('/', FOLDER));
+const namesOf = (path: string) => path.split('/').filter((name) => name !== '' && name !== '.');
+const isSuperuser = () => process.geteuid?.() === 0;
+
+function make(path: Buffer): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+/** Whether nobody but root and our user can remove or rename an entry of `owner` in a folder. */
+function isGuardedIn(folder: Stats, owner: number): boolean {
+  if (!isOwn(folder.uid)) return false;
+  return (folder.mode & OTHERS_WRITE) === 0 || ((folder.mode & STICKY) !== 0 && isOwn(owner));
+}
+
+function isOwn(uid: number): boolean {
+  return uid === 0 || uid === process.geteuid?.() || (uid === OVERFLOW_UID && !isMapped(uid));
+}
+
+let overflowIsMapped: boolean | undefined;
+
+/** Whether a user of this namespace has that number: /proc/self/uid_map has lines `first, outside, count`. */
+function isMapped(uid: number): boolean {
+  overflowIsMapped ??= readFileSync('/proc/self/uid_map', 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .some(([first = 0, , count = 0]) => uid >= first && uid < first + count);
+  return overflowIsMapped;
+}

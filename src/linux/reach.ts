@@ -1,0 +1,135 @@
+// Whether a user reaches a path: every folder on the way, symbolic links included, with that user's rights. Reads mode bits
+// for another user, so access lists and security modules are not seen. Changes nothing.
+import { accessSync, constants, lstatSync, readlinkSync, type Stats } from 'node:fs';
+import { decodeBytes, encodeBytes } from '../bytes.ts';
+import { dirname, join } from '../paths.ts';
+import { absolute } from './files.ts';
+
+/** Whose rights count; null: those of this process. */
+export type Visitor = {
+  readonly uid: number;
+  /** The primary group too. */
+  readonly groups: readonly number[];
+  readonly name?: string | null;
+} | null;
+
+export type Want = 'read' | 'write' | 'search';
+const MODES: Readonly<Record<Want, number>> = { read: constants.R_OK, write: constants.W_OK, search: constants.X_OK };
+const BITS: Readonly<Record<Want, number>> = { read: 4, write: 2, search: 1 };
+
+/** As many links as the kernel follows in one path: path_resolution(7). */
+const LINKS_MOST = 40;
+
+/** What a path leads to. `link` is the last symbolic link that was followed, and `target` what it names. */
+export type Reached = (
+  | { readonly kind: 'there'; readonly real: string; readonly stats: Stats }
+  | { readonly kind: 'missing' | 'not-folder'; readonly real: string }
+  | { readonly kind: 'closed'; readonly real: string; readonly stats: Stats }
+  | { readonly kind: 'loop'; readonly real: string }
+) & { readonly link: string | null; readonly target: string | null };
+
+/** Whether a path itself is a symbolic link. */
+export const isLink = (path: string): boolean => lookAt(path)?.isSymbolicLink() === true;
+
+function lookAt(path: string): Stats | null {
+  try {
+    return lstatSync(encodeBytes(path));
+  } catch {
+    return null;
+  }
+}
+
+/** Resolves an absolute path as path_resolution(7) does, one component after another. `..` follows links, as in the kernel. */
+export function reach(path: string, visitor: Visitor): Reached {
+  const rest = path.split('/').reverse();
+  let at = '/';
+  let stats = lookAt(at);
+  let link: string | null = null;
+  let target: string | null = null;
+  let links = 0;
+  while (rest.length > 0) {
+    const name = rest.pop() ?? '';
+    if (name === '' || name === '.') continue;
+    if (stats === null || !stats.isDirectory()) return { kind: 'not-folder', real: at, link, target };
+    if (!permits(at, stats, 'search', visitor)) return { kind: 'closed', real: at, stats, link, target };
+    const next = name === '..' ? dirname(at) : join(at, name);
+    const found = lookAt(next);
+    if (found === null) return { kind: 'missing', real: next, link, target };
+    if (!found.isSymbolicLink()) {
+      at = next;
+      stats = found;
+      continue;
+    }
+    links += 1;
+    if (links > LINKS_MOST) return { kind: 'loop', real: next, link, target };
+    const text = readLink(next);
+    link = next;
+    target = text;
+    rest.push(...text.split('/').reverse());
+    if (text.startsWith('/')) {
+      at = '/';
+      stats = lookAt(at);
+    }
+  }
+  return stats === null
+    ? { kind: 'missing', real: at, link, target }
+    : { kind: 'there', real: at, stats, link, target };
+}
+
+function readLink(path: string): string {
+  try {
+    return decodeBytes(readlinkSync(encodeBytes(path), { encoding: 'buffer' }));
+  } catch {
+    return '';
+  }
+}
+
+/** Why a folder cannot be the working directory; null: it can. */
+export function whyNotEntered(path: string, visitor: Visitor): string | null {
+  const reached = reach(absolute(path), visitor);
+  const leads = reached.link === null ? '' : `it leads to ${reached.target} (${reached.link} is a link), and `;
+  switch (reached.kind) {
+    case 'missing':
+      return !isLink(absolute(path)) ? 'there is no such folder' : `${leads}there is no ${reached.real}`;
+    case 'not-folder':
+      return `${leads}${reached.real} is not a folder`;
+    case 'loop':
+      return 'it is a symbolic link that leads to itself';
+    case 'closed':
+      return `${leads}${describeVisitor(visitor)} may not enter ${reached.real} (${describeMode(reached.stats)})`;
+    default:
+      if (!reached.stats.isDirectory()) return 'it is not a folder';
+      if (permits(reached.real, reached.stats, 'search', visitor)) return null;
+      return `${leads}${describeVisitor(visitor)} may not enter ${leads === '' ? 'it' : reached.real} (${describeMode(reached.stats)})`;
+  }
+}
+
+/** Whether the user has that right to the file itself; the folders on the way are not looked at. */
+export function permits(path: string, stats: Stats, want: Want, visitor: Visitor): boolean {
+  try {
+    // Of a file system that is mounted read-only this is true for everybody.
+    accessSync(encodeBytes(path), MODES[want]);
+  } catch (error) {
+    const isReadOnly = error instanceof Error && 'code' in error && error.code === 'EROFS';
+    if (isReadOnly || visitor === null) return false;
+  }
+  return visitor === null || visitor.uid === 0 || grants(stats, want, visitor);
+}
+
+/** What the mode bits say: path_resolution(7), "Permissions". */
+function grants({ mode, uid, gid }: Stats, want: Want, visitor: Exclude<Visitor, null>): boolean {
+  const shift = uid === visitor.uid ? 6 : visitor.groups.includes(gid) ? 3 : 0;
+  return ((mode >> shift) & BITS[want]) !== 0;
+}
+
+/** `user app`, `uid 1000`, `root without CAP_DAC_OVERRIDE`. */
+export function describeVisitor(visitor: Visitor): string {
+  const uid = visitor?.uid ?? process.getuid?.() ?? 0;
+  if (uid === 0) return 'root without CAP_DAC_OVERRIDE';
+  return typeof visitor?.name === 'string' ? `user ${visitor.name}` : `uid ${uid}`;
+}
+
+/** `mode 0700, owner uid 0`. */
+export function describeMode({ mode, uid }: Stats): string {
+  return `mode ${(mode & 0o7777).toString(8).padStart(4, '0')}, owner uid ${uid}`;
+}

@@ -1,0 +1,119 @@
+// What this process, and so PID 1, has the right to give to a program: another user, limits, priority, processors. Looked up
+// in /proc; what cannot be read counts as permitted. Changes nothing.
+import { readText } from './files.ts';
+
+/** capabilities(7), by bit. */
+const CAPABILITIES = { CAP_SETGID: 6n, CAP_SETUID: 7n, CAP_SYS_NICE: 23n, CAP_SYS_RESOURCE: 24n } as const;
+type Capability = keyof typeof CAPABILITIES;
+
+function read(path: string): string {
+  try {
+    return readText(path);
+  } catch {
+    return '';
+  }
+}
+
+/** Those that are not effective: proc_pid_status(5). */
+function lacking(...names: readonly Capability[]): readonly Capability[] {
+  const text = /^CapEff:\s*(\w+)$/m.exec(read('/proc/self/status'))?.[1];
+  if (text === undefined) return [];
+  const effective = BigInt(`0x${text}`);
+  return names.filter((name) => ((effective >> CAPABILITIES[name]) & 1n) === 0n);
+}
+
+/** Why no program can run as that user here; null: it can. */
+export function whyNotUser(uid: number, gid: number): string | null {
+  // PID 1 stays who it is where that is the user already (native/spawn.c).
+  if (uid !== 0 && uid === process.geteuid?.() && gid === process.getegid?.()) return null;
+  const missing = lacking('CAP_SETGID', 'CAP_SETUID');
+  if (missing.length > 0) return `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing`;
+  if (!isMapped('uid', uid)) return `uid ${uid} is not mapped in this user namespace`;
+  if (!isMapped('gid', gid)) return `gid ${gid} is not mapped in this user namespace`;
+  return read('/proc/self/setgroups').trim() === 'deny' ? 'this user namespace forbids setgroups(2)' : null;
+}
+
+/** What the user namespace maps: user_namespaces(7). */
+function isMapped(kind: 'uid' | 'gid', id: number): boolean {
+  const rows = read(`/proc/self/${kind}_map`).trim();
+  if (rows === '') return true;
+  return rows.split('\n').some((row) => {
+    const [from = 0, , count = 0] = row.trim().split(/\s+/).map(Number);
+    return id >= from && id < from + count;
+  });
+}
+
+/** Rows of proc_pid_limits(5), by the names of services.yaml. */
+const ROWS: Readonly<Record<string, string>> = {
+  as: 'Max address space',
+  core: 'Max core file size',
+  cpu: 'Max cpu time',
+  data: 'Max data size',
+  fsize: 'Max file size',
+  locks: 'Max file locks',
+  memlock: 'Max locked memory',
+  msgqueue: 'Max msgqueue size',
+  nice: 'Max nice priority',
+  nofile: 'Max open files',
+  nproc: 'Max processes',
+  rss: 'Max resident set',
+  rtprio: 'Max realtime priority',
+  rttime: 'Max realtime timeout',
+  sigpending: 'Max pending signals',
+  stack: 'Max stack size',
+};
+
+/** The hard limit of this process; Infinity where there is none. */
+function hardLimit(name: string): number {
+  const row = ROWS[name];
+  const line = read('/proc/self/limits')
+    .split('\n')
+    .find((text) => row !== undefined && text.startsWith(`${row} `));
+  const hard = line
+    ?.slice(row?.length ?? 0)
+    .trim()
+    .split(/\s+/)[1];
+  return hard === undefined || hard === 'unlimited' ? Number.POSITIVE_INFINITY : Number(hard);
+}
+
+/** Why the kernel refuses a limit: setrlimit(2). null: it takes it. `hard` null is unlimited. */
+export function whyNotLimit(name: string, hard: number | null): string | null {
+  const wanted = hard ?? Number.POSITIVE_INFINITY;
+  const most = name === 'nofile' ? Number(read('/proc/sys/fs/nr_open') || Number.POSITIVE_INFINITY) : wanted;
+  if (wanted > most) return `the kernel allows at most ${most} (fs.nr_open)`;
+  const limit = hardLimit(name);
+  if (wanted <= limit || lacking('CAP_SYS_RESOURCE').length === 0) return null;
+  return `the hard limit is ${limit}, and CAP_SYS_RESOURCE is missing`;
+}
+
+/** Why a program cannot run on these processors: sched_setaffinity(2). */
+export function whyNotProcessors(wanted: readonly number[]): string | null {
+  const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(read('/proc/self/status'))?.[1];
+  if (list === undefined) return null;
+  const isAllowed = (processor: number) =>
+    list.split(',').some((range) => {
+      const [from = 0, to = from] = range.split('-').map(Number);
+      return processor >= from && processor <= to;
+    });
+  return wanted.some(isAllowed) ? null : `this container has processors ${list}`;
+}
+
+/** Why a program cannot have that niceness: setpriority(2). */
+export function whyNotNice(nice: number): string | null {
+  const ours = Number(
+    read('/proc/self/stat')
+      .replace(/^.*\) /s, '')
+      .split(' ')[16] || 0,
+  );
+  if (nice >= ours || lacking('CAP_SYS_NICE').length === 0) return null;
+  const limit = hardLimit('nice');
+  return Number.isFinite(limit) && 20 - limit > nice ? 'CAP_SYS_NICE is missing' : null;
+}
+
+/** Why a program cannot have that oom_score_adj: proc_pid_oom_score_adj(5). */
+export function whyNotOomScore(value: number): string | null {
+  const ours = Number(read('/proc/self/oom_score_adj') || value);
+  return value >= ours || lacking('CAP_SYS_RESOURCE').length === 0
+    ? null
+    : `it is below that of svc-super itself (${ours}), and CAP_SYS_RESOURCE is missing`;
+}

@@ -1,0 +1,26 @@
+// Writes /dev/termination-log, which Kubernetes shows as the reason of a container's end. Writes it where it is a regular file
+// and nowhere else; never makes it, and never fails.
+import { closeSync, constants, fstatSync, ftruncateSync, writeFileSync } from 'node:fs';
+import { openGuarded } from './guarded-path.ts';
+
+const PATH = '/dev/termination-log';
+
+export function writeTerminationLog(text: string): void {
+  let file: number;
+  try {
+    file = openGuarded(PATH, constants.O_WRONLY, 'write');
+  } catch {
+    // Only Kubernetes has it.
+    return;
+  }
+  try {
+    // What somebody reads from a FIFO or a terminal there is not for us to choose.
+    if (!fstatSync(file).isFile()) return;
+    ftruncateSync(file, 0);
+    writeFileSync(file, text);
+  } catch {
+    // A full disk: standard error has the same words.
+  } finally {
+    closeSync(file);
+  }
+}

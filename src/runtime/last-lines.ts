@@ -1,0 +1,85 @@
+// Chooses the lines of a post-mortem among the last ones of a service: the last 20 without what probes have left in an access
+// log, and from the first line on that looks like an error. Bounded in lines and in the time that a line costs. Pure.
+import type { HttpProbe, Plan, ServicePlan } from '../plan/plan.ts';
+
+/** Lines of a post-mortem that has no error to begin at. */
+const LAST = 20;
+/** Lines of a post-mortem at most. */
+const MOST = 60;
+/** The lines that are searched for an error. */
+export const SEARCHED = 200;
+/** So much of a line is tried, characters. */
+const TRIED = 2_000;
+
+export interface LastLines {
+  readonly lines: readonly string[];
+  /** How many of the chosen stretch are not in `lines`, because probes have left them. */
+  readonly leftOut: number;
+}
+
+/** The line that a program writes into its log for a request. */
+export interface ProbeRequest {
+  readonly method: string;
+  readonly path: string;
+}
+
+/** The requests by which probes of any service reach this one. */
+export function probeRequestsTo(service: ServicePlan, plan: Pick<Plan, 'services'>): readonly ProbeRequest[] {
+  const ports = new Set(service.ports);
+  return plan.services.flatMap(({ name, ready, live, hooks: { beforeStop } }) => {
+    const drain = beforeStop !== null && 'waitFor' in beforeStop ? [beforeStop.waitFor] : [];
+    return [...ready, ...live, ...drain].filter(
+      (probe): probe is HttpProbe => probe.kind === 'http' && (name === service.name || ports.has(probe.port)),
+    );
+  });
+}
+
+/** `lines` are the last ones of the service, oldest first; no more than SEARCHED of them are looked at. */
+export function chooseLastLines(lines: readonly string[], requests: readonly ProbeRequest[]): LastLines {
+  const recent = lines.slice(-SEARCHED);
+  const isOfProbe = probeLinePattern(requests);
+  const kept = recent.flatMap((line, at) => (isOfProbe(line) && !looksLikeError(line) ? [] : [{ line, at }]));
+  const error = kept.findIndex(({ line }) => looksLikeError(line));
+  const last = Math.max(0, kept.length - LAST);
+  const from = error < 0 ? last : Math.min(error, last);
+  const chosen = kept.slice(from);
+  const first = chosen[0]?.at ?? recent.length;
+  const leftOut = recent.length - first - chosen.length;
+  const texts = chosen.map(({ line }) => line);
+  if (texts.length <= MOST) return { lines: texts, leftOut };
+  const gap = texts.length - MOST + 1;
+  return { lines: [...texts.slice(0, MOST - LAST - 1), `[${gap} lines left out]`, ...texts.slice(-LAST)], leftOut };
+}
+
+/**
+ * Signs of an error in the logs of Python, Go, Java, Node, glog and of the C runtime. Where it is wrong the post-mortem begins
+ * some lines earlier, which does no harm.
+ */
+const ERRORS = new RegExp(
+  [
+    /\b(?:ERROR|FATAL|CRITICAL|PANIC|EMERG)\b/,
+    /Traceback \(most recent call last\)/,
+    // `RuntimeError: …`, `java.lang.OutOfMemoryError`, `Exception in thread`
+    /(?:Error|Exception)(?=[:\s]|$)/,
+    /\b(?:error|fatal|panic)\s?[:\]=]/,
+    /(?:\[|level"?[=:]\s?"?)(?:error|fatal|panic|critical|err|crit|emerg)\b/i,
+    /^[EF]\d{4} /,
+    /\b(?:terminate called|Segmentation fault|core dumped|[Oo]ut of memory)\b/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+);
+
+export function looksLikeError(line: string): boolean {
+  return ERRORS.test(line.slice(0, TRIED));
+}
+
+/** Whether a line is one that a request of a probe has left: `"GET /health HTTP/1.1" 200`, `GET "/health"`. */
+function probeLinePattern(requests: readonly ProbeRequest[]): (line: string) => boolean {
+  if (requests.length === 0) return () => false;
+  const each = requests.map(({ method, path }) => `${method}\\s{1,9}["']?${escapeRegExp(path.split('?', 1)[0] ?? '')}`);
+  const pattern = new RegExp(`\\b(?:${[...new Set(each)].join('|')})(?=["'?\\s]|$)`);
+  return (line) => pattern.test(line.slice(0, TRIED));
+}
+
+const escapeRegExp = (text: string): string => text.replaceAll(/[$()*+.?[\\\]^{|}/-]/g, '\\$&');

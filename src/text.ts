@@ -1,0 +1,41 @@
+// Text from outside (process names, probe answers, file contents, arguments) as it may be shown on a terminal: everything that
+// a terminal obeys, or hides, is written as an escape. The one place for it; every room may use it. Pure.
+
+/**
+ * C0 and C1 control characters, DEL, bidirectional formatting ("Trojan Source", CVE-2021-42574), line separators, invisible
+ * characters and lone surrogates.
+ */
+export const UNSAFE =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\p{Surrogate}/gu;
+
+/** Control sequences and control strings of ECMA-48: colours, cursor movements, titles, links. */
+const SEQUENCES =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what this looks for
+  /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?|\x1b[ -/]*[0-~]/g;
+
+/** One line that is safe to send to a terminal: unsafe characters become `\n`, `\x1b`, `\u202e`. Idempotent. */
+export function printable(text: string): string {
+  return text.replace(UNSAFE, escapeCharacter);
+}
+
+/** As `printable`, for a line that a program has printed: colours, titles, bells and the like become nothing or a space. */
+export function printableLine(text: string): string {
+  return printable(text.replace(SEQUENCES, '').replace(/\p{Cc}+/gu, ' ')).trimEnd();
+}
+
+/** The same JSON, without an unsafe character that `JSON.stringify` leaves as it is. Line ends stay. */
+export function printableJson(json: string): string {
+  return json.replace(UNSAFE, (character) => {
+    const code = character.charCodeAt(0);
+    return code < 0x7f ? character : `\\u${code.toString(16).padStart(4, '0')}`;
+  });
+}
+
+function escapeCharacter(character: string): string {
+  const code = character.charCodeAt(0);
+  if (character === '\n') return '\\n';
+  if (character === '\t') return '\\t';
+  if (character === '\r') return '\\r';
+  return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
+}

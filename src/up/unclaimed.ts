@@ -1,0 +1,29 @@
+// Signals that reach the supervisor and that nothing takes: each is reported once, with what to write. A base image's STOPSIGNAL
+// (WINCH in httpd images) and lxc-stop send such signals, and the container is killed when nothing happens. Part of the root.
+import { whyNotForwarded } from '../config/signal.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Announcement } from '../runtime/engine.ts';
+
+/** HUP reloads the configuration; the others are no request to anybody. */
+const EXPECTED: ReadonlySet<string> = new Set(['SIGHUP', 'SIGCONT', 'SIGPIPE', 'SIGURG', 'SIGALRM']);
+
+export class UnclaimedSignals {
+  readonly #announce: (announcement: Announcement) => void;
+  readonly #reported = new Set<string>();
+
+  constructor(announce: (announcement: Announcement) => void) {
+    this.#announce = announce;
+  }
+
+  /** Called with each signal that a process has sent, by its canonical name. */
+  note(signal: string, { stopSignals, services }: Plan): void {
+    if (EXPECTED.has(signal) || stopSignals.includes(signal) || this.#reported.has(signal)) return;
+    if (services.some(({ enabled, forward }) => enabled && forward[signal] !== undefined)) return;
+    this.#reported.add(signal);
+    const short = signal.replace(/^SIG/, '');
+    const passing =
+      whyNotForwarded(signal) === null ? `; to pass it on to a service, give that \`forward: [${short}]\`` : '';
+    const text = `${signal} received and ignored: no service takes it. If it is to stop everything (the STOPSIGNAL of an image), add ${short} to \`stop_signals\` at the top${passing}`;
+    this.#announce({ level: 'warn', service: null, event: 'unclaimed-signal', text });
+  }
+}

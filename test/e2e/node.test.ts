@@ -1,0 +1,77 @@
+// The bundle for Node as it is installed: `node` is found on PATH, obeys nothing of the container's environment, prints nothing of
+// its own, and a Node that is too old is named. All other tests of this folder run on it too (`npm run test:node`).
+import { describe, expect, test } from 'bun:test';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { BUNDLE, findNode, whyNoNode } from '../helpers/node.ts';
+
+const why = whyNoNode();
+if (why !== null && process.env.CI === 'true') throw new Error(`the bundle for Node cannot be tested: ${why}`);
+if (why !== null) process.stderr.write(`SKIPPED node: ${why}\n`);
+
+/** Bytes of both files. */
+const MOST = 3_000_000;
+const folder = join(process.env.TMPDIR ?? '/tmp', `svc-super-node-${process.pid}`);
+
+function run(services: object, env: Readonly<Record<string, string>>) {
+  const config = join(folder, 'services.yaml');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(config, JSON.stringify({ services }));
+  const { exitCode, stdout, stderr } = Bun.spawnSync([join(BUNDLE, 'svc-super'), 'up', '-f', config], {
+    cwd: folder,
+    env: { SVC_SUPER_SOCKET: join(folder, 'control.sock'), ...env },
+    timeout: 30_000,
+  });
+  Bun.spawnSync(['rm', '-rf', folder]);
+  return { code: exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
+}
+
+describe.skipIf(why !== null)('the bundle for Node', () => {
+  const PATH = `${dirname(findNode() ?? '/')}:/usr/bin:/bin`;
+
+  test('finds node on PATH, runs services and ends with their code', () => {
+    const one = { command: 'echo hello; exit 7', ready: { log: 'hello' } };
+    const { code, stdout, stderr } = run({ one }, { PATH });
+    expect({ code, stdout }).toEqual({ code: 7, stdout: 'one       | hello\n' });
+    const lines = stderr.trim().split('\n');
+    expect(lines.filter((line) => !line.startsWith('svc-super | '))).toEqual([]);
+  });
+
+  test('obeys no variable of the container that is meant for Node, and the service gets each', () => {
+    const evil = {
+      NODE_OPTIONS: '--require=/no/such/file.js --inspect',
+      NODE_V8_COVERAGE: 'coverage',
+      NODE_DEBUG: 'net,http,module',
+      NODE_DEBUG_NATIVE: 'HTTP2',
+      NODE_PENDING_DEPRECATION: '1',
+      NODE_REPL_EXTERNAL_MODULE: '/no/such/file.js',
+    };
+    const names = Object.keys(evil);
+    const one = { command: `env | grep -c '^\\(${names.join('\\|')}\\)='`, ready: { log: '^6$' } };
+    const { code, stdout, stderr } = run({ one }, { PATH, ...evil });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `one       | ${names.length}\n` });
+    expect(stderr).not.toMatch(/Debugger|Warning|NET|HTTP|MODULE/);
+  });
+
+  test('a Node that is too old is named, with what to do, and nothing is started', () => {
+    const old = '20.1.0';
+    const text = readFileSync(join(BUNDLE, 'svc-super-supervisor'), 'utf8');
+    expect(text.startsWith('#!/usr/bin/env node\n')).toBe(true);
+    // A Node that says it is another: the script is the same.
+    mkdirSync(join(folder, 'bin'), { recursive: true });
+    const preload = `data:text/javascript,Object.defineProperty(process.versions,"node",{value:"${old}"})`;
+    writeFileSync(join(folder, 'bin/node'), `#!/bin/sh\nexec ${findNode()} --import '${preload}' "$@"\n`, {
+      mode: 0o755,
+    });
+    const { code, stdout, stderr } = run({ one: { command: 'echo started' } }, { PATH: `${folder}/bin:${PATH}` });
+    expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
+    expect(stderr).toMatch(
+      /^svc-super: svc-super-supervisor needs Node 22\.3 or later: the `node` found on PATH \(\S+\) is 20\.1\.0\. /,
+    );
+  });
+
+  test('both files are small', () => {
+    const sizeOf = (name: string) => statSync(join(BUNDLE, name)).size;
+    expect(sizeOf('svc-super') + sizeOf('svc-super-supervisor')).toBeLessThan(MOST);
+  });
+});

@@ -1,0 +1,174 @@
+// Why a program cannot be executed: files of every kind, for ourselves and for another user, by PATH and by path.
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { candidates, inspectProgram } from '../../src/linux/executable.ts';
+import type { Visitor } from '../../src/linux/reach.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'svc-executable-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+const stranger = { uid: 65_533, groups: [65_533], name: 'app' };
+
+function file(path: string, mode: number, text: string | Uint8Array = '#!/bin/sh\n'): void {
+  writeFileSync(join(root, path), text);
+  chmodSync(join(root, path), mode);
+}
+function folder(path: string, mode: number): void {
+  mkdirSync(join(root, path));
+  chmodSync(join(root, path), mode);
+}
+
+/** The head of an ELF file for a machine, with a loader where one is given. */
+function elf(machine: number, loader: string | null): Buffer {
+  const bytes = Buffer.alloc(64 + 56 + 64);
+  bytes.write('\x7fELF\x02\x01\x01', 0, 'latin1');
+  bytes.writeUInt16LE(2, 16);
+  bytes.writeUInt16LE(machine, 18);
+  bytes.writeBigUInt64LE(64n, 32);
+  bytes.writeUInt16LE(56, 54);
+  bytes.writeUInt16LE(loader === null ? 0 : 1, 56);
+  bytes.writeUInt32LE(3, 64);
+  bytes.writeBigUInt64LE(120n, 72);
+  bytes.writeBigUInt64LE(BigInt((loader?.length ?? 0) + 1), 96);
+  bytes.write(loader ?? '', 120);
+  return bytes;
+}
+
+const [MINE, FOREIGN] = process.arch === 'x64' ? [62, 183] : [183, 62];
+
+beforeAll(() => {
+  chmodSync(root, 0o755);
+  for (const name of ['first', 'second', 'all']) folder(name, 0o755);
+  folder('closed', 0o700);
+  file('first/tool', 0o644);
+  file('second/tool', 0o755);
+  file('second/ours', 0o700);
+  file('second/unread', 0o711);
+  file('second/python', 0o755, '#! /nowhere/bin/python3 -u\n');
+  file('second/crlf', 0o755, '#!/bin/bash\r\necho\r\n');
+  file('second/envcrlf', 0o755, '#!/usr/bin/env bash\r\n');
+  file('second/env', 0o755, '#!/usr/bin/env -S no-such-python -u\n');
+  file('second/bom', 0o755, '\uFEFF#!/bin/sh\n');
+  file('second/utf16', 0o755, Buffer.from('\uFEFF#!/bin/sh\n', 'utf16le'));
+  file('second/macos', 0o755, Buffer.from('cffaedfe07000001', 'hex'));
+  file('second/text', 0o755, 'echo hello\n');
+  file('second/empty', 0o755, '');
+  file('second/foreign', 0o755, elf(FOREIGN, null));
+  file('second/static', 0o755, elf(MINE, null));
+  file('second/musl', 0o755, elf(MINE, '/lib/ld-musl-nowhere.so.1'));
+  file('closed/python3', 0o755);
+  file('closed/here', 0o755);
+  symlinkSync(join(root, 'closed/python3'), join(root, 'second/venv-python'));
+  symlinkSync('/nowhere/python3', join(root, 'second/dangling'));
+  symlinkSync('circle', join(root, 'second/circle'));
+});
+
+function why(name: string, visitor: Visitor = null, cwd: string | null = null): string {
+  const env = { PATH: `${join(root, 'first')}:${join(root, 'closed')}:${join(root, 'second')}` };
+  const found = inspectProgram(name, { env, cwd, visitor });
+  const text = found.ok
+    ? `at ${found.path}`
+    : `${found.code}: ${found.why}${found.fix === null ? '' : ` > ${found.fix}`}`;
+  return text.replaceAll(root, '');
+}
+const at = (name: string) => join(root, 'second', name);
+
+describe('a program', () => {
+  test('is looked for where execvp does', () => {
+    expect(candidates('sh', { PATH: '/a:/b::/c' })).toEqual(['/a/sh', '/b/sh', './sh', '/c/sh']);
+    expect(candidates('./sh', { PATH: '/a' })).toEqual(['./sh']);
+    expect(candidates('sh', {})).toContain('/usr/bin/sh');
+  });
+
+  test('is the first on PATH that can be executed', () => {
+    expect(why('tool')).toBe('at /second/tool');
+    expect(why('static')).toBe('at /second/static');
+    expect(why('tool', stranger)).toBe('at /second/tool');
+  });
+
+  test('with a slash is that file alone, from the folder it is to run in', () => {
+    expect(why('./tool', null, join(root, 'second'))).toBe('at /second/tool');
+    expect(why('./tool', null, join(root, 'first'))).toContain('126: it is not executable (mode 0644');
+    expect(why('./tool', null, join(root, 'first'))).toContain('> run `chmod +x /first/tool`');
+    expect(why(join(root, 'none'))).toBe('127: there is no such file');
+    expect(why(join(root, 'first'))).toBe('126: it is a folder');
+    expect(why(join(at('tool'), 'x'))).toBe('127: /second/tool is not a folder');
+  });
+
+  test('that is not there says where it was looked for, closed folders or not', () => {
+    expect(why('none')).toBe('127: it is in no folder of PATH');
+    expect(why('none', stranger)).toBe('127: it is in no folder of PATH');
+  });
+
+  test('is looked at with the rights of who runs it', () => {
+    expect(why('ours')).toBe('at /second/ours');
+    expect(why('ours', stranger)).toContain('126: user app may not execute /second/ours (mode 0700, owner uid');
+    expect(why('unread', stranger)).toContain('126: user app may not read /second/unread, and a script must be read');
+    expect(why('ours', { uid: process.getuid?.() ?? 0, groups: [] })).toBe('at /second/ours');
+  });
+
+  test('behind a folder that its user may not enter names that folder', () => {
+    expect(why('here', stranger)).toContain('126: user app may not enter /closed (mode 0700, owner uid');
+    expect(why(join(root, 'closed/here'), stranger)).toContain(
+      '> run `chmod a+x /closed`, or start it as another user',
+    );
+  });
+
+  test('of a virtual environment that leads to where its user may not go names the link and the folder', () => {
+    expect(why(at('venv-python'))).toBe('at /second/venv-python');
+    expect(why(at('venv-python'), stranger)).toMatch(
+      /^126: it leads to \/closed\/python3 \(\/second\/venv-python is a link\), and user app may not enter \/closed /,
+    );
+  });
+
+  test('that is a link to nothing, or to itself, is one', () => {
+    expect(why(at('dangling'))).toBe(
+      '127: it leads to /nowhere/python3 (/second/dangling is a link), and there is no /nowhere',
+    );
+    expect(why(at('circle'))).toBe('126: it is a symbolic link that leads to itself');
+  });
+});
+
+describe('a script', () => {
+  test('needs its interpreter, also the one that env(1) looks for', () => {
+    expect(why('python')).toBe('127: /second/python wants /nowhere/bin/python3, and there is no such file');
+    expect(why('env')).toBe('127: /second/env wants no-such-python: it is in no folder of PATH');
+  });
+
+  test('whose first line ends with CRLF is said to, with dos2unix', () => {
+    expect(why(at('crlf'))).toMatch(
+      /^127: its first line ends with CRLF, so its interpreter would be `\/bin\/bash\\r` > run `dos2unix \/second\/crlf`/,
+    );
+    expect(why(at('envcrlf'))).toContain('its first line ends with CRLF');
+  });
+
+  test('with a byte order mark, or in UTF-16, is none', () => {
+    expect(why(at('bom'))).toMatch(/^126: it begins with a byte order mark.* > remove it: `sed /);
+    expect(why(at('utf16'))).toMatch(/^126: it is UTF-16 text > save it as UTF-8/);
+  });
+
+  test('without #! is for /bin/sh, be it empty', () => {
+    expect(why('text')).toBe('at /second/text');
+    expect(why('empty')).toBe('at /second/empty');
+  });
+});
+
+describe('a binary', () => {
+  test('for another machine names both', () => {
+    const [built, ours] = process.arch === 'x64' ? ['aarch64', 'x86-64'] : ['x86-64', 'aarch64'];
+    expect(why(at('foreign'))).toContain(`126: exec format error: built for ${built}, this is ${ours} > `);
+    expect(why(at('macos'))).toBe('126: exec format error: built for macOS > build it for Linux');
+  });
+
+  test('whose loader is missing names it, and the C library that it was built for', () => {
+    expect(why(at('musl'))).toBe(
+      '127: it wants the loader /lib/ld-musl-nowhere.so.1, and there is no such file: it was built for musl (Alpine) > use a build for glibc or a static one, or an image with musl',
+    );
+  });
+
+  test('of this machine is fine', () => {
+    expect(readFileSync(process.execPath).toString('latin1', 1, 4)).toBe('ELF');
+    expect(why(process.execPath)).toBe(`at ${process.execPath}`);
+  });
+});
