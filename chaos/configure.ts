@@ -49,7 +49,9 @@ function service(spec: ServiceSpec, port: number, places: Places, touched = 0): 
     restart:
       restart === 'never' ? 'never' : { policy: restart, backoff: { initial: `${pause}ms`, max: `${pause * 4}ms` } },
     success_codes: spec.successCodes,
-    depends_on: Object.fromEntries(dependsOn.map(({ on, condition }) => [on, condition])),
+    depends_on: Object.fromEntries(
+      dependsOn.map(({ on, condition, restart }) => [on, restart === true ? { condition, restart } : condition]),
+    ),
     ...(spec.ready !== null && { ready: ready(spec, port, places), start_timeout: `${spec.ready.timeout}ms` }),
     ...(spec.live && { live: { exec: ['/bin/true'], interval: '300ms', timeout: '2s' } }),
     stop: stop(spec, places),

@@ -61,6 +61,7 @@ export function codes(seen: Observation): { readonly expected: ReadonlySet<numbe
     return { expected: new Set([code]), why: allEnded.text };
   }
   const first = told[stopping]?.text ?? '';
+  if (/^stopping everything: \S+ can never start/.test(first)) return codesOfFailures(seen, stopping, first);
   const name = /^stopping everything: (\S+) (?:ended|failed)/.exec(first)?.[1];
   if (name === undefined) {
     if (end?.askedAt === null) return { expected: new Set(), why: `nobody asked, but: ${first}` };
@@ -74,6 +75,16 @@ export function codes(seen: Observation): { readonly expected: ReadonlySet<numbe
   if (spec === undefined || run === undefined)
     return { expected: new Set(), why: `${name} is said to have ended, and has not` };
   return { expected: verdicts(spec, run, seen), why: `${first}; its end: ${told[run.to ?? 0]?.text}` };
+}
+
+/** The codes of services that have failed before, one of which may be why another never starts; 1 where none is. */
+function codesOfFailures(seen: Observation, stopping: number, why: string): ReturnType<typeof codes> {
+  const failed = readRuns(seen.told).runs.filter(({ to, event }) => to !== null && to < stopping && event === 'failed');
+  const known = failed.flatMap((run) => {
+    const spec = specOf(seen.scenario, run.service);
+    return spec === undefined ? [] : [...verdicts(spec, run, seen)];
+  });
+  return { expected: new Set([1, ...known]), why };
 }
 
 /** Something outlasted the shutdown. A hook that is killed at its own deadline just failed. */

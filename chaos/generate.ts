@@ -82,7 +82,7 @@ function dependencies(dice: Dice, before: readonly ServiceSpec[]): ServiceSpec['
   return chosen.map(({ name, type }) => {
     const condition: Condition =
       type === 'task' ? dice.one(['started', 'completed', 'exited']) : dice.one(['started', 'ready']);
-    return { on: name, condition };
+    return { on: name, condition, ...(dice.chance(40) ? ({ restart: true } as const) : {}) };
   });
 }
 

@@ -35,7 +35,7 @@ export interface ServiceSpec {
   /** Pause before a restart, milliseconds. */
   readonly pause: number;
   readonly successCodes: readonly number[];
-  readonly dependsOn: readonly { readonly on: string; readonly condition: Condition }[];
+  readonly dependsOn: readonly { readonly on: string; readonly condition: Condition; readonly restart?: true }[];
   readonly ready: Readiness | null;
   readonly live: boolean;
   readonly stop: StopSpec;

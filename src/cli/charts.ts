@@ -189,8 +189,8 @@ export function renderDot(nodes: readonly Node[]): string {
   const lines = nodes.flatMap(({ name, type, state, needs }) => [
     `  ${quote(name)} [shape=${type === 'task' ? 'box' : 'ellipse'}, tooltip=${quote(state ?? '')}];`,
     ...needs.map(
-      ({ on, condition, origin, any }) =>
-        `  ${quote(name)} -> ${quote(on)} [label=${quote(any === undefined ? condition : `${condition}, any ${any.least}`)}${origin === 'stage' ? ', style=dashed' : ''}];`,
+      ({ on, condition, origin, restarts, any }) =>
+        `  ${quote(name)} -> ${quote(on)} [label=${quote(`${condition}${any === undefined ? '' : `, any ${any.least}`}${restarts === true ? ', restarts' : ''}`)}${origin === 'stage' ? ', style=dashed' : ''}];`,
     ),
   ]);
   return ['digraph services {', '  rankdir=RL;', ...lines, '}', ''].join('\n');

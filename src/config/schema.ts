@@ -230,7 +230,7 @@ export const SERVICE = {
   ),
   depends_on: field(
     dependencies(object(DEPENDENCY, { owner: 'an entry of `depends_on`' })),
-    '`[a, b]` or `{a: started, b: ready, c: completed, d: exited}`; in a list, a target with a `ready` probe means `ready`, a task `completed`, any other `started`; `{a: {condition: ready, any: 1}}` for some of its copies',
+    '`[a, b]` or `{a: started, b: ready, c: completed, d: exited}`; in a list, a target with a `ready` probe means `ready`, a task `completed`, any other `started`; `{a: {condition: ready, any: 1}}` for some of its copies, `{a: {condition: ready, restart: true}}` to restart with it',
   ),
   ready: field(probes('ready'), 'a probe, or a list of probes that must all hold', 'ready as soon as it has started'),
   live: field(probes('live'), 'a probe or a list, run after ready; failing it is a failure of the service'),

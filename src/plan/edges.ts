@@ -141,7 +141,9 @@ function checkCondition(
   }
   if (service.enabled && !target.enabled && !target.broken.has('enabled')) {
     const message = `\`${service.key}\` will not start: it depends on \`${target.key}\`, which is not enabled`;
-    complaints.warn(path, 'depends-on-disabled', message);
+    const suggestion =
+      'disable it too, or write `essential: false`: if an essential one never starts, the container fails';
+    complaints.warn(path, 'depends-on-disabled', message, service.essential ? { suggestion } : {});
   }
 }
 

@@ -106,9 +106,18 @@ test('the graph as text and for Graphviz', () => {
       state: 'ready',
       needs: [{ on: 'db', condition: 'completed', origin: 'stage' }],
     },
+    {
+      name: 'c',
+      type: 'service',
+      group: null,
+      state: 'ready',
+      needs: [{ on: 'db', condition: 'completed', origin: 'declared', restarts: true }],
+    },
   ] as const;
   expect(renderGraph(nodes)).toBe(
-    'SERVICE  STATE      WAITS FOR\ndb       completed  -\na"b      ready      db (completed, stage)\n',
+    'SERVICE  STATE      WAITS FOR\ndb       completed  -\na"b      ready      db (completed, stage)\n' +
+      'c        ready      db (completed, restarts)\n',
   );
+  expect(renderDot(nodes)).toContain('"c" -> "db" [label="completed, restarts"];');
   expect(renderDot(nodes)).toContain('"a\\"b" -> "db" [label="completed", style=dashed];');
 });

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
 // Which command lines are one program, which the shell can become, and which are work for the shell.
 import { expect, test } from 'bun:test';
-import { isOneProgram, toArgv } from '../../src/config/command.ts';
+import { hiddenProgram, isOneProgram, toArgv } from '../../src/config/command.ts';
 
 test('one program with its arguments is what the shell becomes', () => {
   for (const line of [
@@ -54,5 +54,40 @@ test('everything else is left to the shell as it stands', () => {
   ]) {
     expect([line, isOneProgram(line)]).toEqual([line, false]);
     expect(toArgv(line)).toEqual(['/bin/sh', '-c', line]);
+  }
+});
+
+test('a list of commands that ends with a program hides that one from the stop signal', () => {
+  for (const [line, program] of [
+    ['cd /app && python3 app.py', 'python3'],
+    ['cd /app || exit 1; python3 "a b" > log 2>&1', 'python3'],
+    ['cd /app && A=1 python3 app.py', 'python3'],
+    ['cd /app && python3 app.py "$(hostname)"', 'python3'],
+    ['set -e\nmkdir -p /data\n/usr/bin/redis-server --dir /data\n', '/usr/bin/redis-server'],
+    [`cd \${APP:-/app} && uvicorn app:app --port \${PORT}`, 'uvicorn'],
+  ] as const) {
+    expect([line, hiddenProgram(line)]).toEqual([line, program]);
+  }
+});
+
+test('nothing is hidden where `exec` is there, or would change what the shell does', () => {
+  for (const line of [
+    'python3 app.py',
+    'cd /app && exec python3 app.py',
+    'sleep 1; exit 3',
+    'a || b',
+    'a | b',
+    'a; b | c',
+    'a & b',
+    'a && b &',
+    'a; (b)',
+    'trap "x" TERM; a',
+    'while true; do a; done',
+    'if a; then b; fi; c',
+    'echo "a && b"',
+    'a; echo done',
+    '',
+  ]) {
+    expect([line, hiddenProgram(line)]).toEqual([line, null]);
   }
 });

@@ -426,6 +426,7 @@ services:
 services.yaml:2:37: warning: \`web\` will not start: it depends on \`db\`, which is not enabled
    2 |   web: { command: run, depends_on: [db] }
      |                                     ~~
+     help: disable it too, or write \`essential: false\`: if an essential one never starts, the container fails
 `,
   },
   {
@@ -452,6 +453,22 @@ services.yaml:2:19: warning: \`web\` ends with \`&\`: the shell leaves the progr
    2 |   web: { command: nginx & }
      |                   ~~~~~~~
      help: remove the \`&\`
+`,
+  },
+  {
+    title: 'a program that the shell hides from the stop signal is warned about, unless the signal goes to the group',
+    file: `
+services:
+  web: { command: cd /x && python3 app.py }
+  group: { command: cd /x && python3 app.py, stop: { to: group } }
+  asked: { command: cd /x && python3 app.py, stop: { command: quit } }
+  task: { command: cd /x && python3 setup.py, type: task }
+`,
+    says: `
+services.yaml:2:19: warning: the stop signal of \`web\` reaches the shell and not \`python3\`, which runs under it
+   2 |   web: { command: cd /x && python3 app.py }
+     |                   ~~~~~~~~~~~~~~~~~~~~~~~
+     help: write \`exec python3 …\`: the program then replaces the shell
 `,
   },
   {

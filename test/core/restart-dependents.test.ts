@@ -5,7 +5,10 @@ import type { Condition, Edge } from '../../src/plan/plan.ts';
 import { on, plan, probe, restart, seconds, service, task, withCode } from '../helpers/plans.ts';
 import { type Behaviour, readyFrom, simulate } from '../helpers/simulator.ts';
 
-const with_ = (target: string, condition: Condition = 'ready'): Edge => ({ ...on(target, condition), restarts: true });
+const restartsWith = (target: string, condition: Condition = 'ready'): Edge => ({
+  ...on(target, condition),
+  restarts: true,
+});
 const slow = (given: Behaviour = {}): Behaviour => ({ probe: readyFrom(200), ...given });
 const crash = { ends: { after: 1_000, exit: withCode(1) } };
 const starts = (sim: ReturnType<typeof simulate>, name: string) =>
@@ -15,7 +18,7 @@ const ray = service('ray', { ready: [probe()], restart: again });
 const done: Behaviour = { ends: { after: 50, exit: withCode(0) } };
 
 describe('a service that depends on one with `restart: true`', () => {
-  const services = [ray, service('api', { edges: [with_('ray')] }), service('web', { edges: [on('ray')] })];
+  const services = [ray, service('api', { edges: [restartsWith('ray')] }), service('web', { edges: [on('ray')] })];
   const crashing = (name: string, run: number): Behaviour => (name === 'ray' ? slow(run === 1 ? crash : {}) : {});
 
   test('is stopped when that crashes and starts again once it is ready; one without it is left alone', () => {
@@ -32,7 +35,7 @@ describe('a service that depends on one with `restart: true`', () => {
     expect(sim.said('restart-asked', 'api')).toEqual(['starts again after ray, which restarts']);
   });
 
-  test('counts as restarted by nobody: it has not failed, and its own restarts are as before', () => {
+  test('has not failed, and its own count of restarts stays as it is', () => {
     const sim = simulate(plan(services), crashing).until(seconds(60));
     expect([sim.code, sim.service('api').restarts, sim.world.failures]).toEqual([null, 0, []]);
   });
@@ -53,6 +56,14 @@ describe('a service that depends on one with `restart: true`', () => {
     expect([starts(sim, 'ray').length, starts(sim, 'api').length, starts(sim, 'web').length]).toEqual([2, 2, 1]);
   });
 
+  test('restarts from the reload on that adds `restart: true`, without a restart of its own for that', () => {
+    const before = services.map((one) => (one.name === 'api' ? { ...one, edges: [on('ray')] } : one));
+    const sim = simulate(plan(before), { ray: slow() }).until(seconds(5)).reload(plan(services)).until(seconds(9));
+    expect(starts(sim, 'api')).toHaveLength(1);
+    sim.operate('restart', 'ray').until(seconds(60));
+    expect(starts(sim, 'api')).toHaveLength(2);
+  });
+
   test('restarts when that was stopped and is started again, and not before', () => {
     const sim = simulate(plan(services), { ray: slow() }).until(seconds(5)).operate('stop', 'ray').until(seconds(9));
     expect(sim.states()).toEqual({ ray: 'stopped', api: 'ready', web: 'ready' });
@@ -71,14 +82,14 @@ describe('a service that depends on one with `restart: true`', () => {
   });
 
   test('that waits for it to be started waits for its next start', () => {
-    const started = service('api', { edges: [with_('ray', 'started')] });
+    const started = service('api', { edges: [restartsWith('ray', 'started')] });
     const sim = simulate(plan([ray, started]), crashing).until(seconds(60));
     const [, second] = starts(sim, 'ray');
     expect(starts(sim, 'api')).toEqual(['0 spawn', String(second)]);
   });
 
   test('in its own pause before a restart waits for that too', () => {
-    const flapping = service('api', { edges: [with_('ray')], restart: restart('always', { initial: 200 }) });
+    const flapping = service('api', { edges: [restartsWith('ray')], restart: restart('always', { initial: 200 }) });
     const sim = simulate(plan([ray, flapping]), (name, run) =>
       name === 'ray' ? slow(run === 1 ? crash : {}) : run === 1 ? { ends: { after: 750, exit: withCode(1) } } : {},
     ).until(1_300);
@@ -90,8 +101,8 @@ describe('a service that depends on one with `restart: true`', () => {
 describe('a task that depends on a service with `restart: true`', () => {
   const services = [
     ray,
-    task('deploy', { edges: [with_('ray')] }),
-    service('web', { edges: [with_('deploy', 'completed')] }),
+    task('deploy', { edges: [restartsWith('ray')] }),
+    service('web', { edges: [restartsWith('deploy', 'completed')] }),
     service('beside', { edges: [on('deploy', 'completed')] }),
   ];
   const behave = (name: string, run: number): Behaviour =>
@@ -113,7 +124,7 @@ describe('a task that depends on a service with `restart: true`', () => {
 
   test('with a chain, dependents stop first, however long the chain is', () => {
     const chain = Array.from({ length: 20 }, (_, at) =>
-      service(`s${at}`, at === 0 ? {} : { edges: [with_(`s${at - 1}`)] }),
+      service(`s${at}`, at === 0 ? {} : { edges: [restartsWith(`s${at - 1}`)] }),
     );
     const sim = simulate(plan(chain)).until(seconds(1)).operate('restart', 's0').until(seconds(60));
     const order = sim.records.flatMap(({ effect }) =>

@@ -144,6 +144,27 @@ describe('a run', () => {
     expect(sim.said('swept')).toEqual(['swept 2 processes of a: other-102 (pid 102), other-103 (pid 103)']);
   });
 
+  test('`stop.leftover_timeout` is the time that what outlives its main process has', () => {
+    const given = { restart: restart('always', { initial: 100 }), stop: { timeout: 1_000, leftoverTimeout: 6_000 } };
+    const sim = simulate(alone(given), (_, run) => (run === 1 ? { ...ends(1_000), others: [null, 5_000] } : {}));
+    sim.until(seconds(9));
+    expect(sim.deeds('a').slice(0, 3)).toEqual(['0 spawn', '1000 sweep', '7000 kill']);
+  });
+
+  test('asks once whether its program goes into the background, where that ends soon, with 0, and leaves others', () => {
+    const asked = (behave: Parameters<typeof simulate>[1]) => {
+      const sim = simulate(alone({ restart: restart('always', { initial: 100 }), successCodes: [0, 1] }), behave);
+      return sim
+        .until(seconds(60))
+        .said('swept')
+        .filter((text) => text.includes('into the background?')).length;
+    };
+    expect(asked(() => ({ ...ends(50, withCode(0)), others: [10] }))).toBe(1);
+    expect(asked(() => ({ ...ends(50, withCode(1)), others: [10] }))).toBe(0);
+    expect(asked(() => ({ ...ends(10_000, withCode(0)), others: [10] }))).toBe(0);
+    expect(asked(() => ends(50, withCode(0)))).toBe(0);
+  });
+
   test('is not over before its main process is, and ends only once', () => {
     const sim = simulate(alone({}), { a: { stopTakes: null, others: [null] } })
       .until(100)

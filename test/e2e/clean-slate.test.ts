@@ -334,3 +334,21 @@ test('where marks do not work, what before_start and after_exit leave behind is 
   await leave('tidy');
   await run.ends(0);
 });
+
+test('a program that goes into the background is asked about once, with the usual switches', async () => {
+  // A real double fork: what daemon(3) does.
+  const daemon =
+    'use POSIX; fork and exit; POSIX::setsid(); fork and exit; ' +
+    'open STDIN, "/dev/null"; open STDOUT, ">/dev/null"; open STDERR, ">/dev/null"; sleep 1000';
+  const backoff = { initial: '50ms', max: '50ms' };
+  await using run = await up({
+    services: { a: { command: ['/usr/bin/perl', '-e', daemon], restart: { policy: 'always', backoff } } },
+  });
+  await run.line(
+    /swept \d process(?:es)? of a: .*Did the program go into the background\?.*`daemon off;`.*`-F`.*`--foreground`/,
+  );
+  await until('a third run', async () => (await run.service('a')).run >= 3);
+  expect(run.output.text().match(/into the background/g)).toHaveLength(1);
+  run.signal('SIGTERM');
+  await run.ends(0);
+});

@@ -101,3 +101,30 @@ test('below another init a signal makes 128+n too', async () => {
   await (await run.puppet('a')).die(9);
   await run.ends(137);
 });
+
+test('an essential service that can never start ends the container with the code of what it waited for', async () => {
+  const services = {
+    db: played({ essential: false }),
+    web: { command: ['/bin/true'], depends_on: { db: 'completed' } },
+    other: played(),
+  };
+  await using run = await up({ services });
+  const [db, other] = [await run.puppet('db'), await run.puppet('other')];
+  await db.exit(7);
+  await other.gone;
+  await run.ends(7);
+  await run.line(/web never starts: db exited with code 7 after/);
+  await run.line(/stopping everything: web can never start, and it is essential/);
+});
+
+test('one that depends on a service which is not enabled ends it with 1, and nothing is started', async () => {
+  const services = {
+    db: { command: ['/bin/true'], enabled: false },
+    web: { command: ['/bin/true'], depends_on: ['db'] },
+    other: { command: ['/bin/echo', 'was started'] },
+  };
+  await using run = await up({ services });
+  await run.ends(1);
+  await run.line(/web never starts: db is not enabled/);
+  expect(run.output.text()).not.toContain('was started');
+});

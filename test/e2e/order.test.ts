@@ -158,6 +158,7 @@ test('a dependent of a service that is not enabled never starts and says why', a
       c: played({ depends_on: ['b'] }),
       d: played(),
     },
+    exit: 'all',
   });
   await run.puppet('d');
   expect(await waits(run, 'b')).toBe('never starts: a is not enabled');
@@ -184,7 +185,7 @@ test('when nothing runs and the rest can never start it ends, and not with 0', a
   await run.line(/b never starts/);
 });
 
-test('a service that ended before it was ready will never be: its dependents say so', async () => {
+test('a service that ended before it was ready will never be: its dependents say so, and it is the cause of the end', async () => {
   await using run = await up({
     services: {
       a: played({ essential: false, ready: { notify: true } }),
@@ -193,7 +194,9 @@ test('a service that ended before it was ready will never be: its dependents say
     },
   });
   await (await run.puppet('a')).exit(0);
-  await run.line(/b never starts: a ended before it was ready/);
+  await run.ends(1);
+  await run.line(/b never starts: a exited with code 0 after .*, before it was ready/);
+  await run.line(/a exited with code 0 .*; the container ends with code 1/);
 });
 
 test('with names only those and what they need are started', async () => {

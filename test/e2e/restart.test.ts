@@ -191,3 +191,26 @@ test('a port that is taken before anything has started is said at once, and noth
     await new Promise((resolve) => server.close(resolve));
   }
 });
+
+test('depends_on with restart: true: a task runs again, and its dependent after it, when the service restarts', async () => {
+  const services = {
+    ray: played({ restart: { policy: 'on-failure', backoff: { initial: '100ms' } } }),
+    deploy: played({ type: 'task', depends_on: { ray: { condition: 'started', restart: true } } }),
+    web: played({ depends_on: { deploy: { condition: 'completed', restart: true } } }),
+    beside: played({ depends_on: { ray: 'started' } }),
+  };
+  await using run = await up({ services });
+  const [ray, deploy] = [await run.puppet('ray'), await run.puppet('deploy')];
+  const beside = await run.puppet('beside');
+  await deploy.exit(0);
+  const web = await run.puppet('web');
+  await ray.exit(1);
+  await web.gone;
+  await (await run.puppet('deploy', 2)).exit(0);
+  await run.puppet('web', 2);
+  await run.line(/deploy starts again after ray, which restarts/);
+  expect((await run.service('beside')).run).toBe(1);
+  expect((await run.service('web')).restarts).toBe(0);
+  await beside.exit(5);
+  await run.ends(5);
+});

@@ -10,7 +10,7 @@ import { Terminal } from '../helpers/trap-terminal.ts';
 
 useRig();
 
-const LINES = 20_000;
+const LINES = 40_000;
 const WIDTH = 100;
 /** Bytes. At rest a supervisor on Bun has some 10 MB of its own, on Node some 35, and PID 1 a hundredth of that. */
 const MOST_MEMORY = (isNode ? 96 : 48) * 1024 * 1024;
@@ -35,7 +35,7 @@ interface Flooding {
   isAlive(): Promise<void>;
 }
 
-/** Four megabytes from two services to both streams, once everything is ready. */
+/** Eight megabytes from two services to both streams, once everything is ready. */
 async function flooding(options: UpOptions, hold: () => void = () => undefined): Promise<Flooding> {
   const port = await freePort();
   const run = await up(config(port), options);

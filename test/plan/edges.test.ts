@@ -39,6 +39,24 @@ services:
     expect(edgesOf(plan).at(-1)).toBe('web: a started, b ready, c completed, d exited');
   });
 
+  test('with `restart: true` restarts with its target, with all copies of it too', () => {
+    const plan = planOf(`
+services:
+  ray: { command: run, replicas: 2 }
+  task: { command: run, depends_on: { ray: { restart: true }, ray.0: started } }
+  web: { command: run, depends_on: { task: { condition: ready, restart: false } } }
+`);
+    expect(plan.services.map(({ edges }) => edges)).toEqual([
+      [],
+      [],
+      [
+        { on: 'ray.0', condition: 'started', origin: 'declared', restarts: true },
+        { on: 'ray.1', condition: 'started', origin: 'declared', restarts: true },
+      ],
+      [{ on: 'task', condition: 'ready', origin: 'declared' }],
+    ]);
+  });
+
   test('on a number names the service of that name', () => {
     expect(edgesOf(planOf('services: { 1: { command: run }, b: { command: run, depends_on: [1] } }\n'))[1]).toBe(
       'b: 1 started',
