@@ -13,6 +13,7 @@ import {
   statSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import type { BunPlugin } from 'bun';
 import { checkPrebuilt } from './native.ts';
 import { yamlParser } from './yaml-parser.ts';
 
@@ -88,12 +89,27 @@ async function buildSupervisor(): Promise<void> {
   install(fresh, SUPERVISOR);
 }
 
+/**
+ * Node looks at every property of a module of its own that is imported, and to look at `process.stdout` opens it: that leaves
+ * O_NONBLOCK on a pipe that others share. The global object has no such effect.
+ */
+const globalProcess: BunPlugin = {
+  name: 'global-process',
+  setup(build) {
+    build.onResolve({ filter: /^(?:node:)?process$/ }, () => ({ path: 'process', namespace: 'global' }));
+    build.onLoad({ filter: /.*/, namespace: 'global' }, () => ({
+      contents: 'export default globalThis.process; export const { platform, execPath, execArgv, hrtime } = globalThis.process;',
+      loader: 'js',
+    }));
+  },
+};
+
 async function buildBundle(): Promise<void> {
   mkdirSync(join(dist, 'node'), { recursive: true });
   const { outputs } = await Bun.build({
     ...common,
     entrypoints: [...common.entrypoints],
-    plugins: [...common.plugins],
+    plugins: [...common.plugins, globalProcess],
     target: 'node',
     banner: '#!/usr/bin/env node',
   });

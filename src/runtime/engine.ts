@@ -113,6 +113,8 @@ export class Engine {
     } finally {
       this.#draining = false;
     }
+    // At once: an absence may begin before the next turn.
+    this.#attendance.watch(this.#world.tally.judged > 0 || this.#world.phase.id === 'stopping');
     this.#armSoon();
     for (const watcher of this.#watchers) watcher();
   }
@@ -209,7 +211,6 @@ export class Engine {
   }
 
   #arm(): void {
-    this.#attendance.watch(this.#world.tally.judged > 0 || this.#world.phase.id === 'stopping');
     const at = nextDeadline(this.#world);
     if (at === this.#armed?.at) return;
     this.#armed?.cancel();

@@ -2,7 +2,7 @@
 // command line asks for, and that doubts are spoken of.
 import { expect, test } from 'bun:test';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { binary, isRoot, puppetCommand, supervisorFile, up, useRig } from '../helpers/rig.ts';
+import { binary, isNode, isRoot, puppetCommand, supervisorFile, up, useRig } from '../helpers/rig.ts';
 import { ConfigFolder } from '../helpers/trap-config.ts';
 
 useRig();
@@ -46,7 +46,8 @@ check /svc-super check
 check /svc-super
 `;
 
-test('the file is that of -f, else of SVC_SUPER_CONFIG, else the first of three places', async () => {
+// In a root of its own, where no Node is.
+test.skipIf(isNode)('the file is that of -f, else of SVC_SUPER_CONFIG, else the first of three places', async () => {
   using folder = new ConfigFolder();
   mkdirSync(folder.in('root'));
   const alone = isRoot ? [] : ['--user', '--map-root-user'];
