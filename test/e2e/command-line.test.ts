@@ -74,6 +74,7 @@ test('status --json is the whole state', async () => {
       ready: true,
       wanted: 'up',
       blocked: false,
+      unkillable: false,
       reason: null,
       pid: a.pid,
       run: 1,
