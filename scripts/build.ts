@@ -98,7 +98,8 @@ const globalProcess: BunPlugin = {
   setup(build) {
     build.onResolve({ filter: /^(?:node:)?process$/ }, () => ({ path: 'process', namespace: 'global' }));
     build.onLoad({ filter: /.*/, namespace: 'global' }, () => ({
-      contents: 'export default globalThis.process; export const { platform, execPath, execArgv, hrtime } = globalThis.process;',
+      contents:
+        'export default globalThis.process; export const { platform, execPath, execArgv, hrtime } = globalThis.process;',
       loader: 'js',
     }));
   },
