@@ -10,6 +10,8 @@ export interface Places {
   readonly program: string;
 }
 
+/** The uid of services that do not run as root: `nobody`. */
+export const OTHER_USER = 65_534;
 /** One deadline for the whole shutdown, milliseconds. */
 export const STOP_TIMEOUT = 3_000;
 /** The first of the ports; each round has a network of its own. */
@@ -32,16 +34,31 @@ export function configure(
     stop_timeout: `${STOP_TIMEOUT}ms`,
     // The supervisor's own lines are read by the watch.
     defaults: { log: { format: 'json' } },
+    ...(scenario.groups.length > 0 && { groups: scenario.groups }),
     services: Object.fromEntries(services),
   };
 }
 
+/** The folder in disk/ of a service that runs as another user, who owns it. Its log file is in logs/ there. */
+export const ownFolderOf = ({ name }: ServiceSpec): string => `own-${name}`;
+
+/** Names of the log files of a service, one for each copy that a reload may make. */
+export function logNamesOf({ name, replicas }: ServiceSpec): string[] {
+  return replicas > 1 ? [0, 1, 2].map((copy) => `${name}.${copy}.log`) : [`${name}.log`];
+}
+
+function logFile(spec: ServiceSpec, { folder }: Places): string {
+  const name = `${copyOf(spec)}.log`;
+  return join(folder, 'disk', spec.user ? join(ownFolderOf(spec), 'logs', name) : name);
+}
+
 function service(spec: ServiceSpec, port: number, places: Places, touched = 0): object {
   const { restart, pause, dependsOn, log, prepared } = spec;
-  const file = join(places.folder, 'disk', `${copyOf(spec)}.log`);
   return {
     command: command(spec, port, places),
     type: spec.type,
+    ...(spec.group !== null && { group: spec.group }),
+    ...(spec.user && { user: `${OTHER_USER}` }),
     ...(spec.replicas > 1 && { replicas: spec.replicas }),
     // Whoever may listen says where: a reload gives a port to another service only then.
     ...((spec.replicas > 1 || hears(spec)) && { port }),
@@ -59,7 +76,7 @@ function service(spec: ServiceSpec, port: number, places: Places, touched = 0): 
     log: {
       format: log.format,
       when_full: log.whenFull,
-      ...(log.file && { file: { path: file, max_size: '64KiB', keep: 2 } }),
+      ...(log.file && { file: { path: logFile(spec, places), max_size: '64KiB', keep: 2 } }),
     },
     ...(prepared && { nice: 3, umask: '027' }),
     env: { TOUCHED: `${touched}` },

@@ -1,6 +1,7 @@
 // How a run may have ended, from what its program wrote and what was done to it, and what the container's code must be in
 // consequence: the rules of the reference, put once more and differently, for the product to be compared with. Pure.
 import type { Noted, Observation, Told } from './observation.ts';
+import { isExplainedByTree } from './order.ts';
 import { type Run, readRuns, type ToldEnd } from './runs.ts';
 import { type ServiceSpec, specOf } from './scenario.ts';
 
@@ -58,6 +59,8 @@ export function codes(seen: Observation): { readonly expected: ReadonlySet<numbe
   if (stopping < 0) {
     if (allEnded === undefined) return { expected: new Set(), why: 'no reason was told' };
     const code = Number(/ending with code (\d+)/.exec(allEnded.text)?.[1]);
+    if (isCodeOfTree(code, seen))
+      return { expected: new Set([0, 137]), why: `SIGTERM went to every process, and it told: ${allEnded.text}` };
     return { expected: new Set([code]), why: allEnded.text };
   }
   const first = told[stopping]?.text ?? '';
@@ -72,9 +75,22 @@ export function codes(seen: Observation): { readonly expected: ReadonlySet<numbe
   const run = readRuns(told).runs.find(
     ({ service, to }) => service === name && to !== null && to === lastEndBefore(told, name, stopping),
   );
+  if (run !== undefined && isExplainedByTree(run, seen))
+    return { expected: new Set([0, 137]), why: `SIGTERM went to every process, and it told: ${first}` };
   if (spec === undefined || run === undefined)
     return { expected: new Set(), why: `${name} is said to have ended, and has not` };
   return { expected: verdicts(spec, run, seen), why: `${first}; its end: ${told[run.to ?? 0]?.text}` };
+}
+
+/** Whether that code is only of runs which ended by the SIGTERM that every process got. */
+function isCodeOfTree(code: number, seen: Observation): boolean {
+  const failed = readRuns(seen.told).runs.filter(({ event }) => event === 'failed');
+  const others = failed.filter((run) => !isExplainedByTree(run, seen));
+  const known = others.flatMap((run) => {
+    const spec = specOf(seen.scenario, run.service);
+    return spec === undefined ? [] : [...verdicts(spec, run, seen)];
+  });
+  return code === 128 + SIGTERM && others.length < failed.length && !known.includes(code);
 }
 
 /** The codes of services that have failed before, one of which may be why another never starts; 1 where none is. */
@@ -105,6 +121,8 @@ function verdicts(spec: ServiceSpec, run: Run, seen: Observation): Set<number> {
   switch (end.how) {
     case 'code':
     case 'signal':
+      // Then even a success code is a failure.
+      if (seen.told[run.to ?? -1]?.text.includes('before it was ready')) return new Set([shellCode(end) || 1]);
       return new Set([verdict(spec, end)]);
     case 'not-started': {
       // A hook's code where that is why: its own, or that of what was done to it.
@@ -142,9 +160,13 @@ export function heardWrong(seen: Observation): string[] {
   });
 }
 
+type OwnEnd = ToldEnd & { readonly how: 'code' | 'signal' };
+
+const shellCode = (end: OwnEnd): number => (end.how === 'code' ? end.code : 128 + end.signal);
+
 /** What a main process's end is as the container's code. */
-export function verdict({ successCodes }: ServiceSpec, end: ToldEnd & { readonly how: 'code' | 'signal' }): number {
-  const code = end.how === 'code' ? end.code : 128 + end.signal;
+export function verdict({ successCodes }: ServiceSpec, end: OwnEnd): number {
+  const code = shellCode(end);
   if (successCodes.includes(code)) return 0;
   return code === 0 ? 1 : code;
 }

@@ -21,6 +21,7 @@ const MOST_SERVICES = 7;
 const MOST_FAULTS = 14;
 /** Before it nothing is disturbed: the start itself takes some of it, milliseconds. */
 const FIRST_FAULT = 150;
+const STAGES: readonly string[] = ['base', 'middle', 'top'];
 
 export function generate(seed: number): Scenario {
   const dice = new Dice(seed);
@@ -29,9 +30,30 @@ export function generate(seed: number): Scenario {
   const count = 1 + dice.below(MOST_SERVICES);
   const services: ServiceSpec[] = [];
   for (let number = 0; number < count; number += 1) services.push(service(dice, number, services));
-  const faults = Array.from({ length: dice.below(MOST_FAULTS + 1) }, () => fault(dice, length));
+  const drawn = Array.from({ length: dice.below(MOST_FAULTS + 1) }, () => fault(dice, length));
+  const hasOwner = services.some(({ user }) => user);
+  const faults = drawn.filter(({ kind }) => kind !== 'swap-log' || hasOwner);
+  if (dice.chance(30)) faults.push({ at: length - dice.below(length / 2), kind: 'term-tree', gap: dice.below(15) });
   faults.sort((a, b) => a.at - b.at);
-  return { seed, exit, services, surroundings: surroundings(dice), faults, length };
+  const groups = count > 1 && dice.chance(35) ? STAGES.slice(0, 2 + dice.below(2)) : [];
+  return {
+    seed,
+    exit,
+    groups,
+    services: stage(dice, services, groups),
+    surroundings: surroundings(dice),
+    faults,
+    length,
+  };
+}
+
+/** Puts most services into stages. A dependency comes before its dependent, so no dependency is in a later stage. */
+function stage(dice: Dice, services: readonly ServiceSpec[], groups: readonly string[]): ServiceSpec[] {
+  if (groups.length === 0) return [...services];
+  return services.map((spec, at) => ({
+    ...spec,
+    group: dice.chance(15) ? null : (groups[Math.floor((at * groups.length) / services.length)] ?? null),
+  }));
 }
 
 /** From `least` to `most`, small numbers more often than large ones. */
@@ -53,9 +75,13 @@ function service(dice: Dice, number: number, before: readonly ServiceSpec[]): Se
   const essential = dice.chance(25);
   const restart =
     essential && dice.chance(40) ? 'never' : dice.one(['always', 'always', 'on-failure', 'never'] as const);
+  const user = dice.chance(25);
+  const made = program(dice, type, restart === 'never' && essential);
   return {
     name: `${dice.one(['web', 'db', 'model', 'worker'])}-${number}`,
     type,
+    group: null,
+    user,
     essential,
     replicas: dice.chance(20) ? 2 + dice.below(2) : 1,
     restart: type === 'task' && restart === 'always' ? 'on-failure' : restart,
@@ -70,10 +96,11 @@ function service(dice: Dice, number: number, before: readonly ServiceSpec[]): Se
     log: {
       format: dice.one(['text', 'json']),
       whenFull: dice.chance(70) ? 'block' : 'drop',
-      file: dice.chance(25),
+      file: user || dice.chance(25),
     },
     prepared: dice.chance(20),
-    program: program(dice, type, restart === 'never' && essential),
+    // A log file is replaced while the service prints.
+    program: user && made.output === null ? { ...made, output: output(dice) } : made,
   };
 }
 
@@ -89,7 +116,7 @@ function dependencies(dice: Dice, before: readonly ServiceSpec[]): ServiceSpec['
 function readiness(dice: Dice): Readiness {
   const probe = dice.one(['tcp', 'http', 'exec', 'log', 'file', 'notify'] as const);
   const continuous = probe !== 'log' && probe !== 'notify' && dice.chance(40);
-  return { probe, after: span(dice, 0, 800), continuous, timeout: dice.chance(15) ? 300 : 10_000 };
+  return { probe, after: span(dice, 0, 800), continuous, timeout: dice.chance(30) ? dice.one([300, 1_500]) : 10_000 };
 }
 
 function stop(dice: Dice): StopSpec {
@@ -161,6 +188,11 @@ function output(dice: Dice): OutputSpec {
   };
 }
 
+/** Half of them are longer than a busy moment, and than the shorter deadlines of a plan. */
+function absence(dice: Dice): number {
+  return dice.chance(50) ? span(dice, 20, 2_000) : 2_200 + dice.below(2_300);
+}
+
 type Make = (dice: Dice) => Fault extends infer F ? (F extends Fault ? Omit<F, 'at'> : never) : never;
 
 /** Each kind with its weight. */
@@ -183,7 +215,18 @@ const FAULTS: readonly (readonly [number, Make])[] = [
       for: span(dice, 50, 4_000),
     }),
   ],
-  [5, (dice) => ({ kind: 'freeze-supervisor', for: span(dice, 20, 2_000) })],
+  [6, (dice) => ({ kind: 'freeze-supervisor', alone: dice.chance(40), for: absence(dice) })],
+  [4, (dice) => ({ kind: 'freeze-all', for: absence(dice) })],
+  [
+    10,
+    (dice) => ({
+      kind: 'swap-log',
+      pick: dice.below(1_000),
+      what: dice.one(['file-link', 'new-link', 'rotated-link', 'folder-link', 'fifo', 'fifo-read']),
+      turns: dice.one([1, 1, 20]),
+      for: span(dice, 200, 2_500),
+    }),
+  ],
   [8, (dice) => ({ kind: 'stall-reader', stream: dice.one(['stdout', 'stderr']), for: span(dice, 100, 3_000) })],
   [6, (dice) => ({ kind: 'fill-disk', for: span(dice, 100, 3_000) })],
   [8, (dice) => ({ kind: 'squeeze-processes', room: dice.below(4), for: span(dice, 100, 2_500) })],

@@ -1,16 +1,17 @@
 // Does to a round what its faults say, each at its instant, and undoes what lasts when its time is over or all is to be
-// healed. Writes down whom it met. Never ends svc-super or its supervisor.
+// healed. Writes down whom it met. Never ends svc-super or its supervisor, except by the stop request of `term-tree`.
 import { rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { ask, execute, followers, holdConnections, makeNoise, slowClient } from './api.ts';
-import { isWrong, reloadText } from './configure.ts';
-import type { Done, Sent } from './observation.ts';
+import { isWrong, logNamesOf, OTHER_USER, ownFolderOf, reloadText } from './configure.ts';
+import type { Done, Sent, Span } from './observation.ts';
 import type { Processes, Seen } from './proc.ts';
 import type { Room } from './room.ts';
-import type { Fault, ReloadFile } from './scenario.ts';
+import type { Fault, ReloadFile, Swap } from './scenario.ts';
 
-const { SIGSTOP, SIGCONT, SIGHUP } = constants.signals;
+const { SIGSTOP, SIGCONT, SIGHUP, SIGTERM } = constants.signals;
+const SWAP = join(import.meta.dir, 'swap.pl');
 /** For an answer to an operation or a reload, milliseconds. */
 const PATIENCE = 5_000;
 
@@ -25,6 +26,12 @@ export class Injector {
   readonly #underWay = new Set<Promise<unknown>>();
   #stoppedSince: number | null = null;
   #stoppedFor = 0;
+  /** When SIGTERM went to every process; null: not yet. */
+  treeSignalled: Span | null = null;
+  /** When the supervisor was stopped. */
+  readonly away: Span[] = [];
+  /** Services whose log file or folder is replaced now. */
+  readonly #swapped = new Set<string>();
   #turn = 0;
   #reloading: Promise<string> = Promise.resolve('');
 
@@ -118,7 +125,13 @@ export class Injector {
         return `${seen.name} (pid ${seen.pid})`;
       }
       case 'freeze-supervisor':
-        return this.#freezeSupervisor(fault.for);
+        return this.#freeze(fault.alone ? 'supervisor' : 'product', fault.for);
+      case 'freeze-all':
+        return this.#freeze('everything', fault.for);
+      case 'term-tree':
+        return this.#termTree(fault.gap);
+      case 'swap-log':
+        return this.#swapLog(fault.what, fault.pick, fault.turns, fault.for);
       case 'stall-reader': {
         const pipe = room[fault.stream];
         pipe.freeze();
@@ -161,21 +174,82 @@ export class Injector {
     }
   }
 
-  /** Stops svc-super and its supervisor, so that nothing of the product runs. */
-  #freezeSupervisor(ms: number): string {
+  /** Stops the supervisor alone, with svc-super too (nothing of the product runs), or with every process of the container. */
+  #freeze(what: 'supervisor' | 'product' | 'everything', ms: number): string {
     if (this.#stoppedSince !== null) return 'stopped already';
     const { pid1, supervisor } = this.#room;
     const signal = (number: number) => {
-      for (const pid of this.#room.isOver ? [] : [pid1, supervisor]) this.#signal(pid, number);
+      for (const pid of this.#room.isOver ? [] : [pid1, supervisor]) {
+        if (pid === supervisor || what !== 'supervisor') this.#signal(pid, number);
+      }
+      if (what === 'everything') for (const { outer } of this.#others()) this.#signal(outer, number);
     };
+    const from = Date.now();
     signal(SIGSTOP);
+    // A process that was forked meanwhile.
+    if (what === 'everything') for (const { outer } of this.#others()) this.#signal(outer, SIGSTOP);
     this.#stoppedSince = performance.now();
     this.#last(ms, () => {
       this.#stoppedFor = this.stopped;
       this.#stoppedSince = null;
+      this.away.push({ from, to: Date.now() });
       signal(SIGCONT);
     });
     return '';
+  }
+
+  /** All but svc-super, its supervisor and an init above them. */
+  #others(): Seen[] {
+    const { pid1, supervisor } = this.#room;
+    return this.#all().filter(({ outer, pid }) => pid !== 1 && outer !== pid1 && outer !== supervisor);
+  }
+
+  /** As scancel does: leaves first, then the supervisor, then PID 1. */
+  async #termTree(gap: number): Promise<string> {
+    if (this.treeSignalled !== null) return 'signalled already';
+    const { pid1, supervisor } = this.#room;
+    const others = this.#others().filter(({ state }) => state !== 'Z');
+    const parents = new Map(others.map(({ outer, outerParent }) => [outer, outerParent]));
+    const depthOf = (outer: number): number => {
+      const parent = parents.get(outer);
+      return parent === undefined ? 0 : 1 + depthOf(parent);
+    };
+    others.sort((a, b) => depthOf(b.outer) - depthOf(a.outer));
+    const from = Date.now();
+    for (const { outer, pid } of others) {
+      this.sent.push({ at: Date.now(), pid, signal: SIGTERM });
+      this.#signal(outer, SIGTERM);
+    }
+    this.#signal(supervisor, SIGTERM);
+    if (gap > 0) await Bun.sleep(gap);
+    this.#signal(pid1, SIGTERM);
+    this.treeSignalled = { from, to: Date.now() };
+    return `${others.length} processes, then PID 1 after ${this.treeSignalled.to - from} ms`;
+  }
+
+  /** Done by a process of the service's user. */
+  async #swapLog(what: Swap, pick: number, turns: number, ms: number): Promise<string> {
+    const owners = this.#room.scenario.services.filter(({ user }) => user);
+    const spec = owners[pick % Math.max(1, owners.length)];
+    if (spec === undefined) return 'no service runs as another user';
+    if (this.#swapped.has(spec.name)) return `${spec.name}: replaced already`;
+    const names = logNamesOf(spec);
+    const name = names[pick % Math.min(names.length, spec.replicas)] ?? '';
+    this.#swapped.add(spec.name);
+    try {
+      const child = Bun.spawn({
+        cmd: ['/usr/bin/perl', SWAP, `${OTHER_USER}`, what, name, this.#room.vault, `${turns}`, `${ms}`],
+        cwd: join(this.#room.disk, ownFolderOf(spec)),
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      this.#last(ms, () => child.kill('SIGTERM'));
+      const [said, wrong] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+      return `${name} by ${what}: ${said}${wrong.slice(0, 300)}`;
+    } catch (error) {
+      return `${name}: not replaced: ${error}`;
+    } finally {
+      this.#swapped.delete(spec.name);
+    }
   }
 
   /** A service's name, one that all its copies have in common too. */

@@ -3,6 +3,7 @@
 import { STOP_TIMEOUT } from './configure.ts';
 import { codes, firstCauses, heardWrong, isJustified } from './ends.ts';
 import type { Observation } from './observation.ts';
+import { deadlinesInAbsence, startsBeforeItsStage, startsWhileStopping } from './order.ts';
 import { readRuns } from './runs.ts';
 import { specOf } from './scenario.ts';
 
@@ -102,6 +103,14 @@ export const INVARIANTS = {
     const took = end.took ?? 0;
     return took > STOP_TIMEOUT + AFTER_DEADLINE + SPAWNS * control ? [`it took ${took.toFixed(0)} ms`] : [];
   },
+
+  'nothing starts after the request to stop': startsWhileStopping,
+
+  'a stage waits for the one before it': startsBeforeItsStage,
+
+  'deadlines move by the absence of the supervisor': deadlinesInAbsence,
+
+  'nothing outside a log folder is changed': ({ outside }) => [...outside],
 
   'a reload answers as its file deserves': ({ done }) =>
     done.filter(({ note }) => note.startsWith('WRONG')).map(({ note }) => note),

@@ -62,11 +62,17 @@ export interface Done {
   readonly note: string;
 }
 
+/** A stretch of time, milliseconds since 1970. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface Ended {
   readonly at: number;
   readonly code: number | null;
   readonly signal: string | null;
-  /** When the harness asked it to stop; null when it ended by itself. */
+  /** When the harness asked it to stop, by a signal to PID 1 or to every process; null when it ended by itself. */
   readonly askedAt: number | null;
   /** From then on, by the fair clock. */
   readonly took: number | null;
@@ -95,6 +101,12 @@ export interface Observation {
   readonly files: readonly string[];
   /** Real time that was not the supervisor's, milliseconds; see fair.ts. */
   readonly excused: number;
+  /** When SIGTERM went to every process: to the first of them, and to PID 1. Null: it did not. */
+  readonly treeSignalled: Span | null;
+  /** When the supervisor was stopped by a fault. */
+  readonly away: readonly Span[];
+  /** What has changed in a folder of root, to which links of services lead. */
+  readonly outside: readonly string[];
   /** Lines of its output that are no JSON and look like words of the runtime's. */
   readonly strange: readonly string[];
 }

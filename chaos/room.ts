@@ -1,11 +1,22 @@
 // The place where a round runs: a folder, namespaces of its own (processes, mounts, network, perhaps time), a small file
 // system, limits, and in it the built files. Starts svc-super, knows its pid and that of its supervisor, ends both, clears
 // all of it away. Injects no faults.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { supervisorOf } from '../test/helpers/namespaces.ts';
-import { configure, type Places } from './configure.ts';
+import { configure, logNamesOf, OTHER_USER, ownFolderOf, type Places } from './configure.ts';
 import { limitProcesses, type ProcessLimit } from './limits.ts';
 import { WORDS_OF_A_BUG } from './observation.ts';
 import { StallablePipe } from './output.ts';
@@ -22,9 +33,9 @@ const PATIENCE = 20_000;
 
 /** Of a namespace of its own; nobody has brought its loopback up (SIOCSIFFLAGS, IFF_UP | IFF_RUNNING). */
 const LOOPBACK = `perl -MSocket -e 'socket(S, AF_INET, SOCK_DGRAM, 0); my $up = pack("a16 s x14", "lo", 0x41); ioctl(S, 0x8914, $up) or die "lo: $!\\n"'`;
-const FOLDERS = ['locks', 'flags', 'disk', 'tmp'] as const;
+const FOLDERS = ['locks', 'flags', 'disk', 'tmp', 'vault'] as const;
 /** What lies in the folder from the start, and what programs make. */
-const EXPECTED: ReadonlySet<string> = new Set([...FOLDERS, 'services.yaml', 'journal', 'left']);
+const EXPECTED: ReadonlySet<string> = new Set([...FOLDERS, 'services.yaml', 'program.pl', 'journal', 'left']);
 
 export interface Exit {
   readonly code: number | null;
@@ -39,6 +50,7 @@ export class Room {
   readonly stderr = new StallablePipe((line) => line.includes('"service":"svc-super"') || WORDS_OF_A_BUG.test(line));
   /** Null where no pids cgroup can be had. */
   readonly limit: ProcessLimit | null = limitProcesses();
+  readonly #vaultBefore: ReadonlyMap<string, string>;
   #child: Bun.Subprocess | undefined;
   #exit: Exit | null = null;
   /** The pid here of svc-super: PID 1, or a child of the init. Parent of all services and orphans; signals go there. */
@@ -50,11 +62,54 @@ export class Room {
   constructor(scenario: Scenario) {
     this.scenario = scenario;
     const folder = mkdtempSync(join(tmpdir(), 'svc-super-chaos-'));
-    this.places = { folder, program: PROGRAM };
+    this.places = { folder, program: join(folder, 'program.pl') };
+    copyFileSync(PROGRAM, this.places.program);
     this.socket = join(folder, 'control.sock');
     for (const name of FOLDERS) mkdirSync(join(folder, name));
     writeFileSync(join(folder, 'journal'), '');
+    // Services of another user write here, whatever the umask is. Only root can read the vault.
+    chmodSync(folder, 0o755);
+    chmodSync(this.places.program, 0o644);
+    chmodSync(join(folder, 'journal'), 0o666);
+    for (const name of ['locks', 'flags'] as const) chmodSync(join(folder, name), 0o777);
+    chmodSync(this.vault, 0o700);
+    for (const name of this.#logNames()) {
+      for (const end of ['', '.1', '.2'])
+        writeFileSync(join(this.vault, `${name}${end}`), `root only ${end}\n`, { mode: 0o600 });
+    }
+    this.#vaultBefore = this.#readVault();
     this.writeFile(JSON.stringify(configure(scenario, this.places), null, 1));
+  }
+
+  /** Folder of root, with files that have the names of the log files of other users. No service may change them. */
+  get vault(): string {
+    return join(this.places.folder, 'vault');
+  }
+
+  #logNames(): string[] {
+    return this.scenario.services.filter(({ user }) => user).flatMap(logNamesOf);
+  }
+
+  /** Name to mode, owner and content. */
+  #readVault(): ReadonlyMap<string, string> {
+    const read = (name: string) => {
+      const path = join(this.vault, name);
+      const found = lstatSync(path);
+      return `mode ${found.mode.toString(8)}, uid ${found.uid}, ${found.isFile() ? readFileSync(path, 'latin1') : 'no file'}`;
+    };
+    return new Map(readdirSync(this.vault).map((name) => [name, read(name)]));
+  }
+
+  /** What has changed in the vault since the start. */
+  get outside(): string[] {
+    const now = this.#readVault();
+    const names = new Set([...this.#vaultBefore.keys(), ...now.keys()]);
+    return [...names].flatMap((name) => {
+      const [before, after] = [this.#vaultBefore.get(name), now.get(name)];
+      if (before === after) return [];
+      if (before === undefined) return [`${name} was created`];
+      return [after === undefined ? `${name} was removed` : `${name} was changed: ${after.slice(0, 200)}`];
+    });
   }
 
   get file(): string {
@@ -78,6 +133,12 @@ export class Room {
     const shell = [
       ...(this.limit === null ? [] : [this.limit.enter]),
       `mount -t tmpfs -o size=${disk}k chaos ${folder}/disk`,
+      ...this.scenario.services
+        .filter(({ user }) => user)
+        .map((spec) => {
+          const own = join(folder, 'disk', ownFolderOf(spec));
+          return `mkdir -p ${own}/logs && chown -R ${OTHER_USER} ${own}`;
+        }),
       LOOPBACK,
       pid1 ? `exec ${nofile}"$0"` : `exec ${nofile}/usr/bin/perl ${INIT} ${folder}/left "$0"`,
     ].join(' && ');

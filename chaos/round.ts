@@ -45,10 +45,10 @@ export async function runRound(scenario: Scenario): Promise<Outcome> {
     await until(room, START, () => watch.isUp);
     follower = new EventFollower(room.socket);
     injector.begin();
-    await until(room, scenario.length);
+    await until(room, scenario.length, () => injector.treeSignalled !== null);
     await injector.heal();
-    await until(room, SETTLE);
-    const end = await finish(room, watch);
+    if (injector.treeSignalled === null) await until(room, SETTLE);
+    const end = await finish(room, watch, injector);
     const excused = watch.excused;
     await watch.end();
     follower.stop();
@@ -72,6 +72,9 @@ export async function runRound(scenario: Scenario): Promise<Outcome> {
       left,
       files: strays,
       excused,
+      treeSignalled: injector.treeSignalled,
+      away: injector.away,
+      outside: room.outside,
       strange,
     };
     return { observation, breaches: judge(observation), latest: [...room.stderr.latest] };
@@ -90,13 +93,13 @@ async function until(room: Room, ms: number, isSo: () => boolean = () => false):
   while (!room.isOver && !isSo() && performance.now() - from < ms) await Bun.sleep(LOOK_EVERY);
 }
 
-/** Asks it to stop and waits; null when it does not. */
-async function finish(room: Room, watch: Watch): Promise<Ended | null> {
+/** Asks it to stop, unless `term-tree` has done so, and waits; null when it does not stop. */
+async function finish(room: Room, watch: Watch, { treeSignalled }: Injector): Promise<Ended | null> {
   const alone = room.exit;
-  if (alone !== null) return { ...alone, at: Date.now(), askedAt: null, took: null };
-  const askedAt = Date.now();
+  if (alone !== null) return { ...alone, at: Date.now(), askedAt: treeSignalled?.to ?? null, took: null };
+  const askedAt = treeSignalled?.to ?? Date.now();
   const [fair, real] = [watch.read(), performance.now()];
-  room.signal(15);
+  if (treeSignalled === null) room.signal(15);
   for (;;) {
     const { exit } = room;
     if (exit !== null) return { ...exit, at: Date.now(), askedAt, took: watch.read() - fair };

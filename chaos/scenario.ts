@@ -4,6 +4,8 @@
 export interface Scenario {
   readonly seed: number;
   readonly exit: 'first' | 'failure' | 'all';
+  /** The stages in their order; empty: none. */
+  readonly groups: readonly string[];
   readonly services: readonly ServiceSpec[];
   readonly surroundings: Surroundings;
   readonly faults: readonly Fault[];
@@ -28,6 +30,10 @@ export type Condition = 'started' | 'ready' | 'completed' | 'exited';
 export interface ServiceSpec {
   readonly name: string;
   readonly type: 'service' | 'task';
+  /** Its stage, one of the scenario's; null: it is in no stage. */
+  readonly group: string | null;
+  /** Runs as another user than root, who owns the folder of its log file. */
+  readonly user: boolean;
   readonly essential: boolean;
   /** So many copies, `name.0` and so on; 1: the service itself. */
   readonly replicas: number;
@@ -113,7 +119,20 @@ export interface OutputSpec {
 export type Fault = { readonly at: number } & (
   | { readonly kind: 'kill'; readonly pick: number; readonly whom: 'main' | 'any'; readonly signal: number }
   | { readonly kind: 'freeze'; readonly pick: number; readonly whom: 'main' | 'any'; readonly for: number }
-  | { readonly kind: 'freeze-supervisor'; readonly for: number }
+  /** `alone`: PID 1's program still runs. */
+  | { readonly kind: 'freeze-supervisor'; readonly alone: boolean; readonly for: number }
+  /** Every process of the container. */
+  | { readonly kind: 'freeze-all'; readonly for: number }
+  /** SIGTERM to every process, leaves first; PID 1 gets it `gap` milliseconds after the last of the others. Ends the round. */
+  | { readonly kind: 'term-tree'; readonly gap: number }
+  /** A service that runs as another user replaces its log file or the folder of it, so often in that time. */
+  | {
+      readonly kind: 'swap-log';
+      readonly pick: number;
+      readonly what: Swap;
+      readonly turns: number;
+      readonly for: number;
+    }
   | { readonly kind: 'stall-reader'; readonly stream: 'stdout' | 'stderr'; readonly for: number }
   | { readonly kind: 'fill-disk'; readonly for: number }
   | { readonly kind: 'squeeze-processes'; readonly room: number; readonly for: number }
@@ -125,6 +144,9 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: 'slow-client'; readonly for: number }
   | { readonly kind: 'followers'; readonly count: number; readonly reads: boolean; readonly for: number }
 );
+
+/** What replaces what: see swap.pl. */
+export type Swap = 'file-link' | 'new-link' | 'rotated-link' | 'folder-link' | 'fifo' | 'fifo-read';
 
 export type ReloadFile =
   | { readonly text: 'same' | 'wrong' | 'rubbish' | 'missing' }

@@ -20,6 +20,7 @@ export async function shrink(scenario: Scenario, fails: Fails): Promise<Scenario
   await fewer(best.services, (kept) =>
     kept.length === 0 ? Promise.resolve(false) : attempt({ ...best, services: withoutEdgesTo(kept) }),
   );
+  if (best.groups.length > 0) await attempt(withoutStages(best));
   for (const simpler of SURROUNDINGS) {
     const candidate = simpler(best);
     if (!Bun.deepEquals(candidate, best)) await attempt(candidate);
@@ -59,6 +60,12 @@ const SURROUNDINGS: readonly ((scenario: Scenario) => Scenario)[] = [
   (scenario) => ({ ...scenario, surroundings: { ...scenario.surroundings, pid1: true } }),
 ];
 
+const withoutStages = (scenario: Scenario): Scenario => ({
+  ...scenario,
+  groups: [],
+  services: scenario.services.map((spec) => ({ ...spec, group: null })),
+});
+
 const program = (spec: ServiceSpec, change: Partial<ServiceSpec['program']>): ServiceSpec => ({
   ...spec,
   program: { ...spec.program, ...change },
@@ -75,6 +82,7 @@ const SIMPLER: readonly ((spec: ServiceSpec) => ServiceSpec)[] = [
   (spec) => ({ ...spec, ready: null }),
   (spec) => ({ ...spec, live: false }),
   (spec) => ({ ...spec, prepared: false }),
+  (spec) => ({ ...spec, user: false }),
   (spec) => ({ ...spec, log: { format: 'text', whenFull: 'block', file: false } }),
   (spec) => ({ ...spec, stop: { signal: 'TERM', timeout: null, to: 'main', command: 'none', drain: 'none' } }),
   (spec) => ({ ...spec, dependsOn: [] }),

@@ -1,29 +1,29 @@
-// Where the control socket is. One list of places serves the supervisor, which listens at the first that can be had, and the
-// commands, which ask the only supervisor that answers there: of several none is chosen. A socket in a folder that others may
-// write is believed only when its owner is this user or root: anybody could have made it first.
+// Finds the control socket. The supervisor listens at the first usable place of a list. Commands connect to the only
+// supervisor that answers at these places, and never choose among several. A socket that the user has not named is
+// trusted only if this user or root listens on it, because in a shared folder any user could have created it.
 #include "handover.h"
 
 enum { AF_UNIX = 1, SOCK_STREAM = 1, SOL_SOCKET = 1, SO_PEERCRED = 17, PATH_MOST = 108, PLACES = 4 };
 enum { LOCK_EX_NB = 2 | 4, LOCK_TRIES = 100, QUEUE = 512, FOUND_MOST = 32, NAME_MOST = 64 };
 
 struct place {
-  /** One byte longer than what fits, so that a path that was cut is seen. */
+  /** One byte longer than the longest path that is allowed, so that truncation is detected. */
   char path[PATH_MOST + 1];
-  /** Bytes of the path that are a folder which only this user may write; 0: none. */
+  /** Length of the part of `path` that is a folder which only this user may write to; 0: there is none. */
   u32 folder;
-  /** The folder is made and removed with the socket. */
+  /** The folder is created and removed together with the socket. */
   int is_made;
-  /** Named by the user, who vouches for it. */
+  /** Named by the user, and therefore trusted, regardless of the user who listens there. */
   int is_chosen;
 };
 
-/** The socket that this process listens at, and which file that is. */
+/** The socket that this process listens on, and its device and inode numbers. */
 static struct {
   struct place place;
   u64 dev, ino;
 } ours;
 
-/** A path that does not fit is left empty: nothing can listen there (unix(7)). */
+/** Fills `place`. The path stays empty if it is too long for a socket (unix(7)). */
 static void set_place(struct place *place, const char *folder, const char *own, const char *file) {
   char *limit = place->path + sizeof place->path, *end = append(append(place->path, limit, folder), limit, own);
   place->folder = *own ? (u32)(end - place->path) : 0;
@@ -32,7 +32,7 @@ static void set_place(struct place *place, const char *folder, const char *own, 
   if (append(end, limit, file) + 1 == limit) place->path[0] = 0;
 }
 
-/** The Slurm job that this process belongs to, as part of a file name; "" where there is none. */
+/** The Slurm job that this process belongs to, as part of a file name; "" if there is none. */
 static const char *job_of(const struct start *start) {
   const char *job = variable(start->envp, "SLURM_JOB_ID");
   size_t size = 0;
@@ -48,7 +48,7 @@ static void name_socket(const struct start *start, char *name) {
   append(end, limit, ".sock");
 }
 
-/** `chosen` alone, or all places where a socket may be when it is null. */
+/** Fills `places` with `chosen` alone or, if that is null, with all standard places. Returns their number. */
 static u32 list_places(const struct start *start, const char *chosen, struct place *places) {
   const char *runtime = variable(start->envp, "XDG_RUNTIME_DIR");
   char own[40], name[NAME_MOST], *limit = own + sizeof own;
@@ -64,7 +64,7 @@ static u32 list_places(const struct start *start, const char *chosen, struct pla
   if (runtime && *runtime == '/') {
     struct place *place = &places[count++];
     set_place(place, runtime, "", name);
-    // Its owner must be this user: XDG Base Directory Specification. After `su` it is another user's.
+    // This user must own the folder (XDG Base Directory Specification). After `su`, another user owns it.
     if (*place->path) place->folder = (u32)strlen(runtime);
   }
   set_place(&places[count++], "/dev/shm", own, name);
@@ -72,13 +72,16 @@ static u32 list_places(const struct start *start, const char *chosen, struct pla
   return count;
 }
 
-/** The socket that the environment names; null: none. */
+/** The path in SVC_SUPER_SOCKET; null if it is not set. */
 static const char *named_socket(const struct start *start) {
   const char *named = variable(start->envp, "SVC_SUPER_SOCKET");
   return named && *named ? named : NULL;
 }
 
-/** `looked=ERRNO PATH`: why a place was passed over. Numbers above all errnos are ours: see src/linux/places.ts. */
+/**
+ * `looked=REASON PATH`: why a place was passed over. A reason is an errno or, from 1001 on, one of these: see
+ * src/linux/places.ts.
+ */
 enum { WHY_FOREIGN = 1001, WHY_FOLDER, WHY_NO_SOCKET, WHY_OCCUPIED };
 
 static void pass_over(struct handover *handover, const struct place *place, long why) {
@@ -87,7 +90,10 @@ static void pass_over(struct handover *handover, const struct place *place, long
   add_line(handover, "looked=", line);
 }
 
-/** Whether only this user may write the folder of a place. Nobody else can even enter one that was made for the socket. */
+/**
+ * Whether only this user may write to the folder of a place. Other users may not even enter a folder that was created
+ * for the socket.
+ */
 static int is_private(const struct place *place) {
   struct status found;
   char folder[PATH_MOST];
@@ -100,7 +106,7 @@ static int is_private(const struct place *place) {
 
 struct address { u16 family; char path[PATH_MOST]; };
 
-/** A connection, which never waits; minus an errno. */
+/** Connects without waiting. Returns a descriptor, or minus an errno. */
 static long connect_to(const char *path) {
   struct address address = {.family = AF_UNIX};
   memcpy(address.path, path, strlen(path) + 1);
@@ -121,7 +127,9 @@ struct found {
   struct { u64 dev, ino; } files[FOUND_MOST];
 };
 
-/** Connects to what listens at a place, and adds it to those found; minus why it is passed over. */
+/**
+ * Connects to the supervisor at a place, and adds it to `found`. Returns minus the reason if the place is passed over.
+ */
 static long find_at(const struct place *place, struct found *found, struct handover *handover) {
   struct { i32 pid; u32 uid, gid; } peer = {0, ~0u, ~0u};
   int size = sizeof peer;
@@ -129,7 +137,7 @@ static long find_at(const struct place *place, struct found *found, struct hando
   long why = !*place->path ? ENAMETOOLONG : -sys_stat(AT_FDCWD, place->path, &file, 0);
   if (why == 0 && !is_private(place)) why = WHY_FOLDER;
   if (why != 0) return -why;
-  // Two places may be one folder.
+  // Two places may lead to the same socket.
   for (u32 at = 0; at < found->count; at++)
     if (found->files[at].dev == file.dev && found->files[at].ino == file.ino) return 0;
   long fd = connect_to(place->path);
@@ -152,7 +160,7 @@ static long find_at(const struct place *place, struct found *found, struct hando
   return 0;
 }
 
-/** Adds the sockets of other jobs, and of none, in the folder of a place. */
+/** Adds the sockets of other Slurm jobs, and of supervisors outside of any job, in the folder of a place. */
 static void find_beside(const struct place *place, struct found *found, struct handover *handover) {
   u8 entries[4096] __attribute__((aligned(8)));
   struct { u64 ino, offset; u16 size; u8 type; char name[]; } *entry;
@@ -184,7 +192,7 @@ int connect_control(const struct start *start, const char *chosen, struct handov
     long failure = find_at(&places[at], &found, handover);
     if (failure < 0) pass_over(handover, &places[at], -failure);
   }
-  // The supervisor of this job is meant, whatever else runs here; another job's never is.
+  // In a Slurm job, connect to the supervisor of this job, and never to that of another job.
   if (*job_of(start) && found.count == 1) is_settled = 1;
   for (u32 at = 0; at < count && !is_settled; at++) find_beside(&places[at], &found, handover);
   if (found.count == 1 && (is_settled || !*job_of(start))) {
@@ -195,7 +203,10 @@ int connect_control(const struct start *start, const char *chosen, struct handov
   return -1;
 }
 
-/** Makes the folder of a place where it has one, and opens the folder that the socket is to be in; minus why not. */
+/**
+ * Creates the folder of a place if `is_made`, and opens the folder of its socket. Returns a descriptor, or minus the
+ * reason.
+ */
 static long open_folder(const struct place *place) {
   char folder[PATH_MOST];
   size_t size = strlen(place->path);
@@ -217,7 +228,7 @@ static const char *name_in_folder(const struct place *place) {
   return place->path + size;
 }
 
-/** Removes a socket that nothing answers at from the folder that is held open; minus why there is no room. */
+/** Removes a stale socket from `folder`. Returns 0, or minus the reason why the place cannot be used. */
 static long make_room_at(const struct place *place, int folder) {
   struct status found;
   long result = sys_stat(folder, name_in_folder(place), &found, AT_SYMLINK_NOFOLLOW);
@@ -238,7 +249,7 @@ static long listen_at(const struct place *place) {
   memcpy(address.path, place->path, strlen(place->path) + 1);
   long fd = sys(__NR_socket, AF_UNIX, SOCK_STREAM | O_NONBLOCK | O_CLOEXEC, 0);
   if (fd < 0) return fd;
-  // Nobody but our user may ever connect, not even for a moment.
+  // The umask is set before bind(2), so that no other user can connect at any moment.
   long umask = sys(__NR_umask, 0177);
   long failure = sys(__NR_bind, fd, &address, sizeof address.family + strlen(place->path) + 1);
   sys(__NR_umask, umask);
@@ -253,7 +264,10 @@ static long listen_at(const struct place *place) {
   return failure;
 }
 
-/** Two that start together must not both take a socket for stale: whoever removes or makes one holds the folder's lock. */
+/**
+ * Locks the folder while a socket is removed or created. Otherwise one of two supervisors that start together could
+ * remove the new socket of the other as stale.
+ */
 static long lock(int folder) {
   const struct time moment = {0, 1000000};
   for (int tries = 0; tries < LOCK_TRIES; tries++) {
@@ -263,7 +277,7 @@ static long lock(int folder) {
   return -EAGAIN;
 }
 
-/** Listens at the first of the places that can be had. */
+/** Listens at the first usable place. */
 static int listen_at_first(const struct place *places, u32 count, struct handover *handover, int *is_occupied) {
   for (u32 at = 0; at < count; at++) {
     const struct place *place = &places[at];
@@ -289,7 +303,7 @@ int listen_control(const struct start *start, struct handover *handover) {
   const char *chosen = named_socket(start);
   int is_occupied = 0;
   int fd = listen_at_first(places, list_places(start, chosen, places), handover, &is_occupied);
-  // Below a service of another supervisor the variable names that one's socket.
+  // In a service of another supervisor, the variable names the socket of that supervisor.
   if (fd < 0 && chosen && is_occupied) fd = listen_at_first(places, list_places(start, NULL, places), handover, &is_occupied);
   return fd;
 }
@@ -299,7 +313,7 @@ void close_control(void) {
   struct status found;
   if (!*place->path) return;
   long folder = open_folder(place);
-  // The name may be another supervisor's by now.
+  // Another supervisor may have replaced the socket.
   if (folder >= 0 && lock((int)folder) == 0 &&
       sys_stat((int)folder, name_in_folder(place), &found, AT_SYMLINK_NOFOLLOW) == 0 && found.dev == ours.dev &&
       found.ino == ours.ino)

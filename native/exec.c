@@ -1,11 +1,13 @@
-// Finding and executing programs as execvp(3) does, with one difference: a file that the kernel refuses is handed to a shell
-// only where it is text. A shell would read another machine's code as commands, and miss the line behind a byte order mark.
+// Finds and executes programs as execvp(3) does, with one difference: a file that the kernel does not recognize is run
+// by a shell only if it is text. A shell would execute machine code of another architecture as commands, and would
+// misread a first line that begins with a byte order mark. Searches the PATH of `envp` only, or a default if that has
+// none.
 #include "svc-super.h"
 
 enum { PATH_MOST = 4096, ARGUMENTS_MOST = 1 << 17, X_OK = 1 };
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** Copies the next folder of `path` and `/file` to `to`; returns what follows it in `path`, null after the last. */
+/** Writes the first folder of `path` and `/file` to `to`. Returns the rest of `path`, or null after the last folder. */
 static const char *next_candidate(const char *path, const char *file, char *to) {
   char *end = to, *limit = to + PATH_MOST;
   if (*path == ':' || !*path) end = append(end, limit, ".");
@@ -22,8 +24,9 @@ static int has_slash(const char *file) {
 }
 
 /**
- * Whether a file that the kernel calls no program is a text for the shell: no ELF file, no byte order mark, and no NUL in its
- * first line, as bash has it. src/linux/executable.ts explains the rest.
+ * Whether a file that the kernel does not recognize (ENOEXEC) is text for the shell: not an ELF file, no byte order
+ * mark, and no NUL in its first line, which is bash's rule. src/linux/executable.ts explains all other cases to the
+ * user.
  */
 static int is_script(const char *path) {
   enum { LOOKED_AT = 128 };
@@ -42,7 +45,7 @@ static int is_script(const char *path) {
 static long try(const char *path, char *const *argv, char *const *envp) {
   long result = sys_execve(path, argv, envp);
   if (result != -ENOEXEC || !is_script(path)) return result;
-  // The stack would do for the usual ones; this is as much as a kernel takes of pointers (execve(2)), and touched no further.
+  // As many pointers as the kernel accepts (execve(2)). Untouched pages of this table need no memory.
   static char *words[ARGUMENTS_MOST];
   size_t count = 0;
   words[count++] = "/bin/sh";
@@ -79,7 +82,7 @@ int is_program(const char *file, char *const *envp) {
     else if (has_slash(file)) append(candidate, candidate + PATH_MOST, file);
     else return 0;
     struct status found;
-    // A folder may be executed too, as far as access(2) goes.
+    // access(2) with X_OK also succeeds for folders.
     if (sys(__NR_faccessat, AT_FDCWD, candidate, X_OK) == 0 && sys_stat(AT_FDCWD, candidate, &found, 0) == 0 &&
         (found.mode & S_IFMT) == S_IFREG)
       return 1;

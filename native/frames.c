@@ -1,4 +1,5 @@
-// Reading and writing frames. Trusts no length: a payload that ends early is bad, and nothing is read beyond it.
+// Encodes and decodes frames. Trusts no length: a truncated payload is marked as bad, and nothing is read beyond its
+// end. Never interprets a request.
 #include "frames.h"
 #include "svc-super.h"
 
@@ -72,14 +73,14 @@ void end_frame(struct writer *out) {
 
 long flush_frames(struct writer *out, int fd) {
   while (!writer_empty(out)) {
-    // Not write(2): a supervisor that has gone would send SIGPIPE.
+    // Not write(2), which raises SIGPIPE if the supervisor has exited.
     long written = sys(__NR_sendto, fd, out->bytes + out->from, out->to - out->from, 0x4040 /* MSG_NOSIGNAL, MSG_DONTWAIT */, 0, 0);
     if (written == -EINTR) continue;
     if (written == -EAGAIN) break;
     if (written < 0) return written;
     out->from += (u32)written;
   }
-  // Room is made at the end, where frames are added.
+  // Moves the rest to the beginning, because frames are appended at the end.
   if (out->from > 0) {
     memmove(out->bytes, out->bytes + out->from, out->to - out->from);
     out->to -= out->from;
@@ -88,7 +89,7 @@ long flush_frames(struct writer *out, int fd) {
   return 0;
 }
 
-/** Doubles a table or buffer of the process's own memory; minus an errno where there is none. */
+/** Doubles the size, so that a growing table is seldom moved. */
 long grow(void **table, size_t *capacity, size_t least) {
   size_t wanted = *capacity ? *capacity : least;
   while (wanted < least) wanted *= 2;
@@ -132,7 +133,7 @@ void drop_frames(struct inbox *in, size_t at) {
   if (at == 0) return;
   memmove(in->bytes, in->bytes + at, in->size - at);
   in->size -= at;
-  // One large frame must not be paid for ever after: what is beyond the usual is given back (madvise(2), MADV_DONTNEED).
+  // Returns the memory that a large frame needed to the kernel (madvise(2), MADV_DONTNEED).
   enum { USUAL = 256 << 10 };
   if (in->capacity > USUAL && in->size < USUAL) sys(__NR_madvise, in->bytes + USUAL, in->capacity - USUAL, 4);
 }

@@ -1,6 +1,6 @@
-// What PID 1 and the supervisor say to each other: a stream of frames, each `u32 length, u32 type, payload`; the length counts
-// type and payload. Numbers are little-endian. A text is `u32 size, bytes`, the last of them a NUL that the size counts. The
-// other side is src/pid1/protocol.ts, and test/native/tables.test.ts holds the two tables to each other.
+// The protocol between PID 1 and the supervisor: a stream of frames, each `u32 length, u32 type, payload`. The length
+// covers type and payload. Numbers are little-endian. A text is `u32 size, bytes`; its last byte is a NUL, which the
+// size includes. src/pid1/protocol.ts is the other side; test/native/tables.test.ts compares the tables of both.
 #pragma once
 #include "sys.h"
 
@@ -8,18 +8,23 @@ enum { PROTOCOL = 1 };
 
 /** From the supervisor. */
 enum request {
-  /** u32 protocol, u32 stop timeout in milliseconds, u64 stop signals (bit n-1 is signal n): the supervisor has taken over;
-      again after a reload. */
+  /**
+   * u32 protocol, u32 stop timeout in milliseconds, u64 stop signals (bit n-1 is signal n). Sent when the supervisor
+   * takes over, and again after a reload.
+   */
   REQUEST_HELLO = 1,
   /** See read_spawn in spawn.c. */
   REQUEST_SPAWN = 2,
   /** u32 sequence, u32 signal, u32 count, count × {u32 target, i32 number, u64 start}. Answered by EVENT_SIGNALLED. */
   REQUEST_SIGNAL = 3,
-  /** u32 run: its pipes and notify socket are closed, and its entry is removed once its exit was reported. */
+  /** u32 run. Closes the pipes and the notify socket of the run, and removes its entry after EVENT_EXITED was sent. */
   REQUEST_RELEASE = 4,
-  /** u32 on: while 1, EVENT_REAPED comes at once and with process numbers; while 0, at most once a second. */
+  /**
+   * u32 on. 1: EVENT_REAPED is sent at once and lists process numbers. 0: it is sent at most once a second, without
+   * numbers.
+   */
   REQUEST_WATCH = 5,
-  /** u32 code: everything is over; exit with it. */
+  /** u32 code. PID 1 exits with this code. */
   REQUEST_END = 6,
 };
 
@@ -27,24 +32,29 @@ enum request {
 enum event {
   /** u32 run, i32 pid, u64 start, u32 count, count × u32 descriptor: the program is executing. */
   EVENT_SPAWNED = 101,
-  /** u32 run, u32 step, i32 errno, u32 index: it never executed; nothing of it is left. */
+  /** u32 run, u32 step, i32 errno, u32 index: the program was never executed, and no process is left. */
   EVENT_FAILED = 102,
   /** u32 run, i32 status as wait4(2) gives it. */
   EVENT_EXITED = 103,
-  /** u64 total of orphans reaped so far, u32 complete, u32 count, count × i32 pid. */
+  /**
+   * u64 total of orphans reaped so far, u32 complete, u32 count, count × i32 pid. `complete` is 0 if there were more
+   * than fit into the list.
+   */
   EVENT_REAPED = 104,
-  /** u32 sequence, u32 failures, u32 count, count × {u32 index, i32 errno}: the first of them. */
+  /**
+   * u32 sequence, u32 failures (the total), u32 count, count × {u32 index, i32 errno} for the first of the failures.
+   */
   EVENT_SIGNALLED = 105,
-  /** u32 signal, i32 code, i32 pid: PID 1 received it. */
+  /** u32 signal, i32 code, i32 pid: PID 1 received a signal, with its si_code and its sender. */
   EVENT_RECEIVED = 106,
   /** u32 run, i32 pid, u32 uid, text: a datagram on the run's notify socket. */
   EVENT_NOTIFIED = 107,
 };
 
-/** What REQUEST_SIGNAL names: a process by number and start time, the main process of a run, or its process group. */
+/** A target of REQUEST_SIGNAL: a process by number and start time, the main process of a run, or its process group. */
 enum target { TARGET_PROCESS = 0, TARGET_MAIN = 1, TARGET_GROUP = 2 };
 
-/** Where a spawn failed. */
+/** The step at which a spawn failed. */
 enum step {
   STEP_DESCRIPTORS = 1, STEP_FORK, STEP_NOTIFY, STEP_STREAMS, STEP_TERMINAL, STEP_OOM_SCORE, STEP_NICE, STEP_CPUS,
   STEP_LIMIT, STEP_USER, STEP_CWD, STEP_EXEC
@@ -53,25 +63,28 @@ enum step {
 #define FRAME_BAD (~0u)
 enum {
   FRAME_MOST = 64 << 20,
-  /** Room that every event but EVENT_NOTIFIED fits into. */
+  /** The largest size of every event except EVENT_NOTIFIED, bytes. */
   EVENT_MOST = 4096,
   DATAGRAM_MOST = 8192,
   OUT_MOST = 128 << 10,
 };
 
-/** Reads a payload; `bad` once something was not there, and everything read after that is zero or empty. */
+/** Reads a payload. A read beyond its end sets `bad`; from then on every read returns zero or an empty text. */
 struct reader {
   const u8 *at, *end;
   int bad;
 };
 u32 get_u32(struct reader *from);
 u64 get_u64(struct reader *from);
-/** A text with its NUL; "" where there is none. */
+/** A NUL-terminated text. Sets `bad` and returns "" if it is malformed. */
 const char *get_text(struct reader *from);
-/** `u32 count, u32 size, bytes`: that many texts one after another, each with its NUL. */
+/** Reads `u32 count, u32 size, bytes`: `count` consecutive texts, each NUL-terminated. */
 const char *get_texts(struct reader *from, u32 *count);
 
-/** Frames that wait to be written. One is begun, filled and ended; the sizes above say how much room it needs. */
+/**
+ * Frames that wait to be written. A frame is built by begin_frame, put_… and end_frame. These do not check for room:
+ * the caller compares writer_room with the sizes above.
+ */
 struct writer {
   u8 bytes[OUT_MOST];
   u32 from, to, frame;
@@ -83,17 +96,23 @@ void put_u32(struct writer *out, u32 number);
 void put_u64(struct writer *out, u64 number);
 void put_text(struct writer *out, const u8 *bytes, u32 size);
 void end_frame(struct writer *out);
-/** Writes as much as `fd` takes now; minus an errno when the other side has gone. */
+/** Writes as much as `fd` accepts without blocking; minus an errno if the peer has closed the socket. */
 long flush_frames(struct writer *out, int fd);
 
-/** Bytes from the supervisor, up to a whole frame. */
+/** Bytes from the supervisor that have not been handled yet. */
 struct inbox {
   u8 *bytes;
   size_t size, capacity;
 };
-/** Reads once; 0 at the end, minus an errno. Call with all frames but the last taken: next_frame has seen its length. */
+/**
+ * Reads once. Returns the number of bytes, 0 at end of file, or minus an errno. Call it only after next_frame has taken
+ * all complete frames: next_frame checks the length to which the buffer grows.
+ */
 long fill_inbox(struct inbox *in, int fd);
-/** The next whole frame at `*at`; moves `*at` behind it. Returns its type, 0 where there is none yet, FRAME_BAD. */
+/**
+ * Takes the complete frame at `*at` and moves `*at` behind it. Returns its type, 0 if the frame is not complete yet, or
+ * FRAME_BAD.
+ */
 u32 next_frame(const struct inbox *in, size_t *at, struct reader *payload);
-/** Forgets the frames before `at`. */
+/** Removes the bytes before `at`. */
 void drop_frames(struct inbox *in, size_t at);

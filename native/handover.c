@@ -1,15 +1,15 @@
-// Executing the supervisor's file. It gets an environment of our making, for its runtime takes its settings from there: no
-// variable that is meant for a service changes it. Arguments and environment of the container go through a file in memory,
-// byte for byte.
+// Executes the supervisor's file with a fixed environment. The runtime takes its settings from the environment, and no
+// variable that is meant for a service may change them. The container's arguments and environment are passed through a
+// pipe or a file in memory, unchanged.
 #include "handover.h"
 
 enum { RLIMIT_DATA = 2, RLIMIT_STACK = 3, RLIMIT_AS = 9, EXIT_CONFIG = 78 };
 enum { PIPE_USUAL = 64 << 10, PIPE_MOST = 1 << 20, PATH_MOST = 4096, SETTINGS = 14 };
 
 /**
- * One thread does everything: a process limit that a service has used up makes the runtime's next thread abort it
- * (oven-sh/bun#36979). No timer wakes an idle supervisor, and freed memory goes back at once. Names and values of a runtime
- * of another kind are ignored by it.
+ * The runtime uses as few threads as possible: when a service has used up the process limit, the creation of another
+ * thread aborts the runtime (oven-sh/bun#36979). No timer wakes an idle supervisor, and freed memory is returned at
+ * once. Each kind of runtime ignores the settings of the other.
  */
 static const char settings[SETTINGS][44] = {
   "BUN_JSC_numberOfGCMarkers=1",
@@ -18,17 +18,18 @@ static const char settings[SETTINGS][44] = {
   // WebAssembly is interpreted: its compilers have a thread of their own.
   "BUN_JSC_useBBQJIT=0",
   "BUN_JSC_useOMGJIT=0",
-  // What runs for a few milliseconds, while the configuration is read, is not worth compiling.
+  // Code that runs for a few milliseconds, while the configuration is read, is not worth compiling.
   "BUN_JSC_thresholdForJITAfterWarmUp=20000",
   "BUN_JSC_thresholdForJITSoon=20000",
   "BUN_JSC_useWasmFaultSignalHandler=0",
-  // By the machine's memory the collector would let the garbage of 500 busy services grow to 700 MB; to 300 by this.
+  // With the memory size of the machine, the garbage of 500 busy services grows to 700 MB before it is collected; with
+  // this, to 300 MB.
   "BUN_JSC_forceRAMSize=134217728",
   "BUN_JSC_useWarmUpMarkedBlocks=0",
   "BUN_GC_TIMER_DISABLE=1",
   "JSC_SIGNAL_FOR_GC=62",
   "MIMALLOC_PURGE_DELAY=0",
-  // Each of two terminals that are held (XOFF) takes a thread, and one is left for all else.
+  // Two stopped terminals (XOFF) can block one thread each; one is left for everything else.
   "UV_THREADPOOL_SIZE=3",
 };
 
@@ -43,7 +44,7 @@ void add_number(struct handover *handover, const char *key, i64 number) {
   add_line(handover, key, text);
 }
 
-/** Bytes on their way to a descriptor, so that a hundred variables are not a hundred writes. */
+/** A buffer for writes, so that a hundred variables do not need a hundred system calls. */
 struct batch {
   int fd;
   u32 size;
@@ -52,8 +53,9 @@ struct batch {
 };
 
 /**
- * What all of it is written to before anybody reads: `ends[0]` reads, `ends[1]` writes. A pipe holds as much as is usual
- * (pipe(7)); for more there is a file in memory, which an old kernel, a filter or a limit on files may refuse.
+ * Opens the store of the handover, which is written completely before it is read: `ends[0]` reads, `ends[1]` writes. A
+ * pipe holds the usual amount (pipe(7)). A larger amount needs a file in memory, which an old kernel, a seccomp filter
+ * or a limit on file sizes may refuse.
  */
 static long open_store(size_t size, int *ends, int *is_file) {
   long fd = size > PIPE_USUAL ? sys(__NR_memfd_create, "svc-super", 1 /* MFD_CLOEXEC */) : -1;
@@ -61,7 +63,7 @@ static long open_store(size_t size, int *ends, int *is_file) {
   ends[0] = ends[1] = (int)fd;
   if (*is_file) return 0;
   if (fd >= 0) {
-    // A limit on files (ulimit -f) leaves SIGXFSZ pending, which would end this process later: ignoring it discards it.
+    // A file size limit (ulimit -f) leaves SIGXFSZ pending, which would end this process later: ignoring it discards it.
     const struct kernel_sigaction ignored = {.handler = 1};
     struct kernel_sigaction before;
     if (sys_action(SIGXFSZ, &ignored, &before) == 0) sys_action(SIGXFSZ, &before, NULL);
@@ -122,8 +124,8 @@ long make_handover(const struct start *start, struct handover *handover) {
 }
 
 /**
- * What the supervisor's runtime needs, bytes: below these it dies at its start with a trace of its own (measured on x86-64:
- * 411 MB of address space, 290 MB of data, 150 KB of stack, which it reserves and hardly uses).
+ * The limits that the supervisor's runtime needs, bytes. With less it crashes at its start (measured on x86-64: it
+ * reserves 411 MB of address space, 290 MB of data and 150 KB of stack, and hardly uses them).
  */
 static const struct { int resource; u64 least; char what[32]; } needs[] = {  // no pointers: nothing relocates them
   {RLIMIT_AS, 512ull << 20, "address space (ulimit -v)"},
@@ -131,13 +133,16 @@ static const struct { int resource; u64 least; char what[32]; } needs[] = {  // 
   {RLIMIT_STACK, 256ull << 10, "stack (ulimit -s)"},
 };
 
-/** Raises soft limits that are too small for the supervisor's file; services keep them, for PID 1 starts those. 0: in vain. */
+/**
+ * Raises soft limits that are too small for the supervisor's file. Services keep the original limits, because PID 1
+ * starts them. Returns 0 if a hard limit is too small.
+ */
 static int raise_limits(int is_silent) {
   for (u32 at = 0; at < sizeof needs / sizeof *needs; at++) {
     struct limit found;
     if (sys(__NR_prlimit64, 0, needs[at].resource, NULL, &found) < 0 || found.soft >= needs[at].least) continue;
     if (found.hard >= needs[at].least) {
-      // An unlimited stack would change how memory is laid out (setrlimit(2)).
+      // An unlimited stack changes how memory is laid out (setrlimit(2)).
       found.soft = needs[at].resource == RLIMIT_STACK && found.hard > 8ull << 20 ? 8ull << 20 : found.hard;
       if (sys(__NR_prlimit64, 0, needs[at].resource, &found, NULL) == 0) continue;
     }
@@ -158,14 +163,14 @@ int execute_supervisor(const struct start *start, int is_optional) {
   u32 count = 0;
   long size = sys(__NR_readlinkat, AT_FDCWD, "/proc/self/exe", path, PATH_MOST - 1);
   if (size < 0) {
-    // The runtime finds its own code there too.
+    // The runtime also finds its own code there.
     if (!is_optional) SAY("cannot run the supervisor: /proc is not mounted. Mount it: mount -t proc proc /proc");
     return is_optional ? 127 : EXIT_CONFIG;
   }
   while (size > 0 && path[size - 1] != '/') size--;
   append(path + size, path + sizeof path, name);
   while (count < SETTINGS) envp[count] = (char *)settings[count], count++;
-  // Only a file that begins with `#!/usr/bin/env` looks at it.
+  // PATH is used only if the supervisor's file begins with `#!/usr/bin/env`.
   for (char **variable = start->envp; *variable; variable++)
     if (after(*variable, "PATH=")) {
       envp[count++] = *variable;

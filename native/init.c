@@ -171,7 +171,7 @@ static void parse_environment(struct options *options, char *const *envp) {
   if (options->flavour == CATATONIT && variable(envp, "CATATONIT_DEBUG")) options->verbose = 3;
 }
 
-/** Whether a signal is one that stops a job: from the terminal, or for using it in the background. */
+/** Whether a signal stops a job: SIGTSTP, typed at the terminal, or SIGTTIN or SIGTTOU, for a job in the background. */
 static int is_stop(int signal) { return signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU; }
 
 /** Sets the signals that have no rewrite: forwarded unchanged, not forwarded, or (dumb-init's session) SIGSTOP instead. */
@@ -283,7 +283,8 @@ static void forward(const struct options *options, int child, struct caught *cau
 static int serve(const struct options *options, int child, int group, sigmask ignore_once) {
   const sigmask all = ~0ull;
   struct caught caught;
-  // `stopped`: the last stop was forwarded, so it does not come from the terminal. dumb-init stops itself after each.
+  // `stopped`: the last stop was forwarded, so it does not come from the terminal. dumb-init stops itself after each
+  // forwarded stop.
   int job = options->flavour != DUMB_INIT, stopped = 0;
   for (;;) {
     long signal = sys(__NR_rt_sigtimedwait, &all, &caught, NULL, sizeof all);
@@ -300,7 +301,7 @@ static int serve(const struct options *options, int child, int group, sigmask ig
     } else if (ignore_once & sigbit(signal)) {
       ignore_once &= ~sigbit(signal);
     } else {
-      // From the kernel these two concern our own process group, which is in the background.
+      // SIGTTIN and SIGTTOU from the kernel are for our own process group, which is in the background.
       if (options->flavour == INIT && caught.code == SI_FROM_KERNEL && is_stop((int)signal) && signal != SIGTSTP) continue;
       if (signal == SIGCONT && job) hand_terminal(group, child);
       if (signal == SIGCONT || is_stop((int)signal)) stopped = signal != SIGCONT;
@@ -347,7 +348,7 @@ int init(const struct start *start, const char *as, int argc, char **argv) {
   } else if (!is_first && options.flavour == TINI && options.verbose > 0)
     SAY("orphans are not reaped: this is not PID 1. Set TINI_SUBREAPER, or use -s.");
   sigmask ignore_once = 0;
-  // The kernel sends both to a session leader that gives up its terminal (ioctl_tty(2)).
+  // The kernel sends SIGHUP and SIGCONT to a session leader that gives up its terminal (ioctl_tty(2)).
   if (options.session && sys(__NR_ioctl, 0, TIOCNOTTY) == 0 && sys(__NR_getsid, 0) == sys_getpid())
     ignore_once = sigbit(SIGHUP) | sigbit(SIGCONT);
   // If SIGCHLD is ignored the kernel keeps no exit codes (wait(2)); the command inherits the original setting.
@@ -364,7 +365,7 @@ int init(const struct start *start, const char *as, int argc, char **argv) {
     }
     if (options.verbose > 1) report("started the command as process ", child, "");
   }
-  if (options.flavour >= DUMB_INIT) sys(__NR_chdir, "/");  // as these two do, so that no file system stays busy
+  if (options.flavour >= DUMB_INIT) sys(__NR_chdir, "/");  // as dumb-init and catatonit do, so that no file system stays busy
   // Only the command keeps inherited descriptors: a pipe ends when it closes them. Before Linux 5.9 we keep them too.
   sys(__NR_close_range, 3, ~0u, 0);
   return serve(&options, child, group, ignore_once);

@@ -1,12 +1,11 @@
-// Starting programs. Everything that can fail in the child is reported by step and errno through a pipe that the exec closes,
-// so that PID 1 waits for nothing. The child applies what needs rights first and gives up its user last.
+// Starts programs. The child reports a failure, by step and errno, through a pipe that exec closes, so that PID 1 never
+// waits for it. The child applies the settings that need privileges before it changes its user. Never interprets an
+// exit.
 #include "spawn.h"
 
 enum { AF_UNIX = 1, SOCK_DGRAM = 2, SOL_SOCKET = 1, SO_PASSCRED = 16, RLIMIT_NOFILE = 7, RLIMIT_LOCKS = 10 };
-/** As many descriptors are left for PID 1 itself. */
+/** Descriptors that are left for PID 1 itself. */
 enum { SPARE_FILES = 16 };
-/** Before Linux 5.9 descriptors are closed one by one, up to here. */
-enum { FILES_WITHOUT_CLOSE_RANGE = 4096 };
 
 int read_spawn(struct reader *from, struct spawn *spawn) {
   spawn->run = get_u32(from);
@@ -44,7 +43,7 @@ int read_spawn(struct reader *from, struct spawn *spawn) {
   return !from->bad && from->at == from->end && spawn->argument_count > 0 && spawn->stop_signal <= SIGNALS;
 }
 
-/** A numeric field of /proc/<pid>/stat (proc_pid_stat(5)), from the third on; 0 where there is no such process. */
+/** A numeric field of /proc/<pid>/stat (proc_pid_stat(5)), from the third on; 0 if there is no such process. */
 static u64 stat_field(int pid, int wanted) {
   char path[32], text[512], *limit = path + sizeof path;
   append(append_number(append(path, limit, "/proc/"), limit, pid), limit, "/stat");
@@ -54,7 +53,7 @@ static u64 stat_field(int pid, int wanted) {
   sys_close((int)fd);
   if (size <= 0) return 0;
   text[size] = 0;
-  // The name stands in parentheses and may hold any byte: fields are counted from the last one.
+  // The name is in parentheses and may contain any byte: fields are counted from the last `)`.
   char *at = text + size;
   while (at > text && *at != ')') at--;
   for (int field = 2; *at && field < wanted; at++) field += *at == ' ';
@@ -80,7 +79,9 @@ void close_run(struct run *run) {
   run->notify = run->execution = -1;
 }
 
-/** A datagram socket in the abstract namespace (unix(7)) that says who sent what: sd_notify(3). */
+/**
+ * Opens a datagram socket in the abstract namespace (unix(7)) that receives the credentials of senders: sd_notify(3).
+ */
 static long open_notify(const char *name) {
   struct { u16 family; char path[108]; } address = {.family = AF_UNIX};
   size_t size = strlen(name);
@@ -103,7 +104,7 @@ long open_null(void) {
   long fd = sys_open("/dev/null", O_RDWR);
   if (fd >= 0 && sys_stat(AT_FDCWD, "/dev/null", &found, 0) == 0 && (found.mode & S_IFMT) == S_IFCHR && found.rdev == NULL_DEVICE)
     return fd;
-  // An ordinary file of that name would be read and filled by all services.
+  // A regular file of that name would collect the output of all services, and be read by them.
   if (fd >= 0) sys_close((int)fd);
   long failure = sys(__NR_pipe2, ends, O_CLOEXEC);
   if (failure < 0) return failure;
@@ -111,7 +112,7 @@ long open_null(void) {
   return ends[0];
 }
 
-// What follows runs in the child.
+// The functions below run in the child.
 
 /** The writing end of the pipe that reports a failure. */
 static int report;
@@ -126,8 +127,7 @@ static void must(enum step step, long result) {
   if (result < 0) give_up(step, result, 0);
 }
 
-
-/** Puts the streams in their places. Sources are moved above all targets first, so that none is overwritten. */
+/** Moves the streams to their descriptors; first above all targets, so that none is overwritten. */
 static void place_streams(const struct spawn *spawn, const int *writing_ends) {
   int sources[STREAMS_MOST];
   u32 above = 3, pipe = 0;
@@ -160,8 +160,9 @@ static void set_oom_score(i32 value) {
 static void set_limits(const struct start *start, const struct spawn *spawn) {
   struct limit locks, ours = start->files;
   sys(__NR_prlimit64, 0, RLIMIT_NOFILE, &ours, NULL);
-  // The mark: a limit that Linux has not enforced since 2.4 (getrlimit(2)), and that every descendant inherits. Where the
-  // kernel takes none, the names in the environment have to do.
+  // The mark of the run is stored in a limit that Linux has not enforced since 2.4 (getrlimit(2)) and that every
+  // descendant inherits. If the kernel does not store it, the supervisor finds the processes by variables of their
+  // environment.
   if (spawn->mark && sys(__NR_prlimit64, 0, RLIMIT_LOCKS, NULL, &locks) == 0) {
     locks.soft = spawn->mark;
     sys(__NR_prlimit64, 0, RLIMIT_LOCKS, &locks, NULL);
@@ -175,10 +176,16 @@ static void set_limits(const struct start *start, const struct spawn *spawn) {
   }
 }
 
-/** Whether this process runs as that user without the superuser's rights, and so can only stay what it is. */
+/**
+ * Whether this process already runs as that user and is not root. It needs no change then, and would not be permitted
+ * one.
+ */
 static int is_user(u32 uid, u32 gid) { return uid != 0 && sys(__NR_geteuid) == (long)uid && sys(__NR_getegid) == (long)gid; }
 
-/** Groups first: each step needs the right that the next one gives up. Without rights one may still name who one is. */
+/**
+ * Groups first: each call needs the privilege that the next one gives up. A user without privileges may name only
+ * itself.
+ */
 static void set_user(u32 uid, u32 gid, u32 count, const void *groups) {
   if (is_user(uid, gid)) return;
   must(STEP_USER, sys(__NR_setgroups, count ? count : 1, count ? groups : &gid));
@@ -186,7 +193,7 @@ static void set_user(u32 uid, u32 gid, u32 count, const void *groups) {
   must(STEP_USER, sys(__NR_setresuid, uid, uid, uid));
 }
 
-/** The pointers that execve(2) wants; made in the child, whose memory they are. */
+/** The array of pointers for execve(2). Allocated in the child, so that PID 1 need not free it. */
 static char **point_at(const char *texts, u32 count) {
   long found = sys(__NR_mmap, 0, (count + 1ul) * sizeof(char *), 3, 0x22, -1, 0);
   if (found < 0 && found > -4096) give_up(STEP_EXEC, found, 0);
@@ -195,7 +202,9 @@ static char **point_at(const char *texts, u32 count) {
   return pointers;
 }
 
-/** Ends with the parent (prctl(2)): where that is not PID 1, no kernel does it for us. */
+/**
+ * Lets the kernel kill this process when `parent` ends (prctl(2)). If the parent is PID 1, the kernel does so anyway.
+ */
 static void follow(int parent) {
   if (parent == 0) return;
   sys(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -220,9 +229,9 @@ __attribute__((noreturn)) static void become(const struct start *start, const st
   give_up(STEP_EXEC, execute(argv[0], argv, envp), 0);
 }
 
-// And this in PID 1.
+// The functions below run in PID 1.
 
-/** Opens what the run needs of PID 1; 0 or minus an errno, `run->failure[0]` holding the step. */
+/** Opens PID 1's descriptors of a run. Returns 0 or minus an errno, with the step in `run->failure[0]`. */
 static long prepare(const struct spawn *spawn, struct run *run, int *writing_ends, int *report_ends) {
   struct limit files;
   int newest = -1, ends[2];
@@ -235,7 +244,8 @@ static long prepare(const struct spawn *spawn, struct run *run, int *writing_end
     if (failure < 0) return failure;
     run->pipes[run->pipe_count] = ends[0];
     writing_ends[run->pipe_count++] = newest = ends[1];
-    // The program may open it again, as /dev/stdout, whoever it runs as. Without the right to give it away it runs as us.
+    // A program of another user may open the pipe again, as /dev/stdout. If this is not permitted, the program cannot
+    // change its user either.
     if (spawn->set & SET_USER) sys(__NR_fchown, ends[1], spawn->uid, spawn->gid);
   }
   long failure = sys(__NR_pipe2, report_ends, O_CLOEXEC | O_NONBLOCK);

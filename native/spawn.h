@@ -1,4 +1,5 @@
-// One run of a program: what the supervisor asked for, and what PID 1 keeps of it from the fork until it was reported.
+// One run of a program: the supervisor's request (struct spawn), and the entry that PID 1 keeps from the fork until the
+// exit is reported (struct run). Declarations only.
 #pragma once
 #include "frames.h"
 #include "svc-super.h"
@@ -6,13 +7,13 @@
 enum { STREAMS_MOST = 12 };
 
 enum stream_kind {
-  /** /dev/null; where that is missing, standard input is at its end at once. */
+  /** /dev/null. If that device is missing, standard input is at end of file at once. */
   STREAM_NULL = 0,
   /** A new pipe that the program writes to. */
   STREAM_PIPE = 1,
-  /** The pipe of an earlier stream, by its place among the pipes. */
+  /** The pipe of an earlier stream; `which` is its index among the pipes. */
   STREAM_SAME = 2,
-  /** A path; `which` is how it is opened: O_RDONLY, O_WRONLY, O_RDWR. */
+  /** A path; `which` is the access mode: O_RDONLY, O_WRONLY or O_RDWR. */
   STREAM_PATH = 3,
 };
 
@@ -21,10 +22,10 @@ struct stream {
   const char *path;
 };
 
-/** Bits of `set`: which of the values below it were given. */
+/** Bits of `set`: the optional values that the request gives. */
 enum { SET_USER = 1, SET_UMASK = 2, SET_NICE = 4, SET_OOM_SCORE = 8, SET_TERMINAL = 16 };
 
-/** REQUEST_SPAWN, in this order; pointers lead into the frame. */
+/** REQUEST_SPAWN; the frame has the fields in this order. Pointers point into the frame. */
 struct spawn {
   u32 run, stop_signal;
   u64 mark;
@@ -51,10 +52,13 @@ struct run {
   enum phase phase;
   u64 start;
   u32 stop_signal;
-  /** Its exit was reaped; its exit has been reported; the supervisor needs it no more. */
+  /**
+   * `exited`: the main process was reaped. `reported`: EVENT_EXITED was written. `released`: REQUEST_RELEASE was
+   * received.
+   */
   u8 exited, reported, released;
   i32 status;
-  /** The reading end of the pipe that closes when the program executes; -1 once it is known. */
+  /** The reading end of the pipe that exec closes, or that receives the failure; -1 once the result is known. */
   i32 execution;
   i32 notify;
   /** Why it failed: step, errno, index. */
@@ -63,16 +67,24 @@ struct run {
   i32 pipes[STREAMS_MOST];
 };
 
-/** /dev/null; where that device is missing, the reading end of a pipe that nothing writes to. Makes no file. */
+/**
+ * Opens /dev/null or, if that device is missing, the reading end of a pipe without a writer. Creates no file. Minus an
+ * errno.
+ */
 long open_null(void);
-/** Reads the request; 0 where the frame is no such request. */
+/** Decodes REQUEST_SPAWN; 0 if the payload is malformed. */
 int read_spawn(struct reader *from, struct spawn *spawn);
-/** Starts it; `run` is filled, as RUN_STARTING or RUN_FAILED. `parent`: our own number, where programs must not outlive us; else 0. */
+/**
+ * Starts the program and fills `run`, with the phase RUN_STARTING or RUN_FAILED. `parent`: the process whose end kills
+ * the program; 0: none.
+ */
 void start_run(const struct start *start, const struct spawn *spawn, struct run *run, int parent);
-/** Reads how the start went from `execution`; call when that is readable or the process was reaped. */
+/** Reads the result of the start from `execution`. Call it when `execution` is readable or the process was reaped. */
 void settle_run(struct run *run);
-/** Closes what PID 1 holds of a run. */
+/** Closes PID 1's descriptors of a run. */
 void close_run(struct run *run);
-/** Start time of a process in clock ticks since boot, and its parent (proc_pid_stat(5)); 0 where there is none. */
+/**
+ * Start time of a process in clock ticks since boot, and its parent (proc_pid_stat(5)); 0 if there is no such process.
+ */
 u64 start_time(int pid);
 int parent_of(int pid);

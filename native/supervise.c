@@ -1,18 +1,22 @@
-// PID 1 above the supervisor: starts it, carries out what it asks, reports what happens, and waits for nothing but events.
-// What is to be reported is kept as state until the socket has room, so that a supervisor that reads nothing costs no memory.
-// When the supervisor dies, everything is stopped here, in no order but that of signal, grace period and SIGKILL.
+// PID 1 with the supervisor as its child: starts it, executes its requests, reports events to it, and blocks only in
+// poll(2). Events are kept as state until the socket has room, so that a supervisor that reads nothing costs no memory.
+// If the supervisor dies, stops all services at once, in no order: stop signal, grace period, SIGKILL. Never reads the
+// configuration.
 #include "handover.h"
 #include "spawn.h"
 
 enum { EXIT_BUG = 70, DEFAULT_GRACE = 9000, KILLED_GRACE = 2000, REAPED_MOST = 512, REPORT_EVERY = 1000 };
 enum { RLIMIT_NOFILE = 7, SIGNALFD_BATCH = 8 };
 enum { NEWS_STARTED = 0, NEWS_EXITED = 1 };
-/** What the supervisor is not to be ended by: all that can be ignored, but what it needs for its children and its own faults. */
+/**
+ * Signals that keep their default action in the supervisor, which ignores all others so that none ends it. 32 and 33
+ * belong to libc; 62 is the runtime's (JSC_SIGNAL_FOR_GC in handover.c).
+ */
 #define KEPT_SIGNALS (sigbit(SIGCHLD) | sigbit(SIGILL) | sigbit(SIGTRAP) | sigbit(SIGABRT) | sigbit(SIGBUS) | sigbit(SIGFPE) | \
                       sigbit(SIGSEGV) | sigbit(SIGSYS) | sigbit(SIGKILL) | sigbit(SIGSTOP) | sigbit(SIGCONT) | sigbit(32) | \
                       sigbit(33) | sigbit(62))
 
-/** What asks to stop until the supervisor names them (`stop_signals`). */
+/** The stop signals until the supervisor sends its own (REQUEST_HELLO). */
 #define DEFAULT_STOP (sigbit(SIGTERM) | sigbit(SIGINT) | sigbit(SIGQUIT) | sigbit(SIGPWR) | sigbit(SIGRTMIN + 3))
 
 /** All of PID 1's state. */
@@ -28,23 +32,23 @@ static struct {
   struct run *runs;
   size_t runs_size;
   u32 run_count, free_hint;
-  /** Slot << 1 | kind of news, in the order in which it happened. */
+  /** The queue of reports, oldest first: slot << 1 | NEWS_STARTED or NEWS_EXITED. */
   u32 *news;
   size_t news_size;
   u32 news_from, news_to;
-  /** Received and not reported: by signal, with the last sender. */
+  /** Signals that were received and not reported yet, and the last sender of each. */
   sigmask received;
   struct { i32 code, pid; } senders[SIGNALS + 1];
-  /** Orphans reaped, and those of them that have not been reported by number. */
+  /** Orphans reaped, in total and as of the last report; below, the numbers of those reaped since that report. */
   u64 reaped, reaped_reported;
   i64 reaped_reported_at;
   u32 orphan_count;
   i32 orphans[REAPED_MOST];
   int watches;
-  /** Stopping without a supervisor. */
+  /** `is_alone`: stops everything without a supervisor. `was_killed`: SIGKILL was sent. */
   int is_alone, was_killed;
   i64 deadline;
-  /** What is waited for, and what each entry is: slot << 3 | kind. */
+  /** The table for poll(2), and the meaning of each entry: slot << 3 | POLLED_…. */
   struct pollfd *polled;
   u32 *tags;
   size_t polled_size, tags_size;
@@ -55,7 +59,8 @@ static void read_requests(void);
 
 __attribute__((noreturn)) static void leave(int code) {
   close_control();
-  // As PID 1 the kernel ends whatever is left. Elsewhere the supervisor would print on after its parent's end.
+  // When PID 1 exits, the kernel kills its whole namespace. Elsewhere the supervisor would outlive its parent and go on
+  // printing.
   if (!pid1.is_init && pid1.supervisor > 0) {
     sys_kill(pid1.supervisor, SIGKILL);
     sys_wait4(pid1.supervisor, NULL, 0);
@@ -64,16 +69,17 @@ __attribute__((noreturn)) static void leave(int code) {
 }
 
 static void add_news(u32 slot, u32 kind) {
-  // At most two of each run are under way: the table is made for that.
+  // The queue always has room: it holds two reports for each entry of the table.
   pid1.news[pid1.news_to++ % (u32)(pid1.news_size / sizeof(u32))] = slot << 1 | kind;
 }
 
-/** A free entry; minus an errno where there is no memory for one. */
+/** The number of a free entry; minus an errno if memory is exhausted. */
 static long new_slot(void) {
   for (u32 slot = pid1.free_hint; slot < pid1.run_count; slot++)
     if (pid1.runs[slot].phase == RUN_FREE) return pid1.free_hint = slot + 1, slot;
   if (pid1.run_count * sizeof(struct run) + sizeof(struct run) > pid1.runs_size) {
-    // The queue grows first: it must have room for every entry of the table. It is copied to the beginning of a new one.
+    // The queue grows first, because it must have room for every entry of the table. Its contents move to the beginning
+    // of a new one.
     size_t runs_size = pid1.runs_size ? pid1.runs_size * 2 : 16384, fresh_size = 0;
     u32 *before = pid1.news, size_before = (u32)(pid1.news_size / sizeof(u32));
     u32 *fresh = NULL;
@@ -143,7 +149,10 @@ static void read_signals(void) {
   }
 }
 
-/** Passes one datagram of a notify socket on; 0 when there is none. Descriptors that come along have no room and are closed. */
+/**
+ * Reports one datagram of a notify socket; 0 if there is none. The kernel closes descriptors that were sent along,
+ * because `control` has no room for them.
+ */
 static int receive_notification(struct run *run) {
   u8 data[DATAGRAM_MOST], control[32];
   struct vector vector = {data, sizeof data};
@@ -154,7 +163,7 @@ static int receive_notification(struct run *run) {
   i32 sender[3] = {0, -1, -1};
   // struct cmsghdr: length (8), level (4), type (4), then struct ucred: pid, uid, gid.
   if (message.control_size >= 28) memcpy(sender, control + 16, sizeof sender);
-  // One that was cut has no text: its last line could be the beginning of another.
+  // A truncated datagram is reported without text: its last line may be incomplete.
   if (message.flags & 0x20 /* MSG_TRUNC */) size = 0;
   begin_frame(&pid1.out, EVENT_NOTIFIED);
   put_u32(&pid1.out, run->id);
@@ -183,7 +192,7 @@ static void report_run(u32 slot, u32 kind) {
     put_u32(&pid1.out, run->id);
     for (int at = 0; at < 3; at++) put_u32(&pid1.out, (u32)run->failure[at]);
     end_frame(&pid1.out);
-    // A child that has failed and was not reaped yet is reaped as an orphan.
+    // If the failed child has not been reaped yet, reap() counts it as an orphan.
     free_run(run);
     return;
   }
@@ -209,7 +218,7 @@ static void report_orphans(i64 now) {
   pid1.reaped_reported_at = now;
 }
 
-/** Signals come first: a request to stop that was there with an exit came before it, as far as anything can be told. */
+/** Reports signals before exits: a stop signal may be the cause of an exit that was found at the same time. */
 static void report_all(i64 now) {
   while (pid1.received && writer_room(&pid1.out) >= EVENT_MOST) {
     u32 signal = (u32)__builtin_ctzll(pid1.received) + 1;
@@ -232,15 +241,19 @@ static void report_all(i64 now) {
 
 // From the supervisor.
 
-/** A process that PID 1 has not reaped keeps its number; any other is held by a pidfd while its start time is compared. */
+/**
+ * Signals a process if its start time is still `start`. A child that has not been reaped keeps its number; for any
+ * other process a pidfd prevents reuse of the number while the start time is compared.
+ */
 static long signal_process(int pid, u64 start, int signal) {
-  // No process has started at 0: that is what start_time gives where there is none.
+  // start_time returns 0 if there is no such process.
   if (pid <= 1 || start == 0) return -ESRCH;
   for (u32 slot = 0; slot < pid1.run_count; slot++)
     if (pid1.runs[slot].pid == pid && !pid1.runs[slot].exited && pid1.runs[slot].start == start) return sys_kill(pid, signal);
   long held = sys(__NR_pidfd_open, pid, 0);
   if (held == -ESRCH) return held;
-  // Where the kernel has no pidfd the moment between the two is as short as it can be.
+  // Without pidfds (before Linux 5.3), the number could be reused between these two calls; the interval is as short as
+  // possible.
   long result = start_time(pid) == start ? 0 : -ESRCH;
   if (result == 0 && held >= 0) result = sys(__NR_pidfd_send_signal, held, signal, NULL, 0);
   if (result == -ENOSYS || (result == 0 && held < 0)) result = sys_kill(pid, signal);
@@ -281,7 +294,7 @@ static int handle_spawn(struct reader *payload) {
   static struct spawn spawn;
   struct run run;
   struct reader first = *payload;
-  // A number that is known was asked for already: the answer is on its way, or was given.
+  // A run that is known was requested before: its result has been reported, or will be.
   int is_known = find_run(get_u32(&first)) != NULL;
   long slot = is_known ? 0 : new_slot();
   if (slot < 0) return 0;
@@ -298,12 +311,12 @@ static int handle_release(struct reader *from) {
   if (!run) return !from->bad;
   run->released = 1;
   if (run->reported) free_run(run);
-  // Until its exit is reported the entry stays; its pipes need not.
+  // The entry stays until its exit is reported; its descriptors are closed now.
   else if (run->phase == RUN_EXECUTING) close_run(run);
   return !from->bad;
 }
 
-/** 0 for what is no request, or not written as one. */
+/** Executes one request; 0 if it is unknown or malformed. */
 static int handle(u32 type, struct reader *payload) {
   switch (type) {
     case REQUEST_HELLO:
@@ -320,7 +333,7 @@ static int handle(u32 type, struct reader *payload) {
       return handle_release(payload);
     case REQUEST_WATCH:
       pid1.watches = get_u32(payload) != 0;
-      // Those from before are of no interest by number.
+      // The numbers of orphans reaped before are not reported.
       pid1.orphan_count = 0;
       return !payload->bad;
     case REQUEST_END:
@@ -330,21 +343,21 @@ static int handle(u32 type, struct reader *payload) {
   }
 }
 
-/** Nothing more is read from the supervisor. */
+/** Stops reading from the supervisor. */
 static void close_socket(void) {
   if (pid1.socket >= 0) sys_close(pid1.socket);
   pid1.socket = -1;
   pid1.in.size = 0;
 }
 
-/** Ends a supervisor that this program does not understand. */
+/** Kills a supervisor whose protocol this release does not know. */
 static void refuse(const char *what, const char *number) {
   SAY("the supervisor ", what, number, ", which this release does not know: both files must be of one release");
   if (pid1.supervisor > 0) sys_kill(pid1.supervisor, SIGKILL);
   close_socket();
 }
 
-/** Handles the requests that have been read, as far as there is room for what they are answered with; whether there was any. */
+/** Handles the buffered requests while there is room for their replies. Returns whether it handled any. */
 static int take_requests(void) {
   size_t at = 0;
   struct reader payload;
@@ -368,20 +381,23 @@ static void read_requests(void) {
   }
   take_requests();
   if (size > 0 || size == -EAGAIN || size == -EINTR || pid1.socket < 0) return;
-  // Its end of the socket is closed: it is dead, or ends with a code of its own that is the answer. Once it has taken over it
-  // is of no use without the socket.
+  // The supervisor has closed its end: it is dead, or it exits with a code that PID 1 passes on. After it has taken
+  // over, it cannot work without the socket.
   close_socket();
   if (pid1.has_taken_over && pid1.supervisor > 0) sys_kill(pid1.supervisor, SIGKILL);
 }
 
 // Without a supervisor.
 
-/** The supervisor has ended. Before it had taken over, its exit code is the answer: a wrong configuration, a help text. */
+/**
+ * Handles the end of the supervisor. If it had not taken over, PID 1 exits with its code: an invalid configuration, or
+ * a help text.
+ */
 static void lose_supervisor(int status) {
   char pid[24], code[24], count[24];
   append_number(pid, pid + sizeof pid, pid1.supervisor);
   pid1.supervisor = 0;
-  // What it asked for before its end counts: that it takes over, or that everything is over.
+  // Requests that it sent before its end still count: REQUEST_HELLO and REQUEST_END change what happens below.
   if (pid1.socket >= 0) read_requests();
   int signal = status & 127;
   if (!pid1.has_taken_over && signal == 0) leave(status >> 8 & 255);
@@ -393,7 +409,7 @@ static void lose_supervisor(int status) {
       " running processes, exit code 70");
   pid1.is_alone = 1;
   pid1.deadline = sys_now() + pid1.grace;
-  // Requests that it left behind are not carried out, and a program that notifies does not wait for a reader.
+  // The remaining requests are dropped. Notify sockets are closed, so that no program waits for a reader.
   close_socket();
   for (u32 slot = 0; slot < pid1.run_count; slot++) {
     struct run *run = &pid1.runs[slot];
@@ -404,7 +420,9 @@ static void lose_supervisor(int status) {
   }
 }
 
-/** SIGKILL to all children of ours, found in /proc: not every kernel lists children. */
+/**
+ * Sends SIGKILL to all children of this process. Finds them by scanning /proc, because not every kernel lists children.
+ */
 static void kill_children(void) {
   struct { u64 ino, offset; u16 size; u8 type; char name[]; } *entry;
   u8 entries[4096] __attribute__((aligned(8)));
@@ -420,7 +438,10 @@ static void kill_children(void) {
   sys_close((int)folder);
 }
 
-/** SIGKILL to every process that is left. Where this is not PID 1, to our children: what they leave becomes ours, and is next. */
+/**
+ * Sends SIGKILL to every process of the namespace or, if this is not PID 1, to its children. Their orphans become its
+ * children and are killed by the next call.
+ */
 static void kill_all(void) {
   if (pid1.is_init) {
     sys_kill(-1, SIGKILL);
@@ -429,7 +450,7 @@ static void kill_all(void) {
   kill_children();
 }
 
-/** One step of the stop: true when nothing is left to wait for. */
+/** One step of the stop without a supervisor; returns whether the stop is complete. */
 static int is_stopped(i64 now) {
   u32 running = 0;
   for (u32 slot = 0; slot < pid1.run_count; slot++)
@@ -441,18 +462,22 @@ static int is_stopped(i64 now) {
   pid1.was_killed = 1;
   kill_all();
   reap();
-  // Whatever outlives SIGKILL waits for the kernel, in a device or a file system: it is not waited for long.
+  // A process that outlives SIGKILL is blocked in the kernel, by a device or a file system: wait at most KILLED_GRACE
+  // for it.
   return sys_wait4(-1, NULL, WNOHANG) == -ECHILD || now >= pid1.deadline;
 }
 
-/** What services still print is passed on as it comes, as far as standard output takes it: a full pipe would stop them. */
+/**
+ * Copies output of a service to standard output if that accepts it, and discards it otherwise: a full pipe would block
+ * the service.
+ */
 static void drain(struct run *run, int pipe) {
   u8 bytes[4096];
   u32 at = 0;
   while (at < run->pipe_count && run->pipes[at] != pipe) at++;
   if (at == run->pipe_count) return;
   long size = sys_read(pipe, bytes, sizeof bytes);
-  // A pipe at its end would wake us again and again.
+  // A pipe at end of file would wake poll(2) again and again.
   if (size == 0) sys_close(pipe), run->pipes[at] = -1;
   struct pollfd out = {.fd = 1, .events = POLLOUT};
   struct time none = {0, 0};
@@ -471,7 +496,7 @@ static void poll_for(u32 *count, int fd, short events, u32 slot, u32 what) {
   pid1.tags[(*count)++] = slot << 3 | what;
 }
 
-/** Milliseconds until something is to be done without an event; -1: nothing. */
+/** Milliseconds until the next timed action; -1: there is none. */
 static i64 time_left(void) {
   i64 now = sys_now(), at = now;
   if (pid1.is_alone) at = pid1.was_killed ? now + 10 : pid1.deadline;
@@ -498,12 +523,12 @@ static u32 wait_for_events(void) {
   return sys_poll(pid1.polled, count, left < 0 ? NULL : &timeout) > 0 ? count : 0;
 }
 
-/** Of what was found at once: signals and exits first, requests last. */
+/** Handles the events of one poll(2): signals and exits first, requests last. */
 static void take_events(u32 count) {
   int has_requests = 0;
   for (u32 at = 0; at < count; at++) {
     if (!pid1.polled[at].revents) continue;
-    // A reaped run may be gone by now, and its entry be that of another: what it holds is compared.
+    // The run may have been reaped since, and its entry reused: compare the descriptors.
     struct run *run = &pid1.runs[pid1.tags[at] >> 3];
     int fd = pid1.polled[at].fd;
     switch (pid1.tags[at] & 7) {
@@ -529,12 +554,12 @@ static void take_events(u32 count) {
   if (has_requests && pid1.socket >= 0) read_requests();
 }
 
-/** Reports what has happened, then waits for what happens next and takes it. */
+/** Reports what has happened, then waits for events and handles them. */
 static void step(void) {
   i64 now = sys_now();
   if (pid1.is_alone && is_stopped(now)) leave(EXIT_BUG);
-  // Requests that were read already may have had to wait for room to be answered, and what they make is reported in turn:
-  // nothing would wake us for either.
+  // Requests that were read earlier may have waited for room for their replies, and handling them creates new reports.
+  // No event would wake this process for either.
   do {
     if (pid1.socket < 0) break;
     report_all(now);
@@ -547,7 +572,7 @@ __attribute__((noreturn)) static void loop(void) {
   for (;;) step();
 }
 
-// The beginning.
+// The start.
 
 /** Whether /proc shows the processes of this PID namespace. Without it nothing can be supervised. */
 static int has_proc(void) {
@@ -556,18 +581,21 @@ static int has_proc(void) {
   return size > 0 && parse_number(self) == pid1.self;
 }
 
-/** Whether the kernel lets a limit carry the mark of a run: gVisor does not. */
+/** Whether the kernel stores the mark of a run in a resource limit; gVisor does not. */
 static int has_marks(void) {
   struct limit before, marked, found;
   if (sys(__NR_prlimit64, 0, 10 /* RLIMIT_LOCKS */, NULL, &before) < 0) return 0;
-  // As large as marks are (src/pid1/children.ts): a hard limit may be too small for them.
+  // As large as the marks of src/pid1/children.ts: the hard limit may be lower.
   marked = (struct limit){1ull << 53, before.hard};
   int works = sys(__NR_prlimit64, 0, 10, &marked, NULL) == 0 && sys(__NR_prlimit64, 0, 10, NULL, &found) == 0 && found.soft == marked.soft;
   sys(__NR_prlimit64, 0, 10, &before, NULL);
   return works;
 }
 
-/** Puts descriptors at the numbers that the supervisor expects, from FD_SOCKET on; they are moved above these first. */
+/**
+ * Moves descriptors to the numbers that the supervisor expects, from FD_SOCKET on; first above these, so that none is
+ * overwritten.
+ */
 static void place_descriptors(int *fds, int count) {
   for (int at = 0; at < count; at++)
     if (fds[at] >= 0) fds[at] = (int)sys_fcntl(fds[at], F_DUPFD_CLOEXEC, FD_SOCKET + count);
@@ -605,7 +633,8 @@ int supervise(const struct start *start) {
     return 78;
   }
   if (!pid1.is_init) sys(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-  // Descriptors of ours are opened by number in /proc, which a file that may only be executed would forbid.
+  // The supervisor opens descriptors of this process through /proc. If its file is executable and not readable, the
+  // kernel permits that only for a dumpable process.
   sys(__NR_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
   for (int fd = 0; fd < 3; fd++)
     if (sys_fcntl(fd, F_GETFD, 0) == -EBADF) {
@@ -623,7 +652,7 @@ int supervise(const struct start *start) {
     return EXIT_BUG;
   }
   pid1.socket = ends[0];
-  // With the 64 KiB that a pipe begins with, writer and reader wait for each other all the time (pipe(7)).
+  // With the initial capacity of 64 KiB (pipe(7)), writer and reader wait for each other again and again.
   sys_fcntl(1, F_SETPIPE_SZ, 1 << 20);
   sys_fcntl(2, F_SETPIPE_SZ, 1 << 20);
   add_line(&handover, "role=supervise", "");

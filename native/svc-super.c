@@ -1,6 +1,6 @@
-// The first instruction, and the choice of what this process is to be: one command under PID 1 (init, or the name of
-// another init by which it was called), PID 1 above the supervisor, or a short command that the supervisor's file carries
-// out. Holds back every signal from here on, so that none is lost.
+// The entry point. Selects what this process runs: one command under PID 1 (`init`, or another init by whose name it
+// was called), PID 1 with the supervisor as its child, or a short command that the supervisor's file executes. Blocks
+// every signal first, so that none is lost.
 #include "handover.h"
 
 static const char *base_name(const char *path) {
@@ -17,7 +17,10 @@ static u64 page_size(char **envp) {
   return 4096;
 }
 
-/** Commands that ask a supervisor, and those that need none: test/native/tables.test.ts holds them to src/cli. */
+/**
+ * Commands that connect to a supervisor, and commands that do not: test/native/tables.test.ts compares them with
+ * src/cli.
+ */
 static const char asking[] = " status logs start stop restart reload signal exec wait health events timeline graph completion ";
 static const char telling[] = " check schema version help -h --help -V --version ";
 
@@ -29,7 +32,7 @@ static int is_one_of(const char *words, const char *word) {
   return 0;
 }
 
-/** The value of `--socket PATH` or `--socket=PATH` before `--`; null: there is none. */
+/** The value of `--socket PATH` or `--socket=PATH` before `--`; null if it is not given. */
 static const char *socket_option(const struct start *start) {
   for (int at = 2; at < start->argc && !same(start->argv[at], "--"); at++) {
     const char *value = after(start->argv[at], "--socket");
@@ -39,13 +42,13 @@ static const char *socket_option(const struct start *start) {
   return NULL;
 }
 
-/** A short command: the supervisor's file, with a connection to the supervisor where it needs one. */
+/** Executes the supervisor's file for a short command, with a connection to the supervisor if `asks`. */
 static int command(const struct start *start, int asks) {
   struct handover handover = {0};
   add_line(&handover, "role=command", "");
   int connection = asks ? connect_control(start, socket_option(start), &handover) : -1;
   if (connection >= 0) {
-    // dup3(2) refuses a number that is right already.
+    // dup3(2) fails if both numbers are equal.
     if (connection == FD_CONTROL) sys_fcntl(connection, F_SETFD, 0);
     else sys_dup3(connection, FD_CONTROL, 0);
     add_line(&handover, "connected=1", "");
@@ -73,7 +76,7 @@ static int run(int argc, char **argv, char **envp) {
   if (is_one_of(" tini docker-init dumb-init catatonit ", name)) return init(&start, name, argc, argv);
   if (argc > 1 && same(argv[1], "init")) return init(&start, "init", argc - 1, argv + 1);
   const char *word = argc > 1 ? argv[1] : "up";
-  // `check --runtime` asks which ports its own services hold.
+  // `check --runtime` asks the supervisor which ports its services have open.
   int asks = is_one_of(asking, word);
   for (int at = 2; at < argc && same(word, "check"); at++) asks |= same(argv[at], "--runtime");
   if (asks || is_one_of(telling, word)) return command(&start, asks);

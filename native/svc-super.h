@@ -1,6 +1,7 @@
-// What the files of the native program know of each other. svc-super.c chooses what to run; supervise.c is PID 1 above the
-// supervisor; spawn.c starts programs; frames.c speaks with the supervisor; control.c finds control sockets; init.c is one
-// command under PID 1.
+// Functions that the files of the native program share: svc-super.c selects the mode; supervise.c is PID 1 with the
+// supervisor as its child; spawn.c starts programs; frames.c encodes messages; handover.c executes the supervisor's
+// file; control.c finds control sockets; terminal.c relays a terminal; init.c runs one command as PID 1 does.
+// Declarations only.
 #pragma once
 #include "sys.h"
 
@@ -12,15 +13,15 @@ void say(const char *const *parts);
 /** `SAY("cannot ", what)`. */
 #define SAY(...) say((const char *const[]){__VA_ARGS__, NULL})
 
-/** What this process was started with, and what it has to give back to the programs that it starts. */
+/** How this process was started, and the settings that it restores for the programs that it starts. */
 struct start {
   int argc;
   char **argv, **envp;
-  /** Blocked signals as they were before we blocked all: a program is to get them so. */
+  /** The original signal mask. svc-super blocks every signal; programs start with this mask. */
   sigmask blocked;
-  /** RLIMIT_NOFILE as it was. */
+  /** The original RLIMIT_NOFILE. */
   struct limit files;
-  /** Bytes of a page, from the auxiliary vector (getauxval(3)). */
+  /** Size of a memory page in bytes, from the auxiliary vector (getauxval(3)). */
   u64 page;
 };
 
@@ -28,23 +29,28 @@ struct start {
 int init(const struct start *start, const char *as, int argc, char **argv);
 
 /**
- * execvp(3) by the PATH of `envp`: tries each candidate, hands a text file without `#!` to /bin/sh, and an ELF file for
- * another machine never. Returns only an error: minus the errno that execvp would give.
+ * execvp(3) with the PATH of `envp`: tries each candidate, and runs a text file without `#!` by /bin/sh, but never an
+ * ELF file for another machine. Returns only on failure: minus the errno that execvp would set.
  */
 long execute(const char *file, char *const *argv, char *const *envp);
 /** Whether execvp would find a program of that name. */
 int is_program(const char *file, char *const *envp);
 
-/** PID 1 above the supervisor, until everything is over; returns only when that could not be begun. */
+/** Runs as PID 1 with the supervisor as its child. Returns an exit code only if the start fails. */
 int supervise(const struct start *start);
-/** Lets the supervisor's file say why a program could not be executed; returns the exit code for it. */
+/**
+ * Executes the supervisor's file to print why a program could not be executed. Returns an exit code only if that fails.
+ */
 int explain_exec_failure(const struct start *start, char *const *argv, int error);
 
 // terminal.c
 struct handover;
-/** `svc-super exec` on a terminal: gives the command one of its own, and passes on what is typed and printed. */
+/**
+ * `svc-super exec` on a terminal: gives the command a pseudo-terminal and relays input and output. Returns the exit
+ * code.
+ */
 int exec_on_terminal(const struct start *start, struct handover *handover);
 
 // frames.c
-/** Enlarges a table of the process's own memory to at least `least` bytes; minus an errno where there is no memory. */
+/** Enlarges a memory mapping that holds a table to at least `least` bytes; minus an errno if memory is exhausted. */
 long grow(void **table, size_t *capacity, size_t least);

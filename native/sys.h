@@ -65,7 +65,7 @@ enum {
   SIGTTOU = 22, SIGXFSZ = 25, SIGWINCH = 28, SIGPWR = 30, SIGSYS = 31, SIGRTMIN = 34, SIGNALS = 64
 };
 
-/** A set of signals as the kernel has it: bit n-1 is signal n. */
+/** A signal set in the kernel's format: bit n-1 is signal n. */
 typedef u64 sigmask;
 #define sigbit(signal) (1ull << ((signal) - 1))
 
@@ -78,7 +78,7 @@ struct kernel_sigaction {
 };
 enum { SIG_BLOCKED_SET = 2 /* SIG_SETMASK */ };
 
-/** What signalfd(2) delivers, 128 bytes each. */
+/** One record of a signalfd(2), 128 bytes. */
 struct signal_info {
   u32 signo;
   i32 error, code;
@@ -86,13 +86,13 @@ struct signal_info {
   u8 rest[108];
 };
 
-/** What stat(2) tells, up to the size. */
+/** The kernel's struct stat (stat(2)), named up to the size. */
 #if defined(__x86_64__)
 struct status { u64 dev, ino, nlink; u32 mode, uid, gid, pad; u64 rdev; i64 size; u8 rest[88]; };
 #else
 struct status { u64 dev, ino; u32 mode, nlink, uid, gid; u64 rdev, pad; i64 size; u8 rest[72]; };
 #endif
-/** Of a path in a folder (AT_FDCWD); `flags` as AT_SYMLINK_NOFOLLOW. */
+/** stat(2) of `path` relative to the descriptor `folder` (or AT_FDCWD); `flags`: 0 or AT_SYMLINK_NOFOLLOW. */
 #define sys_stat(folder, path, status, flags) sys(__NR_newfstatat, folder, path, status, flags)
 
 struct time { i64 seconds, nanoseconds; };
@@ -118,7 +118,7 @@ static inline long sys_action(int signal, const struct kernel_sigaction *next, s
 }
 /** A descriptor that delivers the signals of `mask`, closed on exec, non-blocking: signalfd(2). */
 static inline long sys_signalfd(sigmask mask) { return sys(__NR_signalfd4, -1, &mask, sizeof mask, O_CLOEXEC | O_NONBLOCK); }
-/** Waits for `count` descriptors; `timeout` null is forever: ppoll(2). */
+/** Waits for events of `count` descriptors; without a limit if `timeout` is null: ppoll(2). */
 static inline long sys_poll(struct pollfd *fds, unsigned count, const struct time *timeout) {
   struct time left = timeout ? *timeout : (struct time){0, 0};
   return sys(__NR_ppoll, fds, count, timeout ? &left : NULL, NULL, 0);
@@ -134,7 +134,7 @@ static inline i64 sys_now(void) {
   return now.seconds * 1000 + now.nanoseconds / 1000000;
 }
 
-// What the compiler may call by itself; with HOSTED it is libc's.
+// The compiler may emit calls of these (text.c defines them). With HOSTED, libc defines them.
 void *memcpy(void *to, const void *from, size_t size);
 void *memset(void *to, int byte, size_t size);
 int memcmp(const void *one, const void *other, size_t size);
@@ -145,12 +145,12 @@ static inline int same(const char *one, const char *other) {
   while (*one && *one == *other) one++, other++;
   return *one == *other;
 }
-/** Whether `text` begins with `start`; gives what follows it, else null. */
+/** Returns the part of `text` that follows its prefix `start`; null if `text` does not begin with `start`. */
 static inline const char *after(const char *text, const char *start) {
   while (*start && *text == *start) text++, start++;
   return *start ? NULL : text;
 }
-/** The value of a variable of the environment; null where there is none. */
+/** The value of an environment variable; null if it is not set. */
 static inline const char *variable(char *const *envp, const char *name) {
   for (; *envp; envp++) {
     const char *value = after(*envp, name);

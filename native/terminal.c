@@ -1,16 +1,16 @@
 // `svc-super exec` on a terminal: the command gets a pseudo-terminal (pty(7)) as its controlling terminal, so that line
-// editing, window size, Ctrl-C and job control are its own. Passes bytes between the two terminals and waits for the end of
-// the supervisor's file, which asks for the command and ends with its code.
+// editing, window size, Ctrl-C and job control work for it. Copies bytes between the two terminals until the
+// supervisor's file exits with the command's code. Never starts the command: the supervisor's file requests that.
 #include "handover.h"
 
 /** struct termios of the kernel, not that of libc: ioctl_tty(2). */
 struct settings { u32 input, output, control, local; u8 line, characters[19]; };
 enum { BUFFER = 8192 };
 
-/** What was typed and the command's terminal has not taken yet. */
+/** Input that the command's terminal has not accepted yet. */
 struct typed { u8 bytes[BUFFER]; u32 from, to; };
 
-/** Every byte as it is typed, and as it is printed: the command's terminal has made lines of it. */
+/** Turns off all line editing of the user's terminal, because the command's terminal does it. */
 static void make_raw(struct settings *settings) {
   settings->input &= ~(u32)(002 | 020 | 040 | 0100 | 0200 | 0400 | 02000);  // BRKINT INPCK ISTRIP INLCR IGNCR ICRNL IXON
   settings->local &= ~(u32)(001 | 002 | 010 | 0100 | 0100000);              // ISIG ICANON ECHO ECHONL IEXTEN
@@ -22,7 +22,7 @@ static void copy_size(int from, int to) {
   if (sys(__NR_ioctl, from, TIOCGWINSZ, size) == 0) sys(__NR_ioctl, to, TIOCSWINSZ, size);
 }
 
-/** What is there now; 0 when there is no more for the moment. */
+/** Copies the available output to standard output. Returns the number of bytes read; 0 if there is none now. */
 static long pass_output(int terminal) {
   u8 bytes[BUFFER];
   long size = sys_read(terminal, bytes, sizeof bytes);
@@ -44,7 +44,7 @@ static void pass_input(int terminal, struct typed *typed, int is_readable) {
   if (written > 0) typed->from += (u32)written;
 }
 
-/** Passes on until the child has ended; its wait status. */
+/** Copies input, output and signals until the child has ended. Returns its wait status. */
 static int pass_on(int terminal, int child) {
   struct typed typed = {.from = 0, .to = 0};
   struct signal_info info;
@@ -79,7 +79,7 @@ int exec_on_terminal(const struct start *start, struct handover *handover) {
   if (terminal < 0 || sys(__NR_ioctl, terminal, TIOCSPTLCK, &locked) < 0 || sys(__NR_ioctl, terminal, TIOCGPTN, &number) < 0)
     return hand_over(start, handover, 0);
   append_number(append(path, path + sizeof path, "/dev/pts/"), path + sizeof path, number);
-  // Held open, so that the end of the command is no hang-up before all of its output was read.
+  // Held open, so that the terminal does not hang up before all output of the command was read.
   sys_open(path, O_RDWR | O_NOCTTY);
   copy_size(0, (int)terminal);
   raw = before;

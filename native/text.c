@@ -1,4 +1,5 @@
-// Text: what the compiler and every file here need of a C library, and short messages on standard error that never block.
+// The functions of a C library that the compiler and the other files need, and short messages on standard error. Never
+// allocates memory and never blocks.
 #include "svc-super.h"
 
 #ifndef HOSTED
@@ -33,7 +34,10 @@ size_t strlen(const char *text) {
 }
 #endif
 
-/** Appends to a text of at most `room` bytes with its NUL; what does not fit is left out. Returns the new end. */
+/**
+ * Appends `text` and a NUL at `end`. Never writes at `limit` or beyond: what does not fit is left out. Returns the new
+ * end.
+ */
 char *append(char *end, const char *limit, const char *text) {
   while (*text && end + 1 < limit) *end++ = *text++;
   *end = 0;
@@ -63,8 +67,8 @@ i64 parse_number(const char *text) {
 }
 
 /**
- * Names come from outside: what a terminal obeys or hides becomes `?`, as src/text.ts has it. That is ASCII and C1 control
- * characters, U+200B to U+200F, U+2028 to U+202E and U+2060 to U+206F, in UTF-8.
+ * Names come from outside: replaces by `?` the characters that a terminal interprets or hides (src/text.ts escapes
+ * them). These are ASCII and C1 control characters, U+200B to U+200F, U+2028 to U+202E and U+2060 to U+206F, in UTF-8.
  */
 static void hide_unsafe(char *at, const char *end) {
   for (; at < end; at++) {
@@ -78,9 +82,9 @@ static void hide_unsafe(char *at, const char *end) {
 }
 
 /**
- * One line on standard error: `svc-super: ` and the parts, up to a null. It is left out where it would block: a pipe or
- * terminal that takes nothing must not stop PID 1 (pipe(7): a write of up to PIPE_BUF bytes to a pipe that polls writable
- * does not block).
+ * Writes one line to standard error: `svc-super: ` and the parts, up to a null. Drops the line if the write would
+ * block: a pipe or terminal that accepts nothing must not stop PID 1 (pipe(7): a write of up to PIPE_BUF bytes to a
+ * pipe that polls writable does not block).
  */
 void say(const char *const *parts) {
   char line[1024], *end = append(line, line + sizeof line - 1, "svc-super: ");

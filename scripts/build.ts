@@ -1,6 +1,7 @@
-// Builds dist/svc-super, the native program, and dist/svc-super-supervisor, the supervisor compiled with its runtime. With
-// --if-stale only when a source is newer. The runtime is the one that the registry's package holds, unchanged: its digest is
-// compared. The native program was compiled before and is committed (native/prebuilt), so that a build needs no compiler.
+// Builds dist/svc-super, the native program; dist/svc-super-supervisor, the supervisor compiled with its runtime; and
+// dist/node, the same for an installed Node. With --if-stale it builds only if a source is newer. The runtime is the
+// file of the registry's package, unchanged: its digest is compared. Compiles no C: the native program is committed
+// (native/prebuilt).
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
@@ -21,10 +22,10 @@ const root = join(import.meta.dir, '..');
 const dist = join(root, 'dist');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 
-/** What a build makes. */
+/** The outputs of a build. */
 const NATIVE = join(dist, 'svc-super');
 const SUPERVISOR = join(dist, 'svc-super-supervisor');
-/** The same supervisor as one file for a Node that an image has already. */
+/** The same supervisor as one file, for an image that already has Node. */
 const BUNDLE = join(dist, 'node', 'svc-super-supervisor');
 
 function newest(folder: string): number {
@@ -45,7 +46,10 @@ function isStale(): boolean {
   ].some((time) => time > built);
 }
 
-/** The runtime as its package has it (scripts/runtime.json: SHA-256 by version and platform). Throws where it is another. */
+/**
+ * The runtime of the registry's package (scripts/runtime.json: SHA-256 by version and platform). Throws if the digest
+ * differs.
+ */
 function registryRuntime(): string {
   const digests = JSON.parse(readFileSync(join(import.meta.dir, 'runtime.json'), 'utf8')) as Record<string, string[]>;
   const digest = createHash('sha256').update(readFileSync(process.execPath)).digest('hex');
@@ -53,7 +57,7 @@ function registryRuntime(): string {
   throw new Error(`${process.execPath} is not the file of the registry's package: run \`npm ci\` again`);
 }
 
-/** Moves a file to its place whole: what runs from there now keeps what it has. */
+/** Replaces a file atomically: a process that runs the old file keeps it. */
 function install(fresh: string, target: string): void {
   chmodSync(fresh, 0o755);
   renameSync(fresh, target);
@@ -83,15 +87,15 @@ async function buildSupervisor(): Promise<void> {
       autoloadPackageJson: false,
     },
     bytecode: true,
-    // What is imported late is loaded late.
+    // A module that is imported dynamically is loaded only then.
     splitting: true,
   });
   install(fresh, SUPERVISOR);
 }
 
 /**
- * Node looks at every property of a module of its own that is imported, and to look at `process.stdout` opens it: that leaves
- * O_NONBLOCK on a pipe that others share. The global object has no such effect.
+ * An import of `node:process` makes Node read every property of it. To read `process.stdout` opens that stream, which
+ * leaves O_NONBLOCK on a pipe that other processes share. The global `process` has no such effect.
  */
 const globalProcess: BunPlugin = {
   name: 'global-process',

@@ -1,5 +1,6 @@
-// The native program as it is committed: native/prebuilt has a file for each architecture and the digest of the sources that
-// they were compiled from. `bun scripts/native.ts` compiles them anew; `--check` compiles them and compares byte for byte.
+// Maintains native/prebuilt: the committed native program for each architecture, and a manifest with the digest of the
+// sources. `bun scripts/native.ts` compiles the program again; `--check` compiles it, compares the bytes, and changes
+// nothing.
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -32,7 +33,7 @@ function digestSources(): string {
 
 const readManifest = () => JSON.parse(readFileSync(join(prebuilt, 'manifest.json'), 'utf8')) as Manifest;
 
-/** The committed program for an architecture (`process.arch`). Throws where it was compiled from other sources. */
+/** The committed program for an architecture (`process.arch`). Throws if it was compiled from other sources. */
 export function checkPrebuilt(arch: string): string {
   const file = join(prebuilt, `svc-super-${arch}`);
   const { sources, files } = readManifest();
@@ -58,7 +59,10 @@ function compilerOf(arch: string): string {
   return Bun.spawnSync([name, '--version']).stdout.toString().split('\n')[0] ?? '';
 }
 
-/** Compares what the compiler of this machine makes with what is committed; what differs, in words. */
+/**
+ * Compiles with the compiler of this machine and compares with the committed files. Returns the differences as
+ * messages.
+ */
 export function findDifferences(): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'svc-super-native-'));
   try {

@@ -1,6 +1,6 @@
-// Text that may hold any bytes. The kernel gives environment variables, arguments and paths as bytes, most of them UTF-8.
-// Bytes that are not are kept as lone surrogates, byte 0xNN as U+DCNN, so that they can be given back unchanged (the rule of
-// PEP 383). Pure.
+// Text that may contain any bytes. The kernel gives environment variables, arguments and paths as bytes, most of them
+// UTF-8. A byte 0xNN that is not part of valid UTF-8 becomes the lone surrogate U+DCNN, so that encoding restores it
+// unchanged (the rule of PEP 383). Pure.
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const FIRST = 0xdc80;
@@ -8,7 +8,7 @@ const LAST = 0xdcff;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
 const ASCII = /^[\x00-\x7f]*$/;
 
-/** The text of bytes; `encodeBytes` gives the same bytes again. */
+/** Decodes bytes to text; `encodeBytes` restores the same bytes. */
 export function decodeBytes(bytes: Uint8Array): string {
   try {
     return strict.decode(bytes);
@@ -17,7 +17,7 @@ export function decodeBytes(bytes: Uint8Array): string {
   }
 }
 
-/** Bytes of a valid UTF-8 sequence that begins with this byte; 1 for one that can begin none. */
+/** The length of a valid UTF-8 sequence that begins with this byte; 1 if no sequence begins with it. */
 function sequenceLength(byte: number): number {
   return byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc2 ? 2 : 1;
 }
@@ -37,7 +37,7 @@ function decodePiecewise(bytes: Uint8Array): string {
   return text;
 }
 
-/** The bytes of a text, UTF-8 but for what `decodeBytes` has kept. */
+/** Encodes a text as UTF-8, except for lone surrogates of `decodeBytes`, which become their bytes again. */
 export function encodeBytes(text: string): Buffer {
   if (ASCII.test(text) || !hasKept(text)) return Buffer.from(text);
   const parts: Buffer[] = [];
@@ -51,7 +51,7 @@ export function encodeBytes(text: string): Buffer {
   return Buffer.concat([...parts, Buffer.from(text.slice(from))]);
 }
 
-/** Whether the low surrogate there belongs to a high one before it. */
+/** Whether the low surrogate at `at` belongs to a high one before it. */
 function isPaired(text: string, at: number): boolean {
   const before = at > 0 ? text.charCodeAt(at - 1) : 0;
   return before >= 0xd800 && before <= 0xdbff;

@@ -1,9 +1,9 @@
-// Paths as text, with the results of node:path. That one replaces characters that stand for bytes of no UTF-8 (bytes.ts), and
-// paths may hold any bytes. Pure; knows no working directory.
+// Functions on paths as text, with the results of node:path. Paths may contain any bytes, and node:path replaces the
+// characters that stand for bytes that are not UTF-8 (bytes.ts). Pure; knows no working directory.
 
 export const isAbsolute = (path: string): boolean => path.startsWith('/');
 
-/** The parts without `.`, empty ones, and `..` with what comes before it. */
+/** Removes `.`, empty parts, and each `..` with the part before it. */
 function reduce(path: string, keepsLeadingDots: boolean): string {
   const parts: string[] = [];
   for (const part of path.split('/')) {
@@ -23,7 +23,7 @@ export function normalize(path: string): string {
 
 export const join = (...parts: readonly string[]): string => normalize(parts.filter((part) => part !== '').join('/'));
 
-/** What the last part means, seen from those before it; the first must be absolute. */
+/** Resolves each part relative to those before it; the first must be absolute. */
 export function resolve(...parts: readonly string[]): string {
   const from = parts.findLastIndex(isAbsolute);
   return `/${reduce(parts.slice(Math.max(0, from)).join('/'), false)}`;

@@ -1,5 +1,6 @@
-// Text from outside (process names, probe answers, file contents, arguments) as it may be shown on a terminal: everything that
-// a terminal obeys, or hides, is written as an escape. The one place for it; every room may use it. Pure.
+// Makes text from outside (process names, probe results, file contents, arguments) safe to show on a terminal: every
+// character that a terminal interprets or hides becomes an escape. No other file does this; every folder of src may
+// import it. Pure.
 
 /**
  * C0 and C1 control characters, DEL, bidirectional formatting ("Trojan Source", CVE-2021-42574), line separators, invisible
@@ -19,12 +20,15 @@ export function printable(text: string): string {
   return text.replace(UNSAFE, escapeCharacter);
 }
 
-/** As `printable`, for a line that a program has printed: colours, titles, bells and the like become nothing or a space. */
+/**
+ * Like `printable`, for a line that a program has printed: control sequences are removed, and control characters become
+ * a space.
+ */
 export function printableLine(text: string): string {
   return printable(text.replace(SEQUENCES, '').replace(/\p{Cc}+/gu, ' ')).trimEnd();
 }
 
-/** The same JSON, without an unsafe character that `JSON.stringify` leaves as it is. Line ends stay. */
+/** Escapes the unsafe characters that `JSON.stringify` does not escape. Line ends stay. */
 export function printableJson(json: string): string {
   return json.replace(UNSAFE, (character) => {
     const code = character.charCodeAt(0);

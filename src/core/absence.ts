@@ -1,12 +1,12 @@
-// Time that the supervisor did not have: it was stopped (SIGSTOP), frozen with its container (docker pause), or its machine
-// was. What it waited for went on or not, and none of it could be seen. Deadlines move by the absence, so that nothing is
-// judged by it. Pure.
+// Keeps absences out of all deadlines. During an absence the supervisor did not run: it was stopped (SIGSTOP), frozen
+// with its container (docker pause), or its machine was suspended. It saw no events, so every deadline moves by the
+// duration of the absence and no service fails because of it. Pure.
 import type { Millis } from '../plan/plan.ts';
 import type { Probing } from './probing.ts';
 import type { Prelude, Service, State } from './state.ts';
 import { surveyServices, type World } from './world.ts';
 
-/** Every instant that lies ahead, and every one that a duration is measured from, later by `by`. */
+/** Moves every deadline, and every start of a measured duration, `by` milliseconds later. */
 export function shiftDeadlines(world: World, by: Millis): World {
   const services = [...world.services.values()].map((service) => shiftService(service, by));
   const { phase } = world;
@@ -49,7 +49,7 @@ function shiftState(state: State, by: Millis): State {
         drain: state.drain === null ? null : { ...state.drain, until: state.drain.until + by },
       };
     default:
-      // A pause between two runs goes on by the clock: nothing is judged by it.
+      // The pause before the next run is not moved: no failure depends on it.
       return state;
   }
 }

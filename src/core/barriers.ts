@@ -1,19 +1,20 @@
-// Who waits for whom, by number: services wait for barriers, and a barrier for services. A list of edges that many services
-// share (a stage, the copies of a service) is one barrier, so that 500 services that wait for 500 cost 1,000 and not
-// 250,000. Made once for each plan; what the barriers have come to is kept in waits.ts.
+// The dependency graph, by number: a service waits for barriers, and a barrier waits for services. A list of edges that
+// many services share (a stage, the copies of a service) is one barrier, so that 500 services that wait for 500 others
+// take 1,000 entries and not 250,000. Built once for each plan. Never changes: waits.ts keeps the state of the
+// barriers.
 import type { Edge, ServicePlan } from '../plan/plan.ts';
 
 export interface Barrier {
   readonly edges: readonly Edge[];
-  /** So many of the edges must hold for it to be open: all of them, or what a choice wants. */
+  /** Number of edges that must hold for the barrier to be open: all of them, or as many as a choice requires. */
   readonly least: number;
   /** Numbers of the services that wait for it. */
   readonly dependents: readonly number[];
-  /** Numbers of the services that its edges lead to, each once. */
+  /** Numbers of the services that its edges lead to, without duplicates. */
   readonly targets: readonly number[];
 }
 
-/** An edge that leads to a service, and the barrier it is part of. */
+/** An edge that leads to a service, and the barrier that it belongs to. */
 export interface Use {
   readonly barrier: number;
   readonly edge: Edge;
@@ -25,7 +26,7 @@ export interface Graph {
   /** The name of each service, by its number. */
   readonly names: readonly string[];
   readonly barriers: readonly Barrier[];
-  /** What each service waits for: those of plain edges first, then choices. */
+  /** The barriers that each service waits for: plain edges first, then choices. */
   readonly waitsFor: readonly (readonly number[])[];
   /** The edges that lead to each service. */
   readonly uses: readonly (readonly Use[])[];
@@ -102,7 +103,7 @@ function orderOf(barriers: readonly Barrier[], waitsFor: readonly (readonly numb
   const left = barriers.map(({ targets }) => targets.length);
   const missing = waitsFor.map((own) => own.filter((barrier) => left[barrier] !== 0).length);
   const order = missing.flatMap((count, number) => (count === 0 ? [number] : []));
-  // An array that grows while it is walked goes on to what was added.
+  // The iteration of an array includes elements that are added meanwhile.
   for (const number of order) {
     for (const barrier of leadingTo[number] ?? []) {
       const remaining = (left[barrier] ?? 0) - 1;
@@ -118,7 +119,7 @@ function orderOf(barriers: readonly Barrier[], waitsFor: readonly (readonly numb
   return order;
 }
 
-/** By number, how many levels of services for which `isActive` holds are below each one: the longest chain of what it waits for. */
+/** For each service, the number of active services (`isActive`) on the longest chain of services that it waits for. */
 export function levelsOf(
   { barriers, waitsFor, order }: Graph,
   isActive: (number: number) => boolean,

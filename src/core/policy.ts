@@ -71,6 +71,19 @@ export function isLikeAStop(exit: Exit): boolean {
   return exit.kind === 'signal' ? STOP_SIGNALS.has(exit.signal) : [...STOP_SIGNALS.values()].includes(exit.code);
 }
 
+/** Whether a request to stop may have led to this exit: by its signal, or by a code that a program ends with then. */
+export function mayFollowFromAStop(exit: Exit, successCodes: readonly number[]): boolean {
+  return isLikeAStop(exit) || (exit.kind === 'code' && (exit.code === 0 || successCodes.includes(exit.code)));
+}
+
+/**
+ * Whether an end waits for a request to stop that may explain it (HELD): one by a stop signal always, one with a code of
+ * success where it would count as a failure.
+ */
+export function isHeldBack(plan: Pick<ServicePlan, 'successCodes'>, cause: Cause, exit: Exit): boolean {
+  return isLikeAStop(exit) || (mayFollowFromAStop(exit, plan.successCodes) && !judge(plan, cause, exit).success);
+}
+
 /** Judges an end (SPEC section 4): listed codes are 0, an unlisted 0 is 1, a start that took too long is 124. */
 export function judge(plan: Pick<ServicePlan, 'successCodes'>, cause: Cause, exit: Exit | null): Verdict {
   switch (cause.kind) {

@@ -1,5 +1,5 @@
-// Why a service waits, and why it can never start, as text for `status` and for announcements. The text of a barrier is
-// made once, however many services wait for it.
+// Explains why a service waits, or why it can never start, as text for `status` and announcements. The text of a
+// barrier is built once, even if many services wait for it. Decides nothing.
 import type { Edge } from '../plan/plan.ts';
 import type { Barrier } from './barriers.ts';
 import type { Ended } from './event.ts';
@@ -8,7 +8,7 @@ import { holds, isHopeless, isLost, isMet } from './waits.ts';
 import { renderEnd } from './words.ts';
 import { claimOn, renderNames, type World } from './world.ts';
 
-/** So many reasons to wait are shown. */
+/** The most reasons to wait that are shown. */
 const SHOWN = 3;
 
 export class Reasons {
@@ -21,7 +21,9 @@ export class Reasons {
     this.#world = world;
   }
 
-  /** Why a pending service can never start: what it waits for cannot come any more. Null while it still can. */
+  /**
+   * Why a pending service can never start: something that it waits for can never happen. Null while it can still start.
+   */
   neverStarts(name: string): string | null {
     const { graph } = this.#world.index;
     const number = graph.numbers.get(name);
@@ -33,12 +35,15 @@ export class Reasons {
     return null;
   }
 
-  /** The failed runs because of which a pending service can never start, through others that never start either. */
+  /**
+   * The failed runs that are the cause why a pending service can never start, also through other services that can
+   * never start.
+   */
   causesOf(name: string): readonly Ended[] {
     const { graph } = this.#world.index;
     const found = new Map<string, Ended>();
     const visited = new Set([name]);
-    // A Set that grows while it is walked goes on to what was added.
+    // The iteration of a Set includes elements that are added meanwhile.
     for (const blocked of visited) {
       for (const at of graph.waitsFor[graph.numbers.get(blocked) ?? -1] ?? []) {
         const barrier = this.#barrier(at);
@@ -54,7 +59,7 @@ export class Reasons {
     return [...found.values()];
   }
 
-  /** What a pending service waits for; null: nothing. */
+  /** What a pending service waits for; null if it waits for nothing. */
   describeWait(name: string): string | null {
     const never = this.neverStarts(name);
     if (never !== null) return `never starts: ${never}`;
@@ -105,7 +110,7 @@ export class Reasons {
     return state.id === 'completed' ? `${on} ended before it was ready` : `${on} never starts`;
   }
 
-  /** What is missing for a barrier to open, of many the first. */
+  /** The conditions that are missing for a barrier to open; if there are many, the first ones. */
   #missingOf(at: number): readonly string[] {
     const known = this.#missing.get(at);
     if (known !== undefined) return known;
@@ -131,7 +136,7 @@ export class Reasons {
     return missing;
   }
 
-  /** What services on their way out still have of what this one is to have. */
+  /** The ports and GPUs that this service needs and that stopping services still hold. */
   #claims(name: string, number: number): readonly string[] {
     const { plans, rivals, graph } = this.#world.index;
     return (rivals[number] ?? []).flatMap((rival) => {

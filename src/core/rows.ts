@@ -1,5 +1,6 @@
-// Values by number, in blocks: a world that differs from another one in a few rows shares all other blocks with it, so that
-// a step copies what it has changed and not everything there is. Immutable; RowsDraft collects what a step changes.
+// An immutable array of values by number, in blocks: two worlds that differ in a few rows share all other blocks, so
+// that a step copies only the blocks that it changes. RowsDraft collects the changes of a step; Deadlines adds the
+// earliest instant. Knows nothing of services.
 
 const BLOCK = 64;
 
@@ -42,7 +43,7 @@ export class Rows<T> {
   }
 }
 
-/** Rows in the making: what a step has set, before what was there. */
+/** The changes of a step, on top of the rows before it. */
 export class RowsDraft<T> {
   readonly #base: Rows<T>;
   readonly #changes = new Map<number, T>();
@@ -73,7 +74,7 @@ export class RowsDraft<T> {
   }
 }
 
-/** Instants by number, with the earliest of each block beside it; Infinity: none. */
+/** Instants by number, with the earliest of each block; Infinity: no deadline. */
 export class Deadlines {
   readonly rows: Rows<number>;
   readonly earliest: readonly number[];
@@ -101,7 +102,7 @@ export class Deadlines {
     return new Deadlines(rows, earliest);
   }
 
-  /** The earliest of all; Infinity: none. */
+  /** The earliest instant of all; Infinity: there is none. */
   get next(): number {
     return Math.min(Infinity, ...this.earliest);
   }

@@ -1,5 +1,5 @@
-// The services of a step in the making: what they are now, what is counted of them, and which of them may have to be
-// started or stopped next. Keeps, and decides nothing: supervisor.ts does.
+// The services during one step: their current values, the counts about them, and which of them may have to be started
+// or stopped next. Keeps data only: supervisor.ts decides.
 import type { Plan, ServicePlan } from '../plan/plan.ts';
 import type { Ended } from './event.ts';
 import { taken } from './operator.ts';
@@ -19,17 +19,17 @@ interface Blocked {
 }
 
 export class ServicesDraft {
-  /** As it was before the step, but for what is planned. */
+  /** The world before the step, except that its plan and index are the current ones. */
   world: World;
   waits: WaitsDraft;
   tally: Record<Situation, number>;
-  /** Whether one that had failed may not have any more. */
+  /** Whether a service whose run had failed may have another run by now. */
   hasRevived = false;
   readonly #before: World;
   #rows: RowsDraft<Service>;
   /** Numbers of services that may have to be started or stopped now. */
   #touched = new Set<number>();
-  /** Numbers of services that can never start, and perhaps could before. */
+  /** Numbers of services that can never start, and possibly could before this step. */
   #blocked = new Set<number>();
   /** Names of services that are to run again, and were not before. */
   readonly #restarted = new Set<string>();
@@ -95,7 +95,7 @@ export class ServicesDraft {
     return new Services(this.index.graph.numbers, this.#rows.finish());
   }
 
-  /** Replaces a service's value, and touches those for which that may change something. */
+  /** Replaces a service's value, and touches the services that this may affect. */
   put(name: string, service: Service): void {
     const number = this.#number(name);
     const before = this.#rows.at(number);
@@ -121,7 +121,7 @@ export class ServicesDraft {
     );
   }
 
-  /** A service without processes takes a new plan over. */
+  /** Gives a service without processes a new plan. */
   adopt(name: string, next: ServicePlan): void {
     const { plan, index } = this.world;
     const services = plan.services.map((one) => (one.name === name ? next : one));
@@ -135,7 +135,7 @@ export class ServicesDraft {
     this.put(name, service);
   }
 
-  /** Replaces all plans, and the services that they are of. */
+  /** Replaces all plans and their services. */
   replan(
     plans: readonly ServicePlan[],
     services: ReadonlyMap<string, Service>,
@@ -163,19 +163,19 @@ export class ServicesDraft {
     this.#touched = new Set(this.world.plan.services.keys());
   }
 
-  /** Whether `spread` has something left to do. */
+  /** Whether takeTouched() or takeDependentsToRestart() would return something. */
   get isTouched(): boolean {
     return this.#touched.size > 0 || this.#restarted.size > 0;
   }
 
-  /** The service has ended, or is to end, and its next run will follow. */
+  /** Notes that a service has ended, or is to end, and will run again. */
   noteRestart(name: string): void {
     this.#restarted.add(name);
   }
 
-  /** Services that restart with one that has been noted, also with one that is noted meanwhile. Removes the notes. */
+  /** The services that restart with a noted one, including those that are noted meanwhile. Removes the notes. */
   *takeDependentsToRestart(): Generator<{ readonly name: string; readonly on: string }, undefined> {
-    // A Set that grows while it is walked goes on to what was added.
+    // The iteration of a Set includes elements that are added meanwhile.
     for (const on of this.#restarted) {
       this.#restarted.delete(on);
       const { numbers, uses, barriers } = this.index.graph;
@@ -185,22 +185,22 @@ export class ServicesDraft {
     }
   }
 
-  /** Those that have been touched since it was last called, ascending. */
+  /** The numbers of the services that were touched since the last call, ascending. */
   takeTouched(): readonly number[] {
     const numbers = [...this.#touched].sort((a, b) => a - b);
     this.#touched.clear();
     return numbers;
   }
 
-  /** Counts every service that can never start as one that could before this step. */
+  /** Makes takeNewlyBlocked() return every service that can never start, even if that was so before this step. */
   forgetBlocked(): void {
     this.#hasForgotten = true;
     this.#blocked = new Set(this.world.plan.services.keys());
   }
 
   /**
-   * Services that can never start and could before this step, in the plan's order: why, and the failed runs that are the
-   * cause. Each is returned once.
+   * The services that can never start and could before this step, in the plan's order, with the reason and the failed
+   * runs that are the cause. Returns each service once.
    */
   takeNewlyBlocked(): readonly Blocked[] {
     const blocked = [...this.#blocked].filter((number) => this.waits.isBlocked(number)).sort((a, b) => a - b);
@@ -236,7 +236,7 @@ export class ServicesDraft {
   }
 }
 
-/** Whether nobody else can tell two plans of a service apart: who waits for whom, and what each is to have. */
+/** Whether two plans of a service are equal for all other services: the same edges, ports and GPUs. */
 function isSameToOthers(a: ServicePlan, b: ServicePlan): boolean {
   return a.edges === b.edges && a.stageEdges === b.stageEdges && claimsOf(a) === claimsOf(b);
 }

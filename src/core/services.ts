@@ -1,4 +1,5 @@
-// The services of a world as a map from their names, on rows that successive worlds share. Read only.
+// A read-only map of the services of a world, by name, on rows that successive worlds share. Never copies or changes a
+// service.
 import type { Rows } from './rows.ts';
 import type { Service } from './state.ts';
 

@@ -6,7 +6,7 @@ import type { Millis, ServicePlan } from '../plan/plan.ts';
 import { conclude } from './ending.ts';
 import type { ServiceEffect, ServiceEvent } from './event.ts';
 import { openGate, weighReading } from './gate.ts';
-import { type Cause, renderDuration } from './policy.ts';
+import { type Cause, isLikeAStop, renderDuration } from './policy.ts';
 import {
   answerRound,
   answerWatch,
@@ -20,7 +20,7 @@ import {
   type Probed,
 } from './probing.ts';
 import { type Context, type Notice, type Running, type Service, type Starting, same, type Turn } from './state.ts';
-import { hookFailed, hookLate, killFirstHook, stopRun } from './stopping.ts';
+import { holdBack, hookFailed, hookLate, killFirstHook, stopRun } from './stopping.ts';
 
 const REPORTS: readonly Millis[] = [10_000, 30_000];
 const REPORT_EVERY: Millis = 60_000;
@@ -124,7 +124,10 @@ export function endFirstHook(
   if (state.prelude?.id !== 'hook' || news.hook !== 'before_start') return same(service);
   if (news.ok) return spawnProgram(service, state, context.now);
   const message = `before_start failed: ${news.detail}`;
-  return fail(plan, service, state, { kind: 'not-started', step: 'before_start', message, code: news.code }, context);
+  const cause: Cause = { kind: 'not-started', step: 'before_start', message, code: news.code };
+  if (!context.ending && isLikeAStop({ kind: 'code', code: news.code }))
+    return holdBack(service, state, cause, context);
+  return fail(plan, service, state, cause, context);
 }
 
 /** `after_ready` is over: whatever it came to, the service goes on. */

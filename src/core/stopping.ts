@@ -6,7 +6,7 @@
 import type { Millis, ServicePlan } from '../plan/plan.ts';
 import { conclude } from './ending.ts';
 import type { HookName, ServiceEffect, ServiceEvent, SweptProcess } from './event.ts';
-import { type Cause, drainTime, type Exit, HELD, isLikeAStop, LEFTOVER_GRACE, renderDuration } from './policy.ts';
+import { type Cause, drainTime, type Exit, HELD, isHeldBack, LEFTOVER_GRACE, renderDuration } from './policy.ts';
 import {
   type Context,
   type Drain,
@@ -78,6 +78,21 @@ export function stopRun(plan: ServicePlan, service: Service, cause: Cause, limit
     default:
       return never(state);
   }
+}
+
+/** \`before_start\` died of a stop signal, before there was a program: a request to stop may explain it. */
+export function holdBack(service: Service, state: Starting, cause: Cause, { now }: Context): Turn {
+  const heldUntil = now + HELD;
+  const how = {
+    cause,
+    exit: null,
+    exitAt: now,
+    rung: 'held',
+    deadline: heldUntil,
+    limit: Infinity,
+    heldUntil,
+  } as const;
+  return { service: { ...service, state: beginStopping(state, now, how) }, effects: [], notices: [] };
 }
 
 /** The request to stop has come that explains a death which was held back: it belongs to the stop. */
@@ -185,7 +200,7 @@ export function onExited(plan: ServicePlan, service: Service, exit: Exit, { now,
       const deadline = now + (leftoverTimeout ?? Math.min(LEFTOVER_GRACE, timeout ?? stopTimeout));
       const isEarly = state.id === 'starting' && plan.ready.length > 0 && plan.type === 'service';
       const cause: Cause = { kind: isEarly ? 'exited-early' : 'exited' };
-      const heldUntil = !ending && isLikeAStop(exit) ? now + HELD : null;
+      const heldUntil = !ending && isHeldBack(plan, cause, exit) ? now + HELD : null;
       const how = { cause, exit, exitAt: now, rung: 'leftovers', deadline, limit: Infinity, heldUntil } as const;
       const hook: readonly ServiceEffect[] =
         state.id === 'starting' || state.hookUntil === null ? [] : [{ type: 'kill-hook' }];
@@ -227,7 +242,7 @@ export function onEmptied(plan: ServicePlan, service: Service, swept: readonly S
 /** What comes after the last process: `after_exit`, or the end of the run. */
 function tidy(plan: ServicePlan, service: Service, state: Stopping, context: Context): Turn {
   const hook = plan.hooks.afterExit;
-  if (hook === null) return finish(plan, service, state, context);
+  if (hook === null || state.exit === null) return finish(plan, service, state, context);
   const { now, ending } = context;
   // A shutdown's time is one; a restart takes what it needs.
   const deadline = Math.min(now + hook.timeout, ending ? state.limit : Infinity);

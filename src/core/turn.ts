@@ -1,12 +1,12 @@
-// What came first of the events that were found in the same turn of the event loop. PID 1 learns of signals and exits at the
-// same moment, and the kernel does not say which was first. Pure.
+// Orders the events that arrived in the same turn of the event loop. PID 1 finds signals and exits at the same moment,
+// and the kernel does not report which came first. Never adds or drops an event. Pure.
 import type { Event } from './event.ts';
-import { type Exit, isLikeAStop } from './policy.ts';
+import { mayFollowFromAStop } from './policy.ts';
 import type { World } from './world.ts';
 
 /**
- * A request to stop comes before the exits that it may have caused, by the signal itself or by a code that follows from it.
- * Any other exit is a failure that was there before the request, and comes before it.
+ * Moves a stop request before the exits that it may have caused (an exit by a stop signal, or with a code that follows
+ * from one), and after any other exit, which is a failure that happened before the request.
  */
 export function inOrder(events: readonly Event[], world: World): readonly Event[] {
   const last = events.findLastIndex((event) => isFailure(event, world));
@@ -19,8 +19,4 @@ export function inOrder(events: readonly Event[], world: World): readonly Event[
 function isFailure(event: Event, world: World): boolean {
   if (event.type !== 'service' || event.news.type !== 'exited') return false;
   return !mayFollowFromAStop(event.news.exit, world.index.plans.get(event.service)?.successCodes ?? []);
-}
-
-function mayFollowFromAStop(exit: Exit, successCodes: readonly number[]): boolean {
-  return isLikeAStop(exit) || (exit.kind === 'code' && (exit.code === 0 || successCodes.includes(exit.code)));
 }

@@ -1,6 +1,7 @@
-// What the barriers have come to, kept by count as services change: which are open, which can never open any more, and which
-// still have dependents that keep what they depend on from being stopped. A change of one service touches the edges that
-// lead to it, and more only where a barrier has opened, closed or lost its last dependent.
+// The state of the barriers, as counts that are updated when a service changes: which barriers are open, which can
+// never open any more, and which have dependents that keep their dependencies from being stopped. A change of one
+// service updates the edges that lead to it, and others only if a barrier has opened, closed or lost its last
+// dependent. Starts and stops nothing.
 import type { Edge } from '../plan/plan.ts';
 import type { Barrier, Graph } from './barriers.ts';
 import { Rows, RowsDraft } from './rows.ts';
@@ -11,9 +12,9 @@ export interface BarrierCounts {
   readonly met: number;
   /** Edges that can never hold any more. */
   readonly lost: number;
-  /** Dependents that keep its services from being stopped; counted in a shutdown only. */
+  /** Dependents that keep the barrier's services from being stopped; counted in a shutdown only. */
   readonly holders: number;
-  /** The same, counting at any time only dependents that are to stop themselves. */
+  /** The same, but only dependents that are to stop too; counted at any time. */
   readonly unwantedHolders: number;
 }
 
@@ -21,15 +22,15 @@ interface ServiceCounts {
   /** Barriers that lead to it and have holders. */
   readonly heldBy: number;
   readonly heldByUnwanted: number;
-  /** It is pending, and one of its barriers can never open. */
+  /** The service is pending, and one of its barriers can never open. */
   readonly blocked: boolean;
-  /** It is one of the holders of its own barriers. */
+  /** The service is a holder of the barriers that it waits for. */
   readonly holding: boolean;
   readonly holdingUnwanted: boolean;
 }
 
 export interface Waits {
-  /** Whether everything is being stopped. */
+  /** Whether a shutdown has begun. */
   readonly isEnding: boolean;
   readonly barriers: Rows<BarrierCounts>;
   readonly services: Rows<ServiceCounts>;
@@ -45,8 +46,9 @@ const NO_SERVICE: ServiceCounts = {
 };
 
 /**
- * Two ways in which dependents hold up what they depend on: in a shutdown all do, else only those that stop too. The first is
- * not counted before: each task of a chain that begins would hold up all that are done.
+ * Two rules for which dependents delay the stop of their dependencies: in a shutdown all active ones, otherwise only
+ * those that are to stop too. The first rule is not counted before a shutdown: each task of a chain that starts would
+ * make all completed tasks holders.
  */
 const IN_A_SHUTDOWN = {
   flag: 'holding',
@@ -62,7 +64,7 @@ const BESIDE_OTHERS = {
 } as const;
 type Way = typeof IN_A_SHUTDOWN | typeof BESIDE_OTHERS;
 
-/** Whether what an edge waits for is so. A stage does not wait for a member that the operator holds down. */
+/** Whether the condition of an edge holds. A stage does not wait for a member that the operator has stopped. */
 export function holds({ condition, origin, restarts }: Edge, service: Service): boolean {
   const { state, startedOnce, readyAfter, wanted } = service;
   if (origin === 'stage' && wanted === 'down' && state.id === 'stopped') return true;
@@ -80,25 +82,28 @@ export function holds({ condition, origin, restarts }: Edge, service: Service): 
   }
 }
 
-/** Whether the program of an earlier run has ended, or is to end, and that of the next run is not executing yet. */
+/** Whether the last run has ended, or is to end, and the program of the next run is not executing yet. */
 function isBetweenRuns(service: Service): boolean {
   const { state } = service;
   return isToRunAgain(service) || state.id === 'stopping' || (state.id === 'starting' && state.pid === null);
 }
 
-/** Whether what an edge waits for does not hold and never will. `blocked`: whether the service can never start. */
+/** Whether the condition of an edge does not hold and never will. `blocked`: whether the service can never start. */
 export function isLost(edge: Edge, service: Service, blocked: boolean): boolean {
   if (holds(edge, service)) return false;
   const { id } = service.state;
   return id === 'skipped' || id === 'failed' || id === 'completed' || (id === 'pending' && blocked);
 }
 
-/** A service that has run and is over passes on what depends on it: a database stops after the server whose migration is done. */
+/**
+ * Whether the holders of a service also hold its dependencies: it has run, and its run is over. A database stops after
+ * the server that waited for the completed migration.
+ */
 function passesOn({ run, state }: Service): boolean {
   return run > 0 && !isActive(state);
 }
 
-/** Whether anything differs that barriers count. */
+/** Whether the counts depend on a difference between two values of a service. */
 export function isOtherToWaits(before: Service, after: Service): boolean {
   return (
     before.state.id !== after.state.id ||
@@ -115,7 +120,7 @@ function isKilled(state: State): boolean {
   return state.id === 'stopping' && !holdsUp(state);
 }
 
-/** Whether all that waits for a barrier may go on. */
+/** Whether a barrier is open. */
 export function isMet({ least }: Barrier, { met }: BarrierCounts): boolean {
   return met >= least;
 }
@@ -131,14 +136,15 @@ export class WaitsDraft {
   #isEnding: boolean;
   readonly #barriers: RowsDraft<BarrierCounts>;
   readonly #services: RowsDraft<ServiceCounts>;
-  /** Barriers of which has changed whether they can ever open. */
+  /** Barriers whose hopelessness has changed (isHopeless). */
   readonly #turned: number[] = [];
   readonly #touched: (number: number) => void;
   readonly #blocked: (number: number) => void;
 
   /**
-   * `serviceAt`: a service as it is now; null: it has not been taken in yet. `touched` is called with the number of a service
-   * that may now be started or stopped because of others, `blocked` with that of one that can never start any more.
+   * `serviceAt` returns the current value of a service; null before its first change(). `touched` is called with the
+   * number of a service that may now be started or stopped because of others, `blocked` with that of a service that can
+   * never start any more.
    */
   constructor(
     graph: Graph,
@@ -156,7 +162,7 @@ export class WaitsDraft {
     this.#blocked = blocked;
   }
 
-  /** Whether all that a service waits for is so. */
+  /** Whether all barriers that a service waits for are open. */
   isOpen(number: number): boolean {
     return (this.#graph.waitsFor[number] ?? []).every((at) => isMet(this.#barrier(at), this.#barriers.at(at)));
   }
@@ -165,13 +171,16 @@ export class WaitsDraft {
     return this.#services.at(number).blocked;
   }
 
-  /** Whether a dependent keeps it from being stopped; directly, or through others that have run and are over. */
+  /** Whether a dependent keeps the service from being stopped; directly, or through services whose run is over. */
   isHeld(number: number, by: 'any' | 'unwanted'): boolean {
     const { heldBy, heldByUnwanted } = this.#services.at(number);
     return (by === 'any' ? heldBy : heldByUnwanted) > 0;
   }
 
-  /** A service has become another value; `before` is null for one that is taken in. `serviceAt` gives `after` already. */
+  /**
+   * Updates the counts after a change of a service; `before` is null if it is new. `serviceAt` must return `after`
+   * already.
+   */
   change(number: number, before: Service | null, after: Service): void {
     const counts = this.#services.at(number);
     const blocked = after.state.id === 'pending' && this.#isHopeless(number);
@@ -187,7 +196,7 @@ export class WaitsDraft {
     if (this.#isEnding) this.#spreadHolding(IN_A_SHUTDOWN, number);
   }
 
-  /** Everything is being stopped from now on. */
+  /** Begins to count for a shutdown. */
   beginEnding(): void {
     this.#isEnding = true;
     for (const number of this.#graph.order.toReversed()) this.#spreadHolding(IN_A_SHUTDOWN, number);
@@ -220,7 +229,10 @@ export class WaitsDraft {
     }
   }
 
-  /** A pending service is blocked when one of its barriers can never open; then so are those that wait for the service. */
+  /**
+   * A pending service is blocked if one of its barriers can never open; then the services that wait for it are blocked
+   * too.
+   */
   #spreadBlocked(): void {
     for (let at = this.#turned.pop(); at !== undefined; at = this.#turned.pop()) {
       for (const dependent of this.#barrier(at).dependents) {
@@ -265,7 +277,7 @@ export class WaitsDraft {
   }
 }
 
-/** The counts of services as they are. */
+/** Counts the given services from the beginning. */
 export function countWaits(graph: Graph, services: readonly Service[], isEnding: boolean): Waits {
   const taken = new Array<Service | null>(services.length).fill(null);
   const ignore = (): void => undefined;

@@ -1,18 +1,18 @@
-// Runs a tool that tells about this machine, such as nvidia-smi, as the supervisor itself would; none of a service's.
-// Through execa, loaded at the first use.
+// Runs a tool that describes this machine, such as nvidia-smi, with the supervisor's own permissions. Never runs a
+// command of a service. Uses execa, which is loaded by the first call.
 
-/** Whatever a command prints beyond this is not looked at, characters. */
+/** The most output of a command that is kept, characters. */
 const CAPTURED = 65_536;
 
 export interface Captured {
   readonly code: number;
-  /** Why it could not be started; null: it was. */
+  /** Why the tool could not be started; null if it was. */
   readonly failure: string | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs a command to its end and keeps what it prints; never rejects. Aborting kills it. */
+/** Runs a command to its end and returns its output; never rejects. An abort kills it. */
 export async function capture(
   argv: readonly string[],
   env: Readonly<Record<string, string>>,

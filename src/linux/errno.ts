@@ -1,6 +1,6 @@
-// Errors of system calls by number: their names and what they mean, errno(3). A table; the same on x86-64 and arm64.
+// Errors of system calls by number: their names and their meaning, errno(3). A table; the same on x86-64 and arm64.
 
-/** Those that people meet. */
+/** The errors that users are likely to see. */
 export const ERRNO: Readonly<Record<number, readonly [code: string, words: string]>> = {
   1: ['EPERM', 'operation not permitted'],
   2: ['ENOENT', 'no such file or directory'],

@@ -1,5 +1,6 @@
-// Why a program cannot be executed: the file as execve(2) sees it, with the rights of the user that it is to run as. The one
-// place for these explanations: starts, hooks, probes, stop commands, `check` and `svc-super init` all use it. Starts nothing.
+// Explains why a program cannot be executed: checks the file as execve(2) does, with the permissions of the user that
+// it is to run as. All explanations of this kind come from here: for starts, hooks, probes, stop commands, `check` and
+// `svc-super init`. Starts nothing.
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { encodeBytes } from '../bytes.ts';
 import { resolve } from '../paths.ts';
@@ -13,28 +14,34 @@ export type Inspection =
 type Failure = Exclude<Inspection, { readonly ok: true }>;
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-/** As much of a file as the kernel looks at: BINPRM_BUF_SIZE. */
+/** Bytes of a file that the kernel examines: BINPRM_BUF_SIZE. */
 const HEAD = 256;
-/** A script may be interpreted by a script, five deep: fs/exec.c. */
+/** A script may be interpreted by another script, up to five levels: fs/exec.c. */
 const DEPTH_MOST = 5;
 
 const failed = (why: string, fix: string | null, code: 126 | 127 = 126): Failure => ({ ok: false, why, fix, code });
 
-/** The files that execvp(3) tries for a program: itself where it has a slash, else one in each folder of the child's PATH. */
+/**
+ * The files that execvp(3) tries for a program: the name itself if it has a slash, otherwise one in each folder of the
+ * child's PATH.
+ */
 export function candidates(file: string, env: Readonly<Record<string, string>>): readonly string[] {
   if (file.includes('/')) return [file];
   return (env.PATH ?? DEFAULT_PATH).split(':').map((folder) => `${folder === '' ? '.' : folder}/${file}`);
 }
 
-/** Who would execute a program, and from where. */
+/** The environment, folder and user with which a program would be executed. */
 export interface Launcher {
   readonly env: Readonly<Record<string, string>>;
-  /** Null: the folder of this process. */
+  /** Null: the working directory of this process. */
   readonly cwd: string | null;
   readonly visitor: Visitor;
 }
 
-/** The program that execvp(3) would execute. Of several failures the first whose file is there counts. */
+/**
+ * Finds the program that execvp(3) would execute. If all candidates fail, returns the failure of the first one that
+ * exists.
+ */
 export function inspectProgram(name: string, launcher: Launcher): Inspection {
   if (name === '') return failed('its name is empty', null, 127);
   let first: Failure | null = null;
@@ -49,7 +56,7 @@ export function inspectProgram(name: string, launcher: Launcher): Inspection {
 
 const MISSING = 'there is no such file';
 
-/** `it` is how the messages call the file. */
+/** `it` is the name of the file in messages. */
 function inspectFile(path: string, it: string, launcher: Launcher, depth: number): Inspection {
   const { visitor } = launcher;
   const reached = reach(path, visitor);
@@ -89,7 +96,7 @@ function inspectFile(path: string, it: string, launcher: Launcher, depth: number
   }
 }
 
-/** A file of PATH that is not there is no failure of its own, in a folder that may not be entered neither. */
+/** A candidate of PATH that does not exist counts as missing, even in a folder that the user may not enter. */
 function whyNotReached(reached: Reached, path: string, it: string, visitor: Visitor): Failure {
   const leads = reached.link === null ? '' : `${it} leads to ${reached.target} (${reached.link} is a link), and `;
   switch (reached.kind) {
@@ -136,7 +143,10 @@ function readAt(fd: number, from: number, size: number): Buffer {
   }
 }
 
-/** The mount that a path lies on is the longest; of two at one place the later: proc_pid_mountinfo(5). */
+/**
+ * Whether the mount of a path is `noexec`. The longest mount point that contains the path counts, and the later of two
+ * mounts at the same point: proc_pid_mountinfo(5).
+ */
 function isOnNoexec(path: string): boolean {
   let table: string;
   try {
@@ -174,7 +184,10 @@ const MACHINES: Readonly<Record<number, string>> = {
   243: 'riscv64',
   258: 'loongarch64',
 };
-/** What each architecture executes: its own and, with kernels that can, its 32-bit ancestor's. */
+/**
+ * The machines whose programs each architecture executes: its own and, if the kernel supports it, that of its 32-bit
+ * predecessor.
+ */
 const OURS: Readonly<Record<string, { readonly name: string; readonly machines: readonly number[] }>> = {
   x64: { name: 'x86-64', machines: [62, 3] },
   arm64: { name: 'aarch64', machines: [183, 40] },
@@ -260,7 +273,7 @@ function inspectEnv(rest: string, path: string, launcher: Launcher): Failure | n
   return found.ok ? null : failed(`${path} wants ${name}: ${found.why}`, found.fix, found.code);
 }
 
-/** What begins otherwise is for /bin/sh, as for execvp(3), where it is text (native/exec.c). */
+/** A file that begins otherwise is run by /bin/sh, as execvp(3) does, if it is text (native/exec.c). */
 function inspectText(head: Buffer, path: string, it: string, launcher: Launcher): Failure | null {
   const start = head.toString('latin1', 0, 4);
   if (start.startsWith('\xef\xbb\xbf'))

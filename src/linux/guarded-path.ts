@@ -1,6 +1,6 @@
-// Opens files by paths that services may change, so that no link leads the supervisor to a file that its owner could not
-// reach. Walks the path folder by folder with O_NOFOLLOW (open(2)), holding each folder, so that nothing can be exchanged
-// between a check and its use. Decides by owner and mode alone; knows nothing of services.
+// Opens files by paths that services may change, so that no link leads the supervisor to a file that the link's owner
+// could not reach. Walks the path folder by folder with O_NOFOLLOW (open(2)) and holds each folder open, so that
+// nothing can be replaced between a check and its use. Decides by owner and mode alone; knows nothing of services.
 import {
   closeSync,
   constants,
@@ -21,23 +21,23 @@ const FOLDER = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const LINKS_MOST = 40;
 /** Bits of a mode (inode(7)). */
 const [OTHERS_READ, OTHERS_ENTER, OTHERS_WRITE, STICKY] = [0o004, 0o001, 0o022, 0o1000];
-/** Stands for every user that the user namespace does not map (user_namespaces(7)). */
+/** Represents every user that the user namespace does not map (user_namespaces(7)). */
 const OVERFLOW_UID = 65_534;
 
 /**
- * `write`: a link that another user could have made is refused. `read`: it is followed, as far as that user could have
- * followed it and read the file.
+ * `write`: a link that another user could have created is refused. `read`: such a link is followed if that user could
+ * have followed it and read the file.
  */
 export type Purpose = 'write' | 'read';
 
-/** A file by the folder that holds it. `isFollowed`: the kernel follows the link that stands there, one of /proc. */
+/** A file, as a name in a folder. `isFollowed`: the name is a link of /proc, which the kernel must follow. */
 export interface Place {
   readonly folder: Folder;
   readonly name: string;
   readonly isFollowed: boolean;
 }
 
-/** A folder that is held open: names in it lead into this folder, whatever becomes of its path. */
+/** A folder that is held open: its entries stay reachable even if its path changes. */
 export class Folder {
   readonly #fd: number;
 
@@ -54,7 +54,7 @@ export class Folder {
     return fstatSync(this.#fd);
   }
 
-  /** Where it is now, for messages. */
+  /** The current path of the folder, for messages. */
   get path(): string {
     return decodeBytes(readlinkSync(`/proc/self/fd/${this.#fd}`, { encoding: 'buffer' }));
   }
@@ -65,8 +65,8 @@ export class Folder {
 }
 
 /**
- * Opens the file at an absolute path with the flags of open(2). Never blocks, and never makes a terminal ours. Throws an
- * Error, with `code` where the kernel refused.
+ * Opens the file at an absolute path with the flags of open(2). Never blocks, and never acquires a controlling
+ * terminal. Throws an Error, with `code` if the kernel refused.
  */
 export function openGuarded(path: string, flags: number, purpose: Purpose, mode = 0o666): number {
   const walk = new Walk(path, purpose, false);
@@ -96,9 +96,9 @@ class Walk {
   readonly #purpose: Purpose;
   readonly #makes: boolean;
   #folder = openRoot();
-  /** Whether root and our user alone can change what the path has led through so far. */
+  /** Whether only root and our user can change the folders and links that the walk has passed. */
   #isGuarded = true;
-  /** The user who may have chosen where the path leads; null: root or our user. */
+  /** The user who may have chosen the target of the path; null: root or our user. */
   #chooser: number | null = null;
   #links = 0;
 
@@ -145,14 +145,14 @@ class Walk {
     this.#isGuarded = isGuarded;
   }
 
-  /** Where a link leads; null: to a place that only the kernel can follow, as links of /proc do. */
+  /** The target of a link; null for a link of /proc that only the kernel can follow. */
   #readLink(name: string, found: Stats): string | null {
     this.#links += 1;
     if (this.#links > LINKS_MOST) throw Object.assign(new Error('too many symbolic links'), { code: 'ELOOP' });
     const isOurs =
       this.#isGuarded && found.nlink === 1 && isOwn(found.uid) && isGuardedIn(this.#folder.stat(), found.uid);
     if (!isOurs && this.#purpose === 'write') throw new Error(this.#describeLink(name));
-    // The superuser alone can be made to read what another user may not.
+    // Only root can be made to read a file that another user may not read.
     if (!isOurs && isSuperuser()) this.#chooser ??= isOwn(found.uid) ? this.#folder.stat().uid : found.uid;
     if (this.#folder.path.startsWith('/proc/')) return null;
     return decodeBytes(readlinkSync(this.#folder.at(name), { encoding: 'buffer' }));
@@ -165,7 +165,7 @@ class Walk {
 
   /** Checks the file that was opened. */
   check(found: Stats, name: string): void {
-    // A hard link leads to another user's file as well.
+    // A hard link can also lead to a file of another user.
     const isLinked =
       found.isFile() && found.nlink > 1 && !(this.#isGuarded && isGuardedIn(this.#folderOf(), found.uid));
     if (isLinked && this.#purpose === 'write')
@@ -180,7 +180,7 @@ class Walk {
     return this.place.folder.stat();
   }
 
-  /** Whether the user who chose where the path leads may enter a folder, or read a file, by mode. */
+  /** Whether the user who may have chosen the target may enter a folder, or read a file, by its mode. */
   #mayUse({ uid, mode }: Stats, bit: number): boolean {
     return this.#chooser === null || uid === this.#chooser || (mode & bit) !== 0;
   }
@@ -205,7 +205,7 @@ function make(path: Buffer): void {
   }
 }
 
-/** Whether nobody but root and our user can remove or rename an entry of `owner` in a folder. */
+/** Whether only root and our user can remove or rename an entry of `owner` in a folder. */
 function isGuardedIn(folder: Stats, owner: number): boolean {
   if (!isOwn(folder.uid)) return false;
   return (folder.mode & OTHERS_WRITE) === 0 || ((folder.mode & STICKY) !== 0 && isOwn(owner));

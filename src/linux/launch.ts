@@ -1,19 +1,19 @@
-// Why a program could not be started, in words that say what to do, and where execvp(3) looks for programs. Starts nothing:
-// PID 1 does, and reports the step that failed and its errno.
+// Explains why a program could not be started, and what to do. Starts nothing: PID 1 does, and reports the step that
+// failed and its errno.
 import { describeErrno, errnoCode } from './errno.ts';
 import { inspectProgram, type Launcher } from './executable.ts';
 import { exists } from './files.ts';
 import { type Visitor, whyNotEntered } from './reach.ts';
 import { whyNotLimit, whyNotProcessors, whyNotUser } from './rights.ts';
 
-/** A start that failed: at which step, in words, and as what code a shell would report it. */
+/** A failed start: the step, a message, and the exit code that a shell would report. */
 export interface LaunchFailure {
   readonly step: string;
   readonly message: string;
   readonly code: number;
 }
 
-/** What of a program's attributes its failures name. */
+/** The attributes of a program that messages about its start mention. */
 export interface LaunchAttributes {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -36,14 +36,16 @@ const NOT_FOUND: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR']);
 export const joinFix = (why: string, fix: string | null): string =>
   fix === null ? why : `${why}. ${fix.charAt(0).toUpperCase()}${fix.slice(1)}`;
 
-/** The program of a command; null where only the shell knows: the text is more than one simple command. */
+/**
+ * The program of a command; null if it is unknown, because the command is shell text with more than one simple command.
+ */
 export function programOf([first = '', flag, line = '']: readonly string[]): string | null {
   if (first !== '/bin/sh' || flag !== '-c') return first;
-  // What the configuration has found to be one program is executed by the shell.
+  // The configuration turns text that is a single simple command into `exec …`.
   return /^exec ([\w./+@:-]+)(?:\s|$)/.exec(line)?.[1] ?? null;
 }
 
-/** Why a command written as text cannot be executed in this image; null: it can, or it is a list. */
+/** Why a command written as text cannot be executed in this image; null if it can, or if it is a list. */
 export function whyNoShell([first, flag]: readonly string[]): { readonly why: string; readonly fix: string } | null {
   if (first !== '/bin/sh' || flag !== '-c' || exists(first)) return null;
   return {
@@ -52,7 +54,7 @@ export function whyNoShell([first, flag]: readonly string[]): { readonly why: st
   };
 }
 
-/** What a shell means that ends with 126 or 127 instead of executing the one program of its text; null: nothing is found. */
+/** Why a shell ended with 126 or 127 instead of executing the single program of its text; null if no cause is found. */
 export function explainShellExit(argv: readonly string[], code: number, launcher: Launcher): string | null {
   const program = programOf(argv);
   if ((code !== 126 && code !== 127) || argv[0] !== '/bin/sh' || program === null) return null;
@@ -60,7 +62,7 @@ export function explainShellExit(argv: readonly string[], code: number, launcher
   return found.ok ? null : `cannot execute ${program}: ${joinFix(found.why, found.fix)}`;
 }
 
-/** Why execve(2) failed with that errno. What the file does not explain is given in the words of the errno. */
+/** Explains why execve(2) failed with that errno. If the file shows no cause, the message describes the errno. */
 export function describeExecFailure(argv: readonly string[], errno: number, launcher: Launcher): LaunchFailure {
   const [file = ''] = argv;
   const code = errnoCode(errno);
@@ -73,7 +75,7 @@ export function describeExecFailure(argv: readonly string[], errno: number, laun
   const shell = NOT_FOUND.has(code) ? whyNoShell(argv) : null;
   if (shell !== null) return failure(shell.why, shell.fix);
   const found = inspectProgram(file, launcher);
-  // An explanation that does not fit the errno is another one's.
+  // If the errno does not fit the explanation, the cause is another one.
   if (!found.ok && found.code === exit) return failure(found.why, found.fix);
   if (exit === 127) {
     return failure(
@@ -89,15 +91,15 @@ export function describeExecFailure(argv: readonly string[], errno: number, laun
   return failure(describeErrno(errno), null);
 }
 
-/** Why a folder cannot be the working directory; null: it can, or the reason is not seen. */
+/** Why a folder cannot be the working directory; null if it can, or if no reason is found. */
 function describeFolder(path: string, visitor: Visitor): LaunchFailure | null {
   const found = whyNotEntered(path, visitor);
   return found === null ? null : { step: 'cwd', message: `cannot change to ${path}: ${found}`, code: 126 };
 }
 
 /**
- * What PID 1 reported of a start that failed. `index` is the number of a resource or descriptor, `files` the most descriptors
- * that may be open.
+ * Describes a failure of a start that PID 1 reported. `index` is the number of a resource or descriptor, `files` the
+ * limit on open descriptors.
  */
 export function describeLaunchFailure(
   attributes: LaunchAttributes,
@@ -157,7 +159,7 @@ export function describeLaunchFailure(
   }
 }
 
-/** Whose rights count for what runs as that user; null: as this process. */
+/** The user whose permissions apply to a program; null: those of this process. */
 export function visitorOf(user: LaunchAttributes['user']): Visitor {
   return user === null ? null : { uid: user.uid, groups: [user.gid, ...user.groups], name: user.name };
 }
@@ -180,10 +182,10 @@ function explainUser(errno: number, user: LaunchAttributes['user']): string {
   return `${words}: ${joinFix(why, 'start the container as root with these rights, or leave `user` out')}`;
 }
 
-/** Bytes below which a limit hardly lets a program be loaded. The kernel ends such a one with SIGSEGV: execve(2). */
+/** Limits in bytes below which most programs cannot be loaded: the kernel kills them with SIGSEGV (execve(2)). */
 const LOADS_WITH = { as: 64 << 20, data: 16 << 20, stack: 64 << 10 } as const;
 
-/** What a program that a signal has ended may have died of; null: no limit is suspicious. */
+/** Why a signal may have killed a program: a limit that is too low. Null if no limit is suspicious. */
 export function explainDeath(
   signal: string,
   limits: Readonly<Record<string, { readonly soft: number | null }>>,

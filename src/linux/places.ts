@@ -1,23 +1,24 @@
-// Why a place of the control socket was passed over, in words. Places and numbers are those of native/control.c. Pure.
+// Messages about places of the control socket that were passed over. The places and the numbers are those of
+// native/control.c. Pure.
 import { describeErrno } from './errno.ts';
 
-/** Numbers above all errnos. */
+/** Reasons that are not an errno; their numbers are larger than any errno. */
 export const WHY = { foreign: 1001, folder: 1002, noSocket: 1003, occupied: 1004 } as const;
 
 const WORDS: Readonly<Record<number, string>> = {
-  [WHY.foreign]: 'another user answers there: not asked',
-  [WHY.folder]: 'its folder is not one that only this user may enter',
-  [WHY.noSocket]: 'something that is not a socket stands there',
-  [WHY.occupied]: 'another supervisor answers there',
+  [WHY.foreign]: 'a process of another user listens there, and is not trusted',
+  [WHY.folder]: 'its folder is missing, or other users have access to it',
+  [WHY.noSocket]: 'a file that is not a socket has that name',
+  [WHY.occupied]: 'another supervisor listens there',
   1: 'permission denied',
   2: 'no such socket',
   11: 'it does not answer',
   13: 'permission denied',
   36: 'the path is too long for a socket (107 bytes)',
-  111: 'nobody answers',
+  111: 'no process listens there',
 };
 
-/** `/run/svc-super.sock: nobody answers`. */
+/** `/run/svc-super.sock: no process listens there`. */
 export function describePlace({ path, why }: { readonly path: string; readonly why: number }): string {
   return `${path}: ${WORDS[why] ?? describeErrno(why)}`;
 }

@@ -1,14 +1,15 @@
-// Whether a user reaches a path: every folder on the way, symbolic links included, with that user's rights. Reads mode bits
-// for another user, so access lists and security modules are not seen. Changes nothing.
+// Whether a user can reach a path: checks every folder on the way, through symbolic links, with the permissions of that
+// user. For another user it reads mode bits only, so access lists and security modules are not considered. Changes
+// nothing.
 import { accessSync, constants, lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { decodeBytes, encodeBytes } from '../bytes.ts';
 import { dirname, join } from '../paths.ts';
 import { absolute } from './files.ts';
 
-/** Whose rights count; null: those of this process. */
+/** The user whose permissions count; null: this process. */
 export type Visitor = {
   readonly uid: number;
-  /** The primary group too. */
+  /** Including the primary group. */
   readonly groups: readonly number[];
   readonly name?: string | null;
 } | null;
@@ -20,7 +21,7 @@ const BITS: Readonly<Record<Want, number>> = { read: 4, write: 2, search: 1 };
 /** As many links as the kernel follows in one path: path_resolution(7). */
 const LINKS_MOST = 40;
 
-/** What a path leads to. `link` is the last symbolic link that was followed, and `target` what it names. */
+/** The result of resolving a path. `link` is the last symbolic link that was followed, and `target` its content. */
 export type Reached = (
   | { readonly kind: 'there'; readonly real: string; readonly stats: Stats }
   | { readonly kind: 'missing' | 'not-folder'; readonly real: string }
@@ -84,7 +85,7 @@ function readLink(path: string): string {
   }
 }
 
-/** Why a folder cannot be the working directory; null: it can. */
+/** Why a folder cannot be the working directory; null if it can. */
 export function whyNotEntered(path: string, visitor: Visitor): string | null {
   const reached = reach(absolute(path), visitor);
   const leads = reached.link === null ? '' : `it leads to ${reached.target} (${reached.link} is a link), and `;
@@ -104,10 +105,10 @@ export function whyNotEntered(path: string, visitor: Visitor): string | null {
   }
 }
 
-/** Whether the user has that right to the file itself; the folders on the way are not looked at. */
+/** Whether the user has that permission for the file itself; the folders on the way are not checked. */
 export function permits(path: string, stats: Stats, want: Want, visitor: Visitor): boolean {
   try {
-    // Of a file system that is mounted read-only this is true for everybody.
+    // A read-only file system permits writing to no user.
     accessSync(encodeBytes(path), MODES[want]);
   } catch (error) {
     const isReadOnly = error instanceof Error && 'code' in error && error.code === 'EROFS';
@@ -116,7 +117,7 @@ export function permits(path: string, stats: Stats, want: Want, visitor: Visitor
   return visitor === null || visitor.uid === 0 || grants(stats, want, visitor);
 }
 
-/** What the mode bits say: path_resolution(7), "Permissions". */
+/** Whether the mode bits grant a permission: path_resolution(7), "Permissions". */
 function grants({ mode, uid, gid }: Stats, want: Want, visitor: Exclude<Visitor, null>): boolean {
   const shift = uid === visitor.uid ? 6 : visitor.groups.includes(gid) ? 3 : 0;
   return ((mode >> shift) & BITS[want]) !== 0;

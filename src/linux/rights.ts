@@ -1,5 +1,5 @@
-// What this process, and so PID 1, has the right to give to a program: another user, limits, priority, processors. Looked up
-// in /proc; what cannot be read counts as permitted. Changes nothing.
+// Whether this process, and therefore PID 1, may give a program another user, limits, priority or processors. Reads
+// /proc; what cannot be read counts as permitted. Changes nothing.
 import { readText } from './files.ts';
 
 /** capabilities(7), by bit. */
@@ -14,7 +14,7 @@ function read(path: string): string {
   }
 }
 
-/** Those that are not effective: proc_pid_status(5). */
+/** The capabilities of `names` that are not effective: proc_pid_status(5). */
 function lacking(...names: readonly Capability[]): readonly Capability[] {
   const text = /^CapEff:\s*(\w+)$/m.exec(read('/proc/self/status'))?.[1];
   if (text === undefined) return [];
@@ -22,9 +22,9 @@ function lacking(...names: readonly Capability[]): readonly Capability[] {
   return names.filter((name) => ((effective >> CAPABILITIES[name]) & 1n) === 0n);
 }
 
-/** Why no program can run as that user here; null: it can. */
+/** Why no program can run as that user here; null if one can. */
 export function whyNotUser(uid: number, gid: number): string | null {
-  // PID 1 stays who it is where that is the user already (native/spawn.c).
+  // PID 1 does not change its user if it already runs as that user (native/spawn.c).
   if (uid !== 0 && uid === process.geteuid?.() && gid === process.getegid?.()) return null;
   const missing = lacking('CAP_SETGID', 'CAP_SETUID');
   if (missing.length > 0) return `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing`;
@@ -33,7 +33,7 @@ export function whyNotUser(uid: number, gid: number): string | null {
   return read('/proc/self/setgroups').trim() === 'deny' ? 'this user namespace forbids setgroups(2)' : null;
 }
 
-/** What the user namespace maps: user_namespaces(7). */
+/** Whether the user namespace maps an ID: user_namespaces(7). */
 function isMapped(kind: 'uid' | 'gid', id: number): boolean {
   const rows = read(`/proc/self/${kind}_map`).trim();
   if (rows === '') return true;
@@ -63,7 +63,7 @@ const ROWS: Readonly<Record<string, string>> = {
   stack: 'Max stack size',
 };
 
-/** The hard limit of this process; Infinity where there is none. */
+/** The hard limit of this process; Infinity if there is none. */
 function hardLimit(name: string): number {
   const row = ROWS[name];
   const line = read('/proc/self/limits')
@@ -76,7 +76,7 @@ function hardLimit(name: string): number {
   return hard === undefined || hard === 'unlimited' ? Number.POSITIVE_INFINITY : Number(hard);
 }
 
-/** Why the kernel refuses a limit: setrlimit(2). null: it takes it. `hard` null is unlimited. */
+/** Why the kernel refuses a limit: setrlimit(2). Null if it accepts it. `hard` null is unlimited. */
 export function whyNotLimit(name: string, hard: number | null): string | null {
   const wanted = hard ?? Number.POSITIVE_INFINITY;
   const most = name === 'nofile' ? Number(read('/proc/sys/fs/nr_open') || Number.POSITIVE_INFINITY) : wanted;
@@ -86,7 +86,7 @@ export function whyNotLimit(name: string, hard: number | null): string | null {
   return `the hard limit is ${limit}, and CAP_SYS_RESOURCE is missing`;
 }
 
-/** Why a program cannot run on these processors: sched_setaffinity(2). */
+/** Why a program cannot run on these processors: sched_setaffinity(2). Null if it can. */
 export function whyNotProcessors(wanted: readonly number[]): string | null {
   const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(read('/proc/self/status'))?.[1];
   if (list === undefined) return null;
@@ -98,7 +98,7 @@ export function whyNotProcessors(wanted: readonly number[]): string | null {
   return wanted.some(isAllowed) ? null : `this container has processors ${list}`;
 }
 
-/** Why a program cannot have that niceness: setpriority(2). */
+/** Why a program cannot have that niceness: setpriority(2). Null if it can. */
 export function whyNotNice(nice: number): string | null {
   const ours = Number(
     read('/proc/self/stat')
@@ -110,7 +110,7 @@ export function whyNotNice(nice: number): string | null {
   return Number.isFinite(limit) && 20 - limit > nice ? 'CAP_SYS_NICE is missing' : null;
 }
 
-/** Why a program cannot have that oom_score_adj: proc_pid_oom_score_adj(5). */
+/** Why a program cannot have that oom_score_adj: proc_pid_oom_score_adj(5). Null if it can. */
 export function whyNotOomScore(value: number): string | null {
   const ours = Number(read('/proc/self/oom_score_adj') || value);
   return value >= ours || lacking('CAP_SYS_RESOURCE').length === 0

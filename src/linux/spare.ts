@@ -1,8 +1,8 @@
-// A descriptor held in reserve: where services have used up all others, /proc can still be read, and so it is known which
-// processes a run still has. And whether there are hardly any left.
+// Keeps one descriptor in reserve, so that /proc can be read, and the processes of a run found, when services have used
+// up all others. Also detects that few descriptors are left. Never closes a descriptor of its callers.
 import { closeSync, constants, openSync } from 'node:fs';
 
-/** Below this number of free descriptors, connections have to give way. */
+/** With fewer free descriptors than this, control connections are evicted. */
 const FEW = 24;
 
 export class Spare {
@@ -28,7 +28,7 @@ export class Spare {
   }
 }
 
-/** Whether hardly any of `limit` descriptors are left. The kernel gives out the lowest number that is free. */
+/** Whether fewer than FEW of `limit` descriptors are left. The kernel assigns the lowest free number. */
 export function isShortOfFiles(limit: number): boolean {
   const fd = openNothing();
   if (fd === null) return true;

@@ -1,5 +1,5 @@
-// The text behind the last newline of a stream: after a moment it is offered to those who look for it (`log` probes, `logs`,
-// the post-mortem). Standard output and log files never get it from here: they take whole lines.
+// Shows the text behind the last newline of a stream, once the stream has been silent for a moment, to `log` probes,
+// `logs` and the post-mortem. Never passes it to standard output and log files, which take whole lines.
 import type { Clock } from '../ports.ts';
 import type { LineSplitter } from './lines.ts';
 
@@ -14,21 +14,23 @@ export class Unfinished {
   #isShown = false;
   #cancel: (() => void) | null = null;
 
-  /** `show` gets the text of the unfinished line, and null when that line has been finished or goes on. */
+  /**
+   * `show` is called with the text of the unfinished line, and with null when that line has been finished or continued.
+   */
   constructor(clock: Clock, splitter: LineSplitter, show: (text: Uint8Array | null) => void) {
     this.#clock = clock;
     this.#splitter = splitter;
     this.#show = show;
   }
 
-  /** The splitter has taken a chunk. At most one timer is armed, however many chunks come. */
+  /** Call it when the splitter has taken a chunk. At most one timer is armed, however many chunks come. */
   changed(): void {
     this.#changedAt = this.#clock.now();
     this.#withdraw();
     if (this.#splitter.unfinished.length > 0) this.#cancel ??= this.#arm(UNFINISHED_AFTER);
   }
 
-  /** The program has ended: what it has printed is looked at before its end is judged. */
+  /** Call it when the program has ended: shows the text before the exit is handled. */
   showNow(): void {
     this.#cancel?.();
     this.#cancel = null;
@@ -38,7 +40,7 @@ export class Unfinished {
     this.#show(text);
   }
 
-  /** The stream has ended: what was left has become its last line. */
+  /** Call it when the stream has ended: the text has become its last line. */
   end(): void {
     this.#cancel?.();
     this.#cancel = null;

@@ -1,6 +1,6 @@
-// The processes of each run, from the spawn until none is left. PID 1 spawns, signals and reaps; here is known which processes
-// belong to a run (a process set that outlives its main process), and when none is left. Probes, hooks and stop commands come
-// here too. Decides nothing: when to signal, clean up or kill is told from above.
+// The process set of each run, from the spawn until no process is left. PID 1 spawns, signals and reaps; this file
+// knows which processes belong to a run (a process set may outlive its main process), and when the last one has ended.
+// Probes, hooks and stop commands are runs here too. Never decides when to signal, clean up or kill.
 import { Census } from '../linux/census.ts';
 import { describeLaunchFailure, type LaunchFailure } from '../linux/launch.ts';
 import { isGone, type Process, readProcess, readTitle } from '../linux/processes.ts';
@@ -13,7 +13,7 @@ export type ChildExit =
   | { readonly kind: 'code'; readonly code: number }
   | { readonly kind: 'signal'; readonly signal: string; readonly number: number };
 
-/** A pipe that PID 1 makes with the run, and that is opened by its path then. */
+/** A pipe that PID 1 creates with the run. `open` is called with its path when the program is executing. */
 export interface PipeEnd {
   open(path: string): void;
   close(): Promise<void>;
@@ -39,42 +39,42 @@ export interface SpawnRequest {
   readonly oomScoreAdj: number | null;
   readonly cpus: readonly number[] | null;
   readonly limits: SpawnFrame['limits'];
-  /** By name: what PID 1 sends it where no supervisor is left. */
+  /** Name of the signal that PID 1 sends if the supervisor has died. */
   readonly stopSignal: string;
-  /** `vllm#3`: the name that its environment gives, or one of its own that none does. */
+  /** `vllm#3`: SVC_NAME and SVC_RUN of the program's environment, or a name that no environment has. */
   readonly runName: string;
-  /** What it reads; null is /dev/null. A `terminal` is its output too, and its controlling terminal. */
+  /** Standard input; null is /dev/null. A `terminal` is also its output and its controlling terminal. */
   readonly input: Input | null;
-  /** Descriptors of the child from 1 on; a null is /dev/null. The same pipe may stand there twice. */
+  /** Descriptors of the child, from 1 on; null is /dev/null. The same pipe may occur twice. */
   readonly output: readonly (PipeEnd | null)[];
-  /** Name of a notify socket in the abstract namespace, and who is told of each message; null: none. */
+  /** Name of a notify socket in the abstract namespace, and the callback for each message; null: none. */
   readonly notify: { readonly name: string; readonly onMessage: (text: string, uid: number) => void } | null;
 }
 
 export interface RunListener {
   /** The program itself is executing. */
   spawned(pid: number): void;
-  /** It never executed; no process is left. */
+  /** The program was never executed; no process is left. */
   failed(failure: LaunchFailure): void;
-  /** The main process ended; others of the run may live. */
+  /** The main process has ended; other processes of the run may still live. */
   exited(exit: ChildExit): void;
-  /** These processes of the run live on: the kernel does not permit PID 1 to send them SIGKILL. */
+  /** These processes of the run are still alive: the kernel does not permit PID 1 to send them SIGKILL. */
   killRefused?(left: readonly { readonly pid: number; readonly name: string }[]): void;
 }
 
-/** One run's processes, from the spawn until nothing of it is left. */
+/** One run, from the spawn until no process of it is left. */
 interface Run {
-  /** PID 1's number of it. */
+  /** The number of the run in the protocol with PID 1. */
   readonly id: number;
-  /** Of the main process; 0 until it executes. */
+  /** The pid of the main process; 0 until it executes. */
   pid: number;
   start: number;
   readonly mark: string;
   readonly runName: string;
-  /** Processes seen as members that live, or have yet to be reaped: pid -> start. */
+  /** Known members that are alive or have not been reaped yet: pid -> start time. */
   known: ReadonlyMap<number, number>;
   exited: boolean;
-  /** Its exit has been passed on: `done` comes only after that. */
+  /** The listener's `exited` was called: `done` is called only after that. */
   told: boolean;
   readonly listener: RunListener;
   /** Set while the run is being ended; undefined before. */
@@ -85,46 +85,49 @@ type Done = (swept: readonly { readonly pid: number; readonly name: string }[]) 
 
 interface Ending {
   signal: 'SIGTERM' | 'SIGKILL';
-  /** pid:start of those that got `signal`. */
+  /** `pid:start` of the processes that were sent `signal`. */
   readonly signalled: Set<string>;
   readonly swept: Map<string, { readonly pid: number; readonly name: string }>;
-  /** Who waits for the end; undefined: nobody. */
+  /** Called when no process is left; undefined: no caller waits for that. */
   done: Done | undefined;
   pause: number;
   cancel: () => void;
 }
 
 /**
- * So many looks in a row that find nobody are believed, even if somebody went during each: on a machine where many come and go
- * there may be no other.
+ * After this many consecutive scans without a process of the run, no process is left, even if some processes
+ * disappeared during each scan: on a machine where processes come and go all the time, every scan may be like that.
  */
 const EMPTY_LOOKS = 3;
 /** kill(2). */
 const EPERM = 1;
+/** The pause between two scans grows from the first to the last of these, milliseconds. */
 const FIRST_LOOK = 2;
 const LAST_LOOK = 100;
 
-/** Marks are this supervisor's random number and the run's, far from any limit that a person would set. */
+/** A mark is this supervisor's random number and the run's number, far above any limit that a user would set. */
 const MARK_SHIFT = 20n;
 const MARK_FLOOR = 0x1_0000_0000n;
 
 export interface ChildrenParts {
   readonly clock: Clock;
   readonly pid1: Pid1;
-  /** Makes the marks of this supervisor's runs its own: any 32-bit number. */
+  /** A random 32-bit number that distinguishes the marks of this supervisor from those of other supervisors. */
   readonly seed: number;
-  /** False where the kernel lets no limit carry a mark (gVisor): then the environment's names have to do. */
+  /**
+   * False if the kernel stores no mark in a limit (gVisor): processes are then found by variables of their environment.
+   */
   readonly hasMarks: boolean;
   /** The most descriptors that PID 1 may have open. */
   readonly files: number;
-  /** Variables of every program whose own environment has none of that name. */
+  /** Variables of every program, unless its own environment sets them. */
   readonly env: Readonly<Record<string, string>>;
 }
 
 export class Children {
   readonly #parts: ChildrenParts;
   readonly #runs = new Map<number, Run>();
-  /** Main processes of these, by pid; the process while it has not been reaped, then null. */
+  /** The main processes of the runs, by pid; null once the process was reaped. */
   readonly #mains = new Map<number, Process | null>();
   readonly #census: Census;
   readonly #marks: bigint;
@@ -143,7 +146,7 @@ export class Children {
     );
   }
 
-  /** Starts a program in its own session. What it is told comes through the listener, later. */
+  /** Starts a program in its own session. The listener is called later. */
   spawn(request: SpawnRequest, listener: RunListener): Run {
     this.#count += 1n;
     const mark = this.#marks + this.#count;
@@ -190,7 +193,7 @@ export class Children {
         if (this.#parts.hasMarks) this.#census.introduce(pid, start, run.mark);
         for (const [index, pipe] of pipes.entries()) pipe.open(`/proc/${pid1.pid}/fd/${descriptors[index]}`);
         listener.spawned(pid);
-        // It was to be killed before there was anything to kill.
+        // A kill was requested before the program was executing.
         if (run.ending !== undefined) this.#look(run);
       },
       failed: (failure) => {
@@ -212,20 +215,26 @@ export class Children {
     };
   }
 
-  /** Sends one signal to a run's main process or its group. The set is taken before, so that nobody gets away. */
+  /**
+   * Sends one signal to a run's main process or its process group. Scans the process set first, so that no process is
+   * lost when its parent ends.
+   */
   signal(run: Run, signal: string, to: 'main' | 'group'): void {
     this.#members(run);
     if (!run.exited) void this.#parts.pid1.signal(signalNumber(signal), [{ kind: to, run: run.id }]);
   }
 
-  /** Main is gone: SIGTERM to the rest; `done` when no process is left, with the names of what was. */
+  /**
+   * Cleans up after the main process has ended: SIGTERM to the leftover processes. Calls `done` with their names when
+   * none is left.
+   */
   sweep(run: Run, done: Done): void {
     this.#end(run, 'SIGTERM', done);
   }
 
   /**
-   * SIGKILL to all of the run, and to what it still brings forth. Who waits for the end of a run that is being ended already
-   * goes on waiting, unless a `done` comes in its place.
+   * Sends SIGKILL to all processes of the run, and to those that they fork meanwhile. A `done` of an earlier call is
+   * kept, unless this call gives another one.
    */
   kill(run: Run, done?: Done): void {
     this.#end(run, 'SIGKILL', done);
@@ -247,7 +256,7 @@ export class Children {
     this.#look(run);
   }
 
-  /** It is not being ended any more. */
+  /** Removes a run from those that are being ended. */
   #forgetEnding(run: Run): void {
     if (run.ending === undefined) return;
     run.ending.cancel();
@@ -256,7 +265,7 @@ export class Children {
     if (this.#ending.size === 0) this.#parts.pid1.watch(false);
   }
 
-  /** Orphans have been reaped (null: any): a run that is being ended and knew one of them may be gone. */
+  /** Scans again the runs that are being ended and to which one of the reaped orphans belonged (null: all of them). */
   lookAgain(reaped: readonly number[] | null): void {
     for (const run of this.#ending) {
       if (run.ending === undefined || !run.exited) continue;
@@ -266,7 +275,10 @@ export class Children {
     }
   }
 
-  /** One look at a run that is being ended: signals who has not been, and ends when nobody is left. */
+  /**
+   * Scans a run that is being ended: signals the members that have not been signalled, and finishes when no process is
+   * left.
+   */
   #look(run: Run): void {
     const { ending } = run;
     if (ending === undefined) return;
@@ -290,8 +302,8 @@ export class Children {
   }
 
   /**
-   * Signals the members that have not had this signal yet. True when SIGKILL was sent to somebody: then another look follows
-   * as soon as it was delivered, for a process may have forked meanwhile.
+   * Signals the members that have not been sent this signal yet. Returns true if SIGKILL was sent: then the next scan
+   * follows as soon as it was delivered, because a process may have forked meanwhile.
    */
   #signalNew(run: Run, ending: Ending, alive: readonly Process[]): boolean {
     const { signal } = ending;
@@ -306,7 +318,7 @@ export class Children {
       targets.push({ kind: 'process', pid: process.pid, start: process.start });
       named.push(process);
     }
-    // What has yet to execute is in no reading: PID 1 knows it by its run.
+    // A program that is not executing yet is in no scan: PID 1 finds it by its run.
     if (run.pid === 0 && signal === 'SIGKILL' && !ending.signalled.has('main')) {
       ending.signalled.add('main');
       targets.push({ kind: 'main', run: run.id });
@@ -324,7 +336,10 @@ export class Children {
     return true;
   }
 
-  /** The run's processes now, null when nobody can tell; each is remembered, so that it is found again when its parents are gone. */
+  /**
+   * The current processes of a run; null if /proc cannot be read. Remembers each, so that it is found again when its
+   * parents have ended.
+   */
   #members(run: Run): Process[] | null {
     const { pid: main, start: mainStart, mark, runName, known } = run;
     if (main === 0) return [];
@@ -333,7 +348,7 @@ export class Children {
     return members;
   }
 
-  /** The processes of a run for those who only look: live ones, main included. */
+  /** The live processes of a run, including the main process, for display. */
   processesOf(run: Run): readonly Process[] {
     return (this.#members(run) ?? []).flatMap((process) => {
       if (process.pid !== run.pid) return [process];
@@ -343,11 +358,11 @@ export class Children {
   }
 
   /**
-   * SIGKILL to everything that is known, without waiting: PID 1 has gone, which cannot be where it is PID 1 of its namespace.
-   * True when something was there to be killed.
+   * Sends SIGKILL to all known processes, without waiting, because PID 1 has died. (Not possible if it was PID 1 of its
+   * namespace, which ends with it.) Returns whether there was such a process.
    */
   killEverything(): boolean {
-    // Nobody says any more which of these have been reaped.
+    // Without PID 1 it is unknown which of these have been reaped.
     for (const pid of this.#mains.keys()) this.#mains.set(pid, null);
     this.#census.forget();
     let found = false;
@@ -357,7 +372,7 @@ export class Children {
         try {
           process.kill(pid, 'SIGKILL');
         } catch {
-          // Gone meanwhile.
+          // It has ended meanwhile.
         }
       }
     }
@@ -367,12 +382,15 @@ export class Children {
 
 export type { Run };
 
-/** A main process as it is spawned: a child of PID 1 that leads a group and a session of its own. */
+/** A main process just after the spawn: a child of PID 1 that leads its own process group and session. */
 function newMain(pid: number, start: number, parent: number): Process {
   return { pid, start, name: '', state: 'S', parent, group: pid, session: pid, ticks: 0, threads: 1 };
 }
 
-/** The streams of a program whose descriptors from 1 on are these, and the pipes in the order in which PID 1 makes them. */
+/**
+ * The streams of a program, and its pipes in the order in which PID 1 creates them. `output` are the descriptors from 1
+ * on.
+ */
 function layOut(
   input: Input | null,
   output: readonly (PipeEnd | null)[],
@@ -387,7 +405,7 @@ function layOut(
   else for (const fd of [0, 1, 2]) streams.set(fd, { kind: 'path', path: input.path, access: 'readWrite' });
   output.forEach((pipe, index) => {
     const target = index + 1;
-    // Standard streams are always there; others are not made for nothing.
+    // Standard streams are always open. Other descriptors are opened only for a pipe.
     if (pipe === null) {
       if (target <= 2) streams.set(target, { kind: 'null' });
       return;
@@ -399,7 +417,7 @@ function layOut(
   return { streams, pipes };
 }
 
-/** A status as of wait4(2): a signal in the low seven bits, else a code above them. */
+/** Decodes a status of wait4(2): a signal in the low seven bits, else an exit code above them. */
 export function readExit(status: number): ChildExit {
   const number = status & 0x7f;
   if (number === 0) return { kind: 'code', code: (status >> 8) & 0xff };

@@ -1,5 +1,5 @@
-// The supervisor's side of its conversation with PID 1: sends requests, hands events to whoever asked. Knows which run each
-// event is about and nothing of services.
+// The supervisor's side of the protocol with PID 1: sends requests, and passes each event to the listener of its run.
+// Knows runs by number, and never services.
 import type { Connection, ConnectionListener } from '../platform/socket.ts';
 import {
   EventReader,
@@ -15,27 +15,32 @@ import {
   type SpawnFrame,
 } from './protocol.ts';
 
-/** What becomes of one run. */
+/** The events of one run. */
 export interface SpawnListener {
   /** The program itself is executing. `pipes` are descriptors of PID 1, in the order of the streams. */
   spawned(pid: number, start: number, pipes: readonly number[]): void;
-  /** It never executed; nothing of it is left. */
+  /** The program was never executed; no process is left. */
   failed(failure: { readonly step: string; readonly errno: number; readonly index: number }): void;
-  /** The main process ended, with a status as of wait4(2). Comes after `spawned`. */
+  /** The main process has ended, with a status of wait4(2). Called after `spawned`. */
   exited(status: number): void;
   /** A datagram on its notify socket. */
   notified(text: string, uid: number): void;
 }
 
-/** What comes unasked. */
+/** The events that belong to no run. */
 export interface Pid1Listener {
-  /** PID 1 has received a signal, by number. `isFromKernel`: no process has sent it, as when a terminal changes its size. */
+  /**
+   * PID 1 has received a signal, by number. `isFromKernel`: the kernel sent it, as when a terminal changes its size.
+   */
   received(signal: number, isFromKernel: boolean): void;
-  /** Calls `take` with what PID 1 has reported since the last turn of the event loop: all of it was found at once. */
+  /**
+   * Must call `take`, which delivers the events that arrived in the same turn of the event loop: PID 1 found them at
+   * once.
+   */
   turn(take: () => void): void;
-  /** Orphans were reaped; `pids` are null where there were too many to tell, or nobody watches. */
+  /** Orphans were reaped. `pids` is null if there were too many for the list, or if watch() is off. */
   reaped(total: number, pids: readonly number[] | null): void;
-  /** PID 1 has gone: it was not PID 1 of its namespace, or we would be gone too. */
+  /** PID 1 has died. It was not PID 1 of its namespace: otherwise the kernel would have ended this process too. */
   lost(): void;
 }
 
@@ -45,7 +50,7 @@ const SI_KERNEL = 0x80;
 export class Pid1 {
   readonly pid: number;
   #connection: Connection | null = null;
-  /** What was sent before there was a connection. */
+  /** Requests that were made before there was a connection. */
   #early: Uint8Array[] = [];
   readonly #reader = new EventReader();
   readonly #listener: Pid1Listener;
@@ -73,7 +78,10 @@ export class Pid1 {
     this.#early = [];
   }
 
-  /** In a turn of its own: whoever reads pipes has read what came before (platform/input.ts, readNow). */
+  /**
+   * Delivers events in a later turn of the event loop, so that pending reads of pipes are handled before them (readNow
+   * of platform/input.ts).
+   */
   #queue(events: readonly Pid1Event[]): void {
     this.#events.push(...events);
     if (this.#events.length > events.length) return;
@@ -90,7 +98,10 @@ export class Pid1 {
     else this.#connection.write(bytes);
   }
 
-  /** Takes over: from here on the end of this process is no answer, but a failure. `stopTimeout` in milliseconds. */
+  /**
+   * Takes over: from now on, PID 1 treats the end of this process as a failure and not as a result. `stopTimeout` in
+   * milliseconds.
+   */
   hello(stopTimeout: number, stopSignals: readonly number[]): void {
     this.#send(encodeHello(stopTimeout, stopSignals));
   }
@@ -103,13 +114,13 @@ export class Pid1 {
     return this.#lastRun;
   }
 
-  /** Nothing is wanted of a run any more: PID 1 closes its pipes and forgets it. */
+  /** Ends the use of a run: PID 1 closes its pipes and removes its entry. */
   release(run: number): void {
     this.#runs.delete(run);
     this.#send(encodeRelease(run));
   }
 
-  /** Resolves to those that could not be signalled, with the errno of kill(2). */
+  /** Resolves to the targets that could not be signalled, with the errno of kill(2). */
   signal(signal: number, targets: readonly SignalTarget[]): Promise<readonly SignalFailure[]> {
     this.#sequence += 1;
     const sequence = this.#sequence;
@@ -119,12 +130,12 @@ export class Pid1 {
     });
   }
 
-  /** Whether orphans are reported as they are reaped, by number. */
+  /** Sets whether orphans are reported as they are reaped, by number. */
   watch(on: boolean): void {
     this.#send(encodeWatch(on));
   }
 
-  /** Everything is over: PID 1 ends with that code, and this process with it. */
+  /** Makes PID 1 exit with that code, which ends this process too. Never resolves. */
   end(code: number): Promise<never> {
     this.#send(encodeEnd(code));
     return new Promise(() => undefined);

@@ -1,5 +1,5 @@
-// A pipe that a program writes to: made by PID 1, which keeps its reading end, so that the program never meets a pipe without
-// a reader; read here through a description of our own.
+// A pipe that a program writes to. PID 1 creates it and keeps a reading end, so that the pipe always has a reader. It
+// is read here through another open file description. Never interprets the bytes.
 import { openReader, type Reader } from '../platform/input.ts';
 
 export class OutputPipe {
@@ -7,13 +7,13 @@ export class OutputPipe {
   #reader: Reader | null = null;
   #isClosed = false;
 
-  /** PID 1 has made it, as this path. Where it cannot be opened, it has nothing. */
+  /** Opens the pipe by the path that PID 1 reported. If this fails, read() returns null at once. */
   open(path: string): void {
     if (this.#isClosed) return;
     try {
       this.#reader = openReader(path);
     } catch {
-      // Descriptors are used up; what the program writes stays in the pipe.
+      // All descriptors are used up. What the program writes stays in the pipe.
     }
     this.#opened.resolve(this.#reader);
   }
@@ -24,12 +24,12 @@ export class OutputPipe {
     return this.#isClosed || reader === null ? null : reader.read();
   }
 
-  /** What there is at this moment; null if nothing. */
+  /** The bytes that are available now; null if there are none. */
   readNow(): Uint8Array | null {
     return this.#isClosed ? null : (this.#reader?.readNow() ?? null);
   }
 
-  /** Lets go of the reading end, whoever may still hold the other. */
+  /** Closes the reading end, even if a process still has the writing end open. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#opened.resolve(null);

@@ -1,5 +1,5 @@
-// The frames that PID 1 and the supervisor exchange, as bytes: `u32 length, u32 type, payload`, little-endian. The other side
-// is native/frames.h, and a test holds the numbers to it. Pure.
+// Encodes and decodes the frames that PID 1 and the supervisor exchange: `u32 length, u32 type, payload`,
+// little-endian. native/frames.h is the other side; test/native/tables.test.ts compares the numbers of both. Pure.
 import { encodeBytes } from '../bytes.ts';
 
 export const PROTOCOL = 1;
@@ -18,7 +18,7 @@ export const EVENT = {
 
 export const TARGET = { process: 0, main: 1, group: 2 } as const;
 
-/** Where a spawn failed, by number. */
+/** The steps at which a spawn can fail, by number. */
 export const STEPS = {
   1: 'descriptors',
   2: 'fork',
@@ -35,12 +35,12 @@ export const STEPS = {
 } as const satisfies Readonly<Record<number, string>>;
 export type Step = (typeof STEPS)[keyof typeof STEPS];
 
-/** What one of the program's descriptors leads to. */
+/** What a descriptor of the program refers to. */
 export type Stream =
   | { readonly kind: 'null' }
   /** A new pipe that the program writes to. */
   | { readonly kind: 'pipe' }
-  /** The same pipe as another stream, by its place among the pipes, from 0. */
+  /** The pipe of an earlier stream, by its index among the pipes, from 0. */
   | { readonly kind: 'same'; readonly pipe: number }
   | { readonly kind: 'path'; readonly path: string; readonly access: keyof typeof ACCESS };
 
@@ -49,7 +49,7 @@ const ACCESS = { read: 0, readWrite: 2 } as const;
 
 const STREAM_KINDS = { null: 0, pipe: 1, same: 2, path: 3 } as const;
 
-/** Bits that say which values of a spawn are given. */
+/** Bits for the optional values that a spawn gives. */
 const SET = { user: 1, umask: 2, nice: 4, oomScoreAdj: 8, terminal: 16 } as const;
 
 /** Numbers of <asm-generic/resource.h>, the same on x86-64 and arm64. */
@@ -77,7 +77,7 @@ const UNLIMITED = 0xffff_ffff_ffff_ffffn;
 
 export interface SpawnFrame {
   readonly run: number;
-  /** By number; sent by PID 1 where no supervisor is left to send it. */
+  /** Number of the signal that PID 1 sends if the supervisor has died. */
   readonly stopSignal: number;
   /** 0: none. */
   readonly mark: bigint;
@@ -92,7 +92,7 @@ export interface SpawnFrame {
   readonly cwd: string | null;
   /** Whether descriptor 0 becomes the controlling terminal. */
   readonly terminal: boolean;
-  /** By descriptor of the program, 0 to 255. At most 12. */
+  /** By descriptor of the program, 0 to 255. At most 12 entries. */
   readonly streams: ReadonlyMap<number, Stream>;
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -146,7 +146,7 @@ class Frame {
 
 const NUL = Buffer.alloc(1);
 
-/** `stopSignals` by number. */
+/** `stopTimeout` in milliseconds; `stopSignals` are signal numbers. */
 export function encodeHello(stopTimeout: number, stopSignals: readonly number[]): Buffer {
   const mask = stopSignals.reduce((bits, signal) => bits | (1n << BigInt(signal - 1)), 0n);
   return new Frame(REQUEST.hello).u32(PROTOCOL, Math.min(stopTimeout, 0xffff_ffff)).u64(mask).end();
@@ -188,7 +188,10 @@ export function encodeSpawn(spawn: SpawnFrame): Buffer {
   return frame.texts(spawn.argv).texts(variables).end();
 }
 
-/** A set of processors as sched_setaffinity(2) takes it, at least 1,024 bits: some kernels refuse less than they have. */
+/**
+ * A set of processors for sched_setaffinity(2), at least 1,024 bits: some kernels refuse a set that is smaller than
+ * their own.
+ */
 function maskOf(cpus: readonly number[]): bigint[] {
   if (cpus.length === 0) return [];
   const words = Array.from({ length: Math.max(16, Math.floor(Math.max(...cpus) / 64) + 1) }, () => 0n);
@@ -196,7 +199,7 @@ function maskOf(cpus: readonly number[]): bigint[] {
   return words;
 }
 
-/** Who is signalled: a process by number and start time, or a run's main process or its group. */
+/** A target of a signal: a process by number and start time, or a run's main process or process group. */
 export type SignalTarget =
   | { readonly kind: 'process'; readonly pid: number; readonly start: number }
   | { readonly kind: 'main' | 'group'; readonly run: number };
@@ -231,7 +234,7 @@ export type Pid1Event =
   | {
       readonly type: 'signalled';
       readonly sequence: number;
-      /** How many could not be signalled; `failures` are the first of them. */
+      /** The number of targets that could not be signalled; `failures` has the first of them. */
       readonly total: number;
       readonly failures: readonly SignalFailure[];
     }
@@ -245,16 +248,16 @@ export type Pid1Event =
     };
 
 export interface SignalFailure {
-  /** Place among the targets. */
+  /** Index among the targets. */
   readonly index: number;
   readonly errno: number;
 }
 
-/** Cuts a stream into frames and reads them. */
+/** Splits a stream into frames and decodes them. */
 export class EventReader {
   #rest: Buffer = Buffer.alloc(0);
 
-  /** The events that are complete with these bytes. Throws for what PID 1 of this release does not send. */
+  /** Returns the events that these bytes complete. Throws for an event that this release does not know. */
   push(bytes: Uint8Array): Pid1Event[] {
     this.#rest = this.#rest.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#rest, bytes]);
     const events: Pid1Event[] = [];
@@ -270,7 +273,7 @@ export class EventReader {
   }
 }
 
-/** Reads the numbers of a payload one after another. */
+/** Reads the values of a payload one after another. */
 class Fields {
   readonly #payload: Buffer;
   #at = 0;

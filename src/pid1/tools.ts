@@ -1,11 +1,12 @@
-// Commands that serve a service for a moment: exec probes, stop commands, `svc-super exec`. Run by PID 1 as the service would
-// be, each with a mark of its own, and cleaned up whole when they end.
+// Short commands on behalf of a service: exec probes, stop commands, `svc-super exec`. PID 1 starts them with the
+// service's settings and a mark of their own; when one ends, all its leftover processes are killed. Never judges a
+// result.
 import { explainShellExit, type LaunchFailure, visitorOf } from '../linux/launch.ts';
 import { lastLineOf } from '../linux/lines.ts';
 import type { ChildExit, Children, Input, Run, RunListener, SpawnRequest } from './children.ts';
 import { OutputPipe } from './pipe.ts';
 
-/** What a command came to: its exit, or why there was none; and its last line of output. */
+/** The result of a command: its exit code, or why it has none, and the last line of its output. */
 export interface ToolResult {
   readonly code: number | null;
   readonly words: string;
@@ -14,11 +15,12 @@ export interface ToolResult {
 
 export type ToolRequest = Omit<SpawnRequest, 'input' | 'output' | 'notify' | 'stopSignal'>;
 
-/** As much of the output as is looked at, bytes. */
+/** The end of the output that is kept, characters. */
 const OUTPUT_KEPT = 4_096;
 
 /**
- * Runs a command to its end; never rejects. Aborting kills it and all it started. What it leaves behind is killed too.
+ * Runs a command to its end; never rejects. An abort kills it and all its processes. Processes that outlive it are
+ * killed too.
  */
 export async function runTool(children: Children, request: ToolRequest, abort: AbortSignal): Promise<ToolResult> {
   if (abort.aborted) return { code: null, words: 'aborted', lastLine: '' };
@@ -39,12 +41,12 @@ function wordsOf(
   return { code, words: explainShellExit(argv, code, { env, cwd, visitor: visitorOf(user) }) ?? words };
 }
 
-/** As a shell would give it. */
+/** The exit code that a shell would report. */
 function codeOf(exit: ChildExit): number {
   return exit.kind === 'code' ? exit.code : 128 + exit.number;
 }
 
-/** From the spawn until nothing of the command is left; never rejects. Aborting kills it and all it started. */
+/** Resolves when no process of the command is left; never rejects. An abort kills all of them. */
 function runToEnd(
   children: Children,
   request: ToolRequest,
@@ -73,12 +75,12 @@ async function collect(pipe: OutputPipe): Promise<string> {
   return text;
 }
 
-/** Where the output of a command goes, piece by piece; the next one is read when the promise resolves. */
+/** Receives the output of a command, chunk by chunk; the next chunk is read when the promise resolves. */
 export type TakeOutput = (stream: 'stdout' | 'stderr', bytes: Uint8Array) => Promise<void>;
 
 /**
- * Runs a command whose whole output somebody wants; never rejects. Resolves to its code when it has ended and its output
- * has been handed on. Aborting kills it and all it started; what it leaves behind is killed too.
+ * Runs a command and passes its whole output to `take`; never rejects. Resolves to its exit code when it has ended and
+ * all output was passed. An abort kills it and all its processes; processes that outlive it are killed too.
  */
 export async function runStreamed(
   children: Children,
@@ -92,7 +94,7 @@ export async function runStreamed(
   const pump = async (pipe: OutputPipe, stream: 'stdout' | 'stderr') => {
     for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) await take(stream, chunk);
   };
-  // On a terminal its output does not pass through here.
+  // A command on a terminal writes its output there directly.
   const pipes = input?.kind === 'terminal' ? [] : [stdout, stderr];
   const output = Promise.all(pipes.map((pipe) => pump(pipe, pipe === stdout ? 'stdout' : 'stderr')));
   const ended = await runToEnd(children, request, pipes, abort, input);

@@ -1,4 +1,4 @@
-// What each service's processes use, summed from one reading of /proc. Looks only.
+// Sums the processor time and memory of each service's processes, from one scan of /proc. Changes nothing.
 
 import { readMemory } from '../linux/processes.ts';
 import type { Children, Run } from './children.ts';
@@ -13,9 +13,9 @@ export interface Usage {
 }
 
 /**
- * Processor time and resident memory of the services that run. Memory is what each process has for itself, and once the
- * largest part that one of them shares: the workers of a PostgreSQL or an nginx share theirs with each other. `page` is the
- * size of a memory page.
+ * Processor time and resident memory of the running services. Memory is the private memory of all processes, plus the
+ * largest shared part of one of them, counted once: the workers of a PostgreSQL or an nginx share theirs with each
+ * other. `page` is the size of a memory page in bytes.
  */
 export function usageOf(
   names: Iterable<string>,

@@ -1,5 +1,5 @@
-// What an open descriptor leads to: its kind, and an identity by which two descriptors of one thing are recognized. Opens,
-// reads and writes nothing.
+// The kind of file that an open descriptor refers to, and an identity that is equal for two descriptors of the same
+// file. Opens, reads and writes nothing.
 import { fstatSync } from 'node:fs';
 
 export type DescriptorKind = 'pipe' | 'socket' | 'terminal' | 'other';
@@ -10,12 +10,16 @@ export interface Descriptor {
   readonly identity: string;
 }
 
-/** Devices of memory (/dev/null, /dev/zero, /dev/full): the kernel's admin-guide/devices.txt. None of them is a terminal. */
+/**
+ * Major number of the memory devices (/dev/null, /dev/zero, /dev/full): the kernel's admin-guide/devices.txt. None of
+ * them is a terminal.
+ */
 const MEMORY_MAJOR = 1n;
 
 /**
- * What `fd` leads to. `isTerminal` is called for character devices only, and not for /dev/null: a container's output is
- * usually a pipe or /dev/null, and `node:tty` takes 4 to 7 ms to load. Throws an Error with `code` (EBADF).
+ * Returns the kind and the identity of `fd`. `isTerminal` is called for character devices only, and not for /dev/null:
+ * a container's output is usually a pipe or /dev/null, and `node:tty` takes 4 to 7 ms to load. Throws an Error with
+ * `code` (EBADF).
  */
 export function look(fd: number, isTerminal: (fd: number) => boolean = isatty): Descriptor {
   // Inode numbers may need 64 bits.
@@ -30,7 +34,7 @@ export function look(fd: number, isTerminal: (fd: number) => boolean = isatty): 
   return { kind, identity: `${found.dev}:${found.ino}` };
 }
 
-/** Of a device number as makedev(3) composes it: 12 bits from bit 8 on, 20 more from bit 44 on. */
+/** The major number of a device number as makedev(3) composes it: 12 bits from bit 8 on, 20 more from bit 44 on. */
 function majorOf(device: bigint): bigint {
   return ((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n);
 }

@@ -1,37 +1,44 @@
-// What the native program hands over when it executes this file: a file in memory at a fixed descriptor, with lines
-// `key=value`, the arguments and the environment of the container (native/handover.c writes it). Reads it once.
+// Reads what the native program passes to this file: a pipe or a file in memory at a fixed descriptor, with lines
+// `key=value`, the arguments and the environment of the container (native/handover.c writes it). It can be read only
+// once.
 import { readSync } from 'node:fs';
 import { decodeBytes } from '../bytes.ts';
 
 /** Numbers of descriptors, the same as in native/handover.h. */
 export const FD = { pid1: 3, handover: 4, control: 5, idle: 6 } as const;
 
-/** `supervise`: below PID 1; `command`: a short command; `explain`: why a program could not be executed. */
+/**
+ * `supervise`: supervise services, as a child of PID 1; `command`: execute a short command; `explain`: print why a
+ * program could not be executed.
+ */
 export type Role = 'supervise' | 'command' | 'explain';
 
 export interface Handover {
   readonly role: Role;
-  /** The process that handed over: PID 1, or what stands in its place. The same as ours for a command. */
+  /** The native program that runs as PID 1, or in its place, above a supervisor; 0 for the other roles. */
   readonly pid1: number;
-  /** CLOCK_MONOTONIC when it handed over, milliseconds. */
+  /** CLOCK_MONOTONIC at the handover, milliseconds. */
   readonly now: number;
   /** Bytes of a memory page: 4,096 on x86-64, up to 65,536 on arm64. */
   readonly page: number;
-  /** RLIMIT_NOFILE as the container had it; Infinity where there is none. */
+  /** The original RLIMIT_NOFILE of the container; Infinity if it is unlimited. */
   readonly files: { readonly soft: number; readonly hard: number };
   /** Whether standard input, output and error are terminals. */
   readonly terminals: readonly [boolean, boolean, boolean];
-  /** Whether a limit can carry the mark of a run (linux/processes.ts). */
+  /** Whether the kernel stores the mark of a run in a resource limit (linux/processes.ts). */
   readonly hasMarks: boolean;
-  /** Where the control socket is; null where there is none. */
+  /** Path of the control socket; null if there is none. */
   readonly socket: string | null;
-  /** Whether a connection to it is open at FD.control. For the supervisor that is where it listens. */
+  /**
+   * For a command: whether FD.control is a connection to the supervisor. For the supervisor, FD.control is its
+   * listening socket.
+   */
   readonly isConnected: boolean;
-  /** Places of control sockets that were passed over: an errno, or a number of control/places.ts. */
+  /** Places of the control socket that were passed over, and why: an errno, or a number of linux/places.ts. */
   readonly looked: readonly { readonly path: string; readonly why: number }[];
-  /** Supervisors that answer; none is connected to where it is not clear which one is meant. */
+  /** The supervisors that answer. If more than one may be meant, none is connected. */
   readonly found: readonly { readonly path: string; readonly pid: number }[];
-  /** For `exec`: the pseudo-terminal that was made for the command; null: none. */
+  /** For `exec`: the pseudo-terminal of the command; null if there is none. */
   readonly terminal: string | null;
   /** For `explain`: the errno of exec, and the program. */
   readonly errno: number;
@@ -43,7 +50,7 @@ export interface Handover {
 const PROTOCOL = '1';
 const CHUNK = 64 * 1024;
 
-/** Null where nobody handed anything over: this file was executed by itself. */
+/** Returns null if there is no handover, because this file was executed directly. */
 export function readHandover(): Handover | null {
   const parts: Buffer[] = [];
   try {
@@ -59,7 +66,7 @@ export function readHandover(): Handover | null {
   return parseHandover(parts.length === 1 ? (parts[0] ?? Buffer.alloc(0)) : Buffer.concat(parts));
 }
 
-/** Pure. Null for what is no handover of this release. */
+/** Pure. Returns null if the bytes are not a handover of this release. */
 export function parseHandover(bytes: Buffer): Handover | null {
   const texts = splitTexts(bytes);
   const end = texts.findIndex((text) => text.length === 0);
@@ -115,7 +122,10 @@ function splitTexts(bytes: Buffer): Buffer[] {
   return texts;
 }
 
-/** Of a name that occurs twice the first counts, as for getenv(3). `fromEntries` makes even `__proto__` an ordinary one. */
+/**
+ * If a name occurs twice, the first counts, as for getenv(3). `fromEntries` makes even `__proto__` an ordinary
+ * property.
+ */
 function environmentOf(variables: readonly string[]): Record<string, string> {
   const found = new Map<string, string>();
   for (const variable of variables) {

@@ -1,6 +1,6 @@
-// Reads the output of services from pipes, by their paths (/proc/PID/fd/N): each reader has an open file description of its
-// own, and the process that made the pipe keeps it alive. Reads on demand: everything else stays in the pipe and so slows the
-// writer, except for one chunk that Bun reads ahead.
+// Reads the output of services from pipes, by their paths (/proc/PID/fd/N): each reader has its own open file
+// description, and the process that created the pipe keeps it alive. Reads on demand: unread output stays in the pipe
+// and slows the writer, except for one chunk that Bun reads ahead. Never interprets the bytes.
 import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs';
 import type { Socket } from 'node:net';
 
@@ -8,22 +8,22 @@ export interface Reader {
   /** The next bytes; null at the end, when the last writer has closed, or after close(). One call at a time. */
   read(): Promise<Uint8Array | null>;
   /**
-   * What there is at this moment, without waiting; null if nothing. At most CHUNK bytes, or the chunk that was read ahead.
-   * A pending read() then returns what comes later. Call it from a timer or an event: if a read() has resolved and its caller
-   * has not run yet, the chunks would be handled in the wrong order.
+   * Returns the bytes that are available, without waiting; null if there are none. At most CHUNK bytes, or the chunk
+   * that was read ahead. A pending read() then returns later bytes. Call it from a timer or an event: if a read() has
+   * resolved and its caller has not run yet, the chunks would be handled in the wrong order.
    */
   readNow(): Uint8Array | null;
   /**
-   * Resolves when no read() is pending any more. Bun closes the descriptor a little later and on a thread of its pool, which
-   * has to be there before services can use up the process limit; else descriptors leak.
+   * Resolves when no read() is pending any more. Bun closes the descriptor a little later and on a thread of its pool,
+   * which must exist before services can use up the process limit (threads.ts); otherwise descriptors leak.
    */
   close(): Promise<void>;
 }
 
-/** The most that is read at once, bytes: as much as a pipe holds (pipe(7)). */
+/** The most that is read at once, bytes: the capacity of a pipe (pipe(7)). */
 const CHUNK = 64 * 1024;
 
-/** Opens the reading end of a pipe. Throws an Error with `code` (EMFILE; ENOENT and EACCES if the process has gone). */
+/** Opens the reading end of a pipe. Throws an Error with `code` (EMFILE; ENOENT and EACCES if the process has ended). */
 export function openReader(path: string): Reader {
   return typeof Bun === 'undefined' ? new NodeReader(path) : new BunReader(path);
 }
@@ -37,7 +37,7 @@ const SPARE = 16;
 /** The soft limit on open files, which Node raises to the hard one at its start. Read once. */
 let mostFiles: number | null = null;
 
-/** Infinity where it is not known: gVisor has no such file. */
+/** Infinity if it is not known: gVisor has no such file. */
 function readMostFiles(): number {
   try {
     const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1')) ?? [];
@@ -47,7 +47,7 @@ function readMostFiles(): number {
   }
 }
 
-/** Throws an Error with the code EMFILE where hardly any descriptor would be left. */
+/** Throws an Error with the code EMFILE if fewer than SPARE descriptors would be left. */
 function openPipeWithSpare(path: string): number {
   mostFiles ??= readMostFiles();
   const fd = openPipe(path);
@@ -60,7 +60,7 @@ function openPipe(path: string): number {
   return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
 }
 
-/** The buffer of all direct reads, which are synchronous; made for the first. */
+/** The buffer of all direct reads, which are synchronous; allocated by the first one. */
 let page: Uint8Array | null = null;
 
 /** Null if there is nothing to read: no bytes, the end, or an error, after which the next read() returns null. */
@@ -122,7 +122,7 @@ class BunReader implements Reader {
     return chunk.value;
   }
 
-  /** By a description of its own: the stream's descriptor is not known. */
+  /** Reads through a new open file description, because the stream's descriptor is not known. */
   #readAgain(): Uint8Array | null {
     let fd: number;
     try {
@@ -187,7 +187,7 @@ class NodeReader implements Reader {
     return Promise.resolve();
   }
 
-  /** It reads into one buffer and stops after each chunk. */
+  /** The socket reads into one buffer and pauses after each chunk. */
   #openSocket(): Socket {
     const net = process.getBuiltinModule('node:net');
     const onread = {

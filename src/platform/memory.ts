@@ -1,6 +1,9 @@
-// Giving memory back to the machine.
+// Returns freed memory to the operating system. Keeps no state.
 
-/** Once the start is over, what it alone has needed. Node has no such call, and gives back by itself. */
+/**
+ * Call it after the start, to return the memory that only the start needed. Node has no such function, and returns
+ * memory by itself.
+ */
 export function giveBackMemory(): void {
   if (typeof Bun !== 'undefined') Bun.shrink();
 }

@@ -1,18 +1,19 @@
 // Writes to descriptors that other processes share: standard output and standard error. Never changes the flags of a
-// shared open file description, because O_NONBLOCK there makes the writes of the others fail with EAGAIN; never stops the
-// event loop, except for the time that a regular file takes. Keeps no queue: that is the caller's (logs/sinks.ts).
+// shared open file description, because O_NONBLOCK there makes the writes of other processes fail with EAGAIN. Never
+// blocks the event loop, except while a regular file is written. Keeps no queue: the caller does (logs/sinks.ts).
 import { constants, openSync, write, writeSync } from 'node:fs';
 import type { Clock } from '../ports.ts';
 import { type DescriptorKind, look } from './descriptors.ts';
 
-/** A place that bytes are written to. An error of a method is final: nothing is written after it. */
+/** A destination of bytes. An error of a method is final: nothing is written after it. */
 export interface Output {
   readonly isTerminal: boolean;
-  /** The same for two outputs that lead to the same place. */
+  /** Equal for two outputs that lead to the same file. */
   readonly identity: string;
   /**
-   * Writes at least one byte: how many is returned at once if there was room, else promised for when there is. The bytes must
-   * not change until then, and there must be no other call meanwhile. Throws or rejects when the reader has gone.
+   * Writes at least one byte. Returns the number of bytes written: at once if there was room, otherwise as a promise.
+   * Until that resolves, the bytes must not change and write() must not be called again. Throws or rejects if the
+   * reader has closed.
    */
   write(bytes: Uint8Array): number | Promise<number>;
 }
@@ -20,11 +21,11 @@ export interface Output {
 type Write = Output['write'];
 
 /**
- * No more is given to the runtime at once, bytes: it makes a copy of what it cannot write immediately, and progress is seen
- * after each piece.
+ * The most that is passed to the runtime at once, bytes: it copies what it cannot write immediately, and progress is
+ * known only after each piece.
  */
 const PIECE = 64 * 1024;
-/** An open file description that another process has made non-blocking is tried again after this time, milliseconds. */
+/** The pause before a retry if another process has made the open file description non-blocking, milliseconds. */
 const RETRY = 20;
 
 /** An output for an inherited descriptor. `isTerminal` is as for look() of descriptors.ts. */
@@ -52,8 +53,8 @@ export function openOutput(fd: number, clock: Clock, isTerminal?: (fd: number) =
 }
 
 /**
- * Opens the same place again: a new open file description, whose flags no other process shares. Null if that is impossible: a
- * pipe of another user (EACCES), a pipe without a reader (ENXIO), no /proc, no descriptor left.
+ * Opens the same file again: a new open file description, whose flags no other process shares. Null if that is
+ * impossible: a pipe of another user (EACCES), a pipe without a reader (ENXIO), no /proc, no descriptor left.
  */
 function reopen(fd: number, flags: number): number | null {
   try {
@@ -111,7 +112,7 @@ class PoolOutput implements Output {
   }
 }
 
-/** Resolves with how many bytes; 0 if the descriptor is non-blocking and has no room. */
+/** Resolves to the number of bytes written; 0 if the descriptor is non-blocking and has no room. */
 function writeOnPool(fd: number, bytes: Uint8Array): Promise<number> {
   return new Promise((resolve, reject) => {
     write(fd, bytes, 0, bytes.length, null, (error, count) => {
@@ -122,13 +123,13 @@ function writeOnPool(fd: number, bytes: Uint8Array): Promise<number> {
   });
 }
 
-/** Pipes: written directly while there is room; when there is none, the runtime polls our own description. */
+/** Pipes: written directly while there is room; otherwise the runtime polls our own open file description. */
 class PipeOutput implements Output {
   readonly isTerminal = false;
   readonly identity: string;
   readonly #shared: number;
   readonly #clock: Clock;
-  /** Our own, non-blocking. */
+  /** Our own open file description, non-blocking; null if it could not be opened. */
   readonly #own: number | null;
   /** The last direct write was partial: another one would only fail (EAGAIN). */
   #isFull = false;
@@ -162,7 +163,7 @@ class PipeOutput implements Output {
   }
 }
 
-/** How many bytes; 0 if there is no room. */
+/** Returns the number of bytes written; 0 if there is no room. */
 function writeDirectly(fd: number, bytes: Uint8Array): number {
   try {
     return writeSync(fd, bytes);

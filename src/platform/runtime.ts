@@ -1,5 +1,5 @@
-// What Node needs before the supervisor's own code runs, and Bun does not. Node resets the dispositions of signals that its
-// parent has set, opens a debugger on SIGUSR1, and prints warnings to standard error.
+// What Node needs, and Bun does not, before the supervisor's own code runs. Node resets the dispositions of signals
+// that its parent has set, opens a debugger on SIGUSR1, and prints warnings to standard error. Does nothing on Bun.
 import { constants } from 'node:os';
 
 /** `process.getBuiltinModule` came with 22.3, `Promise.withResolvers` with 22.0. */
@@ -16,7 +16,7 @@ export function whyUnsupported(): string | null {
   );
 }
 
-/** Node's own warnings are for its developers; ours are messages of the supervisor. */
+/** Suppresses Node's own warnings, which are meant for developers: users get the supervisor's messages only. */
 export function silenceWarnings(): void {
   if (typeof Bun === 'undefined') process.removeAllListeners('warning');
 }
@@ -46,8 +46,8 @@ const DEFAULT: ReadonlySet<string> = new Set(
 );
 
 /**
- * The supervisor acts on none of the signals that reach it directly: PID 1 receives them and reports them. PID 1 starts it with
- * them ignored, and Node undoes that (node.cc, `PlatformInit`).
+ * Lets the supervisor ignore signals that are sent to it directly: PID 1 receives signals and reports them. PID 1
+ * starts the supervisor with signals ignored, and Node undoes that (node.cc, `PlatformInit`).
  */
 export function shieldFromSignals(): void {
   if (typeof Bun !== 'undefined') return;
@@ -55,8 +55,9 @@ export function shieldFromSignals(): void {
 }
 
 /**
- * Ends a process on Node without its exit code, which nothing receives. `process.exit` would join the threads of the pool, and
- * one of them may be blocked: in a write to a terminal that is stopped, or in the read of threads.ts. Does nothing on Bun.
+ * Kills this process on Node. Its exit code is lost, which no process reads. `process.exit` would join the threads of
+ * the pool, and one of them may be blocked: in a write to a terminal that is stopped, or in the read of threads.ts.
+ * Does nothing on Bun.
  */
 export function endBlockedProcess(): void {
   if (typeof Bun === 'undefined') process.kill(process.pid, 'SIGKILL');

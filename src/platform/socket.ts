@@ -1,6 +1,7 @@
-// A connected socket that was inherited as a descriptor: what PID 1 and the supervisor speak through. Bun's net.Socket reads
-// nothing from an inherited descriptor, and its own sockets (Bun.connect) wake an idle process every second for their
-// time-outs: there it is read and written as a file is. Node has net.Socket.
+// The connection between PID 1 and the supervisor: a connected socket that was inherited as a descriptor. Bun's
+// net.Socket reads nothing from an inherited descriptor, and its own sockets (Bun.connect) wake an idle process every
+// second for their time-outs: on Bun it is read and written as a file. Node uses net.Socket. Never interprets the
+// bytes.
 import { closeSync, writeSync } from 'node:fs';
 
 export interface Connection {
@@ -18,7 +19,7 @@ export async function openConnection(fd: number, listener: ConnectionListener): 
   return typeof Bun === 'undefined' ? openByNode(fd, listener) : openByBun(fd, listener);
 }
 
-/** Written at once where there is room; what has none waits for the runtime's writer, in order. */
+/** Writes directly while there is room, and otherwise through the runtime's writer, in order. */
 class Sender {
   readonly #fd: number;
   #queue: Uint8Array[] = [];
@@ -42,7 +43,7 @@ class Sender {
         written = writeSync(this.#fd, first);
       } catch (error) {
         const code = error instanceof Error && 'code' in error ? error.code : '';
-        // The other side has gone: its end is reported by the reader.
+        // The peer has closed the socket; the reader reports that.
         if (code !== 'EAGAIN') this.#queue = [];
         else void this.#writeLater();
         return;
@@ -75,7 +76,7 @@ function openByBun(fd: number, listener: ConnectionListener): Connection {
     try {
       for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) listener.data(chunk.value);
     } catch {
-      // The other side has gone.
+      // The peer has closed the socket.
     }
     listener.closed();
   };

@@ -1,17 +1,17 @@
-// The runtime's pool of threads, made while there is room for it. On it descriptors are closed and terminals are written to:
-// a service that uses up the process limit before the first thread is there would leave it dead, and descriptors would leak.
+// Fills the runtime's thread pool at the start. The pool closes descriptors and writes to terminals. If a service used
+// up the process limit before the pool has its threads, the pool could do neither, and descriptors would leak.
 import { closeSync, constants, openSync, read, writeSync } from 'node:fs';
 import type { Clock } from '../ports.ts';
 import { FD } from './handover.ts';
 
-/** As many as UV_THREADPOOL_SIZE in native/handover.c asks for. */
+/** The same as UV_THREADPOOL_SIZE in native/handover.c. */
 const SIZE = 3;
-/** By then all are there, milliseconds. */
+/** All threads exist after this time, milliseconds. */
 const SOON = 20;
 
 /**
- * Has all threads made now; idle ones stay, and sleep. Each is held in a read of a pipe that PID 1 has made and nothing writes
- * to, so that the next one has to be made.
+ * Creates all threads of the pool; idle ones stay. Each is blocked in a read of a pipe that PID 1 created and that has
+ * no other writer, so that the next read needs a new thread.
  */
 export function fillPool(clock: Clock): void {
   let writing: number;

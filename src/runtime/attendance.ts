@@ -1,19 +1,20 @@
-// Knows for how long the supervisor was away: stopped (SIGSTOP), frozen with its container, or on a machine that was. It looks
-// at the clock every second while somebody may be judged by it; a look that is more than a second late tells.
+// Measures absences: times when the supervisor did not run, because it was stopped (SIGSTOP), frozen with its
+// container, or on a suspended machine. Checks the clock every second while a deadline is pending; a check that is more
+// than a second late is the end of an absence. Never moves a deadline.
 import type { Clock } from '../ports.ts';
 
-/** Milliseconds between two looks at the clock. */
+/** Milliseconds between two checks of the clock. */
 const TICK = 1_000;
-/** A look that is later than this was no busy moment, milliseconds. */
+/** A check that is later than this is not explained by a busy moment, milliseconds. */
 const LATE = 1_000;
 
 export class Attendance {
   readonly #clock: Clock;
   readonly #returned: () => void;
-  /** When the clock was looked at last, and what ends the wait for the next look; null while nobody is judged. */
+  /** The time of the last check, and the function that cancels the next one; null while watch() is off. */
   #watching: { seenAt: number; cancel: () => void } | null = null;
 
-  /** `returned` is called when a look was late; absence() then tells by how much. */
+  /** `returned` is called when a check was late; absence() then returns how long the absence was. */
   constructor(clock: Clock, returned: () => void) {
     this.#clock = clock;
     this.#returned = returned;
@@ -28,7 +29,9 @@ export class Attendance {
     this.#lookLater(this.#watching);
   }
 
-  /** Milliseconds of an absence that has just ended, and is told once; 0: there was none. */
+  /**
+   * The duration in milliseconds of an absence that has just ended. Each absence is returned once; 0: there was none.
+   */
   absence(): number {
     if (this.#watching === null) return 0;
     const now = this.#clock.now();

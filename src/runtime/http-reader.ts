@@ -1,18 +1,18 @@
-// Reads one HTTP/1 response piece by piece (RFC 9112), as leniently as clients do where that is harmless: bare LF line ends,
-// interim responses without a request for them. Pure: it opens no connection and judges no answer.
+// Reads one HTTP/1 response piece by piece (RFC 9112), as leniently as clients do where that is harmless: bare LF line
+// ends, interim responses that were not requested. Pure: opens no connection and interprets no status code.
 
-/** What is wrong with a response, in words that follow "WHERE does not speak HTTP: ". */
+/** A malformed response. The message follows "WHERE does not speak HTTP: ". */
 export class HttpError extends Error {
   override readonly name = 'HttpError';
 }
 
-/** The longest head of a response, and the longest line within chunks, bytes. */
+/** The longest head of a response, and the longest line between chunks, bytes. */
 const LONGEST_HEAD = 64 * 1024;
 const SHOWN = 40;
 const LF = 10;
 const NOTHING: Uint8Array = new Uint8Array(0);
 
-/** How the end of a body is known. `left`: bytes of the body, or of the chunk, that are still to come. */
+/** How the end of a body is determined. `left`: bytes of the body, or of the chunk, that are still to come. */
 type Framing =
   | { readonly kind: 'none' }
   | { readonly kind: 'length'; left: number }
@@ -31,7 +31,9 @@ export class ResponseReader {
   #held: Uint8Array = NOTHING;
   #framing: Framing = { kind: 'none' };
 
-  /** `method` is that of the request: an answer to HEAD has no body. Of a body `bodyKept` bytes are read. */
+  /**
+   * `method` is the method of the request: a response to HEAD has no body. At most `bodyKept` bytes of a body are read.
+   */
   constructor(method: string, bodyKept: number) {
     this.#isHead = method === 'HEAD';
     this.#bodyKept = bodyKept;
@@ -50,13 +52,13 @@ export class ResponseReader {
     this.#readBody();
   }
 
-  /** The server has closed the connection; false: in the middle of the response. */
+  /** Call it when the server has closed the connection. Returns false if the response is incomplete. */
   close(): boolean {
     if (this.#framing.kind === 'until-close' && this.status !== null) this.isComplete = true;
     return this.isComplete;
   }
 
-  /** Reads one head; false: it is not complete yet. */
+  /** Reads one head; false if it is not complete yet. */
   #readHead(): boolean {
     const end = endOfHead(this.#held);
     if (end === null) {
@@ -127,7 +129,7 @@ export class ResponseReader {
     }
   }
 
-  /** The next line without its end; null: it has not ended yet. */
+  /** The next line without its end; null if it is not complete yet. */
   #takeLine(): string | null {
     const end = this.#held.indexOf(LF);
     if (end < 0) {
@@ -150,7 +152,7 @@ export class ResponseReader {
   }
 }
 
-/** Behind the empty line that ends a head; null: it is not there yet. */
+/** The offset behind the empty line that ends a head; null if the head is not complete yet. */
 function endOfHead(bytes: Uint8Array): number | null {
   for (let at = bytes.indexOf(LF); at >= 0 && at < LONGEST_HEAD; at = bytes.indexOf(LF, at + 1)) {
     if (bytes[at + 1] === LF) return at + 2;
@@ -159,7 +161,7 @@ function endOfHead(bytes: Uint8Array): number | null {
   return null;
 }
 
-/** By lower-case name, each with its values in order. */
+/** The headers by lower-case name, each with its values in order. */
 function parseHeaders(lines: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const headers = new Map<string, string[]>();
   let values: string[] | undefined;

@@ -1,19 +1,20 @@
-// Chooses the lines of a post-mortem among the last ones of a service: the last 20 without what probes have left in an access
-// log, and from the first line on that looks like an error. Bounded in lines and in the time that a line costs. Pure.
+// Chooses the log lines of a post-mortem: the last 20 of a service or, if an error comes earlier, all from the first
+// line that looks like one. Leaves out access-log lines of probes. Limits the number of lines and the time per line.
+// Pure.
 import type { HttpProbe, Plan, ServicePlan } from '../plan/plan.ts';
 
-/** Lines of a post-mortem that has no error to begin at. */
+/** Lines of a post-mortem without an error. */
 const LAST = 20;
 /** Lines of a post-mortem at most. */
 const MOST = 60;
-/** The lines that are searched for an error. */
+/** The number of last lines that are searched for an error. */
 export const SEARCHED = 200;
-/** So much of a line is tried, characters. */
+/** Only this much of a line is matched, characters. */
 const TRIED = 2_000;
 
 export interface LastLines {
   readonly lines: readonly string[];
-  /** How many of the chosen stretch are not in `lines`, because probes have left them. */
+  /** How many lines of the chosen range are left out, because probes caused them. */
   readonly leftOut: number;
 }
 
@@ -23,7 +24,7 @@ export interface ProbeRequest {
   readonly path: string;
 }
 
-/** The requests by which probes of any service reach this one. */
+/** The HTTP requests that probes of any service send to this service. */
 export function probeRequestsTo(service: ServicePlan, plan: Pick<Plan, 'services'>): readonly ProbeRequest[] {
   const ports = new Set(service.ports);
   return plan.services.flatMap(({ name, ready, live, hooks: { beforeStop } }) => {
@@ -34,7 +35,7 @@ export function probeRequestsTo(service: ServicePlan, plan: Pick<Plan, 'services
   });
 }
 
-/** `lines` are the last ones of the service, oldest first; no more than SEARCHED of them are looked at. */
+/** `lines` are the last ones of the service, oldest first; only the last SEARCHED of them are considered. */
 export function chooseLastLines(lines: readonly string[], requests: readonly ProbeRequest[]): LastLines {
   const recent = lines.slice(-SEARCHED);
   const isOfProbe = probeLinePattern(requests);
@@ -52,8 +53,8 @@ export function chooseLastLines(lines: readonly string[], requests: readonly Pro
 }
 
 /**
- * Signs of an error in the logs of Python, Go, Java, Node, glog and of the C runtime. Where it is wrong the post-mortem begins
- * some lines earlier, which does no harm.
+ * Signs of an error in the logs of Python, Go, Java, Node, glog and of the C runtime. A wrong match only makes the
+ * post-mortem begin some lines earlier.
  */
 const ERRORS = new RegExp(
   [
@@ -74,7 +75,7 @@ export function looksLikeError(line: string): boolean {
   return ERRORS.test(line.slice(0, TRIED));
 }
 
-/** Whether a line is one that a request of a probe has left: `"GET /health HTTP/1.1" 200`, `GET "/health"`. */
+/** Returns a test for lines that log a request of a probe: `"GET /health HTTP/1.1" 200`, `GET "/health"`. */
 function probeLinePattern(requests: readonly ProbeRequest[]): (line: string) => boolean {
   if (requests.length === 0) return () => false;
   const each = requests.map(({ method, path }) => `${method}\\s{1,9}["']?${escapeRegExp(path.split('?', 1)[0] ?? '')}`);

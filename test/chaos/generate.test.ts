@@ -68,6 +68,7 @@ test('over many seeds there is every kind of fault, probe, fork and end', () => 
     'fill-disk',
     'followers',
     'freeze',
+    'freeze-all',
     'freeze-supervisor',
     'hold-connections',
     'kill',
@@ -77,7 +78,11 @@ test('over many seeds there is every kind of fault, probe, fork and end', () => 
     'slow-client',
     'squeeze-processes',
     'stall-reader',
+    'swap-log',
+    'term-tree',
   ]);
+  expect(seen(({ faults }) => faults.flatMap((one) => (one.kind === 'swap-log' ? [one.what] : [])))).toHaveLength(6);
+  expect(seen(({ groups }) => [`${groups.length}`])).toEqual(['0', '2', '3']);
   const services = (of: (spec: Scenario['services'][number]) => readonly string[]) =>
     seen((scenario) => scenario.services.flatMap(of));
   expect(services(({ ready }) => (ready === null ? [] : [ready.probe]))).toHaveLength(6);
@@ -88,4 +93,24 @@ test('over many seeds there is every kind of fault, probe, fork and end', () => 
   ]);
   expect(services(({ replicas }) => [`${replicas}`])).toHaveLength(3);
   expect(seen(({ exit }) => [exit])).toHaveLength(3);
+});
+
+test('some absences of the supervisor are longer than deadlines of the same plan', () => {
+  const all = SEEDS.map((seed) => generate(seed));
+  for (const kind of ['freeze-supervisor', 'freeze-all'] as const) {
+    const longer = all.filter(({ faults, services, length }) => {
+      const absences = faults.flatMap((one) => (one.kind === kind ? [Math.min(one.for, length - one.at)] : []));
+      const deadlines = services.flatMap(({ ready, stop }) =>
+        [ready?.timeout, stop.timeout].map((one) => one ?? 10_000),
+      );
+      return Math.max(0, ...absences) > Math.max(2_000, Math.min(...deadlines));
+    });
+    expect(longer.length).toBeGreaterThan(20);
+  }
+});
+
+test('a service of another user writes a log file, and prints', () => {
+  const owners = SEEDS.flatMap((seed) => generate(seed).services.filter(({ user }) => user));
+  expect(owners.length).toBeGreaterThan(50);
+  expect(owners.filter(({ log, program }) => !log.file || program.output === null)).toEqual([]);
 });

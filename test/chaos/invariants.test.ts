@@ -74,6 +74,9 @@ function sound(): Observation {
     left: [],
     files: [],
     excused: 0,
+    treeSignalled: null,
+    away: [],
+    outside: [],
     strange: [],
   };
 }
@@ -109,6 +112,63 @@ function asked(code: number, more: readonly Told[] = []): Observation {
     end: { at: T + 1_100, code, signal: null, askedAt: T + 999, took: 101 },
   };
 }
+
+/** SIGTERM to every process: `web` dies of it, and PID 1 gets it so many milliseconds later. */
+function tree(gap: number): Observation {
+  const seen = sound();
+  const events = [
+    ...seen.told.slice(0, 6),
+    told(1_000, 'web', 'failed', 'was killed by SIGTERM after 1.0 s'),
+    ...seen.told.slice(7),
+  ];
+  return {
+    ...seen,
+    journal: seen.journal.slice(0, -1),
+    told: events,
+    served: [],
+    sent: [...seen.sent, { at: T + 999, pid: 8, signal: 15 }],
+    treeSignalled: { from: T + 999, to: T + 999 + gap },
+    end: { at: T + 1_100, code: 143, signal: null, askedAt: T + 999 + gap, took: 101 },
+  };
+}
+
+const BASE = spec('base', { group: 'a', ready: null });
+const staged = (ready: ServiceSpec['ready'], events: readonly Told[]): Observation => ({
+  ...sound(),
+  scenario: {
+    ...sound().scenario,
+    groups: ['a', 'none', 'b'],
+    services: [...sound().scenario.services, { ...BASE, ready }, spec('top', { group: 'b' })],
+  },
+  told: [
+    ...events,
+    ...sound().told,
+    told(1_020, 'base', 'stopped', 'stopped'),
+    told(1_020, 'top', 'stopped', 'stopped'),
+  ],
+  served: [],
+});
+const PROBED = { probe: 'tcp', after: 0, continuous: false, timeout: 3_000 } as const;
+const baseStarts = told(-20, 'base', 'started', 'started (pid 5)');
+const topStarts = told(-10, 'top', 'started', 'started (pid 6)');
+
+/** `api` does not become ready in time, or is killed at the end of its time to stop; the supervisor was stopped meanwhile. */
+function absent(last: Told, away: Observation['away']): Observation {
+  const seen = sound();
+  return {
+    ...seen,
+    scenario: {
+      ...seen.scenario,
+      services: [...seen.scenario.services.slice(0, 2), spec('api', { ready: PROBED, essential: false, stop: SLOW })],
+    },
+    told: [told(-4_000, 'api', 'started', 'started (pid 6)'), ...seen.told.slice(0, 6), last, ...seen.told.slice(6)],
+    away,
+    served: [],
+  };
+}
+const SLOW = { signal: 'TERM', timeout: 1_500, to: 'main', command: 'none', drain: 'none' } as const;
+const unready = told(-400, 'api', 'failed', 'was not ready within start_timeout (3.0 s)');
+const awayFor = (ms: number) => [{ from: T - 3_000, to: T - 3_000 + ms }];
 
 const hookKilled = told(1_005, 'db', 'hook-failed', 'after_exit was killed: the time to stop is over');
 const hookLate = told(1_005, 'db', 'hook-failed', 'after_exit did not end within 300 ms: killed');
@@ -257,6 +317,44 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
     { ...asked(0), end: { at: T + 9_000, code: 0, signal: null, askedAt: T + 999, took: 8_001 } },
   ],
   [
+    'nothing starts after the request to stop',
+    'a start in the shutdown',
+    {
+      ...sound(),
+      told: [
+        ...sound().told,
+        told(1_420, 'api', 'started', 'started (pid 90)'),
+        told(1_430, 'api', 'stopped', 'stopped (SIGTERM)'),
+      ],
+    },
+  ],
+  [
+    'nothing starts after the request to stop',
+    'a restart after SIGTERM to every process',
+    {
+      ...asked(0, [told(1_005, 'db', 'restarting', 'was killed by SIGTERM after 9 ms; starting again in 50 ms')]),
+      sent: [...sound().sent, { at: T + 1_001, pid: 10, signal: 15 }],
+      treeSignalled: { from: T + 999, to: T + 1_003 },
+    },
+  ],
+  ['the first cause gives the code', 'a death by the SIGTERM that every process gets', tree(10)],
+  [
+    'a stage waits for the one before it',
+    'a start before that of the stage before',
+    staged(null, [topStarts, baseStarts]),
+  ],
+  ['a stage waits for the one before it', 'a start before it is ready', staged(PROBED, [baseStarts, topStarts])],
+  [
+    'deadlines move by the absence of the supervisor',
+    'a start that fails by an absence',
+    absent(unready, awayFor(2_500)),
+  ],
+  [
+    'nothing outside a log folder is changed',
+    'a file of root that has another content',
+    { ...sound(), outside: ['a.log was changed'] },
+  ],
+  [
     'a reload answers as its file deserves',
     'a wrong file that is taken',
     {
@@ -291,6 +389,64 @@ describe('each invariant can be broken', () => {
   test('none is left out', () => {
     expect(new Set(BROKEN.map(([name]) => name))).toEqual(new Set(Object.keys(INVARIANTS) as Name[]));
   });
+});
+
+test('a service that ends before it was ready has failed: its code, or 1 for 0', () => {
+  const ended = (code: number): Observation => ({
+    ...retold({ 6: told(1_000, 'web', 'failed', `exited with code ${code} after 1.0 s, before it was ready`) }),
+    end: { at: T + 1_100, code: 1, signal: null, askedAt: null, took: null },
+  });
+  const rule = INVARIANTS['the first cause gives the code'];
+  expect(rule(ended(0))).toEqual([]);
+  expect(rule(ended(3))).toHaveLength(1);
+});
+
+test('a start that was under way is reported after the request to stop', () => {
+  const rule = INVARIANTS['nothing starts after the request to stop'];
+  const late = [told(1_420, 'api', 'started', 'started (pid 90)'), told(1_430, 'api', 'stopped', 'stopped (code 0)')];
+  const seen = { ...sound(), told: [...sound().told, ...late] };
+  expect(rule(seen)).toHaveLength(1);
+  expect(rule({ ...seen, journal: [...seen.journal, noted(990, 'api', 1, 90, 'born')] })).toEqual([]);
+});
+
+test('a hook that SIGTERM to every process ends is no failure', () => {
+  const text = 'could not be started: before_start failed: killed by SIGTERM';
+  const seen = tree(10);
+  const events = seen.told.map((one) => (one.event === 'failed' ? { ...one, text } : one));
+  const rule = INVARIANTS['the first cause gives the code'];
+  expect(rule({ ...seen, told: events })).toHaveLength(1);
+  const last = told(1_020, null, 'all-ended', 'every service has ended: ending with code 143');
+  const ended = [...events.filter(({ event }) => event !== 'stopping'), last];
+  expect(rule({ ...seen, told: ended })).toHaveLength(1);
+  expect(rule({ ...seen, told: ended, treeSignalled: null })).toEqual([]);
+});
+
+test('a death by SIGTERM counts where PID 1 gets the signal too late to explain it', () => {
+  expect(judge(tree(200))).toEqual([]);
+});
+
+test('a stage may start when the one before it has started, or is ready where it has a probe', () => {
+  expect(judge(staged(null, [baseStarts, topStarts]))).toEqual([]);
+  const stopped = told(-15, 'base', 'stop-asked', 'was asked to stop');
+  expect(INVARIANTS['a stage waits for the one before it'](staged(PROBED, [baseStarts, stopped, topStarts]))).toEqual(
+    [],
+  );
+  expect(judge(staged(PROBED, [baseStarts, told(-15, 'base', 'ready', 'ready after 5 ms'), topStarts]))).toEqual([]);
+});
+
+test('a deadline passes where the supervisor had the whole time, or its absence was short', () => {
+  expect(judge(absent(unready, []))).toEqual([]);
+  expect(judge(absent(unready, awayFor(1_900)))).toEqual([]);
+  const later = told(2_500, 'api', 'failed', unready.text);
+  expect(INVARIANTS['deadlines move by the absence of the supervisor'](absent(later, awayFor(2_500)))).toEqual([]);
+});
+
+test('SIGKILL does not come early by an absence, and comes when the time of the service is over', () => {
+  const rule = INVARIANTS['deadlines move by the absence of the supervisor'];
+  const killed = (at: number, took: string) =>
+    told(at, 'api', 'killed', `did not stop within ${took}: sending SIGKILL to all its processes`);
+  expect(rule(absent(killed(-300, '2.6 s'), awayFor(2_500)))).toHaveLength(1);
+  expect(rule(absent(killed(900, '4.0 s'), awayFor(2_500)))).toEqual([]);
 });
 
 test('what is slow on a machine on which everything is slow is no breach', () => {

@@ -34,6 +34,7 @@ test('only the two faults and the service that matter are left', async () => {
     dependsOn: [],
     program: { forks: [], output: null },
   });
+  expect(small.groups).toEqual([]);
   expect(small.surroundings).toMatchObject({ pid1: true, files: null, uptime: null });
   expect(asked.length).toBeLessThan(80);
 });

@@ -35,6 +35,37 @@ describe('a death by a signal that means stop', () => {
     expect(sim.until(150).stop().untilEnd().code).toBe(0);
   });
 
+  test('is that of before_start: nothing was started yet', () => {
+    const hooks = {
+      beforeStart: { argv: ['prepare'], timeout: 5_000 },
+      afterReady: null,
+      beforeStop: null,
+      afterExit: null,
+    };
+    const killed = { hooks: { before_start: { takes: 100, code: 143 } } };
+    expect(
+      simulate(plan([service('a', { hooks })]), { a: killed })
+        .until(150)
+        .stop()
+        .untilEnd().code,
+    ).toBe(0);
+    const alone = simulate(plan([service('a', { hooks })]), { a: killed }).untilEnd();
+    expect([alone.code, alone.endedAt]).toEqual([143, 200]);
+  });
+
+  test('is an exit with success that is none here: not ready yet, or not listed', () => {
+    for (const given of [{ ready: [probe()] }, { successCodes: [] }]) {
+      const behaviour = { probe: readyFrom(Infinity), ends: { after: 100, exit: withCode(0) } };
+      expect(
+        simulate(plan([service('a', given)]), { a: behaviour })
+          .until(150)
+          .stop()
+          .untilEnd().code,
+      ).toBe(0);
+      expect(simulate(plan([service('a', given)]), { a: behaviour }).untilEnd().code).toBe(1);
+    }
+  });
+
   test('is not any other death: SIGKILL and an own code count at once', () => {
     for (const [exit, code] of [
       [bySignal('SIGKILL'), 137],

@@ -243,7 +243,8 @@ export class Referee {
         if (run.exit !== null) break;
         run.exit = news.exit;
         run.exitAt = now;
-        if (this.#shutdown === null && run.stop === null && isLikeAStop(news.exit)) run.heldUntil = now + HELD;
+        if (this.#shutdown === null && run.stop === null && isHeld(book.plan, run, news.exit))
+          run.heldUntil = now + HELD;
         else this.#foresee(book, run, verdictOf(book.plan, run, news.exit), now);
         break;
       case 'emptied':
@@ -777,6 +778,12 @@ function isToRunAgain({ wanted, again, rest, runs }: Book): boolean {
 /** Whether a run has begun and is not over. */
 function isUp({ run, final, again, rest }: Book): boolean {
   return run !== null && final === null && again === null && rest === null;
+}
+
+/** Whether its end may follow from a request to stop: by the signal, or by a code of success that is none here. */
+function isHeld(plan: ServicePlan, run: Run, exit: Exit): boolean {
+  const isClean = exit.kind === 'code' && (exit.code === 0 || plan.successCodes.includes(exit.code));
+  return isLikeAStop(exit) || (isClean && !verdictOf(plan, run, exit).success);
 }
 
 function verdictOf(plan: ServicePlan, run: Run, exit: Exit): Verdict {
