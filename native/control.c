@@ -215,7 +215,8 @@ static long open_folder(const struct place *place) {
   folder[size] = 0;
   if (place->is_made) {
     folder[place->folder] = 0;
-    sys(__NR_mkdirat, AT_FDCWD, folder, 0700);
+    long made = sys(__NR_mkdirat, AT_FDCWD, folder, 0700);
+    if (made < 0 && made != -EEXIST) return made;
   }
   if (!is_private(place)) return -WHY_FOLDER;
   return sys_open(*folder ? folder : ".", O_RDONLY | O_DIRECTORY);

@@ -22,7 +22,7 @@ enum { NEWS_STARTED = 0, NEWS_EXITED = 1 };
 /** All of PID 1's state. */
 static struct {
   const struct start *start;
-  int self, is_init, signals, socket, supervisor;
+  int self, is_init, signals, socket, supervisor, control;
   /** The supervisor has taken over. */
   int has_taken_over;
   u32 grace;
@@ -408,6 +408,8 @@ static void lose_supervisor(int status) {
   SAY("the supervisor (pid ", pid, ") ", signal ? "was killed by signal " : "exited with code ", code, ": stopping ", count,
       " running processes, exit code 70");
   pid1.is_alone = 1;
+  // Commands are to learn at once that no supervisor answers.
+  if (pid1.control >= 0) sys_close(pid1.control);
   pid1.deadline = sys_now() + pid1.grace;
   // The remaining requests are dropped. Notify sockets are closed, so that no program waits for a reader.
   close_socket();
@@ -479,9 +481,10 @@ static void drain(struct run *run, int pipe) {
   long size = sys_read(pipe, bytes, sizeof bytes);
   // A pipe at end of file would wake poll(2) again and again.
   if (size == 0) sys_close(pipe), run->pipes[at] = -1;
-  struct pollfd out = {.fd = 1, .events = POLLOUT};
+  // The first two pipes are standard output and standard error; what is written to any other is a notification.
+  struct pollfd out = {.fd = at == 1 ? 2 : 1, .events = POLLOUT};
   struct time none = {0, 0};
-  if (size > 0 && sys_poll(&out, 1, &none) == 1 && (out.revents & POLLOUT)) sys_write(1, bytes, (size_t)size);
+  if (at < 2 && size > 0 && sys_poll(&out, 1, &none) == 1 && (out.revents & POLLOUT)) sys_write(out.fd, bytes, (size_t)size);
 }
 
 // The loop.
@@ -658,9 +661,9 @@ int supervise(const struct start *start) {
   add_line(&handover, "role=supervise", "");
   add_number(&handover, "pid=", pid1.self);
   add_number(&handover, "marks=", has_marks());
-  int control = listen_control(start, &handover);
+  pid1.control = listen_control(start, &handover);
   long pid = sys_fork();
-  if (pid == 0) start_supervisor(&handover, ends[1], control, idle[0]);
+  if (pid == 0) start_supervisor(&handover, ends[1], pid1.control, idle[0]);
   sys_close(ends[1]);
   sys_close(idle[1]);
   sys_close(idle[0]);

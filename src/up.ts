@@ -56,6 +56,8 @@ const PORT_TAKEN = 1;
 const PID1_LOST = 70;
 /** At the end, output of which nobody reads a byte is waited for this long, milliseconds. */
 const LAST_DRAIN = 2_000;
+/** And this long when the time to stop is over, or nothing was read before. */
+const LEAST_DRAIN = 500;
 /** By then the first services have been started, and by then a start that is quick is over, milliseconds. */
 const [SOON, QUICK] = [150, 5_000];
 
@@ -174,11 +176,14 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
     await reopened;
     return result;
   };
+  let stopAskedAt: number | null = null;
   const unclaimed = new UnclaimedSignals(announce);
   signals.listen((signal, isFromKernel) => {
     const { plan: current } = engine.world;
     if (!isFromKernel) unclaimed.note(signal, current);
-    engine.send({ type: current.stopSignals.includes(signal) ? 'stop-asked' : 'signalled', signal });
+    const isStop = current.stopSignals.includes(signal);
+    if (isStop) stopAskedAt ??= clock.now();
+    engine.send({ type: isStop ? 'stop-asked' : 'signalled', signal });
   });
   survive(announce);
   for (const text of doubts) announce({ level: 'warn', service: null, event: 'doubtful', text });
@@ -208,11 +213,16 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
   const end = await ended.promise;
   hostNames.undo();
   control?.close();
-  const late = clock.now() + Math.max(LAST_DRAIN, plan.stopTimeout);
+  // A stop that was asked for has one deadline; whoever asked is waiting.
+  const now = clock.now();
+  const late =
+    stopAskedAt === null
+      ? now + Math.max(LAST_DRAIN, plan.stopTimeout)
+      : Math.max(now + LEAST_DRAIN, stopAskedAt + plan.stopTimeout);
   // The post-mortem comes after everything that services have said.
-  await whileWriting(logs.ended(), logs, clock, late);
+  const isRead = await whileWriting(logs.ended(), logs, clock, late, LAST_DRAIN);
   sayLastWords(end, announce, logs, engine.world.plan, oomBefore);
-  await whileWriting(logs.drained(), logs, clock, late);
+  await whileWriting(logs.drained(), logs, clock, late, isRead ? LAST_DRAIN : LEAST_DRAIN);
   return pid1.end(end.code);
 }
 
@@ -226,16 +236,24 @@ function endWithoutPid1(children: Children, clock: Clock): void {
   process.exit(PID1_LOST);
 }
 
-/** Waits for output to be done, as long as somebody reads: not past `late`, nor when nothing moves for LAST_DRAIN. */
-async function whileWriting(done: Promise<void>, logs: Pipeline, clock: Clock, late: number): Promise<void> {
+/** Waits for output to be written: not past `late`, nor when nothing moves for `silence` ms. True when it was written. */
+async function whileWriting(
+  done: Promise<void>,
+  logs: Pipeline,
+  clock: Clock,
+  late: number,
+  silence: number,
+): Promise<boolean> {
   let finished = false;
   const end = done.then(() => {
     finished = true;
   });
   for (let before = -1; !finished && logs.written !== before && clock.now() < late; ) {
     before = logs.written;
-    await Promise.race([end, new Promise<void>((resolve) => void clock.after(LAST_DRAIN, resolve))]);
+    const wait = Math.max(0, Math.min(silence, late - clock.now()));
+    await Promise.race([end, new Promise<void>((resolve) => void clock.after(wait, resolve))]);
   }
+  return finished;
 }
 
 /** The services that have a run, for who wants to know whose a process is. */
@@ -326,13 +344,13 @@ async function openControl(
 ): Promise<{ close(): void } | null> {
   const { handover } = request;
   const { makeSource } = await import('./up/source.ts');
-  const { describePlace, WHY } = await import('./linux/places.ts');
+  const { describeUnmade, WHY } = await import('./linux/places.ts');
   const source = makeSource({ version: request.version, ...parts });
   const isShort = () => isShortOfFiles(handover.files.hard);
   const http = plan.control === null ? null : await openHttp(plan.control, source, parts, isShort, announce);
   if (handover.socket === null) {
-    const reasons = handover.looked.map(describePlace).join('; ');
-    const text = `status and health will not work: no control socket could be opened (${reasons})`;
+    const reasons = handover.looked.map(describeUnmade).join('; ');
+    const text = `status and health will not work: no control socket could be opened (${reasons}). Set SVC_SUPER_SOCKET to a path in a folder that can be written to`;
     announce({ level: 'warn', service: null, event: 'no-control', text });
     return http;
   }

@@ -18,6 +18,11 @@ const WORDS: Readonly<Record<number, string>> = {
   111: 'no process listens there',
 };
 
+/** Why no socket could be made at a place. */
+export function describeUnmade({ path, why }: { readonly path: string; readonly why: number }): string {
+  return why === 2 ? `${path}: its folder does not exist` : describePlace({ path, why });
+}
+
 /** `/run/svc-super.sock: no process listens there`. */
 export function describePlace({ path, why }: { readonly path: string; readonly why: number }): string {
   return `${path}: ${WORDS[why] ?? describeErrno(why)}`;
