@@ -307,7 +307,7 @@ static void begin(int socket) {
   pid1.watches = pid1.is_alone = pid1.was_killed = pid1.has_taken_over = 0;
   pid1.grace = 0;
   pid1.self = pid1.is_init = 1;
-  pid1.signals = -1;
+  pid1.signals = pid1.control = -1;
   pid1.socket = socket;
   if (pid1.runs) memset(pid1.runs, 0, pid1.runs_size);
   memset(runs, 0, sizeof runs);

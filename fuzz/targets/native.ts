@@ -76,7 +76,9 @@ function fuzzProgram(folder: string, seconds: number, seed: number, say: (text: 
     // Every second one is not PID 1 of its namespace.
     const below = ['sh', '-c', '"$@"; exit $?', 'sh', ...program];
     const command = [...IN_NAMESPACE, ...(runs % 2 === 0 ? program : below)];
-    const { exitCode, stderr } = Bun.spawnSync(command, { env, stdin: 'ignore', stdout: 'ignore', timeout: 60_000 });
+    // unshare ignores SIGTERM.
+    const limits = { timeout: 60_000, killSignal: 'SIGKILL' } as const;
+    const { exitCode, stderr } = Bun.spawnSync(command, { env, stdin: 'ignore', stdout: 'ignore', ...limits });
     runs += 1;
     const text = stderr.toString();
     // A changed request may be one to end with any code.
