@@ -135,7 +135,8 @@ class ApiTrial implements Trial {
     const to = how === 'unix' || ((input[0] ?? 0) >= 128 && how === 'torn') ? this.#supervisor.socket : this.#port;
     const { text, closed } = await exchange(to, bytes, how === 'torn');
     const sent = Buffer.from(bytes).toString('latin1');
-    const answer = checkAnswer(text, sent.startsWith('HEAD '));
+    // Empty lines before a request are skipped (RFC 9112, 2.2).
+    const answer = checkAnswer(text, /^[\r\n]*HEAD /.test(sent));
     if (to === this.#port && !sent.includes(TOKEN)) must(!text.includes(NAME), 'without the token a name is learnt');
     this.#attempts += 1;
     if (this.#attempts % LOOK_EVERY === 0) await this.#look();
