@@ -15,7 +15,7 @@ export interface Barrier {
 }
 
 /** An edge that leads to a service, and the barrier that it belongs to. */
-export interface Use {
+interface Use {
   readonly barrier: number;
   readonly edge: Edge;
 }
@@ -39,6 +39,13 @@ interface Draft {
   readonly least: number;
   readonly isChoice: boolean;
   readonly dependents: number[];
+}
+
+/** The barrier of that number. */
+export function barrierAt({ barriers }: Pick<Graph, 'barriers'>, number: number): Barrier {
+  const barrier = barriers[number];
+  if (barrier === undefined) throw new Error(`bug: no barrier ${number}`);
+  return barrier;
 }
 
 export function makeGraph(services: readonly Pick<ServicePlan, 'name' | 'edges' | 'stageEdges'>[]): Graph {

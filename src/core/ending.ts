@@ -53,8 +53,8 @@ export function weigh(plan: ServicePlan, service: Service, over: Over, { now, se
 }
 
 /**
- * The end of a run as it can be weighed as soon as its main process is gone; null while that lives, while a request to stop may
- * still explain it, or when it is wanted no more.
+ * The end of a run, which can be judged once its main process is gone; null while the main process lives, while a request to
+ * stop may still explain its end, or if the service is no longer wanted.
  */
 export function overOf({ state, wanted }: Service): Over | null {
   if (state.id !== 'stopping' || state.exit === null || state.heldUntil !== null) return null;
@@ -63,7 +63,7 @@ export function overOf({ state, wanted }: Service): Over | null {
   return { cause, exit, since, exitAt: exitAt ?? since, readyAt };
 }
 
-/** Whether a main process ended as that of a program does which goes into the background. */
+/** Whether a main process ended like that of a program that goes into the background. */
 function isLikeBackground({ cause, exit, lasted }: Ended): boolean {
   const isOwn = cause.kind === 'exited' || cause.kind === 'exited-early';
   return isOwn && exit?.kind === 'code' && exit.code === 0 && lasted < BACKGROUND_WITHIN;

@@ -21,7 +21,7 @@ export type ServiceEvent =
   | { readonly type: 'exited'; readonly exit: Exit }
   /** No process of the run is left. `swept` names those that outlived the main process. */
   | { readonly type: 'emptied'; readonly swept: readonly SweptProcess[] }
-  /** The kernel does not permit SIGKILL to these processes of the run: they have another user, and CAP_KILL is missing. */
+  /** The supervisor may not send SIGKILL to these processes of the run: they have another user, and CAP_KILL is missing. */
   | { readonly type: 'kill-refused'; readonly left: readonly SweptProcess[] }
   /** Answer to the probe attempt of that number. */
   | { readonly type: 'answered'; readonly attempt: number; readonly ok: boolean; readonly detail: string }
@@ -50,7 +50,7 @@ export interface SweptProcess {
 export type Event =
   | { readonly type: 'began' }
   | { readonly type: 'deadline-passed' }
-  /** The supervisor was away for so long, milliseconds, and has just come back. */
+  /** The supervisor did not run for `by` milliseconds (absence.ts). */
   | { readonly type: 'was-absent'; readonly by: Millis }
   /** A signal that asks the supervisor to stop. */
   | { readonly type: 'stop-asked'; readonly signal: SignalName }
@@ -73,7 +73,7 @@ export type ServiceEffect =
   | { readonly type: 'run-hook'; readonly hook: HookName; readonly exit: Exit | null }
   /** Kill the hook under way, if there is one, with all that it started. */
   | { readonly type: 'kill-hook' }
-  /** `continues`: SIGCONT follows, so that a stopped process (SIGSTOP) sees it. */
+  /** `continues`: SIGCONT follows, so that a stopped process (SIGSTOP) receives it. */
   | {
       readonly type: 'signal';
       readonly signal: SignalName;

@@ -10,7 +10,7 @@ export type Exit =
 /** Why a run ends. `asked` is a shutdown or an operator's stop; everything else is the service's own doing. */
 export type Cause =
   | { readonly kind: 'exited' }
-  /** Before its `ready` probe held: no success, whatever the code. */
+  /** The program exited before its `ready` probe held: never a success, whatever the code. */
   | { readonly kind: 'exited-early' }
   | { readonly kind: 'not-started'; readonly step: string; readonly message: string; readonly code: number }
   | { readonly kind: 'start-timeout'; readonly after: Millis; readonly detail: string | null }
@@ -30,7 +30,10 @@ export interface Verdict {
 export const RESET_AFTER: Millis = 60_000;
 /** What is left of a service whose main process is gone has this long after SIGTERM, then SIGKILL. */
 export const LEFTOVER_GRACE: Millis = 2_000;
-/** Who dies by a signal that means stop has so long for a request to stop to arrive here: scancel signals a whole job, leaves first. */
+/**
+ * After a main process has ended as if it had been asked to stop, a request to stop has this long to arrive: scancel signals
+ * a whole job, leaves first.
+ */
 export const HELD: Millis = 100;
 /** After a SIGKILL at the shutdown's deadline the supervisor waits this long for the dead to be reaped, then ends. */
 export const KILL_WAIT: Millis = 500;
@@ -59,26 +62,26 @@ export function shellCode(exit: Exit): number {
   return exit.kind === 'code' ? exit.code : 128 + exit.number;
 }
 
-/** Signals that ask a process to end, and the codes with which shells and runtimes pass such a death on. */
+/** Signals that ask a process to end, and the exit codes by which shells and runtimes report them. */
 const STOP_SIGNALS: ReadonlyMap<SignalName, number> = new Map([
   ['SIGTERM', 143],
   ['SIGINT', 130],
   ['SIGQUIT', 131],
 ]);
 
-/** Whether a main process ended as one does that was asked to stop. */
+/** Whether a main process ended as if it had been asked to stop. */
 export function isLikeAStop(exit: Exit): boolean {
   return exit.kind === 'signal' ? STOP_SIGNALS.has(exit.signal) : [...STOP_SIGNALS.values()].includes(exit.code);
 }
 
-/** Whether a request to stop may have led to this exit: by its signal, or by a code that a program ends with then. */
+/** Whether a request to stop may be the cause of this exit: by its signal, or by a code that programs then exit with. */
 export function mayFollowFromAStop(exit: Exit, successCodes: readonly number[]): boolean {
   return isLikeAStop(exit) || (exit.kind === 'code' && (exit.code === 0 || successCodes.includes(exit.code)));
 }
 
 /**
- * Whether an end waits for a request to stop that may explain it (HELD): one by a stop signal always, one with a code of
- * success where it would count as a failure.
+ * Whether the end of a run waits for a request to stop that may explain it (HELD): always after a stop signal, and after a
+ * success code that would otherwise count as a failure.
  */
 export function isHeldBack(plan: Pick<ServicePlan, 'successCodes'>, cause: Cause, exit: Exit): boolean {
   return isLikeAStop(exit) || (mayFollowFromAStop(exit, plan.successCodes) && !judge(plan, cause, exit).success);

@@ -33,7 +33,7 @@ export interface Probing {
   readonly answers: readonly (string | null)[];
   /** How many answers so far differed from the one before of the same probe: progress, as `start_stall` sees it. */
   readonly changes: number;
-  /** When each ready probe answered last while starting; null before the first. Bounds how often it is asked. */
+  /** When each ready probe last had a result while starting; null before the first. Limits how often it runs. */
   readonly answeredAt: readonly (Millis | null)[];
   /** Which ready probes (log, notify) have seen what they wait for. */
   readonly latched: readonly boolean[];
@@ -150,8 +150,8 @@ export function answerRound(
 }
 
 /**
- * When the next round begins: not before `earliest`, nor before each probe with a `start_interval` may be asked again. All
- * of them must hold in one round, so that the round waits and not one probe in the middle of it.
+ * When the next round begins: not before `earliest`, nor before each probe with a `start_interval` may run again. All probes
+ * must hold in one round, so the whole round waits and not one probe in the middle of it.
  */
 function nextRoundAt(plan: ServicePlan, probing: Probing, earliest: Millis): Millis {
   return plan.ready.reduce((at, { startInterval }, index) => {

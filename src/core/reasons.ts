@@ -1,9 +1,9 @@
 // Explains why a service waits, or why it can never start, as text for `status` and announcements. The text of a
 // barrier is built once, even if many services wait for it. Decides nothing.
 import type { Edge } from '../plan/plan.ts';
-import type { Barrier } from './barriers.ts';
+import { type Barrier, barrierAt } from './barriers.ts';
 import type { Ended } from './event.ts';
-import { isLeaving } from './tally.ts';
+import { isLeaving } from './state.ts';
 import { holds, isHopeless, isLost, isMet } from './waits.ts';
 import { renderEnd } from './words.ts';
 import { claimOn, renderNames, type World } from './world.ts';
@@ -46,7 +46,7 @@ export class Reasons {
     // The iteration of a Set includes elements that are added meanwhile.
     for (const blocked of visited) {
       for (const at of graph.waitsFor[graph.numbers.get(blocked) ?? -1] ?? []) {
-        const barrier = this.#barrier(at);
+        const barrier = barrierAt(graph, at);
         if (!isHopeless(barrier, this.#world.waits.barriers.at(at))) continue;
         for (const edge of barrier.edges) {
           const target = this.#world.services.get(edge.on);
@@ -77,16 +77,10 @@ export class Reasons {
     return number !== undefined && this.#world.waits.services.at(number).blocked;
   }
 
-  #barrier(at: number): Barrier {
-    const barrier = this.#world.index.graph.barriers[at];
-    if (barrier === undefined) throw new Error(`bug: no barrier ${at}`);
-    return barrier;
-  }
-
   #lostBy(at: number): string | null {
     const known = this.#lost.get(at);
     if (known !== undefined) return known;
-    const reason = this.#findLost(this.#barrier(at), at);
+    const reason = this.#findLost(barrierAt(this.#world.index.graph, at), at);
     this.#lost.set(at, reason);
     return reason;
   }
@@ -114,7 +108,7 @@ export class Reasons {
   #missingOf(at: number): readonly string[] {
     const known = this.#missing.get(at);
     if (known !== undefined) return known;
-    const barrier = this.#barrier(at);
+    const barrier = barrierAt(this.#world.index.graph, at);
     const missing = isMet(barrier, this.#world.waits.barriers.at(at)) ? [] : this.#findMissing(barrier);
     this.#missing.set(at, missing);
     return missing;

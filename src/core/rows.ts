@@ -1,6 +1,6 @@
 // An immutable array of values by number, in blocks: two worlds that differ in a few rows share all other blocks, so
 // that a step copies only the blocks that it changes. RowsDraft collects the changes of a step; Deadlines adds the
-// earliest instant. Knows nothing of services.
+// earliest instant. Does not depend on services.
 
 const BLOCK = 64;
 
@@ -50,10 +50,6 @@ export class RowsDraft<T> {
 
   constructor(base: Rows<T>) {
     this.#base = base;
-  }
-
-  get size(): number {
-    return this.#base.size;
   }
 
   at(number: number): T {

@@ -6,8 +6,8 @@ import { taken } from './operator.ts';
 import { Reasons } from './reasons.ts';
 import { RowsDraft } from './rows.ts';
 import { Services } from './services.ts';
-import { isToRunAgain, type Service } from './state.ts';
-import { isLeaving, recount, type Situation } from './tally.ts';
+import { isLeaving, isToRunAgain, type Service } from './state.ts';
+import { recount, type Situation } from './tally.ts';
 import { isOtherToWaits, WaitsDraft } from './waits.ts';
 import { indexPlans, instantOf, isLasting, type PlanIndex, surveyServices, type World } from './world.ts';
 

@@ -20,7 +20,7 @@ export interface ServiceSnapshot {
   readonly wanted: 'up' | 'down' | 'again';
   /** It waits for what cannot come any more. */
   readonly blocked: boolean;
-  /** Processes of it live on that SIGKILL is not permitted to. */
+  /** Whether processes of it remain that the supervisor may not send SIGKILL to. */
   readonly unkillable: boolean;
   /** Why it is not ready, or how it ended; null when there is nothing to say. */
   readonly reason: string | null;

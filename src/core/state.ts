@@ -56,9 +56,9 @@ export interface Stopping {
   readonly exitAt: Millis | null;
   readonly readyAt: Millis | null;
   /**
-   * `draining`: `before_stop` is under way and nothing has been signalled. `held`: nothing is left, but for
-   * `heldUntil`. `hooks`: no process of the program is left, and
-   * `after_exit` has yet to end; `hooks-killed`: it, or `before_start`, was sent SIGKILL.
+   * `draining`: `before_stop` runs, and no signal has been sent. `held`: no process is left, and the run waits for
+   * `heldUntil`. `hooks`: no process of the program is left, and `after_exit` runs. `hooks-killed`: `after_exit` or
+   * `before_start` was sent SIGKILL.
    */
   readonly rung: 'draining' | 'asked' | 'leftovers' | 'held' | 'killed' | 'hooks' | 'hooks-killed';
   /** While `before_stop` waits for a probe: the attempt under way, or the pause before the next one. */
@@ -70,11 +70,11 @@ export interface Stopping {
   /** The latest moment the ladder may reach SIGKILL. */
   readonly limit: Millis;
   /**
-   * Its main process died as one dies that is asked to stop, and nobody here had asked: until then a request to stop may come
-   * that explains it. null: its end counts as it is.
+   * The main process ended as if it had been asked to stop, before any request to stop: until then, a request may arrive
+   * that explains it. null: the end counts as it is.
    */
   readonly heldUntil: Millis | null;
-  /** Processes that SIGKILL is not permitted to, in words; absent: there are none. */
+  /** Processes that the supervisor may not send SIGKILL to, in words; absent: there are none. */
   readonly refused?: string;
 }
 
@@ -101,7 +101,7 @@ export interface Service {
   /** The plan that comes into force when its run is over; `none`: it is in no plan any more and vanishes then. */
   readonly next: ServicePlan | 'none' | null;
   readonly firsts: Firsts;
-  /** A notice has asked whether its program goes into the background; absent: none has. */
+  /** Whether a notice has suggested that its program goes into the background; absent: not yet. */
   readonly wasBackgroundSuspected?: true;
   /** Bytes in use on each of its GPUs before its last run, by the device's id; what is not in it is not known. */
   readonly memory: Readonly<Record<string, number>>;
@@ -157,12 +157,17 @@ export function isActive(state: State): boolean {
   return state.id === 'starting' || state.id === 'ready' || state.id === 'unready' || state.id === 'stopping';
 }
 
-/** Whether another run will follow the one that is there or was there. */
+/** Whether it stops or is to stop. Its ports and GPUs are free only when none of its processes is left. */
+export function isLeaving({ state, wanted }: Service): boolean {
+  return isActive(state) && (state.id === 'stopping' || wanted !== 'up');
+}
+
+/** Whether another run follows the current or latest one. */
 export function isToRunAgain({ state, wanted, run }: Service): boolean {
   return wanted === 'again' || state.id === 'backoff' || (state.id === 'pending' && run > 0);
 }
 
-/** Whether a deadline of this state decides about a run, rather than about when something is done next. */
+/** Whether a deadline of this state decides the fate of a run, and not only when the next action is due. */
 export function isJudged(state: State): boolean {
   switch (state.id) {
     case 'starting':

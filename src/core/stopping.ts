@@ -80,7 +80,7 @@ export function stopRun(plan: ServicePlan, service: Service, cause: Cause, limit
   }
 }
 
-/** \`before_start\` died of a stop signal, before there was a program: a request to stop may explain it. */
+/** A stop signal has ended `before_start`: the run waits for a request to stop that may explain it. */
 export function holdBack(service: Service, state: Starting, cause: Cause, { now }: Context): Turn {
   const heldUntil = now + HELD;
   const how = {
@@ -95,7 +95,7 @@ export function holdBack(service: Service, state: Starting, cause: Cause, { now 
   return { service: { ...service, state: beginStopping(state, now, how) }, effects: [], notices: [] };
 }
 
-/** The request to stop has come that explains a death which was held back: it belongs to the stop. */
+/** A request to stop explains an end that was held back: the end becomes part of the stop. */
 function explain(plan: ServicePlan, service: Service, state: Stopping, limit: Millis, context: Context): Turn {
   const known: Stopping = { ...state, cause: { kind: 'asked' }, heldUntil: null, limit, deadline: limit };
   if (state.rung !== 'held') return same({ ...service, state: known });
@@ -264,7 +264,7 @@ function finish(plan: ServicePlan, service: Service, state: Stopping, context: C
   return conclude(plan, service, { cause, exit, since, exitAt: exitAt ?? context.now, readyAt }, swept, context);
 }
 
-/** What SIGKILL was not permitted to is reported by name, and stays. */
+/** Reports the processes that the supervisor may not send SIGKILL to, by name. They stay. */
 export function onKillRefused(service: Service, left: readonly SweptProcess[]): Turn {
   const { state } = service;
   if (state.id !== 'stopping') return same(service);

@@ -1,9 +1,7 @@
-// All services together, as data: routes events to machines, then lets consequences spread to a fixpoint (who may start,
-// who must stop, whether all is over). step() decides everything and does nothing: (world, event, now) -> {world, effects}.
-//
-// What is wanted and what is are apart: each service starts when its own edges hold, and one that is not wanted any more, by
-// the operator or in a shutdown, stops when nobody unwanted who depends on it is left. A step looks at the services that it
-// has touched (services-draft.ts) and at no others; stages are barriers (barriers.ts).
+// All services together, as data: routes events to machines, then lets consequences spread to a fixpoint. step() decides
+// everything and does nothing: (world, event, now) -> {world, effects}. Wanted and actual state are separate: a service starts
+// when its own edges hold; one that is no longer wanted, by the operator or in a shutdown, stops when no unwanted dependent
+// is left. A step examines only the services that it has touched (services-draft.ts); stages are barriers (barriers.ts).
 import { difference } from '../plan/difference.ts';
 import type { Millis, Plan, ServicePlan, SignalName } from '../plan/plan.ts';
 import { shiftDeadlines } from './absence.ts';
@@ -21,13 +19,13 @@ import {
   hasMain,
   isActive,
   isHookKilled,
+  isLeaving,
   newService,
   noteFirsts,
   type Service,
   type Turn,
 } from './state.ts';
 import { killRun, stopRun } from './stopping.ts';
-import { isLeaving } from './tally.ts';
 import { renderDifference, renderReason } from './words.ts';
 import {
   allEnded,
@@ -357,10 +355,10 @@ class Draft {
     this.#spreading = true;
     while (this.services.isTouched) {
       this.#restartDependents();
-      this.#sayWhoNeverStarts();
+      this.#announceNeverStarting();
       const { graph } = this.services.index;
       for (const number of this.services.takeTouched()) {
-        // Others have these numbers now, and all of them are touched.
+        // The numbers belong to other services now, and all services are touched.
         if (this.services.index.graph !== graph) break;
         if (this.phase.id === 'running') this.#startOrStop(number);
         else if (this.phase.id === 'stopping') this.#stopInTime(number, this.phase);
@@ -395,7 +393,7 @@ class Draft {
     const waiting = state.id === 'backoff';
     const stoppable = isActive(state) && (state.id !== 'stopping' || state.limit > deadline);
     if (!waiting && !stoppable) return;
-    // A run that is already ending by itself hears of the deadline at once; the others wait for their dependents.
+    // The deadline applies at once to a run that is already ending; the others wait for their dependents.
     if (state.id !== 'stopping' && !waiting && this.services.waits.isHeld(number, 'any')) return;
     const name = this.services.nameOf(number);
     const plan = this.services.planOf(name);
@@ -412,7 +410,7 @@ class Draft {
       return;
     }
     if (this.phase.id !== 'running') return;
-    // What the operator has stopped may be started again: there must be somebody to do so.
+    // The operator may start again what the operator has stopped: the supervisor keeps running.
     if (this.services.tally.down > 0) return;
     const { blocked, code, ended } = allEnded(this.services.index.plans, this.services.view(), this.#failures);
     const what = blocked === 0 ? 'every service has ended' : 'nothing runs any more, and nothing can start';
@@ -457,10 +455,10 @@ class Draft {
   }
 
   /**
-   * Says once, for each service, that it never starts and why: in the step in which that becomes certain. The first that is
-   * essential ends the container.
+   * Announces once, for each service, that it never starts and why, in the step in which that becomes certain. The first
+   * essential one ends the container.
    */
-  #sayWhoNeverStarts(): void {
+  #announceNeverStarting(): void {
     if (this.phase.id !== 'running') return;
     const blocked = this.services.takeNewlyBlocked();
     for (const { name, reason } of blocked) this.say('error', name, 'blocked', `never starts: ${reason}`);
@@ -475,7 +473,7 @@ class Draft {
 
   /** Restarts the services that are to be restarted together with what they depend on, as if the operator had asked. */
   #restartDependents(): void {
-    // All of them before any is stopped: those that depend on others of them stop first.
+    // All of them are marked before any is stopped, so that dependents stop first.
     for (const { name, on } of this.services.takeDependentsToRestart()) {
       const service = this.services.get(name);
       const { state, wanted, run } = service;

@@ -8,7 +8,7 @@ const SITUATIONS = {
   /** Neither there nor over for good. */
   unsettled: ({ state }) =>
     state.id === 'pending' || state.id === 'backoff' || (isActive(state) && state.id !== 'ready'),
-  /** A deadline decides about it: one that must not pass while the supervisor is away. */
+  /** A deadline decides about its run: one that must not pass while the supervisor does not run. */
   judged: ({ state }) => isJudged(state),
   /** Held down by the operator. */
   down: ({ wanted }) => wanted === 'down',
@@ -19,21 +19,16 @@ export type Tally = Readonly<Record<Situation, number>>;
 
 const ENTRIES = Object.entries(SITUATIONS) as readonly [Situation, (service: Service) => boolean][];
 
-/** On its way out: what it has, nobody else gets before nothing of it is left. */
-export function isLeaving({ state, wanted }: Service): boolean {
-  return isActive(state) && (state.id === 'stopping' || wanted !== 'up');
-}
-
 export function tallyOf(services: Iterable<Service>): Tally {
   const tally = Object.fromEntries(ENTRIES.map(([name]) => [name, 0])) as Record<Situation, number>;
   for (const service of services) recount(tally, null, service);
   return tally;
 }
 
-/** A service has become another value; null: it was not there, or is not any more. Changes `tally`. */
-export function recount(tally: Record<Situation, number>, before: Service | null, after: Service | null): void {
+/** Counts a service after a change; `before` is null if it is new. Changes `tally`. */
+export function recount(tally: Record<Situation, number>, before: Service | null, after: Service): void {
   for (const [name, is] of ENTRIES) {
     if (before !== null && is(before)) tally[name] -= 1;
-    if (after !== null && is(after)) tally[name] += 1;
+    if (is(after)) tally[name] += 1;
   }
 }

@@ -73,7 +73,10 @@ interface Held {
   readonly at: Millis;
 }
 
-/** What held a barrier up last; of a choice the last one that was waited for: of three copies of which two must be ready, the second. */
+/**
+ * The target of a barrier that held it up last. Of a choice, it is the last one that was needed: if two of three copies must
+ * be ready, the second.
+ */
 function lastOf(world: World, edges: readonly Edge[], least: number): Held | null {
   // What has not come yet holds it up still.
   const when = (edge: Edge): Held => ({ on: edge.on, at: metAt(world, edge) ?? Infinity });

@@ -3,11 +3,11 @@
 // service updates the edges that lead to it, and others only if a barrier has opened, closed or lost its last
 // dependent. Starts and stops nothing.
 import type { Edge } from '../plan/plan.ts';
-import type { Barrier, Graph } from './barriers.ts';
+import { type Barrier, barrierAt, type Graph } from './barriers.ts';
 import { Rows, RowsDraft } from './rows.ts';
 import { holdsUp, isActive, isToRunAgain, type Service, type State } from './state.ts';
 
-export interface BarrierCounts {
+interface BarrierCounts {
   /** Edges that hold. */
   readonly met: number;
   /** Edges that can never hold any more. */
@@ -164,7 +164,7 @@ export class WaitsDraft {
 
   /** Whether all barriers that a service waits for are open. */
   isOpen(number: number): boolean {
-    return (this.#graph.waitsFor[number] ?? []).every((at) => isMet(this.#barrier(at), this.#barriers.at(at)));
+    return (this.#graph.waitsFor[number] ?? []).every((at) => isMet(barrierAt(this.#graph, at), this.#barriers.at(at)));
   }
 
   isBlocked(number: number): boolean {
@@ -206,19 +206,15 @@ export class WaitsDraft {
     return { isEnding: this.#isEnding, barriers: this.#barriers.finish(), services: this.#services.finish() };
   }
 
-  #barrier(at: number): Barrier {
-    const barrier = this.#graph.barriers[at];
-    if (barrier === undefined) throw new Error(`bug: no barrier ${at}`);
-    return barrier;
-  }
-
   #isHopeless(number: number): boolean {
-    return (this.#graph.waitsFor[number] ?? []).some((at) => isHopeless(this.#barrier(at), this.#barriers.at(at)));
+    return (this.#graph.waitsFor[number] ?? []).some((at) =>
+      isHopeless(barrierAt(this.#graph, at), this.#barriers.at(at)),
+    );
   }
 
   #count(at: number, met: number, lost: number): void {
     if (met === 0 && lost === 0) return;
-    const barrier = this.#barrier(at);
+    const barrier = barrierAt(this.#graph, at);
     const before = this.#barriers.at(at);
     const after = { ...before, met: before.met + met, lost: before.lost + lost };
     this.#barriers.set(at, after);
@@ -235,7 +231,7 @@ export class WaitsDraft {
    */
   #spreadBlocked(): void {
     for (let at = this.#turned.pop(); at !== undefined; at = this.#turned.pop()) {
-      for (const dependent of this.#barrier(at).dependents) {
+      for (const dependent of barrierAt(this.#graph, at).dependents) {
         const service = this.#serviceAt(dependent);
         if (service?.state.id !== 'pending') continue;
         const counts = this.#services.at(dependent);
@@ -267,7 +263,7 @@ export class WaitsDraft {
     const holders = before[way.holders] + by;
     this.#barriers.set(at, { ...before, [way.holders]: holders });
     if (holders > 0 === before[way.holders] > 0) return;
-    for (const target of this.#barrier(at).targets) {
+    for (const target of barrierAt(this.#graph, at).targets) {
       const counts = this.#services.at(target);
       const held = counts[way.held] + by;
       this.#services.set(target, { ...counts, [way.held]: held });

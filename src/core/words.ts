@@ -45,7 +45,7 @@ export function renderReason({ cause, verdict }: Ended): string {
   return `${verdict.success ? 'ended' : 'failed'}, and it is essential`;
 }
 
-/** Asked of a program whose main process ended soon after its start, with code 0, while other processes of it ran on. */
+/** For a program whose main process exited with code 0 soon after its start, while other processes of it kept running. */
 export const BACKGROUND_QUESTION =
   'Did the program go into the background? It has to stay in the foreground: `daemon off;` in nginx, `-F` or ' +
   '`--foreground` in others';

@@ -13,7 +13,7 @@ import { countWaits, type Waits } from './waits.ts';
 export type EndCause =
   | { readonly kind: 'asked'; readonly signal: SignalName }
   | { readonly kind: 'service'; readonly ended: Ended }
-  /** An essential service can never start any more. `ended` is the failure that it comes from; null: there is none. */
+  /** An essential service can never start any more. `ended` is the failure that causes it; null: none does. */
   | { readonly kind: 'never-starts'; readonly code: number; readonly ended: Ended | null }
   /** Nothing is left that runs or can still come. */
   | { readonly kind: 'all-ended'; readonly code: number; readonly ended: Ended | null };
@@ -29,7 +29,7 @@ export type Phase =
       readonly killed: boolean;
       /** When a signal first asked for it; null while a failure alone is the reason. */
       readonly askedAt: Millis | null;
-      /** Levels of services that were active below each one when it began, by number (levelsOf). */
+      /** By number: how many levels of active services each service depended on when the shutdown began (levelsOf). */
       readonly levels: readonly number[];
     }
   | { readonly id: 'ended'; readonly code: number };
@@ -40,7 +40,7 @@ export interface World {
   /** What was read last. */
   readonly target: Plan;
   readonly services: Services;
-  /** Of these services, as is what follows. */
+  /** `tally`, `waits` and `deadlines` are derived from `services`. */
   readonly tally: Tally;
   readonly waits: Waits;
   readonly deadlines: Deadlines;
@@ -59,7 +59,7 @@ export interface PlanIndex {
   readonly plans: ReadonlyMap<string, ServicePlan>;
   readonly seeds: ReadonlyMap<string, number>;
   readonly graph: Graph;
-  /** By number, those that are to have a port or a GPU that a service is to have too. */
+  /** By number: the services whose plans claim a port or a GPU that its plan claims too. */
   readonly rivals: readonly (readonly number[])[];
 }
 
@@ -90,7 +90,7 @@ function rivalsOf(services: readonly ServicePlan[]): readonly (readonly number[]
   });
 }
 
-/** What is known of services that have these plans. */
+/** Computes what a world derives from its services. `services` are in the order of the plans. */
 export function surveyServices(
   index: PlanIndex,
   services: readonly Service[],
@@ -105,7 +105,7 @@ export function surveyServices(
   };
 }
 
-/** When something is due of a service; Infinity: never. */
+/** The instant of a service's deadline; Infinity: it has none. */
 export function instantOf(plan: ServicePlan | undefined, service: Service): number {
   return (plan === undefined ? null : deadlineOf(plan, service)) ?? Infinity;
 }
@@ -177,7 +177,7 @@ export function lastingFailures(
   });
 }
 
-/** A run that has failed is over, or has yet to be cleared up after. */
+/** Whether a failed run is over, or its leftover processes are still being cleaned up. */
 export function isLasting({ id }: State): boolean {
   return id === 'failed' || id === 'stopping';
 }

@@ -68,6 +68,12 @@ export function makeComplaints(config: Config): Complaints {
   };
 }
 
+/** Whether services.yaml contains a field. The place of a missing field is that of its parent. */
+export function isWritten(config: Pick<Config, 'locate'>, path: Path): boolean {
+  const placeOf = (at: Path): string => JSON.stringify(config.locate(at));
+  return placeOf(path) !== placeOf(path.slice(0, -1));
+}
+
 /** The nearest name that exists, or a few of them. */
 function suggestName(name: string, known: readonly string[]): string | undefined {
   const near = nearest(name, known);

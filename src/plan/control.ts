@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts';
 import { TOKEN, TOKEN_RULE, type Token } from '../config/control-values.ts';
 import { type FileReader, readText } from '../config/file.ts';
 import { dirname, resolve } from '../paths.ts';
-import type { Complaints } from './complaints.ts';
+import { type Complaints, isWritten } from './complaints.ts';
 import type { ControlPlan } from './plan.ts';
 
 const PATH = ['control', 'http'] as const;
@@ -30,12 +30,6 @@ export function toControlPlan(config: Config, files: FileReader, complaints: Com
     open,
     hosts: hosts.map((name) => name.toLowerCase()),
   };
-}
-
-/** Whether the configuration has it: the place of what is missing is that of what would hold it. */
-function isWritten(config: Config, path: readonly string[]): boolean {
-  const placeOf = (at: readonly string[]) => JSON.stringify(config.locate(at));
-  return placeOf(path) !== placeOf(path.slice(0, -1));
 }
 
 function readToken(token: Token, config: Config, files: FileReader, complaints: Complaints): string | null {

@@ -1,7 +1,7 @@
 // What a reload would change: two Plans compared service by service, and which changes need a new run.
 import type { Edge, Plan, ServicePlan } from './plan.ts';
 
-/** What a service waits for as a member of a stage belongs to `edges`. */
+/** A difference of `stageEdges` is reported as one of `edges`. */
 export type ServiceField = Exclude<keyof ServicePlan, 'name' | 'stageEdges'>;
 
 export interface Difference {
@@ -97,7 +97,7 @@ function changedFields(
   });
 }
 
-/** Compares lists of edges, of those that many services share each pair once. */
+/** Returns a comparison of lists of edges that compares each pair of lists once, even if many services share them. */
 function compareLists(): (a: Edges, b: Edges) => boolean {
   const known = new Map<Edges, Map<Edges, boolean>>();
   return (a, b) => {

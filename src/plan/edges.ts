@@ -7,9 +7,9 @@ import type { Condition, Edge } from './plan.ts';
 import { stageEdges, withoutRepeats } from './stages.ts';
 
 export interface Waiting {
-  /** What every service declares to wait for, by name. */
+  /** By name: the edges that a service declares. */
   readonly edges: ReadonlyMap<string, readonly Edge[]>;
-  /** What the members of stages wait for besides, by name. */
+  /** By name: the edges that a member of a stage has in addition. */
   readonly stages: ReadonlyMap<string, readonly Edge[]>;
   /** Stages in their order. */
   readonly groups: readonly string[];

@@ -16,10 +16,10 @@ export interface Environment {
   readonly secrets: readonly string[];
 }
 
-/** Set by the supervisor for every service: nobody else's value counts, least of all that of a supervisor around us. */
+/** Set by the supervisor for every service. Values from elsewhere do not count, even those of an outer supervisor. */
 const OURS: ReadonlySet<string> = new Set(['SVC_NAME', 'SVC_REPLICA', 'SVC_RUN', 'SPT_NOENV', 'NOTIFY_SOCKET']);
 
-/** Names the supervisor that is asked: one around us is not meant, unless the configuration says so. */
+/** `SVC_SUPER_SOCKET` selects the supervisor that commands talk to: that of an outer one is passed on only if configured. */
 const NOT_INHERITED: ReadonlySet<string> = new Set([...OURS, 'SVC_SUPER_SOCKET']);
 
 type Layer = ReadonlyMap<string, { readonly text: string; readonly secret: boolean }>;
@@ -31,125 +31,148 @@ export function makeEnvironments(
   environment: Readonly<Record<string, string>>,
   complaints: Complaints,
 ): (service: ServiceConfig, user: User | null) => Environment {
-  const folder = dirname(config.source.file);
-  const read = new Map<string, Dotenv | null>();
+  const layers = new LayerReader(dirname(config.source.file), files, complaints);
+  const container = Object.entries(environment).filter(([key]) => !NOT_INHERITED.has(key));
+  const shared = [layers.ofFiles(config.env_file, ['env_file']), layers.ofValues(config.env, ['env'])];
+  return (service, user) => {
+    const path = ['services', service.name];
+    const own = [
+      layers.ofFiles(service.env_file, [...path, 'env_file']),
+      layers.ofValues(service.env, [...path, 'env']),
+    ];
+    const venv = layers.findVenv(service);
+    return mergeLayers(filterInherited(container, service.env_inherit), [...shared, ...own], service, user, venv);
+  };
+}
 
-  function fileLayer(list: readonly EnvFile[], path: Path): Layer {
+/** Reads `env_file`, `env` and `venv`, and reports what is wrong with them. Relative paths start at `folder`. */
+class LayerReader {
+  readonly #folder: string;
+  readonly #files: FileReader;
+  readonly #complaints: Complaints;
+  readonly #read = new Map<string, Dotenv>();
+
+  constructor(folder: string, files: FileReader, complaints: Complaints) {
+    this.#folder = folder;
+    this.#files = files;
+    this.#complaints = complaints;
+  }
+
+  ofFiles(list: readonly EnvFile[], path: Path): Layer {
     const layer = new Map<string, { text: string; secret: boolean }>();
     list.forEach(({ path: name, required }, index) => {
       const place = [...path, index, 'path'];
-      const values = readEnvFile(within(folder, name), required, place)?.values ?? [];
+      const values = this.#readEnvFile(within(this.#folder, name), required, place)?.values ?? [];
       for (const [key, text] of values) if (!OURS.has(key)) layer.set(key, { text, secret: false });
     });
     return layer;
   }
 
-  function readEnvFile(file: string, required: boolean, path: Path): Dotenv | null {
-    const known = read.get(file);
-    if (known !== undefined && known !== null) return known;
-    const result = readBytesAsText(files, file);
-    if (!result.ok) {
-      if (required || result.code !== 'file-missing') {
-        const suggestion =
-          result.code === 'file-missing'
-            ? 'write `{path: …, required: false}` if it may be missing'
-            : result.suggestion;
-        complaints.error(path, result.code, `cannot read ${file}: ${result.why}`, { suggestion });
-      }
-      return null;
-    }
-    const parsed = parseDotenv(result.text);
-    read.set(file, parsed);
-    if (parsed.problems.length > 0) {
-      // Its text stays out of what is printed: the line that is wrong may well hold a password.
-      const source = makeSource(file, result.text);
-      for (const { message, suggestion, ...span } of parsed.problems) {
-        const more = suggestion === undefined ? {} : { suggestion };
-        complaints.elsewhere({
-          severity: 'error',
-          code: 'env-file',
-          message,
-          file,
-          range: toRange(source, span),
-          ...more,
-        });
-      }
-    }
-    return parsed;
-  }
-
-  function valueLayer(values: ReadonlyMap<string, EnvValue>, path: Path): Layer {
+  ofValues(values: ReadonlyMap<string, EnvValue>, path: Path): Layer {
     const layer = new Map<string, { text: string; secret: boolean }>();
     for (const [key, value] of values) {
       const place = [...path, key];
       if (OURS.has(key)) {
-        complaints.error(place, 'reserved-variable', `\`${key}\` is set by svc-super`, { key: true });
+        this.#complaints.error(place, 'reserved-variable', `\`${key}\` is set by svc-super`, { key: true });
       } else if (typeof value === 'string') layer.set(key, { text: value, secret: false });
       else if (value.file !== undefined) {
-        const text = readSecret(within(folder, value.file), [...place, 'file']);
+        const text = this.#readSecret(within(this.#folder, value.file), [...place, 'file']);
         if (text !== null) layer.set(key, { text, secret: true });
       }
     }
     return layer;
   }
 
-  function readSecret(file: string, path: Path): string | null {
-    const result = readBytesAsText(files, file);
+  /** The folder of a service's virtual environment; null if it has none, or if there is none at that place. */
+  findVenv({ name, venv }: ServiceConfig): string | null {
+    if (venv === null) return null;
+    const place = within(this.#folder, venv).replace(/(?<=.)\/+$/, '');
+    const why = whyNoVenv(place, this.#files);
+    if (why === null) return place;
+    const message = `\`venv\` names no virtual environment: ${why}`;
+    const suggestion = `make it while the image is built: \`python3 -m venv ${place}\``;
+    this.#complaints.error(['services', name, 'venv'], 'no-venv', message, { suggestion });
+    return null;
+  }
+
+  #readEnvFile(file: string, required: boolean, path: Path): Dotenv | null {
+    const known = this.#read.get(file);
+    if (known !== undefined) return known;
+    const result = readBytesAsText(this.#files, file);
     if (!result.ok) {
-      complaints.error(path, result.code, `cannot read ${file}: ${result.why}`, { suggestion: result.suggestion });
+      if (required || result.code !== 'file-missing') {
+        const suggestion =
+          result.code === 'file-missing'
+            ? 'write `{path: …, required: false}` if it may be missing'
+            : result.suggestion;
+        this.#complaints.error(path, result.code, `cannot read ${file}: ${result.why}`, { suggestion });
+      }
+      return null;
+    }
+    const parsed = parseDotenv(result.text);
+    this.#read.set(file, parsed);
+    this.#reportProblems(parsed, file, result.text);
+    return parsed;
+  }
+
+  #reportProblems({ problems }: Dotenv, file: string, text: string): void {
+    if (problems.length === 0) return;
+    // The file is not quoted: the wrong line may hold a password.
+    const source = makeSource(file, text);
+    for (const { message, suggestion, ...span } of problems) {
+      const more = suggestion === undefined ? {} : { suggestion };
+      const range = toRange(source, span);
+      this.#complaints.elsewhere({ severity: 'error', code: 'env-file', message, file, range, ...more });
+    }
+  }
+
+  #readSecret(file: string, path: Path): string | null {
+    const result = readBytesAsText(this.#files, file);
+    if (!result.ok) {
+      const { code, why, suggestion } = result;
+      this.#complaints.error(path, code, `cannot read ${file}: ${why}`, { suggestion });
       return null;
     }
     if (result.text.includes('\0')) {
-      complaints.error(path, 'nul-character', `${file} holds a NUL character, which no variable can`);
+      this.#complaints.error(path, 'nul-character', `${file} holds a NUL character, which no variable can`);
       return null;
     }
     return result.text.replace(/\r?\n$/, '');
   }
+}
 
-  /** Its folder; what is not there has been reported. */
-  function venvOf({ name, venv }: ServiceConfig): string | null {
-    if (venv === null) return null;
-    const place = within(folder, venv).replace(/(?<=.)\/+$/, '');
-    const why = whyNoVenv(place, files);
-    if (why === null) return place;
-    const message = `\`venv\` names no virtual environment: ${why}`;
-    const suggestion = `make it while the image is built: \`python3 -m venv ${place}\``;
-    complaints.error(['services', name, 'venv'], 'no-venv', message, { suggestion });
-    return null;
+/** The environment of one service. `inherited` is the weakest layer; of `layers`, the last is the strongest. */
+function mergeLayers(
+  inherited: readonly (readonly [string, string])[],
+  layers: readonly Layer[],
+  { name, ports, replicas, replica }: ServiceConfig,
+  user: User | null,
+  venv: string | null,
+): Environment {
+  const merged = new Map<string, string>(inherited);
+  if (user !== null) {
+    // As docker does for `--user`; postgres, ssh, git, pip and many others look here and not into the password file.
+    merged.set('HOME', user.home ?? '/');
+    if (user.name !== null) merged.set('USER', user.name).set('LOGNAME', user.name);
   }
-
-  const container = Object.entries(environment).filter(([key]) => !NOT_INHERITED.has(key));
-  const shared = [fileLayer(config.env_file, ['env_file']), valueLayer(config.env, ['env'])];
-
-  return (service, user) => {
-    const path = ['services', service.name];
-    const own = [fileLayer(service.env_file, [...path, 'env_file']), valueLayer(service.env, [...path, 'env'])];
-    const merged = new Map<string, string>(filterInherited(container, service.env_inherit));
-    if (user !== null) {
-      // As docker does for `--user`; postgres, ssh, git, pip and many others look here and not into the password file.
-      merged.set('HOME', user.home ?? '/');
-      if (user.name !== null) merged.set('USER', user.name).set('LOGNAME', user.name);
+  if (venv !== null) activate(merged, venv);
+  const [port] = ports;
+  if (port !== undefined) merged.set('PORT', String(port));
+  const secrets = new Set<string>();
+  for (const layer of layers) {
+    for (const [key, { text, secret }] of layer) {
+      merged.set(key, text);
+      if (secret) secrets.add(key);
+      else secrets.delete(key);
     }
-    const venv = venvOf(service);
-    if (venv !== null) activate(merged, venv);
-    const [port] = service.ports;
-    if (port !== undefined) merged.set('PORT', String(port));
-    const secrets = new Set<string>();
-    for (const layer of [...shared, ...own]) {
-      for (const [key, { text, secret }] of layer) {
-        merged.set(key, text);
-        if (secret) secrets.add(key);
-        else secrets.delete(key);
-      }
-    }
-    if (venv !== null) putFirst(merged, venv);
-    // A process that renames itself writes over its environment; with this, setproctitle leaves the mark readable.
-    merged.set('SVC_NAME', service.name).set('SPT_NOENV', '1');
-    // A service that may have copies has its number even where there is but one: `replicas: ${N:-1}`.
-    if (service.replicas !== null) merged.set('SVC_REPLICA', String(service.replica?.index ?? 0));
-    // `fromEntries` makes even `__proto__` an ordinary property.
-    return { env: Object.fromEntries(merged), secrets: [...secrets] };
-  };
+  }
+  if (venv !== null) putFirst(merged, venv);
+  // A process that renames itself writes over its environment; with this, setproctitle leaves the mark readable.
+  merged.set('SVC_NAME', name).set('SPT_NOENV', '1');
+  // A service that may have copies has its number even where there is only one: `replicas: ${N:-1}`.
+  if (replicas !== null) merged.set('SVC_REPLICA', String(replica?.index ?? 0));
+  // `fromEntries` makes even `__proto__` an ordinary property.
+  return { env: Object.fromEntries(merged), secrets: [...secrets] };
 }
 
 function within(folder: string, path: string): string {

@@ -6,7 +6,7 @@ import { type Diagnostic, type Failure, type Result, sortDiagnostics } from '../
 import type { FileReader } from '../config/file.ts';
 import { loadDraft } from '../config/load.ts';
 import { basename, dirname, resolve } from '../paths.ts';
-import { type Complaints, makeComplaints } from './complaints.ts';
+import { type Complaints, isWritten, makeComplaints } from './complaints.ts';
 import { toControlPlan } from './control.ts';
 import { toEdges } from './edges.ts';
 import { type Environment, makeEnvironments } from './environment.ts';
@@ -205,10 +205,8 @@ function reportSharedPorts(config: Config, complaints: Complaints): void {
 /** `port` or the item of `ports`, whichever a service has. */
 function portPath(config: Config, service: ServiceConfig, port: number): (string | number)[] {
   const path = ['services', service.name];
-  const list = [...path, 'ports', service.ports.indexOf(port)];
-  const at = config.locate(list);
-  const missing = config.locate(path);
-  return at.line === missing.line && at.column === missing.column ? [...path, 'port'] : list;
+  const list = [...path, 'ports'];
+  return isWritten(config, list) ? [...list, service.ports.indexOf(port)] : [...path, 'port'];
 }
 
 const SHELL_WORDS: ReadonlySet<string> = new Set(['&&', '||', '|', ';', '&', '>', '>>', '<', '2>&1']);
@@ -230,7 +228,10 @@ function reportDoubtful(service: ServiceConfig, complaints: Complaints): void {
   complaints.warn(path, 'shell-word', message, { key: true, suggestion: 'write the command as one text' });
 }
 
-/** A signal to the group reaches the program, a `stop.command` needs none, and a task is seldom stopped. */
+/**
+ * Warns of a shell between the stop signal and the program. Not with `stop.to: group`, which reaches the program, nor with
+ * `stop.command`, nor for a task, which is seldom stopped.
+ */
 function reportHiddenProgram({ name, key, type, stop }: ServiceConfig, command: string, complaints: Complaints): void {
   if (type === 'task' || stop.to === 'group' || stop.command !== null) return;
   const program = hiddenProgram(command);

@@ -15,7 +15,7 @@ export interface Vertex {
  */
 export function cycles(services: readonly Vertex[]): readonly (readonly string[])[] {
   const targets = adjacency(services);
-  // A cycle has a list in it, one of a single service too.
+  // Each cycle contains a list of edges, even one of a single service.
   return knots(services, targets)
     .filter((knot) => knot.length > 1)
     .map((knot) => shortestCycle(knot.find(isService) ?? '', new Set(knot), targets).filter(isService));
@@ -64,7 +64,7 @@ export function renderCycle(cycle: readonly string[]): string {
   return [...shown, cycle[0] ?? ''].join(' -> ');
 }
 
-/** How the names of lists begin; no service's name does. */
+/** Prefix of the names of lists; no service's name has it. */
 const LIST = '\0';
 
 function isService(vertex: string): boolean {

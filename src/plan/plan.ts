@@ -32,7 +32,7 @@ export interface Choice {
 export interface ProbeCommon {
   readonly timeout: Millis;
   readonly interval: Millis;
-  /** The pause after an attempt of a start; null: one that grows with the time since the start. */
+  /** The pause after an attempt while starting; null: it grows with the time since the start. */
   readonly startInterval: Millis | null;
   readonly successes: number;
   readonly failures: number;
@@ -103,7 +103,7 @@ export interface StopPlan {
   /** null: the whole of the plan's `stopTimeout`. */
   readonly timeout: Millis | null;
   readonly to: 'main' | 'group';
-  /** From SIGTERM to SIGKILL for what a run leaves that ended by itself; null: 2 s, or `timeout` if that is shorter. */
+  /** From SIGTERM to SIGKILL for the leftover processes of a run that ended by itself; null: 2 s, or a shorter `timeout`. */
   readonly leftoverTimeout: Millis | null;
   /** Run instead of sending the signal. */
   readonly argv: readonly string[] | null;
@@ -218,9 +218,9 @@ export interface ServicePlan {
   readonly group: string | null;
   /** What is executed: a string command is already `['/bin/sh', '-c', text]`. Never empty. */
   readonly argv: readonly string[];
-  /** What `depends_on` says. Copies of one service share one list. */
+  /** From `depends_on`. Copies of one service share one list. */
   readonly edges: readonly Edge[];
-  /** To all members of the stage before its own. Members of one stage share one list, and what many share costs once. */
+  /** To all members of the stage before its own. Members of one stage share one list. */
   readonly stageEdges: readonly Edge[];
   readonly ready: readonly Probe[];
   readonly live: readonly Probe[];

@@ -9,7 +9,7 @@ import type { HttpProbe, Probe, ProbeCommon, TcpProbe } from './plan.ts';
 
 // Host header and nothing else: behind a unix socket there is no port.
 const SOCKET_PORT = 80;
-/** What stands in the plan beside a unix socket; nothing connects to it. */
+/** Host of a probe that connects to a unix socket instead; not used. */
 const LOOPBACK = '127.0.0.1';
 
 /** The probes of one kind; one that has no port to go to is an error. */

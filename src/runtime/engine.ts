@@ -32,14 +32,14 @@ export interface EngineParts {
 }
 
 /**
- * Longest time that one turn of the event loop spends on starting programs, milliseconds. An answer to `status` takes some
- * turns: accept(2), the request, the answer.
+ * Longest time that one turn of the event loop spends on starting programs, milliseconds. A response to `status` takes some
+ * turns: accept(2), the request, the response.
  */
 const TURN = 8;
 
 /** Services that end in a rehearsal: the one that fails, and one that has to stop for it. */
 const REHEARSED = 2;
-/** What follows from a failure of one of so many services takes long to work out. */
+/** With more services than this, computing the consequences of a failure takes long. */
 const MANY = 50;
 
 interface Postponed {
@@ -63,7 +63,7 @@ export class Engine {
   #goingOn = false;
   #armed: { readonly at: number; readonly cancel: () => void } | null = null;
   #arming = false;
-  /** Events of a turn that is being taken; null between turns. */
+  /** Events that the function of turn() has sent so far; null while turn() does not run. */
   #collected: Event[] | null = null;
   readonly #attendance: Attendance;
 
@@ -79,8 +79,8 @@ export class Engine {
   }
 
   /**
-   * Calls `take`, and takes the events that it sends in together: they were found at once, and what came first of them is
-   * decided by inOrder() of core/turn.ts.
+   * Calls `take`, and processes the events that it sends as one group: they were found at the same time, and inOrder() of
+   * core/turn.ts decides which came first.
    */
   turn(take: () => void): void {
     const collected: Event[] = [];
@@ -224,10 +224,11 @@ export class Engine {
     this.#armed = { at, cancel };
   }
 
-  /** Time that we did not have is nobody's fault. */
+  /** Moves all deadlines if an absence has just ended: no service fails because the supervisor did not run. */
   #noticeAbsence(): void {
     const by = this.#attendance.absence();
-    if (by > 0) this.#world = step(this.#world, { type: 'was-absent', by }, this.#parts.clock.now()).world;
-    if (by > 0) this.#armSoon();
+    if (by === 0) return;
+    this.#world = step(this.#world, { type: 'was-absent', by }, this.#parts.clock.now()).world;
+    this.#armSoon();
   }
 }

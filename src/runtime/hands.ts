@@ -26,14 +26,14 @@ export interface Program {
   readonly runName: string;
 }
 
-/** A handle on a run's processes; only pid1/ looks inside. `pid` is that of the main process, 0 before it executes. */
+/** A handle on a run's processes; only pid1/ uses its content. `pid` is that of the main process, 0 before it executes. */
 export type RunHandle = { readonly pid: number };
 
 export interface ProcessRoom<Handle extends RunHandle = RunHandle> {
   spawn(
     request: Program & {
-      /** Descriptors from 1 on; a null is /dev/null. */
       readonly input: null;
+      /** Descriptors from 1 on; null is /dev/null. */
       readonly output: readonly (Pipe | null)[];
       readonly notify: { readonly name: string; readonly onMessage: (text: string, uid: number) => void } | null;
     },
@@ -72,9 +72,9 @@ export interface LogRoom {
 
 /** The two streams of one run, while they are read. */
 export interface Attachment {
-  /** Takes in what the pipes hold at this moment, as far as there is room for it. */
+  /** Reads what the pipes hold at this moment, as far as there is room for it. */
   drain(): void;
-  /** Nothing of the run is left: ends the reading once the streams are silent, even where a stranger holds them open. */
+  /** No process of the run is left: stops reading once the streams are silent, even if another process holds them open. */
   release(): void;
 }
 
@@ -83,14 +83,14 @@ export interface HandsParts<Handle extends RunHandle = RunHandle> {
   readonly processes: ProcessRoom<Handle>;
   readonly logs: LogRoom;
   makePipe(): Pipe;
-  /** A name that nobody can guess. */
+  /** A random name that cannot be guessed. */
   randomName(): string;
   /** Who listens on a port, in words; null: nobody. */
   portHolder(port: number): string | null;
   runTool(program: Program, abort: AbortSignal): Promise<{ code: number | null; words: string; lastLine: string }>;
   /** Looks at the memory of these devices; never rejects. */
   readGpus(plan: GpuPlan, abort: AbortSignal): Promise<GpuReading>;
-  /** Why a command ended with 126 or 127, where its program says it; null: for a reason of its own. */
+  /** Why a program could not be executed, from its exit code 126 or 127; null: no such reason is found. */
   explainExit(program: Pick<Program, 'argv' | 'env' | 'cwd' | 'user' | 'limits'>, exit: Exit): string | null;
   /** Reports a sentence about a service. */
   warn(service: string, event: string, text: string): void;
@@ -106,7 +106,7 @@ interface Resources<Handle> {
   handle: Handle | null;
   readonly abort: AbortController;
   release: (() => void)[];
-  /** Takes in what its pipes hold at this moment. */
+  /** Reads what its pipes hold at this moment. */
   drain: () => void;
 }
 
@@ -223,7 +223,7 @@ export class Hands<Handle extends RunHandle = RunHandle> {
         killRefused: (left) => tell({ type: 'kill-refused', left }),
         exited: (exit) => {
           resources.abort.abort();
-          // What it has printed came before its end: probes see it first, and so do readers.
+          // Its output came before its end: probes and readers see the output first.
           resources.drain();
           const why = this.#parts.explainExit(plan, exit);
           if (why !== null) this.#parts.warn(plan.name, 'not-executable', why);
@@ -279,7 +279,7 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     });
     if (onSocket.length === 0) return { env: {}, notify: null };
     const name = `svc-super-${this.#parts.randomName()}`;
-    // The kernel says who sent it: the service's user, ours, and the superuser count.
+    // The kernel reports the sender's user: the service's user, our own and the superuser are trusted.
     const trusted = new Set([plan.user?.uid ?? this.#parts.ownUid, this.#parts.ownUid, 0]);
     const onMessage = (text: string, uid: number) => {
       if (trusted.has(uid) && text.split('\n').includes('READY=1')) onSocket.forEach(seen);

@@ -1,5 +1,6 @@
 // Reads one HTTP/1 response piece by piece (RFC 9112), as leniently as clients do where that is harmless: bare LF line
 // ends, interim responses that were not requested. Pure: opens no connection and interprets no status code.
+import { printable } from '../text.ts';
 
 /** A malformed response. The message follows "WHERE does not speak HTTP: ". */
 export class HttpError extends Error {
@@ -40,7 +41,7 @@ export class ResponseReader {
   }
 
   /** The body as far as it has been read. */
-  get body(): Uint8Array {
+  get body(): Buffer {
     return Buffer.concat(this.#body);
   }
 
@@ -63,13 +64,13 @@ export class ResponseReader {
     const end = endOfHead(this.#held);
     if (end === null) {
       const start = latin1(this.#held.subarray(0, 5));
-      if (!'HTTP/'.startsWith(start)) throw new HttpError(`it answers ${quoted(this.#held)}`);
+      if (!'HTTP/'.startsWith(start)) throw new HttpError(`it answers ${quoted(latin1(this.#held))}`);
       if (this.#held.length > LONGEST_HEAD) throw new HttpError('its headers are longer than 64 KiB');
       return false;
     }
     const [first = '', ...lines] = latin1(this.#held.subarray(0, end)).split(/\r?\n/);
     const status = /^HTTP\/1\.\d (\d{3})(?: |$)/.exec(first)?.[1];
-    if (status === undefined) throw new HttpError(`it answers ${quoted(Buffer.from(first, 'latin1'))}`);
+    if (status === undefined) throw new HttpError(`it answers ${quoted(first)}`);
     this.#held = this.#held.subarray(end);
     const code = Number(status);
     // RFC 9110, 15.2: a client must be able to parse interim responses even where it did not expect one.
@@ -86,7 +87,7 @@ export class ResponseReader {
       throw new HttpError(`it sends Content-Length twice (${lengths.slice(0, 4).join(', ').slice(0, SHOWN)})`);
     const [length] = lengths;
     if (length !== undefined && !/^\d{1,15}$/.test(length)) {
-      throw new HttpError(`its Content-Length is ${quoted(Buffer.from(length, 'latin1'))}`);
+      throw new HttpError(`its Content-Length is ${quoted(length)}`);
     }
     if (this.#isHead || status === 101 || status === 204 || status === 304) return { kind: 'none' };
     const codings = (headers.get('transfer-encoding') ?? []).join(',').toLowerCase();
@@ -119,8 +120,7 @@ export class ResponseReader {
       if (line === null) return;
       if (chunk.at === 'size') {
         const size = /^([0-9a-f]{1,12})[ \t]*(?:;|$)/i.exec(line)?.[1];
-        if (size === undefined)
-          throw new HttpError(`a chunk begins with ${quoted(Buffer.from(line, 'latin1'))}, not with its size`);
+        if (size === undefined) throw new HttpError(`a chunk begins with ${quoted(line)}, not with its size`);
         chunk.left = Number.parseInt(size, 16);
         chunk.at = chunk.left === 0 ? 'trailer' : 'data';
       } else if (chunk.at === 'trailer') this.isComplete = line === '';
@@ -173,7 +173,7 @@ function parseHeaders(lines: readonly string[]): ReadonlyMap<string, readonly st
       continue;
     }
     const colon = line.indexOf(':');
-    if (colon < 1) throw new HttpError(`a header is ${quoted(Buffer.from(line, 'latin1'))}`);
+    if (colon < 1) throw new HttpError(`a header is ${quoted(line)}`);
     const name = line.slice(0, colon).trimEnd().toLowerCase();
     values = headers.get(name) ?? [];
     headers.set(name, values);
@@ -185,11 +185,11 @@ function parseHeaders(lines: readonly string[]): ReadonlyMap<string, readonly st
 const latin1 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 
-/** The first bytes in quotes, with control characters escaped. */
-function quoted(bytes: Uint8Array): string {
-  const text = latin1(bytes.subarray(0, SHOWN)).replaceAll(/[^\x20-\x7e]/g, (char) => {
-    const named = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }[char];
-    return named ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  });
+/** The first characters in quotes. Each stands for one byte: those outside ASCII are escaped too. */
+function quoted(bytes: string): string {
+  const text = printable(bytes.slice(0, SHOWN)).replaceAll(
+    /[^\x20-\x7e]/g,
+    (char) => `\\x${char.charCodeAt(0).toString(16)}`,
+  );
   return `"${text}${bytes.length > SHOWN ? '…' : ''}"`;
 }

@@ -12,14 +12,14 @@ export const SEARCHED = 200;
 /** Only this much of a line is matched, characters. */
 const TRIED = 2_000;
 
-export interface LastLines {
+interface LastLines {
   readonly lines: readonly string[];
   /** How many lines of the chosen range are left out, because probes caused them. */
   readonly leftOut: number;
 }
 
-/** The line that a program writes into its log for a request. */
-export interface ProbeRequest {
+/** A request of a probe, as programs write it into their access logs. */
+interface ProbeRequest {
   readonly method: string;
   readonly path: string;
 }

@@ -12,7 +12,7 @@ export interface Evidence {
   readonly leftOut: number;
 }
 
-/** Kubernetes keeps so much of a termination message, bytes (kubelet, MaxContainerTerminationMessageLength). */
+/** The most that Kubernetes keeps of a termination message, bytes (kubelet, MaxContainerTerminationMessageLength). */
 const TERMINATION_MESSAGE = 4_096;
 const INDENT = '  ';
 
@@ -33,7 +33,7 @@ export function renderPostmortem(ended: Ended, code: number, { oomKills, lastLin
   return [...words.map(printable), ...lastLines.map((line) => `${INDENT}${printableLine(line)}`)];
 }
 
-/** A post-mortem as a termination message: of the service's lines the last ones that fit. Ends with a newline. */
+/** A post-mortem as a termination message, with the last lines of the service that fit. Ends with a newline. */
 export function renderTerminationMessage(words: readonly string[]): string {
   const size = (line: string): number => Buffer.byteLength(line) + 1;
   let excess = words.reduce((sum, line) => sum + size(line), 0) - TERMINATION_MESSAGE;

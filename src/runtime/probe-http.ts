@@ -1,6 +1,6 @@
-// One HTTP attempt: a new connection, one request, and whether the answer is what the probe wants. Speaks HTTP itself, through
-// http-reader.ts: undici refuses bare LF and interim responses, and its parser is WebAssembly, which needs a thread to be
-// compiled. The connection is new each time, because the question is whether the service answers a new client.
+// One HTTP attempt: a new connection, one request, and whether the response meets the probe's conditions. Implements HTTP
+// itself, with http-reader.ts: undici rejects bare LF and interim responses, and its parser is WebAssembly, which needs a
+// thread to be compiled. The connection is new each time, because the probe tests whether the service answers a new client.
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
@@ -9,33 +9,33 @@ import type { HttpProbe } from '../plan/plan.ts';
 import { HttpError, ResponseReader } from './http-reader.ts';
 import { type Answer, describeConnectError } from './probe.ts';
 
-/** No more of a body is read, bytes. */
+/** At most this much of a body is read, bytes. */
 const BODY_KEPT = 1024 * 1024;
 const DEFAULT_PORTS = { http: 80, https: 443 } as const;
 
-/** Never rejects. After an abort the answer means nothing. */
+/** Never rejects. After an abort the result has no meaning. */
 export function attemptHttp(probe: HttpProbe, abort: AbortSignal): Promise<Answer> {
   if (abort.aborted) return Promise.resolve({ ok: false, detail: 'abandoned' });
   const where = probe.socket ?? `${bracketed(probe.host)}:${probe.port}`;
   return new Promise((resolve) => {
     const reader = new ResponseReader(probe.method, BODY_KEPT);
     const socket = open(probe);
+    let isOver = false;
     const finish = (answer: Answer) => {
+      isOver = true;
       abort.removeEventListener('abort', abandon);
       socket.destroy();
       resolve(answer);
     };
     const abandon = () => finish({ ok: false, detail: 'abandoned' });
-    const judge = () => {
-      const answer = judgeResponse(probe, reader);
-      if (answer !== null) finish(answer);
-    };
     abort.addEventListener('abort', abandon, { once: true });
     socket.once(probe.scheme === 'https' ? 'secureConnect' : 'connect', () => void socket.write(renderRequest(probe)));
     socket.on('data', (bytes: Uint8Array) => {
+      if (isOver) return;
       try {
         reader.push(bytes);
-        judge();
+        const answer = judgeResponse(probe, reader);
+        if (answer !== null) finish(answer);
       } catch (error) {
         const why = error instanceof HttpError ? error.message : String(error);
         finish({ ok: false, detail: `${where} does not speak HTTP: ${why}` });
@@ -43,9 +43,10 @@ export function attemptHttp(probe: HttpProbe, abort: AbortSignal): Promise<Answe
     });
     socket.once('error', (error) => finish({ ok: false, detail: describeConnectError(error, where) }));
     const ended = () => {
-      if (reader.close()) judge();
+      if (isOver) return;
+      const answer = reader.close() ? judgeResponse(probe, reader) : null;
       const middle = reader.status === null ? '' : ' in the middle of its answer';
-      finish({ ok: false, detail: `${where} closed the connection${middle}` });
+      finish(answer ?? { ok: false, detail: `${where} closed the connection${middle}` });
     };
     socket.once('end', ended);
     socket.once('close', ended);
@@ -61,7 +62,7 @@ function open({ scheme, host, port, socket: path, verifyTls, headers }: HttpProb
   return connectTls({ ...place, ...servername, rejectUnauthorized: verifyTls, ALPNProtocols: ['http/1.1'] });
 }
 
-/** The request as bytes. Headers of the probe replace those that would be sent by themselves. Pure. */
+/** The request as bytes. Headers of the probe replace the default headers of the same name. Pure. */
 export function renderRequest(
   probe: Pick<HttpProbe, 'scheme' | 'host' | 'port' | 'socket' | 'method' | 'path' | 'headers' | 'body'>,
 ): Buffer {
@@ -90,12 +91,12 @@ function find(headers: Readonly<Record<string, string>>, name: string): string |
   return Object.entries(headers).find(([key]) => key.toLowerCase() === wanted)?.[1] ?? null;
 }
 
-/** A blank or a letter beyond ASCII would break the request line. */
+/** Encodes spaces, control characters and non-ASCII characters, which a request line cannot contain. */
 function encodePath(path: string): string {
   return path.toWellFormed().replaceAll(/[^\x21-\x7e]+/g, encodeURIComponent);
 }
 
-/** What the response says so far; null: more has to be read. */
+/** The result of the attempt, from what has been read of the response; null: more has to be read. */
 function judgeResponse(probe: HttpProbe, reader: ResponseReader): Answer | null {
   const { status } = reader;
   if (status === null) return null;
@@ -104,7 +105,7 @@ function judgeResponse(probe: HttpProbe, reader: ResponseReader): Answer | null 
   }
   const isBodyWanted = [probe.contains, probe.matches, probe.notMatches, probe.json].some((wanted) => wanted !== null);
   if (!isBodyWanted) return { ok: true, detail: `HTTP ${status}` };
-  return reader.isComplete ? judgeBody(probe, status, Buffer.from(reader.body).toString('utf8')) : null;
+  return reader.isComplete ? judgeBody(probe, status, reader.body.toString('utf8')) : null;
 }
 
 /** Whether an answer's body is what the probe wants. Pure. */

@@ -46,7 +46,7 @@ async function attemptTcp({ host, port, socket: path }: TcpProbe, abort: AbortSi
   if (abort.aborted) return { ok: false, detail: 'abandoned' };
   return new Promise((resolve) => {
     const where = path ?? `${host}:${port}`;
-    // To a unix socket that only its file is left of, connect(2) fails with ECONNREFUSED.
+    // If only the file of a unix socket is left, connect(2) fails with ECONNREFUSED.
     const socket = connect(path === null ? { host, port } : { path });
     const finish = (ok: boolean, detail: string) => {
       socket.destroy();

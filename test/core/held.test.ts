@@ -1,5 +1,6 @@
-// A main process that dies by TERM, INT or QUIT though nobody here sent it: it waits a moment for the request to stop that
-// may explain it (scancel and systemd signal a whole job, services first). And what ends before it was ready.
+// A main process that dies by TERM, INT or QUIT although the supervisor did not send it: its end waits a moment for the
+// request to stop that may explain it (scancel and systemd signal a whole job, services first). Also services that end
+// before they are ready.
 import { describe, expect, test } from 'bun:test';
 import { bySignal, on, plan, probe, restart, service, task, withCode } from '../helpers/plans.ts';
 import { readyFrom, simulate } from '../helpers/simulator.ts';

@@ -1,5 +1,5 @@
-// depends_on with `restart: true`: dependents that restart together with what they depend on, whoever restarts that; and
-// those without it, which are left alone. Virtual time.
+// depends_on with `restart: true`: dependents that restart together with what they depend on, whatever
+// the reason; and those without it, which are left alone. Virtual time.
 import { describe, expect, test } from 'bun:test';
 import type { Condition, Edge } from '../../src/plan/plan.ts';
 import { on, plan, probe, restart, seconds, service, task, withCode } from '../helpers/plans.ts';

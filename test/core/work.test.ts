@@ -1,4 +1,4 @@
-// How much a step looks at: counted, not timed. Twice the services come to twice the work, whether they stand beside each
+// How many values a step reads: counted, not timed. Twice the services take twice the work, whether they stand beside each
 // other, in stages or in a chain.
 import { describe, expect, test } from 'bun:test';
 import type { Effect, Event, ServiceEvent } from '../../src/core/event.ts';
@@ -10,13 +10,13 @@ import { newWorld, nextDeadline, type World } from '../../src/core/world.ts';
 import type { Edge, Plan, ServicePlan } from '../../src/plan/plan.ts';
 import { on, plan, service, stages, task } from '../helpers/plans.ts';
 
-let looks = 0;
+let reads = 0;
 
-/** An edge that counts how often somebody looks at it. */
+/** An edge that counts how often it is read. */
 function counted(edge: Edge): Edge {
   return new Proxy(edge, {
     get(target, key) {
-      looks += 1;
+      reads += 1;
       return Reflect.get(target, key);
     },
   });
@@ -33,27 +33,27 @@ function counting(services: readonly ServicePlan[]): ServicePlan[] {
   return services.map((one) => ({ ...one, edges: listOf(one.edges), stageEdges: listOf(one.stageEdges) }));
 }
 
-/** Counts how often a service or a count is looked at, and edges with it. */
-function countLooks(work: () => void): number {
+/** Counts how often services, counts and edges are read. */
+function countReads(work: () => void): number {
   const { at } = Rows.prototype;
   const values = Rows.prototype[Symbol.iterator];
   const { keys } = Services.prototype;
-  looks = 0;
+  reads = 0;
   Rows.prototype.at = function (number) {
-    looks += 1;
+    reads += 1;
     return at.call(this, number);
   };
   Rows.prototype[Symbol.iterator] = function () {
-    looks += this.size;
+    reads += this.size;
     return values.call(this);
   };
   Services.prototype.keys = function () {
-    looks += this.size;
+    reads += this.size;
     return keys.call(this);
   };
   try {
     work();
-    return looks;
+    return reads;
   } finally {
     Rows.prototype.at = at;
     Rows.prototype[Symbol.iterator] = values;
@@ -61,8 +61,8 @@ function countLooks(work: () => void): number {
   }
 }
 
-/** What a service's processes answer to what is done to them. */
-function answersTo(effect: Effect): readonly ServiceEvent[] {
+/** The events that follow from an effect on a service. */
+function eventsAfter(effect: Effect): readonly ServiceEvent[] {
   if (effect.type !== 'service') return [];
   switch (effect.effect.type) {
     case 'spawn':
@@ -91,7 +91,7 @@ function live({ services }: Plan, begun: World): number | null {
       if (effect.type !== 'service') continue;
       const { service: name, run } = effect;
       const ends: ServiceEvent = { type: 'exited', exit: { kind: 'code', code: 0 } };
-      const news = answersTo(effect);
+      const news = eventsAfter(effect);
       const all = effect.effect.type === 'spawn' && tasks.has(name) ? [...news, ends] : news;
       for (const one of all) queue.push({ type: 'service', service: name, run, news: one });
     }
@@ -138,39 +138,39 @@ describe('twice the services cost twice as much', () => {
     test(`to start and to stop: ${shape}`, () => {
       const work = (count: number): number => {
         const planned = of(make(count));
-        return countLooks(() => expect(live(planned, newWorld(planned, 1))).toBe(0));
+        return countReads(() => expect(live(planned, newWorld(planned, 1))).toBe(0));
       };
       const [small, large] = [work(400), work(800)];
       expect(large / small).toBeLessThan(2.2);
       expect(large / 800).toBeLessThan(250);
     });
 
-    test(`to say what each waits for: ${shape}`, () => {
+    test(`to describe what each waits for: ${shape}`, () => {
       const work = (count: number): number => {
         const planned = of(make(count));
         const { world } = step(newWorld(planned, 1), { type: 'began' }, 0);
-        return countLooks(() => expect(takeSnapshot(world, 1).services.length).toBe(count));
+        return countReads(() => expect(takeSnapshot(world, 1).services.length).toBe(count));
       };
       expect(work(800) / work(400)).toBeLessThan(2.2);
     });
   }
 
-  test('when the first of a chain fails: all others are said never to start', () => {
+  test('when the first of a chain fails: all others are announced as never starting', () => {
     const work = (count: number): number => {
       const planned = plan(counting(chainOf(count, task)), { exit: 'all' });
-      return countLooks(() => {
+      return countReads(() => {
         let { world } = step(newWorld(planned, 1), { type: 'began' }, 0);
         const failed = { type: 'spawn-failed', step: 'exec', message: 'no such file', code: 127 } as const;
-        const told = step(world, { type: 'service', service: 's0', run: 1, news: failed }, 1);
-        world = told.world;
-        expect(told.effects.filter((one) => one.type === 'announce' && one.event === 'blocked').length).toBe(count - 1);
+        const next = step(world, { type: 'service', service: 's0', run: 1, news: failed }, 1);
+        world = next.world;
+        expect(next.effects.filter((one) => one.type === 'announce' && one.event === 'blocked').length).toBe(count - 1);
       });
     };
     expect(work(800) / work(400)).toBeLessThan(2.2);
   });
 });
 
-test('a service that fails among a thousand is looked at, and what waits for it', () => {
+test('when one of a thousand services fails, only that one and its dependents are read', () => {
   const planned = of([...NAMES(1_000, 'other').map((name) => service(name)), ...chainOf(3, service)]);
   let world = newWorld(planned, 1);
   const begun = step(world, { type: 'began' }, 0);
@@ -182,5 +182,5 @@ test('a service that fails among a thousand is looked at, and what waits for it'
   }
   const exited = { type: 'exited', exit: { kind: 'code', code: 0 } } as const;
   const calm = { ...world, plan: { ...world.plan, exit: 'all' as const } };
-  expect(countLooks(() => step(calm, { type: 'service', service: 's2', run: 1, news: exited }, 2))).toBeLessThan(60);
+  expect(countReads(() => step(calm, { type: 'service', service: 's2', run: 1, news: exited }, 2))).toBeLessThan(60);
 });

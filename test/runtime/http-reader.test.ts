@@ -101,6 +101,7 @@ describe('what is wrong is said in words', () => {
   const wrong: Readonly<Record<string, string>> = {
     'hello\n': 'it answers "hello\\n"',
     '\u001b[2Jx\u009b': 'it answers "\\x1b[2Jx\\x9b"',
+    'caf\u00e9 \u007f\u00a0': 'it answers "caf\\xe9 \\x7f\\xa0"',
     'HTTP/2 200\r\n\r\n': 'it answers "HTTP/2 200"',
     'HTTP/1.1 OK\r\n\r\n': 'it answers "HTTP/1.1 OK"',
     'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok': 'it sends Content-Length twice (2, 2)',
