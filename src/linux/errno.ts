@@ -1,7 +1,7 @@
-// Errors of system calls by number: their names and their meaning, errno(3). A table; the same on x86-64 and arm64.
+// Errors of system calls: their names and their meaning, errno(3). Numbers are the same on x86-64 and arm64. Pure.
 
 /** The errors that users are likely to see. */
-export const ERRNO: Readonly<Record<number, readonly [code: string, words: string]>> = {
+const ERRNO: Readonly<Record<number, readonly [code: string, words: string]>> = {
   1: ['EPERM', 'operation not permitted'],
   2: ['ENOENT', 'no such file or directory'],
   3: ['ESRCH', 'no such process'],
@@ -30,6 +30,11 @@ export const ERRNO: Readonly<Record<number, readonly [code: string, words: strin
   98: ['EADDRINUSE', 'address already in use'],
   111: ['ECONNREFUSED', 'connection refused'],
 };
+
+/** The `code` of an error that a system call caused, such as `ENOENT`; empty for any other error. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
 
 export function errnoCode(errno: number): string {
   return ERRNO[errno]?.[0] ?? `errno ${errno}`;

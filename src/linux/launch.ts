@@ -13,7 +13,7 @@ export interface LaunchFailure {
   readonly code: number;
 }
 
-/** The attributes of a program that messages about its start mention. */
+/** The attributes with which a program is started, as far as messages about its start mention them. */
 export interface LaunchAttributes {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -33,7 +33,7 @@ export interface LaunchAttributes {
 const NOT_FOUND: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR']);
 
 /** `it is not executable. Run …`: what is wrong and what to do. */
-export const joinFix = (why: string, fix: string | null): string =>
+const joinFix = (why: string, fix: string | null): string =>
   fix === null ? why : `${why}. ${fix.charAt(0).toUpperCase()}${fix.slice(1)}`;
 
 /**

@@ -2,12 +2,12 @@
 // knows which processes belong to a run (a process set may outlive its main process), and when the last one has ended.
 // Probes, hooks and stop commands are runs here too. Never decides when to signal, clean up or kill.
 import { Census } from '../linux/census.ts';
-import { describeLaunchFailure, type LaunchFailure } from '../linux/launch.ts';
+import { describeLaunchFailure, type LaunchAttributes, type LaunchFailure } from '../linux/launch.ts';
 import { isGone, type Process, readProcess, readTitle } from '../linux/processes.ts';
 import { signalName, signalNumber } from '../linux/signals.ts';
 import type { Clock } from '../ports.ts';
 import type { Pid1, SpawnListener } from './client.ts';
-import { RESOURCES, type SignalTarget, type SpawnFrame, type Stream } from './protocol.ts';
+import { RESOURCES, type SignalTarget, type Stream } from './protocol.ts';
 
 export type ChildExit =
   | { readonly kind: 'code'; readonly code: number }
@@ -24,21 +24,8 @@ export interface Input {
   readonly path: string;
 }
 
-export interface SpawnRequest {
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string | null;
-  readonly user: {
-    readonly uid: number;
-    readonly gid: number;
-    readonly groups: readonly number[];
-    readonly name: string | null;
-  } | null;
+export interface SpawnRequest extends LaunchAttributes {
   readonly umask: number | null;
-  readonly nice: number | null;
-  readonly oomScoreAdj: number | null;
-  readonly cpus: readonly number[] | null;
-  readonly limits: SpawnFrame['limits'];
   /** Name of the signal that PID 1 sends if the supervisor has died. */
   readonly stopSignal: string;
   /** `vllm#3`: SVC_NAME and SVC_RUN of the program's environment, or a name that no environment has. */
@@ -73,9 +60,8 @@ interface Run {
   readonly runName: string;
   /** Known members that are alive or have not been reaped yet: pid -> start time. */
   known: ReadonlyMap<number, number>;
+  /** Set just before the listener's `exited` is called; `done` is called only after that. */
   exited: boolean;
-  /** The listener's `exited` was called: `done` is called only after that. */
-  told: boolean;
   readonly listener: RunListener;
   /** Set while the run is being ended; undefined before. */
   ending: Ending | undefined;
@@ -98,12 +84,12 @@ interface Ending {
  * After this many consecutive scans without a process of the run, no process is left, even if some processes
  * disappeared during each scan: on a machine where processes come and go all the time, every scan may be like that.
  */
-const EMPTY_LOOKS = 3;
+const EMPTY_SCANS = 3;
 /** kill(2). */
 const EPERM = 1;
 /** The pause between two scans grows from the first to the last of these, milliseconds. */
-const FIRST_LOOK = 2;
-const LAST_LOOK = 100;
+const FIRST_PAUSE = 2;
+const LAST_PAUSE = 100;
 
 /** A mark is this supervisor's random number and the run's number, far above any limit that a user would set. */
 const MARK_SHIFT = 20n;
@@ -174,7 +160,6 @@ export class Children {
       listener,
       known: new Map(),
       exited: false,
-      told: false,
       ending: undefined,
     };
     this.#runs.set(id, run);
@@ -194,7 +179,7 @@ export class Children {
         for (const [index, pipe] of pipes.entries()) pipe.open(`/proc/${pid1.pid}/fd/${descriptors[index]}`);
         listener.spawned(pid);
         // A kill was requested before the program was executing.
-        if (run.ending !== undefined) this.#look(run);
+        if (run.ending !== undefined) this.#scan(run);
       },
       failed: (failure) => {
         this.#runs.delete(of().id);
@@ -207,9 +192,8 @@ export class Children {
         this.#census.outdate(run.pid, run.start);
         if (this.#mains.has(run.pid)) this.#mains.set(run.pid, null);
         run.exited = true;
-        run.told = true;
         listener.exited(readExit(status));
-        this.#look(run);
+        this.#scan(run);
       },
       notified: (text, uid) => request.notify?.onMessage(text, uid),
     };
@@ -241,8 +225,20 @@ export class Children {
   }
 
   #end(run: Run, signal: Ending['signal'], done: Done | undefined): void {
+    if (!this.#runs.has(run.id)) {
+      // No process of it is left, or it was never executed.
+      done?.([]);
+      return;
+    }
     if (run.ending === undefined) {
-      run.ending = { signal, signalled: new Set(), swept: new Map(), done, pause: FIRST_LOOK, cancel: () => undefined };
+      run.ending = {
+        signal,
+        signalled: new Set(),
+        swept: new Map(),
+        done,
+        pause: FIRST_PAUSE,
+        cancel: () => undefined,
+      };
       this.#ending.add(run);
       if (this.#ending.size === 1) this.#parts.pid1.watch(true);
     } else {
@@ -250,10 +246,10 @@ export class Children {
       if (signal === 'SIGKILL' && run.ending.signal !== 'SIGKILL') {
         run.ending.signal = signal;
         run.ending.signalled.clear();
-        run.ending.pause = FIRST_LOOK;
+        run.ending.pause = FIRST_PAUSE;
       }
     }
-    this.#look(run);
+    this.#scan(run);
   }
 
   /** Removes a run from those that are being ended. */
@@ -271,7 +267,7 @@ export class Children {
       if (run.ending === undefined || !run.exited) continue;
       if (reaped !== null && !reaped.some((pid) => run.known.has(pid))) continue;
       run.ending.cancel();
-      run.ending.cancel = this.#parts.clock.after(0, () => this.#look(run));
+      run.ending.cancel = this.#parts.clock.after(0, () => this.#scan(run));
     }
   }
 
@@ -279,16 +275,16 @@ export class Children {
    * Scans a run that is being ended: signals the members that have not been signalled, and finishes when no process is
    * left.
    */
-  #look(run: Run): void {
+  #scan(run: Run): void {
     const { ending } = run;
     if (ending === undefined) return;
     ending.cancel();
     let alive = this.#members(run);
-    for (let looks = 1; alive?.length === 0 && !this.#census.isWhole && looks < EMPTY_LOOKS; looks += 1) {
+    for (let scans = 1; alive?.length === 0 && !this.#census.isWhole && scans < EMPTY_SCANS; scans += 1) {
       this.#census.forget();
       alive = this.#members(run);
     }
-    if (alive?.length === 0 && run.told) {
+    if (alive?.length === 0 && run.exited) {
       this.#forgetEnding(run);
       this.#runs.delete(run.id);
       this.#mains.delete(run.pid);
@@ -297,8 +293,8 @@ export class Children {
       return;
     }
     if (alive !== null && this.#signalNew(run, ending, alive)) return;
-    ending.cancel = this.#parts.clock.after(ending.pause, () => this.#look(run));
-    ending.pause = Math.min(LAST_LOOK, ending.pause * 2);
+    ending.cancel = this.#parts.clock.after(ending.pause, () => this.#scan(run));
+    ending.pause = Math.min(LAST_PAUSE, ending.pause * 2);
   }
 
   /**
@@ -331,7 +327,7 @@ export class Children {
       if (left.length > 0)
         run.listener.killRefused?.(left.map((process) => ({ pid: process.pid, name: readTitle(process) })));
       this.#census.forget();
-      if (run.ending === ending) this.#look(run);
+      if (run.ending === ending) this.#scan(run);
     });
     return true;
   }
@@ -418,7 +414,7 @@ function layOut(
 }
 
 /** Decodes a status of wait4(2): a signal in the low seven bits, else an exit code above them. */
-export function readExit(status: number): ChildExit {
+function readExit(status: number): ChildExit {
   const number = status & 0x7f;
   if (number === 0) return { kind: 'code', code: (status >> 8) & 0xff };
   return { kind: 'signal', signal: signalName(number), number };

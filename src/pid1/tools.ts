@@ -55,10 +55,14 @@ function runToEnd(
   input: Input | null = null,
 ): Promise<ChildExit | LaunchFailure> {
   return new Promise((resolve) => {
+    const end = (result: ChildExit | LaunchFailure) => {
+      abort.removeEventListener('abort', kill);
+      resolve(result);
+    };
     const listener: RunListener = {
       spawned: () => undefined,
-      failed: resolve,
-      exited: (exit) => children.kill(run, () => resolve(exit)),
+      failed: end,
+      exited: (exit) => children.kill(run, () => end(exit)),
     };
     const run: Run = children.spawn({ ...request, input, output, notify: null, stopSignal: 'SIGKILL' }, listener);
     const kill = () => children.kill(run);
@@ -68,9 +72,11 @@ function runToEnd(
 }
 
 async function collect(pipe: OutputPipe): Promise<string> {
+  // A character may be split between two chunks.
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   let text = '';
   for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) {
-    text = (text + Buffer.from(chunk).toString('utf8')).slice(-OUTPUT_KEPT);
+    text = (text + decoder.decode(chunk, { stream: true })).slice(-OUTPUT_KEPT);
   }
   return text;
 }
