@@ -1,4 +1,4 @@
-// The outside world as small interfaces: time, randomness, reading files; and the real ones, but for files (linux/files.ts).
+// The outside world as small interfaces: time, randomness, reading files; and the real ones, except files (linux/files.ts).
 // Everything above takes these as arguments, so that tests can turn the clock by hand. Decides nothing.
 
 export interface Clock {
@@ -27,13 +27,13 @@ export interface Random {
 }
 
 export interface RealClock extends Clock {
-  /** How many timers are armed now: what grows here would wake us for ever. */
+  /** The number of armed timers. A number that grows is a leak, which would wake an idle process. */
   readonly armed: number;
 }
 
 /** `base`: CLOCK_MONOTONIC in milliseconds when this process started; `now()` counts from there. */
 export function makeClock(base = 0): RealClock {
-  /** Those of `after` that have neither come nor been cancelled. */
+  /** Timers that have neither fired nor been cancelled. */
   const armed = new Set<NodeJS.Timeout>();
   return {
     now: () => base + performance.now(),

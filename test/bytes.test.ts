@@ -1,4 +1,4 @@
-// Bytes that are no UTF-8 survive as text and come back unchanged; UTF-8 is itself.
+// Bytes that are not UTF-8 are restored unchanged from text; UTF-8 is decoded as usual.
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { decodeBytes, encodeBytes } from '../src/bytes.ts';
@@ -31,8 +31,8 @@ test('UTF-8 is decoded as usual, a byte order mark and characters beyond 16 bits
   }
 });
 
-test('a byte that is none is kept as a lone surrogate', () => {
+test('a byte that is not UTF-8 is kept as a lone surrogate', () => {
   expect(decodeBytes(Uint8Array.from([0x61, 0xff, 0x62]))).toBe('a\udcffb');
-  // An encoded surrogate is no UTF-8 either: each of its bytes is kept.
+  // An encoded surrogate is not UTF-8 either: each of its bytes is kept.
   expect(decodeBytes(Uint8Array.from([0xed, 0xb3, 0xbf]))).toBe('\udced\udcb3\udcbf');
 });

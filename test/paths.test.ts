@@ -1,4 +1,4 @@
-// Paths as text: the results of node:path wherever that keeps what it is given, and bytes of no UTF-8 as they are.
+// Paths as text: the results of node:path, except that bytes that are not UTF-8 are kept.
 import { expect, test } from 'bun:test';
 import { posix } from 'node:path';
 import fc from 'fast-check';
@@ -24,7 +24,7 @@ test('the results are those of node:path', () => {
   );
 });
 
-test('characters that stand for bytes of no UTF-8 are kept', () => {
+test('characters that stand for bytes that are not UTF-8 are kept', () => {
   expect(resolve('/f\udcff', 'c\udcfe.yaml')).toBe('/f\udcff/c\udcfe.yaml');
   expect(join('/f\udcff', '..', 'c\udcfe')).toBe('/c\udcfe');
   expect(dirname('/f\udcff/c\udcfe')).toBe('/f\udcff');

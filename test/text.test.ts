@@ -1,8 +1,8 @@
-// Text from outside as it is shown: what a terminal obeys or hides is written as an escape.
+// Text from outside as it is shown: characters that a terminal interprets or hides become escapes.
 import { expect, test } from 'bun:test';
 import { printable, printableJson, printableLine } from '../src/text.ts';
 
-test('everything that a terminal obeys or hides is escaped, and nothing else', () => {
+test('everything that a terminal interprets or hides is escaped, and nothing else', () => {
   expect(printable('a\n\t\r\x1b[31m\x7f')).toBe('a\\n\\t\\r\\x1b[31m\\x7f');
   expect(printable('\u0080\u009b31m\u009d0;t\u009f')).toBe('\\x80\\x9b31m\\x9d0;t\\x9f');
   for (const code of [0x200e, 0x200f, 0x202a, 0x202e, 0x2066, 0x2069, 0x2028, 0x2029, 0x200b, 0xfeff, 0xd800, 0xdcff])

@@ -25,16 +25,15 @@ export class Census {
   #kinship: { readonly of: Reading; readonly byMark: boolean; readonly kin: Kinship } | null = null;
 
   /**
-   * `reaper`: PID 1, or what stands in its place. `isOurChild`: whether a pid is one that was spawned for us, which needs no
-   * reading to be known. `settled`: the main process of a run that has not been reaped. Nobody else can have its pid, and it
-   * belongs to its own run whatever it does; so a reading names it and does not read it, and costs as much as there are
-   * other processes.
+   * `reaper`: PID 1, or the process that adopts orphans in its place. `isOurChild`: whether PID 1 spawned that process for
+   * this supervisor. `settled`: the main process with that pid, if it has not been reaped. No other process can have its
+   * pid, and it always belongs to its own run, so its files in /proc are not read.
    */
   constructor(
     clock: Clock,
     reaper: number,
     isOurChild: (pid: number) => boolean,
-    settled: (pid: number) => Process | undefined = () => undefined,
+    settled: (pid: number) => Process | undefined,
   ) {
     this.#settled = settled;
     this.#clock = clock;
@@ -70,7 +69,7 @@ export class Census {
     return this.#snapshot?.gone.every(this.#isOurChild) === true;
   }
 
-  /** A main process has ended and was reaped: a reading that shows it was made before, and cannot tell what it has left. */
+  /** A main process was reaped: discards a reading that shows it, which was made before and lacks its orphans. */
   outdate(pid: number, start: number): void {
     if (this.#snapshot?.all.get(pid)?.start === start) this.forget();
   }
@@ -83,14 +82,14 @@ export class Census {
 
   #read(): Reading {
     if (this.#snapshot === null) {
-      this.#snapshot = readProcesses(this.#reaper, this.#dead, undefined, undefined, this.#settled);
+      this.#snapshot = readProcesses(this.#reaper, this.#dead, this.#settled);
       this.#dead = this.#snapshot.dead;
       this.#clock.soon(() => this.forget());
     }
     return this.#snapshot;
   }
 
-  /** The kinship of this turn's reading; null: not made yet. */
+  /** The kinship of the current reading; null if it has not been computed. */
   #known(byMark: boolean): Kinship | null {
     const known = this.#kinship;
     return known !== null && known.of === this.#snapshot && known.byMark === byMark ? known.kin : null;

@@ -1,5 +1,5 @@
-// What the container's cgroup says of memory: how often the kernel has killed for want of it. Reads both versions, mounted for
-// the container alone or, without a cgroup namespace, for the whole machine: cgroups(7).
+// Counts the processes that the kernel's OOM killer has ended in the container's cgroup. Reads both versions of cgroups,
+// mounted for the container alone or, without a cgroup namespace, for the whole machine: cgroups(7). Changes nothing.
 import { readText } from './files.ts';
 
 const V2 = '/sys/fs/cgroup';
@@ -16,13 +16,13 @@ export function oomFiles(table: string): readonly string[] {
   return [...own, `${V2}/memory.events`, `${V1}/memory.oom_control`];
 }
 
-/** Processes of this cgroup that the kernel's OOM killer has ended so far; null where nothing tells. */
+/** The processes of this cgroup that the OOM killer has ended so far; null if the kernel has no such counter. */
 export function countOomKills(read: (path: string) => string = readText): number | null {
   const readOr = (path: string): string => {
     try {
       return read(path);
     } catch {
-      // The other version, or none.
+      // The other version of cgroups is mounted, or none.
       return '';
     }
   };

@@ -5,7 +5,16 @@ import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { encodeBytes } from '../bytes.ts';
 import { resolve } from '../paths.ts';
 import { absolute, readText } from './files.ts';
-import { describeMode, describeVisitor, isLink, permits, type Reached, reach, type Visitor } from './reach.ts';
+import {
+  describeLink,
+  describeMode,
+  describeVisitor,
+  isLink,
+  permits,
+  type Reached,
+  reach,
+  type Visitor,
+} from './reach.ts';
 
 /** Where a program is, or why it cannot be executed. `code` is what a shell would exit with: 126 or 127. */
 export type Inspection =
@@ -98,7 +107,7 @@ function inspectFile(path: string, it: string, launcher: Launcher, depth: number
 
 /** A candidate of PATH that does not exist counts as missing, even in a folder that the user may not enter. */
 function whyNotReached(reached: Reached, path: string, it: string, visitor: Visitor): Failure {
-  const leads = reached.link === null ? '' : `${it} leads to ${reached.target} (${reached.link} is a link), and `;
+  const leads = describeLink(reached, it);
   switch (reached.kind) {
     case 'closed':
       if (it !== 'it' && reach(path, null).kind === 'missing') return failed(MISSING, null, 127);

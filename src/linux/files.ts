@@ -1,4 +1,4 @@
-// Files and folders, as far as a start needs them. Paths may hold any bytes (bytes.ts).
+// Reads and examines files and folders. Paths may contain any bytes (bytes.ts). Writes nothing.
 import {
   accessSync,
   closeSync,
@@ -13,9 +13,10 @@ import {
 import { decodeBytes, encodeBytes } from '../bytes.ts';
 import { resolve } from '../paths.ts';
 import type { Files } from '../ports.ts';
+import { codeOf } from './errno.ts';
 import { openGuarded } from './guarded-path.ts';
 
-/** The working directory. One that was removed has no path any more: then `/`. */
+/** The working directory; `/` if it was removed, because it has no path then. */
 export function currentFolder(): string {
   try {
     const path = decodeBytes(readlinkSync('/proc/self/cwd', { encoding: 'buffer' }));
@@ -28,12 +29,10 @@ export function currentFolder(): string {
 /** A path that does not depend on the working directory. */
 export const absolute = (path: string): string => resolve(currentFolder(), path);
 
-export const isFolder = (found: Stats): boolean => found.isDirectory();
-
-/** What is read goes through here: nothing waits while it does. */
+/** The buffer of all reads, which are synchronous. */
 const page = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** The rest of what a descriptor has, as bytes; no more than a page above `most`. */
+/** Reads a file from its current position to its end; stops within one page above `most` bytes. */
 function readRest(fd: number, most: number): Buffer {
   const parts: Buffer[] = [];
   let read = 0;
@@ -45,7 +44,7 @@ function readRest(fd: number, most: number): Buffer {
   return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
 }
 
-/** A whole file, or no more than a page above `most`. Throws an Error with `code`. */
+/** Reads a whole file, or at most one page more than `most` bytes. Throws an Error with `code`. */
 export function readBytes(path: string, most = Number.POSITIVE_INFINITY): Buffer {
   const fd = openSync(encodeBytes(path), constants.O_RDONLY);
   try {
@@ -77,23 +76,23 @@ function hasAccess(path: string, mode: number): boolean {
 export const exists = (path: string): boolean => hasAccess(path, constants.F_OK);
 export const mayExecute = (path: string): boolean => hasAccess(path, constants.X_OK);
 
-/** Null where there is nothing. Throws an Error with `code` for what cannot be looked at. */
+/** Null if the path does not exist. Throws an Error with `code` if it cannot be examined. */
 export function look(path: string): Stats | null {
   try {
     return statSync(encodeBytes(path));
   } catch (error) {
     // Not `throwIfNoEntry: false`: Node returns undefined for ENOTDIR too.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (codeOf(error) === 'ENOENT') return null;
     throw error;
   }
 }
 
-/** More than anything that is read so may have; some files of /proc go on for ever. */
+/** Larger than any configuration, bytes. Some files of /proc have no end. */
 const MOST = 16 * 1024 * 1024;
 
 /**
- * As `readBytes`, of a configuration, an env file or a secret: a link that another user made is followed only to what this
- * user may read.
+ * Reads a configuration, an env file or a secret. A link that another user made is followed only to a file that this
+ * other user may read.
  */
 function readConfigured(path: string): Buffer {
   const fd = openGuarded(absolute(path), constants.O_RDONLY, 'read');

@@ -1,38 +1,27 @@
-// How much memory of a GPU is in use, and who has it open. The driver is asked by a child with a time limit (nvidia-smi; for
-// AMD `cat`, since reading /sys asks the device): a driver that is lost can hang whoever asks, and PID 1 must not. Decides
-// nothing: what a lost driver means is the core's business. Loaded only where a service has `gpus`.
-import { accessSync, constants, readlinkSync } from 'node:fs';
+// How much memory of a GPU is in use, and which processes have it open. Asks the driver through gpu-driver.ts: nvidia-smi,
+// for AMD `cat`, since reading /sys asks the device. Decides nothing: what a lost driver means is the core's business.
+// Loaded only where a service has `gpus`.
+import { readlinkSync } from 'node:fs';
 import { join } from '../paths.ts';
 import type { GpuReading, Holder } from '../plan/gpu-reading.ts';
 import type { GpuDevice, GpuPlan } from '../plan/plan.ts';
-import type { Clock } from '../ports.ts';
+import type { Captured } from './capture.ts';
+import { mayExecute } from './files.ts';
+import { type DriverParts, GpuDriver } from './gpu-driver.ts';
 import { findNvidiaGpus, list, read } from './gpus.ts';
 import { findAmdGpus } from './gpus-amd.ts';
 import { lastLineOf, linesOf } from './lines.ts';
 
-/** What a child printed and how it ended; `failure`: it could not be started. */
-export interface Answer {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly failure: string | null;
-}
-
-export interface GpuReaderParts {
-  readonly clock: Clock;
-  /** The container's: its PATH is where nvidia-smi is looked for. */
-  readonly environment: Readonly<Record<string, string>>;
-  /** Runs a command to its end; aborting kills it. Need not come back while the kernel holds on to it. */
-  run(argv: readonly string[], env: Readonly<Record<string, string>>, abort: AbortSignal): Promise<Answer>;
-  /** Which service each process belongs to, as far as known. */
+export interface GpuReaderParts extends DriverParts {
+  /** The service that each process belongs to, as far as known. */
   owners?(): ReadonlyMap<number, string>;
   /** Where `/dev`, `/proc` and `/sys` are. */
   readonly root?: string;
-  /** Of one answer of the driver, milliseconds. */
+  /** Time limit of one answer of the driver, milliseconds. */
   readonly limit?: number;
 }
 
-/** Reads once. What it gives after `abort` means nothing. */
+/** Reads once. The result is meaningless after an abort. */
 export type GpuReader = (plan: GpuPlan, how: { readonly holders: boolean }, abort: AbortSignal) => Promise<GpuReading>;
 
 /** A machine with eight GPUs whose driver sleeps between uses takes some seconds. */
@@ -41,117 +30,68 @@ const MIB = 1024 * 1024;
 /** Where it is when PATH does not say: mounted by the container runtime, by Kubernetes' older plugins, in WSL 2. */
 const SMI_PLACES = ['/usr/bin', '/usr/local/nvidia/bin', '/usr/local/bin', '/usr/lib/wsl/lib'];
 
-/** A question to the driver that has not been answered. `late`: its time is over, and it may never be. */
-interface Asked {
-  readonly answer: Promise<Answer>;
-  late: boolean;
-  /** How many want the answer. */
-  waiting: number;
-  /** Nobody wants it any more, and its child is being killed: what it answers means nothing. */
-  dropped: boolean;
-  drop(): void;
-}
-
 export function gpuReader(parts: GpuReaderParts): GpuReader {
   const { root = '/', limit = LIMIT } = parts;
-  const inFlight = new Map<string, Asked>();
-
-  /** Asks, or joins who is asking the same already. One that hangs is joined too: there is never a second beside it. */
-  function ask(argv: readonly string[], abort: AbortSignal): Promise<Answer | null> {
-    const key = argv.join(' ');
-    const asked = inFlight.get(key) ?? start(key, argv);
-    if (asked.late) return Promise.resolve(null);
-    if (!asked.dropped) return waitFor(asked, abort);
-    return waitFor(asked, abort).then((over) => (over === null ? null : ask(argv, abort)));
-  }
-
-  /** Waits for its answer as long as there is time, null after that. */
-  function waitFor(asked: Asked, abort: AbortSignal): Promise<Answer | null> {
-    asked.waiting += 1;
-    return new Promise((resolve) => {
-      const leave = (found: Answer | null) => {
-        cancel();
-        abort.removeEventListener('abort', giveUp);
-        resolve(asked.late ? null : found);
-      };
-      const giveUp = () => {
-        asked.waiting -= 1;
-        if (asked.waiting === 0) asked.drop();
-        leave(null);
-      };
-      const cancel = parts.clock.after(limit, () => leave(null));
-      abort.addEventListener('abort', giveUp, { once: true });
-      if (abort.aborted) giveUp();
-      void asked.answer.then(leave);
-    });
-  }
-
-  function start(key: string, argv: readonly string[]): Asked {
-    // Its words are looked at: no translation, and nothing that would make it another program.
-    const env = { PATH: '/usr/bin:/bin', ...pick(parts.environment, ['PATH', 'LD_LIBRARY_PATH', 'HOME']), LC_ALL: 'C' };
-    const end = new AbortController();
-    const over = () => {
-      cancel();
-      if (inFlight.get(key) === asked) inFlight.delete(key);
-    };
-    const drop = () => {
-      asked.dropped = true;
-      end.abort();
-    };
-    const asked: Asked = { late: false, waiting: 0, dropped: false, answer: parts.run(argv, env, end.signal), drop };
-    void asked.answer.then(over);
-    const cancel = parts.clock.after(limit, () => {
-      asked.late = true;
-      end.abort();
-    });
-    inFlight.set(key, asked);
-    return asked;
-  }
-
-  async function nvidia(devices: readonly GpuDevice[], abort: AbortSignal): Promise<GpuReading> {
-    if (devices.some(({ index, id }) => index === null && !id.startsWith('GPU-'))) {
-      return { kind: 'unreadable', why: 'nvidia-smi does not tell the memory of a MIG slice' };
-    }
-    const program = findSmi(parts.environment.PATH ?? '', root);
-    if (program === null) {
-      const why = 'there is no nvidia-smi (it comes with NVIDIA_DRIVER_CAPABILITIES=compute,utility)';
-      return { kind: 'unreadable', why };
-    }
-    const query = ['--query-gpu=index,uuid,memory.used,memory.total', '--format=csv,noheader,nounits'];
-    const answer = await ask([program, ...query], abort);
-    if (answer === null) return noAnswer('nvidia-smi');
-    if (answer.failure !== null) return { kind: 'unreadable', why: answer.failure };
-    return judgeSmi(answer, devices);
-  }
-
-  async function amd(devices: readonly GpuDevice[], abort: AbortSignal): Promise<GpuReading> {
-    const found = findAmdGpus(root).devices;
-    const files = devices.flatMap(({ index }) => (index === null ? [] : (found[index]?.memory ?? [])));
-    if (files.length !== devices.length * 2) return { kind: 'lost', why: 'a device of it is gone from /sys/class/kfd' };
-    const answer = await ask(['cat', ...files], abort);
-    if (answer === null) return noAnswer('the driver');
-    if (answer.failure !== null) return { kind: 'unreadable', why: answer.failure };
-    const missing = /No such file|Permission denied/.test(answer.stderr);
-    if (answer.code !== 0) return { kind: missing ? 'unreadable' : 'lost', why: lastLineOf(answer.stderr) };
-    const numbers = answer.stdout.trim().split(/\s+/).map(Number);
-    const memory = devices.map((_, at) => ({ used: numbers[at * 2] ?? Number.NaN, total: numbers[at * 2 + 1] ?? 0 }));
-    if (memory.some(({ used, total }) => !Number.isFinite(used) || total === 0)) {
-      return { kind: 'unreadable', why: 'the kernel shows no memory of it' };
-    }
-    return { kind: 'memory', devices: memory, holders: [] };
-  }
-
-  function noAnswer(who: string): GpuReading {
-    return { kind: 'lost', why: `${who} did not answer within ${limit / 1_000} s` };
-  }
-
+  const driver = new GpuDriver(parts, limit);
+  const path = parts.environment.PATH ?? '';
   return async (plan, { holders }, abort) => {
     const { devices, vendor } = plan;
     if (devices.length === 0) return { kind: 'memory', devices: [], holders: [] };
-    const reading = vendor === 'amd' ? await amd(devices, abort) : await nvidia(devices, abort);
+    const reading =
+      vendor === 'amd'
+        ? await askAmd(driver, devices, root, abort)
+        : await askNvidia(driver, devices, path, root, abort);
     if (reading.kind !== 'memory' || !holders) return reading;
     return { ...reading, holders: findHolders(plan, root, parts.owners?.() ?? new Map()) };
   };
+}
+
+async function askNvidia(
+  driver: GpuDriver,
+  devices: readonly GpuDevice[],
+  path: string,
+  root: string,
+  abort: AbortSignal,
+): Promise<GpuReading> {
+  if (devices.some(({ index, id }) => index === null && !id.startsWith('GPU-'))) {
+    return { kind: 'unreadable', why: 'nvidia-smi does not tell the memory of a MIG slice' };
+  }
+  const program = findSmi(path, root);
+  if (program === null) {
+    const why = 'there is no nvidia-smi (it comes with NVIDIA_DRIVER_CAPABILITIES=compute,utility)';
+    return { kind: 'unreadable', why };
+  }
+  const query = ['--query-gpu=index,uuid,memory.used,memory.total', '--format=csv,noheader,nounits'];
+  const answer = await driver.ask([program, ...query], abort);
+  if (answer === null) return noAnswer('nvidia-smi', driver);
+  if (answer.failure !== null) return { kind: 'unreadable', why: answer.failure };
+  return judgeSmi(answer, devices);
+}
+
+async function askAmd(
+  driver: GpuDriver,
+  devices: readonly GpuDevice[],
+  root: string,
+  abort: AbortSignal,
+): Promise<GpuReading> {
+  const found = findAmdGpus(root).devices;
+  const files = devices.flatMap(({ index }) => (index === null ? [] : (found[index]?.memory ?? [])));
+  if (files.length !== devices.length * 2) return { kind: 'lost', why: 'a device of it is gone from /sys/class/kfd' };
+  const answer = await driver.ask(['cat', ...files], abort);
+  if (answer === null) return noAnswer('the driver', driver);
+  if (answer.failure !== null) return { kind: 'unreadable', why: answer.failure };
+  const missing = /No such file|Permission denied/.test(answer.stderr);
+  if (answer.code !== 0) return { kind: missing ? 'unreadable' : 'lost', why: lastLineOf(answer.stderr) };
+  const numbers = answer.stdout.trim().split(/\s+/).map(Number);
+  const memory = devices.map((_, at) => ({ used: numbers[at * 2] ?? Number.NaN, total: numbers[at * 2 + 1] ?? 0 }));
+  if (memory.some(({ used, total }) => !Number.isFinite(used) || total === 0)) {
+    return { kind: 'unreadable', why: 'the kernel shows no memory of it' };
+  }
+  return { kind: 'memory', devices: memory, holders: [] };
+}
+
+function noAnswer(who: string, { limit }: GpuDriver): GpuReading {
+  return { kind: 'lost', why: `${who} did not answer within ${limit / 1_000} s` };
 }
 
 interface SmiRow {
@@ -181,7 +121,7 @@ const WARNED = 14;
  * corrupted", https://github.com/pytorch/pytorch/issues/87464): where it tells the memory of all of ours, the driver has
  * answered. The other way round it may end with 0 and say nothing but that it failed.
  */
-function judgeSmi({ code, stdout, stderr }: Answer, devices: readonly GpuDevice[]): GpuReading {
+function judgeSmi({ code, stdout, stderr }: Captured, devices: readonly GpuDevice[]): GpuReading {
   const rows = parseSmi(stdout);
   const reading = toReading(rows, devices);
   const said = wordsOf(stdout, stderr);
@@ -258,19 +198,5 @@ function findSmi(path: string, root: string): string | null {
     ...path.split(':').filter((folder) => folder.startsWith('/')),
     ...SMI_PLACES.map((one) => join(root, one)),
   ];
-  const found = folders
-    .map((folder) => join(folder, 'nvidia-smi'))
-    .find((file) => {
-      try {
-        accessSync(file, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
-  return found ?? null;
-}
-
-function pick(from: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(names.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])));
+  return folders.map((folder) => join(folder, 'nvidia-smi')).find(mayExecute) ?? null;
 }

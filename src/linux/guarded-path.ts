@@ -1,24 +1,16 @@
 // Opens files by paths that services may change, so that no link leads the supervisor to a file that the link's owner
 // could not reach. Walks the path folder by folder with O_NOFOLLOW (open(2)) and holds each folder open, so that
 // nothing can be replaced between a check and its use. Decides by owner and mode alone; knows nothing of services.
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readlinkSync,
-  type Stats,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readlinkSync, type Stats } from 'node:fs';
 import { decodeBytes, encodeBytes } from '../bytes.ts';
+import { codeOf } from './errno.ts';
+import { isMapped } from './id-map.ts';
 
 /** Of open(2), the same on x86-64 and arm64: names a file without permission to read it. */
 const O_PATH = 0o10000000;
 const FOLDER = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-/** As many links as the kernel follows in one path (path_resolution(7)). */
-const LINKS_MOST = 40;
+/** The most links that the kernel follows in one path (path_resolution(7)). */
+export const LINKS_MOST = 40;
 /** Bits of a mode (inode(7)). */
 const [OTHERS_READ, OTHERS_ENTER, OTHERS_WRITE, STICKY] = [0o004, 0o001, 0o022, 0o1000];
 /** Represents every user that the user namespace does not map (user_namespaces(7)). */
@@ -201,7 +193,7 @@ function make(path: Buffer): void {
   try {
     mkdirSync(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (codeOf(error) !== 'EEXIST') throw error;
   }
 }
 
@@ -211,18 +203,12 @@ function isGuardedIn(folder: Stats, owner: number): boolean {
   return (folder.mode & OTHERS_WRITE) === 0 || ((folder.mode & STICKY) !== 0 && isOwn(owner));
 }
 
+/** Whether a user of this namespace has the number OVERFLOW_UID. Read once. */
+let hasOverflowUser: boolean | null = null;
+
 function isOwn(uid: number): boolean {
-  return uid === 0 || uid === process.geteuid?.() || (uid === OVERFLOW_UID && !isMapped(uid));
-}
-
-let overflowIsMapped: boolean | undefined;
-
-/** Whether a user of this namespace has that number: /proc/self/uid_map has lines `first, outside, count`. */
-function isMapped(uid: number): boolean {
-  overflowIsMapped ??= readFileSync('/proc/self/uid_map', 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number))
-    .some(([first = 0, , count = 0]) => uid >= first && uid < first + count);
-  return overflowIsMapped;
+  if (uid === 0 || uid === process.geteuid?.()) return true;
+  if (uid !== OVERFLOW_UID) return false;
+  hasOverflowUser ??= isMapped('uid', OVERFLOW_UID);
+  return !hasOverflowUser;
 }

@@ -1,6 +1,7 @@
 // Reads and writes /etc/hosts, in place: in a container it is a file mounted by itself, which nothing can be renamed over.
 // What it is to hold is the caller's business.
 import { closeSync, constants, fstatSync, ftruncateSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { codeOf } from './errno.ts';
 import { openGuarded } from './guarded-path.ts';
 
 export interface HostsFile {
@@ -17,7 +18,7 @@ export function hostsFile(path = '/etc/hosts'): HostsFile {
       try {
         return withFile(path, constants.O_RDONLY, (file) => readFileSync(file, 'latin1'));
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+        if (codeOf(error) === 'ENOENT') return null;
         throw error;
       }
     },

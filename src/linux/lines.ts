@@ -1,18 +1,18 @@
-// Lines that tools print, as they are quoted in messages. Pure.
+// Quotes the output of tools in messages. Pure.
 import { printableLine } from '../text.ts';
 
-/** As much of a line fits into a message, characters. */
+/** The most of a line that a message quotes, characters. */
 const MESSAGE = 200;
 
-/** The last line that says something, as much of it as fits into a message. */
+/** The last line that is not blank, cut to fit into a message; empty if there is none. */
 export function lastLineOf(text: string): string {
   return linesOf(text).at(-1) ?? '';
 }
 
-/** The lines that say something, of each as much as fits into a message, without colours and whatever else is no text. */
+/** The lines that are not blank, each cut to fit into a message, without colours and other control sequences. */
 export function linesOf(text: string): readonly string[] {
   return text
     .split(/[\r\n]+/)
-    .map((line) => printableLine(line).trimEnd().slice(0, MESSAGE))
+    .map((line) => printableLine(line).slice(0, MESSAGE))
     .filter((line) => line.trim() !== '');
 }

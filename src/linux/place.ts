@@ -1,11 +1,11 @@
-// What a service will find on this machine, looked up beforehand: where its log file can be written. Changes nothing.
+// Checks before the start whether the log file of a service can be written. Changes nothing.
 import { type Stats, statfsSync, statSync } from 'node:fs';
 import { encodeBytes } from '../bytes.ts';
 import { dirname } from '../paths.ts';
 import { absolute } from './files.ts';
 import { permits, reach, type Visitor, type Want } from './reach.ts';
 
-/** File systems of the kernel's own, by what statfs(2) says of them: nobody makes a file there, whatever the modes say. */
+/** File systems of the kernel, by their type in statfs(2): no file can be created there, whatever the modes are. */
 const KERNELS: ReadonlyMap<number, string> = new Map([
   [0x9fa0, 'proc'],
   [0x62656572, 'sysfs'],
@@ -13,7 +13,7 @@ const KERNELS: ReadonlyMap<number, string> = new Map([
   [0x63677270, 'cgroup2'],
 ]);
 
-/** Why no file can be made in a folder; what is missing of the folder would be made. null: it can. */
+/** Why no file can be created in a folder, whose missing parents would be created too; null if one can. */
 export function whyNotWritable(path: string, visitor: Visitor): string | null {
   let folder = path;
   let stats = look(folder);
@@ -31,7 +31,7 @@ export function whyNotWritable(path: string, visitor: Visitor): string | null {
     : `${folder === path ? 'it' : folder} is the kernel's (${kernels}): no file is made there`;
 }
 
-/** What a log file needs on this machine: the file or device itself where it is there, and the folder of a regular one. */
+/** Why a log file cannot be written (null if it can), and the path that decides: the file, the device, or the folder. */
 export function lookAtLog(path: string): { readonly at: string; readonly why: string | null } {
   const stats = look(path);
   if (stats !== null && !stats.isFile() && !stats.isCharacterDevice()) {
@@ -40,7 +40,7 @@ export function lookAtLog(path: string): { readonly at: string; readonly why: st
   }
   if (stats !== null && !may(path, stats, 'write', null)) return { at: path, why: 'it may not be written to' };
   if (stats?.isCharacterDevice()) return { at: path, why: null };
-  // It is made there, and made anew when it is rotated.
+  // The file is created in its folder, and again after each rotation.
   return { at: dirname(path), why: whyNotWritable(dirname(path), null) };
 }
 

@@ -2,6 +2,7 @@
 // /proc/<pid>/task/<tid>/children (absent in gVisor and in kernels without CONFIG_PROC_CHILDREN). Signals nobody.
 import { readlinkSync } from 'node:fs';
 import { decodeBytes } from '../bytes.ts';
+import { codeOf } from './errno.ts';
 import { list, readBytes, readText } from './files.ts';
 
 /** A pid alone may be reused; with its start time (clock ticks since boot) it names one process for ever. */
@@ -56,7 +57,7 @@ export function parseStat(text: string): Process | null {
   };
 }
 
-/** Of a text in which each byte is a character; nearly all names are ASCII, and there may be thousands. */
+/** `name` has one character for each byte. Nearly all names are ASCII, and there may be thousands. */
 function decodeName(name: string): string {
   return /[\x80-\xff]/.test(name) ? decodeBytes(Buffer.from(name, 'latin1')) : name;
 }
@@ -79,7 +80,7 @@ export function readMemory(pid: number): { readonly own: number; readonly shared
   }
 }
 
-/** `pid:[4026531836]`: pid_namespaces(7). Empty where the kernel does not tell. */
+/** `pid:[4026531836]`: pid_namespaces(7). Empty if the kernel does not provide it. */
 export function pidNamespace(): string {
   try {
     return readlinkSync('/proc/self/ns/pid');
@@ -106,21 +107,21 @@ export const processNames = (): string[] =>
 
 /** That nothing could be read just now does not tell that nothing is there. */
 function throwIfShort(error: unknown): void {
-  const code = error instanceof Error && 'code' in error ? error.code : '';
+  const code = codeOf(error);
   if (code === 'EMFILE' || code === 'ENFILE' || code === 'ENOMEM') throw error;
 }
 
 /**
- * All processes of this PID namespace that live, as near to one moment as /proc allows. Throws when it cannot be read now.
- * `reaper` is PID 1, or what stands in its place; `dead` are the zombies of an earlier reading; `names` and `read` stand for
- * /proc and its files. `settled` gives what is known of a process without reading it.
+ * All live processes of this PID namespace, as near to one moment as /proc allows. Throws if it cannot be read now.
+ * `reaper` is PID 1, or the process that adopts orphans in its place. `dead` are the zombies of an earlier reading.
+ * `settled` returns a process that needs no reading of its files. `names` and `read` replace /proc and its files.
  */
 export function readProcesses(
   reaper: number,
   dead: Reading['dead'] = new Map(),
+  settled: (pid: number) => Process | undefined = () => undefined,
   names = processNames,
   read = readText,
-  settled: (pid: number) => Process | undefined = () => undefined,
 ): Reading {
   const all = new Map<number, Process>();
   const gone: number[] = [];
@@ -215,7 +216,7 @@ export class Kinship {
   readonly #marked: ReadonlyMap<string | null, readonly Process[]>;
   readonly #named: ReadonlyMap<string | null, readonly Process[]>;
 
-  /** `reaper`: PID 1, or what stands in its place; orphans are its children. `self`: the supervisor. Neither is a member. */
+  /** `reaper`: PID 1, or the process that adopts orphans in its place. `self`: the supervisor. Neither is a member. */
   constructor(all: Processes, marks: Marks, { reaper, self }: { readonly reaper: number; readonly self: number }) {
     this.#all = all;
     this.#apart = new Set([reaper, self]);

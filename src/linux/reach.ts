@@ -4,7 +4,9 @@
 import { accessSync, constants, lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { decodeBytes, encodeBytes } from '../bytes.ts';
 import { dirname, join } from '../paths.ts';
+import { codeOf } from './errno.ts';
 import { absolute } from './files.ts';
+import { LINKS_MOST } from './guarded-path.ts';
 
 /** The user whose permissions count; null: this process. */
 export type Visitor = {
@@ -17,9 +19,6 @@ export type Visitor = {
 export type Want = 'read' | 'write' | 'search';
 const MODES: Readonly<Record<Want, number>> = { read: constants.R_OK, write: constants.W_OK, search: constants.X_OK };
 const BITS: Readonly<Record<Want, number>> = { read: 4, write: 2, search: 1 };
-
-/** As many links as the kernel follows in one path: path_resolution(7). */
-const LINKS_MOST = 40;
 
 /** The result of resolving a path. `link` is the last symbolic link that was followed, and `target` its content. */
 export type Reached = (
@@ -85,10 +84,15 @@ function readLink(path: string): string {
   }
 }
 
+/** `it leads to /opt/x (/usr/bin/x is a link), and `; empty if no link was followed. */
+export function describeLink({ link, target }: Reached, it: string): string {
+  return link === null ? '' : `${it} leads to ${target} (${link} is a link), and `;
+}
+
 /** Why a folder cannot be the working directory; null if it can. */
 export function whyNotEntered(path: string, visitor: Visitor): string | null {
   const reached = reach(absolute(path), visitor);
-  const leads = reached.link === null ? '' : `it leads to ${reached.target} (${reached.link} is a link), and `;
+  const leads = describeLink(reached, 'it');
   switch (reached.kind) {
     case 'missing':
       return !isLink(absolute(path)) ? 'there is no such folder' : `${leads}there is no ${reached.real}`;
@@ -111,8 +115,7 @@ export function permits(path: string, stats: Stats, want: Want, visitor: Visitor
     // A read-only file system permits writing to no user.
     accessSync(encodeBytes(path), MODES[want]);
   } catch (error) {
-    const isReadOnly = error instanceof Error && 'code' in error && error.code === 'EROFS';
-    if (isReadOnly || visitor === null) return false;
+    if (codeOf(error) === 'EROFS' || visitor === null) return false;
   }
   return visitor === null || visitor.uid === 0 || grants(stats, want, visitor);
 }

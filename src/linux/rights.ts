@@ -1,6 +1,7 @@
 // Whether this process, and therefore PID 1, may give a program another user, limits, priority or processors. Reads
 // /proc; what cannot be read counts as permitted. Changes nothing.
 import { readText } from './files.ts';
+import { isMapped } from './id-map.ts';
 
 /** capabilities(7), by bit. */
 const CAPABILITIES = { CAP_SETGID: 6n, CAP_SETUID: 7n, CAP_SYS_NICE: 23n, CAP_SYS_RESOURCE: 24n } as const;
@@ -31,16 +32,6 @@ export function whyNotUser(uid: number, gid: number): string | null {
   if (!isMapped('uid', uid)) return `uid ${uid} is not mapped in this user namespace`;
   if (!isMapped('gid', gid)) return `gid ${gid} is not mapped in this user namespace`;
   return read('/proc/self/setgroups').trim() === 'deny' ? 'this user namespace forbids setgroups(2)' : null;
-}
-
-/** Whether the user namespace maps an ID: user_namespaces(7). */
-function isMapped(kind: 'uid' | 'gid', id: number): boolean {
-  const rows = read(`/proc/self/${kind}_map`).trim();
-  if (rows === '') return true;
-  return rows.split('\n').some((row) => {
-    const [from = 0, , count = 0] = row.trim().split(/\s+/).map(Number);
-    return id >= from && id < from + count;
-  });
 }
 
 /** Rows of proc_pid_limits(5), by the names of services.yaml. */

@@ -1,5 +1,5 @@
-// Writes /dev/termination-log, which Kubernetes shows as the reason of a container's end. Writes it where it is a regular file
-// and nowhere else; never makes it, and never fails.
+// Writes /dev/termination-log, which Kubernetes shows as the reason of a container's end. Writes it only if it is a regular
+// file. Never creates it, and never fails.
 import { closeSync, constants, fstatSync, ftruncateSync, writeFileSync } from 'node:fs';
 import { openGuarded } from './guarded-path.ts';
 
@@ -14,12 +14,12 @@ export function writeTerminationLog(text: string): void {
     return;
   }
   try {
-    // What somebody reads from a FIFO or a terminal there is not for us to choose.
+    // A FIFO or a terminal there may be meant for other output.
     if (!fstatSync(file).isFile()) return;
     ftruncateSync(file, 0);
     writeFileSync(file, text);
   } catch {
-    // A full disk: standard error has the same words.
+    // A full disk: standard error has the same text.
   } finally {
     closeSync(file);
   }

@@ -1,6 +1,6 @@
 // Bytes to whole lines. A splitter holds the unfinished line of one stream and hands every finished one on, where it lies:
 // no copy, no string, no object per line, since this is the path of every byte that a service prints. Pure.
-import { sequenceLength } from './utf8.ts';
+import { sequenceLength } from '../bytes.ts';
 
 /** A longer line is handed on in pieces of this size, bytes; a character of UTF-8 is not cut, but begins the next piece. */
 export const LONGEST_LINE = 64 * 1024;
@@ -21,7 +21,7 @@ export class LineSplitter {
   #size = 0;
   /** The last byte was a carriage return, behind a line or behind nothing: a newline that follows belongs to it. */
   #afterReturn: 'line' | 'nothing' | null = null;
-  /** Pieces of the unfinished line have been handed on already. */
+  /** Whether a part of the unfinished line was passed on. */
   #isCut = false;
   /** Lines handed on; one in pieces counts once. Whoever reads it may set it back. */
   lines = 0;
@@ -30,7 +30,7 @@ export class LineSplitter {
     this.#take = take;
   }
 
-  /** The line that has no end yet; empty where there is none, or where it is so long that a part has been handed on. */
+  /** The unfinished line; empty if there is none, or if it is so long that a part of it was passed on. */
   get unfinished(): Uint8Array {
     return this.#isCut ? NOTHING : this.#held.subarray(0, this.#size);
   }

@@ -4,40 +4,19 @@
 import type { Clock } from '../ports.ts';
 import { type Frame, JsonFrame, renderPrefix, Spares, TextFrame } from './frame.ts';
 import { LineSplitter } from './lines.ts';
-import { both, dropping, type Pattern, stripping, type Watcher, watched } from './passing.ts';
+import { both, dropping, stripping, type Watcher, watched } from './passing.ts';
+import { type ByteSource, type LogStyle, Pump, type StreamCounts } from './pump.ts';
 import { type Block, linesOf, Ring, type RingLine } from './ring.ts';
 import type { Sink } from './sinks.ts';
 import type { Compressor } from './sinks-compress.ts';
 import type { FileSink, FileStyle } from './sinks-file.ts';
 import { Unfinished } from './unfinished.ts';
 
-/** What a stream's bytes come from. */
-export interface ByteSource {
-  /** The next bytes; null at the end. */
-  read(): Promise<Uint8Array | null>;
-  /** What there is at this moment; null if nothing. */
-  readNow(): Uint8Array | null;
-  close(): Promise<void>;
-}
-
-export interface LogStyle {
-  readonly prefix: boolean;
-  readonly format: 'text' | 'json';
-  readonly whenFull: 'block' | 'drop';
-  readonly ansi: 'keep' | 'strip';
-  readonly merge: boolean;
-  /** A line that one of them matches goes nowhere. */
-  readonly drop: readonly Pattern[];
-  readonly file: FileStyle | null;
-}
-
 const RING_BYTES = 64 * 1024;
 /** Streams that always have more would keep the event loop from everything else: it turns after this long, milliseconds. */
 const SLICE = 2;
 /** As often the clock is looked at, bytes: a stream that says little turns no loop. */
 const BURST = 64 * 1024;
-/** As much is taken in at once at the end of a process, bytes: as much as its pipe may hold (pipe(7)). */
-const MOST_DRAINED = 1024 * 1024;
 /** The longest that whoever has moved the log files waits for the last piece, milliseconds. */
 const REOPENING = 2_000;
 /** A stream that is silent this long after its run's last process has gone is held open by a stranger, milliseconds. */
@@ -48,30 +27,23 @@ const TURNS = 3;
 /** Two streams that are read. */
 export interface Attachment {
   /**
-   * Takes in what the pipes hold at this moment, as far as there is room: what a process has printed comes before its end. To
-   * be called from a timer or an event (platform/input.ts, readNow).
+   * Reads what the pipes hold now, as far as the sinks have room, so that the output of a process is handled before its
+   * exit. Call it from a timer or an event (readNow of platform/input.ts).
    */
   drain(): void;
-  /** Ends the reading once the streams are silent, even where a stranger holds them open. */
+  /** Closes the streams once they are silent, even if a process outside the run holds them open. */
   release(): void;
 }
 
 interface Attached {
   readonly sources: readonly ByteSource[];
-  /** Of each stream that has not ended: takes in what its pipe holds now. */
+  /** One for each stream that has not ended: reads what its pipe holds now. */
   readonly drains: Set<() => void>;
   finished: Promise<unknown>;
   /** How many streams have bytes in hand: they wait for room or for their turn, and their pipes may be full. */
   busy: number;
   /** Since when none has. */
   silentSince: number;
-}
-
-/** What a service has printed on one stream since the start. */
-export interface StreamCounts {
-  lines: number;
-  bytes: number;
-  dropped: number;
 }
 
 export class Pipeline {
@@ -81,7 +53,7 @@ export class Pipeline {
   #width: number;
   readonly #followers = new Map<string, Set<(block: Block) => void>>();
   readonly #rings = new Map<string, Ring>();
-  /** Text without a newline that has been shown, by service: at most one block a stream. */
+  /** Unfinished lines that were shown, by service: at most one block for each stream. */
   readonly #unfinished = new Map<string, Set<Block>>();
   readonly #files = new Map<string, FileSink>();
   /** Made for the first file. */
@@ -137,8 +109,8 @@ export class Pipeline {
     };
     this.#attached.add(attached);
     attached.finished = Promise.all([
-      this.#pump(service, 'stdout', style, stdout, watcher, attached),
-      this.#pump(service, 'stderr', style, stderr, watcher, attached),
+      this.#read(service, 'stdout', style, stdout, watcher, attached),
+      this.#read(service, 'stderr', style, stderr, watcher, attached),
     ]).finally(() => this.#attached.delete(attached));
     return {
       drain() {
@@ -167,7 +139,7 @@ export class Pipeline {
     return this.#tail(service, count, 'all runs');
   }
 
-  /** Lines that have ended, then the text that has not. */
+  /** The last whole lines, then the unfinished ones. */
   #tail(service: string, count: number, of: 'latest run' | 'all runs'): readonly RingLine[] {
     const ended = this.#rings.get(service)?.tail(count, of) ?? [];
     const unfinished = [...(this.#unfinished.get(service) ?? [])].flatMap(linesOf);
@@ -260,7 +232,7 @@ export class Pipeline {
     return found[stream];
   }
 
-  async #pump(
+  async #read(
     service: string,
     stream: 'stdout' | 'stderr',
     style: LogStyle,
@@ -268,9 +240,27 @@ export class Pipeline {
     watcher: Watcher,
     attached: Attached,
   ): Promise<void> {
-    const sink = this.#sinks[stream];
-    const ring = this.#ring(service);
+    const pump = this.#pump(service, stream, style, watcher);
+    const drain = () => pump.drain(source);
+    attached.drains.add(drain);
+    for (let chunk = await source.read(); chunk !== null; chunk = await source.read()) {
+      attached.busy += 1;
+      pump.take(chunk);
+      // Nothing refers to the chunk from here on: who waits for room holds what is to be written, and no more.
+      await pump.pass();
+      if (this.#turn !== null || this.#burst >= BURST) await this.#takeTurns();
+      attached.busy -= 1;
+      attached.silentSince = this.#clock.now();
+    }
+    attached.drains.delete(drain);
+    attached.busy += 1;
+    await pump.end();
+    attached.busy -= 1;
+  }
+
+  #pump(service: string, stream: 'stdout' | 'stderr', style: LogStyle, watcher: Watcher): Pump {
     const prefix = style.prefix && style.format === 'text' ? this.prefix(service, stream) : '';
+    const ring = this.#ring(service);
     const frame = this.#frame(service, stream, style, prefix);
     const file = style.file === null ? null : this.#holdFile(service, style.file);
     // A file that holds one service's lines needs no prefix; without one both are the same bytes.
@@ -278,95 +268,32 @@ export class Pipeline {
     const take = fileFrame === null ? frame.take : both(frame.take, fileFrame.take);
     // Patterns see what people see: a line without what is stripped from it.
     const splitter = new LineSplitter(stripping(watched(dropping(take, style.drop), watcher), style.ansi));
-    const unfinished = new Unfinished(this.#clock, splitter, this.#showing(service, stream, style, prefix, watcher));
-    const counts = this.#count(service, stream);
-    let dropped = 0;
-    const put = (bytes: Uint8Array, done?: () => void): void => {
-      if (dropped > 0) sink.write(noticeOf(frame, dropped));
-      dropped = 0;
-      sink.write(bytes, done);
-    };
-    /** Hands on what the splitter has made; what has to wait for room is returned. */
-    const deliver = (): Uint8Array | null => {
-      const bytes = frame.flush();
-      if (bytes.length === 0) return null;
-      file?.write(fileFrame?.flush() ?? bytes);
-      const block: Block = { bytes, time: this.#clock.wall(), stream, prefix: Buffer.byteLength(prefix) };
-      ring.push(block);
-      const followers = this.#followers.get(service);
-      for (const listener of followers ?? []) listener(block);
-      if (sink.isFull && style.whenFull === 'drop') {
-        const lost = countLines(bytes);
-        dropped += lost;
-        counts.dropped += lost;
-        return null;
-      }
-      // Memory that somebody else holds on to is not written into again.
-      const kept = (file !== null && fileFrame === null) || (followers?.size ?? 0) > 0;
-      const recycle = kept ? undefined : () => frame.recycle(bytes);
-      if (!sink.isFull) {
-        put(bytes, recycle);
-        return null;
-      }
-      // Hundreds may wait here: each with no more than it has to say.
-      const held = new Uint8Array(bytes);
-      recycle?.();
-      return held;
-    };
-    let isWaiting = false;
-    const pass = async (): Promise<void> => {
-      const held = deliver();
-      if (held === null) return;
-      isWaiting = true;
-      await whenRoom(sink, () => put(held));
-      isWaiting = false;
-    };
-    const takeIn = (chunk: Uint8Array): void => {
-      watcher.progressed?.();
-      splitter.push(chunk);
-      unfinished.changed();
-      counts.bytes += chunk.length;
-      counts.lines += splitter.lines;
-      splitter.lines = 0;
-      this.#burst += chunk.length;
-    };
-    const drain = (): void => {
-      for (let taken = 0; taken < MOST_DRAINED && !isWaiting && (!sink.isFull || style.whenFull === 'drop'); ) {
-        const chunk = source.readNow();
-        if (chunk === null) {
-          unfinished.showNow();
-          return;
-        }
-        taken += chunk.length;
-        takeIn(chunk);
-        const held = deliver();
-        if (held !== null) put(held);
-      }
-    };
-    attached.drains.add(drain);
-    for (let chunk = await source.read(); chunk !== null; chunk = await source.read()) {
-      attached.busy += 1;
-      takeIn(chunk);
-      // Nothing refers to the chunk from here on: who waits for room holds what is to be written, and no more.
-      await pass();
-      if (this.#turn !== null || this.#burst >= BURST) await this.#takeTurns();
-      attached.busy -= 1;
-      attached.silentSince = this.#clock.now();
-    }
-    attached.drains.delete(drain);
-    attached.busy += 1;
-    splitter.end();
-    unfinished.end();
-    counts.lines += splitter.lines;
-    await pass();
-    file?.release();
-    if (dropped > 0) await whenRoom(sink, () => sink.write(noticeOf(frame, dropped)));
-    attached.busy -= 1;
+    return new Pump({
+      sink: this.#sinks[stream],
+      whenFull: style.whenFull,
+      splitter,
+      unfinished: new Unfinished(this.#clock, splitter, this.#showing(service, stream, style, prefix, watcher)),
+      frame,
+      file,
+      fileFrame,
+      counts: this.#count(service, stream),
+      arrived: (size) => {
+        this.#burst += size;
+        watcher.progressed?.();
+      },
+      show: (bytes) => {
+        const block: Block = { bytes, time: this.#clock.wall(), stream, prefix: Buffer.byteLength(prefix) };
+        ring.push(block);
+        const followers = this.#followers.get(service);
+        for (const listener of followers ?? []) listener(block);
+        return (followers?.size ?? 0) > 0;
+      },
+    });
   }
 
   /**
-   * What becomes of text without a newline: `log` probes are tried on it, `logs` and the post-mortem find it behind the last
-   * line, followers get it once. What `drop` matches is left out.
+   * Returns the function that shows an unfinished line: it tries `log` probes on the line, adds it to `logs` and the
+   * post-mortem after the whole lines, and passes it to followers. It skips what `drop` matches.
    */
   #showing(
     service: string,
@@ -407,25 +334,6 @@ export class Pipeline {
   }
 }
 
-/** Room is told to all who wait, and the first of them may fill it: each looks and writes in one go. */
-async function whenRoom(sink: Sink, write: () => void): Promise<void> {
-  while (sink.isFull) await sink.room();
-  write();
-}
-
 function widthOf(names: readonly string[]): number {
   return Math.min(24, Math.max(...names.map((name) => name.length)));
-}
-
-/** Tells in the stream itself that lines are missing. */
-function noticeOf(frame: Frame, count: number): Uint8Array {
-  const notice = Buffer.from(`[svc-super dropped ${count} ${count === 1 ? 'line' : 'lines'}: nobody was reading]`);
-  frame.take(notice, 0, notice.length, false);
-  return frame.flush();
-}
-
-function countLines(bytes: Uint8Array): number {
-  let count = 0;
-  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) count += 1;
-  return count;
 }

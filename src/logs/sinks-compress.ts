@@ -7,7 +7,7 @@ import { findPlain, partOf, remove } from './sinks-rotation.ts';
 
 /** Compressed piece by piece, since the event loop waits for each: some 5 ms. A gzip file may hold several members. */
 const PIECE = 256 * 1024;
-/** Nothing that a service may put there blocks when it is opened, as a FIFO would, and no link is followed. */
+/** A service may put a FIFO or a link there: opening does not block, and follows no link. */
 const READING = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 const MAKING = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
@@ -77,7 +77,7 @@ function* compress(folder: Folder, log: string, name: string, keep: () => number
   try {
     const from = opened(openSync(folder.at(name), READING));
     const found = fstatSync(from);
-    // It may be another user's file, and those who read log files are not to read it.
+    // A link may lead to another user's file, which readers of the logs must not get.
     if (!found.isFile() || found.nlink > 1) throw new Error('it is a link');
     remove(folder, part);
     const to = opened(openSync(folder.at(part), MAKING, 0o640));

@@ -2,6 +2,7 @@
 // it. Written one piece at a time and never waited for: a disk that hangs or is full costs lines of the file, with one
 // notice, and nothing else. Nobody but this writes the file.
 import { close, closeSync, constants, fstatSync, ftruncateSync, lstatSync, type Stats, statSync, write } from 'node:fs';
+import { codeOf } from '../linux/errno.ts';
 import { type Folder, openFolderOf, openGuarded } from '../linux/guarded-path.ts';
 import type { Clock } from '../ports.ts';
 import { type Compressor, compressNewest } from './sinks-compress.ts';
@@ -21,7 +22,7 @@ const MOST = 4 * 1024 * 1024;
 const LATER = 1_000;
 const APPENDING = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
 
-/** Where it is missing no ordinary file of its name is made: every program that discards its output would fill it. */
+/** If it is missing, no regular file is created in its place: every program that discards its output would fill it. */
 const NULL_DEVICE = '/dev/null';
 
 export class FileSink {
@@ -261,7 +262,7 @@ export class FileSink {
       if (compress) this.#compress();
     } catch (error) {
       this.#rotateAt = this.#clock.now() + LATER;
-      const isGone = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+      const isGone = codeOf(error) === 'ENOENT';
       if (!isGone && !this.#grows) {
         this.#grows = true;
         this.#say(`cannot rotate ${path}: ${wordsOf(error)}; it grows beyond its \`max_size\``);
@@ -270,10 +271,10 @@ export class FileSink {
     }
   }
 
-  /** Does something in the folder of the open file. */
+  /** Calls `act` with the folder and the name of the open file. Throws if the path leads to another file. */
   #inFolder(act: (folder: Folder, name: string) => void): void {
     const { path } = this.#style;
-    // Of a link the name alone would move: of /dev/stdout for everybody.
+    // Only the link would be renamed: /dev/stdout, for all processes.
     if (lstatSync(path).isSymbolicLink()) throw new Error('it is a symbolic link');
     const { folder, name } = openFolderOf(path, 'find');
     try {
@@ -338,7 +339,7 @@ export class FileSink {
 
 const NEWLINE = 10;
 
-/** Bytes of the first line that waits. */
+/** The size of the first queued line, bytes. */
 function firstLine([head]: readonly Uint8Array[]): number {
   const length = head?.length ?? 0;
   const end = head?.indexOf(NEWLINE) ?? -1;
@@ -368,7 +369,7 @@ function takeLines(queue: Uint8Array[], room: number): Uint8Array {
 
 const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Makes the folders on the way. Looks before opening: a FIFO's reader would take opening and closing for the end. */
+/** Creates missing folders. Checks before opening, because closing a FIFO would be its end for the reader. */
 function refuseWhatIsThere(path: string): void {
   const { folder, name, isFollowed } = openFolderOf(path, 'make');
   try {

@@ -1,6 +1,6 @@
 // The rotated files beside a log file: `a.log.1` is the newest, `a.log.1.gz` where it is compressed. Decides under which name
-// each lies and which goes; each step is one rename, so that whoever looks finds every file whole. Reads none of them. All
-// happens in a folder that is held open: a service that exchanges the folder for a link changes nothing elsewhere.
+// each lies and which goes; each step is one rename, so that readers find every file whole. Reads none of them. Works in
+// a folder that is held open, so that a service that replaces the folder by a link affects no other folder.
 import { lstatSync, renameSync, type Stats, unlinkSync } from 'node:fs';
 import type { Folder } from '../linux/guarded-path.ts';
 
@@ -16,7 +16,7 @@ const look = (folder: Folder, name: string): Stats | undefined => lstatSync(fold
 
 const rename = (folder: Folder, from: string, to: string): void => renameSync(folder.at(from), folder.at(to));
 
-/** Removes an entry where there is one. */
+/** Removes an entry if it exists. */
 export function remove(folder: Folder, name: string): void {
   if (look(folder, name) !== undefined) unlinkSync(folder.at(name));
 }

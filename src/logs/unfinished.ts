@@ -4,7 +4,7 @@ import type { Clock } from '../ports.ts';
 import type { LineSplitter } from './lines.ts';
 
 /** An unfinished line is shown once its stream has been silent for this long, milliseconds. */
-export const UNFINISHED_AFTER = 500;
+const UNFINISHED_AFTER = 500;
 
 export class Unfinished {
   readonly #clock: Clock;

@@ -63,7 +63,7 @@ export function readHandover(): Handover | null {
   } catch {
     return null;
   }
-  return parseHandover(parts.length === 1 ? (parts[0] ?? Buffer.alloc(0)) : Buffer.concat(parts));
+  return parseHandover(Buffer.concat(parts));
 }
 
 /** Pure. Returns null if the bytes are not a handover of this release. */

@@ -42,9 +42,8 @@ class Sender {
       try {
         written = writeSync(this.#fd, first);
       } catch (error) {
-        const code = error instanceof Error && 'code' in error ? error.code : '';
         // The peer has closed the socket; the reader reports that.
-        if (code !== 'EAGAIN') this.#queue = [];
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') this.#queue = [];
         else void this.#writeLater();
         return;
       }

@@ -19,7 +19,7 @@ function folder(path: string, mode: number): void {
   chmodSync(join(root, path), mode);
 }
 
-/** The head of an ELF file for a machine, with a loader where one is given. */
+/** The head of an ELF file for a machine, with a loader if one is given. */
 function elf(machine: number, loader: string | null): Buffer {
   const bytes = Buffer.alloc(64 + 56 + 64);
   bytes.write('\x7fELF\x02\x01\x01', 0, 'latin1');
@@ -75,7 +75,7 @@ function why(name: string, visitor: Visitor = null, cwd: string | null = null): 
 const at = (name: string) => join(root, 'second', name);
 
 describe('a program', () => {
-  test('is looked for where execvp does', () => {
+  test('has the candidates that execvp tries', () => {
     expect(candidates('sh', { PATH: '/a:/b::/c' })).toEqual(['/a/sh', '/b/sh', './sh', '/c/sh']);
     expect(candidates('./sh', { PATH: '/a' })).toEqual(['./sh']);
     expect(candidates('sh', {})).toContain('/usr/bin/sh');
@@ -87,7 +87,7 @@ describe('a program', () => {
     expect(why('tool', stranger)).toBe('at /second/tool');
   });
 
-  test('with a slash is that file alone, from the folder it is to run in', () => {
+  test('with a slash is one file, relative to its working directory', () => {
     expect(why('./tool', null, join(root, 'second'))).toBe('at /second/tool');
     expect(why('./tool', null, join(root, 'first'))).toContain('126: it is not executable (mode 0644');
     expect(why('./tool', null, join(root, 'first'))).toContain('> run `chmod +x /first/tool`');
@@ -96,33 +96,33 @@ describe('a program', () => {
     expect(why(join(at('tool'), 'x'))).toBe('127: /second/tool is not a folder');
   });
 
-  test('that is not there says where it was looked for, closed folders or not', () => {
+  test('that does not exist is missing on PATH, even if PATH has folders that its user may not enter', () => {
     expect(why('none')).toBe('127: it is in no folder of PATH');
     expect(why('none', stranger)).toBe('127: it is in no folder of PATH');
   });
 
-  test('is looked at with the rights of who runs it', () => {
+  test('is checked with the permissions of its user', () => {
     expect(why('ours')).toBe('at /second/ours');
     expect(why('ours', stranger)).toContain('126: user app may not execute /second/ours (mode 0700, owner uid');
     expect(why('unread', stranger)).toContain('126: user app may not read /second/unread, and a script must be read');
     expect(why('ours', { uid: process.getuid?.() ?? 0, groups: [] })).toBe('at /second/ours');
   });
 
-  test('behind a folder that its user may not enter names that folder', () => {
+  test('in a folder that its user may not enter is explained by that folder', () => {
     expect(why('here', stranger)).toContain('126: user app may not enter /closed (mode 0700, owner uid');
     expect(why(join(root, 'closed/here'), stranger)).toContain(
       '> run `chmod a+x /closed`, or start it as another user',
     );
   });
 
-  test('of a virtual environment that leads to where its user may not go names the link and the folder', () => {
+  test('that is a link into a folder that its user may not enter is explained by the link and the folder', () => {
     expect(why(at('venv-python'))).toBe('at /second/venv-python');
     expect(why(at('venv-python'), stranger)).toMatch(
       /^126: it leads to \/closed\/python3 \(\/second\/venv-python is a link\), and user app may not enter \/closed /,
     );
   });
 
-  test('that is a link to nothing, or to itself, is one', () => {
+  test('that is a link to a missing file, or to itself, is explained by the link', () => {
     expect(why(at('dangling'))).toBe(
       '127: it leads to /nowhere/python3 (/second/dangling is a link), and there is no /nowhere',
     );
@@ -131,43 +131,43 @@ describe('a program', () => {
 });
 
 describe('a script', () => {
-  test('needs its interpreter, also the one that env(1) looks for', () => {
+  test('needs its interpreter, and the program that env(1) executes', () => {
     expect(why('python')).toBe('127: /second/python wants /nowhere/bin/python3, and there is no such file');
     expect(why('env')).toBe('127: /second/env wants no-such-python: it is in no folder of PATH');
   });
 
-  test('whose first line ends with CRLF is said to, with dos2unix', () => {
+  test('whose first line ends with CRLF is explained, with dos2unix as the fix', () => {
     expect(why(at('crlf'))).toMatch(
       /^127: its first line ends with CRLF, so its interpreter would be `\/bin\/bash\\r` > run `dos2unix \/second\/crlf`/,
     );
     expect(why(at('envcrlf'))).toContain('its first line ends with CRLF');
   });
 
-  test('with a byte order mark, or in UTF-16, is none', () => {
+  test('with a byte order mark, or in UTF-16, cannot be executed', () => {
     expect(why(at('bom'))).toMatch(/^126: it begins with a byte order mark.* > remove it: `sed /);
     expect(why(at('utf16'))).toMatch(/^126: it is UTF-16 text > save it as UTF-8/);
   });
 
-  test('without #! is for /bin/sh, be it empty', () => {
+  test('without #! is executed by /bin/sh, even if it is empty', () => {
     expect(why('text')).toBe('at /second/text');
     expect(why('empty')).toBe('at /second/empty');
   });
 });
 
 describe('a binary', () => {
-  test('for another machine names both', () => {
+  test('for another machine is explained by both machines', () => {
     const [built, ours] = process.arch === 'x64' ? ['aarch64', 'x86-64'] : ['x86-64', 'aarch64'];
     expect(why(at('foreign'))).toContain(`126: exec format error: built for ${built}, this is ${ours} > `);
     expect(why(at('macos'))).toBe('126: exec format error: built for macOS > build it for Linux');
   });
 
-  test('whose loader is missing names it, and the C library that it was built for', () => {
+  test('whose loader is missing is explained by the loader and its C library', () => {
     expect(why(at('musl'))).toBe(
       '127: it wants the loader /lib/ld-musl-nowhere.so.1, and there is no such file: it was built for musl (Alpine) > use a build for glibc or a static one, or an image with musl',
     );
   });
 
-  test('of this machine is fine', () => {
+  test('for this machine is accepted', () => {
     expect(readFileSync(process.execPath).toString('latin1', 1, 4)).toBe('ELF');
     expect(why(process.execPath)).toBe(`at ${process.execPath}`);
   });

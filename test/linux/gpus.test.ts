@@ -13,9 +13,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { capture } from '../../src/linux/capture.ts';
-import { type Answer, gpuReader, parseSmi } from '../../src/linux/gpu-memory.ts';
+import { type Captured, capture } from '../../src/linux/capture.ts';
+import { gpuReader, parseSmi } from '../../src/linux/gpu-memory.ts';
 import { readInventory } from '../../src/linux/gpus.ts';
+import type { FoundGpu, Inventory } from '../../src/plan/gpu-inventory.ts';
 import type { GpuDevice, GpuPlan } from '../../src/plan/plan.ts';
 import { makeClock } from '../../src/ports.ts';
 
@@ -50,17 +51,19 @@ const TWO = {
   [`${BUS}/0000:18:00.0/information`]: information(1, 'GPU-bbbb', 'NVIDIA L4'),
 };
 
+/** The inventory of a container that may open all its devices. */
+const open = (vendor: 'nvidia' | 'amd', ...devices: readonly FoundGpu[]): Inventory => ({
+  vendor,
+  devices,
+  driver: vendor,
+  forbidden: 0,
+});
+
 describe('an inventory', () => {
   test('has NVIDIA devices in the order of the bus, with what the kernel tells', () => {
-    expect(readInventory(tree(TWO))).toEqual({
-      vendor: 'nvidia',
-      devices: [
-        { uuid: 'GPU-bbbb', name: 'NVIDIA L4' },
-        { uuid: 'GPU-aaaa', name: 'NVIDIA H200' },
-      ],
-      driver: 'nvidia',
-      forbidden: 0,
-    });
+    expect(readInventory(tree(TWO))).toEqual(
+      open('nvidia', { uuid: 'GPU-bbbb', name: 'NVIDIA L4' }, { uuid: 'GPU-aaaa', name: 'NVIDIA H200' }),
+    );
   });
 
   test('has only those whose files are here, whatever the kernel lists', () => {
@@ -120,15 +123,8 @@ describe('an inventory', () => {
   };
 
   test('has AMD devices in the order of the kernel, without processors and what was not given', () => {
-    expect(readInventory(tree(AMD))).toEqual({
-      vendor: 'amd',
-      devices: [
-        { uuid: 'GPU-123456789abcdef0', name: 'gfx942' },
-        { uuid: 'GPU-123456789abcdef0', name: 'gfx90a' },
-      ],
-      driver: 'amd',
-      forbidden: 0,
-    });
+    const uuid = 'GPU-123456789abcdef0';
+    expect(readInventory(tree(AMD))).toEqual(open('amd', { uuid, name: 'gfx942' }, { uuid, name: 'gfx90a' }));
     const { 'dev/kfd': _gone, ...without } = AMD;
     expect(readInventory(tree(without))).toMatchObject({ vendor: null, driver: 'amd', forbidden: 0 });
   });
@@ -160,7 +156,11 @@ function reader(
     ...more.files,
   });
   const counts = { asked: 0 };
-  const run = (argv: readonly string[], env: Readonly<Record<string, string>>, abort: AbortSignal): Promise<Answer> => {
+  const run = (
+    argv: readonly string[],
+    env: Readonly<Record<string, string>>,
+    abort: AbortSignal,
+  ): Promise<Captured> => {
     counts.asked += 1;
     return capture(argv, env, abort);
   };
@@ -318,7 +318,7 @@ describe('a reading', () => {
     let asked = 0;
     const hang = () => {
       asked += 1;
-      return new Promise<Answer>(() => undefined);
+      return new Promise<Captured>(() => undefined);
     };
     const root = tree({ ...TWO, 'bin/nvidia-smi': '#!/bin/sh\n' });
     const read = gpuReader({
@@ -335,9 +335,9 @@ describe('a reading', () => {
   });
 
   test('waits for one that was given up and is not gone, never asks beside it, and asks anew when it is', async () => {
-    const answers: PromiseWithResolvers<Answer>[] = [];
+    const answers: PromiseWithResolvers<Captured>[] = [];
     const slow = () => {
-      const answer = Promise.withResolvers<Answer>();
+      const answer = Promise.withResolvers<Captured>();
       answers.push(answer);
       return answer.promise;
     };

@@ -1,4 +1,4 @@
-// The words and exit codes for a program that cannot be executed, by the errno that PID 1 reports.
+// Messages and exit codes for a program that cannot be executed, by the errno that PID 1 reports.
 import { expect, test } from 'bun:test';
 import { describeExecFailure, describeLaunchFailure } from '../../src/linux/launch.ts';
 
@@ -26,7 +26,7 @@ test('an explanation that contradicts the errno is not given', () => {
   expect(describeExecFailure(['/bin/sh'], ENOENT, launcher).message).toContain('or its interpreter is missing');
 });
 
-test('a user that cannot be is explained by the right that is missing, or by the namespace', () => {
+test('an impossible user is explained by the missing capability, or by the user namespace', () => {
   const user = { uid: 99_999, gid: 99_999, groups: [], name: 'app' };
   const attributes = { argv: ['a'], env: {}, cwd: null, user, nice: null, oomScoreAdj: null, cpus: null, limits: {} };
   const about = { files: 1, resource: String };

@@ -168,44 +168,44 @@ describe('a reading of /proc', () => {
       '/proc/12/stat': line(12, 'Z', 10),
     });
     const list = () => ['10', '11', '12', '13'];
-    const { all, gone } = readProcesses(REAPER, new Map(), list, read);
+    const { all, gone } = readProcesses(REAPER, new Map(), undefined, list, read);
     expect([...all.keys()]).toEqual([10]);
     expect(gone).toEqual([11, 13]);
   });
 
   test('counts a process that has threads left among the living', () => {
     const half = line(11, 'Z', REAPER).replace(/( 0){20}$/, `${' 0'.repeat(13)} 2 0 0 0 0 0 0`);
-    const { all, dead } = readProcesses(REAPER, new Map(), () => ['11'], files({ '/proc/11/stat': half }));
+    const { all, dead } = readProcesses(REAPER, new Map(), undefined, () => ['11'], files({ '/proc/11/stat': half }));
     expect([[...all.keys()], [...dead]]).toEqual([[11], []]);
   });
 
   test('does not tell again of a zombie that an earlier reading has shown', () => {
     const read = files({ '/proc/11/stat': line(11, 'Z', REAPER), '/proc/12/stat': line(12, 'Z', REAPER) });
     const numbers = () => ['11', '12'];
-    const { dead } = readProcesses(REAPER, new Map([[12, 7]]), numbers, read);
+    const { dead } = readProcesses(REAPER, new Map([[12, 7]]), undefined, numbers, read);
     expect([...dead]).toEqual([
       [11, 0],
       [12, 0],
     ]);
-    expect(readProcesses(REAPER, dead, numbers, read).gone).toEqual([]);
+    expect(readProcesses(REAPER, dead, undefined, numbers, read).gone).toEqual([]);
     // The same number, another process.
-    expect(readProcesses(REAPER, new Map([[12, 7]]), numbers, read).gone).toEqual([11, 12]);
+    expect(readProcesses(REAPER, new Map([[12, 7]]), undefined, numbers, read).gone).toEqual([11, 12]);
   });
 
   test('reads nothing of a main process that has not been reaped, and shows it only while it is listed', () => {
     const main = { pid: 11, start: 5, name: '', state: 'S', parent: 1, group: 11, session: 11, ticks: 0, threads: 1 };
     const settled = (pid: number) => (pid === 11 ? main : undefined);
     const read = files({ '/proc/10/stat': line(10, 'S', 1) });
-    const { all, gone } = readProcesses(REAPER, new Map(), () => ['10', '11'], read, settled);
+    const { all, gone } = readProcesses(REAPER, new Map(), settled, () => ['10', '11'], read);
     expect([[...all.keys()], gone]).toEqual([[10, 11], []]);
     expect(all.get(11)).toBe(main);
-    expect([...readProcesses(REAPER, new Map(), () => ['10'], read, settled).all.keys()]).toEqual([10]);
+    expect([...readProcesses(REAPER, new Map(), settled, () => ['10'], read).all.keys()]).toEqual([10]);
   });
 
   test('fails where nothing can be read just now', () => {
     const full = () => {
       throw Object.assign(new Error('full'), { code: 'EMFILE' });
     };
-    expect(() => readProcesses(REAPER, new Map(), () => ['10'], full)).toThrow('full');
+    expect(() => readProcesses(REAPER, new Map(), undefined, () => ['10'], full)).toThrow('full');
   });
 });

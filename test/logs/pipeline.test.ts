@@ -3,7 +3,8 @@
 import { describe, expect, test } from 'bun:test';
 import { LONGEST_LINE } from '../../src/logs/lines.ts';
 import type { Watcher } from '../../src/logs/passing.ts';
-import { type ByteSource, type LogStyle, Pipeline } from '../../src/logs/pipeline.ts';
+import { Pipeline } from '../../src/logs/pipeline.ts';
+import type { ByteSource, LogStyle } from '../../src/logs/pump.ts';
 import type { Sink } from '../../src/logs/sinks.ts';
 import { compilePattern } from '../../src/plan/pattern.ts';
 import type { Clock } from '../../src/ports.ts';
@@ -103,7 +104,7 @@ class Said implements ByteSource {
   close = (): Promise<void> => Promise.resolve();
 }
 
-/** Says that, and goes on when it is told to. */
+/** Yields a text at once, and further texts when say() is called. */
 class Spoken implements ByteSource {
   #next = Promise.withResolvers<Uint8Array | null>();
   readNow = () => null;
@@ -273,7 +274,7 @@ describe('log.drop', () => {
   });
 });
 
-/** Has something in its pipe that no read has asked for yet. */
+/** Its pipe holds text that no read() has returned. */
 class Holding implements ByteSource {
   held: string[] = [];
   readonly #end = Promise.withResolvers<null>();

@@ -1,4 +1,4 @@
-// What descriptors lead to: real files, pipes and terminals. Sockets are in output.test.ts.
+// The kinds of descriptors: real files, pipes and terminals. Sockets are in output.test.ts.
 import { expect, test } from 'bun:test';
 import { spawnSync } from 'node:child_process';
 import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs';
@@ -28,7 +28,7 @@ test('pipes, files and /dev/null have a kind without isatty(), and one file has 
   expect(() => look(pipe)).toThrow('EBADF');
 });
 
-test('a terminal is one, and both streams of it are one place', () => {
+test('a terminal is recognized, and two of its descriptors have one identity', () => {
   const script = `
     import { look } from '${join(import.meta.dir, '../../src/platform/descriptors.ts')}';
     process.stdout.write(look(1).kind + (look(1).identity === look(2).identity));`;

@@ -1,5 +1,4 @@
-// What the native program hands over, as bytes: lines, arguments, environment. test/native/handover.test.ts has it written by
-// the program itself.
+// The handover as bytes: lines, arguments, environment. In test/native/handover.test.ts the native program writes it.
 import { expect, test } from 'bun:test';
 import { parseHandover } from '../../src/platform/handover.ts';
 
@@ -26,12 +25,12 @@ test('lines, arguments and environment are read, empty ones too', () => {
   });
 });
 
-test('bytes that are no UTF-8 are kept in names and values', () => {
+test('bytes that are not UTF-8 are kept in names and values', () => {
   const found = parseHandover(bytes(LINES, ['\xff'], ['N\xfe=\xfd']));
   expect([found?.argv, found?.environment]).toEqual([['\udcff'], { 'N\udcfe': '\udcfd' }]);
 });
 
-test('of a name that occurs twice the first value counts, and what is no variable falls away', () => {
+test('a name that occurs twice has its first value, and texts that are not variables are skipped', () => {
   expect(parseHandover(bytes(LINES, [], ['A=1', 'A=2', 'none', '=x', '__proto__=y']))?.environment).toEqual(
     Object.fromEntries([
       ['A', '1'],
@@ -48,7 +47,7 @@ test('places that were passed over come with the reason', () => {
   ]);
 });
 
-test('another release, or no handover at all, is none', () => {
+test('bytes of another release, or other bytes, are not a handover', () => {
   expect(parseHandover(bytes(['protocol=2'], [], []))).toBeNull();
   expect(parseHandover(Buffer.from('hello'))).toBeNull();
   expect(parseHandover(Buffer.alloc(0))).toBeNull();

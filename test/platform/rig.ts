@@ -24,7 +24,7 @@ export function useProgram(): void {
 const node = process.env.SVC_SUPER_NODE ?? Bun.which('node');
 const major = node === null ? 0 : Number(/^v(\d+)/.exec(spawnSync(node, ['--version']).stdout?.toString() ?? '')?.[1]);
 
-/** The runtime's name and the words that start program.ts in it. */
+/** The runtime's name and the command line that starts program.ts in it. */
 export const RUNTIMES: readonly (readonly [name: string, command: string])[] = [
   ['Bun', `${process.execPath} ${program}`],
   ...(node !== null && major >= 22 ? [['Node', `${node} ${program}`] as const] : []),

@@ -1,0 +1,100 @@
+// Asks a GPU's driver through a child process with a time limit: a driver that is lost can hang the process that asks it.
+// Equal queries share one child. Never interprets an answer. Loaded only where a service has `gpus`.
+import type { Clock } from '../ports.ts';
+import type { Captured } from './capture.ts';
+
+export interface DriverParts {
+  readonly clock: Clock;
+  /** The environment of the container; the child gets a few variables of it. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Runs a command to its end. An abort kills it. The promise may stay pending while the kernel blocks the child. */
+  run(argv: readonly string[], env: Readonly<Record<string, string>>, abort: AbortSignal): Promise<Captured>;
+}
+
+/** A query whose child has not ended. */
+interface Query {
+  readonly answer: Promise<Captured>;
+  /** The time limit has passed; the child may never end. */
+  isLate: boolean;
+  /** The number of callers that wait for the answer. */
+  waiting: number;
+  /** No caller waits any more: the child is being killed, and its answer is not used. */
+  isDropped: boolean;
+  drop(): void;
+}
+
+export class GpuDriver {
+  readonly #parts: DriverParts;
+  /** Time limit of one answer, milliseconds. */
+  readonly limit: number;
+  /** By command line. */
+  readonly #inFlight = new Map<string, Query>();
+
+  constructor(parts: DriverParts, limit: number) {
+    this.#parts = parts;
+    this.limit = limit;
+  }
+
+  /**
+   * Runs a command, or joins the same command if it is running, even if it hangs: there are never two at once. Resolves
+   * to null if there is no answer within the limit, or after an abort.
+   */
+  async ask(argv: readonly string[], abort: AbortSignal): Promise<Captured | null> {
+    const key = argv.join(' ');
+    const query = this.#inFlight.get(key) ?? this.#start(key, argv);
+    if (query.isLate) return null;
+    const { isDropped } = query;
+    const answer = await this.#waitFor(query, abort);
+    return isDropped && answer !== null ? this.ask(argv, abort) : answer;
+  }
+
+  /** Resolves to the answer, or to null after the limit or an abort. */
+  #waitFor(query: Query, abort: AbortSignal): Promise<Captured | null> {
+    query.waiting += 1;
+    return new Promise((resolve) => {
+      const leave = (found: Captured | null) => {
+        cancel();
+        abort.removeEventListener('abort', giveUp);
+        resolve(query.isLate ? null : found);
+      };
+      const giveUp = () => {
+        query.waiting -= 1;
+        if (query.waiting === 0) query.drop();
+        leave(null);
+      };
+      const cancel = this.#parts.clock.after(this.limit, () => leave(null));
+      abort.addEventListener('abort', giveUp, { once: true });
+      if (abort.aborted) giveUp();
+      void query.answer.then(leave);
+    });
+  }
+
+  #start(key: string, argv: readonly string[]): Query {
+    const { clock, environment, run } = this.#parts;
+    const end = new AbortController();
+    const drop = () => {
+      query.isDropped = true;
+      end.abort();
+    };
+    const answer = run(argv, environmentOf(environment), end.signal);
+    const query: Query = { isLate: false, waiting: 0, isDropped: false, answer, drop };
+    const cancel = clock.after(this.limit, () => {
+      query.isLate = true;
+      end.abort();
+    });
+    void answer.then(() => {
+      cancel();
+      if (this.#inFlight.get(key) === query) this.#inFlight.delete(key);
+    });
+    this.#inFlight.set(key, query);
+    return query;
+  }
+}
+
+/** The output is parsed: LC_ALL prevents translation, and no variable that would change the program is passed. */
+function environmentOf(from: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const passed = ['PATH', 'LD_LIBRARY_PATH', 'HOME'].flatMap((name) =>
+    from[name] === undefined ? [] : [[name, from[name]]],
+  );
+  return { PATH: '/usr/bin:/bin', ...Object.fromEntries(passed), LC_ALL: 'C' };
+}
