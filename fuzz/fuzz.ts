@@ -14,7 +14,7 @@ const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   api: async () => (await import('./targets/api.ts')).api,
 };
 
-/** Those that make their inputs themselves. */
+/** Targets that run programs which generate their own inputs. */
 const PROGRAMS: Readonly<Record<string, (options: NativeOptions) => Promise<boolean>>> = {
   native: async (options) => (await import('./targets/native.ts')).fuzzNative(options),
 };

@@ -23,6 +23,13 @@ static struct {
   u64 dev, ino;
 } ours;
 
+/** The length of the folder part of a path, up to and with its last slash. */
+static size_t folder_length(const char *path) {
+  size_t size = strlen(path);
+  while (size > 0 && path[size - 1] != '/') size--;
+  return size;
+}
+
 /** Fills `place`. The path stays empty if it is too long for a socket (unix(7)). */
 static void set_place(struct place *place, const char *folder, const char *own, const char *file) {
   char *limit = place->path + sizeof place->path, *end = append(append(place->path, limit, folder), limit, own);
@@ -165,8 +172,7 @@ static void find_beside(const struct place *place, struct found *found, struct h
   u8 entries[4096] __attribute__((aligned(8)));
   struct { u64 ino, offset; u16 size; u8 type; char name[]; } *entry;
   struct place other = *place;
-  size_t size = strlen(place->path);
-  while (size > 0 && place->path[size - 1] != '/') size--;
+  size_t size = folder_length(place->path);
   other.path[size] = 0;
   long folder = size > 0 && is_private(place) ? sys_open(other.path, O_RDONLY | O_DIRECTORY) : -1, read;
   if (folder < 0) return;
@@ -209,8 +215,7 @@ int connect_control(const struct start *start, const char *chosen, struct handov
  */
 static long open_folder(const struct place *place) {
   char folder[PATH_MOST];
-  size_t size = strlen(place->path);
-  while (size > 0 && place->path[size - 1] != '/') size--;
+  size_t size = folder_length(place->path);
   memcpy(folder, place->path, size);
   folder[size] = 0;
   if (place->is_made) {
@@ -223,11 +228,7 @@ static long open_folder(const struct place *place) {
 }
 
 /** The name of the socket in its folder. */
-static const char *name_in_folder(const struct place *place) {
-  size_t size = strlen(place->path);
-  while (size > 0 && place->path[size - 1] != '/') size--;
-  return place->path + size;
-}
+static const char *name_in_folder(const struct place *place) { return place->path + folder_length(place->path); }
 
 /** Removes a stale socket from `folder`. Returns 0, or minus the reason why the place cannot be used. */
 static long make_room_at(const struct place *place, int folder) {
@@ -255,7 +256,8 @@ static long listen_at(const struct place *place) {
   long failure = sys(__NR_bind, fd, &address, sizeof address.family + strlen(place->path) + 1);
   sys(__NR_umask, umask);
   if (failure == 0) failure = sys(__NR_listen, fd, QUEUE);
-  if (failure == 0 && sys_stat(AT_FDCWD, place->path, &made, AT_SYMLINK_NOFOLLOW) == 0) {
+  if (failure == 0) failure = sys_stat(AT_FDCWD, place->path, &made, AT_SYMLINK_NOFOLLOW);
+  if (failure == 0) {
     ours.place = *place;
     ours.dev = made.dev;
     ours.ino = made.ino;

@@ -3,7 +3,7 @@
 // exit.
 #include "spawn.h"
 
-enum { AF_UNIX = 1, SOCK_DGRAM = 2, SOL_SOCKET = 1, SO_PASSCRED = 16, RLIMIT_NOFILE = 7, RLIMIT_LOCKS = 10 };
+enum { AF_UNIX = 1, SOCK_DGRAM = 2, SOL_SOCKET = 1, SO_PASSCRED = 16 };
 /** Descriptors that are left for PID 1 itself. */
 enum { SPARE_FILES = 16 };
 

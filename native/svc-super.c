@@ -19,10 +19,10 @@ static u64 page_size(char **envp) {
 
 /**
  * Commands that connect to a supervisor, and commands that do not: test/native/tables.test.ts compares them with
- * src/cli.
+ * src/commands.ts.
  */
-static const char asking[] = " status logs start stop restart reload signal exec wait health events timeline graph completion ";
-static const char telling[] = " check schema version help -h --help -V --version ";
+static const char connected[] = " status logs start stop restart reload signal exec wait health events timeline graph completion ";
+static const char unconnected[] = " check schema version help -h --help -V --version ";
 
 static int is_one_of(const char *words, const char *word) {
   for (; *words; words++) {
@@ -42,11 +42,11 @@ static const char *socket_option(const struct start *start) {
   return NULL;
 }
 
-/** Executes the supervisor's file for a short command, with a connection to the supervisor if `asks`. */
-static int command(const struct start *start, int asks) {
+/** Executes the supervisor's file for a short command, with a connection to the supervisor if `connects`. */
+static int command(const struct start *start, int connects) {
   struct handover handover = {0};
   add_line(&handover, "role=command", "");
-  int connection = asks ? connect_control(start, socket_option(start), &handover) : -1;
+  int connection = connects ? connect_control(start, socket_option(start), &handover) : -1;
   if (connection >= 0) {
     // dup3(2) fails if both numbers are equal.
     if (connection == FD_CONTROL) sys_fcntl(connection, F_SETFD, 0);
@@ -69,17 +69,17 @@ static int run(int argc, char **argv, char **envp) {
   struct start start = {.argc = argc, .argv = argv, .envp = envp, .page = page_size(envp)};
   const sigmask all = ~0ull;
   sys_mask(&all, &start.blocked);
-  sys(__NR_prlimit64, 0, 7 /* RLIMIT_NOFILE */, NULL, &start.files);
+  sys(__NR_prlimit64, 0, RLIMIT_NOFILE, NULL, &start.files);
   const char *name = argc > 0 ? base_name(argv[0]) : "";
   if (same(name, "tini-static")) name = "tini";
   if (same(name, "podman-init")) name = "catatonit";
   if (is_one_of(" tini docker-init dumb-init catatonit ", name)) return init(&start, name, argc, argv);
   if (argc > 1 && same(argv[1], "init")) return init(&start, "init", argc - 1, argv + 1);
   const char *word = argc > 1 ? argv[1] : "up";
-  // `check --runtime` asks the supervisor which ports its services have open.
-  int asks = is_one_of(asking, word);
-  for (int at = 2; at < argc && same(word, "check"); at++) asks |= same(argv[at], "--runtime");
-  if (asks || is_one_of(telling, word)) return command(&start, asks);
+  // `check --runtime` requests the ports that the services have open from the supervisor.
+  int connects = is_one_of(connected, word);
+  for (int at = 2; at < argc && same(word, "check"); at++) connects |= same(argv[at], "--runtime");
+  if (connects || is_one_of(unconnected, word)) return command(&start, connects);
   // `docker run IMAGE bash`.
   if (sys_getpid() == 1 && *word != '-' && !same(word, "up") && is_program(word, envp)) {
     argv[0] = "init";

@@ -1,5 +1,5 @@
 // Functions that the files of the native program share: svc-super.c selects the mode; supervise.c is PID 1 with the
-// supervisor as its child; spawn.c starts programs; frames.c encodes messages; handover.c executes the supervisor's
+// supervisor as its child (supervise.h lists its files); spawn.c starts programs; frames.c encodes messages; handover.c executes the supervisor's
 // file; control.c finds control sockets; terminal.c relays a terminal; init.c runs one command as PID 1 does.
 // Declarations only.
 #pragma once

@@ -67,18 +67,38 @@ i64 parse_number(const char *text) {
 }
 
 /**
- * Names come from outside: replaces by `?` the characters that a terminal interprets or hides (src/text.ts escapes
- * them). These are ASCII and C1 control characters, U+200B to U+200F, U+2028 to U+202E and U+2060 to U+206F, in UTF-8.
+ * Characters that a terminal interprets or hides, in ranges: control and bidirectional characters, line separators and
+ * invisible characters. test/native/tables.test.ts compares them with src/text.ts, which escapes them.
  */
-static void hide_unsafe(char *at, const char *end) {
-  for (; at < end; at++) {
-    const u8 *byte = (const u8 *)at;
-    u32 size = byte[0] < ' ' || byte[0] == 127 ? 1 : 0;
-    if (end - at >= 2 && byte[0] == 0xc2 && byte[1] >= 0x80 && byte[1] < 0xa0) size = 2;
-    if (end - at >= 3 && byte[0] == 0xe2 && byte[1] == 0x80 && ((byte[2] >= 0x8b && byte[2] <= 0x8f) || (byte[2] >= 0xa8 && byte[2] <= 0xae))) size = 3;
-    if (end - at >= 3 && byte[0] == 0xe2 && byte[1] == 0x81 && byte[2] >= 0xa0 && byte[2] <= 0xaf) size = 3;
-    if (size > 0) memset(at, '?', size), at += size - 1;
+static const struct { u32 first, last; } unsafe[] = {
+  {0x00, 0x1f}, {0x7f, 0x9f}, {0xad, 0xad}, {0x61c, 0x61c}, {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e},
+  {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb},
+};
+
+static int is_unsafe(u32 character) {
+  for (size_t at = 0; at < sizeof unsafe / sizeof *unsafe; at++)
+    if (character >= unsafe[at].first && character <= unsafe[at].last) return 1;
+  return 0;
+}
+
+/** Decodes the first character of a text in UTF-8. A byte that begins no complete character counts as one. */
+static u32 decode(const u8 *at, size_t left, u32 *size) {
+  u32 length = at[0] < 0xc0 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+  u32 character = length == 1 ? at[0] : at[0] & (0x7fu >> length);
+  *size = 1;
+  if (length > left) return at[0];
+  for (u32 next = 1; next < length; next++) {
+    if ((at[next] & 0xc0) != 0x80) return at[0];
+    character = character << 6 | (at[next] & 0x3f);
   }
+  *size = length;
+  return character;
+}
+
+/** Names come from outside: replaces each byte of an unsafe character by `?`. */
+static void hide_unsafe(char *at, const char *end) {
+  for (u32 size; at < end; at += size)
+    if (is_unsafe(decode((const u8 *)at, (size_t)(end - at), &size))) memset(at, '?', size);
 }
 
 /**

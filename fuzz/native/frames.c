@@ -1,12 +1,11 @@
-// Fuzzes the native program's side of the conversation with the supervisor, in one process and under sanitizers: the code of
-// native/supervise.c and native/spawn.c reads frames from a real socket, while processes, signals and time are made up here.
+// Fuzzes PID 1's side of the protocol with the supervisor, in one process and under sanitizers. Includes the sources of
+// PID 1 (native/supervise.h lists them) and native/spawn.c, which read frames from a real socket.
 //
-//   frames SECONDS SEED        random inputs, each from a seed of its own
-//   frames 0 SEED              the one input of that seed, as printed with a failure
+//   frames SECONDS SEED        random inputs, each from its own seed
+//   frames 0 SEED              the input of one seed, as printed with a failure
 //
-// Descriptors, memory and sockets are real; nothing is forked and nothing is signalled.
-#include "../../native/handover.h"
-#include "../../native/spawn.h"
+// Descriptors, memory, sockets and the clock are real. Processes are simulated: never forks, and never sends a signal.
+#include "../../native/supervise.h"
 
 int printf(const char *format, ...);
 int fflush(void *stream);
@@ -16,7 +15,7 @@ void __sanitizer_set_death_callback(void (*callback)(void));
 
 enum { CHILDREN = 400, FIRST_PID = 4200000, RUNS = 24, INPUT_MOST = 1 << 20, ROUNDS = 40 };
 
-// The dice: xorshift64* (Vigna 2016).
+// Random numbers: xorshift64* (Vigna 2016).
 
 static u64 seed, dice;
 
@@ -42,7 +41,7 @@ static void fail_with(const char *what) {
 
 #define MUST(holds) ((holds) ? (void)0 : fail_with(#holds))
 
-// The kernel, as far as it is made up.
+// The simulated part of the kernel: processes, signals and the exit.
 
 static struct {
   i32 pids[CHILDREN];
@@ -52,7 +51,7 @@ static struct {
   void *end[5];
 } kernel;
 
-/** What a child would report before it ends: the writing end is the one non-blocking pipe that is open for writing. */
+/** Writes what a child may write before it exits. The writing end is the only non-blocking pipe open for writing. */
 static void report_for_child(void) {
   const i32 reports[][3] = {{STEP_EXEC, 2, 0}, {STEP_LIMIT, 1, 7}, {0, 5, 0}, {-1, -1, -1}};
   u32 which = roll(4), size = chance(90) ? 12 : roll(12);
@@ -82,7 +81,7 @@ static long fake_wait(int pid, int *status, int flags) {
 
 static long fake_kill(int pid, int signal) {
   MUST(signal >= 0 && signal <= SIGNALS);
-  // Never our own group, and -1 only where everything is killed.
+  // Never the own process group, and -1 only with SIGKILL.
   MUST(pid != 0 && (pid != -1 || signal == SIGKILL));
   MUST(pid == -1 || (pid < 0 ? -pid : pid) >= FIRST_PID);
   for (u32 at = 0; at < kernel.count; at++)
@@ -97,17 +96,16 @@ __attribute__((noreturn)) static void fake_exit(int code) {
 }
 
 static void check_block(void);
-static void reap(void);
 
 /**
- * Never waits; where the program would wait for ever, nothing may be left to do. Processes end at this moment: PID 1 takes
- * exits before it takes the requests that were found with them.
+ * Never waits. If the program would wait without a limit, checks that no work is left. Processes end here, because PID 1
+ * handles exits before the requests of the same poll(2).
  */
 static long fake_poll(struct pollfd *fds, unsigned count, const struct time *timeout) {
   const struct time none = {0, 0};
   long found = sys_poll(fds, count, &none);
   if (found == 0 && !timeout) check_block();
-  if (chance(30)) reap();
+  if (chance(30)) reap_children();
   return found;
 }
 
@@ -118,17 +116,20 @@ static long fake_poll(struct pollfd *fds, unsigned count, const struct time *tim
 #define sys_poll(fds, count, timeout) fake_poll(fds, count, timeout)
 #undef SAY
 #define SAY(...) ((void)0)
-// As if the kernel had no pidfd: a signal is sent by fake_kill or not at all.
+// System calls that do not exist, as on a kernel without pidfds: every signal passes through fake_kill.
 #undef __NR_pidfd_open
 #undef __NR_pidfd_send_signal
 #define __NR_pidfd_open 100000
 #define __NR_pidfd_send_signal 100000
 #include "../../native/spawn.c"
-// Both files have one of their own.
-#define RLIMIT_NOFILE SUPERVISE_RLIMIT_NOFILE
 #include "../../native/supervise.c"
+#include "../../native/runs.c"
+#include "../../native/requests.c"
+#include "../../native/reports.c"
+#include "../../native/alone.c"
+#include "../../native/loop.c"
 
-// Inputs: frames that are mostly well-formed, then changed.
+// Inputs: mostly well-formed frames, some of which are then changed.
 
 static u8 input[INPUT_MOST];
 static u32 size;
@@ -148,7 +149,7 @@ static void add_text(const char *text) {
   add(text, (u32)strlen(text) + 1);
 }
 
-/** The one name of notify sockets: of this process alone, for the abstract namespace is everybody's. */
+/** The name of all notify sockets. Contains the time, because all processes share the abstract namespace. */
 static char notify_name[64];
 
 static void add_random_text(void) {
@@ -197,14 +198,14 @@ static void add_signal(void) {
     add_u32(roll(3)), add_u32(chance(60) ? roll(RUNS) : FIRST_PID + roll(100)), add_u64(roll(2));
 }
 
-/** A request that is answered by 2 KB. */
+/** Adds a request whose reply has 2 KB. */
 static void add_failures(void) {
   enum { TARGETS = 256 };
   add_u32(16 + 16 * TARGETS), add_u32(REQUEST_SIGNAL), add_u32(0), add_u32(9), add_u32(TARGETS);
   for (u32 at = 0; at < TARGETS; at++) add_u32(TARGET_MAIN), add_u32(RUNS + 1), add_u64(0);
 }
 
-/** Requests of which none is answered at once. */
+/** Adds only REQUEST_SPAWN, which has no immediate reply. */
 static int only_spawns;
 
 static void add_frame(void) {
@@ -223,7 +224,7 @@ static void add_frame(void) {
 
 static void make_input(void) {
   size = 0;
-  // Answers that fill all buffers where nothing is read.
+  // The replies fill all buffers if they are not read.
   u32 failures = chance(15) ? 60 + roll(200) : 0;
   for (u32 count = failures; count--;) add_failures();
   only_spawns = failures > 0 && chance(50);
@@ -238,7 +239,7 @@ static void make_input(void) {
   }
 }
 
-// What comes back.
+// Events from PID 1.
 
 static struct { u8 bytes[1 << 20]; u32 size; } output;
 static enum { NONE, SPAWNED, EXITED } runs[RUNS + 1];
@@ -284,7 +285,7 @@ static void read_output(int fd) {
   output.size -= at;
 }
 
-/** A datagram to the notify socket of whichever run has it; too long now and then. */
+/** Sends a datagram, sometimes one that is too long, to the notify socket, if a run has one. */
 static void send_notification(void) {
   static int socket = -1;
   struct { u16 family; char path[108]; } address = {.family = AF_UNIX};
@@ -301,7 +302,7 @@ static void begin(int socket) {
   if (chance(50)) sys(__NR_setsockopt, socket, SOL_SOCKET, 7 /* SO_SNDBUF */, &small, sizeof small);
   pid1.in.size = 0;
   pid1.out.from = pid1.out.to = 0;
-  pid1.run_count = pid1.free_hint = pid1.news_from = pid1.news_to = pid1.orphan_count = 0;
+  pid1.run_count = pid1.free_hint = pid1.reports_from = pid1.reports_to = pid1.orphan_count = 0;
   pid1.received = 0;
   pid1.reaped = pid1.reaped_reported = 0;
   pid1.watches = pid1.is_alone = pid1.was_killed = pid1.has_taken_over = 0;
@@ -324,11 +325,11 @@ static int has_whole_frame(void) {
   return next_frame(&pid1.in, &at, &payload) != 0;
 }
 
-/** With requests or news and nothing that waits to be written, no event would come for them. */
+/** Checks that no request and no report is left while nothing waits to be written: no event would wake PID 1 for it. */
 static void check_block(void) {
   if (pid1.socket < 0 || !writer_empty(&pid1.out)) return;
   MUST(!has_whole_frame());
-  MUST(pid1.news_from == pid1.news_to && pid1.received == 0);
+  MUST(pid1.reports_from == pid1.reports_to && pid1.received == 0);
 }
 
 static void play(int other) {
@@ -348,12 +349,12 @@ static void play(int other) {
     if (loses && chance(2)) sys(__NR_shutdown, other, 2 /* SHUT_RDWR */);
     if (reads && chance(60)) read_output(other);
   }
-  // With room for all, nothing may be left that no event would bring up again.
+  // Once the buffers have room, no request and no report may be left that no event would wake PID 1 for.
   for (u32 round = 0; round < 100 && pid1.socket >= 0; round++) read_output(other), step();
   if (pid1.socket < 0) return;
   read_output(other);
   MUST(!has_whole_frame());
-  MUST(pid1.news_from == pid1.news_to || !writer_empty(&pid1.out));
+  MUST(pid1.reports_from == pid1.reports_to || !writer_empty(&pid1.out));
 }
 
 static void end(int other) {
@@ -389,7 +390,7 @@ int main(int argc, char **argv) {
   i64 until = sys_now() + 1000 * (argc > 1 ? strtol(argv[1], NULL, 10) : 10);
   pid1.start = &start;
   append_number(append(notify_name, notify_name + 40, "svc-super-fuzz-"), notify_name + sizeof notify_name, sys_now());
-  // Its descriptor is not one that an input leaves open.
+  // Opens its socket before the first input, because `attempt` checks that an input leaves no descriptor open.
   send_notification();
   __sanitizer_set_death_callback(show_seed);
   do attempt(from + count++);

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
-# Stands in for svc-super-supervisor while the native program is fuzzed: sends random requests, of which one in FUZZ_BROKEN is
-# no request, and ends with REQUEST_END after FUZZ_SECONDS. Everything follows from FUZZ_SEED, but what the processes make of
-# it. To be run in a PID namespace of its own: only its processes are signalled.
+# Replaces svc-super-supervisor while the native program is fuzzed: sends random requests, and REQUEST_END after
+# FUZZ_SECONDS. One request in FUZZ_BROKEN is malformed. FUZZ_SEED determines the requests, and not the timing of the
+# processes. Run it in its own PID namespace, because it sends signals to process numbers.
 use strict;
 use warnings;
 use Time::HiRes qw(time);
@@ -68,11 +68,11 @@ sub request {
 sub broken {
   my $bytes = request();
   substr($bytes, int rand length $bytes, 1) = chr int rand 256 for 1 .. 1 + int rand 4;
-  # A frame that is only longer would make both sides wait.
+  # PID 1 waits for the rest of a frame whose length grew: an unknown request follows.
   return $bytes . frame(99, '');
 }
 
-# What comes back: SPAWNED tells a process that may be signalled by its number.
+# Reads events. EVENT_SPAWNED has a process that may be signalled by its number.
 sub receive {
   my $size = sysread $pid1, $rest, 65536, length $rest;
   exit 0 if defined $size && $size == 0;
@@ -109,7 +109,7 @@ while (1) {
   vec($write, 3, 1) = 1 if length $pending;
   select($read, $write, undef, undef);
   receive() if vec($read, 3, 1);
-  # A changed length may have taken the request to end for payload: it is filled up, and what follows is no request.
+  # If a changed length made REQUEST_END a part of a payload, zeros complete that frame and are a malformed frame after it.
   $pending = "\0" x 65536 if $set{BROKEN} && !length $pending;
   if (length $pending) { my $size = syswrite $pid1, $pending; substr($pending, 0, $size) = '' if $size }
 }

@@ -1,6 +1,6 @@
-// Fuzzes the native program: the code that reads frames in one process under sanitizers (fuzz/native/frames.c), then the whole
-// program under sanitizers with a supervisor that sends random requests (fuzz/native/supervisor.pl). Both run in PID
-// namespaces of their own, so that no process outside can be signalled. `npm run fuzz -- --seconds 1200 native` takes 20 minutes.
+// Fuzzes the native program under sanitizers: first the code that reads frames, in one process (fuzz/native/frames.c), then
+// the whole program with a supervisor that sends random requests (fuzz/native/supervisor.pl). Each runs in its own PID
+// namespace, so that no process outside can be signalled. `npm run fuzz -- --seconds 1200 native` takes 20 minutes.
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,9 +8,9 @@ import { join } from 'node:path';
 const HERE = join(import.meta.dir, '../native');
 const NATIVE = join(import.meta.dir, '../../native');
 const IN_NAMESPACE = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'];
-/** Of the whole program, seconds for each run of it. */
+/** Duration of one run of the whole program, seconds. */
 const RUN_SECONDS = 2;
-/** The share of the time that the frames have. */
+/** The part of the time in which frames.c runs. */
 const FRAMES_SHARE = 0.6;
 const SANITIZER_EXIT = 99;
 const SANITIZERS = { ASAN_OPTIONS: `detect_leaks=0:exitcode=${SANITIZER_EXIT}`, UBSAN_OPTIONS: 'print_stacktrace=1' };
@@ -22,7 +22,7 @@ export interface NativeOptions {
   say(text: string): void;
 }
 
-/** Whether nothing was found. */
+/** Returns true if no fault was found. */
 export async function fuzzNative({ seconds, seed, say }: NativeOptions): Promise<boolean> {
   if (Bun.which('gcc') === null) {
     say('not fuzzed: it needs gcc with its sanitizers (apt-get install gcc)');
@@ -57,7 +57,7 @@ function fuzzFrames(folder: string, seconds: number, seed: number, say: (text: s
   return false;
 }
 
-/** One run after another: ended by its request, by frames that are none, by the death of the supervisor. */
+/** Runs the program repeatedly. It ends in turn by REQUEST_END, by a malformed frame and by the supervisor's exit. */
 function fuzzProgram(folder: string, seconds: number, seed: number, say: (text: string) => void): boolean {
   const until = performance.now() + seconds * 1_000;
   let runs = 0;
@@ -73,7 +73,7 @@ function fuzzProgram(folder: string, seconds: number, seed: number, say: (text: 
       FUZZ_DIES: kind === 2 ? '2000' : '0',
     };
     const program = [join(folder, 'svc-super')];
-    // Every second one is not PID 1 of its namespace.
+    // In every second run, the program is not PID 1 of its namespace.
     const below = ['sh', '-c', '"$@"; exit $?', 'sh', ...program];
     const command = [...IN_NAMESPACE, ...(runs % 2 === 0 ? program : below)];
     // unshare ignores SIGTERM.
@@ -81,9 +81,9 @@ function fuzzProgram(folder: string, seconds: number, seed: number, say: (text: 
     const { exitCode, stderr } = Bun.spawnSync(command, { env, stdin: 'ignore', stdout: 'ignore', ...limits });
     runs += 1;
     const text = stderr.toString();
-    // A changed request may be one to end with any code.
-    const isAny = kind === 1 && exitCode !== null && exitCode !== SANITIZER_EXIT;
-    const isExpected = exitCode === 0 || (kind === 2 && exitCode === EXIT_STOPPED) || isAny;
+    // A changed request may be a REQUEST_END with any exit code.
+    const isAnyCode = kind === 1 && exitCode !== null && exitCode !== SANITIZER_EXIT;
+    const isExpected = exitCode === 0 || (kind === 2 && exitCode === EXIT_STOPPED) || isAnyCode;
     if (isExpected && !/AddressSanitizer|runtime error/.test(text)) continue;
     say(`program: found (exit code ${exitCode}, FUZZ_SEED ${seed + runs - 1}, kind ${kind}):\n${text}`);
     return false;

@@ -131,7 +131,7 @@ class NotifyTrial implements Trial {
       // A full socket is no fault; one that is not read is.
       if (!send()) await until('room in the socket', send);
     }
-    // PID 1 has received them then. It reports in order: after the answer to a later spawn the supervisor has handled them.
+    // PID 1 has received them. It reports in order: after the result of a later spawn, the supervisor has handled them.
     await until('the messages to be read', () => sender.waiting === 0);
     await this.#supervisor.order('/v1/services/told/exec', { argv: ['/bin/true'] });
     const { state, run } = await this.#service();

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { codeOf, contenders, listener, PLACES, SIGNALS, shell, start, textOf, useNative } from '../helpers/native.ts';
+import { checkCtrlC, twoListeners } from './scenarios.ts';
 
 useNative();
 
@@ -32,7 +33,7 @@ describe.each(contenders('catatonit'))('catatonit, %s', (_label, catatonit) => {
   });
 
   test('-g forwards to the group', async () => {
-    await using run = start(catatonit, ['-g', '--', 'perl', '-e', 'if (!fork) { exec @ARGV } exec @ARGV', ...listener]);
+    await using run = start(catatonit, ['-g', '--', ...twoListeners]);
     await run.until('both', () => run.output.match(/^ready/gm)?.length === 2);
     await run.signal(12);
     await run.until('both signals', () => run.signals.length === 2);
@@ -89,11 +90,6 @@ describe.each(contenders('catatonit'))('catatonit, %s', (_label, catatonit) => {
 
   test('in a terminal Ctrl-C reaches the command once', async () => {
     await using run = start(catatonit, ['--', ...listener], { terminal: true });
-    await run.line(/^ready/);
-    run.type('\x03');
-    await run.line(/^signal 2$/);
-    await run.signal(10);
-    await run.line(/^signal 10$/);
-    expect(run.signals).toEqual([2, 10]);
+    await checkCtrlC(run);
   });
 });

@@ -1,5 +1,5 @@
-// Where the control socket is: who listens there, who removes it, and whom a command asks. The supervisor's part is played by
-// the test; a command's handover tells what the program has found.
+// The control socket: where the supervisor listens, when the socket is removed, and to which supervisor a command connects.
+// The test acts as the supervisor. The handover of a command contains what the program found.
 import { describe, expect, test } from 'bun:test';
 import {
   chmodSync,
@@ -86,7 +86,7 @@ describe('the supervisor listens', () => {
   test('with mode 0600 from its first moment', async () => {
     const path = join(place(), 'socket');
     const log = join(folder(), 'strace');
-    // What the kernel makes has 0666 without what the umask takes: unix(7).
+    // bind(2) creates the socket with all permissions that the umask does not clear: unix(7).
     if (Bun.which('strace') === null) {
       await using pid1 = await supervise({ env: { SVC_SUPER_SOCKET: path }, before: 'umask 0' });
       expect(linesOf(pid1, 'socket')).toEqual([path]);
@@ -118,7 +118,7 @@ describe('the supervisor listens', () => {
     const path = join(place(), 'socket');
     const server = await listen(path);
     const { ino } = lstatSync(path);
-    // It listens at the first of the usual places then: the variable may be of a service of the other supervisor.
+    // It then listens at the first standard place: it may be in a service of the other supervisor, which sets the variable.
     await using live = await supervise({ before: OWN_PLACES, env: { SVC_SUPER_SOCKET: path } });
     expect([linesOf(live, 'socket'), linesOf(live, 'looked')]).toEqual([
       ['/run/svc-super.sock'],
@@ -162,7 +162,7 @@ describe('the supervisor listens', () => {
     expect(linesOf(missing, 'looked')).toEqual(['2 /no/such/socket']);
   });
 
-  rootTest('at the first of the usual places that can be had', async () => {
+  rootTest('at the first standard place that is usable', async () => {
     await using first = await supervise(ownPlaces());
     expect(linesOf(first, 'socket')).toEqual(['/run/svc-super.sock']);
     const runtime = place();
@@ -205,7 +205,7 @@ describe('the supervisor listens', () => {
     }
   });
 
-  test('at a usual place where another supervisor is at SVC_SUPER_SOCKET: it may be one around this', async () => {
+  test('at a standard place if another supervisor listens at SVC_SUPER_SOCKET: it may contain this one', async () => {
     const path = join(place(), 'socket');
     await using outer = await supervise({ env: { SVC_SUPER_SOCKET: path } });
     await using inner = await supervise({ ...ownPlaces(), env: { SVC_SUPER_SOCKET: path } });
@@ -244,7 +244,7 @@ describe('the supervisor listens', () => {
       expect([...linesOf(one, 'socket'), ...linesOf(other, 'socket')].sort()).toEqual(['/run/svc-super.sock', path]);
       const [winner, loser] = linesOf(one, 'socket')[0] === path ? [one, other] : [other, one];
       expect(linesOf(loser, 'looked')).toEqual([`${OCCUPIED} ${path}`]);
-      // The end of the one that has no place removes nothing.
+      // The loser removes nothing when it exits.
       await end(loser);
       expect(await isAnswering(path)).toBe(true);
       await end(winner);
@@ -295,7 +295,7 @@ describe('a command', () => {
     server.close();
   });
 
-  test('that needs no supervisor asks none', async () => {
+  test('that needs no supervisor connects to none', async () => {
     const path = join(place(), 'socket');
     const server = await listen(path);
     for (const word of ['schema', 'version', '--help']) {
@@ -315,7 +315,7 @@ describe('a command', () => {
     expect(await run.code).toBe(4);
   });
 
-  test('says what it looked at: a stale socket, a file, nothing', async () => {
+  test('reports what is at the path: a stale socket, a file, nothing', async () => {
     const stale = join(place(), 'socket');
     leaveSocket(stale);
     for (const [path, why] of [
@@ -328,11 +328,11 @@ describe('a command', () => {
     }
   });
 
-  /** A shell command: another user makes a socket, listens at it and marks that with a file. */
+  /** A shell command: another user creates a socket, listens on it, and then creates PATH.listens. */
   const foreign = (path: string) =>
     `setpriv --reuid=1000 --clear-groups perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0); bind(S, pack_sockaddr_un("${path}")) or die "$!"; listen(S, 5); chmod 0777, "${path}"; open F, ">", "${path}.listens"; sleep 1000'`;
 
-  rootTest('believes no socket of another user, and says so', async () => {
+  rootTest('trusts no socket of another user, and reports it', async () => {
     const [run, shm] = ['/run/svc-super.sock', `/dev/shm/svc-super-${US}/svc-super.sock`];
     const waiting = `while ! [ -e ${run}.listens ] || ! [ -e ${shm}.listens ]; do :; done`;
     const folderOf = `/dev/shm/svc-super-${US}`;
@@ -381,13 +381,13 @@ while ! [ -e /run/listen ]; do :; done`;
       expect([job, linesOf(run, 'socket')]).toEqual([job, [...connected]]);
       expect(pathsFound(run).length).toBe(connected.length === 0 ? 3 : 1);
     }
-    // Even where there is but one other.
+    // Also if only one other supervisor answers.
     const alone = { ...ownPlaces(ours('/run/svc-super-1.sock')), env: { SVC_SUPER_SOCKET: '', SLURM_JOB_ID: '3' } };
     await using run = await status(alone);
     expect([linesOf(run, 'connected'), pathsFound(run)]).toEqual([[], ['/run/svc-super-1.sock']]);
   });
 
-  test('asks at --socket before SVC_SUPER_SOCKET; behind `--` it belongs to the command', async () => {
+  test('prefers --socket to SVC_SUPER_SOCKET; after `--` the option belongs to the command', async () => {
     const [one, other] = [join(place(), 'one'), join(place(), 'other')];
     const servers = [await listen(one), await listen(other)];
     for (const [args, asked] of [
@@ -402,12 +402,12 @@ while ! [ -e /run/listen ]; do :; done`;
     for (const server of servers) server.close();
   });
 
-  /** As `foreign`, and it answers what a supervisor would; what it is sent goes to PATH.heard. */
+  /** Like `foreign`. Replies as a supervisor does, and writes what it receives to PATH.received. */
   const impostor = (path: string) =>
-    `setpriv --reuid=1000 --clear-groups perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0); bind(S, pack_sockaddr_un("${path}")) or die "$!"; listen(S, 5); chmod 0777, "${path}"; open F, ">", "${path}.listens"; while (accept(C, S)) { sysread C, $b, 9999 and do { open H, ">>", "${path}.heard"; syswrite H, $b }; $t = "{\\"healthy\\":true}"; syswrite C, "HTTP/1.1 200 OK\\r\\nContent-Length: " . length($t) . "\\r\\n\\r\\n$t"; close C }' &
+    `setpriv --reuid=1000 --clear-groups perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0); bind(S, pack_sockaddr_un("${path}")) or die "$!"; listen(S, 5); chmod 0777, "${path}"; open F, ">", "${path}.listens"; while (accept(C, S)) { sysread C, $b, 9999 and do { open H, ">>", "${path}.received"; syswrite H, $b }; $t = "{\\"healthy\\":true}"; syswrite C, "HTTP/1.1 200 OK\\r\\nContent-Length: " . length($t) . "\\r\\n\\r\\n$t"; close C }' &
 while ! [ -e ${path}.listens ]; do :; done`;
 
-  rootTest('of root believes and tells nothing to a socket that another user made first', async () => {
+  rootTest('of root trusts no socket that another user created first, and sends nothing to it', async () => {
     const shm = `/dev/shm/svc-super-${US}`;
     const program = join(import.meta.dir, '../../dist/svc-super');
     for (const [made, path] of [
@@ -419,12 +419,12 @@ while ! [ -e ${path}.listens ]; do :; done`;
       [`install -d -m 700 ${shm}; chmod 777 /run`, '/run/svc-super-9.sock'],
     ] as const) {
       for (const args of [['health'], ['exec', 'db', '--', 'psql', 'the-password'], ['status']]) {
-        const before = `${OWN_PLACES}\n${made}\n${impostor(path)}\ntrap 'cat ${path}.heard 2>/dev/null' EXIT`;
+        const before = `${OWN_PLACES}\n${made}\n${impostor(path)}\ntrap 'cat ${path}.received 2>/dev/null' EXIT`;
         const env = { SVC_SUPER_SOCKET: '', XDG_RUNTIME_DIR: '/run/user/1000' };
         await using run = launch({ program, args, pid1: false, before, env });
         expect([path, args[0], await run.code]).toEqual([path, args[0], args[0] === 'health' ? 1 : 69]);
         expect(run.output).toContain('no supervisor answers; looked at');
-        // What the impostor has heard is printed at the end.
+        // The shell prints what the impostor received.
         expect(run.output).not.toMatch(/HTTP|the-password/);
       }
     }

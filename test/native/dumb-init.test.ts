@@ -14,12 +14,12 @@ import {
   textOf,
   useNative,
 } from '../helpers/native.ts';
+import { checkCtrlC, makeOrphans, twoListeners } from './scenarios.ts';
 
 useNative();
 
 const [TSTP, TTIN, TTOU] = [20, 21, 22];
 const STOPS = [TSTP, TTIN, TTOU];
-const two = ['perl', '-e', 'if (!fork) { exec @ARGV } exec @ARGV', ...listener];
 
 const state = (pid: number) => /^State:\s*(\S)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
 
@@ -79,8 +79,8 @@ describe.each(contenders('dumb-init'))('dumb-init, %s', (_label, dumbInit) => {
     ['with --single-child', ['--single-child'], {}, [12]],
     ['with DUMB_INIT_SETSID=0', [], { DUMB_INIT_SETSID: '0' }, [12]],
     ['with DUMB_INIT_SETSID=1', [], { DUMB_INIT_SETSID: '1' }, [12, 12]],
-  ])('who gets a signal: %s', async (_what, options, env, expected) => {
-    await using run = start(dumbInit, [...options, ...two], { env: env as Record<string, string> });
+  ])('which processes get a signal: %s', async (_what, options, env, expected) => {
+    await using run = start(dumbInit, [...options, ...twoListeners], { env: env as Record<string, string> });
     await run.until('both', () => run.output.match(/^ready/gm)?.length === 2);
     await run.signal(12);
     await run.until('the signals', () => run.signals.length >= expected.length);
@@ -116,7 +116,7 @@ describe.each(contenders('dumb-init'))('dumb-init, %s', (_label, dumbInit) => {
     await run.line(/^signal 10$/);
   });
 
-  test('when the command ends its session gets SIGTERM, rewritten where that was asked', async () => {
+  test('when the command ends its session gets SIGTERM, rewritten if -r says so', async () => {
     for (const [options, name] of [
       [[], 'TERM'],
       [['-r', '15:10'], 'USR1'],
@@ -151,7 +151,7 @@ describe.each(contenders('dumb-init'))('dumb-init, %s', (_label, dumbInit) => {
   test.each([
     ['no command', []],
     ['an unknown option', ['-x', 'true']],
-    ['a rewrite that is none', ['-r', '15', 'true']],
+    ['a malformed rewrite', ['-r', '15', 'true']],
     ['a rewrite of signal 0', ['-r', '0:1', 'true']],
     ['a rewrite to a signal that does not exist', ['-r', '15:65', 'true']],
     ['an option without its value', ['-r']],
@@ -176,28 +176,19 @@ describe.each(contenders('dumb-init'))('dumb-init, %s', (_label, dumbInit) => {
   });
 
   test('orphans are reaped as PID 1', async () => {
-    const perl = `for (1 .. 300) { if (!fork) { fork and exit; exit } wait }
-      do { opendir(D, "/proc"); $z = 0;
-        for (grep /^\\d+$/, readdir D) { open(F, "/proc/$_/stat") or next; $z++ if <F> =~ /\\) Z / } } while ($z);
-      exit 3`;
-    expect(await codeOf(dumbInit, ['perl', '-e', perl])).toBe(3);
+    expect(await codeOf(dumbInit, ['perl', '-e', makeOrphans(300, 'exit 3')])).toBe(3);
   });
 
-  test('it works from / so that it keeps no file system busy', async () => {
+  test('its working directory is /, so that it keeps no file system busy', async () => {
     await using run = start(dumbInit, listener, { before: 'cd /usr' });
     await run.line(/^ready/);
     expect(Bun.spawnSync(['readlink', `/proc/${await run.pid()}/cwd`]).stdout.toString()).toBe('/\n');
     expect(await textOf(dumbInit, ['pwd'], { before: 'cd /usr' })).toBe('/usr\n');
   });
 
-  test('in a terminal the command has it, and Ctrl-C reaches it once', async () => {
+  test('in a terminal the command is in the foreground, and Ctrl-C reaches it once', async () => {
     await using run = start(dumbInit, listener, { terminal: true });
-    await run.line(/^ready/);
-    run.type('\x03');
-    await run.line(/^signal 2$/);
-    await run.signal(10);
-    await run.line(/^signal 10$/);
-    expect(run.signals).toEqual([2, 10]);
+    await checkCtrlC(run);
   });
 
   test('giving up the terminal that it led sends the command nothing', async () => {

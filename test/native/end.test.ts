@@ -1,5 +1,5 @@
-// How the native program ends: by the request of its supervisor, by the supervisor's death or its bad frames, and by its own
-// death above the real supervisor. Nothing may outlive it, as PID 1 or not.
+// How PID 1 exits: after REQUEST_END, after the end of the supervisor or a malformed frame, and by SIGKILL above the real
+// supervisor. No process may outlive it, whether it is PID 1 of its namespace or not.
 import { describe, expect, test } from 'bun:test';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { childrenOf, launch, perl, type Supervised, statOf, statusOf, supervise,
 
 useNative();
 
-/** Prints the names of all processes that are left, without starting one. */
+/** Prints the names of all processes that are left. Starts no process. */
 const PRINT_LEFT = 'for p in /proc/[0-9]*; do read -r name < $p/comm && echo "left $name"; done';
 /** Standard output and error, each a pipe. */
 const both = { 0: { kind: 'null' }, 1: { kind: 'pipe' }, 2: { kind: 'pipe' } } as const;
@@ -86,7 +86,7 @@ describe('the end', () => {
     await pid1.started.line(/^first$/);
     const main = await pid1.outer((await pid1.spawned(run)).pid);
     await pid1.started.signal(2, 1, 12);
-    // They are taken before what is printed next is passed on.
+    // PID 1 handles these signals before it copies the output that follows.
     sendSignal(main, 15);
     await pid1.until('the second line', () => pid1.output.match(/^first$/gm)?.length === 2);
     expect(existsSync(`/proc/${main}`)).toBe(true);
@@ -135,15 +135,19 @@ describe('the end', () => {
     ['an unknown request', u32(4, 99), 'sent request 99'],
     ['an event', u32(4, 101), 'sent request 101'],
     ['no type', u32(4, 0), 'sent a malformed frame'],
-    ['a length of nothing', u32(0, 0), 'sent a malformed frame'],
-    ['a length beyond all', u32(0xffff_ffff, 2), 'sent a malformed frame'],
+    ['a length of 0', u32(0, 0), 'sent a malformed frame'],
+    ['the largest length', u32(0xffff_ffff, 2), 'sent a malformed frame'],
     ['another protocol', u32(12, 1, 2, 1_000), 'sent request 1'],
-    ['a hello that is cut', u32(8, 1, 1), 'sent request 1'],
-    ['a spawn of nothing', u32(4, 2), 'sent request 2'],
-    ['a spawn that promises a million groups', u32(48, 2, 1, 15, 0, 0, 0, 0, 0, 0, 0, 0, 1_000_000), 'sent request 2'],
+    ['a truncated hello', u32(8, 1, 1), 'sent request 1'],
+    ['an empty spawn', u32(4, 2), 'sent request 2'],
+    [
+      'a spawn whose count of groups is a million',
+      u32(48, 2, 1, 15, 0, 0, 0, 0, 0, 0, 0, 0, 1_000_000),
+      'sent request 2',
+    ],
     ['a signal beyond 64', u32(16, 3, 1, 65, 0), 'sent request 3'],
     ['a signal with fewer targets than counted', u32(16, 3, 1, 15, 7), 'sent request 3'],
-    ['a release of nothing', u32(4, 4), 'sent request 4'],
+    ['an empty release', u32(4, 4), 'sent request 4'],
   ])('a frame with %s: one sentence and 70', async (_what, bytes, words) => {
     await using pid1 = await takeOver();
     pid1.send(bytes, u32(4, 99));
@@ -171,7 +175,7 @@ describe('the end', () => {
       const config = join(folder(), 'services.yaml');
       const command = 'setsid sleep 1001 & (trap "" TERM; sleep 1002) & echo up; exec sleep 1003';
       writeFileSync(config, JSON.stringify({ services: { one: { command }, two: { command } } }));
-      // The supervisor prints on after its parent has ended: what is awaited is that only the shell is left.
+      // The supervisor still prints after its parent has ended. The script waits until only the shell is left.
       const after =
         'while :; do n=0; for p in /proc/[0-9]*; do n=$((n+1)); done; [ $n = 1 ] && break; done; echo all gone';
       await using run = launch({ program: real, args: ['up', '-f', config], pid1: false, after });

@@ -22,7 +22,7 @@ const TRAP = join(import.meta.dir, '../helpers/trap-seccomp.pl');
 const MINE = /^(?:FAKE_|SVC_SUPER_SOCKET=)/;
 /** 200 KB in two variables: one may have 128 KiB at most (execve(2)). */
 const LARGE = { A: 'a'.repeat(100_000), B: 'b'.repeat(100_000) };
-const runsNobody = isRoot ? test : test.skip;
+const rootTest = isRoot ? test : test.skip;
 
 /** Signals that the supervisor must not ignore: SIGCHLD, its own faults, what cannot be ignored, and those of its runtime. */
 const KEPT = [4, 5, 6, 7, 8, 9, 11, 17, 18, 19, 31, 32, 33, 62];
@@ -56,7 +56,7 @@ describe('the handover', () => {
     expect(run.output).toMatch(/^svc-super: cannot hand over arguments and environment: [^\n]*\n$/);
   });
 
-  test('describes terminals, limits and the page', async () => {
+  test('describes terminals, limits and the page size', async () => {
     await using pipes = await supervise({ before: 'ulimit -Sn 100\nulimit -Hn 1000' });
     expect(splitHandover(pipes.handover).lines).toEqual(
       expect.arrayContaining([
@@ -149,21 +149,21 @@ describe('a start that cannot work', () => {
     );
   });
 
-  test('writes `?` for what a terminal obeys or hides in a name: C0, C1, bidirectional and invisible characters', async () => {
+  test('writes `?` for characters in a name that a terminal interprets or hides: C0, C1, bidirectional, invisible', async () => {
     const program = install();
     rmSync(`${program}-supervisor`);
-    const folderOf = join(dirname(program), 'é\x1b[2J\n\u009b\u202e\u2066\u200b\u2028名');
+    const folderOf = join(dirname(program), 'é\x1b[2J\n\u009b\u202e\u2066\u200b\u2028\u061c\ufeff名😀');
     mkdirSync(folderOf);
     renameSync(program, join(folderOf, 'svc-super'));
     await using run = launch({ program: join(folderOf, 'svc-super') });
     expect(await run.code).toBe(127);
     expect(Buffer.from(run.output, 'latin1').toString()).toStartWith(
-      `svc-super: cannot find ${dirname(program)}/é?[2J?${'?'.repeat(2 + 4 * 3)}名/svc-super-supervisor: `,
+      `svc-super: cannot find ${dirname(program)}/é?[2J?${'?'.repeat(2 + 4 * 3 + 2 + 3)}名😀/svc-super-supervisor: `,
     );
     expect(run.output.trim()).not.toContain('\n');
   });
 
-  test('says that the second file cannot be executed, 127', async () => {
+  test('reports that the second file cannot be executed, 127', async () => {
     const program = install();
     chmodSync(`${program}-supervisor`, 0o644);
     await using run = launch({ program });
@@ -187,7 +187,7 @@ describe('a start that cannot work', () => {
     );
   });
 
-  runsNobody('with no process left it is 70 and names the limit', async () => {
+  rootTest('with no process left it is 70 and names the limit', async () => {
     const program = install();
     const through = ['setpriv', '--reuid=4242', '--regid=4242', '--clear-groups', 'prlimit', '--nproc=1'];
     await using run = launch({ program, pid1: false, before: 'true', through });

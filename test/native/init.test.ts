@@ -19,6 +19,7 @@ import {
   textOf,
   useNative,
 } from '../helpers/native.ts';
+import { checkCtrlC, makeOrphans, parentThatExits, twoListeners, unblockTerm, withPendingTerm } from './scenarios.ts';
 
 useNative();
 
@@ -49,11 +50,7 @@ describe.each(PLACES)('%s', (_where, pid1) => {
   });
 
   test('thousands of orphans are reaped while the command runs', async () => {
-    const perl = `for (1 .. 3000) { if (!fork) { fork and exit; exit 3 } wait }
-      do { opendir(D, "/proc"); $z = 0;
-        for (grep /^\\d+$/, readdir D) { open(F, "/proc/$_/stat") or next; $z++ if <F> =~ /\\) Z / } } while ($z);
-      exit 7`;
-    expect(await code(['perl', '-e', perl], { pid1 })).toBe(7);
+    expect(await code(['perl', '-e', makeOrphans(3_000, 'exit 7')], { pid1 })).toBe(7);
   });
 
   test('an orphan becomes a child of the init', async () => {
@@ -176,13 +173,12 @@ describe('what the command inherits', () => {
 
 describe('signals', () => {
   test('-g reaches the group, -c only the command', async () => {
-    const both = ['perl', '-e', 'if (!fork) { exec @ARGV } exec @ARGV', ...listener];
     for (const [options, expected] of [
       [['-g'], [12, 12]],
       [['-g', '-c'], [12]],
       [[], [12]],
     ] as const) {
-      await using init = run([...options, ...both]);
+      await using init = run([...options, ...twoListeners]);
       await init.until('both', () => init.output.match(/^ready/gm)?.length === 2);
       await init.signal(12);
       await init.until('the signals', () => init.signals.length === expected.length);
@@ -209,10 +205,7 @@ describe('signals', () => {
   });
 
   test('-p sends a signal when the parent ends, by short name too', async () => {
-    const parent = `$| = 1; pipe(R, W);
-      if (!fork) { if (!fork) { open(STDOUT, ">&W"); exec @ARGV } exit if <R> =~ /ready/ }
-      close W; wait; print while <R>`;
-    await using init = start('perl', ['-e', parent, program, 'init', '-p', 'USR1', ...listener]);
+    await using init = start('perl', ['-e', parentThatExits, program, 'init', '-p', 'USR1', ...listener]);
     await init.line(/^signal 10$/);
   });
 
@@ -226,13 +219,11 @@ describe('signals', () => {
     await init.line(/^value 4711$/);
   });
 
-  test('one that was sent before the command is executed reaches it', async () => {
-    const pending = `use POSIX; sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM)); kill "TERM", $$; exec @ARGV`;
-    const unblock = `use POSIX; sigprocmask(SIG_UNBLOCK, POSIX::SigSet->new(SIGTERM)); sleep 60`;
+  test('a signal sent before the command is executed reaches it', async () => {
     for (const option of ['-c', '-g']) {
       for (let round = 0; round < 10; round += 1) {
-        const command = [program, 'init', option, 'perl', '-e', unblock];
-        expect(await codeOf('perl', ['-e', pending, ...command])).toBe(143);
+        const command = [program, 'init', option, 'perl', '-e', unblockTerm];
+        expect(await codeOf('perl', ['-e', withPendingTerm, ...command])).toBe(143);
       }
     }
   });
@@ -252,7 +243,7 @@ describe('options', () => {
     ['an unknown option', ['-x', 'true']],
     ['an unknown long option', ['--nonsense', 'true']],
     ['an exit code above 255', ['-e', '256', 'true']],
-    ['a rewrite that is none', ['-r', '15', 'true']],
+    ['a malformed rewrite', ['-r', '15', 'true']],
     ['a rewrite of signal 0', ['-r', '0:1', 'true']],
     ['a signal above 64', ['-r', '15:65', 'true']],
     ['an option without its value', ['-e']],
@@ -275,8 +266,7 @@ describe('options', () => {
   });
 
   test('the variables of tini and dumb-init do the same', async () => {
-    const both = ['perl', '-e', 'if (!fork) { exec @ARGV } exec @ARGV', ...listener];
-    await using init = run(both, { env: { TINI_KILL_PROCESS_GROUP: '1' } });
+    await using init = run(twoListeners, { env: { TINI_KILL_PROCESS_GROUP: '1' } });
     await init.until('both', () => init.output.match(/^ready/gm)?.length === 2);
     await init.signal(12);
     await init.until('both signals', () => init.signals.length === 2);
@@ -284,8 +274,8 @@ describe('options', () => {
   });
 });
 
-describe('standard error that takes nothing', () => {
-  test('does not hold the init up', async () => {
+describe('standard error that accepts no output', () => {
+  test('does not block the init', async () => {
     // A pipe that is full and not read.
     const full = `use Fcntl; pipe(R, W); fcntl(W, F_SETFL, O_NONBLOCK); 1 while syswrite(W, "x" x 4096);
       fcntl(W, F_SETFL, 0); fcntl(R, F_SETFD, 0); open(STDERR, ">&W"); exec @ARGV`;
@@ -297,12 +287,7 @@ describe('terminal', () => {
   test('Ctrl-C reaches the command once, and it reads the keyboard', async () => {
     for (const pid1 of [true, false]) {
       await using init = run(listener, { terminal: true, pid1 });
-      await init.line(/^ready/);
-      init.type('\x03');
-      await init.line(/^signal 2$/);
-      await init.signal(10);
-      await init.line(/^signal 10$/);
-      expect(init.signals).toEqual([2, 10]);
+      await checkCtrlC(init);
     }
     await using reader = run(shell('read word; echo "got $word"'), { terminal: true });
     reader.type('hello\n');
@@ -329,7 +314,7 @@ describe('terminal', () => {
     const command = children(pid)[0] as number;
     await init.signal(20);
     await init.until('the stop', () => /^State:\tT/m.test(status(command)));
-    await init.until('the init to know', () => /^State:\tS[\s\S]*^ShdPnd:\t0+$/m.test(status(pid)));
+    await init.until('the init to handle it', () => /^State:\tS[\s\S]*^ShdPnd:\t0+$/m.test(status(pid)));
     expect(status(command)).toMatch(/^State:\tT/m);
     await init.signal(18);
     await init.line(/^continued$/);
@@ -353,7 +338,7 @@ describe('terminal', () => {
     await step('fg\n', /^resumed/);
     await step('two\n', /^got two/);
     await step('\x1a', /Stopped[\s\S]*Stopped/);
-    // In the background it reads, and is stopped for that.
+    // A background job that reads from the terminal is stopped.
     await step('bg\n', /resumed[\s\S]*resumed/);
     await step('wait; jobs; echo stopped-again\n', /Stopped[\s\S]*Stopped[\s\S]*Stopped[\s\S]*^stopped-again/);
     await step('fg\n', /resumed[\s\S]*resumed[\s\S]*resumed/);

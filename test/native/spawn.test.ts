@@ -196,7 +196,7 @@ describe('streams', () => {
   test('the writing ends of PID 1 are closed: the reader meets the end', async () => {
     await using pid1 = await takeOver();
     const run = pid1.spawn({ argv: ['echo', 'x'] });
-    // `read` would wait for more, were one still open.
+    // `read` would wait if a writing end were still open.
     expect(await pid1.read(run)).toBe('x\n');
     pid1.send(encodeRelease(run));
     const { pipes } = await pid1.spawned(run);
@@ -216,27 +216,27 @@ describe('failures', () => {
       { step: 'streams', errno: 2, index: 9 },
     ],
     [
-      'the same pipe as none',
+      'the same pipe as one that does not exist',
       { argv: ['true'], streams: { 1: { kind: 'same', pipe: 3 } } },
       { step: 'descriptors', errno: 22 },
     ],
     ['an oom_score_adj out of range', { argv: ['true'], oomScoreAdj: 5_000 }, { step: 'oom_score_adj', errno: 22 }],
-    ['processors that the machine has not', { argv: ['true'], cpus: [1_000] }, { step: 'cpus', errno: 22 }],
+    ['processors that the machine does not have', { argv: ['true'], cpus: [1_000] }, { step: 'cpus', errno: 22 }],
     [
       'a soft limit above the hard one',
       { argv: ['true'], limits: { nofile: { soft: 10, hard: 5 } } },
       { step: 'limits', errno: 22, index: 7 },
     ],
     [
-      'a limit of files that no kernel has',
+      "a limit of open files above the kernel's maximum",
       { argv: ['true'], limits: { nofile: { soft: 10, hard: null } } },
       { step: 'limits', errno: 1, index: 7 },
     ],
     ['a working directory that is missing', { argv: ['true'], cwd: missing }, { step: 'cwd', errno: 2 }],
     ['a working directory that is a file', { argv: ['true'], cwd: '/etc/passwd' }, { step: 'cwd', errno: 20 }],
     ['a program that is missing', { argv: [missing] }, { step: 'exec', errno: 2 }],
-    ['a program of no folder of PATH', { argv: ['no-such-program'] }, { step: 'exec', errno: 2 }],
-    ['no name of a program', { argv: [''] }, { step: 'exec', errno: 2 }],
+    ['a program in no folder of PATH', { argv: ['no-such-program'] }, { step: 'exec', errno: 2 }],
+    ['an empty program name', { argv: [''] }, { step: 'exec', errno: 2 }],
     ['a program that is a folder', { argv: ['/usr'] }, { step: 'exec', errno: 13 }],
     ['a program that may not be executed', { argv: ['/etc/passwd'] }, { step: 'exec', errno: 13 }],
     ['an argument that is too long', { argv: ['true', 'x'.repeat(140_000)] }, { step: 'exec', errno: 7 }],
@@ -244,11 +244,11 @@ describe('failures', () => {
 
   test.each(cases)('%s: step and errno', async (_what, options, expected) => {
     await using pid1 = await takeOver();
-    // One that has the name.
+    // Another run has the name.
     if (options.notify === 'same') await pid1.spawned(pid1.spawn({ argv: ['sleep', '1000'], notify: 'same' }));
     const failed = await pid1.failed(pid1.spawn(options));
     expect(failed).toMatchObject(expected);
-    // Nothing is left of it, and the next one works.
+    // The failed run leaves nothing behind, and the next run works.
     expect(await pid1.outputOf({ argv: ['echo', 'next'] })).toBe('next\n');
     const exits = pid1.all('exited').filter(({ run }) => run === failed.run);
     expect(exits).toEqual([]);
@@ -273,7 +273,7 @@ describe('failures', () => {
     });
   });
 
-  rootTest('one who may change nothing may name who it is', async () => {
+  rootTest('a user without privileges may name itself', async () => {
     await using pid1 = await takeOver({ through: ['setpriv', '--reuid=4242', '--regid=4242', '--clear-groups'] });
     expect(await pid1.outputOf({ argv: ['id', '-u'], user: { uid: 4_242, gid: 4_242, groups: [] } })).toBe('4242\n');
     expect(await pid1.failed(pid1.spawn({ argv: ['true'], user: NOBODY }))).toMatchObject({ step: 'user', errno: 1 });
@@ -294,14 +294,20 @@ describe('failures', () => {
   rootTest('no process left: fork fails with EAGAIN', async () => {
     const through = ['setpriv', '--reuid=4343', '--regid=4343', '--clear-groups', 'prlimit', '--nproc=3'];
     await using pid1 = await takeOver({ through });
-    // PID 1, its supervisor, and one more.
+    // The limit permits PID 1, its supervisor and one program.
     await pid1.spawned(pid1.spawn({ argv: ['sleep', '1000'] }));
     expect(await pid1.failed(pid1.spawn({ argv: ['true'] }))).toMatchObject({ step: 'fork', errno: 11 });
   });
 
-  test('no descriptor left: EMFILE, and those that are open go on', async () => {
+  test('no descriptor left: EMFILE, and running programs continue', async () => {
     await using pid1 = await takeOver({ before: 'ulimit -n 64' });
-    const runs = Array.from({ length: 64 }, () => pid1.spawn({ argv: ['cat'], streams: { 1: { kind: 'pipe' } } }));
+    const runs: number[] = [];
+    for (let at = 0; at < 64; at += 1) {
+      const run = pid1.spawn({ argv: ['cat'], streams: { 1: { kind: 'pipe' } } });
+      runs.push(run);
+      // Until the result of a start is known, the run needs one more descriptor.
+      await pid1.until('its result', () => pid1.events.some((event) => 'run' in event && event.run === run));
+    }
     const last = await pid1.failed(runs.at(-1) ?? 0);
     expect(last).toMatchObject({ step: 'descriptors', errno: 24 });
     const first = runs[0] ?? 0;
@@ -347,7 +353,7 @@ describe('programs', () => {
   });
 });
 
-describe('ends', () => {
+describe('exits', () => {
   test('codes and signals are exact, real-time ones and core dumps too', async () => {
     await using pid1 = await takeOver({ before: `cd ${folder()}\nulimit -c unlimited` });
     const codes = [0, 1, 77, 126, 127, 128, 255];
@@ -357,7 +363,7 @@ describe('ends', () => {
       const run = pid1.spawn({ argv: perl(`kill ${signal}, $$; sleep 100`) });
       expect((await pid1.exited(run)).status).toBe(signal);
     }
-    // Whether a core is written is the machine's affair (core_pattern): the bit is passed on where it is.
+    // The machine decides whether a core is written (core(5)): the core bit of the status is not compared.
     const run = pid1.spawn({ argv: perl('kill 6, $$; sleep 100'), cwd: folder() });
     expect((await pid1.exited(run)).status & 0x7f).toBe(6);
   });
@@ -398,7 +404,7 @@ describe('ends', () => {
     expect(Number(statusOf(await pid1.started.pid(), 'VmRSS').split(' ')[0])).toBeLessThan(1_024);
   });
 
-  test('a run that is asked for twice is started once, and standard input of PID 1 stays open', async () => {
+  test('a run that is requested twice is started once, and standard input of PID 1 stays open', async () => {
     await using pid1 = await takeOver();
     const out = join(folder(), 'twice');
     const stdin = `/proc/${await pid1.started.pid()}/fd/0`;

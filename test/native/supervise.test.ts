@@ -23,7 +23,7 @@ describe('signals', () => {
       await pid1.event('received', (event) => event.signal === signal);
     }
     expect(pid1.all('received').length).toBe(61);
-    // With its sender, where that has a number in this namespace.
+    // The report names the sender if the sender has a number in this PID namespace.
     const run = pid1.spawn({ argv: perl('kill 10, 1; print $$') });
     const { pid } = await pid1.spawned(run);
     await pid1.event('received', (event) => event.signal === 10 && event.pid === pid);
@@ -50,7 +50,7 @@ describe('signals', () => {
     expect(await pid1.signal(9, target(child, childStart))).toEqual([]);
     await pid1.until('its end', () => !existsSync(`/proc/${outer}`));
     expect((await pid1.exited(run)).status).toBe(0);
-    // A number that has been reaped is not ours, with the right start time too.
+    // A process that was reaped is not signalled, even with its start time.
     expect(await pid1.signal(9, target(pid, start), { kind: 'main', run }, { kind: 'group', run })).toEqual(
       [0, 1, 2].map((index) => ({ index, errno: 3 })),
     );
@@ -117,7 +117,7 @@ describe('orphans', () => {
 });
 
 describe('a supervisor that reads nothing', () => {
-  test('costs neither memory nor processor time, and is told everything afterwards', async () => {
+  test('costs neither memory nor processor time, and receives all reports afterwards', async () => {
     await using pid1 = await takeOver();
     const outer = await pid1.started.pid();
     const fork =
@@ -136,7 +136,7 @@ describe('a supervisor that reads nothing', () => {
     sendSignal(main, 10);
     for (const pid of pids) sendSignal(await pid1.outer(pid), 9);
     for (const signal of [1, 10, 15, 34, 64]) sendSignal(outer, signal);
-    // All is reaped: the stopped supervisor is the only child left.
+    // All other children are reaped: the stopped supervisor is the only one left.
     await pid1.until('all to be reaped', () => childrenOf(outer).length === 1);
     expect(Number(statusOf(outer, 'VmRSS').split(' ')[0])).toBeLessThan(400);
     expect(pid1.all('exited').length).toBe(0);
@@ -147,7 +147,7 @@ describe('a supervisor that reads nothing', () => {
     await pid1.event('reaped', (event) => event.total === 5_000);
   });
 
-  test('does not make PID 1 spin when everything that it could be told with is full', async () => {
+  test('does not make PID 1 spin while all buffers between them are full', async () => {
     await using pid1 = await takeOver();
     const outer = await pid1.started.pid();
     const targets = Array.from({ length: 256 }, () => ({ kind: 'main', run: 99_999 }) as const);
@@ -157,7 +157,7 @@ describe('a supervisor that reads nothing', () => {
       ),
     });
     await pid1.line(orphans, /^ready$/);
-    // Each answer is 2 KB; the test reads none of them, so relay, socket and PID 1 fill up.
+    // Each reply has 2 KB. The test reads none, so the buffers of relay, socket and PID 1 fill up.
     pid1.socket.pause();
     const answers = 2_000;
     for (let at = 0; at < answers; at += 1) pid1.send(encodeSignal(10_000 + at, 9, targets));
@@ -170,7 +170,7 @@ describe('a supervisor that reads nothing', () => {
       before = now;
       return isStill;
     });
-    // What is left of its buffer is filled with signals of its own, then an orphan is due to be reported.
+    // Reports of signals fill the rest of the buffer of PID 1. Then an orphan waits to be reported.
     for (let round = 0; round < 60; round += 1) for (const signal of [1, 2, 3, 10, 12]) sendSignal(outer, signal);
     sendSignal(
       childrenOf(outer).find((pid) => !readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('svc-super')) ?? 0,
@@ -178,7 +178,7 @@ describe('a supervisor that reads nothing', () => {
     );
     await pid1.until('the orphan to be reaped', () => childrenOf(outer).length === 2);
     const from = cpu();
-    // Longer than the pause between two reports of orphans.
+    // Longer than the interval between two reports of orphans.
     const deadline = performance.now() + 1_500;
     await pid1.until('that time', () => performance.now() > deadline);
     expect(cpu() - from).toBeLessThan(20);
@@ -190,7 +190,7 @@ describe('a supervisor that reads nothing', () => {
 });
 
 describe('notify sockets', () => {
-  test('pass on each datagram with its sender, cut none in halves and keep no descriptor', async () => {
+  test('pass on each datagram with its sender, truncate none silently and keep no descriptor', async () => {
     await using pid1 = await takeOver();
     const notify = `svc-test-${process.pid}-${Math.random()}`;
     const text = `use Socket; socket(S, PF_UNIX, SOCK_DGRAM, 0); connect(S, pack_sockaddr_un("\\0" . shift)) or die "$!";

@@ -1,5 +1,5 @@
-// The numbers and words that the native program and the TypeScript have in common, and the files of native/prebuilt: made from
-// these sources, for both architectures.
+// The numbers and words that the native program and the TypeScript code share, and the files of native/prebuilt, which must be
+// compiled from these sources for both architectures.
 import { describe, expect, test } from 'bun:test';
 import { chmodSync, copyFileSync, readFileSync } from 'node:fs';
 import { arch } from 'node:os';
@@ -9,6 +9,7 @@ import { COMMANDS } from '../../src/commands.ts';
 import { WHY } from '../../src/linux/places.ts';
 import { EVENT, PROTOCOL, REQUEST, RESOURCES, STEPS, TARGET } from '../../src/pid1/protocol.ts';
 import { FD } from '../../src/platform/handover.ts';
+import { UNSAFE } from '../../src/text.ts';
 import { textOf, useNative } from '../helpers/native.ts';
 import { install, supervise } from '../helpers/pid1.ts';
 
@@ -17,7 +18,7 @@ useNative();
 const NATIVE = join(import.meta.dir, '../../native');
 const source = (name: string) => readFileSync(join(NATIVE, name), 'latin1');
 
-/** Constants of C whose names begin so, as `enum` numbers them, without that beginning. */
+/** The values of all C enum constants whose names begin with `prefix`. The keys are the names without it. */
 function constantsOf(file: string, prefix: string): Record<string, number> {
   const found: Record<string, number> = {};
   const text = source(file).replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
@@ -62,18 +63,27 @@ describe('the two halves agree', () => {
     const { pid1, ...rest } = FD;
     expect(constantsOf('handover.h', 'FD_')).toEqual(asConstants({ socket: pid1, ...rest }));
     expect(constantsOf('control.c', 'WHY_')).toEqual(asConstants(WHY));
-    const limits = constantsOf('spawn.c', 'RLIMIT_');
+    const limits = constantsOf('sys.h', 'RLIMIT_');
     expect(limits).toEqual({ NOFILE: RESOURCES.nofile, LOCKS: RESOURCES.locks });
+  });
+
+  test('on the characters that are not shown', () => {
+    const table = /unsafe\[\] = \{([\s\S]*?)\n\};/.exec(source('text.c'))?.[1] ?? '';
+    const ranges = [...table.matchAll(/\{(0x\w+), (0x\w+)\}/g)].map(([, first, last]) => [Number(first), Number(last)]);
+    const isListed = (code: number) => ranges.some(([first = 0, last = 0]) => code >= first && code <= last);
+    // A surrogate is not a character of UTF-8.
+    const codes = Array.from({ length: 0x10000 }, (_, code) => code).filter((code) => code < 0xd800 || code > 0xdfff);
+    expect(codes.filter(isListed)).toEqual(codes.filter((code) => String.fromCharCode(code).match(UNSAFE) !== null));
   });
 
   test('on the commands: each but up and init is in one of the two lists', () => {
     const listOf = (name: string) =>
       /= "([^"]*)"/.exec(source('svc-super.c').slice(source('svc-super.c').indexOf(` ${name}[]`)))?.[1] ?? '';
-    const [asking, telling] = [listOf('asking'), listOf('telling')].map((text) => text.trim().split(' '));
+    const [connected, unconnected] = [listOf('connected'), listOf('unconnected')].map((text) => text.trim().split(' '));
     const commands = Object.keys(COMMANDS).filter((name) => name !== 'up' && name !== 'init');
-    const listed = [...(asking ?? []), ...(telling ?? [])].filter((word) => !word.startsWith('-'));
+    const listed = [...(connected ?? []), ...(unconnected ?? [])].filter((word) => !word.startsWith('-'));
     expect([...listed].sort()).toEqual([...commands].sort());
-    expect(telling).toEqual(expect.arrayContaining(['-h', '--help', '-V', '--version']));
+    expect(unconnected).toEqual(expect.arrayContaining(['-h', '--help', '-V', '--version']));
   });
 });
 
@@ -84,7 +94,7 @@ describe.each(['x64', 'arm64'])('native/prebuilt for %s', (architecture) => {
     expect(() => checkPrebuilt(architecture)).not.toThrow();
   });
 
-  // The relocations that a static program would have to apply to itself: it has none (elf(5): DT_REL, DT_RELA and PT_INTERP).
+  // Relocations would not be applied, because nothing loads the program (elf(5): DT_REL, DT_RELA and PT_INTERP).
   test('is position-independent, without relocations, libraries or an executable stack', () => {
     const file = bytes();
     expect([file.toString('latin1', 0, 4), file.readUInt16LE(16), file.readUInt16LE(18)]).toEqual([
@@ -134,7 +144,7 @@ describe.skipIf(emulator === null && arch() !== 'arm64')('the program for arm64'
   test('runs a command and has its code', async () => {
     const words = [...through, program(), 'init', '--', 'sh', '-c', 'echo from arm64; exit 7'];
     const text = await textOf('/bin/sh', ['-c', '"$@"; echo code $?', 'sh', ...words]);
-    // qemu has no PR_SET_CHILD_SUBREAPER, and the program says so.
+    // qemu has no PR_SET_CHILD_SUBREAPER: the program prints a warning first.
     expect(text).toEndWith('from arm64\ncode 7\n');
   });
 

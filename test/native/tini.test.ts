@@ -13,6 +13,7 @@ import {
   textOf,
   useNative,
 } from '../helpers/native.ts';
+import { makeOrphans, parentThatExits, twoListeners, unblockTerm, withPendingTerm } from './scenarios.ts';
 
 useNative();
 
@@ -44,10 +45,7 @@ describe.each(contenders('tini'))('tini, %s', (_label, tini) => {
     });
 
     test('orphans are reaped while the command runs', async () => {
-      const zombies = `opendir(D, "/proc"); $z = 0; for (grep /^\\d+$/, readdir D) {
-        open(F, "/proc/$_/stat") or next; $z++ if <F> =~ /\\) Z / }`;
-      const orphans = `for (1 .. 500) { if (!fork) { fork and exit; exit } wait }`;
-      const perl = `${orphans} do { ${zombies} } while ($z); print "none left\\n"; exit 3`;
+      const perl = makeOrphans(500, 'print "none left\\n"; exit 3');
       await using run = start(tini, ['--', 'perl', '-e', perl], options);
       await run.line(/^none left$/);
       expect(await run.code).toBe(3);
@@ -100,8 +98,7 @@ describe.each(contenders('tini'))('tini, %s', (_label, tini) => {
   test.each([['-g'], ['TINI_KILL_PROCESS_GROUP']])('%s forwards to the whole process group', async (how) => {
     const option = how.startsWith('-') ? [how] : [];
     const env = how.startsWith('-') ? {} : { [how]: '1' };
-    const both = `if (!fork) { exec @ARGV } exec @ARGV`;
-    await using run = start(tini, [...option, '--', 'perl', '-e', both, ...listener], { env });
+    await using run = start(tini, [...option, '--', ...twoListeners], { env });
     await run.until('both', () => run.output.match(/^ready/gm)?.length === 2);
     await run.signal(10);
     await run.until('both signals', () => run.signals.length === 2);
@@ -109,21 +106,18 @@ describe.each(contenders('tini'))('tini, %s', (_label, tini) => {
   });
 
   test('without -g only the command gets a signal', async () => {
-    const both = `if (!fork) { exec @ARGV } exec @ARGV`;
-    await using run = start(tini, ['--', 'perl', '-e', both, ...listener]);
+    await using run = start(tini, ['--', ...twoListeners]);
     await run.until('both', () => run.output.match(/^ready/gm)?.length === 2);
     await run.signal(10);
+    // Two signals that are pending together are handled in any order.
+    await run.line(/^signal 10$/);
     await run.signal(12);
     await run.line(/^signal 12$/);
     expect(run.signals).toEqual([10, 12]);
   });
 
   test('-p sends a signal when the parent ends', async () => {
-    // The parent ends as soon as the listener has written a line to the pipe; the rest is copied to standard output.
-    const parent = `$| = 1; pipe(R, W);
-      if (!fork) { if (!fork) { open(STDOUT, ">&W"); exec @ARGV } exit if <R> =~ /ready/ }
-      close W; wait; print while <R>`;
-    await using run = start('perl', ['-e', parent, tini, '-p', 'SIGUSR1', '--', ...listener]);
+    await using run = start('perl', ['-e', parentThatExits, tini, '-p', 'SIGUSR1', '--', ...listener]);
     await run.line(/^signal 10$/);
   });
 
@@ -149,10 +143,8 @@ describe.each(contenders('tini'))('tini, %s', (_label, tini) => {
   });
 
   test('a signal sent before the command is executed reaches it', async () => {
-    const pending = `use POSIX; sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM)); kill "TERM", $$; exec @ARGV`;
-    const unblock = `use POSIX; sigprocmask(SIG_UNBLOCK, POSIX::SigSet->new(SIGTERM)); sleep 60`;
     for (let round = 0; round < 10; round += 1) {
-      expect(await codeOf('perl', ['-e', pending, tini, '--', 'perl', '-e', unblock])).toBe(143);
+      expect(await codeOf('perl', ['-e', withPendingTerm, tini, '--', 'perl', '-e', unblockTerm])).toBe(143);
     }
   });
 });

@@ -1,0 +1,94 @@
+// PID 1 after its supervisor has ended: stops all services at once, in no order, with their stop signal, a grace period
+// and SIGKILL. Copies their output until then. Never starts a program.
+#include "supervise.h"
+
+enum { KILLED_GRACE = 2000 };
+
+/** The number of runs whose main process has not ended. */
+static u32 count_running(void) {
+  u32 running = 0;
+  for (u32 slot = 0; slot < pid1.run_count; slot++) running += pid1.runs[slot].pid > 0 && !pid1.runs[slot].exited;
+  return running;
+}
+
+void lose_supervisor(int status) {
+  char pid[24], code[24], count[24];
+  append_number(pid, pid + sizeof pid, pid1.supervisor);
+  pid1.supervisor = 0;
+  // Requests that it sent before its end still count: REQUEST_HELLO and REQUEST_END change what happens below.
+  if (pid1.socket >= 0) read_requests();
+  int signal = status & 127;
+  if (!pid1.has_taken_over && signal == 0) leave(status >> 8 & 255);
+  append_number(code, code + sizeof code, signal ? signal : status >> 8 & 255);
+  append_number(count, count + sizeof count, count_running());
+  SAY("the supervisor (pid ", pid, ") ", signal ? "was killed by signal " : "exited with code ", code, ": stopping ", count,
+      " running processes, exit code 70");
+  pid1.is_alone = 1;
+  // New connections fail at once, so that no command waits for a reply.
+  if (pid1.control >= 0) sys_close(pid1.control);
+  pid1.control = -1;
+  pid1.deadline = sys_now() + pid1.grace;
+  // The remaining requests are dropped. Notify sockets are closed, so that no program waits for a reader.
+  close_socket();
+  for (u32 slot = 0; slot < pid1.run_count; slot++) {
+    struct run *run = &pid1.runs[slot];
+    if (run->phase != RUN_FREE && run->notify >= 0) sys_close(run->notify), run->notify = -1;
+    if (run->pid <= 0 || run->exited) continue;
+    sys_kill(run->pid, run->stop_signal ? (int)run->stop_signal : SIGTERM);
+    sys_kill(run->pid, SIGCONT);
+  }
+}
+
+/**
+ * Sends SIGKILL to all children of this process. Finds them by scanning /proc, because not every kernel lists children.
+ */
+static void kill_children(void) {
+  struct { u64 ino, offset; u16 size; u8 type; char name[]; } *entry;
+  u8 entries[4096] __attribute__((aligned(8)));
+  long folder = sys_open("/proc", O_RDONLY | O_DIRECTORY), size;
+  if (folder < 0) return;
+  while ((size = sys(__NR_getdents64, folder, entries, sizeof entries)) > 0) {
+    for (long at = 0; at < size; at += entry->size) {
+      entry = (void *)(entries + at);
+      i64 pid = parse_number(entry->name);
+      if (pid > 1 && parent_of((int)pid) == pid1.self) sys_kill((int)pid, SIGKILL);
+    }
+  }
+  sys_close((int)folder);
+}
+
+/**
+ * Sends SIGKILL to every process of the namespace or, if this is not PID 1, to its children. Their orphans become its
+ * children and are killed by the next call.
+ */
+static void kill_all(void) {
+  if (pid1.is_init) sys_kill(-1, SIGKILL);
+  else kill_children();
+}
+
+int continue_stop(i64 now) {
+  if (pid1.received & pid1.stop_signals) pid1.deadline = now;
+  pid1.received = 0;
+  if (count_running() > 0 && now < pid1.deadline && !pid1.was_killed) return 0;
+  if (!pid1.was_killed) pid1.deadline = now + KILLED_GRACE;
+  pid1.was_killed = 1;
+  kill_all();
+  reap_children();
+  // A process that outlives SIGKILL is blocked in the kernel, by a device or a file system: wait at most KILLED_GRACE
+  // for it.
+  return sys_wait4(-1, NULL, WNOHANG) == -ECHILD || now >= pid1.deadline;
+}
+
+void drain(struct run *run, int pipe) {
+  u8 bytes[4096];
+  u32 at = 0;
+  while (at < run->pipe_count && run->pipes[at] != pipe) at++;
+  if (at == run->pipe_count) return;
+  long size = sys_read(pipe, bytes, sizeof bytes);
+  // A pipe at end of file would wake poll(2) again and again.
+  if (size == 0) sys_close(pipe), run->pipes[at] = -1;
+  // The first two pipes are standard output and standard error; what is written to any other is a notification.
+  struct pollfd out = {.fd = at == 1 ? 2 : 1, .events = POLLOUT};
+  struct time none = {0, 0};
+  if (at < 2 && size > 0 && sys_poll(&out, 1, &none) == 1 && (out.revents & POLLOUT)) sys_write(out.fd, bytes, (size_t)size);
+}
