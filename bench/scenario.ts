@@ -8,9 +8,9 @@ export interface Service {
   readonly port?: number;
   /** It starts when that service is ready. */
   readonly after?: string;
-  /** Its stage; only in trials of svc-super alone, as is the next. */
+  /** Its stage; only in trials of svc-super alone. */
   readonly group?: string;
-  /** It is meant to end, and who comes after it waits for its success. */
+  /** A task: a service after it waits for its success. Only in trials of svc-super alone. */
   readonly isTask?: boolean;
 }
 

@@ -2,7 +2,7 @@
 // consequence: the rules of the reference, put once more and differently, for the product to be compared with. Pure.
 import type { Noted, Observation, Told } from './observation.ts';
 import { isExplainedByTree } from './order.ts';
-import { type Run, readRuns, type ToldEnd } from './runs.ts';
+import { type Run, readRuns, stoppingIn, type ToldEnd } from './runs.ts';
 import { type ServiceSpec, specOf } from './scenario.ts';
 
 const [SIGINT, SIGKILL, SIGTERM] = [2, 9, 15];
@@ -54,13 +54,16 @@ function wasBeingEnded({ service, from, to, event }: Run, told: readonly Told[])
 /** The codes that the container may end with, and why. */
 export function codes(seen: Observation): { readonly expected: ReadonlySet<number>; readonly why: string } {
   const { told, end } = seen;
-  const stopping = told.findIndex(({ event, service }) => service === null && event === 'stopping');
+  const stopping = stoppingIn(told);
   const allEnded = told.find(({ event }) => event === 'all-ended');
   if (stopping < 0) {
     if (allEnded === undefined) return { expected: new Set(), why: 'no reason was told' };
     const code = Number(/ending with code (\d+)/.exec(allEnded.text)?.[1]);
     if (isCodeOfTree(code, seen))
-      return { expected: new Set([0, 137]), why: `SIGTERM went to every process, and it told: ${allEnded.text}` };
+      return {
+        expected: new Set([0, 137]),
+        why: `SIGTERM went to every process, and svc-super reported: ${allEnded.text}`,
+      };
     return { expected: new Set([code]), why: allEnded.text };
   }
   const first = told[stopping]?.text ?? '';
@@ -76,7 +79,7 @@ export function codes(seen: Observation): { readonly expected: ReadonlySet<numbe
     ({ service, to }) => service === name && to !== null && to === lastEndBefore(told, name, stopping),
   );
   if (run !== undefined && isExplainedByTree(run, seen))
-    return { expected: new Set([0, 137]), why: `SIGTERM went to every process, and it told: ${first}` };
+    return { expected: new Set([0, 137]), why: `SIGTERM went to every process, and svc-super reported: ${first}` };
   if (spec === undefined || run === undefined)
     return { expected: new Set(), why: `${name} is said to have ended, and has not` };
   return { expected: verdicts(spec, run, seen), why: `${first}; its end: ${told[run.to ?? 0]?.text}` };
@@ -86,21 +89,21 @@ export function codes(seen: Observation): { readonly expected: ReadonlySet<numbe
 function isCodeOfTree(code: number, seen: Observation): boolean {
   const failed = readRuns(seen.told).runs.filter(({ event }) => event === 'failed');
   const others = failed.filter((run) => !isExplainedByTree(run, seen));
-  const known = others.flatMap((run) => {
-    const spec = specOf(seen.scenario, run.service);
-    return spec === undefined ? [] : [...verdicts(spec, run, seen)];
-  });
-  return code === 128 + SIGTERM && others.length < failed.length && !known.includes(code);
+  return code === 128 + SIGTERM && others.length < failed.length && !codesOf(others, seen).includes(code);
 }
 
 /** The codes of services that have failed before, one of which may be why another never starts; 1 where none is. */
 function codesOfFailures(seen: Observation, stopping: number, why: string): ReturnType<typeof codes> {
   const failed = readRuns(seen.told).runs.filter(({ to, event }) => to !== null && to < stopping && event === 'failed');
-  const known = failed.flatMap((run) => {
+  return { expected: new Set([1, ...codesOf(failed, seen)]), why };
+}
+
+/** The codes that these runs may give the container. */
+function codesOf(runs: readonly Run[], seen: Observation): number[] {
+  return runs.flatMap((run) => {
     const spec = specOf(seen.scenario, run.service);
     return spec === undefined ? [] : [...verdicts(spec, run, seen)];
   });
-  return { expected: new Set([1, ...known]), why };
 }
 
 /** Something outlasted the shutdown. A hook that is killed at its own deadline just failed. */
@@ -121,7 +124,7 @@ function verdicts(spec: ServiceSpec, run: Run, seen: Observation): Set<number> {
   switch (end.how) {
     case 'code':
     case 'signal':
-      // Then even a success code is a failure.
+      // Before it is ready even a success code is a failure.
       if (seen.told[run.to ?? -1]?.text.includes('before it was ready')) return new Set([shellCode(end) || 1]);
       return new Set([verdict(spec, end)]);
     case 'not-started': {

@@ -1,6 +1,6 @@
-// Time as svc-super and its supervisor had it: the clock on the wall, less the time in which either wanted to run and was
-// given no processor, was stopped by a fault, or the watch itself was late. What takes longer than it should by this clock is the product's
-// doing and not a busy machine's. Pure; a reading comes in as an argument.
+// Time that svc-super and its supervisor had: the clock on the wall, less the time in which either waited for a processor, was
+// stopped by a fault, or the watch itself was late. A duration that is too long by this clock is a fault of the product and not
+// of a busy machine. Pure; a reading comes in as an argument.
 
 /** One look at the clocks, milliseconds. */
 export interface Reading {

@@ -1,5 +1,5 @@
-// Does to a round what its faults say, each at its instant, and undoes what lasts when its time is over or all is to be
-// healed. Writes down whom it met. Never ends svc-super or its supervisor, except by the stop request of `term-tree`.
+// Performs the faults of a round, each at its instant, and undoes what lasts when its time is over or all is to be healed.
+// Records which processes it affected. Never ends svc-super or its supervisor, except by the stop request of `term-tree`.
 import { rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -66,14 +66,9 @@ export class Injector {
 
   /** The process that a fault affects: never svc-super, its supervisor or an init above them. */
   #pick(whom: 'main' | 'any', pick: number): Seen | undefined {
-    const { pid1, supervisor } = this.#room;
-    const found = this.#all().filter(
-      ({ outer, pid, state, outerParent }) =>
-        pid !== 1 &&
-        outer !== pid1 &&
-        outer !== supervisor &&
-        state !== 'Z' &&
-        (whom === 'any' || outerParent === pid1),
+    const { pid1 } = this.#room;
+    const found = this.#others().filter(
+      ({ state, outerParent }) => state !== 'Z' && (whom === 'any' || outerParent === pid1),
     );
     return found[pick % Math.max(1, found.length)];
   }
@@ -105,25 +100,21 @@ export class Injector {
     void work.finally(() => this.#underWay.delete(work));
   }
 
-  /** Does it, and tells what came of it. */
+  /** Performs a fault; returns what came of it. */
   #perform(fault: Fault): string | Promise<string> {
     const room = this.#room;
     const { socket } = room;
     switch (fault.kind) {
-      case 'kill': {
-        const seen = this.#pick(fault.whom, fault.pick);
-        if (seen === undefined) return 'nobody';
-        this.sent.push({ at: Date.now(), pid: seen.pid, signal: fault.signal });
-        this.#signal(seen.outer, fault.signal);
-        return `${seen.name} (pid ${seen.pid})`;
-      }
-      case 'freeze': {
-        const seen = this.#pick(fault.whom, fault.pick);
-        if (seen === undefined) return 'nobody';
-        this.#signal(seen.outer, SIGSTOP);
-        this.#last(fault.for, () => this.#signal(seen.outer, SIGCONT));
-        return `${seen.name} (pid ${seen.pid})`;
-      }
+      case 'kill':
+        return this.#toProcess(fault, ({ outer, pid }) => {
+          this.sent.push({ at: Date.now(), pid, signal: fault.signal });
+          this.#signal(outer, fault.signal);
+        });
+      case 'freeze':
+        return this.#toProcess(fault, ({ outer }) => {
+          this.#signal(outer, SIGSTOP);
+          this.#last(fault.for, () => this.#signal(outer, SIGCONT));
+        });
       case 'freeze-supervisor':
         return this.#freeze(fault.alone ? 'supervisor' : 'product', fault.for);
       case 'freeze-all':
@@ -152,11 +143,8 @@ export class Injector {
         // One after the other, so that each is answered for its own file.
         this.#reloading = this.#reloading.then(() => this.#reload(fault.by, fault.file));
         return this.#reloading;
-      case 'operate': {
-        const name = this.#service(fault.pick);
-        const path = `/v1/services/${name}/${fault.operation}`;
-        return ask(socket, 'POST', path, {}, PATIENCE).then((answer) => `${name}: ${answer?.status ?? 'no answer'}`);
-      }
+      case 'operate':
+        return this.#operate(this.#service(fault.pick), fault.operation);
       case 'exec': {
         const name = this.#service(fault.pick);
         return execute(socket, name, ['/bin/sh', '-c', 'echo here; sleep 1'], fault.for).then(() => name);
@@ -174,14 +162,21 @@ export class Injector {
     }
   }
 
+  /** Does something to the process that the fault picks; returns its name and pid. */
+  #toProcess({ whom, pick }: Fault & { readonly kind: 'kill' | 'freeze' }, act: (seen: Seen) => void): string {
+    const seen = this.#pick(whom, pick);
+    if (seen === undefined) return 'no such process';
+    act(seen);
+    return `${seen.name} (pid ${seen.pid})`;
+  }
+
   /** Stops the supervisor alone, with svc-super too (nothing of the product runs), or with every process of the container. */
   #freeze(what: 'supervisor' | 'product' | 'everything', ms: number): string {
     if (this.#stoppedSince !== null) return 'stopped already';
     const { pid1, supervisor } = this.#room;
+    const product = what === 'supervisor' ? [supervisor] : [pid1, supervisor];
     const signal = (number: number) => {
-      for (const pid of this.#room.isOver ? [] : [pid1, supervisor]) {
-        if (pid === supervisor || what !== 'supervisor') this.#signal(pid, number);
-      }
+      if (!this.#room.isOver) for (const pid of product) this.#signal(pid, number);
       if (what === 'everything') for (const { outer } of this.#others()) this.#signal(outer, number);
     };
     const from = Date.now();
@@ -204,7 +199,7 @@ export class Injector {
     return this.#all().filter(({ outer, pid }) => pid !== 1 && outer !== pid1 && outer !== supervisor);
   }
 
-  /** As scancel does: leaves first, then the supervisor, then PID 1. */
+  /** Signals every process as scancel does: leaves first, then the supervisor, then PID 1. */
   async #termTree(gap: number): Promise<string> {
     if (this.treeSignalled !== null) return 'signalled already';
     const { pid1, supervisor } = this.#room;
@@ -227,7 +222,7 @@ export class Injector {
     return `${others.length} processes, then PID 1 after ${this.treeSignalled.to - from} ms`;
   }
 
-  /** Done by a process of the service's user. */
+  /** Replaces a log file or its folder, by a process of the service's user. */
   async #swapLog(what: Swap, pick: number, turns: number, ms: number): Promise<string> {
     const owners = this.#room.scenario.services.filter(({ user }) => user);
     const spec = owners[pick % Math.max(1, owners.length)];
@@ -278,6 +273,11 @@ export class Injector {
       }
     });
     return '';
+  }
+
+  async #operate(name: string, operation: string): Promise<string> {
+    const answer = await ask(this.#room.socket, 'POST', `/v1/services/${name}/${operation}`, {}, PATIENCE);
+    return `${name}: ${answer?.status ?? 'no answer'}`;
   }
 
   async #reload(by: 'signal' | 'api', file: ReloadFile): Promise<string> {

@@ -1,7 +1,7 @@
 // Rules about order and time: what starts after a request to stop, what a stage waits for, and which deadlines pass while the
 // supervisor is stopped. Pure.
 import type { Observation, Span, Told } from './observation.ts';
-import { type Run, readRuns } from './runs.ts';
+import { type Run, readRuns, stoppingIn } from './runs.ts';
 import { type Scenario, type ServiceSpec, specOf } from './scenario.ts';
 
 /** SIGTERM that reaches PID 1 so long after the others, milliseconds, explains their deaths. The supervisor waits 100 ms. */
@@ -28,7 +28,7 @@ export function isExplainedByTree({ pid, end, to }: Run, { treeSignalled, sent, 
 /** A start that was under way when everything was stopped is reported after that. */
 export function startsWhileStopping(seen: Observation): string[] {
   const { told, journal, control } = seen;
-  const stopping = told.find(({ event, service }) => service === null && event === 'stopping');
+  const stopping = told[stoppingIn(told)];
   const latest = (stopping?.at ?? Number.POSITIVE_INFINITY) + UNDER_WAY + SPAWNS * control;
   const { runs } = readRuns(told);
   const started = runs.flatMap(({ service, pid, from }) => {
@@ -44,7 +44,7 @@ export function startsWhileStopping(seen: Observation): string[] {
   return [...started, ...restarted];
 }
 
-/** Whether a member of a stage has been what the next stage waits for. No stage waits for a member that was stopped by hand. */
+/** Whether a member of a stage has met the condition of the next stage, which does not wait for a member stopped by hand. */
 function hasHeld({ type, ready, replicas, name }: ServiceSpec, before: readonly Told[]): boolean {
   const event = type === 'task' ? 'completed' : ready === null ? 'started' : 'ready';
   const names = replicas > 1 ? Array.from({ length: replicas }, (_, copy) => `${name}.${copy}`) : [name];
@@ -114,7 +114,7 @@ function startsCutShort(seen: Observation): string[] {
 
 /** In a shutdown a service may have less than its own time, so that others have some too. */
 function stopsCutShort(seen: Observation): string[] {
-  const stopping = seen.told.findIndex(({ event, service }) => service === null && event === 'stopping');
+  const stopping = stoppingIn(seen.told);
   const judged = stopping < 0 ? seen.told : seen.told.slice(0, stopping);
   return judged.flatMap(({ service, event, at, text }) => {
     const took = event === 'killed' ? durationIn(text) : null;

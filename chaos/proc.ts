@@ -64,26 +64,6 @@ function identify(outer: number): { readonly ns: string; readonly pid: number } 
   }
 }
 
-export function namespaceOf(outer: number): string | null {
-  try {
-    return readlinkSync(`/proc/${outer}/ns/pid`);
-  } catch {
-    return null;
-  }
-}
-
-export function childrenOf(outer: number): number[] {
-  try {
-    return readFileSync(`/proc/${outer}/task/${outer}/children`, 'latin1')
-      .trim()
-      .split(' ')
-      .filter(Boolean)
-      .map(Number);
-  } catch {
-    return [];
-  }
-}
-
 /** The program that a process executes. */
 export function programOf(outer: number): string {
   try {

@@ -15,23 +15,23 @@ import {
 } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { supervisorOf } from '../test/helpers/namespaces.ts';
+import { childrenOf, namespaceOf, supervisorOf } from '../test/helpers/namespaces.ts';
 import { configure, logNamesOf, OTHER_USER, ownFolderOf, type Places } from './configure.ts';
 import { limitProcesses, type ProcessLimit } from './limits.ts';
 import { WORDS_OF_A_BUG } from './observation.ts';
 import { StallablePipe } from './output.ts';
-import { childrenOf, namespaceOf, programOf } from './proc.ts';
+import { programOf } from './proc.ts';
 import type { Scenario } from './scenario.ts';
 
 export const BINARY = process.env.SVC_SUPER_BINARY || join(import.meta.dir, '../dist/svc-super');
-/** Found by the first beside itself. */
+/** svc-super finds its supervisor beside itself. */
 export const SUPERVISOR = join(dirname(BINARY), 'svc-super-supervisor');
 const PROGRAM = join(import.meta.dir, 'program.pl');
 const INIT = join(import.meta.dir, 'init.pl');
 /** For svc-super and its supervisor to be there at all, milliseconds. */
 const PATIENCE = 20_000;
 
-/** Of a namespace of its own; nobody has brought its loopback up (SIOCSIFFLAGS, IFF_UP | IFF_RUNNING). */
+/** Brings the loopback interface of the new network namespace up (SIOCSIFFLAGS, IFF_UP | IFF_RUNNING). */
 const LOOPBACK = `perl -MSocket -e 'socket(S, AF_INET, SOCK_DGRAM, 0); my $up = pack("a16 s x14", "lo", 0x41); ioctl(S, 0x8914, $up) or die "lo: $!\\n"'`;
 const FOLDERS = ['locks', 'flags', 'disk', 'tmp', 'vault'] as const;
 /** What lies in the folder from the start, and what programs make. */

@@ -21,6 +21,11 @@ export interface Run {
   readonly event: string;
 }
 
+/** Where in the events everything begins to stop; -1: nowhere. */
+export function stoppingIn(told: readonly Told[]): number {
+  return told.findIndex(({ event, service }) => service === null && event === 'stopping');
+}
+
 const ENDS: ReadonlySet<string> = new Set(['restarting', 'failed', 'completed', 'stopped']);
 
 /** Ends of what may not have been executed yet: on a busy machine a start may be over before its program is there. */

@@ -1,4 +1,4 @@
-// `npm run soak`: the built svc-super and its supervisor through all its work, many times over, and whether it is the same afterwards.
+// `npm run soak`: the built svc-super and its supervisor do all their work many times over, and must be the same afterwards.
 // Drives the load, takes the figures before, during and after, writes RESULTS.md and the plot, ends with 1 when something
 // has grown or gone wrong. `--restarts N --lines N --probes N --calls N`, `--results FOLDER` (or `none`).
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { drawPlot } from './plot.ts';
 import { type Moment, type Outcome, renderOutcome, renderResults } from './report.ts';
 import { type Counts, countsOf, describeDescriptors, type Figures, figuresOf, readMetrics, wakesOf } from './sample.ts';
 import { type Amounts, configuration, KINDS, PRINTERS, quotaOf, WHOLE } from './scenario.ts';
-import { Supervisor, until } from './supervisor.ts';
+import { type Listener, Supervisor, until } from './supervisor.ts';
 import { BOUNDS, judge, type Quiet } from './verdict.ts';
 
 /** Of all work, before the figures that the end is held against: caches and heaps are full by then. */
@@ -177,25 +177,49 @@ function serveProbes() {
   });
 }
 
+/** Counts the lines of services that come out, and keeps the output around each report of a bug. */
+class Output implements Listener {
+  printed = 0;
+  /** The latest output on standard error. */
+  words = '';
+  readonly bugs: string[] = [];
+  readonly stdout = (chunk: Uint8Array): void => {
+    this.printed += newlines(chunk);
+  };
+  readonly stderr = (chunk: Uint8Array): void => {
+    const text = Buffer.from(chunk).toString('latin1');
+    this.words = (this.words + text).slice(-4_000);
+    if (this.bugs.length < 10 && /bug in svc-super/.test(text)) this.bugs.push(this.words);
+  };
+}
+
+interface End {
+  readonly wrongCalls: readonly string[];
+  /** Lines that services have printed, by their own count. */
+  readonly lines: number;
+  readonly code: number;
+  /** Processes that were left. */
+  readonly left: number;
+}
+
+function faultsOf({ bugs, printed }: Output, { wrongCalls, lines, code, left }: End): string[] {
+  const examples = [...new Set(wrongCalls)].slice(0, 5).join('; ');
+  return [
+    ...bugs.map((text) => `it spoke of a bug:\n${text}`),
+    ...(wrongCalls.length === 0 ? [] : [`${wrongCalls.length} calls were answered wrongly: ${examples}`]),
+    ...(printed === lines ? [] : [`${lines} lines were printed, ${printed} came out`]),
+    ...(code === 0 ? [] : [`it ended with ${code} when it was asked to stop`]),
+    ...(left === 0 ? [] : [`${left} processes were left`]),
+  ];
+}
+
 async function soak(amounts: Amounts): Promise<Outcome> {
   const folder = Supervisor.folder();
   const server = serveProbes();
   const [port, control] = [server.port ?? 0, await freePort()];
-  let printed = 0;
-  let words = '';
-  const bugs: string[] = [];
+  const output = new Output();
   const from = performance.now();
-  const listener = {
-    stdout: (chunk: Uint8Array) => {
-      printed += newlines(chunk);
-    },
-    stderr: (chunk: Uint8Array) => {
-      const text = Buffer.from(chunk).toString('latin1');
-      words = (words + text).slice(-4_000);
-      if (bugs.length < 10 && /bug in svc-super/.test(text)) bugs.push(words);
-    },
-  };
-  const supervisor = await Supervisor.begin(folder, configuration({ folder, port, control }), listener);
+  const supervisor = await Supervisor.begin(folder, configuration({ folder, port, control }), output);
   try {
     const run = new Soak(supervisor, control, amounts);
     const isLong = amounts.restarts >= 20_000;
@@ -213,18 +237,7 @@ async function soak(amounts: Amounts): Promise<Outcome> {
     const counts = await run.counts();
     const code = await supervisor.stop();
     const left = supervisor.others().length;
-    const faults = [
-      ...bugs.map((text) => `it spoke of a bug:\n${text}`),
-      ...(run.wrongCalls.length === 0
-        ? []
-        : [
-            `${run.wrongCalls.length} calls were answered wrongly: ${[...new Set(run.wrongCalls)].slice(0, 5).join('; ')}`,
-          ]),
-      // Whatever it has counted has come out, and nothing else.
-      ...(printed === counts.lines ? [] : [`${counts.lines} lines were printed, ${printed} came out`]),
-      ...(code === 0 ? [] : [`it ended with ${code} when it was asked to stop`]),
-      ...(left === 0 ? [] : [`${left} processes were left`]),
-    ];
+    const faults = faultsOf(output, { wrongCalls: run.wrongCalls, lines: counts.lines, code, left });
     const calls = amounts.calls;
     const seconds = (performance.now() - from) / 1_000;
     const judgement = judge({ before, warm, after }, faults);
@@ -237,7 +250,7 @@ async function soak(amounts: Amounts): Promise<Outcome> {
       moments: run.moments,
     };
   } catch (error) {
-    say(words);
+    say(output.words);
     throw error;
   } finally {
     await supervisor.close();

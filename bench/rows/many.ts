@@ -1,5 +1,5 @@
-// Hundreds of services: in stages beside the same without, and a long chain of tasks beside a short one. svc-super is
-// measured against itself here; that nothing grows faster than the work is what the rows show.
+// Hundreds of services: in stages beside the same without stages, and a long chain of tasks beside a short one. Measures
+// svc-super against itself alone: the rows show whether its time grows faster than the work.
 import type { Service } from '../scenario.ts';
 import type { Entrant, Stage } from '../stage.ts';
 import { late, type Readings, type Trial, type Turn } from './trial.ts';
@@ -9,7 +9,7 @@ const SECONDS = 60;
 const SERVICES = 1_000;
 const SHORT = 100;
 const LONG = 2_000;
-/** Pause between the answer to one `status` and the next question, milliseconds. */
+/** Pause between the response to one `status` and the next request, milliseconds. */
 const PAUSE = 200;
 
 type Mark = Parameters<ConstructorParameters<typeof Stage>[1]>[0];
@@ -20,7 +20,7 @@ interface Life {
   readonly slowest: number;
 }
 
-/** Asks for the status until it is told to stop; resolves to the longest that an answer took. */
+/** Requests the status again and again. The function returned ends that, and resolves to the longest time to a response. */
 function askForStatus({ folder }: Stage): () => Promise<number> {
   let isOver = false;
   let slowest = 0;
@@ -44,9 +44,9 @@ function askForStatus({ folder }: Stage): () => Promise<number> {
 
 const isExec = ({ what, who }: Stage['events'][number]): boolean => what === 'exec' && who !== 'stage';
 
-/** The instants at which services were executed; null when that many are not in time. */
+/** The instants at which services were executed; null when fewer than `count` were executed in time. */
 async function executed(up: Stage, count: number): Promise<readonly number[] | null> {
-  // Events of many services come in many parts: they are not all looked at each time.
+  // Events of many services come in many parts: filtering all of them each time would be slow.
   const enough = await up.until(
     () => (up.events.length >= count && up.events.filter(isExec).length >= count ? true : undefined),
     SECONDS * 1_000,
@@ -63,7 +63,7 @@ async function live(entrant: Entrant, { stage }: Turn, stages: number): Promise<
       ...(stages > 1 && { group: `g${Math.floor((at * stages) / SERVICES)}` }),
     }));
   await using up = stage(entrant, (mark) => ({ services: make(mark), whenOneEnds: 'end', labels: false }));
-  // Before its first service is executed it reads its configuration, and answers nobody.
+  // Before the first service is executed svc-super reads its configuration, and does not answer.
   await executed(up, 1);
   const finish = askForStatus(up);
   const execs = await executed(up, SERVICES);
@@ -77,55 +77,37 @@ async function live(entrant: Entrant, { stage }: Turn, stages: number): Promise<
   return end.value === 0 ? { start, stop: end.at - asked.at, slowest } : `ends with ${end.value}`;
 }
 
+/** What both trials have in common. */
+const OWN = { needs: [], isOwn: true, runs: { full: 5, quick: 3 }, pace: 'turn by turn' } as const;
+/** What is measured of a life, for each count of stages. */
+const PARTS = ['start', 'stop'] as const;
+const COUNTS = [2, 20] as const;
+const CASES = COUNTS.flatMap((count) => PARTS.map((part) => ({ id: `stages-${count}-${part}`, count, part })));
+
 const stages: Trial = {
+  ...OWN,
   name: 'stages',
   rows: [
-    {
-      id: 'stages-2-start',
-      title: '1,000 services in 2 stages start, beside the same flat',
-      unit: '×',
-      better: 'neither',
-    },
-    {
-      id: 'stages-2-stop',
-      title: '1,000 services in 2 stages stop, beside the same flat',
-      unit: '×',
-      better: 'neither',
-    },
-    {
-      id: 'stages-20-start',
-      title: '1,000 services in 20 stages start, beside the same flat',
-      unit: '×',
-      better: 'neither',
-    },
-    {
-      id: 'stages-20-stop',
-      title: '1,000 services in 20 stages stop, beside the same flat',
-      unit: '×',
-      better: 'neither',
-    },
+    ...CASES.map(({ id, count, part }) => ({
+      id,
+      title: `1,000 services in ${count} stages ${part}, beside the same flat`,
+      unit: '×' as const,
+      better: 'neither' as const,
+    })),
     { id: 'stages-status', title: 'the slowest `status` meanwhile', unit: 'ms', better: 'neither' },
   ],
-  needs: [],
-  isOwn: true,
-  runs: { full: 5, quick: 3 },
-  pace: 'turn by turn',
   async turn(entrant, turn): Promise<Readings> {
     const lives = new Map<number, Life>();
-    // Each is first in its turn: what comes later finds other caches.
-    const order = [1, 2, 20].map((_, at, all) => all[(at + turn.number) % all.length] ?? 1);
+    // Each is first in its turn: the later ones find other caches.
+    const order = [1, ...COUNTS].map((_, at, all) => all[(at + turn.number) % all.length] ?? 1);
     for (const count of order) {
       const found = await live(entrant, turn, count);
       if (typeof found === 'string') return { 'stages-2-start': found };
       lives.set(count, found);
     }
-    const flat = lives.get(1);
-    const beside = (count: number, part: 'start' | 'stop') => (lives.get(count)?.[part] ?? NaN) / (flat?.[part] ?? NaN);
+    const of = (count: number, part: 'start' | 'stop') => lives.get(count)?.[part] ?? NaN;
     return {
-      'stages-2-start': beside(2, 'start'),
-      'stages-2-stop': beside(2, 'stop'),
-      'stages-20-start': beside(20, 'start'),
-      'stages-20-stop': beside(20, 'stop'),
+      ...Object.fromEntries(CASES.map(({ id, count, part }) => [id, of(count, part) / of(1, part)])),
       'stages-status': Math.max(...[...lives.values()].map(({ slowest }) => slowest)),
     };
   },
@@ -153,16 +135,13 @@ async function walk(entrant: Entrant, { stage }: Turn, count: number): Promise<r
 }
 
 const chain: Trial = {
+  ...OWN,
   name: 'chain',
   rows: [
     { id: 'chain', title: 'a chain of 2,000 tasks, each beside one of a chain of 100', unit: '×', better: 'neither' },
     { id: 'chain-task', title: 'a task of the chain of 2,000', unit: 'ms', better: 'neither' },
     { id: 'chain-status', title: 'the slowest `status` meanwhile', unit: 'ms', better: 'neither' },
   ],
-  needs: [],
-  isOwn: true,
-  runs: { full: 5, quick: 3 },
-  pace: 'turn by turn',
   async turn(entrant, turn): Promise<Readings> {
     const short = await walk(entrant, turn, SHORT);
     const long = await walk(entrant, turn, LONG);

@@ -1,5 +1,5 @@
-// A supervisor that was stopped (SIGSTOP), frozen with its container, or whose whole process tree was signalled: nothing is
-// judged by its own absence, and a request to stop that reached the services first is still a request to stop.
+// A supervisor that was stopped (SIGSTOP), frozen with its container, or whose whole process tree was signalled. Its absence
+// counts for no deadline, and a request to stop that reaches the services first is still a request to stop.
 import { expect, test } from 'bun:test';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ useRig();
 /** Longer than any deadline of the services below, milliseconds. */
 const AWAY = 3_500;
 
-/** Stops these processes for so long; `meanwhile` is done while they are. */
+/** Stops these processes for AWAY; runs `meanwhile` while they are stopped. */
 async function absent(pids: readonly number[], meanwhile: () => void | Promise<void>): Promise<void> {
   for (const pid of pids) process.kill(pid, 'SIGSTOP');
   await meanwhile();
@@ -70,7 +70,7 @@ test('with everything frozen, a start and a stop have the time that they had lef
   await run.ends(0);
 });
 
-/** PID 1 that was signalled first may have ended everything by now. */
+/** A process may be gone: PID 1, when it is signalled first, ends everything. */
 function signalIfThere(pid: number): void {
   try {
     process.kill(pid, 'SIGTERM');

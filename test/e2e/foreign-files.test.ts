@@ -1,5 +1,5 @@
-// Files that the supervisor opens by a path which a service may change: whatever the service puts there, a link, a FIFO, another
-// folder, nothing outside is written, made, renamed, cut or read. The supervisor is root here, and the services are not.
+// Files that the supervisor opens by a path which a service may change. Whatever the service puts there (a link, a FIFO,
+// another folder), nothing outside is written, created, renamed, truncated or read. The supervisor is root here; the services are not.
 import { expect, test } from 'bun:test';
 import {
   chmodSync,
@@ -25,7 +25,7 @@ const NOBODY = 65_534;
 const SECRET = 'root only\n';
 const asRoot = test.skipIf(!isRoot);
 
-/** Bash lines that make `logs`, which nobody owns, and `vault`, which is root's alone, in the run's folder. */
+/** Shell lines that make `logs`, owned by user nobody, and `vault`, which only root can read, in the run's folder. */
 const FOLDERS = `mkdir logs vault; chown ${NOBODY} logs; chmod 700 vault; printf '${SECRET.trim()}\\n' > vault/a.log; chmod 600 vault/a.log`;
 
 async function writing(file: Readonly<Record<string, unknown>> = {}): Promise<Run> {
@@ -35,7 +35,7 @@ async function writing(file: Readonly<Record<string, unknown>> = {}): Promise<Ru
   );
 }
 
-/** What nobody may make, as the service would. */
+/** Makes a link as the service could, which runs as this owner. */
 function linkAs(owner: number, target: string, path: string): void {
   rmSync(path, { force: true, recursive: true });
   symlinkSync(target, path);

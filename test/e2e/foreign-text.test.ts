@@ -1,11 +1,11 @@
-// Text that is not ours on its way to a terminal: names of processes, answers of probes, output of commands. What a terminal
-// obeys or hides is escaped, wherever it is shown; what services print themselves stays as it is.
+// Text from outside on its way to a terminal: names of processes, results of probes, output of commands. Characters that a
+// terminal obeys or hides are escaped wherever such text is shown; the output of services stays as it is.
 import { expect, test } from 'bun:test';
 import { freePort, played, type Run, until, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
-/** ESC, a newline that forges a line of ours, C1 (CSI, OSC), overrides and isolates, what is invisible, a line separator. */
+/** ESC, a newline that forges a line of svc-super, C1 (CSI, OSC), overrides, isolates, invisible ones, a line separator. */
 const EVIL = '\x1b[2J\nsvc-super | forged\u009b31m\u009d0;t\x07\u202egnp\u2066\u200f\u200b\u2028end';
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
 const UNSAFE = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/u;
@@ -28,14 +28,14 @@ const COMMANDS = [
   'start no\u202esuch\u009b',
 ];
 
-/** Every line of ours, without those of services. */
+/** The lines of svc-super, without those of services. */
 const ownLines = (run: Run) => run.lines.filter((line) => line.startsWith('svc-super'));
 
 test('the name of a cleaned-up process cannot forge a line', async () => {
   await using run = await up({ services: { a: played(), b: played() } });
   const a = await run.puppet('a');
   await run.puppet('b');
-  // Of a name the kernel keeps 15 bytes (prctl(2)).
+  // The kernel keeps 15 bytes of a name (prctl(2)).
   await a.spawn('left', { session: true, title: 'x\n\x1b[31m\u009b\u202ey' });
   await run.puppet('left');
   await a.exit(0);
@@ -75,7 +75,7 @@ test('what a probe is answered is escaped in the log, status, wait, events and e
   await a.exit(3);
   await run.ends(3);
   expect(ownLines(run).filter((line) => !isSafe(line))).toEqual([]);
-  // Its own output is a service's own business.
+  // The output of a service is not changed.
   expect(run.output.bytes('stdout').toString()).toContain('\u202e');
 });
 

@@ -1,4 +1,4 @@
-// Hundreds of services in stages and in chains: what comes of them, and not how long it takes.
+// Hundreds of services in stages and in chains: their states and order. Does not measure time (bench/rows/many.ts does).
 import { expect, test } from 'bun:test';
 import { up, useRig } from '../helpers/rig.ts';
 

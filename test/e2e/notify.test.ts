@@ -26,7 +26,7 @@ async function begin(): Promise<{ readonly run: Run; readonly sender: DatagramSe
 /** Talks on, from two processes, as fast as the socket takes it. */
 const CHATTER = `use Socket; socket(my $s, AF_UNIX, SOCK_DGRAM, 0); my $to = sockaddr_un("\\0" . substr($ENV{NOTIFY_SOCKET}, 1)); send($s, "READY=1", 0, $to); fork; while (1) { send($s, "STATUS=busy", 0, $to) }`;
 
-/** Waits until PID 1 has received all messages, and the supervisor, which learns of a later spawn after them, has handled them. */
+/** Waits until PID 1 has received all messages and the supervisor has handled them: a later spawn is reported after them. */
 async function read(run: Run, sender: DatagramSender): Promise<void> {
   await until('the messages to be read', () => sender.waiting === 0);
   const request = { unix: run.socket, method: 'POST', body: JSON.stringify({ argv: ['/bin/true'] }) };

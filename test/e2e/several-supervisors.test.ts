@@ -1,7 +1,7 @@
-// Two supervisors of one user on one machine, as two Slurm jobs are: each command reaches the one that is meant, or none; and
-// services know their own.
+// Two supervisors of one user on one machine, as in two Slurm jobs: each command reaches the intended supervisor or none, and
+// each service has the socket of its own supervisor.
 import { expect, test } from 'bun:test';
-import { binary, isRoot, played, puppetShell, type Run, up, useRig } from '../helpers/rig.ts';
+import { binary, isRoot, played, puppetShell, type Run, until, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
@@ -34,7 +34,7 @@ async function two(jobs: readonly (string | null)[]): Promise<Run> {
   return run;
 }
 
-/** A command of ours inside, by somebody who has no SVC_SUPER_SOCKET; `job`: in a Slurm job. */
+/** Runs a command of svc-super inside, without SVC_SUPER_SOCKET; `job`: in that Slurm job. */
 const ask = (run: Run, job: string | null, ...args: string[]) =>
   run.command(
     ...['exec', 'one', '--', 'env', '-u', 'SVC_SUPER_SOCKET', job === null ? '-uSLURM_JOB_ID' : `SLURM_JOB_ID=${job}`],
@@ -93,9 +93,11 @@ test('the SVC_SUPER_SOCKET of a service is that of its supervisor, unless the co
   await run.line(new RegExp(`a has ${run.socket}$`));
   await run.line(new RegExp(`b has ${run.socket}$`));
   await run.line(/c has \/mine$/);
-  const shown = async () => (await run.service('d')).reason ?? '';
-  while (!(await shown()).includes('probe has')) await Bun.sleep(20);
-  expect(await shown()).toContain(`probe has ${run.socket}`);
+  const shown = await until('the output of the probe', async () => {
+    const { reason } = await run.service('d');
+    return reason?.includes('probe has') ? reason : null;
+  });
+  expect(shown).toContain(`probe has ${run.socket}`);
   run.signal('SIGTERM');
   await run.ends(0);
 });

@@ -120,7 +120,7 @@ for (const pid1 of [true, false]) {
   });
 }
 
-/** Faults and aborts of the runtime itself, and the signals of its threads, cannot be ignored: whoever sends them means it. */
+/** Faults and aborts of the runtime itself, and the signals of its threads: it cannot ignore them. */
 const FATAL = new Set([3, 4, 5, 6, 7, 8, 9, 11, 19, 31, 32, 33, 62]);
 
 test('signals that are sent to the supervisor by mistake change nothing and reach no service', async () => {

@@ -75,7 +75,7 @@ test('a service that cannot be started for want of open files is said to be, wit
 test('a service that sends SIGKILL to every process ends its neighbours and the supervisor, not PID 1', async () => {
   await using run = await up({ services: { a: played(), b: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
-  // kill(-1) spares its caller. PID 1 then stops that too.
+  // kill(-1) spares its caller, which PID 1 then stops too.
   await a.eval("kill 'KILL', -1; undef");
   await b.gone;
   await run.ends(70);

@@ -81,7 +81,7 @@ const SETTINGS = (() => {
   const table = /settings\[.* = \{\n([\s\S]*?)\n\};/.exec(source)?.[1] ?? '';
   return [...table.matchAll(/^ +"(.*)",$/gm)].map(([, setting = '']) => setting);
 })();
-/** The signal of the collector, which Bun handles, and Node has not. */
+/** The signal of the garbage collector. Bun handles it; Node has no such signal. */
 const COLLECTOR = Number(SETTINGS.find((setting) => setting.startsWith('JSC_SIGNAL_FOR_GC='))?.split('=')[1]);
 
 /** What `init` gives its command when it has been given these and nothing else: through perl, in an order of its own. */

@@ -1,5 +1,5 @@
-// What is passed on unchanged: flags of inherited descriptors, bytes of the environment, of arguments and of paths, limits, and
-// /dev/null, which nobody makes.
+// What svc-super passes on unchanged: flags of inherited descriptors, bytes of the environment, of arguments and of paths, and
+// limits. And it creates no /dev/null.
 import { describe, expect, test } from 'bun:test';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -173,7 +173,7 @@ describe('a log file', () => {
   }
 });
 
-test('without /dev/null nobody makes a file of that name, and services read an end of file', async () => {
+test('without /dev/null svc-super makes no file of that name, and services read an end of file', async () => {
   const services = {
     a: {
       command: ['sh', '-c', 'cat; echo "read to the end"; sleep 0.2; ls /dev; exit 3'],

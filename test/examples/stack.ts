@@ -2,10 +2,13 @@
 // what a user would see: output, exit code, processes. It waits on conditions only, and leaves nothing behind.
 // box.ts runs it in the likeness of a container, with stand-ins for the programs that are not here.
 
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isSupervisor, namespaceOf } from '../helpers/namespaces.ts';
+
+export { skipWhen } from '../helpers/skip.ts';
 
 export const ROOT = join(import.meta.dir, '../..');
 export const BINARY = join(ROOT, 'dist/svc-super');
@@ -36,15 +39,6 @@ export interface Stack {
   /** `svc-super ARGS` beside it: what `docker exec` would run. */
   command(...args: string[]): Promise<{ code: number; output: string }>;
   [Symbol.asyncDispose](): Promise<void>;
-}
-
-/** Says that a test file cannot run here; on a CI machine that is a failure. */
-export function skipWhen(reasons: readonly (string | null)[], what: string): boolean {
-  const why = reasons.filter((reason) => reason !== null).join(', ');
-  if (why === '') return false;
-  if (process.env.CI === 'true') throw new Error(`${what} cannot run: ${why}`);
-  process.stderr.write(`\nSKIPPED ${what}: ${why}\n\n`);
-  return true;
 }
 
 export const notRoot = process.getuid?.() === 0 ? null : 'this needs root, for a PID namespace and for users';
@@ -111,19 +105,6 @@ function allProcesses(): Process[] {
   return pids.map((pid) => readProcess(Number(pid))).filter((found) => found !== null);
 }
 
-/** Executed as such, below an interpreter too. */
-function isSupervisor({ args }: Process): boolean {
-  return args.slice(0, 2).some((word) => word.endsWith('/svc-super-supervisor'));
-}
-
-function namespaceOf(pid: number): string | null {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/pid`);
-  } catch {
-    return null;
-  }
-}
-
 function descendants(of: number): Process[] {
   const all = allProcesses();
   const found: Process[] = [];
@@ -180,7 +161,9 @@ export async function launch(command: readonly string[], { env, init, beside, di
 
   const all = (): Process[] =>
     init ? allProcesses().filter((one) => one.pid !== pid && namespaceOf(one.pid) === namespace) : descendants(pid);
-  const processes = (): Process[] => all().filter((one) => one.parent !== pid || !isSupervisor(one));
+  const isOfSupervisor = ({ parent, args, name }: Process) =>
+    parent === pid && isSupervisor({ command: args.join(' '), name });
+  const processes = (): Process[] => all().filter((one) => !isOfSupervisor(one));
   return {
     pid,
     exitCode,

@@ -8,7 +8,7 @@ import { LABEL, must, podman, type Ran, run } from './container-tools.ts';
 const ROOT = new URL('../..', import.meta.url).pathname;
 const CONTEXT = join(ROOT, 'test/containers/image');
 const BINARY = process.env.SVC_SUPER_BINARY ?? join(ROOT, 'dist/svc-super');
-/** Found by the first beside itself. */
+/** svc-super finds its supervisor beside itself. */
 const SUPERVISOR = join(dirname(BINARY), 'svc-super-supervisor');
 
 const SUITE = 'bookworm';

@@ -1,19 +1,11 @@
 // One container of the test image: started with the flags and services that a test wants, watched from outside as a user
 // would (podman and /proc), and gone with all that belongs to it when the test is over.
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { haveImage } from './container-image.ts';
 import { LABEL, must, podman, type Ran, run, until } from './container-tools.ts';
+import { namespaceOf } from './namespaces.ts';
 
 export interface Wanted {
   /** A services.yaml to stand in place of the image's own. */
@@ -148,7 +140,7 @@ export class Container implements AsyncDisposable {
   async processes(): Promise<HostProcess[]> {
     const first = Number(await this.inspect('{{.State.Pid}}'));
     const namespace = namespaceOf(first);
-    if (namespace === null) return [];
+    if (namespace === undefined) return [];
     const pids = readdirSync('/proc')
       .map(Number)
       .filter((pid) => pid > 0 && namespaceOf(pid) === namespace);
@@ -160,14 +152,6 @@ export class Container implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await run(podman('rm', '--force', '--time', '0', '--ignore', this.name));
     rmSync(this.#folder, { recursive: true, force: true });
-  }
-}
-
-function namespaceOf(pid: number): string | null {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/pid`);
-  } catch {
-    return null;
   }
 }
 

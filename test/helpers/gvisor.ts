@@ -1,17 +1,18 @@
-// Runs the built files under gVisor: Debian's `runsc do`, which shows this machine's files to a sandbox whose kernel is gVisor's,
-// below a file system in memory that takes what is written. Says why it cannot be done where it cannot.
+// Runs the built files under gVisor, by Debian's `runsc do`: a sandbox whose kernel is gVisor's sees this machine's files, and
+// writes go to a file system in memory. Reports why no sandbox can be made where it cannot.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { binary, until } from './rig.ts';
+import { skipWhen } from './skip.ts';
 
 /** Platform `ptrace` needs no virtualization; without cgroups it works in containers too. */
 const RUNSC = ['runsc', '--network=none', '--platform=ptrace', '--ignore-cgroups', 'do', '--'];
-/** Most time for one run, milliseconds: past it something hangs. */
+/** Most time for one run, milliseconds. */
 const LIMIT = 30_000;
 
 /** Why no sandbox can be made here; null where it can. */
-export function whyNoGvisor(): string | null {
+function whyNoGvisor(): string | null {
   if (process.getuid?.() !== 0) return 'it needs root';
   if (Bun.which('runsc') === null) return 'runsc is not installed';
   const { exitCode, stdout, stderr } = Bun.spawnSync([...RUNSC, 'echo', 'works'], { timeout: LIMIT });
@@ -20,11 +21,7 @@ export function whyNoGvisor(): string | null {
 
 /** For `describe.skipIf`. On a CI machine a skip is a failure. */
 export function skipGvisor(): boolean {
-  const why = whyNoGvisor();
-  if (why === null) return false;
-  if (process.env.CI === 'true') throw new Error(`the tests under gVisor cannot run: ${why}`);
-  process.stderr.write(`SKIPPED gvisor: ${why}\n`);
-  return true;
+  return skipWhen([whyNoGvisor()], 'the tests under gVisor');
 }
 
 /** A command of the built svc-super as PID 1 of a sandbox; `await using` ends it. */
@@ -35,13 +32,13 @@ export class Sandbox implements AsyncDisposable {
   stdout = '';
   stderr = '';
 
-  /** `services`: a services.yaml as an object, for `up`. `shell`: how the binary, "$0" with "$@", is executed. */
+  /** `services`: a services.yaml as an object, for `up`. `shell`: the line that executes the binary, "$0", with "$@". */
   constructor(what: { readonly services: object } | { readonly args: readonly string[] }, shell = 'exec "$0" "$@"') {
     const config = join(this.#folder, 'services.yaml');
     if ('services' in what) writeFileSync(config, JSON.stringify({ services: what.services }));
     const args = 'services' in what ? ['up', '-f', config] : what.args;
     this.#child = Bun.spawn([...RUNSC, '/bin/sh', '-c', shell, binary, ...args], {
-      // runsc leaves its own files there.
+      // runsc leaves files in its working directory.
       cwd: this.#folder,
       env: { PATH: process.env.PATH ?? '/usr/bin:/bin', SVC_SUPER_SOCKET: '/tmp/svc-super-gvisor.sock' },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -67,7 +64,7 @@ export class Sandbox implements AsyncDisposable {
     );
   }
 
-  /** runsc passes it on to PID 1. */
+  /** Sends runsc a signal, which it passes on to PID 1. */
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

@@ -1,18 +1,10 @@
 // Sees every step of a Simulator whose plan has hooks or GPUs, and fails at the first that breaks what must always hold of
 // them: what comes before what, one hook at a time, nothing beside a run that is not over. Keeps books of its own.
-import type { Effect, Event, HookName, ServiceEffect } from '../../src/core/event.ts';
+import type { Event, HookName, ServiceEffect } from '../../src/core/event.ts';
 import { KILL_WAIT } from '../../src/core/policy.ts';
 import { step } from '../../src/core/supervisor.ts';
-import type { World } from '../../src/core/world.ts';
 import type { Millis, Plan, ServicePlan } from '../../src/plan/plan.ts';
-
-interface Seen {
-  readonly before: World;
-  readonly event: Event;
-  readonly after: World;
-  readonly effects: readonly Effect[];
-  readonly now: Millis;
-}
+import { holds, type Seen, SLACK } from './referee/step.ts';
 
 interface Book {
   readonly plan: ServicePlan;
@@ -49,7 +41,7 @@ export class HookReferee {
 
   see({ before, event, after, effects, now }: Seen): void {
     const again = step(before, event, now);
-    this.#holds(Bun.deepEquals(again, { world: after, effects }, true), `${event.type} twice came to two results`);
+    holds(Bun.deepEquals(again, { world: after, effects }, true), `${event.type} twice came to two results`);
     if (event.type === 'service') this.#hear(event);
     if (event.type === 'stop-asked') this.#stopBy ??= now + this.#plan.stopTimeout + KILL_WAIT + this.#lag;
     if (event.type === 'plan-changed') this.#addNew(event.plan);
@@ -63,12 +55,12 @@ export class HookReferee {
       }
     }
     const ended = after.phase.id === 'ended';
-    if (this.#stopBy !== null) this.#holds(ended || now <= this.#stopBy + 1e-3, 'the shutdown outlived its deadline');
+    if (this.#stopBy !== null) holds(ended || now <= this.#stopBy + SLACK, 'the shutdown outlived its deadline');
     for (const [name, book] of this.#books) {
       const state = after.services.get(name)?.state.id;
       const over = state === 'pending' || state === 'backoff' || state === 'completed' || state === 'failed';
       const idle = book.hook === null && !this.#hasProcesses(name);
-      this.#holds(!over || ended || idle, `${name} is ${state} while something of it is there`);
+      holds(!over || ended || idle, `${name} is ${state} while something of it is there`);
     }
   }
 
@@ -95,23 +87,23 @@ export class HookReferee {
     const book = this.#book(name);
     const { hooks, gpus } = book.plan;
     if (run !== book.run) {
-      this.#holds(run === book.run + 1, `run ${run} of ${name} after ${book.run}`);
-      this.#holds(book.hook === null, `run ${run} of ${name} beside ${book.hook?.name}`);
-      this.#holds(!this.#hasProcesses(name), `a second run of ${name} beside the first`);
+      holds(run === book.run + 1, `run ${run} of ${name} after ${book.run}`);
+      holds(book.hook === null, `run ${run} of ${name} beside ${book.hook?.name}`);
+      holds(!this.#hasProcesses(name), `a second run of ${name} beside the first`);
       const due = hooks.afterExit !== null && book.executed;
-      this.#holds(!due || book.done.has('after_exit'), `run ${run} of ${name} before after_exit`);
+      holds(!due || book.done.has('after_exit'), `run ${run} of ${name} before after_exit`);
       this.#books.set(name, { ...newBook(book.plan), run });
       this.#allow(name, run, effect);
       return;
     }
     switch (effect.type) {
       case 'spawn':
-        this.#holds(!book.spawned && book.hook === null && !book.reading, `a spawn of ${name} that is not due`);
-        this.#holds(hooks.beforeStart === null || book.done.get('before_start') === true, 'before before_start');
+        holds(!book.spawned && book.hook === null && !book.reading, `a spawn of ${name} that is not due`);
+        holds(hooks.beforeStart === null || book.done.get('before_start') === true, 'before before_start');
         book.spawned = true;
         break;
       case 'read-gpus':
-        this.#holds(gpus !== null && !book.spawned && !book.reading, `a reading for ${name} that is not due`);
+        holds(gpus !== null && !book.spawned && !book.reading, `a reading for ${name} that is not due`);
         book.reading = true;
         break;
       case 'run-hook':
@@ -123,16 +115,16 @@ export class HookReferee {
         break;
       case 'signal':
       case 'run-stop-command':
-        this.#holds(!book.exited, `a signal to ${name}, which is gone`);
-        this.#holds(!book.asked, `${name} asked twice to stop`);
-        this.#holds(book.hook === null || book.hook.killed, `${name} signalled during ${book.hook?.name}`);
+        holds(!book.exited, `a signal to ${name}, which is gone`);
+        holds(!book.asked, `${name} asked twice to stop`);
+        holds(book.hook === null || book.hook.killed, `${name} signalled during ${book.hook?.name}`);
         book.asked = true;
         break;
       case 'probe':
-        this.#holds(effect.kind !== 'drain' || (book.wasReady && !book.asked), `a drain of ${name} that is not due`);
+        holds(effect.kind !== 'drain' || (book.wasReady && !book.asked), `a drain of ${name} that is not due`);
         break;
       case 'sweep':
-        this.#holds(book.exited, `a sweep of ${name}, which lives`);
+        holds(book.exited, `a sweep of ${name}, which lives`);
         break;
       case 'kill':
       case 'abandon-probe':
@@ -144,25 +136,21 @@ export class HookReferee {
 
   #mayRun(book: Book, hook: HookName): void {
     const { name } = book.plan;
-    this.#holds(book.hook === null || book.hook.killed, `${hook} of ${name} beside ${book.hook?.name}`);
-    this.#holds(!book.done.has(hook), `${hook} of ${name} twice in one run`);
+    holds(book.hook === null || book.hook.killed, `${hook} of ${name} beside ${book.hook?.name}`);
+    holds(!book.done.has(hook), `${hook} of ${name} twice in one run`);
     const due = {
       before_start: !book.spawned && !book.reading,
       after_ready: book.wasReady && !book.asked && !book.exited,
       before_stop: book.wasReady && !book.asked && !book.exited,
       after_exit: book.emptied,
     };
-    this.#holds(due[hook], `${hook} of ${name} is not due`);
+    holds(due[hook], `${hook} of ${name} is not due`);
   }
 
   #book(name: string): Book {
     const book = this.#books.get(name);
     if (book === undefined) throw new Error(`no service ${name}`);
     return book;
-  }
-
-  #holds(condition: boolean, otherwise: string): void {
-    if (!condition) throw new Error(`referee: ${otherwise}`);
   }
 }
 

@@ -27,6 +27,15 @@ export function namespaceOf(outer: number): string | undefined {
   }
 }
 
+/** Children of a process in the order of their starts; none when the process is gone. */
+export function childrenOf(outer: number): readonly number[] {
+  try {
+    return readFileSync(`/proc/${outer}/task/${outer}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
 /** A hold on a namespace: while it is there, no other namespace gets the same name. */
 export interface Hold {
   readonly ns: string;
@@ -75,15 +84,7 @@ export function isSupervisor({ command, name }: Pick<Seen, 'command' | 'name'>):
 
 /** The number here of the supervisor that a native svc-super has started; undefined while there is none. */
 export function supervisorOf(pid1: number): number | undefined {
-  try {
-    const children = readFileSync(`/proc/${pid1}/task/${pid1}/children`, 'latin1')
-      .split(' ')
-      .filter(Boolean)
-      .map(Number);
-    return children.find((outer) => isSupervisor(look(outer) ?? { command: '', name: '' }));
-  } catch {
-    return undefined;
-  }
+  return childrenOf(pid1).find((outer) => isSupervisor(look(outer) ?? { command: '', name: '' }));
 }
 
 function parentOf(outer: number): number | undefined {

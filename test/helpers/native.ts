@@ -19,6 +19,9 @@ import {
 } from 'node:fs';
 import { arch, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { childrenOf } from './namespaces.ts';
+
+export { childrenOf as children } from './namespaces.ts';
 
 const REPOSITORY = join(import.meta.dir, '../..');
 const SOURCES = join(REPOSITORY, 'native');
@@ -36,7 +39,7 @@ export function useNative(): void {
 
 let built: string | undefined;
 
-/** SVC_SUPER_NATIVE where it is set; else compiled from native/ where gcc is installed; else the file that is shipped. */
+/** The file that SVC_SUPER_NATIVE names; else native/ compiled, where gcc is installed; else the file that is shipped. */
 export function nativeBinary(): string {
   built ??= process.env.SVC_SUPER_NATIVE || compile() || join(SOURCES, `prebuilt/svc-super-${arch()}`);
   return built;
@@ -93,6 +96,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Lines of shell that run before the program, in the same process or as its parent. */
   readonly before?: string;
+  /** Lines of shell that run after the program, where it is not PID 1; `$code` is its exit code. */
+  readonly after?: string;
   /** Runs it in a terminal of its own, as the foreground job; `type` is the keyboard. */
   readonly terminal?: boolean;
 }
@@ -163,7 +168,7 @@ export class Started implements AsyncDisposable {
     if (this.#pid === 0) {
       this.#pid = await this.until('the process', () => {
         let pid: number | undefined = this.#child.pid;
-        for (let depth = 0; depth < this.#depth && pid !== undefined; depth += 1) pid = children(pid)[0];
+        for (let depth = 0; depth < this.#depth && pid !== undefined; depth += 1) pid = childrenOf(pid)[0];
         return pid;
       });
     }
@@ -195,16 +200,7 @@ export class Started implements AsyncDisposable {
 }
 
 function descendants(pid: number): readonly number[] {
-  return children(pid).flatMap((child) => [child, ...descendants(child)]);
-}
-
-export function children(pid: number): readonly number[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim();
-    return text === '' ? [] : text.split(' ').map(Number);
-  } catch {
-    return [];
-  }
+  return childrenOf(pid).flatMap((child) => [child, ...descendants(child)]);
 }
 
 export function sendSignal(pid: number, number: number): void {
@@ -224,22 +220,26 @@ export const PLACES = [
 const quote = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
 
 export function start(program: string, args: readonly string[], options: StartOptions = {}): Started {
-  const { pid1 = true, env = {}, before = ':', terminal = false } = options;
+  const { pid1 = true, env = {}, before = ':', after = ':', terminal = false } = options;
   const words = [program, ...args].map(quote).join(' ');
-  const shell = ['/bin/sh', '-c', pid1 ? `${before}\nexec ${words}` : `${before}\n${words}\nexit $?`];
+  const shell = [
+    '/bin/sh',
+    '-c',
+    pid1 ? `${before}\nexec ${words}` : `${before}\n${words}\ncode=$?\n${after}\nexit $code`,
+  ];
   const command = ['unshare', ...USER, '--pid', '--fork', '--mount-proc', '--kill-child', ...shell];
   if (!terminal) return new Started(command, env, pid1 ? 1 : 2);
   const typed = ['script', '-qefc', `exec ${command.map(quote).join(' ')}`, '/dev/null'];
   return new Started(typed, { ...env, SHELL: '/bin/sh' }, pid1 ? 2 : 3);
 }
 
-/** Starts it and gives its code. */
+/** Runs a program to its end and returns its exit code. */
 export async function codeOf(program: string, args: readonly string[], options: StartOptions = {}): Promise<number> {
   await using run = start(program, args, options);
   return await run.code;
 }
 
-/** Starts it and gives what it printed. */
+/** Runs a program to its end and returns its output. */
 export async function textOf(program: string, args: readonly string[], options: StartOptions = {}): Promise<string> {
   await using run = start(program, args, options);
   return await run.text();

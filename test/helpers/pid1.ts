@@ -1,6 +1,5 @@
-// Runs the native program's supervising mode with a supervisor that the test plays: test/helpers/fake-supervisor.pl stands
-// beside the program and relays frames between it and the test. Every wait is for a condition, with the output so far in its
-// failure.
+// Runs the native program with the test as its supervisor: test/helpers/fake-supervisor.pl lies beside the program and relays
+// frames between it and the test. Every wait is for a condition and fails with the output so far.
 //
 //   await using pid1 = await supervise();
 //   const run = pid1.spawn({ argv: ['/bin/echo', 'hello'] });
@@ -14,9 +13,7 @@ import {
   existsSync,
   mkdirSync,
   openSync,
-  readdirSync,
   readFileSync,
-  readlinkSync,
   readSync,
 } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -32,12 +29,13 @@ import {
   type SpawnFrame,
   type Stream,
 } from '../../src/pid1/protocol.ts';
-import { folder, nativeBinary, Started } from './native.ts';
+import { inNamespace, namespaceOf, supervisorOf } from './namespaces.ts';
+import { folder, nativeBinary, type Started, type StartOptions, start } from './native.ts';
+
+export { childrenOf } from './namespaces.ts';
 
 export const isRoot = process.getuid?.() === 0;
-const USER = isRoot ? [] : ['--user', '--map-root-user'];
 const HELPERS = import.meta.dir;
-const quote = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
 let count = 0;
 
 /** A copy of the native program with the fake supervisor beside it, in a folder of its own. */
@@ -53,44 +51,21 @@ export function install(): string {
 
 let shared: string | undefined;
 
-export interface SuperviseOptions {
+export interface SuperviseOptions extends StartOptions {
   readonly args?: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
-  /** Whether it is PID 1 of its namespace (default), or a child of a shell that is. */
-  readonly pid1?: boolean;
-  /** Lines of shell that run before it. */
-  readonly before?: string;
-  /** Lines of shell that run after it, where it is not PID 1; `$code` is its exit code. */
-  readonly after?: string;
   /** Words before the program: something that executes it. */
   readonly through?: readonly string[];
   readonly program?: string;
-  /** In a terminal of its own. */
-  readonly terminal?: boolean;
 }
 
-/** An environment that keeps to the test's folder. */
-export function environmentOf(options: SuperviseOptions): Record<string, string> {
-  return { PATH: '/usr/bin:/bin', SVC_SUPER_SOCKET: join(folder(), `control.${count}`), ...options.env };
-}
-
-export function commandOf(options: SuperviseOptions): string[] {
-  const { args = [], pid1 = true, before = ':', after = ':', through = [] } = options;
-  // The folder is another one in each test file.
-  if (shared === undefined || !existsSync(shared)) shared = install();
-  const words = [...through, options.program ?? shared, ...args].map(quote).join(' ');
-  const text = pid1 ? `${before}\nexec ${words}` : `${before}\n${words}\ncode=$?\n${after}\nexit $code`;
-  return ['unshare', ...USER, '--pid', '--fork', '--mount-proc', '--kill-child', '/bin/sh', '-c', text];
-}
-
-/** Starts it without playing its supervisor. */
+/** Starts it, without a supervisor that the test plays. Its environment keeps to the test's folder. */
 export function launch(options: SuperviseOptions = {}): Started {
   count += 1;
-  const depth = (options.pid1 ?? true) ? 1 : 2;
-  const command = commandOf(options);
-  if (options.terminal !== true) return new Started(command, environmentOf(options), depth);
-  const typed = ['script', '-qefc', `exec ${command.map(quote).join(' ')}`, '/dev/null'];
-  return new Started(typed, { ...environmentOf(options), SHELL: '/bin/sh' }, depth + 1);
+  // The folder is another one in each test file.
+  if (shared === undefined || !existsSync(shared)) shared = install();
+  const { args = [], through = [], program = shared, ...rest } = options;
+  const [first, ...words] = [...through, program, ...args] as [string, ...string[]];
+  return start(first, words, { ...rest, env: { SVC_SUPER_SOCKET: join(folder(), `control.${count}`), ...rest.env } });
 }
 
 /** Starts it and becomes its supervisor. */
@@ -144,7 +119,7 @@ export class Supervised implements AsyncDisposable {
   #rest = Buffer.alloc(0);
   #lastRun = 0;
   #lastSequence = 0;
-  /** By run. */
+  /** Events by their type and run. */
   readonly #byRun = new Map<string, Pid1Event>();
   /** What `line` has read, by run. */
   readonly #texts = new Map<number, string>();
@@ -203,7 +178,7 @@ export class Supervised implements AsyncDisposable {
     return run;
   }
 
-  /** Sends the request to signal; those that could not be signalled. */
+  /** Requests a signal; returns the targets that could not be signalled. */
   async signal(signal: number, ...targets: readonly SignalTarget[]): Promise<readonly SignalFailure[]> {
     const sequence = ++this.#lastSequence;
     this.send(encodeSignal(sequence, signal, targets));
@@ -239,7 +214,7 @@ export class Supervised implements AsyncDisposable {
     return readFileSync(`/proc/${await this.started.pid()}/fd/${pipes[pipe]}`, 'latin1');
   }
 
-  /** The first match in a line of what a run that goes on has printed. Reads only until it is there. */
+  /** The first match in a line of the output of a run that is not over. Reads no further. */
   async line(run: number, pattern: RegExp, pipe = 0): Promise<RegExpExecArray> {
     const { pipes } = await this.spawned(run);
     const fd = openSync(
@@ -259,7 +234,7 @@ export class Supervised implements AsyncDisposable {
     }
   }
 
-  /** Runs a program to its end and gives its output. */
+  /** Runs a program to its end and returns its output. */
   async outputOf(options: SpawnOptions): Promise<string> {
     const run = this.spawn(options);
     const failure = () => this.#byRun.get(`failed ${run}`);
@@ -270,21 +245,14 @@ export class Supervised implements AsyncDisposable {
 
   /** The number here of a process of its namespace. */
   async outer(inner: number): Promise<number> {
-    const ns = namespaceOf(await this.started.pid());
-    return this.until(`process ${inner}`, () =>
-      readdirSync('/proc')
-        .filter((name) => /^\d+$/.test(name))
-        .map(Number)
-        .find((pid) => namespaceOf(pid) === ns && statusOf(pid, 'NSpid').split(/\s+/).at(-1) === `${inner}`),
-    );
+    const ns = namespaceOf(await this.started.pid()) ?? '';
+    return this.until(`process ${inner}`, () => inNamespace(ns).find(({ pid }) => pid === inner)?.outer);
   }
 
   /** The number here of the fake supervisor. */
   async supervisor(): Promise<number> {
     const pid1 = await this.started.pid();
-    return this.until('the supervisor', () =>
-      childrenOf(pid1).find((pid) => titleOf(pid).includes('svc-super-supervisor')),
-    );
+    return this.until('the supervisor', () => supervisorOf(pid1));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -304,14 +272,6 @@ function readAvailable(fd: number): string {
   }
 }
 
-export function namespaceOf(pid: number): string {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/pid`);
-  } catch {
-    return '';
-  }
-}
-
 /** A field of /proc/<pid>/status; empty where there is no such process. */
 export function statusOf(pid: number, field: string): string {
   try {
@@ -327,23 +287,7 @@ export function statOf(pid: number, field: number): string {
   return text.slice(text.lastIndexOf(')') + 2).split(' ')[field - 3] ?? '';
 }
 
-export function childrenOf(pid: number): readonly number[] {
-  try {
-    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
-  } catch {
-    return [];
-  }
-}
-
-function titleOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
-  } catch {
-    return '';
-  }
-}
-
-/** Executes a program with arguments and an environment given as bytes in hexadecimal: what no shell could give. */
+/** Executes a program with arguments and an environment given as bytes in hexadecimal, since a shell cannot pass all bytes. */
 export function throughBytes(environment: readonly string[]): readonly string[] {
   const text = `my @e = map { pack 'H*', $_ } split /,/, shift; push @e, "FAKE_SOCKET=$ENV{FAKE_SOCKET}", "SVC_SUPER_SOCKET=$ENV{SVC_SUPER_SOCKET}";
     my @a = map { pack 'H*', $_ } split /,/, shift; my $path = shift; unshift @a, $path;

@@ -11,7 +11,8 @@
 //   await run.ends(3);                       // fails with the output when the code is another
 //
 // The end of `await using` kills what still runs and fails when a process, or a file in the run's folder, is left over.
-// SVC_SUPER_BINARY names another svc-super, which finds its supervisor's file beside itself. Ports are the host's: take them from freePort().
+// SVC_SUPER_BINARY names another svc-super, which finds its supervisor's file beside itself. Ports are the host's: take them
+// from freePort().
 import { afterAll, setDefaultTimeout } from 'bun:test';
 import {
   closeSync,
@@ -34,7 +35,6 @@ import { Output, type Printed, type StandardOutput } from './output.ts';
 import { closeSwitchboard, LIMIT, type Puppet, puppetScript, puppetSocket, switchboard } from './puppet.ts';
 
 export { freePort } from './free-port.ts';
-export type { Seen } from './namespaces.ts';
 export type { Puppet } from './puppet.ts';
 
 /** Once in each test file: limits of its own for each wait, and a clean-up at its end that fails when a run was forgotten. */

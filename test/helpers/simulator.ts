@@ -19,7 +19,8 @@ import type { GpuReading } from '../../src/plan/gpu-reading.ts';
 import type { Millis, Plan, ServicePlan, SignalName } from '../../src/plan/plan.ts';
 import { HookReferee, hasHooks } from './hook-referee.ts';
 import { bySignal } from './plans.ts';
-import { Referee, type Seen } from './referee.ts';
+import type { Seen } from './referee/step.ts';
+import { Referee } from './referee.ts';
 
 export interface Asked {
   readonly kind: ProbeKind;

@@ -2,7 +2,7 @@
 # Called by the names of the programs that a Dockerfile installs with.
 set -eu
 for last; do :; done
-# An empty script: `svc-super check --build` wants what services execute to be there and executable.
+# An empty script: `svc-super check --build` requires that the programs of services exist and are executable.
 program() { : >>"$1" && chmod 755 "$1"; }
 case "$(basename "$0") $1" in
   'uv venv') mkdir -p "$last/bin" && program "$last/bin/python" ;;

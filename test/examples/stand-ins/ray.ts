@@ -1,5 +1,5 @@
-// Stands in for `ray start --head --block`: its dashboard, to which `serve deploy` (serve.ts) talks, Serve's proxy, a raylet
-// with which it ends, and workers, all of them in sessions of their own. Takes its time with an application, and with its end, as Ray does.
+// Stands in for `ray start --head --block`: its dashboard, to which `serve deploy` (serve.ts) talks, Serve's proxy, and a raylet
+// and workers in sessions of their own. Ends when the raylet ends. Starts an application and ends as slowly as Ray does.
 
 import { say } from './say.ts';
 
