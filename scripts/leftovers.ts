@@ -10,7 +10,7 @@ import { becomeSubreaper, peekEndedChild, reapChild } from '../test/helpers/libc
 /** Processes that are on their way out get so long, milliseconds. */
 const GRACE = 3_000;
 const REAP_EVERY = 50;
-/** What svc-super itself and the examples make, and where, when nobody names a place. */
+/** What svc-super itself and the examples make, and where, when no place is named. */
 const PLACES = ['/run', '/dev/shm', '/tmp'];
 const OURS = /^svc-super(?:\.sock|-\d+|-pipeline)$/;
 const LABEL = 'label=svc-super.test';
@@ -42,7 +42,7 @@ export class Leftovers {
   async #takeFiles(): Promise<string[]> {
     const found = readdirSync(this.folder).map((name) => join(this.folder, name));
     for (const path of places()) {
-      // A supervisor that answers is somebody else's: ours are all gone by now.
+      // A supervisor that answers does not belong to this run: all of this run have ended.
       if (!this.#known.has(path) && !(await isInUse(path))) found.push(path);
     }
     for (const path of found) rmSync(path, { recursive: true, force: true });

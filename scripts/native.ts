@@ -91,7 +91,9 @@ function compileAll(): void {
 }
 
 if (import.meta.main) {
-  if (!process.argv.includes('--check')) compileAll();
-  else for (const difference of findDifferences()) process.stderr.write(`${difference}\n`);
-  if (process.argv.includes('--check') && findDifferences().length > 0) process.exit(1);
+  if (process.argv.includes('--check')) {
+    const differences = findDifferences();
+    for (const difference of differences) process.stderr.write(`${difference}\n`);
+    if (differences.length > 0) process.exit(1);
+  } else compileAll();
 }

@@ -65,7 +65,7 @@ export const COMMANDS = {
     usage: 'svc-super init [OPTION...] [--] CMD [ARG...]',
     example: 'ENTRYPOINT ["svc-super", "init", "--", "nginx", "-g", "daemon off;"]',
     flags: {},
-    // The native program carries it out by itself; here it is for the help.
+    // The native program executes `init`; this entry is for the help.
     run: () => EXIT.bug,
   },
   completion: {

@@ -2,7 +2,7 @@
 // what runs, and is the only place that ends the process. Everything a command does not need is loaded by the command that
 // needs it.
 import { readlinkSync, writeSync } from 'node:fs';
-import type { Dial } from './control/client.ts';
+import type { Dial, LineListener } from './control/client.ts';
 import { currentFolder, realFiles } from './linux/files.ts';
 import { pidNamespace } from './linux/processes.ts';
 import { FD, type Handover, readHandover } from './platform/handover.ts';
@@ -18,13 +18,13 @@ const version = typeof SVC_SUPER_VERSION === 'string' ? SVC_SUPER_VERSION : 'dev
 const USAGE = 64;
 const BUG = 70;
 const CONFIG_WRONG = 78;
-/** Of a terminal whose width nothing tells. */
+/** Of a terminal whose width is not known. */
 const USUAL_COLUMNS = 80;
 const SIGPIPE_CODE = 141;
 
 const clock = makeClock();
 
-/** Writes all of it, whether or not the descriptor blocks: this is what a short command prints before it ends. */
+/** Writes the whole text, even if the descriptor does not block: a short command ends right after it. */
 function print(fd: 1 | 2, text: string | Uint8Array): void {
   for (let rest = Buffer.from(text); rest.length > 0; ) {
     try {
@@ -40,8 +40,9 @@ function print(fd: 1 | 2, text: string | Uint8Array): void {
 }
 
 const err = (text: string | Uint8Array) => print(2, text);
+const exit = (code: number): void => process.exit(code);
 
-/** Whether standard input leads to anything that could be read. */
+/** Whether standard input can have data. */
 function hasInput(): boolean {
   try {
     return readlinkSync('/proc/self/fd/0') !== '/dev/null';
@@ -56,13 +57,13 @@ interface Supervision {
   readonly prepared: Prepared;
 }
 
-/** The first question goes through the connection that the native program has made, later ones to the same path. */
+/** The first request uses the connection that the native program has made, later ones connect to the same path. */
 function dialer({ isConnected, socket, looked, found }: Handover): () => Dial {
   let isUsed = false;
   return () => {
     const { describePlace } = require('./linux/places.ts') as typeof import('./linux/places.ts');
     if (!isConnected || socket === null) return { ok: false, looked: looked.map(describePlace), found };
-    const open = async (listener: Parameters<(Dial & { ok: true })['open']>[0]) => {
+    const open = async (listener: LineListener) => {
       const { connectTo } = await import('./control/client.ts');
       if (isUsed) return connectTo(socket, listener);
       isUsed = true;
@@ -97,14 +98,14 @@ async function run(handover: Handover): Promise<number | Supervision> {
     colour: terminals[1] && (environment.NO_COLOR ?? '') === '',
     terminal: { out: terminals[1] ? columns : null, err: terminals[2] ? columns : null },
     out: (text) => print(1, text),
-    // While the command has the terminal, nothing makes carriage returns of line ends.
+    // The terminal of `exec` is in raw mode: it adds no carriage return to a line end.
     err: handover.terminal === null ? err : (text) => err(String(text).replaceAll('\n', '\r\n')),
     save: (path, text) => process.getBuiltinModule('node:fs').writeFileSync(path, text),
     wall: () => clock.wall(),
     after: (ms, fn) => clock.after(ms, fn),
     up: async (file, names) => {
       if (handover.role !== 'supervise') throw new Error('only PID 1 starts a supervisor');
-      const request = { file, names, handover, files: realFiles, gpus, version, clock, err };
+      const request = { file, names, handover, files: realFiles, gpus, version, clock, err, exit };
       const { prepare } = await import('./up/configuration.ts');
       const prepared = prepare({ names, environment, files: realFiles, gpus, path: file });
       if (prepared.ok) found.push({ request, prepared });

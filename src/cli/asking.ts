@@ -1,6 +1,6 @@
-// What all commands share that talk to a supervisor: asking it, saying that nobody is there or why it refused. The sockets
-// are the client's.
-import { type Asked, ask, askLines, type Nobody, type Question, type Streamed } from '../control/client.ts';
+// What all commands share that ask a supervisor: the question, and the reports that no supervisor answers or that it
+// refused. Opens no sockets: control/client.ts does.
+import { type Asked, ask, askLines, type NoSupervisor, type Question, type Streamed } from '../control/client.ts';
 import { printable } from '../text.ts';
 import { type Context, EXIT } from './command.ts';
 
@@ -12,8 +12,8 @@ export function questionLines(context: Context, asked: Question, take: (line: un
   return askLines(context.dial(), asked, context.after, take);
 }
 
-/** Says why nothing was asked; returns the exit code. */
-export function sayNobody(context: Context, { looked, found = [] }: Nobody): number {
+/** Reports why no supervisor was asked; returns the exit code. */
+export function reportNoSupervisor(context: Context, { looked, found = [] }: NoSupervisor): number {
   if (found.length > 0) {
     const what =
       found.length > 1
@@ -29,15 +29,15 @@ export function sayNobody(context: Context, { looked, found = [] }: Nobody): num
   return EXIT.noSupervisor;
 }
 
-/** What a refusal says, and the exit code for it. */
-export function sayRefusal(context: Context, body: unknown): number {
+/** Reports why the supervisor refused; returns the exit code. */
+export function reportRefusal(context: Context, body: unknown): number {
   const error = body !== null && typeof body === 'object' && 'error' in body ? String(body.error) : 'it was refused';
   context.err(`svc-super: ${printable(error)}\n`);
   return EXIT.failed;
 }
 
-/** A mistake in the command line itself. */
-export function sayUsage(context: Context, text: string, usage: string): number {
+/** Reports a mistake in the command line; returns the exit code. */
+export function reportUsage(context: Context, text: string, usage: string): number {
   context.err(`svc-super: ${printable(text)}\nusage: ${usage}\n`);
   return EXIT.usage;
 }

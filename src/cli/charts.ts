@@ -2,13 +2,14 @@
 
 import { renderDuration } from '../core/policy.ts';
 import type { Span, Timeline } from '../core/timeline.ts';
-import { printable, printableJson } from '../text.ts';
-import { question, sayNobody } from './asking.ts';
+import { printable } from '../text.ts';
+import { question, reportNoSupervisor } from './asking.ts';
 import { type Context, EXIT, type Given } from './command.ts';
+import { renderJson } from './json.ts';
 
 export async function showTimeline(context: Context, { values }: Given): Promise<number> {
   const asked = await question(context, { path: '/v1/timeline' });
-  if (!asked.ok) return sayNobody(context, asked);
+  if (!asked.ok) return reportNoSupervisor(context, asked);
   const timeline = asked.body as Timeline;
   if (typeof values.svg === 'string') {
     const svg = renderSvg(timeline);
@@ -16,11 +17,7 @@ export async function showTimeline(context: Context, { values }: Given): Promise
     else context.save(values.svg, svg);
     return EXIT.ok;
   }
-  context.out(
-    values.json === true
-      ? `${printableJson(JSON.stringify(timeline, null, 2))}\n`
-      : renderTimeline(timeline, context.colour),
-  );
+  context.out(values.json === true ? renderJson(timeline, 2) : renderTimeline(timeline, context.colour));
   return EXIT.ok;
 }
 
@@ -155,17 +152,18 @@ interface Node {
     readonly on: string;
     readonly condition: string;
     readonly origin: 'declared' | 'stage';
-    /** It is one of several, of which `least` must be so. */
+    /** The service restarts with it. */
     readonly restarts?: boolean;
+    /** It is one of several copies, of which `least` must meet the condition. */
     readonly any?: { readonly of: string; readonly least: number };
   }[];
 }
 
 export async function showGraph(context: Context, { values }: Given): Promise<number> {
   const asked = await question(context, { path: '/v1/graph' });
-  if (!asked.ok) return sayNobody(context, asked);
+  if (!asked.ok) return reportNoSupervisor(context, asked);
   const { services } = asked.body as { services: readonly Node[] };
-  if (values.json === true) context.out(`${printableJson(JSON.stringify(asked.body, null, 2))}\n`);
+  if (values.json === true) context.out(renderJson(asked.body, 2));
   else context.out(values.dot === true ? renderDot(services) : renderGraph(services));
   return EXIT.ok;
 }

@@ -3,8 +3,9 @@ import { type Failure, type Result, render, renderDiagnostics, toJson } from '..
 import type { StatusBody } from '../control/api.ts';
 import { type LoadInput, loadPlan, type Planned } from '../plan/expand.ts';
 import type { Plan } from '../plan/plan.ts';
-import { printable, printableJson } from '../text.ts';
+import { printable } from '../text.ts';
 import { type Context, EXIT, type Given } from './command.ts';
+import { renderJson } from './json.ts';
 
 /** What an image lacks while it is built and has when it runs. */
 const ABSENT: ReadonlySet<string> = new Set(['unset-variable', 'file-missing', 'file-unreadable']);
@@ -47,9 +48,7 @@ export async function checkFile(context: Context, path: string, values: Given['v
   if (values.json === true) {
     const diagnostics = loaded.ok ? loaded.value.warnings : loaded.error.diagnostics;
     const found = values.runtime === true || findings.length > 0 ? { findings } : {};
-    context.out(
-      `${printableJson(JSON.stringify({ ok, file: path, diagnostics: diagnostics.map(toJson), ...found }, null, 2))}\n`,
-    );
+    context.out(renderJson({ ok, file: path, diagnostics: diagnostics.map(toJson), ...found }, 2));
     return ok ? EXIT.ok : EXIT.config;
   }
   context.err(loaded.ok ? render(loaded.value.warnings, loaded.value.sources) : renderDiagnostics(loaded.error));
@@ -64,7 +63,7 @@ export async function checkFile(context: Context, path: string, values: Given['v
   return EXIT.ok;
 }
 
-/** What the supervisor of this container has running: ports that its services hold are not taken by strangers. */
+/** The services that the supervisor of this container runs: a port that one of them holds is not taken by a stranger. */
 async function runningServices(context: Context, { services }: Plan): Promise<StatusBody['services']> {
   if (services.every(({ ports }) => ports.length === 0)) return [];
   const { question } = await import('./asking.ts');

@@ -21,12 +21,12 @@ export const EXIT = {
 export interface Context {
   readonly environment: Readonly<Record<string, string>>;
   readonly files: LoadInput['files'];
-  /** Where the supervisor is asked. */
+  /** The way to connect to the supervisor. */
   dial(): Dial;
-  /** For `exec`: the terminal that the native program has made for the command, and our standard input; null: none. */
+  /** For `exec`: paths of the terminal that the native program has opened, and of standard input; null: none. */
   readonly execTerminal: string | null;
   readonly execStdin: string | null;
-  /** As /proc/self/ns/pid has it. */
+  /** Target of the link /proc/self/ns/pid. */
   readonly pidNamespace: string;
   /** What relative file names are relative to. */
   readonly cwd: string;
@@ -44,7 +44,7 @@ export interface Context {
   after(ms: number, fn: () => void): () => void;
   /** Looks for GPUs. */
   gpus(): Inventory;
-  /** Looks at everything on this machine that a plan needs. `running`: services of the supervisor that runs here already. */
+  /** Looks at everything on this machine that a plan needs. `running`: services of a supervisor that runs here already. */
   inspect(
     plan: Plan,
     running: readonly { readonly name: string; readonly pid: number | null }[],

@@ -6,8 +6,9 @@ import type { Change } from '../control/source.ts';
 import type { Progress } from '../control/waiting.ts';
 import type { Operation } from '../core/operator.ts';
 import { printable } from '../text.ts';
-import { query, question, questionLines, sayNobody, sayRefusal, sayUsage } from './asking.ts';
+import { query, question, questionLines, reportNoSupervisor, reportRefusal, reportUsage } from './asking.ts';
 import { type Context, EXIT, type Given } from './command.ts';
+import { renderJson } from './json.ts';
 import { ProgressLine } from './progress.ts';
 
 export async function operate(
@@ -17,7 +18,7 @@ export async function operate(
   usage: string,
 ): Promise<number> {
   if (positionals.length === 0 && values.group === undefined && values.all !== true) {
-    return sayUsage(context, `${operation} needs names, --group or --all`, usage);
+    return reportUsage(context, `${operation} needs names, --group or --all`, usage);
   }
   const body = {
     services: positionals,
@@ -25,18 +26,17 @@ export async function operate(
     ...(values.all === true && { all: true }),
   };
   const asked = await question(context, { method: 'POST', path: `/v1/${operation}`, body });
-  if (!asked.ok) return sayNobody(context, asked);
-  if (asked.status !== 202) return sayRefusal(context, asked.body);
+  if (!asked.ok) return reportNoSupervisor(context, asked);
+  if (asked.status !== 202) return reportRefusal(context, asked.body);
   const { services } = asked.body as { services: readonly string[] };
   if (values.wait !== true) {
-    const text = values.json === true ? JSON.stringify(asked.body) : `asked to ${operation} ${services.join(', ')}`;
-    context.out(`${text}\n`);
+    context.out(values.json === true ? renderJson(asked.body) : `asked to ${operation} ${services.join(', ')}\n`);
     return EXIT.ok;
   }
   const goal = operation === 'stop' ? 'stopped' : 'ready';
   const outcome = await waitFor(context, services, goal, null);
   if (typeof outcome === 'number') return outcome;
-  if (values.json === true) context.out(`${JSON.stringify({ operation, services, ...outcome })}\n`);
+  if (values.json === true) context.out(renderJson({ operation, services, ...outcome }));
   else if (outcome.result === 'reached') context.out(`${goal}: ${services.join(', ')}\n`);
   return outcome.result === 'reached' ? EXIT.ok : EXIT.failed;
 }
@@ -56,8 +56,8 @@ async function waitFor(
     line.show(heard.last);
   });
   line.clear();
-  if (!streamed.ok) return sayNobody(context, streamed);
-  if (streamed.status !== 200) return sayRefusal(context, streamed.body);
+  if (!streamed.ok) return reportNoSupervisor(context, streamed);
+  if (streamed.status !== 200) return reportRefusal(context, streamed.body);
   const { last } = heard;
   if (last === null || last.result === 'waiting') {
     if (goal === 'stopped') return EXIT.ok;
@@ -73,12 +73,12 @@ async function waitFor(
 
 export async function wait(context: Context, { values, positionals }: Given, usage: string): Promise<number> {
   const goal = values.for ?? 'ready';
-  if (goal !== 'ready' && goal !== 'stopped') return sayUsage(context, '--for is ready or stopped', usage);
+  if (goal !== 'ready' && goal !== 'stopped') return reportUsage(context, '--for is ready or stopped', usage);
   const timeout = readDuration(values.timeout);
-  if (typeof timeout === 'string') return sayUsage(context, `--timeout: ${timeout}`, usage);
+  if (typeof timeout === 'string') return reportUsage(context, `--timeout: ${timeout}`, usage);
   const outcome = await waitFor(context, positionals, goal, timeout);
   if (typeof outcome === 'number') return outcome;
-  if (values.json === true) context.out(`${JSON.stringify(outcome)}\n`);
+  if (values.json === true) context.out(renderJson(outcome));
   if (outcome.result === 'timeout') return EXIT.timeout;
   return outcome.result === 'reached' ? EXIT.ok : EXIT.failed;
 }
@@ -92,17 +92,17 @@ export function readDuration(value: string | boolean | undefined): number | null
 
 export async function signal(context: Context, { positionals }: Given, usage: string): Promise<number> {
   const [name, ...wanted] = positionals;
-  if (name === undefined || wanted.length === 0) return sayUsage(context, 'signal needs a signal and names', usage);
+  if (name === undefined || wanted.length === 0) return reportUsage(context, 'signal needs a signal and names', usage);
   const status = await question(context, { path: '/v1/status' });
-  if (!status.ok) return sayNobody(context, status);
+  if (!status.ok) return reportNoSupervisor(context, status);
   const selected = select({ names: wanted }, (status.body as StatusBody).services, 'error');
-  if (!selected.ok) return sayRefusal(context, selected);
+  if (!selected.ok) return reportRefusal(context, selected);
   let code: number = EXIT.ok;
   for (const service of selected.names) {
     const path = `/v1/services/${encodeURIComponent(service)}/signal`;
     const asked = await question(context, { method: 'POST', path, body: { signal: name } });
-    if (!asked.ok) return sayNobody(context, asked);
-    if (asked.status !== 202) code = sayRefusal(context, asked.body);
+    if (!asked.ok) return reportNoSupervisor(context, asked);
+    if (asked.status !== 202) code = reportRefusal(context, asked.body);
   }
   return code;
 }
@@ -118,15 +118,15 @@ interface ReloadBody {
 export async function reload(context: Context, { values }: Given): Promise<number> {
   const body = { dry_run: values['dry-run'] === true };
   const asked = await question(context, { method: 'POST', path: '/v1/reload', body });
-  if (!asked.ok) return sayNobody(context, asked);
+  if (!asked.ok) return reportNoSupervisor(context, asked);
   if (asked.status === 422) {
     const { text } = asked.body as { text: string };
-    if (values.json === true) context.out(`${JSON.stringify(asked.body)}\n`);
+    if (values.json === true) context.out(renderJson(asked.body));
     context.err(`${text}svc-super: nothing was changed\n`);
     return EXIT.config;
   }
-  if (asked.status !== 200) return sayRefusal(context, asked.body);
-  context.out(values.json === true ? `${JSON.stringify(asked.body)}\n` : renderReload(asked.body as ReloadBody));
+  if (asked.status !== 200) return reportRefusal(context, asked.body);
+  context.out(values.json === true ? renderJson(asked.body) : renderReload(asked.body as ReloadBody));
   return EXIT.ok;
 }
 

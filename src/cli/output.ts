@@ -1,16 +1,17 @@
 // The commands that hand on what comes: logs, events, exec.
 import type { GapJson, LogLineJson } from '../control/follow.ts';
 import type { Entry } from '../control/journal.ts';
-import { printable, printableJson } from '../text.ts';
-import { query, questionLines, sayNobody, sayRefusal, sayUsage } from './asking.ts';
+import { printable } from '../text.ts';
+import { query, questionLines, reportNoSupervisor, reportRefusal, reportUsage } from './asking.ts';
 import { type Context, EXIT, type Given } from './command.ts';
+import { renderJson } from './json.ts';
 import { readDuration } from './operations.ts';
 
 export async function showLogs(context: Context, { values, positionals }: Given, usage: string): Promise<number> {
   const count = values.lines;
-  if (typeof count === 'string' && !/^\d+$/.test(count)) return sayUsage(context, '-n takes a whole number', usage);
+  if (typeof count === 'string' && !/^\d+$/.test(count)) return reportUsage(context, '-n takes a whole number', usage);
   const since = readDuration(values.since);
-  if (typeof since === 'string') return sayUsage(context, `--since: ${since}`, usage);
+  if (typeof since === 'string') return reportUsage(context, `--since: ${since}`, usage);
   const path = `/v1/logs${query({
     service: positionals,
     lines: typeof count === 'string' ? count : undefined,
@@ -32,8 +33,8 @@ export async function showLogs(context: Context, { values, positionals }: Given,
       context.out(`${time}${line.service === alone ? '' : names.prefix(line.service)}${line.text}\n`);
     }
   });
-  if (!streamed.ok) return sayNobody(context, streamed);
-  return streamed.status === 200 ? EXIT.ok : sayRefusal(context, streamed.body);
+  if (!streamed.ok) return reportNoSupervisor(context, streamed);
+  return streamed.status === 200 ? EXIT.ok : reportRefusal(context, streamed.body);
 }
 
 /** The same colours as on the supervisor's own terminal. */
@@ -58,7 +59,7 @@ class Names {
 
 export async function showEvents(context: Context, { values }: Given, usage: string): Promise<number> {
   const count = values.lines;
-  if (typeof count === 'string' && !/^\d+$/.test(count)) return sayUsage(context, '-n takes a whole number', usage);
+  if (typeof count === 'string' && !/^\d+$/.test(count)) return reportUsage(context, '-n takes a whole number', usage);
   const path = `/v1/events${query({
     lines: typeof count === 'string' ? count : undefined,
     follow: values.follow === true ? 1 : undefined,
@@ -68,11 +69,11 @@ export async function showEvents(context: Context, { values }: Given, usage: str
     const entry = value as Entry;
     const missed = last === null ? 0 : entry.seq - last - 1;
     last = entry.seq;
-    if (values.json === true) context.out(`${printableJson(JSON.stringify(value))}\n`);
+    if (values.json === true) context.out(renderJson(value));
     else context.out(`${missed > 0 ? `[${missed} events missed]\n` : ''}${renderEvent(entry, context.colour)}`);
   });
-  if (!streamed.ok) return sayNobody(context, streamed);
-  return streamed.status === 200 ? EXIT.ok : sayRefusal(context, streamed.body);
+  if (!streamed.ok) return reportNoSupervisor(context, streamed);
+  return streamed.status === 200 ? EXIT.ok : reportRefusal(context, streamed.body);
 }
 
 const LEVELS: Readonly<Record<string, number>> = { warn: 33, error: 31 };
@@ -87,7 +88,7 @@ function renderEvent({ time, level, service, event, text }: Entry, colour: boole
 
 export async function exec(context: Context, { positionals }: Given, usage: string): Promise<number> {
   const [service, ...argv] = positionals;
-  if (service === undefined || argv.length === 0) return sayUsage(context, 'exec needs a name and a command', usage);
+  if (service === undefined || argv.length === 0) return reportUsage(context, 'exec needs a name and a command', usage);
   const path = `/v1/services/${encodeURIComponent(service)}/exec`;
   const { execTerminal: terminal, execStdin: stdin, pidNamespace: namespace, environment } = context;
   const streams =
@@ -104,8 +105,8 @@ export async function exec(context: Context, { positionals }: Given, usage: stri
       if (line.error !== undefined) context.err(`svc-super: ${printable(line.error)}\n`);
     } else (line.stream === 'stdout' ? context.out : context.err)(Buffer.from(line.data, 'base64'));
   });
-  if (!streamed.ok) return sayNobody(context, streamed);
-  if (streamed.status !== 200) return sayRefusal(context, streamed.body);
+  if (!streamed.ok) return reportNoSupervisor(context, streamed);
+  if (streamed.status !== 200) return reportRefusal(context, streamed.body);
   if (code !== null) return code;
   context.err('svc-super: the supervisor has ended meanwhile\n');
   return EXIT.failed;

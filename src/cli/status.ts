@@ -2,9 +2,10 @@
 import type { StatusBody } from '../control/api.ts';
 import { select } from '../control/selection.ts';
 import { renderStatus } from '../control/table.ts';
-import { printable, printableJson } from '../text.ts';
-import { question, sayNobody } from './asking.ts';
+import { printable } from '../text.ts';
+import { question, reportNoSupervisor } from './asking.ts';
 import { type Context, EXIT, type Given } from './command.ts';
+import { renderJson } from './json.ts';
 
 const WATCH_EVERY = 1_000;
 
@@ -20,7 +21,7 @@ export async function showStatus(context: Context, given: Given): Promise<number
 
 async function showOnce(context: Context, { values, positionals }: Given, before: string): Promise<number> {
   const asked = await question(context, { path: '/v1/status' });
-  if (!asked.ok) return sayNobody(context, asked);
+  if (!asked.ok) return reportNoSupervisor(context, asked);
   const body = asked.body as StatusBody;
   const selected = select({ names: positionals }, body.services, 'all');
   if (!selected.ok) {
@@ -28,22 +29,19 @@ async function showOnce(context: Context, { values, positionals }: Given, before
     return EXIT.failed;
   }
   const services = body.services.filter(({ name }) => selected.names.includes(name));
-  const shown =
-    values.json === true
-      ? `${printableJson(JSON.stringify({ ...body, services }, null, 2))}\n`
-      : renderStatus(services, context.colour);
+  const shown = values.json === true ? renderJson({ ...body, services }, 2) : renderStatus(services, context.colour);
   context.out(`${before}${shown}`);
   return services.every(({ ready, state }) => ready || state === 'skipped') ? EXIT.ok : EXIT.notReady;
 }
 
 export async function showHealth(context: Context, { values }: Given): Promise<number> {
   const asked = await question(context, { path: '/v1/health' });
-  if (!asked.ok) return sayNobody(context, asked) && EXIT.unhealthy;
+  if (!asked.ok) return reportNoSupervisor(context, asked) && EXIT.unhealthy;
   const body = asked.body as {
     healthy: boolean;
     waiting: readonly { name: string; state: string; reason: string | null }[];
   };
-  if (values.json === true) context.out(`${printableJson(JSON.stringify(body))}\n`);
+  if (values.json === true) context.out(renderJson(body));
   else if (body.healthy) context.out('healthy\n');
   else
     for (const { name, state, reason } of body.waiting)

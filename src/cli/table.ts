@@ -139,7 +139,7 @@ const TABLE = {
   },
 } as const satisfies Readonly<Record<string, Command>>;
 
-/** All with `--socket`, which the native program reads: it makes the connection. */
+/** Each has the flag `--socket`. The native program reads it and makes the connection. */
 export const CONTROL_COMMANDS = withSocket(TABLE);
 
 function withSocket<K extends string>(commands: Readonly<Record<K, Command>>): Readonly<Record<K, Command>> {
@@ -151,7 +151,7 @@ function withSocket<K extends string>(commands: Readonly<Record<K, Command>>): R
   return all as Record<K, Command>;
 }
 
-/** The names of the services, one a line, for completion; nothing where nobody answers. */
+/** Prints the names of the services, one a line, for completion; nothing where no supervisor answers. */
 export async function printNames(context: Parameters<Command['run']>[0]): Promise<number> {
   const { question } = await import('./asking.ts');
   const asked = await question(context, { path: '/v1/status' });

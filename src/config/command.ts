@@ -36,7 +36,7 @@ export function isOneProgram(line: string): boolean {
 function withoutQuotes(line: string): string {
   return (
     line
-      // What a variable comes to is split into words, and is no grammar any more.
+      // The shell splits the value of a variable into words and parses no grammar in it.
       .replaceAll(/(?<!\\)\$\{\w+(?:[:+=?-][^;&|()<>{}'"`$\\\n\r]*)?\}/g, '$v')
       .replaceAll(/'[^']*'|"(?:[^"\\]|\\.)*"/gs, 'q')
       .replaceAll(/\\[^\n]/g, 'q')

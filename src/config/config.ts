@@ -235,26 +235,26 @@ function checkService(
   const { name, type, restart, broken, stop } = service;
   const at = (...path: readonly Step[]): Span => valueSpan(root, ['services', name, ...path]);
   const key = (...path: readonly Step[]): Span => keySpan(root, ['services', name, ...path]);
-  const say = (span: Span, code: string, message: string, suggestion?: string): void => {
+  const report = (span: Span, code: string, message: string, suggestion?: string): void => {
     reading.report(span, code, message, { suggestion });
   };
   if (service.command === null && !broken.has('command')) {
-    say(key(), 'missing-key', `the service \`${name}\` has no \`command\``);
+    report(key(), 'missing-key', `the service \`${name}\` has no \`command\``);
   }
   if (given.port !== undefined && given.ports !== undefined) {
-    say(key('port'), 'contradiction', '`port` and `ports` are two ways to say the same', 'write all in `ports`');
+    report(key('port'), 'contradiction', '`port` and `ports` are two ways to say the same', 'write all in `ports`');
   }
   if (new Set(service.ports).size < service.ports.length) {
-    say(key('ports'), 'named-twice', `\`ports\` of \`${name}\` names a port twice`);
+    report(key('ports'), 'named-twice', `\`ports\` of \`${name}\` names a port twice`);
   }
   if (type === 'task') {
     const task = `\`${name}\` is a task: it is meant to finish`;
     if (restart.policy === 'always') {
       const span = given.restart === undefined ? key() : at('restart');
-      say(span, 'impossible-value', `${task}, so it cannot restart always`, 'write `restart: on-failure`');
+      report(span, 'impossible-value', `${task}, so it cannot restart always`, 'write `restart: on-failure`');
     }
     if (service.live !== null) {
-      say(
+      report(
         key('live'),
         'impossible-value',
         `${task}, so it has no \`live\` probe`,
@@ -262,34 +262,55 @@ function checkService(
       );
     }
     if (service.success_codes.length === 0) {
-      say(at('success_codes'), 'impossible-value', `${task}, and without a success code it never could`);
+      report(at('success_codes'), 'impossible-value', `${task}, and without a success code it never could`);
     }
   }
+  checkRestart(service, given, { at, key, report });
+  if (stop.timeout !== null && stop.timeout > stopTimeout) {
+    const message = `\`stop.timeout\` (${formatDuration(stop.timeout)}) is longer than the whole shutdown may take (\`stop_timeout\`, ${formatDuration(stopTimeout)})`;
+    report(at('stop', 'timeout'), 'contradiction', message, 'shorten it, or give a longer `stop_timeout` at the top');
+  }
+}
+
+/** Reports mistakes in one service. `at` and `key` find the place of a value and of its key. */
+interface Complaints {
+  at(...path: readonly Step[]): Span;
+  key(...path: readonly Step[]): Span;
+  report(span: Span, code: string, message: string, suggestion?: string): void;
+}
+
+/** Contradictions within `restart`. */
+function checkRestart(
+  { restart, broken }: ServiceConfig,
+  given: Given<typeof SERVICE>,
+  { at, key, report }: Complaints,
+): void {
+  if (broken.has('restart')) return;
   // A service that says `never` itself may leave the `max` of `defaults` without effect.
   const saysNever = given.restart?.policy === 'never' && given.restart.max === undefined;
-  if (restart.policy === 'never' && restart.max !== null && !saysNever && !broken.has('restart')) {
-    say(
+  if (restart.policy === 'never' && restart.max !== null && !saysNever) {
+    report(
       key('restart', 'max'),
       'contradiction',
       '`max` counts restarts, but the policy is `never`',
       'add `policy: on-failure`',
     );
   }
-  if (restart.within !== null && restart.max === null && !broken.has('restart')) {
-    say(key('restart', 'within'), 'contradiction', '`within` says in which time `max` counts, but there is no `max`');
+  if (restart.within !== null && restart.max === null) {
+    report(
+      key('restart', 'within'),
+      'contradiction',
+      '`within` says in which time `max` counts, but there is no `max`',
+    );
   }
-  if (restart.backoff.initial > restart.backoff.max && !broken.has('restart')) {
+  if (restart.backoff.initial > restart.backoff.max) {
     const { initial, max } = restart.backoff;
     const message = `\`backoff.initial\` (${formatDuration(initial)}) is longer than \`backoff.max\` (${formatDuration(max)})`;
-    say(
+    report(
       at('restart', 'backoff', given.restart?.backoff?.initial === undefined ? 'max' : 'initial'),
       'contradiction',
       message,
     );
-  }
-  if (stop.timeout !== null && stop.timeout > stopTimeout) {
-    const message = `\`stop.timeout\` (${formatDuration(stop.timeout)}) is longer than the whole shutdown may take (\`stop_timeout\`, ${formatDuration(stopTimeout)})`;
-    say(at('stop', 'timeout'), 'contradiction', message, 'shorten it, or give a longer `stop_timeout` at the top');
   }
 }
 

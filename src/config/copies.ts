@@ -52,7 +52,7 @@ function toCopy(first: ServiceConfig, own: ServiceConfig, index: number): Servic
 /** Where a probe names one of the service's own ports, it means that of the copy. */
 function withPort(probe: ProbeConfig, first: ProbeConfig, shifted: ReadonlyMap<number, number>): ProbeConfig {
   const { http } = probe;
-  // Behind a unix socket there is no port to count up.
+  // A unix socket has no port to add the copy's number to.
   const tcp = probe.tcp?.socket === null ? probe.tcp : undefined;
   const firstTcp = first.tcp?.socket === null ? first.tcp : undefined;
   const moved = (to: Endpoint, from: Endpoint | undefined): number | null => {

@@ -67,7 +67,7 @@ function readValue(text: string, from: number): Value {
   }
   const last = lineEnd(text, closed.next);
   const rest = text.slice(closed.next, last);
-  // A comment stands behind a space, as behind a value without quotes.
+  // A comment begins after a space, as after a value without quotes.
   if (/^\s*$|^\s+#/.test(rest) && !isEscapeMeant(quote, closed.text, rest)) {
     return { text: closed.text, next: last + 1, problem: null };
   }
@@ -84,7 +84,7 @@ function readValue(text: string, from: number): Value {
   return { text: '', next: last + 1, problem: { ...where, message, suggestion } };
 }
 
-/** `'pa\'ss'`: nothing is an escape in single quotes, though whoever wrote this expected one. */
+/** `'pa\'ss'`: single quotes have no escapes, and this value was probably written for one. */
 function isEscapeMeant(quote: string, value: string, rest: string): boolean {
   return quote === "'" && value.endsWith('\\') && rest.includes("'");
 }
@@ -98,7 +98,7 @@ function readBare(text: string, at: number, end: number, isBehindBlank: boolean)
   const rest = comment < 0 ? '' : bare.slice(comment);
   const open = ['"', "'"].find((quote) => value.split(quote).length % 2 === 0 && rest.includes(quote));
   if (open === undefined) return { text: value, next: end + 1, problem: null };
-  // `--title "a # b"`: the quotes are a part of the value, and the hash would cut it in the middle of them.
+  // `--title "a # b"`: the quotes are a part of the value, and the comment would begin between them.
   const message = `a comment begins within these quotes: a value that begins without a quote ends before \` #\``;
   const suggestion = 'put the whole value in quotes';
   return {

@@ -40,7 +40,7 @@ export function readText(files: FileReader, path: string): TextRead {
   return readFile(files, path, decode);
 }
 
-/** The same for what services get byte for byte: what is not UTF-8 is kept (bytes.ts). */
+/** Like `readText`, for text that services get byte for byte: bytes that are not UTF-8 are kept (bytes.ts). */
 export function readBytesAsText(files: FileReader, path: string): TextRead {
   return readFile(files, path, (bytes) =>
     isUtf16(bytes) ? decode(bytes) : { ok: true, text: decodeBytes(bytes).replace(/^\uFEFF/, '') },

@@ -67,31 +67,34 @@ function expand(
   return { text: parts.join(''), next: text.length, closed: false };
 }
 
+/** What replaces a reference, and the index of the text after it. */
+interface Replacement {
+  readonly text: string;
+  readonly next: number;
+}
+
 function expandReference(
   text: string,
   start: number,
   environment: Readonly<Record<string, string>>,
   problems: InterpolationProblem[],
   depth: number,
-): { readonly text: string; readonly next: number } {
-  const bad = (next: number, message: string, suggestion?: string): { text: string; next: number } => {
+): Replacement {
+  const bad = (next: number, message: string, suggestion?: string): Replacement => {
     const problem = { code: 'bad-interpolation', message, reference: text.slice(start, next) } as const;
     problems.push(suggestion === undefined ? problem : { ...problem, suggestion });
     return { text: '', next };
   };
-  const closing = (): number => {
-    const found = text.indexOf('}', start);
-    return found < 0 ? text.length : found + 1;
-  };
   if (depth >= MAX_DEPTH) return bad(text.length, `references are nested more than ${MAX_DEPTH} deep`);
   const name = NAME.exec(text.slice(start + 2, start + 2 + 256))?.[0] ?? '';
   const after = start + 2 + name.length;
-  if (text.indexOf('}', start) < 0) {
+  const closing = text.indexOf('}', start) + 1;
+  if (closing === 0) {
     return bad(text.length, 'this `${` is never closed', 'write `}` behind the name, or `$${` for a literal `${`');
   }
   if (name === '') {
     return bad(
-      closing(),
+      closing,
       'there is no variable name behind this `${`',
       `write \`\${NAME}\`, or \`$\${\` for a literal \`\${\``,
     );
@@ -113,12 +116,30 @@ function expandReference(
   }
   const operator = text.slice(after, after + 2);
   if (operator !== ':-' && operator !== ':+' && operator !== ':?') {
-    return bad(
-      closing(),
-      `\`${text.slice(start, Math.min(closing(), start + 60))}\` is not a reference this file knows`,
-      FORMS,
-    );
+    const shown = text.slice(start, Math.min(closing, start + 60));
+    return bad(closing, `\`${shown}\` is not a reference this file knows`, FORMS);
   }
+  return expandOperator({ text, start, after, name, value, operator, bad }, environment, problems, depth);
+}
+
+interface Reference {
+  readonly text: string;
+  /** Where it begins, and where its operator does. */
+  readonly start: number;
+  readonly after: number;
+  readonly name: string;
+  readonly value: string | undefined;
+  readonly operator: ':-' | ':+' | ':?';
+  bad(next: number, message: string, suggestion?: string): Replacement;
+}
+
+/** `${NAME:-default}`, `${NAME:+instead}`, `${NAME:?why}`. */
+function expandOperator(
+  { text, start, after, name, value, operator, bad }: Reference,
+  environment: Readonly<Record<string, string>>,
+  problems: InterpolationProblem[],
+  depth: number,
+): Replacement {
   // As in the shell, what stands behind the operator counts only if it is needed.
   const unused: InterpolationProblem[] = [];
   const given = value !== undefined && value !== '';

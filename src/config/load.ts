@@ -45,20 +45,20 @@ export function parseDraft(path: string, text: string, environment: Readonly<Rec
   const syntax: Diagnostic[] = [];
   const root = parseTree(text, makeReading(source, environment, syntax));
   const [first] = sortDiagnostics(syntax.filter(({ code }) => SYNTAX.has(code)));
-  // Behind a syntax error the tree is a guess.
-  const told = syntax.filter(
+  // After a syntax error the tree is a guess.
+  const trustedSyntax = syntax.filter(
     ({ code, range }) => SYNTAX.has(code) || first === undefined || range.endLine <= first.range.endLine,
   );
-  if (root === null) return { config: null, diagnostics: told, sources };
+  if (root === null) return { config: null, diagnostics: trustedSyntax, sources };
   const found: Diagnostic[] = [];
   const config = readConfig(root, makeReading(source, environment, found));
-  // What seems to be missing may stand behind it, or where an alias points.
+  // A key that seems to be missing may follow the syntax error, or be where an alias points.
   const holes = syntax.some(({ code }) => HOLES.has(code));
   const trusted = found.filter(({ code, range }) => {
     const seemsMissing = code === 'missing-key' || code === 'empty-value';
     return !(holes && seemsMissing) && (first === undefined || range.endLine < first.range.line);
   });
-  return { config: first === undefined ? config : null, diagnostics: [...told, ...trusted], sources };
+  return { config: first === undefined ? config : null, diagnostics: [...trustedSyntax, ...trusted], sources };
 }
 
 /** Parses a text of YAML; null where there is no usable tree, which has then been reported. */

@@ -1,5 +1,5 @@
-// What other systems (Docker, Compose, systemd, Kubernetes, supervisord, s6, process-compose) call the things of services.yaml,
-// and what they are called here. For suggestions alone: nothing of it is accepted.
+// The words of other systems (Docker, Compose, systemd, Kubernetes, supervisord, s6, process-compose) for the fields and
+// values of services.yaml, and the words to write instead. Only for suggestions: none of them is accepted.
 
 type Words = Readonly<Record<string, string>>;
 

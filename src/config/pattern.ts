@@ -15,7 +15,7 @@ export function compilePattern(source: string): Pattern {
   return { test: (text) => compiled.matcher(text).find() };
 }
 
-/** What other engines offer and RE2 does not, by the piece of the pattern that RE2 refuses (RE2's syntax, "NOT SUPPORTED"). */
+/** Features of other engines that RE2 lacks, by the piece of the pattern that RE2 refuses (RE2's syntax, "NOT SUPPORTED"). */
 const NOT_IN_RE2: readonly { readonly piece: RegExp; readonly lacks: string; readonly instead?: string }[] = [
   { piece: /^\(\?<[=!]/, lacks: 'no look-behind' },
   { piece: /^\(\?[=!]/, lacks: 'no look-ahead' },
@@ -28,7 +28,7 @@ const NOT_IN_RE2: readonly { readonly piece: RegExp; readonly lacks: string; rea
   { piece: /^\{\d+/, lacks: 'no more than 1000 repetitions' },
 ];
 
-/** Why a text is no pattern, and what to write instead; null where it is one. */
+/** Why a text is not a valid pattern, and what to write instead; null if it is valid. */
 export function whyNotPattern(source: string): { readonly why: string; readonly suggestion?: string } | null {
   try {
     compilePattern(source);

@@ -3,9 +3,9 @@
 import { command } from './command.ts';
 import { type Complete, complete, defaulted, field, type Given, isUnderstood, object, required } from './field.ts';
 import { host, httpUrl, notifyTarget, pattern, status, tcpTarget } from './probe-values.ts';
-import { INVALID, inFlow, mismatch } from './reading.ts';
+import { INVALID, inFlow, mismatch, type Reading } from './reading.ts';
 import { anything, byKind, duration, flag, listOf, mapOf, refined, type Shape, text, whole, word } from './shape.ts';
-import type { Node } from './tree.ts';
+import type { MapNode, Node, Span } from './tree.ts';
 
 const path = text({ wanted: 'a path' });
 const port = whole('a port', 1, 65535);
@@ -135,7 +135,7 @@ const PROBE_ELSEWHERE = {
   successThreshold: 'it is called `successes`',
 } as const;
 
-/** What a value that is no map probably means: `8080`, `/health`, a URL, the name of a kind, a command. */
+/** Suggests the map that a value without a map probably means: `8080`, `/health`, a URL, the name of a kind, a command. */
 function meantProbe(node: Node): string | undefined {
   if (node.kind !== 'scalar' || node.value === null) return undefined;
   const { text: written } = node;
@@ -159,13 +159,48 @@ const EXAMPLES: Readonly<Record<(typeof PROBE_KINDS)[number], string>> = {
   notify: 'true',
 };
 
+const keyOf = (node: MapNode, key: string): Span => node.entries.get(key)?.keySpan ?? node;
+
+/** Reports what a probe of a kind cannot be as `ready` or as `live`. */
+function checkRole(
+  role: 'ready' | 'live',
+  kind: (typeof PROBE_KINDS)[number],
+  given: ProbeConfig,
+  node: MapNode,
+  reading: Reading,
+): void {
+  const at = (key: string): Span => keyOf(node, key);
+  const latched = kind === 'log' || kind === 'notify';
+  const why = `what a \`${kind}\` probe has seen once stays true, so it could never fail`;
+  if (role === 'live' && latched) {
+    reading.report(at(kind), 'impossible-value', `\`${kind}\` cannot be a \`live\` probe: ${why}`);
+  }
+  if (role === 'live' && node.entries.has('continuous')) {
+    reading.report(at('continuous'), 'impossible-value', '`continuous` is for `ready`: a `live` probe always goes on');
+  }
+  if (role === 'ready' && given.continuous === true && latched) {
+    reading.report(at('continuous'), 'impossible-value', `\`${kind}\` cannot be \`continuous\`: ${why}`);
+  }
+  if (role === 'ready' && node.entries.has('failures')) {
+    const suggestion = 'a probe that shall end the service when it fails belongs in `live`';
+    reading.report(at('failures'), 'impossible-value', '`failures` is for `live` probes only', { suggestion });
+  }
+  if (node.entries.has('start_interval') && (role === 'live' || latched)) {
+    const message =
+      role === 'live'
+        ? '`start_interval` is for `ready`: a `live` probe runs every `interval`, once the service is ready'
+        : `\`start_interval\` has no effect: a \`${kind}\` probe waits and makes no attempts`;
+    reading.report(at('start_interval'), 'impossible-value', message, { suggestion: 'remove it' });
+  }
+}
+
 /** A probe or a list of probes, as `ready` or as `live`. */
 export function probes(role: 'ready' | 'live'): Shape<readonly ProbeConfig[]> {
   const probe = refined(
     object(PROBE, { owner: 'a probe', elsewhere: PROBE_ELSEWHERE, advise: meantProbe }),
     (given, node, _name, reading): ProbeConfig | typeof INVALID => {
       if (node.kind !== 'map') return INVALID;
-      const at = (key: string): { start: number; end: number } => node.entries.get(key)?.keySpan ?? node;
+      const at = (key: string): Span => keyOf(node, key);
       const kinds = PROBE_KINDS.filter((kind) => node.entries.has(kind));
       const [kind] = kinds;
       if (kind === undefined) {
@@ -179,32 +214,7 @@ export function probes(role: 'ready' | 'live'): Shape<readonly ProbeConfig[]> {
           related: [{ message: `\`${kind}\` is here`, span: at(kind) }],
         });
       }
-      const latched = kind === 'log' || kind === 'notify';
-      const why = `what a \`${kind}\` probe has seen once stays true, so it could never fail`;
-      if (role === 'live' && latched) {
-        reading.report(at(kind), 'impossible-value', `\`${kind}\` cannot be a \`live\` probe: ${why}`);
-      }
-      if (role === 'live' && node.entries.has('continuous')) {
-        reading.report(
-          at('continuous'),
-          'impossible-value',
-          '`continuous` is for `ready`: a `live` probe always goes on',
-        );
-      }
-      if (role === 'ready' && given.continuous === true && latched) {
-        reading.report(at('continuous'), 'impossible-value', `\`${kind}\` cannot be \`continuous\`: ${why}`);
-      }
-      if (role === 'ready' && node.entries.has('failures')) {
-        const suggestion = 'a probe that shall end the service when it fails belongs in `live`';
-        reading.report(at('failures'), 'impossible-value', '`failures` is for `live` probes only', { suggestion });
-      }
-      if (node.entries.has('start_interval') && (role === 'live' || latched)) {
-        const message =
-          role === 'live'
-            ? '`start_interval` is for `ready`: a `live` probe runs every `interval`, once the service is ready'
-            : `\`start_interval\` has no effect: a \`${kind}\` probe waits and makes no attempts`;
-        reading.report(at('start_interval'), 'impossible-value', message, { suggestion: 'remove it' });
-      }
+      checkRole(role, kind, given, node, reading);
       return given;
     },
     () => ({ $ref: '#/definitions/probe' }),

@@ -55,7 +55,7 @@ export function httpUrl(): Shape<HttpUrl> {
   );
 }
 
-/** What a value that is neither a URL nor a path probably means. */
+/** Suggests what a value that is neither a URL nor a path probably means. */
 function meantUrl(written: string): string | undefined {
   if (/^\d{1,5}$/.test(written)) return `did you mean \`{port: ${written}}\`?`;
   if (/^true$/i.test(written)) return 'did you mean `/`?';

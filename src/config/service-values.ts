@@ -21,7 +21,7 @@ export interface Dependency {
   readonly step: Step;
 }
 
-/** What Compose, process-compose and people call the conditions. */
+/** Words of Compose and process-compose, and other common words, for the conditions. */
 const OTHER_CONDITIONS: Readonly<Record<string, ConditionWord>> = {
   'service-started': 'started',
   'process-started': 'started',

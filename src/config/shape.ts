@@ -89,7 +89,7 @@ export function word<const W extends string>(...words: readonly W[]): Shape<W> {
   return wordOf(words, {});
 }
 
-/** One of a few words; `meant` maps what other systems call it to the word to write, or to a longer piece of YAML. */
+/** One of a few words; `meant` maps words of other systems to the word to write, or to a longer piece of YAML. */
 export function wordOf<const W extends string>(words: readonly W[], meant: Readonly<Record<string, string>>): Shape<W> {
   const known: ReadonlySet<string> = new Set(words);
   const listed = words.map((one) => `\`${one}\``);
@@ -102,7 +102,7 @@ export function wordOf<const W extends string>(words: readonly W[], meant: Reado
 }
 
 /** `did you mean X?` for a word of another system; undefined for any other. */
-export function didYouMeanBy(given: string, meant: Readonly<Record<string, string>>): string | undefined {
+function didYouMeanBy(given: string, meant: Readonly<Record<string, string>>): string | undefined {
   const key = given.toLowerCase().replaceAll('_', '-');
   return Object.hasOwn(meant, key) ? `did you mean \`${meant[key]}\`?` : undefined;
 }

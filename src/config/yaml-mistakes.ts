@@ -75,13 +75,13 @@ export class Marks {
   }
 }
 
-/** Reports every tag, `most` at the most. A tag would otherwise take a `!` out of a command without a word. */
+/** Reports the first `most` tags. The parser would remove the `!` of a command without an error. */
 export function reportTags(marks: Marks, text: string, most: number, reading: Reading): void {
   for (const { start, end, depth } of marks.tags().slice(0, most)) {
     const tag = text.slice(start, Math.min(end, start + 40));
     const whole = quoteFrom(text, start, depth > 0);
     const rest = text.slice(end, start + (whole?.length ?? 0)).trimStart();
-    // Only a plain text can have meant the `!` as a part of itself.
+    // Only in a plain text can the `!` be meant as a part of the text.
     const isText = whole !== null && rest !== '' && !/^(?:["'[{|>&*#]|-\s)/.test(rest) && !/:(?:\s|$)/.test(whole);
     reading.report(
       { start, end: Math.max(end, start + 1) },
@@ -103,7 +103,7 @@ interface Explanation {
   readonly related?: readonly { readonly message: string; readonly span: Span }[];
 }
 
-/** Reports one error of the parser in words that say what to write. */
+/** Reports one error of the parser, and what to write instead. */
 export function reportSyntax(error: SyntaxError, marks: Marks, text: string, reading: Reading): void {
   const [start, end] = error.pos;
   const found = explain(error, marks, text);
@@ -166,7 +166,7 @@ function explainUnclosedBracket(at: number, marks: Marks, text: string): Explana
   };
 }
 
-/** `"/x y" --z`, `'it's'`, `[a] b`, `*a b`: text behind a value that has ended. */
+/** `"/x y" --z`, `'it's'`, `[a] b`, `*a b`: text after a value that has ended. */
 function explainTrailingText(at: number, marks: Marks, text: string): Explanation | null {
   const before = text.slice(0, at).trimEnd();
   const last = before.length - 1;
@@ -243,7 +243,7 @@ function quoted(text: string): string {
   return /["\\]/.test(text) ? `'${text.replaceAll("'", "''")}'` : `"${text}"`;
 }
 
-/** `'it's'` meant the quotes as those of the value; `"/x y" --z` meant them as part of it. */
+/** Quotes the whole text. In `'it's'` the outer quotes are those of the value; in `"/x y" --z` they are a part of it. */
 function requoted(whole: string, quote: string, isAdjacent: boolean): string {
   if (!isAdjacent || !whole.endsWith(quote) || whole.length < 3) return quoted(whole);
   const inside = whole.slice(1, -1);
@@ -259,7 +259,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   BAD_DQ_ESCAPE: 'in double quotes a backslash is written `\\\\`; single quotes take it as it is',
 };
 
-/** For a line in which `${X}` stands in a flow collection without quotes: YAML takes its brace for one of its own. */
+/** For a line with `${X}` without quotes in a flow collection: YAML parses the brace as the start of a map. */
 function adviseReference(start: number, text: string): string | undefined {
   const lineStart = text.lastIndexOf('\n', start - 1) + 1;
   const lineEnd = text.indexOf('\n', start);

@@ -14,7 +14,7 @@ import { Marks, reportSyntax, reportTags } from './yaml-mistakes.ts';
 const { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser } = browserBuild as typeof Yaml;
 
 const MAX_SYNTAX_ERRORS = 20;
-/** Errors about tags, all of which are refused anyway. */
+/** Errors about tags. `reportTags` refuses every tag. */
 const OF_TAGS: ReadonlySet<string> = new Set(['TAG_RESOLVE_FAILED', 'BAD_COLLECTION_TYPE', 'MULTIPLE_TAGS']);
 
 /** Reads a text of YAML 1.2; null where there is nothing usable, which has then been reported. */

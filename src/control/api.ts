@@ -2,8 +2,7 @@
 // table of all of them is routes.ts, the one documented place. Knows no process and no file: whatever is asked of the
 // supervisor goes through ApiSource.
 import type { Snapshot } from '../core/snapshot.ts';
-import { ROUTES } from './routes.ts';
-import type { ApiSource } from './source.ts';
+import type { ApiSource, Usage } from './source.ts';
 import type { Lines } from './streams.ts';
 
 export type { ApiSource, Usage } from './source.ts';
@@ -19,7 +18,7 @@ export interface Parameter {
 }
 
 export interface ApiRequest {
-  /** It came through the unix socket: from this user, on this machine. */
+  /** It came through the unix socket: its sender is this user or root, on this machine. */
   readonly isLocal: boolean;
   /** Parts of the path by their names in the route, decoded. */
   readonly params: Readonly<Record<string, string>>;
@@ -58,7 +57,7 @@ export type StatusBody = Omit<Snapshot, 'services'> & {
   readonly version: string;
   readonly pid: number;
   readonly services: readonly (Snapshot['services'][number] & {
-    readonly usage: import('./source.ts').Usage | null;
+    readonly usage: Usage | null;
   })[];
 };
 
@@ -73,7 +72,7 @@ export function refuse(status: number, error: string, headers?: Readonly<Record<
 }
 
 /** The route that a request line names, or the refusal. HEAD is answered as GET is. */
-export function findRoute(method: string, target: string, routes: readonly Route[] = ROUTES): Found | Answer {
+export function findRoute(method: string, target: string, routes: readonly Route[]): Found | Answer {
   const question = target.indexOf('?');
   const path = question < 0 ? target : target.slice(0, question);
   const segments = decodePath(path);
@@ -128,7 +127,7 @@ export function parseBody(text: string): { readonly body: Readonly<Record<string
       return { body: value as Readonly<Record<string, unknown>> };
     }
   } catch {
-    // Told below.
+    // Refused below.
   }
   return refuse(400, 'the body is not a JSON object');
 }

@@ -1,5 +1,5 @@
-// Asks the supervisor over its socket: a connection that the native program has made and checked, and later ones to the same
-// path. Speaks HTTP by itself: a client that is loaded for one question must load in no time and start no thread.
+// Sends requests to the supervisor: the first over the connection that the native program has made and checked, later ones
+// over connections to the same path. Has its own HTTP: a client for one request must load fast and start no thread.
 import { connect } from 'node:net';
 import { ResponseParser } from './response.ts';
 
@@ -9,17 +9,17 @@ export interface Question {
   readonly body?: object;
 }
 
-/** `found`: supervisors that do answer, where it is not clear which one is meant. */
-export type Nobody = {
+/** No supervisor was asked. `found`: supervisors that answer, where it is not clear which one is meant. */
+export type NoSupervisor = {
   readonly ok: false;
   readonly looked: readonly string[];
   readonly found?: readonly { readonly path: string; readonly pid: number }[];
 };
-export type Asked = { readonly ok: true; readonly status: number; readonly body: unknown } | Nobody;
+export type Asked = { readonly ok: true; readonly status: number; readonly body: unknown } | NoSupervisor;
 /** `whole`: the answer came to its end. Else the supervisor has gone meanwhile. */
 export type Streamed =
   | { readonly ok: true; readonly status: number; readonly body: unknown; readonly whole: boolean }
-  | Nobody;
+  | NoSupervisor;
 
 /** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
 export type After = (ms: number, fn: () => void) => () => void;
@@ -35,8 +35,10 @@ export interface LineListener {
   closed(): void;
 }
 
-/** Where to ask: a way to connect, or why there is none. */
-export type Dial = { readonly ok: true; readonly path: string; open(listener: LineListener): Promise<Line> } | Nobody;
+/** A way to connect to the supervisor, or why there is none. */
+export type Dial =
+  | { readonly ok: true; readonly path: string; open(listener: LineListener): Promise<Line> }
+  | NoSupervisor;
 
 /** Connects to a path. Rejects with an Error with `code`. */
 export function connectTo(path: string, listener: LineListener): Promise<Line> {
@@ -95,7 +97,9 @@ export async function askLines(
   return { ok: true, status: reached.status, body, whole: reached.whole };
 }
 
-type Reached = { readonly ok: true; readonly path: string; readonly status: number; readonly whole: boolean } | Nobody;
+type Reached =
+  | { readonly ok: true; readonly path: string; readonly status: number; readonly whole: boolean }
+  | NoSupervisor;
 
 async function reach(
   dial: Dial,

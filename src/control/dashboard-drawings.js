@@ -32,7 +32,7 @@ export function svg(name, props = {}, ...inner) {
   made.append(...inner);
   return made;
 }
-/** Text from outside with what a browser obeys or hides written out, as `printable` of src/text.ts does. */
+/** Escapes the characters that a browser interprets or hides, as `printable` of src/text.ts does. */
 export const printable = (text) =>
   text.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 export const put = (node, text) => {
@@ -146,8 +146,8 @@ export function drawTimeline({ elapsed_ms: now, services }) {
 /** Whom an edge leads to: one, or one of several copies of which some will do. */
 const chosen = (on, any) => (any === undefined ? on : `${any.least} of ${any.of}, ${on} perhaps,`);
 
-export function drawGraph(services, edges) {
-  const states = new Map(services.map((service) => [service.name, labelOf(service)]));
+/** The services in columns: each is right of all that it waits for, near the middle of them. */
+function columnsOf(services, edges) {
   const depth = new Map();
   const depthOf = (name) => {
     if (!depth.has(name)) {
@@ -167,6 +167,12 @@ export function drawGraph(services, edges) {
     columns[depthOf(name)].push(name);
   }
   for (const column of columns.slice(1)) column.sort((a, b) => middle(a) - middle(b));
+  return columns;
+}
+
+export function drawGraph(services, edges) {
+  const states = new Map(services.map((service) => [service.name, labelOf(service)]));
+  const columns = columnsOf(services, edges);
   const w = 132,
     h = 30,
     dx = 180,

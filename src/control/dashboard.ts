@@ -6,7 +6,7 @@ import html from './dashboard.html' with { type: 'text' };
 import drawings from './dashboard-drawings.js' with { type: 'text' };
 import script from './dashboard-page.js' with { type: 'text' };
 
-/** The two modules as one script; they import from each other and from nobody else. */
+/** The two modules as one script; they import only from each other. */
 const code = `const UNSAFE = ${UNSAFE};\n${[drawings, script].map((text) => text.replace(/^import [^;]*;$/gm, '').replace(/^export /gm, '')).join('')}`;
 /** Text it is; the types believe in a bundle. */
 const page = (html as unknown as string).replace(
@@ -35,7 +35,7 @@ const POLICY = [
 
 export const dashboard = {
   page,
-  /** For a listener that answers reads only: the script finds the mark and switches the buttons off. */
+  /** For a listener that answers reads only: the script finds the attribute and disables the buttons. */
   readOnlyPage: page.replace('<body>', '<body data-read-only>'),
   headers: {
     'content-security-policy': POLICY,

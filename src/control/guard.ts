@@ -28,8 +28,8 @@ const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST']);
 const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 const MAX_TARGET = 4_096;
 
-/** Any process of the machine, whoever runs it, can reach a loopback address. */
-export const READS_ONLY =
+/** Processes of every user of the machine can reach a loopback address. */
+const READS_ONLY =
   'without a token this listener answers reads only. Set `control.http.token: {file: PATH}` in the configuration and send `Authorization: Bearer TOKEN`, or ask over the unix socket (`svc-super` commands do)';
 
 /** Makes what judges a head: null when it may pass. */

@@ -130,10 +130,10 @@ const RELOAD: Route = {
   },
 };
 
-/** A terminal that the client has made, or its own standard input: nothing else is opened for a client. */
+/** The only paths that are opened for a client: a terminal, or the standard input of a process. */
 const INPUTS = { terminal: /^\/dev\/pts\/\d+$/, file: /^\/proc\/\d+\/fd\/0$/ } as const;
 
-/** What the command reads, or why that cannot be passed on. */
+/** The input of the command, or why it cannot be passed on. */
 function inputOf(source: ApiSource, { isLocal, body }: ApiRequest): Input | null | string {
   const { stdin, terminal, namespace } = body;
   const kind = terminal === undefined ? 'file' : 'terminal';

@@ -1,5 +1,5 @@
-// Serves the API over the unix socket that PID 1 has made: it listens before the supervisor is there, and while it is replaced.
-// Decides nothing about services.
+// Serves the API over the unix socket that PID 1 has made. The socket listens before a supervisor starts and while it is
+// replaced. Decides nothing about services.
 import { createServer, type Socket } from 'node:net';
 import type { ApiSource } from './api.ts';
 import { Crowd } from './crowd.ts';

@@ -65,7 +65,7 @@ export interface Command {
 }
 
 export interface ApiSource {
-  /** As /proc/self/ns/pid has it: a client in another one names processes by other numbers. */
+  /** Target of the link /proc/self/ns/pid. A client in another namespace has other numbers for processes. */
   readonly pidNamespace: string;
   snapshot(): Snapshot;
   usage(): ReadonlyMap<string, Usage>;

@@ -1,4 +1,4 @@
-// Speaks HTTP on connections that somebody else has accepted. Loaded with the first of them: most containers are never asked
+// Speaks HTTP on connections that server.ts has accepted. Loaded with the first of them: most containers are never asked
 // anything, and the modules for it are a sixth of the memory of an idle supervisor.
 import { createServer } from 'node:http';
 import type { Socket } from 'node:net';

@@ -1,5 +1,6 @@
 // Serves the API over TCP, with what belongs to that alone: the dashboard, health checks, metrics, the document of the API.
-// The guard sees every request first; whoever is slow, large or one too many is cut off. Loaded only when it is wanted.
+// The guard checks every request first. Disconnects a client that is slow, sends too much or is one too many. Loaded only
+// where the configuration wants it.
 import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { createServer as createListener, type Socket } from 'node:net';
 import type { ControlPlan } from '../plan/plan.ts';
@@ -36,7 +37,7 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
   const guard = makeGuard(plan);
   const answer = handler(source, false, [...ROUTES, ...extraRoutes(parts)]);
   const sockets = new Map<Socket, Patience>();
-  // Not `maxConnections`, which refuses the latest: silent connections would keep everybody else out.
+  // Not `maxConnections`, which refuses the latest: silent connections would exclude all other clients.
   const crowd = new Crowd<Socket>(MAX_CONNECTIONS, parts.isShort);
   const server = createServer({ maxHeaderSize: MAX_HEAD, keepAliveTimeout: IDLE }, (request, response) => {
     crowd.serve(request.socket, response);
@@ -79,7 +80,7 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
   });
 }
 
-/** Closes a connection whose request does not come to its end in time, or that asks nothing for a while. */
+/** Closes a connection whose request is not complete in time, or that sends no request for a while. */
 class Patience {
   readonly #socket: Socket;
   readonly #after: TcpParts['after'];
@@ -96,7 +97,7 @@ class Patience {
     this.#cancel = this.#after(ms, () => this.#socket.destroy());
   }
 
-  /** A head has come; `watch` sees to the answer. */
+  /** The head of a request has arrived. `watch` limits the time of the answer. */
   serve(request: IncomingMessage, response: ServerResponse): void {
     if (request.method === 'POST') {
       this.#limit(IDLE);

@@ -11,7 +11,7 @@ export interface Prepared {
   readonly doubts: readonly string[];
 }
 
-/** The plan, or what to say to whoever asked for it. */
+/** The plan, or the text to print. */
 export function prepare(input: LoadInput): ({ readonly ok: true } & Prepared) | { readonly ok: false; text: string } {
   const loaded = loadPlan(input);
   if (!loaded.ok) return { ok: false, text: renderRefusal(loaded.error, input.path) };

@@ -1,13 +1,13 @@
-// Whose a process is, for those who find a process where it is not expected. Part of the root.
+// Finds the service that a process belongs to, for a process in an unexpected place: at a port, or on a GPU. Part of the root.
 import type { Children, Run } from '../pid1/children.ts';
 
-/** The services that have a run, each with a handle on its processes. */
-export type Runs = () => Iterable<readonly [service: string, run: Run]>;
-
-/** Pid -> service, of every process of a run. */
-export function ownersOf(children: Children, runs: Runs): ReadonlyMap<number, string> {
+/** Pid -> service, of every process of a run. `runs`: the services that have a run, each with the handle on its processes. */
+export function ownersOf(
+  children: Children,
+  runs: Iterable<readonly [service: string, run: Run]>,
+): ReadonlyMap<number, string> {
   const owners = new Map<number, string>();
-  for (const [service, run] of runs()) {
+  for (const [service, run] of runs) {
     for (const { pid } of children.processesOf(run)) owners.set(pid, service);
   }
   return owners;

@@ -9,7 +9,7 @@ export interface TakenPort {
   readonly holder: string;
 }
 
-/** Who stands in a service's way at a port, in words; null: nobody. */
+/** Which process holds a port that a service needs, in words; null: none. */
 export type HolderFor = (port: number, service: string) => string | null;
 
 /** What stands in the way of a start. A service that may be started again is left to its policy. */

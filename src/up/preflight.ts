@@ -40,12 +40,9 @@ export async function inspect(
   return [
     ...running.flatMap(lookAtUser),
     ...running.flatMap(lookAtRights),
-    ...running.flatMap((service) => {
-      const afterTask = isAfterTask(service);
-      return [...commandsToStart(service, afterTask), ...laterCommands(service, afterTask)].flatMap((one) =>
-        lookAtCommand(service, one),
-      );
-    }),
+    ...running.flatMap((service) =>
+      allCommands(service, isAfterTask(service)).flatMap((one) => lookAtCommand(service, one)),
+    ),
     ...running.flatMap(lookAtFolders),
     ...running.flatMap((service) => lookAtPorts(service, portOwner)),
     ...gpus.map(({ name, gpus: { devices, shared } }): Finding => {
@@ -68,7 +65,7 @@ function lookAtUser({ name, user }: ServicePlan): Finding[] {
   return [{ service: name, check: 'user', verdict: 'wrong', text: `cannot become ${text}: ${why}`, help }];
 }
 
-/** What PID 1 has no right to give; what it has is not worth a line. */
+/** Limits and priorities that PID 1 has no right to set. What it can set gets no line. */
 function lookAtRights({ name, limits, nice, oomScoreAdj, cpus }: ServicePlan): Finding[] {
   const refused: (readonly [field: string, why: string | null])[] = [
     ...Object.entries(limits).map(([limit, { hard }]) => [`limits.${limit}`, whyNotLimit(limit, hard)] as const),
@@ -83,7 +80,7 @@ function lookAtRights({ name, limits, nice, oomScoreAdj, cpus }: ServicePlan): F
   });
 }
 
-/** A command of a service; `who` may still install its program before its turn comes, null: nobody. */
+/** A command of a service; `who` may still install its program before its turn comes; null: neither. */
 interface Wanted {
   /** Its field; null: it is the service's own. */
   readonly field: string | null;
@@ -131,6 +128,10 @@ function laterCommands(service: ServicePlan, afterTask: boolean): readonly Wante
   ];
 }
 
+function allCommands(service: ServicePlan, afterTask: boolean): readonly Wanted[] {
+  return [...commandsToStart(service, afterTask), ...laterCommands(service, afterTask)];
+}
+
 function lookAtCommand({ name, env, cwd, user }: ServicePlan, { field, argv, who }: Wanted): Finding[] {
   const prefix = field === null ? '' : `${field}: `;
   const about = { service: name, check: 'command' } as const;
@@ -158,12 +159,11 @@ export function inspectBuild(plan: Plan): readonly Finding[] {
   const isAfterTask = findAfterTasks(plan);
   return plan.services
     .filter(({ enabled }) => enabled)
-    .flatMap((service) => {
-      const afterTask = isAfterTask(service);
-      return [...commandsToStart(service, afterTask), ...laterCommands(service, afterTask)]
+    .flatMap((service) =>
+      allCommands(service, isAfterTask(service))
         .filter(({ argv }) => !isElsewhere(programOf(argv) ?? '', service))
-        .flatMap((one) => lookAtCommand(service, one));
-    })
+        .flatMap((one) => lookAtCommand(service, one)),
+    )
     .filter(({ verdict }) => verdict === 'wrong');
 }
 
@@ -189,7 +189,7 @@ function lookAtFolders({ name, cwd, user, log }: ServicePlan): Finding[] {
   return folders;
 }
 
-/** Who listens on a port. `service`: the running service that it belongs to; null: none, or nothing tells. */
+/** The process that listens on a port. `service`: the running service that it belongs to; null: none, or not known. */
 export type PortOwner = (port: number) => { readonly text: string; readonly service: string | null } | null;
 
 function lookAtPorts({ name, ports }: ServicePlan, portOwner: PortOwner): Finding[] {
@@ -205,7 +205,7 @@ function lookAtPorts({ name, ports }: ServicePlan, portOwner: PortOwner): Findin
   });
 }
 
-/** What the supervisor of this container says of its services. */
+/** The services of this container's supervisor, as it reports them. */
 export type Running = readonly { readonly name: string; readonly pid: number | null }[];
 
 /** The service that a process belongs to: by its session, which each run has of its own, or by an ancestor. */

@@ -22,7 +22,7 @@ export interface ReloadParts {
   readonly gpus: () => Inventory;
   readonly engine: Engine;
   announce(announcement: Announcement): void;
-  /** Who listens on a port; null: nobody. */
+  /** The process that listens on a port; null: none. */
   findHolder(port: number): PortHolder | null;
   /** The service of each process that belongs to one. */
   owners(): ReadonlyMap<number, string>;
@@ -30,7 +30,7 @@ export interface ReloadParts {
   prepare(plan: Plan): void;
 }
 
-/** One reload, by HUP or through the API. What is wrong is announced, and handed back for whoever asked. */
+/** One reload, by HUP or through the API. What is wrong is announced, and returned for the client. */
 export function reload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
   const { file, names, environment, files, gpus, engine, announce } = parts;
   const before = engine.world.target;

@@ -6,14 +6,14 @@ const MIB = 1024 ** 2;
 /** vLLM's executor takes 160 MiB for two GPUs, PyTorch's data loaders more; Docker, Podman and Kubernetes give 64 MiB. */
 const ENOUGH_FOR_GPUS = 1024 * MIB;
 
-/** `usesGpus`: a service with a GPU is there, and such programs share tensors through /dev/shm. */
+/** `usesGpus`: there is a service with a GPU. Such programs share tensors through /dev/shm. */
 export function judgeSharedMemory(memory: SharedMemory | null, usesGpus: boolean): Finding {
   const base = { service: null, check: 'shared-memory' } as const;
   const help = 'start the container with `--shm-size=1g`; in Kubernetes mount an `emptyDir: {medium: Memory}` there';
   if (memory === null)
     return { ...base, verdict: usesGpus ? 'doubtful' : 'ok', text: 'there is no /dev/shm', ...(usesGpus && { help }) };
   const text = `/dev/shm has ${toMib(memory.free)} of ${toMib(memory.total)} free`;
-  // A size of 1g is 1 GiB, and what is in use now will be in use then.
+  // Compares the total and not the free size: the advice is a total, `--shm-size=1g`, which is 1 GiB.
   const isShort = usesGpus && memory.total < ENOUGH_FOR_GPUS;
   return isShort
     ? { ...base, verdict: 'doubtful', text: `${text}, which is little for programs that use GPUs`, help }

@@ -16,13 +16,13 @@ import { type Hands, programOf } from '../runtime/hands.ts';
 
 export interface SourceParts {
   readonly version: string;
-  /** Of PID 1, or what stands in its place. */
+  /** Of PID 1, or of the native program in its place. */
   readonly pid: number;
   /** Bytes of a memory page. */
   readonly page: number;
   readonly engine: Engine;
   readonly children: Children;
-  readonly hands: () => Hands<Run> | undefined;
+  readonly hands: Hands<Run>;
   readonly clock: Clock;
   readonly logs: Pipeline;
   readonly journal: Journal;
@@ -75,7 +75,7 @@ function remembered({ engine, children, hands, clock, page }: SourceParts): () =
   return () => {
     const now = clock.now();
     if (now >= until) found = new Map();
-    const handleOf = (name: string) => hands()?.handleOf(name) ?? null;
+    const handleOf = (name: string) => hands.handleOf(name);
     const result = new Map<string, Usage>();
     const stale: string[] = [];
     for (const [name, { state }] of engine.world.services) {

@@ -1,10 +1,10 @@
-// Signals that reach the supervisor and that nothing takes: each is reported once, with what to write. A base image's STOPSIGNAL
-// (WINCH in httpd images) and lxc-stop send such signals, and the container is killed when nothing happens. Part of the root.
+// Reports signals that the supervisor receives and ignores, each once, with what to write. A base image's STOPSIGNAL (WINCH
+// in httpd images) and lxc-stop send such signals; the container is killed when they have no effect. Part of the root.
 import { whyNotForwarded } from '../config/signal.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Announcement } from '../runtime/engine.ts';
 
-/** HUP reloads the configuration; the others are no request to anybody. */
+/** HUP reloads the configuration; the others ask for nothing. */
 const EXPECTED: ReadonlySet<string> = new Set(['SIGHUP', 'SIGCONT', 'SIGPIPE', 'SIGURG', 'SIGALRM']);
 
 export class UnclaimedSignals {

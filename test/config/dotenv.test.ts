@@ -95,7 +95,7 @@ describe('an environment file', () => {
         const { values: found, problems } = parseDotenv(`K=${written}\nL=1\n`);
         const value = found.get('K');
         if (problems.length > 0 || value === undefined) return;
-        // What is not in the value is its quotes, its escapes, or a comment behind a space, in which no quote is left open.
+        // Only quotes, escapes and a comment after a space are not in the value; the comment leaves no quote open.
         const comment = /(?<!\S)#.*$/.exec(written)?.[0] ?? '';
         const letters = (text: string) => text.replaceAll(/[^a]/g, '').length;
         expect(letters(value)).toBeGreaterThanOrEqual(letters(written) - letters(comment));

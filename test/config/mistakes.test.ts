@@ -1,15 +1,9 @@
-// The mistakes that people make, and the whole text that they then read.
+// The mistakes that people make in one service or the file, and the whole text that they then read. Mistakes between
+// services: relations.test.ts.
 import { describe, expect, test } from 'bun:test';
-import { printed } from './rig.ts';
+import { type Mistake, printed } from './rig.ts';
 
-interface Mistake {
-  readonly title: string;
-  readonly file: string;
-  readonly says: string;
-  readonly environment?: Readonly<Record<string, string>>;
-}
-
-const MISTAKES: readonly Mistake[] = [
+const MISTAKES: readonly (Mistake & { readonly environment?: Readonly<Record<string, string>> })[] = [
   {
     title: 'a misspelt field names the one that was meant',
     file: `
@@ -171,68 +165,6 @@ services.yaml:2:30: error: \`port\` must be a port from 1 to 65535, not what \${
 `,
   },
   {
-    title: 'a dependency that does not exist names the nearest that does',
-    file: `
-services:
-  web: { command: run, depends_on: { databse: ready } }
-  database: { command: run }
-`,
-    says: `
-services.yaml:2:38: error: \`web\` depends on \`databse\`, which does not exist
-   2 |   web: { command: run, depends_on: { databse: ready } }
-     |                                      ~~~~~~~
-     help: did you mean \`database\`?
-`,
-  },
-  {
-    title: 'a cycle is named once, with a second place in it',
-    file: `
-services:
-  a: { command: run, depends_on: [b] }
-  b: { command: run, depends_on: [c] }
-  c: { command: run, depends_on: [a] }
-`,
-    says: `
-services.yaml:2:35: error: these services wait for each other: a -> b -> c -> a
-   2 |   a: { command: run, depends_on: [b] }
-     |                                   ~
-services.yaml:3:35: note: \`b\` waits for \`c\` here
-   3 |   b: { command: run, depends_on: [c] }
-     |                                   ~
-`,
-  },
-  {
-    title: 'depending on a later stage is told as such',
-    file: `
-groups: [first, second]
-services:
-  a: { command: run, group: first, depends_on: [b] }
-  b: { command: run, group: second }
-`,
-    says: `
-services.yaml:3:49: error: \`a\` depends on \`b\`, which is in a later stage: \`second\` waits for all of \`first\`
-   3 |   a: { command: run, group: first, depends_on: [b] }
-     |                                                 ~
-     help: move one of them to another \`group\`, or change the order in \`groups\`
-`,
-  },
-  {
-    title: 'two services on one port are shown together',
-    file: `
-services:
-  a: { command: run, port: 8000 }
-  b: { command: run, ports: [9000, 8000] }
-`,
-    says: `
-services.yaml:3:36: error: \`b\` and \`a\` both listen on port 8000
-   3 |   b: { command: run, ports: [9000, 8000] }
-     |                                    ~~~~
-services.yaml:2:28: note: \`a\` has it here
-   2 |   a: { command: run, port: 8000 }
-     |                            ~~~~
-`,
-  },
-  {
     title: 'a probe to a host name says why it is refused',
     file: `
 services:
@@ -320,23 +252,6 @@ services.yaml:2:62: error: there is no signal \`HPU\`
 `,
   },
   {
-    title: "Compose's form of a dependency is translated",
-    file: `
-services:
-  web:
-    command: run
-    depends_on:
-      db: { condition: service_healthy }
-  db: { command: run }
-`,
-    says: `
-services.yaml:5:24: error: \`condition\` must be \`started\`, \`ready\`, \`completed\` or \`exited\`, not "service_healthy"
-   5 |       db: { condition: service_healthy }
-     |                        ~~~~~~~~~~~~~~~
-     help: did you mean \`ready\`?
-`,
-  },
-  {
     title: 'a NUL in what reaches exec is refused, and never printed raw',
     file: `
 services:
@@ -413,20 +328,6 @@ services:
 services.yaml:2:3: error: the service \`web\` has no \`command\`
    2 |   web:
      |   ~~~
-`,
-  },
-  {
-    title: 'a service that is not enabled is warned about where it is needed',
-    file: `
-services:
-  web: { command: run, depends_on: [db] }
-  db: { command: run, enabled: false }
-`,
-    says: `
-services.yaml:2:37: warning: \`web\` will not start: it depends on \`db\`, which is not enabled
-   2 |   web: { command: run, depends_on: [db] }
-     |                                     ~~
-     help: disable it too, or write \`essential: false\`: if an essential one never starts, the container fails
 `,
   },
   {

@@ -34,6 +34,13 @@ export interface Around {
   readonly before?: Plan;
 }
 
+/** A file with a mistake in it, and the text that is printed about it; both begin with an empty line. */
+export interface Mistake {
+  readonly title: string;
+  readonly file: string;
+  readonly says: string;
+}
+
 /** Loads a text as /app/services.yaml. */
 export function load(
   text: string,

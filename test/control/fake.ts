@@ -1,6 +1,7 @@
 // A supervisor for tests of the control API: what it would show and what was asked of it, as plain values. No sockets.
 import { type Answer, type ApiSource, findRoute, isFound, parseBody } from '../../src/control/api.ts';
 import { Journal } from '../../src/control/journal.ts';
+import { ROUTES } from '../../src/control/routes.ts';
 import type { LogBlock, LogLine } from '../../src/control/source.ts';
 import type { Outlet } from '../../src/control/streams.ts';
 import type { ServiceSnapshot, Snapshot } from '../../src/core/snapshot.ts';
@@ -136,7 +137,7 @@ export class FakeSource implements ApiSource {
 
 /** One request, as a listener would hand it on. */
 export async function request(source: ApiSource, method: string, target: string, body = ''): Promise<Answer> {
-  const found = findRoute(method, target);
+  const found = findRoute(method, target, ROUTES);
   if (!isFound(found)) return found;
   const parsed = parseBody(body);
   if ('status' in parsed) return parsed;

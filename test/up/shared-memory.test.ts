@@ -1,4 +1,4 @@
-// What `check --runtime` says of /dev/shm.
+// What `check --runtime` reports on /dev/shm.
 import { expect, test } from 'bun:test';
 import { readSharedMemory } from '../../src/linux/shared-memory.ts';
 import { judgeSharedMemory } from '../../src/up/shared-memory.ts';

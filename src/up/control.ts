@@ -1,0 +1,93 @@
+// Opens the control API of a supervising process: on its socket, and on a TCP port where the configuration wants that.
+// Reports where that is not possible. Loaded after the first programs have been started. Part of the root.
+import type { ApiSource } from '../control/source.ts';
+import { describeUnmade, WHY } from '../linux/places.ts';
+import { isShortOfFiles } from '../linux/spare.ts';
+import type { ControlPlan } from '../plan/plan.ts';
+import { FD, type Handover } from '../platform/handover.ts';
+import type { RealClock } from '../ports.ts';
+import { BOUNDS } from '../runtime/counts.ts';
+import type { Announce } from './announcer.ts';
+import { makeSource, type SourceParts } from './source.ts';
+
+export interface ControlParts extends Omit<SourceParts, 'pid' | 'page' | 'clock'> {
+  readonly clock: RealClock;
+  readonly handover: Handover;
+  readonly announce: Announce;
+  /** How many orphans PID 1 has reaped. */
+  reaped(): number;
+}
+
+export interface Closable {
+  close(): void;
+}
+
+/** `control`: null where the configuration wants no TCP port. */
+export async function openControl(parts: ControlParts, control: ControlPlan | null): Promise<Closable | null> {
+  const { handover, announce } = parts;
+  const source = makeSource({ ...parts, pid: handover.pid1, page: handover.page });
+  const isShort = () => isShortOfFiles(handover.files.hard);
+  const http = control === null ? null : await openHttp(control, source, parts, isShort);
+  if (handover.socket === null) {
+    const reasons = handover.looked.map(describeUnmade).join('; ');
+    const text = `status and health will not work: no control socket could be opened (${reasons}). Set SVC_SUPER_SOCKET to a path in a folder that can be written to`;
+    announce({ level: 'warn', service: null, event: 'no-control', text });
+    return http;
+  }
+  const { serve } = await import('../control/server.ts');
+  const serving = await serve(source, FD.control, isShort);
+  const occupied = handover.looked.find(({ why }) => why === WHY.occupied);
+  if (occupied !== undefined) {
+    const text = `another supervisor answers at ${occupied.path}; to ask this one set SVC_SUPER_SOCKET=${handover.socket}`;
+    announce({ level: 'warn', service: null, event: 'second-supervisor', text });
+  }
+  return {
+    close() {
+      serving.close();
+      http?.close();
+    },
+  };
+}
+
+async function openHttp(
+  control: ControlPlan,
+  source: ApiSource,
+  { clock, hands, logs, announce, reaped }: ControlParts,
+  isShort: () => boolean,
+): Promise<Closable | null> {
+  const { serveTcp } = await import('../control/tcp.ts');
+  const started_at = (clock.wall() - process.uptime() * 1_000) / 1_000;
+  const counters = () => {
+    const { probes, swept } = hands.counts;
+    const { user, system } = process.cpuUsage();
+    return {
+      bounds: BOUNDS,
+      probes: new Map([...probes].map(([name, counts]) => [name, [...counts.values()]])),
+      swept,
+      logs: logs.counts,
+      reaped: reaped(),
+      self: {
+        memory_bytes: process.memoryUsage.rss(),
+        cpu_seconds: (user + system) / 1e6,
+        started_at,
+        timers: clock.armed,
+      },
+    };
+  };
+  const listening = await serveTcp({
+    plan: control,
+    source,
+    counters,
+    after: (ms, fn) => clock.after(ms, fn),
+    isShort,
+  });
+  const where = control.host.includes(':') ? `[${control.host}]` : control.host;
+  if (listening.ok) {
+    const text = `the control API and the dashboard are at http://${where}:${control.port}/`;
+    announce({ level: 'info', service: null, event: 'control', text });
+    return listening;
+  }
+  const text = `nobody listens at ${where}:${control.port}, where the configuration wants the control API: ${listening.reason}`;
+  announce({ level: 'error', service: null, event: 'no-control', text });
+  return null;
+}

@@ -1,0 +1,105 @@
+// Mistakes in what services say about each other, dependencies, stages and ports, and the whole text that a person reads.
+import { describe, expect, test } from 'bun:test';
+import { type Mistake, printed } from './rig.ts';
+
+const MISTAKES: readonly Mistake[] = [
+  {
+    title: 'a dependency that does not exist names the nearest that does',
+    file: `
+services:
+  web: { command: run, depends_on: { databse: ready } }
+  database: { command: run }
+`,
+    says: `
+services.yaml:2:38: error: \`web\` depends on \`databse\`, which does not exist
+   2 |   web: { command: run, depends_on: { databse: ready } }
+     |                                      ~~~~~~~
+     help: did you mean \`database\`?
+`,
+  },
+  {
+    title: 'a cycle is named once, with a second place in it',
+    file: `
+services:
+  a: { command: run, depends_on: [b] }
+  b: { command: run, depends_on: [c] }
+  c: { command: run, depends_on: [a] }
+`,
+    says: `
+services.yaml:2:35: error: these services wait for each other: a -> b -> c -> a
+   2 |   a: { command: run, depends_on: [b] }
+     |                                   ~
+services.yaml:3:35: note: \`b\` waits for \`c\` here
+   3 |   b: { command: run, depends_on: [c] }
+     |                                   ~
+`,
+  },
+  {
+    title: 'depending on a later stage is told as such',
+    file: `
+groups: [first, second]
+services:
+  a: { command: run, group: first, depends_on: [b] }
+  b: { command: run, group: second }
+`,
+    says: `
+services.yaml:3:49: error: \`a\` depends on \`b\`, which is in a later stage: \`second\` waits for all of \`first\`
+   3 |   a: { command: run, group: first, depends_on: [b] }
+     |                                                 ~
+     help: move one of them to another \`group\`, or change the order in \`groups\`
+`,
+  },
+  {
+    title: 'two services on one port are shown together',
+    file: `
+services:
+  a: { command: run, port: 8000 }
+  b: { command: run, ports: [9000, 8000] }
+`,
+    says: `
+services.yaml:3:36: error: \`b\` and \`a\` both listen on port 8000
+   3 |   b: { command: run, ports: [9000, 8000] }
+     |                                    ~~~~
+services.yaml:2:28: note: \`a\` has it here
+   2 |   a: { command: run, port: 8000 }
+     |                            ~~~~
+`,
+  },
+  {
+    title: "Compose's form of a dependency is translated",
+    file: `
+services:
+  web:
+    command: run
+    depends_on:
+      db: { condition: service_healthy }
+  db: { command: run }
+`,
+    says: `
+services.yaml:5:24: error: \`condition\` must be \`started\`, \`ready\`, \`completed\` or \`exited\`, not "service_healthy"
+   5 |       db: { condition: service_healthy }
+     |                        ~~~~~~~~~~~~~~~
+     help: did you mean \`ready\`?
+`,
+  },
+  {
+    title: 'a service that is not enabled is warned about where it is needed',
+    file: `
+services:
+  web: { command: run, depends_on: [db] }
+  db: { command: run, enabled: false }
+`,
+    says: `
+services.yaml:2:37: warning: \`web\` will not start: it depends on \`db\`, which is not enabled
+   2 |   web: { command: run, depends_on: [db] }
+     |                                     ~~
+     help: disable it too, or write \`essential: false\`: if an essential one never starts, the container fails
+`,
+  },
+];
+
+describe('what a person reads about several services', () => {
+  for (const { title, file, says } of MISTAKES) {
+    test(title, () => expect(printed(file.slice(1))).toBe(says.slice(1)));
+  }
+});

@@ -1,0 +1,44 @@
+// The end of a supervising process: how long output that no process reads is waited for.
+import { expect, test } from 'bun:test';
+import type { Pipeline } from '../../src/logs/pipeline.ts';
+import { type End, writeLastOutput } from '../../src/up/ending.ts';
+import { plan, service } from '../helpers/plans.ts';
+
+const END: End = { type: 'end', code: 0, culprit: null };
+
+/** Milliseconds until it gives up on output that moves slowly and never ends. */
+async function waitOf(stopTimeout: number, stopAskedAt: number | null, from: number): Promise<number> {
+  let now = from;
+  const never = new Promise<void>(() => undefined);
+  const logs: Partial<Pipeline> = {
+    ended: () => never,
+    drained: () => never,
+    get written() {
+      return now;
+    },
+  };
+  const clock = {
+    now: () => now,
+    wall: () => 0,
+    soon: (fn: () => void) => fn(),
+    after(ms: number, fn: () => void) {
+      now += ms;
+      fn();
+      return () => undefined;
+    },
+  };
+  const parts = { clock, logs: logs as Pipeline, announce: () => undefined, stopAskedAt, oomBefore: null };
+  await writeLastOutput(END, { ...parts, plan: { ...plan([service('a')]), stopTimeout } });
+  return now - from;
+}
+
+test('without a request to stop it waits for the time of a stop', async () => {
+  expect(await waitOf(9_000, null, 50_000)).toBe(9_000);
+  expect(await waitOf(1_000, null, 50_000)).toBe(2_000);
+});
+
+test('after a request to stop it waits until the one deadline, and for half a second at least', async () => {
+  expect(await waitOf(9_000, 44_000, 50_000)).toBe(3_000);
+  expect(await waitOf(60_000, 20_000, 50_000)).toBe(30_000);
+  expect(await waitOf(9_000, 20_000, 50_000)).toBe(500);
+});
