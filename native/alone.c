@@ -1,29 +1,18 @@
-// PID 1 after its supervisor has ended: stops all services at once, in no order, with their stop signal, a grace period
-// and SIGKILL. Copies their output until then. Never starts a program.
+// PID 1 without a supervisor: stops all services at once, in no order, with their stop signal, a grace period and
+// SIGKILL. Copies their output until then. Never starts a program.
 #include "supervise.h"
 
 enum { KILLED_GRACE = 2000 };
 
-/** The number of runs whose main process has not ended. */
-static u32 count_running(void) {
+u32 count_running(void) {
   u32 running = 0;
   for (u32 slot = 0; slot < pid1.run_count; slot++) running += pid1.runs[slot].pid > 0 && !pid1.runs[slot].exited;
   return running;
 }
 
-void lose_supervisor(int status) {
-  char pid[24], code[24], count[24];
-  append_number(pid, pid + sizeof pid, pid1.supervisor);
-  pid1.supervisor = 0;
-  // Requests that it sent before its end still count: REQUEST_HELLO and REQUEST_END change what happens below.
-  if (pid1.socket >= 0) read_requests();
-  int signal = status & 127;
-  if (!pid1.has_taken_over && signal == 0) leave(status >> 8 & 255);
-  append_number(code, code + sizeof code, signal ? signal : status >> 8 & 255);
-  append_number(count, count + sizeof count, count_running());
-  SAY("the supervisor (pid ", pid, ") ", signal ? "was killed by signal " : "exited with code ", code, ": stopping ", count,
-      " running processes, exit code 70");
+void begin_stop(int is_asked) {
   pid1.is_alone = 1;
+  pid1.is_asked = is_asked;
   // New connections fail at once, so that no command waits for a reply.
   if (pid1.control >= 0) sys_close(pid1.control);
   pid1.control = -1;
@@ -38,6 +27,8 @@ void lose_supervisor(int status) {
     sys_kill(run->pid, SIGCONT);
   }
 }
+
+int code_of_stop(void) { return !pid1.is_asked ? EXIT_BUG : pid1.had_to_kill ? 128 + SIGKILL : 0; }
 
 /**
  * Sends SIGKILL to all children of this process. Finds them by scanning /proc, because not every kernel lists children.
@@ -70,7 +61,7 @@ int continue_stop(i64 now) {
   if (pid1.received & pid1.stop_signals) pid1.deadline = now;
   pid1.received = 0;
   if (count_running() > 0 && now < pid1.deadline && !pid1.was_killed) return 0;
-  if (!pid1.was_killed) pid1.deadline = now + KILLED_GRACE;
+  if (!pid1.was_killed) pid1.deadline = now + KILLED_GRACE, pid1.had_to_kill = count_running() > 0;
   pid1.was_killed = 1;
   kill_all();
   reap_children();

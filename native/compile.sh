@@ -3,7 +3,7 @@
 # hosted OUTPUT` one that is linked to libc with its sanitizers, for tests. Needs gcc, for arm64 gcc-aarch64-linux-gnu.
 set -eu
 cd "$(dirname "$0")"
-sources="svc-super.c text.c exec.c init.c supervise.c loop.c runs.c requests.c reports.c alone.c spawn.c frames.c handover.c control.c
+sources="svc-super.c text.c exec.c init.c supervise.c loop.c runs.c requests.c reports.c checkpoint.c successor.c alone.c spawn.c frames.c handover.c control.c
   terminal.c"
 common="-std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -fno-strict-aliasing -fno-builtin-malloc"
 small="-Os -ffreestanding -fpie -fno-stack-protector -fno-asynchronous-unwind-tables -fno-unwind-tables -fcf-protection=none

@@ -3,7 +3,7 @@
 #include "frames.h"
 #include "svc-super.h"
 
-static const u8 *take(struct reader *from, size_t size) {
+const u8 *get_bytes(struct reader *from, size_t size) {
   if (from->bad || (size_t)(from->end - from->at) < size) {
     from->bad = 1;
     return NULL;
@@ -15,21 +15,21 @@ static const u8 *take(struct reader *from, size_t size) {
 
 u32 get_u32(struct reader *from) {
   u32 number = 0;
-  const u8 *found = take(from, sizeof number);
+  const u8 *found = get_bytes(from, sizeof number);
   if (found) memcpy(&number, found, sizeof number);
   return number;
 }
 
 u64 get_u64(struct reader *from) {
   u64 number = 0;
-  const u8 *found = take(from, sizeof number);
+  const u8 *found = get_bytes(from, sizeof number);
   if (found) memcpy(&number, found, sizeof number);
   return number;
 }
 
 const char *get_text(struct reader *from) {
   u32 size = get_u32(from);
-  const u8 *found = take(from, size);
+  const u8 *found = get_bytes(from, size);
   if (found && size > 0 && found[size - 1] == 0 && strlen((const char *)found) == size - 1) return (const char *)found;
   from->bad = 1;
   return "";
@@ -38,7 +38,7 @@ const char *get_text(struct reader *from) {
 const char *get_texts(struct reader *from, u32 *count) {
   *count = get_u32(from);
   u32 size = get_u32(from), ends = 0;
-  const u8 *found = take(from, size);
+  const u8 *found = get_bytes(from, size);
   for (u32 at = 0; found && at < size; at++) ends += found[at] == 0;
   if (found && ends == *count && (size == 0 || found[size - 1] == 0)) return (const char *)found;
   from->bad = 1;
@@ -46,7 +46,7 @@ const char *get_texts(struct reader *from, u32 *count) {
   return "";
 }
 
-static void put(struct writer *out, const void *bytes, u32 size) {
+void put_bytes(struct writer *out, const void *bytes, u32 size) {
   memcpy(out->bytes + out->to, bytes, size);
   out->to += size;
 }
@@ -57,13 +57,13 @@ void begin_frame(struct writer *out, enum event type) {
   put_u32(out, type);
 }
 
-void put_u32(struct writer *out, u32 number) { put(out, &number, sizeof number); }
-void put_u64(struct writer *out, u64 number) { put(out, &number, sizeof number); }
+void put_u32(struct writer *out, u32 number) { put_bytes(out, &number, sizeof number); }
+void put_u64(struct writer *out, u64 number) { put_bytes(out, &number, sizeof number); }
 
 void put_text(struct writer *out, const u8 *bytes, u32 size) {
   put_u32(out, size + 1);
-  put(out, bytes, size);
-  put(out, "", 1);
+  put_bytes(out, bytes, size);
+  put_bytes(out, "", 1);
 }
 
 void end_frame(struct writer *out) {
@@ -117,11 +117,15 @@ long fill_inbox(struct inbox *in, int fd) {
 
 u32 next_frame(const struct inbox *in, size_t *at, struct reader *payload) {
   u32 length, type;
-  if (in->size - *at < sizeof length + sizeof type) return 0;
-  memcpy(&length, in->bytes + *at, sizeof length);
-  if (length < sizeof type || length > FRAME_MOST) return FRAME_BAD;
-  if (in->size - *at - sizeof length < length) return 0;
-  memcpy(&type, in->bytes + *at + sizeof length, sizeof type);
+  for (;;) {
+    if (in->size - *at < sizeof length + sizeof type) return 0;
+    memcpy(&length, in->bytes + *at, sizeof length);
+    if (length < sizeof type || length > FRAME_MOST) return FRAME_BAD;
+    if (in->size - *at - sizeof length < length) return 0;
+    memcpy(&type, in->bytes + *at + sizeof length, sizeof type);
+    if (type != REQUEST_BATCH) break;
+    *at += sizeof length + sizeof type;
+  }
   payload->at = in->bytes + *at + sizeof length + sizeof type;
   payload->end = in->bytes + *at + sizeof length + length;
   payload->bad = 0;

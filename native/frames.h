@@ -4,13 +4,13 @@
 #pragma once
 #include "sys.h"
 
-enum { PROTOCOL = 1 };
+enum { PROTOCOL = 2 };
 
 /** From the supervisor. */
 enum request {
   /**
-   * u32 protocol, u32 stop timeout in milliseconds, u64 stop signals (bit n-1 is signal n). Sent when the supervisor
-   * takes over, and again after a reload.
+   * u32 protocol, u32 stop timeout in milliseconds, u64 stop signals (bit n-1 is signal n), and the settings of
+   * struct settings in their order. Sent when the supervisor takes over, and again after a reload.
    */
   REQUEST_HELLO = 1,
   /** See read_spawn in spawn.c. */
@@ -26,13 +26,28 @@ enum request {
   REQUEST_WATCH = 5,
   /** u32 code. PID 1 exits with this code. */
   REQUEST_END = 6,
+  /**
+   * u32 count, count × {u32 key, u32 size, bytes}: records of the checkpoint, which the next supervisor receives
+   * (EVENT_KEPT). Replaces earlier records of these keys; a size of 0 removes one.
+   */
+  REQUEST_KEEP = 7,
+  /** Frames, which are handled all or, if the supervisor ends before the last byte was written, not at all. */
+  REQUEST_BATCH = 8,
+  /**
+   * u32 count: so many more of EVENT_RECEIVED and EVENT_NOTIFIED have had their effect. The next supervisor receives
+   * only the others. Also the answer to EVENT_PING, with a count of 0.
+   */
+  REQUEST_TAKEN = 9,
 };
 
 /** To the supervisor. */
 enum event {
   /** u32 run, i32 pid, u64 start, u32 count, count × u32 descriptor: the program is executing. */
   EVENT_SPAWNED = 101,
-  /** u32 run, u32 step, i32 errno, u32 index: the program was never executed, and no process is left. */
+  /**
+   * u32 run, u32 step, i32 errno, u32 index: the program was never executed, and no process is left. The entry stays
+   * until REQUEST_RELEASE.
+   */
   EVENT_FAILED = 102,
   /** u32 run, i32 status as wait4(2) gives it. */
   EVENT_EXITED = 103,
@@ -49,7 +64,27 @@ enum event {
   EVENT_RECEIVED = 106,
   /** u32 run, i32 pid, u32 uid, text: a datagram on the run's notify socket. */
   EVENT_NOTIFIED = 107,
+  /**
+   * u32 key, u32 size, then a part of the record: to a supervisor that succeeds another one, before all other events.
+   * The parts of a record follow each other until `size` bytes are complete.
+   */
+  EVENT_KEPT = 108,
+  /**
+   * u32 run, u32 state (enum run_state), i32 pid, u64 start, u64 mark, u32 step, i32 errno, u32 index, i32 status, u32
+   * count, count × u32 descriptor: an entry of the table of runs, after the records.
+   */
+  EVENT_RUN = 109,
+  /**
+   * Empty: the successor has received the records, the table, and every EVENT_RECEIVED and EVENT_NOTIFIED that had no
+   * effect yet.
+   */
+  EVENT_RESTORED = 110,
+  /** Empty. REQUEST_TAKEN answers it; a supervisor that does not is hung. */
+  EVENT_PING = 111,
 };
+
+/** The state of a run in EVENT_RUN. */
+enum run_state { RUN_IS_STARTING = 0, RUN_IS_EXECUTING = 1, RUN_HAS_FAILED = 2, RUN_HAS_EXITED = 3 };
 
 /** A target of REQUEST_SIGNAL: a process by number and start time, the main process of a run, or its process group. */
 enum target { TARGET_PROCESS = 0, TARGET_MAIN = 1, TARGET_GROUP = 2 };
@@ -67,6 +102,8 @@ enum {
   EVENT_MOST = 4096,
   DATAGRAM_MOST = 8192,
   OUT_MOST = 128 << 10,
+  /** The largest part of a record in EVENT_KEPT, bytes. */
+  PART_MOST = 32 << 10,
 };
 
 /** Reads a payload. A read beyond its end sets `bad`; from then on every read returns zero or an empty text. */
@@ -76,6 +113,8 @@ struct reader {
 };
 u32 get_u32(struct reader *from);
 u64 get_u64(struct reader *from);
+/** The next `size` bytes; null if the payload has fewer. */
+const u8 *get_bytes(struct reader *from, size_t size);
 /** A NUL-terminated text. Sets `bad` and returns "" if it is malformed. */
 const char *get_text(struct reader *from);
 /** Reads `u32 count, u32 size, bytes`: `count` consecutive texts, each NUL-terminated. */
@@ -94,8 +133,10 @@ static inline int writer_empty(const struct writer *out) { return out->from == o
 void begin_frame(struct writer *out, enum event type);
 void put_u32(struct writer *out, u32 number);
 void put_u64(struct writer *out, u64 number);
+void put_bytes(struct writer *out, const void *bytes, u32 size);
 void put_text(struct writer *out, const u8 *bytes, u32 size);
 void end_frame(struct writer *out);
+static inline void clear_writer(struct writer *out) { out->from = out->to = 0; }
 /** Writes as much as `fd` accepts without blocking; minus an errno if the peer has closed the socket. */
 long flush_frames(struct writer *out, int fd);
 
@@ -111,7 +152,7 @@ struct inbox {
 long fill_inbox(struct inbox *in, int fd);
 /**
  * Takes the complete frame at `*at` and moves `*at` behind it. Returns its type, 0 if the frame is not complete yet, or
- * FRAME_BAD.
+ * FRAME_BAD. Of a complete REQUEST_BATCH it takes the first frame inside, which makes all of them complete.
  */
 u32 next_frame(const struct inbox *in, size_t *at, struct reader *payload);
 /** Removes the bytes before `at`. */

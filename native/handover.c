@@ -83,7 +83,7 @@ static void flush_batch(struct batch *batch) {
   batch->size = 0;
 }
 
-static void put_bytes(struct batch *batch, const char *bytes, size_t size) {
+static void add_bytes(struct batch *batch, const char *bytes, size_t size) {
   while (size > 0) {
     if (batch->size == sizeof batch->bytes) flush_batch(batch);
     size_t part = sizeof batch->bytes - batch->size < size ? sizeof batch->bytes - batch->size : size;
@@ -114,9 +114,9 @@ long make_handover(const struct start *start, struct handover *handover) {
   long failure = open_store(size, ends, &is_file);
   if (failure < 0) return failure;
   batch.fd = ends[1];
-  put_bytes(&batch, handover->lines, handover->size);
-  for (int at = 0; at < start->argc; at++) put_bytes(&batch, start->argv[at], strlen(start->argv[at]) + 1);
-  for (u32 at = 0; at < variables; at++) put_bytes(&batch, start->envp[at], strlen(start->envp[at]) + 1);
+  add_bytes(&batch, handover->lines, handover->size);
+  for (int at = 0; at < start->argc; at++) add_bytes(&batch, start->argv[at], strlen(start->argv[at]) + 1);
+  for (u32 at = 0; at < variables; at++) add_bytes(&batch, start->envp[at], strlen(start->envp[at]) + 1);
   flush_batch(&batch);
   if (is_file) sys(__NR_lseek, ends[0], 0, 0);
   else sys_close(ends[1]);

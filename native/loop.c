@@ -13,6 +13,7 @@ static void read_signals(void) {
       pid1.received |= sigbit(info->signo);
       pid1.senders[info->signo].code = info->code;
       pid1.senders[info->signo].pid = (i32)info->pid;
+      if (pid1.stop_signals & sigbit(info->signo) && !pid1.stop_asked_at) pid1.stop_asked_at = sys_now();
     }
   }
 }
@@ -27,19 +28,27 @@ static void poll_for(u32 *count, int fd, short events, u32 slot, u32 what) {
   pid1.tags[(*count)++] = slot << 3 | what;
 }
 
+/** Whether a report of orphans waits for nothing but its time. */
+static int is_waiting_with_orphans(void) {
+  return pid1.socket >= 0 && !pid1.is_restoring && pid1.untaken_sent == pid1.untaken.to && pid1.reaped != pid1.reaped_reported &&
+    !pid1.watches && writer_room(&pid1.out) >= EVENT_MOST;
+}
+
 /** Milliseconds until the next timed action; -1: there is none. */
-static i64 time_left(void) {
-  i64 now = sys_now(), at;
+static i64 time_left(i64 now) {
+  i64 at = attend_at(now);
   if (pid1.is_alone) at = pid1.was_killed ? now + 10 : pid1.deadline;
-  else if (pid1.reaped != pid1.reaped_reported && !pid1.watches && writer_room(&pid1.out) >= EVENT_MOST) at = pid1.reaped_reported_at + ORPHANS_INTERVAL;
-  else return -1;
-  return at > now ? at - now : 0;
+  else if (is_waiting_with_orphans()) {
+    i64 orphans_at = pid1.reaped_reported_at + ORPHANS_INTERVAL;
+    if (at < 0 || orphans_at < at) at = orphans_at;
+  }
+  return at < 0 ? -1 : at > now ? at - now : 0;
 }
 
 static u32 wait_for_events(void) {
   u32 count = 0;
   int reads = writer_room(&pid1.out) >= 2 * EVENT_MOST;
-  int notifies = pid1.socket >= 0 && writer_room(&pid1.out) >= DATAGRAM_MOST + EVENT_MOST;
+  int notifies = !pid1.is_alone && has_room_for_datagram();
   poll_for(&count, pid1.signals, POLLIN, 0, POLLED_SIGNALS);
   poll_for(&count, pid1.socket, (short)((reads ? POLLIN : 0) | (writer_empty(&pid1.out) ? 0 : POLLOUT)), 0, POLLED_SOCKET);
   for (u32 slot = 0; slot < pid1.run_count; slot++) {
@@ -49,9 +58,13 @@ static u32 wait_for_events(void) {
     if (notifies) poll_for(&count, run->notify, POLLIN, slot, POLLED_NOTIFY);
     for (u32 at = 0; pid1.is_alone && at < run->pipe_count; at++) poll_for(&count, run->pipes[at], POLLIN, slot, POLLED_PIPE);
   }
-  i64 left = time_left();
+  enum { ABSENCE = 1000 };
+  i64 now = sys_now(), left = time_left(now);
   struct time timeout = {left / 1000, left % 1000 * 1000000};
-  return sys_poll(pid1.polled, count, left < 0 ? NULL : &timeout) > 0 ? count : 0;
+  long found = sys_poll(pid1.polled, count, left < 0 ? NULL : &timeout);
+  i64 late = sys_now() - now - left;
+  if (left >= 0 && late > ABSENCE) discount_absence(late);
+  return found > 0 ? count : 0;
 }
 
 /** Handles the events of one poll(2): signals and exits first, requests last. */
@@ -76,7 +89,7 @@ static void take_events(u32 count) {
         if (run->phase != RUN_STARTING) queue_report(pid1.tags[at] >> 3, REPORT_STARTED);
         break;
       case POLLED_NOTIFY:
-        if (run->notify == fd && writer_room(&pid1.out) >= DATAGRAM_MOST + EVENT_MOST) receive_notification(run);
+        if (run->notify == fd) receive_notification(run);
         break;
       case POLLED_PIPE:
         drain(run, fd);
@@ -88,12 +101,14 @@ static void take_events(u32 count) {
 /** Reports what has happened, then waits for events and handles them. */
 static void step(void) {
   i64 now = sys_now();
-  if (pid1.is_alone && continue_stop(now)) leave(EXIT_BUG);
+  attend_supervisor(now);
+  if (pid1.is_alone && continue_stop(now)) leave(code_of_stop());
   // Requests that were read earlier may have waited for room for their replies, and handling them creates new reports.
   // No event would wake this process for either.
   do {
     if (pid1.socket < 0) break;
     report_all(now);
+    if (!writer_empty(&pid1.out) && !pid1.asked_at) pid1.asked_at = now;
     flush_frames(&pid1.out, pid1.socket);
   } while (take_requests());
   take_events(wait_for_events());

@@ -1,8 +1,12 @@
-// Reports to the supervisor: results of starts, exits, signals, orphans and notifications. Writes frames to the buffer of
-// PID 1 while that has room, and leaves the rest as state. Never blocks and never writes to the socket.
+// Reports to the supervisor: results of starts, exits, signals, orphans and notifications; to a successor first what the
+// one before it kept, and the table of runs. Writes frames to the buffer of PID 1 while that has room, and leaves the rest
+// as state. Never blocks and never writes to the socket.
 #include "supervise.h"
 
+int has_room_for_datagram(void) { return writer_room(&pid1.untaken) >= DATAGRAM_MOST + EVENT_MOST; }
+
 void receive_notification(struct run *run) {
+  if (!has_room_for_datagram()) return;
   u8 data[DATAGRAM_MOST], control[32];
   // The kernel closes descriptors that were sent along, because `control` has no room for them.
   struct vector vector = {data, sizeof data};
@@ -15,12 +19,12 @@ void receive_notification(struct run *run) {
   if (message.control_size >= 28) memcpy(sender, control + 16, sizeof sender);
   // A truncated datagram is reported without text: its last line may be incomplete.
   if (message.flags & 0x20 /* MSG_TRUNC */) size = 0;
-  begin_frame(&pid1.out, EVENT_NOTIFIED);
-  put_u32(&pid1.out, run->id);
-  put_u32(&pid1.out, (u32)sender[0]);
-  put_u32(&pid1.out, (u32)sender[1]);
-  put_text(&pid1.out, data, (u32)size);
-  end_frame(&pid1.out);
+  begin_frame(&pid1.untaken, EVENT_NOTIFIED);
+  put_u32(&pid1.untaken, run->id);
+  put_u32(&pid1.untaken, (u32)sender[0]);
+  put_u32(&pid1.untaken, (u32)sender[1]);
+  put_text(&pid1.untaken, data, (u32)size);
+  end_frame(&pid1.untaken);
 }
 
 static void report_run(u32 slot, enum report report) {
@@ -39,8 +43,9 @@ static void report_run(u32 slot, enum report report) {
     put_u32(&pid1.out, run->id);
     for (int at = 0; at < 3; at++) put_u32(&pid1.out, (u32)run->failure[at]);
     end_frame(&pid1.out);
+    run->reported = 1;
     // If the failed child has not been reaped yet, reap_children() counts it as an orphan.
-    free_run(run);
+    if (run->released) free_run(run);
     return;
   }
   begin_frame(&pid1.out, EVENT_SPAWNED);
@@ -65,17 +70,96 @@ static void report_orphans(i64 now) {
   pid1.reaped_reported_at = now;
 }
 
-void report_all(i64 now) {
-  // Signals before exits: a stop signal may be the cause of an exit that was found at the same time.
-  while (pid1.received && writer_room(&pid1.out) >= EVENT_MOST) {
+/** The size of the frame at `at` of the kept events. */
+static u32 untaken_size(u32 at) {
+  u32 length;
+  memcpy(&length, pid1.untaken.bytes + at, sizeof length);
+  return length + (u32)sizeof length;
+}
+
+void drop_taken(u32 count) {
+  u32 size = 0;
+  for (; count > 0 && size < pid1.untaken_sent; count--) size += untaken_size(size);
+  memmove(pid1.untaken.bytes, pid1.untaken.bytes + size, pid1.untaken.to - size);
+  pid1.untaken.to -= size;
+  pid1.untaken_sent -= size;
+}
+
+int has_untaken_stop(void) {
+  u32 type, signal;
+  if (pid1.received & pid1.stop_signals) return 1;
+  for (u32 at = 0; at < pid1.untaken.to; at += untaken_size(at)) {
+    memcpy(&type, pid1.untaken.bytes + at + 4, sizeof type);
+    memcpy(&signal, pid1.untaken.bytes + at + 8, sizeof signal);
+    if (type == EVENT_RECEIVED && pid1.stop_signals & sigbit(signal)) return 1;
+  }
+  return 0;
+}
+
+/** Keeps the signals that were received, and writes the kept events that the supervisor was not sent. 1: all of them. */
+static int report_untaken(void) {
+  while (pid1.received && writer_room(&pid1.untaken) >= EVENT_MOST) {
     u32 signal = (u32)__builtin_ctzll(pid1.received) + 1;
     pid1.received &= ~sigbit(signal);
-    begin_frame(&pid1.out, EVENT_RECEIVED);
-    put_u32(&pid1.out, signal);
-    put_u32(&pid1.out, (u32)pid1.senders[signal].code);
-    put_u32(&pid1.out, (u32)pid1.senders[signal].pid);
-    end_frame(&pid1.out);
+    begin_frame(&pid1.untaken, EVENT_RECEIVED);
+    put_u32(&pid1.untaken, signal);
+    put_u32(&pid1.untaken, (u32)pid1.senders[signal].code);
+    put_u32(&pid1.untaken, (u32)pid1.senders[signal].pid);
+    end_frame(&pid1.untaken);
   }
+  while (pid1.untaken_sent < pid1.untaken.to) {
+    u32 size = untaken_size(pid1.untaken_sent);
+    if (writer_room(&pid1.out) < size + EVENT_MOST) return 0;
+    put_bytes(&pid1.out, pid1.untaken.bytes + pid1.untaken_sent, size);
+    pid1.untaken_sent += size;
+  }
+  return 1;
+}
+
+static void restore_run(struct run *run) {
+  enum run_state state = run->phase == RUN_STARTING ? RUN_IS_STARTING
+                         : run->phase == RUN_FAILED ? RUN_HAS_FAILED
+                         : run->exited              ? RUN_HAS_EXITED
+                                                    : RUN_IS_EXECUTING;
+  begin_frame(&pid1.out, EVENT_RUN);
+  put_u32(&pid1.out, run->id);
+  put_u32(&pid1.out, state);
+  put_u32(&pid1.out, (u32)run->pid);
+  put_u64(&pid1.out, run->start);
+  put_u64(&pid1.out, run->mark);
+  for (int at = 0; at < 3; at++) put_u32(&pid1.out, (u32)run->failure[at]);
+  put_u32(&pid1.out, (u32)run->status);
+  put_u32(&pid1.out, run->pipe_count);
+  for (u32 at = 0; at < run->pipe_count; at++) put_u32(&pid1.out, (u32)run->pipes[at]);
+  end_frame(&pid1.out);
+}
+
+/** Writes what a successor needs, as far as there is room. 1 when all of it was written. */
+static int restore(void) {
+  if (!restore_records()) return 0;
+  for (; pid1.restore_run < pid1.run_count; pid1.restore_run++) {
+    struct run *run = &pid1.runs[pid1.restore_run];
+    if (run->phase == RUN_FREE) continue;
+    if (writer_room(&pid1.out) < EVENT_MOST) return 0;
+    // What is still in the queue about a run is written once more, after the table.
+    if (!run->released) restore_run(run);
+  }
+  if (!report_untaken() || writer_room(&pid1.out) < EVENT_MOST) return 0;
+  begin_frame(&pid1.out, EVENT_RESTORED);
+  end_frame(&pid1.out);
+  pid1.is_restoring = 0;
+  return 1;
+}
+
+void report_all(i64 now) {
+  if (pid1.is_restoring && !restore()) return;
+  if (pid1.ping == PING_DUE && writer_room(&pid1.out) >= EVENT_MOST) {
+    begin_frame(&pid1.out, EVENT_PING);
+    end_frame(&pid1.out);
+    pid1.ping = PING_SENT;
+  }
+  // Signals before exits: a stop signal may be the cause of an exit that was found at the same time.
+  if (!report_untaken()) return;
   while (pid1.reports_from != pid1.reports_to && writer_room(&pid1.out) >= EVENT_MOST) {
     u32 entry = pid1.reports[pid1.reports_from++ % (u32)(pid1.reports_size / sizeof(u32))];
     report_run(entry >> 1, (enum report)(entry & 1));

@@ -77,15 +77,25 @@ static int handle_release(struct reader *from) {
   return !from->bad;
 }
 
+static int handle_hello(struct reader *from) {
+  if (get_u32(from) != PROTOCOL) return 0;
+  pid1.grace = get_u32(from);
+  pid1.stop_signals = get_u64(from);
+  pid1.settings.hung_after = get_u32(from);
+  pid1.settings.stop_wait = get_u32(from);
+  pid1.settings.pause_most = get_u32(from);
+  pid1.settings.deaths_before_most = get_u32(from);
+  pid1.settings.deaths_young_most = get_u32(from);
+  if (!pid1.has_taken_over) pid1.taken_over_at = sys_now();
+  pid1.has_taken_over = pid1.was_taken_over = 1;
+  return !from->bad;
+}
+
 /** Executes one request; 0 if it is unknown or malformed. */
 static int handle(u32 type, struct reader *payload) {
   switch (type) {
     case REQUEST_HELLO:
-      if (get_u32(payload) != PROTOCOL) return 0;
-      pid1.grace = get_u32(payload);
-      pid1.stop_signals = get_u64(payload);
-      pid1.has_taken_over = 1;
-      return !payload->bad;
+      return handle_hello(payload);
     case REQUEST_SPAWN:
       return handle_spawn(payload);
     case REQUEST_SIGNAL:
@@ -99,6 +109,11 @@ static int handle(u32 type, struct reader *payload) {
       return !payload->bad;
     case REQUEST_END:
       leave((int)(get_u32(payload) & 255));
+    case REQUEST_KEEP:
+      return keep_records(payload);
+    case REQUEST_TAKEN:
+      drop_taken(get_u32(payload));
+      return !payload->bad;
     default:
       return 0;
   }
@@ -138,10 +153,27 @@ void read_requests(void) {
     refuse("sent a frame that is too large", "");
     return;
   }
+  if (size > 0) {
+    pid1.heard_at = sys_now();
+    pid1.asked_at = 0;
+    pid1.ping = PING_NONE;
+  }
   take_requests();
   if (size > 0 || size == -EAGAIN || size == -EINTR || pid1.socket < 0) return;
   // The supervisor has closed its end: it is dead, or it exits with a code that PID 1 passes on. After it has taken
   // over, it cannot work without the socket.
   close_socket();
   if (pid1.has_taken_over && pid1.supervisor > 0) sys_kill(pid1.supervisor, SIGKILL);
+}
+
+void read_last_requests(void) {
+  // Nobody reads the replies: they must not use up the room that a request waits for.
+  long size;
+  do {
+    if (pid1.socket < 0) return;
+    clear_writer(&pid1.out);
+    size = fill_inbox(&pid1.in, pid1.socket);
+    while (take_requests()) clear_writer(&pid1.out);
+  } while (size > 0 || size == -EINTR);
+  close_socket();
 }

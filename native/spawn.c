@@ -43,27 +43,40 @@ int read_spawn(struct reader *from, struct spawn *spawn) {
   return !from->bad && from->at == from->end && spawn->argument_count > 0 && spawn->stop_signal <= SIGNALS;
 }
 
-/** A numeric field of /proc/<pid>/stat (proc_pid_stat(5)), from the third on; 0 if there is no such process. */
-static u64 stat_field(int pid, int wanted) {
-  char path[32], text[512], *limit = path + sizeof path;
+enum { STAT_MOST = 512 };
+
+/** A field of /proc/<pid>/stat (proc_pid_stat(5)), from the third on; "" if there is no such process. */
+static const char *stat_field(int pid, int wanted, char *text) {
+  char path[32], *limit = path + sizeof path;
   append(append_number(append(path, limit, "/proc/"), limit, pid), limit, "/stat");
   long fd = sys_open(path, O_RDONLY);
-  if (fd < 0) return 0;
-  long size = sys_read((int)fd, text, sizeof text - 1);
+  if (fd < 0) return "";
+  long size = sys_read((int)fd, text, STAT_MOST - 1);
   sys_close((int)fd);
-  if (size <= 0) return 0;
+  if (size <= 0) return "";
   text[size] = 0;
   // The name is in parentheses and may contain any byte: fields are counted from the last `)`.
   char *at = text + size;
   while (at > text && *at != ')') at--;
   for (int field = 2; *at && field < wanted; at++) field += *at == ' ';
+  return at;
+}
+
+/** 0 if there is no such process. */
+static u64 stat_number(int pid, int wanted) {
+  char text[STAT_MOST];
+  const char *at = stat_field(pid, wanted, text);
   u64 number = 0;
   for (; *at >= '0' && *at <= '9'; at++) number = number * 10 + (u64)(*at - '0');
   return number;
 }
 
-u64 start_time(int pid) { return stat_field(pid, 22); }
-int parent_of(int pid) { return (int)stat_field(pid, 4); }
+u64 start_time(int pid) { return stat_number(pid, 22); }
+int parent_of(int pid) { return (int)stat_number(pid, 4); }
+char process_state(int pid) {
+  char text[STAT_MOST];
+  return *stat_field(pid, 3, text);
+}
 
 static void fail(struct run *run, enum step step, long result) {
   run->phase = RUN_FAILED;
@@ -268,7 +281,7 @@ static void close_ends(const int *ends, u32 count) {
 
 void start_run(const struct start *start, const struct spawn *spawn, struct run *run, int parent) {
   int writing_ends[STREAMS_MOST], report_ends[2] = {-1, -1};
-  *run = (struct run){.id = spawn->run, .execution = -1, .notify = -1, .stop_signal = spawn->stop_signal};
+  *run = (struct run){.id = spawn->run, .execution = -1, .notify = -1, .stop_signal = spawn->stop_signal, .mark = spawn->mark};
   long result = prepare(spawn, run, writing_ends, report_ends);
   enum step step = (enum step)run->failure[0];
   if (result == 0) {

@@ -50,11 +50,11 @@ struct run {
   u32 id;
   i32 pid;
   enum phase phase;
-  u64 start;
+  u64 start, mark;
   u32 stop_signal;
   /**
-   * `exited`: the main process was reaped. `reported`: EVENT_EXITED was written. `released`: REQUEST_RELEASE was
-   * received.
+   * `exited`: the main process was reaped. `reported`: its exit, or the failure of its start, was written. `released`:
+   * REQUEST_RELEASE was received.
    */
   u8 exited, reported, released;
   i32 status;
@@ -88,3 +88,5 @@ void close_run(struct run *run);
  */
 u64 start_time(int pid);
 int parent_of(int pid);
+/** Its state, `R` for running, `T` for stopped (proc_pid_stat(5)); 0 if there is no such process. */
+char process_state(int pid);

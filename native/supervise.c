@@ -5,13 +5,9 @@
 #include "supervise.h"
 
 enum { DEFAULT_GRACE = 9000 };
-/**
- * Signals that keep their default action in the supervisor, which ignores all others so that none ends it. 32 and 33
- * belong to libc; 62 is the runtime's (JSC_SIGNAL_FOR_GC in handover.c).
- */
-#define KEPT_SIGNALS (sigbit(SIGCHLD) | sigbit(SIGILL) | sigbit(SIGTRAP) | sigbit(SIGABRT) | sigbit(SIGBUS) | sigbit(SIGFPE) | \
-                      sigbit(SIGSEGV) | sigbit(SIGSYS) | sigbit(SIGKILL) | sigbit(SIGSTOP) | sigbit(SIGCONT) | sigbit(32) | \
-                      sigbit(33) | sigbit(62))
+#define NO_DESCRIPTORS "cannot supervise: no descriptors can be opened. Raise the limit of open files (ulimit -n)"
+static const struct settings default_settings = {
+  .hung_after = 30000, .stop_wait = 2000, .pause_most = 5000, .deaths_before_most = 5, .deaths_young_most = 20};
 
 /** The stop signals until the supervisor sends its own (REQUEST_HELLO). */
 #define DEFAULT_STOP (sigbit(SIGTERM) | sigbit(SIGINT) | sigbit(SIGQUIT) | sigbit(SIGPWR) | sigbit(SIGRTMIN + 3))
@@ -48,42 +44,14 @@ static int has_marks(void) {
   return works;
 }
 
-/**
- * Moves descriptors to the numbers that the supervisor expects, from FD_SOCKET on; first above these, so that none is
- * overwritten.
- */
-static void place_descriptors(int *fds, int count) {
-  for (int at = 0; at < count; at++)
-    if (fds[at] >= 0) fds[at] = (int)sys_fcntl(fds[at], F_DUPFD_CLOEXEC, FD_SOCKET + count);
-  for (int at = 0; at < count; at++)
-    if (fds[at] >= 0) sys_dup3(fds[at], FD_SOCKET + at, 0);
-}
-
-__attribute__((noreturn)) static void start_supervisor(struct handover *handover, int socket, int idle) {
-  const struct kernel_sigaction ignored = {.handler = 1};
-  const sigmask none = 0;
-  int fds[] = {socket, (int)make_handover(pid1.start, handover), pid1.control, idle};
-  if (fds[1] < 0) {
-    SAY(NO_HANDOVER);
-    sys_exit(EXIT_BUG);
-  }
-  sys(__NR_setsid);
-  if (!pid1.is_init) sys(__NR_prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0);
-  for (int signal = 1; signal <= SIGNALS; signal++)
-    if (!(KEPT_SIGNALS & sigbit(signal))) sys_action(signal, &ignored, NULL);
-  place_descriptors(fds, 4);
-  sys_mask(&none, NULL);
-  sys_exit(execute_supervisor(pid1.start, 0));
-}
-
 int supervise(const struct start *start) {
-  int ends[2], idle[2];
-  struct handover handover = {0};
   pid1.start = start;
   pid1.self = (int)sys_getpid();
   pid1.is_init = pid1.self == 1;
   pid1.grace = DEFAULT_GRACE;
   pid1.stop_signals = DEFAULT_STOP;
+  pid1.settings = default_settings;
+  pid1.socket = -1;
   if (!has_proc()) {
     SAY("cannot supervise: /proc does not show the processes of this PID namespace. Mount it: mount -t proc proc /proc");
     return 78;
@@ -103,27 +71,25 @@ int supervise(const struct start *start) {
   const struct limit most = {start->files.hard, start->files.hard};
   sys(__NR_prlimit64, 0, RLIMIT_NOFILE, &most, NULL);
   pid1.signals = (int)sys_signalfd(~0ull);
-  if (pid1.signals < 0 || sys(__NR_socketpair, 1, 1 | O_CLOEXEC | O_NONBLOCK, 0, ends) < 0 || sys(__NR_pipe2, idle, O_CLOEXEC) < 0) {
-    SAY("cannot supervise: no descriptors can be opened. Raise the limit of open files (ulimit -n)");
+  if (pid1.signals < 0) {
+    SAY(NO_DESCRIPTORS);
     return EXIT_BUG;
   }
-  pid1.socket = ends[0];
   // With the initial capacity of 64 KiB (pipe(7)), writer and reader wait for each other again and again.
   sys_fcntl(1, F_SETPIPE_SZ, 1 << 20);
   sys_fcntl(2, F_SETPIPE_SZ, 1 << 20);
-  add_line(&handover, "role=supervise", "");
-  add_number(&handover, "pid=", pid1.self);
-  add_number(&handover, "marks=", has_marks());
-  pid1.control = listen_control(start, &handover);
-  long pid = sys_fork();
-  if (pid == 0) start_supervisor(&handover, ends[1], idle[0]);
-  sys_close(ends[1]);
-  sys_close(idle[1]);
-  sys_close(idle[0]);
-  if (pid < 0) {
+  add_line(&pid1.handover, "role=supervise", "");
+  add_number(&pid1.handover, "pid=", pid1.self);
+  add_number(&pid1.handover, "marks=", has_marks());
+  pid1.control = listen_control(start, &pid1.handover);
+  long failure = launch_supervisor();
+  if (failure == -EMFILE || failure == -ENFILE) {
+    SAY(NO_DESCRIPTORS);
+    leave(EXIT_BUG);
+  }
+  if (failure < 0) {
     SAY("cannot start the supervisor: no process can be made. Raise the limit of processes (ulimit -u, pids.max)");
     leave(EXIT_BUG);
   }
-  pid1.supervisor = (int)pid;
   loop();
 }

@@ -17,12 +17,19 @@ const FILE = {
 export const COMMANDS = {
   up: {
     summary: 'start the services and supervise them (the default)',
-    usage: 'svc-super [up] [-f FILE] [NAME...]',
+    usage: 'svc-super [up] [-f FILE] [--debug] [NAME...]',
     example: 'svc-super up -f services.yaml open-webui   # it and what it needs',
-    flags: { file: FILE },
+    flags: {
+      file: FILE,
+      debug: {
+        type: 'boolean',
+        summary:
+          'for work on svc-super itself: every event and its effects on standard error, and a supervisor that does not answer is not replaced',
+      },
+    },
     run: (context, { values, positionals }) => {
       const file = findFile(context, values.file);
-      return file === null ? EXIT.config : context.up(file, positionals);
+      return file === null ? EXIT.config : context.up(file, positionals, values.debug === true);
     },
   },
   ...CONTROL_COMMANDS,

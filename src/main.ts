@@ -22,8 +22,6 @@ const CONFIG_WRONG = 78;
 const USUAL_COLUMNS = 80;
 const SIGPIPE_CODE = 141;
 
-const clock = makeClock();
-
 /** Writes the whole text, even if the descriptor does not block: a short command ends right after it. */
 function print(fd: 1 | 2, text: string | Uint8Array): void {
   for (let rest = Buffer.from(text); rest.length > 0; ) {
@@ -51,10 +49,10 @@ function hasInput(): boolean {
   }
 }
 
-/** What is to be supervised, once the configuration has been read. */
+/** What is to be supervised: null, what the supervisor before this one has left. */
 interface Supervision {
   readonly request: UpRequest;
-  readonly prepared: Prepared;
+  readonly prepared: Prepared | null;
 }
 
 /** The first request uses the connection that the native program has made, later ones connect to the same path. */
@@ -77,8 +75,15 @@ function dialer({ isConnected, socket, looked, found }: Handover): () => Dial {
 /** Runs what the command line asks for: its exit code, or what remains to be done. */
 async function run(handover: Handover): Promise<number | Supervision> {
   const { argv, environment, terminals } = handover;
+  // PID 1 takes the time at the handover: a successor's clock goes on with that of the supervisor before it.
+  const clock = makeClock(handover.now);
   // At the first use: a machine without GPUs, or a configuration without `gpus`, has no need of it.
   const gpus = () => (require('./linux/gpus.ts') as typeof import('./linux/gpus.ts')).readInventory();
+  const request = { handover, files: realFiles, gpus, version, clock, err, exit };
+  if (handover.role === 'supervise' && handover.restarts > 0) {
+    const debug = argv.includes('--debug');
+    return { request: { ...request, file: '', names: [], debug }, prepared: null };
+  }
   const columns = Number(environment.COLUMNS) || USUAL_COLUMNS;
   const { runCommand } = await import('./commands.ts');
   const found: Supervision[] = [];
@@ -103,12 +108,11 @@ async function run(handover: Handover): Promise<number | Supervision> {
     save: (path, text) => process.getBuiltinModule('node:fs').writeFileSync(path, text),
     wall: () => clock.wall(),
     after: (ms, fn) => clock.after(ms, fn),
-    up: async (file, names) => {
+    up: async (file, names, debug) => {
       if (handover.role !== 'supervise') throw new Error('only PID 1 starts a supervisor');
-      const request = { file, names, handover, files: realFiles, gpus, version, clock, err, exit };
       const { prepare } = await import('./up/configuration.ts');
       const prepared = prepare({ names, environment, files: realFiles, gpus, path: file });
-      if (prepared.ok) found.push({ request, prepared });
+      if (prepared.ok) found.push({ request: { ...request, file, names, debug }, prepared });
       else err(prepared.text);
       return prepared.ok ? 0 : CONFIG_WRONG;
     },
@@ -155,7 +159,8 @@ async function main(): Promise<number> {
   if (handover.role === 'explain') return explain(handover);
   const outcome = await run(handover);
   if (typeof outcome === 'number') return outcome;
-  return (await import('./up.ts')).up(outcome.request, outcome.prepared);
+  const { succeed, up } = await import('./up.ts');
+  return outcome.prepared === null ? succeed(outcome.request) : up(outcome.request, outcome.prepared);
 }
 
 try {

@@ -52,7 +52,7 @@ export interface Context {
   /** What is wrong with the programs of an image that is being built. */
   inspectBuild(plan: Plan): Promise<readonly Finding[]>;
   /** Reads what is to be supervised; that begins when the command is over. */
-  up(file: string, names: readonly string[]): Promise<number>;
+  up(file: string, names: readonly string[], debug: boolean): Promise<number>;
 }
 
 export interface Flag {

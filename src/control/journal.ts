@@ -15,7 +15,8 @@ export interface Entry extends Announced {
   readonly time: string;
 }
 
-const MOST = 1_000;
+/** As many are kept. */
+export const MOST = 1_000;
 
 export class Journal {
   readonly #entries: Entry[] = [];
@@ -30,6 +31,18 @@ export class Journal {
     // In blocks, so that one addition does not move a thousand.
     if (this.#entries.length >= 2 * MOST) this.#entries.splice(0, this.#entries.length - MOST);
     for (const follower of this.#followers) follower(entry);
+  }
+
+  /** The entries of the supervisor before this one, oldest first. */
+  inherit(entries: readonly Entry[]): void {
+    this.#entries.push(...entries);
+    this.#next = (entries.at(-1)?.seq ?? 0) + 1;
+  }
+
+  /** The entries after that number, oldest first. */
+  since(seq: number): readonly Entry[] {
+    const first = this.#entries[0]?.seq ?? this.#next;
+    return this.#entries.slice(Math.max(0, seq + 1 - first));
   }
 
   /** The latest, oldest first. */

@@ -52,6 +52,8 @@ export type Event =
   | { readonly type: 'deadline-passed' }
   /** The supervisor did not run for `by` milliseconds (absence.ts). */
   | { readonly type: 'was-absent'; readonly by: Millis }
+  /** This supervisor goes on after another one has died; for `by` milliseconds there was none (succession.ts). */
+  | { readonly type: 'succeeded'; readonly by: Millis }
   /** A signal that asks the supervisor to stop. */
   | { readonly type: 'stop-asked'; readonly signal: SignalName }
   /** Any other signal that reached the supervisor. */

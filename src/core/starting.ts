@@ -193,7 +193,9 @@ export function passStarting(plan: ServicePlan, service: Service, state: Startin
   if (state.prelude !== null) return passPrelude(service, state, context);
   const limit = now + (plan.stop.timeout ?? stopTimeout);
   if (plan.ready.length > 0 && now >= state.since + plan.startTimeout) {
-    return stopRun(plan, service, { kind: 'start-timeout', after: plan.startTimeout, detail }, limit, context);
+    const cut = state.wasCut === true ? '; the supervisor was restarted meanwhile, and may have missed it' : '';
+    const why = detail === null ? null : `${detail}${cut}`;
+    return stopRun(plan, service, { kind: 'start-timeout', after: plan.startTimeout, detail: why }, limit, context);
   }
   if (plan.startStall !== null && now >= state.progressAt + plan.startStall) {
     return stopRun(plan, service, { kind: 'start-stall', after: plan.startStall, detail }, limit, context);

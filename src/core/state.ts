@@ -26,6 +26,8 @@ export interface Starting {
   readonly progressAt: Millis;
   /** When people are told next that it is still starting. */
   readonly reportAt: Millis;
+  /** The supervisor was restarted while a probe waited for something in the output; absent: it was not. */
+  readonly wasCut?: true;
   readonly probing: Probing;
 }
 

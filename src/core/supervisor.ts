@@ -26,6 +26,7 @@ import {
   type Turn,
 } from './state.ts';
 import { killRun, stopRun } from './stopping.ts';
+import { succeed } from './succession.ts';
 import { renderDifference, renderReason } from './words.ts';
 import {
   allEnded,
@@ -72,6 +73,8 @@ export function step(world: World, event: Event, now: Millis): Step {
       break;
     case 'was-absent':
       return { world: shiftDeadlines(world, event.by), effects: [] };
+    case 'succeeded':
+      return succeed(world, event.by);
     case 'stop-asked':
       draft.askToStop(event.signal);
       break;

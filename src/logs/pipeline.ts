@@ -46,6 +46,15 @@ interface Attached {
   silentSince: number;
 }
 
+/** One stream that is read. */
+interface Read {
+  readonly service: string;
+  readonly stream: 'stdout' | 'stderr';
+  readonly style: LogStyle;
+  readonly watcher: Watcher;
+  readonly isCut: boolean;
+}
+
 export class Pipeline {
   readonly #clock: Clock;
   readonly #sinks: { readonly stdout: Sink; readonly stderr: Sink };
@@ -61,6 +70,9 @@ export class Pipeline {
   readonly #say: (service: string, text: string) => void;
   readonly #spares = new Spares();
   readonly #attached = new Set<Attached>();
+  #printed = new Set<string>();
+  /** Called when a service has printed: takePrinted() returns it. */
+  printed: (() => void) | null = null;
   /** Bytes read since the clock was looked at, and the turn of the event loop that all busy streams wait for. */
   #burst = 0;
   #turnedAt = 0;
@@ -98,8 +110,15 @@ export class Pipeline {
     this.#ring(service).beginRun();
   }
 
-  /** Reads two streams of a service to their ends. */
-  attach(service: string, style: LogStyle, stdout: ByteSource, stderr: ByteSource, watcher: Watcher): Attachment {
+  /** Reads two streams of a service to their ends. `isCut`: a supervisor that has died read them before. */
+  attach(
+    service: string,
+    style: LogStyle,
+    stdout: ByteSource,
+    stderr: ByteSource,
+    watcher: Watcher,
+    isCut = false,
+  ): Attachment {
     const attached: Attached = {
       sources: [stdout, stderr],
       drains: new Set(),
@@ -109,8 +128,8 @@ export class Pipeline {
     };
     this.#attached.add(attached);
     attached.finished = Promise.all([
-      this.#read(service, 'stdout', style, stdout, watcher, attached),
-      this.#read(service, 'stderr', style, stderr, watcher, attached),
+      this.#read({ service, stream: 'stdout', style, watcher, isCut }, stdout, attached),
+      this.#read({ service, stream: 'stderr', style, watcher, isCut }, stderr, attached),
     ]).finally(() => this.#attached.delete(attached));
     return {
       drain() {
@@ -126,6 +145,36 @@ export class Pipeline {
   /** The last lines of a service's latest run. */
   lastWords(service: string, count: number): string[] {
     return this.#tail(service, count, 'latest run').map(({ text }) => text);
+  }
+
+  /** The services that have printed since the last call. */
+  takePrinted(): ReadonlySet<string> {
+    const printed = this.#printed;
+    this.#printed = new Set();
+    return printed;
+  }
+
+  /** The last whole lines of a service's latest run, at most so many and so many characters. */
+  lastLines(service: string, count: number, characters: number): readonly RingLine[] {
+    const lines = this.#rings.get(service)?.tail(count, 'latest run') ?? [];
+    let left = characters;
+    const from = lines.findLastIndex(({ text }) => {
+      left -= text.length;
+      return left < 0;
+    });
+    return lines.slice(from + 1);
+  }
+
+  /** What the supervisor before this one knew of a service: its last lines, and what it had counted. */
+  inherit(
+    service: string,
+    lines: readonly RingLine[],
+    counts: Readonly<Record<'stdout' | 'stderr', StreamCounts>> | null,
+  ): void {
+    const ring = this.#ring(service);
+    for (const { time, stream, text } of lines) ring.push({ time, stream, bytes: Buffer.from(`${text}\n`), prefix: 0 });
+    if (counts === null) return;
+    for (const stream of ['stdout', 'stderr'] as const) Object.assign(this.#count(service, stream), counts[stream]);
   }
 
   /** Bytes that have left so far. */
@@ -226,21 +275,14 @@ export class Pipeline {
   }
 
   #count(service: string, stream: 'stdout' | 'stderr'): StreamCounts {
-    const none = () => ({ lines: 0, bytes: 0, dropped: 0 });
+    const none = () => ({ lines: 0, bytes: 0, dropped: 0, cuts: 0 });
     const found = this.counts.get(service) ?? { stdout: none(), stderr: none() };
     this.counts.set(service, found);
     return found[stream];
   }
 
-  async #read(
-    service: string,
-    stream: 'stdout' | 'stderr',
-    style: LogStyle,
-    source: ByteSource,
-    watcher: Watcher,
-    attached: Attached,
-  ): Promise<void> {
-    const pump = this.#pump(service, stream, style, watcher);
+  async #read(read: Read, source: ByteSource, attached: Attached): Promise<void> {
+    const pump = this.#pump(read);
     const drain = () => pump.drain(source);
     attached.drains.add(drain);
     for (let chunk = await source.read(); chunk !== null; chunk = await source.read()) {
@@ -258,7 +300,7 @@ export class Pipeline {
     attached.busy -= 1;
   }
 
-  #pump(service: string, stream: 'stdout' | 'stderr', style: LogStyle, watcher: Watcher): Pump {
+  #pump({ service, stream, style, watcher, isCut }: Read): Pump {
     const prefix = style.prefix && style.format === 'text' ? this.prefix(service, stream) : '';
     const ring = this.#ring(service);
     const frame = this.#frame(service, stream, style, prefix);
@@ -277,6 +319,7 @@ export class Pipeline {
       file,
       fileFrame,
       counts: this.#count(service, stream),
+      isCut,
       arrived: (size) => {
         this.#burst += size;
         watcher.progressed?.();
@@ -284,6 +327,8 @@ export class Pipeline {
       show: (bytes) => {
         const block: Block = { bytes, time: this.#clock.wall(), stream, prefix: Buffer.byteLength(prefix) };
         ring.push(block);
+        this.#printed.add(service);
+        this.printed?.();
         const followers = this.#followers.get(service);
         for (const listener of followers ?? []) listener(block);
         return (followers?.size ?? 0) > 0;

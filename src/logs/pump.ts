@@ -35,6 +35,8 @@ export interface StreamCounts {
   lines: number;
   bytes: number;
   dropped: number;
+  /** How often output may be missing because a supervisor has died. */
+  cuts: number;
 }
 
 export interface PumpParts {
@@ -48,6 +50,8 @@ export interface PumpParts {
   /** The frame of the file; null if the file gets the same bytes as the sink. */
   readonly fileFrame: Frame | null;
   readonly counts: StreamCounts;
+  /** Whether a supervisor that has died read this stream before: what it had read and not written is lost. */
+  readonly isCut: boolean;
   /** Bytes have arrived. */
   arrived(size: number): void;
   /** Passes whole lines to the ring and the followers; returns whether a follower may keep their memory. */
@@ -60,15 +64,19 @@ export class Pump {
   #dropped = 0;
   /** Whether lines wait for room in the sink. */
   #isWaiting = false;
+  /** Whether a cut is still to be marked: before the first bytes, so that a silent stream shows none. */
+  #isCut: boolean;
 
   constructor(parts: PumpParts) {
     this.#parts = parts;
+    this.#isCut = parts.isCut;
   }
 
   /** Splits a chunk into lines. Its memory is not kept. */
   take(chunk: Uint8Array): void {
     const { splitter, unfinished, counts, arrived } = this.#parts;
     arrived(chunk.length);
+    if (this.#isCut) this.#markCut();
     splitter.push(chunk);
     unfinished.changed();
     counts.bytes += chunk.length;
@@ -111,6 +119,13 @@ export class Pump {
     if (this.#dropped > 0) await whenRoom(sink, () => sink.write(noticeOf(frame, this.#dropped)));
   }
 
+  #markCut(): void {
+    const { frame, fileFrame, counts } = this.#parts;
+    this.#isCut = false;
+    counts.cuts += 1;
+    for (const one of [frame, fileFrame]) one?.take(CUT, 0, CUT.length, false);
+  }
+
   #countLines(): void {
     const { counts, splitter } = this.#parts;
     counts.lines += splitter.lines;
@@ -150,6 +165,9 @@ export class Pump {
     sink.write(bytes, done);
   }
 }
+
+/** A notice for the stream itself, where a supervisor has died. */
+const CUT = Buffer.from('[svc-super was restarted here: what it had read last may be missing]');
 
 /** All waiting streams are woken when there is room, and the first may fill it: each checks and writes without a pause. */
 async function whenRoom(sink: Sink, write: () => void): Promise<void> {

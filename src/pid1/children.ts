@@ -2,83 +2,26 @@
 // knows which processes belong to a run (a process set may outlive its main process), and when the last one has ended.
 // Probes, hooks and stop commands are runs here too. Never decides when to signal, clean up or kill.
 import { Census } from '../linux/census.ts';
-import { describeLaunchFailure, type LaunchAttributes, type LaunchFailure } from '../linux/launch.ts';
+import { describeLaunchFailure } from '../linux/launch.ts';
 import { isGone, type Process, readProcess, readTitle } from '../linux/processes.ts';
-import { signalName, signalNumber } from '../linux/signals.ts';
+import { signalNumber } from '../linux/signals.ts';
 import type { Clock } from '../ports.ts';
 import type { Pid1, SpawnListener } from './client.ts';
-import { RESOURCES, type SignalTarget, type Stream } from './protocol.ts';
-
-export type ChildExit =
-  | { readonly kind: 'code'; readonly code: number }
-  | { readonly kind: 'signal'; readonly signal: string; readonly number: number };
-
-/** A pipe that PID 1 creates with the run. `open` is called with its path when the program is executing. */
-export interface PipeEnd {
-  open(path: string): void;
-  close(): Promise<void>;
-}
-
-export interface Input {
-  readonly kind: 'file' | 'terminal';
-  readonly path: string;
-}
-
-export interface SpawnRequest extends LaunchAttributes {
-  readonly umask: number | null;
-  /** Name of the signal that PID 1 sends if the supervisor has died. */
-  readonly stopSignal: string;
-  /** `vllm#3`: SVC_NAME and SVC_RUN of the program's environment, or a name that no environment has. */
-  readonly runName: string;
-  /** Standard input; null is /dev/null. A `terminal` is also its output and its controlling terminal. */
-  readonly input: Input | null;
-  /** Descriptors of the child, from 1 on; null is /dev/null. The same pipe may occur twice. */
-  readonly output: readonly (PipeEnd | null)[];
-  /** Name of a notify socket in the abstract namespace, and the callback for each message; null: none. */
-  readonly notify: { readonly name: string; readonly onMessage: (text: string, uid: number) => void } | null;
-}
-
-export interface RunListener {
-  /** The program itself is executing. */
-  spawned(pid: number): void;
-  /** The program was never executed; no process is left. */
-  failed(failure: LaunchFailure): void;
-  /** The main process has ended; other processes of the run may still live. */
-  exited(exit: ChildExit): void;
-  /** These processes of the run are still alive: the kernel does not permit PID 1 to send them SIGKILL. */
-  killRefused?(left: readonly { readonly pid: number; readonly name: string }[]): void;
-}
-
-/** One run, from the spawn until no process of it is left. */
-interface Run {
-  /** The number of the run in the protocol with PID 1. */
-  readonly id: number;
-  /** The pid of the main process; 0 until it executes. */
-  pid: number;
-  start: number;
-  readonly mark: string;
-  readonly runName: string;
-  /** Known members that are alive or have not been reaped yet: pid -> start time. */
-  known: ReadonlyMap<number, number>;
-  /** Set just before the listener's `exited` is called; `done` is called only after that. */
-  exited: boolean;
-  readonly listener: RunListener;
-  /** Set while the run is being ended; undefined before. */
-  ending: Ending | undefined;
-}
-
-type Done = (swept: readonly { readonly pid: number; readonly name: string }[]) => void;
-
-interface Ending {
-  signal: 'SIGTERM' | 'SIGKILL';
-  /** `pid:start` of the processes that were sent `signal`. */
-  readonly signalled: Set<string>;
-  readonly swept: Map<string, { readonly pid: number; readonly name: string }>;
-  /** Called when no process is left; undefined: no caller waits for that. */
-  done: Done | undefined;
-  pause: number;
-  cancel: () => void;
-}
+import { RESOURCES, type RunEntry, type SignalTarget } from './protocol.ts';
+import {
+  type Adoption,
+  type Done,
+  type Ending,
+  isSame,
+  newMain,
+  type Run,
+  type RunListener,
+  type RunRecord,
+  readExit,
+  recordRun,
+  type SpawnRequest,
+} from './run.ts';
+import { layOut, type PipeEnd } from './streams.ts';
 
 /**
  * After this many consecutive scans without a process of the run, no process is left, even if some processes
@@ -116,14 +59,15 @@ export class Children {
   /** The main processes of the runs, by pid; null once the process was reaped. */
   readonly #mains = new Map<number, Process | null>();
   readonly #census: Census;
-  readonly #marks: bigint;
-  #count = 0n;
+  #marks: bigint;
+  /** Runs of the supervisor before this one that nobody has adopted yet. */
+  #inherited = new Map<number, RunEntry>();
   /** Runs that are being ended. */
   readonly #ending = new Set<Run>();
 
   constructor(parts: ChildrenParts) {
     this.#parts = parts;
-    this.#marks = (BigInt(parts.seed >>> 0) + MARK_FLOOR) << MARK_SHIFT;
+    this.#marks = firstMark(parts.seed);
     this.#census = new Census(
       parts.clock,
       parts.pid1.pid,
@@ -134,28 +78,34 @@ export class Children {
 
   /** Starts a program in its own session. The listener is called later. */
   spawn(request: SpawnRequest, listener: RunListener): Run {
-    this.#count += 1n;
-    const mark = this.#marks + this.#count;
+    const id = this.#parts.pid1.nextRun();
+    const mark = this.#marks + BigInt(id);
     const { streams, pipes } = layOut(request.input, request.output);
     const { argv, cwd, user, umask, nice, oomScoreAdj, cpus, limits, runName, notify } = request;
     const env = { ...this.#parts.env, ...request.env };
     const attributes = { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits };
-    const id = this.#parts.pid1.spawn(
+    const run = this.#add(id, runName, listener);
+    this.#parts.pid1.spawn(
       {
         ...attributes,
+        run: id,
         stopSignal: signalNumber(request.stopSignal),
         mark: this.#parts.hasMarks ? mark : 0n,
         notify: notify?.name ?? null,
         terminal: request.input?.kind === 'terminal',
         streams,
       },
-      this.#listener(() => run, request, pipes, listener),
+      this.#listener(run, request, pipes),
     );
+    return run;
+  }
+
+  #add(id: number, runName: string, listener: RunListener): Run {
     const run: Run = {
       id,
       pid: 0,
       start: 0,
-      mark: String(mark),
+      mark: String(this.#marks + BigInt(id)),
       runName,
       listener,
       known: new Map(),
@@ -166,32 +116,112 @@ export class Children {
     return run;
   }
 
-  #listener(of: () => Run, request: SpawnRequest, pipes: readonly PipeEnd[], listener: RunListener): SpawnListener {
-    const { pid1 } = this.#parts;
+  /**
+   * Goes on with a run of the supervisor before this one. The listener is told later what has happened to it since. If
+   * the run was being ended, `done` is called when no process is left.
+   */
+  adopt(record: RunRecord, request: Adoption, listener: RunListener, done: Done): Run | null {
+    const entry = this.#inherited.get(record.id);
+    if (entry === undefined) return null;
+    this.#inherited.delete(record.id);
+    const { pipes } = layOut(null, request.output);
+    const run = this.#add(record.id, request.runName, listener);
+    if (record.pid > 0) this.#begin(run, record.pid, record.start, pipes, entry.pipes);
+    run.known = new Map([...run.known, ...record.known]);
+    run.exited = record.exited;
+    if (record.exited) this.#mains.set(run.pid, null);
+    const since = record.exited ? 'exited' : record.pid > 0 ? 'spawned' : 'requested';
+    this.#parts.pid1.adopt(entry, since, this.#listener(run, request, pipes));
+    const { ending } = record;
+    if (ending !== null) {
+      this.#begunEnding(run, {
+        signal: ending.signal,
+        // SIGKILL is sent again, to learn who may not be sent it.
+        signalled: new Set(ending.signal === 'SIGKILL' ? [] : ending.signalled),
+        swept: new Map(ending.swept.map(([key, pid, name]) => [key, { pid, name }])),
+        done,
+        pause: FIRST_PAUSE,
+        cancel: () => undefined,
+      });
+      this.#parts.clock.soon(() => this.#scan(run));
+    }
+    return run;
+  }
+
+  /** The entries of PID 1's table that were there before this supervisor, for adopt(), and the seed of their marks. */
+  inherit(runs: ReadonlyMap<number, RunEntry>, seed: number): void {
+    this.#inherited = new Map(runs);
+    this.#marks = firstMark(seed);
+  }
+
+  /** Kills the processes of the runs that nobody has adopted: commands of the supervisor before this one. */
+  discardOthers(): void {
+    for (const entry of this.#inherited.values()) this.#discard(entry);
+  }
+
+  #discard(entry: RunEntry): void {
+    const nothing = { spawned: () => undefined, failed: () => undefined, exited: () => undefined };
+    const attributes = {
+      argv: [],
+      env: {},
+      cwd: null,
+      user: null,
+      nice: null,
+      oomScoreAdj: null,
+      cpus: null,
+      limits: {},
+    };
+    const request = { ...attributes, runName: '', output: [], notify: null };
+    const record = { id: entry.run, pid: 0, start: 0, exited: false, known: [], ending: null };
+    if (entry.state === 'failed') {
+      this.#parts.pid1.release(entry.run);
+      return;
+    }
+    const run = this.adopt(record, request, nothing, () => undefined);
+    if (run !== null) this.kill(run);
+  }
+
+  /** What a successor needs to know of a run; null: it is over. */
+  recordOf(run: Run): RunRecord | null {
+    if (!this.#runs.has(run.id)) return null;
+    return recordRun(run);
+  }
+
+  /** The program is executing. */
+  #begin(run: Run, pid: number, start: number, pipes: readonly PipeEnd[], descriptors: readonly number[]): void {
+    const { pid1, hasMarks } = this.#parts;
+    run.pid = pid;
+    run.start = start;
+    this.#mains.set(pid, newMain(pid, start, pid1.pid));
+    run.known = new Map([[pid, start]]);
+    if (hasMarks) this.#census.introduce(pid, start, run.mark);
+    for (const [index, pipe] of pipes.entries()) pipe.open(`/proc/${pid1.pid}/fd/${descriptors[index]}`);
+  }
+
+  #listener(run: Run, request: Adoption, pipes: readonly PipeEnd[]): SpawnListener {
+    const { listener } = run;
     return {
       spawned: (pid, start, descriptors) => {
-        const run = of();
-        run.pid = pid;
-        run.start = start;
-        this.#mains.set(pid, newMain(pid, start, pid1.pid));
-        run.known = new Map([[pid, start]]);
-        if (this.#parts.hasMarks) this.#census.introduce(pid, start, run.mark);
-        for (const [index, pipe] of pipes.entries()) pipe.open(`/proc/${pid1.pid}/fd/${descriptors[index]}`);
+        // PID 1 may report it again after its table.
+        if (run.pid > 0) return;
+        this.#begin(run, pid, start, pipes, descriptors);
+        listener.changed?.();
         listener.spawned(pid);
         // A kill was requested before the program was executing.
         if (run.ending !== undefined) this.#scan(run);
       },
       failed: (failure) => {
-        this.#runs.delete(of().id);
-        this.#forgetEnding(of());
+        this.#runs.delete(run.id);
+        this.#forgetEnding(run);
         for (const pipe of pipes) void pipe.close();
         listener.failed(describeLaunchFailure(request, failure, { files: this.#parts.files, resource: resourceName }));
       },
       exited: (status) => {
-        const run = of();
+        if (run.exited) return;
         this.#census.outdate(run.pid, run.start);
         if (this.#mains.has(run.pid)) this.#mains.set(run.pid, null);
         run.exited = true;
+        listener.changed?.();
         listener.exited(readExit(status));
         this.#scan(run);
       },
@@ -231,25 +261,31 @@ export class Children {
       return;
     }
     if (run.ending === undefined) {
-      run.ending = {
+      this.#begunEnding(run, {
         signal,
         signalled: new Set(),
         swept: new Map(),
         done,
         pause: FIRST_PAUSE,
         cancel: () => undefined,
-      };
-      this.#ending.add(run);
-      if (this.#ending.size === 1) this.#parts.pid1.watch(true);
+      });
     } else {
       run.ending.done = done ?? run.ending.done;
       if (signal === 'SIGKILL' && run.ending.signal !== 'SIGKILL') {
         run.ending.signal = signal;
         run.ending.signalled.clear();
         run.ending.pause = FIRST_PAUSE;
+        run.listener.changed?.();
       }
     }
     this.#scan(run);
+  }
+
+  #begunEnding(run: Run, ending: Ending): void {
+    run.ending = ending;
+    this.#ending.add(run);
+    if (this.#ending.size === 1) this.#parts.pid1.watch(true);
+    run.listener.changed?.();
   }
 
   /** Removes a run from those that are being ended. */
@@ -289,6 +325,7 @@ export class Children {
       this.#runs.delete(run.id);
       this.#mains.delete(run.pid);
       this.#parts.pid1.release(run.id);
+      run.listener.changed?.();
       ending.done?.([...ending.swept.values()].sort((a, b) => a.pid - b.pid));
       return;
     }
@@ -320,6 +357,7 @@ export class Children {
       targets.push({ kind: 'main', run: run.id });
     }
     if (targets.length === 0) return false;
+    run.listener.changed?.();
     const delivered = this.#parts.pid1.signal(signalNumber(signal), targets);
     if (signal !== 'SIGKILL') return false;
     void delivered.then((failures) => {
@@ -340,7 +378,9 @@ export class Children {
     const { pid: main, start: mainStart, mark, runName, known } = run;
     if (main === 0) return [];
     const members = this.#census.membersOf({ main, mainStart, mark, runName, known }, this.#parts.hasMarks);
-    if (members !== null) run.known = this.#census.remembered(known, members);
+    if (members === null) return null;
+    run.known = this.#census.remembered(known, members);
+    if (!isSame(known, run.known)) run.listener.changed?.();
     return members;
   }
 
@@ -376,49 +416,7 @@ export class Children {
   }
 }
 
-export type { Run };
-
-/** A main process just after the spawn: a child of PID 1 that leads its own process group and session. */
-function newMain(pid: number, start: number, parent: number): Process {
-  return { pid, start, name: '', state: 'S', parent, group: pid, session: pid, ticks: 0, threads: 1 };
-}
-
-/**
- * The streams of a program, and its pipes in the order in which PID 1 creates them. `output` are the descriptors from 1
- * on.
- */
-function layOut(
-  input: Input | null,
-  output: readonly (PipeEnd | null)[],
-): {
-  readonly streams: ReadonlyMap<number, Stream>;
-  readonly pipes: readonly PipeEnd[];
-} {
-  const pipes: PipeEnd[] = [];
-  const streams = new Map<number, Stream>();
-  if (input === null) streams.set(0, { kind: 'null' });
-  else if (input.kind === 'file') streams.set(0, { kind: 'path', path: input.path, access: 'read' });
-  else for (const fd of [0, 1, 2]) streams.set(fd, { kind: 'path', path: input.path, access: 'readWrite' });
-  output.forEach((pipe, index) => {
-    const target = index + 1;
-    // Standard streams are always open. Other descriptors are opened only for a pipe.
-    if (pipe === null) {
-      if (target <= 2) streams.set(target, { kind: 'null' });
-      return;
-    }
-    const known = pipes.indexOf(pipe);
-    streams.set(target, known < 0 ? { kind: 'pipe' } : { kind: 'same', pipe: known });
-    if (known < 0) pipes.push(pipe);
-  });
-  return { streams, pipes };
-}
-
-/** Decodes a status of wait4(2): a signal in the low seven bits, else an exit code above them. */
-function readExit(status: number): ChildExit {
-  const number = status & 0x7f;
-  if (number === 0) return { kind: 'code', code: (status >> 8) & 0xff };
-  return { kind: 'signal', signal: signalName(number), number };
-}
+const firstMark = (seed: number): bigint => (BigInt(seed >>> 0) + MARK_FLOOR) << MARK_SHIFT;
 
 function resourceName(index: number): string {
   return Object.entries(RESOURCES).find(([, number]) => number === index)?.[0] ?? String(index);

@@ -1,18 +1,26 @@
 // The supervisor's side of the protocol with PID 1: sends requests, and passes each event to the listener of its run.
-// Knows runs by number, and never services.
+// Knows runs by number, and never services. Requests that are made in one turn, and the records of the checkpoint that
+// change with them, are one batch: PID 1 executes and keeps all of it or, if this process dies before it is written,
+// nothing.
 import type { Connection, ConnectionListener } from '../platform/socket.ts';
 import {
   EventReader,
+  encodeBatch,
   encodeEnd,
   encodeHello,
+  encodeKeep,
   encodeRelease,
   encodeSignal,
   encodeSpawn,
+  encodeTaken,
   encodeWatch,
   type Pid1Event,
+  type Records,
+  type RunEntry,
   type SignalFailure,
   type SignalTarget,
   type SpawnFrame,
+  type Succession,
 } from './protocol.ts';
 
 /** The events of one run. */
@@ -44,14 +52,28 @@ export interface Pid1Listener {
   lost(): void;
 }
 
+/** What the supervisor before this one has left: its checkpoint, and PID 1's table of runs. */
+export interface Inheritance {
+  readonly records: Records;
+  readonly runs: ReadonlyMap<number, RunEntry>;
+}
+
 /** `si_code` of a signal that the kernel itself sent, such as a terminal's resize: sigaction(2). */
 const SI_KERNEL = 0x80;
 
 export class Pid1 {
   readonly pid: number;
   #connection: Connection | null = null;
-  /** Requests that were made before there was a connection. */
-  #early: Uint8Array[] = [];
+  /** Requests that have not been sent. */
+  #requests: Uint8Array[] = [];
+  /** How many of the events that PID 1 keeps have had their effect and are to be forgotten; null: none, and no ping. */
+  #taken: number | null = null;
+  #isFlushing = false;
+  #changed: () => Records = () => NONE;
+  /** Records and runs that arrive, until the last has; null: this is the first supervisor, or they have been received. */
+  #arriving: Arriving | null = null;
+  /** Whether events wait for resume(). */
+  #isHeld = false;
   readonly #reader = new EventReader();
   readonly #listener: Pid1Listener;
   readonly #runs = new Map<number, SpawnListener>();
@@ -74,8 +96,50 @@ export class Pid1 {
       closed: () => this.#listener.lost(),
     });
     this.#connection = connection;
-    for (const bytes of this.#early) connection.write(bytes);
-    this.#early = [];
+    this.flush();
+  }
+
+  /**
+   * Receives what the supervisor before this one has left. Call it before connect(). Events are held until resume().
+   */
+  inherit(): Promise<Inheritance> {
+    this.#isHeld = true;
+    return new Promise((resolve) => {
+      this.#arriving = { records: new Map(), runs: new Map(), resolve };
+    });
+  }
+
+  /** Delivers the events that were held, and from now on each as it comes. */
+  resume(): void {
+    this.#isHeld = false;
+    this.#deliverSoon();
+  }
+
+  /** `changed` returns the records of the checkpoint that have changed since it was last called. */
+  keep(changed: () => Records): void {
+    this.#changed = changed;
+  }
+
+  /** A record of the checkpoint may have changed: it goes to PID 1 with the requests of this turn. */
+  touch(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    // After the code that is running now, which may make more requests.
+    queueMicrotask(() => this.flush());
+  }
+
+  /** Sends what has been requested and what has changed, as one batch. */
+  flush(): void {
+    this.#isFlushing = false;
+    if (this.#connection === null) return;
+    const records = this.#changed();
+    const frames = this.#requests;
+    this.#requests = [];
+    if (this.#taken !== null) frames.unshift(encodeTaken(this.#taken));
+    if (records.size > 0) frames.unshift(encodeKeep(records));
+    this.#taken = null;
+    const [first] = frames;
+    if (first !== undefined) this.#connection.write(frames.length === 1 ? first : encodeBatch(frames));
   }
 
   /**
@@ -83,9 +147,14 @@ export class Pid1 {
    * of platform/input.ts).
    */
   #queue(events: readonly Pid1Event[]): void {
-    this.#events.push(...events);
-    if (this.#events.length > events.length) return;
+    const isFirst = this.#events.length === 0;
+    for (const event of events) if (!this.#arrived(event)) this.#events.push(event);
+    if (isFirst && this.#events.length > 0) this.#deliverSoon();
+  }
+
+  #deliverSoon(): void {
     this.#soon(() => {
+      if (this.#isHeld) return;
       const found = this.#events.splice(0);
       this.#listener.turn(() => {
         for (const event of found) this.#take(event);
@@ -93,25 +162,67 @@ export class Pid1 {
     });
   }
 
+  /** Takes an event that belongs to the inheritance; false if it does not. */
+  #arrived(event: Pid1Event): boolean {
+    const arriving = this.#arriving;
+    if (arriving === null) return false;
+    if (event.type === 'run') arriving.runs.set(event.run, event);
+    else if (event.type === 'kept') {
+      const parts = arriving.records.get(event.key) ?? [];
+      arriving.records.set(event.key, parts);
+      parts.push(Uint8Array.from(event.part));
+    } else if (event.type === 'restored') {
+      this.#arriving = null;
+      this.#lastRun = Math.max(0, ...arriving.runs.keys());
+      const records = new Map([...arriving.records].map(([key, parts]) => [key, Buffer.concat(parts)] as const));
+      arriving.resolve({ records, runs: arriving.runs });
+    } else return false;
+    return true;
+  }
+
+  /** For the end of this process by a bug: nothing of this turn takes effect, and only these records are kept. */
+  abandon(records: Records): void {
+    this.#requests = [];
+    this.#connection?.write(encodeKeep(records));
+    this.#connection = null;
+  }
+
   #send(bytes: Uint8Array): void {
-    if (this.#connection === null) this.#early.push(bytes);
-    else this.#connection.write(bytes);
+    this.#requests.push(bytes);
+    this.touch();
   }
 
   /**
    * Takes over: from now on, PID 1 treats the end of this process as a failure and not as a result. `stopTimeout` in
    * milliseconds.
    */
-  hello(stopTimeout: number, stopSignals: readonly number[]): void {
-    this.#send(encodeHello(stopTimeout, stopSignals));
+  hello(stopTimeout: number, stopSignals: readonly number[], succession?: Succession): void {
+    this.#send(encodeHello(stopTimeout, stopSignals, succession));
   }
 
-  /** Starts a program; returns the run's number. */
-  spawn(spawn: Omit<SpawnFrame, 'run'>, listener: SpawnListener): number {
+  /** A number for a run that no other has. */
+  nextRun(): number {
     this.#lastRun += 1;
-    this.#runs.set(this.#lastRun, listener);
-    this.#send(encodeSpawn({ ...spawn, run: this.#lastRun }));
     return this.#lastRun;
+  }
+
+  /** Starts a program. */
+  spawn(spawn: SpawnFrame, listener: SpawnListener): void {
+    this.#runs.set(spawn.run, listener);
+    this.#send(encodeSpawn(spawn));
+  }
+
+  /**
+   * Goes on with a run of the supervisor before this one. `since`: how far that one knew of it. What has happened to it
+   * since is told as events, when resume() is called.
+   */
+  adopt(entry: RunEntry, since: 'requested' | 'spawned' | 'exited', listener: SpawnListener): void {
+    const { run, state, pid, start, pipes } = entry;
+    this.#runs.set(run, listener);
+    const isExecuting = state === 'executing' || state === 'exited';
+    if (since === 'requested' && isExecuting) this.#events.push({ type: 'spawned', run, pid, start, pipes });
+    if (since !== 'exited' && state === 'exited') this.#events.push({ type: 'exited', run, status: entry.status });
+    if (state === 'failed') this.#events.push({ type: 'failed', run, ...entry.failure });
   }
 
   /** Ends the use of a run: PID 1 closes its pipes and removes its entry. */
@@ -138,6 +249,7 @@ export class Pid1 {
   /** Makes PID 1 exit with that code, which ends this process too. Never resolves. */
   end(code: number): Promise<never> {
     this.#send(encodeEnd(code));
+    this.flush();
     return new Promise(() => undefined);
   }
 
@@ -154,6 +266,7 @@ export class Pid1 {
         return;
       case 'notified':
         this.#runs.get(event.run)?.notified(event.text, event.uid);
+        this.#answer(1);
         return;
       case 'signalled':
         this.#answers.get(event.sequence)?.(event.failures);
@@ -161,18 +274,41 @@ export class Pid1 {
         return;
       case 'received':
         this.#listener.received(event.signal, event.code === SI_KERNEL);
+        this.#answer(1);
         return;
       case 'reaped':
         this.#listener.reaped(event.total, event.isComplete && event.pids.length > 0 ? event.pids : null);
         return;
+      case 'ping':
+        this.#answer(0);
+        return;
+      case 'kept':
+      case 'run':
+      case 'restored':
+        throw new Error(`PID 1 sent ${event.type} after the last of them`);
       default:
         event satisfies never;
     }
   }
 
+  /** So many more of the events that PID 1 keeps have had their effect, which is in the same batch. */
+  #answer(count: number): void {
+    this.#taken = (this.#taken ?? 0) + count;
+    this.touch();
+  }
+
   #fail(event: Pid1Event & { readonly type: 'failed' }): void {
     const listener = this.#runs.get(event.run);
-    this.#runs.delete(event.run);
-    listener?.failed(event);
+    if (listener === undefined) return;
+    this.release(event.run);
+    listener.failed(event);
   }
 }
+
+interface Arriving {
+  readonly records: Map<number, Uint8Array[]>;
+  readonly runs: Map<number, RunEntry>;
+  readonly resolve: (inheritance: Inheritance) => void;
+}
+
+const NONE: Records = new Map();

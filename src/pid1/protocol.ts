@@ -2,9 +2,19 @@
 // little-endian. native/frames.h is the other side; test/native/tables.test.ts compares the numbers of both. Pure.
 import { encodeBytes } from '../bytes.ts';
 
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
-export const REQUEST = { hello: 1, spawn: 2, signal: 3, release: 4, watch: 5, end: 6 } as const;
+export const REQUEST = {
+  hello: 1,
+  spawn: 2,
+  signal: 3,
+  release: 4,
+  watch: 5,
+  end: 6,
+  keep: 7,
+  batch: 8,
+  taken: 9,
+} as const;
 
 export const EVENT = {
   spawned: 101,
@@ -14,6 +24,10 @@ export const EVENT = {
   signalled: 105,
   received: 106,
   notified: 107,
+  kept: 108,
+  run: 109,
+  restored: 110,
+  ping: 111,
 } as const;
 
 export const TARGET = { process: 0, main: 1, group: 2 } as const;
@@ -100,7 +114,7 @@ export interface SpawnFrame {
 
 /** Builds one frame. */
 class Frame {
-  readonly #parts: Buffer[] = [];
+  readonly #parts: Uint8Array[] = [];
   readonly #type: number;
 
   constructor(type: number) {
@@ -111,6 +125,11 @@ class Frame {
     const part = Buffer.allocUnsafe(4 * numbers.length);
     numbers.forEach((number, index) => void part.writeUInt32LE(number >>> 0, 4 * index));
     this.#parts.push(part);
+    return this;
+  }
+
+  bytes(bytes: Uint8Array): this {
+    this.#parts.push(bytes);
     return this;
   }
 
@@ -145,15 +164,65 @@ class Frame {
 }
 
 const NUL = Buffer.alloc(1);
+const MOST_U32 = 0xffff_ffff;
+
+/** How PID 1 treats a supervisor that dies or does not answer. Times in milliseconds. */
+export interface Succession {
+  /** A supervisor that answers no frame for this long is replaced; 0: never. */
+  readonly hungAfter: number;
+  /** A stop request that finds no supervisor for this long is carried out by PID 1 alone. */
+  readonly stopWait: number;
+  /** The longest pause before the next supervisor is started. */
+  readonly longestPause: number;
+  /** Everything is stopped after so many deaths in a row before a supervisor had taken over. */
+  readonly deathsBefore: number;
+  /** The same for deaths less than a second after it had taken over. */
+  readonly deathsYoung: number;
+}
+
+/** What PID 1 uses until it is told otherwise: native/supervise.c. */
+export const SUCCESSION: Succession = {
+  hungAfter: 30_000,
+  stopWait: 2_000,
+  longestPause: 5_000,
+  deathsBefore: 5,
+  deathsYoung: 20,
+};
 
 /** `stopTimeout` in milliseconds; `stopSignals` are signal numbers. */
-export function encodeHello(stopTimeout: number, stopSignals: readonly number[]): Buffer {
+export function encodeHello(
+  stopTimeout: number,
+  stopSignals: readonly number[],
+  { hungAfter, stopWait, longestPause, deathsBefore, deathsYoung }: Succession = SUCCESSION,
+): Buffer {
   const mask = stopSignals.reduce((bits, signal) => bits | (1n << BigInt(signal - 1)), 0n);
-  return new Frame(REQUEST.hello).u32(PROTOCOL, Math.min(stopTimeout, 0xffff_ffff)).u64(mask).end();
+  const numbers = [hungAfter, stopWait, longestPause, deathsBefore, deathsYoung];
+  return new Frame(REQUEST.hello)
+    .u32(PROTOCOL, Math.min(stopTimeout, MOST_U32))
+    .u64(mask)
+    .u32(...numbers.map((number) => Math.min(number, MOST_U32)))
+    .end();
 }
 export const encodeRelease = (run: number): Buffer => new Frame(REQUEST.release).u32(run).end();
 export const encodeWatch = (on: boolean): Buffer => new Frame(REQUEST.watch).u32(on ? 1 : 0).end();
 export const encodeEnd = (code: number): Buffer => new Frame(REQUEST.end).u32(code).end();
+export const encodeTaken = (count: number): Buffer => new Frame(REQUEST.taken).u32(count).end();
+
+/** Records of the checkpoint by key, 0 to 2^20 - 1; an empty one is removed. */
+export type Records = ReadonlyMap<number, Uint8Array>;
+
+export function encodeKeep(records: Records): Buffer {
+  const frame = new Frame(REQUEST.keep).u32(records.size);
+  for (const [key, bytes] of records) frame.u32(key, bytes.length).bytes(bytes);
+  return frame.end();
+}
+
+/** Frames that PID 1 executes all or not at all. */
+export function encodeBatch(frames: readonly Uint8Array[]): Buffer {
+  const frame = new Frame(REQUEST.batch);
+  for (const bytes of frames) frame.bytes(bytes);
+  return frame.end();
+}
 
 export function encodeSpawn(spawn: SpawnFrame): Buffer {
   const { user, umask, nice, oomScoreAdj, cpus, limits } = spawn;
@@ -245,7 +314,30 @@ export type Pid1Event =
       readonly pid: number;
       readonly uid: number;
       readonly text: string;
-    };
+    }
+  /** A part of a record of the supervisor before this one; `size` is that of the whole record, bytes. */
+  | { readonly type: 'kept'; readonly key: number; readonly size: number; readonly part: Uint8Array }
+  | ({ readonly type: 'run' } & RunEntry)
+  | { readonly type: 'restored' }
+  | { readonly type: 'ping' };
+
+/** An entry of PID 1's table of runs. */
+export interface RunEntry {
+  readonly run: number;
+  readonly state: RunState;
+  /** 0 if no process was made. */
+  readonly pid: number;
+  readonly start: number;
+  readonly mark: bigint;
+  /** Meaningful for `failed` only. */
+  readonly failure: { readonly step: Step; readonly errno: number; readonly index: number };
+  /** Of `exited`, as wait4(2) gives it. */
+  readonly status: number;
+  readonly pipes: readonly number[];
+}
+
+export type RunState = (typeof RUN_STATES)[number];
+const RUN_STATES = ['starting', 'executing', 'failed', 'exited'] as const;
 
 export interface SignalFailure {
   /** Index among the targets. */
@@ -300,6 +392,14 @@ class Fields {
     return Number(this.#payload.readBigUInt64LE(this.#pass(8)));
   }
 
+  u64raw(): bigint {
+    return this.#payload.readBigUInt64LE(this.#pass(8));
+  }
+
+  rest(): Buffer {
+    return this.#payload.subarray(this.#at);
+  }
+
   list<T>(read: () => T): T[] {
     return Array.from({ length: this.u32() }, read);
   }
@@ -333,7 +433,28 @@ function decodeEvent(type: number, payload: Buffer): Pid1Event {
       return { type: 'received', signal: u32(), code: i32(), pid: i32() };
     case EVENT.notified:
       return { type: 'notified', run: u32(), pid: i32(), uid: u32(), text: fields.text() };
+    case EVENT.kept:
+      return { type: 'kept', key: u32(), size: u32(), part: fields.rest() };
+    case EVENT.run:
+      return decodeRun(fields);
+    case EVENT.restored:
+      return { type: 'restored' };
+    case EVENT.ping:
+      return { type: 'ping' };
     default:
       throw new Error(`PID 1 sent event ${type}, which this release does not know`);
   }
+}
+
+function decodeRun(fields: Fields): Pid1Event & { readonly type: 'run' } {
+  const run = fields.u32();
+  const state = RUN_STATES[fields.u32()] ?? 'exited';
+  const [pid, start, mark] = [fields.i32(), fields.u64(), fields.u64raw()];
+  const failure = { step: STEPS[fields.u32() as keyof typeof STEPS], errno: fields.i32(), index: fields.u32() };
+  return {
+    type: 'run',
+    ...{ run, state, pid, start, mark, failure },
+    status: fields.i32(),
+    pipes: fields.list(() => fields.u32()),
+  };
 }

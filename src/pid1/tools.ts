@@ -3,8 +3,10 @@
 // result.
 import { explainShellExit, type LaunchFailure, visitorOf } from '../linux/launch.ts';
 import { lastLineOf } from '../linux/lines.ts';
-import type { ChildExit, Children, Input, Run, RunListener, SpawnRequest } from './children.ts';
+import type { Children } from './children.ts';
 import { OutputPipe } from './pipe.ts';
+import type { ChildExit, Run, RunListener, SpawnRequest } from './run.ts';
+import type { Input } from './streams.ts';
 
 /** The result of a command: its exit code, or why it has none, and the last line of its output. */
 export interface ToolResult {

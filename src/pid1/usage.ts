@@ -1,7 +1,8 @@
 // Sums the processor time and memory of each service's processes, from one scan of /proc. Changes nothing.
 
 import { readMemory } from '../linux/processes.ts';
-import type { Children, Run } from './children.ts';
+import type { Children } from './children.ts';
+import type { Run } from './run.ts';
 
 /** USER_HZ, fixed for user space on every architecture we run on (proc_pid_stat(5), sysconf(_SC_CLK_TCK)). */
 const TICKS_PER_SECOND = 100;

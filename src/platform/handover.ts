@@ -43,6 +43,12 @@ export interface Handover {
   /** For `explain`: the errno of exec, and the program. */
   readonly errno: number;
   readonly program: string;
+  /** How many supervisors there were before this one. */
+  readonly restarts: number;
+  /** Of a successor: CLOCK_MONOTONIC when the last one that had taken over died, milliseconds. */
+  readonly diedAt: number;
+  /** Of a successor: how that one ended, and those since that never took over, at most 16. */
+  readonly deaths: readonly { readonly how: 'exit' | 'signal' | 'hung'; readonly number: number }[];
   readonly argv: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -98,6 +104,12 @@ export function parseHandover(bytes: Buffer): Handover | null {
       .map(numbered)
       .map(([pid, path]) => ({ pid, path })),
     terminal: valuesOf('terminal')[0] ?? null,
+    restarts: number('restarts'),
+    diedAt: number('died_at'),
+    deaths: valuesOf('death').map((text) => {
+      const [how = '', code] = text.split(' ');
+      return { how: how as Handover['deaths'][number]['how'], number: Number(code) };
+    }),
     errno: number('errno'),
     program: valuesOf('program')[0] ?? '',
     argv: texts.slice(argumentsFrom, variablesFrom).map(decodeBytes),

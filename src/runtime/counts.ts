@@ -31,6 +31,15 @@ export class Counts {
     counts.seconds += seconds;
   }
 
+  /** What the supervisor before this one had counted. */
+  inherit(
+    service: string,
+    counted: { readonly probes: readonly (readonly [string, ProbeCounts])[]; readonly swept: number },
+  ): void {
+    this.probes.set(service, new Map(counted.probes));
+    this.swept.set(service, counted.swept);
+  }
+
   sweptFrom(service: string, count: number): void {
     this.swept.set(service, (this.swept.get(service) ?? 0) + count);
   }

@@ -5,8 +5,8 @@ import type { Effect, Event, ServiceEffect, ServiceEvent } from '../core/event.t
 import { hasMain } from '../core/state.ts';
 import { step } from '../core/supervisor.ts';
 import { inOrder } from '../core/turn.ts';
-import { newWorld, nextDeadline, type World } from '../core/world.ts';
-import type { Plan, ServicePlan } from '../plan/plan.ts';
+import { nextDeadline, type World } from '../core/world.ts';
+import type { Millis, ServicePlan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
 import { Attendance } from './attendance.ts';
 
@@ -29,6 +29,16 @@ export interface EngineParts {
   /** Reads the configuration again; answers with `plan-changed` when it is right. */
   readonly reload: () => void;
   readonly end: (effect: Effect & { readonly type: 'end' }) => void;
+  /** The world may be another now. */
+  readonly changed: () => void;
+  /** What is postponed for this service is another now. */
+  readonly postponed: (service: string) => void;
+  /** The core has thrown: nothing that it decides from here on can be trusted. */
+  readonly broken: (event: Event, error: unknown) => void;
+  /** Whether an event is dropped, because the core has thrown on it before; null: there is no such event. */
+  readonly isDropped: ((event: Event) => boolean) | null;
+  /** Each event and what follows from it, for debugging; null: nobody wants to know. */
+  readonly trace: ((event: Event, effects: readonly Effect[], now: Millis) => void) | null;
 }
 
 /**
@@ -42,10 +52,17 @@ const REHEARSED = 2;
 /** With more services than this, computing the consequences of a failure takes long. */
 const MANY = 50;
 
-interface Postponed {
-  readonly plan: ServicePlan;
+/** An effect that a later turn carries out. */
+export interface Postponed {
   readonly run: number;
   readonly effect: ServiceEffect;
+}
+
+/** A pause after an event that was dropped, milliseconds. */
+const DROPPED_PAUSE = 1_000;
+
+interface PostponedOf extends Postponed {
+  readonly plan: ServicePlan;
 }
 
 export class Engine {
@@ -56,20 +73,22 @@ export class Engine {
   #world: World;
   #draining = false;
   /** Spawns for another turn, and what is to be done to those services after that, in order. */
-  #postponed: Postponed[] = [];
+  #postponed: PostponedOf[] = [];
   /** How many of these are of each service. */
   readonly #late = new Map<string, number>();
   #turnBegan = 0;
   #goingOn = false;
   #armed: { readonly at: number; readonly cancel: () => void } | null = null;
   #arming = false;
+  /** The timer is not armed for an earlier instant. */
+  #notBefore = 0;
   /** Events that the function of turn() has sent so far; null while turn() does not run. */
   #collected: Event[] | null = null;
   readonly #attendance: Attendance;
 
-  constructor(plan: Plan, seed: number, parts: EngineParts) {
+  constructor(world: World, parts: EngineParts) {
     this.#parts = parts;
-    this.#world = newWorld(plan, seed);
+    this.#world = world;
     this.#attendance = new Attendance(parts.clock, () => this.#noticeAbsence());
     this.#hands = parts.hands((event) => this.send(event));
   }
@@ -106,17 +125,49 @@ export class Engine {
     this.#draining = true;
     try {
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-        const { world, effects } = step(this.#world, next, this.#parts.clock.now());
-        this.#world = world;
-        for (const effect of effects) this.#carryOut(effect);
+        for (const effect of this.#step(next)) this.#carryOut(effect);
       }
     } finally {
       this.#draining = false;
     }
-    // At once: an absence may begin before the next turn.
-    this.#attendance.watch(this.#world.tally.judged > 0 || this.#world.phase.id === 'stopping');
+    this.#attend();
     this.#armSoon();
+    this.#parts.changed();
     for (const watcher of this.#watchers) watcher();
+  }
+
+  #step(event: Event): readonly Effect[] {
+    const { clock, broken, trace, isDropped } = this.#parts;
+    if (isDropped?.(event) === true) {
+      // A deadline that is not handled stays due.
+      this.#notBefore = clock.now() + DROPPED_PAUSE;
+      return [];
+    }
+    try {
+      const { world, effects } = step(this.#world, event, clock.now());
+      this.#world = world;
+      trace?.(event, effects, clock.now());
+      return effects;
+    } catch (error) {
+      broken(event, error);
+      return [];
+    }
+  }
+
+  /** What is postponed for a service, in order. */
+  postponedOf(service: string): readonly Postponed[] {
+    if (!this.#late.has(service)) return [];
+    return this.#postponed.flatMap(({ plan, run, effect }) => (plan.name === service ? [{ run, effect }] : []));
+  }
+
+  /** Goes on where an earlier engine ended: with what it had postponed, by service. Then arms the timer. */
+  resume(postponed: ReadonlyMap<string, readonly Postponed[]>): void {
+    for (const [service, effects] of postponed) {
+      const plan = this.#world.index.plans.get(service);
+      if (plan !== undefined) for (const one of effects) this.#postpone({ plan, ...one });
+    }
+    this.#attend();
+    this.#armSoon();
   }
 
   /** Calls `watcher` whenever the world may have changed; returns what ends that. It must not send. */
@@ -144,6 +195,11 @@ export class Engine {
     }
   }
 
+  /** At once: an absence may begin before the next turn. */
+  #attend(): void {
+    this.#attendance.watch(this.#world.tally.judged > 0 || this.#world.phase.id === 'stopping');
+  }
+
   #carryOut(effect: Effect): void {
     switch (effect.type) {
       case 'service': {
@@ -167,14 +223,20 @@ export class Engine {
     }
   }
 
-  #performOrPostpone(one: Postponed): void {
+  #performOrPostpone(one: PostponedOf): void {
     const { plan, run, effect } = one;
     const isLate = effect.type === 'spawn' && this.#parts.clock.now() - this.#turnBegan >= TURN;
     if (!isLate && !this.#late.has(plan.name)) {
       this.#hands.perform(plan, run, effect);
       return;
     }
+    this.#postpone(one);
+  }
+
+  #postpone(one: PostponedOf): void {
+    const { plan } = one;
     this.#postponed.push(one);
+    this.#parts.postponed(plan.name);
     this.#late.set(plan.name, (this.#late.get(plan.name) ?? 0) + 1);
     if (this.#postponed.length === 1 && !this.#goingOn) this.#parts.clock.soon(() => this.#goOn());
   }
@@ -192,6 +254,7 @@ export class Engine {
         const left = (this.#late.get(name) ?? 0) - 1;
         if (left > 0) this.#late.set(name, left);
         else this.#late.delete(name);
+        this.#parts.postponed(name);
         this.#hands.perform(next.plan, next.run, next.effect);
       }
     } finally {
@@ -216,7 +279,7 @@ export class Engine {
     this.#armed?.cancel();
     this.#armed = null;
     if (at === null) return;
-    const wait = Math.max(0, Math.ceil(at - this.#parts.clock.now()));
+    const wait = Math.max(0, Math.ceil(Math.max(at, this.#notBefore) - this.#parts.clock.now()));
     const cancel = this.#parts.clock.after(wait, () => {
       this.#armed = null;
       this.send({ type: 'deadline-passed' });
@@ -228,7 +291,8 @@ export class Engine {
   #noticeAbsence(): void {
     const by = this.#attendance.absence();
     if (by === 0) return;
-    this.#world = step(this.#world, { type: 'was-absent', by }, this.#parts.clock.now()).world;
+    this.#step({ type: 'was-absent', by });
+    this.#parts.changed();
     this.#armSoon();
   }
 }

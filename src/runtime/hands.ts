@@ -1,102 +1,14 @@
 // Carries out what the core asks for one service: spawn with its pipes and sockets, signal, sweep, probe. Holds the
 // resources of each run and lets them go when it is over; tells what happens as events. The parts that touch the kernel
-// arrive by constructor, as the interfaces below.
+// arrive by constructor, as the interfaces of parts.ts.
 import type { Event, HookName, ProbeKind, ServiceEffect, ServiceEvent, SweptProcess } from '../core/event.ts';
 import type { Exit } from '../core/policy.ts';
-import type { GpuReading } from '../plan/gpu-reading.ts';
 import { compilePattern, type Pattern } from '../plan/pattern.ts';
-import type { GpuPlan, Probe, ServicePlan, User } from '../plan/plan.ts';
-import type { Clock } from '../ports.ts';
+import type { Probe, ServicePlan } from '../plan/plan.ts';
 import { Counts, type ProbeResult } from './counts.ts';
-import { Hooks } from './hooks.ts';
+import { type HookRecord, type HookResult, Hooks } from './hooks.ts';
+import type { HandsParts, Pipe, Program, ProgramListener, RunHandle, RunRecord } from './parts.ts';
 import { attemptProbe } from './probe.ts';
-
-/** What a program is started with; see pid1/children.ts, which offers it. */
-export interface Program {
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string | null;
-  readonly user: User | null;
-  readonly umask: number | null;
-  readonly nice: number | null;
-  readonly oomScoreAdj: number | null;
-  readonly cpus: readonly number[] | null;
-  readonly limits: ServicePlan['limits'];
-  readonly stopSignal: string;
-  readonly runName: string;
-}
-
-/** A handle on a run's processes; only pid1/ uses its content. `pid` is that of the main process, 0 before it executes. */
-export type RunHandle = { readonly pid: number };
-
-export interface ProcessRoom<Handle extends RunHandle = RunHandle> {
-  spawn(
-    request: Program & {
-      readonly input: null;
-      /** Descriptors from 1 on; null is /dev/null. */
-      readonly output: readonly (Pipe | null)[];
-      readonly notify: { readonly name: string; readonly onMessage: (text: string, uid: number) => void } | null;
-    },
-    listener: {
-      spawned(pid: number): void;
-      failed(failure: { readonly step: string; readonly message: string; readonly code: number }): void;
-      exited(exit: Exit): void;
-      killRefused?(left: readonly SweptProcess[]): void;
-    },
-  ): Handle;
-  signal(run: Handle, signal: string, to: 'main' | 'group'): void;
-  sweep(run: Handle, done: (swept: readonly SweptProcess[]) => void): void;
-  /** Without `done`, who waits for the run's end already goes on waiting. */
-  kill(run: Handle, done?: (swept: readonly SweptProcess[]) => void): void;
-}
-
-/** A pipe whose writing end goes to the program: made with the run, and readable from then on. */
-export interface Pipe {
-  open(path: string): void;
-  read(): Promise<Uint8Array | null>;
-  readNow(): Uint8Array | null;
-  close(): Promise<void>;
-}
-
-export interface LogRoom {
-  /** What a service prints from here on belongs to a new run of it. */
-  beginRun(service: string): void;
-  attach(
-    service: string,
-    style: Omit<ServicePlan['log'], 'drop'> & { readonly drop: readonly Pattern[] },
-    stdout: Pipe,
-    stderr: Pipe,
-    watcher: { readonly patterns: Map<number, Pattern>; matched(index: number): void; progressed: (() => void) | null },
-  ): Attachment;
-}
-
-/** The two streams of one run, while they are read. */
-export interface Attachment {
-  /** Reads what the pipes hold at this moment, as far as there is room for it. */
-  drain(): void;
-  /** No process of the run is left: stops reading once the streams are silent, even if another process holds them open. */
-  release(): void;
-}
-
-export interface HandsParts<Handle extends RunHandle = RunHandle> {
-  readonly clock: Clock;
-  readonly processes: ProcessRoom<Handle>;
-  readonly logs: LogRoom;
-  makePipe(): Pipe;
-  /** A random name that cannot be guessed. */
-  randomName(): string;
-  /** Who listens on a port, in words; null: nobody. */
-  portHolder(port: number): string | null;
-  runTool(program: Program, abort: AbortSignal): Promise<{ code: number | null; words: string; lastLine: string }>;
-  /** Looks at the memory of these devices; never rejects. */
-  readGpus(plan: GpuPlan, abort: AbortSignal): Promise<GpuReading>;
-  /** Why a program could not be executed, from its exit code 126 or 127; null: no such reason is found. */
-  explainExit(program: Pick<Program, 'argv' | 'env' | 'cwd' | 'user' | 'limits'>, exit: Exit): string | null;
-  /** Reports a sentence about a service. */
-  warn(service: string, event: string, text: string): void;
-  fileExists(path: string): boolean;
-  readonly ownUid: number;
-}
 
 /** `start_stall` is told of output at most this often, milliseconds. */
 const PROGRESS_EVERY = 100;
@@ -108,6 +20,22 @@ interface Resources<Handle> {
   release: (() => void)[];
   /** Reads what its pipes hold at this moment. */
   drain: () => void;
+  /** Ready probes that hold and of which nothing was told, because the program was not known to execute; null: it is. */
+  early: number[] | null;
+  /** `stop.command` is under way. */
+  isStopping: boolean;
+  /** No process of the run is left, and a hook of it is waited for. */
+  swept: readonly SweptProcess[] | null;
+}
+
+/** What a successor needs to know of a service's latest run besides its state, as data for JSON. */
+export interface ServiceRecord {
+  readonly run: number;
+  readonly main: RunRecord | null;
+  readonly early: readonly number[] | null;
+  readonly isStopping: boolean;
+  readonly swept: readonly SweptProcess[] | null;
+  readonly hooks: readonly HookRecord[];
 }
 
 export class Hands<Handle extends RunHandle = RunHandle> {
@@ -167,17 +95,21 @@ export class Hands<Handle extends RunHandle = RunHandle> {
   #spawn(plan: ServicePlan, run: number): void {
     const tell = (news: ServiceEvent) => this.#send({ type: 'service', service: plan.name, run, news });
     const resources = this.#open(plan, run);
-    const fail = (step: string, message: string, code: number) => {
-      this.#release(resources);
-      tell({ type: 'spawn-failed', step, message, code });
-    };
+    const fail = this.#failing(plan, run, resources);
     for (const port of plan.ports) {
       const holder = this.#parts.portHolder(port);
       if (holder === null) continue;
       fail('port', `port ${port} of ${plan.name} is taken by ${holder}`, 1);
       return;
     }
-    this.#spawnWith(plan, run, resources, tell, fail);
+    this.#spawnWith(plan, run, resources, tell, fail, null);
+  }
+
+  #failing(plan: ServicePlan, run: number, resources: Resources<Handle>): Fail {
+    return (step, message, code) => {
+      this.#release(resources);
+      this.#send({ type: 'service', service: plan.name, run, news: { type: 'spawn-failed', step, message, code } });
+    };
   }
 
   /** The resources of a run, made by whatever it begins with. */
@@ -190,68 +122,100 @@ export class Hands<Handle extends RunHandle = RunHandle> {
       abort: new AbortController(),
       release: [],
       drain: () => undefined,
+      early: [],
+      isStopping: false,
+      swept: null,
     };
     this.#resources.set(plan.name, resources);
     this.#parts.logs.beginRun(plan.name);
     return resources;
   }
 
+  /** Spawns the program or, if there is a `record`, goes on with a run of it. */
   #spawnWith(
     plan: ServicePlan,
     run: number,
     resources: Resources<Handle>,
     tell: (news: ServiceEvent) => void,
-    fail: (step: string, message: string, code: number) => void,
+    fail: Fail,
+    record: RunRecord | null,
   ): void {
     const stdout = this.#parts.makePipe();
     const stderr = this.#parts.makePipe();
     const output: (Pipe | null)[] = [stdout, stderr];
-    const latch = this.#latches(tell);
-    const { env, notify } = this.#prepareNotify(plan, resources, output, latch.seen);
+    const seen = (index: number) => this.#noteLatch(plan, resources, index, tell);
+    const { env, notify } = this.#prepareNotify(plan, resources, output, seen);
+    const request = { ...programOf(plan, plan.argv, run, env, null), input: null, output, notify };
+    const listener: ProgramListener = {
+      changed: () => this.#parts.changed(plan.name),
+      spawned: (pid) => {
+        tell({ type: 'spawned', pid });
+        this.#tellLatches(resources, tell);
+      },
+      failed: ({ step, message, code }) => fail(step, message, code),
+      killRefused: (left) => tell({ type: 'kill-refused', left }),
+      exited: (exit) => {
+        resources.abort.abort();
+        // Its output came before its end: probes and readers see the output first.
+        resources.drain();
+        const why = this.#parts.explainExit(plan, exit);
+        if (why !== null) this.#parts.warn(plan.name, 'not-executable', why);
+        tell({ type: 'exited', exit });
+      },
+    };
+    const { processes } = this.#parts;
+    resources.handle =
+      record === null
+        ? processes.spawn(request, listener)
+        : processes.adopt(record, request, listener, this.#emptied(plan, resources));
     const patterns = new Map<number, Pattern>();
     plan.ready.forEach((probe, index) => {
       if (probe.kind === 'log') patterns.set(index, compilePattern(probe.pattern));
     });
-    const handle = this.#parts.processes.spawn(
-      { ...programOf(plan, plan.argv, run, env, null), input: null, output, notify },
-      {
-        spawned: (pid) => {
-          tell({ type: 'spawned', pid });
-          latch.open();
-        },
-        failed: ({ step, message, code }) => fail(step, message, code),
-        killRefused: (left) => tell({ type: 'kill-refused', left }),
-        exited: (exit) => {
-          resources.abort.abort();
-          // Its output came before its end: probes and readers see the output first.
-          resources.drain();
-          const why = this.#parts.explainExit(plan, exit);
-          if (why !== null) this.#parts.warn(plan.name, 'not-executable', why);
-          tell({ type: 'exited', exit });
-        },
-      },
-    );
-    resources.handle = handle;
     const progressed = plan.startStall === null ? null : this.#thinned(() => tell({ type: 'progressed' }));
-    const watcher = { patterns, matched: latch.seen, progressed };
+    const watcher = { patterns, matched: seen, progressed };
     // From here on the log room reads the two streams to their ends, however the run goes.
     const style = { ...plan.log, drop: plan.log.drop.map(compilePattern) };
-    const attached = this.#parts.logs.attach(plan.name, style, stdout, stderr, watcher);
+    const attached = this.#parts.logs.attach(plan.name, style, stdout, stderr, watcher, record !== null);
     resources.drain = () => attached.drain();
     resources.release.push(() => attached.release());
   }
 
   /** A program may say that it is ready before the news of its exec is here: such words are kept until then. */
-  #latches(tell: (news: ServiceEvent) => void): { readonly seen: (index: number) => void; readonly open: () => void } {
-    let early: number[] | null = [];
-    return {
-      seen: (index) => (early === null ? tell({ type: 'latched', index }) : void early.push(index)),
-      open: () => {
-        const held = early ?? [];
-        early = null;
-        for (const index of held) tell({ type: 'latched', index });
-      },
-    };
+  #noteLatch(plan: ServicePlan, resources: Resources<Handle>, index: number, tell: (news: ServiceEvent) => void): void {
+    if (resources.early === null) {
+      tell({ type: 'latched', index });
+      return;
+    }
+    resources.early.push(index);
+    this.#parts.changed(plan.name);
+  }
+
+  #tellLatches(resources: Resources<Handle>, tell: (news: ServiceEvent) => void): void {
+    const held = resources.early ?? [];
+    resources.early = null;
+    for (const index of held) tell({ type: 'latched', index });
+  }
+
+  /** What a successor needs to know of a service's latest run; null: nothing. */
+  recordOf(service: string): ServiceRecord | null {
+    const resources = this.#resources.get(service);
+    if (resources === undefined) return null;
+    const { run, handle, early, isStopping, swept } = resources;
+    const main = handle === null ? null : this.#parts.processes.recordOf(handle);
+    return { run, main, early, isStopping, swept, hooks: this.#hooks.recordsOf(service) };
+  }
+
+  /** Goes on with the latest run of a service where the supervisor before this one has left it. */
+  adopt(plan: ServicePlan, record: ServiceRecord): void {
+    const { run, main, early, isStopping, swept } = record;
+    const resources = this.#open(plan, run);
+    resources.early = early === null ? null : [...early];
+    const tell = (news: ServiceEvent) => this.#send({ type: 'service', service: plan.name, run, news });
+    if (main !== null) this.#spawnWith(plan, run, resources, tell, this.#failing(plan, run, resources), main);
+    for (const hook of record.hooks) this.#hooks.adopt(plan, run, hook, this.#hookEnded(plan, run, hook.name));
+    if (isStopping) this.#runStopCommand(plan, run);
+    if (swept !== null) this.#emptied(plan, resources)(swept);
   }
 
   /** What notify probes need: a socket named in NOTIFY_SOCKET, or a pipe at the descriptor asked for. */
@@ -302,10 +266,14 @@ export class Hands<Handle extends RunHandle = RunHandle> {
   #runStopCommand(plan: ServicePlan, run: number): void {
     const resources = this.#current(plan, run);
     if (resources === undefined || plan.stop.argv === null) return;
+    resources.isStopping = true;
+    this.#parts.changed(plan.name);
     const env = { MAINPID: String(resources.handle?.pid || '') };
     const { signal } = resources.abort;
     const program = programOf(plan, plan.stop.argv, run, env, 'stop');
     void this.#parts.runTool(program, signal).then(({ code, words, lastLine }) => {
+      resources.isStopping = false;
+      this.#parts.changed(plan.name);
       if (code === 0 || signal.aborted) return;
       const detail = lastLine === '' ? words : `${words}: ${lastLine}`;
       this.#send({ type: 'service', service: plan.name, run, news: { type: 'stop-command-failed', detail } });
@@ -316,22 +284,36 @@ export class Hands<Handle extends RunHandle = RunHandle> {
   #finish(plan: ServicePlan, run: number, how: 'sweep' | 'kill'): void {
     const resources = this.#current(plan, run);
     if (resources?.handle === null || resources?.handle === undefined) return;
-    this.#parts.processes[how](resources.handle, (swept) => {
+    this.#parts.processes[how](resources.handle, this.#emptied(plan, resources));
+  }
+
+  /** No process of the run is left. */
+  #emptied(plan: ServicePlan, resources: Resources<Handle>): (swept: readonly SweptProcess[]) => void {
+    return (swept) => {
+      const { run } = resources;
       this.#release(resources);
       this.counts.sweptFrom(plan.name, swept.length);
-      const tell = () => this.#send({ type: 'service', service: plan.name, run, news: { type: 'emptied', swept } });
+      resources.swept = swept;
+      this.#parts.changed(plan.name);
+      const tell = () => {
+        resources.swept = null;
+        this.#send({ type: 'service', service: plan.name, run, news: { type: 'emptied', swept } });
+      };
       // A hook that was killed with it must be gone too.
       const hook = this.#hooks.over(plan.name);
       if (hook === null) tell();
       else void hook.then(tell);
-    });
+    };
   }
 
   #runHook(plan: ServicePlan, run: number, hook: HookName, exit: Exit | null): void {
     const pid = exit === null ? this.#open(plan, run).handle?.pid || null : null;
-    this.#hooks.run(plan, run, hook, { pid, exit }, (result) =>
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'hook-ended', hook, ...result } }),
-    );
+    this.#hooks.run(plan, run, hook, { pid, exit }, this.#hookEnded(plan, run, hook));
+  }
+
+  #hookEnded(plan: ServicePlan, run: number, hook: HookName): (result: HookResult) => void {
+    return (result) =>
+      this.#send({ type: 'service', service: plan.name, run, news: { type: 'hook-ended', hook, ...result } });
   }
 
   #readGpus(plan: ServicePlan, run: number): void {
@@ -399,6 +381,8 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     };
   }
 }
+
+type Fail = (step: string, message: string, code: number) => void;
 
 function probeOf(plan: ServicePlan, kind: ProbeKind, index: number): Probe | undefined {
   if (kind !== 'drain') return plan[kind][index];

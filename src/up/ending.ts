@@ -29,8 +29,8 @@ export interface EndingParts {
   readonly oomBefore: number | null;
 }
 
-/** Writes what services have printed, then the post-mortem. */
-export async function writeLastOutput(end: End, parts: EndingParts): Promise<void> {
+/** Writes what services have printed, then the post-mortem; `told` is called when that has been announced. */
+export async function writeLastOutput(end: End, parts: EndingParts, told: () => void = () => undefined): Promise<void> {
   const { clock, logs, stopAskedAt } = parts;
   const { stopTimeout } = parts.plan;
   const now = clock.now();
@@ -42,6 +42,7 @@ export async function writeLastOutput(end: End, parts: EndingParts): Promise<voi
   // The post-mortem comes after everything that services have printed.
   const isRead = await waitWhileWriting(logs.ended(), logs, clock, late, LAST_DRAIN);
   announcePostmortem(end, parts);
+  told();
   await waitWhileWriting(logs.drained(), logs, clock, late, isRead ? LAST_DRAIN : LEAST_DRAIN);
 }
 

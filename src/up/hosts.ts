@@ -18,6 +18,15 @@ export class HostNames {
     this.#announce = announce;
   }
 
+  /** What undo() would take out; a supervisor that dies leaves it to its successor. */
+  get held(): 'nothing' | 'lines' | 'file' {
+    return this.#held;
+  }
+
+  set held(held: 'nothing' | 'lines' | 'file') {
+    this.#held = held;
+  }
+
   /** What the plan wants; a block that an earlier supervisor has left behind is replaced. */
   set(plan: Plan): void {
     if (!plan.hosts) {

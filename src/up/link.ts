@@ -4,6 +4,7 @@ import { absolute } from '../linux/files.ts';
 import { signalName, signalNumber } from '../linux/signals.ts';
 import { Children } from '../pid1/children.ts';
 import { Pid1 } from '../pid1/client.ts';
+import { SUCCESSION } from '../pid1/protocol.ts';
 import type { Plan } from '../plan/plan.ts';
 import { FD, type Handover } from '../platform/handover.ts';
 import { endBlockedProcess } from '../platform/runtime.ts';
@@ -17,6 +18,8 @@ export interface LinkParts {
   readonly clock: Clock;
   readonly handover: Handover;
   readonly seed: number;
+  /** Whether this process may be silent for as long as it likes. */
+  readonly debug: boolean;
   /** Ends this process. */
   exit(code: number): void;
 }
@@ -25,6 +28,8 @@ export class Link {
   readonly pid1: Pid1;
   readonly children: Children;
   readonly signals = new SignalRelay();
+  /** Whether the container ends with this process, and no successor goes on. */
+  isEnding = false;
   /** How many orphans PID 1 has reaped. */
   reaped = 0;
   /** Must call `take`, which delivers the events of one turn of the event loop. The engine's, once there is an engine. */
@@ -54,14 +59,19 @@ export class Link {
     });
   }
 
-  async connect(plan: Plan): Promise<void> {
+  async connect(): Promise<void> {
     await this.pid1.connect((listener) => openConnection(FD.pid1, listener));
+  }
+
+  /** From now on, PID 1 replaces this process when it ends. */
+  takeOver(plan: Plan): void {
     this.sendStopRules(plan);
   }
 
   /** PID 1 needs the signals that ask to stop, and the longest time of a stop, for when there is no supervisor. */
   sendStopRules({ stopTimeout, stopSignals }: Plan): void {
-    this.pid1.hello(stopTimeout, stopSignals.map(signalNumber));
+    const succession = this.#parts.debug ? { ...SUCCESSION, hungAfter: 0 } : SUCCESSION;
+    this.pid1.hello(stopTimeout, stopSignals.map(signalNumber), succession);
   }
 
   /** PID 1 was killed, where it is not PID 1 of its namespace: no process that it has started may outlive it. */

@@ -25,6 +25,14 @@ function frame(type: number, ...numbers: readonly number[]): Buffer {
   return bytes;
 }
 
+/** The types of the requests in a frame, those of a batch one by one. */
+function typesOf(bytes: Buffer): number[] {
+  if (bytes.length === 0) return [];
+  const [end, type] = [4 + bytes.readUInt32LE(0), bytes.readUInt32LE(4)];
+  const inner = type === REQUEST.batch ? typesOf(bytes.subarray(8, end)) : [type];
+  return [...inner, ...typesOf(bytes.subarray(end))];
+}
+
 /** A PID 1 that reports only what a test makes it report; `sent` are the types of the requests. */
 async function rig() {
   const clock = makeClock();
@@ -38,7 +46,7 @@ async function rig() {
   });
   await pid1.connect(async (given) => {
     listener = given;
-    return { write: (bytes) => void sent.push(Buffer.from(bytes).readUInt32LE(4)), close: () => undefined };
+    return { write: (bytes) => void sent.push(...typesOf(Buffer.from(bytes))), close: () => undefined };
   });
   const children = new Children({ clock, pid1, seed: 1, hasMarks: false, files: 1_024, env: {} });
   return { clock, sent, children, report: (bytes: Buffer) => listener?.data(bytes) };
@@ -64,7 +72,7 @@ test('a command that cannot be executed has the code of a shell; a later abort d
   report(frame(EVENT.failed, 1, EXEC, ENOENT, 0));
   expect(await result).toMatchObject({ code: 127, words: expect.stringContaining('cannot execute /no/such/program') });
   abort.abort();
-  expect([sent, clock.armed]).toEqual([[REQUEST.spawn], 0]);
+  expect([sent, clock.armed]).toEqual([[REQUEST.spawn, REQUEST.release], 0]);
 });
 
 test('a character that arrives in two pieces is read as one', async () => {
@@ -102,5 +110,5 @@ test('a run that has ended is not ended again', async () => {
   children.kill(run, (found) => {
     swept = found;
   });
-  expect([swept, sent, clock.armed]).toEqual([[], [REQUEST.spawn], 0]);
+  expect([swept, sent, clock.armed]).toEqual([[], [REQUEST.spawn, REQUEST.release], 0]);
 });

@@ -2,6 +2,7 @@
 // out before send() returns; and the judgement of an HTTP answer's body.
 import { describe, expect, test } from 'bun:test';
 import type { Effect, Event, ServiceEffect } from '../../src/core/event.ts';
+import { newWorld } from '../../src/core/world.ts';
 import type { Clock } from '../../src/ports.ts';
 import { type Announcement, Engine } from '../../src/runtime/engine.ts';
 import { judgeBody } from '../../src/runtime/probe-http.ts';
@@ -42,11 +43,18 @@ function rig(plan: Parameters<typeof makePlan>[0], takes = 0) {
   const announced: Announcement[] = [];
   const ends: Effect[] = [];
   let send: (event: Event) => void = () => undefined;
-  const engine = new Engine(makePlan(plan), 1, {
+  const engine = new Engine(newWorld(makePlan(plan), 1), {
     clock,
     announce: (announcement) => announced.push(announcement),
     end: (effect) => ends.push(effect),
     reload: () => undefined,
+    changed: () => undefined,
+    postponed: () => undefined,
+    broken: (_, error) => {
+      throw error;
+    },
+    isDropped: null,
+    trace: null,
     hands: (given) => {
       send = given;
       return {

@@ -1,7 +1,7 @@
 // Hooks with processes that end when the test says so.
 import { expect, test } from 'bun:test';
-import type { Pipe, RunHandle } from '../../src/runtime/hands.ts';
 import { type HookResult, Hooks } from '../../src/runtime/hooks.ts';
+import type { Pipe, RunHandle } from '../../src/runtime/parts.ts';
 import { service } from '../helpers/plans.ts';
 
 function pipe(): Pipe {
@@ -19,12 +19,15 @@ test('the end of a hook that is killed once more while what it left behind is dy
   const hooks = new Hooks<RunHandle>({
     makePipe: pipe,
     explainExit: () => null,
+    changed: () => undefined,
     logs: { beginRun: () => undefined, attach: () => ({ drain: () => undefined, release: () => undefined }) },
     processes: {
       spawn: (_, listener) => {
         exited = () => listener.exited({ kind: 'code', code: 0 });
         return { pid: 7 };
       },
+      recordOf: () => null,
+      adopt: () => null,
       signal: () => undefined,
       sweep: () => undefined,
       // As children.ts has it: who waits goes on waiting, unless another comes in its place.

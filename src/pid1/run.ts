@@ -1,0 +1,121 @@
+// One run as data: what is asked for, what is known of its processes, and what of that a successor needs. Changes nothing.
+
+import type { LaunchAttributes, LaunchFailure } from '../linux/launch.ts';
+import type { Process } from '../linux/processes.ts';
+import { signalName } from '../linux/signals.ts';
+import type { Input, PipeEnd } from './streams.ts';
+
+export type ChildExit =
+  | { readonly kind: 'code'; readonly code: number }
+  | { readonly kind: 'signal'; readonly signal: string; readonly number: number };
+
+export interface SpawnRequest extends LaunchAttributes {
+  readonly umask: number | null;
+  /** Name of the signal that PID 1 sends if the supervisor has died. */
+  readonly stopSignal: string;
+  /** `vllm#3`: SVC_NAME and SVC_RUN of the program's environment, or a name that no environment has. */
+  readonly runName: string;
+  /** Standard input; null is /dev/null. A `terminal` is also its output and its controlling terminal. */
+  readonly input: Input | null;
+  /** Descriptors of the child, from 1 on; null is /dev/null. The same pipe may occur twice. */
+  readonly output: readonly (PipeEnd | null)[];
+  /** Name of a notify socket in the abstract namespace, and the callback for each message; null: none. */
+  readonly notify: { readonly name: string; readonly onMessage: (text: string, uid: number) => void } | null;
+}
+
+export interface RunListener {
+  /** The program itself is executing. */
+  spawned(pid: number): void;
+  /** The program was never executed; no process is left. */
+  failed(failure: LaunchFailure): void;
+  /** The main process has ended; other processes of the run may still live. */
+  exited(exit: ChildExit): void;
+  /** These processes of the run are still alive: the kernel does not permit PID 1 to send them SIGKILL. */
+  killRefused?(left: readonly { readonly pid: number; readonly name: string }[]): void;
+  /** What recordOf() returns is another now. */
+  changed?(): void;
+}
+
+/** What a successor needs to know of a run, as data for JSON. Arrays of two: a process, and its start time or name. */
+export interface RunRecord {
+  readonly id: number;
+  /** 0 until the listener was told that the program executes. */
+  readonly pid: number;
+  readonly start: number;
+  /** Whether the listener was told that the main process has ended. */
+  readonly exited: boolean;
+  readonly known: readonly (readonly [number, number])[];
+  readonly ending: {
+    readonly signal: Ending['signal'];
+    readonly signalled: readonly string[];
+    readonly swept: readonly (readonly [string, number, string])[];
+  } | null;
+}
+
+/** What makes an adopted run the same as a spawned one. */
+export type Adoption = Pick<SpawnRequest, 'runName' | 'output' | 'notify'> & LaunchAttributes;
+
+/** One run, from the spawn until no process of it is left. */
+export interface Run {
+  /** The number of the run in the protocol with PID 1. */
+  readonly id: number;
+  /** The pid of the main process; 0 until it executes. */
+  pid: number;
+  start: number;
+  readonly mark: string;
+  readonly runName: string;
+  /** Known members that are alive or have not been reaped yet: pid -> start time. */
+  known: ReadonlyMap<number, number>;
+  /** Set just before the listener's `exited` is called; `done` is called only after that. */
+  exited: boolean;
+  readonly listener: RunListener;
+  /** Set while the run is being ended; undefined before. */
+  ending: Ending | undefined;
+}
+
+export type Done = (swept: readonly { readonly pid: number; readonly name: string }[]) => void;
+
+export interface Ending {
+  signal: 'SIGTERM' | 'SIGKILL';
+  /** `pid:start` of the processes that were sent `signal`. */
+  readonly signalled: Set<string>;
+  readonly swept: Map<string, { readonly pid: number; readonly name: string }>;
+  /** Called when no process is left; undefined: no caller waits for that. */
+  done: Done | undefined;
+  pause: number;
+  cancel: () => void;
+}
+
+/** What a successor needs to know of a run. */
+export function recordRun(run: Run): RunRecord {
+  const { id, pid, start, exited, ending } = run;
+  return {
+    ...{ id, pid, start, exited },
+    known: [...run.known],
+    ending:
+      ending === undefined
+        ? null
+        : {
+            signal: ending.signal,
+            signalled: [...ending.signalled],
+            swept: [...ending.swept].map(([key, process]) => [key, process.pid, process.name] as const),
+          },
+  };
+}
+
+/** Whether two sets of processes, pid -> start time, are equal. */
+export function isSame(a: ReadonlyMap<number, number>, b: ReadonlyMap<number, number>): boolean {
+  return a.size === b.size && [...a].every(([pid, start]) => b.get(pid) === start);
+}
+
+/** A main process just after the spawn: a child of PID 1 that leads its own process group and session. */
+export function newMain(pid: number, start: number, parent: number): Process {
+  return { pid, start, name: '', state: 'S', parent, group: pid, session: pid, ticks: 0, threads: 1 };
+}
+
+/** Decodes a status of wait4(2): a signal in the low seven bits, else an exit code above them. */
+export function readExit(status: number): ChildExit {
+  const number = status & 0x7f;
+  if (number === 0) return { kind: 'code', code: (status >> 8) & 0xff };
+  return { kind: 'signal', signal: signalName(number), number };
+}

@@ -1,0 +1,226 @@
+// The checkpoint of a supervising process, as records that PID 1 keeps for the next one: the world, what the runtime adds to
+// each service, the last events and lines, and what this process has done to the machine. Writes only what has changed.
+// Part of the root.
+import { type Entry, type Journal, MOST } from '../control/journal.ts';
+import { decodeWorld, KEYS, keyOf, PARTS, WorldEncoder } from '../core/checkpoint.ts';
+import type { Effect } from '../core/event.ts';
+import type { World } from '../core/world.ts';
+import type { Pipeline } from '../logs/pipeline.ts';
+import type { StreamCounts } from '../logs/pump.ts';
+import type { RingLine } from '../logs/ring.ts';
+import type { Records } from '../pid1/protocol.ts';
+import type { Run } from '../pid1/run.ts';
+import type { Clock } from '../ports.ts';
+import type { ProbeCounts } from '../runtime/counts.ts';
+import type { Engine, Postponed } from '../runtime/engine.ts';
+import type { Hands, ServiceRecord } from '../runtime/hands.ts';
+
+/** What a supervising process has done beside its services. */
+export interface Own {
+  /** The services that were named on the command line. */
+  readonly names: readonly string[];
+  /** What is to be taken out of /etc/hosts at the end. */
+  readonly hosts: 'nothing' | 'lines' | 'file';
+  /** The OOM kills that the cgroup had counted at the start; null: it cannot be read. */
+  readonly oomBefore: number | null;
+  /** When the first signal asked to stop; null: none did. */
+  readonly stopAskedAt: number | null;
+  /** The configuration is being read again. */
+  readonly isReloading: boolean;
+  /** All services have ended, and the last output is being written. */
+  readonly end: (Effect & { readonly type: 'end' }) | null;
+  /** The post-mortem has been printed. */
+  readonly isTold: boolean;
+  readonly history: History;
+  readonly fatal: Fatal | null;
+}
+
+/** How often a supervisor was started in the place of another one. */
+export interface History {
+  readonly restarts: number;
+  /** By the reason for which the one before had ended. */
+  readonly reasons: Readonly<Record<string, number>>;
+  /** Wall time of the last, milliseconds, and its reason. */
+  readonly last: { readonly at: number; readonly reason: string } | null;
+}
+
+/** An event on which the core has thrown. */
+export interface Fatal {
+  /** As JSON. */
+  readonly event: string;
+  readonly error: string;
+  /** How many supervisors it has ended. */
+  readonly count: number;
+}
+
+const OWN = KEYS.own;
+
+/** Lines and characters of each service's recent output. */
+const LINES = 60;
+const CHARACTERS = 4_096;
+/** Counters and output go to PID 1 at most so often, milliseconds. */
+const OUTPUT_EVERY = 1_000;
+
+/** What the runtime adds to the state of a service. */
+interface Beside {
+  readonly postponed: readonly Postponed[];
+  readonly record: ServiceRecord | null;
+}
+
+interface Counted {
+  readonly probes: readonly (readonly [string, ProbeCounts])[];
+  readonly swept: number;
+  readonly streams: Readonly<Record<'stdout' | 'stderr', StreamCounts>> | null;
+}
+
+export interface CheckpointParts {
+  readonly clock: Clock;
+  readonly container: Readonly<Record<string, string>>;
+  readonly engine: Engine;
+  readonly hands: Hands<Run>;
+  readonly logs: Pipeline;
+  readonly journal: Journal;
+  /** A record has changed. */
+  touch(): void;
+}
+
+export class Checkpoint {
+  readonly #parts: CheckpointParts;
+  readonly #encoder: WorldEncoder;
+  readonly #names = new Set<string>();
+  #own: Own;
+  #isOwnChanged = true;
+  #lastSeq = 0;
+  #isTicking = false;
+  /** Counters and output that wait for the next batch, by key. */
+  readonly #output = new Map<number, unknown>();
+  /** Keys of the supervisor before this one, until the first records of this one replace them. */
+  #old: Iterable<number>;
+
+  constructor(parts: CheckpointParts, own: Own, old: Iterable<number> = []) {
+    this.#parts = parts;
+    this.#encoder = new WorldEncoder(parts.container);
+    this.#own = own;
+    this.#old = old;
+    parts.logs.printed = () => this.#tickSoon();
+  }
+
+  get own(): Own {
+    return this.#own;
+  }
+
+  note(change: Partial<Own>): void {
+    this.#own = { ...this.#own, ...change };
+    this.#isOwnChanged = true;
+    this.#parts.touch();
+  }
+
+  /** What the runtime adds to this service is another now. */
+  changed(service: string): void {
+    this.#names.add(service);
+    this.#parts.touch();
+  }
+
+  /** The records that have changed since the last call. */
+  readonly take = (): Records => {
+    const records = new Map<number, Uint8Array>();
+    for (const key of this.#old) records.set(key, EMPTY);
+    this.#old = [];
+    const put = (key: number, value: unknown) =>
+      void records.set(key, value === null ? EMPTY : Buffer.from(JSON.stringify(value)));
+    const { engine, hands } = this.#parts;
+    const { world } = engine;
+    const numbers = world.index.graph.numbers;
+    const others = new Set([...this.#names].flatMap((name) => numbers.get(name) ?? []));
+    this.#names.clear();
+    const beside = (name: string): Beside => ({ postponed: engine.postponedOf(name), record: hands.recordOf(name) });
+    this.#encoder.write(world, others, beside, put);
+    if (this.#isOwnChanged) put(OWN, this.#own);
+    this.#isOwnChanged = false;
+    this.#writeEvents(put);
+    for (const [key, value] of this.#output) put(key, value);
+    this.#output.clear();
+    return records;
+  };
+
+  /** The record of an event on which the core has thrown: all that is written of the turn in which it came. */
+  fatal(event: string, error: string): Records {
+    const count = this.#own.fatal?.event === event ? this.#own.fatal.count + 1 : 1;
+    return new Map([[OWN, Buffer.from(JSON.stringify({ ...this.#own, fatal: { event, error, count } }))]]);
+  }
+
+  #writeEvents(put: (key: number, value: unknown) => void): void {
+    for (const entry of this.#parts.journal.since(this.#lastSeq)) {
+      put(KEYS.journal + (entry.seq % MOST), entry);
+      this.#lastSeq = entry.seq;
+    }
+  }
+
+  #tickSoon(): void {
+    if (this.#isTicking) return;
+    this.#isTicking = true;
+    this.#parts.clock.after(OUTPUT_EVERY, () => {
+      this.#isTicking = false;
+      this.#writeOutput();
+    });
+  }
+
+  /** Of the services that have printed: what was counted, and their last lines. */
+  #writeOutput(): void {
+    const { engine, logs, hands, touch } = this.#parts;
+    for (const name of logs.takePrinted()) {
+      const number = engine.world.index.graph.numbers.get(name);
+      if (number === undefined) continue;
+      const counted: Counted = {
+        probes: [...(hands.counts.probes.get(name) ?? [])],
+        swept: hands.counts.swept.get(name) ?? 0,
+        streams: logs.counts.get(name) ?? null,
+      };
+      this.#output.set(keyOf(number, PARTS.counts), counted);
+      this.#output.set(keyOf(number, PARTS.output), logs.lastLines(name, LINES, CHARACTERS));
+    }
+    touch();
+  }
+}
+
+const EMPTY = new Uint8Array();
+
+/** What the supervisor before this one has kept. */
+export interface Kept {
+  readonly world: World;
+  readonly own: Own;
+  readonly entries: readonly Entry[];
+  /** By service. */
+  readonly postponed: ReadonlyMap<string, readonly Postponed[]>;
+  readonly records: ReadonlyMap<string, ServiceRecord>;
+  readonly counted: ReadonlyMap<string, Counted>;
+  readonly lines: ReadonlyMap<string, readonly RingLine[]>;
+}
+
+/** Throws if the records are of another release. */
+export function readCheckpoint(records: Records, container: Readonly<Record<string, string>>): Kept {
+  const read = (key: number): unknown => {
+    const bytes = records.get(key);
+    return bytes === undefined ? undefined : JSON.parse(Buffer.from(bytes).toString());
+  };
+  const { world, beside } = decodeWorld(read, container);
+  const names = world.index.graph.names;
+  const of = <T>(part: number) =>
+    new Map(
+      names.flatMap((name, number): [string, T][] => {
+        const value = read(keyOf(number, part));
+        return value === undefined ? [] : [[name, value as T]];
+      }),
+    );
+  const entries = Array.from({ length: MOST }, (_, at) => read(KEYS.journal + at) as Entry | undefined);
+  const besides = [...beside] as [string, Beside][];
+  return {
+    world,
+    own: read(OWN) as Own,
+    entries: entries.filter((entry) => entry !== undefined).sort((a, b) => a.seq - b.seq),
+    postponed: new Map(besides.map(([name, { postponed }]) => [name, postponed])),
+    records: new Map(besides.flatMap(([name, { record }]) => (record === null ? [] : [[name, record] as const]))),
+    counted: of<Counted>(PARTS.counts),
+    lines: of<readonly RingLine[]>(PARTS.output),
+  };
+}

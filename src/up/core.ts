@@ -1,0 +1,156 @@
+// The engine of a supervising process with its executor, its checkpoint and the reloading of its configuration. Connects
+// them and decides nothing. Part of the root.
+import type { Reloaded } from '../control/source.ts';
+import type { Event } from '../core/event.ts';
+import type { World } from '../core/world.ts';
+import { exists } from '../linux/files.ts';
+import { explainDeath, explainShellExit, visitorOf } from '../linux/launch.ts';
+import { findHolder, portHolder } from '../linux/listeners.ts';
+import { OutputPipe } from '../pid1/pipe.ts';
+import type { Run } from '../pid1/run.ts';
+import type { Plan } from '../plan/plan.ts';
+import { realRandom } from '../ports.ts';
+import { Engine } from '../runtime/engine.ts';
+import { Hands } from '../runtime/hands.ts';
+import { printable } from '../text.ts';
+import { Checkpoint, type Own } from './checkpoint.ts';
+import type { End } from './ending.ts';
+import type { Rooms } from './rooms.ts';
+
+export interface Core {
+  readonly engine: Engine;
+  readonly hands: Hands<Run>;
+  readonly checkpoint: Checkpoint;
+  readonly reload: (how: 'apply' | 'dry-run') => Promise<Reloaded>;
+  /** All services have ended. */
+  readonly ended: Promise<End>;
+  end(end: End): void;
+}
+
+/** Exit code after a bug. */
+const BUG = 70;
+/** An event on which the core has thrown so often is dropped. */
+const FATAL_MOST = 2;
+
+/** `old`: the keys of the records that the supervisor before this one has kept. */
+export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<number> = []): Core {
+  const { link, announce, logs, journal, gpus } = rooms;
+  const { clock, handover, debug, err } = rooms.request;
+  const ended = Promise.withResolvers<End>();
+  const end = (found: End) => {
+    link.isEnding = true;
+    checkpoint.note({ end: found });
+    ended.resolve(found);
+  };
+  const hands = makeHands(
+    rooms,
+    (event) => engine.send(event),
+    (service) => checkpoint.changed(service),
+  );
+  const engine: Engine = new Engine(world, {
+    clock,
+    announce,
+    end,
+    reload: () => void reload('apply'),
+    hands: () => hands,
+    changed: () => link.pid1.touch(),
+    postponed: (service) => checkpoint.changed(service),
+    broken: (event, error) => endBroken(rooms, checkpoint, event, error),
+    isDropped: own.fatal === null ? null : (event) => isDropped(event, own, rooms),
+    trace: debug ? (event, effects, now) => err(renderTrace(event, effects, now)) : null,
+  });
+  gpus.runs = () =>
+    [...engine.world.services.keys()].flatMap((name): (readonly [string, Run])[] => {
+      const run = hands.handleOf(name);
+      return run === null ? [] : [[name, run]];
+    });
+  const container = handover.environment;
+  const touch = () => link.pid1.touch();
+  const checkpoint = new Checkpoint({ clock, container, engine, hands, logs, journal, touch }, own, old);
+  link.pid1.keep(checkpoint.take);
+  link.turn = (take) => engine.turn(take);
+  const reload = makeReload(engine, rooms, checkpoint);
+  return { engine, hands, checkpoint, reload, ended: ended.promise, end };
+}
+
+function makeHands(
+  { request, link: { children }, gpus, logs, announce }: Rooms,
+  send: ConstructorParameters<typeof Hands>[1],
+  changed: (service: string) => void,
+): Hands<Run> {
+  const parts: ConstructorParameters<typeof Hands<Run>>[0] = {
+    clock: request.clock,
+    processes: children,
+    logs,
+    changed,
+    makePipe: () => new OutputPipe(),
+    randomName: () => realRandom.name(),
+    portHolder,
+    runTool: async (program, abort) => (await import('../pid1/tools.ts')).runTool(children, program, abort),
+    readGpus: async (plan, abort) => (await gpus.reader())(plan, { holders: true }, abort),
+    explainExit: ({ argv, env, cwd, user, limits }, exit) =>
+      exit.kind === 'signal'
+        ? explainDeath(exit.signal, limits)
+        : explainShellExit(argv, exit.code, { env, cwd, visitor: visitorOf(user) }),
+    warn: (service, event, text) => announce({ level: 'warn', service, event, text }),
+    fileExists: exists,
+    ownUid: process.getuid?.() ?? 0,
+  };
+  return new Hands<Run>(parts, send);
+}
+
+/** Reads the configuration again, and applies it to what depends on it outside the engine. */
+function makeReload(
+  engine: Engine,
+  { request, link, gpus, logs, announce, hostNames }: Rooms,
+  checkpoint: Checkpoint,
+): Core['reload'] {
+  const { environment } = request.handover;
+  const prepare = (next: Plan) => {
+    logs.introduce(next.services.map(({ name }) => name));
+    hostNames.set(next);
+    checkpoint.note({ hosts: hostNames.held });
+    link.sendStopRules(next);
+  };
+  return async (how) => {
+    if (how === 'apply') checkpoint.note({ isReloading: true });
+    try {
+      // Even where the configuration is wrong: a tool that rotates log files has moved them already.
+      const reopened = how === 'apply' ? logs.reopenFiles() : null;
+      const { reload } = await import('./reload.ts');
+      const parts = { ...request, environment, engine, announce, findHolder, owners: gpus.owners, prepare };
+      const result = reload(parts, how);
+      await reopened;
+      return result;
+    } finally {
+      if (how === 'apply') checkpoint.note({ isReloading: false });
+    }
+  };
+}
+
+/** Ends this process: PID 1 starts the next one from the checkpoint before this event. */
+function endBroken({ link, request }: Rooms, checkpoint: Checkpoint, event: Event, error: unknown): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  request.err(`svc-super: a bug, please report it: ${printable(describeEvent(event))}: ${text}\n`);
+  link.pid1.abandon(checkpoint.fatal(describeEvent(event), text));
+  request.exit(BUG);
+}
+
+function isDropped(event: Event, { fatal }: Own, { announce }: Rooms): boolean {
+  if (fatal === null || fatal.count < FATAL_MOST || describeEvent(event) !== fatal.event) return false;
+  const text = `a bug in svc-super, please report it: an event is dropped that has ended ${fatal.count} supervisors: ${fatal.event}: ${fatal.error}`;
+  announce({ level: 'error', service: null, event: 'bug', text });
+  return true;
+}
+
+/** As JSON. A plan may hold secrets. */
+function describeEvent(event: Event): string {
+  return JSON.stringify(event.type === 'plan-changed' ? { type: event.type } : event);
+}
+
+/** `--debug`: one line for an event, one for each effect. */
+function renderTrace(event: Event, effects: readonly unknown[], now: number): string {
+  const lines = [`${now.toFixed(3)} event ${describeEvent(event)}`];
+  for (const effect of effects) lines.push(`${now.toFixed(3)}   effect ${JSON.stringify(effect)}`);
+  return lines.map((line) => `svc-super debug: ${printable(line)}\n`).join('');
+}

@@ -1,0 +1,91 @@
+// The rooms of a supervising process that exist before its engine: the connection to PID 1, the log, GPUs, /etc/hosts. Part
+// of the root.
+import { Journal } from '../control/journal.ts';
+import type { GpuReader } from '../linux/gpu-memory.ts';
+import { hostsFile } from '../linux/hosts-file.ts';
+import { Pipeline } from '../logs/pipeline.ts';
+import { makeSinks } from '../logs/sinks.ts';
+import type { Run } from '../pid1/run.ts';
+import type { Inventory } from '../plan/gpu-inventory.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Handover } from '../platform/handover.ts';
+import { openOutput } from '../platform/output.ts';
+import type { Files, RealClock } from '../ports.ts';
+import { type Announce, makeAnnouncer } from './announcer.ts';
+import { HostNames } from './hosts.ts';
+import type { Link } from './link.ts';
+import { ownersOf } from './owners.ts';
+
+export interface UpRequest {
+  readonly file: string;
+  readonly names: readonly string[];
+  /** Whether a developer looks at this process: it is not replaced when it does not answer, and events are traced. */
+  readonly debug: boolean;
+  readonly handover: Handover;
+  readonly files: Files;
+  /** Looks for GPUs. */
+  readonly gpus: () => Inventory;
+  readonly version: string;
+  readonly clock: RealClock;
+  err(text: string): void;
+  /** Ends this process. */
+  exit(code: number): void;
+}
+
+export interface Rooms {
+  readonly request: UpRequest;
+  readonly link: Link;
+  readonly logs: Pipeline;
+  readonly journal: Journal;
+  readonly announce: Announce;
+  readonly gpus: GpuAccess;
+  readonly hostNames: HostNames;
+}
+
+export async function openRooms(request: UpRequest, plan: Plan, link: Link): Promise<Rooms> {
+  const { clock, handover } = request;
+  const sinks = makeSinks((fd) => openOutput(fd, clock, (one) => handover.terminals[one as 1 | 2]));
+  const logs = new Pipeline(
+    clock,
+    sinks,
+    plan.services.map(({ name }) => name),
+    (service, text) => announce({ level: 'warn', service, event: 'log-file', text: `log file: ${text}` }),
+  );
+  const journal = new Journal();
+  const print = await makeAnnouncer(plan, logs, sinks.stderr);
+  const announce: Announce = (announcement) => {
+    journal.add(announcement, clock.wall());
+    // The successor goes on with the journal.
+    link.pid1.touch();
+    print(announcement);
+  };
+  const hostNames = new HostNames(hostsFile(), announce);
+  process.once('exit', () => {
+    // A process that PID 1 replaces leaves them to its successor.
+    if (link.isEnding) hostNames.undo();
+  });
+  return { request, link, logs, journal, announce, gpus: new GpuAccess(request, link), hostNames };
+}
+
+/** Reads the memory of GPUs; loads what that needs at the first use. */
+export class GpuAccess {
+  readonly #request: UpRequest;
+  readonly #link: Link;
+  #reader: GpuReader | undefined;
+  /** The services that have a run, each with the handle on its processes. */
+  runs: () => readonly (readonly [string, Run])[] = () => [];
+
+  constructor(request: UpRequest, link: Link) {
+    this.#request = request;
+    this.#link = link;
+  }
+
+  readonly owners = (): ReadonlyMap<number, string> => ownersOf(this.#link.children, this.runs());
+
+  async reader(): Promise<GpuReader> {
+    const { clock, handover } = this.#request;
+    const { environment } = handover;
+    this.#reader ??= (await import('./gpus.ts')).makeGpuReader({ clock, environment, owners: this.owners });
+    return this.#reader;
+  }
+}
