@@ -111,10 +111,11 @@ test('hooks and GPUs keep their order, whatever happens', () => {
         acts: fc.array(act, { maxLength: 5 }),
         lag: fc.constantFrom(0, 0, 3),
         exit: fc.constantFrom('first' as const, 'failure' as const, 'all' as const),
+        renews: fc.integer({ min: 0, max: 4 }).map((one) => one === 0),
       }),
-      ({ all, behaviours, acts, lag, exit }) => {
+      ({ all, behaviours, acts, lag, exit, renews }) => {
         const behave = (name: string, run: number) => behaviours[(run + name.length) % behaviours.length] ?? {};
-        const run = new Simulator(plan(all, { exit }), behave, { lag }).begin();
+        const run = new Simulator(plan(all, { exit }), behave, { lag, renews }).begin();
         for (const { at, what, service: index } of acts) {
           const name = `s${index % all.length}`;
           run.at(at, () => {

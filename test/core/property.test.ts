@@ -3,11 +3,11 @@
 // prints seed and path of a failure; SVC_TEST_SEED and SVC_TEST_RUNS repeat or widen a run.
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
-import type { ServiceEvent } from '../../src/core/event.ts';
+import type { ServiceEffect, ServiceEvent } from '../../src/core/event.ts';
 import type { Exit } from '../../src/core/policy.ts';
 import type { Edge, Millis, Plan, Probe, ServicePlan, StopPlan } from '../../src/plan/plan.ts';
 import { bySignal, logLine, notify, on, plan, probe, restart, service, stages, withCode } from '../helpers/plans.ts';
-import { type Asked, type Behaviour, Simulator } from '../helpers/simulator.ts';
+import { type Asked, type Behaviour, type Options, Simulator } from '../helpers/simulator.ts';
 
 const RUNS = Number(process.env.SVC_TEST_RUNS ?? 2_000);
 const SEED = process.env.SVC_TEST_SEED === undefined ? {} : { seed: Number(process.env.SVC_TEST_SEED) };
@@ -285,12 +285,26 @@ const clocks = fc.record({
   seed: fc.integer(),
   startAt: oneOf(0, 0.1, 1_234.567_8, 987_654.321),
   lag: oneOf(0, 0, 0.37, 3),
+  // Takes ten times as long.
+  renews: fc.integer({ min: 0, max: 9 }).map((one) => one === 0),
 });
+
+/** A run and its story, but for probes, which a successor asks for again. */
+function outcomeOf(simulator: Simulator): readonly unknown[] {
+  const effects = simulator.records.filter(({ effect }) => effect.type !== 'service' || !isOfProbe(effect.effect));
+  const told = effects.map(({ at, effect }) => `${at} ${JSON.stringify(effect).replaceAll(MISSED, '')}`);
+  return [simulator.code, simulator.endedAt, ...told];
+}
+
+/** Of a start that a probe of the output has not seen. */
+const MISSED = '; the supervisor was restarted meanwhile, and may have missed it';
+
+const isOfProbe = ({ type }: ServiceEffect) => type === 'probe' || type === 'abandon-probe' || type === 'read-gpus';
 
 const runsOf = (behaviour: fc.Arbitrary<Behaviour>) =>
   fc.array(fc.array(behaviour, { minLength: 1, maxLength: 3 }), { minLength: 8, maxLength: 8 });
 
-function simulatorOf(plan: Plan, runs: readonly (readonly Behaviour[])[], clock: { startAt: Millis }): Simulator {
+function simulatorOf(plan: Plan, runs: readonly (readonly Behaviour[])[], clock: Options): Simulator {
   const of = (name: string) => runs[Number(name.slice(1))] ?? [];
   return new Simulator(plan, (name, run) => of(name)[(run - 1) % of(name).length] ?? {}, clock);
 }
@@ -365,6 +379,40 @@ test(
         });
       }),
       Math.ceil(RUNS / 4),
+    );
+  },
+  TIME_LIMIT,
+);
+
+test(
+  'a supervisor that dies after any event, and its successor, come to what one supervisor comes to',
+  () => {
+    check(
+      fc.property(plans, runsOf(behaviours), disturbances, clocks, (plan, runs, disturbances, { renews, ...clock }) => {
+        const play = (diesAfter: number) => {
+          const simulator = simulatorOf(plan, runs, { ...clock, diesAfter });
+          for (const { at, act } of disturbances) simulator.at(clock.startAt + at, () => act(simulator));
+          tell(simulator, () => {
+            simulator
+              .begin()
+              .until(clock.startAt + HORIZON)
+              .stop();
+            if (simulator.code === null) simulator.untilEnd(plan.stopTimeout + 600);
+          });
+          return simulator;
+        };
+        const whole = play(0);
+        const expected = outcomeOf(whole);
+        // Every event of a short story, and some of a long one.
+        const stride = Math.ceil(whole.delivered / 25);
+        for (let at = 1; at <= whole.delivered; at += stride) {
+          const found = outcomeOf(play(at));
+          const differs = expected.findIndex((one, position) => one !== found[position]);
+          if (differs >= 0 || found.length !== expected.length)
+            throw new Error(`a death after event ${at}: ${found[differs]} and not ${expected[differs]}`);
+        }
+      }),
+      Math.ceil(RUNS / 40),
     );
   },
   TIME_LIMIT,

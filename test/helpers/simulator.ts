@@ -21,6 +21,7 @@ import { HookReferee, hasHooks } from './hook-referee.ts';
 import { bySignal } from './plans.ts';
 import type { Seen } from './referee/step.ts';
 import { Referee } from './referee.ts';
+import { KeptWorld, Renewal } from './renewal.ts';
 
 export interface Asked {
   readonly kind: ProbeKind;
@@ -75,6 +76,10 @@ export interface Options {
   readonly startAt?: Millis;
   /** How late timers fire. */
   readonly lag?: Millis;
+  /** Whether each step is also made from a checkpoint. */
+  readonly renews?: boolean;
+  /** After this step the supervisor dies, and its successor goes on from the checkpoint. */
+  readonly diesAfter?: number;
 }
 
 /** Probes answer with success from this age on, with `refused` before. */
@@ -127,6 +132,9 @@ export class Simulator {
   readonly #referee: { see(seen: Seen): void };
   readonly #hooks = new Map<string, { readonly end: (code: number) => void; readonly killTakes: Millis }>();
   readonly #told: { readonly at: Millis; readonly event: Event; readonly effects: readonly Effect[] }[] = [];
+  readonly #renewal: Renewal | null;
+  readonly #diesAfter: number;
+  #delivered = 0;
   #queue: Occasion[] = [];
   #steps = 0;
   #pids = 100;
@@ -137,6 +145,8 @@ export class Simulator {
     this.world = newWorld(plan, options.seed ?? 1);
     this.#behave = typeof behave === 'function' ? behave : (service) => behave[service] ?? {};
     this.#lag = options.lag ?? 0;
+    this.#renewal = options.renews === true ? new Renewal() : null;
+    this.#diesAfter = options.diesAfter ?? 0;
     const hasProcesses = (service: string) => this.hasProcesses(service);
     this.#referee = hasHooks(plan)
       ? new HookReferee(plan, this.#lag, hasProcesses)
@@ -170,6 +180,11 @@ export class Simulator {
     }
     if (this.code === null) this.now = Math.max(this.now, instant);
     return this;
+  }
+
+  /** How many events it has seen. */
+  get delivered(): number {
+    return this.#delivered;
   }
 
   /** Turns the clock on by so much. */
@@ -271,6 +286,7 @@ export class Simulator {
     const told = { at: this.now, event, effects: [] as readonly Effect[] };
     this.#told.push(told);
     const before = this.world;
+    this.#renewal?.check(before, event, this.now);
     const result = step(before, event, this.now);
     this.world = result.world;
     told.effects = result.effects;
@@ -283,7 +299,21 @@ export class Simulator {
         this.endedAt = this.now;
       }
     }
+    this.#delivered += 1;
+    if (this.#delivered === this.#diesAfter && this.code === null) this.#succeed();
     return this;
+  }
+
+  /** The successor reads the checkpoint, and asks again for what only the supervisor knew. */
+  #succeed(): void {
+    const kept = new KeptWorld();
+    kept.keep(this.world);
+    const { world, effects } = step(kept.read(), { type: 'succeeded', by: 0 }, this.now);
+    this.world = world;
+    for (const effect of effects) {
+      if (effect.type !== 'service' || !['probe', 'read-gpus'].includes(effect.effect.type))
+        throw new Error(`a successor asked for ${JSON.stringify(effect)}`);
+    }
   }
 
   #carryOut(service: string, number: number, effect: ServiceEffect): void {
