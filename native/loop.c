@@ -105,12 +105,14 @@ static void step(void) {
   if (pid1.is_alone && continue_stop(now)) leave(code_of_stop());
   // Requests that were read earlier may have waited for room for their replies, and handling them creates new reports.
   // No event would wake this process for either.
+  int is_done;
   do {
     if (pid1.socket < 0) break;
-    report_all(now);
+    is_done = report_all(now);
     if (!writer_empty(&pid1.out) && !pid1.asked_at) pid1.asked_at = now;
     flush_frames(&pid1.out, pid1.socket);
-  } while (take_requests());
+    // No event follows when the socket has taken all at once and there is more.
+  } while (take_requests() || (!is_done && writer_empty(&pid1.out)));
   take_events(wait_for_events());
 }
 

@@ -151,15 +151,15 @@ static int restore(void) {
   return 1;
 }
 
-void report_all(i64 now) {
-  if (pid1.is_restoring && !restore()) return;
+int report_all(i64 now) {
+  if (pid1.is_restoring && !restore()) return 0;
   if (pid1.ping == PING_DUE && writer_room(&pid1.out) >= EVENT_MOST) {
     begin_frame(&pid1.out, EVENT_PING);
     end_frame(&pid1.out);
     pid1.ping = PING_SENT;
   }
   // Signals before exits: a stop signal may be the cause of an exit that was found at the same time.
-  if (!report_untaken()) return;
+  if (!report_untaken()) return 0;
   while (pid1.reports_from != pid1.reports_to && writer_room(&pid1.out) >= EVENT_MOST) {
     u32 entry = pid1.reports[pid1.reports_from++ % (u32)(pid1.reports_size / sizeof(u32))];
     report_run(entry >> 1, (enum report)(entry & 1));
@@ -168,4 +168,5 @@ void report_all(i64 now) {
   if (pid1.reports_from == pid1.reports_to) pid1.reports_from = pid1.reports_to = 0;
   int is_due = pid1.watches ? pid1.orphan_count > 0 : now - pid1.reaped_reported_at >= ORPHANS_INTERVAL;
   if (pid1.reaped != pid1.reaped_reported && is_due && writer_room(&pid1.out) >= EVENT_MOST) report_orphans(now);
+  return pid1.reports_from == pid1.reports_to;
 }

@@ -146,8 +146,8 @@ void reap_children(void);
 int has_room_for_datagram(void);
 /** Keeps one datagram of a notify socket, if there is one, and room for it. */
 void receive_notification(struct run *run);
-/** Reports what has happened, as far as the buffer has room. */
-void report_all(i64 now);
+/** Reports what has happened, as far as the buffer has room. Returns whether all of it was reported. */
+int report_all(i64 now);
 /** Forgets the oldest of the events that are kept until they have had their effect. */
 void drop_taken(u32 count);
 /** Whether a stop signal was received that has had no effect yet. */

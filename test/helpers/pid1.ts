@@ -28,6 +28,8 @@ import {
   type SignalTarget,
   type SpawnFrame,
   type Stream,
+  SUCCESSION,
+  type Succession,
 } from '../../src/pid1/protocol.ts';
 import { inNamespace, namespaceOf, supervisorOf } from './namespaces.ts';
 import { folder, nativeBinary, type Started, type StartOptions, start } from './native.ts';
@@ -72,15 +74,20 @@ export function launch(options: SuperviseOptions = {}): Started {
 export async function supervise(options: SuperviseOptions = {}): Promise<Supervised> {
   count += 1;
   const place = join(folder(), `fake.${count}`);
-  const connected = Promise.withResolvers<Socket>();
-  const server = createServer((socket) => connected.resolve(socket));
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => void sockets.push(socket));
   await new Promise<void>((resolve) => server.listen(place, resolve));
   chmodSync(place, 0o777);
   const started = launch({ ...options, env: { FAKE_SOCKET: place, ...options.env } });
   const over = started.code.then(async (code) => {
     throw new Error(`it ended with ${code} before its supervisor connected:\n${await started.text()}`);
   });
-  const supervised = new Supervised(started, server, await Promise.race([connected.promise, over]));
+  return Promise.race([nextSupervised(started, server, sockets), over]);
+}
+
+async function nextSupervised(started: Started, server: Server, sockets: Socket[]): Promise<Supervised> {
+  const socket = await started.until('a supervisor to connect', () => sockets.shift());
+  const supervised = new Supervised(started, server, socket, sockets);
   await supervised.until('the handover', () => supervised.handover.length > 0);
   return supervised;
 }
@@ -124,7 +131,11 @@ export class Supervised implements AsyncDisposable {
   /** What `line` has read, by run. */
   readonly #texts = new Map<number, string>();
 
-  constructor(started: Started, server: Server, socket: Socket) {
+  /** Connections of supervisors that the test has not played yet. */
+  readonly #next: Socket[];
+
+  constructor(started: Started, server: Server, socket: Socket, next: Socket[]) {
+    this.#next = next;
     this.started = started;
     this.#server = server;
     this.socket = socket;
@@ -163,8 +174,13 @@ export class Supervised implements AsyncDisposable {
   }
 
   /** `stopSignals` by number; default: TERM, INT, QUIT. */
-  hello(stopTimeout = 5_000, stopSignals: readonly number[] = [2, 3, 15]): void {
-    this.send(encodeHello(stopTimeout, stopSignals));
+  hello(stopTimeout = 5_000, stopSignals: readonly number[] = [2, 3, 15], settings: Partial<Succession> = {}): void {
+    this.send(encodeHello(stopTimeout, stopSignals, { ...SUCCESSION, ...settings }));
+  }
+
+  /** Becomes the next supervisor, after the end of this one. */
+  successor(): Promise<Supervised> {
+    return nextSupervised(this.started, this.#server, this.#next);
   }
 
   /** Sends the request; returns the run's number. Without `streams`, output goes to one pipe. */
