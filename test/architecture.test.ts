@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
   control: ['core', 'plan'],
   runtime: ['core', 'plan', 'ports'],
   logs: ['ports', 'linux', 'platform'],
-  pid1: ['ports', 'linux', 'platform'],
+  pid1: ['ports', 'linux', 'platform', 'type plan'],
   linux: ['ports', 'type plan'],
   platform: ['ports'],
   convert: ['plan', 'config'],

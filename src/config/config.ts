@@ -23,6 +23,7 @@ import {
   TOP_RULES,
 } from './schema.ts';
 import type { EnvValue } from './service-values.ts';
+import { SUPERVISOR, type SupervisorValues } from './supervisor-values.ts';
 import { type Entry, locateIn, locateKey, type Node, type Source, type Span, type Step, toRange } from './tree.ts';
 
 type Settings = Complete<typeof SERVICE>;
@@ -62,12 +63,14 @@ export interface ServiceConfig
   readonly broken: ReadonlySet<string>;
 }
 
-export interface Config extends Omit<Complete<typeof TOP>, 'defaults' | 'services' | 'env' | 'env_file' | 'control'> {
+export interface Config
+  extends Omit<Complete<typeof TOP>, 'defaults' | 'services' | 'env' | 'env_file' | 'control' | 'supervisor'> {
   readonly source: Source;
   readonly env: ReadonlyMap<string, EnvValue>;
   readonly env_file: readonly EnvFile[];
   /** null: no listener besides the unix socket. */
   readonly control: HttpControl | null;
+  readonly supervisor: SupervisorValues;
   /** Format of the supervisor's own lines: that of `defaults.log.format`. */
   readonly format: 'text' | 'json';
   /** In the file's order. */
@@ -109,6 +112,7 @@ export function readConfig(root: Node, reading: Reading): Config | null {
     env: top.env ?? new Map(),
     env_file: top.env_file ?? [],
     control: top.control?.http === undefined ? null : complete(HTTP_CONTROL, top.control.http),
+    supervisor: complete(SUPERVISOR, top.supervisor ?? {}),
     format: top.defaults?.given.log?.format ?? 'text',
     services,
     locate: (path: readonly Step[]) => toRange(reading.source, valueSpan(root, written(path))),

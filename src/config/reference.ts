@@ -1,5 +1,6 @@
 // The reference of services.yaml as Markdown, made from the table of fields, so that the two cannot disagree. A test holds
 // docs/reference.md against it. Not part of the product: nothing at run time imports this.
+
 import { CONTROL, HTTP_CONTROL, TOKEN_FILE } from './control-values.ts';
 import type { Field, Fields } from './field.ts';
 import { GPUS } from './gpu-values.ts';
@@ -7,6 +8,7 @@ import { BEFORE_STOP, HOOK, HOOKS } from './hook-values.ts';
 import { HTTP, HTTP_JSON, NOTIFY, PROBE, TCP } from './probe-schema.ts';
 import { LIMITS } from './process-values.ts';
 import { BACKOFF, DEPENDENCY, ENV_FILE, ENV_FROM_FILE, LOG, LOG_FILE, RESTART, SERVICE, STOP, TOP } from './schema.ts';
+import { SUPERVISOR } from './supervisor-values.ts';
 
 /** Every table of the schema with its heading, in the order of the reference. */
 export const SECTIONS: readonly { readonly title: string; readonly fields: Fields }[] = [
@@ -32,6 +34,7 @@ export const SECTIONS: readonly { readonly title: string; readonly fields: Field
   { title: '`control`', fields: CONTROL },
   { title: '`control.http`', fields: HTTP_CONTROL },
   { title: '`control.http.token`', fields: TOKEN_FILE },
+  { title: '`supervisor`', fields: SUPERVISOR },
 ];
 
 /** The tables of all fields as Markdown, ending with a newline. */

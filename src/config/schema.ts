@@ -50,6 +50,7 @@ import {
   word,
   wordOf,
 } from './shape.ts';
+import { SUPERVISOR } from './supervisor-values.ts';
 import type { Entry, ListNode, MapNode, ScalarNode } from './tree.ts';
 
 const path = text({ wanted: 'a path' });
@@ -435,6 +436,11 @@ export const TOP = {
     object(CONTROL, { owner: '`control`' }),
     'how the supervisor is reached besides its unix socket: `{http: {listen, token, open}}`',
     'the unix socket alone',
+  ),
+  supervisor: field(
+    object(SUPERVISOR, { owner: '`supervisor`' }),
+    'when a supervisor that dies or hangs is replaced, and when no more: `{hung_after, stop_wait, longest_pause, deaths_starting, deaths_young}`',
+    'it is replaced at once; the services go on',
   ),
 } as const;
 

@@ -2,6 +2,7 @@
 // Knows runs by number, and never services. Requests that are made in one turn, and the records of the checkpoint that
 // change with them, are one batch: PID 1 executes and keeps all of it or, if this process dies before it is written,
 // nothing.
+import type { Succession } from '../plan/plan.ts';
 import type { Connection, ConnectionListener } from '../platform/socket.ts';
 import {
   EventReader,
@@ -20,7 +21,6 @@ import {
   type SignalFailure,
   type SignalTarget,
   type SpawnFrame,
-  type Succession,
 } from './protocol.ts';
 
 /** The events of one run. */

@@ -1,6 +1,7 @@
 // Encodes and decodes the frames that PID 1 and the supervisor exchange: `u32 length, u32 type, payload`,
 // little-endian. native/frames.h is the other side; test/native/tables.test.ts compares the numbers of both. Pure.
 import { encodeBytes } from '../bytes.ts';
+import type { Succession } from '../plan/plan.ts';
 
 export const PROTOCOL = 2;
 
@@ -165,20 +166,6 @@ class Frame {
 
 const NUL = Buffer.alloc(1);
 const MOST_U32 = 0xffff_ffff;
-
-/** How PID 1 treats a supervisor that dies or does not answer. Times in milliseconds. */
-export interface Succession {
-  /** A supervisor that answers no frame for this long is replaced; 0: never. */
-  readonly hungAfter: number;
-  /** A stop request that finds no supervisor for this long is carried out by PID 1 alone. */
-  readonly stopWait: number;
-  /** The longest pause before the next supervisor is started. */
-  readonly longestPause: number;
-  /** Everything is stopped after so many deaths in a row before a supervisor had taken over. */
-  readonly deathsBefore: number;
-  /** The same for deaths less than a second after it had taken over. */
-  readonly deathsYoung: number;
-}
 
 /** What PID 1 uses until it is told otherwise: native/supervise.c. */
 export const SUCCESSION: Succession = {

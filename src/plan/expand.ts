@@ -5,6 +5,7 @@ import type { Config, ServiceConfig } from '../config/config.ts';
 import { type Diagnostic, type Failure, type Result, sortDiagnostics } from '../config/diagnostic.ts';
 import type { FileReader } from '../config/file.ts';
 import { loadDraft } from '../config/load.ts';
+import type { SupervisorValues } from '../config/supervisor-values.ts';
 import { basename, dirname, resolve } from '../paths.ts';
 import { type Complaints, isWritten, makeComplaints } from './complaints.ts';
 import { toControlPlan } from './control.ts';
@@ -14,7 +15,7 @@ import type { Inventory } from './gpu-inventory.ts';
 import { toHooks } from './hooks.ts';
 import { reportSharedFiles, toLogPlan } from './logging.ts';
 import { isGlob, meantBy, names as namesOf } from './names.ts';
-import type { LogPlan, Plan, ServicePlan, User } from './plan.ts';
+import type { LogPlan, Plan, ServicePlan, Succession, User } from './plan.ts';
 import { toProbes } from './probes.ts';
 import { selectServices } from './selection.ts';
 import { type Accounts, readAccounts, resolveUser } from './users.ts';
@@ -112,9 +113,26 @@ function expand(config: Config, { files, environment }: Surroundings, complaints
     stopSignals: config.stop_signals,
     format: config.format,
     control: toControlPlan(config, files, complaints),
+    succession: toSuccession(config.supervisor),
     groups,
     hosts: config.hosts,
     services,
+  };
+}
+
+function toSuccession({
+  hung_after,
+  stop_wait,
+  longest_pause,
+  deaths_starting,
+  deaths_young,
+}: SupervisorValues): Succession {
+  return {
+    hungAfter: hung_after === 'off' ? 0 : hung_after,
+    stopWait: stop_wait,
+    longestPause: longest_pause,
+    deathsBefore: deaths_starting,
+    deathsYoung: deaths_young,
   };
 }
 

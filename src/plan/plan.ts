@@ -266,6 +266,20 @@ export interface ControlPlan {
   readonly hosts: readonly string[];
 }
 
+/** How PID 1 treats a supervisor that dies or does not answer. */
+export interface Succession {
+  /** A supervisor that answers no frame for this long is replaced; 0: never. */
+  readonly hungAfter: Millis;
+  /** A stop request that finds no supervisor for this long is carried out by PID 1 alone. */
+  readonly stopWait: Millis;
+  /** The longest pause before the next supervisor is started. */
+  readonly longestPause: Millis;
+  /** Everything is stopped after so many deaths in a row before a supervisor had taken over. */
+  readonly deathsBefore: number;
+  /** The same for deaths less than a second after it had taken over. */
+  readonly deathsYoung: number;
+}
+
 export interface Plan {
   readonly name: string;
   /** The file it was read from, absolute. */
@@ -277,6 +291,7 @@ export interface Plan {
   /** Format of the supervisor's own lines: that of `defaults.log.format`. */
   readonly format: 'text' | 'json';
   readonly control: ControlPlan | null;
+  readonly succession: Succession;
   /** Stages in their order; absent: there are none. `stageEdges` hold what follows from it. */
   readonly groups?: readonly string[];
   /** Whether the services' names resolve to 127.0.0.1. */

@@ -4,7 +4,6 @@ import { absolute } from '../linux/files.ts';
 import { signalName, signalNumber } from '../linux/signals.ts';
 import { Children } from '../pid1/children.ts';
 import { Pid1 } from '../pid1/client.ts';
-import { SUCCESSION } from '../pid1/protocol.ts';
 import type { Plan } from '../plan/plan.ts';
 import { FD, type Handover } from '../platform/handover.ts';
 import { endBlockedProcess } from '../platform/runtime.ts';
@@ -69,9 +68,9 @@ export class Link {
   }
 
   /** PID 1 needs the signals that ask to stop, and the longest time of a stop, for when there is no supervisor. */
-  sendStopRules({ stopTimeout, stopSignals }: Plan): void {
-    const succession = this.#parts.debug ? { ...SUCCESSION, hungAfter: 0 } : SUCCESSION;
-    this.pid1.hello(stopTimeout, stopSignals.map(signalNumber), succession);
+  sendStopRules({ stopTimeout, stopSignals, succession }: Plan): void {
+    const rules = this.#parts.debug ? { ...succession, hungAfter: 0 } : succession;
+    this.pid1.hello(stopTimeout, stopSignals.map(signalNumber), rules);
   }
 
   /** PID 1 was killed, where it is not PID 1 of its namespace: no process that it has started may outlive it. */

@@ -47,6 +47,7 @@ env_file: { path: top.env, required: false }
 groups: [one, two]
 x-anything: { at: all }
 control: { http: { listen: "0.0.0.0:9100", token: { file: /run/secrets/d }, open: [healthz], hosts: [ops.example] } }
+supervisor: { hung_after: off, stop_wait: 1s, longest_pause: 1s, deaths_starting: 3, deaths_young: 9 }
 defaults: { restart: { policy: on-failure, max: 3, within: 1m, backoff: { initial: 1s, max: 2s, factor: 1.5 } } }
 services:
   a:

@@ -29,8 +29,8 @@ import {
   type SpawnFrame,
   type Stream,
   SUCCESSION,
-  type Succession,
 } from '../../src/pid1/protocol.ts';
+import type { Succession } from '../../src/plan/plan.ts';
 import { inNamespace, namespaceOf, supervisorOf } from './namespaces.ts';
 import { folder, nativeBinary, type Started, type StartOptions, start } from './native.ts';
 

@@ -2,6 +2,7 @@
 // no loading, no checking; what a test does not mention cannot be what it is about.
 
 import type { Exit } from '../../src/core/policy.ts';
+import { SUCCESSION } from '../../src/pid1/protocol.ts';
 import type {
   Condition,
   Edge,
@@ -84,6 +85,7 @@ export function plan(services: readonly ServicePlan[], given: Partial<Omit<Plan,
     stopSignals: ['SIGTERM', 'SIGINT', 'SIGQUIT'],
     format: 'text',
     control: null,
+    succession: SUCCESSION,
     hosts: false,
     services,
     ...given,

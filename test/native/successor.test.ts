@@ -10,8 +10,8 @@ import {
   encodeSpawn,
   encodeTaken,
   type SpawnFrame,
-  type Succession,
 } from '../../src/pid1/protocol.ts';
+import type { Succession } from '../../src/plan/plan.ts';
 import { PLACES, sendSignal, useNative } from '../helpers/native.ts';
 import { perl, type Supervised, type SuperviseOptions, splitHandover, statusOf, supervise } from '../helpers/pid1.ts';
 
@@ -172,7 +172,7 @@ describe('a batch', () => {
 });
 
 test('records are what was kept last, in whatever sizes and order', async () => {
-  let pid1 = await begin({ deathsYoung: 1_000 });
+  let pid1 = await begin({ deathsYoung: 1_000, longestPause: 1 });
   const size = fc.oneof(fc.nat({ max: 40 }), fc.nat({ max: 9_000 }), fc.nat({ max: 90_000 }));
   const changes = fc.array(fc.tuple(fc.nat({ max: 12 }), size, fc.nat({ max: 25 })), { minLength: 1, maxLength: 30 });
   const model = new Map([[0, 'head']]);
@@ -185,7 +185,7 @@ test('records are what was kept last, in whatever sizes and order', async () => 
         else model.set(key, text);
       }
       await pid1.signal(0);
-      pid1 = await replace(pid1, { deathsYoung: 1_000 });
+      pid1 = await replace(pid1, { deathsYoung: 1_000, longestPause: 1 });
       const found = recordsOf(pid1);
       expect(Object.keys(found).map(Number)).toEqual([...model.keys()].sort((a, b) => a - b));
       for (const [key, text] of model) expect(found[key] === text).toBe(true);

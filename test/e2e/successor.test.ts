@@ -1,0 +1,273 @@
+// The supervisor dies, by SIGKILL, by a crash or because it does not answer: no service notices, nothing that happened
+// meanwhile is lost, and what was under way goes on.
+import { describe, expect, test } from 'bun:test';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort, played, type Run, until, up, useRig } from '../helpers/rig.ts';
+
+useRig();
+
+/** Kills the supervisor, after `before` with it stopped; resolves when the next one answers. */
+async function replace(
+  run: Run,
+  before: () => void | Promise<void> = () => undefined,
+  signal: NodeJS.Signals = 'SIGKILL',
+): Promise<void> {
+  const { outer } = run.supervisor;
+  process.kill(outer, 'SIGSTOP');
+  await before();
+  process.kill(outer, signal);
+  if (signal !== 'SIGKILL') process.kill(outer, 'SIGCONT');
+  await until('another supervisor', () => {
+    try {
+      return run.supervisor.outer !== outer;
+    } catch {
+      return false;
+    }
+  });
+  await run.status();
+}
+
+test('services in every state go on as they were', async () => {
+  const port = await freePort();
+  const wait = { restart: { policy: 'on-failure', backoff: { initial: '60s', max: '60s' } } } as const;
+  const late = { command: 'until [ -e go ]; do sleep 0.05; done' };
+  await using run = await up(
+    {
+      exit: 'all',
+      stop_timeout: '60s',
+      services: {
+        ready: played({ ready: { http: { port } } }),
+        starting: played({ ready: { log: 'UP' } }),
+        hooked: played({ hooks: { before_start: late } }),
+        after: played({ hooks: { after_ready: late } }),
+        backoff: played({ ...wait, essential: false }),
+        stopping: played({ stop: { timeout: '60s' } }),
+        failed: played({ essential: false }),
+        task: { type: 'task', command: 'true' },
+        waiting: played({ depends_on: { starting: 'ready' } }),
+        off: played({ enabled: false }),
+      },
+    },
+    { leaves: ['go'] },
+  );
+  const [ready, starting, after, backoff, stopping, failed] = await Promise.all(
+    ['ready', 'starting', 'after', 'backoff', 'stopping', 'failed'].map((name) => run.puppet(name)),
+  );
+  await ready?.listen(port);
+  await run.state('ready', 'ready');
+  await run.state('after', 'ready');
+  await stopping?.ignore('TERM');
+  await run.state('stopping', 'ready');
+  const stop = run.command('stop', 'stopping');
+  await run.state('stopping', 'stopping');
+  await backoff?.exit(3);
+  await run.state('backoff', 'backoff');
+  await failed?.exit(4);
+  await run.state('failed', 'failed');
+  await run.state('task', 'completed');
+  await run.state('hooked', 'starting');
+  const known = ({ uptime_seconds: _, reason: __, ...rest }: { uptime_seconds: unknown; reason: unknown }) => rest;
+  const before = (await run.status()).services.map(known);
+  await replace(run);
+  expect((await run.status()).services.map(known)).toEqual(before);
+  await starting?.print('UP');
+  await run.state('starting', 'ready');
+  await run.state('waiting', 'ready');
+  writeFileSync(join(run.folder, 'go'), '');
+  await run.state('hooked', 'ready');
+  expect((await run.service('after')).pid).toBe(after?.pid ?? 0);
+  await stopping?.exit(0);
+  await run.state('stopping', 'stopped');
+  await stop;
+  expect((await run.service('ready')).uptime_seconds).toBeGreaterThan(0);
+  run.signal('SIGTERM');
+  await run.ends(0);
+});
+
+describe('what happens while there is no supervisor', () => {
+  test('an exit has its own code', async () => {
+    await using run = await up({ services: { a: played(), b: played() } });
+    const a = await run.puppet('a');
+    await run.state('a', 'ready');
+    const { outer } = run.supervisor;
+    process.kill(outer, 'SIGSTOP');
+    await a.exit(5);
+    process.kill(outer, 'SIGKILL');
+    await run.ends(5);
+    expect(run.output.text()).toContain('a exited with code 5');
+  });
+
+  test('READY=1, a line that a probe waits for, and a hook that ends', async () => {
+    await using run = await up(
+      {
+        services: {
+          notify: played({ ready: { notify: true } }),
+          line: played({ ready: { log: 'UP' } }),
+          hooked: played({ hooks: { before_start: { command: 'until [ -e go ]; do sleep 0.05; done' } } }),
+        },
+      },
+      { leaves: ['go'] },
+    );
+    const [notify, line] = await Promise.all([run.puppet('notify'), run.puppet('line')]);
+    await run.state('hooked', 'starting');
+    await replace(run, async () => {
+      await notify.notify();
+      await line.print('UP');
+      writeFileSync(join(run.folder, 'go'), '');
+    });
+    for (const name of ['notify', 'line', 'hooked']) await run.state(name, 'ready');
+    expect((await run.status()).services.map((service) => service.run)).toEqual([1, 1, 1]);
+  });
+
+  test('SIGTERM stops everything, in order, with 0', async () => {
+    await using run = await up({ services: { a: played(), b: played({ depends_on: ['a'] }) } });
+    const [a, b] = await Promise.all([run.puppet('a'), run.puppet('b')]);
+    await run.state('b', 'ready');
+    await b.trap('TERM');
+    const { outer } = run.supervisor;
+    process.kill(outer, 'SIGSTOP');
+    run.signal('SIGTERM');
+    process.kill(outer, 'SIGKILL');
+    await b.when((news) => news.event === 'signal');
+    expect(a.isGone).toBe(false);
+    await b.exit(0);
+    await run.ends(0);
+  });
+
+  test('SIGHUP reads the configuration again, and one that had begun is finished', async () => {
+    await using run = await up({ services: { a: played() } });
+    await run.state('a', 'ready');
+    await replace(run, () => {
+      writeFileSync(join(run.folder, 'services.yaml'), JSON.stringify({ services: { a: played(), b: played() } }));
+      run.signal('SIGHUP');
+    });
+    await run.state('b', 'ready');
+    expect((await run.service('a')).run).toBe(1);
+  });
+});
+
+test('without its file, a successor has the configuration that was in force', async () => {
+  await using run = await up(
+    { services: { a: played({ env: { MODE: 'fast' }, restart: 'always' }) } },
+    { env: { TOKEN: 'hf_0815' } },
+  );
+  const first = await run.puppet('a');
+  await run.state('a', 'ready');
+  rmSync(join(run.folder, 'services.yaml'));
+  await replace(run);
+  await first.exit(1);
+  const second = await run.puppet('a', 2);
+  expect((await second.facts()).env).toMatchObject({ MODE: 'fast', TOKEN: 'hf_0815', SVC_RUN: '2' });
+  expect((await run.service('a')).restarts).toBe(1);
+  writeFileSync(join(run.folder, 'services.yaml'), '');
+});
+
+test('what a run has left behind is ended by the successor, and the first cause stays', async () => {
+  await using run = await up({ exit: 'failure', stop_timeout: '60s', services: { a: played(), b: played() } });
+  const [a, b] = await Promise.all([run.puppet('a'), run.puppet('b')]);
+  await b.ignore('TERM');
+  await a.spawn('child', { daemon: true, wiped: true });
+  const child = await run.puppet('child');
+  await child.ignore('TERM');
+  await run.state('b', 'ready');
+  await a.exit(7);
+  await run.line(/stopping everything: a failed/);
+  await replace(run);
+  await child.gone;
+  await run.line(/swept 1 process of a/);
+  await b.exit(3);
+  await run.ends(7);
+});
+
+test('lines go on after a kill, and what may be missing is marked where it may be', async () => {
+  await using run = await up({ services: { a: played(), quiet: played() } });
+  const [a, quiet] = await Promise.all([run.puppet('a'), run.puppet('quiet')]);
+  await run.state('quiet', 'ready');
+  for (let round = 1; round <= 5; round += 1) {
+    await a.print(`line ${round}`);
+    await run.line(new RegExp(`a +\\| line ${round}$`));
+    await replace(run);
+    await run.line(/the supervisor was killed by SIGKILL and was restarted/);
+  }
+  await a.print('line 6');
+  await run.line(/a +\| line 6$/);
+  const lines = run.lines.filter((line) => /^a +\|/.test(line)).map((line) => line.replace(/^a +\| /, ''));
+  const mark = '[svc-super was restarted here: what it had read last may be missing]';
+  expect(lines.filter((line) => line !== mark)).toEqual([1, 2, 3, 4, 5, 6].map((number) => `line ${number}`));
+  expect(lines.filter((line) => line === mark)).toHaveLength(5);
+  expect(run.lines.some((line) => /^quiet +\|/.test(line))).toBe(false);
+  await quiet.exit(0);
+  await run.ends(0);
+});
+
+test('a start that a lost line may have ended says so when it is too late', async () => {
+  await using run = await up({ services: { a: played({ ready: { log: 'UP' }, start_timeout: '2s' }) } });
+  await run.puppet('a');
+  await run.state('a', 'starting');
+  await replace(run);
+  await run.line(
+    /waiting for a line that matches \/UP\/; the supervisor was restarted meanwhile, and may have missed it/,
+  );
+  await run.ends(124);
+});
+
+test('a crash of the supervisor is told by its signal', async () => {
+  await using run = await up({ services: { a: played() } });
+  const a = await run.puppet('a');
+  await run.state('a', 'ready');
+  await replace(run, () => undefined, 'SIGSEGV');
+  await run.line(
+    /the supervisor was killed by SIG\w+ and was restarted; the services go on; if the runtime has written/,
+  );
+  await a.exit(6);
+  await run.ends(6);
+});
+
+test('the post-mortem has what was printed before the supervisor died', async () => {
+  await using run = await up({ services: { a: played() } });
+  const a = await run.puppet('a');
+  await run.state('a', 'ready');
+  await a.print('the last words');
+  await run.line(/the last words/);
+  // Output goes to PID 1 once a second.
+  await Bun.sleep(1_300);
+  await replace(run);
+  await a.exit(9);
+  await run.ends(9);
+  expect(run.lines.filter((line) => line.includes('the last words')).length).toBe(2);
+});
+
+test('a supervisor that stops answering is not waited for by a stop', async () => {
+  await using run = await up({ services: { a: played() } });
+  await run.puppet('a');
+  await run.state('a', 'ready');
+  process.kill(run.supervisor.outer, 'SIGSTOP');
+  run.signal('SIGTERM');
+  await run.ends(0);
+  expect(run.output.text()).toContain(
+    'asked to stop, and no supervisor answers: stopping 1 running processes without it',
+  );
+});
+
+test('200 services and their supervisor, killed again and again while they start, stop and print', async () => {
+  const services = Object.fromEntries(
+    Array.from({ length: 200 }, (_, at) => [
+      `s${at}`,
+      {
+        command: `sleep 0.${at % 10}; echo out ${at}; sleep ${1 + (at % 3)}; exit ${at % 4}`,
+        type: 'task',
+        essential: false,
+      },
+    ]),
+  );
+  await using run = await up({ exit: 'all', services: { ...services, last: played() } });
+  const last = await run.puppet('last');
+  for (let round = 0; round < 8; round += 1) await replace(run);
+  for (let at = 0; at < 200; at += 1) await run.state(`s${at}`, at % 4 === 0 ? 'completed' : 'failed');
+  const { services: found } = await run.status();
+  expect(found.map((service) => [service.run, service.restarts])).toEqual(found.map(() => [1, 0]));
+  expect(found.slice(0, 200).map(({ exit }) => exit?.code)).toEqual(Array.from({ length: 200 }, (_, at) => at % 4));
+  await last.exit(0);
+  await run.ends(0);
+});
