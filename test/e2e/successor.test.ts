@@ -67,7 +67,7 @@ test('services in every state go on as they were', async () => {
   await run.state('failed', 'failed');
   await run.state('task', 'completed');
   await run.state('hooked', 'starting');
-  const known = ({ uptime_seconds: _, reason: __, ...rest }: { uptime_seconds: unknown; reason: unknown }) => rest;
+  const known = ({ uptime_seconds: _, reason: __, usage: ___, ...rest }: Awaited<ReturnType<Run['service']>>) => rest;
   const before = (await run.status()).services.map(known);
   await replace(run);
   expect((await run.status()).services.map(known)).toEqual(before);
