@@ -20,6 +20,9 @@ const PORT = 20_000;
 const PORTS = 10;
 const PERL = '/usr/bin/perl';
 
+/** A supervisor that answers nothing for so long is replaced, milliseconds: longer than any absence. */
+export const HUNG = 8_000;
+
 export function configure(
   scenario: Scenario,
   places: Places,
@@ -32,6 +35,8 @@ export function configure(
   return {
     exit: scenario.exit,
     stop_timeout: `${STOP_TIMEOUT}ms`,
+    // As many ends as there may be, at any distance.
+    supervisor: { hung_after: `${HUNG}ms`, deaths_starting: 1_000, deaths_young: 1_000 },
     // The supervisor's own lines are read by the watch.
     defaults: { log: { format: 'json' } },
     ...(scenario.groups.length > 0 && { groups: scenario.groups }),

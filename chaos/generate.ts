@@ -218,6 +218,14 @@ const FAULTS: readonly (readonly [number, Make])[] = [
   [6, (dice) => ({ kind: 'freeze-supervisor', alone: dice.chance(40), for: absence(dice) })],
   [4, (dice) => ({ kind: 'freeze-all', for: absence(dice) })],
   [
+    14,
+    (dice) => ({
+      kind: 'end-supervisor',
+      how: dice.one(['kill', 'kill', 'kill', 'crash', 'starve', 'hang']),
+      again: dice.one([0, 0, 1, 3]),
+    }),
+  ],
+  [
     10,
     (dice) => ({
       kind: 'swap-log',

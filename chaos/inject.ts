@@ -1,16 +1,16 @@
 // Performs the faults of a round, each at its instant, and undoes what lasts when its time is over or all is to be healed.
-// Records which processes it affected. Never ends svc-super or its supervisor, except by the stop request of `term-tree`.
+// Records which processes it affected. Never ends svc-super, except by the stop request of `term-tree`.
 import { rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { ask, execute, followers, holdConnections, makeNoise, slowClient } from './api.ts';
-import { isWrong, logNamesOf, OTHER_USER, ownFolderOf, reloadText } from './configure.ts';
+import { HUNG, isWrong, logNamesOf, OTHER_USER, ownFolderOf, reloadText } from './configure.ts';
 import type { Done, Sent, Span } from './observation.ts';
 import type { Processes, Seen } from './proc.ts';
 import type { Room } from './room.ts';
 import type { Fault, ReloadFile, Swap } from './scenario.ts';
 
-const { SIGSTOP, SIGCONT, SIGHUP, SIGTERM } = constants.signals;
+const { SIGSTOP, SIGCONT, SIGHUP, SIGTERM, SIGKILL, SIGSEGV } = constants.signals;
 const SWAP = join(import.meta.dir, 'swap.pl');
 /** For an answer to an operation or a reload, milliseconds. */
 const PATIENCE = 5_000;
@@ -26,8 +26,13 @@ export class Injector {
   readonly #underWay = new Set<Promise<unknown>>();
   #stoppedSince: number | null = null;
   #stoppedFor = 0;
+  /** Since when a fault has ended the supervisor, and no other answers yet. */
+  #goneSince: number | null = null;
   /** When SIGTERM went to every process; null: not yet. */
   treeSignalled: Span | null = null;
+  /** How many supervisors were ended, and whether the runtime has reported one of these ends. */
+  ended = 0;
+  hasCrashed = false;
   /** When the supervisor was stopped. */
   readonly away: Span[] = [];
   /** Services whose log file or folder is replaced now. */
@@ -48,7 +53,8 @@ export class Injector {
 
   /** For how long svc-super and its supervisor were stopped so far, milliseconds. */
   get stopped(): number {
-    return this.#stoppedFor + (this.#stoppedSince === null ? 0 : performance.now() - this.#stoppedSince);
+    const since = (from: number | null) => (from === null ? 0 : performance.now() - from);
+    return this.#stoppedFor + since(this.#stoppedSince) + since(this.#goneSince);
   }
 
   /** No fault more; what lasts is undone. */
@@ -119,6 +125,8 @@ export class Injector {
         return this.#freeze(fault.alone ? 'supervisor' : 'product', fault.for);
       case 'freeze-all':
         return this.#freeze('everything', fault.for);
+      case 'end-supervisor':
+        return this.#endSupervisor(fault.how, fault.again);
       case 'term-tree':
         return this.#termTree(fault.gap);
       case 'swap-log':
@@ -172,7 +180,7 @@ export class Injector {
 
   /** Stops the supervisor alone, with svc-super too (nothing of the product runs), or with every process of the container. */
   #freeze(what: 'supervisor' | 'product' | 'everything', ms: number): string {
-    if (this.#stoppedSince !== null) return 'stopped already';
+    if (this.#stoppedSince !== null || this.#goneSince !== null) return 'stopped already';
     const { pid1, supervisor } = this.#room;
     const product = what === 'supervisor' ? [supervisor] : [pid1, supervisor];
     const signal = (number: number) => {
@@ -191,6 +199,36 @@ export class Injector {
       signal(SIGCONT);
     });
     return '';
+  }
+
+  /** Ends the supervisor, and its successors `again` times. The time without one is not that of svc-super. */
+  async #endSupervisor(how: 'kill' | 'crash' | 'starve' | 'hang', again: number): Promise<string> {
+    const room = this.#room;
+    if (this.#stoppedSince !== null || this.#goneSince !== null || this.treeSignalled !== null)
+      return 'stopped already';
+    const began = Date.now();
+    this.hasCrashed ||= how === 'crash' || how === 'starve';
+    for (let turn = 0; turn <= again; turn += 1) {
+      const { supervisor } = room;
+      const from = performance.now();
+      this.#goneSince = from;
+      if (how === 'starve') Bun.spawnSync(['prlimit', `--pid=${supervisor}`, '--as=4096']);
+      // Enough questions that it has to allocate.
+      if (how === 'starve')
+        for (let count = 0; count < 20; count += 1) void ask(room.socket, 'GET', '/v1/graph', null, 2_000);
+      else this.#signal(supervisor, how === 'kill' ? SIGKILL : how === 'crash' ? SIGSEGV : SIGSTOP);
+      while (!room.isOver && room.supervisor === supervisor && performance.now() - from < HUNG + PATIENCE)
+        await Bun.sleep(5);
+      // One that had room enough in what it had.
+      if (room.supervisor === supervisor) Bun.spawnSync(['prlimit', `--pid=${supervisor}`, '--as=unlimited']);
+      while (!room.isOver && (await ask(room.socket, 'GET', '/v1/status', null, PATIENCE)) === null)
+        await Bun.sleep(20);
+      this.#stoppedFor += performance.now() - from;
+      this.#goneSince = null;
+    }
+    this.away.push({ from: began, to: Date.now() });
+    this.ended += 1 + again;
+    return `${how}, ${1 + again} times`;
   }
 
   /** All but svc-super, its supervisor and an init above them. */

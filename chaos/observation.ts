@@ -137,8 +137,10 @@ interface Line {
   readonly time?: string;
 }
 
-/** What the runtime prints when it dies, and what the supervisor calls a bug. */
-export const WORDS_OF_A_BUG = /panic\(|Segmentation fault|oh no: Bun|a bug in svc-super/;
+/** What the runtime prints when it dies. */
+export const WORDS_OF_THE_RUNTIME = /panic\(|Segmentation fault|oh no: Bun/;
+/** The same, and what the supervisor calls a bug. */
+export const WORDS_OF_A_BUG = new RegExp(`${WORDS_OF_THE_RUNTIME.source}|a bug in svc-super`);
 
 /** The supervisor's own lines among those of its standard error. */
 export function parseTold(lines: readonly string[]): { readonly told: Told[]; readonly strange: string[] } {
@@ -163,4 +165,27 @@ export function parseTold(lines: readonly string[]): { readonly told: Told[]; re
     });
   }
   return { told, strange };
+}
+
+/**
+ * What was printed, and in its place what was served and never printed: a supervisor that is killed may not have come to print
+ * what its successor knows. What two of them have printed is told once.
+ */
+export function mergeTold(told: readonly Told[], served: readonly ServedEvent[]): readonly Told[] {
+  const key = ({ service, event, text }: Told) => `${service} ${event} ${text}`;
+  const known = new Map<string, number>();
+  for (const one of served) known.set(key(one), (known.get(key(one)) ?? 0) + 1);
+  const printed = new Map<string, number>();
+  const last = served.at(-1)?.at ?? 0;
+  const kept = told.filter((one) => {
+    const count = (printed.get(key(one)) ?? 0) + 1;
+    printed.set(key(one), count);
+    return count <= (known.get(key(one)) ?? 0) || one.at >= last;
+  });
+  const missing = served.filter((one) => {
+    const left = printed.get(key(one)) ?? 0;
+    printed.set(key(one), left - 1);
+    return left <= 0;
+  });
+  return [...kept, ...missing].sort((a, b) => a.at - b.at);
 }

@@ -55,8 +55,7 @@ export class Room {
   #exit: Exit | null = null;
   /** The pid here of svc-super: PID 1, or a child of the init. Parent of all services and orphans; signals go there. */
   pid1 = 0;
-  /** The pid here of its supervisor. */
-  supervisor = 0;
+  #supervisor = 0;
   ns = '';
 
   constructor(scenario: Scenario) {
@@ -110,6 +109,12 @@ export class Room {
       if (before === undefined) return [`${name} was created`];
       return [after === undefined ? `${name} was removed` : `${name} was changed: ${after.slice(0, 200)}`];
     });
+  }
+
+  /** The supervisor now; while there is none, the one before. */
+  get supervisor(): number {
+    if (!this.isOver) this.#supervisor = supervisorOf(this.pid1) ?? this.#supervisor;
+    return this.#supervisor;
   }
 
   get file(): string {
@@ -180,7 +185,7 @@ export class Room {
     const supervisor = found === undefined ? undefined : supervisorOf(found);
     if (found === undefined || supervisor === undefined) return false;
     this.pid1 = found;
-    this.supervisor = supervisor;
+    this.#supervisor = supervisor;
     this.ns = namespaceOf(found) ?? '';
     return this.ns !== '';
   }

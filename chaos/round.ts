@@ -2,7 +2,14 @@
 import { EventFollower } from './api.ts';
 import { Injector } from './inject.ts';
 import { type Breach, judge } from './invariants.ts';
-import { type Ended, type Observation, parseJournal, parseTold } from './observation.ts';
+import {
+  type Ended,
+  mergeTold,
+  type Observation,
+  parseJournal,
+  parseTold,
+  WORDS_OF_THE_RUNTIME,
+} from './observation.ts';
 import { Processes } from './proc.ts';
 import { Room } from './room.ts';
 import type { Scenario } from './scenario.ts';
@@ -59,7 +66,7 @@ export async function runRound(scenario: Scenario): Promise<Outcome> {
     const observation: Observation = {
       scenario,
       journal: parseJournal(room.journal),
-      told,
+      told: injector.ended === 0 ? told : mergeTold(told, follower.events),
       served: follower.events,
       sent: injector.sent,
       done: injector.done,
@@ -75,7 +82,7 @@ export async function runRound(scenario: Scenario): Promise<Outcome> {
       treeSignalled: injector.treeSignalled,
       away: injector.away,
       outside: room.outside,
-      strange,
+      strange: injector.hasCrashed ? strange.filter((text) => !WORDS_OF_THE_RUNTIME.test(text)) : strange,
     };
     return { observation, breaches: judge(observation), latest: [...room.stderr.latest] };
   } finally {

@@ -123,6 +123,11 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: 'freeze-supervisor'; readonly alone: boolean; readonly for: number }
   /** Every process of the container. */
   | { readonly kind: 'freeze-all'; readonly for: number }
+  /**
+   * The supervisor ends: by a signal; by its next allocation, since it may have no more address space (`starve`); or it is
+   * stopped for ever, and PID 1 replaces it when it does not answer (`hang`).
+   */
+  | { readonly kind: 'end-supervisor'; readonly how: 'kill' | 'crash' | 'starve' | 'hang'; readonly again: number }
   /** SIGTERM to every process, leaves first; PID 1 gets it `gap` milliseconds after the last of the others. Ends the round. */
   | { readonly kind: 'term-tree'; readonly gap: number }
   /** A service that runs as another user replaces its log file or the folder of it, so often in that time. */

@@ -33,6 +33,7 @@ export class Watch {
   readonly #processes: Processes;
   readonly #since = new Map<string, { readonly pid: number; readonly name: string; readonly at: number }>();
   readonly #began = performance.now();
+  #supervisor = { pid: 0, before: 0, waited: 0 };
   #late = 0;
   #due = performance.now() + LOOK_EVERY;
   #timer: Timer | undefined;
@@ -65,9 +66,18 @@ export class Watch {
     const wall = performance.now();
     // Being late is counted once for each look; what is late now has not been counted yet.
     const late = this.#late + Math.max(0, wall - this.#due);
-    const { pid1, supervisor } = this.#room;
-    const waited = waitedOf(pid1) + waitedOf(supervisor);
+    const waited = waitedOf(this.#room.pid1) + this.#waitedOfSupervisors();
     return this.clock.read({ wall, waited, stopped: this.#injector.stopped, late });
+  }
+
+  /** Of the supervisor now and all before it. */
+  #waitedOfSupervisors(): number {
+    const { supervisor } = this.#room;
+    if (supervisor !== this.#supervisor.pid) {
+      this.#supervisor = { pid: supervisor, before: this.#supervisor.before + this.#supervisor.waited, waited: 0 };
+    }
+    this.#supervisor.waited = Math.max(this.#supervisor.waited, waitedOf(supervisor));
+    return this.#supervisor.before + this.#supervisor.waited;
   }
 
   /** Real time that was not the supervisor's, milliseconds. */

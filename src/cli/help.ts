@@ -71,7 +71,7 @@ export const EXIT_CODES = `## Exit codes
 | 3 | \`status\`: not everything asked for is ready |
 | 64 | the command line is wrong, or several supervisors answer and \`--socket\` names none |
 | 69 | no supervisor answers; the places that were searched are printed |
-| 70 | \`up\`: the supervisor died, and all services were stopped; else a bug in svc-super |
+| 70 | \`up\`: supervisors died again and again, and all services were stopped; else a bug in svc-super |
 | 78 | the configuration is wrong (\`up\`, \`check\`, \`reload\`), or \`/proc\` is not mounted |
 | 124 | \`wait\`: the timeout is over |
 | 127 | \`svc-super-supervisor\` is not in the folder of \`svc-super\`, or cannot be executed |

@@ -64,6 +64,7 @@ test('over many seeds there is every kind of fault, probe, fork and end', () => 
   const all = SEEDS.map((seed) => generate(seed));
   const seen = (of: (scenario: Scenario) => readonly string[]) => [...new Set(all.flatMap(of))].sort();
   expect(seen(({ faults }) => faults.map(({ kind }) => kind))).toEqual([
+    'end-supervisor',
     'exec',
     'fill-disk',
     'followers',
