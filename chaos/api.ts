@@ -1,6 +1,7 @@
 // The clients of a round: questions to the control socket, a follower of events that comes back when it is cut off, and
 // the kinds of clients that nobody wants. Speaks through node:net; trusts no answer.
-import { connect, type Socket } from 'node:net';
+import { type ClientRequest, request } from 'node:http';
+import { connect } from 'node:net';
 import { Dice, nonsense } from '../test/helpers/nonsense.ts';
 import { exchange } from '../test/helpers/wire.ts';
 import type { ServedEvent } from './observation.ts';
@@ -30,7 +31,7 @@ export async function ask(
 export class EventFollower {
   readonly events: ServedEvent[] = [];
   readonly #path: string;
-  #socket: Socket | null = null;
+  #request: ClientRequest | null = null;
   #stopped = false;
 
   constructor(path: string) {
@@ -40,22 +41,23 @@ export class EventFollower {
 
   #connect(): void {
     if (this.#stopped) return;
-    const socket = connect(this.#path);
-    this.#socket = socket;
     let rest = '';
-    socket.on('connect', () =>
-      socket.write('GET /v1/events?follow=1&lines=1000 HTTP/1.1\r\nHost: svc-super\r\nConnection: close\r\n\r\n'),
-    );
-    socket.on('data', (chunk) => {
-      const lines = (rest + chunk.toString('utf8')).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) this.#take(line);
+    const options = { socketPath: this.#path, path: '/v1/events?follow=1&lines=1000', agent: false };
+    const asked = request(options, (response) => {
+      response.setEncoding('utf8');
+      response.on('data', (text: string) => {
+        const lines = (rest + text).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) this.#take(line);
+      });
+      response.on('error', () => undefined);
     });
-    socket.on('error', () => undefined);
-    socket.on('close', () => setTimeout(() => this.#connect(), 100));
+    this.#request = asked;
+    asked.on('error', () => undefined);
+    asked.on('close', () => setTimeout(() => this.#connect(), 100));
+    asked.end();
   }
 
-  /** Chunk sizes stand on lines of their own, and are not looked at. */
   #take(line: string): void {
     if (!line.startsWith('{"seq":')) return;
     const { seq, time, service, event, text } = JSON.parse(line);
@@ -65,7 +67,7 @@ export class EventFollower {
 
   stop(): void {
     this.#stopped = true;
-    this.#socket?.destroy();
+    this.#request?.destroy();
   }
 }
 

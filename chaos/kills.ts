@@ -130,6 +130,8 @@ function checkRuns(
   if (told.join() !== exits.slice(0, told.length).join() || told.length < exits.length - 1)
     fault(`${name}: exits ${exits.join()} were told as ${told.join()}`);
   const { run, restarts } = status;
+  const began = [...events.values()].filter(({ service, event }) => service === name && event === 'started').length;
+  if (began !== run && began !== run + 1) fault(`${name}: ${began} starts were told of ${run} runs`);
   // The stop may have ended the last run before its first instruction.
   if (run !== restarts + 1 || told.length < restarts || starts.length < run - 1 || starts.length > run + 1)
     fault(`${name}: run ${run} and ${restarts} restarts, of ${starts.length} runs and ${told.length} exits`);

@@ -76,6 +76,7 @@ export class Link {
   /** PID 1 was killed, where it is not PID 1 of its namespace: no process that it has started may outlive it. */
   #endWithoutPid1(): void {
     const { clock, exit } = this.#parts;
+    this.isEnding = true;
     if (this.children.killEverything()) {
       clock.after(1, () => this.#endWithoutPid1());
       return;
