@@ -182,7 +182,10 @@ function reportUnknown(entry: Entry, fields: Fields, rules: KeyRules, reading: R
   const known = Object.keys(fields);
   const near = reading.count() < MAX_ADVISED ? nearest(entry.key, known) : null;
   const advice = Object.hasOwn(elsewhere, entry.key) ? elsewhere[entry.key] : undefined;
-  const guess = near === null ? `known here: ${known.join(', ')}` : didYouMean(entry.key, known);
+  // A word of another system, misspelt.
+  const other = near === null && reading.count() < MAX_ADVISED ? nearest(entry.key, Object.keys(elsewhere)) : null;
+  const foreign = other === null ? null : `\`${other}\`: ${elsewhere[other]}`;
+  const guess = near === null ? (foreign ?? `known here: ${known.join(', ')}`) : didYouMean(entry.key, known);
   const suggestion = advice ?? guess;
   reading.report(entry.keySpan, 'unknown-key', `unknown key \`${entry.key}\` in ${rules.owner}`, { suggestion });
   return advice === undefined ? near : null;
