@@ -214,7 +214,8 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     const tell = (news: ServiceEvent) => this.#send({ type: 'service', service: plan.name, run, news });
     if (main !== null) this.#spawnWith(plan, run, resources, tell, this.#failing(plan, run, resources), main);
     for (const hook of record.hooks) this.#hooks.adopt(plan, run, hook, this.#hookEnded(plan, run, hook.name));
-    if (isStopping) this.#runStopCommand(plan, run);
+    // It was killed with the supervisor.
+    if (isStopping && main?.exited === false) this.#runStopCommand(plan, run);
     if (swept !== null) this.#emptied(plan, resources)(swept);
   }
 

@@ -42,7 +42,11 @@ export interface ProgramListener {
 }
 
 /** What a successor goes on with; only pid1/ knows its content. */
-export type RunRecord = { readonly id: number };
+export interface RunRecord {
+  readonly id: number;
+  /** Whether its listener was told that the main process has ended. */
+  readonly exited: boolean;
+}
 
 export interface ProcessRoom<Handle extends RunHandle = RunHandle> {
   spawn(request: Program & Connections & { readonly input: null }, listener: ProgramListener): Handle;
