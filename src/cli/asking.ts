@@ -41,7 +41,7 @@ export function reportRestart(context: Context, what: string): void {
 
 /** Reports that there is no supervisor, and that one is waited for. */
 export function reportDelay(context: Context): void {
-  context.err('svc-super: the connection to the supervisor broke: waiting for the next supervisor\n');
+  context.err('svc-super: no supervisor answers at present: waiting for one\n');
 }
 
 /** Reports why no supervisor was asked; returns the exit code. */

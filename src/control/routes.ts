@@ -133,7 +133,7 @@ const EVENTS: Route = {
     return {
       status: 200,
       lines: (outlet) => {
-        const past = count === 0 ? [] : source.events.since(after).slice(-count);
+        const past = count === 0 ? [] : source.events.latest(count).filter(({ seq }) => seq > after);
         outlet.write(past.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
         if (!follow) outlet.end();
         // Numbers without a gap tell a reader that is too slow what it has missed.

@@ -98,8 +98,6 @@ export interface ApiSource {
   readonly logs: LogSource;
   readonly events: {
     latest(count: number): readonly Entry[];
-    /** The entries after that number, oldest first. */
-    since(seq: number): readonly Entry[];
     follow(follower: (entry: Entry) => void): () => void;
   };
   /** Runs a command with a service's environment, user and folder. */

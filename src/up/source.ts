@@ -61,7 +61,6 @@ export function makeSource(parts: SourceParts): ApiSource {
     },
     events: {
       latest: (count) => journal.latest(count),
-      since: (seq) => journal.since(seq),
       // After the batch of this turn: a client has seen no event that a successor does not know.
       follow: (follower) => journal.follow((entry) => queueMicrotask(() => follower(entry))),
     },
