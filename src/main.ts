@@ -7,7 +7,7 @@ import { currentFolder, realFiles } from './linux/files.ts';
 import { pidNamespace } from './linux/processes.ts';
 import { FD, type Handover, readHandover } from './platform/handover.ts';
 import { shieldFromSignals, silenceWarnings, whyUnsupported } from './platform/runtime.ts';
-import { makeClock } from './ports.ts';
+import { makeClock, realRandom } from './ports.ts';
 import { printable } from './text.ts';
 import type { Prepared } from './up/configuration.ts';
 import type { UpRequest } from './up.ts';
@@ -108,6 +108,7 @@ async function run(handover: Handover): Promise<number | Supervision> {
     save: (path, text) => process.getBuiltinModule('node:fs').writeFileSync(path, text),
     wall: () => clock.wall(),
     after: (ms, fn) => clock.after(ms, fn),
+    randomName: () => realRandom.name(),
     up: async (file, names, debug) => {
       if (handover.role !== 'supervise') throw new Error('only PID 1 starts a supervisor');
       const { prepare } = await import('./up/configuration.ts');

@@ -32,6 +32,7 @@ const FIRST = {
   end: null,
   isTold: false,
   fatal: null,
+  done: [],
 } as const;
 
 /** By then the first services have been started, and by then a start that is quick is over, milliseconds. */
@@ -117,6 +118,7 @@ async function supervise(core: Core, rooms: Rooms): Promise<number> {
     {
       ...{ version, handover, clock, engine, children, hands, logs, journal, announce, reload },
       history: checkpoint.own.history,
+      checkpoint,
       reaped: () => link.reaped,
     },
     plan.control,

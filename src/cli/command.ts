@@ -42,6 +42,8 @@ export interface Context {
   wall(): number;
   /** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
   after(ms: number, fn: () => void): () => void;
+  /** A name that no other process makes up. */
+  randomName(): string;
   /** Looks for GPUs. */
   gpus(): Inventory;
   /** Looks at everything on this machine that a plan needs. `running`: services of a supervisor that runs here already. */

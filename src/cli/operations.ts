@@ -41,6 +41,9 @@ export async function operate(
   return outcome.result === 'reached' ? EXIT.ok : EXIT.failed;
 }
 
+/** A timeout is the supervisor's to report; after so many milliseconds more the client does, if that is stopped. */
+const TIMEOUT_SLACK = 1_000;
+
 /** The last word of a wait, failures told; or an exit code where it was cut short. */
 async function waitFor(
   context: Context,
@@ -50,12 +53,26 @@ async function waitFor(
 ): Promise<Progress | number> {
   const line = new ProgressLine(context);
   const heard: { last: Progress | null } = { last: null };
-  const path = `/v1/wait${query({ service: services, for: goal, timeout: timeout ?? undefined })}`;
-  const streamed = await questionLines(context, { path }, (value) => {
+  const until = timeout === null ? null : context.wall() + timeout;
+  const ask = () => {
+    const left = until === null ? undefined : Math.max(0, Math.round(until - context.wall()));
+    return { path: `/v1/wait${query({ service: services, for: goal, timeout: left })}` };
+  };
+  const take = (value: unknown) => {
     heard.last = value as Progress;
     line.show(heard.last);
-  });
+  };
+  const abort = new AbortController();
+  const cancel = timeout === null ? null : context.after(timeout + TIMEOUT_SLACK, () => abort.abort());
+  const clear = () => line.clear();
+  const streaming = { take, resume: ask, resumed: clear, delayed: clear, abort: abort.signal };
+  const streamed = await questionLines(context, ask(), streaming, 'the wait goes on');
+  cancel?.();
   line.clear();
+  if (abort.signal.aborted) {
+    context.err('svc-super: the timeout is over, and the supervisor does not answer\n');
+    return EXIT.timeout;
+  }
   if (!streamed.ok) return reportNoSupervisor(context, streamed);
   if (streamed.status !== 200) return reportRefusal(context, streamed.body);
   const { last } = heard;

@@ -4,6 +4,7 @@ import type { Entry } from '../control/journal.ts';
 import { printable } from '../text.ts';
 import { query, questionLines, reportNoSupervisor, reportRefusal, reportUsage } from './asking.ts';
 import { type Context, EXIT, type Given } from './command.ts';
+import { EventCursor, LogCursor } from './following.ts';
 import { renderJson } from './json.ts';
 import { readDuration } from './operations.ts';
 
@@ -12,30 +13,40 @@ export async function showLogs(context: Context, { values, positionals }: Given,
   if (typeof count === 'string' && !/^\d+$/.test(count)) return reportUsage(context, '-n takes a whole number', usage);
   const since = readDuration(values.since);
   if (typeof since === 'string') return reportUsage(context, `--since: ${since}`, usage);
-  const path = `/v1/logs${query({
-    service: positionals,
-    lines: typeof count === 'string' ? count : undefined,
-    since: since === null ? undefined : Math.max(0, Math.round(context.wall() - since)),
-    follow: values.follow === true ? 1 : undefined,
-  })}`;
+  const follow = values.follow === true;
+  const pathOf = (lines: string | undefined, from: number | undefined) =>
+    `/v1/logs${query({ service: positionals, lines, since: from, follow: follow ? 1 : undefined })}`;
+  const from = since === null ? undefined : Math.max(0, Math.round(context.wall() - since));
+  const path = pathOf(typeof count === 'string' ? count : undefined, from);
+  const cursor = new LogCursor(follow ? context.wall() : (from ?? 0));
   // What stands for several, a glob or the name of a service with copies, is no line's own name.
   const alone = positionals.length === 1 ? positionals[0] : undefined;
   const names = new Names(context.colour);
-  const streamed = await questionLines(context, { path }, (value) => {
-    if (values.json === true) {
-      context.out(`${JSON.stringify(value)}\n`);
-      return;
-    }
+  const take = (value: unknown) => {
     const line = value as LogLineJson | GapJson;
-    if ('skipped' in line) context.out(`${line.text}\n`);
+    if (!cursor.take(line)) return;
+    if (values.json === true) context.out(`${JSON.stringify(value)}\n`);
+    else if ('skipped' in line) context.out(`${line.text}\n`);
     else {
       const time = values.time === true ? `${line.time} ` : '';
       context.out(`${time}${line.service === alone ? '' : names.prefix(line.service)}${line.text}\n`);
     }
-  });
+  };
+  const resume = () => ({ path: pathOf(undefined, cursor.resume()) });
+  let cancel: (() => void) | null = null;
+  const resumed = () => {
+    cancel?.();
+    cancel = context.after(PAST, () => cursor.pastIsOver());
+  };
+  const kind = follow ? 'follow' : 'finite';
+  const streamed = await questionLines(context, { path }, { take, resume, resumed, kind }, LOGS_GO_ON);
   if (!streamed.ok) return reportNoSupervisor(context, streamed);
   return streamed.status === 200 ? EXIT.ok : reportRefusal(context, streamed.body);
 }
+
+/** A successor sends what it remembers within this time, milliseconds. */
+const PAST = 1_000;
+const LOGS_GO_ON = 'the log goes on, and lines of the last second before may be missing';
 
 /** The same colours as on the supervisor's own terminal. */
 const COLOURS = [36, 33, 35, 32, 34, 96, 93, 95, 92, 94];
@@ -60,18 +71,21 @@ class Names {
 export async function showEvents(context: Context, { values }: Given, usage: string): Promise<number> {
   const count = values.lines;
   if (typeof count === 'string' && !/^\d+$/.test(count)) return reportUsage(context, '-n takes a whole number', usage);
-  const path = `/v1/events${query({
-    lines: typeof count === 'string' ? count : undefined,
-    follow: values.follow === true ? 1 : undefined,
-  })}`;
-  let last: number | null = null;
-  const streamed = await questionLines(context, { path }, (value) => {
+  const follow = values.follow === true ? 1 : undefined;
+  const lines = typeof count === 'string' ? count : undefined;
+  const cursor = new EventCursor();
+  const take = (value: unknown) => {
     const entry = value as Entry;
-    const missed = last === null ? 0 : entry.seq - last - 1;
-    last = entry.seq;
+    const missed = cursor.take(entry);
+    if (missed === null) return;
     if (values.json === true) context.out(renderJson(value));
     else context.out(`${missed > 0 ? `[${missed} events missed]\n` : ''}${renderEvent(entry, context.colour)}`);
+  };
+  const resume = () => ({
+    path: `/v1/events${query(cursor.last === null ? { lines, follow } : { after: cursor.last, follow })}`,
   });
+  const kind = values.follow === true ? 'follow' : 'finite';
+  const streamed = await questionLines(context, resume(), { take, resume, kind }, 'the events go on');
   if (!streamed.ok) return reportNoSupervisor(context, streamed);
   return streamed.status === 200 ? EXIT.ok : reportRefusal(context, streamed.body);
 }
@@ -98,16 +112,20 @@ export async function exec(context: Context, { positionals }: Given, usage: stri
         ? { stdin, namespace }
         : {};
   let code: number | null = null;
-  const streamed = await questionLines(context, { method: 'POST', path, body: { argv, ...streams } }, (value) => {
+  const take = (value: unknown) => {
     const line = value as { stream: 'stdout' | 'stderr'; data: string } | { exit: number; error?: string };
     if ('exit' in line) {
       code = line.exit;
       if (line.error !== undefined) context.err(`svc-super: ${printable(line.error)}\n`);
     } else (line.stream === 'stdout' ? context.out : context.err)(Buffer.from(line.data, 'base64'));
-  });
+  };
+  const asked = { method: 'POST', path, body: { argv, ...streams } } as const;
+  const streamed = await questionLines(context, asked, { take, kind: 'once' }, null);
   if (!streamed.ok) return reportNoSupervisor(context, streamed);
   if (streamed.status !== 200) return reportRefusal(context, streamed.body);
   if (code !== null) return code;
-  context.err('svc-super: the supervisor has ended meanwhile\n');
-  return EXIT.failed;
+  context.err(
+    'svc-super: the supervisor ended, and the command with it: its output may be incomplete. Run it again if that does no harm\n',
+  );
+  return EXIT.noSupervisor;
 }

@@ -12,6 +12,15 @@ export interface Usage {
   readonly processes: number;
 }
 
+/** How often a supervisor was started in the place of another one. */
+export interface History {
+  readonly restarts: number;
+  /** By the reason for which the one before had ended. */
+  readonly reasons: Readonly<Record<string, number>>;
+  /** Wall time of the last, milliseconds, and its reason. */
+  readonly last: { readonly at: number; readonly reason: string } | null;
+}
+
 /** Whole lines as a service has written them, each with its newline, behind a prefix of `prefix` bytes. */
 export interface LogBlock {
   /** Wall time, milliseconds. */
@@ -73,8 +82,13 @@ export interface ApiSource {
   readonly pid: number;
   plan(): Plan;
   timeline(): Timeline;
-  operate(operation: Operation, services: readonly string[]): void;
-  signal(signal: string, services: readonly string[]): void;
+  /** Of the supervisors before this one. */
+  readonly history: History;
+  /** Whether an operation with that key has been carried out, by this supervisor or one before it. */
+  isDone(key: string): boolean;
+  /** `key` identifies the request; null: a repetition cannot be recognized. */
+  operate(operation: Operation, services: readonly string[], key: string | null): void;
+  signal(signal: string, services: readonly string[], key: string | null): void;
   /** The name of a signal, as kill(1) takes it, in its one form; or why there is none. */
   parseSignal(
     text: string,

@@ -146,8 +146,8 @@ function extraRoutes({ plan, source, counters }: TcpParts): readonly Route[] {
     summary: 'Metrics in the text format of Prometheus',
     answers: { 200: 'the metrics' },
     answer: () => {
-      const { version } = source;
-      const measured = { snapshot: source.snapshot(), usage: source.usage(), counters: counters(), version };
+      const { version, history } = source;
+      const measured = { snapshot: source.snapshot(), usage: source.usage(), counters: counters(), version, history };
       return { status: 200, type: METRICS_TYPE, text: renderMetrics(measured) };
     },
   };

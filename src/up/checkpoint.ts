@@ -2,6 +2,7 @@
 // each service, the last events and lines, and what this process has done to the machine. Writes only what has changed.
 // Part of the root.
 import { type Entry, type Journal, MOST } from '../control/journal.ts';
+import type { History } from '../control/source.ts';
 import { decodeWorld, KEYS, keyOf, PARTS, WorldEncoder } from '../core/checkpoint.ts';
 import type { Effect } from '../core/event.ts';
 import type { World } from '../core/world.ts';
@@ -32,16 +33,9 @@ export interface Own {
   /** The post-mortem has been printed. */
   readonly isTold: boolean;
   readonly history: History;
+  /** Keys of the operations that were carried out last, oldest first. */
+  readonly done: readonly string[];
   readonly fatal: Fatal | null;
-}
-
-/** How often a supervisor was started in the place of another one. */
-export interface History {
-  readonly restarts: number;
-  /** By the reason for which the one before had ended. */
-  readonly reasons: Readonly<Record<string, number>>;
-  /** Wall time of the last, milliseconds, and its reason. */
-  readonly last: { readonly at: number; readonly reason: string } | null;
 }
 
 /** An event on which the core has thrown. */
@@ -54,6 +48,8 @@ export interface Fatal {
 }
 
 const OWN = KEYS.own;
+/** As many keys of operations are remembered. */
+const DONE_MOST = 64;
 
 /** Lines and characters of each service's recent output. */
 const LINES = 60;
@@ -114,6 +110,12 @@ export class Checkpoint {
     this.#isOwnChanged = true;
     this.#parts.touch();
   }
+
+  /** Whether an operation with that key was carried out. */
+  readonly isDone = (key: string): boolean => this.#own.done.includes(key);
+
+  /** Remembers an operation. To be called in the turn in which it is carried out: both are then in one batch. */
+  readonly noteDone = (key: string): void => this.note({ done: [...this.#own.done, key].slice(-DONE_MOST) });
 
   /** What the runtime adds to this service is another now. */
   changed(service: string): void {

@@ -8,15 +8,12 @@ import { FD, type Handover } from '../platform/handover.ts';
 import type { RealClock } from '../ports.ts';
 import { BOUNDS } from '../runtime/counts.ts';
 import type { Announce } from './announcer.ts';
-import type { History } from './checkpoint.ts';
 import { makeSource, type SourceParts } from './source.ts';
 
 export interface ControlParts extends Omit<SourceParts, 'pid' | 'page' | 'clock'> {
   readonly clock: RealClock;
   readonly handover: Handover;
   readonly announce: Announce;
-  /** Of the supervisors before this one. */
-  readonly history: History;
   /** How many orphans PID 1 has reaped. */
   reaped(): number;
 }

@@ -2,7 +2,7 @@
 // root, like up.ts.
 import { parseSignal } from '../config/signal.ts';
 import type { Journal } from '../control/journal.ts';
-import type { ApiSource, Reloaded, Usage } from '../control/source.ts';
+import type { ApiSource, History, Reloaded, Usage } from '../control/source.ts';
 import { takeSnapshot } from '../core/snapshot.ts';
 import { isActive } from '../core/state.ts';
 import { takeTimeline } from '../core/timeline.ts';
@@ -14,6 +14,7 @@ import { usageOf } from '../pid1/usage.ts';
 import type { Clock } from '../ports.ts';
 import type { Engine } from '../runtime/engine.ts';
 import { type Hands, programOf } from '../runtime/hands.ts';
+import type { Checkpoint } from './checkpoint.ts';
 
 export interface SourceParts {
   readonly version: string;
@@ -27,11 +28,19 @@ export interface SourceParts {
   readonly clock: Clock;
   readonly logs: Pipeline;
   readonly journal: Journal;
+  /** Of the supervisors before this one. */
+  readonly history: History;
+  readonly checkpoint: Pick<Checkpoint, 'isDone' | 'noteDone'>;
   reload(how: 'apply' | 'dry-run'): Promise<Reloaded>;
 }
 
 export function makeSource(parts: SourceParts): ApiSource {
-  const { version, engine, children, clock, logs, journal, reload } = parts;
+  const { version, engine, children, clock, logs, journal, checkpoint, history, reload } = parts;
+  // After the event: if the core throws on it, the key is not in the checkpoint.
+  const send = (event: Parameters<Engine['send']>[0], key: string | null) => {
+    engine.send(event);
+    if (key !== null) checkpoint.noteDone(key);
+  };
   return {
     version,
     pid: parts.pid,
@@ -40,15 +49,21 @@ export function makeSource(parts: SourceParts): ApiSource {
     timeline: () => takeTimeline(engine.world, clock.now()),
     plan: () => engine.world.plan,
     usage: remembered(parts),
-    operate: (operation, services) => engine.send({ type: 'operated', operation, services }),
-    signal: (signal, services) => engine.send({ type: 'signal-asked', signal, services }),
+    history,
+    isDone: checkpoint.isDone,
+    operate: (operation, services, key) => send({ type: 'operated', operation, services }, key),
+    signal: (signal, services, key) => send({ type: 'signal-asked', signal, services }, key),
     parseSignal,
     reload,
     logs: {
       tail: (service, count) => logs.tail(service, count),
       follow: (service, listener) => logs.follow(service, listener),
     },
-    events: journal,
+    events: {
+      latest: (count) => journal.latest(count),
+      // After the batch of this turn: a client has seen no event that a successor does not know.
+      follow: (follower) => journal.follow((entry) => queueMicrotask(() => follower(entry))),
+    },
     exec: async (service, { argv, input, env, take, abort }) => {
       const plan = engine.world.index.plans.get(service);
       if (plan === undefined) return { code: 1, failure: `there is no service ${service}` };

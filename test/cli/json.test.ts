@@ -30,6 +30,8 @@ async function outputOf(
         }),
     }),
     after: () => () => undefined,
+    randomName: () => 'key',
+    wall: () => 0,
     terminal: { out: null, err: null },
     out: (text) => {
       printed += text;
