@@ -1,7 +1,7 @@
 // The commands as a table: name, summary, usage, flags, what runs. Those that ask a supervisor are in cli/table.ts; those
 // here need none. Each returns its exit code; nothing here ends the process or touches a file but through the context.
 
-import { type Command, type Context, EXIT, type Given, JSON_FLAG } from './cli/command.ts';
+import { type Command, type CommandContext, EXIT, type GivenFlags, JSON_FLAG } from './cli/command.ts';
 import { HELP, renderCommandHelp, renderHelp } from './cli/help.ts';
 import { CONTROL_COMMANDS, printNames } from './cli/table.ts';
 import { resolve } from './paths.ts';
@@ -120,7 +120,7 @@ function commandOf(name: string): Command | undefined {
 }
 
 /** Runs what a command line asks for and returns the exit code. */
-export async function runCommand(argv: readonly string[], context: Context): Promise<number> {
+export async function runCommand(argv: readonly string[], context: CommandContext): Promise<number> {
   const [first = 'up', ...rest] = argv;
   if (first === '-h' || first === '--help') return COMMANDS.help.run(context, { values: {}, positionals: [] });
   if (first === '-V' || first === '--version') return COMMANDS.version.run(context);
@@ -157,14 +157,14 @@ export async function runCommand(argv: readonly string[], context: Context): Pro
 }
 
 /** What an ENTRYPOINT gives, nothing or `-f FILE`: without anything that has to be loaded it starts a millisecond sooner. */
-function entrypoint(command: Command, args: readonly string[]): Given | null {
+function entrypoint(command: Command, args: readonly string[]): GivenFlags | null {
   if (args.length === 0) return { values: {}, positionals: [] };
   const [flag, file = '', ...more] = args;
   const isFile = command === COMMANDS.up && flag === '-f' && more.length === 0 && file !== '' && !file.startsWith('-');
   return isFile ? { values: { file }, positionals: [] } : null;
 }
 
-async function parse(command: Command, args: readonly string[]): Promise<Given> {
+async function parse(command: Command, args: readonly string[]): Promise<GivenFlags> {
   const { parseArgs } = await import('node:util');
   const options = Object.fromEntries(
     Object.entries({ ...command.flags, help: HELP }).map(([name, { type, ...flag }]) => [
@@ -173,7 +173,7 @@ async function parse(command: Command, args: readonly string[]): Promise<Given> 
     ]),
   );
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-  return { values: values as Given['values'], positionals };
+  return { values: values as GivenFlags['values'], positionals };
 }
 
 /** What parseArgs complains of; in our words where a value is missing, or begins with a dash as the next flag would. */
@@ -192,7 +192,7 @@ const PLACES = ['./services.yaml', '/etc/svc-super/services.yaml', '/services.ya
 const isFileFlag = (argument: string): boolean => argument.startsWith('-f') || argument.startsWith('--file');
 
 /** The configuration that is meant; says where it looked when there is none, unless asked to be quiet. */
-function findFile(context: Context, given: string | boolean | undefined, how?: 'quietly'): string | null {
+function findFile(context: CommandContext, given: string | boolean | undefined, how?: 'quietly'): string | null {
   if (typeof given === 'string') return resolve(context.cwd, given);
   const named = context.environment.SVC_SUPER_CONFIG;
   if (named !== undefined && named !== '') return resolve(context.cwd, named);

@@ -18,7 +18,7 @@ export const EXIT = {
   timeout: 124,
 } as const;
 
-export interface Context {
+export interface CommandContext {
   readonly environment: Readonly<Record<string, string>>;
   readonly files: LoadInput['files'];
   /** The way to connect to the supervisor. */
@@ -72,10 +72,10 @@ export interface Command {
   readonly flags: Readonly<Record<string, Flag>>;
   /** What its arguments are, for completion. */
   readonly completes?: 'services';
-  run(context: Context, given: Given): Promise<number> | number;
+  run(context: CommandContext, given: GivenFlags): Promise<number> | number;
 }
 
-export interface Given {
+export interface GivenFlags {
   readonly values: Readonly<Record<string, string | boolean | undefined>>;
   readonly positionals: readonly string[];
 }

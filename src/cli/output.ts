@@ -1,14 +1,18 @@
 // The commands that hand on what comes: logs, events, exec.
 import type { GapJson, LogLineJson } from '../control/follow.ts';
-import type { Entry } from '../control/journal.ts';
+import type { JournalEntry } from '../control/journal.ts';
 import { printable } from '../text.ts';
 import { query, questionLines, reportNoSupervisor, reportRefusal, reportUsage } from './asking.ts';
-import { type Context, EXIT, type Given } from './command.ts';
+import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { EventCursor, LogCursor } from './following.ts';
 import { renderJson } from './json.ts';
 import { readDuration } from './operations.ts';
 
-export async function showLogs(context: Context, { values, positionals }: Given, usage: string): Promise<number> {
+export async function showLogs(
+  context: CommandContext,
+  { values, positionals }: GivenFlags,
+  usage: string,
+): Promise<number> {
   const count = values.lines;
   if (typeof count === 'string' && !/^\d+$/.test(count)) return reportUsage(context, '-n takes a whole number', usage);
   const since = readDuration(values.since);
@@ -68,14 +72,14 @@ class Names {
   }
 }
 
-export async function showEvents(context: Context, { values }: Given, usage: string): Promise<number> {
+export async function showEvents(context: CommandContext, { values }: GivenFlags, usage: string): Promise<number> {
   const count = values.lines;
   if (typeof count === 'string' && !/^\d+$/.test(count)) return reportUsage(context, '-n takes a whole number', usage);
   const follow = values.follow === true ? 1 : undefined;
   const lines = typeof count === 'string' ? count : undefined;
   const cursor = new EventCursor();
   const take = (value: unknown) => {
-    const entry = value as Entry;
+    const entry = value as JournalEntry;
     const missed = cursor.take(entry);
     if (missed === null) return;
     if (values.json === true) context.out(renderJson(value));
@@ -92,7 +96,7 @@ export async function showEvents(context: Context, { values }: Given, usage: str
 
 const LEVELS: Readonly<Record<string, number>> = { warn: 33, error: 31 };
 
-function renderEvent({ time, level, service, event, text }: Entry, colour: boolean): string {
+function renderEvent({ time, level, service, event, text }: JournalEntry, colour: boolean): string {
   const about = service === null || event === 'swept' ? '' : `${service} `;
   const shown = printable(`${about}${text}`);
   const code = colour ? LEVELS[level] : undefined;
@@ -100,7 +104,7 @@ function renderEvent({ time, level, service, event, text }: Entry, colour: boole
   return `${time}  ${level.padEnd(5)}  ${marked}\n`;
 }
 
-export async function exec(context: Context, { positionals }: Given, usage: string): Promise<number> {
+export async function exec(context: CommandContext, { positionals }: GivenFlags, usage: string): Promise<number> {
   const [service, ...argv] = positionals;
   if (service === undefined || argv.length === 0) return reportUsage(context, 'exec needs a name and a command', usage);
   const path = `/v1/services/${encodeURIComponent(service)}/exec`;

@@ -60,7 +60,7 @@ export function readText(path: string): string {
 }
 
 /** The names in a folder, in no order. Throws an Error with `code`. */
-export function list(folder: string): string[] {
+export function listFolder(folder: string): string[] {
   return readdirSync(folder);
 }
 

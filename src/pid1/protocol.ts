@@ -48,7 +48,7 @@ export const STEPS = {
   11: 'cwd',
   12: 'exec',
 } as const satisfies Readonly<Record<number, string>>;
-export type Step = (typeof STEPS)[keyof typeof STEPS];
+export type SpawnStep = (typeof STEPS)[keyof typeof STEPS];
 
 /** What a descriptor of the program refers to. */
 export type Stream =
@@ -280,7 +280,7 @@ export type Pid1Event =
   | {
       readonly type: 'failed';
       readonly run: number;
-      readonly step: Step;
+      readonly step: SpawnStep;
       readonly errno: number;
       readonly index: number;
     }
@@ -317,7 +317,7 @@ export interface RunEntry {
   readonly start: number;
   readonly mark: bigint;
   /** Meaningful for `failed` only. */
-  readonly failure: { readonly step: Step; readonly errno: number; readonly index: number };
+  readonly failure: { readonly step: SpawnStep; readonly errno: number; readonly index: number };
   /** Of `exited`, as wait4(2) gives it. */
   readonly status: number;
   readonly pipes: readonly number[];

@@ -8,7 +8,7 @@ import { inOrder } from '../core/turn.ts';
 import { nextDeadline, type World } from '../core/world.ts';
 import type { Millis, ServicePlan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
-import { Attendance } from './attendance.ts';
+import { AbsenceDetector } from './absence-detector.ts';
 
 export interface Announcement {
   readonly level: 'info' | 'warn' | 'error';
@@ -17,14 +17,14 @@ export interface Announcement {
   readonly text: string;
 }
 
-/** What carries out the effects on one service; runtime/hands.ts. */
+/** Runs the effects on one service (executor.ts). */
 export interface Performer {
   perform(plan: ServicePlan, run: number, effect: ServiceEffect): void;
 }
 
 export interface EngineParts {
   readonly clock: Clock;
-  readonly hands: (send: (event: Event) => void) => Performer;
+  readonly executor: (send: (event: Event) => void) => Performer;
   readonly announce: (announcement: Announcement) => void;
   /** Reads the configuration again; answers with `plan-changed` when it is right. */
   readonly reload: () => void;
@@ -47,8 +47,8 @@ export interface EngineParts {
  */
 const TURN = 8;
 
-/** Services that end in a rehearsal: the one that fails, and one that has to stop for it. */
-const REHEARSED = 2;
+/** Services that end in the warm-up: the one that fails, and one that stops because of it. */
+const WARMED_UP = 2;
 /** With more services than this, computing the consequences of a failure takes long. */
 const MANY = 50;
 
@@ -67,7 +67,7 @@ interface PostponedOf extends Postponed {
 
 export class Engine {
   readonly #parts: EngineParts;
-  readonly #hands: Performer;
+  readonly #executor: Performer;
   readonly #queue: Event[] = [];
   readonly #watchers = new Set<() => void>();
   #world: World;
@@ -84,13 +84,13 @@ export class Engine {
   #notBefore = 0;
   /** Events that the function of turn() has sent so far; null while turn() does not run. */
   #collected: Event[] | null = null;
-  readonly #attendance: Attendance;
+  readonly #absences: AbsenceDetector;
 
   constructor(world: World, parts: EngineParts) {
     this.#parts = parts;
     this.#world = world;
-    this.#attendance = new Attendance(parts.clock, () => this.#noticeAbsence());
-    this.#hands = parts.hands((event) => this.send(event));
+    this.#absences = new AbsenceDetector(parts.clock, () => this.#noticeAbsence());
+    this.#executor = parts.executor((event) => this.send(event));
   }
 
   get world(): World {
@@ -180,13 +180,13 @@ export class Engine {
    * Thinks through what the failure of a service leads to, and forgets it: code takes ten times as long when it runs for the
    * first time, and then nobody has to wait for that. Not where it would take long itself.
    */
-  rehearse(): void {
+  warmUp(): void {
     const now = this.#parts.clock.now();
     let world = this.#world;
     if (world.services.size > MANY) return;
     for (const [service, { run }] of [...world.services]
       .filter(([, { state }]) => hasMain(state))
-      .slice(0, REHEARSED)) {
+      .slice(0, WARMED_UP)) {
       const news: readonly ServiceEvent[] = [
         { type: 'exited', exit: { kind: 'code', code: 1 } },
         { type: 'emptied', swept: [] },
@@ -197,7 +197,7 @@ export class Engine {
 
   /** At once: an absence may begin before the next turn. */
   #attend(): void {
-    this.#attendance.watch(this.#world.tally.judged > 0 || this.#world.phase.id === 'stopping');
+    this.#absences.watch(this.#world.tally.judged > 0 || this.#world.phase.id === 'stopping');
   }
 
   #carryOut(effect: Effect): void {
@@ -227,7 +227,7 @@ export class Engine {
     const { plan, run, effect } = one;
     const isLate = effect.type === 'spawn' && this.#parts.clock.now() - this.#turnBegan >= TURN;
     if (!isLate && !this.#late.has(plan.name)) {
-      this.#hands.perform(plan, run, effect);
+      this.#executor.perform(plan, run, effect);
       return;
     }
     this.#postpone(one);
@@ -255,7 +255,7 @@ export class Engine {
         if (left > 0) this.#late.set(name, left);
         else this.#late.delete(name);
         this.#parts.postponed(name);
-        this.#hands.perform(next.plan, next.run, next.effect);
+        this.#executor.perform(next.plan, next.run, next.effect);
       }
     } finally {
       this.#goingOn = false;
@@ -289,7 +289,7 @@ export class Engine {
 
   /** Moves all deadlines if an absence has just ended: no service fails because the supervisor did not run. */
   #noticeAbsence(): void {
-    const by = this.#attendance.absence();
+    const by = this.#absences.absence();
     if (by === 0) return;
     this.#step({ type: 'was-absent', by });
     this.#parts.changed();

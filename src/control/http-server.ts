@@ -3,16 +3,16 @@
 import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ApiSource } from './api.ts';
-import type { Crowd } from './crowd.ts';
+import type { ConnectionLimiter } from './connection-limiter.ts';
 import { handler } from './handler.ts';
 
 /** Takes a connection over. */
-export type Speaker = (socket: Socket) => void;
+export type TakeConnection = (socket: Socket) => void;
 
-export function speak(source: ApiSource, crowd: Crowd<Socket>): Speaker {
+export function makeHttpServer(source: ApiSource, limiter: ConnectionLimiter<Socket>): TakeConnection {
   const answer = handler(source, true);
   const server = createServer((request, response) => {
-    crowd.serve(request.socket, response);
+    limiter.serve(request.socket, response);
     answer(request, response);
   });
   return (socket) => void server.emit('connection', socket);

@@ -5,12 +5,12 @@ import type { EventEmitter } from 'node:events';
 
 /** As much of a connection or an answer as is needed here. */
 type Closing = Pick<EventEmitter, 'once'>;
-export type Guest = Closing & { destroy(): unknown };
+export type LimitedConnection = Closing & { destroy(): unknown };
 
 /** So many are admitted however few descriptors there are: services may have taken all that they are left, and for long. */
 const ALWAYS = 4;
 
-export class Crowd<G extends Guest> {
+export class ConnectionLimiter<G extends LimitedConnection> {
   readonly #most: number;
   readonly #isShort: () => boolean;
   #size = 0;
@@ -26,18 +26,18 @@ export class Crowd<G extends Guest> {
   }
 
   /** Somebody has connected, and has had no time to ask yet. */
-  admit(guest: G): void {
+  admit(connection: G): void {
     this.#size += 1;
-    this.#silent.add(guest);
-    guest.once('close', () => {
+    this.#silent.add(connection);
+    connection.once('close', () => {
       this.#size -= 1;
-      this.#silent.delete(guest);
-      this.#served.delete(guest);
+      this.#silent.delete(connection);
+      this.#served.delete(connection);
     });
     if (this.#size <= this.#most && (this.#size <= ALWAYS || !this.#isShort())) return;
-    const [silent = guest] = this.#silent;
-    const [served = guest] = this.#served;
-    const oldest = silent === guest ? served : silent;
+    const [silent = connection] = this.#silent;
+    const [served = connection] = this.#served;
+    const oldest = silent === connection ? served : silent;
     // Its `close` comes later; until then it is not to be chosen again.
     this.#silent.delete(oldest);
     this.#served.delete(oldest);
@@ -45,11 +45,11 @@ export class Crowd<G extends Guest> {
   }
 
   /** Somebody has asked, and is answered until `answer` is closed. */
-  serve(guest: G, answer: Closing): void {
-    if (!this.#silent.delete(guest)) return;
-    this.#served.add(guest);
+  serve(connection: G, answer: Closing): void {
+    if (!this.#silent.delete(connection)) return;
+    this.#served.add(connection);
     answer.once('close', () => {
-      if (this.#served.delete(guest)) this.#silent.add(guest);
+      if (this.#served.delete(connection)) this.#silent.add(connection);
     });
   }
 }

@@ -1,7 +1,15 @@
 // Which processes belong to a run, from readings of /proc that are shared by all who ask in the same turn of the event
 // loop. Remembers what a process was marked with, since that never changes. Signals nobody.
 import type { Clock } from '../ports.ts';
-import { Kinship, type Process, type Reading, type Roots, readMark, readProcesses, readRunName } from './processes.ts';
+import {
+  type Process,
+  ProcessIndex,
+  type ProcessScan,
+  type Roots,
+  readMark,
+  readProcesses,
+  readRunName,
+} from './processes.ts';
 import { Spare } from './spare.ts';
 
 interface Remembered {
@@ -12,17 +20,17 @@ interface Remembered {
 /** As many processes are remembered before all are forgotten. */
 const MOST = 4_096;
 
-export class Census {
+export class ProcessTable {
   readonly #clock: Clock;
   readonly #isOurChild: (pid: number) => boolean;
   readonly #settled: (pid: number) => Process | undefined;
   readonly #reaper: number;
   readonly #remembered = new Map<string, Remembered>();
   readonly #spare = new Spare();
-  #snapshot: Reading | null = null;
-  #dead: Reading['dead'] = new Map();
+  #snapshot: ProcessScan | null = null;
+  #dead: ProcessScan['dead'] = new Map();
   /** Of the snapshot; null until somebody asks. */
-  #kinship: { readonly of: Reading; readonly byMark: boolean; readonly kin: Kinship } | null = null;
+  #index: { readonly of: ProcessScan; readonly byMark: boolean; readonly kin: ProcessIndex } | null = null;
 
   /**
    * `reaper`: PID 1, or the process that adopts orphans in its place. `isOurChild`: whether PID 1 spawned that process for
@@ -77,10 +85,10 @@ export class Census {
   /** What is known may be out of date: read again when next asked. */
   forget(): void {
     this.#snapshot = null;
-    this.#kinship = null;
+    this.#index = null;
   }
 
-  #read(): Reading {
+  #read(): ProcessScan {
     if (this.#snapshot === null) {
       this.#snapshot = readProcesses(this.#reaper, this.#dead, this.#settled);
       this.#dead = this.#snapshot.dead;
@@ -89,20 +97,20 @@ export class Census {
     return this.#snapshot;
   }
 
-  /** The kinship of the current reading; null if it has not been computed. */
-  #known(byMark: boolean): Kinship | null {
-    const known = this.#kinship;
+  /** The index of the current scan; null if it has not been computed. */
+  #known(byMark: boolean): ProcessIndex | null {
+    const known = this.#index;
     return known !== null && known.of === this.#snapshot && known.byMark === byMark ? known.kin : null;
   }
 
-  #kin(byMark: boolean): Kinship {
+  #kin(byMark: boolean): ProcessIndex {
     const of = this.#read();
     const marks = {
       mark: (process: Process) => (byMark ? this.#markOf(process) : null),
       runName: (process: Process) => (byMark || this.#isOurChild(process.pid) ? null : this.#runNameOf(process)),
     };
-    const kin = new Kinship(of.all, marks, { reaper: this.#reaper, self: process.pid });
-    this.#kinship = { of, byMark, kin };
+    const kin = new ProcessIndex(of.all, marks, { reaper: this.#reaper, self: process.pid });
+    this.#index = { of, byMark, kin };
     return kin;
   }
 

@@ -6,8 +6,8 @@ import type { Exit } from '../core/policy.ts';
 import { compilePattern, type Pattern } from '../plan/pattern.ts';
 import type { Probe, ServicePlan } from '../plan/plan.ts';
 import { Counts, type ProbeResult } from './counts.ts';
-import { type HookRecord, type HookResult, Hooks } from './hooks.ts';
-import type { HandsParts, Pipe, Program, ProgramListener, RunHandle, RunRecord } from './parts.ts';
+import { type HookRecord, type HookResult, HookRunner } from './hooks.ts';
+import type { ExecutorParts, KeptRun, Pipe, Program, ProgramListener, RunHandle } from './parts.ts';
 import { attemptProbe } from './probe.ts';
 
 /** `start_stall` is told of output at most this often, milliseconds. */
@@ -31,25 +31,25 @@ interface Resources<Handle> {
 /** What a successor needs to know of a service's latest run besides its state, as data for JSON. */
 export interface ServiceRecord {
   readonly run: number;
-  readonly main: RunRecord | null;
+  readonly main: KeptRun | null;
   readonly early: readonly number[] | null;
   readonly isStopping: boolean;
   readonly swept: readonly SweptProcess[] | null;
   readonly hooks: readonly HookRecord[];
 }
 
-export class Hands<Handle extends RunHandle = RunHandle> {
-  readonly #parts: HandsParts<Handle>;
+export class Executor<Handle extends RunHandle = RunHandle> {
+  readonly #parts: ExecutorParts<Handle>;
   readonly #send: (event: Event) => void;
   readonly #resources = new Map<string, Resources<Handle>>();
   readonly #probing = new Map<string, { readonly abort: AbortController; readonly late: () => void }>();
-  readonly #hooks: Hooks<Handle>;
+  readonly #hooks: HookRunner<Handle>;
   readonly counts = new Counts();
 
-  constructor(parts: HandsParts<Handle>, send: (event: Event) => void) {
+  constructor(parts: ExecutorParts<Handle>, send: (event: Event) => void) {
     this.#parts = parts;
     this.#send = send;
-    this.#hooks = new Hooks(parts);
+    this.#hooks = new HookRunner(parts);
   }
 
   /** The handle of a service's latest run, for those who only look. */
@@ -138,7 +138,7 @@ export class Hands<Handle extends RunHandle = RunHandle> {
     resources: Resources<Handle>,
     tell: (news: ServiceEvent) => void,
     fail: Fail,
-    record: RunRecord | null,
+    record: KeptRun | null,
   ): void {
     const stdout = this.#parts.makePipe();
     const stderr = this.#parts.makePipe();

@@ -8,7 +8,7 @@ const TICK = 1_000;
 /** A check that is later than this is not explained by a busy moment, milliseconds. */
 const LATE = 1_000;
 
-export class Attendance {
+export class AbsenceDetector {
   readonly #clock: Clock;
   readonly #returned: () => void;
   /** The time of the last check, and the function that cancels the next one; null while watch() is off. */
