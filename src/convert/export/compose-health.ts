@@ -1,0 +1,102 @@
+// `healthcheck` of Compose from `ready` probes. Docker runs it inside the service's container, so it is a command, and the image
+// has to contain what the command uses.
+import { formatDuration } from '../../config/quantity.ts';
+import type { HttpProbe, Probe } from '../../plan/plan.ts';
+import { changed, look, lost, type Reporter } from './report.ts';
+import { quoteWord, quoteWords } from './shell.ts';
+import type { ExportService } from './source.ts';
+
+/** Between two checks while a service starts, unless the probe gives its own. */
+const START_INTERVAL = 1000;
+
+/** The health check of a service; null where no probe can be written as a command. Reports what is lost. */
+export function toHealthCheck(service: ExportService, reporter: Reporter): object | null {
+  const { ready, key, config } = service;
+  const commands = ready.flatMap((probe, index) => {
+    const command = toCommand(probe);
+    const path = ['services', key, 'ready', index];
+    const what = `\`ready\` of ${key}`;
+    if (command === null) {
+      const why = `a health check cannot do what this \`${probe.kind}\` probe does`;
+      reporter.add(path, what, lost(why, 'write an `exec`, `http` or `tcp` probe'));
+      return [];
+    }
+    reportCommand(probe, (remark) => reporter.add(path, what, remark));
+    return [command];
+  });
+  const [first] = ready;
+  if (commands.length === 0 || first === undefined) return null;
+  const alone = ready.length === 1 && first.kind === 'exec' ? first.argv : null;
+  return {
+    test: alone === null ? ['CMD-SHELL', commands.join(' && ')] : ['CMD', ...alone],
+    interval: formatDuration(Math.max(...ready.map(({ interval }) => interval))),
+    timeout: formatDuration(Math.max(1000, ...ready.map(({ timeout }) => timeout))),
+    start_period: formatDuration(config.start_timeout),
+    start_interval: formatDuration(first.startInterval ?? START_INTERVAL),
+    retries: 1,
+  };
+}
+
+function toCommand(probe: Probe): string | null {
+  if (probe.kind === 'http') return toHttpCommand(probe);
+  if (probe.kind === 'tcp')
+    return probe.socket === null ? `nc -z ${probe.host} ${probe.port}` : `nc -zU ${quoteWord(probe.socket)}`;
+  if (probe.kind === 'exec') return quoteWords(probe.argv);
+  return probe.kind === 'file' ? `test -e ${quoteWord(probe.path)}` : null;
+}
+
+/** curl with everything of the probe that it can express. */
+function toHttpCommand(probe: HttpProbe): string {
+  const { scheme, host, port, path, socket, method, headers, body, verifyTls, timeout } = probe;
+  const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}${path}`;
+  const options = [
+    '-sS',
+    '-m',
+    String(Math.max(1, Math.round(timeout / 1000))),
+    ...(verifyTls ? [] : ['-k']),
+    ...(socket === null ? [] : ['--unix-socket', socket]),
+    ...(method === 'GET' ? [] : ['-X', method]),
+    ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]),
+    ...(body === null ? [] : ['-d', body]),
+  ];
+  const status = statusTest(probe);
+  const request = quoteWords([
+    'curl',
+    ...(status === null ? ['-f'] : []),
+    ...options,
+    ...(status === null ? [] : ['-o', '/dev/null', '-w', '%{http_code}']),
+    url,
+  ]);
+  const content = contentTests(probe);
+  if (status !== null) return `case "$(${request})" in ${status}) true;; *) false;; esac`;
+  return content === '' ? `${request} -o /dev/null` : `${request} | ${content}`;
+}
+
+/** A pattern of the shell for the status; null for 200-399, which is what `curl -f` accepts. */
+function statusTest({ status, contains, matches, notMatches }: HttpProbe): string | null {
+  const [[first, last] = [200, 399], ...more] = status;
+  if (contains !== null || matches !== null || notMatches !== null) return null;
+  if (more.length === 0 && first <= 200 && last >= 399) return null;
+  return status.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, index) => from + index)).join('|');
+}
+
+function contentTests({ contains, matches, notMatches }: HttpProbe): string {
+  if (contains !== null) return `grep -qF ${quoteWord(contains)}`;
+  if (matches !== null) return `grep -qP ${quoteWord(matches)}`;
+  return notMatches === null ? '' : `{ ! grep -qP ${quoteWord(notMatches)}; }`;
+}
+
+/** Reports what a command needs, and what it does not compare. */
+function reportCommand(probe: Probe, add: (remark: ReturnType<typeof look>) => void): void {
+  if (probe.kind === 'http') {
+    const { json, contains, matches, notMatches } = probe;
+    add(look('the health check runs `curl` in the container', 'the image has to contain curl'));
+    if (json !== null)
+      add(changed('the health check does not look into the JSON of the answer', 'write an `exec` probe'));
+    const several = [contains, matches, notMatches].filter((one) => one !== null).length;
+    if (several > 1) add(changed('the health check compares one of the texts only'));
+    if (matches !== null || notMatches !== null) add(look('grep -P reads the pattern, not RE2', 'check the pattern'));
+  } else if (probe.kind === 'tcp') {
+    add(look('the health check runs `nc` in the container', 'the image has to contain nc'));
+  }
+}

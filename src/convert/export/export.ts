@@ -1,0 +1,39 @@
+// An export as a function: the text of services.yaml in, the files of one format and the report out. Reads and writes nothing.
+import type { Failure, Result } from '../../config/diagnostic.ts';
+import type { Finding } from '../findings.ts';
+import type { ExportOptions, OutputFile } from './format.ts';
+import { look, makeReporter } from './report.ts';
+import { readSource } from './source.ts';
+import { EXPORT_FORMATS, type ExportFormatName } from './table.ts';
+
+export interface ExportRequest extends Omit<ExportOptions, 'image'> {
+  readonly format: ExportFormatName;
+  /** services.yaml: what findings call it, and its text. */
+  readonly path: string;
+  readonly text: string;
+  /** null: the format's own, which is then reported. Required where the format has none. */
+  readonly image: string | null;
+}
+
+export interface ExportResult {
+  readonly files: readonly OutputFile[];
+  readonly findings: readonly Finding[];
+}
+
+/** Exports a services.yaml. An error is a services.yaml that `check` refuses. */
+export async function exportServices(request: ExportRequest): Promise<Result<ExportResult, Failure>> {
+  const { format, path, text, image, ...options } = request;
+  const source = readSource(path, text);
+  if (!source.ok) return source;
+  const { image: usual, load } = EXPORT_FORMATS[format];
+  const chosen = image ?? usual;
+  if (chosen === null) throw new Error(`${format} needs an image`);
+  const reporter = makeReporter(source.value);
+  if (image === null) {
+    const why = `no \`--image\` was given, and the output has ${chosen}`;
+    reporter.addGeneral('the base image', look(why, 'name the image that has your programs'));
+  }
+  const exporter = await load();
+  const files = exporter(source.value, { ...options, image: chosen }, reporter);
+  return { ok: true, value: { files, findings: reporter.findings() } };
+}

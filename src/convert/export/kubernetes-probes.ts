@@ -1,0 +1,126 @@
+// Probes of Kubernetes from `ready` and `live`. A container has one of each kind; the kubelet connects to the address of the Pod,
+// not to 127.0.0.1 (kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes).
+import type { HttpProbe, Probe } from '../../plan/plan.ts';
+import { changed, look, lost, type Reporter } from './report.ts';
+import type { ExportService } from './source.ts';
+
+/** Between two attempts while a container starts, unless the probe gives its own. */
+const START_PERIOD_SECONDS = 2;
+
+/** At least one second, which is the unit of all times of a probe. */
+export const wholeSeconds = (millis: number): number => Math.max(1, Math.ceil(millis / 1000));
+
+/** The probes of a service's container. `isGate`: other containers start only when it is ready. */
+export function toProbeFields(service: ExportService, isGate: boolean, reporter: Reporter): Record<string, unknown> {
+  const { config } = service;
+  const ready = chooseProbe(service, 'ready', reporter);
+  const live = chooseProbe(service, 'live', reporter);
+  const start = ready ?? live;
+  const period = start?.probe.startInterval == null ? START_PERIOD_SECONDS : wholeSeconds(start.probe.startInterval);
+  const attempts = Math.max(1, Math.ceil(config.start_timeout / 1000 / period));
+  const again = (probe: Probe): object => ({
+    timeoutSeconds: wholeSeconds(probe.timeout),
+    periodSeconds: wholeSeconds(probe.interval),
+    ...(probe.successes > 1 ? { successThreshold: probe.successes } : {}),
+  });
+  const isContinuous = ready !== null && (ready.probe.continuous || !isGate);
+  return {
+    ...(start === null
+      ? {}
+      : {
+          startupProbe: {
+            ...start.action,
+            timeoutSeconds: wholeSeconds(start.probe.timeout),
+            periodSeconds: period,
+            failureThreshold: attempts,
+          },
+        }),
+    ...(ready !== null && isContinuous ? { readinessProbe: { ...ready.action, ...again(ready.probe) } } : {}),
+    ...(live === null
+      ? {}
+      : {
+          livenessProbe: {
+            ...live.action,
+            timeoutSeconds: wholeSeconds(live.probe.timeout),
+            periodSeconds: wholeSeconds(live.probe.interval),
+            failureThreshold: live.probe.failures,
+          },
+        }),
+  };
+}
+
+interface Chosen {
+  readonly probe: Probe;
+  readonly action: object;
+}
+
+/** The one probe that a container can have: the one that says most. Reports the others, and what differs. */
+function chooseProbe(service: ExportService, role: 'ready' | 'live', reporter: Reporter): Chosen | null {
+  const { key } = service;
+  const possible = service[role].flatMap((probe, index) => {
+    const action = toAction(probe);
+    if (action !== null) return [{ probe, action, index }];
+    const why = `Kubernetes has no probe that does what this \`${probe.kind}\` probe does`;
+    reporter.add(
+      ['services', key, role, index],
+      `\`${role}\` of ${key}`,
+      lost(why, 'write an `exec`, `http` or `tcp` probe'),
+    );
+    return [];
+  });
+  const best = Math.max(...possible.map(({ probe }) => weight(probe)));
+  const chosen = possible.find(({ probe }) => weight(probe) === best);
+  if (chosen === undefined) return null;
+  for (const { index } of possible) {
+    const path = ['services', key, role, index];
+    const what = `\`${role}\` of ${key}`;
+    const why = 'a container has one probe, and another one of the list says more';
+    if (index !== chosen.index) reporter.add(path, what, lost(why, 'write one `exec` probe for all'));
+    else reportDifferences(chosen.probe, (remark) => reporter.add(path, what, remark));
+  }
+  return chosen;
+}
+
+/** How much a probe says about a service. */
+function weight(probe: Probe): number {
+  if (probe.kind !== 'http') return probe.kind === 'exec' ? 2 : 0;
+  return probe.json === null && probe.contains === null && probe.matches === null ? 1 : 3;
+}
+
+function toAction(probe: Probe): object | null {
+  if (probe.kind === 'exec') return { exec: { command: probe.argv } };
+  if (probe.kind === 'file') return { exec: { command: ['test', '-e', probe.path] } };
+  if (probe.kind === 'tcp') return probe.socket === null ? { tcpSocket: { port: probe.port } } : null;
+  return probe.kind === 'http' && probe.socket === null && probe.method === 'GET'
+    ? { httpGet: toHttpGet(probe) }
+    : null;
+}
+
+function toHttpGet({ path, port, scheme, headers }: HttpProbe): object {
+  const list = Object.entries(headers).map(([name, value]) => ({ name, value }));
+  return {
+    path,
+    port,
+    ...(scheme === 'https' ? { scheme: 'HTTPS' } : {}),
+    ...(list.length === 0 ? {} : { httpHeaders: list }),
+  };
+}
+
+function reportDifferences(probe: Probe, add: (remark: ReturnType<typeof look>) => void): void {
+  if (probe.kind === 'exec' || probe.kind === 'file') return;
+  const where = "the kubelet connects to the Pod's address";
+  if (probe.kind === 'tcp' || probe.kind === 'http') add(look(where, 'let the service listen on 0.0.0.0'));
+  if (probe.kind !== 'http') return;
+  const { status, contains, matches, notMatches, json, body, verifyTls, scheme } = probe;
+  const [[first, last] = [200, 399], ...more] = status;
+  const ignored = [
+    ...(more.length > 0 || first !== 200 || last !== 399 ? ['`status` (200 to 399 count as success)'] : []),
+    ...(contains === null ? [] : ['`contains`']),
+    ...(matches === null ? [] : ['`matches`']),
+    ...(notMatches === null ? [] : ['`not_matches`']),
+    ...(json === null ? [] : ['`json`']),
+    ...(body === null ? [] : ['`body`']),
+    ...(scheme === 'https' && verifyTls ? ['the certificate'] : []),
+  ];
+  if (ignored.length > 0) add(changed(`an HTTP probe of Kubernetes ignores ${ignored.join(', ')}`));
+}

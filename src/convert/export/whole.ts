@@ -1,0 +1,119 @@
+// What an engine needs to know of a container that has svc-super and all services in it: ports, GPUs, times and the
+// report about them. services.yaml itself goes into the image unchanged, so that nothing of it is lost.
+import { formatDuration } from '../../config/quantity.ts';
+import { isAbsolute, resolve } from '../../paths.ts';
+import { CONFIG_FILE, CONFIG_FOLDER } from './format.ts';
+import { longestStart } from './order.ts';
+import { look, type Reporter } from './report.ts';
+import type { ExportService, ExportSource } from './source.ts';
+
+export interface PublishedPort {
+  readonly port: number;
+  readonly service: ExportService;
+}
+
+/** The ports of the services that run or may run, each once, in the order of the file. */
+export function publishedPorts({ services }: ExportSource): readonly PublishedPort[] {
+  const all = services
+    .filter(({ isEnabled, isConditional }) => isEnabled || isConditional)
+    .flatMap((service) => service.config.ports.map((port) => ({ port, service })));
+  return all.filter(({ port }, index) => all.findIndex((other) => other.port === port) === index);
+}
+
+/** How many GPUs the services need together; `all` if one takes all; null if none asks for any. */
+export function gpuDemand(services: readonly ExportService[]): number | 'all' | null {
+  const wishes = services.flatMap(({ isEnabled, config: { gpus } }) => (isEnabled && gpus !== null ? [gpus] : []));
+  if (wishes.length === 0) return null;
+  if (wishes.some(({ wish }) => wish === 'all')) return 'all';
+  const count = ({ wish }: (typeof wishes)[number]): number => (typeof wish === 'number' ? wish : wish.length);
+  const own = wishes.filter(({ shared }) => !shared).reduce((sum, wish) => sum + count(wish), 0);
+  return own + Math.max(0, ...wishes.filter(({ shared }) => shared).map(count));
+}
+
+/** Seconds, rounded up. */
+export const seconds = (millis: number): number => Math.ceil(millis / 1000);
+
+/** The longest start as engines write it: `1h30m`; at least a minute. */
+export function startPeriod(source: ExportSource): string {
+  return formatDuration(Math.max(60_000, longestStart(source.services)));
+}
+
+/** Reports each value that the output repeats from one of the fields and that a variable of the container may change. */
+export function reportRepeated(source: ExportSource, fields: readonly string[], reporter: Reporter): void {
+  const { references, assumed, services } = source;
+  for (const { name, written, path } of references) {
+    if (!path.some((step) => fields.includes(String(step)))) continue;
+    const stand = assumed.get(name);
+    reporter.add(
+      path,
+      `\`${written}\``,
+      stand === undefined
+        ? look(`the output has the default of ${name}`, `where you set ${name}, change the output too`)
+        : look(`${name} has no default, and the output assumes ${stand}`, 'correct the output, or write a default'),
+    );
+  }
+  for (const { key, isEnabled, isConditional, config } of services) {
+    if (isEnabled || !isConditional || config.gpus === null || !fields.includes('gpus')) continue;
+    const remark = look('the output has no GPUs for it, because it is not enabled by default', 'change the number');
+    reporter.add(['services', key, 'gpus'], `\`gpus\` of ${key}`, remark);
+  }
+}
+
+/** Reports what is outside of services.yaml and must be in the image or mounted. */
+export function reportOutside(source: ExportSource, reporter: Reporter): void {
+  const { config, services } = source;
+  const files = (path: readonly string[], env: ExportService['config']['env']): void => {
+    for (const [name, value] of env) {
+      if (typeof value === 'string' || value.file === undefined) continue;
+      const remark = look(`its value is in ${value.file} and is not in the output`, 'mount that file in the container');
+      reporter.add([...path, 'env', name], `\`env.${name}\``, remark);
+    }
+  };
+  files([], config.env);
+  if (config.control !== null) {
+    const remark = look('its port is not published', 'publish it yourself where it listens beyond the loopback');
+    reporter.add(['control'], '`control`', remark);
+  }
+  for (const { key, config: own } of services) files(['services', key], own.env);
+}
+
+/**
+ * The environment files to put into the image, as source and target: those that are required and in the folder of services.yaml
+ * or below. Reports the others. `advise` says what to do for a target.
+ */
+export function bundledFiles(
+  { config, services }: ExportSource,
+  advise: (target: string) => string,
+  reporter: Reporter,
+): ReadonlyMap<string, string> {
+  const owners = [
+    { path: [] as string[], files: config.env_file },
+    ...services.map((service) => ({ path: ['services', service.key], files: service.config.env_file })),
+  ];
+  const bundled = new Map<string, string>();
+  for (const { path, files } of owners) {
+    for (const { path: file, required } of files) {
+      const target = resolve(CONFIG_FOLDER, file);
+      const isBeside = !isAbsolute(file) && !file.startsWith('..');
+      if (required && isBeside) bundled.set(file, target);
+      else {
+        const why = isBeside ? `${file} is optional and not copied` : `${file} is outside the folder of the build`;
+        reporter.add([...path, 'env_file'], `\`env_file\` ${file}`, look(why, advise(target)));
+      }
+    }
+  }
+  return bundled;
+}
+
+/** SIGTERM, or where the file excludes it the first signal that asks to stop. */
+export function stopSignal({ config }: ExportSource): string {
+  const signals = config.stop_signals;
+  return signals.includes('SIGTERM') ? 'SIGTERM' : (signals[0] ?? 'SIGTERM');
+}
+
+/** Says once what the image has to contain. */
+export function reportImage(format: string, reporter: Reporter): void {
+  const why = `${format} runs svc-super in it`;
+  const instead = `the image needs svc-super and ${CONFIG_FILE}: \`svc-super export dockerfile\` writes its Dockerfile`;
+  reporter.addGeneral('the image', look(why, instead));
+}
