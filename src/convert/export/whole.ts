@@ -1,6 +1,5 @@
 // What an engine needs to know of a container that has svc-super and all services in it: ports, GPUs, times and the
 // report about them. services.yaml itself goes into the image unchanged, so that nothing of it is lost.
-import { formatDuration } from '../../config/quantity.ts';
 import { isAbsolute, resolve } from '../../paths.ts';
 import { CONFIG_FILE, CONFIG_FOLDER } from './format.ts';
 import { longestStart } from './order.ts';
@@ -33,9 +32,9 @@ export function gpuDemand(services: readonly ExportService[]): number | 'all' | 
 /** Seconds, rounded up. */
 export const seconds = (millis: number): number => Math.ceil(millis / 1000);
 
-/** The longest start as engines write it: `1h30m`; at least a minute. */
+/** The longest start in whole minutes, at least one; some readers of a Dockerfile know one unit only (`75m`, not `1h15m`). */
 export function startPeriod(source: ExportSource): string {
-  return formatDuration(Math.max(60_000, longestStart(source.services)));
+  return `${Math.max(1, Math.ceil(longestStart(source.services) / 60_000))}m`;
 }
 
 /** Reports each value that the output repeats from one of the fields and that a variable of the container may change. */
