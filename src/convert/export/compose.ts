@@ -42,7 +42,7 @@ const RULES: Rules = {
 };
 
 export const exportCompose: Exporter = (source, { image }, reporter) => {
-  const services = includedServices(source, reporter);
+  const services = includedServices(source, reporter, 'profiles');
   reportServices(source, services, RULES, reporter);
   reportTop(source, PER_SERVICE_TOP, reporter);
   reportReferences(source, services, reporter);
@@ -57,6 +57,7 @@ export const exportCompose: Exporter = (source, { image }, reporter) => {
     compact({
       image,
       ...(isShared ? { network_mode: `service:${network}` } : publishing(source, services)),
+      profiles: service.isEnabled ? [] : [service.key],
       ...process(source, service, reporter),
       gpus: gpus.get(service.name),
       healthcheck: toHealthCheck(service, reporter),
@@ -168,7 +169,8 @@ function dependencies(
       reporter.add(path, what, changed(`Compose waits only until ${on} has started: it has no health check`));
     }
     const word = condition === 'ready' && !isReady ? CONDITIONS.started : CONDITIONS[condition];
-    return [[labels.get(on) ?? on, { condition: word, ...(restarts ? { restart: true } : {}) }]];
+    const optional = target.isEnabled ? {} : { required: false };
+    return [[labels.get(on) ?? on, { condition: word, ...(restarts ? { restart: true } : {}), ...optional }]];
   });
   return Object.fromEntries(entries);
 }

@@ -14,7 +14,9 @@ import type { ExportService, ExportSource } from './source.ts';
 const RULES: Rules = {
   ...PER_SERVICE,
   user: lost("a job has no setting for the user: the image's own runs", 'set `USER` in the image of the service'),
-  limits: lost('a job has no resource limits'),
+  limits: ({ config }) => lost(`a job has no resource limits (${[...config.limits.keys()].join(', ')})`),
+  type: ({ config }) =>
+    config.type === 'task' ? changed('any operation may end: nothing tells a task from a service') : null,
   oom_score_adj: lost('a job has no setting for it'),
   cpus: lost('a job cannot choose processors'),
   'stop.signal': lost("the node's own signal stops a container"),
@@ -36,7 +38,7 @@ const TOP_RULES: Rules = {
   ...PER_SERVICE_TOP,
   exit: changed('each operation ends by itself, and the job ends when all have ended'),
   stop_timeout: lost("the node's own time limits a stop"),
-  hosts: 'kept',
+  hosts: changed('each name resolves to the container of its service, not to 127.0.0.1'),
 };
 
 export function exportOperations(

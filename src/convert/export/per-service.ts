@@ -1,27 +1,33 @@
 // What the exports that write one container per service have in common: which services they write, and the part of the report
 // that does not depend on the target.
-import { changed, look, lost, type Reporter, type Rules } from './report.ts';
+import { changed, look, lost, type Remark, type Reporter, type Rules } from './report.ts';
 import type { ExportService, ExportSource } from './source.ts';
 
-/** The services that the output contains. Reports those that it does not, and those whose `enabled` has a variable. */
-export function includedServices(source: ExportSource, reporter: Reporter): readonly ExportService[] {
+/**
+ * The services that the output contains. Reports those that it does not, and those whose `enabled` has a variable. With
+ * `profiles` the output contains those that are not enabled too, and the format makes them optional.
+ */
+export function includedServices(
+  source: ExportSource,
+  reporter: Reporter,
+  profiles?: 'profiles',
+): readonly ExportService[] {
   const reported = new Set<string>();
-  return source.services.filter(({ key, isEnabled, isConditional }) => {
-    if (!reported.has(key)) {
-      reported.add(key);
-      const what = `the service ${key}`;
-      const path = ['services', key, 'enabled'];
-      if (!isEnabled && isConditional) {
-        const why = 'it is not enabled unless a variable is set, so the output does not contain it';
-        reporter.add(path, what, lost(why, 'write `enabled: true` and export again to have it'));
-      } else if (!isEnabled) reporter.add(path, what, lost('it is not enabled, so the output does not contain it'));
-      else if (isConditional) {
-        const why = 'a variable decides whether it is enabled, and the output always runs it';
-        reporter.add(path, what, changed(why, 'remove it from the output where it is not wanted'));
-      }
-    }
-    return isEnabled;
-  });
+  for (const { key, isEnabled, isConditional } of source.services) {
+    if (reported.has(key) || (isEnabled && !isConditional)) continue;
+    reported.add(key);
+    const add = (remark: Remark): void => reporter.add(['services', key, 'enabled'], `the service ${key}`, remark);
+    if (isEnabled) {
+      const why = 'a variable decides whether it is enabled, and the output always runs it';
+      add(changed(why, 'remove it from the output where it is not wanted'));
+    } else if (profiles !== undefined) {
+      if (isConditional) add(changed('a variable no longer enables it', `start it with \`--profile ${key}\``));
+    } else if (isConditional) {
+      const why = 'it is not enabled unless a variable is set, so the output does not contain it';
+      add(lost(why, 'write `enabled: true` and export again to have it'));
+    } else add(lost('it is not enabled, so the output does not contain it'));
+  }
+  return source.services.filter(({ isEnabled }) => isEnabled || profiles !== undefined);
 }
 
 /** Reports every variable whose default, or whose reference, is a fixed text in the output. */
