@@ -29,6 +29,10 @@ export async function exportFile(context: Context, path: string, { values, posit
     context.err(`svc-super: export ${asked} needs the image that the services run from: add \`--image REF\`\n`);
     return EXIT.usage;
   }
+  if (image !== null && !/^[^\s\p{Cc}]+$/u.test(image)) {
+    context.err(`svc-super: --image ${printable(image)} is no reference of an image\n`);
+    return EXIT.usage;
+  }
   const read = readText(context.files, path);
   if (!read.ok) {
     context.err(`svc-super: cannot read ${printable(path)}: ${read.why}\n`);

@@ -1,11 +1,11 @@
 // A recipe as HPC sites write it: which container a job runs, with which resources, environment and ports, and in which
 // partition. Read for `import recipe` and for `export slurm --recipe`. Reads a text that is at hand; knows no services.
-import { type Failure, type Result, sortDiagnostics } from '../config/diagnostic.ts';
-import { complete, field, object, readFields } from '../config/field.ts';
+import { type Diagnostic, type Failure, type Result, sortDiagnostics } from '../config/diagnostic.ts';
+import { type Complete, complete, type Fields, field, object, readFields } from '../config/field.ts';
 import { parseTree } from '../config/load.ts';
-import { makeReading } from '../config/reading.ts';
+import { makeReading, mismatch, type Reading } from '../config/reading.ts';
 import { anything, byKind, listOf, mapOf, refined, type Shape, text, whole } from '../config/shape.ts';
-import { type Entry, makeSource, type Node, toRange } from '../config/tree.ts';
+import { type Entry, makeSource, type Node, type Source, toRange } from '../config/tree.ts';
 import type { Where } from './findings.ts';
 
 /** A port, and its name where the recipe gives one: `{web: 8000}`. */
@@ -64,7 +64,28 @@ function toClock(written: string): string {
   return `${pad(Math.floor(total / 60))}:${pad(total % 60)}:00`;
 }
 
-const port = whole('a port', 1, 65_535);
+const MAX_PORT = 65_535;
+/** A number, or the last part of `8080:80`, as other tools publish ports. */
+const port: Shape<number> = refined(line('a port', /^(?:[\d.]+:)*\d{1,5}(?:\/tcp)?$/), (value, node, name, reading) => {
+  const found = Number(/(\d+)(?:\/tcp)?$/.exec(value)?.[1]);
+  return found > 0 && found <= MAX_PORT ? found : mismatch(node, name, 'a port from 1 to 65535', reading);
+});
+/** A map of variables, or a list of `NAME=value`. */
+const environment: Shape<ReadonlyMap<string, string>> = byKind<
+  never,
+  ReadonlyMap<string, string>,
+  ReadonlyMap<string, string>
+>('a map of variables, or a list of `NAME=value`', {
+  list: refined(
+    listOf(line('`NAME=value`', /^[A-Za-z_]\w*=/), { wanted: 'a list of `NAME=value`' }),
+    (all) => new Map(all.map((one) => [one.slice(0, one.indexOf('=')), one.slice(one.indexOf('=') + 1)])),
+  ),
+  map: mapOf(
+    { pattern: /^[A-Za-z_]\w*$/, wanted: 'a name of a variable' },
+    text({ loose: true, empty: true, raw: true, wanted: 'a text' }),
+    'a map of variables',
+  ),
+});
 const ports: Shape<readonly RecipePort[]> = byKind<readonly RecipePort[], readonly RecipePort[], readonly RecipePort[]>(
   'a port, a list of ports, or a map of names and ports',
   {
@@ -96,77 +117,89 @@ const RECIPE = {
   name: field(line('a name'), 'name of the job'),
   container: field(anything(), 'what runs'),
   resources: field(anything(), 'what it needs'),
-  environment: field(
-    mapOf(
-      { pattern: /^[A-Za-z_]\w*$/, wanted: 'a name of a variable' },
-      text({ loose: true, empty: true, raw: true, wanted: 'a text' }),
-      'a map of variables',
-    ),
-    'its environment',
-  ),
+  environment: field(environment, 'its environment'),
   ports: field(ports, 'what it listens on'),
   slurm: field(anything(), 'where it runs'),
 } as const;
 
 /** Reads a recipe. `path` is what diagnostics call it. A wrong value is an error; an unknown key is reported in `unknown`. */
-export function readRecipe(path: string, written: string): Result<Recipe, Failure> {
+export const readRecipe = (path: string, written: string): Result<Recipe, Failure> => read(path, written, '');
+
+/** Whether a services.yaml contains parts of a recipe: `x-resources` or `x-slurm`, which `up` ignores and an import writes. */
+export const hasRecipe = (written: string): boolean => /^x-(?:resources|slurm):/m.test(written);
+
+/** Reads `x-resources` and `x-slurm` of a services.yaml as the parts of a recipe. */
+export const readRecipeIn = (path: string, written: string): Result<Recipe, Failure> => read(path, written, 'x-');
+
+function read(path: string, written: string, prefix: '' | 'x-'): Result<Recipe, Failure> {
   const source = makeSource(path, written);
-  const diagnostics: Parameters<typeof makeReading>[2] = [];
+  const diagnostics: Diagnostic[] = [];
   const reading = makeReading(source, {}, diagnostics);
   const root = parseTree(written, reading);
   if (root !== null && root.kind !== 'map') {
     reading.report(root, 'wrong-value', 'a recipe is a map', { suggestion: 'begin with `name: …`' });
   }
   const unknown: UnknownKey[] = [];
-  const placeOf = (offset: number): Where => {
-    const { line: row, column } = toRange(source, { start: offset, end: offset });
-    return { file: path, line: row, column };
-  };
-  const part = <F extends Parameters<typeof readFields>[0]>(fields: F, node: Node | undefined, prefix: string) => {
-    if (node === undefined) return complete(fields, {});
-    if (node.kind !== 'map') {
-      object(fields, { owner: `\`${prefix}\`` }).read(node, `\`${prefix}\``, reading);
-      return complete(fields, {});
-    }
-    const known = [...node.entries].filter(([key]) => Object.hasOwn(fields, key));
-    for (const [key, entry] of node.entries) {
-      if (Object.hasOwn(fields, key)) continue;
-      unknown.push({ key: prefix === '' ? key : `${prefix}.${key}`, where: placeOf(entry.keySpan.start) });
-    }
-    return complete(
-      fields,
-      readFields(fields, { ...node, entries: new Map(known) }, { owner: 'a recipe' }, reading).given,
-    );
-  };
-  const child = (key: string): Node | undefined => (root?.kind === 'map' ? root.entries.get(key)?.node : undefined);
-  const top = part(RECIPE, root ?? undefined, '');
-  const container = part(CONTAINER, child('container'), 'container');
-  const { gpu_type: gpuType, time_limit: limit, ...resources } = part(RESOURCES, child('resources'), 'resources');
-  const slurm = part(SLURM, child('slurm'), 'slurm');
+  const child = (key: string): Node | undefined =>
+    root?.kind === 'map' ? root.entries.get(`${prefix}${key}`)?.node : undefined;
+  const top = readPart(RECIPE, prefix === '' && root?.kind === 'map' ? root : undefined, '', reading, unknown);
+  const container = readPart(CONTAINER, child('container'), 'container', reading, unknown);
+  const resources = readPart(RESOURCES, child('resources'), 'resources', reading, unknown);
+  const slurm = readPart(SLURM, child('slurm'), 'slurm', reading, unknown);
   if (root === null || diagnostics.length > 0) {
     return { ok: false, error: { diagnostics: sortDiagnostics(diagnostics), sources: new Map([[path, written]]) } };
   }
-  const locate = (keys: readonly string[]): Where => {
-    let node: Node | undefined = root;
-    let at = root.start;
-    for (const key of keys) {
-      const entry: Entry | undefined = node?.kind === 'map' ? node.entries.get(key) : undefined;
-      if (entry === undefined) break;
-      at = entry.keySpan.start;
-      node = entry.node;
-    }
-    return placeOf(at);
-  };
+  const { gpu_type: gpuType, time_limit: timeLimit, ...rest } = resources;
   const value: Recipe = {
     file: path,
     name: top.name,
     container,
-    resources: { ...resources, gpuType, timeLimit: limit },
+    resources: { ...rest, gpuType, timeLimit },
     environment: top.environment ?? new Map(),
     ports: top.ports ?? [],
     slurm,
     unknown,
-    locate,
+    locate: ([first = '', ...keys]) => placeOf(source, findKey(root, [`${prefix}${first}`, ...keys])),
   };
   return { ok: true, value };
+}
+
+/** One map of a recipe by its table; keys that the table does not have go to `unknown`. */
+function readPart<F extends Fields>(
+  fields: F,
+  node: Node | undefined,
+  owner: string,
+  reading: Reading,
+  unknown: UnknownKey[],
+): Complete<F> {
+  if (node === undefined) return complete(fields, {});
+  if (node.kind !== 'map') {
+    object(fields, { owner: `\`${owner}\`` }).read(node, `\`${owner}\``, reading);
+    return complete(fields, {});
+  }
+  const known = [...node.entries].filter(([key]) => Object.hasOwn(fields, key));
+  for (const [key, { keySpan }] of node.entries) {
+    if (Object.hasOwn(fields, key)) continue;
+    unknown.push({ key: owner === '' ? key : `${owner}.${key}`, where: placeOf(reading.source, keySpan.start) });
+  }
+  const rest = { ...node, entries: new Map(known) };
+  return complete(fields, readFields(fields, rest, { owner: 'a recipe' }, reading).given);
+}
+
+function placeOf(source: Source, offset: number): Where {
+  const { line: row, column } = toRange(source, { start: offset, end: offset });
+  return { file: source.file, line: row, column };
+}
+
+/** The offset of the last key of a path that exists. */
+function findKey(root: Node, keys: readonly string[]): number {
+  let node: Node | undefined = root;
+  let at = root.start;
+  for (const key of keys) {
+    const entry: Entry | undefined = node?.kind === 'map' ? node.entries.get(key) : undefined;
+    if (entry === undefined) break;
+    at = entry.keySpan.start;
+    node = entry.node;
+  }
+  return at;
 }

@@ -25,7 +25,7 @@ export const exportDockerfile: Exporter = (source, { image }, reporter) => {
   const files = bundledFiles(source, (target) => `mount it at ${target} when the container runs`, reporter);
   const ports = publishedPorts(source).map(({ port }) => port);
   const lines = [
-    `# ${source.name.replaceAll(/\s+/g, ' ')}, made by \`svc-super export dockerfile\`. The folder of the build has to contain ${source.fileName} and`,
+    `# ${toLabel(source.name)}, made by \`svc-super export dockerfile\`. The folder of the build has to contain ${source.fileName} and`,
     '# the two files of svc-super:',
     `#   docker build -t ${toLabel(source.name)} . && ${runCommand(source)}`,
     `FROM ${image}`,

@@ -1,6 +1,7 @@
 // An export as a function: the text of services.yaml in, the files of one format and the report out. Reads and writes nothing.
 import type { Failure, Result } from '../../config/diagnostic.ts';
 import type { Finding } from '../findings.ts';
+import type { Recipe } from '../recipe.ts';
 import type { ExportOptions, OutputFile } from './format.ts';
 import { look, makeReporter } from './report.ts';
 import { readSource } from './source.ts';
@@ -33,7 +34,16 @@ export async function exportServices(request: ExportRequest): Promise<Result<Exp
     const why = `no \`--image\` was given, and the output has ${chosen}`;
     reporter.addGeneral('the base image', look(why, 'name the image that has your programs'));
   }
+  const recipe = await recipeOf(request);
+  if (!recipe.ok) return recipe;
   const exporter = await load();
-  const files = exporter(source.value, { ...options, image: chosen }, reporter);
+  const files = exporter(source.value, { ...options, recipe: recipe.value, image: chosen }, reporter);
   return { ok: true, value: { files, findings: reporter.findings() } };
+}
+
+/** The recipe that is given, or the parts of one in services.yaml; null where there is none, and for other formats. */
+async function recipeOf({ format, recipe, path, text }: ExportRequest): Promise<Result<Recipe | null, Failure>> {
+  if (recipe !== null || format !== 'slurm') return { ok: true, value: recipe };
+  const { hasRecipe, readRecipeIn } = await import('../recipe.ts');
+  return hasRecipe(text) ? readRecipeIn(path, text) : { ok: true, value: null };
 }

@@ -34,7 +34,7 @@ export interface ExportService {
 }
 
 export interface ExportSource {
-  /** The file's name without its folder. */
+  /** The file's name without its folder; `services.yaml` for a name that a Dockerfile would have to quote. */
   readonly fileName: string;
   readonly text: string;
   readonly config: Config;
@@ -82,7 +82,7 @@ export function readSource(path: string, text: string): Result<ExportSource, Fai
   const has = (at: readonly Step[]): boolean => isThere(root, at) || isThere(root, inDefaults(at));
   return {
     ok: true,
-    value: { fileName: basename(path), text, config, name, services, groups, references, assumed, has },
+    value: { fileName: safeName(basename(path)), text, config, name, services, groups, references, assumed, has },
   };
 }
 
@@ -110,6 +110,8 @@ function hasReference(references: readonly Reference[], key: string, field: stri
       (first === 'services' && second === key && third === field) || (first === 'defaults' && second === field),
   );
 }
+
+const safeName = (name: string): string => (/^[\w.@+-]+$/.test(name) ? name : 'services.yaml');
 
 const inDefaults = (path: readonly Step[]): readonly Step[] =>
   path[0] === 'services' && path.length > 2 ? ['defaults', ...path.slice(2)] : path;
