@@ -50,7 +50,7 @@ function toHttpCommand(probe: HttpProbe): string {
   const { scheme, host, port, path, socket, method, headers, body, verifyTls, timeout } = probe;
   const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}${path}`;
   const options = [
-    '-sS',
+    '-gsS',
     '-m',
     String(Math.max(1, Math.round(timeout / 1000))),
     ...(verifyTls ? [] : ['-k']),
@@ -60,30 +60,42 @@ function toHttpCommand(probe: HttpProbe): string {
     ...(body === null ? [] : ['-d', body]),
   ];
   const status = statusTest(probe);
-  const request = quoteWords([
-    'curl',
-    ...(status === null ? ['-f'] : []),
-    ...options,
-    ...(status === null ? [] : ['-o', '/dev/null', '-w', '%{http_code}']),
-    url,
-  ]);
-  const content = contentTests(probe);
-  if (status !== null) return `case "$(${request})" in ${status}) true;; *) false;; esac`;
-  return content === '' ? `${request} -o /dev/null` : `${request} | ${content}`;
+  if (status !== null) {
+    const request = quoteWords(['curl', ...options, '-o', '/dev/null', '-w', '%{http_code}', url]);
+    return `case "$(${request})" in ${status}) true;; *) false;; esac`;
+  }
+  const tests = contentTests(probe);
+  if (tests.length === 0) return quoteWords(['curl', '-f', ...options, '-o', '/dev/null', url]);
+  return [`body="$(${quoteWords(['curl', '-f', ...options, url])})"`, ...tests].join(' && ');
 }
 
 /** A pattern of the shell for the status; null for 200-399, which is what `curl -f` accepts. */
-function statusTest({ status, contains, matches, notMatches }: HttpProbe): string | null {
-  const [[first, last] = [200, 399], ...more] = status;
+function statusTest(probe: HttpProbe): string | null {
+  const { status, contains, matches, notMatches } = probe;
   if (contains !== null || matches !== null || notMatches !== null) return null;
-  if (more.length === 0 && first <= 200 && last >= 399) return null;
-  return status.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, index) => from + index)).join('|');
+  return isUsualStatus(probe) ? null : status.flatMap(([from, to]) => patternsOf(from, to)).join('|');
 }
 
-function contentTests({ contains, matches, notMatches }: HttpProbe): string {
-  if (contains !== null) return `grep -qF ${quoteWord(contains)}`;
-  if (matches !== null) return `grep -qP ${quoteWord(matches)}`;
-  return notMatches === null ? '' : `{ ! grep -qP ${quoteWord(notMatches)}; }`;
+/** 200 to 399, the default. */
+const isUsualStatus = ({ status: [[first, last] = [0, 0], ...more] }: HttpProbe): boolean =>
+  more.length === 0 && first === 200 && last === 399;
+
+/** Patterns of the shell for a range of statuses: `2??` for a whole hundred. */
+function patternsOf(from: number, to: number): readonly string[] {
+  if (from > to) return [];
+  const isHundred = from % 100 === 0 && to >= from + 99;
+  return isHundred ? [`${from / 100}??`, ...patternsOf(from + 100, to)] : [`${from}`, ...patternsOf(from + 1, to)];
+}
+
+/** Commands that examine the answer in `$body`. */
+function contentTests({ contains, matches, notMatches }: HttpProbe): readonly string[] {
+  const grep = (option: string, pattern: string): string =>
+    `printf '%s\\n' "$body" | grep ${option} -- ${quoteWord(pattern)}`;
+  return [
+    ...(contains === null ? [] : [grep('-qF', contains)]),
+    ...(matches === null ? [] : [grep('-qP', matches)]),
+    ...(notMatches === null ? [] : [`! ${grep('-qP', notMatches)}`]),
+  ];
 }
 
 /** Reports what a command needs, and what it does not compare. */
@@ -93,8 +105,9 @@ function reportCommand(probe: Probe, add: (remark: ReturnType<typeof look>) => v
     add(look('the health check runs `curl` in the container', 'the image has to contain curl'));
     if (json !== null)
       add(changed('the health check does not look into the JSON of the answer', 'write an `exec` probe'));
-    const several = [contains, matches, notMatches].filter((one) => one !== null).length;
-    if (several > 1) add(changed('the health check compares one of the texts only'));
+    const hasContent = contains !== null || matches !== null || notMatches !== null;
+    if (hasContent && !isUsualStatus(probe))
+      add(changed('beside a text, the health check accepts any status below 400'));
     if (matches !== null || notMatches !== null) add(look('grep -P reads the pattern, not RE2', 'check the pattern'));
   } else if (probe.kind === 'tcp') {
     add(look('the health check runs `nc` in the container', 'the image has to contain nc'));

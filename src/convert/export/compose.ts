@@ -5,7 +5,7 @@ import type { Condition } from '../../plan/plan.ts';
 import { gpuSettings } from './compose-gpus.ts';
 import { toHealthCheck } from './compose-health.ts';
 import type { Exporter } from './format.ts';
-import { toLabel, toLabels } from './names.ts';
+import { freeLabel, toLabel, toLabels } from './names.ts';
 import { singleEdges } from './order.ts';
 import { includedServices, PER_SERVICE, PER_SERVICE_TOP, reportReferences, reportSeparation } from './per-service.ts';
 import { changed, look, lost, type Reporter, type Rules, reportServices, reportTop } from './report.ts';
@@ -48,10 +48,10 @@ export const exportCompose: Exporter = (source, { image }, reporter) => {
   reportReferences(source, services, reporter);
   reportSeparation(services, image, reporter);
   reportExit(source, reporter);
-  const labels = toLabels(['network', ...services.map(({ name }) => name)]);
+  const labels = toLabels(services.map(({ name }) => name));
   const gpus = gpuSettings(services, reporter);
   const isShared = services.length > 1;
-  const network = labels.get('network') ?? 'network';
+  const network = freeLabel('network', labels);
   const entries = services.map((service) => [
     labels.get(service.name) ?? service.name,
     compact({

@@ -3,6 +3,7 @@
 import type { HttpProbe, Probe } from '../../plan/plan.ts';
 import { changed, look, lost, type Reporter } from './report.ts';
 import type { ExportService } from './source.ts';
+import { compact } from './yaml.ts';
 
 /** Between two attempts while a container starts, unless the probe gives its own. */
 const START_PERIOD_SECONDS = 2;
@@ -10,43 +11,44 @@ const START_PERIOD_SECONDS = 2;
 /** At least one second, which is the unit of all times of a probe. */
 export const wholeSeconds = (millis: number): number => Math.max(1, Math.ceil(millis / 1000));
 
-/** The probes of a service's container. `isGate`: other containers start only when it is ready. */
-export function toProbeFields(service: ExportService, isGate: boolean, reporter: Reporter): Record<string, unknown> {
-  const { config } = service;
+/**
+ * The probes of a service's container. `isGate`: other containers start only when it is ready. `isSidecar`: they start after its
+ * startup probe in any case, so without a gate it has none.
+ */
+export function toProbeFields(
+  service: ExportService,
+  { isGate, isSidecar }: { readonly isGate: boolean; readonly isSidecar: boolean },
+  reporter: Reporter,
+): Record<string, unknown> {
+  const { key, config } = service;
   const ready = chooseProbe(service, 'ready', reporter);
   const live = chooseProbe(service, 'live', reporter);
-  const start = ready ?? live;
-  const period = start?.probe.startInterval == null ? START_PERIOD_SECONDS : wholeSeconds(start.probe.startInterval);
-  const attempts = Math.max(1, Math.ceil(config.start_timeout / 1000 / period));
-  const again = (probe: Probe): object => ({
-    timeoutSeconds: wholeSeconds(probe.timeout),
-    periodSeconds: wholeSeconds(probe.interval),
-    ...(probe.successes > 1 ? { successThreshold: probe.successes } : {}),
+  if (isGate && ready === null && service.ready.length > 0) {
+    const why = 'Kubernetes cannot tell when it is ready, so what depends on it starts as soon as it runs';
+    reporter.add(['services', key, 'ready'], `\`ready\` of ${key}`, changed(why));
+  }
+  const start = isSidecar && !isGate ? null : (ready ?? live);
+  const isAsked = ready !== null && (ready.probe.continuous || start === null);
+  return compact({
+    startupProbe: start === null ? null : toStartupProbe(start, config.start_timeout),
+    readinessProbe: isAsked ? toProbe(ready, { successThreshold: ready.probe.successes }) : null,
+    livenessProbe: live === null ? null : toProbe(live, { failureThreshold: live.probe.failures }),
   });
-  const isContinuous = ready !== null && (ready.probe.continuous || !isGate);
+}
+
+function toStartupProbe({ action, probe }: Chosen, timeout: number): object {
+  const period = probe.startInterval === null ? START_PERIOD_SECONDS : wholeSeconds(probe.startInterval);
   return {
-    ...(start === null
-      ? {}
-      : {
-          startupProbe: {
-            ...start.action,
-            timeoutSeconds: wholeSeconds(start.probe.timeout),
-            periodSeconds: period,
-            failureThreshold: attempts,
-          },
-        }),
-    ...(ready !== null && isContinuous ? { readinessProbe: { ...ready.action, ...again(ready.probe) } } : {}),
-    ...(live === null
-      ? {}
-      : {
-          livenessProbe: {
-            ...live.action,
-            timeoutSeconds: wholeSeconds(live.probe.timeout),
-            periodSeconds: wholeSeconds(live.probe.interval),
-            failureThreshold: live.probe.failures,
-          },
-        }),
+    ...action,
+    timeoutSeconds: wholeSeconds(probe.timeout),
+    periodSeconds: period,
+    failureThreshold: Math.max(1, Math.ceil(timeout / 1000 / period)),
   };
+}
+
+function toProbe({ action, probe }: Chosen, thresholds: object): object {
+  const times = { timeoutSeconds: wholeSeconds(probe.timeout), periodSeconds: wholeSeconds(probe.interval) };
+  return { ...action, ...times, ...thresholds };
 }
 
 interface Chosen {

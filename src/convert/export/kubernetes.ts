@@ -62,7 +62,7 @@ function exportPod(source: ExportSource, { image }: ExportOptions, reporter: Rep
     );
     const name = labels.get(service.name) ?? service.name;
     const container = toContainer(source, service, { name, image }, reporter);
-    const probes = role === 'task' ? {} : toProbeFields(service, isGate, reporter);
+    const probes = role === 'task' ? {} : toProbeFields(service, { isGate, isSidecar: role === 'sidecar' }, reporter);
     return { role, manifest: { ...container, ...(role === 'sidecar' ? { restartPolicy: 'Always' } : {}), ...probes } };
   });
   const pick = (...wanted: readonly Role[]): readonly object[] =>

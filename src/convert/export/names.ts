@@ -26,3 +26,11 @@ export function toLabel(name: string): string {
     .replaceAll(/^-+|-+$/g, '');
   return label === '' ? 'service' : label;
 }
+
+/** A label that none of the others is: the wanted one, or with a number. */
+export function freeLabel(wanted: string, labels: ReadonlyMap<string, string>): string {
+  const taken = new Set(labels.values());
+  let label = wanted;
+  for (let count = 2; taken.has(label); count += 1) label = `${wanted}-${count}`;
+  return label;
+}
