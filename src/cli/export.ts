@@ -130,10 +130,13 @@ function deliver(
   return EXIT.ok;
 }
 
-/** Whether a path has something else than the text. */
+/** Whether a path has something else than the text. A path that cannot be examined cannot be written either. */
 function differs(context: Context, path: string, text: string): boolean {
-  const found = context.files.stat(path);
-  if (found === null) return false;
+  try {
+    if (context.files.stat(path) === null) return false;
+  } catch {
+    return false;
+  }
   const read = readText(context.files, path);
   return !read.ok || read.text !== text;
 }
