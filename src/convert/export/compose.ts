@@ -4,18 +4,24 @@ import { formatDuration } from '../../config/quantity.ts';
 import type { Condition } from '../../plan/plan.ts';
 import { gpuSettings } from './compose-gpus.ts';
 import { toHealthCheck } from './compose-health.ts';
+import { reportEnvironments } from './environment-report.ts';
 import type { Exporter } from './format.ts';
 import { freeLabel, toLabel, toLabels } from './names.ts';
 import { singleEdges } from './order.ts';
 import { includedServices, PER_SERVICE, PER_SERVICE_TOP, reportReferences, reportSeparation } from './per-service.ts';
 import { changed, look, lost, type Reporter, type Rules, reportServices, reportTop } from './report.ts';
-import { environmentFiles, literalEnvironment, secretsOf, wrappedCommand } from './shell.ts';
+import { literalEnvironment, secretsOf, wrappedCommand } from './shell.ts';
 import type { ExportService, ExportSource } from './source.ts';
 import { compact, renderYaml } from './yaml.ts';
 
 const GPU_LOST = lost('Docker gives a container the devices without asking whether they are free');
+const ENV_FILE = look(
+  'Compose reads it on the machine that it runs on, beside compose.yaml, and replaces `$NAME` in it',
+  'put it there, and write `$$` for a `$`',
+);
 const RULES: Rules = {
   ...PER_SERVICE,
+  env_file: ENV_FILE,
   live: lost('Docker does not restart a container that is unhealthy', 'let the program exit when it is not well'),
   start_timeout: changed('Docker waits so long before it counts failures, and never ends a start'),
   user: 'kept',
@@ -44,8 +50,9 @@ const RULES: Rules = {
 export const exportCompose: Exporter = (source, { image }, reporter) => {
   const services = includedServices(source, reporter, 'profiles');
   reportServices(source, services, RULES, reporter);
-  reportTop(source, PER_SERVICE_TOP, reporter);
+  reportTop(source, { ...PER_SERVICE_TOP, env_file: ENV_FILE }, reporter);
   reportReferences(source, services, reporter);
+  reportEnvironments(source, services, reporter);
   reportSeparation(services, image, reporter);
   reportExit(source, reporter);
   const labels = toLabels(services.map(({ name }) => name));
@@ -115,7 +122,7 @@ function process(source: ExportSource, service: ExportService, reporter: Reporte
     user: user === null ? null : [user.user, ...(user.group === null ? [] : [user.group])].join(':'),
     working_dir: cwd,
     environment: literalEnvironment(source, service),
-    env_file: environmentFiles(source, service),
+    env_file: [...source.config.env_file, ...config.env_file].map(({ path, required }) => ({ path, required })),
     restart: restartPolicy(restart),
     stop_signal: stop.signal === 'SIGTERM' ? null : stop.signal,
     stop_grace_period: formatDuration(stop.timeout ?? source.config.stop_timeout),

@@ -1,6 +1,7 @@
 // `export kubernetes`: one Pod, as a Deployment or a Job, and a Service for its ports. By default each service is a container:
 // tasks and awaited services are init containers, the latter as native sidecars (Kubernetes 1.29) with a startup probe as gate.
 
+import { reportEnvironments } from './environment-report.ts';
 import type { Exporter, ExportOptions, OutputFile } from './format.ts';
 import { toContainer } from './kubernetes-container.ts';
 import { type Pod, renderManifests, reportWorkload } from './kubernetes-manifests.ts';
@@ -51,6 +52,7 @@ function exportPod(source: ExportSource, { image }: ExportOptions, reporter: Rep
   reportServices(source, services, RULES, reporter);
   reportTop(source, PER_SERVICE_TOP, reporter);
   reportReferences(source, services, reporter);
+  reportEnvironments(source, services, reporter);
   reportSeparation(services, image, reporter);
   const labels = toLabels(services.map(({ name }) => name));
   const roles = assignRoles(source, services);

@@ -1,5 +1,6 @@
 // `export nosana --per-service`: one operation per service, with groups, dependencies and health checks. Groups of a job run one
 // after the other, and a dependency must be in the same group (nosana-cli, src/providers).
+import { reportEnvironments } from './environment-report.ts';
 import type { ExportOptions, OutputFile } from './format.ts';
 import { hostsByPort, rewriteLoopback } from './loopback.ts';
 import { toLabel, toLabels } from './names.ts';
@@ -50,6 +51,7 @@ export function exportOperations(
   reportServices(source, services, RULES, reporter);
   reportTop(source, TOP_RULES, reporter);
   reportReferences(source, services, reporter);
+  reportEnvironments(source, services, reporter);
   reportSeparation(services, image, reporter);
   if (source.config.exit === 'first' && !source.has(['exit'])) {
     const why = 'the first service to end no longer ends the others: the job ends when all operations have ended';

@@ -8,15 +8,17 @@ import * as browserBuild from '../../../node_modules/yaml/browser/index.js';
 
 const { Document, visit } = browserBuild as typeof Yaml;
 
-/** Texts that YAML 1.2 reads as something else and YAML 1.1 does not. */
-const ONLY_IN_1_2 = /^(?:0o[0-7]+|=)$/;
+/** Texts that YAML 1.2 reads as something else and YAML 1.1 does not; and characters that some readers refuse without quotes. */
+const NEEDS_QUOTES =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for
+  /^(?:0o[0-7]+|=)$|^[^\n]*\t[^\n]*$|[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ufeff]/;
 
 /** One document, ending with a newline; keys in the order of the object, texts with several lines as blocks. */
 export function renderYaml(value: object): string {
   const document = new Document(value, { version: '1.1', aliasDuplicateObjects: false });
   visit(document, {
     Scalar(_key, node) {
-      if (typeof node.value === 'string' && ONLY_IN_1_2.test(node.value)) node.type = 'QUOTE_DOUBLE';
+      if (typeof node.value === 'string' && NEEDS_QUOTES.test(node.value)) node.type = 'QUOTE_DOUBLE';
     },
   });
   return document.toString({ lineWidth: 0 });

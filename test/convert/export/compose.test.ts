@@ -141,7 +141,7 @@ describe('services', () => {
       pre_stop: [{ command: ['bye', '1'] }, { command: ['/bin/sh', '-c', 'drain'] }],
       env_file: [
         { path: '/etc/a.env', required: true },
-        { path: '/etc/svc-super/b.env', required: false },
+        { path: 'b.env', required: false },
       ],
     });
   });

@@ -52,25 +52,27 @@ const VALIDATORS = join(ROOT, '.cache/validators');
 export const whyNoValidators = (): string | null =>
   existsSync(join(VALIDATORS, 'digest')) ? null : 'run `sh scripts/validators.sh` first';
 
-const PROGRAMS = {
-  compose: (file: string) => [join(VALIDATORS, 'compose'), file],
-  kubernetes: (file: string) => [join(VALIDATORS, 'python/bin/kubernetes-validate'), '--strict', '--quiet', file],
-  dockerfile: (file: string) => [join(VALIDATORS, 'python/bin/hadolint'), '--failure-threshold', 'warning', file],
-  quadlet: (file: string) => [join(VALIDATORS, 'quadlet'), file],
-  unit: (file: string) => ['systemd-analyze', 'verify', '--man=no', '--recursive-errors=no', file],
-  bash: (file: string) => ['bash', '-n', file],
-  sh: (file: string) => ['dash', '-n', file],
+/** The programs that check outputs, without the files. */
+export const VALIDATOR_COMMANDS = {
+  compose: [join(VALIDATORS, 'compose')],
+  kubernetes: [join(VALIDATORS, 'python/bin/kubernetes-validate'), '--strict', '--quiet'],
+  dockerfile: [join(VALIDATORS, 'python/bin/hadolint'), '--failure-threshold', 'warning'],
+  quadlet: [join(VALIDATORS, 'quadlet')],
+  unit: ['systemd-analyze', 'verify', '--man=no', '--recursive-errors=no'],
+  // `bash -n` reads its first file only.
+  bash: ['sh', '-c', 'for file; do bash -n "$file" || exit; done', 'sh'],
+  sh: ['dash', '-n'],
 } as const;
 
 /** Runs one of the programs on a text in a file of the given name; throws what it complains of, returns what it prints. */
-export function validate(program: keyof typeof PROGRAMS, name: string, text: string): string {
+export function validate(program: keyof typeof VALIDATOR_COMMANDS, name: string, text: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'svc-super-export-'));
   try {
     const file = join(folder, name);
     writeFileSync(file, text);
     // A variable that an example leaves to whoever starts it.
     const env = { ...process.env, RUN_DIR: '/tmp/run' };
-    const { exitCode, stdout, stderr } = Bun.spawnSync([...PROGRAMS[program](file)], { env });
+    const { exitCode, stdout, stderr } = Bun.spawnSync([...VALIDATOR_COMMANDS[program], file], { env });
     if (exitCode === 0) return stdout.toString();
     throw new Error(`${program} refuses ${name} (${exitCode}):\n${stdout}${stderr}\n${text}`);
   } finally {

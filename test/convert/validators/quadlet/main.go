@@ -31,10 +31,14 @@ func convert(file string) (string, error) {
 }
 
 func main() {
-	text, err := convert(os.Args[1])
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[1], err)
-		os.Exit(1)
+	code := 0
+	for _, file := range os.Args[1:] {
+		text, err := convert(file)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", file, err)
+			code = 1
+		}
+		fmt.Print(text)
 	}
-	fmt.Print(text)
+	os.Exit(code)
 }
