@@ -58,6 +58,7 @@ export const exportCompose: Exporter = (source, { image }, reporter) => {
   const labels = toLabels(services.map(({ name }) => name));
   const gpus = gpuSettings(services, reporter);
   const isShared = services.length > 1;
+  const byName = new Map(services.map((service) => [service.name, service]));
   const network = freeLabel('network', labels);
   const entries = services.map((service) => [
     labels.get(service.name) ?? service.name,
@@ -68,7 +69,7 @@ export const exportCompose: Exporter = (source, { image }, reporter) => {
       ...process(source, service, reporter),
       gpus: gpus.get(service.name),
       healthcheck: toHealthCheck(service, reporter),
-      depends_on: dependencies(service, services, labels, reporter),
+      depends_on: dependencies(service, byName, labels, reporter),
     }),
   ]);
   const project = {
@@ -154,13 +155,13 @@ const CONDITIONS = {
 
 function dependencies(
   service: ExportService,
-  services: readonly ExportService[],
+  byName: ReadonlyMap<string, ExportService>,
   labels: ReadonlyMap<string, string>,
   reporter: Reporter,
 ): object {
   const path = ['services', service.key, 'depends_on'];
   const entries = singleEdges(service).flatMap(({ on, condition, restarts, choice }) => {
-    const target = services.find(({ name }) => name === on);
+    const target = byName.get(on);
     const what = `\`depends_on\` ${choice?.of ?? on} of ${service.key}`;
     if (target === undefined) {
       reporter.add(path, what, lost(`${on} is not in the output`));

@@ -1,34 +1,29 @@
 // Which place each service has in a Pod, and what that changes. Init containers start one after the other; one with
 // `restartPolicy: Always` is a native sidecar and runs on (kubernetes.io/docs/concepts/workloads/pods/sidecar-containers).
-import { inStartOrder, singleEdges } from './order.ts';
+import { awaitedConditions, inStartOrder, singleEdges } from './order.ts';
 import { changed, lost, type Reporter } from './report.ts';
 import type { ExportService, ExportSource } from './source.ts';
 
 /** `task`: an init container that has to end; `sidecar`: one that runs on; `main`: a container. */
 export type Role = 'task' | 'sidecar' | 'main';
 
-function isAwaited(service: ExportService, services: readonly ExportService[]): boolean {
-  return services.some(({ edges }) => edges.some(({ on }) => on === service.name));
-}
-
 /** A Job: `exit: all`, or no service remains once the tasks have ended. */
 export function isJob({ config }: ExportSource, services: readonly ExportService[]): boolean {
-  return config.exit === 'all' || services.every((one) => one.config.type === 'task' || isAwaited(one, services));
+  const awaited = awaitedConditions(services);
+  return config.exit === 'all' || services.every((one) => one.config.type === 'task' || awaited.has(one.name));
 }
 
 /** The role of every service by its name. */
 export function assignRoles(source: ExportSource, services: readonly ExportService[]): ReadonlyMap<string, Role> {
   const job = isJob(source, services);
+  const awaited = awaitedConditions(services);
   return new Map(
-    services.map((service): [string, Role] => {
-      const { name, config } = service;
-      const conditions = services.flatMap(({ edges }) =>
-        edges.filter(({ on }) => on === name).map(({ condition }) => condition),
-      );
-      const hasToEnd = conditions.some((condition) => condition === 'completed' || condition === 'exited');
-      if (hasToEnd) return [name, 'task'];
-      if (conditions.length > 0) return [name, config.type === 'task' ? 'task' : 'sidecar'];
-      return [name, config.type === 'task' && !job ? 'task' : 'main'];
+    services.map(({ name, config }): [string, Role] => {
+      const conditions = awaited.get(name);
+      const isTask = config.type === 'task';
+      if (conditions === undefined) return [name, isTask && !job ? 'task' : 'main'];
+      const hasToEnd = conditions.has('completed') || conditions.has('exited');
+      return [name, hasToEnd || isTask ? 'task' : 'sidecar'];
     }),
   );
 }

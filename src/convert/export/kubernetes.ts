@@ -9,7 +9,7 @@ import { exportOneContainer } from './kubernetes-one.ts';
 import { toProbeFields } from './kubernetes-probes.ts';
 import { assignRoles, isJob, type Role, reportRoles } from './kubernetes-roles.ts';
 import { toLabels } from './names.ts';
-import { inStartOrder } from './order.ts';
+import { awaitedConditions, inStartOrder } from './order.ts';
 import { includedServices, PER_SERVICE, PER_SERVICE_TOP, reportReferences, reportSeparation } from './per-service.ts';
 import { changed, lost, type Reporter, type Rules, reportServices, reportTop } from './report.ts';
 import type { ExportSource } from './source.ts';
@@ -57,11 +57,10 @@ function exportPod(source: ExportSource, { image }: ExportOptions, reporter: Rep
   const labels = toLabels(services.map(({ name }) => name));
   const roles = assignRoles(source, services);
   reportRoles(source, services, roles, reporter);
+  const awaited = awaitedConditions(services);
   const containers = inStartOrder(services).map((service) => {
     const role = roles.get(service.name) ?? 'main';
-    const isGate = services.some(({ edges }) =>
-      edges.some(({ on, condition }) => on === service.name && condition === 'ready'),
-    );
+    const isGate = awaited.get(service.name)?.has('ready') === true;
     const name = labels.get(service.name) ?? service.name;
     const container = toContainer(source, service, { name, image }, reporter);
     const probes = role === 'task' ? {} : toProbeFields(service, { isGate, isSidecar: role === 'sidecar' }, reporter);

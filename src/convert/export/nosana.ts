@@ -33,8 +33,11 @@ const exportContainer: Exporter = (source, { image }, reporter) => {
 
 /** A definition in which a port stands twice is refused. */
 function uniquePorts(ports: readonly NosanaPort[]): readonly NosanaPort[] {
-  const numberOf = (one: NosanaPort): number => (typeof one === 'number' ? one : one.port);
-  return ports.filter((one, index) => ports.findIndex((other) => numberOf(other) === numberOf(one)) === index);
+  const numbers = new Set<number>();
+  return ports.filter((one) => {
+    const number = typeof one === 'number' ? one : one.port;
+    return numbers.has(number) ? false : numbers.add(number);
+  });
 }
 
 function reportGpus(source: ExportSource, demand: number | 'all', reporter: Reporter): void {

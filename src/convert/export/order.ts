@@ -1,28 +1,44 @@
 // Who starts after whom, and how long that may take. Pure functions of edges.
-import type { Edge } from '../../plan/plan.ts';
+import type { Condition, Edge } from '../../plan/plan.ts';
 import type { ExportService } from './source.ts';
 
 /** The services so that each comes after all that it waits for; otherwise in the order of the file. */
 export function inStartOrder(services: readonly ExportService[]): readonly ExportService[] {
   const byName = new Map(services.map((service) => [service.name, service]));
-  const done = new Set<string>();
+  const state = new Map<string, 'open' | 'done'>();
   const ordered: ExportService[] = [];
-  const visit = (service: ExportService): void => {
-    if (done.has(service.name)) return;
-    done.add(service.name);
-    for (const { on } of service.edges) {
-      const target = byName.get(on);
-      if (target !== undefined) visit(target);
+  // A chain of dependencies may be longer than the call stack.
+  const stack: ExportService[] = [];
+  for (const first of services) {
+    stack.push(first);
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      if (state.get(top.name) === undefined) {
+        state.set(top.name, 'open');
+        for (const { on } of [...top.edges].reverse()) {
+          const target = byName.get(on);
+          if (target !== undefined && !state.has(on)) stack.push(target);
+        }
+        continue;
+      }
+      stack.pop();
+      if (state.get(top.name) === 'open') ordered.push(top);
+      state.set(top.name, 'done');
     }
-    ordered.push(service);
-  };
-  for (const service of services) visit(service);
+  }
   return ordered;
 }
 
-/** The names that another one of the services waits for. */
-export function awaitedNames(services: readonly ExportService[]): ReadonlySet<string> {
-  return new Set(services.flatMap(({ edges }) => edges.map(({ on }) => on)));
+/** What others wait for, by the name of the service that they wait for; a service that nothing waits for has no entry. */
+export function awaitedConditions(services: readonly ExportService[]): ReadonlyMap<string, ReadonlySet<Condition>> {
+  const conditions = new Map<string, Set<Condition>>();
+  for (const { edges } of services) {
+    for (const { on, condition } of edges) {
+      const known = conditions.get(on);
+      if (known === undefined) conditions.set(on, new Set([condition]));
+      else known.add(condition);
+    }
+  }
+  return conditions;
 }
 
 /** One edge for each service that is waited for; a declared one wins over one from the order of stages. */

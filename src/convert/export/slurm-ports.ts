@@ -12,19 +12,18 @@ export interface PortVariable {
 }
 
 /** The variables that are the whole value of a port: `port: ${WEB_PORT:-8000}`. */
-export function portVariables({ references, services, config, assumed }: ExportSource): readonly PortVariable[] {
-  const found = references.flatMap(({ name, path, fallback }): PortVariable[] => {
+export function portVariables({ references, services, assumed }: ExportSource): readonly PortVariable[] {
+  const byKey = new Map(services.map((service) => [service.key, service]));
+  const variables = new Map<string, PortVariable>();
+  for (const { name, path, fallback } of references) {
     const [top, key = '', field] = path.map(String);
-    const service = services.find((one) => one.key === key);
-    if (top !== 'services' || (field !== 'port' && field !== 'ports') || service === undefined) return [];
+    const service = byKey.get(key);
     const first = Number(fallback ?? assumed.get(name));
-    if (!Number.isInteger(first)) return [];
-    return [{ name, key, first, count: service.config.replicas ?? 1 }];
-  });
-  const fromProbe = new Set(config.services.map(({ key }) => key));
-  return found.filter(
-    ({ name, key }, index) => fromProbe.has(key) && found.findIndex((other) => other.name === name) === index,
-  );
+    const isPort = top === 'services' && (field === 'port' || field === 'ports');
+    if (!isPort || service === undefined || !Number.isInteger(first) || variables.has(name)) continue;
+    variables.set(name, { name, key, first, count: service.config.replicas ?? 1 });
+  }
+  return [...variables.values()];
 }
 
 /** A function of bash that sets a variable to the first of COUNT free ports in a row. */

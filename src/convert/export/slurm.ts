@@ -58,10 +58,10 @@ function reportNode(source: ExportSource, reporter: Reporter): void {
   }
   const why = 'under Apptainer the image is read-only, and `--no-home` leaves out the home folder';
   reporter.addGeneral('the file system', look(why, 'bind every folder that a service writes to: `--bind DIR`'));
-  const variables = portVariables(source);
+  const keys = new Set(portVariables(source).map(({ key }) => key));
   const seen = new Set<string>();
   for (const { key, config: own } of services) {
-    if (seen.has(key) || own.ports.length === 0 || variables.some(({ key: owner }) => owner === key)) continue;
+    if (seen.has(key) || own.ports.length === 0 || keys.has(key)) continue;
     seen.add(key);
     const field = source.has(['services', key, 'ports']) ? 'ports' : 'port';
     const shared = `the ports of a node are shared by its jobs, and ${own.ports.join(', ')} may be taken`;

@@ -61,13 +61,14 @@ export function readSource(path: string, text: string): Result<ExportSource, Fai
   if (config === null || root === null) return fail(draft.diagnostics, sources);
   const complaints = makeComplaints(config);
   const { edges, stages, groups } = toEdges(config, complaints);
+  const conditional = conditionalKeys(references);
   const services = config.services.map(
     (service): ExportService => ({
       name: service.name,
       key: service.key,
       config: service,
       isEnabled: service.enabled,
-      isConditional: hasReference(references, service.key, 'enabled'),
+      isConditional: conditional.has(service.key) || conditional.has(null),
       argv: toArgv(service.command ?? ['']),
       ready: toProbes(service, 'ready', complaints),
       live: toProbes(service, 'live', complaints),
@@ -104,10 +105,13 @@ function fail(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<string, s
   return { ok: false, error: { diagnostics: sortDiagnostics(diagnostics), sources } };
 }
 
-function hasReference(references: readonly Reference[], key: string, field: string): boolean {
-  return references.some(
-    ({ path: [first, second, third] }) =>
-      (first === 'services' && second === key && third === field) || (first === 'defaults' && second === field),
+/** The services whose `enabled` has a reference; null: that of `defaults` has one. */
+function conditionalKeys(references: readonly Reference[]): ReadonlySet<string | null> {
+  return new Set(
+    references.flatMap(({ path: [first, second, third] }) => {
+      if (first === 'defaults' && second === 'enabled') return [null];
+      return first === 'services' && third === 'enabled' ? [String(second)] : [];
+    }),
   );
 }
 

@@ -13,10 +13,12 @@ export interface PublishedPort {
 
 /** The ports of the services that run or may run, each once, in the order of the file. */
 export function publishedPorts({ services }: ExportSource): readonly PublishedPort[] {
-  const all = services
-    .filter(({ isEnabled, isConditional }) => isEnabled || isConditional)
-    .flatMap((service) => service.config.ports.map((port) => ({ port, service })));
-  return all.filter(({ port }, index) => all.findIndex((other) => other.port === port) === index);
+  const published = new Map<number, PublishedPort>();
+  for (const service of services) {
+    if (!service.isEnabled && !service.isConditional) continue;
+    for (const port of service.config.ports) if (!published.has(port)) published.set(port, { port, service });
+  }
+  return [...published.values()];
 }
 
 /** How many GPUs the services need together; `all` if one takes all; null if none asks for any. */
