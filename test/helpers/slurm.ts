@@ -109,7 +109,7 @@ export async function startSlurm(): Promise<Slurm> {
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'pipe',
-      timeout: 60_000,
+      timeout: 180_000,
     });
     const [code, out, err] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()]);
     return { code, output: out + err };
