@@ -78,7 +78,7 @@ function chooseProbe(service: ExportService, role: 'ready' | 'live', reporter: R
     const what = `\`${role}\` of ${key}`;
     const why = 'a container has one probe, and another one of the list says more';
     if (index !== chosen.index) reporter.add(path, what, lost(why, 'write one `exec` probe for all'));
-    else reportDifferences(chosen.probe, (remark) => reporter.add(path, what, remark));
+    else reportDifferences(chosen.probe, role, (remark) => reporter.add(path, what, remark));
   }
   return chosen;
 }
@@ -108,14 +108,18 @@ function toHttpGet({ path, port, scheme, headers }: HttpProbe): object {
   };
 }
 
-function reportDifferences(probe: Probe, add: (remark: ReturnType<typeof look>) => void): void {
+function reportDifferences(probe: Probe, role: 'ready' | 'live', add: (remark: ReturnType<typeof look>) => void): void {
+  if (probe.successes > 1 && (role === 'live' || !probe.continuous)) {
+    add(changed(`one success is enough for a ${role === 'live' ? 'liveness' : 'startup'} probe`));
+  }
   if (probe.kind === 'exec' || probe.kind === 'file') return;
   const where = "the kubelet connects to the Pod's address";
   if (probe.kind === 'tcp' || probe.kind === 'http') add(look(where, 'let the service listen on 0.0.0.0'));
   if (probe.kind !== 'http') return;
-  const { status, contains, matches, notMatches, json, body, verifyTls, scheme } = probe;
+  const { status, contains, matches, notMatches, json, body, verifyTls, scheme, host } = probe;
   const [[first, last] = [200, 399], ...more] = status;
   const ignored = [
+    ...(host === '127.0.0.1' ? [] : ['`host`']),
     ...(more.length > 0 || first !== 200 || last !== 399 ? ['`status` (200 to 399 count as success)'] : []),
     ...(contains === null ? [] : ['`contains`']),
     ...(matches === null ? [] : ['`matches`']),

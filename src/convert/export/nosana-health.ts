@@ -2,7 +2,7 @@
 // nothing else (nosana-cli, src/providers; the schema of @nosana/types).
 import type { HttpProbe } from '../../plan/plan.ts';
 import { changed, lost, type Reporter } from './report.ts';
-import type { ExportService } from './source.ts';
+import type { ExportService, ExportSource } from './source.ts';
 
 export interface NosanaHealthCheck {
   readonly type: 'http';
@@ -18,7 +18,12 @@ export type NosanaPort = number | { readonly port: number; readonly health_check
 const OK = 200;
 
 /** The ports of a service with the health checks of its `ready` probes. Reports what a check leaves out. */
-export function exposePorts(service: ExportService, isWhole: boolean, reporter: Reporter): readonly NosanaPort[] {
+export function exposePorts(
+  { has }: ExportSource,
+  service: ExportService,
+  isWhole: boolean,
+  reporter: Reporter,
+): readonly NosanaPort[] {
   const { config, ready, key } = service;
   const checks = ready.flatMap((probe, index) => {
     const path = ['services', key, 'ready', index];
@@ -36,6 +41,8 @@ export function exposePorts(service: ExportService, isWhole: boolean, reporter: 
       const rest = isWhole ? '; svc-super in the container checks the rest' : '';
       reporter.add(path, what, changed(`Nosana compares the status only, not ${ignored.join(', ')}${rest}`));
     }
+    const times = ['timeout', 'interval', 'start_interval', 'successes'].filter((one) => has([...path, one]));
+    if (!isWhole && times.length > 0) reporter.add(path, what, lost(`the node has its own ${times.join(', ')}`));
     return [{ port: probe.port, check: toCheck(probe) }];
   });
   return config.ports.map((port) => {
@@ -51,10 +58,11 @@ function toCheck({ path, method, status, continuous }: HttpProbe): NosanaHealthC
 
 /** What the probe looks at besides the one status. */
 function ignoredParts(probe: HttpProbe): readonly string[] {
-  const { status, contains, matches, notMatches, json, headers, body } = probe;
+  const { status, contains, matches, notMatches, json, headers, body, host } = probe;
   const [[first, last] = [0, 0], ...more] = status;
   return [
     ...(more.length > 0 || first !== last ? ['a range of statuses'] : []),
+    ...(host === '127.0.0.1' ? [] : ['`host`']),
     ...(contains === null ? [] : ['`contains`']),
     ...(matches === null ? [] : ['`matches`']),
     ...(notMatches === null ? [] : ['`not_matches`']),

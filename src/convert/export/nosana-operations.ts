@@ -106,7 +106,7 @@ function toArguments(source: ExportSource, service: ExportService, { image, host
     const remark = look(`its value is in ${path}, which the image has to contain`, 'put the file into the image');
     reporter.add(['services', key, 'env', name], `\`env.${name}\` of ${key}`, remark);
   }
-  const expose = exposePorts(service, false, reporter);
+  const expose = exposePorts(source, service, false, reporter);
   const { cwd, restart, gpus } = config;
   const wantsGpu = gpus !== null && gpus.wish !== 0;
   return {

@@ -21,7 +21,7 @@ const exportContainer: Exporter = (source, { image }, reporter) => {
   const expose = uniquePorts(
     source.services
       .filter(({ isEnabled, isConditional }) => isEnabled || isConditional)
-      .flatMap((service) => exposePorts(service, true, reporter)),
+      .flatMap((service) => exposePorts(source, service, true, reporter)),
   );
   const args = {
     image,

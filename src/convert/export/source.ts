@@ -124,6 +124,8 @@ const inDefaults = (path: readonly Step[]): readonly Step[] =>
 function isThere(root: Node, path: readonly Step[]): boolean {
   let node: Node | undefined = root;
   for (const step of path) {
+    // One probe may stand without a list around it.
+    if (step === 0 && node?.kind === 'map') continue;
     if (node?.kind === 'map') node = node.entries.get(String(step))?.node;
     else if (node?.kind === 'list' && typeof step === 'number') node = node.items[step];
     else return false;

@@ -133,6 +133,38 @@ describe.each(PER_SERVICE)('%s', (_form, options) => {
   });
 });
 
+/** Options that each probe of a target has to have, or to report. */
+const OPTIONS = { timeout: '7s', successes: 2, continuous: true };
+const HTTP = {
+  host: '127.0.0.2',
+  port: 8123,
+  status: 204,
+  headers: { A: 'b' },
+  body: 'z',
+  contains: 'c',
+  matches: 'm',
+  not_matches: 'n',
+  json: { path: 'a' },
+  method: 'POST',
+  socket: '/s',
+};
+
+describe.each(PER_SERVICE)('a probe in %s', (_form, options) => {
+  const withProbe = (probe: object) => ({
+    services: { a: { command: ['a'], port: 8000, ready: probe }, b: { command: ['b'], depends_on: { a: 'ready' } } },
+  });
+  const plain = { http: { path: '/x', port: 8000 }, interval: '9s' };
+  test.each(Object.entries(OPTIONS))('`%s` changes the output or the report', async (option, value) => {
+    const after = await shown(withProbe({ ...plain, [option]: value }), options);
+    expect(after).not.toBe(await shown(withProbe(plain), options));
+  });
+  test.each(Object.entries(HTTP))('`http.%s` changes the output or the report', async (option, value) => {
+    const http = option === 'socket' ? { path: '/x', socket: value } : { ...plain.http, [option]: value };
+    const after = await shown(withProbe({ ...plain, http }), options);
+    expect(after).not.toBe(await shown(withProbe(plain), options));
+  });
+});
+
 describe('examples', () => {
   const cases = PER_SERVICE.flatMap(([form, options]) =>
     EXAMPLES.map(([name, text]) => [`${form}: ${name}`, text, options] as const),
