@@ -29,6 +29,7 @@ export function renderBatchScript(
   reporter: Reporter,
 ): string {
   if (recipe !== null) reportRecipe(source, recipe, reporter);
+  const hasGpus = (recipe?.resources.gpu ?? gpuDemand(source.services) ?? 0) !== 0;
   return `${[
     '#!/bin/bash',
     `# Made by \`svc-super export slurm\`. ${label}.def makes the image. \`sbatch ${label}.sbatch\` starts the job.`,
@@ -48,9 +49,9 @@ export function renderBatchScript(
     ...environmentLines(recipe),
     ...addressLines(source),
     '',
-    '# Weights and data: `--bind DIR`. AMD GPUs: `--rocm` instead of `--nv`.',
+    `# Weights and data: \`--bind DIR\`.${hasGpus ? ' AMD GPUs: `--rocm` instead of `--nv`.' : ''}`,
     '# exec: SIGTERM of Slurm reaches svc-super, and its exit code becomes that of the job.',
-    `exec apptainer run${gpuDemand(source.services) === null ? '' : ' --nv'} --cleanenv --no-home ${quoteWord(imageFile(recipe, label))}`,
+    `exec apptainer run${hasGpus ? ' --nv' : ''} --cleanenv --no-home ${quoteWord(imageFile(recipe, label))}`,
   ].join('\n')}\n`;
 }
 

@@ -89,10 +89,13 @@ export function readSource(path: string, text: string): Result<ExportSource, Fai
 
 /** Reads the text; a variable whose placeholder is refused, in a number for example, gets a value that is accepted. */
 function parseAssuming(path: string, text: string, assumed: Map<string, string>): ReturnType<typeof parseDraft> {
+  const { lines } = makeSource(path, text);
+  const offsetOf = (line: number, column: number): number => (lines[line - 1] ?? 0) + column - 1;
   let draft = parseDraft(path, text, Object.fromEntries(assumed));
   for (const stand of STAND_INS) {
-    const lines = text.split('\n');
-    const refused = draft.diagnostics.map(({ range }) => lines.slice(range.line - 1, range.endLine).join('\n'));
+    const refused = draft.diagnostics.map(({ range: { line, column, endLine, endColumn } }) =>
+      text.slice(offsetOf(line, column), offsetOf(endLine, endColumn)),
+    );
     const names = [...assumed.keys()].filter((name) => refused.some((part) => part.includes(`\${${name}`)));
     if (names.length === 0) return draft;
     for (const name of names) assumed.set(name, stand);
