@@ -12,6 +12,7 @@ const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   notify: async () => (await import('./targets/notify.ts')).notify,
   logs: async () => (await import('./targets/logs.ts')).logs,
   api: async () => (await import('./targets/api.ts')).api,
+  export: async () => (await import('./targets/exports.ts')).exportTarget,
 };
 
 /** Targets that run programs which generate their own inputs. */
