@@ -22,7 +22,7 @@ export function toHealthCheck(service: ExportService, reporter: Reporter): objec
       return [];
     }
     reportCommand(probe, (remark) => reporter.add(path, what, remark));
-    if (probe.successes > 1) reporter.add(path, what, changed('Docker is content with one success'));
+    if (probe.successes > 1) reporter.add(path, what, changed('one success is enough for Docker'));
     if (!probe.continuous) {
       const why = 'Docker goes on checking once a service is ready, and shows one that fails as unhealthy';
       reporter.addGeneral('health checks', changed(why));

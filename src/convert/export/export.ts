@@ -1,10 +1,11 @@
 // An export as a function: the text of services.yaml in, the files of one format and the report out. Reads and writes nothing.
 import type { Failure, Result } from '../../config/diagnostic.ts';
+import { makeComplaints } from '../../plan/complaints.ts';
 import type { Finding } from '../findings.ts';
 import type { Recipe } from '../recipe.ts';
 import type { ExportOptions, OutputFile } from './format.ts';
 import { look, makeReporter } from './report.ts';
-import { readSource } from './source.ts';
+import { type ExportSource, readSource } from './source.ts';
 import { EXPORT_FORMATS, type ExportFormatName } from './table.ts';
 
 export interface ExportRequest extends Omit<ExportOptions, 'image'> {
@@ -26,6 +27,8 @@ export async function exportServices(request: ExportRequest): Promise<Result<Exp
   const { format, path, text, image, ...options } = request;
   const source = readSource(path, text);
   if (!source.ok) return source;
+  const empty = whyEmpty(source.value, request);
+  if (empty !== null) return { ok: false, error: empty };
   const { image: usual, load } = EXPORT_FORMATS[format];
   const chosen = image ?? usual;
   if (chosen === null) throw new Error(`${format} needs an image`);
@@ -39,6 +42,22 @@ export async function exportServices(request: ExportRequest): Promise<Result<Exp
   const exporter = await load();
   const files = exporter(source.value, { ...options, recipe: recipe.value, image: chosen }, reporter);
   return { ok: true, value: { files, findings: reporter.findings() } };
+}
+
+/** The error that no service would be in the output; null where one is. */
+function whyEmpty(
+  { config, services }: ExportSource,
+  { format, perService, oneContainer }: ExportRequest,
+): Failure | null {
+  const isConverted = perService || (format === 'kubernetes' && !oneContainer);
+  if (services.some(({ isEnabled, isConditional }) => isEnabled || (isConditional && !isConverted))) return null;
+  const complaints = makeComplaints(config);
+  const suggestion = 'write `enabled: true`, or a default that enables it';
+  complaints.error(['services'], 'nothing-enabled', 'no service is enabled: there is nothing to export', {
+    key: true,
+    suggestion,
+  });
+  return { diagnostics: complaints.all, sources: new Map([[config.source.file, config.source.text]]) };
 }
 
 /** The recipe that is given, or the parts of one in services.yaml; null where there is none, and for other formats. */

@@ -24,7 +24,7 @@ export function toProbeFields(
   const ready = chooseProbe(service, 'ready', reporter);
   const live = chooseProbe(service, 'live', reporter);
   if (isGate && ready === null && service.ready.length > 0) {
-    const why = 'Kubernetes cannot tell when it is ready, so what depends on it starts as soon as it runs';
+    const why = 'no probe of Kubernetes detects that it is ready, so its dependents start as soon as it runs';
     reporter.add(['services', key, 'ready'], `\`ready\` of ${key}`, changed(why));
   }
   const start = isSidecar && !isGate ? null : (ready ?? live);

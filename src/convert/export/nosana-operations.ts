@@ -17,7 +17,7 @@ const RULES: Rules = {
   user: lost("a job has no setting for the user: the image's own runs", 'set `USER` in the image of the service'),
   limits: ({ config }) => lost(`a job has no resource limits (${[...config.limits.keys()].join(', ')})`),
   type: ({ config }) =>
-    config.type === 'task' ? changed('any operation may end: nothing tells a task from a service') : null,
+    config.type === 'task' ? changed('any operation may end: a job does not distinguish tasks from services') : null,
   oom_score_adj: lost('a job has no setting for it'),
   cpus: lost('a job cannot choose processors'),
   'stop.signal': lost("the node's own signal stops a container"),

@@ -120,7 +120,7 @@ function environmentLines(recipe: Recipe | null): readonly string[] {
   return [...(recipe?.environment ?? [])].map(([name, value]) => `export APPTAINERENV_${name}=${quoteWord(value)}`);
 }
 
-/** Tells in the job's output where the services listen. */
+/** Lines that print into the job's output where the services listen. */
 function addressLines(source: ExportSource): readonly string[] {
   const variables = new Map(portVariables(source).map(({ key, name }) => [key, name]));
   return publishedPorts(source).flatMap(({ port, service }) => {

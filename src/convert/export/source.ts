@@ -22,7 +22,7 @@ export interface ExportService {
   readonly config: ServiceConfig;
   /** With the defaults of the file. */
   readonly isEnabled: boolean;
-  /** Whether `enabled` contains a variable, so that only the container can tell. */
+  /** Whether `enabled` contains a variable, so that it is known in the container only. */
   readonly isConditional: boolean;
   /** A text command is `['/bin/sh', '-c', text]`. */
   readonly argv: readonly string[];

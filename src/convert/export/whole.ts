@@ -1,5 +1,5 @@
 // What an engine needs to know of a container that has svc-super and all services in it: ports, GPUs, times and the
-// report about them. services.yaml itself goes into the image unchanged, so that nothing of it is lost.
+// findings about them. services.yaml itself goes into the image unchanged, so that nothing of it is lost.
 import { isAbsolute, resolve } from '../../paths.ts';
 import { CONFIG_FILE, CONFIG_FOLDER } from './format.ts';
 import { longestStart } from './order.ts';
@@ -60,9 +60,14 @@ export function reportRepeated(source: ExportSource, fields: readonly string[], 
   }
 }
 
-/** Reports what is outside of services.yaml and must be in the image or mounted. */
+/** Reports what is outside of services.yaml: files to mount, variables to set, a port to publish. */
 export function reportOutside(source: ExportSource, reporter: Reporter): void {
-  const { config, services } = source;
+  const { config, services, references } = source;
+  const required = new Map(references.filter(({ fallback }) => fallback === null).map((one) => [one.name, one]));
+  for (const { name, written, path } of required.values()) {
+    const remark = look(`${name} has no default, and without it nothing starts`, 'set it where the container is run');
+    reporter.add(path, `\`${written}\``, remark);
+  }
   const files = (path: readonly string[], env: ExportService['config']['env']): void => {
     for (const [name, value] of env) {
       if (typeof value === 'string' || value.file === undefined) continue;

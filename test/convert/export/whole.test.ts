@@ -191,6 +191,27 @@ describe('systemd', () => {
   });
 });
 
+describe('a file in which nothing is enabled', () => {
+  const services = (enabled: unknown) => ({ services: { a: { ...web, enabled } } });
+  test('is refused', async () => {
+    for (const format of ['systemd', 'kubernetes', 'compose'] as const)
+      await expect(run(services(false), { format })).rejects.toThrow(
+        'no service is enabled: there is nothing to export',
+      );
+  });
+  test('unless a variable enables a service and the output asks the container', async () => {
+    expect((await run(services('${ON:-}'), { format: 'systemd' })).text).toContain('PublishPort=8000:8000');
+    expect((await run(services('${ON:-}'), { format: 'kubernetes', oneContainer: true })).text).toContain(
+      'containerPort: 8000',
+    );
+    expect((await run(services('${ON:-}'), { format: 'compose' })).text).toContain('profiles:');
+    await expect(run(services('${ON:-}'), { format: 'kubernetes' })).rejects.toThrow('no service is enabled');
+    await expect(run(services('${ON:-}'), { format: 'nosana', perService: true })).rejects.toThrow(
+      'no service is enabled',
+    );
+  });
+});
+
 describe('variables', () => {
   test('whose values the output repeats are reported, others are not', async () => {
     const services = { a: { command: ['a', '${MODEL:-x}'], port: '${PORT_A:-80}', gpus: '${GPUS:-2}' } };
@@ -209,5 +230,6 @@ describe('variables', () => {
     expect(text).toContain('PublishPort=1:1\n');
     expect(report).toContain('PORT_A has no default, and the output assumes 1');
     expect(report).toContain('STOP has no default, and the output assumes 1s');
+    expect(report).toContain('ON has no default, and without it nothing starts. Set it where the container is run');
   });
 });
