@@ -12,6 +12,7 @@ import { includedServices, PER_SERVICE, PER_SERVICE_TOP, reportReferences, repor
 import { changed, look, lost, type Reporter, type Rules, reportServices, reportTop } from './report.ts';
 import { literalEnvironment, secretsOf, wrappedCommand } from './shell.ts';
 import type { ExportService, ExportSource } from './source.ts';
+import { placeholder } from './variables.ts';
 import { compact, renderYaml } from './yaml.ts';
 
 const GPU_LOST = lost('Docker gives a container the devices without asking whether they are free');
@@ -198,16 +199,16 @@ function reportExit(source: ExportSource, reporter: Reporter): void {
   else reporter.addGeneral('`exit: first`, the default', remark);
 }
 
-/** Doubles every `$`, which Compose would read as a variable; references without a default stay, for Compose to fill in. */
+/** Doubles every `$`, which Compose would read as a variable; references to variables stay, for Compose to fill in. */
 function escapeAll(value: unknown, source: ExportSource): object {
-  const escapeText = (text: string): string => {
-    const doubled = text.replaceAll('$', '$$$$');
-    return [...source.assumed].reduce(
-      (result, [name, stand]) =>
-        stand === `\${${name}}` ? result.replaceAll(`$\${${name}}`, `\${${name}:?}`) : result,
-      doubled,
+  const assumed = [...source.assumed].filter(([name, stand]) => stand === placeholder(name));
+  const references = new Map<string, string>([...assumed.map(([name, stand]) => [stand, `\${${name}:?}`] as const)]);
+  for (const written of source.kept.values()) references.set(written, written);
+  const escapeText = (text: string): string =>
+    [...references].reduce(
+      (result, [stand, written]) => result.replaceAll(`$${stand}`, () => written),
+      text.replaceAll('$', () => '$$'),
     );
-  };
   const walk = (one: unknown): unknown => {
     if (typeof one === 'string') return escapeText(one);
     if (Array.isArray(one)) return one.map(walk);

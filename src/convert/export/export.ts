@@ -25,7 +25,7 @@ export interface ExportResult {
 /** Exports a services.yaml. An error is a services.yaml that `check` refuses. */
 export async function exportServices(request: ExportRequest): Promise<Result<ExportResult, Failure>> {
   const { format, path, text, image, ...options } = request;
-  const source = readSource(path, text);
+  const source = readSource(path, text, format === 'compose' ? 'references' : undefined);
   if (!source.ok) return source;
   const empty = whyEmpty(source.value, request);
   if (empty !== null) return { ok: false, error: empty };

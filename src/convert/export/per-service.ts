@@ -34,7 +34,7 @@ export function includedServices(
 export function reportReferences(source: ExportSource, services: readonly ExportService[], reporter: Reporter): void {
   const keys = new Set(services.map(({ key }) => key));
   for (const { name, written, path } of source.references) {
-    if (path[0] === 'services' && !keys.has(String(path[1]))) continue;
+    if (source.kept.has(name) || (path[0] === 'services' && !keys.has(String(path[1])))) continue;
     const stand = source.assumed.get(name);
     const remark =
       stand === undefined

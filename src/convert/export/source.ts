@@ -12,7 +12,7 @@ import { toEdges } from '../../plan/edges.ts';
 import { toHooks } from '../../plan/hooks.ts';
 import type { Edge, Hooks, Probe } from '../../plan/plan.ts';
 import { toProbes } from '../../plan/probes.ts';
-import { findReferences, placeholder, type Reference, requiredNames, STAND_INS } from './variables.ts';
+import { findReferences, keptReferences, placeholder, type Reference, requiredNames, STAND_INS } from './variables.ts';
 
 /** A service, or one copy of it. */
 export interface ExportService {
@@ -47,16 +47,22 @@ export interface ExportSource {
   readonly references: readonly Reference[];
   /** Variables without a default, and the value that stands for each in the output. */
   readonly assumed: ReadonlyMap<string, string>;
+  /** References with a default that the output keeps, by the name of the variable. */
+  readonly kept: ReadonlyMap<string, string>;
   /** Whether the file contains a field, in its service or in `defaults`. */
   has(path: readonly Step[]): boolean;
 }
 
-/** Reads a services.yaml whose text is at hand. `path` is what diagnostics call it. */
-export function readSource(path: string, text: string): Result<ExportSource, Failure> {
+/**
+ * Reads a services.yaml whose text is at hand. `path` is what diagnostics call it. With `keep` the values contain references
+ * with a default as they are written, where nothing reads a part of the value.
+ */
+export function readSource(path: string, text: string, keep?: 'references'): Result<ExportSource, Failure> {
   const root = parseTree(text, makeReading(makeSource(path, text), {}, []));
   const references = root === null ? [] : findReferences(root);
   const assumed = new Map(requiredNames(references).map((name) => [name, placeholder(name)]));
-  const draft = parseAssuming(path, text, assumed);
+  const kept = keep === undefined ? new Map<string, string>() : keptReferences(references);
+  const draft = parseAssuming(path, text, assumed, kept);
   const { config, sources } = draft;
   if (config === null || root === null) return fail(draft.diagnostics, sources);
   const complaints = makeComplaints(config);
@@ -83,15 +89,20 @@ export function readSource(path: string, text: string): Result<ExportSource, Fai
   const has = (at: readonly Step[]): boolean => isThere(root, at) || isThere(root, inDefaults(at));
   return {
     ok: true,
-    value: { fileName: safeName(basename(path)), text, config, name, services, groups, references, assumed, has },
+    value: { fileName: safeName(basename(path)), text, config, name, services, groups, references, assumed, kept, has },
   };
 }
 
 /** Reads the text; a variable whose placeholder is refused, in a number for example, gets a value that is accepted. */
-function parseAssuming(path: string, text: string, assumed: Map<string, string>): ReturnType<typeof parseDraft> {
+function parseAssuming(
+  path: string,
+  text: string,
+  assumed: Map<string, string>,
+  kept: ReadonlyMap<string, string>,
+): ReturnType<typeof parseDraft> {
   const { lines } = makeSource(path, text);
   const offsetOf = (line: number, column: number): number => (lines[line - 1] ?? 0) + column - 1;
-  let draft = parseDraft(path, text, Object.fromEntries(assumed));
+  let draft = parseDraft(path, text, Object.fromEntries([...kept, ...assumed]));
   for (const stand of STAND_INS) {
     const refused = draft.diagnostics.map(({ range: { line, column, endLine, endColumn } }) =>
       text.slice(offsetOf(line, column), offsetOf(endLine, endColumn)),
@@ -99,7 +110,7 @@ function parseAssuming(path: string, text: string, assumed: Map<string, string>)
     const names = [...assumed.keys()].filter((name) => refused.some((part) => part.includes(`\${${name}`)));
     if (names.length === 0) return draft;
     for (const name of names) assumed.set(name, stand);
-    draft = parseDraft(path, text, Object.fromEntries(assumed));
+    draft = parseDraft(path, text, Object.fromEntries([...kept, ...assumed]));
   }
   return draft;
 }

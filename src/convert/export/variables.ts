@@ -58,5 +58,27 @@ export function requiredNames(references: readonly Reference[]): readonly string
   return [...new Set(references.flatMap(({ name, fallback }) => (fallback === null ? [name] : [])))];
 }
 
+/** Fields in which a reference may stand as it is, because nothing reads a part of their texts. */
+const FREE: ReadonlySet<string> = new Set(['env', 'command', 'cwd']);
+
+/**
+ * The references that an output with variables of the same form (Compose) can keep, by name: those with one default that contains
+ * no reference, and only in texts that nothing else reads.
+ */
+export function keptReferences(references: readonly Reference[]): ReadonlyMap<string, string> {
+  const kept = new Map<string, string>();
+  const refused = new Set<string>();
+  for (const { name, written, fallback, path } of references) {
+    const [first, , third] = path.map(String);
+    const field = first === 'services' ? third : first;
+    const isPlain = fallback !== null && !fallback.includes('$') && written.startsWith(`\${${name}:-`);
+    const isSame = (kept.get(name) ?? written) === written;
+    if (isPlain && isSame && FREE.has(field ?? '')) kept.set(name, written);
+    else refused.add(name);
+  }
+  for (const name of refused) kept.delete(name);
+  return kept;
+}
+
 /** Values that a field may accept where it refuses the placeholder: a number or a switch, a duration, a size. */
 export const STAND_INS = ['1', '1s', '1MiB'] as const;

@@ -62,6 +62,29 @@ describe('services', () => {
     expect(report.join('\n')).toContain('needs a look: `${MODEL}`');
   });
 
+  test('a variable with a default stays one where nothing reads a part of the value', async () => {
+    const { services, report } = await compose(
+      {
+        a: {
+          command: ['a', '--model=${MODEL:-m/x}'],
+          env: { URL: 'http://h:${P:-80}/', B: '${MODEL:-m/x}' },
+          cwd: '${DIR:-/srv}',
+        },
+        b: { command: ['b', '${Q:-1}', '${Q:-2}', '${R:+x}', '${S:-${T:-y}}'], port: '${P:-80}', gpus: '${G:-1}' },
+      },
+      { env: { TOP: '$5 ${TOP:-x}' } },
+    );
+    expect(services.a).toMatchObject({
+      entrypoint: ['a', '--model=${MODEL:-m/x}'],
+      environment: { TOP: '$$5 ${TOP:-x}', URL: 'http://h:80/', B: '${MODEL:-m/x}' },
+      working_dir: '${DIR:-/srv}',
+    });
+    expect(services.b).toMatchObject({ entrypoint: ['b', '1', '2', '', '${T:-y}'], environment: { PORT: '80' } });
+    for (const kept of ['MODEL', 'TOP', 'DIR']) expect(report.join('\n')).not.toContain(kept);
+    for (const fixed of ['P', 'Q', 'R', 'S', 'G'])
+      expect(report.join('\n')).toContain(`changed meaning: \`\${${fixed}:`);
+  });
+
   test('one that is not enabled has a profile', async () => {
     const { services } = await compose({
       a: { command: ['a'], enabled: false },
