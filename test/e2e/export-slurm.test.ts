@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { skipWhen } from '../helpers/skip.ts';
 import { type Ended, type Slurm, startSlurm, whyNoSlurm } from '../helpers/slurm.ts';
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const BINARY = process.env.SVC_SUPER_BINARY ?? join(import.meta.dir, '../../dist/svc-super');
 
@@ -96,7 +96,7 @@ describe.skipIf(skipWhen([whyNoSlurm()], 'export slurm under Slurm'))('export sl
   };
 
   const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
-    for (const deadline = performance.now() + 20_000; !(await holds()); await Bun.sleep(50)) {
+    for (const deadline = performance.now() + 40_000; !(await holds()); await Bun.sleep(50)) {
       if (performance.now() > deadline) throw new Error(`${what} did not happen`);
     }
   };

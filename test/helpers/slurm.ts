@@ -83,9 +83,9 @@ function prepareMunge(folder: string): readonly string[] {
 }
 
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + 60_000;
   while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`${what} did not happen in 30 s`);
+    if (performance.now() > deadline) throw new Error(`${what} did not happen in 60 s`);
     await Bun.sleep(100);
   }
 }

@@ -36,6 +36,27 @@ describe('slurm', () => {
     expect(text).not.toContain('--nv');
   });
 
+  test('chooses ports that nothing on the node and no other variable of the job has', async () => {
+    using taken = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } });
+    const { port } = taken;
+    const services = {
+      a: { command: ['a'], port: `\${A:-${port - 1}}`, replicas: 2 },
+      b: { command: ['b'], port: `\${B:-${port + 1}}` },
+      c: { command: ['c'], port: `\${C:-${port + 50}}` },
+      d: { command: ['d'], ports: [`\${D:-${port + 60}}`, `\${E:-${port + 61}}`] },
+    };
+    const { text } = await slurm({ services });
+    const script = text.slice(text.indexOf('chosen='), text.indexOf('\n\n# With --cleanenv'));
+    const { stdout } = Bun.spawnSync(['bash', '-euc', `${script}\necho $A $B $C $D $E`], {
+      env: { ...process.env, C: '7' },
+    });
+    const [a = 0, b = 0, c = 0, d = 0, e = 0] = stdout.toString().trim().split(' ').map(Number);
+    expect(a).toBeGreaterThan(port);
+    // Two in a row for the copies, and none of them for the others; what is set stays.
+    expect(new Set([a, a + 1, b, d, e]).size).toBe(5);
+    expect([c, e]).toEqual([7, d + 1]);
+  });
+
   test('copies count each', async () => {
     expect((await slurm({ services: { a: { command: ['a'], gpus: 2, replicas: 3 } } })).text).toContain(
       '--gres=gpu:6\n',
