@@ -8,11 +8,11 @@ import type { Target } from './target.ts';
 import type { NativeOptions } from './targets/native.ts';
 
 const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
+  export: async () => (await import('./targets/exports.ts')).exportTarget,
   config: async () => (await import('./targets/config.ts')).config,
   notify: async () => (await import('./targets/notify.ts')).notify,
   logs: async () => (await import('./targets/logs.ts')).logs,
   api: async () => (await import('./targets/api.ts')).api,
-  export: async () => (await import('./targets/exports.ts')).exportTarget,
 };
 
 /** Targets that run programs which generate their own inputs. */
