@@ -12,7 +12,7 @@ import { includedServices, PER_SERVICE, PER_SERVICE_TOP, reportReferences, repor
 import { changed, look, lost, type Reporter, type Rules, reportServices, reportTop } from './report.ts';
 import { literalEnvironment, secretsOf, wrappedCommand } from './shell.ts';
 import type { ExportService, ExportSource } from './source.ts';
-import { placeholder } from './variables.ts';
+import { replaceMarks } from './variables.ts';
 import { compact, renderYaml } from './yaml.ts';
 
 const GPU_LOST = lost('Docker gives a container the devices without asking whether they are free');
@@ -35,10 +35,12 @@ const RULES: Rules = {
   'stop.signal': 'kept',
   'stop.timeout': 'kept',
   'stop.command': changed('it runs before the stop signal, not instead of it'),
-  'hooks.before_stop': ({ hooks }) =>
-    hooks.beforeStop !== null && 'waitFor' in hooks.beforeStop
-      ? lost('Compose cannot wait for a probe before it stops a service', 'write a command that waits')
-      : null,
+  'hooks.before_stop': ({ hooks }) => {
+    if (hooks.beforeStop === null) return null;
+    if ('waitFor' in hooks.beforeStop)
+      return lost('Compose cannot wait for a probe before it stops a service', 'write a command that waits');
+    return hooks.beforeStop.timeout === null ? null : changed('the grace period alone limits its time');
+  },
   'gpus.count': 'kept',
   'gpus.devices': 'kept',
   'gpus.share': 'kept',
@@ -67,7 +69,7 @@ export const exportCompose: Exporter = (source, { image }, reporter) => {
       image,
       ...(isShared ? { network_mode: `service:${network}` } : publishing(source, services)),
       profiles: service.isEnabled ? [] : [service.key],
-      ...process(source, service, reporter),
+      ...processSettings(source, service, reporter),
       gpus: gpus.get(service.name),
       healthcheck: toHealthCheck(service, reporter),
       depends_on: dependencies(service, byName, labels, reporter),
@@ -107,7 +109,7 @@ function publishing(source: ExportSource, services: readonly ExportService[]): o
 }
 
 /** What runs, as whom, where, and how it is stopped. */
-function process(source: ExportSource, service: ExportService, reporter: Reporter): Record<string, unknown> {
+function processSettings(source: ExportSource, service: ExportService, reporter: Reporter): Record<string, unknown> {
   const { config, hooks, key } = service;
   const { user, cwd, stop, oom_score_adj, cpus, restart } = config;
   for (const [name, path] of secretsOf(source, service)) {
@@ -199,15 +201,12 @@ function reportExit(source: ExportSource, reporter: Reporter): void {
   else reporter.addGeneral('`exit: first`, the default', remark);
 }
 
-/** Doubles every `$`, which Compose would read as a variable; references to variables stay, for Compose to fill in. */
-function escapeAll(value: unknown, source: ExportSource): object {
-  const assumed = [...source.assumed].filter(([name, stand]) => stand === placeholder(name));
-  const references = new Map<string, string>([...assumed.map(([name, stand]) => [stand, `\${${name}:?}`] as const)]);
-  for (const written of source.kept.values()) references.set(written, written);
+/** Doubles every `$`, which Compose would read as a variable, and writes the references that Compose is to fill in. */
+function escapeAll(value: unknown, { kept }: ExportSource): object {
   const escapeText = (text: string): string =>
-    [...references].reduce(
-      (result, [stand, written]) => result.replaceAll(`$${stand}`, () => written),
+    replaceMarks(
       text.replaceAll('$', () => '$$'),
+      (name) => kept.get(name) ?? `\${${name}:?}`,
     );
   const walk = (one: unknown): unknown => {
     if (typeof one === 'string') return escapeText(one);

@@ -31,10 +31,12 @@ const RULES: Rules = {
   'stop.signal': 'kept',
   'stop.timeout': changed('the whole Pod has one grace period'),
   'stop.command': changed('SIGTERM follows it'),
-  'hooks.before_stop': ({ hooks }) =>
-    hooks.beforeStop !== null && 'waitFor' in hooks.beforeStop
-      ? lost('a Pod cannot wait for a probe before it stops', 'write a command that waits')
-      : null,
+  'hooks.before_stop': ({ hooks }) => {
+    if (hooks.beforeStop === null) return null;
+    if ('waitFor' in hooks.beforeStop)
+      return lost('a Pod cannot wait for a probe before it stops', 'write a command that waits');
+    return hooks.beforeStop.timeout === null ? null : changed('the grace period alone limits its time');
+  },
   'gpus.count': 'kept',
   'gpus.devices': 'kept',
   'gpus.share': 'kept',

@@ -1,5 +1,7 @@
 // What the exports that write one container per service have in common: which services they write, and the part of the report
 // that does not depend on the target.
+import { isAbsolute } from '../../paths.ts';
+import { CONFIG_FOLDER } from './format.ts';
 import { changed, look, lost, type Remark, type Reporter, type Rules } from './report.ts';
 import type { ExportService, ExportSource } from './source.ts';
 
@@ -60,10 +62,16 @@ export const PER_SERVICE: Rules = {
   ports: 'kept',
   replicas: 'kept',
   start_timeout: 'kept',
-  venv: 'kept',
+  venv: ({ config }) =>
+    config.venv === null || isAbsolute(config.venv)
+      ? null
+      : look(`it is relative to ${CONFIG_FOLDER} in the output`, 'write an absolute path'),
   umask: 'kept',
   nice: 'kept',
-  'hooks.before_start': 'kept',
+  'hooks.before_start': ({ config }) =>
+    config.hooks.before_start?.timeout == null
+      ? null
+      : lost('nothing limits its time', 'write `timeout` before the command'),
   'hooks.after_ready': lost(
     'there is no hook that runs once the service is ready',
     'make it a task that depends on it',

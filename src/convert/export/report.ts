@@ -6,6 +6,7 @@ import { LOG, RESTART, SERVICE, STOP, TOP } from '../../config/schema.ts';
 import type { Step } from '../../config/tree.ts';
 import { type Finding, type FindingKind, sortFindings, type Where } from '../findings.ts';
 import type { ExportService, ExportSource } from './source.ts';
+import { placeholder, replaceMarks } from './variables.ts';
 
 /** What a finding says besides where it is. */
 export interface Remark {
@@ -35,15 +36,25 @@ export const changed = (why: string, instead: string | null = null): Remark => (
 export const look = (why: string, instead: string | null = null): Remark => ({ kind: 'look', why, instead });
 
 /** An empty report about one file. */
-export function makeReporter({ config }: ExportSource): Reporter {
+export function makeReporter({ config, kept }: ExportSource): Reporter {
   const all: Finding[] = [];
+  const readable = (text: string): string => replaceMarks(text, (name) => kept.get(name) ?? placeholder(name));
+  const add = (where: Where | null, what: string, { kind, why, instead }: Remark): void => {
+    all.push({
+      kind,
+      where,
+      what: readable(what),
+      why: readable(why),
+      instead: instead === null ? null : readable(instead),
+    });
+  };
   return {
     add(path, what, remark) {
       const { line, column } = config.locateKey(path);
-      all.push({ ...remark, what, where: { file: config.source.file, line, column } });
+      add({ file: config.source.file, line, column }, what, remark);
     },
-    addAt: (where, what, remark) => void all.push({ ...remark, what, where }),
-    addGeneral: (what, remark) => void all.push({ ...remark, what, where: null }),
+    addAt: add,
+    addGeneral: (what, remark) => add(null, what, remark),
     findings: () => sortFindings(all),
   };
 }
@@ -71,12 +82,16 @@ function writtenFields(source: ExportSource, key: string): readonly string[] {
 
 const UNKNOWN = lost('this export has no counterpart for it');
 
-/** Adds what the rules say about every field of the given services. Copies of a service are reported once. */
+/**
+ * Adds what the rules say about every field of the given services. Copies of a service are reported once. `otherwise` is the rule
+ * of fields that have none.
+ */
 export function reportServices(
   source: ExportSource,
   services: readonly ExportService[],
   rules: Rules,
   reporter: Reporter,
+  otherwise: Rule = UNKNOWN,
 ): void {
   const seen = new Set<string>();
   for (const service of services) {
@@ -84,7 +99,7 @@ export function reportServices(
     seen.add(service.key);
     for (const field of writtenFields(source, service.key)) {
       const [first = ''] = field.split('.');
-      const rule = rules[field] ?? rules[first] ?? UNKNOWN;
+      const rule = rules[field] ?? rules[first] ?? otherwise;
       const remark = typeof rule === 'function' ? rule(service) : rule;
       if (remark === 'kept' || remark === null) continue;
       const path = ['services', service.key, ...field.split('.')];

@@ -12,7 +12,7 @@ import { reportOutside, reportRepeated, seconds } from './whole.ts';
 /** Between SIGTERM and SIGKILL after scancel, by default (slurm.conf(5), KillWait). */
 const KILL_WAIT_SECONDS = 30;
 
-/** Everything that is not here works as in any container. */
+/** Any other field works as in any container. */
 const LIMITED: Rules = {
   user: lost('Apptainer runs everything as the user of the job', 'remove it'),
   nice: ({ config }) => ((config.nice ?? 0) < 0 ? lost('a user may only raise the nice value', 'remove it') : null),
@@ -26,7 +26,7 @@ export const exportSlurm: Exporter = (source, options, reporter) => {
   const label = toLabel(options.recipe?.name ?? source.name);
   reportOutside(source, reporter);
   reportRepeated(source, ['gpus', 'stop_timeout', 'replicas'], reporter);
-  reportServices(source, source.services, withRest(LIMITED), reporter);
+  reportServices(source, source.services, LIMITED, reporter, 'kept');
   reportNode(source, reporter);
   return [
     { name: `${label}.sbatch`, text: renderBatchScript(source, options, label, reporter) },
@@ -34,16 +34,6 @@ export const exportSlurm: Exporter = (source, options, reporter) => {
     { name: source.fileName, text: source.text, isCopy: true },
   ];
 };
-
-const PARTS = ['restart', 'stop', 'log', 'hooks', 'gpus'];
-const FIELDS =
-  'command type enabled group depends_on ready live start_timeout start_stall success_codes essential forward env env_file env_inherit cwd umask limits port ports replicas venv';
-
-/** The rules, and `kept` for every other field. */
-function withRest(rules: Rules): Rules {
-  const kept = [...FIELDS.split(' '), ...PARTS].map((field) => [field, 'kept'] as const);
-  return { ...Object.fromEntries(kept), ...rules };
-}
 
 /** Reports what differs because the node is shared and the job has a time limit. */
 function reportNode(source: ExportSource, reporter: Reporter): void {

@@ -12,7 +12,15 @@ import { toEdges } from '../../plan/edges.ts';
 import { toHooks } from '../../plan/hooks.ts';
 import type { Edge, Hooks, Probe } from '../../plan/plan.ts';
 import { toProbes } from '../../plan/probes.ts';
-import { findReferences, keptReferences, placeholder, type Reference, requiredNames, STAND_INS } from './variables.ts';
+import {
+  findReferences,
+  keptReferences,
+  mark,
+  placeholder,
+  type Reference,
+  requiredNames,
+  STAND_INS,
+} from './variables.ts';
 
 /** A service, or one copy of it. */
 export interface ExportService {
@@ -54,14 +62,14 @@ export interface ExportSource {
 }
 
 /**
- * Reads a services.yaml whose text is at hand. `path` is what diagnostics call it. With `keep` the values contain references
- * with a default as they are written, where nothing reads a part of the value.
+ * Reads a services.yaml whose text is at hand. `path` is what diagnostics call it. With `keep` the values contain marks
+ * (variables.ts) for references, where nothing reads a part of the value.
  */
 export function readSource(path: string, text: string, keep?: 'references'): Result<ExportSource, Failure> {
   const root = parseTree(text, makeReading(makeSource(path, text), {}, []));
   const references = root === null ? [] : findReferences(root);
   const assumed = new Map(requiredNames(references).map((name) => [name, placeholder(name)]));
-  const kept = keep === undefined ? new Map<string, string>() : keptReferences(references);
+  const kept = keep === undefined ? null : keptReferences(references);
   const draft = parseAssuming(path, text, assumed, kept);
   const { config, sources } = draft;
   if (config === null || root === null) return fail(draft.diagnostics, sources);
@@ -89,20 +97,43 @@ export function readSource(path: string, text: string, keep?: 'references'): Res
   const has = (at: readonly Step[]): boolean => isThere(root, at) || isThere(root, inDefaults(at));
   return {
     ok: true,
-    value: { fileName: safeName(basename(path)), text, config, name, services, groups, references, assumed, kept, has },
+    value: {
+      fileName: safeName(basename(path)),
+      text,
+      config,
+      name,
+      services,
+      groups,
+      references,
+      assumed,
+      kept: kept ?? new Map(),
+      has,
+    },
   };
 }
 
-/** Reads the text; a variable whose placeholder is refused, in a number for example, gets a value that is accepted. */
+/**
+ * Reads the text; a variable whose placeholder is refused, in a number for example, gets a value that is accepted. With `kept`
+ * marks stand for the references that the output keeps.
+ */
 function parseAssuming(
   path: string,
   text: string,
   assumed: Map<string, string>,
-  kept: ReadonlyMap<string, string>,
+  kept: ReadonlyMap<string, string> | null,
 ): ReturnType<typeof parseDraft> {
   const { lines } = makeSource(path, text);
   const offsetOf = (line: number, column: number): number => (lines[line - 1] ?? 0) + column - 1;
-  let draft = parseDraft(path, text, Object.fromEntries([...kept, ...assumed]));
+  const parse = (): ReturnType<typeof parseDraft> => {
+    const isReference = (name: string): boolean => kept !== null && assumed.get(name) === placeholder(name);
+    const required = [...assumed].map(([name, stand]) => [name, isReference(name) ? mark(name) : stand]);
+    return parseDraft(
+      path,
+      text,
+      Object.fromEntries([...[...(kept?.keys() ?? [])].map((name) => [name, mark(name)]), ...required]),
+    );
+  };
+  let draft = parse();
   for (const stand of STAND_INS) {
     const refused = draft.diagnostics.map(({ range: { line, column, endLine, endColumn } }) =>
       text.slice(offsetOf(line, column), offsetOf(endLine, endColumn)),
@@ -110,7 +141,7 @@ function parseAssuming(
     const names = [...assumed.keys()].filter((name) => refused.some((part) => part.includes(`\${${name}`)));
     if (names.length === 0) return draft;
     for (const name of names) assumed.set(name, stand);
-    draft = parseDraft(path, text, Object.fromEntries([...kept, ...assumed]));
+    draft = parse();
   }
   return draft;
 }

@@ -53,6 +53,14 @@ function ofText(text: string, path: readonly Step[]): readonly Reference[] {
 /** What stands in the output for a variable that has no default: the reference itself. */
 export const placeholder = (name: string): string => `\${${name}}`;
 
+/** What stands for a reference in a value until the output is written: characters that no text has (private use). */
+export const mark = (name: string): string => `\uE000${name}\uE001`;
+
+/** Replaces the marks in a text. */
+export function replaceMarks(text: string, reference: (name: string) => string): string {
+  return text.replaceAll(/\uE000(\w+)\uE001/g, (_mark, name: string) => reference(name));
+}
+
 /** The names of the variables that must be set, each once. */
 export function requiredNames(references: readonly Reference[]): readonly string[] {
   return [...new Set(references.flatMap(({ name, fallback }) => (fallback === null ? [name] : [])))];

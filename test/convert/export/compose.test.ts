@@ -62,6 +62,20 @@ describe('services', () => {
     expect(report.join('\n')).toContain('needs a look: `${MODEL}`');
   });
 
+  test('the shell’s own variables of the same form are left to the shell', async () => {
+    const { services } = await compose({
+      a: { command: 'echo "${M:-x}" "${R}"; true', env: { A: '${M:-x}', B: '${R}' } },
+    });
+    expect(undoubled(services.a?.entrypoint[2] ?? '')).toBe('echo "${M:-x}" "${R}"; true');
+    expect(services.a?.environment).toEqual({ A: '${M:-x}', B: '${R:?}' });
+  });
+
+  test('a report shows references as they are written', async () => {
+    const { report } = await compose({ a: { command: ['a'], env: { T: { file: '${DIR:-/run}/${NAME}' } } } });
+    expect(report.join('\n')).toContain('its value is in ${DIR:-/run}/${NAME}, which');
+    expect(report.join('\n')).not.toMatch(/[\uE000\uE001]/);
+  });
+
   test('a variable with a default stays one where nothing reads a part of the value', async () => {
     const { services, report } = await compose(
       {
