@@ -57,6 +57,10 @@ describe.skipIf(skipWhen([whyNoValidators()], 'the validators of exports'))('the
     validate('unit', name.replace('.container', '.service'), unit);
   });
 
+  test.each(of('slurm'))('ShellCheck: %s', async (_name, text, options) => {
+    validate('shellcheck', 'job.sbatch', (await exportedText(text, options)).text);
+  });
+
   test('a misspelt key is found by each of them', async () => {
     const [, text = ''] = EXAMPLES.find(([name]) => name === 'vllm-open-webui') ?? [];
     const wrong = async (format: 'compose' | 'kubernetes' | 'systemd', from: string, to: string) =>

@@ -146,7 +146,7 @@ async function validateAll(form: string, program: keyof typeof VALIDATOR_COMMAND
   const paths: string[] = [];
   for (const [index, one] of files.entries()) {
     const [made] = (await exported(one, options)).files;
-    const own = join(folder, `${form.replaceAll(/\W+/g, '-')}-${index}`);
+    const own = join(folder, `${form.replaceAll(/\W+/g, '-')}-${program}-${index}`);
     mkdirSync(own);
     const path = join(own, made?.name ?? '');
     writeFileSync(path, made?.text ?? '');
@@ -191,6 +191,7 @@ describe.skipIf(skipWhen([whyNoValidators()], 'the validators of exports'))('the
   test('kubernetes-validate --strict', async () => expect(await validateAll('kubernetes', 'kubernetes')).toBe(''));
   test('kubernetes-validate --strict, one container', async () =>
     expect(await validateAll('kubernetes --one-container', 'kubernetes')).toBe(''));
+  test('ShellCheck', async () => expect(await validateAll('slurm', 'shellcheck')).toBe(''));
   test('hadolint', async () => expect(await validateAll('dockerfile', 'dockerfile')).toBe(''));
   test('Podman’s quadlet code', async () => expect(await validateAll('systemd', 'quadlet')).toBe(''));
 });

@@ -49,8 +49,11 @@ export async function exportedText(
 const VALIDATORS = join(ROOT, '.cache/validators');
 
 /** Why the output cannot be checked here; null where it can. `scripts/validators.sh` installs what is needed. */
-export const whyNoValidators = (): string | null =>
-  existsSync(join(VALIDATORS, 'digest')) ? null : 'run `sh scripts/validators.sh` first';
+export function whyNoValidators(): string | null {
+  if (!existsSync(join(VALIDATORS, 'digest'))) return 'run `sh scripts/validators.sh` first';
+  const missing = ['shellcheck', 'systemd-analyze'].filter((program) => Bun.which(program) === null);
+  return missing.length === 0 ? null : `${missing.join(', ')} not installed`;
+}
 
 /** The programs that check outputs, without the files. */
 export const VALIDATOR_COMMANDS = {
@@ -62,6 +65,7 @@ export const VALIDATOR_COMMANDS = {
   // `bash -n` reads its first file only.
   bash: ['sh', '-c', 'for file; do bash -n "$file" || exit; done', 'sh'],
   sh: ['dash', '-n'],
+  shellcheck: ['shellcheck', '--shell=bash', '--severity=warning'],
 } as const;
 
 /** Runs one of the programs on a text in a file of the given name; throws what it complains of, returns what it prints. */
