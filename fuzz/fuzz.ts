@@ -8,6 +8,7 @@ import type { Target } from './target.ts';
 import type { NativeOptions } from './targets/native.ts';
 
 const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
+  export: async () => (await import('./targets/exports.ts')).exportTarget,
   config: async () => (await import('./targets/config.ts')).config,
   notify: async () => (await import('./targets/notify.ts')).notify,
   logs: async () => (await import('./targets/logs.ts')).logs,

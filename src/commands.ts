@@ -67,6 +67,38 @@ export const COMMANDS = {
       return EXIT.ok;
     },
   },
+  export: {
+    summary: 'write the same services for another system: nosana, compose, kubernetes, slurm, dockerfile, systemd',
+    usage:
+      'svc-super export FORMAT [-f FILE] [--image REF] [-o DIR] [--force] [--json] [--per-service] [--one-container] [--recipe FILE]',
+    example: 'svc-super export kubernetes --image registry.example.org/chat:1 -o k8s',
+    flags: {
+      file: FILE,
+      image: { type: 'string', value: 'REF', summary: 'the image that the services run from' },
+      output: {
+        type: 'string',
+        short: 'o',
+        value: 'DIR',
+        summary: 'write the files into this folder instead of standard output',
+      },
+      force: { type: 'boolean', summary: 'replace files that exist in the folder' },
+      'per-service': { type: 'boolean', summary: 'nosana: one operation per service instead of one container' },
+      'one-container': {
+        type: 'boolean',
+        summary: 'kubernetes: one container with svc-super instead of one container per service',
+      },
+      recipe: {
+        type: 'string',
+        value: 'FILE',
+        summary: 'slurm: resources and settings of the site from an HPC recipe',
+      },
+      json: JSON_FLAG,
+    },
+    run: async (context, given) => {
+      const path = findFile(context, given.values.file);
+      return path === null ? EXIT.config : (await import('./cli/export.ts')).exportFile(context, path, given);
+    },
+  },
   init: {
     summary: 'run one command under PID 1: forward signals, reap orphans, exit with its code (options: `init -h`)',
     usage: 'svc-super init [OPTION...] [--] CMD [ARG...]',

@@ -36,7 +36,7 @@ export interface CommandContext {
   readonly terminal: { readonly out: number | null; readonly err: number | null };
   out(text: string | Uint8Array): void;
   err(text: string | Uint8Array): void;
-  /** Writes a file that the user has named. */
+  /** Writes a file that the user has named; makes its folder. */
   save(path: string, text: string): void;
   /** Wall time, milliseconds. */
   wall(): number;
