@@ -115,6 +115,9 @@ function describeRefusal(error: unknown): Outcome {
   switch (code) {
     // The queue of connections that no supervisor has accepted is full.
     case 'EAGAIN':
+    // The supervisor has died since it accepted the connection.
+    case 'ECONNRESET':
+    case 'EPIPE':
       return { kind: 'broken', status: null };
     case 'ENOENT':
       return { kind: 'unreachable', why: 'no such socket' };
