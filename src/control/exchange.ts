@@ -42,8 +42,8 @@ export function connectTo(path: string, listener: LineListener): Promise<Line> {
 
 /** Takes the response in. */
 export interface Receiver {
-  /** The head has arrived. */
-  begin(status: number, type: string): void;
+  /** The head has arrived, with that content type. */
+  begin(type: string): void;
   take(bytes: Uint8Array): void;
 }
 
