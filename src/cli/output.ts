@@ -1,4 +1,5 @@
 // The commands that hand on what comes: logs, events, exec.
+import type { Streamed } from '../control/client.ts';
 import type { GapJson, LogLineJson } from '../control/follow.ts';
 import type { JournalEntry } from '../control/journal.ts';
 import { printable } from '../text.ts';
@@ -36,16 +37,26 @@ export async function showLogs(
       context.out(`${time}${line.service === alone ? '' : names.prefix(line.service)}${line.text}\n`);
     }
   };
-  const resume = () => ({ path: pathOf(undefined, cursor.resume()) });
   let cancel: (() => void) | null = null;
-  const resumed = () => {
+  const resume = () => {
     cancel?.();
+    return { path: pathOf(undefined, cursor.resume()) };
+  };
+  const resumed = () => {
     cancel = context.after(PAST, () => cursor.pastIsOver());
   };
   const kind = follow ? 'follow' : 'finite';
   const streamed = await questionLines(context, { path }, { take, resume, resumed, kind }, LOGS_GO_ON);
+  return finish(context, streamed, follow);
+}
+
+/** Returns the exit code of a command that has shown a stream. One that follows ends when the container does. */
+function finish(context: Context, streamed: Streamed, isFollowing: boolean): number {
   if (!streamed.ok) return reportNoSupervisor(context, streamed);
-  return streamed.status === 200 ? EXIT.ok : reportRefusal(context, streamed.body);
+  if (streamed.status !== 200) return reportRefusal(context, streamed.body);
+  if (streamed.whole || isFollowing) return EXIT.ok;
+  context.err('svc-super: the supervisor ended, and no other one answers: the output is incomplete\n');
+  return EXIT.noSupervisor;
 }
 
 /** A successor sends what it remembers within this time, milliseconds. */
@@ -90,8 +101,7 @@ export async function showEvents(context: CommandContext, { values }: GivenFlags
   });
   const kind = values.follow === true ? 'follow' : 'finite';
   const streamed = await questionLines(context, resume(), { take, resume, kind }, 'the events go on');
-  if (!streamed.ok) return reportNoSupervisor(context, streamed);
-  return streamed.status === 200 ? EXIT.ok : reportRefusal(context, streamed.body);
+  return finish(context, streamed, follow === 1);
 }
 
 const LEVELS: Readonly<Record<string, number>> = { warn: 33, error: 31 };
