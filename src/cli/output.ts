@@ -51,7 +51,7 @@ export async function showLogs(
 }
 
 /** Returns the exit code of a command that has shown a stream. One that follows ends when the container does. */
-function finish(context: Context, streamed: Streamed, isFollowing: boolean): number {
+function finish(context: CommandContext, streamed: Streamed, isFollowing: boolean): number {
   if (!streamed.ok) return reportNoSupervisor(context, streamed);
   if (streamed.status !== 200) return reportRefusal(context, streamed.body);
   if (streamed.whole || isFollowing) return EXIT.ok;

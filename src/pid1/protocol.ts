@@ -305,7 +305,8 @@ export type Pid1Event =
   /** A part of a record of the supervisor before this one; `size` is that of the whole record, bytes. */
   | { readonly type: 'kept'; readonly key: number; readonly size: number; readonly part: Uint8Array }
   | ({ readonly type: 'run' } & RunEntry)
-  | { readonly type: 'restored' }
+  /** `lastRun`: the highest number that a run has had. */
+  | { readonly type: 'restored'; readonly lastRun: number }
   | { readonly type: 'ping' };
 
 /** An entry of PID 1's table of runs. */
@@ -425,7 +426,7 @@ function decodeEvent(type: number, payload: Buffer): Pid1Event {
     case EVENT.run:
       return decodeRun(fields);
     case EVENT.restored:
-      return { type: 'restored' };
+      return { type: 'restored', lastRun: u32() };
     case EVENT.ping:
       return { type: 'ping' };
     default:

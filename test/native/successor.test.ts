@@ -77,7 +77,7 @@ describe('the successor', () => {
     const { lines } = splitHandover(next.handover);
     expect(lines).toContain('restarts=1');
     expect(lines).toContain('death=signal 9');
-    expect(next.events.at(-1)?.type).toBe('restored');
+    expect(next.events.at(-1)).toEqual({ type: 'restored', lastRun: failing });
     // The pipe is the same one.
     sendSignal(await next.outer(pid), 10);
     expect((await next.signal(15, { kind: 'main', run: running })).length).toBe(0);
