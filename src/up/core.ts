@@ -107,7 +107,7 @@ function makeReload(
 ): Core['reload'] {
   const { environment } = request.handover;
   const prepare = (next: Plan) => {
-    logs.introduce(next.services.map(({ name }) => name));
+    logs.addNames(next.services.map(({ name }) => name));
     hostNames.set(next);
     checkpoint.note({ hosts: hostNames.held });
     link.sendStopRules(next);

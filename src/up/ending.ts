@@ -72,7 +72,7 @@ function announcePostmortem({ culprit, code }: End, { announce, logs, plan, oomB
   const oomKills = oomBefore === null || oomAfter === null ? null : oomAfter - oomBefore;
   const service = plan.services.find(({ name }) => name === culprit.service);
   const requests = service === undefined ? [] : probeRequestsTo(service, plan);
-  const { lines: lastLines, leftOut } = chooseLastLines(logs.lastWords(culprit.service, SEARCHED), requests);
+  const { lines: lastLines, leftOut } = chooseLastLines(logs.tailOfRun(culprit.service, SEARCHED), requests);
   const words = renderPostmortem(culprit, code, { oomKills, lastLines, leftOut });
   for (const text of words) announce({ level: 'error', service: null, event: 'post-mortem', text });
   writeTerminationLog(renderTerminationMessage(words));
