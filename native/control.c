@@ -87,7 +87,7 @@ static const char *named_socket(const struct start *start) {
 
 /**
  * `looked=REASON PATH`: why a place was passed over. A reason is an errno or, from 1001 on, one of these: see
- * src/linux/places.ts.
+ * src/linux/socket-paths.ts.
  */
 enum { WHY_FOREIGN = 1001, WHY_FOLDER, WHY_NO_SOCKET, WHY_OCCUPIED };
 

@@ -60,8 +60,8 @@ interface Supervision {
 function dialer({ isConnected, socket, looked, found }: Handover): () => Dial {
   let isUsed = false;
   return () => {
-    const { describePlace } = require('./linux/places.ts') as typeof import('./linux/places.ts');
-    if (!isConnected || socket === null) return { ok: false, looked: looked.map(describePlace), found };
+    const { describeSocketPath } = require('./linux/socket-paths.ts') as typeof import('./linux/socket-paths.ts');
+    if (!isConnected || socket === null) return { ok: false, looked: looked.map(describeSocketPath), found };
     const open = async (listener: LineListener) => {
       const { connectTo } = await import('./control/client.ts');
       if (isUsed) return connectTo(socket, listener);
@@ -144,7 +144,7 @@ async function run(handover: Handover): Promise<number | Supervision> {
 /** Prints why a program could not be executed, for `svc-super init`; returns the code that a shell would. */
 async function explain({ program, errno, environment }: Handover): Promise<number> {
   const { describeExecFailure } = await import('./linux/launch.ts');
-  const failure = describeExecFailure([program], errno, { env: environment, cwd: null, visitor: null });
+  const failure = describeExecFailure([program], errno, { env: environment, cwd: null, credentials: null });
   err(`svc-super: ${printable(failure.message)}\n`);
   return failure.code;
 }

@@ -2,7 +2,7 @@
 // that of a successor. Connects them and decides nothing; part of the root, with main.ts.
 import { newWorld } from './core/world.ts';
 import { countOomKills } from './linux/cgroup.ts';
-import { portHolder } from './linux/listeners.ts';
+import { describePortHolder } from './linux/listeners.ts';
 import type { Plan } from './plan/plan.ts';
 import { giveBackMemory } from './platform/memory.ts';
 import { fillPool } from './platform/threads.ts';
@@ -138,7 +138,7 @@ async function supervise(core: Core, rooms: Rooms): Promise<number> {
 
 /** Whether ports of services are taken, which it reports. */
 function reportTakenPorts({ err }: UpRequest, plan: Plan): boolean {
-  const taken = findTakenPorts(plan, portHolder);
+  const taken = findTakenPorts(plan, describePortHolder);
   for (const { port, service, holder } of taken)
     err(`svc-super: port ${port} of ${service} is taken by ${printable(holder)}; nothing was started\n`);
   return taken.length > 0;

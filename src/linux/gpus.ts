@@ -1,5 +1,6 @@
-// Which GPUs are here: the device files that may be opened, and what the kernel tells of them. Asks no driver and opens no
-// device: either can hang, and this runs in PID 1 before anything else. Loaded only where a service has `gpus`.
+// Finds the GPUs of this container: the device files that may be opened, and the kernel's information about them. Queries no
+// driver and opens no device, because both can hang, and the configuration needs the result. Loaded only if a service has
+// `gpus`.
 import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
 import { join } from '../paths.ts';
 import type { FoundGpu, Inventory } from '../plan/gpu-inventory.ts';
@@ -23,7 +24,7 @@ export function readInventory(root = '/'): Inventory {
   };
 }
 
-/** NVIDIA's devices in the order of nvidia-smi, which is that of the bus. */
+/** NVIDIA's devices in the order of nvidia-smi: by bus address. `forbidden`: how many exist and may not be opened. */
 export function findNvidiaGpus(root: string): {
   readonly devices: readonly DeviceFile[];
   readonly forbidden: number;
@@ -31,26 +32,26 @@ export function findNvidiaGpus(root: string): {
 } {
   const known = readKernelList(root);
   const files = listDevices(join(root, 'dev')).flatMap((name) => /^nvidia(\d+)$/.exec(name)?.[1] ?? []);
-  const there = files.map((minor) => {
-    const told = known.find((one) => one.minor === Number(minor));
+  const present = files.map((minor) => {
+    const listed = known.find((one) => one.minor === Number(minor));
     const path = join(root, 'dev', `nvidia${minor}`);
-    return { path, uuid: told?.uuid ?? null, name: told?.name ?? 'NVIDIA GPU', bus: told?.bus ?? '', minor };
+    return { path, uuid: listed?.uuid ?? null, name: listed?.name ?? 'NVIDIA GPU', bus: listed?.bus ?? '', minor };
   });
-  // Where the kernel tells nothing (gVisor), the number of the file is as near to the order of the bus as one can come.
-  there.sort((a, b) => a.bus.localeCompare(b.bus) || Number(a.minor) - Number(b.minor));
-  const open = there.filter(({ path }) => mayOpen(path));
-  // WSL 2 has one file for all GPUs, Jetson one of another name: how many there are, only the driver could tell.
+  // Without a kernel list (gVisor), the number of the file is the best approximation of the order on the bus.
+  present.sort((a, b) => a.bus.localeCompare(b.bus) || Number(a.minor) - Number(b.minor));
+  const open = present.filter(({ path }) => mayOpen(path));
+  // WSL 2 has one file for all GPUs, and Jetson a file with another name. Only the driver knows the number of GPUs.
   const others = open.length > 0 ? [] : ['dxg', 'nvhost-gpu'].map((name) => join(root, 'dev', name)).filter(mayOpen);
   const single = others.slice(0, 1).map((path) => ({ path, uuid: null, name: 'NVIDIA GPU' }));
   return {
     devices: [...open.map(({ path, uuid, name }) => ({ path, uuid, name })), ...single],
-    forbidden: there.length - open.length,
-    // This one is the machine's, whatever the container was given.
+    forbidden: present.length - open.length,
+    // The driver of the machine, even if the container has no device.
     driver: listDevices(join(root, 'proc/driver/nvidia')).length > 0,
   };
 }
 
-/** /proc/driver/nvidia/gpus/<bus>/information. With CDI it lists all of the host's, whose files need not be here. */
+/** Reads /proc/driver/nvidia/gpus/<bus>/information. With CDI it lists all GPUs of the host, not only the container's. */
 function readKernelList(root: string) {
   const folder = join(root, 'proc/driver/nvidia/gpus');
   return listDevices(folder).map((bus) => {
@@ -60,7 +61,7 @@ function readKernelList(root: string) {
     return {
       bus,
       minor: Number(field('Device Minor') ?? Number.NaN),
-      // A driver that has not been awake yet shows question marks.
+      // Before the driver has initialized the GPU, the UUID consists of question marks.
       uuid: uuid === null || uuid.includes('?') ? null : uuid,
       name: field('Model') ?? 'NVIDIA GPU',
     };
@@ -68,8 +69,8 @@ function readKernelList(root: string) {
 }
 
 /**
- * Whether a program could open it. access(2) asks the device cgroup too, which takes devices away from root as well
- * (devcgroup_inode_permission in the kernel), and unlike open(2) it does not wake the driver.
+ * Whether a program could open a device. access(2) also checks the device cgroup, which denies devices even to root
+ * (devcgroup_inode_permission in the kernel). Unlike open(2), it does not initialize the driver.
  */
 export function mayOpen(path: string): boolean {
   try {
@@ -80,6 +81,7 @@ export function mayOpen(path: string): boolean {
   }
 }
 
+/** The names in a folder; none if it cannot be read. */
 export function listDevices(folder: string): readonly string[] {
   try {
     return readdirSync(folder);
@@ -88,6 +90,7 @@ export function listDevices(folder: string): readonly string[] {
   }
 }
 
+/** The text of a file; null if it cannot be read. */
 export function read(file: string): string | null {
   try {
     return readFileSync(file, 'utf8');

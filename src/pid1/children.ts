@@ -195,7 +195,7 @@ export class Children {
     run.start = start;
     this.#mains.set(pid, newMain(pid, start, pid1.pid));
     run.known = new Map([[pid, start]]);
-    if (hasMarks) this.#table.introduce(pid, start, run.mark);
+    if (hasMarks) this.#table.setMark(pid, start, run.mark);
     for (const [index, pipe] of pipes.entries()) pipe.open(`/proc/${pid1.pid}/fd/${descriptors[index]}`);
   }
 
@@ -219,7 +219,7 @@ export class Children {
       },
       exited: (status) => {
         if (run.exited) return;
-        this.#table.outdate(run.pid, run.start);
+        this.#table.discardIfAlive(run.pid, run.start);
         if (this.#mains.has(run.pid)) this.#mains.set(run.pid, null);
         run.exited = true;
         listener.changed?.();
@@ -317,8 +317,8 @@ export class Children {
     if (ending === undefined) return;
     ending.cancel();
     let alive = this.#members(run);
-    for (let scans = 1; alive?.length === 0 && !this.#table.isWhole && scans < EMPTY_SCANS; scans += 1) {
-      this.#table.forget();
+    for (let scans = 1; alive?.length === 0 && !this.#table.isComplete && scans < EMPTY_SCANS; scans += 1) {
+      this.#table.discard();
       alive = this.#members(run);
     }
     if (alive?.length === 0 && run.exited) {
@@ -365,7 +365,7 @@ export class Children {
       const left = failures.flatMap(({ index, errno }) => (errno === EPERM ? (named[index] ?? []) : []));
       if (left.length > 0)
         run.listener.killRefused?.(left.map((process) => ({ pid: process.pid, name: readTitle(process) })));
-      this.#table.forget();
+      this.#table.discard();
       if (run.ending === ending) this.#scan(run);
     });
     return true;
@@ -380,7 +380,7 @@ export class Children {
     if (main === 0) return [];
     const members = this.#table.membersOf({ main, mainStart, mark, runName, known }, this.#parts.hasMarks);
     if (members === null) return null;
-    run.known = this.#table.remembered(known, members);
+    run.known = this.#table.updateKnown(known, members);
     if (!isSame(known, run.known)) run.listener.changed?.();
     return members;
   }
@@ -401,7 +401,7 @@ export class Children {
   killEverything(): boolean {
     // Without PID 1 it is unknown which of these have been reaped.
     for (const pid of this.#mains.keys()) this.#mains.set(pid, null);
-    this.#table.forget();
+    this.#table.discard();
     let found = false;
     for (const run of this.#runs.values()) {
       for (const { pid } of this.#members(run) ?? []) {

@@ -1,7 +1,7 @@
 // Short commands on behalf of a service: exec probes, stop commands, `svc-super exec`. PID 1 starts them with the
 // service's settings and a mark of their own; when one ends, all its leftover processes are killed. Never judges a
 // result.
-import { explainShellExit, type LaunchFailure, visitorOf } from '../linux/launch.ts';
+import { credentialsOf, explainShellExit, type LaunchFailure } from '../linux/launch.ts';
 import { lastLineOf } from '../linux/lines.ts';
 import type { Children } from './children.ts';
 import { OutputPipe } from './pipe.ts';
@@ -40,7 +40,7 @@ function wordsOf(
   if ('step' in ended) return { code: ended.code, words: ended.message };
   const words = ended.kind === 'code' ? `exit code ${ended.code}` : `killed by ${ended.signal}`;
   const code = codeOf(ended);
-  return { code, words: explainShellExit(argv, code, { env, cwd, visitor: visitorOf(user) }) ?? words };
+  return { code, words: explainShellExit(argv, code, { env, cwd, credentials: credentialsOf(user) }) ?? words };
 }
 
 /** The exit code that a shell would report. */

@@ -34,7 +34,7 @@ export interface Handover {
    * listening socket.
    */
   readonly isConnected: boolean;
-  /** Places of the control socket that were passed over, and why: an errno, or a number of linux/places.ts. */
+  /** Places of the control socket that were passed over, and why: an errno, or a number of linux/socket-paths.ts. */
   readonly looked: readonly { readonly path: string; readonly why: number }[];
   /** The supervisors that answer. If more than one may be meant, none is connected. */
   readonly found: readonly { readonly path: string; readonly pid: number }[];

@@ -97,7 +97,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     const resources = this.#open(plan, run);
     const fail = this.#failing(plan, run, resources);
     for (const port of plan.ports) {
-      const holder = this.#parts.portHolder(port);
+      const holder = this.#parts.describePortHolder(port);
       if (holder === null) continue;
       fail('port', `port ${port} of ${plan.name} is taken by ${holder}`, 1);
       return;

@@ -106,7 +106,7 @@ export interface ExecutorParts<Handle extends RunHandle = RunHandle> {
   /** A random name that cannot be guessed. */
   randomName(): string;
   /** Who listens on a port, in words; null: nobody. */
-  portHolder(port: number): string | null;
+  describePortHolder(port: number): string | null;
   runTool(program: Program, abort: AbortSignal): Promise<{ code: number | null; words: string; lastLine: string }>;
   /** Looks at the memory of these devices; never rejects. */
   readGpus(plan: GpuPlan, abort: AbortSignal): Promise<GpuReading>;

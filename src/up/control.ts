@@ -1,8 +1,8 @@
 // Opens the control API of a supervising process: on its socket, and on a TCP port where the configuration wants that.
 // Reports where that is not possible. Loaded after the first programs have been started. Part of the root.
 import type { ApiSource } from '../control/source.ts';
-import { describeUnmade, WHY } from '../linux/places.ts';
-import { isShortOfFiles } from '../linux/spare.ts';
+import { isShortOfDescriptors } from '../linux/reserved-descriptor.ts';
+import { describeMissingSocket, WHY } from '../linux/socket-paths.ts';
 import type { ControlPlan } from '../plan/plan.ts';
 import { FD, type Handover } from '../platform/handover.ts';
 import type { RealClock } from '../ports.ts';
@@ -26,10 +26,10 @@ export interface Closable {
 export async function openControl(parts: ControlParts, control: ControlPlan | null): Promise<Closable | null> {
   const { handover, announce } = parts;
   const source = makeApiSource({ ...parts, pid: handover.pid1, page: handover.page });
-  const isShort = () => isShortOfFiles(handover.files.hard);
+  const isShort = () => isShortOfDescriptors(handover.files.hard);
   const http = control === null ? null : await openHttp(control, source, parts, isShort);
   if (handover.socket === null) {
-    const reasons = handover.looked.map(describeUnmade).join('; ');
+    const reasons = handover.looked.map(describeMissingSocket).join('; ');
     const text = `status and health will not work: no control socket could be opened (${reasons}). Set SVC_SUPER_SOCKET to a path in a folder that can be written to`;
     announce({ level: 'warn', service: null, event: 'no-control', text });
     return http;

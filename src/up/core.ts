@@ -4,8 +4,8 @@ import type { Reloaded } from '../control/source.ts';
 import type { Event } from '../core/event.ts';
 import type { World } from '../core/world.ts';
 import { exists } from '../linux/files.ts';
-import { explainDeath, explainShellExit, visitorOf } from '../linux/launch.ts';
-import { findHolder, portHolder } from '../linux/listeners.ts';
+import { credentialsOf, explainDeath, explainShellExit } from '../linux/launch.ts';
+import { describePortHolder, findHolder } from '../linux/listeners.ts';
 import { OutputPipe } from '../pid1/pipe.ts';
 import type { Run } from '../pid1/run.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -85,13 +85,13 @@ function makeExecutor(
     changed,
     makePipe: () => new OutputPipe(),
     randomName: () => realRandom.name(),
-    portHolder,
+    describePortHolder,
     runTool: async (program, abort) => (await import('../pid1/tools.ts')).runTool(children, program, abort),
     readGpus: async (plan, abort) => (await gpus.reader())(plan, { holders: true }, abort),
     explainExit: ({ argv, env, cwd, user, limits }, exit) =>
       exit.kind === 'signal'
         ? explainDeath(exit.signal, limits)
-        : explainShellExit(argv, exit.code, { env, cwd, visitor: visitorOf(user) }),
+        : explainShellExit(argv, exit.code, { env, cwd, credentials: credentialsOf(user) }),
     warn: (service, event, text) => announce({ level: 'warn', service, event, text }),
     fileExists: exists,
     ownUid: process.getuid?.() ?? 0,

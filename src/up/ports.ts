@@ -13,9 +13,9 @@ export interface TakenPort {
 export type HolderFor = (port: number, service: string) => string | null;
 
 /** What stands in the way of a start. A service that may be started again is left to its policy. */
-export function findTakenPorts(plan: Plan, portHolder: HolderFor): TakenPort[] {
+export function findTakenPorts(plan: Plan, describePortHolder: HolderFor): TakenPort[] {
   return plan.services.flatMap(({ name, enabled, restart, ports }) =>
-    !enabled || restart.policy !== 'never' ? [] : held(name, ports, portHolder),
+    !enabled || restart.policy !== 'never' ? [] : held(name, ports, describePortHolder),
   );
 }
 
@@ -23,21 +23,21 @@ export function findTakenPorts(plan: Plan, portHolder: HolderFor): TakenPort[] {
  * Of the ports that are not ours already, and may be in a service's hands until it has stopped: a service that needs one would
  * fail, and might end everything.
  */
-export function findNewlyTaken(ours: ReadonlySet<number>, after: Plan, portHolder: HolderFor): TakenPort[] {
+export function findNewlyTaken(ours: ReadonlySet<number>, after: Plan, describePortHolder: HolderFor): TakenPort[] {
   return after.services.flatMap(({ name, enabled, ports }) =>
     enabled
       ? held(
           name,
           ports.filter((port) => !ours.has(port)),
-          portHolder,
+          describePortHolder,
         )
       : [],
   );
 }
 
-function held(service: string, ports: readonly number[], portHolder: HolderFor): TakenPort[] {
+function held(service: string, ports: readonly number[], describePortHolder: HolderFor): TakenPort[] {
   return ports.flatMap((port) => {
-    const holder = portHolder(port, service);
+    const holder = describePortHolder(port, service);
     return holder === null ? [] : [{ service, port, holder }];
   });
 }

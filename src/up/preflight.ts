@@ -5,12 +5,12 @@ import type { Finding } from '../cli/preflight.ts';
 import { inspectProgram } from '../linux/executable.ts';
 import { absolute, exists } from '../linux/files.ts';
 import type { GpuReader } from '../linux/gpu-memory.ts';
-import { programOf, visitorOf, whyNoShell } from '../linux/launch.ts';
-import { lookAtLog } from '../linux/place.ts';
+import { credentialsOf, programOf, whyNoShell } from '../linux/launch.ts';
 import { readProcess } from '../linux/processes.ts';
 import { whyNotEntered } from '../linux/reach.ts';
 import { whyNotLimit, whyNotNice, whyNotOomScore, whyNotProcessors, whyNotUser } from '../linux/rights.ts';
 import { readSharedMemory } from '../linux/shared-memory.ts';
+import { inspectLogFile } from '../linux/writable.ts';
 import { resolve } from '../paths.ts';
 import type { GpuReading } from '../plan/gpu-reading.ts';
 import type { GpuPlan, Plan, Probe, ServicePlan } from '../plan/plan.ts';
@@ -140,7 +140,7 @@ function lookAtCommand({ name, env, cwd, user }: ServicePlan, { field, argv, who
     return [{ ...about, verdict: 'wrong', text: `${prefix}cannot execute /bin/sh: ${shell.why}`, help: shell.fix }];
   const program = programOf(argv);
   if (program === null) return [];
-  const found = inspectProgram(program, { env, cwd, visitor: visitorOf(user) });
+  const found = inspectProgram(program, { env, cwd, credentials: credentialsOf(user) });
   if (found.ok) return [{ ...about, verdict: 'ok', text: `${prefix}${found.path}` }];
   const missing =
     who === null
@@ -177,9 +177,9 @@ function lookAtFolders({ name, cwd, user, log }: ServicePlan): Finding[] {
     const text = ok ? `${what} ${path}` : `${what} ${path}: ${why}`;
     folders.push({ service: name, check: 'folder', verdict: ok ? 'ok' : 'wrong', text, ...(!ok && { help }) });
   };
-  if (cwd !== null) tell(cwd, 'works in', whyNotEntered(cwd, visitorOf(user)), 'make it in the image, or mount it');
+  if (cwd !== null) tell(cwd, 'works in', whyNotEntered(cwd, credentialsOf(user)), 'make it in the image, or mount it');
   if (log.file !== null) {
-    const { at, why } = lookAtLog(log.file.path);
+    const { at, why } = inspectLogFile(log.file.path);
     const help =
       at === log.file.path
         ? 'name a file that we may write, or that is not there yet'

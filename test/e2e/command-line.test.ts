@@ -251,7 +251,7 @@ test('a file that is no socket is left alone', async () => {
     { before: 'echo precious > control.sock', leaves: ['control.sock'] },
   );
   const a = await run.puppet('a');
-  await run.line(/a file that is not a socket has that name/);
+  await run.line(/a file that is not a socket has that path/);
   await a.exit(0);
   await run.ends(0);
   expect(await Bun.file(run.socket).text()).toBe('precious\n');

@@ -159,7 +159,7 @@ test('memory that cannot be read is said once, and nobody waits for it', async (
   await using run = await up({ services: { a: played({ gpus: 1, restart: AGAIN }) } }, machine(1, tool));
   for (const number of [1, 2, 3]) run.kill((await run.puppet('a', number)).pid);
   await run.puppet('a', 4);
-  expect(run.lines.filter((line) => line.includes('nvidia-smi tells no memory of GPU 0')).length).toBe(1);
+  expect(run.lines.filter((line) => line.includes('nvidia-smi does not report the memory of GPU 0')).length).toBe(1);
 });
 
 test('without `gpus` nobody is asked', async () => {

@@ -1,10 +1,10 @@
-// Why a program cannot be executed: files of every kind, for ourselves and for another user, by PATH and by path.
+// Why a program cannot be executed: files of every kind, for our own and for another user, found on PATH and by path.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { candidates, inspectProgram } from '../../src/linux/executable.ts';
-import type { Visitor } from '../../src/linux/reach.ts';
+import type { Credentials } from '../../src/linux/reach.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'svc-executable-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -64,9 +64,9 @@ beforeAll(() => {
   symlinkSync('circle', join(root, 'second/circle'));
 });
 
-function why(name: string, visitor: Visitor = null, cwd: string | null = null): string {
+function why(name: string, credentials: Credentials = null, cwd: string | null = null): string {
   const env = { PATH: `${join(root, 'first')}:${join(root, 'closed')}:${join(root, 'second')}` };
-  const found = inspectProgram(name, { env, cwd, visitor });
+  const found = inspectProgram(name, { env, cwd, credentials });
   const text = found.ok
     ? `at ${found.path}`
     : `${found.code}: ${found.why}${found.fix === null ? '' : ` > ${found.fix}`}`;
@@ -132,8 +132,8 @@ describe('a program', () => {
 
 describe('a script', () => {
   test('needs its interpreter, and the program that env(1) executes', () => {
-    expect(why('python')).toBe('127: /second/python wants /nowhere/bin/python3, and there is no such file');
-    expect(why('env')).toBe('127: /second/env wants no-such-python: it is in no folder of PATH');
+    expect(why('python')).toBe('127: /second/python needs /nowhere/bin/python3, and there is no such file');
+    expect(why('env')).toBe('127: /second/env needs no-such-python: it is in no folder of PATH');
   });
 
   test('whose first line ends with CRLF is explained, with dos2unix as the fix', () => {
@@ -163,7 +163,7 @@ describe('a binary', () => {
 
   test('whose loader is missing is explained by the loader and its C library', () => {
     expect(why(at('musl'))).toBe(
-      '127: it wants the loader /lib/ld-musl-nowhere.so.1, and there is no such file: it was built for musl (Alpine) > use a build for glibc or a static one, or an image with musl',
+      '127: it needs the loader /lib/ld-musl-nowhere.so.1, and there is no such file: it was built for musl (Alpine) > use a build for glibc or a static one, or an image with musl',
     );
   });
 

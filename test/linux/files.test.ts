@@ -1,4 +1,4 @@
-// Files and folders of the supervisor: read whole, without a descriptor left open, and with the errno when they cannot be.
+// How the supervisor reads files and folders: completely, without leaking descriptors, and with the errno of a failure.
 import { afterAll, describe, expect, test } from 'bun:test';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ function codeOf(attempt: () => unknown): string {
 }
 
 describe('a file', () => {
-  test('is read as it is, whatever its length', () => {
+  test('is read completely, whatever its length', () => {
     for (const size of [0, 1, 65_535, 65_536, 65_537, 200_000]) {
       const bytes = Buffer.from(Array.from({ length: size }, (_, index) => index % 251));
       fs.writeFileSync(at('x'), bytes);
@@ -29,23 +29,23 @@ describe('a file', () => {
     }
   });
 
-  test('of /proc is read although it says that it is empty', () => {
+  test('of /proc is read, although its size is 0', () => {
     expect(readText('/proc/self/stat')).toStartWith(`${process.pid} (`);
   });
 
-  test('keeps what was read when the next one is', () => {
+  test('does not share its buffer with the next file', () => {
     fs.writeFileSync(at('a'), 'a');
     fs.writeFileSync(at('b'), 'b');
     const [a, b] = [readBytes(at('a')), readBytes(at('b'))];
     expect([a.toString(), b.toString()]).toEqual(['a', 'b']);
   });
 
-  test('without an end is not read to it', () => {
+  test('without an end is read up to the limit', () => {
     expect(readBytes('/proc/self/pagemap', 1_000_000).length).toBeLessThan(1_100_000);
     expect(readBytes(at('x'), 100_000).length).toBeGreaterThan(100_000);
   });
 
-  test('leaves no descriptor open, whether it can be read or not', () => {
+  test('leaks no descriptor, whether it can be read or not', () => {
     const before = fs.readdirSync('/proc/self/fd').length;
     for (let count = 0; count < 20; count += 1) {
       readText('/proc/self/stat');
@@ -66,7 +66,7 @@ describe('a file', () => {
     expect(look(at('link'))?.mode).toBe(fs.statSync(at('five')).mode);
   });
 
-  test('that cannot be had says why', () => {
+  test('that cannot be read throws an error with its errno', () => {
     expect(codeOf(() => readBytes(at('none')))).toBe('ENOENT');
     expect(codeOf(() => readBytes(folder))).toBe('EISDIR');
     expect(codeOf(() => readText(at('five/x')))).toBe('ENOTDIR');
@@ -74,7 +74,7 @@ describe('a file', () => {
     expect(codeOf(() => readText(`/${'x'.repeat(5_000)}`))).toBe('ENAMETOOLONG');
   });
 
-  test('is there, and may be executed', () => {
+  test('exists, and may be executed', () => {
     expect([exists('/bin/sh'), exists(at('none')), mayExecute('/bin/sh'), mayExecute('/etc/passwd')]).toEqual([
       true,
       false,
@@ -83,7 +83,7 @@ describe('a file', () => {
     ]);
   });
 
-  test('of a name in UTF-8, or of bytes that are none', () => {
+  test('may have a name in UTF-8, or of bytes that are not UTF-8', () => {
     fs.writeFileSync(at('ä💥'), 'x');
     expect(readText(at('ä💥'))).toBe('x');
     const name = at('\udcff\udc80');
@@ -92,7 +92,7 @@ describe('a file', () => {
   });
 });
 
-test('a folder has the names that it has, however many', () => {
+test('a folder is listed completely, however many names it has', () => {
   const many = at('many');
   fs.mkdirSync(many);
   expect(listFolder(many)).toEqual([]);

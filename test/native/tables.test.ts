@@ -6,7 +6,7 @@ import { arch } from 'node:os';
 import { join } from 'node:path';
 import { checkPrebuilt, findDifferences } from '../../scripts/native.ts';
 import { COMMANDS } from '../../src/commands.ts';
-import { WHY } from '../../src/linux/places.ts';
+import { WHY } from '../../src/linux/socket-paths.ts';
 import { EVENT, PROTOCOL, REQUEST, RESOURCES, STEPS, TARGET } from '../../src/pid1/protocol.ts';
 import { FD } from '../../src/platform/handover.ts';
 import { UNSAFE } from '../../src/text.ts';
