@@ -34,7 +34,7 @@ export interface Handover {
    * listening socket.
    */
   readonly isConnected: boolean;
-  /** Places of the control socket that were passed over, and why: an errno, or a number of linux/socket-paths.ts. */
+  /** Paths of the control socket that could not be used, and why: an errno, or a number of linux/socket-paths.ts. */
   readonly looked: readonly { readonly path: string; readonly why: number }[];
   /** The supervisors that answer. If more than one may be meant, none is connected. */
   readonly found: readonly { readonly path: string; readonly pid: number }[];
@@ -45,9 +45,9 @@ export interface Handover {
   readonly program: string;
   /** How many supervisors there were before this one. */
   readonly restarts: number;
-  /** Of a successor: CLOCK_MONOTONIC when the last one that had taken over died, milliseconds. */
+  /** For a successor: CLOCK_MONOTONIC when the last supervisor that had taken over died, milliseconds. */
   readonly diedAt: number;
-  /** Of a successor: how that one ended, and those since that never took over, at most 16. */
+  /** For a successor: how that supervisor ended, and then those that died before they took over; at most 16. */
   readonly deaths: readonly { readonly how: 'exit' | 'signal' | 'hung'; readonly number: number }[];
   readonly argv: readonly string[];
   readonly environment: Readonly<Record<string, string>>;

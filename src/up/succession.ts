@@ -1,5 +1,5 @@
-// What a successor tells about the supervisors before it: why they ended, and how often. Pure, but for the announcement.
-// Part of the root.
+// Reports how and how often earlier supervisors ended, when their successor starts. Pure, except for the announcement. Part of
+// the root.
 import type { History } from '../control/source.ts';
 import { signalName } from '../linux/signals.ts';
 import type { Handover } from '../platform/handover.ts';
@@ -7,7 +7,7 @@ import type { Announce } from './announcer.ts';
 
 type Death = Handover['deaths'][number];
 
-/** Signals after which the runtime prints a report of its own. */
+/** Signals after which the runtime prints its own report. */
 const CRASHES = new Set(['SIGSEGV', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGABRT', 'SIGTRAP']);
 
 /** A word for metrics: `SIGKILL`, `exit 70`, `hung`. */

@@ -241,7 +241,9 @@ test('a socket on which somebody answers is left alone, and where this one liste
   const options = { env: { SVC_SUPER_SOCKET: first.socket }, before: 'mount -t tmpfs none /run' };
   await using second = await up({ services: { b: played() } }, options);
   await second.puppet('b');
-  await second.line(/another supervisor answers at .*; to ask this one set SVC_SUPER_SOCKET=\/run\/svc-super\.sock/);
+  await second.line(
+    /another supervisor answers at .*; to connect to this one, set SVC_SUPER_SOCKET=\/run\/svc-super\.sock/,
+  );
   expect((await first.status()).services.map(({ name }) => name)).toEqual(['a']);
 });
 
