@@ -114,8 +114,8 @@ static long fake_poll(struct pollfd *fds, unsigned count, const struct time *tim
 #define sys_kill(pid, signal) fake_kill(pid, signal)
 #define sys_exit(code) fake_exit(code)
 #define sys_poll(fds, count, timeout) fake_poll(fds, count, timeout)
-#undef SAY
-#define SAY(...) ((void)0)
+#undef MESSAGE
+#define MESSAGE(...) ((void)0)
 // System calls that do not exist, as on a kernel without pidfds: every signal passes through fake_kill.
 #undef __NR_pidfd_open
 #undef __NR_pidfd_send_signal

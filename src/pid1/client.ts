@@ -5,6 +5,7 @@ import type { Succession } from '../plan/plan.ts';
 import type { Connection, ConnectionListener } from '../platform/socket.ts';
 import {
   EventReader,
+  encodeAcknowledge,
   encodeBatch,
   encodeEnd,
   encodeHello,
@@ -12,7 +13,6 @@ import {
   encodeRelease,
   encodeSignal,
   encodeSpawn,
-  encodeTaken,
   encodeWatch,
   type Pid1Event,
   type Records,
@@ -69,7 +69,7 @@ export class Pid1 {
    * The number of events that have been handled, which PID 1 need not keep any more; null: there is nothing to acknowledge. 0
    * is the response to a ping.
    */
-  #taken: number | null = null;
+  #acknowledged: number | null = null;
   #isFlushing = false;
   #changed: () => Records = () => NONE;
   /** The state of the previous supervisor while it arrives; null: this is the first supervisor, or all has arrived. */
@@ -136,9 +136,9 @@ export class Pid1 {
     const records = this.#changed();
     const frames = this.#requests;
     this.#requests = [];
-    if (this.#taken !== null) frames.unshift(encodeTaken(this.#taken));
+    if (this.#acknowledged !== null) frames.unshift(encodeAcknowledge(this.#acknowledged));
     if (records.size > 0) frames.unshift(encodeKeep(records));
-    this.#taken = null;
+    this.#acknowledged = null;
     const [first] = frames;
     if (first !== undefined) this.#connection.write(frames.length === 1 ? first : encodeBatch(frames));
   }
@@ -294,7 +294,7 @@ export class Pid1 {
 
   /** Acknowledges `count` events with the next batch, which contains their effects. PID 1 need not keep them any more. */
   #acknowledge(count: number): void {
-    this.#taken = (this.#taken ?? 0) + count;
+    this.#acknowledged = (this.#acknowledged ?? 0) + count;
     this.touch();
   }
 

@@ -14,7 +14,7 @@ export const REQUEST = {
   end: 6,
   keep: 7,
   batch: 8,
-  taken: 9,
+  acknowledge: 9,
 } as const;
 
 export const EVENT = {
@@ -193,7 +193,7 @@ export function encodeHello(
 export const encodeRelease = (run: number): Buffer => new Frame(REQUEST.release).u32(run).end();
 export const encodeWatch = (on: boolean): Buffer => new Frame(REQUEST.watch).u32(on ? 1 : 0).end();
 export const encodeEnd = (code: number): Buffer => new Frame(REQUEST.end).u32(code).end();
-export const encodeTaken = (count: number): Buffer => new Frame(REQUEST.taken).u32(count).end();
+export const encodeAcknowledge = (count: number): Buffer => new Frame(REQUEST.acknowledge).u32(count).end();
 
 /** Records of the checkpoint by key, 0 to 2^20 - 1. PID 1 removes a record that is empty. */
 export type Records = ReadonlyMap<number, Uint8Array>;

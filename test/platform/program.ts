@@ -21,7 +21,7 @@ function flags(): string {
   return /^flags:\s*(\S+)$/m.exec(fs.readFileSync('/proc/self/fdinfo/1', 'utf8'))?.[1] ?? '';
 }
 
-/** Numbers that inspectDescriptor random, and are the same each time. */
+/** Pseudo-random numbers, the same in each run. */
 function* numbers(): Generator<number> {
   for (let state = 1; ; ) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -108,7 +108,7 @@ const CASES: Readonly<Record<string, (path: string, writer: number) => Promise<o
     return { taken };
   },
 
-  /** Numbered bytes, read by read() and readNow() in turns that inspectDescriptor random. */
+  /** Reads numbered bytes with read() and readNow() in a pseudo-random order. */
   async mixed(path, writer) {
     const reader = openReader(path);
     const random = numbers();
