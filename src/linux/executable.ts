@@ -17,7 +17,7 @@ import {
 } from './reach.ts';
 
 /** Where a program is, or why it cannot be executed. `code` is what a shell would exit with: 126 or 127. */
-export type Inspection =
+type Inspection =
   | { readonly ok: true; readonly path: string }
   | { readonly ok: false; readonly why: string; readonly fix: string | null; readonly code: 126 | 127 };
 type Failure = Exclude<Inspection, { readonly ok: true }>;

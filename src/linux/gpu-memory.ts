@@ -6,13 +6,14 @@ import { join } from '../paths.ts';
 import type { GpuReading, Holder } from '../plan/gpu-reading.ts';
 import type { GpuDevice, GpuPlan } from '../plan/plan.ts';
 import type { Captured } from './capture.ts';
+import { listDevices, read } from './device-files.ts';
 import { mayExecute } from './files.ts';
 import { type DriverParts, GpuDriver } from './gpu-driver.ts';
-import { findNvidiaGpus, listDevices, read } from './gpus.ts';
+import { findNvidiaGpus } from './gpus.ts';
 import { findAmdGpus } from './gpus-amd.ts';
 import { lastLineOf, linesOf } from './lines.ts';
 
-export interface GpuReaderParts extends DriverParts {
+interface GpuReaderParts extends DriverParts {
   /** The service that each process belongs to, as far as known. */
   owners?(): ReadonlyMap<number, string>;
   /** Where `/dev`, `/proc` and `/sys` are. */
@@ -158,7 +159,7 @@ function toReading(rows: readonly SmiRow[], devices: readonly GpuDevice[]): GpuR
 function explainAbsence(id: string, index: number | null, rows: readonly SmiRow[]): string {
   // The GPU existed when the plan was made: it has fallen off the bus, or was removed from the container.
   if (index !== null) return `nvidia-smi does not list GPU ${id} any more`;
-  // Without an index, the plan could not check the UUID: only the driver knows UUIDs here.
+  // Without an index, the plan could not check the UUID: only the driver has the list of UUIDs.
   const shown = rows.slice(0, 4).map(({ uuid }) => uuid);
   const more = rows.length > shown.length ? ` and ${rows.length - shown.length} more` : '';
   return `there is no GPU ${id}: nvidia-smi lists ${shown.join(', ')}${more}`;

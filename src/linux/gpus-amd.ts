@@ -1,9 +1,9 @@
 // Finds AMD's GPUs in the files of the kernel's compute driver (KFD) in /sys, in the order of ROCm. Reads only values that the
 // kernel has in memory; gpu-memory.ts reads the memory in use, for which the kernel queries the device.
 import { join } from '../paths.ts';
-import { type DeviceFile, listDevices, mayOpen, read } from './gpus.ts';
+import { type DeviceFile, listDevices, mayOpen, read } from './device-files.ts';
 
-export interface AmdGpu extends DeviceFile {
+interface AmdGpu extends DeviceFile {
   /** The files with the number of bytes in use, and in total. */
   readonly memory: readonly [used: string, total: string];
 }

@@ -1,15 +1,10 @@
 // Finds the GPUs of this container: the device files that may be opened, and the kernel's information about them. Queries no
 // driver and opens no device, because both can hang, and the configuration needs the result. Loaded only if a service has
 // `gpus`.
-import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
 import { join } from '../paths.ts';
-import type { FoundGpu, Inventory } from '../plan/gpu-inventory.ts';
+import type { Inventory } from '../plan/gpu-inventory.ts';
+import { type DeviceFile, listDevices, mayOpen, read } from './device-files.ts';
 import { findAmdGpus } from './gpus-amd.ts';
-
-/** A device and the file through which programs reach it. */
-export interface DeviceFile extends FoundGpu {
-  readonly path: string;
-}
 
 /** `root` is where `/dev`, `/proc` and `/sys` are. */
 export function readInventory(root = '/'): Inventory {
@@ -40,7 +35,7 @@ export function findNvidiaGpus(root: string): {
   // Without a kernel list (gVisor), the number of the file is the best approximation of the order on the bus.
   present.sort((a, b) => a.bus.localeCompare(b.bus) || Number(a.minor) - Number(b.minor));
   const open = present.filter(({ path }) => mayOpen(path));
-  // WSL 2 has one file for all GPUs, and Jetson a file with another name. Only the driver knows the number of GPUs.
+  // WSL 2 has one file for all GPUs, and Jetson a file with another name. Only the driver can report the number of GPUs.
   const others = open.length > 0 ? [] : ['dxg', 'nvhost-gpu'].map((name) => join(root, 'dev', name)).filter(mayOpen);
   const single = others.slice(0, 1).map((path) => ({ path, uuid: null, name: 'NVIDIA GPU' }));
   return {
@@ -66,35 +61,4 @@ function readKernelList(root: string) {
       name: field('Model') ?? 'NVIDIA GPU',
     };
   });
-}
-
-/**
- * Whether a program could open a device. access(2) also checks the device cgroup, which denies devices even to root
- * (devcgroup_inode_permission in the kernel). Unlike open(2), it does not initialize the driver.
- */
-export function mayOpen(path: string): boolean {
-  try {
-    accessSync(path, constants.R_OK | constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** The names in a folder; none if it cannot be read. */
-export function listDevices(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
-/** The text of a file; null if it cannot be read. */
-export function read(file: string): string | null {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return null;
-  }
 }

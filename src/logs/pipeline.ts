@@ -28,7 +28,7 @@ const SILENCE = 500;
 const TURNS = 3;
 
 /** Two streams that are read. */
-export interface Attachment {
+interface Attachment {
   /**
    * Reads what the pipes hold now, as far as the sinks have room, so that the output of a process is handled before its
    * exit. Call it from a timer or an event (readNow of platform/input.ts).

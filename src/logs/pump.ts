@@ -39,7 +39,7 @@ export interface StreamCounts {
   cuts: number;
 }
 
-export interface PumpParts {
+interface PumpParts {
   readonly sink: Sink;
   readonly whenFull: LogStyle['whenFull'];
   /** Passes its lines to `frame` and `fileFrame`. */

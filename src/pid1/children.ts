@@ -39,7 +39,7 @@ const LAST_PAUSE = 100;
 const MARK_SHIFT = 20n;
 const MARK_FLOOR = 0x1_0000_0000n;
 
-export interface ChildrenParts {
+interface ChildrenParts {
   readonly clock: Clock;
   readonly pid1: Pid1;
   /** A random 32-bit number that distinguishes the marks of this supervisor from those of other supervisors. */

@@ -35,7 +35,7 @@ export interface SpawnListener {
 }
 
 /** The events that do not belong to a run. */
-export interface Pid1Listener {
+interface Pid1Listener {
   /**
    * PID 1 has received a signal, by number. `isFromKernel`: the kernel sent it, as when a terminal changes its size.
    */
@@ -52,7 +52,7 @@ export interface Pid1Listener {
 }
 
 /** The state of the previous supervisor: its checkpoint, and PID 1's table of runs. */
-export interface Inheritance {
+interface Inheritance {
   readonly records: Records;
   readonly runs: ReadonlyMap<number, RunEntry>;
 }

@@ -48,7 +48,7 @@ export const STEPS = {
   11: 'cwd',
   12: 'exec',
 } as const satisfies Readonly<Record<number, string>>;
-export type SpawnStep = (typeof STEPS)[keyof typeof STEPS];
+type SpawnStep = (typeof STEPS)[keyof typeof STEPS];
 
 /** What a descriptor of the program refers to. */
 export type Stream =
@@ -324,7 +324,7 @@ export interface RunEntry {
   readonly pipes: readonly number[];
 }
 
-export type RunState = (typeof RUN_STATES)[number];
+type RunState = (typeof RUN_STATES)[number];
 const RUN_STATES = ['starting', 'executing', 'failed', 'exited'] as const;
 
 export interface SignalFailure {

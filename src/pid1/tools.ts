@@ -9,13 +9,13 @@ import type { ChildExit, Run, RunListener, SpawnRequest } from './run.ts';
 import type { Input } from './streams.ts';
 
 /** The result of a command: its exit code, a description of its end, and the last line of its output. */
-export interface ToolResult {
+interface ToolResult {
   readonly code: number | null;
   readonly summary: string;
   readonly lastLine: string;
 }
 
-export type ToolRequest = Omit<SpawnRequest, 'input' | 'output' | 'notify' | 'stopSignal'>;
+type ToolRequest = Omit<SpawnRequest, 'input' | 'output' | 'notify' | 'stopSignal'>;
 
 /** The end of the output that is kept, characters. */
 const OUTPUT_KEPT = 4_096;
@@ -84,7 +84,7 @@ async function collect(pipe: OutputPipe): Promise<string> {
 }
 
 /** Receives the output of a command, chunk by chunk; the next chunk is read when the promise resolves. */
-export type TakeOutput = (stream: 'stdout' | 'stderr', bytes: Uint8Array) => Promise<void>;
+type TakeOutput = (stream: 'stdout' | 'stderr', bytes: Uint8Array) => Promise<void>;
 
 /**
  * Runs a command and passes its whole output to `take`; never rejects. Resolves to its exit code when it has ended and

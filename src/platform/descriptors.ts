@@ -4,7 +4,7 @@ import { fstatSync } from 'node:fs';
 
 export type DescriptorKind = 'pipe' | 'socket' | 'terminal' | 'other';
 
-export interface Descriptor {
+interface Descriptor {
   readonly kind: DescriptorKind;
   /** The same for two descriptors of the same pipe, socket, terminal or file: device and inode number. */
   readonly identity: string;

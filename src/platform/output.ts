@@ -177,7 +177,7 @@ function writeDirectly(fd: number, bytes: Uint8Array): number {
 function openBunWriter(fd: number): Write {
   const writer = Bun.file(fd).writer({ highWaterMark: PIECE });
   return async (bytes) => {
-    // After an error the writer accepts everything and writes nothing: the caller must not go on.
+    // After an error the writer accepts everything and writes nothing: the caller must not continue.
     await Promise.all([writer.write(bytes), writer.flush()]);
     return bytes.length;
   };

@@ -18,11 +18,11 @@ export interface Announcement {
 }
 
 /** Carries out the effects on services (executor.ts). */
-export interface ServiceExecutor {
+interface ServiceExecutor {
   perform(plan: ServicePlan, run: number, effect: ServiceEffect): void;
 }
 
-export interface EngineParts {
+interface EngineParts {
   readonly clock: Clock;
   readonly executor: (send: (event: Event) => void) => ServiceExecutor;
   readonly announce: (announcement: Announcement) => void;

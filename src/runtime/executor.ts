@@ -7,8 +7,9 @@ import { compilePattern, type Pattern } from '../plan/pattern.ts';
 import type { Probe, ServicePlan } from '../plan/plan.ts';
 import { Counts, type ProbeResult } from './counts.ts';
 import { type HookRecord, type HookResult, HookRunner } from './hooks.ts';
-import type { ExecutorParts, KeptRun, Pipe, Program, ProgramListener, RunHandle } from './parts.ts';
+import type { ExecutorParts, KeptRun, Pipe, ProgramListener, RunHandle } from './parts.ts';
 import { attemptProbe } from './probe.ts';
+import { programOf } from './program.ts';
 
 /** The shortest time between two `progressed` events of a service, for `start_stall`, milliseconds. */
 const PROGRESS_EVERY = 100;
@@ -392,26 +393,6 @@ function probeOf(plan: ServicePlan, kind: ProbeKind, index: number): Probe | und
   if (kind !== 'drain') return plan[kind][index];
   const hook = plan.hooks.beforeStop;
   return hook !== null && 'waitFor' in hook ? hook.waitFor : undefined;
-}
-
-/**
- * A program with the attributes of the service: its user, folder, limits and environment. `beside` is the kind of a program
- * that may run at the same time as the service. Its run name then differs from the one in its environment (SVC_NAME, SVC_RUN),
- * which matters only if the kernel stores no marks: ending the program then does not end orphans of the service, and orphans
- * of the program count as processes of the service.
- */
-export function programOf(
-  plan: ServicePlan,
-  argv: readonly string[],
-  run: number,
-  extra: Readonly<Record<string, string>>,
-  beside: string | null,
-): Program {
-  const { cwd, user, umask, nice, oomScoreAdj, cpus, limits, name } = plan;
-  const env = { ...plan.env, SVC_RUN: String(run), ...extra };
-  const runName = `${name}#${run}${beside === null ? '' : ` (${beside})`}`;
-  const stopSignal = plan.stop.signal;
-  return { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits, stopSignal, runName };
 }
 
 /** Calls `found` at the first newline. Reads to the end, because a program that writes more would block on a full pipe. */

@@ -4,8 +4,8 @@ import type { HookName } from '../core/event.ts';
 import { type Exit, shellCode } from '../core/policy.ts';
 import { compilePattern } from '../plan/pattern.ts';
 import type { ServicePlan } from '../plan/plan.ts';
-import { programOf } from './executor.ts';
 import type { ExecutorParts, KeptRun, ProgramListener, RunHandle } from './parts.ts';
+import { programOf } from './program.ts';
 
 export interface HookResult {
   readonly ok: boolean;

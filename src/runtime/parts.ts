@@ -4,20 +4,12 @@ import type { SweptProcess } from '../core/event.ts';
 import type { Exit } from '../core/policy.ts';
 import type { GpuReading } from '../plan/gpu-reading.ts';
 import type { Pattern } from '../plan/pattern.ts';
-import type { GpuPlan, ServicePlan, User } from '../plan/plan.ts';
+import type { GpuPlan, ServicePlan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
 
 /** A program and its attributes; see pid1/children.ts, which spawns it. */
-export interface Program {
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string | null;
-  readonly user: User | null;
-  readonly umask: number | null;
-  readonly nice: number | null;
-  readonly oomScoreAdj: number | null;
-  readonly cpus: readonly number[] | null;
-  readonly limits: ServicePlan['limits'];
+export interface Program
+  extends Pick<ServicePlan, 'argv' | 'env' | 'cwd' | 'user' | 'umask' | 'nice' | 'oomScoreAdj' | 'cpus' | 'limits'> {
   readonly stopSignal: string;
   readonly runName: string;
 }
@@ -44,11 +36,11 @@ export interface ProgramListener {
 /** The checkpoint's record of a run; only pid1/ uses its other content. */
 export interface KeptRun {
   readonly id: number;
-  /** Whether its listener was told that the main process has ended. */
+  /** Whether the listener's `exited` was called. */
   readonly exited: boolean;
 }
 
-export interface ProcessRoom<Handle extends RunHandle = RunHandle> {
+interface ProcessRoom<Handle extends RunHandle = RunHandle> {
   spawn(request: Program & Connections & { readonly input: null }, listener: ProgramListener): Handle;
   /** Null: no process of the run is left. */
   recordOf(run: Handle): KeptRun | null;
@@ -76,7 +68,7 @@ export interface Pipe {
   close(): Promise<void>;
 }
 
-export interface LogRoom {
+interface LogRoom {
   /** Output of the service from now on belongs to a new run of it. */
   beginRun(service: string): void;
   attach(
@@ -91,7 +83,7 @@ export interface LogRoom {
 }
 
 /** The two streams of one run, while they are read. */
-export interface AttachedStreams {
+interface AttachedStreams {
   /** Reads the bytes that the pipes hold now, as far as the sinks have room. */
   drain(): void;
   /** Call it when no process of the run is left: closes the streams once they are silent, even if a process has them open. */

@@ -4,7 +4,7 @@ import type { Ended } from '../core/event.ts';
 import { renderEnd } from '../core/words.ts';
 import { printable, printableLine } from '../text.ts';
 
-export interface Evidence {
+interface Evidence {
   /** OOM kills in this cgroup since the start; null if the kernel has no such counter. */
   readonly oomKills: number | null;
   readonly lastLines: readonly string[];

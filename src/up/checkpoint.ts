@@ -39,7 +39,7 @@ export interface Own {
 }
 
 /** An event on which the core has thrown. */
-export interface Fatal {
+interface Fatal {
   /** As JSON. */
   readonly event: string;
   readonly error: string;
@@ -70,7 +70,7 @@ interface Counted {
   readonly streams: Readonly<Record<'stdout' | 'stderr', StreamCounts>> | null;
 }
 
-export interface CheckpointParts {
+interface CheckpointParts {
   readonly clock: Clock;
   readonly container: Readonly<Record<string, string>>;
   readonly engine: Engine;

@@ -10,7 +10,7 @@ import { BOUNDS } from '../runtime/counts.ts';
 import type { Announce } from './announcer.ts';
 import { makeApiSource, type SourceParts } from './source.ts';
 
-export interface ControlParts extends Omit<SourceParts, 'pid' | 'page' | 'clock'> {
+interface ControlParts extends Omit<SourceParts, 'pid' | 'page' | 'clock'> {
   readonly clock: RealClock;
   readonly handover: Handover;
   readonly announce: Announce;
@@ -18,7 +18,7 @@ export interface ControlParts extends Omit<SourceParts, 'pid' | 'page' | 'clock'
   reaped(): number;
 }
 
-export interface Closable {
+interface Closable {
   close(): void;
 }
 

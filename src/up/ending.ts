@@ -17,7 +17,7 @@ const LAST_DRAIN = 2_000;
 /** The same after `stop_timeout`, or if no byte was read before. */
 const LEAST_DRAIN = 500;
 
-export interface EndingParts {
+interface EndingParts {
   readonly clock: Clock;
   readonly logs: Pipeline;
   readonly announce: Announce;

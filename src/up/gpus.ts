@@ -4,7 +4,7 @@ import { capture } from '../linux/capture.ts';
 import { type GpuReader, gpuReader } from '../linux/gpu-memory.ts';
 import type { Clock } from '../ports.ts';
 
-export interface GpuRooms {
+interface GpuRooms {
   readonly clock: Clock;
   /** The environment of the container. */
   readonly environment: Readonly<Record<string, string>>;

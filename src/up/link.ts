@@ -13,7 +13,7 @@ import type { Clock } from '../ports.ts';
 /** Exit code when PID 1 has died, by a bug or by SIGKILL. No process waits for it. */
 const PID1_LOST = 70;
 
-export interface LinkParts {
+interface LinkParts {
   readonly clock: Clock;
   readonly handover: Handover;
   readonly seed: number;

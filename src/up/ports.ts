@@ -2,7 +2,7 @@
 // half an hour, when its model is loaded. Part of the root.
 import type { Plan } from '../plan/plan.ts';
 
-export interface TakenPort {
+interface TakenPort {
   readonly service: string;
   readonly port: number;
   /** The process that listens on the port, such as `pid 12 (nginx)`. */

@@ -194,7 +194,7 @@ function checkFolders({ name, cwd, user, log }: ServicePlan): Finding[] {
 }
 
 /** The process that listens on a port. `service`: the running service that it belongs to; null: none, or not known. */
-export type PortOwner = (port: number) => { readonly text: string; readonly service: string | null } | null;
+type PortOwner = (port: number) => { readonly text: string; readonly service: string | null } | null;
 
 function checkPorts({ name, ports }: ServicePlan, portOwner: PortOwner): Finding[] {
   return ports.map((port): Finding => {
@@ -210,7 +210,7 @@ function checkPorts({ name, ports }: ServicePlan, portOwner: PortOwner): Finding
 }
 
 /** The services of this container's supervisor, as it reports them. */
-export type RunningServices = readonly { readonly name: string; readonly pid: number | null }[];
+type RunningServices = readonly { readonly name: string; readonly pid: number | null }[];
 
 /** The service that a process belongs to, found by its session, which is that of one run, or by an ancestor. */
 export function ownerOf(pid: number, running: RunningServices): string | null {
@@ -301,7 +301,7 @@ function toGib(bytes: number): string {
 }
 
 /** Why a start is refused, and the exit code. */
-export interface StartRefusal {
+interface StartRefusal {
   readonly text: string;
   readonly code: number;
 }

@@ -13,7 +13,7 @@ import { printable } from '../text.ts';
 import { renderDoubt } from './configuration.ts';
 import { findNewlyTaken, type HolderFor } from './ports.ts';
 
-export interface ReloadParts {
+interface ReloadParts {
   readonly file: string;
   readonly names: readonly string[];
   readonly environment: Readonly<Record<string, string>>;

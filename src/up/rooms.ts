@@ -68,7 +68,7 @@ export async function openRooms(request: UpRequest, plan: Plan, link: Link): Pro
 }
 
 /** Reads the memory of GPUs. Loads the modules for that at the first use. */
-export class GpuAccess {
+class GpuAccess {
   readonly #request: UpRequest;
   readonly #link: Link;
   #reader: GpuReader | undefined;

@@ -13,7 +13,8 @@ import type { Run } from '../pid1/run.ts';
 import { usageOf } from '../pid1/usage.ts';
 import type { Clock } from '../ports.ts';
 import type { Engine } from '../runtime/engine.ts';
-import { type Executor, programOf } from '../runtime/executor.ts';
+import type { Executor } from '../runtime/executor.ts';
+import { programOf } from '../runtime/program.ts';
 import type { Checkpoint } from './checkpoint.ts';
 
 export interface SourceParts {
