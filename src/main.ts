@@ -2,13 +2,14 @@
 // real clock, files and terminal, and is the only file that ends the process. Imports only what every command needs; the rest
 // is loaded by the commands that need it.
 import { readlinkSync, writeSync } from 'node:fs';
+import type { CommandContext } from './cli/command.ts';
 import type { Dial, LineListener } from './control/client.ts';
 import { currentFolder, realFiles } from './linux/files.ts';
 import { pidNamespace } from './linux/processes.ts';
 import { dirname } from './paths.ts';
 import { FD, type Handover, readHandover } from './platform/handover.ts';
 import { ignoreSignals, silenceWarnings, whyUnsupported } from './platform/runtime.ts';
-import { makeClock, realRandom } from './ports.ts';
+import { makeClock, type RealClock, realRandom } from './ports.ts';
 import { printable } from './text.ts';
 import type { Prepared } from './up/configuration.ts';
 import type { UpRequest } from './up.ts';
@@ -50,7 +51,7 @@ function hasInput(): boolean {
   }
 }
 
-/** The arguments of up(), or of succeed() if `prepared` is null: this process is then the successor of a supervisor. */
+/** The arguments of up(), or of continueAsSuccessor() if `prepared` is null: this process is then the successor of a supervisor. */
 interface Supervision {
   readonly request: UpRequest;
   readonly prepared: Prepared | null;
@@ -70,6 +71,23 @@ function dialer({ isConnected, socket, looked, found }: Handover): () => Dial {
       return openConnection(FD.control, listener);
     };
     return { ok: true, path: socket, open };
+  };
+}
+
+/** Returns the function that checks the machine for `check --runtime`. */
+function inspector(environment: Handover['environment'], clock: RealClock): CommandContext['inspect'] {
+  return async (plan, running) => {
+    const [{ inspect, ownerOf }, { makeGpuReader }, { findHolder }] = await Promise.all([
+      import('./up/preflight.ts'),
+      import('./up/gpus.ts'),
+      import('./linux/listeners.ts'),
+    ]);
+    const portOwner = (port: number) => {
+      const holder = findHolder(port);
+      if (holder === null) return null;
+      return { text: holder.text, service: holder.pid === null ? null : ownerOf(holder.pid, running) };
+    };
+    return inspect(plan, () => makeGpuReader({ clock, environment }), portOwner);
   };
 }
 
@@ -123,19 +141,7 @@ async function run(handover: Handover): Promise<number | Supervision> {
       return prepared.ok ? 0 : CONFIG_WRONG;
     },
     gpus,
-    inspect: async (plan, running) => {
-      const [{ inspect, ownerOf }, { makeGpuReader }, { findHolder }] = await Promise.all([
-        import('./up/preflight.ts'),
-        import('./up/gpus.ts'),
-        import('./linux/listeners.ts'),
-      ]);
-      const portOwner = (port: number) => {
-        const holder = findHolder(port);
-        if (holder === null) return null;
-        return { text: holder.text, service: holder.pid === null ? null : ownerOf(holder.pid, running) };
-      };
-      return inspect(plan, () => makeGpuReader({ clock, environment }), portOwner);
-    },
+    inspect: inspector(environment, clock),
     inspectBuild: async (plan) => (await import('./up/preflight.ts')).inspectBuild(plan),
   });
   return found[0] ?? code;
@@ -165,8 +171,8 @@ async function main(): Promise<number> {
   if (handover.role === 'explain') return explain(handover);
   const outcome = await run(handover);
   if (typeof outcome === 'number') return outcome;
-  const { succeed, up } = await import('./up.ts');
-  return outcome.prepared === null ? succeed(outcome.request) : up(outcome.request, outcome.prepared);
+  const { continueAsSuccessor, up } = await import('./up.ts');
+  return outcome.prepared === null ? continueAsSuccessor(outcome.request) : up(outcome.request, outcome.prepared);
 }
 
 try {

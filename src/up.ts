@@ -1,4 +1,4 @@
-// Composes a supervising process from the plan, the engine and their parts: up() for a first start, succeed() for a successor.
+// Composes a supervising process from the plan, the engine and their parts: up() for a first start, continueAsSuccessor() for a successor.
 // Decides nothing. Part of the root, with main.ts.
 import { newWorld } from './core/world.ts';
 import { countOomKills } from './linux/cgroup.ts';
@@ -68,7 +68,7 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
 }
 
 /** Continues after the previous supervisor has died: with its world and its runs, and with the events since then. */
-export async function succeed(given: UpRequest): Promise<number> {
+export async function continueAsSuccessor(given: UpRequest): Promise<number> {
   const { clock, handover } = given;
   const link = new Link({ ...given, seed: 0 });
   const inherited = link.pid1.inherit();

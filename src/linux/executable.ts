@@ -4,7 +4,7 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { encodeBytes } from '../bytes.ts';
 import { resolve } from '../paths.ts';
-import { absolute, readText } from './files.ts';
+import { absolute, readLatin1 } from './files.ts';
 import {
   type Credentials,
   describeLink,
@@ -159,7 +159,7 @@ function readAt(fd: number, from: number, size: number): Buffer {
 function isOnNoexec(path: string): boolean {
   let table: string;
   try {
-    table = readText('/proc/self/mountinfo');
+    table = readLatin1('/proc/self/mountinfo');
   } catch {
     return false;
   }

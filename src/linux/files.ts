@@ -55,7 +55,7 @@ export function readBytes(path: string, most = Number.POSITIVE_INFINITY): Buffer
 }
 
 /** A whole file in which each byte is a character. Throws an Error with `code`. */
-export function readText(path: string): string {
+export function readLatin1(path: string): string {
   return readBytes(path).toString('latin1');
 }
 
@@ -77,7 +77,7 @@ export const exists = (path: string): boolean => hasAccess(path, constants.F_OK)
 export const mayExecute = (path: string): boolean => hasAccess(path, constants.X_OK);
 
 /** Null if the path does not exist. Throws an Error with `code` if it cannot be examined. */
-export function look(path: string): Stats | null {
+export function findStats(path: string): Stats | null {
   try {
     return statSync(encodeBytes(path));
   } catch (error) {
@@ -106,7 +106,7 @@ function readConfigured(path: string): Buffer {
 export const realFiles: Files = {
   read: readConfigured,
   stat(path) {
-    const found = look(path);
+    const found = findStats(path);
     return found === null ? null : { size: found.size, isDirectory: found.isDirectory(), isFile: found.isFile() };
   },
 };

@@ -39,7 +39,7 @@ const joinFix = (why: string, fix: string | null): string =>
 /**
  * The program of a command; null if it is unknown, because the command is shell text with more than one simple command.
  */
-export function programOf([first = '', flag, line = '']: readonly string[]): string | null {
+export function executedProgram([first = '', flag, line = '']: readonly string[]): string | null {
   if (first !== '/bin/sh' || flag !== '-c') return first;
   // The configuration turns text that is a single simple command into `exec …`.
   return /^exec ([\w./+@:-]+)(?:\s|$)/.exec(line)?.[1] ?? null;
@@ -56,7 +56,7 @@ export function whyNoShell([first, flag]: readonly string[]): { readonly why: st
 
 /** Why a shell ended with 126 or 127 instead of executing the single program of its text; null if no cause is found. */
 export function explainShellExit(argv: readonly string[], code: number, context: LaunchContext): string | null {
-  const program = programOf(argv);
+  const program = executedProgram(argv);
   if ((code !== 126 && code !== 127) || argv[0] !== '/bin/sh' || program === null) return null;
   const found = inspectProgram(program, context);
   return found.ok ? null : `cannot execute ${program}: ${joinFix(found.why, found.fix)}`;

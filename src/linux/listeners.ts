@@ -1,6 +1,6 @@
 // Finds the process that listens on a TCP port, from /proc/net/tcp and tcp6 (proc_pid_net(5)) and the descriptors in /proc.
 // Never binds a port: a port in TIME_WAIT does not count as taken, and no other process finds the port taken by us.
-import { listFolder, readText } from './files.ts';
+import { listFolder, readLatin1 } from './files.ts';
 import { processNames, readProcess } from './processes.ts';
 
 const LISTEN = '0A';
@@ -37,7 +37,7 @@ export function findHolder(port: number): PortHolder | null {
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
     let text: string;
     try {
-      text = readText(table);
+      text = readLatin1(table);
     } catch {
       continue;
     }

@@ -3,7 +3,7 @@
 import { readlinkSync } from 'node:fs';
 import { decodeBytes } from '../bytes.ts';
 import { codeOf } from './errno.ts';
-import { listFolder, readBytes, readText } from './files.ts';
+import { listFolder, readBytes, readLatin1 } from './files.ts';
 
 /** A PID may be reused; together with its start time (clock ticks since boot) it identifies one process. */
 export interface Process {
@@ -74,7 +74,7 @@ export function isGone({ state, threads }: Process): boolean {
 /** Resident pages of a process: its own, and those of files and shared memory (proc_pid_statm(5)). */
 export function readMemory(pid: number): { readonly own: number; readonly shared: number } {
   try {
-    const [, resident = 0, shared = 0] = readText(`/proc/${pid}/statm`).split(' ').map(Number);
+    const [, resident = 0, shared = 0] = readLatin1(`/proc/${pid}/statm`).split(' ').map(Number);
     return { own: resident - shared, shared };
   } catch {
     return { own: 0, shared: 0 };
@@ -93,7 +93,7 @@ export function pidNamespace(): string {
 /** Reads one process, even a zombie; null if it does not exist. */
 export function readProcess(pid: number): Process | null {
   try {
-    return parseStat(readText(`/proc/${pid}/stat`));
+    return parseStat(readLatin1(`/proc/${pid}/stat`));
   } catch {
     return null;
   }
@@ -122,7 +122,7 @@ export function readProcesses(
   dead: ProcessScan['dead'] = new Map(),
   findMain: (pid: number) => Process | undefined = () => undefined,
   names = processNames,
-  read = readText,
+  read = readLatin1,
 ): ProcessScan {
   const all = new Map<number, Process>();
   const gone: number[] = [];
@@ -156,7 +156,7 @@ export function readProcesses(
  */
 export function readMark(pid: number): string | null {
   try {
-    return /^Max file locks\s+(\d+)/m.exec(readText(`/proc/${pid}/limits`))?.[1] ?? null;
+    return /^Max file locks\s+(\d+)/m.exec(readLatin1(`/proc/${pid}/limits`))?.[1] ?? null;
   } catch (error) {
     throwIfShort(error);
     return null;
@@ -166,7 +166,7 @@ export function readMark(pid: number): string | null {
 /** The run of a process, from the variables in its initial environment: a substitute if the kernel stores no marks. */
 export function readRunName(pid: number): string | null {
   try {
-    const text = readText(`/proc/${pid}/environ`);
+    const text = readLatin1(`/proc/${pid}/environ`);
     const service = /(?:^|\0)SVC_NAME=([^\0]*)/.exec(text)?.[1];
     const run = /(?:^|\0)SVC_RUN=([^\0]*)/.exec(text)?.[1];
     return service === undefined || run === undefined ? null : `${service}#${run}`;

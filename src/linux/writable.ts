@@ -16,10 +16,10 @@ const KERNEL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
 /** Why no file can be created in a folder, whose missing parents would be created too; null if one can. */
 export function whyNotWritable(path: string, credentials: Credentials): string | null {
   let folder = path;
-  let stats = look(folder);
+  let stats = findStats(folder);
   while (stats === null && folder !== dirname(folder)) {
     folder = dirname(folder);
-    stats = look(folder);
+    stats = findStats(folder);
   }
   if (stats === null) return 'there is no such folder';
   if (!stats.isDirectory()) return `${folder} is not a folder`;
@@ -33,7 +33,7 @@ export function whyNotWritable(path: string, credentials: Credentials): string |
 
 /** Why a log file cannot be written (null if it can), and the path that was decisive: the file, the device, or the folder. */
 export function inspectLogFile(path: string): { readonly at: string; readonly why: string | null } {
-  const stats = look(path);
+  const stats = findStats(path);
   if (stats !== null && !stats.isFile() && !stats.isCharacterDevice()) {
     const kind = stats.isDirectory() ? 'a folder' : stats.isFIFO() ? 'a FIFO' : 'neither a file nor a character device';
     return { at: path, why: `it is ${kind}` };
@@ -53,7 +53,7 @@ function kernelFileSystem(folder: string): string | null {
   }
 }
 
-function look(path: string): Stats | null {
+function findStats(path: string): Stats | null {
   try {
     return statSync(encodeBytes(path), { throwIfNoEntry: false }) ?? null;
   } catch {

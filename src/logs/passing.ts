@@ -4,14 +4,14 @@ import { stripAnsi } from './frame.ts';
 import type { TakeLine } from './lines.ts';
 
 /** A pattern that is matched against the text of a line. */
-export interface Pattern {
+export interface LinePattern {
   test(text: string): boolean;
 }
 
 /** The listener for a run's output. */
 export interface Watcher {
   /** Patterns that have not matched yet, by the probe's index; the first match removes a pattern. */
-  readonly patterns: Map<number, Pattern>;
+  readonly patterns: Map<number, LinePattern>;
   matched(index: number): void;
   /** Called for any output; null if no listener needs it. */
   readonly progressed: (() => void) | null;
@@ -41,7 +41,7 @@ export function stripLines(take: TakeLine, ansi: 'keep' | 'strip'): TakeLine {
  * Drops the lines that one of the patterns matches. For a line in pieces, only the first piece is matched, and decides for
  * all of them.
  */
-export function dropLines(take: TakeLine, drop: readonly Pattern[]): TakeLine {
+export function dropLines(take: TakeLine, drop: readonly LinePattern[]): TakeLine {
   if (drop.length === 0) return take;
   let isWithin = false;
   let isDropped = false;

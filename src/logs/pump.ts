@@ -2,7 +2,7 @@
 // counted and dropped, depending on `whenFull`. Reads the stream only in drain(). Never affects another stream.
 import type { Frame } from './frame.ts';
 import type { LineSplitter } from './lines.ts';
-import type { Pattern } from './passing.ts';
+import type { LinePattern } from './passing.ts';
 import type { Sink } from './sinks.ts';
 import type { FileSink, FileStyle } from './sinks-file.ts';
 import type { Unfinished } from './unfinished.ts';
@@ -26,7 +26,7 @@ export interface LogStyle {
   readonly ansi: 'keep' | 'strip';
   readonly merge: boolean;
   /** Lines that one of these patterns matches are dropped. */
-  readonly drop: readonly Pattern[];
+  readonly drop: readonly LinePattern[];
   readonly file: FileStyle | null;
 }
 

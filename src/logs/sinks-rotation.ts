@@ -12,13 +12,14 @@ const unnumbered = (name: string) => `${name}.rotating`;
 /** The name of a compressed file until it is complete. */
 export const partOf = (rotated: string) => `${rotated}.gz.part`;
 
-const look = (folder: Folder, name: string): Stats | undefined => lstatSync(folder.at(name), { throwIfNoEntry: false });
+const findStats = (folder: Folder, name: string): Stats | undefined =>
+  lstatSync(folder.at(name), { throwIfNoEntry: false });
 
 const rename = (folder: Folder, from: string, to: string): void => renameSync(folder.at(from), folder.at(to));
 
 /** Removes an entry if it exists. */
 export function remove(folder: Folder, name: string): void {
-  if (look(folder, name) !== undefined) unlinkSync(folder.at(name));
+  if (findStats(folder, name) !== undefined) unlinkSync(folder.at(name));
 }
 
 /**
@@ -45,7 +46,7 @@ export function tidy(folder: Folder, name: string, keep: number): void {
 export function findPlain(folder: Folder, name: string, keep: number, inode: number | null = null): string | null {
   for (let number = 1; number <= keep; number += 1) {
     const rotated = `${name}.${number}`;
-    const found = look(folder, rotated);
+    const found = findStats(folder, rotated);
     if (found?.isFile() && (inode === null || found.ino === inode)) return rotated;
   }
   return null;
@@ -56,14 +57,15 @@ export function findPlain(folder: Folder, name: string, keep: number, inode: num
  * halfway, the next call removes no further file.
  */
 function settle(folder: Folder, name: string, keep: number): void {
-  if (look(folder, unnumbered(name)) === undefined) return;
+  if (findStats(folder, unnumbered(name)) === undefined) return;
   let free = 1;
-  while (free < keep && SUFFIXES.some((suffix) => look(folder, `${name}.${free}${suffix}`) !== undefined)) free += 1;
+  while (free < keep && SUFFIXES.some((suffix) => findStats(folder, `${name}.${free}${suffix}`) !== undefined))
+    free += 1;
   for (const suffix of SUFFIXES) remove(folder, `${name}.${free}${suffix}`);
   for (let number = free - 1; number >= 1; number -= 1) {
     for (const suffix of SUFFIXES) {
       const rotated = `${name}.${number}${suffix}`;
-      if (look(folder, rotated) !== undefined) rename(folder, rotated, `${name}.${number + 1}${suffix}`);
+      if (findStats(folder, rotated) !== undefined) rename(folder, rotated, `${name}.${number + 1}${suffix}`);
     }
   }
   rename(folder, unnumbered(name), `${name}.1`);

@@ -11,10 +11,10 @@ export const FD = { pid1: 3, handover: 4, control: 5, idle: 6 } as const;
  * `supervise`: supervise services, as a child of PID 1; `command`: execute a short command; `explain`: print why a
  * program could not be executed.
  */
-export type Role = 'supervise' | 'command' | 'explain';
+export type HandoverRole = 'supervise' | 'command' | 'explain';
 
 export interface Handover {
-  readonly role: Role;
+  readonly role: HandoverRole;
   /** The native program that runs as PID 1, or in its place, above a supervisor; 0 for the other roles. */
   readonly pid1: number;
   /** CLOCK_MONOTONIC at the handover, milliseconds. */
@@ -88,7 +88,7 @@ export function parseHandover(bytes: Buffer): Handover | null {
   const limit = (key: string) => (number(key) < 0 ? Number.POSITIVE_INFINITY : number(key));
   const isTerminal = (fd: number) => number(`terminal${fd}`) === 1;
   return {
-    role: (valuesOf('role')[0] ?? 'command') as Role,
+    role: (valuesOf('role')[0] ?? 'command') as HandoverRole,
     pid1: number('pid'),
     now: number('now'),
     page: number('page'),

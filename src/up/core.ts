@@ -117,9 +117,9 @@ function makeReload(
     try {
       // Even if the configuration is invalid: a tool that rotates log files has already moved them.
       const reopened = how === 'apply' ? logs.reopenFiles() : null;
-      const { reload } = await import('./reload.ts');
+      const { performReload } = await import('./reload.ts');
       const parts = { ...request, environment, engine, announce, findHolder, owners: gpus.owners, prepare };
-      const result = reload(parts, how);
+      const result = performReload(parts, how);
       await reopened;
       return result;
     } finally {

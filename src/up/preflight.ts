@@ -5,7 +5,7 @@ import type { Finding } from '../cli/preflight.ts';
 import { inspectProgram } from '../linux/executable.ts';
 import { absolute, exists } from '../linux/files.ts';
 import type { GpuReader } from '../linux/gpu-memory.ts';
-import { credentialsOf, programOf, whyNoShell } from '../linux/launch.ts';
+import { credentialsOf, executedProgram, whyNoShell } from '../linux/launch.ts';
 import { readProcess } from '../linux/processes.ts';
 import { whyNotEntered } from '../linux/reach.ts';
 import { whyNotLimit, whyNotNice, whyNotOomScore, whyNotProcessors, whyNotUser } from '../linux/rights.ts';
@@ -114,7 +114,7 @@ function commandsToStart({ argv, hooks: { beforeStart } }: ServicePlan, afterTas
 function laterCommands(service: ServicePlan, afterTask: boolean): readonly CommandToCheck[] {
   const { argv, hooks, ready, live, stop } = service;
   const before = commandsToStart(service, afterTask).at(-1)?.installer ?? null;
-  const installer = before ?? (programOf(argv) === null ? 'the service' : null);
+  const installer = before ?? (executedProgram(argv) === null ? 'the service' : null);
   const drain = hooks.beforeStop !== null && 'waitFor' in hooks.beforeStop ? [hooks.beforeStop.waitFor] : [];
   const given = (field: string, one: readonly string[] | null | undefined) =>
     one === null || one === undefined ? [] : [{ field, argv: one, installer }];
@@ -141,7 +141,7 @@ function checkCommand({ name, env, cwd, user }: ServicePlan, { field, argv, inst
   const shell = whyNoShell(argv);
   if (shell !== null)
     return [{ ...about, verdict: 'wrong', text: `${prefix}cannot execute /bin/sh: ${shell.why}`, help: shell.fix }];
-  const program = programOf(argv);
+  const program = executedProgram(argv);
   if (program === null) return [];
   const found = inspectProgram(program, { env, cwd, credentials: credentialsOf(user) });
   if (found.ok) return [{ ...about, verdict: 'ok', text: `${prefix}${found.path}` }];
@@ -164,7 +164,7 @@ export function inspectBuild(plan: Plan): readonly Finding[] {
     .filter(({ enabled }) => enabled)
     .flatMap((service) =>
       allCommands(service, isAfterTask(service))
-        .filter(({ argv }) => !isElsewhere(programOf(argv) ?? '', service))
+        .filter(({ argv }) => !isElsewhere(executedProgram(argv) ?? '', service))
         .flatMap((one) => checkCommand(service, one)),
     )
     .filter(({ verdict }) => verdict === 'wrong');
@@ -344,7 +344,15 @@ export function* findMissingPrograms(plan: Plan): Generator<Missing | null> {
     if (!service.enabled || service.edges.length + service.stageEdges.length === 0) continue;
     const { env, cwd, user } = service;
     for (const one of commandsToStart(service, isAfterTask(service))) {
-      const key = JSON.stringify([one.field, one.installer, programOf(one.argv), one.argv[0], env.PATH, cwd, user]);
+      const key = JSON.stringify([
+        one.field,
+        one.installer,
+        executedProgram(one.argv),
+        one.argv[0],
+        env.PATH,
+        cwd,
+        user,
+      ]);
       const found = known.get(key) ?? checkCommand(service, one);
       known.set(key, found);
       for (const { verdict, text } of found)

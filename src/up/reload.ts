@@ -31,7 +31,7 @@ interface ReloadParts {
 }
 
 /** Performs one reload, by SIGHUP or through the API. Errors are announced, and returned for the client. */
-export function reload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
+export function performReload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
   const { file, names, environment, files, gpus, engine, announce } = parts;
   const before = engine.world.target;
   const loaded = loadPlan({ path: file, names, environment, files, gpus, before });

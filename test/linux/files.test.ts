@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeBytes } from '../../src/bytes.ts';
-import { exists, listFolder, look, mayExecute, readBytes, readText, realFiles } from '../../src/linux/files.ts';
+import { exists, findStats, listFolder, mayExecute, readBytes, readLatin1, realFiles } from '../../src/linux/files.ts';
 
 const folder = fs.mkdtempSync(join(tmpdir(), 'svc-super-files-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
@@ -25,12 +25,12 @@ describe('a file', () => {
       const bytes = Buffer.from(Array.from({ length: size }, (_, index) => index % 251));
       fs.writeFileSync(at('x'), bytes);
       expect(readBytes(at('x')).equals(bytes)).toBe(true);
-      expect(readText(at('x'))).toBe(bytes.toString('latin1'));
+      expect(readLatin1(at('x'))).toBe(bytes.toString('latin1'));
     }
   });
 
   test('of /proc is read, although its size is 0', () => {
-    expect(readText('/proc/self/stat')).toStartWith(`${process.pid} (`);
+    expect(readLatin1('/proc/self/stat')).toStartWith(`${process.pid} (`);
   });
 
   test('does not share its buffer with the next file', () => {
@@ -48,7 +48,7 @@ describe('a file', () => {
   test('leaks no descriptor, whether it can be read or not', () => {
     const before = fs.readdirSync('/proc/self/fd').length;
     for (let count = 0; count < 20; count += 1) {
-      readText('/proc/self/stat');
+      readLatin1('/proc/self/stat');
       codeOf(() => readBytes(folder));
       listFolder(folder);
       codeOf(() => listFolder(at('a')));
@@ -63,15 +63,15 @@ describe('a file', () => {
     expect(realFiles.stat('/dev/zero')).toMatchObject({ isDirectory: false, isFile: false });
     expect(realFiles.stat(at('none'))).toBeNull();
     fs.symlinkSync('five', at('link'));
-    expect(look(at('link'))?.mode).toBe(fs.statSync(at('five')).mode);
+    expect(findStats(at('link'))?.mode).toBe(fs.statSync(at('five')).mode);
   });
 
   test('that cannot be read throws an error with its errno', () => {
     expect(codeOf(() => readBytes(at('none')))).toBe('ENOENT');
     expect(codeOf(() => readBytes(folder))).toBe('EISDIR');
-    expect(codeOf(() => readText(at('five/x')))).toBe('ENOTDIR');
-    expect(codeOf(() => look(at('five/x')))).toBe('ENOTDIR');
-    expect(codeOf(() => readText(`/${'x'.repeat(5_000)}`))).toBe('ENAMETOOLONG');
+    expect(codeOf(() => readLatin1(at('five/x')))).toBe('ENOTDIR');
+    expect(codeOf(() => findStats(at('five/x')))).toBe('ENOTDIR');
+    expect(codeOf(() => readLatin1(`/${'x'.repeat(5_000)}`))).toBe('ENAMETOOLONG');
   });
 
   test('exists, and may be executed', () => {
@@ -85,10 +85,10 @@ describe('a file', () => {
 
   test('may have a name in UTF-8, or of bytes that are not UTF-8', () => {
     fs.writeFileSync(at('ä💥'), 'x');
-    expect(readText(at('ä💥'))).toBe('x');
+    expect(readLatin1(at('ä💥'))).toBe('x');
     const name = at('\udcff\udc80');
     fs.writeFileSync(encodeBytes(name), 'y');
-    expect([readText(name), exists(name), look(name)?.size]).toEqual(['y', true, 1]);
+    expect([readLatin1(name), exists(name), findStats(name)?.size]).toEqual(['y', true, 1]);
   });
 });
 
