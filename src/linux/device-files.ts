@@ -21,7 +21,7 @@ export function mayOpen(path: string): boolean {
 }
 
 /** The names in a folder; none if it cannot be read. */
-export function listDevices(folder: string): readonly string[] {
+export function listNames(folder: string): readonly string[] {
   try {
     return readdirSync(folder);
   } catch {
@@ -30,7 +30,7 @@ export function listDevices(folder: string): readonly string[] {
 }
 
 /** The text of a file; null if it cannot be read. */
-export function read(file: string): string | null {
+export function readFile(file: string): string | null {
   try {
     return readFileSync(file, 'utf8');
   } catch {

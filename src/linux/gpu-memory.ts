@@ -6,7 +6,7 @@ import { join } from '../paths.ts';
 import type { GpuReading, Holder } from '../plan/gpu-reading.ts';
 import type { GpuDevice, GpuPlan } from '../plan/plan.ts';
 import type { Captured } from './capture.ts';
-import { listDevices, read } from './device-files.ts';
+import { listNames, readFile } from './device-files.ts';
 import { mayExecute } from './files.ts';
 import { type DriverParts, GpuDriver } from './gpu-driver.ts';
 import { findNvidiaGpus } from './gpus.ts';
@@ -177,12 +177,12 @@ function findHolders({ vendor, devices }: GpuPlan, root: string, owners: Readonl
       .map(({ path }) => `/${path.slice(root.length).replace(/^\/+/, '')}`),
   );
   const proc = join(root, 'proc');
-  return listDevices(proc).flatMap((entry): Holder[] => {
+  return listNames(proc).flatMap((entry): Holder[] => {
     if (!/^\d+$/.test(entry)) return [];
-    const isOpen = listDevices(join(proc, entry, 'fd')).some((fd) => files.has(target(join(proc, entry, 'fd', fd))));
+    const isOpen = listNames(join(proc, entry, 'fd')).some((fd) => files.has(target(join(proc, entry, 'fd', fd))));
     if (!isOpen) return [];
     const pid = Number(entry);
-    const name = (read(join(proc, entry, 'comm')) ?? '?').trim();
+    const name = (readFile(join(proc, entry, 'comm')) ?? '?').trim();
     return [{ pid, name, service: owners.get(pid) ?? null }];
   });
 }

@@ -1,7 +1,7 @@
 // Finds AMD's GPUs in the files of the kernel's compute driver (KFD) in /sys, in the order of ROCm. Reads only values that the
 // kernel has in memory; gpu-memory.ts reads the memory in use, for which the kernel queries the device.
 import { join } from '../paths.ts';
-import { type DeviceFile, listDevices, mayOpen, read } from './device-files.ts';
+import { type DeviceFile, listNames, mayOpen, readFile } from './device-files.ts';
 
 interface AmdGpu extends DeviceFile {
   /** The files with the number of bytes in use, and in total. */
@@ -14,14 +14,14 @@ export function findAmdGpus(root: string): {
   readonly driver: boolean;
 } {
   const folder = join(root, 'sys/class/kfd/kfd/topology/nodes');
-  const nodes = listDevices(folder)
+  const nodes = listNames(folder)
     .filter((name) => /^\d+$/.test(name))
     .sort((a, b) => Number(a) - Number(b));
   const listed = nodes.flatMap((node): AmdGpu[] => {
-    const properties = read(join(folder, node, 'properties')) ?? '';
+    const properties = readFile(join(folder, node, 'properties')) ?? '';
     const value = (name: string) => new RegExp(`^${name} (\\d+)$`, 'm').exec(properties)?.[1] ?? '0';
     // A node without SIMD units is a CPU.
-    if (value('simd_count') === '0' || (read(join(folder, node, 'gpu_id')) ?? '0').trim() === '0') return [];
+    if (value('simd_count') === '0' || (readFile(join(folder, node, 'gpu_id')) ?? '0').trim() === '0') return [];
     const render = `renderD${value('drm_render_minor')}`;
     const device = join(root, 'sys/class/drm', render, 'device');
     const unique = BigInt(value('unique_id'));
@@ -37,12 +37,12 @@ export function findAmdGpus(root: string): {
   const hasDriver = mayOpen(join(root, 'dev/kfd'));
   const devices = hasDriver ? listed.filter(({ path }) => mayOpen(path)) : [];
   // The kernel lists all devices of the machine: a device without a file was not given to the container.
-  const files = listDevices(join(root, 'dev/dri'));
+  const files = listNames(join(root, 'dev/dri'));
   const hasFile = ({ path }: AmdGpu) => files.includes(path.slice(path.lastIndexOf('/') + 1));
   const forbidden = listed.filter((one) => hasFile(one) && !devices.includes(one)).length;
   return {
     devices,
-    forbidden: listDevices(join(root, 'dev')).includes('kfd') ? forbidden : 0,
+    forbidden: listNames(join(root, 'dev')).includes('kfd') ? forbidden : 0,
     driver: listed.length > 0,
   };
 }

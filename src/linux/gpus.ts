@@ -3,7 +3,7 @@
 // `gpus`.
 import { join } from '../paths.ts';
 import type { Inventory } from '../plan/gpu-inventory.ts';
-import { type DeviceFile, listDevices, mayOpen, read } from './device-files.ts';
+import { type DeviceFile, listNames, mayOpen, readFile } from './device-files.ts';
 import { findAmdGpus } from './gpus-amd.ts';
 
 /** `root` is where `/dev`, `/proc` and `/sys` are. */
@@ -26,7 +26,7 @@ export function findNvidiaGpus(root: string): {
   readonly driver: boolean;
 } {
   const known = readKernelList(root);
-  const files = listDevices(join(root, 'dev')).flatMap((name) => /^nvidia(\d+)$/.exec(name)?.[1] ?? []);
+  const files = listNames(join(root, 'dev')).flatMap((name) => /^nvidia(\d+)$/.exec(name)?.[1] ?? []);
   const present = files.map((minor) => {
     const listed = known.find((one) => one.minor === Number(minor));
     const path = join(root, 'dev', `nvidia${minor}`);
@@ -42,15 +42,15 @@ export function findNvidiaGpus(root: string): {
     devices: [...open.map(({ path, uuid, name }) => ({ path, uuid, name })), ...single],
     forbidden: present.length - open.length,
     // The driver of the machine, even if the container has no device.
-    driver: listDevices(join(root, 'proc/driver/nvidia')).length > 0,
+    driver: listNames(join(root, 'proc/driver/nvidia')).length > 0,
   };
 }
 
 /** Reads /proc/driver/nvidia/gpus/<bus>/information. With CDI it lists all GPUs of the host, not only the container's. */
 function readKernelList(root: string) {
   const folder = join(root, 'proc/driver/nvidia/gpus');
-  return listDevices(folder).map((bus) => {
-    const text = read(join(folder, bus, 'information')) ?? '';
+  return listNames(folder).map((bus) => {
+    const text = readFile(join(folder, bus, 'information')) ?? '';
     const field = (name: string) => new RegExp(`^${name}:\\s*(.*\\S)`, 'm').exec(text)?.[1] ?? null;
     const uuid = field('GPU UUID');
     return {

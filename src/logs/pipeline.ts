@@ -17,7 +17,7 @@ const RING_BYTES = 64 * 1024;
 const SLICE = 2;
 /** The bytes that are read between two checks of the clock for SLICE. */
 const BURST = 64 * 1024;
-/** The longest that `logs reopen` waits until the last piece is written to the old files, milliseconds. */
+/** The longest that reopenFiles() waits for the last writes to the old files, milliseconds. */
 const REOPENING = 2_000;
 /**
  * After the last process of a run has ended, a stream that is silent for this long is closed: only a process outside the run

@@ -3,7 +3,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { type Folder, openFolderOf } from '../linux/guarded-path.ts';
 import type { Clock } from '../ports.ts';
-import { findPlain, partOf, remove } from './sinks-rotation.ts';
+import { findUncompressed, partOf, remove } from './sinks-rotation.ts';
 
 /** Bytes that are compressed at once; the event loop waits about 5 ms. Each piece is one member of the gzip file. */
 const PIECE = 256 * 1024;
@@ -56,7 +56,7 @@ export class Compressor {
 export function* compressNewest(path: string, keep: () => number): Generator<void, boolean> {
   const { folder, name } = openFolderOf(path, 'find');
   try {
-    const rotated = findPlain(folder, name, keep());
+    const rotated = findUncompressed(folder, name, keep());
     if (rotated === null) return false;
     yield* compress(folder, name, rotated, keep);
     return true;
@@ -87,7 +87,7 @@ function* compress(folder: Folder, log: string, name: string, keep: () => number
       writeWhole(to, gzipSync(piece.subarray(0, count), { level: 6 }));
       yield;
     }
-    const now = findPlain(folder, log, keep(), found.ino);
+    const now = findUncompressed(folder, log, keep(), found.ino);
     if (now === null) return;
     // Closes the file first: some file systems report only here that the disk is full.
     open.delete(to);

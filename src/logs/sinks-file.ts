@@ -6,7 +6,7 @@ import { codeOf } from '../linux/errno.ts';
 import { type Folder, openFolderOf, openGuarded } from '../linux/guarded-path.ts';
 import type { Clock } from '../ports.ts';
 import { type Compressor, compressNewest } from './sinks-compress.ts';
-import { rotate, tidy } from './sinks-rotation.ts';
+import { finishRotation, rotate } from './sinks-rotation.ts';
 
 export interface FileStyle {
   readonly path: string;
@@ -37,7 +37,7 @@ export class FileSink {
   #size = 0;
   /** False for a device such as /dev/null: it is neither rotated nor truncated. */
   #isRegular = true;
-  #isTidied = false;
+  #isRotationFinished = false;
   #queue: Uint8Array[] = [];
   #queued = 0;
   #isWriting = false;
@@ -224,10 +224,10 @@ export class FileSink {
     this.#size = found.size;
     this.#isRegular = found.isFile();
     this.#checkAt = this.#clock.now() + RETRY;
-    if (this.#isTidied || !this.#isRegular) return;
-    this.#isTidied = true;
+    if (this.#isRotationFinished || !this.#isRegular) return;
+    this.#isRotationFinished = true;
     try {
-      this.#inFolder((folder, name) => tidy(folder, name, this.#style.keep));
+      this.#inFolder((folder, name) => finishRotation(folder, name, this.#style.keep));
     } catch {
       // The next rotation tries again, and reports the error.
     }

@@ -23,27 +23,36 @@ export function remove(folder: Folder, name: string): void {
 }
 
 /**
- * Renames the file to `NAME.1`, after those with numbers. Throws if it cannot be renamed, for example because it is a mount
- * point; then no other file is removed or renamed. ENOENT means that the file does not exist.
+ * Renames the file to `NAME.1`, after incrementing the numbers of the rotated files; removes it if `keep` is 0. Throws if it
+ * cannot be renamed, for example because it is a mount point; then no other file is removed or renamed. ENOENT means that
+ * the file does not exist.
  */
 export function rotate(folder: Folder, name: string, keep: number): void {
   if (keep === 0) {
     unlinkSync(folder.at(name));
     return;
   }
-  settle(folder, name, keep);
+  assignNumber(folder, name, keep);
   rename(folder, name, unnumbered(name));
-  settle(folder, name, keep);
+  assignNumber(folder, name, keep);
 }
 
-/** Completes a rotation, and removes partial compressed files, that an earlier supervisor did not finish. */
-export function tidy(folder: Folder, name: string, keep: number): void {
+/** Completes the rotation that an earlier supervisor did not finish, and removes its partial compressed files. */
+export function finishRotation(folder: Folder, name: string, keep: number): void {
   for (let number = 1; number <= keep; number += 1) remove(folder, partOf(`${name}.${number}`));
-  settle(folder, name, keep);
+  assignNumber(folder, name, keep);
 }
 
-/** The newest rotated file that is not compressed; or the one with that inode, whatever its number has become. */
-export function findPlain(folder: Folder, name: string, keep: number, inode: number | null = null): string | null {
+/**
+ * The newest rotated file that is not compressed or, with `inode`, the one with that inode. Null if there is none. `keep` is
+ * the highest number.
+ */
+export function findUncompressed(
+  folder: Folder,
+  name: string,
+  keep: number,
+  inode: number | null = null,
+): string | null {
   for (let number = 1; number <= keep; number += 1) {
     const rotated = `${name}.${number}`;
     const found = findStats(folder, rotated);
@@ -56,7 +65,7 @@ export function findPlain(folder: Folder, name: string, keep: number, inode: num
  * Renames the unnumbered file to `NAME.1`, after incrementing the numbers up to the first that is free. If a call fails
  * halfway, the next call removes no further file.
  */
-function settle(folder: Folder, name: string, keep: number): void {
+function assignNumber(folder: Folder, name: string, keep: number): void {
   if (findStats(folder, unnumbered(name)) === undefined) return;
   let free = 1;
   while (free < keep && SUFFIXES.some((suffix) => findStats(folder, `${name}.${free}${suffix}`) !== undefined))

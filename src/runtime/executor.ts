@@ -28,7 +28,7 @@ interface Resources<Handle> {
   early: number[] | null;
   /** Whether `stop.command` is running. */
   isStopping: boolean;
-  /** Not null: no process of the run is left, but a hook of it has not ended. Its leftover processes. */
+  /** The leftover processes of the run, while it waits for its hooks to end; null: processes of the run are left. */
   swept: readonly SweptProcess[] | null;
 }
 

@@ -10,7 +10,7 @@ export class HostNames {
   readonly #file: HostsFile;
   readonly #announce: (announcement: Announcement) => void;
   readonly #reported = new Set<string>();
-  /** What has been done to the file. */
+  /** What was added to /etc/hosts: nothing, lines, or the file itself. */
   #held: 'nothing' | 'lines' | 'file' = 'nothing';
 
   constructor(file: HostsFile, announce: (announcement: Announcement) => void) {

@@ -148,7 +148,7 @@ function checkCommand({ name, env, cwd, user }: ServicePlan, { field, argv, inst
   const missing =
     installer === null
       ? `install it, or name it with its path; its PATH is ${env.PATH ?? 'not set'}`
-      : `this is correct only if ${installer} installs it`;
+      : `make sure that ${installer} installs it`;
   const help = found.fix ?? missing;
   const verdict = installer === null ? 'wrong' : 'doubtful';
   return [{ ...about, verdict, text: `${prefix}cannot execute ${program}: ${found.why}`, help }];

@@ -57,7 +57,7 @@ export function performReload(parts: ReloadParts, how: 'apply' | 'dry-run'): Rel
   for (const warning of warnings)
     announce({ level: 'warn', service: null, event: 'doubtful', text: renderDoubt(warning) });
   if (JSON.stringify(before.control) !== JSON.stringify(plan.control)) {
-    const text = '`control` has changed: the change takes effect when the container is restarted';
+    const text = '`control` has changed: the change takes effect when the supervisor is restarted';
     announce({ level: 'warn', service: null, event: 'not-reloaded', text });
   }
   parts.prepare(plan);

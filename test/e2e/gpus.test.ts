@@ -259,7 +259,7 @@ test('check --runtime finds a script whose interpreter is missing', async () => 
   );
   await run.ends(78);
   await run.line(
-    /^✗ a {2}cannot execute \.\/script: .*\/script wants \/opt\/nowhere\/python, and there is no such file$/,
+    /^✗ a {2}cannot execute \.\/script: .*\/script needs \/opt\/nowhere\/python, and there is no such file$/,
   );
 });
 
