@@ -91,8 +91,8 @@ async function queryAmd(
   return { kind: 'memory', devices: memory, holders: [] };
 }
 
-function timedOut(who: string, { limit }: GpuDriver): GpuReading {
-  return { kind: 'lost', why: `${who} did not answer within ${limit / 1_000} s` };
+function timedOut(program: string, { limit }: GpuDriver): GpuReading {
+  return { kind: 'lost', why: `${program} did not answer within ${limit / 1_000} s` };
 }
 
 interface SmiRow {

@@ -8,6 +8,10 @@ interface AmdGpu extends DeviceFile {
   readonly memory: readonly [used: string, total: string];
 }
 
+/**
+ * The devices that may be opened. `forbidden`: how many exist in the container and may not be opened. `driver`: whether the
+ * machine has GPUs, even if the container has none.
+ */
 export function findAmdGpus(root: string): {
   readonly devices: readonly AmdGpu[];
   readonly forbidden: number;

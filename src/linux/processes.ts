@@ -230,7 +230,7 @@ export class ProcessIndex {
   }
 
   /**
-   * The processes of a run: its main process, with the group and the session of it; processes with its mark; members found
+   * The processes of a run: its main process, and the group and the session of that process; processes with the mark of the run; members found
    * earlier; and all descendants of these. Never PID 1 or the supervisor.
    */
   membersOf({ main, mainStart, mark, runName, known }: Roots): Process[] {

@@ -29,9 +29,9 @@ export type Reached = (
 ) & { readonly link: string | null; readonly target: string | null };
 
 /** Whether a path itself is a symbolic link. */
-export const isLink = (path: string): boolean => lookAt(path)?.isSymbolicLink() === true;
+export const isLink = (path: string): boolean => lstatOrNull(path)?.isSymbolicLink() === true;
 
-function lookAt(path: string): Stats | null {
+function lstatOrNull(path: string): Stats | null {
   try {
     return lstatSync(encodeBytes(path));
   } catch {
@@ -43,7 +43,7 @@ function lookAt(path: string): Stats | null {
 export function reach(path: string, credentials: Credentials): Reached {
   const rest = path.split('/').reverse();
   let at = '/';
-  let stats = lookAt(at);
+  let stats = lstatOrNull(at);
   let link: string | null = null;
   let target: string | null = null;
   let links = 0;
@@ -53,7 +53,7 @@ export function reach(path: string, credentials: Credentials): Reached {
     if (stats === null || !stats.isDirectory()) return { kind: 'not-folder', real: at, link, target };
     if (!permits(at, stats, 'search', credentials)) return { kind: 'closed', real: at, stats, link, target };
     const next = name === '..' ? dirname(at) : join(at, name);
-    const found = lookAt(next);
+    const found = lstatOrNull(next);
     if (found === null) return { kind: 'missing', real: next, link, target };
     if (!found.isSymbolicLink()) {
       at = next;
@@ -68,7 +68,7 @@ export function reach(path: string, credentials: Credentials): Reached {
     rest.push(...text.split('/').reverse());
     if (text.startsWith('/')) {
       at = '/';
-      stats = lookAt(at);
+      stats = lstatOrNull(at);
     }
   }
   return stats === null

@@ -5,7 +5,7 @@ import { describeErrno } from './errno.ts';
 /** Reasons that are not an errno; their numbers are larger than any errno. */
 export const WHY = { foreign: 1001, folder: 1002, noSocket: 1003, occupied: 1004 } as const;
 
-const WORDS: Readonly<Record<number, string>> = {
+const REASONS: Readonly<Record<number, string>> = {
   [WHY.foreign]: 'a process of another user listens there, and is not trusted',
   [WHY.folder]: 'its folder is missing, or other users have access to it',
   [WHY.noSocket]: 'a file that is not a socket has that path',
@@ -25,5 +25,5 @@ export function describeMissingSocket({ path, why }: { readonly path: string; re
 
 /** `/run/svc-super.sock: no process listens there`. */
 export function describeSocketPath({ path, why }: { readonly path: string; readonly why: number }): string {
-  return `${path}: ${WORDS[why] ?? describeErrno(why)}`;
+  return `${path}: ${REASONS[why] ?? describeErrno(why)}`;
 }

@@ -5,7 +5,7 @@ import type { Clock } from '../ports.ts';
 
 /** Milliseconds between two checks of the clock. */
 const TICK = 1_000;
-/** A check that is later than this is not explained by a busy moment, milliseconds. */
+/** A check that is later than this ends an absence; a shorter delay may be caused by a busy event loop. Milliseconds. */
 const LATE = 1_000;
 
 export class AbsenceDetector {
@@ -26,7 +26,7 @@ export class AbsenceDetector {
     this.#watching = null;
     if (!on) return;
     this.#watching = { seenAt: this.#clock.now(), cancel: () => undefined };
-    this.#lookLater(this.#watching);
+    this.#checkLater(this.#watching);
   }
 
   /**
@@ -41,11 +41,11 @@ export class AbsenceDetector {
     return away;
   }
 
-  #lookLater(watching: { seenAt: number; cancel: () => void }): void {
+  #checkLater(watching: { seenAt: number; cancel: () => void }): void {
     watching.cancel = this.#clock.after(TICK, () => {
       if (this.#clock.now() - watching.seenAt > TICK + LATE) this.#returned();
       watching.seenAt = this.#clock.now();
-      this.#lookLater(watching);
+      this.#checkLater(watching);
     });
   }
 }
