@@ -74,8 +74,8 @@ export class Engine {
   #draining = false;
   /** Spawns for another turn, and what is to be done to those services after that, in order. */
   #postponed: PostponedOf[] = [];
-  /** How many of these are of each service. */
-  readonly #late = new Map<string, number>();
+  /** The same by service, in order. */
+  readonly #late = new Map<string, readonly Postponed[]>();
   #turnBegan = 0;
   #goingOn = false;
   #armed: { readonly at: number; readonly cancel: () => void } | null = null;
@@ -156,8 +156,7 @@ export class Engine {
 
   /** What is postponed for a service, in order. */
   postponedOf(service: string): readonly Postponed[] {
-    if (!this.#late.has(service)) return [];
-    return this.#postponed.flatMap(({ plan, run, effect }) => (plan.name === service ? [{ run, effect }] : []));
+    return this.#late.get(service) ?? [];
   }
 
   /** Goes on where an earlier engine ended: with what it had postponed, by service. Then arms the timer. */
@@ -234,10 +233,10 @@ export class Engine {
   }
 
   #postpone(one: PostponedOf): void {
-    const { plan } = one;
+    const { plan, run, effect } = one;
     this.#postponed.push(one);
+    this.#late.set(plan.name, [...this.postponedOf(plan.name), { run, effect }]);
     this.#parts.postponed(plan.name);
-    this.#late.set(plan.name, (this.#late.get(plan.name) ?? 0) + 1);
     if (this.#postponed.length === 1 && !this.#goingOn) this.#parts.clock.soon(() => this.#goOn());
   }
 
@@ -251,8 +250,8 @@ export class Engine {
         const next = this.#postponed.shift();
         if (next === undefined) break;
         const { name } = next.plan;
-        const left = (this.#late.get(name) ?? 0) - 1;
-        if (left > 0) this.#late.set(name, left);
+        const left = this.postponedOf(name).slice(1);
+        if (left.length > 0) this.#late.set(name, left);
         else this.#late.delete(name);
         this.#parts.postponed(name);
         this.#executor.perform(next.plan, next.run, next.effect);
