@@ -3,7 +3,7 @@
 // needs it.
 import { readlinkSync, writeSync } from 'node:fs';
 import type { Dial, LineListener } from './control/client.ts';
-import { currentFolder, realFiles } from './linux/files.ts';
+import { currentFolder, listFolder, realFiles } from './linux/files.ts';
 import { pidNamespace } from './linux/processes.ts';
 import { FD, type Handover, readHandover } from './platform/handover.ts';
 import { shieldFromSignals, silenceWarnings, whyUnsupported } from './platform/runtime.ts';
@@ -100,6 +100,7 @@ async function run(handover: Handover): Promise<number | Supervision> {
     out: (text) => print(1, text),
     // The terminal of `exec` is in raw mode: it adds no carriage return to a line end.
     err: handover.terminal === null ? err : (text) => err(String(text).replaceAll('\n', '\r\n')),
+    list: listFolder,
     save: (path, text) => process.getBuiltinModule('node:fs').writeFileSync(path, text),
     wall: () => clock.wall(),
     after: (ms, fn) => clock.after(ms, fn),

@@ -11,7 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
   main: 'everything',
   up: 'everything',
   commands: ['config', 'cli'],
-  cli: ['config', 'control', 'core', 'plan'],
+  cli: ['config', 'control', 'convert', 'core', 'plan'],
   control: ['core', 'plan'],
   runtime: ['core', 'plan', 'ports'],
   logs: ['ports', 'linux', 'platform'],

@@ -36,6 +36,8 @@ export interface Context {
   readonly terminal: { readonly out: number | null; readonly err: number | null };
   out(text: string | Uint8Array): void;
   err(text: string | Uint8Array): void;
+  /** The names in a folder, sorted, folders with a `/` behind them; null: there is no such folder, or it cannot be read. */
+  list(path: string): readonly string[] | null;
   /** Writes a file that the user has named. */
   save(path: string, text: string): void;
   /** Wall time, milliseconds. */
@@ -58,6 +60,8 @@ export interface Context {
 export interface Flag {
   readonly type: 'boolean' | 'string';
   readonly short?: string;
+  /** It may be given several times; its values are in `Given.lists`. */
+  readonly multiple?: true;
   /** What the value is called in help: `N`, `FILE`. */
   readonly value?: string;
   readonly summary: string;
@@ -76,6 +80,8 @@ export interface Command {
 export interface Given {
   readonly values: Readonly<Record<string, string | boolean | undefined>>;
   readonly positionals: readonly string[];
+  /** Values of the flags that may be given several times. */
+  readonly lists?: Readonly<Record<string, readonly string[] | undefined>>;
 }
 
 export type { Question };

@@ -1,0 +1,48 @@
+// The table of the formats that can be imported: how each is called, recognised and loaded. An importer is loaded when its
+// format is asked for. Imports nothing itself.
+import type { Importer, ImportInput } from './source.ts';
+
+export interface Format {
+  /** What it is, for help and for messages: a noun with its article. */
+  readonly about: string;
+  /** How sure the look of a path and a text makes that it is this format: 0 for no, 3 for certain. */
+  recognise(input: Pick<ImportInput, 'path' | 'text' | 'list'>): number;
+  load(): Promise<Importer>;
+}
+
+const nameOf = (path: string): string => path.replace(/\/+$/, '').split('/').at(-1) ?? '';
+
+export const FORMATS = {
+  supervisord: {
+    about: 'a supervisord.conf with the files that it includes',
+    recognise: ({ path, text }) =>
+      /^\[(?:program|supervisord|eventlistener)\b/m.test(text)
+        ? 3
+        : /supervisord?.*\.(?:conf|ini)$/.test(nameOf(path))
+          ? 2
+          : 0,
+    load: async () => (await import('./supervisord.ts')).importSupervisord,
+  },
+  procfile: {
+    about: 'a Procfile (Heroku, foreman, honcho)',
+    recognise: ({ path, text }) => (/^Procfile/i.test(nameOf(path)) ? 3 : /^web:\s*\S.*$/m.test(text) ? 1 : 0),
+    load: async () => (await import('./procfile.ts')).importProcfile,
+  },
+} as const satisfies Readonly<Record<string, Format>>;
+
+export type FormatName = keyof typeof FORMATS;
+
+export const FORMAT_NAMES = Object.keys(FORMATS) as readonly FormatName[];
+
+export const isFormat = (name: string): name is FormatName => Object.hasOwn(FORMATS, name);
+
+/** The format that a source looks most like; null: it looks like none. */
+export function recogniseFormat(input: Pick<ImportInput, 'path' | 'text' | 'list'>): FormatName | null {
+  let best: FormatName | null = null;
+  let most = 0;
+  for (const name of FORMAT_NAMES) {
+    const sure = FORMATS[name].recognise(input);
+    if (sure > most) [best, most] = [name, sure];
+  }
+  return best;
+}
