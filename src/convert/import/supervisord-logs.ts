@@ -9,6 +9,8 @@ const CONSOLE = /^\/(?:dev\/(?:stdout|stderr|fd\/[12]|tty|console)|proc\/(?:1|se
 const NONE = /^(?:none|off|\/dev\/null)$/i;
 const DEFAULT_BYTES = 50 * 2 ** 20;
 const DEFAULT_BACKUPS = 10;
+/** The number of a copy. */
+const NUMBER = `\${SVC_REPLICA}`;
 
 type Target =
   | { readonly kind: 'console' | 'none' | 'auto' | 'syslog' }
@@ -41,7 +43,7 @@ export function importLogs(reader: ProgramReader, fields: ServiceDraft['fields']
   const file = out.kind === 'file' ? out : err.kind === 'file' ? err : null;
   const stream = out.kind === 'file' ? 'stdout' : 'stderr';
   if (file !== null) {
-    const path = hasCopies && !file.path.includes('${SVC_REPLICA}') ? `${file.path}.\${SVC_REPLICA}` : file.path;
+    const path = hasCopies && !file.path.includes(NUMBER) ? `${file.path}.${NUMBER}` : file.path;
     fields.log = { file: { path, ...rotationOf(reader, stream) } };
     if (path !== file.path) reader.say('changed', `${stream}_logfile`, 'each copy has a file of its own');
     const why = 'the output is also printed by svc-super, and the file gets both streams';

@@ -248,7 +248,7 @@ function importProcess(reader: ProgramReader, fields: ServiceDraft['fields']): v
   if (umask !== null) fields.umask = umask.text;
   if (reader.boolean('autostart') === false) {
     fields.enabled = false;
-    const instead = 'write a variable into `enabled`, `${NAME:-false}`, if it is to be switched on';
+    const instead = 'write a variable into `enabled` if it is to be switched on at a start';
     reader.say('changed', 'autostart', 'a service that is not enabled cannot be started later by a command', instead);
   }
   const seconds = reader.number('startsecs');

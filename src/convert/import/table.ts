@@ -13,6 +13,16 @@ export interface Format {
 const nameOf = (path: string): string => path.replace(/\/+$/, '').split('/').at(-1) ?? '';
 
 export const FORMATS = {
+  compose: {
+    about: 'a Compose file',
+    recognise: ({ path, text }) =>
+      /^services:/m.test(text) && /^\s+(?:image|build|extends|container_name):/m.test(text)
+        ? 3
+        : /compose.*\.ya?ml$/.test(nameOf(path))
+          ? 2
+          : 0,
+    load: async () => (await import('./compose.ts')).importCompose,
+  },
   supervisord: {
     about: 'a supervisord.conf with the files that it includes',
     recognise: ({ path, text }) =>
