@@ -1,5 +1,6 @@
 // The table of the formats that can be imported: how each is called, recognised and loaded. An importer is loaded when its
-// format is asked for. Imports nothing itself.
+// format is asked for.
+import { findTree } from './s6-tree.ts';
 import type { Importer, ImportInput } from './source.ts';
 
 export interface Format {
@@ -32,6 +33,11 @@ export const FORMATS = {
           ? 2
           : 0,
     load: async () => (await import('./supervisord.ts')).importSupervisord,
+  },
+  s6: {
+    about: 'a folder with an s6-overlay tree',
+    recognise: (input) => (input.text === '' && findTree(input) !== null ? 3 : 0),
+    load: async () => (await import('./s6.ts')).importS6,
   },
   procfile: {
     about: 'a Procfile (Heroku, foreman, honcho)',
