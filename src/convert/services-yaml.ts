@@ -69,6 +69,9 @@ export function writeServicesYaml({ comments, top, services }: ServicesDraft): W
     if (value !== undefined && !isDefault(TOP, key, value))
       lines.push(...writeEntry([key], value, 0, formOf(key, value)));
   }
+  for (const [key, value] of Object.entries(top)) {
+    if (key.startsWith('x-') && value !== undefined) lines.push(...writeEntry([key], value, 0));
+  }
   // The services come last, whatever the order of the reference: a field after a hundred lines of them is not seen.
   lines.push({ text: 'services:', path: ['services'] });
   services.forEach((service, index) => {

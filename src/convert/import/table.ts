@@ -34,6 +34,16 @@ export const FORMATS = {
           : 0,
     load: async () => (await import('./supervisord.ts')).importSupervisord,
   },
+  nosana: {
+    about: 'a Nosana job',
+    recognise: ({ text }) => (/container\/run/.test(text) && /["']?ops["']?\s*:/.test(text) ? 3 : 0),
+    load: async () => (await import('./nosana.ts')).importNosana,
+  },
+  recipe: {
+    about: 'a recipe of an HPC site (container, resources, slurm)',
+    recognise: ({ text }) => (/^container:/m.test(text) && /^(?:resources|slurm):/m.test(text) ? 3 : 0),
+    load: async () => (await import('./recipe.ts')).importRecipe,
+  },
   s6: {
     about: 'a folder with an s6-overlay tree',
     recognise: (input) => (input.text === '' && findTree(input) !== null ? 3 : 0),
