@@ -117,7 +117,7 @@ class Operation {
 
 function importOperation(op: Section, name: string, context: JobContext, ports: Map<number, string>): ServiceDraft {
   const operation = new Operation(op, name, context);
-  const { args, report } = operation;
+  const { args } = operation;
   const service: ServiceDraft = { name, comments: [placeComment(op.where())], todo: [], fields: {} };
   const { fields } = service;
   const imageName = operation.text(args.take('image')) ?? '';
@@ -201,7 +201,7 @@ function importCommand(
 function importPorts(operation: Operation, service: ServiceDraft, taken: Map<number, string>): void {
   const { args, report, name } = operation;
   const found: number[] = [];
-  const probes: Value[] = [];
+  const probes: HttpProbe[] = [];
   for (const node of itemsOf(args.take('expose'))) {
     const exposed = node.kind === 'map' ? new Section(node, args.source) : null;
     const text = operation.text(exposed === null ? node : exposed.take('port')) ?? '';
@@ -230,9 +230,10 @@ function importPorts(operation: Operation, service: ServiceDraft, taken: Map<num
       report.lost(args.where('expose'), `expose.${key} of ${name}: ${briefOf(value)}`, 'it is for the node');
   }
   const [first] = found;
+  for (const probe of probes) if (probe.http.port === first) probe.http = withoutPort(probe.http);
   if (found.length === 1 && first !== undefined) service.fields.port = first;
   if (found.length > 1) service.fields.ports = found;
-  if (probes.length > 0) service.fields.ready = probes.length === 1 ? probes[0] : probes;
+  if (probes.length > 0) service.fields.ready = (probes.length === 1 ? probes[0] : probes) as Value | undefined;
   if (found.length > 0)
     report.once(
       'expose',
@@ -243,7 +244,18 @@ function importPorts(operation: Operation, service: ServiceDraft, taken: Map<num
     );
 }
 
-function importCheck(check: Section, port: number, operation: Operation): readonly Value[] {
+/** A probe of `ready`. */
+interface HttpProbe {
+  http: Record<string, Value>;
+  readonly continuous?: true;
+}
+
+/** The port of the probe is the first one of the service. */
+function withoutPort({ port: _, ...http }: Record<string, Value>): Record<string, Value> {
+  return http;
+}
+
+function importCheck(check: Section, port: number, operation: Operation): readonly HttpProbe[] {
   const kind = check.text('type') ?? 'http';
   if (kind !== 'http') {
     operation.report.lost(

@@ -170,15 +170,15 @@ function importResources(recipe: Section, service: ServiceDraft, draft: Services
   for (const key of ['resources', 'slurm']) {
     const node = recipe.take(key);
     if (node === undefined) continue;
-    draft.top[`x-${key}`] = valueOf(node);
+    draft.top[`x-${key}`] = treeValue(node);
     const why = `\`up\` ignores it: the scheduler gives what a job may use; \`x-${key}\` keeps it`;
     report.changed(recipe.where(key), key, why, 'give the recipe to `export slurm` as well');
   }
 }
 
 /** A tree as a value of services.yaml. */
-function valueOf(node: Node): Value {
-  if (node.kind === 'list') return node.items.map(valueOf);
-  if (node.kind === 'map') return Object.fromEntries(entriesOf(node).map((one) => [one.key, valueOf(one.node)]));
+function treeValue(node: Node): Value {
+  if (node.kind === 'list') return node.items.map(treeValue);
+  if (node.kind === 'map') return Object.fromEntries(entriesOf(node).map((one) => [one.key, treeValue(one.node)]));
   return node.value === null ? '' : node.plain && typeof node.value !== 'string' ? node.value : node.text;
 }

@@ -44,6 +44,11 @@ export const FORMATS = {
     recognise: ({ text }) => (/^container:/m.test(text) && /^(?:resources|slurm):/m.test(text) ? 3 : 0),
     load: async () => (await import('./recipe.ts')).importRecipe,
   },
+  'start.sh': {
+    about: 'a start script of the kind `cmd & cmd & wait -n`',
+    recognise: ({ path, text }) => (/^#!.*\b(?:ba|da|a|z)?sh\b/.test(text) ? 3 : /\.sh$/.test(nameOf(path)) ? 2 : 0),
+    load: async () => (await import('./shell.ts')).importShell,
+  },
   s6: {
     about: 'a folder with an s6-overlay tree',
     recognise: (input) => (input.text === '' && findTree(input) !== null ? 3 : 0),

@@ -1,0 +1,487 @@
+// Reads the statements of a start script from top to bottom and makes services and tasks of them, in the order and with the
+// dependencies that the script has. What it does not understand is kept verbatim and reported; nothing is reordered.
+import type { Word } from 'unbash';
+import type { Value } from '../yaml-values.ts';
+import { addCommand, verbatim } from './shell-command.ts';
+import { conditionOf } from './shell-conditions.ts';
+import { foregroundAdvice } from './shell-daemons.ts';
+import { type Statement, type SyntaxNode, scan, statementsOf } from './shell-script.ts';
+import { applySetting } from './shell-settings.ts';
+import type { ShellState, Unit } from './shell-state.ts';
+import { waitLoopOf } from './shell-waits.ts';
+import { literalWord } from './shell-words.ts';
+import { placeComment } from './source.ts';
+
+/** How the script ends. `main`: with its last program. */
+export type Ending =
+  | { readonly kind: 'first' | 'all'; readonly only: readonly Unit[] | null }
+  | { readonly kind: 'main' | 'idle' | 'none' };
+
+type CommandNode = Extract<SyntaxNode, { type: 'Command' }>;
+
+/** More than functions call each other. */
+const MAX_DEPTH = 8;
+
+export class ShellWalk {
+  readonly state: ShellState;
+  ending: Ending = { kind: 'none' };
+  /** Foreground statements that become one task. */
+  #pending: Statement[] = [];
+  #done = false;
+
+  constructor(state: ShellState) {
+    this.state = state;
+  }
+
+  /** Reads a list of statements; `isLast`: nothing comes after it. */
+  run(statements: readonly Statement[], isLast: boolean, depth = 0): void {
+    const last = statements.findLastIndex((one) => !this.#isTrailer(one));
+    statements.forEach((statement, index) => {
+      if (this.#done) {
+        this.#lost(statement, 'the script has ended before');
+        return;
+      }
+      this.#statement(statement, isLast && index >= last, depth);
+    });
+    this.flush();
+  }
+
+  /** `exit`, `echo` and the like after the last program. */
+  #isTrailer({ command, background }: Statement): boolean {
+    return (
+      background !== true && command.type === 'Command' && /^(?:exit|echo|printf)$/.test(command.name?.value ?? '')
+    );
+  }
+
+  #statement(statement: Statement, isLast: boolean, depth: number): void {
+    const { command } = statement;
+    const { state } = this;
+    if (statement.background === true) {
+      this.flush();
+      this.#background(statement);
+    } else if (command.type === 'Function') {
+      state.functions.set(command.name.value, command.body);
+      state.remember(command, command.name.value);
+    } else if (command.type === 'Command') this.#command(statement, command, isLast, depth);
+    else if (this.#waits(command)) return;
+    else if (command.type === 'If' || command.type === 'Case') this.#branch(statement, isLast, depth);
+    else if (command.type === 'BraceGroup' && scan(command, '').background)
+      this.run(statementsOf(command), isLast, depth);
+    else this.#foreground(statement, isLast);
+  }
+
+  /** A loop that waits for a service becomes its `ready` probe. */
+  #waits(node: SyntaxNode): boolean {
+    const { state } = this;
+    const loop = waitLoopOf(node, state.script);
+    if (loop === null || loop.isElsewhere) return false;
+    const started = state.units.filter(({ kind }) => kind === 'background');
+    const byPort = started.filter(
+      ({ service, words }) =>
+        loop.port !== null &&
+        (service.fields.port === loop.port ||
+          words.some((word) => new RegExp(`(?:^|\\D)${loop.port}(?:\\D|$)`).test(word))),
+    );
+    const unit = byPort.at(-1) ?? started.at(-1);
+    if (unit === undefined) return false;
+    this.flush();
+    const { fields, name } = unit.service;
+    if (
+      fields.port === undefined &&
+      loop.port !== null &&
+      !started.some((one) => one.service.fields.port === loop.port)
+    )
+      fields.port = loop.port;
+    const probe = loop.value(typeof fields.port === 'number' ? fields.port : null);
+    const before = fields.ready;
+    fields.ready = before === undefined ? probe : [...(Array.isArray(before) ? (before as Value[]) : [before]), probe];
+    if (loop.seconds !== null) {
+      fields.start_timeout = `${Math.min(loop.seconds, 86_400)}s`;
+      state.report.changed(
+        state.script.where(node),
+        `the loop that waits for ${name}`,
+        `when it gives up, ${name} has failed to start; the script went on`,
+      );
+    }
+    state.barrier = new Map([...state.barrier].filter(([one]) => one !== name)).set(name, 'ready');
+    return true;
+  }
+
+  #command(statement: Statement, node: CommandNode, isLast: boolean, depth: number): void {
+    const { state } = this;
+    const name = node.name?.value ?? '';
+    const words = [node.name, ...node.args].filter((word): word is Word => word?.type === 'Word');
+    const isPid =
+      name === '' &&
+      node.prefix.some(
+        (one) => one.type === 'Assignment' && !('elements' in one.value) && one.value.text.includes('$!'),
+      );
+    if (isPid) this.#savePid(node);
+    else if (name === 'exec') this.#exec(statement, node, words);
+    else if (name === 'wait') this.#wait(statement, words);
+    else if (name === 'exit' || name === 'return') this.#exit(statement);
+    else if (name === 'trap') this.#trap(statement);
+    else if (name === 'sleep') this.#sleep(statement, words);
+    else if (
+      name === 'tail' &&
+      words.some(({ value }) => value === '/dev/null') &&
+      words.some(({ value }) => /^-[fF]$/.test(value))
+    )
+      this.#idle(statement);
+    else if (name === 'kill' || name === 'pkill' || name === 'killall') this.#kill(statement);
+    else if (applySetting(state, node) || this.#waits(node)) return;
+    else if (state.functions.has(name) && depth < MAX_DEPTH && this.#callsFunction(node, name, isLast, depth)) return;
+    else this.#foreground(statement, isLast);
+  }
+
+  /** A function that starts something, called without arguments, is read in place of the call. */
+  #callsFunction(node: CommandNode, name: string, isLast: boolean, depth: number): boolean {
+    const body = this.state.functions.get(name);
+    if (body === undefined || node.args.length > 0) return false;
+    const found = scan(body, '');
+    const starts =
+      found.background ||
+      found.replaces ||
+      isLast ||
+      [...found.called].some((one) => this.state.functions.has(one) || /^(?:service|systemctl)$/.test(one));
+    const statements = statementsOf(body);
+    if (!starts || statements.length === 0) return false;
+    this.flush();
+    this.run(statements, isLast, depth + 1);
+    return true;
+  }
+
+  #savePid({ prefix }: CommandNode): void {
+    const unit = this.state.lastBackground;
+    for (const one of prefix) {
+      if (one.type !== 'Assignment') continue;
+      if (unit !== undefined) this.state.pids.set(one.name, unit);
+      this.state.report.lost(this.state.script.where(one), one.text, 'svc-super knows its services by name');
+    }
+  }
+
+  #background(statement: Statement): void {
+    const { state } = this;
+    const { command } = statement;
+    if (this.#restartLoop(command)) return;
+    const name = command.type === 'Command' ? (command.name?.value ?? '') : '';
+    const found = scan(command, state.script.text(command));
+    const unit = addCommand(state, command, 'background', state.functions.has(name) ? name : null);
+    if (
+      state.functions.has(name) ||
+      command.type === 'If' ||
+      command.type === 'While' ||
+      command.type === 'Subshell' ||
+      command.type === 'BraceGroup' ||
+      command.type === 'For'
+    ) {
+      if (/\bkill\b/.test(state.script.text(command)) && /\b(?:curl|wget|nc)\b/.test(state.script.text(command))) {
+        state.report.look(
+          state.script.where(command),
+          unit.service.name,
+          'it looks like a watchdog',
+          'a `live` probe of the service does the same',
+        );
+      } else if (typeof unit.service.fields.command === 'string' && unit.service.fields.command.includes('\n')) {
+        state.report.look(
+          state.script.where(command),
+          unit.service.name,
+          'the source is kept as it is, with what it needs before it',
+          'write the program as the command',
+        );
+      }
+    }
+    if (found.called.has('sleep') && /sleep infinity/.test(state.script.text(command))) {
+      state.report.look(state.script.where(command), unit.service.name, 'it only idles', 'remove it');
+    }
+    this.#adviseForeground(statement, unit);
+  }
+
+  /** `while true; do CMD; sleep N; done &` restarts a program. */
+  #restartLoop(node: SyntaxNode): boolean {
+    if (node.type !== 'While' || node.kind !== 'while') return false;
+    if (!/^(?:true|:|\[ 1 \]|\(\(1\)\));?$/.test(this.state.script.text(node.clause).trim())) return false;
+    const [first, pause, ...more] = statementsOf(node.body);
+    if (first?.command.type !== 'Command' || first.background === true || more.length > 0) return false;
+    if (/^(?:sleep|echo|if)$/.test(first.command.name?.value ?? '')) return false;
+    const isSleep = pause?.command.type === 'Command' && pause.command.name?.value === 'sleep';
+    if (pause !== undefined && !isSleep) return false;
+    const word = isSleep && pause.command.type === 'Command' ? pause.command.args[0] : undefined;
+    const seconds = Math.max(1, Math.round(Number(word?.type === 'Word' ? word.value : 0)) || 1);
+    const unit = addCommand(this.state, first.command, 'background');
+    unit.service.fields.restart = {
+      policy: 'always',
+      backoff: { initial: `${seconds}s`, max: `${Math.max(seconds, 1)}s` },
+    };
+    this.state.report.changed(
+      this.state.script.where(node),
+      `the loop around ${unit.service.name}`,
+      'it is `restart: always`',
+    );
+    return true;
+  }
+
+  #exec(statement: Statement, node: CommandNode, words: readonly Word[]): void {
+    const { state } = this;
+    const where = state.script.where(node);
+    const [, program] = words;
+    if (program === undefined) {
+      this.#lost(statement, 'redirections of the whole script are not carried over', 'use `log.file`');
+      return;
+    }
+    this.flush();
+    if (/^"?\$[@*]"?$/.test(program.text)) {
+      const service = {
+        name: state.names.take('main'),
+        comments: [placeComment(where)],
+        todo: ['the script runs its arguments here: write the CMD of the image as the command'],
+        fields: { command: `echo 'svc-super: main has no command yet' >&2; exit 78` as Value },
+      };
+      state.add({ service, kind: 'main', words: [] });
+      state.report.look(
+        where,
+        state.script.text(statement),
+        'what it runs stands in the CMD of the image',
+        'write that as the command',
+      );
+    } else addCommand(state, node, 'main');
+    this.ending = { kind: 'main' };
+    this.#done = state.enabled === null;
+  }
+
+  #wait(statement: Statement, words: readonly Word[]): void {
+    this.flush();
+    const { state } = this;
+    const where = state.script.where(statement);
+    const options = words.slice(1).map((word) => word.value);
+    const isFirst = options.some((word) => /^-\w*n/.test(word));
+    const variables = words.slice(1).flatMap((word) => /^"?\$\{?(\w+)\}?"?$/.exec(word.text)?.[1] ?? []);
+    const only = variables.flatMap((name) => state.pids.get(name) ?? []);
+    if (words.slice(1).some((word) => word.text.includes('$!')) && state.lastBackground !== undefined)
+      only.push(state.lastBackground);
+    const tasks = only.length === 1 && !isFirst && state.units.at(-1) === only[0];
+    this.ending = { kind: isFirst || only.length === 1 ? 'first' : 'all', only: only.length > 0 ? only : null };
+    if (isFirst && state.script.bash === null && /^#!.*\/(?:sh|dash|ash)\b/.test(state.script.source.text)) {
+      state.report.changed(
+        where,
+        'wait -n',
+        '`/bin/sh` of Debian has no `-n` and ends at once with 2; here the container ends when the first service ends',
+      );
+    }
+    if (tasks && only[0] !== undefined) state.barrier.set(only[0].service.name, 'exited');
+  }
+
+  #exit(statement: Statement): void {
+    this.flush();
+    const { state } = this;
+    const text = state.script.text(statement);
+    const where = state.script.where(statement);
+    const code = /^(?:exit|return)\s+["']?(\$\{?\w+\}?|\$\?|\d+)/.exec(text)?.[1];
+    if (code === '$?' || code === undefined || code.startsWith('$'))
+      state.report.lost(where, text, 'the container ends with the code of the service anyway');
+    else state.report.changed(where, text, `the code of the script was always ${code}; it is that of the service now`);
+    if (state.enabled === null && this.ending.kind !== 'none') this.#done = true;
+  }
+
+  #trap(statement: Statement): void {
+    const text = this.state.script.text(statement);
+    const isPlain =
+      /kill|exit|SIG_IGN|''|""|-\s/.test(text) && !/podman|docker|save|backup|sync|rm\s|curl|mv\s|cp\s/.test(text);
+    const functions = [...this.state.functions.keys()].filter((name) => new RegExp(`\\b${name}\\b`).test(text));
+    const where = this.state.script.where(statement);
+    if (isPlain || functions.length === 0)
+      this.state.report.lost(
+        where,
+        text,
+        'stopping every service in order is what svc-super does',
+        isPlain ? null : 'use `hooks: {before_stop: …}` if it does more',
+      );
+    else
+      this.state.report.look(
+        where,
+        text,
+        'stopping every service in order is what svc-super does; what else it does is not carried over',
+        'use `hooks: {before_stop: …}` if it does more',
+      );
+  }
+
+  #sleep(statement: Statement, words: readonly Word[]): void {
+    const { state } = this;
+    const value = words[1]?.value ?? '';
+    if (/^inf/.test(value)) {
+      this.#idle(statement);
+      return;
+    }
+    this.flush();
+    const unit = state.lastBackground;
+    const where = state.script.where(statement);
+    if (unit === undefined) {
+      this.#lost(statement, 'nothing runs yet that it could wait for');
+      return;
+    }
+    if (!state.barrier.has(unit.service.name)) state.barrier.set(unit.service.name, 'started');
+    const instead = `give ${unit.service.name} a \`ready\` probe, and let what follows depend on \`ready\``;
+    state.report.changed(
+      where,
+      `sleep ${value}`,
+      `there is no pause: what follows starts when ${unit.service.name} has started`,
+      instead,
+    );
+  }
+
+  #idle(statement: Statement): void {
+    this.flush();
+    if (this.ending.kind === 'none') this.ending = { kind: 'idle' };
+    this.state.report.changed(
+      this.state.script.where(statement),
+      this.state.script.text(statement),
+      'the container ends when all of its services have ended; the script idled on',
+    );
+  }
+
+  #kill(statement: Statement): void {
+    const { state } = this;
+    const where = state.script.where(statement);
+    const text = state.script.text(statement);
+    if (this.ending.kind !== 'none') {
+      state.report.lost(where, text, 'svc-super stops the other services at the end');
+      return;
+    }
+    state.report.look(
+      where,
+      text,
+      'a service is not stopped in the middle of a start',
+      'make what ran before it a task that needs no second server',
+    );
+  }
+
+  /** `if` and `case`: around services, a switch; with only settings, source that is repeated; else part of a task. */
+  #branch(statement: Statement, isLast: boolean, depth: number): void {
+    const { state } = this;
+    const { command } = statement;
+    const text = state.script.text(command);
+    const found = scan(command, text);
+    const calls = [...found.called].some((name) => {
+      const body = state.functions.get(name);
+      return body !== undefined && scan(body, '').background;
+    });
+    if (found.background || calls) {
+      this.flush();
+      if (command.type === 'If' && this.#switch(command, depth)) return;
+      const unit = addCommand(state, command, 'background');
+      unit.service.fields.command = verbatim(state, command, '\nwait');
+      unit.service.fields.essential = false;
+      state.report.look(
+        state.script.where(command),
+        unit.service.name,
+        'the condition cannot be written as `enabled`, so the source is kept, with a `wait` behind it; it may end without being a failure',
+        'write one service for each program in it',
+      );
+    } else if (found.replaces || isLast) this.#foreground(statement, true);
+    else if (found.assigned.size > 0 || found.exports || found.called.has('cd')) {
+      this.flush();
+      state.remember(command);
+      state.report.look(
+        state.script.where(command),
+        text,
+        'the shell decides what it sets, so it is repeated before each command that needs it',
+        'set the variables in `env`',
+      );
+    } else this.#pending.push(statement);
+  }
+
+  /** `if [ -n "$X" ]; then …; fi` around services. */
+  #switch(node: Extract<SyntaxNode, { type: 'If' }>, depth: number): boolean {
+    const { state } = this;
+    if (node.else !== undefined || node.elif.length > 0 || state.enabled !== null) return false;
+    const clause = state.script.text(node.clause);
+    const condition = conditionOf(node.clause, clause, state.known);
+    if (condition === null) return false;
+    if (condition.changed !== null) state.report.changed(state.script.where(node), clause, condition.changed);
+    const ending = this.ending;
+    const barrier = new Map(state.barrier);
+    state.enabled = condition.enabled;
+    this.run(node.then.commands, false, depth);
+    state.enabled = null;
+    // What follows must not wait for something that may not be enabled.
+    state.barrier = barrier;
+    this.ending = ending;
+    return true;
+  }
+
+  #foreground(statement: Statement, isLast: boolean): void {
+    const { state } = this;
+    if (!isLast || this.ending.kind !== 'none') {
+      this.#pending.push(statement);
+      return;
+    }
+    const { command } = statement;
+    if (command.type === 'Command' && foregroundAdvice(this.#literals(command)) !== null) {
+      this.#pending.push(statement);
+      return;
+    }
+    this.flush();
+    addCommand(state, command, 'main');
+    this.ending = { kind: 'main' };
+  }
+
+  #literals(node: CommandNode): readonly string[] {
+    const words = [node.name, ...node.args].filter((word): word is Word => word?.type === 'Word');
+    return words.map((word) => literalWord(word, this.state.known) ?? word.value);
+  }
+
+  #adviseForeground({ command }: Statement, unit: Unit): void {
+    if (command.type !== 'Command') return;
+    const advice = foregroundAdvice(this.#literals(command));
+    if (advice === null) return;
+    unit.service.todo.push('it goes into the background by itself and cannot be supervised: see the report');
+    this.state.report.look(
+      this.state.script.where(command),
+      this.state.script.text(command),
+      'it goes into the background by itself, where svc-super does not supervise it',
+      advice,
+    );
+  }
+
+  #lost(statement: Statement, why: string, instead: string | null = null): void {
+    this.state.report.lost(this.state.script.where(statement), this.state.script.text(statement), why, instead);
+  }
+
+  /** Makes a task of the foreground statements since the last service. */
+  flush(): void {
+    const statements = this.#pending;
+    this.#pending = [];
+    const [first] = statements;
+    if (first === undefined) return;
+    const { state } = this;
+    const unit =
+      statements.length === 1 && first.command.type === 'Command'
+        ? addCommand(state, first.command, 'task')
+        : this.#addBlock(statements);
+    for (const statement of statements) this.#adviseForeground(statement, unit);
+    if (!state.setE) unit.service.fields.essential = false;
+    state.barrier = new Map([[unit.service.name, state.setE ? 'completed' : 'exited']]);
+    state.report.once(
+      'tasks',
+      state.script.where(first),
+      unit.service.name,
+      'commands between the services are tasks: what follows them in the script waits for them',
+      'a hook `before_start` of one service is enough where only that needs it',
+    );
+  }
+
+  #addBlock(statements: readonly Statement[]): Unit {
+    const { state } = this;
+    const before = new Set(statements.flatMap((one) => state.preambleFor(one, state.script.text(one))));
+    const flags = state.setE ? ['set -e'] : [];
+    const text = [...flags, ...before, ...statements.map((one) => state.script.text(one))].join('\n');
+    const [first] = statements;
+    const fields: Record<string, Value> = { type: 'task', command: state.command(`${text}\n`) };
+    const comments = first === undefined ? [] : [placeComment(state.script.where(first))];
+    return state.add({
+      service: { name: state.names.take('prepare'), comments, todo: [], fields },
+      kind: 'task',
+      words: [],
+    });
+  }
+}
