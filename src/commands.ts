@@ -49,17 +49,6 @@ export const COMMANDS = {
       return path === null ? EXIT.config : (await import('./cli/check.ts')).checkFile(context, path, values);
     },
   },
-  schema: {
-    summary: 'print the JSON Schema of services.yaml, for editors',
-    usage: 'svc-super schema',
-    example: 'svc-super schema > services.schema.json',
-    flags: {},
-    run: async (context) => {
-      const { jsonSchema } = await import('./config/schema.ts');
-      context.out(`${JSON.stringify(jsonSchema(), null, 2)}\n`);
-      return EXIT.ok;
-    },
-  },
   import: {
     summary: 'make a services.yaml from a file of another system, and report what is lost or changed',
     usage: 'svc-super import FORMAT|auto FILE... [-o FILE] [--image-config FILE] [--json]',
@@ -80,6 +69,17 @@ export const COMMANDS = {
       json: JSON_FLAG,
     },
     run: async (context, given) => (await import('./cli/import.ts')).importFiles(context, given),
+  },
+  schema: {
+    summary: 'print the JSON Schema of services.yaml, for editors',
+    usage: 'svc-super schema',
+    example: 'svc-super schema > services.schema.json',
+    flags: {},
+    run: async (context) => {
+      const { jsonSchema } = await import('./config/schema.ts');
+      context.out(`${JSON.stringify(jsonSchema(), null, 2)}\n`);
+      return EXIT.ok;
+    },
   },
   init: {
     summary: 'run one command under PID 1: forward signals, reap orphans, exit with its code (options: `init -h`)',

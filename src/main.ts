@@ -94,13 +94,13 @@ async function run(handover: Handover): Promise<number | Supervision> {
       return pidNamespace();
     },
     cwd: currentFolder(),
+    list: listFolder,
     version,
     colour: terminals[1] && (environment.NO_COLOR ?? '') === '',
     terminal: { out: terminals[1] ? columns : null, err: terminals[2] ? columns : null },
     out: (text) => print(1, text),
     // The terminal of `exec` is in raw mode: it adds no carriage return to a line end.
     err: handover.terminal === null ? err : (text) => err(String(text).replaceAll('\n', '\r\n')),
-    list: listFolder,
     save: (path, text) => process.getBuiltinModule('node:fs').writeFileSync(path, text),
     wall: () => clock.wall(),
     after: (ms, fn) => clock.after(ms, fn),

@@ -30,14 +30,14 @@ export interface Context {
   readonly pidNamespace: string;
   /** What relative file names are relative to. */
   readonly cwd: string;
+  /** The names in a folder, sorted, folders with a `/` behind them; null: there is no such folder, or it cannot be read. */
+  list(path: string): readonly string[] | null;
   readonly version: string;
   readonly colour: boolean;
   /** How wide the terminal is that standard output or error goes to; null where that is none. */
   readonly terminal: { readonly out: number | null; readonly err: number | null };
   out(text: string | Uint8Array): void;
   err(text: string | Uint8Array): void;
-  /** The names in a folder, sorted, folders with a `/` behind them; null: there is no such folder, or it cannot be read. */
-  list(path: string): readonly string[] | null;
   /** Writes a file that the user has named. */
   save(path: string, text: string): void;
   /** Wall time, milliseconds. */
