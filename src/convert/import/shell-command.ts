@@ -29,7 +29,7 @@ export function addCommand(state: ShellState, node: SyntaxNode, kind: Unit['kind
   const simple = simplify(state, node);
   const service: ServiceDraft = { name: '', comments: [placeComment(state.script.where(node))], todo: [], fields: {} };
   const words = simple === null ? [] : simple.words.map((word) => literalWord(word, state.known) ?? word.value);
-  const guessed = name ?? (words.length > 0 ? serviceName(words) : nameOf(state, node));
+  const guessed = name ?? (words.length > 0 ? serviceName(words, simple?.cwd ?? state.cwd) : nameOf(state, node));
   service.name = state.names.take(guessed);
   if (kind === 'task') service.fields.type = 'task';
   if (simple === null) service.fields.command = verbatim(state, node);

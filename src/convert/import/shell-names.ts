@@ -29,23 +29,34 @@ const GENERIC = /^(?:main|app|server|run|start|index|manage|entrypoint|handler|w
 const INTERPRETERS =
   /^(?:python[\d.]*|node|ruby|perl|php|bash|sh|java|deno|bun|tsx|ts-node|uv|poetry|pipenv|conda|micromamba|npx|pnpm|yarn|bundle|exec|env|nice|ionice|stdbuf|timeout|numactl|tini|dumb-init)$/;
 
-/** The name of the service that a command line is: its program, or the script that an interpreter runs. */
-export function serviceName(words: readonly string[]): string {
+/** Programs that prepare something for others. */
+const PREPARES = /^(?:mkdir|cat|cp|mv|ln|rm|touch|chown|chmod|sed|install|tar|unzip|rsync|tee|envsubst)$/;
+
+/**
+ * The name of the service that a command line is: its program, or the script that an interpreter runs. `folder`: where it
+ * runs, for a script whose own name says nothing.
+ */
+export function serviceName(words: readonly string[], folder: string | null = null): string {
   const [first = 'service', ...rest] = words.filter((word) => word !== '');
   const program = first.replace(/^.*\//, '');
+  if (/^(?:service|systemctl|rc-service)$/.test(program)) {
+    return rest.find((word) => !/^(?:-|start$|restart$|enable$)/.test(word)) ?? program;
+  }
+  if (PREPARES.test(program)) return 'prepare';
   if (!INTERPRETERS.test(program)) return withSubcommand(program.replace(/\.(?:sh|py|js|rb|pl)$/, ''), rest, first);
   const at = rest.findIndex((word) => !word.startsWith('-') && !/^(?:run|exec|--|\d+[smh]?)$/.test(word));
   const module = rest[rest.indexOf('-m') + 1];
   if (rest.includes('-m') && module !== undefined) return module.split('.')[0] ?? program;
   const target = at < 0 ? undefined : rest[at];
   if (target === undefined || rest.includes('-c')) return program;
-  if (INTERPRETERS.test(target.replace(/^.*\//, ''))) return serviceName(rest.slice(at));
+  if (INTERPRETERS.test(target.replace(/^.*\//, ''))) return serviceName(rest.slice(at), folder);
   const parts = target
     .replace(/\.(?:\w{1,4})$/, '')
     .split('/')
     .filter((part) => part !== '' && part !== '.');
   const last = parts.at(-1) ?? program;
-  return GENERIC.test(last) ? (parts.at(-2) ?? last) : last;
+  if (!GENERIC.test(last)) return last;
+  return parts.at(-2) ?? folder?.split('/').findLast((part) => /^\w/.test(part)) ?? last;
 }
 
 /** `celery worker`, `rails server`: the program has several faces. */

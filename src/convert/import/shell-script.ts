@@ -73,6 +73,7 @@ export function scan(node: SyntaxNode, text: string): Scan {
   const visit = (one: SyntaxNode, inside: boolean): void => {
     if (one.type === 'Statement' && one.background === true) found.background = true;
     if (one.type === 'HereDoc') found.heredoc = true;
+    if (one.type === 'Assignment' && one === node) assigned.add(one.name);
     if (one.type === 'For' && !inside) assigned.add(one.name.value);
     if (one.type === 'ParameterExpansion' && !inside && /=$/.test(operatorOf(one.operation)))
       assigned.add(one.parameter);
@@ -91,7 +92,8 @@ export function scan(node: SyntaxNode, text: string): Scan {
       }
     }
     const opens = one.type === 'Subshell' || one.type === 'CommandExpansion' || one.type === 'ProcessSubstitution';
-    if (one.type === 'Function') return;
+    // What a function does happens where it is called.
+    if (one.type === 'Function' && one !== node) return;
     forEachChild(one, (child) => visit(child, inside || opens));
   };
   visit(node, false);

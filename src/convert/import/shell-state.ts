@@ -70,17 +70,13 @@ export class ShellState {
       grown = false;
       for (const one of this.#preamble) {
         const isNeeded =
-          one.always ||
-          [...one.scan.assigned].some((name) => names.has(name)) ||
-          (one.defines !== null && names.has(one.defines));
+          one.defines === null
+            ? one.always || [...one.scan.assigned].some((name) => names.has(name))
+            : names.has(one.defines);
         if (chosen.has(one) || !isNeeded) continue;
         chosen.add(one);
         grown = true;
-        for (const name of [...one.scan.referenced, ...one.scan.called]) names.add(name);
-        for (const called of one.scan.called) {
-          const body = this.functions.get(called);
-          if (body !== undefined) for (const name of scan(body, this.script.text(body)).referenced) names.add(name);
-        }
+        for (const name of [...one.scan.referenced, ...one.scan.called, ...one.scan.assigned]) names.add(name);
       }
     }
     return this.#preamble.filter((one) => chosen.has(one)).map(({ text: source }) => source);

@@ -63,7 +63,7 @@ export class ShellWalk {
       state.functions.set(command.name.value, command.body);
       state.remember(command, command.name.value);
     } else if (command.type === 'Command') this.#command(statement, command, isLast, depth);
-    else if (this.#waits(command)) return;
+    else if (this.#waits(command) || this.#setsInList(command)) return;
     else if (command.type === 'If' || command.type === 'Case') this.#branch(statement, isLast, depth);
     else if (command.type === 'BraceGroup' && scan(command, '').background)
       this.run(statementsOf(command), isLast, depth);
@@ -129,9 +129,53 @@ export class ShellWalk {
     )
       this.#idle(statement);
     else if (name === 'kill' || name === 'pkill' || name === 'killall') this.#kill(statement);
-    else if (applySetting(state, node) || this.#waits(node)) return;
+    else if (this.#sets(statement, node)) return;
+    else if (this.#waits(node)) return;
     else if (state.functions.has(name) && depth < MAX_DEPTH && this.#callsFunction(node, name, isLast, depth)) return;
     else this.#foreground(statement, isLast);
+  }
+
+  /** A setting for what follows; commands before it, which it must not change, become their task first. */
+  #sets({ command }: Statement, node: CommandNode): boolean {
+    const name = node.name?.value ?? '';
+    if (name === '' && !node.prefix.some((one) => one.type === 'Assignment')) return false;
+    const changed = scan(command, '').assigned;
+    const isUsed = this.#pending.some((one) =>
+      [...scan(one, this.state.script.text(one)).referenced].some((used) => changed.has(used)),
+    );
+    if (isUsed || /^(?:cd|pushd|umask|ulimit|source|\.)$/.test(name)) this.flush();
+    return applySetting(this.state, node);
+  }
+
+  /** Settings in a list: `cd D || exit`, `[ -f F ] && . F`. */
+  #setsInList(node: SyntaxNode): boolean {
+    const { state } = this;
+    if (node.type !== 'AndOr') return false;
+    const [first, second, ...more] = node.commands;
+    const isGuard = second?.type === 'Command' && /^(?:exit|return|true|:)$/.test(second.name?.value ?? '');
+    if (
+      node.operators[0] === '||' &&
+      more.length === 0 &&
+      isGuard &&
+      first?.type === 'Command' &&
+      first.name?.value === 'cd'
+    ) {
+      this.flush();
+      return applySetting(state, first);
+    }
+    const found = scan(node, state.script.text(node));
+    if (found.background || (found.assigned.size === 0 && !found.exports && !found.called.has('cd'))) return false;
+    this.flush();
+    this.#repeat(node);
+    return true;
+  }
+
+  /** Source whose effect only the shell knows. */
+  #repeat(node: SyntaxNode): void {
+    const { state } = this;
+    state.remember(node);
+    const why = 'the shell decides what it sets, so it is repeated before each command that needs it';
+    state.report.look(state.script.where(node), state.script.text(node), why, 'set the variables in `env`');
   }
 
   /** A function that starts something, called without arguments, is read in place of the call. */
@@ -380,13 +424,7 @@ export class ShellWalk {
     } else if (found.replaces || isLast) this.#foreground(statement, true);
     else if (found.assigned.size > 0 || found.exports || found.called.has('cd')) {
       this.flush();
-      state.remember(command);
-      state.report.look(
-        state.script.where(command),
-        text,
-        'the shell decides what it sets, so it is repeated before each command that needs it',
-        'set the variables in `env`',
-      );
+      this.#repeat(command);
     } else this.#pending.push(statement);
   }
 
