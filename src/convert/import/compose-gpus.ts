@@ -91,6 +91,10 @@ function wishOf(reader: ComposeReader, request: Section): Value | null {
   }
   const ids = itemsOf(request.take('device_ids')).flatMap((node) => reader.textAt(node, 'bare') ?? []);
   const count = reader.textAt(request.take('count'), 'bare');
+  if (request.has('capabilities')) {
+    const what = `capabilities of ${key}: ${briefOf(request.take('capabilities'))}`;
+    report.lost(request.where('capabilities'), what, 'all capabilities of a device can be used');
+  }
   for (const { key: other, node } of request.rest()) {
     report.lost(
       request.where(other),

@@ -115,6 +115,20 @@ function local(reader: ComposeReader, found: CommandProbe | null): Record<string
   return { ...(probeValue(found, reader.ports[0] ?? null) as Record<string, Value>) };
 }
 
+/** Says what svc-super asks in place of a command. */
+function asked(
+  reader: ComposeReader,
+  service: ServiceDraft,
+  text: string,
+  probe: Record<string, Value> | null,
+): Record<string, Value> | null {
+  if (probe === null) return null;
+  const what = `healthcheck of ${service.name}: ${text}`;
+  const why = 'svc-super asks itself, so the program is not needed; a status from 200 to 399 is an answer';
+  reader.report.changed(reader.section.where('healthcheck'), what, why);
+  return probe;
+}
+
 function probeOf(
   reader: ComposeReader,
   test: ReturnType<Section['take']>,
@@ -127,9 +141,7 @@ function probeOf(
   if (kind === 'CMD-SHELL') {
     const text = nodes.map((node) => reader.textAt(node, 'shell') ?? '').join(' ');
     if (text.trim() === '') return { exec: 'true' };
-    const found = local(reader, probeOfText(text));
-    if (found !== null) return found;
-    return { exec: text };
+    return asked(reader, service, text, local(reader, probeOfText(text))) ?? { exec: text };
   }
   const words = nodes.map((node) => reader.textAt(node, 'services') ?? '');
   if (kind !== 'CMD' || words.length === 0 || words[0] === '') {
@@ -141,7 +153,7 @@ function probeOf(
     );
     return { exec: 'true' };
   }
-  return local(reader, probeOfWords(words)) ?? { exec: words };
+  return asked(reader, service, words.join(' '), local(reader, probeOfWords(words))) ?? { exec: words };
 }
 
 function writeProbe(reader: ComposeReader, service: ServiceDraft, probe: Record<string, Value>, timing: Timing): void {

@@ -92,8 +92,14 @@ function readHealthcheck(section: Section): ImageHealthcheck {
 }
 
 /** The image of a service; one that is built has a name that ends in that of the service. */
-export function findImage(images: readonly ImageConfig[], image: string | null, service: string): ImageConfig | null {
+export function findImage(
+  images: readonly ImageConfig[],
+  image: string | null,
+  service: string,
+  isBuilt: boolean,
+): ImageConfig | null {
   if (image !== null) return images.find(({ names }) => names.includes(normalizeImage(image))) ?? null;
+  if (!isBuilt) return null;
   const built = images.filter(({ names }) =>
     names.some((name) => /[-_/]/.test(name) && name.split(':')[0]?.endsWith(service)),
   );

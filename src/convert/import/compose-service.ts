@@ -45,7 +45,7 @@ export class ComposeReader {
     this.context = context;
     this.hosts = new Set(context.names.keys());
     const image = this.textAt(section.take('image'), 'bare');
-    this.image = findImage(context.images, image === '' ? null : image, key);
+    this.image = findImage(context.images, image === '' ? null : image, key, section.has('build'));
   }
 
   get report(): Report {

@@ -63,7 +63,11 @@ export function importNosana(input: ImportInput): Imported {
 function readVariables(job: Section, report: Report): ReadonlyMap<string, string> {
   const global = job.section('global');
   const variables = new Map<string, string>();
-  for (const { key, node } of entriesOf(global.take('variables'))) variables.set(key, textOf(node) ?? '');
+  const uses = new Set([...job.source.text.matchAll(/%%globals?\.variables\.([^%]+)%%/g)].map(([, name]) => name));
+  for (const { key, node } of entriesOf(global.take('variables'))) {
+    variables.set(key, textOf(node) ?? '');
+    if (!uses.has(key)) report.lost(global.where('variables'), `global.variables.${key}`, 'nothing uses it');
+  }
   for (const { key, node } of global.rest())
     report.lost(global.where(key), `global.${key}: ${briefOf(node)}`, 'it is for the node');
   return variables;
@@ -121,7 +125,7 @@ function importOperation(op: Section, name: string, context: JobContext, ports: 
   const service: ServiceDraft = { name, comments: [placeComment(op.where())], todo: [], fields: {} };
   const { fields } = service;
   const imageName = operation.text(args.take('image')) ?? '';
-  const image = findImage(context.images, imageName || null, name);
+  const image = findImage(context.images, imageName || null, name, false);
   importCommand(operation, service, imageName, image);
   const env = new Map<string, Value>(
     [...(image?.env ?? [])].filter(([key]) => key !== 'PATH').map(([key, value]) => [key, literal(value)]),
@@ -260,7 +264,7 @@ function importCheck(check: Section, port: number, operation: Operation): readon
   if (kind !== 'http') {
     operation.report.lost(
       check.where(),
-      `health check ${kind} of ${operation.name}`,
+      `health check of ${operation.name}: ${briefOf(check.node)}`,
       'only HTTP checks have a counterpart',
       'write a `tcp` probe',
     );
@@ -268,7 +272,7 @@ function importCheck(check: Section, port: number, operation: Operation): readon
   }
   const path = operation.text(check.take('path')) ?? '/';
   const method = check.text('method')?.toUpperCase() ?? 'GET';
-  const status = Number(check.text('expected_status') ?? 200);
+  const status = Number(check.text('expected_status') ?? Number.NaN);
   const continuous = switchOf(check.take('continuous')) === true;
   for (const { key, node } of check.rest()) {
     operation.report.lost(
@@ -277,7 +281,12 @@ function importCheck(check: Section, port: number, operation: Operation): readon
       'the node sends neither headers nor a body',
     );
   }
-  const http = { port, path: literal(path), ...(method !== 'GET' && { method }), status };
+  const http = {
+    port,
+    path: literal(path),
+    ...(method !== 'GET' && { method }),
+    ...(Number.isInteger(status) && { status }),
+  };
   return [{ http, ...(continuous && { continuous: true }) }];
 }
 

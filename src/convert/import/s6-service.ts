@@ -195,7 +195,8 @@ export function importOneshot(reader: S6Reader, name: string): ServiceDraft {
   return service;
 }
 
-function reportFiles({ definition, report }: S6Reader, name: string): void {
+/** Reports the files of a definition that nothing stands for. */
+export function reportFiles({ definition, report }: S6Reader, name: string): void {
   for (const entry of definition.entries) {
     const where = at(`${definition.path}/${entry}`);
     const why = LOST[entry];

@@ -4,7 +4,7 @@
 import { makeDraft, type ServiceDraft, type ServicesDraft } from '../services-yaml.ts';
 import { Names } from './names.ts';
 import { scriptCommand } from './s6-script.ts';
-import { fileOf, importLongrun, importOneshot } from './s6-service.ts';
+import { fileOf, importLongrun, importOneshot, reportFiles } from './s6-service.ts';
 import { findTree, type S6Definition, type S6Path, type S6Tree } from './s6-tree.ts';
 import { type Imported, type ImportInput, placeComment, Report } from './source.ts';
 import { quoteWord } from './words.ts';
@@ -212,6 +212,13 @@ function importDefinitions(input: ImportInput, tree: S6Tree, names: Names, repor
   for (const definition of definitions.all.values()) {
     const type = definitions.typeOf(definition);
     const reader = { input, report, definition };
+    if (definition.kind === 'rc' && fileOf(reader, 'type') === null) {
+      report.look(
+        at(definition.path),
+        definition.name,
+        `it has no file \`type\`, so s6-rc refuses it; it is taken for a ${type}`,
+      );
+    }
     if (type === 'bundle') continue;
     if (fileOf(reader, 'consumer-for') !== null) loggers.push(definition);
     else {
@@ -271,6 +278,13 @@ function importLogger(
   made: ReadonlyMap<string, ServiceDraft>,
 ): void {
   const { report, definition } = reader;
+  reportFiles(reader, definition.name);
+  if (fileOf(reader, 'notification-fd') !== null)
+    report.lost(
+      at(`${definition.path}/notification-fd`),
+      `notification-fd of ${definition.name}`,
+      'the logger is not carried over',
+    );
   const producer = fileOf(reader, 'consumer-for')?.split('\n')[0]?.trim() ?? '';
   const service = made.get(producer);
   const folder = logFolder(fileOf(reader, 'run'));
@@ -298,8 +312,9 @@ function importLegacyLogger(
 ): void {
   const service = made.get(definition.name);
   const path = `${definition.path}/log/run`;
-  const folder = logFolder(input.read(path));
-  if (service === undefined) return;
+  const text = input.read(path);
+  const folder = logFolder(text);
+  if (service === undefined || text === null) return;
   if (folder === null) {
     report.lost(
       at(path),

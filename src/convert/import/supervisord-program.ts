@@ -264,7 +264,6 @@ function importProcess(reader: ProgramReader, fields: ServiceDraft['fields']): v
 
 function importRestart(reader: ProgramReader, fields: ServiceDraft['fields']): void {
   const { ends, report } = reader.context;
-  const key = reader.key('autorestart');
   const word = reader.expand('autorestart')?.text.toLowerCase() ?? 'unexpected';
   const always = readBoolean(word);
   const retries = reader.number('startretries') ?? 3;
@@ -273,7 +272,7 @@ function importRestart(reader: ProgramReader, fields: ServiceDraft['fields']): v
   if (codes !== null && JSON.stringify(codes) !== '[0]') fields.success_codes = codes;
   const policy = always === true ? 'always' : always === false || retries === 0 ? 'never' : 'on-failure';
   if (ends === 'any') {
-    if (key !== undefined && policy !== 'never') {
+    if (policy !== 'never') {
       reader.say(
         'changed',
         'autorestart',

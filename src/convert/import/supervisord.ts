@@ -146,7 +146,11 @@ function importListeners(
     if (!name.startsWith('eventlistener:')) continue;
     const command = keys.get('command')?.value ?? '';
     const events = (keys.get('events')?.value ?? '').toUpperCase();
-    const details = [...keys.values()].map((key) => `${key.name}=${key.value}`).join(' ');
+    for (const key of keys.values()) {
+      if (!/^(?:command|events)$/.test(key.name))
+        report.lost(key.where, `${key.name} of [${name}]`, 'the listener is not carried over');
+    }
+    const details = `${events} ${command}`;
     if (!KILLS.test(`${name} ${command}`) || !/PROCESS_STATE|^EVENT$/.test(events)) {
       const why = events.includes('PROCESS_LOG') ? 'output is always printed' : 'there are no event listeners';
       report.lost(where, `[${name}] ${details}`, why, 'use `hooks`, or `svc-super events` outside of the container');
