@@ -6,6 +6,7 @@ import type { Value } from '../yaml-values.ts';
 import { type CommandProbe, isLocal, probeOfText, probeOfWords, probeValue } from './command-probe.ts';
 import type { ImageHealthcheck } from './compose-image.ts';
 import type { ComposeReader } from './compose-service.ts';
+import { literal } from './words.ts';
 import { itemsOf, type Section, switchOf, textOf } from './yaml-source.ts';
 
 const DEFAULT_INTERVAL = 30_000;
@@ -105,7 +106,7 @@ function fromImage(reader: ComposeReader, service: ServiceDraft, check: ImageHea
   const [kind, ...words] = check.test;
   if (kind === 'NONE' || kind === undefined || words.length === 0) return;
   const found = kind === 'CMD-SHELL' ? probeOfText(words.join(' ')) : probeOfWords(words);
-  const command: Value = kind === 'CMD-SHELL' ? words.join(' ') : words.map((word) => word.replaceAll('${', '$${'));
+  const command: Value = kind === 'CMD-SHELL' ? words.join(' ') : words.map((word) => literal(word));
   writeProbe(reader, service, local(reader, found) ?? { exec: command }, check);
 }
 

@@ -1,6 +1,6 @@
 // Texts of a Compose file: `$X`, `${X}` and its operators as references of services.yaml or of a shell, and command lines
 // split into words. https://github.com/compose-spec/compose-spec/blob/main/12-interpolation.md. Replaces nothing itself.
-import { splitWords } from './words.ts';
+import { literal, splitWords } from './words.ts';
 
 /** A piece of a text: literal, or a reference. */
 type Piece =
@@ -109,7 +109,7 @@ function collect(pieces: readonly Piece[], into: Set<string>): void {
 }
 
 function toReference(piece: Piece): string {
-  if ('literal' in piece) return piece.literal.replaceAll('${', '$${');
+  if ('literal' in piece) return literal(piece.literal);
   const { name, operator, word } = piece;
   const inner = word.map(toReference).join('');
   return operator === '' ? `\${${name}:-}` : `\${${name}:${operator.replace(':', '')}${inner}}`;

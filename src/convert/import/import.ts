@@ -25,6 +25,10 @@ export async function importSource(format: FormatName, input: ImportInput): Prom
   if (!imported.ok) return { ...imported, problems: [] };
   const report = new Report();
   const { text, problems } = writeAccepted(imported.draft, report);
+  if (text === null && problems.every(({ code }) => code === 'nothing-enabled')) {
+    const message = 'nothing in it is switched on, so there would be nothing to run';
+    return { ok: false, where: null, message, problems: [] };
+  }
   if (text === null) {
     const message = `what came of it would be refused: ${problems[0]?.message ?? 'for an unknown reason'}`;
     return { ok: false, where: null, message, problems };

@@ -226,6 +226,10 @@ function importCommand(reader: ProgramReader, service: ServiceDraft): Value {
     const why = 'there is no shell: the program gets it as an argument, as under supervisord';
     reader.say('look', 'command', why, 'write the command as one text if a shell is meant');
   }
+  if (/(?:^|[^"'])%\(ENV_\w+\)s/.test(reader.key('command')?.value ?? '')) {
+    const why = 'a variable becomes one argument, while supervisord splits its value at spaces';
+    reader.context.report.once('split', reader.where('command'), `command of ${reader.program}`, why);
+  }
   return words.words;
 }
 

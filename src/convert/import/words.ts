@@ -61,7 +61,7 @@ export function quoteWord(word: string): string {
 
 /** A literal text in which `${` must not begin a reference of services.yaml. */
 export function literal(text: string): string {
-  return text.replaceAll('${', '$${');
+  return text.replaceAll('${', () => '$${');
 }
 
 /** `sh -c TEXT` of any POSIX shell at its usual places: the text; null for another command. */
