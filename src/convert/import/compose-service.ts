@@ -156,8 +156,8 @@ function wordsAt(reader: ComposeReader, key: 'command' | 'entrypoint'): readonly
     const why = 'a variable becomes one argument, while Compose would split its value at spaces';
     reader.report.changed(reader.section.where(key), `${key} of ${reader.key}`, why);
   }
-  if (split.words.some(({ shell }) => /^(?:&&|\|\||\||;|>|>>|<|2>&1|&)$/.test(shell))) {
-    const why = 'there is no shell: the program gets it as an argument, as under Compose';
+  if (split.dropped !== null) {
+    const why = `Compose has no shell and drops what follows: ${split.dropped}`;
     reader.report.look(
       reader.section.where(key),
       `${key} of ${reader.key}`,
@@ -202,7 +202,10 @@ function importCommand(reader: ComposeReader, service: ServiceDraft): void {
     );
   }
   const shell = shellText(words.map((word) => word.shell));
-  service.fields.command = shell ?? words.map(({ text }) => text);
+  // The program must be named: its variable has to be set.
+  const named = ({ text, bare }: ComposeText, index: number) =>
+    index === 0 && bare === '' ? text.replaceAll(':-}', '}') : text;
+  service.fields.command = shell ?? words.map(named);
   if (words[0]?.text === '') service.fields.command = ['false'];
 }
 

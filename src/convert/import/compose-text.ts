@@ -1,6 +1,7 @@
 // Texts of a Compose file: `$X`, `${X}` and its operators as references of services.yaml or of a shell, and command lines
 // split into words. https://github.com/compose-spec/compose-spec/blob/main/12-interpolation.md. Replaces nothing itself.
-import { literal, splitWords } from './words.ts';
+import { splitCompose } from './compose-words.ts';
+import { literal, withReference } from './words.ts';
 
 /** A piece of a text: literal, or a reference. */
 type Piece =
@@ -36,7 +37,7 @@ export function readComposeText(text: string): ComposeTextResult {
     const variables = new Set<string>();
     collect(pieces, variables);
     const value = {
-      text: pieces.map(toReference).join(''),
+      text: toReferences(pieces),
       shell: pieces.map(toShell).join(''),
       bare: pieces.map(toBare).join(''),
       variables: [...variables],
@@ -108,10 +109,24 @@ function collect(pieces: readonly Piece[], into: Set<string>): void {
   }
 }
 
+/** Literals that follow each other are one, so that a `${` between them is escaped. */
+function toReferences(pieces: readonly Piece[]): string {
+  let text = '';
+  let run = '';
+  for (const piece of pieces) {
+    if ('literal' in piece) run += piece.literal;
+    else {
+      text = withReference(text + literal(run), toReference(piece));
+      run = '';
+    }
+  }
+  return text + literal(run);
+}
+
 function toReference(piece: Piece): string {
   if ('literal' in piece) return literal(piece.literal);
   const { name, operator, word } = piece;
-  const inner = word.map(toReference).join('');
+  const inner = toReferences(word);
   return operator === '' ? `\${${name}:-}` : `\${${name}:${operator.replace(':', '')}${inner}}`;
 }
 
@@ -131,12 +146,25 @@ function isLoosened(piece: Piece): boolean {
   return (piece.operator !== '' && !piece.operator.startsWith(':')) || piece.word.some(isLoosened);
 }
 
+/** The text with its references again. */
+function unmask(text: string, pieces: readonly Piece[]): string {
+  return text.replaceAll(/[\ue000-\uf8ff]/g, (mark) => {
+    const piece = pieces[mark.charCodeAt(0) - MARK];
+    return piece === undefined ? mark : toShell(piece);
+  });
+}
+
 /** A first character of the private use area: each reference is one such character while a line is split. */
 const MARK = 0xe000;
 const MAX_MARKS = 6_000;
 
 export type ComposeWords =
-  | { readonly ok: true; readonly words: readonly ComposeText[]; readonly unquoted: boolean }
+  | {
+      readonly ok: true;
+      readonly words: readonly ComposeText[];
+      readonly unquoted: boolean;
+      readonly dropped: string | null;
+    }
   | { readonly ok: false; readonly why: string };
 
 /**
@@ -150,7 +178,7 @@ export function splitComposeWords(line: string): ComposeWords {
     const masked = pieces
       .map((piece, index) => ('literal' in piece ? piece.literal : String.fromCharCode(MARK + index)))
       .join('');
-    const split = splitWords(masked);
+    const split = splitCompose(masked);
     if (!split.ok) return split;
     const words = split.words.map((word): ComposeText => {
       const parts = word.split(/([\ue000-\uf8ff])/).map((part): Piece => {
@@ -160,14 +188,15 @@ export function splitComposeWords(line: string): ComposeWords {
       const variables = new Set<string>();
       collect(parts, variables);
       return {
-        text: parts.map(toReference).join(''),
+        text: toReferences(parts),
         shell: parts.map(toShell).join(''),
         bare: parts.map(toBare).join(''),
         variables: [...variables],
         loosened: parts.some(isLoosened),
       };
     });
-    return { ok: true, words, unquoted: /(?:^|[^"'])[\ue000-\uf8ff]/.test(masked) };
+    const dropped = split.dropped === null ? null : unmask(split.dropped, pieces);
+    return { ok: true, words, unquoted: split.unquoted, dropped };
   } catch (error) {
     if (error instanceof Malformed) return { ok: false, why: error.message };
     throw error;

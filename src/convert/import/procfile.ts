@@ -33,6 +33,10 @@ export function importProcfile(input: ImportInput): Imported {
     }
     if (seen.has(name)) return { ok: false, where, message: `two processes are called ${name}` };
     seen.add(name);
+    if (command.trim() === '') {
+      report.look(where, line, 'its command is empty, so it ends at once', 'give the command');
+      continue;
+    }
     position += 1;
     const service: ServiceDraft = {
       name: names.take(name, report, where),

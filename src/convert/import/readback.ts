@@ -35,9 +35,14 @@ export function findRefusals(text: string): readonly Diagnostic[] {
   const loaded = loadPlan({ path: PATH, files, environment: {} });
   if (loaded.ok) return [];
   const isSwitched = /^ +enabled: .*\$\{/m.test(text);
-  return loaded.error.diagnostics.filter(
-    ({ severity, code }) => severity === 'error' && !OUTSIDE.has(code) && !(code === 'nothing-enabled' && isSwitched),
-  );
+  const lines = text.split('\n');
+  // A program that a variable names is empty where the variable is not set.
+  const isOpen = ({ code, range }: Diagnostic) =>
+    code === 'empty-value' && (lines[range.line - 1] ?? '').includes(`\${`);
+  return loaded.error.diagnostics.filter((one) => {
+    const isOutside = OUTSIDE.has(one.code) || isOpen(one) || (one.code === 'nothing-enabled' && isSwitched);
+    return one.severity === 'error' && !isOutside;
+  });
 }
 
 /**

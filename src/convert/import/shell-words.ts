@@ -1,7 +1,7 @@
 // Words of a shell script as values: literal texts, and references to variables of the container's environment. What a shell
 // has to compute is null. Expands nothing that needs a shell.
 import type { Word, WordPart } from 'unbash';
-import { literal } from './words.ts';
+import { literal, withReference } from './words.ts';
 
 /** Variables of the script whose value is known; null: the script computes it. */
 export type Known = ReadonlyMap<string, string | null>;
@@ -39,7 +39,8 @@ const literalValue = (plain: string): WordValue => ({ text: literal(plain), plai
 
 function join(a: WordValue | null, b: WordValue): WordValue {
   if (a === null) return b;
-  return { text: a.text + b.text, plain: a.plain + b.plain, isLiteral: a.isLiteral && b.isLiteral };
+  const text = b.isLiteral ? a.text + b.text : withReference(a.text, b.text);
+  return { text, plain: a.plain + b.plain, isLiteral: a.isLiteral && b.isLiteral };
 }
 
 function partValue(part: WordPart, known: Known, quoted: boolean): WordValue | null {

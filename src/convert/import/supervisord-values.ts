@@ -1,6 +1,6 @@
 // Values of supervisord.conf: switches, numbers, sizes, `KEY="value"` lists and `%(name)s` expansions, read as
 // supervisor/datatypes.py and Python's `%` operator read them. Pure text to value; a wrong text gives null or a reason.
-import { literal } from './words.ts';
+import { literal, withReference } from './words.ts';
 
 /** `yes true on 1`, `no false off 0` in any case; null for anything else. */
 export function readBoolean(text: string): boolean | null {
@@ -135,7 +135,7 @@ export function expandPercent(text: string, find: (name: string) => Expansion | 
     if (expansion === null) return { ok: false, why: `supervisord knows no \`${whole}\`` };
     if (expansion.kind === 'reference') {
       padded ||= width !== '';
-      plain += `\${${expansion.variable}}`;
+      plain = withReference(plain, `\${${expansion.variable}}`);
       shell += `\${${expansion.variable}}`;
     } else {
       const value = pad(String(expansion.value), flags, Number(width));

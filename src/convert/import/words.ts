@@ -70,3 +70,10 @@ export function shellText(words: readonly string[]): string | null {
   const isShell = /^(?:\/(?:usr\/)?bin\/)?(?:sh|dash|ash)$/.test(program);
   return isShell && flag === '-c' && text !== undefined && text.trim() !== '' && more.length === 0 ? text : null;
 }
+
+/** A text of services.yaml with a reference behind it. A `$` right before it would escape it, and gets a reference itself. */
+export function withReference(before: string, reference: string): string {
+  const dollars = /\$+$/.exec(before)?.[0];
+  if (dollars === undefined) return before + reference;
+  return `${before.slice(0, -dollars.length)}\${DOLLAR:-${dollars}}${reference}`;
+}

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { signalNumber } from '../../../src/linux/signals.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
 import { planOf } from '../../config/rig.ts';
+import { ask, hasSupervisor, SYSTEM_PYTHON } from './oracle.ts';
 import { importText, lines, yamlOf } from './rig.ts';
 
 interface Process {
@@ -30,16 +31,7 @@ const ORACLE = join(import.meta.dir, 'oracles/supervisord.py');
 const ENVIRONMENT = { PATH: '/usr/bin:/bin', MODEL: 'a/model', PORT: '9000' };
 
 /** What supervisord makes of each text. */
-function loadAll(texts: readonly string[]): readonly Loaded[] {
-  const stdin = Buffer.from(texts.map((text) => `${JSON.stringify(text)}\n`).join(''));
-  const { stdout, stderr, exitCode } = Bun.spawnSync(['/usr/bin/python3', ORACLE], { stdin, env: ENVIRONMENT });
-  if (exitCode !== 0) throw new Error(stderr.toString());
-  return stdout
-    .toString()
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Loaded);
-}
+const loadAll = (texts: readonly string[]) => ask<Loaded>([SYSTEM_PYTHON, ORACLE], texts, ENVIRONMENT);
 
 /** The argument vector that reaches exec; a shell of svc-super runs the same text. */
 function argvOf({ argv }: ServicePlan): readonly string[] {
@@ -172,7 +164,7 @@ const file = fc
   )
   .map(([top, programs]) => `[supervisord]\n${top}${programs.join('')}`);
 
-describe('supervisord.conf', () => {
+describe.skipIf(!hasSupervisor)('supervisord.conf', () => {
   test('generated configurations are what supervisord makes of them', async () => {
     const texts = fc.sample(file, { numRuns: 400, seed: 11 });
     const loaded = loadAll(texts);
