@@ -298,6 +298,10 @@ function importRestart(reader: ProgramReader, fields: ServiceDraft['fields']): v
   } else if (reader.key('startretries') !== undefined && retries !== 0) {
     reader.say('lost', 'startretries', 'nothing is restarted after it has run');
   }
+  if (policy === 'never' && retries > 0 && (reader.number('startsecs') ?? 1) > 0) {
+    const why = 'supervisord also starts a program again that ends within startsecs, whatever autorestart says';
+    report.once('startsecs', reader.where('autorestart'), `autorestart of ${reader.program}`, why);
+  }
   if (ends === null) {
     fields.essential = false;
     report.once(
