@@ -9,6 +9,10 @@ const MOST = 63;
 export class Names {
   readonly #taken = new Set<string>(['svc-super']);
 
+  has(name: string): boolean {
+    return this.#taken.has(cleanName(name));
+  }
+
   /** A valid name like `wanted` that no service has yet. Reports at `where` if it differs from `wanted`. */
   take(wanted: string, report?: Report, where: Where | null = null): string {
     const base = cleanName(wanted);

@@ -100,5 +100,6 @@ export function pathHere({ path, inside }: S6Path, wanted: string): string | nul
     if (!wanted.startsWith(below)) return null;
     return `${here.slice(0, here.length - (up.length - anchor - 1)).join('/')}/${wanted.slice(below.length)}`;
   }
-  return wanted.startsWith('/') ? `${root}${wanted}` : null;
+  if (!wanted.startsWith('/')) return null;
+  return root === '' && !path.startsWith('/') ? wanted.slice(1) : `${root}${wanted}`;
 }

@@ -30,7 +30,9 @@ export function addCommand(state: ShellState, node: SyntaxNode, kind: Unit['kind
   const service: ServiceDraft = { name: '', comments: [placeComment(state.script.where(node))], todo: [], fields: {} };
   const words = simple === null ? [] : simple.words.map((word) => literalWord(word, state.known) ?? word.value);
   const guessed = name ?? (words.length > 0 ? serviceName(words, simple?.cwd ?? state.cwd) : nameOf(state, node));
-  service.name = state.names.take(guessed);
+  // `ollama pull` beside `ollama serve`.
+  const verb = /^[a-z][a-z-]*$/.exec(words[1] ?? '')?.[0];
+  service.name = state.names.take(state.names.has(guessed) && verb !== undefined ? `${guessed}-${verb}` : guessed);
   if (kind === 'task') service.fields.type = 'task';
   if (simple === null) service.fields.command = verbatim(state, node);
   else writeSimple(state, simple, service, words);

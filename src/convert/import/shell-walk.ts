@@ -2,6 +2,7 @@
 // dependencies that the script has. What it does not understand is kept verbatim and reported; nothing is reordered.
 import type { Word } from 'unbash';
 import type { Value } from '../yaml-values.ts';
+import { addBackground, adviseForeground, literalsOf, reportTrap } from './shell-background.ts';
 import { addCommand, verbatim } from './shell-command.ts';
 import { conditionOf } from './shell-conditions.ts';
 import { foregroundAdvice } from './shell-daemons.ts';
@@ -9,7 +10,6 @@ import { type Statement, type SyntaxNode, scan, statementsOf } from './shell-scr
 import { applySetting } from './shell-settings.ts';
 import type { ShellState, Unit } from './shell-state.ts';
 import { waitLoopOf } from './shell-waits.ts';
-import { literalWord } from './shell-words.ts';
 import { placeComment } from './source.ts';
 
 /** How the script ends. `main`: with its last program. */
@@ -58,7 +58,7 @@ export class ShellWalk {
     const { state } = this;
     if (statement.background === true) {
       this.flush();
-      this.#background(statement);
+      addBackground(state, statement);
     } else if (command.type === 'Function') {
       state.functions.set(command.name.value, command.body);
       state.remember(command, command.name.value);
@@ -120,7 +120,7 @@ export class ShellWalk {
     else if (name === 'exec') this.#exec(statement, node, words);
     else if (name === 'wait') this.#wait(statement, words);
     else if (name === 'exit' || name === 'return') this.#exit(statement);
-    else if (name === 'trap') this.#trap(statement);
+    else if (name === 'trap') reportTrap(state, statement);
     else if (name === 'sleep') this.#sleep(statement, words);
     else if (
       name === 'tail' &&
@@ -204,67 +204,6 @@ export class ShellWalk {
     }
   }
 
-  #background(statement: Statement): void {
-    const { state } = this;
-    const { command } = statement;
-    if (this.#restartLoop(command)) return;
-    const name = command.type === 'Command' ? (command.name?.value ?? '') : '';
-    const found = scan(command, state.script.text(command));
-    const unit = addCommand(state, command, 'background', state.functions.has(name) ? name : null);
-    if (
-      state.functions.has(name) ||
-      command.type === 'If' ||
-      command.type === 'While' ||
-      command.type === 'Subshell' ||
-      command.type === 'BraceGroup' ||
-      command.type === 'For'
-    ) {
-      if (/\bkill\b/.test(state.script.text(command)) && /\b(?:curl|wget|nc)\b/.test(state.script.text(command))) {
-        state.report.look(
-          state.script.where(command),
-          unit.service.name,
-          'it looks like a watchdog',
-          'a `live` probe of the service does the same',
-        );
-      } else if (typeof unit.service.fields.command === 'string' && unit.service.fields.command.includes('\n')) {
-        state.report.look(
-          state.script.where(command),
-          unit.service.name,
-          'the source is kept as it is, with what it needs before it',
-          'write the program as the command',
-        );
-      }
-    }
-    if (found.called.has('sleep') && /sleep infinity/.test(state.script.text(command))) {
-      state.report.look(state.script.where(command), unit.service.name, 'it only idles', 'remove it');
-    }
-    this.#adviseForeground(statement, unit);
-  }
-
-  /** `while true; do CMD; sleep N; done &` restarts a program. */
-  #restartLoop(node: SyntaxNode): boolean {
-    if (node.type !== 'While' || node.kind !== 'while') return false;
-    if (!/^(?:true|:|\[ 1 \]|\(\(1\)\));?$/.test(this.state.script.text(node.clause).trim())) return false;
-    const [first, pause, ...more] = statementsOf(node.body);
-    if (first?.command.type !== 'Command' || first.background === true || more.length > 0) return false;
-    if (/^(?:sleep|echo|if)$/.test(first.command.name?.value ?? '')) return false;
-    const isSleep = pause?.command.type === 'Command' && pause.command.name?.value === 'sleep';
-    if (pause !== undefined && !isSleep) return false;
-    const word = isSleep && pause.command.type === 'Command' ? pause.command.args[0] : undefined;
-    const seconds = Math.max(1, Math.round(Number(word?.type === 'Word' ? word.value : 0)) || 1);
-    const unit = addCommand(this.state, first.command, 'background');
-    unit.service.fields.restart = {
-      policy: 'always',
-      backoff: { initial: `${seconds}s`, max: `${Math.max(seconds, 1)}s` },
-    };
-    this.state.report.changed(
-      this.state.script.where(node),
-      `the loop around ${unit.service.name}`,
-      'it is `restart: always`',
-    );
-    return true;
-  }
-
   #exec(statement: Statement, node: CommandNode, words: readonly Word[]): void {
     const { state } = this;
     const where = state.script.where(node);
@@ -325,28 +264,6 @@ export class ShellWalk {
       state.report.lost(where, text, 'the container ends with the code of the service anyway');
     else state.report.changed(where, text, `the code of the script was always ${code}; it is that of the service now`);
     if (state.enabled === null && this.ending.kind !== 'none') this.#done = true;
-  }
-
-  #trap(statement: Statement): void {
-    const text = this.state.script.text(statement);
-    const isPlain =
-      /kill|exit|SIG_IGN|''|""|-\s/.test(text) && !/podman|docker|save|backup|sync|rm\s|curl|mv\s|cp\s/.test(text);
-    const functions = [...this.state.functions.keys()].filter((name) => new RegExp(`\\b${name}\\b`).test(text));
-    const where = this.state.script.where(statement);
-    if (isPlain || functions.length === 0)
-      this.state.report.lost(
-        where,
-        text,
-        'stopping every service in order is what svc-super does',
-        isPlain ? null : 'use `hooks: {before_stop: …}` if it does more',
-      );
-    else
-      this.state.report.look(
-        where,
-        text,
-        'stopping every service in order is what svc-super does; what else it does is not carried over',
-        'use `hooks: {before_stop: …}` if it does more',
-      );
   }
 
   #sleep(statement: Statement, words: readonly Word[]): void {
@@ -454,31 +371,13 @@ export class ShellWalk {
       return;
     }
     const { command } = statement;
-    if (command.type === 'Command' && foregroundAdvice(this.#literals(command)) !== null) {
+    if (command.type === 'Command' && foregroundAdvice(literalsOf(state, command)) !== null) {
       this.#pending.push(statement);
       return;
     }
     this.flush();
     addCommand(state, command, 'main');
     this.ending = { kind: 'main' };
-  }
-
-  #literals(node: CommandNode): readonly string[] {
-    const words = [node.name, ...node.args].filter((word): word is Word => word?.type === 'Word');
-    return words.map((word) => literalWord(word, this.state.known) ?? word.value);
-  }
-
-  #adviseForeground({ command }: Statement, unit: Unit): void {
-    if (command.type !== 'Command') return;
-    const advice = foregroundAdvice(this.#literals(command));
-    if (advice === null) return;
-    unit.service.todo.push('it goes into the background by itself and cannot be supervised: see the report');
-    this.state.report.look(
-      this.state.script.where(command),
-      this.state.script.text(command),
-      'it goes into the background by itself, where svc-super does not supervise it',
-      advice,
-    );
   }
 
   #lost(statement: Statement, why: string, instead: string | null = null): void {
@@ -496,7 +395,7 @@ export class ShellWalk {
       statements.length === 1 && first.command.type === 'Command'
         ? addCommand(state, first.command, 'task')
         : this.#addBlock(statements);
-    for (const statement of statements) this.#adviseForeground(statement, unit);
+    for (const statement of statements) adviseForeground(state, statement, unit);
     if (!state.setE) unit.service.fields.essential = false;
     state.barrier = new Map([[unit.service.name, state.setE ? 'completed' : 'exited']]);
     state.report.once(

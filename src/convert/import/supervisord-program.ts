@@ -302,6 +302,11 @@ function importRestart(reader: ProgramReader, fields: ServiceDraft['fields']): v
     const why = 'supervisord also starts a program again that ends within startsecs, whatever autorestart says';
     report.once('startsecs', reader.where('autorestart'), `autorestart of ${reader.program}`, why);
   }
+  if (ends === 'fatal' && policy === 'never') {
+    fields.essential = false;
+    const why = 'a program that ends and is not restarted has not failed there, so `essential: false` is written';
+    report.once('essential', reader.section.where, `the end of ${reader.program}`, why);
+  }
   if (ends === null) {
     fields.essential = false;
     report.once(

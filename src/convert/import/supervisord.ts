@@ -158,9 +158,10 @@ function importListeners(
     }
     const isAny = /PROCESS_STATE(?:_EXITED|_STOPPED)?(?:,|\s|$)/.test(events);
     ends = isAny || ends === 'any' ? 'any' : 'fatal';
-    draft.top.exit = 'first';
-    const when = isAny ? 'a program ends' : 'a program has failed for good';
-    const why = `it ends supervisord when ${when}: that is \`exit: first\`, the default here; the exit code is the program's`;
+    draft.top.exit = ends === 'any' ? 'first' : 'failure';
+    const why = isAny
+      ? 'it ends supervisord when a program ends: that is `exit: first`, the default here; the exit code is the program’s'
+      : 'it ends supervisord when a program has failed for good: that is `exit: failure`; the exit code is the program’s';
     report.changed(where, `[${name}] ${details}`, why);
   }
   return ends;
