@@ -29,6 +29,9 @@ export async function importSource(format: FormatName, input: ImportInput): Prom
     const message = 'nothing in it is switched on, so there would be nothing to run';
     return { ok: false, where: null, message, problems: [] };
   }
+  if (text === null && problems.some(({ code }) => code === 'file-too-large' || code === 'too-large')) {
+    return { ok: false, where: null, message: 'the services.yaml for it would be larger than 1 MiB', problems: [] };
+  }
   if (text === null) {
     const message = `what came of it would be refused: ${problems[0]?.message ?? 'for an unknown reason'}`;
     return { ok: false, where: null, message, problems };

@@ -26,6 +26,9 @@ export interface Unit {
   readonly env: ReadonlyMap<string, Value>;
 }
 
+/** So many services are searched for a port that no option names. */
+const RECENT = 50;
+
 export class ShellState {
   readonly script: ShellScript;
   readonly report: Report;
@@ -37,6 +40,7 @@ export class ShellState {
   readonly known = new Map<string, string | null>();
   readonly functions = new Map<string, SyntaxNode>();
   readonly #preamble: Preamble[] = [];
+  readonly #ports = new Map<number, Unit>();
   /** `$!` that was saved, by variable. */
   readonly pids = new Map<string, Unit>();
   barrier = new Map<string, string>();
@@ -99,11 +103,21 @@ export class ShellState {
     if (Object.keys(this.limits).length > 0) fields.limits = { ...this.limits };
     const added = { ...unit, env: new Map(this.env) };
     this.units.push(added);
+    if (added.kind === 'background' && typeof fields.port === 'number') this.#ports.set(fields.port, added);
     return added;
   }
 
   get lastBackground(): Unit | undefined {
     return this.units.findLast(({ kind }) => kind === 'background');
+  }
+
+  /** The last service that runs beside the script and listens on a port, or names it in its command; null: there is none. */
+  findByPort(port: number): Unit | null {
+    const listens = this.#ports.get(port);
+    if (listens !== undefined) return listens;
+    const named = new RegExp(`(?:^|\\D)${port}(?:\\D|$)`);
+    const recent = this.units.slice(-RECENT).filter(({ kind }) => kind === 'background');
+    return recent.findLast(({ words }) => words.some((word) => named.test(word))) ?? null;
   }
 }
 

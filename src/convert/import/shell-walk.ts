@@ -75,23 +75,21 @@ export class ShellWalk {
     const { state } = this;
     const loop = waitLoopOf(node, state.script);
     if (loop === null || loop.isElsewhere) return false;
-    const started = state.units.filter(({ kind }) => kind === 'background');
-    const byPort = started.filter(
-      ({ service, words }) =>
-        loop.port !== null &&
-        (service.fields.port === loop.port ||
-          words.some((word) => new RegExp(`(?:^|\\D)${loop.port}(?:\\D|$)`).test(word))),
-    );
-    const unit = byPort.at(-1) ?? started.at(-1);
+    const named = loop.port === null ? null : state.findByPort(loop.port);
+    const unit = named ?? state.lastBackground;
     if (unit === undefined) return false;
     this.flush();
     const { fields, name } = unit.service;
-    if (
-      fields.port === undefined &&
-      loop.port !== null &&
-      !started.some((one) => one.service.fields.port === loop.port)
-    )
-      fields.port = loop.port;
+    if (named === null && loop.port !== null) {
+      const why = `no command names port ${loop.port}, so it is taken for that of ${name}`;
+      state.report.look(
+        state.script.where(node),
+        state.script.text(node),
+        why,
+        'move the probe to the service that it asks',
+      );
+    }
+    if (fields.port === undefined && loop.port !== null) fields.port = loop.port;
     const probe = loop.value(typeof fields.port === 'number' ? fields.port : null);
     const before = fields.ready;
     fields.ready = before === undefined ? probe : [...(Array.isArray(before) ? (before as Value[]) : [before]), probe];
