@@ -80,7 +80,8 @@ export class ShellWalk {
     if (unit === undefined) return false;
     this.flush();
     const { fields, name } = unit.service;
-    if (named === null && loop.port !== null) {
+    const isGuess = state.units.filter(({ kind }) => kind === 'background').length > 1;
+    if (named === null && loop.port !== null && isGuess) {
       const why = `no command names port ${loop.port}, so it is taken for that of ${name}`;
       state.report.look(
         state.script.where(node),

@@ -71,3 +71,18 @@ test.each(PAGES.map((page) => [page.page, page] as const))(
     expect(readFileSync(file, 'utf8')).toBe(wanted);
   },
 );
+
+test('the table of start.sh and services.yaml in the README is made by the import', async () => {
+  const text =
+    readFileSync(join(FOLDER, '../../README.md'), 'utf8').split('## From start.sh to services.yaml')[1] ?? '';
+  const source = blockOf(text, 'sh') ?? '';
+  const result = await importSource('start.sh', {
+    path: 'start.sh',
+    text: source,
+    more: [],
+    imageConfigs: [],
+    read: () => null,
+    list: () => null,
+  });
+  expect(result.ok && result.text).toBe(blockOf(text, 'yaml') ?? '');
+});
