@@ -30,7 +30,7 @@ export function importDependencies(reader: ComposeReader, service: ServiceDraft)
         report.look(
           one.where('condition'),
           `depends_on ${key}`,
-          `Compose knows no condition ${condition}`,
+          `Compose has no condition ${condition}`,
           'started is used',
         );
       if (one.has('restart') && switchOf(one.take('restart')) === true)
@@ -47,7 +47,7 @@ export function importDependencies(reader: ComposeReader, service: ServiceDraft)
         report.lost(
           one.where(other),
           `depends_on.${other} of ${reader.key}: ${briefOf(value)}`,
-          'Compose knows no such key',
+          'Compose has no such key',
         );
       }
     }

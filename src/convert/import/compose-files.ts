@@ -78,10 +78,10 @@ function addFile(
   }
   const services = top.take('services');
   if (services !== undefined && services.kind !== 'map')
-    return { ok: false, where: top.where('services'), message: '`services` is no map' };
+    return { ok: false, where: top.where('services'), message: '`services` is not a map' };
   for (const { key, node } of services?.kind === 'map' ? services.entries.values() : []) {
     if (node.kind !== 'map') {
-      report.look(whereIn(read.source, node), `service ${key}`, 'it is no map', 'it is left out');
+      report.look(whereIn(read.source, node), `service ${key}`, 'it is not a map', 'it is left out');
       continue;
     }
     const merged = extend(node, { input, services, source: read.source, report }, 0);

@@ -61,7 +61,7 @@ export function importGpus(reader: ComposeReader, fields: ServiceDraft['fields']
   }
 }
 
-/** `NVIDIA_VISIBLE_DEVICES` says which ones the NVIDIA runtime gives. */
+/** The devices that the NVIDIA runtime makes visible, from `NVIDIA_VISIBLE_DEVICES`. */
 function visibleDevices(fields: ServiceDraft['fields']): Value | null {
   const env = (fields.env ?? {}) as Readonly<Record<string, Value>>;
   const value = env.NVIDIA_VISIBLE_DEVICES;

@@ -69,7 +69,7 @@ export function importHealthcheck(reader: ComposeReader, service: ServiceDraft):
     );
   }
   for (const { key } of own.rest())
-    report.lost(own.where(key), `healthcheck.${key} of ${service.name}`, 'Compose knows no such key');
+    report.lost(own.where(key), `healthcheck.${key} of ${service.name}`, 'Compose has no such key');
   if (isOff) {
     report.lost(own.where(), `healthcheck of ${service.name}`, 'it is switched off: nothing has to be written');
     return;
@@ -96,7 +96,7 @@ function readTime(reader: ComposeReader, section: Section, key: string): number 
     reader.report.look(
       section.where(key),
       key,
-      `Compose refuses ${text}: it is no duration like 1m30s`,
+      `Compose refuses ${text}: it is not a duration like 1m30s`,
       'the default is used',
     );
   return millis;
@@ -116,8 +116,8 @@ function local(reader: ComposeReader, found: CommandProbe | null): Record<string
   return { ...(probeValue(found, reader.ports[0] ?? null) as Record<string, Value>) };
 }
 
-/** Says what svc-super asks in place of a command. */
-function asked(
+/** The probe in place of a command, which is reported; null where the command is no such question. */
+function withoutProgram(
   reader: ComposeReader,
   service: ServiceDraft,
   text: string,
@@ -142,7 +142,7 @@ function probeOf(
   if (kind === 'CMD-SHELL') {
     const text = nodes.map((node) => reader.textAt(node, 'shell') ?? '').join(' ');
     if (text.trim() === '') return { exec: 'true' };
-    return asked(reader, service, text, local(reader, probeOfText(text))) ?? { exec: text };
+    return withoutProgram(reader, service, text, local(reader, probeOfText(text))) ?? { exec: text };
   }
   const words = nodes.map((node) => reader.textAt(node, 'services') ?? '');
   if (kind !== 'CMD' || words.length === 0 || words[0] === '') {
@@ -154,7 +154,7 @@ function probeOf(
     );
     return { exec: 'true' };
   }
-  return asked(reader, service, words.join(' '), local(reader, probeOfWords(words))) ?? { exec: words };
+  return withoutProgram(reader, service, words.join(' '), local(reader, probeOfWords(words))) ?? { exec: words };
 }
 
 function writeProbe(reader: ComposeReader, service: ServiceDraft, probe: Record<string, Value>, timing: Timing): void {

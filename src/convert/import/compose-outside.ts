@@ -35,7 +35,7 @@ export class Outside {
     report.look(
       where,
       `port ${port} of ${service}`,
-      `${other.service} (${place}) listens on it too, and in one container only one can`,
+      `${other.service} (${place}) also listens on it, and only one service of a container can`,
       `give one of them another port`,
     );
     return false;
@@ -48,7 +48,7 @@ export class Outside {
       report.look(
         where,
         `volume ${target} of ${service}`,
-        `${other.service} has ${other.source} there, and in one container only one can be`,
+        `${other.service} mounts ${other.source} there, and a container has one folder at a path`,
         'give one of them another folder',
       );
     }

@@ -187,7 +187,7 @@ function importCommand(reader: ComposeReader, service: ServiceDraft): void {
     const todo = `what does ${called} run? Give the command, or import with --image-config`;
     service.todo.push(todo);
     service.fields.command = `echo 'svc-super: ${service.name} has no command yet' >&2; exit 78`;
-    report.look(section.where('image'), `${reader.key}`, `what it runs stands in ${called}`, inspectLine(imageName));
+    report.look(section.where('image'), `${reader.key}`, `its command is defined by ${called}`, inspectLine(imageName));
     return;
   }
   if (entrypoint === null && image === null) {
@@ -224,7 +224,12 @@ function importRestart(reader: ComposeReader, service: ServiceDraft): void {
     service.fields.restart =
       max === undefined || Number(max) < 1 ? 'on-failure' : { policy: 'on-failure', max: Number(max) };
   } else if (!/^(?:no|none|false)$/.test(word)) {
-    report.look(section.where('restart'), `restart of ${reader.key}`, `Compose knows no ${text}`, 'it is left out');
+    report.look(
+      section.where('restart'),
+      `restart of ${reader.key}`,
+      `Compose has no policy ${text}`,
+      'it is left out',
+    );
   }
   if (section.has('restart') && word === 'unless-stopped') {
     report.once(

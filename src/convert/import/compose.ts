@@ -77,7 +77,7 @@ function importTop(top: Section, draft: ServicesDraft, report: Report): void {
   );
   if (draft.services.length > 1) draft.top.hosts = true;
   for (const { key, node } of top.rest()) {
-    const [why, instead] = TOP_LOST[key] ?? [key.startsWith('x-') ? 'it is an extension' : 'Compose knows no such key'];
+    const [why, instead] = TOP_LOST[key] ?? [key.startsWith('x-') ? 'it is an extension' : 'Compose has no such key'];
     if (node.kind !== 'map' || TOP_LOST[key] === undefined)
       report.lost(top.where(key), `${key}: ${briefOf(node)}`, why, instead);
     else {

@@ -181,7 +181,7 @@ function importCommand(
   if (words.length === 0) {
     service.todo.push(`what does the image ${imageName} run? Give the command, or import with --image-config`);
     service.fields.command = `echo 'svc-super: ${name} has no command yet' >&2; exit 78`;
-    report.look(args.where('image'), name, `what it runs stands in the image ${imageName}`, inspect);
+    report.look(args.where('image'), name, `its command is defined by the image ${imageName}`, inspect);
     return;
   }
   if (given === undefined && image === null) {
@@ -224,7 +224,7 @@ function importPorts(operation: Operation, service: ServiceDraft, taken: Map<num
       report.look(
         args.where('expose'),
         `port ${port} of ${name}`,
-        `${other} listens on it too, and in one container only one can`,
+        `${other} also listens on it, and only one service of a container can`,
         'give one of them another port',
       );
     else if (!found.includes(port)) found.push(port);
@@ -305,7 +305,7 @@ function importRestart(operation: Operation, { fields, name }: ServiceDraft): vo
     report.look(
       args.where('restart_policy'),
       `restart_policy of ${name}`,
-      `the node knows no ${word}`,
+      `the node has no policy ${word}`,
       'it is left out',
     );
 }

@@ -60,7 +60,7 @@ function importContainer(input: ImportInput, recipe: Section, service: ServiceDr
   for (const { key, node } of container.rest())
     report.lost(container.where(key), `container.${key}: ${briefOf(node)}`, 'it is for building or running the image');
   if (path === null || text === null) {
-    service.todo.push('what runs stands in the image: give the command');
+    service.todo.push('the image defines the command: give it here');
     service.fields.command = `echo 'svc-super: ${service.name} has no command yet' >&2; exit 78`;
     return;
   }
@@ -73,7 +73,7 @@ function importDefinition({ source, header, sections }: Definition, service: Ser
   if (script === undefined || script.text.trim() === '') {
     service.todo.push(`the definition has no %runscript: what does ${header.get('from') ?? 'the image'} run?`);
     service.fields.command = `echo 'svc-super: ${service.name} has no command yet' >&2; exit 78`;
-    report.look(where, '%runscript', 'the definition has none: what runs stands in its base image');
+    report.look(where, '%runscript', 'the definition has none: its base image defines the command');
   } else {
     service.comments.push(placeComment(where));
     service.fields.command = script.text
@@ -152,7 +152,7 @@ function importPorts(recipe: Section, service: ServiceDraft, report: Report): vo
       const text = textOf(node);
       const port = /(?:^|:)(\d{1,5})(?:\/tcp)?$/.exec(text ?? '')?.[1];
       if (port !== undefined && Number(port) > 0 && Number(port) < 65_536) ports.add(Number(port));
-      else if (text !== undefined) report.lost(recipe.where('ports'), `ports: ${text}`, 'it is no TCP port');
+      else if (text !== undefined) report.lost(recipe.where('ports'), `ports: ${text}`, 'it is not a TCP port');
     }
   };
   add(recipe.take('ports'));
@@ -166,7 +166,7 @@ function importResources(recipe: Section, service: ServiceDraft, draft: Services
   const gpu = resources.text('gpu') ?? resources.text('gpus');
   if (gpu !== undefined && /^\d{1,4}$/.test(gpu) && Number(gpu) > 0) service.fields.gpus = Number(gpu);
   else if (gpu !== undefined && gpu !== '0')
-    report.look(resources.where('gpu'), `gpu: ${gpu}`, 'it is no number of devices', 'it is left out');
+    report.look(resources.where('gpu'), `gpu: ${gpu}`, 'it is not a number of devices', 'it is left out');
   for (const key of ['resources', 'slurm']) {
     const node = recipe.take(key);
     if (node === undefined) continue;

@@ -57,7 +57,7 @@ export function importLongrun(reader: S6Reader, name: string): ServiceDraft {
     report.look(
       at(`${definition.path}/notification-fd`),
       `notification-fd of ${name}`,
-      'it is no number from 3 on',
+      'it is not a number from 3 on',
       'it is left out',
     );
   importTimes(reader, service);
@@ -117,7 +117,7 @@ function importFinish(reader: S6Reader, service: ServiceDraft): void {
     at(definition.path),
     'the end of a service',
     's6 restarts it for ever and never ends the container because of it, so `essential: false` is written',
-    'most containers should end when a service fails for good: write `restart: {max: 5}` and remove `essential: false`',
+    'most containers should end when a service fails permanently: write `restart: {max: 5}` and remove `essential: false`',
   );
   if (text === null) return;
   service.fields.hooks = { after_exit: scriptCommand(text, `${definition.inside}/finish`).command };
@@ -139,7 +139,7 @@ function importTimes(reader: S6Reader, { fields, name }: ServiceDraft): void {
     report.look(
       at(`${definition.path}/${file}`),
       `${file} of ${name}`,
-      'it is no number of milliseconds',
+      'it is not a number of milliseconds',
       'it is left out',
     );
     return null;

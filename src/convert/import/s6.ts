@@ -124,7 +124,7 @@ function importAttrs(input: ImportInput, { path, inside }: S6Path, names: Names,
       report.look(
         { file: path, line: index + 1, column: 1 },
         line,
-        'it is no `path recurse owner file-mode folder-mode`',
+        'it is not `path recurse owner file-mode folder-mode`',
         'it is left out',
       );
       return [];

@@ -34,7 +34,7 @@ const PREPARES = /^(?:mkdir|cat|cp|mv|ln|rm|touch|chown|chmod|sed|install|tar|un
 
 /**
  * The name of the service that a command line is: its program, or the script that an interpreter runs. `folder`: where it
- * runs, for a script whose own name says nothing.
+ * runs, for a script with a generic name.
  */
 export function serviceName(words: readonly string[], folder: string | null = null): string {
   const [first = 'service', ...rest] = words.filter((word) => word !== '');

@@ -223,7 +223,7 @@ export class ShellWalk {
       state.report.look(
         where,
         state.script.text(statement),
-        'what it runs stands in the CMD of the image',
+        'its command is the CMD of the image',
         'write that as the command',
       );
     } else addCommand(state, node, 'main');

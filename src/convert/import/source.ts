@@ -31,7 +31,7 @@ export type Importer = (input: ImportInput) => Imported;
 /** Collects findings. `what`, `why` and `instead` are as in `Finding`. */
 export class Report {
   readonly findings: Finding[] = [];
-  readonly #said = new Set<string>();
+  readonly #topics = new Set<string>();
 
   lost(where: Where | null, what: string, why: string, instead: string | null = null): void {
     this.#add('lost', where, what, why, instead);
@@ -45,10 +45,10 @@ export class Report {
     this.#add('look', where, what, why, instead);
   }
 
-  /** Like `changed`, once for a whole import: `topic` is said only at its first place. */
+  /** Like `changed`, once for a whole import: a `topic` is reported at its first place only. */
   once(topic: string, where: Where | null, what: string, why: string, instead: string | null = null): void {
-    if (this.#said.has(topic)) return;
-    this.#said.add(topic);
+    if (this.#topics.has(topic)) return;
+    this.#topics.add(topic);
     this.#add('changed', where, what, why, instead);
   }
 

@@ -58,7 +58,7 @@ export function importDaemon(daemon: IniSection, draft: ServicesDraft, report: R
       const count = readInteger(text);
       if (count !== null && count > 0) defaults.limits = { nofile: count };
       report.changed(where, what, 'it is the limit of open files of each service, soft and hard');
-    } else report.lost(where, what, 'supervisord ignores this key, as it knows none of this name');
+    } else report.lost(where, what, 'supervisord ignores unknown keys');
   }
   for (const { name, where } of daemon.repeated) {
     report.lost(where, `${name} of [supervisord]`, 'supervisord reads only the last one of several');

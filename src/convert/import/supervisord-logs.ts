@@ -33,7 +33,7 @@ export function importLogs(reader: ProgramReader, fields: ServiceDraft['fields']
     const why = 'the two streams are printed on standard output and standard error; a log file gets both';
     reader.context.report.once('redirect', reader.where('redirect_stderr'), 'redirect_stderr', why);
     if (reader.key('stderr_logfile') !== undefined)
-      reader.say('lost', 'stderr_logfile', 'redirect_stderr overrides it');
+      reader.note('lost', 'stderr_logfile', 'redirect_stderr overrides it');
   }
   if (out.kind === 'none' && err.kind === 'none') {
     fields.log = { drop: '.*' };
@@ -45,7 +45,7 @@ export function importLogs(reader: ProgramReader, fields: ServiceDraft['fields']
   if (file !== null) {
     const path = hasCopies && !file.path.includes(NUMBER) ? `${file.path}.${NUMBER}` : file.path;
     fields.log = { file: { path, ...rotationOf(reader, stream) } };
-    if (path !== file.path) reader.say('changed', `${stream}_logfile`, 'each copy has a file of its own');
+    if (path !== file.path) reader.note('changed', `${stream}_logfile`, 'each copy has a file of its own');
     const why = 'the output is also printed by svc-super, and the file gets both streams';
     reader.context.report.once('logfile', reader.where(`${stream}_logfile`), `${stream}_logfile`, why);
   }
@@ -59,7 +59,7 @@ export function importLogs(reader: ProgramReader, fields: ServiceDraft['fields']
 
 function reportOther(reader: ProgramReader, out: Target, err: Target, redirected: boolean): void {
   if (out.kind === 'file' && err.kind === 'file' && err.path !== out.path) {
-    reader.say('lost', 'stderr_logfile', 'a service has one log file, which gets both streams');
+    reader.note('lost', 'stderr_logfile', 'a service has one log file, which gets both streams');
   }
   for (const [stream, target] of [
     ['stdout', out],
@@ -68,10 +68,10 @@ function reportOther(reader: ProgramReader, out: Target, err: Target, redirected
     const key = `${stream}_logfile`;
     if (redirected && stream === 'stderr') continue;
     if (target.kind === 'none')
-      reader.say('changed', key, 'this stream is printed', 'drop lines of it with `log.drop`');
-    if (target.kind === 'auto') reader.say('changed', key, 'this stream is printed, not kept in a temporary file');
+      reader.note('changed', key, 'this stream is printed', 'drop lines of it with `log.drop`');
+    if (target.kind === 'auto') reader.note('changed', key, 'this stream is printed, not kept in a temporary file');
     if (target.kind === 'syslog') {
-      reader.say('lost', key, 'output is not sent to syslog', 'let the container runtime do that');
+      reader.note('lost', key, 'output is not sent to syslog', 'let the container runtime do that');
     }
   }
 }
@@ -81,9 +81,10 @@ function rotationOf(reader: ProgramReader, stream: string): { readonly max_size:
   const bytes = given === null ? DEFAULT_BYTES : readSize(given.text);
   const backups = reader.expand(`${stream}_logfile_backups`);
   const keep = Math.min(1000, backups === null ? DEFAULT_BACKUPS : (readInteger(backups.text) ?? DEFAULT_BACKUPS));
-  if (bytes === null) reader.say('look', `${stream}_logfile_maxbytes`, 'supervisord refuses it', 'the default is used');
+  if (bytes === null)
+    reader.note('look', `${stream}_logfile_maxbytes`, 'supervisord refuses it', 'the default is used');
   if (bytes === 0) {
-    reader.say('changed', `${stream}_logfile_maxbytes`, 'a log file is always rotated', 'it is rotated at 1 GiB');
+    reader.note('changed', `${stream}_logfile_maxbytes`, 'a log file is always rotated', 'it is rotated at 1 GiB');
     return { max_size: '1GiB', keep: 1 };
   }
   return { max_size: writeSize(bytes ?? DEFAULT_BYTES), keep: Math.max(0, keep) };
@@ -93,7 +94,7 @@ function rotationOf(reader: ProgramReader, stream: string): { readonly max_size:
 function reportRotation(reader: ProgramReader, streams: readonly string[], why: string): void {
   for (const stream of streams) {
     for (const key of [`${stream}_logfile_maxbytes`, `${stream}_logfile_backups`]) {
-      if (reader.key(key) !== undefined) reader.say('lost', key, why);
+      if (reader.key(key) !== undefined) reader.note('lost', key, why);
     }
   }
 }

@@ -27,7 +27,7 @@ export interface ProgramContext {
   readonly environment: ReadonlyMap<string, string>;
   /** Group by program, for `%(group_name)s`. */
   readonly groups: ReadonlyMap<string, string>;
-  /** How an event listener ends the container: after any exit, after a program has failed for good, or not at all. */
+  /** How an event listener ends the container: after any exit, after a program has failed permanently, or not at all. */
   readonly ends: 'any' | 'fatal' | null;
 }
 
@@ -108,7 +108,7 @@ export class ProgramReader {
   }
 
   /** Reports about this program, once for all of its copies. */
-  say(kind: 'lost' | 'changed' | 'look', name: string, why: string, instead: string | null = null): void {
+  note(kind: 'lost' | 'changed' | 'look', name: string, why: string, instead: string | null = null): void {
     if (!this.#silent) this.context.report[kind](this.where(name), `${name} of ${this.program}`, why, instead);
   }
 
@@ -116,14 +116,14 @@ export class ProgramReader {
     const expanded = this.expand(name);
     if (expanded === null) return null;
     const value = read(expanded.text);
-    if (value === null) this.say('look', name, `supervisord refuses it: it must be ${wanted}`, 'the default is used');
+    if (value === null) this.note('look', name, `supervisord refuses it: it must be ${wanted}`, 'the default is used');
     return value;
   }
 
   #expand(key: IniKey): Expanded | null {
     const result = expandPercent(key.value, (name) => this.#find(name));
     if (result.ok) return result.value;
-    this.say('look', key.name, `supervisord refuses it: ${result.why}`, 'it is left out');
+    this.note('look', key.name, `supervisord refuses it: ${result.why}`, 'it is left out');
     return null;
   }
 
@@ -148,7 +148,7 @@ export class ProgramReader {
     if (expanded === null) return;
     const read = readPairs(expanded.shell);
     if (!read.ok) {
-      this.say('look', 'environment', `supervisord refuses it: ${read.why}`, 'it is left out');
+      this.note('look', 'environment', `supervisord refuses it: ${read.why}`, 'it is left out');
       return;
     }
     const plain = readPairs(expanded.text);
@@ -159,7 +159,7 @@ export class ProgramReader {
     const [, odd] = /=([^"',\s][^,]*=)/.exec(expanded.shell) ?? [];
     if (odd !== undefined && !/["']/.test(expanded.shell)) {
       const why = `a value without quotes ends at the first character that is no letter, digit or \`/.+-():_\``;
-      this.say('look', 'environment', `${why}: it is carried over as supervisord reads it`, 'check the values');
+      this.note('look', 'environment', `${why}: it is carried over as supervisord reads it`, 'check the values');
     }
   }
 }
@@ -176,7 +176,7 @@ export function importProgram(section: IniSection, context: ProgramContext): rea
     const reader = new ProgramReader(section, context, null, count, false);
     if (!isPlain) {
       const why = 'the number of a copy begins at 0 and has no leading zeros';
-      reader.say('changed', 'process_name', why, 'use `$SVC_REPLICA` in a shell text to make another number of it');
+      reader.note('changed', 'process_name', why, 'use `$SVC_REPLICA` in a shell text to make another number of it');
     }
     return [importCopy(reader, count, null)];
   }
@@ -198,7 +198,7 @@ function importCopy(reader: ProgramReader, replicas: number, number: number | nu
   fields.command = importCommand(reader, service);
   if (replicas > 1) fields.replicas = replicas;
   if (replicas > 1 && named !== null)
-    reader.say('changed', 'process_name', `the copies are called ${name}.0, ${name}.1 and so on`);
+    reader.note('changed', 'process_name', `the copies are called ${name}.0, ${name}.1 and so on`);
   importProcess(reader, fields);
   importRestart(reader, fields);
   const stopSeconds = importStop(reader, fields);
@@ -217,14 +217,14 @@ function importCommand(reader: ProgramReader, service: ServiceDraft): Value {
   const shellWords = splitWords(expanded.shell);
   const words = splitWords(expanded.text);
   if (!shellWords.ok || !words.ok) {
-    reader.say('look', 'command', `supervisord cannot start it: ${shellWords.ok ? '' : shellWords.why}`);
+    reader.note('look', 'command', `supervisord cannot start it: ${shellWords.ok ? '' : shellWords.why}`);
     return stop('this command has an open quote: correct it');
   }
   const text = shellText(shellWords.words);
   if (text !== null) return text;
   if (shellWords.words.some((word) => /^(?:&&|\|\||\||;|>|>>|<|2>&1|&)$/.test(word))) {
     const why = 'there is no shell: the program gets it as an argument, as under supervisord';
-    reader.say('look', 'command', why, 'write the command as one text if a shell is meant');
+    reader.note('look', 'command', why, 'write the command as one text if a shell is meant');
   }
   if (/(?:^|[^"'])%\(ENV_\w+\)s/.test(reader.key('command')?.value ?? '')) {
     const why = 'a variable becomes one argument, while supervisord splits its value at spaces';
@@ -253,16 +253,16 @@ function importProcess(reader: ProgramReader, fields: ServiceDraft['fields']): v
   if (reader.boolean('autostart') === false) {
     fields.enabled = false;
     const instead = 'write a variable into `enabled` if it is to be switched on at a start';
-    reader.say('changed', 'autostart', 'a service that is not enabled cannot be started later by a command', instead);
+    reader.note('changed', 'autostart', 'a service that is not enabled cannot be started later by a command', instead);
   }
   const seconds = reader.number('startsecs');
   if (seconds !== null && seconds !== 1) {
     const why = 'it only delays the state RUNNING there, on which nothing waits';
-    reader.say('lost', 'startsecs', why, 'a `ready` probe says when a service is ready');
+    reader.note('lost', 'startsecs', why, 'a `ready` probe says when a service is ready');
   }
   if (reader.key('priority') !== undefined) {
     const why = 'it orders the services in this file; supervisord does not wait between them either';
-    reader.say('changed', 'priority', why, 'use `depends_on` to start a service after another one is ready');
+    reader.note('changed', 'priority', why, 'use `depends_on` to start a service after another one is ready');
   }
 }
 
@@ -272,19 +272,19 @@ function importRestart(reader: ProgramReader, fields: ServiceDraft['fields']): v
   const always = readBoolean(word);
   const retries = reader.number('startretries') ?? 3;
   const codes = readCodes(reader);
-  if (always === null && word !== 'unexpected') reader.say('look', 'autorestart', 'supervisord refuses it');
+  if (always === null && word !== 'unexpected') reader.note('look', 'autorestart', 'supervisord refuses it');
   if (codes !== null && JSON.stringify(codes) !== '[0]') fields.success_codes = codes;
   const policy = always === true ? 'always' : always === false || retries === 0 ? 'never' : 'on-failure';
   if (ends === 'any') {
     if (policy !== 'never') {
-      reader.say(
+      reader.note(
         'changed',
         'autorestart',
         'the event listener ended the container after any exit',
         'it is not restarted',
       );
     }
-    if (reader.key('startretries') !== undefined) reader.say('lost', 'startretries', 'nothing is restarted');
+    if (reader.key('startretries') !== undefined) reader.note('lost', 'startretries', 'nothing is restarted');
     return;
   }
   if (policy !== 'never') {
@@ -296,7 +296,7 @@ function importRestart(reader: ProgramReader, fields: ServiceDraft['fields']): v
       '`max` counts restarts in a row until 60 s of readiness, and the pause doubles from 1 s; supervisord counts only starts that ended within startsecs',
     );
   } else if (reader.key('startretries') !== undefined && retries !== 0) {
-    reader.say('lost', 'startretries', 'nothing is restarted after it has run');
+    reader.note('lost', 'startretries', 'nothing is restarted after it has run');
   }
   if (policy === 'never' && retries > 0 && (reader.number('startsecs') ?? 1) > 0) {
     const why = 'supervisord also starts a program again that ends within startsecs, whatever autorestart says';
@@ -314,7 +314,7 @@ function importRestart(reader: ProgramReader, fields: ServiceDraft['fields']): v
       reader.section.where,
       'the end of a program',
       'supervisord runs on when programs end, so `essential: false` is written; when all have ended, svc-super ends, which supervisord does not',
-      'most containers should end when a program fails for good: remove `essential: false`',
+      'most containers should end when a program fails permanently: remove `essential: false`',
     );
   }
 }
@@ -325,7 +325,12 @@ function readCodes(reader: ProgramReader): readonly number[] | null {
   const codes = expanded.text.split(',').map((one) => readInteger(one));
   const valid = codes.filter((one): one is number => one !== null && one >= 0 && one <= 255);
   if (valid.length === codes.length) return valid;
-  reader.say('look', 'exitcodes', 'supervisord refuses it: each must be a number from 0 to 255', 'the default is used');
+  reader.note(
+    'look',
+    'exitcodes',
+    'supervisord refuses it: each must be a number from 0 to 255',
+    'the default is used',
+  );
   return null;
 }
 
@@ -346,11 +351,11 @@ function reportKeys(reader: ProgramReader): void {
   const { section } = reader;
   for (const { name, cut } of section.keys.values()) {
     const [why, instead] = LOST[name] ?? [];
-    if (why !== undefined) reader.say('lost', name, why, instead ?? null);
-    else if (!KNOWN.has(name)) reader.say('lost', name, 'supervisord ignores this key, as it knows none of this name');
+    if (why !== undefined) reader.note('lost', name, why, instead ?? null);
+    else if (!KNOWN.has(name)) reader.note('lost', name, 'supervisord ignores unknown keys');
     if (cut !== null && /["']/.test(cut)) {
       const why2 = `supervisord reads \`${cut}\` as a comment, also within quotes`;
-      reader.say('look', name, why2, 'the value is carried over without it');
+      reader.note('look', name, why2, 'the value is carried over without it');
     }
   }
   for (const { name, where } of section.repeated) {

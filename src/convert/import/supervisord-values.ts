@@ -85,7 +85,7 @@ export function readPairs(text: string): Pairs {
   for (let at = 0; at < tokens.length; at += 4) {
     const [key, equals, value] = tokens.slice(at, at + 3);
     if (key === undefined || equals !== '=' || value === undefined) {
-      return { ok: false, why: 'it is no list of KEY="value" with commas between them' };
+      return { ok: false, why: 'it is not a list of KEY="value" with commas between them' };
     }
     pairs.set(key, value.replace(/^['"]+|['"]+$/g, ''));
   }
@@ -132,7 +132,7 @@ export function expandPercent(text: string, find: (name: string) => Expansion | 
       continue;
     }
     const expansion = find(name);
-    if (expansion === null) return { ok: false, why: `supervisord knows no \`${whole}\`` };
+    if (expansion === null) return { ok: false, why: `supervisord does not know \`${whole}\`` };
     if (expansion.kind === 'reference') {
       padded ||= width !== '';
       plain = withReference(plain, `\${${expansion.variable}}`);

@@ -161,7 +161,7 @@ function importListeners(
     draft.top.exit = ends === 'any' ? 'first' : 'failure';
     const why = isAny
       ? 'it ends supervisord when a program ends: that is `exit: first`, the default here; the exit code is the program’s'
-      : 'it ends supervisord when a program has failed for good: that is `exit: failure`; the exit code is the program’s';
+      : 'it ends supervisord when a program has failed permanently: that is `exit: failure`; the exit code is the program’s';
     report.changed(where, `[${name}] ${details}`, why);
   }
   return ends;

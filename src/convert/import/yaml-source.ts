@@ -1,4 +1,4 @@
-// YAML and JSON sources as trees with positions, and maps whose keys are taken one by one, so that what nobody took can be
+// YAML and JSON sources as trees with positions, and maps whose keys are taken one by one, so that keys that were not read can be
 // reported. Knows no format.
 import { sortDiagnostics } from '../../config/diagnostic.ts';
 import { parseTree } from '../../config/load.ts';
@@ -70,7 +70,7 @@ export class Section {
     return whereIn(this.source, span);
   }
 
-  /** Keys that nobody has taken. */
+  /** Keys that have not been taken. */
   rest(): readonly Entry[] {
     return [...this.#entries.values()].filter(({ key }) => !this.#taken.has(key));
   }

@@ -206,7 +206,7 @@ services:
       'a &\nservice nginx start\nwait',
       "run it in the foreground: `nginx -g 'daemon off;'`",
     ],
-    ['arguments of the image', 'a &\nexec "$@"', 'what it runs stands in the CMD of the image'],
+    ['arguments of the image', 'a &\nexec "$@"', 'its command is the CMD of the image'],
     ['a trap', "trap 'kill 0' TERM\na", 'stopping every service in order is what svc-super does'],
     ['a fixed code', 'a &\nwait -n\nexit 0', 'the code of the script was always 0'],
     ['an open quote', 'a "b', 'the script: it has a mistake here'],
