@@ -6,6 +6,7 @@ import { addBackground, adviseForeground, literalsOf, reportTrap } from './shell
 import { addCommand, verbatim } from './shell-command.ts';
 import { conditionOf } from './shell-conditions.ts';
 import { foregroundAdvice } from './shell-daemons.ts';
+import { keepingLoopOf } from './shell-loops.ts';
 import { type Statement, type SyntaxNode, scan, statementsOf } from './shell-script.ts';
 import { applySetting } from './shell-settings.ts';
 import type { ShellState, Unit } from './shell-state.ts';
@@ -63,11 +64,26 @@ export class ShellWalk {
       state.functions.set(command.name.value, command.body);
       state.remember(command, command.name.value);
     } else if (command.type === 'Command') this.#command(statement, command, isLast, depth);
-    else if (this.#waits(command) || this.#setsInList(command)) return;
+    else if (this.#waits(command) || this.#setsInList(command) || this.#keepsRunning(statement)) return;
     else if (command.type === 'If' || command.type === 'Case') this.#branch(statement, isLast, depth);
     else if (command.type === 'BraceGroup' && scan(command, '').background)
       this.run(statementsOf(command), isLast, depth);
     else this.#foreground(statement, isLast);
+  }
+
+  /** A loop that keeps the script running while its programs run. */
+  #keepsRunning(statement: Statement): boolean {
+    const kind = keepingLoopOf(statement.command, this.state.script);
+    if (kind === null || this.state.lastBackground === undefined) return false;
+    if (kind === 'idle') {
+      this.#idle(statement);
+      return true;
+    }
+    this.flush();
+    this.ending = { kind: 'first', only: null };
+    const why = 'the container ends at once when the first service ends, with its code';
+    this.state.report.changed(this.state.script.where(statement), 'the loop that looks whether the programs run', why);
+    return true;
   }
 
   /** A loop that waits for a service becomes its `ready` probe. */
@@ -180,7 +196,10 @@ export class ShellWalk {
   /** A function that starts something, called without arguments, is read in place of the call. */
   #callsFunction(node: CommandNode, name: string, isLast: boolean, depth: number): boolean {
     const body = this.state.functions.get(name);
-    if (body === undefined || node.args.length > 0) return false;
+    // `main "$@"`, where the function hands its arguments on at most.
+    const passesAll = node.args.every((one) => one.type === 'Word' && /^"?\$[@*]"?$/.test(one.text));
+    if (body === undefined || !passesAll) return false;
+    if (/\$\{?[1-9#]|\bshift\b/.test(this.state.script.text(body))) return false;
     const found = scan(body, '');
     const starts =
       found.background ||

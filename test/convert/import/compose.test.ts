@@ -8,7 +8,8 @@ import fc from 'fast-check';
 import { importSource } from '../../../src/convert/import/import.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
 import { planOf } from '../../config/rig.ts';
-import { COMPOSE, hasOracles } from './oracle.ts';
+import { skipWhen } from '../../helpers/skip.ts';
+import { COMPOSE, noOracles } from './oracle.ts';
 import { CORPUS, importText, inputOf, lines, yamlOf } from './rig.ts';
 
 interface Loaded {
@@ -50,7 +51,7 @@ function wordsOf(argv: readonly string[]): readonly string[] {
 const ownOf = (service: ServicePlan, names: readonly string[]) =>
   Object.fromEntries(names.map((name) => [name, service.env[name] ?? null]));
 
-describe.skipIf(!hasOracles)('a Compose file', () => {
+describe.skipIf(skipWhen([noOracles], 'compose-go beside its import'))('a Compose file', () => {
   test.each(['chat', 'blog', 'pipeline', 'extends', 'gpus'])(
     '%s.yaml of the corpus is what compose-go makes of it',
     async (name) => {

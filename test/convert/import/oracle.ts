@@ -11,8 +11,12 @@ export const PYTHON = join(FOLDER, 'python/bin/python');
 /** Debian's Python, which has supervisor. */
 export const SYSTEM_PYTHON = '/usr/bin/python3';
 
-export const hasOracles = existsSync(COMPOSE) && existsSync(PYTHON);
-export const hasSupervisor = Bun.spawnSync([SYSTEM_PYTHON, '-c', 'import supervisor']).exitCode === 0;
+/** Why they cannot be asked; null: they can. */
+export const noOracles = existsSync(COMPOSE) && existsSync(PYTHON) ? null : 'run scripts/oracles.sh first';
+export const noSupervisor =
+  existsSync(SYSTEM_PYTHON) && Bun.spawnSync([SYSTEM_PYTHON, '-c', 'import supervisor']).exitCode === 0
+    ? null
+    : 'Debian’s supervisor is not installed';
 
 /** Answers of a program that reads a JSON string per line and prints a line for each. */
 export function ask<T>(

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { planOf } from '../../config/rig.ts';
-import { ask, hasOracles, PYTHON } from './oracle.ts';
+import { skipWhen } from '../../helpers/skip.ts';
+import { ask, noOracles, PYTHON } from './oracle.ts';
 import { importText, lines, yamlOf } from './rig.ts';
 
 type Loaded =
@@ -36,7 +37,7 @@ const line = fc.oneof(
 );
 const file = fc.array(line, { minLength: 1, maxLength: 6 }).map((all) => `${all.join('\n')}\n`);
 
-describe.skipIf(!hasOracles)('a Procfile', () => {
+describe.skipIf(skipWhen([noOracles], 'honcho beside its import'))('a Procfile', () => {
   test('has the entries that honcho finds', async () => {
     const texts = fc.sample(file, { numRuns: 500, seed: 5 });
     const loaded = ask<Loaded>([PYTHON, ORACLE], texts);

@@ -195,6 +195,17 @@ services:
       'cat > /f <<E\nx $Y\nE\na',
       'services:\n  prepare:\n    command: |-\n      exec cat > /f <<E\n      x $Y\n      E\n    type: task\n    essential: false\n  a:\n    command: [a]\n    depends_on: { prepare: exited }\n',
     ],
+    [
+      'main',
+      'main() {\n  a &\n  exec b\n}\nmain "$@"',
+      'services:\n  a:\n    command: [a]\n    essential: false\n  b:\n    command: [b]\n',
+    ],
+    [
+      'a loop that polls',
+      'a &\nb &\nwhile sleep 60; do\n  ps aux | grep a\n  if [ $? -ne 0 ]; then exit 1; fi\ndone',
+      'services:\n  a:\n    command: [a]\n  b:\n    command: [b]\n',
+    ],
+    ['a loop that idles', 'a &\nwhile true; do sleep 60; done', 'exit: all\nservices:\n  a:\n    command: [a]\n'],
   ])('%s', async (_, source, expected) => {
     expect(await servicesOf(source)).toBe(expected);
   });

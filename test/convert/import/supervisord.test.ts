@@ -6,7 +6,8 @@ import fc from 'fast-check';
 import { signalNumber } from '../../../src/linux/signals.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
 import { planOf } from '../../config/rig.ts';
-import { ask, hasSupervisor, SYSTEM_PYTHON } from './oracle.ts';
+import { skipWhen } from '../../helpers/skip.ts';
+import { ask, noSupervisor, SYSTEM_PYTHON } from './oracle.ts';
 import { importText, lines, yamlOf } from './rig.ts';
 
 interface Process {
@@ -164,7 +165,7 @@ const file = fc
   )
   .map(([top, programs]) => `[supervisord]\n${top}${programs.join('')}`);
 
-describe.skipIf(!hasSupervisor)('supervisord.conf', () => {
+describe.skipIf(skipWhen([noSupervisor], 'supervisord beside its import'))('supervisord.conf', () => {
   test('generated configurations are what supervisord makes of them', async () => {
     const texts = fc.sample(file, { numRuns: 400, seed: 11 });
     const loaded = loadAll(texts);
