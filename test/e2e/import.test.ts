@@ -6,6 +6,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { freePort } from '../helpers/free-port.ts';
+import { Dice } from '../helpers/nonsense.ts';
 import { binary, isRoot } from '../helpers/rig.ts';
 import { skipWhen } from '../helpers/skip.ts';
 
@@ -201,6 +202,52 @@ describe('a start script and its import', () => {
       'p-where /usr NOTE=computed-note',
     ]);
   });
+});
+
+/** A script of random parts, and what its programs do. Each program is named once. */
+function generate(dice: Dice): Case {
+  const does: Record<string, string> = {};
+  const lines = dice.chance(50) ? ['set -e'] : [];
+  const count = dice.below(5);
+  let last = 250;
+  const add = (name: string, source: string): string => {
+    does[name] = source;
+    return name;
+  };
+  for (let index = 0; index < count; index += 1) {
+    const how = dice.below(8);
+    const stay = () => {
+      last += 150;
+      return `sleep 0.${last}; exit ${dice.one([0, 4])}`;
+    };
+    if (how === 0) lines.push(`${add(`p-task${index}`, `sleep 0.1; exit ${dice.one([0, 0, 3])}`)} --n ${index}`);
+    else if (how === 1) lines.push(`export NOTE=${dice.one(['a', '"b c"', '$(echo d)', `"\${NONE:-e}"`])}`);
+    else if (how === 2) {
+      const name = add(`p-opt${index}`, 'sleep 60');
+      lines.push(`if [ -n "$${dice.one(['SET', 'NONE'])}" ]; then`, `  ${name} &`, 'fi');
+    } else if (how === 3) lines.push(`${add(`p-bg${index}`, stay())} "x $NOTE" &`);
+    else if (how === 4)
+      lines.push(`cd ${dice.one(['/', '/usr', '/usr/bin'])}`, `${add(`p-at${index}`, 'true')} "$PWD"`);
+    else if (how === 5)
+      lines.push(
+        `f${index}() {`,
+        `  ${add(`p-fn${index}`, stay())} "$V$NOTE" "$@"`,
+        '}',
+        `V=${index}`,
+        `f${index} 'a b' &`,
+      );
+    else if (how === 6) lines.push(`(cd /tmp && exec ${add(`p-in${index}`, stay())} "$PWD") &`, 'sleep 0.05');
+    else lines.push(`${add(`p-ok${index}`, 'exit 1')} || ${add(`p-or${index}`, 'true')} *.none`);
+  }
+  lines.push(`${add('p-last', 'sleep 0.15; exit 5')} ${dice.one(['&', '>/dev/null &'])}`, 'wait -n', 'exit $?');
+  if (dice.chance(30)) lines.splice(-3, 3, `${dice.one(['', 'exec '])}p-last`);
+  return { script: ended(...lines), does, env: { SET: 'yes' }, unordered: true };
+}
+
+test('generated scripts start the same programs and end with the same code', async () => {
+  const dice = new Dice(Number(process.env.SVC_TEST_SEED ?? 20_261_130));
+  const cases = Array.from({ length: 32 }, () => generate(dice));
+  for (let at = 0; at < cases.length; at += 4) await Promise.all(cases.slice(at, at + 4).map(compare));
 });
 
 const noSupervisord = existsSync('/usr/bin/supervisord') ? null : 'Debian’s supervisor is not installed';

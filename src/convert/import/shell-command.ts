@@ -102,7 +102,10 @@ function simplifyTee(state: ShellState, { commands }: Extract<SyntaxNode, { type
   const [file] = files;
   const path = file === undefined || files.length > 1 ? null : wordValue(file, state.known);
   const rest = path === null ? null : unwrap(state, first);
-  return rest === null || path === null || rest.log !== null || rest.needsShell ? null : { ...rest, log: path.text };
+  if (rest === null || path === null || rest.log !== null || rest.needsShell) return null;
+  const why = 'the exit code is that of the program; without `pipefail` it was that of `tee`';
+  state.report.once('tee', state.script.where(last), `tee ${path.text}`, why);
+  return { ...rest, log: path.text };
 }
 
 /** Wrappers whose work svc-super does: they are left out. */

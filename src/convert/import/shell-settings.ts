@@ -95,6 +95,7 @@ function assign(state: ShellState, assignments: readonly Assignment[], exported:
     return isPlain && !('elements' in one.value) ? wordValue(one.value, state.known) : null;
   });
   if (values.some((value) => value === null)) return false;
+  if (!assignments.every(({ name }) => state.supersede(name))) return false;
   assignments.forEach(({ name }, index) => {
     const value = values[index];
     if (value === null || value === undefined) return;

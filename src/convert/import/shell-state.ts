@@ -65,6 +65,18 @@ export class ShellState {
     if (defines === null) for (const name of found.assigned) this.known.set(name, null);
   }
 
+  /**
+   * Drops source that computed a variable which now has a known value; false: other source needs it, or computes more than that.
+   */
+  supersede(name: string): boolean {
+    const computed = this.#preamble.filter((one) => one.defines === null && one.scan.assigned.has(name));
+    const isNeeded = this.#preamble.some((one) => !computed.includes(one) && one.scan.referenced.has(name));
+    if (computed.length === 0) return true;
+    if (isNeeded || computed.some((one) => one.scan.assigned.size > 1)) return false;
+    for (const one of computed) this.#preamble.splice(this.#preamble.indexOf(one), 1);
+    return true;
+  }
+
   /** The source that a command needs before it, in order. */
   preambleFor(node: SyntaxNode, text: string): readonly string[] {
     const own = scan(node, text);

@@ -20,6 +20,9 @@ export type Ending =
 
 type CommandNode = Extract<SyntaxNode, { type: 'Command' }>;
 
+/** Commands that change what all later programs get. */
+const SETS = /^(?:export|declare|cd|pushd|umask|ulimit|source|\.)$/;
+
 /** More than functions call each other. */
 const MAX_DEPTH = 8;
 
@@ -158,7 +161,7 @@ export class ShellWalk {
     const isUsed = this.#pending.some((one) =>
       [...scan(one, this.state.script.text(one)).referenced].some((used) => changed.has(used)),
     );
-    if (isUsed || /^(?:cd|pushd|umask|ulimit|source|\.)$/.test(name)) this.flush();
+    if (isUsed || [...changed].some((one) => this.state.env.has(one)) || SETS.test(name)) this.flush();
     return applySetting(this.state, node);
   }
 
