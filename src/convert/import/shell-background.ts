@@ -77,7 +77,8 @@ export function adviseForeground(state: ShellState, { command }: Statement, unit
   if (command.type !== 'Command') return;
   const advice = foregroundAdvice(literalsOf(state, command));
   if (advice === null) return;
-  unit.service.todo.push('it goes into the background by itself and cannot be supervised: see the report');
+  const todo = 'it goes into the background by itself and cannot be supervised: see the report';
+  if (!unit.service.todo.includes(todo)) unit.service.todo.push(todo);
   state.report.look(
     state.script.where(command),
     state.script.text(command),

@@ -20,10 +20,12 @@ export function foregroundAdvice(words: readonly string[]): string | null {
   if (program === 'cron' || program === 'crond')
     return rest.some((word) => /^-\w*[fn]/.test(word)) ? null : foregroundOf(program);
   if (/^php-fpm/.test(program))
-    return rest.some((word) => /^(?:-F|--nodaemonize|-t)$/.test(word)) ? null : `\`${program} -F\``;
-  if (program === 'redis-server') return /--daemonize[ =]yes/.test(line) ? '`redis-server --daemonize no`' : null;
+    return rest.some((word) => /^(?:-F|--nodaemonize|-t)$/.test(word))
+      ? null
+      : `run it in the foreground: \`${program} -F\``;
+  if (program === 'redis-server') return /--daemonize[ =]yes/.test(line) ? foregroundOf('redis-server') : null;
   if (program === 'apachectl' || program === 'apache2ctl')
-    return /FOREGROUND/.test(line) ? null : `\`${program} -D FOREGROUND\``;
+    return /FOREGROUND/.test(line) ? null : `run it in the foreground: \`${program} -D FOREGROUND\``;
   if (program === 'supervisord')
     return rest.includes('-n') ? null : 'import its configuration as well: `svc-super import supervisord`';
   return null;

@@ -61,7 +61,7 @@ function applyShellOption(state: ShellState, node: CommandNode, name: string, wo
   const where = script.where(node);
   const text = script.text(node);
   if (name === 'set' || name === 'shopt') {
-    if (words.some(({ value }) => /^-[a-z]*e/.test(value) || value === 'errexit')) state.setE = true;
+    if (words.some(({ value }) => /^-\w*e/.test(value) || value === 'errexit')) state.setE = true;
     report.lost(where, text, 'it is about the shell; a task that fails stops what depends on it');
     return true;
   }

@@ -121,7 +121,9 @@ export class ShellWalk {
         `when it gives up, ${name} has failed to start; the script went on`,
       );
     }
-    state.barrier = new Map([...state.barrier].filter(([one]) => one !== name)).set(name, 'ready');
+    // What the service itself waited for need not be waited for again.
+    const implied = new Set([name, ...Object.keys((fields.depends_on ?? {}) as object)]);
+    state.barrier = new Map([...state.barrier].filter(([one]) => !implied.has(one))).set(name, 'ready');
     return true;
   }
 
@@ -301,7 +303,11 @@ export class ShellWalk {
       this.#lost(statement, 'nothing runs yet that it could wait for');
       return;
     }
-    if (!state.barrier.has(unit.service.name)) state.barrier.set(unit.service.name, 'started');
+    if (!state.barrier.has(unit.service.name)) {
+      for (const implied of Object.keys((unit.service.fields.depends_on ?? {}) as object))
+        state.barrier.delete(implied);
+      state.barrier.set(unit.service.name, 'started');
+    }
     const instead = `give ${unit.service.name} a \`ready\` probe, and let what follows depend on \`ready\``;
     state.report.changed(
       where,
