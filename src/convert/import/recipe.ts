@@ -172,7 +172,7 @@ function importResources(recipe: Section, service: ServiceDraft, draft: Services
     if (node === undefined) continue;
     draft.top[`x-${key}`] = treeValue(node);
     const why = `\`up\` ignores it: the scheduler gives what a job may use; \`x-${key}\` keeps it`;
-    report.changed(recipe.where(key), key, why, 'give the recipe to `export slurm` as well');
+    report.changed(recipe.where(key), key, why, '`svc-super export slurm` reads it there');
   }
 }
 
