@@ -121,6 +121,7 @@ function tidy(key: string, value: Value): Value | undefined {
       return policy === 'never' ? undefined : policy;
   }
   if (key === 'hooks' && isMap(lean)) return tidyHooks(lean);
+  if (key === 'env_file' && Array.isArray(lean) && lean.length === 1) return lean[0] as Value;
   if (!isMap(lean)) return lean;
   const keys = entriesOf(lean).map(([one]) => one);
   if (keys.length === 0 && NESTED[key] !== undefined) return undefined;

@@ -59,7 +59,10 @@ export class Report {
 
 /** Texts of a source in findings are at most 100 characters long and on one line. */
 export function shorten(text: string): string {
-  const line = text.replaceAll(/\s*\n\s*/g, ' ').trim();
+  const line = text
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .trim()
+    .replace(/(?<=\w):$/, '');
   return line.length <= 100 ? line : `${line.slice(0, 99)}…`;
 }
 
