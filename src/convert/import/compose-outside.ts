@@ -1,5 +1,5 @@
-// What of a Compose file is a matter of the one container: ports, volumes, capabilities, shared memory. It is collected into
-// one `docker run` line; what services used to have apart and now share is reported.
+// Settings of a Compose file that apply to the one container: ports, volumes, capabilities, shared memory. They are collected
+// into one `docker run` line; conflicts between services that now share the container are reported.
 import type { Where } from '../findings.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
 import type { ComposeReader } from './compose-service.ts';

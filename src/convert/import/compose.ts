@@ -1,5 +1,5 @@
-// Imports a Compose file: the services of several containers become those of one. What runs stands in the images, which
-// `--image-config` tells; what is a matter of the container goes into a `docker run` line.
+// Imports a Compose file: the services of several containers become services of one. `--image-config` describes what the
+// images run. Settings of the container as a whole are reported as one `docker run` line.
 import { makeDraft, type ServicesDraft } from '../services-yaml.ts';
 import { markTasks } from './compose-depends.ts';
 import { readComposeFiles } from './compose-files.ts';

@@ -1,5 +1,5 @@
-// An Apptainer definition file as its sections: https://apptainer.org/docs/user/main/definition_files.html. Only what starts
-// services is looked at; runs and builds nothing.
+// An Apptainer definition file as its sections: https://apptainer.org/docs/user/main/definition_files.html. Runs and
+// builds nothing.
 import type { Source } from '../../config/tree.ts';
 import { sourceOf } from './source.ts';
 

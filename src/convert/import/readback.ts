@@ -1,5 +1,5 @@
-// Reads a services.yaml that was made back by the code of `check`, so that no import prints what `up` refuses. What lies
-// outside the file (variables, users, environment files, virtual environments, GPUs) is not on the importing machine and is
+// Reads a generated services.yaml with the code of `check`, so that no import prints what `up` refuses. Anything outside
+// the file (variables, users, environment files, virtual environments, GPUs) is not on the importing machine and is
 // left out. A field that is refused is removed from the draft and reported.
 import type { Diagnostic } from '../../config/diagnostic.ts';
 import type { FileReader } from '../../config/file.ts';

@@ -1,5 +1,5 @@
-// What runs beside a start script: commands with `&`, loops that start a program again, and what is said about programs that go
-// into the background by themselves.
+// Programs that a start script runs in the background: commands with `&`, and loops that start a program again; and the advice
+// for programs that daemonize themselves.
 import type { Word } from 'unbash';
 import { addCommand } from './shell-command.ts';
 import { foregroundAdvice } from './shell-daemons.ts';

@@ -1,5 +1,5 @@
-// Loops at the end of a start script that keep it running: those that only idle, and those that look whether the programs still
-// run, as the example of Docker's documentation for several processes does.
+// Loops at the end of a start script that keep it running: those that only sleep, and those that check whether the programs still
+// run, as in the example of Docker's documentation for several processes.
 import type { SyntaxNode } from 'unbash';
 import { type ShellScript, statementsOf } from './shell-script.ts';
 

@@ -1,4 +1,4 @@
-// Names and ports of services, guessed from the words of their command. A guess: the report of the import names the command.
+// Names and ports of services, guessed from the words of their command.
 
 /** Options with a port as their value. */
 const PORT_OPTION = /^(?:-p|--port|--http-port|--listen-port|--server-port|--server\.port|--web-port|-P)$/;
@@ -59,7 +59,7 @@ export function serviceName(words: readonly string[], folder: string | null = nu
   return parts.at(-2) ?? folder?.split('/').findLast((part) => /^\w/.test(part)) ?? last;
 }
 
-/** `celery worker`, `rails server`: the program has several faces. */
+/** `celery worker`, `rails server`: the subcommand is part of the name. */
 function withSubcommand(program: string, rest: readonly string[], first: string): string {
   const parts = first.split('/').filter((part) => part !== '' && part !== '.');
   if (GENERIC.test(program) && parts.length > 1) return parts.at(-2) ?? program;

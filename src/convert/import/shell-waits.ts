@@ -1,4 +1,4 @@
-// Loops of a start script that wait until something answers, as probes. A loop that does anything else is none.
+// Loops of a start script that wait until something answers, as probes. Loops that do other work are left to the caller.
 import type { SyntaxNode } from 'unbash';
 import { makeSource } from '../../config/tree.ts';
 import type { Value } from '../yaml-values.ts';
@@ -20,7 +20,7 @@ export interface WaitLoop {
 /** Commands in the body of a loop that only pass the time. */
 const IDLE = /^(?:echo|printf|sleep|:|true|let|date|log|expr|break|\[|test|exit|return|continue|>&2)$/;
 
-/** The loop that a statement is; null: it is none, or does more. */
+/** The wait loop that a statement is; null: it is not a loop, or does other work. */
 export function waitLoopOf(node: SyntaxNode, script: ShellScript): WaitLoop | null {
   if (node.type === 'While') {
     const clause = script.text(node.clause).replace(/;\s*$/, '').trim();

@@ -85,7 +85,7 @@ export class ShellWalk {
     this.flush();
     this.ending = { kind: 'first', only: null };
     const why = 'the container ends at once when the first service ends, with its code';
-    this.state.report.changed(this.state.script.where(statement), 'the loop that looks whether the programs run', why);
+    this.state.report.changed(this.state.script.where(statement), 'the loop that checks the programs', why);
     return true;
   }
 

@@ -1,5 +1,5 @@
-// Words of a shell script as values: literal texts, and references to variables of the container's environment. What a shell
-// has to compute is null. Expands nothing that needs a shell.
+// Words of a shell script as values: literal texts, and references to variables of the container's environment. A word that
+// only a shell can compute gives null.
 import type { Word, WordPart } from 'unbash';
 import { literal, withReference } from './words.ts';
 

@@ -1,12 +1,12 @@
-// The table of the formats that can be imported: how each is called, recognised and loaded. An importer is loaded when its
+// The table of the formats that can be imported: its names, how each is recognized, and how it is loaded. An importer is loaded when its
 // format is asked for.
 import { findTree } from './s6-tree.ts';
 import type { Importer, ImportInput } from './source.ts';
 
 export interface Format {
-  /** What it is, for help and for messages: a noun with its article. */
+  /** A noun phrase for messages: `a Compose file`. */
   readonly about: string;
-  /** How sure the look of a path and a text makes that it is this format: 0 for no, 3 for certain. */
+  /** How likely the source is of this format, from its path and its text: 0 (no) to 3 (certain). */
   recognise(input: Pick<ImportInput, 'path' | 'text' | 'list'>): number;
   load(): Promise<Importer>;
 }
@@ -67,7 +67,7 @@ export const FORMAT_NAMES = Object.keys(FORMATS) as readonly FormatName[];
 
 export const isFormat = (name: string): name is FormatName => Object.hasOwn(FORMATS, name);
 
-/** The format that a source looks most like; null: it looks like none. */
+/** The most likely format of a source; null: none is likely. */
 export function recogniseFormat(input: Pick<ImportInput, 'path' | 'text' | 'list'>): FormatName | null {
   let best: FormatName | null = null;
   let most = 0;

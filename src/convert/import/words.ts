@@ -1,5 +1,5 @@
-// Command lines split into words as a POSIX shell splits them, without any expansion: what supervisord (Python's
-// shlex.split, https://docs.python.org/3/library/shlex.html) and Compose (mattn/go-shellwords) do. Expands nothing.
+// Command lines split into words as a POSIX shell splits them, without any expansion, as supervisord does (Python's
+// shlex.split, https://docs.python.org/3/library/shlex.html); and texts quoted for a shell or for services.yaml.
 
 export type Words =
   | { readonly ok: true; readonly words: readonly string[] }

@@ -1,5 +1,5 @@
-// YAML and JSON sources as trees with positions, and maps whose keys are taken one by one, so that keys that were not read can be
-// reported. Knows no format.
+// YAML and JSON sources as trees with positions, and maps that record which keys were read, so that the others can be reported.
+// Knows no format.
 import { sortDiagnostics } from '../../config/diagnostic.ts';
 import { parseTree } from '../../config/load.ts';
 import { makeReading } from '../../config/reading.ts';
