@@ -13,6 +13,12 @@ const RESERVED: ReadonlySet<string> = new Set(['SVC_NAME', 'SVC_RUN', 'SVC_REPLI
 /** The usual PATH of images, which needs no entry. */
 const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
+/** A port that a variable holds as a plain number; null for anything else. */
+function portOf(value: Value | undefined): number | null {
+  const port = typeof value === 'string' && /^\d{1,5}$/.test(value) ? Number(value) : 0;
+  return port > 0 && port < 65_536 ? port : null;
+}
+
 /** Writes `env` and `env_file`. */
 export function importEnvironment(reader: ComposeReader, fields: ServiceDraft['fields']): void {
   const { section, report, image } = reader;
@@ -44,6 +50,14 @@ export function importEnvironment(reader: ComposeReader, fields: ServiceDraft['f
         `${name} of ${reader.key}`,
         'a variable without a value is taken from the environment of the container, which every service has',
       );
+    }
+  }
+  const port = portOf(env.get('PORT'));
+  // svc-super exports the first port as PORT itself.
+  if (port !== null && (reader.ports.length === 0 || fields.port === port)) {
+    if (fields.port === port || reader.claimsPort(port)) {
+      fields.port = port;
+      env.delete('PORT');
     }
   }
   if (env.size > 0) fields.env = Object.fromEntries(env);

@@ -44,6 +44,7 @@ interface Timing {
   readonly interval: number | null;
   readonly timeout: number | null;
   readonly startPeriod: number | null;
+  readonly startInterval?: number | null;
   readonly retries: number | null;
 }
 
@@ -58,23 +59,16 @@ export function importHealthcheck(reader: ComposeReader, service: ServiceDraft):
   const test = own.take('test');
   const isOff =
     switchOf(own.take('disable')) === true || (itemsOf(test).length > 0 && textOf(itemsOf(test)[0]) === 'NONE');
-  const durations = ['interval', 'timeout', 'start_period'].map((key) => readTime(reader, own, key));
-  const [interval = null, timeout = null, startPeriod = null] = durations;
+  const durations = ['interval', 'timeout', 'start_period', 'start_interval'].map((key) => readTime(reader, own, key));
+  const [interval = null, timeout = null, startPeriod = null, startInterval = null] = durations;
   const retries = Number(reader.textAt(own.take('retries'), 'services') ?? Number.NaN);
-  if (own.has('start_interval')) {
-    report.lost(
-      own.where('start_interval'),
-      'start_interval',
-      'while a service starts, the pause between attempts grows from 20 ms to 1 s',
-    );
-  }
   for (const { key } of own.rest())
     report.lost(own.where(key), `healthcheck.${key} of ${service.name}`, 'Compose has no such key');
   if (isOff) {
     report.lost(own.where(), `healthcheck of ${service.name}`, 'it is switched off: nothing has to be written');
     return;
   }
-  const timing = { interval, timeout, startPeriod, retries: Number.isInteger(retries) ? retries : null };
+  const timing = { interval, timeout, startPeriod, startInterval, retries: Number.isInteger(retries) ? retries : null };
   if (test === undefined) {
     if (image?.healthcheck) fromImage(reader, service, { ...image.healthcheck, ...given(timing) });
     else
@@ -164,6 +158,8 @@ function writeProbe(reader: ComposeReader, service: ServiceDraft, probe: Record<
     ...probe,
     ...(timeout > 0 && timeout !== USUAL_TIMEOUT && { timeout: writeDuration(timeout) }),
     ...(interval > 0 && interval !== USUAL_INTERVAL && { interval: writeDuration(interval) }),
+    ...(timing.startInterval != null &&
+      timing.startInterval > 0 && { start_interval: writeDuration(timing.startInterval) }),
     continuous: true,
   };
   const retries = timing.retries ?? DEFAULT_RETRIES;

@@ -26,6 +26,10 @@ export class Outside {
     this.#options.add(option);
   }
 
+  isFree(port: number): boolean {
+    return !this.#ports.has(port);
+  }
+
   /** Whether no other service has the port; else it is reported with both places. */
   claim(port: number, service: string, where: Where, report: Report): boolean {
     const other = this.#ports.get(port);
@@ -93,6 +97,11 @@ export function importPorts(reader: ComposeReader, service: ServiceDraft): void 
   const [first] = ours;
   if (ours.length === 1 && first !== undefined) service.fields.port = first;
   if (ours.length > 1) service.fields.ports = ours;
+}
+
+/** Adds the ports of a service that is left out to the `docker run` line. */
+export function publishPorts(reader: ComposeReader): void {
+  for (const node of itemsOf(reader.section.take('ports'))) publishedPort(reader, node);
 }
 
 /** The port in the container of one entry of `ports`. */

@@ -11,7 +11,7 @@ import { findImage, type ImageConfig } from './compose-image.ts';
 import { importPorts, type Outside, reportOutside } from './compose-outside.ts';
 import { type ComposeText, readComposeText, splitComposeWords } from './compose-text.ts';
 import { placeComment, type Report } from './source.ts';
-import { literal, shellText } from './words.ts';
+import { literal, shellText, unwrapVenv } from './words.ts';
 import { briefOf, entriesOf, itemsOf, printedOf, Section, textOf } from './yaml-source.ts';
 
 /** What a service needs to know of the rest of the file. */
@@ -69,6 +69,14 @@ export class ComposeReader {
     }
     this.explainVariables(read.value);
     return read.value;
+  }
+
+  /** Whether the port, which the service takes from its variable PORT, is free; then it is its first port. */
+  claimsPort(port: number): boolean {
+    if (!this.context.outside.isFree(port)) return false;
+    this.context.outside.claim(port, this.key, this.section.where(), this.report);
+    this.ports = [port];
+    return true;
   }
 
   explainVariables({ variables, loosened }: ComposeText): void {
@@ -201,6 +209,12 @@ function importCommand(reader: ComposeReader, service: ServiceDraft): void {
       'its program, user, folder and variables have to be in the one image',
     );
   }
+  const wrapped = unwrapVenv(words.map((word) => word.shell));
+  if (wrapped !== null) {
+    service.fields.venv = wrapped.venv;
+    service.fields.command = words.slice(wrapped.skip).map(({ text }) => text);
+    return;
+  }
   const shell = shellText(words.map((word) => word.shell));
   // The program must be named: its variable has to be set.
   const named = ({ text, bare }: ComposeText, index: number) =>
@@ -240,7 +254,7 @@ function importRestart(reader: ComposeReader, service: ServiceDraft): void {
     );
   }
   if (/^(?:no|none|false)$/.test(word) && section.has('restart')) {
-    report.once('restart no', section.where('restart'), `restart of ${reader.key}`, 'never is the default');
+    report.lost(section.where('restart'), `restart of ${reader.key}`, 'never is the default');
   }
 }
 

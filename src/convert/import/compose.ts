@@ -2,15 +2,15 @@
 // images run. Settings of the container as a whole are reported as one `docker run` line.
 import { makeDraft, type ServicesDraft } from '../services-yaml.ts';
 import { markTasks } from './compose-depends.ts';
-import { readComposeFiles } from './compose-files.ts';
+import { type ComposeEntry, readComposeFiles } from './compose-files.ts';
 import { asksForGpus } from './compose-gpus.ts';
 import { readGoDuration } from './compose-health.ts';
 import { readImages } from './compose-image.ts';
-import { Outside } from './compose-outside.ts';
+import { Outside, publishPorts } from './compose-outside.ts';
 import { type ComposeContext, ComposeReader, importService } from './compose-service.ts';
 import { Names } from './names.ts';
 import { type Imported, type ImportInput, Report } from './source.ts';
-import { briefOf, entriesOf, Section, textOf } from './yaml-source.ts';
+import { briefOf, entriesOf, Section, textOf, textsOf } from './yaml-source.ts';
 
 const TOP_LOST: Readonly<Record<string, readonly [why: string, instead: string | null]>> = {
   version: ['Compose ignores it too', null],
@@ -42,16 +42,23 @@ export function importCompose(input: ImportInput): Imported {
   const { services, top } = read.value;
   if (services.length === 0) return { ok: false, where: null, message: 'there are no services in it' };
   const names = new Names();
+  const holders = services.filter(({ key, section }) => holdsNetwork(key, section, services));
+  const kept = services.filter((one) => !holders.includes(one));
   const context: ComposeContext = {
     report,
     images: images.images,
     hasImages: input.imageConfigs.length > 0,
-    names: new Map(services.map(({ key, section }) => [key, names.take(key, report, section.where())])),
+    names: new Map(kept.map(({ key, section }) => [key, names.take(key, report, section.where())])),
     gpuUsers: services.filter(({ section }) => asksForGpus(new Section(section.node, section.source))).length,
     outside: new Outside((path) => input.read(path)),
   };
   const draft = makeDraft();
-  draft.services = services.map(({ key, section }) =>
+  for (const { key, section } of holders) {
+    const where = section.where();
+    report.lost(where, `service ${key}`, 'it only keeps a network for the others, which one container has anyway');
+    publishPorts(new ComposeReader(key, section, context));
+  }
+  draft.services = kept.map(({ key, section }) =>
     importService(new ComposeReader(key, section, context), context.names.get(key) ?? key),
   );
   markTasks(draft.services, report);
@@ -63,6 +70,16 @@ export function importCompose(input: ImportInput): Imported {
   );
   context.outside.report(report);
   return { ok: true, draft, findings: report.findings };
+}
+
+/** Whether a service only idles, while others use its network. */
+function holdsNetwork(key: string, section: Section, all: readonly ComposeEntry[]): boolean {
+  const own = new Section(section.node, section.source);
+  const words = [...textsOf(own.take('entrypoint')), ...textsOf(own.take('command'))].join(' ');
+  const isShared = all.some(
+    (one) => textOf(new Section(one.section.node, one.section.source).take('network_mode')) === `service:${key}`,
+  );
+  return isShared && /^(?:sleep infinity|tail -f \/dev\/null|pause)$/.test(words);
 }
 
 function importTop(top: Section, draft: ServicesDraft, report: Report): void {

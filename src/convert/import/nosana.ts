@@ -6,7 +6,7 @@ import type { Value } from '../yaml-values.ts';
 import { findImage, type ImageConfig, readImages } from './compose-image.ts';
 import { Names } from './names.ts';
 import { type Imported, type ImportInput, placeComment, Report } from './source.ts';
-import { literal, shellText } from './words.ts';
+import { literal, shellText, unwrapVenv } from './words.ts';
 import { briefOf, entriesOf, itemsOf, readYaml, Section, switchOf, textOf } from './yaml-source.ts';
 
 interface JobContext {
@@ -136,6 +136,11 @@ function importOperation(op: Section, name: string, context: JobContext, ports: 
   if (cwd !== null && cwd !== '') fields.cwd = literal(cwd);
   if (image?.user) fields.user = image.user;
   importPorts(operation, service, ports);
+  // svc-super exports the first port as PORT itself.
+  if (fields.port !== undefined && String(fields.port) === env.get('PORT')) {
+    env.delete('PORT');
+    fields.env = env.size > 0 ? Object.fromEntries(env) : undefined;
+  }
   if (switchOf(args.take('gpu')) === true) fields.gpus = context.gpuUsers > 1 ? { share: 'all' } : 'all';
   importRestart(operation, service);
   importExecution(operation, service);
@@ -198,6 +203,12 @@ function importCommand(
       `image of ${name}: ${imageName}`,
       'its program, user, folder and variables have to be in the one image',
     );
+  const wrapped = unwrapVenv(words);
+  if (wrapped !== null) {
+    service.fields.venv = wrapped.venv;
+    service.fields.command = words.slice(wrapped.skip).map(literal);
+    return;
+  }
   service.fields.command = shellText(words) ?? words.map(literal);
   if (words[0] === '') service.fields.command = ['false'];
 }

@@ -77,3 +77,14 @@ export function withReference(before: string, reference: string): string {
   if (dollars === undefined) return before + reference;
   return `${before.slice(0, -dollars.length)}\${DOLLAR:-${dollars}}${reference}`;
 }
+
+/**
+ * The folder of a virtual environment and the command in it, of words that only set that environment up in a shell, as the exports
+ * of a service with `venv` do; null for other words.
+ */
+export function unwrapVenv(words: readonly string[]): { readonly venv: string; readonly skip: number } | null {
+  const [shell = '', flag, text = '', zero, program] = words;
+  const setup = /^export VIRTUAL_ENV=([\w./-]+) PATH=\1\/bin:"\$PATH"\nunset PYTHONHOME\nexec "\$@"\n?$/.exec(text);
+  const isShell = /^(?:\/bin\/)?sh$/.test(shell) && flag === '-c' && zero !== undefined && program !== undefined;
+  return isShell && setup?.[1] !== undefined ? { venv: setup[1], skip: 4 } : null;
+}
