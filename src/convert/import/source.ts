@@ -63,6 +63,7 @@ export function shorten(text: string): string {
     .replaceAll(/\s*\n\s*/g, ' ')
     .trim()
     .replace(/(?<=\w):$/, '');
+  if (line === '') return 'an empty text';
   return line.length <= 100 ? line : `${line.slice(0, 99)}…`;
 }
 
