@@ -209,18 +209,15 @@ function generate(dice: Dice): Case {
   const does: Record<string, string> = {};
   const lines = dice.chance(50) ? ['set -e'] : [];
   const count = dice.below(5);
-  let last = 250;
   const add = (name: string, source: string): string => {
     does[name] = source;
     return name;
   };
   for (let index = 0; index < count; index += 1) {
     const how = dice.below(8);
-    const stay = () => {
-      last += 150;
-      return `sleep 0.${last}; exit ${dice.one([0, 4])}`;
-    };
-    if (how === 0) lines.push(`${add(`p-task${index}`, `sleep 0.1; exit ${dice.one([0, 0, 3])}`)} --n ${index}`);
+    // Longer than all else takes, also on a busy machine.
+    const stay = () => `sleep 20; exit ${dice.one([0, 4])}`;
+    if (how === 0) lines.push(`${add(`p-task${index}`, `sleep 0.3; exit ${dice.one([0, 0, 3])}`)} --n ${index}`);
     else if (how === 1) lines.push(`export NOTE=${dice.one(['a', '"b c"', '$(echo d)', `"\${NONE:-e}"`])}`);
     else if (how === 2) {
       const name = add(`p-opt${index}`, 'sleep 60');
@@ -239,7 +236,7 @@ function generate(dice: Dice): Case {
     else if (how === 6) lines.push(`(cd /tmp && exec ${add(`p-in${index}`, stay())} "$PWD") &`, 'sleep 0.05');
     else lines.push(`${add(`p-ok${index}`, 'exit 1')} || ${add(`p-or${index}`, 'true')} *.none`);
   }
-  lines.push(`${add('p-last', 'sleep 0.15; exit 5')} ${dice.one(['&', '>/dev/null &'])}`, 'wait -n', 'exit $?');
+  lines.push(`${add('p-last', 'sleep 0.4; exit 5')} ${dice.one(['&', '>/dev/null &'])}`, 'wait -n', 'exit $?');
   if (dice.chance(30)) lines.splice(-3, 3, `${dice.one(['', 'exec '])}p-last`);
   return { script: ended(...lines), does, env: { SET: 'yes' }, unordered: true };
 }
