@@ -51,7 +51,8 @@ export const COMMANDS = {
   },
   import: {
     summary: 'make a services.yaml from a file of another system, and report what is lost or changed',
-    usage: 'svc-super import FORMAT|auto FILE... [-o FILE] [--image-config FILE] [--json]',
+    usage:
+      'svc-super import compose|supervisord|s6|procfile|nosana|recipe|start.sh|auto FILE [-o FILE] [--image-config FILE] [--json]',
     example: 'svc-super import compose compose.yaml -o services.yaml',
     flags: {
       output: {
