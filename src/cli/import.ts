@@ -37,6 +37,9 @@ export async function importFiles(context: Context, { values, positionals, lists
       `${input.path} looks like no format that can be imported: name one of ${FORMAT_NAMES.join(', ')}`,
     );
   }
+  if (paths.length > 1 && found !== 'supervisord' && found !== 'compose') {
+    return fail(EXIT.usage, `import ${found} reads one file, and ${paths.length} are named`);
+  }
   const result = await importSource(found, input);
   if (!result.ok) {
     const place =

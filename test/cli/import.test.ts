@@ -85,6 +85,7 @@ describe('svc-super import', () => {
   test.each([
     ['no format', [], 64, 'import reads compose, supervisord,'],
     ['an unknown format', ['nonsense', 'x'], 64, 'name one of them before the file'],
+    ['two files', ['procfile', 'Procfile', 'Procfile'], 64, 'import procfile reads one file, and 2 are named'],
     ['no file', ['compose'], 64, 'import compose needs the file to read'],
     ['a file that is not there', ['compose', 'none.yaml'], 78, 'cannot read none.yaml: there is no such file'],
     ['a file of no format', ['auto', 'notes.txt'], 78, 'notes.txt looks like no format that can be imported'],
