@@ -111,7 +111,7 @@ static void begin_restoring(void) {
 }
 
 /** Says how a supervisor has ended that has no successor, and stops everything. */
-static void give_up(int dead, int status, const char *why) {
+static void end_succession(int dead, int status, const char *why) {
   char pid[24], number[24], count[24];
   int signal = status & 127;
   append_number(pid, pid + sizeof pid, dead);
@@ -132,7 +132,7 @@ void lose_supervisor(int status) {
   // Nothing was kept because nothing was started: the next one is a first one again.
   int is_fresh = pid1.was_taken_over && !is_kept() && !pid1.has_refused && pid1.ends == 0 && count_running() == 0;
   if (!pid1.was_taken_over || (!is_kept() && !is_fresh)) {
-    give_up(dead, status, "");
+    end_succession(dead, status, "");
     return;
   }
   u32 death = pid1.is_hung ? DEATH_HUNG << 8 : signal ? DEATH_SIGNAL << 8 | (u32)signal : DEATH_EXIT << 8 | (u32)(status >> 8 & 255);
@@ -141,7 +141,7 @@ void lose_supervisor(int status) {
   pid1.death_count++;
   i64 pause = count_death(now);
   if (pause < 0) {
-    give_up(dead, status, pid1.deaths_young >= pid1.settings.deaths_young_most ? ", as those before it, soon after it had started"
+    end_succession(dead, status, pid1.deaths_young >= pid1.settings.deaths_young_most ? ", as those before it, soon after it had started"
                                                                        : ", as those before it, before it had started");
     return;
   }
