@@ -27,7 +27,7 @@ const GIVEN_UP: Readonly<Record<string, Term>> = {
   foot: { pattern: /\bfoot\b/i },
   'for good': { pattern: /\bfor good\b/i },
   guest: { pattern: /\bguests?\b/i },
-  hands: { pattern: /(?:\b|make)Hands|\bhands(?:\.|[,:]| [}]|$)/m },
+  hands: { pattern: /\bHands(?:Parts|[<(.;,]| [{}])|makeHands|\bhands(?:\.\w|,)/ },
   heir: { pattern: /\bheirs?(?:\b|Of)/i },
   ladder: { pattern: /\bladders?\b/i },
   'last words': { pattern: /\blast[ -]words\b/i },
