@@ -9,6 +9,9 @@ const ROOT = join(import.meta.dir, '..');
 const LEFT = join(import.meta.dir, 'glossary-left.txt');
 /** These two name the terms. */
 const NAMES_THEM = ['test/glossary.test.ts', 'test/glossary-left.txt'];
+/** Folders of files that others wrote, or that were built. */
+const NOT_OURS = ['node_modules', 'packages', 'prebuilt', 'corpus'];
+const TEXT = /\.(?:[ch]|html|js|md|pl|py|sh|ts|ya?ml)$/;
 /** The table in ARCHITECTURE.md names them too. */
 const GLOSSARY = /<!-- glossary -->[\s\S]*<!-- end of glossary -->/;
 
@@ -51,8 +54,8 @@ function* filesOf(folder: string): Generator<string> {
   for (const entry of readdirSync(join(ROOT, folder), { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
-      if (!['node_modules', 'prebuilt'].includes(entry.name)) yield* filesOf(path);
-    } else if (entry.isFile() && !NAMES_THEM.includes(path)) yield path;
+      if (!NOT_OURS.includes(entry.name)) yield* filesOf(path);
+    } else if (entry.isFile() && TEXT.test(path) && !NAMES_THEM.includes(path)) yield path;
   }
 }
 
