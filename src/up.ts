@@ -80,7 +80,7 @@ export async function succeed(given: UpRequest): Promise<number> {
   const request = { ...given, file: plan.file, names: kept.own.names };
   link.children.inherit(runs, seed);
   const rooms = await openRooms(request, plan, link);
-  rooms.logs.mend(kept.own.isTorn);
+  rooms.logs.endTornLines(kept.own.isTorn);
   rooms.journal.inherit(kept.entries);
   rooms.hostNames.held = kept.own.hosts;
   const own = { ...kept.own, history: historyAfter(kept.own.history, handover, clock.wall()) };

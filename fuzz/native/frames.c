@@ -15,6 +15,9 @@ void __sanitizer_set_death_callback(void (*callback)(void));
 
 enum { CHILDREN = 400, FIRST_PID = 4200000, RUNS = 24, INPUT_MOST = 1 << 20, ROUNDS = 40 };
 
+/** A start time that no process of the machine has: small ones belong to the kernel's threads. */
+static const u64 NEVER = 1ull << 50;
+
 // Random numbers: xorshift64* (Vigna 2016).
 
 static u64 seed, dice;
@@ -197,7 +200,7 @@ static void add_signal(void) {
   u32 count = chance(95) ? roll(6) : roll(600);
   add_u32(roll(100)), add_u32(chance(98) ? roll(65) : any_u32()), add_u32(count);
   for (u32 at = 0; at < count; at++)
-    add_u32(roll(3)), add_u32(chance(60) ? roll(RUNS) : FIRST_PID + roll(100)), add_u64(roll(2));
+    add_u32(roll(3)), add_u32(chance(60) ? roll(RUNS) : FIRST_PID + roll(100)), add_u64(roll(2) * NEVER);
 }
 
 /** Adds a request whose reply has 2 KB. */

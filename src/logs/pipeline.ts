@@ -148,7 +148,7 @@ export class Pipeline {
   }
 
   /** Begins a new line where the supervisor before this one may have ended within one. */
-  mend({ stdout, stderr }: { readonly stdout: boolean; readonly stderr: boolean }): void {
+  endTornLines({ stdout, stderr }: { readonly stdout: boolean; readonly stderr: boolean }): void {
     if (stdout) this.#sinks.stdout.write(NEWLINE);
     if (stderr && this.#sinks.stderr !== this.#sinks.stdout) this.#sinks.stderr.write(NEWLINE);
   }

@@ -400,7 +400,7 @@ function probeOf(plan: ServicePlan, kind: ProbeKind, index: number): Probe | und
 /**
  * A program run as the service would be: its user, folder, limits and environment. `beside`: what it is, where the service
  * may have processes at the same time. Its name is then one that no environment gives, and where marks do not work, ending it
- * does not end what the service has left to init; what it leaves there itself bears the service's name and ends with that.
+ * does not end what the service has left to init; what it leaves there itself has the service's name and ends with that.
  */
 export function programOf(
   plan: ServicePlan,
