@@ -68,20 +68,29 @@ extern struct pid1 {
   /** The supervisor was killed because it did not respond. */
   int is_hung;
   enum succession succession;
-  i64 start_at, died_at;
+  /** `died_received_at`: the time of the last bytes from the supervisor that died at `died_at`. */
+  i64 start_at, died_at, died_received_at;
   u32 pause, restarts, deaths_before, deaths_young;
   /** The deaths since a supervisor last took over, each `enum death << 8 | number`: exit code or signal. */
   u32 death_count, deaths[DEATHS_SHOWN];
   /** The next part of the state for the successor: `restore_record` from byte `restore_part` on, then `restore_run`. */
   u32 restore_record, restore_part, restore_run;
   int is_restoring;
-  /** The time of the first stop signal; 0: none. Stays set. The death of a supervisor moves it to the time of the death. */
+  /** The time of the first stop signal; 0: none. */
+  i64 stop_received_at;
+  /** Since when a stop request waits for a supervisor: since the signal, or since the last supervisor ended; 0: never. */
   i64 stop_requested_at;
+  /** The time of the last bytes from any supervisor. Unlike `received_at`, absences of PID 1 do not move it. */
+  i64 last_received_at;
+  /** A supervisor was killed because its protocol is not supported: the next one would have the same file. */
+  int has_refused;
+  /** Whether it was printed that no supervisor can be started. */
+  int has_reported_no_room;
   /** The highest number of a run so far. */
   u32 last_run;
   struct run *runs;
   size_t runs_size;
-  u32 run_count, free_hint;
+  u32 run_count, free_hint, ends;
   /** The queue of reports, oldest first: slot << 1 | REPORT_STARTED or REPORT_EXITED. */
   u32 *reports;
   size_t reports_size;

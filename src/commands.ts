@@ -56,6 +56,28 @@ export const COMMANDS = {
       return path === null ? EXIT.config : (await import('./cli/check.ts')).checkFile(context, path, values);
     },
   },
+  import: {
+    summary: 'make a services.yaml from a file of another system, and report what is lost or changed',
+    usage:
+      'svc-super import compose|supervisord|s6|procfile|nosana|recipe|start.sh|auto FILE [-o FILE] [--image-config FILE] [--json]',
+    example: 'svc-super import compose compose.yaml -o services.yaml',
+    flags: {
+      output: {
+        type: 'string',
+        short: 'o',
+        value: 'FILE',
+        summary: 'write services.yaml there instead of printing it',
+      },
+      'image-config': {
+        type: 'string',
+        multiple: true,
+        value: 'FILE',
+        summary: 'what `docker image inspect` prints about the images of a Compose file or a job; may be repeated',
+      },
+      json: JSON_FLAG,
+    },
+    run: async (context, given) => (await import('./cli/import.ts')).importFiles(context, given),
+  },
   schema: {
     summary: 'print the JSON Schema of services.yaml, for editors',
     usage: 'svc-super schema',
@@ -201,11 +223,21 @@ async function parse(command: Command, args: readonly string[]): Promise<GivenFl
   const options = Object.fromEntries(
     Object.entries({ ...command.flags, help: HELP }).map(([name, { type, ...flag }]) => [
       name,
-      { type, ...('short' in flag && flag.short !== undefined && { short: flag.short }) },
+      {
+        type,
+        ...('short' in flag && flag.short !== undefined && { short: flag.short }),
+        ...('multiple' in flag && { multiple: true }),
+      },
     ]),
   );
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-  return { values: values as GivenFlags['values'], positionals };
+  const isList = (value: unknown): value is string[] => Array.isArray(value);
+  const entries = Object.entries(values);
+  return {
+    values: Object.fromEntries(entries.filter(([, value]) => !isList(value))) as GivenFlags['values'],
+    positionals,
+    lists: Object.fromEntries(entries.flatMap(([name, value]) => (isList(value) ? [[name, value]] : []))),
+  };
 }
 
 /** What parseArgs complains of; in our words where a value is missing, or begins with a dash as the next flag would. */

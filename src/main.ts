@@ -4,7 +4,7 @@
 import { readlinkSync, writeSync } from 'node:fs';
 import type { CommandContext } from './cli/command.ts';
 import type { Dial, LineListener } from './control/client.ts';
-import { currentFolder, realFiles } from './linux/files.ts';
+import { currentFolder, listFolderMarked, realFiles } from './linux/files.ts';
 import { pidNamespace } from './linux/processes.ts';
 import { dirname } from './paths.ts';
 import { FD, type Handover, readHandover } from './platform/handover.ts';
@@ -118,6 +118,7 @@ async function run(handover: Handover): Promise<number | Supervision> {
       return pidNamespace();
     },
     cwd: currentFolder(),
+    list: listFolderMarked,
     version,
     colour: terminals[1] && (environment.NO_COLOR ?? '') === '',
     terminal: { out: terminals[1] ? columns : null, err: terminals[2] ? columns : null },

@@ -1,12 +1,14 @@
-// Composes a supervising process from the plan, the engine and their parts: up() for a first start, continueAsSuccessor() for a successor.
-// Decides nothing. Part of the root, with main.ts.
+// Composes a supervising process from the plan, the engine and their parts: up() for a first start, continueAsSuccessor() for
+// a successor. Decides nothing. Part of the root, with main.ts.
 import { newWorld } from './core/world.ts';
 import { countOomKills } from './linux/cgroup.ts';
 import { describePortHolder } from './linux/listeners.ts';
 import type { Plan } from './plan/plan.ts';
+import type { Handover } from './platform/handover.ts';
 import { releaseMemory } from './platform/memory.ts';
 import { fillPool } from './platform/threads.ts';
 import { type Clock, realRandom } from './ports.ts';
+import { LONGEST_SILENCE } from './runtime/absence-detector.ts';
 import { printable } from './text.ts';
 import { type Announce, reportBugs } from './up/announcer.ts';
 import { readCheckpoint } from './up/checkpoint.ts';
@@ -25,6 +27,7 @@ export type { UpRequest } from './up/rooms.ts';
 const PORT_TAKEN = 1;
 /** The state of the first supervisor at its start. */
 const FIRST = {
+  isTorn: { stdout: false, stderr: false },
   hosts: 'nothing',
   oomBefore: null,
   stopAskedAt: null,
@@ -79,6 +82,7 @@ export async function continueAsSuccessor(given: UpRequest): Promise<number> {
   const request = { ...given, file: plan.file, names: kept.own.names };
   link.children.inherit(runs, seed);
   const rooms = await openRooms(request, plan, link);
+  rooms.logs.endTornLines(kept.own.isTorn);
   rooms.journal.inherit(kept.entries);
   rooms.hostNames.held = kept.own.hosts;
   const own = { ...kept.own, history: historyAfter(kept.own.history, handover, clock.wall()) };
@@ -95,14 +99,27 @@ export async function continueAsSuccessor(given: UpRequest): Promise<number> {
     rooms.logs.inherit(name, kept.lines.get(name) ?? [], counted.streams);
   }
   link.children.discardOthers();
-  announceSuccession(own.history, handover, rooms.announce);
+  const oomKills = countOomKills();
+  announceSuccession(own.history, handover, isMore(oomKills, own.oomBefore), rooms.announce);
+  // The post-mortem reports OOM kills of services only: earlier kills, such as that of a supervisor, are not counted.
+  core.checkpoint.note({ oomBefore: oomKills });
   passSignals(core, rooms);
-  core.engine.send({ type: 'succeeded', by: Math.max(0, clock.now() - handover.diedAt) });
+  core.engine.send({ type: 'succeeded', by: absenceBefore(handover, clock.now()) });
   core.engine.resume(kept.postponed);
   link.pid1.resume();
   if (kept.own.isReloading) void core.reload('apply');
   if (kept.own.end !== null) core.end(kept.own.end);
   return supervise(core, rooms);
+}
+
+/** Whether the kernel has killed a process of the cgroup for lack of memory since `before`. */
+function isMore(now: number | null, before: number | null): boolean {
+  return now !== null && before !== null && now > before;
+}
+
+/** The time in which no supervisor ran. The previous supervisor may have been stopped for some time before it died. */
+function absenceBefore({ diedAt, heardAt }: Handover, now: number): number {
+  return Math.max(0, now - (diedAt - heardAt > LONGEST_SILENCE ? heardAt : diedAt));
 }
 
 /** Performs the rest of the start, after the first spawn, and waits until all services have ended. */
@@ -131,8 +148,9 @@ async function supervise(core: Core, rooms: Rooms): Promise<number> {
   hostNames.undo();
   checkpoint.note({ hosts: hostNames.held });
   control?.close();
-  const { isPostmortemPrinted, stopAskedAt, oomBefore } = checkpoint.own;
-  const parts = { logs, announce, clock, plan: engine.world.plan, stopAskedAt, oomBefore };
+  const { isPostmortemPrinted, stopAskedAt, oomBefore, history } = checkpoint.own;
+  const wasRestarted = history.restarts > 0;
+  const parts = { logs, announce, clock, plan: engine.world.plan, stopAskedAt, oomBefore, wasRestarted };
   const last = isPostmortemPrinted ? { ...end, culprit: null } : end;
   await writeLastOutput(last, parts, () => checkpoint.note({ isPostmortemPrinted: true }));
   return link.pid1.end(end.code);

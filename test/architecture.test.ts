@@ -123,6 +123,16 @@ test('nothing of GPUs is loaded before it is needed', () => {
   expect(breaches).toEqual([]);
 });
 
+test('nothing of convert is loaded before import or export is asked for', () => {
+  const breaches = files.flatMap(({ path, code }) => {
+    const imports = [...code.matchAll(/^(?:import (?!type)|export)[^'";]*['"](\.[^'"]+)['"]/gm)];
+    const targets = imports.map(([, target = '']) => relative(ROOT, join(ROOT, dirname(path), target)));
+    const mayLoad = path.startsWith('convert/') || /^cli\/(?:import|export)\.ts$/.test(path);
+    return mayLoad ? [] : targets.filter((one) => one.startsWith('convert/')).map((one) => `${path} loads ${one}`);
+  });
+  expect(breaches).toEqual([]);
+});
+
 test('every file opens with a comment that says what it owns, and none is longer than 500 lines', () => {
   const breaches = files.flatMap(({ path, text }) => [
     ...(/^(#!.*\n)?(\/\/|\/\*)/.test(text) ? [] : [`${path} opens without a comment`]),

@@ -30,6 +30,8 @@ export interface CommandContext {
   readonly pidNamespace: string;
   /** What relative file names are relative to. */
   readonly cwd: string;
+  /** The names in a folder, sorted, folders with a `/` behind them; null: there is no such folder, or it cannot be read. */
+  list(path: string): readonly string[] | null;
   readonly version: string;
   readonly colour: boolean;
   /** How wide the terminal is that standard output or error goes to; null where that is none. */
@@ -60,6 +62,8 @@ export interface CommandContext {
 export interface Flag {
   readonly type: 'boolean' | 'string';
   readonly short?: string;
+  /** It may be given several times; its values are in `Given.lists`. */
+  readonly multiple?: true;
   /** What the value is called in help: `N`, `FILE`. */
   readonly value?: string;
   readonly summary: string;
@@ -78,6 +82,8 @@ export interface Command {
 export interface GivenFlags {
   readonly values: Readonly<Record<string, string | boolean | undefined>>;
   readonly positionals: readonly string[];
+  /** Values of the flags that may be given several times. */
+  readonly lists?: Readonly<Record<string, readonly string[] | undefined>>;
 }
 
 export type { Question };

@@ -83,6 +83,8 @@ export function sortFindings(findings: readonly Finding[]): readonly Finding[] {
   );
 }
 
+/** As a sentence begins; the name of the program stays as it is. */
 function capitalize(text: string): string {
+  if (text.startsWith('svc-super')) return text;
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -64,6 +64,18 @@ export function listFolder(folder: string): string[] {
   return readdirSync(folder);
 }
 
+/** The names in a folder, sorted; folders end with `/`. Null if the folder does not exist or cannot be read. */
+export function listFolderMarked(folder: string): readonly string[] | null {
+  try {
+    const isFolder = (name: string) => findStats(`${folder}/${name}`)?.isDirectory() === true;
+    return listFolder(folder)
+      .sort()
+      .map((name) => (isFolder(name) ? `${name}/` : name));
+  } catch {
+    return null;
+  }
+}
+
 function hasAccess(path: string, mode: number): boolean {
   try {
     accessSync(encodeBytes(path), mode);

@@ -151,6 +151,19 @@ export class Pipeline {
     return this.#tail(service, count, 'latest run').map(({ text }) => text);
   }
 
+  /** Begins a new line if the previous supervisor may have written only a part of its last line. */
+  endTornLines({ stdout, stderr }: { readonly stdout: boolean; readonly stderr: boolean }): void {
+    if (stdout) this.#sinks.stdout.write(NEWLINE);
+    if (stderr && this.#sinks.stderr !== this.#sinks.stdout) this.#sinks.stderr.write(NEWLINE);
+  }
+
+  /** `torn` is called when a line may stay incomplete if this process dies now, and when that is no longer so. */
+  watchTorn(torn: (isTorn: { readonly stdout: boolean; readonly stderr: boolean }) => void): void {
+    const { stdout, stderr } = this.#sinks;
+    for (const sink of new Set([stdout, stderr]))
+      sink.onTorn = () => torn({ stdout: stdout.isTorn, stderr: stderr.isTorn });
+  }
+
   /** The services that have printed since the last call. */
   takePrinted(): ReadonlySet<string> {
     const printed = this.#printed;
@@ -385,6 +398,8 @@ export class Pipeline {
     return this.#turn;
   }
 }
+
+const NEWLINE = Buffer.from('\n');
 
 function widthOf(names: readonly string[]): number {
   return Math.min(24, Math.max(...names.map((name) => name.length)));

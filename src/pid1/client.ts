@@ -76,6 +76,8 @@ export class Pid1 {
   #arriving: Arriving | null = null;
   /** Whether events wait for resume(). */
   #isHeld = false;
+  /** Events of adopted runs that the previous supervisor did not receive. */
+  #missed: { readonly order: number; readonly events: readonly Pid1Event[] }[] = [];
   readonly #reader = new EventReader();
   readonly #listener: Pid1Listener;
   readonly #runs = new Map<number, SpawnListener>();
@@ -113,6 +115,10 @@ export class Pid1 {
   /** Delivers the events that were held, and from now on every event when it arrives. */
   resume(): void {
     this.#isHeld = false;
+    // Delivers the events that occurred without a supervisor, in order. PID 1 reports the same exits again later.
+    const missed = this.#missed.sort((a, b) => a.order - b.order).flatMap(({ events }) => events);
+    this.#missed = [];
+    this.#events.unshift(...missed);
     this.#deliverSoon();
   }
 
@@ -221,9 +227,11 @@ export class Pid1 {
     const { run, state, pid, start, pipes } = entry;
     this.#runs.set(run, listener);
     const isExecuting = state === 'executing' || state === 'exited';
-    if (since === 'requested' && isExecuting) this.#events.push({ type: 'spawned', run, pid, start, pipes });
-    if (since !== 'exited' && state === 'exited') this.#events.push({ type: 'exited', run, status: entry.status });
-    if (state === 'failed') this.#events.push({ type: 'failed', run, ...entry.failure });
+    const missed: Pid1Event[] = [];
+    if (since === 'requested' && isExecuting) missed.push({ type: 'spawned', run, pid, start, pipes });
+    if (since !== 'exited' && state === 'exited') missed.push({ type: 'exited', run, status: entry.status });
+    if (state === 'failed') missed.push({ type: 'failed', run, ...entry.failure });
+    if (missed.length > 0) this.#missed.push({ order: entry.order, events: missed });
   }
 
   /** Ends the use of a run: PID 1 closes its pipes and removes its entry. */
@@ -290,6 +298,11 @@ export class Pid1 {
       default:
         event satisfies never;
     }
+  }
+
+  /** Sends a sign of life to PID 1: a supervisor that is silent for too long is hung. */
+  signOfLife(): void {
+    this.#acknowledge(0);
   }
 
   /** Acknowledges `count` events with the next batch, which contains their effects. PID 1 need not keep them any more. */

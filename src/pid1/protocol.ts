@@ -321,6 +321,8 @@ export interface RunEntry {
   readonly failure: { readonly step: SpawnStep; readonly errno: number; readonly index: number };
   /** The status of wait4(2), meaningful for `exited` only. */
   readonly status: number;
+  /** The position of the exit or failed start among those of all runs, from 1; 0: the run has not ended. */
+  readonly order: number;
   readonly pipes: readonly number[];
 }
 
@@ -443,6 +445,7 @@ function decodeRun(fields: Fields): Pid1Event & { readonly type: 'run' } {
     type: 'run',
     ...{ run, state, pid, start, mark, failure },
     status: fields.i32(),
+    order: fields.u32(),
     pipes: fields.list(() => fields.u32()),
   };
 }

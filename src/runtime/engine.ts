@@ -29,6 +29,8 @@ interface EngineParts {
   /** Reads the configuration again, and sends `plan-changed` if it is valid. */
   readonly reload: () => void;
   readonly end: (effect: Effect & { readonly type: 'end' }) => void;
+  /** Called every second while a deadline is pending. */
+  readonly signOfLife: () => void;
   /** The world may have changed. */
   readonly changed: () => void;
   /** postponedOf() of this service has changed. */
@@ -74,8 +76,8 @@ export class Engine {
   #isDraining = false;
   /** Spawns for a later turn, and the effects on the same services that must follow them, in order. */
   #postponed: PostponedOf[] = [];
-  /** The number of postponed effects of each service. */
-  readonly #postponedCounts = new Map<string, number>();
+  /** The postponed effects by service, in order. */
+  readonly #postponedByService = new Map<string, readonly Postponed[]>();
   #turnBegan = 0;
   #isResuming = false;
   #armed: { readonly at: number; readonly cancel: () => void } | null = null;
@@ -89,7 +91,7 @@ export class Engine {
   constructor(world: World, parts: EngineParts) {
     this.#parts = parts;
     this.#world = world;
-    this.#absences = new AbsenceDetector(parts.clock, () => this.#noticeAbsence());
+    this.#absences = new AbsenceDetector(parts.clock, () => this.#noticeAbsence(), parts.signOfLife);
     this.#executor = parts.executor((event) => this.send(event));
   }
 
@@ -159,8 +161,7 @@ export class Engine {
 
   /** The postponed effects of a service, in order. */
   postponedOf(service: string): readonly Postponed[] {
-    if (!this.#postponedCounts.has(service)) return [];
-    return this.#postponed.flatMap(({ plan, run, effect }) => (plan.name === service ? [{ run, effect }] : []));
+    return this.#postponedByService.get(service) ?? [];
   }
 
   /** Continues the work of the previous supervisor's engine: adds its postponed effects, by service, and arms the timer. */
@@ -221,7 +222,7 @@ export class Engine {
         return;
       case 'end':
         this.#postponed = [];
-        this.#postponedCounts.clear();
+        this.#postponedByService.clear();
         this.#parts.end(effect);
         return;
       default:
@@ -232,7 +233,7 @@ export class Engine {
   #performOrPostpone(one: PostponedOf): void {
     const { plan, run, effect } = one;
     const isTurnOver = effect.type === 'spawn' && this.#parts.clock.now() - this.#turnBegan >= TURN;
-    if (!isTurnOver && !this.#postponedCounts.has(plan.name)) {
+    if (!isTurnOver && !this.#postponedByService.has(plan.name)) {
       this.#executor.perform(plan, run, effect);
       return;
     }
@@ -240,10 +241,10 @@ export class Engine {
   }
 
   #postpone(one: PostponedOf): void {
-    const { plan } = one;
+    const { plan, run, effect } = one;
     this.#postponed.push(one);
+    this.#postponedByService.set(plan.name, [...this.postponedOf(plan.name), { run, effect }]);
     this.#parts.postponed(plan.name);
-    this.#postponedCounts.set(plan.name, (this.#postponedCounts.get(plan.name) ?? 0) + 1);
     if (this.#postponed.length === 1 && !this.#isResuming) this.#parts.clock.soon(() => this.#performPostponed());
   }
 
@@ -257,9 +258,9 @@ export class Engine {
         const next = this.#postponed.shift();
         if (next === undefined) break;
         const { name } = next.plan;
-        const remaining = (this.#postponedCounts.get(name) ?? 0) - 1;
-        if (remaining > 0) this.#postponedCounts.set(name, remaining);
-        else this.#postponedCounts.delete(name);
+        const remaining = this.postponedOf(name).slice(1);
+        if (remaining.length > 0) this.#postponedByService.set(name, remaining);
+        else this.#postponedByService.delete(name);
         this.#parts.postponed(name);
         this.#executor.perform(next.plan, next.run, next.effect);
       }

@@ -21,6 +21,8 @@ interface Resources<Handle> {
   release: (() => void)[];
   /** Reads the bytes that the pipes of the run hold now. */
   drain: () => void;
+  /** Read the bytes that the pipes of `notify` probes hold when the main process has ended. */
+  readonly beforeExit: (() => void)[];
   /**
    * Ready probes that have succeeded before the `spawned` event, by index. They are reported after it. Null: `spawned` was
    * sent.
@@ -130,6 +132,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       abort: new AbortController(),
       release: [],
       drain: () => undefined,
+      beforeExit: [],
       early: [],
       isStopping: false,
       swept: null,
@@ -183,6 +186,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
         resources.abort.abort();
         // The program wrote its output before it ended: probes and readers get the output first.
         resources.drain();
+        for (const act of resources.beforeExit) act();
         const why = this.#parts.explainExit(plan, exit);
         if (why !== null) this.#parts.warn(plan.name, 'not-executable', why);
         report({ type: 'exited', exit });
@@ -245,7 +249,9 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       resources.release.push(() => void pipe.close());
       while (output.length < probe.fd - 1) output.push(null);
       output[probe.fd - 1] = pipe;
-      void awaitNewline(pipe, () => latch(index));
+      const found = once(() => latch(index));
+      resources.beforeExit.push(() => takeNewline(pipe, found));
+      void awaitNewline(pipe, found);
     });
     if (onSocket.length === 0) return { env: {}, notify: null };
     const name = `svc-super-${this.#parts.randomName()}`;
@@ -395,12 +401,24 @@ function probeOf(plan: ServicePlan, kind: ProbeKind, index: number): Probe | und
   return hook !== null && 'waitFor' in hook ? hook.waitFor : undefined;
 }
 
-/** Calls `found` at the first newline. Reads to the end, because a program that writes more would block on a full pipe. */
+/** Calls `found` for each newline. Reads to the end, because a program that writes more would block on a full pipe. */
 async function awaitNewline(pipe: Pipe, found: () => void): Promise<void> {
-  let isFound = false;
-  for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) {
-    if (isFound || !chunk.includes(10)) continue;
-    isFound = true;
-    found();
-  }
+  for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) if (chunk.includes(NEWLINE)) found();
+}
+
+/** Reads the bytes that a pipe holds now, because a program may write its newline and exit at once. */
+function takeNewline(pipe: Pipe, found: () => void): void {
+  for (let chunk = pipe.readNow(); chunk !== null; chunk = pipe.readNow()) if (chunk.includes(NEWLINE)) found();
+}
+
+const NEWLINE = 10;
+
+/** Calls `act` at the first call only. */
+function once(act: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (isDone) return;
+    isDone = true;
+    act();
+  };
 }

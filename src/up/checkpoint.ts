@@ -20,6 +20,8 @@ import type { Executor, ServiceRecord } from '../runtime/executor.ts';
 export interface Own {
   /** The services that were named on the command line. */
   readonly names: readonly string[];
+  /** Whether a write to standard output or standard error may have ended within a line. */
+  readonly isTorn: { readonly stdout: boolean; readonly stderr: boolean };
   /** What must be removed from /etc/hosts at the end. */
   readonly hosts: 'nothing' | 'lines' | 'file';
   /** The number of OOM kills in the cgroup at the start; null: it cannot be read. */
@@ -85,6 +87,8 @@ export class Checkpoint {
   readonly #parts: CheckpointParts;
   readonly #encoder: WorldEncoder;
   readonly #names = new Set<string>();
+  /** Services whose counters may have changed since they were last written. */
+  #counted = new Set<string>();
   #own: Own;
   #isOwnChanged = true;
   #lastSeq = 0;
@@ -127,7 +131,7 @@ export class Checkpoint {
   /** The records that have changed since the last call. */
   readonly take = (): Records => {
     const records = new Map<number, Uint8Array>();
-    for (const key of this.#old) records.set(key, EMPTY);
+    for (const key of this.#old) if (!isOutput(key)) records.set(key, EMPTY);
     this.#old = [];
     const put = (key: number, value: unknown) =>
       void records.set(key, value === null ? EMPTY : Buffer.from(JSON.stringify(value)));
@@ -135,6 +139,8 @@ export class Checkpoint {
     const { world } = engine;
     const numbers = world.index.graph.numbers;
     const others = new Set([...this.#names].flatMap((name) => numbers.get(name) ?? []));
+    for (const name of this.#names) this.#counted.add(name);
+    if (this.#names.size > 0) this.#tickSoon();
     this.#names.clear();
     const stateOf = (name: string): RuntimeState => ({
       postponed: engine.postponedOf(name),
@@ -171,10 +177,12 @@ export class Checkpoint {
     });
   }
 
-  /** Queues the counters and the last lines of the services that have printed. */
+  /** Queues the counters and the last lines of the services that have printed or changed. */
   #writeOutput(): void {
     const { engine, logs, executor, touch } = this.#parts;
-    for (const name of logs.takePrinted()) {
+    const names = new Set([...logs.takePrinted(), ...this.#counted]);
+    this.#counted = new Set();
+    for (const name of names) {
       const number = engine.world.index.graph.numbers.get(name);
       if (number === undefined) continue;
       const counted: Counted = {
@@ -190,6 +198,12 @@ export class Checkpoint {
 }
 
 const EMPTY = new Uint8Array();
+
+/** Whether a record contains counters or output: such a record is written again only when it changes. */
+function isOutput(key: number): boolean {
+  const part = (key - KEYS.services) % KEYS.perService;
+  return key >= KEYS.services && (part === PARTS.counts || part === PARTS.output);
+}
 
 /** The decoded checkpoint of the previous supervisor. */
 export interface Kept {

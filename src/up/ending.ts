@@ -27,6 +27,8 @@ interface EndingParts {
   readonly stopAskedAt: number | null;
   /** The number of OOM kills in the cgroup at the start; null: it cannot be read. */
   readonly oomBefore: number | null;
+  /** Whether the supervisor was restarted. */
+  readonly wasRestarted: boolean;
 }
 
 /** Writes the output of services, then the post-mortem. `printed` is called after the post-mortem. */
@@ -73,14 +75,17 @@ async function waitWhileWriting(
   return isFinished;
 }
 
-function announcePostmortem({ culprit, code }: End, { announce, logs, plan, oomBefore }: EndingParts): void {
+function announcePostmortem(
+  { culprit, code }: End,
+  { announce, logs, plan, oomBefore, wasRestarted }: EndingParts,
+): void {
   if (culprit === null) return;
   const oomAfter = countOomKills();
   const oomKills = oomBefore === null || oomAfter === null ? null : oomAfter - oomBefore;
   const service = plan.services.find(({ name }) => name === culprit.service);
   const requests = service === undefined ? [] : probeRequestsTo(service, plan);
   const { lines: lastLines, leftOut } = chooseLastLines(logs.tailOfRun(culprit.service, SEARCHED), requests);
-  const postmortem = renderPostmortem(culprit, code, { oomKills, lastLines, leftOut });
+  const postmortem = renderPostmortem(culprit, code, { oomKills, lastLines, leftOut, wasRestarted });
   for (const text of postmortem) announce({ level: 'error', service: null, event: 'post-mortem', text });
   writeTerminationLog(renderTerminationMessage(postmortem));
 }

@@ -57,7 +57,8 @@ export async function openRooms(request: UpRequest, plan: Plan, link: Link): Pro
     // The journal is part of the checkpoint. touch() comes first, so that the batch is sent before followers get the event.
     link.pid1.touch();
     journal.add(announcement, clock.wall());
-    print(announcement);
+    // Printed after that batch is sent: a successor repeats the announcements of a batch that was not sent.
+    queueMicrotask(() => print(announcement));
   };
   const hostNames = new HostNames(hostsFile(), announce);
   process.once('exit', () => {
