@@ -27,7 +27,7 @@ export function renderPostmortem(
   const lines = [`${ended.service} ${renderEnd(ended)}${run}; the container ends with code ${code}`];
   if (oomKills !== null && oomKills > 0) {
     const processes = oomKills === 1 ? 'a process' : `${oomKills} processes`;
-    lines.push(`out of memory: the kernel killed ${processes} of this container (OOM kill)`);
+    lines.push(`out of memory: the kernel killed ${processes} of this container for want of memory`);
   }
   // A service that was not started has no output, except that of its `before_start` hook.
   if (ended.cause.kind === 'not-started' && lastLines.length === 0) return lines.map(printable);

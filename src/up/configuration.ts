@@ -32,5 +32,5 @@ function renderRefusal(failure: Failure, file: string): string {
     ({ message, suggestion }) =>
       `svc-super: ${printable(`${message} in ${file}${suggestion === undefined ? '' : `; ${suggestion}`}`)}\n`,
   );
-  return `${lines.join('')}svc-super: there is no such command either; \`svc-super help\` lists the commands\n`;
+  return `${lines.join('')}svc-super: nor is it a command; \`svc-super help\` lists the commands\n`;
 }

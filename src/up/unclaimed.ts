@@ -26,7 +26,7 @@ export class UnclaimedSignals {
       whyNotForwarded(signal) === null
         ? `; to pass it on to a service, add \`forward: [${short}]\` to the service`
         : '';
-    const text = `${signal} received and ignored: no service has it in \`forward\`. If it must stop the container (the STOPSIGNAL of an image), add ${short} to \`stop_signals\` at the top level${passing}`;
+    const text = `${signal} received and ignored: no service takes it. If it must stop the container (the STOPSIGNAL of an image), add ${short} to \`stop_signals\` at the top level${passing}`;
     this.#announce({ level: 'warn', service: null, event: 'unclaimed-signal', text });
   }
 }
