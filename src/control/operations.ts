@@ -1,6 +1,6 @@
 // The routes that change something: start, stop, restart, signal, reload, exec, by service, by group, and as Nosana's node
 // shapes them. Each checks what it was asked before it asks the supervisor.
-import type { Operation } from '../core/operator.ts';
+import type { Operation } from '../core/event.ts';
 import type { ServiceSnapshot } from '../core/snapshot.ts';
 import { isGlob, meantBy } from '../plan/names.ts';
 import { type Answer, type ApiRequest, type ApiSource, type Parameter, type Route, refuse } from './api.ts';

@@ -1,5 +1,5 @@
 // What the control API asks of the supervisor, as one interface: the composition root offers it, tests fake it.
-import type { Operation } from '../core/operator.ts';
+import type { Operation } from '../core/event.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import type { Timeline } from '../core/timeline.ts';
 import type { Plan } from '../plan/plan.ts';

@@ -3,8 +3,10 @@
 
 import type { GpuReading } from '../plan/gpu-reading.ts';
 import type { Millis, Plan, SignalName } from '../plan/plan.ts';
-import type { Operation } from './operator.ts';
 import type { Cause, Exit, Verdict } from './policy.ts';
+
+/** What an operator asks of services. */
+export type Operation = 'start' | 'stop' | 'restart';
 
 /** `drain`: what `before_stop` waits for. */
 export type ProbeKind = 'ready' | 'live' | 'drain';

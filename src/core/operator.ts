@@ -1,14 +1,54 @@
-// What an operator or a reload asks of one service: it changes what is WANTED, never what is. supervisor.ts brings the two
-// together: it stops who is unwanted once nobody who is unwanted too depends on it, and starts who is pending.
-import { restartFields } from '../plan/difference.ts';
-import type { Edge, Millis, ServicePlan } from '../plan/plan.ts';
+// What an operator asks for: services that start, stop or restart, and signals to their main processes. Changes what is
+// wanted of a service, never its run: propagation.ts stops a run that is not wanted, after its dependents, and starts what is
+// pending.
+import type { Edge, Millis, ServicePlan, SignalName } from '../plan/plan.ts';
 import { choicesOf } from './barriers.ts';
-import { isActive, type Service } from './state.ts';
+import { announce, type Changes, type StepView, sendSignal } from './changes.ts';
+import type { Operation } from './event.ts';
+import { hasMain, type Service } from './state.ts';
 import { holds } from './waits.ts';
 
-export type Operation = 'start' | 'stop' | 'restart';
+/** Starts, stops or restarts services, and starts what they need. */
+export function* requestOperation(view: StepView, operation: Operation, names: readonly string[]): Changes {
+  if (view.phase.id !== 'running') return;
+  const { services, now } = view;
+  const known = names.filter((name) => services.has(name) && services.get(name).next !== 'none');
+  const others = operation === 'stop' ? [] : findNeeded(known, services.index.plans, services.view());
+  for (const name of known) {
+    yield announce('info', name, `${operation}-asked`, `was asked to ${operation}`);
+    yield { type: 'service', name, service: operate(services.get(name), operation, now) };
+  }
+  for (const name of others) {
+    yield announce('info', name, 'start-asked', 'is needed, and was asked to start');
+    yield { type: 'service', name, service: operate(services.get(name), 'start', now) };
+  }
+}
 
-/** The service as the operator wants it. A run that is there goes on until supervisor.ts ends it. */
+/** Sends a signal to the main processes of services, as far as they have one. */
+export function* requestSignal({ services }: StepView, signal: SignalName, names: readonly string[]): Changes {
+  for (const name of names) {
+    const service = services.has(name) ? services.get(name) : null;
+    if (service === null || !hasMain(service.state)) continue;
+    yield announce('info', name, 'signal-asked', `was sent ${signal}`);
+    yield sendSignal(name, service.run, signal);
+  }
+}
+
+/** A signal that reached the supervisor: sent to the services that ask for it; SIGHUP reloads where none does. */
+export function* forwardSignal({ services, phase }: StepView, signal: SignalName): Changes {
+  const takers = services.world.plan.services.flatMap(({ name, forward }) => {
+    const sent = forward[signal];
+    return sent === undefined ? [] : [{ name, sent }];
+  });
+  for (const { name, sent } of takers) {
+    const { state, run } = services.get(name);
+    if (hasMain(state)) yield sendSignal(name, run, sent);
+  }
+  if (takers.length === 0 && signal === 'SIGHUP' && phase.id === 'running')
+    yield { type: 'effect', effect: { type: 'reload' } };
+}
+
+/** The service as the operator wants it. Its run goes on until propagation.ts stops it. */
 export function operate(service: Service, operation: Operation, now: Millis): Service {
   const { state } = service;
   switch (state.id) {
@@ -26,19 +66,19 @@ export function operate(service: Service, operation: Operation, now: Millis): Se
     case 'backoff':
       return operation === 'stop'
         ? { ...service, wanted: 'down', state: { id: 'stopped', at: now, ended: endedOf(service) } }
-        : revived(service);
+        : resetToPending(service);
     case 'stopped':
-      return operation === 'stop' ? { ...service, wanted: 'down' } : revived(service);
+      return operation === 'stop' ? { ...service, wanted: 'down' } : resetToPending(service);
     case 'completed':
     case 'failed':
-      return operation === 'stop' ? service : revived(service);
+      return operation === 'stop' ? service : resetToPending(service);
     default:
       return state satisfies never;
   }
 }
 
 /** Ready to start as soon as its edges hold, earlier failures forgotten. */
-function revived(service: Service): Service {
+export function resetToPending(service: Service): Service {
   return { ...service, wanted: 'up', state: { id: 'pending' }, history: { at: [], streak: 0 } };
 }
 
@@ -46,41 +86,11 @@ function endedOf({ state }: Service) {
   return state.id === 'backoff' ? state.ended : null;
 }
 
-/** A new plan for it: in force at once where no process has to know of it, else with the next run. */
-export function replan(
-  before: ServicePlan,
-  service: Service,
-  after: ServicePlan,
-): { plan: ServicePlan; service: Service } {
-  const waits = service.next !== null;
-  if (!waits && restartFields(before, after).length === 0) return { plan: after, service };
-  if (!isActive(service.state)) return { plan: after, service: taken({ ...service, next: null }, after) };
-  const wanted = service.wanted === 'down' && service.next !== 'none' ? 'down' : 'again';
-  // Who waits for whom is always as the new plan has it: a mixture of both might go round in a circle.
-  return {
-    plan: { ...before, edges: after.edges, stageEdges: after.stageEdges },
-    service: { ...service, next: after, wanted },
-  };
-}
-
-/** It is in the new plan no more: stops, then vanishes. */
-export function unplan(service: Service): Service {
-  return { ...service, next: 'none', wanted: 'down' };
-}
-
-/** A service without processes takes its new plan over: what has ended runs again, what is held down stays down. */
-export function taken(service: Service, after: ServicePlan): Service {
-  const fresh = { ...service, next: null };
-  if (!after.enabled) return { ...fresh, wanted: 'up', state: { id: 'skipped' } };
-  if (fresh.state.id === 'stopped' && fresh.wanted === 'down') return fresh;
-  return revived(fresh);
-}
-
 /**
  * The services that must be started for `names` to come up: themselves, and what they declare to depend on, as far as that
  * neither holds nor comes by itself. A stage is an order and no need.
  */
-export function needed(
+export function findNeeded(
   names: readonly string[],
   plans: ReadonlyMap<string, ServicePlan>,
   services: ReadonlyMap<string, Service>,

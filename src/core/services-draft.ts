@@ -2,7 +2,6 @@
 // or stopped next. Keeps data only: supervisor.ts decides.
 import type { Plan, ServicePlan } from '../plan/plan.ts';
 import type { Ended } from './event.ts';
-import { taken } from './operator.ts';
 import { Reasons } from './reasons.ts';
 import { RowsDraft } from './rows.ts';
 import { Services } from './services.ts';
@@ -121,11 +120,10 @@ export class ServicesDraft {
     );
   }
 
-  /** Gives a service without processes a new plan. */
-  adopt(name: string, next: ServicePlan): void {
+  /** Gives a service without processes a new plan, and the value that follows from it. */
+  adopt(name: string, next: ServicePlan, service: Service): void {
     const { plan, index } = this.world;
     const services = plan.services.map((one) => (one.name === name ? next : one));
-    const service = taken(this.get(name), next);
     if (!isSameToOthers(this.planOf(name), next)) {
       this.replan(services, new Map(this.view()).set(name, service));
       return;

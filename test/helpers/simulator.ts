@@ -5,12 +5,12 @@ import type {
   Effect,
   Event,
   HookName,
+  Operation,
   ProbeKind,
   ServiceEffect,
   ServiceEvent,
   SweptProcess,
 } from '../../src/core/event.ts';
-import type { Operation } from '../../src/core/operator.ts';
 import type { Exit } from '../../src/core/policy.ts';
 import type { Service } from '../../src/core/state.ts';
 import { step } from '../../src/core/supervisor.ts';

@@ -1,7 +1,6 @@
 // Keeps the books: what each event of a step does to the services, to those that depend on them, and to the whole, which may
 // begin to shut down. Works from events alone and judges nothing; effects.ts and states.ts compare with it.
-import type { Event, ServiceEvent } from '../../../src/core/event.ts';
-import type { Operation } from '../../../src/core/operator.ts';
+import type { Event, Operation, ServiceEvent } from '../../../src/core/event.ts';
 import { HELD, KILL_WAIT } from '../../../src/core/policy.ts';
 import { difference, restartFields } from '../../../src/plan/difference.ts';
 import type { Edge, Millis, Plan, Probe, ServicePlan } from '../../../src/plan/plan.ts';
