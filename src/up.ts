@@ -95,7 +95,7 @@ export async function succeed(given: UpRequest): Promise<number> {
   link.children.discardOthers();
   announceSuccession(own.history, handover, rooms.announce);
   passSignals(core, rooms);
-  core.engine.send({ type: 'succeeded', by: Math.max(0, clock.now() - handover.diedAt) });
+  core.engine.send({ type: 'taken-over', by: Math.max(0, clock.now() - handover.diedAt) });
   core.engine.resume(kept.postponed);
   link.pid1.resume();
   if (kept.own.isReloading) void core.reload('apply');

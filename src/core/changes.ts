@@ -5,14 +5,14 @@
 import type { Millis, Plan, ServicePlan, SignalName } from '../plan/plan.ts';
 import type { Effect, Ended, Level } from './event.ts';
 import type { ServicesDraft } from './services-draft.ts';
-import type { Context, Service, Turn } from './state.ts';
+import type { Context, Service, ServiceStep } from './state.ts';
 import type { Phase } from './world.ts';
 
 export type Change =
   /** The supervisor begins: every service may have to be started. */
   | { readonly type: 'beginning' }
   /** The result of a step of one service's machine. */
-  | { readonly type: 'service-step'; readonly name: string; readonly turn: Turn }
+  | { readonly type: 'service-step'; readonly name: string; readonly result: ServiceStep }
   /** Replaces a service's value. */
   | { readonly type: 'service'; readonly name: string; readonly service: Service }
   /** Replaces the plan and the value of a service without processes. */
@@ -43,7 +43,7 @@ export interface StepView {
   readonly failures: readonly Ended[];
   readonly services: Pick<
     ServicesDraft,
-    'world' | 'index' | 'waits' | 'tally' | 'has' | 'get' | 'at' | 'nameOf' | 'names' | 'planOf' | 'view'
+    'world' | 'index' | 'waits' | 'counts' | 'has' | 'get' | 'at' | 'nameOf' | 'names' | 'planOf' | 'view'
   >;
   context(name: string): Context;
 }

@@ -5,8 +5,8 @@ import type { Edge, Plan, ServicePlan } from '../plan/plan.ts';
 import type { Service, State } from './state.ts';
 import { indexPlans, surveyServices, type World } from './world.ts';
 
-/** Of these records. A successor of another release does not read them. */
-export const SCHEMA = 1;
+/** The version of the records' form. A supervisor with another version does not read them. */
+export const SCHEMA = 2;
 
 /**
  * Numbers of records: those of the world as a whole, from `own` on those of the runtime, from `journal` on those of the last
@@ -42,11 +42,11 @@ export class WorldEncoder {
     this.#world = world;
     if (before?.plan !== world.plan || before.target !== world.target) this.#writePlans(before, world, put);
     this.#writeHead(world, put);
-    const changed = new Set([...changedRows(before, world), ...others]);
+    const changed = new Set([...changedNumbers(before, world), ...others]);
     for (const number of changed) {
       const name = world.index.graph.names[number];
       if (name === undefined) continue;
-      const service = encodeService(world.services.rows.at(number), this.#context);
+      const service = encodeService(world.services.byNumber.at(number), this.#context);
       put(keyOf(number, PARTS.state), { service, beside: beside(name) });
     }
     for (let number = world.services.size; number < (before?.services.size ?? 0); number += 1)
@@ -81,17 +81,17 @@ export class WorldEncoder {
   }
 }
 
-/** The numbers of the services whose rows differ. */
-function changedRows(before: World | null, { services, plan }: World): readonly number[] {
+/** The numbers of the services whose values differ. */
+function changedNumbers(before: World | null, { services, plan }: World): readonly number[] {
   const found: number[] = [];
-  const known = before?.plan === plan ? before.services.rows : null;
+  const known = before?.plan === plan ? before.services.byNumber : null;
   let number = 0;
-  services.rows.blocks.forEach((block, at) => {
-    const same = known?.blocks[at];
-    block.forEach((service, position) => {
-      if (same !== block && same?.[position] !== service) found.push(number + position);
+  services.byNumber.chunks.forEach((chunk, at) => {
+    const same = known?.chunks[at];
+    chunk.forEach((service, position) => {
+      if (same !== chunk && same?.[position] !== service) found.push(number + position);
     });
-    number += block.length;
+    number += chunk.length;
   });
   return found;
 }

@@ -21,12 +21,12 @@ export type ServiceEvent =
   | { readonly type: 'spawn-failed'; readonly step: string; readonly message: string; readonly code: number }
   /** The main process ended. */
   | { readonly type: 'exited'; readonly exit: Exit }
-  /** No process of the run is left. `swept` names those that outlived the main process. */
-  | { readonly type: 'emptied'; readonly swept: readonly SweptProcess[] }
+  /** No process of the run is left. `leftovers` names those that outlived the main process. */
+  | { readonly type: 'emptied'; readonly leftovers: readonly LeftoverProcess[] }
   /** The supervisor may not send SIGKILL to these processes of the run: they have another user, and CAP_KILL is missing. */
-  | { readonly type: 'kill-refused'; readonly left: readonly SweptProcess[] }
+  | { readonly type: 'kill-refused'; readonly left: readonly LeftoverProcess[] }
   /** Answer to the probe attempt of that number. */
-  | { readonly type: 'answered'; readonly attempt: number; readonly ok: boolean; readonly detail: string }
+  | { readonly type: 'probe-ended'; readonly attempt: number; readonly ok: boolean; readonly detail: string }
   /** A `log` or `notify` probe has seen what it waits for; it holds for the rest of the run. */
   | { readonly type: 'latched'; readonly index: number }
   /** `stop.command` did not exit 0. */
@@ -44,7 +44,7 @@ export type ServiceEvent =
   /** There was output (thinned by the sender; only sent when `start_stall` is set). */
   | { readonly type: 'progressed' };
 
-export interface SweptProcess {
+export interface LeftoverProcess {
   readonly pid: number;
   readonly name: string;
 }
@@ -54,13 +54,13 @@ export type Event =
   | { readonly type: 'deadline-passed' }
   /** The supervisor did not run for `by` milliseconds (absence.ts). */
   | { readonly type: 'was-absent'; readonly by: Millis }
-  /** This supervisor goes on after another one has died; for `by` milliseconds there was none (succession.ts). */
-  | { readonly type: 'succeeded'; readonly by: Millis }
+  /** This supervisor goes on after another one has died; for `by` milliseconds there was none (takeover.ts). */
+  | { readonly type: 'taken-over'; readonly by: Millis }
   /** A signal that asks the supervisor to stop. */
   | { readonly type: 'stop-asked'; readonly signal: SignalName }
   /** Any other signal that reached the supervisor. */
   | { readonly type: 'signalled'; readonly signal: SignalName }
-  | { readonly type: 'service'; readonly service: string; readonly run: number; readonly news: ServiceEvent }
+  | { readonly type: 'service'; readonly service: string; readonly run: number; readonly event: ServiceEvent }
   /** The operator wants these services otherwise. Unknown names are ignored: whoever asks looks first. */
   | { readonly type: 'operated'; readonly operation: Operation; readonly services: readonly string[] }
   /** The operator wants the main processes of these services to get a signal. */
@@ -87,7 +87,7 @@ export type ServiceEffect =
   /** Run `stop.command` for it. */
   | { readonly type: 'run-stop-command' }
   /** The main process is gone: SIGTERM to what is left, and say `emptied` when nothing is. */
-  | { readonly type: 'sweep' }
+  | { readonly type: 'clean-up' }
   /** SIGKILL to every process of the run, and to those that appear until none is left. */
   | { readonly type: 'kill' }
   | { readonly type: 'probe'; readonly kind: ProbeKind; readonly index: number; readonly attempt: number }

@@ -1,6 +1,6 @@
 // The life of ONE service as a function: (plan, state, event, now) -> state and effects. Knows no other service: when to
 // start and stop is told by supervisor.ts. Never waits, reads or writes. This file says who is asked; starting.ts,
-// stopping.ts and ending.ts decide.
+// stopping.ts and run-end.ts decide.
 //
 //   skipped                                      (not enabled: nothing ever happens)
 //
@@ -20,17 +20,17 @@ import {
   endFirstHook,
   endReadyHook,
   onGpusRead,
-  onProbeNews,
+  onProbeEvent,
   onSpawned,
   onSpawnFailed,
   passRunning,
   passStarting,
   startRun,
 } from './starting.ts';
-import { type Context, never, type Service, same, type Turn } from './state.ts';
+import { assertNever, type Context, type Service, type ServiceStep, unchanged } from './state.ts';
 import {
   endHook,
-  onDrainAnswer,
+  onDrainResult,
   onEmptied,
   onExited,
   onKillRefused,
@@ -39,7 +39,7 @@ import {
 } from './stopping.ts';
 
 /** News of the current run. */
-export function stepService(plan: ServicePlan, service: Service, event: ServiceEvent, context: Context): Turn {
+export function stepService(plan: ServicePlan, service: Service, event: ServiceEvent, context: Context): ServiceStep {
   const { state } = service;
   switch (event.type) {
     case 'spawned':
@@ -49,30 +49,30 @@ export function stepService(plan: ServicePlan, service: Service, event: ServiceE
     case 'exited':
       return onExited(plan, service, event.exit, context);
     case 'emptied':
-      return onEmptied(plan, service, event.swept, context);
+      return onEmptied(plan, service, event.leftovers, context);
     case 'kill-refused':
       return onKillRefused(service, event.left);
     case 'stop-command-failed':
       return onStopCommandFailed(plan, service, event.detail);
-    case 'answered':
-      if (state.id === 'stopping') return onDrainAnswer(plan, service, event, context);
-      return onProbeNews(plan, service, event, context);
+    case 'probe-ended':
+      if (state.id === 'stopping') return onDrainResult(plan, service, event, context);
+      return onProbeEvent(plan, service, event, context);
     case 'latched':
     case 'progressed':
-      return onProbeNews(plan, service, event, context);
+      return onProbeEvent(plan, service, event, context);
     case 'gpus-read':
       return onGpusRead(plan, service, event, context);
     case 'hook-ended':
       if (state.id === 'starting') return endFirstHook(plan, service, state, event, context);
       if (state.id === 'ready' || state.id === 'unready') return endReadyHook(service, state, event);
-      return state.id === 'stopping' ? endHook(plan, service, state, event, context) : same(service);
+      return state.id === 'stopping' ? endHook(plan, service, state, event, context) : unchanged(service);
     default:
-      return never(event);
+      return assertNever(event);
   }
 }
 
 /** The deadline of this service has passed: whatever is due, once. */
-export function passDeadline(plan: ServicePlan, service: Service, context: Context): Turn {
+export function passDeadline(plan: ServicePlan, service: Service, context: Context): ServiceStep {
   const { state } = service;
   switch (state.id) {
     case 'starting':
@@ -83,15 +83,15 @@ export function passDeadline(plan: ServicePlan, service: Service, context: Conte
     case 'stopping':
       return passStopping(plan, service, state, context);
     case 'backoff':
-      if (context.now < state.until) return same(service);
+      if (context.now < state.until) return unchanged(service);
       return startRun(plan, { ...service, restarts: service.restarts + 1 }, context);
     case 'skipped':
     case 'pending':
     case 'stopped':
     case 'completed':
     case 'failed':
-      return same(service);
+      return unchanged(service);
     default:
-      return never(state);
+      return assertNever(state);
   }
 }

@@ -36,16 +36,16 @@ function* startOrStop(view: StepView, number: number): Changes {
   const name = services.nameOf(number);
   const plan = services.planOf(name);
   if (state.id === 'pending') {
-    const isClaimed = (services.index.rivals[number] ?? []).some((rival) => isLeaving(services.at(rival)));
+    const isClaimed = (services.index.conflicts[number] ?? []).some((other) => isLeaving(services.at(other)));
     if (services.waits.isOpen(number) && !isClaimed)
-      yield { type: 'service-step', name, turn: startRun(plan, service, view.context(name)) };
+      yield { type: 'service-step', name, result: startRun(plan, service, view.context(name)) };
     return;
   }
   if (wanted === 'up' || !isActive(state) || state.id === 'stopping') return;
   // Of several services that are to stop, dependents stop first; a dependent that stays does not delay its dependencies.
   if (services.waits.isHeld(number, 'unwanted')) return;
-  const turn = stopRun(plan, service, { kind: 'asked' }, stopLimit(view, plan), view.context(name));
-  yield { type: 'service-step', name, turn };
+  const result = stopRun(plan, service, { kind: 'asked' }, stopLimit(view, plan), view.context(name));
+  yield { type: 'service-step', name, result };
 }
 
 /** Restarts the services that are to be restarted together with what they depend on, as if the operator had asked. */
@@ -83,10 +83,10 @@ function* reportNeverStarting(draft: StepDraft): Changes {
 /** Ends the supervisor when no service runs or will run without outside help. */
 function* endWhenOver(view: StepView): Changes {
   const { services, phase } = view;
-  if (services.tally.going > 0) return;
+  if (services.counts.changing > 0) return;
   if (phase.id === 'running') {
     // The operator may start again what the operator has stopped: the supervisor keeps running.
-    if (services.tally.down > 0) return;
+    if (services.counts.held > 0) return;
     const { blocked, code, ended } = allEnded(services.index.plans, services.view(), view.failures);
     const what = blocked === 0 ? 'every service has ended' : 'nothing runs any more, and nothing can start';
     yield announce('info', null, 'all-ended', `${what}: ending with code ${code}`);

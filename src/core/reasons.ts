@@ -4,7 +4,7 @@ import type { Edge } from '../plan/plan.ts';
 import { type Barrier, barrierAt } from './barriers.ts';
 import type { Ended } from './event.ts';
 import { isLeaving } from './state.ts';
-import { holds, isHopeless, isLost, isMet } from './waits.ts';
+import { canNeverHold, canNeverOpen, holds, isMet } from './waits.ts';
 import { renderEnd } from './words.ts';
 import { claimOn, renderNames, type World } from './world.ts';
 
@@ -47,10 +47,10 @@ export class Reasons {
     for (const blocked of visited) {
       for (const at of graph.waitsFor[graph.numbers.get(blocked) ?? -1] ?? []) {
         const barrier = barrierAt(graph, at);
-        if (!isHopeless(barrier, this.#world.waits.barriers.at(at))) continue;
+        if (!canNeverOpen(barrier, this.#world.waits.barriers.at(at))) continue;
         for (const edge of barrier.edges) {
           const target = this.#world.services.get(edge.on);
-          if (target === undefined || !isLost(edge, target, this.#isBlocked(edge.on))) continue;
+          if (target === undefined || !canNeverHold(edge, target, this.#isBlocked(edge.on))) continue;
           if (target.state.id === 'failed' && target.state.ended !== null) found.set(edge.on, target.state.ended);
           if (target.state.id === 'pending') visited.add(edge.on);
         }
@@ -87,7 +87,7 @@ export class Reasons {
 
   #findLost(barrier: Barrier, at: number): string | null {
     const { edges, least } = barrier;
-    if (!isHopeless(barrier, this.#world.waits.barriers.at(at))) return null;
+    if (!canNeverOpen(barrier, this.#world.waits.barriers.at(at))) return null;
     const first = edges.map((edge) => this.#lostEdge(edge)).find((reason) => reason !== null) ?? null;
     if (first === null || edges[0]?.choice === undefined) return first;
     const few = least === 1 ? 'none' : `fewer than ${least}`;
@@ -97,7 +97,7 @@ export class Reasons {
   #lostEdge(edge: Edge): string | null {
     const { on } = edge;
     const target = this.#world.services.get(on);
-    if (target === undefined || !isLost(edge, target, this.#isBlocked(on))) return null;
+    if (target === undefined || !canNeverHold(edge, target, this.#isBlocked(on))) return null;
     const { state } = target;
     if (state.id === 'skipped') return `${on} is not enabled`;
     if (state.id === 'failed') return `${on} ${state.ended === null ? 'failed' : renderEnd(state.ended)}`;
@@ -132,11 +132,11 @@ export class Reasons {
 
   /** The ports and GPUs that this service needs and that stopping services still hold. */
   #claims(name: string, number: number): readonly string[] {
-    const { plans, rivals, graph } = this.#world.index;
-    return (rivals[number] ?? []).flatMap((rival) => {
-      const holder = graph.names[rival] ?? '';
+    const { plans, conflicts, graph } = this.#world.index;
+    return (conflicts[number] ?? []).flatMap((other) => {
+      const holder = graph.names[other] ?? '';
       const [own, theirs] = [plans.get(name), plans.get(holder)];
-      if (own === undefined || theirs === undefined || !isLeaving(this.#world.services.rows.at(rival))) return [];
+      if (own === undefined || theirs === undefined || !isLeaving(this.#world.services.byNumber.at(other))) return [];
       return [`${holder} to give back ${claimOn(own, theirs)}`];
     });
   }

@@ -6,7 +6,7 @@ import { announce, type Changes, type StepView } from './changes.ts';
 import { resetToPending } from './operator.ts';
 import { isActive, newService, type Service } from './state.ts';
 import { renderDifference } from './words.ts';
-import { baselinesOf, heirOf } from './world.ts';
+import { baselinesOf, withBaselines } from './world.ts';
 
 interface Planned {
   readonly plan: ServicePlan;
@@ -41,7 +41,7 @@ function planKept({ services }: StepView, target: Plan, unchanged: ReadonlySet<s
     const { name, edges, stageEdges } = after;
     const known = services.has(name) ? services.get(name) : undefined;
     const before = plans.get(name);
-    const service = heirOf(known ?? newService(after), after, baselines);
+    const service = withBaselines(known ?? newService(after), after, baselines);
     if (known === undefined || before === undefined) return { plan: after, service };
     return unchanged.has(name) ? { plan: { ...before, edges, stageEdges }, service } : replan(before, service, after);
   });

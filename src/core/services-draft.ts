@@ -1,12 +1,12 @@
 // The services during one step: their current values, the counts about them, and which of them may have to be started
 // or stopped next. Keeps data only: supervisor.ts decides.
 import type { Plan, ServicePlan } from '../plan/plan.ts';
+import { ChunkedArrayDraft } from './chunked-array.ts';
 import type { Ended } from './event.ts';
 import { Reasons } from './reasons.ts';
-import { RowsDraft } from './rows.ts';
 import { Services } from './services.ts';
 import { isLeaving, isToRunAgain, type Service } from './state.ts';
-import { recount, type Situation } from './tally.ts';
+import { type CountedState, updateCounts } from './state-counts.ts';
 import { isOtherToWaits, WaitsDraft } from './waits.ts';
 import { indexPlans, instantOf, isLasting, type PlanIndex, surveyServices, type World } from './world.ts';
 
@@ -21,11 +21,11 @@ export class ServicesDraft {
   /** The world before the step, except that its plan and index are the current ones. */
   world: World;
   waits: WaitsDraft;
-  tally: Record<Situation, number>;
+  counts: Record<CountedState, number>;
   /** Whether a service whose run had failed may have another run by now. */
   hasRevived = false;
   readonly #before: World;
-  #rows: RowsDraft<Service>;
+  #services: ChunkedArrayDraft<Service>;
   /** Numbers of services that may have to be started or stopped now. */
   #touched = new Set<number>();
   /** Numbers of services that can never start, and possibly could before this step. */
@@ -37,16 +37,16 @@ export class ServicesDraft {
   constructor(world: World) {
     this.world = world;
     this.#before = world;
-    this.#rows = new RowsDraft(world.services.rows);
+    this.#services = new ChunkedArrayDraft(world.services.byNumber);
     this.waits = this.#makeWaits(world);
-    this.tally = { ...world.tally };
+    this.counts = { ...world.counts };
   }
 
   #makeWaits({ index, waits }: World): WaitsDraft {
     return new WaitsDraft(
       index.graph,
       waits,
-      (number) => this.#rows.at(number),
+      (number) => this.#services.at(number),
       (number) => this.#touched.add(number),
       (number) => this.#blocked.add(number),
     );
@@ -61,11 +61,11 @@ export class ServicesDraft {
   }
 
   get(name: string): Service {
-    return this.#rows.at(this.#number(name));
+    return this.#services.at(this.#number(name));
   }
 
   at(number: number): Service {
-    return this.#rows.at(number);
+    return this.#services.at(number);
   }
 
   #number(name: string): number {
@@ -91,16 +91,16 @@ export class ServicesDraft {
 
   /** All services as they are now. */
   view(): Services {
-    return new Services(this.index.graph.numbers, this.#rows.finish());
+    return new Services(this.index.graph.numbers, this.#services.finish());
   }
 
   /** Replaces a service's value, and touches the services that this may affect. */
   put(name: string, service: Service): void {
     const number = this.#number(name);
-    const before = this.#rows.at(number);
+    const before = this.#services.at(number);
     if (before === service) return;
-    recount(this.tally, before, service);
-    this.#rows.set(number, service);
+    updateCounts(this.counts, before, service);
+    this.#services.set(number, service);
     if (isLasting(before.state) && (!isLasting(service.state) || before.run !== service.run)) this.hasRevived = true;
     if (!isToRunAgain(before) && isToRunAgain(service)) this.noteRestart(name);
     if (isOtherToWaits(before, service)) {
@@ -108,7 +108,7 @@ export class ServicesDraft {
       this.waits.change(number, before, service);
     }
     if (!isLeaving(before) || isLeaving(service)) return;
-    for (const rival of this.index.rivals[number] ?? []) this.#touched.add(rival);
+    for (const other of this.index.conflicts[number] ?? []) this.#touched.add(other);
   }
 
   /** Removes a service, and its plan with it. */
@@ -149,9 +149,9 @@ export class ServicesDraft {
     }
     const known = surveyServices(index, found);
     this.world = { ...this.world, plan, target, index, ...known };
-    this.#rows = new RowsDraft(known.services.rows);
+    this.#services = new ChunkedArrayDraft(known.services.byNumber);
     this.waits = this.#makeWaits(this.world);
-    this.tally = { ...known.tally };
+    this.counts = { ...known.counts };
     this.hasRevived = true;
     this.touchAll();
     this.#blocked = new Set(this.#touched);
@@ -218,16 +218,16 @@ export class ServicesDraft {
     return number !== undefined && waits.services.at(number).blocked;
   }
 
-  finish(): Pick<World, 'services' | 'tally' | 'waits' | 'deadlines'> {
+  finish(): Pick<World, 'services' | 'counts' | 'waits' | 'deadlines'> {
     const { deadlines } = this.world;
     const instants = new Map<number, number>();
-    for (const number of this.#rows.changed()) {
-      const instant = instantOf(this.planOf(this.nameOf(number)), this.#rows.at(number));
-      if (instant !== deadlines.rows.at(number)) instants.set(number, instant);
+    for (const number of this.#services.changed()) {
+      const instant = instantOf(this.planOf(this.nameOf(number)), this.#services.at(number));
+      if (instant !== deadlines.instants.at(number)) instants.set(number, instant);
     }
     return {
       services: this.view(),
-      tally: this.tally,
+      counts: this.counts,
       waits: this.waits.finish(),
       deadlines: deadlines.with(instants),
     };

@@ -74,15 +74,15 @@ export function* stopInTime(
   const { stopTimeout } = services.world.plan;
   const shared = deadline - reserved(stopTimeout, levels[number] ?? 0);
   const limit = Math.max(now, Math.min(stopLimit(view, plan), shared));
-  yield { type: 'service-step', name, turn: stopRun(plan, service, { kind: 'asked' }, limit, view.context(name)) };
+  yield { type: 'service-step', name, result: stopRun(plan, service, { kind: 'asked' }, limit, view.context(name)) };
 }
 
 /** Sends SIGKILL to every process of every run. */
 function* killAll(view: StepView): Changes {
   const { services } = view;
   for (const name of services.names()) {
-    const turn = killRun(services.planOf(name), services.get(name), view.context(name));
-    yield { type: 'service-step', name, turn };
+    const result = killRun(services.planOf(name), services.get(name), view.context(name));
+    yield { type: 'service-step', name, result };
   }
 }
 

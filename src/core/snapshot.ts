@@ -106,7 +106,7 @@ function reasonOf(reasons: Reasons, name: string, state: State, now: Millis): st
     case 'unready':
       return state.probing.detail;
     case 'stopping':
-      return state.refused ?? STOPPING[state.rung === 'killed' && state.exit === null ? 'asked' : state.rung];
+      return state.refused ?? STOPPING[state.stage === 'killed' && state.exit === null ? 'asked' : state.stage];
     case 'backoff':
       return `${renderEnd(state.ended)}; starts again in ${renderDuration(Math.max(0, state.until - now))}`;
     case 'stopped':
@@ -118,7 +118,7 @@ function reasonOf(reasons: Reasons, name: string, state: State, now: Millis): st
   }
 }
 
-const STOPPING: Readonly<Record<Stopping['rung'], string>> = {
+const STOPPING: Readonly<Record<Stopping['stage'], string>> = {
   draining: 'asked to stop: before_stop is under way',
   asked: 'asked to stop',
   leftovers: 'waiting for its last processes',

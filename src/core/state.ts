@@ -1,8 +1,8 @@
 // What is known of one service while the program runs: the State, one member of a union with just its own data, and what
 // outlives a state (run number, restarts). Each state has at most one deadline. Data only; machine.ts moves it.
 import type { Millis, ServicePlan } from '../plan/plan.ts';
-import type { Ended, Level, ServiceEffect, SweptProcess } from './event.ts';
-import type { Gate } from './gate.ts';
+import type { Ended, LeftoverProcess, Level, ServiceEffect } from './event.ts';
+import type { MemoryWait } from './memory-wait.ts';
 import type { Cause, Exit, RestartHistory } from './policy.ts';
 import { type Probing, probingDeadline } from './probing.ts';
 
@@ -33,7 +33,7 @@ export interface Starting {
 
 /** The memory of its GPUs, then `before_start`. */
 export type Prelude =
-  | { readonly id: 'memory'; readonly gate: Gate }
+  | { readonly id: 'memory'; readonly wait: MemoryWait }
   | { readonly id: 'hook'; readonly since: Millis; readonly deadline: Millis };
 
 export interface Running {
@@ -62,12 +62,12 @@ export interface Stopping {
    * `heldUntil`. `hooks`: no process of the program is left, and `after_exit` runs. `hooks-killed`: `after_exit` or
    * `before_start` was sent SIGKILL.
    */
-  readonly rung: 'draining' | 'asked' | 'leftovers' | 'held' | 'killed' | 'hooks' | 'hooks-killed';
+  readonly stage: 'draining' | 'asked' | 'leftovers' | 'held' | 'killed' | 'hooks' | 'hooks-killed';
   /** While `before_stop` waits for a probe: the attempt under way, or the pause before the next one. */
   readonly drain: Drain | null;
-  /** What outlived the main process; known from rung `hooks` on. */
-  readonly swept: readonly SweptProcess[];
-  /** When the next rung is climbed; on the last one, when people are told that it does not help. */
+  /** What outlived the main process; known from stage `hooks` on. */
+  readonly leftovers: readonly LeftoverProcess[];
+  /** When the next stage is killing; on the last one, when people are told that it does not help. */
   readonly deadline: Millis;
   /** The latest moment the ladder may reach SIGKILL. */
   readonly limit: Millis;
@@ -82,7 +82,7 @@ export interface Stopping {
 
 /** `until`: by when the attempt must have answered; when the pause is over. */
 export interface Drain {
-  readonly id: 'asking' | 'pausing';
+  readonly id: 'probing' | 'pausing';
   readonly attempt: number;
   readonly until: Millis;
 }
@@ -117,7 +117,7 @@ export interface Firsts {
 }
 
 /** What a step tells besides the new state. */
-export interface Turn {
+export interface ServiceStep {
   readonly service: Service;
   readonly effects: readonly ServiceEffect[];
   readonly notices: readonly Notice[];
@@ -169,8 +169,8 @@ export function isToRunAgain({ state, wanted, run }: Service): boolean {
   return wanted === 'again' || state.id === 'backoff' || (state.id === 'pending' && run > 0);
 }
 
-/** Whether a deadline of this state decides the fate of a run, and not only when the next action is due. */
-export function isJudged(state: State): boolean {
+/** Whether the run fails or is killed if a deadline of this state passes. */
+export function hasRunDeadline(state: State): boolean {
   switch (state.id) {
     case 'starting':
     case 'stopping':
@@ -214,17 +214,17 @@ export function deadlineOf(plan: ServicePlan, { state }: Service): Millis | null
     case 'failed':
       return null;
     default:
-      return never(state);
+      return assertNever(state);
   }
 }
 
 function preludeDeadline(prelude: Prelude): Millis {
-  return prelude.id === 'hook' ? prelude.deadline : (prelude.gate.readAt ?? Infinity);
+  return prelude.id === 'hook' ? prelude.deadline : (prelude.wait.readAt ?? Infinity);
 }
 
 /** Whether a dependent keeps what it depends on from being stopped. One that SIGKILL was sent to needs nothing more. */
 export function holdsUp(state: State): boolean {
-  return isActive(state) && !(state.id === 'stopping' && (state.rung === 'killed' || state.rung === 'hooks-killed'));
+  return isActive(state) && !(state.id === 'stopping' && (state.stage === 'killed' || state.stage === 'hooks-killed'));
 }
 
 /**
@@ -232,9 +232,9 @@ export function holdsUp(state: State): boolean {
  * as it does at any other time.
  */
 export function isHookKilled(before: State, after: State, now: Millis): boolean {
-  if (before.id !== 'stopping' || before.rung !== 'hooks') return false;
+  if (before.id !== 'stopping' || before.stage !== 'hooks') return false;
   const isOwnFault = now >= before.deadline && now < before.limit;
-  return after.id === 'stopping' && after.rung === 'hooks-killed' && !isOwnFault;
+  return after.id === 'stopping' && after.stage === 'hooks-killed' && !isOwnFault;
 }
 
 /** Notes the first time that a service is in a state that a start's timeline tells of. */
@@ -249,10 +249,10 @@ export function noteFirsts(service: Service, now: Millis): Service {
 }
 
 /** Nothing comes of it. */
-export function same(service: Service): Turn {
+export function unchanged(service: Service): ServiceStep {
   return { service, effects: [], notices: [] };
 }
 
-export function never(value: never): never {
+export function assertNever(value: never): never {
   throw new Error(`bug: unhandled ${JSON.stringify(value)}`);
 }

@@ -7,7 +7,7 @@ import { renderDuration } from './policy.ts';
 import { ServicesDraft } from './services-draft.ts';
 import type { Context } from './state.ts';
 import { transition } from './transition.ts';
-import { countIfAllAreThere, lastingFailures, type Phase, type World } from './world.ts';
+import { countIfAllReady, lastingFailures, type Phase, type World } from './world.ts';
 
 export interface Step {
   readonly world: World;
@@ -76,7 +76,7 @@ export class StepDraft implements StepView {
         this.services.forgetBlocked();
         return;
       case 'service-step':
-        this.apply(transition(this, change.name, change.turn));
+        this.apply(transition(this, change.name, change.result));
         return;
       case 'service':
         this.services.put(change.name, change.service);
@@ -132,8 +132,9 @@ export class StepDraft implements StepView {
 
   /** Announces once that every service is ready, and returns the instant. */
   #findAllReady(all: World['services']): Millis | null {
-    if (this.#pending !== 'readiness' || this.#phase.id !== 'running' || this.services.tally.unsettled > 0) return null;
-    const services = countIfAllAreThere(this.services.index.plans, all);
+    if (this.#pending !== 'readiness' || this.#phase.id !== 'running' || this.services.counts.unsettled > 0)
+      return null;
+    const services = countIfAllReady(this.services.index.plans, all);
     if (services === null) return null;
     const took = renderDuration(this.now - this.#beganAt);
     if (services > 1) this.apply([announce('info', null, 'all-ready', `everything is ready after ${took}`)]);

@@ -12,7 +12,7 @@ import { propagate } from './propagation.ts';
 import { changePlan } from './reload.ts';
 import { giveUp, isOverdue, killUnfinished, requestStop } from './shutdown.ts';
 import { type Step, StepDraft } from './step-draft.ts';
-import { succeed } from './succession.ts';
+import { takeOver } from './takeover.ts';
 import { instantOf, type World } from './world.ts';
 
 export function step(world: World, event: Event, now: Millis): Step {
@@ -20,7 +20,7 @@ export function step(world: World, event: Event, now: Millis): Step {
   // An event of an earlier run is dropped.
   if (event.type === 'service' && world.services.get(event.service)?.run !== event.run) return { world, effects: [] };
   if (event.type === 'was-absent') return { world: shiftDeadlines(world, event.by), effects: [] };
-  if (event.type === 'succeeded') return succeed(world, event.by);
+  if (event.type === 'taken-over') return takeOver(world, event.by);
   const draft = new StepDraft(world, now);
   if (event.type === 'deadline-passed') passDeadlines(draft, world);
   else draft.apply(changesOf(draft, event));
@@ -28,7 +28,7 @@ export function step(world: World, event: Event, now: Millis): Step {
   return draft.finish();
 }
 
-type OtherEvent = Exclude<Event, { readonly type: 'was-absent' | 'succeeded' | 'deadline-passed' }>;
+type OtherEvent = Exclude<Event, { readonly type: 'was-absent' | 'taken-over' | 'deadline-passed' }>;
 
 function changesOf(view: StepView, event: OtherEvent): Changes {
   switch (event.type) {
@@ -58,10 +58,10 @@ function* begin({ services }: StepView): Changes {
   yield { type: 'beginning' };
 }
 
-function* stepOne(view: StepView, { service: name, news }: Event & { readonly type: 'service' }): Changes {
+function* stepOne(view: StepView, { service: name, event }: Event & { readonly type: 'service' }): Changes {
   const { services } = view;
-  const turn = stepService(services.planOf(name), services.get(name), news, view.context(name));
-  yield { type: 'service-step', name, turn };
+  const result = stepService(services.planOf(name), services.get(name), event, view.context(name));
+  yield { type: 'service-step', name, result };
 }
 
 /** Whatever is due: of each service, then of the shutdown. */
@@ -73,7 +73,7 @@ function passDeadlines(draft: StepDraft, world: World): void {
     const plan = services.planOf(name);
     const service = services.get(name);
     if (instantOf(plan, service) > now) continue;
-    draft.apply([{ type: 'service-step', name, turn: passDeadline(plan, service, draft.context(name)) }]);
+    draft.apply([{ type: 'service-step', name, result: passDeadline(plan, service, draft.context(name)) }]);
     propagate(draft);
   }
   if (!isOverdue(draft)) return;

@@ -1,13 +1,13 @@
 // Applies the step of one service: its new value, its notices and effects, and what the end of a run means for the container.
 // What follows for other services is computed afterwards (propagation.ts).
 import { announce, type Changes, type StepView } from './changes.ts';
-import { overOf, weigh } from './ending.ts';
 import { endsAll } from './policy.ts';
 import { adoptPlan } from './reload.ts';
+import { evaluateEnd, runEndOf } from './run-end.ts';
 import { judgeEnd } from './shutdown.ts';
-import { isActive, isHookKilled, noteFirsts, type Service, type Turn } from './state.ts';
+import { isActive, isHookKilled, noteFirsts, type Service, type ServiceStep } from './state.ts';
 
-export function* transition(view: StepView, name: string, { service, effects, notices }: Turn): Changes {
+export function* transition(view: StepView, name: string, { service, effects, notices }: ServiceStep): Changes {
   const before = view.services.get(name);
   yield { type: 'service', name, service };
   for (const { level, event, text } of notices) {
@@ -15,7 +15,7 @@ export function* transition(view: StepView, name: string, { service, effects, no
   }
   for (const effect of effects)
     yield { type: 'effect', effect: { type: 'service', service: name, run: service.run, effect } };
-  if (overOf(before) === null) yield* assessExit(view, name, service);
+  if (runEndOf(before) === null) yield* assessExit(view, name, service);
   const isKilled = effects.some(({ type }) => type === 'kill') || isHookKilled(before.state, service.state, view.now);
   if (isKilled) yield* noteKill(view);
   const { state } = service;
@@ -35,10 +35,10 @@ function* noteKill({ phase }: StepView): Changes {
  * must not come before it. So the end of a run that is not restarted counts from the exit of its main process.
  */
 function* assessExit(view: StepView, name: string, service: Service): Changes {
-  const over = overOf(service);
+  const over = runEndOf(service);
   if (over === null || view.phase.id !== 'running') return;
   const plan = view.services.planOf(name);
-  const { ended, decision, text } = weigh(plan, service, over, view.context(name));
+  const { ended, decision, text } = evaluateEnd(plan, service, over, view.context(name));
   if (decision.restart) {
     yield { type: 'restart', name };
     return;

@@ -1,6 +1,6 @@
 // Ends and remains in sentences, as people read them in the log, in `status` and in the post-mortem.
 import { type Difference, FIELD_NAMES } from '../plan/difference.ts';
-import type { Ended, SweptProcess } from './event.ts';
+import type { Ended, LeftoverProcess } from './event.ts';
 import { renderDuration } from './policy.ts';
 
 /** An end in a sentence, without the service's name in front. */
@@ -51,10 +51,10 @@ export const BACKGROUND_QUESTION =
   '`--foreground` in others';
 
 /** What outlived a main process and had to be ended by the supervisor. */
-export function renderSwept(name: string, swept: readonly SweptProcess[]): string {
-  const shown = swept.slice(0, 8).map(({ pid, name: process }) => `${process} (pid ${pid})`);
-  const more = swept.length > shown.length ? `, and ${swept.length - shown.length} more` : '';
-  return `swept ${swept.length} ${swept.length === 1 ? 'process' : 'processes'} of ${name}: ${shown.join(', ')}${more}`;
+export function renderCleanedUp(name: string, leftovers: readonly LeftoverProcess[]): string {
+  const shown = leftovers.slice(0, 8).map(({ pid, name: process }) => `${process} (pid ${pid})`);
+  const more = leftovers.length > shown.length ? `, and ${leftovers.length - shown.length} more` : '';
+  return `cleaned up ${leftovers.length} ${leftovers.length === 1 ? 'process' : 'processes'} of ${name}: ${shown.join(', ')}${more}`;
 }
 
 /** What a reload changes, in a sentence: `added db; changed api (command, env); removed old; 3 unchanged`. */

@@ -1,12 +1,12 @@
 // The world as data: what is planned, what is, why it ends; and the questions that are asked of it. supervisor.ts moves it.
 import type { Millis, Plan, ServicePlan, SignalName } from '../plan/plan.ts';
 import { type Graph, makeGraph } from './barriers.ts';
+import { ChunkedArray, Deadlines } from './chunked-array.ts';
 import type { Ended } from './event.ts';
 import { KILL_WAIT } from './policy.ts';
-import { Deadlines, Rows } from './rows.ts';
 import { Services } from './services.ts';
 import { deadlineOf, newService, type Service, type State } from './state.ts';
-import { type Tally, tallyOf } from './tally.ts';
+import { countStates, type StateCounts } from './state-counts.ts';
 import { countWaits, type Waits } from './waits.ts';
 
 /** Why the container ends. Only the first cause counts; what dies afterwards changes nothing. */
@@ -40,8 +40,8 @@ export interface World {
   /** What was read last. */
   readonly target: Plan;
   readonly services: Services;
-  /** `tally`, `waits` and `deadlines` are derived from `services`. */
-  readonly tally: Tally;
+  /** `counts`, `waits` and `deadlines` are derived from `services`. */
+  readonly counts: StateCounts;
   readonly waits: Waits;
   readonly deadlines: Deadlines;
   readonly phase: Phase;
@@ -60,7 +60,7 @@ export interface PlanIndex {
   readonly seeds: ReadonlyMap<string, number>;
   readonly graph: Graph;
   /** By number: the services whose plans claim a port or a GPU that its plan claims too. */
-  readonly rivals: readonly (readonly number[])[];
+  readonly conflicts: readonly (readonly number[])[];
 }
 
 export function indexPlans(plan: Plan, seed: number): PlanIndex {
@@ -68,10 +68,10 @@ export function indexPlans(plan: Plan, seed: number): PlanIndex {
   const seeds = new Map(
     plan.services.map(({ name }, position) => [name, (seed + Math.imul(position, 0x9e3779b1)) | 0]),
   );
-  return { plans, seeds, graph: makeGraph(plan.services), rivals: rivalsOf(plan.services) };
+  return { plans, seeds, graph: makeGraph(plan.services), conflicts: conflictsOf(plan.services) };
 }
 
-function rivalsOf(services: readonly ServicePlan[]): readonly (readonly number[])[] {
+function conflictsOf(services: readonly ServicePlan[]): readonly (readonly number[])[] {
   const owners = new Map<number | string, number[]>();
   const own = services.map(({ ports, gpus }) => [...new Set([...ports, ...(gpus?.devices ?? []).map(({ id }) => id)])]);
   own.forEach((things, number) => {
@@ -95,11 +95,11 @@ export function surveyServices(
   index: PlanIndex,
   services: readonly Service[],
   isEnding = false,
-): Pick<World, 'services' | 'tally' | 'waits' | 'deadlines'> {
+): Pick<World, 'services' | 'counts' | 'waits' | 'deadlines'> {
   const plans = [...index.plans.values()];
   return {
-    services: new Services(index.graph.numbers, Rows.of(services)),
-    tally: tallyOf(services),
+    services: new Services(index.graph.numbers, ChunkedArray.of(services)),
+    counts: countStates(services),
     waits: countWaits(index.graph, services, isEnding),
     deadlines: Deadlines.of(services.map((service, number) => instantOf(plans[number], service))),
   };
@@ -125,7 +125,7 @@ export function newWorld(plan: Plan, seed: number): World {
   };
 }
 
-/** The instant of the earliest deadline of all; null when nothing but news can change anything. */
+/** The instant of the earliest deadline of all; null when nothing but event can change anything. */
 export function nextDeadline(world: World): Millis | null {
   if (world.phase.id === 'ended') return null;
   const own = world.phase.id === 'stopping' ? endOf(world.phase.deadline) : Infinity;
@@ -154,12 +154,12 @@ export function baselinesOf(
 }
 
 /** A service that has GPUs to itself is measured by what is known of them, whoever had them before. */
-export function heirOf(service: Service, { gpus }: ServicePlan, baselines: Service['memory']): Service {
+export function withBaselines(service: Service, { gpus }: ServicePlan, baselines: Service['memory']): Service {
   return gpus?.shared === false ? { ...service, memory: { ...baselines, ...service.memory } } : service;
 }
 
 /** How many services there are when every one of them is there, a task when it is done; null while one is not. */
-export function countIfAllAreThere(plans: PlanIndex['plans'], services: ReadonlyMap<string, Service>): number | null {
+export function countIfAllReady(plans: PlanIndex['plans'], services: ReadonlyMap<string, Service>): number | null {
   const enabled = [...services].filter(([, { state }]) => state.id !== 'skipped');
   const isThere = ([name, { state }]: readonly [string, Service]) =>
     state.id === (plans.get(name)?.type === 'task' ? 'completed' : 'ready');

@@ -1,6 +1,6 @@
 // The interfaces of the rooms that the executor uses: processes, pipes, the log, and what answers its questions about the
 // machine. Types only.
-import type { SweptProcess } from '../core/event.ts';
+import type { LeftoverProcess } from '../core/event.ts';
 import type { Exit } from '../core/policy.ts';
 import type { GpuReading } from '../plan/gpu-reading.ts';
 import type { Pattern } from '../plan/pattern.ts';
@@ -36,7 +36,7 @@ export interface ProgramListener {
   spawned(pid: number): void;
   failed(failure: { readonly step: string; readonly message: string; readonly code: number }): void;
   exited(exit: Exit): void;
-  killRefused?(left: readonly SweptProcess[]): void;
+  killRefused?(left: readonly LeftoverProcess[]): void;
   /** What recordOf() returns for the run is another now. */
   changed(): void;
 }
@@ -60,12 +60,12 @@ export interface ProcessRoom<Handle extends RunHandle = RunHandle> {
     record: RunRecord,
     request: Program & Connections,
     listener: ProgramListener,
-    done: (swept: readonly SweptProcess[]) => void,
+    done: (swept: readonly LeftoverProcess[]) => void,
   ): Handle | null;
   signal(run: Handle, signal: string, to: 'main' | 'group'): void;
-  sweep(run: Handle, done: (swept: readonly SweptProcess[]) => void): void;
+  sweep(run: Handle, done: (swept: readonly LeftoverProcess[]) => void): void;
   /** Without `done`, who waits for the run's end already goes on waiting. */
-  kill(run: Handle, done?: (swept: readonly SweptProcess[]) => void): void;
+  kill(run: Handle, done?: (swept: readonly LeftoverProcess[]) => void): void;
 }
 
 /** A pipe whose writing end goes to the program: made with the run, and readable from then on. */

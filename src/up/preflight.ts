@@ -304,7 +304,7 @@ export interface Refusal {
 
 /**
  * Whether the driver answers, and no device is too small for what is asked of it; null: nothing stands in the way. Memory
- * that is only in use now may be given back: each run waits for that (core/gate.ts).
+ * that is only in use now may be given back: each run waits for that (core/memory-wait.ts).
  */
 export async function refuseGpus(plan: Plan, readGpus: GpuReader, abort: AbortSignal): Promise<Refusal | null> {
   const services = gpuServices(plan);

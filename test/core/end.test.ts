@@ -46,7 +46,7 @@ describe('the end of one service beside one that runs on', () => {
       sim.until(seconds(60));
       expect(sim.code).toBe(code);
       if (code === null) expect(sim.state('other')).toBe('ready');
-      else expect(sim.deeds('other')).toEqual(['0 spawn', '100 signal SIGTERM main', '101 sweep']);
+      else expect(sim.deeds('other')).toEqual(['0 spawn', '100 signal SIGTERM main', '101 clean-up']);
       if (code !== null) expect(culpritOf(sim)).toBe(code === 0 ? null : 'a');
     });
   }
@@ -267,7 +267,7 @@ describe('an essential service that can never start any more', () => {
       expect(sim.state('other')).toBe('ready');
       expect(sim.untilEnd().code).toBe(3);
       expect(culpritOf(sim)).toBe('db');
-      expect(sim.deeds('other')).toEqual(['0 spawn', '101 signal SIGTERM main', '102 sweep']);
+      expect(sim.deeds('other')).toEqual(['0 spawn', '101 signal SIGTERM main', '102 clean-up']);
       expect(sim.said('blocked')).toEqual([
         'never starts: db exited with code 3 after 100 ms',
         'never starts: api never starts',

@@ -40,7 +40,7 @@ describe('stop', () => {
     expect(sim.states()).toEqual({ a: 'backoff', b: 'pending' });
     sim.operate('stop', 'a', 'b').until(60_000);
     expect(sim.states()).toEqual({ a: 'stopped', b: 'stopped' });
-    expect(sim.deeds('a')).toEqual(['0 spawn', '11 sweep'].slice(0, 1).concat(sim.deeds('a').slice(1)));
+    expect(sim.deeds('a')).toEqual(['0 spawn', '11 clean-up'].slice(0, 1).concat(sim.deeds('a').slice(1)));
     expect(sim.code).toBeNull();
   });
 
@@ -124,7 +124,7 @@ describe('restart', () => {
       .operate('restart', 'db');
     sim.until(1_000);
     expect(sim.service('db').run).toBe(2);
-    expect(sim.deeds('db')).toEqual(['0 spawn', '100 signal SIGTERM main', '200 sweep', '500 spawn']);
+    expect(sim.deeds('db')).toEqual(['0 spawn', '100 signal SIGTERM main', '200 clean-up', '500 spawn']);
     expect(sim.service('api').run).toBe(1);
     expect(sim.code).toBeNull();
   });

@@ -226,8 +226,8 @@ describe('news of another run or attempt', () => {
     for (const news of [
       { type: 'spawned', pid: 9 },
       { type: 'exited', exit: bySignal('SIGKILL') },
-      { type: 'emptied', swept: [] },
-      { type: 'answered', attempt: 1, ok: true, detail: 'late' },
+      { type: 'emptied', leftovers: [] },
+      { type: 'probe-ended', attempt: 1, ok: true, detail: 'late' },
       { type: 'latched', index: 0 },
       { type: 'progressed' },
       { type: 'spawn-failed', step: 'exec', message: 'late', code: 127 },
@@ -247,10 +247,10 @@ describe('news of another run or attempt', () => {
 
   test('of an attempt of this run that nobody made changes nothing', () => {
     const sim = simulate(one([probe()]), { a: { probe: () => null } }).pass(1);
-    sim.tell('a', { type: 'answered', attempt: 7, ok: true, detail: 'early' });
-    sim.tell('a', { type: 'answered', attempt: 0, ok: true, detail: 'none' });
+    sim.tell('a', { type: 'probe-ended', attempt: 7, ok: true, detail: 'early' });
+    sim.tell('a', { type: 'probe-ended', attempt: 0, ok: true, detail: 'none' });
     expect(sim.state('a')).toBe('starting');
-    sim.tell('a', { type: 'answered', attempt: 1, ok: true, detail: 'this one' });
+    sim.tell('a', { type: 'probe-ended', attempt: 1, ok: true, detail: 'this one' });
     expect(sim.state('a')).toBe('ready');
   });
 });
@@ -312,7 +312,7 @@ describe('after ready', () => {
     expect(sim.until(699).state('a')).toBe('ready');
     expect(sim.until(700).state('a')).toBe('stopping');
     expect(sim.untilEnd().code).toBe(143);
-    expect(sim.deeds('a')).toEqual(['0 spawn', '700 signal SIGTERM main', '701 sweep']);
+    expect(sim.deeds('a')).toEqual(['0 spawn', '700 signal SIGTERM main', '701 clean-up']);
     expect(sim.said('failed')).toEqual(['failed its liveness probe after 701 ms: hung']);
   });
 
@@ -354,7 +354,7 @@ describe('start_timeout', () => {
     const sim = simulate(one([probe()], strict), { a: { probe: readyFrom(Infinity), stopExit: withCode(0) } });
     expect(sim.until(1_999).state('a')).toBe('starting');
     expect(sim.untilEnd().code).toBe(124);
-    expect(sim.deeds('a')).toEqual(['0 spawn', '2000 signal SIGTERM main', '2001 sweep']);
+    expect(sim.deeds('a')).toEqual(['0 spawn', '2000 signal SIGTERM main', '2001 clean-up']);
     expect(sim.said('failed')).toEqual(['was not ready within start_timeout (2.0 s): refused']);
   });
 

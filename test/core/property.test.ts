@@ -211,10 +211,10 @@ const news: fc.Arbitrary<ServiceEvent> = fc.oneof(
   fc.record({ type: fc.constant('spawned' as const), pid: fc.constant(9) }),
   spawnFails.map((failure) => ({ type: 'spawn-failed' as const, ...failure })),
   fc.record({ type: fc.constant('exited' as const), exit: exits }),
-  oneOf<ServiceEvent>({ type: 'emptied', swept: [] }, { type: 'progressed' }),
+  oneOf<ServiceEvent>({ type: 'emptied', leftovers: [] }, { type: 'progressed' }),
   fc.record({ type: fc.constant('latched' as const), index: fc.nat({ max: 3 }) }),
   fc.record({
-    type: fc.constant('answered' as const),
+    type: fc.constant('probe-ended' as const),
     attempt: fc.integer({ min: 0, max: 9 }),
     ok: fc.boolean(),
     detail: oneOf('late', 'refused 1'),
@@ -236,7 +236,7 @@ const noise: fc.Arbitrary<Disturbance['act']> = fc
     const names = [...simulator.world.services.keys()];
     const name = names[pick % names.length] ?? '';
     simulator.tell(name, news, simulator.service(name).run + shift);
-    simulator.tell(name, { type: 'answered', attempt, ok: true, detail: 'nobody asked' });
+    simulator.tell(name, { type: 'probe-ended', attempt, ok: true, detail: 'nobody asked' });
     simulator.tell(name, { type: 'latched', index });
   });
 

@@ -24,7 +24,7 @@ describe('a service that depends on one with `restart: true`', () => {
   test('is stopped when that crashes and starts again once it is ready; one without it is left alone', () => {
     const sim = simulate(plan(services), crashing).until(seconds(60));
     expect(sim.states()).toEqual({ ray: 'ready', api: 'ready', web: 'ready' });
-    expect(sim.deeds('api').slice(1, 3)).toEqual(['1000 signal SIGTERM main', '1001 sweep']);
+    expect(sim.deeds('api').slice(1, 3)).toEqual(['1000 signal SIGTERM main', '1001 clean-up']);
     expect(starts(sim, 'web')).toHaveLength(1);
     const ready = Number(
       sim.records.findLast(
@@ -43,7 +43,7 @@ describe('a service that depends on one with `restart: true`', () => {
   test('is stopped before that when the operator restarts it, and started after it', () => {
     const sim = simulate(plan(services), (name) => (name === 'ray' ? slow() : { stopTakes: 100 }));
     sim.until(seconds(5)).operate('restart', 'ray').until(seconds(60));
-    expect(sim.deeds('api').slice(1, 3)).toEqual(['5000 signal SIGTERM main', '5100 sweep']);
+    expect(sim.deeds('api').slice(1, 3)).toEqual(['5000 signal SIGTERM main', '5100 clean-up']);
     expect(sim.deeds('ray').slice(1, 2)).toEqual(['5101 signal SIGTERM main']);
     expect(sim.states()).toEqual({ ray: 'ready', api: 'ready', web: 'ready' });
     expect([starts(sim, 'ray').length, starts(sim, 'api').length, starts(sim, 'web').length]).toEqual([2, 2, 1]);

@@ -1,4 +1,4 @@
-// From the end of one run to the beginning of the next: what is swept, when a run is over, which pause follows, when it is
+// From the end of one run to the beginning of the next: what is cleaned up, when a run is over, which pause follows, when it is
 // the end for good. Virtual time.
 import { describe, expect, test } from 'bun:test';
 import type { Exit } from '../../src/core/policy.ts';
@@ -129,7 +129,7 @@ describe('a run', () => {
     expect(sim.until(1_899).state('a')).toBe('stopping');
     expect(sim.until(1_900).state('a')).toBe('backoff');
     sim.until(seconds(3));
-    expect(sim.deeds('a').slice(0, 2)).toEqual(['0 spawn', '1000 sweep']);
+    expect(sim.deeds('a').slice(0, 2)).toEqual(['0 spawn', '1000 clean-up']);
     expect(Number.parseFloat(sim.deeds('a')[2] ?? '')).toBeGreaterThanOrEqual(1_990);
   });
 
@@ -138,17 +138,17 @@ describe('a run', () => {
       run === 1 ? { ...ends(1_000), others: [null, 10], killTakes: 400 } : {},
     );
     sim.until(seconds(5));
-    expect(sim.deeds('a').slice(0, 3)).toEqual(['0 spawn', '1000 sweep', '3000 kill']);
+    expect(sim.deeds('a').slice(0, 3)).toEqual(['0 spawn', '1000 clean-up', '3000 kill']);
     expect(Number.parseFloat(sim.deeds('a')[3] ?? '')).toBeGreaterThanOrEqual(3_490);
     expect(sim.said('killed')).toEqual(['what was left of it did not stop in time: sending SIGKILL']);
-    expect(sim.said('swept')).toEqual(['swept 2 processes of a: other-102 (pid 102), other-103 (pid 103)']);
+    expect(sim.said('cleaned-up')).toEqual(['cleaned up 2 processes of a: other-102 (pid 102), other-103 (pid 103)']);
   });
 
   test('`stop.leftover_timeout` is the time that what outlives its main process has', () => {
     const given = { restart: restart('always', { initial: 100 }), stop: { timeout: 1_000, leftoverTimeout: 6_000 } };
     const sim = simulate(alone(given), (_, run) => (run === 1 ? { ...ends(1_000), others: [null, 5_000] } : {}));
     sim.until(seconds(9));
-    expect(sim.deeds('a').slice(0, 3)).toEqual(['0 spawn', '1000 sweep', '7000 kill']);
+    expect(sim.deeds('a').slice(0, 3)).toEqual(['0 spawn', '1000 clean-up', '7000 kill']);
   });
 
   test('asks once whether its program goes into the background, where that ends soon, with 0, and leaves others', () => {
@@ -156,7 +156,7 @@ describe('a run', () => {
       const sim = simulate(alone({ restart: restart('always', { initial: 100 }), successCodes: [0, 1] }), behave);
       return sim
         .until(seconds(60))
-        .said('swept')
+        .said('cleaned-up')
         .filter((text) => text.includes('into the background?')).length;
     };
     expect(asked(() => ({ ...ends(50, withCode(0)), others: [10] }))).toBe(1);
@@ -169,17 +169,17 @@ describe('a run', () => {
     const sim = simulate(alone({}), { a: { stopTakes: null, others: [null] } })
       .until(100)
       .stop();
-    sim.tell('a', { type: 'emptied', swept: [] });
+    sim.tell('a', { type: 'emptied', leftovers: [] });
     expect(sim.state('a')).toBe('stopping');
     sim.tell('a', { type: 'exited', exit: withCode(3) }).tell('a', { type: 'exited', exit: withCode(4) });
-    expect(sim.deeds('a').filter((deed) => deed.endsWith('sweep'))).toHaveLength(1);
+    expect(sim.deeds('a').filter((deed) => deed.endsWith('clean-up'))).toHaveLength(1);
     expect(sim.service('a').state).toMatchObject({ exit: { code: 3 } });
   });
 
   test('that leaves nothing behind is over at once, and nothing is said of it', () => {
     const sim = simulate(alone({ restart: restart('always', { initial: 100 }) }), { a: ends(1_000) });
     expect(sim.until(1_002).state('a')).toBe('backoff');
-    expect(sim.said('swept')).toEqual([]);
+    expect(sim.said('cleaned-up')).toEqual([]);
   });
 
   test('whose processes do not die of SIGKILL never starts again, and says so', () => {

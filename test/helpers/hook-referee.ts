@@ -71,7 +71,7 @@ export class HookReferee {
 
   #hear(event: Event & { readonly type: 'service' }): void {
     const book = this.#book(event.service);
-    const { news } = event;
+    const { event: news } = event;
     if (news.type === 'hook-ended' && book.hook?.name === news.hook) {
       if (book.hook.run === book.run) book.done.set(news.hook, news.ok);
       book.hook = null;
@@ -123,7 +123,7 @@ export class HookReferee {
       case 'probe':
         holds(effect.kind !== 'drain' || (book.wasReady && !book.asked), `a drain of ${name} that is not due`);
         break;
-      case 'sweep':
+      case 'clean-up':
         holds(book.exited, `a sweep of ${name}, which lives`);
         break;
       case 'kill':

@@ -5,11 +5,11 @@ import type {
   Effect,
   Event,
   HookName,
+  LeftoverProcess,
   Operation,
   ProbeKind,
   ServiceEffect,
   ServiceEvent,
-  SweptProcess,
 } from '../../src/core/event.ts';
 import type { Exit } from '../../src/core/policy.ts';
 import type { Service } from '../../src/core/state.ts';
@@ -87,7 +87,7 @@ export function readyFrom(age: Millis): (asked: Asked) => Answer {
   return (asked) => (asked.age >= age ? { ok: true, detail: 'fine' } : { ok: false, detail: 'refused' });
 }
 
-interface Process extends SweptProcess {
+interface Process extends LeftoverProcess {
   readonly termTakes: Millis | null;
 }
 
@@ -98,7 +98,7 @@ interface FakeRun {
   bornAt: Millis | null;
   main: 'coming' | 'alive' | 'gone';
   others: readonly Process[];
-  swept: readonly SweptProcess[];
+  leftovers: readonly LeftoverProcess[];
   /** What it was sent before its first instruction. */
   readonly waiting: (() => void)[];
   sweeping: boolean;
@@ -220,7 +220,7 @@ export class Simulator {
 
   /** News as from the outside, of the current run unless another is named. */
   tell(service: string, news: ServiceEvent, run = this.service(service).run): this {
-    this.deliver({ type: 'service', service, run, news });
+    this.deliver({ type: 'service', service, run, event: news });
     return this;
   }
 
@@ -308,7 +308,7 @@ export class Simulator {
   #succeed(): void {
     const kept = new KeptWorld();
     kept.keep(this.world);
-    const { world, effects } = step(kept.read(), { type: 'succeeded', by: 0 }, this.now);
+    const { world, effects } = step(kept.read(), { type: 'taken-over', by: 0 }, this.now);
     this.world = world;
     for (const effect of effects) {
       if (effect.type !== 'service' || !['probe', 'read-gpus'].includes(effect.effect.type))
@@ -346,7 +346,7 @@ export class Simulator {
       case 'run-stop-command':
         this.#whenBorn(run, () => this.#runStopCommand(run));
         break;
-      case 'sweep':
+      case 'clean-up':
         run.sweeping = true;
         this.#terminate(run);
         this.#after(1, () => this.#settle(run));
@@ -383,7 +383,7 @@ export class Simulator {
   }
 
   #tell(service: string, run: number, news: ServiceEvent): void {
-    this.deliver({ type: 'service', service, run, news });
+    this.deliver({ type: 'service', service, run, event: news });
   }
 
   #after(time: Millis, act: () => void): void {
@@ -391,7 +391,7 @@ export class Simulator {
   }
 
   #news(run: FakeRun, news: ServiceEvent): void {
-    this.deliver({ type: 'service', service: run.plan.name, run: run.number, news });
+    this.deliver({ type: 'service', service: run.plan.name, run: run.number, event: news });
   }
 
   #spawn(service: string, number: number): void {
@@ -405,7 +405,7 @@ export class Simulator {
       bornAt: null,
       main: 'coming',
       others: [],
-      swept: [],
+      leftovers: [],
       waiting: [],
       sweeping: false,
       killing: false,
@@ -476,7 +476,7 @@ export class Simulator {
   #dieMain(run: FakeRun, exit: Exit): void {
     if (run.main !== 'alive') return;
     run.main = 'gone';
-    run.swept = run.others.map(({ pid, name }) => ({ pid, name }));
+    run.leftovers = run.others.map(({ pid, name }) => ({ pid, name }));
     this.#news(run, { type: 'exited', exit });
     if (run.killing) this.#after(1, () => this.#settle(run));
   }
@@ -490,7 +490,7 @@ export class Simulator {
     if (run.over || run.main !== 'gone' || run.others.length > 0 || !(run.sweeping || run.killing)) return;
     if (this.#hooks.has(run.plan.name)) return;
     run.over = true;
-    this.#news(run, { type: 'emptied', swept: run.swept });
+    this.#news(run, { type: 'emptied', leftovers: run.leftovers });
   }
 
   #probe(run: FakeRun, { kind, index, attempt }: ServiceEffect & { readonly type: 'probe' }): void {
@@ -498,7 +498,7 @@ export class Simulator {
     const answer = (run.behaviour.probe ?? readyFrom(0))({ kind, index, attempt, age });
     if (answer === null) return;
     const { ok, detail = ok ? 'fine' : 'refused', after = 1 } = answer;
-    this.#after(after, () => this.#news(run, { type: 'answered', attempt, ok, detail }));
+    this.#after(after, () => this.#news(run, { type: 'probe-ended', attempt, ok, detail }));
   }
 }
 

@@ -38,7 +38,7 @@ export class Effects {
       case 'run-stop-command':
         this.#stop(book, run, now);
         break;
-      case 'sweep':
+      case 'clean-up':
         holds(run.exit !== null && !run.swept, `a sweep of ${name} that is not due`);
         run.swept = true;
         break;
@@ -84,7 +84,7 @@ export class Effects {
     if (event.type === 'signal-asked') holds(event.services.includes(name), 'a signal that was not requested');
     else if (event.type === 'signalled') {
       holds(run.born && forward[event.signal] === signal, 'not to be forwarded');
-    } else if (event.type === 'service' && event.news.type === 'stop-command-failed') this.#fallBack(book, run);
+    } else if (event.type === 'service' && event.event.type === 'stop-command-failed') this.#fallBack(book, run);
     else this.#stop(book, run, now);
   }
 

@@ -38,7 +38,7 @@ export class Ledger {
   apply(event: Event, now: Millis): void {
     if (event.type === 'service') {
       const book = this.books.get(event.service);
-      if (book?.run?.number === event.run) this.#applyToRun(book, book.run, event.news, now);
+      if (book?.run?.number === event.run) this.#applyToRun(book, book.run, event.event, now);
     }
     if (event.type === 'deadline-passed') this.#release(now);
     if (event.type === 'stop-asked') this.#requestStop(event.signal, now);
@@ -107,7 +107,7 @@ export class Ledger {
         if (run.exit !== null && (run.heldUntil === null || run.killedAt !== null))
           this.#finish(book, run, verdictOf(book.plan, run, run.exit), now);
         break;
-      case 'answered':
+      case 'probe-ended':
         if (run.flight?.attempt === news.attempt) this.noteResult(book, run, news.ok, news.detail, now);
         break;
       case 'latched': {

@@ -1,7 +1,7 @@
 // How a run's end is weighed and what the service is after it: completed, failed, stopped, or once more after a pause.
 // Decides for one service; whether that ends the container is supervisor.ts's to say.
 import type { Millis, ServicePlan } from '../plan/plan.ts';
-import type { Ended, SweptProcess } from './event.ts';
+import type { Ended, LeftoverProcess } from './event.ts';
 import {
   type Cause,
   decideRestart,
@@ -14,14 +14,14 @@ import {
   renderDuration,
   renderExit,
 } from './policy.ts';
-import type { Context, Notice, Service, State, Turn } from './state.ts';
-import { BACKGROUND_QUESTION, renderEnd, renderSwept } from './words.ts';
+import type { Context, Notice, Service, ServiceStep, State } from './state.ts';
+import { BACKGROUND_QUESTION, renderCleanedUp, renderEnd } from './words.ts';
 
 /** A main process that ends this soon and leaves others behind may have gone into the background. */
 const BACKGROUND_WITHIN: Millis = 10_000;
 
 /** A run whose main process is gone, or never was. */
-export interface Over {
+export interface RunEnd {
   readonly cause: Cause;
   readonly exit: Exit | null;
   readonly since: Millis;
@@ -30,14 +30,14 @@ export interface Over {
 }
 
 /** What an end comes to: how it is judged, whether the service starts again, and all that in words. */
-export interface Weighed {
+export interface EndEvaluation {
   readonly ended: Ended;
   readonly decision: RestartDecision;
   readonly history: RestartHistory;
   readonly text: string;
 }
 
-export function weigh(plan: ServicePlan, service: Service, over: Over, { now, seed }: Context): Weighed {
+export function evaluateEnd(plan: ServicePlan, service: Service, over: RunEnd, { now, seed }: Context): EndEvaluation {
   const { cause, exit, since, exitAt, readyAt } = over;
   const verdict = judge(plan, cause, exit);
   const ended: Ended = { service: plan.name, run: service.run, cause, exit, verdict, lasted: exitAt - since };
@@ -56,7 +56,7 @@ export function weigh(plan: ServicePlan, service: Service, over: Over, { now, se
  * The end of a run, which can be judged once its main process is gone; null while the main process lives, while a request to
  * stop may still explain its end, or if the service is no longer wanted.
  */
-export function overOf({ state, wanted }: Service): Over | null {
+export function runEndOf({ state, wanted }: Service): RunEnd | null {
   if (state.id !== 'stopping' || state.exit === null || state.heldUntil !== null) return null;
   if (state.cause.kind === 'asked' || wanted !== 'up') return null;
   const { cause, exit, since, exitAt, readyAt } = state;
@@ -70,21 +70,23 @@ function isLikeBackground({ cause, exit, lasted }: Ended): boolean {
 }
 
 /** A run is over, with no process left: completed, failed, stopped, or once more after a pause. */
-export function conclude(
+export function endRun(
   plan: ServicePlan,
   before: Service,
-  over: Over,
-  swept: readonly SweptProcess[],
+  over: RunEnd,
+  leftovers: readonly LeftoverProcess[],
   context: Context,
-): Turn {
+): ServiceStep {
   const { now, ending } = context;
-  const { ended, decision, history, text } = weigh(plan, before, over, context);
+  const { ended, decision, history, text } = evaluateEnd(plan, before, over, context);
   const { success } = ended.verdict;
-  const isSuspect = swept.length > 0 && before.wasBackgroundSuspected !== true && isLikeBackground(ended);
+  const isSuspect = leftovers.length > 0 && before.wasBackgroundSuspected !== true && isLikeBackground(ended);
   const service: Service = isSuspect ? { ...before, wasBackgroundSuspected: true } : before;
   const question = isSuspect ? `. ${BACKGROUND_QUESTION}` : '';
   const remains: readonly Notice[] =
-    swept.length > 0 ? [{ level: 'warn', event: 'swept', text: `${renderSwept(plan.name, swept)}${question}` }] : [];
+    leftovers.length > 0
+      ? [{ level: 'warn', event: 'cleaned-up', text: `${renderCleanedUp(plan.name, leftovers)}${question}` }]
+      : [];
   const done = { id: success ? 'completed' : 'failed', at: now, ended } as const;
   const { wanted } = service;
   if (over.cause.kind === 'asked' || ending || wanted !== 'up') {

@@ -8,7 +8,7 @@ import type { Service, State } from './state.ts';
 import { surveyServices, type World } from './world.ts';
 
 /** `by`: milliseconds without a supervisor. */
-export function succeed(world: World, by: Millis): { readonly world: World; readonly effects: readonly Effect[] } {
+export function takeOver(world: World, by: Millis): { readonly world: World; readonly effects: readonly Effect[] } {
   const shifted = shiftDeadlines(world, by);
   const effects: Effect[] = [];
   const services = [...shifted.services].map(([name, service]) => {
@@ -25,13 +25,13 @@ export function succeed(world: World, by: Millis): { readonly world: World; read
 function unfinished(state: State): readonly ServiceEffect[] {
   switch (state.id) {
     case 'starting':
-      if (state.prelude?.id === 'memory' && state.prelude.gate.readAt === null) return [{ type: 'read-gpus' }];
+      if (state.prelude?.id === 'memory' && state.prelude.wait.readAt === null) return [{ type: 'read-gpus' }];
       return repeatFlight(state.probing);
     case 'ready':
     case 'unready':
       return repeatFlight(state.probing);
     case 'stopping':
-      return state.drain?.id === 'asking'
+      return state.drain?.id === 'probing'
         ? [{ type: 'probe', kind: 'drain', index: 0, attempt: state.drain.attempt }]
         : [];
     default:

@@ -8,7 +8,7 @@ import type { GpuDevice, GpuPlan, Millis } from '../plan/plan.ts';
 import { renderDuration } from './policy.ts';
 
 /** A run that waits for memory. */
-export interface Gate {
+export interface MemoryWait {
   readonly since: Millis;
   /** When the next reading is due; null while one is under way. */
   readonly readAt: Millis | null;
@@ -22,11 +22,11 @@ export interface Remark {
   readonly text: string;
 }
 
-export type Weighed =
+export type MemoryDecision =
   /** `memory` is what the next run is measured by; null where nothing could be read. */
-  | { readonly id: 'open'; readonly memory: Readonly<Record<string, number>> | null; readonly remark: Remark | null }
-  | { readonly id: 'wait'; readonly gate: Gate; readonly why: string }
-  | { readonly id: 'shut'; readonly why: string }
+  | { readonly id: 'start'; readonly memory: Readonly<Record<string, number>> | null; readonly remark: Remark | null }
+  | { readonly id: 'wait'; readonly wait: MemoryWait; readonly why: string }
+  | { readonly id: 'timeout'; readonly why: string }
   | { readonly id: 'lost'; readonly why: string };
 
 const MIB = 1024 * 1024;
@@ -40,19 +40,19 @@ const STEADY_AFTER: Millis = 5_000;
 const FIRST_PAUSE: Millis = 100;
 const LAST_PAUSE: Millis = 1_000;
 
-export function openGate(now: Millis): Gate {
+export function beginMemoryWait(now: Millis): MemoryWait {
   return { since: now, readAt: null, steady: null };
 }
 
 /** `before`: bytes in use on each device before the last run, by its id; a device of which that is not known is as it is. */
-export function weighReading(
+export function evaluateReading(
   plan: GpuPlan,
   before: Readonly<Record<string, number>>,
-  gate: Gate,
+  wait: MemoryWait,
   reading: GpuReading,
   now: Millis,
-): Weighed {
-  if (reading.kind === 'unreadable') return { id: 'open', memory: null, remark: remarkUnread(plan, reading.why) };
+): MemoryDecision {
+  if (reading.kind === 'unreadable') return { id: 'start', memory: null, remark: remarkUnread(plan, reading.why) };
   if (reading.kind === 'lost') return { id: 'lost', why: reading.why };
   const used = reading.devices.map((device) => device.used);
   const byDevice = (measure: (id: string, taken: number) => number): Readonly<Record<string, number>> =>
@@ -71,31 +71,31 @@ export function weighReading(
       : [`${renderBytes(taken)} of ${nameOf(device)} are in use, ${renderBytes(usual)} before its last run`];
   });
   if (crowded.length === 0 && grown.length === 0) {
-    return { id: 'open', memory: byDevice((id, taken) => Math.min(taken, before[id] ?? taken)), remark: null };
+    return { id: 'start', memory: byDevice((id, taken) => Math.min(taken, before[id] ?? taken)), remark: null };
   }
-  const steady = isStill(gate, used) ? gate.steady : { since: now, used };
+  const steady = isStill(wait, used) ? wait.steady : { since: now, used };
   const strangers = reading.holders.filter(({ service }) => service === null);
   const why = [...crowded, ...grown].join('; ');
   // Memory that others may use never comes back to what it was; and where nobody here holds any, nobody can let go.
   const settled = steady !== null && now - steady.since >= STEADY_AFTER && (plan.shared || strangers.length === 0);
   if (settled && crowded.length === 0) {
     return {
-      id: 'open',
+      id: 'start',
       memory: byDevice((_id, taken) => taken),
       remark: { level: 'info', text: `is started though ${why}; it does not change any more, so others use it` },
     };
   }
-  if (now - gate.since >= plan.freeTimeout) {
+  if (now - wait.since >= plan.freeTimeout) {
     // What others do with a device that may be theirs too is no reason not to run beside them.
     if (plan.shared && crowded.length === 0) {
-      const text = `is started though ${why}, after ${renderDuration(now - gate.since)}; it is shared, so others use it`;
-      return { id: 'open', memory: byDevice((_id, taken) => taken), remark: { level: 'info', text } };
+      const text = `is started though ${why}, after ${renderDuration(now - wait.since)}; it is shared, so others use it`;
+      return { id: 'start', memory: byDevice((_id, taken) => taken), remark: { level: 'info', text } };
     }
-    return { id: 'shut', why: `${why}, after ${renderDuration(now - gate.since)}${renderHolders(reading.holders)}` };
+    return { id: 'timeout', why: `${why}, after ${renderDuration(now - wait.since)}${renderHolders(reading.holders)}` };
   }
-  const pause = Math.min(LAST_PAUSE, Math.max(FIRST_PAUSE, (now - gate.since) / 10));
-  const readAt = Math.min(now + pause, gate.since + plan.freeTimeout);
-  return { id: 'wait', gate: { since: gate.since, readAt, steady }, why };
+  const pause = Math.min(LAST_PAUSE, Math.max(FIRST_PAUSE, (now - wait.since) / 10));
+  const readAt = Math.min(now + pause, wait.since + plan.freeTimeout);
+  return { id: 'wait', wait: { since: wait.since, readAt, steady }, why };
 }
 
 function remarkUnread({ minFree }: GpuPlan, why: string): Remark {
@@ -105,7 +105,7 @@ function remarkUnread({ minFree }: GpuPlan, why: string): Remark {
     : { level: 'warn', text: `${unread}, so \`min_free\` is not looked at and nothing is waited for: ${why}` };
 }
 
-function isStill({ steady }: Gate, used: readonly number[]): boolean {
+function isStill({ steady }: MemoryWait, used: readonly number[]): boolean {
   return steady !== null && used.every((taken, index) => Math.abs(taken - (steady.used[index] ?? 0)) <= STILL);
 }
 
