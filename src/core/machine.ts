@@ -1,19 +1,35 @@
-// The life of ONE service as a function: (plan, state, event, now) -> state and effects. Knows no other service: when to
-// start and stop is told by supervisor.ts. Never waits, reads or writes. This file says who is asked; starting.ts,
-// stopping.ts and run-end.ts decide.
+// The life of ONE service as a function: (plan, service, event, context) -> service, effects and notices. Knows no other
+// service: propagation.ts and shutdown.ts decide when it starts and stops. Never waits, reads or writes. This file selects
+// the function for an event or a deadline; starting.ts, stopping.ts and run-end.ts have the rules.
 //
-//   skipped                                      (not enabled: nothing ever happens)
+//   pending ---> starting ---> ready <---> unready
+//     ^             |            |            |
+//     |             +------------+------------+---> stopping ---> completed, failed, stopped
+//     |                                                 |                     |
+//     |             starting (next run) <--- backoff <--+                     |
+//     +-------------------------- operator, reload ---------------------------+
 //
-//   pending --start--> starting --probes hold--> ready <--continuous probe--> unready
-//      ^                  |                        |                             |
-//      |                  +------ exited, stop, start_timeout, start_stall, not alive ----+
-//      |                                           v                                      |
-//      +--(operator)-- stopped <-- unwanted -- stopping  <--------------------------------+
-//                                                  |
-//                      completed / failed <--------+--------> backoff --pause over--> starting (next run)
+// All transitions, which test/core/life-cycle.test.ts compares with those that occur. `[*]`: no plan has the service.
 //
-// `starting` begins with a prelude where GPUs or `before_start` are in the plan. `stopping` climbs one ladder, whoever
-// asked, and is left only when no process of the run remains. Each state has at most one deadline, by deadlineOf().
+//   [*] --> pending, skipped: a new service; `skipped` if it is not enabled
+//   pending --> starting: its gates are open
+//   starting --> ready: its readiness probes hold
+//   ready --> unready: a continuous readiness probe fails
+//   unready --> ready: the probe holds again
+//   starting, ready, unready --> stopping: it exits, is to stop, misses a deadline or fails its liveness probe
+//   starting --> failed, backoff, stopped, pending: the run ends while it has no process
+//   stopping --> completed, failed: no process is left, and it is not restarted
+//   stopping --> backoff: no process is left, and it restarts after a pause
+//   stopping --> stopped: no process is left, and it was to stop
+//   stopping --> pending: no process is left, and it was to restart
+//   backoff --> starting: the pause is over
+//   pending, backoff --> stopped: the operator stops it, or everything stops
+//   backoff, stopped, completed, failed, skipped --> pending: the operator starts it, or a reload changes it
+//   pending, backoff, stopped, completed, failed --> skipped: a reload disables it
+//   pending, backoff, stopped, completed, failed, skipped --> [*]: a reload removes it
+//
+// `starting` begins with a prelude where GPUs or `before_start` are in the plan. `stopping` has the stages of stopping.ts.
+// Each state has at most one deadline, by deadlineOf().
 import type { ServicePlan } from '../plan/plan.ts';
 import type { ServiceEvent } from './event.ts';
 import {
@@ -38,7 +54,7 @@ import {
   passStopping,
 } from './stopping.ts';
 
-/** News of the current run. */
+/** Applies an event of the current run. */
 export function stepService(plan: ServicePlan, service: Service, event: ServiceEvent, context: Context): ServiceStep {
   const { state } = service;
   switch (event.type) {
@@ -71,7 +87,7 @@ export function stepService(plan: ServicePlan, service: Service, event: ServiceE
   }
 }
 
-/** The deadline of this service has passed: whatever is due, once. */
+/** Applies the deadline of this service: whatever is due, once. */
 export function passDeadline(plan: ServicePlan, service: Service, context: Context): ServiceStep {
   const { state } = service;
   switch (state.id) {

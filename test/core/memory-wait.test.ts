@@ -2,19 +2,10 @@
 import { describe, expect, test } from 'bun:test';
 import type { GpuReading, Holder } from '../../src/plan/gpu-reading.ts';
 import type { GpuPlan, ServicePlan } from '../../src/plan/plan.ts';
-import { plan, restart, seconds, service, withCode } from '../helpers/plans.ts';
+import { gpus, plan, restart, seconds, service, withCode } from '../helpers/plans.ts';
 import { type Behaviour, type Simulator, simulate } from '../helpers/simulator.ts';
 
 const GIB = 1024 ** 3;
-const gpus = (given: Partial<GpuPlan> = {}): GpuPlan => ({
-  vendor: 'nvidia',
-  devices: [{ id: '0', index: 0, name: 'H200' }],
-  shared: false,
-  minFree: null,
-  freeTimeout: seconds(60),
-  onLost: 'exit',
-  ...given,
-});
 const reading = (used: number, holders: readonly Holder[] = []): GpuReading => ({
   kind: 'memory',
   devices: [{ used: used * GIB, total: 140 * GIB }],
