@@ -1,8 +1,7 @@
 // `timeline` and `graph`: where start-up time went, as text and as SVG, and who waits for whom, as text and as DOT.
 
 import type { WireSpan, WireTimeline } from '../control/wire.ts';
-import { renderDuration } from '../core/policy.ts';
-import { printable } from '../text.ts';
+import { printable, renderDuration } from '../text.ts';
 import { question, reportNoSupervisor } from './asking.ts';
 import { type Context, EXIT, type Given } from './command.ts';
 import { renderJson } from './json.ts';

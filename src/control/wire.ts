@@ -3,10 +3,13 @@
 import type { Exit } from '../core/policy.ts';
 import type { ServiceSnapshot, Snapshot } from '../core/snapshot.ts';
 import type { ServiceSpan, StartTimeline } from '../core/timeline.ts';
+import { renderReason } from '../messages/reasons.ts';
 import type { Millis } from '../plan/plan.ts';
 
 /** A service in `GET /v1/status`. */
-export type WireService = Omit<ServiceSnapshot, 'uptime' | 'readyAfter' | 'exit'> & {
+export type WireService = Omit<ServiceSnapshot, 'reason' | 'uptime' | 'readyAfter' | 'exit'> & {
+  /** A sentence; null: there is no reason to show. */
+  readonly reason: string | null;
   /** Seconds since the current run was spawned, whole milliseconds; null: none runs. */
   readonly uptime_seconds: number | null;
   /** Seconds from spawn to ready of the latest start that became ready. */
@@ -34,9 +37,14 @@ export function toWireSnapshot({ services, ...rest }: Snapshot): WireSnapshot {
   return { ...rest, services: services.map(toWireService) };
 }
 
-function toWireService({ uptime, readyAfter, gpus, exit, ...rest }: ServiceSnapshot): WireService {
+function toWireService(service: ServiceSnapshot): WireService {
+  const { reason, pid, run, restarts, uptime, readyAfter, gpus, exit, ...rest } = service;
   return {
     ...rest,
+    reason: reason === null ? null : renderReason(reason),
+    pid,
+    run,
+    restarts,
     uptime_seconds: toSeconds(uptime),
     ready_after_seconds: toSeconds(readyAfter),
     gpus,

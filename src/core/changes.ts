@@ -3,7 +3,9 @@
 //
 // A rule is a generator, so a rule that goes on after a change reads the view with that change already applied.
 import type { Millis, Plan, ServicePlan, SignalName } from '../plan/plan.ts';
-import type { Effect, Ended, Level } from './event.ts';
+import type { Effect } from './event.ts';
+import type { GlobalNotice, ServiceNotice } from './notice.ts';
+import type { Ended } from './run.ts';
 import type { ServicesDraft } from './services-draft.ts';
 import type { Context, Service, ServiceStep } from './state.ts';
 import type { Phase } from './world.ts';
@@ -48,8 +50,14 @@ export interface StepView {
   context(name: string): Context;
 }
 
-export function announce(level: Level, service: string | null, event: string, text: string): Change {
-  return { type: 'effect', effect: { type: 'announce', level, service, event, text } };
+/** Reports something about one service. */
+export function notify(service: string, notice: ServiceNotice): Change {
+  return { type: 'effect', effect: { type: 'announce', service, notice } };
+}
+
+/** Reports something about all services. */
+export function notifyAll(notice: GlobalNotice): Change {
+  return { type: 'effect', effect: { type: 'announce', service: null, notice } };
 }
 
 /** Sends a signal to the main process of a run. */

@@ -1,17 +1,16 @@
 // The vocabulary between the core and the shell: Events say what happened (past tense), Effects what to do
 // (imperative). Nothing else crosses. Every event about a process carries the number of the run it belongs to.
-
 import type { GpuReading } from '../plan/gpu-reading.ts';
 import type { Millis, Plan, SignalName } from '../plan/plan.ts';
-import type { Cause, Exit, Verdict } from './policy.ts';
+import type { Notice } from './notice.ts';
+import type { Exit } from './policy.ts';
+import type { Ended, HookName, LeftoverProcess } from './run.ts';
 
 /** What an operator asks of services. */
 export type Operation = 'start' | 'stop' | 'restart';
 
 /** `drain`: what `before_stop` waits for. */
 export type ProbeKind = 'ready' | 'live' | 'drain';
-
-export type HookName = 'before_start' | 'after_ready' | 'before_stop' | 'after_exit';
 
 /** News of one service's run. News of an earlier run falls away. */
 export type ServiceEvent =
@@ -43,11 +42,6 @@ export type ServiceEvent =
   | { readonly type: 'gpus-read'; readonly reading: GpuReading }
   /** There was output (thinned by the sender; only sent when `start_stall` is set). */
   | { readonly type: 'progressed' };
-
-export interface LeftoverProcess {
-  readonly pid: number;
-  readonly name: string;
-}
 
 export type Event =
   | { readonly type: 'began' }
@@ -98,26 +92,9 @@ export type Level = 'info' | 'warn' | 'error';
 
 export type Effect =
   | { readonly type: 'service'; readonly service: string; readonly run: number; readonly effect: ServiceEffect }
-  /** Tell people. `event` is stable, `text` is a sentence without the service's name in front. */
-  | {
-      readonly type: 'announce';
-      readonly level: Level;
-      readonly service: string | null;
-      readonly event: string;
-      readonly text: string;
-    }
+  /** Report to people: in the log and in `events`. */
+  | { readonly type: 'announce'; readonly service: string | null; readonly notice: Notice }
   /** Read the configuration again; `plan-changed` when it is right. */
   | { readonly type: 'reload' }
   /** All is over: end with this code. `culprit` is the service whose failure was the first cause. */
   | { readonly type: 'end'; readonly code: number; readonly culprit: Ended | null };
-
-/** How the last run of a service ended. */
-export interface Ended {
-  readonly service: string;
-  readonly run: number;
-  readonly cause: Cause;
-  readonly exit: Exit | null;
-  readonly verdict: Verdict;
-  /** From spawn to the end of the main process, milliseconds. */
-  readonly lasted: number;
-}

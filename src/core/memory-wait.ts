@@ -5,7 +5,8 @@
 // (https://github.com/sgl-project/sglang/issues/36589); a run that is started meanwhile ends with "out of memory".
 import type { GpuReading, Holder } from '../plan/gpu-reading.ts';
 import type { GpuDevice, GpuPlan, Millis } from '../plan/plan.ts';
-import { renderDuration } from './policy.ts';
+import { renderDuration } from '../text.ts';
+import type { MemoryNotice } from './notice.ts';
 
 /** A run that waits for memory. */
 export interface MemoryWait {
@@ -16,15 +17,13 @@ export interface MemoryWait {
   readonly steady: { readonly since: Millis; readonly used: readonly number[] } | null;
 }
 
-/** What is said of a run that begins, behind the service's name. `warn`: it does not begin as it was asked to. */
-export interface Remark {
-  readonly level: 'info' | 'warn';
-  readonly text: string;
-}
-
 export type MemoryDecision =
   /** `memory` is what the next run is measured by; null where nothing could be read. */
-  | { readonly id: 'start'; readonly memory: Readonly<Record<string, number>> | null; readonly remark: Remark | null }
+  | {
+      readonly id: 'start';
+      readonly memory: Readonly<Record<string, number>> | null;
+      readonly remark: MemoryNotice | null;
+    }
   | { readonly id: 'wait'; readonly wait: MemoryWait; readonly why: string }
   | { readonly id: 'timeout'; readonly why: string }
   | { readonly id: 'lost'; readonly why: string };
@@ -52,7 +51,12 @@ export function evaluateReading(
   reading: GpuReading,
   now: Millis,
 ): MemoryDecision {
-  if (reading.kind === 'unreadable') return { id: 'start', memory: null, remark: remarkUnread(plan, reading.why) };
+  if (reading.kind === 'unreadable')
+    return {
+      id: 'start',
+      memory: null,
+      remark: { kind: 'unread', why: reading.why, isMinFreeIgnored: plan.minFree !== null },
+    };
   if (reading.kind === 'lost') return { id: 'lost', why: reading.why };
   const used = reading.devices.map((device) => device.used);
   const byDevice = (measure: (id: string, taken: number) => number): Readonly<Record<string, number>> =>
@@ -82,27 +86,23 @@ export function evaluateReading(
     return {
       id: 'start',
       memory: byDevice((_id, taken) => taken),
-      remark: { level: 'info', text: `is started though ${why}; it does not change any more, so others use it` },
+      remark: { kind: 'unchanging', why },
     };
   }
   if (now - wait.since >= plan.freeTimeout) {
     // What others do with a device that may be theirs too is no reason not to run beside them.
     if (plan.shared && crowded.length === 0) {
-      const text = `is started though ${why}, after ${renderDuration(now - wait.since)}; it is shared, so others use it`;
-      return { id: 'start', memory: byDevice((_id, taken) => taken), remark: { level: 'info', text } };
+      return {
+        id: 'start',
+        memory: byDevice((_id, taken) => taken),
+        remark: { kind: 'shared', why, after: now - wait.since },
+      };
     }
     return { id: 'timeout', why: `${why}, after ${renderDuration(now - wait.since)}${renderHolders(reading.holders)}` };
   }
   const pause = Math.min(LAST_PAUSE, Math.max(FIRST_PAUSE, (now - wait.since) / 10));
   const readAt = Math.min(now + pause, wait.since + plan.freeTimeout);
   return { id: 'wait', wait: { since: wait.since, readAt, steady }, why };
-}
-
-function remarkUnread({ minFree }: GpuPlan, why: string): Remark {
-  const unread = 'has a GPU whose memory cannot be read';
-  return minFree === null
-    ? { level: 'info', text: `${unread}, so nothing is waited for: ${why}` }
-    : { level: 'warn', text: `${unread}, so \`min_free\` is not looked at and nothing is waited for: ${why}` };
 }
 
 function isStill({ steady }: MemoryWait, used: readonly number[]): boolean {

@@ -3,7 +3,7 @@
 // pending.
 import type { Edge, Millis, ServicePlan, SignalName } from '../plan/plan.ts';
 import { choicesOf } from './barriers.ts';
-import { announce, type Changes, type StepView, sendSignal } from './changes.ts';
+import { type Changes, notify, type StepView, sendSignal } from './changes.ts';
 import type { Operation } from './event.ts';
 import { hasMain, type Service } from './state.ts';
 import { holds } from './waits.ts';
@@ -15,11 +15,11 @@ export function* requestOperation(view: StepView, operation: Operation, names: r
   const known = names.filter((name) => services.has(name) && services.get(name).next !== 'none');
   const others = operation === 'stop' ? [] : findNeeded(known, services.index.plans, services.view());
   for (const name of known) {
-    yield announce('info', name, `${operation}-asked`, `was asked to ${operation}`);
+    yield notify(name, { event: `${operation}-asked`, by: { kind: 'operator' } });
     yield { type: 'service', name, service: operate(services.get(name), operation, now) };
   }
   for (const name of others) {
-    yield announce('info', name, 'start-asked', 'is needed, and was asked to start');
+    yield notify(name, { event: 'start-asked', by: { kind: 'dependent' } });
     yield { type: 'service', name, service: operate(services.get(name), 'start', now) };
   }
 }
@@ -29,7 +29,7 @@ export function* requestSignal({ services }: StepView, signal: SignalName, names
   for (const name of names) {
     const service = services.has(name) ? services.get(name) : null;
     if (service === null || !hasMain(service.state)) continue;
-    yield announce('info', name, 'signal-asked', `was sent ${signal}`);
+    yield notify(name, { event: 'signal-asked', signal });
     yield sendSignal(name, service.run, signal);
   }
 }

@@ -178,20 +178,3 @@ export function randomOf(seed: number, run: number): number {
   a ^= a + Math.imul(a ^ (a >>> 7), a | 61);
   return ((a ^ (a >>> 14)) >>> 0) / 4294967296;
 }
-
-/** `412 ms`, `6.2 s`, `2m10s`, `3h05m`, `2d04h`: for people. */
-export function renderDuration(ms: Millis): string {
-  if (ms < 999.5) return `${Math.round(ms)} ms`;
-  if (ms < 59_950) return `${(ms / 1_000).toFixed(1)} s`;
-  const seconds = Math.round(ms / 1_000);
-  const two = (n: number) => String(n).padStart(2, '0');
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)}m${two(seconds % 60)}s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 1_440) return `${Math.floor(minutes / 60)}h${two(minutes % 60)}m`;
-  return `${Math.floor(minutes / 1_440)}d${two(Math.floor(minutes / 60) % 24)}h`;
-}
-
-/** `code 3`, `SIGKILL`: how an end reads in a sentence. */
-export function renderExit(exit: Exit): string {
-  return exit.kind === 'code' ? `code ${exit.code}` : exit.signal;
-}

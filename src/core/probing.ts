@@ -2,8 +2,9 @@
 // rounds: all must hold in one round. After ready, `live` and continuous `ready` probes are watched at their intervals.
 // One attempt at a time per service; every attempt has a number, so a late answer falls away. Pure.
 import type { Millis, Probe, ServicePlan } from '../plan/plan.ts';
+import { renderDuration } from '../text.ts';
 import type { ProbeKind, ServiceEffect } from './event.ts';
-import { probeDelay, renderDuration } from './policy.ts';
+import { probeDelay } from './policy.ts';
 
 interface Flight {
   readonly kind: ProbeKind;

@@ -1,6 +1,6 @@
 // Propagates the changes of a step until nothing changes: starts the services that may start now, stops those that may stop
 // now, and ends the supervisor when nothing runs any more. Examines only services that a change has touched.
-import { announce, type Changes, type StepView, stopLimit } from './changes.ts';
+import { type Changes, notify, notifyAll, type StepView, stopLimit } from './changes.ts';
 import { operate } from './operator.ts';
 import { beginShutdown, finishShutdown, stopInTime } from './shutdown.ts';
 import { startRun } from './starting.ts';
@@ -57,7 +57,7 @@ function* restartDependents(draft: StepDraft): Changes {
     const { state, wanted, run } = service;
     if (draft.phase.id !== 'running' || run === 0 || wanted !== 'up') continue;
     if (state.id === 'pending' || state.id === 'skipped') continue;
-    yield announce('info', name, 'restart-asked', `starts again after ${on}, which restarts`);
+    yield notify(name, { event: 'restart-asked', by: { kind: 'dependency', name: on } });
     yield { type: 'service', name, service: operate(service, 'restart', now) };
   }
 }
@@ -70,14 +70,14 @@ function* reportNeverStarting(draft: StepDraft): Changes {
   if (draft.phase.id !== 'running') return;
   const { services } = draft;
   const blocked = services.takeNewlyBlocked();
-  for (const { name, reason } of blocked) yield announce('error', name, 'blocked', `never starts: ${reason}`);
+  for (const { name, blockage } of blocked) yield notify(name, { event: 'blocked', blockage });
   if (services.world.plan.exit === 'all') return;
   const first = blocked.find(({ name }) => services.planOf(name).essential);
   if (first === undefined) return;
   const causes = new Set(first.causes().map(({ service }) => service));
   const ended = draft.failures.find(({ service }) => causes.has(service)) ?? null;
   yield* beginShutdown(draft, { kind: 'never-starts', code: ended?.verdict.code ?? 1, ended });
-  yield announce('info', null, 'stopping', `stopping everything: ${first.name} can never start, and it is essential`);
+  yield notifyAll({ event: 'stopping', why: { kind: 'never-starts', service: first.name } });
 }
 
 /** Ends the supervisor when no service runs or will run without outside help. */
@@ -88,8 +88,7 @@ function* endWhenOver(view: StepView): Changes {
     // The operator may start again what the operator has stopped: the supervisor keeps running.
     if (services.counts.held > 0) return;
     const { blocked, code, ended } = allEnded(services.index.plans, services.view(), view.failures);
-    const what = blocked === 0 ? 'every service has ended' : 'nothing runs any more, and nothing can start';
-    yield announce('info', null, 'all-ended', `${what}: ending with code ${code}`);
+    yield notifyAll({ event: 'all-ended', blocked, code });
     yield* beginShutdown(view, { kind: 'all-ended', code, ended });
   }
   yield* finishShutdown(view);

@@ -2,10 +2,9 @@
 // nothing else is touched. Yields changes; reads no file.
 import { difference, restartFields } from '../plan/difference.ts';
 import type { Plan, ServicePlan } from '../plan/plan.ts';
-import { announce, type Changes, type StepView } from './changes.ts';
+import { type Changes, notify, notifyAll, type StepView } from './changes.ts';
 import { resetToPending } from './operator.ts';
 import { isActive, newService, type Service } from './state.ts';
-import { renderDifference } from './words.ts';
 import { baselinesOf, withBaselines } from './world.ts';
 
 interface Planned {
@@ -18,7 +17,7 @@ export function* changePlan(view: StepView, target: Plan): Changes {
   if (view.phase.id !== 'running') return;
   const { services: known } = view;
   const changes = difference(known.world.target, target);
-  yield announce('info', null, 'reloaded', `configuration read again: ${renderDifference(changes)}`);
+  yield notifyAll({ event: 'reloaded', difference: changes });
   const services = new Map(known.view());
   const kept = planKept(view, target, new Set(changes.unchanged));
   for (const { plan, service } of kept) services.set(plan.name, service);
@@ -27,7 +26,7 @@ export function* changePlan(view: StepView, target: Plan): Changes {
   for (const { name } of removed) {
     const service: Service = { ...known.get(name), next: 'none', wanted: 'down' };
     if (isActive(service.state)) services.set(name, service);
-    else yield announce('info', name, 'removed', 'is not in the configuration any more');
+    else yield notify(name, { event: 'removed' });
   }
   const leaving = removed.filter(({ name }) => isActive(known.get(name).state));
   yield { type: 'plan', plans: [...kept.map(({ plan }) => plan), ...leaving], services, target };

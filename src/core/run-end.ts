@@ -1,7 +1,7 @@
 // How a run's end is weighed and what the service is after it: completed, failed, stopped, or once more after a pause.
 // Decides for one service; whether that ends the container is supervisor.ts's to say.
 import type { Millis, ServicePlan } from '../plan/plan.ts';
-import type { Ended, LeftoverProcess } from './event.ts';
+import type { ServiceNotice } from './notice.ts';
 import {
   type Cause,
   decideRestart,
@@ -11,11 +11,9 @@ import {
   type RestartDecision,
   type RestartHistory,
   randomOf,
-  renderDuration,
-  renderExit,
 } from './policy.ts';
-import type { Context, Notice, Service, ServiceStep, State } from './state.ts';
-import { BACKGROUND_QUESTION, renderCleanedUp, renderEnd } from './words.ts';
+import type { Ended, LeftoverProcess } from './run.ts';
+import type { Context, Service, ServiceStep, State } from './state.ts';
 
 /** A main process that ends this soon and leaves others behind may have gone into the background. */
 const BACKGROUND_WITHIN: Millis = 10_000;
@@ -34,7 +32,8 @@ export interface EndEvaluation {
   readonly ended: Ended;
   readonly decision: RestartDecision;
   readonly history: RestartHistory;
-  readonly text: string;
+  /** How many restarts there were, if their limit is why the service does not restart; else null. */
+  readonly limit: number | null;
 }
 
 export function evaluateEnd(plan: ServicePlan, service: Service, over: RunEnd, { now, seed }: Context): EndEvaluation {
@@ -47,9 +46,8 @@ export function evaluateEnd(plan: ServicePlan, service: Service, over: RunEnd, {
     cause.kind === 'gpu-lost'
       ? { restart: false, why: 'policy' }
       : decideRestart(plan.restart, verdict.success, history, now, randomOf(seed, service.run));
-  const counted = service.restarts === 1 ? '1 restart was' : `${service.restarts} restarts were`;
-  const limit = !decision.restart && decision.why === 'limit' ? `; not started again: ${counted} its limit` : '';
-  return { ended, decision, history, text: renderEnd(ended) + limit };
+  const limit = !decision.restart && decision.why === 'limit' ? service.restarts : null;
+  return { ended, decision, history, limit };
 }
 
 /**
@@ -78,20 +76,16 @@ export function endRun(
   context: Context,
 ): ServiceStep {
   const { now, ending } = context;
-  const { ended, decision, history, text } = evaluateEnd(plan, before, over, context);
+  const { ended, decision, history, limit } = evaluateEnd(plan, before, over, context);
   const { success } = ended.verdict;
   const isSuspect = leftovers.length > 0 && before.wasBackgroundSuspected !== true && isLikeBackground(ended);
   const service: Service = isSuspect ? { ...before, wasBackgroundSuspected: true } : before;
-  const question = isSuspect ? `. ${BACKGROUND_QUESTION}` : '';
-  const remains: readonly Notice[] =
-    leftovers.length > 0
-      ? [{ level: 'warn', event: 'cleaned-up', text: `${renderCleanedUp(plan.name, leftovers)}${question}` }]
-      : [];
+  const remains: readonly ServiceNotice[] =
+    leftovers.length > 0 ? [{ event: 'cleaned-up', name: plan.name, leftovers, isBackground: isSuspect }] : [];
   const done = { id: success ? 'completed' : 'failed', at: now, ended } as const;
   const { wanted } = service;
   if (over.cause.kind === 'asked' || ending || wanted !== 'up') {
-    const how = over.exit === null ? 'stopped' : `stopped (${renderExit(over.exit)})`;
-    const notices: readonly Notice[] = [{ level: 'info', event: 'stopped', text: how }, ...remains];
+    const notices: readonly ServiceNotice[] = [{ event: 'stopped', exit: over.exit }, ...remains];
     // Whatever ended a run that was not wanted any more: it is no failure.
     if (wanted === 'again' && !ending) {
       const again: Service = { ...service, state: { id: 'pending' }, wanted: 'up', history: { at: [], streak: 0 } };
@@ -102,18 +96,16 @@ export function endRun(
     return { service: { ...service, state }, effects: [], notices };
   }
   if (decision.restart) {
-    const level = success ? 'info' : 'warn';
-    const again = `${text}; starting again in ${renderDuration(decision.delay)}`;
     const state: State = { id: 'backoff', until: now + decision.delay, ended };
     return {
       service: { ...service, state, history: decision.history },
       effects: [],
-      notices: [{ level, event: 'restarting', text: again }, ...remains],
+      notices: [{ event: 'restarting', ended, delay: decision.delay }, ...remains],
     };
   }
   return {
     service: { ...service, state: done, history },
     effects: [],
-    notices: [{ level: success ? 'info' : 'error', event: done.id, text }, ...remains],
+    notices: [{ event: done.id, ended, restarts: limit }, ...remains],
   };
 }

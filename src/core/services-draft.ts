@@ -2,18 +2,19 @@
 // or stopped next. Keeps data only: supervisor.ts decides.
 import type { Plan, ServicePlan } from '../plan/plan.ts';
 import { ChunkedArrayDraft } from './chunked-array.ts';
-import type { Ended } from './event.ts';
+import type { Blockage } from './reason.ts';
 import { Reasons } from './reasons.ts';
+import type { Ended } from './run.ts';
 import { Services } from './services.ts';
 import { isLeaving, isToRunAgain, type Service } from './state.ts';
 import { type CountedState, updateCounts } from './state-counts.ts';
 import { isOtherToWaits, WaitsDraft } from './waits.ts';
 import { indexPlans, instantOf, isLasting, type PlanIndex, surveyServices, type World } from './world.ts';
 
-/** A service that can never start, the reason in words, and the failed runs that it comes from. */
+/** A service that can never start, why, and the failed runs that are the cause. */
 interface Blocked {
   readonly name: string;
-  readonly reason: string | null;
+  readonly blockage: Blockage | null;
   readonly causes: () => readonly Ended[];
 }
 
@@ -208,7 +209,7 @@ export class ServicesDraft {
     return blocked
       .map((number) => this.nameOf(number))
       .filter((name) => !this.#wasBlocked(name))
-      .map((name) => ({ name, reason: reasons.neverStarts(name), causes: () => reasons.causesOf(name) }));
+      .map((name) => ({ name, blockage: reasons.findBlockage(name), causes: () => reasons.causesOf(name) }));
   }
 
   #wasBlocked(name: string): boolean {

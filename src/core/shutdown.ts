@@ -2,12 +2,11 @@
 // exit code. Each function yields changes; none looks at more than one service unless it says so.
 import type { SignalName } from '../plan/plan.ts';
 import { levelsOf } from './barriers.ts';
-import { announce, type Changes, type StepView, stopLimit } from './changes.ts';
-import type { Ended } from './event.ts';
-import { endsAll, renderDuration, reserved, SAME_REQUEST } from './policy.ts';
+import { type Changes, notifyAll, type StepView, stopLimit } from './changes.ts';
+import { endsAll, reserved, SAME_REQUEST } from './policy.ts';
+import type { Ended } from './run.ts';
 import { isActive } from './state.ts';
 import { killRun, stopRun } from './stopping.ts';
-import { renderReason } from './words.ts';
 import { type EndCause, endOf, type Phase } from './world.ts';
 
 /**
@@ -22,7 +21,7 @@ export function* judgeEnd(view: StepView, name: string, ended: Ended): Changes {
   const { exit } = services.world.plan;
   if (ended.cause.kind !== 'gpu-lost' && !endsAll(exit, services.planOf(name), ended.verdict)) return;
   yield* beginShutdown(view, { kind: 'service', ended });
-  yield announce('info', null, 'stopping', `stopping everything: ${name} ${renderReason(ended)}`);
+  yield notifyAll({ event: 'stopping', why: { kind: 'ended', ended } });
 }
 
 /** Begins to stop all services. Examines every service. */
@@ -38,19 +37,19 @@ export function* requestStop(view: StepView, signal: SignalName): Changes {
   const { phase, now } = view;
   if (phase.id === 'running') {
     yield* beginShutdown(view, { kind: 'asked', signal });
-    const within = renderDuration(view.services.world.plan.stopTimeout);
-    yield announce('info', null, 'stopping', `${signal} received: stopping everything within ${within}`);
+    const within = view.services.world.plan.stopTimeout;
+    yield notifyAll({ event: 'stopping', why: { kind: 'signal', signal, within } });
     return;
   }
   if (phase.id !== 'stopping') return;
   if (phase.askedAt === null) {
     // A shutdown that a failure has begun counts as the first request wants.
     yield { type: 'phase', phase: { ...phase, askedAt: now } };
-    yield announce('info', null, 'stopping', `${signal} received: everything is being stopped already`);
+    yield notifyAll({ event: 'stopping', why: { kind: 'again', signal } });
     return;
   }
   if (signal === 'SIGQUIT' || now - phase.askedAt < SAME_REQUEST || phase.deadline <= now) return;
-  yield announce('warn', null, 'killing', `${signal} received again: killing what is left`);
+  yield notifyAll({ event: 'killing', signal });
   yield { type: 'phase', phase: { ...phase, deadline: now } };
   yield* killAll(view);
 }
@@ -95,8 +94,7 @@ export function isOverdue({ phase, now }: StepView): boolean {
 export function* killUnfinished(view: StepView): Changes {
   const { services } = view;
   const left = services.names().filter((name) => isActive(services.get(name).state));
-  if (left.length > 0)
-    yield announce('error', null, 'unfinished', `ending while processes are left: ${left.join(', ')}`);
+  if (left.length > 0) yield notifyAll({ event: 'unfinished', services: left });
   yield* killAll(view);
 }
 

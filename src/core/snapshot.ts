@@ -1,10 +1,10 @@
 // The state of all services for readers outside the core: `status`, `health`, the API, the metrics. Durations are in
 // milliseconds; control/wire.ts makes JSON of it.
 import type { Millis, ServicePlan } from '../plan/plan.ts';
-import { type Exit, renderDuration } from './policy.ts';
+import type { Exit } from './policy.ts';
+import type { Reason } from './reason.ts';
 import { Reasons } from './reasons.ts';
-import { hasMain, type State, type Stopping } from './state.ts';
-import { renderEnd } from './words.ts';
+import { hasMain, type State } from './state.ts';
 import type { World } from './world.ts';
 
 export interface ServiceSnapshot {
@@ -24,7 +24,7 @@ export interface ServiceSnapshot {
   /** Whether processes of it remain that the supervisor may not send SIGKILL to. */
   readonly unkillable: boolean;
   /** Why it is not ready, or how its latest run ended; null: there is no reason to show. */
-  readonly reason: string | null;
+  readonly reason: Reason | null;
   /** Its main process; null once that has ended, even if other processes of the run are left. */
   readonly pid: number | null;
   readonly run: number;
@@ -66,7 +66,7 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
         state: state.id,
         ready: plan.type === 'task' ? state.id === 'completed' : state.id === 'ready',
         wanted: service.wanted,
-        blocked: reasons.neverStarts(plan.name) !== null,
+        blocked: reasons.findBlockage(plan.name) !== null,
         unkillable: state.id === 'stopping' && state.refused !== undefined,
         reason: reasonOf(reasons, plan.name, state, now),
         pid: 'pid' in state && hasMain(state) ? state.pid : null,
@@ -95,35 +95,26 @@ function exitOf(state: State): Exit | null {
   return 'ended' in state ? (state.ended?.exit ?? null) : null;
 }
 
-function reasonOf(reasons: Reasons, name: string, state: State, now: Millis): string | null {
+function reasonOf(reasons: Reasons, name: string, state: State, now: Millis): Reason | null {
   switch (state.id) {
     case 'skipped':
-      return 'not enabled';
+      return { kind: 'not-enabled' };
     case 'pending':
-      return reasons.describeWait(name);
+      return reasons.explainWait(name);
     case 'starting':
     case 'ready':
     case 'unready':
-      return state.probing.detail;
+      return state.probing.detail === null ? null : { kind: 'probe', detail: state.probing.detail };
     case 'stopping':
-      return state.refused ?? STOPPING[state.stage === 'killed' && state.exit === null ? 'asked' : state.stage];
+      if (state.refused !== undefined) return { kind: 'unkillable', refused: state.refused };
+      return { kind: 'stopping', stage: state.stage, hasExited: state.exit !== null };
     case 'backoff':
-      return `${renderEnd(state.ended)}; starts again in ${renderDuration(Math.max(0, state.until - now))}`;
+      return { kind: 'ended', ended: state.ended, restartsAfter: Math.max(0, state.until - now) };
     case 'stopped':
     case 'completed':
     case 'failed':
-      return state.ended === null ? null : renderEnd(state.ended);
+      return state.ended === null ? null : { kind: 'ended', ended: state.ended, restartsAfter: null };
     default:
       return state satisfies never;
   }
 }
-
-const STOPPING: Readonly<Record<Stopping['stage'], string>> = {
-  draining: 'asked to stop: before_stop is under way',
-  asked: 'asked to stop',
-  leftovers: 'waiting for its last processes',
-  held: 'waiting for a request to stop that may explain its end',
-  killed: 'waiting for its last processes',
-  hooks: 'after_exit is under way',
-  'hooks-killed': 'waiting for its last processes',
-};

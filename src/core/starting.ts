@@ -3,9 +3,11 @@
 //
 //   memory --free--> before_start --done--> program --executes--> probes --hold--> ready <--> unready
 import type { Millis, ServicePlan } from '../plan/plan.ts';
+import { renderDuration } from '../text.ts';
 import type { ServiceEffect, ServiceEvent } from './event.ts';
 import { beginMemoryWait, evaluateReading } from './memory-wait.ts';
-import { type Cause, isLikeAStop, renderDuration } from './policy.ts';
+import type { MemoryNotice, ServiceNotice } from './notice.ts';
+import { type Cause, isLikeAStop } from './policy.ts';
 import {
   applyRoundResult,
   applyWatchResult,
@@ -19,15 +21,7 @@ import {
   type Probed,
 } from './probing.ts';
 import { endRun } from './run-end.ts';
-import {
-  type Context,
-  type Notice,
-  type Running,
-  type Service,
-  type ServiceStep,
-  type Starting,
-  unchanged,
-} from './state.ts';
+import { type Context, type Running, type Service, type ServiceStep, type Starting, unchanged } from './state.ts';
 import { holdBack, hookFailed, hookLate, killFirstHook, stopRun } from './stopping.ts';
 
 const REPORTS: readonly Millis[] = [10_000, 30_000];
@@ -83,7 +77,7 @@ export function onGpusRead(
   if (wait.readAt !== null) return unchanged(service);
   const { now } = context;
   const decision = evaluateReading(gpus, service.memory, wait, event.reading, now);
-  const proceed = (memory: Service['memory'], notices: readonly Notice[]): ServiceStep => {
+  const proceed = (memory: Service['memory'], notices: readonly ServiceNotice[]): ServiceStep => {
     const result = startProgram(plan, { ...service, memory }, state, now);
     return { ...result, notices: [...notices, ...result.notices] };
   };
@@ -93,12 +87,12 @@ export function onGpusRead(
       const isNews = remark !== null && (memory !== null || service.run === 1);
       const warning = event.reading.kind === 'memory' && service.run === 1 ? event.reading.warning : undefined;
       return proceed(memory ?? service.memory, [
-        ...(warning === undefined ? [] : [told(`has a GPU whose driver complains: ${warning}`, 'warn')]),
-        ...(isNews ? [told(remark.text, remark.level)] : []),
+        ...(warning === undefined ? [] : [memoryNotice({ kind: 'complaint', warning })]),
+        ...(isNews ? [memoryNotice(remark)] : []),
       ]);
     }
     case 'wait': {
-      const first = wait.steady === null ? [told(`waits for GPU memory: ${decision.why}`)] : [];
+      const first = wait.steady === null ? [memoryNotice({ kind: 'waits', why: decision.why })] : [];
       const probing = { ...state.probing, detail: `waits for GPU memory: ${decision.why}` };
       const next: Starting = { ...state, prelude: { id: 'memory', wait: decision.wait }, probing };
       return { service: { ...service, state: next }, effects: [], notices: first };
@@ -109,16 +103,14 @@ export function onGpusRead(
     }
     case 'lost':
       if (gpus.onLost === 'exit') return fail(plan, service, state, { kind: 'gpu-lost', why: decision.why }, context);
-      return proceed(service.memory, [
-        { level: 'warn', event: 'gpu-lost', text: `is started though its GPU does not answer: ${decision.why}` },
-      ]);
+      return proceed(service.memory, [{ event: 'gpu-lost', why: decision.why }]);
     default:
       return decision satisfies never;
   }
 }
 
-function told(text: string, level: Notice['level'] = 'info'): Notice {
-  return { level, event: 'gpu-memory', text };
+function memoryNotice(about: MemoryNotice): ServiceNotice {
+  return { event: 'gpu-memory', about };
 }
 
 function fail(plan: ServicePlan, service: Service, state: Starting, cause: Cause, context: Context): ServiceStep {
@@ -156,7 +148,7 @@ export function onSpawned(plan: ServicePlan, service: Service, pid: number, { no
   if (state.id === 'stopping') return unchanged({ ...started, state: { ...state, pid } });
   if (state.id !== 'starting') return unchanged(service);
   const starting = { ...state, pid };
-  const notice: Notice = { level: 'info', event: 'started', text: `started (pid ${pid})` };
+  const notice: ServiceNotice = { event: 'started', pid };
   const result = rounded(plan, started, starting, beginRounds(plan, now), now);
   return { ...result, notices: [notice, ...result.notices] };
 }
@@ -227,7 +219,7 @@ function passPrelude(service: Service, state: Starting, context: Context): Servi
   const { now } = context;
   const { prelude } = state;
   if (prelude?.id === 'hook' && now >= prelude.deadline) {
-    const { text: message } = hookLate('before_start', now - prelude.since);
+    const message = `before_start did not end within ${renderDuration(now - prelude.since)}: killed`;
     const cause: Cause = { kind: 'not-started', step: 'before_start', message, code: TOO_LATE };
     return killFirstHook(service, state, cause, context);
   }
@@ -240,17 +232,19 @@ function passPrelude(service: Service, state: Starting, context: Context): Servi
 }
 
 /** Tells people now and then that it is still starting, and what it waits for. */
-function report(state: Starting, now: Millis): { readonly state: Starting; readonly notices: readonly Notice[] } {
+function report(
+  state: Starting,
+  now: Millis,
+): { readonly state: Starting; readonly notices: readonly ServiceNotice[] } {
   if (now < state.reportAt) return { state, notices: [] };
   const { detail } = state.probing;
   const elapsed = now - state.since;
   // A millisecond more than has passed: `since + report - since` may come out a hair below `report`.
   const past = elapsed + 1;
   const next = REPORTS.find((at) => at > past) ?? Math.floor(past / REPORT_EVERY + 1) * REPORT_EVERY;
-  const text = `still starting after ${renderDuration(elapsed)}${detail === null ? '' : `: ${detail}`}`;
   return {
     state: { ...state, reportAt: state.since + next },
-    notices: [{ level: 'info', event: 'still-starting', text }],
+    notices: [{ event: 'still-starting', elapsed, detail }],
   };
 }
 
@@ -286,8 +280,7 @@ function rounded(plan: ServicePlan, service: Service, state: Starting, probed: P
     probing: beginWatch(plan, probing, now),
   };
   const after = now - state.since;
-  const notices: readonly Notice[] =
-    plan.ready.length === 0 ? [] : [{ level: 'info', event: 'ready', text: `ready after ${renderDuration(after)}` }];
+  const notices: readonly ServiceNotice[] = plan.ready.length === 0 ? [] : [{ event: 'ready', after }];
   const run: readonly ServiceEffect[] = hook === null ? [] : [{ type: 'run-hook', hook: 'after_ready', exit: null }];
   return { service: { ...service, state: next, readyAfter: after }, effects: [...effects, ...run], notices };
 }
@@ -302,13 +295,9 @@ function watched(plan: ServicePlan, service: Service, state: Running, probed: Pr
     return stopRun(plan, service, cause, now + (plan.stop.timeout ?? stopTimeout), context);
   }
   const id = outcome === 'unready' ? 'unready' : outcome === 'recovered' ? 'ready' : state.id;
-  const notices: Notice[] = [];
+  const notices: ServiceNotice[] = [];
   if (id !== state.id) {
-    notices.push(
-      id === 'ready'
-        ? { level: 'info', event: 'ready', text: 'ready again' }
-        : { level: 'warn', event: 'unready', text: `not ready any more: ${detail}` },
-    );
+    notices.push(id === 'ready' ? { event: 'ready', after: null } : { event: 'unready', detail });
   }
   const next: Running = { ...state, id, probing };
   return { service: { ...service, state: next }, effects, notices };

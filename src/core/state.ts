@@ -1,10 +1,12 @@
 // What is known of one service while the program runs: the State, one member of a union with just its own data, and what
 // outlives a state (run number, restarts). Each state has at most one deadline. Data only; machine.ts moves it.
 import type { Millis, ServicePlan } from '../plan/plan.ts';
-import type { Ended, LeftoverProcess, Level, ServiceEffect } from './event.ts';
+import type { ServiceEffect } from './event.ts';
 import type { MemoryWait } from './memory-wait.ts';
+import type { ServiceNotice } from './notice.ts';
 import type { Cause, Exit, RestartHistory } from './policy.ts';
 import { type Probing, probingDeadline } from './probing.ts';
+import type { Ended, LeftoverProcess, StopStage } from './run.ts';
 
 export type State =
   | { readonly id: 'skipped' }
@@ -57,12 +59,7 @@ export interface Stopping {
   readonly exit: Exit | null;
   readonly exitAt: Millis | null;
   readonly readyAt: Millis | null;
-  /**
-   * `draining`: `before_stop` runs, and no signal has been sent. `held`: no process is left, and the run waits for
-   * `heldUntil`. `hooks`: no process of the program is left, and `after_exit` runs. `hooks-killed`: `after_exit` or
-   * `before_start` was sent SIGKILL.
-   */
-  readonly stage: 'draining' | 'asked' | 'leftovers' | 'held' | 'killed' | 'hooks' | 'hooks-killed';
+  readonly stage: StopStage;
   /** While `before_stop` waits for a probe: the attempt under way, or the pause before the next one. */
   readonly drain: Drain | null;
   /** What outlived the main process; known from stage `hooks` on. */
@@ -76,8 +73,8 @@ export interface Stopping {
    * that explains it. null: the end counts as it is.
    */
   readonly heldUntil: Millis | null;
-  /** Processes that the supervisor may not send SIGKILL to, in words; absent: there are none. */
-  readonly refused?: string;
+  /** Processes that the supervisor may not send SIGKILL to; absent: there are none. */
+  readonly refused?: readonly LeftoverProcess[];
 }
 
 /** `until`: by when the attempt must have answered; when the pause is over. */
@@ -120,13 +117,7 @@ export interface Firsts {
 export interface ServiceStep {
   readonly service: Service;
   readonly effects: readonly ServiceEffect[];
-  readonly notices: readonly Notice[];
-}
-
-export interface Notice {
-  readonly level: Level;
-  readonly event: string;
-  readonly text: string;
+  readonly notices: readonly ServiceNotice[];
 }
 
 /** Numbers that belong to the world and not to the service. */

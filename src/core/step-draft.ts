@@ -1,9 +1,9 @@
 // One step in the making: the only place where a world changes, gone when step() returns. Applies Changes in the order in
 // which they are yielded. Contains no rule.
 import type { Millis } from '../plan/plan.ts';
-import { announce, type Change, type StepView } from './changes.ts';
-import type { Effect, Ended } from './event.ts';
-import { renderDuration } from './policy.ts';
+import { type Change, notifyAll, type StepView } from './changes.ts';
+import type { Effect } from './event.ts';
+import type { Ended } from './run.ts';
 import { ServicesDraft } from './services-draft.ts';
 import type { Context } from './state.ts';
 import { transition } from './transition.ts';
@@ -136,8 +136,7 @@ export class StepDraft implements StepView {
       return null;
     const services = countIfAllReady(this.services.index.plans, all);
     if (services === null) return null;
-    const took = renderDuration(this.now - this.#beganAt);
-    if (services > 1) this.apply([announce('info', null, 'all-ready', `everything is ready after ${took}`)]);
+    if (services > 1) this.apply([notifyAll({ event: 'all-ready', after: this.now - this.#beganAt })]);
     return this.now;
   }
 }

@@ -4,14 +4,15 @@
 //   draining --done, or no time left--> asked --main gone--> leftovers --none left--> held? --> hooks --> (run-end.ts)
 //       \______________ main gone ________________/ \____ deadline: killed ____/
 import type { Millis, ServicePlan } from '../plan/plan.ts';
-import type { HookName, LeftoverProcess, ServiceEffect, ServiceEvent } from './event.ts';
-import { type Cause, drainTime, type Exit, HELD, isHeldBack, LEFTOVER_GRACE, renderDuration } from './policy.ts';
+import type { ServiceEffect, ServiceEvent } from './event.ts';
+import type { ServiceNotice } from './notice.ts';
+import { type Cause, drainTime, type Exit, HELD, isHeldBack, LEFTOVER_GRACE } from './policy.ts';
+import type { HookName, LeftoverProcess } from './run.ts';
 import { endRun } from './run-end.ts';
 import {
   assertNever,
   type Context,
   type Drain,
-  type Notice,
   type Running,
   type Service,
   type ServiceStep,
@@ -270,8 +271,7 @@ function tidy(plan: ServicePlan, service: Service, state: Stopping, context: Con
   const deadline = Math.min(now + hook.timeout, ending ? state.limit : Infinity);
   if (deadline <= now) {
     const result = finish(plan, service, state, context);
-    const text = 'after_exit was not run: no time was left for it';
-    return { ...result, notices: [...result.notices, { level: 'warn', event: 'hook-failed', text }] };
+    return { ...result, notices: [...result.notices, { event: 'hook-failed', failure: { kind: 'not-run' } }] };
   }
   const next: Stopping = { ...state, stage: 'hooks', deadline, limit: ending ? state.limit : Infinity };
   return {
@@ -290,13 +290,10 @@ function finish(plan: ServicePlan, service: Service, state: Stopping, context: C
 export function onKillRefused(service: Service, left: readonly LeftoverProcess[]): ServiceStep {
   const { state } = service;
   if (state.id !== 'stopping') return unchanged(service);
-  const shown = left.slice(0, 8).map(({ pid, name }) => `${name} (pid ${pid})`);
-  const refused = `SIGKILL is not permitted to ${shown.join(', ')}: another user's, and CAP_KILL is missing`;
-  const text = `cannot be ended: ${refused}. Start the container with CAP_KILL, or run the program as svc-super's own user`;
   return {
-    service: { ...service, state: { ...state, refused } },
+    service: { ...service, state: { ...state, refused: left } },
     effects: [],
-    notices: [{ level: 'error', event: 'unkillable', text }],
+    notices: [{ event: 'unkillable', refused: left, waited: null }],
   };
 }
 
@@ -305,11 +302,10 @@ export function onStopCommandFailed(plan: ServicePlan, service: Service, detail:
   const { state } = service;
   if (state.id !== 'stopping' || state.stage !== 'asked') return unchanged(service);
   const { signal, to } = plan.stop;
-  const text = `stop.command failed (${detail}): sent ${signal} instead`;
   return {
     service,
     effects: [{ type: 'signal', signal, to, continues: true }],
-    notices: [{ level: 'warn', event: 'stop-command-failed', text }],
+    notices: [{ event: 'stop-command-failed', detail, signal }],
   };
 }
 
@@ -340,13 +336,12 @@ function atAsked(state: Stopping): Stopping {
   return { ...state, stage: 'asked', drain: null, deadline: state.limit };
 }
 
-export function hookFailed({ hook, detail }: { readonly hook: HookName; readonly detail: string }): Notice {
-  return { level: 'warn', event: 'hook-failed', text: `${hook} failed: ${detail}` };
+export function hookFailed({ hook, detail }: { readonly hook: HookName; readonly detail: string }): ServiceNotice {
+  return { event: 'hook-failed', failure: { kind: 'failed', hook, detail } };
 }
 
-export function hookLate(hook: HookName, after: Millis): Notice {
-  const text = `${hook} did not end within ${renderDuration(after)}: killed`;
-  return { level: 'warn', event: 'hook-failed', text };
+export function hookLate(hook: HookName, after: Millis): ServiceNotice {
+  return { event: 'hook-failed', failure: { kind: 'late', hook, after } };
 }
 
 /** The answer of what `before_stop` waits for. */
@@ -374,36 +369,33 @@ export function passStopping(plan: ServicePlan, service: Service, state: Stoppin
     return state.stage === 'held' ? tidy(plan, service, counted, context) : unchanged({ ...service, state: counted });
   }
   if (now < state.deadline) return state.drain === null ? unchanged(service) : passDrain(plan, service, state, now);
-  const waited = renderDuration(now - state.askedAt);
+  const waited = now - state.askedAt;
   switch (state.stage) {
     case 'draining': {
-      const text = `before_stop was not done within ${waited}: stopping it all the same`;
       const result = ask(plan, service, atAsked(state), [{ type: 'abandon-probe' }, { type: 'kill-hook' }]);
-      return { ...result, notices: [{ level: 'warn', event: 'hook-failed', text }] };
+      return { ...result, notices: [{ event: 'hook-failed', failure: { kind: 'given-up', waited } }] };
     }
     case 'held':
       return tidy(plan, service, state, context);
     case 'asked':
     case 'leftovers': {
-      const text =
-        state.exit === null
-          ? `did not stop within ${waited}: sending SIGKILL to all its processes`
-          : 'what was left of it did not stop in time: sending SIGKILL';
-      return { ...advanceToKill(service, state, now), notices: [{ level: 'warn', event: 'killed', text }] };
+      return {
+        ...advanceToKill(service, state, now),
+        notices: [{ event: 'killed', waited: state.exit === null ? waited : null }],
+      };
     }
     case 'hooks': {
-      const text = 'after_exit was killed: the time to stop is over';
+      const cut: ServiceNotice = { event: 'hook-failed', failure: { kind: 'cut' } };
       const late = hookLate('after_exit', plan.hooks.afterExit?.timeout ?? now - (state.exitAt ?? state.askedAt));
-      return { ...advanceToKill(service, state, now), notices: [now >= state.limit ? { ...late, text } : late] };
+      return { ...advanceToKill(service, state, now), notices: [now >= state.limit ? cut : late] };
     }
     case 'killed':
     case 'hooks-killed': {
       // Only a process in uninterruptible sleep outlives SIGKILL; it may still hold the GPU or the port.
-      const text = `still has processes ${waited} after it was told to stop: ${state.refused ?? 'they do not die of SIGKILL'}`;
       return {
         service: { ...service, state: { ...state, deadline: now + REPORT_EVERY } },
         effects: [],
-        notices: [{ level: 'error', event: 'unkillable', text }],
+        notices: [{ event: 'unkillable', refused: state.refused ?? null, waited }],
       };
     }
     default:

@@ -4,7 +4,7 @@
 // that is no longer wanted stops when no dependent keeps it.
 import type { Millis } from '../plan/plan.ts';
 import { shiftDeadlines } from './absence.ts';
-import { announce, type Changes, type StepView } from './changes.ts';
+import { type Changes, notify, type StepView } from './changes.ts';
 import type { Event } from './event.ts';
 import { passDeadline, stepService } from './machine.ts';
 import { forwardSignal, requestOperation, requestSignal } from './operator.ts';
@@ -53,7 +53,7 @@ function changesOf(view: StepView, event: OtherEvent): Changes {
 
 function* begin({ services }: StepView): Changes {
   for (const name of services.names()) {
-    if (services.get(name).state.id === 'skipped') yield announce('info', name, 'skipped', 'is not enabled');
+    if (services.get(name).state.id === 'skipped') yield notify(name, { event: 'skipped' });
   }
   yield { type: 'beginning' };
 }

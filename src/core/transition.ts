@@ -1,6 +1,6 @@
 // Applies the step of one service: its new value, its notices and effects, and what the end of a run means for the container.
 // What follows for other services is computed afterwards (propagation.ts).
-import { announce, type Changes, type StepView } from './changes.ts';
+import { type Changes, notify, type StepView } from './changes.ts';
 import { endsAll } from './policy.ts';
 import { adoptPlan } from './reload.ts';
 import { evaluateEnd, runEndOf } from './run-end.ts';
@@ -10,8 +10,8 @@ import { isActive, isHookKilled, noteFirsts, type Service, type ServiceStep } fr
 export function* transition(view: StepView, name: string, { service, effects, notices }: ServiceStep): Changes {
   const before = view.services.get(name);
   yield { type: 'service', name, service };
-  for (const { level, event, text } of notices) {
-    if (event !== 'stopped' || !isFirstCause(view, name, service.run)) yield announce(level, name, event, text);
+  for (const notice of notices) {
+    if (notice.event !== 'stopped' || !isFirstCause(view, name, service.run)) yield notify(name, notice);
   }
   for (const effect of effects)
     yield { type: 'effect', effect: { type: 'service', service: name, run: service.run, effect } };
@@ -38,14 +38,14 @@ function* assessExit(view: StepView, name: string, service: Service): Changes {
   const over = runEndOf(service);
   if (over === null || view.phase.id !== 'running') return;
   const plan = view.services.planOf(name);
-  const { ended, decision, text } = evaluateEnd(plan, service, over, view.context(name));
+  const { ended, decision, limit } = evaluateEnd(plan, service, over, view.context(name));
   if (decision.restart) {
     yield { type: 'restart', name };
     return;
   }
   const { success } = ended.verdict;
   if (endsAll(view.services.world.plan.exit, plan, ended.verdict))
-    yield announce(success ? 'info' : 'error', name, success ? 'completed' : 'failed', text);
+    yield notify(name, { event: success ? 'completed' : 'failed', ended, restarts: limit });
   yield* judgeEnd(view, name, ended);
 }
 
@@ -62,7 +62,7 @@ function* applyReload({ services, phase }: StepView, name: string): Changes {
   const { next, state } = service;
   if (next === null || isActive(state) || phase.id !== 'running') return;
   if (next === 'none') {
-    yield announce('info', name, 'removed', 'is not in the configuration any more');
+    yield notify(name, { event: 'removed' });
     yield { type: 'removal', name };
   } else yield { type: 'service-plan', name, plan: next, service: adoptPlan(service, next) };
 }

@@ -2,8 +2,9 @@
 import type { Millis, Plan, ServicePlan, SignalName } from '../plan/plan.ts';
 import { type Graph, makeGraph } from './barriers.ts';
 import { ChunkedArray, Deadlines } from './chunked-array.ts';
-import type { Ended } from './event.ts';
 import { KILL_WAIT } from './policy.ts';
+import type { Claim } from './reason.ts';
+import type { Ended } from './run.ts';
 import { Services } from './services.ts';
 import { deadlineOf, newService, type Service, type State } from './state.ts';
 import { countStates, type StateCounts } from './state-counts.ts';
@@ -135,13 +136,13 @@ export function nextDeadline(world: World): Millis | null {
 
 export const endOf = (deadline: Millis): Millis => deadline + KILL_WAIT;
 
-/** What of a service's own another one has in the plan too, in words: a port, a GPU that is not shared; null: nothing. */
-export function claimOn(plan: ServicePlan, { ports, gpus }: ServicePlan): string | null {
+/** What both plans claim for themselves alone: a port, or a GPU that is not shared; null: nothing. */
+export function claimOn(plan: ServicePlan, { ports, gpus }: ServicePlan): Claim | null {
   const port = plan.ports.find((one) => ports.includes(one));
-  if (port !== undefined) return `port ${port}`;
+  if (port !== undefined) return { kind: 'port', port };
   const shared = gpus?.shared === true && plan.gpus?.shared === true;
   const device = plan.gpus?.devices.find(({ id }) => !shared && gpus?.devices.some((other) => other.id === id));
-  return device === undefined ? null : `GPU ${device.id}`;
+  return device === undefined ? null : { kind: 'gpu', id: device.id };
 }
 
 /** Bytes that were in use on GPUs before a service had them to itself, by their ids: what whoever has them next is measured by. */
@@ -197,9 +198,4 @@ export function allEnded(
   const essential = lasting.find(({ service }) => isEssential(service));
   const ended = essential ?? (missed ? (lasting[0] ?? null) : null);
   return { blocked: blocked.length, code: ended?.verdict.code ?? (missed ? 1 : 0), ended };
-}
-
-/** Names in a sentence: a few of them. */
-export function renderNames(names: readonly string[]): string {
-  return `${names.slice(0, 4).join(', ')}${names.length > 4 ? ', ...' : ''}`;
 }

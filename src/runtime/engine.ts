@@ -25,7 +25,7 @@ export interface Performer {
 export interface EngineParts {
   readonly clock: Clock;
   readonly hands: (send: (event: Event) => void) => Performer;
-  readonly announce: (announcement: Announcement) => void;
+  readonly announce: (effect: Effect & { readonly type: 'announce' }) => void;
   /** Reads the configuration again; answers with `plan-changed` when it is right. */
   readonly reload: () => void;
   readonly end: (effect: Effect & { readonly type: 'end' }) => void;

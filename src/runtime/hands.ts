@@ -1,8 +1,9 @@
 // Carries out what the core asks for one service: spawn with its pipes and sockets, signal, sweep, probe. Holds the
 // resources of each run and lets them go when it is over; tells what happens as events. The parts that touch the kernel
 // arrive by constructor, as the interfaces of parts.ts.
-import type { Event, HookName, LeftoverProcess, ProbeKind, ServiceEffect, ServiceEvent } from '../core/event.ts';
+import type { Event, ProbeKind, ServiceEffect, ServiceEvent } from '../core/event.ts';
 import type { Exit } from '../core/policy.ts';
+import type { HookName, LeftoverProcess } from '../core/run.ts';
 import { compilePattern, type Pattern } from '../plan/pattern.ts';
 import type { Probe, ServicePlan } from '../plan/plan.ts';
 import { Counts, type ProbeResult } from './counts.ts';

@@ -1,7 +1,8 @@
 // The interfaces of the rooms that the executor uses: processes, pipes, the log, and what answers its questions about the
 // machine. Types only.
-import type { LeftoverProcess } from '../core/event.ts';
+
 import type { Exit } from '../core/policy.ts';
+import type { LeftoverProcess } from '../core/run.ts';
 import type { GpuReading } from '../plan/gpu-reading.ts';
 import type { Pattern } from '../plan/pattern.ts';
 import type { GpuPlan, ServicePlan, User } from '../plan/plan.ts';

@@ -2,7 +2,7 @@
 // step that breaks what must hold of them. SVC_TEST_SEED and SVC_TEST_RUNS repeat or widen a run.
 import { afterAll, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import type { HookName } from '../../src/core/event.ts';
+import type { HookName } from '../../src/core/run.ts';
 import type { GpuReading } from '../../src/plan/gpu-reading.ts';
 import type { Drain, GpuPlan, Hook, ServicePlan } from '../../src/plan/plan.ts';
 import { bySignal, on, plan, probe, restart, service, withCode } from '../helpers/plans.ts';

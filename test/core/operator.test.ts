@@ -1,6 +1,7 @@
 // What an operator does to services and what a reload changes, in virtual time (SPEC section 6): what is wanted and what is
 // are apart, only what is named moves, and nothing that the operator stops ends the container.
 import { describe, expect, test } from 'bun:test';
+import { toWireSnapshot } from '../../src/control/wire.ts';
 import { takeSnapshot } from '../../src/core/snapshot.ts';
 import { on, plan, restart, service, stages, task, withCode } from '../helpers/plans.ts';
 import { simulate } from '../helpers/simulator.ts';
@@ -164,7 +165,7 @@ test('a signal reaches the main process of the services named', () => {
 });
 
 const reasonOf = (sim: ReturnType<typeof simulate>, name: string) =>
-  takeSnapshot(sim.world, 0).services.find((one) => one.name === name)?.reason;
+  toWireSnapshot(takeSnapshot(sim.world, 0)).services.find((one) => one.name === name)?.reason;
 
 describe('reload', () => {
   const before = [service('db'), service('api', { edges: [on('db')] }), service('web', { edges: [on('api')] })];

@@ -9,11 +9,11 @@ import {
   probeDelay,
   type RestartHistory,
   randomOf,
-  renderDuration,
-  renderExit,
   reserved,
   shellCode,
 } from '../../src/core/policy.ts';
+import { renderExit } from '../../src/messages/ends.ts';
+import { renderDuration } from '../../src/text.ts';
 import { bySignal, restart, seconds, withCode } from '../helpers/plans.ts';
 
 const exited: Cause = { kind: 'exited' };

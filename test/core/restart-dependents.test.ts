@@ -28,7 +28,7 @@ describe('a service that depends on one with `restart: true`', () => {
     expect(starts(sim, 'web')).toHaveLength(1);
     const ready = Number(
       sim.records.findLast(
-        ({ effect }) => effect.type === 'announce' && effect.event === 'ready' && effect.service === 'ray',
+        ({ effect }) => effect.type === 'announce' && effect.notice.event === 'ready' && effect.service === 'ray',
       )?.at,
     );
     expect(starts(sim, 'api').at(-1)).toBe(`${ready} spawn`);

@@ -163,7 +163,9 @@ describe('twice the services cost twice as much', () => {
         const failed = { type: 'spawn-failed', step: 'exec', message: 'no such file', code: 127 } as const;
         const next = step(world, { type: 'service', service: 's0', run: 1, event: failed }, 1);
         world = next.world;
-        expect(next.effects.filter((one) => one.type === 'announce' && one.event === 'blocked').length).toBe(count - 1);
+        expect(next.effects.filter((one) => one.type === 'announce' && one.notice.event === 'blocked').length).toBe(
+          count - 1,
+        );
       });
     };
     expect(work(800) / work(400)).toBeLessThan(2.2);

@@ -1,7 +1,8 @@
 // Sees every step of a Simulator whose plan has hooks or GPUs, and fails at the first that breaks what must always hold of
 // them: what comes before what, one hook at a time, nothing beside a run that is not over. Keeps books of its own.
-import type { Event, HookName, ServiceEffect } from '../../src/core/event.ts';
+import type { Event, ServiceEffect } from '../../src/core/event.ts';
 import { KILL_WAIT } from '../../src/core/policy.ts';
+import type { HookName } from '../../src/core/run.ts';
 import { step } from '../../src/core/supervisor.ts';
 import type { Millis, Plan, ServicePlan } from '../../src/plan/plan.ts';
 import { holds, type Seen, SLACK } from './referee/step.ts';
@@ -50,7 +51,7 @@ export class HookReferee {
     }
     for (const effect of effects) {
       if (effect.type === 'service') this.#allow(effect.service, effect.run, effect.effect);
-      if (effect.type === 'announce' && effect.event === 'stopping') {
+      if (effect.type === 'announce' && effect.notice.event === 'stopping') {
         this.#stopBy ??= now + this.#plan.stopTimeout + KILL_WAIT + this.#lag;
       }
     }

@@ -1,20 +1,13 @@
 // Plays the runtime's part for the core, in virtual time: carries out effects against fake services that behave as told,
 // brings the news back as events, and turns the clock to whatever is next. No processes, no sleeps, no real clock. Judges
 // nothing: every step is shown to a Referee, which does.
-import type {
-  Effect,
-  Event,
-  HookName,
-  LeftoverProcess,
-  Operation,
-  ProbeKind,
-  ServiceEffect,
-  ServiceEvent,
-} from '../../src/core/event.ts';
+import type { Effect, Event, Operation, ProbeKind, ServiceEffect, ServiceEvent } from '../../src/core/event.ts';
 import type { Exit } from '../../src/core/policy.ts';
+import type { HookName, LeftoverProcess } from '../../src/core/run.ts';
 import type { Service } from '../../src/core/state.ts';
 import { step } from '../../src/core/supervisor.ts';
 import { newWorld, nextDeadline, type World } from '../../src/core/world.ts';
+import { renderNotice } from '../../src/messages/notices.ts';
 import type { GpuReading } from '../../src/plan/gpu-reading.ts';
 import type { Millis, Plan, ServicePlan, SignalName } from '../../src/plan/plan.ts';
 import { HookReferee, hasHooks } from './hook-referee.ts';
@@ -253,8 +246,10 @@ export class Simulator {
   /** Texts of the announcements of that name. */
   said(event: string, service?: string | null): string[] {
     return this.records.flatMap(({ effect }) =>
-      effect.type === 'announce' && effect.event === event && (service === undefined || effect.service === service)
-        ? [effect.text]
+      effect.type === 'announce' &&
+      effect.notice.event === event &&
+      (service === undefined || effect.service === service)
+        ? [renderNotice(effect.notice).text]
         : [],
     );
   }

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'bun:test';
 import type { Effect, Event, ServiceEffect } from '../../src/core/event.ts';
 import { newWorld } from '../../src/core/world.ts';
 import type { Clock } from '../../src/ports.ts';
-import { type Announcement, Engine } from '../../src/runtime/engine.ts';
+import { Engine } from '../../src/runtime/engine.ts';
 import { judgeBody } from '../../src/runtime/probe-http.ts';
 import { logLine, plan as makePlan, service as makeService } from '../helpers/plans.ts';
 
@@ -40,7 +40,7 @@ class HandClock implements Clock {
 function rig(plan: Parameters<typeof makePlan>[0], takes = 0) {
   const clock = new HandClock();
   const performed: { service: string; run: number; effect: ServiceEffect }[] = [];
-  const announced: Announcement[] = [];
+  const announced: Effect[] = [];
   const ends: Effect[] = [];
   let send: (event: Event) => void = () => undefined;
   const engine = new Engine(newWorld(makePlan(plan), 1), {

@@ -61,7 +61,7 @@ export class States {
         holds(!gates.allMet(plan) || gates.isClaimed(plan), `${name} could start and does not`);
         const never = gates.isHopeless(plan);
         const said = effects.some(
-          (effect) => effect.type === 'announce' && effect.event === 'blocked' && effect.service === name,
+          (effect) => effect.type === 'announce' && effect.notice.event === 'blocked' && effect.service === name,
         );
         holds(never ? blocked === 1 : !said, `${name} never starts: ${never}; said so: ${blocked}`);
         if (!never) book.blocked = 0;
@@ -70,7 +70,7 @@ export class States {
       }
       if (shutdown === null) this.#isAsWanted(book, state ?? '');
     }
-    const begun = effects.some((effect) => effect.type === 'announce' && effect.event === 'stopping');
+    const begun = effects.some((effect) => effect.type === 'announce' && effect.notice.event === 'stopping');
     if (begun) holds(shutdown !== null, 'a shutdown for no reason');
     holds((after.phase.id === 'stopping') === (shutdown !== null), 'a cause that did not begin a shutdown');
   }
