@@ -1,5 +1,5 @@
-// Whether the memory of a service's GPUs is free enough for its next run: what was in use before its last run is the
-// measure. A function of readings and time; reads nothing itself, readings come as events.
+// Decides whether the memory of a service's GPUs is free enough for its next run: compares it with what was in use before its
+// last run. A function of readings and time; readings arrive as events.
 //
 // A killed process gives its memory back while the driver tears it down, up to tens of seconds after the process is gone
 // (https://github.com/sgl-project/sglang/issues/36589); a run that is started meanwhile ends with "out of memory".
@@ -13,12 +13,12 @@ export interface MemoryWait {
   readonly since: Millis;
   /** When the next reading is due; null while one is under way. */
   readonly readAt: Millis | null;
-  /** Since when nothing moved, and at which readings, bytes; null before the first. */
+  /** The bytes in use, and since when they have not changed; null before the first reading. */
   readonly steady: { readonly since: Millis; readonly used: readonly number[] } | null;
 }
 
 export type MemoryDecision =
-  /** `memory` is what the next run is measured by; null where nothing could be read. */
+  /** `memory` becomes the baseline of the next run; null: it could not be read. */
   | {
       readonly id: 'start';
       readonly memory: Readonly<Record<string, number>> | null;
@@ -29,11 +29,11 @@ export type MemoryDecision =
   | { readonly id: 'lost'; readonly why: string };
 
 const MIB = 1024 * 1024;
-/** Above the baseline by less than this is back at it: a driver's own bookkeeping varies, bytes. */
+/** Bytes above the baseline that are ignored: what a driver uses itself varies. */
 const SLACK = 256 * MIB;
-/** Changes below this are none, bytes. */
+/** Changes of fewer bytes than this are ignored. */
 const STILL = 16 * MIB;
-/** Memory that does not move for this long is not being given back any more. */
+/** Memory in use that has not changed for this long is not being freed. */
 const STEADY_AFTER: Millis = 5_000;
 
 const FIRST_PAUSE: Millis = 100;
@@ -43,7 +43,7 @@ export function beginMemoryWait(now: Millis): MemoryWait {
   return { since: now, readAt: null, steady: null };
 }
 
-/** `before`: bytes in use on each device before the last run, by its id; a device of which that is not known is as it is. */
+/** `before`: bytes in use on each device before the last run, by its id; a device that is not in it has no baseline. */
 export function evaluateReading(
   plan: GpuPlan,
   before: Readonly<Record<string, number>>,
@@ -61,26 +61,15 @@ export function evaluateReading(
   const used = reading.devices.map((device) => device.used);
   const byDevice = (measure: (id: string, taken: number) => number): Readonly<Record<string, number>> =>
     Object.fromEntries(plan.devices.map(({ id }, index) => [id, measure(id, used[index] ?? 0)]));
-  const crowded = plan.devices.flatMap((device, index) => {
-    const { used: taken, total } = reading.devices[index] ?? { used: 0, total: Infinity };
-    const wants = plan.minFree;
-    return wants === null || total - taken >= wants
-      ? []
-      : [`${renderBytes(total - taken)} of ${nameOf(device)} are free, and ${renderBytes(wants)} are asked for`];
-  });
-  const grown = plan.devices.flatMap((device, index) => {
-    const [taken, usual] = [used[index] ?? 0, before[device.id] ?? Infinity];
-    return taken <= usual + SLACK
-      ? []
-      : [`${renderBytes(taken)} of ${nameOf(device)} are in use, ${renderBytes(usual)} before its last run`];
-  });
+  const crowded = findCrowded(plan, reading.devices);
+  const grown = findGrown(plan, used, before);
   if (crowded.length === 0 && grown.length === 0) {
     return { id: 'start', memory: byDevice((id, taken) => Math.min(taken, before[id] ?? taken)), remark: null };
   }
   const steady = isStill(wait, used) ? wait.steady : { since: now, used };
   const strangers = reading.holders.filter(({ service }) => service === null);
   const why = [...crowded, ...grown].join('; ');
-  // Memory that others may use never comes back to what it was; and where nobody here holds any, nobody can let go.
+  // Shared memory need not return to the baseline; and where no process here holds any, none can free it.
   const settled = steady !== null && now - steady.since >= STEADY_AFTER && (plan.shared || strangers.length === 0);
   if (settled && crowded.length === 0) {
     return {
@@ -90,7 +79,7 @@ export function evaluateReading(
     };
   }
   if (now - wait.since >= plan.freeTimeout) {
-    // What others do with a device that may be theirs too is no reason not to run beside them.
+    // Use of a shared device by others is no reason not to run.
     if (plan.shared && crowded.length === 0) {
       return {
         id: 'start',
@@ -103,6 +92,29 @@ export function evaluateReading(
   const pause = Math.min(LAST_PAUSE, Math.max(FIRST_PAUSE, (now - wait.since) / 10));
   const readAt = Math.min(now + pause, wait.since + plan.freeTimeout);
   return { id: 'wait', wait: { since: wait.since, readAt, steady }, why };
+}
+
+/** Devices with less free memory than `min_free`, in words. */
+function findCrowded(
+  { devices, minFree }: GpuPlan,
+  read: (GpuReading & { readonly kind: 'memory' })['devices'],
+): string[] {
+  return devices.flatMap((device, index) => {
+    const { used, total } = read[index] ?? { used: 0, total: Infinity };
+    return minFree === null || total - used >= minFree
+      ? []
+      : [`${renderBytes(total - used)} of ${nameOf(device)} are free, and ${renderBytes(minFree)} are asked for`];
+  });
+}
+
+/** Devices on which more memory is in use than before the last run, in words. */
+function findGrown({ devices }: GpuPlan, used: readonly number[], before: Readonly<Record<string, number>>): string[] {
+  return devices.flatMap((device, index) => {
+    const [taken, usual] = [used[index] ?? 0, before[device.id] ?? Infinity];
+    return taken <= usual + SLACK
+      ? []
+      : [`${renderBytes(taken)} of ${nameOf(device)} are in use, ${renderBytes(usual)} before its last run`];
+  });
 }
 
 function isStill({ steady }: MemoryWait, used: readonly number[]): boolean {

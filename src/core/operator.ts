@@ -58,7 +58,7 @@ export function operate(service: Service, operation: Operation, now: Millis): Se
     case 'ready':
     case 'unready':
       if (operation === 'stop') return { ...service, wanted: 'down' };
-      // A reload that gives it another plan has asked for the next run already.
+      // A reload that has changed its plan has already asked for another run.
       return { ...service, wanted: operation === 'restart' || service.next !== null ? 'again' : 'up' };
     case 'stopping':
       return { ...service, wanted: operation === 'stop' ? 'down' : 'again' };
@@ -77,7 +77,7 @@ export function operate(service: Service, operation: Operation, now: Millis): Se
   }
 }
 
-/** Ready to start as soon as its edges hold, earlier failures forgotten. */
+/** Pending again, without the history of its restarts. */
 export function resetToPending(service: Service): Service {
   return { ...service, wanted: 'up', state: { id: 'pending' }, history: { at: [], streak: 0 } };
 }
@@ -87,8 +87,8 @@ function endedOf({ state }: Service) {
 }
 
 /**
- * The services that must be started for `names` to come up: themselves, and what they declare to depend on, as far as that
- * neither holds nor comes by itself. A stage is an order and no need.
+ * The services besides `names` that must be started for `names` to start: their declared dependencies, as far as their
+ * conditions neither hold nor will hold without a start. A stage is an order and no dependency.
  */
 export function findNeeded(
   names: readonly string[],
@@ -96,7 +96,7 @@ export function findNeeded(
   services: ReadonlyMap<string, Service>,
 ): readonly string[] {
   const found = new Set(names);
-  // A Set that grows while it is walked goes on to what was added.
+  // The iteration of a Set includes elements that are added meanwhile.
   for (const name of found) {
     for (const { on } of missing(plans.get(name)?.edges ?? [], services)) found.add(on);
   }
@@ -104,7 +104,7 @@ export function findNeeded(
   return [...found];
 }
 
-/** Of a choice all that are missing, or none where enough of the others are there or come. */
+/** The edges that are missing; of a choice none, if enough of its other edges hold or will hold. */
 function missing(edges: readonly Edge[], services: ReadonlyMap<string, Service>): readonly Edge[] {
   const declared = edges.filter(({ origin }) => origin === 'declared');
   const gone = new Set(declared.filter((edge) => isMissing(edge, services.get(edge.on))));
@@ -115,7 +115,7 @@ function missing(edges: readonly Edge[], services: ReadonlyMap<string, Service>)
   });
 }
 
-/** What an edge waits for is not so and does not come by itself. */
+/** Whether the condition of an edge does not hold and will not unless the service is started. */
 function isMissing(edge: Edge, target: Service | undefined): boolean {
   if (target === undefined) return false;
   switch (target.state.id) {

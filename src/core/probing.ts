@@ -1,6 +1,6 @@
-// When which probe of one run is tried, and what the answers add up to. While starting, the ready probes are tried in
-// rounds: all must hold in one round. After ready, `live` and continuous `ready` probes are watched at their intervals.
-// One attempt at a time per service; every attempt has a number, so a late answer falls away. Pure.
+// Decides when which probe of a run is attempted, and evaluates the results. During a start the readiness probes are attempted
+// in rounds: all must hold in one round. After that, liveness probes and continuous readiness probes run at their intervals.
+// One attempt at a time per service; every attempt has a number, so a late result is dropped. Pure.
 import type { Millis, Probe, ServicePlan } from '../plan/plan.ts';
 import { renderDuration } from '../text.ts';
 import type { ProbeKind, ServiceEffect } from './event.ts';
@@ -32,7 +32,7 @@ export interface Probing {
   readonly streaks: readonly number[];
   /** The latest result of each ready probe while starting, in words; null before the first. */
   readonly results: readonly (string | null)[];
-  /** How many answers so far differed from the one before of the same probe: progress, as `start_stall` sees it. */
+  /** How many results differed from the one before of the same probe: what `start_stall` counts as progress. */
   readonly changes: number;
   /** When each ready probe last had a result while starting; null before the first. Limits how often it runs. */
   readonly resultAt: readonly (Millis | null)[];
@@ -46,7 +46,7 @@ export interface Probing {
 export interface Probed {
   readonly probing: Probing;
   readonly effects: readonly ServiceEffect[];
-  /** While starting: `passed` when every ready probe holds. After ready: what a watch's answer adds up to. */
+  /** During a start: `passed` when every readiness probe holds. After it: what the results of a probe mean. */
   readonly outcome: 'none' | 'passed' | 'unready' | 'recovered' | 'dead';
 }
 
@@ -100,7 +100,7 @@ function still(probing: Probing): Probed {
   return { probing, effects: [], outcome: 'none' };
 }
 
-/** Goes on with a start's round: passes over what holds, launches the next attempt when it is due. */
+/** Continues a round: skips probes that hold, and begins the next attempt when it is due. */
 export function continueRound(plan: ServicePlan, probing: Probing, now: Millis): Probed {
   if (probing.flight !== null) return still(probing);
   const missing = plan.ready.findIndex((probe, index) => isLatch(probe) && !probing.latched[index]);
@@ -115,7 +115,7 @@ export function continueRound(plan: ServicePlan, probing: Probing, now: Millis):
   return launch(plan, { ...probing, cursor }, 'ready', cursor, now);
 }
 
-/** Whether an answer, or its absence by the deadline, is the one that is waited for. */
+/** The attempt under way, if it has that number. */
 function landed(probing: Probing, attempt: number): Flight | null {
   return probing.flight !== null && probing.flight.attempt === attempt ? probing.flight : null;
 }
@@ -143,7 +143,7 @@ export function applyRoundResult(
     changes: probing.changes + (changed ? 1 : 0),
   };
   if (result.ok && streak >= (probe?.successes ?? 1)) {
-    // `detail` goes on saying what was missing last, until the next probe of the round has answered.
+    // `detail` stays what was missing last until the next probe of the round has a result.
     return continueRound(plan, { ...base, cursor: index + 1, nextAt: null }, now);
   }
   const nextAt = nextRoundAt(plan, base, now + (probe?.startInterval ?? probeDelay(now - since)));
@@ -168,7 +168,7 @@ export function latchRound(plan: ServicePlan, probing: Probing, index: number, n
   return continueRound(plan, { ...probing, latched: latched.with(index, true), changes: changes + 1 }, now);
 }
 
-/** Probes that go on after ready, each first due one interval from now. A latch holds for good: it is not asked again. */
+/** The probes that run after the start, each first due after one interval. A latch holds for the rest of the run. */
 export function beginWatch(plan: ServicePlan, probing: Probing, now: Millis): Probing {
   const of = (kind: ProbeKind, probes: readonly Probe[]) =>
     probes.flatMap((probe, index) =>
@@ -185,7 +185,7 @@ export function beginWatch(plan: ServicePlan, probing: Probing, now: Millis): Pr
   };
 }
 
-/** Launches the watch that has been due longest, if any is. */
+/** Begins the attempt of the probe that has been due longest, if any is due. */
 export function continueWatch(plan: ServicePlan, probing: Probing, now: Millis): Probed {
   if (probing.flight !== null) return still(probing);
   let due: Watch | undefined;
@@ -230,7 +230,7 @@ export function applyWatchResult(
   };
 }
 
-/** What an attempt that got no answer by its deadline counts as. */
+/** The result of an attempt that has passed its deadline; null: it has not. */
 export function expired(
   plan: ServicePlan,
   probing: Probing,
@@ -242,7 +242,7 @@ export function expired(
   return { attempt: flight.attempt, ok: false, detail: `no answer within ${renderDuration(timeout)}` };
 }
 
-/** The instant at which probing wants to be looked at again; null: when event comes. */
+/** The instant at which an attempt is due or expires; null: none. */
 export function probingDeadline(probing: Probing): Millis | null {
   if (probing.flight !== null) return probing.flight.deadline;
   if (probing.nextAt !== null) return probing.nextAt;

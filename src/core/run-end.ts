@@ -1,5 +1,5 @@
-// How a run's end is weighed and what the service is after it: completed, failed, stopped, or once more after a pause.
-// Decides for one service; whether that ends the container is supervisor.ts's to say.
+// The end of a run: whether it is a success, and what state follows: completed, failed, stopped, or backoff before the next run.
+// Decides for one service; shutdown.ts decides whether that ends the container.
 import type { Millis, ServicePlan } from '../plan/plan.ts';
 import type { ServiceNotice } from './notice.ts';
 import {
@@ -15,10 +15,10 @@ import {
 import type { Ended, LeftoverProcess } from './run.ts';
 import type { Context, Service, ServiceStep, State } from './state.ts';
 
-/** A main process that ends this soon and leaves others behind may have gone into the background. */
+/** A main process that exits this soon and leaves other processes may have gone into the background. */
 const BACKGROUND_WITHIN: Millis = 10_000;
 
-/** A run whose main process is gone, or never was. */
+/** A run whose main process has exited, or was never spawned. */
 export interface RunEnd {
   readonly cause: Cause;
   readonly exit: Exit | null;
@@ -27,7 +27,7 @@ export interface RunEnd {
   readonly readyAt: Millis | null;
 }
 
-/** What an end comes to: how it is judged, whether the service starts again, and all that in words. */
+/** What the end of a run means: success or failure, and whether the service restarts. */
 export interface EndEvaluation {
   readonly ended: Ended;
   readonly decision: RestartDecision;
@@ -51,8 +51,8 @@ export function evaluateEnd(plan: ServicePlan, service: Service, over: RunEnd, {
 }
 
 /**
- * The end of a run, which can be judged once its main process is gone; null while the main process lives, while a request to
- * stop may still explain its end, or if the service is no longer wanted.
+ * The end of a run, which can be evaluated once its main process has exited; null while the main process runs, while a request
+ * to stop may still explain its exit, and if the service is no longer wanted.
  */
 export function runEndOf({ state, wanted }: Service): RunEnd | null {
   if (state.id !== 'stopping' || state.exit === null || state.heldUntil !== null) return null;
@@ -61,13 +61,13 @@ export function runEndOf({ state, wanted }: Service): RunEnd | null {
   return { cause, exit, since, exitAt: exitAt ?? since, readyAt };
 }
 
-/** Whether a main process ended like that of a program that goes into the background. */
+/** Whether a main process exited as that of a program that goes into the background: soon, and with code 0. */
 function isLikeBackground({ cause, exit, lasted }: Ended): boolean {
   const isOwn = cause.kind === 'exited' || cause.kind === 'exited-early';
   return isOwn && exit?.kind === 'code' && exit.code === 0 && lasted < BACKGROUND_WITHIN;
 }
 
-/** A run is over, with no process left: completed, failed, stopped, or once more after a pause. */
+/** Ends a run of which no process is left: completed, failed, stopped, or backoff before the next run. */
 export function endRun(
   plan: ServicePlan,
   before: Service,
@@ -86,7 +86,7 @@ export function endRun(
   const { wanted } = service;
   if (over.cause.kind === 'asked' || ending || wanted !== 'up') {
     const notices: readonly ServiceNotice[] = [{ event: 'stopped', exit: over.exit }, ...remains];
-    // Whatever ended a run that was not wanted any more: it is no failure.
+    // The end of a run that was no longer wanted is no failure, whatever its exit.
     if (wanted === 'again' && !ending) {
       const again: Service = { ...service, state: { id: 'pending' }, wanted: 'up', history: { at: [], streak: 0 } };
       return { service: again, effects: [], notices };

@@ -1,5 +1,5 @@
 // The services during one step: their current values, the counts about them, and which of them may have to be started
-// or stopped next. Keeps data only: supervisor.ts decides.
+// or stopped next. Keeps data only: the rules of the core decide (changes.ts).
 import type { Plan, ServicePlan } from '../plan/plan.ts';
 import { ChunkedArrayDraft } from './chunked-array.ts';
 import type { Blockage } from './reason.ts';

@@ -1,5 +1,5 @@
-// A read-only map of the services of a world, by name, in an array whose chunks successive worlds share. Never copies or changes a
-// service.
+// A read-only map of the services of a world, by name, in an array whose chunks successive worlds share. Never copies or
+// changes a service.
 import type { ChunkedArray } from './chunked-array.ts';
 import type { Service } from './state.ts';
 

@@ -1,5 +1,5 @@
-// The way up of one run: the memory of its GPUs, `before_start`, the program, its probes; and the watch once it is ready.
-// Knows no other service.
+// The start of one run: the memory of its GPUs, `before_start`, the program, its readiness probes; and the probes of a run that
+// is ready. Knows no other service.
 //
 //   memory --free--> before_start --done--> program --executes--> probes --hold--> ready <--> unready
 import type { Millis, ServicePlan } from '../plan/plan.ts';
@@ -26,12 +26,12 @@ import { holdBack, hookFailed, hookLate, killFirstHook, stopRun } from './stoppi
 
 const REPORTS: readonly Millis[] = [10_000, 30_000];
 const REPORT_EVERY: Millis = 60_000;
-/** What a start ends with that took too long, as timeout(1) has it. */
+/** The exit code of a start that took too long: that of timeout(1). */
 const TOO_LATE = 124;
 
 type EventOf<Type extends ServiceEvent['type']> = ServiceEvent & { readonly type: Type };
 
-/** Begins a run: from `pending`, or when a pause is over. */
+/** Begins a run: of a pending service, or at the end of a pause. */
 export function startRun(plan: ServicePlan, service: Service, { now }: Context): ServiceStep {
   const begun: Service = { ...service, run: service.run + 1 };
   const state: Starting = {
@@ -48,7 +48,7 @@ export function startRun(plan: ServicePlan, service: Service, { now }: Context):
   return { service: { ...begun, state: waiting }, effects: [{ type: 'read-gpus' }], notices: [] };
 }
 
-/** The memory is free: what comes next. */
+/** The memory is free: runs `before_start`, or spawns the program. */
 function startProgram(plan: ServicePlan, service: Service, state: Starting, now: Millis): ServiceStep {
   const hook = plan.hooks.beforeStart;
   if (hook === null) return spawnProgram(service, state, now);
@@ -58,7 +58,7 @@ function startProgram(plan: ServicePlan, service: Service, state: Starting, now:
   return { service: { ...service, state: next }, effects, notices: [] };
 }
 
-/** From here on it is the program's own time. */
+/** Spawns the program. `start_timeout` counts from here. */
 function spawnProgram(service: Service, state: Starting, now: Millis): ServiceStep {
   const next: Starting = { ...state, prelude: null, since: now, progressAt: now, probing: NO_PROBING };
   return { service: { ...service, state: next }, effects: [{ type: 'spawn' }], notices: [] };
@@ -118,7 +118,7 @@ function fail(plan: ServicePlan, service: Service, state: Starting, cause: Cause
   return endRun(plan, service, over, [], context);
 }
 
-/** `before_start` is over: the program, or a start that failed. */
+/** `before_start` is over: spawns the program, or the start has failed. */
 export function endFirstHook(
   plan: ServicePlan,
   service: Service,
@@ -135,7 +135,7 @@ export function endFirstHook(
   return fail(plan, service, state, cause, context);
 }
 
-/** `after_ready` is over: whatever it came to, the service goes on. */
+/** `after_ready` is over. The service stays ready even if the hook failed. */
 export function endReadyHook(service: Service, state: Running, event: EventOf<'hook-ended'>): ServiceStep {
   if (state.hookUntil === null || event.hook !== 'after_ready') return unchanged(service);
   const next: Service = { ...service, state: { ...state, hookUntil: null } };
@@ -191,7 +191,7 @@ export function onProbeEvent(
   return unchanged(service);
 }
 
-/** Whatever is due of a start, once. */
+/** The deadline of a starting service has passed: does what is due. */
 export function passStarting(plan: ServicePlan, service: Service, state: Starting, context: Context): ServiceStep {
   const { now, stopTimeout } = context;
   const { detail } = state.probing;
@@ -231,7 +231,7 @@ function passPrelude(service: Service, state: Starting, context: Context): Servi
   return { service: { ...service, state: current }, effects: [], notices };
 }
 
-/** Tells people now and then that it is still starting, and what it waits for. */
+/** Reports at growing intervals that the service is still starting, and what it waits for. */
 function report(
   state: Starting,
   now: Millis,
@@ -239,7 +239,7 @@ function report(
   if (now < state.reportAt) return { state, notices: [] };
   const { detail } = state.probing;
   const elapsed = now - state.since;
-  // A millisecond more than has passed: `since + report - since` may come out a hair below `report`.
+  // One millisecond is added because `since + report - since` may be slightly less than `report` in floating point.
   const past = elapsed + 1;
   const next = REPORTS.find((at) => at > past) ?? Math.floor(past / REPORT_EVERY + 1) * REPORT_EVERY;
   return {
@@ -248,7 +248,7 @@ function report(
   };
 }
 
-/** Whatever is due of a service that is ready, or was: a probe, or the end of `after_ready`'s time. */
+/** The deadline of a ready or unready service has passed: of a probe, or of `after_ready`. */
 export function passRunning(plan: ServicePlan, service: Service, state: Running, context: Context): ServiceStep {
   const { now } = context;
   if (state.hookUntil !== null && now >= state.hookUntil) {
@@ -263,7 +263,7 @@ export function passRunning(plan: ServicePlan, service: Service, state: Running,
   return watched(plan, service, state, abandoning(applyWatchResult(plan, state.probing, lost, now)), context);
 }
 
-/** Takes over what a round came to: still starting, or ready. */
+/** Applies the result of a round of readiness probes: still starting, or ready. */
 function rounded(plan: ServicePlan, service: Service, state: Starting, probed: Probed, now: Millis): ServiceStep {
   const { probing, effects, outcome } = probed;
   if (outcome !== 'passed' || state.pid === null) {
@@ -285,7 +285,7 @@ function rounded(plan: ServicePlan, service: Service, state: Starting, probed: P
   return { service: { ...service, state: next, readyAfter: after }, effects: [...effects, ...run], notices };
 }
 
-/** Takes over what a watch's answer came to: ready, unready, or not alive any more. */
+/** Applies the result of a probe after the start: ready, unready, or not alive. */
 function watched(plan: ServicePlan, service: Service, state: Running, probed: Probed, context: Context): ServiceStep {
   const { now, stopTimeout } = context;
   const { probing, effects, outcome } = probed;

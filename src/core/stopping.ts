@@ -1,5 +1,5 @@
-// The way down of one run: `before_stop`, the stop signal, what is left, SIGKILL, `after_exit`. One ladder, whoever asked,
-// and it is left only when no process of the run remains. Knows no other service.
+// The stop of one run: `before_stop`, the stop signal, the leftover processes, SIGKILL, `after_exit`. The stages are the same
+// for every cause, and the run ends only when none of its processes is left. Knows no other service.
 //
 //   draining --done, or no time left--> asked --main gone--> leftovers --none left--> held? --> hooks --> (run-end.ts)
 //       \______________ main gone ________________/ \____ deadline: killed ____/
@@ -26,7 +26,7 @@ const UNKILLABLE_AFTER: Millis = 10_000;
 
 type EventOf<Type extends ServiceEvent['type']> = ServiceEvent & { readonly type: Type };
 
-/** The foot of the ladder, or a higher stage where the main process is gone already or never was. */
+/** The state in the first stage, or in a later one if the main process has exited or was never spawned. */
 function beginStopping(
   state: Starting | Running,
   now: Millis,
@@ -38,7 +38,7 @@ function beginStopping(
   return { id: 'stopping', pid, since, askedAt: now, readyAt, drain: null, leftovers: [], heldUntil: null, ...how };
 }
 
-/** Asks a run to stop. `limit` is the instant by which SIGKILL comes; a pause or a wait just ends. */
+/** Asks a run to stop. `limit` is the instant by which SIGKILL is sent. A service without a run becomes `stopped`. */
 export function stopRun(
   plan: ServicePlan,
   service: Service,
@@ -87,7 +87,7 @@ export function stopRun(
   }
 }
 
-/** A stop signal has ended `before_start`: the run waits for a request to stop that may explain it. */
+/** `before_start` ended as if by a stop signal: the run waits for a request to stop that explains it. */
 export function holdBack(service: Service, state: Starting, cause: Cause, { now }: Context): ServiceStep {
   const heldUntil = now + HELD;
   const how = {
@@ -102,7 +102,7 @@ export function holdBack(service: Service, state: Starting, cause: Cause, { now 
   return { service: { ...service, state: beginStopping(state, now, how) }, effects: [], notices: [] };
 }
 
-/** A request to stop explains an end that was held back: the end becomes part of the stop. */
+/** A request to stop arrives in time to explain an end: the end becomes part of the stop. */
 function explain(plan: ServicePlan, service: Service, state: Stopping, limit: Millis, context: Context): ServiceStep {
   const known: Stopping = { ...state, cause: { kind: 'asked' }, heldUntil: null, limit, deadline: limit };
   if (state.stage !== 'held') return unchanged({ ...service, state: known });
@@ -113,7 +113,7 @@ function firstStage(cause: Cause, limit: Millis) {
   return { cause, exit: null, exitAt: null, stage: 'asked', deadline: limit, limit } as const;
 }
 
-/** The stop signal, once, or `stop.command`; after whatever had to come first. */
+/** Sends the stop signal or runs `stop.command`, after the effects in `before`. */
 function ask(plan: ServicePlan, service: Service, state: Stopping, before: readonly ServiceEffect[]): ServiceStep {
   const { signal, to, argv } = plan.stop;
   const effect: ServiceEffect =
@@ -121,7 +121,7 @@ function ask(plan: ServicePlan, service: Service, state: Stopping, before: reado
   return { service: { ...service, state }, effects: [...before, effect], notices: [] };
 }
 
-/** Nothing of the program is there yet: what comes before it is given up. */
+/** Stops a run whose program is not spawned yet. */
 function stopPrelude(
   plan: ServicePlan,
   service: Service,
@@ -135,7 +135,7 @@ function stopPrelude(
   return { ...result, effects: [{ type: 'abandon-probe' }, ...result.effects] };
 }
 
-/** `before_start` is killed; the run is over when nothing of it is left. */
+/** Kills `before_start`; the run is over when none of its processes is left. */
 export function killFirstHook(service: Service, state: Starting, cause: Cause, { now }: Context): ServiceStep {
   const next = beginStopping(state, now, {
     cause,
@@ -149,8 +149,8 @@ export function killFirstHook(service: Service, state: Starting, cause: Cause, {
 }
 
 /**
- * `before_stop`, where there is one and time for it. A service that has never been ready has nothing to finish, and one
- * that failed its liveness probe will not say when it has.
+ * Begins `before_stop`; null if there is none, or no time for it. It does not run for a service that was never ready, and it
+ * does not wait for a probe of a service that failed its liveness probe.
  */
 function beginDraining(
   plan: ServicePlan,
@@ -179,18 +179,18 @@ function askProbe(attempt: number): ServiceEffect {
   return { type: 'probe', kind: 'drain', index: 0, attempt };
 }
 
-/** SIGKILL to the whole set, now. */
+/** Sends SIGKILL to all processes of a run at once. */
 export function killRun(plan: ServicePlan, service: Service, context: Context): ServiceStep {
   const result = stopRun(plan, service, { kind: 'asked' }, context.now, context);
   const { state } = result.service;
   if (state.id !== 'stopping' || state.stage === 'killed' || state.stage === 'hooks-killed') return result;
   const killing = advanceToKill(result.service, state, context.now);
-  // A probe and `after_ready` may be under way; a stop signal has no use any more.
+  // A probe and `after_ready` may be under way. A stop signal is not sent.
   const quiet = result.effects.filter(({ type }) => type === 'abandon-probe' || type === 'kill-hook');
   return { ...killing, effects: [...quiet, ...killing.effects] };
 }
 
-/** To the last stage: of the run, or of the hook that is all that is left of it. */
+/** Goes to the last stage: SIGKILL to the run, or to `after_exit` if the run has no other process. */
 function advanceToKill(service: Service, state: Stopping, now: Millis): ServiceStep {
   const deadline = now + UNKILLABLE_AFTER;
   if (state.stage === 'hooks') {
@@ -202,7 +202,7 @@ function advanceToKill(service: Service, state: Stopping, now: Millis): ServiceS
   return { service: { ...service, state: next }, effects: [...hook, { type: 'kill' }], notices: [] };
 }
 
-/** The main process is gone: by itself, or on its way down. */
+/** The main process has exited: by itself, or during a stop. */
 export function onExited(
   plan: ServicePlan,
   service: Service,
@@ -232,7 +232,7 @@ export function onExited(
       if (state.stage === 'killed') return unchanged({ ...service, state: gone });
       const quiet: readonly ServiceEffect[] =
         state.stage === 'draining' ? [{ type: 'abandon-probe' }, { type: 'kill-hook' }] : [];
-      // A shell that dies of the stop signal at once leaves its child to finish: that has the whole time of the stop.
+      // A shell that dies of the stop signal leaves its child, which has the whole time of the stop to finish.
       const next: Stopping = { ...gone, stage: 'leftovers', drain: null, deadline: state.limit };
       return { service: { ...service, state: next }, effects: [...quiet, { type: 'clean-up' }], notices: [] };
     }
@@ -248,7 +248,7 @@ export function onExited(
   }
 }
 
-/** Nothing of the run is left: `after_exit`, where there is one, and then the run is over. */
+/** No process of the run is left: runs `after_exit`, if there is one, or ends the run. */
 export function onEmptied(
   plan: ServicePlan,
   service: Service,
@@ -262,12 +262,12 @@ export function onEmptied(
   return unchanged({ ...service, state: { ...empty, stage: 'held', deadline: state.heldUntil } });
 }
 
-/** What comes after the last process: `after_exit`, or the end of the run. */
+/** Runs `after_exit`, or ends the run. */
 function tidy(plan: ServicePlan, service: Service, state: Stopping, context: Context): ServiceStep {
   const hook = plan.hooks.afterExit;
   if (hook === null || state.exit === null) return finish(plan, service, state, context);
   const { now, ending } = context;
-  // A shutdown's time is one; a restart takes what it needs.
+  // In a shutdown the deadline of the stop applies too; before a restart only the hook's own.
   const deadline = Math.min(now + hook.timeout, ending ? state.limit : Infinity);
   if (deadline <= now) {
     const result = finish(plan, service, state, context);
@@ -286,7 +286,7 @@ function finish(plan: ServicePlan, service: Service, state: Stopping, context: C
   return endRun(plan, service, { cause, exit, since, exitAt: exitAt ?? context.now, readyAt }, leftovers, context);
 }
 
-/** Reports the processes that the supervisor may not send SIGKILL to, by name. They stay. */
+/** Reports the processes that the supervisor may not send SIGKILL to. */
 export function onKillRefused(service: Service, left: readonly LeftoverProcess[]): ServiceStep {
   const { state } = service;
   if (state.id !== 'stopping') return unchanged(service);
@@ -297,7 +297,7 @@ export function onKillRefused(service: Service, left: readonly LeftoverProcess[]
   };
 }
 
-/** A stop that was not even asked for would end in SIGKILL: fall back to the signal. */
+/** Sends the stop signal in place of a `stop.command` that failed: otherwise only SIGKILL would stop the run. */
 export function onStopCommandFailed(plan: ServicePlan, service: Service, detail: string): ServiceStep {
   const { state } = service;
   if (state.id !== 'stopping' || state.stage !== 'asked') return unchanged(service);
@@ -309,7 +309,7 @@ export function onStopCommandFailed(plan: ServicePlan, service: Service, detail:
   };
 }
 
-/** The end of a hook on the way down. One that was given up has been told of when it was. */
+/** A hook has ended during a stop. That a hook was killed has been reported when it was. */
 export function endHook(
   plan: ServicePlan,
   service: Service,
@@ -331,7 +331,7 @@ export function endHook(
   return unchanged(service);
 }
 
-/** Done with `before_stop`: from here on it is the program's own time. */
+/** `before_stop` is over: the program has the time until `limit`. */
 function atAsked(state: Stopping): Stopping {
   return { ...state, stage: 'asked', drain: null, deadline: state.limit };
 }
@@ -344,7 +344,7 @@ export function hookLate(hook: HookName, after: Millis): ServiceNotice {
   return { event: 'hook-failed', failure: { kind: 'late', hook, after } };
 }
 
-/** The answer of what `before_stop` waits for. */
+/** The result of the probe that `before_stop` waits for. */
 export function onDrainResult(
   plan: ServicePlan,
   service: Service,
@@ -361,7 +361,7 @@ export function onDrainResult(
   return unchanged({ ...service, state: { ...state, drain } });
 }
 
-/** A stage has taken its time, or an attempt has. */
+/** The deadline of a stage, or of an attempt, has passed. */
 export function passStopping(plan: ServicePlan, service: Service, state: Stopping, context: Context): ServiceStep {
   const { now } = context;
   if (state.heldUntil !== null && now >= state.heldUntil) {
@@ -403,12 +403,12 @@ export function passStopping(plan: ServicePlan, service: Service, state: Stoppin
   }
 }
 
-/** An attempt without an answer is given up; after a pause comes the next one. */
+/** An attempt without a result is abandoned; after a pause the next attempt begins. */
 function passDrain(plan: ServicePlan, service: Service, state: Stopping, now: Millis): ServiceStep {
   const { drain } = state;
   const hook = plan.hooks.beforeStop;
   if (drain === null || now < drain.until) return unchanged(service);
-  // A reload has made something else of it, and nothing is to be waited for any more.
+  // A reload has changed `before_stop`: there is no probe to wait for any more.
   if (hook === null || !('waitFor' in hook)) return ask(plan, service, atAsked(state), [{ type: 'abandon-probe' }]);
   const { interval, timeout } = hook.waitFor;
   if (drain.id === 'probing') {

@@ -88,7 +88,7 @@ function latestOf(all: readonly Held[]): Held | null {
   return all.reduce<Held | null>((last, one) => (last === null || one.at > last.at ? one : last), null);
 }
 
-/** From the service that was there last back to one that waited for nobody. */
+/** From the service that was ready last back to one that waited for no other. */
 function chainOf(world: World, afters: ReadonlyMap<string, string | null>): ReadonlySet<string> {
   let latest: { readonly name: string; readonly at: Millis } | null = null;
   for (const { name, type } of world.plan.services) {

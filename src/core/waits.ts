@@ -14,7 +14,7 @@ interface BarrierCounts {
   readonly lost: number;
   /** Dependents that keep the barrier's services from being stopped; counted in a shutdown only. */
   readonly holders: number;
-  /** The unchanged, but only dependents that are to stop too; counted at any time. */
+  /** The same, but only of dependents that are to stop too; counted at any time. */
   readonly unwantedHolders: number;
 }
 
@@ -136,8 +136,8 @@ export class WaitsDraft {
   #isEnding: boolean;
   readonly #barriers: ChunkedArrayDraft<BarrierCounts>;
   readonly #services: ChunkedArrayDraft<ServiceCounts>;
-  /** Barriers whose hopelessness has changed (canNeverOpen). */
-  readonly #turned: number[] = [];
+  /** Barriers for which canNeverOpen() has changed. */
+  readonly #changed: number[] = [];
   readonly #touched: (number: number) => void;
   readonly #blocked: (number: number) => void;
 
@@ -218,7 +218,7 @@ export class WaitsDraft {
     const before = this.#barriers.at(at);
     const after = { ...before, met: before.met + met, lost: before.lost + lost };
     this.#barriers.set(at, after);
-    if (canNeverOpen(barrier, before) !== canNeverOpen(barrier, after)) this.#turned.push(at);
+    if (canNeverOpen(barrier, before) !== canNeverOpen(barrier, after)) this.#changed.push(at);
     if (isMet(barrier, before) || !isMet(barrier, after)) return;
     for (const dependent of barrier.dependents) {
       if (this.#serviceAt(dependent)?.state.id === 'pending') this.#touched(dependent);
@@ -230,7 +230,7 @@ export class WaitsDraft {
    * too.
    */
   #spreadBlocked(): void {
-    for (let at = this.#turned.pop(); at !== undefined; at = this.#turned.pop()) {
+    for (let at = this.#changed.pop(); at !== undefined; at = this.#changed.pop()) {
       for (const dependent of barrierAt(this.#graph, at).dependents) {
         const service = this.#serviceAt(dependent);
         if (service?.state.id !== 'pending') continue;

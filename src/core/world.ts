@@ -1,4 +1,5 @@
-// The world as data: what is planned, what is, why it ends; and the questions that are asked of it. supervisor.ts moves it.
+// The World, the whole state of the core as one value: plans, services, phase; and questions about it. StepDraft makes the next
+// one.
 import type { Millis, Plan, ServicePlan, SignalName } from '../plan/plan.ts';
 import { type Graph, makeGraph } from './barriers.ts';
 import { ChunkedArray, Deadlines } from './chunked-array.ts';
@@ -16,7 +17,7 @@ export type EndCause =
   | { readonly kind: 'service'; readonly ended: Ended }
   /** An essential service can never start any more. `ended` is the failure that causes it; null: none does. */
   | { readonly kind: 'never-starts'; readonly code: number; readonly ended: Ended | null }
-  /** Nothing is left that runs or can still come. */
+  /** No service runs, and none will start. */
   | { readonly kind: 'all-ended'; readonly code: number; readonly ended: Ended | null };
 
 export type Phase =
@@ -24,11 +25,11 @@ export type Phase =
   | {
       readonly id: 'stopping';
       readonly cause: EndCause;
-      /** The one deadline: SIGKILL to all that is left. */
+      /** The instant of SIGKILL for every process that is left. */
       readonly deadline: Millis;
-      /** Whether something had to be killed. */
+      /** Whether a process was sent SIGKILL. */
       readonly killed: boolean;
-      /** When a signal first asked for it; null while a failure alone is the reason. */
+      /** When a signal first asked for the shutdown; null: none has, a service is the cause. */
       readonly askedAt: Millis | null;
       /** By number: how many levels of active services each service depended on when the shutdown began (levelsOf). */
       readonly levels: readonly number[];
@@ -36,9 +37,9 @@ export type Phase =
   | { readonly id: 'ended'; readonly code: number };
 
 export interface World {
-  /** What is in force: of a service that a reload has changed or removed, the plan of its run until that is over. */
+  /** The plan in force: for a service that a reload has changed or removed, the plan of its run until the run is over. */
   readonly plan: Plan;
-  /** What was read last. */
+  /** The plan that was read last. */
   readonly target: Plan;
   readonly services: Services;
   /** `counts`, `waits` and `deadlines` are derived from `services`. */
@@ -47,15 +48,15 @@ export interface World {
   readonly deadlines: Deadlines;
   readonly phase: Phase;
   readonly seed: number;
-  /** Services that have failed for good, in that order; one that is started again is not among them any more. */
+  /** Runs that have failed and were not restarted, in that order, without those of services that were started again. */
   readonly failures: readonly Ended[];
   readonly beganAt: Millis;
-  /** When everything was ready for the first time; null until then. */
+  /** When every service was ready for the first time; null until then. */
   readonly allReadyAt: Millis | null;
   readonly index: PlanIndex;
 }
 
-/** What is looked up about a plan again and again, computed once. */
+/** What is computed once of a plan, because it is often looked up. */
 export interface PlanIndex {
   readonly plans: ReadonlyMap<string, ServicePlan>;
   readonly seeds: ReadonlyMap<string, number>;
@@ -126,7 +127,7 @@ export function newWorld(plan: Plan, seed: number): World {
   };
 }
 
-/** The instant of the earliest deadline of all; null when nothing but event can change anything. */
+/** The earliest deadline of all; null: only an event can change the world. */
 export function nextDeadline(world: World): Millis | null {
   if (world.phase.id === 'ended') return null;
   const own = world.phase.id === 'stopping' ? endOf(world.phase.deadline) : Infinity;
@@ -145,7 +146,7 @@ export function claimOn(plan: ServicePlan, { ports, gpus }: ServicePlan): Claim 
   return device === undefined ? null : { kind: 'gpu', id: device.id };
 }
 
-/** Bytes that were in use on GPUs before a service had them to itself, by their ids: what whoever has them next is measured by. */
+/** Bytes that were in use on GPUs before services used them alone, by device id: the baseline of the next run on them. */
 export function baselinesOf(
   plans: PlanIndex['plans'],
   services: ReadonlyMap<string, Service>,
@@ -154,12 +155,12 @@ export function baselinesOf(
   return Object.assign({}, ...alone.map(([, { memory }]) => memory));
 }
 
-/** A service that has GPUs to itself is measured by what is known of them, whoever had them before. */
+/** Adds the baselines of other services to those of a service that uses its GPUs alone. */
 export function withBaselines(service: Service, { gpus }: ServicePlan, baselines: Service['memory']): Service {
   return gpus?.shared === false ? { ...service, memory: { ...baselines, ...service.memory } } : service;
 }
 
-/** How many services there are when every one of them is there, a task when it is done; null while one is not. */
+/** The number of enabled services if each is ready (a task: completed); null if one is not. */
 export function countIfAllReady(plans: PlanIndex['plans'], services: ReadonlyMap<string, Service>): number | null {
   const enabled = [...services].filter(([, { state }]) => state.id !== 'skipped');
   const isThere = ([name, { state }]: readonly [string, Service]) =>
@@ -167,7 +168,7 @@ export function countIfAllReady(plans: PlanIndex['plans'], services: ReadonlyMap
   return enabled.every(isThere) ? enabled.length : null;
 }
 
-/** One that the operator has started again, or a reload removed, has not failed. */
+/** Failures without those of services that the operator has started again or a reload has removed. */
 export function lastingFailures(
   failures: World['failures'],
   services: ReadonlyMap<string, Service>,
@@ -183,18 +184,18 @@ export function isLasting({ id }: State): boolean {
   return id === 'failed' || id === 'stopping';
 }
 
-/** What it comes to when nothing runs: how many wait for what cannot come, the container's code, and whose end gave it. */
+/** The end when nothing runs: how many services can never start, the exit code, and the run that it comes from. */
 export function allEnded(
   plans: PlanIndex['plans'],
   services: ReadonlyMap<string, Service>,
   failures: World['failures'],
 ): { readonly blocked: number; readonly code: number; readonly ended: Ended | null } {
   const isEssential = (name: string) => plans.get(name)?.essential === true;
-  // Whatever is pending while nothing runs is blocked: had its edges held, it would have started.
+  // A service that is pending while nothing runs is blocked: otherwise it would have started.
   const blocked = [...services].filter(([, { state }]) => state.id === 'pending').map(([name]) => name);
   const missed = blocked.some(isEssential);
   const lasting = lastingFailures(failures, services);
-  // What may have kept an essential service from starting: the first failure of all, whoever's it was.
+  // If an essential service could not start, the first failure of any service counts as the cause.
   const essential = lasting.find(({ service }) => isEssential(service));
   const ended = essential ?? (missed ? (lasting[0] ?? null) : null);
   return { blocked: blocked.length, code: ended?.verdict.code ?? (missed ? 1 : 0), ended };
