@@ -7,10 +7,10 @@ import type { Effect } from './event.ts';
 import type { GlobalNotice, ServiceNotice } from './notice.ts';
 import type { Ended } from './run.ts';
 import type { ServicesDraft } from './services-draft.ts';
-import type { Context, Service, ServiceStep } from './state.ts';
+import type { Service, ServiceStep, StepContext } from './state.ts';
 import type { Phase } from './world.ts';
 
-export type Change =
+export type StepChange =
   /** The supervisor begins: every service may have to be started. */
   | { readonly type: 'beginning' }
   /** The result of a step of one service's machine. */
@@ -35,7 +35,7 @@ export type Change =
   | { readonly type: 'failure'; readonly ended: Ended }
   | { readonly type: 'effect'; readonly effect: Effect };
 
-export type Changes = Generator<Change, void>;
+export type Changes = Generator<StepChange, void>;
 
 /** The step so far, for rules to read. */
 export interface StepView {
@@ -47,21 +47,21 @@ export interface StepView {
     ServicesDraft,
     'world' | 'index' | 'waits' | 'counts' | 'has' | 'get' | 'at' | 'nameOf' | 'names' | 'planOf' | 'view'
   >;
-  context(name: string): Context;
+  context(name: string): StepContext;
 }
 
 /** Reports something about one service. */
-export function notify(service: string, notice: ServiceNotice): Change {
+export function notify(service: string, notice: ServiceNotice): StepChange {
   return { type: 'effect', effect: { type: 'announce', service, notice } };
 }
 
 /** Reports something about all services. */
-export function notifyAll(notice: GlobalNotice): Change {
+export function notifyAll(notice: GlobalNotice): StepChange {
   return { type: 'effect', effect: { type: 'announce', service: null, notice } };
 }
 
 /** Sends a signal to the main process of a run. */
-export function sendSignal(service: string, run: number, signal: SignalName): Change {
+export function sendSignal(service: string, run: number, signal: SignalName): StepChange {
   const effect = { type: 'signal', signal, to: 'main', continues: false } as const;
   return { type: 'effect', effect: { type: 'service', service, run, effect } };
 }

@@ -6,7 +6,7 @@ import type { Service, State } from './state.ts';
 import { indexPlans, surveyServices, type World } from './world.ts';
 
 /** The version of the records' form. A supervisor with another version does not read them. */
-export const SCHEMA = 2;
+const SCHEMA = 2;
 
 /**
  * Numbers of records: those of the world as a whole, from `own` on those of the runtime, from `journal` on those of the last
@@ -159,7 +159,7 @@ function encodeService(service: Service, context: Context): EncodedService {
 }
 
 /** The world that was read, and by service what was written beside its state. */
-export interface Decoded {
+interface Decoded {
   readonly world: World;
   readonly beside: ReadonlyMap<string, unknown>;
 }

@@ -43,7 +43,7 @@ import {
   passStarting,
   startRun,
 } from './starting.ts';
-import { assertNever, type Context, type Service, type ServiceStep, unchanged } from './state.ts';
+import { assertNever, type Service, type ServiceStep, type StepContext, unchanged } from './state.ts';
 import {
   endHook,
   onDrainResult,
@@ -55,7 +55,12 @@ import {
 } from './stopping.ts';
 
 /** Applies an event of the current run. */
-export function stepService(plan: ServicePlan, service: Service, event: ServiceEvent, context: Context): ServiceStep {
+export function stepService(
+  plan: ServicePlan,
+  service: Service,
+  event: ServiceEvent,
+  context: StepContext,
+): ServiceStep {
   const { state } = service;
   switch (event.type) {
     case 'spawned':
@@ -88,7 +93,7 @@ export function stepService(plan: ServicePlan, service: Service, event: ServiceE
 }
 
 /** Applies the deadline of this service: whatever is due, once. */
-export function passDeadline(plan: ServicePlan, service: Service, context: Context): ServiceStep {
+export function passDeadline(plan: ServicePlan, service: Service, context: StepContext): ServiceStep {
   const { state } = service;
   switch (state.id) {
     case 'starting':

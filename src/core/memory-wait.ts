@@ -17,7 +17,7 @@ export interface MemoryWait {
   readonly steady: { readonly since: Millis; readonly used: readonly number[] } | null;
 }
 
-export type MemoryDecision =
+type MemoryDecision =
   /** `memory` becomes the baseline of the next run; null: it could not be read. */
   | {
       readonly id: 'start';

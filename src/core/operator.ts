@@ -16,11 +16,11 @@ export function* requestOperation(view: StepView, operation: Operation, names: r
   const others = operation === 'stop' ? [] : findNeeded(known, services.index.plans, services.view());
   for (const name of known) {
     yield notify(name, { event: `${operation}-asked`, by: { kind: 'operator' } });
-    yield { type: 'service', name, service: operate(services.get(name), operation, now) };
+    yield { type: 'service', name, service: applyOperation(services.get(name), operation, now) };
   }
   for (const name of others) {
     yield notify(name, { event: 'start-asked', by: { kind: 'dependent' } });
-    yield { type: 'service', name, service: operate(services.get(name), 'start', now) };
+    yield { type: 'service', name, service: applyOperation(services.get(name), 'start', now) };
   }
 }
 
@@ -49,7 +49,7 @@ export function* forwardSignal({ services, phase }: StepView, signal: SignalName
 }
 
 /** The service as the operator wants it. Its run goes on until propagation.ts stops it. */
-export function operate(service: Service, operation: Operation, now: Millis): Service {
+export function applyOperation(service: Service, operation: Operation, now: Millis): Service {
   const { state } = service;
   switch (state.id) {
     case 'skipped':
@@ -90,7 +90,7 @@ function endedOf({ state }: Service) {
  * The services besides `names` that must be started for `names` to start: their declared dependencies, as far as their
  * conditions neither hold nor will hold without a start. A stage is an order and no dependency.
  */
-export function findNeeded(
+function findNeeded(
   names: readonly string[],
   plans: ReadonlyMap<string, ServicePlan>,
   services: ReadonlyMap<string, Service>,

@@ -1,7 +1,7 @@
 // Propagates the changes of a step until nothing changes: starts the services that may start now, stops those that may stop
 // now, and ends the supervisor when nothing runs any more. Examines only services that a change has touched.
 import { type Changes, notify, notifyAll, type StepView, stopLimit } from './changes.ts';
-import { operate } from './operator.ts';
+import { applyOperation } from './operator.ts';
 import { beginShutdown, finishShutdown, stopInTime } from './shutdown.ts';
 import { startRun } from './starting.ts';
 import { isActive, isLeaving } from './state.ts';
@@ -58,7 +58,7 @@ function* restartDependents(draft: StepDraft): Changes {
     if (draft.phase.id !== 'running' || run === 0 || wanted !== 'up') continue;
     if (state.id === 'pending' || state.id === 'skipped') continue;
     yield notify(name, { event: 'restart-asked', by: { kind: 'dependency', name: on } });
-    yield { type: 'service', name, service: operate(service, 'restart', now) };
+    yield { type: 'service', name, service: applyOperation(service, 'restart', now) };
   }
 }
 

@@ -13,13 +13,13 @@ import {
   randomOf,
 } from './policy.ts';
 import type { Ended, LeftoverProcess } from './run.ts';
-import type { Context, Service, ServiceStep, State } from './state.ts';
+import type { Service, ServiceStep, State, StepContext } from './state.ts';
 
 /** A main process that exits this soon and leaves other processes may have gone into the background. */
 const BACKGROUND_WITHIN: Millis = 10_000;
 
 /** A run whose main process has exited, or was never spawned. */
-export interface RunEnd {
+interface RunEnd {
   readonly cause: Cause;
   readonly exit: Exit | null;
   readonly since: Millis;
@@ -28,7 +28,7 @@ export interface RunEnd {
 }
 
 /** What the end of a run means: success or failure, and whether the service restarts. */
-export interface EndEvaluation {
+interface EndEvaluation {
   readonly ended: Ended;
   readonly decision: RestartDecision;
   readonly history: RestartHistory;
@@ -36,7 +36,12 @@ export interface EndEvaluation {
   readonly limit: number | null;
 }
 
-export function evaluateEnd(plan: ServicePlan, service: Service, over: RunEnd, { now, seed }: Context): EndEvaluation {
+export function evaluateEnd(
+  plan: ServicePlan,
+  service: Service,
+  over: RunEnd,
+  { now, seed }: StepContext,
+): EndEvaluation {
   const { cause, exit, since, exitAt, readyAt } = over;
   const verdict = judge(plan, cause, exit);
   const ended: Ended = { service: plan.name, run: service.run, cause, exit, verdict, lasted: exitAt - since };
@@ -73,7 +78,7 @@ export function endRun(
   before: Service,
   over: RunEnd,
   leftovers: readonly LeftoverProcess[],
-  context: Context,
+  context: StepContext,
 ): ServiceStep {
   const { now, ending } = context;
   const { ended, decision, history, limit } = evaluateEnd(plan, before, over, context);

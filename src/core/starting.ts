@@ -21,7 +21,14 @@ import {
   type Probed,
 } from './probing.ts';
 import { endRun } from './run-end.ts';
-import { type Context, type Running, type Service, type ServiceStep, type Starting, unchanged } from './state.ts';
+import {
+  type RunningState,
+  type Service,
+  type ServiceStep,
+  type StartingState,
+  type StepContext,
+  unchanged,
+} from './state.ts';
 import { holdBack, hookFailed, hookLate, killFirstHook, stopRun } from './stopping.ts';
 
 const REPORTS: readonly Millis[] = [10_000, 30_000];
@@ -32,9 +39,9 @@ const TOO_LATE = 124;
 type EventOf<Type extends ServiceEvent['type']> = ServiceEvent & { readonly type: Type };
 
 /** Begins a run: of a pending service, or at the end of a pause. */
-export function startRun(plan: ServicePlan, service: Service, { now }: Context): ServiceStep {
+export function startRun(plan: ServicePlan, service: Service, { now }: StepContext): ServiceStep {
   const begun: Service = { ...service, run: service.run + 1 };
-  const state: Starting = {
+  const state: StartingState = {
     id: 'starting',
     pid: null,
     since: now,
@@ -44,23 +51,23 @@ export function startRun(plan: ServicePlan, service: Service, { now }: Context):
     probing: NO_PROBING,
   };
   if (plan.gpus === null || plan.gpus.devices.length === 0) return startProgram(plan, begun, state, now);
-  const waiting: Starting = { ...state, prelude: { id: 'memory', wait: beginMemoryWait(now) } };
+  const waiting: StartingState = { ...state, prelude: { id: 'memory', wait: beginMemoryWait(now) } };
   return { service: { ...begun, state: waiting }, effects: [{ type: 'read-gpus' }], notices: [] };
 }
 
 /** The memory is free: runs `before_start`, or spawns the program. */
-function startProgram(plan: ServicePlan, service: Service, state: Starting, now: Millis): ServiceStep {
+function startProgram(plan: ServicePlan, service: Service, state: StartingState, now: Millis): ServiceStep {
   const hook = plan.hooks.beforeStart;
   if (hook === null) return spawnProgram(service, state, now);
   const probing = { ...NO_PROBING, detail: 'before_start is under way' };
-  const next: Starting = { ...state, prelude: { id: 'hook', since: now, deadline: now + hook.timeout }, probing };
+  const next: StartingState = { ...state, prelude: { id: 'hook', since: now, deadline: now + hook.timeout }, probing };
   const effects: readonly ServiceEffect[] = [{ type: 'run-hook', hook: 'before_start', exit: null }];
   return { service: { ...service, state: next }, effects, notices: [] };
 }
 
 /** Spawns the program. `start_timeout` counts from here. */
-function spawnProgram(service: Service, state: Starting, now: Millis): ServiceStep {
-  const next: Starting = { ...state, prelude: null, since: now, progressAt: now, probing: NO_PROBING };
+function spawnProgram(service: Service, state: StartingState, now: Millis): ServiceStep {
+  const next: StartingState = { ...state, prelude: null, since: now, progressAt: now, probing: NO_PROBING };
   return { service: { ...service, state: next }, effects: [{ type: 'spawn' }], notices: [] };
 }
 
@@ -68,7 +75,7 @@ export function onGpusRead(
   plan: ServicePlan,
   service: Service,
   event: EventOf<'gpus-read'>,
-  context: Context,
+  context: StepContext,
 ): ServiceStep {
   const { state } = service;
   const { gpus } = plan;
@@ -94,7 +101,7 @@ export function onGpusRead(
     case 'wait': {
       const first = wait.steady === null ? [memoryNotice({ kind: 'waits', why: decision.why })] : [];
       const probing = { ...state.probing, detail: `waits for GPU memory: ${decision.why}` };
-      const next: Starting = { ...state, prelude: { id: 'memory', wait: decision.wait }, probing };
+      const next: StartingState = { ...state, prelude: { id: 'memory', wait: decision.wait }, probing };
       return { service: { ...service, state: next }, effects: [], notices: first };
     }
     case 'timeout': {
@@ -113,7 +120,13 @@ function memoryNotice(about: MemoryNotice): ServiceNotice {
   return { event: 'gpu-memory', about };
 }
 
-function fail(plan: ServicePlan, service: Service, state: Starting, cause: Cause, context: Context): ServiceStep {
+function fail(
+  plan: ServicePlan,
+  service: Service,
+  state: StartingState,
+  cause: Cause,
+  context: StepContext,
+): ServiceStep {
   const over = { cause, exit: null, since: state.since, exitAt: context.now, readyAt: null };
   return endRun(plan, service, over, [], context);
 }
@@ -122,9 +135,9 @@ function fail(plan: ServicePlan, service: Service, state: Starting, cause: Cause
 export function endFirstHook(
   plan: ServicePlan,
   service: Service,
-  state: Starting,
+  state: StartingState,
   event: EventOf<'hook-ended'>,
-  context: Context,
+  context: StepContext,
 ): ServiceStep {
   if (state.prelude?.id !== 'hook' || event.hook !== 'before_start') return unchanged(service);
   if (event.ok) return spawnProgram(service, state, context.now);
@@ -136,13 +149,13 @@ export function endFirstHook(
 }
 
 /** `after_ready` is over. The service stays ready even if the hook failed. */
-export function endReadyHook(service: Service, state: Running, event: EventOf<'hook-ended'>): ServiceStep {
+export function endReadyHook(service: Service, state: RunningState, event: EventOf<'hook-ended'>): ServiceStep {
   if (state.hookUntil === null || event.hook !== 'after_ready') return unchanged(service);
   const next: Service = { ...service, state: { ...state, hookUntil: null } };
   return { service: next, effects: [], notices: event.ok ? [] : [hookFailed(event)] };
 }
 
-export function onSpawned(plan: ServicePlan, service: Service, pid: number, { now }: Context): ServiceStep {
+export function onSpawned(plan: ServicePlan, service: Service, pid: number, { now }: StepContext): ServiceStep {
   const { state } = service;
   const started = { ...service, startedOnce: true };
   if (state.id === 'stopping') return unchanged({ ...started, state: { ...state, pid } });
@@ -157,7 +170,7 @@ export function onSpawnFailed(
   plan: ServicePlan,
   service: Service,
   failure: EventOf<'spawn-failed'>,
-  context: Context,
+  context: StepContext,
 ): ServiceStep {
   const { state } = service;
   if (state.id !== 'starting' && state.id !== 'stopping') return unchanged(service);
@@ -172,7 +185,7 @@ export function onProbeEvent(
   plan: ServicePlan,
   service: Service,
   event: EventOf<'probe-ended' | 'latched' | 'progressed'>,
-  context: Context,
+  context: StepContext,
 ): ServiceStep {
   const { state } = service;
   const { now } = context;
@@ -192,7 +205,12 @@ export function onProbeEvent(
 }
 
 /** The deadline of a starting service has passed: does what is due. */
-export function passStarting(plan: ServicePlan, service: Service, state: Starting, context: Context): ServiceStep {
+export function passStarting(
+  plan: ServicePlan,
+  service: Service,
+  state: StartingState,
+  context: StepContext,
+): ServiceStep {
   const { now, stopTimeout } = context;
   const { detail } = state.probing;
   if (state.prelude !== null) return passPrelude(service, state, context);
@@ -215,7 +233,7 @@ export function passStarting(plan: ServicePlan, service: Service, state: Startin
   return { ...result, notices: [...notices, ...result.notices] };
 }
 
-function passPrelude(service: Service, state: Starting, context: Context): ServiceStep {
+function passPrelude(service: Service, state: StartingState, context: StepContext): ServiceStep {
   const { now } = context;
   const { prelude } = state;
   if (prelude?.id === 'hook' && now >= prelude.deadline) {
@@ -225,7 +243,7 @@ function passPrelude(service: Service, state: Starting, context: Context): Servi
   }
   const { state: current, notices } = report(state, now);
   if (prelude?.id === 'memory' && prelude.wait.readAt !== null && now >= prelude.wait.readAt) {
-    const next: Starting = { ...current, prelude: { id: 'memory', wait: { ...prelude.wait, readAt: null } } };
+    const next: StartingState = { ...current, prelude: { id: 'memory', wait: { ...prelude.wait, readAt: null } } };
     return { service: { ...service, state: next }, effects: [{ type: 'read-gpus' }], notices };
   }
   return { service: { ...service, state: current }, effects: [], notices };
@@ -233,9 +251,9 @@ function passPrelude(service: Service, state: Starting, context: Context): Servi
 
 /** Reports at growing intervals that the service is still starting, and what it waits for. */
 function report(
-  state: Starting,
+  state: StartingState,
   now: Millis,
-): { readonly state: Starting; readonly notices: readonly ServiceNotice[] } {
+): { readonly state: StartingState; readonly notices: readonly ServiceNotice[] } {
   if (now < state.reportAt) return { state, notices: [] };
   const { detail } = state.probing;
   const elapsed = now - state.since;
@@ -249,7 +267,12 @@ function report(
 }
 
 /** The deadline of a ready or unready service has passed: of a probe, or of `after_ready`. */
-export function passRunning(plan: ServicePlan, service: Service, state: Running, context: Context): ServiceStep {
+export function passRunning(
+  plan: ServicePlan,
+  service: Service,
+  state: RunningState,
+  context: StepContext,
+): ServiceStep {
   const { now } = context;
   if (state.hookUntil !== null && now >= state.hookUntil) {
     return {
@@ -264,14 +287,14 @@ export function passRunning(plan: ServicePlan, service: Service, state: Running,
 }
 
 /** Applies the result of a round of readiness probes: still starting, or ready. */
-function rounded(plan: ServicePlan, service: Service, state: Starting, probed: Probed, now: Millis): ServiceStep {
+function rounded(plan: ServicePlan, service: Service, state: StartingState, probed: Probed, now: Millis): ServiceStep {
   const { probing, effects, outcome } = probed;
   if (outcome !== 'passed' || state.pid === null) {
     const progressAt = probing.changes === state.probing.changes ? state.progressAt : now;
     return { service: { ...service, state: { ...state, probing, progressAt } }, effects, notices: [] };
   }
   const hook = plan.hooks.afterReady;
-  const next: Running = {
+  const next: RunningState = {
     id: 'ready',
     pid: state.pid,
     since: state.since,
@@ -286,7 +309,13 @@ function rounded(plan: ServicePlan, service: Service, state: Starting, probed: P
 }
 
 /** Applies the result of a probe after the start: ready, unready, or not alive. */
-function watched(plan: ServicePlan, service: Service, state: Running, probed: Probed, context: Context): ServiceStep {
+function watched(
+  plan: ServicePlan,
+  service: Service,
+  state: RunningState,
+  probed: Probed,
+  context: StepContext,
+): ServiceStep {
   const { now, stopTimeout } = context;
   const { probing, effects, outcome } = probed;
   const { detail } = probing;
@@ -299,7 +328,7 @@ function watched(plan: ServicePlan, service: Service, state: Running, probed: Pr
   if (id !== state.id) {
     notices.push(id === 'ready' ? { event: 'ready', after: null } : { event: 'unready', detail });
   }
-  const next: Running = { ...state, id, probing };
+  const next: RunningState = { ...state, id, probing };
   return { service: { ...service, state: next }, effects, notices };
 }
 

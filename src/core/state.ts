@@ -11,13 +11,13 @@ import type { Ended, LeftoverProcess, StopStage } from './run.ts';
 export type State =
   | { readonly id: 'skipped' }
   | { readonly id: 'pending' }
-  | Starting
-  | Running
-  | Stopping
+  | StartingState
+  | RunningState
+  | StoppingState
   | { readonly id: 'backoff'; readonly until: Millis; readonly ended: Ended }
   | { readonly id: 'stopped' | 'completed' | 'failed'; readonly at: Millis; readonly ended: Ended | null };
 
-export interface Starting {
+export interface StartingState {
   readonly id: 'starting';
   readonly pid: number | null;
   /** When the program was spawned; during a prelude, when the prelude began. */
@@ -38,7 +38,7 @@ export type Prelude =
   | { readonly id: 'memory'; readonly wait: MemoryWait }
   | { readonly id: 'hook'; readonly since: Millis; readonly deadline: Millis };
 
-export interface Running {
+export interface RunningState {
   readonly id: 'ready' | 'unready';
   readonly pid: number;
   readonly since: Millis;
@@ -48,7 +48,7 @@ export interface Running {
   readonly probing: Probing;
 }
 
-export interface Stopping {
+export interface StoppingState {
   readonly id: 'stopping';
   readonly pid: number | null;
   readonly since: Millis;
@@ -61,7 +61,7 @@ export interface Stopping {
   readonly readyAt: Millis | null;
   readonly stage: StopStage;
   /** While `before_stop` waits for a probe: the attempt under way, or the pause before the next attempt. */
-  readonly drain: Drain | null;
+  readonly drain: DrainProgress | null;
   /** Processes that outlived the main process; known from stage `hooks` on. */
   readonly leftovers: readonly LeftoverProcess[];
   /** When the next stage begins; in the last stage, when the next `unkillable` is due. */
@@ -78,7 +78,7 @@ export interface Stopping {
 }
 
 /** `until`: the deadline of the attempt, or the end of the pause. */
-export interface Drain {
+export interface DrainProgress {
   readonly id: 'probing' | 'pausing';
   readonly attempt: number;
   readonly until: Millis;
@@ -107,7 +107,7 @@ export interface Service {
 }
 
 /** Instants of its first start, its first readiness, and its first end that no restart followed: for the timeline. */
-export interface Firsts {
+interface Firsts {
   readonly startedAt: Millis | null;
   readonly readyAt: Millis | null;
   readonly endedAt: Millis | null;
@@ -121,7 +121,7 @@ export interface ServiceStep {
 }
 
 /** What the step of a service needs to know of the world. */
-export interface Context {
+export interface StepContext {
   readonly now: Millis;
   /** Seed of this service's jitter. */
   readonly seed: number;

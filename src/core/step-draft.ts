@@ -1,15 +1,15 @@
 // One step in the making: the only place where a world changes, gone when step() returns. Applies Changes in the order in
 // which they are yielded. Contains no rule.
 import type { Millis } from '../plan/plan.ts';
-import { type Change, notifyAll, type StepView } from './changes.ts';
+import { notifyAll, type StepChange, type StepView } from './changes.ts';
 import type { Effect } from './event.ts';
 import type { Ended } from './run.ts';
 import { ServicesDraft } from './services-draft.ts';
-import type { Context } from './state.ts';
+import type { StepContext } from './state.ts';
 import { transition } from './transition.ts';
 import { countIfAllReady, lastingFailures, type Phase, type World } from './world.ts';
 
-export interface Step {
+export interface StepResult {
   readonly world: World;
   readonly effects: readonly Effect[];
 }
@@ -49,13 +49,13 @@ export class StepDraft implements StepView {
     return this.#failures;
   }
 
-  context(name: string): Context {
+  context(name: string): StepContext {
     const seed = this.services.index.seeds.get(name) ?? 0;
     const { stopTimeout } = this.services.world.plan;
     return { now: this.now, seed, stopTimeout, ending: this.#phase.id !== 'running' };
   }
 
-  apply(changes: Iterable<Change>): void {
+  apply(changes: Iterable<StepChange>): void {
     for (const change of changes) {
       this.#apply(change);
       if (this.services.isTouched || change.type === 'plan' || change.type === 'beginning')
@@ -68,7 +68,7 @@ export class StepDraft implements StepView {
     this.#pending = 'readiness';
   }
 
-  #apply(change: Change): void {
+  #apply(change: StepChange): void {
     switch (change.type) {
       case 'beginning':
         this.#beganAt = this.now;
@@ -116,7 +116,7 @@ export class StepDraft implements StepView {
     if (before.id !== 'stopping' || before.deadline !== phase.deadline) this.services.touchAll();
   }
 
-  finish(): Step {
+  finish(): StepResult {
     const { world } = this.services;
     const known = this.services.finish();
     const next: World = {

@@ -11,13 +11,13 @@ import type { HookName, LeftoverProcess } from './run.ts';
 import { endRun } from './run-end.ts';
 import {
   assertNever,
-  type Context,
-  type Drain,
-  type Running,
+  type DrainProgress,
+  type RunningState,
   type Service,
   type ServiceStep,
-  type Starting,
-  type Stopping,
+  type StartingState,
+  type StepContext,
+  type StoppingState,
   unchanged,
 } from './state.ts';
 
@@ -28,11 +28,11 @@ type EventOf<Type extends ServiceEvent['type']> = ServiceEvent & { readonly type
 
 /** The state in the first stage, or in a later one if the main process has exited or was never spawned. */
 function beginStopping(
-  state: Starting | Running,
+  state: StartingState | RunningState,
   now: Millis,
-  how: Pick<Stopping, 'cause' | 'exit' | 'exitAt' | 'stage' | 'deadline' | 'limit'> &
-    Partial<Pick<Stopping, 'drain' | 'heldUntil'>>,
-): Stopping {
+  how: Pick<StoppingState, 'cause' | 'exit' | 'exitAt' | 'stage' | 'deadline' | 'limit'> &
+    Partial<Pick<StoppingState, 'drain' | 'heldUntil'>>,
+): StoppingState {
   const { pid, since } = state;
   const readyAt = state.id === 'starting' ? null : state.readyAt;
   return { id: 'stopping', pid, since, askedAt: now, readyAt, drain: null, leftovers: [], heldUntil: null, ...how };
@@ -44,7 +44,7 @@ export function stopRun(
   service: Service,
   cause: Cause,
   limit: Millis,
-  context: Context,
+  context: StepContext,
 ): ServiceStep {
   const { state } = service;
   const { now } = context;
@@ -88,7 +88,7 @@ export function stopRun(
 }
 
 /** `before_start` ended as if by a stop signal: the run waits for a request to stop that explains it. */
-export function holdBack(service: Service, state: Starting, cause: Cause, { now }: Context): ServiceStep {
+export function holdBack(service: Service, state: StartingState, cause: Cause, { now }: StepContext): ServiceStep {
   const heldUntil = now + HELD;
   const how = {
     cause,
@@ -103,8 +103,14 @@ export function holdBack(service: Service, state: Starting, cause: Cause, { now 
 }
 
 /** A request to stop arrives in time to explain an end: the end becomes part of the stop. */
-function explain(plan: ServicePlan, service: Service, state: Stopping, limit: Millis, context: Context): ServiceStep {
-  const known: Stopping = { ...state, cause: { kind: 'asked' }, heldUntil: null, limit, deadline: limit };
+function explain(
+  plan: ServicePlan,
+  service: Service,
+  state: StoppingState,
+  limit: Millis,
+  context: StepContext,
+): ServiceStep {
+  const known: StoppingState = { ...state, cause: { kind: 'asked' }, heldUntil: null, limit, deadline: limit };
   if (state.stage !== 'held') return unchanged({ ...service, state: known });
   return tidy(plan, service, known, context);
 }
@@ -114,7 +120,7 @@ function firstStage(cause: Cause, limit: Millis) {
 }
 
 /** Sends the stop signal or runs `stop.command`, after the effects in `before`. */
-function ask(plan: ServicePlan, service: Service, state: Stopping, before: readonly ServiceEffect[]): ServiceStep {
+function ask(plan: ServicePlan, service: Service, state: StoppingState, before: readonly ServiceEffect[]): ServiceStep {
   const { signal, to, argv } = plan.stop;
   const effect: ServiceEffect =
     argv === null ? { type: 'signal', signal, to, continues: true } : { type: 'run-stop-command' };
@@ -125,9 +131,9 @@ function ask(plan: ServicePlan, service: Service, state: Stopping, before: reado
 function stopPrelude(
   plan: ServicePlan,
   service: Service,
-  state: Starting,
+  state: StartingState,
   cause: Cause,
-  context: Context,
+  context: StepContext,
 ): ServiceStep {
   if (state.prelude?.id === 'hook') return killFirstHook(service, state, cause, context);
   const over = { cause, exit: null, since: state.since, exitAt: context.now, readyAt: null };
@@ -136,7 +142,7 @@ function stopPrelude(
 }
 
 /** Kills `before_start`; the run is over when none of its processes is left. */
-export function killFirstHook(service: Service, state: Starting, cause: Cause, { now }: Context): ServiceStep {
+export function killFirstHook(service: Service, state: StartingState, cause: Cause, { now }: StepContext): ServiceStep {
   const next = beginStopping(state, now, {
     cause,
     exit: null,
@@ -154,11 +160,11 @@ export function killFirstHook(service: Service, state: Starting, cause: Cause, {
  */
 function beginDraining(
   plan: ServicePlan,
-  state: Running,
+  state: RunningState,
   cause: Cause,
   limit: Millis,
   now: Millis,
-): { readonly state: Stopping; readonly effect: ServiceEffect } | null {
+): { readonly state: StoppingState; readonly effect: ServiceEffect } | null {
   const hook = plan.hooks.beforeStop;
   if (hook === null || limit <= now) return null;
   const deadline = now + Math.min(drainTime(limit - now), hook.timeout ?? Infinity);
@@ -180,7 +186,7 @@ function askProbe(attempt: number): ServiceEffect {
 }
 
 /** Sends SIGKILL to all processes of a run at once. */
-export function killRun(plan: ServicePlan, service: Service, context: Context): ServiceStep {
+export function killRun(plan: ServicePlan, service: Service, context: StepContext): ServiceStep {
   const result = stopRun(plan, service, { kind: 'asked' }, context.now, context);
   const { state } = result.service;
   if (state.id !== 'stopping' || state.stage === 'killed' || state.stage === 'hooks-killed') return result;
@@ -191,14 +197,14 @@ export function killRun(plan: ServicePlan, service: Service, context: Context): 
 }
 
 /** Goes to the last stage: SIGKILL to the run, or to `after_exit` if the run has no other process. */
-function advanceToKill(service: Service, state: Stopping, now: Millis): ServiceStep {
+function advanceToKill(service: Service, state: StoppingState, now: Millis): ServiceStep {
   const deadline = now + UNKILLABLE_AFTER;
   if (state.stage === 'hooks') {
-    const next: Stopping = { ...state, stage: 'hooks-killed', deadline };
+    const next: StoppingState = { ...state, stage: 'hooks-killed', deadline };
     return { service: { ...service, state: next }, effects: [{ type: 'kill-hook' }], notices: [] };
   }
   const hook: readonly ServiceEffect[] = state.stage === 'draining' ? [{ type: 'kill-hook' }] : [];
-  const next: Stopping = { ...state, stage: 'killed', drain: null, deadline };
+  const next: StoppingState = { ...state, stage: 'killed', drain: null, deadline };
   return { service: { ...service, state: next }, effects: [...hook, { type: 'kill' }], notices: [] };
 }
 
@@ -207,7 +213,7 @@ export function onExited(
   plan: ServicePlan,
   service: Service,
   exit: Exit,
-  { now, stopTimeout, ending }: Context,
+  { now, stopTimeout, ending }: StepContext,
 ): ServiceStep {
   const { state } = service;
   switch (state.id) {
@@ -233,7 +239,7 @@ export function onExited(
       const quiet: readonly ServiceEffect[] =
         state.stage === 'draining' ? [{ type: 'abandon-probe' }, { type: 'kill-hook' }] : [];
       // A shell that dies of the stop signal leaves its child, which has the whole time of the stop to finish.
-      const next: Stopping = { ...gone, stage: 'leftovers', drain: null, deadline: state.limit };
+      const next: StoppingState = { ...gone, stage: 'leftovers', drain: null, deadline: state.limit };
       return { service: { ...service, state: next }, effects: [...quiet, { type: 'clean-up' }], notices: [] };
     }
     case 'skipped':
@@ -253,17 +259,17 @@ export function onEmptied(
   plan: ServicePlan,
   service: Service,
   leftovers: readonly LeftoverProcess[],
-  context: Context,
+  context: StepContext,
 ): ServiceStep {
   const { state } = service;
   if (state.id !== 'stopping' || state.exit === null || state.stage === 'hooks') return unchanged(service);
-  const empty: Stopping = { ...state, leftovers };
+  const empty: StoppingState = { ...state, leftovers };
   if (state.heldUntil === null || state.stage === 'killed') return tidy(plan, service, empty, context);
   return unchanged({ ...service, state: { ...empty, stage: 'held', deadline: state.heldUntil } });
 }
 
 /** Runs `after_exit`, or ends the run. */
-function tidy(plan: ServicePlan, service: Service, state: Stopping, context: Context): ServiceStep {
+function tidy(plan: ServicePlan, service: Service, state: StoppingState, context: StepContext): ServiceStep {
   const hook = plan.hooks.afterExit;
   if (hook === null || state.exit === null) return finish(plan, service, state, context);
   const { now, ending } = context;
@@ -273,7 +279,7 @@ function tidy(plan: ServicePlan, service: Service, state: Stopping, context: Con
     const result = finish(plan, service, state, context);
     return { ...result, notices: [...result.notices, { event: 'hook-failed', failure: { kind: 'not-run' } }] };
   }
-  const next: Stopping = { ...state, stage: 'hooks', deadline, limit: ending ? state.limit : Infinity };
+  const next: StoppingState = { ...state, stage: 'hooks', deadline, limit: ending ? state.limit : Infinity };
   return {
     service: { ...service, state: next },
     effects: [{ type: 'run-hook', hook: 'after_exit', exit: state.exit }],
@@ -281,7 +287,7 @@ function tidy(plan: ServicePlan, service: Service, state: Stopping, context: Con
   };
 }
 
-function finish(plan: ServicePlan, service: Service, state: Stopping, context: Context): ServiceStep {
+function finish(plan: ServicePlan, service: Service, state: StoppingState, context: StepContext): ServiceStep {
   const { cause, exit, since, exitAt, readyAt, leftovers } = state;
   return endRun(plan, service, { cause, exit, since, exitAt: exitAt ?? context.now, readyAt }, leftovers, context);
 }
@@ -313,9 +319,9 @@ export function onStopCommandFailed(plan: ServicePlan, service: Service, detail:
 export function endHook(
   plan: ServicePlan,
   service: Service,
-  state: Stopping,
+  state: StoppingState,
   event: EventOf<'hook-ended'>,
-  context: Context,
+  context: StepContext,
 ): ServiceStep {
   const notices = event.ok ? [] : [hookFailed(event)];
   if (state.stage === 'draining' && event.hook === 'before_stop') {
@@ -332,7 +338,7 @@ export function endHook(
 }
 
 /** `before_stop` is over: the program has the time until `limit`. */
-function atAsked(state: Stopping): Stopping {
+function atAsked(state: StoppingState): StoppingState {
   return { ...state, stage: 'asked', drain: null, deadline: state.limit };
 }
 
@@ -349,7 +355,7 @@ export function onDrainResult(
   plan: ServicePlan,
   service: Service,
   event: EventOf<'probe-ended'>,
-  { now }: Context,
+  { now }: StepContext,
 ): ServiceStep {
   const { state } = service;
   const hook = plan.hooks.beforeStop;
@@ -357,15 +363,20 @@ export function onDrainResult(
     return unchanged(service);
   }
   if (event.ok || hook === null || !('waitFor' in hook)) return ask(plan, service, atAsked(state), []);
-  const drain: Drain = { ...state.drain, id: 'pausing', until: now + hook.waitFor.interval };
+  const drain: DrainProgress = { ...state.drain, id: 'pausing', until: now + hook.waitFor.interval };
   return unchanged({ ...service, state: { ...state, drain } });
 }
 
 /** The deadline of a stage, or of an attempt, has passed. */
-export function passStopping(plan: ServicePlan, service: Service, state: Stopping, context: Context): ServiceStep {
+export function passStopping(
+  plan: ServicePlan,
+  service: Service,
+  state: StoppingState,
+  context: StepContext,
+): ServiceStep {
   const { now } = context;
   if (state.heldUntil !== null && now >= state.heldUntil) {
-    const counted: Stopping = { ...state, heldUntil: null };
+    const counted: StoppingState = { ...state, heldUntil: null };
     return state.stage === 'held' ? tidy(plan, service, counted, context) : unchanged({ ...service, state: counted });
   }
   if (now < state.deadline) return state.drain === null ? unchanged(service) : passDrain(plan, service, state, now);
@@ -404,7 +415,7 @@ export function passStopping(plan: ServicePlan, service: Service, state: Stoppin
 }
 
 /** An attempt without a result is abandoned; after a pause the next attempt begins. */
-function passDrain(plan: ServicePlan, service: Service, state: Stopping, now: Millis): ServiceStep {
+function passDrain(plan: ServicePlan, service: Service, state: StoppingState, now: Millis): ServiceStep {
   const { drain } = state;
   const hook = plan.hooks.beforeStop;
   if (drain === null || now < drain.until) return unchanged(service);
@@ -412,11 +423,11 @@ function passDrain(plan: ServicePlan, service: Service, state: Stopping, now: Mi
   if (hook === null || !('waitFor' in hook)) return ask(plan, service, atAsked(state), [{ type: 'abandon-probe' }]);
   const { interval, timeout } = hook.waitFor;
   if (drain.id === 'probing') {
-    const next: Drain = { ...drain, id: 'pausing', until: now + interval };
+    const next: DrainProgress = { ...drain, id: 'pausing', until: now + interval };
     const effects: readonly ServiceEffect[] = [{ type: 'abandon-probe' }];
     return { service: { ...service, state: { ...state, drain: next } }, effects, notices: [] };
   }
   const attempt = drain.attempt + 1;
-  const next: Drain = { id: 'probing', attempt, until: now + timeout };
+  const next: DrainProgress = { id: 'probing', attempt, until: now + timeout };
   return { service: { ...service, state: { ...state, drain: next } }, effects: [askProbe(attempt)], notices: [] };
 }

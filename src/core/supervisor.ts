@@ -11,11 +11,11 @@ import { forwardSignal, requestOperation, requestSignal } from './operator.ts';
 import { propagate } from './propagation.ts';
 import { changePlan } from './reload.ts';
 import { giveUp, isOverdue, killUnfinished, requestStop } from './shutdown.ts';
-import { type Step, StepDraft } from './step-draft.ts';
+import { StepDraft, type StepResult } from './step-draft.ts';
 import { takeOver } from './takeover.ts';
 import { instantOf, type World } from './world.ts';
 
-export function step(world: World, event: Event, now: Millis): Step {
+export function step(world: World, event: Event, now: Millis): StepResult {
   if (world.phase.id === 'ended') return { world, effects: [] };
   // An event of an earlier run is dropped.
   if (event.type === 'service' && world.services.get(event.service)?.run !== event.run) return { world, effects: [] };

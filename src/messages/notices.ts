@@ -8,7 +8,7 @@ import { renderCleanedUp, renderEnd, renderExit, renderRefused, renderStopCause,
 import { renderBlockage } from './reasons.ts';
 
 /** A notice as the log and `events` show it. */
-export interface RenderedNotice {
+interface RenderedNotice {
   readonly level: Level;
   readonly event: Notice['event'];
   readonly text: string;

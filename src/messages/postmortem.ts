@@ -4,7 +4,7 @@ import type { Ended } from '../core/run.ts';
 import { printable, printableLine } from '../text.ts';
 import { renderEnd } from './ends.ts';
 
-export interface Evidence {
+interface Evidence {
   /** OOM kills in this cgroup since the supervisor began; null: they cannot be read. */
   readonly oomKills: number | null;
   readonly lastLines: readonly string[];

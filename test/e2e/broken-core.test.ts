@@ -21,7 +21,7 @@ const plugin = (condition: string) => `
     setup(build) {
       build.onLoad({ filter: /core\\/supervisor\\.ts$/ }, async ({ path }) => {
         const text = await Bun.file(path).text();
-        const head = 'export function step(world: World, event: Event, now: Millis): Step {';
+        const head = 'export function step(world: World, event: Event, now: Millis): StepResult {';
         if (!text.includes(head)) throw new Error('step() is elsewhere');
         return { loader: 'ts', contents: text.replace(head, head + 'if (' + ${JSON.stringify(condition)} + ') throw new Error("made to fail");') };
       });
