@@ -145,7 +145,7 @@ describe('when all have ended', () => {
   });
 });
 
-test('the first cause is the first to exit, whoever is cleared up after first', () => {
+test('the first cause is the first service to exit, in whatever order leftover processes end', () => {
   const sim = simulate(plan([service('vllm'), service('webui')]), {
     vllm: { ends: { after: 100, exit: withCode(3) }, others: [1_500] },
     webui: { ends: { after: 600, exit: withCode(5) } },
@@ -336,7 +336,7 @@ describe('an essential service that can never start any more', () => {
   });
 });
 
-test('the end is told once, as the last thing, with how the culprit ended', () => {
+test('the end is reported once, as the last effect, with how the first cause ended', () => {
   const sim = simulate(plan([service('a'), service('b')]), { a: ends(100, withCode(3)) }).untilEnd();
   expect(sim.records.filter(({ effect }) => effect.type === 'end')).toHaveLength(1);
   expect(sim.records.at(-1)?.effect).toEqual({

@@ -79,7 +79,7 @@ describe('before_start', () => {
 });
 
 describe('after_ready', () => {
-  test('runs when it is ready, and nobody waits for it', () => {
+  test('runs when it is ready, and no service waits for it', () => {
     const run = simulate(
       plan([service('a', { ...hooks({ afterReady: hook() }), ready: [probe()] }), service('b', { edges: [on('a')] })]),
       { a: { hooks: { after_ready: { takes: 5_000 } } } },
@@ -98,7 +98,7 @@ describe('after_ready', () => {
     expect(run.state('a')).toBe('ready');
   });
 
-  test('that does not end is killed, and told of once', () => {
+  test('that does not end is killed, and reported once', () => {
     const run = simulate(plan([service('a', hooks({ afterReady: hook(1_000) }))]), {
       a: { hooks: { after_ready: { takes: null } } },
     });
@@ -209,7 +209,7 @@ describe('a drain', () => {
     expect(run.attempts('a')).toEqual([1_401]);
   });
 
-  test('that lasts too long is told of, and the signal is sent all the same', () => {
+  test('that lasts too long is reported, and the signal is sent', () => {
     const run = simulate(plan([service('a', hooks({ beforeStop: drain(1_000) }))]), { a: busyUntil(60_000) });
     run.until(1_000).stop().untilEnd();
     expect(run.said('hook-failed')).toEqual(['before_stop was not done within 1.0 s: stopping it all the same']);
@@ -217,7 +217,7 @@ describe('a drain', () => {
     expect(run.code).toBe(0);
   });
 
-  test('goes on past an attempt that gets no answer', () => {
+  test('continues after an attempt without a result', () => {
     const run = simulate(plan([service('a', hooks({ beforeStop: drain() }))]), {
       a: { probe: ({ attempt }) => (attempt < 3 ? null : { ok: true }) },
     });
@@ -242,8 +242,8 @@ describe('after_exit', () => {
         : {},
     );
     run.until(seconds(3));
-    const [spawn, sweep, after, second] = run.deeds('a');
-    expect([spawn, sweep, after]).toEqual(['0 spawn', '100 clean-up', '150 run-hook after_exit']);
+    const [spawn, cleanUp, after, second] = run.deeds('a');
+    expect([spawn, cleanUp, after]).toEqual(['0 spawn', '100 clean-up', '150 run-hook after_exit']);
     expect(second).toMatch(/^1[45]\d\d\.?\d* spawn$/);
   });
 

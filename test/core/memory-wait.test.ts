@@ -118,14 +118,14 @@ describe('the next run', () => {
     );
   });
 
-  test('goes on when the memory is steady and nobody here holds it', () => {
+  test('goes on when the memory does not change and no process here holds it', () => {
     const run = crash(() => reading(21));
     run.until(seconds(18));
     expect(spawns(run).length).toBe(2);
     expect(run.said('gpu-memory').at(-1)).toContain('it does not change any more, so others use it');
   });
 
-  test('goes on when the memory is steady and shared, whoever holds it', () => {
+  test('goes on when the memory does not change and is shared, whichever process holds it', () => {
     const stranger = { pid: 77, name: 'python3', service: null };
     const run = crash(() => reading(21, [stranger]), { shared: true });
     run.until(seconds(18));
@@ -164,7 +164,7 @@ describe('the next run', () => {
   });
 });
 
-describe('a driver that does not answer', () => {
+describe('a driver that does not respond', () => {
   const lost: GpuReading = { kind: 'lost', why: 'Failed to initialize NVML: Unknown Error' };
 
   test('ends the container with 75, whatever the restart policy says', () => {

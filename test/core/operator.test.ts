@@ -9,7 +9,7 @@ import { simulate } from '../helpers/simulator.ts';
 const chain = plan([service('db'), service('api', { edges: [on('db')] }), service('web', { edges: [on('api')] })]);
 
 describe('stop', () => {
-  test('stops that service alone, by the usual ladder, and the container goes on', () => {
+  test('stops that service alone, with the usual stop sequence, and the container goes on', () => {
     const services = [service('db', { stop: { timeout: 1_000 } }), service('api', { edges: [on('db')] })];
     const sim = simulate(plan(services), { db: { stopTakes: null } })
       .until(100)
@@ -255,7 +255,7 @@ describe('reload', () => {
     expect([sim.state('web'), sim.service('web').run]).toEqual(['ready', 2]);
   });
 
-  test('that waits to stop a service is not undone by somebody who asks it to start', () => {
+  test('that waits to stop a service is not undone by a request to start it', () => {
     const old = [service('db', { argv: ['/bin/old'] }), service('api', { edges: [on('db')] })];
     const sim = simulate(plan(old), { api: { stopTakes: 500 } })
       .until(100)
@@ -291,7 +291,7 @@ describe('reload', () => {
     expect(sim.deeds('b').at(-1)).toBe('1001 spawn');
   });
 
-  test('a SIGHUP that nobody forwards asks for one; one that somebody does, and one in a shutdown, do not', () => {
+  test('a SIGHUP that no service forwards asks for one; one that is forwarded, and one in a shutdown, do not', () => {
     const asks = (sim: ReturnType<typeof simulate>) =>
       sim.records.filter(({ effect }) => effect.type === 'reload').length;
     expect(asks(simulate(plan(before)).until(100).signal('SIGHUP'))).toBe(1);

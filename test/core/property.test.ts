@@ -34,8 +34,8 @@ const TIME_LIMIT: Millis = 60_000 + RUNS * 30;
 /** A run and its story, but for probes, which a successor asks for again. */
 function outcomeOf(simulator: Simulator): readonly unknown[] {
   const effects = simulator.records.filter(({ effect }) => effect.type !== 'service' || !isOfProbe(effect.effect));
-  const told = effects.map(({ at, effect }) => `${at} ${JSON.stringify(effect).replaceAll(MISSED, '')}`);
-  return [simulator.code, simulator.endedAt, ...told];
+  const written = effects.map(({ at, effect }) => `${at} ${JSON.stringify(effect).replaceAll(MISSED, '')}`);
+  return [simulator.code, simulator.endedAt, ...written];
 }
 
 /** Of a start that a probe of the output has not seen. */
@@ -43,7 +43,7 @@ const MISSED = '; the supervisor was restarted meanwhile, and may have missed it
 
 const isOfProbe = ({ type }: ServiceEffect) => type === 'probe' || type === 'abandon-probe' || type === 'read-gpus';
 
-/** Runs a property and tells a failure as a story: what was planned, what happened, what was done. */
+/** Runs a property, and reports a failure with the plan, the last events and their effects. */
 function check<T>(property: fc.IProperty<T>, numRuns: number): void {
   fc.assert(property, {
     numRuns,

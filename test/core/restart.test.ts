@@ -1,5 +1,5 @@
 // From the end of one run to the beginning of the next: what is cleaned up, when a run is over, which pause follows, when it is
-// the end for good. Virtual time.
+// the end that no restart follows. Virtual time.
 import { describe, expect, test } from 'bun:test';
 import type { Exit } from '../../src/core/policy.ts';
 import { bySignal, on, plan, probe, restart, seconds, service, task, withCode } from '../helpers/plans.ts';
@@ -58,7 +58,7 @@ describe('the pause', () => {
     }
   });
 
-  test('is told together with what happened', () => {
+  test('is reported together with what happened', () => {
     const sim = simulate(alone({ restart: restart('always') }), { a: ends(100, bySignal('SIGSEGV')) });
     expect(sim.until(200).said('restarting')[0]).toMatch(
       /^was killed by SIGSEGV after 100 ms; starting again in \d+ ms$/,
@@ -97,7 +97,7 @@ describe('the pause', () => {
 });
 
 describe('the limit of restarts', () => {
-  test('max is so many in a row; then the end is for good, and said to be', () => {
+  test('max is so many in a row; then there is no restart, and the notice says why', () => {
     const sim = simulate(alone({ restart: restart('always', { max: 2 }) }), { a: ends(10, withCode(3)) });
     expect(sim.untilEnd().code).toBe(3);
     expect(sim.service('a')).toMatchObject({ run: 3, restarts: 2 });

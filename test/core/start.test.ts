@@ -99,7 +99,7 @@ describe('depends_on', () => {
     expect(sim.service('db')).toMatchObject({ run: 3, restarts: 2 });
   });
 
-  test('exited: an end for good with any code will do', () => {
+  test('exited: holds after an end with any code that no restart follows', () => {
     const sim = simulate(pair('exited'), { db: endsAfter(100, 3) });
     expect(sim.until(99).state('web')).toBe('pending');
     expect(sim.until(102).states()).toEqual({ db: 'failed', web: 'ready' });
@@ -158,7 +158,7 @@ describe('stages', () => {
 describe('the moment when everything is ready', () => {
   const later = (given: Parameters<typeof service>[1]) => service('a', { ready: [probe()], ...given });
 
-  test('is told once, with how long it took, services ready and tasks completed', () => {
+  test('is reported once, with how long it took, services ready and tasks completed', () => {
     const sick = [probe({ continuous: true, interval: 1_000 })];
     const services = [later({ ready: sick }), task('setup'), service('off', { enabled: false })];
     const sim = simulate(plan(services), {
@@ -170,7 +170,7 @@ describe('the moment when everything is ready', () => {
     expect(sim.said('all-ready')).toEqual(['everything is ready after 1.0 s']);
   });
 
-  test('is not told of a single service, which says so itself, nor when one of them never gets there', () => {
+  test('is not reported of a single service, which reports its own readiness, nor when one of them never becomes ready', () => {
     expect(
       simulate(plan([later({})]))
         .until(seconds(9))
@@ -237,7 +237,7 @@ describe('what can never start', () => {
     expect(sim.said('blocked', 'c')).toEqual(['never starts: b never starts']);
   });
 
-  test('says nothing while everything is being stopped: nobody asks any more', () => {
+  test('reports nothing in a shutdown', () => {
     const services = [service('a'), service('b', { edges: [on('a', 'completed')] })];
     const sim = simulate(plan(services), { a: endsAfter(50, 1) });
     expect(sim.untilEnd().said('blocked')).toEqual([]);

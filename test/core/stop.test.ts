@@ -77,7 +77,7 @@ describe('asked to stop', () => {
 });
 
 describe('asked to stop at an awkward moment', () => {
-  test('during a start: the process is told to stop and its probes are forgotten', () => {
+  test('during a start: the process is sent the stop signal and its probes are abandoned', () => {
     const sim = simulate(plan([service('a', { ready: [probe()] })]), { a: { probe: readyFrom(Infinity) } });
     expect(sim.until(500).stop().untilEnd().code).toBe(0);
     expect(sim.deeds('a')).toEqual(['0 spawn', '500 signal SIGTERM main', '501 clean-up']);
@@ -124,7 +124,7 @@ describe('asked to stop at an awkward moment', () => {
     expect(sim.deeds('a')).toEqual(['0 spawn', '50 clean-up', '550 kill']);
   });
 
-  test('while a service is being stopped for a start that failed: it is not told twice', () => {
+  test('while a service is being stopped for a start that failed: it gets no second stop signal', () => {
     const given = { ready: [probe()], startTimeout: 1_000, stop: { timeout: seconds(60) } };
     const sim = simulate(plan([service('a', given)]), { a: { ...obstinate, probe: readyFrom(Infinity) } });
     expect(sim.until(seconds(5)).stop().untilEnd().code).toBe(137);
@@ -176,7 +176,7 @@ describe('the order', () => {
     }
   });
 
-  test('a dependent that is not running holds nobody', () => {
+  test('a dependent that is not running delays no service', () => {
     const services = [service('db', { ready: [probe()] }), service('web', { edges: [on('db')] })];
     const sim = simulate(plan(services), { db: { probe: readyFrom(Infinity) } })
       .until(100)
@@ -278,7 +278,7 @@ describe('a process that does not even die of SIGKILL', () => {
     expect(sim.said('unfinished')).toEqual(['ending while processes are left: a']);
   });
 
-  test('does not keep what it depends on from being told to stop', () => {
+  test('does not delay the stop of what it depends on', () => {
     const sim = simulate(plan(chain('db', 'web')), { web: { ...obstinate, killTakes: null }, db: { stopTakes: 300 } });
     expect(sim.until(1_000).stop().untilEnd().endedAt).toBe(10_500);
     expect(stopsOf(sim, 'db')).toEqual(['9100 signal SIGTERM main']);
@@ -303,7 +303,7 @@ describe('a process that does not even die of SIGKILL', () => {
   });
 });
 
-describe('how a service is told', () => {
+describe('how a service is asked to stop', () => {
   test('its stop signal goes once, to the main process', () => {
     const sim = simulate(plan([service('a', { stop: { signal: 'SIGQUIT' } })]), { a: { stopTakes: 5_000 } });
     expect(stopsOf(sim.until(100).stop().untilEnd(), 'a')).toEqual(['100 signal SIGQUIT main']);

@@ -91,8 +91,8 @@ function live({ services }: Plan, begun: World): number | null {
       if (effect.type !== 'service') continue;
       const { service: name, run } = effect;
       const ends: ServiceEvent = { type: 'exited', exit: { kind: 'code', code: 0 } };
-      const news = eventsAfter(effect);
-      const all = effect.effect.type === 'spawn' && tasks.has(name) ? [...news, ends] : news;
+      const events = eventsAfter(effect);
+      const all = effect.effect.type === 'spawn' && tasks.has(name) ? [...events, ends] : events;
       for (const one of all) queue.push({ type: 'service', service: name, run, event: one });
     }
   };

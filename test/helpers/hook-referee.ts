@@ -43,7 +43,7 @@ export class HookReferee {
   see({ before, event, after, effects, now }: Seen): void {
     const again = step(before, event, now);
     holds(Bun.deepEquals(again, { world: after, effects }, true), `${event.type} twice came to two results`);
-    if (event.type === 'service') this.#hear(event);
+    if (event.type === 'service') this.#apply(event);
     if (event.type === 'stop-asked') this.#stopBy ??= now + this.#plan.stopTimeout + KILL_WAIT + this.#lag;
     if (event.type === 'plan-changed') this.#addNew(event.plan);
     for (const [name, book] of this.#books) {
@@ -70,18 +70,18 @@ export class HookReferee {
     for (const service of services) if (!this.#books.has(service.name)) this.#books.set(service.name, newBook(service));
   }
 
-  #hear(event: Event & { readonly type: 'service' }): void {
+  #apply(event: Event & { readonly type: 'service' }): void {
     const book = this.#book(event.service);
-    const { event: news } = event;
-    if (news.type === 'hook-ended' && book.hook?.name === news.hook) {
-      if (book.hook.run === book.run) book.done.set(news.hook, news.ok);
+    const { event: happened } = event;
+    if (happened.type === 'hook-ended' && book.hook?.name === happened.hook) {
+      if (book.hook.run === book.run) book.done.set(happened.hook, happened.ok);
       book.hook = null;
     }
     if (event.run !== book.run) return;
-    if (news.type === 'gpus-read') book.reading = false;
-    if (news.type === 'spawned') book.executed = true;
-    if (news.type === 'exited') book.exited = true;
-    if (news.type === 'emptied') book.emptied = true;
+    if (happened.type === 'gpus-read') book.reading = false;
+    if (happened.type === 'spawned') book.executed = true;
+    if (happened.type === 'exited') book.exited = true;
+    if (happened.type === 'emptied') book.emptied = true;
   }
 
   #allow(name: string, run: number, effect: ServiceEffect): void {
@@ -125,7 +125,7 @@ export class HookReferee {
         holds(effect.kind !== 'drain' || (book.wasReady && !book.asked), `a drain of ${name} that is not due`);
         break;
       case 'clean-up':
-        holds(book.exited, `a sweep of ${name}, which lives`);
+        holds(book.exited, `a clean-up of ${name}, whose main process runs`);
         break;
       case 'kill':
       case 'abandon-probe':

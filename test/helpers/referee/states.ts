@@ -26,7 +26,7 @@ export class States {
       const became = after.services.get(name)?.state.id === 'ready' && before.services.get(name)?.state.id !== 'ready';
       if (run === null || !became) continue;
       for (const [index, probe] of plan.ready.entries()) {
-        const row = run.answers.get(`ready ${index}`)?.row ?? 0;
+        const row = run.results.get(`ready ${index}`)?.row ?? 0;
         const proven = isLatch(probe) ? run.latched.has(index) : row >= probe.successes;
         holds(run.born && proven, `${name} is ready though probe ${index} does not hold`);
       }
