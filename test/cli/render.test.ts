@@ -6,8 +6,9 @@ import { renderProgress } from '../../src/cli/progress.ts';
 import { renderRestarts } from '../../src/control/table.ts';
 import { toWireTimeline } from '../../src/control/wire.ts';
 import { takeTimeline } from '../../src/core/timeline.ts';
+import { readyFrom } from '../helpers/behaviour.ts';
 import { on, plan, probe, service } from '../helpers/plans.ts';
-import { readyFrom, simulate } from '../helpers/simulator.ts';
+import { simulate } from '../helpers/simulator.ts';
 
 const awaited = {
   name: 'vllm',

@@ -3,8 +3,9 @@
 import { describe, expect, test } from 'bun:test';
 import type { Exit } from '../../src/core/policy.ts';
 import type { Plan } from '../../src/plan/plan.ts';
+import { type Behaviour, readyFrom } from '../helpers/behaviour.ts';
 import { bySignal, on, plan, probe, restart, seconds, service, task, withCode } from '../helpers/plans.ts';
-import { type Behaviour, readyFrom, simulate } from '../helpers/simulator.ts';
+import { simulate } from '../helpers/simulator.ts';
 
 const ends = (after: number, exit: Exit = withCode(1)): Behaviour => ({ ends: { after, exit } });
 const culpritOf = (sim: ReturnType<typeof simulate>) => {

@@ -5,8 +5,9 @@ import fc from 'fast-check';
 import type { HookName } from '../../src/core/run.ts';
 import type { GpuReading } from '../../src/plan/gpu-reading.ts';
 import type { Drain, GpuPlan, Hook, ServicePlan } from '../../src/plan/plan.ts';
+import type { Behaviour, HookBehaviour } from '../helpers/behaviour.ts';
 import { bySignal, on, plan, probe, restart, service, withCode } from '../helpers/plans.ts';
-import { type Behaviour, type HookBehaviour, Simulator } from '../helpers/simulator.ts';
+import { Simulator } from '../helpers/simulator.ts';
 import { readDiagram, TransitionLog } from '../helpers/transitions.ts';
 
 const log = new TransitionLog();

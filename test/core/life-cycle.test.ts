@@ -3,9 +3,10 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { ServicePlan } from '../../src/plan/plan.ts';
+import type { Behaviour } from '../helpers/behaviour.ts';
 import { gpus, on, plan, probe, restart, service, withCode } from '../helpers/plans.ts';
 import { behaviours, clocks, disturbances, HORIZON, plans, runsOf, simulatorOf } from '../helpers/random-input.ts';
-import { type Behaviour, Simulator } from '../helpers/simulator.ts';
+import { Simulator } from '../helpers/simulator.ts';
 import { readDiagram, TransitionLog } from '../helpers/transitions.ts';
 
 const log = new TransitionLog();

@@ -2,8 +2,9 @@
 import { describe, expect, test } from 'bun:test';
 import type { GpuReading, Holder } from '../../src/plan/gpu-reading.ts';
 import type { GpuPlan, ServicePlan } from '../../src/plan/plan.ts';
+import type { Behaviour } from '../helpers/behaviour.ts';
 import { gpus, plan, restart, seconds, service, withCode } from '../helpers/plans.ts';
-import { type Behaviour, type Simulator, simulate } from '../helpers/simulator.ts';
+import { type Simulator, simulate } from '../helpers/simulator.ts';
 
 const GIB = 1024 ** 3;
 const reading = (used: number, holders: readonly Holder[] = []): GpuReading => ({

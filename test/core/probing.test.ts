@@ -2,8 +2,9 @@
 // limits of an attempt, late results. Virtual time.
 import { describe, expect, test } from 'bun:test';
 import type { Probe } from '../../src/plan/plan.ts';
+import { type Asked, type Behaviour, readyFrom } from '../helpers/behaviour.ts';
 import { bySignal, logLine, notify, on, plan, probe, restart, seconds, service, withCode } from '../helpers/plans.ts';
-import { type Asked, type Behaviour, readyFrom, simulate } from '../helpers/simulator.ts';
+import { simulate } from '../helpers/simulator.ts';
 
 const one = (ready: readonly Probe[], given: Parameters<typeof service>[1] = {}) =>
   plan([service('a', { ready, ...given })]);

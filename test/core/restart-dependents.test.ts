@@ -2,8 +2,9 @@
 // the reason; and those without it, which are left alone. Virtual time.
 import { describe, expect, test } from 'bun:test';
 import type { Condition, Edge } from '../../src/plan/plan.ts';
+import { type Behaviour, readyFrom } from '../helpers/behaviour.ts';
 import { on, plan, probe, restart, seconds, service, task, withCode } from '../helpers/plans.ts';
-import { type Behaviour, readyFrom, simulate } from '../helpers/simulator.ts';
+import { simulate } from '../helpers/simulator.ts';
 
 const restartsWith = (target: string, condition: Condition = 'ready'): Edge => ({
   ...on(target, condition),

@@ -1,8 +1,9 @@
 // Who starts when: the conditions of depends_on, stages, services that are not enabled, and what becomes of those whose
 // turn can never come. Virtual time; the Simulator's Referee watches every step besides.
 import { describe, expect, test } from 'bun:test';
+import { readyFrom } from '../helpers/behaviour.ts';
 import { on, plan, probe, restart, seconds, service, stages, task, withCode } from '../helpers/plans.ts';
-import { readyFrom, simulate } from '../helpers/simulator.ts';
+import { simulate } from '../helpers/simulator.ts';
 
 const endsAfter = (after: number, code = 0) => ({ ends: { after, exit: withCode(code) } });
 

@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import type { ServiceEvent } from '../../src/core/event.ts';
 import type { Exit } from '../../src/core/policy.ts';
 import type { Edge, Millis, Plan, Probe, ServicePlan, StopPlan } from '../../src/plan/plan.ts';
+import type { Asked, Behaviour } from './behaviour.ts';
 import { bySignal, logLine, notify, on, plan, probe, restart, service, stages, withCode } from './plans.ts';
-import { type Asked, type Behaviour, type Options, Simulator } from './simulator.ts';
+import { type Options, Simulator } from './simulator.ts';
 
 /** Most disturbances come within this time. */
 export const HORIZON: Millis = 60_000;

@@ -1,68 +1,20 @@
 // Plays the part of the runtime for the core, in virtual time: carries out effects on fake services that behave as specified,
 // delivers the resulting events, and moves the clock to whatever is next. No processes, no sleeps, no real clock. Shows every
 // step to a Referee, which checks it.
-import type { Effect, Event, Operation, ProbeKind, ServiceEffect, ServiceEvent } from '../../src/core/event.ts';
+import type { Effect, Event, Operation, ServiceEffect, ServiceEvent } from '../../src/core/event.ts';
 import type { Exit } from '../../src/core/policy.ts';
 import type { HookName, LeftoverProcess } from '../../src/core/run.ts';
 import type { Service } from '../../src/core/state.ts';
 import { step } from '../../src/core/supervisor.ts';
 import { newWorld, nextDeadline, type World } from '../../src/core/world.ts';
 import { renderNotice } from '../../src/messages/notices.ts';
-import type { GpuReading } from '../../src/plan/gpu-reading.ts';
 import type { Millis, Plan, ServicePlan, SignalName } from '../../src/plan/plan.ts';
+import { type Behave, type Behaviour, readyFrom } from './behaviour.ts';
 import { HookReferee, hasHooks } from './hook-referee.ts';
 import { bySignal } from './plans.ts';
 import type { Seen } from './referee/step.ts';
 import { Referee } from './referee.ts';
 import { KeptWorld, Renewal } from './renewal.ts';
-
-export interface Asked {
-  readonly kind: ProbeKind;
-  readonly index: number;
-  readonly attempt: number;
-  /** Time since the program's first instruction. */
-  readonly age: Millis;
-}
-
-export interface Answer {
-  readonly ok: boolean;
-  readonly detail?: string;
-  readonly after?: Millis;
-}
-
-/** What one run of a fake service does. An empty one keeps running, passes every probe, and dies of its stop signal at once. */
-export interface Behaviour {
-  readonly spawnTakes?: Millis;
-  readonly spawnFails?: { readonly step: string; readonly message: string; readonly code: number };
-  /** Ends by itself, so long after its first instruction. */
-  readonly ends?: { readonly after: Millis; readonly exit: Exit };
-  /** Time from being asked to stop to its end; null: it ignores that. */
-  readonly stopTakes?: Millis | null;
-  readonly stopExit?: Exit;
-  /** Its stop.command comes to nothing, so much later. */
-  readonly stopCommandFails?: Millis;
-  /** Processes beside the main one: how long each takes to die of SIGTERM; null: it ignores that. */
-  readonly others?: readonly (Millis | null)[];
-  /** Time from SIGKILL to the end of all its processes; null: they sit in uninterruptible sleep. */
-  readonly killTakes?: Millis | null;
-  /** The result of an attempt; null: none ever comes. Results come even when the attempt was abandoned. */
-  readonly probe?: (asked: Asked) => Answer | null;
-  readonly latches?: readonly { readonly index: number; readonly after: Millis }[];
-  readonly output?: readonly Millis[];
-  /** What its hooks do; one that is not here succeeds at once. */
-  readonly hooks?: { readonly [hook in HookName]?: HookBehaviour };
-  /** What is read of its GPUs at that instant; null: nothing, ever. */
-  readonly memory?: (at: Millis) => GpuReading | null;
-}
-
-/** `takes`: null is for ever; `killTakes`: from SIGKILL to the end of it and all it started. */
-export interface HookBehaviour {
-  readonly takes?: Millis | null;
-  readonly code?: number;
-  readonly killTakes?: Millis;
-}
-
-export type Behave = (service: string, run: number) => Behaviour;
 
 export interface Options {
   readonly seed?: number;
@@ -73,11 +25,6 @@ export interface Options {
   readonly renews?: boolean;
   /** After this step the supervisor dies, and its successor goes on from the checkpoint. */
   readonly diesAfter?: number;
-}
-
-/** Probes hold from this age on, and fail with `refused` before. */
-export function readyFrom(age: Millis): (asked: Asked) => Answer {
-  return (asked) => (asked.age >= age ? { ok: true, detail: 'fine' } : { ok: false, detail: 'refused' });
 }
 
 interface Process extends LeftoverProcess {
