@@ -25,7 +25,8 @@ export class ServicesDraft {
   counts: Record<CountedState, number>;
   /** Whether a service whose run had failed may have another run by now. */
   hasRevived = false;
-  readonly #before: World;
+  /** By which a service that can never start is known to be so already; null: none is. */
+  #reported: Pick<World, 'index' | 'waits'> | null;
   #services: ChunkedArrayDraft<Service>;
   /** Numbers of services that may have to be started or stopped now. */
   #touched = new Set<number>();
@@ -33,11 +34,10 @@ export class ServicesDraft {
   #blocked = new Set<number>();
   /** Names of services that are to run again, and were not before. */
   readonly #restarted = new Set<string>();
-  #hasForgotten = false;
 
   constructor(world: World) {
     this.world = world;
-    this.#before = world;
+    this.#reported = world;
     this.#services = new ChunkedArrayDraft(world.services.byNumber);
     this.waits = this.#makeWaits(world);
     this.counts = { ...world.counts };
@@ -193,7 +193,7 @@ export class ServicesDraft {
 
   /** Makes takeNewlyBlocked() return every service that can never start, even if that was so before this step. */
   forgetBlocked(): void {
-    this.#hasForgotten = true;
+    this.#reported = null;
     this.#blocked = new Set(this.world.plan.services.keys());
   }
 
@@ -213,8 +213,8 @@ export class ServicesDraft {
   }
 
   #wasBlocked(name: string): boolean {
-    if (this.#hasForgotten) return false;
-    const { index, waits } = this.#before;
+    if (this.#reported === null) return false;
+    const { index, waits } = this.#reported;
     const number = index.graph.numbers.get(name);
     return number !== undefined && waits.services.at(number).blocked;
   }
