@@ -3,8 +3,9 @@
 // needs it.
 import { readlinkSync, writeSync } from 'node:fs';
 import type { Dial, LineListener } from './control/client.ts';
-import { currentFolder, realFiles } from './linux/files.ts';
+import { currentFolder, listFolderMarked, realFiles } from './linux/files.ts';
 import { pidNamespace } from './linux/processes.ts';
+import { dirname } from './paths.ts';
 import { FD, type Handover, readHandover } from './platform/handover.ts';
 import { shieldFromSignals, silenceWarnings, whyUnsupported } from './platform/runtime.ts';
 import { makeClock, realRandom } from './ports.ts';
@@ -99,13 +100,18 @@ async function run(handover: Handover): Promise<number | Supervision> {
       return pidNamespace();
     },
     cwd: currentFolder(),
+    list: listFolderMarked,
     version,
     colour: terminals[1] && (environment.NO_COLOR ?? '') === '',
     terminal: { out: terminals[1] ? columns : null, err: terminals[2] ? columns : null },
     out: (text) => print(1, text),
     // The terminal of `exec` is in raw mode: it adds no carriage return to a line end.
     err: handover.terminal === null ? err : (text) => err(String(text).replaceAll('\n', '\r\n')),
-    save: (path, text) => process.getBuiltinModule('node:fs').writeFileSync(path, text),
+    save: (path, text) => {
+      const { mkdirSync, writeFileSync } = process.getBuiltinModule('node:fs');
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, text);
+    },
     wall: () => clock.wall(),
     after: (ms, fn) => clock.after(ms, fn),
     randomName: () => realRandom.name(),

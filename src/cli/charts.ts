@@ -3,10 +3,10 @@
 import type { WireSpan, WireTimeline } from '../control/wire.ts';
 import { printable, renderDuration } from '../text.ts';
 import { question, reportNoSupervisor } from './asking.ts';
-import { type Context, EXIT, type Given } from './command.ts';
+import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { renderJson } from './json.ts';
 
-export async function showTimeline(context: Context, { values }: Given): Promise<number> {
+export async function showTimeline(context: CommandContext, { values }: GivenFlags): Promise<number> {
   const asked = await question(context, { path: '/v1/timeline' });
   if (!asked.ok) return reportNoSupervisor(context, asked);
   const timeline = asked.body as WireTimeline;
@@ -158,7 +158,7 @@ interface Node {
   }[];
 }
 
-export async function showGraph(context: Context, { values }: Given): Promise<number> {
+export async function showGraph(context: CommandContext, { values }: GivenFlags): Promise<number> {
   const asked = await question(context, { path: '/v1/graph' });
   if (!asked.ok) return reportNoSupervisor(context, asked);
   const { services } = asked.body as { services: readonly Node[] };

@@ -4,7 +4,7 @@ import type { StatusBody } from '../control/api.ts';
 import { type LoadInput, loadPlan, type Planned } from '../plan/expand.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printable } from '../text.ts';
-import { type Context, EXIT, type Given } from './command.ts';
+import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { renderJson } from './json.ts';
 
 /** What an image lacks while it is built and has when it runs. */
@@ -24,7 +24,7 @@ function forgiveAbsence(loaded: Checked): Checked {
     : { ok: false, error: { diagnostics, sources } };
 }
 
-export async function checkFile(context: Context, path: string, values: Given['values']): Promise<number> {
+export async function checkFile(context: CommandContext, path: string, values: GivenFlags['values']): Promise<number> {
   if (values.build === true && values.runtime === true) {
     context.err(
       'svc-super: --build is for an image that is being built, --runtime for a container that runs: choose one\n',
@@ -64,7 +64,7 @@ export async function checkFile(context: Context, path: string, values: Given['v
 }
 
 /** The services that the supervisor of this container runs: a port that one of them holds is not taken by a stranger. */
-async function runningServices(context: Context, { services }: Plan): Promise<StatusBody['services']> {
+async function runningServices(context: CommandContext, { services }: Plan): Promise<StatusBody['services']> {
   if (services.every(({ ports }) => ports.length === 0)) return [];
   const { question } = await import('./asking.ts');
   const asked = await question(context, { path: '/v1/status' });

@@ -18,7 +18,7 @@ export const EXIT = {
   timeout: 124,
 } as const;
 
-export interface Context {
+export interface CommandContext {
   readonly environment: Readonly<Record<string, string>>;
   readonly files: LoadInput['files'];
   /** The way to connect to the supervisor. */
@@ -30,13 +30,15 @@ export interface Context {
   readonly pidNamespace: string;
   /** What relative file names are relative to. */
   readonly cwd: string;
+  /** The names in a folder, sorted, folders with a `/` behind them; null: there is no such folder, or it cannot be read. */
+  list(path: string): readonly string[] | null;
   readonly version: string;
   readonly colour: boolean;
   /** How wide the terminal is that standard output or error goes to; null where that is none. */
   readonly terminal: { readonly out: number | null; readonly err: number | null };
   out(text: string | Uint8Array): void;
   err(text: string | Uint8Array): void;
-  /** Writes a file that the user has named. */
+  /** Writes a file that the user has named; makes its folder. */
   save(path: string, text: string): void;
   /** Wall time, milliseconds. */
   wall(): number;
@@ -60,6 +62,8 @@ export interface Context {
 export interface Flag {
   readonly type: 'boolean' | 'string';
   readonly short?: string;
+  /** It may be given several times; its values are in `Given.lists`. */
+  readonly multiple?: true;
   /** What the value is called in help: `N`, `FILE`. */
   readonly value?: string;
   readonly summary: string;
@@ -72,12 +76,14 @@ export interface Command {
   readonly flags: Readonly<Record<string, Flag>>;
   /** What its arguments are, for completion. */
   readonly completes?: 'services';
-  run(context: Context, given: Given): Promise<number> | number;
+  run(context: CommandContext, given: GivenFlags): Promise<number> | number;
 }
 
-export interface Given {
+export interface GivenFlags {
   readonly values: Readonly<Record<string, string | boolean | undefined>>;
   readonly positionals: readonly string[];
+  /** Values of the flags that may be given several times. */
+  readonly lists?: Readonly<Record<string, readonly string[] | undefined>>;
 }
 
 export type { Question };

@@ -1,7 +1,7 @@
 // What `logs -f` and `events -f` remember of what they have shown, so that they go on where a supervisor has ended: what the
 // next one sends again is not shown again. Pure.
 import type { GapJson, LogLineJson } from '../control/follow.ts';
-import type { Entry } from '../control/journal.ts';
+import type { JournalEntry } from '../control/journal.ts';
 
 export class LogCursor {
   /** By service, the latest time of a line that was shown, milliseconds since 1970. */
@@ -45,7 +45,7 @@ export class EventCursor {
   #last: number | null = null;
 
   /** How many events are missing before this one; null: it was shown already. */
-  take({ seq }: Entry): number | null {
+  take({ seq }: JournalEntry): number | null {
     if (this.#last !== null && seq <= this.#last) return null;
     const missed = this.#last === null ? 0 : seq - this.#last - 1;
     this.#last = seq;

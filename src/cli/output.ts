@@ -1,14 +1,19 @@
 // The commands that hand on what comes: logs, events, exec.
+import type { Streamed } from '../control/client.ts';
 import type { GapJson, LogLineJson } from '../control/follow.ts';
-import type { Entry } from '../control/journal.ts';
+import type { JournalEntry } from '../control/journal.ts';
 import { printable } from '../text.ts';
 import { query, questionLines, reportNoSupervisor, reportRefusal, reportUsage } from './asking.ts';
-import { type Context, EXIT, type Given } from './command.ts';
+import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { EventCursor, LogCursor } from './following.ts';
 import { renderJson } from './json.ts';
 import { readDuration } from './operations.ts';
 
-export async function showLogs(context: Context, { values, positionals }: Given, usage: string): Promise<number> {
+export async function showLogs(
+  context: CommandContext,
+  { values, positionals }: GivenFlags,
+  usage: string,
+): Promise<number> {
   const count = values.lines;
   if (typeof count === 'string' && !/^\d+$/.test(count)) return reportUsage(context, '-n takes a whole number', usage);
   const since = readDuration(values.since);
@@ -32,16 +37,26 @@ export async function showLogs(context: Context, { values, positionals }: Given,
       context.out(`${time}${line.service === alone ? '' : names.prefix(line.service)}${line.text}\n`);
     }
   };
-  const resume = () => ({ path: pathOf(undefined, cursor.resume()) });
   let cancel: (() => void) | null = null;
-  const resumed = () => {
+  const resume = () => {
     cancel?.();
+    return { path: pathOf(undefined, cursor.resume()) };
+  };
+  const resumed = () => {
     cancel = context.after(PAST, () => cursor.pastIsOver());
   };
   const kind = follow ? 'follow' : 'finite';
   const streamed = await questionLines(context, { path }, { take, resume, resumed, kind }, LOGS_GO_ON);
+  return finish(context, streamed, follow);
+}
+
+/** Returns the exit code of a command that has shown a stream. One that follows ends when the container does. */
+function finish(context: CommandContext, streamed: Streamed, isFollowing: boolean): number {
   if (!streamed.ok) return reportNoSupervisor(context, streamed);
-  return streamed.status === 200 ? EXIT.ok : reportRefusal(context, streamed.body);
+  if (streamed.status !== 200) return reportRefusal(context, streamed.body);
+  if (streamed.whole || isFollowing) return EXIT.ok;
+  context.err('svc-super: the supervisor ended, and no other one answers: the output is incomplete\n');
+  return EXIT.noSupervisor;
 }
 
 /** A successor sends what it remembers within this time, milliseconds. */
@@ -68,14 +83,14 @@ class Names {
   }
 }
 
-export async function showEvents(context: Context, { values }: Given, usage: string): Promise<number> {
+export async function showEvents(context: CommandContext, { values }: GivenFlags, usage: string): Promise<number> {
   const count = values.lines;
   if (typeof count === 'string' && !/^\d+$/.test(count)) return reportUsage(context, '-n takes a whole number', usage);
   const follow = values.follow === true ? 1 : undefined;
   const lines = typeof count === 'string' ? count : undefined;
   const cursor = new EventCursor();
   const take = (value: unknown) => {
-    const entry = value as Entry;
+    const entry = value as JournalEntry;
     const missed = cursor.take(entry);
     if (missed === null) return;
     if (values.json === true) context.out(renderJson(value));
@@ -86,13 +101,12 @@ export async function showEvents(context: Context, { values }: Given, usage: str
   });
   const kind = values.follow === true ? 'follow' : 'finite';
   const streamed = await questionLines(context, resume(), { take, resume, kind }, 'the events go on');
-  if (!streamed.ok) return reportNoSupervisor(context, streamed);
-  return streamed.status === 200 ? EXIT.ok : reportRefusal(context, streamed.body);
+  return finish(context, streamed, follow === 1);
 }
 
 const LEVELS: Readonly<Record<string, number>> = { warn: 33, error: 31 };
 
-function renderEvent({ time, level, service, event, text }: Entry, colour: boolean): string {
+function renderEvent({ time, level, service, event, text }: JournalEntry, colour: boolean): string {
   const about = service === null || event === 'cleaned-up' ? '' : `${service} `;
   const shown = printable(`${about}${text}`);
   const code = colour ? LEVELS[level] : undefined;
@@ -100,7 +114,7 @@ function renderEvent({ time, level, service, event, text }: Entry, colour: boole
   return `${time}  ${level.padEnd(5)}  ${marked}\n`;
 }
 
-export async function exec(context: Context, { positionals }: Given, usage: string): Promise<number> {
+export async function exec(context: CommandContext, { positionals }: GivenFlags, usage: string): Promise<number> {
   const [service, ...argv] = positionals;
   if (service === undefined || argv.length === 0) return reportUsage(context, 'exec needs a name and a command', usage);
   const path = `/v1/services/${encodeURIComponent(service)}/exec`;

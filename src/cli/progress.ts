@@ -1,14 +1,14 @@
 // What a long wait looks like meanwhile: one line that is drawn again on a terminal, a line for each change elsewhere.
 import type { Awaited, Progress } from '../control/waiting.ts';
 import { printable, printableLine, renderDuration } from '../text.ts';
-import type { Context } from './command.ts';
+import type { CommandContext } from './command.ts';
 
 export class ProgressLine {
-  readonly #context: Context;
+  readonly #context: CommandContext;
   #last = '';
   #drawn = false;
 
-  constructor(context: Context) {
+  constructor(context: CommandContext) {
     this.#context = context;
   }
 

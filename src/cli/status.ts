@@ -4,19 +4,19 @@ import { select } from '../control/selection.ts';
 import { renderRestarts, renderStatus } from '../control/table.ts';
 import { printable } from '../text.ts';
 import { question, reportDelay, reportNoSupervisor, reportRestart } from './asking.ts';
-import { type Context, EXIT, type Given } from './command.ts';
+import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { renderJson } from './json.ts';
 
 const WATCH_EVERY = 1_000;
 
-export async function showStatus(context: Context, given: Given): Promise<number> {
+export async function showStatus(context: CommandContext, given: GivenFlags): Promise<number> {
   if (given.values.watch === true) return watchStatus(context, given);
   const asked = await question(context, { path: '/v1/status' });
   return asked.ok ? show(context, given, asked.body as StatusBody, '') : reportNoSupervisor(context, asked);
 }
 
 /** Shows the status again and again. While a supervisor is replaced it waits for the next one. */
-async function watchStatus(context: Context, given: Given): Promise<number> {
+async function watchStatus(context: CommandContext, given: GivenFlags): Promise<number> {
   const isTerminal = context.terminal.out !== null;
   let restarts: number | null = null;
   let isAway = false;
@@ -41,7 +41,7 @@ async function watchStatus(context: Context, given: Given): Promise<number> {
 }
 
 /** Prints it after `before`; returns the exit code. */
-function show(context: Context, { values, positionals }: Given, body: StatusBody, before: string): number {
+function show(context: CommandContext, { values, positionals }: GivenFlags, body: StatusBody, before: string): number {
   const selected = select({ names: positionals }, body.services, 'all');
   if (!selected.ok) {
     context.err(`svc-super: ${printable(selected.error)}\n`);
@@ -56,7 +56,7 @@ function show(context: Context, { values, positionals }: Given, body: StatusBody
   return services.every(({ ready, state }) => ready || state === 'skipped') ? EXIT.ok : EXIT.notReady;
 }
 
-export async function showHealth(context: Context, { values }: Given): Promise<number> {
+export async function showHealth(context: CommandContext, { values }: GivenFlags): Promise<number> {
   const asked = await question(context, { path: '/v1/health' });
   if (!asked.ok) return reportNoSupervisor(context, asked) && EXIT.unhealthy;
   const body = asked.body as {

@@ -4,8 +4,8 @@ import { didYouMean, nearest } from './nearest.ts';
 import { INVALID, makeReading, mismatch, type Reading } from './reading.ts';
 import type { JsonSchema, Shape } from './shape.ts';
 import {
-  type Entry,
   type ListNode,
+  type MapEntry,
   type MapNode,
   makeSource,
   type Node,
@@ -176,7 +176,7 @@ function fieldSchema({ shape, about, written }: Field<unknown, unknown>): JsonSc
 const MAX_ADVISED = 200;
 
 /** Gives the known key that was probably meant. */
-function reportUnknown(entry: Entry, fields: Fields, rules: KeyRules, reading: Reading): string | null {
+function reportUnknown(entry: MapEntry, fields: Fields, rules: KeyRules, reading: Reading): string | null {
   if (rules.ignored?.test(entry.key)) return null;
   const { elsewhere = {} } = rules;
   const known = Object.keys(fields);

@@ -77,7 +77,7 @@ export async function askLines(dial: Dial, first: Question, after: After, stream
   let hasBegun = false;
   for (;;) {
     const lines = new LineReader((line) => streaming.take(line));
-    const begin = (_: number, type: string) => {
+    const begin = (type: string) => {
       if (!lines.begin(type)) return;
       limit.lift();
       if (hasBegun) streaming.resumed?.();

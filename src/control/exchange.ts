@@ -42,8 +42,8 @@ export function connectTo(path: string, listener: LineListener): Promise<Line> {
 
 /** Takes the response in. */
 export interface Receiver {
-  /** The head has arrived. */
-  begin(status: number, type: string): void;
+  /** The head has arrived, with that content type. */
+  begin(type: string): void;
   take(bytes: Uint8Array): void;
 }
 
@@ -115,6 +115,9 @@ function describeRefusal(error: unknown): Outcome {
   switch (code) {
     // The queue of connections that no supervisor has accepted is full.
     case 'EAGAIN':
+    // The supervisor has died since it accepted the connection.
+    case 'ECONNRESET':
+    case 'EPIPE':
       return { kind: 'broken', status: null };
     case 'ENOENT':
       return { kind: 'unreachable', why: 'no such socket' };

@@ -4,7 +4,7 @@ import type { Operation } from '../core/event.ts';
 import { isGlob, meantBy } from '../plan/names.ts';
 import { type Answer, type ApiRequest, type ApiSource, type Parameter, type Route, refuse } from './api.ts';
 import { select, type Wish } from './selection.ts';
-import type { Command, Input } from './source.ts';
+import type { ExecInput, ExecRequest } from './source.ts';
 import type { Lines } from './streams.ts';
 import type { WireService } from './wire.ts';
 
@@ -149,7 +149,7 @@ const RELOAD: Route = {
 const INPUTS = { terminal: /^\/dev\/pts\/\d+$/, file: /^\/proc\/\d+\/fd\/0$/ } as const;
 
 /** The input of the command, or why it cannot be passed on. */
-function inputOf(source: ApiSource, { isLocal, body }: ApiRequest): Input | null | string {
+function inputOf(source: ApiSource, { isLocal, body }: ApiRequest): ExecInput | null | string {
   const { stdin, terminal, namespace } = body;
   const kind = terminal === undefined ? 'file' : 'terminal';
   const path = terminal ?? stdin;
@@ -194,7 +194,7 @@ const EXEC: Route = {
   },
 };
 
-function runCommand(source: ApiSource, service: string, command: Pick<Command, 'argv' | 'input' | 'env'>): Lines {
+function runCommand(source: ApiSource, service: string, command: Pick<ExecRequest, 'argv' | 'input' | 'env'>): Lines {
   return (outlet) => {
     const controller = new AbortController();
     const take = async (stream: 'stdout' | 'stderr', bytes: Uint8Array) => {

@@ -58,7 +58,7 @@ export class ResponseParser {
       this.#body = { kind: 'chunked', left: 0, last: false };
     else this.#body = length === undefined ? { kind: 'rest' } : { kind: 'length', left: Number(length) };
     this.status = Number(status);
-    this.#receiver.begin(this.status, headers.get('content-type') ?? '');
+    this.#receiver.begin(headers.get('content-type') ?? '');
     return true;
   }
 

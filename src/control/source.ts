@@ -1,7 +1,7 @@
 // What the control API asks of the supervisor, as one interface: the composition root offers it, tests fake it.
 import type { Operation } from '../core/event.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { Entry } from './journal.ts';
+import type { JournalEntry } from './journal.ts';
 import type { WireSnapshot, WireTimeline } from './wire.ts';
 
 /** What a service's processes use; null where /proc does not tell. */
@@ -56,15 +56,15 @@ export type Reloaded =
   | { readonly ok: false; readonly diagnostics: readonly unknown[]; readonly text: string };
 
 /** What a command reads: a file, or a terminal that its output goes to as well. */
-export interface Input {
+export interface ExecInput {
   readonly kind: 'file' | 'terminal';
   readonly path: string;
 }
 
-export interface Command {
+export interface ExecRequest {
   readonly argv: readonly string[];
   /** null: nothing. */
-  readonly input: Input | null;
+  readonly input: ExecInput | null;
   /** Added to the service's environment. */
   readonly env: Readonly<Record<string, string>>;
   /** Called with each piece of output; the next one comes when the promise resolves. */
@@ -96,11 +96,11 @@ export interface ApiSource {
   reload(how: 'apply' | 'dry-run'): Promise<Reloaded>;
   readonly logs: LogSource;
   readonly events: {
-    latest(count: number): readonly Entry[];
-    follow(follower: (entry: Entry) => void): () => void;
+    latest(count: number): readonly JournalEntry[];
+    follow(follower: (entry: JournalEntry) => void): () => void;
   };
   /** Runs a command with a service's environment, user and folder. */
-  exec(service: string, command: Command): Promise<{ readonly code: number; readonly failure: string | null }>;
+  exec(service: string, command: ExecRequest): Promise<{ readonly code: number; readonly failure: string | null }>;
   /** Calls back whenever something may have changed; returns what ends that. */
   watch(watcher: () => void): () => void;
   /** Wall time, milliseconds. */

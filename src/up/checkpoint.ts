@@ -1,7 +1,7 @@
 // The checkpoint of a supervising process, as records that PID 1 keeps for the next one: the world, what the runtime adds to
 // each service, the last events and lines, and what this process has done to the machine. Writes only what has changed.
 // Part of the root.
-import { type Entry, type Journal, MOST } from '../control/journal.ts';
+import { type Journal, type JournalEntry, MOST } from '../control/journal.ts';
 import type { History } from '../control/source.ts';
 import { decodeWorld, KEYS, keyOf, PARTS, WorldEncoder } from '../core/checkpoint.ts';
 import type { Effect } from '../core/event.ts';
@@ -14,7 +14,7 @@ import type { Run } from '../pid1/run.ts';
 import type { Clock } from '../ports.ts';
 import type { ProbeCounts } from '../runtime/counts.ts';
 import type { Engine, Postponed } from '../runtime/engine.ts';
-import type { Hands, ServiceRecord } from '../runtime/hands.ts';
+import type { Executor, ServiceRecord } from '../runtime/executor.ts';
 
 /** What a supervising process has done beside its services. */
 export interface Own {
@@ -73,7 +73,7 @@ export interface CheckpointParts {
   readonly clock: Clock;
   readonly container: Readonly<Record<string, string>>;
   readonly engine: Engine;
-  readonly hands: Hands<Run>;
+  readonly executor: Executor<Run>;
   readonly logs: Pipeline;
   readonly journal: Journal;
   /** A record has changed. */
@@ -130,12 +130,12 @@ export class Checkpoint {
     this.#old = [];
     const put = (key: number, value: unknown) =>
       void records.set(key, value === null ? EMPTY : Buffer.from(JSON.stringify(value)));
-    const { engine, hands } = this.#parts;
+    const { engine, executor } = this.#parts;
     const { world } = engine;
     const numbers = world.index.graph.numbers;
     const others = new Set([...this.#names].flatMap((name) => numbers.get(name) ?? []));
     this.#names.clear();
-    const beside = (name: string): Beside => ({ postponed: engine.postponedOf(name), record: hands.recordOf(name) });
+    const beside = (name: string): Beside => ({ postponed: engine.postponedOf(name), record: executor.recordOf(name) });
     this.#encoder.write(world, others, beside, put);
     if (this.#isOwnChanged) put(OWN, this.#own);
     this.#isOwnChanged = false;
@@ -169,13 +169,13 @@ export class Checkpoint {
 
   /** Of the services that have printed: what was counted, and their last lines. */
   #writeOutput(): void {
-    const { engine, logs, hands, touch } = this.#parts;
+    const { engine, logs, executor, touch } = this.#parts;
     for (const name of logs.takePrinted()) {
       const number = engine.world.index.graph.numbers.get(name);
       if (number === undefined) continue;
       const counted: Counted = {
-        probes: [...(hands.counts.probes.get(name) ?? [])],
-        swept: hands.counts.swept.get(name) ?? 0,
+        probes: [...(executor.counts.probes.get(name) ?? [])],
+        swept: executor.counts.swept.get(name) ?? 0,
         streams: logs.counts.get(name) ?? null,
       };
       this.#output.set(keyOf(number, PARTS.counts), counted);
@@ -191,7 +191,7 @@ const EMPTY = new Uint8Array();
 export interface Kept {
   readonly world: World;
   readonly own: Own;
-  readonly entries: readonly Entry[];
+  readonly entries: readonly JournalEntry[];
   /** By service. */
   readonly postponed: ReadonlyMap<string, readonly Postponed[]>;
   readonly records: ReadonlyMap<string, ServiceRecord>;
@@ -214,7 +214,7 @@ export function readCheckpoint(records: Records, container: Readonly<Record<stri
         return value === undefined ? [] : [[name, value as T]];
       }),
     );
-  const entries = Array.from({ length: MOST }, (_, at) => read(KEYS.journal + at) as Entry | undefined);
+  const entries = Array.from({ length: MOST }, (_, at) => read(KEYS.journal + at) as JournalEntry | undefined);
   const besides = [...beside] as [string, Beside][];
   return {
     world,

@@ -14,7 +14,7 @@ import type { Run } from '../pid1/run.ts';
 import { usageOf } from '../pid1/usage.ts';
 import type { Clock } from '../ports.ts';
 import type { Engine } from '../runtime/engine.ts';
-import { type Hands, programOf } from '../runtime/hands.ts';
+import { type Executor, programOf } from '../runtime/executor.ts';
 import type { Checkpoint } from './checkpoint.ts';
 
 export interface SourceParts {
@@ -25,7 +25,7 @@ export interface SourceParts {
   readonly page: number;
   readonly engine: Engine;
   readonly children: Children;
-  readonly hands: Hands<Run>;
+  readonly executor: Executor<Run>;
   readonly clock: Clock;
   readonly logs: Pipeline;
   readonly journal: Journal;
@@ -35,7 +35,7 @@ export interface SourceParts {
   reload(how: 'apply' | 'dry-run'): Promise<Reloaded>;
 }
 
-export function makeSource(parts: SourceParts): ApiSource {
+export function makeApiSource(parts: SourceParts): ApiSource {
   const { version, engine, children, clock, logs, journal, checkpoint, history, reload } = parts;
   // After the event: if the core throws on it, the key is not in the checkpoint.
   const send = (event: Parameters<Engine['send']>[0], key: string | null) => {
@@ -86,13 +86,13 @@ const FRESH = 100;
 const TIMES = 10;
 
 /** What each service uses, read at most so often; of a run that is younger than the reading, read at once. */
-function remembered({ engine, children, hands, clock, page }: SourceParts): () => ReadonlyMap<string, Usage> {
+function remembered({ engine, children, executor, clock, page }: SourceParts): () => ReadonlyMap<string, Usage> {
   let until = -Infinity;
   let found = new Map<string, { readonly handle: Run; readonly usage: Usage | null }>();
   return () => {
     const now = clock.now();
     if (now >= until) found = new Map();
-    const handleOf = (name: string) => hands.handleOf(name);
+    const handleOf = (name: string) => executor.handleOf(name);
     const result = new Map<string, Usage>();
     const stale: string[] = [];
     for (const [name, { state }] of engine.world.services) {

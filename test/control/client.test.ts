@@ -102,8 +102,10 @@ describe('one answer', () => {
     const absent = new Simulation(BROKEN, BROKEN, 'silent');
     expect(await absent.ask()).toEqual({ ...late(TOO_LATE), isAway: true });
     expect(absent.now).toBe(2_000);
-    const full = new Simulation(BROKEN, { refused: 'EAGAIN' }, { text: whole });
-    expect(await full.ask()).toMatchObject({ ok: true });
+    for (const refused of ['EAGAIN', 'ECONNRESET', 'EPIPE']) {
+      const at = new Simulation({ refused }, { refused }, { text: whole });
+      expect(await at.ask()).toMatchObject({ ok: true });
+    }
   });
 
   test('is waited for 5 s where no connection breaks', async () => {
