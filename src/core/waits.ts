@@ -72,7 +72,9 @@ export function holds({ condition, origin, restarts }: Edge, service: Service): 
     case 'started':
       return startedOnce && !(restarts === true && isBetweenRuns(service));
     case 'ready':
-      return state.id === 'ready' || (state.id === 'completed' && readyAfter !== null);
+      // One that waits for the stop of its other dependents before it restarts is still ready.
+      if (state.id === 'ready') return !(restarts === true && isToRunAgain(service));
+      return state.id === 'completed' && readyAfter !== null;
     case 'completed':
       return state.id === 'completed';
     case 'exited':

@@ -10,13 +10,19 @@ interface Evidence {
   readonly lastLines: readonly string[];
   /** How many lines about requests of probes have been left out of `lastLines`. */
   readonly leftOut: number;
+  /** Whether the supervisor was restarted: lines of before may not be known. */
+  readonly wasRestarted: boolean;
 }
 
 /** The most that Kubernetes keeps of a termination message, bytes (kubelet, MaxContainerTerminationMessageLength). */
 const TERMINATION_MESSAGE = 4_096;
 const INDENT = '  ';
 
-export function renderPostmortem(ended: Ended, code: number, { oomKills, lastLines, leftOut }: Evidence): string[] {
+export function renderPostmortem(
+  ended: Ended,
+  code: number,
+  { oomKills, lastLines, leftOut, wasRestarted }: Evidence,
+): string[] {
   const run = ended.run > 1 ? `, in run ${ended.run}` : '';
   const words = [`${ended.service} ${renderEnd(ended)}${run}; the container ends with code ${code}`];
   if (oomKills !== null && oomKills > 0) {
@@ -25,7 +31,8 @@ export function renderPostmortem(ended: Ended, code: number, { oomKills, lastLin
   }
   // Without a program there are no words, but for those of a hook before it.
   if (ended.cause.kind === 'not-started' && lastLines.length === 0) return words.map(printable);
-  if (lastLines.length === 0) words.push(`${ended.service} had printed nothing`);
+  const since = wasRestarted ? ' since the supervisor was restarted' : '';
+  if (lastLines.length === 0) words.push(`${ended.service} had printed nothing${since}`);
   else {
     const without = leftOut === 0 ? '' : `, without ${leftOut === 1 ? 'one' : leftOut} about probes`;
     words.push(`last ${lastLines.length === 1 ? 'line' : `${lastLines.length} lines`} of ${ended.service}${without}:`);

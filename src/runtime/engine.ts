@@ -29,6 +29,8 @@ export interface EngineParts {
   /** Reads the configuration again; answers with `plan-changed` when it is right. */
   readonly reload: () => void;
   readonly end: (effect: Effect & { readonly type: 'end' }) => void;
+  /** Called every second while a deadline is pending. */
+  readonly signOfLife: () => void;
   /** The world may be another now. */
   readonly changed: () => void;
   /** What is postponed for this service is another now. */
@@ -89,7 +91,7 @@ export class Engine {
   constructor(world: World, parts: EngineParts) {
     this.#parts = parts;
     this.#world = world;
-    this.#absences = new AbsenceDetector(parts.clock, () => this.#noticeAbsence());
+    this.#absences = new AbsenceDetector(parts.clock, () => this.#noticeAbsence(), parts.signOfLife);
     this.#executor = parts.executor((event) => this.send(event));
   }
 

@@ -21,6 +21,8 @@ interface Resources<Handle> {
   release: (() => void)[];
   /** Reads what its pipes hold at this moment. */
   drain: () => void;
+  /** Read what the pipes of `notify` hold when the main process has ended. */
+  readonly beforeExit: (() => void)[];
   /** Ready probes that hold and of which nothing was told, because the program was not known to execute; null: it is. */
   early: number[] | null;
   /** `stop.command` is under way. */
@@ -125,6 +127,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       abort: new AbortController(),
       release: [],
       drain: () => undefined,
+      beforeExit: [],
       early: [],
       isStopping: false,
       swept: null,
@@ -161,6 +164,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
         resources.abort.abort();
         // Its output came before its end: probes and readers see the output first.
         resources.drain();
+        for (const act of resources.beforeExit) act();
         const why = this.#parts.explainExit(plan, exit);
         if (why !== null) this.#parts.warn(plan.name, 'not-executable', why);
         tell({ type: 'exited', exit });
@@ -243,7 +247,9 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       resources.release.push(() => void pipe.close());
       while (output.length < probe.fd - 1) output.push(null);
       output[probe.fd - 1] = pipe;
-      void awaitNewline(pipe, () => seen(index));
+      const found = once(() => seen(index));
+      resources.beforeExit.push(() => takeNewline(pipe, found));
+      void awaitNewline(pipe, found);
     });
     if (onSocket.length === 0) return { env: {}, notify: null };
     const name = `svc-super-${this.#parts.randomName()}`;
@@ -415,10 +421,22 @@ export function programOf(
 
 /** Reads on after the newline: a program that writes more would stand still once the pipe is full. */
 async function awaitNewline(pipe: Pipe, found: () => void): Promise<void> {
-  let said = false;
-  for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) {
-    if (said || !chunk.includes(10)) continue;
-    said = true;
-    found();
-  }
+  for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) if (chunk.includes(NEWLINE)) found();
+}
+
+/** Reads what a pipe holds now: a program may write its newline and exit. */
+function takeNewline(pipe: Pipe, found: () => void): void {
+  for (let chunk = pipe.readNow(); chunk !== null; chunk = pipe.readNow()) if (chunk.includes(NEWLINE)) found();
+}
+
+const NEWLINE = 10;
+
+/** Calls `act` at the first call only. */
+function once(act: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (isDone) return;
+    isDone = true;
+    act();
+  };
 }

@@ -54,6 +54,7 @@ export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<num
     end,
     reload: () => void reload('apply'),
     executor: () => executor,
+    signOfLife: () => link.pid1.signOfLife(),
     changed: () => link.pid1.touch(),
     postponed: (service) => checkpoint.changed(service),
     broken: (event, error) => endBroken(rooms, checkpoint, event, error),
@@ -69,6 +70,7 @@ export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<num
   const touch = () => link.pid1.touch();
   const checkpoint = new Checkpoint({ clock, container, engine, executor, logs, journal, touch }, own, old);
   link.pid1.keep(checkpoint.take);
+  logs.watchTorn((isTorn) => checkpoint.note({ isTorn }));
   link.turn = (take) => engine.turn(take);
   const reload = makeReload(engine, rooms, checkpoint);
   return { engine, executor, checkpoint, reload, ended: ended.promise, end };

@@ -36,6 +36,20 @@ describe('a service that depends on one with `restart: true`', () => {
     expect(sim.said('restart-asked', 'api')).toEqual(['starts again after ray, which restarts']);
   });
 
+  test('does not start again before the restart, however long others take to stop', () => {
+    const dependents = ['a', 'b', 'c'].map((name) => service(name, { edges: [restartsWith('ray')] }));
+    const takes: Readonly<Record<string, number>> = { a: 0, b: 300, c: 600 };
+    const sim = simulate(plan([ray, ...dependents]), (name) =>
+      name === 'ray' ? slow() : { stopTakes: takes[name] ?? 0 },
+    );
+    sim.until(seconds(5)).operate('restart', 'ray').until(seconds(60));
+    expect(sim.states()).toEqual({ ray: 'ready', a: 'ready', b: 'ready', c: 'ready' });
+    for (const name of ['a', 'b', 'c']) {
+      expect(starts(sim, name)).toHaveLength(2);
+      expect(Number(starts(sim, name)[1]?.split(' ')[0])).toBeGreaterThan(5_600);
+    }
+  });
+
   test('has not failed, and its own count of restarts stays as it is', () => {
     const sim = simulate(plan(services), crashing).until(seconds(60));
     expect([sim.code, sim.service('api').restarts, sim.world.failures]).toEqual([null, 0, []]);

@@ -129,7 +129,12 @@ describe('a post-mortem', () => {
   };
 
   test('says that lines about probes have been left out', () => {
-    const words = renderPostmortem(ended, 3, { oomKills: null, lastLines: ['a', 'b'], leftOut: 7 });
+    const words = renderPostmortem(ended, 3, {
+      oomKills: null,
+      lastLines: ['a', 'b'],
+      leftOut: 7,
+      wasRestarted: false,
+    });
     expect(words.slice(1)).toEqual(['last 2 lines of vllm, without 7 about probes:', '  a', '  b']);
   });
 
