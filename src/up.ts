@@ -102,7 +102,7 @@ export async function succeed(given: UpRequest): Promise<number> {
   // A post-mortem is about services.
   core.checkpoint.note({ oomBefore: oomKills });
   passSignals(core, rooms);
-  core.engine.send({ type: 'succeeded', by: absenceBefore(handover, clock.now()) });
+  core.engine.send({ type: 'taken-over', by: absenceBefore(handover, clock.now()) });
   core.engine.resume(kept.postponed);
   link.pid1.resume();
   if (kept.own.isReloading) void core.reload('apply');

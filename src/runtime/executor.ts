@@ -1,8 +1,9 @@
 // Carries out what the core asks for one service: spawn with its pipes and sockets, signal, sweep, probe. Holds the
 // resources of each run and lets them go when it is over; tells what happens as events. The parts that touch the kernel
 // arrive by constructor, as the interfaces of parts.ts.
-import type { Event, HookName, ProbeKind, ServiceEffect, ServiceEvent, SweptProcess } from '../core/event.ts';
+import type { Event, ProbeKind, ServiceEffect, ServiceEvent } from '../core/event.ts';
 import type { Exit } from '../core/policy.ts';
+import type { HookName, LeftoverProcess } from '../core/run.ts';
 import { compilePattern, type Pattern } from '../plan/pattern.ts';
 import type { Probe, ServicePlan } from '../plan/plan.ts';
 import { Counts, type ProbeResult } from './counts.ts';
@@ -27,7 +28,7 @@ interface Resources<Handle> {
   /** `stop.command` is under way. */
   isStopping: boolean;
   /** No process of the run is left, and a hook of it is waited for. */
-  swept: readonly SweptProcess[] | null;
+  swept: readonly LeftoverProcess[] | null;
 }
 
 /** What a successor needs to know of a service's latest run besides its state, as data for JSON. */
@@ -36,7 +37,7 @@ export interface ServiceRecord {
   readonly main: KeptRun | null;
   readonly early: readonly number[] | null;
   readonly isStopping: boolean;
-  readonly swept: readonly SweptProcess[] | null;
+  readonly swept: readonly LeftoverProcess[] | null;
   readonly hooks: readonly HookRecord[];
 }
 
@@ -70,9 +71,11 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       case 'run-stop-command':
         this.#runStopCommand(plan, run);
         break;
-      case 'sweep':
+      case 'clean-up':
+        this.#finish(plan, run, 'sweep');
+        break;
       case 'kill':
-        this.#finish(plan, run, effect.type);
+        this.#finish(plan, run, 'kill');
         break;
       case 'probe':
         this.#probe(plan, run, effect.kind, effect.index, effect.attempt);
@@ -95,7 +98,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
   }
 
   #spawn(plan: ServicePlan, run: number): void {
-    const tell = (news: ServiceEvent) => this.#send({ type: 'service', service: plan.name, run, news });
+    const tell = (news: ServiceEvent) => this.#send({ type: 'service', service: plan.name, run, event: news });
     const resources = this.#open(plan, run);
     const fail = this.#failing(plan, run, resources);
     for (const port of plan.ports) {
@@ -110,7 +113,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
   #failing(plan: ServicePlan, run: number, resources: Resources<Handle>): Fail {
     return (step, message, code) => {
       this.#release(resources);
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'spawn-failed', step, message, code } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'spawn-failed', step, message, code } });
     };
   }
 
@@ -215,7 +218,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     const { run, main, early, isStopping, swept } = record;
     const resources = this.#open(plan, run);
     resources.early = early === null ? null : [...early];
-    const tell = (news: ServiceEvent) => this.#send({ type: 'service', service: plan.name, run, news });
+    const tell = (news: ServiceEvent) => this.#send({ type: 'service', service: plan.name, run, event: news });
     if (main !== null) this.#spawnWith(plan, run, resources, tell, this.#failing(plan, run, resources), main);
     for (const hook of record.hooks) this.#hooks.adopt(plan, run, hook, this.#hookEnded(plan, run, hook.name));
     // It was killed with the supervisor.
@@ -283,7 +286,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       this.#parts.changed(plan.name);
       if (code === 0 || signal.aborted) return;
       const detail = lastLine === '' ? words : `${words}: ${lastLine}`;
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'stop-command-failed', detail } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'stop-command-failed', detail } });
     });
   }
 
@@ -295,7 +298,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
   }
 
   /** No process of the run is left. */
-  #emptied(plan: ServicePlan, resources: Resources<Handle>): (swept: readonly SweptProcess[]) => void {
+  #emptied(plan: ServicePlan, resources: Resources<Handle>): (swept: readonly LeftoverProcess[]) => void {
     return (swept) => {
       const { run } = resources;
       this.#release(resources);
@@ -304,7 +307,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       this.#parts.changed(plan.name);
       const tell = () => {
         resources.swept = null;
-        this.#send({ type: 'service', service: plan.name, run, news: { type: 'emptied', swept } });
+        this.#send({ type: 'service', service: plan.name, run, event: { type: 'emptied', leftovers: swept } });
       };
       // A hook that was killed with it must be gone too.
       const hook = this.#hooks.over(plan.name);
@@ -320,7 +323,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
 
   #hookEnded(plan: ServicePlan, run: number, hook: HookName): (result: HookResult) => void {
     return (result) =>
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'hook-ended', hook, ...result } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'hook-ended', hook, ...result } });
   }
 
   #readGpus(plan: ServicePlan, run: number): void {
@@ -333,7 +336,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     void this.#parts.readGpus(gpus, abort.signal).then((reading) => {
       if (abort.signal.aborted) return;
       this.#probing.delete(plan.name);
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'gpus-read', reading } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'gpus-read', reading } });
     });
   }
 
@@ -356,7 +359,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       if (controller.signal.aborted) return;
       this.#probing.delete(plan.name);
       count(ok ? 'ok' : 'failed');
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'answered', attempt, ok, detail } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'probe-ended', attempt, ok, detail } });
     });
   }
 

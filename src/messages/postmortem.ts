@@ -1,11 +1,11 @@
-// The last words when everything ends through a failure: which service, how, after how long, whether memory ran out, and
+// The post-mortem, the final report after a failure: which service, how, after how long, whether memory ran out, and
 // its last lines. Pure.
-import type { Ended } from '../core/event.ts';
-import { renderEnd } from '../core/words.ts';
+import type { Ended } from '../core/run.ts';
 import { printable, printableLine } from '../text.ts';
+import { renderEnd } from './ends.ts';
 
-export interface Evidence {
-  /** OOM kills in this cgroup since the supervisor began; null where nothing tells. */
+interface Evidence {
+  /** OOM kills in this cgroup since the supervisor began; null: they cannot be read. */
   readonly oomKills: number | null;
   readonly lastLines: readonly string[];
   /** How many lines about requests of probes have been left out of `lastLines`. */

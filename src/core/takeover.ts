@@ -1,6 +1,6 @@
-// What a supervisor does first that goes on with the world of one that has died: deadlines move by the time without a
-// supervisor, and what that one was doing itself (probes, readings of GPU memory) is done again. Programs, hooks and
-// process sets that are being ended belong to PID 1 and go on by themselves. Pure.
+// The first step of a supervisor that takes over the world of one that has died: deadlines move by the time without a
+// supervisor, and what the dead supervisor did itself (probes, readings of GPU memory) is done again. Programs, hooks and
+// stops go on meanwhile: they belong to PID 1. Pure.
 import type { Millis, ServicePlan } from '../plan/plan.ts';
 import { shiftDeadlines } from './absence.ts';
 import type { Effect, ServiceEffect } from './event.ts';
@@ -8,7 +8,7 @@ import type { Service, State } from './state.ts';
 import { surveyServices, type World } from './world.ts';
 
 /** `by`: milliseconds without a supervisor. */
-export function succeed(world: World, by: Millis): { readonly world: World; readonly effects: readonly Effect[] } {
+export function takeOver(world: World, by: Millis): { readonly world: World; readonly effects: readonly Effect[] } {
   const shifted = shiftDeadlines(world, by);
   const effects: Effect[] = [];
   const services = [...shifted.services].map(([name, service]) => {
@@ -21,17 +21,17 @@ export function succeed(world: World, by: Millis): { readonly world: World; read
   return { world: { ...shifted, ...survey }, effects };
 }
 
-/** The effects of a state that only the supervisor that carried them out would have answered. */
+/** The effects of a state whose results only the dead supervisor would have received. */
 function unfinished(state: State): readonly ServiceEffect[] {
   switch (state.id) {
     case 'starting':
-      if (state.prelude?.id === 'memory' && state.prelude.gate.readAt === null) return [{ type: 'read-gpus' }];
+      if (state.prelude?.id === 'memory' && state.prelude.wait.readAt === null) return [{ type: 'read-gpus' }];
       return repeatFlight(state.probing);
     case 'ready':
     case 'unready':
       return repeatFlight(state.probing);
     case 'stopping':
-      return state.drain?.id === 'asking'
+      return state.drain?.id === 'probing'
         ? [{ type: 'probe', kind: 'drain', index: 0, attempt: state.drain.attempt }]
         : [];
     default:
@@ -47,7 +47,7 @@ function repeatFlight({ flight }: { readonly flight: ProbeFlight | null }): read
 
 type ProbeFlight = Pick<ServiceEffect & { readonly type: 'probe' }, 'kind' | 'index' | 'attempt'>;
 
-/** What a probe of the output waits for may have been in the output that was lost. */
+/** Marks a start whose probe waits for output: the output may have been lost. */
 function markCut(plan: ServicePlan, service: Service): Service {
   const { state } = service;
   if (state.id !== 'starting' || state.pid === null) return service;

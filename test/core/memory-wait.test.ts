@@ -2,19 +2,11 @@
 import { describe, expect, test } from 'bun:test';
 import type { GpuReading, Holder } from '../../src/plan/gpu-reading.ts';
 import type { GpuPlan, ServicePlan } from '../../src/plan/plan.ts';
-import { plan, restart, seconds, service, withCode } from '../helpers/plans.ts';
-import { type Behaviour, type Simulator, simulate } from '../helpers/simulator.ts';
+import type { Behaviour } from '../helpers/behaviour.ts';
+import { gpus, plan, restart, seconds, service, withCode } from '../helpers/plans.ts';
+import { type Simulator, simulate } from '../helpers/simulator.ts';
 
 const GIB = 1024 ** 3;
-const gpus = (given: Partial<GpuPlan> = {}): GpuPlan => ({
-  vendor: 'nvidia',
-  devices: [{ id: '0', index: 0, name: 'H200' }],
-  shared: false,
-  minFree: null,
-  freeTimeout: seconds(60),
-  onLost: 'exit',
-  ...given,
-});
 const reading = (used: number, holders: readonly Holder[] = []): GpuReading => ({
   kind: 'memory',
   devices: [{ used: used * GIB, total: 140 * GIB }],
@@ -115,9 +107,9 @@ describe('the next run', () => {
     expect(spawns(run).length).toBe(2);
   });
 
-  test('fails in time where a stranger keeps the memory, and names it', () => {
-    const stranger = { pid: 77, name: 'python3', service: null };
-    const run = crash(() => reading(21, [stranger]));
+  test('fails in time where another process keeps the memory, and names it', () => {
+    const other = { pid: 77, name: 'python3', service: null };
+    const run = crash(() => reading(21, [other]));
     run.until(seconds(69));
     expect(spawns(run).length).toBe(1);
     run.until(seconds(73));
@@ -127,16 +119,16 @@ describe('the next run', () => {
     );
   });
 
-  test('goes on when the memory is steady and nobody here holds it', () => {
+  test('goes on when the memory does not change and no process here holds it', () => {
     const run = crash(() => reading(21));
     run.until(seconds(18));
     expect(spawns(run).length).toBe(2);
     expect(run.said('gpu-memory').at(-1)).toContain('it does not change any more, so others use it');
   });
 
-  test('goes on when the memory is steady and shared, whoever holds it', () => {
-    const stranger = { pid: 77, name: 'python3', service: null };
-    const run = crash(() => reading(21, [stranger]), { shared: true });
+  test('goes on when the memory does not change and is shared, whichever process holds it', () => {
+    const other = { pid: 77, name: 'python3', service: null };
+    const run = crash(() => reading(21, [other]), { shared: true });
     run.until(seconds(18));
     expect(spawns(run).length).toBe(2);
   });
@@ -173,7 +165,7 @@ describe('the next run', () => {
   });
 });
 
-describe('a driver that does not answer', () => {
+describe('a driver that does not respond', () => {
   const lost: GpuReading = { kind: 'lost', why: 'Failed to initialize NVML: Unknown Error' };
 
   test('ends the container with 75, whatever the restart policy says', () => {
@@ -181,7 +173,7 @@ describe('a driver that does not answer', () => {
     run.untilEnd();
     expect(run.code).toBe(75);
     expect(run.said('failed')).toEqual([
-      'lost its GPU: Failed to initialize NVML: Unknown Error; only a new container can mend that',
+      'lost its GPU: Failed to initialize NVML: Unknown Error; only a new container can fix that',
     ]);
     expect(run.said('stopping')).toEqual(['stopping everything: vllm lost its GPU']);
   });
@@ -202,13 +194,13 @@ describe('a driver that does not answer', () => {
 });
 
 describe('a device that a reload gives to another service', () => {
-  const heir = (given: Partial<GpuPlan> = {}) => service('sglang', { gpus: gpus(given) });
+  const successor = (given: Partial<GpuPlan> = {}) => service('sglang', { gpus: gpus(given) });
 
   test('is waited for until the one before is gone and its memory is back', () => {
     const memory = (at: number) => reading(at < 100 ? 1 : at < 5_000 ? 100 : 1);
     const run = simulate(plan([model()]), { vllm: { memory, stopTakes: 1_000 }, sglang: { memory } })
       .until(200)
-      .reload(plan([heir()]))
+      .reload(plan([successor()]))
       .until(seconds(9));
     const [read, ...rest] = run.deeds('sglang');
     // The stop took a second, and the driver four more.
@@ -221,7 +213,7 @@ describe('a device that a reload gives to another service', () => {
     const memory = () => reading(100);
     const run = simulate(plan([model({ shared: true })]), { vllm: { memory, stopTakes: 1_000 }, sglang: { memory } })
       .until(200)
-      .reload(plan([heir({ shared: true })]))
+      .reload(plan([successor({ shared: true })]))
       .until(400);
     expect(run.state('sglang')).toBe('ready');
   });

@@ -1,7 +1,7 @@
-// How a run's end is weighed and what the service is after it: completed, failed, stopped, or once more after a pause.
-// Decides for one service; whether that ends the container is supervisor.ts's to say.
+// The end of a run: whether it is a success, and what state follows: completed, failed, stopped, or backoff before the next run.
+// Decides for one service; shutdown.ts decides whether that ends the container.
 import type { Millis, ServicePlan } from '../plan/plan.ts';
-import type { Ended, SweptProcess } from './event.ts';
+import type { ServiceNotice } from './notice.ts';
 import {
   type Cause,
   decideRestart,
@@ -11,17 +11,15 @@ import {
   type RestartDecision,
   type RestartHistory,
   randomOf,
-  renderDuration,
-  renderExit,
 } from './policy.ts';
-import type { Context, Notice, Service, State, Turn } from './state.ts';
-import { BACKGROUND_QUESTION, renderEnd, renderSwept } from './words.ts';
+import type { Ended, LeftoverProcess } from './run.ts';
+import type { Service, ServiceStep, State, StepContext } from './state.ts';
 
-/** A main process that ends this soon and leaves others behind may have gone into the background. */
+/** A main process that exits this soon and leaves other processes may have gone into the background. */
 const BACKGROUND_WITHIN: Millis = 10_000;
 
-/** A run whose main process is gone, or never was. */
-export interface Over {
+/** A run whose main process has exited, or was never spawned. */
+interface RunEnd {
   readonly cause: Cause;
   readonly exit: Exit | null;
   readonly since: Millis;
@@ -29,15 +27,21 @@ export interface Over {
   readonly readyAt: Millis | null;
 }
 
-/** What an end comes to: how it is judged, whether the service starts again, and all that in words. */
-export interface Weighed {
+/** What the end of a run means: success or failure, and whether the service restarts. */
+interface EndEvaluation {
   readonly ended: Ended;
   readonly decision: RestartDecision;
   readonly history: RestartHistory;
-  readonly text: string;
+  /** How many restarts there were, if their limit is why the service does not restart; else null. */
+  readonly limit: number | null;
 }
 
-export function weigh(plan: ServicePlan, service: Service, over: Over, { now, seed }: Context): Weighed {
+export function evaluateEnd(
+  plan: ServicePlan,
+  service: Service,
+  over: RunEnd,
+  { now, seed }: StepContext,
+): EndEvaluation {
   const { cause, exit, since, exitAt, readyAt } = over;
   const verdict = judge(plan, cause, exit);
   const ended: Ended = { service: plan.name, run: service.run, cause, exit, verdict, lasted: exitAt - since };
@@ -47,50 +51,47 @@ export function weigh(plan: ServicePlan, service: Service, over: Over, { now, se
     cause.kind === 'gpu-lost'
       ? { restart: false, why: 'policy' }
       : decideRestart(plan.restart, verdict.success, history, now, randomOf(seed, service.run));
-  const counted = service.restarts === 1 ? '1 restart was' : `${service.restarts} restarts were`;
-  const limit = !decision.restart && decision.why === 'limit' ? `; not started again: ${counted} its limit` : '';
-  return { ended, decision, history, text: renderEnd(ended) + limit };
+  const limit = !decision.restart && decision.why === 'limit' ? service.restarts : null;
+  return { ended, decision, history, limit };
 }
 
 /**
- * The end of a run, which can be judged once its main process is gone; null while the main process lives, while a request to
- * stop may still explain its end, or if the service is no longer wanted.
+ * The end of a run, which can be evaluated once its main process has exited; null while the main process runs, while a request
+ * to stop may still explain its exit, and if the service is no longer wanted.
  */
-export function overOf({ state, wanted }: Service): Over | null {
+export function runEndOf({ state, wanted }: Service): RunEnd | null {
   if (state.id !== 'stopping' || state.exit === null || state.heldUntil !== null) return null;
   if (state.cause.kind === 'asked' || wanted !== 'up') return null;
   const { cause, exit, since, exitAt, readyAt } = state;
   return { cause, exit, since, exitAt: exitAt ?? since, readyAt };
 }
 
-/** Whether a main process ended like that of a program that goes into the background. */
+/** Whether a main process exited as that of a program that goes into the background: soon, and with code 0. */
 function isLikeBackground({ cause, exit, lasted }: Ended): boolean {
   const isOwn = cause.kind === 'exited' || cause.kind === 'exited-early';
   return isOwn && exit?.kind === 'code' && exit.code === 0 && lasted < BACKGROUND_WITHIN;
 }
 
-/** A run is over, with no process left: completed, failed, stopped, or once more after a pause. */
-export function conclude(
+/** Ends a run of which no process is left: completed, failed, stopped, or backoff before the next run. */
+export function endRun(
   plan: ServicePlan,
   before: Service,
-  over: Over,
-  swept: readonly SweptProcess[],
-  context: Context,
-): Turn {
+  over: RunEnd,
+  leftovers: readonly LeftoverProcess[],
+  context: StepContext,
+): ServiceStep {
   const { now, ending } = context;
-  const { ended, decision, history, text } = weigh(plan, before, over, context);
+  const { ended, decision, history, limit } = evaluateEnd(plan, before, over, context);
   const { success } = ended.verdict;
-  const isSuspect = swept.length > 0 && before.wasBackgroundSuspected !== true && isLikeBackground(ended);
+  const isSuspect = leftovers.length > 0 && before.wasBackgroundSuspected !== true && isLikeBackground(ended);
   const service: Service = isSuspect ? { ...before, wasBackgroundSuspected: true } : before;
-  const question = isSuspect ? `. ${BACKGROUND_QUESTION}` : '';
-  const remains: readonly Notice[] =
-    swept.length > 0 ? [{ level: 'warn', event: 'swept', text: `${renderSwept(plan.name, swept)}${question}` }] : [];
+  const remains: readonly ServiceNotice[] =
+    leftovers.length > 0 ? [{ event: 'cleaned-up', name: plan.name, leftovers, isBackground: isSuspect }] : [];
   const done = { id: success ? 'completed' : 'failed', at: now, ended } as const;
   const { wanted } = service;
   if (over.cause.kind === 'asked' || ending || wanted !== 'up') {
-    const how = over.exit === null ? 'stopped' : `stopped (${renderExit(over.exit)})`;
-    const notices: readonly Notice[] = [{ level: 'info', event: 'stopped', text: how }, ...remains];
-    // Whatever ended a run that was not wanted any more: it is no failure.
+    const notices: readonly ServiceNotice[] = [{ event: 'stopped', exit: over.exit }, ...remains];
+    // The end of a run that was no longer wanted is no failure, whatever its exit.
     if (wanted === 'again' && !ending) {
       const again: Service = { ...service, state: { id: 'pending' }, wanted: 'up', history: { at: [], streak: 0 } };
       return { service: again, effects: [], notices };
@@ -100,18 +101,16 @@ export function conclude(
     return { service: { ...service, state }, effects: [], notices };
   }
   if (decision.restart) {
-    const level = success ? 'info' : 'warn';
-    const again = `${text}; starting again in ${renderDuration(decision.delay)}`;
     const state: State = { id: 'backoff', until: now + decision.delay, ended };
     return {
       service: { ...service, state, history: decision.history },
       effects: [],
-      notices: [{ level, event: 'restarting', text: again }, ...remains],
+      notices: [{ event: 'restarting', ended, delay: decision.delay }, ...remains],
     };
   }
   return {
     service: { ...service, state: done, history },
     effects: [],
-    notices: [{ level: success ? 'info' : 'error', event: done.id, text }, ...remains],
+    notices: [{ event: done.id, ended, restarts: limit }, ...remains],
   };
 }

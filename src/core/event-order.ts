@@ -8,7 +8,7 @@ import type { World } from './world.ts';
  * Moves a stop request before the exits that it may have caused (an exit by a stop signal, or with a code that follows
  * from one), and after any other exit, which is a failure that happened before the request.
  */
-export function inOrder(events: readonly Event[], world: World): readonly Event[] {
+export function orderEvents(events: readonly Event[], world: World): readonly Event[] {
   const last = events.findLastIndex((event) => isFailure(event, world));
   const isRequest = (event: Event) => event.type === 'stop-asked';
   if (last < 0 || !events.slice(0, last).some(isRequest)) return events;
@@ -17,6 +17,6 @@ export function inOrder(events: readonly Event[], world: World): readonly Event[
 }
 
 function isFailure(event: Event, world: World): boolean {
-  if (event.type !== 'service' || event.news.type !== 'exited') return false;
-  return !mayFollowFromAStop(event.news.exit, world.index.plans.get(event.service)?.successCodes ?? []);
+  if (event.type !== 'service' || event.event.type !== 'exited') return false;
+  return !mayFollowFromAStop(event.event.exit, world.index.plans.get(event.service)?.successCodes ?? []);
 }

@@ -1,8 +1,8 @@
 // Which lines of a service the post-mortem shows, and what fits into a termination message.
 import { describe, expect, test } from 'bun:test';
-import type { Ended } from '../../src/core/event.ts';
+import type { Ended } from '../../src/core/run.ts';
+import { renderPostmortem, renderTerminationMessage } from '../../src/messages/postmortem.ts';
 import { chooseLastLines, looksLikeError, probeRequestsTo } from '../../src/runtime/last-lines.ts';
-import { renderPostmortem, renderTerminationMessage } from '../../src/runtime/postmortem.ts';
 import { plan, service, tcp, withCode } from '../helpers/plans.ts';
 import { processorTime } from '../helpers/processor.ts';
 
