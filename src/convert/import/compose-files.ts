@@ -3,8 +3,9 @@
 import type { MapEntry, MapNode, Node, Source } from '../../config/tree.ts';
 import { dirname, isAbsolute, join } from '../../paths.ts';
 import type { Where } from '../findings.ts';
-import { type ImportInput, type Report, whereIn } from './source.ts';
-import { itemsOf, mapNode, readYaml, Section, textOf } from './yaml-source.ts';
+import { whereIn } from '../source-text.ts';
+import { itemsOf, mapNode, readYaml, Section, textOf } from '../yaml-source.ts';
+import type { ImportInput, Report } from './source.ts';
 
 /** A service as the file has it, everything that it extends merged in. */
 export interface ComposeEntry {

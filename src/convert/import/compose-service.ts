@@ -1,18 +1,19 @@
 // One service of a Compose file as a service of services.yaml. The facts are those of the Compose specification:
 // https://github.com/compose-spec/compose-spec/blob/main/05-services.md
 import type { Node } from '../../config/tree.ts';
+import { readGoDuration, writeDuration } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
+import { literal, quoteWord, shellText, unwrapVenv } from '../words.ts';
+import { briefOf, entriesOf, itemsOf, printedOf, Section, textOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import { importDependencies } from './compose-depends.ts';
 import { importEnvironment } from './compose-environment.ts';
 import { importGpus } from './compose-gpus.ts';
-import { importHealthcheck, readGoDuration, writeDuration } from './compose-health.ts';
+import { importHealthcheck } from './compose-health.ts';
 import { findImage, type ImageConfig } from './compose-image.ts';
 import { importPorts, type Outside, reportOutside } from './compose-outside.ts';
 import { type ComposeText, readComposeText, splitComposeWords } from './compose-text.ts';
 import { placeComment, type Report } from './source.ts';
-import { literal, shellText, unwrapVenv } from './words.ts';
-import { briefOf, entriesOf, itemsOf, printedOf, Section, textOf } from './yaml-source.ts';
 
 /** What a service needs to know of the rest of the file. */
 export interface ComposeContext {
@@ -388,7 +389,7 @@ function importHooks(reader: ComposeReader, fields: ServiceDraft['fields']): voi
           'a hook runs as its service does',
         );
       }
-      const text = words === null ? reader.textAt(node, 'shell') : (shellText(words) ?? words.map(quote).join(' '));
+      const text = words === null ? reader.textAt(node, 'shell') : (shellText(words) ?? words.map(quoteWord).join(' '));
       return text === null || text.trim() === '' ? [] : [text];
     });
     if (commands.length > 0) hooks[hook] = { command: commands.join(' && ') };
@@ -401,8 +402,4 @@ function importHooks(reader: ComposeReader, fields: ServiceDraft['fields']): voi
     }
   }
   if (Object.keys(hooks).length > 0) fields.hooks = hooks;
-}
-
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,7 +1,8 @@
 // Texts of a Compose file: `$X`, `${X}` and its operators as references of services.yaml or of a shell, and command lines
 // split into words. https://github.com/compose-spec/compose-spec/blob/main/12-interpolation.md. Replaces nothing itself.
+
+import { literal, withReference } from '../words.ts';
 import { splitCompose } from './compose-words.ts';
-import { literal, withReference } from './words.ts';
 
 /** A piece of a text: literal, or a reference. */
 type Piece =

@@ -1,11 +1,11 @@
 // What a start script has set up so far, while it is read from top to bottom: variables, folder, functions, what the next
 // command has to wait for. Each service takes a copy of it when it is made.
 import type { ServiceDraft } from '../services-yaml.ts';
+import { literal } from '../words.ts';
 import type { Value } from '../yaml-values.ts';
 import type { Names } from './names.ts';
 import { needsBash, type Scan, type ShellScript, type SyntaxNode, scan } from './shell-script.ts';
 import type { Report } from './source.ts';
-import { literal } from './words.ts';
 
 /** Source that has to be repeated before a command that needs what it sets. */
 interface Preamble {

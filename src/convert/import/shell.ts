@@ -1,11 +1,12 @@
 // Imports a start script of the kind `cmd & cmd & wait -n`: https://www.gnu.org/software/bash/manual/bash.html. What is not of
 // a known kind is kept verbatim, as a task or a service, and reported. Runs nothing.
 import { makeDraft, type ServicesDraft } from '../services-yaml.ts';
+import { sourceOf } from '../source-text.ts';
 import { Names } from './names.ts';
 import { ShellScript } from './shell-script.ts';
 import { placeEnvironment, ShellState } from './shell-state.ts';
 import { type Ending, ShellWalk } from './shell-walk.ts';
-import { type Imported, type ImportInput, placeComment, Report, sourceOf } from './source.ts';
+import { type Imported, type ImportInput, placeComment, Report } from './source.ts';
 
 /** Imports a script. Fails where it has no commands. A script with mistakes is kept as one service. */
 export function importShell(input: ImportInput): Imported {

@@ -1,6 +1,5 @@
 // What every importer takes and gives: a source text with what may be read beside it, and a draft of services.yaml with the
 // findings. Reads no file itself: the caller hands in the functions that do.
-import { makeSource, type Source, type Span, toRange } from '../../config/tree.ts';
 import type { Finding, FindingKind, Where } from '../findings.ts';
 import type { ServicesDraft } from '../services-yaml.ts';
 
@@ -65,17 +64,6 @@ export function shorten(text: string): string {
     .replace(/(?<=\w):$/, '');
   if (line === '') return 'an empty text';
   return line.length <= 100 ? line : `${line.slice(0, 99)}…`;
-}
-
-/** The position of the first character of a span. */
-export function whereIn(source: Source, { start }: Pick<Span, 'start'>): Where {
-  const { line, column } = toRange(source, { start, end: start });
-  return { file: source.file, line, column };
-}
-
-/** A text without byte order mark, with its lines; carriage returns before line ends are kept. */
-export function sourceOf({ path, text }: { readonly path: string; readonly text: string }): Source {
-  return makeSource(path, text.startsWith('\uFEFF') ? text.slice(1) : text);
 }
 
 /** The comment above a service that names its place: `compose.yaml:12`. */

@@ -2,6 +2,7 @@
 // (supervisor/options.py, process.py; http://supervisord.org/configuration.html).
 import type { Where } from '../findings.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
+import { literal, shellText, splitWords } from '../words.ts';
 import type { Value } from '../yaml-values.ts';
 import type { Names } from './names.ts';
 import { placeComment, type Report } from './source.ts';
@@ -15,7 +16,6 @@ import {
   readInteger,
   readPairs,
 } from './supervisord-values.ts';
-import { literal, shellText, splitWords } from './words.ts';
 
 /** What a program needs to know of the rest of the file. */
 export interface ProgramContext {

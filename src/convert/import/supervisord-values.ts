@@ -1,6 +1,6 @@
 // Values of supervisord.conf: switches, numbers, sizes, `KEY="value"` lists and `%(name)s` expansions, read as
 // supervisor/datatypes.py and Python's `%` operator read them. Pure text to value; a wrong text gives null or a reason.
-import { literal, withReference } from './words.ts';
+import { literal, withReference } from '../words.ts';
 
 /** `yes true on 1`, `no false off 0` in any case; null for anything else. */
 export function readBoolean(text: string): boolean | null {
@@ -21,18 +21,6 @@ export function readSize(text: string): number | null {
   const [, digits = '', unit] = /^\s*(\d{1,12})\s*(kb|mb|gb)?\s*$/i.exec(text) ?? [];
   if (digits === '') return null;
   return Number(digits) * (unit === undefined ? 1 : (MULTIPLIERS[unit.toLowerCase()] ?? 1));
-}
-
-/** A number of bytes as a size of services.yaml. */
-export function writeSize(bytes: number): string {
-  for (const [unit, size] of [
-    ['GiB', 2 ** 30],
-    ['MiB', 2 ** 20],
-    ['KiB', 2 ** 10],
-  ] as const) {
-    if (bytes >= size && bytes % size === 0) return `${bytes / size}${unit}`;
-  }
-  return `${bytes}B`;
 }
 
 const WORD = /[A-Za-z0-9_/.+():-]/;
