@@ -9,8 +9,9 @@ import { validateJobDefinition } from '@nosana/types';
 import fc from 'fast-check';
 import { readSource } from '../../../src/convert/export/source.ts';
 import { skipWhen } from '../../helpers/skip.ts';
+import { noValidators, VALIDATOR_COMMANDS } from '../oracle.ts';
 import { lintDefinition } from './apptainer-lint.ts';
-import { exported, FORMS, VALIDATOR_COMMANDS, whyNoValidators } from './rig.ts';
+import { exported, FORMS } from './rig.ts';
 
 const SEED = 20_261_130;
 const COUNT = 40;
@@ -186,7 +187,7 @@ test('slurm: bash -n, and the definition', async () => {
   }
 });
 
-describe.skipIf(skipWhen([whyNoValidators()], 'the validators of exports'))('the target’s own reader', () => {
+describe.skipIf(skipWhen([noValidators], 'the validators of exports'))('the target’s own reader', () => {
   test('compose-go', async () => expect(await validateAll('compose', 'compose')).toBe(''));
   test('kubernetes-validate --strict', async () => expect(await validateAll('kubernetes', 'kubernetes')).toBe(''));
   test('kubernetes-validate --strict, one container', async () =>

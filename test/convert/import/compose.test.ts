@@ -9,7 +9,7 @@ import { importSource } from '../../../src/convert/import/import.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
 import { planOf } from '../../config/rig.ts';
 import { skipWhen } from '../../helpers/skip.ts';
-import { COMPOSE, noOracles } from './oracle.ts';
+import { COMPOSE, noOracles } from '../oracle.ts';
 import { CORPUS, importText, inputOf, lines, yamlOf } from './rig.ts';
 
 interface Loaded {
