@@ -5,6 +5,7 @@ import { addCommand } from './shell-command.ts';
 import { foregroundAdvice } from './shell-daemons.ts';
 import { type Statement, type SyntaxNode, scan, statementsOf } from './shell-script.ts';
 import type { ShellState, Unit } from './shell-state.ts';
+import { watchdogOf } from './shell-watchdog.ts';
 import { literalWord } from './shell-words.ts';
 
 type CommandNode = Extract<SyntaxNode, { type: 'Command' }>;
@@ -13,6 +14,11 @@ type CommandNode = Extract<SyntaxNode, { type: 'Command' }>;
 export function addBackground(state: ShellState, statement: Statement): void {
   const { command } = statement;
   if (addRestartLoop(state, command)) return;
+  const watchdog = watchdogOf(command, state.script);
+  if (watchdog !== null) {
+    state.watchdogs.push({ node: command, watchdog });
+    return;
+  }
   const name = command.type === 'Command' ? (command.name?.value ?? '') : '';
   const found = scan(command, state.script.text(command));
   const unit = addCommand(state, command, 'background', state.functions.has(name) ? name : null);

@@ -6,6 +6,7 @@ import { Names } from './names.ts';
 import { ShellScript } from './shell-script.ts';
 import { placeEnvironment, ShellState } from './shell-state.ts';
 import { type Ending, ShellWalk } from './shell-walk.ts';
+import { placeWatchdogs } from './shell-watchdog.ts';
 import { type Imported, type ImportInput, placeComment, Report } from './source.ts';
 
 /** Imports a script. Fails where it has no commands. A script with mistakes is kept as one service. */
@@ -37,6 +38,7 @@ export function importShell(input: ImportInput): Imported {
   if (state.units.length === 0)
     return { ok: false, where: null, message: 'it starts no program that could be a service' };
   writeEnding(walk.ending, state, draft);
+  placeWatchdogs(state);
   const shared = placeEnvironment(state.units);
   if (Object.keys(shared).length > 0) draft.top.env = shared;
   draft.services = state.units.map(({ service }) => service);

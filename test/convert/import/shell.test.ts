@@ -205,6 +205,26 @@ services:
       'a &\nb &\nwhile sleep 60; do\n  ps aux | grep a\n  if [ $? -ne 0 ]; then exit 1; fi\ndone',
       'services:\n  a:\n    command: [a]\n  b:\n    command: [b]\n',
     ],
+    [
+      'a watchdog of what the script starts later',
+      '(while sleep 30; do curl -sf localhost:9000/health || kill $$; done) &\nexec a --port 9000',
+      'services:\n  a:\n    command: [a, --port, "9000"]\n    live: { http: /health, interval: 30s, failures: 1 }\n    port: 9000\n',
+    ],
+    [
+      'a watchdog that ends one program',
+      'a &\nA=$!\nb &\nwhile true; do\n  if ! nc -z localhost 70; then\n    echo gone\n    kill -9 $A\n  fi\n  sleep 1m\ndone &\nwait -n',
+      'services:\n  a:\n    command: [a]\n    live: { tcp: true, interval: 60s, failures: 1 }\n    port: 70\n  b:\n    command: [b]\n',
+    ],
+    [
+      'a watchdog that asks until it gets no answer',
+      'a &\n(sleep 60; while check --all; do sleep 5; done; kill 1) &\nwait -n',
+      'services:\n  a:\n    command: [a]\n    live: { exec: check --all, interval: 5s, failures: 1 }\n',
+    ],
+    [
+      'a loop that does more than watch',
+      'a &\nwhile sleep 9; do curl -f localhost:1 || { save; kill 1; }; done &\nwait -n',
+      'services:\n  a:\n    command: [a]\n  curl:\n    command: while sleep 9; do curl -f localhost:1 || { save; kill 1; }; done\n',
+    ],
     ['a loop that idles', 'a &\nwhile true; do sleep 60; done', 'exit: all\nservices:\n  a:\n    command: [a]\n'],
   ])('%s', async (_, source, expected) => {
     expect(await servicesOf(source)).toBe(expected);
