@@ -3,7 +3,7 @@
 import type { Node } from '../../config/tree.ts';
 import { readGoDuration, writeDuration } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
-import { literal, quoteWord, shellText, unwrapVenv } from '../words.ts';
+import { literal, quoteWords, shellText, unwrapVenv } from '../words.ts';
 import { briefOf, entriesOf, itemsOf, printedOf, Section, textOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import { importDependencies } from './compose-depends.ts';
@@ -375,6 +375,8 @@ function importProfiles(reader: ComposeReader, fields: ServiceDraft['fields']): 
 function importHooks(reader: ComposeReader, fields: ServiceDraft['fields']): void {
   const { section, report } = reader;
   const hooks: Record<string, Value> = {};
+  const text = (command: string | readonly string[]): string =>
+    typeof command === 'string' ? command : quoteWords(command);
   for (const [key, hook] of [
     ['post_start', 'after_ready'],
     ['pre_stop', 'before_stop'],
@@ -389,10 +391,13 @@ function importHooks(reader: ComposeReader, fields: ServiceDraft['fields']): voi
           'a hook runs as its service does',
         );
       }
-      const text = words === null ? reader.textAt(node, 'shell') : (shellText(words) ?? words.map(quoteWord).join(' '));
-      return text === null || text.trim() === '' ? [] : [text];
+      const command = words === null ? reader.textAt(node, 'shell') : (shellText(words) ?? words);
+      return command === null || command.length === 0 || (words === null && text(command).trim() === '')
+        ? []
+        : [command];
     });
-    if (commands.length > 0) hooks[hook] = { command: commands.join(' && ') };
+    const [first, ...more] = commands;
+    if (first !== undefined) hooks[hook] = { command: more.length === 0 ? first : commands.map(text).join(' && ') };
     if (key === 'post_start' && commands.length > 0) {
       report.changed(
         section.where(key),
