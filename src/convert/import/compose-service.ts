@@ -13,6 +13,7 @@ import { importHealthcheck } from './compose-health.ts';
 import { findImage, type ImageConfig } from './compose-image.ts';
 import { importPorts, type Outside, reportOutside } from './compose-outside.ts';
 import { type ComposeText, readComposeText, splitComposeWords } from './compose-text.ts';
+import { portsOf } from './compose-words.ts';
 import { placeComment, type Report } from './source.ts';
 
 /** What a service needs to know of the rest of the file. */
@@ -80,7 +81,7 @@ export class ComposeReader {
     return true;
   }
 
-  explainVariables({ variables, loosened }: ComposeText): void {
+  explainVariables({ variables, required, loosened }: ComposeText): void {
     const [first] = variables;
     if (first === undefined) return;
     const why =
@@ -92,6 +93,11 @@ export class ComposeReader {
       why,
       'give them with `docker run -e` or `--env-file`',
     );
+    for (const name of required) {
+      const empty = 'it has no default, so it is empty where the container has no such variable, as in Compose';
+      const advice = 'set it there, or write `$$` for a `$` that begins no variable';
+      this.report.lookOnce(`variable ${name}`, this.section.where(), `\${${name}}`, empty, advice);
+    }
     if (loosened) {
       const looser = 'an empty variable counts as unset here, as with `:-`';
       this.report.changed(this.section.where(), `operators without a colon in ${this.key}`, looser);
@@ -177,7 +183,7 @@ function wordsAt(reader: ComposeReader, key: 'command' | 'entrypoint'): readonly
   return split.words;
 }
 
-const EMPTY: ComposeText = { text: '', shell: '', bare: '', variables: [], loosened: false };
+const EMPTY: ComposeText = { text: '', shell: '', bare: '', variables: [], required: [], loosened: false };
 
 const fixed = (words: readonly string[]): readonly ComposeText[] =>
   words.map((word) => ({ ...EMPTY, text: literal(word), shell: word, bare: word }));
@@ -190,26 +196,28 @@ function importCommand(reader: ComposeReader, service: ServiceDraft): void {
   const program = entrypoint ?? fixed(image?.entrypoint ?? []);
   const args = command ?? (entrypoint === null ? fixed(image?.cmd ?? []) : []);
   const words = [...program, ...args];
-  const imageName = reader.textAt(section.take('image'), 'bare') ?? '';
-  const called = imageName === '' ? `the image of ${reader.key}` : `the image ${imageName}`;
+  const written = textOf(section.take('image')) ?? '';
+  const called = written === '' ? `the image of ${reader.key}` : `the image ${written}`;
   if (words.length === 0) {
     const todo = `what does ${called} run? Give the command, or import with --image-config`;
     service.todo.push(todo);
     service.fields.command = `echo 'svc-super: ${service.name} has no command yet' >&2; exit 78`;
-    report.look(section.where('image'), `${reader.key}`, `its command is defined by ${called}`, inspectLine(imageName));
+    report.look(section.where('image'), `${reader.key}`, `its command is defined by ${called}`, inspectLine(written));
     return;
   }
   if (entrypoint === null && image === null) {
     service.todo.push(`these are arguments for the ENTRYPOINT of ${called}, if it has one`);
     const why = `the command is only the arguments if ${called} has an ENTRYPOINT`;
-    report.look(section.where('command'), `command of ${reader.key}`, why, inspectLine(imageName));
+    report.look(section.where('command'), `command of ${reader.key}`, why, inspectLine(written));
   } else if (image === null) {
     report.look(
       section.where('image'),
-      `image of ${reader.key}: ${imageName}`,
+      `image of ${reader.key}: ${written}`,
       'its program, user, folder and variables have to be in the one image',
     );
   }
+  for (const port of portsOf(words.map(({ bare }) => bare)))
+    reader.context.outside.claim(port, reader.key, section.where('command'), report);
   const wrapped = unwrapVenv(words.map((word) => word.shell));
   if (wrapped !== null) {
     service.fields.venv = wrapped.venv;
@@ -225,7 +233,7 @@ function importCommand(reader: ComposeReader, service: ServiceDraft): void {
 }
 
 function inspectLine(image: string): string {
-  return `\`docker image inspect ${image || 'IMAGE'} > image.json\`, then \`--image-config image.json\``;
+  return `\`docker image inspect ${image === '' || image.includes('$') ? 'IMAGE' : image} > image.json\`, then \`--image-config image.json\``;
 }
 
 function importRestart(reader: ComposeReader, service: ServiceDraft): void {

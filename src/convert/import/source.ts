@@ -46,9 +46,16 @@ export class Report {
 
   /** Like `changed`, once for a whole import: a `topic` is reported at its first place only. */
   once(topic: string, where: Where | null, what: string, why: string, instead: string | null = null): void {
-    if (this.#topics.has(topic)) return;
-    this.#topics.add(topic);
-    this.#add('changed', where, what, why, instead);
+    if (this.#isNew(topic)) this.#add('changed', where, what, why, instead);
+  }
+
+  /** Like `look`, likewise. */
+  lookOnce(topic: string, where: Where | null, what: string, why: string, instead: string | null = null): void {
+    if (this.#isNew(topic)) this.#add('look', where, what, why, instead);
+  }
+
+  #isNew(topic: string): boolean {
+    return !this.#topics.has(topic) && this.#topics.add(topic) !== undefined;
   }
 
   #add(kind: FindingKind, where: Where | null, what: string, why: string, instead: string | null): void {
@@ -59,7 +66,8 @@ export class Report {
 /** Texts of a source in findings are at most 100 characters long and on one line. */
 export function shorten(text: string): string {
   const line = text
-    .replaceAll(/\s*\n\s*/g, ' ')
+    .replaceAll(/\s*\n\s*/g, /\b(?:done|fi|esac)\b/.test(text) ? '; ' : ' ')
+    .replaceAll(/\b(do|then|else|in); /g, '$1 ')
     .trim()
     .replace(/(?<=\w):$/, '');
   if (line === '') return 'an empty text';

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
 // Generated files with every field, in combinations that no example has: each export is deterministic and is accepted by the
 // target's own reader.
-import { afterAll, describe, expect, test } from 'bun:test';
+import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,9 @@ import { noValidators, VALIDATOR_COMMANDS } from '../oracle.ts';
 import { lintDefinition } from './apptainer-lint.ts';
 import { file } from './plans.ts';
 import { exported, FORMS } from './rig.ts';
+
+// The validators read dozens of files each.
+setDefaultTimeout(60_000);
 
 const SEED = 20_261_130;
 const COUNT = 40;

@@ -163,3 +163,32 @@ describe.skipIf(skipWhen([noOracles], 'compose-go beside its import'))('a Compos
     expect(compared).toBeGreaterThan(80);
   });
 });
+
+describe('a Compose file with a mistake', () => {
+  const report = async (source: object) => {
+    const result = await importText('compose', JSON.stringify({ services: source }));
+    return result.ok ? lines(result.findings).join('\n') : result.message;
+  };
+
+  test.each([
+    [
+      'two programs that listen on one port',
+      { a: { image: 'x', command: 'run --port 8000' }, b: { image: 'y', command: ['g', '--bind=0.0.0.0:8000'] } },
+      'port 8000 of b: a (source:1) also listens on it',
+    ],
+    [
+      'a variable without a default',
+      { a: { image: 'x:$TAG', environment: { PASSWORD: '$ecret' } } },
+      'ecret}: it has no default, so it is empty',
+    ],
+    ['an image with a variable', { a: { image: '$REG/x' } }, '`docker image inspect IMAGE > image.json`'],
+    ['a misspelt key', { a: { image: 'x', helthcheck: {} } }, 'helthcheck of a: {}: services.yaml has nothing like it'],
+  ])('%s is reported', async (_, services, words) => {
+    expect(await report(services)).toContain(words);
+  });
+
+  test('a client of a port listens on none', async () => {
+    const services = { a: { image: 'x', command: 'run --port 5432' }, b: { image: 'y', command: 'psql --port 5432' } };
+    expect(await report(services)).not.toContain('also listens');
+  });
+});

@@ -237,6 +237,11 @@ services:
       'a &\nservice nginx start\nwait',
       "run it in the foreground: `nginx -g 'daemon off;'`",
     ],
+    [
+      'a program that daemonizes within a condition',
+      'if [ -d /k ]; then\n  service ssh start\nfi\na',
+      'it goes into the background by itself, and svc-super ends it with the task. Run it in the foreground: `/usr/sbin/sshd -D -e`',
+    ],
     ['arguments of the image', 'a &\nexec "$@"', 'its command is the CMD of the image'],
     ['a trap', "trap 'kill 0' TERM\na", 'stopping every service in order is what svc-super does'],
     ['a fixed code', 'a &\nwait -n\nexit 0', 'the code of the script was always 0'],

@@ -125,6 +125,9 @@ const pair = fc.tuple(
     '"#"',
     'q=r',
     '"%(program_name)s"',
+    '%(ENV_MODEL)s',
+    'x/%(ENV_PORT)s',
+    '"%(ENV_MODEL)s:%(ENV_PORT)s"',
     '""',
   ),
 );
