@@ -78,6 +78,13 @@ export class Section {
     return itemsOf(this.take(key)).map((node) => new Section(node, this.source));
   }
 
+  /** Another map in the place of this one, of which the same keys are taken. */
+  with(node: Node): Section {
+    const section = new Section(node, this.source);
+    for (const key of this.#taken) section.take(key);
+    return section;
+  }
+
   /** Where a key is written, or else the map. */
   where(key?: string): Where {
     const span: Span = (key === undefined ? undefined : this.#entries.get(key)?.keySpan) ??

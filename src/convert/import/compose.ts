@@ -28,13 +28,6 @@ const USUAL_STOP = 9_000;
 
 /** Imports a file. Fails where it is no Compose file, or has no services. */
 export function importCompose(input: ImportInput): Imported {
-  if (input.more.length > 0) {
-    return {
-      ok: false,
-      where: null,
-      message: 'one Compose file can be imported: give what `docker compose -f A -f B config` prints',
-    };
-  }
   const images = readImages(input.imageConfigs);
   if (!images.ok) return { ok: false, where: { file: images.path, line: 1, column: 1 }, message: images.message };
   const report = new Report();
