@@ -1,5 +1,7 @@
 // One service of a Compose file as a service of services.yaml. The facts are those of the Compose specification:
 // https://github.com/compose-spec/compose-spec/blob/main/05-services.md
+import { didYouMean } from '../../config/nearest.ts';
+import { SERVICE } from '../../config/schema.ts';
 import type { Node } from '../../config/tree.ts';
 import { readGoDuration, writeDuration } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
@@ -125,6 +127,21 @@ const IGNORED: Readonly<Record<string, string>> = {
   expose: 'see ports',
 };
 
+/** Keys that are often misspelt. */
+const USUAL =
+  'image build command entrypoint environment env_file ports expose volumes depends_on healthcheck restart user deploy ' +
+  'working_dir networks profiles stop_signal stop_grace_period container_name hostname';
+
+/** Why a key has no counterpart, and what to do. */
+function whyLeft(key: string): { readonly why: string; readonly instead: string | null } {
+  const known = IGNORED[key] ?? (key.startsWith('x-') ? 'it is an extension' : undefined);
+  if (known !== undefined) return { why: known, instead: null };
+  if (Object.hasOwn(SERVICE, key)) {
+    return { why: 'it is a key of services.yaml and not of Compose', instead: 'copy it to the result' };
+  }
+  return { why: 'services.yaml has nothing like it', instead: didYouMean(key, USUAL.split(' ')) ?? null };
+}
+
 /** Makes a service. What it does not carry over is reported. */
 export function importService(reader: ComposeReader, name: string): ServiceDraft {
   const { section } = reader;
@@ -145,8 +162,8 @@ export function importService(reader: ComposeReader, name: string): ServiceDraft
   importHooks(reader, fields);
   reportOutside(reader);
   for (const { key, node } of section.rest()) {
-    const why = IGNORED[key] ?? (key.startsWith('x-') ? 'it is an extension' : 'services.yaml has nothing like it');
-    reader.report.lost(section.where(key), `${key} of ${reader.key}: ${briefOf(node)}`, why);
+    const { why, instead } = whyLeft(key);
+    reader.report.lost(section.where(key), `${key} of ${reader.key}: ${briefOf(node)}`, why, instead);
   }
   return service;
 }

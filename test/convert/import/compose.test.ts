@@ -255,7 +255,16 @@ describe('a Compose file with a mistake', () => {
       'ecret}: it has no default, so it is empty',
     ],
     ['an image with a variable', { a: { image: '$REG/x' } }, '`docker image inspect IMAGE > image.json`'],
-    ['a misspelt key', { a: { image: 'x', helthcheck: {} } }, 'helthcheck of a: {}: services.yaml has nothing like it'],
+    [
+      'a key of services.yaml',
+      { a: { image: 'x', ready: 'y' } },
+      'ready of a: y: it is a key of services.yaml and not',
+    ],
+    [
+      'a misspelt key',
+      { a: { image: 'x', helthcheck: {} } },
+      'helthcheck of a: {}: services.yaml has nothing like it. Did you mean `healthcheck`?',
+    ],
   ])('%s is reported', async (_, services, words) => {
     expect(await report(services)).toContain(words);
   });
