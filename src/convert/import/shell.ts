@@ -32,6 +32,7 @@ export function importShell(input: ImportInput): Imported {
     });
     return { ok: true, draft, findings: report.findings };
   }
+  reportBashisms(script, report);
   const state = new ShellState(script, report, new Names());
   const walk = new ShellWalk(state);
   walk.run(script.tree.commands, true);
@@ -43,6 +44,26 @@ export function importShell(input: ImportInput): Imported {
   if (Object.keys(shared).length > 0) draft.top.env = shared;
   draft.services = state.units.map(({ service }) => service);
   return { ok: true, draft, findings: report.findings };
+}
+
+/** Constructs of Bash that are often found under `#!/bin/sh`. `wait -n` is reported where it stands. */
+const BASHISM = /(?<![\w$"'])(?:\[\[(?=\s)|source(?=\s+\S)|<<<|\{\d+\.\.\d+\})|\bpipefail\b/;
+
+/** Reports the first construct that the shell of the script lacks in Debian. */
+function reportBashisms(script: ShellScript, report: Report): void {
+  if (!/^#!\s*\/(?:usr\/)?bin\/sh\b/.test(script.source.text)) return;
+  for (const statement of script.tree.commands) {
+    const [found] = BASHISM.exec(script.text(statement)) ?? [];
+    if (found === undefined) continue;
+    const why = '`/bin/sh` of Debian does not know it, and the commands that have it are run by `/bin/sh` here too';
+    report.look(
+      script.where(statement),
+      `${found} under #!/bin/sh`,
+      why,
+      'begin the script with `#!/bin/bash` and import again',
+    );
+    return;
+  }
 }
 
 /** `exit`, and which services end the container. */

@@ -251,6 +251,16 @@ services:
     expect((await findingsOf(source)).toLowerCase()).toContain(words.toLowerCase());
   });
 
+  test('Bash under sh is reported, and not in quotes', async () => {
+    const report = async (text: string) => {
+      const result = await importText('start.sh', `#!/bin/sh\n${text}\n`);
+      return result.ok ? lines(result.findings).join() : result.message;
+    };
+    expect(await report('if [[ -n $A ]]; then b; fi\nc')).toContain('source:2:1: needs a look: [[ under #!/bin/sh');
+    expect(await report('set -euo pipefail\nc')).toContain('pipefail under #!/bin/sh');
+    expect(await report('. ./env\nc "[[ x"')).not.toContain('under #!/bin/sh');
+  });
+
   test('wait -n under sh never worked in Debian, which is said', async () => {
     const result = await importText('start.sh', '#!/bin/sh\na &\nwait -n\n');
     expect(result.ok && lines(result.findings).join()).toContain('`/bin/sh` of Debian has no `-n`');
