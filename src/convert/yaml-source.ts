@@ -1,25 +1,40 @@
 // YAML and JSON sources as trees with positions, and maps that record which keys were read, so that the others can be reported.
 // Knows no format.
-import { sortDiagnostics } from '../../config/diagnostic.ts';
-import { parseTree } from '../../config/load.ts';
-import { makeReading } from '../../config/reading.ts';
-import type { MapEntry, MapNode, Node, ScalarNode, Source, Span } from '../../config/tree.ts';
-import type { Where } from '../findings.ts';
-import { sourceOf, whereIn } from './source.ts';
+import { type Diagnostic, sortDiagnostics } from '../config/diagnostic.ts';
+import { parseTree } from '../config/load.ts';
+import { makeReading } from '../config/reading.ts';
+import type { MapEntry, MapNode, Node, ScalarNode, Source, Span } from '../config/tree.ts';
+import type { Where } from './findings.ts';
+import { sourceOf, whereIn } from './source-text.ts';
 
 export type YamlRead =
   | { readonly ok: true; readonly root: Node; readonly source: Source }
   | { readonly ok: false; readonly where: Where; readonly message: string; readonly code: string };
 
-/** Parses a text of YAML 1.2, which JSON is too; aliases and merge keys are resolved. Fails at the first mistake. */
-export function readYaml(file: { readonly path: string; readonly text: string }): YamlRead {
+/** A text of YAML 1.2, which JSON is too, as a tree; aliases and merge keys are resolved. `root` is null where it is no YAML. */
+export function parseYaml(file: { readonly path: string; readonly text: string }): {
+  readonly root: Node | null;
+  readonly source: Source;
+  readonly diagnostics: readonly Diagnostic[];
+} {
   const source = sourceOf(file);
-  const diagnostics: Parameters<typeof makeReading>[2] = [];
+  const diagnostics: Diagnostic[] = [];
   const root = parseTree(source.text, makeReading(source, {}, diagnostics));
-  const [first] = sortDiagnostics(diagnostics);
+  return { root, source, diagnostics: sortDiagnostics(diagnostics) };
+}
+
+/** The same, failing at the first mistake. */
+export function readYaml(file: { readonly path: string; readonly text: string }): YamlRead {
+  const { root, source, diagnostics } = parseYaml(file);
+  const [first] = diagnostics;
   if (root !== null && first === undefined) return { ok: true, root, source };
-  const where = { file: file.path, line: first?.range.line ?? 1, column: first?.range.column ?? 1 };
-  return { ok: false, where, message: first?.message ?? 'the file is empty', code: first?.code ?? 'empty-file' };
+  return { ok: false, ...failureOf(file.path, first) };
+}
+
+/** The first mistake of a file as an import reports it. */
+export function failureOf(file: string, first: Diagnostic | undefined): Omit<Extract<YamlRead, { ok: false }>, 'ok'> {
+  const where = { file, line: first?.range.line ?? 1, column: first?.range.column ?? 1 };
+  return { where, message: first?.message ?? 'the file is empty', code: first?.code ?? 'empty-file' };
 }
 
 /** A map of a source file, of which keys are taken. A node that is no map is an empty one. */
@@ -61,6 +76,13 @@ export class Section {
   /** The sections of a list of maps. */
   sections(key: string): readonly Section[] {
     return itemsOf(this.take(key)).map((node) => new Section(node, this.source));
+  }
+
+  /** Another map in the place of this one, of which the same keys are taken. */
+  with(node: Node): Section {
+    const section = new Section(node, this.source);
+    for (const key of this.#taken) section.take(key);
+    return section;
   }
 
   /** Where a key is written, or else the map. */

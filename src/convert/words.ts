@@ -59,6 +59,9 @@ export function quoteWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
+/** An argument vector as one command line. */
+export const quoteWords = (argv: readonly string[]): string => argv.map(quoteWord).join(' ');
+
 /** A literal text in which `${` must not begin a reference of services.yaml. */
 export function literal(text: string): string {
   return text.replaceAll('${', () => '$${');
