@@ -104,7 +104,7 @@ export async function continueAsSuccessor(given: UpRequest): Promise<number> {
   // The post-mortem reports OOM kills of services only: earlier kills, such as that of a supervisor, are not counted.
   core.checkpoint.note({ oomBefore: oomKills });
   passSignals(core, rooms);
-  core.engine.send({ type: 'succeeded', by: absenceBefore(handover, clock.now()) });
+  core.engine.send({ type: 'taken-over', by: absenceBefore(handover, clock.now()) });
   core.engine.resume(kept.postponed);
   link.pid1.resume();
   if (kept.own.isReloading) void core.reload('apply');

@@ -47,8 +47,7 @@ test('every link within the repository leads to a file and a heading', () => {
       return why === null ? [] : [`${document}: ${link}: ${why}`];
     }),
   );
-  // The folder comes with the pages about migration.
-  expect(dead.filter((line) => !/: (?:\.\.\/)*(?:docs\/)?migration: /.test(line))).toEqual([]);
+  expect(dead).toEqual([]);
 });
 
 test(`the README has at most ${README_MOST} lines`, () => {

@@ -2,9 +2,9 @@
 // one timer for the earliest deadline. Spreads many spawns over several turns of the event loop, so that exits, signals and
 // requests are handled in between. Owns the current world. Decides nothing, and has no access to processes.
 import type { Effect, Event, ServiceEffect, ServiceEvent } from '../core/event.ts';
+import { orderEvents } from '../core/event-order.ts';
 import { hasMain } from '../core/state.ts';
 import { step } from '../core/supervisor.ts';
-import { inOrder } from '../core/turn.ts';
 import { nextDeadline, type World } from '../core/world.ts';
 import type { Millis, ServicePlan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
@@ -25,7 +25,7 @@ interface ServiceExecutor {
 interface EngineParts {
   readonly clock: Clock;
   readonly executor: (send: (event: Event) => void) => ServiceExecutor;
-  readonly announce: (announcement: Announcement) => void;
+  readonly announce: (effect: Effect & { readonly type: 'announce' }) => void;
   /** Reads the configuration again, and sends `plan-changed` if it is valid. */
   readonly reload: () => void;
   readonly end: (effect: Effect & { readonly type: 'end' }) => void;
@@ -100,8 +100,8 @@ export class Engine {
   }
 
   /**
-   * Calls `take`, and processes the events that it sends as one group: they were found at the same time, and inOrder() of
-   * core/turn.ts decides which came first.
+   * Calls `take`, and processes the events that it sends as one group: they were found at the same time, and orderEvents() of
+   * core/event-order.ts decides which came first.
    */
   turn(take: () => void): void {
     const collected: Event[] = [];
@@ -111,7 +111,7 @@ export class Engine {
     } finally {
       this.#collected = null;
     }
-    for (const event of inOrder(collected, this.#world)) this.send(event);
+    for (const event of orderEvents(collected, this.#world)) this.send(event);
   }
 
   /**
@@ -196,15 +196,15 @@ export class Engine {
       .slice(0, WARMED_UP)) {
       const news: readonly ServiceEvent[] = [
         { type: 'exited', exit: { kind: 'code', code: 1 } },
-        { type: 'emptied', swept: [] },
+        { type: 'emptied', leftovers: [] },
       ];
-      for (const one of news) world = step(world, { type: 'service', service, run, news: one }, now).world;
+      for (const one of news) world = step(world, { type: 'service', service, run, event: one }, now).world;
     }
   }
 
   /** Enables or disables the detector. Call it at once after a change: an absence may begin before the next turn. */
   #watchForAbsences(): void {
-    this.#absences.watch(this.#world.tally.judged > 0 || this.#world.phase.id === 'stopping');
+    this.#absences.watch(this.#world.counts.timed > 0 || this.#world.phase.id === 'stopping');
   }
 
   #carryOut(effect: Effect): void {

@@ -1,8 +1,9 @@
 // Carries out the core's effects on services: spawn with pipes and sockets, signal, clean up, probe, run hooks. Owns the
 // resources of each run until the run has ended; reports results as events. Accesses the kernel only through the interfaces
 // of parts.ts, which the constructor gets. Decides nothing.
-import type { Event, HookName, ProbeKind, ServiceEffect, ServiceEvent, SweptProcess } from '../core/event.ts';
+import type { Event, ProbeKind, ServiceEffect, ServiceEvent } from '../core/event.ts';
 import type { Exit } from '../core/policy.ts';
+import type { HookName, LeftoverProcess } from '../core/run.ts';
 import { compilePattern, type Pattern } from '../plan/pattern.ts';
 import type { Probe, ServicePlan } from '../plan/plan.ts';
 import { Counts, type ProbeResult } from './counts.ts';
@@ -31,7 +32,7 @@ interface Resources<Handle> {
   /** Whether `stop.command` is running. */
   isStopping: boolean;
   /** The leftover processes of the run, while it waits for its hooks to end; null: processes of the run are left. */
-  swept: readonly SweptProcess[] | null;
+  swept: readonly LeftoverProcess[] | null;
 }
 
 /** The part of the checkpoint about a service's latest run, apart from the service's state. As data for JSON. */
@@ -40,7 +41,7 @@ export interface ServiceRecord {
   readonly main: KeptRun | null;
   readonly early: readonly number[] | null;
   readonly isStopping: boolean;
-  readonly swept: readonly SweptProcess[] | null;
+  readonly swept: readonly LeftoverProcess[] | null;
   readonly hooks: readonly HookRecord[];
 }
 
@@ -74,7 +75,9 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       case 'run-stop-command':
         this.#runStopCommand(plan, run);
         break;
-      case 'sweep':
+      case 'clean-up':
+        this.#endProcesses(plan, run, 'sweep');
+        break;
       case 'kill':
         this.#endProcesses(plan, run, effect.type);
         break;
@@ -112,7 +115,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
 
   /** Returns a function that sends events of this run. */
   #reporter(plan: ServicePlan, run: number): Report {
-    return (news) => this.#send({ type: 'service', service: plan.name, run, news });
+    return (event) => this.#send({ type: 'service', service: plan.name, run, event });
   }
 
   #failureReporter(plan: ServicePlan, run: number, resources: Resources<Handle>): Fail {
@@ -288,7 +291,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       this.#parts.changed(plan.name);
       if (code === 0 || signal.aborted) return;
       const detail = lastLine === '' ? summary : `${summary}: ${lastLine}`;
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'stop-command-failed', detail } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'stop-command-failed', detail } });
     });
   }
 
@@ -300,7 +303,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
   }
 
   /** Returns the function to call when no process of the run is left. It reports that, after all hooks have ended. */
-  #emptied(plan: ServicePlan, resources: Resources<Handle>): (swept: readonly SweptProcess[]) => void {
+  #emptied(plan: ServicePlan, resources: Resources<Handle>): (swept: readonly LeftoverProcess[]) => void {
     return (swept) => {
       this.#release(resources);
       this.counts.addSwept(plan.name, swept.length);
@@ -308,7 +311,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       this.#parts.changed(plan.name);
       const report = () => {
         resources.swept = null;
-        this.#reporter(plan, resources.run)({ type: 'emptied', swept });
+        this.#reporter(plan, resources.run)({ type: 'emptied', leftovers: swept });
       };
       const hooks = this.#hooks.ended(plan.name);
       if (hooks === null) report();
@@ -323,7 +326,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
 
   #hookEnded(plan: ServicePlan, run: number, hook: HookName): (result: HookResult) => void {
     return (result) =>
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'hook-ended', hook, ...result } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'hook-ended', hook, ...result } });
   }
 
   #readGpus(plan: ServicePlan, run: number): void {
@@ -336,7 +339,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     void this.#parts.readGpus(gpus, abort.signal).then((reading) => {
       if (abort.signal.aborted) return;
       this.#probing.delete(plan.name);
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'gpus-read', reading } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'gpus-read', reading } });
     });
   }
 
@@ -359,7 +362,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       if (controller.signal.aborted) return;
       this.#probing.delete(plan.name);
       count(ok ? 'ok' : 'failed');
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'answered', attempt, ok, detail } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'probe-ended', attempt, ok, detail } });
     });
   }
 
@@ -392,7 +395,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
   }
 }
 
-type Report = (news: ServiceEvent) => void;
+type Report = (event: ServiceEvent) => void;
 type Fail = (step: string, message: string, code: number) => void;
 
 function probeOf(plan: ServicePlan, kind: ProbeKind, index: number): Probe | undefined {

@@ -1,7 +1,7 @@
 // Runs the hooks of services: one command at a time for each service, with the attributes of the service, and its output in
 // the log of the service. Kills the leftover processes of a hook; the hook has ended when none is left. Sets no deadline.
-import type { HookName } from '../core/event.ts';
 import { type Exit, shellCode } from '../core/policy.ts';
+import type { HookName } from '../core/run.ts';
 import { compilePattern } from '../plan/pattern.ts';
 import type { ServicePlan } from '../plan/plan.ts';
 import type { ExecutorParts, KeptRun, ProgramListener, RunHandle } from './parts.ts';

@@ -1,7 +1,7 @@
 // The interfaces through which the executor uses other rooms: processes, pipes, the log, and facts about the machine. Types
 // only.
-import type { SweptProcess } from '../core/event.ts';
 import type { Exit } from '../core/policy.ts';
+import type { LeftoverProcess } from '../core/run.ts';
 import type { GpuReading } from '../plan/gpu-reading.ts';
 import type { Pattern } from '../plan/pattern.ts';
 import type { GpuPlan, ServicePlan } from '../plan/plan.ts';
@@ -28,7 +28,7 @@ export interface ProgramListener {
   spawned(pid: number): void;
   failed(failure: { readonly step: string; readonly message: string; readonly code: number }): void;
   exited(exit: Exit): void;
-  killRefused?(left: readonly SweptProcess[]): void;
+  killRefused?(left: readonly LeftoverProcess[]): void;
   /** The result of recordOf() has changed. */
   changed(): void;
 }
@@ -52,12 +52,12 @@ interface ProcessRoom<Handle extends RunHandle = RunHandle> {
     record: KeptRun,
     request: Program & Connections,
     listener: ProgramListener,
-    done: (swept: readonly SweptProcess[]) => void,
+    done: (swept: readonly LeftoverProcess[]) => void,
   ): Handle | null;
   signal(run: Handle, signal: string, to: 'main' | 'group'): void;
-  sweep(run: Handle, done: (swept: readonly SweptProcess[]) => void): void;
+  sweep(run: Handle, done: (swept: readonly LeftoverProcess[]) => void): void;
   /** Without `done`, the `done` of an earlier call stays in force. */
-  kill(run: Handle, done?: (swept: readonly SweptProcess[]) => void): void;
+  kill(run: Handle, done?: (swept: readonly LeftoverProcess[]) => void): void;
 }
 
 /** A pipe whose writing end goes to the program. It can be read as soon as the object exists. */

@@ -6,6 +6,7 @@ import type { World } from '../core/world.ts';
 import { exists } from '../linux/files.ts';
 import { credentialsOf, explainDeath, explainShellExit } from '../linux/launch.ts';
 import { describePortHolder, findHolder } from '../linux/listeners.ts';
+import { renderNotice } from '../messages/notices.ts';
 import { OutputPipe } from '../pid1/pipe.ts';
 import type { Run } from '../pid1/run.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -49,7 +50,7 @@ export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<num
   );
   const engine: Engine = new Engine(world, {
     clock,
-    announce,
+    announce: ({ service, notice }) => announce({ ...renderNotice(notice), service }),
     end,
     reload: () => void reload('apply'),
     executor: () => executor,

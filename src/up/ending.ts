@@ -4,10 +4,10 @@ import type { Effect } from '../core/event.ts';
 import { countOomKills } from '../linux/cgroup.ts';
 import { writeTerminationLog } from '../linux/termination-log.ts';
 import type { Pipeline } from '../logs/pipeline.ts';
+import { renderPostmortem, renderTerminationMessage } from '../messages/postmortem.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
 import { chooseLastLines, probeRequestsTo, SEARCHED } from '../runtime/last-lines.ts';
-import { renderPostmortem, renderTerminationMessage } from '../runtime/postmortem.ts';
 import type { Announce } from './announcer.ts';
 
 export type End = Effect & { readonly type: 'end' };

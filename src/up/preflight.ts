@@ -308,7 +308,7 @@ interface StartRefusal {
 
 /**
  * Refuses a start if the driver does not answer, or if a device is smaller than `min_free`; null: the start is possible.
- * Memory that is in use now may become free: each run waits for that (core/gate.ts).
+ * Memory that is in use now may become free: each run waits for that (core/memory-wait.ts).
  */
 export async function refuseGpus(plan: Plan, readGpus: GpuReader, abort: AbortSignal): Promise<StartRefusal | null> {
   const services = gpuServices(plan);

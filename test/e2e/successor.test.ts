@@ -239,7 +239,7 @@ test('what a run has left behind is ended by the successor, and the first cause 
   await run.line(/stopping everything: a failed/);
   await replace(run);
   await child.gone;
-  await run.line(/swept 1 process of a/);
+  await run.line(/cleaned up 1 process of a/);
   await b.exit(3);
   await run.ends(7);
 });
