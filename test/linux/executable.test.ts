@@ -8,7 +8,7 @@ import type { Credentials } from '../../src/linux/reach.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'svc-executable-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-const stranger = { uid: 65_533, groups: [65_533], name: 'app' };
+const otherUser = { uid: 65_533, groups: [65_533], name: 'app' };
 
 function file(path: string, mode: number, text: string | Uint8Array = '#!/bin/sh\n'): void {
   writeFileSync(join(root, path), text);
@@ -84,7 +84,7 @@ describe('a program', () => {
   test('is the first on PATH that can be executed', () => {
     expect(why('tool')).toBe('at /second/tool');
     expect(why('static')).toBe('at /second/static');
-    expect(why('tool', stranger)).toBe('at /second/tool');
+    expect(why('tool', otherUser)).toBe('at /second/tool');
   });
 
   test('with a slash is one file, relative to its working directory', () => {
@@ -98,26 +98,26 @@ describe('a program', () => {
 
   test('that does not exist is missing on PATH, even if PATH has folders that its user may not enter', () => {
     expect(why('none')).toBe('127: it is in no folder of PATH');
-    expect(why('none', stranger)).toBe('127: it is in no folder of PATH');
+    expect(why('none', otherUser)).toBe('127: it is in no folder of PATH');
   });
 
   test('is checked with the permissions of its user', () => {
     expect(why('ours')).toBe('at /second/ours');
-    expect(why('ours', stranger)).toContain('126: user app may not execute /second/ours (mode 0700, owner uid');
-    expect(why('unread', stranger)).toContain('126: user app may not read /second/unread, and a script must be read');
+    expect(why('ours', otherUser)).toContain('126: user app may not execute /second/ours (mode 0700, owner uid');
+    expect(why('unread', otherUser)).toContain('126: user app may not read /second/unread, and a script must be read');
     expect(why('ours', { uid: process.getuid?.() ?? 0, groups: [] })).toBe('at /second/ours');
   });
 
   test('in a folder that its user may not enter is explained by that folder', () => {
-    expect(why('here', stranger)).toContain('126: user app may not enter /closed (mode 0700, owner uid');
-    expect(why(join(root, 'closed/here'), stranger)).toContain(
+    expect(why('here', otherUser)).toContain('126: user app may not enter /closed (mode 0700, owner uid');
+    expect(why(join(root, 'closed/here'), otherUser)).toContain(
       '> run `chmod a+x /closed`, or start it as another user',
     );
   });
 
   test('that is a link into a folder that its user may not enter is explained by the link and the folder', () => {
     expect(why(at('venv-python'))).toBe('at /second/venv-python');
-    expect(why(at('venv-python'), stranger)).toMatch(
+    expect(why(at('venv-python'), otherUser)).toMatch(
       /^126: it leads to \/closed\/python3 \(\/second\/venv-python is a link\), and user app may not enter \/closed /,
     );
   });

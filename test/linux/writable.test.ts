@@ -8,7 +8,7 @@ import { inspectLogFile, whyNotWritable } from '../../src/linux/writable.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'svc-place-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-const stranger = { uid: 65_533, groups: [65_533] };
+const otherUser = { uid: 65_533, groups: [65_533] };
 const member = { uid: 65_533, groups: [65_533, process.getgid?.() ?? 0] };
 
 function file(path: string, mode: number, text = '#!/bin/sh\n'): string {
@@ -35,17 +35,17 @@ beforeAll(() => {
 describe('a folder', () => {
   test('can be entered, or why not', () => {
     expect(whyNotEntered(join(root, 'closed'), null)).toBe(null);
-    expect(whyNotEntered(join(root, 'closed'), stranger)).toBe('uid 65533 may not enter it (mode 0700, owner uid 0)');
+    expect(whyNotEntered(join(root, 'closed'), otherUser)).toBe('uid 65533 may not enter it (mode 0700, owner uid 0)');
     expect(whyNotEntered(join(root, 'none'), null)).toBe('there is no such folder');
     expect(whyNotEntered(join(root, 'second/tool'), null)).toBe('it is not a folder');
   });
 
   test('can be written to, or created in its parent', () => {
-    expect(whyNotWritable(join(root, 'all'), stranger)).toBe(null);
-    expect(whyNotWritable(join(root, 'all/a/b'), stranger)).toBe(null);
+    expect(whyNotWritable(join(root, 'all'), otherUser)).toBe(null);
+    expect(whyNotWritable(join(root, 'all/a/b'), otherUser)).toBe(null);
     expect(whyNotWritable(join(root, 'shared'), member)).toBe(null);
-    expect(whyNotWritable(join(root, 'shared'), stranger)).toBe('it may not be written to');
-    expect(whyNotWritable(join(root, 'first/a/b'), stranger)).toBe(`${join(root, 'first')} may not be written to`);
+    expect(whyNotWritable(join(root, 'shared'), otherUser)).toBe('it may not be written to');
+    expect(whyNotWritable(join(root, 'first/a/b'), otherUser)).toBe(`${join(root, 'first')} may not be written to`);
     expect(whyNotWritable(join(root, 'second/tool/a'), null)).toBe(`${join(root, 'second/tool')} is not a folder`);
   });
 });

@@ -217,7 +217,7 @@ describe('notify sockets', () => {
     for (let at = 0; at < 50; at += 1) await send(`A=${at}`, uid, [file, file]);
     await send('x'.repeat(8_192), uid, []);
     await send('y'.repeat(8_193), uid, []);
-    if (isRoot) await send('stranger', 65_534, []);
+    if (isRoot) await send('other', 65_534, []);
     await send('last', uid, []);
     await pid1.event('notified', (event) => event.text === 'last');
     const texts = pid1
@@ -226,7 +226,7 @@ describe('notify sockets', () => {
       .map((event) => event.text);
     expect(texts.slice(0, 50)).toEqual(Array.from({ length: 50 }, (_, at) => `A=${at}`));
     expect(texts.slice(50, 52)).toEqual(['x'.repeat(8_192), '']);
-    if (isRoot) expect(pid1.all('notified').find((event) => event.text === 'stranger')).toMatchObject({ uid: 65_534 });
+    if (isRoot) expect(pid1.all('notified').find((event) => event.text === 'other')).toMatchObject({ uid: 65_534 });
     expect(descriptors()).toBe(before);
     pid1.send(encodeRelease(run));
     await pid1.until('the socket to be closed', () => descriptors() < before);
