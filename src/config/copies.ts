@@ -1,17 +1,17 @@
-// Copies of a service (`replicas`): one Config entry each, with its number, its name, and its ports counted up. Everything
-// behind the Config takes a copy for a service like any other.
+// Replicas of a service (`replicas`): one Config entry each, with its number, its name, and its ports plus the number. All
+// later stages treat a replica like any other service.
 import type { ServiceConfig } from './config.ts';
 import type { ProbeConfig } from './probe-schema.ts';
 
-/** Which copy of which service it is, from 0. */
+/** The service that a replica belongs to, and its number from 0. */
 export interface Replica {
   readonly of: string;
   readonly index: number;
 }
 
 /**
- * The copies of a service, or itself where it has but one. `reread` reads it once more for a number, for a service in
- * which `${SVC_REPLICA}` may stand.
+ * The replicas of a service, or the service itself if it has only one. `reread` reads the service again for a number,
+ * because it may contain `${SVC_REPLICA}`.
  */
 export function copiesOf(
   first: ServiceConfig,
@@ -28,7 +28,7 @@ export function copiesOf(
 
 const LAST_PORT = 65_535;
 
-/** A port in which `${SVC_REPLICA}` stands differs by itself from the first copy's; any other is counted up. */
+/** A port that contains `${SVC_REPLICA}` already differs from the first replica's; the number is added to any other. */
 function toCopy(first: ServiceConfig, own: ServiceConfig, index: number): ServiceConfig {
   const ports = own.ports.map((port, at) => (port === first.ports[at] ? port + index : port));
   const shifted = new Map(first.ports.map((port, at) => [port, ports[at] ?? port]));
@@ -49,10 +49,10 @@ function toCopy(first: ServiceConfig, own: ServiceConfig, index: number): Servic
   });
 }
 
-/** Where a probe names one of the service's own ports, it means that of the copy. */
+/** A probe of one of the service's own ports probes the replica's port. */
 function withPort(probe: ProbeConfig, first: ProbeConfig, shifted: ReadonlyMap<number, number>): ProbeConfig {
   const { http } = probe;
-  // A unix socket has no port to add the copy's number to.
+  // A unix socket has no port to add the replica's number to.
   const tcp = probe.tcp?.socket === null ? probe.tcp : undefined;
   const firstTcp = first.tcp?.socket === null ? first.tcp : undefined;
   const moved = (to: Endpoint, from: Endpoint | undefined): number | null => {

@@ -1,17 +1,16 @@
-// What a parser hands over, and what becomes of it: a text's own structure, in which aliases and merge keys still stand as
-// they are written, turned into a tree in which they are resolved. Knows no parser; refuses what would make a small file
-// large (aliases of aliases, chains of them).
+// The output of a YAML parser, in which aliases and merge keys are not yet resolved, and its conversion into a tree in which
+// they are. Independent of the parser. Rejects what would expand a small file into a large one (aliases of aliases).
 import { didYouMean } from './nearest.ts';
 import type { Reading } from './reading.ts';
 import type { ListNode, MapEntry, MapNode, Node, ScalarNode, Span } from './tree.ts';
 
-/** Collections in collections; the schema itself needs eight. */
+/** Nesting of collections; the schema itself needs eight levels. */
 export const MAX_DEPTH = 100;
-/** Values after aliases are followed; a file of 1,000 services with merged defaults has some 50,000. */
+/** Limit of values after aliases are resolved; a file of 1,000 services with merged defaults has some 50,000. */
 const MAX_VALUES = 250_000;
 const MAX_ADVISED = 200;
 
-/** `anchor` is the name that a node is given by `&name`; null: none. */
+/** `anchor` is the name of `&name`; null: none. */
 interface Anchored {
   readonly anchor: string | null;
 }
@@ -33,21 +32,21 @@ export type Raw = RawScalar | RawList | RawMap | RawAlias;
 
 interface Grown {
   readonly node: Node;
-  /** Values in it, aliases followed. */
+  /** Number of values in it, with aliases resolved. */
   readonly size: number;
   readonly height: number;
 }
 
-/** What one growth carries along. */
+/** The state of one conversion. */
 interface Growth {
   readonly reading: Reading;
-  /** What each anchor names; `open` while that is still being read. */
+  /** The node of each anchor; `open` while that node is being read. */
   readonly anchors: Map<string, Grown | 'open'>;
-  /** Set once a limit is passed, from when on nothing more is read. */
+  /** Set when a limit is exceeded; after that nothing more is read. */
   stopped: boolean;
 }
 
-/** The tree of a text; null past a limit, which has then been reported. Aliases share what they point to. */
+/** The tree of a text. null: a limit was exceeded, and this has been reported. Aliases share the node of their anchor. */
 export function growTree(root: Raw, reading: Reading): Node | null {
   const growth: Growth = { reading, anchors: new Map(), stopped: false };
   const { node } = grow(root, growth);
@@ -76,8 +75,8 @@ function follow(alias: RawAlias, { anchors, reading }: Growth): Grown {
   if (typeof target === 'object') return target;
   const message =
     target === 'open'
-      ? `the alias \`*${name}\` stands inside what it names`
-      : `there is no anchor \`&${name}\` before this`;
+      ? `the alias \`*${name}\` is inside its own anchor`
+      : `there is no anchor \`&${name}\` before this alias`;
   const advised = target === undefined && reading.count() < MAX_ADVISED;
   const suggestion = advised ? didYouMean(name, anchors.keys()) : undefined;
   reading.report(alias, 'unknown-alias', message, { suggestion });
@@ -124,7 +123,7 @@ function growMap({ pairs, start, end }: RawMap, growth: Growth): Grown {
       }
     }
   }
-  // The map's own keys win, and of several merged maps the earlier one.
+  // The map's own keys win; of several merged maps the earlier one wins.
   for (const entry of merged) if (!entries.has(entry.key)) entries.set(entry.key, entry);
   const node: MapNode = { kind: 'map', entries, start, end };
   return { node, size, height };
@@ -135,14 +134,14 @@ function mergedEntries(node: Node, keySpan: Span, reading: Reading): readonly Ma
   return maps.flatMap((one) => {
     if (one.kind === 'map') return [...one.entries.values()];
     const suggestion = 'write `<<: *anchor` with an anchor of a map';
-    reading.report(keySpan, 'wrong-merge', '`<<` merges maps, and this is none', { suggestion });
+    reading.report(keySpan, 'wrong-merge', '`<<` merges maps, and this is not a map', { suggestion });
     return [];
   });
 }
 
 function tooMany(size: number, span: Span, growth: Growth): boolean {
   if (size > MAX_VALUES) {
-    stop(span, 'too-large', `holds more than ${MAX_VALUES} values when its aliases are followed`, growth);
+    stop(span, 'too-large', `holds more than ${MAX_VALUES} values when its aliases are resolved`, growth);
   }
   return growth.stopped;
 }
@@ -152,7 +151,7 @@ function stop(span: Span, code: string, what: string, growth: Growth): void {
   growth.stopped = true;
 }
 
-/** Nothing where something could stand. */
+/** An empty scalar at a position where a value is missing. */
 export function emptyAt(at: number): RawScalar {
   return { kind: 'scalar', value: null, text: '', plain: true, anchor: null, start: at, end: at };
 }
@@ -164,8 +163,8 @@ function nothingAt({ end }: Span): Grown {
 function reportKey({ start, end }: Span, key: string | null, reading: Reading): void {
   const span = { start, end: Math.max(end, start + 1) };
   if (key === null) {
-    const suggestion = 'put it into quotes if that is its name';
+    const suggestion = 'put it in quotes if this is its name';
     reading.report(span, 'wrong-key', 'a key must be a text', { suggestion });
   } else if (key === '') reading.report(span, 'wrong-key', 'a key is empty');
-  else reading.report(span, 'nul-character', 'a key holds a NUL character');
+  else reading.report(span, 'nul-character', 'a key contains a NUL character');
 }

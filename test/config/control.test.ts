@@ -36,7 +36,7 @@ describe('control', () => {
     const given = listen.startsWith('"') ? listen : `"${listen}"`;
     expect(control(`{listen: ${given}, token: abc}`)).toEqual({ ...LOCAL, host, token: 'abc' });
     expect(messages(withHttp(`{listen: ${given}}`))).toEqual([
-      `everybody who can reach ${host} could read all of it: beyond the loopback a \`token\` is needed`,
+      `without a \`token\` everyone who can reach ${host} could read the API: a \`token\` is required beyond the loopback`,
     ]);
     // Open routes are no token.
     expect(load(withHttp(`{listen: ${given}, open: [healthz, readyz, metrics]}`)).ok).toBe(false);
@@ -57,7 +57,7 @@ describe('control', () => {
     expect(control('{token: "${TOKEN}"}', { environment })?.token).toBe('from-env');
     // biome-ignore lint/suspicious/noTemplateCurlyInString: likewise
     const wrong = printed(withHttp('{token: "${TOKEN}"}'), { environment: { TOKEN: 'two words' } });
-    expect(wrong).toContain('`token` holds what no token can');
+    expect(wrong).toContain('`token` is not a valid token');
     expect(wrong).not.toContain('two words');
     for (const text of ['', 'two words\n', 'a\nb\n']) {
       const around = { files: { '/run/t': text } };

@@ -65,9 +65,9 @@ describe('an environment file', () => {
   });
 
   const wrong: Readonly<Record<string, readonly [string, number]>> = {
-    'A=1\nnonsense\n': ['this line is no `KEY=VALUE`', 4],
-    '=1\n': ['this line is no `KEY=VALUE`', 0],
-    'A B=1\n': ['this line is no `KEY=VALUE`', 0],
+    'A=1\nnonsense\n': ['this line is not `KEY=VALUE`', 4],
+    '=1\n': ['this line is not `KEY=VALUE`', 0],
+    'A B=1\n': ['this line is not `KEY=VALUE`', 0],
     'A="x\n': ['this " is never closed', 2],
     "A='x\nB=1\n": ["this ' is never closed", 2],
     'A="x" y\n': ['text follows the closing "', 5],
@@ -80,7 +80,7 @@ describe('an environment file', () => {
       'a comment begins within these quotes: a value that begins without a quote ends before ` #`',
       13,
     ],
-    'A=x\0y\n': ['this value holds a NUL character', 0],
+    'A=x\0y\n': ['this value contains a NUL character', 0],
   };
   for (const [text, [message, start]] of Object.entries(wrong)) {
     test(`${JSON.stringify(text)} is refused: ${message}`, () => {

@@ -258,7 +258,7 @@ describe('enabled', () => {
   test('says nothing of what a variable holds: it may be the password that the service is for', () => {
     const text = oneService('command: run', 'enabled: ${PASSWORD:-}');
     const [message = ''] = messages(text, { environment: { PASSWORD: 'hunter2' } });
-    expect(message).toContain('PASSWORD holds neither');
+    expect(message).toContain('PASSWORD contains neither');
     expect(message).not.toContain('hunter2');
     const better = text.replace(':-', ':+true');
     expect(serviceOf(better, { environment: { PASSWORD: 'no' } }).enabled).toBe(true);
@@ -268,7 +268,7 @@ describe('enabled', () => {
     const text = oneService('command: run', 'enabled: "${MAYBE:-perhaps}"');
     for (const environment of [{}, { MAYBE: '' }]) {
       const [message = ''] = messages(text, { environment });
-      expect(message).toEndWith(', and the default of MAYBE is neither');
+      expect(message).toEndWith(', but the default of MAYBE is neither');
     }
   });
 
@@ -300,21 +300,21 @@ describe('an impossible value', () => {
     'limits: { nofile: -1 }': '`limits.nofile` must be a whole number or `unlimited`, not -1',
     'limits: { stack: 8192 }': '`limits.stack` must be a size (`64MiB`), `0` or `unlimited`, not 8192',
     'limits: { nofile: { soft: 1 } }': '`limits.nofile` needs both `soft` and `hard`',
-    'limits: { nofile: { soft: 2, hard: 1 } }': 'the soft value of `limits.nofile` is above its hard one',
+    'limits: { nofile: { soft: 2, hard: 1 } }': 'the soft value of `limits.nofile` is greater than its hard value',
     'limits: { rtprio: 100 }': '`limits.rtprio` must be a whole number up to 99 or `unlimited`, not 100',
     'limits: { files: 1 }': 'there is no limit `files`',
     'restart: sometimes': '`restart` must be `never`, `on-failure` or `always`, not "sometimes"',
     'restart: { max: 3 }': '`max` counts restarts, but the policy is `never`',
-    'restart: { policy: always, within: 1m }': '`within` says in which time `max` counts, but there is no `max`',
+    'restart: { policy: always, within: 1m }': '`within` is the time window of `max`, but there is no `max`',
     'restart: { policy: always, backoff: { initial: 1m } }':
       '`backoff.initial` (1m) is longer than `backoff.max` (30s)',
     'restart: { policy: always, backoff: { factor: 0.5 } }': '`factor` must be a number from 1 to 100, not 0.5',
     'stop: { signal: TREM }': 'there is no signal `TREM`',
     'stop: { to: all }': '`to` must be `main` or `group`, not "all"',
-    'stop: 0': '`0` is no signal number: they go from 1 to 64',
+    'stop: 0': '`0` is not a signal number: signals have the numbers 1 to 64',
     'forward: HUP': '`forward` must be a list of signals, or a map of signals, not "HUP"',
     'forward: [HUP, SIGHUP]': '`forward` names SIGHUP twice',
-    'forward: { HUP: 0 }': '`0` is no signal number',
+    'forward: { HUP: 0 }': '`0` is not a signal number',
     'start_stall: 0s': '`start_stall` must be a duration above zero',
     'user: "a b"': '`user` must be a user',
     'user: ""': '`user` is empty',
@@ -341,7 +341,7 @@ describe('an impossible value', () => {
 
   test('port and ports at once are refused', () => {
     expect(messages(oneService('command: run', 'port: 1', 'ports: [2]'))).toEqual([
-      '`port` and `ports` are two ways to say the same',
+      '`port` and `ports` are alternatives',
     ]);
   });
 

@@ -64,10 +64,11 @@ services: { x: { command: run, hooks: { after_exit: [c] } } }
     'hooks: { pre_stop: a }': 'unknown key `pre_stop` in `hooks`',
     'hooks: { after_exit: { wait_for: { tcp: 1 } } }': 'unknown key `wait_for` in a hook',
     'hooks: { before_stop: { timeout: 1s } }': '`before_stop` has neither `command` nor `wait_for`',
-    'hooks: { before_stop: { command: a, wait_for: { tcp: 1 } } }': '`before_stop` either runs a command or waits',
+    'hooks: { before_stop: { command: a, wait_for: { tcp: 1 } } }':
+      '`before_stop` cannot have both `command` and `wait_for`',
     'hooks: { before_stop: { wait_for: { interval: 1s } } }':
       '`wait_for` must have one of `http`, `tcp`, `exec`, `file`',
-    'hooks: { before_stop: { wait_for: { tcp: 1, file: x } } }': '`wait_for` has one kind',
+    'hooks: { before_stop: { wait_for: { tcp: 1, file: x } } }': '`wait_for` must have one kind',
     'hooks: { before_stop: { wait_for: { log: x } } }': 'unknown key `log` in `wait_for`',
     'hooks: { before_stop: { wait_for: { http: /idle } } }': 'this probe names no port, and `a` has none either',
   };

@@ -26,7 +26,7 @@ describe('the file', () => {
     ],
     'of ten megabytes': [
       'a'.repeat(10_000_000),
-      `${PATH}:1:1: error: cannot read ${PATH}: it is 9.6 MiB large, and 1 MiB is the most`,
+      `${PATH}:1:1: error: cannot read ${PATH}: it has 9.6 MiB, and the limit is 1 MiB`,
     ],
     'in UTF-16': [new Uint8Array([0xff, 0xfe, 0x61, 0]), `${PATH}:1:1: error: cannot read ${PATH}: it is UTF-16`],
     'with a byte that is no UTF-8': [
@@ -49,7 +49,7 @@ describe('the file', () => {
     ],
     'of two documents': [
       `${RUN}---\n${RUN}`,
-      `${PATH}:2:1: error: the file holds more than one document: everything must be in one`,
+      `${PATH}:2:1: error: the file holds more than one document: it must have one document`,
     ],
     'with a byte order mark': [`\ufeff${RUN}`, 'ok'],
     'with Windows line ends': [RUN.replaceAll('\n', '\r\n'), 'ok'],
@@ -62,7 +62,7 @@ describe('the file', () => {
 
   test('of exactly 1 MiB is taken', () => {
     expect(firstLine(RUN + '#'.repeat(1024 * 1024 - RUN.length))).toBe('ok');
-    expect(firstLine(RUN + '#'.repeat(1024 * 1024 - RUN.length + 1))).toContain('1 MiB is the most');
+    expect(firstLine(RUN + '#'.repeat(1024 * 1024 - RUN.length + 1))).toContain('the limit is 1 MiB');
   });
 
   test('that is no regular file is not opened', () => {
@@ -105,13 +105,13 @@ services:
 
   test('a merge of something else than a map is refused', () => {
     expect(messages('x: &x 1\nservices:\n  a:\n    <<: *x\n    command: run\n')).toContain(
-      '`<<` merges maps, and this is none',
+      '`<<` merges maps, and this is not a map',
     );
   });
 
   test('an alias of nothing names the nearest anchor', () => {
     expect(printed('x-base: &base { command: run }\nservices:\n  a: *bsae\n')).toBe(
-      `services.yaml:3:6: error: there is no anchor \`&bsae\` before this
+      `services.yaml:3:6: error: there is no anchor \`&bsae\` before this alias
    3 |   a: *bsae
      |      ~~~~~
      help: did you mean \`base\`?
@@ -121,7 +121,7 @@ services:
 
   test('an alias inside what it names is refused', () => {
     expect(messages('services: &s\n  a: { command: run, depends_on: *s }\n')).toContain(
-      'the alias `*s` stands inside what it names',
+      'the alias `*s` is inside its own anchor',
     );
   });
 
@@ -201,7 +201,7 @@ describe('syntax errors', () => {
 
   test('a reference in a flow list without quotes says what to do', () => {
     expect(printed('services:\n  a: { command: run, ports: [${PORT}] }\n')).toContain(
-      'help: inside `[ ]` and `{ }` a reference to a variable must stand in quotes',
+      'help: inside `[ ]` and `{ }` a reference to a variable must be in quotes',
     );
   });
 
@@ -240,7 +240,7 @@ describe('limits', () => {
       (_, index) => `x-${index + 1}: &a${index + 1} [${`*a${index}, `.repeat(9)}]\n`,
     );
     expect(quickly(`x-0: &a0 [x]\n${lines.join('')}${RUN}`)).toEqual([
-      'the file holds more than 250000 values when its aliases are followed',
+      'the file holds more than 250000 values when its aliases are resolved',
     ]);
   });
 
@@ -248,7 +248,7 @@ describe('limits', () => {
     const keys = Array.from({ length: 1000 }, (_, index) => `k${index}: [a, b, c]`).join(', ');
     const services = Array.from({ length: 1000 }, (_, index) => `  s${index}: { <<: *big }\n`).join('');
     expect(quickly(`x-big: &big { ${keys} }\nservices:\n${services}`)).toEqual([
-      'the file holds more than 250000 values when its aliases are followed',
+      'the file holds more than 250000 values when its aliases are resolved',
     ]);
   });
 
@@ -282,7 +282,7 @@ describe('limits', () => {
     for (const text of ['\0', `${RUN}\0`, 'services: { a: { command: "\0" } }\n', 'a\0b: c\n', '# \0\n']) {
       expect(printed(text)).not.toContain('\0');
     }
-    expect(messages('a\0b: c\n')).toContain('a key holds a NUL character');
+    expect(messages('a\0b: c\n')).toContain('a key contains a NUL character');
   });
 });
 

@@ -159,7 +159,7 @@ services:
   web: { command: run, port: "\${API_TOKEN}" }
 `,
     says: `
-services.yaml:2:30: error: \`port\` must be a port from 1 to 65535, not what \${API_TOKEN} comes to
+services.yaml:2:30: error: \`port\` must be a port from 1 to 65535, not the value of \${API_TOKEN}
    2 |   web: { command: run, port: "\${API_TOKEN}" }
      |                              ~~~~~~~~~~~~~~
 `,
@@ -176,7 +176,7 @@ services:
 services.yaml:4:20: error: \`http\` names the host "backend": a probe takes only a literal IP address
    4 |     ready: { http: "http://backend:8000/health" }
      |                    ~~~~~~~~~~~~~~~~~~~~~~~~~~~~
-     help: a name look-up can hang when the process limit is used up; write the address, such as \`127.0.0.1\` or \`[::1]\`
+     help: a name lookup can hang when the process limit is used up; write the address, such as \`127.0.0.1\` or \`[::1]\`
 `,
   },
   {
@@ -233,16 +233,16 @@ services:
   web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
 `,
     says: `
-services.yaml:2:39: error: SIGTERM cannot be forwarded: it asks svc-super itself to stop everything; a service is stopped with \`stop.signal\`
+services.yaml:2:39: error: SIGTERM cannot be forwarded: it tells svc-super to stop everything; use \`stop.signal\` for the stop signal of a service
    2 |   web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
      |                                       ~~~~
-services.yaml:2:45: error: SIGKILL cannot be forwarded: the kernel lets no program catch it
+services.yaml:2:45: error: SIGKILL cannot be forwarded: no program can catch it
    2 |   web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
      |                                             ~~~~
 services.yaml:2:51: error: SIGCHLD cannot be forwarded: svc-super needs it itself
    2 |   web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
      |                                                   ~~~~
-services.yaml:2:57: error: SIGPWR cannot be forwarded: it asks svc-super itself to stop everything; a service is stopped with \`stop.signal\`
+services.yaml:2:57: error: SIGPWR cannot be forwarded: it tells svc-super to stop everything; use \`stop.signal\` for the stop signal of a service
    2 |   web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
      |                                                         ~~~
 services.yaml:2:62: error: there is no signal \`HPU\`
@@ -258,10 +258,10 @@ services:
   web: { command: [run, "a\\0b"], env: { A: "\\0" } }
 `,
     says: `
-services.yaml:2:25: error: an item of \`command\` holds a NUL character, which no program can be given
+services.yaml:2:25: error: an item of \`command\` contains a NUL character, which cannot be passed to a program
    2 |   web: { command: [run, "a\\0b"], env: { A: "\\0" } }
      |                         ~~~~~~
-services.yaml:2:44: error: \`env.A\` holds a NUL character, which no program can be given
+services.yaml:2:44: error: \`env.A\` contains a NUL character, which cannot be passed to a program
    2 |   web: { command: [run, "a\\0b"], env: { A: "\\0" } }
      |                                            ~~~~
 `,
@@ -273,10 +273,10 @@ services:
   web: { command: run, stop: { timeout: 20s } }
 `,
     says: `
-services.yaml:2:41: error: \`stop.timeout\` (20s) is longer than the whole shutdown may take (\`stop_timeout\`, 9s)
+services.yaml:2:41: error: \`stop.timeout\` (20s) is longer than \`stop_timeout\` (9s), the limit for the whole shutdown
    2 |   web: { command: run, stop: { timeout: 20s } }
      |                                         ~~~
-     help: shorten it, or give a longer \`stop_timeout\` at the top
+     help: shorten it, or increase \`stop_timeout\` at the top level
 `,
   },
   {
@@ -287,10 +287,10 @@ services:
   web: { command: run }
 `,
     says: `
-services.yaml:1:30: error: \`stop.timeout\` (1m) is longer than the whole shutdown may take (\`stop_timeout\`, 9s)
+services.yaml:1:30: error: \`stop.timeout\` (1m) is longer than \`stop_timeout\` (9s), the limit for the whole shutdown
    1 | defaults: { stop: { timeout: 1m } }
      |                              ~~
-     help: shorten it, or give a longer \`stop_timeout\` at the top
+     help: shorten it, or increase \`stop_timeout\` at the top level
 `,
   },
   {

@@ -8,13 +8,13 @@ const VALUES: readonly (readonly [title: string, value: string, says: string, he
     'the `!` of a shell is put in quotes',
     '! test -e /x # c',
     '3:14: error: `!` is a YAML tag, and tags are not supported',
-    "write `'! test -e /x'` if the `!` is a part of the text; remove it otherwise",
+    "write `'! test -e /x'` if the `!` is part of the text; remove it otherwise",
   ],
   [
     'in a list, the quotes are those of one item',
     '[run, ! x, y]',
     '3:20: error: `!` is a YAML tag, and tags are not supported',
-    "write `'! x'` if the `!` is a part of the text; remove it otherwise",
+    "write `'! x'` if the `!` is part of the text; remove it otherwise",
   ],
   [
     'a tag before a quoted text is to be removed',
@@ -25,31 +25,31 @@ const VALUES: readonly (readonly [title: string, value: string, says: string, he
   [
     'a quoted program with arguments is put in other quotes',
     '"/x y" --z',
-    '3:21: error: YAML: text follows the closing `"`: a value that begins with a quote ends at the next one',
+    '3:21: error: YAML: text follows the closing `"`: a value that begins with a quote ends at the next quote',
     `write \`'"/x y" --z'\``,
   ],
   [
     'both kinds of quotes are told apart',
     `'/x y' "z"`,
-    "3:21: error: YAML: text follows the closing `'`: a value that begins with a quote ends at the next one",
+    "3:21: error: YAML: text follows the closing `'`: a value that begins with a quote ends at the next quote",
     `write \`'''/x y'' "z"'\``,
   ],
   [
     'an apostrophe within single quotes is doubled',
     "'it's'",
-    "3:18: error: YAML: text follows the closing `'`: a value that begins with a quote ends at the next one",
+    "3:18: error: YAML: text follows the closing `'`: a value that begins with a quote ends at the next quote",
     "write `'it''s'`",
   ],
   [
     'a quote within double quotes is escaped',
     '"say "hi" now"',
-    '3:20: error: YAML: text follows the closing `"`: a value that begins with a quote ends at the next one',
+    '3:20: error: YAML: text follows the closing `"`: a value that begins with a quote ends at the next quote',
     'write `"say \\"hi\\" now"`',
   ],
   [
     'in a list a comma may be missing',
     '["/x y" --z, b]',
-    '3:22: error: YAML: text follows the closing `"`: a value that begins with a quote ends at the next one',
+    '3:22: error: YAML: text follows the closing `"`: a value that begins with a quote ends at the next quote',
     `write \`'"/x y" --z'\`, or a \`,\` between two items`,
   ],
   [
@@ -74,7 +74,7 @@ const VALUES: readonly (readonly [title: string, value: string, says: string, he
     'an unclosed bracket points to where it opens',
     '[a, {b: c}, [d]\n    port: 80',
     '3:14: error: YAML: this `[` is never closed',
-    'write a `]` behind the last item, or put a text that begins with `[` in quotes',
+    'write a `]` after the last item, or put a text that begins with `[` in quotes',
   ],
   [
     'text behind a list is text',
@@ -85,14 +85,14 @@ const VALUES: readonly (readonly [title: string, value: string, says: string, he
   [
     'a bracket too many is named',
     '[a, b]]',
-    '3:20: error: YAML: no `[` belongs to this `]`',
+    '3:20: error: YAML: there is no `[` for this `]`',
     'remove it, or put a text that contains it in quotes',
   ],
   [
     'a text that begins with `*` is put in quotes',
     '*x y',
     '3:17: error: YAML: text follows the alias `*x`',
-    "write `'*x y'` if the `*` is a part of the text",
+    "write `'*x y'` if the `*` is part of the text",
   ],
   [
     'a text that begins with a reserved character is put in quotes',
@@ -214,8 +214,7 @@ describe('did you mean', () => {
   });
 
   const keys: Readonly<Record<string, string>> = {
-    deploy:
-      'write its parts as `replicas`, `restart` and `gpus`; limits of memory and processors are those of the container',
+    deploy: 'use `replicas`, `restart` and `gpus`; set limits for memory and processors on the container',
     healthy: 'it is called `ready` (and `live`)',
     readiness: 'it is called `ready`',
     oneshot: 'write `type: task`',

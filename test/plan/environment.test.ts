@@ -156,14 +156,14 @@ describe('an environment file', () => {
   test('with a wrong line is named with the place, and the line itself is not shown', () => {
     const files = { '/app/x.env': 'A=1\nhunter2\n' };
     expect(printed(oneService('command: run', 'env_file: x.env'), { files })).toBe(
-      'x.env:2:1: error: this line is no `KEY=VALUE`\n     help: a line is `KEY=VALUE`, a comment beginning with `#`, or empty\n',
+      'x.env:2:1: error: this line is not `KEY=VALUE`\n     help: write `KEY=VALUE`, a comment that begins with `#`, or nothing\n',
     );
   });
 
   test('is read once, and told wrong once, however many services name it', () => {
     const text =
       'env_file: x.env\nservices:\n  a: { command: run, env_file: x.env }\n  b: { command: run, env_file: ./x.env }\n';
-    expect(messages(text, { files: { '/app/x.env': 'bad\n' } })).toEqual(['this line is no `KEY=VALUE`']);
+    expect(messages(text, { files: { '/app/x.env': 'bad\n' } })).toEqual(['this line is not `KEY=VALUE`']);
     const files = memoryFiles({ '/app/x.env': 'A=1\n', [PATH]: text });
     let reads = 0;
     const read = (path: string): Uint8Array => {

@@ -98,7 +98,7 @@ describe('replicas', () => {
     const two = 'services:\n  a: { command: run, replicas: 3, port: 9000 }\n  b: { command: run, port: 9002 }\n';
     expect(messages(two)).toEqual(['`b` and `a.2` both listen on port 9002']);
     expect(messages(oneService('command: run', 'replicas: 4', 'port: 65533'))).toEqual([
-      'port 65533 of `a` counts up to 65536, and 65535 is the last one',
+      'port 65533 of `a` plus the number of its last replica is 65536: the highest port is 65535',
     ]);
   });
 });
@@ -146,7 +146,7 @@ describe('${SVC_REPLICA}', () => {
 
   test('means nothing at the top', () => {
     expect(messages(`env: { A: "\${SVC_REPLICA}" }\n${oneService('command: run')}`)).toEqual([
-      '`${SVC_REPLICA}`, the number of a copy, means something in a service only',
+      '`${SVC_REPLICA}`, the number of a replica, is set only within a service',
     ]);
   });
 
@@ -189,7 +189,7 @@ describe('what is wrong with every copy', () => {
 
   test('a service may not be called like a copy', () => {
     const text = 'services:\n  a: { command: run, replicas: 2 }\n  a.1: { command: run }\n  a.2: { command: run }\n';
-    expect(messages(text)).toEqual(['`a.1` is what a copy of `a` is called']);
+    expect(messages(text)).toEqual(['`a.1` is already the name of a replica of `a`']);
   });
 });
 
