@@ -1,4 +1,4 @@
-// The listener of the control API as the Plan has it: its token read, its port compared with those of the services.
+// The control API's TCP listener in the Plan: its token is read, and its port is compared with the ports of the services.
 import type { Config } from '../config/config.ts';
 import { TOKEN, TOKEN_RULE, type Token } from '../config/control-values.ts';
 import { type FileReader, readText } from '../config/file.ts';
@@ -8,7 +8,7 @@ import type { ControlPlan } from './plan.ts';
 
 const PATH = ['control', 'http'] as const;
 
-/** Reads what is wanted; what is wrong goes to `complaints`, and that plan goes nowhere. */
+/** Resolves the listener. Problems go to `complaints`; the plan is then not used. */
 export function toControlPlan(config: Config, files: FileReader, complaints: Complaints): ControlPlan | null {
   if (config.control === null) return null;
   const { listen, token, open, hosts } = config.control;
@@ -18,10 +18,9 @@ export function toControlPlan(config: Config, files: FileReader, complaints: Com
     complaints.error([...PATH, 'listen'], 'shared-port', message);
   }
   if (token === null && !isWritten(config, [...PATH, 'token'])) {
-    const message =
-      'without a token the control API answers reads only over TCP: nothing can be started, stopped or run';
+    const message = 'without a token the control API is read-only over TCP: it cannot start, stop or run anything';
     const suggestion =
-      "add `token: {file: PATH}` for the dashboard's buttons and for tools; `svc-super` commands need none";
+      "add `token: {file: PATH}` for the dashboard's buttons and for other clients; `svc-super` commands need no token";
     complaints.warn([...PATH, 'listen'], 'reads-only', message, { suggestion });
   }
   return {
@@ -44,7 +43,9 @@ function readToken(token: Token, config: Config, files: FileReader, complaints: 
   const text = result.text.replace(/\r?\n$/, '');
   if (TOKEN.test(text)) return text;
   const message =
-    text === '' ? `${file} is empty: it must hold the token` : `${file} does not hold a token: ${TOKEN_RULE}`;
+    text === ''
+      ? `${file} is empty: it must contain the token`
+      : `${file} does not contain a valid token: a token is ${TOKEN_RULE}`;
   complaints.error(place, 'wrong-value', message);
   return null;
 }

@@ -1,5 +1,5 @@
-// Edges: `depends_on` and the order of stages, turned into what each service waits for, with everything that can be wrong
-// about it. Starts nothing.
+// Edges: turns `depends_on` and the order of stages into the dependencies of each service, and reports every mistake in
+// them. Starts nothing.
 import type { Config, ServiceConfig } from '../config/config.ts';
 import type { Complaints, Path } from './complaints.ts';
 import { cycles, renderCycle } from './graph.ts';
@@ -7,18 +7,18 @@ import type { Condition, Edge } from './plan.ts';
 import { stageEdges, withoutRepeats } from './stages.ts';
 
 export interface Waiting {
-  /** By name: the edges that a service declares. */
+  /** By service name: the edges that the service declares. */
   readonly edges: ReadonlyMap<string, readonly Edge[]>;
-  /** By name: the edges that a member of a stage has in addition. */
+  /** By service name: the additional edges of a member of a stage. */
   readonly stages: ReadonlyMap<string, readonly Edge[]>;
   /** Stages in their order. */
   readonly groups: readonly string[];
 }
 
-/** Who waits for whom as it is written: services by their keys, all copies of one at once. */
+/** The dependencies as written: services by their keys, with all replicas as one. */
 type Written = ReadonlyMap<string, readonly Need[]>;
 
-/** `target` is the service that is meant, `on` how it is named: by its key or by the name of one copy. */
+/** `target` is the service, `on` is its name in `depends_on`: the key, or the name of one replica. */
 interface Need {
   readonly on: string;
   readonly target: ServiceConfig;
@@ -28,7 +28,7 @@ interface Need {
   readonly step: string | number;
 }
 
-/** Turns `depends_on` and `group` into edges. Reports dangling names, cycles, stages that contradict. */
+/** Turns `depends_on` and `group` into edges. Reports unknown names, cycles, and dependencies against the stages. */
 export function toEdges(config: Config, complaints: Complaints): Waiting {
   const { services } = config;
   const written = services.filter(({ replica }) => replica === null || replica.index === 0);
@@ -44,7 +44,7 @@ export function toEdges(config: Config, complaints: Complaints): Waiting {
   const needs: Written = new Map(
     written.map((service) => [service.key, declaredNeeds(service, byKey, byName, complaints)]),
   );
-  // Needs against the order of stages are reported as such, and would only be found once more as cycles.
+  // A dependency on a later stage is reported as such; without this filter it would be reported as a cycle too.
   const backward = new Set<string>();
   for (const service of written) {
     for (const { target, step } of needs.get(service.key) ?? []) {
@@ -57,7 +57,7 @@ export function toEdges(config: Config, complaints: Complaints): Waiting {
   const result = new Map<string, readonly Edge[]>();
   for (const [key, own] of copies) {
     const declared = without(backward, key, needs.get(key) ?? []).flatMap((need) => edgesOf(need, copies));
-    // Copies share one list: hundreds that wait for hundreds cost hundreds.
+    // Replicas share one list, so that hundreds that depend on hundreds cost hundreds.
     const edges = withoutRepeats(declared);
     for (const copy of own) result.set(copy.name, edges);
   }
@@ -86,19 +86,20 @@ function declaredNeeds(
     const target = byKey.get(on) ?? byName.get(on);
     if (target === undefined) {
       const whole = byKey.get(on.replace(/\.\d+$/, ''));
-      // How many copies there are to be is not known: that has been reported.
+      // The number of replicas is unknown because `replicas` is invalid, which has been reported.
       if (whole?.broken.has('replicas')) return [];
       const near = whole?.replicas ?? null;
       const suggestion =
         near === null
           ? complaints.suggest(on, () => [...byKey.keys()].filter((name) => name !== key))
-          : `it has ${near === 1 ? 'no copies' : `the copies 0 to ${near - 1}`}`;
+          : `it has ${near === 1 ? 'no replicas' : `the replicas 0 to ${near - 1}`}`;
       const message = `\`${key}\` depends on \`${on}\`, which does not exist`;
       complaints.error(path, 'unknown-service', message, { suggestion, key: typeof step === 'string' });
       return [];
     }
     if (target.key === key) {
-      const message = on === key ? `\`${on}\` depends on itself` : `\`${key}\` depends on \`${on}\`, a copy of itself`;
+      const message =
+        on === key ? `\`${on}\` depends on itself` : `\`${key}\` depends on \`${on}\`, a replica of itself`;
       complaints.error(path, 'cycle', message, { key: typeof step === 'string' });
       return [];
     }
@@ -112,8 +113,8 @@ function declaredNeeds(
 function checkAny(any: number | null, on: string, target: ServiceConfig, path: Path, complaints: Complaints): void {
   const count = on === target.key ? (target.replicas ?? 1) : 1;
   if (any === null || any <= count || target.broken.has('replicas')) return;
-  const has = count === 1 ? 'there is one of it' : `it has ${count} copies`;
-  complaints.error([...path, 'any'], 'impossible-value', `\`any: ${any}\` of \`${on}\` can never be: ${has}`);
+  const has = count === 1 ? 'it has no replicas' : `it has ${count} replicas`;
+  complaints.error([...path, 'any'], 'impossible-value', `\`any: ${any}\` of \`${on}\` cannot be satisfied: ${has}`);
 }
 
 function usualCondition(target: ServiceConfig): Condition {
@@ -135,19 +136,19 @@ function checkCondition(
     complaints.error(path, 'impossible-value', message, { related });
   }
   if (condition === 'ready' && target.type === 'task' && target.ready === null && !target.broken.has('ready')) {
-    const message = `\`${target.key}\` is a task without a \`ready\` probe: it is ready as soon as it has started`;
-    const suggestion = `write \`${target.key}: completed\` to wait for its end`;
+    const message = `\`${target.key}\` is a task without a \`ready\` probe: it is ready as soon as its process has started`;
+    const suggestion = `write \`${target.key}: completed\` to wait until it has completed`;
     complaints.warn(path, 'task-ready', message, { suggestion });
   }
   if (service.enabled && !target.enabled && !target.broken.has('enabled')) {
     const message = `\`${service.key}\` will not start: it depends on \`${target.key}\`, which is not enabled`;
     const suggestion =
-      'disable it too, or write `essential: false`: if an essential one never starts, the container fails';
+      'disable it too, or write `essential: false`: the container fails if an essential service never starts';
     complaints.warn(path, 'depends-on-disabled', message, service.essential ? { suggestion } : {});
   }
 }
 
-/** The order of the stages: that of `groups`, else of first use. */
+/** The order of the stages: `groups` if it is present, else the order of first use. */
 function stageOrder(config: Config, complaints: Complaints): readonly string[] {
   const used = new Map<string, string>();
   for (const { name, group } of config.services) if (group !== null && !used.has(group)) used.set(group, name);
@@ -199,7 +200,7 @@ function without(backward: ReadonlySet<string>, key: string, needs: readonly Nee
   return backward.size === 0 ? needs : needs.filter(({ target }) => !backward.has(`${key}\0${target.key}`));
 }
 
-/** All copies of a service wait for the same, so that a cycle of services is one of copies, and the other way round. */
+/** Replicas share their dependencies, so a cycle of services is a cycle of replicas, and the reverse. */
 function reportCycles(
   services: readonly ServiceConfig[],
   needs: Written,

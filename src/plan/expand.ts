@@ -1,5 +1,5 @@
-// Config to Plan: users resolved, environments merged, edges drawn, every default in place. With it everything that `up`
-// would refuse is known. Looks at files and environment only through its arguments; starts nothing.
+// Turns a Config into a Plan: users resolved, environments merged, edges computed, all defaults filled in. Finds every error
+// for which `up` refuses to start. Reads files and environment only through its arguments; starts nothing.
 import { hiddenProgram, toArgv } from '../config/command.ts';
 import type { Config, ServiceConfig } from '../config/config.ts';
 import { type Diagnostic, type Failure, type Result, sortDiagnostics } from '../config/diagnostic.ts';
@@ -20,35 +20,35 @@ import { toProbes } from './probes.ts';
 import { selectServices } from './selection.ts';
 import { type Accounts, readAccounts, resolveUser } from './users.ts';
 
-/** What a Plan depends on besides the Config. */
+/** The inputs of a Plan besides the Config. */
 export interface Surroundings {
   readonly files: FileReader;
-  /** The container's. */
+  /** The container's environment. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Looks for GPUs, when a service asks for any. Without it nobody is given one, and nobody's lack is an error. */
+  /** Lists the GPUs if a service requests any. Without it no GPU is assigned, and a missing GPU is not an error. */
   readonly gpus?: () => Inventory;
-  /** The plan in force, where there is one: services keep the GPUs that it gave them. */
+  /** The current plan, if there is one: services keep the GPUs that it assigned to them. */
   readonly before?: Plan;
 }
 
 export interface LoadInput extends Surroundings {
-  /** services.yaml. A relative one is taken from `cwd`; without that it stays relative, and so does `Plan.file`. */
+  /** services.yaml. A relative path starts at `cwd`; without `cwd` it stays relative, and so does `Plan.file`. */
   readonly path: string;
   /** Absolute. */
   readonly cwd?: string;
-  /** Only these services and what they need; none or an empty list: all. */
+  /** Only these services and their dependencies; undefined or empty: all. */
   readonly names?: readonly string[];
 }
 
-/** A Plan, and what is doubtful but not wrong. */
+/** A Plan, and its warnings. */
 export interface Planned {
   readonly plan: Plan;
   readonly warnings: readonly Diagnostic[];
-  /** The texts that the warnings point into. */
+  /** The texts that the warnings refer to. */
   readonly sources: ReadonlyMap<string, string>;
 }
 
-/** Reads services.yaml and everything it names, and makes the Plan. All that is wrong comes back at once, in order. */
+/** Reads services.yaml and every file that it names, and makes the Plan. Returns all errors at once, in order. */
 export function loadPlan(input: LoadInput): Result<Planned, Failure> {
   const path = input.cwd === undefined ? input.path : resolve(input.cwd, input.path);
   const draft = loadDraft(path, input.files, input.environment);
@@ -71,7 +71,7 @@ export function loadPlan(input: LoadInput): Result<Planned, Failure> {
   return { ok: true, value: { plan: freeze(selected), warnings: sortDiagnostics(diagnostics), sources } };
 }
 
-/** Makes the Plan of a Config that is right in itself. */
+/** Makes the Plan of a valid Config. */
 export function toPlan(config: Config, surroundings: Surroundings): Result<Planned, Failure> {
   const complaints = makeComplaints(config);
   const plan = placeGpus(expand(config, surroundings, complaints), config, surroundings, complaints);
@@ -80,7 +80,7 @@ export function toPlan(config: Config, surroundings: Surroundings): Result<Plann
   return { ok: true, value: { plan: freeze(plan), warnings: sortDiagnostics(complaints.all), sources } };
 }
 
-/** Only those that run compete for devices. Loaded when somebody does: most machines have none. */
+/** Assigns devices among the selected services. Loaded only if a service requests GPUs: most containers have none. */
 function placeGpus(plan: Plan, config: Config, surroundings: Surroundings, complaints: Complaints): Plan {
   if (config.services.every(({ gpus }) => gpus === null)) return plan;
   const { withGpus } = require('./gpus.ts') as typeof import('./gpus.ts');
@@ -145,7 +145,7 @@ function toServicePlan(
   complaints: Complaints,
 ): ServicePlan {
   const { name, key, restart, stop } = service;
-  // Where there is no command, that has been reported, and this plan goes nowhere.
+  // A missing command has been reported, and the plan is then not used.
   const argv = toArgv(service.command ?? ['']);
   reportDoubtful(service, complaints);
   reportTooLong(key, argv, env, complaints);
@@ -211,7 +211,7 @@ function reportSharedPorts(config: Config, complaints: Complaints): void {
         const apart =
           owner.key === service.key
             ? {
-                suggestion: `the ports of a copy count up by one each: \`${owner.key}\` needs gaps of ${owner.replicas} or more between them`,
+                suggestion: `the number of each replica is added to its ports: leave gaps of ${owner.replicas} or more between the ports of \`${owner.key}\``,
               }
             : { related };
         complaints.error(portPath(config, service, port), 'shared-port', message, apart);
@@ -220,7 +220,7 @@ function reportSharedPorts(config: Config, complaints: Complaints): void {
   }
 }
 
-/** `port` or the item of `ports`, whichever a service has. */
+/** The path of `port`, or of the item of `ports`, whichever the service has. */
 function portPath(config: Config, service: ServiceConfig, port: number): (string | number)[] {
   const path = ['services', service.name];
   const list = [...path, 'ports'];
@@ -234,7 +234,7 @@ function reportDoubtful(service: ServiceConfig, complaints: Complaints): void {
   const path = ['services', name, 'command'];
   if (typeof command === 'string') {
     if (/[^&]&\s*$/.test(command)) {
-      const message = `\`${key}\` ends with \`&\`: the shell leaves the program in the background and ends at once`;
+      const message = `\`${key}\` ends with \`&\`: the shell starts the program in the background and exits at once`;
       complaints.warn(path, 'background-command', message, { suggestion: 'remove the `&`' });
     }
     reportHiddenProgram(service, command, complaints);
@@ -242,24 +242,24 @@ function reportDoubtful(service: ServiceConfig, complaints: Complaints): void {
   }
   const found = command?.find((argument) => SHELL_WORDS.has(argument));
   if (found === undefined) return;
-  const message = `a list is executed without a shell: \`${found}\` reaches \`${command?.[0]}\` as an argument`;
+  const message = `a list is executed without a shell: \`${found}\` is passed to \`${command?.[0]}\` as an argument`;
   complaints.warn(path, 'shell-word', message, { key: true, suggestion: 'write the command as one text' });
 }
 
 /**
- * Warns of a shell between the stop signal and the program. Not with `stop.to: group`, which reaches the program, nor with
- * `stop.command`, nor for a task, which is seldom stopped.
+ * Warns if a shell runs between the supervisor and the program. Not with `stop.to: group`, which signals the program too,
+ * nor with `stop.command`, nor for a task, which is rarely stopped.
  */
 function reportHiddenProgram({ name, key, type, stop }: ServiceConfig, command: string, complaints: Complaints): void {
   if (type === 'task' || stop.to === 'group' || stop.command !== null) return;
   const program = hiddenProgram(command);
   if (program === null) return;
-  const message = `the stop signal of \`${key}\` reaches the shell and not \`${program}\`, which runs under it`;
+  const message = `the stop signal of \`${key}\` reaches the shell instead of \`${program}\`, which runs as its child`;
   const suggestion = `write \`exec ${program} …\`: the program then replaces the shell`;
   complaints.warn(['services', name, 'command'], 'hidden-program', message, { suggestion });
 }
 
-// MAX_ARG_STRLEN of the kernel, its NUL included; execve(2) fails with E2BIG beyond it.
+// MAX_ARG_STRLEN of the kernel, including the NUL; execve(2) fails with E2BIG for a longer string.
 const MAX_STRING = 131_072;
 
 function reportTooLong(
@@ -270,7 +270,7 @@ function reportTooLong(
 ): void {
   const isTooLong = (text: string): boolean => text.length * 3 >= MAX_STRING && Buffer.byteLength(text) >= MAX_STRING;
   if (argv.some(isTooLong)) {
-    const message = `the command of \`${name}\` holds a text of 128 KiB or more, which Linux cannot execute`;
+    const message = `the command of \`${name}\` contains a text of 128 KiB or more, which Linux cannot execute`;
     complaints.error(['services', name, 'command'], 'too-long', message, { key: true });
   }
   for (const [key, value] of Object.entries(env)) {

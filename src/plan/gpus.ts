@@ -1,5 +1,5 @@
-// Who gets which GPU, and the environment that tells the program so. Every ask is satisfied or complained of before
-// anything starts. Pure: what there is arrives as an inventory. Loaded only where a service has `gpus`.
+// Assigns GPUs to services, and sets the variables that select them. Every request is satisfied or reported before anything
+// starts. Pure: the inventory is an argument. Loaded only if a service has `gpus`.
 import type { Config, GpusConfig } from '../config/config.ts';
 import type { Complaints, Path } from './complaints.ts';
 import {
@@ -12,25 +12,25 @@ import {
 } from './gpu-inventory.ts';
 import type { GpuDevice, Plan, ServicePlan } from './plan.ts';
 
-/** One service, or one copy of it, that says something of GPUs. */
+/** The request of one service, or of one replica. */
 export interface GpuAsk {
   readonly name: string;
-  /** The service that it is a copy of, or itself. */
+  /** The service that it is a replica of, or itself. */
   readonly key: string;
   readonly ask: Pick<GpusConfig, 'wish' | 'shared' | 'optional'>;
-  /** Where it is written. */
+  /** Its path in services.yaml. */
   readonly path: Path;
 }
 
 export interface GpuSurroundings {
   readonly environment: Readonly<Record<string, string>>;
-  /** Looks at the machine. Without it nothing is given to anybody: an image that is being built has no GPU. */
+  /** Lists the machine's GPUs. Without it nothing is assigned: there is no GPU while an image is built. */
   readonly gpus?: () => Inventory;
-  /** The plan in force: what it gave is given again where it can be. */
+  /** The current plan: its assignments are kept where possible. */
   readonly before?: Plan;
 }
 
-/** Variables that this file alone decides for a service with `gpus`. */
+/** Variables that only this file sets for a service with `gpus`. */
 const DECIDED = ['CUDA_VISIBLE_DEVICES', 'HIP_VISIBLE_DEVICES', 'ROCR_VISIBLE_DEVICES', 'SVC_GPU_COUNT'] as const;
 
 /** The plan with devices and environment for every enabled service that has `gpus`. */
@@ -40,7 +40,7 @@ export function withGpus(plan: Plan, config: Config, around: GpuSurroundings, co
   for (const service of config.services) {
     if (service.gpus === null) continue;
     for (const key of DECIDED.filter((name) => service.env.has(name))) {
-      const message = `\`${service.key}\` has both \`gpus\` and \`${key}\`: \`gpus\` sets that`;
+      const message = `\`${service.key}\` has both \`gpus\` and \`${key}\`: \`gpus\` sets the variable`;
       const suggestion = 'remove one of the two';
       complaints.error(['services', service.name, 'env', key], 'contradiction', message, { key: true, suggestion });
     }
@@ -48,7 +48,7 @@ export function withGpus(plan: Plan, config: Config, around: GpuSurroundings, co
   if (around.gpus === undefined) return plan;
   const asks = plan.services.flatMap((service): GpuAsk[] => {
     const found = configOf(service);
-    // What could not be read is complained of already: to place the rest of it would find fault with that.
+    // An invalid `gpus` has been reported; assigning the valid rest would report more errors.
     if (found === undefined || found.gpus === null || found.broken.has('gpus') || !service.enabled) return [];
     return [{ name: service.name, key: found.key, ask: found.gpus, path: ['services', found.name, 'gpus'] }];
   });
@@ -71,10 +71,10 @@ export function withGpus(plan: Plan, config: Config, around: GpuSurroundings, co
 }
 
 /**
- * What the program is told. An empty CUDA_VISIBLE_DEVICES hides every device from CUDA; HIP takes an empty list for none
- * at all and shows everything (ROCm/hip#3001), so there it is an index that no device has. ROCR_VISIBLE_DEVICES is never
- * ours to set: HIP would count what that leaves, so that the two could hide everything from each other, and frameworks
- * refuse it (Ray, vLLM). Only the container's own value, by which we have counted, is passed on.
+ * The variables that select the devices. An empty CUDA_VISIBLE_DEVICES hides every device from CUDA; HIP ignores an empty
+ * list and shows every device (ROCm/hip#3001), so it gets an index that no device has. ROCR_VISIBLE_DEVICES is never set
+ * here: HIP numbers the devices that it leaves, so that the two lists could exclude each other, and frameworks reject it
+ * (Ray, vLLM). Only the container's own value, which was applied in the inventory, is passed on.
  */
 export function gpuEnvironment(
   vendor: 'nvidia' | 'amd',
@@ -90,15 +90,14 @@ export function gpuEnvironment(
     const left = rocr === undefined ? {} : { ROCR_VISIBLE_DEVICES: rocr };
     return { HIP_VISIBLE_DEVICES: list, CUDA_VISIBLE_DEVICES: list, ...left, ...count };
   }
-  // By default CUDA counts the fastest first; nvidia-smi, and who reads it, counts by bus.
+  // By default CUDA numbers the fastest device first; nvidia-smi numbers by bus, and so do users of its output.
   const order = own.CUDA_DEVICE_ORDER === undefined ? { CUDA_DEVICE_ORDER: 'PCI_BUS_ID' } : {};
   return { CUDA_VISIBLE_DEVICES: list, ...order, ...count };
 }
 
 /**
- * Gives devices to asks: explicit lists first, then `all`, then counts. Those that do not share never overlap; those that
- * share come last and take what they ask for wherever it is, free devices first, then shared ones, then the least used.
- * What an ask holds already it keeps.
+ * Assigns devices: explicit lists first, then `all`, then counts. Exclusive requests never overlap. Shared requests come
+ * last: free devices first, then shared ones, then the least used. A request keeps the devices that it holds.
  */
 export function placeGpus(
   asks: readonly GpuAsk[],
@@ -114,7 +113,7 @@ export function placeGpus(
   const isFree = (device: VisibleGpu) => !owners.some((owned) => mayBeSame(owned.device, device));
   const give = (one: GpuAsk, devices: readonly VisibleGpu[]) => {
     const { name, ask } = one;
-    // What only the placing needs stays here: the plan is compared on a reload.
+    // Only the fields that a reload compares belong in the plan.
     given.set(
       name,
       devices.map(({ id, index, name: model }) => ({ id, index, name: model })),
@@ -128,7 +127,7 @@ export function placeGpus(
       short.push({ one, got: devices.length });
     }
   };
-  /** What is free of `found`, which is all or part of what was asked for; complains where that is not enough. */
+  /** Assigns the free devices of `found`, all or part of the request; reports an error if they are not enough. */
   const settle = (one: GpuAsk, found: readonly VisibleGpu[], missing: string | null) => {
     const { name, ask, path } = one;
     const free = ask.shared ? found : found.filter(isFree);
@@ -136,7 +135,7 @@ export function placeGpus(
     else if (missing !== null) complaints.error(path, 'no-such-gpu', missing, { suggestion: absence });
     else {
       const taken = takenBy(found, owners);
-      const message = `\`${name}\` asks for ${describeWish(ask.wish)}, but ${describeOwned(taken)}`;
+      const message = `\`${name}\` requests ${describeWish(ask.wish)}, but ${describeOwned(taken)}`;
       complaints.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, found) });
     }
   };
@@ -151,7 +150,7 @@ export function placeGpus(
   for (const shared of [false, true]) {
     for (const one of lists(shared)) settle(one, ...resolve(one, visible));
     for (const one of alls(shared)) settle(one, visible, visible.length === 0 ? tooFew(one, 0) : null);
-    // Who keeps what it has is served before who takes something new.
+    // Requests that keep their devices are served before requests for new ones.
     const ranked = counts(shared).map((one) => ({ one, keeps: heldBy(one).filter(isFree).length >= one.ask.wish }));
     for (const { one } of [...ranked.filter(({ keeps }) => keeps), ...ranked.filter(({ keeps }) => !keeps)]) {
       const { name, ask, path } = one;
@@ -165,30 +164,30 @@ export function placeGpus(
         complaints.error(path, 'too-few-gpus', tooFew(one, visible.length), { suggestion: absence });
       } else {
         const rest =
-          left.length === 0 ? 'none is left' : `only ${left.length} ${left.length === 1 ? 'is' : 'are'} left`;
+          left.length === 0 ? 'none is free' : `only ${left.length} ${left.length === 1 ? 'is' : 'are'} free`;
         const taken = takenBy(visible, owners);
-        const message = `\`${name}\` asks for ${describeWish(ask.wish)}, but ${rest}: ${describeOwned(taken)}`;
+        const message = `\`${name}\` requests ${describeWish(ask.wish)}, but ${rest}: ${describeOwned(taken)}`;
         complaints.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, visible) });
       }
     }
   }
-  warnOfShort(short, visible.length === 0 ? 'there is none' : 'none is free', absence, complaints);
+  warnOfShort(short, visible.length === 0 ? 'there are none' : 'none is free', absence, complaints);
   return given;
 }
 
-/** A device that somebody has to itself. */
+/** A device that one service uses exclusively. */
 interface Owned {
   readonly name: string;
   readonly device: VisibleGpu;
 }
 
-/** An optional ask that came to less. */
+/** An optional request that got fewer devices than requested. */
 interface Short {
   readonly one: GpuAsk;
   readonly got: number;
 }
 
-/** Copies of a service that came to the same are named together: of complaints at one place only the first is told. */
+/** Replicas with the same shortage are named together, because only one diagnostic per position is reported. */
 function warnOfShort(
   short: readonly Short[],
   none: string,
@@ -204,8 +203,8 @@ function warnOfShort(
     const runs = `${joined(names)} ${names.length === 1 ? 'runs' : 'run'}`;
     if (got === 0) complaints.warn(path, 'without-gpu', `${runs} without a GPU: ${none}`, { suggestion });
     else {
-      const asked = `${names.length === 1 ? 'asks' : 'ask'} for ${describeWish(ask.wish)}`;
-      const message = `${runs} with ${got === 1 ? 'one GPU' : `${got} GPUs`} and ${asked}: no more are there and free`;
+      const asked = `${names.length === 1 ? 'requests' : 'request'} ${describeWish(ask.wish)}`;
+      const message = `${runs} with ${got === 1 ? 'one GPU' : `${got} GPUs`} but ${asked}: no more are free`;
       complaints.warn(path, 'fewer-gpus', message, { suggestion });
     }
   }
@@ -213,20 +212,20 @@ function warnOfShort(
 
 type CountAsk = GpuAsk & { readonly ask: { readonly wish: number } };
 
-const SHARE = 'ask for fewer, or write `gpus: {share: …}` in those that may have the same ones';
+const SHARE = 'request fewer, or write `gpus: {share: …}` in services that may use the same devices';
 const NAMELESS =
-  'nothing here tells the UUIDs, so either may be the other: name these devices by position, or all of them by UUID';
+  'the UUIDs of the devices are unknown, so two names may mean the same device: use positions for these devices, or UUIDs for all';
 
 function takenBy(devices: readonly VisibleGpu[], owners: readonly Owned[]): readonly Owned[] {
   return [...new Set(devices.flatMap((one) => owners.filter(({ device }) => mayBeSame(device, one))))];
 }
 
-/** A device that is taken only because nobody knows which one the other is needs another way out. */
+/** If a device counts as taken only because its UUID is unknown, the advice is another one. */
 function adviceFor(taken: readonly Owned[], devices: readonly VisibleGpu[]): string {
   return taken.every(({ device }) => devices.some(({ id }) => id === device.id)) ? SHARE : NAMELESS;
 }
 
-/** The devices that a list names, and what is wrong with the rest. */
+/** The devices of a list, and the error for an entry that does not exist. */
 function resolve({ name, ask }: GpuAsk, visible: readonly VisibleGpu[]): [readonly VisibleGpu[], string | null] {
   const entries = typeof ask.wish === 'object' ? ask.wish : [];
   const found = entries.flatMap((entry) => findDevice(entry, visible) ?? []);
@@ -234,8 +233,8 @@ function resolve({ name, ask }: GpuAsk, visible: readonly VisibleGpu[]): [readon
   const missing = entries.find((entry) => findDevice(entry, visible) === undefined);
   if (missing === undefined) return [unique, null];
   const position = /^\d+$/.test(missing);
-  const there = visible.length === 0 ? 'there is no GPU here' : `there ${describeAll(visible, position)}`;
-  return [unique, `\`${name}\` asks for GPU ${missing}, but ${there}`];
+  const there = visible.length === 0 ? 'there is no GPU' : `there ${describeAll(visible, position)}`;
+  return [unique, `\`${name}\` requests GPU ${missing}, but ${there}`];
 }
 
 function describeAll(visible: readonly VisibleGpu[], position: boolean): string {
@@ -244,8 +243,8 @@ function describeAll(visible: readonly VisibleGpu[], position: boolean): string 
 }
 
 function tooFew({ name, ask }: GpuAsk, there: number): string {
-  const count = there === 0 ? 'there is none here' : `there ${there === 1 ? 'is' : 'are'} only ${there}`;
-  return `\`${name}\` asks for ${describeWish(ask.wish)}, but ${count}`;
+  const count = there === 0 ? 'there is none' : `there ${there === 1 ? 'is' : 'are'} only ${there}`;
+  return `\`${name}\` requests ${describeWish(ask.wish)}, but ${count}`;
 }
 
 function describeWish(wish: GpuAsk['ask']['wish']): string {
@@ -266,7 +265,7 @@ function joined(parts: readonly string[]): string {
   return parts.length < 2 ? (parts[0] ?? '') : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
 }
 
-/** Free devices first, then shared ones, then those that somebody has to itself; the least used first. */
+/** Free devices first, then shared ones, then exclusive ones; the least used first. */
 function byUse(
   visible: readonly VisibleGpu[],
   owners: readonly Owned[],

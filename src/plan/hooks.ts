@@ -1,4 +1,4 @@
-// Hooks as the runtime takes them: every default in place, the service's own port filled in. Runs none.
+// Hooks in the form that the runtime needs: defaults and the service's own port are filled in. Runs none.
 import { toArgv } from '../config/command.ts';
 import type { ServiceConfig } from '../config/config.ts';
 import type { HookConfig } from '../config/hook-values.ts';
@@ -7,7 +7,7 @@ import type { Hook, Hooks, Millis } from './plan.ts';
 import { toProbeOf } from './probes.ts';
 
 const TIMEOUT: Millis = 60_000;
-/** Between two attempts of what `before_stop` waits for, unless its `interval` says otherwise. */
+/** Between two attempts of a `wait_for` without `interval`. */
 const DRAIN_INTERVAL: Millis = 250;
 
 export function toHooks(service: ServiceConfig, complaints: Complaints): Hooks {

@@ -221,7 +221,7 @@ describe('a command', () => {
 
   test('longer than Linux can execute is refused', () => {
     expect(messages(oneService(`command: "${'x'.repeat(131_072)}"`))).toEqual([
-      'the command of `a` holds a text of 128 KiB or more, which Linux cannot execute',
+      'the command of `a` contains a text of 128 KiB or more, which Linux cannot execute',
     ]);
     expect(messages(oneService(`command: "${'x'.repeat(131_066)}"`))).toEqual([]);
   });

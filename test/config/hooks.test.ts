@@ -70,7 +70,7 @@ services: { x: { command: run, hooks: { after_exit: [c] } } }
       '`wait_for` must have one of `http`, `tcp`, `exec`, `file`',
     'hooks: { before_stop: { wait_for: { tcp: 1, file: x } } }': '`wait_for` must have one kind',
     'hooks: { before_stop: { wait_for: { log: x } } }': 'unknown key `log` in `wait_for`',
-    'hooks: { before_stop: { wait_for: { http: /idle } } }': 'this probe names no port, and `a` has none either',
+    'hooks: { before_stop: { wait_for: { http: /idle } } }': 'this probe has no port, and `a` has no `port`',
   };
   for (const [line, message] of Object.entries(wrong)) {
     test(`${line} is refused`, () => {

@@ -186,10 +186,10 @@ services:
   web: { command: run, ready: { http: /health } }
 `,
     says: `
-services.yaml:2:33: error: this probe names no port, and \`web\` has none either
+services.yaml:2:33: error: this probe has no port, and \`web\` has no \`port\`
    2 |   web: { command: run, ready: { http: /health } }
      |                                 ~~~~
-     help: give \`port\` in the probe, or give the service a \`port\`
+     help: add \`port\` to the probe or to the service
 `,
   },
   {
@@ -337,7 +337,7 @@ services:
   web: { command: [cd, /app, "&&", run] }
 `,
     says: `
-services.yaml:2:10: warning: a list is executed without a shell: \`&&\` reaches \`cd\` as an argument
+services.yaml:2:10: warning: a list is executed without a shell: \`&&\` is passed to \`cd\` as an argument
    2 |   web: { command: [cd, /app, "&&", run] }
      |          ~~~~~~~
      help: write the command as one text
@@ -350,7 +350,7 @@ services:
   web: { command: nginx & }
 `,
     says: `
-services.yaml:2:19: warning: \`web\` ends with \`&\`: the shell leaves the program in the background and ends at once
+services.yaml:2:19: warning: \`web\` ends with \`&\`: the shell starts the program in the background and exits at once
    2 |   web: { command: nginx & }
      |                   ~~~~~~~
      help: remove the \`&\`
@@ -366,7 +366,7 @@ services:
   task: { command: cd /x && python3 setup.py, type: task }
 `,
     says: `
-services.yaml:2:19: warning: the stop signal of \`web\` reaches the shell and not \`python3\`, which runs under it
+services.yaml:2:19: warning: the stop signal of \`web\` reaches the shell instead of \`python3\`, which runs as its child
    2 |   web: { command: cd /x && python3 app.py }
      |                   ~~~~~~~~~~~~~~~~~~~~~~~
      help: write \`exec python3 …\`: the program then replaces the shell

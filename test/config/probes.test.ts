@@ -137,7 +137,8 @@ describe('a probe', () => {
     'ready: true': '`ready` must be a probe (a map), or a list of probes, not true',
     'ready: { tcp: 1, file: /x }': 'a probe must have one kind, and this one already has `tcp`',
     'ready: { tcp: 1, failures: 3 }': '`failures` is for `live` probes only',
-    'ready: { log: x, continuous: true }': '`log` cannot be `continuous`: a `log` probe stays true once it has succeeded',
+    'ready: { log: x, continuous: true }':
+      '`log` cannot be `continuous`: a `log` probe stays true once it has succeeded',
     'ready: { notify: true, continuous: true }': '`notify` cannot be `continuous`',
     'live: { log: x }':
       '`log` cannot be a `live` probe: a `log` probe stays true once it has succeeded, so it could never fail',
@@ -167,7 +168,7 @@ describe('a probe', () => {
     'ready: { log: up, start_interval: 1s }':
       '`start_interval` has no effect: a `log` probe waits for an event and makes no attempts',
     'ready: { tcp: 1, start_interval: 5ms }': '`start_interval` must be a duration of at least 10ms, not "5ms"',
-    'ready: { tcp: true }': 'this probe names no port, and `a` has none either',
+    'ready: { tcp: true }': 'this probe has no port, and `a` has no `port`',
     'ready: { notify: false }': '`notify` must be `true`, or `{fd: 3}`, not false',
     'ready: { notify: { fd: 2 } }': '`fd` must be a descriptor from 3 to 255, not 2',
     'ready: { tcp: 1, interval: 5ms }': '`interval` must be a duration of at least 10ms, not "5ms"',

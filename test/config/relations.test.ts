@@ -93,7 +93,7 @@ services:
 services.yaml:2:37: warning: \`web\` will not start: it depends on \`db\`, which is not enabled
    2 |   web: { command: run, depends_on: [db] }
      |                                     ~~
-     help: disable it too, or write \`essential: false\`: if an essential one never starts, the container fails
+     help: disable it too, or write \`essential: false\`: the container fails if an essential service never starts
 `,
   },
 ];

@@ -56,7 +56,7 @@ test('each service sees its own, and `status` shows which', async () => {
 test('a machine without a GPU is told of before anything starts', async () => {
   await using run = await up({ services: { web: played(), vllm: played({ gpus: 1 }) } }, machine(0));
   await run.ends(78);
-  await run.line(/services\.yaml:\d+:\d+: error: `vllm` asks for a GPU, but there is none here/);
+  await run.line(/services\.yaml:\d+:\d+: error: `vllm` requests a GPU, but there is none/);
   await run.line(/help: .*was the container started without `--gpus all`/);
   expect(run.hasCalled('web')).toBe(false);
 });
@@ -66,7 +66,7 @@ test('of two services on one GPU the second is refused, and sharing lets it in',
   {
     await using run = await up({ services: services(1) }, machine(1));
     await run.ends(78);
-    await run.line(/`b` asks for a GPU, but none is left: `a` has GPU 0/);
+    await run.line(/`b` requests a GPU, but none is free: `a` has GPU 0/);
   }
   await using run = await up({ services: services({ share: 1 }) }, machine(1));
   for (const name of ['a', 'b']) {
@@ -182,7 +182,7 @@ test('a reload leaves a service its GPU when another comes before it', async () 
   // A file that asks for more than there is changes nothing.
   writeFileSync(join(run.folder, 'services.yaml'), config({ a: played({ gpus: 3 }) }));
   run.signal('SIGHUP');
-  await run.line(/`a` asks for 3 GPUs, but there are only 2/);
+  await run.line(/`a` requests 3 GPUs, but there are only 2/);
   await run.line(/nothing was changed/);
   expect(await run.service('a')).toMatchObject({ pid: first.pid, run: 1 });
 });
@@ -304,7 +304,7 @@ test('check --runtime looks at the rest where GPUs are missing, and says what a 
   {
     await using run = await up({ services }, machine(0, FREE, { args: ['check', '--runtime'] }));
     await run.ends(78);
-    await run.line(/error: `a` asks for a GPU, but there is none here/);
+    await run.line(/error: `a` requests a GPU, but there is none/);
     await run.line(/^✓ a {2}.*sleep$/);
   }
   await using run = await up({ services }, machine(1, LOST, { args: ['check', '--runtime', '--json'] }));
@@ -329,7 +329,7 @@ test('check --build says nothing of GPUs, plain check refuses like up', async ()
   }
   await using run = await up({ services }, machine(0, FREE, { args: ['check'] }));
   await run.ends(78);
-  await run.line(/`a` asks for 4 GPUs, but there is none here/);
+  await run.line(/`a` requests 4 GPUs, but there is none/);
 });
 
 test('a program that is missing is told of long before its turn comes', async () => {

@@ -79,9 +79,9 @@ test('a reload brings new names, and takes all away when `hosts` is switched off
 test('names that are there already or can be none get no line, and a warning', async () => {
   const services = { a: played(), localhost: played(), container: played(), 10: played() };
   await using run = await up({ hosts: true, services }, own());
-  await run.line(/warning: localhost gets no line in \/etc\/hosts: it is there already, as 127\.0\.0\.1/);
-  await run.line(/warning: container gets no line in \/etc\/hosts: it is there already, as 10\.9\.8\.7/);
-  await run.line(/warning: 10 gets no line in \/etc\/hosts: it reads as an address/);
+  await run.line(/warning: localhost gets no line in \/etc\/hosts: it exists already, as 127\.0\.0\.1/);
+  await run.line(/warning: container gets no line in \/etc\/hosts: it exists already, as 10\.9\.8\.7/);
+  await run.line(/warning: 10 gets no line in \/etc\/hosts: resolvers would read it as an address/);
   expect(named(run)).toEqual(['localhost', 'a']);
 });
 

@@ -78,7 +78,9 @@ services:
 
   test('waiting for a task to be ready is wondered about', () => {
     const text = 'services:\n  a: { command: run, type: task }\n  b: { command: run, depends_on: { a: ready } }\n';
-    expect(messages(text)).toEqual(['`a` is a task without a `ready` probe: it is ready as soon as it has started']);
+    expect(messages(text)).toEqual([
+      '`a` is a task without a `ready` probe: it is ready as soon as its process has started',
+    ]);
   });
 
   test('on itself is refused, once', () => {

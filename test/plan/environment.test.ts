@@ -125,7 +125,7 @@ describe('a secret', () => {
 
   test('with a NUL in it is refused', () => {
     expect(messages(text, { files: { '/run/secrets/token': 'a\0b' } })).toEqual([
-      '/run/secrets/token holds a NUL character, which no variable can',
+      '/run/secrets/token contains a NUL character, which a variable cannot contain',
     ]);
   });
 

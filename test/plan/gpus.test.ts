@@ -75,8 +75,8 @@ describe('placing', () => {
       b: '3',
     });
     expect(messages(copies('2'), { gpus: nvidia(4) })).toEqual([
-      '`a.2` asks for 2 GPUs, but none is left: `a.0` has GPU 0, 1 and `a.1` has GPU 2, 3',
-      '`b` asks for a GPU, but none is left: `a.0` has GPU 0, 1 and `a.1` has GPU 2, 3',
+      '`a.2` requests 2 GPUs, but none is free: `a.0` has GPU 0, 1 and `a.1` has GPU 2, 3',
+      '`b` requests a GPU, but none is free: `a.0` has GPU 0, 1 and `a.1` has GPU 2, 3',
     ]);
   });
 
@@ -113,17 +113,17 @@ describe('placing', () => {
     const asks = { a: '1', b: '{ count: 4, optional: true }', c: '{ count: 1, optional: true }' };
     expect(placed(asks, 3)).toEqual({ a: '0', b: '1,2', c: '' });
     expect(refused(asks, 3)).toEqual([
-      '`b` runs with 2 GPUs and asks for 4 GPUs: no more are there and free',
+      '`b` runs with 2 GPUs but requests 4 GPUs: no more are free',
       '`c` runs without a GPU: none is free',
     ]);
     expect(refused({ a: '{ count: 4, optional: true }' }, 1)).toEqual([
-      '`a` runs with one GPU and asks for 4 GPUs: no more are there and free',
+      '`a` runs with one GPU but requests 4 GPUs: no more are free',
     ]);
     expect(refused({ a: '[1]', b: '{ devices: [1, 2, 7], optional: true }' }, 3)).toEqual([
-      '`b` runs with one GPU and asks for GPUs 1, 2, 7: no more are there and free',
+      '`b` runs with one GPU but requests GPUs 1, 2, 7: no more are free',
     ]);
     expect(refused({ a: '{ devices: [0, 2], optional: true }', b: '{ count: all, optional: true }' }, 3)).toEqual([
-      '`b` runs with one GPU and asks for all GPUs: no more are there and free',
+      '`b` runs with one GPU but requests all GPUs: no more are free',
     ]);
     expect(placed({ a: '[1]', b: '{ count: all, optional: true }' }, 3)).toEqual({ a: '1', b: '0,2' });
     expect(placed({ a: '[1]', b: '{ devices: [1, 2, 7], optional: true }' }, 3)).toEqual({ a: '1', b: '2' });
@@ -141,7 +141,7 @@ describe('placing', () => {
     expect(says(4, '1')).toEqual(['`a.3` runs without a GPU: none is free']);
     expect(says(6, '1')).toEqual(['`a.3`, `a.4` and `a.5` run without a GPU: none is free']);
     expect(says(4, '2')).toEqual([
-      '`a.1` runs with one GPU and asks for 2 GPUs: no more are there and free',
+      '`a.1` runs with one GPU but requests 2 GPUs: no more are free',
       '`a.2` and `a.3` run without a GPU: none is free',
     ]);
   });
@@ -167,7 +167,7 @@ describe('placing', () => {
 describe('a refusal', () => {
   test('names what is missing, at the place where it is asked for, with what is likely', () => {
     expect(printed(services({ vllm: '1' }), { gpus: nothing })).toBe(`\
-services.yaml:2:31: error: \`vllm\` asks for a GPU, but there is none here
+services.yaml:2:31: error: \`vllm\` requests a GPU, but there is none
    2 |   vllm: { command: run, gpus: 1 }
      |                               ~
      help: was the container started without \`--gpus all\` (Apptainer: \`--nv\`)? or is NVIDIA's driver not loaded, or not mounted?
@@ -176,29 +176,29 @@ services.yaml:2:31: error: \`vllm\` asks for a GPU, but there is none here
 
   test('names who has the devices', () => {
     expect(printed(services({ vllm: '1', embed: '1' }), { gpus: nvidia(1) })).toBe(`\
-services.yaml:3:32: error: \`embed\` asks for a GPU, but none is left: \`vllm\` has GPU 0
+services.yaml:3:32: error: \`embed\` requests a GPU, but none is free: \`vllm\` has GPU 0
    3 |   embed: { command: run, gpus: 1 }
      |                                ~
-     help: ask for fewer, or write \`gpus: {share: …}\` in those that may have the same ones
+     help: request fewer, or write \`gpus: {share: …}\` in services that may use the same devices
 `);
   });
 
   const cases: readonly (readonly [Record<string, string>, number, readonly string[]])[] = [
-    [{ a: '4' }, 2, ['`a` asks for 4 GPUs, but there are only 2']],
-    [{ a: '2' }, 1, ['`a` asks for 2 GPUs, but there is only 1']],
-    [{ a: 'all' }, 0, ['`a` asks for all GPUs, but there is none here']],
-    [{ a: '[0]', b: 'all' }, 2, ['`b` asks for all GPUs, but `a` has GPU 0']],
-    [{ a: '1', b: '1', c: '2' }, 3, ['`c` asks for 2 GPUs, but only 1 is left: `a` has GPU 0 and `b` has GPU 1']],
-    [{ a: '[0, 1]', b: '[1, 2]' }, 4, ['`b` asks for GPUs 1, 2, but `a` has GPU 1']],
-    [{ a: '[0, 5]' }, 2, ['`a` asks for GPU 5, but there are only GPUs 0 to 1']],
-    [{ a: '[1]' }, 1, ['`a` asks for GPU 1, but there is only GPU 0']],
-    [{ a: '[0]' }, 0, ['`a` asks for GPU 0, but there is no GPU here']],
-    [{ a: '[GPU-9999]' }, 1, [`\`a\` asks for GPU GPU-9999, but there is only ${uuid(0)}`]],
-    [{ a: '{ share: 3 }' }, 2, ['`a` asks for 3 GPUs, but there are only 2']],
+    [{ a: '4' }, 2, ['`a` requests 4 GPUs, but there are only 2']],
+    [{ a: '2' }, 1, ['`a` requests 2 GPUs, but there is only 1']],
+    [{ a: 'all' }, 0, ['`a` requests all GPUs, but there is none']],
+    [{ a: '[0]', b: 'all' }, 2, ['`b` requests all GPUs, but `a` has GPU 0']],
+    [{ a: '1', b: '1', c: '2' }, 3, ['`c` requests 2 GPUs, but only 1 is free: `a` has GPU 0 and `b` has GPU 1']],
+    [{ a: '[0, 1]', b: '[1, 2]' }, 4, ['`b` requests GPUs 1, 2, but `a` has GPU 1']],
+    [{ a: '[0, 5]' }, 2, ['`a` requests GPU 5, but there are only GPUs 0 to 1']],
+    [{ a: '[1]' }, 1, ['`a` requests GPU 1, but there is only GPU 0']],
+    [{ a: '[0]' }, 0, ['`a` requests GPU 0, but there is no GPU']],
+    [{ a: '[GPU-9999]' }, 1, [`\`a\` requests GPU GPU-9999, but there is only ${uuid(0)}`]],
+    [{ a: '{ share: 3 }' }, 2, ['`a` requests 3 GPUs, but there are only 2']],
     [
       { a: '3', b: '[7]' },
       2,
-      ['`a` asks for 3 GPUs, but there are only 2', '`b` asks for GPU 7, but there are only GPUs 0 to 1'],
+      ['`a` requests 3 GPUs, but there are only 2', '`b` requests GPU 7, but there are only GPUs 0 to 1'],
     ],
   ];
   for (const [asks, count, says] of cases) {
@@ -228,7 +228,7 @@ services.yaml:3:32: error: \`embed\` asks for a GPU, but none is left: \`vllm\` 
   test('a variable that `gpus` sets is not set beside it', () => {
     for (const key of ['CUDA_VISIBLE_DEVICES', 'HIP_VISIBLE_DEVICES', 'ROCR_VISIBLE_DEVICES', 'SVC_GPU_COUNT']) {
       const text = oneService('command: run', 'gpus: 1', `env: { ${key}: "0" }`);
-      const says = [`\`a\` has both \`gpus\` and \`${key}\`: \`gpus\` sets that`];
+      const says = [`\`a\` has both \`gpus\` and \`${key}\`: \`gpus\` sets the variable`];
       expect(messages(text)).toEqual(says);
       expect(messages(text, { gpus: nvidia(1) })).toEqual(says);
     }
@@ -245,15 +245,15 @@ describe('where nothing tells the UUIDs', () => {
 
   test('a UUID may be any of the devices, so nobody is given another beside it', () => {
     const taken = '`a` has GPU GPU-8932f937';
-    expect(refused({ a: one, b: '1' }, 1, unknown(1))).toEqual([`\`b\` asks for a GPU, but none is left: ${taken}`]);
-    expect(refused({ a: one, b: '1' }, 1, unknown(2))).toEqual([`\`b\` asks for a GPU, but none is left: ${taken}`]);
-    expect(refused({ a: one, b: 'all' }, 1, unknown(2))).toEqual([`\`b\` asks for all GPUs, but ${taken}`]);
-    expect(refused({ a: one, b: '[1]' }, 1, unknown(2))).toEqual([`\`b\` asks for GPU 1, but ${taken}`]);
-    expect(refused({ a: '[0]', b: one }, 1, unknown(2))).toEqual(['`b` asks for GPU GPU-8932f937, but `a` has GPU 0']);
+    expect(refused({ a: one, b: '1' }, 1, unknown(1))).toEqual([`\`b\` requests a GPU, but none is free: ${taken}`]);
+    expect(refused({ a: one, b: '1' }, 1, unknown(2))).toEqual([`\`b\` requests a GPU, but none is free: ${taken}`]);
+    expect(refused({ a: one, b: 'all' }, 1, unknown(2))).toEqual([`\`b\` requests all GPUs, but ${taken}`]);
+    expect(refused({ a: one, b: '[1]' }, 1, unknown(2))).toEqual([`\`b\` requests GPU 1, but ${taken}`]);
+    expect(refused({ a: '[0]', b: one }, 1, unknown(2))).toEqual(['`b` requests GPU GPU-8932f937, but `a` has GPU 0']);
     expect(refused({ a: one, b: '[GPU-8932F9]' }, 1, unknown(2))).toEqual([
-      `\`b\` asks for GPU GPU-8932F9, but ${taken}`,
+      `\`b\` requests GPU GPU-8932F9, but ${taken}`,
     ]);
-    expect(printed(services({ a: one, b: '1' }), unknown(1))).toContain('help: nothing here tells the UUIDs');
+    expect(printed(services({ a: one, b: '1' }), unknown(1))).toContain('help: the UUIDs of the devices are unknown');
   });
 
   test('UUIDs stand beside each other, and beside services that share or see none', () => {
@@ -263,7 +263,7 @@ describe('where nothing tells the UUIDs', () => {
   });
 
   test('where they are told, one that does not exist is refused', () => {
-    expect(refused({ a: '[GPU-abc]' }, 1)).toEqual([`\`a\` asks for GPU GPU-abc, but there is only ${uuid(0)}`]);
+    expect(refused({ a: '[GPU-abc]' }, 1)).toEqual([`\`a\` requests GPU GPU-abc, but there is only ${uuid(0)}`]);
   });
 });
 
@@ -272,16 +272,14 @@ describe('the likely cause', () => {
     explainAbsence(inventory, visibleGpus(inventory, environment).length, environment);
 
   test('follows from what is there', () => {
-    expect(cause(nvidia(0)())).toContain(
-      "the kernel has NVIDIA's driver: was the container started without `--gpus all`",
-    );
+    expect(cause(nvidia(0)())).toContain("NVIDIA's driver is loaded: was the container started without `--gpus all`");
     expect(cause({ ...nothing(), driver: 'amd' })).toContain('--device /dev/kfd --device /dev/dri');
-    expect(cause({ ...nothing(), forbidden: 2 })).toStartWith('2 devices are there that may not be opened');
+    expect(cause({ ...nothing(), forbidden: 2 })).toStartWith('2 devices exist but cannot be opened');
     expect(cause(nothing(), { NVIDIA_VISIBLE_DEVICES: 'void' })).toBe(
-      '`NVIDIA_VISIBLE_DEVICES=void` keeps them out of the container',
+      '`NVIDIA_VISIBLE_DEVICES=void` excludes GPUs from the container',
     );
     expect(cause(nvidia(4)(), { CUDA_VISIBLE_DEVICES: '7' })).toBe(
-      "the machine has 4, but the container's environment says `CUDA_VISIBLE_DEVICES=7`",
+      "the machine has 4, but the container's environment has `CUDA_VISIBLE_DEVICES=7`",
     );
   });
 });
@@ -313,7 +311,7 @@ describe('the environment of the container', () => {
     const around = { environment: { CUDA_VISIBLE_DEVICES: '2,3' }, gpus: nvidia(4) };
     const plan = planOf(services({ a: '[1]', b: '1' }), around);
     expect(plan.services.map(({ env }) => env.CUDA_VISIBLE_DEVICES)).toEqual(['3', '2']);
-    expect(messages(services({ a: '3' }), around)).toEqual(['`a` asks for 3 GPUs, but there are only 2']);
+    expect(messages(services({ a: '3' }), around)).toEqual(['`a` requests 3 GPUs, but there are only 2']);
   });
 
   const runtime: Readonly<Record<string, readonly string[]>> = {
@@ -339,7 +337,7 @@ describe('the environment of the container', () => {
     expect(placed({ a: '1', b: '1' }, 1, around)).toEqual({ a: 'MIG-1234', b: 'MIG-5678' });
     expect(placed({ a: '1', b: '[MIG-1234]' }, 1, around)).toEqual({ a: 'MIG-5678', b: 'MIG-1234' });
     expect(refused({ a: '[MIG-9]' }, 1, around)).toEqual([
-      '`a` asks for GPU MIG-9, but there is only MIG-1234, MIG-5678',
+      '`a` requests GPU MIG-9, but there is only MIG-1234, MIG-5678',
     ]);
   });
 

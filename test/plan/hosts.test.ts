@@ -45,13 +45,13 @@ describe('withHosts', () => {
     ]);
     expect(text).toBe(DOCKER + block('web'));
     expect(skipped.map(({ name, why }) => `${name}: ${why}`)).toEqual([
-      'LocalHost: it is there already, as 127.0.0.1',
-      '6f1d2c8a9b10: it is there already, as 172.17.0.2',
-      '10: it reads as an address',
-      '1.2: it reads as an address',
-      '0x7f: it reads as an address',
-      'a..b: it is no name of a host',
-      'web.: it is no name of a host',
+      'LocalHost: it exists already, as 127.0.0.1',
+      '6f1d2c8a9b10: it exists already, as 172.17.0.2',
+      '10: resolvers would read it as an address',
+      '1.2: resolvers would read it as an address',
+      '0x7f: resolvers would read it as an address',
+      'a..b: it is not a valid host name',
+      'web.: it is not a valid host name',
     ]);
   });
 

@@ -89,7 +89,7 @@ describe('replicas', () => {
       `services.yaml:5:13: error: \`a.1\` and \`a.0\` both listen on port 9001
    5 |     ports: [9000, 9001]
      |             ~~~~
-     help: the ports of a copy count up by one each: \`a\` needs gaps of 3 or more between them
+     help: the number of each replica is added to its ports: leave gaps of 3 or more between the ports of \`a\`
 `,
     );
   });
@@ -173,9 +173,9 @@ describe('what is wrong with every copy', () => {
       'depends_on: [b]',
     );
     expect(messages(text, { files: { '/etc/passwd': '' } })).toEqual([
-      'a list is executed without a shell: `&&` reaches `run` as an argument',
+      'a list is executed without a shell: `&&` is passed to `run` as an argument',
       'there is no user `ghost`',
-      'this probe names no port, and `a` has none either',
+      'this probe has no port, and `a` has no `port`',
       '`a` depends on `b`, which does not exist',
     ]);
   });
@@ -183,7 +183,7 @@ describe('what is wrong with every copy', () => {
   test('one log file for all says how to make it several', () => {
     expect(printed(oneService('command: run', 'replicas: 3', 'log: { file: { path: a.log } }'))).toContain(
       '`a.1` and `a.0` write the same log file a.log\n   5 |     log: { file: { path: a.log } }\n' +
-        "     |                          ~~~~~\n     help: put the copy's number into the path: `${SVC_REPLICA}`\n",
+        "     |                          ~~~~~\n     help: put the replica's number in the path: `${SVC_REPLICA}`\n",
     );
   });
 
@@ -216,18 +216,18 @@ describe('depends_on', () => {
   test('`any` of as many as there are means all; of more is refused', () => {
     const any = (count: number) => `${three}  web: { command: run, depends_on: { vllm: { any: ${count} } } }\n`;
     expect(edgesOf(planOf(any(3)), 'web')).toEqual(['vllm.0 ready', 'vllm.1 ready', 'vllm.2 ready']);
-    expect(messages(any(4))).toEqual(['`any: 4` of `vllm` can never be: it has 3 copies']);
+    expect(messages(any(4))).toEqual(['`any: 4` of `vllm` cannot be satisfied: it has 3 replicas']);
     const alone = (count: number) =>
       `services: { a: { command: run }, b: { command: run, depends_on: { a: { any: ${count} } } } }\n`;
     expect(edgesOf(planOf(alone(1)), 'b')).toEqual(['a started']);
-    expect(messages(alone(2))).toEqual(['`any: 2` of `a` can never be: there is one of it']);
+    expect(messages(alone(2))).toEqual(['`any: 2` of `a` cannot be satisfied: it has no replicas']);
   });
 
   test('a copy that is not there says which are', () => {
     const wrong = (name: string, rest = three) => printed(`${rest}  web: { command: run, depends_on: [${name}] }\n`);
-    expect(wrong('vllm.3')).toContain('help: it has the copies 0 to 2\n');
+    expect(wrong('vllm.3')).toContain('help: it has the replicas 0 to 2\n');
     expect(wrong('vlm')).toContain('help: did you mean `vllm`?\n');
-    expect(wrong('a.0', 'services:\n  a: { command: run, replicas: 1 }\n')).toContain('help: it has no copies\n');
+    expect(wrong('a.0', 'services:\n  a: { command: run, replicas: 1 }\n')).toContain('help: it has no replicas\n');
   });
 
   test('on a copy of a service whose number of copies is wrong is not reported as dangling', () => {
@@ -238,7 +238,7 @@ describe('depends_on', () => {
 
   test('on one of its own copies is refused', () => {
     expect(messages(oneService('command: run', 'replicas: 2', 'depends_on: [a.0]'))).toEqual([
-      '`a` depends on `a.0`, a copy of itself',
+      '`a` depends on `a.0`, a replica of itself',
     ]);
   });
 

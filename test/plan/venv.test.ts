@@ -33,10 +33,10 @@ describe('venv', () => {
       printed(oneService('command: [python]', 'venv: /opt/venv'), { files });
     expect(
       said({}),
-    ).toBe(`services.yaml:4:11: error: \`venv\` names no virtual environment: there is no folder /opt/venv
+    ).toBe(`services.yaml:4:11: error: \`venv\` is not a virtual environment: there is no folder /opt/venv
    4 |     venv: /opt/venv
      |           ~~~~~~~~~
-     help: make it while the image is built: \`python3 -m venv /opt/venv\`
+     help: create it in the image: \`python3 -m venv /opt/venv\`
 `);
     expect(said({ '/opt/venv': '' })).toContain('/opt/venv is not a folder');
     expect(said({ '/opt/venv': null })).toContain('there is no Python at /opt/venv/bin/python');
