@@ -1,4 +1,4 @@
-// The commands that change something or wait for it: start, stop, restart, signal, reload, wait.
+// The commands that change services or wait for them: start, stop, restart, signal, reload, wait.
 import { parseDuration } from '../config/quantity.ts';
 import type { StatusBody } from '../control/api.ts';
 import { select } from '../control/selection.ts';
@@ -18,7 +18,7 @@ export async function operate(
   usage: string,
 ): Promise<number> {
   if (positionals.length === 0 && values.group === undefined && values.all !== true) {
-    return reportUsage(context, `${operation} needs names, --group or --all`, usage);
+    return reportUsage(context, `${operation} needs service names, --group or --all`, usage);
   }
   const body = {
     services: positionals,
@@ -30,7 +30,7 @@ export async function operate(
   if (asked.status !== 202) return reportRefusal(context, asked.body);
   const { services } = asked.body as { services: readonly string[] };
   if (values.wait !== true) {
-    context.out(values.json === true ? renderJson(asked.body) : `asked to ${operation} ${services.join(', ')}\n`);
+    context.out(values.json === true ? renderJson(asked.body) : `requested ${operation}: ${services.join(', ')}\n`);
     return EXIT.ok;
   }
   const goal = operation === 'stop' ? 'stopped' : 'ready';
@@ -41,10 +41,10 @@ export async function operate(
   return outcome.result === 'reached' ? EXIT.ok : EXIT.failed;
 }
 
-/** A timeout is the supervisor's to report; after so many milliseconds more the client does, if that is stopped. */
+/** The supervisor reports a timeout. If it does not, the client does after this time, milliseconds. */
 const TIMEOUT_SLACK = 1_000;
 
-/** The last word of a wait, failures told; or an exit code where it was cut short. */
+/** The last progress line of a wait, after its failures are printed; or an exit code if the wait was interrupted. */
 async function waitFor(
   context: CommandContext,
   services: readonly string[],
@@ -66,11 +66,11 @@ async function waitFor(
   const cancel = timeout === null ? null : context.after(timeout + TIMEOUT_SLACK, () => abort.abort());
   const clear = () => line.clear();
   const streaming = { take, resume: ask, resumed: clear, delayed: clear, abort: abort.signal };
-  const streamed = await questionLines(context, ask(), streaming, 'the wait goes on');
+  const streamed = await questionLines(context, ask(), streaming, 'the wait continues');
   cancel?.();
   line.clear();
   if (abort.signal.aborted) {
-    context.err('svc-super: the timeout is over, and the supervisor does not answer\n');
+    context.err('svc-super: the timeout is over, and the supervisor does not respond\n');
     return EXIT.timeout;
   }
   if (!streamed.ok) return reportNoSupervisor(context, streamed);
@@ -104,7 +104,7 @@ export async function wait(
   return outcome.result === 'reached' ? EXIT.ok : EXIT.failed;
 }
 
-/** Milliseconds; null: none was given; a text: what to write instead. */
+/** Milliseconds; null: no value; a text: what to write instead. */
 export function readDuration(value: string | boolean | undefined): number | null | string {
   if (typeof value !== 'string') return null;
   const parsed = parseDuration(value);
@@ -113,7 +113,8 @@ export function readDuration(value: string | boolean | undefined): number | null
 
 export async function signal(context: CommandContext, { positionals }: GivenFlags, usage: string): Promise<number> {
   const [name, ...wanted] = positionals;
-  if (name === undefined || wanted.length === 0) return reportUsage(context, 'signal needs a signal and names', usage);
+  if (name === undefined || wanted.length === 0)
+    return reportUsage(context, 'signal needs a signal and service names', usage);
   const status = await question(context, { path: '/v1/status' });
   if (!status.ok) return reportNoSupervisor(context, status);
   const selected = select({ names: wanted }, (status.body as StatusBody).services, 'error');

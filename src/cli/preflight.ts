@@ -1,9 +1,9 @@
-// The pre-flight as people and programs read it: a line for each finding, a tick or what to do. Looks at nothing itself.
+// The text of pre-flight findings: a line each, with a mark, and what to do. Inspects nothing itself.
 import { printable } from '../text.ts';
 
-/** One thing that was looked at. */
+/** The result of one check. */
 export interface Finding {
-  /** null: of the whole machine. */
+  /** null: the whole machine. */
   readonly service: string | null;
   readonly check: 'user' | 'limit' | 'command' | 'folder' | 'port' | 'gpu' | 'driver' | 'memory' | 'shared-memory';
   readonly verdict: 'ok' | 'doubtful' | 'wrong';

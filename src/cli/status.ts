@@ -1,4 +1,4 @@
-// `status` and `health`: how things stand, once or again and again.
+// `status` and `health`: the state of the services, once or repeatedly.
 import type { StatusBody } from '../control/api.ts';
 import { select } from '../control/selection.ts';
 import { renderRestarts, renderStatus } from '../control/table.ts';
@@ -15,7 +15,7 @@ export async function showStatus(context: CommandContext, given: GivenFlags): Pr
   return asked.ok ? show(context, given, asked.body as StatusBody, '') : reportNoSupervisor(context, asked);
 }
 
-/** Shows the status again and again. While a supervisor is replaced it waits for the next one. */
+/** Shows the status repeatedly. While a supervisor is replaced it waits for the next one. */
 async function watchStatus(context: CommandContext, given: GivenFlags): Promise<number> {
   const isTerminal = context.terminal.out !== null;
   let restarts: number | null = null;
@@ -24,7 +24,7 @@ async function watchStatus(context: CommandContext, given: GivenFlags): Promise<
     const asked = await question(context, { path: '/v1/status' });
     if (asked.ok) {
       const body = asked.body as StatusBody;
-      if (restarts !== null && body.supervisor.restarts > restarts) reportRestart(context, 'the status goes on');
+      if (restarts !== null && body.supervisor.restarts > restarts) reportRestart(context, 'the status continues');
       ({ restarts } = body.supervisor);
       isAway = false;
       const code = show(context, given, body, isTerminal ? '\x1b[H\x1b[2J' : '');
@@ -40,7 +40,7 @@ async function watchStatus(context: CommandContext, given: GivenFlags): Promise<
   }
 }
 
-/** Prints it after `before`; returns the exit code. */
+/** Prints the status after `before`; returns the exit code. */
 function show(context: CommandContext, { values, positionals }: GivenFlags, body: StatusBody, before: string): number {
   const selected = select({ names: positionals }, body.services, 'all');
   if (!selected.ok) {

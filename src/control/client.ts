@@ -1,6 +1,6 @@
-// Asks the supervisor: the first time over the connection that the native program has made and checked, then over
-// connections to the same path. PID 1 keeps the socket open while it replaces a supervisor: a connection that breaks is made
-// again, and the question is asked again.
+// Requests to the supervisor: the first one over the connection that the native program has made and checked, later ones over
+// connections to the same path. PID 1 keeps the socket open while it replaces a supervisor, so a request whose connection
+// breaks is repeated over a new one.
 import { type After, type Exchange, exchange, type Open, type Outcome, type Question } from './exchange.ts';
 
 export { connectTo, type LineListener, type Question } from './exchange.ts';
@@ -8,27 +8,27 @@ export { connectTo, type LineListener, type Question } from './exchange.ts';
 /** A way to connect to the supervisor, or why there is none. */
 export type Dial = { readonly ok: true; readonly path: string; readonly open: Open } | NoSupervisor;
 
-/** No supervisor has answered. `found`: supervisors that answer, where it is not clear which one is meant. */
+/** No supervisor has responded. `found`: supervisors that respond, if it is ambiguous which one is meant. */
 export type NoSupervisor = {
   readonly ok: false;
   readonly looked: readonly string[];
   readonly found?: readonly { readonly path: string; readonly pid: number }[];
-  /** A process listens, PID 1: a supervisor may answer later. */
+  /** PID 1 listens on the socket: a supervisor may respond later. */
   readonly isAway?: true;
 };
 export type Asked = { readonly ok: true; readonly status: number; readonly body: unknown } | NoSupervisor;
-/** `whole`: the answer came to its end. Else the connection broke, and the stream could not go on. */
+/** `whole`: the response is complete. Otherwise the connection broke, and the stream could not be resumed. */
 export type Streamed =
   | { readonly ok: true; readonly status: number; readonly body: unknown; readonly whole: boolean }
   | NoSupervisor;
 
-/** Milliseconds in which a supervisor must begin to answer, and in which a successor must, from the first break on. */
+/** Milliseconds in which a supervisor must begin to respond, and in which a successor must, from the first break on. */
 const PATIENCE = 5_000;
 const SUCCESSION = 2_000;
-/** Pause before a connection is made again, milliseconds. */
+/** Pause before a new connection, milliseconds. */
 const PAUSE = 20;
 
-/** One question, one JSON answer. Asked again when the connection breaks: a POST needs a key, or must be harmless twice. */
+/** One request, one JSON response. Repeated when the connection breaks, so a POST needs a key or must be idempotent. */
 export async function ask(dial: Dial, question: Question, after: After): Promise<Asked> {
   if (!dial.ok) return dial;
   const limit = new Limit(after);
@@ -50,25 +50,25 @@ export async function ask(dial: Dial, question: Question, after: After): Promise
   }
 }
 
-/** What is done with a stream. */
+/** How a stream is handled. */
 export interface Streaming {
   take(line: unknown): void;
-  /** The question that goes on where a stream broke; absent: the stream ends there. */
+  /** The request that continues a stream after a break; absent: the stream ends there. */
   readonly resume?: () => Question;
   /**
-   * `follow` (default): waits for a successor as long as PID 1 listens. `finite`: as long as ask() does. `once`: the question
+   * `follow` (default): waits for a successor as long as PID 1 listens. `finite`: waits as long as `ask`. `once`: the request
    * is never repeated.
    */
   readonly kind?: 'follow' | 'finite' | 'once';
-  /** A successor answers. */
+  /** Called when a successor responds. */
   resumed?(): void;
-  /** No successor has answered yet; called once for each break. */
+  /** Called once for each break when no successor has responded in time. */
   delayed?(): void;
   /** Ends the stream. */
   readonly abort?: AbortSignal;
 }
 
-/** One question, and lines of JSON as they come. An answer that is no stream is returned as `body`. */
+/** One request, and its response as a stream of JSON lines. A response that is not a stream is returned as `body`. */
 export async function askLines(dial: Dial, first: Question, after: After, streaming: Streaming): Promise<Streamed> {
   if (!dial.ok) return dial;
   const { resume, kind = 'follow', abort } = streaming;
@@ -106,7 +106,7 @@ export async function askLines(dial: Dial, first: Question, after: After, stream
   }
 }
 
-/** Splits what comes into lines of JSON. */
+/** Splits incoming bytes into lines of JSON. */
 class LineReader {
   readonly #take: (line: unknown) => void;
   readonly #decoder = new TextDecoder();
@@ -117,7 +117,7 @@ class LineReader {
     this.#take = take;
   }
 
-  /** Returns whether the answer is a stream. */
+  /** Returns whether the response is a stream. */
   begin(type: string): boolean {
     this.#isStream = type.startsWith('application/x-ndjson');
     return this.#isStream;
@@ -131,19 +131,19 @@ class LineReader {
     for (const line of lines) if (line !== '') this.#take(JSON.parse(line));
   }
 
-  /** The answer, if it was no stream. */
+  /** The response, if it is not a stream. */
   get body(): unknown {
     return this.#isStream || this.#rest === '' ? null : JSON.parse(this.#rest);
   }
 }
 
-/** How long a client waits: PATIENCE for an answer and, from the first break on, SUCCESSION in all. */
+/** The time limits of a request: PATIENCE for a response and, from the first break on, SUCCESSION in all. */
 class Limit {
   readonly #after: After;
   #cancel: () => void;
   #current: Exchange | null = null;
   #isOver = false;
-  /** What it waits for: the first answer; a successor, at most for SUCCESSION; a successor; nothing. */
+  /** The current wait: for the first response; for a successor, with and without a limit; none. */
   #waiting: 'answer' | 'successor' | 'any-time' | 'nothing' = 'answer';
   /** A connection has broken. */
   hasBroken = false;
@@ -166,19 +166,19 @@ class Limit {
     return outcome;
   }
 
-  /** A connection broke: resolves to whether there is time to ask again, after a pause. */
+  /** After a break: resolves, after a pause, to whether there is time to repeat the request. */
   broken(): Promise<boolean> {
     this.#waitFor('successor', () => this.#expire());
     return this.#pause();
   }
 
-  /** The same without a limit; calls `delayed` when a successor takes long. */
+  /** The same without a time limit; calls `delayed` if no successor has responded after SUCCESSION. */
   endure(delayed: () => void): Promise<boolean> {
     this.#waitFor('any-time', delayed);
     return this.#pause();
   }
 
-  /** A connection that was made again and breaks is part of the same wait. */
+  /** A repeated break belongs to the same wait. */
   #waitFor(what: 'successor' | 'any-time', late: () => void): void {
     this.hasBroken = true;
     if (this.#waiting === what) return;
@@ -192,21 +192,21 @@ class Limit {
     return !this.#isOver;
   }
 
-  /** There is an answer. */
+  /** A response has arrived. */
   lift(): void {
     this.#cancel();
     this.#waiting = 'nothing';
   }
 }
 
-/** Why there was no answer. */
+/** Why there was no response. */
 function explain(path: string, outcome: Outcome, { method }: Question, { hasBroken }: Limit): NoSupervisor {
-  const ended = 'the supervisor ended before it answered';
+  const ended = 'the supervisor ended before it responded';
   const late = hasBroken
-    ? `${ended}, and no other one answered within ${SUCCESSION / 1_000} s`
+    ? `${ended}, and no other one responded within ${SUCCESSION / 1_000} s`
     : outcome.kind === 'broken'
       ? ended
-      : `it has not answered within ${PATIENCE / 1_000} s`;
+      : `it has not responded within ${PATIENCE / 1_000} s`;
   const doubt = method === 'POST' ? '; the request may still take effect' : '';
   switch (outcome.kind) {
     case 'unreachable':
@@ -215,6 +215,6 @@ function explain(path: string, outcome: Outcome, { method }: Question, { hasBrok
     case 'broken':
       return { ok: false, looked: [`${path}: ${late}${doubt}`], isAway: true };
     default:
-      return { ok: false, looked: [`${path}: what answers there is no supervisor`] };
+      return { ok: false, looked: [`${path}: the process that responds there is not a supervisor`] };
   }
 }

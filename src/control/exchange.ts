@@ -1,5 +1,5 @@
-// One request over one connection to the supervisor, and its response as it comes. Has its own HTTP: a client for one
-// request must load fast and start no thread. Asks once; client.ts decides whether to ask again.
+// One request over one connection to the supervisor, and its response piece by piece. Implements HTTP itself: a client for
+// one request must load fast and start no thread. Does not retry: client.ts does.
 import { connect } from 'node:net';
 import { ResponseParser } from './response.ts';
 
@@ -11,7 +11,7 @@ export interface Question {
   readonly key?: string;
 }
 
-/** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
+/** Calls `fn` once after `ms` milliseconds; returns a function that cancels the call. */
 export type After = (ms: number, fn: () => void) => () => void;
 
 /** One connection to a supervisor. */
@@ -40,9 +40,9 @@ export function connectTo(path: string, listener: LineListener): Promise<Line> {
   });
 }
 
-/** Takes the response in. */
+/** Receives the response. */
 export interface Receiver {
-  /** The head has arrived, with that content type. */
+  /** The head has arrived; `type` is its content type. */
   begin(type: string): void;
   take(bytes: Uint8Array): void;
 }
@@ -59,7 +59,7 @@ export type Outcome =
 
 export interface Exchange {
   readonly outcome: Promise<Outcome>;
-  /** Ends it before its time. */
+  /** Ends the exchange early. */
   end(): void;
 }
 

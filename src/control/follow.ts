@@ -1,16 +1,16 @@
-// Logs to those who follow them: each reader has a bounded queue, and what does not fit is counted and told in the stream
-// itself. A service is never slowed by a reader, and two hundred readers cost its output one encoding. Readers are served
-// on a beat, so that a flood of small blocks is no flood of small writes.
+// Streams of log lines: each reader has a bounded queue, and the lines that do not fit are counted and reported in the
+// stream. A reader never slows a service down, and two hundred readers cost one encoding of the output. Queues are flushed
+// at an interval, so that a flood of small blocks does not become a flood of small writes.
 import type { ApiSource, LogBlock } from './source.ts';
 import type { Lines, Outlet } from './streams.ts';
 
-/** Bytes of raw output that are taken or skipped as a whole. */
+/** Bytes of raw output that are queued or skipped as a unit. */
 const PIECE = 8 * 1024;
-/** Readers are served this often, milliseconds; less often when they are many, so that they leave time for others. */
+/** Flush intervals, milliseconds; the slow one is used above MANY readers, so that other work gets time. */
 const BEAT = 20;
 const SLOW_BEAT = 60;
 const MANY = 20;
-/** As much as one reader may have waiting, and all of them together, bytes. */
+/** Limits of queued bytes for one reader and for all readers together. */
 const MOST_EACH = 256 * 1024;
 const LEAST_EACH = 16 * 1024;
 const MOST_TOGETHER = 2 * 1024 * 1024;
@@ -18,20 +18,20 @@ const MOST_TOGETHER = 2 * 1024 * 1024;
 interface Reader {
   readonly outlet: Outlet;
   readonly channels: Channel[];
-  /** How much may be put into the queue until the next beat. */
+  /** Bytes that may be added to the queue until the next flush. */
   room: number;
   queue: Uint8Array[];
   queued: number;
   skipped: number;
 }
 
-/** One service's output and its readers. Those that are behind cost nothing until the next beat. */
+/** One service's output and its readers. A reader that is behind costs nothing until the next flush. */
 interface Channel {
   readonly service: string;
   readonly keepingUp: Set<Reader>;
-  /** Reader -> how many lines had been counted when it fell behind. */
+  /** Reader -> value of `count` when it fell behind. */
   readonly behind: Map<Reader, number>;
-  /** Lines, counted while anybody is behind. */
+  /** Lines of output, counted while any reader is behind. */
   count: number;
   end(): void;
 }
@@ -43,7 +43,7 @@ export interface LogLineJson {
   readonly text: string;
 }
 
-/** The line that stands where lines are missing. */
+/** The line in place of skipped lines. */
 export interface GapJson {
   readonly skipped: number;
   readonly text: string;
@@ -61,7 +61,7 @@ export class LogFeed {
     this.#source = source;
   }
 
-  /** What is remembered, at most `count` lines in all and none from before `from`, then, if asked, what comes. */
+  /** The stored lines, at most `count` in all and none from before `from`, then new lines if `follow` is set. */
   open(services: readonly string[], count: number, from: number, follow: boolean): Lines {
     return (outlet) => {
       const past = this.#past(services, count, from);
@@ -116,7 +116,7 @@ export class LogFeed {
     }
   }
 
-  /** How much a reader may have waiting now. */
+  /** Bytes that a reader may have queued now. */
   get #share(): number {
     return Math.max(LEAST_EACH, Math.min(MOST_EACH, MOST_TOGETHER / Math.max(1, this.#all.size)));
   }
@@ -173,7 +173,7 @@ function flush(reader: Reader): void {
   if (bytes !== undefined) reader.outlet.write(bytes);
 }
 
-/** It may have lines again, after a word on those that it has missed. */
+/** Lets a reader receive lines again, after a report of the lines that it missed. */
 function catchUp(reader: Reader): void {
   for (const channel of reader.channels) {
     const mark = channel.behind.get(reader);
@@ -196,7 +196,7 @@ function tellGap(reader: Reader): void {
   reader.queued += bytes.length;
 }
 
-/** Whole lines in pieces of a bounded size; a line that is longer is a piece of its own. */
+/** Whole lines in pieces of limited size; a longer line is one piece. */
 function* piecesOf(block: LogBlock): Generator<LogBlock> {
   const { bytes } = block;
   if (bytes.length <= PIECE) {

@@ -1,5 +1,5 @@
-// One HTTP request to its route and back, whichever listener it came through: reads a bounded body, writes JSON, text or
-// a stream of lines. Whatever goes wrong becomes an answer, never an exception.
+// Handles one HTTP request of any listener: finds the route, reads a bounded body, writes JSON, text or a stream of lines.
+// Every error becomes a response, never an exception.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type Answer,
@@ -15,11 +15,11 @@ import {
 import { ROUTES } from './routes.ts';
 import { ResponseOutlet } from './streams.ts';
 
-/** As much of a body as is read, bytes: the largest request is a command line for exec. */
+/** Limit of a body in bytes; the largest request is a command line for exec. */
 export const MAX_BODY = 64 * 1024;
 
 /**
- * Answers requests. `isLocal`: the listener is the unix socket. One that offers more than the API gives a table of its own.
+ * Handles requests. `isLocal`: the listener is the unix socket. A listener with more routes than the API passes its table.
  */
 export function handler(
   source: ApiSource,
@@ -27,7 +27,7 @@ export function handler(
   routes: readonly Route[] = ROUTES,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
-    // A client that has gone is no news.
+    // A client that disconnects is not an error.
     request.on('error', () => undefined);
     response.on('error', () => undefined);
     void decide(source, isLocal, routes, request)
@@ -59,7 +59,7 @@ async function decide(
   return route.answer(source, { isLocal, params, query, body: parsed.body, key });
 }
 
-/** The whole body; null when it is too large. */
+/** The whole body; null if it is too large. */
 async function readBody(request: IncomingMessage): Promise<string | null> {
   if (Number(request.headers['content-length'] ?? 0) > MAX_BODY) return null;
   const chunks: Buffer[] = [];
@@ -81,7 +81,7 @@ function send(answer: Answer, request: IncomingMessage, response: ServerResponse
       response.end();
       return;
     }
-    // The head goes out now: a follower of a silent service is to know that it is heard.
+    // Send the head now, so that the follower of a silent service knows that the stream is open.
     response.flushHeaders();
     const outlet = new ResponseOutlet(response);
     const stop = answer.lines(outlet);

@@ -1,6 +1,6 @@
-// Serves the API over TCP, with what belongs to that alone: the dashboard, health checks, metrics, the document of the API.
-// The guard checks every request first. Disconnects a client that is slow, sends too much or is one too many. Loaded only
-// where the configuration wants it.
+// Serves the API over TCP, with the routes that only TCP has: the dashboard, health checks, metrics, the OpenAPI document.
+// The guard checks every request first. Closes a connection that is slow, sends too much, or exceeds the limit. Loaded only
+// if it is configured.
 import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { createServer as createListener, type Socket } from 'node:net';
 import type { ControlPlan } from '../plan/plan.ts';
@@ -19,16 +19,16 @@ export interface TcpParts {
   counters(): Counters;
   /** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
   after(ms: number, fn: () => void): () => void;
-  /** Whether there are hardly any descriptors left. */
+  /** Whether hardly any descriptors are left. */
   isShort(): boolean;
 }
 
 export type Listening = { readonly ok: true; close(): void } | { readonly ok: false; readonly reason: string };
 
-/** Bytes of a request's head. */
+/** Bytes of a request head. */
 const MAX_HEAD = 16 * 1024;
 const MAX_CONNECTIONS = 64;
-/** Milliseconds for a head to arrive, and for anything at all to move. */
+/** Milliseconds: time limits for a head to arrive, and for a connection without progress. */
 const HEAD_PATIENCE = 5_000;
 const IDLE = 30_000;
 
@@ -37,7 +37,7 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
   const guard = makeGuard(plan);
   const answer = handler(source, false, [...ROUTES, ...extraRoutes(parts)]);
   const sockets = new Map<Socket, Patience>();
-  // Not `maxConnections`, which refuses the latest: silent connections would exclude all other clients.
+  // Not `maxConnections`, which rejects the latest connection: idle connections would exclude all other clients.
   const limiter = new ConnectionLimiter<Socket>(MAX_CONNECTIONS, parts.isShort);
   const server = createServer({ maxHeaderSize: MAX_HEAD, keepAliveTimeout: IDLE }, (request, response) => {
     limiter.serve(request.socket, response);
@@ -51,7 +51,7 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
     watch(request.socket, response, parts.after);
     answer(request, response);
   });
-  // Accepted here and not by the HTTP server, which may report a connection only when a request has come (Bun does).
+  // Accepted here and not by the HTTP server, which may report a connection only with its first request (Bun does).
   const listener = createListener({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => undefined);
     const patience = new Patience(socket, parts.after);
@@ -68,7 +68,7 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
     else socket.destroy();
   });
   return new Promise((resolve) => {
-    // For good: what accept(2) fails with later is no reason to end.
+    // The listener stays for later errors too: an error of accept(2) must not end the supervisor.
     listener.on('error', (error) => resolve({ ok: false, reason: error.message }));
     listener.listen({ host: plan.host, port: plan.port }, () => {
       const close = () => {
@@ -125,16 +125,16 @@ function extraRoutes({ plan, source, counters }: TcpParts): readonly Route[] {
   const healthz: Route = {
     method: 'GET',
     path: '/healthz',
-    summary: 'Whether the supervisor lives',
-    answers: { 200: 'it does' },
+    summary: 'Whether the supervisor runs',
+    answers: { 200: 'it runs' },
     answer: () => ({ status: 200, type: 'text/plain', text: 'ok\n' }),
   };
   const readyz: Route = {
     method: 'GET',
     path: '/readyz',
     summary:
-      'Whether every essential service is ready and every essential task has completed; /v1/health says who is not',
-    answers: { 200: 'all are', 503: 'some are not' },
+      'Whether every essential service is ready and every essential task has completed; /v1/health lists the others',
+    answers: { 200: 'ready', 503: 'not ready' },
     answer: () =>
       source.snapshot().healthy
         ? { status: 200, type: 'text/plain', text: 'ready\n' }
@@ -168,7 +168,7 @@ function tooLarge({ headers }: IncomingMessage): Refusal | null {
   return { status: 413, error: `the body is larger than ${MAX_BODY} bytes` };
 }
 
-/** Says no more than the refusal, and reads no more of the connection. */
+/** Sends the error and closes the connection without reading the body. */
 function refuse({ status, error }: Refusal, request: IncomingMessage, response: ServerResponse): void {
   const text = `${JSON.stringify({ error })}\n`;
   request.on('error', () => undefined);
@@ -185,12 +185,12 @@ function refuse({ status, error }: Refusal, request: IncomingMessage, response: 
 
 const STATUS_OF: Readonly<Record<string, number>> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
 
-/** An answer to what was no request. */
+/** A response to input that is not an HTTP request. */
 function renderPlain(status: number): string {
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
 }
 
-/** Cuts off a reader to whom nothing could be written for a while. One with nothing to read may wait. */
+/** Closes a connection to which nothing could be written for a while. A reader of a silent stream may stay. */
 function watch(socket: Socket, response: ServerResponse, after: TcpParts['after']): void {
   let written = socket.bytesWritten;
   const look = () => {

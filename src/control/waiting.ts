@@ -1,12 +1,12 @@
-// Waiting for services: what is still missing, and whether it can come at all, as a function of a snapshot; and the stream
-// that tells it line by line until it is decided.
+// Waiting for services: which of them still do not satisfy a condition, and whether they can, as a function of a snapshot;
+// and the stream of progress lines.
 import type { ServiceSnapshot, Snapshot } from '../core/snapshot.ts';
 import type { ApiSource } from './source.ts';
 import type { Lines } from './streams.ts';
 
 export type Goal = 'ready' | 'stopped';
 
-/** One that is waited for, or that will not come. */
+/** A service that is still waited for, or that cannot satisfy the condition. */
 export interface Awaited {
   readonly name: string;
   readonly state: string;
@@ -23,7 +23,7 @@ export interface Progress {
   readonly failed: readonly Awaited[];
 }
 
-/** How a service stands to the goal. */
+/** The status of one service with respect to the goal. */
 export function judgeWait(service: ServiceSnapshot, goal: Goal, phase: Snapshot['phase']): 'there' | 'waits' | 'lost' {
   const { state, wanted, ready, type, blocked } = service;
   if (state === 'skipped') return 'there';
@@ -59,10 +59,10 @@ export function lookAt(
   return { result: failed.length > 0 ? 'failed' : waiting.length === 0 ? 'reached' : 'waiting', waiting, failed };
 }
 
-/** Who waits is told how it stands this often, milliseconds. */
+/** Interval of progress lines, milliseconds. */
 const REPORT_EVERY = 500;
 
-/** Tells how it stands until it is decided. `timeout` in milliseconds; null: for ever. */
+/** Streams progress until the result is known. `timeout` in milliseconds; null: no limit. */
 export function waitFor(source: ApiSource, names: readonly string[], goal: Goal, timeout: number | null): Lines {
   return (outlet) => {
     let over = false;
@@ -73,7 +73,7 @@ export function waitFor(source: ApiSource, names: readonly string[], goal: Goal,
     };
     const lastLine = (name: string) => source.logs.tail(name, 1)[0]?.text.slice(0, 200) ?? null;
     const tell = (progress: Progress) => {
-      // Progress that nobody reads is not piled up; the result always comes.
+      // Progress lines are dropped while the reader is slow; the result is always sent.
       if (progress.result !== 'waiting' || outlet.queued === 0) outlet.write(`${JSON.stringify(progress)}\n`);
       if (progress.result === 'waiting') return;
       stop();

@@ -72,7 +72,7 @@ describe('timeline', () => {
 
   test('as text', () => {
     const text = renderTimeline(timeline, false);
-    expect(text).toMatch(/^everything was ready after 2\.\d s\ncritical chain \(\*\): db > api > <web>$/m);
+    expect(text).toMatch(/^everything was ready after 2\.\d s\ncritical path \(\*\): db > api > <web>$/m);
     expect(text).toMatch(/^\* db +\+0 ms +\+2\.0 s +2\.0 s +█{30,}$/m);
     expect(text).toMatch(/^ {2}cache +\+0 ms +\+0 ms +0 ms +░$/m);
   });

@@ -85,7 +85,7 @@ class Simulation {
 
 const BROKEN: Step = { text: '', closes: true };
 const late = (text: string) => ({ ok: false as const, looked: [`/run/x.sock: ${text}`] });
-const TOO_LATE = 'the supervisor ended before it answered, and no other one answered within 2 s';
+const TOO_LATE = 'the supervisor ended before it responded, and no other one responded within 2 s';
 
 describe('one answer', () => {
   const whole = json({ healthy: true });
@@ -111,7 +111,7 @@ describe('one answer', () => {
   test('is waited for 5 s where no connection breaks', async () => {
     for (const text of ['', whole.slice(0, -1)]) {
       const at = new Simulation({ text });
-      expect(await at.ask()).toEqual({ ...late('it has not answered within 5 s'), isAway: true });
+      expect(await at.ask()).toEqual({ ...late('it has not responded within 5 s'), isAway: true });
       expect([at.now, at.requests.length]).toEqual([5_000, 1]);
     }
   });
@@ -120,7 +120,9 @@ describe('one answer', () => {
     const ended = new Simulation(BROKEN, GONE);
     expect(await ended.ask()).toEqual(late('no process listens there'));
     expect(ended.now).toBeLessThan(100);
-    expect(await new Simulation({ text: 'SSH-2.0' }).ask()).toEqual(late('what answers there is no supervisor'));
+    expect(await new Simulation({ text: 'SSH-2.0' }).ask()).toEqual(
+      late('the process that responds there is not a supervisor'),
+    );
   });
 
   test('of a POST is asked for with the same key, and a failure leaves open whether it has had an effect', async () => {
@@ -129,7 +131,7 @@ describe('one answer', () => {
     expect(await at.ask(post)).toMatchObject({ ok: true, status: 202 });
     expect(at.requests.map((text) => /^Idempotency-Key: (.*)\r$/m.exec(text)?.[1])).toEqual(['k', 'k']);
     expect(await new Simulation('silent').ask(post)).toMatchObject({
-      looked: ['/run/x.sock: it has not answered within 5 s; the request may still take effect'],
+      looked: ['/run/x.sock: it has not responded within 5 s; the request may still take effect'],
     });
   });
 });
@@ -198,7 +200,7 @@ describe('a stream', () => {
     const before = new Simulation(BROKEN);
     expect((await followed(before, { kind: 'once' })).result).toMatchObject({
       ok: false,
-      looked: ['/run/x.sock: the supervisor ended before it answered'],
+      looked: ['/run/x.sock: the supervisor ended before it responded'],
     });
     expect([begun.requests.length, before.requests.length]).toEqual([1, 1]);
   });

@@ -72,7 +72,7 @@ describe('Origin', () => {
     },
   );
 
-  test('a browser that says another site asks is believed, but for a link to the page', () => {
+  test('a request that a browser marks as cross-site is refused, except a link to the page', () => {
     const site = (site: string, mode: string, method = 'GET') =>
       refused(
         {},

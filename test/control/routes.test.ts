@@ -100,7 +100,7 @@ describe('operations', () => {
     expect((await request(source, 'POST', '/v1/stop', '{"services":"db"}')).status).toBe(400);
     expect((await request(source, 'POST', '/v1/stop', '{"group":"nope"}')).status).toBe(404);
     const missing = await request(source, 'POST', '/v1/services/dd/stop');
-    expect([missing.status, bodyOf(missing).error]).toEqual([404, 'there is no service dd; there are db, off']);
+    expect([missing.status, bodyOf(missing).error]).toEqual([404, 'there is no service dd; the services are db, off']);
     expect((await request(source, 'POST', '/v1/services/off/start')).status).toBe(409);
     source.phase = 'stopping';
     expect((await request(source, 'POST', '/v1/services/db/restart')).status).toBe(409);
@@ -244,7 +244,7 @@ describe('wait', () => {
     expect([outlet.ended, source.watchers.size, source.timers.length]).toEqual([true, 0, 0]);
   });
 
-  test('gives up on what cannot come: failed, held down, blocked, ended, or everything is being stopped', async () => {
+  test('fails when the condition cannot be met: failed, held down, blocked, ended, or all services are being stopped', async () => {
     for (const given of [
       { state: 'failed' },
       { state: 'stopped', wanted: 'down' },

@@ -123,7 +123,7 @@ test('where no supervisor answers, status says where it looked and exits 69, hea
   const env = { SVC_SUPER_SOCKET: '/nowhere/control.sock' };
   const status = await command(['status'], env);
   expect(status.code).toBe(69);
-  expect(status.stderr).toMatch(/no supervisor answers/);
+  expect(status.stderr).toMatch(/no supervisor responds/);
   expect(status.stderr).toContain('/nowhere/control.sock');
   const health = await command(['health'], env);
   expect(health.code).toBe(1);
@@ -166,10 +166,10 @@ for (const [line, says] of [
   ['check --jsn', "Unknown option '--jsn'"],
   ['status --foo', "Unknown option '--foo'"],
   ['check -x', "Unknown option '-x'"],
-  ['logs -n -1', '-n takes N, which cannot begin with a dash: at most the last N of the past'],
-  ['logs --lines -1', '--lines takes N, which cannot begin with a dash: at most the last N of the past'],
-  ['logs -fn -1', '-n takes N, which cannot begin with a dash: at most the last N of the past'],
-  ['events --lines', '--lines takes N: at most the last N of the past'],
+  ['logs -n -1', '-n takes N, which cannot begin with a dash: only the last N lines'],
+  ['logs --lines -1', '--lines takes N, which cannot begin with a dash: only the last N lines'],
+  ['logs -fn -1', '-n takes N, which cannot begin with a dash: only the last N lines'],
+  ['events --lines', '--lines takes N: only the last N lines'],
   ['wait --for --json', '--for takes STATE, which cannot begin with a dash: ready (default) or stopped'],
   ['up -f -x', '-f takes FILE, which cannot begin with a dash: the configuration (default'],
   ['logs --lines=-1', '-n takes a whole number'],

@@ -38,7 +38,7 @@ test('logs: all of it, the last N, of some, as JSON', async () => {
   expect((await run.command('logs', '-n', 'x')).code).toBe(64);
 });
 
-test('logs -f goes on with what comes, until the supervisor ends', async () => {
+test('logs -f continues with new lines, until the supervisor ends', async () => {
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await run.status();
@@ -76,7 +76,7 @@ test('timeline and graph tell of this start', async () => {
   await (await run.puppet('db')).notify();
   await run.puppet('api');
   await run.state('api', 'ready');
-  expect((await run.command('timeline')).stdout).toMatch(/critical chain \(\*\): db > api/);
+  expect((await run.command('timeline')).stdout).toMatch(/critical path \(\*\): db > api/);
   expect((await run.command('timeline', '--svg', '-')).stdout).toMatch(/^<svg .*<\/svg>\n$/s);
   expect((await run.command('graph')).stdout).toMatch(/^api +ready +db \(ready\)$/m);
   expect((await run.command('graph', '--dot')).stdout).toContain('"api" -> "db" [label="ready"]');

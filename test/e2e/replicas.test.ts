@@ -55,7 +55,7 @@ test('three copies: own ports, probes, numbers, log prefixes and log files; stat
   expect((await run.command('status', 'modl')).stderr).toContain('there are model, other');
   expect((await run.command('logs', 'model')).stdout).toBe('model.1 | hello\n');
   expect((await run.command('exec', 'model', '--', 'true')).stderr).toContain(
-    'model has copies: name one, such as model.0',
+    'model has replicas: use the name of one, such as model.0',
   );
   expect((await run.command('exec', 'model.2', '--', 'printenv', 'SVC_REPLICA')).stdout).toBe('2\n');
   expect((await run.command('stop', 'model', '--wait')).code).toBe(0);

@@ -52,7 +52,9 @@ rootTest('two Slurm jobs of one user: a command in one never reaches the other',
   expect((await ask(run, '2', 'status')).stdout).toMatch(/^x +stopped/m);
   const third = await ask(run, '3', 'stop', 'x');
   expect(third.code).toBe(64);
-  expect(third.stderr).toMatch(/^svc-super: 2 supervisors answer, and none was asked: name one with --socket PATH/);
+  expect(third.stderr).toMatch(
+    /^svc-super: 2 supervisors respond, and it is ambiguous which one is meant: select one with --socket PATH/,
+  );
   expect((await ask(run, '1', 'status')).stdout).toMatch(/^x +ready/m);
   run.signal('SIGTERM');
   await run.ends(0);
@@ -74,7 +76,7 @@ rootTest('where several supervisors answer a command lists them, and asks the on
   const missing = await ask(run, null, 'status', '--socket', '/nowhere');
   expect([missing.code, missing.stderr]).toEqual([
     69,
-    'svc-super: no supervisor answers; looked at\n  /nowhere: no such socket\n',
+    'svc-super: no supervisor responds; searched\n  /nowhere: no such socket\n',
   ]);
   run.signal('SIGTERM');
   await run.ends(0);

@@ -124,7 +124,7 @@ test('events -f goes on after the last event: no number is missing, none comes t
   const seqs = events.stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line).seq as number]));
   expect(seqs).toEqual(seqs.map((_, at) => at + 1));
   expect(events.stdout.match(/"supervisor-restarted"/g)).toHaveLength(3);
-  expect(events.stderr).toMatch(/^svc-super: the supervisor was restarted: the events go on$/m);
+  expect(events.stderr).toMatch(/^svc-super: the supervisor was restarted: the events continue$/m);
 });
 
 test('status --watch goes on, prints that the supervisor was restarted, and ends with the container', async () => {
@@ -135,7 +135,7 @@ test('status --watch goes on, prints that the supervisor was restarted, and ends
   await watch.sees(/SERVICE/);
   expect(watch.stdout).not.toContain('was restarted');
   await replace(run);
-  await watch.sees(/the supervisor was restarted: the status goes on/, 'stderr');
+  await watch.sees(/the supervisor was restarted: the status continues/, 'stderr');
   await watch.sees(/^the supervisor was restarted once, last .* ago: it was killed by SIGKILL$/m);
   await a.exit(0);
   await run.ends(0);
@@ -153,7 +153,7 @@ test('wait and --wait go on', async () => {
   using stopping = new Command(run, 'stop', 'b', '--wait');
   await stopping.sees(/waiting for b/, 'stderr');
   await replace(run);
-  for (const one of [wait, stopping]) await one.sees(/the supervisor was restarted: the wait goes on/, 'stderr');
+  for (const one of [wait, stopping]) await one.sees(/the supervisor was restarted: the wait continues/, 'stderr');
   await a.notify();
   expect(await wait.ended).toBe(0);
   await b.exit(0);
@@ -239,7 +239,7 @@ test('restart has one effect whenever the supervisor dies', async () => {
     // Another instant each time: before the request is read, while it is carried out, after the answer.
     await Bun.sleep(round * 4);
     await replace(run);
-    expect(await restart.result()).toEqual({ code: 0, stdout: 'asked to restart a\n', stderr: '' });
+    expect(await restart.result()).toEqual({ code: 0, stdout: 'requested restart: a\n', stderr: '' });
     await run.puppet('a', round + 1);
     expect((await run.state('a', 'ready')).run).toBe(round + 1);
   }
@@ -293,12 +293,12 @@ test('no command hangs while the supervisor is stopped', async () => {
   ]);
   expect(results.map(({ code }) => code)).toEqual([69, 1, 69, 69, 69]);
   const [status, health, restart] = results.map(({ stderr }) => stderr);
-  const silent = `svc-super: no supervisor answers; looked at\n  ${run.socket}: it has not answered within 5 s`;
+  const silent = `svc-super: no supervisor responds; searched\n  ${run.socket}: it has not responded within 5 s`;
   expect(status).toBe(`${silent}\n`);
   expect(health).toBe(`${silent}\n`);
   expect(restart).toBe(`${silent}; the request may still take effect\n`);
   expect(await waiting.ended).toBe(124);
-  await watch.sees(/^svc-super: no supervisor answers at present: waiting for one$/m, 'stderr');
+  await watch.sees(/^svc-super: no supervisor responds at present: waiting for one$/m, 'stderr');
   const shown = watch.stdout.length;
   process.kill(stopped, 'SIGCONT');
   await until('the status to go on', () => watch.stdout.length > shown + 100);

@@ -164,7 +164,7 @@ describe('strangers', () => {
 
 test('without a token it answers reads only, and says what to set', async () => {
   await using at = await listening({});
-  await at.run.line(/warning: .*without a token the control API answers reads only over TCP/);
+  await at.run.line(/warning: .*without a token the control API is read-only over TCP/);
   await at.run.puppet('a');
   expect((await at.get('/v1/status', {})).status).toBe(200);
   const body = JSON.stringify({ argv: ['touch', `${at.run.folder}/made`] });
@@ -183,7 +183,7 @@ test('without a token it answers reads only, and says what to set', async () => 
 test('`check` warns of a listener without a token', async () => {
   await using run = await up({ control: { http: { listen: 9100 } }, services: { a: played() } }, { args: ['check'] });
   await run.ends(0);
-  await run.line(/services\.yaml:\d+:\d+: warning: without a token the control API answers reads only/);
+  await run.line(/services\.yaml:\d+:\d+: warning: without a token the control API is read-only/);
   await run.line(/help: add `token: \{file: PATH\}`/);
 });
 

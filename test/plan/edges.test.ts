@@ -1,4 +1,4 @@
-// Who waits for whom: dependencies, stages, and what is wrong about them.
+// Dependencies: dependencies, stages, and what is wrong about them.
 import { describe, expect, test } from 'bun:test';
 import { startOrder } from '../../src/plan/graph.ts';
 import type { Plan } from '../../src/plan/plan.ts';
