@@ -172,7 +172,7 @@ test('without a token it answers reads only, and says what to set', async () => 
   for (const path of [...paths, '/group/g/stop', '/v1/status', '/nowhere']) {
     const refused = await fetch(`http://127.0.0.1:${at.port}${path}`, { method: 'POST', body });
     expect(`${path} ${refused.status}`).toBe(`${path} 403`);
-    expect(((await refused.json()) as { error: string }).error).toMatch(/reads only.*control\.http\.token/);
+    expect(((await refused.json()) as { error: string }).error).toMatch(/read-only.*control\.http\.token/);
   }
   expect(await (await at.get('/', {})).text()).toContain('<body data-read-only>');
   expect(existsSync(`${at.run.folder}/made`)).toBe(false);
