@@ -14,7 +14,7 @@ import type {
   Scenario,
   ServiceSpec,
   StopSpec,
-  Surroundings,
+  PlanContext,
 } from './scenario.ts';
 
 const MOST_SERVICES = 7;
@@ -61,7 +61,7 @@ function span(dice: Dice, least: number, most: number): number {
   return least + Math.min(dice.below(most - least + 1), dice.below(most - least + 1));
 }
 
-function surroundings(dice: Dice): Surroundings {
+function surroundings(dice: Dice): PlanContext {
   return {
     pid1: dice.chance(60),
     files: dice.chance(30) ? dice.one([64, 96, 128, 256]) : null,

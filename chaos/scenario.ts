@@ -7,14 +7,14 @@ export interface Scenario {
   /** The stages in their order; empty: none. */
   readonly groups: readonly string[];
   readonly services: readonly ServiceSpec[];
-  readonly surroundings: Surroundings;
+  readonly surroundings: PlanContext;
   readonly faults: readonly Fault[];
   /** After so long everything is healed and the supervisor is asked to stop, milliseconds. */
   readonly length: number;
 }
 
 /** What the kernel allows the whole round. */
-export interface Surroundings {
+export interface PlanContext {
   /** Whether the supervisor is PID 1, or below an init that sees what it leaves behind. */
   readonly pid1: boolean;
   /** RLIMIT_NOFILE, soft and hard. */

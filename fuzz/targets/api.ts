@@ -50,7 +50,7 @@ function exchange(to: number | string, bytes: Uint8Array, torn: boolean): Promis
   });
 }
 
-interface Answer {
+interface ApiResponse {
   readonly status: number;
   readonly head: string;
   readonly body: string;
@@ -58,7 +58,7 @@ interface Answer {
   readonly length: number | null;
 }
 
-function parseAnswer(text: string): Answer | null {
+function parseAnswer(text: string): ApiResponse | null {
   const end = text.indexOf('\r\n\r\n');
   if (end < 0) return null;
   const head = text.slice(0, end);
@@ -76,7 +76,7 @@ function isWhole(text: string): boolean {
   return answer !== null && answer.status >= 200 && answer.length !== null && answer.body.length >= answer.length;
 }
 
-function checkAnswer(text: string, isHead: boolean): Answer | null {
+function checkAnswer(text: string, isHead: boolean): ApiResponse | null {
   if (text === '') return null;
   must(text.startsWith('HTTP/1.1 '), 'an answer does not begin as one');
   const answer = parseAnswer(text);

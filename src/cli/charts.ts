@@ -3,14 +3,14 @@
 import { renderDuration } from '../core/policy.ts';
 import type { Span, Timeline } from '../core/timeline.ts';
 import { printable } from '../text.ts';
-import { question, reportNoSupervisor } from './asking.ts';
 import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { renderJson } from './json.ts';
+import { callSupervisor, reportNoSupervisor } from './request.ts';
 
 export async function showTimeline(context: CommandContext, { values }: GivenFlags): Promise<number> {
-  const asked = await question(context, { path: '/v1/timeline' });
-  if (!asked.ok) return reportNoSupervisor(context, asked);
-  const timeline = asked.body as Timeline;
+  const response = await callSupervisor(context, { path: '/v1/timeline' });
+  if (!response.ok) return reportNoSupervisor(context, response);
+  const timeline = response.body as Timeline;
   if (typeof values.svg === 'string') {
     const svg = renderSvg(timeline);
     if (values.svg === '-') context.out(svg);
@@ -160,10 +160,10 @@ interface Node {
 }
 
 export async function showGraph(context: CommandContext, { values }: GivenFlags): Promise<number> {
-  const asked = await question(context, { path: '/v1/graph' });
-  if (!asked.ok) return reportNoSupervisor(context, asked);
-  const { services } = asked.body as { services: readonly Node[] };
-  if (values.json === true) context.out(renderJson(asked.body, 2));
+  const response = await callSupervisor(context, { path: '/v1/graph' });
+  if (!response.ok) return reportNoSupervisor(context, response);
+  const { services } = response.body as { services: readonly Node[] };
+  if (values.json === true) context.out(renderJson(response.body, 2));
   else context.out(values.dot === true ? renderDot(services) : renderGraph(services));
   return EXIT.ok;
 }

@@ -13,7 +13,7 @@ const ABSENT: ReadonlySet<string> = new Set(['unset-variable', 'file-missing', '
 type Checked = Result<Pick<Planned, 'warnings' | 'sources'>, Failure>;
 
 /** Turns these errors into warnings; without other errors the result is a success. */
-function forgiveAbsence(loaded: Checked): Checked {
+function downgradeAbsence(loaded: Checked): Checked {
   if (loaded.ok) return loaded;
   const diagnostics = loaded.error.diagnostics.map((diagnostic) =>
     ABSENT.has(diagnostic.code) ? { ...diagnostic, severity: 'warning' as const } : diagnostic,
@@ -34,7 +34,7 @@ export async function checkFile(context: CommandContext, path: string, values: G
   const input = { path, files: context.files, environment: context.environment };
   // There is no GPU where an image is built, and that is not an error.
   const result = loadPlan(values.build === true ? input : { ...input, gpus: () => context.gpus() });
-  const loaded = values.build === true && context.files.stat(path) !== null ? forgiveAbsence(result) : result;
+  const loaded = values.build === true && context.files.stat(path) !== null ? downgradeAbsence(result) : result;
   const plan = result.ok ? result.value.plan : values.runtime === true ? planWithoutGpus(result.error, input) : null;
   const findings =
     plan === null
@@ -66,18 +66,18 @@ export async function checkFile(context: CommandContext, path: string, values: G
 /** The services of this container's supervisor: a port that one of them holds is not taken by a foreign process. */
 async function runningServices(context: CommandContext, { services }: Plan): Promise<StatusBody['services']> {
   if (services.every(({ ports }) => ports.length === 0)) return [];
-  const { question } = await import('./asking.ts');
-  const asked = await question(context, { path: '/v1/status' });
-  return asked.ok && asked.status === 200 ? (asked.body as StatusBody).services : [];
+  const { callSupervisor } = await import('./request.ts');
+  const response = await callSupervisor(context, { path: '/v1/status' });
+  return response.ok && response.status === 200 ? (response.body as StatusBody).services : [];
 }
 
 /** Codes of the diagnostics of plan/gpus.ts. */
-const LACKS_GPUS: ReadonlySet<string> = new Set(['no-such-gpu', 'too-few-gpus', 'gpu-taken']);
+const GPU_SHORTAGES: ReadonlySet<string> = new Set(['no-such-gpu', 'too-few-gpus', 'gpu-taken']);
 
 /** The plan without GPUs if missing GPUs are the only errors, so that the rest can be inspected. */
 function planWithoutGpus({ diagnostics }: Failure, input: LoadInput): Plan | null {
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
-  if (errors.some(({ code }) => !LACKS_GPUS.has(code))) return null;
+  if (errors.some(({ code }) => !GPU_SHORTAGES.has(code))) return null;
   const loaded = loadPlan(input);
   return loaded.ok ? loaded.value.plan : null;
 }

@@ -1,5 +1,5 @@
 // The type of a command: its texts, its flags, its function; and the context that it runs in. Runs nothing.
-import type { Dial, Question } from '../control/client.ts';
+import type { ClientRequest, Dial } from '../control/client.ts';
 import type { LoadInput } from '../plan/expand.ts';
 import type { Inventory } from '../plan/gpu-inventory.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -80,6 +80,6 @@ export interface GivenFlags {
   readonly positionals: readonly string[];
 }
 
-export type { Question };
+export type { ClientRequest };
 
 export const JSON_FLAG = { type: 'boolean', summary: 'print JSON instead of text' } as const satisfies Flag;

@@ -36,7 +36,7 @@ export class LogCursor {
   }
 
   /** The stored lines have been sent. All later lines are new, whatever their time: the clock may be set back. */
-  pastIsOver(): void {
+  endReplay(): void {
     this.#before = null;
   }
 }

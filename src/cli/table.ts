@@ -153,9 +153,9 @@ function withSocket<K extends string>(commands: Readonly<Record<K, Command>>): R
 
 /** Prints the names of the services, one per line, for completion; nothing if no supervisor responds. */
 export async function printNames(context: Parameters<Command['run']>[0]): Promise<number> {
-  const { question } = await import('./asking.ts');
-  const asked = await question(context, { path: '/v1/status' });
-  const body = asked.ok ? (asked.body as { services?: readonly ServiceSnapshot[] }) : {};
+  const { callSupervisor } = await import('./request.ts');
+  const response = await callSupervisor(context, { path: '/v1/status' });
+  const body = response.ok ? (response.body as { services?: readonly ServiceSnapshot[] }) : {};
   const all = (body.services ?? []).flatMap(({ name, replica }) =>
     replica?.index === 0 ? [replica.of, name] : [name],
   );

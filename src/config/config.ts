@@ -1,14 +1,14 @@
 // The Config: services.yaml typed, checked and with all defaults, without a look at anything outside the file. It contains
 // no environment files, no user ids and no relations between services: the plan adds those.
 import { HTTP_CONTROL, type HttpControl } from './control-values.ts';
-import { copiesOf, type Replica } from './copies.ts';
 import type { Range } from './diagnostic.ts';
 import { type Complete, complete, type FieldsRead, type Given, readFields, requireKeys } from './field.ts';
 import { GPUS, type GpusGiven, type GpuWish } from './gpu-values.ts';
 import { HOOKS } from './hook-values.ts';
 import type { LimitKey, LimitValue } from './process-values.ts';
 import { formatDuration } from './quantity.ts';
-import { mismatch, ofCopy, ofNoCopy, REPLICA, type Reading } from './reading.ts';
+import { forReplica, mismatch, REPLICA, type Reading, withoutReplica } from './reading.ts';
+import { makeReplicas, type Replica } from './replicas.ts';
 import {
   BACKOFF,
   type EnvFile,
@@ -96,12 +96,12 @@ export function readConfig(root: Node, reading: Reading): Config | null {
     mismatch(root, 'the file', 'a map with `services`', reading);
     return null;
   }
-  const { given, broken } = readFields(TOP, root, TOP_RULES, ofNoCopy(reading));
+  const { given, broken } = readFields(TOP, root, TOP_RULES, withoutReplica(reading));
   const at = { start: root.start, end: firstKeyEnd(root) };
   requireKeys(TOP, root, { name: 'the file', at, broken }, reading);
   const top = complete(TOP, given);
   const places = { root, reading };
-  const services = (top.services ?? []).flatMap((service) => expandCopies(service, top, places));
+  const services = (top.services ?? []).flatMap((service) => expandReplicas(service, top, places));
   reportTakenNames(services, places);
   const keys = new Map(services.map(({ name, key }) => [name, key]));
   const written = (path: readonly PathStep[]): readonly PathStep[] =>
@@ -137,7 +137,11 @@ interface Places {
 type Top = Pick<Complete<typeof TOP>, 'defaults' | 'stop_timeout'>;
 
 /** The replicas of a service. The service is read again for each of them only if the file contains `${SVC_REPLICA}`. */
-function expandCopies(service: ServiceRead, { defaults, stop_timeout }: Top, places: Places): readonly ServiceConfig[] {
+function expandReplicas(
+  service: ServiceRead,
+  { defaults, stop_timeout }: Top,
+  places: Places,
+): readonly ServiceConfig[] {
   const { root, reading } = places;
   const first = mergeService(service, defaults, stop_timeout, places);
   const numbered = reading.source.text.includes(REPLICA);
@@ -145,12 +149,12 @@ function expandCopies(service: ServiceRead, { defaults, stop_timeout }: Top, pla
     const entry = entryOf(root, 'services', service.name);
     // Problems of the first replica have been reported, and apply to all.
     if (!numbered || entry === undefined || reading.count() > 0) return first;
-    const own = ofCopy(reading, index);
+    const own = forReplica(reading, index);
     const shared = entryOf(root, 'defaults')?.node;
     const copied = shared?.kind === 'map' ? readDefaults(shared, own) : null;
     return mergeService(readService(entry, own), copied, stop_timeout, { root, reading: own });
   };
-  return copiesOf(first, reread, (port) => {
+  return makeReplicas(first, reread, (port) => {
     const message = `port ${port} of \`${first.key}\` plus the number of its last replica is ${port + (first.replicas ?? 1) - 1}: the highest port is 65535`;
     reading.report(keySpan(root, ['services', first.key, 'replicas']), 'impossible-value', message);
   });
@@ -168,9 +172,9 @@ function entryOf(root: Node, ...path: readonly string[]): MapEntry | undefined {
 
 /** A replica must not have the same name as another service or the replica of another service. */
 function reportTakenNames(services: readonly ServiceConfig[], { root, reading }: Places): void {
-  const copies = new Map(services.flatMap(({ name, replica }) => (replica === null ? [] : [[name, replica.of]])));
+  const replicas = new Map(services.flatMap(({ name, replica }) => (replica === null ? [] : [[name, replica.of]])));
   for (const { key, replica } of services) {
-    const other = copies.get(key);
+    const other = replicas.get(key);
     if (other === undefined || (replica?.index ?? 0) > 0) continue;
     const related = [{ message: 'it has replicas', span: keySpan(root, ['services', other, 'replicas']) }];
     const message = `\`${key}\` is already the name of a replica of \`${other}\``;
@@ -286,7 +290,7 @@ function checkService(
 }
 
 /** Reports mistakes in one service. `at` locates a value, `key` locates its key. */
-interface Complaints {
+interface FieldReporter {
   at(...path: readonly PathStep[]): Span;
   key(...path: readonly PathStep[]): Span;
   report(span: Span, code: string, message: string, suggestion?: string): void;
@@ -296,7 +300,7 @@ interface Complaints {
 function checkRestart(
   { restart, broken }: ServiceConfig,
   given: Given<typeof SERVICE>,
-  { at, key, report }: Complaints,
+  { at, key, report }: FieldReporter,
 ): void {
   if (broken.has('restart')) return;
   // A service with `restart: never` of its own may leave `max` from `defaults` without effect.

@@ -9,7 +9,7 @@ const ELLIPSIS = '…';
 
 const WIDE =
   /[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
-const NARROWLESS = /\p{Mark}/u;
+const ZERO_WIDTH = /\p{Mark}/u;
 
 /**
  * The source line with its number in a gutter of `gutter` columns, and the squiggle below it. Of a range over several
@@ -87,7 +87,7 @@ function cutAround(cells: readonly Cell[]): { text: string; offset: number; widt
 
 function displayWidth(text: string): number {
   let width = 0;
-  for (const character of text) width += NARROWLESS.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
+  for (const character of text) width += ZERO_WIDTH.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
   return width;
 }
 

@@ -3,7 +3,7 @@
 import { type Config, readConfig } from './config.ts';
 import { type Diagnostic, type Failure, type Result, sortDiagnostics } from './diagnostic.ts';
 import { type FileReader, readText } from './file.ts';
-import { growTree } from './raw.ts';
+import { resolveTree } from './raw.ts';
 import { makeReading, type Reading } from './reading.ts';
 import { makeSource, type Node } from './tree.ts';
 import { readQuickly } from './yaml-quick.ts';
@@ -64,7 +64,7 @@ export function parseDraft(path: string, text: string, environment: Readonly<Rec
 /** Parses YAML. null: there is no usable tree, and this has been reported. */
 export function parseTree(text: string, reading: Reading): Node | null {
   const raw = readQuickly(text) ?? thorough().readThoroughly(text, reading);
-  return raw === null ? null : growTree(raw, reading);
+  return raw === null ? null : resolveTree(raw, reading);
 }
 
 /** Loaded only for texts that the quick reader does not support. */

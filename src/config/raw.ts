@@ -30,7 +30,7 @@ export interface RawAlias extends Span {
 }
 export type Raw = RawScalar | RawList | RawMap | RawAlias;
 
-interface Grown {
+interface Resolved {
   readonly node: Node;
   /** Number of values in it, with aliases resolved. */
   readonly size: number;
@@ -38,38 +38,38 @@ interface Grown {
 }
 
 /** The state of one conversion. */
-interface Growth {
+interface Resolution {
   readonly reading: Reading;
   /** The node of each anchor; `open` while that node is being read. */
-  readonly anchors: Map<string, Grown | 'open'>;
+  readonly anchors: Map<string, Resolved | 'open'>;
   /** Set when a limit is exceeded; after that nothing more is read. */
   stopped: boolean;
 }
 
 /** The tree of a text. null: a limit was exceeded, and this has been reported. Aliases share the node of their anchor. */
-export function growTree(root: Raw, reading: Reading): Node | null {
-  const growth: Growth = { reading, anchors: new Map(), stopped: false };
-  const { node } = grow(root, growth);
-  return growth.stopped ? null : node;
+export function resolveTree(root: Raw, reading: Reading): Node | null {
+  const resolution: Resolution = { reading, anchors: new Map(), stopped: false };
+  const { node } = resolveNode(root, resolution);
+  return resolution.stopped ? null : node;
 }
 
-function grow(raw: Raw, growth: Growth): Grown {
-  if (growth.stopped) return nothingAt(raw);
-  if (raw.kind === 'alias') return follow(raw, growth);
-  const { anchors } = growth;
+function resolveNode(raw: Raw, resolution: Resolution): Resolved {
+  if (resolution.stopped) return emptyNodeAt(raw);
+  if (raw.kind === 'alias') return resolveAlias(raw, resolution);
+  const { anchors } = resolution;
   if (raw.anchor !== null) anchors.set(raw.anchor, 'open');
-  const grown =
+  const resolved =
     raw.kind === 'map'
-      ? growMap(raw, growth)
+      ? resolveMap(raw, resolution)
       : raw.kind === 'list'
-        ? growList(raw, growth)
+        ? resolveList(raw, resolution)
         : { node: raw, size: 1, height: 0 };
-  if (grown.height > MAX_DEPTH) stop(raw, 'too-deep', `is nested more than ${MAX_DEPTH} levels deep`, growth);
-  if (raw.anchor !== null) anchors.set(raw.anchor, grown);
-  return grown;
+  if (resolved.height > MAX_DEPTH) stop(raw, 'too-deep', `is nested more than ${MAX_DEPTH} levels deep`, resolution);
+  if (raw.anchor !== null) anchors.set(raw.anchor, resolved);
+  return resolved;
 }
 
-function follow(alias: RawAlias, { anchors, reading }: Growth): Grown {
+function resolveAlias(alias: RawAlias, { anchors, reading }: Resolution): Resolved {
   const { name } = alias;
   const target = anchors.get(name);
   if (typeof target === 'object') return target;
@@ -80,43 +80,43 @@ function follow(alias: RawAlias, { anchors, reading }: Growth): Grown {
   const advised = target === undefined && reading.count() < MAX_ADVISED;
   const suggestion = advised ? didYouMean(name, anchors.keys()) : undefined;
   reading.report(alias, 'unknown-alias', message, { suggestion });
-  return nothingAt(alias);
+  return emptyNodeAt(alias);
 }
 
-function growList({ items: raws, start, end }: RawList, growth: Growth): Grown {
+function resolveList({ items: raws, start, end }: RawList, resolution: Resolution): Resolved {
   const items: Node[] = [];
   let size = 1;
   let height = 0;
   for (const one of raws) {
-    const grown = grow(one, growth);
-    items.push(grown.node);
-    size += grown.size;
-    height = Math.max(height, grown.height + 1);
-    if (tooMany(size, one, growth)) break;
+    const resolved = resolveNode(one, resolution);
+    items.push(resolved.node);
+    size += resolved.size;
+    height = Math.max(height, resolved.height + 1);
+    if (tooMany(size, one, resolution)) break;
   }
   const node: ListNode = { kind: 'list', items, start, end };
   return { node, size, height };
 }
 
-function growMap({ pairs, start, end }: RawMap, growth: Growth): Grown {
-  const { reading } = growth;
+function resolveMap({ pairs, start, end }: RawMap, resolution: Resolution): Resolved {
+  const { reading } = resolution;
   const entries = new Map<string, MapEntry>();
   const merged: MapEntry[] = [];
   let size = 1;
   let height = 0;
   for (const [name, value] of pairs) {
     const keySpan: Span = { start: name.start, end: name.end };
-    const grown = grow(value, growth);
-    size += grown.size;
-    height = Math.max(height, grown.height + 1);
-    if (tooMany(size, keySpan, growth)) break;
+    const resolved = resolveNode(value, resolution);
+    size += resolved.size;
+    height = Math.max(height, resolved.height + 1);
+    if (tooMany(size, keySpan, resolution)) break;
     const key = name.kind === 'scalar' ? name.text : null;
     if (key === null || key === '' || key.includes('\0')) reportKey(keySpan, key, reading);
     else if (key === '<<' && name.kind === 'scalar' && name.plain) {
-      for (const entry of mergedEntries(grown.node, keySpan, reading)) merged.push(entry);
+      for (const entry of mergedEntries(resolved.node, keySpan, reading)) merged.push(entry);
     } else {
       const earlier = entries.get(key);
-      if (earlier === undefined) entries.set(key, { key, keySpan, node: grown.node });
+      if (earlier === undefined) entries.set(key, { key, keySpan, node: resolved.node });
       else {
         const related = [{ message: 'also declared here', span: earlier.keySpan }];
         reading.report(keySpan, 'duplicate-key', `the key \`${key}\` is declared twice`, { related });
@@ -139,16 +139,16 @@ function mergedEntries(node: Node, keySpan: Span, reading: Reading): readonly Ma
   });
 }
 
-function tooMany(size: number, span: Span, growth: Growth): boolean {
+function tooMany(size: number, span: Span, resolution: Resolution): boolean {
   if (size > MAX_VALUES) {
-    stop(span, 'too-large', `holds more than ${MAX_VALUES} values when its aliases are resolved`, growth);
+    stop(span, 'too-large', `holds more than ${MAX_VALUES} values when its aliases are resolved`, resolution);
   }
-  return growth.stopped;
+  return resolution.stopped;
 }
 
-function stop(span: Span, code: string, what: string, growth: Growth): void {
-  if (!growth.stopped) growth.reading.report(span, code, `the file ${what}`);
-  growth.stopped = true;
+function stop(span: Span, code: string, what: string, resolution: Resolution): void {
+  if (!resolution.stopped) resolution.reading.report(span, code, `the file ${what}`);
+  resolution.stopped = true;
 }
 
 /** An empty scalar at a position where a value is missing. */
@@ -156,7 +156,7 @@ export function emptyAt(at: number): RawScalar {
   return { kind: 'scalar', value: null, text: '', plain: true, anchor: null, start: at, end: at };
 }
 
-function nothingAt({ end }: Span): Grown {
+function emptyNodeAt({ end }: Span): Resolved {
   return { node: emptyAt(end), size: 1, height: 0 };
 }
 

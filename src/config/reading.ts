@@ -58,12 +58,12 @@ export function makeReading(
 export const REPLICA = 'SVC_REPLICA';
 
 /** `reading` with `${SVC_REPLICA}` for one replica of a service. */
-export function ofCopy(reading: Reading, index: number): Reading {
+export function forReplica(reading: Reading, index: number): Reading {
   return { ...reading, environment: { ...reading.environment, [REPLICA]: String(index) } };
 }
 
 /** `reading` without `${SVC_REPLICA}`. */
-export function ofNoCopy(reading: Reading): Reading {
+export function withoutReplica(reading: Reading): Reading {
   const { [REPLICA]: _, ...environment } = reading.environment;
   return { ...reading, environment };
 }

@@ -20,7 +20,7 @@ import { OTHER_EXITS, OTHER_POLICIES, OTHER_SERVICE_KEYS, OTHER_STOP_TARGETS, OT
 import { probeShape, probes } from './probe-schema.ts';
 import { pattern } from './probe-values.ts';
 import { cpus, limits, umask, user } from './process-values.ts';
-import { INVALID, inFlow, mismatch, ofCopy, quote, type Reading } from './reading.ts';
+import { forReplica, INVALID, inFlow, mismatch, quote, type Reading } from './reading.ts';
 import {
   conditionWord,
   dependencies,
@@ -55,7 +55,7 @@ import type { ListNode, MapEntry, MapNode, ScalarNode } from './tree.ts';
 
 const path = text({ wanted: 'a path' });
 const port = whole('a port', 1, 65535);
-const MAX_COPIES = 1_000;
+const MAX_REPLICAS = 1_000;
 
 // ---------------------------------------------------------------------------------------------------------- environment
 
@@ -206,7 +206,11 @@ export const LOG = {
 
 export const DEPENDENCY = {
   condition: field(conditionWord, '`started`, `ready`, `completed` or `exited`', 'depends on the target, as in a list'),
-  any: field(whole('a number of copies', 1, MAX_COPIES), 'how many replicas must satisfy the condition', 'all of them'),
+  any: field(
+    whole('a number of copies', 1, MAX_REPLICAS),
+    'how many replicas must satisfy the condition',
+    'all of them',
+  ),
   restart: defaulted(
     flag(),
     'when the target restarts (by its policy, a command or a reload), this service is stopped and starts again after it; a task runs again',
@@ -313,7 +317,7 @@ export const SERVICE = {
     "it sees all of the container's GPUs",
   ),
   replicas: field(
-    whole('a number of copies', 1, MAX_COPIES),
+    whole('a number of copies', 1, MAX_REPLICAS),
     'number of replicas, named `name.0`, `name.1` and so on: each has its number in `SVC_REPLICA`, and the number is added to its ports',
     'one, without a number',
   ),
@@ -369,7 +373,7 @@ function defaultsShape(): Shape<FieldsRead<typeof SERVICE>> {
       return { ...rest, properties: Object.fromEntries(fields.map(refer)) };
     },
     read: (node, name, reading) =>
-      node.kind === 'map' ? readDefaults(node, ofCopy(reading, 0)) : mismatch(node, name, wanted, reading),
+      node.kind === 'map' ? readDefaults(node, forReplica(reading, 0)) : mismatch(node, name, wanted, reading),
   };
 }
 
@@ -389,7 +393,7 @@ function servicesShape(): Shape<readonly ServiceRead[]> {
         return mismatch(node, name, wanted, reading, suggestion);
       }
       if (node.entries.size === 0) return reading.report(node, 'no-services', 'there are no services');
-      const own = ofCopy(reading, 0);
+      const own = forReplica(reading, 0);
       return [...node.entries.values()].map((entry) => readService(entry, own));
     },
   };

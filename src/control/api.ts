@@ -32,9 +32,9 @@ export interface ApiRequest {
  * The header that identifies a request, so that a client may repeat it if it received no response
  * (draft-ietf-httpapi-idempotency-key-header).
  */
-export const KEY = 'idempotency-key';
+export const IDEMPOTENCY_KEY = 'idempotency-key';
 
-export type Answer =
+export type ApiResponse =
   | { readonly status: number; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> }
   | {
       readonly status: number;
@@ -53,10 +53,10 @@ export interface Route {
   readonly summary: string;
   readonly params?: Readonly<Record<string, Parameter>>;
   /** Descriptions by status code. */
-  readonly answers: Readonly<Record<number, string>>;
+  readonly responses: Readonly<Record<number, string>>;
   /** The response is a stream of lines. */
   readonly streams?: true;
-  answer(source: ApiSource, request: ApiRequest): Answer | Promise<Answer>;
+  respond(source: ApiSource, request: ApiRequest): ApiResponse | Promise<ApiResponse>;
 }
 
 /** The body of `GET /v1/status`. */
@@ -78,12 +78,12 @@ export interface Found {
   readonly query: URLSearchParams;
 }
 
-export function refuse(status: number, error: string, headers?: Readonly<Record<string, string>>): Answer {
+export function refuse(status: number, error: string, headers?: Readonly<Record<string, string>>): ApiResponse {
   return { status, body: { error }, ...(headers !== undefined && { headers }) };
 }
 
 /** The route of a request, or an error response. HEAD finds the route of GET. */
-export function findRoute(method: string, target: string, routes: readonly Route[]): Found | Answer {
+export function findRoute(method: string, target: string, routes: readonly Route[]): Found | ApiResponse {
   const question = target.indexOf('?');
   const path = question < 0 ? target : target.slice(0, question);
   const segments = decodePath(path);
@@ -102,7 +102,7 @@ export function findRoute(method: string, target: string, routes: readonly Route
   return { ...found, query: new URLSearchParams(question < 0 ? '' : target.slice(question + 1)) };
 }
 
-export function isFound(found: Found | Answer): found is Found {
+export function isFound(found: Found | ApiResponse): found is Found {
   return 'route' in found;
 }
 
@@ -130,7 +130,7 @@ function match(pattern: string, segments: readonly string[]): Readonly<Record<st
 }
 
 /** The JSON object of a POST, or an error response. An empty body is an empty object. */
-export function parseBody(text: string): { readonly body: Readonly<Record<string, unknown>> } | Answer {
+export function parseBody(text: string): { readonly body: Readonly<Record<string, unknown>> } | ApiResponse {
   if (text.trim() === '') return { body: {} };
   try {
     const value: unknown = JSON.parse(text);
@@ -144,7 +144,7 @@ export function parseBody(text: string): { readonly body: Readonly<Record<string
 }
 
 /** The key of a request, null if there is none, or an error response. */
-export function parseKey(value: string | readonly string[] | undefined): string | null | Answer {
+export function parseKey(value: string | readonly string[] | undefined): string | null | ApiResponse {
   if (value === undefined) return null;
   if (typeof value === 'string' && /^[\x21-\x7e]{1,64}$/.test(value)) return value;
   return refuse(400, 'Idempotency-Key must have 1 to 64 printable ASCII characters and no spaces');

@@ -1,9 +1,9 @@
 // Requests to the supervisor: the first one over the connection that the native program has made and checked, later ones over
 // connections to the same path. PID 1 keeps the socket open while it replaces a supervisor, so a request whose connection
 // breaks is repeated over a new one.
-import { type After, type Exchange, exchange, type Open, type Outcome, type Question } from './exchange.ts';
+import { type After, type ClientRequest, type Exchange, exchange, type Open, type Outcome } from './exchange.ts';
 
-export { connectTo, type LineListener, type Question } from './exchange.ts';
+export { type ClientRequest, type ConnectionListener, connectTo } from './exchange.ts';
 
 /** A way to connect to the supervisor, or why there is none. */
 export type Dial = { readonly ok: true; readonly path: string; readonly open: Open } | NoSupervisor;
@@ -16,20 +16,20 @@ export type NoSupervisor = {
   /** PID 1 listens on the socket: a supervisor may respond later. */
   readonly isAway?: true;
 };
-export type Asked = { readonly ok: true; readonly status: number; readonly body: unknown } | NoSupervisor;
+export type RequestResult = { readonly ok: true; readonly status: number; readonly body: unknown } | NoSupervisor;
 /** `whole`: the response is complete. Otherwise the connection broke, and the stream could not be resumed. */
-export type Streamed =
+export type StreamResult =
   | { readonly ok: true; readonly status: number; readonly body: unknown; readonly whole: boolean }
   | NoSupervisor;
 
 /** Milliseconds in which a supervisor must begin to respond, and in which a successor must, from the first break on. */
-const PATIENCE = 5_000;
-const SUCCESSION = 2_000;
+const RESPONSE_TIMEOUT = 5_000;
+const SUCCESSOR_TIMEOUT = 2_000;
 /** Pause before a new connection, milliseconds. */
-const PAUSE = 20;
+const RETRY_PAUSE = 20;
 
 /** One request, one JSON response. Repeated when the connection breaks, so a POST needs a key or must be idempotent. */
-export async function ask(dial: Dial, question: Question, after: After): Promise<Asked> {
+export async function sendRequest(dial: Dial, request: ClientRequest, after: After): Promise<RequestResult> {
   if (!dial.ok) return dial;
   const limit = new Limit(after);
   for (;;) {
@@ -38,14 +38,14 @@ export async function ask(dial: Dial, question: Question, after: After): Promise
     const take = (bytes: Uint8Array) => {
       text += decoder.decode(bytes, { stream: true });
     };
-    const outcome = await limit.watch(exchange(dial.open, question, { begin: () => undefined, take }));
-    if (outcome.kind === 'broken' && (await limit.broken())) continue;
-    limit.lift();
-    if (outcome.kind !== 'answered') return explain(dial.path, outcome, question, limit);
+    const outcome = await limit.watch(exchange(dial.open, request, { begin: () => undefined, take }));
+    if (outcome.kind === 'broken' && (await limit.waitToRetry())) continue;
+    limit.clear();
+    if (outcome.kind !== 'answered') return explain(dial.path, outcome, request, limit);
     try {
       return { ok: true, status: outcome.status, body: JSON.parse(text) };
     } catch {
-      return explain(dial.path, { kind: 'foreign' }, question, limit);
+      return explain(dial.path, { kind: 'foreign' }, request, limit);
     }
   }
 }
@@ -54,9 +54,9 @@ export async function ask(dial: Dial, question: Question, after: After): Promise
 export interface Streaming {
   take(line: unknown): void;
   /** The request that continues a stream after a break; absent: the stream ends there. */
-  readonly resume?: () => Question;
+  readonly resume?: () => ClientRequest;
   /**
-   * `follow` (default): waits for a successor as long as PID 1 listens. `finite`: waits as long as `ask`. `once`: the request
+   * `follow` (default): waits for a successor as long as PID 1 listens. `finite`: waits as long as `sendRequest`. `once`: the request
    * is never repeated.
    */
   readonly kind?: 'follow' | 'finite' | 'once';
@@ -69,39 +69,45 @@ export interface Streaming {
 }
 
 /** One request, and its response as a stream of JSON lines. A response that is not a stream is returned as `body`. */
-export async function askLines(dial: Dial, first: Question, after: After, streaming: Streaming): Promise<Streamed> {
+export async function streamRequest(
+  dial: Dial,
+  first: ClientRequest,
+  after: After,
+  streaming: Streaming,
+): Promise<StreamResult> {
   if (!dial.ok) return dial;
   const { resume, kind = 'follow', abort } = streaming;
   const limit = new Limit(after);
-  let question = first;
+  let request = first;
   let hasBegun = false;
   for (;;) {
     const lines = new LineReader((line) => streaming.take(line));
     const begin = (type: string) => {
       if (!lines.begin(type)) return;
-      limit.lift();
+      limit.clear();
       if (hasBegun) streaming.resumed?.();
       hasBegun = true;
     };
-    const one = exchange(dial.open, question, { begin, take: (bytes) => lines.push(bytes) });
+    const one = exchange(dial.open, request, { begin, take: (bytes) => lines.push(bytes) });
     const end = () => one.end();
     abort?.addEventListener('abort', end);
     if (abort?.aborted === true) end();
     const outcome = await limit.watch(one);
     abort?.removeEventListener('abort', end);
     if (outcome.kind === 'answered') {
-      limit.lift();
+      limit.clear();
       return { ok: true, status: outcome.status, body: lines.body, whole: true };
     }
     if (outcome.kind === 'broken' && kind !== 'once') {
-      if (hasBegun && resume !== undefined) question = resume();
+      if (hasBegun && resume !== undefined) request = resume();
       if (!hasBegun || resume !== undefined) {
-        const waits = hasBegun && kind === 'follow' ? limit.endure(() => streaming.delayed?.()) : limit.broken();
+        const waits =
+          hasBegun && kind === 'follow' ? limit.waitForSuccessor(() => streaming.delayed?.()) : limit.waitToRetry();
         if (await waits) continue;
       }
     }
-    limit.lift();
-    if (!hasBegun) return explain(dial.path, outcome, question, limit);
+    limit.clear();
+    if (!hasBegun) return explain(dial.path, outcome, request, limit);
     return { ok: true, status: 200, body: null, whole: false };
   }
 }
@@ -137,7 +143,7 @@ class LineReader {
   }
 }
 
-/** The time limits of a request: PATIENCE for a response and, from the first break on, SUCCESSION in all. */
+/** The time limits of a request: RESPONSE_TIMEOUT for a response and, from the first break on, SUCCESSOR_TIMEOUT in all. */
 class Limit {
   readonly #after: After;
   #cancel: () => void;
@@ -150,7 +156,7 @@ class Limit {
 
   constructor(after: After) {
     this.#after = after;
-    this.#cancel = after(PATIENCE, () => this.#expire());
+    this.#cancel = after(RESPONSE_TIMEOUT, () => this.#expire());
   }
 
   #expire(): void {
@@ -167,13 +173,13 @@ class Limit {
   }
 
   /** After a break: resolves, after a pause, to whether there is time to repeat the request. */
-  broken(): Promise<boolean> {
+  waitToRetry(): Promise<boolean> {
     this.#waitFor('successor', () => this.#expire());
     return this.#pause();
   }
 
-  /** The same without a time limit; calls `delayed` if no successor has responded after SUCCESSION. */
-  endure(delayed: () => void): Promise<boolean> {
+  /** The same without a time limit; calls `delayed` if no successor has responded after SUCCESSOR_TIMEOUT. */
+  waitForSuccessor(delayed: () => void): Promise<boolean> {
     this.#waitFor('any-time', delayed);
     return this.#pause();
   }
@@ -184,29 +190,29 @@ class Limit {
     if (this.#waiting === what) return;
     this.#waiting = what;
     this.#cancel();
-    this.#cancel = this.#after(SUCCESSION, late);
+    this.#cancel = this.#after(SUCCESSOR_TIMEOUT, late);
   }
 
   async #pause(): Promise<boolean> {
-    await new Promise<void>((resolve) => void this.#after(PAUSE, resolve));
+    await new Promise<void>((resolve) => void this.#after(RETRY_PAUSE, resolve));
     return !this.#isOver;
   }
 
   /** A response has arrived. */
-  lift(): void {
+  clear(): void {
     this.#cancel();
     this.#waiting = 'nothing';
   }
 }
 
 /** Why there was no response. */
-function explain(path: string, outcome: Outcome, { method }: Question, { hasBroken }: Limit): NoSupervisor {
+function explain(path: string, outcome: Outcome, { method }: ClientRequest, { hasBroken }: Limit): NoSupervisor {
   const ended = 'the supervisor ended before it responded';
   const late = hasBroken
-    ? `${ended}, and no other one responded within ${SUCCESSION / 1_000} s`
+    ? `${ended}, and no other one responded within ${SUCCESSOR_TIMEOUT / 1_000} s`
     : outcome.kind === 'broken'
       ? ended
-      : `it has not responded within ${PATIENCE / 1_000} s`;
+      : `it has not responded within ${RESPONSE_TIMEOUT / 1_000} s`;
   const doubt = method === 'POST' ? '; the request may still take effect' : '';
   switch (outcome.kind) {
     case 'unreachable':

@@ -44,11 +44,11 @@ export class ConnectionLimiter<G extends LimitedConnection> {
     oldest.destroy();
   }
 
-  /** A request has arrived, and is in progress until `answer` is closed. */
-  serve(connection: G, answer: Closing): void {
+  /** A request has arrived, and is in progress until `response` is closed. */
+  serve(connection: G, response: Closing): void {
     if (!this.#silent.delete(connection)) return;
     this.#served.add(connection);
-    answer.once('close', () => {
+    response.once('close', () => {
       if (this.#served.delete(connection)) this.#silent.add(connection);
     });
   }

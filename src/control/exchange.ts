@@ -3,7 +3,7 @@
 import { connect } from 'node:net';
 import { ResponseParser } from './response.ts';
 
-export interface Question {
+export interface ClientRequest {
   readonly method?: 'GET' | 'POST';
   readonly path: string;
   readonly body?: object;
@@ -15,20 +15,20 @@ export interface Question {
 export type After = (ms: number, fn: () => void) => () => void;
 
 /** One connection to a supervisor. */
-export interface Line {
+export interface Connection {
   write(bytes: Uint8Array): void;
   close(): void;
 }
 
-export interface LineListener {
+export interface ConnectionListener {
   data(bytes: Uint8Array): void;
   closed(): void;
 }
 
 /** Connects. Rejects with an Error with `code`. */
-export type Open = (listener: LineListener) => Promise<Line>;
+export type Open = (listener: ConnectionListener) => Promise<Connection>;
 
-export function connectTo(path: string, listener: LineListener): Promise<Line> {
+export function connectTo(path: string, listener: ConnectionListener): Promise<Connection> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path });
     socket.once('connect', () =>
@@ -63,17 +63,17 @@ export interface Exchange {
   end(): void;
 }
 
-export function exchange(open: Open, question: Question, receiver: Receiver): Exchange {
+export function exchange(open: Open, request: ClientRequest, receiver: Receiver): Exchange {
   const { promise, resolve } = Promise.withResolvers<Outcome>();
-  let line: Line | null = null;
+  let connection: Connection | null = null;
   let isOver = false;
   const settle = (outcome: Outcome) => {
     isOver = true;
-    line?.close();
+    connection?.close();
     resolve(outcome);
   };
   const parser = new ResponseParser(receiver);
-  const listener: LineListener = {
+  const listener: ConnectionListener = {
     data(bytes) {
       if (isOver) return;
       try {
@@ -91,16 +91,16 @@ export function exchange(open: Open, question: Question, receiver: Receiver): Ex
   };
   open(listener).then(
     (opened) => {
-      line = opened;
+      connection = opened;
       if (isOver) opened.close();
-      else opened.write(Buffer.from(render(question)));
+      else opened.write(Buffer.from(render(request)));
     },
     (error: unknown) => settle(describeRefusal(error)),
   );
   return { outcome: promise, end: () => settle({ kind: 'ended' }) };
 }
 
-function render({ method = 'GET', path, body, key }: Question): string {
+function render({ method = 'GET', path, body, key }: ClientRequest): string {
   const text = body === undefined ? '' : JSON.stringify(body);
   const head = `${method} ${path} HTTP/1.1\r\nHost: svc-super\r\nConnection: close\r\n`;
   const named = key === undefined ? '' : `Idempotency-Key: ${key}\r\n`;

@@ -34,8 +34,8 @@ const READS_ONLY =
 
 /** Returns the check of a head: null if the request is allowed. */
 export function makeGuard(plan: ControlPlan): (head: Head) => Refusal | null {
-  const isOurs = knowsHost(plan);
-  const isRight = plan.token === null ? null : knowsToken(plan.token);
+  const isAllowedHost = makeHostCheck(plan);
+  const isValidToken = plan.token === null ? null : makeTokenCheck(plan.token);
   return ({ method, target, rawHeaders }) => {
     const header = (name: string) => valuesOf(rawHeaders, name);
     if (!METHODS.has(method)) return { status: 405, error: 'only GET, HEAD and POST are allowed' };
@@ -44,21 +44,21 @@ export function makeGuard(plan: ControlPlan): (head: Head) => Refusal | null {
     }
     const [host, ...more] = header('host');
     if (host === undefined || more.length > 0) return { status: 400, error: 'there must be exactly one Host header' };
-    if (!isOurs(host))
+    if (!isAllowedHost(host))
       return {
         status: 403,
         error: 'the Host header is not an address or name of this listener (see `control.http.hosts`)',
       };
     if (!isSameOrigin(header('origin'), host))
       return { status: 403, error: 'the Origin header is not that of this listener' };
-    if (comesFromElsewhere(method, header)) return { status: 403, error: 'requests from other sites are not allowed' };
+    if (isCrossSite(method, header)) return { status: 403, error: 'requests from other sites are not allowed' };
     const authorization = header('authorization');
-    if (isRight === null) return method === 'POST' ? { status: 403, error: READS_ONLY } : null;
+    if (isValidToken === null) return method === 'POST' ? { status: 403, error: READS_ONLY } : null;
     const path = target.split('?', 1)[0] ?? target;
     if (authorization.length === 0 && method !== 'POST' && !needsToken(plan, path)) return null;
     const [given = ''] = authorization;
-    const right = isRight(/^bearer +(.+)$/i.exec(given)?.[1] ?? '');
-    return right && authorization.length === 1 ? null : { status: 401, error: 'the token is missing or wrong' };
+    const isValid = isValidToken(/^bearer +(.+)$/i.exec(given)?.[1] ?? '');
+    return isValid && authorization.length === 1 ? null : { status: 401, error: 'the token is missing or wrong' };
   };
 }
 
@@ -77,14 +77,14 @@ function valuesOf(rawHeaders: readonly string[], name: string): readonly string[
  * A page of another site can make its own name resolve to this address, and then its requests count as same-origin (DNS
  * rebinding). Its name can never be an address. The port is ignored: a container's port is often published as another one.
  */
-function knowsHost({ host, hosts }: ControlPlan): (given: string) => boolean {
-  const everywhere = host === '0.0.0.0' || host === '::';
+function makeHostCheck({ host, hosts }: ControlPlan): (given: string) => boolean {
+  const isWildcard = host === '0.0.0.0' || host === '::';
   const own = host.includes(':') ? `[${host}]` : host;
   return (given) => {
     const name = /^([^:[\]\s]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/.exec(given)?.[1]?.toLowerCase();
     if (name === undefined) return false;
     if (LOOPBACK_NAMES.has(name) || name === own || hosts.includes(name)) return true;
-    return everywhere && (name.startsWith('[') || /^(?:\d{1,3}\.){3}\d{1,3}$/.test(name));
+    return isWildcard && (name.startsWith('[') || /^(?:\d{1,3}\.){3}\d{1,3}$/.test(name));
   };
 }
 
@@ -93,14 +93,14 @@ function isSameOrigin(origins: readonly string[], host: string): boolean {
 }
 
 /** Browsers report the origin of a request; another site may only link to the page. */
-function comesFromElsewhere(method: string, header: (name: string) => readonly string[]): boolean {
+function isCrossSite(method: string, header: (name: string) => readonly string[]): boolean {
   const [site] = header('sec-fetch-site');
   if (site === undefined || site === 'same-origin' || site === 'none') return false;
   return method !== 'GET' || header('sec-fetch-mode')[0] !== 'navigate';
 }
 
 /** Compares hashes, so that neither time nor length reveals how much of a guess was right. */
-function knowsToken(token: string): (given: string) => boolean {
+function makeTokenCheck(token: string): (given: string) => boolean {
   const hash = (text: string) => createHash('sha256').update(text).digest();
   const wanted = hash(token);
   return (given) => timingSafeEqual(hash(given), wanted);

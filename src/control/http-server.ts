@@ -4,16 +4,16 @@ import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ApiSource } from './api.ts';
 import type { ConnectionLimiter } from './connection-limiter.ts';
-import { handler } from './handler.ts';
+import { makeHandler } from './handler.ts';
 
 /** Takes over a connection. */
 export type TakeConnection = (socket: Socket) => void;
 
 export function makeHttpServer(source: ApiSource, limiter: ConnectionLimiter<Socket>): TakeConnection {
-  const answer = handler(source, true);
+  const respond = makeHandler(source, true);
   const server = createServer((request, response) => {
     limiter.serve(request.socket, response);
-    answer(request, response);
+    respond(request, response);
   });
   return (socket) => void server.emit('connection', socket);
 }

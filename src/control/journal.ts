@@ -15,7 +15,7 @@ export interface JournalEntry extends Announced {
 }
 
 /** Number of entries that are kept. */
-export const MOST = 1_000;
+export const MAX_ENTRIES = 1_000;
 
 export class Journal {
   readonly #entries: JournalEntry[] = [];
@@ -28,7 +28,7 @@ export class Journal {
     this.#next += 1;
     this.#entries.push(entry);
     // In blocks, so that one addition does not move a thousand entries.
-    if (this.#entries.length >= 2 * MOST) this.#entries.splice(0, this.#entries.length - MOST);
+    if (this.#entries.length >= 2 * MAX_ENTRIES) this.#entries.splice(0, this.#entries.length - MAX_ENTRIES);
     for (const follower of this.#followers) follower(entry);
   }
 
@@ -46,7 +46,7 @@ export class Journal {
 
   /** The latest `count` entries, oldest first. */
   latest(count: number): readonly JournalEntry[] {
-    return this.#entries.slice(-Math.max(1, Math.min(count, MOST)));
+    return this.#entries.slice(-Math.max(1, Math.min(count, MAX_ENTRIES)));
   }
 
   follow(follower: (entry: JournalEntry) => void): () => void {

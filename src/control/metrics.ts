@@ -3,7 +3,7 @@
 import type { ServiceSnapshot, Snapshot } from '../core/snapshot.ts';
 import type { History, Usage } from './source.ts';
 
-export interface ProbeNumbers {
+export interface ProbeCounters {
   readonly kind: string;
   readonly index: number;
   readonly results: Readonly<Record<string, number>>;
@@ -12,7 +12,7 @@ export interface ProbeNumbers {
   readonly seconds: number;
 }
 
-export interface StreamNumbers {
+export interface StreamCounters {
   readonly lines: number;
   readonly bytes: number;
   readonly dropped: number;
@@ -24,9 +24,9 @@ export interface StreamNumbers {
 export interface Counters {
   /** Upper bounds of the probe buckets, seconds. */
   readonly bounds: readonly number[];
-  readonly probes: ReadonlyMap<string, readonly ProbeNumbers[]>;
+  readonly probes: ReadonlyMap<string, readonly ProbeCounters[]>;
   readonly swept: ReadonlyMap<string, number>;
-  readonly logs: ReadonlyMap<string, Readonly<Record<'stdout' | 'stderr', StreamNumbers>>>;
+  readonly logs: ReadonlyMap<string, Readonly<Record<'stdout' | 'stderr', StreamCounters>>>;
   readonly reaped: number;
   /** The supervisor's own resources. */
   readonly self: {
@@ -38,7 +38,7 @@ export interface Counters {
   };
 }
 
-export interface Measured {
+export interface MetricsInput {
   readonly snapshot: Snapshot;
   readonly usage: ReadonlyMap<string, Usage>;
   readonly counters: Counters;
@@ -61,7 +61,7 @@ const STATES = Object.keys({
 } satisfies Readonly<Record<ServiceSnapshot['state'], 0>>);
 
 /** The most common reasons are exposed from the start: rate() ignores a counter whose first value is 1. */
-const NO_RESTARTS: Readonly<Record<string, number>> = { SIGKILL: 0, SIGSEGV: 0, hung: 0, 'exit 70': 0 };
+const INITIAL_RESTARTS: Readonly<Record<string, number>> = { SIGKILL: 0, SIGSEGV: 0, hung: 0, 'exit 70': 0 };
 
 type Labels = Readonly<Record<string, string | number>>;
 interface Sample {
@@ -74,27 +74,27 @@ interface Sample {
 interface Family {
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly help: string;
-  samples(measured: Measured): readonly Sample[];
+  samples(measured: MetricsInput): readonly Sample[];
 }
 
-const ofServices =
-  (read: (service: ServiceSnapshot, measured: Measured) => number | null | undefined) =>
-  (measured: Measured): readonly Sample[] =>
+const forEachService =
+  (read: (service: ServiceSnapshot, measured: MetricsInput) => number | null | undefined) =>
+  (measured: MetricsInput): readonly Sample[] =>
     measured.snapshot.services.flatMap((service) => {
       const value = read(service, measured);
       return value === null || value === undefined ? [] : [{ labels: { service: service.name }, value }];
     });
 
-const ofStreams =
-  (read: (numbers: StreamNumbers) => number) =>
-  ({ counters }: Measured): readonly Sample[] =>
+const forEachStream =
+  (read: (numbers: StreamCounters) => number) =>
+  ({ counters }: MetricsInput): readonly Sample[] =>
     [...counters.logs].flatMap(([service, streams]) =>
       (['stdout', 'stderr'] as const).map((stream) => ({ labels: { service, stream }, value: read(streams[stream]) })),
     );
 
-const ofProbes =
-  (read: (numbers: ProbeNumbers, labels: Labels, bounds: readonly number[]) => readonly Sample[]) =>
-  ({ counters }: Measured): readonly Sample[] =>
+const forEachProbe =
+  (read: (numbers: ProbeCounters, labels: Labels, bounds: readonly number[]) => readonly Sample[]) =>
+  ({ counters }: MetricsInput): readonly Sample[] =>
     [...counters.probes].flatMap(([service, probes]) =>
       probes.flatMap((probe) => read(probe, { service, probe: probe.kind, index: probe.index }, counters.bounds)),
     );
@@ -121,59 +121,59 @@ const FAMILIES = {
   svc_super_service_ready: {
     type: 'gauge',
     help: 'Whether a service is ready, or a task has completed',
-    samples: ofServices(({ ready }) => Number(ready)),
+    samples: forEachService(({ ready }) => Number(ready)),
   },
   svc_super_service_restarts_total: {
     type: 'counter',
     help: 'Restarts of a service by its policy',
-    samples: ofServices(({ restarts }) => restarts),
+    samples: forEachService(({ restarts }) => restarts),
   },
   svc_super_service_runs_total: {
     type: 'counter',
     help: 'Runs of a service, including the first one and those after a stop by the operator',
-    samples: ofServices(({ run }) => run),
+    samples: forEachService(({ run }) => run),
   },
   svc_super_service_readiness_seconds: {
     type: 'gauge',
     help: 'Time from spawn to ready of the latest start that became ready',
-    samples: ofServices((service) => service.ready_after_seconds),
+    samples: forEachService((service) => service.ready_after_seconds),
   },
   svc_super_service_uptime_seconds: {
     type: 'gauge',
     help: 'Time since the current run was spawned; only while it runs',
-    samples: ofServices((service) => service.uptime_seconds),
+    samples: forEachService((service) => service.uptime_seconds),
   },
   svc_super_service_cpu_seconds_total: {
     type: 'counter',
     help: "Processor time of a service's living processes; reset at each run",
-    samples: ofServices(({ name }, { usage }) => usage.get(name)?.cpu_seconds),
+    samples: forEachService(({ name }, { usage }) => usage.get(name)?.cpu_seconds),
   },
   svc_super_service_memory_bytes: {
     type: 'gauge',
     help: "Resident memory of a service's processes, with shared memory counted once",
-    samples: ofServices(({ name }, { usage }) => usage.get(name)?.memory_bytes),
+    samples: forEachService(({ name }, { usage }) => usage.get(name)?.memory_bytes),
   },
   svc_super_service_processes: {
     type: 'gauge',
     help: 'Processes of a service',
-    samples: ofServices(({ name, pid }, { usage }) => usage.get(name)?.processes ?? (pid === null ? 0 : null)),
+    samples: forEachService(({ name, pid }, { usage }) => usage.get(name)?.processes ?? (pid === null ? 0 : null)),
   },
   svc_super_service_swept_processes_total: {
     type: 'counter',
     help: "Processes that outlived their service's main process and were ended",
-    samples: ofServices(({ name }, { counters }) => counters.swept.get(name) ?? 0),
+    samples: forEachService(({ name }, { counters }) => counters.swept.get(name) ?? 0),
   },
   svc_super_probe_attempts_total: {
     type: 'counter',
     help: 'Finished probe attempts by result: ok, failed, timeout',
-    samples: ofProbes(({ results }, labels) =>
+    samples: forEachProbe(({ results }, labels) =>
       Object.entries(results).map(([result, value]) => ({ labels: { ...labels, result }, value })),
     ),
   },
   svc_super_probe_duration_seconds: {
     type: 'histogram',
     help: 'Duration of probe attempts',
-    samples: ofProbes((probe, labels, bounds) => {
+    samples: forEachProbe((probe, labels, bounds) => {
       let count = 0;
       const buckets = probe.buckets.map((here, at): Sample => {
         count += here;
@@ -185,28 +185,31 @@ const FAMILIES = {
   svc_super_log_lines_total: {
     type: 'counter',
     help: 'Lines that a service has printed',
-    samples: ofStreams(({ lines }) => lines),
+    samples: forEachStream(({ lines }) => lines),
   },
   svc_super_log_bytes_total: {
     type: 'counter',
     help: 'Bytes that a service has printed',
-    samples: ofStreams(({ bytes }) => bytes),
+    samples: forEachStream(({ bytes }) => bytes),
   },
   svc_super_log_dropped_lines_total: {
     type: 'counter',
     help: 'Lines dropped because the output was not read',
-    samples: ofStreams(({ dropped }) => dropped),
+    samples: forEachStream(({ dropped }) => dropped),
   },
   svc_super_log_cuts_total: {
     type: 'counter',
     help: 'How often output may be missing because the supervisor was restarted',
-    samples: ofStreams(({ cuts }) => cuts),
+    samples: forEachStream(({ cuts }) => cuts),
   },
   svc_super_supervisor_restarts_total: {
     type: 'counter',
     help: 'Restarts of the supervisor, by the reason why the previous one ended',
     samples: ({ history }) =>
-      Object.entries({ ...NO_RESTARTS, ...history.reasons }).map(([reason, value]) => ({ labels: { reason }, value })),
+      Object.entries({ ...INITIAL_RESTARTS, ...history.reasons }).map(([reason, value]) => ({
+        labels: { reason },
+        value,
+      })),
   },
   svc_super_reaped_orphans_total: {
     type: 'counter',
@@ -238,7 +241,7 @@ const FAMILIES = {
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** The whole text; families without samples are left out. */
-export function renderMetrics(measured: Measured): string {
+export function renderMetrics(measured: MetricsInput): string {
   return Object.entries<Family>(FAMILIES)
     .map(([name, family]) => {
       const samples = family.samples(measured);

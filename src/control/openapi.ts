@@ -70,7 +70,7 @@ function describeRoute(route: Route, isOpen: boolean): Json {
     ...(parameters.length > 0 && { parameters }),
     ...(body.length > 0 && { requestBody: describeBody(body) }),
     ...(isOpen && { security: [] }),
-    responses: describeAnswers(route, isOpen),
+    responses: describeResponses(route, isOpen),
   };
 }
 
@@ -83,8 +83,8 @@ function describeBody(body: readonly (readonly [string, Parameter])[]): Json {
   return { required: required.length > 0, content: { 'application/json': { schema } } };
 }
 
-function describeAnswers({ answers, streams }: Route, isOpen: boolean): Json {
-  const all = { ...answers, ...(!isOpen && { 401: 'the token is missing or wrong' }) };
+function describeResponses({ responses, streams }: Route, isOpen: boolean): Json {
+  const all = { ...responses, ...(!isOpen && { 401: 'the token is missing or wrong' }) };
   return Object.fromEntries(
     Object.entries(all).map(([status, description]) => {
       if (Number(status) >= 400 && Number(status) !== 503) {

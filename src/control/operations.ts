@@ -2,13 +2,13 @@
 // Nosana's node. Each validates its request before it calls the supervisor.
 import type { Operation } from '../core/operator.ts';
 import type { ServiceSnapshot } from '../core/snapshot.ts';
-import { isGlob, meantBy } from '../plan/names.ts';
-import { type Answer, type ApiRequest, type ApiSource, type Parameter, type Route, refuse } from './api.ts';
-import { select, type Wish } from './selection.ts';
+import { isGlob, matchServices } from '../plan/names.ts';
+import { type ApiRequest, type ApiResponse, type ApiSource, type Parameter, type Route, refuse } from './api.ts';
+import { type Selector, select } from './selection.ts';
 import type { ExecInput, ExecRequest } from './source.ts';
 import type { Lines } from './streams.ts';
 
-export const NAME: Parameter = { in: 'path', type: 'string', summary: 'the name of a service', required: true };
+export const SERVICE_NAME: Parameter = { in: 'path', type: 'string', summary: 'the name of a service', required: true };
 const KEYED: Readonly<Record<string, Parameter>> = {
   'Idempotency-Key': {
     in: 'header',
@@ -24,24 +24,26 @@ function isStrings(value: unknown): value is readonly string[] {
 }
 
 /** Requests an operation on existing services. The response does not wait for its effect; `wait` does. */
-function operate(source: ApiSource, operation: Operation, wish: Wish, key: string | null): Answer {
+function operate(source: ApiSource, operation: Operation, selector: Selector, key: string | null): ApiResponse {
   const { services, phase } = source.snapshot();
-  const selected = select(wish, services, 'error');
-  if (!selected.ok) return refuse(isEmpty(wish) ? 400 : 404, selected.error);
+  const selected = select(selector, services, 'error');
+  if (!selected.ok) return refuse(isEmptySelector(selector) ? 400 : 404, selected.error);
   const off = services.filter(({ name, state }) => state === 'skipped' && selected.names.includes(name));
   const names = selected.names.filter((name) => !off.some((service) => service.name === name));
   const accepted = { status: 202, body: { operation, services: names } };
   // A repeated request: the client did not receive the first response.
   if (key !== null && source.isDone(key)) return accepted;
   if (phase !== 'running') return refuse(409, STOPPING);
-  const named = off.find(({ name, replica }) => wish.names.includes(name) || wish.names.includes(replica?.of ?? name));
+  const named = off.find(
+    ({ name, replica }) => selector.names.includes(name) || selector.names.includes(replica?.of ?? name),
+  );
   if (named !== undefined && operation !== 'stop')
     return refuse(409, `${named.replica?.of ?? named.name} is not enabled`);
   source.operate(operation, names, key);
   return accepted;
 }
 
-function isEmpty({ names, group, all }: Wish): boolean {
+function isEmptySelector({ names, group, all }: Selector): boolean {
   return names.length === 0 && group === undefined && all !== true;
 }
 
@@ -61,9 +63,9 @@ function oneRoute(operation: Operation): Route {
     method: 'POST',
     path: `/v1/services/{name}/${operation}`,
     summary: `Requests the ${operation} of a service: ${SUMMARY[operation]}`,
-    params: { name: NAME, ...KEYED },
-    answers: ACCEPTED,
-    answer: (source, { params, key }) => operate(source, operation, { names: [params.name ?? ''] }, key),
+    params: { name: SERVICE_NAME, ...KEYED },
+    responses: ACCEPTED,
+    respond: (source, { params, key }) => operate(source, operation, { names: [params.name ?? ''] }, key),
   };
 }
 
@@ -78,8 +80,8 @@ function manyRoute(operation: Operation): Route {
       all: { in: 'body', type: 'boolean', summary: 'all services' },
       ...KEYED,
     },
-    answers: { ...ACCEPTED, 400: 'no services were selected' },
-    answer: (source, { body, key }) => {
+    responses: { ...ACCEPTED, 400: 'no services were selected' },
+    respond: (source, { body, key }) => {
       const { services = [], group, all } = body;
       if (!isStrings(services)) return refuse(400, '`services` must be a list of names');
       if (group !== undefined && typeof group !== 'string') return refuse(400, '`group` must be the name of a group');
@@ -94,12 +96,12 @@ const SIGNAL: Route = {
   path: '/v1/services/{name}/signal',
   summary: 'Sends a signal to the main process of a service',
   params: {
-    name: NAME,
+    name: SERVICE_NAME,
     signal: { in: 'body', type: 'string', summary: '`SIGUSR1`, `USR1` or `10`', required: true },
     ...KEYED,
   },
-  answers: { 202: 'sent', 400: 'no such signal', 404: 'there is no such service', 409: 'it has no process' },
-  answer: (source, { params, body, key }) => {
+  responses: { 202: 'sent', 400: 'no such signal', 404: 'there is no such service', 409: 'it has no process' },
+  respond: (source, { params, body, key }) => {
     const service = findService(source, params);
     if ('status' in service) return service;
     if (typeof body.signal !== 'string') return refuse(400, '`signal` must be the name of a signal');
@@ -113,7 +115,7 @@ const SIGNAL: Route = {
   },
 };
 
-export function findService(source: ApiSource, params: ApiRequest['params']): ServiceSnapshot | Answer {
+export function findService(source: ApiSource, params: ApiRequest['params']): ServiceSnapshot | ApiResponse {
   const { services } = source.snapshot();
   const found = services.find(({ name }) => name === params.name);
   if (found !== undefined) return found;
@@ -134,12 +136,12 @@ const RELOAD: Route = {
   summary:
     'Reads the configuration again and applies the difference; an invalid file changes nothing. Reopens the log files in both cases',
   params: { dry_run: { in: 'body', type: 'boolean', summary: 'return the difference without applying it' } },
-  answers: {
+  responses: {
     200: 'the difference, which is being applied unless it was a dry run',
     409: 'not possible in the current state',
     422: 'the file is invalid: see `diagnostics` and `text`',
   },
-  answer: async (source, { body }) => {
+  respond: async (source, { body }) => {
     if (source.snapshot().phase !== 'running') return refuse(409, STOPPING);
     if (body.dry_run !== undefined && typeof body.dry_run !== 'boolean') {
       return refuse(400, '`dry_run` must be true or false');
@@ -173,7 +175,7 @@ const EXEC: Route = {
     'Runs a command with a service’s environment, user and folder. Lines of output with `stream` and `data` (base64), then one ' +
     'with `exit`. When the client disconnects, the command is killed',
   params: {
-    name: NAME,
+    name: SERVICE_NAME,
     argv: { in: 'body', type: 'strings', summary: 'the command', required: true },
     stdin: { in: 'body', type: 'string', summary: '/proc/PID/fd/0 of the client; through the unix socket only' },
     terminal: {
@@ -188,9 +190,9 @@ const EXEC: Route = {
     },
     term: { in: 'body', type: 'string', summary: 'the value of TERM on that terminal' },
   },
-  answers: { 200: 'its output', 400: 'no command', 404: 'there is no such service' },
+  responses: { 200: 'its output', 400: 'no command', 404: 'there is no such service' },
   streams: true,
-  answer: (source, request) => {
+  respond: (source, request) => {
     const service = findService(source, request.params);
     if ('status' in service) return service;
     const { argv, term } = request.body;
@@ -238,8 +240,8 @@ const OPS: Route = {
   method: 'GET',
   path: '/ops',
   summary: 'Every service and one of four states: pending, running, completed, failed',
-  answers: { 200: 'an object of names' },
-  answer: (source) => ({
+  responses: { 200: 'an object of names' },
+  respond: (source) => ({
     status: 200,
     body: Object.fromEntries(source.snapshot().services.map(({ name, state }) => [name, nosanaState(state)])),
   }),
@@ -254,8 +256,8 @@ function groupRoute(operation: 'stop' | 'restart'): Route {
     path: `/group/{group}/${operation}`,
     summary: `Requests the ${operation} of all members of a group`,
     params: { group: GROUP, ...KEYED },
-    answers: { ...ACCEPTED, 404: 'there is no such group' },
-    answer: (source, { params, key }) => operate(source, operation, { names: [], group: params.group ?? '' }, key),
+    responses: { ...ACCEPTED, 404: 'there is no such group' },
+    respond: (source, { params, key }) => operate(source, operation, { names: [], group: params.group ?? '' }, key),
   };
 }
 
@@ -265,10 +267,12 @@ function groupMemberRoute(operation: 'stop' | 'restart'): Route {
     path: `/group/{group}/operation/{op}/${operation}`,
     summary: `Requests the ${operation} of one member of a group`,
     params: { group: GROUP, op: OP, ...KEYED },
-    answers: { ...ACCEPTED, 404: 'there is no such service in that group' },
-    answer: (source, { params, key }) => {
+    responses: { ...ACCEPTED, 404: 'there is no such service in that group' },
+    respond: (source, { params, key }) => {
       const { group = '', op = '' } = params;
-      const found = meantBy(op, source.snapshot().services).some((service) => !isGlob(op) && service.group === group);
+      const found = matchServices(op, source.snapshot().services).some(
+        (service) => !isGlob(op) && service.group === group,
+      );
       if (!found) return refuse(404, `there is no ${op} in group ${group}`);
       return operate(source, operation, { names: [op] }, key);
     },

@@ -1,9 +1,9 @@
 // The table of all routes of the control API: method, path, summary, parameters, responses. The OpenAPI document and the
 // documentation are generated from it.
 import { allEdges } from '../plan/stages.ts';
-import { type Answer, type ApiRequest, type ApiSource, type Route, refuse, type StatusBody } from './api.ts';
+import { type ApiRequest, type ApiResponse, type ApiSource, type Route, refuse, type StatusBody } from './api.ts';
 import { LogFeed } from './follow.ts';
-import { findService, NAME, OPERATIONS } from './operations.ts';
+import { findService, OPERATIONS, SERVICE_NAME } from './operations.ts';
 import { select } from './selection.ts';
 import { waitFor } from './waiting.ts';
 
@@ -14,8 +14,8 @@ const STATUS: Route = {
     'The whole state: each service with its state, readiness or the reason for its absence, restarts, processor time and memory; of a replica, ' +
     '`replica` has its service and its number. `supervisor`: restarts of the supervisor itself, ' +
     'by reason, and the time and reason of the last one',
-  answers: { 200: 'the state' },
-  answer: (source) => {
+  responses: { 200: 'the state' },
+  respond: (source) => {
     const usage = source.usage();
     const { services, ...rest } = source.snapshot();
     const { last } = source.history;
@@ -37,8 +37,8 @@ const HEALTH: Route = {
   method: 'GET',
   path: '/v1/health',
   summary: 'Whether every essential service is ready and every essential task has completed',
-  answers: { 200: 'healthy', 503: 'not healthy: `waiting` lists the services and the reasons' },
-  answer: (source) => {
+  responses: { 200: 'healthy', 503: 'not healthy: `waiting` lists the services and the reasons' },
+  respond: (source) => {
     const { healthy, services } = source.snapshot();
     const waiting = services
       .filter(({ essential, ready, state }) => essential && !ready && state !== 'skipped')
@@ -51,9 +51,9 @@ const ONE: Route = {
   method: 'GET',
   path: '/v1/services/{name}',
   summary: 'One service, as in the whole state',
-  params: { name: NAME },
-  answers: { 200: 'the service', 404: 'there is no such service' },
-  answer: (source, { params }) => {
+  params: { name: SERVICE_NAME },
+  responses: { 200: 'the service', 404: 'there is no such service' },
+  respond: (source, { params }) => {
     const service = findService(source, params);
     if (!('name' in service)) return service;
     return { status: 200, body: { ...service, usage: source.usage().get(service.name) ?? null } };
@@ -64,8 +64,8 @@ const GROUPS: Route = {
   method: 'GET',
   path: '/v1/groups',
   summary: 'The stages in their order, with their members',
-  answers: { 200: 'a list' },
-  answer: (source) => {
+  responses: { 200: 'a list' },
+  respond: (source) => {
     const { groups, services } = source.snapshot();
     const body = groups.map((group) => {
       const members = services.filter((service) => service.group === group);
@@ -102,11 +102,11 @@ const LOGS: Route = {
     since: { in: 'query', type: 'integer', summary: 'only lines since this time, milliseconds since 1970' },
     follow: { in: 'query', type: 'boolean', summary: 'continue with new lines' },
   },
-  answers: { 200: 'the lines', 400: 'a parameter is wrong', 404: 'there is no such service' },
+  responses: { 200: 'the lines', 400: 'a parameter is wrong', 404: 'there is no such service' },
   streams: true,
-  answer: (source, { query }) => {
+  respond: (source, { query }) => {
     const names = namesOf(source, query);
-    if (!Array.isArray(names)) return names as Answer;
+    if (!Array.isArray(names)) return names as ApiResponse;
     const lines = wholeNumber(query, 'lines', ALL_LINES);
     const since = wholeNumber(query, 'since', 0);
     if (lines === null || since === null) return refuse(400, '`lines` and `since` must be whole numbers');
@@ -123,12 +123,12 @@ const EVENTS: Route = {
     after: { in: 'query', type: 'integer', summary: 'only stored events with a larger `seq`' },
     follow: { in: 'query', type: 'boolean', summary: 'continue with new events' },
   },
-  answers: {
+  responses: {
     200: 'one line per event: `seq`, `time`, `level`, `service`, `event`, `text`',
     400: 'a parameter is wrong',
   },
   streams: true,
-  answer: (source, { query }) => {
+  respond: (source, { query }) => {
     const count = wholeNumber(query, 'lines', 1_000);
     const after = wholeNumber(query, 'after', 0);
     if (count === null || after === null) return refuse(400, '`lines` and `after` must be whole numbers');
@@ -162,11 +162,11 @@ const WAIT: Route = {
     for: { in: 'query', type: 'string', summary: '`ready` (default) or `stopped`' },
     timeout: { in: 'query', type: 'integer', summary: 'milliseconds; default: no limit' },
   },
-  answers: { 200: 'the lines', 400: 'a parameter is wrong', 404: 'there is no such service' },
+  responses: { 200: 'the lines', 400: 'a parameter is wrong', 404: 'there is no such service' },
   streams: true,
-  answer: (source, { query }) => {
+  respond: (source, { query }) => {
     const names = namesOf(source, query);
-    if (!Array.isArray(names)) return names as Answer;
+    if (!Array.isArray(names)) return names as ApiResponse;
     const goal = query.get('for') ?? 'ready';
     const timeout = query.has('timeout') ? wholeNumber(query, 'timeout', 0) : undefined;
     if ((goal !== 'ready' && goal !== 'stopped') || timeout === null) {
@@ -180,8 +180,8 @@ const TIMELINE: Route = {
   method: 'GET',
   path: '/v1/timeline',
   summary: 'The start of each service over time, and the critical path',
-  answers: { 200: 'milliseconds since the start of the supervisor' },
-  answer: (source) => ({ status: 200, body: source.timeline() }),
+  responses: { 200: 'milliseconds since the start of the supervisor' },
+  respond: (source) => ({ status: 200, body: source.timeline() }),
 };
 
 const GRAPH: Route = {
@@ -189,8 +189,8 @@ const GRAPH: Route = {
   path: '/v1/graph',
   summary:
     'The dependencies of each service and their conditions; `any`: how many replicas of the target must satisfy the condition',
-  answers: { 200: 'services in the order of the file, each with its edges' },
-  answer: (source) => {
+  responses: { 200: 'services in the order of the file, each with its edges' },
+  respond: (source) => {
     const { services } = source.snapshot();
     const states = new Map(services.map(({ name, state }) => [name, state]));
     const body = source.plan().services.map(({ name, type, group, edges, stageEdges }) => ({
@@ -210,7 +210,7 @@ const GRAPH: Route = {
   },
 };
 
-function namesOf(source: ApiSource, query: ApiRequest['query']): readonly string[] | Answer {
+function namesOf(source: ApiSource, query: ApiRequest['query']): readonly string[] | ApiResponse {
   const selected = select({ names: query.getAll('service') }, source.snapshot().services, 'all');
   return selected.ok ? selected.names : refuse(404, selected.error);
 }

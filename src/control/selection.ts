@@ -1,9 +1,9 @@
 // Selects services for a request or a command: by names, globs, a group, or all. Everything that takes names uses these
 // rules. Pure.
 
-import { isGlob, meantBy, type Named, names as namesOf } from '../plan/names.ts';
+import { isGlob, matchServices, type Named, names as namesOf } from '../plan/names.ts';
 
-export interface Wish {
+export interface Selector {
   /** Names, or globs (`*`, `?`, `[abc]`); the name of a service with replicas selects all of them. */
   readonly names: readonly string[];
   readonly group?: string | undefined;
@@ -19,8 +19,8 @@ export type Selected =
   | { readonly ok: false; readonly error: string };
 
 /** The selected names, in the order of the services. A name, glob or group without a match is an error. `none`: what an empty selector means. */
-export function select(wish: Wish, services: readonly Member[], none: 'all' | 'error'): Selected {
-  const { names, group, all = false } = wish;
+export function select(selector: Selector, services: readonly Member[], none: 'all' | 'error'): Selected {
+  const { names, group, all = false } = selector;
   if (names.length === 0 && group === undefined && !all) {
     if (none === 'error') return { ok: false, error: 'select services, a group or all' };
     return { ok: true, names: services.map(({ name }) => name) };
@@ -28,7 +28,7 @@ export function select(wish: Wish, services: readonly Member[], none: 'all' | 'e
   const found = new Set<string>();
   const missing: string[] = [];
   for (const wanted of names) {
-    const hits = meantBy(wanted, services);
+    const hits = matchServices(wanted, services);
     for (const { name } of hits) found.add(name);
     if (hits.length === 0) missing.push(wanted);
   }

@@ -24,7 +24,7 @@ interface Writable {
 }
 
 /** Bytes in the queue above which a reader counts as behind. */
-const MUCH = 64 * 1024;
+const HIGH_WATER_MARK = 64 * 1024;
 
 export class ResponseOutlet implements Outlet {
   readonly #response: Writable;
@@ -54,7 +54,7 @@ export class ResponseOutlet implements Outlet {
   }
 
   room(): Promise<void> {
-    if (this.#over || this.queued < MUCH) return Promise.resolve();
+    if (this.#over || this.queued < HIGH_WATER_MARK) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 

@@ -8,7 +8,7 @@ import type { ApiSource, Route } from './api.ts';
 import { ConnectionLimiter } from './connection-limiter.ts';
 import { dashboard } from './dashboard.ts';
 import { makeGuard, needsToken, type Refusal } from './guard.ts';
-import { handler, MAX_BODY } from './handler.ts';
+import { MAX_BODY, makeHandler } from './handler.ts';
 import { type Counters, METRICS_TYPE, renderMetrics } from './metrics.ts';
 import { describeApi } from './openapi.ts';
 import { ROUTES } from './routes.ts';
@@ -29,17 +29,17 @@ export type Listening = { readonly ok: true; close(): void } | { readonly ok: fa
 const MAX_HEAD = 16 * 1024;
 const MAX_CONNECTIONS = 64;
 /** Milliseconds: time limits for a head to arrive, and for a connection without progress. */
-const HEAD_PATIENCE = 5_000;
-const IDLE = 30_000;
+const HEAD_TIMEOUT = 5_000;
+const IDLE_TIMEOUT = 30_000;
 
 export function serveTcp(parts: TcpParts): Promise<Listening> {
   const { plan, source } = parts;
   const guard = makeGuard(plan);
-  const answer = handler(source, false, [...ROUTES, ...extraRoutes(parts)]);
-  const sockets = new Map<Socket, Patience>();
+  const respond = makeHandler(source, false, [...ROUTES, ...extraRoutes(parts)]);
+  const sockets = new Map<Socket, ConnectionTimeout>();
   // Not `maxConnections`, which rejects the latest connection: idle connections would exclude all other clients.
   const limiter = new ConnectionLimiter<Socket>(MAX_CONNECTIONS, parts.isShort);
-  const server = createServer({ maxHeaderSize: MAX_HEAD, keepAliveTimeout: IDLE }, (request, response) => {
+  const server = createServer({ maxHeaderSize: MAX_HEAD, keepAliveTimeout: IDLE_TIMEOUT }, (request, response) => {
     limiter.serve(request.socket, response);
     sockets.get(request.socket)?.serve(request, response);
     const { method = '', url: target = '', rawHeaders } = request;
@@ -48,17 +48,17 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
       refuse(refusal, request, response);
       return;
     }
-    watch(request.socket, response, parts.after);
-    answer(request, response);
+    closeWhenStalled(request.socket, response, parts.after);
+    respond(request, response);
   });
   // Accepted here and not by the HTTP server, which may report a connection only with its first request (Bun does).
   const listener = createListener({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => undefined);
-    const patience = new Patience(socket, parts.after);
-    sockets.set(socket, patience);
+    const timeout = new ConnectionTimeout(socket, parts.after);
+    sockets.set(socket, timeout);
     socket.once('close', () => {
       sockets.delete(socket);
-      patience.end();
+      timeout.end();
     });
     limiter.admit(socket);
     if (!socket.destroyed) server.emit('connection', socket);
@@ -81,7 +81,7 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
 }
 
 /** Closes a connection whose request is not complete in time, or that sends no request for a while. */
-class Patience {
+class ConnectionTimeout {
   readonly #socket: Socket;
   readonly #after: TcpParts['after'];
   #cancel: () => void = () => undefined;
@@ -89,7 +89,7 @@ class Patience {
   constructor(socket: Socket, after: TcpParts['after']) {
     this.#socket = socket;
     this.#after = after;
-    this.#limit(HEAD_PATIENCE);
+    this.#limit(HEAD_TIMEOUT);
   }
 
   #limit(ms: number): void {
@@ -97,15 +97,15 @@ class Patience {
     this.#cancel = this.#after(ms, () => this.#socket.destroy());
   }
 
-  /** The head of a request has arrived. `watch` limits the time of the answer. */
+  /** The head of a request has arrived. `closeWhenStalled` limits the time of the answer. */
   serve(request: IncomingMessage, response: ServerResponse): void {
     if (request.method === 'POST') {
-      this.#limit(IDLE);
+      this.#limit(IDLE_TIMEOUT);
       request.once('end', () => this.end());
     } else {
       this.end();
     }
-    response.once('close', () => this.#limit(IDLE));
+    response.once('close', () => this.#limit(IDLE_TIMEOUT));
   }
 
   end(): void {
@@ -119,23 +119,23 @@ function extraRoutes({ plan, source, counters }: TcpParts): readonly Route[] {
     method: 'GET',
     path: '/',
     summary: 'The dashboard',
-    answers: { 200: 'a page of HTML' },
-    answer: () => ({ status: 200, type: 'text/html; charset=utf-8', text, headers: dashboard.headers }),
+    responses: { 200: 'a page of HTML' },
+    respond: () => ({ status: 200, type: 'text/html; charset=utf-8', text, headers: dashboard.headers }),
   };
   const healthz: Route = {
     method: 'GET',
     path: '/healthz',
     summary: 'Whether the supervisor runs',
-    answers: { 200: 'it runs' },
-    answer: () => ({ status: 200, type: 'text/plain', text: 'ok\n' }),
+    responses: { 200: 'it runs' },
+    respond: () => ({ status: 200, type: 'text/plain', text: 'ok\n' }),
   };
   const readyz: Route = {
     method: 'GET',
     path: '/readyz',
     summary:
       'Whether every essential service is ready and every essential task has completed; /v1/health lists the others',
-    answers: { 200: 'ready', 503: 'not ready' },
-    answer: () =>
+    responses: { 200: 'ready', 503: 'not ready' },
+    respond: () =>
       source.snapshot().healthy
         ? { status: 200, type: 'text/plain', text: 'ready\n' }
         : { status: 503, type: 'text/plain', text: 'not ready\n' },
@@ -144,8 +144,8 @@ function extraRoutes({ plan, source, counters }: TcpParts): readonly Route[] {
     method: 'GET',
     path: '/metrics',
     summary: 'Metrics in the text format of Prometheus',
-    answers: { 200: 'the metrics' },
-    answer: () => {
+    responses: { 200: 'the metrics' },
+    respond: () => {
       const { version, history } = source;
       const measured = { snapshot: source.snapshot(), usage: source.usage(), counters: counters(), version, history };
       return { status: 200, type: METRICS_TYPE, text: renderMetrics(measured) };
@@ -155,8 +155,8 @@ function extraRoutes({ plan, source, counters }: TcpParts): readonly Route[] {
     method: 'GET',
     path: '/openapi.json',
     summary: 'This document',
-    answers: { 200: 'an OpenAPI 3.1 document' },
-    answer: () => ({ status: 200, body: describeApi(all, source.version, (path) => !needsToken(plan, path)) }),
+    responses: { 200: 'an OpenAPI 3.1 document' },
+    respond: () => ({ status: 200, body: describeApi(all, source.version, (path) => !needsToken(plan, path)) }),
   };
   const own = [page, healthz, readyz, metrics, openapi];
   const all = [...ROUTES, ...own];
@@ -191,17 +191,17 @@ function renderPlain(status: number): string {
 }
 
 /** Closes a connection to which nothing could be written for a while. A reader of a silent stream may stay. */
-function watch(socket: Socket, response: ServerResponse, after: TcpParts['after']): void {
+function closeWhenStalled(socket: Socket, response: ServerResponse, after: TcpParts['after']): void {
   let written = socket.bytesWritten;
-  const look = () => {
+  const check = () => {
     const waits = response.writableLength > 0 || (response.writableEnded && !response.writableFinished);
     if (waits && socket.bytesWritten === written) {
       socket.destroy();
       return;
     }
     written = socket.bytesWritten;
-    cancel = after(IDLE / 2, look);
+    cancel = after(IDLE_TIMEOUT / 2, check);
   };
-  let cancel = after(IDLE / 2, look);
+  let cancel = after(IDLE_TIMEOUT / 2, check);
   response.once('close', () => cancel());
 }

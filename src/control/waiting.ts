@@ -28,9 +28,9 @@ export function judgeWait(service: ServiceSnapshot, goal: Goal, phase: Snapshot[
   const { state, wanted, ready, type, blocked } = service;
   if (state === 'skipped') return 'there';
   if (goal === 'stopped') {
-    const over = state === 'stopped' || state === 'completed' || state === 'failed';
+    const isOver = state === 'stopped' || state === 'completed' || state === 'failed';
     if (service.unkillable) return 'lost';
-    return over && wanted !== 'again' ? 'there' : 'waits';
+    return isOver && wanted !== 'again' ? 'there' : 'waits';
   }
   if (ready && wanted === 'up') return 'there';
   if (phase !== 'running' || blocked || state === 'failed' || wanted === 'down') return 'lost';
@@ -38,7 +38,7 @@ export function judgeWait(service: ServiceSnapshot, goal: Goal, phase: Snapshot[
   return state === 'completed' && type === 'service' ? 'lost' : 'waits';
 }
 
-export function lookAt(
+export function evaluateProgress(
   snapshot: Snapshot,
   names: readonly string[],
   goal: Goal,
@@ -65,37 +65,38 @@ const REPORT_EVERY = 500;
 /** Streams progress until the result is known. `timeout` in milliseconds; null: no limit. */
 export function waitFor(source: ApiSource, names: readonly string[], goal: Goal, timeout: number | null): Lines {
   return (outlet) => {
-    let over = false;
+    let isOver = false;
     const cancels: (() => void)[] = [];
     const stop = () => {
-      over = true;
+      isOver = true;
       for (const cancel of cancels.splice(0)) cancel();
     };
     const lastLine = (name: string) => source.logs.tail(name, 1)[0]?.text.slice(0, 200) ?? null;
-    const tell = (progress: Progress) => {
+    const send = (progress: Progress) => {
       // Progress lines are dropped while the reader is slow; the result is always sent.
       if (progress.result !== 'waiting' || outlet.queued === 0) outlet.write(`${JSON.stringify(progress)}\n`);
       if (progress.result === 'waiting') return;
       stop();
       outlet.end();
     };
-    const look = () => {
-      if (over) return;
+    const check = () => {
+      if (isOver) return;
       const snapshot = source.snapshot();
       const decided = snapshot.services
         .filter(({ name }) => names.includes(name))
         .map((service) => judgeWait(service, goal, snapshot.phase));
-      if (decided.includes('lost') || !decided.includes('waits')) tell(lookAt(snapshot, names, goal, lastLine));
+      if (decided.includes('lost') || !decided.includes('waits'))
+        send(evaluateProgress(snapshot, names, goal, lastLine));
     };
     const report = () => {
-      if (over) return;
-      tell(lookAt(source.snapshot(), names, goal, lastLine));
-      if (!over) cancels[1] = source.after(REPORT_EVERY, report);
+      if (isOver) return;
+      send(evaluateProgress(source.snapshot(), names, goal, lastLine));
+      if (!isOver) cancels[1] = source.after(REPORT_EVERY, report);
     };
-    cancels.push(source.watch(look), () => undefined);
+    cancels.push(source.watch(check), () => undefined);
     if (timeout !== null) {
       const late = () => {
-        if (!over) tell({ ...lookAt(source.snapshot(), names, goal, lastLine), result: 'timeout' });
+        if (!isOver) send({ ...evaluateProgress(source.snapshot(), names, goal, lastLine), result: 'timeout' });
       };
       cancels.push(source.after(timeout, late));
     }

@@ -3,41 +3,41 @@ import type { Config } from '../config/config.ts';
 import { TOKEN, TOKEN_RULE, type Token } from '../config/control-values.ts';
 import { type FileReader, readText } from '../config/file.ts';
 import { dirname, resolve } from '../paths.ts';
-import { type Complaints, isWritten } from './complaints.ts';
 import type { ControlPlan } from './plan.ts';
+import { isWritten, type Problems } from './problems.ts';
 
 const PATH = ['control', 'http'] as const;
 
-/** Resolves the listener. Problems go to `complaints`; the plan is then not used. */
-export function toControlPlan(config: Config, files: FileReader, complaints: Complaints): ControlPlan | null {
+/** Resolves the listener. Problems go to `problems`; the plan is then not used. */
+export function toControlPlan(config: Config, files: FileReader, problems: Problems): ControlPlan | null {
   if (config.control === null) return null;
   const { listen, token, open, hosts } = config.control;
   const owner = config.services.find(({ enabled, ports }) => enabled && ports.includes(listen.port));
   if (owner !== undefined) {
     const message = `\`${owner.name}\` and the control API both listen on port ${listen.port}`;
-    complaints.error([...PATH, 'listen'], 'shared-port', message);
+    problems.error([...PATH, 'listen'], 'shared-port', message);
   }
   if (token === null && !isWritten(config, [...PATH, 'token'])) {
     const message = 'without a token the control API is read-only over TCP: it cannot start, stop or run anything';
     const suggestion =
       "add `token: {file: PATH}` for the dashboard's buttons and for other clients; `svc-super` commands need no token";
-    complaints.warn([...PATH, 'listen'], 'reads-only', message, { suggestion });
+    problems.warn([...PATH, 'listen'], 'reads-only', message, { suggestion });
   }
   return {
     ...listen,
-    token: token === null ? null : readToken(token, config, files, complaints),
+    token: token === null ? null : readToken(token, config, files, problems),
     open,
     hosts: hosts.map((name) => name.toLowerCase()),
   };
 }
 
-function readToken(token: Token, config: Config, files: FileReader, complaints: Complaints): string | null {
+function readToken(token: Token, config: Config, files: FileReader, problems: Problems): string | null {
   if ('text' in token) return token.text;
   const file = resolve(dirname(config.source.file), token.file);
   const place = [...PATH, 'token', 'file'];
   const result = readText(files, file);
   if (!result.ok) {
-    complaints.error(place, result.code, `cannot read ${file}: ${result.why}`, { suggestion: result.suggestion });
+    problems.error(place, result.code, `cannot read ${file}: ${result.why}`, { suggestion: result.suggestion });
     return null;
   }
   const text = result.text.replace(/\r?\n$/, '');
@@ -46,6 +46,6 @@ function readToken(token: Token, config: Config, files: FileReader, complaints: 
     text === ''
       ? `${file} is empty: it must contain the token`
       : `${file} does not contain a valid token: a token is ${TOKEN_RULE}`;
-  complaints.error(place, 'wrong-value', message);
+  problems.error(place, 'wrong-value', message);
   return null;
 }

@@ -1,9 +1,9 @@
 // Edges: turns `depends_on` and the order of stages into the dependencies of each service, and reports every mistake in
 // them. Starts nothing.
 import type { Config, ServiceConfig } from '../config/config.ts';
-import type { Complaints, Path } from './complaints.ts';
 import { cycles, renderCycle } from './graph.ts';
 import type { Condition, Edge } from './plan.ts';
+import type { Path, Problems } from './problems.ts';
 import { stageEdges, withoutRepeats } from './stages.ts';
 
 export interface Waiting {
@@ -29,7 +29,7 @@ interface Need {
 }
 
 /** Turns `depends_on` and `group` into edges. Reports unknown names, cycles, and dependencies against the stages. */
-export function toEdges(config: Config, complaints: Complaints): Waiting {
+export function toEdges(config: Config, problems: Problems): Waiting {
   const { services } = config;
   const written = services.filter(({ replica }) => replica === null || replica.index === 0);
   const byKey = new Map(written.map((service) => [service.key, service]));
@@ -40,9 +40,9 @@ export function toEdges(config: Config, complaints: Complaints): Waiting {
     if (known === undefined) copies.set(service.key, [service]);
     else known.push(service);
   }
-  const order = stageOrder(config, complaints);
+  const order = stageOrder(config, problems);
   const needs: Written = new Map(
-    written.map((service) => [service.key, declaredNeeds(service, byKey, byName, complaints)]),
+    written.map((service) => [service.key, declaredNeeds(service, byKey, byName, problems)]),
   );
   // A dependency on a later stage is reported as such; without this filter it would be reported as a cycle too.
   const backward = new Set<string>();
@@ -50,10 +50,10 @@ export function toEdges(config: Config, complaints: Complaints): Waiting {
     for (const { target, step } of needs.get(service.key) ?? []) {
       if (!isLaterStage(service, target, order)) continue;
       backward.add(`${service.key}\0${target.key}`);
-      reportBackward(service, target, step, complaints);
+      reportBackward(service, target, step, problems);
     }
   }
-  reportCycles(written, needs, order, backward, complaints);
+  reportCycles(written, needs, order, backward, problems);
   const result = new Map<string, readonly Edge[]>();
   for (const [key, own] of copies) {
     const declared = without(backward, key, needs.get(key) ?? []).flatMap((need) => edgesOf(need, copies));
@@ -78,7 +78,7 @@ function declaredNeeds(
   service: ServiceConfig,
   byKey: ReadonlyMap<string, ServiceConfig>,
   byName: ReadonlyMap<string, ServiceConfig>,
-  complaints: Complaints,
+  problems: Problems,
 ): readonly Need[] {
   const { key } = service;
   return (service.depends_on ?? []).flatMap(({ name: on, condition, any, restart, step }): Need[] => {
@@ -91,30 +91,30 @@ function declaredNeeds(
       const near = whole?.replicas ?? null;
       const suggestion =
         near === null
-          ? complaints.suggest(on, () => [...byKey.keys()].filter((name) => name !== key))
+          ? problems.suggest(on, () => [...byKey.keys()].filter((name) => name !== key))
           : `it has ${near === 1 ? 'no replicas' : `the replicas 0 to ${near - 1}`}`;
       const message = `\`${key}\` depends on \`${on}\`, which does not exist`;
-      complaints.error(path, 'unknown-service', message, { suggestion, key: typeof step === 'string' });
+      problems.error(path, 'unknown-service', message, { suggestion, key: typeof step === 'string' });
       return [];
     }
     if (target.key === key) {
       const message =
         on === key ? `\`${on}\` depends on itself` : `\`${key}\` depends on \`${on}\`, a replica of itself`;
-      complaints.error(path, 'cycle', message, { key: typeof step === 'string' });
+      problems.error(path, 'cycle', message, { key: typeof step === 'string' });
       return [];
     }
     const usual = usualCondition(target);
-    checkCondition(service, target, condition ?? usual, path, complaints);
-    checkAny(any, on, target, path, complaints);
+    checkCondition(service, target, condition ?? usual, path, problems);
+    checkAny(any, on, target, path, problems);
     return [{ on, target, condition: condition ?? usual, any, restart, step }];
   });
 }
 
-function checkAny(any: number | null, on: string, target: ServiceConfig, path: Path, complaints: Complaints): void {
+function checkAny(any: number | null, on: string, target: ServiceConfig, path: Path, problems: Problems): void {
   const count = on === target.key ? (target.replicas ?? 1) : 1;
   if (any === null || any <= count || target.broken.has('replicas')) return;
   const has = count === 1 ? 'it has no replicas' : `it has ${count} replicas`;
-  complaints.error([...path, 'any'], 'impossible-value', `\`any: ${any}\` of \`${on}\` cannot be satisfied: ${has}`);
+  problems.error([...path, 'any'], 'impossible-value', `\`any: ${any}\` of \`${on}\` cannot be satisfied: ${has}`);
 }
 
 function usualCondition(target: ServiceConfig): Condition {
@@ -127,29 +127,29 @@ function checkCondition(
   target: ServiceConfig,
   condition: Condition,
   path: Path,
-  complaints: Complaints,
+  problems: Problems,
 ): void {
   const ends = condition === 'completed' || condition === 'exited';
   if (ends && target.restart.policy === 'always' && target.type !== 'task' && !target.broken.has('restart')) {
-    const related = [complaints.place(['services', target.name, 'restart'], 'its restart policy is here')];
+    const related = [problems.place(['services', target.name, 'restart'], 'its restart policy is here')];
     const message = `\`${target.key}\` restarts always, so it is never \`${condition}\``;
-    complaints.error(path, 'impossible-value', message, { related });
+    problems.error(path, 'impossible-value', message, { related });
   }
   if (condition === 'ready' && target.type === 'task' && target.ready === null && !target.broken.has('ready')) {
     const message = `\`${target.key}\` is a task without a \`ready\` probe: it is ready as soon as its process has started`;
     const suggestion = `write \`${target.key}: completed\` to wait until it has completed`;
-    complaints.warn(path, 'task-ready', message, { suggestion });
+    problems.warn(path, 'task-ready', message, { suggestion });
   }
   if (service.enabled && !target.enabled && !target.broken.has('enabled')) {
     const message = `\`${service.key}\` will not start: it depends on \`${target.key}\`, which is not enabled`;
     const suggestion =
       'disable it too, or write `essential: false`: the container fails if an essential service never starts';
-    complaints.warn(path, 'depends-on-disabled', message, service.essential ? { suggestion } : {});
+    problems.warn(path, 'depends-on-disabled', message, service.essential ? { suggestion } : {});
   }
 }
 
 /** The order of the stages: `groups` if it is present, else the order of first use. */
-function stageOrder(config: Config, complaints: Complaints): readonly string[] {
+function stageOrder(config: Config, problems: Problems): readonly string[] {
   const used = new Map<string, string>();
   for (const { name, group } of config.services) if (group !== null && !used.has(group)) used.set(group, name);
   const { groups } = config;
@@ -158,19 +158,19 @@ function stageOrder(config: Config, complaints: Complaints): readonly string[] {
   const listed = new Set<string>();
   groups.forEach((group, index) => {
     if (listed.has(group)) {
-      complaints.error(['groups', index], 'named-twice', `\`groups\` names \`${group}\` twice`);
+      problems.error(['groups', index], 'named-twice', `\`groups\` names \`${group}\` twice`);
     } else if (!used.has(group) && !config.services.some(({ broken }) => broken.has('group'))) {
-      const suggestion = complaints.suggest(group, () => [...used.keys()].filter((name) => !named.has(name)));
-      complaints.warn(['groups', index], 'unused-group', `no service is in the group \`${group}\``, { suggestion });
+      const suggestion = problems.suggest(group, () => [...used.keys()].filter((name) => !named.has(name)));
+      problems.warn(['groups', index], 'unused-group', `no service is in the group \`${group}\``, { suggestion });
     }
     listed.add(group);
   });
   for (const { name, group } of config.services) {
     if (group === null || named.has(group)) continue;
-    const related = [complaints.place(['groups'], 'the list is here', true)];
+    const related = [problems.place(['groups'], 'the list is here', true)];
     const message = `the group \`${group}\` is not in the list \`groups\``;
-    complaints.error(['services', name, 'group'], 'unknown-group', message, {
-      suggestion: complaints.suggest(group, () => groups),
+    problems.error(['services', name, 'group'], 'unknown-group', message, {
+      suggestion: problems.suggest(group, () => groups),
       related,
     });
   }
@@ -187,13 +187,13 @@ function reportBackward(
   service: ServiceConfig,
   target: ServiceConfig,
   step: string | number,
-  complaints: Complaints,
+  problems: Problems,
 ): void {
   const message =
     `\`${service.key}\` depends on \`${target.key}\`, which is in a later stage: ` +
     `\`${target.group}\` waits for all of \`${service.group}\``;
   const suggestion = 'move one of them to another `group`, or change the order in `groups`';
-  complaints.error(['services', service.name, 'depends_on', step], 'cycle', message, { suggestion });
+  problems.error(['services', service.name, 'depends_on', step], 'cycle', message, { suggestion });
 }
 
 function without(backward: ReadonlySet<string>, key: string, needs: readonly Need[]): readonly Need[] {
@@ -206,7 +206,7 @@ function reportCycles(
   needs: Written,
   order: readonly string[],
   backward: ReadonlySet<string>,
-  complaints: Complaints,
+  problems: Problems,
 ): void {
   const stages = stageEdges(
     services.map(({ key, type, enabled, group }) => ({ name: key, type, enabled, group })),
@@ -227,8 +227,8 @@ function reportCycles(
     const stage =
       staged === undefined ? '' : ` (\`${staged.name}\` waits for \`${staged.on}\` because its stage comes later)`;
     const related =
-      next === undefined ? [] : [complaints.place(next.path, `\`${next.name}\` waits for \`${next.on}\` here`)];
+      next === undefined ? [] : [problems.place(next.path, `\`${next.name}\` waits for \`${next.on}\` here`)];
     const path = at?.path ?? ['services', steps[0]?.name ?? ''];
-    complaints.error(path, 'cycle', `these services wait for each other: ${renderCycle(cycle)}${stage}`, { related });
+    problems.error(path, 'cycle', `these services wait for each other: ${renderCycle(cycle)}${stage}`, { related });
   }
 }

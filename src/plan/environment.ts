@@ -7,8 +7,8 @@ import type { EnvFile } from '../config/schema.ts';
 import type { EnvValue } from '../config/service-values.ts';
 import { makeSource, toRange } from '../config/tree.ts';
 import { dirname, isAbsolute, join } from '../paths.ts';
-import type { Complaints, Path } from './complaints.ts';
 import type { User } from './plan.ts';
+import type { Path, Problems } from './problems.ts';
 import { activate, putFirst, whyNoVenv } from './venv.ts';
 
 export interface Environment {
@@ -29,9 +29,9 @@ export function makeEnvironments(
   config: Config,
   files: FileReader,
   environment: Readonly<Record<string, string>>,
-  complaints: Complaints,
+  problems: Problems,
 ): (service: ServiceConfig, user: User | null) => Environment {
-  const layers = new LayerReader(dirname(config.source.file), files, complaints);
+  const layers = new LayerReader(dirname(config.source.file), files, problems);
   const container = Object.entries(environment).filter(([key]) => !NOT_INHERITED.has(key));
   const shared = [layers.ofFiles(config.env_file, ['env_file']), layers.ofValues(config.env, ['env'])];
   return (service, user) => {
@@ -49,13 +49,13 @@ export function makeEnvironments(
 class LayerReader {
   readonly #folder: string;
   readonly #files: FileReader;
-  readonly #complaints: Complaints;
+  readonly #problems: Problems;
   readonly #read = new Map<string, Dotenv>();
 
-  constructor(folder: string, files: FileReader, complaints: Complaints) {
+  constructor(folder: string, files: FileReader, problems: Problems) {
     this.#folder = folder;
     this.#files = files;
-    this.#complaints = complaints;
+    this.#problems = problems;
   }
 
   ofFiles(list: readonly EnvFile[], path: Path): Layer {
@@ -73,7 +73,7 @@ class LayerReader {
     for (const [key, value] of values) {
       const place = [...path, key];
       if (OURS.has(key)) {
-        this.#complaints.error(place, 'reserved-variable', `\`${key}\` is set by svc-super`, { key: true });
+        this.#problems.error(place, 'reserved-variable', `\`${key}\` is set by svc-super`, { key: true });
       } else if (typeof value === 'string') layer.set(key, { text: value, secret: false });
       else if (value.file !== undefined) {
         const text = this.#readSecret(within(this.#folder, value.file), [...place, 'file']);
@@ -91,7 +91,7 @@ class LayerReader {
     if (why === null) return place;
     const message = `\`venv\` is not a virtual environment: ${why}`;
     const suggestion = `create it in the image: \`python3 -m venv ${place}\``;
-    this.#complaints.error(['services', name, 'venv'], 'no-venv', message, { suggestion });
+    this.#problems.error(['services', name, 'venv'], 'no-venv', message, { suggestion });
     return null;
   }
 
@@ -105,7 +105,7 @@ class LayerReader {
           result.code === 'file-missing'
             ? 'write `{path: …, required: false}` if it may be missing'
             : result.suggestion;
-        this.#complaints.error(path, result.code, `cannot read ${file}: ${result.why}`, { suggestion });
+        this.#problems.error(path, result.code, `cannot read ${file}: ${result.why}`, { suggestion });
       }
       return null;
     }
@@ -122,7 +122,7 @@ class LayerReader {
     for (const { message, suggestion, ...span } of problems) {
       const more = suggestion === undefined ? {} : { suggestion };
       const range = toRange(source, span);
-      this.#complaints.elsewhere({ severity: 'error', code: 'env-file', message, file, range, ...more });
+      this.#problems.elsewhere({ severity: 'error', code: 'env-file', message, file, range, ...more });
     }
   }
 
@@ -130,15 +130,11 @@ class LayerReader {
     const result = readBytesAsText(this.#files, file);
     if (!result.ok) {
       const { code, why, suggestion } = result;
-      this.#complaints.error(path, code, `cannot read ${file}: ${why}`, { suggestion });
+      this.#problems.error(path, code, `cannot read ${file}: ${why}`, { suggestion });
       return null;
     }
     if (result.text.includes('\0')) {
-      this.#complaints.error(
-        path,
-        'nul-character',
-        `${file} contains a NUL character, which a variable cannot contain`,
-      );
+      this.#problems.error(path, 'nul-character', `${file} contains a NUL character, which a variable cannot contain`);
       return null;
     }
     return result.text.replace(/\r?\n$/, '');

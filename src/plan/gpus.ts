@@ -1,7 +1,6 @@
 // Assigns GPUs to services, and sets the variables that select them. Every request is satisfied or reported before anything
 // starts. Pure: the inventory is an argument. Loaded only if a service has `gpus`.
 import type { Config, GpusConfig } from '../config/config.ts';
-import type { Complaints, Path } from './complaints.ts';
 import {
   explainAbsence,
   findDevice,
@@ -11,18 +10,19 @@ import {
   visibleGpus,
 } from './gpu-inventory.ts';
 import type { GpuDevice, Plan, ServicePlan } from './plan.ts';
+import type { Path, Problems } from './problems.ts';
 
 /** The request of one service, or of one replica. */
-export interface GpuAsk {
+export interface GpuRequest {
   readonly name: string;
   /** The service that it is a replica of, or itself. */
   readonly key: string;
-  readonly ask: Pick<GpusConfig, 'wish' | 'shared' | 'optional'>;
+  readonly request: Pick<GpusConfig, 'wish' | 'shared' | 'optional'>;
   /** Its path in services.yaml. */
   readonly path: Path;
 }
 
-export interface GpuSurroundings {
+export interface GpuContext {
   readonly environment: Readonly<Record<string, string>>;
   /** Lists the machine's GPUs. Without it nothing is assigned: there is no GPU while an image is built. */
   readonly gpus?: () => Inventory;
@@ -34,7 +34,7 @@ export interface GpuSurroundings {
 const DECIDED = ['CUDA_VISIBLE_DEVICES', 'HIP_VISIBLE_DEVICES', 'ROCR_VISIBLE_DEVICES', 'SVC_GPU_COUNT'] as const;
 
 /** The plan with devices and environment for every enabled service that has `gpus`. */
-export function withGpus(plan: Plan, config: Config, around: GpuSurroundings, complaints: Complaints): Plan {
+export function withGpus(plan: Plan, config: Config, context: GpuContext, problems: Problems): Plan {
   const configs = new Map(config.services.map((service) => [service.name, service]));
   const configOf = ({ name }: ServicePlan) => configs.get(name);
   for (const service of config.services) {
@@ -42,29 +42,29 @@ export function withGpus(plan: Plan, config: Config, around: GpuSurroundings, co
     for (const key of DECIDED.filter((name) => service.env.has(name))) {
       const message = `\`${service.key}\` has both \`gpus\` and \`${key}\`: \`gpus\` sets the variable`;
       const suggestion = 'remove one of the two';
-      complaints.error(['services', service.name, 'env', key], 'contradiction', message, { key: true, suggestion });
+      problems.error(['services', service.name, 'env', key], 'contradiction', message, { key: true, suggestion });
     }
   }
-  if (around.gpus === undefined) return plan;
-  const asks = plan.services.flatMap((service): GpuAsk[] => {
+  if (context.gpus === undefined) return plan;
+  const requests = plan.services.flatMap((service): GpuRequest[] => {
     const found = configOf(service);
     // An invalid `gpus` has been reported; assigning the valid rest would report more errors.
     if (found === undefined || found.gpus === null || found.broken.has('gpus') || !service.enabled) return [];
-    return [{ name: service.name, key: found.key, ask: found.gpus, path: ['services', found.name, 'gpus'] }];
+    return [{ name: service.name, key: found.key, request: found.gpus, path: ['services', found.name, 'gpus'] }];
   });
-  if (asks.length === 0) return plan;
-  const inventory = around.gpus();
-  const visible = visibleGpus(inventory, around.environment);
-  const held = new Map((around.before?.services ?? []).map(({ name, gpus }) => [name, gpus?.devices ?? []]));
-  const absence = explainAbsence(inventory, visible.length, around.environment);
-  const given = placeGpus(asks, visible, held, absence, complaints);
+  if (requests.length === 0) return plan;
+  const inventory = context.gpus();
+  const visible = visibleGpus(inventory, context.environment);
+  const held = new Map((context.before?.services ?? []).map(({ name, gpus }) => [name, gpus?.devices ?? []]));
+  const absence = explainAbsence(inventory, visible.length, context.environment);
+  const given = assignGpus(requests, visible, held, absence, problems);
   const vendor = inventory.vendor ?? 'nvidia';
   const services = plan.services.map((service): ServicePlan => {
     const devices = given.get(service.name);
-    const ask = configOf(service)?.gpus;
-    if (devices === undefined || ask === undefined || ask === null) return service;
-    const { shared, min_free: minFree, free_timeout: freeTimeout, on_lost: onLost } = ask;
-    const env = { ...service.env, ...gpuEnvironment(vendor, devices, service.env, around.environment) };
+    const request = configOf(service)?.gpus;
+    if (devices === undefined || request === undefined || request === null) return service;
+    const { shared, min_free: minFree, free_timeout: freeTimeout, on_lost: onLost } = request;
+    const env = { ...service.env, ...gpuEnvironment(vendor, devices, service.env, context.environment) };
     return { ...service, env, gpus: { vendor, devices, shared, minFree, freeTimeout, onLost } };
   });
   return { ...plan, services };
@@ -99,79 +99,84 @@ export function gpuEnvironment(
  * Assigns devices: explicit lists first, then `all`, then counts. Exclusive requests never overlap. Shared requests come
  * last: free devices first, then shared ones, then the least used. A request keeps the devices that it holds.
  */
-export function placeGpus(
-  asks: readonly GpuAsk[],
+export function assignGpus(
+  requests: readonly GpuRequest[],
   visible: readonly VisibleGpu[],
   held: ReadonlyMap<string, readonly GpuDevice[]>,
   absence: string,
-  complaints: Pick<Complaints, 'error' | 'warn'>,
+  problems: Pick<Problems, 'error' | 'warn'>,
 ): ReadonlyMap<string, readonly GpuDevice[]> {
   const given = new Map<string, readonly GpuDevice[]>();
   const owners: Owned[] = [];
   const uses = new Map<string, number>();
-  const short: Short[] = [];
+  const shortages: Shortage[] = [];
   const isFree = (device: VisibleGpu) => !owners.some((owned) => mayBeSame(owned.device, device));
-  const give = (one: GpuAsk, devices: readonly VisibleGpu[]) => {
-    const { name, ask } = one;
+  const give = (one: GpuRequest, devices: readonly VisibleGpu[]) => {
+    const { name, request } = one;
     // Only the fields that a reload compares belong in the plan.
     given.set(
       name,
       devices.map(({ id, index, name: model }) => ({ id, index, name: model })),
     );
     for (const device of devices) {
-      if (!ask.shared) owners.push({ name, device });
+      if (!request.shared) owners.push({ name, device });
       uses.set(device.id, (uses.get(device.id) ?? 0) + 1);
     }
-    const wanted = typeof ask.wish === 'object' ? ask.wish.length : ask.wish === 'all' ? visible.length : ask.wish;
-    if (devices.length < wanted || (devices.length === 0 && ask.wish !== 0)) {
-      short.push({ one, got: devices.length });
+    const wanted =
+      typeof request.wish === 'object' ? request.wish.length : request.wish === 'all' ? visible.length : request.wish;
+    if (devices.length < wanted || (devices.length === 0 && request.wish !== 0)) {
+      shortages.push({ one, got: devices.length });
     }
   };
   /** Assigns the free devices of `found`, all or part of the request; reports an error if they are not enough. */
-  const settle = (one: GpuAsk, found: readonly VisibleGpu[], missing: string | null) => {
-    const { name, ask, path } = one;
-    const free = ask.shared ? found : found.filter(isFree);
-    if (ask.optional || (missing === null && free.length === found.length)) give(one, free);
-    else if (missing !== null) complaints.error(path, 'no-such-gpu', missing, { suggestion: absence });
+  const settle = (one: GpuRequest, found: readonly VisibleGpu[], missing: string | null) => {
+    const { name, request, path } = one;
+    const free = request.shared ? found : found.filter(isFree);
+    if (request.optional || (missing === null && free.length === found.length)) give(one, free);
+    else if (missing !== null) problems.error(path, 'no-such-gpu', missing, { suggestion: absence });
     else {
       const taken = takenBy(found, owners);
-      const message = `\`${name}\` requests ${describeWish(ask.wish)}, but ${describeOwned(taken)}`;
-      complaints.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, found) });
+      const message = `\`${name}\` requests ${describeSelection(request.wish)}, but ${describeOwned(taken)}`;
+      problems.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, found) });
     }
   };
 
-  const lists = (shared: boolean) => asks.filter(({ ask }) => ask.shared === shared && typeof ask.wish === 'object');
-  const alls = (shared: boolean) => asks.filter(({ ask }) => ask.shared === shared && ask.wish === 'all');
+  const lists = (shared: boolean) =>
+    requests.filter(({ request }) => request.shared === shared && typeof request.wish === 'object');
+  const alls = (shared: boolean) =>
+    requests.filter(({ request }) => request.shared === shared && request.wish === 'all');
   const counts = (shared: boolean) =>
-    asks.filter(({ ask }) => ask.shared === shared && typeof ask.wish === 'number') as readonly CountAsk[];
-  const heldBy = ({ name }: GpuAsk) =>
+    requests.filter(
+      ({ request }) => request.shared === shared && typeof request.wish === 'number',
+    ) as readonly CountRequest[];
+  const heldBy = ({ name }: GpuRequest) =>
     (held.get(name) ?? []).flatMap(({ id }) => visible.find((device) => device.id === id) ?? []);
 
   for (const shared of [false, true]) {
     for (const one of lists(shared)) settle(one, ...resolve(one, visible));
     for (const one of alls(shared)) settle(one, visible, visible.length === 0 ? tooFew(one, 0) : null);
     // Requests that keep their devices are served before requests for new ones.
-    const ranked = counts(shared).map((one) => ({ one, keeps: heldBy(one).filter(isFree).length >= one.ask.wish }));
+    const ranked = counts(shared).map((one) => ({ one, keeps: heldBy(one).filter(isFree).length >= one.request.wish }));
     for (const { one } of [...ranked.filter(({ keeps }) => keeps), ...ranked.filter(({ keeps }) => !keeps)]) {
-      const { name, ask, path } = one;
+      const { name, request, path } = one;
       const mine = heldBy(one);
-      const left = ask.shared ? byUse(visible, owners, uses) : visible.filter(isFree);
+      const left = request.shared ? byUse(visible, owners, uses) : visible.filter(isFree);
       const kept = mine.filter((device) => left.includes(device));
-      const chosen = [...kept, ...left.filter((device) => !kept.includes(device))].slice(0, ask.wish);
-      const enough = chosen.length === ask.wish;
-      if (enough || ask.optional) give(one, inOrder(chosen, visible));
-      else if (visible.length < ask.wish) {
-        complaints.error(path, 'too-few-gpus', tooFew(one, visible.length), { suggestion: absence });
+      const chosen = [...kept, ...left.filter((device) => !kept.includes(device))].slice(0, request.wish);
+      const enough = chosen.length === request.wish;
+      if (enough || request.optional) give(one, inOrder(chosen, visible));
+      else if (visible.length < request.wish) {
+        problems.error(path, 'too-few-gpus', tooFew(one, visible.length), { suggestion: absence });
       } else {
         const rest =
           left.length === 0 ? 'none is free' : `only ${left.length} ${left.length === 1 ? 'is' : 'are'} free`;
         const taken = takenBy(visible, owners);
-        const message = `\`${name}\` requests ${describeWish(ask.wish)}, but ${rest}: ${describeOwned(taken)}`;
-        complaints.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, visible) });
+        const message = `\`${name}\` requests ${describeSelection(request.wish)}, but ${rest}: ${describeOwned(taken)}`;
+        problems.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, visible) });
       }
     }
   }
-  warnOfShort(short, visible.length === 0 ? 'there are none' : 'none is free', absence, complaints);
+  warnOfShortages(shortages, visible.length === 0 ? 'there are none' : 'none is free', absence, problems);
   return given;
 }
 
@@ -182,35 +187,35 @@ interface Owned {
 }
 
 /** An optional request that got fewer devices than requested. */
-interface Short {
-  readonly one: GpuAsk;
+interface Shortage {
+  readonly one: GpuRequest;
   readonly got: number;
 }
 
 /** Replicas with the same shortage are named together, because only one diagnostic per position is reported. */
-function warnOfShort(
-  short: readonly Short[],
+function warnOfShortages(
+  shortages: readonly Shortage[],
   none: string,
   suggestion: string,
-  complaints: Pick<Complaints, 'warn'>,
+  problems: Pick<Problems, 'warn'>,
 ): void {
-  const alike = Map.groupBy(short, ({ one, got }) => `${got} ${one.key}`);
+  const alike = Map.groupBy(shortages, ({ one, got }) => `${got} ${one.key}`);
   for (const [first, ...others] of alike.values()) {
     if (first === undefined) continue;
     const { one, got } = first;
-    const { path, ask } = one;
+    const { path, request } = one;
     const names = [first, ...others].map((each) => `\`${each.one.name}\``);
     const runs = `${joined(names)} ${names.length === 1 ? 'runs' : 'run'}`;
-    if (got === 0) complaints.warn(path, 'without-gpu', `${runs} without a GPU: ${none}`, { suggestion });
+    if (got === 0) problems.warn(path, 'without-gpu', `${runs} without a GPU: ${none}`, { suggestion });
     else {
-      const asked = `${names.length === 1 ? 'requests' : 'request'} ${describeWish(ask.wish)}`;
+      const asked = `${names.length === 1 ? 'requests' : 'request'} ${describeSelection(request.wish)}`;
       const message = `${runs} with ${got === 1 ? 'one GPU' : `${got} GPUs`} but ${asked}: no more are free`;
-      complaints.warn(path, 'fewer-gpus', message, { suggestion });
+      problems.warn(path, 'fewer-gpus', message, { suggestion });
     }
   }
 }
 
-type CountAsk = GpuAsk & { readonly ask: { readonly wish: number } };
+type CountRequest = GpuRequest & { readonly request: { readonly wish: number } };
 
 const SHARE = 'request fewer, or write `gpus: {share: …}` in services that may use the same devices';
 const NAMELESS =
@@ -226,8 +231,11 @@ function adviceFor(taken: readonly Owned[], devices: readonly VisibleGpu[]): str
 }
 
 /** The devices of a list, and the error for an entry that does not exist. */
-function resolve({ name, ask }: GpuAsk, visible: readonly VisibleGpu[]): [readonly VisibleGpu[], string | null] {
-  const entries = typeof ask.wish === 'object' ? ask.wish : [];
+function resolve(
+  { name, request }: GpuRequest,
+  visible: readonly VisibleGpu[],
+): [readonly VisibleGpu[], string | null] {
+  const entries = typeof request.wish === 'object' ? request.wish : [];
   const found = entries.flatMap((entry) => findDevice(entry, visible) ?? []);
   const unique = found.filter((device, at) => found.findIndex(({ id }) => id === device.id) === at);
   const missing = entries.find((entry) => findDevice(entry, visible) === undefined);
@@ -242,12 +250,12 @@ function describeAll(visible: readonly VisibleGpu[], position: boolean): string 
   return `is only ${visible.map(({ id, uuid }) => uuid ?? id).join(', ')}`;
 }
 
-function tooFew({ name, ask }: GpuAsk, there: number): string {
+function tooFew({ name, request }: GpuRequest, there: number): string {
   const count = there === 0 ? 'there is none' : `there ${there === 1 ? 'is' : 'are'} only ${there}`;
-  return `\`${name}\` requests ${describeWish(ask.wish)}, but ${count}`;
+  return `\`${name}\` requests ${describeSelection(request.wish)}, but ${count}`;
 }
 
-function describeWish(wish: GpuAsk['ask']['wish']): string {
+function describeSelection(wish: GpuRequest['request']['wish']): string {
   if (wish === 'all') return 'all GPUs';
   if (typeof wish === 'object') return `${wish.length === 1 ? 'GPU' : 'GPUs'} ${wish.join(', ')}`;
   return wish === 1 ? 'a GPU' : `${wish} GPUs`;

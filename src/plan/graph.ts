@@ -16,9 +16,9 @@ export interface Vertex {
 export function cycles(services: readonly Vertex[]): readonly (readonly string[])[] {
   const targets = adjacency(services);
   // Every cycle passes through a list of edges, so even the cycle of one service has two vertices.
-  return knots(services, targets)
-    .filter((knot) => knot.length > 1)
-    .map((knot) => shortestCycle(knot.find(isService) ?? '', new Set(knot), targets).filter(isService));
+  return stronglyConnectedComponents(services, targets)
+    .filter((component) => component.length > 1)
+    .map((component) => shortestCycle(component.find(isService) ?? '', new Set(component), targets).filter(isService));
 }
 
 /**
@@ -93,7 +93,7 @@ function adjacency(services: readonly Vertex[]): ReadonlyMap<string, readonly st
 }
 
 /** Strongly connected components in the order of their first service (Tarjan, with an explicit stack). */
-function knots(
+function stronglyConnectedComponents(
   services: readonly Vertex[],
   targets: ReadonlyMap<string, readonly string[]>,
 ): readonly (readonly string[])[] {
@@ -129,21 +129,21 @@ function knots(
       const above = stack.at(-1);
       if (above !== undefined) lower(above.name, low.get(name) ?? 0);
       if (low.get(name) === index.get(name)) {
-        const knot = path.splice(path.lastIndexOf(name));
-        for (const member of knot) onPath.delete(member);
-        found.push(knot);
+        const component = path.splice(path.lastIndexOf(name));
+        for (const member of component) onPath.delete(member);
+        found.push(component);
       }
     }
   }
   const position = new Map(services.map(({ name }, at) => [name, at]));
   const at = (name: string): number => position.get(name) ?? services.length;
   const inOrder = (a: string, b: string): number => at(a) - at(b);
-  return found.map((knot) => knot.sort(inOrder)).sort(([a = ''], [b = '']) => inOrder(a, b));
+  return found.map((component) => component.sort(inOrder)).sort(([a = ''], [b = '']) => inOrder(a, b));
 }
 
 function shortestCycle(
   start: string,
-  knot: ReadonlySet<string>,
+  component: ReadonlySet<string>,
   targets: ReadonlyMap<string, readonly string[]>,
 ): string[] {
   const cameFrom = new Map<string, string>();
@@ -158,7 +158,7 @@ function shortestCycle(
         }
         return back.reverse();
       }
-      if (!knot.has(target) || cameFrom.has(target)) continue;
+      if (!component.has(target) || cameFrom.has(target)) continue;
       cameFrom.set(target, name);
       queue.push(target);
     }

@@ -3,8 +3,8 @@ import type { ServiceConfig } from '../config/config.ts';
 import { complete } from '../config/field.ts';
 import { LOG_FILE } from '../config/schema.ts';
 import { resolve } from '../paths.ts';
-import type { Complaints } from './complaints.ts';
 import type { LogPlan, ServicePlan } from './plan.ts';
+import type { Problems } from './problems.ts';
 
 /** `folder` is that of services.yaml, where relative paths start. */
 export function toLogPlan({ log }: Pick<ServiceConfig, 'log'>, folder: string): LogPlan {
@@ -29,7 +29,7 @@ export function toLogPlan({ log }: Pick<ServiceConfig, 'log'>, folder: string): 
 }
 
 /** Two writers of one file would mix partial lines, and rotate the file while the other writes to it. */
-export function reportSharedFiles(services: readonly ServicePlan[], complaints: Complaints): void {
+export function reportSharedFiles(services: readonly ServicePlan[], problems: Problems): void {
   const owners = new Map<string, ServicePlan>();
   for (const service of services) {
     const { name, enabled, log, replica } = service;
@@ -41,7 +41,7 @@ export function reportSharedFiles(services: readonly ServicePlan[], complaints: 
     }
     const copies = replica !== null && replica.of === owner.replica?.of;
     const message = `\`${name}\` and \`${owner.name}\` write the same log file ${log.file.path}`;
-    complaints.error(['services', name, 'log', 'file', 'path'], 'shared-log-file', message, {
+    problems.error(['services', name, 'log', 'file', 'path'], 'shared-log-file', message, {
       suggestion: copies
         ? `put the replica's number in the path: \`\${SVC_REPLICA}\``
         : 'give each service its own file; a path in `defaults` applies to all of them',

@@ -6,7 +6,7 @@ import type { ServicePlan } from './plan.ts';
 export type Named = Pick<ServicePlan, 'name' | 'replica'>;
 
 /** The matching services, in their order; empty if there are none. An exact name takes precedence over a glob. */
-export function meantBy<T extends Named>(wanted: string, services: readonly T[]): readonly T[] {
+export function matchServices<T extends Named>(wanted: string, services: readonly T[]): readonly T[] {
   const named = services.filter(({ name, replica }) => name === wanted || replica?.of === wanted);
   if (named.length > 0 || !isGlob(wanted)) return named;
   const pattern = toPattern(wanted);

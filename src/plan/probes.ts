@@ -4,8 +4,8 @@ import type { ServiceConfig } from '../config/config.ts';
 import { complete } from '../config/field.ts';
 import { type HttpTarget, PROBE, type ProbeConfig } from '../config/probe-schema.ts';
 import type { TcpTarget } from '../config/probe-values.ts';
-import type { Complaints, Path } from './complaints.ts';
 import type { HttpProbe, Probe, ProbeCommon, TcpProbe } from './plan.ts';
+import type { Path, Problems } from './problems.ts';
 
 // For the Host header only: a unix socket has no port.
 const SOCKET_PORT = 80;
@@ -13,18 +13,13 @@ const SOCKET_PORT = 80;
 const LOOPBACK = '127.0.0.1';
 
 /** The `ready` or `live` probes of a service; a probe without any port is an error. */
-export function toProbes(service: ServiceConfig, role: 'ready' | 'live', complaints: Complaints): readonly Probe[] {
-  return (service[role] ?? []).flatMap((config, index) => toProbeOf(service, config, [role, index], complaints) ?? []);
+export function toProbes(service: ServiceConfig, role: 'ready' | 'live', problems: Problems): readonly Probe[] {
+  return (service[role] ?? []).flatMap((config, index) => toProbeOf(service, config, [role, index], problems) ?? []);
 }
 
 /** One probe; `path` is its path within the service. */
-export function toProbeOf(
-  service: ServiceConfig,
-  config: ProbeConfig,
-  path: Path,
-  complaints: Complaints,
-): Probe | null {
-  return toProbe(config, (kind) => service.ports[0] ?? missingPort(service, [...path, kind], complaints));
+export function toProbeOf(service: ServiceConfig, config: ProbeConfig, path: Path, problems: Problems): Probe | null {
+  return toProbe(config, (kind) => service.ports[0] ?? missingPort(service, [...path, kind], problems));
 }
 
 function toProbe(config: ProbeConfig, ownPort: (kind: string) => number): Probe | null {
@@ -82,10 +77,10 @@ function toHttp(http: HttpTarget, common: ProbeCommon, ownPort: () => number): H
   };
 }
 
-function missingPort(service: ServiceConfig, path: Path, complaints: Complaints): number {
+function missingPort(service: ServiceConfig, path: Path, problems: Problems): number {
   // An invalid port has been reported already.
   if (!service.broken.has('port') && !service.broken.has('ports')) {
-    complaints.error(
+    problems.error(
       ['services', service.name, ...path],
       'missing-port',
       `this probe has no port, and \`${service.key}\` has no \`port\``,

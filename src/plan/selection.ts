@@ -1,7 +1,7 @@
 // `up NAME…`: a Plan of these services and their dependencies. Reads no file.
 import type { Result } from '../config/diagnostic.ts';
 import { nearest } from '../config/nearest.ts';
-import { meantBy, names as namesOf } from './names.ts';
+import { matchServices, names as namesOf } from './names.ts';
 import type { Plan, ServicePlan } from './plan.ts';
 import { stageEdges } from './stages.ts';
 
@@ -17,7 +17,7 @@ export interface UnknownService {
  */
 export function selectServices(plan: Plan, names: readonly string[]): Result<Plan, readonly UnknownService[]> {
   const byName = new Map(plan.services.map((service) => [service.name, service]));
-  const meant = new Map(names.map((name) => [name, meantBy(name, plan.services)]));
+  const meant = new Map(names.map((name) => [name, matchServices(name, plan.services)]));
   const unknown = [...meant].flatMap(([name, found]) => (found.length === 0 ? [name] : []));
   if (unknown.length > 0) {
     const error = unknown.map((name) => ({ name, suggestion: nearest(name, namesOf(plan.services)) }));

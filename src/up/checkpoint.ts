@@ -1,7 +1,7 @@
 // The checkpoint of a supervising process, as records that PID 1 keeps for the next one: the world, what the runtime adds to
 // each service, the last events and lines, and what this process has done to the machine. Writes only what has changed.
 // Part of the root.
-import { type Journal, type JournalEntry, MOST } from '../control/journal.ts';
+import { type Journal, type JournalEntry, MAX_ENTRIES } from '../control/journal.ts';
 import type { History } from '../control/source.ts';
 import { decodeWorld, KEYS, keyOf, PARTS, WorldEncoder } from '../core/checkpoint.ts';
 import type { Effect } from '../core/event.ts';
@@ -153,7 +153,7 @@ export class Checkpoint {
 
   #writeEvents(put: (key: number, value: unknown) => void): void {
     for (const entry of this.#parts.journal.since(this.#lastSeq)) {
-      put(KEYS.journal + (entry.seq % MOST), entry);
+      put(KEYS.journal + (entry.seq % MAX_ENTRIES), entry);
       this.#lastSeq = entry.seq;
     }
   }
@@ -214,7 +214,7 @@ export function readCheckpoint(records: Records, container: Readonly<Record<stri
         return value === undefined ? [] : [[name, value as T]];
       }),
     );
-  const entries = Array.from({ length: MOST }, (_, at) => read(KEYS.journal + at) as JournalEntry | undefined);
+  const entries = Array.from({ length: MAX_ENTRIES }, (_, at) => read(KEYS.journal + at) as JournalEntry | undefined);
   const besides = [...beside] as [string, Beside][];
   return {
     world,

@@ -45,7 +45,7 @@ describe('the log', () => {
     const cursor = new LogCursor(100);
     cursor.take(line('a', 200));
     cursor.resume();
-    cursor.pastIsOver();
+    cursor.endReplay();
     expect(cursor.take(line('a', 10))).toBe(true);
   });
 });

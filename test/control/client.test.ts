@@ -1,7 +1,13 @@
 // The client of the control API against a supervisor that dies at every point of an answer: what is asked again, for how
 // long, and what a stream goes on with. Connections and time are simulated.
 import { describe, expect, test } from 'bun:test';
-import { ask, askLines, type Dial, type LineListener, type Question } from '../../src/control/client.ts';
+import {
+  type ClientRequest,
+  type ConnectionListener,
+  type Dial,
+  sendRequest,
+  streamRequest,
+} from '../../src/control/client.ts';
 
 /** What happens to one connection. */
 type Step =
@@ -44,7 +50,7 @@ class Simulation {
   readonly dial: Dial = {
     ok: true,
     path: '/run/x.sock',
-    open: async (listener: LineListener) => {
+    open: async (listener: ConnectionListener) => {
       const step = this.#steps.length > 1 ? this.#steps.shift() : this.#steps[0];
       if (step !== undefined && step !== 'silent' && 'refused' in step)
         throw Object.assign(new Error(step.refused), { code: step.refused });
@@ -78,8 +84,8 @@ class Simulation {
     throw new Error('it does not end');
   }
 
-  ask(question: Question = { path: '/v1/health' }) {
-    return this.settle(ask(this.dial, question, this.after));
+  sendRequest(question: ClientRequest = { path: '/v1/health' }) {
+    return this.settle(sendRequest(this.dial, question, this.after));
   }
 }
 
@@ -91,46 +97,46 @@ describe('one answer', () => {
   const whole = json({ healthy: true });
   test.each([0, 10, whole.length - 3])('is asked for again when the connection breaks after %d bytes', async (size) => {
     const at = new Simulation({ text: whole.slice(0, size), closes: true }, { text: whole });
-    expect(await at.ask()).toEqual({ ok: true, status: 200, body: { healthy: true } });
+    expect(await at.sendRequest()).toEqual({ ok: true, status: 200, body: { healthy: true } });
     expect(at.requests).toHaveLength(2);
   });
 
   test('is waited for 2 s in all from the first break on', async () => {
     const crashing = new Simulation(BROKEN);
-    expect(await crashing.ask()).toEqual({ ...late(TOO_LATE), isAway: true });
+    expect(await crashing.sendRequest()).toEqual({ ...late(TOO_LATE), isAway: true });
     expect(crashing.now).toBe(2_000);
     const absent = new Simulation(BROKEN, BROKEN, 'silent');
-    expect(await absent.ask()).toEqual({ ...late(TOO_LATE), isAway: true });
+    expect(await absent.sendRequest()).toEqual({ ...late(TOO_LATE), isAway: true });
     expect(absent.now).toBe(2_000);
     for (const refused of ['EAGAIN', 'ECONNRESET', 'EPIPE']) {
       const at = new Simulation({ refused }, { refused }, { text: whole });
-      expect(await at.ask()).toMatchObject({ ok: true });
+      expect(await at.sendRequest()).toMatchObject({ ok: true });
     }
   });
 
   test('is waited for 5 s where no connection breaks', async () => {
     for (const text of ['', whole.slice(0, -1)]) {
       const at = new Simulation({ text });
-      expect(await at.ask()).toEqual({ ...late('it has not responded within 5 s'), isAway: true });
+      expect(await at.sendRequest()).toEqual({ ...late('it has not responded within 5 s'), isAway: true });
       expect([at.now, at.requests.length]).toEqual([5_000, 1]);
     }
   });
 
   test('is given up at once where no process listens any more, or no supervisor', async () => {
     const ended = new Simulation(BROKEN, GONE);
-    expect(await ended.ask()).toEqual(late('no process listens there'));
+    expect(await ended.sendRequest()).toEqual(late('no process listens there'));
     expect(ended.now).toBeLessThan(100);
-    expect(await new Simulation({ text: 'SSH-2.0' }).ask()).toEqual(
+    expect(await new Simulation({ text: 'SSH-2.0' }).sendRequest()).toEqual(
       late('the process that responds there is not a supervisor'),
     );
   });
 
   test('of a POST is asked for with the same key, and a failure leaves open whether it has had an effect', async () => {
-    const post: Question = { method: 'POST', path: '/v1/restart', body: { all: true }, key: 'k' };
+    const post: ClientRequest = { method: 'POST', path: '/v1/restart', body: { all: true }, key: 'k' };
     const at = new Simulation(BROKEN, { text: json({}, 202) });
-    expect(await at.ask(post)).toMatchObject({ ok: true, status: 202 });
+    expect(await at.sendRequest(post)).toMatchObject({ ok: true, status: 202 });
     expect(at.requests.map((text) => /^Idempotency-Key: (.*)\r$/m.exec(text)?.[1])).toEqual(['k', 'k']);
-    expect(await new Simulation('silent').ask(post)).toMatchObject({
+    expect(await new Simulation('silent').sendRequest(post)).toMatchObject({
       looked: ['/run/x.sock: it has not responded within 5 s; the request may still take effect'],
     });
   });
@@ -138,7 +144,7 @@ describe('one answer', () => {
 
 describe('a stream', () => {
   const [one, two, three] = [chunk({ n: 1 }), chunk({ n: 2 }), chunk({ n: 3 })];
-  const followed = async (at: Simulation, given: Partial<Parameters<typeof askLines>[3]> = {}) => {
+  const followed = async (at: Simulation, given: Partial<Parameters<typeof streamRequest>[3]> = {}) => {
     const seen: unknown[] = [];
     const streaming = {
       take: (line: unknown) => void seen.push(line),
@@ -147,7 +153,7 @@ describe('a stream', () => {
       delayed: () => void seen.push(`delayed ${at.now}`),
       ...given,
     };
-    const result = await at.settle(askLines(at.dial, { path: '/v1/events' }, at.after, streaming));
+    const result = await at.settle(streamRequest(at.dial, { path: '/v1/events' }, at.after, streaming));
     return { seen, result };
   };
 

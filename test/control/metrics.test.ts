@@ -1,6 +1,6 @@
 // The metrics' text: what is in it, that awkward names and numbers survive, and that promtool finds nothing to say.
 import { describe, expect, test } from 'bun:test';
-import { type Counters, type Measured, renderMetrics } from '../../src/control/metrics.ts';
+import { type Counters, type MetricsInput, renderMetrics } from '../../src/control/metrics.ts';
 import type { ServiceSnapshot } from '../../src/core/snapshot.ts';
 import { BOUNDS, Counts } from '../../src/runtime/counts.ts';
 
@@ -22,9 +22,9 @@ const service = (name: string, given: Partial<ServiceSnapshot> = {}) =>
     ...given,
   }) as ServiceSnapshot;
 
-function measured(services: readonly ServiceSnapshot[], given: Partial<Counters> = {}): Measured {
+function measured(services: readonly ServiceSnapshot[], given: Partial<Counters> = {}): MetricsInput {
   return {
-    snapshot: { name: 'stack', phase: 'running', healthy: true, services } as unknown as Measured['snapshot'],
+    snapshot: { name: 'stack', phase: 'running', healthy: true, services } as unknown as MetricsInput['snapshot'],
     usage: new Map([['web', { cpu_seconds: 2.5, memory_bytes: 4096, processes: 3 }]]),
     counters: {
       bounds: BOUNDS,

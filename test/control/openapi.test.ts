@@ -25,10 +25,10 @@ describe('the OpenAPI document', () => {
   test('holds every route with its summary, answers and parameters, and no other', () => {
     expect(document).toMatchObject({ openapi: '3.1.0', info: { version: '1.2.3' } });
     expect(operations).toHaveLength(ROUTES.length);
-    for (const { method, path, summary, params = {}, answers } of ROUTES) {
+    for (const { method, path, summary, params = {}, responses } of ROUTES) {
       const found = document.paths[path]?.[method.toLowerCase()];
       expect(found?.summary).toBe(summary);
-      expect(Object.keys(found?.responses ?? {})).toEqual(expect.arrayContaining(Object.keys(answers)));
+      expect(Object.keys(found?.responses ?? {})).toEqual(expect.arrayContaining(Object.keys(responses)));
       for (const [name, parameter] of Object.entries(params)) {
         if (parameter.in === 'body') {
           expect(found?.requestBody?.content['application/json'].schema.properties).toHaveProperty(name);

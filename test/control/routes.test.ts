@@ -8,9 +8,9 @@ import { bodyOf, FakeSource, open, request, seen } from './fake.ts';
 
 describe('the table', () => {
   test('each route says what it is for, what it takes and what it answers', () => {
-    for (const { path, summary, answers, params = {} } of ROUTES) {
+    for (const { path, summary, responses, params = {} } of ROUTES) {
       expect(summary.length).toBeGreaterThan(10);
-      expect(Object.keys(answers).length).toBeGreaterThan(0);
+      expect(Object.keys(responses).length).toBeGreaterThan(0);
       for (const parameter of Object.values(params)) expect(parameter.summary).not.toBe('');
       const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
       expect(named).toEqual(named.filter((name) => params[name ?? '']?.in === 'path'));

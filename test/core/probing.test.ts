@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { Probe } from '../../src/plan/plan.ts';
 import { bySignal, logLine, notify, on, plan, probe, restart, seconds, service, withCode } from '../helpers/plans.ts';
-import { type Asked, type Behaviour, readyFrom, simulate } from '../helpers/simulator.ts';
+import { type Behaviour, type RequestResult, readyFrom, simulate } from '../helpers/simulator.ts';
 
 const one = (ready: readonly Probe[], given: Parameters<typeof service>[1] = {}) =>
   plan([service('a', { ready, ...given })]);
@@ -11,7 +11,7 @@ const one = (ready: readonly Probe[], given: Parameters<typeof service>[1] = {})
 /** Each probe answers for itself: from which age on it holds. */
 const each =
   (...from: readonly number[]) =>
-  ({ index, age }: Asked) => ({
+  ({ index, age }: RequestResult) => ({
     ok: age >= (from[index] ?? 0),
     detail: `probe ${index} at ${age >= (from[index] ?? 0)}`,
   });
@@ -61,14 +61,14 @@ describe('while starting', () => {
   });
 
   test('an attempt is given its whole timeout, whatever else falls due meanwhile', () => {
-    const slow = ({ age }: Asked) => ({ ok: age > seconds(9), after: age > seconds(9) ? 1_500 : 400 });
+    const slow = ({ age }: RequestResult) => ({ ok: age > seconds(9), after: age > seconds(9) ? 1_500 : 400 });
     const sim = simulate(one([probe({ timeout: 2_000 })]), { a: { probe: slow } });
     expect(sim.until(seconds(12)).said('still-starting')).toHaveLength(1);
     expect(sim.said('ready')).toEqual(['ready after 10.8 s']);
   });
 
   test('the answer to an attempt that was given up changes nothing, even when it is a success', () => {
-    const slow = ({ attempt }: Asked) => (attempt === 1 ? { ok: true, after: 300 } : { ok: false, after: 1 });
+    const slow = ({ attempt }: RequestResult) => (attempt === 1 ? { ok: true, after: 300 } : { ok: false, after: 1 });
     const sim = simulate(one([probe({ timeout: 250 })]), { a: { probe: slow } });
     expect(sim.until(seconds(1)).state('a')).toBe('starting');
   });
@@ -81,7 +81,7 @@ describe('while starting', () => {
   });
 
   test('a probe that held before must hold again in the round that counts', () => {
-    const wavering = ({ index, age }: Asked) => ({ ok: index === 0 ? age < 30 || age > 200 : age > 100 });
+    const wavering = ({ index, age }: RequestResult) => ({ ok: index === 0 ? age < 30 || age > 200 : age > 100 });
     const sim = simulate(one([probe(), probe()]), { a: { probe: wavering } });
     expect(sim.until(199).state('a')).toBe('starting');
     expect(sim.until(250).state('a')).toBe('ready');
@@ -89,7 +89,7 @@ describe('while starting', () => {
 
   test('successes asks for so many in a row', () => {
     const answers = [false, true, true, false, true, true, true, false];
-    const counted = ({ attempt }: Asked) => ({ ok: answers[attempt - 1] ?? false, after: 0 });
+    const counted = ({ attempt }: RequestResult) => ({ ok: answers[attempt - 1] ?? false, after: 0 });
     const sim = simulate(one([probe({ successes: 3 })]), { a: { probe: counted } });
     expect(sim.until(119).state('a')).toBe('starting');
     expect(sim.until(120).state('a')).toBe('ready');
@@ -130,7 +130,7 @@ describe('start_interval', () => {
   });
 
   test('makes a round wait, so that all probes hold at nearly the same time', () => {
-    const slow = ({ index, age }: Asked) => ({ ok: index === 0 || age >= seconds(25), after: 0 });
+    const slow = ({ index, age }: RequestResult) => ({ ok: index === 0 || age >= seconds(25), after: 0 });
     const ready = [probe(), probe({ startInterval: seconds(10) })];
     const sim = simulate(one(ready), { a: { probe: slow } }).until(seconds(40));
     expect(asked(sim)).toBe('r0 r1 r0 r1 r0 r1 r0 r1');
@@ -139,7 +139,7 @@ describe('start_interval', () => {
   });
 
   test('bounds how often a probe is asked that holds while another does not', () => {
-    const other = ({ index, age }: Asked) => ({ ok: index === 0 || age >= seconds(12), after: 0 });
+    const other = ({ index, age }: RequestResult) => ({ ok: index === 0 || age >= seconds(12), after: 0 });
     const sim = simulate(one([probe({ startInterval: seconds(5) }), probe()]), { a: { probe: other } });
     expect(sim.until(seconds(30)).attempts('a')).toEqual([0, 0, 5_000, 5_000, 10_000, 10_000, 15_000, 15_000]);
   });
@@ -267,7 +267,7 @@ describe('after ready', () => {
   });
 
   test('one that fails makes the service unready and changes nothing else; it becomes ready again', () => {
-    const sick = { probe: ({ age }: Asked) => ({ ok: age < 500 || age > 2_500, detail: 'busy' }) };
+    const sick = { probe: ({ age }: RequestResult) => ({ ok: age < 500 || age > 2_500, detail: 'busy' }) };
     const services = [
       service('a', { ready: [probe({ continuous: true, interval: seconds(1) })] }),
       service('b', { edges: [on('a')] }),
@@ -281,14 +281,14 @@ describe('after ready', () => {
   });
 
   test('one that gives no answer makes the service unready at its timeout', () => {
-    const mute = { probe: ({ attempt }: Asked) => (attempt === 1 ? { ok: true } : null) };
+    const mute = { probe: ({ attempt }: RequestResult) => (attempt === 1 ? { ok: true } : null) };
     const sim = simulate(one([probe({ continuous: true, interval: 1_000, timeout: 300 })]), { a: mute });
     expect(sim.until(1_300).state('a')).toBe('ready');
     expect(sim.until(1_301).state('a')).toBe('unready');
   });
 
   test('to become ready again takes as many successes as it took at first, of those that failed', () => {
-    const sick = ({ index, age }: Asked) => ({ ok: index === 0 || age < 900 || age > 1_500 });
+    const sick = ({ index, age }: RequestResult) => ({ ok: index === 0 || age < 900 || age > 1_500 });
     const ready = [
       probe({ continuous: true, interval: seconds(60), successes: 3 }),
       probe({ continuous: true, interval: 1_000, successes: 2 }),
@@ -307,7 +307,9 @@ describe('after ready', () => {
 
   test('a live probe that fails `failures` times in a row is a failure of the service', () => {
     const answers = [true, false, false, true, false, false, false];
-    const sick = { probe: ({ attempt }: Asked) => ({ ok: answers[attempt - 1] ?? true, detail: 'hung', after: 0 }) };
+    const sick = {
+      probe: ({ attempt }: RequestResult) => ({ ok: answers[attempt - 1] ?? true, detail: 'hung', after: 0 }),
+    };
     const sim = simulate(one([], { live: [probe({ interval: 100, failures: 3 })] }), { a: sick });
     expect(sim.until(699).state('a')).toBe('ready');
     expect(sim.until(700).state('a')).toBe('stopping');
@@ -333,14 +335,14 @@ describe('after ready', () => {
   test('live probes go on while the service is unready', () => {
     const given = { live: [probe({ interval: 1_000, failures: 2 })] };
     const ready = [probe({ continuous: true, interval: 300 })];
-    const sick = simulate(one(ready, given), { a: { probe: ({ age }: Asked) => ({ ok: age < 100 }) } });
+    const sick = simulate(one(ready, given), { a: { probe: ({ age }: RequestResult) => ({ ok: age < 100 }) } });
     expect(sick.until(1_900).state('a')).toBe('unready');
     expect(sick.until(2_300).state('a')).toBe('failed');
   });
 
   test('of several that are due, the one that has been due longest goes first', () => {
     const live = [probe({ interval: 1_000 }), probe({ interval: 900 }), probe({ interval: 700 })];
-    const slow = ({ attempt }: Asked) => ({ ok: true, after: attempt === 1 ? 800 : 1 });
+    const slow = ({ attempt }: RequestResult) => ({ ok: true, after: attempt === 1 ? 800 : 1 });
     const sim = simulate(one([], { live }), { a: { probe: slow } }).until(1_600);
     expect(asked(sim)).toBe('l2 l1 l0');
     expect(sim.attempts('a')).toEqual([700, 1_500, 1_501]);
@@ -414,20 +416,20 @@ describe('start_stall', () => {
   });
 
   test('another answer of the same probe is progress', () => {
-    const moving = ({ age }: Asked) => ({ ok: false, detail: `loaded ${Math.floor(age / 900)}`, after: 0 });
+    const moving = ({ age }: RequestResult) => ({ ok: false, detail: `loaded ${Math.floor(age / 900)}`, after: 0 });
     const sim = simulate(one([probe()], stalling), { a: { probe: moving } });
     expect(sim.until(seconds(20)).state('a')).toBe('starting');
   });
 
   test('a failure that turns into a success is progress, though it be told in the same words', () => {
-    const turning = ({ age }: Asked) => ({ ok: age > 600, detail: 'port 80', after: 0 });
+    const turning = ({ age }: RequestResult) => ({ ok: age > 600, detail: 'port 80', after: 0 });
     const sim = simulate(one([probe({ successes: 999 })], stalling), { a: { probe: turning } });
     expect(sim.until(1_500).state('a')).toBe('starting');
     expect(sim.until(1_700).state('a')).toBe('failed');
   });
 
   test('two probes that each give the same answer for ever are no progress, though their answers differ', () => {
-    const stuck = ({ index }: Asked) => ({ ok: index === 0, detail: `probe ${index}`, after: 0 });
+    const stuck = ({ index }: RequestResult) => ({ ok: index === 0, detail: `probe ${index}`, after: 0 });
     const sim = simulate(one([probe(), probe()], stalling), { a: { probe: stuck } });
     expect(sim.untilEnd().code).toBe(124);
     expect(sim.endedAt).toBe(1_002);

@@ -7,7 +7,7 @@ import type { ServiceEffect, ServiceEvent } from '../../src/core/event.ts';
 import type { Exit } from '../../src/core/policy.ts';
 import type { Edge, Millis, Plan, Probe, ServicePlan, StopPlan } from '../../src/plan/plan.ts';
 import { bySignal, logLine, notify, on, plan, probe, restart, service, stages, withCode } from '../helpers/plans.ts';
-import { type Asked, type Behaviour, type Options, Simulator } from '../helpers/simulator.ts';
+import { type Behaviour, type Options, type RequestResult, Simulator } from '../helpers/simulator.ts';
 
 const RUNS = Number(process.env.SVC_TEST_RUNS ?? 2_000);
 const SEED = process.env.SVC_TEST_SEED === undefined ? {} : { seed: Number(process.env.SVC_TEST_SEED) };
@@ -162,7 +162,7 @@ const answering = fc
     takes: fc.oneof(time(30), time(4_000)),
     ownIndex: seldom(null, fc.integer({ min: 0, max: 2 })),
   })
-  .map(({ from, upTo, failEvery, muteEvery, takes, ownIndex }) => ({ age, attempt, index }: Asked) => {
+  .map(({ from, upTo, failEvery, muteEvery, takes, ownIndex }) => ({ age, attempt, index }: RequestResult) => {
     if (muteEvery > 0 && attempt % muteEvery === 0) return null;
     const late = ownIndex === index ? 2 : 1;
     const ok = age >= from * late && age < upTo && (failEvery === 0 || attempt % failEvery !== 0);

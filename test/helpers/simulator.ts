@@ -23,7 +23,7 @@ import type { Seen } from './referee/step.ts';
 import { Referee } from './referee.ts';
 import { KeptWorld, Renewal } from './renewal.ts';
 
-export interface Asked {
+export interface RequestResult {
   readonly kind: ProbeKind;
   readonly index: number;
   readonly attempt: number;
@@ -53,7 +53,7 @@ export interface Behaviour {
   /** Time from SIGKILL to the end of all its processes; null: they sit in uninterruptible sleep. */
   readonly killTakes?: Millis | null;
   /** The answer to an attempt; null: none ever comes. Answers come even when nobody waits for them any more. */
-  readonly probe?: (asked: Asked) => Answer | null;
+  readonly probe?: (asked: RequestResult) => Answer | null;
   readonly latches?: readonly { readonly index: number; readonly after: Millis }[];
   readonly output?: readonly Millis[];
   /** What its hooks do; one that is not here succeeds at once. */
@@ -83,7 +83,7 @@ export interface Options {
 }
 
 /** Probes answer with success from this age on, with `refused` before. */
-export function readyFrom(age: Millis): (asked: Asked) => Answer {
+export function readyFrom(age: Millis): (asked: RequestResult) => Answer {
   return (asked) => (asked.age >= age ? { ok: true, detail: 'fine' } : { ok: false, detail: 'refused' });
 }
 

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import { until } from './rig.ts';
 
-export interface Asked {
+export interface RequestResult {
   readonly method: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -18,11 +18,11 @@ export interface Reply {
 }
 
 /** Given a request, what to answer; a promise holds the answer back, null closes the connection without one. */
-export type Answering = (asked: Asked) => Reply | null | Promise<Reply | null>;
+export type Answering = (asked: RequestResult) => Reply | null | Promise<Reply | null>;
 
 export class Web {
   /** All requests so far. */
-  readonly asked: Asked[] = [];
+  readonly asked: RequestResult[] = [];
   answer: Answering;
   readonly #server: Server;
 

@@ -26,7 +26,7 @@ const nothing: () => Inventory = () => ({ vendor: null, devices: [], driver: nul
 /** `a: 1` and so on, in this order. */
 function services(asks: Readonly<Record<string, string>>): string {
   const lines = Object.entries(asks).map(
-    ([name, ask]) => `  ${name}: { command: run${ask === '' ? '' : `, gpus: ${ask}`} }\n`,
+    ([name, request]) => `  ${name}: { command: run${request === '' ? '' : `, gpus: ${request}`} }\n`,
   );
   return `services:\n${lines.join('')}`;
 }
@@ -67,8 +67,8 @@ describe('placing', () => {
   });
 
   test('every copy of a service gets its own, or the one that its number names', () => {
-    const copies = (ask: string) =>
-      `services: { a: { command: run, replicas: 3, gpus: ${ask} }, b: { command: run, gpus: 1 } }\n`;
+    const copies = (request: string) =>
+      `services: { a: { command: run, replicas: 3, gpus: ${request} }, b: { command: run, gpus: 1 } }\n`;
     expect(idsOf(planOf(copies('1'), { gpus: nvidia(4) }))).toEqual({ 'a.0': '0', 'a.1': '1', 'a.2': '2', b: '3' });
     expect(idsOf(planOf(copies(`["${variable('SVC_REPLICA')}"]`), { gpus: nvidia(4) }))).toMatchObject({
       'a.2': '2',
@@ -134,9 +134,9 @@ describe('placing', () => {
   });
 
   test('of copies that get none, or less, every one is named', () => {
-    const copies = (count: number, ask: string) =>
-      `services: { a: { command: run, replicas: ${count}, gpus: { count: ${ask}, optional: true } } }\n`;
-    const says = (count: number, ask: string) => messages(copies(count, ask), { gpus: nvidia(3) });
+    const copies = (count: number, request: string) =>
+      `services: { a: { command: run, replicas: ${count}, gpus: { count: ${request}, optional: true } } }\n`;
+    const says = (count: number, request: string) => messages(copies(count, request), { gpus: nvidia(3) });
     expect(says(3, '1')).toEqual([]);
     expect(says(4, '1')).toEqual(['`a.3` runs without a GPU: none is free']);
     expect(says(6, '1')).toEqual(['`a.3`, `a.4` and `a.5` run without a GPU: none is free']);
@@ -359,8 +359,9 @@ describe('the environment of the container', () => {
 });
 
 describe('what a program is told', () => {
-  const told = (ask: string, around: Around) => {
-    const { env } = planOf(oneService('command: run', `gpus: ${ask}`), around).services[0] as Plan['services'][number];
+  const told = (request: string, around: Around) => {
+    const { env } = planOf(oneService('command: run', `gpus: ${request}`), around)
+      .services[0] as Plan['services'][number];
     const names = /^(?:CUDA_VISIBLE_DEVICES|CUDA_DEVICE_ORDER|HIP_VISIBLE_DEVICES|ROCR_VISIBLE_DEVICES|SVC_GPU_COUNT)$/;
     return Object.fromEntries(Object.entries(env).filter(([key]) => names.test(key)));
   };

@@ -1,29 +1,29 @@
 // Requests to a supervisor, shared by all commands: sends the request, and reports that no supervisor responds or that it
 // refused. Opens no sockets: control/client.ts does.
 import {
-  type Asked,
-  ask,
-  askLines,
+  type ClientRequest,
   type NoSupervisor,
-  type Question,
-  type Streamed,
+  type RequestResult,
   type Streaming,
+  type StreamResult,
+  sendRequest,
+  streamRequest,
 } from '../control/client.ts';
 import { printable } from '../text.ts';
 import { type CommandContext, EXIT } from './command.ts';
 
-export function question(context: CommandContext, asked: Question): Promise<Asked> {
-  const keyed = asked.method === 'POST' ? { ...asked, key: context.randomName() } : asked;
-  return ask(context.dial(), keyed, context.after);
+export function callSupervisor(context: CommandContext, request: ClientRequest): Promise<RequestResult> {
+  const keyed = request.method === 'POST' ? { ...request, key: context.randomName() } : request;
+  return sendRequest(context.dial(), keyed, context.after);
 }
 
 /** Reports breaks. `what`: the end of the message that is printed when a successor responds; null: no message. */
-export function questionLines(
+export function streamFromSupervisor(
   context: CommandContext,
-  asked: Question,
+  request: ClientRequest,
   streaming: Streaming,
   what: string | null,
-): Promise<Streamed> {
+): Promise<StreamResult> {
   const resumed = () => {
     streaming.resumed?.();
     if (what !== null) reportRestart(context, what);
@@ -32,7 +32,7 @@ export function questionLines(
     streaming.delayed?.();
     reportDelay(context);
   };
-  return askLines(context.dial(), asked, context.after, { ...streaming, resumed, delayed });
+  return streamRequest(context.dial(), request, context.after, { ...streaming, resumed, delayed });
 }
 
 export function reportRestart(context: CommandContext, what: string): void {

@@ -13,7 +13,7 @@ export interface More {
   readonly key?: boolean;
 }
 
-export interface Complaints {
+export interface Problems {
   error(path: Path, code: string, message: string, more?: More): void;
   warn(path: Path, code: string, message: string, more?: More): void;
   /** The position of a path, for a related range. */
@@ -29,7 +29,7 @@ export interface Complaints {
 const MAX_ADVISED = 200;
 
 /** An empty collection for the diagnostics of one Config. */
-export function makeComplaints(config: Config): Complaints {
+export function makeProblems(config: Config): Problems {
   const all: Diagnostic[] = [];
   const { file } = config.source;
   const copies = new Set(config.services.filter(({ replica }) => (replica?.index ?? 0) > 0).map(({ name }) => name));

@@ -13,23 +13,25 @@ export interface Replica {
  * The replicas of a service, or the service itself if it has only one. `reread` reads the service again for a number,
  * because it may contain `${SVC_REPLICA}`.
  */
-export function copiesOf(
+export function makeReplicas(
   first: ServiceConfig,
   reread: (index: number) => ServiceConfig,
   tooHigh: (port: number) => void,
 ): readonly ServiceConfig[] {
   const count = first.replicas ?? 1;
   if (count === 1) return [first];
-  const copies = Array.from({ length: count }, (_, index) => toCopy(first, index === 0 ? first : reread(index), index));
+  const replicas = Array.from({ length: count }, (_, index) =>
+    toReplica(first, index === 0 ? first : reread(index), index),
+  );
   const beyond = first.ports.find((port) => port + count - 1 > LAST_PORT);
-  if (beyond !== undefined && copies.some(({ ports }) => ports.some((port) => port > LAST_PORT))) tooHigh(beyond);
-  return copies;
+  if (beyond !== undefined && replicas.some(({ ports }) => ports.some((port) => port > LAST_PORT))) tooHigh(beyond);
+  return replicas;
 }
 
 const LAST_PORT = 65_535;
 
 /** A port that contains `${SVC_REPLICA}` already differs from the first replica's; the number is added to any other. */
-function toCopy(first: ServiceConfig, own: ServiceConfig, index: number): ServiceConfig {
+function toReplica(first: ServiceConfig, own: ServiceConfig, index: number): ServiceConfig {
   const ports = own.ports.map((port, at) => (port === first.ports[at] ? port + index : port));
   const shifted = new Map(first.ports.map((port, at) => [port, ports[at] ?? port]));
   const probes = (role: 'ready' | 'live') =>
