@@ -1,5 +1,5 @@
-// `npm run bench`: svc-super beside what people use today, row by row. Parses the command line, lets contestants take
-// turns, keeps what was measured, and prints or writes the report. What is measured is in rows/, on whom in rivals/.
+// `npm run bench`: compares svc-super with its alternatives, row by row. Parses the command line, schedules the contestants,
+// stores the measurements, and prints or writes the report. Measurements are in rows/, contestants in rivals/.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -19,9 +19,9 @@ import { lock, type Trial } from './rows/trial.ts';
 import { type Entrant, Stage } from './stage.ts';
 
 const TRIALS: readonly Trial[] = [...START, ...GATE, ...LIFE, ...LOAD, ...MANY, ...REST];
-/** This release and the one before it. */
+/** This release and the previous one. */
 const OURS = ['svc-super', 'old svc-super'];
-/** A contestant that has given no figure so many times is not asked again in this trial. */
+/** After this many runs without a figure a contestant is skipped in the rest of the trial. */
 const PATIENCE = 2;
 
 const USAGE = `npm run bench -- [OPTIONS]
@@ -158,7 +158,7 @@ async function main(): Promise<number> {
   }
   if (values.render) {
     if (!existsSync(LAST)) {
-      tell('no whole run has been made here yet: npm run bench\n');
+      tell('there has been no complete run here yet: npm run bench\n');
       return 1;
     }
     publish(JSON.parse(readFileSync(LAST, 'utf8')) as Results);
@@ -169,7 +169,7 @@ async function main(): Promise<number> {
     tell(`${broken ?? 'PID namespaces need root'}\n`);
     return 1;
   }
-  // The old release takes part in every choice: it is named to be compared.
+  // The old release is always included: it is given in order to be compared.
   const names = values.rival.length > 0 ? [...OURS, ...values.rival] : values.quick ? [...OURS, 'start.sh'] : null;
   const entrants = CONTESTANTS.flatMap((contestant) => {
     const installed = names === null || names.includes(contestant.name) ? contestant.installed(cache) : null;

@@ -1,6 +1,6 @@
-// Runs the test suite, or the parts of it that are named: types, lint, build, then the tests, room by room, live to the
-// terminal. Ends with what failed, a table, and one line that counts it all. With CI=true a skip is a failure.
-// `npm test -- e2e -t 'a title'`: what begins with a dash, and all behind it, goes to `bun test`.
+// Runs the test suite or some of its parts: types, lint, build, then the tests, part by part, with live output. Ends with the
+// failures, a table, and a line with totals. With CI=true a skipped test is a failure.
+// `npm test -- e2e -t 'a title'`: the first argument that begins with a dash, and all after it, are passed to `bun test`.
 import { existsSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { whyNoChaos } from '../chaos/obstacle.ts';
@@ -11,13 +11,13 @@ import { Leftovers } from './leftovers.ts';
 const ROOT = join(import.meta.dir, '..');
 const BUN = process.execPath;
 const IS_CI = process.env.CI === 'true';
-/** Of one test, milliseconds. */
+/** Time limit of one test, milliseconds. */
 const TEST_PATIENCE = 120_000;
-/** Of one part: past it something hangs, and what it had started is killed. */
+/** Time limit of one part; after that, the part and its processes are killed. */
 const PART_PATIENCE = 30 * 60_000;
-/** Output that is still held open by something when a part has ended is waited for this long. */
+/** Time to wait for output that a process still holds open after the end of a part, milliseconds. */
 const DRAIN = 1_000;
-/** Of one failure, so much is repeated at the end. */
+/** Lines of one failure that are repeated at the end. */
 const LINES_KEPT = 60;
 
 interface Counts {
@@ -29,18 +29,18 @@ interface Counts {
 interface Outcome extends Counts {
   readonly part: string;
   readonly seconds: number;
-  /** What failed, as it was printed. */
+  /** The output of each failure. */
   readonly failures: readonly string[];
-  /** Plain sentences about what was skipped, and why. */
+  /** The skipped tests, with the reasons. */
   readonly skips: readonly string[];
 }
 
 interface Part {
   readonly about: string;
-  /** Why it cannot run here; null where it can. */
+  /** Why the part cannot run here; null if it can. */
   why?(): string | null;
   readonly command: () => readonly string[];
-  /** Added to the environment; `folder` is for its files and goes when the part is over. */
+  /** Additional environment variables; `folder` is temporary, and is removed after the part. */
   readonly env?: (folder: string) => Readonly<Record<string, string>>;
   readonly read: (run: Run) => Omit<Outcome, 'part' | 'seconds'>;
 }
@@ -51,18 +51,18 @@ interface Run {
 }
 
 const APART = ['native', 'e2e', 'examples', 'containers'];
-/** They take minutes, and find what a change of today has not made: in CI always, elsewhere when they are named. */
+/** Parts that take minutes and rarely depend on the latest change: run in CI, and elsewhere only if they are named. */
 const LONG: readonly string[] = ['soak', 'fuzz'];
-/** Under a minute. */
+/** A soak run of less than a minute. */
 const SHORT_SOAK = ['--restarts', '2000', '--lines', '300000', '--probes', '6000', '--calls', '2000'];
-/** What these parts run. */
+/** The files that these parts run. */
 const FILES = ['dist/svc-super', 'dist/svc-super-supervisor'];
-/** Only when they are named. */
+/** Parts that run only if they are named. */
 const ON_DEMAND: readonly string[] = ['node-all'];
 const NEEDS_BINARY = [...APART, ...LONG, ...ON_DEMAND, 'chaos', 'node'];
-/** What differs most between the runtimes: pipes, sockets, signals, the first and the last steps of the supervisor. */
+/** The tests of what differs most between the runtimes: pipes, sockets, signals, the start and end of the supervisor. */
 const ON_NODE = ['control-operations', 'node', 'output', 'probe-http', 'signals', 'start', 'stop'];
-/** Rounds of chaos are begun for so long, minutes, and a failure is made smaller for as long. */
+/** Minutes in which rounds of chaos are started; a failure is shrunk for as long again. */
 const CHAOS_MINUTES = 2;
 
 function testFiles(wanted: (room: string) => boolean): string[] {
@@ -81,12 +81,12 @@ const bunTest = (files: readonly string[]): string[] => [
 
 const tests = (about: string, wanted: (room: string) => boolean, why?: () => string | null): Part => ({
   about,
-  why: () => (testFiles(wanted).length === 0 ? 'there are no such tests' : (why?.() ?? null)),
+  why: () => (testFiles(wanted).length === 0 ? 'no test file matches' : (why?.() ?? null)),
   command: () => bunTest(testFiles(wanted)),
   read: readTests,
 });
 
-/** End-to-end tests, with the bundle for Node in place of dist/svc-super-supervisor. */
+/** End-to-end tests with the bundle for Node instead of dist/svc-super-supervisor. */
 const onNode = (about: string, wanted: (name: string) => boolean): Part => ({
   about,
   why: whyNoNode,
@@ -114,7 +114,7 @@ const rounds = (about: string): Part => ({
   read: readRounds,
 });
 
-/** A command that ends with a line `N passed, N failed`, and prints a line for each thing that failed. */
+/** A command whose output ends with a line `N passed, N failed`, and has a line for each failure. */
 const counted = (about: string, ...command: string[]): Part => ({
   about,
   command: () => [BUN, ...command],
@@ -136,11 +136,11 @@ const PARTS = {
   types: tool('types fit (tsc)', 'node_modules/.bin/tsc', '--noEmit'),
   lint: tool('lint and format (biome)', 'node_modules/.bin/biome', 'check', '.'),
   build: tool('both files in dist/ are built', 'scripts/build.ts', '--if-stale'),
-  native: tests('the native program by itself, beside the inits that it stands in for', (room) => room === 'native'),
-  unit: tests('the rooms, in virtual time or one by one', (room) => !APART.includes(room)),
+  native: tests('the native program by itself, compared with other inits', (room) => room === 'native'),
+  unit: tests('the rooms one by one, in virtual time where possible', (room) => !APART.includes(room)),
   e2e: tests('svc-super as PID 1 of its own namespace', (room) => room === 'e2e'),
-  node: onNode('the same supervisor on Node, some of it', (name) => ON_NODE.includes(name)),
-  'node-all': onNode('the same supervisor on Node, all of it', () => true),
+  node: onNode('the supervisor on Node, the most important tests', (name) => ON_NODE.includes(name)),
+  'node-all': onNode('the supervisor on Node, all tests', () => true),
   examples: tests('the examples, with real services', (room) => room === 'examples'),
   containers: tests('svc-super in real containers', (room) => room === 'containers', whyNoContainers),
   chaos: rounds('random services under random faults; the seed is the day’s'),
@@ -154,7 +154,7 @@ const firstOption = process.argv.findIndex((word, index) => index >= 2 && word.s
 const names = process.argv.slice(2, firstOption < 0 ? undefined : firstOption);
 const bunOptions = firstOption < 0 ? [] : process.argv.slice(firstOption);
 
-/** The last block of counts that `bun test` printed; null when it did not come so far. */
+/** The last block of counts from `bun test`; null if there is none. */
 function readSummary(lines: readonly string[]): Counts | null {
   const end = lines.findLastIndex((line) => /^Ran \d+ tests? across /.test(line));
   if (end < 0) return null;
@@ -174,7 +174,7 @@ function readTests({ code, output }: Run): Omit<Outcome, 'part' | 'seconds'> {
   const skips = [...new Set(lines.filter((line) => /^\((?:skip|todo)\) |^SKIPPED /.test(line)))];
   const summary = readSummary(lines);
   if (summary === null) {
-    const words = `bun test came to no end of its own (exit code ${code})`;
+    const words = `bun test did not finish (exit code ${code})`;
     return {
       passed: 0,
       failed: 1,
@@ -187,7 +187,7 @@ function readTests({ code, output }: Run): Omit<Outcome, 'part' | 'seconds'> {
   return { ...summary, failed: 1, failures: [...failures, `bun test ended with exit code ${code}`], skips };
 }
 
-/** Each round counts as a test. */
+/** Each round counts as one test. */
 function readRounds({ output }: Run): Omit<Outcome, 'part' | 'seconds'> {
   const found = /^(\d+) rounds passed, (\d+) failed$/m.exec(output);
   const [passed, failed] = [Number(found?.[1] ?? 0), Number(found?.[2] ?? 0)];
@@ -196,7 +196,7 @@ function readRounds({ output }: Run): Omit<Outcome, 'part' | 'seconds'> {
   return { passed, failed, skipped: 0, failures: stories.map(([story]) => story), skips: [] };
 }
 
-/** What stands between the line of one test and that of the next, where the next one failed; and errors between tests. */
+/** The output between the results of two tests if the second one failed; and errors between tests. */
 function readFailures(lines: readonly string[]): string[] {
   const failures: string[] = [];
   let from = 0;
@@ -212,7 +212,7 @@ function readFailures(lines: readonly string[]): string[] {
   return failures;
 }
 
-/** Runs a command to its end; what it prints is printed at once and kept. */
+/** Runs a command, prints its output at once, and returns it. */
 async function run({ command, env }: Part, leftovers: Leftovers): Promise<Run> {
   let output = '';
   const files = join(leftovers.folder, 'part');
@@ -271,7 +271,7 @@ function render(outcomes: readonly Outcome[]): string {
 async function main(): Promise<number> {
   const unknown = names.filter((name) => !Object.hasOwn(PARTS, name));
   if (unknown.length > 0) {
-    process.stderr.write(`there is no part ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}\n`);
+    process.stderr.write(`there is no part ${unknown.join(', ')}; the parts are ${Object.keys(PARTS).join(', ')}\n`);
     return 64;
   }
   const usual = (Object.keys(PARTS) as PartName[]).filter((name) =>
@@ -317,8 +317,8 @@ async function main(): Promise<number> {
   const sum = (count: keyof Counts) => outcomes.reduce((total, outcome) => total + outcome[count], 0);
   const [passed, skipped] = [sum('passed'), IS_CI ? 0 : sum('skipped')];
   const failed = sum('failed') + (IS_CI ? sum('skipped') : 0);
-  if (IS_CI && sum('skipped') > 0) write('CI=true: what was skipped counts as failed');
-  write(`all of it took ${((performance.now() - from) / 1_000).toFixed(0)} s`);
+  if (IS_CI && sum('skipped') > 0) write('CI=true: skipped tests count as failed');
+  write(`total time ${((performance.now() - from) / 1_000).toFixed(0)} s`);
   write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
   return failed === 0 ? 0 : 1;
 }

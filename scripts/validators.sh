@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what checks the output of `svc-super export` (test/convert/export): compose-go and Podman's quadlet code, compiled by
-# Go, and two programs of Python. Does nothing where they are there already.
+# Installs the validators for the output of `svc-super export` (test/convert/export): compose-go and Podman's quadlet code,
+# compiled by Go, and two Python programs. Does nothing if they are installed already.
 set -eu
 cd "$(dirname "$0")/.."
 sources=test/convert/validators
