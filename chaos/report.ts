@@ -1,17 +1,17 @@
-// What people read of a round: a line for each, and for one that broke something the whole of it: what broke, what there
-// was, what was done, what was told. Pure.
+// The text report of a round: a line for each round, and all details of a failed one: breaches, scenario, faults, events.
+// Pure.
 import type { Breach } from './invariants.ts';
 import type { Observation } from './observation.ts';
 import type { Fault, Scenario, ServiceSpec } from './scenario.ts';
 
 const EVENTS = 60;
 
-/** The largest figures of one round or of many. */
+/** The maxima of one round or of many. */
 export interface Extremes {
   readonly answer: number;
   readonly zombie: number;
   readonly memory: number;
-  /** Of a program that does nothing. */
+  /** Of the control program, which does nothing. */
   readonly control: number;
 }
 
@@ -40,7 +40,7 @@ export function renderExtremes({ answer, zombie, memory, control }: Extremes): s
   return `slowest answer ${answer.toFixed(0)} ms (/bin/true: ${control.toFixed(0)} ms), ${oldest}, both processes at most ${(memory / 1_048_576).toFixed(0)} MiB`;
 }
 
-/** How often there was what, the most frequent first: that the faults were done, and met something. */
+/** How often each kind occurred, most frequent first: shows that faults were injected and had an effect. */
 export class Tally {
   readonly #faults = new Map<string, number>();
   readonly #events = new Map<string, number>();
@@ -72,7 +72,7 @@ export function renderBreaches(breaches: readonly Breach[]): string[] {
   return breaches.map(({ invariant, text }) => `  ${invariant}: ${text}`);
 }
 
-/** All that somebody needs to understand a failure. */
+/** All details of a failed round. */
 export function renderStory({ scenario, told, done }: Observation, latest: readonly string[]): string[] {
   const { seed: _, services, faults, surroundings, exit, length } = scenario;
   const begin = told[0]?.at ?? 0;
@@ -84,9 +84,9 @@ export function renderStory({ scenario, told, done }: Observation, latest: reado
     `exit: ${exit}, ${length} ms, ${JSON.stringify(surroundings)}`,
     ...services.map(renderService),
     ...faults.map(renderFault),
-    '--- what was done',
+    '--- faults',
     ...done.map(({ at, fault, note }) => `${since(at)} ${fault.kind} ${note}`),
-    '--- what it told',
+    '--- events',
     ...events,
     ...(told.length === 0 ? latest.slice(-20) : []),
   ];

@@ -1,9 +1,9 @@
-// The supervisor's own account of a round, run by run: which process it started for which service and how it says that it
-// ended. Pure; what does not fit together is told as text.
+// The supervisor's reports of a round, run by run: which process it started for which service and its reported exit. Pure;
+// contradictions are returned as texts.
 import { constants } from 'node:os';
 import type { Told } from './observation.ts';
 
-/** How a run ended, in the supervisor's words. */
+/** The reported exit of a run. */
 export type ToldEnd =
   | { readonly how: 'code'; readonly code: number }
   | { readonly how: 'signal'; readonly signal: number }
@@ -11,27 +11,27 @@ export type ToldEnd =
 
 export interface Run {
   readonly service: string;
-  /** Null: its start was never told, since it was stopped meanwhile. */
+  /** Null: its start was not reported, because it was stopped meanwhile. */
   readonly pid: number | null;
-  /** Places among the events. */
+  /** Indexes in the list of events. */
   readonly from: number;
   readonly to: number | null;
   readonly end: ToldEnd | null;
-  /** What the end was told as. */
+  /** The event that reported the exit. */
   readonly event: string;
 }
 
-/** Where in the events everything begins to stop; -1: nowhere. */
+/** Index of the event that begins the shutdown; -1: none. */
 export function stoppingIn(told: readonly Told[]): number {
   return told.findIndex(({ event, service }) => service === null && event === 'stopping');
 }
 
 const ENDS: ReadonlySet<string> = new Set(['restarting', 'failed', 'completed', 'stopped']);
 
-/** Ends of what may not have been executed yet: on a busy machine a start may be over before its program is there. */
+/** Exits before the program was executed: on a busy machine a start may be over before that. */
 const UNSTARTED: ReadonlySet<ToldEnd['how']> = new Set(['not-started', 'start-timeout']);
 
-/** All runs in the order of their ends, those without an end last; and what is contradictory. */
+/** All runs in the order of their exits, those without one last; and contradictions. */
 export function readRuns(told: readonly Told[]): { readonly runs: Run[]; readonly odd: string[] } {
   const open = new Map<string, { readonly pid: number; readonly from: number }>();
   const runs: Run[] = [];
@@ -42,7 +42,7 @@ export function readRuns(told: readonly Told[]): { readonly runs: Run[]; readonl
     if (event === 'started') {
       const pid = Number(/\(pid (\d+)\)/.exec(text)?.[1]);
       if (before !== undefined) {
-        odd.push(`${service} is started (pid ${pid}) before the end of pid ${before.pid} is told`);
+        odd.push(`${service} is started (pid ${pid}) before the end of pid ${before.pid} is reported`);
         runs.push({ service, pid: before.pid, from: before.from, to: null, end: null, event: '' });
       }
       open.set(service, { pid, from: at });

@@ -188,7 +188,7 @@ type Name = keyof typeof INVARIANTS;
 /** What breaks each of them, and nothing else. */
 const BROKEN: readonly (readonly [Name, string, Observation])[] = [
   [
-    'never two runs at once',
+    'never two runs at the same time',
     'a run that meets an earlier one',
     {
       ...sound(),
@@ -196,17 +196,17 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
     },
   ],
   [
-    'never two runs at once',
+    'never two runs at the same time',
     'a hook that meets another',
     { ...sound(), journal: [...sound().journal, { ...noted(500, 'api', 1, 77, 'hook', 'after_ready'), beside: true }] },
   ],
   [
-    'a hook hears how the run ended',
+    'a hook receives the exit of its run',
     'another code',
     { ...sound(), journal: [...sound().journal, noted(120, 'db', 1, 70, 'after', '41:')] },
   ],
   [
-    'a hook hears how the run ended',
+    'a hook receives the exit of its run',
     'a code in place of a signal',
     { ...sound(), journal: [...sound().journal, noted(320, 'db', 2, 71, 'after', '9:')] },
   ],
@@ -255,24 +255,24 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
     'a process that nothing tells of',
     { ...sound(), journal: [...sound().journal, noted(500, 'api', 1, 77, 'born')] },
   ],
-  ['no zombie above a second', 'an old zombie', { ...sound(), zombies: [{ pid: 30, name: 'perl', age: 1_001 }] }],
-  ['nothing is left', 'a process', { ...sound(), left: ['left 12 perl'] }],
-  ['nothing is left', 'a file', { ...sound(), files: ['control.sock'] }],
+  ['no zombie older than a second', 'an old zombie', { ...sound(), zombies: [{ pid: 30, name: 'perl', age: 1_001 }] }],
+  ['nothing remains', 'a process', { ...sound(), left: ['left 12 perl'] }],
+  ['nothing remains', 'a file', { ...sound(), files: ['control.sock'] }],
   [
-    'the first cause gives the code',
+    'the first cause determines the exit code',
     'another code',
     { ...sound(), end: { at: T + 1_100, code: 1, signal: null, askedAt: null, took: null } },
   ],
   [
-    'the first cause gives the code',
+    'the first cause determines the exit code',
     '0 though something was killed',
     asked(0, [told(1_005, 'db', 'killed', 'did not stop')]),
   ],
-  ['the first cause gives the code', '137 though nothing was killed', asked(137)],
-  ['the first cause gives the code', '0 though the shutdown killed a hook', asked(0, [hookKilled])],
-  ['the first cause gives the code', '137 for a hook that overran its own deadline', asked(137, [hookLate])],
+  ['the first cause determines the exit code', '137 though nothing was killed', asked(137)],
+  ['the first cause determines the exit code', '0 though the shutdown killed a hook', asked(0, [hookKilled])],
+  ['the first cause determines the exit code', '137 for a hook that overran its own deadline', asked(137, [hookLate])],
   [
-    'the first cause gives the code',
+    'the first cause determines the exit code',
     'a later one',
     {
       ...sound(),
@@ -285,7 +285,7 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
     },
   ],
   [
-    'the first cause gives the code',
+    'the first cause determines the exit code',
     'nobody whose end it could be',
     {
       ...sound(),
@@ -297,27 +297,27 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
       served: [],
     },
   ],
-  ['`status` always answers', 'no answer', { ...sound(), asked: [{ at: T, took: 1, answered: false }] }],
-  ['`status` always answers', 'a late answer', { ...sound(), asked: [{ at: T, took: 3_001, answered: true }] }],
+  ['`status` always responds', 'no answer', { ...sound(), asked: [{ at: T, took: 1, answered: false }] }],
+  ['`status` always responds', 'a late answer', { ...sound(), asked: [{ at: T, took: 3_001, answered: true }] }],
   [
-    'what is to come back comes back',
+    'services that must restart do',
     'a service that is given up',
     { ...sound(), stood: [{ name: 'db', state: 'failed', wanted: 'up', blocked: false }] },
   ],
   ['memory is bounded', 'much memory', { ...sound(), most: { memory: 300 << 20, files: 40 } }],
-  ['it ends when it is asked to', 'no end', { ...sound(), end: null }],
+  ['it stops on request', 'no end', { ...sound(), end: null }],
   [
-    'it ends when it is asked to',
+    'it stops on request',
     'an end by a signal',
     { ...sound(), end: { at: T, code: null, signal: 'SIGSEGV', askedAt: null, took: null } },
   ],
   [
-    'it ends when it is asked to',
+    'it stops on request',
     'a late end',
     { ...asked(0), end: { at: T + 9_000, code: 0, signal: null, askedAt: T + 999, took: 8_001 } },
   ],
   [
-    'nothing starts after the request to stop',
+    'nothing starts after a request to stop',
     'a start in the shutdown',
     {
       ...sound(),
@@ -329,7 +329,7 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
     },
   ],
   [
-    'nothing starts after the request to stop',
+    'nothing starts after a request to stop',
     'a restart after SIGTERM to every process',
     {
       ...asked(0, [told(1_005, 'db', 'restarting', 'was killed by SIGTERM after 9 ms; starting again in 50 ms')]),
@@ -337,13 +337,13 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
       treeSignalled: { from: T + 999, to: T + 1_003 },
     },
   ],
-  ['the first cause gives the code', 'a death by the SIGTERM that every process gets', tree(10)],
+  ['the first cause determines the exit code', 'a death by the SIGTERM that every process gets', tree(10)],
   [
-    'a stage waits for the one before it',
+    'a stage waits for the previous one',
     'a start before that of the stage before',
     staged(null, [topStarts, baseStarts]),
   ],
-  ['a stage waits for the one before it', 'a start before it is ready', staged(PROBED, [baseStarts, topStarts])],
+  ['a stage waits for the previous one', 'a start before it is ready', staged(PROBED, [baseStarts, topStarts])],
   [
     'deadlines move by the absence of the supervisor',
     'a start that fails by an absence',
@@ -355,7 +355,7 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
     { ...sound(), outside: ['a.log was changed'] },
   ],
   [
-    'a reload answers as its file deserves',
+    'a reload accepts exactly the valid files',
     'a wrong file that is taken',
     {
       ...sound(),
@@ -370,9 +370,9 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
     { ...sound(), served: [{ ...told(1, 'db', 'ready', 'ready again'), seq: 1 }] },
   ],
   ['both accounts of events agree', 'two in another order', { ...sound(), served: sound().served.toReversed() }],
-  ['no word of a bug', 'words of the runtime', { ...sound(), strange: ['panic(main thread): Segmentation fault'] }],
+  ['no bug is reported', 'words of the runtime', { ...sound(), strange: ['panic(main thread): Segmentation fault'] }],
   [
-    'no word of a bug',
+    'no bug is reported',
     'a bug that is told',
     { ...sound(), told: [...sound().told, told(1, null, 'bug', 'a bug in svc-super, please report it')], served: [] },
   ],
@@ -396,13 +396,13 @@ test('a service that ends before it was ready has failed: its code, or 1 for 0',
     ...retold({ 6: told(1_000, 'web', 'failed', `exited with code ${code} after 1.0 s, before it was ready`) }),
     end: { at: T + 1_100, code: 1, signal: null, askedAt: null, took: null },
   });
-  const rule = INVARIANTS['the first cause gives the code'];
+  const rule = INVARIANTS['the first cause determines the exit code'];
   expect(rule(ended(0))).toEqual([]);
   expect(rule(ended(3))).toHaveLength(1);
 });
 
 test('a start that was under way is reported after the request to stop', () => {
-  const rule = INVARIANTS['nothing starts after the request to stop'];
+  const rule = INVARIANTS['nothing starts after a request to stop'];
   const late = [told(1_420, 'api', 'started', 'started (pid 90)'), told(1_430, 'api', 'stopped', 'stopped (code 0)')];
   const seen = { ...sound(), told: [...sound().told, ...late] };
   expect(rule(seen)).toHaveLength(1);
@@ -413,7 +413,7 @@ test('a hook that SIGTERM to every process ends is no failure', () => {
   const text = 'could not be started: before_start failed: killed by SIGTERM';
   const seen = tree(10);
   const events = seen.told.map((one) => (one.event === 'failed' ? { ...one, text } : one));
-  const rule = INVARIANTS['the first cause gives the code'];
+  const rule = INVARIANTS['the first cause determines the exit code'];
   expect(rule({ ...seen, told: events })).toHaveLength(1);
   const last = told(1_020, null, 'all-ended', 'every service has ended: ending with code 143');
   const ended = [...events.filter(({ event }) => event !== 'stopping'), last];
@@ -428,7 +428,7 @@ test('a death by SIGTERM counts where PID 1 gets the signal too late to explain 
 test('a stage may start when the one before it has started, or is ready where it has a probe', () => {
   expect(judge(staged(null, [baseStarts, topStarts]))).toEqual([]);
   const stopped = told(-15, 'base', 'stop-asked', 'was asked to stop');
-  expect(INVARIANTS['a stage waits for the one before it'](staged(PROBED, [baseStarts, stopped, topStarts]))).toEqual(
+  expect(INVARIANTS['a stage waits for the previous one'](staged(PROBED, [baseStarts, stopped, topStarts]))).toEqual(
     [],
   );
   expect(judge(staged(PROBED, [baseStarts, told(-15, 'base', 'ready', 'ready after 5 ms'), topStarts]))).toEqual([]);
@@ -471,8 +471,8 @@ test('what the operator holds down, and what waits for what cannot come, need no
 
 test('time that was not the supervisor’s counts for the second cause too', () => {
   const late = { ...sound(), journal: [...sound().journal, noted(-1_500, 'api', 1, 8, 'code', '5')] };
-  expect(INVARIANTS['the first cause gives the code'](late)).toHaveLength(1);
-  expect(INVARIANTS['the first cause gives the code']({ ...late, excused: 5_000 })).toEqual([]);
+  expect(INVARIANTS['the first cause determines the exit code'](late)).toHaveLength(1);
+  expect(INVARIANTS['the first cause determines the exit code']({ ...late, excused: 5_000 })).toEqual([]);
 });
 
 test('the journal and the supervisor’s own lines are read, and nothing else', () => {

@@ -1,5 +1,5 @@
-// Web servers inside the test process, for HTTP probes to ask: over TCP, a unix socket or TLS. A test says what they answer,
-// or holds an answer back, and sees what was asked. The key below signs nothing but a certificate for 127.0.0.1 in tests.
+// Web servers inside the test process for HTTP probes: over TCP, a unix socket or TLS. A test sets or delays the responses, and
+// sees the requests. The key below only signs a certificate for 127.0.0.1 in tests.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { until } from './rig.ts';
@@ -17,7 +17,7 @@ export interface Reply {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Given a request, what to answer; a promise holds the answer back, null closes the connection without one. */
+/** Returns the response to a request; a promise delays it, null closes the connection without one. */
 export type Answering = (asked: RequestResult) => Reply | null | Promise<Reply | null>;
 
 export class Web {
@@ -50,7 +50,7 @@ export class Web {
     return address.port;
   }
 
-  /** Waits until `count` more requests have come. */
+  /** Waits until `count` more requests have arrived. */
   async asks(count: number): Promise<void> {
     const before = this.asked.length;
     await until(`${count} requests`, () => this.asked.length >= before + count);
