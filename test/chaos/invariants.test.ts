@@ -1,5 +1,5 @@
-// That each invariant can fail, and does so for what it is there for and for nothing else: one sound round, and for each
-// invariant what breaks it.
+// Each invariant fails for the breach that it covers and for no other: one sound round, and breaches of it for each
+// invariant.
 import { describe, expect, test } from 'bun:test';
 import { generate } from '../../chaos/generate.ts';
 import { INVARIANTS, judge } from '../../chaos/invariants.ts';
@@ -31,7 +31,7 @@ const noted = (at: number, service: string, run: number, pid: number, what: Note
   beside: what === 'born' && value === 'beside',
 });
 
-/** `db` comes back after an end by itself and a SIGKILL from outside; `web` ends for good with 3, and so does everything. */
+/** `db` restarts after an exit and after a SIGKILL from outside; `web` exits with 3, which stops everything. */
 function sound(): Observation {
   const events = [
     told(0, 'db', 'started', 'started (pid 7)'),
@@ -81,19 +81,19 @@ function sound(): Observation {
   };
 }
 
-/** The sound round with some events of it told otherwise: place -> event, or null for none. */
+/** The sound round with some events changed: index -> event, or null for none. */
 function retold(changes: Readonly<Record<number, Told | null>>): Observation {
   const seen = sound();
   const events = seen.told.flatMap((event, at) => {
     const change = changes[at];
     return change === undefined ? [event] : change === null ? [] : [change];
   });
-  // What a hook heard would not fit any more either.
+  // The result that a hook received would not match any more either.
   const journal = seen.journal.filter(({ what }) => what !== 'after');
   return { ...seen, journal, told: events, served: [] };
 }
 
-/** As if the harness had asked it to stop. */
+/** With a stop request of the harness. */
 function asked(code: number, more: readonly Told[] = []): Observation {
   const seen = sound();
   const events = [
@@ -113,7 +113,7 @@ function asked(code: number, more: readonly Told[] = []): Observation {
   };
 }
 
-/** SIGTERM to every process: `web` dies of it, and PID 1 gets it so many milliseconds later. */
+/** SIGTERM to every process: `web` dies of it, and PID 1 gets it this many milliseconds later. */
 function tree(gap: number): Observation {
   const seen = sound();
   const events = [
@@ -152,7 +152,7 @@ const PROBED = { probe: 'tcp', after: 0, continuous: false, timeout: 3_000 } as 
 const baseStarts = told(-20, 'base', 'started', 'started (pid 5)');
 const topStarts = told(-10, 'top', 'started', 'started (pid 6)');
 
-/** `api` does not become ready in time, or is killed at the end of its time to stop; the supervisor was stopped meanwhile. */
+/** `api` does not become ready in time, or is killed at the end of its stop; the supervisor was stopped meanwhile. */
 function absent(last: Told, away: Observation['away']): Observation {
   const seen = sound();
   return {
@@ -173,7 +173,7 @@ const awayFor = (ms: number) => [{ from: T - 3_000, to: T - 3_000 + ms }];
 const hookKilled = told(1_005, 'db', 'hook-failed', 'after_exit was killed: the time to stop is over');
 const hookLate = told(1_005, 'db', 'hook-failed', 'after_exit did not end within 300 ms: killed');
 
-test('a sound round breaks nothing', () => {
+test('a sound round has no breach', () => {
   expect(judge(sound())).toEqual([]);
   expect(judge(asked(0))).toEqual([]);
   expect(
@@ -185,7 +185,7 @@ test('a sound round breaks nothing', () => {
 
 type Name = keyof typeof INVARIANTS;
 
-/** What breaks each of them, and nothing else. */
+/** The breaches of each invariant. */
 const BROKEN: readonly (readonly [Name, string, Observation])[] = [
   [
     'never two runs at the same time',
@@ -378,7 +378,7 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
   ],
 ];
 
-describe('each invariant can be broken', () => {
+describe('each invariant detects its breaches', () => {
   for (const [name, how, seen] of BROKEN) {
     test(`${name}: ${how}`, () => {
       const broken = judge(seen).map(({ invariant }) => invariant);
@@ -386,12 +386,12 @@ describe('each invariant can be broken', () => {
     });
   }
 
-  test('none is left out', () => {
+  test('every invariant is tested', () => {
     expect(new Set(BROKEN.map(([name]) => name))).toEqual(new Set(Object.keys(INVARIANTS) as Name[]));
   });
 });
 
-test('a service that ends before it was ready has failed: its code, or 1 for 0', () => {
+test('a service that exits before it is ready has failed: its code, or 1 for 0', () => {
   const ended = (code: number): Observation => ({
     ...retold({ 6: told(1_000, 'web', 'failed', `exited with code ${code} after 1.0 s, before it was ready`) }),
     end: { at: T + 1_100, code: 1, signal: null, askedAt: null, took: null },
@@ -401,7 +401,7 @@ test('a service that ends before it was ready has failed: its code, or 1 for 0',
   expect(rule(ended(3))).toHaveLength(1);
 });
 
-test('a start that was under way is reported after the request to stop', () => {
+test('a start in progress is reported after the request to stop', () => {
   const rule = INVARIANTS['nothing starts after a request to stop'];
   const late = [told(1_420, 'api', 'started', 'started (pid 90)'), told(1_430, 'api', 'stopped', 'stopped (code 0)')];
   const seen = { ...sound(), told: [...sound().told, ...late] };
@@ -409,7 +409,7 @@ test('a start that was under way is reported after the request to stop', () => {
   expect(rule({ ...seen, journal: [...seen.journal, noted(990, 'api', 1, 90, 'born')] })).toEqual([]);
 });
 
-test('a hook that SIGTERM to every process ends is no failure', () => {
+test('a hook that dies of SIGTERM to every process is not a failure', () => {
   const text = 'could not be started: before_start failed: killed by SIGTERM';
   const seen = tree(10);
   const events = seen.told.map((one) => (one.event === 'failed' ? { ...one, text } : one));
@@ -421,11 +421,11 @@ test('a hook that SIGTERM to every process ends is no failure', () => {
   expect(rule({ ...seen, told: ended, treeSignalled: null })).toEqual([]);
 });
 
-test('a death by SIGTERM counts where PID 1 gets the signal too late to explain it', () => {
+test('a death by SIGTERM counts if PID 1 gets the signal too late to explain it', () => {
   expect(judge(tree(200))).toEqual([]);
 });
 
-test('a stage may start when the one before it has started, or is ready where it has a probe', () => {
+test('a stage may start when the previous one has started, or is ready if it has a probe', () => {
   expect(judge(staged(null, [baseStarts, topStarts]))).toEqual([]);
   const stopped = told(-15, 'base', 'stop-asked', 'was asked to stop');
   expect(INVARIANTS['a stage waits for the previous one'](staged(PROBED, [baseStarts, stopped, topStarts]))).toEqual(
@@ -434,14 +434,14 @@ test('a stage may start when the one before it has started, or is ready where it
   expect(judge(staged(PROBED, [baseStarts, told(-15, 'base', 'ready', 'ready after 5 ms'), topStarts]))).toEqual([]);
 });
 
-test('a deadline passes where the supervisor had the whole time, or its absence was short', () => {
+test('a deadline passes if the supervisor had the whole time, or its absence was short', () => {
   expect(judge(absent(unready, []))).toEqual([]);
   expect(judge(absent(unready, awayFor(1_900)))).toEqual([]);
   const later = told(2_500, 'api', 'failed', unready.text);
   expect(INVARIANTS['deadlines move by the absence of the supervisor'](absent(later, awayFor(2_500)))).toEqual([]);
 });
 
-test('SIGKILL does not come early by an absence, and comes when the time of the service is over', () => {
+test("SIGKILL is not early because of an absence, and comes at the service's own deadline", () => {
   const rule = INVARIANTS['deadlines move by the absence of the supervisor'];
   const killed = (at: number, took: string) =>
     told(at, 'api', 'killed', `did not stop within ${took}: sending SIGKILL to all its processes`);
@@ -449,7 +449,7 @@ test('SIGKILL does not come early by an absence, and comes when the time of the 
   expect(rule(absent(killed(900, '4.0 s'), awayFor(2_500)))).toEqual([]);
 });
 
-test('what is slow on a machine on which everything is slow is no breach', () => {
+test('slowness on a slow machine is not a breach', () => {
   const slow = {
     ...sound(),
     asked: [{ at: T, took: 4_000, answered: true }],
@@ -459,7 +459,7 @@ test('what is slow on a machine on which everything is slow is no breach', () =>
   expect(judge({ ...slow, control: 300 })).toEqual([]);
 });
 
-test('what the operator holds down, and what waits for what cannot come, need not come back', () => {
+test('a service that the operator stopped, or whose dependency cannot be met, need not restart', () => {
   const failed = { name: 'db', state: 'failed', wanted: 'up', blocked: false };
   const stood = [
     { ...failed, wanted: 'down' },
@@ -469,13 +469,13 @@ test('what the operator holds down, and what waits for what cannot come, need no
   expect(judge({ ...sound(), stood })).toEqual([]);
 });
 
-test('time that was not the supervisor’s counts for the second cause too', () => {
+test('time that the supervisor did not have counts for the second cause too', () => {
   const late = { ...sound(), journal: [...sound().journal, noted(-1_500, 'api', 1, 8, 'code', '5')] };
   expect(INVARIANTS['the first cause determines the exit code'](late)).toHaveLength(1);
   expect(INVARIANTS['the first cause determines the exit code']({ ...late, excused: 5_000 })).toEqual([]);
 });
 
-test('the journal and the supervisor’s own lines are read, and nothing else', () => {
+test('only the journal and the supervisor’s own lines are parsed', () => {
   expect(parseJournal('12.500000\tdb\t3\t17\tcode\t42\ntorn')).toEqual([
     { at: 12_500, service: 'db', run: 3, pid: 17, what: 'code', value: '42', beside: false },
   ]);

@@ -1,4 +1,4 @@
-// What commands print with --json: text from outside cannot steer the terminal, whatever command prints it.
+// The output of commands with --json: text from outside cannot control the terminal.
 import { expect, test } from 'bun:test';
 import type { CommandContext } from '../../src/cli/command.ts';
 import { renderJson } from '../../src/cli/json.ts';
@@ -7,7 +7,7 @@ import { operate, reload, wait } from '../../src/cli/operations.ts';
 const NAME = 'a\x9b31m\u202eb';
 const ESCAPED = 'a\\u009b31m\\u202eb';
 
-/** What a command prints when the supervisor answers its questions in this order. */
+/** The output of a command when the supervisor sends these responses in order. */
 async function outputOf(
   run: (context: CommandContext) => Promise<number>,
   ...answers: readonly { readonly status: number; readonly type?: string; readonly body: object }[]

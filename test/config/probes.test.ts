@@ -1,4 +1,4 @@
-// The probes of a service: what can be written, the Plan that results, what is refused.
+// The probes of a service: valid values, the resulting Plan, rejected values.
 import { describe, expect, test } from 'bun:test';
 import type { Probe } from '../../src/plan/plan.ts';
 import { messages, oneService, serviceOf } from './rig.ts';
@@ -117,7 +117,7 @@ describe('a probe', () => {
     test(written, () => expect(probeOf(written) as unknown).toEqual(expected));
   }
 
-  test('takes the first port of its service', () => {
+  test('uses the first port of its service', () => {
     expect(probeOf('{ http: /health }', 'port: 9000')).toMatchObject({ port: 9000, path: '/health' });
     expect(probeOf('{ http: {} }', 'ports: [9001, 9002]')).toMatchObject({ port: 9001, path: '/' });
     expect(probeOf('{ tcp: true }', 'port: 9000')).toMatchObject({ port: 9000 });

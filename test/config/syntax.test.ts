@@ -1,4 +1,4 @@
-// What a person reads about a value that YAML takes for something else: tags, quotes, brackets, aliases, patterns.
+// The messages for values that YAML reads differently than intended: tags, quotes, brackets, aliases, patterns.
 import { describe, expect, test } from 'bun:test';
 import { oneService, printed } from './rig.ts';
 
@@ -108,7 +108,7 @@ const VALUES: readonly (readonly [title: string, value: string, says: string, he
   ],
 ];
 
-describe('a value that YAML takes for something else', () => {
+describe('a value that YAML reads differently', () => {
   for (const [title, value, says, help] of VALUES) {
     test(`${title}: ${value.replaceAll('\n', '⏎')}`, () => {
       const text = printed(oneService(`command: ${value}`));
@@ -117,14 +117,14 @@ describe('a value that YAML takes for something else', () => {
     });
   }
 
-  test('what is to be written is right', () => {
+  test('the suggested text is valid', () => {
     for (const written of [`'"/x y" --z'`, `'''/x y'' "z"'`, "'it''s'", '"say \\"hi\\" now"', "'! test -e /x'"]) {
       expect([written, printed(oneService(`command: ${written}`))]).toEqual([written, '']);
     }
   });
 });
 
-describe('a pattern names RE2 and what RE2 does not have', () => {
+describe('an invalid pattern names RE2 and what RE2 lacks', () => {
   const patterns: Readonly<Record<string, string>> = {
     '(?=x)y': 'RE2 has no look-ahead: `(?=`',
     'a(?!x)y': 'RE2 has no look-ahead: `(?!`',
@@ -148,7 +148,7 @@ describe('a pattern names RE2 and what RE2 does not have', () => {
     });
   }
 
-  test('a mistake that has nothing to do with RE2 is called what it is', () => {
+  test('a mistake unrelated to RE2 has its own message', () => {
     expect(printed(oneService('command: run', "ready: { log: '[a' }"))).toContain(': missing closing ]: `[a`\n');
   });
 });
@@ -191,13 +191,13 @@ describe('did you mean', () => {
     });
   }
 
-  test('a misspelt word of another system has the advice of that word', () => {
+  test('a misspelt word of another system has the advice for that word', () => {
     expect(printed(oneService('command: run', 'enviroment: {A: b}'))).toContain(
       'help: `environment`: it is called `env`\n',
     );
   });
 
-  test('a port that no port can be', () => {
+  test('an invalid port has a suggestion', () => {
     expect(printed(oneService('command: run', 'ready: {tcp: 70100}'))).toContain(
       'help: a port is a number from 1 to 65535\n',
     );

@@ -1,5 +1,5 @@
-// The client of the control API against a supervisor that dies at every point of an answer: what is asked again, for how
-// long, and what a stream goes on with. Connections and time are simulated.
+// The client of the control API against a supervisor that dies at every point of a response: which requests are repeated, for
+// how long, and how streams continue. Connections and time are simulated.
 import { describe, expect, test } from 'bun:test';
 import {
   type ClientRequest,
@@ -9,7 +9,7 @@ import {
   streamRequest,
 } from '../../src/control/client.ts';
 
-/** What happens to one connection. */
+/** The fate of one connection. */
 type Step =
   | { readonly refused: string }
   /** The bytes of the response; then the connection stays open, or is closed. */
@@ -93,15 +93,15 @@ const BROKEN: Step = { text: '', closes: true };
 const late = (text: string) => ({ ok: false as const, looked: [`/run/x.sock: ${text}`] });
 const TOO_LATE = 'the supervisor ended before it responded, and no other one responded within 2 s';
 
-describe('one answer', () => {
+describe('one response', () => {
   const whole = json({ healthy: true });
-  test.each([0, 10, whole.length - 3])('is asked for again when the connection breaks after %d bytes', async (size) => {
+  test.each([0, 10, whole.length - 3])('is requested again when the connection breaks after %d bytes', async (size) => {
     const at = new Simulation({ text: whole.slice(0, size), closes: true }, { text: whole });
     expect(await at.sendRequest()).toEqual({ ok: true, status: 200, body: { healthy: true } });
     expect(at.requests).toHaveLength(2);
   });
 
-  test('is waited for 2 s in all from the first break on', async () => {
+  test('is awaited for 2 s in all from the first break on', async () => {
     const crashing = new Simulation(BROKEN);
     expect(await crashing.sendRequest()).toEqual({ ...late(TOO_LATE), isAway: true });
     expect(crashing.now).toBe(2_000);
@@ -114,7 +114,7 @@ describe('one answer', () => {
     }
   });
 
-  test('is waited for 5 s where no connection breaks', async () => {
+  test('is awaited for 5 s without a break', async () => {
     for (const text of ['', whole.slice(0, -1)]) {
       const at = new Simulation({ text });
       expect(await at.sendRequest()).toEqual({ ...late('it has not responded within 5 s'), isAway: true });
@@ -122,7 +122,7 @@ describe('one answer', () => {
     }
   });
 
-  test('is given up at once where no process listens any more, or no supervisor', async () => {
+  test('fails at once if no process listens any more, or a process that is not a supervisor', async () => {
     const ended = new Simulation(BROKEN, GONE);
     expect(await ended.sendRequest()).toEqual(late('no process listens there'));
     expect(ended.now).toBeLessThan(100);
@@ -131,7 +131,7 @@ describe('one answer', () => {
     );
   });
 
-  test('of a POST is asked for with the same key, and a failure leaves open whether it has had an effect', async () => {
+  test('of a POST is requested again with the same key, and a failure leaves its effect open', async () => {
     const post: ClientRequest = { method: 'POST', path: '/v1/restart', body: { all: true }, key: 'k' };
     const at = new Simulation(BROKEN, { text: json({}, 202) });
     expect(await at.sendRequest(post)).toMatchObject({ ok: true, status: 202 });
@@ -157,7 +157,7 @@ describe('a stream', () => {
     return { seen, result };
   };
 
-  test('goes on with the question that resumes it, and says so when the successor answers', async () => {
+  test('continues with the resuming request, and reports the successor', async () => {
     const at = new Simulation(
       { text: `${HEAD}${one}`, closes: true },
       BROKEN,
@@ -173,7 +173,7 @@ describe('a stream', () => {
     ]);
   });
 
-  test('that follows waits for as long as a process listens, and reports a delay once', async () => {
+  test('that follows waits as long as a process listens, and reports a delay once', async () => {
     const breaks = Array<Step>(300).fill(BROKEN);
     const at = new Simulation({ text: `${HEAD}${one}`, closes: true }, ...breaks, GONE);
     const { seen, result } = await followed(at);
@@ -182,7 +182,7 @@ describe('a stream', () => {
     expect(result).toMatchObject({ ok: true, whole: false });
   });
 
-  test('ends without a word where no process listens any more', async () => {
+  test('ends without a message if no process listens any more', async () => {
     const { seen, result } = await followed(new Simulation({ text: `${HEAD}${one}`, closes: true }, GONE));
     expect(seen).toEqual([{ n: 1 }]);
     expect(result).toEqual({ ok: true, status: 200, body: null, whole: false });
@@ -200,7 +200,7 @@ describe('a stream', () => {
     expect(at.now).toBeLessThan(2_100);
   });
 
-  test('whose question must not be repeated is not', async () => {
+  test('whose request must not be repeated is not repeated', async () => {
     const begun = new Simulation({ text: `${HEAD}${one}`, closes: true });
     expect((await followed(begun, { kind: 'once' })).result).toMatchObject({ ok: true, whole: false });
     const before = new Simulation(BROKEN);
@@ -211,7 +211,7 @@ describe('a stream', () => {
     expect([begun.requests.length, before.requests.length]).toEqual([1, 1]);
   });
 
-  test('that has not begun waits as one answer does', async () => {
+  test('that has not begun waits like a single response', async () => {
     const at = new Simulation(BROKEN);
     expect((await followed(at)).result).toMatchObject({ ok: false, isAway: true });
     expect(at.now).toBe(2_000);

@@ -1,4 +1,4 @@
-// A supervisor for tests of the control API: what it would show and what was asked of it, as plain values. No sockets.
+// A fake supervisor for tests of the control API: its state and the received requests, as plain values. No sockets.
 import { type ApiResponse, type ApiSource, findRoute, isFound, parseBody } from '../../src/control/api.ts';
 import { Journal } from '../../src/control/journal.ts';
 import { ROUTES } from '../../src/control/routes.ts';
@@ -144,7 +144,7 @@ export class FakeSource implements ApiSource {
   }
 }
 
-/** One request, as a listener would hand it on. */
+/** One request, as a listener passes it on. */
 export async function request(
   source: ApiSource,
   method: string,
@@ -160,13 +160,13 @@ export async function request(
   return found.route.respond(source, { isLocal: true, params, query, body: parsed.body, key: key ?? null });
 }
 
-/** The body of an answer that is JSON. */
+/** The body of a JSON response. */
 export function bodyOf(respond: ApiResponse): Record<string, unknown> {
   if (!('body' in respond)) throw new Error('the answer is no JSON');
   return respond.body as Record<string, unknown>;
 }
 
-/** Begins a streaming answer. */
+/** Begins a streaming response. */
 export function open(respond: ApiResponse): { readonly outlet: FakeOutlet; readonly stop: () => void } {
   if (!('lines' in respond)) throw new Error(`the answer is no stream: ${JSON.stringify(respond)}`);
   const outlet = new FakeOutlet();
