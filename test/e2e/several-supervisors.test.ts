@@ -1,11 +1,11 @@
-// Two supervisors of one user on one machine, as in two Slurm jobs: each command reaches the intended supervisor or none, and
-// each service has the socket of its own supervisor.
+// Two supervisors of one user on one machine, as in two Slurm jobs: each command uses the intended supervisor or none, and each
+// service has the socket of its own supervisor.
 import { expect, test } from 'bun:test';
 import { binary, isRoot, played, puppetShell, type Run, until, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
-/** Two supervisors below another one, with `/run` for themselves; each has a service `x` that prints its SVC_SUPER_SOCKET. */
+/** Two supervisors below another one, with a private `/run`; each has a service `x` that prints its SVC_SUPER_SOCKET. */
 async function two(jobs: readonly (string | null)[]): Promise<Run> {
   const inner = (job: string | null, file: string) => ({
     command: [binary, 'up', '-f', file],
