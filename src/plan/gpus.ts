@@ -106,78 +106,121 @@ export function assignGpus(
   absence: string,
   problems: Pick<Problems, 'error' | 'warn'>,
 ): ReadonlyMap<string, readonly GpuDevice[]> {
-  const given = new Map<string, readonly GpuDevice[]>();
-  const owners: Owned[] = [];
-  const uses = new Map<string, number>();
-  const shortages: Shortage[] = [];
-  const isFree = (device: VisibleGpu) => !owners.some((owned) => mayBeSame(owned.device, device));
-  const give = (one: GpuRequest, devices: readonly VisibleGpu[]) => {
+  const assignment = new Assignment(visible, held, absence, problems);
+  for (const shared of [false, true]) {
+    const here = requests.filter(({ request }) => request.shared === shared);
+    for (const one of here.filter(({ request }) => typeof request.wish === 'object')) {
+      assignment.settle(one, ...resolve(one, visible));
+    }
+    for (const one of here.filter(({ request }) => request.wish === 'all')) {
+      assignment.settle(one, visible, visible.length === 0 ? tooFew(one, 0) : null);
+    }
+    const counts = here.filter(({ request }) => typeof request.wish === 'number') as readonly CountRequest[];
+    // Requests that keep their devices are served before requests for new ones.
+    const ranked = counts.map((one) => ({ one, keeps: assignment.canKeep(one) }));
+    for (const { one } of [...ranked.filter(({ keeps }) => keeps), ...ranked.filter(({ keeps }) => !keeps)]) {
+      assignment.settleCount(one);
+    }
+  }
+  assignment.warnOfShortages();
+  return assignment.given;
+}
+
+/** The devices that have been assigned so far. Assigns further ones, or reports why that is not possible. */
+class Assignment {
+  readonly given = new Map<string, readonly GpuDevice[]>();
+  readonly #visible: readonly VisibleGpu[];
+  readonly #held: ReadonlyMap<string, readonly GpuDevice[]>;
+  readonly #absence: string;
+  readonly #problems: Pick<Problems, 'error' | 'warn'>;
+  readonly #owners: Owned[] = [];
+  readonly #uses = new Map<string, number>();
+  readonly #shortages: Shortage[] = [];
+
+  /** `absence`: the likely reason for missing devices. */
+  constructor(
+    visible: readonly VisibleGpu[],
+    held: ReadonlyMap<string, readonly GpuDevice[]>,
+    absence: string,
+    problems: Pick<Problems, 'error' | 'warn'>,
+  ) {
+    this.#visible = visible;
+    this.#held = held;
+    this.#absence = absence;
+    this.#problems = problems;
+  }
+
+  /** Assigns the free devices of `found`, all or part of the request; reports an error if they are not enough. */
+  settle(one: GpuRequest, found: readonly VisibleGpu[], missing: string | null): void {
+    const { name, request, path } = one;
+    const free = request.shared ? found : found.filter((device) => this.#isFree(device));
+    if (request.optional || (missing === null && free.length === found.length)) this.#give(one, free);
+    else if (missing !== null) this.#problems.error(path, 'no-such-gpu', missing, { suggestion: this.#absence });
+    else {
+      const taken = takenBy(found, this.#owners);
+      const message = `\`${name}\` requests ${describeSelection(request.wish)}, but ${describeOwned(taken)}`;
+      this.#problems.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, found) });
+    }
+  }
+
+  /** Assigns a number of devices, those that the service holds first; reports an error if they are not enough. */
+  settleCount(one: CountRequest): void {
+    const { request, path } = one;
+    const visible = this.#visible;
+    const left = request.shared
+      ? byUse(visible, this.#owners, this.#uses)
+      : visible.filter((device) => this.#isFree(device));
+    const kept = this.#heldBy(one).filter((device) => left.includes(device));
+    const chosen = [...kept, ...left.filter((device) => !kept.includes(device))].slice(0, request.wish);
+    if (chosen.length === request.wish || request.optional) this.#give(one, inOrder(chosen, visible));
+    else if (visible.length < request.wish) {
+      this.#problems.error(path, 'too-few-gpus', tooFew(one, visible.length), { suggestion: this.#absence });
+    } else this.#reportTaken(one, left.length);
+  }
+
+  /** Whether enough of the devices that a service holds are still free. */
+  canKeep(one: CountRequest): boolean {
+    return this.#heldBy(one).filter((device) => this.#isFree(device)).length >= one.request.wish;
+  }
+
+  warnOfShortages(): void {
+    const none = this.#visible.length === 0 ? 'there are none' : 'none is free';
+    warnOfShortages(this.#shortages, none, this.#absence, this.#problems);
+  }
+
+  #give(one: GpuRequest, devices: readonly VisibleGpu[]): void {
     const { name, request } = one;
     // Only the fields that a reload compares belong in the plan.
-    given.set(
+    this.given.set(
       name,
       devices.map(({ id, index, name: model }) => ({ id, index, name: model })),
     );
     for (const device of devices) {
-      if (!request.shared) owners.push({ name, device });
-      uses.set(device.id, (uses.get(device.id) ?? 0) + 1);
+      if (!request.shared) this.#owners.push({ name, device });
+      this.#uses.set(device.id, (this.#uses.get(device.id) ?? 0) + 1);
     }
-    const wanted =
-      typeof request.wish === 'object' ? request.wish.length : request.wish === 'all' ? visible.length : request.wish;
-    if (devices.length < wanted || (devices.length === 0 && request.wish !== 0)) {
-      shortages.push({ one, got: devices.length });
-    }
-  };
-  /** Assigns the free devices of `found`, all or part of the request; reports an error if they are not enough. */
-  const settle = (one: GpuRequest, found: readonly VisibleGpu[], missing: string | null) => {
-    const { name, request, path } = one;
-    const free = request.shared ? found : found.filter(isFree);
-    if (request.optional || (missing === null && free.length === found.length)) give(one, free);
-    else if (missing !== null) problems.error(path, 'no-such-gpu', missing, { suggestion: absence });
-    else {
-      const taken = takenBy(found, owners);
-      const message = `\`${name}\` requests ${describeSelection(request.wish)}, but ${describeOwned(taken)}`;
-      problems.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, found) });
-    }
-  };
-
-  const lists = (shared: boolean) =>
-    requests.filter(({ request }) => request.shared === shared && typeof request.wish === 'object');
-  const alls = (shared: boolean) =>
-    requests.filter(({ request }) => request.shared === shared && request.wish === 'all');
-  const counts = (shared: boolean) =>
-    requests.filter(
-      ({ request }) => request.shared === shared && typeof request.wish === 'number',
-    ) as readonly CountRequest[];
-  const heldBy = ({ name }: GpuRequest) =>
-    (held.get(name) ?? []).flatMap(({ id }) => visible.find((device) => device.id === id) ?? []);
-
-  for (const shared of [false, true]) {
-    for (const one of lists(shared)) settle(one, ...resolve(one, visible));
-    for (const one of alls(shared)) settle(one, visible, visible.length === 0 ? tooFew(one, 0) : null);
-    // Requests that keep their devices are served before requests for new ones.
-    const ranked = counts(shared).map((one) => ({ one, keeps: heldBy(one).filter(isFree).length >= one.request.wish }));
-    for (const { one } of [...ranked.filter(({ keeps }) => keeps), ...ranked.filter(({ keeps }) => !keeps)]) {
-      const { name, request, path } = one;
-      const mine = heldBy(one);
-      const left = request.shared ? byUse(visible, owners, uses) : visible.filter(isFree);
-      const kept = mine.filter((device) => left.includes(device));
-      const chosen = [...kept, ...left.filter((device) => !kept.includes(device))].slice(0, request.wish);
-      const enough = chosen.length === request.wish;
-      if (enough || request.optional) give(one, inOrder(chosen, visible));
-      else if (visible.length < request.wish) {
-        problems.error(path, 'too-few-gpus', tooFew(one, visible.length), { suggestion: absence });
-      } else {
-        const rest =
-          left.length === 0 ? 'none is free' : `only ${left.length} ${left.length === 1 ? 'is' : 'are'} free`;
-        const taken = takenBy(visible, owners);
-        const message = `\`${name}\` requests ${describeSelection(request.wish)}, but ${rest}: ${describeOwned(taken)}`;
-        problems.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, visible) });
-      }
+    const { wish } = request;
+    const wanted = typeof wish === 'object' ? wish.length : wish === 'all' ? this.#visible.length : wish;
+    if (devices.length < wanted || (devices.length === 0 && wish !== 0)) {
+      this.#shortages.push({ one, got: devices.length });
     }
   }
-  warnOfShortages(shortages, visible.length === 0 ? 'there are none' : 'none is free', absence, problems);
-  return given;
+
+  #reportTaken({ name, request, path }: CountRequest, left: number): void {
+    const rest = left === 0 ? 'none is free' : `only ${left} ${left === 1 ? 'is' : 'are'} free`;
+    const taken = takenBy(this.#visible, this.#owners);
+    const message = `\`${name}\` requests ${describeSelection(request.wish)}, but ${rest}: ${describeOwned(taken)}`;
+    this.#problems.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, this.#visible) });
+  }
+
+  #isFree(device: VisibleGpu): boolean {
+    return !this.#owners.some((owned) => mayBeSame(owned.device, device));
+  }
+
+  #heldBy({ name }: GpuRequest): readonly VisibleGpu[] {
+    const held = this.#held.get(name) ?? [];
+    return held.flatMap(({ id }) => this.#visible.find((device) => device.id === id) ?? []);
+  }
 }
 
 /** A device that one service uses exclusively. */

@@ -376,7 +376,7 @@ describe('stop_signals', () => {
       services: { a: { command: ['true'], forward: ['USR1'] } },
     });
     await both.ends(78);
-    await both.line(/SIGUSR1 asks to stop everything \(`stop_signals`\), and `a`/);
+    await both.line(/SIGUSR1 stops everything \(`stop_signals`\), so it cannot be forwarded to `a`/);
     await using never = await check({ stop_signals: ['KILL'], services: { a: { command: ['true'] } } });
     await never.ends(78);
     await never.line(/SIGKILL cannot be a stop signal/);

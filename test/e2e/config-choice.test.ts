@@ -57,8 +57,8 @@ test.skipIf(isNode)('the file is that of -f, else of SVC_SUPER_CONFIG, else the 
   });
   const [text, errors] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
   const nothing = [
-    'svc-super: there is no configuration: looked for ./services.yaml, /etc/svc-super/services.yaml, /services.yaml;' +
-      ' name one with -f FILE or SVC_SUPER_CONFIG',
+    'svc-super: there is no configuration: searched ./services.yaml, /etc/svc-super/services.yaml, /services.yaml;' +
+      ' specify one with -f FILE or SVC_SUPER_CONFIG',
     `code ${CONFIG_WRONG}`,
   ];
   expect(errors).toBe('');
@@ -134,5 +134,5 @@ test('warnings are printed once at the start, and the services run', async () =>
   const warnings = run.lines.filter((line) => line.includes('warning: '));
   expect(warnings).toHaveLength(2);
   expect(run.output.text()).toMatch(/services\.yaml:1:10: .*no service is in the group `unused`/);
-  expect(run.output.text()).toMatch(/services\.yaml:3:8: .*a list is executed without a shell: `&&` reaches/);
+  expect(run.output.text()).toMatch(/services\.yaml:3:8: .*a list is executed without a shell: `&&` is passed to/);
 });

@@ -63,7 +63,7 @@ const CASES: Readonly<Record<string, { readonly text: string | Uint8Array; reado
   },
   'a file of 10 MB': {
     text: `${RUNS}# ${'x'.repeat(10_000_000)}`,
-    says: /services\.yaml:1:1: error: cannot read .*: it is 9\.6 MiB, and the limit is 1 MiB\n/,
+    says: /services\.yaml:1:1: error: cannot read .*: it has 9\.6 MiB, and the limit is 1 MiB\n/,
   },
   'a cycle of 500 services': {
     text: circle(500),
@@ -85,11 +85,11 @@ const CASES: Readonly<Record<string, { readonly text: string | Uint8Array; reado
   },
   'a NUL in a text': {
     text: 'services: {a: {command: "touch ran\\0"}}\n',
-    says: /:1:25: error: `command` holds a NUL character/,
+    says: /:1:25: error: `command` contains a NUL character/,
   },
   'a NUL byte in the file': {
     text: 'services: {a: {command: "touch\0 ran"}}\n',
-    says: /error: `command` holds a NUL character.*\n.*touch\\x00 ran/,
+    says: /error: `command` contains a NUL character.*\n.*touch\\x00 ran/,
   },
   'a NUL in the name of a variable': {
     text: 'services: {a: {command: touch ran, env: {"A\\0": b}}}\n',

@@ -83,7 +83,7 @@ test('unknown names, no names, and a disabled service', async () => {
   expect(await run.command('stop', 'x')).toEqual({
     code: 1,
     stdout: '',
-    stderr: 'svc-super: there is no service x; there are a, off\n',
+    stderr: 'svc-super: there is no service x; the services are a, off\n',
   });
   expect((await run.command('stop')).code).toBe(64);
   expect((await run.command('restart', '--group', 'g')).stderr).toMatch(/there is no group g/);

@@ -47,7 +47,7 @@ test('an invalid file changes nothing, exits with 78 and reports the position', 
   expect(stderr).toMatch(/services\.yaml:\d+:\d+: error/);
   expect(stderr).toMatch(/did you mean `command`/);
   run.signal('SIGHUP');
-  await run.line(/the configuration is invalid in \d+ places?: nothing was changed/);
+  await run.line(/the configuration is wrong in \d+ places?: nothing was changed/);
   expect(await run.service('a')).toMatchObject({ state: 'ready', run: 1 });
 });
 

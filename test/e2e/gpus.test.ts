@@ -77,7 +77,7 @@ test('of two services on one GPU the second is refused, unless they share it', a
 
 test('a missing optional GPU is reported, and the service runs without it', async () => {
   await using run = await up({ services: { a: played({ gpus: { count: 1, optional: true } }) } }, machine(0));
-  await run.line(/svc-super \| warning: .*`a` runs without a GPU: there is none/);
+  await run.line(/svc-super \| warning: .*`a` runs without a GPU: there are none/);
   const { env } = await (await run.puppet('a')).facts();
   expect([env.CUDA_VISIBLE_DEVICES, env.SVC_GPU_COUNT]).toEqual(['', '0']);
 });

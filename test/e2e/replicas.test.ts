@@ -52,7 +52,7 @@ test('three replicas: own ports, probes, numbers, log prefixes and log files; st
   const listed = (text: string) => [...text.matchAll(/^(?!SERVICE)\S+/gm)].map(([name]) => name);
   expect(listed((await run.command('status', 'model')).stdout)).toEqual(['model.0', 'model.1', 'model.2']);
   expect(listed((await run.command('status', 'model.[02]')).stdout)).toEqual(['model.0', 'model.2']);
-  expect((await run.command('status', 'modl')).stderr).toContain('there are model, other');
+  expect((await run.command('status', 'modl')).stderr).toContain('the services are model, other');
   expect((await run.command('logs', 'model')).stdout).toBe('model.1 | hello\n');
   expect((await run.command('exec', 'model', '--', 'true')).stderr).toContain(
     'model has replicas: use the name of one, such as model.0',

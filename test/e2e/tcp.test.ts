@@ -292,6 +292,6 @@ describe('the listener itself', () => {
       services: { a: played() },
     });
     await run.ends(78);
-    expect(run.output.text()).toContain('beyond the loopback a `token` is needed');
+    expect(run.output.text()).toContain('a `token` is required beyond the loopback');
   });
 });
