@@ -128,6 +128,14 @@ function publish(results: Results): void {
   tell('written: bench/RESULTS.md, bench/results.svg\n');
 }
 
+/** The installed contestants with one of these names; null: all. */
+function installedAmong(names: readonly string[] | null) {
+  return CONTESTANTS.flatMap((contestant) => {
+    const installed = names === null || names.includes(contestant.name) ? contestant.installed(cache) : null;
+    return installed === null ? [] : [{ contestant, installed }];
+  });
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
@@ -171,18 +179,12 @@ async function main(): Promise<number> {
   }
   // The old release is always included: it is given in order to be compared.
   const names = values.rival.length > 0 ? [...OURS, ...values.rival] : values.quick ? [...OURS, 'start.sh'] : null;
-  const entrants = CONTESTANTS.flatMap((contestant) => {
-    const installed = names === null || names.includes(contestant.name) ? contestant.installed(cache) : null;
-    return installed === null ? [] : [{ contestant, installed }];
-  });
+  const entrants = installedAmong(names);
   const wanted = (trial: Trial) =>
     values.row.some((id) => trial.name === id || trial.rows.some((row) => row.id === id));
   const trials = values.row.length > 0 ? TRIALS.filter(wanted) : TRIALS;
-  const choice = {
-    quick: values.quick,
-    runs: values.runs === undefined ? Number.POSITIVE_INFINITY : Number(values.runs),
-  };
-  const results = await measure(trials, entrants, choice);
+  const runs = values.runs === undefined ? Number.POSITIVE_INFINITY : Number(values.runs);
+  const results = await measure(trials, entrants, { quick: values.quick, runs });
   const shown =
     names === null ? results : { ...results, entrants: results.entrants.filter(({ version }) => version !== null) };
   say(renderTerminal(shown, process.stdout.columns ?? 200));

@@ -131,12 +131,10 @@ export class Injector {
         return this.#termTree(fault.gap);
       case 'swap-log':
         return this.#swapLog(fault.what, fault.pick, fault.turns, fault.for);
-      case 'stall-reader': {
-        const pipe = room[fault.stream];
-        pipe.freeze();
-        this.#last(fault.for, () => pipe.thaw());
+      case 'stall-reader':
+        room[fault.stream].freeze();
+        this.#last(fault.for, () => room[fault.stream].thaw());
         return '';
-      }
       case 'fill-disk':
         return this.#fillDisk(fault.for);
       case 'squeeze-processes':

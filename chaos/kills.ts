@@ -160,9 +160,8 @@ function checkLines(name: string, lines: readonly string[]): { lost: number; mar
   return { lost, marks };
 }
 
-async function main(): Promise<void> {
-  const starts: number[] = [];
-  for (let at = 0; at < STARTS; at += 1) starts.push(await measureStart());
+/** The configuration: services that exit repeatedly, and services that keep running. */
+function makeConfig(): object {
   const ending = {
     command: ['perl', PROGRAM, ledger, 'ends'],
     restart: { policy: 'always', backoff: { initial: '50ms', max: '50ms' } },
@@ -175,7 +174,13 @@ async function main(): Promise<void> {
     ]),
   );
   const supervisor = { deaths_young: 1_000_000, deaths_starting: 1_000, longest_pause: '0s' };
-  const run = start({ supervisor, services }, 'services');
+  return { supervisor, services };
+}
+
+async function main(): Promise<void> {
+  const starts: number[] = [];
+  for (let at = 0; at < STARTS; at += 1) starts.push(await measureStart());
+  const run = start(makeConfig(), 'services');
   let first = await ask<StatusBody>('/v1/status');
   while (!first.healthy || first.services.some(({ pid }) => pid === null)) first = await ask<StatusBody>('/v1/status');
   const pid1 = childOf(run.pid) ?? 0;
