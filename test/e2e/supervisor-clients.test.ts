@@ -93,7 +93,7 @@ test('logs -f continues with the next supervisor: every line once, and a message
   await until('the next checkpoint', async () => (await uptime()) > shownAt + 1.5);
   await replace(run);
   expect((await run.command('logs', 'a')).stdout).toContain('three');
-  await logs.sees(/the supervisor was restarted: the log goes on/, 'stderr');
+  await logs.sees(/the supervisor was restarted: the log continues/, 'stderr');
   await a.print('four');
   await b.print('five');
   await logs.sees(/four/);
