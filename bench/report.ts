@@ -2,7 +2,7 @@
 // contestants alike.
 import type { Row } from './rows/trial.ts';
 
-export interface EntrantLine {
+interface EntrantLine {
   readonly name: string;
   /** Null: not installed. */
   readonly version: string | null;
@@ -10,7 +10,7 @@ export interface EntrantLine {
   readonly remarks: Readonly<Record<string, string>>;
 }
 
-export interface RowFigures {
+interface RowFigures {
   readonly row: Row;
   /** Contestant -> the result of each run; texts are reasons for a missing figure, or results that are not figures (a code). */
   readonly readings: Readonly<Record<string, readonly (number | string)[]>>;
@@ -23,7 +23,7 @@ export interface Results {
   readonly rows: readonly RowFigures[];
 }
 
-export interface Summary {
+interface Summary {
   readonly median: number;
   readonly least: number;
   readonly most: number;
@@ -33,7 +33,7 @@ export interface Summary {
 }
 
 export const OWN = 'svc-super';
-export const BASH = 'start.sh';
+const BASH = 'start.sh';
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -118,7 +118,7 @@ const ratio = (value: number | null): string => (value === null ? '' : `×${digi
 export const ratios = ({ times, isBest }: Cell): string =>
   [isBest ? 'best' : ratio(times.best), ratio(times.bash)].filter((word) => word !== '').join(' ');
 
-export interface Behind {
+interface Behind {
   readonly row: Row;
   readonly value: string;
   /** Rivals with readiness gates that are better, the best first. */

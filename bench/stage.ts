@@ -21,7 +21,7 @@ export interface Entrant {
 /** The services of the scenario: `mark` returns the arguments of a service. */
 export type Play = (mark: (name: string, ...mode: (string | number)[]) => readonly string[]) => Scenario;
 
-export interface StageOptions {
+interface StageOptions {
   readonly cache: string;
   /** Above zero: output is read and counted up to this line. */
   readonly lines?: number;

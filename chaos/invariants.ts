@@ -15,9 +15,9 @@ export interface Breach {
 /** Spawns that may delay a response beyond its limit: on a busy machine each takes as long as the control program. */
 const SPAWNS = 4;
 /** Limit of a zombie's age, by the fair clock, milliseconds. */
-export const OLDEST_ZOMBIE = 1_000;
+const OLDEST_ZOMBIE = 1_000;
 /** Limit of a response, by the fair clock, milliseconds. */
-export const SLOWEST_ANSWER = 3_000;
+const SLOWEST_ANSWER = 3_000;
 /** Limit of the anonymous memory of svc-super and its supervisor together, for a few services, bytes. */
 export const MOST_MEMORY = 192 * 1024 * 1024;
 /** Time after the shutdown's own deadline: for the last exits, the last output, the exit of the process. */

@@ -7,7 +7,7 @@ import type { Fault, Scenario, ServiceSpec } from './scenario.ts';
 const EVENTS = 60;
 
 /** The maxima of one round or of many. */
-export interface Extremes {
+interface Extremes {
   readonly answer: number;
   readonly zombie: number;
   readonly memory: number;

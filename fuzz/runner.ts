@@ -7,7 +7,7 @@ import { Dice } from '../test/helpers/nonsense.ts';
 import { mutate, shrink } from './mutate.ts';
 import { Finding, type Target, type Trial } from './target.ts';
 
-export interface FuzzOptions {
+interface FuzzOptions {
   readonly seconds: number;
   /** Number of inputs after which the run ends early. */
   readonly attempts?: number;
@@ -21,7 +21,7 @@ export interface FuzzOptions {
   say(text: string): void;
 }
 
-export interface FuzzOutcome {
+interface FuzzOutcome {
   readonly attempts: number;
   /** Number of different outcomes. */
   readonly features: number;

@@ -2,7 +2,7 @@
 // what runs, and is the only place that ends the process. Everything a command does not need is loaded by the command that
 // needs it.
 import { readlinkSync, writeSync } from 'node:fs';
-import type { ConnectionListener, Dial } from './control/client.ts';
+import type { Dial, SupervisorListener } from './control/client.ts';
 import { currentFolder, realFiles } from './linux/files.ts';
 import { pidNamespace } from './linux/processes.ts';
 import { dirname } from './paths.ts';
@@ -62,7 +62,7 @@ function dialer({ isConnected, socket, looked, found }: Handover): () => Dial {
   return () => {
     const { describePlace } = require('./linux/places.ts') as typeof import('./linux/places.ts');
     if (!isConnected || socket === null) return { ok: false, looked: looked.map(describePlace), found };
-    const open = async (listener: ConnectionListener) => {
+    const open = async (listener: SupervisorListener) => {
       const { connectTo } = await import('./control/client.ts');
       if (isUsed) return connectTo(socket, listener);
       isUsed = true;

@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { binary } from '../../soak/supervisor.ts';
-import { type Diagnostic, type Failure, type Range, render, toJson } from '../../src/config/diagnostic.ts';
+import { type Diagnostic, type Failure, render, toJson } from '../../src/config/diagnostic.ts';
+import type { Range } from '../../src/config/range.ts';
 import type { Raw } from '../../src/config/raw.ts';
 import { makeReading } from '../../src/config/reading.ts';
 import { jsonSchema } from '../../src/config/schema.ts';
@@ -206,7 +207,7 @@ interface Parts {
 }
 
 /** The part after the separator is an environment file. */
-export function parseParts(input: Uint8Array): Parts {
+function parseParts(input: Uint8Array): Parts {
   const at = input.indexOf(SEPARATOR.charCodeAt(0));
   return at < 0 ? { text: input, env: null } : { text: input.subarray(0, at), env: input.subarray(at + 1) };
 }

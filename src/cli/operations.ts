@@ -18,7 +18,7 @@ import {
   streamFromSupervisor,
 } from './request.ts';
 
-export async function operate(
+export async function runOperation(
   context: CommandContext,
   operation: Operation,
   { values, positionals }: GivenFlags,
@@ -118,7 +118,7 @@ export function readDuration(value: string | boolean | undefined): number | null
   return parsed.ok ? parsed.value : parsed.suggestion;
 }
 
-export async function signal(context: CommandContext, { positionals }: GivenFlags, usage: string): Promise<number> {
+export async function sendSignal(context: CommandContext, { positionals }: GivenFlags, usage: string): Promise<number> {
   const [name, ...wanted] = positionals;
   if (name === undefined || wanted.length === 0)
     return reportUsage(context, 'signal needs a signal and service names', usage);
@@ -144,7 +144,7 @@ interface ReloadBody {
   readonly unchanged: readonly string[];
 }
 
-export async function reload(context: CommandContext, { values }: GivenFlags): Promise<number> {
+export async function requestReload(context: CommandContext, { values }: GivenFlags): Promise<number> {
   const body = { dry_run: values['dry-run'] === true };
   const response = await callSupervisor(context, { method: 'POST', path: '/v1/reload', body });
   if (!response.ok) return reportNoSupervisor(context, response);

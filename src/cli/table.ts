@@ -27,7 +27,7 @@ function operation(name: (typeof OPERATED)[number], summary: string, example: st
       wait: { type: 'boolean', short: 'w', summary: `wait ${until}` },
       json: JSON_FLAG,
     },
-    run: async (context, given) => (await import('./operations.ts')).operate(context, name, given, usage),
+    run: async (context, given) => (await import('./operations.ts')).runOperation(context, name, given, usage),
   };
 }
 
@@ -72,7 +72,7 @@ const TABLE = {
       'dry-run': { type: 'boolean', short: 'n', summary: 'only show the difference' },
       json: JSON_FLAG,
     },
-    run: async (context, given) => (await import('./operations.ts')).reload(context, given),
+    run: async (context, given) => (await import('./operations.ts')).requestReload(context, given),
   },
   signal: {
     summary: 'send a signal to the main process of services',
@@ -80,7 +80,7 @@ const TABLE = {
     example: 'svc-super signal HUP nginx',
     completes: 'services',
     flags: {},
-    run: async (context, given) => (await import('./operations.ts')).signal(context, given, SIGNAL),
+    run: async (context, given) => (await import('./operations.ts')).sendSignal(context, given, SIGNAL),
   },
   exec: {
     summary: 'run a command with the environment, user and folder of a service, with standard input or a terminal',

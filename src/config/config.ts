@@ -1,12 +1,12 @@
 // The Config: services.yaml typed, checked and with all defaults, without a look at anything outside the file. It contains
 // no environment files, no user ids and no relations between services: the plan adds those.
 import { HTTP_CONTROL, type HttpControl } from './control-values.ts';
-import type { Range } from './diagnostic.ts';
 import { type Complete, complete, type FieldsRead, type Given, readFields, requireKeys } from './field.ts';
 import { GPUS, type GpusGiven, type GpuWish } from './gpu-values.ts';
 import { HOOKS } from './hook-values.ts';
 import type { LimitKey, LimitValue } from './process-values.ts';
 import { formatDuration } from './quantity.ts';
+import type { Range } from './range.ts';
 import { forReplica, mismatch, REPLICA, type Reading, withoutReplica } from './reading.ts';
 import { makeReplicas, type Replica } from './replicas.ts';
 import {
@@ -43,7 +43,7 @@ export interface GpusConfig extends Omit<Complete<typeof GPUS>, 'count' | 'devic
   readonly shared: boolean;
 }
 
-export interface RestartConfig extends Omit<Complete<typeof RESTART>, 'backoff'> {
+interface RestartConfig extends Omit<Complete<typeof RESTART>, 'backoff'> {
   readonly backoff: Complete<typeof BACKOFF>;
 }
 

@@ -88,7 +88,7 @@ const token: Shape<Token> = byKind<Token, never, Token>(TOKEN_WANTED, {
   }),
 });
 
-export const OPEN = ['healthz', 'readyz', 'metrics'] as const;
+const OPEN = ['healthz', 'readyz', 'metrics'] as const;
 
 export const HTTP_CONTROL = {
   listen: defaulted(listen(), 'address and port; beyond the loopback only with a `token`', '127.0.0.1:9100'),

@@ -2,17 +2,10 @@
 // are values of this type, never exceptions. Prints and reads nothing.
 import { printable } from '../text.ts';
 import { drawExcerpt } from './excerpt.ts';
+import type { Range } from './range.ts';
 
 /** Success or failure as a value. */
 export type Result<T, E> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: E };
-
-/** Half-open stretch of a source text. Lines and columns count from 1, columns in UTF-16 units, as editors do. */
-export interface Range {
-  readonly line: number;
-  readonly column: number;
-  readonly endLine: number;
-  readonly endColumn: number;
-}
 
 /** Another place that a diagnostic refers to: "also declared here". */
 export interface Related {
@@ -40,7 +33,7 @@ export interface Failure {
 }
 
 /** `Diagnostic` with its range flattened: the output of `--json`. */
-export interface DiagnosticJson {
+interface DiagnosticJson {
   readonly severity: 'error' | 'warning';
   readonly code: string;
   readonly message: string;

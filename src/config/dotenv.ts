@@ -1,7 +1,7 @@
 // Environment files: lines of `KEY=VALUE`. Values are literal; variables in them are not expanded. Reads no file itself.
 import type { Span } from './tree.ts';
 
-export interface DotenvProblem extends Span {
+interface DotenvProblem extends Span {
   readonly message: string;
   readonly suggestion?: string;
 }

@@ -1,7 +1,7 @@
 // Draws one line of a source text with a squiggle under a part of it, safe for any terminal: control characters are
 // escaped, tabs are widened, long lines are cut around the squiggle, wide characters count two columns.
 import { printable } from '../text.ts';
-import type { Range } from './diagnostic.ts';
+import type { Range } from './range.ts';
 
 const MAX_WIDTH = 120;
 const TAB = '    ';

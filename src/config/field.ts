@@ -108,7 +108,7 @@ export function readFields<F extends Fields>(
   return { given: given as Given<F>, broken };
 }
 
-export interface Owner {
+interface Owner {
   readonly name: string;
   /** Where to report; by default, the beginning of the map. */
   readonly at?: Span;

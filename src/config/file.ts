@@ -10,7 +10,7 @@ export interface FileReader {
   stat(path: string): { readonly size: number; readonly isDirectory: boolean; readonly isFile: boolean } | null;
 }
 
-export type TextRead =
+type TextRead =
   | { readonly ok: true; readonly text: string }
   | {
       readonly ok: false;
@@ -23,7 +23,7 @@ export type TextRead =
     };
 
 /** No configuration, environment file or secret is larger; a larger file was probably named by mistake. */
-export const MAX_BYTES = 1024 * 1024;
+const MAX_BYTES = 1024 * 1024;
 
 const WHY: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',

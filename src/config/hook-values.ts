@@ -13,7 +13,7 @@ export interface HookConfig {
   readonly timeout: number | null;
 }
 
-export interface DrainConfig {
+interface DrainConfig {
   readonly wait_for: ProbeConfig;
   readonly timeout: number | null;
 }

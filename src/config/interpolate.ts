@@ -1,7 +1,7 @@
 // `${VAR}`, `${VAR:-default}`, `${VAR:+text}`, `${VAR:?why}` and `$${` in the texts of services.yaml. Variables come from the
 // container's environment only. Nothing else is expanded: a single `$` and `$VAR` are literal, and `${VAR/a/b}` is an error.
 
-export interface InterpolationProblem {
+interface InterpolationProblem {
   readonly code: 'unset-variable' | 'bad-interpolation';
   readonly message: string;
   readonly suggestion?: string;
@@ -9,7 +9,7 @@ export interface InterpolationProblem {
   readonly reference: string;
 }
 
-export type Interpolated =
+type Interpolated =
   | { readonly ok: true; readonly text: string /** false: there was nothing to replace. */; readonly changed: boolean }
   | { readonly ok: false; readonly problems: readonly InterpolationProblem[] };
 

@@ -121,7 +121,7 @@ export const PROBE = {
   ),
 } as const;
 
-export const PROBE_KINDS = ['http', 'tcp', 'exec', 'log', 'file', 'notify'] as const;
+const PROBE_KINDS = ['http', 'tcp', 'exec', 'log', 'file', 'notify'] as const;
 export type ProbeConfig = Given<typeof PROBE>;
 
 const PROBE_ELSEWHERE = {

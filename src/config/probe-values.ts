@@ -11,12 +11,12 @@ export interface Endpoint {
   readonly host: string;
   readonly port: number | null;
 }
-export interface HttpUrl extends Endpoint {
+interface HttpUrl extends Endpoint {
   readonly scheme: 'http' | 'https';
   readonly path: string;
 }
 /** Inclusive. */
-export type StatusRange = readonly [number, number];
+type StatusRange = readonly [number, number];
 
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
 const LOOPBACK = '127.0.0.1';

@@ -15,16 +15,16 @@ interface Anchored {
   readonly anchor: string | null;
 }
 export interface RawScalar extends ScalarNode, Anchored {}
-export interface RawList extends Span, Anchored {
+interface RawList extends Span, Anchored {
   readonly kind: 'list';
   readonly items: readonly Raw[];
 }
-export interface RawMap extends Span, Anchored {
+interface RawMap extends Span, Anchored {
   readonly kind: 'map';
   readonly pairs: readonly (readonly [key: Raw, value: Raw])[];
 }
 /** `*name`. */
-export interface RawAlias extends Span {
+interface RawAlias extends Span {
   readonly kind: 'alias';
   readonly name: string;
 }

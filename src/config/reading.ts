@@ -7,7 +7,7 @@ import { type Node, type ScalarNode, type Source, type Span, toRange } from './t
 export const INVALID = Symbol('invalid');
 export type Invalid = typeof INVALID;
 
-export interface Extra {
+interface Extra {
   readonly suggestion?: string | undefined;
   readonly related?: readonly { readonly message: string; readonly span: Span }[];
 }
@@ -69,7 +69,7 @@ export function withoutReplica(reading: Reading): Reading {
 }
 
 /** A scalar after interpolation. Text fields take `text`; numbers and switches use `value`. */
-export interface Filled {
+interface Filled {
   readonly text: string;
   readonly value: string | number | boolean | null;
   /** It contained a variable: then its text counts, whatever its quotes. */

@@ -1,6 +1,7 @@
 // Replicas of a service (`replicas`): one Config entry each, with its number, its name, and its ports plus the number. All
 // later stages treat a replica like any other service.
-import type { ServiceConfig } from './config.ts';
+import type { Complete } from './field.ts';
+import type { HOOKS } from './hook-values.ts';
 import type { ProbeConfig } from './probe-schema.ts';
 
 /** The service that a replica belongs to, and its number from 0. */
@@ -9,15 +10,26 @@ export interface Replica {
   readonly index: number;
 }
 
+/** The fields of a service that differ between its replicas. */
+interface Replicated {
+  readonly name: string;
+  readonly replicas: number | null;
+  readonly replica: Replica | null;
+  readonly ports: readonly number[];
+  readonly ready: readonly ProbeConfig[] | null;
+  readonly live: readonly ProbeConfig[] | null;
+  readonly hooks: Complete<typeof HOOKS>;
+}
+
 /**
  * The replicas of a service, or the service itself if it has only one. `reread` reads the service again for a number,
  * because it may contain `${SVC_REPLICA}`.
  */
-export function makeReplicas(
-  first: ServiceConfig,
-  reread: (index: number) => ServiceConfig,
+export function makeReplicas<S extends Replicated>(
+  first: S,
+  reread: (index: number) => S,
   tooHigh: (port: number) => void,
-): readonly ServiceConfig[] {
+): readonly S[] {
   const count = first.replicas ?? 1;
   if (count === 1) return [first];
   const replicas = Array.from({ length: count }, (_, index) =>
@@ -31,7 +43,7 @@ export function makeReplicas(
 const LAST_PORT = 65_535;
 
 /** A port that contains `${SVC_REPLICA}` already differs from the first replica's; the number is added to any other. */
-function toReplica(first: ServiceConfig, own: ServiceConfig, index: number): ServiceConfig {
+function toReplica<S extends Replicated>(first: S, own: S, index: number): S {
   const ports = own.ports.map((port, at) => (port === first.ports[at] ? port + index : port));
   const shifted = new Map(first.ports.map((port, at) => [port, ports[at] ?? port]));
   const probes = (role: 'ready' | 'live') =>

@@ -343,7 +343,7 @@ export const SERVICE = {
   ),
 } as const;
 
-export const SERVICE_RULES: KeyRules = {
+const SERVICE_RULES: KeyRules = {
   owner: 'a service',
   ignored: /^x-/,
   elsewhere: OTHER_SERVICE_KEYS,

@@ -7,9 +7,9 @@ import { parseSignal, SIGNAL_NAMES, whyNotForwarded, whyNotStopSignal } from './
 import type { MapEntry, Node, PathStep } from './tree.ts';
 
 export const CONDITIONS = ['started', 'ready', 'completed', 'exited'] as const;
-export type ConditionWord = (typeof CONDITIONS)[number];
+type ConditionWord = (typeof CONDITIONS)[number];
 
-export interface Dependency {
+interface Dependency {
   readonly name: string;
   /** null in the list form: the target decides. */
   readonly condition: ConditionWord | null;

@@ -47,7 +47,7 @@ function scalar<T>(
 
 const NUL = 'contains a NUL character, which cannot be passed to a program';
 
-export interface TextOptions {
+interface TextOptions {
   readonly wanted?: string;
   readonly pattern?: RegExp;
   /** Numbers and switches are accepted, as written. */

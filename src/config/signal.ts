@@ -30,7 +30,7 @@ const ALIASES: Readonly<Record<string, string>> = { IOT: 'ABRT', CLD: 'CHLD', PO
 const RTMIN = 34;
 const RTMAX = 64;
 
-export type ParsedSignal =
+type ParsedSignal =
   | { readonly ok: true; readonly name: string }
   | { readonly ok: false; readonly why: string; readonly suggestion?: string };
 

@@ -1,6 +1,6 @@
 // A YAML text as a tree with positions, between the parser and the schema. Aliases and merge keys are resolved, so a node
 // can occur in several places (never within itself). Checks nothing and imports no YAML parser.
-import type { Range } from './diagnostic.ts';
+import type { Range } from './range.ts';
 
 /** Half-open stretch of a source text in UTF-16 offsets. */
 export interface Span {
@@ -116,13 +116,6 @@ export function toNode(value: unknown): Node {
   }
   const scalar = value as string | number | boolean | null;
   return { kind: 'scalar', value: scalar, text: String(scalar ?? ''), plain: typeof scalar !== 'string', ...nowhere };
-}
-
-/** The plain value of a tree. Keys such as `__proto__` become ordinary properties. */
-export function toValue(node: Node): unknown {
-  if (node.kind === 'scalar') return node.value;
-  if (node.kind === 'list') return node.items.map(toValue);
-  return Object.fromEntries([...node.entries.values()].map((entry) => [entry.key, toValue(entry.node)]));
 }
 
 function toPosition(source: Source, offset: number): { readonly line: number; readonly column: number } {

@@ -4,7 +4,7 @@ import type { Reading } from './reading.ts';
 import type { Span } from './tree.ts';
 
 /** An error of the parser. */
-export interface SyntaxError {
+interface SyntaxError {
   readonly code: string;
   readonly message: string;
   readonly pos: readonly [number, number];

@@ -6,7 +6,7 @@ import type { Lines } from './streams.ts';
 
 export type { ApiSource, Usage } from './source.ts';
 
-export type Method = 'GET' | 'POST';
+type Method = 'GET' | 'POST';
 
 /** A parameter in the path, the query string, the header, or the JSON body. */
 export interface Parameter {

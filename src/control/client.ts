@@ -3,7 +3,7 @@
 // breaks is repeated over a new one.
 import { type After, type ClientRequest, type Exchange, exchange, type Open, type Outcome } from './exchange.ts';
 
-export { type ClientRequest, type ConnectionListener, connectTo } from './exchange.ts';
+export { type ClientRequest, connectTo, type SupervisorListener } from './exchange.ts';
 
 /** A way to connect to the supervisor, or why there is none. */
 export type Dial = { readonly ok: true; readonly path: string; readonly open: Open } | NoSupervisor;

@@ -5,7 +5,7 @@ import type { EventEmitter } from 'node:events';
 
 /** The part of a connection or a response that is needed here. */
 type Closing = Pick<EventEmitter, 'once'>;
-export type LimitedConnection = Closing & { destroy(): unknown };
+type LimitedConnection = Closing & { destroy(): unknown };
 
 /** This many are accepted even if descriptors are short: services may use up the rest for a long time. */
 const ALWAYS = 4;

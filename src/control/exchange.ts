@@ -1,7 +1,7 @@
 // One request over one connection to the supervisor, and its response piece by piece. Implements HTTP itself: a client for
 // one request must load fast and start no thread. Does not retry: client.ts does.
 import { connect } from 'node:net';
-import { ResponseParser } from './response.ts';
+import { type Receiver, ResponseParser } from './response.ts';
 
 export interface ClientRequest {
   readonly method?: 'GET' | 'POST';
@@ -15,20 +15,20 @@ export interface ClientRequest {
 export type After = (ms: number, fn: () => void) => () => void;
 
 /** One connection to a supervisor. */
-export interface Connection {
+export interface SupervisorConnection {
   write(bytes: Uint8Array): void;
   close(): void;
 }
 
-export interface ConnectionListener {
+export interface SupervisorListener {
   data(bytes: Uint8Array): void;
   closed(): void;
 }
 
 /** Connects. Rejects with an Error with `code`. */
-export type Open = (listener: ConnectionListener) => Promise<Connection>;
+export type Open = (listener: SupervisorListener) => Promise<SupervisorConnection>;
 
-export function connectTo(path: string, listener: ConnectionListener): Promise<Connection> {
+export function connectTo(path: string, listener: SupervisorListener): Promise<SupervisorConnection> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path });
     socket.once('connect', () =>
@@ -38,13 +38,6 @@ export function connectTo(path: string, listener: ConnectionListener): Promise<C
     socket.on('error', reject);
     socket.once('close', () => listener.closed());
   });
-}
-
-/** Receives the response. */
-export interface Receiver {
-  /** The head has arrived; `type` is its content type. */
-  begin(type: string): void;
-  take(bytes: Uint8Array): void;
 }
 
 export type Outcome =
@@ -65,7 +58,7 @@ export interface Exchange {
 
 export function exchange(open: Open, request: ClientRequest, receiver: Receiver): Exchange {
   const { promise, resolve } = Promise.withResolvers<Outcome>();
-  let connection: Connection | null = null;
+  let connection: SupervisorConnection | null = null;
   let isOver = false;
   const settle = (outcome: Outcome) => {
     isOver = true;
@@ -73,7 +66,7 @@ export function exchange(open: Open, request: ClientRequest, receiver: Receiver)
     resolve(outcome);
   };
   const parser = new ResponseParser(receiver);
-  const listener: ConnectionListener = {
+  const listener: SupervisorListener = {
     data(bytes) {
       if (isOver) return;
       try {

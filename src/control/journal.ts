@@ -1,7 +1,7 @@
 // The latest announcements, numbered, for `events`: a ring buffer, and its followers. Pure; the time is an argument.
 
 /** An announcement of the supervisor. */
-export interface Announced {
+interface Announced {
   readonly level: 'info' | 'warn' | 'error';
   readonly service: string | null;
   readonly event: string;

@@ -3,7 +3,7 @@
 import type { ServiceSnapshot, Snapshot } from '../core/snapshot.ts';
 import type { History, Usage } from './source.ts';
 
-export interface ProbeCounters {
+interface ProbeCounters {
   readonly kind: string;
   readonly index: number;
   readonly results: Readonly<Record<string, number>>;
@@ -12,7 +12,7 @@ export interface ProbeCounters {
   readonly seconds: number;
 }
 
-export interface StreamCounters {
+interface StreamCounters {
   readonly lines: number;
   readonly bytes: number;
   readonly dropped: number;

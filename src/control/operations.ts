@@ -232,7 +232,7 @@ const FOUR_STATES: Readonly<Record<string, string>> = {
 };
 
 /** The four states of Nosana: pending, running, completed, failed. A stop by the operator is not a failure. */
-export function nosanaState(state: ServiceSnapshot['state']): string {
+function nosanaState(state: ServiceSnapshot['state']): string {
   return FOUR_STATES[state] ?? 'completed';
 }
 

@@ -1,7 +1,12 @@
 // An incremental parser of HTTP/1.1 responses: status, content type, and body (RFC 9112: by length, in chunks, or until the
 // end of the connection). Supports the part of HTTP that the supervisor sends. Pure; throws if the input is no response.
 
-import type { Receiver } from './exchange.ts';
+/** Receives the response. */
+export interface Receiver {
+  /** The head has arrived; `type` is its content type. */
+  begin(type: string): void;
+  take(bytes: Uint8Array): void;
+}
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 const MOST_HEAD = 64 * 1024;

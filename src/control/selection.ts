@@ -14,7 +14,7 @@ interface Member extends Named {
   readonly group: string | null;
 }
 
-export type Selected =
+type Selected =
   | { readonly ok: true; readonly names: readonly string[] }
   | { readonly ok: false; readonly error: string };
 

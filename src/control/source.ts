@@ -36,7 +36,7 @@ export interface LogLine {
   readonly text: string;
 }
 
-export interface LogSource {
+interface LogSource {
   /** The last stored lines, oldest first. */
   tail(service: string, count: number): readonly LogLine[];
   /** Calls back with each block when it is written; the listener must not block. Returns a function that unsubscribes. */

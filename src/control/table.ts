@@ -66,7 +66,7 @@ function noteOf({ state, reason, ready_after_seconds: after }: StatusBody['servi
 }
 
 /** `812 KiB`, `1.4 GiB`. */
-export function renderSize(bytes: number): string {
+function renderSize(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let value = bytes;
   let unit = 0;

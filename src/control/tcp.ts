@@ -13,7 +13,7 @@ import { type Counters, METRICS_TYPE, renderMetrics } from './metrics.ts';
 import { describeApi } from './openapi.ts';
 import { ROUTES } from './routes.ts';
 
-export interface TcpParts {
+interface TcpParts {
   readonly plan: ControlPlan;
   readonly source: ApiSource;
   counters(): Counters;

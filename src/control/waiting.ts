@@ -4,7 +4,7 @@ import type { ServiceSnapshot, Snapshot } from '../core/snapshot.ts';
 import type { ApiSource } from './source.ts';
 import type { Lines } from './streams.ts';
 
-export type Goal = 'ready' | 'stopped';
+type Goal = 'ready' | 'stopped';
 
 /** A service that is still waited for, or that cannot satisfy the condition. */
 export interface Awaited {
@@ -24,7 +24,7 @@ export interface Progress {
 }
 
 /** The status of one service with respect to the goal. */
-export function judgeWait(service: ServiceSnapshot, goal: Goal, phase: Snapshot['phase']): 'there' | 'waits' | 'lost' {
+function judgeWait(service: ServiceSnapshot, goal: Goal, phase: Snapshot['phase']): 'there' | 'waits' | 'lost' {
   const { state, wanted, ready, type, blocked } = service;
   if (state === 'skipped') return 'there';
   if (goal === 'stopped') {
@@ -38,7 +38,7 @@ export function judgeWait(service: ServiceSnapshot, goal: Goal, phase: Snapshot[
   return state === 'completed' && type === 'service' ? 'lost' : 'waits';
 }
 
-export function evaluateProgress(
+function evaluateProgress(
   snapshot: Snapshot,
   names: readonly string[],
   goal: Goal,

@@ -2,7 +2,7 @@
 import type { Edge, Plan, ServicePlan } from './plan.ts';
 
 /** A difference in `stageEdges` is reported as one in `edges`. */
-export type ServiceField = Exclude<keyof ServicePlan, 'name' | 'stageEdges'>;
+type ServiceField = Exclude<keyof ServicePlan, 'name' | 'stageEdges'>;
 
 export interface Difference {
   /** Names, in the order of the new plan. */

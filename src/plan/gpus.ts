@@ -22,7 +22,7 @@ export interface GpuRequest {
   readonly path: Path;
 }
 
-export interface GpuContext {
+interface GpuContext {
   readonly environment: Readonly<Record<string, string>>;
   /** Lists the machine's GPUs. Without it nothing is assigned: there is no GPU while an image is built. */
   readonly gpus?: () => Inventory;
@@ -76,7 +76,7 @@ export function withGpus(plan: Plan, config: Config, context: GpuContext, proble
  * here: HIP numbers the devices that it leaves, so that the two lists could exclude each other, and frameworks reject it
  * (Ray, vLLM). Only the container's own value, which was applied in the inventory, is passed on.
  */
-export function gpuEnvironment(
+function gpuEnvironment(
   vendor: 'nvidia' | 'amd',
   devices: readonly GpuDevice[],
   own: Readonly<Record<string, string>>,

@@ -6,7 +6,7 @@ const BEGIN = '# svc-super: these names are services of this container';
 const END = '# svc-super: end';
 const ADDRESS = '127.0.0.1';
 
-export interface HostsText {
+interface HostsText {
   readonly text: string;
   /** Names without a line, and the reasons. */
   readonly skipped: readonly { readonly name: string; readonly why: string }[];

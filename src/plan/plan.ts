@@ -69,7 +69,7 @@ export interface TcpProbe extends ProbeCommon {
   /** Absolute path of a unix socket to connect to instead of host and port. */
   readonly socket: string | null;
 }
-export interface ExecProbe extends ProbeCommon {
+interface ExecProbe extends ProbeCommon {
   readonly kind: 'exec';
   readonly argv: readonly string[];
 }
@@ -78,7 +78,7 @@ export interface LogProbe extends ProbeCommon {
   /** An RE2 pattern, checked at load. */
   readonly pattern: string;
 }
-export interface FileProbe extends ProbeCommon {
+interface FileProbe extends ProbeCommon {
   readonly kind: 'file';
   /** Relative paths are relative to the service's `cwd`. */
   readonly path: string;
@@ -187,9 +187,9 @@ export const LIMIT_NAMES = [
   'sigpending',
   'stack',
 ] as const;
-export type LimitName = (typeof LIMIT_NAMES)[number];
+type LimitName = (typeof LIMIT_NAMES)[number];
 
-export interface LogFile {
+interface LogFile {
   /** Absolute. */
   readonly path: string;
   /** Size in bytes at which the file is rotated. */

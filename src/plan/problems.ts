@@ -1,7 +1,8 @@
 // Collects the errors and warnings of turning a Config into a Plan, each with its position in services.yaml.
 import type { Config } from '../config/config.ts';
-import type { Diagnostic, Range, Related } from '../config/diagnostic.ts';
+import type { Diagnostic, Related } from '../config/diagnostic.ts';
 import { nearest } from '../config/nearest.ts';
+import type { Range } from '../config/range.ts';
 
 /** Steps into services.yaml: `['services', 'web', 'user']`. */
 export type Path = readonly (string | number)[];

@@ -5,7 +5,7 @@ import { matchServices, names as namesOf } from './names.ts';
 import type { Plan, ServicePlan } from './plan.ts';
 import { stageEdges } from './stages.ts';
 
-export interface UnknownService {
+interface UnknownService {
   readonly name: string;
   /** The closest existing name. */
   readonly suggestion: string | null;

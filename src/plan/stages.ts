@@ -2,7 +2,7 @@
 import type { Edge, ServicePlan } from './plan.ts';
 
 /** The part of a service that determines its stage edges. */
-export type Staged = Pick<ServicePlan, 'name' | 'type' | 'enabled' | 'group'>;
+type Staged = Pick<ServicePlan, 'name' | 'type' | 'enabled' | 'group'>;
 
 /**
  * The stage edges of each service that has any: `ready` for services, `completed` for tasks. Disabled services have none

@@ -24,7 +24,7 @@ export interface Accounts {
   readonly groupsMissing: string | null;
 }
 
-export type UserFound =
+type UserFound =
   | { readonly ok: true; readonly user: User }
   | { readonly ok: false; readonly message: string; readonly known: readonly string[]; readonly wanted: string };
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'bun:test';
 import type { CommandContext } from '../../src/cli/command.ts';
 import { renderJson } from '../../src/cli/json.ts';
-import { operate, reload, wait } from '../../src/cli/operations.ts';
+import { requestReload, runOperation, wait } from '../../src/cli/operations.ts';
 
 const NAME = 'a\x9b31m\u202eb';
 const ESCAPED = 'a\\u009b31m\\u202eb';
@@ -51,7 +51,7 @@ const given = { values: { json: true }, positionals: ['x'] };
 
 test('of an operation', async () => {
   const body = { operation: 'stop', services: [NAME] };
-  const printed = await outputOf((context) => operate(context, 'stop', given, ''), { status: 202, body });
+  const printed = await outputOf((context) => runOperation(context, 'stop', given, ''), { status: 202, body });
   expect(printed).toBe(`{"operation":"stop","services":["${ESCAPED}"]}\n`);
 });
 
@@ -65,7 +65,7 @@ test('of a wait', async () => {
 
 test('of a reload, applied or refused', async () => {
   for (const status of [200, 422]) {
-    const printed = await outputOf((context) => reload(context, given), { status, body: { text: NAME } });
+    const printed = await outputOf((context) => requestReload(context, given), { status, body: { text: NAME } });
     expect(printed).toBe(`{"text":"${ESCAPED}"}\n`);
   }
 });

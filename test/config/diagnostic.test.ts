@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
-import { type Diagnostic, type Range, render, sortDiagnostics, toJson } from '../../src/config/diagnostic.ts';
+import { type Diagnostic, render, sortDiagnostics, toJson } from '../../src/config/diagnostic.ts';
 import { drawExcerpt } from '../../src/config/excerpt.ts';
+import type { Range } from '../../src/config/range.ts';
 import { printable } from '../../src/text.ts';
 
 const at = (line: number, column: number, endLine = line, endColumn = column + 1): Range => ({

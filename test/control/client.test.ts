@@ -3,8 +3,8 @@
 import { describe, expect, test } from 'bun:test';
 import {
   type ClientRequest,
-  type ConnectionListener,
   type Dial,
+  type SupervisorListener,
   sendRequest,
   streamRequest,
 } from '../../src/control/client.ts';
@@ -50,7 +50,7 @@ class Simulation {
   readonly dial: Dial = {
     ok: true,
     path: '/run/x.sock',
-    open: async (listener: ConnectionListener) => {
+    open: async (listener: SupervisorListener) => {
       const step = this.#steps.length > 1 ? this.#steps.shift() : this.#steps[0];
       if (step !== undefined && step !== 'silent' && 'refused' in step)
         throw Object.assign(new Error(step.refused), { code: step.refused });

@@ -17,7 +17,7 @@ export interface Wanted {
 }
 
 /** The pid on the host. */
-export interface HostProcess {
+interface HostProcess {
   readonly pid: number;
   readonly start: string;
   readonly state: string;
@@ -155,7 +155,7 @@ export class Container implements AsyncDisposable {
   }
 }
 
-export function readHostProcess(pid: number): HostProcess | null {
+function readHostProcess(pid: number): HostProcess | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -82,7 +82,7 @@ export function named(name: string): string {
   return link;
 }
 
-export type Contender = readonly [label: string, program: string];
+type Contender = readonly [label: string, program: string];
 
 /** The program under that name, and the real one if it is installed; in CI it must be. */
 export function contenders(name: string): readonly Contender[] {

@@ -49,7 +49,7 @@ export class ConfigFolder implements Disposable {
   }
 }
 
-export interface RunMore {
+interface RunMore {
   readonly through?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;

@@ -11,7 +11,7 @@ export interface RequestResult {
   readonly body: string;
 }
 
-export interface Reply {
+interface Reply {
   readonly status?: number;
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -90,7 +90,7 @@ XoKYIcn7wooWBYgkYiOLdsLQmFmhRANCAATO7uVD1yALz7h5i6YBYq29u6n2gTew
 `;
 
 /** Self-signed, for 127.0.0.1, until 2126. */
-export const TLS_CERTIFICATE = `-----BEGIN CERTIFICATE-----
+const TLS_CERTIFICATE = `-----BEGIN CERTIFICATE-----
 MIIBmTCCAUCgAwIBAgIUWoNsY5edhdBIeo7fyfG7rfrlEz8wCgYIKoZIzj0EAwIw
 GTEXMBUGA1UEAwwOc3ZjLXN1cGVyIHRlc3QwIBcNMjYxMTIwMTYzMjIwWhgPMjEy
 NjEwMjcxNjMyMjBaMBkxFzAVBgNVBAMMDnN2Yy1zdXBlciB0ZXN0MFkwEwYHKoZI
