@@ -53,8 +53,8 @@ export async function checkFile(context: CommandContext, path: string, values: G
   }
   context.err(loaded.ok ? render(loaded.value.warnings, loaded.value.sources) : renderDiagnostics(loaded.error));
   if (findings.length > 0) {
-    const { renderFindings } = await import('./preflight.ts');
-    context.out(renderFindings(findings, context.colour));
+    const { renderPreflight } = await import('./preflight.ts');
+    context.out(renderPreflight(findings, context.colour));
   }
   if (!loaded.ok || !ok) return EXIT.config;
   const count = loaded.value.warnings.length;

@@ -3,7 +3,7 @@ import type { ClientRequest, Dial } from '../control/client.ts';
 import type { LoadInput } from '../plan/expand.ts';
 import type { Inventory } from '../plan/gpu-inventory.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { Finding } from './preflight.ts';
+import type { PreflightFinding } from './preflight.ts';
 
 /** Exit codes of the command line itself (sysexits.h). */
 export const EXIT = {
@@ -50,9 +50,9 @@ export interface CommandContext {
   inspect(
     plan: Plan,
     running: readonly { readonly name: string; readonly pid: number | null }[],
-  ): Promise<readonly Finding[]>;
+  ): Promise<readonly PreflightFinding[]>;
   /** Inspects the programs of an image that is being built. */
-  inspectBuild(plan: Plan): Promise<readonly Finding[]>;
+  inspectBuild(plan: Plan): Promise<readonly PreflightFinding[]>;
   /** Loads the configuration; supervision begins after the command has returned. */
   up(file: string, names: readonly string[], debug: boolean): Promise<number>;
 }

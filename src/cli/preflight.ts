@@ -2,7 +2,7 @@
 import { printable } from '../text.ts';
 
 /** The result of one check. */
-export interface Finding {
+export interface PreflightFinding {
   /** null: the whole machine. */
   readonly service: string | null;
   readonly check: 'user' | 'limit' | 'command' | 'folder' | 'port' | 'gpu' | 'driver' | 'memory' | 'shared-memory';
@@ -18,7 +18,7 @@ const MARKS = {
   wrong: { sign: '✗', colour: 31 },
 } as const;
 
-export function renderFindings(findings: readonly Finding[], colour: boolean): string {
+export function renderPreflight(findings: readonly PreflightFinding[], colour: boolean): string {
   const width = Math.max(0, ...findings.map(({ service }) => service?.length ?? 0));
   return findings
     .map(({ service, verdict, text, help }) => {

@@ -56,8 +56,8 @@ export interface Streaming {
   /** The request that continues a stream after a break; absent: the stream ends there. */
   readonly resume?: () => ClientRequest;
   /**
-   * `follow` (default): waits for a successor as long as PID 1 listens. `finite`: waits as long as `sendRequest`. `once`: the request
-   * is never repeated.
+   * `follow` (default): waits for a successor as long as PID 1 listens. `finite`: waits as long as `sendRequest`. `once`: the
+   * request is never repeated.
    */
   readonly kind?: 'follow' | 'finite' | 'once';
   /** Called when a successor responds. */

@@ -55,7 +55,7 @@ export class LogFeed {
   readonly #source: Source;
   readonly #channels = new Map<string, Channel>();
   readonly #all = new Set<Reader>();
-  #beating = false;
+  #isFlushing = false;
 
   constructor(source: Source) {
     this.#source = source;
@@ -125,8 +125,8 @@ export class LogFeed {
     const { current, behind } = channel;
     if (current.size === 0) channel.count += countLines(block.bytes);
     else for (const piece of piecesOf(block)) this.#takePiece(channel, current, behind, piece);
-    if (this.#beating) return;
-    this.#beating = true;
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
     this.#arm();
   }
 
@@ -160,7 +160,7 @@ export class LogFeed {
       if (reader.budget > 0) catchUp(reader);
       isBehind ||= reader.queue.length > 0 || reader.channels.some(({ behind }) => behind.has(reader));
     }
-    this.#beating = isBehind;
+    this.#isFlushing = isBehind;
     if (isBehind) this.#arm();
   }
 }

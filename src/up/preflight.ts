@@ -1,7 +1,7 @@
 // What can be known to go wrong before anything is started: each look at the machine as a finding, a line with a tick or
 // what to do. `check --runtime` shows all of them; `up` takes from it what refuses a start. Starts no service. Part of the root.
 
-import type { Finding } from '../cli/preflight.ts';
+import type { PreflightFinding } from '../cli/preflight.ts';
 import { inspectProgram } from '../linux/executable.ts';
 import { absolute, exists } from '../linux/files.ts';
 import type { GpuReader } from '../linux/gpu-memory.ts';
@@ -33,7 +33,7 @@ export async function inspect(
   plan: Plan,
   readGpus: () => GpuReader,
   portOwner: PortOwner,
-): Promise<readonly Finding[]> {
+): Promise<readonly PreflightFinding[]> {
   const running = plan.services.filter(({ enabled }) => enabled);
   const gpus = gpuServices(plan);
   const isAfterTask = findAfterTasks(plan);
@@ -45,7 +45,7 @@ export async function inspect(
     ),
     ...running.flatMap(lookAtFolders),
     ...running.flatMap((service) => lookAtPorts(service, portOwner)),
-    ...gpus.map(({ name, gpus: { devices, shared } }): Finding => {
+    ...gpus.map(({ name, gpus: { devices, shared } }): PreflightFinding => {
       const text = `${devices.length === 1 ? 'GPU' : 'GPUs'} ${devices.map(describeDevice).join(', ')}`;
       return { service: name, check: 'gpu', verdict: 'ok', text: shared ? `${text}, shared` : text };
     }),
@@ -56,7 +56,7 @@ export async function inspect(
 
 const describeDevice = ({ id, name }: GpuPlan['devices'][number]) => `${id} (${name})`;
 
-function lookAtUser({ name, user }: ServicePlan): Finding[] {
+function lookAtUser({ name, user }: ServicePlan): PreflightFinding[] {
   if (user === null) return [];
   const text = user.name === null ? `uid ${user.uid}, which has no name here` : `user ${user.name} (uid ${user.uid})`;
   const why = whyNotUser(user.uid, user.gid);
@@ -66,7 +66,7 @@ function lookAtUser({ name, user }: ServicePlan): Finding[] {
 }
 
 /** Limits and priorities that PID 1 has no right to set. What it can set gets no line. */
-function lookAtRights({ name, limits, nice, oomScoreAdj, cpus }: ServicePlan): Finding[] {
+function lookAtRights({ name, limits, nice, oomScoreAdj, cpus }: ServicePlan): PreflightFinding[] {
   const refused: (readonly [field: string, why: string | null])[] = [
     ...Object.entries(limits).map(([limit, { hard }]) => [`limits.${limit}`, whyNotLimit(limit, hard)] as const),
     ['cpus', cpus === null ? null : whyNotProcessors(cpus)],
@@ -132,7 +132,7 @@ function allCommands(service: ServicePlan, afterTask: boolean): readonly Wanted[
   return [...commandsToStart(service, afterTask), ...laterCommands(service, afterTask)];
 }
 
-function lookAtCommand({ name, env, cwd, user }: ServicePlan, { field, argv, who }: Wanted): Finding[] {
+function lookAtCommand({ name, env, cwd, user }: ServicePlan, { field, argv, who }: Wanted): PreflightFinding[] {
   const prefix = field === null ? '' : `${field}: `;
   const about = { service: name, check: 'command' } as const;
   const shell = whyNoShell(argv);
@@ -155,7 +155,7 @@ function lookAtCommand({ name, env, cwd, user }: ServicePlan, { field, argv, who
  * What is wrong with the programs of an image that is being built, and that nothing will bring later. A path that is not there
  * may be one of a volume.
  */
-export function inspectBuild(plan: Plan): readonly Finding[] {
+export function inspectBuild(plan: Plan): readonly PreflightFinding[] {
   const isAfterTask = findAfterTasks(plan);
   return plan.services
     .filter(({ enabled }) => enabled)
@@ -170,8 +170,8 @@ export function inspectBuild(plan: Plan): readonly Finding[] {
 const isElsewhere = (program: string, { cwd }: ServicePlan): boolean =>
   program.includes('/') && !exists(resolve(absolute(cwd ?? '.'), program));
 
-function lookAtFolders({ name, cwd, user, log }: ServicePlan): Finding[] {
-  const folders: Finding[] = [];
+function lookAtFolders({ name, cwd, user, log }: ServicePlan): PreflightFinding[] {
+  const folders: PreflightFinding[] = [];
   const tell = (path: string, what: string, why: string | null, help: string) => {
     const ok = why === null;
     const text = ok ? `${what} ${path}` : `${what} ${path}: ${why}`;
@@ -192,8 +192,8 @@ function lookAtFolders({ name, cwd, user, log }: ServicePlan): Finding[] {
 /** The process that listens on a port. `service`: the running service that it belongs to; null: none, or not known. */
 export type PortOwner = (port: number) => { readonly text: string; readonly service: string | null } | null;
 
-function lookAtPorts({ name, ports }: ServicePlan, portOwner: PortOwner): Finding[] {
-  return ports.map((port): Finding => {
+function lookAtPorts({ name, ports }: ServicePlan, portOwner: PortOwner): PreflightFinding[] {
+  return ports.map((port): PreflightFinding => {
     const about = { service: name, check: 'port' } as const;
     const owner = portOwner(port);
     if (owner === null) return { ...about, verdict: 'ok', text: `port ${port} is free` };
@@ -238,7 +238,7 @@ function allDevices(services: readonly GpuService[]): GpuPlan['devices'] {
 }
 
 /** What the driver says, and whether each service has the memory it asks for. */
-async function lookAtMemory(services: readonly GpuService[], readGpus: GpuReader): Promise<Finding[]> {
+async function lookAtMemory(services: readonly GpuService[], readGpus: GpuReader): Promise<PreflightFinding[]> {
   const reading = await readAll(services, readGpus, true);
   if (reading.kind === 'lost') {
     const help =
@@ -257,7 +257,7 @@ async function lookAtMemory(services: readonly GpuService[], readGpus: GpuReader
   const shown = reading.devices.map(({ used, total }, at) => {
     return `GPU ${devices[at]?.id} has ${toGib(total - used)} of ${toGib(total)} free`;
   });
-  const driver: Finding = {
+  const driver: PreflightFinding = {
     service: null,
     check: 'driver',
     verdict: 'ok',
@@ -266,7 +266,7 @@ async function lookAtMemory(services: readonly GpuService[], readGpus: GpuReader
   return [driver, ...wanting.map((service) => judgeMemory(service, devices, reading))];
 }
 
-function judgeMemory({ name, gpus }: GpuService, devices: GpuPlan['devices'], reading: GpuReading): Finding {
+function judgeMemory({ name, gpus }: GpuService, devices: GpuPlan['devices'], reading: GpuReading): PreflightFinding {
   const minFree = gpus.minFree ?? 0;
   const short = gpus.devices.flatMap(({ id }) => {
     const at = devices.findIndex((device) => device.id === id);
@@ -334,7 +334,7 @@ export async function refuseGpus(plan: Plan, readGpus: GpuReader, abort: AbortSi
  */
 export function* findMissingPrograms(plan: Plan): Generator<Missing | null> {
   const isAfterTask = findAfterTasks(plan);
-  const known = new Map<string, Finding[]>();
+  const known = new Map<string, PreflightFinding[]>();
   for (const service of plan.services) {
     // One that starts at once says it itself.
     if (!service.enabled || service.edges.length + service.stageEdges.length === 0) continue;
