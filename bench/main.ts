@@ -40,7 +40,7 @@ SVC_SUPER_OLD=FILE names an older svc-super in one file, which is measured besid
 `;
 
 const say = (text: string): void => void process.stdout.write(text);
-const tell = (text: string): void => void process.stderr.write(text);
+const log = (text: string): void => void process.stderr.write(text);
 
 type Readings = Map<string, Map<string, (number | string)[]>>;
 
@@ -103,9 +103,9 @@ async function measure(trials: readonly Trial[], entrants: readonly Entrant[], c
   const load = loadavg()[0] ?? 0;
   for (const trial of trials) {
     const before = performance.now();
-    tell(`${trial.name} ...`);
+    log(`${trial.name} ...`);
     await compete(trial, entrants, readings, choice);
-    tell(` ${((performance.now() - before) / 1_000).toFixed(0)} s\n`);
+    log(` ${((performance.now() - before) / 1_000).toFixed(0)} s\n`);
   }
   return {
     machine: `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB of memory, Linux ${release().replace(/^(\d+\.\d+).*/, '$1')}, load ${load.toFixed(1)} at its beginning`,
@@ -125,7 +125,7 @@ const LAST = join(cache, 'last.json');
 function publish(results: Results): void {
   writeFileSync(join(import.meta.dir, 'RESULTS.md'), renderMarkdown(results, REASONS));
   writeFileSync(join(import.meta.dir, 'results.svg'), renderPicture(results));
-  tell('written: bench/RESULTS.md, bench/results.svg\n');
+  log('written: bench/RESULTS.md, bench/results.svg\n');
 }
 
 /** The installed contestants with one of these names; null: all. */
@@ -161,12 +161,12 @@ async function main(): Promise<number> {
   }
   mkdirSync(cache, { recursive: true });
   if (values.install) {
-    const failed = [...install(CONTESTANTS, cache, tell).values()].filter((outcome) => outcome !== null);
+    const failed = [...install(CONTESTANTS, cache, log).values()].filter((outcome) => outcome !== null);
     return failed.length === 0 ? 0 : 1;
   }
   if (values.render) {
     if (!existsSync(LAST)) {
-      tell('there has been no complete run here yet: npm run bench\n');
+      log('there has been no complete run here yet: npm run bench\n');
       return 1;
     }
     publish(JSON.parse(readFileSync(LAST, 'utf8')) as Results);
@@ -174,7 +174,7 @@ async function main(): Promise<number> {
   }
   const broken = buildInstruments(cache);
   if (broken !== null || process.getuid?.() !== 0) {
-    tell(`${broken ?? 'PID namespaces need root'}\n`);
+    log(`${broken ?? 'PID namespaces need root'}\n`);
     return 1;
   }
   // The old release is always included: it is given in order to be compared.

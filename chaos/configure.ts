@@ -66,7 +66,7 @@ function service(spec: ServiceSpec, port: number, places: Places, touched = 0): 
     ...(spec.user && { user: `${OTHER_USER}` }),
     ...(spec.replicas > 1 && { replicas: spec.replicas }),
     // A service that may listen has a fixed port, so that only a reload can give the port to another service.
-    ...((spec.replicas > 1 || hears(spec)) && { port }),
+    ...((spec.replicas > 1 || listens(spec)) && { port }),
     essential: spec.essential,
     restart:
       restart === 'never' ? 'never' : { policy: restart, backoff: { initial: `${pause}ms`, max: `${pause * 4}ms` } },
@@ -88,7 +88,7 @@ function service(spec: ServiceSpec, port: number, places: Places, touched = 0): 
   };
 }
 
-function hears({ ready }: ServiceSpec): boolean {
+function listens({ ready }: ServiceSpec): boolean {
   return ready?.probe === 'tcp' || ready?.probe === 'http';
 }
 

@@ -19,33 +19,33 @@ export function isJustified(run: Run, seen: Observation): string | null {
   const last = own.findLast(({ what }) => what === 'code' || what === 'signal');
   if (end.how === 'code') {
     if (last?.what === 'code' && Number(last.value) === end.code) return null;
-    return `${service} (pid ${pid}) was reported to have exited with ${end.code}; ${tell(last)}`;
+    return `${service} (pid ${pid}) was reported to have exited with ${end.code}; ${describeLast(last)}`;
   }
   if (end.how !== 'signal') return null;
   const { signal } = end;
   if (last?.what === 'signal' && Number(last.value) === signal) return null;
   if (seen.sent.some((sent) => sent.pid === pid && sent.signal === signal)) return null;
-  if (isSignalledByApi(run, seen.told, signal)) return null;
-  if ([SIGINT, SIGKILL, SIGTERM].includes(signal) && wasBeingEnded(run, seen.told)) return null;
-  return `${service} (pid ${pid}) was reported to have been killed by signal ${signal}; ${tell(last)}`;
+  if (isSignalledByApi(run, seen.reported, signal)) return null;
+  if ([SIGINT, SIGKILL, SIGTERM].includes(signal) && wasBeingEnded(run, seen.reported)) return null;
+  return `${service} (pid ${pid}) was reported to have been killed by signal ${signal}; ${describeLast(last)}`;
 }
 
-function tell(last: Noted | undefined): string {
+function describeLast(last: Noted | undefined): string {
   return last === undefined ? 'its journal has no exit' : `its journal has ${last.what} ${last.value}`;
 }
 
-function isSignalledByApi(run: Run, told: readonly Told[], signal: number): boolean {
+function isSignalledByApi(run: Run, reported: readonly Told[], signal: number): boolean {
   const { service, from, to } = run;
-  return told.some(
+  return reported.some(
     (one, at) =>
       at >= from && at <= (to ?? at) && one.service === service && one.event === 'signal-asked' && signal > 0,
   );
 }
 
 /** Whether the supervisor had a reason to stop it. */
-function wasBeingEnded({ service, from, to, event }: Run, told: readonly Told[]): boolean {
+function wasBeingEnded({ service, from, to, event }: Run, reported: readonly Told[]): boolean {
   if (event === 'stopped') return true;
-  return told.some(
+  return reported.some(
     (one, at) =>
       at >= from && at <= (to ?? at) && (one.service === service || one.service === null) && REASONS.test(one.event),
   );
@@ -53,9 +53,9 @@ function wasBeingEnded({ service, from, to, event }: Run, told: readonly Told[])
 
 /** The exit codes that are correct for the container, and why. */
 export function codes(seen: Observation): { readonly expected: ReadonlySet<number>; readonly why: string } {
-  const { told, end } = seen;
-  const stopping = stoppingIn(told);
-  const allEnded = told.find(({ event }) => event === 'all-ended');
+  const { reported, end } = seen;
+  const stopping = stoppingIn(reported);
+  const allEnded = reported.find(({ event }) => event === 'all-ended');
   if (stopping < 0) {
     if (allEnded === undefined) return { expected: new Set(), why: 'no reason was reported' };
     const code = Number(/ending with code (\d+)/.exec(allEnded.text)?.[1]);
@@ -66,35 +66,37 @@ export function codes(seen: Observation): { readonly expected: ReadonlySet<numbe
       };
     return { expected: new Set([code]), why: allEnded.text };
   }
-  const first = told[stopping]?.text ?? '';
+  const first = reported[stopping]?.text ?? '';
   if (/^stopping everything: \S+ can never start/.test(first)) return codesOfFailures(seen, stopping, first);
   const name = /^stopping everything: (\S+) (?:ended|failed)/.exec(first)?.[1];
   if (name === undefined) {
-    if (end?.askedAt === null) return { expected: new Set(), why: `nobody asked, but: ${first}` };
-    const killed = told.slice(stopping).some(isKill);
+    if (end?.askedAt === null) return { expected: new Set(), why: `no stop was requested, but: ${first}` };
+    const killed = reported.slice(stopping).some(isKill);
     return { expected: new Set([killed ? 137 : 0]), why: `${first}; something was ${killed ? '' : 'not '}killed` };
   }
   const spec = specOf(seen.scenario, name);
-  const run = readRuns(told).runs.find(
-    ({ service, to }) => service === name && to !== null && to === lastEndBefore(told, name, stopping),
+  const run = readRuns(reported).runs.find(
+    ({ service, to }) => service === name && to !== null && to === lastEndBefore(reported, name, stopping),
   );
   if (run !== undefined && isExplainedByTree(run, seen))
     return { expected: new Set([0, 137]), why: `SIGTERM went to every process, and svc-super reported: ${first}` };
   if (spec === undefined || run === undefined)
     return { expected: new Set(), why: `${name} was reported to have ended, and has not` };
-  return { expected: verdicts(spec, run, seen), why: `${first}; its end: ${told[run.to ?? 0]?.text}` };
+  return { expected: verdicts(spec, run, seen), why: `${first}; its end: ${reported[run.to ?? 0]?.text}` };
 }
 
 /** Whether that code is only explained by runs that died of the SIGTERM to every process. */
 function isCodeOfTree(code: number, seen: Observation): boolean {
-  const failed = readRuns(seen.told).runs.filter(({ event }) => event === 'failed');
+  const failed = readRuns(seen.reported).runs.filter(({ event }) => event === 'failed');
   const others = failed.filter((run) => !isExplainedByTree(run, seen));
   return code === 128 + SIGTERM && others.length < failed.length && !codesOf(others, seen).includes(code);
 }
 
 /** The codes of failed services, one of which may be the reason why another never starts; 1 if there is none. */
 function codesOfFailures(seen: Observation, stopping: number, why: string): ReturnType<typeof codes> {
-  const failed = readRuns(seen.told).runs.filter(({ to, event }) => to !== null && to < stopping && event === 'failed');
+  const failed = readRuns(seen.reported).runs.filter(
+    ({ to, event }) => to !== null && to < stopping && event === 'failed',
+  );
   return { expected: new Set([1, ...codesOf(failed, seen)]), why };
 }
 
@@ -112,8 +114,8 @@ function isKill({ event, text }: Told): boolean {
 }
 
 /** The event that reports the exit of the first cause: the last one of that service before everything is stopped. */
-function lastEndBefore(told: readonly Told[], name: string, stopping: number): number {
-  return told.findLastIndex(
+function lastEndBefore(reported: readonly Told[], name: string, stopping: number): number {
+  return reported.findLastIndex(
     ({ service, event }, at) => at < stopping && service === name && (event === 'failed' || event === 'completed'),
   );
 }
@@ -125,7 +127,7 @@ function verdicts(spec: ServiceSpec, run: Run, seen: Observation): Set<number> {
     case 'code':
     case 'signal':
       // Before readiness even a success code is a failure.
-      if (seen.told[run.to ?? -1]?.text.includes('before it was ready')) return new Set([shellCode(end) || 1]);
+      if (seen.reported[run.to ?? -1]?.text.includes('before it was ready')) return new Set([shellCode(end) || 1]);
       return new Set([verdict(spec, end)]);
     case 'not-started': {
       // The code of the hook, if the hook is the reason.
@@ -149,7 +151,7 @@ function verdicts(spec: ServiceSpec, run: Run, seen: Observation): Set<number> {
 
 /** The result that `after_exit` received must be the one that the supervisor reported. */
 export function wrongHookResults(seen: Observation): string[] {
-  const { runs } = readRuns(seen.told);
+  const { runs } = readRuns(seen.reported);
   return seen.journal.flatMap((noted, at) => {
     if (noted.what !== 'after') return [];
     const born = seen.journal
@@ -179,9 +181,11 @@ export function verdict({ successCodes }: ServiceSpec, end: OwnEnd): number {
  * another one that exited clearly later, or if nothing follows.
  */
 export function firstCauses(seen: Observation): string[] {
-  const { told, journal, excused } = seen;
+  const { reported, journal, excused } = seen;
   const slack = SAME_TIME + excused;
-  const begin = told.find(({ event, service }) => service === null && (event === 'stopping' || event === 'all-ended'));
+  const begin = reported.find(
+    ({ event, service }) => service === null && (event === 'stopping' || event === 'all-ended'),
+  );
   const beganAt = begin?.at ?? Number.POSITIVE_INFINITY;
   return journal.flatMap((noted) => {
     const spec = specOf(seen.scenario, noted.service);
@@ -202,10 +206,10 @@ function endsEverything(spec: ServiceSpec, { what, value }: Noted, { scenario }:
 }
 
 /** Whether the exit may have been requested: then it must not end the container. */
-function wasTouched({ service, pid }: Noted, { told, journal, sent }: Observation): boolean {
+function wasTouched({ service, pid }: Noted, { reported, journal, sent }: Observation): boolean {
   if (journal.some((other) => other.pid === pid && other.service === service && other.what === 'heard')) return true;
   if (sent.some((other) => other.pid === pid)) return true;
-  return told.some(
+  return reported.some(
     (one) => (one.service === service && /-asked$|^removed$/.test(one.event)) || one.event === 'reloaded',
   );
 }

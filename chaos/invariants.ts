@@ -38,20 +38,20 @@ export const INVARIANTS = {
   'a hook receives the exit of its run': wrongHookResults,
 
   'every run has one end': (seen) => {
-    const { runs, odd } = readRuns(seen.told);
-    const gaveUp = seen.told.some(({ event }) => event === 'unfinished');
+    const { runs, odd } = readRuns(seen.reported);
+    const gaveUp = seen.reported.some(({ event }) => event === 'unfinished');
     const open = runs.filter(({ end }) => end === null);
     if (seen.end === null || seen.end.signal !== null || gaveUp) return odd;
     return [...odd, ...open.map(({ service, pid }) => `${service} (pid ${pid}): its exit was never reported`)];
   },
 
   'every exit status is right': (seen) => {
-    const { runs } = readRuns(seen.told);
+    const { runs } = readRuns(seen.reported);
     return runs.flatMap((run) => isJustified(run, seen) ?? []);
   },
 
   'no exit is lost': (seen) => {
-    const { runs } = readRuns(seen.told);
+    const { runs } = readRuns(seen.reported);
     const known = new Set(runs.map(({ service, pid }) => `${service} ${pid}`));
     const untold = new Set(runs.filter(({ pid }) => pid === null).map(({ service }) => service));
     return seen.journal
@@ -115,11 +115,11 @@ export const INVARIANTS = {
   'a reload accepts exactly the valid files': ({ done }) =>
     done.filter(({ note }) => note.startsWith('WRONG')).map(({ note }) => note),
 
-  'both accounts of events agree': ({ served, told }) => {
+  'both accounts of events agree': ({ served, reported }) => {
     let at = 0;
     const missing: string[] = [];
     for (const { seq, service, event, text } of served) {
-      const found = told.findIndex(
+      const found = reported.findIndex(
         (other, place) => place >= at && other.service === service && other.event === event && other.text === text,
       );
       if (found < 0) missing.push(`event ${seq} was served and never printed: ${service ?? ''} ${text}`);
@@ -128,9 +128,9 @@ export const INVARIANTS = {
     return missing;
   },
 
-  'no bug is reported': ({ strange, told }) => [
+  'no bug is reported': ({ strange, reported }) => [
     ...strange,
-    ...told.filter(({ event }) => event === 'bug').map(({ text }) => text),
+    ...reported.filter(({ event }) => event === 'bug').map(({ text }) => text),
   ],
 } as const satisfies Readonly<Record<string, Invariant>>;
 

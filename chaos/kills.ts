@@ -122,19 +122,19 @@ function checkRuns(
   const expected = starts.map((_, at) => at + 1);
   if (starts.join() !== expected.join()) fault(`${name}: runs ${starts.join()}`);
   const exits = notes.filter(([, , what]) => what === 'exit').map(([, , , code]) => Number(code));
-  const told = [...events.values()]
+  const reported = [...events.values()]
     .sort((a, b) => a.seq - b.seq)
     .filter(({ service, event }) => service === name && event === 'restarting')
     .map(({ text }) => Number(/exited with code (\d+)/.exec(text)?.[1] ?? -1));
   // The last exit may have happened after the last request.
-  if (told.join() !== exits.slice(0, told.length).join() || told.length < exits.length - 1)
-    fault(`${name}: exits ${exits.join()} were reported as ${told.join()}`);
+  if (reported.join() !== exits.slice(0, reported.length).join() || reported.length < exits.length - 1)
+    fault(`${name}: exits ${exits.join()} were reported as ${reported.join()}`);
   const { run, restarts } = status;
   const began = [...events.values()].filter(({ service, event }) => service === name && event === 'started').length;
   if (began !== run && began !== run + 1) fault(`${name}: ${began} starts were recorded for ${run} runs`);
   // The stop may have killed the last run before its first instruction.
-  if (run !== restarts + 1 || told.length < restarts || starts.length < run - 1 || starts.length > run + 1)
-    fault(`${name}: run ${run} and ${restarts} restarts, of ${starts.length} runs and ${told.length} exits`);
+  if (run !== restarts + 1 || reported.length < restarts || starts.length < run - 1 || starts.length > run + 1)
+    fault(`${name}: run ${run} and ${restarts} restarts, of ${starts.length} runs and ${reported.length} exits`);
   return exits.length;
 }
 

@@ -75,12 +75,12 @@ class Chaos {
       if (breaches.length === 0) this.passed += 1;
       else {
         this.failed += 1;
-        await this.#tell(scenario, outcome);
+        await this.#report(scenario, outcome);
       }
     }
   }
 
-  async #tell(scenario: Scenario, outcome: Outcome): Promise<void> {
+  async #report(scenario: Scenario, outcome: Outcome): Promise<void> {
     const broken = new Set(outcome.breaches.map(({ invariant }) => invariant));
     const lines = [`--- seed ${scenario.seed} breaks:`, ...renderBreaches(outcome.breaches)];
     say([...lines, ...renderStory(outcome.observation, outcome.latest)].join('\n'));

@@ -81,7 +81,7 @@ export interface Ended {
 export interface Observation {
   readonly scenario: Scenario;
   readonly journal: readonly Noted[];
-  readonly told: readonly Told[];
+  readonly reported: readonly Told[];
   readonly served: readonly ServedEvent[];
   readonly sent: readonly Sent[];
   readonly done: readonly Done[];
@@ -143,8 +143,8 @@ export const WORDS_OF_THE_RUNTIME = /panic\(|Segmentation fault|oh no: Bun/;
 export const WORDS_OF_A_BUG = new RegExp(`${WORDS_OF_THE_RUNTIME.source}|a bug in svc-super`);
 
 /** The supervisor's own lines among those of its standard error. */
-export function parseTold(lines: readonly string[]): { readonly told: Told[]; readonly strange: string[] } {
-  const told: Told[] = [];
+export function parseTold(lines: readonly string[]): { readonly reported: Told[]; readonly strange: string[] } {
+  const reported: Told[] = [];
   const strange: string[] = [];
   for (const text of lines) {
     if (WORDS_OF_A_BUG.test(text)) strange.push(text.slice(0, 2_000));
@@ -157,27 +157,27 @@ export function parseTold(lines: readonly string[]): { readonly told: Told[]; re
       continue;
     }
     if (line.service !== 'svc-super' || line.event === undefined) continue;
-    told.push({
+    reported.push({
       at: Date.parse(line.time ?? ''),
       service: line.about ?? null,
       event: line.event,
       text: line.msg ?? '',
     });
   }
-  return { told, strange };
+  return { reported, strange };
 }
 
 /**
  * The printed events, and in their order those that were served and never printed: a killed supervisor may not have printed
  * what its successor reports. Events that two supervisors have printed occur once.
  */
-export function mergeTold(told: readonly Told[], served: readonly ServedEvent[]): readonly Told[] {
+export function mergeTold(reported: readonly Told[], served: readonly ServedEvent[]): readonly Told[] {
   const key = ({ service, event, text }: Told) => `${service} ${event} ${text}`;
   const known = new Map<string, number>();
   for (const one of served) known.set(key(one), (known.get(key(one)) ?? 0) + 1);
   const printed = new Map<string, number>();
   const last = served.at(-1)?.at ?? 0;
-  const kept = told.filter((one) => {
+  const kept = reported.filter((one) => {
     const count = (printed.get(key(one)) ?? 0) + 1;
     printed.set(key(one), count);
     return count <= (known.get(key(one)) ?? 0) || one.at >= last;

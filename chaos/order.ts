@@ -15,9 +15,9 @@ const SPAWNS = 4;
 const [SIGTERM, CODE_OF_SIGTERM] = [15, 143];
 
 /** Whether the SIGTERM to every process explains the exit of this run, and PID 1 received it soon enough. */
-export function isExplainedByTree({ pid, end, to }: Run, { treeSignalled, sent, told }: Observation): boolean {
+export function isExplainedByTree({ pid, end, to }: Run, { treeSignalled, sent, reported }: Observation): boolean {
   if (treeSignalled === null || treeSignalled.to - treeSignalled.from > EXPLAINED) return false;
-  const { at = 0, text = '' } = told[to ?? -1] ?? {};
+  const { at = 0, text = '' } = reported[to ?? -1] ?? {};
   if (end?.how === 'not-started')
     return at >= treeSignalled.from && text.includes('before_start failed: killed by SIGTERM');
   const isMet = sent.some((one) => one.pid === pid && one.signal === SIGTERM && one.at >= treeSignalled.from);
@@ -27,12 +27,12 @@ export function isExplainedByTree({ pid, end, to }: Run, { treeSignalled, sent, 
 
 /** A start that was in progress when everything was stopped is reported after the stop. */
 export function startsWhileStopping(seen: Observation): string[] {
-  const { told, journal, control } = seen;
-  const stopping = told[stoppingIn(told)];
+  const { reported, journal, control } = seen;
+  const stopping = reported[stoppingIn(reported)];
   const latest = (stopping?.at ?? Number.POSITIVE_INFINITY) + UNDER_WAY + SPAWNS * control;
-  const { runs } = readRuns(told);
+  const { runs } = readRuns(reported);
   const started = runs.flatMap(({ service, pid, from }) => {
-    const report = told[from];
+    const report = reported[from];
     if (report?.event !== 'started') return [];
     const born = journal.find((noted) => noted.what === 'born' && noted.service === service && noted.pid === pid);
     if (Math.min(report.at, born?.at ?? report.at) <= latest) return [];
@@ -40,7 +40,7 @@ export function startsWhileStopping(seen: Observation): string[] {
   });
   const restarted = runs
     .filter((run) => run.event === 'restarting' && isExplainedByTree(run, seen))
-    .map(({ service, to }) => `${service} restarts after SIGTERM to every process: ${told[to ?? 0]?.text}`);
+    .map(({ service, to }) => `${service} restarts after SIGTERM to every process: ${reported[to ?? 0]?.text}`);
   return [...started, ...restarted];
 }
 
@@ -49,7 +49,9 @@ function hasHeld({ type, ready, replicas, name }: ServiceSpec, before: readonly 
   const event = type === 'task' ? 'completed' : ready === null ? 'started' : 'ready';
   const names = replicas > 1 ? Array.from({ length: replicas }, (_, copy) => `${name}.${copy}`) : [name];
   return names.every((one) =>
-    before.some((told) => told.service === one && (told.event === event || told.event === 'stop-asked')),
+    before.some(
+      (reported) => reported.service === one && (reported.event === event || reported.event === 'stop-asked'),
+    ),
   );
 }
 
@@ -62,9 +64,9 @@ function membersOfStageBefore({ groups, services }: Scenario, { group }: Service
 }
 
 /** Checks the time before the first reload: after it the stages may contain other services. */
-export function startsBeforeItsStage({ told, scenario }: Observation): string[] {
-  const reloaded = told.findIndex(({ event }) => event === 'reloaded');
-  const judged = reloaded < 0 ? told : told.slice(0, reloaded);
+export function startsBeforeItsStage({ reported, scenario }: Observation): string[] {
+  const reloaded = reported.findIndex(({ event }) => event === 'reloaded');
+  const judged = reloaded < 0 ? reported : reported.slice(0, reloaded);
   return judged.flatMap(({ service, event, text }, at) => {
     const spec = service === null || event !== 'started' ? undefined : specOf(scenario, service);
     if (spec === undefined) return [];
@@ -102,9 +104,9 @@ function cutShort(from: number, to: number, deadline: number, { away, control }:
 }
 
 function startsCutShort(seen: Observation): string[] {
-  return readRuns(seen.told).runs.flatMap(({ service, from, to, end }) => {
+  return readRuns(seen.reported).runs.flatMap(({ service, from, to, end }) => {
     const deadline = specOf(seen.scenario, service)?.ready?.timeout;
-    const [begin, late] = [seen.told[from], seen.told[to ?? -1]];
+    const [begin, late] = [seen.reported[from], seen.reported[to ?? -1]];
     if (end?.how !== 'start-timeout' || deadline === undefined || begin?.event !== 'started' || late === undefined)
       return [];
     const had = cutShort(begin.at, late.at, deadline, seen);
@@ -114,8 +116,8 @@ function startsCutShort(seen: Observation): string[] {
 
 /** In a shutdown a service may get less than its own time, so that others get some too. */
 function stopsCutShort(seen: Observation): string[] {
-  const stopping = stoppingIn(seen.told);
-  const judged = stopping < 0 ? seen.told : seen.told.slice(0, stopping);
+  const stopping = stoppingIn(seen.reported);
+  const judged = stopping < 0 ? seen.reported : seen.reported.slice(0, stopping);
   return judged.flatMap(({ service, event, at, text }) => {
     const took = event === 'killed' ? durationIn(text) : null;
     const deadline = specOf(seen.scenario, service ?? '')?.stop.timeout;

@@ -32,9 +32,9 @@ export class Processes {
       alive.add(key);
       let known = this.#known.get(key);
       if (known === undefined) {
-        const told = identify(outer);
-        if (told === null) continue;
-        known = told;
+        const found = identify(outer);
+        if (found === null) continue;
+        known = found;
         this.#known.set(key, known);
       }
       if (known.ns !== ns) continue;

@@ -45,9 +45,9 @@ export class Tally {
   readonly #faults = new Map<string, number>();
   readonly #events = new Map<string, number>();
 
-  add({ done, told }: Observation): void {
+  add({ done, reported }: Observation): void {
     for (const { fault } of done) this.#faults.set(fault.kind, (this.#faults.get(fault.kind) ?? 0) + 1);
-    for (const { event } of told) this.#events.set(event, (this.#events.get(event) ?? 0) + 1);
+    for (const { event } of reported) this.#events.set(event, (this.#events.get(event) ?? 0) + 1);
   }
 
   render(): string[] {
@@ -61,9 +61,9 @@ export class Tally {
 }
 
 export function renderRound(seed: number, seen: Observation, breaches: readonly Breach[], seconds: number): string {
-  const { scenario, end, told } = seen;
+  const { scenario, end, reported } = seen;
   const how = breaches.length === 0 ? 'holds ' : 'BREAKS';
-  const what = `${scenario.services.length} services, ${scenario.faults.length} faults, ${told.length} events`;
+  const what = `${scenario.services.length} services, ${scenario.faults.length} faults, ${reported.length} events`;
   const ended = end === null ? 'no end' : `ended with ${end.code ?? end.signal}`;
   return `seed ${seed} ${how} ${seconds.toFixed(1)} s: ${what}, ${ended}, ${renderExtremes(extremesOf(seen))}`;
 }
@@ -73,11 +73,11 @@ export function renderBreaches(breaches: readonly Breach[]): string[] {
 }
 
 /** All details of a failed round. */
-export function renderStory({ scenario, told, done }: Observation, latest: readonly string[]): string[] {
+export function renderStory({ scenario, reported, done }: Observation, latest: readonly string[]): string[] {
   const { seed: _, services, faults, surroundings, exit, length } = scenario;
-  const begin = told[0]?.at ?? 0;
+  const begin = reported[0]?.at ?? 0;
   const since = (at: number) => `${((at - begin) / 1_000).toFixed(3).padStart(8)}`;
-  const events = told
+  const events = reported
     .slice(-EVENTS)
     .map(({ at, service, event, text }) => `${since(at)} ${service ?? ''} ${event}: ${text}`);
   return [
@@ -88,7 +88,7 @@ export function renderStory({ scenario, told, done }: Observation, latest: reado
     ...done.map(({ at, fault, note }) => `${since(at)} ${fault.kind} ${note}`),
     '--- events',
     ...events,
-    ...(told.length === 0 ? latest.slice(-20) : []),
+    ...(reported.length === 0 ? latest.slice(-20) : []),
   ];
 }
 

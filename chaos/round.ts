@@ -62,11 +62,11 @@ export async function runRound(scenario: Scenario): Promise<Outcome> {
     const strays = end === null ? [] : room.strays;
     const { left } = room;
     await drained(room);
-    const { told, strange } = parseTold(room.stderr.lines);
+    const { reported, strange } = parseTold(room.stderr.lines);
     const observation: Observation = {
       scenario,
       journal: parseJournal(room.journal),
-      told: injector.ended === 0 ? told : mergeTold(told, follower.events),
+      reported: injector.ended === 0 ? reported : mergeTold(reported, follower.events),
       served: follower.events,
       sent: injector.sent,
       done: injector.done,

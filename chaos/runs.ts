@@ -22,8 +22,8 @@ export interface Run {
 }
 
 /** Index of the event that begins the shutdown; -1: none. */
-export function stoppingIn(told: readonly Told[]): number {
-  return told.findIndex(({ event, service }) => service === null && event === 'stopping');
+export function stoppingIn(reported: readonly Told[]): number {
+  return reported.findIndex(({ event, service }) => service === null && event === 'stopping');
 }
 
 const ENDS: ReadonlySet<string> = new Set(['restarting', 'failed', 'completed', 'stopped']);
@@ -32,11 +32,11 @@ const ENDS: ReadonlySet<string> = new Set(['restarting', 'failed', 'completed', 
 const UNSTARTED: ReadonlySet<ToldEnd['how']> = new Set(['not-started', 'start-timeout']);
 
 /** All runs in the order of their exits, those without one last; and contradictions. */
-export function readRuns(told: readonly Told[]): { readonly runs: Run[]; readonly odd: string[] } {
+export function readRuns(reported: readonly Told[]): { readonly runs: Run[]; readonly odd: string[] } {
   const open = new Map<string, { readonly pid: number; readonly from: number }>();
   const runs: Run[] = [];
   const odd: string[] = [];
-  for (const [at, { service, event, text }] of told.entries()) {
+  for (const [at, { service, event, text }] of reported.entries()) {
     if (service === null) continue;
     const before = open.get(service);
     if (event === 'started') {
@@ -49,7 +49,7 @@ export function readRuns(told: readonly Told[]): { readonly runs: Run[]; readonl
     } else if (ENDS.has(event)) {
       const end = readEnd(text);
       if (end === null) {
-        odd.push(`${service}: nobody understands \`${text}\``);
+        odd.push(`${service}: unknown report \`${text}\``);
         continue;
       }
       runs.push({ service, pid: before?.pid ?? null, from: before?.from ?? at, to: at, end, event });

@@ -99,7 +99,7 @@ export class Watch {
     for (const [key, { pid, name, at }] of this.#since) {
       if (zombies.has(key)) {
         // Its age is updated as long as it exists.
-        this.#tell(key, { pid, name, age: now - at });
+        this.#report(key, { pid, name, age: now - at });
       } else this.#since.delete(key);
     }
     const [first, second] = [holdingsOf(pid1), holdingsOf(supervisor)];
@@ -108,12 +108,12 @@ export class Watch {
     this.most.files = Math.max(this.most.files, first.files + second.files);
   }
 
-  readonly #told = new Map<string, number>();
+  readonly #reported = new Map<string, number>();
 
-  #tell(key: string, zombie: Zombie): void {
+  #report(key: string, zombie: Zombie): void {
     if (zombie.age < WORTH_TELLING) return;
-    const at = this.#told.get(key);
-    if (at === undefined) this.#told.set(key, this.zombies.push(zombie) - 1);
+    const at = this.#reported.get(key);
+    if (at === undefined) this.#reported.set(key, this.zombies.push(zombie) - 1);
     else this.zombies[at] = zombie;
   }
 

@@ -107,7 +107,7 @@ class FuzzRun {
       if (strong.length > 0 && from === 'made' && this.#options.keep) this.#keep(input, strong);
       return fresh.length > 0;
     } catch (error) {
-      this.#tell(input, error);
+      this.#report(input, error);
       return false;
     }
   }
@@ -116,11 +116,11 @@ class FuzzRun {
     try {
       await this.#trial.end();
     } catch (error) {
-      this.#tell(new Uint8Array(0), error);
+      this.#report(new Uint8Array(0), error);
     }
   }
 
-  #tell(input: Uint8Array, error: unknown): void {
+  #report(input: Uint8Array, error: unknown): void {
     const what = describe(error);
     if (this.findings.has(what)) return;
     const smaller = this.#target.pure ? shrink(input, (one) => this.#breaks(one, what)) : input;

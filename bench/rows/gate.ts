@@ -14,7 +14,7 @@ function gate(seconds: number, runs: Trial['runs'], pace: Trial['pace']): Trial 
       },
       {
         id: became,
-        title: `would answer well, after ${seconds} s, to the dependent’s exec`,
+        title: `would respond with success, after ${seconds} s, to the dependent’s exec`,
         unit: 'ms',
         better: 'less',
       },

@@ -74,7 +74,7 @@ function checkDiagnostics(diagnostics: readonly Diagnostic[], sources: ReadonlyM
 type Loaded = ReturnType<typeof load>;
 
 /** The whole outcome as a text, to compare two. */
-function tell(loaded: Loaded): string {
+function describe(loaded: Loaded): string {
   return loaded.ok
     ? JSON.stringify([loaded.value.plan, loaded.value.warnings])
     : JSON.stringify(loaded.error.diagnostics);
@@ -268,13 +268,13 @@ class ConfigTrial implements Trial {
     const again = () => {
       loaded = load('', { ...AROUND, files });
     };
-    const first = tell(loaded);
+    const first = describe(loaded);
     // The minimum of several runs, because a collector or a compiler may run in any of them.
     const limit = mayTake(input.length);
     let took = processorTime(again);
     for (let tries = 0; took > limit && tries < 4; tries += 1) took = Math.min(took, processorTime(again));
     must(took <= limit, 'it takes too long for its size');
-    must(tell(loaded) === first, 'it is loaded differently the second time');
+    must(describe(loaded) === first, 'it is loaded differently the second time');
     if (loaded.ok) {
       checkPlan(loaded.value);
       const text = Buffer.from(parts.text)

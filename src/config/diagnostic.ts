@@ -46,7 +46,7 @@ interface DiagnosticJson {
   readonly related: readonly ({ readonly message: string; readonly file: string } & Range)[];
 }
 
-// A wrong 1 MiB file can be wrong in a hundred thousand places; more than the first screens help nobody.
+// A wrong 1 MiB file can be wrong in a hundred thousand places; only the first screens are useful.
 const MAX_PRINTED = 50;
 // A message may quote a name that is a megabyte long.
 const MAX_MESSAGE = 500;

@@ -29,7 +29,7 @@ const VALUES: readonly (readonly [title: string, value: string, says: string, he
     `write \`'"/x y" --z'\``,
   ],
   [
-    'both kinds of quotes are told apart',
+    'both kinds of quotes are distinguished',
     `'/x y' "z"`,
     "3:21: error: YAML: text follows the closing `'`: a value that begins with a quote ends at the next quote",
     `write \`'''/x y'' "z"'\``,

@@ -129,7 +129,7 @@ describe('without a supervisor', () => {
     process.kill(outer, 'SIGSTOP');
     run.signal('SIGTERM');
     process.kill(outer, 'SIGKILL');
-    await b.when((news) => news.event === 'signal');
+    await b.when((report) => report.event === 'signal');
     expect(a.isGone).toBe(false);
     await b.exit(0);
     await run.ends(0);

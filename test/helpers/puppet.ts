@@ -48,7 +48,7 @@ export interface Facts {
   readonly stdin: string;
 }
 
-export type News =
+export type Report =
   | { readonly event: 'signal'; readonly name: string }
   | { readonly event: 'child'; readonly pid: number; readonly code: number; readonly signal: number };
 
@@ -83,7 +83,7 @@ export class Puppet {
   readonly gone: Promise<void>;
   readonly #socket: Socket;
   readonly #answers = new Map<number, PromiseWithResolvers<unknown>>();
-  readonly #news: News[] = [];
+  readonly #reports: Report[] = [];
   readonly #waiting = new Set<() => void>();
   #orders = 0;
   #isGone = false;
@@ -115,9 +115,9 @@ export class Puppet {
   }
 
   /** A line from it; called by the switchboard. */
-  take(line: { readonly id?: number; readonly value?: unknown; readonly error?: string } & Partial<News>): void {
+  take(line: { readonly id?: number; readonly value?: unknown; readonly error?: string } & Partial<Report>): void {
     if (line.id === undefined) {
-      this.#news.push(line as News);
+      this.#reports.push(line as Report);
       for (const look of [...this.#waiting]) look();
       return;
     }
@@ -255,13 +255,13 @@ export class Puppet {
   }
 
   /** All events so far. */
-  get news(): readonly News[] {
-    return this.#news;
+  get reports(): readonly Report[] {
+    return this.#reports;
   }
 
   /** The names of the trapped signals that arrived so far. */
   get signals(): readonly string[] {
-    return this.#news.flatMap((news) => (news.event === 'signal' ? [news.name] : []));
+    return this.#reports.flatMap((report) => (report.event === 'signal' ? [report.name] : []));
   }
 
   /** The same, after all signals that were sent before this call have arrived. */
@@ -271,19 +271,19 @@ export class Puppet {
   }
 
   /** The first event for which `wanted` holds, past or future. */
-  async when<T extends News>(wanted: (news: News) => news is T): Promise<T>;
-  async when(wanted: (news: News) => boolean): Promise<News>;
-  async when(wanted: (news: News) => boolean): Promise<News> {
-    const found = Promise.withResolvers<News>();
+  async when<T extends Report>(wanted: (report: Report) => report is T): Promise<T>;
+  async when(wanted: (report: Report) => boolean): Promise<Report>;
+  async when(wanted: (report: Report) => boolean): Promise<Report> {
+    const found = Promise.withResolvers<Report>();
     const look = () => {
-      const news = this.#news.find(wanted);
-      if (news !== undefined) found.resolve(news);
+      const report = this.#reports.find(wanted);
+      if (report !== undefined) found.resolve(report);
     };
     this.#waiting.add(look);
     look();
-    void this.gone.then(() => found.reject(new Error(`puppet ${this.hello.role} is gone; news: ${this.#text()}`)));
+    void this.gone.then(() => found.reject(new Error(`puppet ${this.hello.role} is gone; report: ${this.#text()}`)));
     try {
-      return await within(found.promise, `news of puppet ${this.hello.role}`, () => this.#text());
+      return await within(found.promise, `a report of puppet ${this.hello.role}`, () => this.#text());
     } finally {
       this.#waiting.delete(look);
     }
@@ -291,11 +291,11 @@ export class Puppet {
 
   /** Waits for a trapped signal. */
   async signalled(name: string): Promise<void> {
-    await this.when((news) => news.event === 'signal' && news.name === name);
+    await this.when((report) => report.event === 'signal' && report.name === name);
   }
 
   #text(): string {
-    return JSON.stringify(this.#news);
+    return JSON.stringify(this.#reports);
   }
 }
 

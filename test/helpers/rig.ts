@@ -219,11 +219,11 @@ export class Run {
     const pid = await init.launch(command, environment);
     await init.close(1, 2);
     void init
-      .when((news) => news.event === 'child' && news.pid === pid)
-      .then((news) => {
-        if (news.event !== 'child') return;
-        const signal = news.signal === 0 ? null : (NAMES.get(news.signal) ?? `${news.signal}`);
-        this.#finish({ code: signal === null ? news.code : null, signal });
+      .when((report) => report.event === 'child' && report.pid === pid)
+      .then((report) => {
+        if (report.event !== 'child') return;
+        const signal = report.signal === 0 ? null : (NAMES.get(report.signal) ?? `${report.signal}`);
+        this.#finish({ code: signal === null ? report.code : null, signal });
       })
       .catch(() => this.#finish({ code: null, signal: 'lost' }));
     this.#pid1 = this.find(pid)?.outer ?? 0;

@@ -92,7 +92,7 @@ describe('assignment', () => {
     expect(placed({ a: '1', b: '1' }, 1, { names: ['b'] })).toEqual({ b: '0' });
   });
 
-  test('shared requests use any device, and exclude nobody', () => {
+  test('shared requests use any device, and never exclude others', () => {
     expect(placed({ a: '{ share: all }', b: '1', c: '1' }, 2)).toEqual({ a: '0,1', b: '0', c: '1' });
     expect(placed({ a: '1', b: '{ share: 1 }' }, 1)).toEqual({ a: '0', b: '0' });
     expect(placed({ a: '{ share: [1] }', b: '{ share: [1] }', c: '[1]' }, 2)).toEqual({ a: '1', b: '1', c: '1' });
