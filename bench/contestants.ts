@@ -1,4 +1,4 @@
-// Everyone in the table, in its order, and where what is not in a system's folders is kept.
+// All contestants in the order of the table, and the folder for contestants that are not installed in system folders.
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { bash } from './rivals/bash.ts';
@@ -25,5 +25,5 @@ export const CONTESTANTS: readonly Contestant[] = [
   pm2,
 ];
 
-/** Outside of the checkout: one install serves all checkouts, and `npm ci` does not remove it. */
+/** Outside the checkout: one installation serves all checkouts, and `npm ci` does not remove it. */
 export const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'svc-super-bench');

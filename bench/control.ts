@@ -1,5 +1,5 @@
-// The control plane under load, on the built binary: status requests while services restart in a loop, followers of a flood,
-// and what `svc-super status` itself takes. `bun bench/control.ts [requests|followers|command]...`; prints figures only.
+// The control API under load, on the built binary: status requests during a loop of restarts, followers of a flood of lines,
+// and the duration of `svc-super status`. `bun bench/control.ts [requests|followers|command]...`; prints figures only.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -48,7 +48,7 @@ async function get(socket: string, path: string, method = 'GET'): Promise<number
   return response.status;
 }
 
-/** Of svc-super and its supervisor together: resident MiB and descriptors. */
+/** Of svc-super and its supervisor together: resident MiB and number of descriptors. */
 function sizeOf(pid1: number): { readonly memory: number; readonly files: number } {
   const pids = [pid1, supervisorOf(pid1)].filter((pid) => pid !== undefined);
   const memory = (pid: number) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]);
@@ -83,7 +83,7 @@ async function requests(): Promise<void> {
       await Bun.sleep(5);
     }
   })();
-  // The runtime takes its memory in the first seconds: what grows after that is what matters.
+  // The runtime allocates its memory in the first seconds; only growth after that matters.
   for (let at = 0; at < 2_000; at += 1) await get(socket, '/v1/status');
   const before = sizeOf(pid);
   const times: number[] = [];
@@ -97,7 +97,7 @@ async function requests(): Promise<void> {
   const after = sizeOf(pid);
   over = true;
   await restarting;
-  say(`${rounds} status requests, 10 services, ${restarts} restarts asked for meanwhile`);
+  say(`${rounds} status requests, 10 services, ${restarts} restarts requested meanwhile`);
   say(`  ${spread(times)}; not 200: ${wrong}`);
   say(`  before: ${describe(before)}; after: ${describe(after)}`);
   const { code, took } = await supervisor.stop();
@@ -121,7 +121,7 @@ async function followers(): Promise<void> {
     }
     return times;
   };
-  say(`a flood that nobody follows: status ${spread(await look(5_000))}`);
+  say(`a flood without followers: status ${spread(await look(5_000))}`);
   const seen = { bytes: 0, gaps: 0 };
   const sockets = await Promise.all(
     Array.from({ length: 200 }, (_, at) => {
@@ -129,7 +129,7 @@ async function followers(): Promise<void> {
         const reader = connect({ path: socket });
         reader.once('connect', () => {
           reader.write('GET /v1/logs?service=flood&follow=1&lines=0 HTTP/1.1\r\nHost: x\r\n\r\n');
-          // One half reads as fast as it can, the other not at all.
+          // One half reads as fast as possible, the other half reads nothing.
           if (at % 2 === 0) {
             reader.on('data', (bytes: Buffer) => {
               seen.bytes += bytes.length;
@@ -153,7 +153,7 @@ async function followers(): Promise<void> {
     `200 followers of a flood, ${seconds.toFixed(0)} s; 100 of them read nothing; another command meanwhile: code ${counted()}`,
   );
   say(`  status: ${spread(times)} over ${times.length} requests`);
-  say(`  to those who read: ${(seen.bytes / seconds / 1e6).toFixed(0)} MB/s in all, ${seen.gaps} gaps told`);
+  say(`  to the readers: ${(seen.bytes / seconds / 1e6).toFixed(0)} MB/s in all, ${seen.gaps} gaps reported`);
   say(`  before: ${describe(before)}; with them: ${describe(after)}`);
   const { code, took } = await supervisor.stop();
   say(`  SIGTERM meanwhile: code ${code} after ${ms(took)}`);

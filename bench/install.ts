@@ -1,5 +1,5 @@
-// Gets the contestants: Debian's packages, pm2 into a folder of its own, Go programs built from their newest release that
-// is to be had, and the two instruments compiled. Says exactly what could not be had and goes on without it.
+// Installs the contestants: Debian packages, pm2 in its own folder, Go programs built from their newest available release,
+// and the two instruments. Reports what could not be installed, and continues without it.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import type { Contestant, Source } from './scenario.ts';
 
 const INSTRUMENTS = ['mark', 'stage'] as const;
 
-/** Compiles what is older than its source. Null, or why it cannot be. */
+/** Compiles a program if it is older than its source. Returns null, or why it cannot be compiled. */
 export function buildInstruments(cache: string): string | null {
   mkdirSync(cache, { recursive: true });
   for (const name of INSTRUMENTS) {
@@ -66,8 +66,8 @@ function fetch(
 }
 
 /**
- * What `go install MODULE@VERSION` does, by way of a module of our own: it asks for that version alone, never for a list
- * of versions, which not every proxy has.
+ * `go install MODULE@VERSION`, by a temporary module: it requests this version only and never a list of versions, which
+ * some proxies do not have.
  */
 function buildGo({ module, main }: Extract<Source, { from: 'go' }>, version: string, cache: string): string | null {
   const go = existsSync('/usr/local/go/bin/go') ? '/usr/local/go/bin/go' : 'go';
@@ -86,7 +86,7 @@ function buildGo({ module, main }: Extract<Source, { from: 'go' }>, version: str
   return null;
 }
 
-/** Null, or the last line of what it said, with no address in it. */
+/** Null, or the last line of its output without addresses. */
 function run(cmd: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): string | null {
   const [program = '', ...args] = cmd;
   const { error, status, stdout, stderr } = spawnSync(program, args, {

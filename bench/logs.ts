@@ -1,6 +1,6 @@
-// The log path, on the built binary: what issue and README promise of it, row by row, beside `sed` and supervisord where
-// there is something to compare. Prints figures and whether the output was whole; asserts nothing.
-// `bun bench/logs.ts [ROW]... [MEGABYTES]`; without a row all of them, some four minutes.
+// The log path on the built binary, row by row, compared with `sed` and supervisord where possible. Prints figures and
+// whether the output was complete; asserts nothing. `bun bench/logs.ts [ROW]... [MEGABYTES]`; without a row all rows run,
+// which takes some four minutes.
 import { files } from './logs/files.ts';
 import { bytes, line, many } from './logs/floods.ts';
 import { removeFolder, say } from './logs/rig.ts';
@@ -22,7 +22,7 @@ const unknown = given.filter((word) => !Object.hasOwn(ROWS, word) && !/^\d+$/.te
 const megabytes = Number(given.find((word) => /^\d+$/.test(word)) ?? 1_000);
 const wanted = given.filter((word) => Object.hasOwn(ROWS, word));
 if (unknown.length > 0) {
-  say(`there is no row ${unknown.join(', ')}; there are ${Object.keys(ROWS).join(', ')}`);
+  say(`there is no row ${unknown.join(', ')}; the rows are ${Object.keys(ROWS).join(', ')}`);
   process.exitCode = 64;
 } else {
   try {

@@ -1,5 +1,5 @@
-// `npm run bench`: svc-super beside what people use today, row by row. Parses the command line, lets contestants take
-// turns, keeps what was measured, and prints or writes the report. What is measured is in rows/, on whom in rivals/.
+// `npm run bench`: compares svc-super with its alternatives, row by row. Parses the command line, schedules the contestants,
+// stores the measurements, and prints or writes the report. Measurements are in rows/, contestants in rivals/.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -19,9 +19,9 @@ import { lock, type Trial } from './rows/trial.ts';
 import { type Entrant, Stage } from './stage.ts';
 
 const TRIALS: readonly Trial[] = [...START, ...GATE, ...LIFE, ...LOAD, ...MANY, ...REST];
-/** This release and the one before it. */
+/** This release and the previous one. */
 const OURS = ['svc-super', 'old svc-super'];
-/** A contestant that has given no figure so many times is not asked again in this trial. */
+/** After this many runs without a figure a contestant is skipped in the rest of the trial. */
 const PATIENCE = 2;
 
 const USAGE = `npm run bench -- [OPTIONS]
@@ -40,7 +40,7 @@ SVC_SUPER_OLD=FILE names an older svc-super in one file, which is measured besid
 `;
 
 const say = (text: string): void => void process.stdout.write(text);
-const tell = (text: string): void => void process.stderr.write(text);
+const log = (text: string): void => void process.stderr.write(text);
 
 type Readings = Map<string, Map<string, (number | string)[]>>;
 
@@ -103,9 +103,9 @@ async function measure(trials: readonly Trial[], entrants: readonly Entrant[], c
   const load = loadavg()[0] ?? 0;
   for (const trial of trials) {
     const before = performance.now();
-    tell(`${trial.name} ...`);
+    log(`${trial.name} ...`);
     await compete(trial, entrants, readings, choice);
-    tell(` ${((performance.now() - before) / 1_000).toFixed(0)} s\n`);
+    log(` ${((performance.now() - before) / 1_000).toFixed(0)} s\n`);
   }
   return {
     machine: `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB of memory, Linux ${release().replace(/^(\d+\.\d+).*/, '$1')}, load ${load.toFixed(1)} at its beginning`,
@@ -125,7 +125,15 @@ const LAST = join(cache, 'last.json');
 function publish(results: Results): void {
   writeFileSync(join(import.meta.dir, 'RESULTS.md'), renderMarkdown(results, REASONS));
   writeFileSync(join(import.meta.dir, 'results.svg'), renderPicture(results));
-  tell('written: bench/RESULTS.md, bench/results.svg\n');
+  log('written: bench/RESULTS.md, bench/results.svg\n');
+}
+
+/** The installed contestants with one of these names; null: all. */
+function installedAmong(names: readonly string[] | null) {
+  return CONTESTANTS.flatMap((contestant) => {
+    const installed = names === null || names.includes(contestant.name) ? contestant.installed(cache) : null;
+    return installed === null ? [] : [{ contestant, installed }];
+  });
 }
 
 async function main(): Promise<number> {
@@ -153,12 +161,12 @@ async function main(): Promise<number> {
   }
   mkdirSync(cache, { recursive: true });
   if (values.install) {
-    const failed = [...install(CONTESTANTS, cache, tell).values()].filter((outcome) => outcome !== null);
+    const failed = [...install(CONTESTANTS, cache, log).values()].filter((outcome) => outcome !== null);
     return failed.length === 0 ? 0 : 1;
   }
   if (values.render) {
     if (!existsSync(LAST)) {
-      tell('no whole run has been made here yet: npm run bench\n');
+      log('there has been no complete run here yet: npm run bench\n');
       return 1;
     }
     publish(JSON.parse(readFileSync(LAST, 'utf8')) as Results);
@@ -166,23 +174,17 @@ async function main(): Promise<number> {
   }
   const broken = buildInstruments(cache);
   if (broken !== null || process.getuid?.() !== 0) {
-    tell(`${broken ?? 'PID namespaces need root'}\n`);
+    log(`${broken ?? 'PID namespaces need root'}\n`);
     return 1;
   }
-  // The old release takes part in every choice: it is named to be compared.
+  // The old release is always included: it is given in order to be compared.
   const names = values.rival.length > 0 ? [...OURS, ...values.rival] : values.quick ? [...OURS, 'start.sh'] : null;
-  const entrants = CONTESTANTS.flatMap((contestant) => {
-    const installed = names === null || names.includes(contestant.name) ? contestant.installed(cache) : null;
-    return installed === null ? [] : [{ contestant, installed }];
-  });
+  const entrants = installedAmong(names);
   const wanted = (trial: Trial) =>
     values.row.some((id) => trial.name === id || trial.rows.some((row) => row.id === id));
   const trials = values.row.length > 0 ? TRIALS.filter(wanted) : TRIALS;
-  const choice = {
-    quick: values.quick,
-    runs: values.runs === undefined ? Number.POSITIVE_INFINITY : Number(values.runs),
-  };
-  const results = await measure(trials, entrants, choice);
+  const runs = values.runs === undefined ? Number.POSITIVE_INFINITY : Number(values.runs);
+  const results = await measure(trials, entrants, { quick: values.quick, runs });
   const shown =
     names === null ? results : { ...results, entrants: results.entrants.filter(({ version }) => version !== null) };
   say(renderTerminal(shown, process.stdout.columns ?? 200));

@@ -1,5 +1,5 @@
-// The picture of RESULTS.md: one line a row, one dot a contestant, on a logarithmic scale of how many times worse than
-// the best it is. Pure.
+// The picture of RESULTS.md: one line per row, one dot per contestant, on a logarithmic scale of its ratio to the best.
+// Pure.
 import { cells, digits, OWN, type Results } from './report.ts';
 
 const WIDTH = 1_040;
@@ -8,7 +8,7 @@ const RIGHT = 70;
 const TOP = 74;
 const STEP = 27;
 
-/** Told apart by lightness and by shape as well as by colour. */
+/** Distinguishable by lightness and shape as well as by colour. */
 const LOOKS = [
   { colour: '#d1242f', shape: 'own' },
   { colour: '#57606a', shape: 'square' },

@@ -1,5 +1,5 @@
-// Row -> why svc-super is not ahead of a rival with readiness gates, and what it would take. RESULTS.md prints those that
-// the figures require. Their times and sizes were measured with strace and with clocks inside the program.
+// Row -> why svc-super is behind a rival with readiness gates, and what an improvement would need. RESULTS.md prints those
+// that the figures require. Times and sizes were measured with strace and with clocks inside the program.
 
 const START =
   'A small C program has nothing to load. Here PID 1 executes the supervisor, whose runtime boots for some 5 ms; then JavaScript reads the configuration and requests the first start from PID 1. Every function runs for the first time, which takes ten times as long as the second time. To save more, the heap after the boot would have to be part of the file, which the runtime does not offer.';
@@ -22,11 +22,11 @@ export const REASONS: Readonly<Record<string, string>> = {
   end: 'PID 1 reports the exit to the supervisor, which searches /proc for leftover processes, stops the other services, waits for them, and prints the reason, some 4 ms in JavaScript. PID 1 then exits, and the kernel takes 1.4 ms to remove the supervisor. A program that just exits, as bash does, leaves the other services to SIGKILL; to be as quick the supervisor would have to do that too.',
   stop: 'Before the signals and after each exit /proc is searched, so that no process of a service is missed. A supervisor that trusts the main process or its group need not search.',
   restart:
-    'The least wait is the configured backoff, a millisecond here, and before it /proc is searched for leftover processes of the service.',
+    'The minimum is the configured backoff, a millisecond here, and before it /proc is searched for leftover processes of the service.',
   orphans:
     'PID 1 reaps each orphan with one system call (wait4(2)), as the others do; what differs is within the noise of the kernel’s own work for fork and exit.',
   own: MEMORY,
-  resident: `Most of it are pages of the supervisor’s file and of libc, which the kernel can drop; PID 1 has less than 0.1 MiB. ${MEMORY}`,
+  resident: `Most of it is pages of the supervisor’s file and of libc, which the kernel can drop; PID 1 has less than 0.1 MiB. ${MEMORY}`,
   wakes: 'Within the noise of one or two wake-ups.',
   cpu: 'Lines are found and prefixed in JavaScript.',
   size: 'Most of it is the runtime, of which only a part is used. Where an image has Node 22, dist/node needs 1.6 MB.',

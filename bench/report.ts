@@ -1,8 +1,8 @@
-// Figures to words: medians, ratios, the table of the terminal and RESULTS.md. Pure; measures nothing and knows nobody
-// but by name.
+// Formats figures: medians, ratios, the table for the terminal, and RESULTS.md. Pure; measures nothing and treats all
+// contestants alike.
 import type { Row } from './rows/trial.ts';
 
-export interface EntrantLine {
+interface EntrantLine {
   readonly name: string;
   /** Null: not installed. */
   readonly version: string | null;
@@ -10,9 +10,9 @@ export interface EntrantLine {
   readonly remarks: Readonly<Record<string, string>>;
 }
 
-export interface RowFigures {
+interface RowFigures {
   readonly row: Row;
-  /** Contestant -> what each run gave; texts are reasons why there is no figure, or what is no figure (a code). */
+  /** Contestant -> the result of each run; texts are reasons for a missing figure, or results that are not figures (a code). */
   readonly readings: Readonly<Record<string, readonly (number | string)[]>>;
 }
 
@@ -23,17 +23,17 @@ export interface Results {
   readonly rows: readonly RowFigures[];
 }
 
-export interface Summary {
+interface Summary {
   readonly median: number;
   readonly least: number;
   readonly most: number;
   readonly count: number;
-  /** Runs that gave no figure. */
+  /** Runs without a figure. */
   readonly failed: number;
 }
 
 export const OWN = 'svc-super';
-export const BASH = 'start.sh';
+const BASH = 'start.sh';
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -42,7 +42,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
-/** Null where no run gave a figure. */
+/** Null if no run gave a figure. */
 export function summarise(readings: readonly (number | string)[]): Summary | null {
   const values = readings.filter((reading) => typeof reading === 'number');
   if (values.length === 0) return null;
@@ -55,7 +55,7 @@ export function summarise(readings: readonly (number | string)[]): Summary | nul
   };
 }
 
-/** What is said in place of a figure: the most frequent of the texts. */
+/** The text in place of a figure: the most frequent one. */
 export function saying(readings: readonly (number | string)[]): string {
   const counts = new Map<string, number>();
   for (const reading of readings) if (typeof reading === 'string') counts.set(reading, (counts.get(reading) ?? 0) + 1);
@@ -63,7 +63,7 @@ export function saying(readings: readonly (number | string)[]): string {
   return first === undefined ? '' : first[0];
 }
 
-/** Three digits that count: 2.08, 24.9, 586, 12,300. */
+/** Three significant digits: 2.08, 24.9, 586, 12,300. */
 export function digits(value: number): string {
   if (value === 0) return '0';
   const rounded = Number(value.toPrecision(3));
@@ -71,7 +71,7 @@ export function digits(value: number): string {
   return rounded.toLocaleString('en-GB', { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }
 
-/** How many times better the best is: never below 1. Null where that cannot be said. */
+/** The ratio to the best, never below 1. Null if there is none. */
 export function timesBehind(row: Row, value: number, other: number): number | null {
   const ratio = row.better === 'more' ? other / value : value / other;
   return row.better === 'neither' || !Number.isFinite(ratio) ? null : ratio;
@@ -84,7 +84,7 @@ export interface Cell {
   readonly summary: Summary | null;
 }
 
-/** One row as it is shown: contestant -> cell. */
+/** One row of the table: contestant -> cell. */
 export function cells(figures: RowFigures, entrants: readonly EntrantLine[]): Map<string, Cell> {
   const { row, readings } = figures;
   const summaries = new Map(entrants.map(({ name }) => [name, summarise(readings[name] ?? [])]));
@@ -118,14 +118,14 @@ const ratio = (value: number | null): string => (value === null ? '' : `×${digi
 export const ratios = ({ times, isBest }: Cell): string =>
   [isBest ? 'best' : ratio(times.best), ratio(times.bash)].filter((word) => word !== '').join(' ');
 
-export interface Behind {
+interface Behind {
   readonly row: Row;
   readonly value: string;
   /** Rivals with readiness gates that are better, the best first. */
   readonly rivals: readonly { readonly name: string; readonly value: string; readonly times: number }[];
 }
 
-/** The rows in which a rival with readiness gates is ahead of svc-super. */
+/** The rows in which a rival with readiness gates is better than svc-super. */
 export function behind({ rows, entrants }: Results): Behind[] {
   return rows.flatMap((figures) => {
     const row = cells(figures, entrants);
@@ -146,7 +146,7 @@ export function behind({ rows, entrants }: Results): Behind[] {
 
 const pad = (text: string, width: number): string => text + ' '.repeat(Math.max(0, width - Bun.stringWidth(text)));
 
-/** As wide as the terminal allows: contestants that do not fit come in a second table, with svc-super again beside them. */
+/** As wide as the terminal: contestants that do not fit are in a second table, which repeats svc-super. */
 export function renderTerminal({ rows, entrants }: Results, width: number): string {
   const shown = rows.map((figures) => ({ title: figures.row.title, cells: cells(figures, entrants) }));
   const head = Math.max(0, ...shown.map(({ title }) => Bun.stringWidth(title)));
@@ -192,7 +192,7 @@ function renderGroup(
 
 const NOTHING: Cell = { value: '', times: { best: null, bash: null }, isBest: false, summary: null };
 
-/** RESULTS.md. `reasons` says, row by row, why svc-super is not ahead of a rival with gates, and what it would take. */
+/** RESULTS.md. `reasons` explains, by row, why svc-super is behind a rival with gates, and what an improvement needs. */
 export function renderMarkdown(results: Results, reasons: Readonly<Record<string, string>>): string {
   const { rows, entrants, machine, minutes } = results;
   const remarks = rows.flatMap(({ row }) =>

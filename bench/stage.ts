@@ -1,12 +1,12 @@
-// One contestant as PID 1 of a PID namespace of its own, seen from outside: the events that its services and the stage
-// write, its processes in /proc, signals to them. What an event means to a figure is for rows/ to know.
+// One contestant as PID 1 of its own PID namespace, observed from outside: the events of its services and of the stage, its
+// processes in /proc, signals to them. rows/ turns events into figures.
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Contestant, Installed, Scenario } from './scenario.ts';
 
 export interface Event {
-  /** Of the monotonic clock, milliseconds. */
+  /** Monotonic clock, milliseconds. */
   readonly at: number;
   readonly who: string;
   readonly what: string;
@@ -18,16 +18,16 @@ export interface Entrant {
   readonly installed: Installed;
 }
 
-/** Services as the scenario wants them: `mark` gives the arguments that make a service of it. */
+/** The services of the scenario: `mark` returns the arguments of a service. */
 export type Play = (mark: (name: string, ...mode: (string | number)[]) => readonly string[]) => Scenario;
 
-export interface StageOptions {
+interface StageOptions {
   readonly cache: string;
-  /** Above zero: output is read, and counted until that line. */
+  /** Above zero: output is read and counted up to this line. */
   readonly lines?: number;
 }
 
-/** That of images. */
+/** The PATH of images. */
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export class Stage implements AsyncDisposable {
@@ -75,17 +75,17 @@ export class Stage implements AsyncDisposable {
     return this.events.findLast((event) => event.what === what);
   }
 
-  /** Executions of services, the first first: the pipe keeps no order of time. */
+  /** Executions of services in the order of time, which the pipe does not preserve. */
   execs(): Event[] {
     return this.events.filter(({ what, who }) => what === 'exec' && who !== 'stage').sort((a, b) => a.at - b.at);
   }
 
-  /** The moment of the contestant's own exec. */
+  /** The time of the contestant's own exec. */
   get began(): number {
     return this.find('exec', 'stage')?.at ?? Number.NaN;
   }
 
-  /** What `look` finds, once it finds something; null when that takes longer, or when all is over without it. */
+  /** The first result of `look` that is not null; null after the time limit or at the end. */
   async until<T>(look: () => T | undefined, ms: number): Promise<T | null> {
     const limit = performance.now() + ms;
     for (;;) {
@@ -109,7 +109,7 @@ export class Stage implements AsyncDisposable {
     }, ms);
   }
 
-  /** As seen from here. */
+  /** The pid in the host's namespace. */
   get init(): number {
     return this.find('init', 'stage')?.value ?? 0;
   }
@@ -128,12 +128,12 @@ export class Stage implements AsyncDisposable {
     return found;
   }
 
-  /** Those of the contestant itself: everything that is not one of the services. */
+  /** The contestant's own processes: all that are not services. */
   supervisors(): number[] {
     return [...this.processes().keys()].filter((pid) => text(`/proc/${pid}/comm`).trim() !== 'mark');
   }
 
-  /** How many have ended and were not waited for. */
+  /** How many have ended and were not reaped. */
   zombies(): number {
     return [...this.processes().keys()].filter((pid) => /^State:\tZ/m.test(text(`/proc/${pid}/status`))).length;
   }
@@ -148,7 +148,7 @@ export class Stage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // The stage then kills PID 1, and with that everything, waits for it, and ends.
+    // The stage then kills PID 1, and with it all processes, waits for it, and exits.
     this.child.stdin.end();
     await this.child.exited;
     rmSync(this.folder, { recursive: true, force: true });

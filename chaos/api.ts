@@ -1,5 +1,5 @@
-// The clients of a round: questions to the control socket, a follower of events that comes back when it is cut off, and
-// the kinds of clients that nobody wants. Speaks through node:net; trusts no answer.
+// The clients of a round: requests to the control socket, a follower of events that reconnects, and misbehaving clients. Uses
+// node:net directly and accepts any response.
 import { type ClientRequest, request } from 'node:http';
 import { connect } from 'node:net';
 import { Dice, nonsense } from '../test/helpers/nonsense.ts';
@@ -11,7 +11,7 @@ export interface Answer {
   readonly body: string;
 }
 
-/** One question; null when no whole answer came within `patience`, milliseconds. */
+/** One request; null if no complete response arrived within `patience`, milliseconds. */
 export async function ask(
   socket: string,
   method: 'GET' | 'POST',
@@ -31,7 +31,7 @@ export async function ask(
   return { status: Number(status), body: answer.slice(end) };
 }
 
-/** Follows the events from the first on, over as many connections as it takes, until `stop`. */
+/** Follows the events from the first one, over as many connections as necessary, until `stop`. */
 export class EventFollower {
   readonly events: ServedEvent[] = [];
   readonly #path: string;
@@ -75,13 +75,13 @@ export class EventFollower {
   }
 }
 
-/** Requests that nobody should send, one after the other. */
+/** Malformed requests, one after the other. */
 export async function makeNoise(socket: string, seed: number, count: number): Promise<void> {
   const dice = new Dice(seed);
   for (let number = 0; number < count; number += 1) await exchange(socket, [nonsense(dice, null)], { patience: 100 });
 }
 
-/** Connections that are opened and say nothing; gives what lets them go. */
+/** Idle connections; returns a function that closes them. */
 export function holdConnections(socket: string, count: number): () => void {
   const held = Array.from({ length: count }, () => connect(socket));
   for (const one of held) one.on('error', () => undefined);
@@ -90,7 +90,7 @@ export function holdConnections(socket: string, count: number): () => void {
   };
 }
 
-/** A request that comes byte by byte, and its answer that nobody reads. */
+/** A request that arrives byte by byte, and a response that is never read. */
 export function slowClient(socket: string): () => void {
   const text = 'GET /v1/logs?follow=1 HTTP/1.1\r\nHost: svc-super\r\n\r\n';
   const one = connect(socket);
@@ -107,7 +107,7 @@ export function slowClient(socket: string): () => void {
   };
 }
 
-/** Followers of all output, who read it or do not. */
+/** Followers of all output, some of which do not read. */
 export function followers(socket: string, count: number, reads: boolean): () => void {
   const all = Array.from({ length: count }, (_, number) => {
     const one = connect(socket);
@@ -123,7 +123,7 @@ export function followers(socket: string, count: number, reads: boolean): () => 
   };
 }
 
-/** A command by way of a service, whose client goes after `ms`. */
+/** An `exec` whose client disconnects after `ms`. */
 export async function execute(socket: string, service: string, argv: readonly string[], ms: number): Promise<void> {
   const body = JSON.stringify({ argv });
   const head = `POST /v1/services/${encodeURIComponent(service)}/exec HTTP/1.1\r\nHost: svc-super\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`;

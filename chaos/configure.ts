@@ -1,11 +1,11 @@
-// From a scenario to the services.yaml that the supervisor reads, and to the files that a reload puts in its place. Pure.
+// Converts a scenario to services.yaml, and its reloads to the files that replace it. Pure.
 import { join } from 'node:path';
 import { Dice } from '../test/helpers/nonsense.ts';
 import type { Ending, ReloadFile, Scenario, ServiceSpec } from './scenario.ts';
 
-/** Where a round's things are. */
+/** The files of a round. */
 export interface Places {
-  /** The round's folder: locks/, flags/, disk/ and the journal are in it. */
+  /** The round's folder, with locks/, flags/, disk/ and the journal. */
   readonly folder: string;
   readonly program: string;
 }
@@ -14,13 +14,13 @@ export interface Places {
 export const OTHER_USER = 65_534;
 /** One deadline for the whole shutdown, milliseconds. */
 export const STOP_TIMEOUT = 3_000;
-/** The first of the ports; each round has a network of its own. */
+/** The first port; each round has its own network. */
 const PORT = 20_000;
-/** From one service's to the next one's: copies count up. */
+/** Distance between the ports of two services, because replicas use consecutive ports. */
 const PORTS = 10;
 const PERL = '/usr/bin/perl';
 
-/** A supervisor that answers nothing for so long is replaced, milliseconds: longer than any absence. */
+/** `hung_after`: longer than any absence, milliseconds. */
 export const HUNG = 8_000;
 
 export function configure(
@@ -35,9 +35,9 @@ export function configure(
   return {
     exit: scenario.exit,
     stop_timeout: `${STOP_TIMEOUT}ms`,
-    // As many ends as there may be, at any distance.
+    // Any number of restarts, at any interval.
     supervisor: { hung_after: `${HUNG}ms`, deaths_starting: 1_000, deaths_young: 1_000 },
-    // The supervisor's own lines are read by the watch.
+    // The watch reads the supervisor's own lines.
     defaults: { log: { format: 'json' } },
     ...(scenario.groups.length > 0 && { groups: scenario.groups }),
     services: Object.fromEntries(services),
@@ -47,7 +47,7 @@ export function configure(
 /** The folder in disk/ of a service that runs as another user, who owns it. Its log file is in logs/ there. */
 export const ownFolderOf = ({ name }: ServiceSpec): string => `own-${name}`;
 
-/** Names of the log files of a service, one for each copy that a reload may make. */
+/** Names of the log files of a service, one for each replica that a reload may create. */
 export function logNamesOf({ name, replicas }: ServiceSpec): string[] {
   return replicas > 1 ? [0, 1, 2].map((copy) => `${name}.${copy}.log`) : [`${name}.log`];
 }
@@ -65,8 +65,8 @@ function service(spec: ServiceSpec, port: number, places: Places, touched = 0): 
     ...(spec.group !== null && { group: spec.group }),
     ...(spec.user && { user: `${OTHER_USER}` }),
     ...(spec.replicas > 1 && { replicas: spec.replicas }),
-    // Whoever may listen says where: a reload gives a port to another service only then.
-    ...((spec.replicas > 1 || hears(spec)) && { port }),
+    // A service that may listen has a fixed port, so that only a reload can give the port to another service.
+    ...((spec.replicas > 1 || listens(spec)) && { port }),
     essential: spec.essential,
     restart:
       restart === 'never' ? 'never' : { policy: restart, backoff: { initial: `${pause}ms`, max: `${pause * 4}ms` } },
@@ -88,11 +88,11 @@ function service(spec: ServiceSpec, port: number, places: Places, touched = 0): 
   };
 }
 
-function hears({ ready }: ServiceSpec): boolean {
+function listens({ ready }: ServiceSpec): boolean {
   return ready?.probe === 'tcp' || ready?.probe === 'http';
 }
 
-/** What a copy is called, for those texts in which a variable stands for its number. */
+/** The name of a replica, in texts that use the variable of its number. */
 function copyOf({ name, replicas }: ServiceSpec): string {
   return replicas > 1 ? `${name}.\${SVC_REPLICA}` : name;
 }
@@ -140,7 +140,7 @@ function common({ folder, program }: Places): Readonly<Record<string, string>> {
   return { self: program, journal: within('journal'), locks: within('locks'), flags: within('flags') };
 }
 
-/** As the program wants them; what is empty is left out. */
+/** The arguments of the program, without empty ones. */
 function words(flags: Readonly<Record<string, string>>): string[] {
   return Object.entries(flags).flatMap(([key, value]) => (value === '' ? [] : [`${key}=${value}`]));
 }
@@ -165,7 +165,7 @@ function ending(how: Ending): string {
   return 'code' in how ? `c${how.code}` : `s${how.signal}`;
 }
 
-/** What services.yaml holds after a reload's file was put there; null: no file at all. */
+/** The contents of services.yaml after a reload's file has replaced it; null: no file. */
 export function reloadText(
   scenario: Scenario,
   places: Places,
@@ -193,7 +193,7 @@ export function reloadText(
     case 'fewer': {
       const gone = picked(file.picks);
       const kept = services.filter(({ name }) => !gone.has(name));
-      // One has to stay.
+      // One service must remain.
       return render({ ...scenario, services: withoutEdgesTo(kept.length > 0 ? kept : services.slice(0, 1)) });
     }
     case 'wrong':
@@ -207,13 +207,13 @@ export function reloadText(
   }
 }
 
-/** Only the edges that lead to one of these services. */
+/** Only the edges to these services. */
 export function withoutEdgesTo(services: readonly ServiceSpec[]): ServiceSpec[] {
   const names = new Set(services.map(({ name }) => name));
   return services.map((spec) => ({ ...spec, dependsOn: spec.dependsOn.filter(({ on }) => names.has(on)) }));
 }
 
-/** Whether the supervisor has to refuse that file. */
+/** Whether the supervisor must reject that file. */
 export function isWrong({ text }: ReloadFile): boolean {
   return text === 'wrong' || text === 'rubbish' || text === 'missing';
 }

@@ -1,15 +1,15 @@
-// Time that svc-super and its supervisor had: the clock on the wall, less the time in which either waited for a processor, was
-// stopped by a fault, or the watch itself was late. A duration that is too long by this clock is a fault of the product and not
-// of a busy machine. Pure; a reading comes in as an argument.
+// A clock of the time that svc-super and its supervisor had: wall time, minus the time in which either waited for a processor,
+// was stopped by a fault, or the watch itself was late. A duration that is too long by this clock is a fault of the product and
+// not of a busy machine. Pure; readings are arguments.
 
-/** One look at the clocks, milliseconds. */
+/** One reading of the clocks, milliseconds. */
 export interface Reading {
   readonly wall: number;
-  /** For how long both main threads together have waited for a processor since they began (/proc/PID/schedstat). */
+  /** Time that both main threads together have waited for a processor since their start (/proc/PID/schedstat). */
   readonly waited: number;
-  /** For how long a fault had it stopped. */
+  /** Time for which a fault had stopped it. */
   readonly stopped: number;
-  /** How late the watch's own timers were, in all. */
+  /** Total delay of the watch's own timers. */
   readonly late: number;
 }
 
@@ -21,7 +21,7 @@ export class FairClock {
     return this.#now;
   }
 
-  /** Time goes by as the reading tells; it never goes back. */
+  /** Advances by the difference between readings, and never goes back. */
   read(reading: Reading): number {
     const last = this.#last;
     this.#last = reading;

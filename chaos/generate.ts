@@ -1,5 +1,5 @@
-// From a seed to a scenario. Pure: the same seed gives the same scenario, on every machine. Most services live on and come
-// back, so that there is something left to disturb; what ends the container early is seldom.
+// Generates a scenario from a seed. Pure: the same seed gives the same scenario on every machine. Most services keep running
+// or restart, so that faults have something to disturb; an early end of the container is rare.
 import { Dice } from '../test/helpers/nonsense.ts';
 import type {
   Condition,
@@ -8,18 +8,18 @@ import type {
   ForkSpec,
   HookSpec,
   OutputSpec,
+  PlanContext,
   ProgramSpec,
   Readiness,
   ReloadFile,
   Scenario,
   ServiceSpec,
   StopSpec,
-  Surroundings,
 } from './scenario.ts';
 
 const MOST_SERVICES = 7;
 const MOST_FAULTS = 14;
-/** Before it nothing is disturbed: the start itself takes some of it, milliseconds. */
+/** No fault before this time, because the start itself takes some of it, milliseconds. */
 const FIRST_FAULT = 150;
 const STAGES: readonly string[] = ['base', 'middle', 'top'];
 
@@ -61,7 +61,7 @@ function span(dice: Dice, least: number, most: number): number {
   return least + Math.min(dice.below(most - least + 1), dice.below(most - least + 1));
 }
 
-function surroundings(dice: Dice): Surroundings {
+function surroundings(dice: Dice): PlanContext {
   return {
     pid1: dice.chance(60),
     files: dice.chance(30) ? dice.one([64, 96, 128, 256]) : null,
@@ -188,14 +188,14 @@ function output(dice: Dice): OutputSpec {
   };
 }
 
-/** Half of them are longer than a busy moment, and than the shorter deadlines of a plan. */
+/** Half of them are longer than a short delay of the machine, and than the shorter deadlines of a plan. */
 function absence(dice: Dice): number {
   return dice.chance(50) ? span(dice, 20, 2_000) : 2_200 + dice.below(2_300);
 }
 
 type Make = (dice: Dice) => Fault extends infer F ? (F extends Fault ? Omit<F, 'at'> : never) : never;
 
-/** Each kind with its weight. */
+/** Each kind of fault with its weight. */
 const FAULTS: readonly (readonly [number, Make])[] = [
   [
     20,

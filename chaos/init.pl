@@ -1,5 +1,5 @@
-# PID 1 above a svc-super that is not PID 1 itself: runs it, reaps, and writes down how it ended and which processes of the
-# namespace were still alive then and a second later: with svc-super as PID 1 the kernel would kill them unseen.
+# PID 1 above a svc-super that is not PID 1: runs it, reaps, and reports its exit and the processes of the namespace that were
+# alive then and a second later. With svc-super as PID 1 the kernel would kill them unnoticed.
 #   perl init.pl REPORT COMMAND ARG...
 use strict;
 use warnings;
@@ -16,7 +16,7 @@ until (defined $status) {
   $status = $? if $pid == $svc_super;
 }
 my %left = map { $_ => 1 } living();
-# What got SIGKILL in the last moment is on its way out.
+# Processes that received SIGKILL at the end need a moment to exit.
 for (1 .. 20) {
   1 while waitpid(-1, POSIX::WNOHANG()) > 0;
   my %now = map { $_ => 1 } living();

@@ -1,5 +1,5 @@
-// Performs the faults of a round, each at its instant, and undoes what lasts when its time is over or all is to be healed.
-// Records which processes it affected. Never ends svc-super, except by the stop request of `term-tree`.
+// Injects the faults of a round, each at its time, and undoes lasting ones after their duration or at the end. Records the
+// affected processes. Never ends svc-super, except by the stop request of `term-tree`.
 import { rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import type { Fault, ReloadFile, Swap } from './scenario.ts';
 
 const { SIGSTOP, SIGCONT, SIGHUP, SIGTERM, SIGKILL, SIGSEGV } = constants.signals;
 const SWAP = join(import.meta.dir, 'swap.pl');
-/** For an answer to an operation or a reload, milliseconds. */
+/** Time limit for the response to an operation or a reload, milliseconds. */
 const PATIENCE = 5_000;
 
 export class Injector {
@@ -21,21 +21,21 @@ export class Injector {
   readonly #room: Room;
   readonly #processes: Processes;
   readonly #timers: Timer[] = [];
-  /** What is still to be undone. */
+  /** A fault that must still be undone. */
   readonly #lasting = new Set<() => void>();
   readonly #underWay = new Set<Promise<unknown>>();
   #stoppedSince: number | null = null;
   #stoppedFor = 0;
-  /** Since when a fault has ended the supervisor, and no other answers yet. */
+  /** Since when the supervisor has been missing because of a fault. */
   #goneSince: number | null = null;
-  /** When SIGTERM went to every process; null: not yet. */
+  /** When SIGTERM was sent to every process; null: not yet. */
   treeSignalled: Span | null = null;
-  /** How many supervisors were ended, and whether the runtime has reported one of these ends. */
+  /** Number of supervisors that were ended, and whether the runtime has reported one of these ends. */
   ended = 0;
   hasCrashed = false;
-  /** When the supervisor was stopped. */
+  /** The times at which the supervisor was stopped. */
   readonly away: Span[] = [];
-  /** Services whose log file or folder is replaced now. */
+  /** Services whose log file or folder is being replaced. */
   readonly #swapped = new Set<string>();
   #turn = 0;
   #reloading: Promise<string> = Promise.resolve('');
@@ -51,17 +51,17 @@ export class Injector {
     }
   }
 
-  /** For how long svc-super and its supervisor were stopped so far, milliseconds. */
+  /** Total time for which svc-super and its supervisor were stopped, milliseconds. */
   get stopped(): number {
     const since = (from: number | null) => (from === null ? 0 : performance.now() - from);
     return this.#stoppedFor + since(this.#stoppedSince) + since(this.#goneSince);
   }
 
-  /** No fault more; what lasts is undone. */
+  /** Injects no more faults, and undoes lasting ones. */
   async heal(): Promise<void> {
     for (const timer of this.#timers) clearTimeout(timer);
     for (const undo of [...this.#lasting]) undo();
-    // A process that was frozen while it forked.
+    // A process that was stopped while it forked.
     for (const { outer, state } of this.#all()) if (state === 'T') this.#signal(outer, SIGCONT);
     await Promise.all([...this.#underWay]);
   }
@@ -83,11 +83,11 @@ export class Injector {
     try {
       process.kill(outer, signal);
     } catch {
-      // Gone meanwhile.
+      // It has ended meanwhile.
     }
   }
 
-  /** Undone after `ms`, or by heal(). */
+  /** Undoes a fault after `ms`, or in heal(). */
   #last(ms: number, undo: () => void): void {
     const once = () => {
       if (this.#lasting.delete(once)) undo();
@@ -96,7 +96,7 @@ export class Injector {
     this.#timers.push(setTimeout(once, ms));
   }
 
-  /** What is still under way is waited for by heal(). */
+  /** heal() waits for faults that are still in progress. */
   #inject(fault: Fault): void {
     if (this.#room.isOver) return;
     const work = Promise.resolve(this.#perform(fault)).then((note) => {
@@ -106,7 +106,7 @@ export class Injector {
     void work.finally(() => this.#underWay.delete(work));
   }
 
-  /** Performs a fault; returns what came of it. */
+  /** Injects a fault; returns its effect. */
   #perform(fault: Fault): string | Promise<string> {
     const room = this.#room;
     const { socket } = room;
@@ -131,16 +131,14 @@ export class Injector {
         return this.#termTree(fault.gap);
       case 'swap-log':
         return this.#swapLog(fault.what, fault.pick, fault.turns, fault.for);
-      case 'stall-reader': {
-        const pipe = room[fault.stream];
-        pipe.freeze();
-        this.#last(fault.for, () => pipe.thaw());
+      case 'stall-reader':
+        room[fault.stream].freeze();
+        this.#last(fault.for, () => room[fault.stream].thaw());
         return '';
-      }
       case 'fill-disk':
         return this.#fillDisk(fault.for);
       case 'squeeze-processes':
-        if (room.limit === null) return 'left out: no pids cgroup can be had';
+        if (room.limit === null) return 'left out: there is no pids cgroup';
         room.limit.squeeze(fault.room);
         this.#last(fault.for, () => room.limit?.release());
         return '';
@@ -148,7 +146,7 @@ export class Injector {
         this.#last(fault.for, holdConnections(socket, fault.count));
         return '';
       case 'reload':
-        // One after the other, so that each is answered for its own file.
+        // One after the other, so that each response belongs to its own file.
         this.#reloading = this.#reloading.then(() => this.#reload(fault.by, fault.file));
         return this.#reloading;
       case 'operate':
@@ -170,7 +168,7 @@ export class Injector {
     }
   }
 
-  /** Does something to the process that the fault picks; returns its name and pid. */
+  /** Applies an action to the process that the fault picks; returns its name and pid. */
   #toProcess({ whom, pick }: Fault & { readonly kind: 'kill' | 'freeze' }, act: (seen: Seen) => void): string {
     const seen = this.#pick(whom, pick);
     if (seen === undefined) return 'no such process';
@@ -178,7 +176,7 @@ export class Injector {
     return `${seen.name} (pid ${seen.pid})`;
   }
 
-  /** Stops the supervisor alone, with svc-super too (nothing of the product runs), or with every process of the container. */
+  /** Stops the supervisor only, svc-super too (no part of the product runs), or every process of the container. */
   #freeze(what: 'supervisor' | 'product' | 'everything', ms: number): string {
     if (this.#stoppedSince !== null || this.#goneSince !== null) return 'stopped already';
     const { pid1, supervisor } = this.#room;
@@ -201,27 +199,27 @@ export class Injector {
     return '';
   }
 
-  /** Ends the supervisor, and its successors `again` times. The time without one is not that of svc-super. */
+  /** Ends the supervisor, and its successors `again` times. The time without a supervisor is excused. */
   async #endSupervisor(how: 'kill' | 'crash' | 'starve' | 'hang', again: number): Promise<string> {
     const room = this.#room;
     if (this.#stoppedSince !== null || this.#goneSince !== null || this.treeSignalled !== null)
       return 'stopped already';
     const began = Date.now();
     this.hasCrashed ||= how === 'crash' || how === 'starve';
-    // One that hangs takes its time to be noticed.
+    // The detection of a hanging supervisor takes time.
     const turns = how === 'hang' ? 1 : 1 + again;
     for (let turn = 0; turn < turns; turn += 1) {
       const { supervisor } = room;
       const from = performance.now();
       this.#goneSince = from;
       if (how === 'starve') Bun.spawnSync(['prlimit', `--pid=${supervisor}`, '--as=4096']);
-      // Enough questions that it has to allocate.
+      // Enough requests that it must allocate memory.
       if (how === 'starve')
         for (let count = 0; count < 20; count += 1) void ask(room.socket, 'GET', '/v1/graph', null, 2_000);
       else this.#signal(supervisor, how === 'kill' ? SIGKILL : how === 'crash' ? SIGSEGV : SIGSTOP);
       while (!room.isOver && room.supervisor === supervisor && performance.now() - from < HUNG + PATIENCE)
         await Bun.sleep(5);
-      // One that had room enough in what it had.
+      // It had enough free memory already.
       if (room.supervisor === supervisor) Bun.spawnSync(['prlimit', `--pid=${supervisor}`, '--as=unlimited']);
       while (!room.isOver && (await ask(room.socket, 'GET', '/v1/status', null, PATIENCE)) === null)
         await Bun.sleep(20);
@@ -233,7 +231,7 @@ export class Injector {
     return `${how}, ${turns} times`;
   }
 
-  /** All but svc-super, its supervisor and an init above them. */
+  /** All processes except svc-super, its supervisor and an init above them. */
   #others(): Seen[] {
     const { pid1, supervisor } = this.#room;
     return this.#all().filter(({ outer, pid }) => pid !== 1 && outer !== pid1 && outer !== supervisor);
@@ -262,7 +260,7 @@ export class Injector {
     return `${others.length} processes, then PID 1 after ${this.treeSignalled.to - from} ms`;
   }
 
-  /** Replaces a log file or its folder, by a process of the service's user. */
+  /** Replaces a log file or its folder, as the service's user. */
   async #swapLog(what: Swap, pick: number, turns: number, ms: number): Promise<string> {
     const owners = this.#room.scenario.services.filter(({ user }) => user);
     const spec = owners[pick % Math.max(1, owners.length)];
@@ -287,7 +285,7 @@ export class Injector {
     }
   }
 
-  /** A service's name, one that all its copies have in common too. */
+  /** A service's name, including the common name of replicas. */
   #service(pick: number): string {
     const { services } = this.#room.scenario;
     const spec = services[pick % services.length];
@@ -302,14 +300,14 @@ export class Injector {
       try {
         writeFileSync(path, new Uint8Array(part), { flag: 'a' });
       } catch {
-        // No more room for so much; or the supervisor has gone, and its mounts with it.
+        // There is not that much space; or the supervisor has ended, and its mounts with it.
       }
     }
     this.#last(ms, () => {
       try {
         rmSync(path, { force: true });
       } catch {
-        // Gone with the supervisor.
+        // It has ended with the supervisor.
       }
     });
     return '';

@@ -1,7 +1,7 @@
-// What must hold of every round, whatever was done to it. Each invariant is a function from what was observed to the breaches
-// of it, in words; that each of them can be broken is shown in its test. Pure.
+// The invariants of every round. Each is a function from the observation to a list of breaches as texts; its test shows that
+// it can fail. Pure.
 import { STOP_TIMEOUT } from './configure.ts';
-import { codes, firstCauses, heardWrong, isJustified } from './ends.ts';
+import { codes, firstCauses, isJustified, wrongHookResults } from './ends.ts';
 import type { Observation } from './observation.ts';
 import { deadlinesInAbsence, startsBeforeItsStage, startsWhileStopping } from './order.ts';
 import { readRuns } from './runs.ts';
@@ -12,64 +12,64 @@ export interface Breach {
   readonly text: string;
 }
 
-/** So many spawns may come before an answer, beyond what is due: on a busy machine each takes as long as the control did. */
+/** Spawns that may delay a response beyond its limit: on a busy machine each takes as long as the control program. */
 const SPAWNS = 4;
-/** A zombie may be there for so long, by the fair clock, milliseconds. */
-export const OLDEST_ZOMBIE = 1_000;
-/** An answer may take so long, by the fair clock, milliseconds. */
-export const SLOWEST_ANSWER = 3_000;
-/** Anonymous memory that svc-super and its supervisor of a few services may have together, whatever happens, bytes. */
+/** Limit of a zombie's age, by the fair clock, milliseconds. */
+const OLDEST_ZOMBIE = 1_000;
+/** Limit of a response, by the fair clock, milliseconds. */
+const SLOWEST_ANSWER = 3_000;
+/** Limit of the anonymous memory of svc-super and its supervisor together, for a few services, bytes. */
 export const MOST_MEMORY = 192 * 1024 * 1024;
-/** What comes after the shutdown's own deadline: the wait for the killed, the last output, the end of the process. */
+/** Time after the shutdown's own deadline: for the last exits, the last output, the exit of the process. */
 const AFTER_DEADLINE = 4_000;
 
 type Invariant = (seen: Observation) => string[];
 
 export const INVARIANTS = {
-  /** A run that finds the lock of its service taken has met a process of an earlier one. */
-  'never two runs at once': ({ journal }) =>
+  /** A run that cannot take the lock of its service has met a process of an earlier run. */
+  'never two runs at the same time': ({ journal }) =>
     journal
       .filter(({ beside }) => beside)
       .map(({ service, run, pid, what, value }) => {
         const who = what === 'hook' ? `${value} of ${service}` : service;
-        return `${who} run ${run} (pid ${pid}) began while somebody was still there whom it must not meet`;
+        return `${who} run ${run} (pid ${pid}) began while a process of another run existed`;
       }),
 
-  'a hook hears how the run ended': heardWrong,
+  'a hook receives the exit of its run': wrongHookResults,
 
   'every run has one end': (seen) => {
-    const { runs, odd } = readRuns(seen.told);
-    const gaveUp = seen.told.some(({ event }) => event === 'unfinished');
+    const { runs, odd } = readRuns(seen.reported);
+    const gaveUp = seen.reported.some(({ event }) => event === 'unfinished');
     const open = runs.filter(({ end }) => end === null);
     if (seen.end === null || seen.end.signal !== null || gaveUp) return odd;
-    return [...odd, ...open.map(({ service, pid }) => `${service} (pid ${pid}): its end was never told`)];
+    return [...odd, ...open.map(({ service, pid }) => `${service} (pid ${pid}): its exit was never reported`)];
   },
 
   'every exit status is right': (seen) => {
-    const { runs } = readRuns(seen.told);
+    const { runs } = readRuns(seen.reported);
     return runs.flatMap((run) => isJustified(run, seen) ?? []);
   },
 
   'no exit is lost': (seen) => {
-    const { runs } = readRuns(seen.told);
+    const { runs } = readRuns(seen.reported);
     const known = new Set(runs.map(({ service, pid }) => `${service} ${pid}`));
     const untold = new Set(runs.filter(({ pid }) => pid === null).map(({ service }) => service));
     return seen.journal
       .filter(({ what, service, pid }) => what === 'born' && !known.has(`${service} ${pid}`) && !untold.has(service))
-      .map(({ service, run, pid }) => `${service} run ${run} (pid ${pid}) was there, and nothing tells of it`);
+      .map(({ service, run, pid }) => `${service} run ${run} (pid ${pid}) existed, and was never reported`);
   },
 
-  'no zombie above a second': ({ zombies, control }) =>
+  'no zombie older than a second': ({ zombies, control }) =>
     zombies
       .filter(({ age }) => age > OLDEST_ZOMBIE + SPAWNS * control)
       .map(({ pid, name, age }) => `${name} (pid ${pid}) was a zombie for ${age.toFixed(0)} ms at least`),
 
-  'nothing is left': ({ left, files }) => [
-    ...left.map((line) => `alive after the supervisor's end: ${line}`),
-    ...files.map((name) => `left in its folder: ${name}`),
+  'nothing remains': ({ left, files }) => [
+    ...left.map((line) => `still running after the supervisor's end: ${line}`),
+    ...files.map((name) => `left in the folder: ${name}`),
   ],
 
-  'the first cause gives the code': (seen) => {
+  'the first cause determines the exit code': (seen) => {
     const { end } = seen;
     if (end === null || end.signal !== null) return [];
     const { expected, why } = codes(seen);
@@ -79,24 +79,24 @@ export const INVARIANTS = {
     return [...wrong, ...firstCauses(seen)];
   },
 
-  '`status` always answers': ({ asked, control }) =>
+  '`status` always responds': ({ asked, control }) =>
     asked
       .filter(({ answered, took }) => !answered || took > SLOWEST_ANSWER + SPAWNS * control)
       .map(({ took, answered }) => `${answered ? 'answered' : 'no answer'} after ${took.toFixed(0)} ms`),
 
-  'what is to come back comes back': ({ stood, scenario }) =>
+  'services that must restart do': ({ stood, scenario }) =>
     stood
       .filter(({ name, state, wanted, blocked }) => {
         const spec = specOf(scenario, name);
         const mayEnd = spec?.restart !== 'always' || wanted !== 'up' || blocked;
         return !mayEnd && /^(failed|completed|stopped)$/.test(state);
       })
-      .map(({ name, state }) => `${name} is ${state}, and is to be started again always`),
+      .map(({ name, state }) => `${name} is ${state}, and must always be restarted`),
 
   'memory is bounded': ({ most }) =>
     most.memory > MOST_MEMORY ? [`${(most.memory / 1_048_576).toFixed(0)} MiB of their own`] : [],
 
-  'it ends when it is asked to': ({ end, control }) => {
+  'it stops on request': ({ end, control }) => {
     if (end === null) return ['it had to be killed'];
     if (end.signal !== null) return [`it was ended by ${end.signal}`];
     if (end.code === 70) return ['it ended with 70'];
@@ -104,22 +104,22 @@ export const INVARIANTS = {
     return took > STOP_TIMEOUT + AFTER_DEADLINE + SPAWNS * control ? [`it took ${took.toFixed(0)} ms`] : [];
   },
 
-  'nothing starts after the request to stop': startsWhileStopping,
+  'nothing starts after a request to stop': startsWhileStopping,
 
-  'a stage waits for the one before it': startsBeforeItsStage,
+  'a stage waits for the previous one': startsBeforeItsStage,
 
   'deadlines move by the absence of the supervisor': deadlinesInAbsence,
 
   'nothing outside a log folder is changed': ({ outside }) => [...outside],
 
-  'a reload answers as its file deserves': ({ done }) =>
+  'a reload accepts exactly the valid files': ({ done }) =>
     done.filter(({ note }) => note.startsWith('WRONG')).map(({ note }) => note),
 
-  'both accounts of events agree': ({ served, told }) => {
+  'both accounts of events agree': ({ served, reported }) => {
     let at = 0;
     const missing: string[] = [];
     for (const { seq, service, event, text } of served) {
-      const found = told.findIndex(
+      const found = reported.findIndex(
         (other, place) => place >= at && other.service === service && other.event === event && other.text === text,
       );
       if (found < 0) missing.push(`event ${seq} was served and never printed: ${service ?? ''} ${text}`);
@@ -128,9 +128,9 @@ export const INVARIANTS = {
     return missing;
   },
 
-  'no word of a bug': ({ strange, told }) => [
+  'no bug is reported': ({ strange, reported }) => [
     ...strange,
-    ...told.filter(({ event }) => event === 'bug').map(({ text }) => text),
+    ...reported.filter(({ event }) => event === 'bug').map(({ text }) => text),
   ],
 } as const satisfies Readonly<Record<string, Invariant>>;
 

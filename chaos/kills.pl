@@ -1,5 +1,5 @@
-# A service that writes down what it does: `perl kills.pl LEDGER ends|stays`. One line in the ledger for its start and, before
-# it exits, one for its exit; numbered lines on standard output. One that ends exits with a code that follows from its run.
+# A service that records what it does: `perl kills.pl LEDGER ends|stays`. Writes one line to the ledger at its start and one
+# before its exit; numbered lines go to standard output. With `ends` it exits with a code that depends on its run.
 use strict;
 use warnings;
 use Fcntl;

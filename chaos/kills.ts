@@ -1,7 +1,7 @@
-// `npm run kills -- --count N`: 20 services run, exit, restart and print while their supervisor is killed N times, and no
-// service may notice. Compares what the services wrote down themselves with what the supervisors tell: every run, every
-// exit code, every line but those of marked cuts. Prints how long a kill keeps `status` from answering beside the start of
-// a first service; its last line counts the kills that were survived.
+// `npm run kills -- --count N`: 20 services run, exit, restart and print while their supervisor is killed N times, which must
+// not affect any service. Compares the services' own records with the supervisors' reports: every run, every exit code, every
+// line except those of marked cuts. Prints how long `status` does not respond after a kill, compared with the start of a first
+// service; the last line counts the survived kills.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -62,7 +62,7 @@ async function ask<T>(path: string, read: (text: string) => T = JSON.parse): Pro
     try {
       return read(await (await fetch(`http://svc-super${path}`, { unix: socket } as RequestInit)).text());
     } catch {
-      // The connection was to the supervisor that was killed.
+      // The connection was to the killed supervisor.
       await Bun.sleep(1);
     }
   }
@@ -87,7 +87,7 @@ async function readEvents(): Promise<void> {
   for (const entry of found) events.set(entry.seq, entry);
 }
 
-/** The supervisor's number here; null while there is none. */
+/** The supervisor's pid in this namespace; null while there is none. */
 function supervisorOf(pid1: number): number | null {
   const found = readFileSync(`/proc/${pid1}/task/${pid1}/children`, 'utf8').trim().split(' ').map(Number);
   return found.find((pid) => pid > 0 && nameOf(pid).startsWith('svc-super-super')) ?? null;
@@ -122,23 +122,23 @@ function checkRuns(
   const expected = starts.map((_, at) => at + 1);
   if (starts.join() !== expected.join()) fault(`${name}: runs ${starts.join()}`);
   const exits = notes.filter(([, , what]) => what === 'exit').map(([, , , code]) => Number(code));
-  const told = [...events.values()]
+  const reported = [...events.values()]
     .sort((a, b) => a.seq - b.seq)
     .filter(({ service, event }) => service === name && event === 'restarting')
     .map(({ text }) => Number(/exited with code (\d+)/.exec(text)?.[1] ?? -1));
-  // The last exit may have come after the last question.
-  if (told.join() !== exits.slice(0, told.length).join() || told.length < exits.length - 1)
-    fault(`${name}: exits ${exits.join()} were told as ${told.join()}`);
+  // The last exit may have happened after the last request.
+  if (reported.join() !== exits.slice(0, reported.length).join() || reported.length < exits.length - 1)
+    fault(`${name}: exits ${exits.join()} were reported as ${reported.join()}`);
   const { run, restarts } = status;
   const began = [...events.values()].filter(({ service, event }) => service === name && event === 'started').length;
-  if (began !== run && began !== run + 1) fault(`${name}: ${began} starts were told of ${run} runs`);
-  // The stop may have ended the last run before its first instruction.
-  if (run !== restarts + 1 || told.length < restarts || starts.length < run - 1 || starts.length > run + 1)
-    fault(`${name}: run ${run} and ${restarts} restarts, of ${starts.length} runs and ${told.length} exits`);
+  if (began !== run && began !== run + 1) fault(`${name}: ${began} starts were recorded for ${run} runs`);
+  // The stop may have killed the last run before its first instruction.
+  if (run !== restarts + 1 || reported.length < restarts || starts.length < run - 1 || starts.length > run + 1)
+    fault(`${name}: run ${run} and ${restarts} restarts, of ${starts.length} runs and ${reported.length} exits`);
   return exits.length;
 }
 
-/** Lines that are missing; a gap without a mark is a fault. */
+/** Number of missing lines; a gap without a mark is a fault. */
 function checkLines(name: string, lines: readonly string[]): { lost: number; marks: number } {
   let [run, number, isMarked, lost, marks] = [1, 0, false, 0, 0];
   for (const line of lines) {
@@ -160,9 +160,8 @@ function checkLines(name: string, lines: readonly string[]): { lost: number; mar
   return { lost, marks };
 }
 
-async function main(): Promise<void> {
-  const starts: number[] = [];
-  for (let at = 0; at < STARTS; at += 1) starts.push(await measureStart());
+/** The configuration: services that exit repeatedly, and services that keep running. */
+function makeConfig(): object {
   const ending = {
     command: ['perl', PROGRAM, ledger, 'ends'],
     restart: { policy: 'always', backoff: { initial: '50ms', max: '50ms' } },
@@ -175,7 +174,13 @@ async function main(): Promise<void> {
     ]),
   );
   const supervisor = { deaths_young: 1_000_000, deaths_starting: 1_000, longest_pause: '0s' };
-  const run = start({ supervisor, services }, 'services');
+  return { supervisor, services };
+}
+
+async function main(): Promise<void> {
+  const starts: number[] = [];
+  for (let at = 0; at < STARTS; at += 1) starts.push(await measureStart());
+  const run = start(makeConfig(), 'services');
   let first = await ask<StatusBody>('/v1/status');
   while (!first.healthy || first.services.some(({ pid }) => pid === null)) first = await ask<StatusBody>('/v1/status');
   const pid1 = childOf(run.pid) ?? 0;

@@ -1,16 +1,16 @@
-// A limit on the processes of a round that can be drawn tight and let go: a pids cgroup of its own, version 1 or 2. Where
-// none can be made there is none, and the fault that needs it says so.
+// A limit on the processes of a round that can be tightened and lifted: its own pids cgroup, version 1 or 2. If none can be
+// created there is no limit, and the fault that needs it is left out.
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { controller } from '../test/helpers/trap-limits.ts';
 
-/** Far more than a round needs: a round that runs wild is to end there and not with the machine. */
+/** Far more than a round needs: it ends a runaway round before it affects the machine. */
 const MOST = 2_000;
 
 export interface ProcessLimit {
   /** For the shell that becomes the supervisor. */
   readonly enter: string;
-  /** Room for so many more processes than there are. */
+  /** Allows this many more processes than exist now. */
   squeeze(room: number): void;
   release(): void;
   remove(): Promise<void>;
@@ -38,7 +38,7 @@ export function limitProcesses(): ProcessLimit | null {
   };
 }
 
-/** A group is busy for a moment after its last process has been reaped. */
+/** A cgroup is busy for a moment after its last process has been reaped. */
 async function remove(folder: string): Promise<void> {
   for (let attempt = 0; attempt < 200; attempt += 1) {
     try {

@@ -1,5 +1,5 @@
-// `npm run chaos -- --minutes N --seed S`: round after round, each from a seed of its own, until the time is over. Says what
-// broke, with the seed and a smaller round that still breaks; its last line counts the rounds.
+// `npm run chaos -- --minutes N --seed S`: runs rounds, each from its own seed, until the time is over. Reports breaches with
+// the seed and a smaller round that still fails; the last line counts the rounds.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { generate } from './generate.ts';
@@ -27,7 +27,7 @@ const USAGE = `npm run chaos -- [--minutes N] [--seed S] [--rounds N] [--lanes N
   --shrink    look for a smaller round that fails for so long (5)
   --replay    the round in that file, as a failure prints it, again and again
 `;
-/** A smaller round is run so often before it counts as one that holds: much hangs on the instant. */
+/** A smaller round must pass this many times to count as passing, because timing matters. */
 const TRIES = 2;
 
 const { values } = parseArgs({
@@ -44,7 +44,7 @@ const { values } = parseArgs({
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
-/** A number of its own for each day, with room for a day's rounds behind it. */
+/** A number for each day, with space for a day's rounds after it. */
 function seedOfToday(): number {
   return Number(new Date().toISOString().slice(0, 10).replaceAll('-', '')) * 1_000;
 }
@@ -58,7 +58,7 @@ class Chaos {
   failed = 0;
   extremes = NOTHING;
   readonly tally = new Tally();
-  /** What broke, said once more at the end: of a long report people see the last lines. */
+  /** The breaches, repeated at the end, where they are seen. */
   readonly broken: string[] = [];
 
   async lane(): Promise<void> {
@@ -75,12 +75,12 @@ class Chaos {
       if (breaches.length === 0) this.passed += 1;
       else {
         this.failed += 1;
-        await this.#tell(scenario, outcome);
+        await this.#report(scenario, outcome);
       }
     }
   }
 
-  async #tell(scenario: Scenario, outcome: Outcome): Promise<void> {
+  async #report(scenario: Scenario, outcome: Outcome): Promise<void> {
     const broken = new Set(outcome.breaches.map(({ invariant }) => invariant));
     const lines = [`--- seed ${scenario.seed} breaks:`, ...renderBreaches(outcome.breaches)];
     say([...lines, ...renderStory(outcome.observation, outcome.latest)].join('\n'));

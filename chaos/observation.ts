@@ -1,5 +1,5 @@
-// What is known of a round when it is over, from all sides: what programs wrote into the journal, what the supervisor told,
-// what was done to it, what the watch saw. Plain data, and the parsers of the two texts. Pure.
+// The observation of a finished round: what programs wrote into the journal, what the supervisor reported, which faults were
+// injected, what the watch measured. Plain data, and the parsers of the two texts. Pure.
 import type { Fault, Scenario } from './scenario.ts';
 
 /** A line of the journal. Times are milliseconds since 1970. */
@@ -10,11 +10,11 @@ export interface Noted {
   readonly pid: number;
   readonly what: 'born' | 'code' | 'signal' | 'heard' | 'refused' | 'unbound' | 'hook' | 'after';
   readonly value: string;
-  /** Of a hook: whether it found anybody whom it must not meet. */
+  /** Of a hook: whether it found a process of another run. */
   readonly beside: boolean;
 }
 
-/** An event that the supervisor told: on its standard error, or over the API. */
+/** An event that the supervisor reported: on its standard error, or over the API. */
 export interface Told {
   readonly at: number;
   readonly service: string | null;
@@ -26,28 +26,28 @@ export interface ServedEvent extends Told {
   readonly seq: number;
 }
 
-/** A signal that the harness sent. `pid` is that of the namespace. */
+/** A signal that the harness sent. `pid` is the number in the namespace. */
 export interface Sent {
   readonly at: number;
   readonly pid: number;
   readonly signal: number;
 }
 
-/** A zombie child of svc-super or its supervisor, and for how long it was one, at least, by the fair clock. */
+/** A zombie child of svc-super or its supervisor, and its minimum age by the fair clock. */
 export interface Zombie {
   readonly pid: number;
   readonly name: string;
   readonly age: number;
 }
 
-/** One question to the API, by the fair clock. */
+/** One request to the API, by the fair clock. */
 export interface Asked {
   readonly at: number;
   readonly took: number;
   readonly answered: boolean;
 }
 
-/** A service in the last answer to `status`. */
+/** A service in the last response to `status`. */
 export interface Stood {
   readonly name: string;
   readonly state: string;
@@ -58,11 +58,11 @@ export interface Stood {
 export interface Done {
   readonly at: number;
   readonly fault: Fault;
-  /** What came of it, where that is known: whom it met, what was answered. */
+  /** Its effect if it is known: the affected process, the response. */
   readonly note: string;
 }
 
-/** A stretch of time, milliseconds since 1970. */
+/** An interval, milliseconds since 1970. */
 export interface Span {
   readonly from: number;
   readonly to: number;
@@ -72,42 +72,42 @@ export interface Ended {
   readonly at: number;
   readonly code: number | null;
   readonly signal: string | null;
-  /** When the harness asked it to stop, by a signal to PID 1 or to every process; null when it ended by itself. */
+  /** When the harness requested the stop, by a signal to PID 1 or to every process; null: it ended without a request. */
   readonly askedAt: number | null;
-  /** From then on, by the fair clock. */
+  /** The time from the request on, by the fair clock. */
   readonly took: number | null;
 }
 
 export interface Observation {
   readonly scenario: Scenario;
   readonly journal: readonly Noted[];
-  readonly told: readonly Told[];
+  readonly reported: readonly Told[];
   readonly served: readonly ServedEvent[];
   readonly sent: readonly Sent[];
   readonly done: readonly Done[];
   readonly zombies: readonly Zombie[];
   readonly asked: readonly Asked[];
-  /** The longest that a program took meanwhile that does nothing, from its spawn to its end, milliseconds. */
+  /** The longest time of the control program meanwhile, from its spawn to its exit, milliseconds. */
   readonly control: number;
-  /** How all stood at last. */
+  /** The last state of each service. */
   readonly stood: readonly Stood[];
-  /** Largest readings of svc-super and its supervisor together. Memory is their own (anonymous), bytes. */
+  /** Maxima of svc-super and its supervisor together. Memory is anonymous memory, bytes. */
   readonly most: { readonly memory: number; readonly files: number };
-  /** Null: it had to be killed by the harness. */
+  /** Null: the harness had to kill it. */
   readonly end: Ended | null;
-  /** Processes that were alive a second after the supervisor's end, where it was not PID 1. */
+  /** Processes that were alive a second after the supervisor's end, if it was not PID 1. */
   readonly left: readonly string[];
-  /** Files that it left behind. */
+  /** Files that it left in the folder. */
   readonly files: readonly string[];
-  /** Real time that was not the supervisor's, milliseconds; see fair.ts. */
+  /** Real time that the supervisor did not have, milliseconds; see fair.ts. */
   readonly excused: number;
-  /** When SIGTERM went to every process: to the first of them, and to PID 1. Null: it did not. */
+  /** When SIGTERM was sent to every process: to the first of them, and to PID 1. Null: it was not. */
   readonly treeSignalled: Span | null;
-  /** When the supervisor was stopped by a fault. */
+  /** When a fault stopped the supervisor. */
   readonly away: readonly Span[];
-  /** What has changed in a folder of root, to which links of services lead. */
+  /** Changes in a folder of root that links of services point to. */
   readonly outside: readonly string[];
-  /** Lines of its output that are no JSON and look like words of the runtime's. */
+  /** Lines of its output that are not JSON and look like messages of the runtime. */
   readonly strange: readonly string[];
 }
 
@@ -137,14 +137,14 @@ interface Line {
   readonly time?: string;
 }
 
-/** What the runtime prints when it dies. */
+/** Messages of a dying runtime. */
 export const WORDS_OF_THE_RUNTIME = /panic\(|Segmentation fault|oh no: Bun/;
-/** The same, and what the supervisor calls a bug. */
+/** The same, and what the supervisor reports as a bug. */
 export const WORDS_OF_A_BUG = new RegExp(`${WORDS_OF_THE_RUNTIME.source}|a bug in svc-super`);
 
 /** The supervisor's own lines among those of its standard error. */
-export function parseTold(lines: readonly string[]): { readonly told: Told[]; readonly strange: string[] } {
-  const told: Told[] = [];
+export function parseTold(lines: readonly string[]): { readonly reported: Told[]; readonly strange: string[] } {
+  const reported: Told[] = [];
   const strange: string[] = [];
   for (const text of lines) {
     if (WORDS_OF_A_BUG.test(text)) strange.push(text.slice(0, 2_000));
@@ -157,14 +157,14 @@ export function parseTold(lines: readonly string[]): { readonly told: Told[]; re
       continue;
     }
     if (line.service !== 'svc-super' || line.event === undefined) continue;
-    told.push({
+    reported.push({
       at: Date.parse(line.time ?? ''),
       service: line.about ?? null,
       event: line.event,
       text: line.msg ?? '',
     });
   }
-  return { told, strange };
+  return { reported, strange };
 }
 
 /**

@@ -1,4 +1,4 @@
-// A pipe that the supervisor writes to, with a reader that can be frozen. Keeps whole lines that `wanted` picks, the latest
+// A pipe that the supervisor writes to, with a reader that can be paused. Keeps whole lines that match `wanted` and the latest
 // of the others, and counts the rest.
 import { closeSync } from 'node:fs';
 import { openPipe } from '../test/helpers/libc.ts';
@@ -22,7 +22,7 @@ export class StallablePipe {
     return this.#pipe.write;
   }
 
-  /** After the spawn: the child holds its own copy. */
+  /** After the spawn: the child has its own copy. */
   begin(): void {
     closeSync(this.#pipe.write);
     this.#finished = this.#read();
@@ -37,7 +37,7 @@ export class StallablePipe {
     this.#gate = null;
   }
 
-  /** Resolves at the end, when the last writer has gone. */
+  /** Resolves at the end, when the last writer has closed the pipe. */
   get finished(): Promise<void> {
     return this.#finished;
   }
@@ -51,7 +51,7 @@ export class StallablePipe {
         const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
         rest = lines.pop() ?? '';
         for (const line of lines) this.#take(line);
-        // Looked at in the loop: it may be frozen again at once.
+        // Checked in the loop: it may be paused again at once.
         while (this.#gate !== null) await this.#gate.promise;
       }
     } finally {
@@ -59,7 +59,7 @@ export class StallablePipe {
       try {
         closeSync(this.#pipe.read);
       } catch {
-        // The stream had closed it.
+        // The stream had closed it already.
       }
     }
   }

@@ -1,24 +1,24 @@
-// The processes of a round's PID namespace as the host's /proc shows them, and what it tells of one of them. Reads only.
+// The processes of a round's PID namespace as the host's /proc shows them, with some of their details. Reads only.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { parseStat } from '../src/linux/processes.ts';
 
 export interface Seen {
-  /** Its number inside the namespace. */
+  /** The pid in the namespace. */
   readonly pid: number;
-  /** Its number here. */
+  /** The pid on the host. */
   readonly outer: number;
-  /** Clock ticks since boot: with the number it names one process for ever. */
+  /** Start time in clock ticks since boot: together with the pid it identifies a process. */
   readonly start: number;
   readonly name: string;
   readonly state: string;
   readonly outerParent: number;
 }
 
-/** Reads /proc again and again; remembers which process is in which namespace, since that never changes. */
+/** Reads /proc repeatedly; caches the namespace of each process, which never changes. */
 export class Processes {
   readonly #known = new Map<string, { readonly ns: string; readonly pid: number }>();
 
-  /** All of one namespace, zombies too. */
+  /** All processes of one namespace, including zombies. */
   of(ns: string): Seen[] {
     const found: Seen[] = [];
     const alive = new Set<string>();
@@ -32,9 +32,9 @@ export class Processes {
       alive.add(key);
       let known = this.#known.get(key);
       if (known === undefined) {
-        const told = identify(outer);
-        if (told === null) continue;
-        known = told;
+        const found = identify(outer);
+        if (found === null) continue;
+        known = found;
         this.#known.set(key, known);
       }
       if (known.ns !== ns) continue;
@@ -73,7 +73,7 @@ export function programOf(outer: number): string {
   }
 }
 
-/** Milliseconds that a process's main thread has waited for a processor so far; 0 where the kernel does not count. */
+/** Time that a process's main thread has waited for a processor, milliseconds; 0 if the kernel does not count it. */
 export function waitedOf(outer: number): number {
   try {
     const [, waited = 0] = readFileSync(`/proc/${outer}/task/${outer}/schedstat`, 'latin1').split(' ').map(Number);
@@ -83,7 +83,7 @@ export function waitedOf(outer: number): number {
   }
 }
 
-/** Its own memory (anonymous, resident) in bytes, and how many descriptors it has open. */
+/** Its anonymous resident memory in bytes, and its number of open descriptors. */
 export function holdingsOf(outer: number): { readonly memory: number; readonly files: number } | null {
   try {
     const kib = Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${outer}/status`, 'latin1'))?.[1] ?? 0);

@@ -1,7 +1,7 @@
-# The main process of a service under chaos: lives, forks, prints, answers probes and ends as its arguments say, and writes
-# into the round's journal what it does, before it does it, so that what the supervisor tells can be compared. Holds a lock
-# on a file of its service's, which every process of the run inherits: a run that finds it taken has met an earlier one.
-# Perl, because perl-base is in every Debian root file system, and nothing beyond perl-base.
+# The main process of a service under chaos: runs, forks, prints, responds to probes and exits as its arguments say. Writes each
+# action into the round's journal before it acts, to compare with the supervisor's reports. Holds a lock on a file of its
+# service, which every process of the run inherits: a run that cannot take it has met an earlier run. Written in Perl, because
+# every Debian root file system has perl-base.
 use strict;
 use warnings;
 no warnings 'exec';
@@ -11,7 +11,7 @@ use Fcntl qw(:flock :DEFAULT);
 use Time::HiRes ();
 
 my %is = map { /^([\w-]+)=(.*)$/s ? ($1 => $2) : () } @ARGV;
-# Descriptors pass through exec: an escaped process that has executed anew still holds the lock.
+# Descriptors survive exec, so an escaped process that has executed another program still holds the lock.
 $^F = 1000;
 escapee() if defined $is{escapee};
 stopper() if defined $is{stopper};
@@ -36,7 +36,7 @@ for my $name (qw(TERM INT)) {
   if ($on_stop eq 'ignore') { $SIG{$name} = sub { note('heard', $name) } }
   elsif ($on_stop eq 'exit') { $SIG{$name} = sub { note('heard', $name); obey_stop() } }
 }
-# A timer of the kernel's, so that an end comes even while a write waits for a reader.
+# A timer of the kernel, so that it exits even while a write blocks.
 if ($lives ne '-') {
   $SIG{ALRM} = sub { finish($how) };
   Time::HiRes::setitimer(Time::HiRes::ITIMER_REAL(), $lives / 1000 || 0.0001);
@@ -138,9 +138,9 @@ sub notify {
   send($handle, $text, 0, pack('S a*', AF_UNIX, $address));
 }
 
-# --- others of the run ----------------------------------------------------------------------------------------------
+# --- other processes of the run ---------------------------------------------------------------------------------------
 
-# In a child: nothing of what the main process does goes on.
+# In a child: stops all activities of the main process.
 sub become_other {
   my ($ignores, $ms) = @_;
   $SIG{$_} = 'DEFAULT' for qw(INT ALRM);
@@ -177,7 +177,7 @@ sub escapee {
   POSIX::_exit(0);
 }
 
-# One at a time; before_start and after_exit when nothing of a run is there.
+# One hook at a time; before_start and after_exit only while no process of a run exists.
 sub hook {
   $0 = "chaos $service hook $is{hook}";
   sysopen(my $one, "$is{locks}/$service.hook", O_RDWR | O_CREAT) or POSIX::_exit(99);

@@ -1,17 +1,17 @@
-// What people read of a round: a line for each, and for one that broke something the whole of it: what broke, what there
-// was, what was done, what was told. Pure.
+// The text report of a round: a line for each round, and all details of a failed one: breaches, scenario, faults, events.
+// Pure.
 import type { Breach } from './invariants.ts';
 import type { Observation } from './observation.ts';
 import type { Fault, Scenario, ServiceSpec } from './scenario.ts';
 
 const EVENTS = 60;
 
-/** The largest figures of one round or of many. */
-export interface Extremes {
+/** The maxima of one round or of many. */
+interface Extremes {
   readonly answer: number;
   readonly zombie: number;
   readonly memory: number;
-  /** Of a program that does nothing. */
+  /** Of the control program, which does nothing. */
   readonly control: number;
 }
 
@@ -40,14 +40,14 @@ export function renderExtremes({ answer, zombie, memory, control }: Extremes): s
   return `slowest answer ${answer.toFixed(0)} ms (/bin/true: ${control.toFixed(0)} ms), ${oldest}, both processes at most ${(memory / 1_048_576).toFixed(0)} MiB`;
 }
 
-/** How often there was what, the most frequent first: that the faults were done, and met something. */
+/** How often each kind occurred, most frequent first: shows that faults were injected and had an effect. */
 export class Tally {
   readonly #faults = new Map<string, number>();
   readonly #events = new Map<string, number>();
 
-  add({ done, told }: Observation): void {
+  add({ done, reported }: Observation): void {
     for (const { fault } of done) this.#faults.set(fault.kind, (this.#faults.get(fault.kind) ?? 0) + 1);
-    for (const { event } of told) this.#events.set(event, (this.#events.get(event) ?? 0) + 1);
+    for (const { event } of reported) this.#events.set(event, (this.#events.get(event) ?? 0) + 1);
   }
 
   render(): string[] {
@@ -61,9 +61,9 @@ export class Tally {
 }
 
 export function renderRound(seed: number, seen: Observation, breaches: readonly Breach[], seconds: number): string {
-  const { scenario, end, told } = seen;
+  const { scenario, end, reported } = seen;
   const how = breaches.length === 0 ? 'holds ' : 'BREAKS';
-  const what = `${scenario.services.length} services, ${scenario.faults.length} faults, ${told.length} events`;
+  const what = `${scenario.services.length} services, ${scenario.faults.length} faults, ${reported.length} events`;
   const ended = end === null ? 'no end' : `ended with ${end.code ?? end.signal}`;
   return `seed ${seed} ${how} ${seconds.toFixed(1)} s: ${what}, ${ended}, ${renderExtremes(extremesOf(seen))}`;
 }
@@ -72,23 +72,23 @@ export function renderBreaches(breaches: readonly Breach[]): string[] {
   return breaches.map(({ invariant, text }) => `  ${invariant}: ${text}`);
 }
 
-/** All that somebody needs to understand a failure. */
-export function renderStory({ scenario, told, done }: Observation, latest: readonly string[]): string[] {
+/** All details of a failed round. */
+export function renderStory({ scenario, reported, done }: Observation, latest: readonly string[]): string[] {
   const { seed: _, services, faults, surroundings, exit, length } = scenario;
-  const begin = told[0]?.at ?? 0;
+  const begin = reported[0]?.at ?? 0;
   const since = (at: number) => `${((at - begin) / 1_000).toFixed(3).padStart(8)}`;
-  const events = told
+  const events = reported
     .slice(-EVENTS)
     .map(({ at, service, event, text }) => `${since(at)} ${service ?? ''} ${event}: ${text}`);
   return [
     `exit: ${exit}, ${length} ms, ${JSON.stringify(surroundings)}`,
     ...services.map(renderService),
     ...faults.map(renderFault),
-    '--- what was done',
+    '--- faults',
     ...done.map(({ at, fault, note }) => `${since(at)} ${fault.kind} ${note}`),
-    '--- what it told',
+    '--- events',
     ...events,
-    ...(told.length === 0 ? latest.slice(-20) : []),
+    ...(reported.length === 0 ? latest.slice(-20) : []),
   ];
 }
 

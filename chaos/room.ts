@@ -1,6 +1,6 @@
-// The place where a round runs: a folder, namespaces of its own (processes, mounts, network, perhaps time), a small file
-// system, limits, and in it the built files. Starts svc-super, knows its pid and that of its supervisor, ends both, clears
-// all of it away. Injects no faults.
+// The environment of a round: a folder, its own namespaces (processes, mounts, network, sometimes time), a small file system,
+// limits, and the built files. Starts svc-super, provides its pid and its supervisor's, ends both, removes everything. Injects
+// no faults.
 import {
   chmodSync,
   copyFileSync,
@@ -24,17 +24,17 @@ import { programOf } from './proc.ts';
 import type { Scenario } from './scenario.ts';
 
 export const BINARY = process.env.SVC_SUPER_BINARY || join(import.meta.dir, '../dist/svc-super');
-/** svc-super finds its supervisor beside itself. */
+/** svc-super looks for its supervisor in its own folder. */
 export const SUPERVISOR = join(dirname(BINARY), 'svc-super-supervisor');
 const PROGRAM = join(import.meta.dir, 'program.pl');
 const INIT = join(import.meta.dir, 'init.pl');
-/** For svc-super and its supervisor to be there at all, milliseconds. */
+/** Time limit for svc-super and its supervisor to appear, milliseconds. */
 const PATIENCE = 20_000;
 
 /** Brings the loopback interface of the new network namespace up (SIOCSIFFLAGS, IFF_UP | IFF_RUNNING). */
 const LOOPBACK = `perl -MSocket -e 'socket(S, AF_INET, SOCK_DGRAM, 0); my $up = pack("a16 s x14", "lo", 0x41); ioctl(S, 0x8914, $up) or die "lo: $!\\n"'`;
 const FOLDERS = ['locks', 'flags', 'disk', 'tmp', 'vault'] as const;
-/** What lies in the folder from the start, and what programs make. */
+/** The folder's initial contents, and what programs create. */
 const EXPECTED: ReadonlySet<string> = new Set([...FOLDERS, 'services.yaml', 'program.pl', 'journal', 'left']);
 
 export interface Exit {
@@ -48,12 +48,12 @@ export class Room {
   readonly socket: string;
   readonly stdout = new StallablePipe(() => false);
   readonly stderr = new StallablePipe((line) => line.includes('"service":"svc-super"') || WORDS_OF_A_BUG.test(line));
-  /** Null where no pids cgroup can be had. */
+  /** Null: there is no pids cgroup. */
   readonly limit: ProcessLimit | null = limitProcesses();
   readonly #vaultBefore: ReadonlyMap<string, string>;
   #child: Bun.Subprocess | undefined;
   #exit: Exit | null = null;
-  /** The pid here of svc-super: PID 1, or a child of the init. Parent of all services and orphans; signals go there. */
+  /** The host pid of svc-super: PID 1, or a child of the init. It is the parent of all services and orphans. */
   pid1 = 0;
   #supervisor = 0;
   ns = '';
@@ -66,7 +66,7 @@ export class Room {
     this.socket = join(folder, 'control.sock');
     for (const name of FOLDERS) mkdirSync(join(folder, name));
     writeFileSync(join(folder, 'journal'), '');
-    // Services of another user write here, whatever the umask is. Only root can read the vault.
+    // Services of other users write here, whatever the umask is. Only root can read the vault.
     chmodSync(folder, 0o755);
     chmodSync(this.places.program, 0o644);
     chmodSync(join(folder, 'journal'), 0o666);
@@ -80,7 +80,7 @@ export class Room {
     this.writeFile(JSON.stringify(configure(scenario, this.places), null, 1));
   }
 
-  /** Folder of root, with files that have the names of the log files of other users. No service may change them. */
+  /** A folder of root, with files that have the names of the log files of other users. No service may change them. */
   get vault(): string {
     return join(this.places.folder, 'vault');
   }
@@ -89,7 +89,7 @@ export class Room {
     return this.scenario.services.filter(({ user }) => user).flatMap(logNamesOf);
   }
 
-  /** Name to mode, owner and content. */
+  /** Name -> mode, owner and content. */
   #readVault(): ReadonlyMap<string, string> {
     const read = (name: string) => {
       const path = join(this.vault, name);
@@ -99,7 +99,7 @@ export class Room {
     return new Map(readdirSync(this.vault).map((name) => [name, read(name)]));
   }
 
-  /** What has changed in the vault since the start. */
+  /** Changes in the vault since the start. */
   get outside(): string[] {
     const now = this.#readVault();
     const names = new Set([...this.#vaultBefore.keys(), ...now.keys()]);
@@ -111,7 +111,7 @@ export class Room {
     });
   }
 
-  /** The supervisor now; while there is none, the one before. */
+  /** The current supervisor; while there is none, the previous one. */
   get supervisor(): number {
     if (!this.isOver) this.#supervisor = supervisorOf(this.pid1) ?? this.#supervisor;
     return this.#supervisor;
@@ -126,7 +126,7 @@ export class Room {
     else writeFileSync(this.file, text);
   }
 
-  /** The small file system, seen through the mounts of svc-super. */
+  /** The small file system, through the mounts of svc-super. */
   get disk(): string {
     return join(`/proc/${this.pid1}/root`, this.places.folder, 'disk');
   }
@@ -173,10 +173,10 @@ export class Room {
       if (this.#find(child.pid)) return;
       await Bun.sleep(5);
     }
-    if (this.#exit === null) throw new Error(`no supervisor came within ${PATIENCE / 1_000} s`);
+    if (this.#exit === null) throw new Error(`no supervisor started within ${PATIENCE / 1_000} s`);
   }
 
-  /** Below unshare is PID 1: svc-super, or the init that has it as a child. Its own child is the supervisor. */
+  /** The child of unshare is PID 1: svc-super, or an init whose child is svc-super. Its child is the supervisor. */
   #find(unshare: number): boolean {
     const [first] = childrenOf(unshare);
     if (first === undefined) return false;
@@ -202,7 +202,7 @@ export class Room {
       : { code: null, signal: signalName(status & 127) };
   }
 
-  /** Processes that were there after its end. */
+  /** Processes that existed after its end. */
   get left(): string[] {
     return this.#report()
       .split('\n')
@@ -214,7 +214,7 @@ export class Room {
     return existsSync(path) ? readFileSync(path, 'utf8') : '';
   }
 
-  /** Files where none of the supervisor's should be any more. */
+  /** Files that the supervisor should have removed. */
   get strays(): string[] {
     const { folder } = this.places;
     const here = readdirSync(folder).filter((name) => !EXPECTED.has(name));
@@ -229,21 +229,21 @@ export class Room {
     return this.#exit !== null;
   }
 
-  /** To svc-super. */
+  /** Signals svc-super. */
   signal(signal: number): void {
     try {
       if (!this.isOver) process.kill(this.pid1, signal);
     } catch {
-      // Gone meanwhile.
+      // It has ended meanwhile.
     }
   }
 
-  /** SIGKILL to all of it. */
+  /** Kills all processes of the round. */
   kill(): void {
     this.#child?.kill('SIGKILL');
   }
 
-  /** Clears it all away; what still runs is killed. */
+  /** Removes everything, and kills processes that still run. */
   async close(): Promise<void> {
     this.kill();
     this.stdout.thaw();

@@ -1,4 +1,4 @@
-// One round from beginning to end: a room, the faults, the watch, the healing, the request to stop, and what was seen.
+// One round: a room, the faults, the watch, the healing, the request to stop, and the observation.
 import { EventFollower } from './api.ts';
 import { Injector } from './inject.ts';
 import { type Breach, judge } from './invariants.ts';
@@ -15,11 +15,11 @@ import { Room } from './room.ts';
 import type { Scenario } from './scenario.ts';
 import { Watch } from './watch.ts';
 
-/** For the supervisor to answer a first time, milliseconds. */
+/** Time limit of the supervisor's first response, milliseconds. */
 const START = 30_000;
-/** Between healing and the request to stop, milliseconds: what comes back has come back. */
+/** Between healing and the request to stop, milliseconds: services restart in this time. */
 const SETTLE = 500;
-/** By the fair clock and by the one on the wall: then a supervisor that was asked to stop will never do so. */
+/** Limits by the fair clock and by wall time: after both, a supervisor that was asked to stop will never stop. */
 const FAIR_PATIENCE = 15_000;
 const REAL_PATIENCE = 90_000;
 const LOOK_EVERY = 20;
@@ -27,13 +27,13 @@ const LOOK_EVERY = 20;
 export interface Outcome {
   readonly observation: Observation;
   readonly breaches: readonly Breach[];
-  /** The last of what was printed on standard error. */
+  /** The last part of standard error. */
   readonly latest: readonly string[];
 }
 
 const rooms = new Set<Room>();
 
-/** Kills what is under way: for an end by a signal. */
+/** Kills the running round if the harness receives a signal. */
 export function killRounds(): void {
   for (const room of rooms) room.kill();
 }
@@ -48,7 +48,7 @@ export async function runRound(scenario: Scenario): Promise<Outcome> {
   try {
     await room.begin();
     watch.begin();
-    // What comes earlier may meet a supervisor that listens to no signal yet.
+    // An earlier fault may meet a supervisor that does not handle signals yet.
     await until(room, START, () => watch.isUp);
     follower = new EventFollower(room.socket);
     injector.begin();
@@ -62,11 +62,11 @@ export async function runRound(scenario: Scenario): Promise<Outcome> {
     const strays = end === null ? [] : room.strays;
     const { left } = room;
     await drained(room);
-    const { told, strange } = parseTold(room.stderr.lines);
+    const { reported, strange } = parseTold(room.stderr.lines);
     const observation: Observation = {
       scenario,
       journal: parseJournal(room.journal),
-      told: injector.ended === 0 ? told : mergeTold(told, follower.events),
+      reported: injector.ended === 0 ? reported : mergeTold(reported, follower.events),
       served: follower.events,
       sent: injector.sent,
       done: injector.done,
@@ -94,13 +94,13 @@ export async function runRound(scenario: Scenario): Promise<Outcome> {
   }
 }
 
-/** Goes by, or until the supervisor has ended, or something else is so. */
+/** Waits for a time, or until the supervisor has ended or a condition holds. */
 async function until(room: Room, ms: number, isSo: () => boolean = () => false): Promise<void> {
   const from = performance.now();
   while (!room.isOver && !isSo() && performance.now() - from < ms) await Bun.sleep(LOOK_EVERY);
 }
 
-/** Asks it to stop, unless `term-tree` has done so, and waits; null when it does not stop. */
+/** Requests the stop, unless `term-tree` has done so, and waits; null if it does not stop. */
 async function finish(room: Room, watch: Watch, { treeSignalled }: Injector): Promise<Ended | null> {
   const alone = room.exit;
   if (alone !== null) return { ...alone, at: Date.now(), askedAt: treeSignalled?.to ?? null, took: null };

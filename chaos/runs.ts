@@ -1,9 +1,9 @@
-// The supervisor's own account of a round, run by run: which process it started for which service and how it says that it
-// ended. Pure; what does not fit together is told as text.
+// The supervisor's reports of a round, run by run: which process it started for which service and its reported exit. Pure;
+// contradictions are returned as texts.
 import { constants } from 'node:os';
 import type { Told } from './observation.ts';
 
-/** How a run ended, in the supervisor's words. */
+/** The reported exit of a run. */
 export type ToldEnd =
   | { readonly how: 'code'; readonly code: number }
   | { readonly how: 'signal'; readonly signal: number }
@@ -11,45 +11,45 @@ export type ToldEnd =
 
 export interface Run {
   readonly service: string;
-  /** Null: its start was never told, since it was stopped meanwhile. */
+  /** Null: its start was not reported, because it was stopped meanwhile. */
   readonly pid: number | null;
-  /** Places among the events. */
+  /** Indexes in the list of events. */
   readonly from: number;
   readonly to: number | null;
   readonly end: ToldEnd | null;
-  /** What the end was told as. */
+  /** The event that reported the exit. */
   readonly event: string;
 }
 
-/** Where in the events everything begins to stop; -1: nowhere. */
-export function stoppingIn(told: readonly Told[]): number {
-  return told.findIndex(({ event, service }) => service === null && event === 'stopping');
+/** Index of the event that begins the shutdown; -1: none. */
+export function stoppingIn(reported: readonly Told[]): number {
+  return reported.findIndex(({ event, service }) => service === null && event === 'stopping');
 }
 
 const ENDS: ReadonlySet<string> = new Set(['restarting', 'failed', 'completed', 'stopped']);
 
-/** Ends of what may not have been executed yet: on a busy machine a start may be over before its program is there. */
+/** Exits before the program was executed: on a busy machine a start may be over before that. */
 const UNSTARTED: ReadonlySet<ToldEnd['how']> = new Set(['not-started', 'start-timeout']);
 
-/** All runs in the order of their ends, those without an end last; and what is contradictory. */
-export function readRuns(told: readonly Told[]): { readonly runs: Run[]; readonly odd: string[] } {
+/** All runs in the order of their exits, those without one last; and contradictions. */
+export function readRuns(reported: readonly Told[]): { readonly runs: Run[]; readonly odd: string[] } {
   const open = new Map<string, { readonly pid: number; readonly from: number }>();
   const runs: Run[] = [];
   const odd: string[] = [];
-  for (const [at, { service, event, text }] of told.entries()) {
+  for (const [at, { service, event, text }] of reported.entries()) {
     if (service === null) continue;
     const before = open.get(service);
     if (event === 'started') {
       const pid = Number(/\(pid (\d+)\)/.exec(text)?.[1]);
       if (before !== undefined) {
-        odd.push(`${service} is started (pid ${pid}) before the end of pid ${before.pid} is told`);
+        odd.push(`${service} is started (pid ${pid}) before the end of pid ${before.pid} is reported`);
         runs.push({ service, pid: before.pid, from: before.from, to: null, end: null, event: '' });
       }
       open.set(service, { pid, from: at });
     } else if (ENDS.has(event)) {
       const end = readEnd(text);
       if (end === null) {
-        odd.push(`${service}: nobody understands \`${text}\``);
+        odd.push(`${service}: unknown report \`${text}\``);
         continue;
       }
       runs.push({ service, pid: before?.pid ?? null, from: before?.from ?? at, to: at, end, event });

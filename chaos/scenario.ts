@@ -1,5 +1,5 @@
-// What a round of chaos is made of: the services, what their programs do, the limits around them, and the faults with
-// their instants. Plain data, so that a round can be printed, shrunk and run again. Nothing here runs.
+// The data of a round: the services, what their programs do, the limits around them, and the faults with their times. Plain
+// data, so that a round can be printed, shrunk and repeated. Runs nothing.
 
 export interface Scenario {
   readonly seed: number;
@@ -7,21 +7,21 @@ export interface Scenario {
   /** The stages in their order; empty: none. */
   readonly groups: readonly string[];
   readonly services: readonly ServiceSpec[];
-  readonly surroundings: Surroundings;
+  readonly surroundings: PlanContext;
   readonly faults: readonly Fault[];
-  /** After so long everything is healed and the supervisor is asked to stop, milliseconds. */
+  /** After this time everything is healed and the supervisor is asked to stop, milliseconds. */
   readonly length: number;
 }
 
-/** What the kernel allows the whole round. */
-export interface Surroundings {
-  /** Whether the supervisor is PID 1, or below an init that sees what it leaves behind. */
+/** Kernel limits of the whole round. */
+export interface PlanContext {
+  /** Whether the supervisor is PID 1, or the child of an init that sees the processes that it leaves. */
   readonly pid1: boolean;
   /** RLIMIT_NOFILE, soft and hard. */
   readonly files: number | null;
-  /** Room on the file system that `log.file` is on, KiB. */
+  /** Size of the file system with the log files, KiB. */
   readonly disk: number;
-  /** Seconds that the machine seems to have been up longer than it has (a time namespace). */
+  /** Seconds that are added to the machine's uptime (a time namespace). */
   readonly uptime: number | null;
 }
 
@@ -30,12 +30,12 @@ export type Condition = 'started' | 'ready' | 'completed' | 'exited';
 export interface ServiceSpec {
   readonly name: string;
   readonly type: 'service' | 'task';
-  /** Its stage, one of the scenario's; null: it is in no stage. */
+  /** Its stage, one of the scenario's; null: none. */
   readonly group: string | null;
-  /** Runs as another user than root, who owns the folder of its log file. */
+  /** Runs as a user other than root, who owns the folder of its log file. */
   readonly user: boolean;
   readonly essential: boolean;
-  /** So many copies, `name.0` and so on; 1: the service itself. */
+  /** Number of replicas, `name.0` and so on; 1: the service itself. */
   readonly replicas: number;
   readonly restart: 'never' | 'on-failure' | 'always';
   /** Pause before a restart, milliseconds. */
@@ -47,7 +47,7 @@ export interface ServiceSpec {
   readonly stop: StopSpec;
   readonly hooks: readonly HookSpec[];
   readonly log: { readonly format: 'text' | 'json'; readonly whenFull: 'block' | 'drop'; readonly file: boolean };
-  /** Limits of its own, so that it is started by way of a helper process. */
+  /** Its own limits, so that it is started through a helper process. */
   readonly prepared: boolean;
   readonly program: ProgramSpec;
 }
@@ -66,36 +66,36 @@ export interface StopSpec {
   readonly to: 'main' | 'group';
   /** A `stop.command` that sends the signal itself; `false` fails. */
   readonly command: 'none' | 'works' | 'fails';
-  /** A `before_stop` that waits for what holds at once, or never does. */
+  /** A `before_stop` that waits for a condition that holds at once, or never. */
   readonly drain: 'none' | 'at-once' | 'never';
 }
 
-/** At most one for each occasion. */
+/** At most one hook for each point of the life cycle. */
 export interface HookSpec {
   readonly when: 'before_start' | 'after_ready' | 'before_stop' | 'after_exit';
-  /** How long it takes, and the code that it ends with. */
+  /** Its duration and its exit code. */
   readonly lives: number;
   readonly code: number;
   readonly timeout: number | null;
-  /** It leaves a process behind. */
+  /** It leaves a process running. */
   readonly escapes: boolean;
 }
 
-/** How a main process ends by itself. */
+/** How a main process exits. */
 export type Ending = { readonly code: number } | { readonly signal: number };
 
 export interface ProgramSpec {
-  /** Run after run, and from the first again: when it ends by itself (null: never) and how. */
+  /** For each run in turn, repeated from the first: when it exits without a stop (null: never) and how. */
   readonly ends: readonly { readonly after: number | null; readonly how: Ending }[];
-  /** What its stop signal does to it. */
+  /** Its reaction to the stop signal. */
   readonly onStop:
     | { readonly kind: 'default' | 'ignore' }
     | { readonly kind: 'exit'; readonly after: number; readonly code: number };
   readonly forks: readonly ForkSpec[];
   readonly output: OutputSpec | null;
-  /** Orphans that end at once: so many, so often. */
+  /** Orphans that exit at once: how many and how often. */
   readonly storm: { readonly count: number; readonly every: number } | null;
-  /** From when on, and for how long, it answers its probes badly. */
+  /** When, and for how long, it fails its probes. */
   readonly sick: { readonly from: number; readonly for: number } | null;
 }
 
@@ -103,7 +103,7 @@ export interface ForkSpec {
   /** `wiped` also executes with an empty environment. */
   readonly how: 'child' | 'session' | 'daemon' | 'wiped';
   readonly ignoresTerm: boolean;
-  /** Null: until it is killed. */
+  /** Null: it runs until it is killed. */
   readonly lives: number | null;
 }
 
@@ -115,22 +115,22 @@ export interface OutputSpec {
   readonly kind: 'lines' | 'bytes' | 'endless';
 }
 
-/** One disturbance. `pick` chooses among what is there at that instant. */
+/** One fault. `pick` chooses among the targets that exist at that time. */
 export type Fault = { readonly at: number } & (
   | { readonly kind: 'kill'; readonly pick: number; readonly whom: 'main' | 'any'; readonly signal: number }
   | { readonly kind: 'freeze'; readonly pick: number; readonly whom: 'main' | 'any'; readonly for: number }
-  /** `alone`: PID 1's program still runs. */
+  /** `alone`: the program of PID 1 still runs. */
   | { readonly kind: 'freeze-supervisor'; readonly alone: boolean; readonly for: number }
   /** Every process of the container. */
   | { readonly kind: 'freeze-all'; readonly for: number }
   /**
-   * The supervisor ends: by a signal; by its next allocation, since it may have no more address space (`starve`); or it is
-   * stopped for ever, and PID 1 replaces it when it does not answer (`hang`).
+   * The supervisor ends: by a signal; by its next allocation, because its address space is limited (`starve`); or it is stopped
+   * and never continued, and PID 1 replaces it because it does not respond (`hang`).
    */
   | { readonly kind: 'end-supervisor'; readonly how: 'kill' | 'crash' | 'starve' | 'hang'; readonly again: number }
   /** SIGTERM to every process, leaves first; PID 1 gets it `gap` milliseconds after the last of the others. Ends the round. */
   | { readonly kind: 'term-tree'; readonly gap: number }
-  /** A service that runs as another user replaces its log file or the folder of it, so often in that time. */
+  /** A service of another user replaces its log file or its folder this many times in the duration. */
   | {
       readonly kind: 'swap-log';
       readonly pick: number;
@@ -150,19 +150,19 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: 'followers'; readonly count: number; readonly reads: boolean; readonly for: number }
 );
 
-/** What replaces what: see swap.pl. */
+/** What is replaced by what: see swap.pl. */
 export type Swap = 'file-link' | 'new-link' | 'rotated-link' | 'folder-link' | 'fifo' | 'fifo-read';
 
 export type ReloadFile =
   | { readonly text: 'same' | 'wrong' | 'rubbish' | 'missing' }
-  /** Another environment for the services picked. */
+  /** Changes the environment of the picked services. */
   | { readonly text: 'changed'; readonly picks: readonly number[] }
-  /** Another number of copies of the services picked. */
+  /** Changes the number of replicas of the picked services. */
   | { readonly text: 'scaled'; readonly picks: readonly number[]; readonly replicas: number }
-  /** Without the services picked. */
+  /** Removes the picked services. */
   | { readonly text: 'fewer'; readonly picks: readonly number[] };
 
-/** The service that a name is of, its copies' names too. */
+/** The service that a name belongs to; the name may be that of a replica. */
 export function specOf({ services }: Scenario, name: string): ServiceSpec | undefined {
   const common = name.replace(/\.\d+$/, '');
   return services.find((spec) => spec.name === common);

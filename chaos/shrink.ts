@@ -1,12 +1,12 @@
-// From a scenario that breaks something to a smaller one that still does: leaves out faults, services and what makes a
-// service special, as long as the question `fails` is answered with yes (delta debugging). Runs nothing itself.
+// Shrinks a failing scenario to a smaller one that still fails: removes faults, services and their special settings as long as
+// `fails` returns true (delta debugging). Runs nothing itself.
 import { withoutEdgesTo } from './configure.ts';
 import type { Scenario, ServiceSpec } from './scenario.ts';
 
-/** Whether that scenario still breaks something; null: there is no time left to find out. */
+/** Whether that scenario still fails; null: there is no time left to test it. */
 export type Fails = (scenario: Scenario) => Promise<boolean | null>;
 
-/** The smallest scenario that was found to fail; the given one where no smaller one does. */
+/** The smallest failing scenario that was found; the given one if no smaller one fails. */
 export async function shrink(scenario: Scenario, fails: Fails): Promise<Scenario> {
   let best = scenario;
   let isTime = true;
@@ -37,7 +37,7 @@ export async function shrink(scenario: Scenario, fails: Fails): Promise<Scenario
   return best;
 }
 
-/** ddmin: leaves out ever smaller parts of a list while `keeps` says that what is left still fails. */
+/** ddmin: removes ever smaller parts of a list while `keeps` reports that the rest still fails. */
 async function fewer<T>(all: readonly T[], keeps: (some: readonly T[]) => Promise<boolean>): Promise<void> {
   let list = all;
   for (let size = list.length; size >= 1; ) {
@@ -49,7 +49,7 @@ async function fewer<T>(all: readonly T[], keeps: (some: readonly T[]) => Promis
         found = true;
       } else from += size;
     }
-    // What could not be spared before may be now.
+    // A part that was needed before may be removable now.
     size = found && size === 1 && list.length > 0 ? 1 : Math.floor(size / 2);
   }
 }

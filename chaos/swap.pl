@@ -1,5 +1,5 @@
-# A service's user that replaces its own log file, or the folder of it, by a symbolic link or a FIFO, and puts it back.
-# Starts as root in the service's folder, then drops to that user, so that the kernel checks each step as for the service.
+# A service's user that replaces its own log file or its folder by a symbolic link or a FIFO, and restores it. Starts as root in
+# the service's folder, then switches to that user, so that the kernel checks each step as for the service.
 #   perl swap.pl UID WHAT NAME VAULT TURNS MILLISECONDS
 # Expects the log file at logs/NAME. Ends after TURNS replacements, or with the current one undone at SIGTERM.
 use strict;
@@ -23,18 +23,18 @@ for (1 .. $turns) {
   $done += put() ? 1 : 0;
   select(undef, undef, undef, $ms / $turns / 1000) unless $over;
   restore();
-  # The supervisor opens a file again between two replacements.
+  # The supervisor reopens a file between two replacements.
   select(undef, undef, undef, 0.02) unless $over;
 }
 syswrite STDOUT, "$done of $turns";
 POSIX::_exit($done ? 0 : 1);
 
-# By rename, so that there is no moment without the file.
+# By rename, so that the file exists at every moment.
 sub put {
   if ($what eq 'folder-link') { return rename('logs', 'logs.kept') && symlink($vault, 'logs') }
   unlink 'new';
   my $made = $what =~ /^fifo/ ? POSIX::mkfifo('new', 0666) : symlink($target{$what}, 'new');
-  # A reader that never reads: a writer does not wait in open(2), but once the pipe is full.
+  # A reader that never reads: open(2) of a writer does not block, but write(2) does once the pipe is full.
   sysopen($reader, 'new', O_RDONLY | O_NONBLOCK) if $what eq 'fifo-read';
   return $made && rename('new', $place);
 }

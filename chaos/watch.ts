@@ -1,6 +1,5 @@
-// Looks at a round while it runs, several times a second: the fair clock, zombies, memory, descriptors, and whether
-
-// `status` answers. Judges nothing.
+// Measures a running round several times a second: the fair clock, zombies, memory, descriptors, and whether `status`
+// responds. Checks nothing.
 import { type Answer, ask } from './api.ts';
 import { FairClock } from './fair.ts';
 import type { Injector } from './inject.ts';
@@ -10,22 +9,22 @@ import type { Room } from './room.ts';
 
 const LOOK_EVERY = 100;
 const ASK_EVERY = 250;
-/** Real time until a question is given up, milliseconds: whether that was too long is judged by the fair clock. */
+/** Real time until a request is abandoned, milliseconds; the fair clock decides whether it was too slow. */
 const PATIENCE = 20_000;
-/** Before a question is asked again, milliseconds. */
+/** Pause before a request is repeated, milliseconds. */
 const AGAIN = 50;
-/** Zombies that were seen for less are nobody's business, milliseconds. */
+/** Zombies that exist for less than this are ignored, milliseconds. */
 const WORTH_TELLING = 250;
 
 export class Watch {
   readonly clock = new FairClock();
   readonly asked: Asked[] = [];
   readonly zombies: Zombie[] = [];
-  /** The longest that a program took which does nothing. */
+  /** The longest time of the control program. */
   control = 0;
-  /** How all stood in the last answer before everything was stopped. */
+  /** The states in the last response before everything was stopped. */
   stood: readonly Stood[] = [];
-  /** Whether the supervisor has answered a first time. */
+  /** Whether the supervisor has responded at least once. */
   isUp = false;
   readonly most = { memory: 0, files: 0 };
   readonly #room: Room;
@@ -61,16 +60,16 @@ export class Watch {
     }, LOOK_EVERY);
   }
 
-  /** The fair clock, now. */
+  /** The current fair time. */
   read(): number {
     const wall = performance.now();
-    // Being late is counted once for each look; what is late now has not been counted yet.
+    // A delay is counted once per check; the current delay has not been counted yet.
     const late = this.#late + Math.max(0, wall - this.#due);
     const waited = waitedOf(this.#room.pid1) + this.#waitedOfSupervisors();
     return this.clock.read({ wall, waited, stopped: this.#injector.stopped, late });
   }
 
-  /** Of the supervisor now and all before it. */
+  /** Of the current supervisor and all previous ones. */
   #waitedOfSupervisors(): number {
     const { supervisor } = this.#room;
     if (supervisor !== this.#supervisor.pid) {
@@ -80,7 +79,7 @@ export class Watch {
     return this.#supervisor.before + this.#supervisor.waited;
   }
 
-  /** Real time that was not the supervisor's, milliseconds. */
+  /** Real time that the supervisor did not have, milliseconds. */
   get excused(): number {
     return performance.now() - this.#began - this.clock.now;
   }
@@ -99,8 +98,8 @@ export class Watch {
     }
     for (const [key, { pid, name, at }] of this.#since) {
       if (zombies.has(key)) {
-        // As long as it is there its age is kept up to date.
-        this.#tell(key, { pid, name, age: now - at });
+        // Its age is updated as long as it exists.
+        this.#report(key, { pid, name, age: now - at });
       } else this.#since.delete(key);
     }
     const [first, second] = [holdingsOf(pid1), holdingsOf(supervisor)];
@@ -109,16 +108,16 @@ export class Watch {
     this.most.files = Math.max(this.most.files, first.files + second.files);
   }
 
-  readonly #told = new Map<string, number>();
+  readonly #reported = new Map<string, number>();
 
-  #tell(key: string, zombie: Zombie): void {
+  #report(key: string, zombie: Zombie): void {
     if (zombie.age < WORTH_TELLING) return;
-    const at = this.#told.get(key);
-    if (at === undefined) this.#told.set(key, this.zombies.push(zombie) - 1);
+    const at = this.#reported.get(key);
+    if (at === undefined) this.#reported.set(key, this.zombies.push(zombie) - 1);
     else this.zombies[at] = zombie;
   }
 
-  /** What a spawn and an exec cost on this machine now. */
+  /** The current duration of a spawn and an exec on this machine. */
   async #measure(): Promise<void> {
     while (!this.#over) {
       const from = performance.now();
@@ -130,7 +129,7 @@ export class Watch {
   }
 
   async #ask(): Promise<void> {
-    // There is no socket yet, for a moment.
+    // There is no socket for a moment.
     while (!this.#over && (await ask(this.#room.socket, 'GET', '/v1/status', null, 1_000)) === null)
       await Bun.sleep(50);
     this.isUp = true;
@@ -145,8 +144,8 @@ export class Watch {
   }
 
   /**
-   * Asks until there is an answer: in a crowd of hundreds who connect at once, one that has not been heard yet may be cut
-   * off. Null when the supervisor has ended, or patience.
+   * Repeats the request until there is a response: among hundreds of new connections the supervisor may close one that has not
+   * been served. Null if the supervisor has ended, or after the time limit.
    */
   async #insist(): Promise<Answer | null> {
     const until = performance.now() + PATIENCE;
@@ -158,7 +157,7 @@ export class Watch {
     return null;
   }
 
-  /** In a shutdown services end for good that would have come back. */
+  /** In a shutdown, services end that would have restarted otherwise. */
   #take(text: string): void {
     const { phase, services } = JSON.parse(text) as { readonly phase: string; readonly services: readonly Stood[] };
     if (phase === 'running') this.stood = services;

@@ -1,5 +1,5 @@
-// Sends datagrams to sockets of the abstract namespace as whoever it likes, with descriptors in tow: sendmsg(2) by FFI, since
-// the runtime has no unix datagrams. Sending as another user needs the superuser's rights.
+// Sends datagrams to sockets of the abstract namespace as any user, with descriptors: sendmsg(2) by FFI, because the runtime
+// has no unix datagrams. Sending as another user needs root.
 import { dlopen, ptr } from 'bun:ffi';
 
 const { symbols: libc } = dlopen('libc.so.6', {
@@ -20,7 +20,7 @@ const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const TIOCOUTQ = 0x5411n;
 
-/** cmsg(3): length, level, type, the data, up to a multiple of eight bytes. */
+/** cmsg(3): length, level, type, the data, padded to a multiple of eight bytes. */
 function controlMessage(type: number, numbers: readonly number[]): Uint8Array {
   const size = 16 + numbers.length * 4;
   const bytes = Buffer.alloc(Math.ceil(size / 8) * 8);
@@ -34,14 +34,14 @@ function controlMessage(type: number, numbers: readonly number[]): Uint8Array {
 export class DatagramSender {
   readonly #fd: number;
 
-  /** `address` as NOTIFY_SOCKET has it: an `@` stands for the NUL byte of the abstract namespace. */
+  /** `address` in the form of NOTIFY_SOCKET: an `@` stands for the NUL byte of the abstract namespace. */
   constructor(address: string) {
     this.#fd = libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     const name = Buffer.from(`\x01\x00${address.replace(/^@/, '\0')}`, 'latin1');
-    if (libc.connect(this.#fd, ptr(name), name.length) !== 0) throw new Error(`nobody is at ${address}`);
+    if (libc.connect(this.#fd, ptr(name), name.length) !== 0) throw new Error(`no socket has the address ${address}`);
   }
 
-  /** False where the receiver has no room just now. */
+  /** False if the receiver has no space at the moment. */
   send(data: Uint8Array, uid: number, descriptors: readonly number[] = []): boolean {
     const bytes = data.length > 0 ? data : new Uint8Array(1);
     const iovec = new BigUint64Array([BigInt(ptr(bytes)), BigInt(data.length)]);
@@ -61,7 +61,7 @@ export class DatagramSender {
     return Number(libc.sendmsg(this.#fd, ptr(message), MSG_DONTWAIT | MSG_NOSIGNAL)) >= 0;
   }
 
-  /** Bytes that nobody has received yet. */
+  /** Bytes that have not been received yet. */
   get waiting(): number {
     const count = new Int32Array(1);
     libc.ioctl(this.#fd, TIOCOUTQ, ptr(count));

@@ -1,5 +1,5 @@
-// `npm run fuzz -- [--seconds N] [--seed S] [--at-once N] [--keep] [TARGET...]`: fuzzes the targets, so many at a time, each
-// in a process of its own, and ends with 1 when anything was found. The one that is told `--one` is such a process.
+// `npm run fuzz -- [--seconds N] [--seed S] [--at-once N] [--keep] [TARGET...]`: fuzzes the targets, `--at-once` at a time, each
+// in its own process, which has the flag `--one`. Exits with 1 if there were findings.
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -69,7 +69,7 @@ async function one(name: string): Promise<boolean> {
   return findings.length === 0;
 }
 
-/** Each as a process: a target may hang, and one must not slow down another. */
+/** Each target runs in a process, because it may hang, and must not slow another one down. */
 async function all(): Promise<number> {
   const results = new Map<string, boolean>();
   const queue = [...names];

@@ -1,12 +1,12 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is wanted
-// Values that a JSON Schema describes, at random, and now and then one that it does not; and texts of them in the styles
-// that YAML has. Knows the keywords that the schema of services.yaml uses. Everything follows from the dice.
+// Random values that a JSON Schema describes, and sometimes one that it does not; and YAML texts of them in different styles.
+// Supports the keywords that the schema of services.yaml uses. The dice determine every choice.
 import { stringify } from 'yaml';
 import type { Dice } from '../test/helpers/nonsense.ts';
 
 export type Schema = Readonly<Record<string, unknown>>;
 
-/** Texts for wherever a text goes: those that fit the pattern are taken first. */
+/** Texts for any place; those that match the pattern are preferred. */
 export const WORDS: readonly string[] = [
   ...`a b web db web.0 x-y true no off null ~ 0 1 -1 8000 65536 1e3 0x1f 022 250ms 10s 1h30m 15m 0s 64KiB 20MB 1GiB unlimited
   SIGTERM TERM HUP USR1 RTMIN+3 ready started completed exited never always on-failure service task main group text json
@@ -20,7 +20,7 @@ export const WORDS: readonly string[] = [
 
 const NUMBERS = [0, 1, 2, 3, 8, 10, 80, 443, 255, 256, 1000, 65535, 65536, -1, -20, 0.5, 1.5, 1e6, 1e21, 2 ** 53, -0];
 
-/** `wild`: of a hundred parts, how many are anything at all. */
+/** `wild`: percentage of values that ignore the schema. */
 export function generate(dice: Dice, schema: Schema, root: Schema, wild: number, depth = 0): unknown {
   if (dice.chance(wild)) return anything(dice, depth);
   const { $ref, anyOf, enum: choices, const: fixed, type } = schema;
@@ -61,7 +61,7 @@ export function generate(dice: Dice, schema: Schema, root: Schema, wild: number,
 
 function text(dice: Dice, { pattern }: Schema, wild: number): string {
   if (dice.chance(wild)) return dice.one(WORDS);
-  // Behind the pattern of nearly every text stands: or anything with a variable in it.
+  // The pattern of nearly every text ends with the alternative "any text with a variable".
   const fits = new RegExp(typeof pattern === 'string' ? pattern : '', 'u');
   const fitting = WORDS.filter((word) => fits.test(word) && (dice.chance(3) || !word.includes('${')));
   const plain = fitting.filter((word) => /^[\w./:-]+$/.test(word));
@@ -99,7 +99,7 @@ function anything(dice: Dice, depth: number): unknown {
   return { [dice.one(WORDS)]: anything(dice, depth + 1) };
 }
 
-/** A value as YAML, in one of its styles. */
+/** A value as YAML, in a random style. */
 export function print(dice: Dice, value: unknown): string {
   if (dice.chance(15)) return JSON.stringify(value);
   if (dice.chance(10)) return JSON.stringify(value, null, 2);
@@ -113,7 +113,7 @@ export function print(dice: Dice, value: unknown): string {
   });
 }
 
-/** Every part of a value, with how to put another in its place. */
+/** Every part of a value, with a function that replaces it. */
 function parts(value: unknown, found: ((other: unknown) => void)[] = []): ((other: unknown) => void)[] {
   if (typeof value !== 'object' || value === null) return found;
   for (const key of Object.keys(value)) {
@@ -127,7 +127,7 @@ function parts(value: unknown, found: ((other: unknown) => void)[] = []): ((othe
   return found;
 }
 
-/** The value with one part replaced by something else, by something from another, or left out. It is changed in place. */
+/** Changes one part of the value in place: it is replaced, taken from another value, or left out. */
 export function mutateValue(dice: Dice, value: unknown): unknown {
   const all = parts(value);
   if (all.length === 0) return anything(dice, 0);

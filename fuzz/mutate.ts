@@ -1,18 +1,18 @@
-// Inputs from other inputs: bytes and lines changed, moved, doubled, cut out, words put in, two inputs crossed; and an input
-// made smaller while it still does what it did. Everything follows from the dice.
+// Derives inputs from other inputs: changes, moves, doubles and removes bytes and lines, inserts words, crosses two inputs; and
+// shrinks an input while its outcome stays the same. The dice determine every choice.
 import type { Dice } from '../test/helpers/nonsense.ts';
 
 const BYTES = [0, 9, 10, 13, 27, 32, 34, 35, 39, 58, 92, 123, 127, 128, 194, 237, 240, 255];
 
 type Mutation = (dice: Dice, bytes: Buffer, words: readonly string[], other: Uint8Array) => Uint8Array[];
 
-/** A stretch: anywhere, mostly short. */
+/** A random stretch, mostly short. */
 function stretch(dice: Dice, length: number): readonly [number, number] {
   const from = dice.below(length + 1);
   return [from, Math.min(length, from + 1 + dice.below(dice.chance(80) ? 12 : length + 1))];
 }
 
-/** The stretch of some whole lines. */
+/** A stretch of whole lines. */
 function lines(dice: Dice, bytes: Buffer): readonly [number, number] {
   const at = dice.below(bytes.length + 1);
   const from = at === 0 ? 0 : bytes.lastIndexOf(10, at - 1) + 1;
@@ -77,7 +77,7 @@ const MUTATIONS: readonly Mutation[] = [
   },
 ];
 
-/** An input made from `bytes`, with pieces of `words` and of `other`, of at most so many bytes. */
+/** An input made from `bytes`, with pieces of `words` and of `other`, of limited length. */
 export function mutate(
   dice: Dice,
   bytes: Uint8Array,
@@ -92,7 +92,7 @@ export function mutate(
   return made;
 }
 
-/** The smallest input found, in so many tries, that is still `wanted`: stretches are left out, ever shorter ones. */
+/** The smallest `wanted` input that is found in a number of tries: ever shorter stretches are removed. */
 export function shrink(input: Uint8Array, wanted: (smaller: Uint8Array) => boolean, tries = 2_000): Uint8Array {
   let least = Buffer.from(input);
   let left = tries;

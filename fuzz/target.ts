@@ -1,30 +1,30 @@
-// What is fuzzed, and how what it does is told: the interface between the runner, which only knows bytes, and the targets,
-// which know what must hold for any of them.
+// The interface between the runner, which handles bytes only, and the targets, which know what must hold for any input.
+// Outcomes are names.
 import type { Dice } from '../test/helpers/nonsense.ts';
 
-/** Something that must hold did not: the message says what, and is the same for the same mistake. */
+/** A condition did not hold. The message describes it, and is the same for the same mistake. */
 export class Finding extends Error {}
 
 export interface Target {
   readonly about: string;
-  /** Words and pieces that mutations may put in. */
+  /** Words and pieces that mutations may insert. */
   readonly words: readonly string[];
-  /** Whether an input's outcome depends on nothing but the input: then it can be made smaller. */
+  /** Whether the outcome of an input depends on the input only: then it can be shrunk. */
   readonly pure: boolean;
-  /** A longer input teaches nothing that a shorter one does not. */
+  /** Limit of an input's length; longer ones find nothing more. */
   readonly longest: number;
   begin(dice: Dice): Promise<Trial>;
 }
 
 export interface Trial {
-  /** An input that knows what is wanted: mostly right, and then something not. */
+  /** Generates an input: mostly valid, with a mistake. */
   fresh(): Uint8Array;
   /**
-   * Tries an input; gives what it did, as names of which a new one makes it interesting; one with a `~` in front not so
-   * much that it belongs into the corpus. Throws a Finding.
+   * Tries an input; returns its outcome as names. A new name makes the input interesting; with a `~` in front not enough to
+   * belong in the corpus. Throws a Finding.
    */
   attempt(input: Uint8Array): Promise<readonly string[]> | readonly string[];
-  /** Looks back over everything; throws a Finding. */
+  /** Checks at the end; throws a Finding. */
   end(): Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export function must(holds: boolean, what: string | (() => string)): asserts hol
   if (!holds) throw new Finding(typeof what === 'string' ? what : what());
 }
 
-/** Processor time that a step has taken, milliseconds: a busy machine does not change it. */
+/** Processor time of a step, milliseconds: independent of the load of the machine. */
 export function processorTime(step: () => void): number {
   const from = process.cpuUsage();
   step();

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Installs the packages of package-lock.json where they are not there yet, so that `npm start` and `npm test` are the
-# first commands anyone has to type. Node runs nothing but npm; everything else runs on the pinned Bun.
+# Installs the packages of package-lock.json if they are missing, so that `npm start` and `npm test` need no other command
+# before them. Node runs only npm; everything else runs on the pinned Bun.
 set -eu
 cd "$(dirname "$0")/.."
 stamp=node_modules/.installed
 if [ -f "$stamp" ] && cmp -s package-lock.json "$stamp"; then exit 0; fi
 echo "installing packages (npm ci) ..." >&2
 npm ci --no-audit --no-fund --loglevel=error >&2
-# npm may be set to run no install scripts; then bun's own stub has to be replaced by the binary it ships.
+# If npm does not run install scripts, the stub of the bun package is replaced here by its binary.
 if ! node_modules/.bin/bun --version >/dev/null 2>&1; then
   for candidate in node_modules/@oven/bun-linux-*/bin/bun; do
     if "$candidate" --version >/dev/null 2>&1; then

@@ -1,40 +1,39 @@
-// What a test run must not leave behind: processes, files, sockets, containers. The run is made a subreaper, so that every
-// process that any test starts stays a descendant of it, whatever becomes of those between; each run has a temporary
-// folder of its own. Looks, tells, and clears away what it told of.
+// Finds what a test run leaves behind: processes, files, sockets, containers. The run becomes a subreaper, so every process
+// that a test starts remains its descendant; each run has its own temporary folder. Reports leftovers and removes them.
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { readProcesses } from '../src/linux/processes.ts';
 import { becomeSubreaper, peekEndedChild, reapChild } from '../test/helpers/libc.ts';
 
-/** Processes that are on their way out get so long, milliseconds. */
+/** Time for exiting processes to disappear, milliseconds. */
 const GRACE = 3_000;
 const REAP_EVERY = 50;
-/** What svc-super itself and the examples make, and where, when no place is named. */
+/** Files of svc-super and the examples in their default places. */
 const PLACES = ['/run', '/dev/shm', '/tmp'];
 const OURS = /^svc-super(?:\.sock|-\d+|-pipeline)$/;
 const LABEL = 'label=svc-super.test';
 
 export class Leftovers {
-  /** The TMPDIR of all that is run. */
+  /** The TMPDIR of all processes of the run. */
   readonly folder: string;
   readonly #known: ReadonlySet<string>;
 
   constructor() {
     becomeSubreaper();
     this.folder = mkdtempSync('/tmp/svc-super-run-');
-    // Services under other users come by.
+    // Services run as other users also need access.
     chmodSync(this.folder, 0o1777);
     this.#known = new Set(places());
   }
 
-  /** Reaps orphans while `child`, which the runtime waits for, is running; gives what ends that. */
+  /** Reaps orphans while `child`, which the runtime waits for, runs. Returns a function that stops it. */
   reapBeside(child: number): () => void {
     const timer = setInterval(() => reapAllBut(child), REAP_EVERY);
     return () => clearInterval(timer);
   }
 
-  /** What is left now, a line for each thing. Nothing of it is there any more afterwards. To be called with no child. */
+  /** Returns a line for each leftover, and removes them all. Must be called without a running child. */
   async take(): Promise<string[]> {
     return [...(await takeProcesses()), ...(await takeContainers()), ...(await this.#takeFiles())];
   }
@@ -42,7 +41,7 @@ export class Leftovers {
   async #takeFiles(): Promise<string[]> {
     const found = readdirSync(this.folder).map((name) => join(this.folder, name));
     for (const path of places()) {
-      // A supervisor that answers does not belong to this run: all of this run have ended.
+      // All supervisors of this run have ended, so a socket with a supervisor belongs to another run.
       if (!this.#known.has(path) && !(await isInUse(path))) found.push(path);
     }
     for (const path of found) rmSync(path, { recursive: true, force: true });
@@ -53,7 +52,7 @@ export class Leftovers {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** SIGKILL to all that was started here, whatever it is. */
+  /** Sends SIGKILL to every descendant. */
   static killAll(): void {
     for (const { pid } of descendants()) kill(pid);
   }
@@ -77,7 +76,7 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // Gone meanwhile.
+    // It has ended meanwhile.
   }
 }
 
@@ -108,7 +107,7 @@ function commandLine(pid: number): string {
   }
 }
 
-/** Containers and images of test processes that are no more; those of another run that is under way are its own. */
+/** Containers and images of test processes that have ended. Those of another running test run are left alone. */
 async function takeContainers(): Promise<string[]> {
   if (Bun.which('podman') === null || process.getuid?.() !== 0) return [];
   const podman = async (...args: string[]) => {

@@ -89,7 +89,7 @@ const bunTest = (files: readonly string[]): string[] => [
 
 const tests = (about: string, wanted: (file: string) => boolean, why?: () => string | null): Part => ({
   about,
-  why: () => (testFiles(wanted).length === 0 ? 'there are no such tests' : (why?.() ?? null)),
+  why: () => (testFiles(wanted).length === 0 ? 'no test file matches' : (why?.() ?? null)),
   command: () => bunTest(testFiles(wanted)),
   read: readTests,
 });
@@ -236,7 +236,7 @@ function readTests({ code, output }: Run): Omit<Outcome, 'part' | 'seconds'> {
   return { ...summary, failed: 1, failures: [...failures, `bun test ended with exit code ${code}`], skips };
 }
 
-/** Each round counts as a test. */
+/** Each round counts as one test. */
 function readRounds({ output }: Run): Omit<Outcome, 'part' | 'seconds'> {
   const found = /^(\d+) rounds passed, (\d+) failed$/m.exec(output);
   const [passed, failed] = [Number(found?.[1] ?? 0), Number(found?.[2] ?? 0)];

@@ -1,5 +1,5 @@
-// js-yaml comes as one file, most of which makes YAML, or values of it, and runs when it is loaded: more than 1 ms of every
-// start. For the binary only those of its regions are kept that src/config/yaml-quick.ts needs.
+// Reduces js-yaml for the binary to the regions that src/config/yaml-quick.ts needs. The library is one file, most of which
+// writes YAML or converts values and runs when it is loaded, which costs more than 1 ms of every start.
 import type { BunPlugin } from 'bun';
 
 const KEPT = [
@@ -12,13 +12,13 @@ const KEPT = [
   'parser/parser.ts',
 ];
 
-/** What the file exports of that. */
+/** The exports of the reduced file. */
 const EXPORTED = [
   ...['nullCoreTag', 'boolCoreTag', 'intCoreTag', 'floatCoreTag', 'NOT_RESOLVED'],
   ...['EVENT_ID', 'SCALAR_STYLE', 'COLLECTION_STYLE', 'getScalarValue', 'parseEvents'],
 ];
 
-/** The file with nothing but the parser. Throws when a region is not there: then the library has changed and needs a look. */
+/** The file with only the parser. Throws if a region is missing: then the library has changed and must be checked. */
 export function keepParser(text: string): string {
   const regions = new Map(
     [...text.matchAll(/^\/\/#region src\/(.*)\n([\s\S]*?)^\/\/#endregion$/gm)].map(([, name = '', body = '']) => [
@@ -28,7 +28,7 @@ export function keepParser(text: string): string {
   );
   const kept = KEPT.map((name) => {
     const body = regions.get(name);
-    if (body === undefined) throw new Error(`js-yaml has no region ${name} any more: check what replaced it`);
+    if (body === undefined) throw new Error(`js-yaml has no region ${name} any more: check its replacement`);
     return body;
   });
   return `${kept.join('')}export { ${EXPORTED.join(', ')} };\n`;

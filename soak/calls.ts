@@ -1,5 +1,5 @@
-// What is asked of the control API while it soaks: every kind of question, some orders, followers who leave in the middle.
-// A table of calls in turn; each says which answers are right. Keeps nothing but how many went wrong.
+// The calls of the control API during a soak: every kind of request, some operations, followers that disconnect early. A table
+// of calls that are made in turn, each with its correct responses. Counts failures only.
 import type { Supervisor } from './supervisor.ts';
 
 interface Call {
@@ -9,7 +9,7 @@ interface Call {
   readonly right: readonly number[];
   /** Over TCP instead of the unix socket. */
   readonly tcp?: true;
-  /** The answer goes on: its reader leaves in the middle. */
+  /** The response is a stream: its reader disconnects early. */
   readonly follows?: true;
 }
 
@@ -39,13 +39,13 @@ const TABLE: readonly Call[] = [
   { path: '/v1/stop', method: 'POST', body: { services: ['nobody'] }, right: [404] },
   { path: '/v1/reload', method: 'POST', body: { dry_run: true }, right: [200] },
 ];
-/** Now and then: what makes a process. */
+/** Calls that create a process, made rarely. */
 const DEAR: readonly Call[] = [
   { path: '/v1/services/called-a/restart', method: 'POST', right: [200, 202, 409] },
   { path: '/v1/services/called-b/exec', method: 'POST', body: { argv: ['/bin/echo', 'hello'] }, right: [200, 409] },
 ];
 const DEAR_EVERY = 25;
-/** A follower leaves after its first piece, or so many milliseconds without one. */
+/** A follower disconnects after its first piece, or after this many milliseconds without one. */
 const FOLLOWED = 100;
 
 export class Calls {
@@ -59,7 +59,7 @@ export class Calls {
     this.#tcp = tcp;
   }
 
-  /** Calls until so many calls have been made in all, a few at a time. */
+  /** Makes calls, a few at a time, until their total reaches a number. */
   async upTo(count: number): Promise<void> {
     const caller = async () => {
       while (this.done < count) {
@@ -82,7 +82,7 @@ export class Calls {
         ...(!tcp && { unix: this.#supervisor.socket }),
         method,
         signal: abort.signal,
-        // Every other one on a connection of its own.
+        // Every second call uses its own connection.
         headers: {
           ...(number % 2 === 0 && { connection: 'close' }),
           ...(body && { 'content-type': 'application/json' }),

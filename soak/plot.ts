@@ -1,5 +1,5 @@
-// The figures of a soak over time as a picture: one panel each for memory, for what is counted, and for the work done.
-// SVG as text, readable on light and dark grounds. Pure.
+// The plot of a soak over time: one panel each for memory, for counts, and for the work done. SVG as text, readable in light
+// and dark colour schemes. Pure.
 import type { Moment } from './report.ts';
 
 const WIDTH = 840;
@@ -8,7 +8,7 @@ const RIGHT = 150;
 const PANEL = 150;
 const GAP = 46;
 const TOP = 34;
-/** So many points a line are enough for so many pixels. */
+/** Enough points per line for the number of pixels. */
 const MOST_POINTS = 600;
 
 interface Line {
@@ -19,7 +19,7 @@ interface Line {
 
 interface Panel {
   readonly title: string;
-  /** How a value reads on the axis. */
+  /** The label of a value on the axis. */
   show(value: number): string;
   readonly lines: readonly Line[];
 }
@@ -60,13 +60,13 @@ function panels(last: Moment | undefined): readonly Panel[] {
   ];
 }
 
-/** At most so many of them, evenly, the last one always. */
+/** At most this many values, evenly spaced, including the last one. */
 function thin(moments: readonly Moment[]): readonly Moment[] {
   const step = Math.ceil(moments.length / MOST_POINTS);
   return moments.filter((_, index) => index % step === 0 || index === moments.length - 1);
 }
 
-/** The least of 1, 2, 5 times a power of ten that is not below. */
+/** The least of 1, 2, 5 times a power of ten that is not smaller than a value. */
 export function roundUp(value: number): number {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));

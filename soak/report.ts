@@ -1,20 +1,20 @@
-// A soak as people read it: a table for the terminal, RESULTS.md for the repository. Pure but for the machine's name.
+// The report of a soak: a table for the terminal, RESULTS.md for the repository. Pure except for the machine's name.
 import { availableParallelism, release } from 'node:os';
 import type { Counts, Figures } from './sample.ts';
 import { type Amounts, KINDS } from './scenario.ts';
 import type { Judgement, Quiet, Row } from './verdict.ts';
 
-/** One look while it worked. */
+/** One sample during the work. */
 export interface Moment extends Figures, Counts {
   readonly seconds: number;
-  /** Part of all the work, of what has come least far. */
+  /** The share of the work that has been done, of the slowest kind. */
   readonly done: number;
   readonly calls: number;
 }
 
 export interface Outcome {
   readonly amounts: Amounts;
-  /** As counted at the end. */
+  /** The counts at the end. */
   readonly done: Amounts;
   readonly seconds: number;
   readonly quiet: { readonly before: Quiet; readonly warm: Quiet; readonly after: Quiet };
@@ -72,10 +72,10 @@ export function renderResults(outcome: Outcome): string {
   return [
     '# Soak',
     '',
-    'The built svc-super as PID 1 of a PID namespace, and its supervisor: services that end in every way there is and are',
-    'started again at once, probes of every kind that never rest, three services that print, and callers of the control API,',
-    'all at the same time. Figures are sums over both processes; those at rest are the least of ten looks when all of that has',
-    'stood still for a minute (10 s in a short soak).',
+    'The built svc-super as PID 1 of a PID namespace, and its supervisor: services that exit in every possible way and are',
+    'restarted at once, probes of every kind without pauses, three services that print, and clients of the control API,',
+    'all at the same time. Figures are sums over both processes; those at rest are the minimum of ten samples when all of that has',
+    'been idle for a minute (10 s in a short soak).',
     '',
     '```sh',
     `npm run soak -- ${flags}`,
@@ -98,7 +98,7 @@ export function renderResults(outcome: Outcome): string {
     '',
     '![Memory, descriptors, threads and timers while it worked](results.svg)',
     '',
-    `Verdict: ${judgement.failed === 0 ? 'nothing has grown beyond its bound, every line came out, every call was answered as it should be.' : 'it is not as it was.'}`,
+    `Verdict: ${judgement.failed === 0 ? 'nothing has grown beyond its bound, no line is missing, every call had a correct response.' : 'a figure has grown beyond its bound, or a result is wrong.'}`,
     ...judgement.faults.map((fault) => `- ${fault}`),
     '',
     'What may grow, and why:',

@@ -1,11 +1,11 @@
-// Figures at one moment, read from outside and summed over svc-super and its supervisor: memory, descriptors by kind,
-// threads, how often they woke; and the timers that the supervisor says are armed. Reads; judges nothing.
+// Measurements at one moment, from outside and summed over svc-super and its supervisor: memory, descriptors by kind, threads,
+// wake-ups; and the armed timers that the supervisor reports. Reads only.
 import { readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Supervisor } from './supervisor.ts';
 
 export interface Figures {
-  /** Own (anonymous) memory of both processes, bytes. */
+  /** Anonymous memory of both processes, bytes. */
   readonly anon: number;
   readonly resident: number;
   readonly descriptors: number;
@@ -17,10 +17,10 @@ export interface Figures {
 
 export type Counted = 'restarts' | 'lines' | 'probes';
 
-/** What it has counted since the start. */
+/** Its counters since the start. */
 export type Counts = Readonly<Record<Counted, number>>;
 
-/** The value of every sample of a text of metrics, by family: sums over all labels. */
+/** The values of a text of metrics, by family: sums over all labels. */
 export function sumMetrics(text: string): ReadonlyMap<string, number> {
   const sums = new Map<string, number>();
   for (const line of text.split('\n')) {
@@ -61,13 +61,13 @@ export function figuresOf(supervisor: Supervisor, metrics: ReadonlyMap<string, n
   };
 }
 
-/** How often both main threads have given up the processor of their own will: each is a wake-up. */
+/** Voluntary context switches of both main threads: each is a wake-up. */
 export function wakesOf(supervisor: Supervisor): number {
   const of = (text: string) => Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(text)?.[1]);
   return supervisor.read('status').reduce((sum, text) => sum + of(text), 0);
 }
 
-/** Descriptors by what they are: `pipe`, `socket`, `anon_inode:[eventpoll]`, a path. */
+/** Descriptors by kind: `pipe`, `socket`, `anon_inode:[eventpoll]`, a path. */
 export function describeDescriptors(supervisor: Supervisor): ReadonlyMap<string, number> {
   const kinds = new Map<string, number>();
   for (const folder of supervisor.pids.map((pid) => `/proc/${pid}/fd`)) {

@@ -1,7 +1,7 @@
-// What is supervised while it soaks: loops that end in every way there is, as fast as they may, services whose probes never
-// rest, services that print as much as they are told to. Pure: amounts and places in, a configuration out.
+// The configuration of a soak: loops that exit in every possible way without a pause, services whose probes run without pauses,
+// services that print a given number of lines. Pure: amounts and places in, a configuration out.
 
-/** How much of everything: what `npm run soak` is asked for. */
+/** The amounts of work: the arguments of `npm run soak`. */
 export interface Amounts {
   readonly restarts: number;
   readonly lines: number;
@@ -11,22 +11,22 @@ export interface Amounts {
 
 export const KINDS = ['restarts', 'lines', 'probes', 'calls'] as const satisfies readonly (keyof Amounts)[];
 
-/** The whole of it: what the project promises to have tried. */
+/** The full amounts, which the project promises to have tested. */
 export const WHOLE: Amounts = { restarts: 200_000, lines: 10_000_000, probes: 1_000_000, calls: 100_000 };
 
 export interface Places {
   readonly folder: string;
-  /** A port of the loopback where something answers HTTP. */
+  /** A port of the loopback with an HTTP server. */
   readonly port: number;
   /** A free port of the loopback for the supervisor's own listener. */
   readonly control: number;
 }
 
 const again = (wait: string) => ({ policy: 'always', backoff: { initial: wait, max: wait, factor: 1 } });
-/** So that all restarts take about as long as all probes. */
+/** Chosen so that all restarts take about as long as all probes. */
 const restart = again('90ms');
 
-/** Ways to come and go. */
+/** Ways to start and exit. */
 const LOOPS: Readonly<Record<string, object>> = {
   'loop-quick-a': { command: ['/bin/true'], restart: again('1ms') },
   'loop-quick-b': { command: ['/bin/true'], restart: again('20ms') },
@@ -34,10 +34,10 @@ const LOOPS: Readonly<Record<string, object>> = {
   'loop-signal': { command: ['/bin/sh', '-c', 'kill -9 $$'] },
   'loop-says': { command: ['/bin/echo', 'one line and gone'] },
   'loop-matches': { command: ['/bin/echo', 'one line that is waited for'], ready: { log: 'waited' } },
-  // Its child outlives it, and is swept each time.
+  // Its child outlives it, and is cleaned up each time.
   'loop-leaves': { command: ['/bin/sh', '-c', 'sleep 1000 & exit 3'] },
   'loop-notifies': { command: ['/bin/sh', '-c', 'echo >&3'], ready: { notify: { fd: 3 } } },
-  // It has a socket to say READY=1 on and never does.
+  // It could send READY=1 to a socket and never does.
   'loop-silent': { command: ['/bin/true'], ready: { notify: true } },
   'loop-probed': { command: ['/bin/true'], ready: { file: '/' } },
   'loop-counted': { command: ['/bin/true'], restart: { ...restart, max: 1_000_000, within: '2s' } },
@@ -64,10 +64,10 @@ function probed({ port, folder }: Places): Readonly<Record<string, object>> {
         ],
       },
     },
-    // Ready and not ready in turn.
+    // Alternates between ready and not ready.
     flaps: { count: 1, fields: { ready: { http: { ...http, path: '/flaps' }, continuous: true, interval: '10ms' } } },
     fails: { count: 1, fields: { live: { file: `${folder}/is-not-there`, ...common, failures: 500 }, restart } },
-    // Each of them is a process.
+    // Each attempt is a process.
     exec: { count: 1, fields: { live: { exec: ['/bin/true'], ...common, interval: '50ms' } } },
   };
   return Object.fromEntries(
@@ -77,7 +77,7 @@ function probed({ port, folder }: Places): Readonly<Record<string, object>> {
   );
 }
 
-/** Prints numbered lines until it has printed as many as the file says, and waits for the file to say more. */
+/** Prints numbered lines up to the number in a file, and waits for a larger number. */
 const PRINTER = `$| = 0; my ($file, $done) = (shift, 0);
 while (1) {
   my $wanted = 0;
@@ -87,7 +87,7 @@ while (1) {
   select undef, undef, undef, 0.05;
 }`;
 
-/** The services that print, and the part that each has of all lines. */
+/** The services that print, and their shares of all lines. */
 export const PRINTERS: Readonly<Record<string, number>> = { 'print-text': 0.6, 'print-json': 0.2, 'print-file': 0.2 };
 
 export const quotaOf = (folder: string, name: string): string => `${folder}/${name}.quota`;
@@ -109,7 +109,7 @@ export function configuration(places: Places): object {
     ...Object.fromEntries(Object.entries(LOOPS).map(([name, fields]) => [name, { restart, ...fields }])),
     ...probed(places),
     ...printing(places),
-    // What the calls are aimed at, so that they end nothing that is counted.
+    // The target of the calls, so that they stop nothing that is counted.
     'called-a': { command: stays, group: 'called' },
     'called-b': { command: stays, group: 'called' },
   };

@@ -1,6 +1,6 @@
-// `npm run soak`: the built svc-super and its supervisor do all their work many times over, and must be the same afterwards.
-// Drives the load, takes the figures before, during and after, writes RESULTS.md and the plot, ends with 1 when something
-// has grown or gone wrong. `--restarts N --lines N --probes N --calls N`, `--results FOLDER` (or `none`).
+// `npm run soak`: the built svc-super and its supervisor do all their work many times, and must be unchanged afterwards. Drives
+// the load, measures before, during and after, writes RESULTS.md and the plot, exits with 1 if a figure has grown or a result
+// is wrong. `--restarts N --lines N --probes N --calls N`, `--results FOLDER` (or `none`).
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -13,15 +13,15 @@ import { type Amounts, configuration, KINDS, PRINTERS, quotaOf, WHOLE } from './
 import { type Listener, Supervisor, until } from './supervisor.ts';
 import { BOUNDS, judge, type Quiet } from './verdict.ts';
 
-/** Of all work, before the figures that the end is held against: caches and heaps are full by then. */
+/** Share of all work before the first measurement: caches and heaps are full by then. */
 const WARM_UP = 0.1;
-/** A short soak needs a larger part for that. */
+/** A short soak needs a larger share. */
 const LEAST_WARM_UP: Amounts = { restarts: 600, lines: 100_000, probes: 2_000, calls: 600 };
 const TICK = 250;
 const STUCK = 30_000;
-/** Memory that is to come down at the end gets so long, milliseconds. */
+/** Time limit for memory to decrease at the end, milliseconds. */
 const SETTLED = 90_000;
-/** At rest, of which the least counts. */
+/** Samples at rest, of which the minimum counts. */
 const LOOKS = 10;
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -49,8 +49,8 @@ class Soak {
   }
 
   /**
-   * All that makes load stands still for so long; then the least of some looks. Where that is more than is allowed, it is
-   * waited for: what a collector has yet to give back comes down in the end, and a leak does not.
+   * All load pauses for a while; then the minimum of some samples is taken. If it exceeds the limit the measurement is repeated:
+   * memory that the collector has yet to release decreases in the end, and a leak does not.
    */
   async quiet(name: string, seconds: number, isFine: (figures: Figures) => boolean = () => true): Promise<Quiet> {
     await this.#supervisor.order('/v1/stop', { services: ['loop-*', 'probe-*'] });
@@ -60,7 +60,7 @@ class Soak {
       return services.every(({ name, state }) => !/^(?:loop|probe)-/.test(name) || state === 'stopped');
     });
     await until('zombies to be reaped', () => this.#supervisor.others().every(({ state }) => state !== 'Z'));
-    // The collector works when nothing has moved for a while; a question would move something.
+    // The collector works when nothing has happened for a while; a request would interrupt that.
     await Bun.sleep(seconds * 1_000);
     const metrics = await readMetrics(this.#control);
     for (let waited = 0; waited < SETTLED && !isFine(figuresOf(this.#supervisor, metrics)); waited += 1_000) {
@@ -82,7 +82,7 @@ class Soak {
       descriptors: least(({ descriptors }) => descriptors),
       threads: least(({ threads }) => threads),
       timers: least(({ timers }) => timers),
-      // Our own looks wake it too, as often each time.
+      // The samples wake it too, equally often each time.
       wakes: (wakesOf(this.#supervisor) - wakes) / ((performance.now() - from) / 1_000),
     };
     const kinds = [...describeDescriptors(this.#supervisor)].map(([kind, count]) => `${count} ${kind}`);
@@ -90,7 +90,7 @@ class Soak {
     return quiet;
   }
 
-  /** Works until this part of all the amounts is done. */
+  /** Works until this share of all amounts is done. */
   async load(part: Amounts): Promise<void> {
     const before = await this.counts();
     await this.#supervisor.order('/v1/start', { services: ['loop-*', 'probe-*'] });
@@ -105,7 +105,7 @@ class Soak {
       this.#look(counts, figuresOf(this.#supervisor, metrics));
       const now = JSON.stringify([counts, this.#calls.done]);
       if (now !== last) [last, moved] = [now, performance.now()];
-      if (performance.now() - moved > STUCK) throw new Error(`nothing has moved for ${STUCK / 1_000} s: ${now}`);
+      if (performance.now() - moved > STUCK) throw new Error(`there was no progress for ${STUCK / 1_000} s: ${now}`);
       const reached = {
         restarts: counts.restarts >= part.restarts,
         probes: counts.probes >= part.probes,
@@ -121,7 +121,7 @@ class Soak {
         await this.#supervisor.order('/v1/stop', { services: [services] });
       }
       if (KINDS.every((kind) => reached[kind])) break;
-      // What could be done at once is spread over the time that the rest takes.
+      // Work that is too fast is spread over the time that the slowest kind takes.
       const of = (done: number, from: number, all: number) => (all <= from ? 1 : (done - from) / (all - from));
       const share = Math.min(
         1,
@@ -164,7 +164,7 @@ function newlines(chunk: Uint8Array): number {
   return count;
 }
 
-/** What the probes ask: good always, or good every other time. */
+/** The responses to probes: always success, or alternating. */
 function serveProbes() {
   let asked = 0;
   return Bun.serve({
@@ -177,7 +177,7 @@ function serveProbes() {
   });
 }
 
-/** Counts the lines of services that come out, and keeps the output around each report of a bug. */
+/** Counts the services' lines in the output, and keeps the output around each report of a bug. */
 class Output implements Listener {
   printed = 0;
   /** The latest output on standard error. */
@@ -195,20 +195,20 @@ class Output implements Listener {
 
 interface End {
   readonly wrongCalls: readonly string[];
-  /** Lines that services have printed, by their own count. */
+  /** Number of lines that services have printed, by their own counts. */
   readonly lines: number;
   readonly code: number;
-  /** Processes that were left. */
+  /** Processes that were left running. */
   readonly left: number;
 }
 
 function faultsOf({ bugs, printed }: Output, { wrongCalls, lines, code, left }: End): string[] {
   const examples = [...new Set(wrongCalls)].slice(0, 5).join('; ');
   return [
-    ...bugs.map((text) => `it spoke of a bug:\n${text}`),
-    ...(wrongCalls.length === 0 ? [] : [`${wrongCalls.length} calls were answered wrongly: ${examples}`]),
+    ...bugs.map((text) => `it reported a bug:\n${text}`),
+    ...(wrongCalls.length === 0 ? [] : [`${wrongCalls.length} calls had wrong responses: ${examples}`]),
     ...(printed === lines ? [] : [`${lines} lines were printed, ${printed} came out`]),
-    ...(code === 0 ? [] : [`it ended with ${code} when it was asked to stop`]),
+    ...(code === 0 ? [] : [`it ended with ${code} after the request to stop`]),
     ...(left === 0 ? [] : [`${left} processes were left`]),
   ];
 }

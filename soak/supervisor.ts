@@ -1,5 +1,5 @@
-// The built files, svc-super as PID 1 of its own PID namespace, for runs that are too long, too loud or too rough for the test
-// rig: output is handed on and never kept, figures are read from outside. Starts it, asks it, ends it; judges nothing.
+// Runs the built files with svc-super as PID 1 of its own PID namespace, for runs that are too long, too loud or too rough for the
+// test rig: output is passed on and never stored, figures are read from outside. Starts, requests, stops; checks nothing.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,11 +14,11 @@ import {
 
 export const binary = process.env.SVC_SUPER_BINARY || join(import.meta.dir, '../dist/svc-super');
 
-/** Of one wait for a condition, milliseconds. */
+/** Time limit of one wait for a condition, milliseconds. */
 const PATIENCE = 60_000;
 
 export interface Listener {
-  /** Memory is the reader's: to be looked at now or copied. */
+  /** The memory belongs to the reader: use it at once or copy it. */
   stdout(chunk: Uint8Array): void;
   stderr(chunk: Uint8Array): void;
 }
@@ -28,7 +28,7 @@ export interface Answer {
   readonly text: string;
 }
 
-/** Asks again and again until `look` gives something. */
+/** Calls `look` repeatedly until it returns a result. */
 export async function until<T>(what: string, look: () => T | null | false | Promise<T | null | false>): Promise<T> {
   const deadline = performance.now() + PATIENCE;
   for (let pause = 1; ; pause = Math.min(50, pause * 2)) {
@@ -39,7 +39,7 @@ export async function until<T>(what: string, look: () => T | null | false | Prom
   }
 }
 
-/** Those that run: nothing of them outlives whoever started them. */
+/** Running instances: they are killed when this process exits. */
 const running = new Set<Supervisor>();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
@@ -48,7 +48,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 export class Supervisor {
-  /** The numbers here, outside, of svc-super and of its supervisor. */
+  /** The host pids of svc-super and of its supervisor. */
   readonly pid1: number;
   readonly pid: number;
   readonly socket: string;
@@ -79,12 +79,12 @@ export class Supervisor {
     });
   }
 
-  /** A folder for a run; it is gone when the run is closed. */
+  /** A folder for a run; removed when the run is closed. */
   static folder(): string {
     return mkdtempSync(join(tmpdir(), 'svc-super-soak-'));
   }
 
-  /** Starts it on a configuration; resolves when it answers on its socket. */
+  /** Starts it with a configuration; resolves when it responds on its socket. */
   static async begin(folder: string, config: object, listener: Listener): Promise<Supervisor> {
     const file = join(folder, 'services.yaml');
     writeFileSync(file, JSON.stringify(config, null, 2));
@@ -137,7 +137,7 @@ export class Supervisor {
     if (status >= 300) throw new Error(`${path} was answered ${status}: ${text}`);
   }
 
-  /** The same file of both processes' folders in /proc. */
+  /** One file of both processes' folders in /proc. */
   read(name: string): readonly string[] {
     return this.pids.map((pid) => readFileSync(`/proc/${pid}/${name}`, 'latin1'));
   }
@@ -151,13 +151,13 @@ export class Supervisor {
     return inNamespace(this.#hold.ns).filter(({ outer }) => !this.pids.includes(outer));
   }
 
-  /** SIGTERM; its exit code when all its output has been read. */
+  /** Sends SIGTERM; returns the exit code when all output has been read. */
   async stop(): Promise<number> {
     process.kill(this.pid1, 'SIGTERM');
     return this.ended;
   }
 
-  /** Whatever is left is killed, and the folder goes. */
+  /** Kills remaining processes, and removes the folder. */
   async close(): Promise<void> {
     running.delete(this);
     if (!this.isOver) {

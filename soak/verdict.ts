@@ -1,28 +1,28 @@
-// Whether a supervisor that has worked is the one that it was: its figures at rest after the warm-up beside those at the
-// end, each with the growth that is allowed. The bounds do not grow with the amounts: in the whole soak the one on memory
-// finds a leak of 150 bytes a restart, or of 30 a probe. Pure.
+// Compares a supervisor's figures at rest after the warm-up with those at the end, each with an allowed growth. The bounds do not
+// grow with the amounts: in the full soak the bound on memory finds a leak of 150 bytes per restart, or of 30 per probe.
+// Pure.
 
-/** Figures while nothing moves: the least of several looks. */
+/** Figures at rest: the minimum of several samples. */
 export interface Quiet {
   readonly anon: number;
   readonly resident: number;
   readonly descriptors: number;
   readonly threads: number;
   readonly timers: number;
-  /** A second. */
+  /** Per second. */
   readonly wakes: number;
 }
 
 const MIB = 2 ** 20;
 
-/** What may be more at the end than after the warm-up, and why it is not zero. */
+/** The allowed growth, and the reason why it is not zero. */
 export const BOUNDS = {
   anon: { most: 24 * MIB, unit: 'MiB', name: 'own memory of both processes', why: "the collector's free blocks" },
   resident: { most: 28 * MIB, unit: 'MiB', name: 'resident memory of both', why: "those, and the program's own pages" },
-  descriptors: { most: 2, unit: '', name: 'descriptors', why: 'the connections of whoever looks' },
-  threads: { most: 1, unit: '', name: 'threads', why: 'one of the pool that sleeps' },
-  timers: { most: 2, unit: '', name: 'timers', why: 'those of a request that is on its way' },
-  wakes: { most: 20, unit: '/s', name: 'wake-ups', why: 'what a busy machine adds' },
+  descriptors: { most: 2, unit: '', name: 'descriptors', why: 'the connections of the measurement' },
+  threads: { most: 1, unit: '', name: 'threads', why: 'a sleeping thread of the pool' },
+  timers: { most: 2, unit: '', name: 'timers', why: 'those of a request in progress' },
+  wakes: { most: 20, unit: '/s', name: 'wake-ups', why: 'the effect of a busy machine' },
 } as const satisfies Readonly<Record<keyof Quiet, { most: number; unit: string; name: string; why: string }>>;
 
 export interface Row {
@@ -39,13 +39,13 @@ export interface Row {
 
 export interface Judgement {
   readonly rows: readonly Row[];
-  /** What was wrong besides. */
+  /** Other faults. */
   readonly faults: readonly string[];
   readonly passed: number;
   readonly failed: number;
 }
 
-/** `faults` are sentences; none of them is one more thing that passed. */
+/** `faults` are sentences; without any, one more check has passed. */
 export function judge(
   { before, warm, after }: { readonly before: Quiet; readonly warm: Quiet; readonly after: Quiet },
   faults: readonly string[],
@@ -53,7 +53,7 @@ export function judge(
   const rows = (Object.keys(BOUNDS) as (keyof Quiet)[]).map((key): Row => {
     const growth = after[key] - warm[key];
     const { most, unit, name, why } = BOUNDS[key];
-    // A figure that could not be had (NaN) is no figure that is right.
+    // A missing figure (NaN) counts as wrong.
     return {
       name,
       unit,

@@ -1,5 +1,5 @@
-// The commands as a table: name, summary, usage, flags, what runs. Those that ask a supervisor are in cli/table.ts; those
-// here need none. Each returns its exit code; nothing here ends the process or touches a file but through the context.
+// The table of all commands: summary, usage, flags, function. Commands that need a supervisor are in cli/table.ts. Each
+// returns its exit code; none ends the process, and files are accessed only through the context.
 
 import { type Command, type CommandContext, EXIT, type GivenFlags, JSON_FLAG } from './cli/command.ts';
 import { HELP, renderCommandHelp, renderHelp } from './cli/help.ts';
@@ -18,13 +18,13 @@ export const COMMANDS = {
   up: {
     summary: 'start the services and supervise them (the default)',
     usage: 'svc-super [up] [-f FILE] [--debug] [NAME...]',
-    example: 'svc-super up -f services.yaml open-webui   # it and what it needs',
+    example: 'svc-super up -f services.yaml open-webui   # with its dependencies',
     flags: {
       file: FILE,
       debug: {
         type: 'boolean',
         summary:
-          'for work on svc-super itself: every event and its effects on standard error, and a supervisor that does not answer is not replaced',
+          'for development of svc-super: print every event and its effects on standard error, and do not replace a supervisor that does not respond',
       },
     },
     run: (context, { values, positionals }) => {
@@ -42,12 +42,11 @@ export const COMMANDS = {
       build: {
         type: 'boolean',
         summary:
-          'while the image is built: variables, env files and secrets that come at run time are only warned of; a program that is in no folder of PATH is an error, unless a task or a hook that runs before may install it',
+          'for an image that is being built: missing variables, env files and secrets are warnings; a program that is in no folder of PATH is an error, unless a task or a hook that runs before may install it',
       },
       runtime: {
         type: 'boolean',
-        summary:
-          'in the container, also what the services will find: users, commands, folders, ports, /dev/shm, GPUs and their memory',
+        summary: 'for a running container: also check users, commands, folders, ports, /dev/shm, GPUs and their memory',
       },
       json: JSON_FLAG,
     },
@@ -126,7 +125,7 @@ export const COMMANDS = {
     usage: 'svc-super init [OPTION...] [--] CMD [ARG...]',
     example: 'ENTRYPOINT ["svc-super", "init", "--", "nginx", "-g", "daemon off;"]',
     flags: {},
-    // The native program executes `init`; this entry is for the help.
+    // The native program executes `init`; this entry is for the help only.
     run: () => EXIT.bug,
   },
   completion: {
@@ -173,7 +172,7 @@ function commandOf(name: string): Command | undefined {
   return Object.hasOwn(COMMANDS, name) ? COMMANDS[name as keyof typeof COMMANDS] : undefined;
 }
 
-/** Runs what a command line asks for and returns the exit code. */
+/** Runs a command line; returns the exit code. */
 export async function runCommand(argv: readonly string[], context: CommandContext): Promise<number> {
   const [first = 'up', ...rest] = argv;
   if (first === '-h' || first === '--help') return COMMANDS.help.run(context, { values: {}, positionals: [] });
@@ -189,11 +188,11 @@ export async function runCommand(argv: readonly string[], context: CommandContex
   ) {
     const known = Object.keys(COMMANDS).join(', ');
     context.err(
-      `svc-super: there is no command ${first}, and no configuration that could name a service so; commands are ${known}\n`,
+      `svc-super: there is no command ${first}, and no configuration with a service of that name; the commands are ${known}\n`,
     );
     return EXIT.usage;
   }
-  // What stands behind `init`, with or without `--`, belongs to the command that it runs.
+  // All arguments after `init`, with or without `--`, belong to its command.
   if (named === COMMANDS.init)
     return command.run(context, { values: {}, positionals: args[0] === '--' ? args.slice(1) : args });
   try {
@@ -205,12 +204,12 @@ export async function runCommand(argv: readonly string[], context: CommandContex
     return await command.run(context, given);
   } catch (error) {
     if (!(error instanceof TypeError) || !('code' in error)) throw error;
-    context.err(`svc-super: ${sayMistake(error.message, command.flags)}\nusage: ${command.usage}\n`);
+    context.err(`svc-super: ${describeMistake(error.message, command.flags)}\nusage: ${command.usage}\n`);
     return EXIT.usage;
   }
 }
 
-/** What an ENTRYPOINT gives, nothing or `-f FILE`: without anything that has to be loaded it starts a millisecond sooner. */
+/** The arguments of a typical ENTRYPOINT, none or `-f FILE`: without the parser the start is a millisecond faster. */
 function entrypoint(command: Command, args: readonly string[]): GivenFlags | null {
   if (args.length === 0) return { values: {}, positionals: [] };
   const [flag, file = '', ...more] = args;
@@ -240,8 +239,8 @@ async function parse(command: Command, args: readonly string[]): Promise<GivenFl
   };
 }
 
-/** What parseArgs complains of; in our words where a value is missing, or begins with a dash as the next flag would. */
-function sayMistake(message: string, flags: Command['flags']): string {
+/** The error of parseArgs; rewritten if a value is missing or begins with a dash. */
+function describeMistake(message: string, flags: Command['flags']): string {
   const [, first, last = first, how] =
     /^Option '-*([\w-]+)(?:, --([\w-]+))?[^']*' argument (is ambiguous|missing)/.exec(message) ?? [];
   const found = Object.entries(flags).find(([name, { short }]) => last === name || last === short);
@@ -255,7 +254,7 @@ const PLACES = ['./services.yaml', '/etc/svc-super/services.yaml', '/services.ya
 
 const isFileFlag = (argument: string): boolean => argument.startsWith('-f') || argument.startsWith('--file');
 
-/** The configuration that is meant; says where it looked when there is none, unless asked to be quiet. */
+/** The path of the configuration; null if there is none, which is reported unless `how` is `quietly`. */
 function findFile(context: CommandContext, given: string | boolean | undefined, how?: 'quietly'): string | null {
   if (typeof given === 'string') return resolve(context.cwd, given);
   const named = context.environment.SVC_SUPER_CONFIG;
@@ -264,7 +263,7 @@ function findFile(context: CommandContext, given: string | boolean | undefined, 
   if (found !== undefined) return resolve(context.cwd, found);
   if (how === 'quietly') return null;
   context.err(
-    `svc-super: there is no configuration: looked for ${PLACES.join(', ')}; name one with -f FILE or SVC_SUPER_CONFIG\n`,
+    `svc-super: there is no configuration: searched ${PLACES.join(', ')}; specify one with -f FILE or SVC_SUPER_CONFIG\n`,
   );
   return null;
 }

@@ -3,7 +3,7 @@
 // is loaded by the commands that need it.
 import { readlinkSync, writeSync } from 'node:fs';
 import type { CommandContext } from './cli/command.ts';
-import type { Dial, LineListener } from './control/client.ts';
+import type { Dial, SupervisorListener } from './control/client.ts';
 import { currentFolder, listFolderMarked, realFiles } from './linux/files.ts';
 import { pidNamespace } from './linux/processes.ts';
 import { dirname } from './paths.ts';
@@ -63,7 +63,7 @@ function dialer({ isConnected, socket, looked, found }: Handover): () => Dial {
   return () => {
     const { describeSocketPath } = require('./linux/socket-paths.ts') as typeof import('./linux/socket-paths.ts');
     if (!isConnected || socket === null) return { ok: false, looked: looked.map(describeSocketPath), found };
-    const open = async (listener: LineListener) => {
+    const open = async (listener: SupervisorListener) => {
       const { connectTo } = await import('./control/client.ts');
       if (isUsed) return connectTo(socket, listener);
       isUsed = true;

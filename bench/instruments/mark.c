@@ -1,6 +1,6 @@
-/* The services that the benches let every contestant supervise: tiny, static, and the same for all. Each writes what
-   happens to it into a named pipe, one line an event: the monotonic clock in nanoseconds, its name, the event, a number.
-   `mark PIPE NAME run | exit MS CODE | http PORT MS | lines MEGABYTES | storm COUNT`. Never measures a contestant. */
+/* The services that every contestant supervises in the benchmarks: small, static, and the same for all. Each writes its events
+   to a named pipe, one line each: the monotonic clock in nanoseconds, its name, the event, a number.
+   `mark PIPE NAME run | exit MS CODE | http PORT MS | lines MEGABYTES | storm COUNT`. Measures no contestant itself. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -48,7 +48,7 @@ static void run(void) {
   for (;;) pause();
 }
 
-/* Listens at once, as servers that load do, and answers 503 until MS have gone by since its exec. */
+/* Listens at once, as servers that load do, and responds with 503 until MS have passed since its exec. */
 static void serve(int port, long ms, long long began) {
   const int on = 1;
   int door = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -85,7 +85,7 @@ static void serve(int port, long ms, long long began) {
   }
 }
 
-/* As fast as they are taken: lines of 160 bytes like those of a model server, 64 KiB a write. */
+/* Writes as fast as possible: lines of 160 bytes like those of a model server, 64 KiB per write. */
 static void lines(long megabytes) {
   enum { LINE = 160, BLOCK = LINE * 400 };
   static char block[BLOCK];
@@ -98,7 +98,7 @@ static void lines(long megabytes) {
     line[LINE - 1] = '\n';
     memcpy(block + at, line, LINE);
   }
-  /* Time to look at what the contestant has used before. */
+  /* Time to measure the previous usage of the contestant. */
   rest(400);
   const long blocks = megabytes * 1000000L / BLOCK;
   tell("flood", blocks * (BLOCK / LINE));
@@ -119,7 +119,7 @@ static void lines(long megabytes) {
   tell("written", megabytes);
 }
 
-/* COUNT orphans in one process group, all of which end in one moment. The group is there until the last is reaped. */
+/* COUNT orphans in one process group, all of which exit at the same time. The group exists until the last is reaped. */
 static void storm(long count) {
   int gate[2], made[2];
   if (pipe(gate) < 0 || pipe(made) < 0) _exit(1);
@@ -171,7 +171,7 @@ int main(int count, char **argument) {
   sigprocmask(SIG_SETMASK, &none, NULL);
   struct sigaction ending = {.sa_handler = well_behaved};
   sigaction(SIGTERM, &ending, NULL);
-  /* That is how pm2 asks. */
+  /* pm2 requests a stop this way. */
   sigaction(SIGINT, &ending, NULL);
   const char *mode = argument[3];
   if (strcmp(mode, "exit") == 0 && count == 6) {

@@ -1,8 +1,8 @@
-/* Executes a contestant as PID 1 of a new PID namespace and writes on standard output when it was executed and how it
-   ended, among the events of the services (mark.c), which it passes on. `stage PIPE OUTPUT LINES -- CMD...`: standard
-   output and standard error are a pipe, as containers have it, whose reader counts when LINES is above zero, and else
-   keeps what comes in the file OUTPUT. A line `PID SIGNAL` on standard input sends that signal and says when. When
-   standard input ends, everything ends. */
+/* Executes a contestant as PID 1 of a new PID namespace and writes the times of its exec and its exit to standard output,
+   between the events of the services (mark.c), which it passes on. `stage PIPE OUTPUT LINES -- CMD...`: standard output and
+   standard error are a pipe, as in containers. If LINES is above zero its reader counts lines, otherwise it stores the
+   output in the file OUTPUT. A line `PID SIGNAL` on standard input sends this signal and reports the time. At the end of
+   standard input all processes are killed. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -36,8 +36,8 @@ static void fail(const char *what) {
   exit(71);
 }
 
-/* Reads the contestant's output as fast as it comes; says when the line that is waited for was there, or how many were
-   when no more came for a while. */
+/* Reads the contestant's output as fast as possible; reports when the expected line has arrived, or how many lines there
+   were when no more arrive for a while. */
 static void drain(int from, int file, long lines) {
   static char buffer[1 << 20];
   const int counts = lines > 0;
@@ -59,7 +59,7 @@ static void drain(int from, int file, long lines) {
   _exit(0);
 }
 
-/* What there is in the pipe, as it is; lines are whole because each was one short write. */
+/* The contents of the pipe, unchanged; lines are complete because each was one short write. */
 static void pass_on(void) {
   char buffer[65536];
   for (ssize_t got; (got = read(events, buffer, sizeof buffer)) > 0;) {
@@ -71,7 +71,7 @@ static void pass_on(void) {
   }
 }
 
-/* 0 when there will be no more orders. */
+/* 0 if there will be no more requests. */
 static int obey(void) {
   static char text[4096];
   static size_t held;
@@ -150,8 +150,8 @@ int main(int count, char **argument) {
     }
     if (sources[1].revents && !obey()) orders = -1;
     if (sources[0].revents) {
-      /* A beat of rest, so that passing on costs next to nothing while many services start: events carry their time. The end
-         gets its time here, and is not waited for. */
+      /* A pause, so that passing events on costs little while many services start: events contain their own times. The time of
+         the exit is taken here, without waiting for it. */
       struct pollfd end = {changes, POLLIN, 0};
       poll(&end, 1, 3);
       pass_on();

@@ -1,5 +1,5 @@
-// Log files that cannot be written (`log.file`): a full disk, a folder that is removed, a file that turns unwritable. Each in
-// a run of its own while a service writes; standard output has everything, and there is one notice.
+// Log files (`log.file`) that cannot be written: a full disk, a removed folder, a file that becomes unwritable. Each case runs
+// separately while a service writes; standard output must be complete, with one notice.
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { folder, outcome, shell, table, until, up } from './rig.ts';
@@ -10,9 +10,9 @@ interface Case {
   readonly name: string;
   /** The log file's folder. */
   readonly home: string;
-  /** Words before the binary. */
+  /** Arguments before the binary. */
   readonly before: readonly string[];
-  /** What happens when the service has written half, a line of shell. */
+  /** Executed by a shell when the service has written half of its lines. */
   readonly harm: string;
 }
 
@@ -23,7 +23,7 @@ function cases(): Case[] {
   return [
     { name: 'disk full', home: full, before: ['unshare', '-m', 'sh', '-c', small], harm: 'true' },
     { name: 'folder removed', home, before: [], harm: `rm -r ${home}` },
-    // A folder at its path: not even the superuser can write that.
+    // A folder at the file's path cannot be written even by root.
     { name: 'file unwritable', home, before: [], harm: `mv ${home}/a.log ${home}/moved; mkdir ${home}/a.log` },
   ];
 }
@@ -32,7 +32,7 @@ async function measure({ name, home, before, harm }: Case): Promise<readonly str
   const path = join(home, 'a.log');
   const [half, done] = [join(folder, 'half'), join(folder, 'done')];
   for (const file of [half, done]) rmSync(file, { force: true });
-  // Longer than the second in which a moved file is noticed.
+  // Longer than the second in which a moved file is detected.
   const script = `$| = 1; for my $n (1 .. ${LINES}) { print "line $n\\n"; next if $n != ${LINES / 2};
     open my $f, ">", "${half}"; close $f; until (-e "${done}") { select undef, undef, undef, 0.01 } sleep 2 }`;
   const file = { path, max_size: '1GB' };

@@ -1,4 +1,4 @@
-// Output in amounts and shapes that nobody asked for: one endless line, single bytes, hundreds of services at once.
+// Extreme output: one endless line, single bytes, hundreds of services at once.
 import { megabytesOf, outcome, type Running, say, shell, table, up } from './rig.ts';
 
 const HEADING = ['', 'complete', 'both processes resident at most', 'of that their own', 'CPU s', 'code'];
@@ -24,11 +24,11 @@ async function row(name: string, running: Running, complete: (said: string) => b
 
 const task = (...command: readonly string[]) => ({ type: 'task', command, log: { prefix: false } });
 
-/** A line of so many MB that never ends. */
+/** A line of the given MB without a newline. */
 export async function line(megabytes: number): Promise<void> {
   const size = megabytes * 1_000_000;
   const letters = (count: number) => `head -c ${count} /dev/zero | tr '\\0' x`;
-  // What it is cut into comes together again without the marks and newlines.
+  // Joins the pieces of the line again, without marks and newlines.
   const running = up(
     { services: { a: task('sh', '-c', letters(size)) } },
     `sed 's/ \\[\\.\\.\\.\\]$//' | tr -d '\\n' | md5sum`,
@@ -37,7 +37,7 @@ export async function line(megabytes: number): Promise<void> {
   await row(`line: ${megabytes} MB without a newline`, running, (said) => said === expected);
 }
 
-/** As many writes of one byte each. */
+/** The given number of writes of one byte each. */
 export async function bytes(): Promise<void> {
   const count = 200_000;
   const script = `for my $n (1 .. ${count}) { syswrite STDOUT, $n % 100 ? "y" : "\\n" }`;
@@ -46,7 +46,7 @@ export async function bytes(): Promise<void> {
   await row(`bytes: ${count} writes of one byte`, running, (said) => said === expected);
 }
 
-/** Hundreds of services that all write numbered lines. */
+/** Hundreds of services that write numbered lines. */
 export async function many(): Promise<void> {
   const [services, lines] = [500, 10_000];
   const names = Array.from({ length: services }, (_, n) => `s${n}`);

@@ -1,5 +1,5 @@
-// What the rows share: a folder, a program whose standard output is a real pipe into a shell that consumes it, what that
-// program has used, and how a table looks.
+// Shared by the rows: a folder, a program whose standard output is a pipe to a shell that consumes it, the resources that the
+// program used, and the tables.
 import { closeSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { openPipe } from '../../test/helpers/libc.ts';
 import { supervisorOf } from '../../test/helpers/namespaces.ts';
 
 export const binary = process.env.SVC_SUPER_BINARY ?? join(import.meta.dir, '../../dist/svc-super');
-/** An older release in one file, to be measured in the same run. */
+/** An older release in one file, measured in the same run. */
 export const old = process.env.SVC_SUPER_OLD || null;
 export const folder = mkdtempSync(join(tmpdir(), 'svc-super-bench-'));
 export const socket = join(folder, 'control.sock');
@@ -23,7 +23,7 @@ export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
-/** Columns as wide as they need; the first row is their heading. */
+/** Columns of the required widths; the first row is the heading. */
 export function table(title: string, rows: readonly (readonly string[])[]): void {
   const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
   say(title);
@@ -33,11 +33,11 @@ export function table(title: string, rows: readonly (readonly string[])[]): void
 
 export const outcome = (good: boolean): string => (good ? 'yes' : 'NO');
 
-/** Of the program itself, its children left out; svc-super and its supervisor are one program. */
+/** Of the program without its children; svc-super and its supervisor count as one program. */
 export interface Usage {
   /** Processor seconds. */
   cpu: number;
-  /** The most memory in bytes: all that was resident, the program's own pages too; and what is its own. */
+  /** The highest memory in bytes: all resident pages, including those of the program file; and private memory. */
   resident: number;
   anonymous: number;
 }
@@ -65,16 +65,16 @@ function look(pids: readonly number[], usage: Usage): void {
 export interface Running {
   readonly pid: number;
   readonly usage: Usage;
-  /** What the consumer has printed, when it has ended. */
+  /** The output of the consumer, after its end. */
   readonly said: Promise<string>;
   /** The program's exit code. */
   readonly exited: Promise<number | null>;
-  /** What the program has written to its standard error, when it has ended. */
+  /** The standard error of the program, after its end. */
   readonly errors: Promise<string>;
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Runs `cmd` with its standard output in a pipe that `consumer`, a line of bash, reads. */
+/** Runs `cmd` with its standard output in a pipe to `consumer`, a line of bash. */
 export function run(cmd: readonly string[], consumer: string): Running {
   const env = { ...process.env, LC_ALL: 'C', SVC_SUPER_SOCKET: socket };
   const { read, write } = openPipe();
@@ -100,14 +100,14 @@ export function run(cmd: readonly string[], consumer: string): Running {
   };
 }
 
-/** Runs a configuration with the binary below nobody in particular, or (`before`) behind other words. */
+/** Runs a configuration with the binary, or with the arguments `before` in front of it. */
 export function up(config: object, consumer: string, before: readonly string[] = []): Running {
   const file = join(folder, 'services.yaml');
   writeFileSync(file, JSON.stringify({ exit: 'all', ...config }));
   return run([...before, binary, 'up', '-f', file], consumer);
 }
 
-/** Waits for a condition; a program that has ended will not bring it about. */
+/** Waits for a condition; fails if the program has ended. */
 export async function until(running: Running, what: string, isSo: () => boolean): Promise<void> {
   let over = false;
   void running.exited.then(() => {
@@ -119,7 +119,7 @@ export async function until(running: Running, what: string, isSo: () => boolean)
   }
 }
 
-/** What a line of bash prints, without the newline at its end. */
+/** The output of a line of bash, without its last newline. */
 export async function shell(script: string): Promise<string> {
   const child = Bun.spawn({
     cmd: ['bash', '-c', script],
@@ -131,7 +131,7 @@ export async function shell(script: string): Promise<string> {
   return text.trimEnd();
 }
 
-/** A file of so many MB of lines as programs write them: 160 bytes each, 6,250 a MB. */
+/** A file of the given MB with lines of a realistic length: 160 bytes each, 6,250 per MB. */
 export async function makeLines(megabytes: number): Promise<string> {
   const path = join(folder, `lines-${megabytes}`);
   const line = (n: number) =>

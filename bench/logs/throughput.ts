@@ -1,10 +1,10 @@
-// How fast lines get a prefix and at what cost, beside `sed` and supervisord in one run; and whether they come out as they
-// went in. Start-up is left out: time runs from the first byte that comes out to the last.
+// The speed and the cost of prefixed lines, compared with `sed` and supervisord in one run; and whether the lines are intact.
+// Start-up is excluded: time runs from the first byte of output to the last.
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { binary, folder, makeLines, median, old, outcome, run, say, shell, table, up } from './rig.ts';
 
-/** Reads what comes and throws it away; prints the seconds from first byte to last and the count. Some never end: silence ends them. */
+/** Reads and discards its input; prints the seconds from first byte to last, and the count. Silence counts as the end. */
 const TIMED = `exec perl -MTime::HiRes=time -MIO::Select -e '
   my $in = IO::Select->new(\\*STDIN);
   while ($in->can_read(2)) {
@@ -97,7 +97,7 @@ export async function throughput(megabytes: number): Promise<void> {
   rmSync(join(folder, `lines-${megabytes}`));
 }
 
-/** Two services write so many MB each and end with their last byte. */
+/** Two services write the given MB each and exit with their last byte. */
 export async function sums(megabytes: number): Promise<void> {
   const data = await makeLines(megabytes);
   const names = ['one', 'two'];

@@ -1,4 +1,4 @@
-// start.sh as people write it: `&`, `until curl`, `wait -n`, with a trap so that `docker stop` works.
+// A typical start.sh: `&`, `until curl`, `wait -n`, with a trap so that `docker stop` works.
 import { join } from 'node:path';
 import type { Contestant, Scenario, Service } from '../scenario.ts';
 import { debianPackage, shellWords, writeScript } from './writing.ts';
@@ -6,7 +6,7 @@ import { debianPackage, shellWords, writeScript } from './writing.ts';
 function start({ whenOneEnds, labels }: Scenario, { name, argv }: Service): string {
   const command = shellWords(argv);
   if (labels) return `${command} | sed 's/^/${name} | /' &`;
-  // Without a pause: bash is to be as fast as it can.
+  // Without a pause, so that bash is as fast as possible.
   return whenOneEnds === 'restart' ? `while :; do ${command}; done &` : `${command} &`;
 }
 

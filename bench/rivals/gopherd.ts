@@ -1,5 +1,5 @@
-// gopherd after the reference configuration of its documentation. Output is captured only where a row asks for labels:
-// without, services write for themselves, which is its default.
+// gopherd with the reference configuration of its documentation. Output is captured only if a row requires labels; otherwise
+// services write directly, which is its default.
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Contestant, Scenario } from '../scenario.ts';

@@ -1,4 +1,4 @@
-// Pebble with one layer, started as its images do (`pebble run`); `--verbose` copies what services print.
+// Pebble with one layer, started as in its images (`pebble run`); `--verbose` copies the output of services.
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Contestant, Scenario } from '../scenario.ts';

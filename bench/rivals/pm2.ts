@@ -1,4 +1,4 @@
-// pm2-runtime with an ecosystem file; programs are executed as they are (`interpreter: none`).
+// pm2-runtime with an ecosystem file; programs are executed directly (`interpreter: none`).
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Contestant, Scenario } from '../scenario.ts';
@@ -22,7 +22,7 @@ export const pm2: Contestant = {
   name: 'pm2-runtime',
   source: { from: 'npm', package: 'pm2', version: '7.0.4' },
   gates: false,
-  lacks: { gate: 'no readiness gate', end: 'goes on until all have ended' },
+  lacks: { gate: 'no readiness gate', end: 'continues until all have ended' },
   remarks: { throughput: 'no labels', size: 'with node' },
   installed(cache) {
     const program = join(cache, 'npm/node_modules/pm2/bin/pm2-runtime');

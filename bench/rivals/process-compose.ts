@@ -1,4 +1,4 @@
-// process-compose without its screen and its server, each program executed as it stands (`entrypoint`).
+// process-compose without its screen and its server, each program executed directly (`entrypoint`).
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Contestant, Scenario } from '../scenario.ts';
@@ -8,7 +8,7 @@ function configuration({ services, whenOneEnds }: Scenario): string {
   const processes = services.flatMap(({ name, argv, port, after }) => [
     `  ${name}:`,
     `    entrypoint: ${JSON.stringify(argv)}`,
-    // One second is both the default and the least.
+    // One second is both the default and the minimum.
     whenOneEnds === 'end'
       ? '    availability: { restart: exit_on_failure }'
       : '    availability: { restart: always, backoff_seconds: 1 }',
@@ -17,7 +17,7 @@ function configuration({ services, whenOneEnds }: Scenario): string {
       : [
           '    readiness_probe:',
           `      http_get: { host: 127.0.0.1, scheme: http, path: /, port: ${port} }`,
-          // The least; and what is still loading is not to be ended for it.
+          // The minimum; a program that still loads must not be killed.
           '      period_seconds: 1',
           '      failure_threshold: 1000000',
         ]),
@@ -37,8 +37,8 @@ export const processCompose: Contestant = {
   gates: true,
   lacks: {},
   remarks: {
-    restart: 'a second is the least that can be configured',
-    'gate-1s': 'a second is the least period that can be configured',
+    restart: 'a second is the configurable minimum',
+    'gate-1s': 'a second is the configurable minimum',
   },
   installed(cache) {
     const program = join(cache, 'process-compose');

@@ -1,5 +1,5 @@
-// runit in a container: a shell as PID 1 that starts runsvdir and stops the services on SIGTERM, as its images do; the
-// shell ends with the code that a finish script has left. Dependents call `sv start`, which waits for `check`, as runit's FAQ says.
+// runit in a container: a shell as PID 1 that starts runsvdir and stops the services on SIGTERM, as in its images. The shell
+// exits with the code that a finish script wrote. Dependents call `sv start`, which waits for `check`, as in runit's FAQ.
 import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Contestant, Scenario, Service } from '../scenario.ts';
@@ -18,7 +18,7 @@ function writeService(
   if (port !== undefined)
     writeScript(join(folder, 'check'), `#!/bin/sh\nexec curl -sf -o /dev/null http://127.0.0.1:${port}/\n`);
   if (whenOneEnds === 'end') {
-    // -1: a signal, whose number is in the low byte of the second argument.
+    // -1 means a signal, whose number is in the low byte of the second argument.
     const value = 'if [ "$1" -eq -1 ]; then echo $((128 + $2 % 128)); else echo "$1"; fi';
     writeScript(join(folder, 'finish'), `#!/bin/sh\n[ -e ${code} ] || { ${value} > ${code}; kill -USR1 1; }\n`);
   }
@@ -38,7 +38,7 @@ export const runit: Contestant = {
     const scan = join(folder, 'service');
     const code = join(folder, 'code');
     for (const service of scenario.services) writeService(scan, code, scenario, service);
-    // As in an image: runsvdir waits for a second when the folder was changed in the last one.
+    // As in an image: runsvdir waits for a second if the folder was changed in the last second.
     utimesSync(scan, new Date(0), new Date(0));
     const entry = [
       '#!/bin/sh',

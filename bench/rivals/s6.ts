@@ -1,5 +1,5 @@
-// s6 as PID 1: s6-svscan over service directories, readiness by s6-notifyoncheck, dependents by s6-svwait, the code of the
-// end through a file. Debian has no s6-rc, which would add its own start.
+// s6 as PID 1: s6-svscan over service directories, readiness by s6-notifyoncheck, dependents by s6-svwait, the exit code by a
+// file. Debian has no s6-rc, which would add its own start.
 import { join } from 'node:path';
 import type { Contestant, Scenario, Service } from '../scenario.ts';
 import { debianPackage, shellWords, write, writeScript } from './writing.ts';
@@ -14,7 +14,7 @@ function writeService(scan: string, { whenOneEnds }: Scenario, { name, argv, por
     writeScript(join(folder, 'data/check'), `#!/bin/sh\nexec curl -sf -o /dev/null http://127.0.0.1:${port}/\n`);
   }
   if (whenOneEnds === 'end') {
-    // 256: a signal, whose number is the second argument.
+    // 256 means a signal, whose number is the second argument.
     const code = 'if [ "$1" -eq 256 ]; then echo $((128 + $2)); else echo "$1"; fi';
     const first = `[ -e ${scan}/.code ] || { ${code} > ${scan}/.code; s6-svscanctl -t ${scan}; }`;
     writeScript(join(folder, 'finish'), `#!/bin/sh\n${first}\n`);

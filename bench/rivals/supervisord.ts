@@ -1,5 +1,5 @@
-// supervisord in the foreground, with the event listener that its documentation offers for ending with a program. The
-// listener is a shell script, since a Python of its own would only make it slower.
+// supervisord in the foreground, with the event listener of its documentation that ends it with a program. The listener is a
+// shell script, because another Python process would only make it slower.
 import { join } from 'node:path';
 import type { Contestant, Scenario } from '../scenario.ts';
 import { debianPackage, shellWords, write } from './writing.ts';
@@ -29,7 +29,7 @@ function configuration({ services, whenOneEnds, labels }: Scenario, folder: stri
     'logfile=/dev/null',
     'logfile_maxbytes=0',
     `pidfile=${folder}/pid`,
-    // The limit of programs that it can hold is that of descriptors.
+    // Its limit of programs is that of descriptors.
     'minfds=8192',
     '',
     ...(whenOneEnds === 'end' && !labels && services.length < 100 ? listener : []),

@@ -1,4 +1,4 @@
-// svc-super itself, as its README advises; and, where SVC_SUPER_OLD names one, an older release in one file beside it.
+// svc-super, as its README recommends; and an older release in one file if SVC_SUPER_OLD names one.
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Contestant, Scenario } from '../scenario.ts';
@@ -44,5 +44,5 @@ function contestant(name: string, files: readonly [program: string, ...more: str
 
 export const svcSuper = contestant('svc-super', [binary, join(dirname(binary), 'svc-super-supervisor')]);
 
-/** Null where none is named. */
+/** Null: SVC_SUPER_OLD is not set. */
 export const svcSuperOld = old === null ? null : contestant('old svc-super', [old]);

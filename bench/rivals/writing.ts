@@ -1,4 +1,4 @@
-// How contestants write configurations and find what is installed. No contestant is known here.
+// Helpers to write the configurations of contestants and to detect installed versions. Contains no contestant.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -15,11 +15,11 @@ export function writeScript(path: string, text: string): string {
   return path;
 }
 
-/** For a shell; the arguments of the benches are plain words, others are quoted. */
+/** Quotes arguments for a shell if necessary. */
 export const shellWords = (argv: readonly string[]): string =>
   argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ');
 
-/** First line of what it prints, or null when it cannot be run. */
+/** The first line of its output, or null if it cannot be run. */
 export function firstLine(cmd: readonly string[], env: Readonly<Record<string, string>> = {}): string | null {
   const [program = '', ...args] = cmd;
   const { error, stdout, stderr } = spawnSync(program, args, {
@@ -31,7 +31,7 @@ export function firstLine(cmd: readonly string[], env: Readonly<Record<string, s
   return `${stdout}\n${stderr}`.split('\n').find((line) => line.trim() !== '') ?? '';
 }
 
-/** Version of a Debian package, and its installed size with that of others that come with it; null if it is not there. */
+/** The version of a Debian package, and its installed size with its companion packages; null if it is not installed. */
 export function debianPackage(name: string, others: readonly string[] = []): { version: string; bytes: number } | null {
   const format = ['db:Status-Abbrev', 'Package', 'Version', 'Installed-Size'].map((field) => `\${${field}}|`).join('');
   const { stdout } = spawnSync('dpkg-query', ['-W', '-f', `${format}\n`, name, ...others], { encoding: 'utf8' });

@@ -1,4 +1,4 @@
-// From the moment that a dependency answers well to the exec of what waits for it.
+// From a dependency's first successful response to the exec of its dependent.
 import { freshPort, late, type Trial } from './trial.ts';
 
 function gate(seconds: number, runs: Trial['runs'], pace: Trial['pace']): Trial {
@@ -14,7 +14,7 @@ function gate(seconds: number, runs: Trial['runs'], pace: Trial['pace']): Trial 
       },
       {
         id: became,
-        title: `would answer well, after ${seconds} s, to the dependent’s exec`,
+        title: `would respond with success, after ${seconds} s, to the dependent’s exec`,
         unit: 'ms',
         better: 'less',
       },
@@ -23,7 +23,7 @@ function gate(seconds: number, runs: Trial['runs'], pace: Trial['pace']): Trial 
     runs,
     pace,
     async turn(entrant, { stage, number, of, alone }) {
-      // Spread over a second and a bit, so that nobody's rhythm of asking happens to fit.
+      // Spread over more than a second, so that no contestant's probe interval matches by chance.
       const after = Math.round(seconds * 1_000 + (1_100 * (number + 0.5)) / of);
       const port = freshPort();
       await using up = await alone(async () => {

@@ -1,12 +1,12 @@
-// The ends of services and of the container: a child that exits, SIGTERM, a service that is killed.
+// Exits: of a child, of the container after SIGTERM, and the restart of a killed service.
 import { late, type Trial } from './trial.ts';
 
 const SIGKILL = 9;
 const SIGTERM = 15;
 const SECONDS = 15;
-/** By then every contestant takes a service for one that runs: the longest of them asks for a second. */
+/** After this time every contestant considers a service running; the longest requires a second. */
 const SETTLED = 1_300;
-/** Turns of a round keep out of each other's way for as long as this. */
+/** The turns of a round are kept apart by this time. */
 const QUIET = 400;
 
 const ended: Trial = {

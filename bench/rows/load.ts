@@ -1,18 +1,18 @@
-// Under load: lines by the hundred megabytes, and orphans by the thousand.
+// Under load: hundreds of megabytes of lines, and thousands of orphans.
 import type { Entrant } from '../stage.ts';
 import { text } from '../stage.ts';
 import { late, type Trial } from './trial.ts';
 
 const SECONDS = 30;
 const TICKS_PER_SECOND = 100;
-/** Megabytes of the first run, which finds out how many make some eight tenths of a second. */
+/** Megabytes of the first run, which determines how many take some 0.8 s. */
 const SAMPLE = 20;
 const MOST = 500;
 
-/** Contestant -> megabytes a run. */
+/** Contestant -> megabytes per run. */
 const volumes = new Map<string, number>();
 
-/** Processor seconds, dead threads included. */
+/** Processor seconds, including ended threads. */
 function processorTime(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => {
     const stat = text(`/proc/${pid}/stat`);
@@ -22,7 +22,7 @@ function processorTime(pids: readonly number[]): number {
 }
 
 const LINE = 160;
-/** The last lines may stay in a contestant's buffer as long as nothing follows. */
+/** The last lines may stay in a contestant's buffer while nothing follows. */
 const HELD = 800;
 
 const throughput: Trial = {
@@ -70,7 +70,7 @@ const throughput: Trial = {
 };
 
 const ORPHANS = 2_000;
-/** Who takes longer is judged by how far it has come, seconds. */
+/** After this time a contestant is judged by its progress, seconds. */
 const PATIENCE = 8;
 
 const orphans: Trial = {

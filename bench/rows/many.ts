@@ -1,5 +1,5 @@
-// Hundreds of services: in stages beside the same without stages, and a long chain of tasks beside a short one. Measures
-// svc-super against itself alone: the rows show whether its time grows faster than the work.
+// Hundreds of services: in stages compared with the same services without stages, and a long chain of tasks compared with a
+// short one. Compares svc-super with itself only: the rows show whether its time grows faster than the work.
 import type { Service } from '../scenario.ts';
 import type { Entrant, Stage } from '../stage.ts';
 import { late, type Readings, type Trial, type Turn } from './trial.ts';
@@ -20,7 +20,7 @@ interface Life {
   readonly slowest: number;
 }
 
-/** Requests the status again and again. The function returned ends that, and resolves to the longest time to a response. */
+/** Requests the status repeatedly. Returns a function that stops it and resolves to the longest response time. */
 function askForStatus({ folder }: Stage): () => Promise<number> {
   let isOver = false;
   let slowest = 0;
@@ -44,9 +44,9 @@ function askForStatus({ folder }: Stage): () => Promise<number> {
 
 const isExec = ({ what, who }: Stage['events'][number]): boolean => what === 'exec' && who !== 'stage';
 
-/** The instants at which services were executed; null when fewer than `count` were executed in time. */
+/** The times at which services were executed; null if fewer than `count` were executed in time. */
 async function executed(up: Stage, count: number): Promise<readonly number[] | null> {
-  // Events of many services come in many parts: filtering all of them each time would be slow.
+  // The events of many services arrive in many parts: filtering all of them each time would be slow.
   const enough = await up.until(
     () => (up.events.length >= count && up.events.filter(isExec).length >= count ? true : undefined),
     SECONDS * 1_000,
@@ -63,7 +63,7 @@ async function live(entrant: Entrant, { stage }: Turn, stages: number): Promise<
       ...(stages > 1 && { group: `g${Math.floor((at * stages) / SERVICES)}` }),
     }));
   await using up = stage(entrant, (mark) => ({ services: make(mark), whenOneEnds: 'end', labels: false }));
-  // Before the first service is executed svc-super reads its configuration, and does not answer.
+  // Before it executes the first service svc-super reads its configuration, and does not respond.
   await executed(up, 1);
   const finish = askForStatus(up);
   const execs = await executed(up, SERVICES);
@@ -77,9 +77,9 @@ async function live(entrant: Entrant, { stage }: Turn, stages: number): Promise<
   return end.value === 0 ? { start, stop: end.at - asked.at, slowest } : `ends with ${end.value}`;
 }
 
-/** What both trials have in common. */
+/** The common part of both trials. */
 const OWN = { needs: [], isOwn: true, runs: { full: 5, quick: 3 }, pace: 'turn by turn' } as const;
-/** What is measured of a life, for each count of stages. */
+/** The measurements of one run, for each number of stages. */
 const PARTS = ['start', 'stop'] as const;
 const COUNTS = [2, 20] as const;
 const CASES = COUNTS.flatMap((count) => PARTS.map((part) => ({ id: `stages-${count}-${part}`, count, part })));
@@ -98,7 +98,7 @@ const stages: Trial = {
   ],
   async turn(entrant, turn): Promise<Readings> {
     const lives = new Map<number, Life>();
-    // Each is first in its turn: the later ones find other caches.
+    // Each variant is the first one in turn, because later ones run with warm caches.
     const order = [1, ...COUNTS].map((_, at, all) => all[(at + turn.number) % all.length] ?? 1);
     for (const count of order) {
       const found = await live(entrant, turn, count);
@@ -138,7 +138,12 @@ const chain: Trial = {
   ...OWN,
   name: 'chain',
   rows: [
-    { id: 'chain', title: 'a chain of 2,000 tasks, each beside one of a chain of 100', unit: '×', better: 'neither' },
+    {
+      id: 'chain',
+      title: 'a chain of 2,000 tasks, per task, compared with a chain of 100',
+      unit: '×',
+      better: 'neither',
+    },
     { id: 'chain-task', title: 'a task of the chain of 2,000', unit: 'ms', better: 'neither' },
     { id: 'chain-status', title: 'the slowest `status` meanwhile', unit: 'ms', better: 'neither' },
   ],

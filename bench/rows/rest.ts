@@ -1,18 +1,18 @@
-// What it costs when nothing happens: memory and wake-ups of all its processes, and bytes on disk.
+// The cost of idling: memory and wake-ups of all processes, and bytes on disk.
 import { readdirSync } from 'node:fs';
 import { type Stage, text } from '../stage.ts';
 import type { Trial } from './trial.ts';
 
 const MIB = 1_048_576;
 
-/** KiB of a field of /proc/PID/status, over all processes. */
+/** KiB of a field of /proc/PID/status, summed over all processes. */
 const sum = (pids: readonly number[], field: string): number =>
   pids.reduce(
     (all, pid) => all + Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(text(`/proc/${pid}/status`))?.[1] ?? 0),
     0,
   );
 
-/** Thread -> times that it went to sleep or was put aside. */
+/** Thread -> number of voluntary and involuntary context switches. */
 function switches(up: Stage): Map<string, number> {
   const found = new Map<string, number>();
   for (const pid of up.supervisors()) {

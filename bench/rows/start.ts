@@ -1,4 +1,4 @@
-// From the contestant's own exec to those of its services.
+// From the contestant's own exec to the exec of its services.
 import type { Play } from '../stage.ts';
 import { late, type Trial } from './trial.ts';
 

@@ -1,4 +1,4 @@
-// What a measurement is: its rows in the table, how often it is made, and what one contestant's turn gives.
+// A trial: its rows in the table, how often it runs, and the result of one turn of a contestant.
 import type { Ability } from '../scenario.ts';
 import type { Entrant, Play, Stage } from '../stage.ts';
 
@@ -15,12 +15,12 @@ export type Readings = Readonly<Record<string, number | string>>;
 export interface Trial {
   readonly name: string;
   readonly rows: readonly Row[];
-  /** A contestant that lacks one of these is not asked. */
+  /** Contestants without one of these abilities are skipped. */
   readonly needs: readonly Ability[];
-  /** Compares svc-super with itself: no other contestant is asked. */
+  /** Compares svc-super with itself only. */
   readonly isOwn?: boolean;
   readonly runs: { readonly full: number; readonly quick: number };
-  /** Turns of contestants one after the other; those of a round beside each other; or all turns of all, for what takes minutes. */
+  /** Turns one after the other; in parallel within a round; or all turns in parallel, for trials that take minutes. */
   readonly pace: 'turn by turn' | 'round by round' | 'all at once';
   turn(entrant: Entrant, turn: Turn): Promise<Readings>;
 }
@@ -30,13 +30,13 @@ export interface Turn {
   readonly of: number;
   readonly quick: boolean;
   stage(entrant: Entrant, play: Play, lines?: number): Stage;
-  /** While it runs, no other turn of a shared time is in such a part. */
+  /** Runs a part during which no other turn is in such a part. */
   alone<T>(work: () => Promise<T>): Promise<T>;
 }
 
 let port = 20_000;
 
-/** Of no other service of this run. */
+/** A port that no other service of this run uses. */
 export function freshPort(): number {
   port = port >= 32_000 ? 20_001 : port + 1;
   return port;

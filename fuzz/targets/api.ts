@@ -1,6 +1,6 @@
-// Bytes to the control API of the real binary, through the unix socket and over TCP, whole and torn: it lives on and answers,
-// never with a bug of its own, what it says is well-formed, without the token nothing is learnt, and what was opened is
-// closed again. An order that is understood is carried out: the services are there for that.
+// Bytes to the control API of the real binary, through the unix socket and over TCP, whole and in pieces. It must keep running
+// and respond without an internal error, responses must be well-formed, nothing may be readable without the token, and
+// connections must be closed. A valid request is carried out on services that exist for this purpose.
 import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { Supervisor, until } from '../../soak/supervisor.ts';
@@ -9,15 +9,15 @@ import { type Dice, nonsense } from '../../test/helpers/nonsense.ts';
 import { must, type Target, type Trial } from '../target.ts';
 
 const TOKEN = 'the-right-token';
-/** What a caller without the token must not read anywhere. */
+/** Must not appear in any response to a client without the token. */
 const NAME = 'precious-one';
-/** No answer is waited for longer, milliseconds: half of a request has none. */
+/** Limit of the wait for a response, milliseconds: half of a request has none. */
 const PATIENCE = 40;
 const LOOK_EVERY = 400;
-/** Figures may differ by the requests that are on their way. */
+/** Figures may differ by the requests in progress. */
 const SLACK = 8;
 
-/** The first byte of an input says how it is sent. */
+/** The first byte of an input determines how it is sent. */
 const HOW = ['unix', 'known', 'unknown', 'torn'] as const;
 
 interface Said {
@@ -50,15 +50,15 @@ function exchange(to: number | string, bytes: Uint8Array, torn: boolean): Promis
   });
 }
 
-interface Answer {
+interface ApiResponse {
   readonly status: number;
   readonly head: string;
   readonly body: string;
-  /** As it says; null where it goes on until it ends. */
+  /** The content length; null: the response continues until the connection ends. */
   readonly length: number | null;
 }
 
-function parseAnswer(text: string): Answer | null {
+function parseAnswer(text: string): ApiResponse | null {
   const end = text.indexOf('\r\n\r\n');
   if (end < 0) return null;
   const head = text.slice(0, end);
@@ -76,15 +76,15 @@ function isWhole(text: string): boolean {
   return answer !== null && answer.status >= 200 && answer.length !== null && answer.body.length >= answer.length;
 }
 
-function checkAnswer(text: string, isHead: boolean): Answer | null {
+function checkAnswer(text: string, isHead: boolean): ApiResponse | null {
   if (text === '') return null;
-  must(text.startsWith('HTTP/1.1 '), 'an answer does not begin as one');
+  must(text.startsWith('HTTP/1.1 '), 'a response does not begin with a status line');
   const answer = parseAnswer(text);
   if (answer === null) return null;
   const { status, head, body, length } = answer;
-  must(status >= 100 && status < 600, 'an answer has no status');
+  must(status >= 100 && status < 600, 'a response has no status');
   must(![500, 502, 504].includes(status), () => `it answers ${status}: ${body.slice(0, 200)}`);
-  must(!/[^\t\r\n\x20-\x7e\x80-\xff]/.test(head), 'the head of an answer holds control characters');
+  must(!/[^\t\r\n\x20-\x7e\x80-\xff]/.test(head), 'the head of a response contains control characters');
   if (
     !isHead &&
     status !== 304 &&
@@ -98,7 +98,7 @@ function checkAnswer(text: string, isHead: boolean): Answer | null {
         (typeof value === 'object' &&
           value !== null &&
           ('error' in value || 'healthy' in value || 'diagnostics' in value)),
-      'a refusal says nothing',
+      'a refusal has no error',
     );
   }
   return answer;
@@ -137,11 +137,11 @@ class ApiTrial implements Trial {
     const sent = Buffer.from(bytes).toString('latin1');
     // Empty lines before a request are skipped (RFC 9112, 2.2).
     const answer = checkAnswer(text, /^[\r\n]*HEAD /.test(sent));
-    if (to === this.#port && !sent.includes(TOKEN)) must(!text.includes(NAME), 'without the token a name is learnt');
+    if (to === this.#port && !sent.includes(TOKEN)) must(!text.includes(NAME), 'a name is readable without the token');
     this.#attempts += 1;
     if (this.#attempts % LOOK_EVERY === 0) await this.#look();
     if (answer === null) return [`~${how} nothing ${closed}`];
-    // How an answer begins, without what is in it.
+    // The beginning of a response, without its contents.
     const said = /^(?:\{"error":"[a-z ]{0,30}|[^\w]{0,3}\w{0,12})/i.exec(answer.body)?.[0] ?? '';
     return [
       `${answer.status} ${said}`,
@@ -153,23 +153,23 @@ class ApiTrial implements Trial {
   async #look(): Promise<void> {
     must(!this.#supervisor.isOver, 'the supervisor has ended');
     const { status } = await this.#supervisor.ask('/v1/status');
-    must(status === 200, `status is answered with ${status}`);
-    // What an order has stopped is started again, so that the next one finds something.
+    must(status === 200, `status responds with ${status}`);
+    // A stopped service is started again, so that the next operation has a target.
     await this.#supervisor.ask('/v1/start', 'POST', { all: true });
     await this.#closed();
-    must(!/bug in svc-super/.test(this.#words()), () => `it spoke of a bug: ${this.#words().slice(-800)}`);
+    must(!/bug in svc-super/.test(this.#words()), () => `it reported a bug: ${this.#words().slice(-800)}`);
   }
 
-  /** Connections that were torn or half are closed in the end: after the limit that a request has. */
+  /** Connections with torn or partial requests are closed after the time limit of a request. */
   async #closed(): Promise<void> {
-    // Each service has two pipes and what watches its process.
+    // Each service has two pipes and a descriptor for its process.
     await until('the connections to be closed', () => this.#open() <= this.#before + SLACK);
   }
 
   async end(): Promise<void> {
     try {
       await this.#look();
-      must((await this.#supervisor.stop()) === 0, 'it does not end with 0 when it is asked to');
+      must((await this.#supervisor.stop()) === 0, 'it does not exit with 0 after the request to stop');
     } finally {
       await this.#supervisor.close();
     }

@@ -1,13 +1,14 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tried
-// Texts of services.yaml, right, nearly right and raw: loading always ends, in time and with an answer; what it complains of
-// lies in the text and can be printed; what it accepts the published schema accepts too, and both readers of YAML take it for
-// the same. A sample goes to the real binary.
+// Texts of services.yaml: valid, nearly valid and raw. Loading must end in time with a result; diagnostics must lie in the text
+// and be printable; accepted texts must be accepted by the published schema, and both YAML readers must read them alike. A
+// sample is given to the real binary.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { binary } from '../../soak/supervisor.ts';
-import { type Diagnostic, type Failure, type Range, render, toJson } from '../../src/config/diagnostic.ts';
+import { type Diagnostic, type Failure, render, toJson } from '../../src/config/diagnostic.ts';
+import type { Range } from '../../src/config/range.ts';
 import type { Raw } from '../../src/config/raw.ts';
 import { makeReading } from '../../src/config/reading.ts';
 import { jsonSchema } from '../../src/config/schema.ts';
@@ -34,11 +35,11 @@ const AROUND: Around = {
   environment: { PATH: '/bin', A: '1' },
 };
 const ENV_FILE = '/app/x.env';
-/** Between services.yaml and its environment file in one input. */
+/** Separates services.yaml from its environment file in one input. */
 const SEPARATOR = '\x1e';
-/** Processor time of one load, milliseconds: for its size, and what a collector may take meanwhile. */
+/** Processor time of one load, milliseconds: for its size, plus the time that a collector may take meanwhile. */
 const mayTake = (length: number): number => 250 + length / 32;
-/** The binary is asked at most so often, milliseconds. */
+/** Shortest interval between two runs of the binary, milliseconds. */
 const CHECK_EVERY = 1_500;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that there are none is the point
@@ -66,14 +67,14 @@ function checkDiagnostics(diagnostics: readonly Diagnostic[], sources: ReadonlyM
     JSON.stringify(toJson({ file, range, message, code, related, severity: 'error' }));
   }
   const printed = render(diagnostics, sources);
-  must(!STEERING.test(printed), 'what is printed steers the terminal');
-  must(diagnostics.length === 0 || printed.endsWith('\n'), 'what is printed does not end its line');
+  must(!STEERING.test(printed), 'the output contains control characters');
+  must(diagnostics.length === 0 || printed.endsWith('\n'), 'the output does not end with a newline');
 }
 
 type Loaded = ReturnType<typeof load>;
 
-/** All that an outcome says, for comparing two. */
-function tell(loaded: Loaded): string {
+/** The whole outcome as a text, to compare two. */
+function describe(loaded: Loaded): string {
   return loaded.ok
     ? JSON.stringify([loaded.value.plan, loaded.value.warnings])
     : JSON.stringify(loaded.error.diagnostics);
@@ -109,8 +110,8 @@ function checkRefusal({ diagnostics, sources }: Failure): void {
 }
 
 /**
- * What the schema does not know: that `command` is in `defaults`, so that a service may do without, or be nothing at all;
- * that blanks around a value are taken off (a block ends in a newline); that a number of GPUs may stand in quotes.
+ * Differences from the schema: a service may have no `command` because `defaults` has one, or be empty; blanks around a value
+ * are removed (a block ends with a newline); a number of GPUs may be quoted.
  */
 function checkSchema(text: string, schema: Schema): void {
   const document = parseDocument(text, {
@@ -130,24 +131,24 @@ function checkSchema(text: string, schema: Schema): void {
       !/\.gpus(?:\.count|\.share)?: anyOf$/.test(one) &&
       !(hasDefault && /\.command: required$|^\$\.services\..*: type$/.test(one)),
   );
-  // The path holds names of the text's own, and two texts with one mistake are one finding.
+  // The path contains names from the text, and two texts with one mistake are one finding.
   const [path = '', keyword] = first?.split(/: (?=\w+$)/) ?? [];
   const steps = path.split(/[.[]/).map((step) => (KEYS.has(step) ? step : '*'));
-  must(first === undefined, () => `the schema refuses what is accepted, at ${steps.join('.')}: ${keyword}`);
+  must(first === undefined, () => `the schema rejects an accepted text, at ${steps.join('.')}: ${keyword}`);
 }
 
 const KEYS: ReadonlySet<string> = new Set(
   [...JSON.stringify(jsonSchema()).matchAll(/"(\w+)":\{/g)].map(([, name = '']) => name),
 );
 
-/** What the quick reader takes, the thorough one takes for the same. */
+/** A text that the quick reader accepts must give the same result with the thorough one. */
 function checkReaders(text: string): void {
   const quick = readQuickly(text);
-  // The thorough one wants comments in brackets to be indented, which YAML does not.
+  // The thorough reader requires comments in brackets to be indented, which YAML does not.
   if (quick === null || /[[{][^\]}]*\n#/.test(text)) return;
   const mistakes: Diagnostic[] = [];
   const thorough = readThoroughly(text, makeReading(makeSource(PATH, text), {}, mistakes));
-  must(mistakes.length === 0, () => `the quick reader takes what is wrong: ${mistakes[0]?.code}`);
+  must(mistakes.length === 0, () => `the quick reader accepts an invalid text: ${mistakes[0]?.code}`);
   must(withoutPlaces(quick) === withoutPlaces(thorough), 'the two readers differ');
 }
 
@@ -185,14 +186,14 @@ function featuresOf(loaded: Loaded): readonly string[] {
   return ['ok', ...codes, ...odd, `control ${plan.control === null}`, `exit ${plan.exit}`];
 }
 
-/** The text without the lines that are complained of, as far as that helps: what is left is mostly right. */
+/** The text without the lines of diagnostics, as far as that helps: the rest is mostly valid. */
 function repair(text: string): string {
   let lines = text.split('\n');
   for (let tries = 0; tries < 12; tries += 1) {
     const loaded = load(lines.join('\n'), AROUND);
     if (loaded.ok) break;
     const wrong = new Set(loaded.error.diagnostics.map(({ range }) => range.line));
-    // What is missing is missing somewhere else.
+    // A missing key is missing in another place.
     if (tries > 6) wrong.add(Math.max(...wrong) + 1);
     lines = lines.filter((_, index) => !wrong.has(index + 1));
   }
@@ -201,12 +202,12 @@ function repair(text: string): string {
 
 interface Parts {
   readonly text: Uint8Array;
-  /** x.env beside it; null: the usual one. */
+  /** The contents of x.env; null: the default. */
   readonly env: Uint8Array | null;
 }
 
-/** What stands behind the separator is an environment file. */
-export function parseParts(input: Uint8Array): Parts {
+/** The part after the separator is an environment file. */
+function parseParts(input: Uint8Array): Parts {
   const at = input.indexOf(SEPARATOR.charCodeAt(0));
   return at < 0 ? { text: input, env: null } : { text: input.subarray(0, at), env: input.subarray(at + 1) };
 }
@@ -267,13 +268,13 @@ class ConfigTrial implements Trial {
     const again = () => {
       loaded = load('', { ...AROUND, files });
     };
-    const first = tell(loaded);
-    // The least of some, since a collector or a compiler may run in any of them.
+    const first = describe(loaded);
+    // The minimum of several runs, because a collector or a compiler may run in any of them.
     const limit = mayTake(input.length);
     let took = processorTime(again);
     for (let tries = 0; took > limit && tries < 4; tries += 1) took = Math.min(took, processorTime(again));
     must(took <= limit, 'it takes too long for its size');
-    must(tell(loaded) === first, 'it is loaded differently the second time');
+    must(describe(loaded) === first, 'it is loaded differently the second time');
     if (loaded.ok) {
       checkPlan(loaded.value);
       const text = Buffer.from(parts.text)

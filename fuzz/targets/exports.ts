@@ -1,5 +1,5 @@
-// Texts of services.yaml through every export: it ends, in time; the output is what its target can parse, the findings lie in the
-// text, and nothing that is printed steers a terminal.
+// Texts of services.yaml through every export: it must end in time, its output must be valid for its target, findings must lie in
+// the text, and the output must contain no control characters.
 import { validateJobDefinition } from '@nosana/types';
 import { parseAllDocuments } from 'yaml';
 import { exportServices } from '../../src/convert/export/export.ts';
@@ -9,7 +9,7 @@ import { must, type Target, type Trial } from '../target.ts';
 import { beginConfig, config } from './config.ts';
 
 const PATH = 'services.yaml';
-/** Processor time of one export, milliseconds: for its size, and what a collector may take meanwhile. */
+/** Processor time of one export, milliseconds: for its size, plus the time that a collector may take meanwhile. */
 const mayTake = (length: number): number => 400 + length / 8;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that there are none is the point

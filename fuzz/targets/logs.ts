@@ -1,6 +1,6 @@
-// What services print, as bytes: in whatever pieces it comes, the lines are the same and not a byte is lost; text passes
-// through, JSON can be read and says what was printed, what is stripped leaves no escape sequence behind. A sample goes
-// through the real binary.
+// The output of services, as bytes: the lines must not depend on the pieces in which it arrives, and no byte may be lost. Text
+// must pass through, JSON must be valid and contain the output, and stripped text must contain no escape sequence. A sample is
+// run through the real binary.
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { binary, Supervisor } from '../../soak/supervisor.ts';
@@ -12,7 +12,7 @@ import { Dice } from '../../test/helpers/nonsense.ts';
 import { must, processorTime, type Target, type Trial } from '../target.ts';
 
 const RING = 4_096;
-/** The binary is asked at most so often, milliseconds. */
+/** Shortest interval between two runs of the binary, milliseconds. */
 const BINARY_EVERY = 2_000;
 
 /** Processor time of decoding the longest line, milliseconds. */
@@ -23,14 +23,14 @@ interface Piece {
   readonly cut: boolean;
 }
 
-/** The first four bytes are how it comes in: a seed for the pieces. The fifth makes it longer than a line may be. */
+/** The first four bytes are a seed for the pieces. The fifth makes the input longer than the line limit. */
 export function parseInput(input: Uint8Array): { readonly seed: number; readonly bytes: Buffer } {
   const head = Buffer.concat([input.subarray(0, 5), Buffer.alloc(5)]);
   const rest = Buffer.from(input.subarray(5));
   const how = head[4] ?? 0;
   if (how < 252 || rest.length === 0) return { seed: head.readUInt32LE(0), bytes: rest };
   const wanted = LONGEST_LINE * (1 + (how & 1)) + (how & 7) - 4;
-  // One line, or the whole would be a hundred thousand.
+  // One line; otherwise there would be a hundred thousand.
   const one = withoutEnds(rest);
   const filler = Buffer.alloc(wanted, how & 2 && one.length > 0 ? one : 'x');
   return { seed: head.readUInt32LE(0), bytes: Buffer.concat([rest, filler, rest]) };
@@ -42,7 +42,7 @@ function split(chunks: readonly Uint8Array[]): { readonly pieces: readonly Piece
     pieces.push({ bytes: Buffer.from(source.subarray(from, to)), cut });
   });
   for (const chunk of chunks) {
-    // Its memory is used again for the next piece, as a stream's may be.
+    // Its memory is reused for the next piece, as with a stream.
     const lent = Buffer.from(chunk);
     splitter.push(lent);
     lent.fill(0xee);
@@ -67,7 +67,7 @@ const key = (pieces: readonly Piece[]): string =>
 
 const withoutEnds = (bytes: Uint8Array): Buffer => Buffer.from(bytes.filter((byte) => byte !== 10 && byte !== 13));
 
-/** UTF-8 by the letter of RFC 3629; what is none of it byte by byte. */
+/** Decodes UTF-8 exactly by RFC 3629; invalid sequences byte by byte. */
 function decodeSlowly(bytes: Uint8Array): string {
   let text = '';
   for (let at = 0; at < bytes.length; ) {
@@ -101,14 +101,14 @@ function checkSplitting(dice: Dice, bytes: Buffer): readonly Piece[] {
   must(whole.lines === chopped.lines, 'the number of lines depends on the pieces that they come in');
   const ends = whole.pieces.filter(({ cut }) => !cut).length;
   must(whole.lines === ends, 'lines are counted wrongly');
-  must(Buffer.concat(whole.pieces.map((piece) => piece.bytes)).equals(withoutEnds(bytes)), 'bytes are lost or made up');
+  must(Buffer.concat(whole.pieces.map((piece) => piece.bytes)).equals(withoutEnds(bytes)), 'bytes are lost or added');
   for (const [at, piece] of whole.pieces.entries()) {
     must(piece.bytes.length <= LONGEST_LINE, 'a piece is longer than the longest');
     if (!piece.cut) continue;
     const following = whole.pieces[at + 1]?.bytes ?? new Uint8Array(0);
     const early = LONGEST_LINE - piece.bytes.length;
     const [next = ''] = decodeSlowly(following.subarray(0, 4));
-    must(early < Math.max(1, Buffer.byteLength(next)), 'a line is cut before its time');
+    must(early < Math.max(1, Buffer.byteLength(next)), 'a line is cut too early');
     const joined = decodeSlowly(Buffer.concat([piece.bytes, following]));
     const apart = decodeSlowly(piece.bytes) + decodeSlowly(following);
     must(joined === apart, 'a character is cut');
@@ -116,7 +116,7 @@ function checkSplitting(dice: Dice, bytes: Buffer): readonly Piece[] {
   return whole.pieces;
 }
 
-/** Two services whose frames share the memory that has been written out. */
+/** Two services whose frames share the output buffer. */
 function checkText(dice: Dice, pieces: readonly Piece[]): void {
   const pool = new BufferPool();
   const both = ['', 'vllm       | ', 'ä💥 | '].slice(dice.below(2)).map((prefix) => {
@@ -138,7 +138,7 @@ function checkText(dice: Dice, pieces: readonly Piece[]): void {
   for (const one of both) {
     flush(one);
     const expected = pieces.map(({ bytes, cut }) => [one.prefix, bytes, Buffer.from(cut ? ' [...]\n' : '\n')]);
-    must(Buffer.concat(one.written).equals(Buffer.concat(expected.flat())), 'text does not pass through as it is');
+    must(Buffer.concat(one.written).equals(Buffer.concat(expected.flat())), 'text does not pass through unchanged');
   }
 }
 
@@ -151,13 +151,13 @@ function checkJson(dice: Dice, pieces: readonly Piece[]): string {
     const line = Buffer.from(frame.flush()).toString('utf8');
     must(line.indexOf('\n') === line.length - 1, 'an object is not one line');
     const entry = JSON.parse(line) as Record<string, unknown>;
-    must(entry.service === 'web' && entry.stream === 'stdout' && 'time' in entry, 'an object does not say whose it is');
+    must(entry.service === 'web' && entry.stream === 'stdout' && 'time' in entry, 'an object has no origin');
     const slowly = decodeSlowly(bytes);
     must(decodeEscaped(bytes) === slowly, 'a line is decoded wrongly');
     if (bytes.length > 10_000) checkTime(bytes);
     const own = cut || !merge ? null : objectOf(slowly);
     if (own === null)
-      must(entry.msg === slowly && (entry.cut === true) === cut, 'an object does not say what was printed');
+      must(entry.msg === slowly && (entry.cut === true) === cut, 'an object does not contain the output');
     else {
       merged += 1;
       const { service, stream, time: _time, ...kept } = own;
@@ -173,7 +173,7 @@ function checkJson(dice: Dice, pieces: readonly Piece[]): string {
   return `merged ${Math.min(3, merged)}`;
 }
 
-/** One line keeps nobody waiting; the least of some, since a compiler or a collector may run in any of them. */
+/** One line must not block; the minimum of several runs, because a compiler or a collector may run in any of them. */
 function checkTime(bytes: Uint8Array): void {
   const times = Array.from({ length: 3 }, () => processorTime(() => decodeEscaped(bytes)));
   must(Math.min(...times) < MOST_TIME, 'a line takes too long to decode');
@@ -192,13 +192,13 @@ function objectOf(text: string): Record<string, unknown> | null {
 function checkStripping(pieces: readonly Piece[]): void {
   for (const { bytes } of pieces) {
     const plain = Buffer.from(stripAnsi(bytes));
-    must(!plain.includes(0x1b), 'what is stripped still holds an escape');
-    must(bytes.includes(0x1b) || plain.equals(bytes), 'what holds no escape sequence is changed');
-    // Nothing but what was there, in its order.
+    must(!plain.includes(0x1b), 'stripped text contains an escape');
+    must(bytes.includes(0x1b) || plain.equals(bytes), 'text without an escape sequence is changed');
+    // Only bytes of the input, in their order.
     let at = 0;
     for (const byte of plain) {
       at = bytes.indexOf(byte, at) + 1;
-      must(at > 0, 'stripping makes bytes up');
+      must(at > 0, 'stripping adds bytes');
     }
   }
 }
@@ -221,12 +221,12 @@ function checkRing(dice: Dice, pieces: readonly Piece[]): void {
   const kept = ring.tail(1_000_000, 'all runs').map(({ text }) => text);
   must(
     JSON.stringify(kept) === JSON.stringify(all.slice(all.length - kept.length)),
-    'what is remembered is not what came last',
+    'the stored lines are not the last ones',
   );
   const few = ring.tail(3, 'all runs').map(({ text }) => text);
   must(JSON.stringify(few) === JSON.stringify(kept.slice(-3)), 'the last lines are not the last');
   const size = kept.reduce((sum, text) => sum + prefix.length + Buffer.byteLength(text) + 1, 0);
-  must(kept.length === all.length || size > RING / 4, 'less is remembered than there is room for');
+  must(kept.length === all.length || size > RING / 4, 'fewer lines are stored than there is space for');
 }
 
 class LogsTrial implements Trial {
@@ -271,7 +271,7 @@ class LogsTrial implements Trial {
     ];
   }
 
-  /** A program that prints it, under the real binary: once as text, once as JSON. */
+  /** Prints the input with a program under the real binary: once as text, once as JSON. */
   #checkBinary(bytes: Uint8Array, pieces: readonly Piece[]): void {
     const data = join(this.#folder, 'data');
     const config = join(this.#folder, 'services.yaml');

@@ -1,6 +1,6 @@
-// Datagrams to the socket of a `notify` probe of the real binary: rubbish, the right words from the wrong user, messages that
-// are too long, descriptors in tow. Nothing but READY=1 on a line of its own, from who may say it, has any effect; and
-// nothing that was sent along stays open.
+// Datagrams to the socket of a `notify` probe of the real binary: random bytes, valid messages from the wrong user, too long
+// messages, messages with descriptors. Only READY=1 on its own line from a permitted sender may have an effect, and received
+// descriptors must be closed.
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Supervisor, until } from '../../soak/supervisor.ts';
@@ -8,13 +8,13 @@ import type { Dice } from '../../test/helpers/nonsense.ts';
 import { DatagramSender } from '../datagrams.ts';
 import { must, type Target, type Trial } from '../target.ts';
 
-/** As much of a message as is read. */
+/** The part of a message that is read. */
 const MOST = 8_192;
 const STRANGER = 65_534;
-/** Sending as somebody else needs the superuser's rights: without them nothing is sent that would. */
+/** Sending as another user needs root; without it such messages are left out. */
 const US = process.getuid?.() ?? 0;
 const LOOK_EVERY = 50;
-/** Figures may differ by what a request that is on its way holds open. */
+/** Figures may differ by the descriptors of a request in progress. */
 const SLACK = 3;
 
 interface Datagram {
@@ -23,21 +23,21 @@ interface Datagram {
   readonly data: Uint8Array;
 }
 
-/** Two bytes before each message: who sends and how much comes along, and how the length is made. */
+/** Two bytes before each message determine the sender, the number of descriptors and the length. */
 export function parseDatagrams(input: Uint8Array): readonly Datagram[] {
   const found: Datagram[] = [];
   for (let at = 0; at + 1 < input.length && found.length < 30; ) {
     const [how = 0, size = 0] = input.subarray(at, at + 2);
     const data = input.subarray(at + 2, at + 2 + size);
     at += 2 + size;
-    // Very long ones are the short ones many times over.
+    // Very long messages repeat a short one.
     const long = how & 0x40 ? Buffer.concat(Array.from({ length: 1 + (how & 3) * 100 }, () => data)) : data;
     found.push({ fromStranger: (how & 0x80) !== 0, descriptors: how & 0x20 ? 1 + ((how >> 2) & 7) : 0, data: long });
   }
   return found;
 }
 
-/** What the specification says: whole, on a line of its own, from the service's user, ours or the superuser. */
+/** As specified: complete, on its own line, from the service's user, the supervisor's user or root. */
 export function saysReady({ data, fromStranger }: Datagram): boolean {
   return !fromStranger && data.length <= MOST && Buffer.from(data).toString('latin1').split('\n').includes('READY=1');
 }
@@ -85,7 +85,7 @@ class NotifyTrial implements Trial {
     this.#words = words;
   }
 
-  /** Waits for the next run of the service, which says where it wants to be told from. */
+  /** Waits for the next run of the service, which reports the address of its socket. */
   async greet(): Promise<void> {
     this.#run += 1;
     this.#sender?.close();
@@ -123,12 +123,12 @@ class NotifyTrial implements Trial {
 
   async attempt(input: Uint8Array): Promise<readonly string[]> {
     const sender = this.#sender;
-    if (sender === null) throw new Error('nobody has been greeted');
+    if (sender === null) throw new Error('no sender is connected');
     const datagrams = parseDatagrams(input).filter(({ fromStranger }) => US === 0 || !fromStranger);
     for (const { data, fromStranger, descriptors } of datagrams) {
       const along = Array.from({ length: descriptors }, () => this.#null);
       const send = () => sender.send(data, fromStranger ? STRANGER : US, along);
-      // A full socket is no fault; one that is not read is.
+      // A full socket is not a fault; a socket that is never read is one.
       if (!send()) await until('room in the socket', send);
     }
     // PID 1 has received them. It reports in order: after the result of a later spawn, the supervisor has handled them.
@@ -159,9 +159,9 @@ class NotifyTrial implements Trial {
   }
 
   async #look(): Promise<void> {
-    // Those of a run that has just ended are closed a little later.
+    // Descriptors of a run that has just ended are closed a little later.
     await until('descriptors that were sent along to be closed', () => this.#open() <= this.#descriptors + SLACK);
-    must(!/bug in svc-super/.test(this.#words()), () => `it spoke of a bug: ${this.#words()}`);
+    must(!/bug in svc-super/.test(this.#words()), () => `it reported a bug: ${this.#words()}`);
   }
 
   async end(): Promise<void> {
@@ -169,7 +169,7 @@ class NotifyTrial implements Trial {
     closeSync(this.#null);
     try {
       await this.#look();
-      must((await this.#supervisor.stop()) === 0, 'it does not end with 0 when it is asked to');
+      must((await this.#supervisor.stop()) === 0, 'it does not exit with 0 after the request to stop');
     } finally {
       await this.#supervisor.close();
     }

@@ -1,15 +1,15 @@
-// `timeline` and `graph`: where start-up time went, as text and as SVG, and who waits for whom, as text and as DOT.
+// `timeline` and `graph`: the start-up times as text and as SVG, and the dependencies as text and as DOT.
 
 import type { WireSpan, WireTimeline } from '../control/wire.ts';
 import { printable, renderDuration } from '../text.ts';
-import { question, reportNoSupervisor } from './asking.ts';
 import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { renderJson } from './json.ts';
+import { callSupervisor, reportNoSupervisor } from './request.ts';
 
 export async function showTimeline(context: CommandContext, { values }: GivenFlags): Promise<number> {
-  const asked = await question(context, { path: '/v1/timeline' });
-  if (!asked.ok) return reportNoSupervisor(context, asked);
-  const timeline = asked.body as WireTimeline;
+  const response = await callSupervisor(context, { path: '/v1/timeline' });
+  if (!response.ok) return reportNoSupervisor(context, response);
+  const timeline = response.body as WireTimeline;
   if (typeof values.svg === 'string') {
     const svg = renderSvg(timeline);
     if (values.svg === '-') context.out(svg);
@@ -25,7 +25,7 @@ interface Bar extends WireSpan {
   readonly to: number;
 }
 
-/** Those that have been started, in that order; one that is not there yet reaches up to now. */
+/** The services that have been started, in that order; the bar of one that is not ready ends now. */
 function barsOf({ services, elapsed_ms }: WireTimeline): { readonly bars: readonly Bar[]; readonly end: number } {
   const bars = services
     .flatMap((span): Bar[] =>
@@ -74,12 +74,12 @@ export function renderTimeline(timeline: WireTimeline, colour: boolean): string 
   ].join('\n');
 }
 
-/** `critical chain: db > api > web`: everything had to wait for these, one after the other. */
+/** `critical path (*): db > api > web`: the services that determined the time of the whole start. */
 function renderChain(services: readonly WireSpan[]): string[] {
   const chain = services.filter(({ critical }) => critical);
   if (chain.length === 0) return [];
   chain.sort((a, b) => (a.started_ms ?? Infinity) - (b.started_ms ?? Infinity));
-  return [`critical chain (*): ${printable(chain.map(({ name }) => name).join(' > '))}`];
+  return [`critical path (*): ${printable(chain.map(({ name }) => name).join(' > '))}`];
 }
 
 const ROW = 22;
@@ -87,7 +87,7 @@ const LEFT = 20;
 const SPAN = 900;
 const TOP = 60;
 
-/** A picture that stands for itself: no script, no foreign font, both colour schemes. */
+/** A self-contained picture: no script, no external font, both colour schemes. */
 export function renderSvg(timeline: WireTimeline): string {
   const { bars, end } = barsOf(timeline);
   const x = (ms: number) => Math.round((LEFT + (ms / end) * SPAN) * 10) / 10;
@@ -101,7 +101,7 @@ export function renderSvg(timeline: WireTimeline): string {
     const y = TOP + at * ROW;
     const kind = bar.critical ? 'critical' : bar.ready_ms === null ? 'open' : 'plain';
     const label = `${bar.name} (${renderDuration(bar.to - bar.from)}${bar.ready_ms === null ? `, ${bar.state}` : ''})`;
-    // A label that would leave the picture on the right stands to the left of its bar.
+    // A label that would leave the picture on the right is drawn to the left of its bar.
     const late = bar.from / end > 0.6;
     return (
       `<g><title>${escapeXml(`${label}${bar.after === null ? '' : `, after ${bar.after}`}`)}</title>` +
@@ -120,13 +120,13 @@ export function renderSvg(timeline: WireTimeline): string {
     `<text x="${LEFT}" y="22" font-size="15">${escapeXml(title)}</text>`,
     ...ticks,
     ...rows,
-    `<text x="${LEFT}" y="${bottom + 20}" class="tick" style="text-anchor:start">red: the chain that everything waited for</text>`,
+    `<text x="${LEFT}" y="${bottom + 20}" class="tick" style="text-anchor:start">red: the critical path</text>`,
     '</svg>',
     '',
   ].join('\n');
 }
 
-/** Some five to ten round instants. */
+/** Some five to ten round times. */
 function ticksOf(end: number): readonly number[] {
   const rough = end / 8;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -151,18 +151,18 @@ interface Node {
     readonly on: string;
     readonly condition: string;
     readonly origin: 'declared' | 'stage';
-    /** The service restarts with it. */
+    /** The service restarts with its target. */
     readonly restarts?: boolean;
-    /** It is one of several copies, of which `least` must meet the condition. */
+    /** The target is one of several replicas, of which `least` must satisfy the condition. */
     readonly any?: { readonly of: string; readonly least: number };
   }[];
 }
 
 export async function showGraph(context: CommandContext, { values }: GivenFlags): Promise<number> {
-  const asked = await question(context, { path: '/v1/graph' });
-  if (!asked.ok) return reportNoSupervisor(context, asked);
-  const { services } = asked.body as { services: readonly Node[] };
-  if (values.json === true) context.out(renderJson(asked.body, 2));
+  const response = await callSupervisor(context, { path: '/v1/graph' });
+  if (!response.ok) return reportNoSupervisor(context, response);
+  const { services } = response.body as { services: readonly Node[] };
+  if (values.json === true) context.out(renderJson(response.body, 2));
   else context.out(values.dot === true ? renderDot(services) : renderGraph(services));
   return EXIT.ok;
 }

@@ -1,4 +1,4 @@
-// `svc-super check`: reads the configuration as `up` would, and on request looks at the machine too. Starts nothing.
+// `svc-super check`: reads the configuration as `up` does, and on request inspects the machine too. Starts nothing.
 import { type Failure, type Result, render, renderDiagnostics, toJson } from '../config/diagnostic.ts';
 import type { StatusBody } from '../control/api.ts';
 import { type LoadInput, loadPlan, type Planned } from '../plan/expand.ts';
@@ -7,13 +7,13 @@ import { printable } from '../text.ts';
 import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { renderJson } from './json.ts';
 
-/** What an image lacks while it is built and has when it runs. */
+/** Diagnostics about things that an image lacks while it is built but has when it runs. */
 const ABSENT: ReadonlySet<string> = new Set(['unset-variable', 'file-missing', 'file-unreadable']);
 
 type Checked = Result<Pick<Planned, 'warnings' | 'sources'>, Failure>;
 
-/** Turns errors about what is not there yet into warnings; a failure of nothing else is none. */
-function forgiveAbsence(loaded: Checked): Checked {
+/** Turns these errors into warnings; without other errors the result is a success. */
+function downgradeAbsence(loaded: Checked): Checked {
   if (loaded.ok) return loaded;
   const diagnostics = loaded.error.diagnostics.map((diagnostic) =>
     ABSENT.has(diagnostic.code) ? { ...diagnostic, severity: 'warning' as const } : diagnostic,
@@ -27,14 +27,14 @@ function forgiveAbsence(loaded: Checked): Checked {
 export async function checkFile(context: CommandContext, path: string, values: GivenFlags['values']): Promise<number> {
   if (values.build === true && values.runtime === true) {
     context.err(
-      'svc-super: --build is for an image that is being built, --runtime for a container that runs: choose one\n',
+      'svc-super: --build is for an image that is being built, --runtime for a running container: use one of them\n',
     );
     return EXIT.usage;
   }
   const input = { path, files: context.files, environment: context.environment };
-  // Where an image is built there is no GPU, and nothing follows from that.
+  // There is no GPU where an image is built, and that is not an error.
   const result = loadPlan(values.build === true ? input : { ...input, gpus: () => context.gpus() });
-  const loaded = values.build === true && context.files.stat(path) !== null ? forgiveAbsence(result) : result;
+  const loaded = values.build === true && context.files.stat(path) !== null ? downgradeAbsence(result) : result;
   const plan = result.ok ? result.value.plan : values.runtime === true ? planWithoutGpus(result.error, input) : null;
   const findings =
     plan === null
@@ -53,8 +53,8 @@ export async function checkFile(context: CommandContext, path: string, values: G
   }
   context.err(loaded.ok ? render(loaded.value.warnings, loaded.value.sources) : renderDiagnostics(loaded.error));
   if (findings.length > 0) {
-    const { renderFindings } = await import('./preflight.ts');
-    context.out(renderFindings(findings, context.colour));
+    const { renderPreflight } = await import('./preflight.ts');
+    context.out(renderPreflight(findings, context.colour));
   }
   if (!loaded.ok || !ok) return EXIT.config;
   const count = loaded.value.warnings.length;
@@ -63,21 +63,21 @@ export async function checkFile(context: CommandContext, path: string, values: G
   return EXIT.ok;
 }
 
-/** The services that the supervisor of this container runs: a port that one of them holds is not taken by a stranger. */
+/** The services of this container's supervisor: a port that one of them holds is not taken by a foreign process. */
 async function runningServices(context: CommandContext, { services }: Plan): Promise<StatusBody['services']> {
   if (services.every(({ ports }) => ports.length === 0)) return [];
-  const { question } = await import('./asking.ts');
-  const asked = await question(context, { path: '/v1/status' });
-  return asked.ok && asked.status === 200 ? (asked.body as StatusBody).services : [];
+  const { callSupervisor } = await import('./request.ts');
+  const response = await callSupervisor(context, { path: '/v1/status' });
+  return response.ok && response.status === 200 ? (response.body as StatusBody).services : [];
 }
 
-/** Codes of what plan/gpus.ts complains of. */
-const LACKS_GPUS: ReadonlySet<string> = new Set(['no-such-gpu', 'too-few-gpus', 'gpu-taken']);
+/** Codes of the diagnostics of plan/gpus.ts. */
+const GPU_SHORTAGES: ReadonlySet<string> = new Set(['no-such-gpu', 'too-few-gpus', 'gpu-taken']);
 
-/** Where nothing is wrong but that GPUs are missing, the rest can be looked at all the same. */
+/** The plan without GPUs if missing GPUs are the only errors, so that the rest can be inspected. */
 function planWithoutGpus({ diagnostics }: Failure, input: LoadInput): Plan | null {
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
-  if (errors.some(({ code }) => !LACKS_GPUS.has(code))) return null;
+  if (errors.some(({ code }) => !GPU_SHORTAGES.has(code))) return null;
   const loaded = loadPlan(input);
   return loaded.ok ? loaded.value.plan : null;
 }

@@ -1,11 +1,11 @@
-// What a command is: its words, its flags, what runs; and what it may touch. Nothing here runs anything.
-import type { Dial, Question } from '../control/client.ts';
+// The type of a command: its texts, its flags, its function; and the context that it runs in. Runs nothing.
+import type { ClientRequest, Dial } from '../control/client.ts';
 import type { LoadInput } from '../plan/expand.ts';
 import type { Inventory } from '../plan/gpu-inventory.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { Finding } from './preflight.ts';
+import type { PreflightFinding } from './preflight.ts';
 
-/** Exit codes of the command line itself (SPEC section 4, sysexits.h). */
+/** Exit codes of the command line itself (sysexits.h). */
 export const EXIT = {
   ok: 0,
   unhealthy: 1,
@@ -21,41 +21,41 @@ export const EXIT = {
 export interface CommandContext {
   readonly environment: Readonly<Record<string, string>>;
   readonly files: LoadInput['files'];
-  /** The way to connect to the supervisor. */
+  /** How to connect to the supervisor. */
   dial(): Dial;
   /** For `exec`: paths of the terminal that the native program has opened, and of standard input; null: none. */
   readonly execTerminal: string | null;
   readonly execStdin: string | null;
   /** Target of the link /proc/self/ns/pid. */
   readonly pidNamespace: string;
-  /** What relative file names are relative to. */
+  /** Base of relative file names. */
   readonly cwd: string;
   /** The names in a folder, sorted, folders with a `/` behind them; null: there is no such folder, or it cannot be read. */
   list(path: string): readonly string[] | null;
   readonly version: string;
   readonly colour: boolean;
-  /** How wide the terminal is that standard output or error goes to; null where that is none. */
+  /** Width of the terminal of standard output and standard error; null: not a terminal. */
   readonly terminal: { readonly out: number | null; readonly err: number | null };
   out(text: string | Uint8Array): void;
   err(text: string | Uint8Array): void;
-  /** Writes a file that the user has named; makes its folder. */
+  /** Writes a file that the user has named; creates its folder. */
   save(path: string, text: string): void;
   /** Wall time, milliseconds. */
   wall(): number;
-  /** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
+  /** Calls `fn` once after `ms` milliseconds; returns a function that cancels the call. */
   after(ms: number, fn: () => void): () => void;
-  /** A name that no other process makes up. */
+  /** A unique name. */
   randomName(): string;
-  /** Looks for GPUs. */
+  /** Lists the GPUs. */
   gpus(): Inventory;
-  /** Looks at everything on this machine that a plan needs. `running`: services of a supervisor that runs here already. */
+  /** Inspects everything on this machine that a plan needs. `running`: services of a supervisor that already runs here. */
   inspect(
     plan: Plan,
     running: readonly { readonly name: string; readonly pid: number | null }[],
-  ): Promise<readonly Finding[]>;
-  /** What is wrong with the programs of an image that is being built. */
-  inspectBuild(plan: Plan): Promise<readonly Finding[]>;
-  /** Reads what is to be supervised; that begins when the command is over. */
+  ): Promise<readonly PreflightFinding[]>;
+  /** Inspects the programs of an image that is being built. */
+  inspectBuild(plan: Plan): Promise<readonly PreflightFinding[]>;
+  /** Loads the configuration; supervision begins after the command has returned. */
   up(file: string, names: readonly string[], debug: boolean): Promise<number>;
 }
 
@@ -74,7 +74,7 @@ export interface Command {
   readonly usage: string;
   readonly example: string;
   readonly flags: Readonly<Record<string, Flag>>;
-  /** What its arguments are, for completion. */
+  /** The kind of its arguments, for completion. */
   readonly completes?: 'services';
   run(context: CommandContext, given: GivenFlags): Promise<number> | number;
 }
@@ -86,6 +86,6 @@ export interface GivenFlags {
   readonly lists?: Readonly<Record<string, readonly string[] | undefined>>;
 }
 
-export type { Question };
+export type { ClientRequest };
 
 export const JSON_FLAG = { type: 'boolean', summary: 'print JSON instead of text' } as const satisfies Flag;

@@ -1,5 +1,5 @@
-// Completion scripts for shells, made from the table of commands: commands, flags, and the names of services where a command
-// takes them (asked of the supervisor when a name is completed). Pure.
+// Completion scripts for shells, generated from the table of commands: commands, flags, and the names of services, which are
+// requested from the supervisor at completion time. Pure.
 import type { Command } from './command.ts';
 
 export type Shell = 'bash' | 'zsh' | 'fish';
@@ -10,7 +10,7 @@ type Commands = Readonly<Record<string, Command>>;
 /** Flags whose value is a file. */
 const FILES: ReadonlySet<string> = new Set(['file', 'svg', 'socket']);
 
-/** Prints one name a line, or nothing where no supervisor answers. */
+/** Prints one name per line, or nothing if no supervisor responds. */
 const NAMES = 'svc-super completion names 2>/dev/null';
 
 export function renderCompletion(shell: Shell, commands: Commands): string {

@@ -1,14 +1,14 @@
-// What `logs -f` and `events -f` remember of what they have shown, so that they go on where a supervisor has ended: what the
-// next one sends again is not shown again. Pure.
+// Positions of `logs -f` and `events -f` in their streams, so that they continue after a restart of the supervisor without
+// repeating what the successor sends again. Pure.
 import type { GapJson, LogLineJson } from '../control/follow.ts';
 import type { JournalEntry } from '../control/journal.ts';
 
 export class LogCursor {
   /** By service, the latest time of a line that was shown, milliseconds since 1970. */
   readonly #last = new Map<string, number>();
-  /** Where nothing of a service was shown, what is older was not asked for. */
+  /** For a service without a shown line: older lines were not requested. */
   readonly #from: number;
-  /** `#last` as it was when the supervisor ended, while its successor sends the past; else null. */
+  /** `#last` at the end of the supervisor, while its successor sends stored lines; else null. */
   #before: ReadonlyMap<string, number> | null = null;
 
   /** `from`: milliseconds since 1970. */
@@ -17,8 +17,8 @@ export class LogCursor {
   }
 
   /**
-   * Whether a line has to be shown. The supervisor remembers the lines of a moment with the time of the first
-   * (logs/ring.ts), so that none comes again with a later time than before.
+   * Whether a line must be shown. The supervisor stores lines that arrive together with the time of the first one
+   * (logs/ring.ts), so a repeated line never has a later time than before.
    */
   take(line: LogLineJson | GapJson): boolean {
     if ('skipped' in line) return true;
@@ -29,14 +29,14 @@ export class LogCursor {
     return true;
   }
 
-  /** Call it before a successor is asked. Returns since when lines are of interest, milliseconds since 1970. */
+  /** Called before the request to a successor. Returns the time to request lines from, milliseconds since 1970. */
   resume(): number {
     this.#before = new Map(this.#last);
     return Math.min(this.#from, ...this.#last.values());
   }
 
-  /** The past has been sent: what comes is new, whatever its time, because the clock may be set back. */
-  pastIsOver(): void {
+  /** The stored lines have been sent. All later lines are new, whatever their time: the clock may be set back. */
+  endReplay(): void {
     this.#before = null;
   }
 }

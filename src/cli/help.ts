@@ -15,7 +15,7 @@ export function renderHelp(commands: Commands): string {
     '',
     ...lines,
     '',
-    'svc-super help COMMAND explains one of them.',
+    'svc-super help COMMAND explains one command.',
     '',
   ].join('\n');
 }
@@ -58,7 +58,7 @@ export function renderReference(commands: Commands, exits: string): string {
     ].join('\n');
   });
   const head =
-    '# Commands\n\nMade from the table of commands in `src/commands.ts` and `src/cli/table.ts`; `svc-super help COMMAND` prints the same.\n';
+    '# Commands\n\nGenerated from the table of commands in `src/commands.ts` and `src/cli/table.ts`; `svc-super help COMMAND` prints the same.\n';
   return [head, ...parts, exits].join('\n');
 }
 
@@ -68,11 +68,11 @@ export const EXIT_CODES = `## Exit codes
 | --- | --- |
 | 0 | success |
 | 1 | failure: an operation failed, a condition cannot be met, no service has that name |
-| 3 | \`status\`: not everything asked for is ready |
-| 64 | the command line is wrong, or several supervisors answer and \`--socket\` names none |
-| 69 | no supervisor answers; the places that were searched are printed. \`exec\`: the supervisor ended, and the command with it |
-| 70 | \`up\`: supervisors died again and again, and all services were stopped; else a bug in svc-super |
-| 78 | the configuration is wrong (\`up\`, \`check\`, \`reload\`), or \`/proc\` is not mounted |
+| 3 | \`status\`: not all selected services are ready |
+| 64 | the command line is invalid, or several supervisors respond and \`--socket\` selects none |
+| 69 | no supervisor responds; the searched places are printed. \`exec\`: the supervisor ended, and the command with it |
+| 70 | \`up\`: supervisors died again and again, and all services were stopped; otherwise a bug in svc-super |
+| 78 | the configuration is invalid (\`up\`, \`check\`, \`reload\`), or \`/proc\` is not mounted |
 | 124 | \`wait\`: the timeout is over |
 | 127 | \`svc-super-supervisor\` is not in the folder of \`svc-super\`, or cannot be executed |
 
@@ -81,11 +81,11 @@ in [init.md](init.md).
 
 ## When the supervisor is restarted
 
-PID 1 starts the next supervisor when one dies, and the services go on. A command whose connection breaks connects again and
-asks again, for up to 2 s; no operation is carried out twice. If no supervisor answers in that time, or if one that is there does
-not answer for 5 s, the exit code is 69 (\`health\`: 1).
+PID 1 starts the next supervisor when one dies, and the services continue to run. A command whose connection breaks connects again and
+repeats its request, for up to 2 s; no operation is carried out twice. If no supervisor responds in that time, or if one does
+not respond for 5 s, the exit code is 69 (\`health\`: 1).
 
-- \`logs -f\`, \`events -f\`, \`status --watch\`, \`wait\` and \`--wait\` go on with the next supervisor however long that takes, and print a
+- \`logs -f\`, \`events -f\`, \`status --watch\`, \`wait\` and \`--wait\` continue with the next supervisor after any time, and print a
   line on standard error. Lines of the last second before the restart may be missing from \`logs -f\`; \`events -f\` is complete.
 - The command of \`exec\` is ended; \`exec\` prints that, exits with 69, and does not run it again.
 - \`status\` prints a line with the number of restarts, and when and why the last one happened.

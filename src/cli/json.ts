@@ -1,4 +1,4 @@
-// JSON as the commands print it. Pure.
+// JSON output of the commands. Pure.
 import { printableJson } from '../text.ts';
 
 /** One line, or indented by `indent` columns, with a line end. Characters that a terminal interprets are escaped. */

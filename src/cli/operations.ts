@@ -1,4 +1,4 @@
-// The commands that change something or wait for it: start, stop, restart, signal, reload, wait.
+// The commands that change services or wait for them: start, stop, restart, signal, reload, wait.
 import { parseDuration } from '../config/quantity.ts';
 import type { StatusBody } from '../control/api.ts';
 import { select } from '../control/selection.ts';
@@ -6,31 +6,38 @@ import type { Change } from '../control/source.ts';
 import type { Progress } from '../control/waiting.ts';
 import type { Operation } from '../core/event.ts';
 import { printable } from '../text.ts';
-import { query, question, questionLines, reportNoSupervisor, reportRefusal, reportUsage } from './asking.ts';
 import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { renderJson } from './json.ts';
 import { ProgressLine } from './progress.ts';
+import {
+  callSupervisor,
+  query,
+  reportNoSupervisor,
+  reportRefusal,
+  reportUsage,
+  streamFromSupervisor,
+} from './request.ts';
 
-export async function operate(
+export async function runOperation(
   context: CommandContext,
   operation: Operation,
   { values, positionals }: GivenFlags,
   usage: string,
 ): Promise<number> {
   if (positionals.length === 0 && values.group === undefined && values.all !== true) {
-    return reportUsage(context, `${operation} needs names, --group or --all`, usage);
+    return reportUsage(context, `${operation} needs service names, --group or --all`, usage);
   }
   const body = {
     services: positionals,
     ...(typeof values.group === 'string' && { group: values.group }),
     ...(values.all === true && { all: true }),
   };
-  const asked = await question(context, { method: 'POST', path: `/v1/${operation}`, body });
-  if (!asked.ok) return reportNoSupervisor(context, asked);
-  if (asked.status !== 202) return reportRefusal(context, asked.body);
-  const { services } = asked.body as { services: readonly string[] };
+  const response = await callSupervisor(context, { method: 'POST', path: `/v1/${operation}`, body });
+  if (!response.ok) return reportNoSupervisor(context, response);
+  if (response.status !== 202) return reportRefusal(context, response.body);
+  const { services } = response.body as { services: readonly string[] };
   if (values.wait !== true) {
-    context.out(values.json === true ? renderJson(asked.body) : `asked to ${operation} ${services.join(', ')}\n`);
+    context.out(values.json === true ? renderJson(response.body) : `requested ${operation}: ${services.join(', ')}\n`);
     return EXIT.ok;
   }
   const goal = operation === 'stop' ? 'stopped' : 'ready';
@@ -41,10 +48,10 @@ export async function operate(
   return outcome.result === 'reached' ? EXIT.ok : EXIT.failed;
 }
 
-/** A timeout is the supervisor's to report; after so many milliseconds more the client does, if that is stopped. */
+/** The supervisor reports a timeout. If it does not, the client does after this time, milliseconds. */
 const TIMEOUT_SLACK = 1_000;
 
-/** The last word of a wait, failures told; or an exit code where it was cut short. */
+/** The last progress line of a wait, after its failures are printed; or an exit code if the wait was interrupted. */
 async function waitFor(
   context: CommandContext,
   services: readonly string[],
@@ -52,30 +59,30 @@ async function waitFor(
   timeout: number | null,
 ): Promise<Progress | number> {
   const line = new ProgressLine(context);
-  const heard: { last: Progress | null } = { last: null };
+  const received: { last: Progress | null } = { last: null };
   const until = timeout === null ? null : context.wall() + timeout;
-  const ask = () => {
+  const nextRequest = () => {
     const left = until === null ? undefined : Math.max(0, Math.round(until - context.wall()));
     return { path: `/v1/wait${query({ service: services, for: goal, timeout: left })}` };
   };
   const take = (value: unknown) => {
-    heard.last = value as Progress;
-    line.show(heard.last);
+    received.last = value as Progress;
+    line.show(received.last);
   };
   const abort = new AbortController();
   const cancel = timeout === null ? null : context.after(timeout + TIMEOUT_SLACK, () => abort.abort());
   const clear = () => line.clear();
-  const streaming = { take, resume: ask, resumed: clear, delayed: clear, abort: abort.signal };
-  const streamed = await questionLines(context, ask(), streaming, 'the wait goes on');
+  const streaming = { take, resume: nextRequest, resumed: clear, delayed: clear, abort: abort.signal };
+  const streamed = await streamFromSupervisor(context, nextRequest(), streaming, 'the wait continues');
   cancel?.();
   line.clear();
   if (abort.signal.aborted) {
-    context.err('svc-super: the timeout is over, and the supervisor does not answer\n');
+    context.err('svc-super: the timeout is over, and the supervisor does not respond\n');
     return EXIT.timeout;
   }
   if (!streamed.ok) return reportNoSupervisor(context, streamed);
   if (streamed.status !== 200) return reportRefusal(context, streamed.body);
-  const { last } = heard;
+  const { last } = received;
   if (last === null || last.result === 'waiting') {
     if (goal === 'stopped') return EXIT.ok;
     context.err('svc-super: the supervisor has ended meanwhile\n');
@@ -104,26 +111,27 @@ export async function wait(
   return outcome.result === 'reached' ? EXIT.ok : EXIT.failed;
 }
 
-/** Milliseconds; null: none was given; a text: what to write instead. */
+/** Milliseconds; null: no value; a text: what to write instead. */
 export function readDuration(value: string | boolean | undefined): number | null | string {
   if (typeof value !== 'string') return null;
   const parsed = parseDuration(value);
   return parsed.ok ? parsed.value : parsed.suggestion;
 }
 
-export async function signal(context: CommandContext, { positionals }: GivenFlags, usage: string): Promise<number> {
+export async function sendSignal(context: CommandContext, { positionals }: GivenFlags, usage: string): Promise<number> {
   const [name, ...wanted] = positionals;
-  if (name === undefined || wanted.length === 0) return reportUsage(context, 'signal needs a signal and names', usage);
-  const status = await question(context, { path: '/v1/status' });
+  if (name === undefined || wanted.length === 0)
+    return reportUsage(context, 'signal needs a signal and service names', usage);
+  const status = await callSupervisor(context, { path: '/v1/status' });
   if (!status.ok) return reportNoSupervisor(context, status);
   const selected = select({ names: wanted }, (status.body as StatusBody).services, 'error');
   if (!selected.ok) return reportRefusal(context, selected);
   let code: number = EXIT.ok;
   for (const service of selected.names) {
     const path = `/v1/services/${encodeURIComponent(service)}/signal`;
-    const asked = await question(context, { method: 'POST', path, body: { signal: name } });
-    if (!asked.ok) return reportNoSupervisor(context, asked);
-    if (asked.status !== 202) code = reportRefusal(context, asked.body);
+    const response = await callSupervisor(context, { method: 'POST', path, body: { signal: name } });
+    if (!response.ok) return reportNoSupervisor(context, response);
+    if (response.status !== 202) code = reportRefusal(context, response.body);
   }
   return code;
 }
@@ -136,18 +144,18 @@ interface ReloadBody {
   readonly unchanged: readonly string[];
 }
 
-export async function reload(context: CommandContext, { values }: GivenFlags): Promise<number> {
+export async function requestReload(context: CommandContext, { values }: GivenFlags): Promise<number> {
   const body = { dry_run: values['dry-run'] === true };
-  const asked = await question(context, { method: 'POST', path: '/v1/reload', body });
-  if (!asked.ok) return reportNoSupervisor(context, asked);
-  if (asked.status === 422) {
-    const { text } = asked.body as { text: string };
-    if (values.json === true) context.out(renderJson(asked.body));
+  const response = await callSupervisor(context, { method: 'POST', path: '/v1/reload', body });
+  if (!response.ok) return reportNoSupervisor(context, response);
+  if (response.status === 422) {
+    const { text } = response.body as { text: string };
+    if (values.json === true) context.out(renderJson(response.body));
     context.err(`${text}svc-super: nothing was changed\n`);
     return EXIT.config;
   }
-  if (asked.status !== 200) return reportRefusal(context, asked.body);
-  context.out(values.json === true ? renderJson(asked.body) : renderReload(asked.body as ReloadBody));
+  if (response.status !== 200) return reportRefusal(context, response.body);
+  context.out(values.json === true ? renderJson(response.body) : renderReload(response.body as ReloadBody));
   return EXIT.ok;
 }
 

@@ -1,13 +1,13 @@
-// The commands that hand on what comes: logs, events, exec.
-import type { Streamed } from '../control/client.ts';
+// The commands that print a stream: logs, events, exec.
+import type { StreamResult } from '../control/client.ts';
 import type { GapJson, LogLineJson } from '../control/follow.ts';
 import type { JournalEntry } from '../control/journal.ts';
 import { printable } from '../text.ts';
-import { query, questionLines, reportNoSupervisor, reportRefusal, reportUsage } from './asking.ts';
 import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { EventCursor, LogCursor } from './following.ts';
 import { renderJson } from './json.ts';
 import { readDuration } from './operations.ts';
+import { query, reportNoSupervisor, reportRefusal, reportUsage, streamFromSupervisor } from './request.ts';
 
 export async function showLogs(
   context: CommandContext,
@@ -24,9 +24,9 @@ export async function showLogs(
   const from = since === null ? undefined : Math.max(0, Math.round(context.wall() - since));
   const path = pathOf(typeof count === 'string' ? count : undefined, from);
   const cursor = new LogCursor(follow ? context.wall() : (from ?? 0));
-  // What stands for several, a glob or the name of a service with copies, is no line's own name.
+  // The only name, unless it is a glob or the name of a service with replicas; its lines need no prefix.
   const alone = positionals.length === 1 ? positionals[0] : undefined;
-  const names = new Names(context.colour);
+  const names = new NamePrefixes(context.colour);
   const take = (value: unknown) => {
     const line = value as LogLineJson | GapJson;
     if (!cursor.take(line)) return;
@@ -43,30 +43,30 @@ export async function showLogs(
     return { path: pathOf(undefined, cursor.resume()) };
   };
   const resumed = () => {
-    cancel = context.after(PAST, () => cursor.pastIsOver());
+    cancel = context.after(REPLAY_TIME, () => cursor.endReplay());
   };
   const kind = follow ? 'follow' : 'finite';
-  const streamed = await questionLines(context, { path }, { take, resume, resumed, kind }, LOGS_GO_ON);
+  const streamed = await streamFromSupervisor(context, { path }, { take, resume, resumed, kind }, LOGS_CONTINUE);
   return finish(context, streamed, follow);
 }
 
-/** Returns the exit code of a command that has shown a stream. One that follows ends when the container does. */
-function finish(context: CommandContext, streamed: Streamed, isFollowing: boolean): number {
+/** The exit code after a stream. A command that follows ends when the container ends. */
+function finish(context: CommandContext, streamed: StreamResult, isFollowing: boolean): number {
   if (!streamed.ok) return reportNoSupervisor(context, streamed);
   if (streamed.status !== 200) return reportRefusal(context, streamed.body);
   if (streamed.whole || isFollowing) return EXIT.ok;
-  context.err('svc-super: the supervisor ended, and no other one answers: the output is incomplete\n');
+  context.err('svc-super: the supervisor ended, and no other one responds: the output is incomplete\n');
   return EXIT.noSupervisor;
 }
 
-/** A successor sends what it remembers within this time, milliseconds. */
-const PAST = 1_000;
-const LOGS_GO_ON = 'the log goes on, and lines of the last second before may be missing';
+/** Time in which a successor sends its stored lines, milliseconds. */
+const REPLAY_TIME = 1_000;
+const LOGS_CONTINUE = 'the log continues, and lines of the last second before may be missing';
 
-/** The same colours as on the supervisor's own terminal. */
+/** The same colours as in the supervisor's output. */
 const COLOURS = [36, 33, 35, 32, 34, 96, 93, 95, 92, 94];
 
-class Names {
+class NamePrefixes {
   readonly #seen: string[] = [];
   readonly #colour: boolean;
   #width = 0;
@@ -100,7 +100,7 @@ export async function showEvents(context: CommandContext, { values }: GivenFlags
     path: `/v1/events${query(cursor.last === null ? { lines, follow } : { after: cursor.last, follow })}`,
   });
   const kind = values.follow === true ? 'follow' : 'finite';
-  const streamed = await questionLines(context, resume(), { take, resume, kind }, 'the events go on');
+  const streamed = await streamFromSupervisor(context, resume(), { take, resume, kind }, 'the events continue');
   return finish(context, streamed, follow === 1);
 }
 
@@ -116,7 +116,8 @@ function renderEvent({ time, level, service, event, text }: JournalEntry, colour
 
 export async function exec(context: CommandContext, { positionals }: GivenFlags, usage: string): Promise<number> {
   const [service, ...argv] = positionals;
-  if (service === undefined || argv.length === 0) return reportUsage(context, 'exec needs a name and a command', usage);
+  if (service === undefined || argv.length === 0)
+    return reportUsage(context, 'exec needs a service name and a command', usage);
   const path = `/v1/services/${encodeURIComponent(service)}/exec`;
   const { execTerminal: terminal, execStdin: stdin, pidNamespace: namespace, environment } = context;
   const streams =
@@ -133,13 +134,13 @@ export async function exec(context: CommandContext, { positionals }: GivenFlags,
       if (line.error !== undefined) context.err(`svc-super: ${printable(line.error)}\n`);
     } else (line.stream === 'stdout' ? context.out : context.err)(Buffer.from(line.data, 'base64'));
   };
-  const asked = { method: 'POST', path, body: { argv, ...streams } } as const;
-  const streamed = await questionLines(context, asked, { take, kind: 'once' }, null);
+  const request = { method: 'POST', path, body: { argv, ...streams } } as const;
+  const streamed = await streamFromSupervisor(context, request, { take, kind: 'once' }, null);
   if (!streamed.ok) return reportNoSupervisor(context, streamed);
   if (streamed.status !== 200) return reportRefusal(context, streamed.body);
   if (code !== null) return code;
   context.err(
-    'svc-super: the supervisor ended, and the command with it: its output may be incomplete. Run it again if that does no harm\n',
+    'svc-super: the supervisor ended, and the command with it: its output may be incomplete. Run it again if that is safe\n',
   );
   return EXIT.noSupervisor;
 }

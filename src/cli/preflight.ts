@@ -1,9 +1,9 @@
-// The pre-flight as people and programs read it: a line for each finding, a tick or what to do. Looks at nothing itself.
+// The text of pre-flight findings: a line each, with a mark, and what to do. Inspects nothing itself.
 import { printable } from '../text.ts';
 
-/** One thing that was looked at. */
-export interface Finding {
-  /** null: of the whole machine. */
+/** The result of one check. */
+export interface PreflightFinding {
+  /** null: the whole machine. */
   readonly service: string | null;
   readonly check: 'user' | 'limit' | 'command' | 'folder' | 'port' | 'gpu' | 'driver' | 'memory' | 'shared-memory';
   readonly verdict: 'ok' | 'doubtful' | 'wrong';
@@ -18,7 +18,7 @@ const MARKS = {
   wrong: { sign: '✗', colour: 31 },
 } as const;
 
-export function renderFindings(findings: readonly Finding[], colour: boolean): string {
+export function renderPreflight(findings: readonly PreflightFinding[], colour: boolean): string {
   const width = Math.max(0, ...findings.map(({ service }) => service?.length ?? 0));
   return findings
     .map(({ service, verdict, text, help }) => {

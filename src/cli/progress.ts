@@ -1,4 +1,4 @@
-// What a long wait looks like meanwhile: one line that is drawn again on a terminal, a line for each change elsewhere.
+// The display of a wait: one line that is redrawn on a terminal, else one line for each change.
 import type { Awaited, Progress } from '../control/waiting.ts';
 import { printable, printableLine, renderDuration } from '../text.ts';
 import type { CommandContext } from './command.ts';
@@ -47,7 +47,7 @@ export function renderProgress(waiting: readonly Awaited[]): string {
   return parts.join(' · ');
 }
 
-/** What is starting says more than what waits for it. */
+/** A starting service is shown first; a pending one waits for others. */
 function rank({ state }: Awaited): number {
   return state === 'pending' ? 1 : 0;
 }

@@ -1,36 +1,36 @@
-// `status` and `health`: how things stand, once or again and again.
+// `status` and `health`: the state of the services, once or repeatedly.
 import type { StatusBody } from '../control/api.ts';
 import { select } from '../control/selection.ts';
 import { renderRestarts, renderStatus } from '../control/table.ts';
 import { printable } from '../text.ts';
-import { question, reportDelay, reportNoSupervisor, reportRestart } from './asking.ts';
 import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { renderJson } from './json.ts';
+import { callSupervisor, reportDelay, reportNoSupervisor, reportRestart } from './request.ts';
 
 const WATCH_EVERY = 1_000;
 
 export async function showStatus(context: CommandContext, given: GivenFlags): Promise<number> {
   if (given.values.watch === true) return watchStatus(context, given);
-  const asked = await question(context, { path: '/v1/status' });
-  return asked.ok ? show(context, given, asked.body as StatusBody, '') : reportNoSupervisor(context, asked);
+  const response = await callSupervisor(context, { path: '/v1/status' });
+  return response.ok ? show(context, given, response.body as StatusBody, '') : reportNoSupervisor(context, response);
 }
 
-/** Shows the status again and again. While a supervisor is replaced it waits for the next one. */
+/** Shows the status repeatedly. While a supervisor is replaced it waits for the next one. */
 async function watchStatus(context: CommandContext, given: GivenFlags): Promise<number> {
   const isTerminal = context.terminal.out !== null;
   let restarts: number | null = null;
   let isAway = false;
   for (;;) {
-    const asked = await question(context, { path: '/v1/status' });
-    if (asked.ok) {
-      const body = asked.body as StatusBody;
-      if (restarts !== null && body.supervisor.restarts > restarts) reportRestart(context, 'the status goes on');
+    const response = await callSupervisor(context, { path: '/v1/status' });
+    if (response.ok) {
+      const body = response.body as StatusBody;
+      if (restarts !== null && body.supervisor.restarts > restarts) reportRestart(context, 'the status continues');
       ({ restarts } = body.supervisor);
       isAway = false;
       const code = show(context, given, body, isTerminal ? '\x1b[H\x1b[2J' : '');
       if (code !== EXIT.ok && code !== EXIT.notReady) return code;
-    } else if (restarts === null || asked.isAway !== true) {
-      return reportNoSupervisor(context, asked);
+    } else if (restarts === null || response.isAway !== true) {
+      return reportNoSupervisor(context, response);
     } else if (!isAway) {
       reportDelay(context);
       isAway = true;
@@ -40,7 +40,7 @@ async function watchStatus(context: CommandContext, given: GivenFlags): Promise<
   }
 }
 
-/** Prints it after `before`; returns the exit code. */
+/** Prints the status after `before`; returns the exit code. */
 function show(context: CommandContext, { values, positionals }: GivenFlags, body: StatusBody, before: string): number {
   const selected = select({ names: positionals }, body.services, 'all');
   if (!selected.ok) {
@@ -57,9 +57,9 @@ function show(context: CommandContext, { values, positionals }: GivenFlags, body
 }
 
 export async function showHealth(context: CommandContext, { values }: GivenFlags): Promise<number> {
-  const asked = await question(context, { path: '/v1/health' });
-  if (!asked.ok) return reportNoSupervisor(context, asked) && EXIT.unhealthy;
-  const body = asked.body as {
+  const response = await callSupervisor(context, { path: '/v1/health' });
+  if (!response.ok) return reportNoSupervisor(context, response) && EXIT.unhealthy;
+  const body = response.body as {
     healthy: boolean;
     waiting: readonly { name: string; state: string; reason: string | null }[];
   };

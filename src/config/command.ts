@@ -1,5 +1,5 @@
-// Commands, and the texts that name things: services, groups, variables, paths. What they have in common is that they
-// reach exec, so no NUL may be in them.
+// Commands, and the texts that name things: services, groups, variables, paths. All of them reach execve(2), so none may
+// contain a NUL.
 import { byKind, listOf, refined, type Shape, text } from './shape.ts';
 
 /** A text for `/bin/sh -c`, or an argument vector. */
@@ -9,13 +9,13 @@ export type CommandValue = string | readonly string[];
 export const NAME = { pattern: /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, wanted: 'a name' } as const;
 export const NAME_RULE = 'letters, digits, `_`, `.` and `-`, at most 63, beginning with a letter or digit';
 
-/** The argument vector that a command comes to. */
+/** The argument vector of a command. */
 export function toArgv(command: CommandValue): readonly string[] {
   if (typeof command !== 'string') return command;
   return ['/bin/sh', '-c', isOneProgram(command) ? `exec ${command.trimStart()}` : command];
 }
 
-/** Words with which a command is none that `exec` could take: the shell's own commands and its grammar (POSIX, dash). */
+/** First words that `exec` cannot run: commands built into the shell, and its grammar (POSIX, dash). */
 const OF_THE_SHELL: ReadonlySet<string> = new Set(
   (
     '. : [ alias bg break case cd command continue do done echo elif else esac eval exec exit export false fc fg fi for ' +
@@ -25,25 +25,25 @@ const OF_THE_SHELL: ReadonlySet<string> = new Set(
 );
 
 /**
- * Whether a command line is one program with its arguments. The shell may then become it: dash, the `sh` of Debian, would
- * wait for it instead, the stop signal would reach the shell alone, and the exit code would be the shell's.
+ * Whether a command line is a single program with its arguments. `exec` may then replace the shell with it. Otherwise dash,
+ * the `sh` of Debian, would stay as its parent, receive the stop signal alone, and replace its exit code.
  */
 export function isOneProgram(line: string): boolean {
   return isSimple(withoutQuotes(line.trim()));
 }
 
-/** The line with every quoted text and every variable in braces replaced by a word. */
+/** The line with each quoted text and each `${…}` replaced by a word. */
 function withoutQuotes(line: string): string {
   return (
     line
-      // The shell splits the value of a variable into words and parses no grammar in it.
+      // The shell splits the value of a variable into words and does not parse it as grammar.
       .replaceAll(/(?<!\\)\$\{\w+(?:[:+=?-][^;&|()<>{}'"`$\\\n\r]*)?\}/g, '$v')
       .replaceAll(/'[^']*'|"(?:[^"\\]|\\.)*"/gs, 'q')
       .replaceAll(/\\[^\n]/g, 'q')
   );
 }
 
-/** Whether a line without quotes is one program with its arguments. */
+/** Whether a line without quotes is a single program with its arguments. */
 function isSimple(bare: string): boolean {
   if (/[;&|()<>`{}!'"\\\n\r]/.test(bare)) return false;
   const [first = ''] = bare.split(/[ \t]/, 1);
@@ -51,12 +51,12 @@ function isSimple(bare: string): boolean {
 }
 
 /**
- * The program that a list of commands ends with, where the shell stays its parent and gets the stop signal in its place:
- * `python3` of `cd /app && python3 app.py`. null: there is none, or `exec` before it would change what the list does.
+ * The last program of a list of commands, such as `python3` in `cd /app && python3 app.py`. The shell stays its parent and
+ * receives the stop signal in its place. null: there is none, or an `exec` before it would change what the list does.
  */
 export function hiddenProgram(line: string): string | null {
   const bare = withoutQuotes(line.trim()).replaceAll(/\\\n/g, ' ');
-  // Pipes, groups, substitutions and jobs need the shell; one that sets a trap or waits for jobs handles signals itself.
+  // Pipes, groups, substitutions and jobs need the shell; a line with a trap or a `wait` handles signals itself.
   if (
     /[`{}()!]|<<|(?<![|])[|](?![|])|(?<![&>])&(?![&>\d])|(?:^|[\s;&])(?:trap|wait|if|while|until|for|case)\b/.test(bare)
   )
@@ -69,7 +69,7 @@ export function hiddenProgram(line: string): string | null {
   return isSimple(command) ? (/^\S+/.exec(command)?.[0] ?? null) : null;
 }
 
-/** A command: variables in the text form are left to the shell. */
+/** A command. The shell, not svc-super, expands variables in the text form. */
 export function command(): Shape<CommandValue> {
   const wanted = 'a command line, or a list of a program and its arguments';
   const line = refined(text({ wanted, raw: true }), (value, node, name, reading) =>

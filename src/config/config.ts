@@ -1,14 +1,14 @@
-// The Config: what services.yaml says, typed, checked and with every default in place, before anything outside the file
-// has been looked at. Knows no environment file, no user, no other service: that is the plan's business.
+// The Config: services.yaml typed, checked and with all defaults, without a look at anything outside the file. It contains
+// no environment files, no user ids and no relations between services: the plan adds those.
 import { HTTP_CONTROL, type HttpControl } from './control-values.ts';
-import { copiesOf, type Replica } from './copies.ts';
-import type { Range } from './diagnostic.ts';
 import { type Complete, complete, type FieldsRead, type Given, readFields, requireKeys } from './field.ts';
 import { GPUS, type GpusGiven, type GpuWish } from './gpu-values.ts';
 import { HOOKS } from './hook-values.ts';
 import type { LimitKey, LimitValue } from './process-values.ts';
 import { formatDuration } from './quantity.ts';
-import { mismatch, ofCopy, ofNoCopy, REPLICA, type Reading } from './reading.ts';
+import type { Range } from './range.ts';
+import { forReplica, mismatch, REPLICA, type Reading, withoutReplica } from './reading.ts';
+import { makeReplicas, type Replica } from './replicas.ts';
 import {
   BACKOFF,
   type EnvFile,
@@ -37,38 +37,38 @@ import {
 
 type Settings = Complete<typeof SERVICE>;
 
-/** What a service asks for, with the defaults of the rest filled in. */
+/** The GPUs that a service requests, with the defaults of the other fields. */
 export interface GpusConfig extends Omit<Complete<typeof GPUS>, 'count' | 'devices' | 'share'> {
   readonly wish: GpuWish;
   readonly shared: boolean;
 }
 
-export interface RestartConfig extends Omit<Complete<typeof RESTART>, 'backoff'> {
+interface RestartConfig extends Omit<Complete<typeof RESTART>, 'backoff'> {
   readonly backoff: Complete<typeof BACKOFF>;
 }
 
-/** One service with all its settings. A null is what the table says happens without the field. */
+/** One service with all its settings. The field table says what a null means. */
 export interface ServiceConfig
   extends Omit<
     Settings,
     'restart' | 'stop' | 'log' | 'hooks' | 'gpus' | 'env' | 'env_file' | 'limits' | 'port' | 'ports'
   > {
   readonly name: string;
-  /** Its key in the file: its name without the number of a copy. */
+  /** Its key in the file: its name without the number of the replica. */
   readonly key: string;
-  /** null: there is but one. */
+  /** null: the service has one replica only, without a number. */
   readonly replica: Replica | null;
   readonly restart: RestartConfig;
   readonly stop: Complete<typeof STOP>;
   readonly log: Complete<typeof LOG>;
   readonly hooks: Complete<typeof HOOKS>;
-  /** null: nothing was said of GPUs. */
+  /** null: the service has no `gpus` field. */
   readonly gpus: GpusConfig | null;
   readonly env: ReadonlyMap<string, EnvValue>;
   readonly env_file: readonly EnvFile[];
   readonly limits: ReadonlyMap<LimitKey, LimitValue>;
   readonly ports: readonly number[];
-  /** Fields whose values were wrong: nothing should be concluded from their absence. */
+  /** Fields with invalid values: their absence from the result means nothing. */
   readonly broken: ReadonlySet<string>;
 }
 
@@ -82,26 +82,26 @@ export interface Config
   readonly supervisor: SupervisorValues;
   /** Format of the supervisor's own lines: that of `defaults.log.format`. */
   readonly format: 'text' | 'json';
-  /** In the file's order. */
+  /** In the order of the file. */
   readonly services: readonly ServiceConfig[];
-  /** Where a value is written; a field that a service has from `defaults` is found there. */
+  /** Where a value is written. A field that a service takes from `defaults` is located there. */
   locate(path: readonly PathStep[]): Range;
-  /** Where the key that a path ends in is written, likewise. */
+  /** Where the last key of a path is written; `defaults` counts as in `locate`. */
   locateKey(path: readonly PathStep[]): Range;
 }
 
-/** Reads a tree by the table. null where nothing came of it; problems go to `reading` either way. */
+/** Reads a tree by the field table. null: nothing could be read. Problems go to `reading` in both cases. */
 export function readConfig(root: Node, reading: Reading): Config | null {
   if (root.kind !== 'map') {
     mismatch(root, 'the file', 'a map with `services`', reading);
     return null;
   }
-  const { given, broken } = readFields(TOP, root, TOP_RULES, ofNoCopy(reading));
+  const { given, broken } = readFields(TOP, root, TOP_RULES, withoutReplica(reading));
   const at = { start: root.start, end: firstKeyEnd(root) };
   requireKeys(TOP, root, { name: 'the file', at, broken }, reading);
   const top = complete(TOP, given);
   const places = { root, reading };
-  const services = (top.services ?? []).flatMap((service) => expandCopies(service, top, places));
+  const services = (top.services ?? []).flatMap((service) => expandReplicas(service, top, places));
   reportTakenNames(services, places);
   const keys = new Map(services.map(({ name, key }) => [name, key]));
   const written = (path: readonly PathStep[]): readonly PathStep[] =>
@@ -136,22 +136,26 @@ interface Places {
 
 type Top = Pick<Complete<typeof TOP>, 'defaults' | 'stop_timeout'>;
 
-/** The copies of a service; what stands in it is read once for each only where a text has the number of a copy in it. */
-function expandCopies(service: ServiceRead, { defaults, stop_timeout }: Top, places: Places): readonly ServiceConfig[] {
+/** The replicas of a service. The service is read again for each of them only if the file contains `${SVC_REPLICA}`. */
+function expandReplicas(
+  service: ServiceRead,
+  { defaults, stop_timeout }: Top,
+  places: Places,
+): readonly ServiceConfig[] {
   const { root, reading } = places;
   const first = mergeService(service, defaults, stop_timeout, places);
   const numbered = reading.source.text.includes(REPLICA);
   const reread = (index: number): ServiceConfig => {
     const entry = entryOf(root, 'services', service.name);
-    // What is wrong has been reported, and need not be for each copy.
+    // Problems of the first replica have been reported, and apply to all.
     if (!numbered || entry === undefined || reading.count() > 0) return first;
-    const own = ofCopy(reading, index);
+    const own = forReplica(reading, index);
     const shared = entryOf(root, 'defaults')?.node;
     const copied = shared?.kind === 'map' ? readDefaults(shared, own) : null;
     return mergeService(readService(entry, own), copied, stop_timeout, { root, reading: own });
   };
-  return copiesOf(first, reread, (port) => {
-    const message = `port ${port} of \`${first.key}\` counts up to ${port + (first.replicas ?? 1) - 1}, and 65535 is the last one`;
+  return makeReplicas(first, reread, (port) => {
+    const message = `port ${port} of \`${first.key}\` plus the number of its last replica is ${port + (first.replicas ?? 1) - 1}: the highest port is 65535`;
     reading.report(keySpan(root, ['services', first.key, 'replicas']), 'impossible-value', message);
   });
 }
@@ -166,14 +170,14 @@ function entryOf(root: Node, ...path: readonly string[]): MapEntry | undefined {
   return entry;
 }
 
-/** A copy and a service, or the copies of another one, may not bear the same name. */
+/** A replica must not have the same name as another service or the replica of another service. */
 function reportTakenNames(services: readonly ServiceConfig[], { root, reading }: Places): void {
-  const copies = new Map(services.flatMap(({ name, replica }) => (replica === null ? [] : [[name, replica.of]])));
+  const replicas = new Map(services.flatMap(({ name, replica }) => (replica === null ? [] : [[name, replica.of]])));
   for (const { key, replica } of services) {
-    const other = copies.get(key);
+    const other = replicas.get(key);
     if (other === undefined || (replica?.index ?? 0) > 0) continue;
-    const related = [{ message: 'it has copies', span: keySpan(root, ['services', other, 'replicas']) }];
-    const message = `\`${key}\` is what a copy of \`${other}\` is called`;
+    const related = [{ message: 'it has replicas', span: keySpan(root, ['services', other, 'replicas']) }];
+    const message = `\`${key}\` is already the name of a replica of \`${other}\``;
     reading.report(keySpan(root, ['services', key]), 'wrong-name', message, {
       suggestion: 'give this service another name',
       related,
@@ -181,7 +185,7 @@ function reportTakenNames(services: readonly ServiceConfig[], { root, reading }:
   }
 }
 
-/** A signal means one thing: it asks to stop, or it is passed on. */
+/** A signal has one meaning: it stops the supervisor, or it is forwarded. */
 function reportForwardedStops(
   services: readonly ServiceConfig[],
   stopSignals: readonly string[],
@@ -190,9 +194,9 @@ function reportForwardedStops(
   for (const { key, forward } of services) {
     const both = stopSignals.find((signal) => forward?.has(signal) === true);
     if (both === undefined) continue;
-    const message = `${both} asks to stop everything (\`stop_signals\`), and \`${key}\` has it forwarded`;
+    const message = `${both} stops everything (\`stop_signals\`), so it cannot be forwarded to \`${key}\``;
     reading.report(keySpan(root, ['services', key, 'forward']), 'contradiction', message, {
-      suggestion: 'leave it out of one of the two',
+      suggestion: 'remove it from one of the two',
     });
   }
 }
@@ -205,7 +209,7 @@ function mergeService(
 ): ServiceConfig {
   const { name, given: own } = service;
   const base = defaults?.given ?? {};
-  // A service that names its ports in one way has no use for the other way in `defaults`.
+  // A service with `port` ignores `ports` of `defaults`, and the other way round.
   const { port, ports, ...shared } = base;
   const ownPorts = own.port !== undefined || own.ports !== undefined;
   const merged: Given<typeof SERVICE> = { ...(ownPorts ? shared : base), ...own };
@@ -238,7 +242,7 @@ function mergeGpus(shared: GpusGiven | undefined, own: GpusGiven | undefined): G
   return { ...rest, wish: wish.wish, shared: wish.shared };
 }
 
-/** What no field can see alone. */
+/** Checks that involve several fields. */
 function checkService(
   service: ServiceConfig,
   given: Given<typeof SERVICE>,
@@ -255,7 +259,7 @@ function checkService(
     report(key(), 'missing-key', `the service \`${name}\` has no \`command\``);
   }
   if (given.port !== undefined && given.ports !== undefined) {
-    report(key('port'), 'contradiction', '`port` and `ports` are two ways to say the same', 'write all in `ports`');
+    report(key('port'), 'contradiction', '`port` and `ports` are alternatives', 'write all ports in `ports`');
   }
   if (new Set(service.ports).size < service.ports.length) {
     report(key('ports'), 'named-twice', `\`ports\` of \`${name}\` names a port twice`);
@@ -275,18 +279,18 @@ function checkService(
       );
     }
     if (service.success_codes.length === 0) {
-      report(at('success_codes'), 'impossible-value', `${task}, and without a success code it never could`);
+      report(at('success_codes'), 'impossible-value', `${task}, and with no success code it never can`);
     }
   }
   checkRestart(service, given, { at, key, report });
   if (stop.timeout !== null && stop.timeout > stopTimeout) {
-    const message = `\`stop.timeout\` (${formatDuration(stop.timeout)}) is longer than the whole shutdown may take (\`stop_timeout\`, ${formatDuration(stopTimeout)})`;
-    report(at('stop', 'timeout'), 'contradiction', message, 'shorten it, or give a longer `stop_timeout` at the top');
+    const message = `\`stop.timeout\` (${formatDuration(stop.timeout)}) is longer than \`stop_timeout\` (${formatDuration(stopTimeout)}), the limit for the whole shutdown`;
+    report(at('stop', 'timeout'), 'contradiction', message, 'shorten it, or increase `stop_timeout` at the top level');
   }
 }
 
-/** Reports mistakes in one service. `at` and `key` find the place of a value and of its key. */
-interface Complaints {
+/** Reports mistakes in one service. `at` locates a value, `key` locates its key. */
+interface FieldReporter {
   at(...path: readonly PathStep[]): Span;
   key(...path: readonly PathStep[]): Span;
   report(span: Span, code: string, message: string, suggestion?: string): void;
@@ -296,10 +300,10 @@ interface Complaints {
 function checkRestart(
   { restart, broken }: ServiceConfig,
   given: Given<typeof SERVICE>,
-  { at, key, report }: Complaints,
+  { at, key, report }: FieldReporter,
 ): void {
   if (broken.has('restart')) return;
-  // A service that says `never` itself may leave the `max` of `defaults` without effect.
+  // A service with `restart: never` of its own may leave `max` from `defaults` without effect.
   const saysNever = given.restart?.policy === 'never' && given.restart.max === undefined;
   if (restart.policy === 'never' && restart.max !== null && !saysNever) {
     report(
@@ -310,11 +314,7 @@ function checkRestart(
     );
   }
   if (restart.within !== null && restart.max === null) {
-    report(
-      key('restart', 'within'),
-      'contradiction',
-      '`within` says in which time `max` counts, but there is no `max`',
-    );
+    report(key('restart', 'within'), 'contradiction', '`within` is the time window of `max`, but there is no `max`');
   }
   if (restart.backoff.initial > restart.backoff.max) {
     const { initial, max } = restart.backoff;
@@ -327,7 +327,7 @@ function checkRestart(
   }
 }
 
-/** In the service if it is there, else in `defaults`, else the nearest thing that exists. */
+/** In the service if it is there, else in `defaults`, else the closest parent that exists. */
 function valueSpan(root: Node, path: readonly PathStep[]): Span {
   const own = locateIn(root, path);
   if (own.complete || path[0] !== 'services' || path.length < 3) return own.span;

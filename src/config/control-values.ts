@@ -1,5 +1,5 @@
-// `control`: where the control API is reached besides its unix socket, by whom, and what stands open. A listener that
-// strangers can reach without a token is refused here. Opens no file and no socket.
+// `control`: where the control API listens besides its unix socket, who may use it, and what needs no token. A listener
+// beyond the loopback without a token is refused here. Opens no file and no socket.
 import { type Complete, complete, defaulted, field, type Given, object, required } from './field.ts';
 import { INVALID, mismatch } from './reading.ts';
 import { byKind, INTERPOLATED, listOf, refined, type Shape, text, whole, word } from './shape.ts';
@@ -29,7 +29,7 @@ export function listen(): Shape<Listen> {
   };
 }
 
-/** Names are not looked up: a look-up can hang, and what it finds can change. */
+/** Host names are not resolved: a lookup can hang, and its result can change. */
 function parseListen(given: string): Listen | null {
   const [, host = '', digits = ''] = /^(?:(.*):)?(\d{1,5})$/.exec(given) ?? [];
   const port = Number(digits);
@@ -55,7 +55,7 @@ function toIpv6(inner: string): string | null {
   }
 }
 
-/** Whether only programs of this machine, or container, can reach an address. */
+/** Whether an address can be reached only from within this machine or container. */
 export function isLoopback(host: string): boolean {
   return host === '::1' || /^127\./.test(host) || /^::ffff:7f/.test(host);
 }
@@ -73,14 +73,14 @@ export const TOKEN_RULE = 'letters, digits and `-._~+/` without spaces, `=` at i
 
 const TOKEN_WANTED = 'a text, or `{file: path}`';
 
-/** The token itself, or where it is. */
+/** The token itself, or the path of its file. */
 export type Token = { readonly text: string } | { readonly file: string };
 
 const token: Shape<Token> = byKind<Token, never, Token>(TOKEN_WANTED, {
   scalar: refined(text({ wanted: TOKEN_WANTED, loose: true }), (given, node, name, reading) =>
     TOKEN.test(given)
       ? { text: given }
-      : reading.report(node, 'wrong-value', `${name} holds what no token can: it is ${TOKEN_RULE}`),
+      : reading.report(node, 'wrong-value', `${name} is not a valid token: a token is ${TOKEN_RULE}`),
   ),
   map: refined(object(TOKEN_FILE, { owner: '`token`' }), (given) => {
     const { file } = complete(TOKEN_FILE, given);
@@ -88,23 +88,23 @@ const token: Shape<Token> = byKind<Token, never, Token>(TOKEN_WANTED, {
   }),
 });
 
-export const OPEN = ['healthz', 'readyz', 'metrics'] as const;
+const OPEN = ['healthz', 'readyz', 'metrics'] as const;
 
 export const HTTP_CONTROL = {
   listen: defaulted(listen(), 'address and port; beyond the loopback only with a `token`', '127.0.0.1:9100'),
   token: field(
     token,
-    'what a client sends as `Authorization: Bearer …`: a text with a variable in it, or `{file: /run/secrets/token}`',
+    'the token that a client sends as `Authorization: Bearer …`: a text, usually with a variable, or `{file: /run/secrets/token}`',
     'none',
   ),
   open: defaulted(
     listOf(word(...OPEN), { wanted: 'a list of `healthz`, `readyz`, `metrics`' }),
-    'which of `/healthz`, `/readyz`, `/metrics` are answered without the token: `[healthz, readyz, metrics]`',
+    'which of `/healthz`, `/readyz`, `/metrics` need no token: `[healthz, readyz, metrics]`',
     [],
   ),
   hosts: defaulted(
     listOf(text({ wanted: 'a host name', pattern: /^[A-Za-z0-9._-]+$/ }), { wanted: 'a list of host names' }),
-    'names it is reached by besides its address and `localhost`, such as that of a proxy before it',
+    'host names that clients may use besides its address and `localhost`, such as that of a reverse proxy',
     [],
   ),
 } as const;
@@ -117,9 +117,9 @@ const http: Shape<Given<typeof HTTP_CONTROL>> = refined(
     const { host } = complete(HTTP_CONTROL, given).listen;
     if (isLoopback(host) || node.kind !== 'map' || node.entries.has('token')) return given;
     const at = node.entries.get('listen')?.node ?? node;
-    const message = `everybody who can reach ${host} could read all of it: beyond the loopback a \`token\` is needed`;
+    const message = `without a \`token\` everyone who can reach ${host} could read the API: a \`token\` is required beyond the loopback`;
     return reading.report(at, 'open-control', message, {
-      suggestion: 'add `token: {file: …}`, or listen on 127.0.0.1; `open` lists what needs no token',
+      suggestion: 'add `token: {file: …}`, or listen on 127.0.0.1; `open` lists endpoints that need no token',
     });
   },
 );

@@ -1,20 +1,13 @@
-// What is wrong with a file, where, and what to write instead: the shape of every complaint about configuration, and how
-// a person and a program read it. User mistakes are values of this type, never exceptions. Prints and reads nothing.
+// Diagnostics: what is wrong with a file, where, and what to write instead; and their text and JSON forms. User mistakes
+// are values of this type, never exceptions. Prints and reads nothing.
 import { printable } from '../text.ts';
 import { drawExcerpt } from './excerpt.ts';
+import type { Range } from './range.ts';
 
 /** Success or failure as a value. */
 export type Result<T, E> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: E };
 
-/** Half-open stretch of a source text. Lines and columns count from 1, columns in UTF-16 units, as editors do. */
-export interface Range {
-  readonly line: number;
-  readonly column: number;
-  readonly endLine: number;
-  readonly endColumn: number;
-}
-
-/** Another place that belongs to a complaint: "also declared here". */
+/** Another place that a diagnostic refers to: "also declared here". */
 export interface Related {
   readonly message: string;
   readonly file: string;
@@ -39,8 +32,8 @@ export interface Failure {
   readonly sources: ReadonlyMap<string, string>;
 }
 
-/** The same as `Diagnostic` with its range flat: what `--json` prints. */
-export interface DiagnosticJson {
+/** `Diagnostic` with its range flattened: the output of `--json`. */
+interface DiagnosticJson {
   readonly severity: 'error' | 'warning';
   readonly code: string;
   readonly message: string;
@@ -53,12 +46,12 @@ export interface DiagnosticJson {
   readonly related: readonly ({ readonly message: string; readonly file: string } & Range)[];
 }
 
-// A wrong 1 MiB file can be wrong in a hundred thousand places; nobody reads past the first screens.
+// A wrong 1 MiB file can be wrong in a hundred thousand places; only the first screens are useful.
 const MAX_PRINTED = 50;
 // A message may quote a name that is a megabyte long.
 const MAX_MESSAGE = 500;
 
-/** Errors and warnings in the order a reader meets them: by file, line, column. Exact repetitions are dropped. */
+/** Errors and warnings in the order of the text: by file, line, column. Exact repetitions are dropped. */
 export function sortDiagnostics(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
   const seen = new Set<string>();
   const unique = diagnostics.filter(({ file, range, code, message }) => {
@@ -73,8 +66,8 @@ export function sortDiagnostics(diagnostics: readonly Diagnostic[]): readonly Di
 }
 
 /**
- * Prints diagnostics as people read them: `path:line:col: error: message`, the source line, a squiggle, a `help:` line.
- * Control characters of messages and sources come out escaped. Ends with a newline unless there is nothing to say.
+ * Formats diagnostics for a terminal: `path:line:col: error: message`, the source line, a squiggle, a `help:` line. Control
+ * characters of messages and sources are escaped. Ends with a newline unless there are no diagnostics.
  */
 export function render(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<string, string>): string {
   const blocks = diagnostics.slice(0, MAX_PRINTED).map((d) => {
@@ -92,12 +85,12 @@ export function render(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<
   return blocks.map((block) => `${block}\n`).join('');
 }
 
-/** `render` for a failure as it comes out of loading. */
+/** `render` for a failure of loading. */
 export function renderDiagnostics(failure: Failure): string {
   return render(failure.diagnostics, failure.sources);
 }
 
-/** What `--json` prints for each diagnostic. Texts are as they are, not escaped. */
+/** One diagnostic for `--json`. Texts are not escaped. */
 export function toJson(diagnostic: Diagnostic): DiagnosticJson {
   const { range, suggestion, related, ...rest } = diagnostic;
   return {

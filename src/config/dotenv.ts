@@ -1,7 +1,7 @@
-// Environment files: lines of `KEY=VALUE`. Values are literal; no variable is put in. Reads no file itself.
+// Environment files: lines of `KEY=VALUE`. Values are literal; variables in them are not expanded. Reads no file itself.
 import type { Span } from './tree.ts';
 
-export interface DotenvProblem extends Span {
+interface DotenvProblem extends Span {
   readonly message: string;
   readonly suggestion?: string;
 }
@@ -14,9 +14,9 @@ const KEY = /^(?:export[ \t]+)?([^\s=#'"]+)[ \t]*=/;
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '"': '"', '\\': '\\', $: '$' };
 
 /**
- * Reads an environment file. Blank lines and `#` comments are skipped, `export ` before a key is dropped, of a key that is
- * there twice the last value counts. A value without quotes ends at the line's end or before ` #`, and is trimmed. In
- * single quotes everything is literal; in double quotes `\n`, `\r`, `\t`, `\"`, `\\`, `\$` are escapes. Both may span lines.
+ * Parses an environment file. Blank lines and `#` comments are skipped, `export ` before a key is dropped, and the last value
+ * of a repeated key counts. A value without quotes ends at the end of its line or before ` #`, and is trimmed. In single
+ * quotes everything is literal; in double quotes `\n`, `\r`, `\t`, `\"`, `\\`, `\$` are escapes. Both may span lines.
  */
 export function parseDotenv(text: string): Dotenv {
   const values = new Map<string, string>();
@@ -31,14 +31,14 @@ export function parseDotenv(text: string): Dotenv {
     if (body === '' || body.startsWith('#')) continue;
     const key = KEY.exec(body);
     if (key === null) {
-      const suggestion = 'a line is `KEY=VALUE`, a comment beginning with `#`, or empty';
-      problems.push({ start, end: start + body.length, message: 'this line is no `KEY=VALUE`', suggestion });
+      const suggestion = 'write `KEY=VALUE`, a comment that begins with `#`, or nothing';
+      problems.push({ start, end: start + body.length, message: 'this line is not `KEY=VALUE`', suggestion });
       continue;
     }
     const value = readValue(text, start + key[0].length);
     if (value.problem !== null) problems.push(value.problem);
     else if (value.text.includes('\0')) {
-      problems.push({ start, end: start + body.length, message: 'this value holds a NUL character' });
+      problems.push({ start, end: start + body.length, message: 'this value contains a NUL character' });
     } else values.set(key[1] ?? '', value.text);
     at = Math.max(at, value.next);
   }
@@ -47,7 +47,7 @@ export function parseDotenv(text: string): Dotenv {
 
 interface Value {
   readonly text: string;
-  /** Offset behind the value's last line. */
+  /** Offset after the value's last line. */
   readonly next: number;
   readonly problem: DotenvProblem | null;
 }
@@ -67,7 +67,7 @@ function readValue(text: string, from: number): Value {
   }
   const last = lineEnd(text, closed.next);
   const rest = text.slice(closed.next, last);
-  // A comment begins after a space, as after a value without quotes.
+  // A comment begins after a space, as it does after a value without quotes.
   if (/^\s*$|^\s+#/.test(rest) && !isEscapeMeant(quote, closed.text, rest)) {
     return { text: closed.text, next: last + 1, problem: null };
   }
@@ -84,7 +84,7 @@ function readValue(text: string, from: number): Value {
   return { text: '', next: last + 1, problem: { ...where, message, suggestion } };
 }
 
-/** `'pa\'ss'`: single quotes have no escapes, and this value was probably written for one. */
+/** `'pa\'ss'`: single quotes have no escapes, but this value was probably written with one. */
 function isEscapeMeant(quote: string, value: string, rest: string): boolean {
   return quote === "'" && value.endsWith('\\') && rest.includes("'");
 }
@@ -92,13 +92,13 @@ function isEscapeMeant(quote: string, value: string, rest: string): boolean {
 /** A value without quotes: it ends with the line, or before ` #`. */
 function readBare(text: string, at: number, end: number, isBehindBlank: boolean): Value {
   const bare = text.slice(at, end);
-  // `KEY= # nothing` is empty, `KEY=a#b` holds a hash.
+  // `KEY= # nothing` is empty; `KEY=a#b` contains a hash.
   const comment = isBehindBlank && bare.startsWith('#') ? 0 : bare.search(/[ \t]#/);
   const value = (comment < 0 ? bare : bare.slice(0, comment)).trim();
   const rest = comment < 0 ? '' : bare.slice(comment);
   const open = ['"', "'"].find((quote) => value.split(quote).length % 2 === 0 && rest.includes(quote));
   if (open === undefined) return { text: value, next: end + 1, problem: null };
-  // `--title "a # b"`: the quotes are a part of the value, and the comment would begin between them.
+  // `--title "a # b"`: the quotes are part of the value, so the comment would begin between them.
   const message = `a comment begins within these quotes: a value that begins without a quote ends before \` #\``;
   const suggestion = 'put the whole value in quotes';
   return {

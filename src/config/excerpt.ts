@@ -1,7 +1,7 @@
-// Draws one line of a source text with a squiggle under a stretch of it, fit for any terminal: what could steer the
-// terminal is escaped, tabs are widened, long lines are cut around the squiggle, wide characters count two columns.
+// Draws one line of a source text with a squiggle under a part of it, safe for any terminal: control characters are
+// escaped, tabs are widened, long lines are cut around the squiggle, wide characters count two columns.
 import { printable } from '../text.ts';
-import type { Range } from './diagnostic.ts';
+import type { Range } from './range.ts';
 
 const MAX_WIDTH = 120;
 const TAB = '    ';
@@ -9,11 +9,11 @@ const ELLIPSIS = '…';
 
 const WIDE =
   /[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
-const NARROWLESS = /\p{Mark}/u;
+const ZERO_WIDTH = /\p{Mark}/u;
 
 /**
- * The source line with its number in a gutter of `gutter` columns, and the squiggle below it. A range over several lines
- * is shown on its first. No lines come back for a line that the source does not have.
+ * The source line with its number in a gutter of `gutter` columns, and the squiggle below it. Of a range over several
+ * lines, the first line is shown. Returns no lines if the source does not have that line.
  */
 export function drawExcerpt(source: string, range: Range, gutter: number): readonly string[] {
   const line = nthLine(source, range.line);
@@ -33,14 +33,14 @@ interface Cell {
   readonly marked: boolean;
 }
 
-// Only the part of a very long line that can be shown is looked at, so that a one-megabyte line costs nothing.
+// Only the visible part of a very long line is processed, so that a one-megabyte line costs nothing.
 const REACH = 4 * MAX_WIDTH;
 
 function toCells(line: string, from: number, to: number): readonly Cell[] {
   const start = Math.max(0, from - REACH);
   const end = Math.min(line.length, from + REACH);
   const cells: Cell[] = start > 0 ? [{ text: ELLIPSIS, width: 1, marked: false }] : [];
-  // A range of no width (a value that is missing) still needs a place to draw under.
+  // A range of no width (a missing value) still needs a cell to draw under.
   const place: Cell = { text: '', width: 0, marked: true };
   let index = start;
   let placed = from < to;
@@ -68,7 +68,7 @@ function cutAround(cells: readonly Cell[]): { text: string; offset: number; widt
     width += cell.width;
     return true;
   };
-  // The squiggle itself first, then up to a third of the width before it, then what fits behind, then before again.
+  // The order: the squiggle, up to a third of the width before it, the text after it, more of the text before it.
   while (cells[right]?.marked && take(cells[right])) right += 1;
   const lead = width + MAX_WIDTH / 3;
   while (width < lead && left > 0 && take(cells[left - 1])) left -= 1;
@@ -87,7 +87,7 @@ function cutAround(cells: readonly Cell[]): { text: string; offset: number; widt
 
 function displayWidth(text: string): number {
   let width = 0;
-  for (const character of text) width += NARROWLESS.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
+  for (const character of text) width += ZERO_WIDTH.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
   return width;
 }
 

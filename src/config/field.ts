@@ -1,5 +1,5 @@
-// A table of fields: each with its shape, its documentation and its default. From such a table come reading, unknown-key
-// suggestions, defaults and JSON Schema alike. Knows no field by name; the tables themselves are in schema.ts.
+// A table of fields, each with its shape, documentation and default. Reading, suggestions for unknown keys, defaults and
+// the JSON Schema all use such a table. Contains no field itself: the tables are in schema.ts.
 import { didYouMean, nearest } from './nearest.ts';
 import { INVALID, makeReading, mismatch, type Reading } from './reading.ts';
 import type { JsonSchema, Shape } from './shape.ts';
@@ -14,7 +14,7 @@ import {
   toNode,
 } from './tree.ts';
 
-/** `D` is what stands in for a missing value: the default, or null. */
+/** `D` replaces a missing value: the default, or null. */
 export interface Field<T, D = T | null> {
   readonly shape: Shape<T>;
   /** One line of Markdown for the reference and for editors. */
@@ -23,7 +23,7 @@ export interface Field<T, D = T | null> {
   /** The default as a user would write it; undefined where there is none. */
   readonly written: unknown;
   readonly required: boolean;
-  /** Words for the default where it is no value: "as inherited". */
+  /** Describes the default if it is not a value: "as inherited". */
   readonly otherwise: string;
 }
 
@@ -31,14 +31,14 @@ export type Fields = Readonly<Record<string, Field<unknown, unknown>>>;
 
 type ValueOf<F> = F extends Field<infer T, unknown> ? T : never;
 
-/** What reading gives: only the keys that are there. */
+/** The result of reading: only the keys that are present. */
 export type Given<F extends Fields> = { readonly [K in keyof F]?: ValueOf<F[K]> };
-/** What `complete` gives: every key, with its default where it was missing. */
+/** The result of `complete`: every key, with its default where it was missing. */
 export type Complete<F extends Fields> = {
   readonly [K in keyof F]: F[K] extends Field<infer T, infer D> ? T | D : never;
 };
 
-/** A field without a default; `otherwise` says in words what then happens. */
+/** A field without a default; `otherwise` describes what happens without it. */
 export function field<T>(shape: Shape<T>, about: string, otherwise = 'none'): Field<T, null> {
   return { shape, about, fallback: null, written: undefined, required: false, otherwise };
 }
@@ -53,7 +53,7 @@ export function defaulted<T>(shape: Shape<T>, about: string, written: unknown): 
   return {
     shape,
     about,
-    // At the first use: a start reads a handful of the forty that there are.
+    // Computed at the first use: a start reads a handful of the forty defaults.
     get fallback() {
       const problems: { message: string }[] = [];
       const value = shape.read(toNode(written), 'the default', makeReading(makeSource('', ''), {}, problems as never));
@@ -68,23 +68,23 @@ export function defaulted<T>(shape: Shape<T>, about: string, written: unknown): 
 }
 
 export interface KeyRules {
-  /** What the map is called in messages: "a service". */
+  /** The map's name in messages: "a service". */
   readonly owner: string;
-  /** Keys of other systems and what they are called here. */
+  /** Keys of other systems, and their names here. */
   readonly elsewhere?: Readonly<Record<string, string>>;
   /** Any other key that is allowed and ignored. */
   readonly ignored?: RegExp;
-  /** What to write instead of what is no map. */
+  /** The suggestion for a value that is not a map. */
   readonly advise?: (given: ScalarNode | ListNode) => string | undefined;
 }
 
-/** The values of a map by its table, and the keys whose values were wrong. */
+/** The values of a map by its table, and the keys with invalid values. */
 export interface FieldsRead<F extends Fields> {
   readonly given: Given<F>;
   readonly broken: ReadonlySet<string>;
 }
 
-/** Reads the entries of a map by a table. Missing required keys are `requireKeys`'s business. */
+/** Reads the entries of a map by a table. `requireKeys` reports missing required keys. */
 export function readFields<F extends Fields>(
   fields: F,
   node: MapNode,
@@ -108,15 +108,15 @@ export function readFields<F extends Fields>(
   return { given: given as Given<F>, broken };
 }
 
-export interface Owner {
+interface Owner {
   readonly name: string;
-  /** Where to report; the map's beginning by default. */
+  /** Where to report; by default, the beginning of the map. */
   readonly at?: Span;
-  /** Keys that are there in a wrong form, or under a name nearly right. */
+  /** Keys that are present with an invalid value or under a misspelt name. */
   readonly broken: ReadonlySet<string>;
 }
 
-/** Reports the required keys that a map has not. */
+/** Reports the required keys that a map does not have. */
 export function requireKeys(fields: Fields, node: MapNode, { name, at, broken }: Owner, reading: Reading): void {
   for (const [key, found] of Object.entries(fields)) {
     if (!found.required || node.entries.has(key) || broken.has(key)) continue;
@@ -124,12 +124,12 @@ export function requireKeys(fields: Fields, node: MapNode, { name, at, broken }:
   }
 }
 
-/** Whether all that is written came to something; else what is missing may be what was misspelt. */
+/** Whether every key of a map was read. If not, a missing key may be one that is misspelt. */
 export function isUnderstood(node: Node, given: object): boolean {
   return node.kind === 'map' && node.entries.size === Object.keys(given).length;
 }
 
-/** A map with a table of fields; gives the keys that are there and valid. */
+/** A map with a table of fields; its value contains the keys that are present and valid. */
 export function object<F extends Fields>(fields: F, rules: KeyRules, wanted = 'a map'): Shape<Given<F>> {
   return {
     wanted,
@@ -172,17 +172,17 @@ function fieldSchema({ shape, about, written }: Field<unknown, unknown>): JsonSc
   return { description: about, ...(written === undefined ? {} : { default: written }), ...shape.schema() };
 }
 
-// Nobody reads the suggestion for the thousandth unknown key, and each costs a comparison with all known ones.
+// A suggestion costs a comparison with all known keys, and does not help at the thousandth unknown key.
 const MAX_ADVISED = 200;
 
-/** Gives the known key that was probably meant. */
+/** Returns the known key that was probably meant. */
 function reportUnknown(entry: MapEntry, fields: Fields, rules: KeyRules, reading: Reading): string | null {
   if (rules.ignored?.test(entry.key)) return null;
   const { elsewhere = {} } = rules;
   const known = Object.keys(fields);
   const near = reading.count() < MAX_ADVISED ? nearest(entry.key, known) : null;
   const advice = Object.hasOwn(elsewhere, entry.key) ? elsewhere[entry.key] : undefined;
-  // A word of another system, misspelt.
+  // A misspelt word of another system.
   const other = near === null && reading.count() < MAX_ADVISED ? nearest(entry.key, Object.keys(elsewhere)) : null;
   const foreign = other === null ? null : `\`${other}\`: ${elsewhere[other]}`;
   const guess = near === null ? (foreign ?? `known here: ${known.join(', ')}`) : didYouMean(entry.key, known);

@@ -1,16 +1,16 @@
-// Reads whole text files with limits, and says in words why one cannot be read. Which files, and what they hold, is the
-// caller's business.
+// Reads whole text files with a size limit, and explains why a file cannot be read. Callers choose the files and interpret
+// their contents.
 import { decodeBytes } from '../bytes.ts';
 
-/** What this room needs of the file system; `Files` of ports.ts fits. */
+/** The part of the file system that this room uses; `Files` of ports.ts implements it. */
 export interface FileReader {
   /** The whole file. Throws an Error with `code` (ENOENT, EACCES) as node:fs does. */
   read(path: string): Uint8Array;
-  /** null where there is nothing. May throw like `read`. */
+  /** null: there is no such file. May throw like `read`. */
   stat(path: string): { readonly size: number; readonly isDirectory: boolean; readonly isFile: boolean } | null;
 }
 
-export type TextRead =
+type TextRead =
   | { readonly ok: true; readonly text: string }
   | {
       readonly ok: false;
@@ -18,12 +18,12 @@ export type TextRead =
       /** Follows "cannot read PATH: ". */
       readonly why: string;
       readonly suggestion?: string;
-      /** The text with its wrong bytes replaced, and where the first of them is; for `not-utf8` alone. */
+      /** The text with its invalid bytes replaced, and the offset of the first of them; for `not-utf8` only. */
       readonly lossy?: { readonly text: string; readonly offset: number };
     };
 
-/** No configuration, environment file or secret is larger; what is, was named by mistake. */
-export const MAX_BYTES = 1024 * 1024;
+/** No configuration, environment file or secret is larger; a larger file was probably named by mistake. */
+const MAX_BYTES = 1024 * 1024;
 
 const WHY: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
@@ -40,7 +40,7 @@ export function readText(files: FileReader, path: string): TextRead {
   return readFile(files, path, decode);
 }
 
-/** Like `readText`, for text that services get byte for byte: bytes that are not UTF-8 are kept (bytes.ts). */
+/** `readText` for contents that services receive byte for byte: bytes that are not UTF-8 are kept (bytes.ts). */
 export function readBytesAsText(files: FileReader, path: string): TextRead {
   return readFile(files, path, (bytes) =>
     isUtf16(bytes) ? decode(bytes) : { ok: true, text: decodeBytes(bytes).replace(/^\uFEFF/, '') },
@@ -53,7 +53,7 @@ function readFile(files: FileReader, path: string, read: (bytes: Uint8Array) => 
     const found = files.stat(path);
     if (found === null) return { ok: false, code: 'file-missing', why: 'there is no such file' };
     if (found.isDirectory) return { ok: false, code: 'file-unreadable', why: 'it is a folder' };
-    // A pipe could keep us waiting, a device could go on for ever.
+    // Reading a pipe could block, and reading a device could never end.
     if (!found.isFile) return { ok: false, code: 'file-unreadable', why: 'it is not a regular file' };
     if (found.size > MAX_BYTES) return tooLarge(found.size);
     bytes = files.read(path);
@@ -67,14 +67,14 @@ function readFile(files: FileReader, path: string, read: (bytes: Uint8Array) => 
       why: WHY[code] ?? (message.includes(code) ? message : `${message} (${code})`),
     };
   }
-  // Files of /proc say that they are empty, and a file can grow between the two calls.
+  // Files of /proc report a size of 0, and a file can grow between the two calls.
   if (bytes.length > MAX_BYTES) return tooLarge(bytes.length);
   return read(bytes);
 }
 
 function tooLarge(size: number): TextRead {
   const shown = `${Math.ceil((size / MAX_BYTES) * 10) / 10} MiB`;
-  return { ok: false, code: 'file-too-large', why: `it is ${shown} large, and 1 MiB is the most` };
+  return { ok: false, code: 'file-too-large', why: `it has ${shown}, and the limit is 1 MiB` };
 }
 
 function isUtf16([first, second]: Uint8Array): boolean {
@@ -85,7 +85,7 @@ function decode(bytes: Uint8Array): TextRead {
   try {
     return { ok: true, text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
   } catch {
-    // Falls through to find where.
+    // The offset of the first invalid byte is determined below.
   }
   if (isUtf16(bytes)) {
     return { ok: false, code: 'not-utf8', why: 'it is UTF-16', suggestion: 'save it as UTF-8' };

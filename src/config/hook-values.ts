@@ -1,5 +1,5 @@
-// Hooks as they are written: a command, or a command with a deadline; before a stop also something to wait for. What may be
-// waited for is a probe, and what it is asked of is the service.
+// Hooks as written: a command, or a command with a timeout; before a stop also a condition to wait for, which is a probe of
+// the service.
 import { type CommandValue, command } from './command.ts';
 import { field, type Given, isUnderstood, object } from './field.ts';
 import { PROBE, type ProbeConfig } from './probe-schema.ts';
@@ -7,25 +7,25 @@ import { INVALID, inFlow } from './reading.ts';
 import { byKind, duration, refined, type Shape } from './shape.ts';
 import type { ListNode, ScalarNode } from './tree.ts';
 
-/** Milliseconds; null where nothing was said. */
+/** Milliseconds; null: not given. */
 export interface HookConfig {
   readonly command: CommandValue;
   readonly timeout: number | null;
 }
 
-export interface DrainConfig {
+interface DrainConfig {
   readonly wait_for: ProbeConfig;
   readonly timeout: number | null;
 }
 
 export const HOOK = {
-  command: field(command(), "a command, as the service's own"),
-  timeout: field(duration(1), 'past it the command and all it started are killed', '`1m`'),
+  command: field(command(), "a command, in any form of the service's `command`"),
+  timeout: field(duration(1), 'after that, the command and its process set are killed', '`1m`'),
 } as const;
 
 const KINDS = ['http', 'tcp', 'exec', 'file'] as const;
 
-/** Of a probe only what makes sense of something that is asked until it holds once. */
+/** The fields of a probe that make sense for a probe that runs until it succeeds once. */
 const { http, tcp, exec, file, timeout, interval } = PROBE;
 const WAIT_FOR = { http, tcp, exec, file, timeout, interval } as const;
 
@@ -33,10 +33,10 @@ const waitFor: Shape<ProbeConfig> = refined(
   object(WAIT_FOR, {
     owner: '`wait_for`',
     elsewhere: {
-      log: 'what a service has printed does not tell that it is idle: ask it',
-      notify: 'what it has said once does not tell that it is idle: ask it',
-      failures: 'it is asked until it holds, or until the time is over',
-      successes: 'it is asked until it holds once',
+      log: 'earlier output does not show that the service is idle: use `http`, `tcp`, `exec` or `file`',
+      notify: 'an earlier notification does not show that the service is idle: use `http`, `tcp`, `exec` or `file`',
+      failures: 'the probe runs until it succeeds, or until `timeout` is over',
+      successes: 'the probe runs until it succeeds once',
       matches: 'write it in `http`: `http: {path: …, matches: …}`',
     },
   }),
@@ -52,18 +52,22 @@ const waitFor: Shape<ProbeConfig> = refined(
     return reading.report(
       node,
       'contradiction',
-      `\`wait_for\` has one kind: this one has \`${first}\` and \`${second}\``,
+      `\`wait_for\` must have one kind, not both \`${first}\` and \`${second}\``,
     );
   },
 );
 
 export const BEFORE_STOP = {
   ...HOOK,
-  wait_for: field(waitFor, 'instead of a command: a probe that must hold (`http`, `tcp`, `exec`, `file`)'),
-  timeout: field(duration(1), 'past it the stop signal is sent all the same', 'three quarters of the time there is'),
+  wait_for: field(waitFor, 'instead of a command: a probe that must succeed (`http`, `tcp`, `exec`, `file`)'),
+  timeout: field(
+    duration(1),
+    'after that, the stop signal is sent',
+    'three quarters of the time that is left for the stop',
+  ),
 } as const;
 
-/** A command in any of its forms, or a map with one. */
+/** A command in any of its forms, or a map with a command. */
 function hook(): Shape<HookConfig> {
   const wanted = 'a command, or `{command, timeout}`';
   return byKind<HookConfig, HookConfig, HookConfig>(wanted, {
@@ -84,7 +88,7 @@ function drain(): Shape<HookConfig | DrainConfig> {
     (given: Given<typeof BEFORE_STOP>, node, name, reading): HookConfig | DrainConfig | typeof INVALID => {
       const has = (key: string): boolean => node.kind === 'map' && node.entries.has(key);
       if (has('command') && has('wait_for')) {
-        return reading.report(node, 'contradiction', `${name} either runs a command or waits`, {
+        return reading.report(node, 'contradiction', `${name} cannot have both \`command\` and \`wait_for\``, {
           suggestion: 'a command can wait by itself',
         });
       }
@@ -104,19 +108,19 @@ function drain(): Shape<HookConfig | DrainConfig> {
 }
 
 export const HOOKS = {
-  before_start: field(hook(), 'before the program of each run; its failure is a failed start'),
-  after_ready: field(hook(), 'each time that it has become ready after a start; nobody waits for it'),
+  before_start: field(hook(), "runs before the service's command in each run; if it fails, the start fails"),
+  after_ready: field(hook(), 'runs when the service becomes ready after a start; nothing waits for it'),
   before_stop: field(
     drain(),
-    'before the stop signal, once it has been ready: a command, or `{wait_for: {http: …}}` until which it is left to finish',
+    'runs before the stop signal if the service has been ready: a command, or `{wait_for: {http: …}}`, a condition to wait for',
   ),
   after_exit: field(
     hook(),
-    'when no process of a run is left, before the next one; `SVC_EXIT_CODE` and `SVC_EXIT_SIGNAL` say how it ended',
+    'runs after all processes of a run have ended and before the next run; `SVC_EXIT_CODE` and `SVC_EXIT_SIGNAL` contain the result',
   ),
 } as const;
 
-/** A command that does not say when. */
+/** Suggests the map for a hook without its moment. */
 export function adviseHooks(given: ScalarNode | ListNode): string {
   const names = Object.keys(HOOKS).map((name) => `\`${name}\``);
   const when = `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;

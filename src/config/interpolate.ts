@@ -1,15 +1,15 @@
 // `${VAR}`, `${VAR:-default}`, `${VAR:+text}`, `${VAR:?why}` and `$${` in the texts of services.yaml. Variables come from the
-// container's environment alone. Nothing else is expanded: a lone `$`, `$VAR` and `${VAR/a/b}` of a shell mean themselves or are errors.
+// container's environment only. Nothing else is expanded: a single `$` and `$VAR` are literal, and `${VAR/a/b}` is an error.
 
-export interface InterpolationProblem {
+interface InterpolationProblem {
   readonly code: 'unset-variable' | 'bad-interpolation';
   readonly message: string;
   readonly suggestion?: string;
-  /** The reference that is wrong, as it is written. */
+  /** The invalid reference, as written. */
   readonly reference: string;
 }
 
-export type Interpolated =
+type Interpolated =
   | { readonly ok: true; readonly text: string /** false: there was nothing to replace. */; readonly changed: boolean }
   | { readonly ok: false; readonly problems: readonly InterpolationProblem[] };
 
@@ -17,8 +17,8 @@ const FORMS = `the forms are \`\${VAR}\`, \`\${VAR:-default}\`, \`\${VAR:+text}\
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*/;
 
 /**
- * Replaces every reference in `text`. A default may hold references itself (`${A:-${B:-c}}`), to a depth of 20.
- * All problems of the text come back together.
+ * Replaces every reference in `text`. A default may contain references (`${A:-${B:-c}}`), up to a depth of 20. Returns all
+ * problems of the text together.
  */
 export function interpolate(text: string, environment: Readonly<Record<string, string>>): Interpolated {
   if (!text.includes('${')) return { ok: true, text, changed: false };
@@ -29,7 +29,7 @@ export function interpolate(text: string, environment: Readonly<Record<string, s
 
 interface Expansion {
   readonly text: string;
-  /** Index behind the closing brace, or the text's end. */
+  /** Index after the closing brace, or the end of the text. */
   readonly next: number;
   readonly closed: boolean;
 }
@@ -67,7 +67,7 @@ function expand(
   return { text: parts.join(''), next: text.length, closed: false };
 }
 
-/** What replaces a reference, and the index of the text after it. */
+/** The replacement of a reference, and the index of the text after it. */
 interface Replacement {
   readonly text: string;
   readonly next: number;
@@ -90,19 +90,19 @@ function expandReference(
   const after = start + 2 + name.length;
   const closing = text.indexOf('}', start) + 1;
   if (closing === 0) {
-    return bad(text.length, 'this `${` is never closed', 'write `}` behind the name, or `$${` for a literal `${`');
+    return bad(text.length, 'this `${` is never closed', 'write `}` after the name, or `$${` for a literal `${`');
   }
   if (name === '') {
     return bad(
       closing,
-      'there is no variable name behind this `${`',
+      'there is no variable name after this `${`',
       `write \`\${NAME}\`, or \`$\${\` for a literal \`\${\``,
     );
   }
   const value = Object.hasOwn(environment, name) ? (environment[name] ?? '') : undefined;
   if (text[after] === '}') {
     if (value === undefined && name === 'SVC_REPLICA') {
-      return bad(after + 1, `\`\${${name}}\`, the number of a copy, means something in a service only`);
+      return bad(after + 1, `\`\${${name}}\`, the number of a replica, is set only within a service`);
     }
     if (value === undefined) {
       problems.push({
@@ -117,14 +117,14 @@ function expandReference(
   const operator = text.slice(after, after + 2);
   if (operator !== ':-' && operator !== ':+' && operator !== ':?') {
     const shown = text.slice(start, Math.min(closing, start + 60));
-    return bad(closing, `\`${shown}\` is not a reference this file knows`, FORMS);
+    return bad(closing, `\`${shown}\` is not a supported form`, FORMS);
   }
   return expandOperator({ text, start, after, name, value, operator, bad }, environment, problems, depth);
 }
 
 interface Reference {
   readonly text: string;
-  /** Where it begins, and where its operator does. */
+  /** Where the reference begins, and where its operator begins. */
   readonly start: number;
   readonly after: number;
   readonly name: string;
@@ -140,7 +140,7 @@ function expandOperator(
   problems: InterpolationProblem[],
   depth: number,
 ): Replacement {
-  // As in the shell, what stands behind the operator counts only if it is needed.
+  // As in the shell, the text after the operator is evaluated only if it is needed.
   const unused: InterpolationProblem[] = [];
   const given = value !== undefined && value !== '';
   const needed = given === (operator === ':+');

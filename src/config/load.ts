@@ -1,14 +1,14 @@
-// services.yaml from its bytes to what it says: a file becomes a text, a text a tree with positions, a tree a configuration,
-// with all that is wrong on the way. What the keys mean is the schema's business.
+// Loads services.yaml: bytes to text, text to a tree with positions, tree to a Config, with all diagnostics on the way.
+// schema.ts defines the keys.
 import { type Config, readConfig } from './config.ts';
 import { type Diagnostic, type Failure, type Result, sortDiagnostics } from './diagnostic.ts';
 import { type FileReader, readText } from './file.ts';
-import { growTree } from './raw.ts';
+import { resolveTree } from './raw.ts';
 import { makeReading, type Reading } from './reading.ts';
 import { makeSource, type Node } from './tree.ts';
 import { readQuickly } from './yaml-quick.ts';
 
-/** As much of a configuration as could be read, with all that is wrong. `config` is null where nothing could be. */
+/** The part of a configuration that could be read, and all diagnostics. `config` is null if nothing could be read. */
 export interface Draft {
   readonly config: Config | null;
   readonly diagnostics: readonly Diagnostic[];
@@ -26,7 +26,7 @@ export function loadConfig(
   return { ok: false, error: { diagnostics: sortDiagnostics(diagnostics), sources } };
 }
 
-/** Reads a file; what is right in it comes back even where something else is wrong. */
+/** Reads a file; returns the valid parts even if other parts are invalid. */
 export function loadDraft(path: string, files: FileReader, environment: Readonly<Record<string, string>>): Draft {
   const read = readText(files, path);
   if (read.ok) return parseDraft(path, read.text, environment);
@@ -38,7 +38,7 @@ export function loadDraft(path: string, files: FileReader, environment: Readonly
   return { config: null, diagnostics, sources: new Map(lossy === undefined ? [] : [[path, lossy.text]]) };
 }
 
-/** The same for a text that is at hand. `path` is what diagnostics call it. */
+/** `loadDraft` for a given text. `path` is the name of the file in diagnostics. */
 export function parseDraft(path: string, text: string, environment: Readonly<Record<string, string>>): Draft {
   const source = makeSource(path, text);
   const sources = new Map([[path, text]]);
@@ -52,7 +52,7 @@ export function parseDraft(path: string, text: string, environment: Readonly<Rec
   if (root === null) return { config: null, diagnostics: trustedSyntax, sources };
   const found: Diagnostic[] = [];
   const config = readConfig(root, makeReading(source, environment, found));
-  // A key that seems to be missing may follow the syntax error, or be where an alias points.
+  // A key that seems to be missing may come after the syntax error, or in the target of an alias.
   const holes = syntax.some(({ code }) => HOLES.has(code));
   const trusted = found.filter(({ code, range }) => {
     const seemsMissing = code === 'missing-key' || code === 'empty-value';
@@ -61,15 +61,15 @@ export function parseDraft(path: string, text: string, environment: Readonly<Rec
   return { config: first === undefined ? config : null, diagnostics: [...trustedSyntax, ...trusted], sources };
 }
 
-/** Parses a text of YAML; null where there is no usable tree, which has then been reported. */
+/** Parses YAML. null: there is no usable tree, and this has been reported. */
 export function parseTree(text: string, reading: Reading): Node | null {
   const raw = readQuickly(text) ?? thorough().readThoroughly(text, reading);
-  return raw === null ? null : growTree(raw, reading);
+  return raw === null ? null : resolveTree(raw, reading);
 }
 
-/** Loaded for a text that the quick reader leaves to it. */
+/** Loaded only for texts that the quick reader does not support. */
 const thorough = () => require('./yaml-thorough.ts') as typeof import('./yaml-thorough.ts');
 
 const SYNTAX: ReadonlySet<string> = new Set(['yaml-syntax', 'unsupported-tag']);
-/** After these something that was meant to be in the tree is not. */
+/** After one of these, a part of the intended tree is missing. */
 const HOLES: ReadonlySet<string> = new Set([...SYNTAX, 'unknown-alias', 'wrong-merge']);

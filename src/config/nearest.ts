@@ -1,11 +1,11 @@
-// "Did you mean": the candidate that a mistyped word is nearest to. Knows nothing of configuration.
+// "Did you mean": the candidate that is closest to a mistyped word. Independent of configuration.
 
 /**
- * The candidate nearest to `word` by Damerau-Levenshtein distance (transposed neighbours count one), case ignored; null
- * where none is near enough to be what was meant (more than a third of its letters differ). Ties go to the earlier one.
+ * The candidate closest to `word` by Damerau-Levenshtein distance (two transposed neighbours count one), ignoring case. null:
+ * every candidate differs in more than a third of its letters. Among equals the earlier one is returned.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | null {
-  // Beyond any name of ours the table would only cost time and memory.
+  // No known name is this long, so the table would only cost time and memory.
   if (word.length > 80) return null;
   let best: string | null = null;
   let least = Number.POSITIVE_INFINITY;
@@ -21,7 +21,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | nu
   return best;
 }
 
-/** `did you mean X?` for the nearest candidate; undefined where none is near. */
+/** `did you mean X?` for the closest candidate; undefined if none is close. */
 export function didYouMean(word: string, candidates: Iterable<string>): string | undefined {
   const found = nearest(word, candidates);
   return found === null ? undefined : `did you mean \`${found}\`?`;
@@ -50,7 +50,7 @@ export function editDistance(a: string, b: string): number {
   return last[b.length] ?? 0;
 }
 
-// `dependsOn`, `depends-on` and `depends_on` are one word to the person who typed it.
+// `dependsOn`, `depends-on` and `depends_on` count as one word.
 function fold(word: string): string {
   return word.toLowerCase().replaceAll('-', '_');
 }

@@ -1,5 +1,5 @@
-// The words of other systems (Docker, Compose, systemd, Kubernetes, supervisord, s6, process-compose) for the fields and
-// values of services.yaml, and the words to write instead. Only for suggestions: none of them is accepted.
+// The words of other systems (Docker, Compose, systemd, Kubernetes, supervisord, s6, process-compose) for fields and values,
+// and the words to write instead. Used only for suggestions: none of them is accepted.
 
 type Words = Readonly<Record<string, string>>;
 
@@ -71,8 +71,7 @@ export const OTHER_SERVICE_KEYS: Words = {
   cmd: 'it is called `command`',
   container_name: "the service's key is its name",
   cpuset: 'it is called `cpus`',
-  deploy:
-    'write its parts as `replicas`, `restart` and `gpus`; limits of memory and processors are those of the container',
+  deploy: 'use `replicas`, `restart` and `gpus`; set limits for memory and processors on the container',
   directory: 'it is called `cwd`',
   entrypoint: 'it is part of `command`',
   environment: 'it is called `env`',
@@ -85,10 +84,10 @@ export const OTHER_SERVICE_KEYS: Words = {
   liveness: 'it is called `live`',
   liveness_probe: 'it is called `live`',
   logging: 'it is called `log`',
-  mem_limit: 'the limit of memory is that of the container (`docker run --memory`)',
+  mem_limit: 'limit the memory of the container (`docker run --memory`)',
   networks: 'services share one network: 127.0.0.1 and their ports',
   oneshot: 'write `type: task`',
-  priority: 'say who waits for whom with `depends_on`, or use `group`',
+  priority: 'order services with `depends_on`, or use `group`',
   readiness: 'it is called `ready`',
   readiness_probe: 'it is called `ready`',
   requires: 'it is called `depends_on`',
@@ -99,7 +98,7 @@ export const OTHER_SERVICE_KEYS: Words = {
   startup_probe: 'it is called `ready`; `start_timeout` limits how long the start may take',
   stop_grace_period: 'it is called `stop: {timeout: …}`',
   stop_signal: 'it is called `stop: {signal: …}`',
-  stop_timeout: 'for one service it is `stop: {timeout: …}`; `stop_timeout` stands at the top',
+  stop_timeout: 'for one service it is `stop: {timeout: …}`; `stop_timeout` is a top-level key',
   stopsignal: 'it is called `stop: {signal: …}`',
   stopwaitsecs: 'it is called `stop: {timeout: …}`',
   ulimits: 'it is called `limits`',

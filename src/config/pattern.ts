@@ -1,21 +1,21 @@
-// How a pattern of the configuration becomes something that can be tried on text, at load and at run time alike. RE2's
-// rules and not the runtime's own: its time grows with the text and never explodes, so that no pattern and no line can
-// stop PID 1. Look-around and back references are what that costs.
+// Compiles regular expressions of the configuration, at load and at run time. They follow RE2, not the engine of the
+// runtime: RE2 matches in linear time, so no pattern and no line can block the supervisor. The price is that look-around
+// and back references do not exist.
 
 export interface Pattern {
   /** Whether the pattern matches anywhere in the text. */
   test(text: string): boolean;
 }
 
-/** Throws an Error that says in words why the source is no pattern. */
+/** Throws an Error that explains why the source is not a valid pattern. */
 export function compilePattern(source: string): Pattern {
-  // Loaded with the first pattern: most files have none, and the first spawn is not to wait for it.
+  // Loaded with the first pattern: most files have none, and the load would delay the first spawn.
   const { RE2JS } = require('re2js') as typeof import('re2js');
   const compiled = RE2JS.compile(source);
   return { test: (text) => compiled.matcher(text).find() };
 }
 
-/** Features of other engines that RE2 lacks, by the piece of the pattern that RE2 refuses (RE2's syntax, "NOT SUPPORTED"). */
+/** Features of other engines that RE2 lacks, by the piece of the pattern that RE2 rejects (RE2's syntax, "NOT SUPPORTED"). */
 const NOT_IN_RE2: readonly { readonly piece: RegExp; readonly lacks: string; readonly instead?: string }[] = [
   { piece: /^\(\?<[=!]/, lacks: 'no look-behind' },
   { piece: /^\(\?[=!]/, lacks: 'no look-ahead' },
@@ -36,7 +36,7 @@ export function whyNotPattern(source: string): { readonly why: string; readonly 
   } catch (cause) {
     const why = cause instanceof Error ? cause.message.replace(/^error parsing regexp: /i, '') : String(cause);
     const refused = /: `(.*)`$/s.exec(why)?.[1] ?? '';
-    // The parser stops at `(?P`, and names the whole rest of the pattern where `(?<` begins no name.
+    // RE2 stops at `(?P`, and reports the rest of the pattern if `(?<` does not begin a name.
     const piece = refused === '(?P' ? (/\(\?P[=>]/.exec(source)?.[0] ?? refused) : refused;
     const found = NOT_IN_RE2.find((one) => one.piece.test(piece));
     if (found === undefined) return { why };

@@ -1,5 +1,5 @@
-// The part of the table that probes have: their kinds, the options they share, and which of them go where. Runs none, and
-// fills in no port: the service that a probe belongs to is not known here.
+// The tables of probes: their kinds, their common options, and which options are valid where. Runs no probe and fills in no
+// port, because the service of a probe is not available here.
 import { command } from './command.ts';
 import { type Complete, complete, defaulted, field, type Given, isUnderstood, object, required } from './field.ts';
 import { host, httpUrl, notifyTarget, pattern, status, tcpTarget } from './probe-values.ts';
@@ -11,20 +11,23 @@ const path = text({ wanted: 'a path' });
 const port = whole('a port', 1, 65535);
 
 export const HTTP_JSON = {
-  path: required(text({ wanted: 'a dotted path' }), 'where in the answer: keys and indexes with dots, `data.0.id`'),
-  equals: field(anything(), 'the value that must stand there', 'anything at all'),
+  path: required(
+    text({ wanted: 'a dotted path' }),
+    'the place in the response: keys and indexes separated by dots, `data.0.id`',
+  ),
+  equals: field(anything(), 'the required value', 'any value'),
 } as const;
 
 export const HTTP = {
-  url: field(httpUrl(), 'all of scheme, host, port and path at once, or a path', 'put together from the rest'),
+  url: field(httpUrl(), 'scheme, host, port and path in one, or a path', 'made of the other fields'),
   scheme: defaulted(word('http', 'https'), '`http` or `https`', 'http'),
   host: defaulted(host(), 'a literal IP address; `localhost` means 127.0.0.1', '127.0.0.1'),
-  port: field(port, 'where it listens', "the service's first port"),
+  port: field(port, 'the port to connect to', "the service's first port"),
   path: defaulted(text({ wanted: 'a path beginning with `/`', pattern: /^\// }), 'path and query', '/'),
   socket: field(
     text({ wanted: 'an absolute path', pattern: /^\// }),
-    'absolute path of a unix socket to speak through',
-    'host and port',
+    'absolute path of a unix socket to connect to',
+    'TCP to host and port',
   ),
   method: defaulted(text({ wanted: 'a method in capitals', pattern: /^[A-Z]{1,20}$/ }), 'in capitals', 'GET'),
   headers: defaulted(
@@ -38,14 +41,14 @@ export const HTTP = {
   ),
   body: field(text({ empty: true }), 'text to send'),
   status: defaulted(status(), '`200`, `[200, 204]`, `"200-399"`', '200-399'),
-  contains: field(text(), 'a text that the answer must contain'),
-  matches: field(pattern(), 'a regular expression that the answer must match'),
-  not_matches: field(pattern(), 'a regular expression that the answer must not match'),
-  json: field(object(HTTP_JSON, { owner: '`json`' }), 'a value that the answer, read as JSON, must hold'),
+  contains: field(text(), 'a text that the response must contain'),
+  matches: field(pattern(), 'a regular expression that the response must match'),
+  not_matches: field(pattern(), 'a regular expression that the response must not match'),
+  json: field(object(HTTP_JSON, { owner: '`json`' }), 'a value that the response, parsed as JSON, must contain'),
   verify_tls: defaulted(flag(), 'whether the certificate must be valid', true),
 } as const;
 
-/** An http probe with its defaults; `port` is null where it is the service's own. */
+/** An http probe with its defaults; a null `port` is the service's port. */
 export type HttpTarget = Omit<Complete<typeof HTTP>, 'url'>;
 
 const URL_PARTS = ['scheme', 'host', 'port', 'path', 'socket'] as const;
@@ -81,7 +84,7 @@ export const TCP = {
 } as const;
 
 export const PROBE = {
-  http: field(httpTarget, 'a URL, a path (`/health`), or a map: it answers as it should'),
+  http: field(httpTarget, 'a URL, a path (`/health`), or a map: holds when the response is as required'),
   tcp: field(
     tcpTarget(
       object(TCP, {
@@ -89,32 +92,36 @@ export const PROBE = {
         elsewhere: { port: 'write `tcp: 8080`', host: 'write `tcp: "127.0.0.1:8080"`' },
       }),
     ),
-    "a port, `host:port`, `true` for the service's own, or `{socket: /run/x.sock}`: it accepts a connection",
+    "a port, `host:port`, `true` for the service's own, or `{socket: /run/x.sock}`: holds when a connection is accepted",
   ),
-  exec: field(command(), 'a command: it exits 0. Variables in the text form are left to the shell'),
-  log: field(pattern(), 'a regular expression that a line of its output since this start has matched'),
-  file: field(path, "the path exists; relative to the service's `cwd`"),
+  exec: field(command(), 'a command: holds when it exits with 0. The shell expands variables in the text form'),
+  log: field(pattern(), 'a regular expression: holds when a line of output since this start matches it'),
+  file: field(path, "a path, relative to the service's `cwd`: holds when it exists"),
   notify: field(
     notifyTarget(object(NOTIFY, { owner: '`notify`' })),
     '`true`: `READY=1` on the socket named in `NOTIFY_SOCKET` (sd_notify); `{fd: 3}`: a newline there (s6)',
   ),
-  timeout: defaulted(duration(1), 'most time for one attempt', '5s'),
+  timeout: defaulted(duration(1), 'time limit of one attempt', '5s'),
   interval: defaulted(duration(10), 'how often it runs once the service is ready', '10s'),
   start_interval: field(
     duration(10),
-    'the pause after an attempt while the service starts; only in `ready`',
+    'the pause after an attempt during the start; only in `ready`',
     'grows with the time since the start, from `20ms` to `1s`',
   ),
-  successes: defaulted(whole('a number', 1, 1000), 'how many in a row count as holding', 1),
-  failures: defaulted(whole('a number', 1, 1000), 'how many in a row count as failing; only in `live`', 3),
+  successes: defaulted(whole('a number', 1, 1000), 'how many successful attempts in a row make the probe hold', 1),
+  failures: defaulted(
+    whole('a number', 1, 1000),
+    'how many failed attempts in a row make the probe fail; only in `live`',
+    3,
+  ),
   continuous: defaulted(
     flag(),
-    'go on after ready, every `interval`, and mark the service `unready` while it fails; only in `ready`',
+    'continue after ready, every `interval`, and mark the service `unready` while the probe fails; only in `ready`',
     false,
   ),
 } as const;
 
-export const PROBE_KINDS = ['http', 'tcp', 'exec', 'log', 'file', 'notify'] as const;
+const PROBE_KINDS = ['http', 'tcp', 'exec', 'log', 'file', 'notify'] as const;
 export type ProbeConfig = Given<typeof PROBE>;
 
 const PROBE_ELSEWHERE = {
@@ -135,7 +142,7 @@ const PROBE_ELSEWHERE = {
   successThreshold: 'it is called `successes`',
 } as const;
 
-/** Suggests the map that a value without a map probably means: `8080`, `/health`, a URL, the name of a kind, a command. */
+/** Suggests the map that a scalar probably means: `8080`, `/health`, a URL, the name of a kind, a command. */
 function meantProbe(node: Node): string | undefined {
   if (node.kind !== 'scalar' || node.value === null) return undefined;
   const { text: written } = node;
@@ -145,7 +152,7 @@ function meantProbe(node: Node): string | undefined {
   if (/^\/\S*\.sock(?:et)?$/.test(written)) return `did you mean \`{tcp: {socket: ${inFlow(written)}}}\`?`;
   if (/^https?:\/\/|^\/\S*$/i.test(written)) return `did you mean \`{http: ${inFlow(written)}}\`?`;
   if (/^(?:true|yes|on|port)$/i.test(written)) return "did you mean `{tcp: true}`, the service's own port?";
-  if (/^(?:false|no|off|none|never)$/i.test(written)) return 'remove the key: without a probe nothing is asked';
+  if (/^(?:false|no|off|none|never)$/i.test(written)) return 'remove the key: there is no probe by default';
   if (/\s/.test(written)) return `did you mean \`{exec: ${inFlow(written)}}\`?`;
   return `a probe is a map with one of ${PROBE_KINDS.map((one) => `\`${one}\``).join(', ')}`;
 }
@@ -161,7 +168,7 @@ const EXAMPLES: Readonly<Record<(typeof PROBE_KINDS)[number], string>> = {
 
 const keyOf = (node: MapNode, key: string): Span => node.entries.get(key)?.keySpan ?? node;
 
-/** Reports what a probe of a kind cannot be as `ready` or as `live`. */
+/** Reports fields and kinds that are not valid in `ready` or in `live`. */
 function checkRole(
   role: 'ready' | 'live',
   kind: (typeof PROBE_KINDS)[number],
@@ -171,25 +178,29 @@ function checkRole(
 ): void {
   const at = (key: string): Span => keyOf(node, key);
   const latched = kind === 'log' || kind === 'notify';
-  const why = `what a \`${kind}\` probe has seen once stays true, so it could never fail`;
+  const why = `a \`${kind}\` probe stays true once it has succeeded, so it could never fail`;
   if (role === 'live' && latched) {
     reading.report(at(kind), 'impossible-value', `\`${kind}\` cannot be a \`live\` probe: ${why}`);
   }
   if (role === 'live' && node.entries.has('continuous')) {
-    reading.report(at('continuous'), 'impossible-value', '`continuous` is for `ready`: a `live` probe always goes on');
+    reading.report(
+      at('continuous'),
+      'impossible-value',
+      '`continuous` is for `ready`: a `live` probe always continues',
+    );
   }
   if (role === 'ready' && given.continuous === true && latched) {
     reading.report(at('continuous'), 'impossible-value', `\`${kind}\` cannot be \`continuous\`: ${why}`);
   }
   if (role === 'ready' && node.entries.has('failures')) {
-    const suggestion = 'a probe that shall end the service when it fails belongs in `live`';
+    const suggestion = 'a probe that restarts the service when it fails belongs in `live`';
     reading.report(at('failures'), 'impossible-value', '`failures` is for `live` probes only', { suggestion });
   }
   if (node.entries.has('start_interval') && (role === 'live' || latched)) {
     const message =
       role === 'live'
         ? '`start_interval` is for `ready`: a `live` probe runs every `interval`, once the service is ready'
-        : `\`start_interval\` has no effect: a \`${kind}\` probe waits and makes no attempts`;
+        : `\`start_interval\` has no effect: a \`${kind}\` probe waits for an event and makes no attempts`;
     reading.report(at('start_interval'), 'impossible-value', message, { suggestion: 'remove it' });
   }
 }
@@ -209,8 +220,8 @@ export function probes(role: 'ready' | 'live'): Shape<readonly ProbeConfig[]> {
         return reading.report(node, 'missing-key', `a probe must have one of ${listed}`);
       }
       for (const other of kinds.slice(1)) {
-        reading.report(at(other), 'contradiction', `a probe has one kind: this one has \`${kind}\` already`, {
-          suggestion: 'make a list of probes: all must hold',
+        reading.report(at(other), 'contradiction', `a probe must have one kind, and this one already has \`${kind}\``, {
+          suggestion: 'write a list of probes: all must hold',
           related: [{ message: `\`${kind}\` is here`, span: at(kind) }],
         });
       }
@@ -236,5 +247,5 @@ export function probes(role: 'ready' | 'live'): Shape<readonly ProbeConfig[]> {
   });
 }
 
-/** The table of a probe as one shape; for JSON Schema. */
+/** The table of a probe as one shape, for the JSON Schema. */
 export const probeShape = object(PROBE, { owner: 'a probe' });

@@ -1,22 +1,22 @@
-// What can be written in a probe, below the table: addresses, URLs, status ranges, regular expressions. Connects to
-// nothing. Addresses are literal, because a name look-up needs a thread that a full process limit does not give.
+// The values of probe fields: addresses, URLs, status ranges, regular expressions. Connects to nothing. Addresses are
+// literal, because a name lookup needs a thread, and a process limit that is used up does not allow one.
 import { isUnderstood } from './field.ts';
 import { whyNotPattern } from './pattern.ts';
 import { fill, INVALID, type Invalid, inFlow, mismatch, quote, type Reading } from './reading.ts';
 import { byKind, refined, type Shape, text } from './shape.ts';
 import type { Node, Span } from './tree.ts';
 
-/** Where a probe connects; a null port is the service's first. */
+/** Where a probe connects; a null port is the service's first port. */
 export interface Endpoint {
   readonly host: string;
   readonly port: number | null;
 }
-export interface HttpUrl extends Endpoint {
+interface HttpUrl extends Endpoint {
   readonly scheme: 'http' | 'https';
   readonly path: string;
 }
 /** Inclusive. */
-export type StatusRange = readonly [number, number];
+type StatusRange = readonly [number, number];
 
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
 const LOOPBACK = '127.0.0.1';
@@ -48,7 +48,7 @@ export function httpUrl(): Shape<HttpUrl> {
       if (address === null) return reportName(url.hostname, node, name, reading);
       const scheme = url.protocol === 'https:' ? 'https' : 'http';
       const port = url.port === '' ? (scheme === 'https' ? 443 : 80) : Number(url.port);
-      if (port === 0) return reading.report(node, 'wrong-value', `${name} names port 0, which nothing can listen on`);
+      if (port === 0) return reading.report(node, 'wrong-value', `${name} has port 0, which no program can listen on`);
       return { scheme, host: address, port, path: url.pathname + url.search };
     },
     schema,
@@ -66,7 +66,7 @@ function meantUrl(written: string): string | undefined {
 /** Where a `tcp` probe connects: an address, or a unix socket. */
 export type TcpTarget = (Endpoint & { readonly socket: null }) | { readonly socket: string };
 
-/** `true` for the service's own port, a port, `host:port`, or a unix socket, of which `map` reads the map. */
+/** `true` for the service's own port, a port, `host:port`, or a unix socket, whose map `map` reads. */
 export function tcpTarget(map: Shape<{ readonly socket?: string }>): Shape<TcpTarget> {
   const wanted = "a port, `host:port`, `true` for the service's own port, or `{socket: /run/x.sock}`";
   const address: Shape<TcpTarget> = {
@@ -169,7 +169,7 @@ function toAddress(written: string): string | null {
 function reportName(written: string, span: Span, name: string, reading: Reading): Invalid {
   const message = `${name} names the host ${quote(written)}: a probe takes only a literal IP address`;
   const suggestion =
-    'a name look-up can hang when the process limit is used up; write the address, such as `127.0.0.1` or `[::1]`';
+    'a name lookup can hang when the process limit is used up; write the address, such as `127.0.0.1` or `[::1]`';
   return reading.report(span, 'host-name', message, { suggestion });
 }
 

@@ -1,5 +1,5 @@
-// What can be written about the process a service runs as: user, file mask, processors, resource limits. Looks nothing up:
-// whether a user exists is the plan's business.
+// The attributes of a service's process: user, file mode mask, processors, resource limits. Looks nothing up: the plan
+// resolves users.
 import { didYouMean } from './nearest.ts';
 import { parseSize } from './quantity.ts';
 import { fill, INVALID, type Invalid, mismatch, type Reading } from './reading.ts';
@@ -31,7 +31,7 @@ export function umask(): Shape<number> {
       if (node.kind !== 'scalar') return mismatch(node, name, wanted, reading);
       const filled = fill(node, reading);
       if (filled === INVALID) return INVALID;
-      // `022` is eighteen to YAML 1.1 and twenty-two to YAML 1.2: nobody can tell what was meant.
+      // `022` is eighteen in YAML 1.1 and twenty-two in YAML 1.2, so a bare number is ambiguous.
       if (typeof node.value === 'number') {
         const digits = node.text.replace(/^0o/, '').padStart(3, '0');
         return mismatch(node, name, wanted, reading, /^[0-7]{3,4}$/.test(digits) ? `write \`"${digits}"\`` : undefined);
@@ -54,7 +54,7 @@ export function cpus(): Shape<readonly number[]> {
       if (node.kind !== 'scalar') return mismatch(node, name, wanted, reading);
       const filled = fill(node, reading);
       if (filled === INVALID) return INVALID;
-      // Elsewhere a bare number here is how MANY processors; taken silently it would pin the service to one of them.
+      // In other systems a bare number here is HOW MANY processors; accepting it would pin the service to one of them.
       if (typeof node.value === 'number') {
         const advice = `write \`"${node.text}"\` for processor number ${node.text}, \`"0-3"\` for the first four`;
         return mismatch(node, name, wanted, reading, Number.isInteger(node.value) ? advice : undefined);
@@ -84,7 +84,7 @@ interface LimitKind {
   readonly most?: number;
 }
 
-/** Every limit of setrlimit(2) but RLIMIT_LOCKS, which Linux ignores. */
+/** Every limit of setrlimit(2) except RLIMIT_LOCKS, which Linux ignores. */
 export const LIMITS = {
   as: { unit: 'bytes', about: 'address space' },
   core: { unit: 'bytes', about: 'core file; `0` for none' },
@@ -104,7 +104,7 @@ export const LIMITS = {
 } as const satisfies Readonly<Record<string, LimitKind>>;
 export type LimitKey = keyof typeof LIMITS;
 
-/** A map of limits: each a value for both, or `{soft, hard}`. */
+/** A map of limits: each is one value for both, or `{soft, hard}`. */
 export function limits(): Shape<ReadonlyMap<LimitKey, LimitValue>> {
   const wanted = 'a map of limits (`{nofile: 65536, memlock: unlimited}`)';
   return {
@@ -150,7 +150,7 @@ function readLimit(node: Node, name: string, kind: LimitKind, reading: Reading):
   const hard = readAmount(hardNode, name, kind, reading);
   if (soft === INVALID || hard === INVALID) return INVALID;
   if ((soft ?? Number.POSITIVE_INFINITY) > (hard ?? Number.POSITIVE_INFINITY)) {
-    return reading.report(softNode, 'wrong-value', `the soft value of ${name} is above its hard one`);
+    return reading.report(softNode, 'wrong-value', `the soft value of ${name} is greater than its hard value`);
   }
   return { soft, hard };
 }

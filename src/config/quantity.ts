@@ -1,5 +1,5 @@
-// Durations (`250ms`, `1h30m`) and sizes (`64KiB`, `20MB`) as people write them. Pure text to number and back; a wrong text
-// comes back as what to write instead.
+// Durations (`250ms`, `1h30m`) and sizes (`64KiB`, `20MB`): text to number and back. The result for an invalid text is a
+// suggestion of what to write.
 
 /** A number, or what is wrong with the text. */
 export type Parsed =
@@ -8,7 +8,7 @@ export type Parsed =
 
 const UNITS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
 
-// Timers of the runtime hold 31 bits of milliseconds, 24.8 days; anything longer would fire at once.
+// Timers of the runtime have 31 bits of milliseconds, 24.8 days; a longer timer would fire at once.
 const LONGEST = 24 * UNITS.d;
 
 const DURATION = /^(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?$/;

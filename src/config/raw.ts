@@ -1,130 +1,129 @@
-// What a parser hands over, and what becomes of it: a text's own structure, in which aliases and merge keys still stand as
-// they are written, turned into a tree in which they are resolved. Knows no parser; refuses what would make a small file
-// large (aliases of aliases, chains of them).
+// The output of a YAML parser, in which aliases and merge keys are not yet resolved, and its conversion into a tree in which
+// they are. Independent of the parser. Rejects what would expand a small file into a large one (aliases of aliases).
 import { didYouMean } from './nearest.ts';
 import type { Reading } from './reading.ts';
 import type { ListNode, MapEntry, MapNode, Node, ScalarNode, Span } from './tree.ts';
 
-/** Collections in collections; the schema itself needs eight. */
+/** Nesting of collections; the schema itself needs eight levels. */
 export const MAX_DEPTH = 100;
-/** Values after aliases are followed; a file of 1,000 services with merged defaults has some 50,000. */
+/** Limit of values after aliases are resolved; a file of 1,000 services with merged defaults has some 50,000. */
 const MAX_VALUES = 250_000;
 const MAX_ADVISED = 200;
 
-/** `anchor` is the name that a node is given by `&name`; null: none. */
+/** `anchor` is the name of `&name`; null: none. */
 interface Anchored {
   readonly anchor: string | null;
 }
 export interface RawScalar extends ScalarNode, Anchored {}
-export interface RawList extends Span, Anchored {
+interface RawList extends Span, Anchored {
   readonly kind: 'list';
   readonly items: readonly Raw[];
 }
-export interface RawMap extends Span, Anchored {
+interface RawMap extends Span, Anchored {
   readonly kind: 'map';
   readonly pairs: readonly (readonly [key: Raw, value: Raw])[];
 }
 /** `*name`. */
-export interface RawAlias extends Span {
+interface RawAlias extends Span {
   readonly kind: 'alias';
   readonly name: string;
 }
 export type Raw = RawScalar | RawList | RawMap | RawAlias;
 
-interface Grown {
+interface Resolved {
   readonly node: Node;
-  /** Values in it, aliases followed. */
+  /** Number of values in it, with aliases resolved. */
   readonly size: number;
   readonly height: number;
 }
 
-/** What one growth carries along. */
-interface Growth {
+/** The state of one conversion. */
+interface Resolution {
   readonly reading: Reading;
-  /** What each anchor names; `open` while that is still being read. */
-  readonly anchors: Map<string, Grown | 'open'>;
-  /** Set once a limit is passed, from when on nothing more is read. */
+  /** The node of each anchor; `open` while that node is being read. */
+  readonly anchors: Map<string, Resolved | 'open'>;
+  /** Set when a limit is exceeded; after that nothing more is read. */
   stopped: boolean;
 }
 
-/** The tree of a text; null past a limit, which has then been reported. Aliases share what they point to. */
-export function growTree(root: Raw, reading: Reading): Node | null {
-  const growth: Growth = { reading, anchors: new Map(), stopped: false };
-  const { node } = grow(root, growth);
-  return growth.stopped ? null : node;
+/** The tree of a text. null: a limit was exceeded, and this has been reported. Aliases share the node of their anchor. */
+export function resolveTree(root: Raw, reading: Reading): Node | null {
+  const resolution: Resolution = { reading, anchors: new Map(), stopped: false };
+  const { node } = resolveNode(root, resolution);
+  return resolution.stopped ? null : node;
 }
 
-function grow(raw: Raw, growth: Growth): Grown {
-  if (growth.stopped) return nothingAt(raw);
-  if (raw.kind === 'alias') return follow(raw, growth);
-  const { anchors } = growth;
+function resolveNode(raw: Raw, resolution: Resolution): Resolved {
+  if (resolution.stopped) return emptyNodeAt(raw);
+  if (raw.kind === 'alias') return resolveAlias(raw, resolution);
+  const { anchors } = resolution;
   if (raw.anchor !== null) anchors.set(raw.anchor, 'open');
-  const grown =
+  const resolved =
     raw.kind === 'map'
-      ? growMap(raw, growth)
+      ? resolveMap(raw, resolution)
       : raw.kind === 'list'
-        ? growList(raw, growth)
+        ? resolveList(raw, resolution)
         : { node: raw, size: 1, height: 0 };
-  if (grown.height > MAX_DEPTH) stop(raw, 'too-deep', `is nested more than ${MAX_DEPTH} levels deep`, growth);
-  if (raw.anchor !== null) anchors.set(raw.anchor, grown);
-  return grown;
+  if (resolved.height > MAX_DEPTH) stop(raw, 'too-deep', `is nested more than ${MAX_DEPTH} levels deep`, resolution);
+  if (raw.anchor !== null) anchors.set(raw.anchor, resolved);
+  return resolved;
 }
 
-function follow(alias: RawAlias, { anchors, reading }: Growth): Grown {
+function resolveAlias(alias: RawAlias, { anchors, reading }: Resolution): Resolved {
   const { name } = alias;
   const target = anchors.get(name);
   if (typeof target === 'object') return target;
   const message =
     target === 'open'
-      ? `the alias \`*${name}\` stands inside what it names`
-      : `there is no anchor \`&${name}\` before this`;
+      ? `the alias \`*${name}\` is inside its own anchor`
+      : `there is no anchor \`&${name}\` before this alias`;
   const advised = target === undefined && reading.count() < MAX_ADVISED;
   const suggestion = advised ? didYouMean(name, anchors.keys()) : undefined;
   reading.report(alias, 'unknown-alias', message, { suggestion });
-  return nothingAt(alias);
+  return emptyNodeAt(alias);
 }
 
-function growList({ items: raws, start, end }: RawList, growth: Growth): Grown {
+function resolveList({ items: raws, start, end }: RawList, resolution: Resolution): Resolved {
   const items: Node[] = [];
   let size = 1;
   let height = 0;
   for (const one of raws) {
-    const grown = grow(one, growth);
-    items.push(grown.node);
-    size += grown.size;
-    height = Math.max(height, grown.height + 1);
-    if (tooMany(size, one, growth)) break;
+    const resolved = resolveNode(one, resolution);
+    items.push(resolved.node);
+    size += resolved.size;
+    height = Math.max(height, resolved.height + 1);
+    if (tooMany(size, one, resolution)) break;
   }
   const node: ListNode = { kind: 'list', items, start, end };
   return { node, size, height };
 }
 
-function growMap({ pairs, start, end }: RawMap, growth: Growth): Grown {
-  const { reading } = growth;
+function resolveMap({ pairs, start, end }: RawMap, resolution: Resolution): Resolved {
+  const { reading } = resolution;
   const entries = new Map<string, MapEntry>();
   const merged: MapEntry[] = [];
   let size = 1;
   let height = 0;
   for (const [name, value] of pairs) {
     const keySpan: Span = { start: name.start, end: name.end };
-    const grown = grow(value, growth);
-    size += grown.size;
-    height = Math.max(height, grown.height + 1);
-    if (tooMany(size, keySpan, growth)) break;
+    const resolved = resolveNode(value, resolution);
+    size += resolved.size;
+    height = Math.max(height, resolved.height + 1);
+    if (tooMany(size, keySpan, resolution)) break;
     const key = name.kind === 'scalar' ? name.text : null;
     if (key === null || key === '' || key.includes('\0')) reportKey(keySpan, key, reading);
     else if (key === '<<' && name.kind === 'scalar' && name.plain) {
-      for (const entry of mergedEntries(grown.node, keySpan, reading)) merged.push(entry);
+      for (const entry of mergedEntries(resolved.node, keySpan, reading)) merged.push(entry);
     } else {
       const earlier = entries.get(key);
-      if (earlier === undefined) entries.set(key, { key, keySpan, node: grown.node });
+      if (earlier === undefined) entries.set(key, { key, keySpan, node: resolved.node });
       else {
         const related = [{ message: 'also declared here', span: earlier.keySpan }];
         reading.report(keySpan, 'duplicate-key', `the key \`${key}\` is declared twice`, { related });
       }
     }
   }
-  // The map's own keys win, and of several merged maps the earlier one.
+  // The map's own keys win; of several merged maps the earlier one wins.
   for (const entry of merged) if (!entries.has(entry.key)) entries.set(entry.key, entry);
   const node: MapNode = { kind: 'map', entries, start, end };
   return { node, size, height };
@@ -135,37 +134,37 @@ function mergedEntries(node: Node, keySpan: Span, reading: Reading): readonly Ma
   return maps.flatMap((one) => {
     if (one.kind === 'map') return [...one.entries.values()];
     const suggestion = 'write `<<: *anchor` with an anchor of a map';
-    reading.report(keySpan, 'wrong-merge', '`<<` merges maps, and this is none', { suggestion });
+    reading.report(keySpan, 'wrong-merge', '`<<` merges maps, and this is not a map', { suggestion });
     return [];
   });
 }
 
-function tooMany(size: number, span: Span, growth: Growth): boolean {
+function tooMany(size: number, span: Span, resolution: Resolution): boolean {
   if (size > MAX_VALUES) {
-    stop(span, 'too-large', `holds more than ${MAX_VALUES} values when its aliases are followed`, growth);
+    stop(span, 'too-large', `holds more than ${MAX_VALUES} values when its aliases are resolved`, resolution);
   }
-  return growth.stopped;
+  return resolution.stopped;
 }
 
-function stop(span: Span, code: string, what: string, growth: Growth): void {
-  if (!growth.stopped) growth.reading.report(span, code, `the file ${what}`);
-  growth.stopped = true;
+function stop(span: Span, code: string, what: string, resolution: Resolution): void {
+  if (!resolution.stopped) resolution.reading.report(span, code, `the file ${what}`);
+  resolution.stopped = true;
 }
 
-/** Nothing where something could stand. */
+/** An empty scalar at a position where a value is missing. */
 export function emptyAt(at: number): RawScalar {
   return { kind: 'scalar', value: null, text: '', plain: true, anchor: null, start: at, end: at };
 }
 
-function nothingAt({ end }: Span): Grown {
+function emptyNodeAt({ end }: Span): Resolved {
   return { node: emptyAt(end), size: 1, height: 0 };
 }
 
 function reportKey({ start, end }: Span, key: string | null, reading: Reading): void {
   const span = { start, end: Math.max(end, start + 1) };
   if (key === null) {
-    const suggestion = 'put it into quotes if that is its name';
+    const suggestion = 'put it in quotes if this is its name';
     reading.report(span, 'wrong-key', 'a key must be a text', { suggestion });
   } else if (key === '') reading.report(span, 'wrong-key', 'a key is empty');
-  else reading.report(span, 'nul-character', 'a key holds a NUL character');
+  else reading.report(span, 'nul-character', 'a key contains a NUL character');
 }

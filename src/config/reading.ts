@@ -1,13 +1,13 @@
-// What reading a tree needs besides the tree: the variables, and a place to put complaints. Collects, never throws.
+// The context of reading a tree: the environment variables and the list of problems. Collects problems and never throws.
 import type { Diagnostic } from './diagnostic.ts';
 import { interpolate } from './interpolate.ts';
 import { type Node, type ScalarNode, type Source, type Span, toRange } from './tree.ts';
 
-/** What a shape gives instead of a value; its complaint has then been made. */
+/** What a shape returns instead of a value, after it has reported the problem. */
 export const INVALID = Symbol('invalid');
 export type Invalid = typeof INVALID;
 
-export interface Extra {
+interface Extra {
   readonly suggestion?: string | undefined;
   readonly related?: readonly { readonly message: string; readonly span: Span }[];
 }
@@ -15,13 +15,13 @@ export interface Extra {
 export interface Reading {
   readonly source: Source;
   readonly environment: Readonly<Record<string, string>>;
-  /** How many complaints there are so far; a shape that leaves it as it was has read a valid value. */
+  /** Number of problems so far. If reading a value does not change it, the value is valid. */
   count(): number;
   /** Always returns INVALID, so that a shape can end with it. */
   report(span: Span, code: string, message: string, extra?: Extra): Invalid;
 }
 
-/** Puts complaints about `source` into `into`. */
+/** Appends problems in `source` to `into`. */
 export function makeReading(
   source: Source,
   environment: Readonly<Record<string, string>>,
@@ -54,29 +54,29 @@ export function makeReading(
   };
 }
 
-/** The number of a copy as a variable: it means something within a service alone, and nothing from outside counts. */
+/** The variable with the number of a replica. It exists only within a service; its value in the environment is ignored. */
 export const REPLICA = 'SVC_REPLICA';
 
-/** The same, with `${SVC_REPLICA}` for one copy of a service. */
-export function ofCopy(reading: Reading, index: number): Reading {
+/** `reading` with `${SVC_REPLICA}` for one replica of a service. */
+export function forReplica(reading: Reading, index: number): Reading {
   return { ...reading, environment: { ...reading.environment, [REPLICA]: String(index) } };
 }
 
-/** The same, without any `${SVC_REPLICA}`. */
-export function ofNoCopy(reading: Reading): Reading {
+/** `reading` without `${SVC_REPLICA}`. */
+export function withoutReplica(reading: Reading): Reading {
   const { [REPLICA]: _, ...environment } = reading.environment;
   return { ...reading, environment };
 }
 
-/** A scalar with its variables put in. `text` is what a text field takes; `value` what a number or a switch looks at. */
-export interface Filled {
+/** A scalar after interpolation. Text fields take `text`; numbers and switches use `value`. */
+interface Filled {
   readonly text: string;
   readonly value: string | number | boolean | null;
-  /** A variable stood in it: then its text counts, whatever quotes it had. */
+  /** It contained a variable: then its text counts, whatever its quotes. */
   readonly interpolated: boolean;
 }
 
-/** Puts the variables into a scalar; wrong references are reported where they stand. */
+/** Interpolates a scalar; invalid references are reported at their positions. */
 export function fill(node: ScalarNode, reading: Reading): Filled | Invalid {
   if (typeof node.value !== 'string') return { text: node.text, value: node.value, interpolated: false };
   const result = interpolate(node.value, reading.environment);
@@ -93,7 +93,7 @@ export function fill(node: ScalarNode, reading: Reading): Filled | Invalid {
   return INVALID;
 }
 
-/** The complaint that a node is not what belongs there. `name` is how the message calls the place: `` `port` ``. */
+/** Reports that a node is not of the wanted kind. `name` is the place as the message shows it: `` `port` ``. */
 export function mismatch(node: Node, name: string, wanted: string, reading: Reading, suggestion?: string): Invalid {
   if (node.kind === 'scalar' && node.value === null) {
     return reading.report(node, 'empty-value', `${name} is empty: it must be ${wanted}`, {
@@ -105,22 +105,22 @@ export function mismatch(node: Node, name: string, wanted: string, reading: Read
   });
 }
 
-/** Variables whose names say that nobody is to read what they hold: messages end up in logs. */
+/** Variables whose values are probably secret; messages appear in logs. */
 const SECRET = /\$\{\w*(?:TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH)/i;
 
-/** A node in words, short enough for a message: `"abc"`, `5`, `a list`. */
+/** Describes a node, short enough for a message: `"abc"`, `5`, `a list`. */
 export function describe(node: Node, reading: Reading): string {
   if (node.kind === 'list') return 'a list';
   if (node.kind === 'map') return 'a map';
   const result = typeof node.value === 'string' ? interpolate(node.value, reading.environment) : null;
   if (result?.ok && result.changed) {
     const from = shorten(node.text, 30);
-    return SECRET.test(node.text) ? `what ${from} comes to` : `${quote(result.text)} (from ${from})`;
+    return SECRET.test(node.text) ? `the value of ${from}` : `${quote(result.text)} (from ${from})`;
   }
   return typeof node.value === 'string' ? quote(node.value) : shorten(node.text, 40);
 }
 
-/** A text as it can be written within `{}` or `[]`: in quotes where it has to be. */
+/** A text as written within `{}` or `[]`: quoted if necessary. */
 export function inFlow(text: string): string {
   return /^[\w./~](?:[\w./~@=+ -]*[\w./])?$/.test(text) ? text : JSON.stringify(text);
 }

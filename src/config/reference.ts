@@ -1,5 +1,5 @@
-// The reference of services.yaml as Markdown, made from the table of fields, so that the two cannot disagree. A test holds
-// docs/reference.md against it. Not part of the product: nothing at run time imports this.
+// The reference of services.yaml as Markdown, generated from the field tables. A test compares docs/reference.md with it.
+// Nothing imports this file at run time.
 
 import { CONTROL, HTTP_CONTROL, TOKEN_FILE } from './control-values.ts';
 import type { Field, Fields } from './field.ts';

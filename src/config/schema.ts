@@ -1,5 +1,5 @@
-// The ONE table of everything that services.yaml can hold. Validation, defaults, the reference and the JSON Schema for
-// editors all come from it: a field that is not here does not exist, and one that is here is documented.
+// The table of all fields of services.yaml. Validation, defaults, the reference and the JSON Schema for editors are made
+// from it, so every field is documented.
 import { command, groupName, NAME, NAME_RULE } from './command.ts';
 import { CONTROL } from './control-values.ts';
 import {
@@ -20,7 +20,7 @@ import { OTHER_EXITS, OTHER_POLICIES, OTHER_SERVICE_KEYS, OTHER_STOP_TARGETS, OT
 import { probeShape, probes } from './probe-schema.ts';
 import { pattern } from './probe-values.ts';
 import { cpus, limits, umask, user } from './process-values.ts';
-import { INVALID, inFlow, mismatch, ofCopy, quote, type Reading } from './reading.ts';
+import { forReplica, INVALID, inFlow, mismatch, quote, type Reading } from './reading.ts';
 import {
   conditionWord,
   dependencies,
@@ -55,7 +55,7 @@ import type { ListNode, MapEntry, MapNode, ScalarNode } from './tree.ts';
 
 const path = text({ wanted: 'a path' });
 const port = whole('a port', 1, 65535);
-const MAX_COPIES = 1_000;
+const MAX_REPLICAS = 1_000;
 
 // ---------------------------------------------------------------------------------------------------------- environment
 
@@ -65,7 +65,7 @@ export const ENV_FROM_FILE = {
 
 export const ENV_FILE = {
   path: required(path, 'the file, relative to the folder of services.yaml'),
-  required: defaulted(flag(), 'whether it is an error if there is no such file', true),
+  required: defaulted(flag(), 'whether a missing file is an error', true),
 } as const;
 
 const environment = mapOf(
@@ -99,14 +99,14 @@ const envFiles: Shape<readonly EnvFile[]> = byKind<readonly EnvFile[], readonly 
 // -------------------------------------------------------------------------------------------------------------- service
 
 export const BACKOFF = {
-  initial: defaulted(duration(1), 'wait before the first restart', '500ms'),
-  max: defaulted(duration(1), 'longest wait', '30s'),
-  factor: defaulted(number('a number', 1, 100), 'how much longer each wait is than the one before', 2),
+  initial: defaulted(duration(1), 'delay before the first restart', '500ms'),
+  max: defaulted(duration(1), 'longest delay', '30s'),
+  factor: defaulted(number('a number', 1, 100), 'factor between one delay and the next', 2),
 } as const;
 
 const POLICY = wordOf(['never', 'on-failure', 'always'], OTHER_POLICIES);
 
-/** Docker's `on-failure:3`. */
+/** Suggestion for Docker's `on-failure:3`. */
 function adviseRestart(written: string): string | undefined {
   const max = /^on[-_]failure:(\d+)$/.exec(written)?.[1];
   return max === undefined ? undefined : `did you mean \`{policy: on-failure, max: ${max}}\`?`;
@@ -125,19 +125,23 @@ const restartWord: Shape<Given<typeof RESTART>> = {
 
 export const RESTART = {
   policy: defaulted(POLICY, '`never`, `on-failure` or `always`', 'never'),
-  max: field(whole('a number', 1, 1_000_000), 'most restarts, within `within` or else in a row', 'no limit'),
-  within: field(duration(1), 'the time in which `max` counts', 'since it was last ready for 60 s'),
-  backoff: field(object(BACKOFF, { owner: '`backoff`' }), 'waits between restarts, with ±10 % of jitter', 'see below'),
+  max: field(whole('a number', 1, 1_000_000), 'limit of restarts, within `within` or else in a row', 'no limit'),
+  within: field(duration(1), 'the time window of `max`', 'since the service was last ready for 60 s'),
+  backoff: field(object(BACKOFF, { owner: '`backoff`' }), 'delays between restarts, with ±10 % of jitter', 'see below'),
 } as const;
 
 export const STOP = {
-  signal: defaulted(signal(), 'sent once', 'TERM'),
-  timeout: field(duration(), 'time until what is left is killed', 'the whole of `stop_timeout`'),
-  to: defaulted(wordOf(['main', 'group'], OTHER_STOP_TARGETS), 'the main process alone, or its process group', 'main'),
+  signal: defaulted(signal(), 'the stop signal, sent once', 'TERM'),
+  timeout: field(duration(), 'grace period: time until remaining processes are killed', 'all of `stop_timeout`'),
+  to: defaulted(
+    wordOf(['main', 'group'], OTHER_STOP_TARGETS),
+    'where the signal goes: to the main process, or to its process group',
+    'main',
+  ),
   command: field(command(), 'run instead of sending the signal'),
   leftover_timeout: field(
     duration(),
-    'when the main process ends by itself: time between SIGTERM and SIGKILL for its leftover processes',
+    'when the main process exits without a stop: time between SIGTERM and SIGKILL for its leftover processes',
     '`2s`, or `timeout` if that is shorter',
   ),
 } as const;
@@ -148,16 +152,16 @@ const patterns = byKind<readonly string[], readonly string[]>('a pattern, or a l
 });
 
 export const LOG_FILE = {
-  path: required(path, 'relative to the folder of services.yaml; its folder is made'),
-  max_size: defaulted(size(), 'rotated when it would grow beyond this', '10MiB'),
+  path: required(path, 'relative to the folder of services.yaml; its folder is created'),
+  max_size: defaulted(size(), 'the file is rotated before it exceeds this size', '10MiB'),
   keep: defaulted(whole('a number', 0, 1_000), 'how many rotated files are kept: `path.1` is the newest', 5),
-  compress: defaulted(flag(), 'rotated files are compressed: `path.1.gz`', false),
+  compress: defaulted(flag(), 'whether rotated files are compressed: `path.1.gz`', false),
 } as const;
 
 const advisePath = (given: ScalarNode | ListNode): string | undefined =>
   given.kind === 'scalar' && typeof given.value === 'string' ? `write \`{path: ${inFlow(given.text)}}\`` : undefined;
 
-/** Of a word, the field that has it; of a path, the file. */
+/** Suggests the field for a word, and `file` for a path. */
 function adviseLog(given: ScalarNode | ListNode): string | undefined {
   const { text = '' } = given.kind === 'scalar' ? given : {};
   const fields = { format: FORMAT, when_full: WHEN_FULL, ansi: ANSI };
@@ -176,36 +180,40 @@ export const LOG = {
   format: defaulted(word(...FORMAT), '`text` or `json`', 'text'),
   when_full: defaulted(
     word(...WHEN_FULL),
-    'when nobody reads the output: slow the service down, or drop lines and say how many',
+    'when the output is not read: `block` slows the service down, `drop` drops lines and reports how many',
     'block',
   ),
   ansi: defaulted(
     word(...ANSI),
-    'colours and other escape sequences of terminals; `drop` and `log` probes see what is left',
+    'colours and other escape sequences of terminals; with `strip`, `drop` and `log` probes see the text without them',
     'keep',
   ),
   merge: defaulted(
     flag(),
-    'with `json`: a line that is a JSON object itself becomes the entry, as it is written, not text in one',
+    'with `json`: a line that is a JSON object becomes the log entry itself instead of the text of one',
     true,
   ),
   drop: field(
     patterns,
-    'a pattern or a list of them: a line that one matches is left out; one in pieces by its first 64 KiB',
-    'no line',
+    'a pattern or a list of patterns: matching lines are dropped; a line above 64 KiB is matched by its first 64 KiB',
+    'none',
   ),
   file: field(
     object(LOG_FILE, { owner: '`file`', advise: advisePath }),
-    'a file that gets every line too, without the prefix',
+    'a file that also receives every line, without the prefix',
   ),
 } as const;
 
 export const DEPENDENCY = {
-  condition: field(conditionWord, '`started`, `ready`, `completed` or `exited`', 'as in a list'),
-  any: field(whole('a number of copies', 1, MAX_COPIES), 'how many copies of it must be so', 'all of them'),
+  condition: field(conditionWord, '`started`, `ready`, `completed` or `exited`', 'depends on the target, as in a list'),
+  any: field(
+    whole('a number of copies', 1, MAX_REPLICAS),
+    'how many replicas must satisfy the condition',
+    'all of them',
+  ),
   restart: defaulted(
     flag(),
-    'when it restarts (by its policy, a command or a reload), this service is stopped and starts again after it; a task runs again',
+    'when the target restarts (by its policy, a command or a reload), this service is stopped and starts again after it; a task runs again',
     false,
   ),
 } as const;
@@ -213,32 +221,36 @@ export const DEPENDENCY = {
 export const SERVICE = {
   command: required(
     command(),
-    'a text runs under `/bin/sh -c`, which becomes the program where it is but one; a list is executed without a shell',
+    'a text runs under `/bin/sh -c`; if it is a single simple command, it runs as `exec …`, so signals reach it directly; a list is executed without a shell',
   ),
   type: defaulted(
     wordOf(['service', 'task'], OTHER_TYPES),
-    '`service` is meant to run on; `task` is meant to finish: a download, a migration',
+    '`service` is meant to keep running; `task` is meant to finish: a download, a migration',
     'service',
   ),
   enabled: defaulted(
     enabled(),
-    '`true`, `false`, or text that variables turn into one; empty, `0`, `no`, `false`, `off` mean no',
+    '`true`, `false`, or a text with variables; empty, `0`, `no`, `false`, `off` mean no',
     true,
   ),
   group: field(
     groupName(),
-    'the stage it belongs to: a stage starts when every member of the one before it is ready (services) or completed (tasks)',
+    'its stage: a stage starts when every service of the previous stage is ready and every task has completed',
   ),
   depends_on: field(
     dependencies(object(DEPENDENCY, { owner: 'an entry of `depends_on`' })),
-    '`[a, b]` or `{a: started, b: ready, c: completed, d: exited}`; in a list, a target with a `ready` probe means `ready`, a task `completed`, any other `started`; `{a: {condition: ready, any: 1}}` for some of its copies, `{a: {condition: ready, restart: true}}` to restart with it',
+    '`[a, b]` or `{a: started, b: ready, c: completed, d: exited}`; in a list, a target with a `ready` probe means `ready`, a task `completed`, any other `started`; `{a: {condition: ready, any: 1}}` for some of its replicas, `{a: {condition: ready, restart: true}}` to restart with it',
   ),
-  ready: field(probes('ready'), 'a probe, or a list of probes that must all hold', 'ready as soon as it has started'),
-  live: field(probes('live'), 'a probe or a list, run after ready; failing it is a failure of the service'),
-  start_timeout: defaulted(duration(1), 'most time from start to ready; past it the start has failed', '30m'),
+  ready: field(
+    probes('ready'),
+    'a probe, or a list of probes that must all hold',
+    'ready as soon as the process has started',
+  ),
+  live: field(probes('live'), 'a probe or a list of probes, run once ready; if one fails, the service fails'),
+  start_timeout: defaulted(duration(1), 'time limit from start to ready; after that, the start fails', '30m'),
   start_stall: defaulted(
     orOff(duration(1)),
-    'fail a start in which neither a line of output nor a changed probe answer came for this long',
+    'the start fails if for this long no line of output appears and no probe result changes',
     'off',
   ),
   restart: field(
@@ -251,10 +263,10 @@ export const SERVICE = {
   ),
   success_codes: defaulted(
     listOf(whole('an exit code', 0, 255), { wanted: 'a list of exit codes' }),
-    'exit codes that are a success',
+    'exit codes that mean success',
     [0],
   ),
-  essential: defaulted(flag(), 'whether its end may end the container', true),
+  essential: defaulted(flag(), 'whether its end can end the container (see `exit`)', true),
   stop: field(
     byKind('a signal, or a map', {
       scalar: refined(signal(), (name): Given<typeof STOP> => ({ signal: name })),
@@ -265,13 +277,13 @@ export const SERVICE = {
   ),
   forward: field(
     forwards(),
-    'signals passed on to its main process: `[HUP, USR1]`, or with another sent instead `{HUP: QUIT}`',
+    'signals to pass on to its main process: `[HUP, USR1]`, or with another signal sent instead: `{HUP: QUIT}`',
   ),
   env: field(environment, 'its own environment; a value may be `{file: /run/secrets/token}`'),
   env_file: field(envFiles, 'a file of `KEY=VALUE` lines, a list of them, or of `{path, required}`'),
   env_inherit: defaulted(
     inherited(),
-    '`all`, `none`, or patterns (`[PATH, "RAY_*"]`) of what it takes from the container\'s environment',
+    '`all`, `none`, or patterns (`[PATH, "RAY_*"]`) of variables that it inherits from the container\'s environment',
     'all',
   ),
   cwd: field(path, 'folder it runs in', 'as inherited'),
@@ -289,10 +301,10 @@ export const SERVICE = {
     'resource limits: `{nofile: 65536, memlock: unlimited, core: {soft: 0, hard: 1GiB}}`',
     'as inherited',
   ),
-  port: field(port, 'what it listens on: default of its probes, exported as `PORT` unless `env` sets it'),
+  port: field(port, 'the port it listens on: default of its probes, exported as `PORT` unless `env` sets that'),
   ports: field(
     listOf(port, { wanted: 'a list of ports', least: 1 }),
-    'the same for several; the first one is the default of its probes and exported as `PORT`',
+    'several ports; the first one is the default of its probes and exported as `PORT`',
   ),
   log: field(
     object(LOG, { owner: '`log`', advise: adviseLog }),
@@ -301,13 +313,13 @@ export const SERVICE = {
   ),
   gpus: field(
     gpus(),
-    'the GPUs that it alone sees: how many, `all`, or a list; `0` for none; or a map, below',
-    'untouched: it sees what the container has',
+    'the GPUs that it uses exclusively: how many, `all`, or a list; `0` for none; or a map, below',
+    "it sees all of the container's GPUs",
   ),
   replicas: field(
-    whole('a number of copies', 1, MAX_COPIES),
-    'copies of it, `name.0`, `name.1` and so on: each with its number in `SVC_REPLICA` and its ports counted up by it',
-    'one, which has no number',
+    whole('a number of copies', 1, MAX_REPLICAS),
+    'number of replicas, named `name.0`, `name.1` and so on: each has its number in `SVC_REPLICA`, and the number is added to its ports',
+    'one, without a number',
   ),
   hooks: field(
     object(HOOKS, {
@@ -322,7 +334,7 @@ export const SERVICE = {
         post_stop: 'it is called `after_exit`',
       },
     }),
-    'commands around its life: `{before_start, after_ready, before_stop, after_exit}`',
+    'commands at points of its life cycle: `{before_start, after_ready, before_stop, after_exit}`',
     'see below',
   ),
   venv: field(
@@ -331,7 +343,7 @@ export const SERVICE = {
   ),
 } as const;
 
-export const SERVICE_RULES: KeyRules = {
+const SERVICE_RULES: KeyRules = {
   owner: 'a service',
   ignored: /^x-/,
   elsewhere: OTHER_SERVICE_KEYS,
@@ -339,12 +351,12 @@ export const SERVICE_RULES: KeyRules = {
 
 // ------------------------------------------------------------------------------------------------------------------ top
 
-/** A service as it is written: the fields that are there, and which of them were wrong. */
+/** A service as written: the fields that are present, and which of them are invalid. */
 export interface ServiceRead extends FieldsRead<typeof SERVICE> {
   readonly name: string;
 }
 
-/** Reads what `defaults` holds. `reading` knows which copy of a service it is for. */
+/** Reads `defaults`. `reading` has the number of the replica that it is read for. */
 export function readDefaults(node: MapNode, reading: Reading): FieldsRead<typeof SERVICE> {
   return readFields(SERVICE, node, { ...SERVICE_RULES, owner: '`defaults`' }, reading);
 }
@@ -353,7 +365,7 @@ function defaultsShape(): Shape<FieldsRead<typeof SERVICE>> {
   const wanted = 'a map of service fields';
   return {
     wanted,
-    // The same fields as a service's, none of them required; written out, they would be half of the whole schema.
+    // The same fields as a service's, none of them required; written out, they would be half of the schema.
     schema: () => {
       const { required: _none, properties, ...rest } = objectSchema(SERVICE, SERVICE_RULES);
       const fields = Object.keys(properties as object);
@@ -361,7 +373,7 @@ function defaultsShape(): Shape<FieldsRead<typeof SERVICE>> {
       return { ...rest, properties: Object.fromEntries(fields.map(refer)) };
     },
     read: (node, name, reading) =>
-      node.kind === 'map' ? readDefaults(node, ofCopy(reading, 0)) : mismatch(node, name, wanted, reading),
+      node.kind === 'map' ? readDefaults(node, forReplica(reading, 0)) : mismatch(node, name, wanted, reading),
   };
 }
 
@@ -381,20 +393,24 @@ function servicesShape(): Shape<readonly ServiceRead[]> {
         return mismatch(node, name, wanted, reading, suggestion);
       }
       if (node.entries.size === 0) return reading.report(node, 'no-services', 'there are no services');
-      const own = ofCopy(reading, 0);
+      const own = forReplica(reading, 0);
       return [...node.entries.values()].map((entry) => readService(entry, own));
     },
   };
 }
 
-/** Reads one service. `reading` knows which copy of it is meant. */
+/** Reads one service. `reading` has the number of the replica that it is read for. */
 export function readService({ key, keySpan, node }: MapEntry, reading: Reading): ServiceRead {
   if (!NAME.pattern.test(key)) {
     reading.report(keySpan, 'wrong-name', `${quote(key)} cannot be the name of a service`, {
       suggestion: `a name is ${NAME_RULE}`,
     });
   } else if (key === 'svc-super') {
-    reading.report(keySpan, 'wrong-name', '`svc-super` cannot be the name of a service: its own lines carry it');
+    reading.report(
+      keySpan,
+      'wrong-name',
+      '`svc-super` cannot be the name of a service: it names the supervisor in the log',
+    );
   }
   const empty = node.kind === 'scalar' && node.value === null;
   if (node.kind === 'map') return { name: key, ...readFields(SERVICE, node, SERVICE_RULES, reading) };
@@ -406,41 +422,41 @@ export function readService({ key, keySpan, node }: MapEntry, reading: Reading):
 }
 
 export const TOP = {
-  name: field(text({ loose: true }), 'shown in `status`', "the file's folder"),
+  name: field(text({ loose: true }), 'shown in `status`', "name of the file's folder"),
   exit: defaulted(
     wordOf(['first', 'failure', 'all'], OTHER_EXITS),
-    '`first`: when the first essential service ends; `failure`: when the first one fails; `all`: when all have ended',
+    'when the container ends: `first`: when the first essential service ends; `failure`: when the first one fails; `all`: when all have ended',
     'first',
   ),
-  stop_timeout: defaulted(duration(), 'ONE deadline for the whole shutdown; docker kills after 10 s', '9s'),
+  stop_timeout: defaulted(duration(), 'one deadline for the whole shutdown; docker sends SIGKILL after 10 s', '9s'),
   stop_signals: defaulted(
     listOf(stopSignal(), { wanted: 'a list of signals', least: 1 }),
-    'signals that ask to stop everything: a base image may name another one as its STOPSIGNAL',
+    'signals that stop everything; a base image may have another one as its STOPSIGNAL',
     ['TERM', 'INT', 'QUIT', 'PWR', 'RTMIN+3'],
   ),
   env: field(environment, 'environment of every service'),
   env_file: field(envFiles, 'environment files of every service; later ones win'),
   groups: field(
     listOf(groupName(), { wanted: 'a list of groups' }),
-    'order of the stages; every group in use must be in it',
+    'order of the stages; it must contain every group in use',
     'order of first use',
   ),
-  defaults: field(defaultsShape(), 'any service field, for every service that does not give it itself'),
+  defaults: field(defaultsShape(), 'any service field, for every service that does not set it'),
   services: required(servicesShape(), 'what runs: a map of names and services'),
   hosts: defaulted(
     flag(),
-    "whether every service's name resolves to 127.0.0.1: lines in /etc/hosts, as long as the supervisor runs",
+    "whether every service's name resolves to 127.0.0.1: lines in /etc/hosts, while the supervisor runs",
     false,
   ),
   control: field(
     object(CONTROL, { owner: '`control`' }),
-    'how the supervisor is reached besides its unix socket: `{http: {listen, token, open}}`',
-    'the unix socket alone',
+    'access to the supervisor besides its unix socket: `{http: {listen, token, open}}`',
+    'the unix socket only',
   ),
   supervisor: field(
     object(SUPERVISOR, { owner: '`supervisor`' }),
-    'when a supervisor that dies or hangs is replaced, and when no more: `{hung_after, stop_wait, longest_pause, deaths_starting, deaths_young}`',
-    'it is replaced at once; the services go on',
+    'when a supervisor that dies or hangs is replaced, and when PID 1 gives up: `{hung_after, stop_wait, longest_pause, deaths_starting, deaths_young}`',
+    'it is replaced at once; the services continue to run',
   ),
 } as const;
 
@@ -472,7 +488,7 @@ export function jsonSchema(): JsonSchema {
       service: objectSchema(SERVICE, SERVICE_RULES),
       probe: probeShape.schema(),
       gpus: gpusShape.schema(),
-      interpolated: { ...INTERPOLATED, description: 'a text in which variables stand' },
+      interpolated: { ...INTERPOLATED, description: 'a text that contains variables' },
     },
   };
 }

@@ -1,5 +1,5 @@
-// Values that only services have: dependencies, switches that take words, signals, environment entries. Whether a service
-// or a file that is named exists is the plan's business.
+// Values of service fields: dependencies, switches, signals, environment entries. The plan checks whether a named service or
+// file exists.
 import { didYouMean } from './nearest.ts';
 import { fill, INVALID, type Invalid, mismatch, type Reading } from './reading.ts';
 import { byKind, INTERPOLATED, listOf, refined, type Shape, text, wordOf } from './shape.ts';
@@ -7,17 +7,17 @@ import { parseSignal, SIGNAL_NAMES, whyNotForwarded, whyNotStopSignal } from './
 import type { MapEntry, Node, PathStep } from './tree.ts';
 
 export const CONDITIONS = ['started', 'ready', 'completed', 'exited'] as const;
-export type ConditionWord = (typeof CONDITIONS)[number];
+type ConditionWord = (typeof CONDITIONS)[number];
 
-export interface Dependency {
+interface Dependency {
   readonly name: string;
-  /** null where the list form leaves it to the target. */
+  /** null in the list form: the target decides. */
   readonly condition: ConditionWord | null;
-  /** How many of its copies must be so; null: all. */
+  /** How many of the target's replicas must satisfy the condition; null: all. */
   readonly any: number | null;
-  /** Whether the dependent restarts with it. */
+  /** Whether the dependent restarts with the target. */
   readonly restart: boolean;
-  /** The step to it in the tree: an index of the list, or its key. */
+  /** The last step of its path in the tree: an index of the list, or its key. */
   readonly step: PathStep;
 }
 
@@ -49,7 +49,7 @@ const OTHER_CONDITIONS: Readonly<Record<string, ConditionWord>> = {
 /** A condition of `depends_on`. */
 export const conditionWord: Shape<ConditionWord> = wordOf(CONDITIONS, OTHER_CONDITIONS);
 
-/** What `{condition, any, restart}` gives. */
+/** The value of `{condition, any, restart}`. */
 interface Terms {
   readonly condition?: ConditionWord;
   readonly any?: number;
@@ -101,7 +101,7 @@ export function dependencies(terms: Shape<Terms>): Shape<readonly Dependency[]> 
   });
 }
 
-/** Complains about a bare word, and shows it in a list. */
+/** Reports a scalar, and suggests the list. */
 function refused(wanted: string): Shape<never> {
   return {
     wanted,
@@ -121,7 +121,7 @@ function readTerms({ key, node }: MapEntry, terms: Shape<Terms>, reading: Readin
 const YES = /^(?:true|yes|on|1)$/i;
 const NO = /^(?:false|no|off|0|)$/i;
 
-/** A switch that variables may turn: the words for yes and no in any case, and nothing at all for no. */
+/** A switch that may contain variables: the words for yes and no in any case; an empty text means no. */
 export function enabled(): Shape<boolean> {
   const wanted = '`true` or `false` (or `1`, `yes`, `on`; `0`, `no`, `off`, or empty)';
   return {
@@ -136,10 +136,10 @@ export function enabled(): Shape<boolean> {
       if (NO.test(written)) return false;
       const variable = filled.interpolated ? /\$\{(\w+)/.exec(node.text)?.[1] : undefined;
       if (variable === undefined) return mismatch(node, name, wanted, reading);
-      // Not what the variable holds: whoever switches a service on by a password would find it in the log.
+      // The message does not show the variable's value: it may be a password.
       const byDefault = !reading.environment[variable] && node.text.includes(`\${${variable}:-`);
-      const found = byDefault ? `the default of ${variable} is` : `${variable} holds`;
-      return reading.report(node, 'wrong-value', `${name} must be ${wanted}, and ${found} neither`, {
+      const found = byDefault ? `the default of ${variable} is` : `${variable} contains`;
+      return reading.report(node, 'wrong-value', `${name} must be ${wanted}, but ${found} neither`, {
         suggestion: `write \`\${${variable}:+true}\` if any value but an empty one means yes`,
       });
     },
@@ -166,11 +166,11 @@ export function signal(): Shape<string> {
 export function stopSignal(): Shape<string> {
   return refined(signal(), (name, node, _name, reading) => {
     const why = whyNotStopSignal(name);
-    return why === null ? name : reading.report(node, 'wrong-value', `${name} cannot ask to stop: ${why}`);
+    return why === null ? name : reading.report(node, 'wrong-value', `${name} cannot be a stop signal: ${why}`);
   });
 }
 
-/** `[HUP, USR1]` or `{HUP: QUIT}`: what reaches the supervisor and what is then sent, by canonical names. */
+/** `[HUP, USR1]` or `{HUP: QUIT}`: the signal that the supervisor receives, and the one to send, by canonical names. */
 export function forwards(): Shape<ReadonlyMap<string, string>> {
   const wanted = 'a list of signals, or a map of signals';
   const outgoing = signal();
@@ -239,7 +239,7 @@ export function inherited(): Shape<'all' | 'none' | readonly string[]> {
   return byKind<'all' | 'none', readonly string[]>(wanted, { scalar: one, list: many });
 }
 
-/** Names of environment variables: whatever execve(2) can carry. */
+/** Names of environment variables: any that execve(2) can pass. */
 export const VARIABLE = { pattern: /^[^=\0]+$/, wanted: 'a name of a variable (not empty, no `=`)' } as const;
 
 /** The value of a variable, or the file that holds it. */

@@ -1,5 +1,5 @@
-// Small descriptions of values that compose: each reads a node of the tree into a typed value, says in words what it wants
-// and gives its JSON Schema. Every problem is reported, reading goes on behind it, and what could be read comes back.
+// Composable descriptions of values: each reads a node of the tree into a typed value, describes what it accepts, and gives
+// its JSON Schema. Problems are reported, and reading continues after them.
 import { didYouMean } from './nearest.ts';
 import { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from './quantity.ts';
 import { fill, INVALID, type Invalid, mismatch, type Reading } from './reading.ts';
@@ -8,24 +8,24 @@ import type { MapNode, Node, ScalarNode } from './tree.ts';
 export type JsonSchema = { readonly [key: string]: unknown };
 
 export interface Shape<T> {
-  /** What is wanted, as it follows "must be": `a duration`. */
+  /** What is accepted, as it follows "must be": `a duration`. */
   readonly wanted: string;
   schema(): JsonSchema;
-  /** `name` is how messages call the place: `` `port` ``. */
+  /** `name` is the place as messages show it: `` `port` ``. */
   read(node: Node, name: string, reading: Reading): T | Invalid;
 }
 
 /** The type of the values that a shape reads. */
 export type Read<S> = S extends Shape<infer T> ? T : never;
 
-/** What stands for any value that a variable will give; editors must not reject it. */
+/** The schema of a text with a variable, which editors must accept in place of any value. */
 export const INTERPOLATED: JsonSchema = { type: 'string', pattern: '\\$\\{' };
 
 function orInterpolated(schema: JsonSchema): JsonSchema {
   return { anyOf: [schema, { $ref: '#/definitions/interpolated' }] };
 }
 
-/** A shape over filled scalars; `parse` gives undefined for what does not fit. */
+/** A shape over interpolated scalars; `parse` returns undefined for invalid values. */
 function scalar<T>(
   wanted: string,
   schema: () => JsonSchema,
@@ -45,16 +45,16 @@ function scalar<T>(
   };
 }
 
-const NUL = 'holds a NUL character, which no program can be given';
+const NUL = 'contains a NUL character, which cannot be passed to a program';
 
-export interface TextOptions {
+interface TextOptions {
   readonly wanted?: string;
   readonly pattern?: RegExp;
-  /** Numbers and switches are taken as they are written. */
+  /** Numbers and switches are accepted, as written. */
   readonly loose?: boolean;
-  /** The empty text is a value. */
+  /** The empty text is valid. */
   readonly empty?: boolean;
-  /** Variables are left for somebody else to put in. */
+  /** Variables are not expanded here. */
   readonly raw?: boolean;
 }
 
@@ -132,7 +132,7 @@ export function number(label: string, least: number, most: number): Shape<number
 const YES = /^(?:y|yes|on|true|enabled|1)$/i;
 const NO = /^(?:n|no|off|false|disabled|0)$/i;
 
-/** `true` or `false`. The words of YAML 1.1 are refused with the one to write. */
+/** `true` or `false`. The words of YAML 1.1 are rejected with the one to write. */
 export function flag(): Shape<boolean> {
   return scalar(
     '`true` or `false`',
@@ -180,7 +180,7 @@ export function size(): Shape<number> {
   );
 }
 
-/** A shape whose values are examined further. `refine` may report, and then gives INVALID. */
+/** A shape with a further check. `refine` may report a problem, and then returns INVALID. */
 export function refined<T, U>(
   shape: Shape<T>,
   refine: (value: T, node: Node, name: string, reading: Reading) => U | Invalid,
@@ -196,7 +196,7 @@ export function refined<T, U>(
   };
 }
 
-/** A list. Items that are wrong are reported and left out. */
+/** A list. Invalid items are reported and left out. */
 export function listOf<T>(item: Shape<T>, options: { readonly wanted: string; readonly least?: number }): Shape<T[]> {
   const { wanted, least = 0 } = options;
   return {
@@ -216,7 +216,7 @@ export function listOf<T>(item: Shape<T>, options: { readonly wanted: string; re
   };
 }
 
-/** A map of names that the user chooses. Entries that are wrong are reported and left out. */
+/** A map with names that the user chooses. Invalid entries are reported and left out. */
 export function mapOf<T>(
   key: { readonly pattern: RegExp; readonly wanted: string },
   item: Shape<T>,
@@ -244,7 +244,7 @@ export function mapOf<T>(
   };
 }
 
-/** Reads one shape or another depending on what kind of node is there. */
+/** Reads one of several shapes, depending on the kind of the node. */
 export function byKind<S = never, L = never, M = never>(
   wanted: string,
   kinds: { readonly scalar?: Shape<S>; readonly list?: Shape<L>; readonly map?: Shape<M> },
@@ -260,7 +260,7 @@ export function byKind<S = never, L = never, M = never>(
   };
 }
 
-/** A map whose keys are those of a JSON document, or any other value: taken as it stands, variables put in. */
+/** Any JSON value, with variables expanded. */
 export function anything(): Shape<{ readonly value: unknown }> {
   const take = (node: Node, reading: Reading): unknown => {
     if (node.kind === 'list') return node.items.map((item) => take(item, reading));

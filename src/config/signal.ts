@@ -1,4 +1,4 @@
-// Linux signals by name and number, and which of them a service can be told about. Sends none.
+// Linux signals by name and number, and which of them can be forwarded to a service. Sends none.
 import { nearest } from './nearest.ts';
 
 /** Signal names without `SIG`; the first is signal 1, as in asm-generic: x86-64 and arm64 alike. */
@@ -30,7 +30,7 @@ const ALIASES: Readonly<Record<string, string>> = { IOT: 'ABRT', CLD: 'CHLD', PO
 const RTMIN = 34;
 const RTMAX = 64;
 
-export type ParsedSignal =
+type ParsedSignal =
   | { readonly ok: true; readonly name: string }
   | { readonly ok: false; readonly why: string; readonly suggestion?: string };
 
@@ -55,9 +55,9 @@ export function parseSignal(text: string): ParsedSignal {
   return near === null ? { ok: false, why } : { ok: false, why, suggestion: `did you mean \`${near}\`?` };
 }
 
-const STOPS = 'it asks svc-super itself to stop everything; a service is stopped with `stop.signal`';
-const UNCATCHABLE = 'the kernel lets no program catch it';
-const CRASH = 'in a program that receives it, it means a crash';
+const STOPS = 'it tells svc-super to stop everything; use `stop.signal` for the stop signal of a service';
+const UNCATCHABLE = 'no program can catch it';
+const CRASH = 'it means a crash of the program that receives it';
 const OURS = 'svc-super needs it itself';
 
 const NOT_FORWARDED: Readonly<Record<string, string>> = {
@@ -79,12 +79,12 @@ const NOT_FORWARDED: Readonly<Record<string, string>> = {
   SIGSYS: CRASH,
 };
 
-/** Why a signal that reaches the supervisor cannot be passed on; null where it can. Takes a canonical name. */
+/** Why a signal that the supervisor receives cannot be forwarded; null if it can. Takes a canonical name. */
 export function whyNotForwarded(name: string): string | null {
   return NOT_FORWARDED[name] ?? null;
 }
 
-/** Why a signal never reaches the supervisor, or never means "stop"; null where it can. Takes a canonical name. */
+/** Why a signal never reaches the supervisor or cannot mean "stop"; null if it can. Takes a canonical name. */
 export function whyNotStopSignal(name: string): string | null {
   const why = whyNotForwarded(name);
   return why === STOPS ? null : why;
@@ -95,7 +95,7 @@ function fromNumber(number: number, text: string): ParsedSignal {
   if (name !== undefined) return { ok: true, name: `SIG${name}` };
   if (number >= RTMIN && number <= RTMAX) return { ok: true, name: realtimeName(number) };
   if (number === 32 || number === 33) return { ok: false, why: `signal ${number} belongs to the C library's threads` };
-  return { ok: false, why: `\`${text}\` is no signal number: they go from 1 to 64` };
+  return { ok: false, why: `\`${text}\` is not a signal number: signals have the numbers 1 to 64` };
 }
 
 function realtimeName(number: number): string {

@@ -1,6 +1,6 @@
-// A YAML text as a tree that keeps its positions: what lies between the parser and the schema. Aliases and merge keys are
-// already resolved, so a node can hang in several places (never in itself). Checks nothing and imports no YAML.
-import type { Range } from './diagnostic.ts';
+// A YAML text as a tree with positions, between the parser and the schema. Aliases and merge keys are resolved, so a node
+// can occur in several places (never within itself). Checks nothing and imports no YAML parser.
+import type { Range } from './range.ts';
 
 /** Half-open stretch of a source text in UTF-16 offsets. */
 export interface Span {
@@ -11,7 +11,7 @@ export interface Span {
 export interface ScalarNode extends Span {
   readonly kind: 'scalar';
   readonly value: string | number | boolean | null;
-  /** As it is written, without quotes and with escapes resolved: `1.10`, `0x1f`, `yes`. */
+  /** The text as written, without quotes and with escapes resolved: `1.10`, `0x1f`, `yes`. */
   readonly text: string;
   /** Written without quotes and not as a block. */
   readonly plain: boolean;
@@ -31,7 +31,7 @@ export interface MapNode extends Span {
 }
 export type Node = ScalarNode | ListNode | MapNode;
 
-/** A text with what is needed to turn offsets into lines. */
+/** A text and the offsets of its lines. */
 export interface Source {
   readonly file: string;
   readonly text: string;
@@ -39,14 +39,14 @@ export interface Source {
   readonly lines: readonly number[];
 }
 
-/** Prepares a text for positions; linear in its length. */
+/** Computes the line offsets of a text; linear in its length. */
 export function makeSource(file: string, text: string): Source {
   const lines = [0];
   for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) lines.push(at + 1);
   return { file, text, lines };
 }
 
-/** Offsets to lines and columns. Offsets beyond the text mean its end. */
+/** Converts offsets to lines and columns. Offsets after the end of the text mean its end. */
 export function toRange(source: Source, span: Span): Range {
   const start = toPosition(source, span.start);
   const end = toPosition(source, Math.max(span.start, span.end));
@@ -57,9 +57,9 @@ export function toRange(source: Source, span: Span): Range {
 export type PathStep = string | number;
 
 /**
- * Where a path leads: the value's place if it is a scalar or a list item, else its key's. As far as the path exists: the
- * last step that does is the answer, so that something missing is reported at what it is missing from. A step 0 into a
- * map stays there, since one probe may stand without a list around it.
+ * The position of a path: that of the value if it is a scalar or a list item, else that of its key. If the path does not
+ * exist, the position of its last existing step, so that something missing is reported at its parent. A step 0 into a map
+ * stays at the map, because a single probe may be written without a list around it.
  */
 export function locateIn(root: Node, path: readonly PathStep[]): { readonly span: Span; readonly complete: boolean } {
   let node = root;
@@ -84,7 +84,7 @@ export function locateIn(root: Node, path: readonly PathStep[]): { readonly span
   return { span, complete: true };
 }
 
-/** Where the key that a path ends in is written; null where it does not exist. */
+/** Where the last key of a path is written; null if it does not exist. */
 export function locateKey(root: Node, path: readonly PathStep[]): Span | null {
   let node: Node = root;
   let span: Span | null = null;
@@ -103,7 +103,7 @@ export function locateKey(root: Node, path: readonly PathStep[]): Span | null {
   return span;
 }
 
-/** A plain value as a tree without positions; for defaults that the schema writes as a user would. */
+/** A plain value as a tree without positions; for defaults that the schema contains in the user's notation. */
 export function toNode(value: unknown): Node {
   const nowhere: Span = { start: 0, end: 0 };
   if (Array.isArray(value)) return { kind: 'list', items: value.map(toNode), ...nowhere };
@@ -116,13 +116,6 @@ export function toNode(value: unknown): Node {
   }
   const scalar = value as string | number | boolean | null;
   return { kind: 'scalar', value: scalar, text: String(scalar ?? ''), plain: typeof scalar !== 'string', ...nowhere };
-}
-
-/** The plain value of a tree. Keys such as `__proto__` become ordinary properties. */
-export function toValue(node: Node): unknown {
-  if (node.kind === 'scalar') return node.value;
-  if (node.kind === 'list') return node.items.map(toValue);
-  return Object.fromEntries([...node.entries.values()].map((entry) => [entry.key, toValue(entry.node)]));
 }
 
 function toPosition(source: Source, offset: number): { readonly line: number; readonly column: number } {

@@ -4,7 +4,7 @@ import type { Reading } from './reading.ts';
 import type { Span } from './tree.ts';
 
 /** An error of the parser. */
-export interface SyntaxError {
+interface SyntaxError {
   readonly code: string;
   readonly message: string;
   readonly pos: readonly [number, number];
@@ -89,7 +89,7 @@ export function reportTags(marks: Marks, text: string, most: number, reading: Re
       `\`${tag}\` is a YAML tag, and tags are not supported`,
       {
         suggestion: isText
-          ? `write \`${quoted(whole)}\` if the \`!\` is a part of the text; remove it otherwise`
+          ? `write \`${quoted(whole)}\` if the \`!\` is part of the text; remove it otherwise`
           : 'remove the tag: the schema defines the type of each value',
       },
     );
@@ -124,7 +124,7 @@ function explain(error: SyntaxError, marks: Marks, text: string): Explanation {
   if (/^Unexpected flow-(?:seq|map)-end token/.test(message)) {
     const bracket = message.includes('-seq-') ? ']' : '}';
     return {
-      message: `no \`${bracket === ']' ? '[' : '{'}\` belongs to this \`${bracket}\``,
+      message: `there is no \`${bracket === ']' ? '[' : '{'}\` for this \`${bracket}\``,
       suggestion: 'remove it, or put a text that contains it in quotes',
     };
   }
@@ -162,7 +162,7 @@ function explainUnclosedBracket(at: number, marks: Marks, text: string): Explana
   return {
     span: { start: opened.start, end: opened.start + 1 },
     message: `this \`${bracket}\` is never closed`,
-    suggestion: `write a \`${closing}\` behind the last item, or put a text that begins with \`${bracket}\` in quotes`,
+    suggestion: `write a \`${closing}\` after the last item, or put a text that begins with \`${bracket}\` in quotes`,
   };
 }
 
@@ -179,7 +179,7 @@ function explainTrailingText(at: number, marks: Marks, text: string): Explanatio
     const quote = text.charAt(ended.start);
     const opening = { start: ended.start, end: ended.start + 1 };
     if (text.slice(ended.start, at).includes('\n')) {
-      // The quote that was meant to close it is missing, and the next text's opening quote took its place.
+      // The closing quote is missing, so the opening quote of the next text closed it instead.
       return {
         span: opening,
         message: `the text that this \`${quote}\` opens ends on a later line, and more text follows there`,
@@ -190,7 +190,7 @@ function explainTrailingText(at: number, marks: Marks, text: string): Explanatio
     const whole = text.slice(ended.start, end);
     return {
       span,
-      message: `text follows the closing \`${quote}\`: a value that begins with a quote ends at the next one`,
+      message: `text follows the closing \`${quote}\`: a value that begins with a quote ends at the next quote`,
       suggestion:
         whole.length > LONGEST_ADVICE
           ? 'put the whole text in quotes'
@@ -204,7 +204,7 @@ function explainTrailingText(at: number, marks: Marks, text: string): Explanatio
   if (alias !== null) {
     const start = at - (alias[0].length - alias[0].indexOf('*'));
     const whole = quoteFrom(text, start, inFlow);
-    const suggestion = whole === null ? undefined : `write \`${quoted(whole)}\` if the \`*\` is a part of the text`;
+    const suggestion = whole === null ? undefined : `write \`${quoted(whole)}\` if the \`*\` is part of the text`;
     return { span, message: `text follows the alias \`${alias[1]}\``, suggestion };
   }
   if (inFlow) return { message: 'a `,` is missing before this', suggestion: 'write a `,` between two items' };
@@ -228,7 +228,7 @@ function explainBehindBracket(bracket: number, marks: Marks, text: string): Expl
   };
 }
 
-/** The plain text from `start` to the end of its line or flow item; null where it is too long to be shown. */
+/** The plain text from `start` to the end of its line or flow item; null if it is too long to show. */
 function quoteFrom(text: string, start: number, inFlow: boolean): string | null {
   const newline = text.indexOf('\n', start);
   const line = text.slice(start, Math.min(newline < 0 ? text.length : newline, start + 1_000));
@@ -237,13 +237,13 @@ function quoteFrom(text: string, start: number, inFlow: boolean): string | null 
   return whole === '' || whole.length > LONGEST_ADVICE ? null : whole;
 }
 
-/** A text in the quotes that need no escape, or in single quotes. */
+/** A text in quotes that need no escapes if possible, else in single quotes. */
 function quoted(text: string): string {
   if (!text.includes("'")) return `'${text}'`;
   return /["\\]/.test(text) ? `'${text.replaceAll("'", "''")}'` : `"${text}"`;
 }
 
-/** Quotes the whole text. In `'it's'` the outer quotes are those of the value; in `"/x y" --z` they are a part of it. */
+/** Quotes the whole text. Only in a text such as `'it's'` are the outer quotes those of the value. */
 function requoted(whole: string, quote: string, isAdjacent: boolean): string {
   if (!isAdjacent || !whole.endsWith(quote) || whole.length < 3) return quoted(whole);
   const inside = whole.slice(1, -1);
@@ -251,12 +251,12 @@ function requoted(whole: string, quote: string, isAdjacent: boolean): string {
 }
 
 const ADVICE: Readonly<Record<string, string>> = {
-  BLOCK_AS_IMPLICIT_KEY: 'a text with `: ` in it must stand in quotes',
-  BAD_SCALAR_START: 'a text that begins like this must stand in quotes',
+  BLOCK_AS_IMPLICIT_KEY: 'a text with `: ` in it must be in quotes',
+  BAD_SCALAR_START: 'a text that begins like this must be in quotes',
   TAB_AS_INDENT: 'indent with spaces',
   BAD_INDENT: 'keys of one map must begin in the same column',
-  MULTILINE_IMPLICIT_KEY: 'is a `:` missing behind the key?',
-  BAD_DQ_ESCAPE: 'in double quotes a backslash is written `\\\\`; single quotes take it as it is',
+  MULTILINE_IMPLICIT_KEY: 'is a `:` missing after the key?',
+  BAD_DQ_ESCAPE: 'in double quotes a backslash is written `\\\\`; in single quotes it is literal',
 };
 
 /** For a line with `${X}` without quotes in a flow collection: YAML parses the brace as the start of a map. */
@@ -265,7 +265,7 @@ function adviseReference(start: number, text: string): string | undefined {
   const lineEnd = text.indexOf('\n', start);
   const line = text.slice(lineStart, Math.min(lineEnd < 0 ? text.length : lineEnd, lineStart + 2000));
   const hasReference = /(?:[[,]|(?:^|[^$]){)[^"']*\$\{/.test(line);
-  return hasReference ? 'inside `[ ]` and `{ }` a reference to a variable must stand in quotes' : undefined;
+  return hasReference ? 'inside `[ ]` and `{ }` a reference to a variable must be in quotes' : undefined;
 }
 
 function lowerFirst(message: string): string {

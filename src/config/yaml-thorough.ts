@@ -1,9 +1,9 @@
-// The thorough reader of YAML: it finds every mistake of a text, and goes on behind each. Slow to load and to read, and so
-// asked only about what the quick one leaves to it. The only place that knows the library `yaml`.
+// The thorough reader of YAML: finds every mistake of a text, and continues after each. It is slow to load and to run, so it
+// reads only texts that the quick reader does not support. The only file that imports `yaml`.
 
 import type * as Yaml from 'yaml';
-// The node build of the library prints its tokens when LOG_STREAM or LOG_TOKENS is in the environment; PID 1 must not care
-// what the environment of its services holds. The browser build is the same code without that.
+// The node build of the library prints its tokens if LOG_STREAM or LOG_TOKENS is in the environment; the environment of the
+// services must not change what the supervisor prints. The browser build is the same code without that.
 // @ts-expect-error the package declares no types at this path
 import * as browserBuild from '../../node_modules/yaml/browser/index.js';
 import { emptyAt, MAX_DEPTH, type Raw } from './raw.ts';
@@ -14,10 +14,10 @@ import { Marks, reportSyntax, reportTags } from './yaml-mistakes.ts';
 const { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser } = browserBuild as typeof Yaml;
 
 const MAX_SYNTAX_ERRORS = 20;
-/** Errors about tags. `reportTags` refuses every tag. */
+/** Errors about tags, left out because `reportTags` rejects every tag. */
 const OF_TAGS: ReadonlySet<string> = new Set(['TAG_RESOLVE_FAILED', 'BAD_COLLECTION_TYPE', 'MULTIPLE_TAGS']);
 
-/** Reads a text of YAML 1.2; null where there is nothing usable, which has then been reported. */
+/** Reads YAML 1.2. null: there is nothing usable, and this has been reported. */
 export function readThoroughly(text: string, reading: Reading): Raw | null {
   const whole: Span = { start: 0, end: Math.max(0, text.indexOf('\n')) };
   const marks = new Marks();
@@ -32,7 +32,7 @@ export function readThoroughly(text: string, reading: Reading): Raw | null {
         yield token;
       }
       if (wrong > MAX_SYNTAX_ERRORS) return;
-      // The parser itself copes with any depth, but whatever walks its result does so on the stack.
+      // The parser supports any depth, but code that walks its result recurses.
       if (parser.stack.length > MAX_DEPTH) {
         deep = { start: parser.offset, end: parser.offset + 1 };
         return;
@@ -44,7 +44,7 @@ export function readThoroughly(text: string, reading: Reading): Raw | null {
     version: '1.2',
     schema: 'core',
     merge: false,
-    // The library's own check compares every key with every other; `growTree` has a set.
+    // The library's own check compares every key with every other key; `growTree` uses a set.
     uniqueKeys: false,
     resolveKnownTags: false,
     prettyErrors: false,
@@ -52,7 +52,7 @@ export function readThoroughly(text: string, reading: Reading): Raw | null {
   });
   const documents: Yaml.Document.Parsed[] = [];
   for (const one of composer.compose(tokens(), true, text.length)) {
-    // One is wanted, a second is an error, and a third could be the first of two hundred thousand.
+    // One document is expected and a second one is an error; the rest could be two hundred thousand more.
     if (documents.push(one) > 2) break;
   }
   if (deep !== null) {
@@ -62,16 +62,16 @@ export function readThoroughly(text: string, reading: Reading): Raw | null {
   const [document, second] = documents;
   reportTags(marks, text, MAX_SYNTAX_ERRORS, reading);
   const errors = documents.flatMap((one) => [...one.errors, ...one.warnings]).filter(({ code }) => !OF_TAGS.has(code));
-  for (const error of tellingErrors(errors, text).slice(0, MAX_SYNTAX_ERRORS))
+  for (const error of helpfulErrors(errors, text).slice(0, MAX_SYNTAX_ERRORS))
     reportSyntax(error, marks, text, reading);
   if (second !== undefined && (second.contents !== null || documents.length > 2)) {
     const at = second.range[0];
-    const message = 'the file holds more than one document: everything must be in one';
+    const message = 'the file holds more than one document: it must have one document';
     reading.report({ start: at, end: at + 3 }, 'several-documents', message, { suggestion: 'remove the `---`' });
   }
   if (document?.contents === null || document === undefined) {
     if (errors.length === 0) {
-      const suggestion = 'the least it can hold is `services: {web: {command: …}}`';
+      const suggestion = 'the smallest configuration is `services: {web: {command: …}}`';
       reading.report(whole, 'empty-file', 'the file is empty', { suggestion });
     }
     return null;
@@ -98,14 +98,14 @@ function toRaw(node: Yaml.Node): Raw {
 }
 
 /**
- * Of the parser's errors those that tell something: one a line, and none of what follows once it has lost its way, when
- * every further token is `unexpected`.
+ * The parser's errors that help: one per line, and none of the errors that follow when the parser has lost track and
+ * reports every further token as `unexpected`.
  */
-function tellingErrors(errors: readonly Yaml.YAMLError[], text: string): readonly Yaml.YAMLError[] {
+function helpfulErrors(errors: readonly Yaml.YAMLError[], text: string): readonly Yaml.YAMLError[] {
   const lost = errors.findIndex(({ message }) => /token in YAML stream|^Not a YAML token/.test(message));
-  const telling = lost < 0 ? errors : errors.slice(0, Math.max(1, lost));
+  const helpful = lost < 0 ? errors : errors.slice(0, Math.max(1, lost));
   const lines = new Set<number>();
-  return telling.filter(({ pos: [start] }) => {
+  return helpful.filter(({ pos: [start] }) => {
     const lineStart = text.lastIndexOf('\n', start - 1);
     return !lines.has(lineStart) && lines.add(lineStart);
   });

@@ -1,15 +1,14 @@
-// What a route of the control API is, and how a request finds its own: method and path to an answer, without sockets. The
-// table of all of them is routes.ts, the one documented place. Knows no process and no file: whatever is asked of the
-// supervisor goes through ApiSource.
+// The types of a control API route, and the search for the route of a request: from method and path to a response, without
+// sockets. routes.ts has the table of all routes. Accesses the supervisor through ApiSource only.
 import type { ApiSource, History, Usage } from './source.ts';
 import type { Lines } from './streams.ts';
 import type { WireSnapshot } from './wire.ts';
 
 export type { ApiSource, Usage } from './source.ts';
 
-export type Method = 'GET' | 'POST';
+type Method = 'GET' | 'POST';
 
-/** A part of the path, of the query string, of the head, or of a JSON body. */
+/** A parameter in the path, the query string, the header, or the JSON body. */
 export interface Parameter {
   readonly in: 'path' | 'query' | 'body' | 'header';
   readonly type: 'string' | 'strings' | 'integer' | 'boolean' | 'duration';
@@ -18,24 +17,24 @@ export interface Parameter {
 }
 
 export interface ApiRequest {
-  /** It came through the unix socket: its sender is this user or root, on this machine. */
+  /** The request came over the unix socket: its sender is the supervisor's user or root, on this machine. */
   readonly isLocal: boolean;
-  /** Parts of the path by their names in the route, decoded. */
+  /** Path parameters by their names in the route, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
-  /** A POST's JSON object; empty where there was none. */
+  /** The JSON object of a POST; empty if there was none. */
   readonly body: Readonly<Record<string, unknown>>;
   /** The value of the header KEY; null if there is none. */
   readonly key: string | null;
 }
 
 /**
- * The header that identifies a request, so that a client may send it again when it got no answer
+ * The header that identifies a request, so that a client may repeat it if it received no response
  * (draft-ietf-httpapi-idempotency-key-header).
  */
-export const KEY = 'idempotency-key';
+export const IDEMPOTENCY_KEY = 'idempotency-key';
 
-export type Answer =
+export type ApiResponse =
   | { readonly status: number; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> }
   | {
       readonly status: number;
@@ -44,7 +43,7 @@ export type Answer =
       readonly text: string;
       readonly headers?: Readonly<Record<string, string>>;
     }
-  /** One JSON object a line (application/x-ndjson), until the source ends it or the client goes. */
+  /** One JSON object per line (application/x-ndjson), until the source ends the stream or the client disconnects. */
   | { readonly status: number; readonly lines: Lines };
 
 export interface Route {
@@ -53,18 +52,18 @@ export interface Route {
   readonly path: string;
   readonly summary: string;
   readonly params?: Readonly<Record<string, Parameter>>;
-  /** Status code to what it means. */
-  readonly answers: Readonly<Record<number, string>>;
-  /** The answer is a stream of lines. */
+  /** Descriptions by status code. */
+  readonly responses: Readonly<Record<number, string>>;
+  /** The response is a stream of lines. */
   readonly streams?: true;
-  answer(source: ApiSource, request: ApiRequest): Answer | Promise<Answer>;
+  respond(source: ApiSource, request: ApiRequest): ApiResponse | Promise<ApiResponse>;
 }
 
-/** What `GET /v1/status` answers. */
+/** The body of `GET /v1/status`. */
 export type StatusBody = Omit<WireSnapshot, 'services'> & {
   readonly version: string;
   readonly pid: number;
-  /** The restarts of the supervisor itself. `time` is ISO 8601. */
+  /** Restarts of the supervisor itself. `time` is ISO 8601. */
   readonly supervisor: Omit<History, 'last'> & {
     readonly last: { readonly time: string; readonly reason: string } | null;
   };
@@ -79,12 +78,12 @@ export interface Found {
   readonly query: URLSearchParams;
 }
 
-export function refuse(status: number, error: string, headers?: Readonly<Record<string, string>>): Answer {
+export function refuse(status: number, error: string, headers?: Readonly<Record<string, string>>): ApiResponse {
   return { status, body: { error }, ...(headers !== undefined && { headers }) };
 }
 
-/** The route that a request line names, or the refusal. HEAD is answered as GET is. */
-export function findRoute(method: string, target: string, routes: readonly Route[]): Found | Answer {
+/** The route of a request, or an error response. HEAD finds the route of GET. */
+export function findRoute(method: string, target: string, routes: readonly Route[]): Found | ApiResponse {
   const question = target.indexOf('?');
   const path = question < 0 ? target : target.slice(0, question);
   const segments = decodePath(path);
@@ -98,12 +97,12 @@ export function findRoute(method: string, target: string, routes: readonly Route
   const found = here.find(({ route }) => route.method === wanted);
   if (found === undefined) {
     const allow = [...new Set(here.map(({ route }) => route.method))].join(', ');
-    return refuse(405, `${path} takes ${allow} only`, { allow });
+    return refuse(405, `${path} allows ${allow} only`, { allow });
   }
   return { ...found, query: new URLSearchParams(question < 0 ? '' : target.slice(question + 1)) };
 }
 
-export function isFound(found: Found | Answer): found is Found {
+export function isFound(found: Found | ApiResponse): found is Found {
   return 'route' in found;
 }
 
@@ -130,8 +129,8 @@ function match(pattern: string, segments: readonly string[]): Readonly<Record<st
   return params;
 }
 
-/** The JSON object that a POST carries; a refusal where it is none. An empty body is an empty object. */
-export function parseBody(text: string): { readonly body: Readonly<Record<string, unknown>> } | Answer {
+/** The JSON object of a POST, or an error response. An empty body is an empty object. */
+export function parseBody(text: string): { readonly body: Readonly<Record<string, unknown>> } | ApiResponse {
   if (text.trim() === '') return { body: {} };
   try {
     const value: unknown = JSON.parse(text);
@@ -139,14 +138,14 @@ export function parseBody(text: string): { readonly body: Readonly<Record<string
       return { body: value as Readonly<Record<string, unknown>> };
     }
   } catch {
-    // Refused below.
+    // The error is returned below.
   }
   return refuse(400, 'the body is not a JSON object');
 }
 
-/** The key of a request, null if there is none, or a refusal. */
-export function parseKey(value: string | readonly string[] | undefined): string | null | Answer {
+/** The key of a request, null if there is none, or an error response. */
+export function parseKey(value: string | readonly string[] | undefined): string | null | ApiResponse {
   if (value === undefined) return null;
   if (typeof value === 'string' && /^[\x21-\x7e]{1,64}$/.test(value)) return value;
-  return refuse(400, 'Idempotency-Key must have 1 to 64 printable ASCII characters, and no space');
+  return refuse(400, 'Idempotency-Key must have 1 to 64 printable ASCII characters and no spaces');
 }

@@ -1,35 +1,35 @@
-// Asks the supervisor: the first time over the connection that the native program has made and checked, then over
-// connections to the same path. PID 1 keeps the socket open while it replaces a supervisor: a connection that breaks is made
-// again, and the question is asked again.
-import { type After, type Exchange, exchange, type Open, type Outcome, type Question } from './exchange.ts';
+// Requests to the supervisor: the first one over the connection that the native program has made and checked, later ones over
+// connections to the same path. PID 1 keeps the socket open while it replaces a supervisor, so a request whose connection
+// breaks is repeated over a new one.
+import { type After, type ClientRequest, type Exchange, exchange, type Open, type Outcome } from './exchange.ts';
 
-export { connectTo, type LineListener, type Question } from './exchange.ts';
+export { type ClientRequest, connectTo, type SupervisorListener } from './exchange.ts';
 
 /** A way to connect to the supervisor, or why there is none. */
 export type Dial = { readonly ok: true; readonly path: string; readonly open: Open } | NoSupervisor;
 
-/** No supervisor has answered. `found`: supervisors that answer, where it is not clear which one is meant. */
+/** No supervisor has responded. `found`: supervisors that respond, if it is ambiguous which one is meant. */
 export type NoSupervisor = {
   readonly ok: false;
   readonly looked: readonly string[];
   readonly found?: readonly { readonly path: string; readonly pid: number }[];
-  /** A process listens, PID 1: a supervisor may answer later. */
+  /** PID 1 listens on the socket: a supervisor may respond later. */
   readonly isAway?: true;
 };
-export type Asked = { readonly ok: true; readonly status: number; readonly body: unknown } | NoSupervisor;
-/** `whole`: the answer came to its end. Else the connection broke, and the stream could not go on. */
-export type Streamed =
+export type RequestResult = { readonly ok: true; readonly status: number; readonly body: unknown } | NoSupervisor;
+/** `whole`: the response is complete. Otherwise the connection broke, and the stream could not be resumed. */
+export type StreamResult =
   | { readonly ok: true; readonly status: number; readonly body: unknown; readonly whole: boolean }
   | NoSupervisor;
 
-/** Milliseconds in which a supervisor must begin to answer, and in which a successor must, from the first break on. */
-const PATIENCE = 5_000;
-const SUCCESSION = 2_000;
-/** Pause before a connection is made again, milliseconds. */
-const PAUSE = 20;
+/** Milliseconds in which a supervisor must begin to respond, and in which a successor must, from the first break on. */
+const RESPONSE_TIMEOUT = 5_000;
+const SUCCESSOR_TIMEOUT = 2_000;
+/** Pause before a new connection, milliseconds. */
+const RETRY_PAUSE = 20;
 
-/** One question, one JSON answer. Asked again when the connection breaks: a POST needs a key, or must be harmless twice. */
-export async function ask(dial: Dial, question: Question, after: After): Promise<Asked> {
+/** One request, one JSON response. Repeated when the connection breaks, so a POST needs a key or must be idempotent. */
+export async function sendRequest(dial: Dial, request: ClientRequest, after: After): Promise<RequestResult> {
   if (!dial.ok) return dial;
   const limit = new Limit(after);
   for (;;) {
@@ -38,75 +38,81 @@ export async function ask(dial: Dial, question: Question, after: After): Promise
     const take = (bytes: Uint8Array) => {
       text += decoder.decode(bytes, { stream: true });
     };
-    const outcome = await limit.watch(exchange(dial.open, question, { begin: () => undefined, take }));
-    if (outcome.kind === 'broken' && (await limit.broken())) continue;
-    limit.lift();
-    if (outcome.kind !== 'answered') return explain(dial.path, outcome, question, limit);
+    const outcome = await limit.watch(exchange(dial.open, request, { begin: () => undefined, take }));
+    if (outcome.kind === 'broken' && (await limit.waitToRetry())) continue;
+    limit.clear();
+    if (outcome.kind !== 'answered') return explain(dial.path, outcome, request, limit);
     try {
       return { ok: true, status: outcome.status, body: JSON.parse(text) };
     } catch {
-      return explain(dial.path, { kind: 'foreign' }, question, limit);
+      return explain(dial.path, { kind: 'foreign' }, request, limit);
     }
   }
 }
 
-/** What is done with a stream. */
+/** How a stream is handled. */
 export interface Streaming {
   take(line: unknown): void;
-  /** The question that goes on where a stream broke; absent: the stream ends there. */
-  readonly resume?: () => Question;
+  /** The request that continues a stream after a break; absent: the stream ends there. */
+  readonly resume?: () => ClientRequest;
   /**
-   * `follow` (default): waits for a successor as long as PID 1 listens. `finite`: as long as ask() does. `once`: the question
-   * is never repeated.
+   * `follow` (default): waits for a successor as long as PID 1 listens. `finite`: waits as long as `sendRequest`. `once`: the
+   * request is never repeated.
    */
   readonly kind?: 'follow' | 'finite' | 'once';
-  /** A successor answers. */
+  /** Called when a successor responds. */
   resumed?(): void;
-  /** No successor has answered yet; called once for each break. */
+  /** Called once for each break when no successor has responded in time. */
   delayed?(): void;
   /** Ends the stream. */
   readonly abort?: AbortSignal;
 }
 
-/** One question, and lines of JSON as they come. An answer that is no stream is returned as `body`. */
-export async function askLines(dial: Dial, first: Question, after: After, streaming: Streaming): Promise<Streamed> {
+/** One request, and its response as a stream of JSON lines. A response that is not a stream is returned as `body`. */
+export async function streamRequest(
+  dial: Dial,
+  first: ClientRequest,
+  after: After,
+  streaming: Streaming,
+): Promise<StreamResult> {
   if (!dial.ok) return dial;
   const { resume, kind = 'follow', abort } = streaming;
   const limit = new Limit(after);
-  let question = first;
+  let request = first;
   let hasBegun = false;
   for (;;) {
     const lines = new LineReader((line) => streaming.take(line));
     const begin = (type: string) => {
       if (!lines.begin(type)) return;
-      limit.lift();
+      limit.clear();
       if (hasBegun) streaming.resumed?.();
       hasBegun = true;
     };
-    const one = exchange(dial.open, question, { begin, take: (bytes) => lines.push(bytes) });
+    const one = exchange(dial.open, request, { begin, take: (bytes) => lines.push(bytes) });
     const end = () => one.end();
     abort?.addEventListener('abort', end);
     if (abort?.aborted === true) end();
     const outcome = await limit.watch(one);
     abort?.removeEventListener('abort', end);
     if (outcome.kind === 'answered') {
-      limit.lift();
+      limit.clear();
       return { ok: true, status: outcome.status, body: lines.body, whole: true };
     }
     if (outcome.kind === 'broken' && kind !== 'once') {
-      if (hasBegun && resume !== undefined) question = resume();
+      if (hasBegun && resume !== undefined) request = resume();
       if (!hasBegun || resume !== undefined) {
-        const waits = hasBegun && kind === 'follow' ? limit.endure(() => streaming.delayed?.()) : limit.broken();
+        const waits =
+          hasBegun && kind === 'follow' ? limit.waitForSuccessor(() => streaming.delayed?.()) : limit.waitToRetry();
         if (await waits) continue;
       }
     }
-    limit.lift();
-    if (!hasBegun) return explain(dial.path, outcome, question, limit);
+    limit.clear();
+    if (!hasBegun) return explain(dial.path, outcome, request, limit);
     return { ok: true, status: 200, body: null, whole: false };
   }
 }
 
-/** Splits what comes into lines of JSON. */
+/** Splits incoming bytes into lines of JSON. */
 class LineReader {
   readonly #take: (line: unknown) => void;
   readonly #decoder = new TextDecoder();
@@ -117,7 +123,7 @@ class LineReader {
     this.#take = take;
   }
 
-  /** Returns whether the answer is a stream. */
+  /** Returns whether the response is a stream. */
   begin(type: string): boolean {
     this.#isStream = type.startsWith('application/x-ndjson');
     return this.#isStream;
@@ -131,26 +137,26 @@ class LineReader {
     for (const line of lines) if (line !== '') this.#take(JSON.parse(line));
   }
 
-  /** The answer, if it was no stream. */
+  /** The response, if it is not a stream. */
   get body(): unknown {
     return this.#isStream || this.#rest === '' ? null : JSON.parse(this.#rest);
   }
 }
 
-/** How long a client waits: PATIENCE for an answer and, from the first break on, SUCCESSION in all. */
+/** The time limits of a request: RESPONSE_TIMEOUT for a response and, from the first break on, SUCCESSOR_TIMEOUT in all. */
 class Limit {
   readonly #after: After;
   #cancel: () => void;
   #current: Exchange | null = null;
   #isOver = false;
-  /** What it waits for: the first answer; a successor, at most for SUCCESSION; a successor; nothing. */
+  /** The current wait: for the first response; for a successor, with and without a limit; none. */
   #waiting: 'answer' | 'successor' | 'any-time' | 'nothing' = 'answer';
   /** A connection has broken. */
   hasBroken = false;
 
   constructor(after: After) {
     this.#after = after;
-    this.#cancel = after(PATIENCE, () => this.#expire());
+    this.#cancel = after(RESPONSE_TIMEOUT, () => this.#expire());
   }
 
   #expire(): void {
@@ -166,47 +172,47 @@ class Limit {
     return outcome;
   }
 
-  /** A connection broke: resolves to whether there is time to ask again, after a pause. */
-  broken(): Promise<boolean> {
+  /** After a break: resolves, after a pause, to whether there is time to repeat the request. */
+  waitToRetry(): Promise<boolean> {
     this.#waitFor('successor', () => this.#expire());
     return this.#pause();
   }
 
-  /** The same without a limit; calls `delayed` when a successor takes long. */
-  endure(delayed: () => void): Promise<boolean> {
+  /** The same without a time limit; calls `delayed` if no successor has responded after SUCCESSOR_TIMEOUT. */
+  waitForSuccessor(delayed: () => void): Promise<boolean> {
     this.#waitFor('any-time', delayed);
     return this.#pause();
   }
 
-  /** A connection that was made again and breaks is part of the same wait. */
+  /** A repeated break belongs to the same wait. */
   #waitFor(what: 'successor' | 'any-time', late: () => void): void {
     this.hasBroken = true;
     if (this.#waiting === what) return;
     this.#waiting = what;
     this.#cancel();
-    this.#cancel = this.#after(SUCCESSION, late);
+    this.#cancel = this.#after(SUCCESSOR_TIMEOUT, late);
   }
 
   async #pause(): Promise<boolean> {
-    await new Promise<void>((resolve) => void this.#after(PAUSE, resolve));
+    await new Promise<void>((resolve) => void this.#after(RETRY_PAUSE, resolve));
     return !this.#isOver;
   }
 
-  /** There is an answer. */
-  lift(): void {
+  /** A response has arrived. */
+  clear(): void {
     this.#cancel();
     this.#waiting = 'nothing';
   }
 }
 
-/** Why there was no answer. */
-function explain(path: string, outcome: Outcome, { method }: Question, { hasBroken }: Limit): NoSupervisor {
-  const ended = 'the supervisor ended before it answered';
+/** Why there was no response. */
+function explain(path: string, outcome: Outcome, { method }: ClientRequest, { hasBroken }: Limit): NoSupervisor {
+  const ended = 'the supervisor ended before it responded';
   const late = hasBroken
-    ? `${ended}, and no other one answered within ${SUCCESSION / 1_000} s`
+    ? `${ended}, and no other one responded within ${SUCCESSOR_TIMEOUT / 1_000} s`
     : outcome.kind === 'broken'
       ? ended
-      : `it has not answered within ${PATIENCE / 1_000} s`;
+      : `it has not responded within ${RESPONSE_TIMEOUT / 1_000} s`;
   const doubt = method === 'POST' ? '; the request may still take effect' : '';
   switch (outcome.kind) {
     case 'unreachable':
@@ -215,6 +221,6 @@ function explain(path: string, outcome: Outcome, { method }: Question, { hasBrok
     case 'broken':
       return { ok: false, looked: [`${path}: ${late}${doubt}`], isAway: true };
     default:
-      return { ok: false, looked: [`${path}: what answers there is no supervisor`] };
+      return { ok: false, looked: [`${path}: the process that responds there is not a supervisor`] };
   }
 }

@@ -1,31 +1,31 @@
-// Keeps a listener's connections from taking what the supervisor needs for itself: past a number of them, or when
-// descriptors run short, the one that has been silent longest is cut off, else the one that has followed something longest,
-// so that whoever asks next is answered. Opens nothing and answers nobody.
+// Limits a listener's connections, so that the supervisor keeps enough descriptors. Above a number of connections, or when
+// descriptors run short, the connection that has been idle longest is closed; if none is idle, the one that has been served
+// longest. A new client is therefore always accepted. Opens nothing and answers no request.
 import type { EventEmitter } from 'node:events';
 
-/** As much of a connection or an answer as is needed here. */
+/** The part of a connection or a response that is needed here. */
 type Closing = Pick<EventEmitter, 'once'>;
-export type LimitedConnection = Closing & { destroy(): unknown };
+type LimitedConnection = Closing & { destroy(): unknown };
 
-/** So many are admitted however few descriptors there are: services may have taken all that they are left, and for long. */
+/** This many are accepted even if descriptors are short: services may use up the rest for a long time. */
 const ALWAYS = 4;
 
 export class ConnectionLimiter<G extends LimitedConnection> {
   readonly #most: number;
   readonly #isShort: () => boolean;
   #size = 0;
-  /** Those who wait for no answer, in the order in which they fell silent. */
+  /** Connections without a request, in the order in which they became idle. */
   readonly #silent = new Set<G>();
-  /** Those who are being answered, in the order in which they asked. */
+  /** Connections with a request in progress, in the order of the requests. */
   readonly #served = new Set<G>();
 
-  /** `isShort`: whether there are hardly any descriptors left. */
+  /** `isShort`: whether hardly any descriptors are left. */
   constructor(most: number, isShort: () => boolean) {
     this.#most = most;
     this.#isShort = isShort;
   }
 
-  /** Somebody has connected, and has had no time to ask yet. */
+  /** Adds a new connection, which has sent no request yet. */
   admit(connection: G): void {
     this.#size += 1;
     this.#silent.add(connection);
@@ -38,17 +38,17 @@ export class ConnectionLimiter<G extends LimitedConnection> {
     const [silent = connection] = this.#silent;
     const [served = connection] = this.#served;
     const oldest = silent === connection ? served : silent;
-    // Its `close` comes later; until then it is not to be chosen again.
+    // Its `close` event comes later; until then it must not be chosen again.
     this.#silent.delete(oldest);
     this.#served.delete(oldest);
     oldest.destroy();
   }
 
-  /** Somebody has asked, and is answered until `answer` is closed. */
-  serve(connection: G, answer: Closing): void {
+  /** A request has arrived, and is in progress until `response` is closed. */
+  serve(connection: G, response: Closing): void {
     if (!this.#silent.delete(connection)) return;
     this.#served.add(connection);
-    answer.once('close', () => {
+    response.once('close', () => {
       if (this.#served.delete(connection)) this.#silent.add(connection);
     });
   }

@@ -1,7 +1,7 @@
-// What the dashboard draws, and how it says numbers: elements, plots, the start-up timeline, the dependency graph. Asks
-// nobody and keeps nothing. Runs in a browser, before dashboard-page.js.
+// The dashboard's drawings and number formats: elements, plots, the start-up timeline, the dependency graph. Sends no request
+// and stores nothing. Runs in a browser, before dashboard-page.js.
 
-/** Values in a plot. */
+/** Number of values in a plot. */
 export const KEPT = 60;
 export const at = (id) => document.getElementById(id);
 const MOOD = {
@@ -39,7 +39,7 @@ export const put = (node, text) => {
   const shown = printable(text);
   if (node.textContent !== shown) node.textContent = shown;
 };
-/** A task that runs has nothing to be ready for. */
+/** A running task has no readiness. */
 export const labelOf = ({ type, state }) => (type === 'task' && state === 'ready' ? 'running' : state);
 export const moodOf = (state) => MOOD[state] ?? '';
 
@@ -82,7 +82,7 @@ export function drawPlot(path, past, least) {
   );
 }
 function draw(id, label, width, height, ...inner) {
-  // A little too wide is made to fit; much too wide is scrolled.
+  // A slightly too wide drawing is shrunk; a much too wide one scrolls.
   const fit = Math.max(0.7, Math.min(1, at(id).clientWidth / width));
   const drawn = svg(
     'svg',
@@ -143,10 +143,10 @@ export function drawTimeline({ elapsed_ms: now, services }) {
   );
 }
 
-/** Whom an edge leads to: one, or one of several copies of which some will do. */
+/** The target of an edge: a service, or some of its replicas. */
 const chosen = (on, any) => (any === undefined ? on : `${any.least} of ${any.of}, ${on} perhaps,`);
 
-/** The services in columns: each is right of all that it waits for, near the middle of them. */
+/** The services in columns: each is to the right of all its dependencies, near their middle. */
 function columnsOf(services, edges) {
   const depth = new Map();
   const depthOf = (name) => {

@@ -1,3 +1,3 @@
-// The script of the dashboard, which is taken in as text.
+// The script of the dashboard, imported as text.
 declare const text: string;
 export default text;

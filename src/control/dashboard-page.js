@@ -1,5 +1,5 @@
-// The dashboard's script: asks the control API and shows what it says. Keeps the token for this tab alone, writes every text
-// as text; what the API does not offer is not shown. Runs in a browser, as it stands.
+// The dashboard's script: requests data from the control API and displays it. Stores the token for this tab only, and inserts
+// every text as text. Runs unmodified in a browser.
 import {
   at,
   drawGraph,
@@ -18,21 +18,21 @@ import {
 const KEY = 'svc-super-token';
 const EVERY = 1_000;
 const LINES = 1_000;
-/** As long as a supervisor that is restarted may take to answer, and to send the lines that it remembers, milliseconds. */
+/** Milliseconds that a restarted supervisor may take to respond and to send its stored lines. */
 const SUCCESSION = 2_000;
 const CAN = {
   start: ['stopped', 'failed', 'completed', 'skipped', 'backoff', 'pending'],
   stop: ['starting', 'ready', 'unready', 'backoff', 'pending'],
   restart: ['starting', 'ready', 'unready', 'backoff', 'failed', 'stopped', 'completed'],
 };
-/** Without a token the listener answers reads only. */
+/** Without a token the listener is read-only. */
 const isReadOnly = 'readOnly' in document.body.dataset;
 const READ_ONLY = 'Needs a token: set control.http.token in the configuration';
 at('read-only').hidden = !isReadOnly;
 let paths = {};
 let edges = null;
 const rows = new Map();
-// On a phone the table is laid out as cards, and some browsers then no longer tell that it is one.
+// On a phone the table is laid out as cards, and some browsers then do not expose it as a table.
 for (const [name, role] of Object.entries({ table: 'table', tbody: 'rowgroup', 'thead tr': 'row', th: 'columnheader' }))
   for (const one of document.querySelectorAll(name)) one.setAttribute('role', role);
 
@@ -43,7 +43,7 @@ function say(text) {
   if (text) hush = setTimeout(() => say(''), 8000);
 }
 
-// Asking --------------------------------------------------------------------------------------------------------------
+// Requests ------------------------------------------------------------------------------------------------------------
 class Refused extends Error {}
 async function ask(path, { method = 'GET', body, key, signal } = {}) {
   const token = sessionStorage.getItem(KEY);
@@ -81,7 +81,7 @@ at('leave').addEventListener('click', () => {
 });
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-/** Asks again while the supervisor is restarted. The key keeps a repetition from having a second effect. */
+/** Repeats a request while the supervisor is restarted. Because of the key a repetition has no second effect. */
 async function request(path) {
   const key = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16)).join('-');
   for (const began = performance.now(); ; ) {
@@ -195,7 +195,7 @@ function showService(service, now) {
 const canAsk = (what) => Boolean(paths[`/v1/services/{name}/${what}`]?.post);
 async function act(what, name) {
   if (what !== 'start' && !(await sure(what, name))) return;
-  say(`asked to ${what} ${name}`);
+  say(`requested: ${what} ${name}`);
   try {
     const response = await request(`/v1/services/${encodeURIComponent(name)}/${what}`);
     const { error } = response.ok ? {} : await response.json();
@@ -223,7 +223,7 @@ function sure(what, name) {
     };
     at('sure-yes').onclick = over(true);
     at('sure-no').onclick = over(false);
-    // The event of an earlier question may come after this one has opened.
+    // The close event of an earlier dialog may arrive after this one has opened.
     at('sure').onclose = () => at('sure').open || over(false)();
   });
 }
@@ -285,7 +285,7 @@ async function follow() {
   const { signal } = following;
   kept = [];
   showAgain();
-  /** By service, the time of the latest line; and as it was when the connection broke, while lines come again. */
+  /** The time of the latest line of each service; and its value at the break while stored lines are sent again. */
   const last = new Map();
   let before = null;
   const letPast = (mine) => void setTimeout(() => (before = before === mine ? null : before), SUCCESSION);
@@ -297,7 +297,7 @@ async function follow() {
         const fresh = some.filter(({ service, time }) => !(time <= before?.get(service)));
         for (const { service, time } of fresh) if (service) last.set(service, time);
         if (waiting.length === 0) requestAnimationFrame(showLines);
-        // A tab that nobody looks at draws nothing, and must not gather for ever.
+        // A hidden tab draws nothing, and must not collect lines without limit.
         waiting = waiting.concat(gap, fresh).slice(-LINES);
         gap = [];
         wait = 500;
@@ -318,11 +318,11 @@ at('clear').addEventListener('click', () => {
 at('pause').addEventListener('click', () => {
   const paused = at('pause').ariaPressed !== 'true';
   at('pause').ariaPressed = String(paused);
-  put(at('pause'), paused ? 'Go on' : 'Pause');
+  put(at('pause'), paused ? 'Resume' : 'Pause');
   if (!paused) showAgain();
 });
 
-// The whole -----------------------------------------------------------------------------------------------------------
+// Page ----------------------------------------------------------------------------------------------------------------
 function show(status) {
   const now = performance.now(),
     { services } = status;
@@ -355,7 +355,7 @@ let turn = 0,
   restarts = null;
 function sayRestart({ supervisor }) {
   if (restarts !== null && supervisor.restarts > restarts)
-    say(`the supervisor was restarted: it ${supervisor.last?.reason ?? 'ended'}. The services go on`);
+    say(`the supervisor was restarted: it ${supervisor.last?.reason ?? 'ended'}. The services continue to run`);
   restarts = supervisor.restarts;
 }
 async function begin() {
@@ -381,7 +381,7 @@ async function begin() {
         lost = false;
         show(status);
         sayRestart(status);
-        // What changes seldom is asked seldom; a reload may have changed who waits for whom.
+        // Rarely changing data is requested rarely; a reload may have changed the dependencies.
         if (paths['/v1/timeline'] && (count < 60 || count % 5 === 0))
           drawTimeline(await (await ask('/v1/timeline')).json());
         if (edges !== null && count % 10 === 9) await learnEdges();
@@ -390,9 +390,9 @@ async function begin() {
     } catch (error) {
       if (error instanceof Refused) return;
       lost = true;
-      put(at('health'), 'no answer');
+      put(at('health'), 'no response');
       at('health').className = 'pill bad';
-      say('the supervisor does not answer; asking again');
+      say('the supervisor does not respond; trying again');
     }
     await pause(EVERY);
   }

@@ -1,5 +1,5 @@
-// The dashboard as it is sent: the page, and the policy that lets the browser run nothing but what stands in it. The hashes
-// are taken of the page itself, so that the two cannot disagree.
+// The dashboard page, and a Content-Security-Policy that allows only the scripts and styles in it. The hashes are computed
+// from the page, so the two cannot disagree.
 import { createHash } from 'node:crypto';
 import { UNSAFE } from '../text.ts';
 import html from './dashboard.html' with { type: 'text' };
@@ -8,7 +8,7 @@ import script from './dashboard-page.js' with { type: 'text' };
 
 /** The two modules as one script; they import only from each other. */
 const code = `const UNSAFE = ${UNSAFE};\n${[drawings, script].map((text) => text.replace(/^import [^;]*;$/gm, '').replace(/^export /gm, '')).join('')}`;
-/** Text it is; the types believe in a bundle. */
+/** The import is a string at run time; the types of bundled HTML differ. */
 const page = (html as unknown as string).replace(
   '<script></script>',
   () => `<script>\n'use strict';\n${code}</script>`,
@@ -16,7 +16,7 @@ const page = (html as unknown as string).replace(
 
 const hashOf = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 
-/** Sources of every element of that name, for a Content-Security-Policy. */
+/** Sources of all elements with that name, for a Content-Security-Policy. */
 function hashesOf(element: 'script' | 'style'): string {
   const inner = new RegExp(`<${element}>([\\s\\S]*?)</${element}>`, 'g');
   return [...page.matchAll(inner)].map(([, text = '']) => hashOf(text)).join(' ');
@@ -35,7 +35,7 @@ const POLICY = [
 
 export const dashboard = {
   page,
-  /** For a listener that answers reads only: the script finds the attribute and disables the buttons. */
+  /** For a read-only listener: the script finds the attribute and disables the buttons. */
   readOnlyPage: page.replace('<body>', '<body data-read-only>'),
   headers: {
     'content-security-policy': POLICY,

@@ -1,9 +1,9 @@
-// One request over one connection to the supervisor, and its response as it comes. Has its own HTTP: a client for one
-// request must load fast and start no thread. Asks once; client.ts decides whether to ask again.
+// One request over one connection to the supervisor, and its response piece by piece. Implements HTTP itself: a client for
+// one request must load fast and start no thread. Does not retry: client.ts does.
 import { connect } from 'node:net';
-import { ResponseParser } from './response.ts';
+import { type Receiver, ResponseParser } from './response.ts';
 
-export interface Question {
+export interface ClientRequest {
   readonly method?: 'GET' | 'POST';
   readonly path: string;
   readonly body?: object;
@@ -11,24 +11,24 @@ export interface Question {
   readonly key?: string;
 }
 
-/** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
+/** Calls `fn` once after `ms` milliseconds; returns a function that cancels the call. */
 export type After = (ms: number, fn: () => void) => () => void;
 
 /** One connection to a supervisor. */
-export interface Line {
+export interface SupervisorConnection {
   write(bytes: Uint8Array): void;
   close(): void;
 }
 
-export interface LineListener {
+export interface SupervisorListener {
   data(bytes: Uint8Array): void;
   closed(): void;
 }
 
 /** Connects. Rejects with an Error with `code`. */
-export type Open = (listener: LineListener) => Promise<Line>;
+export type Open = (listener: SupervisorListener) => Promise<SupervisorConnection>;
 
-export function connectTo(path: string, listener: LineListener): Promise<Line> {
+export function connectTo(path: string, listener: SupervisorListener): Promise<SupervisorConnection> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path });
     socket.once('connect', () =>
@@ -38,13 +38,6 @@ export function connectTo(path: string, listener: LineListener): Promise<Line> {
     socket.on('error', reject);
     socket.once('close', () => listener.closed());
   });
-}
-
-/** Takes the response in. */
-export interface Receiver {
-  /** The head has arrived, with that content type. */
-  begin(type: string): void;
-  take(bytes: Uint8Array): void;
 }
 
 export type Outcome =
@@ -59,21 +52,21 @@ export type Outcome =
 
 export interface Exchange {
   readonly outcome: Promise<Outcome>;
-  /** Ends it before its time. */
+  /** Ends the exchange early. */
   end(): void;
 }
 
-export function exchange(open: Open, question: Question, receiver: Receiver): Exchange {
+export function exchange(open: Open, request: ClientRequest, receiver: Receiver): Exchange {
   const { promise, resolve } = Promise.withResolvers<Outcome>();
-  let line: Line | null = null;
+  let connection: SupervisorConnection | null = null;
   let isOver = false;
   const settle = (outcome: Outcome) => {
     isOver = true;
-    line?.close();
+    connection?.close();
     resolve(outcome);
   };
   const parser = new ResponseParser(receiver);
-  const listener: LineListener = {
+  const listener: SupervisorListener = {
     data(bytes) {
       if (isOver) return;
       try {
@@ -91,16 +84,16 @@ export function exchange(open: Open, question: Question, receiver: Receiver): Ex
   };
   open(listener).then(
     (opened) => {
-      line = opened;
+      connection = opened;
       if (isOver) opened.close();
-      else opened.write(Buffer.from(render(question)));
+      else opened.write(Buffer.from(render(request)));
     },
     (error: unknown) => settle(describeRefusal(error)),
   );
   return { outcome: promise, end: () => settle({ kind: 'ended' }) };
 }
 
-function render({ method = 'GET', path, body, key }: Question): string {
+function render({ method = 'GET', path, body, key }: ClientRequest): string {
   const text = body === undefined ? '' : JSON.stringify(body);
   const head = `${method} ${path} HTTP/1.1\r\nHost: svc-super\r\nConnection: close\r\n`;
   const named = key === undefined ? '' : `Idempotency-Key: ${key}\r\n`;

@@ -1,37 +1,37 @@
-// Logs to those who follow them: each reader has a bounded queue, and what does not fit is counted and told in the stream
-// itself. A service is never slowed by a reader, and two hundred readers cost its output one encoding. Readers are served
-// on a beat, so that a flood of small blocks is no flood of small writes.
+// Streams of log lines: each reader has a bounded queue, and the lines that do not fit are counted and reported in the
+// stream. A reader never slows a service down, and two hundred readers cost one encoding of the output. Queues are flushed
+// at an interval, so that a flood of small blocks does not become a flood of small writes.
 import type { ApiSource, LogBlock } from './source.ts';
 import type { Lines, Outlet } from './streams.ts';
 
-/** Bytes of raw output that are taken or skipped as a whole. */
+/** Bytes of raw output that are queued or skipped as a unit. */
 const PIECE = 8 * 1024;
-/** Readers are served this often, milliseconds; less often when they are many, so that they leave time for others. */
-const BEAT = 20;
-const SLOW_BEAT = 60;
-const MANY = 20;
-/** As much as one reader may have waiting, and all of them together, bytes. */
-const MOST_EACH = 256 * 1024;
-const LEAST_EACH = 16 * 1024;
-const MOST_TOGETHER = 2 * 1024 * 1024;
+/** Flush intervals, milliseconds; the slow one is used above MANY_READERS readers, so that other work gets time. */
+const FLUSH_INTERVAL = 20;
+const SLOW_FLUSH_INTERVAL = 60;
+const MANY_READERS = 20;
+/** Limits of queued bytes for one reader and for all readers together. */
+const MAX_QUEUE = 256 * 1024;
+const MIN_QUEUE = 16 * 1024;
+const MAX_TOTAL_QUEUE = 2 * 1024 * 1024;
 
 interface Reader {
   readonly outlet: Outlet;
   readonly channels: Channel[];
-  /** How much may be put into the queue until the next beat. */
-  room: number;
+  /** Bytes that may be added to the queue until the next flush. */
+  budget: number;
   queue: Uint8Array[];
   queued: number;
   skipped: number;
 }
 
-/** One service's output and its readers. Those that are behind cost nothing until the next beat. */
+/** One service's output and its readers. A reader that is behind costs nothing until the next flush. */
 interface Channel {
   readonly service: string;
-  readonly keepingUp: Set<Reader>;
-  /** Reader -> how many lines had been counted when it fell behind. */
+  readonly current: Set<Reader>;
+  /** Reader -> value of `count` when it fell behind. */
   readonly behind: Map<Reader, number>;
-  /** Lines, counted while anybody is behind. */
+  /** Lines of output, counted while any reader is behind. */
   count: number;
   end(): void;
 }
@@ -43,7 +43,7 @@ export interface LogLineJson {
   readonly text: string;
 }
 
-/** The line that stands where lines are missing. */
+/** The line in place of skipped lines. */
 export interface GapJson {
   readonly skipped: number;
   readonly text: string;
@@ -55,13 +55,13 @@ export class LogFeed {
   readonly #source: Source;
   readonly #channels = new Map<string, Channel>();
   readonly #all = new Set<Reader>();
-  #beating = false;
+  #isFlushing = false;
 
   constructor(source: Source) {
     this.#source = source;
   }
 
-  /** What is remembered, at most `count` lines in all and none from before `from`, then, if asked, what comes. */
+  /** The stored lines, at most `count` in all and none from before `from`, then new lines if `follow` is set. */
   open(services: readonly string[], count: number, from: number, follow: boolean): Lines {
     return (outlet) => {
       const past = this.#past(services, count, from);
@@ -70,9 +70,9 @@ export class LogFeed {
         outlet.end();
         return () => undefined;
       }
-      const reader: Reader = { outlet, channels: [], room: 0, queue: [], queued: 0, skipped: 0 };
+      const reader: Reader = { outlet, channels: [], budget: 0, queue: [], queued: 0, skipped: 0 };
       this.#all.add(reader);
-      reader.room = this.#share - outlet.queued;
+      reader.budget = this.#share - outlet.queued;
       for (const service of services) this.#join(service, reader);
       return () => this.#leave(reader);
     };
@@ -93,12 +93,12 @@ export class LogFeed {
     const found = this.#channels.get(service);
     const channel: Channel = found ?? {
       service,
-      keepingUp: new Set(),
+      current: new Set(),
       behind: new Map(),
       count: 0,
       end: () => undefined,
     };
-    channel.keepingUp.add(reader);
+    channel.current.add(reader);
     reader.channels.push(channel);
     if (found !== undefined) return;
     this.#channels.set(service, channel);
@@ -108,33 +108,33 @@ export class LogFeed {
   #leave(reader: Reader): void {
     this.#all.delete(reader);
     for (const channel of reader.channels) {
-      channel.keepingUp.delete(reader);
+      channel.current.delete(reader);
       channel.behind.delete(reader);
-      if (channel.keepingUp.size + channel.behind.size > 0) continue;
+      if (channel.current.size + channel.behind.size > 0) continue;
       this.#channels.delete(channel.service);
       channel.end();
     }
   }
 
-  /** How much a reader may have waiting now. */
+  /** Bytes that a reader may have queued now. */
   get #share(): number {
-    return Math.max(LEAST_EACH, Math.min(MOST_EACH, MOST_TOGETHER / Math.max(1, this.#all.size)));
+    return Math.max(MIN_QUEUE, Math.min(MAX_QUEUE, MAX_TOTAL_QUEUE / Math.max(1, this.#all.size)));
   }
 
   #take(channel: Channel, block: LogBlock): void {
-    const { keepingUp, behind } = channel;
-    if (keepingUp.size === 0) channel.count += countLines(block.bytes);
-    else for (const piece of piecesOf(block)) this.#takePiece(channel, keepingUp, behind, piece);
-    if (this.#beating) return;
-    this.#beating = true;
+    const { current, behind } = channel;
+    if (current.size === 0) channel.count += countLines(block.bytes);
+    else for (const piece of piecesOf(block)) this.#takePiece(channel, current, behind, piece);
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
     this.#arm();
   }
 
-  #takePiece(channel: Channel, keepingUp: Channel['keepingUp'], behind: Channel['behind'], piece: LogBlock): void {
+  #takePiece(channel: Channel, current: Channel['current'], behind: Channel['behind'], piece: LogBlock): void {
     let encoded: Uint8Array | null = null;
-    for (const reader of keepingUp) {
-      if (reader.queued >= reader.room) {
-        keepingUp.delete(reader);
+    for (const reader of current) {
+      if (reader.queued >= reader.budget) {
+        current.delete(reader);
         behind.set(reader, channel.count);
         continue;
       }
@@ -146,22 +146,22 @@ export class LogFeed {
   }
 
   #arm(): void {
-    this.#source.after(this.#all.size > MANY ? SLOW_BEAT : BEAT, () => this.#beat());
+    this.#source.after(this.#all.size > MANY_READERS ? SLOW_FLUSH_INTERVAL : FLUSH_INTERVAL, () => this.#flushAll());
   }
 
-  #beat(): void {
+  #flushAll(): void {
     const share = this.#share;
-    let waits = false;
+    let isBehind = false;
     for (const reader of this.#all) {
       const { outlet } = reader;
-      const full = outlet.queued >= share;
-      if (!full) flush(reader);
-      reader.room = full ? 0 : share - outlet.queued;
-      if (reader.room > 0) catchUp(reader);
-      waits ||= reader.queue.length > 0 || reader.channels.some(({ behind }) => behind.has(reader));
+      const isFull = outlet.queued >= share;
+      if (!isFull) flush(reader);
+      reader.budget = isFull ? 0 : share - outlet.queued;
+      if (reader.budget > 0) catchUp(reader);
+      isBehind ||= reader.queue.length > 0 || reader.channels.some(({ behind }) => behind.has(reader));
     }
-    this.#beating = waits;
-    if (waits) this.#arm();
+    this.#isFlushing = isBehind;
+    if (isBehind) this.#arm();
   }
 }
 
@@ -173,19 +173,19 @@ function flush(reader: Reader): void {
   if (bytes !== undefined) reader.outlet.write(bytes);
 }
 
-/** It may have lines again, after a word on those that it has missed. */
+/** Lets a reader receive lines again, after a report of the lines that it missed. */
 function catchUp(reader: Reader): void {
   for (const channel of reader.channels) {
     const mark = channel.behind.get(reader);
     if (mark === undefined) continue;
     channel.behind.delete(reader);
-    channel.keepingUp.add(reader);
+    channel.current.add(reader);
     reader.skipped += channel.count - mark;
   }
-  tellGap(reader);
+  queueGap(reader);
 }
 
-function tellGap(reader: Reader): void {
+function queueGap(reader: Reader): void {
   if (reader.skipped === 0) return;
   const { skipped } = reader;
   const text = `[${skipped} ${skipped === 1 ? 'line' : 'lines'} skipped: reader too slow]`;
@@ -196,7 +196,7 @@ function tellGap(reader: Reader): void {
   reader.queued += bytes.length;
 }
 
-/** Whole lines in pieces of a bounded size; a line that is longer is a piece of its own. */
+/** Whole lines in pieces of limited size; a longer line is one piece. */
 function* piecesOf(block: LogBlock): Generator<LogBlock> {
   const { bytes } = block;
   if (bytes.length <= PIECE) {

@@ -1,5 +1,5 @@
-// Who may ask over TCP, decided from a request's head alone: its Host and Origin must be ours (a page elsewhere, or a name
-// that was made to point here, is a stranger), and its token right. Opens no socket. Pure but for the hash.
+// Authorization of TCP requests by their heads: Host and Origin must be those of this listener (protection against pages of
+// other sites and DNS rebinding), and the token must match. Opens no socket. Pure except for the hash.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { ControlPlan } from '../plan/plan.ts';
 
@@ -7,7 +7,7 @@ import type { ControlPlan } from '../plan/plan.ts';
 export interface Head {
   readonly method: string;
   readonly target: string;
-  /** Names and values in turn, as they came. */
+  /** Alternating names and values, as received. */
   readonly rawHeaders: readonly string[];
 }
 
@@ -16,48 +16,53 @@ export interface Refusal {
   readonly error: string;
 }
 
-/** Answered without a token by choice of the configuration. */
+/** Paths that the configuration can open to requests without a token. */
 const OPEN_PATHS: Readonly<Record<string, ControlPlan['open'][number]>> = {
   '/healthz': 'healthz',
   '/readyz': 'readyz',
   '/metrics': 'metrics',
 };
-/** The page itself holds nothing; all that it shows it asks for with the token. */
+/** The page contains no data; its script fetches the data with the token. */
 const PAGE = '/';
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST']);
 const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 const MAX_TARGET = 4_096;
 
-/** Processes of every user of the machine can reach a loopback address. */
+/** A listener without a token: every user of the machine can reach a loopback address. */
 const READS_ONLY =
-  'without a token this listener answers reads only. Set `control.http.token: {file: PATH}` in the configuration and send `Authorization: Bearer TOKEN`, or ask over the unix socket (`svc-super` commands do)';
+  'this listener has no token and is read-only. Set `control.http.token: {file: PATH}` in the configuration and send `Authorization: Bearer TOKEN`, or use the unix socket, as `svc-super` commands do';
 
-/** Makes what judges a head: null when it may pass. */
+/** Returns the check of a head: null if the request is allowed. */
 export function makeGuard(plan: ControlPlan): (head: Head) => Refusal | null {
-  const isOurs = knowsHost(plan);
-  const isRight = plan.token === null ? null : knowsToken(plan.token);
+  const isAllowedHost = makeHostCheck(plan);
+  const isValidToken = plan.token === null ? null : makeTokenCheck(plan.token);
   return ({ method, target, rawHeaders }) => {
     const header = (name: string) => valuesOf(rawHeaders, name);
-    if (!METHODS.has(method)) return { status: 405, error: 'GET, HEAD and POST are known' };
+    if (!METHODS.has(method)) return { status: 405, error: 'only GET, HEAD and POST are allowed' };
     if (!/^\/[\x21-\x7e]*$/.test(target) || target.length > MAX_TARGET) {
       return { status: 400, error: 'the target is not a path' };
     }
     const [host, ...more] = header('host');
-    if (host === undefined || more.length > 0) return { status: 400, error: 'there must be one Host' };
-    if (!isOurs(host)) return { status: 403, error: 'that Host is not ours' };
-    if (!isSameOrigin(header('origin'), host)) return { status: 403, error: 'that Origin is not ours' };
-    if (comesFromElsewhere(method, header)) return { status: 403, error: 'another site asks' };
+    if (host === undefined || more.length > 0) return { status: 400, error: 'there must be exactly one Host header' };
+    if (!isAllowedHost(host))
+      return {
+        status: 403,
+        error: 'the Host header is not an address or name of this listener (see `control.http.hosts`)',
+      };
+    if (!isSameOrigin(header('origin'), host))
+      return { status: 403, error: 'the Origin header is not that of this listener' };
+    if (isCrossSite(method, header)) return { status: 403, error: 'requests from other sites are not allowed' };
     const authorization = header('authorization');
-    if (isRight === null) return method === 'POST' ? { status: 403, error: READS_ONLY } : null;
+    if (isValidToken === null) return method === 'POST' ? { status: 403, error: READS_ONLY } : null;
     const path = target.split('?', 1)[0] ?? target;
     if (authorization.length === 0 && method !== 'POST' && !needsToken(plan, path)) return null;
     const [given = ''] = authorization;
-    const right = isRight(/^bearer +(.+)$/i.exec(given)?.[1] ?? '');
-    return right && authorization.length === 1 ? null : { status: 401, error: 'the token is missing or wrong' };
+    const isValid = isValidToken(/^bearer +(.+)$/i.exec(given)?.[1] ?? '');
+    return isValid && authorization.length === 1 ? null : { status: 401, error: 'the token is missing or wrong' };
   };
 }
 
-/** Whether a path is answered to those who have the token alone. */
+/** Whether a path requires the token. */
 export function needsToken({ token, open }: ControlPlan, path: string): boolean {
   if (token === null || path === PAGE) return false;
   const word = Object.hasOwn(OPEN_PATHS, path) ? OPEN_PATHS[path] : undefined;
@@ -69,17 +74,17 @@ function valuesOf(rawHeaders: readonly string[], name: string): readonly string[
 }
 
 /**
- * A page of another site can have its own name point at our address, and then asks as the same origin; what it cannot
- * have is an address as its name. The port is not looked at: a container's is often published as another.
+ * A page of another site can make its own name resolve to this address, and then its requests count as same-origin (DNS
+ * rebinding). Its name can never be an address. The port is ignored: a container's port is often published as another one.
  */
-function knowsHost({ host, hosts }: ControlPlan): (given: string) => boolean {
-  const everywhere = host === '0.0.0.0' || host === '::';
+function makeHostCheck({ host, hosts }: ControlPlan): (given: string) => boolean {
+  const isWildcard = host === '0.0.0.0' || host === '::';
   const own = host.includes(':') ? `[${host}]` : host;
   return (given) => {
     const name = /^([^:[\]\s]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/.exec(given)?.[1]?.toLowerCase();
     if (name === undefined) return false;
     if (LOOPBACK_NAMES.has(name) || name === own || hosts.includes(name)) return true;
-    return everywhere && (name.startsWith('[') || /^(?:\d{1,3}\.){3}\d{1,3}$/.test(name));
+    return isWildcard && (name.startsWith('[') || /^(?:\d{1,3}\.){3}\d{1,3}$/.test(name));
   };
 }
 
@@ -87,15 +92,15 @@ function isSameOrigin(origins: readonly string[], host: string): boolean {
   return origins.every((origin) => /^https?:\/\/(.+)$/.exec(origin)?.[1]?.toLowerCase() === host.toLowerCase());
 }
 
-/** Browsers say where a request comes from; following a link to the page is all that another site may do. */
-function comesFromElsewhere(method: string, header: (name: string) => readonly string[]): boolean {
+/** Browsers report the origin of a request; another site may only link to the page. */
+function isCrossSite(method: string, header: (name: string) => readonly string[]): boolean {
   const [site] = header('sec-fetch-site');
   if (site === undefined || site === 'same-origin' || site === 'none') return false;
   return method !== 'GET' || header('sec-fetch-mode')[0] !== 'navigate';
 }
 
-/** Compares hashes, so that neither the time nor the length tells how much of a guess was right. */
-function knowsToken(token: string): (given: string) => boolean {
+/** Compares hashes, so that neither time nor length reveals how much of a guess was right. */
+function makeTokenCheck(token: string): (given: string) => boolean {
   const hash = (text: string) => createHash('sha256').update(text).digest();
   const wanted = hash(token);
   return (given) => timingSafeEqual(hash(given), wanted);

@@ -1,44 +1,44 @@
-// The metrics as Prometheus reads them: a pure function from a snapshot, what the processes use and what has been counted
-// to text (https://prometheus.io/docs/instrumenting/exposition_formats/). Counts nothing itself.
+// The metrics in the text format of Prometheus: a pure function of a snapshot, the usage of the processes and counters
+// (https://prometheus.io/docs/instrumenting/exposition_formats/). Counts nothing itself.
 import type { History, Usage } from './source.ts';
 import type { WireService, WireSnapshot } from './wire.ts';
 
-export interface ProbeNumbers {
+interface ProbeCounters {
   readonly kind: string;
   readonly index: number;
   readonly results: Readonly<Record<string, number>>;
-  /** Per bucket, not added up; one more than there are bounds. */
+  /** Attempts per bucket, not cumulative; one bucket more than there are bounds. */
   readonly buckets: readonly number[];
   readonly seconds: number;
 }
 
-export interface StreamNumbers {
+interface StreamCounters {
   readonly lines: number;
   readonly bytes: number;
   readonly dropped: number;
-  /** How often output may be missing because a supervisor was restarted. */
+  /** How often output may be missing because the supervisor was restarted. */
   readonly cuts: number;
 }
 
-/** What has been counted since the start, where it happens. */
+/** Counters since the start, from the rooms that count. */
 export interface Counters {
-  /** Upper bounds of the probes' buckets, seconds. */
+  /** Upper bounds of the probe buckets, seconds. */
   readonly bounds: readonly number[];
-  readonly probes: ReadonlyMap<string, readonly ProbeNumbers[]>;
+  readonly probes: ReadonlyMap<string, readonly ProbeCounters[]>;
   readonly swept: ReadonlyMap<string, number>;
-  readonly logs: ReadonlyMap<string, Readonly<Record<'stdout' | 'stderr', StreamNumbers>>>;
+  readonly logs: ReadonlyMap<string, Readonly<Record<'stdout' | 'stderr', StreamCounters>>>;
   readonly reaped: number;
-  /** The supervisor's own. */
+  /** The supervisor's own resources. */
   readonly self: {
     readonly memory_bytes: number;
     readonly cpu_seconds: number;
     readonly started_at: number;
-    /** Timers that are armed. */
+    /** Armed timers. */
     readonly timers: number;
   };
 }
 
-export interface Measured {
+export interface MetricsInput {
   readonly snapshot: WireSnapshot;
   readonly usage: ReadonlyMap<string, Usage>;
   readonly counters: Counters;
@@ -46,7 +46,7 @@ export interface Measured {
   readonly history: History;
 }
 
-/** Every state there is: the one-hot metric names each, so that none is ever missing. */
+/** All states: the one-hot metric has a sample for each of them. */
 const STATES = Object.keys({
   skipped: 0,
   pending: 0,
@@ -60,41 +60,41 @@ const STATES = Object.keys({
   failed: 0,
 } satisfies Readonly<Record<WireService['state'], 0>>);
 
-/** The commonest reasons are exposed before they occur: rate() takes no notice of a counter that begins at 1. */
-const NO_RESTARTS: Readonly<Record<string, number>> = { SIGKILL: 0, SIGSEGV: 0, hung: 0, 'exit 70': 0 };
+/** The most common reasons are exposed from the start: rate() ignores a counter whose first value is 1. */
+const INITIAL_RESTARTS: Readonly<Record<string, number>> = { SIGKILL: 0, SIGSEGV: 0, hung: 0, 'exit 70': 0 };
 
 type Labels = Readonly<Record<string, string | number>>;
 interface Sample {
   readonly labels?: Labels;
   readonly value: number;
-  /** Behind the family's name: `_bucket`. */
+  /** Appended to the family's name: `_bucket`. */
   readonly suffix?: string;
 }
 
 interface Family {
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly help: string;
-  samples(measured: Measured): readonly Sample[];
+  samples(measured: MetricsInput): readonly Sample[];
 }
 
-const ofServices =
-  (read: (service: WireService, measured: Measured) => number | null | undefined) =>
-  (measured: Measured): readonly Sample[] =>
+const forEachService =
+  (read: (service: WireService, measured: MetricsInput) => number | null | undefined) =>
+  (measured: MetricsInput): readonly Sample[] =>
     measured.snapshot.services.flatMap((service) => {
       const value = read(service, measured);
       return value === null || value === undefined ? [] : [{ labels: { service: service.name }, value }];
     });
 
-const ofStreams =
-  (read: (numbers: StreamNumbers) => number) =>
-  ({ counters }: Measured): readonly Sample[] =>
+const forEachStream =
+  (read: (numbers: StreamCounters) => number) =>
+  ({ counters }: MetricsInput): readonly Sample[] =>
     [...counters.logs].flatMap(([service, streams]) =>
       (['stdout', 'stderr'] as const).map((stream) => ({ labels: { service, stream }, value: read(streams[stream]) })),
     );
 
-const ofProbes =
-  (read: (numbers: ProbeNumbers, labels: Labels, bounds: readonly number[]) => readonly Sample[]) =>
-  ({ counters }: Measured): readonly Sample[] =>
+const forEachProbe =
+  (read: (numbers: ProbeCounters, labels: Labels, bounds: readonly number[]) => readonly Sample[]) =>
+  ({ counters }: MetricsInput): readonly Sample[] =>
     [...counters.probes].flatMap(([service, probes]) =>
       probes.flatMap((probe) => read(probe, { service, probe: probe.kind, index: probe.index }, counters.bounds)),
     );
@@ -102,7 +102,7 @@ const ofProbes =
 const FAMILIES = {
   svc_super_build_info: {
     type: 'gauge',
-    help: 'Always 1; the labels say what runs',
+    help: 'Always 1; the labels are the version and the name of the configuration',
     samples: ({ version, snapshot }) => [{ labels: { version, name: snapshot.name }, value: 1 }],
   },
   svc_super_healthy: {
@@ -112,7 +112,7 @@ const FAMILIES = {
   },
   svc_super_service_state: {
     type: 'gauge',
-    help: 'The state of a service: 1 for the one it is in, 0 for the others',
+    help: 'The state of a service: 1 for its current state, 0 for the others',
     samples: ({ snapshot }) =>
       snapshot.services.flatMap(({ name, state }) =>
         STATES.map((one) => ({ labels: { service: name, state: one }, value: Number(one === state) })),
@@ -121,59 +121,59 @@ const FAMILIES = {
   svc_super_service_ready: {
     type: 'gauge',
     help: 'Whether a service is ready, or a task has completed',
-    samples: ofServices(({ ready }) => Number(ready)),
+    samples: forEachService(({ ready }) => Number(ready)),
   },
   svc_super_service_restarts_total: {
     type: 'counter',
     help: 'Restarts of a service by its policy',
-    samples: ofServices(({ restarts }) => restarts),
+    samples: forEachService(({ restarts }) => restarts),
   },
   svc_super_service_runs_total: {
     type: 'counter',
-    help: 'Runs of a service, the first one and those after a wanted stop included',
-    samples: ofServices(({ run }) => run),
+    help: 'Runs of a service, including the first one and those after a stop by the operator',
+    samples: forEachService(({ run }) => run),
   },
   svc_super_service_readiness_seconds: {
     type: 'gauge',
-    help: 'How long the latest start that got there took from spawn to ready',
-    samples: ofServices((service) => service.ready_after_seconds),
+    help: 'Time from spawn to ready of the latest start that became ready',
+    samples: forEachService((service) => service.ready_after_seconds),
   },
   svc_super_service_uptime_seconds: {
     type: 'gauge',
-    help: 'Time since the latest run was spawned; only while one runs',
-    samples: ofServices((service) => service.uptime_seconds),
+    help: 'Time since the current run was spawned; only while it runs',
+    samples: forEachService((service) => service.uptime_seconds),
   },
   svc_super_service_cpu_seconds_total: {
     type: 'counter',
-    help: "Processor time of a service's living processes; begins anew with each run",
-    samples: ofServices(({ name }, { usage }) => usage.get(name)?.cpu_seconds),
+    help: "Processor time of a service's living processes; reset at each run",
+    samples: forEachService(({ name }, { usage }) => usage.get(name)?.cpu_seconds),
   },
   svc_super_service_memory_bytes: {
     type: 'gauge',
-    help: "Resident memory of a service's processes, what they share counted once",
-    samples: ofServices(({ name }, { usage }) => usage.get(name)?.memory_bytes),
+    help: "Resident memory of a service's processes, with shared memory counted once",
+    samples: forEachService(({ name }, { usage }) => usage.get(name)?.memory_bytes),
   },
   svc_super_service_processes: {
     type: 'gauge',
     help: 'Processes of a service',
-    samples: ofServices(({ name, pid }, { usage }) => usage.get(name)?.processes ?? (pid === null ? 0 : null)),
+    samples: forEachService(({ name, pid }, { usage }) => usage.get(name)?.processes ?? (pid === null ? 0 : null)),
   },
   svc_super_service_cleaned_up_processes_total: {
     type: 'counter',
     help: "Processes that outlived their service's main process and were ended",
-    samples: ofServices(({ name }, { counters }) => counters.swept.get(name) ?? 0),
+    samples: forEachService(({ name }, { counters }) => counters.swept.get(name) ?? 0),
   },
   svc_super_probe_attempts_total: {
     type: 'counter',
-    help: 'Attempts of probes that are over, by what came of them: ok, failed, timeout',
-    samples: ofProbes(({ results }, labels) =>
+    help: 'Finished probe attempts by result: ok, failed, timeout',
+    samples: forEachProbe(({ results }, labels) =>
       Object.entries(results).map(([result, value]) => ({ labels: { ...labels, result }, value })),
     ),
   },
   svc_super_probe_duration_seconds: {
     type: 'histogram',
-    help: 'How long attempts of probes took',
-    samples: ofProbes((probe, labels, bounds) => {
+    help: 'Duration of probe attempts',
+    samples: forEachProbe((probe, labels, bounds) => {
       let count = 0;
       const buckets = probe.buckets.map((here, at): Sample => {
         count += here;
@@ -185,37 +185,40 @@ const FAMILIES = {
   svc_super_log_lines_total: {
     type: 'counter',
     help: 'Lines that a service has printed',
-    samples: ofStreams(({ lines }) => lines),
+    samples: forEachStream(({ lines }) => lines),
   },
   svc_super_log_bytes_total: {
     type: 'counter',
     help: 'Bytes that a service has printed',
-    samples: ofStreams(({ bytes }) => bytes),
+    samples: forEachStream(({ bytes }) => bytes),
   },
   svc_super_log_dropped_lines_total: {
     type: 'counter',
-    help: 'Lines dropped because nobody was reading',
-    samples: ofStreams(({ dropped }) => dropped),
+    help: 'Lines dropped because the output was not read',
+    samples: forEachStream(({ dropped }) => dropped),
   },
   svc_super_log_cuts_total: {
     type: 'counter',
     help: 'How often output may be missing because the supervisor was restarted',
-    samples: ofStreams(({ cuts }) => cuts),
+    samples: forEachStream(({ cuts }) => cuts),
   },
   svc_super_supervisor_restarts_total: {
     type: 'counter',
-    help: 'Restarts of the supervisor, by the reason for which the one before had ended',
+    help: 'Restarts of the supervisor, by the reason why the previous one ended',
     samples: ({ history }) =>
-      Object.entries({ ...NO_RESTARTS, ...history.reasons }).map(([reason, value]) => ({ labels: { reason }, value })),
+      Object.entries({ ...INITIAL_RESTARTS, ...history.reasons }).map(([reason, value]) => ({
+        labels: { reason },
+        value,
+      })),
   },
   svc_super_reaped_orphans_total: {
     type: 'counter',
-    help: 'Orphans whose end the supervisor has taken off the kernel',
+    help: 'Orphaned processes that were reaped',
     samples: ({ counters }) => [{ value: counters.reaped }],
   },
   svc_super_timers: {
     type: 'gauge',
-    help: 'Timers of the supervisor that are armed',
+    help: 'Armed timers of the supervisor',
     samples: ({ counters }) => [{ value: counters.self.timers }],
   },
   process_resident_memory_bytes: {
@@ -230,15 +233,15 @@ const FAMILIES = {
   },
   process_start_time_seconds: {
     type: 'gauge',
-    help: 'When the supervisor was started, seconds since 1970',
+    help: 'Start time of the supervisor, seconds since 1970',
     samples: ({ counters }) => [{ value: counters.self.started_at }],
   },
 } satisfies Readonly<Record<string, Family>>;
 
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** The whole text; a family without samples is left out. */
-export function renderMetrics(measured: Measured): string {
+/** The whole text; families without samples are left out. */
+export function renderMetrics(measured: MetricsInput): string {
   return Object.entries<Family>(FAMILIES)
     .map(([name, family]) => {
       const samples = family.samples(measured);

@@ -1,4 +1,4 @@
-// The OpenAPI 3.1 document of the control API, made from the route table, so that the two cannot disagree. Pure.
+// The OpenAPI 3.1 document of the control API, generated from the route table, so that the two cannot disagree. Pure.
 import type { Parameter, Route } from './api.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -13,7 +13,7 @@ const TYPES = {
 
 const ERROR = { $ref: '#/components/schemas/Error' };
 
-/** `secured`: paths that want the token; none: they all do. */
+/** `isOpen`: whether a path needs no token. */
 export function describeApi(routes: readonly Route[], version: string, isOpen: (path: string) => boolean): Json {
   const paths: Record<string, Record<string, Json>> = {};
   for (const route of routes) {
@@ -37,7 +37,7 @@ export function describeApi(routes: readonly Route[], version: string, isOpen: (
         token: {
           type: 'http',
           scheme: 'bearer',
-          description: 'The token of `control.http`; over the unix socket none',
+          description: 'The token of `control.http`; not needed over the unix socket',
         },
       },
       schemas: {
@@ -70,7 +70,7 @@ function describeRoute(route: Route, isOpen: boolean): Json {
     ...(parameters.length > 0 && { parameters }),
     ...(body.length > 0 && { requestBody: describeBody(body) }),
     ...(isOpen && { security: [] }),
-    responses: describeAnswers(route, isOpen),
+    responses: describeResponses(route, isOpen),
   };
 }
 
@@ -83,8 +83,8 @@ function describeBody(body: readonly (readonly [string, Parameter])[]): Json {
   return { required: required.length > 0, content: { 'application/json': { schema } } };
 }
 
-function describeAnswers({ answers, streams }: Route, isOpen: boolean): Json {
-  const all = { ...answers, ...(!isOpen && { 401: 'the token is missing or wrong' }) };
+function describeResponses({ responses, streams }: Route, isOpen: boolean): Json {
+  const all = { ...responses, ...(!isOpen && { 401: 'the token is missing or wrong' }) };
   return Object.fromEntries(
     Object.entries(all).map(([status, description]) => {
       if (Number(status) >= 400 && Number(status) !== 503) {

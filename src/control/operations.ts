@@ -1,65 +1,71 @@
-// The routes that change something: start, stop, restart, signal, reload, exec, by service, by group, and as Nosana's node
-// shapes them. Each checks what it was asked before it asks the supervisor.
+// The routes that change something: start, stop, restart, signal, reload, exec; of services, of groups, and with the paths of
+// Nosana's node. Each validates its request before it calls the supervisor.
 import type { Operation } from '../core/event.ts';
-import { isGlob, meantBy } from '../plan/names.ts';
-import { type Answer, type ApiRequest, type ApiSource, type Parameter, type Route, refuse } from './api.ts';
-import { select, type Wish } from './selection.ts';
+import { isGlob, matchServices } from '../plan/names.ts';
+import { type ApiRequest, type ApiResponse, type ApiSource, type Parameter, type Route, refuse } from './api.ts';
+import { type Selector, select } from './selection.ts';
 import type { ExecInput, ExecRequest } from './source.ts';
 import type { Lines } from './streams.ts';
 import type { WireService } from './wire.ts';
 
-export const NAME: Parameter = { in: 'path', type: 'string', summary: 'the name of a service', required: true };
+export const SERVICE_NAME: Parameter = { in: 'path', type: 'string', summary: 'the name of a service', required: true };
 const KEYED: Readonly<Record<string, Parameter>> = {
   'Idempotency-Key': {
     in: 'header',
     type: 'string',
     summary:
-      'a name that the client makes up for this request: a repetition with the same name has no second effect, even if the supervisor was restarted meanwhile. The latest 64 are remembered',
+      'a key that the client chooses for this request: a repetition with the same key has no second effect, even if the supervisor was restarted meanwhile. The latest 64 keys are stored',
   },
 };
-const STOPPING = 'everything is being stopped';
+const STOPPING = 'all services are being stopped';
 
 function isStrings(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((part) => typeof part === 'string');
 }
 
-/** Asks for an operation on services that are there; the answer is at once, what follows is seen by `wait`. */
-function operate(source: ApiSource, operation: Operation, wish: Wish, key: string | null): Answer {
+/** Requests an operation on existing services. The response does not wait for its effect; `wait` does. */
+function operate(source: ApiSource, operation: Operation, selector: Selector, key: string | null): ApiResponse {
   const { services, phase } = source.snapshot();
-  const selected = select(wish, services, 'error');
-  if (!selected.ok) return refuse(isEmpty(wish) ? 400 : 404, selected.error);
+  const selected = select(selector, services, 'error');
+  if (!selected.ok) return refuse(isEmptySelector(selector) ? 400 : 404, selected.error);
   const off = services.filter(({ name, state }) => state === 'skipped' && selected.names.includes(name));
   const names = selected.names.filter((name) => !off.some((service) => service.name === name));
   const accepted = { status: 202, body: { operation, services: names } };
-  // The client did not get the first answer.
+  // A repeated request: the client did not receive the first response.
   if (key !== null && source.isDone(key)) return accepted;
   if (phase !== 'running') return refuse(409, STOPPING);
-  const named = off.find(({ name, replica }) => wish.names.includes(name) || wish.names.includes(replica?.of ?? name));
+  const named = off.find(
+    ({ name, replica }) => selector.names.includes(name) || selector.names.includes(replica?.of ?? name),
+  );
   if (named !== undefined && operation !== 'stop')
     return refuse(409, `${named.replica?.of ?? named.name} is not enabled`);
   source.operate(operation, names, key);
   return accepted;
 }
 
-function isEmpty({ names, group, all }: Wish): boolean {
+function isEmptySelector({ names, group, all }: Selector): boolean {
   return names.length === 0 && group === undefined && all !== true;
 }
 
-const ACCEPTED = { 202: 'asked for: `services` are those meant', 404: 'there is no such service', 409: 'not now' };
+const ACCEPTED = {
+  202: 'accepted: `services` are the services meant',
+  404: 'there is no such service',
+  409: 'not possible in the current state',
+};
 const SUMMARY = {
-  start: 'what it needs starts too',
-  stop: 'it alone; a stop by the operator does not end the container',
-  restart: 'it stops, and starts again when nothing of it is left; what depends on it goes on',
+  start: 'its dependencies start too',
+  stop: 'only this service; a stop by the operator does not end the container',
+  restart: 'it starts again when all its processes have ended; its dependents continue to run',
 } as const satisfies Readonly<Record<Operation, string>>;
 
 function oneRoute(operation: Operation): Route {
   return {
     method: 'POST',
     path: `/v1/services/{name}/${operation}`,
-    summary: `Asks to ${operation} a service: ${SUMMARY[operation]}`,
-    params: { name: NAME, ...KEYED },
-    answers: ACCEPTED,
-    answer: (source, { params, key }) => operate(source, operation, { names: [params.name ?? ''] }, key),
+    summary: `Requests the ${operation} of a service: ${SUMMARY[operation]}`,
+    params: { name: SERVICE_NAME, ...KEYED },
+    responses: ACCEPTED,
+    respond: (source, { params, key }) => operate(source, operation, { names: [params.name ?? ''] }, key),
   };
 }
 
@@ -67,18 +73,18 @@ function manyRoute(operation: Operation): Route {
   return {
     method: 'POST',
     path: `/v1/${operation}`,
-    summary: `Asks to ${operation} several services, in the order of their dependencies`,
+    summary: `Requests the ${operation} of several services, in the order of their dependencies`,
     params: {
       services: { in: 'body', type: 'strings', summary: 'names or globs' },
       group: { in: 'body', type: 'string', summary: 'all members of that group' },
       all: { in: 'body', type: 'boolean', summary: 'all services' },
       ...KEYED,
     },
-    answers: { ...ACCEPTED, 400: 'it does not say which' },
-    answer: (source, { body, key }) => {
+    responses: { ...ACCEPTED, 400: 'no services were selected' },
+    respond: (source, { body, key }) => {
       const { services = [], group, all } = body;
       if (!isStrings(services)) return refuse(400, '`services` must be a list of names');
-      if (group !== undefined && typeof group !== 'string') return refuse(400, '`group` must be a name');
+      if (group !== undefined && typeof group !== 'string') return refuse(400, '`group` must be the name of a group');
       if (all !== undefined && typeof all !== 'boolean') return refuse(400, '`all` must be true or false');
       return operate(source, operation, { names: services, group, all }, key);
     },
@@ -90,15 +96,15 @@ const SIGNAL: Route = {
   path: '/v1/services/{name}/signal',
   summary: 'Sends a signal to the main process of a service',
   params: {
-    name: NAME,
+    name: SERVICE_NAME,
     signal: { in: 'body', type: 'string', summary: '`SIGUSR1`, `USR1` or `10`', required: true },
     ...KEYED,
   },
-  answers: { 202: 'sent', 400: 'no such signal', 404: 'there is no such service', 409: 'it has no process' },
-  answer: (source, { params, body, key }) => {
+  responses: { 202: 'sent', 400: 'no such signal', 404: 'there is no such service', 409: 'it has no process' },
+  respond: (source, { params, body, key }) => {
     const service = findService(source, params);
     if ('status' in service) return service;
-    if (typeof body.signal !== 'string') return refuse(400, '`signal` must be a name');
+    if (typeof body.signal !== 'string') return refuse(400, '`signal` must be the name of a signal');
     const signal = source.parseSignal(body.signal);
     if (!signal.ok) return refuse(400, signal.why);
     const accepted = { status: 202, body: { signal: signal.name, services: [service.name] } };
@@ -109,7 +115,7 @@ const SIGNAL: Route = {
   },
 };
 
-export function findService(source: ApiSource, params: ApiRequest['params']): WireService | Answer {
+export function findService(source: ApiSource, params: ApiRequest['params']): WireService | ApiResponse {
   const { services } = source.snapshot();
   const found = services.find(({ name }) => name === params.name);
   if (found !== undefined) return found;
@@ -118,7 +124,9 @@ export function findService(source: ApiSource, params: ApiRequest['params']): Wi
   const [first] = services.filter(({ replica }) => replica !== null && replica.of === params.name);
   return refuse(
     404,
-    first === undefined ? 'a glob is no name' : `${params.name} has copies: name one, such as ${first.name}`,
+    first === undefined
+      ? 'a glob is not a name'
+      : `${params.name} has replicas: use the name of one, such as ${first.name}`,
   );
 }
 
@@ -126,14 +134,14 @@ const RELOAD: Route = {
   method: 'POST',
   path: '/v1/reload',
   summary:
-    'Reads the configuration again and applies the difference; a wrong file changes nothing. Opens the log files anew either way',
-  params: { dry_run: { in: 'body', type: 'boolean', summary: 'only tell the difference' } },
-  answers: {
+    'Reads the configuration again and applies the difference; an invalid file changes nothing. Reopens the log files in both cases',
+  params: { dry_run: { in: 'body', type: 'boolean', summary: 'return the difference without applying it' } },
+  responses: {
     200: 'the difference, which is being applied unless it was a dry run',
-    409: 'not now',
-    422: 'the file is wrong: `diagnostics` and `text` say where',
+    409: 'not possible in the current state',
+    422: 'the file is invalid: see `diagnostics` and `text`',
   },
-  answer: async (source, { body }) => {
+  respond: async (source, { body }) => {
     if (source.snapshot().phase !== 'running') return refuse(409, STOPPING);
     if (body.dry_run !== undefined && typeof body.dry_run !== 'boolean') {
       return refuse(400, '`dry_run` must be true or false');
@@ -141,7 +149,7 @@ const RELOAD: Route = {
     const result = await source.reload(body.dry_run === true ? 'dry-run' : 'apply');
     if (result.ok) return { status: 200, body: { applied: body.dry_run !== true, ...result } };
     const { diagnostics, text } = result;
-    return { status: 422, body: { error: 'the configuration is wrong: nothing was changed', diagnostics, text } };
+    return { status: 422, body: { error: 'the configuration is invalid: nothing was changed', diagnostics, text } };
   },
 };
 
@@ -164,10 +172,10 @@ const EXEC: Route = {
   method: 'POST',
   path: '/v1/services/{name}/exec',
   summary:
-    'Runs a command with a service’s environment, user and folder. Lines of output with `stream` and `data` (base64), at the ' +
-    'end one with `exit`. When the client goes, the command is killed',
+    'Runs a command with a service’s environment, user and folder. Lines of output with `stream` and `data` (base64), then one ' +
+    'with `exit`. When the client disconnects, the command is killed',
   params: {
-    name: NAME,
+    name: SERVICE_NAME,
     argv: { in: 'body', type: 'strings', summary: 'the command', required: true },
     stdin: { in: 'body', type: 'string', summary: '/proc/PID/fd/0 of the client; through the unix socket only' },
     terminal: {
@@ -175,12 +183,16 @@ const EXEC: Route = {
       type: 'string',
       summary: '/dev/pts/N, for all three streams; through the unix socket only',
     },
-    namespace: { in: 'body', type: 'string', summary: 'of the client: what /proc/self/ns/pid leads to' },
+    namespace: {
+      in: 'body',
+      type: 'string',
+      summary: 'the PID namespace of the client: the target of its link /proc/self/ns/pid',
+    },
     term: { in: 'body', type: 'string', summary: 'the value of TERM on that terminal' },
   },
-  answers: { 200: 'its output', 400: 'no command', 404: 'there is no such service' },
+  responses: { 200: 'its output', 400: 'no command', 404: 'there is no such service' },
   streams: true,
-  answer: (source, request) => {
+  respond: (source, request) => {
     const service = findService(source, request.params);
     if ('status' in service) return service;
     const { argv, term } = request.body;
@@ -219,8 +231,8 @@ const FOUR_STATES: Readonly<Record<string, string>> = {
   failed: 'failed',
 };
 
-/** Nosana's four: pending, running, completed, failed. A stop by the operator is no failure. */
-export function nosanaState(state: WireService['state']): string {
+/** The four states of Nosana: pending, running, completed, failed. A stop by the operator is not a failure. */
+function nosanaState(state: WireService['state']): string {
   return FOUR_STATES[state] ?? 'completed';
 }
 
@@ -228,8 +240,8 @@ const OPS: Route = {
   method: 'GET',
   path: '/ops',
   summary: 'Every service and one of four states: pending, running, completed, failed',
-  answers: { 200: 'an object of names' },
-  answer: (source) => ({
+  responses: { 200: 'an object of names' },
+  respond: (source) => ({
     status: 200,
     body: Object.fromEntries(source.snapshot().services.map(({ name, state }) => [name, nosanaState(state)])),
   }),
@@ -242,10 +254,10 @@ function groupRoute(operation: 'stop' | 'restart'): Route {
   return {
     method: 'POST',
     path: `/group/{group}/${operation}`,
-    summary: `Asks to ${operation} all members of a group`,
+    summary: `Requests the ${operation} of all members of a group`,
     params: { group: GROUP, ...KEYED },
-    answers: { ...ACCEPTED, 404: 'there is no such group' },
-    answer: (source, { params, key }) => operate(source, operation, { names: [], group: params.group ?? '' }, key),
+    responses: { ...ACCEPTED, 404: 'there is no such group' },
+    respond: (source, { params, key }) => operate(source, operation, { names: [], group: params.group ?? '' }, key),
   };
 }
 
@@ -253,12 +265,14 @@ function groupMemberRoute(operation: 'stop' | 'restart'): Route {
   return {
     method: 'POST',
     path: `/group/{group}/operation/{op}/${operation}`,
-    summary: `Asks to ${operation} one member of a group`,
+    summary: `Requests the ${operation} of one member of a group`,
     params: { group: GROUP, op: OP, ...KEYED },
-    answers: { ...ACCEPTED, 404: 'there is no such service in that group' },
-    answer: (source, { params, key }) => {
+    responses: { ...ACCEPTED, 404: 'there is no such service in that group' },
+    respond: (source, { params, key }) => {
       const { group = '', op = '' } = params;
-      const found = meantBy(op, source.snapshot().services).some((service) => !isGlob(op) && service.group === group);
+      const found = matchServices(op, source.snapshot().services).some(
+        (service) => !isGlob(op) && service.group === group,
+      );
       if (!found) return refuse(404, `there is no ${op} in group ${group}`);
       return operate(source, operation, { names: [op] }, key);
     },

@@ -1,7 +1,12 @@
-// An HTTP/1.1 response, piece by piece: its status, its content type, its body as it comes (RFC 9112: by length, in chunks,
-// or to the end). As much of HTTP as our own server speaks. Pure; throws at what is no response.
+// An incremental parser of HTTP/1.1 responses: status, content type, and body (RFC 9112: by length, in chunks, or until the
+// end of the connection). Supports the part of HTTP that the supervisor sends. Pure; throws if the input is no response.
 
-import type { Receiver } from './exchange.ts';
+/** Receives the response. */
+export interface Receiver {
+  /** The head has arrived; `type` is its content type. */
+  begin(type: string): void;
+  take(bytes: Uint8Array): void;
+}
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 const MOST_HEAD = 64 * 1024;
@@ -22,7 +27,7 @@ export class ResponseParser {
     this.#receiver = receiver;
   }
 
-  /** Whether the body has no end but that of the connection. */
+  /** Whether only the end of the connection ends the body. */
   get endsWithConnection(): boolean {
     return this.#body?.kind === 'rest';
   }
@@ -77,7 +82,7 @@ export class ResponseParser {
   #readChunks(body: Body & { readonly kind: 'chunked' }): void {
     for (;;) {
       if (body.left > 0) {
-        // The two bytes after a chunk belong to it, and to nobody else.
+        // The two bytes after a chunk are its end, not data.
         const data = Math.min(this.#held.length, Math.max(0, body.left - 2));
         this.#hand(data);
         body.left -= data;

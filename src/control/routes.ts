@@ -1,9 +1,9 @@
-// Every route of the control API: method, path, what it is for, what it takes, what it answers. The one documented place:
-// the OpenAPI document and docs are made from it.
+// The table of all routes of the control API: method, path, summary, parameters, responses. The OpenAPI document and the
+// documentation are generated from it.
 import { allEdges } from '../plan/stages.ts';
-import { type Answer, type ApiRequest, type ApiSource, type Route, refuse, type StatusBody } from './api.ts';
+import { type ApiRequest, type ApiResponse, type ApiSource, type Route, refuse, type StatusBody } from './api.ts';
 import { LogFeed } from './follow.ts';
-import { findService, NAME, OPERATIONS } from './operations.ts';
+import { findService, OPERATIONS, SERVICE_NAME } from './operations.ts';
 import { select } from './selection.ts';
 import { waitFor } from './waiting.ts';
 
@@ -11,11 +11,11 @@ const STATUS: Route = {
   method: 'GET',
   path: '/v1/status',
   summary:
-    'The whole state: each service with its state, readiness or why not, restarts, processor time and memory; of a copy, ' +
-    '`replica` says of which service it is one and its number. `supervisor`: how often the supervisor itself was restarted, ' +
-    'by reason, and when and why last',
-  answers: { 200: 'the state' },
-  answer: (source) => {
+    'The whole state: each service with its state, readiness or the reason for its absence, restarts, processor time and memory; of a replica, ' +
+    '`replica` has its service and its number. `supervisor`: restarts of the supervisor itself, ' +
+    'by reason, and the time and reason of the last one',
+  responses: { 200: 'the state' },
+  respond: (source) => {
     const usage = source.usage();
     const { services, ...rest } = source.snapshot();
     const { last } = source.history;
@@ -37,8 +37,8 @@ const HEALTH: Route = {
   method: 'GET',
   path: '/v1/health',
   summary: 'Whether every essential service is ready and every essential task has completed',
-  answers: { 200: 'healthy', 503: 'not healthy: `waiting` says who and why' },
-  answer: (source) => {
+  responses: { 200: 'healthy', 503: 'not healthy: `waiting` lists the services and the reasons' },
+  respond: (source) => {
     const { healthy, services } = source.snapshot();
     const waiting = services
       .filter(({ essential, ready, state }) => essential && !ready && state !== 'skipped')
@@ -51,9 +51,9 @@ const ONE: Route = {
   method: 'GET',
   path: '/v1/services/{name}',
   summary: 'One service, as in the whole state',
-  params: { name: NAME },
-  answers: { 200: 'the service', 404: 'there is no such service' },
-  answer: (source, { params }) => {
+  params: { name: SERVICE_NAME },
+  responses: { 200: 'the service', 404: 'there is no such service' },
+  respond: (source, { params }) => {
     const service = findService(source, params);
     if (!('name' in service)) return service;
     return { status: 200, body: { ...service, usage: source.usage().get(service.name) ?? null } };
@@ -64,8 +64,8 @@ const GROUPS: Route = {
   method: 'GET',
   path: '/v1/groups',
   summary: 'The stages in their order, with their members',
-  answers: { 200: 'a list' },
-  answer: (source) => {
+  responses: { 200: 'a list' },
+  respond: (source) => {
     const { groups, services } = source.snapshot();
     const body = groups.map((group) => {
       const members = services.filter((service) => service.group === group);
@@ -79,7 +79,7 @@ const GROUPS: Route = {
   },
 };
 
-/** As many lines as are remembered. */
+/** No limit: all stored lines. */
 const ALL_LINES = 1_000_000;
 
 const feeds = new WeakMap<ApiSource, LogFeed>();
@@ -94,19 +94,19 @@ const LOGS: Route = {
   method: 'GET',
   path: '/v1/logs',
   summary:
-    'Output that is remembered (64 KiB of each service) and, with `follow`, what comes: lines with `time`, `service`, `stream` ' +
-    'and `text`. A follower that does not keep up gets a line with `skipped` in place of what it missed',
+    'Stored output (64 KiB of each service) and, with `follow`, new output: lines with `time`, `service`, `stream` ' +
+    'and `text`. A follower that does not keep up receives a line with `skipped` in place of the lines that it missed',
   params: {
     service: { in: 'query', type: 'strings', summary: 'names or globs; default: all' },
-    lines: { in: 'query', type: 'integer', summary: 'at most so many of the past, in all' },
-    since: { in: 'query', type: 'integer', summary: 'none of before that instant, milliseconds since 1970' },
-    follow: { in: 'query', type: 'boolean', summary: 'goes on with what comes' },
+    lines: { in: 'query', type: 'integer', summary: 'limit of stored lines, in all' },
+    since: { in: 'query', type: 'integer', summary: 'only lines since this time, milliseconds since 1970' },
+    follow: { in: 'query', type: 'boolean', summary: 'continue with new lines' },
   },
-  answers: { 200: 'the lines', 400: 'a parameter is wrong', 404: 'there is no such service' },
+  responses: { 200: 'the lines', 400: 'a parameter is wrong', 404: 'there is no such service' },
   streams: true,
-  answer: (source, { query }) => {
+  respond: (source, { query }) => {
     const names = namesOf(source, query);
-    if (!Array.isArray(names)) return names as Answer;
+    if (!Array.isArray(names)) return names as ApiResponse;
     const lines = wholeNumber(query, 'lines', ALL_LINES);
     const since = wholeNumber(query, 'since', 0);
     if (lines === null || since === null) return refuse(400, '`lines` and `since` must be whole numbers');
@@ -117,15 +117,18 @@ const LOGS: Route = {
 const EVENTS: Route = {
   method: 'GET',
   path: '/v1/events',
-  summary: 'What has happened, the latest 1,000 at most, and with `follow` what happens',
+  summary: 'The latest events, at most 1,000, and with `follow` new ones',
   params: {
-    lines: { in: 'query', type: 'integer', summary: 'at most so many of the past' },
-    after: { in: 'query', type: 'integer', summary: 'of the past, only those with a larger `seq`' },
-    follow: { in: 'query', type: 'boolean', summary: 'goes on with what comes' },
+    lines: { in: 'query', type: 'integer', summary: 'limit of stored events' },
+    after: { in: 'query', type: 'integer', summary: 'only stored events with a larger `seq`' },
+    follow: { in: 'query', type: 'boolean', summary: 'continue with new events' },
   },
-  answers: { 200: 'a line each: `seq`, `time`, `level`, `service`, `event`, `text`', 400: 'a parameter is wrong' },
+  responses: {
+    200: 'one line per event: `seq`, `time`, `level`, `service`, `event`, `text`',
+    400: 'a parameter is wrong',
+  },
   streams: true,
-  answer: (source, { query }) => {
+  respond: (source, { query }) => {
     const count = wholeNumber(query, 'lines', 1_000);
     const after = wholeNumber(query, 'after', 0);
     if (count === null || after === null) return refuse(400, '`lines` and `after` must be whole numbers');
@@ -136,7 +139,7 @@ const EVENTS: Route = {
         const past = count === 0 ? [] : source.events.latest(count).filter(({ seq }) => seq > after);
         outlet.write(past.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
         if (!follow) outlet.end();
-        // Numbers without a gap tell a reader that is too slow what it has missed.
+        // Consecutive numbers show a slow reader which events it missed.
         const take = (entry: object) => {
           if (outlet.queued < EVENTS_WAITING) outlet.write(`${JSON.stringify(entry)}\n`);
         };
@@ -146,24 +149,24 @@ const EVENTS: Route = {
   },
 };
 
-/** Bytes that may wait for a reader of events; what comes then is missing from its numbers. */
+/** Limit of bytes that wait for a reader of events; later events are dropped, which leaves a gap in the numbers. */
 const EVENTS_WAITING = 256 * 1024;
 
 const WAIT: Route = {
   method: 'GET',
   path: '/v1/wait',
   summary:
-    'Waits for services: a line with `waiting` twice a second, the last one with `result`: reached, failed (it cannot come) or timeout',
+    'Waits for services: a line with `waiting` twice a second, the last one has the `result`: reached, failed (the condition cannot be met) or timeout',
   params: {
     service: { in: 'query', type: 'strings', summary: 'names or globs; default: all' },
     for: { in: 'query', type: 'string', summary: '`ready` (default) or `stopped`' },
-    timeout: { in: 'query', type: 'integer', summary: 'milliseconds; default: for ever' },
+    timeout: { in: 'query', type: 'integer', summary: 'milliseconds; default: no limit' },
   },
-  answers: { 200: 'the lines', 400: 'a parameter is wrong', 404: 'there is no such service' },
+  responses: { 200: 'the lines', 400: 'a parameter is wrong', 404: 'there is no such service' },
   streams: true,
-  answer: (source, { query }) => {
+  respond: (source, { query }) => {
     const names = namesOf(source, query);
-    if (!Array.isArray(names)) return names as Answer;
+    if (!Array.isArray(names)) return names as ApiResponse;
     const goal = query.get('for') ?? 'ready';
     const timeout = query.has('timeout') ? wholeNumber(query, 'timeout', 0) : undefined;
     if ((goal !== 'ready' && goal !== 'stopped') || timeout === null) {
@@ -176,17 +179,18 @@ const WAIT: Route = {
 const TIMELINE: Route = {
   method: 'GET',
   path: '/v1/timeline',
-  summary: 'Where start-up time went, and the chain that everything waited for',
-  answers: { 200: 'milliseconds since the supervisor began' },
-  answer: (source) => ({ status: 200, body: source.timeline() }),
+  summary: 'The start of each service over time, and the critical path',
+  responses: { 200: 'milliseconds since the start of the supervisor' },
+  respond: (source) => ({ status: 200, body: source.timeline() }),
 };
 
 const GRAPH: Route = {
   method: 'GET',
   path: '/v1/graph',
-  summary: 'Who waits for whom, and for what; `any`: for so many copies of that service',
-  answers: { 200: 'services in the order of the file, each with its edges' },
-  answer: (source) => {
+  summary:
+    'The dependencies of each service and their conditions; `any`: how many replicas of the target must satisfy the condition',
+  responses: { 200: 'services in the order of the file, each with its edges' },
+  respond: (source) => {
     const { services } = source.snapshot();
     const states = new Map(services.map(({ name, state }) => [name, state]));
     const body = source.plan().services.map(({ name, type, group, edges, stageEdges }) => ({
@@ -206,12 +210,12 @@ const GRAPH: Route = {
   },
 };
 
-function namesOf(source: ApiSource, query: ApiRequest['query']): readonly string[] | Answer {
+function namesOf(source: ApiSource, query: ApiRequest['query']): readonly string[] | ApiResponse {
   const selected = select({ names: query.getAll('service') }, source.snapshot().services, 'all');
   return selected.ok ? selected.names : refuse(404, selected.error);
 }
 
-/** Null when it is none; what is absent is `otherwise`. */
+/** Null if the value is not a whole number; `otherwise` if it is absent. */
 function wholeNumber(query: ApiRequest['query'], name: string, otherwise: number): number | null {
   const text = query.get(name);
   if (text === null) return otherwise;

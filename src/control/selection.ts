@@ -1,10 +1,10 @@
-// Which services a request or a command line means: names, globs, a group, or all. One rule for everything that takes
-// names. Pure.
+// Selects services for a request or a command: by names, globs, a group, or all. Everything that takes names uses these
+// rules. Pure.
 
-import { isGlob, meantBy, type Named, names as namesOf } from '../plan/names.ts';
+import { isGlob, matchServices, type Named, names as namesOf } from '../plan/names.ts';
 
-export interface Wish {
-  /** Names, or globs (`*`, `?`, `[abc]`); that of a service with copies means all of them. */
+export interface Selector {
+  /** Names, or globs (`*`, `?`, `[abc]`); the name of a service with replicas selects all of them. */
   readonly names: readonly string[];
   readonly group?: string | undefined;
   readonly all?: boolean | undefined;
@@ -14,21 +14,21 @@ interface Member extends Named {
   readonly group: string | null;
 }
 
-export type Selected =
+type Selected =
   | { readonly ok: true; readonly names: readonly string[] }
   | { readonly ok: false; readonly error: string };
 
-/** In the order of the services. A name, a glob or a group that nothing bears is an error. `none`: what no wish means. */
-export function select(wish: Wish, services: readonly Member[], none: 'all' | 'error'): Selected {
-  const { names, group, all = false } = wish;
+/** The selected names, in the order of the services. A name, glob or group without a match is an error. `none`: what an empty selector means. */
+export function select(selector: Selector, services: readonly Member[], none: 'all' | 'error'): Selected {
+  const { names, group, all = false } = selector;
   if (names.length === 0 && group === undefined && !all) {
-    if (none === 'error') return { ok: false, error: 'name services, a group or all' };
+    if (none === 'error') return { ok: false, error: 'select services, a group or all' };
     return { ok: true, names: services.map(({ name }) => name) };
   }
   const found = new Set<string>();
   const missing: string[] = [];
   for (const wanted of names) {
-    const hits = meantBy(wanted, services);
+    const hits = matchServices(wanted, services);
     for (const { name } of hits) found.add(name);
     if (hits.length === 0) missing.push(wanted);
   }
@@ -37,7 +37,7 @@ export function select(wish: Wish, services: readonly Member[], none: 'all' | 'e
     const members = services.filter((service) => service.group === group);
     if (members.length === 0) {
       const groups = [...new Set(services.flatMap((service) => service.group ?? []))];
-      const known = groups.length === 0 ? 'there are no groups' : `there are ${groups.join(', ')}`;
+      const known = groups.length === 0 ? 'there are no groups' : `the groups are ${groups.join(', ')}`;
       return { ok: false, error: `there is no group ${group}; ${known}` };
     }
     for (const { name } of members) found.add(name);
@@ -49,5 +49,5 @@ export function select(wish: Wish, services: readonly Member[], none: 'all' | 'e
 function describeMissing(missing: readonly string[], services: readonly Member[]): string {
   const known = namesOf(services);
   const shown = known.length <= 20 ? known.join(', ') : `${known.slice(0, 20).join(', ')}, ...`;
-  return `${missing.some(isGlob) ? 'no service matches' : 'there is no service'} ${missing.join(', ')}; there are ${shown}`;
+  return `${missing.some(isGlob) ? 'no service matches' : 'there is no service'} ${missing.join(', ')}; the services are ${shown}`;
 }

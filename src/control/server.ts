@@ -1,14 +1,14 @@
-// Serves the API over the unix socket that PID 1 has made. The socket listens before a supervisor starts and while it is
+// Serves the API on the unix socket that PID 1 created. The socket listens before a supervisor starts and while it is
 // replaced. Decides nothing about services.
 import { createServer, type Socket } from 'node:net';
 import type { ApiSource } from './api.ts';
 import { ConnectionLimiter } from './connection-limiter.ts';
 import type { TakeConnection } from './http-server.ts';
 
-/** Past so many connections, those that say nothing are cut off. */
+/** Above this number, idle connections are closed. */
 const MOST_CONNECTIONS = 256;
 
-/** Accepts connections at a descriptor that listens. `isShort`: whether there are hardly any descriptors left. */
+/** Accepts connections on a listening descriptor. `isShort`: whether hardly any descriptors are left. */
 export function serve(source: ApiSource, fd: number, isShort: () => boolean): Promise<{ close(): void }> {
   const limiter = new ConnectionLimiter<Socket>(MOST_CONNECTIONS, isShort);
   let http: Promise<TakeConnection> | null = null;
@@ -19,7 +19,7 @@ export function serve(source: ApiSource, fd: number, isShort: () => boolean): Pr
     void http.then((take) => take(socket));
   });
   return new Promise((resolve, reject) => {
-    // For good: what accept(2) fails with later is no reason to end.
+    // The listener stays for later errors too: an error of accept(2) must not end the supervisor.
     server.on('error', reject);
     server.listen({ fd }, () => resolve({ close: () => server.close() }));
   });

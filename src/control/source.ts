@@ -1,26 +1,26 @@
-// What the control API asks of the supervisor, as one interface: the composition root offers it, tests fake it.
+// The interface of the supervisor for the control API: src/up implements it, tests use a fake.
 import type { Operation } from '../core/event.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { JournalEntry } from './journal.ts';
 import type { WireSnapshot, WireTimeline } from './wire.ts';
 
-/** What a service's processes use; null where /proc does not tell. */
+/** Resources that a service's processes use; null: /proc does not show them. */
 export interface Usage {
   readonly cpu_seconds: number;
   readonly memory_bytes: number;
   readonly processes: number;
 }
 
-/** How often a supervisor was started in the place of another one. */
+/** How often a supervisor replaced another one. */
 export interface History {
   readonly restarts: number;
-  /** By the reason for which the one before had ended. */
+  /** By the reason why the previous one ended. */
   readonly reasons: Readonly<Record<string, number>>;
-  /** Wall time of the last, milliseconds, and its reason. */
+  /** The last restart: wall time in milliseconds, and reason. */
   readonly last: { readonly at: number; readonly reason: string } | null;
 }
 
-/** Whole lines as a service has written them, each with its newline, behind a prefix of `prefix` bytes. */
+/** Whole lines as a service wrote them, each with its newline, and each after a prefix of `prefix` bytes. */
 export interface LogBlock {
   /** Wall time, milliseconds. */
   readonly time: number;
@@ -35,16 +35,16 @@ export interface LogLine {
   readonly text: string;
 }
 
-export interface LogSource {
-  /** The last lines that are remembered, oldest first. */
+interface LogSource {
+  /** The last stored lines, oldest first. */
   tail(service: string, count: number): readonly LogLine[];
-  /** Each block as it is written; the listener must not wait. Returns what ends that. */
+  /** Calls back with each block when it is written; the listener must not block. Returns a function that unsubscribes. */
   follow(service: string, listener: (block: LogBlock) => void): () => void;
 }
 
 export type Change = { readonly name: string; readonly fields: readonly string[]; readonly restarts: boolean };
 
-/** What a reload did, or would do; or why the file is refused. */
+/** The difference that a reload applies, or would apply; or the errors of an invalid file. */
 export type Reloaded =
   | {
       readonly ok: true;
@@ -55,7 +55,7 @@ export type Reloaded =
     }
   | { readonly ok: false; readonly diagnostics: readonly unknown[]; readonly text: string };
 
-/** What a command reads: a file, or a terminal that its output goes to as well. */
+/** The standard input of a command: a file, or a terminal that receives its output too. */
 export interface ExecInput {
   readonly kind: 'file' | 'terminal';
   readonly path: string;
@@ -63,11 +63,11 @@ export interface ExecInput {
 
 export interface ExecRequest {
   readonly argv: readonly string[];
-  /** null: nothing. */
+  /** null: empty input. */
   readonly input: ExecInput | null;
   /** Added to the service's environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** Called with each piece of output; the next one comes when the promise resolves. */
+  /** Called with each piece of output; the next piece follows when the promise resolves. */
   take(stream: 'stdout' | 'stderr', bytes: Uint8Array): Promise<void>;
   readonly abort: AbortSignal;
 }
@@ -81,18 +81,18 @@ export interface ApiSource {
   readonly pid: number;
   plan(): Plan;
   timeline(): WireTimeline;
-  /** Of the supervisors before this one. */
+  /** The supervisors before this one. */
   readonly history: History;
   /** Whether an operation with that key has been carried out, by this supervisor or one before it. */
   isDone(key: string): boolean;
-  /** `key` identifies the request; null: a repetition cannot be recognized. */
+  /** `key` identifies the request; null: a repetition cannot be detected. */
   operate(operation: Operation, services: readonly string[], key: string | null): void;
   signal(signal: string, services: readonly string[], key: string | null): void;
-  /** The name of a signal, as kill(1) takes it, in its one form; or why there is none. */
+  /** The canonical name of a signal that is given as kill(1) accepts it; or why there is no such signal. */
   parseSignal(
     text: string,
   ): { readonly ok: true; readonly name: string } | { readonly ok: false; readonly why: string };
-  /** Resolves when the log files are open anew, too. */
+  /** Resolves when the log files have been reopened too. */
   reload(how: 'apply' | 'dry-run'): Promise<Reloaded>;
   readonly logs: LogSource;
   readonly events: {
@@ -101,10 +101,10 @@ export interface ApiSource {
   };
   /** Runs a command with a service's environment, user and folder. */
   exec(service: string, command: ExecRequest): Promise<{ readonly code: number; readonly failure: string | null }>;
-  /** Calls back whenever something may have changed; returns what ends that. */
+  /** Calls back when something may have changed; returns a function that unsubscribes. */
   watch(watcher: () => void): () => void;
   /** Wall time, milliseconds. */
   wall(): number;
-  /** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
+  /** Calls `fn` once after `ms` milliseconds; returns a function that cancels the call. */
   after(ms: number, fn: () => void): () => void;
 }

@@ -1,21 +1,21 @@
-// Streams of lines to readers that may be slow: what a stream's source sees of its reader. A reader that does not keep up
-// loses lines and is told how many; nobody waits for it. Pure but for the writer it is given.
+// Streams of lines to readers that may be slow, as their sources see them. Nothing waits for a slow reader: it loses lines,
+// and the stream reports how many. Pure except for the given writer.
 
-/** Where a stream's lines go. */
+/** The destination of a stream's lines. */
 export interface Outlet {
   /** Bytes that wait for the reader. */
   readonly queued: number;
-  /** Takes whole lines, whatever waits already: whoever sends much asks `queued` first, or room(). */
+  /** Queues whole lines, whatever the length of the queue: sources of much data check `queued` first, or await room(). */
   write(text: string | Uint8Array): void;
-  /** Resolves when little waits, or the reader has gone. */
+  /** Resolves when the queue is short, or the reader has disconnected. */
   room(): Promise<void>;
   end(): void;
 }
 
-/** Begins a stream; returns what ends it when the reader goes. Called back once, after end() or the reader's going. */
+/** Starts a stream; returns its end function, which is called once, after end() or when the reader disconnects. */
 export type Lines = (outlet: Outlet) => () => void;
 
-/** As much of a response as node:http needs to have here. */
+/** The part of node:http's response that is used here. */
 interface Writable {
   write(chunk: string | Uint8Array): boolean;
   end(): void;
@@ -23,8 +23,8 @@ interface Writable {
   readonly writableLength: number;
 }
 
-/** Beyond this a reader counts as behind, bytes. */
-const MUCH = 64 * 1024;
+/** Bytes in the queue above which a reader counts as behind. */
+const HIGH_WATER_MARK = 64 * 1024;
 
 export class ResponseOutlet implements Outlet {
   readonly #response: Writable;
@@ -39,7 +39,7 @@ export class ResponseOutlet implements Outlet {
     response.on('error', () => this.#finish());
   }
 
-  /** `stop` is called once, when the stream is over. */
+  /** `stop` is called once, when the stream ends. */
   begin(stop: () => void): void {
     if (this.#over) stop();
     else this.#stop = stop;
@@ -54,7 +54,7 @@ export class ResponseOutlet implements Outlet {
   }
 
   room(): Promise<void> {
-    if (this.#over || this.queued < MUCH) return Promise.resolve();
+    if (this.#over || this.queued < HIGH_WATER_MARK) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 

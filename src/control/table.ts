@@ -1,4 +1,4 @@
-// The status table, and the line below it, as people read them: aligned columns, durations and sizes in words. Pure.
+// The status table and the line below it: aligned columns, formatted durations and sizes. Pure.
 import { printable, renderDuration } from '../text.ts';
 import type { StatusBody } from './api.ts';
 
@@ -15,7 +15,7 @@ const COLOUR: Readonly<Record<string, number>> = {
 };
 
 export function renderStatus(services: StatusBody['services'], colour: boolean): string {
-  // Most machines have none, and a column of nothing is in the way.
+  // Most machines have no GPU, and an empty column would waste space.
   const hasGpus = services.some(({ gpus }) => gpus !== null);
   const head = [...HEAD, ...(hasGpus ? ['GPU'] : []), 'NOTE'];
   const rows = services.map((service) => [
@@ -45,7 +45,7 @@ export function renderStatus(services: StatusBody['services'], colour: boolean):
     .join('');
 }
 
-/** A line on the restarts of the supervisor; empty if there was none. `wall`: milliseconds since 1970. */
+/** A line about restarts of the supervisor; empty if there were none. `wall`: milliseconds since 1970. */
 export function renderRestarts({ restarts, last }: StatusBody['supervisor'], wall: number): string {
   if (restarts === 0) return '';
   const often = restarts === 1 ? 'once' : restarts === 2 ? 'twice' : `${restarts} times`;
@@ -65,7 +65,7 @@ function noteOf({ state, reason, ready_after_seconds: after }: StatusBody['servi
 }
 
 /** `812 KiB`, `1.4 GiB`. */
-export function renderSize(bytes: number): string {
+function renderSize(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let value = bytes;
   let unit = 0;

@@ -1,6 +1,6 @@
-// Serves the API over TCP, with what belongs to that alone: the dashboard, health checks, metrics, the document of the API.
-// The guard checks every request first. Disconnects a client that is slow, sends too much or is one too many. Loaded only
-// where the configuration wants it.
+// Serves the API over TCP, with the routes that only TCP has: the dashboard, health checks, metrics, the OpenAPI document.
+// The guard checks every request first. Closes a connection that is slow, sends too much, or exceeds the limit. Loaded only
+// if it is configured.
 import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { createServer as createListener, type Socket } from 'node:net';
 import type { ControlPlan } from '../plan/plan.ts';
@@ -8,38 +8,38 @@ import type { ApiSource, Route } from './api.ts';
 import { ConnectionLimiter } from './connection-limiter.ts';
 import { dashboard } from './dashboard.ts';
 import { makeGuard, needsToken, type Refusal } from './guard.ts';
-import { handler, MAX_BODY } from './handler.ts';
+import { MAX_BODY, makeHandler } from './handler.ts';
 import { type Counters, METRICS_TYPE, renderMetrics } from './metrics.ts';
 import { describeApi } from './openapi.ts';
 import { ROUTES } from './routes.ts';
 
-export interface TcpParts {
+interface TcpParts {
   readonly plan: ControlPlan;
   readonly source: ApiSource;
   counters(): Counters;
   /** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
   after(ms: number, fn: () => void): () => void;
-  /** Whether there are hardly any descriptors left. */
+  /** Whether hardly any descriptors are left. */
   isShort(): boolean;
 }
 
 export type Listening = { readonly ok: true; close(): void } | { readonly ok: false; readonly reason: string };
 
-/** Bytes of a request's head. */
+/** Bytes of a request head. */
 const MAX_HEAD = 16 * 1024;
 const MAX_CONNECTIONS = 64;
-/** Milliseconds for a head to arrive, and for anything at all to move. */
-const HEAD_PATIENCE = 5_000;
-const IDLE = 30_000;
+/** Milliseconds: time limits for a head to arrive, and for a connection without progress. */
+const HEAD_TIMEOUT = 5_000;
+const IDLE_TIMEOUT = 30_000;
 
 export function serveTcp(parts: TcpParts): Promise<Listening> {
   const { plan, source } = parts;
   const guard = makeGuard(plan);
-  const answer = handler(source, false, [...ROUTES, ...extraRoutes(parts)]);
-  const sockets = new Map<Socket, Patience>();
-  // Not `maxConnections`, which refuses the latest: silent connections would exclude all other clients.
+  const respond = makeHandler(source, false, [...ROUTES, ...extraRoutes(parts)]);
+  const sockets = new Map<Socket, ConnectionTimeout>();
+  // Not `maxConnections`, which rejects the latest connection: idle connections would exclude all other clients.
   const limiter = new ConnectionLimiter<Socket>(MAX_CONNECTIONS, parts.isShort);
-  const server = createServer({ maxHeaderSize: MAX_HEAD, keepAliveTimeout: IDLE }, (request, response) => {
+  const server = createServer({ maxHeaderSize: MAX_HEAD, keepAliveTimeout: IDLE_TIMEOUT }, (request, response) => {
     limiter.serve(request.socket, response);
     sockets.get(request.socket)?.serve(request, response);
     const { method = '', url: target = '', rawHeaders } = request;
@@ -48,17 +48,17 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
       refuse(refusal, request, response);
       return;
     }
-    watch(request.socket, response, parts.after);
-    answer(request, response);
+    closeWhenStalled(request.socket, response, parts.after);
+    respond(request, response);
   });
-  // Accepted here and not by the HTTP server, which may report a connection only when a request has come (Bun does).
+  // Accepted here and not by the HTTP server, which may report a connection only with its first request (Bun does).
   const listener = createListener({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => undefined);
-    const patience = new Patience(socket, parts.after);
-    sockets.set(socket, patience);
+    const timeout = new ConnectionTimeout(socket, parts.after);
+    sockets.set(socket, timeout);
     socket.once('close', () => {
       sockets.delete(socket);
-      patience.end();
+      timeout.end();
     });
     limiter.admit(socket);
     if (!socket.destroyed) server.emit('connection', socket);
@@ -68,7 +68,7 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
     else socket.destroy();
   });
   return new Promise((resolve) => {
-    // For good: what accept(2) fails with later is no reason to end.
+    // The listener stays for later errors too: an error of accept(2) must not end the supervisor.
     listener.on('error', (error) => resolve({ ok: false, reason: error.message }));
     listener.listen({ host: plan.host, port: plan.port }, () => {
       const close = () => {
@@ -81,7 +81,7 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
 }
 
 /** Closes a connection whose request is not complete in time, or that sends no request for a while. */
-class Patience {
+class ConnectionTimeout {
   readonly #socket: Socket;
   readonly #after: TcpParts['after'];
   #cancel: () => void = () => undefined;
@@ -89,7 +89,7 @@ class Patience {
   constructor(socket: Socket, after: TcpParts['after']) {
     this.#socket = socket;
     this.#after = after;
-    this.#limit(HEAD_PATIENCE);
+    this.#limit(HEAD_TIMEOUT);
   }
 
   #limit(ms: number): void {
@@ -97,15 +97,15 @@ class Patience {
     this.#cancel = this.#after(ms, () => this.#socket.destroy());
   }
 
-  /** The head of a request has arrived. `watch` limits the time of the answer. */
+  /** The head of a request has arrived. `closeWhenStalled` limits the time of the answer. */
   serve(request: IncomingMessage, response: ServerResponse): void {
     if (request.method === 'POST') {
-      this.#limit(IDLE);
+      this.#limit(IDLE_TIMEOUT);
       request.once('end', () => this.end());
     } else {
       this.end();
     }
-    response.once('close', () => this.#limit(IDLE));
+    response.once('close', () => this.#limit(IDLE_TIMEOUT));
   }
 
   end(): void {
@@ -119,23 +119,23 @@ function extraRoutes({ plan, source, counters }: TcpParts): readonly Route[] {
     method: 'GET',
     path: '/',
     summary: 'The dashboard',
-    answers: { 200: 'a page of HTML' },
-    answer: () => ({ status: 200, type: 'text/html; charset=utf-8', text, headers: dashboard.headers }),
+    responses: { 200: 'a page of HTML' },
+    respond: () => ({ status: 200, type: 'text/html; charset=utf-8', text, headers: dashboard.headers }),
   };
   const healthz: Route = {
     method: 'GET',
     path: '/healthz',
-    summary: 'Whether the supervisor lives',
-    answers: { 200: 'it does' },
-    answer: () => ({ status: 200, type: 'text/plain', text: 'ok\n' }),
+    summary: 'Whether the supervisor runs',
+    responses: { 200: 'it runs' },
+    respond: () => ({ status: 200, type: 'text/plain', text: 'ok\n' }),
   };
   const readyz: Route = {
     method: 'GET',
     path: '/readyz',
     summary:
-      'Whether every essential service is ready and every essential task has completed; /v1/health says who is not',
-    answers: { 200: 'all are', 503: 'some are not' },
-    answer: () =>
+      'Whether every essential service is ready and every essential task has completed; /v1/health lists the others',
+    responses: { 200: 'ready', 503: 'not ready' },
+    respond: () =>
       source.snapshot().healthy
         ? { status: 200, type: 'text/plain', text: 'ready\n' }
         : { status: 503, type: 'text/plain', text: 'not ready\n' },
@@ -144,8 +144,8 @@ function extraRoutes({ plan, source, counters }: TcpParts): readonly Route[] {
     method: 'GET',
     path: '/metrics',
     summary: 'Metrics in the text format of Prometheus',
-    answers: { 200: 'the metrics' },
-    answer: () => {
+    responses: { 200: 'the metrics' },
+    respond: () => {
       const { version, history } = source;
       const measured = { snapshot: source.snapshot(), usage: source.usage(), counters: counters(), version, history };
       return { status: 200, type: METRICS_TYPE, text: renderMetrics(measured) };
@@ -155,8 +155,8 @@ function extraRoutes({ plan, source, counters }: TcpParts): readonly Route[] {
     method: 'GET',
     path: '/openapi.json',
     summary: 'This document',
-    answers: { 200: 'an OpenAPI 3.1 document' },
-    answer: () => ({ status: 200, body: describeApi(all, source.version, (path) => !needsToken(plan, path)) }),
+    responses: { 200: 'an OpenAPI 3.1 document' },
+    respond: () => ({ status: 200, body: describeApi(all, source.version, (path) => !needsToken(plan, path)) }),
   };
   const own = [page, healthz, readyz, metrics, openapi];
   const all = [...ROUTES, ...own];
@@ -168,7 +168,7 @@ function tooLarge({ headers }: IncomingMessage): Refusal | null {
   return { status: 413, error: `the body is larger than ${MAX_BODY} bytes` };
 }
 
-/** Says no more than the refusal, and reads no more of the connection. */
+/** Sends the error and closes the connection without reading the body. */
 function refuse({ status, error }: Refusal, request: IncomingMessage, response: ServerResponse): void {
   const text = `${JSON.stringify({ error })}\n`;
   request.on('error', () => undefined);
@@ -185,23 +185,23 @@ function refuse({ status, error }: Refusal, request: IncomingMessage, response: 
 
 const STATUS_OF: Readonly<Record<string, number>> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
 
-/** An answer to what was no request. */
+/** A response to input that is not an HTTP request. */
 function renderPlain(status: number): string {
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
 }
 
-/** Cuts off a reader to whom nothing could be written for a while. One with nothing to read may wait. */
-function watch(socket: Socket, response: ServerResponse, after: TcpParts['after']): void {
+/** Closes a connection to which nothing could be written for a while. A reader of a silent stream may stay. */
+function closeWhenStalled(socket: Socket, response: ServerResponse, after: TcpParts['after']): void {
   let written = socket.bytesWritten;
-  const look = () => {
+  const check = () => {
     const waits = response.writableLength > 0 || (response.writableEnded && !response.writableFinished);
     if (waits && socket.bytesWritten === written) {
       socket.destroy();
       return;
     }
     written = socket.bytesWritten;
-    cancel = after(IDLE / 2, look);
+    cancel = after(IDLE_TIMEOUT / 2, check);
   };
-  let cancel = after(IDLE / 2, look);
+  let cancel = after(IDLE_TIMEOUT / 2, check);
   response.once('close', () => cancel());
 }

@@ -1,12 +1,12 @@
-// Waiting for services: what is still missing, and whether it can come at all, as a function of a snapshot; and the stream
-// that tells it line by line until it is decided.
+// Waiting for services: which of them still do not satisfy a condition, and whether they can, as a function of a snapshot;
+// and the stream of progress lines.
 import type { ApiSource } from './source.ts';
 import type { Lines } from './streams.ts';
 import type { WireService, WireSnapshot } from './wire.ts';
 
-export type Goal = 'ready' | 'stopped';
+type Goal = 'ready' | 'stopped';
 
-/** One that is waited for, or that will not come. */
+/** A service that is still waited for, or that cannot satisfy the condition. */
 export interface Awaited {
   readonly name: string;
   readonly state: string;
@@ -23,14 +23,14 @@ export interface Progress {
   readonly failed: readonly Awaited[];
 }
 
-/** How a service stands to the goal. */
-export function judgeWait(service: WireService, goal: Goal, phase: WireSnapshot['phase']): 'there' | 'waits' | 'lost' {
+/** The status of one service with respect to the goal. */
+function judgeWait(service: WireService, goal: Goal, phase: WireSnapshot['phase']): 'there' | 'waits' | 'lost' {
   const { state, wanted, ready, type, blocked } = service;
   if (state === 'skipped') return 'there';
   if (goal === 'stopped') {
-    const over = state === 'stopped' || state === 'completed' || state === 'failed';
+    const isOver = state === 'stopped' || state === 'completed' || state === 'failed';
     if (service.unkillable) return 'lost';
-    return over && wanted !== 'again' ? 'there' : 'waits';
+    return isOver && wanted !== 'again' ? 'there' : 'waits';
   }
   if (ready && wanted === 'up') return 'there';
   if (phase !== 'running' || blocked || state === 'failed' || wanted === 'down') return 'lost';
@@ -38,7 +38,7 @@ export function judgeWait(service: WireService, goal: Goal, phase: WireSnapshot[
   return state === 'completed' && type === 'service' ? 'lost' : 'waits';
 }
 
-export function lookAt(
+function evaluateProgress(
   snapshot: WireSnapshot,
   names: readonly string[],
   goal: Goal,
@@ -59,43 +59,44 @@ export function lookAt(
   return { result: failed.length > 0 ? 'failed' : waiting.length === 0 ? 'reached' : 'waiting', waiting, failed };
 }
 
-/** Who waits is told how it stands this often, milliseconds. */
+/** Interval of progress lines, milliseconds. */
 const REPORT_EVERY = 500;
 
-/** Tells how it stands until it is decided. `timeout` in milliseconds; null: for ever. */
+/** Streams progress until the result is known. `timeout` in milliseconds; null: no limit. */
 export function waitFor(source: ApiSource, names: readonly string[], goal: Goal, timeout: number | null): Lines {
   return (outlet) => {
-    let over = false;
+    let isOver = false;
     const cancels: (() => void)[] = [];
     const stop = () => {
-      over = true;
+      isOver = true;
       for (const cancel of cancels.splice(0)) cancel();
     };
     const lastLine = (name: string) => source.logs.tail(name, 1)[0]?.text.slice(0, 200) ?? null;
-    const tell = (progress: Progress) => {
-      // Progress that nobody reads is not piled up; the result always comes.
+    const send = (progress: Progress) => {
+      // Progress lines are dropped while the reader is slow; the result is always sent.
       if (progress.result !== 'waiting' || outlet.queued === 0) outlet.write(`${JSON.stringify(progress)}\n`);
       if (progress.result === 'waiting') return;
       stop();
       outlet.end();
     };
-    const look = () => {
-      if (over) return;
+    const check = () => {
+      if (isOver) return;
       const snapshot = source.snapshot();
       const decided = snapshot.services
         .filter(({ name }) => names.includes(name))
         .map((service) => judgeWait(service, goal, snapshot.phase));
-      if (decided.includes('lost') || !decided.includes('waits')) tell(lookAt(snapshot, names, goal, lastLine));
+      if (decided.includes('lost') || !decided.includes('waits'))
+        send(evaluateProgress(snapshot, names, goal, lastLine));
     };
     const report = () => {
-      if (over) return;
-      tell(lookAt(source.snapshot(), names, goal, lastLine));
-      if (!over) cancels[1] = source.after(REPORT_EVERY, report);
+      if (isOver) return;
+      send(evaluateProgress(source.snapshot(), names, goal, lastLine));
+      if (!isOver) cancels[1] = source.after(REPORT_EVERY, report);
     };
-    cancels.push(source.watch(look), () => undefined);
+    cancels.push(source.watch(check), () => undefined);
     if (timeout !== null) {
       const late = () => {
-        if (!over) tell({ ...lookAt(source.snapshot(), names, goal, lastLine), result: 'timeout' });
+        if (!isOver) send({ ...evaluateProgress(source.snapshot(), names, goal, lastLine), result: 'timeout' });
       };
       cancels.push(source.after(timeout, late));
     }

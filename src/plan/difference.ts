@@ -1,19 +1,19 @@
-// What a reload would change: two Plans compared service by service, and which changes need a new run.
+// The difference between two Plans, service by service, and which changed fields need a new run.
 import type { Edge, Plan, ServicePlan } from './plan.ts';
 
-/** A difference of `stageEdges` is reported as one of `edges`. */
-export type ServiceField = Exclude<keyof ServicePlan, 'name' | 'stageEdges'>;
+/** A difference in `stageEdges` is reported as one in `edges`. */
+type ServiceField = Exclude<keyof ServicePlan, 'name' | 'stageEdges'>;
 
 export interface Difference {
-  /** Names, in the new plan's order. */
+  /** Names, in the order of the new plan. */
   readonly added: readonly string[];
-  /** Names, in the old plan's order. */
+  /** Names, in the order of the old plan. */
   readonly removed: readonly string[];
   readonly changed: readonly { readonly name: string; readonly fields: readonly ServiceField[] }[];
   readonly unchanged: readonly string[];
 }
 
-/** What services.yaml calls each part of a ServicePlan; for showing a difference. */
+/** The key in services.yaml for each field of a ServicePlan. */
 export const FIELD_NAMES = {
   type: 'type',
   enabled: 'enabled',
@@ -45,7 +45,7 @@ export const FIELD_NAMES = {
   replica: 'replicas',
 } as const satisfies Readonly<Record<ServiceField, string>>;
 
-/** Compares by name. Order of services and of keys does not matter; order within lists does. */
+/** Compares by name. The order of services and keys does not matter; the order within lists does. */
 export function difference(before: Plan, after: Plan): Difference {
   const old = new Map(before.services.map((service) => [service.name, service]));
   const now = new Set(after.services.map(({ name }) => name));
@@ -62,7 +62,7 @@ export function difference(before: Plan, after: Plan): Difference {
   };
 }
 
-/** What a process need not know of: decided by the supervisor alone, so a change is in force at once. */
+/** Fields that only the supervisor uses, so that a change takes effect without a new run. */
 const IN_PLACE: ReadonlySet<ServiceField> = new Set([
   'group',
   'edges',
@@ -72,12 +72,12 @@ const IN_PLACE: ReadonlySet<ServiceField> = new Set([
   'stop',
   'forward',
   'hooks',
-  // What the program is told of its GPUs is in its environment.
+  // The variables that select GPUs are compared as part of `env`.
   'gpus',
   'replica',
 ]);
 
-/** Of the fields that differ, those that only a new run takes over. */
+/** The fields that differ and take effect only with a new run. */
 export function restartFields(before: ServicePlan, after: ServicePlan): readonly ServiceField[] {
   return FIELDS.filter((field) => !IN_PLACE.has(field) && !isEqual(before[field], after[field]));
 }

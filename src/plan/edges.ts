@@ -1,24 +1,24 @@
-// Edges: `depends_on` and the order of stages, turned into what each service waits for, with everything that can be wrong
-// about it. Starts nothing.
+// Edges: turns `depends_on` and the order of stages into the dependencies of each service, and reports every mistake in
+// them. Starts nothing.
 import type { Config, ServiceConfig } from '../config/config.ts';
-import type { Complaints, Path } from './complaints.ts';
 import { cycles, renderCycle } from './graph.ts';
 import type { Condition, Edge } from './plan.ts';
+import type { Path, Problems } from './problems.ts';
 import { stageEdges, withoutRepeats } from './stages.ts';
 
 export interface Waiting {
-  /** By name: the edges that a service declares. */
+  /** By service name: the edges that the service declares. */
   readonly edges: ReadonlyMap<string, readonly Edge[]>;
-  /** By name: the edges that a member of a stage has in addition. */
+  /** By service name: the additional edges of a member of a stage. */
   readonly stages: ReadonlyMap<string, readonly Edge[]>;
   /** Stages in their order. */
   readonly groups: readonly string[];
 }
 
-/** Who waits for whom as it is written: services by their keys, all copies of one at once. */
+/** The dependencies as written: services by their keys, with all replicas as one. */
 type Written = ReadonlyMap<string, readonly Need[]>;
 
-/** `target` is the service that is meant, `on` how it is named: by its key or by the name of one copy. */
+/** `target` is the service, `on` is its name in `depends_on`: the key, or the name of one replica. */
 interface Need {
   readonly on: string;
   readonly target: ServiceConfig;
@@ -28,8 +28,8 @@ interface Need {
   readonly step: string | number;
 }
 
-/** Turns `depends_on` and `group` into edges. Reports dangling names, cycles, stages that contradict. */
-export function toEdges(config: Config, complaints: Complaints): Waiting {
+/** Turns `depends_on` and `group` into edges. Reports unknown names, cycles, and dependencies against the stages. */
+export function toEdges(config: Config, problems: Problems): Waiting {
   const { services } = config;
   const written = services.filter(({ replica }) => replica === null || replica.index === 0);
   const byKey = new Map(written.map((service) => [service.key, service]));
@@ -40,24 +40,24 @@ export function toEdges(config: Config, complaints: Complaints): Waiting {
     if (known === undefined) copies.set(service.key, [service]);
     else known.push(service);
   }
-  const order = stageOrder(config, complaints);
+  const order = stageOrder(config, problems);
   const needs: Written = new Map(
-    written.map((service) => [service.key, declaredNeeds(service, byKey, byName, complaints)]),
+    written.map((service) => [service.key, declaredNeeds(service, byKey, byName, problems)]),
   );
-  // Needs against the order of stages are reported as such, and would only be found once more as cycles.
+  // A dependency on a later stage is reported as such; without this filter it would be reported as a cycle too.
   const backward = new Set<string>();
   for (const service of written) {
     for (const { target, step } of needs.get(service.key) ?? []) {
       if (!isLaterStage(service, target, order)) continue;
       backward.add(`${service.key}\0${target.key}`);
-      reportBackward(service, target, step, complaints);
+      reportBackward(service, target, step, problems);
     }
   }
-  reportCycles(written, needs, order, backward, complaints);
+  reportCycles(written, needs, order, backward, problems);
   const result = new Map<string, readonly Edge[]>();
   for (const [key, own] of copies) {
     const declared = without(backward, key, needs.get(key) ?? []).flatMap((need) => edgesOf(need, copies));
-    // Copies share one list: hundreds that wait for hundreds cost hundreds.
+    // Replicas share one list, so that hundreds that depend on hundreds cost hundreds.
     const edges = withoutRepeats(declared);
     for (const copy of own) result.set(copy.name, edges);
   }
@@ -78,7 +78,7 @@ function declaredNeeds(
   service: ServiceConfig,
   byKey: ReadonlyMap<string, ServiceConfig>,
   byName: ReadonlyMap<string, ServiceConfig>,
-  complaints: Complaints,
+  problems: Problems,
 ): readonly Need[] {
   const { key } = service;
   return (service.depends_on ?? []).flatMap(({ name: on, condition, any, restart, step }): Need[] => {
@@ -86,34 +86,35 @@ function declaredNeeds(
     const target = byKey.get(on) ?? byName.get(on);
     if (target === undefined) {
       const whole = byKey.get(on.replace(/\.\d+$/, ''));
-      // How many copies there are to be is not known: that has been reported.
+      // The number of replicas is unknown because `replicas` is invalid, which has been reported.
       if (whole?.broken.has('replicas')) return [];
       const near = whole?.replicas ?? null;
       const suggestion =
         near === null
-          ? complaints.suggest(on, () => [...byKey.keys()].filter((name) => name !== key))
-          : `it has ${near === 1 ? 'no copies' : `the copies 0 to ${near - 1}`}`;
+          ? problems.suggest(on, () => [...byKey.keys()].filter((name) => name !== key))
+          : `it has ${near === 1 ? 'no replicas' : `the replicas 0 to ${near - 1}`}`;
       const message = `\`${key}\` depends on \`${on}\`, which does not exist`;
-      complaints.error(path, 'unknown-service', message, { suggestion, key: typeof step === 'string' });
+      problems.error(path, 'unknown-service', message, { suggestion, key: typeof step === 'string' });
       return [];
     }
     if (target.key === key) {
-      const message = on === key ? `\`${on}\` depends on itself` : `\`${key}\` depends on \`${on}\`, a copy of itself`;
-      complaints.error(path, 'cycle', message, { key: typeof step === 'string' });
+      const message =
+        on === key ? `\`${on}\` depends on itself` : `\`${key}\` depends on \`${on}\`, a replica of itself`;
+      problems.error(path, 'cycle', message, { key: typeof step === 'string' });
       return [];
     }
     const usual = usualCondition(target);
-    checkCondition(service, target, condition ?? usual, path, complaints);
-    checkAny(any, on, target, path, complaints);
+    checkCondition(service, target, condition ?? usual, path, problems);
+    checkAny(any, on, target, path, problems);
     return [{ on, target, condition: condition ?? usual, any, restart, step }];
   });
 }
 
-function checkAny(any: number | null, on: string, target: ServiceConfig, path: Path, complaints: Complaints): void {
+function checkAny(any: number | null, on: string, target: ServiceConfig, path: Path, problems: Problems): void {
   const count = on === target.key ? (target.replicas ?? 1) : 1;
   if (any === null || any <= count || target.broken.has('replicas')) return;
-  const has = count === 1 ? 'there is one of it' : `it has ${count} copies`;
-  complaints.error([...path, 'any'], 'impossible-value', `\`any: ${any}\` of \`${on}\` can never be: ${has}`);
+  const has = count === 1 ? 'it has no replicas' : `it has ${count} replicas`;
+  problems.error([...path, 'any'], 'impossible-value', `\`any: ${any}\` of \`${on}\` cannot be satisfied: ${has}`);
 }
 
 function usualCondition(target: ServiceConfig): Condition {
@@ -126,29 +127,29 @@ function checkCondition(
   target: ServiceConfig,
   condition: Condition,
   path: Path,
-  complaints: Complaints,
+  problems: Problems,
 ): void {
   const ends = condition === 'completed' || condition === 'exited';
   if (ends && target.restart.policy === 'always' && target.type !== 'task' && !target.broken.has('restart')) {
-    const related = [complaints.place(['services', target.name, 'restart'], 'its restart policy is here')];
+    const related = [problems.place(['services', target.name, 'restart'], 'its restart policy is here')];
     const message = `\`${target.key}\` restarts always, so it is never \`${condition}\``;
-    complaints.error(path, 'impossible-value', message, { related });
+    problems.error(path, 'impossible-value', message, { related });
   }
   if (condition === 'ready' && target.type === 'task' && target.ready === null && !target.broken.has('ready')) {
-    const message = `\`${target.key}\` is a task without a \`ready\` probe: it is ready as soon as it has started`;
-    const suggestion = `write \`${target.key}: completed\` to wait for its end`;
-    complaints.warn(path, 'task-ready', message, { suggestion });
+    const message = `\`${target.key}\` is a task without a \`ready\` probe: it is ready as soon as its process has started`;
+    const suggestion = `write \`${target.key}: completed\` to wait until it has completed`;
+    problems.warn(path, 'task-ready', message, { suggestion });
   }
   if (service.enabled && !target.enabled && !target.broken.has('enabled')) {
     const message = `\`${service.key}\` will not start: it depends on \`${target.key}\`, which is not enabled`;
     const suggestion =
-      'disable it too, or write `essential: false`: if an essential one never starts, the container fails';
-    complaints.warn(path, 'depends-on-disabled', message, service.essential ? { suggestion } : {});
+      'disable it too, or write `essential: false`: the container fails if an essential service never starts';
+    problems.warn(path, 'depends-on-disabled', message, service.essential ? { suggestion } : {});
   }
 }
 
-/** The order of the stages: that of `groups`, else of first use. */
-function stageOrder(config: Config, complaints: Complaints): readonly string[] {
+/** The order of the stages: `groups` if it is present, else the order of first use. */
+function stageOrder(config: Config, problems: Problems): readonly string[] {
   const used = new Map<string, string>();
   for (const { name, group } of config.services) if (group !== null && !used.has(group)) used.set(group, name);
   const { groups } = config;
@@ -157,19 +158,19 @@ function stageOrder(config: Config, complaints: Complaints): readonly string[] {
   const listed = new Set<string>();
   groups.forEach((group, index) => {
     if (listed.has(group)) {
-      complaints.error(['groups', index], 'named-twice', `\`groups\` names \`${group}\` twice`);
+      problems.error(['groups', index], 'named-twice', `\`groups\` names \`${group}\` twice`);
     } else if (!used.has(group) && !config.services.some(({ broken }) => broken.has('group'))) {
-      const suggestion = complaints.suggest(group, () => [...used.keys()].filter((name) => !named.has(name)));
-      complaints.warn(['groups', index], 'unused-group', `no service is in the group \`${group}\``, { suggestion });
+      const suggestion = problems.suggest(group, () => [...used.keys()].filter((name) => !named.has(name)));
+      problems.warn(['groups', index], 'unused-group', `no service is in the group \`${group}\``, { suggestion });
     }
     listed.add(group);
   });
   for (const { name, group } of config.services) {
     if (group === null || named.has(group)) continue;
-    const related = [complaints.place(['groups'], 'the list is here', true)];
+    const related = [problems.place(['groups'], 'the list is here', true)];
     const message = `the group \`${group}\` is not in the list \`groups\``;
-    complaints.error(['services', name, 'group'], 'unknown-group', message, {
-      suggestion: complaints.suggest(group, () => groups),
+    problems.error(['services', name, 'group'], 'unknown-group', message, {
+      suggestion: problems.suggest(group, () => groups),
       related,
     });
   }
@@ -186,26 +187,26 @@ function reportBackward(
   service: ServiceConfig,
   target: ServiceConfig,
   step: string | number,
-  complaints: Complaints,
+  problems: Problems,
 ): void {
   const message =
     `\`${service.key}\` depends on \`${target.key}\`, which is in a later stage: ` +
     `\`${target.group}\` waits for all of \`${service.group}\``;
   const suggestion = 'move one of them to another `group`, or change the order in `groups`';
-  complaints.error(['services', service.name, 'depends_on', step], 'cycle', message, { suggestion });
+  problems.error(['services', service.name, 'depends_on', step], 'cycle', message, { suggestion });
 }
 
 function without(backward: ReadonlySet<string>, key: string, needs: readonly Need[]): readonly Need[] {
   return backward.size === 0 ? needs : needs.filter(({ target }) => !backward.has(`${key}\0${target.key}`));
 }
 
-/** All copies of a service wait for the same, so that a cycle of services is one of copies, and the other way round. */
+/** Replicas share their dependencies, so a cycle of services is a cycle of replicas, and the reverse. */
 function reportCycles(
   services: readonly ServiceConfig[],
   needs: Written,
   order: readonly string[],
   backward: ReadonlySet<string>,
-  complaints: Complaints,
+  problems: Problems,
 ): void {
   const stages = stageEdges(
     services.map(({ key, type, enabled, group }) => ({ name: key, type, enabled, group })),
@@ -226,8 +227,8 @@ function reportCycles(
     const stage =
       staged === undefined ? '' : ` (\`${staged.name}\` waits for \`${staged.on}\` because its stage comes later)`;
     const related =
-      next === undefined ? [] : [complaints.place(next.path, `\`${next.name}\` waits for \`${next.on}\` here`)];
+      next === undefined ? [] : [problems.place(next.path, `\`${next.name}\` waits for \`${next.on}\` here`)];
     const path = at?.path ?? ['services', steps[0]?.name ?? ''];
-    complaints.error(path, 'cycle', `these services wait for each other: ${renderCycle(cycle)}${stage}`, { related });
+    problems.error(path, 'cycle', `these services wait for each other: ${renderCycle(cycle)}${stage}`, { related });
   }
 }

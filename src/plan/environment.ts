@@ -1,5 +1,5 @@
-// What each service finds in its environment: the five layers merged, secrets read, what the supervisor adds. Shows no
-// value to anyone; SVC_RUN and NOTIFY_SOCKET, which differ from run to run, are not its business.
+// The environment of each service: five layers merged, secrets read, the supervisor's variables added. Never shows a value.
+// SVC_RUN and NOTIFY_SOCKET differ from run to run and are added at the spawn.
 import type { Config, ServiceConfig } from '../config/config.ts';
 import { type Dotenv, parseDotenv } from '../config/dotenv.ts';
 import { type FileReader, readBytesAsText } from '../config/file.ts';
@@ -7,8 +7,8 @@ import type { EnvFile } from '../config/schema.ts';
 import type { EnvValue } from '../config/service-values.ts';
 import { makeSource, toRange } from '../config/tree.ts';
 import { dirname, isAbsolute, join } from '../paths.ts';
-import type { Complaints, Path } from './complaints.ts';
 import type { User } from './plan.ts';
+import type { Path, Problems } from './problems.ts';
 import { activate, putFirst, whyNoVenv } from './venv.ts';
 
 export interface Environment {
@@ -16,22 +16,22 @@ export interface Environment {
   readonly secrets: readonly string[];
 }
 
-/** Set by the supervisor for every service. Values from elsewhere do not count, even those of an outer supervisor. */
+/** Set by the supervisor for every service. Other values of these are ignored, also those of an outer supervisor. */
 const OURS: ReadonlySet<string> = new Set(['SVC_NAME', 'SVC_REPLICA', 'SVC_RUN', 'SPT_NOENV', 'NOTIFY_SOCKET']);
 
-/** `SVC_SUPER_SOCKET` selects the supervisor that commands talk to: that of an outer one is passed on only if configured. */
+/** `SVC_SUPER_SOCKET` selects the supervisor for commands: that of an outer supervisor is passed on only if configured. */
 const NOT_INHERITED: ReadonlySet<string> = new Set([...OURS, 'SVC_SUPER_SOCKET']);
 
 type Layer = ReadonlyMap<string, { readonly text: string; readonly secret: boolean }>;
 
-/** Prepares the layers that all services share and returns what merges one service's. Each file is read once. */
+/** Reads the layers that all services share, and returns a function that merges the layers of one service. */
 export function makeEnvironments(
   config: Config,
   files: FileReader,
   environment: Readonly<Record<string, string>>,
-  complaints: Complaints,
+  problems: Problems,
 ): (service: ServiceConfig, user: User | null) => Environment {
-  const layers = new LayerReader(dirname(config.source.file), files, complaints);
+  const layers = new LayerReader(dirname(config.source.file), files, problems);
   const container = Object.entries(environment).filter(([key]) => !NOT_INHERITED.has(key));
   const shared = [layers.ofFiles(config.env_file, ['env_file']), layers.ofValues(config.env, ['env'])];
   return (service, user) => {
@@ -45,17 +45,17 @@ export function makeEnvironments(
   };
 }
 
-/** Reads `env_file`, `env` and `venv`, and reports what is wrong with them. Relative paths start at `folder`. */
+/** Reads `env_file`, `env` and `venv`, each file once, and reports problems. Relative paths start at `folder`. */
 class LayerReader {
   readonly #folder: string;
   readonly #files: FileReader;
-  readonly #complaints: Complaints;
+  readonly #problems: Problems;
   readonly #read = new Map<string, Dotenv>();
 
-  constructor(folder: string, files: FileReader, complaints: Complaints) {
+  constructor(folder: string, files: FileReader, problems: Problems) {
     this.#folder = folder;
     this.#files = files;
-    this.#complaints = complaints;
+    this.#problems = problems;
   }
 
   ofFiles(list: readonly EnvFile[], path: Path): Layer {
@@ -73,7 +73,7 @@ class LayerReader {
     for (const [key, value] of values) {
       const place = [...path, key];
       if (OURS.has(key)) {
-        this.#complaints.error(place, 'reserved-variable', `\`${key}\` is set by svc-super`, { key: true });
+        this.#problems.error(place, 'reserved-variable', `\`${key}\` is set by svc-super`, { key: true });
       } else if (typeof value === 'string') layer.set(key, { text: value, secret: false });
       else if (value.file !== undefined) {
         const text = this.#readSecret(within(this.#folder, value.file), [...place, 'file']);
@@ -83,15 +83,15 @@ class LayerReader {
     return layer;
   }
 
-  /** The folder of a service's virtual environment; null if it has none, or if there is none at that place. */
+  /** The folder of a service's virtual environment. null: it has none, or the folder is not one, which is reported. */
   findVenv({ name, venv }: ServiceConfig): string | null {
     if (venv === null) return null;
     const place = within(this.#folder, venv).replace(/(?<=.)\/+$/, '');
     const why = whyNoVenv(place, this.#files);
     if (why === null) return place;
-    const message = `\`venv\` names no virtual environment: ${why}`;
-    const suggestion = `make it while the image is built: \`python3 -m venv ${place}\``;
-    this.#complaints.error(['services', name, 'venv'], 'no-venv', message, { suggestion });
+    const message = `\`venv\` is not a virtual environment: ${why}`;
+    const suggestion = `create it in the image: \`python3 -m venv ${place}\``;
+    this.#problems.error(['services', name, 'venv'], 'no-venv', message, { suggestion });
     return null;
   }
 
@@ -105,7 +105,7 @@ class LayerReader {
           result.code === 'file-missing'
             ? 'write `{path: …, required: false}` if it may be missing'
             : result.suggestion;
-        this.#complaints.error(path, result.code, `cannot read ${file}: ${result.why}`, { suggestion });
+        this.#problems.error(path, result.code, `cannot read ${file}: ${result.why}`, { suggestion });
       }
       return null;
     }
@@ -117,12 +117,12 @@ class LayerReader {
 
   #reportProblems({ problems }: Dotenv, file: string, text: string): void {
     if (problems.length === 0) return;
-    // The file is not quoted: the wrong line may hold a password.
+    // The file is not quoted, because the invalid line may contain a password.
     const source = makeSource(file, text);
     for (const { message, suggestion, ...span } of problems) {
       const more = suggestion === undefined ? {} : { suggestion };
       const range = toRange(source, span);
-      this.#complaints.elsewhere({ severity: 'error', code: 'env-file', message, file, range, ...more });
+      this.#problems.elsewhere({ severity: 'error', code: 'env-file', message, file, range, ...more });
     }
   }
 
@@ -130,18 +130,18 @@ class LayerReader {
     const result = readBytesAsText(this.#files, file);
     if (!result.ok) {
       const { code, why, suggestion } = result;
-      this.#complaints.error(path, code, `cannot read ${file}: ${why}`, { suggestion });
+      this.#problems.error(path, code, `cannot read ${file}: ${why}`, { suggestion });
       return null;
     }
     if (result.text.includes('\0')) {
-      this.#complaints.error(path, 'nul-character', `${file} holds a NUL character, which no variable can`);
+      this.#problems.error(path, 'nul-character', `${file} contains a NUL character, which a variable cannot contain`);
       return null;
     }
     return result.text.replace(/\r?\n$/, '');
   }
 }
 
-/** The environment of one service. `inherited` is the weakest layer; of `layers`, the last is the strongest. */
+/** The environment of one service. Precedence: `inherited` is the lowest, then `layers` from first to last. */
 function mergeLayers(
   inherited: readonly (readonly [string, string])[],
   layers: readonly Layer[],
@@ -151,7 +151,7 @@ function mergeLayers(
 ): Environment {
   const merged = new Map<string, string>(inherited);
   if (user !== null) {
-    // As docker does for `--user`; postgres, ssh, git, pip and many others look here and not into the password file.
+    // As docker does for `--user`: postgres, ssh, git, pip and many others read these and not the password file.
     merged.set('HOME', user.home ?? '/');
     if (user.name !== null) merged.set('USER', user.name).set('LOGNAME', user.name);
   }
@@ -167,11 +167,11 @@ function mergeLayers(
     }
   }
   if (venv !== null) putFirst(merged, venv);
-  // A process that renames itself writes over its environment; with this, setproctitle leaves the mark readable.
+  // A process that renames itself overwrites its environment; with this, setproctitle keeps the run's mark readable.
   merged.set('SVC_NAME', name).set('SPT_NOENV', '1');
-  // A service that may have copies has its number even where there is only one: `replicas: ${N:-1}`.
+  // A service with `replicas` has a number even if there is only one replica: `replicas: ${N:-1}`.
   if (replicas !== null) merged.set('SVC_REPLICA', String(replica?.index ?? 0));
-  // `fromEntries` makes even `__proto__` an ordinary property.
+  // `fromEntries` makes `__proto__` an ordinary property.
   return { env: Object.fromEntries(merged), secrets: [...secrets] };
 }
 

@@ -1,5 +1,5 @@
-// Config to Plan: users resolved, environments merged, edges drawn, every default in place. With it everything that `up`
-// would refuse is known. Looks at files and environment only through its arguments; starts nothing.
+// Turns a Config into a Plan: users resolved, environments merged, edges computed, all defaults filled in. Finds every error
+// for which `up` refuses to start. Reads files and environment only through its arguments; starts nothing.
 import { hiddenProgram, toArgv } from '../config/command.ts';
 import type { Config, ServiceConfig } from '../config/config.ts';
 import { type Diagnostic, type Failure, type Result, sortDiagnostics } from '../config/diagnostic.ts';
@@ -7,102 +7,102 @@ import type { FileReader } from '../config/file.ts';
 import { loadDraft } from '../config/load.ts';
 import type { SupervisorValues } from '../config/supervisor-values.ts';
 import { basename, dirname, resolve } from '../paths.ts';
-import { type Complaints, isWritten, makeComplaints } from './complaints.ts';
 import { toControlPlan } from './control.ts';
 import { toEdges } from './edges.ts';
 import { type Environment, makeEnvironments } from './environment.ts';
 import type { Inventory } from './gpu-inventory.ts';
 import { toHooks } from './hooks.ts';
 import { reportSharedFiles, toLogPlan } from './logging.ts';
-import { isGlob, meantBy, names as namesOf } from './names.ts';
+import { isGlob, matchServices, names as namesOf } from './names.ts';
 import type { LogPlan, Plan, ServicePlan, Succession, User } from './plan.ts';
 import { toProbes } from './probes.ts';
+import { isWritten, makeProblems, type Problems } from './problems.ts';
 import { selectServices } from './selection.ts';
 import { type Accounts, readAccounts, resolveUser } from './users.ts';
 
-/** What a Plan depends on besides the Config. */
-export interface Surroundings {
+/** The inputs of a Plan besides the Config. */
+export interface PlanContext {
   readonly files: FileReader;
-  /** The container's. */
+  /** The container's environment. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Looks for GPUs, when a service asks for any. Without it nobody is given one, and nobody's lack is an error. */
+  /** Lists the GPUs if a service requests any. Without it no GPU is assigned, and a missing GPU is not an error. */
   readonly gpus?: () => Inventory;
-  /** The plan in force, where there is one: services keep the GPUs that it gave them. */
+  /** The current plan, if there is one: services keep the GPUs that it assigned to them. */
   readonly before?: Plan;
 }
 
-export interface LoadInput extends Surroundings {
-  /** services.yaml. A relative one is taken from `cwd`; without that it stays relative, and so does `Plan.file`. */
+export interface LoadInput extends PlanContext {
+  /** services.yaml. A relative path starts at `cwd`; without `cwd` it stays relative, and so does `Plan.file`. */
   readonly path: string;
   /** Absolute. */
   readonly cwd?: string;
-  /** Only these services and what they need; none or an empty list: all. */
+  /** Only these services and their dependencies; undefined or empty: all. */
   readonly names?: readonly string[];
 }
 
-/** A Plan, and what is doubtful but not wrong. */
+/** A Plan, and its warnings. */
 export interface Planned {
   readonly plan: Plan;
   readonly warnings: readonly Diagnostic[];
-  /** The texts that the warnings point into. */
+  /** The texts that the warnings refer to. */
   readonly sources: ReadonlyMap<string, string>;
 }
 
-/** Reads services.yaml and everything it names, and makes the Plan. All that is wrong comes back at once, in order. */
+/** Reads services.yaml and every file that it names, and makes the Plan. Returns all errors at once, in order. */
 export function loadPlan(input: LoadInput): Result<Planned, Failure> {
   const path = input.cwd === undefined ? input.path : resolve(input.cwd, input.path);
   const draft = loadDraft(path, input.files, input.environment);
   const { sources } = draft;
   if (draft.config === null) return fail(draft.diagnostics, sources);
-  const complaints = makeComplaints(draft.config);
-  const expanded = expand(draft.config, input, complaints);
+  const problems = makeProblems(draft.config);
+  const expanded = expand(draft.config, input, problems);
   const { names = [] } = input;
-  const plan = names.length === 0 ? expanded : select(expanded, names, complaints);
-  const selected = placeGpus(plan, draft.config, input, complaints);
+  const plan = names.length === 0 ? expanded : select(expanded, names, problems);
+  const selected = assignGpus(plan, draft.config, input, problems);
   if (selected.services.length > 0 && !selected.services.some(({ enabled }) => enabled)) {
     const broken = draft.config.services.some((service) => service.broken.has('enabled'));
     if (!broken)
-      complaints.error(['services'], 'nothing-enabled', 'no service is enabled: there is nothing to run', {
+      problems.error(['services'], 'nothing-enabled', 'no service is enabled: there is nothing to run', {
         key: true,
       });
   }
-  const diagnostics = [...draft.diagnostics, ...complaints.all];
+  const diagnostics = [...draft.diagnostics, ...problems.all];
   if (diagnostics.some(({ severity }) => severity === 'error')) return fail(diagnostics, sources);
   return { ok: true, value: { plan: freeze(selected), warnings: sortDiagnostics(diagnostics), sources } };
 }
 
-/** Makes the Plan of a Config that is right in itself. */
-export function toPlan(config: Config, surroundings: Surroundings): Result<Planned, Failure> {
-  const complaints = makeComplaints(config);
-  const plan = placeGpus(expand(config, surroundings, complaints), config, surroundings, complaints);
+/** Makes the Plan of a valid Config. */
+export function toPlan(config: Config, context: PlanContext): Result<Planned, Failure> {
+  const problems = makeProblems(config);
+  const plan = assignGpus(expand(config, context, problems), config, context, problems);
   const sources = new Map([[config.source.file, config.source.text]]);
-  if (complaints.all.some(({ severity }) => severity === 'error')) return fail(complaints.all, sources);
-  return { ok: true, value: { plan: freeze(plan), warnings: sortDiagnostics(complaints.all), sources } };
+  if (problems.all.some(({ severity }) => severity === 'error')) return fail(problems.all, sources);
+  return { ok: true, value: { plan: freeze(plan), warnings: sortDiagnostics(problems.all), sources } };
 }
 
-/** Only those that run compete for devices. Loaded when somebody does: most machines have none. */
-function placeGpus(plan: Plan, config: Config, surroundings: Surroundings, complaints: Complaints): Plan {
+/** Assigns devices among the selected services. Loaded only if a service requests GPUs: most containers have none. */
+function assignGpus(plan: Plan, config: Config, context: PlanContext, problems: Problems): Plan {
   if (config.services.every(({ gpus }) => gpus === null)) return plan;
   const { withGpus } = require('./gpus.ts') as typeof import('./gpus.ts');
-  return withGpus(plan, config, surroundings, complaints);
+  return withGpus(plan, config, context, problems);
 }
 
 function fail(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<string, string>): Result<never, Failure> {
   return { ok: false, error: { diagnostics: sortDiagnostics(diagnostics), sources } };
 }
 
-function expand(config: Config, { files, environment }: Surroundings, complaints: Complaints): Plan {
-  const { edges, stages, groups } = toEdges(config, complaints);
-  const environments = makeEnvironments(config, files, environment, complaints);
+function expand(config: Config, { files, environment }: PlanContext, problems: Problems): Plan {
+  const { edges, stages, groups } = toEdges(config, problems);
+  const environments = makeEnvironments(config, files, environment, problems);
   const accounts = config.services.some(({ user }) => user !== null) ? readAccounts(files) : null;
   const services = config.services.map((service): ServicePlan => {
-    const user = accounts === null ? null : findUser(service, accounts, complaints);
+    const user = accounts === null ? null : findUser(service, accounts, problems);
     const log = toLogPlan(service, dirname(config.source.file));
     const waiting = { edges: edges.get(service.name) ?? [], stageEdges: stages.get(service.name) ?? [] };
-    return toServicePlan(service, waiting, user, environments(service, user), log, complaints);
+    return toServicePlan(service, waiting, user, environments(service, user), log, problems);
   });
-  reportSharedPorts(config, complaints);
-  reportSharedFiles(services, complaints);
+  reportSharedPorts(config, problems);
+  reportSharedFiles(services, problems);
   const { file } = config.source;
   const folder = basename(dirname(file));
   return {
@@ -112,7 +112,7 @@ function expand(config: Config, { files, environment }: Surroundings, complaints
     stopTimeout: config.stop_timeout,
     stopSignals: config.stop_signals,
     format: config.format,
-    control: toControlPlan(config, files, complaints),
+    control: toControlPlan(config, files, problems),
     succession: toSuccession(config.supervisor),
     groups,
     hosts: config.hosts,
@@ -142,13 +142,13 @@ function toServicePlan(
   user: User | null,
   { env, secrets }: Environment,
   log: LogPlan,
-  complaints: Complaints,
+  problems: Problems,
 ): ServicePlan {
   const { name, key, restart, stop } = service;
-  // Where there is no command, that has been reported, and this plan goes nowhere.
+  // A missing command has been reported, and the plan is then not used.
   const argv = toArgv(service.command ?? ['']);
-  reportDoubtful(service, complaints);
-  reportTooLong(key, argv, env, complaints);
+  reportDoubtful(service, problems);
+  reportTooLong(key, argv, env, problems);
   return {
     name,
     type: service.type,
@@ -157,8 +157,8 @@ function toServicePlan(
     argv,
     edges,
     stageEdges,
-    ready: toProbes(service, 'ready', complaints),
-    live: toProbes(service, 'live', complaints),
+    ready: toProbes(service, 'ready', problems),
+    live: toProbes(service, 'live', problems),
     startTimeout: service.start_timeout,
     startStall: service.start_stall === 'off' ? null : service.start_stall,
     restart,
@@ -183,22 +183,22 @@ function toServicePlan(
     limits: Object.fromEntries(service.limits),
     ports: service.ports,
     log,
-    hooks: toHooks(service, complaints),
+    hooks: toHooks(service, problems),
     gpus: null,
     replica: service.replica,
   };
 }
 
-function findUser(service: ServiceConfig, accounts: Accounts, complaints: Complaints): User | null {
+function findUser(service: ServiceConfig, accounts: Accounts, problems: Problems): User | null {
   if (service.user === null) return null;
   const found = resolveUser(service.user, accounts);
   if (found.ok) return found.user;
-  const suggestion = complaints.suggest(found.wanted, () => found.known);
-  complaints.error(['services', service.name, 'user'], 'unknown-user', found.message, { suggestion });
+  const suggestion = problems.suggest(found.wanted, () => found.known);
+  problems.error(['services', service.name, 'user'], 'unknown-user', found.message, { suggestion });
   return null;
 }
 
-function reportSharedPorts(config: Config, complaints: Complaints): void {
+function reportSharedPorts(config: Config, problems: Problems): void {
   const owners = new Map<number, ServiceConfig>();
   for (const service of config.services) {
     if (!service.enabled) continue;
@@ -206,21 +206,21 @@ function reportSharedPorts(config: Config, complaints: Complaints): void {
       const owner = owners.get(port);
       if (owner === undefined) owners.set(port, service);
       else {
-        const related = [complaints.place(portPath(config, owner, port), `\`${owner.name}\` has it here`)];
+        const related = [problems.place(portPath(config, owner, port), `\`${owner.name}\` has it here`)];
         const message = `\`${service.name}\` and \`${owner.name}\` both listen on port ${port}`;
         const apart =
           owner.key === service.key
             ? {
-                suggestion: `the ports of a copy count up by one each: \`${owner.key}\` needs gaps of ${owner.replicas} or more between them`,
+                suggestion: `the number of each replica is added to its ports: leave gaps of ${owner.replicas} or more between the ports of \`${owner.key}\``,
               }
             : { related };
-        complaints.error(portPath(config, service, port), 'shared-port', message, apart);
+        problems.error(portPath(config, service, port), 'shared-port', message, apart);
       }
     }
   }
 }
 
-/** `port` or the item of `ports`, whichever a service has. */
+/** The path of `port`, or of the item of `ports`, whichever the service has. */
 function portPath(config: Config, service: ServiceConfig, port: number): (string | number)[] {
   const path = ['services', service.name];
   const list = [...path, 'ports'];
@@ -229,71 +229,71 @@ function portPath(config: Config, service: ServiceConfig, port: number): (string
 
 const SHELL_WORDS: ReadonlySet<string> = new Set(['&&', '||', '|', ';', '&', '>', '>>', '<', '2>&1']);
 
-function reportDoubtful(service: ServiceConfig, complaints: Complaints): void {
+function reportDoubtful(service: ServiceConfig, problems: Problems): void {
   const { name, key, command } = service;
   const path = ['services', name, 'command'];
   if (typeof command === 'string') {
     if (/[^&]&\s*$/.test(command)) {
-      const message = `\`${key}\` ends with \`&\`: the shell leaves the program in the background and ends at once`;
-      complaints.warn(path, 'background-command', message, { suggestion: 'remove the `&`' });
+      const message = `\`${key}\` ends with \`&\`: the shell starts the program in the background and exits at once`;
+      problems.warn(path, 'background-command', message, { suggestion: 'remove the `&`' });
     }
-    reportHiddenProgram(service, command, complaints);
+    reportHiddenProgram(service, command, problems);
     return;
   }
   const found = command?.find((argument) => SHELL_WORDS.has(argument));
   if (found === undefined) return;
-  const message = `a list is executed without a shell: \`${found}\` reaches \`${command?.[0]}\` as an argument`;
-  complaints.warn(path, 'shell-word', message, { key: true, suggestion: 'write the command as one text' });
+  const message = `a list is executed without a shell: \`${found}\` is passed to \`${command?.[0]}\` as an argument`;
+  problems.warn(path, 'shell-word', message, { key: true, suggestion: 'write the command as one text' });
 }
 
 /**
- * Warns of a shell between the stop signal and the program. Not with `stop.to: group`, which reaches the program, nor with
- * `stop.command`, nor for a task, which is seldom stopped.
+ * Warns if a shell runs between the supervisor and the program. Not with `stop.to: group`, which signals the program too,
+ * nor with `stop.command`, nor for a task, which is rarely stopped.
  */
-function reportHiddenProgram({ name, key, type, stop }: ServiceConfig, command: string, complaints: Complaints): void {
+function reportHiddenProgram({ name, key, type, stop }: ServiceConfig, command: string, problems: Problems): void {
   if (type === 'task' || stop.to === 'group' || stop.command !== null) return;
   const program = hiddenProgram(command);
   if (program === null) return;
-  const message = `the stop signal of \`${key}\` reaches the shell and not \`${program}\`, which runs under it`;
+  const message = `the stop signal of \`${key}\` reaches the shell instead of \`${program}\`, which runs as its child`;
   const suggestion = `write \`exec ${program} …\`: the program then replaces the shell`;
-  complaints.warn(['services', name, 'command'], 'hidden-program', message, { suggestion });
+  problems.warn(['services', name, 'command'], 'hidden-program', message, { suggestion });
 }
 
-// MAX_ARG_STRLEN of the kernel, its NUL included; execve(2) fails with E2BIG beyond it.
+// MAX_ARG_STRLEN of the kernel, including the NUL; execve(2) fails with E2BIG for a longer string.
 const MAX_STRING = 131_072;
 
 function reportTooLong(
   name: string,
   argv: readonly string[],
   env: Readonly<Record<string, string>>,
-  complaints: Complaints,
+  problems: Problems,
 ): void {
   const isTooLong = (text: string): boolean => text.length * 3 >= MAX_STRING && Buffer.byteLength(text) >= MAX_STRING;
   if (argv.some(isTooLong)) {
-    const message = `the command of \`${name}\` holds a text of 128 KiB or more, which Linux cannot execute`;
-    complaints.error(['services', name, 'command'], 'too-long', message, { key: true });
+    const message = `the command of \`${name}\` contains a text of 128 KiB or more, which Linux cannot execute`;
+    problems.error(['services', name, 'command'], 'too-long', message, { key: true });
   }
   for (const [key, value] of Object.entries(env)) {
     if (!isTooLong(`${key}=${value}`)) continue;
     const message = `\`${key}\` is 128 KiB or longer in the environment of \`${name}\`, which Linux cannot execute`;
-    complaints.error(['services', name, 'env', key], 'too-long', message, { key: true });
+    problems.error(['services', name, 'env', key], 'too-long', message, { key: true });
   }
 }
 
-function select(plan: Plan, names: readonly string[], complaints: Complaints): Plan {
+function select(plan: Plan, names: readonly string[], problems: Problems): Plan {
   const selected = selectServices(plan, names);
   if (selected.ok) {
-    const asked = names.filter((name) => !isGlob(name)).flatMap((name) => meantBy(name, selected.value.services));
+    const asked = names.filter((name) => !isGlob(name)).flatMap((name) => matchServices(name, selected.value.services));
     for (const { name, replica } of asked.filter(({ enabled }) => !enabled)) {
       const message = `\`${replica?.of ?? name}\` is not enabled and will not start`;
-      complaints.warn(['services', name, 'enabled'], 'not-enabled', message);
+      problems.warn(['services', name, 'enabled'], 'not-enabled', message);
     }
     return selected.value;
   }
   for (const { name } of selected.error) {
-    const suggestion = complaints.suggest(name, () => namesOf(plan.services));
+    const suggestion = problems.suggest(name, () => namesOf(plan.services));
     const message = isGlob(name) ? `no service matches \`${name}\`` : `there is no service \`${name}\``;
-    complaints.error(['services'], 'unknown-service', message, { suggestion, key: true });
+    problems.error(['services'], 'unknown-service', message, { suggestion, key: true });
   }
   return plan;
 }

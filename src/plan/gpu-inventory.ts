@@ -1,34 +1,34 @@
-// Which of a machine's GPUs a container's programs may use, and under which names: what was found on the machine, cut down
-// and ordered by the variables with which the container was started. Pure; finding them is the kernel room's business.
+// The GPUs that programs of the container may use, and their names: the inventory of the machine, filtered and ordered by
+// the environment variables of the container. Pure: src/linux and src/check read the machine.
 import type { GpuDevice, GpuPlan } from './plan.ts';
 
 export interface FoundGpu {
-  /** As the driver writes it; null: it does not tell. */
+  /** As the driver writes it; null: unknown. */
   readonly uuid: string | null;
-  /** For people. */
+  /** For display. */
   readonly name: string;
 }
 
-/** What a look at the machine found. */
+/** The GPUs that were detected on the machine. */
 export interface Inventory {
-  /** null: no device of either. */
+  /** null: there is no device of either vendor. */
   readonly vendor: GpuPlan['vendor'] | null;
-  /** Those that may be opened, in the order in which the driver's own tools number them. */
+  /** Devices that can be opened, in the order in which the driver's own tools number them. */
   readonly devices: readonly FoundGpu[];
-  /** Whose driver the kernel has loaded, whether or not its devices are here. */
+  /** The vendor whose driver the kernel has loaded, with or without devices in the container. */
   readonly driver: GpuPlan['vendor'] | null;
-  /** Devices that are here and may not be opened. */
+  /** Number of devices that exist but cannot be opened. */
   readonly forbidden: number;
 }
 
-/** A device that a service may be given. Its `id` is the name that the program is told. */
+/** A device that can be assigned to a service. Its `id` is the name that the program receives. */
 export interface VisibleGpu extends GpuDevice {
   readonly uuid: string | null;
 }
 
 type Variables = Readonly<Record<string, string>>;
 
-/** The devices that may be given to services, in order: position i of services.yaml is the i-th of them. */
+/** The devices that can be assigned, in order: position i in services.yaml is the i-th of them. */
 export function visibleGpus(inventory: Inventory, environment: Variables): readonly VisibleGpu[] {
   if (inventory.devices.length === 0) return [];
   const all = inventory.devices.map(({ uuid, name }, index): VisibleGpu => ({ id: String(index), index, name, uuid }));
@@ -39,20 +39,20 @@ function visibleToCuda(all: readonly VisibleGpu[], environment: Variables): read
   const given = givenByRuntime(all, environment.NVIDIA_VISIBLE_DEVICES);
   const wanted = environment.CUDA_VISIBLE_DEVICES;
   if (wanted === undefined || given.length === 0) return given;
-  // CUDA numbers what it can open, whatever NVIDIA_VISIBLE_DEVICES says; of slices it has no other names.
+  // CUDA numbers the devices that it can open, whatever NVIDIA_VISIBLE_DEVICES contains; MIG slices have only their names.
   const numbered = given.some(isSlice) ? given : all;
   return follow(wanted, (entry) => {
     const found = findDevice(entry, numbered);
-    // SLURM writes indices; whoever writes names means the driver's. The entry itself is what CUDA is told again.
+    // SLURM writes indices; names are those of the driver. The entry itself is passed on to CUDA.
     return found === undefined ? undefined : { ...found, id: entry };
   });
 }
 
 /**
- * NVIDIA_VISIBLE_DEVICES numbers the host's devices, and the container runtime has acted on it before we are here. It
- * matters only where it could not: a privileged container has every device of the host. `void` takes none away: the
- * specifications of CDI (podman, containerd) set it beside the devices that they give. A slice has no file of its own,
- * so its names come from here.
+ * NVIDIA_VISIBLE_DEVICES numbers the host's devices, and the container runtime has already applied it. It matters only where
+ * the runtime could not: a privileged container has every device of the host. `void` removes none: the specifications of
+ * CDI (podman, containerd) set it together with the devices that they add. A MIG slice has no device file of its own, so
+ * its name is taken from here.
  */
 function givenByRuntime(all: readonly VisibleGpu[], value = ''): readonly VisibleGpu[] {
   if (value === '' || value === 'all' || value === 'void') return all;
@@ -66,7 +66,7 @@ function givenByRuntime(all: readonly VisibleGpu[], value = ''): readonly Visibl
 }
 
 /**
- * ROCR_VISIBLE_DEVICES comes first, and HIP counts what it leaves. CUDA_VISIBLE_DEVICES stands in for an empty
+ * ROCR_VISIBLE_DEVICES is applied first, and HIP numbers the remaining devices. CUDA_VISIBLE_DEVICES replaces an empty
  * HIP_VISIBLE_DEVICES, and an empty one hides nothing.
  */
 function visibleToHip(all: readonly VisibleGpu[], environment: Variables): readonly VisibleGpu[] {
@@ -79,7 +79,7 @@ function visibleToHip(all: readonly VisibleGpu[], environment: Variables): reado
   return wanted === undefined || wanted === '' ? left : follow(wanted, (entry) => findDevice(entry, left));
 }
 
-/** A list as both runtimes read it: what stands behind the first entry that means nothing is left out. */
+/** Reads a list as both runtimes do: the entries after the first invalid one are ignored. */
 function follow(list: string, find: (entry: string) => VisibleGpu | undefined): readonly VisibleGpu[] {
   const found: VisibleGpu[] = [];
   for (const entry of list.split(',')) {
@@ -90,13 +90,13 @@ function follow(list: string, find: (entry: string) => VisibleGpu | undefined): 
   return found;
 }
 
-/** A device by its number, its UUID (or the beginning of it) or the name of a slice. */
+/** A device by its number, its UUID (or the beginning of it) or the name of a MIG slice. */
 export function findDevice(entry: string, among: readonly VisibleGpu[]): VisibleGpu | undefined {
   if (/^\d+$/.test(entry)) return among[Number(entry)];
   const exact = among.find(({ id }) => id === entry);
   if (exact !== undefined) return exact;
   if (entry.startsWith('MIG-')) {
-    // Nothing but the driver could tell whether there is such a slice.
+    // Only the driver knows whether there is such a slice.
     return among.length === 0 || among.some(isSlice) ? undefined : toSlice(entry);
   }
   if (!entry.startsWith('GPU-') || entry.length < 5) return undefined;
@@ -107,8 +107,8 @@ export function findDevice(entry: string, among: readonly VisibleGpu[]): Visible
 }
 
 /**
- * Whether two names may mean one device. Where nothing tells the UUIDs, one that is asked for by UUID may be any of those
- * that have a position. Of slices nothing is known but their names, and there several may be of one device.
+ * Whether two names may mean the same device. If UUIDs are unknown, a device requested by UUID may be any device with a
+ * position. Of MIG slices only the names are known, and several slices may be of one device.
  */
 export function mayBeSame(one: VisibleGpu, other: VisibleGpu): boolean {
   if (one.id === other.id) return true;
@@ -126,7 +126,7 @@ function toSlice(name: string): VisibleGpu {
   return { id: name, index: null, name: 'MIG slice', uuid: name };
 }
 
-/** Why there may be no device, or fewer than somebody thinks, and what to do about it. */
+/** The likely reason for missing devices, and what to do about it. */
 export function explainAbsence(inventory: Inventory, visible: number, environment: Variables): string {
   const { devices, driver, forbidden } = inventory;
   const hiding = ['CUDA_VISIBLE_DEVICES', 'HIP_VISIBLE_DEVICES', 'ROCR_VISIBLE_DEVICES', 'NVIDIA_VISIBLE_DEVICES'];
@@ -134,18 +134,18 @@ export function explainAbsence(inventory: Inventory, visible: number, environmen
     const named = hiding
       .filter((name) => environment[name] !== undefined)
       .map((name) => `${name}=${environment[name]}`);
-    return `the machine has ${devices.length}, but the container's environment says \`${named.join(' ')}\``;
+    return `the machine has ${devices.length}, but the container's environment has \`${named.join(' ')}\``;
   }
   if (forbidden > 0) {
-    const files = `${forbidden} ${forbidden === 1 ? 'device is' : 'devices are'} there`;
-    return `${files} that may not be opened: is the container's device cgroup, or the user's group (\`video\`, \`render\`), without them?`;
+    const files = forbidden === 1 ? '1 device exists' : `${forbidden} devices exist`;
+    return `${files} but cannot be opened: does the container's device cgroup exclude them, or is the user not in their group (\`video\`, \`render\`)?`;
   }
-  if (devices.length > 0) return 'start the container with more of them (`docker run --gpus all`), or ask for fewer';
+  if (devices.length > 0) return 'start the container with more GPUs (`docker run --gpus all`), or request fewer';
   const runtime = environment.NVIDIA_VISIBLE_DEVICES ?? '';
-  if (/^(?:none|void)$/.test(runtime)) return `\`NVIDIA_VISIBLE_DEVICES=${runtime}\` keeps them out of the container`;
+  if (/^(?:none|void)$/.test(runtime)) return `\`NVIDIA_VISIBLE_DEVICES=${runtime}\` excludes GPUs from the container`;
   if (driver === 'amd') return 'was the container started without `--device /dev/kfd --device /dev/dri`?';
   if (driver === 'nvidia') {
-    return "the kernel has NVIDIA's driver: was the container started without `--gpus all` (Apptainer: `--nv`)?";
+    return "NVIDIA's driver is loaded: was the container started without `--gpus all` (Apptainer: `--nv`)?";
   }
   return "was the container started without `--gpus all` (Apptainer: `--nv`)? or is NVIDIA's driver not loaded, or not mounted?";
 }

@@ -1,10 +1,10 @@
-// What is read of the memory of a plan's GPUs: by the kernel's room, for the core, which weighs it. Types only.
+// The result of reading the memory of a plan's GPUs: the runtime reads it, the core evaluates it. Types only.
 
 /** A process that has a device open. */
 export interface Holder {
   readonly pid: number;
   readonly name: string;
-  /** The service whose it is; null: nobody's that is known. */
+  /** The service that the process belongs to; null: none, or unknown. */
   readonly service: string | null;
 }
 
@@ -13,12 +13,12 @@ export type GpuReading =
       readonly kind: 'memory';
       /** In the order of the plan's devices, bytes. */
       readonly devices: readonly { readonly used: number; readonly total: number }[];
-      /** Who has one of them open, as far as /proc tells. */
+      /** Processes that have one of the devices open, as far as /proc shows them. */
       readonly holders: readonly Holder[];
-      /** What the driver complained of while it answered. */
+      /** A problem that the driver reported although it responded. */
       readonly warning?: string;
     }
-  /** There is no way to read it here. */
+  /** The memory cannot be read on this machine. */
   | { readonly kind: 'unreadable'; readonly why: string }
-  /** There is, and the driver does not answer. */
+  /** The driver does not respond. */
   | { readonly kind: 'lost'; readonly why: string };

@@ -1,7 +1,6 @@
-// Who gets which GPU, and the environment that tells the program so. Every ask is satisfied or complained of before
-// anything starts. Pure: what there is arrives as an inventory. Loaded only where a service has `gpus`.
+// Assigns GPUs to services, and sets the variables that select them. Every request is satisfied or reported before anything
+// starts. Pure: the inventory is an argument. Loaded only if a service has `gpus`.
 import type { Config, GpusConfig } from '../config/config.ts';
-import type { Complaints, Path } from './complaints.ts';
 import {
   explainAbsence,
   findDevice,
@@ -11,72 +10,73 @@ import {
   visibleGpus,
 } from './gpu-inventory.ts';
 import type { GpuDevice, Plan, ServicePlan } from './plan.ts';
+import type { Path, Problems } from './problems.ts';
 
-/** One service, or one copy of it, that says something of GPUs. */
-export interface GpuAsk {
+/** The request of one service, or of one replica. */
+export interface GpuRequest {
   readonly name: string;
-  /** The service that it is a copy of, or itself. */
+  /** The service that it is a replica of, or itself. */
   readonly key: string;
-  readonly ask: Pick<GpusConfig, 'wish' | 'shared' | 'optional'>;
-  /** Where it is written. */
+  readonly request: Pick<GpusConfig, 'wish' | 'shared' | 'optional'>;
+  /** Its path in services.yaml. */
   readonly path: Path;
 }
 
-export interface GpuSurroundings {
+interface GpuContext {
   readonly environment: Readonly<Record<string, string>>;
-  /** Looks at the machine. Without it nothing is given to anybody: an image that is being built has no GPU. */
+  /** Lists the machine's GPUs. Without it nothing is assigned: there is no GPU while an image is built. */
   readonly gpus?: () => Inventory;
-  /** The plan in force: what it gave is given again where it can be. */
+  /** The current plan: its assignments are kept where possible. */
   readonly before?: Plan;
 }
 
-/** Variables that this file alone decides for a service with `gpus`. */
+/** Variables that only this file sets for a service with `gpus`. */
 const DECIDED = ['CUDA_VISIBLE_DEVICES', 'HIP_VISIBLE_DEVICES', 'ROCR_VISIBLE_DEVICES', 'SVC_GPU_COUNT'] as const;
 
 /** The plan with devices and environment for every enabled service that has `gpus`. */
-export function withGpus(plan: Plan, config: Config, around: GpuSurroundings, complaints: Complaints): Plan {
+export function withGpus(plan: Plan, config: Config, context: GpuContext, problems: Problems): Plan {
   const configs = new Map(config.services.map((service) => [service.name, service]));
   const configOf = ({ name }: ServicePlan) => configs.get(name);
   for (const service of config.services) {
     if (service.gpus === null) continue;
     for (const key of DECIDED.filter((name) => service.env.has(name))) {
-      const message = `\`${service.key}\` has both \`gpus\` and \`${key}\`: \`gpus\` sets that`;
+      const message = `\`${service.key}\` has both \`gpus\` and \`${key}\`: \`gpus\` sets the variable`;
       const suggestion = 'remove one of the two';
-      complaints.error(['services', service.name, 'env', key], 'contradiction', message, { key: true, suggestion });
+      problems.error(['services', service.name, 'env', key], 'contradiction', message, { key: true, suggestion });
     }
   }
-  if (around.gpus === undefined) return plan;
-  const asks = plan.services.flatMap((service): GpuAsk[] => {
+  if (context.gpus === undefined) return plan;
+  const requests = plan.services.flatMap((service): GpuRequest[] => {
     const found = configOf(service);
-    // What could not be read is complained of already: to place the rest of it would find fault with that.
+    // An invalid `gpus` has been reported; assigning the valid rest would report more errors.
     if (found === undefined || found.gpus === null || found.broken.has('gpus') || !service.enabled) return [];
-    return [{ name: service.name, key: found.key, ask: found.gpus, path: ['services', found.name, 'gpus'] }];
+    return [{ name: service.name, key: found.key, request: found.gpus, path: ['services', found.name, 'gpus'] }];
   });
-  if (asks.length === 0) return plan;
-  const inventory = around.gpus();
-  const visible = visibleGpus(inventory, around.environment);
-  const held = new Map((around.before?.services ?? []).map(({ name, gpus }) => [name, gpus?.devices ?? []]));
-  const absence = explainAbsence(inventory, visible.length, around.environment);
-  const given = placeGpus(asks, visible, held, absence, complaints);
+  if (requests.length === 0) return plan;
+  const inventory = context.gpus();
+  const visible = visibleGpus(inventory, context.environment);
+  const held = new Map((context.before?.services ?? []).map(({ name, gpus }) => [name, gpus?.devices ?? []]));
+  const absence = explainAbsence(inventory, visible.length, context.environment);
+  const given = assignGpus(requests, visible, held, absence, problems);
   const vendor = inventory.vendor ?? 'nvidia';
   const services = plan.services.map((service): ServicePlan => {
     const devices = given.get(service.name);
-    const ask = configOf(service)?.gpus;
-    if (devices === undefined || ask === undefined || ask === null) return service;
-    const { shared, min_free: minFree, free_timeout: freeTimeout, on_lost: onLost } = ask;
-    const env = { ...service.env, ...gpuEnvironment(vendor, devices, service.env, around.environment) };
+    const request = configOf(service)?.gpus;
+    if (devices === undefined || request === undefined || request === null) return service;
+    const { shared, min_free: minFree, free_timeout: freeTimeout, on_lost: onLost } = request;
+    const env = { ...service.env, ...gpuEnvironment(vendor, devices, service.env, context.environment) };
     return { ...service, env, gpus: { vendor, devices, shared, minFree, freeTimeout, onLost } };
   });
   return { ...plan, services };
 }
 
 /**
- * What the program is told. An empty CUDA_VISIBLE_DEVICES hides every device from CUDA; HIP takes an empty list for none
- * at all and shows everything (ROCm/hip#3001), so there it is an index that no device has. ROCR_VISIBLE_DEVICES is never
- * ours to set: HIP would count what that leaves, so that the two could hide everything from each other, and frameworks
- * refuse it (Ray, vLLM). Only the container's own value, by which we have counted, is passed on.
+ * The variables that select the devices. An empty CUDA_VISIBLE_DEVICES hides every device from CUDA; HIP ignores an empty
+ * list and shows every device (ROCm/hip#3001), so it gets an index that no device has. ROCR_VISIBLE_DEVICES is never set
+ * here: HIP numbers the devices that it leaves, so that the two lists could exclude each other, and frameworks reject it
+ * (Ray, vLLM). Only the container's own value, which was applied in the inventory, is passed on.
  */
-export function gpuEnvironment(
+function gpuEnvironment(
   vendor: 'nvidia' | 'amd',
   devices: readonly GpuDevice[],
   own: Readonly<Record<string, string>>,
@@ -90,152 +90,202 @@ export function gpuEnvironment(
     const left = rocr === undefined ? {} : { ROCR_VISIBLE_DEVICES: rocr };
     return { HIP_VISIBLE_DEVICES: list, CUDA_VISIBLE_DEVICES: list, ...left, ...count };
   }
-  // By default CUDA counts the fastest first; nvidia-smi, and who reads it, counts by bus.
+  // By default CUDA numbers the fastest device first; nvidia-smi numbers by bus, and so do users of its output.
   const order = own.CUDA_DEVICE_ORDER === undefined ? { CUDA_DEVICE_ORDER: 'PCI_BUS_ID' } : {};
   return { CUDA_VISIBLE_DEVICES: list, ...order, ...count };
 }
 
 /**
- * Gives devices to asks: explicit lists first, then `all`, then counts. Those that do not share never overlap; those that
- * share come last and take what they ask for wherever it is, free devices first, then shared ones, then the least used.
- * What an ask holds already it keeps.
+ * Assigns devices: explicit lists first, then `all`, then counts. Exclusive requests never overlap. Shared requests come
+ * last: free devices first, then shared ones, then the least used. A request keeps the devices that it holds.
  */
-export function placeGpus(
-  asks: readonly GpuAsk[],
+export function assignGpus(
+  requests: readonly GpuRequest[],
   visible: readonly VisibleGpu[],
   held: ReadonlyMap<string, readonly GpuDevice[]>,
   absence: string,
-  complaints: Pick<Complaints, 'error' | 'warn'>,
+  problems: Pick<Problems, 'error' | 'warn'>,
 ): ReadonlyMap<string, readonly GpuDevice[]> {
-  const given = new Map<string, readonly GpuDevice[]>();
-  const owners: Owned[] = [];
-  const uses = new Map<string, number>();
-  const short: Short[] = [];
-  const isFree = (device: VisibleGpu) => !owners.some((owned) => mayBeSame(owned.device, device));
-  const give = (one: GpuAsk, devices: readonly VisibleGpu[]) => {
-    const { name, ask } = one;
-    // What only the placing needs stays here: the plan is compared on a reload.
-    given.set(
+  const assignment = new Assignment(visible, held, absence, problems);
+  for (const shared of [false, true]) {
+    const here = requests.filter(({ request }) => request.shared === shared);
+    for (const one of here.filter(({ request }) => typeof request.wish === 'object')) {
+      assignment.settle(one, ...resolve(one, visible));
+    }
+    for (const one of here.filter(({ request }) => request.wish === 'all')) {
+      assignment.settle(one, visible, visible.length === 0 ? tooFew(one, 0) : null);
+    }
+    const counts = here.filter(({ request }) => typeof request.wish === 'number') as readonly CountRequest[];
+    // Requests that keep their devices are served before requests for new ones.
+    const ranked = counts.map((one) => ({ one, keeps: assignment.canKeep(one) }));
+    for (const { one } of [...ranked.filter(({ keeps }) => keeps), ...ranked.filter(({ keeps }) => !keeps)]) {
+      assignment.settleCount(one);
+    }
+  }
+  assignment.warnOfShortages();
+  return assignment.given;
+}
+
+/** The devices that have been assigned so far. Assigns further ones, or reports why that is not possible. */
+class Assignment {
+  readonly given = new Map<string, readonly GpuDevice[]>();
+  readonly #visible: readonly VisibleGpu[];
+  readonly #held: ReadonlyMap<string, readonly GpuDevice[]>;
+  readonly #absence: string;
+  readonly #problems: Pick<Problems, 'error' | 'warn'>;
+  readonly #owners: Owned[] = [];
+  readonly #uses = new Map<string, number>();
+  readonly #shortages: Shortage[] = [];
+
+  /** `absence`: the likely reason for missing devices. */
+  constructor(
+    visible: readonly VisibleGpu[],
+    held: ReadonlyMap<string, readonly GpuDevice[]>,
+    absence: string,
+    problems: Pick<Problems, 'error' | 'warn'>,
+  ) {
+    this.#visible = visible;
+    this.#held = held;
+    this.#absence = absence;
+    this.#problems = problems;
+  }
+
+  /** Assigns the free devices of `found`, all or part of the request; reports an error if they are not enough. */
+  settle(one: GpuRequest, found: readonly VisibleGpu[], missing: string | null): void {
+    const { name, request, path } = one;
+    const free = request.shared ? found : found.filter((device) => this.#isFree(device));
+    if (request.optional || (missing === null && free.length === found.length)) this.#give(one, free);
+    else if (missing !== null) this.#problems.error(path, 'no-such-gpu', missing, { suggestion: this.#absence });
+    else {
+      const taken = takenBy(found, this.#owners);
+      const message = `\`${name}\` requests ${describeSelection(request.wish)}, but ${describeOwned(taken)}`;
+      this.#problems.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, found) });
+    }
+  }
+
+  /** Assigns a number of devices, those that the service holds first; reports an error if they are not enough. */
+  settleCount(one: CountRequest): void {
+    const { request, path } = one;
+    const visible = this.#visible;
+    const left = request.shared
+      ? byUse(visible, this.#owners, this.#uses)
+      : visible.filter((device) => this.#isFree(device));
+    const kept = this.#heldBy(one).filter((device) => left.includes(device));
+    const chosen = [...kept, ...left.filter((device) => !kept.includes(device))].slice(0, request.wish);
+    if (chosen.length === request.wish || request.optional) this.#give(one, inOrder(chosen, visible));
+    else if (visible.length < request.wish) {
+      this.#problems.error(path, 'too-few-gpus', tooFew(one, visible.length), { suggestion: this.#absence });
+    } else this.#reportTaken(one, left.length);
+  }
+
+  /** Whether enough of the devices that a service holds are still free. */
+  canKeep(one: CountRequest): boolean {
+    return this.#heldBy(one).filter((device) => this.#isFree(device)).length >= one.request.wish;
+  }
+
+  warnOfShortages(): void {
+    const none = this.#visible.length === 0 ? 'there are none' : 'none is free';
+    warnOfShortages(this.#shortages, none, this.#absence, this.#problems);
+  }
+
+  #give(one: GpuRequest, devices: readonly VisibleGpu[]): void {
+    const { name, request } = one;
+    // Only the fields that a reload compares belong in the plan.
+    this.given.set(
       name,
       devices.map(({ id, index, name: model }) => ({ id, index, name: model })),
     );
     for (const device of devices) {
-      if (!ask.shared) owners.push({ name, device });
-      uses.set(device.id, (uses.get(device.id) ?? 0) + 1);
+      if (!request.shared) this.#owners.push({ name, device });
+      this.#uses.set(device.id, (this.#uses.get(device.id) ?? 0) + 1);
     }
-    const wanted = typeof ask.wish === 'object' ? ask.wish.length : ask.wish === 'all' ? visible.length : ask.wish;
-    if (devices.length < wanted || (devices.length === 0 && ask.wish !== 0)) {
-      short.push({ one, got: devices.length });
-    }
-  };
-  /** What is free of `found`, which is all or part of what was asked for; complains where that is not enough. */
-  const settle = (one: GpuAsk, found: readonly VisibleGpu[], missing: string | null) => {
-    const { name, ask, path } = one;
-    const free = ask.shared ? found : found.filter(isFree);
-    if (ask.optional || (missing === null && free.length === found.length)) give(one, free);
-    else if (missing !== null) complaints.error(path, 'no-such-gpu', missing, { suggestion: absence });
-    else {
-      const taken = takenBy(found, owners);
-      const message = `\`${name}\` asks for ${describeWish(ask.wish)}, but ${describeOwned(taken)}`;
-      complaints.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, found) });
-    }
-  };
-
-  const lists = (shared: boolean) => asks.filter(({ ask }) => ask.shared === shared && typeof ask.wish === 'object');
-  const alls = (shared: boolean) => asks.filter(({ ask }) => ask.shared === shared && ask.wish === 'all');
-  const counts = (shared: boolean) =>
-    asks.filter(({ ask }) => ask.shared === shared && typeof ask.wish === 'number') as readonly CountAsk[];
-  const heldBy = ({ name }: GpuAsk) =>
-    (held.get(name) ?? []).flatMap(({ id }) => visible.find((device) => device.id === id) ?? []);
-
-  for (const shared of [false, true]) {
-    for (const one of lists(shared)) settle(one, ...resolve(one, visible));
-    for (const one of alls(shared)) settle(one, visible, visible.length === 0 ? tooFew(one, 0) : null);
-    // Who keeps what it has is served before who takes something new.
-    const ranked = counts(shared).map((one) => ({ one, keeps: heldBy(one).filter(isFree).length >= one.ask.wish }));
-    for (const { one } of [...ranked.filter(({ keeps }) => keeps), ...ranked.filter(({ keeps }) => !keeps)]) {
-      const { name, ask, path } = one;
-      const mine = heldBy(one);
-      const left = ask.shared ? byUse(visible, owners, uses) : visible.filter(isFree);
-      const kept = mine.filter((device) => left.includes(device));
-      const chosen = [...kept, ...left.filter((device) => !kept.includes(device))].slice(0, ask.wish);
-      const enough = chosen.length === ask.wish;
-      if (enough || ask.optional) give(one, inOrder(chosen, visible));
-      else if (visible.length < ask.wish) {
-        complaints.error(path, 'too-few-gpus', tooFew(one, visible.length), { suggestion: absence });
-      } else {
-        const rest =
-          left.length === 0 ? 'none is left' : `only ${left.length} ${left.length === 1 ? 'is' : 'are'} left`;
-        const taken = takenBy(visible, owners);
-        const message = `\`${name}\` asks for ${describeWish(ask.wish)}, but ${rest}: ${describeOwned(taken)}`;
-        complaints.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, visible) });
-      }
+    const { wish } = request;
+    const wanted = typeof wish === 'object' ? wish.length : wish === 'all' ? this.#visible.length : wish;
+    if (devices.length < wanted || (devices.length === 0 && wish !== 0)) {
+      this.#shortages.push({ one, got: devices.length });
     }
   }
-  warnOfShort(short, visible.length === 0 ? 'there is none' : 'none is free', absence, complaints);
-  return given;
+
+  #reportTaken({ name, request, path }: CountRequest, left: number): void {
+    const rest = left === 0 ? 'none is free' : `only ${left} ${left === 1 ? 'is' : 'are'} free`;
+    const taken = takenBy(this.#visible, this.#owners);
+    const message = `\`${name}\` requests ${describeSelection(request.wish)}, but ${rest}: ${describeOwned(taken)}`;
+    this.#problems.error(path, 'gpu-taken', message, { suggestion: adviceFor(taken, this.#visible) });
+  }
+
+  #isFree(device: VisibleGpu): boolean {
+    return !this.#owners.some((owned) => mayBeSame(owned.device, device));
+  }
+
+  #heldBy({ name }: GpuRequest): readonly VisibleGpu[] {
+    const held = this.#held.get(name) ?? [];
+    return held.flatMap(({ id }) => this.#visible.find((device) => device.id === id) ?? []);
+  }
 }
 
-/** A device that somebody has to itself. */
+/** A device that one service uses exclusively. */
 interface Owned {
   readonly name: string;
   readonly device: VisibleGpu;
 }
 
-/** An optional ask that came to less. */
-interface Short {
-  readonly one: GpuAsk;
+/** An optional request that got fewer devices than requested. */
+interface Shortage {
+  readonly one: GpuRequest;
   readonly got: number;
 }
 
-/** Copies of a service that came to the same are named together: of complaints at one place only the first is told. */
-function warnOfShort(
-  short: readonly Short[],
+/** Replicas with the same shortage are named together, because only one diagnostic per position is reported. */
+function warnOfShortages(
+  shortages: readonly Shortage[],
   none: string,
   suggestion: string,
-  complaints: Pick<Complaints, 'warn'>,
+  problems: Pick<Problems, 'warn'>,
 ): void {
-  const alike = Map.groupBy(short, ({ one, got }) => `${got} ${one.key}`);
+  const alike = Map.groupBy(shortages, ({ one, got }) => `${got} ${one.key}`);
   for (const [first, ...others] of alike.values()) {
     if (first === undefined) continue;
     const { one, got } = first;
-    const { path, ask } = one;
+    const { path, request } = one;
     const names = [first, ...others].map((each) => `\`${each.one.name}\``);
     const runs = `${joined(names)} ${names.length === 1 ? 'runs' : 'run'}`;
-    if (got === 0) complaints.warn(path, 'without-gpu', `${runs} without a GPU: ${none}`, { suggestion });
+    if (got === 0) problems.warn(path, 'without-gpu', `${runs} without a GPU: ${none}`, { suggestion });
     else {
-      const asked = `${names.length === 1 ? 'asks' : 'ask'} for ${describeWish(ask.wish)}`;
-      const message = `${runs} with ${got === 1 ? 'one GPU' : `${got} GPUs`} and ${asked}: no more are there and free`;
-      complaints.warn(path, 'fewer-gpus', message, { suggestion });
+      const asked = `${names.length === 1 ? 'requests' : 'request'} ${describeSelection(request.wish)}`;
+      const message = `${runs} with ${got === 1 ? 'one GPU' : `${got} GPUs`} but ${asked}: no more are free`;
+      problems.warn(path, 'fewer-gpus', message, { suggestion });
     }
   }
 }
 
-type CountAsk = GpuAsk & { readonly ask: { readonly wish: number } };
+type CountRequest = GpuRequest & { readonly request: { readonly wish: number } };
 
-const SHARE = 'ask for fewer, or write `gpus: {share: …}` in those that may have the same ones';
+const SHARE = 'request fewer, or write `gpus: {share: …}` in services that may use the same devices';
 const NAMELESS =
-  'nothing here tells the UUIDs, so either may be the other: name these devices by position, or all of them by UUID';
+  'the UUIDs of the devices are unknown, so two names may mean the same device: use positions for these devices, or UUIDs for all';
 
 function takenBy(devices: readonly VisibleGpu[], owners: readonly Owned[]): readonly Owned[] {
   return [...new Set(devices.flatMap((one) => owners.filter(({ device }) => mayBeSame(device, one))))];
 }
 
-/** A device that is taken only because nobody knows which one the other is needs another way out. */
+/** If a device counts as taken only because its UUID is unknown, the advice is another one. */
 function adviceFor(taken: readonly Owned[], devices: readonly VisibleGpu[]): string {
   return taken.every(({ device }) => devices.some(({ id }) => id === device.id)) ? SHARE : NAMELESS;
 }
 
-/** The devices that a list names, and what is wrong with the rest. */
-function resolve({ name, ask }: GpuAsk, visible: readonly VisibleGpu[]): [readonly VisibleGpu[], string | null] {
-  const entries = typeof ask.wish === 'object' ? ask.wish : [];
+/** The devices of a list, and the error for an entry that does not exist. */
+function resolve(
+  { name, request }: GpuRequest,
+  visible: readonly VisibleGpu[],
+): [readonly VisibleGpu[], string | null] {
+  const entries = typeof request.wish === 'object' ? request.wish : [];
   const found = entries.flatMap((entry) => findDevice(entry, visible) ?? []);
   const unique = found.filter((device, at) => found.findIndex(({ id }) => id === device.id) === at);
   const missing = entries.find((entry) => findDevice(entry, visible) === undefined);
   if (missing === undefined) return [unique, null];
   const position = /^\d+$/.test(missing);
-  const there = visible.length === 0 ? 'there is no GPU here' : `there ${describeAll(visible, position)}`;
-  return [unique, `\`${name}\` asks for GPU ${missing}, but ${there}`];
+  const there = visible.length === 0 ? 'there is no GPU' : `there ${describeAll(visible, position)}`;
+  return [unique, `\`${name}\` requests GPU ${missing}, but ${there}`];
 }
 
 function describeAll(visible: readonly VisibleGpu[], position: boolean): string {
@@ -243,12 +293,12 @@ function describeAll(visible: readonly VisibleGpu[], position: boolean): string 
   return `is only ${visible.map(({ id, uuid }) => uuid ?? id).join(', ')}`;
 }
 
-function tooFew({ name, ask }: GpuAsk, there: number): string {
-  const count = there === 0 ? 'there is none here' : `there ${there === 1 ? 'is' : 'are'} only ${there}`;
-  return `\`${name}\` asks for ${describeWish(ask.wish)}, but ${count}`;
+function tooFew({ name, request }: GpuRequest, there: number): string {
+  const count = there === 0 ? 'there is none' : `there ${there === 1 ? 'is' : 'are'} only ${there}`;
+  return `\`${name}\` requests ${describeSelection(request.wish)}, but ${count}`;
 }
 
-function describeWish(wish: GpuAsk['ask']['wish']): string {
+function describeSelection(wish: GpuRequest['request']['wish']): string {
   if (wish === 'all') return 'all GPUs';
   if (typeof wish === 'object') return `${wish.length === 1 ? 'GPU' : 'GPUs'} ${wish.join(', ')}`;
   return wish === 1 ? 'a GPU' : `${wish} GPUs`;
@@ -266,7 +316,7 @@ function joined(parts: readonly string[]): string {
   return parts.length < 2 ? (parts[0] ?? '') : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
 }
 
-/** Free devices first, then shared ones, then those that somebody has to itself; the least used first. */
+/** Free devices first, then shared ones, then exclusive ones; the least used first. */
 function byUse(
   visible: readonly VisibleGpu[],
   owners: readonly Owned[],

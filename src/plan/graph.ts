@@ -1,8 +1,8 @@
-// Who waits for whom, as functions over a Plan: cycles, an order to start in, dependents. All linear in services and edges;
-// none of them recurses, so that a chain of a thousand services is no deeper than one of three.
+// The dependency graph of a Plan: cycles, a start order, dependents. All functions are linear in services and edges and do
+// not recurse, so a chain of a thousand services is no deeper than one of three.
 import type { Edge } from './plan.ts';
 
-/** As much of a service as the functions here look at. */
+/** The part of a service that these functions use. */
 export interface Vertex {
   readonly name: string;
   readonly edges: readonly Pick<Edge, 'on'>[];
@@ -10,20 +10,20 @@ export interface Vertex {
 }
 
 /**
- * One cycle for each knot of services that wait for each other, as short as its first service allows: `[a, b]` means that
- * a waits for b and b for a. A service that waits for itself is `[a]`. Edges to unknown names are ignored.
+ * One cycle for each strongly connected component, as short as its first service allows: `[a, b]` means that a waits for b
+ * and b for a. A service that waits for itself is `[a]`. Edges to unknown names are ignored.
  */
 export function cycles(services: readonly Vertex[]): readonly (readonly string[])[] {
   const targets = adjacency(services);
-  // Each cycle contains a list of edges, even one of a single service.
-  return knots(services, targets)
-    .filter((knot) => knot.length > 1)
-    .map((knot) => shortestCycle(knot.find(isService) ?? '', new Set(knot), targets).filter(isService));
+  // Every cycle passes through a list of edges, so even the cycle of one service has two vertices.
+  return stronglyConnectedComponents(services, targets)
+    .filter((component) => component.length > 1)
+    .map((component) => shortestCycle(component.find(isService) ?? '', new Set(component), targets).filter(isService));
 }
 
 /**
- * Names in an order in which each comes after what it waits for, and else as the file has them: a service stands where it is
- * written, with what it needs right before it. A cycle, if there is one, is cut at its first service.
+ * Names in an order in which each service comes after its dependencies. Otherwise the order is that of the file: the
+ * dependencies of a service come directly before it. A cycle is cut at its first service.
  */
 export function startOrder(plan: { readonly services: readonly Vertex[] }): readonly string[] {
   const targets = adjacency(plan.services);
@@ -49,7 +49,7 @@ export function startOrder(plan: { readonly services: readonly Vertex[] }): read
   return order;
 }
 
-/** For every service, those that wait for it directly, in the file's order. */
+/** For every service its direct dependents, in the order of the file. */
 export function dependents(plan: { readonly services: readonly Vertex[] }): ReadonlyMap<string, readonly string[]> {
   const result = new Map<string, string[]>(plan.services.map(({ name }) => [name, []]));
   for (const { name, edges, stageEdges = [] } of plan.services) {
@@ -58,20 +58,20 @@ export function dependents(plan: { readonly services: readonly Vertex[] }): Read
   return result;
 }
 
-/** A cycle in words, `a -> b -> a`; a long one keeps its ends. */
+/** A cycle as `a -> b -> a`; the middle of a long cycle is left out. */
 export function renderCycle(cycle: readonly string[]): string {
   const shown = cycle.length <= 8 ? cycle : [...cycle.slice(0, 4), `… (${cycle.length - 7} more)`, ...cycle.slice(-3)];
   return [...shown, cycle[0] ?? ''].join(' -> ');
 }
 
-/** Prefix of the names of lists; no service's name has it. */
+/** Prefix of the names of edge lists; no service name has it. */
 const LIST = '\0';
 
 function isService(vertex: string): boolean {
   return !vertex.startsWith(LIST);
 }
 
-/** Services lead to the lists of their edges, and lists to services: a list that hundreds share is walked once. */
+/** Services lead to their edge lists, and lists to services: a list that hundreds of services share is visited once. */
 function adjacency(services: readonly Vertex[]): ReadonlyMap<string, readonly string[]> {
   const known = new Set(services.map(({ name }) => name));
   const targets = new Map<string, readonly string[]>();
@@ -92,8 +92,8 @@ function adjacency(services: readonly Vertex[]): ReadonlyMap<string, readonly st
   return targets;
 }
 
-/** Strongly connected components in the order of their first service (Tarjan, with a stack of its own). */
-function knots(
+/** Strongly connected components in the order of their first service (Tarjan, with an explicit stack). */
+function stronglyConnectedComponents(
   services: readonly Vertex[],
   targets: ReadonlyMap<string, readonly string[]>,
 ): readonly (readonly string[])[] {
@@ -129,21 +129,21 @@ function knots(
       const above = stack.at(-1);
       if (above !== undefined) lower(above.name, low.get(name) ?? 0);
       if (low.get(name) === index.get(name)) {
-        const knot = path.splice(path.lastIndexOf(name));
-        for (const member of knot) onPath.delete(member);
-        found.push(knot);
+        const component = path.splice(path.lastIndexOf(name));
+        for (const member of component) onPath.delete(member);
+        found.push(component);
       }
     }
   }
   const position = new Map(services.map(({ name }, at) => [name, at]));
   const at = (name: string): number => position.get(name) ?? services.length;
   const inOrder = (a: string, b: string): number => at(a) - at(b);
-  return found.map((knot) => knot.sort(inOrder)).sort(([a = ''], [b = '']) => inOrder(a, b));
+  return found.map((component) => component.sort(inOrder)).sort(([a = ''], [b = '']) => inOrder(a, b));
 }
 
 function shortestCycle(
   start: string,
-  knot: ReadonlySet<string>,
+  component: ReadonlySet<string>,
   targets: ReadonlyMap<string, readonly string[]>,
 ): string[] {
   const cameFrom = new Map<string, string>();
@@ -158,7 +158,7 @@ function shortestCycle(
         }
         return back.reverse();
       }
-      if (!knot.has(target) || cameFrom.has(target)) continue;
+      if (!component.has(target) || cameFrom.has(target)) continue;
       cameFrom.set(target, name);
       queue.push(target);
     }

@@ -1,21 +1,21 @@
-// Hooks as the runtime takes them: every default in place, the service's own port filled in. Runs none.
+// Hooks in the form that the runtime needs: defaults and the service's own port are filled in. Runs none.
 import { toArgv } from '../config/command.ts';
 import type { ServiceConfig } from '../config/config.ts';
 import type { HookConfig } from '../config/hook-values.ts';
-import type { Complaints } from './complaints.ts';
 import type { Hook, Hooks, Millis } from './plan.ts';
 import { toProbeOf } from './probes.ts';
+import type { Problems } from './problems.ts';
 
 const TIMEOUT: Millis = 60_000;
-/** Between two attempts of what `before_stop` waits for, unless its `interval` says otherwise. */
+/** Between two attempts of a `wait_for` without `interval`. */
 const DRAIN_INTERVAL: Millis = 250;
 
-export function toHooks(service: ServiceConfig, complaints: Complaints): Hooks {
+export function toHooks(service: ServiceConfig, problems: Problems): Hooks {
   const { before_start, after_ready, before_stop, after_exit } = service.hooks;
   return {
     beforeStart: toHook(before_start),
     afterReady: toHook(after_ready),
-    beforeStop: toBeforeStop(service, before_stop, complaints),
+    beforeStop: toBeforeStop(service, before_stop, problems),
     afterExit: toHook(after_exit),
   };
 }
@@ -27,12 +27,12 @@ function toHook(hook: HookConfig | null): Hook | null {
 function toBeforeStop(
   service: ServiceConfig,
   hook: ServiceConfig['hooks']['before_stop'],
-  complaints: Complaints,
+  problems: Problems,
 ): Hooks['beforeStop'] {
   if (hook === null) return null;
   const { timeout } = hook;
   if ('command' in hook) return { argv: toArgv(hook.command), timeout };
   const { wait_for: config } = hook;
-  const probe = toProbeOf(service, config, ['hooks', 'before_stop', 'wait_for'], complaints);
+  const probe = toProbeOf(service, config, ['hooks', 'before_stop', 'wait_for'], problems);
   return probe === null ? null : { waitFor: { ...probe, interval: config.interval ?? DRAIN_INTERVAL }, timeout };
 }

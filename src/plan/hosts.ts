@@ -1,27 +1,27 @@
-// The text of /etc/hosts with one block of lines for the services of a plan, and without it. Pure: who writes the file is the
-// root's business. Lines that are not ours are never changed.
+// The text of /etc/hosts with and without one block of lines for the services of a plan. Pure: src/up writes the file. Other
+// lines are never changed.
 import type { Plan } from './plan.ts';
 
 const BEGIN = '# svc-super: these names are services of this container';
 const END = '# svc-super: end';
 const ADDRESS = '127.0.0.1';
 
-export interface HostsText {
+interface HostsText {
   readonly text: string;
-  /** Names that got no line, and why not. */
+  /** Names without a line, and the reasons. */
   readonly skipped: readonly { readonly name: string; readonly why: string }[];
 }
 
 /**
- * What is to resolve: enabled services by their names and, of copies, by the name of all. One that is not enabled is
- * somewhere else, if it is at all, and its name is left to whoever knows where.
+ * The names to resolve: those of enabled services and, for replicas, the common name too. A disabled service may run
+ * elsewhere, so its name is left to the container's resolver.
  */
 export function hostNames({ services }: Pick<Plan, 'services'>): readonly string[] {
   const enabled = services.filter((service) => service.enabled);
   return [...new Set(enabled.flatMap(({ name, replica }) => (replica === null ? [name] : [replica.of, name])))];
 }
 
-/** The text with a block for these names, in place of any that is in it. */
+/** The text with a block for these names, which replaces an existing block. */
 export function withHosts(text: string, names: readonly string[]): HostsText {
   const rest = withoutHosts(text);
   const known = addresses(rest);
@@ -33,7 +33,7 @@ export function withHosts(text: string, names: readonly string[]): HostsText {
   return { text: `${before}${BEGIN}\n${lines.join('')}${END}\n`, skipped };
 }
 
-/** The text without our block. One whose end somebody has cut off reaches as far as lines look like ours. */
+/** The text without the block. If its end marker is missing, the block ends at the first line of another form. */
 export function withoutHosts(text: string): string {
   const kept: string[] = [];
   let inside = false;
@@ -49,7 +49,7 @@ export function withoutHosts(text: string): string {
   return kept.join('');
 }
 
-/** The names that the text has, in small letters, and the address of each. */
+/** The names in the text, in lower case, with their addresses. */
 function addresses(text: string): ReadonlyMap<string, string> {
   const known = new Map<string, string>();
   for (const line of text.split('\n')) {
@@ -61,9 +61,9 @@ function addresses(text: string): ReadonlyMap<string, string> {
 
 function whyNot(name: string, known: ReadonlyMap<string, string>): string | null {
   const address = known.get(name.toLowerCase());
-  if (address !== undefined) return `it is there already, as ${address}`;
-  // inet_aton(3), which every resolver asks first, takes `10` and `1.2` for addresses.
-  if (/^(?:0x[\da-f]+|\d+)(?:\.(?:0x[\da-f]+|\d+)){0,3}$/i.test(name)) return 'it reads as an address';
-  if (name.endsWith('.') || name.includes('..')) return 'it is no name of a host';
+  if (address !== undefined) return `it exists already, as ${address}`;
+  // inet_aton(3), which resolvers try first, accepts `10` and `1.2` as addresses.
+  if (/^(?:0x[\da-f]+|\d+)(?:\.(?:0x[\da-f]+|\d+)){0,3}$/i.test(name)) return 'resolvers would read it as an address';
+  if (name.endsWith('.') || name.includes('..')) return 'it is not a valid host name';
   return null;
 }

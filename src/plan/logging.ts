@@ -1,12 +1,12 @@
-// The `log` of each service as the plan has it, and the one mistake that takes two services to make: one file for both.
+// The `log` settings of each service in the plan, and the check that no two services write the same file.
 import type { ServiceConfig } from '../config/config.ts';
 import { complete } from '../config/field.ts';
 import { LOG_FILE } from '../config/schema.ts';
 import { resolve } from '../paths.ts';
-import type { Complaints } from './complaints.ts';
 import type { LogPlan, ServicePlan } from './plan.ts';
+import type { Problems } from './problems.ts';
 
-/** `folder` is that of services.yaml, which relative paths start from. */
+/** `folder` is that of services.yaml, where relative paths start. */
 export function toLogPlan({ log }: Pick<ServiceConfig, 'log'>, folder: string): LogPlan {
   const file = log.file === null ? null : complete(LOG_FILE, log.file);
   return {
@@ -28,8 +28,8 @@ export function toLogPlan({ log }: Pick<ServiceConfig, 'log'>, folder: string): 
   };
 }
 
-/** Two writers would tear each other's lines and rotate the file from under each other. */
-export function reportSharedFiles(services: readonly ServicePlan[], complaints: Complaints): void {
+/** Two writers of one file would mix partial lines, and rotate the file while the other writes to it. */
+export function reportSharedFiles(services: readonly ServicePlan[], problems: Problems): void {
   const owners = new Map<string, ServicePlan>();
   for (const service of services) {
     const { name, enabled, log, replica } = service;
@@ -41,10 +41,10 @@ export function reportSharedFiles(services: readonly ServicePlan[], complaints: 
     }
     const copies = replica !== null && replica.of === owner.replica?.of;
     const message = `\`${name}\` and \`${owner.name}\` write the same log file ${log.file.path}`;
-    complaints.error(['services', name, 'log', 'file', 'path'], 'shared-log-file', message, {
+    problems.error(['services', name, 'log', 'file', 'path'], 'shared-log-file', message, {
       suggestion: copies
-        ? `put the copy's number into the path: \`\${SVC_REPLICA}\``
-        : 'give each a file of its own; `defaults` cannot name one for all',
+        ? `put the replica's number in the path: \`\${SVC_REPLICA}\``
+        : 'give each service its own file; a path in `defaults` applies to all of them',
     });
   }
 }

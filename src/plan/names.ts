@@ -1,12 +1,12 @@
-// Which services a name means: itself, all copies of it, or whatever a glob matches. One rule for everything that takes
-// names. Pure.
+// Resolves a name to services: a service itself, all its replicas, or the matches of a glob. Everything that takes names
+// uses these rules. Pure.
 import type { ServicePlan } from './plan.ts';
 
-/** As much of a service as names go by. */
+/** The part of a service that names refer to. */
 export type Named = Pick<ServicePlan, 'name' | 'replica'>;
 
-/** Those that are meant, in their order; none where nothing bears the name. A name that is a glob too is a name first. */
-export function meantBy<T extends Named>(wanted: string, services: readonly T[]): readonly T[] {
+/** The matching services, in their order; empty if there are none. An exact name takes precedence over a glob. */
+export function matchServices<T extends Named>(wanted: string, services: readonly T[]): readonly T[] {
   const named = services.filter(({ name, replica }) => name === wanted || replica?.of === wanted);
   if (named.length > 0 || !isGlob(wanted)) return named;
   const pattern = toPattern(wanted);
@@ -15,7 +15,7 @@ export function meantBy<T extends Named>(wanted: string, services: readonly T[])
     : services.filter(({ name, replica }) => pattern.test(name) || (replica !== null && pattern.test(replica.of)));
 }
 
-/** What can be named, for suggestions: of a service with copies its own name alone. */
+/** The known names, for suggestions: a service with replicas is named once. */
 export function names(services: readonly Named[]): readonly string[] {
   return [...new Set(services.map(({ name, replica }) => replica?.of ?? name))];
 }
@@ -24,7 +24,7 @@ export function isGlob(text: string): boolean {
   return /[*?[]/.test(text);
 }
 
-/** `*`, `?`, `[abc]` and `[!abc]`; null for brackets that make no sense. */
+/** `*`, `?`, `[abc]` and `[!abc]`; null for invalid brackets. */
 function toPattern(glob: string): RegExp | null {
   const pattern = glob.replace(/[.+^${}()|\\\]]|\[[^\]]*\]|[*?[]/g, (part) => {
     if (part === '*') return '.*';

@@ -1,2 +1,2 @@
-// Patterns of a plan are compiled by those who use them, by the rules that the check at load went by.
+// Compiles patterns of a plan by the same rules as the check at load.
 export { compilePattern, type Pattern } from '../config/pattern.ts';

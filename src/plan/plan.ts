@@ -1,28 +1,28 @@
-// The Plan: the frozen, fully defaulted value that every other room reads. Groups are expanded into edges, names into
-// ids, commands into argument vectors, environments merged. Nothing in it changes while the program runs; a reload
-// makes a new one. It never holds what happens at run time (that is core's).
+// The Plan: the frozen value with all defaults that every other room reads. Groups are expanded into edges, names into ids,
+// commands into argument vectors, environments merged. It never changes; a reload makes a new one. Run-time state is in
+// core.
 
 /** Milliseconds. Durations and monotonic instants alike; 0 and above. */
 export type Millis = number;
 
-/** A signal's name as kill(1) prints it with its prefix: `SIGTERM`, `SIGRTMIN+3`. */
+/** A signal's name with its prefix: `SIGTERM`, `SIGRTMIN+3`. */
 export type SignalName = string;
 
-/** What an edge waits for: spawned; ready; ended with success; ended for good, whatever the code. */
+/** spawned; ready; ended with success; ended with any exit code and not restarted. */
 export type Condition = 'started' | 'ready' | 'completed' | 'exited';
 
-/** `declared` is the user's `depends_on`; `stage` comes from the order of groups. */
+/** `declared` comes from `depends_on`; `stage` comes from the order of groups. */
 export interface Edge {
   readonly on: string;
   readonly condition: Condition;
   readonly origin: 'declared' | 'stage';
-  /** When `on` starts again, the service is stopped before and started after it; absent: it is left alone. */
+  /** When `on` restarts, the service is stopped before and started after it; absent: it continues to run. */
   readonly restarts?: true;
-  /** It is one of several edges, to the copies of `of`, of which `least` must hold; absent: it must hold itself. */
+  /** One of several edges to the replicas of `of`, of which `least` must hold; absent: this edge must hold. */
   readonly choice?: Choice;
 }
 
-/** 1 <= `least` < number of copies. */
+/** 1 <= `least` < number of replicas. */
 export interface Choice {
   readonly of: string;
   readonly least: number;
@@ -32,7 +32,7 @@ export interface Choice {
 export interface ProbeCommon {
   readonly timeout: Millis;
   readonly interval: Millis;
-  /** The pause after an attempt while starting; null: it grows with the time since the start. */
+  /** The pause after an attempt during the start; null: it grows with the time since the start. */
   readonly startInterval: Millis | null;
   readonly successes: number;
   readonly failures: number;
@@ -44,7 +44,7 @@ export interface HttpProbe extends ProbeCommon {
   readonly scheme: 'http' | 'https';
   readonly host: string;
   readonly port: number;
-  /** Absolute path of a unix socket to speak through instead of host and port. */
+  /** Absolute path of a unix socket to connect to instead of host and port. */
   readonly socket: string | null;
   /** Path with query, beginning with `/`. */
   readonly path: string;
@@ -54,11 +54,11 @@ export interface HttpProbe extends ProbeCommon {
   /** Inclusive ranges; `[[200, 399]]` by default. */
   readonly status: readonly (readonly [number, number])[];
   readonly contains: string | null;
-  /** A pattern by RE2's rules, checked at load. */
+  /** An RE2 pattern that the response must match; checked at load. */
   readonly matches: string | null;
-  /** The same, and the answer must not match it. */
+  /** An RE2 pattern that the response must not match. */
   readonly notMatches: string | null;
-  /** Dotted path (`data.0.id`) and the JSON value it must equal; `equals` absent means: it must be there. */
+  /** Dotted path (`data.0.id`) and the JSON value that it must equal; without `equals` it must exist. */
   readonly json: { readonly path: string; readonly equals?: unknown } | null;
   readonly verifyTls: boolean;
 }
@@ -69,16 +69,16 @@ export interface TcpProbe extends ProbeCommon {
   /** Absolute path of a unix socket to connect to instead of host and port. */
   readonly socket: string | null;
 }
-export interface ExecProbe extends ProbeCommon {
+interface ExecProbe extends ProbeCommon {
   readonly kind: 'exec';
   readonly argv: readonly string[];
 }
 export interface LogProbe extends ProbeCommon {
   readonly kind: 'log';
-  /** A pattern by RE2's rules, checked at load. */
+  /** An RE2 pattern, checked at load. */
   readonly pattern: string;
 }
-export interface FileProbe extends ProbeCommon {
+interface FileProbe extends ProbeCommon {
   readonly kind: 'file';
   /** Relative paths are relative to the service's `cwd`. */
   readonly path: string;
@@ -92,7 +92,7 @@ export type Probe = HttpProbe | TcpProbe | ExecProbe | LogProbe | FileProbe | No
 
 export interface RestartPolicy {
   readonly policy: 'never' | 'on-failure' | 'always';
-  /** Most restarts (within `within`, or in a row since the last 60 s of readiness); null: no limit. */
+  /** Limit of restarts (within `within`, or in a row since the last 60 s of readiness); null: no limit. */
   readonly max: number | null;
   readonly within: Millis | null;
   readonly backoff: { readonly initial: Millis; readonly max: Millis; readonly factor: number };
@@ -103,23 +103,23 @@ export interface StopPlan {
   /** null: the whole of the plan's `stopTimeout`. */
   readonly timeout: Millis | null;
   readonly to: 'main' | 'group';
-  /** From SIGTERM to SIGKILL for the leftover processes of a run that ended by itself; null: 2 s, or a shorter `timeout`. */
+  /** Time from SIGTERM to SIGKILL for the leftover processes of a run that exited; null: 2 s, or a shorter `timeout`. */
   readonly leftoverTimeout: Millis | null;
   /** Run instead of sending the signal. */
   readonly argv: readonly string[] | null;
 }
 
-/** A command around a service's life. */
+/** A command at a point of a service's life cycle. */
 export interface Hook {
   readonly argv: readonly string[];
-  /** Past it the command and all it started are killed. */
+  /** After this, the command and its process set are killed. */
   readonly timeout: Millis;
 }
 
-/** `before_stop` may wait until a probe holds instead of running a command. */
+/** A `before_stop` that waits until a probe holds instead of running a command. */
 export interface Drain {
   readonly waitFor: Probe;
-  /** null: as long as the stop leaves time for it. */
+  /** null: the time that the stop sequence allows. */
   readonly timeout: Millis | null;
 }
 
@@ -130,41 +130,41 @@ export interface Hooks {
   readonly afterExit: Hook | null;
 }
 
-/** A GPU as the container sees it. */
+/** A GPU in the container. */
 export interface GpuDevice {
-  /** What the program is told: an index, a UUID, the name of a MIG slice. */
+  /** The name that the program receives: an index, a UUID, the name of a MIG slice. */
   readonly id: string;
-  /** Where the driver's own tools find it: its index among all that the container has; null: they cannot tell. */
+  /** Its index among the container's devices in the driver's own tools; null: unknown. */
   readonly index: number | null;
-  /** `NVIDIA H200`, `gfx942`; for people. */
+  /** `NVIDIA H200`, `gfx942`; for display. */
   readonly name: string;
 }
 
 export interface GpuPlan {
   readonly vendor: 'nvidia' | 'amd';
-  /** In the order in which the program sees them. Empty: it does without (`optional`, or a count of 0). */
+  /** In the order that the program sees. Empty: it runs without a GPU (`optional`, or a count of 0). */
   readonly devices: readonly GpuDevice[];
-  /** Others may be given the same devices. */
+  /** Other services may use the same devices. */
   readonly shared: boolean;
-  /** Bytes that must be free on each device before a run; null: whatever. */
+  /** Bytes that must be free on each device before a run; null: no minimum. */
   readonly minFree: number | null;
-  /** How long a run waits for the memory of the one before it. */
+  /** How long a run waits until the memory of the previous run is free. */
   readonly freeTimeout: Millis;
-  /** What follows when the driver does not answer any more. */
+  /** What happens when the driver stops responding. */
   readonly onLost: 'exit' | 'restart';
 }
 
 export interface User {
   readonly uid: number;
   readonly gid: number;
-  /** Supplementary groups, the primary one included. */
+  /** Supplementary groups, including the primary group. */
   readonly groups: readonly number[];
-  /** Login name and home where the password file has them. */
+  /** Login name and home from the password file; null: it has no entry. */
   readonly name: string | null;
   readonly home: string | null;
 }
 
-/** Soft and hard value of one limit; null means unlimited. */
+/** Soft and hard value of one limit; null: unlimited. */
 export interface Limit {
   readonly soft: number | null;
   readonly hard: number | null;
@@ -187,14 +187,14 @@ export const LIMIT_NAMES = [
   'sigpending',
   'stack',
 ] as const;
-export type LimitName = (typeof LIMIT_NAMES)[number];
+type LimitName = (typeof LIMIT_NAMES)[number];
 
-export interface LogFile {
+interface LogFile {
   /** Absolute. */
   readonly path: string;
-  /** Bytes at which it is rotated. */
+  /** Size in bytes at which the file is rotated. */
   readonly maxSize: number;
-  /** How many rotated files are kept beside it. */
+  /** Number of rotated files that are kept. */
   readonly keep: number;
   readonly compress: boolean;
 }
@@ -204,9 +204,9 @@ export interface LogPlan {
   readonly format: 'text' | 'json';
   readonly whenFull: 'block' | 'drop';
   readonly ansi: 'keep' | 'strip';
-  /** With `json`: a line that is an object of the program's own becomes the entry, instead of text in one. */
+  /** With `json`: a line that is a JSON object becomes the log entry itself instead of the text of one. */
   readonly merge: boolean;
-  /** Patterns by RE2's rules; a line that one matches goes nowhere. */
+  /** RE2 patterns; lines that match one are dropped. */
   readonly drop: readonly string[];
   readonly file: LogFile | null;
 }
@@ -216,11 +216,11 @@ export interface ServicePlan {
   readonly type: 'service' | 'task';
   readonly enabled: boolean;
   readonly group: string | null;
-  /** What is executed: a string command is already `['/bin/sh', '-c', text]`. Never empty. */
+  /** The argument vector; a command as text is already `['/bin/sh', '-c', text]`. Never empty. */
   readonly argv: readonly string[];
-  /** From `depends_on`. Copies of one service share one list. */
+  /** From `depends_on`. The replicas of a service share one list. */
   readonly edges: readonly Edge[];
-  /** To all members of the stage before its own. Members of one stage share one list. */
+  /** To all members of the previous stage. The members of a stage share one list. */
   readonly stageEdges: readonly Edge[];
   readonly ready: readonly Probe[];
   readonly live: readonly Probe[];
@@ -230,11 +230,11 @@ export interface ServicePlan {
   readonly successCodes: readonly number[];
   readonly essential: boolean;
   readonly stop: StopPlan;
-  /** Signal that reaches the supervisor -> signal sent to the main process. */
+  /** Signal that the supervisor receives -> signal that is sent to the main process. */
   readonly forward: Readonly<Record<SignalName, SignalName>>;
-  /** The whole environment but for SVC_RUN and NOTIFY_SOCKET, which differ from run to run. */
+  /** The environment without SVC_RUN and NOTIFY_SOCKET, which differ from run to run. */
   readonly env: Readonly<Record<string, string>>;
-  /** Names of variables whose values came from files: never shown. */
+  /** Names of variables with values from files, which are never shown. */
   readonly secrets: readonly string[];
   readonly cwd: string | null;
   readonly user: User | null;
@@ -247,55 +247,55 @@ export interface ServicePlan {
   readonly ports: readonly number[];
   readonly log: LogPlan;
   readonly hooks: Hooks;
-  /** null: nothing was said of GPUs. What the program is told of them is in `env` already. */
+  /** null: the service has no `gpus` field. The variables that select the devices are in `env`. */
   readonly gpus: GpuPlan | null;
-  /** Which copy of which service it is, from 0; null: there is but one. */
+  /** The service that this is a replica of, and its number from 0; null: the service has no replicas. */
   readonly replica: { readonly of: string; readonly index: number } | null;
 }
 
-/** The listener besides the unix socket. */
+/** The TCP listener of the control API. */
 export interface ControlPlan {
   /** A literal address. */
   readonly host: string;
   readonly port: number;
-  /** Never shown. null: everybody who reaches it may do everything; on the loopback only. */
+  /** Never shown. null: read-only access for everyone who can reach it; on the loopback only. */
   readonly token: string | null;
-  /** What is answered without the token. */
+  /** Endpoints that need no token. */
   readonly open: readonly ('healthz' | 'readyz' | 'metrics')[];
-  /** Names in `Host` besides its address and those of the loopback, in small letters. */
+  /** Allowed values of `Host` besides its address and the loopback names, in lower case. */
   readonly hosts: readonly string[];
 }
 
-/** How PID 1 treats a supervisor that dies or does not answer. */
+/** How PID 1 treats a supervisor that dies or does not respond. */
 export interface Succession {
-  /** A supervisor that answers no frame for this long is replaced; 0: never. */
+  /** A supervisor that does not respond for this long is replaced; 0: never. */
   readonly hungAfter: Millis;
-  /** A stop request that finds no supervisor for this long is carried out by PID 1 alone. */
+  /** If there is no supervisor for this long after a stop request, PID 1 stops all services itself. */
   readonly stopWait: Millis;
   /** The longest pause before the next supervisor is started. */
   readonly longestPause: Millis;
-  /** Everything is stopped after so many deaths in a row before a supervisor had taken over. */
+  /** Everything is stopped after this many deaths in a row before a supervisor has taken over. */
   readonly deathsBefore: number;
-  /** The same for deaths less than a second after it had taken over. */
+  /** The same for deaths within a second after it has taken over. */
   readonly deathsYoung: number;
 }
 
 export interface Plan {
   readonly name: string;
-  /** The file it was read from, absolute. */
+  /** The absolute path of services.yaml. */
   readonly file: string;
   readonly exit: 'first' | 'failure' | 'all';
   readonly stopTimeout: Millis;
-  /** Signals that ask to stop everything. */
+  /** Signals that stop everything. */
   readonly stopSignals: readonly SignalName[];
   /** Format of the supervisor's own lines: that of `defaults.log.format`. */
   readonly format: 'text' | 'json';
   readonly control: ControlPlan | null;
   readonly succession: Succession;
-  /** Stages in their order; absent: there are none. `stageEdges` hold what follows from it. */
+  /** Stages in their order; absent: there are none. `stageEdges` are computed from it. */
   readonly groups?: readonly string[];
   /** Whether the services' names resolve to 127.0.0.1. */
   readonly hosts: boolean;
-  /** In the file's order; disabled ones are there too. */
+  /** In the order of the file, including disabled services. */
   readonly services: readonly ServicePlan[];
 }

@@ -1,30 +1,25 @@
-// Probes as the runtime takes them: every default in place, the service's own port filled in. Runs none.
+// Probes in the form that the runtime needs: defaults and the service's own port are filled in. Runs none.
 import { toArgv } from '../config/command.ts';
 import type { ServiceConfig } from '../config/config.ts';
 import { complete } from '../config/field.ts';
 import { type HttpTarget, PROBE, type ProbeConfig } from '../config/probe-schema.ts';
 import type { TcpTarget } from '../config/probe-values.ts';
-import type { Complaints, Path } from './complaints.ts';
 import type { HttpProbe, Probe, ProbeCommon, TcpProbe } from './plan.ts';
+import type { Path, Problems } from './problems.ts';
 
-// Host header and nothing else: behind a unix socket there is no port.
+// For the Host header only: a unix socket has no port.
 const SOCKET_PORT = 80;
-/** Host of a probe that connects to a unix socket instead; not used. */
+/** Placeholder host of a probe that connects to a unix socket. */
 const LOOPBACK = '127.0.0.1';
 
-/** The probes of one kind; one that has no port to go to is an error. */
-export function toProbes(service: ServiceConfig, role: 'ready' | 'live', complaints: Complaints): readonly Probe[] {
-  return (service[role] ?? []).flatMap((config, index) => toProbeOf(service, config, [role, index], complaints) ?? []);
+/** The `ready` or `live` probes of a service; a probe without any port is an error. */
+export function toProbes(service: ServiceConfig, role: 'ready' | 'live', problems: Problems): readonly Probe[] {
+  return (service[role] ?? []).flatMap((config, index) => toProbeOf(service, config, [role, index], problems) ?? []);
 }
 
-/** One probe; `path` is where it stands in the service. */
-export function toProbeOf(
-  service: ServiceConfig,
-  config: ProbeConfig,
-  path: Path,
-  complaints: Complaints,
-): Probe | null {
-  return toProbe(config, (kind) => service.ports[0] ?? missingPort(service, [...path, kind], complaints));
+/** One probe; `path` is its path within the service. */
+export function toProbeOf(service: ServiceConfig, config: ProbeConfig, path: Path, problems: Problems): Probe | null {
+  return toProbe(config, (kind) => service.ports[0] ?? missingPort(service, [...path, kind], problems));
 }
 
 function toProbe(config: ProbeConfig, ownPort: (kind: string) => number): Probe | null {
@@ -82,14 +77,14 @@ function toHttp(http: HttpTarget, common: ProbeCommon, ownPort: () => number): H
   };
 }
 
-function missingPort(service: ServiceConfig, path: Path, complaints: Complaints): number {
-  // A port that is there and wrong has been reported already.
+function missingPort(service: ServiceConfig, path: Path, problems: Problems): number {
+  // An invalid port has been reported already.
   if (!service.broken.has('port') && !service.broken.has('ports')) {
-    complaints.error(
+    problems.error(
       ['services', service.name, ...path],
       'missing-port',
-      `this probe names no port, and \`${service.key}\` has none either`,
-      { key: true, suggestion: 'give `port` in the probe, or give the service a `port`' },
+      `this probe has no port, and \`${service.key}\` has no \`port\``,
+      { key: true, suggestion: 'add `port` to the probe or to the service' },
     );
   }
   return 0;

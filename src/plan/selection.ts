@@ -1,30 +1,30 @@
-// `up NAME…`: those services and what they need, as a Plan of its own. Knows nothing of the file they came from.
+// `up NAME…`: a Plan of these services and their dependencies. Reads no file.
 import type { Result } from '../config/diagnostic.ts';
 import { nearest } from '../config/nearest.ts';
-import { meantBy, names as namesOf } from './names.ts';
+import { matchServices, names as namesOf } from './names.ts';
 import type { Plan, ServicePlan } from './plan.ts';
 import { stageEdges } from './stages.ts';
 
-export interface UnknownService {
+interface UnknownService {
   readonly name: string;
-  /** The existing name that is nearest. */
+  /** The closest existing name. */
   readonly suggestion: string | null;
 }
 
 /**
- * The Plan restricted to `names`, or what globs among them match, and whatever they need by `depends_on`, transitively.
- * Stages are orders, not needs: no service comes along for its stage, and the stage edges are made anew among those that remain.
+ * The Plan restricted to `names`, the matches of globs among them, and their dependencies by `depends_on`, transitively.
+ * Stages only order: no service is included because of its stage, and the stage edges are computed again for the rest.
  */
 export function selectServices(plan: Plan, names: readonly string[]): Result<Plan, readonly UnknownService[]> {
   const byName = new Map(plan.services.map((service) => [service.name, service]));
-  const meant = new Map(names.map((name) => [name, meantBy(name, plan.services)]));
+  const meant = new Map(names.map((name) => [name, matchServices(name, plan.services)]));
   const unknown = [...meant].flatMap(([name, found]) => (found.length === 0 ? [name] : []));
   if (unknown.length > 0) {
     const error = unknown.map((name) => ({ name, suggestion: nearest(name, namesOf(plan.services)) }));
     return { ok: false, error };
   }
   const wanted = new Set([...meant.values()].flat().map(({ name }) => name));
-  // A Set that grows while it is walked goes on to what was added.
+  // Iterating over a Set includes elements that are added during the iteration.
   for (const name of wanted) {
     for (const { on } of byName.get(name)?.edges ?? []) wanted.add(on);
   }

@@ -1,12 +1,12 @@
 // Stages as edges: every member of a stage waits for all members of the nearest earlier stage that has any.
 import type { Edge, ServicePlan } from './plan.ts';
 
-/** As much of a service as its stage depends on. */
-export type Staged = Pick<ServicePlan, 'name' | 'type' | 'enabled' | 'group'>;
+/** The part of a service that determines its stage edges. */
+type Staged = Pick<ServicePlan, 'name' | 'type' | 'enabled' | 'group'>;
 
 /**
- * The stage edges of each service that has any: `ready` for services, `completed` for tasks. Disabled services neither
- * wait nor are waited for. Members of one stage share one list, so that stages of hundreds cost hundreds, not squares.
+ * The stage edges of each service that has any: `ready` for services, `completed` for tasks. Disabled services have none
+ * and are not waited for. Members of a stage share one list, so that stages of hundreds cost hundreds, not squares.
  */
 export function stageEdges(
   services: readonly Staged[],
@@ -31,15 +31,15 @@ export function stageEdges(
 }
 
 /**
- * All that a service waits for, declared edges first. Only for showing them: over all services of a wide stage the result
- * grows with the square of its width.
+ * All edges of a service, declared edges first. Only for display: over all services of a wide stage the result grows with
+ * the square of its width.
  */
 export function allEdges({ edges, stageEdges: stage }: Pick<ServicePlan, 'edges' | 'stageEdges'>): readonly Edge[] {
   if (edges.length === 0 || stage.length === 0) return edges.length === 0 ? stage : edges;
   return withoutRepeats([...edges, ...stage]);
 }
 
-/** An edge that an earlier one implies is left out; one of a choice implies nothing by itself. */
+/** Removes edges that an earlier edge implies. An edge with a choice implies no other edge. */
 export function withoutRepeats(edges: readonly Edge[]): readonly Edge[] {
   const known = new Set<string>();
   return edges.filter(({ on, condition, restarts, choice }) => {

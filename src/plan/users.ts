@@ -1,5 +1,5 @@
-// `user:` by name or number, resolved with the password and group files of the image. Changes no user: that happens in the
-// kernel's room, at the spawn.
+// Resolves `user:`, a name or a number, with the password and group files of the image. Changes no user: PID 1 does that at
+// the spawn.
 import { type FileReader, readText } from '../config/file.ts';
 import type { UserName } from '../config/process-values.ts';
 import type { User } from './plan.ts';
@@ -16,7 +16,7 @@ interface GroupEntry {
   readonly members: readonly string[];
 }
 
-/** The accounts of the image; an error text instead where the file cannot be read. */
+/** The accounts of the image; an error text if a file cannot be read. */
 export interface Accounts {
   readonly users: readonly PasswordEntry[];
   readonly groups: readonly GroupEntry[];
@@ -24,14 +24,14 @@ export interface Accounts {
   readonly groupsMissing: string | null;
 }
 
-export type UserFound =
+type UserFound =
   | { readonly ok: true; readonly user: User }
   | { readonly ok: false; readonly message: string; readonly known: readonly string[]; readonly wanted: string };
 
-// The kernel keeps the all-ones id for "leave it as it is".
+// The kernel reserves the all-ones id for "do not change it".
 const MAX_ID = 0xffff_fffe;
 
-/** Reads /etc/passwd and /etc/group. Lines that make no sense are skipped, as the C library does. */
+/** Reads /etc/passwd and /etc/group. Invalid lines are skipped, as in the C library. */
 export function readAccounts(files: FileReader): Accounts {
   const users = readText(files, '/etc/passwd');
   const groups = readText(files, '/etc/group');
@@ -44,8 +44,8 @@ export function readAccounts(files: FileReader): Accounts {
 }
 
 /**
- * Finds a user. A number need not be in the password file; without an entry its group is 0, as docker does it. With
- * `user:group` that group is the only one; otherwise it has its own and every group that lists its name.
+ * Finds a user. A number does not need an entry in the password file; without an entry its group is 0, as in docker. In
+ * `user:group` the group is the only one; otherwise the user has its primary group and every group that lists its name.
  */
 export function resolveUser({ user, group }: UserName, accounts: Accounts): UserFound {
   const uid = toId(user);

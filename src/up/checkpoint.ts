@@ -1,7 +1,7 @@
 // The checkpoint of a supervising process, as records that PID 1 stores for the next supervisor: the world, the runtime's
 // state of each service, the last events and lines, and the state of the process itself. Writes only records that have
 // changed. Part of the root.
-import { type Journal, type JournalEntry, MOST } from '../control/journal.ts';
+import { type Journal, type JournalEntry, MAX_ENTRIES } from '../control/journal.ts';
 import type { History } from '../control/source.ts';
 import { decodeWorld, KEYS, keyOf, PARTS, WorldEncoder } from '../core/checkpoint.ts';
 import type { Effect } from '../core/event.ts';
@@ -163,7 +163,7 @@ export class Checkpoint {
 
   #writeEvents(put: (key: number, value: unknown) => void): void {
     for (const entry of this.#parts.journal.since(this.#lastSeq)) {
-      put(KEYS.journal + (entry.seq % MOST), entry);
+      put(KEYS.journal + (entry.seq % MAX_ENTRIES), entry);
       this.#lastSeq = entry.seq;
     }
   }
@@ -232,7 +232,7 @@ export function readCheckpoint(records: Records, container: Readonly<Record<stri
         return value === undefined ? [] : [[name, value as T]];
       }),
     );
-  const entries = Array.from({ length: MOST }, (_, at) => read(KEYS.journal + at) as JournalEntry | undefined);
+  const entries = Array.from({ length: MAX_ENTRIES }, (_, at) => read(KEYS.journal + at) as JournalEntry | undefined);
   const states = [...beside] as [string, RuntimeState][];
   return {
     world,

@@ -1,7 +1,7 @@
 // Checks the machine before a start. Each check returns findings: one line with a verdict and, if it failed, the fix.
 // `check --runtime` shows all findings; `up` uses the checks that prevent a start. Starts no service. Part of the root.
 
-import type { Finding } from '../cli/preflight.ts';
+import type { PreflightFinding } from '../cli/preflight.ts';
 import { inspectProgram } from '../linux/executable.ts';
 import { absolute, exists } from '../linux/files.ts';
 import type { GpuReader } from '../linux/gpu-memory.ts';
@@ -33,7 +33,7 @@ export async function inspect(
   plan: Plan,
   readGpus: () => GpuReader,
   portOwner: PortOwner,
-): Promise<readonly Finding[]> {
+): Promise<readonly PreflightFinding[]> {
   const running = plan.services.filter(({ enabled }) => enabled);
   const gpus = gpuServices(plan);
   const isAfterTask = findAfterTasks(plan);
@@ -45,7 +45,7 @@ export async function inspect(
     ),
     ...running.flatMap(checkFolders),
     ...running.flatMap((service) => checkPorts(service, portOwner)),
-    ...gpus.map(({ name, gpus: { devices, shared } }): Finding => {
+    ...gpus.map(({ name, gpus: { devices, shared } }): PreflightFinding => {
       const text = `${devices.length === 1 ? 'GPU' : 'GPUs'} ${devices.map(describeDevice).join(', ')}`;
       return { service: name, check: 'gpu', verdict: 'ok', text: shared ? `${text}, shared` : text };
     }),
@@ -56,7 +56,7 @@ export async function inspect(
 
 const describeDevice = ({ id, name }: GpuPlan['devices'][number]) => `${id} (${name})`;
 
-function checkUser({ name, user }: ServicePlan): Finding[] {
+function checkUser({ name, user }: ServicePlan): PreflightFinding[] {
   if (user === null) return [];
   const text =
     user.name === null ? `uid ${user.uid}, which has no name in this image` : `user ${user.name} (uid ${user.uid})`;
@@ -67,7 +67,7 @@ function checkUser({ name, user }: ServicePlan): Finding[] {
 }
 
 /** Limits and priorities that PID 1 may not set. Those that it may set have no finding. */
-function checkRights({ name, limits, nice, oomScoreAdj, cpus }: ServicePlan): Finding[] {
+function checkRights({ name, limits, nice, oomScoreAdj, cpus }: ServicePlan): PreflightFinding[] {
   const refused: (readonly [field: string, why: string | null])[] = [
     ...Object.entries(limits).map(([limit, { hard }]) => [`limits.${limit}`, whyNotLimit(limit, hard)] as const),
     ['cpus', cpus === null ? null : whyNotProcessors(cpus)],
@@ -135,7 +135,10 @@ function allCommands(service: ServicePlan, afterTask: boolean): readonly Command
   return [...commandsToStart(service, afterTask), ...laterCommands(service, afterTask)];
 }
 
-function checkCommand({ name, env, cwd, user }: ServicePlan, { field, argv, installer }: CommandToCheck): Finding[] {
+function checkCommand(
+  { name, env, cwd, user }: ServicePlan,
+  { field, argv, installer }: CommandToCheck,
+): PreflightFinding[] {
   const prefix = field === null ? '' : `${field}: `;
   const about = { service: name, check: 'command' } as const;
   const shell = whyNoShell(argv);
@@ -158,7 +161,7 @@ function checkCommand({ name, env, cwd, user }: ServicePlan, { field, argv, inst
  * Checks the programs of an image that is being built. Ignores programs that a task, a hook or the service may install, and
  * paths that do not exist, because a volume may be mounted there.
  */
-export function inspectBuild(plan: Plan): readonly Finding[] {
+export function inspectBuild(plan: Plan): readonly PreflightFinding[] {
   const isAfterTask = findAfterTasks(plan);
   return plan.services
     .filter(({ enabled }) => enabled)
@@ -173,8 +176,8 @@ export function inspectBuild(plan: Plan): readonly Finding[] {
 const isElsewhere = (program: string, { cwd }: ServicePlan): boolean =>
   program.includes('/') && !exists(resolve(absolute(cwd ?? '.'), program));
 
-function checkFolders({ name, cwd, user, log }: ServicePlan): Finding[] {
-  const folders: Finding[] = [];
+function checkFolders({ name, cwd, user, log }: ServicePlan): PreflightFinding[] {
+  const folders: PreflightFinding[] = [];
   const add = (path: string, what: string, why: string | null, help: string) => {
     const ok = why === null;
     const text = ok ? `${what} ${path}` : `${what} ${path}: ${why}`;
@@ -196,8 +199,8 @@ function checkFolders({ name, cwd, user, log }: ServicePlan): Finding[] {
 /** The process that listens on a port. `service`: the running service that it belongs to; null: none, or not known. */
 type PortOwner = (port: number) => { readonly text: string; readonly service: string | null } | null;
 
-function checkPorts({ name, ports }: ServicePlan, portOwner: PortOwner): Finding[] {
-  return ports.map((port): Finding => {
+function checkPorts({ name, ports }: ServicePlan, portOwner: PortOwner): PreflightFinding[] {
+  return ports.map((port): PreflightFinding => {
     const about = { service: name, check: 'port' } as const;
     const owner = portOwner(port);
     if (owner === null) return { ...about, verdict: 'ok', text: `port ${port} is free` };
@@ -242,7 +245,7 @@ function allDevices(services: readonly GpuService[]): GpuPlan['devices'] {
 }
 
 /** The state of the driver, and whether each service has the memory that `min_free` demands. */
-async function checkMemory(services: readonly GpuService[], readGpus: GpuReader): Promise<Finding[]> {
+async function checkMemory(services: readonly GpuService[], readGpus: GpuReader): Promise<PreflightFinding[]> {
   const reading = await readAll(services, readGpus, true);
   if (reading.kind === 'lost') {
     const help =
@@ -261,7 +264,7 @@ async function checkMemory(services: readonly GpuService[], readGpus: GpuReader)
   const shown = reading.devices.map(({ used, total }, at) => {
     return `GPU ${devices[at]?.id} has ${toGib(total - used)} of ${toGib(total)} free`;
   });
-  const driver: Finding = {
+  const driver: PreflightFinding = {
     service: null,
     check: 'driver',
     verdict: 'ok',
@@ -270,7 +273,7 @@ async function checkMemory(services: readonly GpuService[], readGpus: GpuReader)
   return [driver, ...demanding.map((service) => judgeMemory(service, devices, reading))];
 }
 
-function judgeMemory({ name, gpus }: GpuService, devices: GpuPlan['devices'], reading: GpuReading): Finding {
+function judgeMemory({ name, gpus }: GpuService, devices: GpuPlan['devices'], reading: GpuReading): PreflightFinding {
   const minFree = gpus.minFree ?? 0;
   const short = gpus.devices.flatMap(({ id }) => {
     const at = devices.findIndex((device) => device.id === id);
@@ -338,7 +341,7 @@ export async function refuseGpus(plan: Plan, readGpus: GpuReader, abort: AbortSi
  */
 export function* findMissingPrograms(plan: Plan): Generator<Missing | null> {
   const isAfterTask = findAfterTasks(plan);
-  const known = new Map<string, Finding[]>();
+  const known = new Map<string, PreflightFinding[]>();
   for (const service of plan.services) {
     // A service that starts at once reports the failure itself.
     if (!service.enabled || service.edges.length + service.stageEdges.length === 0) continue;

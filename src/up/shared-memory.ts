@@ -1,5 +1,5 @@
 // Checks whether /dev/shm is large enough, for `check --runtime`. Part of the root. Pure.
-import type { Finding } from '../cli/preflight.ts';
+import type { PreflightFinding } from '../cli/preflight.ts';
 import type { SharedMemory } from '../linux/shared-memory.ts';
 
 const MIB = 1024 ** 2;
@@ -7,7 +7,7 @@ const MIB = 1024 ** 2;
 const ENOUGH_FOR_GPUS = 1024 * MIB;
 
 /** `usesGpus`: whether a service has a GPU. Such programs share tensors through /dev/shm. */
-export function judgeSharedMemory(memory: SharedMemory | null, usesGpus: boolean): Finding {
+export function judgeSharedMemory(memory: SharedMemory | null, usesGpus: boolean): PreflightFinding {
   const base = { service: null, check: 'shared-memory' } as const;
   const help = 'start the container with `--shm-size=1g`; in Kubernetes mount an `emptyDir: {medium: Memory}` there';
   if (memory === null)

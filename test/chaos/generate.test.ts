@@ -1,5 +1,5 @@
-// What a seed becomes: always the same, always something that the supervisor takes, and over many seeds everything that
-// there is.
+// Generated scenarios: reproducible, always accepted by the supervisor, and over many seeds covering everything.
+// Runs no round.
 import { expect, test } from 'bun:test';
 import { configure, isWrong, reloadText } from '../../chaos/configure.ts';
 import { generate } from '../../chaos/generate.ts';
@@ -9,11 +9,11 @@ import { loadPlan } from '../../src/plan/expand.ts';
 import type { Files } from '../../src/ports.ts';
 
 const SEEDS = Array.from({ length: 500 }, (_, seed) => seed);
-/** To load one takes some milliseconds. */
+/** Loading one takes some milliseconds. */
 const LOADED = SEEDS.slice(0, 60);
 const PLACES = { folder: '/round', program: '/round/program.pl' };
 
-/** What the supervisor says to a text; null: nothing. */
+/** The supervisor's output for a text; null: none. */
 function complaint(text: string | Uint8Array): string | null {
   const bytes = Buffer.from(text as string);
   const files: Files = {
@@ -29,18 +29,18 @@ function complaint(text: string | Uint8Array): string | null {
   return result.ok ? null : result.error.diagnostics.map(({ message }) => message).join('; ');
 }
 
-test('a seed gives the same scenario every time, and another seed another one', () => {
+test('a seed gives the same scenario every time, and another seed gives another one', () => {
   for (const seed of SEEDS.slice(0, 50)) expect(generate(seed)).toEqual(generate(seed));
   expect(new Set(SEEDS.map((seed) => JSON.stringify({ ...generate(seed), seed: 0 }))).size).toBe(SEEDS.length);
 });
 
-test('the supervisor takes every configuration that is made', () => {
+test('the supervisor accepts every generated configuration', () => {
   for (const seed of LOADED) {
     expect(`${seed}: ${complaint(JSON.stringify(configure(generate(seed), PLACES)))}`).toBe(`${seed}: null`);
   }
 });
 
-test('it takes the files of reloads that are right, and refuses those that are wrong', () => {
+test('it accepts valid files of reloads, and rejects invalid ones', () => {
   for (const seed of LOADED) {
     const scenario = generate(seed);
     for (const fault of scenario.faults) {
@@ -52,7 +52,7 @@ test('it takes the files of reloads that are right, and refuses those that are w
   }
 });
 
-test('a file that leaves services out leaves one at least, and no edge to those that are gone', () => {
+test('a file without some services has at least one, and no edge to the removed ones', () => {
   const scenario = generate(7);
   const picks = scenario.services.map((_, at) => at);
   const text = reloadText(scenario, PLACES, { text: 'fewer', picks }, 1);
@@ -60,7 +60,7 @@ test('a file that leaves services out leaves one at least, and no edge to those 
   expect(Object.keys(JSON.parse(text as string).services)).toHaveLength(1);
 });
 
-test('over many seeds there is every kind of fault, probe, fork and end', () => {
+test('many seeds cover every kind of fault, probe, fork and exit', () => {
   const all = SEEDS.map((seed) => generate(seed));
   const seen = (of: (scenario: Scenario) => readonly string[]) => [...new Set(all.flatMap(of))].sort();
   expect(seen(({ faults }) => faults.map(({ kind }) => kind))).toEqual([

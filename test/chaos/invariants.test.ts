@@ -1,5 +1,5 @@
-// That each invariant can fail, and does so for what it is there for and for nothing else: one sound round, and for each
-// invariant what breaks it.
+// Each invariant fails for the breach that it covers and for no other: one sound round, and breaches of it for each
+// invariant.
 import { describe, expect, test } from 'bun:test';
 import { generate } from '../../chaos/generate.ts';
 import { INVARIANTS, judge } from '../../chaos/invariants.ts';
@@ -15,7 +15,7 @@ function spec(name: string, more: Partial<ServiceSpec> = {}): ServiceSpec {
   return { ...first, ...plain, name, ...more };
 }
 
-const told = (at: number, service: string | null, event: string, text: string): Told => ({
+const reported = (at: number, service: string | null, event: string, text: string): Told => ({
   at: T + at,
   service,
   event,
@@ -31,18 +31,18 @@ const noted = (at: number, service: string, run: number, pid: number, what: Note
   beside: what === 'born' && value === 'beside',
 });
 
-/** `db` comes back after an end by itself and a SIGKILL from outside; `web` ends for good with 3, and so does everything. */
+/** `db` restarts after an exit and after a SIGKILL from outside; `web` exits with 3, which stops everything. */
 function sound(): Observation {
   const events = [
-    told(0, 'db', 'started', 'started (pid 7)'),
-    told(1, 'web', 'started', 'started (pid 8)'),
-    told(100, 'db', 'restarting', 'exited with code 42 after 99 ms; starting again in 50 ms'),
-    told(150, 'db', 'started', 'started (pid 9)'),
-    told(300, 'db', 'restarting', 'was killed by SIGKILL after 150 ms; starting again in 100 ms'),
-    told(400, 'db', 'started', 'started (pid 10)'),
-    told(1_000, 'web', 'failed', 'exited with code 3 after 1.0 s'),
-    told(1_000, null, 'stopping', 'stopping everything: web failed, and it is essential'),
-    told(1_010, 'db', 'stopped', 'stopped (SIGTERM)'),
+    reported(0, 'db', 'started', 'started (pid 7)'),
+    reported(1, 'web', 'started', 'started (pid 8)'),
+    reported(100, 'db', 'restarting', 'exited with code 42 after 99 ms; starting again in 50 ms'),
+    reported(150, 'db', 'started', 'started (pid 9)'),
+    reported(300, 'db', 'restarting', 'was killed by SIGKILL after 150 ms; starting again in 100 ms'),
+    reported(400, 'db', 'started', 'started (pid 10)'),
+    reported(1_000, 'web', 'failed', 'exited with code 3 after 1.0 s'),
+    reported(1_000, null, 'stopping', 'stopping everything: web failed, and it is essential'),
+    reported(1_010, 'db', 'stopped', 'stopped (SIGTERM)'),
   ];
   const scenario = generate(0);
   return {
@@ -61,7 +61,7 @@ function sound(): Observation {
       noted(401, 'db', 3, 10, 'born'),
       noted(999, 'web', 1, 8, 'code', '3'),
     ],
-    told: events,
+    reported: events,
     served: events.slice(0, 7).map((event, at) => ({ ...event, seq: at + 1 })),
     sent: [{ at: T + 299, pid: 9, signal: 9 }],
     done: [],
@@ -81,50 +81,50 @@ function sound(): Observation {
   };
 }
 
-/** The sound round with some events of it told otherwise: place -> event, or null for none. */
+/** The sound round with some events changed: index -> event, or null for none. */
 function retold(changes: Readonly<Record<number, Told | null>>): Observation {
   const seen = sound();
-  const events = seen.told.flatMap((event, at) => {
+  const events = seen.reported.flatMap((event, at) => {
     const change = changes[at];
     return change === undefined ? [event] : change === null ? [] : [change];
   });
-  // What a hook heard would not fit any more either.
+  // The result that a hook received would not match any more either.
   const journal = seen.journal.filter(({ what }) => what !== 'after');
-  return { ...seen, journal, told: events, served: [] };
+  return { ...seen, journal, reported: events, served: [] };
 }
 
-/** As if the harness had asked it to stop. */
+/** With a stop request of the harness. */
 function asked(code: number, more: readonly Told[] = []): Observation {
   const seen = sound();
   const events = [
-    ...seen.told.slice(0, 6),
-    told(1_000, null, 'stopping', 'SIGTERM received: stopping everything within 3.0 s'),
+    ...seen.reported.slice(0, 6),
+    reported(1_000, null, 'stopping', 'SIGTERM received: stopping everything within 3.0 s'),
     ...more,
-    told(1_010, 'db', 'stopped', 'stopped (SIGTERM)'),
-    told(1_011, 'web', 'stopped', 'stopped (SIGTERM)'),
+    reported(1_010, 'db', 'stopped', 'stopped (SIGTERM)'),
+    reported(1_011, 'web', 'stopped', 'stopped (SIGTERM)'),
   ];
   const journal = seen.journal.slice(0, -1);
   return {
     ...seen,
     journal,
-    told: events,
+    reported: events,
     served: [],
     end: { at: T + 1_100, code, signal: null, askedAt: T + 999, took: 101 },
   };
 }
 
-/** SIGTERM to every process: `web` dies of it, and PID 1 gets it so many milliseconds later. */
+/** SIGTERM to every process: `web` dies of it, and PID 1 gets it this many milliseconds later. */
 function tree(gap: number): Observation {
   const seen = sound();
   const events = [
-    ...seen.told.slice(0, 6),
-    told(1_000, 'web', 'failed', 'was killed by SIGTERM after 1.0 s'),
-    ...seen.told.slice(7),
+    ...seen.reported.slice(0, 6),
+    reported(1_000, 'web', 'failed', 'was killed by SIGTERM after 1.0 s'),
+    ...seen.reported.slice(7),
   ];
   return {
     ...seen,
     journal: seen.journal.slice(0, -1),
-    told: events,
+    reported: events,
     served: [],
     sent: [...seen.sent, { at: T + 999, pid: 8, signal: 15 }],
     treeSignalled: { from: T + 999, to: T + 999 + gap },
@@ -140,19 +140,19 @@ const staged = (ready: ServiceSpec['ready'], events: readonly Told[]): Observati
     groups: ['a', 'none', 'b'],
     services: [...sound().scenario.services, { ...BASE, ready }, spec('top', { group: 'b' })],
   },
-  told: [
+  reported: [
     ...events,
-    ...sound().told,
-    told(1_020, 'base', 'stopped', 'stopped'),
-    told(1_020, 'top', 'stopped', 'stopped'),
+    ...sound().reported,
+    reported(1_020, 'base', 'stopped', 'stopped'),
+    reported(1_020, 'top', 'stopped', 'stopped'),
   ],
   served: [],
 });
 const PROBED = { probe: 'tcp', after: 0, continuous: false, timeout: 3_000 } as const;
-const baseStarts = told(-20, 'base', 'started', 'started (pid 5)');
-const topStarts = told(-10, 'top', 'started', 'started (pid 6)');
+const baseStarts = reported(-20, 'base', 'started', 'started (pid 5)');
+const topStarts = reported(-10, 'top', 'started', 'started (pid 6)');
 
-/** `api` does not become ready in time, or is killed at the end of its time to stop; the supervisor was stopped meanwhile. */
+/** `api` does not become ready in time, or is killed at the end of its stop; the supervisor was stopped meanwhile. */
 function absent(last: Told, away: Observation['away']): Observation {
   const seen = sound();
   return {
@@ -161,23 +161,30 @@ function absent(last: Told, away: Observation['away']): Observation {
       ...seen.scenario,
       services: [...seen.scenario.services.slice(0, 2), spec('api', { ready: PROBED, essential: false, stop: SLOW })],
     },
-    told: [told(-4_000, 'api', 'started', 'started (pid 6)'), ...seen.told.slice(0, 6), last, ...seen.told.slice(6)],
+    reported: [
+      reported(-4_000, 'api', 'started', 'started (pid 6)'),
+      ...seen.reported.slice(0, 6),
+      last,
+      ...seen.reported.slice(6),
+    ],
     away,
     served: [],
   };
 }
 const SLOW = { signal: 'TERM', timeout: 1_500, to: 'main', command: 'none', drain: 'none' } as const;
-const unready = told(-400, 'api', 'failed', 'was not ready within start_timeout (3.0 s)');
+const unready = reported(-400, 'api', 'failed', 'was not ready within start_timeout (3.0 s)');
 const awayFor = (ms: number) => [{ from: T - 3_000, to: T - 3_000 + ms }];
 
-const hookKilled = told(1_005, 'db', 'hook-failed', 'after_exit was killed: the time to stop is over');
-const hookLate = told(1_005, 'db', 'hook-failed', 'after_exit did not end within 300 ms: killed');
+const hookKilled = reported(1_005, 'db', 'hook-failed', 'after_exit was killed: the time to stop is over');
+const hookLate = reported(1_005, 'db', 'hook-failed', 'after_exit did not end within 300 ms: killed');
 
-test('a sound round breaks nothing', () => {
+test('a sound round has no breach', () => {
   expect(judge(sound())).toEqual([]);
   expect(judge(asked(0))).toEqual([]);
   expect(
-    judge(asked(137, [told(1_005, 'db', 'killed', 'did not stop within 5 ms: sending SIGKILL to all its processes')])),
+    judge(
+      asked(137, [reported(1_005, 'db', 'killed', 'did not stop within 5 ms: sending SIGKILL to all its processes')]),
+    ),
   ).toEqual([]);
   expect(judge(asked(137, [hookKilled]))).toEqual([]);
   expect(judge(asked(0, [hookLate]))).toEqual([]);
@@ -185,10 +192,10 @@ test('a sound round breaks nothing', () => {
 
 type Name = keyof typeof INVARIANTS;
 
-/** What breaks each of them, and nothing else. */
+/** The breaches of each invariant. */
 const BROKEN: readonly (readonly [Name, string, Observation])[] = [
   [
-    'never two runs at once',
+    'never two runs at the same time',
     'a run that meets an earlier one',
     {
       ...sound(),
@@ -196,17 +203,17 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
     },
   ],
   [
-    'never two runs at once',
+    'never two runs at the same time',
     'a hook that meets another',
     { ...sound(), journal: [...sound().journal, { ...noted(500, 'api', 1, 77, 'hook', 'after_ready'), beside: true }] },
   ],
   [
-    'a hook hears how the run ended',
+    'a hook receives the exit of its run',
     'another code',
     { ...sound(), journal: [...sound().journal, noted(120, 'db', 1, 70, 'after', '41:')] },
   ],
   [
-    'a hook hears how the run ended',
+    'a hook receives the exit of its run',
     'a code in place of a signal',
     { ...sound(), journal: [...sound().journal, noted(320, 'db', 2, 71, 'after', '9:')] },
   ],
@@ -217,32 +224,32 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
     'an end told twice',
     {
       ...sound(),
-      told: sound().told.toSpliced(
+      reported: sound().reported.toSpliced(
         3,
         0,
-        told(110, 'db', 'restarting', 'exited with code 42 after 99 ms; starting again in 50 ms'),
+        reported(110, 'db', 'restarting', 'exited with code 42 after 99 ms; starting again in 50 ms'),
       ),
     },
   ],
   [
     'every run has one end',
     'an end in words that nobody knows',
-    retold({ 8: told(1_010, 'db', 'stopped', 'went away') }),
+    retold({ 8: reported(1_010, 'db', 'stopped', 'went away') }),
   ],
   [
     'every exit status is right',
     'another code',
-    retold({ 2: told(100, 'db', 'restarting', 'exited with code 41 after 99 ms; starting again in 50 ms') }),
+    retold({ 2: reported(100, 'db', 'restarting', 'exited with code 41 after 99 ms; starting again in 50 ms') }),
   ],
   [
     'every exit status is right',
     'a code in place of a signal',
-    retold({ 4: told(300, 'db', 'restarting', 'exited with code 0 after 150 ms; starting again in 100 ms') }),
+    retold({ 4: reported(300, 'db', 'restarting', 'exited with code 0 after 150 ms; starting again in 100 ms') }),
   ],
   [
     'every exit status is right',
     'a signal that nobody sent',
-    retold({ 4: told(300, 'db', 'restarting', 'was killed by SIGSEGV after 150 ms; starting again in 100 ms') }),
+    retold({ 4: reported(300, 'db', 'restarting', 'was killed by SIGSEGV after 150 ms; starting again in 100 ms') }),
   ],
   ['every exit status is right', 'a SIGKILL without a reason', { ...sound(), sent: [] }],
   [
@@ -255,95 +262,95 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
     'a process that nothing tells of',
     { ...sound(), journal: [...sound().journal, noted(500, 'api', 1, 77, 'born')] },
   ],
-  ['no zombie above a second', 'an old zombie', { ...sound(), zombies: [{ pid: 30, name: 'perl', age: 1_001 }] }],
-  ['nothing is left', 'a process', { ...sound(), left: ['left 12 perl'] }],
-  ['nothing is left', 'a file', { ...sound(), files: ['control.sock'] }],
+  ['no zombie older than a second', 'an old zombie', { ...sound(), zombies: [{ pid: 30, name: 'perl', age: 1_001 }] }],
+  ['nothing remains', 'a process', { ...sound(), left: ['left 12 perl'] }],
+  ['nothing remains', 'a file', { ...sound(), files: ['control.sock'] }],
   [
-    'the first cause gives the code',
+    'the first cause determines the exit code',
     'another code',
     { ...sound(), end: { at: T + 1_100, code: 1, signal: null, askedAt: null, took: null } },
   ],
   [
-    'the first cause gives the code',
+    'the first cause determines the exit code',
     '0 though something was killed',
-    asked(0, [told(1_005, 'db', 'killed', 'did not stop')]),
+    asked(0, [reported(1_005, 'db', 'killed', 'did not stop')]),
   ],
-  ['the first cause gives the code', '137 though nothing was killed', asked(137)],
-  ['the first cause gives the code', '0 though the shutdown killed a hook', asked(0, [hookKilled])],
-  ['the first cause gives the code', '137 for a hook that overran its own deadline', asked(137, [hookLate])],
+  ['the first cause determines the exit code', '137 though nothing was killed', asked(137)],
+  ['the first cause determines the exit code', '0 though the shutdown killed a hook', asked(0, [hookKilled])],
+  ['the first cause determines the exit code', '137 for a hook that overran its own deadline', asked(137, [hookLate])],
   [
-    'the first cause gives the code',
+    'the first cause determines the exit code',
     'a later one',
     {
       ...sound(),
       journal: [...sound().journal, noted(-2_000, 'api', 1, 6, 'code', '5')],
-      told: [
-        told(-2_500, 'api', 'started', 'started (pid 6)'),
-        told(-1_999, 'api', 'restarting', 'exited with code 5 after 1 s'),
-        ...sound().told,
+      reported: [
+        reported(-2_500, 'api', 'started', 'started (pid 6)'),
+        reported(-1_999, 'api', 'restarting', 'exited with code 5 after 1 s'),
+        ...sound().reported,
       ],
     },
   ],
   [
-    'the first cause gives the code',
+    'the first cause determines the exit code',
     'nobody whose end it could be',
     {
       ...sound(),
-      told: sound().told.toSpliced(
+      reported: sound().reported.toSpliced(
         7,
         1,
-        told(1_000, null, 'stopping', 'stopping everything: api failed, and it is essential'),
+        reported(1_000, null, 'stopping', 'stopping everything: api failed, and it is essential'),
       ),
       served: [],
     },
   ],
-  ['`status` always answers', 'no answer', { ...sound(), asked: [{ at: T, took: 1, answered: false }] }],
-  ['`status` always answers', 'a late answer', { ...sound(), asked: [{ at: T, took: 3_001, answered: true }] }],
+  ['`status` always responds', 'no answer', { ...sound(), asked: [{ at: T, took: 1, answered: false }] }],
+  ['`status` always responds', 'a late answer', { ...sound(), asked: [{ at: T, took: 3_001, answered: true }] }],
   [
-    'what is to come back comes back',
+    'services that must restart do',
     'a service that is given up',
     { ...sound(), stood: [{ name: 'db', state: 'failed', wanted: 'up', blocked: false }] },
   ],
   ['memory is bounded', 'much memory', { ...sound(), most: { memory: 300 << 20, files: 40 } }],
-  ['it ends when it is asked to', 'no end', { ...sound(), end: null }],
+  ['it stops on request', 'no end', { ...sound(), end: null }],
   [
-    'it ends when it is asked to',
+    'it stops on request',
     'an end by a signal',
     { ...sound(), end: { at: T, code: null, signal: 'SIGSEGV', askedAt: null, took: null } },
   ],
   [
-    'it ends when it is asked to',
+    'it stops on request',
     'a late end',
     { ...asked(0), end: { at: T + 9_000, code: 0, signal: null, askedAt: T + 999, took: 8_001 } },
   ],
   [
-    'nothing starts after the request to stop',
+    'nothing starts after a request to stop',
     'a start in the shutdown',
     {
       ...sound(),
-      told: [
-        ...sound().told,
-        told(1_420, 'api', 'started', 'started (pid 90)'),
-        told(1_430, 'api', 'stopped', 'stopped (SIGTERM)'),
+      reported: [
+        ...sound().reported,
+        reported(1_420, 'api', 'started', 'started (pid 90)'),
+        reported(1_430, 'api', 'stopped', 'stopped (SIGTERM)'),
       ],
     },
   ],
   [
-    'nothing starts after the request to stop',
+    'nothing starts after a request to stop',
     'a restart after SIGTERM to every process',
     {
-      ...asked(0, [told(1_005, 'db', 'restarting', 'was killed by SIGTERM after 9 ms; starting again in 50 ms')]),
+      ...asked(0, [reported(1_005, 'db', 'restarting', 'was killed by SIGTERM after 9 ms; starting again in 50 ms')]),
       sent: [...sound().sent, { at: T + 1_001, pid: 10, signal: 15 }],
       treeSignalled: { from: T + 999, to: T + 1_003 },
     },
   ],
-  ['the first cause gives the code', 'a death by the SIGTERM that every process gets', tree(10)],
+  ['the first cause determines the exit code', 'a death by the SIGTERM that every process gets', tree(10)],
   [
-    'a stage waits for the one before it',
+    'a stage waits for the previous one',
     'a start before that of the stage before',
     staged(null, [topStarts, baseStarts]),
   ],
-  ['a stage waits for the one before it', 'a start before it is ready', staged(PROBED, [baseStarts, topStarts])],
+  ['a stage waits for the previous one', 'a start before it is ready', staged(PROBED, [baseStarts, topStarts])],
   [
     'deadlines move by the absence of the supervisor',
     'a start that fails by an absence',
@@ -355,7 +362,7 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
     { ...sound(), outside: ['a.log was changed'] },
   ],
   [
-    'a reload answers as its file deserves',
+    'a reload accepts exactly the valid files',
     'a wrong file that is taken',
     {
       ...sound(),
@@ -367,18 +374,22 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
   [
     'both accounts of events agree',
     'one that was never printed',
-    { ...sound(), served: [{ ...told(1, 'db', 'ready', 'ready again'), seq: 1 }] },
+    { ...sound(), served: [{ ...reported(1, 'db', 'ready', 'ready again'), seq: 1 }] },
   ],
   ['both accounts of events agree', 'two in another order', { ...sound(), served: sound().served.toReversed() }],
-  ['no word of a bug', 'words of the runtime', { ...sound(), strange: ['panic(main thread): Segmentation fault'] }],
+  ['no bug is reported', 'words of the runtime', { ...sound(), strange: ['panic(main thread): Segmentation fault'] }],
   [
-    'no word of a bug',
+    'no bug is reported',
     'a bug that is told',
-    { ...sound(), told: [...sound().told, told(1, null, 'bug', 'a bug in svc-super, please report it')], served: [] },
+    {
+      ...sound(),
+      reported: [...sound().reported, reported(1, null, 'bug', 'a bug in svc-super, please report it')],
+      served: [],
+    },
   ],
 ];
 
-describe('each invariant can be broken', () => {
+describe('each invariant detects its breaches', () => {
   for (const [name, how, seen] of BROKEN) {
     test(`${name}: ${how}`, () => {
       const broken = judge(seen).map(({ invariant }) => invariant);
@@ -386,70 +397,75 @@ describe('each invariant can be broken', () => {
     });
   }
 
-  test('none is left out', () => {
+  test('every invariant is tested', () => {
     expect(new Set(BROKEN.map(([name]) => name))).toEqual(new Set(Object.keys(INVARIANTS) as Name[]));
   });
 });
 
-test('a service that ends before it was ready has failed: its code, or 1 for 0', () => {
+test('a service that exits before it is ready has failed: its code, or 1 for 0', () => {
   const ended = (code: number): Observation => ({
-    ...retold({ 6: told(1_000, 'web', 'failed', `exited with code ${code} after 1.0 s, before it was ready`) }),
+    ...retold({ 6: reported(1_000, 'web', 'failed', `exited with code ${code} after 1.0 s, before it was ready`) }),
     end: { at: T + 1_100, code: 1, signal: null, askedAt: null, took: null },
   });
-  const rule = INVARIANTS['the first cause gives the code'];
+  const rule = INVARIANTS['the first cause determines the exit code'];
   expect(rule(ended(0))).toEqual([]);
   expect(rule(ended(3))).toHaveLength(1);
 });
 
-test('a start that was under way is reported after the request to stop', () => {
-  const rule = INVARIANTS['nothing starts after the request to stop'];
-  const late = [told(1_420, 'api', 'started', 'started (pid 90)'), told(1_430, 'api', 'stopped', 'stopped (code 0)')];
-  const seen = { ...sound(), told: [...sound().told, ...late] };
+test('a start in progress is reported after the request to stop', () => {
+  const rule = INVARIANTS['nothing starts after a request to stop'];
+  const late = [
+    reported(1_420, 'api', 'started', 'started (pid 90)'),
+    reported(1_430, 'api', 'stopped', 'stopped (code 0)'),
+  ];
+  const seen = { ...sound(), reported: [...sound().reported, ...late] };
   expect(rule(seen)).toHaveLength(1);
   expect(rule({ ...seen, journal: [...seen.journal, noted(990, 'api', 1, 90, 'born')] })).toEqual([]);
 });
 
-test('a hook that SIGTERM to every process ends is no failure', () => {
+test('a hook that dies of SIGTERM to every process is not a failure', () => {
   const text = 'could not be started: before_start failed: killed by SIGTERM';
   const seen = tree(10);
-  const events = seen.told.map((one) => (one.event === 'failed' ? { ...one, text } : one));
-  const rule = INVARIANTS['the first cause gives the code'];
-  expect(rule({ ...seen, told: events })).toHaveLength(1);
-  const last = told(1_020, null, 'all-ended', 'every service has ended: ending with code 143');
+  const events = seen.reported.map((one) => (one.event === 'failed' ? { ...one, text } : one));
+  const rule = INVARIANTS['the first cause determines the exit code'];
+  expect(rule({ ...seen, reported: events })).toHaveLength(1);
+  const last = reported(1_020, null, 'all-ended', 'every service has ended: ending with code 143');
   const ended = [...events.filter(({ event }) => event !== 'stopping'), last];
-  expect(rule({ ...seen, told: ended })).toHaveLength(1);
-  expect(rule({ ...seen, told: ended, treeSignalled: null })).toEqual([]);
+  expect(rule({ ...seen, reported: ended })).toHaveLength(1);
+  expect(rule({ ...seen, reported: ended, treeSignalled: null })).toEqual([]);
 });
 
-test('a death by SIGTERM counts where PID 1 gets the signal too late to explain it', () => {
+test('a death by SIGTERM counts if PID 1 gets the signal too late to explain it', () => {
   expect(judge(tree(200))).toEqual([]);
 });
 
-test('a stage may start when the one before it has started, or is ready where it has a probe', () => {
+test('a stage may start when the previous one has started, or is ready if it has a probe', () => {
   expect(judge(staged(null, [baseStarts, topStarts]))).toEqual([]);
-  const stopped = told(-15, 'base', 'stop-asked', 'was asked to stop');
-  expect(INVARIANTS['a stage waits for the one before it'](staged(PROBED, [baseStarts, stopped, topStarts]))).toEqual(
+  const stopped = reported(-15, 'base', 'stop-asked', 'was asked to stop');
+  expect(INVARIANTS['a stage waits for the previous one'](staged(PROBED, [baseStarts, stopped, topStarts]))).toEqual(
     [],
   );
-  expect(judge(staged(PROBED, [baseStarts, told(-15, 'base', 'ready', 'ready after 5 ms'), topStarts]))).toEqual([]);
+  expect(judge(staged(PROBED, [baseStarts, reported(-15, 'base', 'ready', 'ready after 5 ms'), topStarts]))).toEqual(
+    [],
+  );
 });
 
-test('a deadline passes where the supervisor had the whole time, or its absence was short', () => {
+test('a deadline passes if the supervisor had the whole time, or its absence was short', () => {
   expect(judge(absent(unready, []))).toEqual([]);
   expect(judge(absent(unready, awayFor(1_900)))).toEqual([]);
-  const later = told(2_500, 'api', 'failed', unready.text);
+  const later = reported(2_500, 'api', 'failed', unready.text);
   expect(INVARIANTS['deadlines move by the absence of the supervisor'](absent(later, awayFor(2_500)))).toEqual([]);
 });
 
-test('SIGKILL does not come early by an absence, and comes when the time of the service is over', () => {
+test("SIGKILL is not early because of an absence, and comes at the service's own deadline", () => {
   const rule = INVARIANTS['deadlines move by the absence of the supervisor'];
   const killed = (at: number, took: string) =>
-    told(at, 'api', 'killed', `did not stop within ${took}: sending SIGKILL to all its processes`);
+    reported(at, 'api', 'killed', `did not stop within ${took}: sending SIGKILL to all its processes`);
   expect(rule(absent(killed(-300, '2.6 s'), awayFor(2_500)))).toHaveLength(1);
   expect(rule(absent(killed(900, '4.0 s'), awayFor(2_500)))).toEqual([]);
 });
 
-test('what is slow on a machine on which everything is slow is no breach', () => {
+test('slowness on a slow machine is not a breach', () => {
   const slow = {
     ...sound(),
     asked: [{ at: T, took: 4_000, answered: true }],
@@ -459,7 +475,7 @@ test('what is slow on a machine on which everything is slow is no breach', () =>
   expect(judge({ ...slow, control: 300 })).toEqual([]);
 });
 
-test('what the operator holds down, and what waits for what cannot come, need not come back', () => {
+test('a service that the operator stopped, or whose dependency cannot be met, need not restart', () => {
   const failed = { name: 'db', state: 'failed', wanted: 'up', blocked: false };
   const stood = [
     { ...failed, wanted: 'down' },
@@ -469,13 +485,13 @@ test('what the operator holds down, and what waits for what cannot come, need no
   expect(judge({ ...sound(), stood })).toEqual([]);
 });
 
-test('time that was not the supervisor’s counts for the second cause too', () => {
+test('time that the supervisor did not have counts for the second cause too', () => {
   const late = { ...sound(), journal: [...sound().journal, noted(-1_500, 'api', 1, 8, 'code', '5')] };
-  expect(INVARIANTS['the first cause gives the code'](late)).toHaveLength(1);
-  expect(INVARIANTS['the first cause gives the code']({ ...late, excused: 5_000 })).toEqual([]);
+  expect(INVARIANTS['the first cause determines the exit code'](late)).toHaveLength(1);
+  expect(INVARIANTS['the first cause determines the exit code']({ ...late, excused: 5_000 })).toEqual([]);
 });
 
-test('the journal and the supervisor’s own lines are read, and nothing else', () => {
+test('only the journal and the supervisor’s own lines are parsed', () => {
   expect(parseJournal('12.500000\tdb\t3\t17\tcode\t42\ntorn')).toEqual([
     { at: 12_500, service: 'db', run: 3, pid: 17, what: 'code', value: '42', beside: false },
   ]);
@@ -487,7 +503,7 @@ test('the journal and the supervisor’s own lines are read, and nothing else', 
     about: 'db',
     msg: 'started (pid 7)',
   };
-  const { told: found, strange } = parseTold([
+  const { reported: found, strange } = parseTold([
     JSON.stringify(own),
     JSON.stringify({ ...own, service: 'db', msg: 'looks like "service":"svc-super"' }),
     'panic(main thread): Segmentation fault',

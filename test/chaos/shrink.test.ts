@@ -1,10 +1,10 @@
-// Shrinking, with a question in place of a run: what is left is what the question is about, and little else.
+// Shrinking, with a predicate in place of a run: the result contains what the predicate needs, and little else.
 import { expect, test } from 'bun:test';
 import { generate } from '../../chaos/generate.ts';
 import type { Scenario } from '../../chaos/scenario.ts';
 import { shrink } from '../../chaos/shrink.ts';
 
-/** A scenario of that many services and faults at least. */
+/** A scenario with at least that many services and faults. */
 function large(): Scenario {
   for (let seed = 0; ; seed += 1) {
     const scenario = generate(seed);
@@ -12,7 +12,7 @@ function large(): Scenario {
   }
 }
 
-test('only the two faults and the service that matter are left', async () => {
+test('only the two relevant faults and the relevant service remain', async () => {
   const scenario = large();
   const [first, last] = [scenario.faults.at(1), scenario.faults.at(-2)];
   const service = scenario.services.at(3)?.name;
@@ -39,12 +39,12 @@ test('only the two faults and the service that matter are left', async () => {
   expect(asked.length).toBeLessThan(80);
 });
 
-test('what does not fail without all of it stays as it is', async () => {
+test('a scenario that fails only as a whole is unchanged', async () => {
   const scenario = large();
   expect(await shrink(scenario, async (candidate) => Bun.deepEquals(candidate, scenario))).toEqual(scenario);
 });
 
-test('no smaller scenario is asked for when the time is over, and the best one so far is given', async () => {
+test('at the time limit the best scenario so far is returned', async () => {
   const scenario = large();
   let asked = 0;
   const small = await shrink(scenario, async () => {
@@ -56,7 +56,7 @@ test('no smaller scenario is asked for when the time is over, and the best one s
   expect(small.services).toEqual(scenario.services);
 });
 
-test('edges to services that are left out go with them', async () => {
+test('edges to removed services are removed', async () => {
   const scenario = large();
   const [first] = scenario.services;
   const joined = {

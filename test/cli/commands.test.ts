@@ -1,5 +1,5 @@
-// The table of commands: every one is explained whole, the reference and the completion scripts follow it, and a mistake in
-// the command line is told with the usage.
+// The table of commands: every command is complete, the reference and the completion scripts match it, and a mistake in the
+// command line is reported with the usage.
 import { describe, expect, test } from 'bun:test';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,8 +32,8 @@ describe('the table', () => {
   });
 });
 
-// SVC_TEST_WRITE=1 writes it anew.
-test('docs/commands.md is what the table says', () => {
+// SVC_TEST_WRITE=1 updates the file.
+test('docs/commands.md matches the table', () => {
   const file = join(import.meta.dir, '../../docs/commands.md');
   const text = renderReference(commands, EXIT_CODES);
   if (process.env.SVC_TEST_WRITE === '1') writeFileSync(file, text);
@@ -65,7 +65,7 @@ COMP_WORDS=(svc-super ${given}); COMP_CWORD=${words.length}; _svc_super; printf 
     expect(complete('nonsense', 'x')).toEqual(['']);
   });
 
-  test('each script is one that its shell can read', () => {
+  test('each script is valid for its shell', () => {
     for (const shell of SHELLS) {
       if (Bun.which(shell) === null) continue;
       const { exitCode, stderr } = Bun.spawnSync([shell, '-n'], {

@@ -1,4 +1,4 @@
-// What `logs -f` and `events -f` show when a supervisor is restarted: lines that come again are not shown again.
+// The output of `logs -f` and `events -f` over a restart of the supervisor: repeated lines are not shown again.
 import { describe, expect, test } from 'bun:test';
 import { EventCursor, LogCursor } from '../../src/cli/following.ts';
 
@@ -15,7 +15,7 @@ describe('the log', () => {
     for (const time of [50, 50, 40, 120]) expect(cursor.take(line('a', time))).toBe(true);
   });
 
-  test('does not show again what is as old as the last line of that service', () => {
+  test('does not repeat lines up to the last one of that service', () => {
     const cursor = new LogCursor(100);
     for (const [service, time] of [
       ['a', 110],
@@ -29,23 +29,23 @@ describe('the log', () => {
     expect(cursor.take(line('a', 151))).toBe(true);
     expect(cursor.take(line('a', 151))).toBe(true);
     expect(cursor.take(line('b', 199))).toBe(false);
-    // Nothing of `c` was shown: what it printed before the command began was not asked for.
+    // No line of `c` was shown: its lines from before the command were not requested.
     expect(cursor.take(line('c', 100))).toBe(false);
     expect(cursor.take(line('c', 101))).toBe(true);
     expect(cursor.take({ skipped: 3, text: '[3 lines skipped]' })).toBe(true);
   });
 
-  test('asks for what came after the oldest of the last lines', () => {
+  test('requests lines since the oldest of the last lines', () => {
     const cursor = new LogCursor(100);
     cursor.take(line('a', 30));
     expect(cursor.resume()).toBe(30);
   });
 
-  test('shows everything once the past is over, also if the clock is set back', () => {
+  test('shows everything after the replay, even if the clock is set back', () => {
     const cursor = new LogCursor(100);
     cursor.take(line('a', 200));
     cursor.resume();
-    cursor.pastIsOver();
+    cursor.endReplay();
     expect(cursor.take(line('a', 10))).toBe(true);
   });
 });

@@ -1,13 +1,13 @@
-// What commands print with --json: text from outside cannot steer the terminal, whatever command prints it.
+// The output of commands with --json: text from outside cannot control the terminal.
 import { expect, test } from 'bun:test';
 import type { CommandContext } from '../../src/cli/command.ts';
 import { renderJson } from '../../src/cli/json.ts';
-import { operate, reload, wait } from '../../src/cli/operations.ts';
+import { requestReload, runOperation, wait } from '../../src/cli/operations.ts';
 
 const NAME = 'a\x9b31m\u202eb';
 const ESCAPED = 'a\\u009b31m\\u202eb';
 
-/** What a command prints when the supervisor answers its questions in this order. */
+/** The output of a command when the supervisor sends these responses in order. */
 async function outputOf(
   run: (context: CommandContext) => Promise<number>,
   ...answers: readonly { readonly status: number; readonly type?: string; readonly body: object }[]
@@ -51,7 +51,7 @@ const given = { values: { json: true }, positionals: ['x'] };
 
 test('of an operation', async () => {
   const body = { operation: 'stop', services: [NAME] };
-  const printed = await outputOf((context) => operate(context, 'stop', given, ''), { status: 202, body });
+  const printed = await outputOf((context) => runOperation(context, 'stop', given, ''), { status: 202, body });
   expect(printed).toBe(`{"operation":"stop","services":["${ESCAPED}"]}\n`);
 });
 
@@ -65,7 +65,7 @@ test('of a wait', async () => {
 
 test('of a reload, applied or refused', async () => {
   for (const status of [200, 422]) {
-    const printed = await outputOf((context) => reload(context, given), { status, body: { text: NAME } });
+    const printed = await outputOf((context) => requestReload(context, given), { status, body: { text: NAME } });
     expect(printed).toBe(`{"text":"${ESCAPED}"}\n`);
   }
 });

@@ -1,4 +1,4 @@
-// What people see: the progress line, the difference of a reload, the timeline as text and as a picture, the graph. Pure.
+// Rendered output: the progress line, the difference of a reload, the timeline as text and as a picture, the graph. Pure.
 import { describe, expect, test } from 'bun:test';
 import { renderDot, renderGraph, renderSvg, renderTimeline } from '../../src/cli/charts.ts';
 import { renderReload } from '../../src/cli/operations.ts';
@@ -18,7 +18,7 @@ const awaited = {
   last_line: 'Loading safetensors 3/8',
 };
 
-test('progress says who, how long, why not, the last line, and how many more', () => {
+test('progress has the name, the time, the reason, the last line, and the number of others', () => {
   expect(renderProgress([awaited])).toBe('vllm starting 2m10s · HTTP 503 · last line: Loading safetensors 3/8');
   const pending = {
     name: 'web',
@@ -33,7 +33,7 @@ test('progress says who, how long, why not, the last line, and how many more', (
   expect(renderProgress([])).toBe('');
 });
 
-test('a reload is a line for each service that it concerns', () => {
+test('a reload is a line for each changed service', () => {
   const body = {
     applied: true,
     added: ['new'],
@@ -62,7 +62,7 @@ describe('timeline', () => {
   );
   const timeline = toWireTimeline(takeTimeline(sim.world, sim.now));
 
-  test('knows what everything waited for', () => {
+  test('computes the critical path', () => {
     expect(timeline.services.filter(({ critical }) => critical).map(({ name }) => name)).toEqual([
       'db',
       'api',
@@ -74,12 +74,12 @@ describe('timeline', () => {
 
   test('as text', () => {
     const text = renderTimeline(timeline, false);
-    expect(text).toMatch(/^everything was ready after 2\.\d s\ncritical chain \(\*\): db > api > <web>$/m);
+    expect(text).toMatch(/^everything was ready after 2\.\d s\ncritical path \(\*\): db > api > <web>$/m);
     expect(text).toMatch(/^\* db +\+0 ms +\+2\.0 s +2\.0 s +█{30,}$/m);
     expect(text).toMatch(/^ {2}cache +\+0 ms +\+0 ms +0 ms +░$/m);
   });
 
-  test('as a picture that is well-formed and needs nothing from elsewhere', () => {
+  test('as a well-formed and self-contained picture', () => {
     const svg = renderSvg(timeline);
     expect(svg).toContain('&lt;web&gt;');
     expect(svg.match(/class="critical"/g)?.length).toBe(3);
@@ -88,7 +88,7 @@ describe('timeline', () => {
     expect(svg.match(/<\/(svg|style|text|g|title)>/g)?.length).toBe(open as number);
   });
 
-  test('of a start that goes on: it reaches up to now', () => {
+  test('of a start in progress ends now', () => {
     const open = simulate(plan([service('a', { ready: [probe()] }), service('b', { edges: [on('a')] })]), {
       a: { probe: readyFrom(60_000) },
     }).until(5_000);
@@ -125,7 +125,7 @@ test('the graph as text and for Graphviz', () => {
   expect(renderDot(nodes)).toContain('"a\\"b" -> "db" [label="completed", style=dashed];');
 });
 
-test('the line on restarts of the supervisor is there if there was one', () => {
+test('the line about restarts of the supervisor exists if there were any', () => {
   const last = { time: '2026-01-02T03:04:05.000Z', reason: 'was killed by SIGKILL' };
   const wall = Date.parse(last.time) + 90_000;
   const line = (restarts: number) =>

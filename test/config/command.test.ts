@@ -1,9 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
-// Which command lines are one program, which the shell can become, and which are work for the shell.
+// Command lines that are a single program, which replaces the shell, and command lines that need the shell.
 import { expect, test } from 'bun:test';
 import { hiddenProgram, isOneProgram, toArgv } from '../../src/config/command.ts';
 
-test('one program with its arguments is what the shell becomes', () => {
+test('a single program with its arguments replaces the shell', () => {
   for (const line of [
     'sleep 1000',
     '  vllm serve $MODEL --port 9000 ',
@@ -21,7 +21,7 @@ test('one program with its arguments is what the shell becomes', () => {
   }
 });
 
-test('everything else is left to the shell as it stands', () => {
+test('any other line is passed to the shell unchanged', () => {
   for (const line of [
     'a; b',
     'a && b',
@@ -57,7 +57,7 @@ test('everything else is left to the shell as it stands', () => {
   }
 });
 
-test('a list of commands that ends with a program hides that one from the stop signal', () => {
+test('the last program of a list of commands does not receive the stop signal', () => {
   for (const [line, program] of [
     ['cd /app && python3 app.py', 'python3'],
     ['cd /app || exit 1; python3 "a b" > log 2>&1', 'python3'],
@@ -70,7 +70,7 @@ test('a list of commands that ends with a program hides that one from the stop s
   }
 });
 
-test('nothing is hidden where `exec` is there, or would change what the shell does', () => {
+test('no program is hidden if `exec` is used, or would change what the shell does', () => {
   for (const line of [
     'python3 app.py',
     'cd /app && exec python3 app.py',

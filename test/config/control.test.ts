@@ -1,4 +1,4 @@
-// `control`: addresses, tokens and what stands open; above all that nothing which strangers can reach is without a token.
+// `control`: addresses, tokens and open endpoints; above all, no listener beyond the loopback without a token.
 import { describe, expect, test } from 'bun:test';
 import { type Around, load, messages, planOf, printed } from './rig.ts';
 
@@ -7,12 +7,12 @@ const control = (http: string, around: Around = {}) => planOf(withHttp(http), ar
 const LOCAL = { host: '127.0.0.1', port: 9100, token: null, open: [], hosts: [] };
 
 describe('control', () => {
-  test('is none by default', () => {
+  test('is off by default', () => {
     expect(planOf('services: {a: {command: run}}').control).toBe(null);
     expect(planOf('control: {}\nservices: {a: {command: run}}').control).toBe(null);
   });
 
-  test('listens on the loopback by default, where no token is needed', () => {
+  test('listens on the loopback by default, without a token', () => {
     expect(control('{}')).toEqual(LOCAL);
   });
 
@@ -22,7 +22,7 @@ describe('control', () => {
     ['9100', '127.0.0.1'],
     ['"[::1]:9100"', '::1'],
     ['127.3.2.1:9100', '127.3.2.1'],
-  ])('takes %s', (listen, host) => {
+  ])('accepts %s', (listen, host) => {
     expect(control(`{listen: ${listen}}`)).toEqual({ ...LOCAL, host });
   });
 
@@ -32,13 +32,13 @@ describe('control', () => {
     ['10.0.0.5:9100', '10.0.0.5'],
     ['"[::]:9100"', '::'],
     ['"[2001:DB8:0::1]:9100"', '2001:db8::1'],
-  ])('takes %s with a token only', (listen, host) => {
+  ])('accepts %s only with a token', (listen, host) => {
     const given = listen.startsWith('"') ? listen : `"${listen}"`;
     expect(control(`{listen: ${given}, token: abc}`)).toEqual({ ...LOCAL, host, token: 'abc' });
     expect(messages(withHttp(`{listen: ${given}}`))).toEqual([
-      `everybody who can reach ${host} could read all of it: beyond the loopback a \`token\` is needed`,
+      `without a \`token\` everyone who can reach ${host} could read the API: a \`token\` is required beyond the loopback`,
     ]);
-    // Open routes are no token.
+    // Open endpoints do not replace a token.
     expect(load(withHttp(`{listen: ${given}, open: [healthz, readyz, metrics]}`)).ok).toBe(false);
   });
 
@@ -49,7 +49,7 @@ describe('control', () => {
     },
   );
 
-  test('takes the token from a file or a variable, and shows neither', () => {
+  test('takes the token from a file or a variable, and never shows it', () => {
     const files = { '/run/t': 's3cret==\n' };
     expect(control('{token: {file: /run/t}}', { files })?.token).toBe('s3cret==');
     const environment = { TOKEN: 'from-env' };
@@ -57,7 +57,7 @@ describe('control', () => {
     expect(control('{token: "${TOKEN}"}', { environment })?.token).toBe('from-env');
     // biome-ignore lint/suspicious/noTemplateCurlyInString: likewise
     const wrong = printed(withHttp('{token: "${TOKEN}"}'), { environment: { TOKEN: 'two words' } });
-    expect(wrong).toContain('`token` holds what no token can');
+    expect(wrong).toContain('`token` is not a valid token');
     expect(wrong).not.toContain('two words');
     for (const text of ['', 'two words\n', 'a\nb\n']) {
       const around = { files: { '/run/t': text } };
@@ -71,7 +71,7 @@ describe('control', () => {
     expect(load(withHttp('{listen: ":1", token: null}')).ok).toBe(false);
   });
 
-  test('without a token is for reading, which is warned of', () => {
+  test('without a token is read-only, with a warning', () => {
     const warnings = (text: string) => {
       const loaded = load(withHttp(text));
       return loaded.ok ? loaded.value.warnings.map(({ code, range }) => `${code} ${range.line}`) : ['wrong'];
@@ -81,13 +81,13 @@ describe('control', () => {
     expect(warnings('{token: {file: /run/t}}')).toEqual(['wrong']);
   });
 
-  test('opens three routes and no other', () => {
+  test('opens three endpoints only', () => {
     expect(control('{open: [metrics, healthz]}')?.open).toEqual(['metrics', 'healthz']);
     expect(load(withHttp('{open: [dashboard]}')).ok).toBe(false);
     expect(load(withHttp('{open: true}')).ok).toBe(false);
   });
 
-  test('does not share its port with a service', () => {
+  test('must not use the port of a service', () => {
     const text = 'control: {http: {listen: 8080}}\nservices: {a: {command: run, port: 8080}}\n';
     expect(messages(text)[0]).toBe('`a` and the control API both listen on port 8080');
   });

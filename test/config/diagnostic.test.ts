@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
-import { type Diagnostic, type Range, render, sortDiagnostics, toJson } from '../../src/config/diagnostic.ts';
+import { type Diagnostic, render, sortDiagnostics, toJson } from '../../src/config/diagnostic.ts';
 import { drawExcerpt } from '../../src/config/excerpt.ts';
+import type { Range } from '../../src/config/range.ts';
 import { printable } from '../../src/text.ts';
 
 const at = (line: number, column: number, endLine = line, endColumn = column + 1): Range => ({
@@ -39,7 +40,7 @@ describe('an excerpt', () => {
     expect(drawExcerpt('', at(1, 1, 1, 1), 4)).toEqual(['   1 |', '     | ~']);
   });
 
-  test('widens tabs and keeps the squiggle in step', () => {
+  test('widens tabs and keeps the squiggle aligned', () => {
     expect(drawExcerpt('\tx: y', at(1, 5, 1, 6), 4)).toEqual(['   1 |     x: y', '     |        ~']);
   });
 
@@ -49,7 +50,7 @@ describe('an excerpt', () => {
     expect(drawExcerpt('x: 🚀y', at(1, 4, 1, 6), 4)).toEqual(['   1 | x: 🚀y', '     |    ~~']);
   });
 
-  test('writes out what would steer the terminal', () => {
+  test('escapes control characters of the terminal', () => {
     const [shown, squiggle] = drawExcerpt('a: \u001b[31m\u0000\u202ex', at(1, 4, 1, 5), 4);
     expect(shown).toBe('   1 | a: \\x1b[31m\\x00\\u202ex');
     expect(squiggle).toBe('     |    ~~~~');
@@ -59,7 +60,7 @@ describe('an excerpt', () => {
     expect(drawExcerpt('a: b\r\nc: d\r\n', at(1, 4, 1, 5), 4)[0]).toBe('   1 | a: b');
   });
 
-  test('has no lines for a line that is not there', () => {
+  test('is empty for a line that does not exist', () => {
     expect(drawExcerpt('a', at(7, 1), 4)).toEqual([]);
   });
 
@@ -73,14 +74,14 @@ describe('an excerpt', () => {
     });
   }
 
-  test('cuts a squiggle that is longer than the line may be', () => {
+  test('cuts a squiggle that is longer than the line limit', () => {
     const lines = drawExcerpt('z'.repeat(100_000), at(1, 1, 1, 100_001), 4);
     expect(lines.every((line) => line.length <= 7 + 120)).toBe(true);
   });
 });
 
 describe('printing', () => {
-  test('says where, what, and what to write instead, and shows a second place', () => {
+  test('has the position, the message, the suggestion and a second place', () => {
     const text = 'a: 1\na: 2\n';
     const related = [{ message: 'also declared here', file: 'f.yaml', range: at(1, 1) }];
     const one = diagnostic(at(2, 1), { message: 'twice', suggestion: 'remove it', related });
@@ -98,11 +99,11 @@ describe('printing', () => {
     );
   });
 
-  test('goes without an excerpt where the text is not at hand', () => {
+  test('has no excerpt if the text is not available', () => {
     expect(render([diagnostic(at(1, 1))], new Map())).toBe('f.yaml:1:1: error: wrong\n');
   });
 
-  test('makes room in the gutter for high line numbers', () => {
+  test('widens the gutter for high line numbers', () => {
     const text = `${'x\n'.repeat(12_344)}y\n`;
     expect(render([diagnostic(at(12_345, 1))], new Map([['f.yaml', text]]))).toBe(
       'f.yaml:12345:1: error: wrong\n  12345 | y\n        | ~\n',
@@ -114,24 +115,24 @@ describe('printing', () => {
     expect(render([one], new Map())).toBe('f\\n.yaml:1:1: error: a\\x1b]0;x\\x07\n     help: \\x9b\n');
   });
 
-  test('stops after fifty and says how many are left', () => {
+  test('stops after fifty and counts the rest', () => {
     const many = Array.from({ length: 60 }, (_, index) => diagnostic(at(index + 1, 1)));
     const lines = render(many, new Map()).trimEnd().split('\n');
     expect(lines.length).toBe(51);
     expect(lines.at(-1)).toBe('... and 10 more');
   });
 
-  test('cuts a message that quotes something endless', () => {
+  test('cuts a message that quotes a very long text', () => {
     expect(render([diagnostic(at(1, 1), { message: 'x'.repeat(1e6) })], new Map()).length).toBeLessThan(600);
   });
 
-  test('prints nothing about nothing', () => {
+  test('prints nothing for no diagnostics', () => {
     expect(render([], new Map())).toBe('');
   });
 });
 
 describe('diagnostics', () => {
-  test('come in the order of file, line and column, each once', () => {
+  test('are sorted by file, line and column, without duplicates', () => {
     const [a, b, c] = [diagnostic(at(2, 1)), diagnostic(at(1, 5)), diagnostic(at(1, 1), { file: 'g' })];
     expect(sortDiagnostics([a, b, c, a])).toEqual([b, a, c]);
   });
@@ -152,7 +153,7 @@ describe('diagnostics', () => {
     });
   });
 
-  test('ordinary text is printed as it is', () => {
+  test('ordinary text is printed unchanged', () => {
     expect(printable('grüße, 名前 🚀 `x`')).toBe('grüße, 名前 🚀 `x`');
     expect(printable('\ud800')).toBe('\\ud800');
   });

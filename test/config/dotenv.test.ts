@@ -11,7 +11,7 @@ function values(text: string): Readonly<Record<string, string>> {
 }
 
 describe('an environment file', () => {
-  test('holds keys and values, comments and blank lines', () => {
+  test('contains keys and values, comments and blank lines', () => {
     expect(values('# first\nA=1\n\n  B = two words \nexport C=3\n\texport\tD=4\n')).toEqual({
       A: '1',
       B: 'two words',
@@ -25,15 +25,15 @@ describe('an environment file', () => {
     expect(values('A=1')).toEqual({ A: '1' });
   });
 
-  test('takes Windows line ends', () => {
+  test('accepts Windows line ends', () => {
     expect(values('A=1\r\nB="2"\r\n')).toEqual({ A: '1', B: '2' });
   });
 
-  test('counts the last of several values', () => {
+  test('uses the last of several values', () => {
     expect(values('A=1\nA=2\n')).toEqual({ A: '2' });
   });
 
-  test('begins a comment at a hash behind a space, outside quotes', () => {
+  test('starts a comment at a hash after a space, outside quotes', () => {
     expect(values('A=a # b\nB=a#b\nC="a # b" # c\nD=\'#\'\nE=# nothing\nF= # nothing\n')).toEqual({
       A: 'a',
       B: 'a#b',
@@ -44,15 +44,15 @@ describe('an environment file', () => {
     });
   });
 
-  test('takes single quotes literally, over lines too', () => {
+  test('takes single quotes literally, over several lines too', () => {
     expect(values("A='$X \\n \"'\nB='one\ntwo'\nC=3\n")).toEqual({ A: '$X \\n "', B: 'one\ntwo', C: '3' });
   });
 
-  test('knows the escapes of double quotes and keeps other backslashes', () => {
+  test('supports the escapes of double quotes and keeps other backslashes', () => {
     expect(values('A="a\\nb\\t\\"\\\\\\$ \\d"\nB="one\ntwo"\n')).toEqual({ A: 'a\nb\t"\\$ \\d', B: 'one\ntwo' });
   });
 
-  test('puts in no variables: values are literal', () => {
+  test('does not expand variables: values are literal', () => {
     expect(values('A=${B} $C\nB="${C}"\n')).toEqual({ A: '${B} $C', B: '${C}' });
   });
 
@@ -60,14 +60,14 @@ describe('an environment file', () => {
     expect(values('A=a=b==\nB=it\'s "so"\nC={"a": 1}\n')).toEqual({ A: 'a=b==', B: 'it\'s "so"', C: '{"a": 1}' });
   });
 
-  test('can name a variable as JavaScript names its own', () => {
+  test('may have variables with the names of JavaScript properties', () => {
     expect(parseDotenv('__proto__=x\nconstructor=y\n').values.get('__proto__')).toBe('x');
   });
 
   const wrong: Readonly<Record<string, readonly [string, number]>> = {
-    'A=1\nnonsense\n': ['this line is no `KEY=VALUE`', 4],
-    '=1\n': ['this line is no `KEY=VALUE`', 0],
-    'A B=1\n': ['this line is no `KEY=VALUE`', 0],
+    'A=1\nnonsense\n': ['this line is not `KEY=VALUE`', 4],
+    '=1\n': ['this line is not `KEY=VALUE`', 0],
+    'A B=1\n': ['this line is not `KEY=VALUE`', 0],
     'A="x\n': ['this " is never closed', 2],
     "A='x\nB=1\n": ["this ' is never closed", 2],
     'A="x" y\n': ['text follows the closing "', 5],
@@ -80,7 +80,7 @@ describe('an environment file', () => {
       'a comment begins within these quotes: a value that begins without a quote ends before ` #`',
       13,
     ],
-    'A=x\0y\n': ['this value holds a NUL character', 0],
+    'A=x\0y\n': ['this value contains a NUL character', 0],
   };
   for (const [text, [message, start]] of Object.entries(wrong)) {
     test(`${JSON.stringify(text)} is refused: ${message}`, () => {
@@ -88,7 +88,7 @@ describe('an environment file', () => {
     });
   }
 
-  test('loses no part of a value without a word', () => {
+  test('never drops part of a value without an error', () => {
     const unit = fc.constantFrom('a', '"', "'", '\\', ' ', '#', '\t');
     fc.assert(
       fc.property(fc.string({ unit, maxLength: 12 }), (written) => {
@@ -104,13 +104,13 @@ describe('an environment file', () => {
     );
   });
 
-  test('goes on behind a line that is wrong', () => {
+  test('continues after an invalid line', () => {
     const { values: found, problems } = parseDotenv('bad\nA=1\nworse\n');
     expect(Object.fromEntries(found)).toEqual({ A: '1' });
     expect(problems.length).toBe(2);
   });
 
-  test('never throws, and is read in one pass', () => {
+  test('never throws, and is parsed in one pass', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom('A', '=', '"', "'", '\\', '\n', ' ', '#') }), (text) => {
         parseDotenv(text);
@@ -122,7 +122,7 @@ describe('an environment file', () => {
     expect(processorTime() - start).toBeLessThan(2000);
   });
 
-  test('gives back every value that is written in double quotes', () => {
+  test('returns every value that is written in double quotes', () => {
     fc.assert(
       fc.property(fc.string(), (value) => {
         fc.pre(!value.includes('\0'));

@@ -1,4 +1,4 @@
-// The examples are what people copy: editors check them against the JSON Schema, and nothing in them is warned about.
+// The examples, which users copy, match the JSON Schema and cause no warnings.
 import { describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,19 +10,19 @@ const ROOT = join(import.meta.dir, '../..');
 const EXAMPLES = [...new Bun.Glob('examples/*/services.yaml').scanSync({ cwd: ROOT })].sort();
 
 describe('an example', () => {
-  test('is there', () => {
+  test('exists', () => {
     expect(EXAMPLES.length).toBeGreaterThan(5);
   });
 
   for (const file of EXAMPLES) {
     const text = readFileSync(join(ROOT, file), 'utf8');
 
-    test(`${file} fits the JSON Schema, which its first line names`, () => {
+    test(`${file} matches the JSON Schema, which its first line names`, () => {
       expect(text).toStartWith('# yaml-language-server: $schema=../../services.schema.json\n');
       expect(violations(jsonSchema(), parse(text, { merge: true }))).toEqual([]);
     });
 
-    test(`${file} has a README of its own, of about ten lines`, () => {
+    test(`${file} has its own README of about ten lines`, () => {
       const lines = readFileSync(join(ROOT, file, '../README.md'), 'utf8')
         .trimEnd()
         .split('\n');

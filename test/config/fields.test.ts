@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
-// Every field of a service but its probes (probes.test.ts): what can be written, the Plan that results, what is refused.
+// Every field of a service except its probes (probes.test.ts): valid values, the resulting Plan, rejected values.
 import { describe, expect, test } from 'bun:test';
 import type { ServicePlan } from '../../src/plan/plan.ts';
 import { type Around, messages, oneService, planOf, serviceOf } from './rig.ts';
@@ -160,12 +160,12 @@ describe('a service', () => {
     });
   }
 
-  test('with nothing but its command has every default', () => {
+  test('with only a command has every default', () => {
     const { env: _env, ...service } = serviceOf(oneService('command: run'));
     expect(service).toEqual(DEFAULTS);
   });
 
-  test('is frozen all through', () => {
+  test('is frozen recursively', () => {
     const plan = planOf(oneService('command: [run]', 'ports: [1]', 'ready: { http: /x }', 'limits: { nofile: 1 }'));
     const check = (value: unknown): void => {
       if (typeof value !== 'object' || value === null) return;
@@ -177,19 +177,19 @@ describe('a service', () => {
 });
 
 describe('a command', () => {
-  test('as a text is left to the shell, variables and all', () => {
+  test('as a text is left to the shell, with its variables', () => {
     const text = 'run "$A" ${B:-c} $$ ${UNSET';
     expect(serviceOf(`services:\n  a:\n    command: '${text}'\n`).argv).toEqual(['/bin/sh', '-c', text]);
   });
 
-  test('as a list has its variables put in, item by item', () => {
+  test('as a list is interpolated item by item', () => {
     const service = serviceOf(oneService('command: [run, "${A}", "$A", "$${A}", "${B}"]'), {
       environment: { A: 'one two', B: '' },
     });
     expect(service.argv).toEqual(['run', 'one two', '$A', '${A}', '']);
   });
 
-  test('as a list takes numbers and switches as they are written', () => {
+  test('as a list accepts numbers and switches as written', () => {
     expect(serviceOf(oneService('command: [run, 8000, 1.10, 0x1f, true, -1e3]')).argv).toEqual([
       'run',
       '8000',
@@ -221,7 +221,7 @@ describe('a command', () => {
 
   test('longer than Linux can execute is refused', () => {
     expect(messages(oneService(`command: "${'x'.repeat(131_072)}"`))).toEqual([
-      'the command of `a` holds a text of 128 KiB or more, which Linux cannot execute',
+      'the command of `a` contains a text of 128 KiB or more, which Linux cannot execute',
     ]);
     expect(messages(oneService(`command: "${'x'.repeat(131_066)}"`))).toEqual([]);
   });
@@ -249,30 +249,30 @@ describe('enabled', () => {
     });
   }
 
-  test('takes no other word', () => {
+  test('accepts no other word', () => {
     expect(messages(oneService('command: run', 'enabled: maybe')).length).toBe(1);
     expect(messages(oneService('command: run', 'enabled: 2')).length).toBe(1);
     expect(messages(oneService('command: run', 'enabled:')).length).toBe(1);
   });
 
-  test('says nothing of what a variable holds: it may be the password that the service is for', () => {
+  test('does not show the value of a variable, which may be a password', () => {
     const text = oneService('command: run', 'enabled: ${PASSWORD:-}');
     const [message = ''] = messages(text, { environment: { PASSWORD: 'hunter2' } });
-    expect(message).toContain('PASSWORD holds neither');
+    expect(message).toContain('PASSWORD contains neither');
     expect(message).not.toContain('hunter2');
     const better = text.replace(':-', ':+true');
     expect(serviceOf(better, { environment: { PASSWORD: 'no' } }).enabled).toBe(true);
   });
 
-  test('says nothing of a variable that holds nothing: it is the default that is wrong', () => {
+  test('blames the default if the variable is empty', () => {
     const text = oneService('command: run', 'enabled: "${MAYBE:-perhaps}"');
     for (const environment of [{}, { MAYBE: '' }]) {
       const [message = ''] = messages(text, { environment });
-      expect(message).toEndWith(', and the default of MAYBE is neither');
+      expect(message).toEndWith(', but the default of MAYBE is neither');
     }
   });
 
-  test('a file in which nothing is enabled is refused', () => {
+  test('a file without an enabled service is refused', () => {
     expect(messages(oneService('command: run', 'enabled: no'))).toEqual([
       'no service is enabled: there is nothing to run',
     ]);
@@ -300,21 +300,21 @@ describe('an impossible value', () => {
     'limits: { nofile: -1 }': '`limits.nofile` must be a whole number or `unlimited`, not -1',
     'limits: { stack: 8192 }': '`limits.stack` must be a size (`64MiB`), `0` or `unlimited`, not 8192',
     'limits: { nofile: { soft: 1 } }': '`limits.nofile` needs both `soft` and `hard`',
-    'limits: { nofile: { soft: 2, hard: 1 } }': 'the soft value of `limits.nofile` is above its hard one',
+    'limits: { nofile: { soft: 2, hard: 1 } }': 'the soft value of `limits.nofile` is greater than its hard value',
     'limits: { rtprio: 100 }': '`limits.rtprio` must be a whole number up to 99 or `unlimited`, not 100',
     'limits: { files: 1 }': 'there is no limit `files`',
     'restart: sometimes': '`restart` must be `never`, `on-failure` or `always`, not "sometimes"',
     'restart: { max: 3 }': '`max` counts restarts, but the policy is `never`',
-    'restart: { policy: always, within: 1m }': '`within` says in which time `max` counts, but there is no `max`',
+    'restart: { policy: always, within: 1m }': '`within` is the time window of `max`, but there is no `max`',
     'restart: { policy: always, backoff: { initial: 1m } }':
       '`backoff.initial` (1m) is longer than `backoff.max` (30s)',
     'restart: { policy: always, backoff: { factor: 0.5 } }': '`factor` must be a number from 1 to 100, not 0.5',
     'stop: { signal: TREM }': 'there is no signal `TREM`',
     'stop: { to: all }': '`to` must be `main` or `group`, not "all"',
-    'stop: 0': '`0` is no signal number: they go from 1 to 64',
+    'stop: 0': '`0` is not a signal number: signals have the numbers 1 to 64',
     'forward: HUP': '`forward` must be a list of signals, or a map of signals, not "HUP"',
     'forward: [HUP, SIGHUP]': '`forward` names SIGHUP twice',
-    'forward: { HUP: 0 }': '`0` is no signal number',
+    'forward: { HUP: 0 }': '`0` is not a signal number',
     'start_stall: 0s': '`start_stall` must be a duration above zero',
     'user: "a b"': '`user` must be a user',
     'user: ""': '`user` is empty',
@@ -339,9 +339,9 @@ describe('an impossible value', () => {
     });
   }
 
-  test('port and ports at once are refused', () => {
+  test('port and ports together are refused', () => {
     expect(messages(oneService('command: run', 'port: 1', 'ports: [2]'))).toEqual([
-      '`port` and `ports` are two ways to say the same',
+      '`port` and `ports` are alternatives',
     ]);
   });
 
@@ -353,11 +353,11 @@ describe('an impossible value', () => {
 
   const names = ['svc-super', '-a', '.a', 'a b', 'ä', 'a/b', 'a'.repeat(64)];
   for (const name of names) {
-    test(`${name.slice(0, 20)} is no name of a service`, () => {
+    test(`${name.slice(0, 20)} is not a name of a service`, () => {
       expect(messages(`services: { "${name}": { command: run } }\n`).length).toBe(1);
     });
   }
-  test('names may hold what is safe in URLs and prefixes', () => {
+  test('names may contain what is safe in URLs and prefixes', () => {
     const text = `services: { A.b_c-1: { command: run }, ${'a'.repeat(63)}: { command: run } }\n`;
     expect(planOf(text).services.length).toBe(2);
   });
@@ -366,7 +366,7 @@ describe('an impossible value', () => {
 describe('defaults', () => {
   const around: Around = {};
 
-  test('are taken by every service that does not say otherwise', () => {
+  test('apply to every service that does not override them', () => {
     const text = `
 defaults: { restart: always, nice: 5, success_codes: [0, 1], ready: { tcp: 1 } }
 services:
@@ -408,12 +408,12 @@ services:
     expect(service.stop).toEqual(stop({ signal: 'SIGINT', timeout: 5000 }));
   });
 
-  test("a service's own way to name ports replaces the other way", () => {
+  test("a service's own `port` replaces `ports`, and the reverse", () => {
     const text = 'defaults: { port: 1 }\nservices:\n  a: { command: run, ports: [2, 3] }\n';
     expect(serviceOf(text).ports).toEqual([2, 3]);
   });
 
-  test('can give the command', () => {
+  test('may contain the command', () => {
     expect(serviceOf('defaults: { command: run }\nservices:\n  a: {}\n').argv[2]).toBe('exec run');
   });
 
@@ -422,7 +422,7 @@ services:
     expect(planOf('services: { a: { command: run, log: { format: json } } }\n').format).toBe('text');
   });
 
-  test('that are wrong are reported once', () => {
+  test('that are invalid are reported once', () => {
     const text = 'defaults: { nice: 99 }\nservices: { a: { command: run }, b: { command: run } }\n';
     expect(messages(text)).toEqual(['`nice` must be a whole number from -20 to 19, not 99']);
   });
@@ -440,7 +440,7 @@ describe('the top level', () => {
     });
   });
 
-  test('can be said', () => {
+  test('may be set', () => {
     const plan = planOf(
       'name: ${N:-x}\nexit: all\nstop_timeout: 1m\nhosts: false\nservices: { a: { command: run } }\n',
     );

@@ -1,12 +1,12 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
-// Texts that nobody would write, and right files with something wrong put into them: nothing may throw, hang, or print a
-// control character, and every complaint must point into the text.
+// Random texts, and valid files with one part changed: nothing may throw, hang, or print a control character, and every
+// diagnostic must lie in the text.
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import fc from 'fast-check';
 import { renderDiagnostics } from '../../src/config/diagnostic.ts';
 import { load, PATH } from './rig.ts';
 
-// FUZZ=20 looks twenty times as long.
+// FUZZ=20 runs twenty times as many.
 const FACTOR = Number(process.env.FUZZ ?? 1);
 setDefaultTimeout(60_000 * FACTOR);
 
@@ -51,7 +51,7 @@ const AROUND = {
   environment: { PATH: '/bin' },
 };
 
-/** Loads a text and checks what holds for any. */
+/** Loads a text and checks the conditions that hold for every text. */
 function examine(text: string): void {
   const loaded = load(text, AROUND);
   if (loaded.ok) {
@@ -91,7 +91,7 @@ const YAMLISH = fc.string({
 });
 
 describe('loading', () => {
-  test('the file that is changed below is right', () => {
+  test('the file that the tests below change is valid', () => {
     const loaded = load(RIGHT, AROUND);
     expect(loaded.ok ? '' : renderDiagnostics(loaded.error)).toBe('');
   });
@@ -100,7 +100,7 @@ describe('loading', () => {
     fc.assert(fc.property(YAMLISH, examine), { numRuns: 2000 * FACTOR });
   });
 
-  test('never throws when such texts stand inside a file', () => {
+  test('never throws when such texts are inside a file', () => {
     fc.assert(
       fc.property(fc.nat(RIGHT.length), fc.nat(30), YAMLISH, (at, length, text) => {
         examine(RIGHT.slice(0, at) + text + RIGHT.slice(at + length));

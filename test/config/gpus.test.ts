@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
-// Every way to write `gpus`, what it comes to in the configuration, and what is refused in words that help.
+// Every form of `gpus`, the resulting configuration, and the messages for rejected values.
 import { describe, expect, test } from 'bun:test';
 import { loadConfig } from '../../src/config/load.ts';
 import { memoryFiles, messages, oneService, PATH, printed } from './rig.ts';
@@ -13,7 +13,7 @@ function gpusOf(text: string, environment: Readonly<Record<string, string>> = {}
 const REST = { optional: false, min_free: null, free_timeout: 60_000, on_lost: 'exit' };
 const wish = (wanted: unknown, shared = false) => ({ wish: wanted, shared, ...REST });
 
-describe('a wish', () => {
+describe('a request', () => {
   const right: Readonly<Record<string, unknown>> = {
     '1': wish(1),
     '0': wish(0),
@@ -42,7 +42,7 @@ describe('a wish', () => {
     test(`gpus: ${written}`, () => expect(gpusOf(oneService('command: run', `gpus: ${written}`))).toEqual(expected));
   }
 
-  test('is nothing where nothing is said', () => {
+  test('is null without `gpus`', () => {
     expect(gpusOf(oneService('command: run'))).toBe(null);
   });
 
@@ -58,7 +58,7 @@ describe('a wish', () => {
     expect(gpusOf(list, { A: '1', B: 'GPU-8932f937' })).toEqual(wish(['1', 'GPU-8932f937']));
   });
 
-  test('stands under `defaults` too; a service that says which keeps the rest', () => {
+  test('may be in `defaults`; a service that overrides it keeps the other fields', () => {
     const text = `
 defaults: { gpus: { count: 1, min_free: 1GiB, free_timeout: 2m } }
 services:
@@ -72,7 +72,7 @@ services:
   });
 });
 
-describe('what is no wish', () => {
+describe('an invalid request', () => {
   const A = 'a number, `all`, a list of devices, or a map';
   const D = 'a position (0 is the first), a UUID (`GPU-…`) or the name of a MIG slice (`MIG-…`)';
   const wrong: Readonly<Record<string, string>> = {
@@ -87,10 +87,10 @@ describe('what is no wish', () => {
     'gpus: [first]': `an item of \`gpus\` must be ${D}, not "first"`,
     'gpus: [-1]': `an item of \`gpus\` must be ${D}, not -1`,
     'gpus: [[0]]': `an item of \`gpus\` must be ${D}, not a list`,
-    'gpus: {}': '`gpus` says neither how many nor which: it needs `count`',
-    'gpus: { min_free: 1GiB }': '`gpus` says neither how many nor which: it needs `count`',
-    'gpus: { count: 1, devices: [0] }': '`count` and `devices` are two ways to say which',
-    'gpus: { share: all, count: 1 }': '`count` and `share` are two ways to say which',
+    'gpus: {}': '`gpus` has neither a number nor a list of devices: it needs `count`',
+    'gpus: { min_free: 1GiB }': '`gpus` has neither a number nor a list of devices: it needs `count`',
+    'gpus: { count: 1, devices: [0] }': '`count` and `devices` are alternatives',
+    'gpus: { share: all, count: 1 }': '`count` and `share` are alternatives',
     'gpus: { count: 1, memory: 20GiB }': 'unknown key `memory` in `gpus`',
     'gpus: { count: 1, min_free: 20 }': '`min_free` must be a size, not 20',
     'gpus: { count: 1, free_timeout: 60 }': '`free_timeout` must be a duration, not 60',
@@ -105,14 +105,14 @@ describe('what is no wish', () => {
   const advice: Readonly<Record<string, string>> = {
     'gpus: 0,1': 'write `[0,1]`',
     'gpus: GPU-8932f937': 'write `[GPU-8932f937]`',
-    'gpus: none': 'write `0` for a service that is to see none',
+    'gpus: none': 'write `0` to hide all GPUs from the service',
     'gpus: yes': 'write `1`, or `all`',
     'gpus: { devices: 0 }': 'write `[0]`',
     'gpus: { count: 1, memory: 20GiB }': 'it is called `min_free`',
     'gpus: { min_free: 1GiB }': 'or `devices: [0, 1]`, or `share: all`',
   };
   for (const [line, suggestion] of Object.entries(advice)) {
-    test(`${line} says what to write`, () => {
+    test(`${line} has a suggestion`, () => {
       expect(printed(oneService('command: run', line))).toContain(`help: ${suggestion}\n`);
     });
   }

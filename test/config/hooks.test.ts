@@ -1,4 +1,4 @@
-// Hooks: what can be written, what comes of it in the Plan, and what is refused.
+// Hooks: valid values, the resulting Plan, rejected values.
 import { describe, expect, test } from 'bun:test';
 import type { Hooks } from '../../src/plan/plan.ts';
 import { messages, oneService, planOf, printed, serviceOf } from './rig.ts';
@@ -7,7 +7,7 @@ const hooksOf = (...lines: readonly string[]): Hooks => serviceOf(oneService('co
 const NONE: Hooks = { beforeStart: null, afterReady: null, beforeStop: null, afterExit: null };
 
 describe('hooks', () => {
-  test('are commands, as the service has its own, with a minute each', () => {
+  test('are commands in the forms of `command`, with a timeout of a minute', () => {
     expect(hooksOf('hooks: { before_start: ./prepare --all, after_ready: [warm, "$X"], after_exit: a; b }')).toEqual({
       beforeStart: { argv: ['/bin/sh', '-c', 'exec ./prepare --all'], timeout: 60_000 },
       afterReady: { argv: ['warm', '$X'], timeout: 60_000 },
@@ -16,14 +16,14 @@ describe('hooks', () => {
     });
   });
 
-  test('have deadlines of their own', () => {
+  test('have their own timeouts', () => {
     expect(hooksOf('hooks: { before_start: { command: [prepare], timeout: 5m } }')).toEqual({
       ...NONE,
       beforeStart: { argv: ['prepare'], timeout: 300_000 },
     });
   });
 
-  test('before_stop takes what time there is, unless it says otherwise', () => {
+  test('before_stop uses the time of the stop, unless it has a timeout', () => {
     expect(hooksOf('hooks: { before_stop: [leave] }').beforeStop).toEqual({ argv: ['leave'], timeout: null });
     expect(hooksOf('hooks: { before_stop: { command: [leave], timeout: 2s } }').beforeStop).toEqual({
       argv: ['leave'],
@@ -31,7 +31,7 @@ describe('hooks', () => {
     });
   });
 
-  test('before_stop waits for a probe, which is asked every 250 ms', () => {
+  test('before_stop waits for a probe, which runs every 250 ms', () => {
     const wait = 'wait_for: { http: { path: /metrics, matches: "^vllm:num_requests_running.* 0\\\\.0$" } }';
     const hook = hooksOf('port: 9000', `hooks: { before_stop: { ${wait}, timeout: 20s } }`).beforeStop;
     expect(hook).toMatchObject({
@@ -40,7 +40,7 @@ describe('hooks', () => {
     });
   });
 
-  test('before_stop asks as often as its probe says', () => {
+  test('before_stop uses the interval of its probe', () => {
     const hook = hooksOf('hooks: { before_stop: { wait_for: { file: idle, interval: 1s } } }').beforeStop;
     expect(hook).toMatchObject({ waitFor: { kind: 'file', path: 'idle', interval: 1_000 }, timeout: null });
   });
@@ -64,12 +64,13 @@ services: { x: { command: run, hooks: { after_exit: [c] } } }
     'hooks: { pre_stop: a }': 'unknown key `pre_stop` in `hooks`',
     'hooks: { after_exit: { wait_for: { tcp: 1 } } }': 'unknown key `wait_for` in a hook',
     'hooks: { before_stop: { timeout: 1s } }': '`before_stop` has neither `command` nor `wait_for`',
-    'hooks: { before_stop: { command: a, wait_for: { tcp: 1 } } }': '`before_stop` either runs a command or waits',
+    'hooks: { before_stop: { command: a, wait_for: { tcp: 1 } } }':
+      '`before_stop` cannot have both `command` and `wait_for`',
     'hooks: { before_stop: { wait_for: { interval: 1s } } }':
       '`wait_for` must have one of `http`, `tcp`, `exec`, `file`',
-    'hooks: { before_stop: { wait_for: { tcp: 1, file: x } } }': '`wait_for` has one kind',
+    'hooks: { before_stop: { wait_for: { tcp: 1, file: x } } }': '`wait_for` must have one kind',
     'hooks: { before_stop: { wait_for: { log: x } } }': 'unknown key `log` in `wait_for`',
-    'hooks: { before_stop: { wait_for: { http: /idle } } }': 'this probe names no port, and `a` has none either',
+    'hooks: { before_stop: { wait_for: { http: /idle } } }': 'this probe has no port, and `a` has no `port`',
   };
   for (const [line, message] of Object.entries(wrong)) {
     test(`${line} is refused`, () => {
@@ -77,7 +78,7 @@ services: { x: { command: run, hooks: { after_exit: [c] } } }
     });
   }
 
-  test('a condition in the wrong place is told where it belongs', () => {
+  test('a condition in the wrong place has a suggestion', () => {
     const text = `services:
   a:
     command: run

@@ -1,11 +1,11 @@
-// As much of a JSON Schema validator as the schema of services.yaml uses, so that the tests need no dependency. A keyword
-// that it does not know is an error of the test: the schema would otherwise promise what nobody has checked.
+// A JSON Schema validator for the keywords that the schema of services.yaml uses, so that the tests need no dependency. An
+// unknown keyword is an error, because the schema would otherwise contain unchecked rules.
 
 type Schema = Readonly<Record<string, unknown>>;
 
 const ANNOTATIONS = new Set(['$schema', 'title', 'description', 'default', 'definitions']);
 
-/** Paths at which `value` breaks `schema`; empty where it fits. */
+/** Paths at which `value` violates `schema`; empty if it is valid. */
 export function violations(schema: Schema, value: unknown, root: Schema = schema, path = '$'): readonly string[] {
   return Object.entries(schema).flatMap(([keyword, wanted]) => {
     if (ANNOTATIONS.has(keyword)) return [];

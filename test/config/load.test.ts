@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
-// From bytes to a tree: what the file may be, what YAML may do, and how large anything may get.
+// From bytes to a tree: the forms of the file, the supported parts of YAML, and the size limits.
 import { describe, expect, test } from 'bun:test';
 import { renderDiagnostics } from '../../src/config/diagnostic.ts';
 import { loadConfig, parseDraft } from '../../src/config/load.ts';
@@ -26,7 +26,7 @@ describe('the file', () => {
     ],
     'of ten megabytes': [
       'a'.repeat(10_000_000),
-      `${PATH}:1:1: error: cannot read ${PATH}: it is 9.6 MiB large, and 1 MiB is the most`,
+      `${PATH}:1:1: error: cannot read ${PATH}: it has 9.6 MiB, and the limit is 1 MiB`,
     ],
     'in UTF-16': [new Uint8Array([0xff, 0xfe, 0x61, 0]), `${PATH}:1:1: error: cannot read ${PATH}: it is UTF-16`],
     'with a byte that is no UTF-8': [
@@ -49,7 +49,7 @@ describe('the file', () => {
     ],
     'of two documents': [
       `${RUN}---\n${RUN}`,
-      `${PATH}:2:1: error: the file holds more than one document: everything must be in one`,
+      `${PATH}:2:1: error: the file holds more than one document: it must have one document`,
     ],
     'with a byte order mark': [`\ufeff${RUN}`, 'ok'],
     'with Windows line ends': [RUN.replaceAll('\n', '\r\n'), 'ok'],
@@ -60,12 +60,12 @@ describe('the file', () => {
     test(title, () => expect(firstLine(contents)).toBe(expected));
   }
 
-  test('of exactly 1 MiB is taken', () => {
+  test('of exactly 1 MiB is accepted', () => {
     expect(firstLine(RUN + '#'.repeat(1024 * 1024 - RUN.length))).toBe('ok');
-    expect(firstLine(RUN + '#'.repeat(1024 * 1024 - RUN.length + 1))).toContain('1 MiB is the most');
+    expect(firstLine(RUN + '#'.repeat(1024 * 1024 - RUN.length + 1))).toContain('the limit is 1 MiB');
   });
 
-  test('that is no regular file is not opened', () => {
+  test('that is not a regular file is not opened', () => {
     const files = {
       read: () => {
         throw new Error('would wait for ever');
@@ -103,15 +103,15 @@ services:
     ]);
   });
 
-  test('a merge of something else than a map is refused', () => {
+  test('a merge of something other than a map is refused', () => {
     expect(messages('x: &x 1\nservices:\n  a:\n    <<: *x\n    command: run\n')).toContain(
-      '`<<` merges maps, and this is none',
+      '`<<` merges maps, and this is not a map',
     );
   });
 
-  test('an alias of nothing names the nearest anchor', () => {
+  test('an unknown alias suggests the closest anchor', () => {
     expect(printed('x-base: &base { command: run }\nservices:\n  a: *bsae\n')).toBe(
-      `services.yaml:3:6: error: there is no anchor \`&bsae\` before this
+      `services.yaml:3:6: error: there is no anchor \`&bsae\` before this alias
    3 |   a: *bsae
      |      ~~~~~
      help: did you mean \`base\`?
@@ -119,13 +119,13 @@ services:
     );
   });
 
-  test('an alias inside what it names is refused', () => {
+  test('an alias inside its own anchor is refused', () => {
     expect(messages('services: &s\n  a: { command: run, depends_on: *s }\n')).toContain(
-      'the alias `*s` stands inside what it names',
+      'the alias `*s` is inside its own anchor',
     );
   });
 
-  test('tags are refused wherever they stand, those of the core schema too', () => {
+  test('tags are refused everywhere, also those of the core schema', () => {
     for (const [line, tag] of [
       ['command: ! test -e /x', '!'],
       ['command: !run x', '!run'],
@@ -145,18 +145,18 @@ services:
     }
   });
 
-  test('an exclamation mark that is no tag is text', () => {
+  test('an exclamation mark that is not a tag is text', () => {
     const command = ['run', 'a!', 'b !c', '!d', '!e'];
     expect(serviceOf(oneService('command: [run, a!, b !c, "!d", \'!e\']')).argv).toEqual(command);
     expect(serviceOf(oneService('command: |', '  ! run')).argv.at(-1)).toBe('! run\n');
   });
 
-  test('keys that are no texts are refused', () => {
+  test('keys that are not texts are refused', () => {
     expect(messages(`${RUN}? [a]\n: b\n`)).toContain('a key must be a text');
     expect(messages('services:\n  a:\n    command: run\n    env: { {{ x }}: y }\n')).toContain('a key must be a text');
   });
 
-  test('a number is a name where a name is wanted', () => {
+  test('a number is accepted as a name', () => {
     expect(planOf('services: { 1: { command: run } }\n').services[0]?.name).toBe('1');
   });
 
@@ -168,7 +168,7 @@ services:
     ]);
   });
 
-  test('names of JavaScript objects are ordinary keys', () => {
+  test('names of JavaScript properties are ordinary keys', () => {
     const service = serviceOf(oneService('command: run', 'env: { __proto__: x, constructor: y, hasOwnProperty: z }'));
     expect(Object.entries(service.env).filter(([, value]) => 'xyz'.includes(value)).length).toBe(3);
     expect(messages('services: { __proto__: { command: run } }\n')).toEqual([
@@ -196,23 +196,23 @@ describe('syntax errors', () => {
     ],
   };
   for (const [title, [text, expected]] of Object.entries(cases)) {
-    test(`${title} is reported where it is`, () => expect(printed(text)).toContain(`services.yaml:${expected}`));
+    test(`${title} is reported at its position`, () => expect(printed(text)).toContain(`services.yaml:${expected}`));
   }
 
-  test('a reference in a flow list without quotes says what to do', () => {
+  test('a reference in a flow list without quotes has a suggestion', () => {
     expect(printed('services:\n  a: { command: run, ports: [${PORT}] }\n')).toContain(
-      'help: inside `[ ]` and `{ }` a reference to a variable must stand in quotes',
+      'help: inside `[ ]` and `{ }` a reference to a variable must be in quotes',
     );
   });
 
-  test('come together with what is wrong before them, and with nothing that only seems so behind them', () => {
+  test('are reported together with earlier errors, without false errors after them', () => {
     expect(printed('nam: x\nservices:\n  a:\n    command: [run\n    prot: 5\n')).toMatch(
       /^services.yaml:1:1: error: unknown key `nam`[^:]*(\n.*)*error: YAML/,
     );
     expect(printed('nam: x\nservices:\n  a:\n    command: [run\n    prot: 5\n')).not.toContain('prot` in');
   });
 
-  test('come in a number that can be read', () => {
+  test('are limited in number', () => {
     const loaded = load(']'.repeat(1_000_000));
     expect(loaded.ok ? 0 : loaded.error.diagnostics.length).toBeLessThan(50);
   });
@@ -234,25 +234,25 @@ describe('limits', () => {
     });
   }
 
-  test('aliases of aliases do not grow without bound', () => {
+  test('aliases of aliases do not grow without limit', () => {
     const lines = Array.from(
       { length: 30 },
       (_, index) => `x-${index + 1}: &a${index + 1} [${`*a${index}, `.repeat(9)}]\n`,
     );
     expect(quickly(`x-0: &a0 [x]\n${lines.join('')}${RUN}`)).toEqual([
-      'the file holds more than 250000 values when its aliases are followed',
+      'the file holds more than 250000 values when its aliases are resolved',
     ]);
   });
 
-  test('merged maps count for what they bring', () => {
+  test('merged maps count with their entries', () => {
     const keys = Array.from({ length: 1000 }, (_, index) => `k${index}: [a, b, c]`).join(', ');
     const services = Array.from({ length: 1000 }, (_, index) => `  s${index}: { <<: *big }\n`).join('');
     expect(quickly(`x-big: &big { ${keys} }\nservices:\n${services}`)).toEqual([
-      'the file holds more than 250000 values when its aliases are followed',
+      'the file holds more than 250000 values when its aliases are resolved',
     ]);
   });
 
-  test('a chain of aliases is as deep as what it comes to', () => {
+  test('a chain of aliases is as deep as its target', () => {
     const lines = Array.from({ length: 5000 }, (_, index) => `x-${index + 1}: &a${index + 1} [*a${index}]\n`);
     expect(quickly(`x-0: &a0 [x]\n${lines.join('')}${RUN}`)).toEqual(['the file is nested more than 100 levels deep']);
   });
@@ -278,23 +278,23 @@ describe('limits', () => {
     if (!loaded.ok) expect(renderDiagnostics(loaded.error)).toContain('... and 99950 more');
   });
 
-  test('a NUL anywhere is told and not printed', () => {
+  test('a NUL anywhere is reported and not printed', () => {
     for (const text of ['\0', `${RUN}\0`, 'services: { a: { command: "\0" } }\n', 'a\0b: c\n', '# \0\n']) {
       expect(printed(text)).not.toContain('\0');
     }
-    expect(messages('a\0b: c\n')).toContain('a key holds a NUL character');
+    expect(messages('a\0b: c\n')).toContain('a key contains a NUL character');
   });
 });
 
 describe('a draft', () => {
-  test('of a text at hand gives what could be read and all that is wrong', () => {
+  test('of a text has the valid parts and all diagnostics', () => {
     const { config, diagnostics, sources } = parseDraft('x.yaml', `nmae: x\n${RUN}`, {});
     expect(config?.services.map(({ name }) => name)).toEqual(['a']);
     expect(diagnostics.map(({ code }) => code)).toEqual(['unknown-key']);
     expect(sources.get('x.yaml')).toContain('nmae');
   });
 
-  test('locates values, keys, list items, and what comes from the defaults', () => {
+  test('locates values, keys, list items, and values from the defaults', () => {
     const text = 'defaults: { nice: 3 }\nservices:\n  a:\n    command: [run, x]\n    ready: { log: y }\n';
     const { config } = parseDraft('x.yaml', text, {});
     const at = (...path: (string | number)[]) => {

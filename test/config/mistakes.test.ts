@@ -1,11 +1,11 @@
-// The mistakes that people make in one service or the file, and the whole text that they then read. Mistakes between
-// services: relations.test.ts.
+// Common mistakes in one service or the file, with the whole printed text. Mistakes between services: relations.test.ts.
+// Each begins with an empty line.
 import { describe, expect, test } from 'bun:test';
 import { type Mistake, printed } from './rig.ts';
 
 const MISTAKES: readonly (Mistake & { readonly environment?: Readonly<Record<string, string>> })[] = [
   {
-    title: 'a misspelt field names the one that was meant',
+    title: 'a misspelt field suggests the known one',
     file: `
 services:
   web:
@@ -21,7 +21,7 @@ services.yaml:4:5: error: unknown key \`dependson\` in a service
 `,
   },
   {
-    title: 'a misspelt required field is one mistake, not two',
+    title: 'a misspelt required field is one error, not two',
     file: `
 services:
   web:
@@ -35,7 +35,7 @@ services.yaml:3:5: error: unknown key \`comand\` in a service
 `,
   },
   {
-    title: 'a key of Compose says what it is called here',
+    title: 'a key of Compose suggests the key of svc-super',
     file: `
 version: "3"
 services:
@@ -65,7 +65,7 @@ services.yaml:7:5: error: unknown key \`healthcheck\` in a service
 `,
   },
   {
-    title: 'a bare number for a duration says what to write',
+    title: 'a bare number for a duration suggests a unit',
     file: `
 stop_timeout: 10
 services:
@@ -83,7 +83,7 @@ services.yaml:3:39: error: \`start_timeout\` must be a duration above zero, not 
 `,
   },
   {
-    title: 'yes and no are told to be text in YAML 1.2',
+    title: 'yes and no are text in YAML 1.2',
     file: `
 services:
   web:
@@ -103,7 +103,7 @@ services.yaml:5:20: error: \`prefix\` must be \`true\` or \`false\`, not "off"
 `,
   },
   {
-    title: 'a key that is there twice shows both places',
+    title: 'a duplicate key shows both places',
     file: `
 services:
   web:
@@ -121,7 +121,7 @@ services.yaml:4:5: note: also declared here
 `,
   },
   {
-    title: 'a variable that is not set is shown where it stands',
+    title: 'an unset variable is shown at its position',
     file: `
 services:
   web:
@@ -139,7 +139,7 @@ services.yaml:4:11: error: PORT is not set: give the port
 `,
   },
   {
-    title: 'a value that came from a variable says so',
+    title: 'a value from a variable names the variable',
     environment: { PORT: 'http' },
     file: `
 services:
@@ -152,20 +152,20 @@ services.yaml:2:30: error: \`port\` must be a port from 1 to 65535, not "http" (
 `,
   },
   {
-    title: 'a value that came from a secret is not shown',
+    title: 'a value from a secret is not shown',
     environment: { API_TOKEN: 'hunter2' },
     file: `
 services:
   web: { command: run, port: "\${API_TOKEN}" }
 `,
     says: `
-services.yaml:2:30: error: \`port\` must be a port from 1 to 65535, not what \${API_TOKEN} comes to
+services.yaml:2:30: error: \`port\` must be a port from 1 to 65535, not the value of \${API_TOKEN}
    2 |   web: { command: run, port: "\${API_TOKEN}" }
      |                              ~~~~~~~~~~~~~~
 `,
   },
   {
-    title: 'a probe to a host name says why it is refused',
+    title: 'a probe to a host name is refused with the reason',
     file: `
 services:
   web:
@@ -176,24 +176,24 @@ services:
 services.yaml:4:20: error: \`http\` names the host "backend": a probe takes only a literal IP address
    4 |     ready: { http: "http://backend:8000/health" }
      |                    ~~~~~~~~~~~~~~~~~~~~~~~~~~~~
-     help: a name look-up can hang when the process limit is used up; write the address, such as \`127.0.0.1\` or \`[::1]\`
+     help: a name lookup can hang when the process limit is used up; write the address, such as \`127.0.0.1\` or \`[::1]\`
 `,
   },
   {
-    title: 'a probe without any port asks for one',
+    title: 'a probe without any port needs one',
     file: `
 services:
   web: { command: run, ready: { http: /health } }
 `,
     says: `
-services.yaml:2:33: error: this probe names no port, and \`web\` has none either
+services.yaml:2:33: error: this probe has no port, and \`web\` has no \`port\`
    2 |   web: { command: run, ready: { http: /health } }
      |                                 ~~~~
-     help: give \`port\` in the probe, or give the service a \`port\`
+     help: add \`port\` to the probe or to the service
 `,
   },
   {
-    title: 'a task can neither restart always nor be alive',
+    title: 'a task cannot have `restart: always` or a `live` probe',
     file: `
 services:
   load:
@@ -214,7 +214,7 @@ services.yaml:6:5: error: \`load\` is a task: it is meant to finish, so it has n
 `,
   },
   {
-    title: 'a umask without quotes says how to write it',
+    title: 'a umask without quotes suggests quotes',
     file: `
 services:
   web: { command: run, umask: 022 }
@@ -227,22 +227,22 @@ services.yaml:2:31: error: \`umask\` must be three or four octal digits in quote
 `,
   },
   {
-    title: 'a signal that cannot be forwarded says why',
+    title: 'a signal that cannot be forwarded is refused with the reason',
     file: `
 services:
   web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
 `,
     says: `
-services.yaml:2:39: error: SIGTERM cannot be forwarded: it asks svc-super itself to stop everything; a service is stopped with \`stop.signal\`
+services.yaml:2:39: error: SIGTERM cannot be forwarded: it tells svc-super to stop everything; use \`stop.signal\` for the stop signal of a service
    2 |   web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
      |                                       ~~~~
-services.yaml:2:45: error: SIGKILL cannot be forwarded: the kernel lets no program catch it
+services.yaml:2:45: error: SIGKILL cannot be forwarded: no program can catch it
    2 |   web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
      |                                             ~~~~
 services.yaml:2:51: error: SIGCHLD cannot be forwarded: svc-super needs it itself
    2 |   web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
      |                                                   ~~~~
-services.yaml:2:57: error: SIGPWR cannot be forwarded: it asks svc-super itself to stop everything; a service is stopped with \`stop.signal\`
+services.yaml:2:57: error: SIGPWR cannot be forwarded: it tells svc-super to stop everything; use \`stop.signal\` for the stop signal of a service
    2 |   web: { command: run, forward: [HUP, TERM, KILL, CHLD, PWR, HPU] }
      |                                                         ~~~
 services.yaml:2:62: error: there is no signal \`HPU\`
@@ -252,16 +252,16 @@ services.yaml:2:62: error: there is no signal \`HPU\`
 `,
   },
   {
-    title: 'a NUL in what reaches exec is refused, and never printed raw',
+    title: 'a NUL that would reach exec is refused, and never printed raw',
     file: `
 services:
   web: { command: [run, "a\\0b"], env: { A: "\\0" } }
 `,
     says: `
-services.yaml:2:25: error: an item of \`command\` holds a NUL character, which no program can be given
+services.yaml:2:25: error: an item of \`command\` contains a NUL character, which cannot be passed to a program
    2 |   web: { command: [run, "a\\0b"], env: { A: "\\0" } }
      |                         ~~~~~~
-services.yaml:2:44: error: \`env.A\` holds a NUL character, which no program can be given
+services.yaml:2:44: error: \`env.A\` contains a NUL character, which cannot be passed to a program
    2 |   web: { command: [run, "a\\0b"], env: { A: "\\0" } }
      |                                            ~~~~
 `,
@@ -273,24 +273,24 @@ services:
   web: { command: run, stop: { timeout: 20s } }
 `,
     says: `
-services.yaml:2:41: error: \`stop.timeout\` (20s) is longer than the whole shutdown may take (\`stop_timeout\`, 9s)
+services.yaml:2:41: error: \`stop.timeout\` (20s) is longer than \`stop_timeout\` (9s), the limit for the whole shutdown
    2 |   web: { command: run, stop: { timeout: 20s } }
      |                                         ~~~
-     help: shorten it, or give a longer \`stop_timeout\` at the top
+     help: shorten it, or increase \`stop_timeout\` at the top level
 `,
   },
   {
-    title: 'the default that is wrong is shown where it is written',
+    title: 'an invalid default is shown at its position',
     file: `
 defaults: { stop: { timeout: 1m } }
 services:
   web: { command: run }
 `,
     says: `
-services.yaml:1:30: error: \`stop.timeout\` (1m) is longer than the whole shutdown may take (\`stop_timeout\`, 9s)
+services.yaml:1:30: error: \`stop.timeout\` (1m) is longer than \`stop_timeout\` (9s), the limit for the whole shutdown
    1 | defaults: { stop: { timeout: 1m } }
      |                              ~~
-     help: shorten it, or give a longer \`stop_timeout\` at the top
+     help: shorten it, or increase \`stop_timeout\` at the top level
 `,
   },
   {
@@ -306,7 +306,7 @@ services.yaml:2:38: error: \`log\` is not a valid regular expression: missing cl
 `,
   },
   {
-    title: 'a user that does not exist names one that does',
+    title: 'an unknown user suggests an existing one',
     file: `
 services:
   web: { command: run, user: ngnix }
@@ -319,7 +319,7 @@ services.yaml:2:30: error: there is no user \`ngnix\`
 `,
   },
   {
-    title: 'a service with nothing in it has no command',
+    title: 'an empty service has no command',
     file: `
 services:
   web:
@@ -331,33 +331,33 @@ services.yaml:2:3: error: the service \`web\` has no \`command\`
 `,
   },
   {
-    title: 'words that only a shell knows are warned about in a list',
+    title: 'shell syntax in a list causes a warning',
     file: `
 services:
   web: { command: [cd, /app, "&&", run] }
 `,
     says: `
-services.yaml:2:10: warning: a list is executed without a shell: \`&&\` reaches \`cd\` as an argument
+services.yaml:2:10: warning: a list is executed without a shell: \`&&\` is passed to \`cd\` as an argument
    2 |   web: { command: [cd, /app, "&&", run] }
      |          ~~~~~~~
      help: write the command as one text
 `,
   },
   {
-    title: 'a command that leaves itself in the background is warned about',
+    title: 'a command that ends with `&` causes a warning',
     file: `
 services:
   web: { command: nginx & }
 `,
     says: `
-services.yaml:2:19: warning: \`web\` ends with \`&\`: the shell leaves the program in the background and ends at once
+services.yaml:2:19: warning: \`web\` ends with \`&\`: the shell starts the program in the background and exits at once
    2 |   web: { command: nginx & }
      |                   ~~~~~~~
      help: remove the \`&\`
 `,
   },
   {
-    title: 'a program that the shell hides from the stop signal is warned about, unless the signal goes to the group',
+    title: 'a program that the shell hides from the stop signal causes a warning, unless the signal goes to the group',
     file: `
 services:
   web: { command: cd /x && python3 app.py }
@@ -366,14 +366,14 @@ services:
   task: { command: cd /x && python3 setup.py, type: task }
 `,
     says: `
-services.yaml:2:19: warning: the stop signal of \`web\` reaches the shell and not \`python3\`, which runs under it
+services.yaml:2:19: warning: the stop signal of \`web\` reaches the shell instead of \`python3\`, which runs as its child
    2 |   web: { command: cd /x && python3 app.py }
      |                   ~~~~~~~~~~~~~~~~~~~~~~~
      help: write \`exec python3 …\`: the program then replaces the shell
 `,
   },
   {
-    title: 'of a map that was given as one word, what to write',
+    title: 'a word instead of a map suggests the map',
     file: `
 services:
   a: { command: run, log: { file: /var/log/d.log }, hooks: sleep 3 }
@@ -418,7 +418,7 @@ services.yaml:6:35: error: \`file\` must be a map, not true
   },
 ];
 
-describe('what a person reads', () => {
+describe('the printed text', () => {
   for (const { title, file, says, environment } of MISTAKES) {
     test(title, () => {
       const files = { '/etc/passwd': 'root:x:0:0::/root:/bin/sh\nnginx:x:101:101::/nonexistent:/bin/false\n' };
@@ -426,7 +426,7 @@ describe('what a person reads', () => {
     });
   }
 
-  test('all mistakes of a file come at once and in its order, whatever room finds them', () => {
+  test('all mistakes of a file are reported together and in order, whichever room finds them', () => {
     const lines = printed(
       'nam: x\nservices:\n  a: { command: run, user: nobodi, depends_on: [b, x] }\n  b: { command: "", nice: 40 }\n',
       { files: { '/etc/passwd': 'nobody:x:65534:65534::/:/bin/false\n' } },

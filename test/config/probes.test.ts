@@ -1,4 +1,4 @@
-// The probes of a service: what can be written, the Plan that results, what is refused.
+// The probes of a service: valid values, the resulting Plan, rejected values.
 import { describe, expect, test } from 'bun:test';
 import type { Probe } from '../../src/plan/plan.ts';
 import { messages, oneService, serviceOf } from './rig.ts';
@@ -117,7 +117,7 @@ describe('a probe', () => {
     test(written, () => expect(probeOf(written) as unknown).toEqual(expected));
   }
 
-  test('takes the first port of its service', () => {
+  test('uses the first port of its service', () => {
     expect(probeOf('{ http: /health }', 'port: 9000')).toMatchObject({ port: 9000, path: '/health' });
     expect(probeOf('{ http: {} }', 'ports: [9001, 9002]')).toMatchObject({ port: 9001, path: '/' });
     expect(probeOf('{ tcp: true }', 'port: 9000')).toMatchObject({ port: 9000 });
@@ -135,19 +135,20 @@ describe('a probe', () => {
     'ready: {}': 'a probe must have one of `http`, `tcp`, `exec`, `log`, `file`, `notify`',
     'ready: []': '`ready` is an empty list',
     'ready: true': '`ready` must be a probe (a map), or a list of probes, not true',
-    'ready: { tcp: 1, file: /x }': 'a probe has one kind: this one has `tcp` already',
+    'ready: { tcp: 1, file: /x }': 'a probe must have one kind, and this one already has `tcp`',
     'ready: { tcp: 1, failures: 3 }': '`failures` is for `live` probes only',
-    'ready: { log: x, continuous: true }': '`log` cannot be `continuous`: what a `log` probe has seen once stays true',
+    'ready: { log: x, continuous: true }':
+      '`log` cannot be `continuous`: a `log` probe stays true once it has succeeded',
     'ready: { notify: true, continuous: true }': '`notify` cannot be `continuous`',
     'live: { log: x }':
-      '`log` cannot be a `live` probe: what a `log` probe has seen once stays true, so it could never fail',
+      '`log` cannot be a `live` probe: a `log` probe stays true once it has succeeded, so it could never fail',
     'live: { notify: true }': '`notify` cannot be a `live` probe',
-    'live: { tcp: 1, continuous: true }': '`continuous` is for `ready`: a `live` probe always goes on',
+    'live: { tcp: 1, continuous: true }': '`continuous` is for `ready`: a `live` probe always continues',
     'ready: { http: health }':
       '`http` must be a URL (`http://127.0.0.1:8000/health`) or a path (`/health`), not "health"',
     'ready: { http: "ftp://127.0.0.1/" }': '`http` must be a URL',
     'ready: { http: "http://u:p@127.0.0.1/" }': '`http` cannot hold a user name or password',
-    'ready: { http: "http://127.0.0.1:0/" }': '`http` names port 0',
+    'ready: { http: "http://127.0.0.1:0/" }': '`http` has port 0',
     'ready: { http: { url: "http://127.0.0.1/", port: 5 } }': '`url` already says the port',
     'ready: { http: { port: 1, path: health } }': '`path` must be a path beginning with `/`, not "health"',
     'ready: { http: { port: 1, method: get } }': '`method` must be a method in capitals, not "get"',
@@ -165,9 +166,9 @@ describe('a probe', () => {
     'live: { tcp: 1, start_interval: 1s }':
       '`start_interval` is for `ready`: a `live` probe runs every `interval`, once the service is ready',
     'ready: { log: up, start_interval: 1s }':
-      '`start_interval` has no effect: a `log` probe waits and makes no attempts',
+      '`start_interval` has no effect: a `log` probe waits for an event and makes no attempts',
     'ready: { tcp: 1, start_interval: 5ms }': '`start_interval` must be a duration of at least 10ms, not "5ms"',
-    'ready: { tcp: true }': 'this probe names no port, and `a` has none either',
+    'ready: { tcp: true }': 'this probe has no port, and `a` has no `port`',
     'ready: { notify: false }': '`notify` must be `true`, or `{fd: 3}`, not false',
     'ready: { notify: { fd: 2 } }': '`fd` must be a descriptor from 3 to 255, not 2',
     'ready: { tcp: 1, interval: 5ms }': '`interval` must be a duration of at least 10ms, not "5ms"',

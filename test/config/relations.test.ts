@@ -1,10 +1,10 @@
-// Mistakes in what services say about each other, dependencies, stages and ports, and the whole text that a person reads.
+// Mistakes between services, in dependencies, stages and ports, with the whole printed text.
 import { describe, expect, test } from 'bun:test';
 import { type Mistake, printed } from './rig.ts';
 
 const MISTAKES: readonly Mistake[] = [
   {
-    title: 'a dependency that does not exist names the nearest that does',
+    title: 'an unknown dependency suggests the closest service',
     file: `
 services:
   web: { command: run, depends_on: { databse: ready } }
@@ -18,7 +18,7 @@ services.yaml:2:38: error: \`web\` depends on \`databse\`, which does not exist
 `,
   },
   {
-    title: 'a cycle is named once, with a second place in it',
+    title: 'a cycle is reported once, with a second place',
     file: `
 services:
   a: { command: run, depends_on: [b] }
@@ -35,7 +35,7 @@ services.yaml:3:35: note: \`b\` waits for \`c\` here
 `,
   },
   {
-    title: 'depending on a later stage is told as such',
+    title: 'a dependency on a later stage is reported as such',
     file: `
 groups: [first, second]
 services:
@@ -83,7 +83,7 @@ services.yaml:5:24: error: \`condition\` must be \`started\`, \`ready\`, \`compl
 `,
   },
   {
-    title: 'a service that is not enabled is warned about where it is needed',
+    title: 'a dependency on a disabled service causes a warning',
     file: `
 services:
   web: { command: run, depends_on: [db] }
@@ -93,12 +93,12 @@ services:
 services.yaml:2:37: warning: \`web\` will not start: it depends on \`db\`, which is not enabled
    2 |   web: { command: run, depends_on: [db] }
      |                                     ~~
-     help: disable it too, or write \`essential: false\`: if an essential one never starts, the container fails
+     help: disable it too, or write \`essential: false\`: the container fails if an essential service never starts
 `,
   },
 ];
 
-describe('what a person reads about several services', () => {
+describe('the printed text about several services', () => {
   for (const { title, file, says } of MISTAKES) {
     test(title, () => expect(printed(file.slice(1))).toBe(says.slice(1)));
   }

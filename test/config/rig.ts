@@ -1,4 +1,4 @@
-// Loads texts as if they were files: what the tests of config and plan share. Touches no real file.
+// Loads texts as files, for the tests of config and plan. Uses no real file.
 import { type Failure, type Result, render, renderDiagnostics } from '../../src/config/diagnostic.ts';
 import type { FileReader } from '../../src/config/file.ts';
 import { loadPlan, type Planned } from '../../src/plan/expand.ts';
@@ -7,7 +7,7 @@ import type { Plan, ServicePlan } from '../../src/plan/plan.ts';
 
 export const PATH = '/app/services.yaml';
 
-/** Files in memory. A value that is an Error is thrown when it is read; `null` is a folder. */
+/** Files in memory. Reading a value that is an Error throws it; `null` is a folder. */
 export function memoryFiles(contents: Readonly<Record<string, string | Uint8Array | Error | null>>): FileReader {
   const find = (path: string) => (Object.hasOwn(contents, path) ? contents[path] : undefined);
   return {
@@ -34,7 +34,7 @@ export interface Around {
   readonly before?: Plan;
 }
 
-/** A file with a mistake in it, and the text that is printed about it; both begin with an empty line. */
+/** A file with a mistake, and the printed text; both begin with an empty line. */
 export interface Mistake {
   readonly title: string;
   readonly file: string;
@@ -49,14 +49,14 @@ export function load(
   return loadPlan({ path: PATH, files: memoryFiles({ [PATH]: text, ...files }), environment, names, ...around });
 }
 
-/** The Plan of a text that must be right. */
+/** The Plan of a valid text. */
 export function planOf(text: string, around: Around = {}): Plan {
   const loaded = load(text, around);
   if (!loaded.ok) throw new Error(renderDiagnostics(loaded.error));
   return loaded.value.plan;
 }
 
-/** The one service, or the one with the name, of a text that must be right. */
+/** The only service, or the one with the name, of a valid text. */
 export function serviceOf(text: string, around: Around = {}, name?: string): ServicePlan {
   const { services } = planOf(text, around);
   const found = name === undefined ? services[0] : services.find((service) => service.name === name);
@@ -64,19 +64,19 @@ export function serviceOf(text: string, around: Around = {}, name?: string): Ser
   return found;
 }
 
-/** A service called `a` with these lines, as the text of a file. */
+/** A file with the service `a` and these lines. */
 export function oneService(...lines: readonly string[]): string {
   return `services:\n  a:\n${lines.map((line) => `    ${line}\n`).join('')}`;
 }
 
-/** Everything that is printed about a text, warnings of right ones included. The path is cut down to the file's name. */
+/** The printed text for a file, including warnings. The path is shortened to the file's name. */
 export function printed(text: string, around: Around = {}): string {
   const loaded = load(text, around);
   const output = loaded.ok ? render(loaded.value.warnings, new Map([[PATH, text]])) : renderDiagnostics(loaded.error);
   return output.replaceAll('/app/', '');
 }
 
-/** Messages alone, for where the places do not matter. */
+/** The messages without their positions. */
 export function messages(text: string, around: Around = {}): readonly string[] {
   const loaded = load(text, around);
   return (loaded.ok ? loaded.value.warnings : loaded.error.diagnostics).map(({ message }) => message);

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
-// The table as documentation and as JSON Schema: complete, and of one mind with what loading accepts.
+// The table as documentation and as JSON Schema: complete, and consistent with what loading accepts.
 import { describe, expect, test } from 'bun:test';
 import { parse } from 'yaml';
 import { renderDiagnostics } from '../../src/config/diagnostic.ts';
@@ -35,7 +35,7 @@ services:
     ready: { http: { path: /health, json: { path: status, equals: true } } }
 `;
 
-/** One of everything that can be written. */
+/** A file with every field. */
 const EVERYTHING = `
 name: all
 exit: failure
@@ -132,7 +132,7 @@ const FILES = {
 };
 
 describe("the specification's example", () => {
-  test('loads, and only wonders about its unused groups', () => {
+  test('loads, and only warns about its unused groups', () => {
     const loaded = load(SPEC_EXAMPLE, { files: FILES });
     expect(loaded.ok && loaded.value.warnings.map(({ message }) => message)).toEqual([
       'no service is in the group `infrastructure`',
@@ -140,7 +140,7 @@ describe("the specification's example", () => {
     ]);
   });
 
-  test('comes to the plan that it describes', () => {
+  test('results in the plan that it describes', () => {
     const { services, ...plan } = planOf(SPEC_EXAMPLE, { files: FILES, environment: { PATH: '/bin' } });
     const [vllm, webui] = services;
     expect(plan).toMatchObject({ name: 'chat', exit: 'first', stopTimeout: 9000 });
@@ -236,12 +236,12 @@ describe('the JSON Schema', () => {
     });
   }
 
-  test('lets a variable stand where a number or a word is wanted', () => {
+  test('accepts a variable in place of a number or a word', () => {
     const text = oneService('command: run', 'port: ${P}', 'essential: ${E}', 'restart: "${R}"', 'start_timeout: ${T}');
     expect(violations(schema, parse(text))).toEqual([]);
   });
 
-  test('holds patterns that compile as every editor compiles them', () => {
+  test('contains patterns that every editor can compile', () => {
     const walk = (value: unknown): void => {
       if (typeof value !== 'object' || value === null) return;
       for (const [key, inner] of Object.entries(value)) {
@@ -253,7 +253,7 @@ describe('the JSON Schema', () => {
     walk(schema);
   });
 
-  test('is small enough for an editor to fetch', () => {
+  test('is small enough for an editor to load', () => {
     expect(JSON.stringify(schema).length).toBeLessThan(60_000);
   });
 });
@@ -269,7 +269,7 @@ describe('the reference', () => {
     }
   });
 
-  test('gives only defaults that the field itself takes: they are read when first needed', () => {
+  test('has only defaults that the field itself accepts', () => {
     const written = SECTIONS.flatMap(({ fields }) => Object.values(fields)).filter(
       (field) => field.written !== undefined,
     );
@@ -278,7 +278,7 @@ describe('the reference', () => {
   });
 
   test('in docs/reference.md is up to date', async () => {
-    // UPDATE_DOCS=1 bun test test/config/schema.test.ts   writes it anew.
+    // UPDATE_DOCS=1 bun test test/config/schema.test.ts   updates the file.
     const file = Bun.file(new URL('../../docs/reference.md', import.meta.url));
     const text = await file.text();
     const [begin, end] = ['<!-- fields: made by reference(), do not edit -->\n', '<!-- end of fields -->\n'];

@@ -1,4 +1,4 @@
-// What a person reads about a value that YAML takes for something else: tags, quotes, brackets, aliases, patterns.
+// The messages for values that YAML reads differently than intended: tags, quotes, brackets, aliases, patterns.
 import { describe, expect, test } from 'bun:test';
 import { oneService, printed } from './rig.ts';
 
@@ -8,13 +8,13 @@ const VALUES: readonly (readonly [title: string, value: string, says: string, he
     'the `!` of a shell is put in quotes',
     '! test -e /x # c',
     '3:14: error: `!` is a YAML tag, and tags are not supported',
-    "write `'! test -e /x'` if the `!` is a part of the text; remove it otherwise",
+    "write `'! test -e /x'` if the `!` is part of the text; remove it otherwise",
   ],
   [
     'in a list, the quotes are those of one item',
     '[run, ! x, y]',
     '3:20: error: `!` is a YAML tag, and tags are not supported',
-    "write `'! x'` if the `!` is a part of the text; remove it otherwise",
+    "write `'! x'` if the `!` is part of the text; remove it otherwise",
   ],
   [
     'a tag before a quoted text is to be removed',
@@ -25,31 +25,31 @@ const VALUES: readonly (readonly [title: string, value: string, says: string, he
   [
     'a quoted program with arguments is put in other quotes',
     '"/x y" --z',
-    '3:21: error: YAML: text follows the closing `"`: a value that begins with a quote ends at the next one',
+    '3:21: error: YAML: text follows the closing `"`: a value that begins with a quote ends at the next quote',
     `write \`'"/x y" --z'\``,
   ],
   [
-    'both kinds of quotes are told apart',
+    'both kinds of quotes are distinguished',
     `'/x y' "z"`,
-    "3:21: error: YAML: text follows the closing `'`: a value that begins with a quote ends at the next one",
+    "3:21: error: YAML: text follows the closing `'`: a value that begins with a quote ends at the next quote",
     `write \`'''/x y'' "z"'\``,
   ],
   [
     'an apostrophe within single quotes is doubled',
     "'it's'",
-    "3:18: error: YAML: text follows the closing `'`: a value that begins with a quote ends at the next one",
+    "3:18: error: YAML: text follows the closing `'`: a value that begins with a quote ends at the next quote",
     "write `'it''s'`",
   ],
   [
     'a quote within double quotes is escaped',
     '"say "hi" now"',
-    '3:20: error: YAML: text follows the closing `"`: a value that begins with a quote ends at the next one',
+    '3:20: error: YAML: text follows the closing `"`: a value that begins with a quote ends at the next quote',
     'write `"say \\"hi\\" now"`',
   ],
   [
     'in a list a comma may be missing',
     '["/x y" --z, b]',
-    '3:22: error: YAML: text follows the closing `"`: a value that begins with a quote ends at the next one',
+    '3:22: error: YAML: text follows the closing `"`: a value that begins with a quote ends at the next quote',
     `write \`'"/x y" --z'\`, or a \`,\` between two items`,
   ],
   [
@@ -74,7 +74,7 @@ const VALUES: readonly (readonly [title: string, value: string, says: string, he
     'an unclosed bracket points to where it opens',
     '[a, {b: c}, [d]\n    port: 80',
     '3:14: error: YAML: this `[` is never closed',
-    'write a `]` behind the last item, or put a text that begins with `[` in quotes',
+    'write a `]` after the last item, or put a text that begins with `[` in quotes',
   ],
   [
     'text behind a list is text',
@@ -85,14 +85,14 @@ const VALUES: readonly (readonly [title: string, value: string, says: string, he
   [
     'a bracket too many is named',
     '[a, b]]',
-    '3:20: error: YAML: no `[` belongs to this `]`',
+    '3:20: error: YAML: there is no `[` for this `]`',
     'remove it, or put a text that contains it in quotes',
   ],
   [
     'a text that begins with `*` is put in quotes',
     '*x y',
     '3:17: error: YAML: text follows the alias `*x`',
-    "write `'*x y'` if the `*` is a part of the text",
+    "write `'*x y'` if the `*` is part of the text",
   ],
   [
     'a text that begins with a reserved character is put in quotes',
@@ -108,7 +108,7 @@ const VALUES: readonly (readonly [title: string, value: string, says: string, he
   ],
 ];
 
-describe('a value that YAML takes for something else', () => {
+describe('a value that YAML reads differently', () => {
   for (const [title, value, says, help] of VALUES) {
     test(`${title}: ${value.replaceAll('\n', '⏎')}`, () => {
       const text = printed(oneService(`command: ${value}`));
@@ -117,14 +117,14 @@ describe('a value that YAML takes for something else', () => {
     });
   }
 
-  test('what is to be written is right', () => {
+  test('the suggested text is valid', () => {
     for (const written of [`'"/x y" --z'`, `'''/x y'' "z"'`, "'it''s'", '"say \\"hi\\" now"', "'! test -e /x'"]) {
       expect([written, printed(oneService(`command: ${written}`))]).toEqual([written, '']);
     }
   });
 });
 
-describe('a pattern names RE2 and what RE2 does not have', () => {
+describe('an invalid pattern names RE2 and what RE2 lacks', () => {
   const patterns: Readonly<Record<string, string>> = {
     '(?=x)y': 'RE2 has no look-ahead: `(?=`',
     'a(?!x)y': 'RE2 has no look-ahead: `(?!`',
@@ -148,7 +148,7 @@ describe('a pattern names RE2 and what RE2 does not have', () => {
     });
   }
 
-  test('a mistake that has nothing to do with RE2 is called what it is', () => {
+  test('a mistake unrelated to RE2 has its own message', () => {
     expect(printed(oneService('command: run', "ready: { log: '[a' }"))).toContain(': missing closing ]: `[a`\n');
   });
 });
@@ -191,13 +191,13 @@ describe('did you mean', () => {
     });
   }
 
-  test('a misspelt word of another system has the advice of that word', () => {
+  test('a misspelt word of another system has the advice for that word', () => {
     expect(printed(oneService('command: run', 'enviroment: {A: b}'))).toContain(
       'help: `environment`: it is called `env`\n',
     );
   });
 
-  test('a port that no port can be', () => {
+  test('an invalid port has a suggestion', () => {
     expect(printed(oneService('command: run', 'ready: {tcp: 70100}'))).toContain(
       'help: a port is a number from 1 to 65535\n',
     );
@@ -214,8 +214,7 @@ describe('did you mean', () => {
   });
 
   const keys: Readonly<Record<string, string>> = {
-    deploy:
-      'write its parts as `replicas`, `restart` and `gpus`; limits of memory and processors are those of the container',
+    deploy: 'use `replicas`, `restart` and `gpus`; set limits for memory and processors on the container',
     healthy: 'it is called `ready` (and `live`)',
     readiness: 'it is called `ready`',
     oneshot: 'write `type: task`',

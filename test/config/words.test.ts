@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
-// The small languages inside values: durations, sizes, signals, names that are nearly right, variables.
+// The small languages inside values: durations, sizes, signals, misspelt names, variables.
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { interpolate } from '../../src/config/interpolate.ts';
@@ -41,13 +41,13 @@ describe('a duration', () => {
     '25d': 'the longest possible is `24d`',
   };
   for (const [text, suggestion] of Object.entries(wrong)) {
-    test(`${JSON.stringify(text)} is none: ${suggestion}`, () => {
+    test(`${JSON.stringify(text)} is not a duration: ${suggestion}`, () => {
       expect(parseDuration(text)).toEqual({ ok: false, suggestion });
       expect(text === '25d' || !new RegExp(DURATION_PATTERN).test(text)).toBe(true);
     });
   }
 
-  test('comes back as it was when it is printed and read again', () => {
+  test('is unchanged when it is printed and parsed again', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2_000_000_000 }), (value) => {
         expect(parseDuration(formatDuration(value))).toEqual({ ok: true, value });
@@ -83,7 +83,7 @@ describe('a size', () => {
     '99999TiB': 'the largest possible is `8000TiB`',
   };
   for (const [text, suggestion] of Object.entries(wrong)) {
-    test(`${text} is none: ${suggestion}`, () => {
+    test(`${text} is not a size: ${suggestion}`, () => {
       expect(parseSize(text)).toEqual({ ok: false, suggestion });
     });
   }
@@ -113,10 +113,10 @@ describe('a signal', () => {
   }
 
   for (const text of ['0', '65', '32', '33', 'RTMIN+31', 'RTMAX+1', '-9', '', 'SIG', 'SIGSIGTERM', '__proto__']) {
-    test(`${JSON.stringify(text)} is none`, () => expect(parseSignal(text).ok).toBe(false));
+    test(`${JSON.stringify(text)} is not a signal`, () => expect(parseSignal(text).ok).toBe(false));
   }
 
-  test('a misspelt one names the nearest', () => {
+  test('a misspelt one suggests the closest', () => {
     expect(parseSignal('SIGTREM')).toEqual({
       ok: false,
       why: 'there is no signal `SIGTREM`',
@@ -124,7 +124,7 @@ describe('a signal', () => {
     });
   });
 
-  test('of the kernel has a name, but for the two of the C library', () => {
+  test('of the kernel has a name, except the two of the C library', () => {
     const nameless = Array.from({ length: 64 }, (_, at) => at + 1).filter((number) => !parseSignal(String(number)).ok);
     expect(nameless).toEqual([32, 33]);
     expect(SIGNAL_NAMES.length).toBe(31);
@@ -159,13 +159,13 @@ describe('did you mean', () => {
     test(`${JSON.stringify(word)} means ${expected}`, () => expect(nearest(word, fields)).toBe(expected));
   }
 
-  test('counts swapped neighbours as one mistake', () => {
+  test('counts transposed neighbours as one mistake', () => {
     expect(editDistance('ab', 'ba')).toBe(1);
     expect(editDistance('kitten', 'sitting')).toBe(3);
     expect(editDistance('', 'abc')).toBe(3);
   });
 
-  test('says nothing where nothing is near', () => {
+  test('suggests nothing if nothing is close', () => {
     expect(didYouMean('zzz', fields)).toBeUndefined();
     expect(nearest('x'.repeat(1000), fields)).toBeNull();
   });
@@ -211,14 +211,14 @@ describe('interpolation', () => {
     '${': 'this `${` is never closed',
     '${A': 'this `${` is never closed',
     '${NONE:-${A}': 'this `${` is never closed',
-    '${}': 'there is no variable name behind this `${`',
-    '${1}': 'there is no variable name behind this `${`',
-    '${A-x}': '`${A-x}` is not a reference this file knows',
-    '${A+x}': '`${A+x}` is not a reference this file knows',
+    '${}': 'there is no variable name after this `${`',
+    '${1}': 'there is no variable name after this `${`',
+    '${A-x}': '`${A-x}` is not a supported form',
+    '${A+x}': '`${A+x}` is not a supported form',
     '${A:+${NONE}}': 'NONE is not set',
     '${NONE:+${A}': 'this `${` is never closed',
-    '${A/x/y}': '`${A/x/y}` is not a reference this file knows',
-    '${ A }': 'there is no variable name behind this `${`',
+    '${A/x/y}': '`${A/x/y}` is not a supported form',
+    '${ A }': 'there is no variable name after this `${`',
     '${__proto__}': '__proto__ is not set',
     '${constructor}': 'constructor is not set',
   };
@@ -229,12 +229,12 @@ describe('interpolation', () => {
     });
   }
 
-  test('reports every reference that is wrong', () => {
+  test('reports every invalid reference', () => {
     const result = interpolate('${X} ${A} ${Y}', environment);
     expect(result.ok ? [] : result.problems.map(({ reference }) => reference)).toEqual(['${X}', '${Y}']);
   });
 
-  test('leaves any text without `${` exactly as it is', () => {
+  test('does not change a text without `${`', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom('$', '{', '}', 'a', ':', '-', '\\') }), (text) => {
         fc.pre(!text.includes('${'));
@@ -243,13 +243,13 @@ describe('interpolation', () => {
     );
   });
 
-  test('never throws, and gives back what an escaped text stood for', () => {
+  test('never throws, and returns what an escaped text means', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: fc.constantFrom('$', '{', '}', 'A', ':', '-', '?', 'x'), maxLength: 60 }),
         (text) => {
           interpolate(text, { A: 'x' });
-          // A `$` right before an escape would be taken for part of it.
+          // A `$` directly before an escape would be taken as part of it.
           fc.pre(!text.includes('$${'));
           expect(
             interpolate(
@@ -262,7 +262,7 @@ describe('interpolation', () => {
     );
   });
 
-  test('of references nested without end stops', () => {
+  test('stops at endlessly nested references', () => {
     const result = interpolate('${A:-'.repeat(50_000) + '}'.repeat(50_000), {});
     expect(result.ok).toBe(false);
   });

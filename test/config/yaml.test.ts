@@ -1,5 +1,5 @@
-// The two readers of YAML: what the quick one takes, the thorough one takes for the same; and what the binary has of the
-// quick one's library.
+// The two readers of YAML give the same results for texts that the quick one supports; and the reduced js-yaml of the binary
+// works like the full one.
 import { describe, expect, test } from 'bun:test';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -42,7 +42,7 @@ function outline(raw: Raw | null, text: string): unknown {
   }
 }
 
-describe('the quick reader takes for the same as the thorough one', () => {
+describe('both readers give the same result', () => {
   const cases: Readonly<Record<string, string>> = {
     'maps in maps': 'a:\n  b: c\n  d:\n    e: f\ng: h\n',
     'lists in maps': 'a:\n- b\n- c: d\n  e: f\n-  - g\n   - h\ni:\n  - j\n',
@@ -90,7 +90,7 @@ describe('the quick reader takes for the same as the thorough one', () => {
   });
 });
 
-test('the quick reader leaves alone what is wrong, empty, or unusual', () => {
+test('the quick reader rejects invalid, empty and unusual texts', () => {
   const left = [
     ...['', 'a\n', '|\n  a\n', '# a\n', '---\n', 'a: b\n---\nc: d\n', '...\na: b\n', 'a: b\n...\n'],
     ...['a: [b\n', 'a: b: c\n', 'a:\n\tb: c\n', 'a: @b\n', '  a: b\n c: d\n', 'a: "\\q"\n', 'a\0: b\n', 'a: b\rc: d\n'],
@@ -110,7 +110,7 @@ test('the quick reader leaves alone what is wrong, empty, or unusual', () => {
   for (const text of left) expect([text, readQuickly(text)]).toEqual([text, null]);
 });
 
-test('both readers refuse a tag, wherever it stands', () => {
+test('both readers refuse a tag, wherever it is', () => {
   const text = 'a: b\nc: { d: e, "f": [g, \'h\'] }\ni:\n  - j\n  - k: |\n      l\nm: &n o\np: *n\nq: 5\n';
   const places = [0, 3, 8, 10, 13, 16, 21, 22, 25, 39, 45, 48, 58, 61, 66, 69];
   const tags = ['!', '!x', '!!str', '!!null', '!<y>', '!h!x'];
@@ -130,7 +130,7 @@ test('both readers refuse a tag, wherever it stands', () => {
   expect(thoroughly(none).mistakes).toEqual([]);
 });
 
-test('the quick reader takes no longer than the text is long', () => {
+test('the quick reader is linear in the length of the text', () => {
   const long = 200_000;
   const texts = [
     ...['&', '*', '# ', '? ', '- ', ': ', '|', '> ', '...', '[', '{a: ', ' ', '\r'].map((part) => part.repeat(long)),
@@ -152,7 +152,7 @@ test('the quick reader takes no longer than the text is long', () => {
   }
 });
 
-test('what the binary has of js-yaml reads as all of it does', async () => {
+test('the reduced js-yaml of the binary reads like the full one', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'svc-super-yaml-'));
   try {
     const whole = readFileSync(join(ROOT, 'node_modules/js-yaml/dist/js-yaml.mjs'), 'utf8');
@@ -169,7 +169,7 @@ test('what the binary has of js-yaml reads as all of it does', async () => {
       expect(kept.readQuickly(text)).not.toBeNull();
       expect(kept.readQuickly(text)).toEqual(readQuickly(text));
     }
-    // An error of its parser, not one of something that is missing.
+    // An error of its parser, not of a missing part.
     expect(kept.readQuickly('a: [b\n')).toBeNull();
     const parser = (await import(join(folder, 'parser.mjs'))) as typeof import('js-yaml');
     expect(() => parser.parseEvents('a: [b', {})).toThrow('unexpected end of the stream within a flow collection');

@@ -1,9 +1,15 @@
-// The client of the control API against a supervisor that dies at every point of an answer: what is asked again, for how
-// long, and what a stream goes on with. Connections and time are simulated.
+// The client of the control API against a supervisor that dies at every point of a response: which requests are repeated, for
+// how long, and how streams continue. Connections and time are simulated.
 import { describe, expect, test } from 'bun:test';
-import { ask, askLines, type Dial, type LineListener, type Question } from '../../src/control/client.ts';
+import {
+  type ClientRequest,
+  type Dial,
+  type SupervisorListener,
+  sendRequest,
+  streamRequest,
+} from '../../src/control/client.ts';
 
-/** What happens to one connection. */
+/** The fate of one connection. */
 type Step =
   | { readonly refused: string }
   /** The bytes of the response; then the connection stays open, or is closed. */
@@ -44,7 +50,7 @@ class Simulation {
   readonly dial: Dial = {
     ok: true,
     path: '/run/x.sock',
-    open: async (listener: LineListener) => {
+    open: async (listener: SupervisorListener) => {
       const step = this.#steps.length > 1 ? this.#steps.shift() : this.#steps[0];
       if (step !== undefined && step !== 'silent' && 'refused' in step)
         throw Object.assign(new Error(step.refused), { code: step.refused });
@@ -78,65 +84,67 @@ class Simulation {
     throw new Error('it does not end');
   }
 
-  ask(question: Question = { path: '/v1/health' }) {
-    return this.settle(ask(this.dial, question, this.after));
+  sendRequest(question: ClientRequest = { path: '/v1/health' }) {
+    return this.settle(sendRequest(this.dial, question, this.after));
   }
 }
 
 const BROKEN: Step = { text: '', closes: true };
 const late = (text: string) => ({ ok: false as const, looked: [`/run/x.sock: ${text}`] });
-const TOO_LATE = 'the supervisor ended before it answered, and no other one answered within 2 s';
+const TOO_LATE = 'the supervisor ended before it responded, and no other one responded within 2 s';
 
-describe('one answer', () => {
+describe('one response', () => {
   const whole = json({ healthy: true });
-  test.each([0, 10, whole.length - 3])('is asked for again when the connection breaks after %d bytes', async (size) => {
+  test.each([0, 10, whole.length - 3])('is requested again when the connection breaks after %d bytes', async (size) => {
     const at = new Simulation({ text: whole.slice(0, size), closes: true }, { text: whole });
-    expect(await at.ask()).toEqual({ ok: true, status: 200, body: { healthy: true } });
+    expect(await at.sendRequest()).toEqual({ ok: true, status: 200, body: { healthy: true } });
     expect(at.requests).toHaveLength(2);
   });
 
-  test('is waited for 2 s in all from the first break on', async () => {
+  test('is awaited for 2 s in all from the first break on', async () => {
     const crashing = new Simulation(BROKEN);
-    expect(await crashing.ask()).toEqual({ ...late(TOO_LATE), isAway: true });
+    expect(await crashing.sendRequest()).toEqual({ ...late(TOO_LATE), isAway: true });
     expect(crashing.now).toBe(2_000);
     const absent = new Simulation(BROKEN, BROKEN, 'silent');
-    expect(await absent.ask()).toEqual({ ...late(TOO_LATE), isAway: true });
+    expect(await absent.sendRequest()).toEqual({ ...late(TOO_LATE), isAway: true });
     expect(absent.now).toBe(2_000);
     for (const refused of ['EAGAIN', 'ECONNRESET', 'EPIPE']) {
       const at = new Simulation({ refused }, { refused }, { text: whole });
-      expect(await at.ask()).toMatchObject({ ok: true });
+      expect(await at.sendRequest()).toMatchObject({ ok: true });
     }
   });
 
-  test('is waited for 5 s where no connection breaks', async () => {
+  test('is awaited for 5 s without a break', async () => {
     for (const text of ['', whole.slice(0, -1)]) {
       const at = new Simulation({ text });
-      expect(await at.ask()).toEqual({ ...late('it has not answered within 5 s'), isAway: true });
+      expect(await at.sendRequest()).toEqual({ ...late('it has not responded within 5 s'), isAway: true });
       expect([at.now, at.requests.length]).toEqual([5_000, 1]);
     }
   });
 
-  test('is given up at once where no process listens any more, or no supervisor', async () => {
+  test('fails at once if no process listens any more, or a process that is not a supervisor', async () => {
     const ended = new Simulation(BROKEN, GONE);
-    expect(await ended.ask()).toEqual(late('no process listens there'));
+    expect(await ended.sendRequest()).toEqual(late('no process listens there'));
     expect(ended.now).toBeLessThan(100);
-    expect(await new Simulation({ text: 'SSH-2.0' }).ask()).toEqual(late('what answers there is no supervisor'));
+    expect(await new Simulation({ text: 'SSH-2.0' }).sendRequest()).toEqual(
+      late('the process that responds there is not a supervisor'),
+    );
   });
 
-  test('of a POST is asked for with the same key, and a failure leaves open whether it has had an effect', async () => {
-    const post: Question = { method: 'POST', path: '/v1/restart', body: { all: true }, key: 'k' };
+  test('of a POST is requested again with the same key, and a failure leaves its effect open', async () => {
+    const post: ClientRequest = { method: 'POST', path: '/v1/restart', body: { all: true }, key: 'k' };
     const at = new Simulation(BROKEN, { text: json({}, 202) });
-    expect(await at.ask(post)).toMatchObject({ ok: true, status: 202 });
+    expect(await at.sendRequest(post)).toMatchObject({ ok: true, status: 202 });
     expect(at.requests.map((text) => /^Idempotency-Key: (.*)\r$/m.exec(text)?.[1])).toEqual(['k', 'k']);
-    expect(await new Simulation('silent').ask(post)).toMatchObject({
-      looked: ['/run/x.sock: it has not answered within 5 s; the request may still take effect'],
+    expect(await new Simulation('silent').sendRequest(post)).toMatchObject({
+      looked: ['/run/x.sock: it has not responded within 5 s; the request may still take effect'],
     });
   });
 });
 
 describe('a stream', () => {
   const [one, two, three] = [chunk({ n: 1 }), chunk({ n: 2 }), chunk({ n: 3 })];
-  const followed = async (at: Simulation, given: Partial<Parameters<typeof askLines>[3]> = {}) => {
+  const followed = async (at: Simulation, given: Partial<Parameters<typeof streamRequest>[3]> = {}) => {
     const seen: unknown[] = [];
     const streaming = {
       take: (line: unknown) => void seen.push(line),
@@ -145,11 +153,11 @@ describe('a stream', () => {
       delayed: () => void seen.push(`delayed ${at.now}`),
       ...given,
     };
-    const result = await at.settle(askLines(at.dial, { path: '/v1/events' }, at.after, streaming));
+    const result = await at.settle(streamRequest(at.dial, { path: '/v1/events' }, at.after, streaming));
     return { seen, result };
   };
 
-  test('goes on with the question that resumes it, and says so when the successor answers', async () => {
+  test('continues with the resuming request, and reports the successor', async () => {
     const at = new Simulation(
       { text: `${HEAD}${one}`, closes: true },
       BROKEN,
@@ -165,7 +173,7 @@ describe('a stream', () => {
     ]);
   });
 
-  test('that follows waits for as long as a process listens, and reports a delay once', async () => {
+  test('that follows waits as long as a process listens, and reports a delay once', async () => {
     const breaks = Array<Step>(300).fill(BROKEN);
     const at = new Simulation({ text: `${HEAD}${one}`, closes: true }, ...breaks, GONE);
     const { seen, result } = await followed(at);
@@ -174,7 +182,7 @@ describe('a stream', () => {
     expect(result).toMatchObject({ ok: true, whole: false });
   });
 
-  test('ends without a word where no process listens any more', async () => {
+  test('ends without a message if no process listens any more', async () => {
     const { seen, result } = await followed(new Simulation({ text: `${HEAD}${one}`, closes: true }, GONE));
     expect(seen).toEqual([{ n: 1 }]);
     expect(result).toEqual({ ok: true, status: 200, body: null, whole: false });
@@ -192,18 +200,18 @@ describe('a stream', () => {
     expect(at.now).toBeLessThan(2_100);
   });
 
-  test('whose question must not be repeated is not', async () => {
+  test('whose request must not be repeated is not repeated', async () => {
     const begun = new Simulation({ text: `${HEAD}${one}`, closes: true });
     expect((await followed(begun, { kind: 'once' })).result).toMatchObject({ ok: true, whole: false });
     const before = new Simulation(BROKEN);
     expect((await followed(before, { kind: 'once' })).result).toMatchObject({
       ok: false,
-      looked: ['/run/x.sock: the supervisor ended before it answered'],
+      looked: ['/run/x.sock: the supervisor ended before it responded'],
     });
     expect([begun.requests.length, before.requests.length]).toEqual([1, 1]);
   });
 
-  test('that has not begun waits as one answer does', async () => {
+  test('that has not begun waits like a single response', async () => {
     const at = new Simulation(BROKEN);
     expect((await followed(at)).result).toMatchObject({ ok: false, isAway: true });
     expect(at.now).toBe(2_000);

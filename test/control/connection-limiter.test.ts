@@ -1,4 +1,4 @@
-// Who is cut off when connections are too many, or descriptors too few.
+// Which connection is closed when there are too many, or too few descriptors.
 import { expect, test } from 'bun:test';
 import { EventEmitter } from 'node:events';
 import { ConnectionLimiter } from '../../src/control/connection-limiter.ts';
@@ -23,13 +23,13 @@ function enter(limiter: ConnectionLimiter<Client>, gone: string[], names: string
   return clients;
 }
 
-test('one too many: the one that has been silent longest goes', () => {
+test('above the limit the connection that has been idle longest is closed', () => {
   const gone: string[] = [];
   enter(new ConnectionLimiter<Client>(3, () => false), gone, 'abcde');
   expect(gone).toEqual(['a', 'b']);
 });
 
-test('who is being answered stays, and is silent again when the answer is over', () => {
+test('a served connection stays open, and is idle again after its response', () => {
   const gone: string[] = [];
   const limiter = new ConnectionLimiter<Client>(2, () => false);
   const { a } = Object.fromEntries(enter(limiter, gone, 'ab'));
@@ -44,7 +44,7 @@ test('who is being answered stays, and is silent again when the answer is over',
   expect(gone).toEqual(['b', 'c', 'a']);
 });
 
-test('when all are being answered the one that asked first goes; with nobody else there the newcomer itself', () => {
+test('if all are served the one with the oldest request is closed; without others the new one', () => {
   const gone: string[] = [];
   const limiter = new ConnectionLimiter<Client>(2, () => false);
   for (const connection of enter(limiter, gone, 'ab').values()) limiter.serve(connection, new EventEmitter());
@@ -54,7 +54,7 @@ test('when all are being answered the one that asked first goes; with nobody els
   expect(gone).toEqual(['a', 'd']);
 });
 
-test('those who have gone by themselves count no more', () => {
+test('closed connections do not count', () => {
   const gone: string[] = [];
   const limiter = new ConnectionLimiter<Client>(2, () => false);
   const clients = enter(limiter, gone, 'ab');
@@ -63,7 +63,7 @@ test('those who have gone by themselves count no more', () => {
   expect(gone).toEqual([]);
 });
 
-test('when descriptors are short a few are let in, and everybody beyond costs somebody silent', () => {
+test('with few descriptors some are accepted, and each further one closes an idle one', () => {
   const gone: string[] = [];
   let isShort = false;
   const limiter = new ConnectionLimiter<Client>(100, () => isShort);

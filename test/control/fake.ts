@@ -1,5 +1,5 @@
-// A supervisor for tests of the control API: what it would show and what was asked of it, as plain values. No sockets.
-import { type Answer, type ApiSource, findRoute, isFound, parseBody } from '../../src/control/api.ts';
+// A fake supervisor for tests of the control API: its state and the received requests, as plain values. No sockets.
+import { type ApiResponse, type ApiSource, findRoute, isFound, parseBody } from '../../src/control/api.ts';
 import { Journal } from '../../src/control/journal.ts';
 import { ROUTES } from '../../src/control/routes.ts';
 import type { LogBlock, LogLine } from '../../src/control/source.ts';
@@ -144,32 +144,32 @@ export class FakeSource implements ApiSource {
   }
 }
 
-/** One request, as a listener would hand it on. */
+/** One request, as a listener passes it on. */
 export async function request(
   source: ApiSource,
   method: string,
   target: string,
   body = '',
   key?: string,
-): Promise<Answer> {
+): Promise<ApiResponse> {
   const found = findRoute(method, target, ROUTES);
   if (!isFound(found)) return found;
   const parsed = parseBody(body);
   if ('status' in parsed) return parsed;
   const { params, query } = found;
-  return found.route.answer(source, { isLocal: true, params, query, body: parsed.body, key: key ?? null });
+  return found.route.respond(source, { isLocal: true, params, query, body: parsed.body, key: key ?? null });
 }
 
-/** The body of an answer that is JSON. */
-export function bodyOf(answer: Answer): Record<string, unknown> {
-  if (!('body' in answer)) throw new Error('the answer is no JSON');
-  return answer.body as Record<string, unknown>;
+/** The body of a JSON response. */
+export function bodyOf(respond: ApiResponse): Record<string, unknown> {
+  if (!('body' in respond)) throw new Error('the answer is no JSON');
+  return respond.body as Record<string, unknown>;
 }
 
-/** Begins a streaming answer. */
-export function open(answer: Answer): { readonly outlet: FakeOutlet; readonly stop: () => void } {
-  if (!('lines' in answer)) throw new Error(`the answer is no stream: ${JSON.stringify(answer)}`);
+/** Begins a streaming response. */
+export function open(respond: ApiResponse): { readonly outlet: FakeOutlet; readonly stop: () => void } {
+  if (!('lines' in respond)) throw new Error(`the answer is no stream: ${JSON.stringify(respond)}`);
   const outlet = new FakeOutlet();
-  const stop = answer.lines(outlet);
+  const stop = respond.lines(outlet);
   return { outlet, stop };
 }

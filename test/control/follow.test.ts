@@ -1,11 +1,11 @@
-// Logs to their followers: what is remembered, what comes, and that a reader which does not keep up loses lines visibly while
-// nobody else does.
+// Log followers: stored lines, new lines, and that only a reader that does not keep up loses lines, visibly.
+// Time is simulated.
 import { expect, test } from 'bun:test';
 import { FakeSource, open, request } from './fake.ts';
 
 const line = (at: number, text: string) => ({ time: at, stream: 'stdout' as const, text });
 
-test('what is remembered, in order of time, the last N in all, none from before', async () => {
+test('stored lines: in order of time, the last N in all, none from before a time', async () => {
   const source = new FakeSource();
   source.past.set('db', [line(1, 'a'), line(4, 'd')]);
   source.past.set('api', [line(2, 'b'), line(3, 'c')]);
@@ -23,7 +23,7 @@ test('what is remembered, in order of time, the last N in all, none from before'
   expect((await request(source, 'GET', '/v1/logs?lines=x')).status).toBe(400);
 });
 
-test('a follower gets what comes, whole, and nothing once it has gone', async () => {
+test('a follower gets new lines completely, and none after it has disconnected', async () => {
   const source = new FakeSource();
   source.past.set('db', [line(0, 'before')]);
   const { outlet, stop } = open(await request(source, 'GET', '/v1/logs?service=db&follow=1'));
@@ -41,7 +41,7 @@ test('a follower gets what comes, whole, and nothing once it has gone', async ()
   expect(source.followers.get('db')?.size).toBe(0);
 });
 
-test('a reader that does not keep up is told how many lines it has missed; another one misses none', async () => {
+test('a slow reader receives the number of skipped lines; another one misses none', async () => {
   const source = new FakeSource();
   const slow = open(await request(source, 'GET', '/v1/logs?service=db&follow=1'));
   const quick = open(await request(source, 'GET', '/v1/logs?service=db&follow=1'));
@@ -63,7 +63,7 @@ test('a reader that does not keep up is told how many lines it has missed; anoth
   expect(quick.outlet.lines.map(({ text }) => text)).toEqual(['taken', 'a', 'b', 'c', 'd']);
 });
 
-test('a flood is bounded: what is handed over plus what is skipped is all of it', async () => {
+test('a flood is bounded: sent and skipped lines add up to all lines', async () => {
   const source = new FakeSource();
   const { outlet } = open(await request(source, 'GET', '/v1/logs?service=db&follow=1'));
   const block = `${'x'.repeat(99)}\n`.repeat(10_000);

@@ -1,4 +1,4 @@
-// Who may ask over TCP: hosts, origins, tokens, one by one and none of it over a socket.
+// Authorization over TCP: hosts, origins, tokens, one by one and without a socket.
 import { describe, expect, test } from 'bun:test';
 import { makeGuard, needsToken } from '../../src/control/guard.ts';
 import type { ControlPlan } from '../../src/plan/plan.ts';
@@ -12,7 +12,7 @@ interface Asking {
   readonly host?: string | null;
 }
 
-/** The status that a request is refused with; null when it may pass. */
+/** The status of the refusal; null if the request is allowed. */
 function refused(given: Partial<ControlPlan>, asking: Asking = {}): number | null {
   const { method = 'GET', target = '/v1/status', headers = [], host = '127.0.0.1:9100' } = asking;
   const all = [...(host === null ? [] : [['Host', host] as const]), ...headers];
@@ -20,7 +20,7 @@ function refused(given: Partial<ControlPlan>, asking: Asking = {}): number | nul
 }
 
 describe('Host', () => {
-  test.each(['127.0.0.1:9100', '127.0.0.1', 'localhost:8080', 'LOCALHOST', '[::1]:9100'])('%s passes', (host) => {
+  test.each(['127.0.0.1:9100', '127.0.0.1', 'localhost:8080', 'LOCALHOST', '[::1]:9100'])('%s is allowed', (host) => {
     expect(refused({}, { host })).toBe(null);
   });
 
@@ -36,16 +36,16 @@ describe('Host', () => {
     'localhost@evil',
     'evil.example#localhost',
     '127.0.0.1:99999999',
-  ])('%s does not', (host) => {
+  ])('%s is refused', (host) => {
     expect(refused({}, { host })).toBe(403);
   });
 
-  test('must be there once', () => {
+  test('must occur exactly once', () => {
     expect(refused({}, { host: null })).toBe(400);
     expect(refused({}, { headers: [['host', 'localhost']] })).toBe(400);
   });
 
-  test('may be any address where it listens on all, and no name but those of the configuration', () => {
+  test('may be any address if it listens on all, and only configured names', () => {
     const wide = { host: '0.0.0.0', hosts: ['ops.example'] };
     expect(refused(wide, { host: '10.1.2.3:9100' })).toBe(null);
     expect(refused(wide, { host: '[2001:db8::1]:80' })).toBe(null);
@@ -60,7 +60,7 @@ describe('Host', () => {
 describe('Origin', () => {
   const from = (origin: string) => refused({}, { headers: [['Origin', origin]] });
 
-  test('passes when it is the very host that is asked, whatever the scheme', () => {
+  test('is allowed if it is the requested host, whatever the scheme', () => {
     expect(from('http://127.0.0.1:9100')).toBe(null);
     expect(from('https://127.0.0.1:9100')).toBe(null);
   });
@@ -72,7 +72,7 @@ describe('Origin', () => {
     },
   );
 
-  test('a browser that says another site asks is believed, but for a link to the page', () => {
+  test('a request that a browser marks as cross-site is refused, except a link to the page', () => {
     const site = (site: string, mode: string, method = 'GET') =>
       refused(
         {},
@@ -99,7 +99,7 @@ describe('the token', () => {
   const bearing = (authorization: string, target = '/v1/status', given: Partial<ControlPlan> = plan) =>
     refused(given, { target, headers: [['Authorization', authorization]] });
 
-  test('opens', () => {
+  test('is accepted', () => {
     expect(bearing('Bearer right-token')).toBe(null);
     expect(bearing('bearer   right-token')).toBe(null);
   });
@@ -116,11 +116,11 @@ describe('the token', () => {
     'right-token',
     'Bearer right-token, Bearer right-token',
     `Bearer ${'x'.repeat(10_000)}`,
-  ])('%s does not', (authorization) => {
+  ])('%s is refused', (authorization) => {
     expect(bearing(authorization)).toBe(401);
   });
 
-  test('must be given once, and is needed for everything but the page', () => {
+  test('must occur once, and is required for everything except the page', () => {
     expect(refused(plan)).toBe(401);
     expect(refused(plan, { method: 'POST', target: '/v1/services/a/stop' })).toBe(401);
     expect(
@@ -139,7 +139,7 @@ describe('the token', () => {
       expect(refused(plan, { target })).toBe(401);
   });
 
-  test('three routes may stand open; a wrong one is refused there too', () => {
+  test('three endpoints may be open; a wrong token is refused there too', () => {
     const open: Partial<ControlPlan> = { ...plan, open: ['healthz', 'metrics'] };
     expect(refused(open, { target: '/healthz' })).toBe(null);
     expect(refused(open, { target: '/metrics?x' })).toBe(null);
@@ -154,7 +154,7 @@ describe('the token', () => {
 });
 
 describe('without a token', () => {
-  test('everybody on this machine may read, and nobody may change anything', () => {
+  test('every user of this machine may read, and nobody may change anything', () => {
     expect(refused({}, { target: '/v1/status' })).toBe(null);
     expect(refused({}, { method: 'HEAD', target: '/' })).toBe(null);
     for (const target of ['/v1/stop', '/v1/services/a/exec', '/group/g/stop', '/', '/healthz'])
@@ -165,7 +165,7 @@ describe('without a token', () => {
 });
 
 describe('anything else', () => {
-  test.each(['PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'CONNECT'])('%s is unknown', (method) => {
+  test.each(['PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'CONNECT'])('%s is refused', (method) => {
     expect(refused({}, { method })).toBe(405);
   });
 

@@ -1,6 +1,6 @@
-// The metrics' text: what is in it, that awkward names and numbers survive, and that promtool finds nothing to say.
+// The text of the metrics: its contents, escaping of names and numbers, and that promtool accepts it.
 import { describe, expect, test } from 'bun:test';
-import { type Counters, type Measured, renderMetrics } from '../../src/control/metrics.ts';
+import { type Counters, type MetricsInput, renderMetrics } from '../../src/control/metrics.ts';
 import type { WireService } from '../../src/control/wire.ts';
 import { BOUNDS, Counts } from '../../src/runtime/counts.ts';
 
@@ -22,9 +22,9 @@ const service = (name: string, given: Partial<WireService> = {}) =>
     ...given,
   }) as WireService;
 
-function measured(services: readonly WireService[], given: Partial<Counters> = {}): Measured {
+function measured(services: readonly WireService[], given: Partial<Counters> = {}): MetricsInput {
   return {
-    snapshot: { name: 'stack', phase: 'running', healthy: true, services } as unknown as Measured['snapshot'],
+    snapshot: { name: 'stack', phase: 'running', healthy: true, services } as unknown as MetricsInput['snapshot'],
     usage: new Map([['web', { cpu_seconds: 2.5, memory_bytes: 4096, processes: 3 }]]),
     counters: {
       bounds: BOUNDS,
@@ -78,7 +78,7 @@ const FULL = measured(
 describe('the metrics', () => {
   const found = samples(renderMetrics(FULL));
 
-  test('say each state of each service, one of them 1', () => {
+  test('contain each state of each service, one of them 1', () => {
     const states = [...found].filter(([key]) => key.startsWith('svc_super_service_state{service="web"'));
     expect(states).toHaveLength(10);
     expect(states.filter(([, value]) => value === '1').map(([key]) => key)).toEqual([
@@ -121,7 +121,7 @@ describe('the metrics', () => {
     expect(found.get(key)).toBe(value);
   });
 
-  test('leave out what is not known rather than say nought', () => {
+  test('leave out unknown values instead of 0', () => {
     expect(found.has('svc_super_service_readiness_seconds{service="odd\\"\\\\"}')).toBe(false);
     expect(found.has('svc_super_service_uptime_seconds{service="odd\\"\\\\"}')).toBe(false);
     expect(renderMetrics(measured([]))).not.toContain('svc_super_service_state');
@@ -139,7 +139,7 @@ describe('the metrics', () => {
 
   const promtool = Bun.which('promtool');
   if (promtool === null && process.env.CI === 'true') throw new Error('promtool is missing: install prometheus');
-  test.skipIf(promtool === null)('please promtool', () => {
+  test.skipIf(promtool === null)('are accepted by promtool', () => {
     for (const one of [FULL, measured([])]) {
       const stdin = Buffer.from(renderMetrics(one));
       const { exitCode, stdout, stderr } = Bun.spawnSync([promtool ?? '', 'check', 'metrics'], { stdin });

@@ -1,4 +1,4 @@
-// The OpenAPI document against the route table it is made from: every route is in it, and nothing in it dangles.
+// The OpenAPI document and the route table: every route is in it, and every reference is valid.
 import { describe, expect, test } from 'bun:test';
 import { describeApi } from '../../src/control/openapi.ts';
 import { ROUTES } from '../../src/control/routes.ts';
@@ -22,13 +22,13 @@ const document = JSON.parse(JSON.stringify(describeApi(ROUTES, '1.2.3', () => fa
 const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
 
 describe('the OpenAPI document', () => {
-  test('holds every route with its summary, answers and parameters, and no other', () => {
+  test('contains exactly the routes, with summaries, responses and parameters', () => {
     expect(document).toMatchObject({ openapi: '3.1.0', info: { version: '1.2.3' } });
     expect(operations).toHaveLength(ROUTES.length);
-    for (const { method, path, summary, params = {}, answers } of ROUTES) {
+    for (const { method, path, summary, params = {}, responses } of ROUTES) {
       const found = document.paths[path]?.[method.toLowerCase()];
       expect(found?.summary).toBe(summary);
-      expect(Object.keys(found?.responses ?? {})).toEqual(expect.arrayContaining(Object.keys(answers)));
+      expect(Object.keys(found?.responses ?? {})).toEqual(expect.arrayContaining(Object.keys(responses)));
       for (const [name, parameter] of Object.entries(params)) {
         if (parameter.in === 'body') {
           expect(found?.requestBody?.content['application/json'].schema.properties).toHaveProperty(name);
@@ -37,7 +37,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  test('declares what stands in braces in a path, as required', () => {
+  test('declares path parameters, as required', () => {
     for (const [path, methods] of Object.entries(document.paths)) {
       const wanted = [...path.matchAll(/\{([^}]+)\}/g)].map(([, name = '']) => name);
       for (const { parameters = [] } of Object.values(methods)) {
@@ -48,7 +48,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  test('names each operation once, and each answer in words', () => {
+  test('names each operation once, and describes each response', () => {
     const names = operations.map(({ operationId }) => operationId);
     expect(new Set(names).size).toBe(names.length);
     for (const { responses, summary } of operations) {
@@ -60,7 +60,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  test('refers to nothing that is not there', () => {
+  test('has no dangling reference', () => {
     const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, ref = '']) => ref.split('/'));
     expect(refs.length).toBeGreaterThan(0);
     for (const ref of refs) {
@@ -69,7 +69,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  test('says which routes want no token', () => {
+  test('marks the routes that need no token', () => {
     const open = describeApi(ROUTES, '1', (path) => path === '/v1/health') as unknown as Document;
     expect(open.paths['/v1/health']?.get?.security).toEqual([]);
     expect(open.paths['/v1/health']?.get?.responses).not.toHaveProperty('401');

@@ -1,5 +1,5 @@
-// The table of routes without sockets: what each answers, what it asks of the supervisor, and that nothing which is sent to
-// it can do anything else.
+// The table of routes without sockets: the responses of each, its calls of the supervisor, and that invalid requests have no
+// effect.
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { findRoute, isFound, parseKey } from '../../src/control/api.ts';
@@ -7,10 +7,10 @@ import { ROUTES } from '../../src/control/routes.ts';
 import { bodyOf, FakeSource, open, request, seen } from './fake.ts';
 
 describe('the table', () => {
-  test('each route says what it is for, what it takes and what it answers', () => {
-    for (const { path, summary, answers, params = {} } of ROUTES) {
+  test('each route has a summary, parameters and responses', () => {
+    for (const { path, summary, responses, params = {} } of ROUTES) {
       expect(summary.length).toBeGreaterThan(10);
-      expect(Object.keys(answers).length).toBeGreaterThan(0);
+      expect(Object.keys(responses).length).toBeGreaterThan(0);
       for (const parameter of Object.values(params)) expect(parameter.summary).not.toBe('');
       const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
       expect(named).toEqual(named.filter((name) => params[name ?? '']?.in === 'path'));
@@ -19,7 +19,7 @@ describe('the table', () => {
     expect(new Set(keys).size).toBe(keys.length);
   });
 
-  test('an unknown path is 404, another method 405 with Allow, a wrong encoding 400', async () => {
+  test('an unknown path is 404, another method 405 with Allow, an invalid encoding 400', async () => {
     const source = new FakeSource();
     expect((await request(source, 'GET', '/v1/nothing')).status).toBe(404);
     expect((await request(source, 'GET', '/v1/status/')).status).toBe(404);
@@ -70,7 +70,7 @@ describe('reading', () => {
     });
   });
 
-  test('who waits for whom', async () => {
+  test('the dependency graph', async () => {
     const body = bodyOf(await request(new FakeSource(), 'GET', '/v1/graph'));
     expect(body).toMatchObject({
       services: [
@@ -94,13 +94,13 @@ describe('operations', () => {
     expect(source.asked).toEqual(['db', 'api', 'db', 'db api'].map((names) => `${operation} ${names}`));
   });
 
-  test('what cannot be is refused, with what there is', async () => {
+  test('an impossible request is refused, with the alternatives', async () => {
     const source = new FakeSource([seen('db'), seen('off', { state: 'skipped' })]);
     expect((await request(source, 'POST', '/v1/stop')).status).toBe(400);
     expect((await request(source, 'POST', '/v1/stop', '{"services":"db"}')).status).toBe(400);
     expect((await request(source, 'POST', '/v1/stop', '{"group":"nope"}')).status).toBe(404);
     const missing = await request(source, 'POST', '/v1/services/dd/stop');
-    expect([missing.status, bodyOf(missing).error]).toEqual([404, 'there is no service dd; there are db, off']);
+    expect([missing.status, bodyOf(missing).error]).toEqual([404, 'there is no service dd; the services are db, off']);
     expect((await request(source, 'POST', '/v1/services/off/start')).status).toBe(409);
     source.phase = 'stopping';
     expect((await request(source, 'POST', '/v1/services/db/restart')).status).toBe(409);
@@ -108,7 +108,7 @@ describe('operations', () => {
     expect(source.asked).toEqual([]);
   });
 
-  test('a signal: named with or without SIG, and only one that there is', async () => {
+  test('a signal: with or without SIG, and only an existing one', async () => {
     const source = new FakeSource([seen('db'), seen('gone', { state: 'stopped', pid: null })]);
     expect((await request(source, 'POST', '/v1/services/db/signal', '{"signal":"usr1"}')).status).toBe(202);
     expect((await request(source, 'POST', '/v1/services/db/signal', '{"signal":"SIGHUP"}')).status).toBe(202);
@@ -118,7 +118,7 @@ describe('operations', () => {
     expect(source.asked).toEqual(['SIGUSR1 db', 'SIGHUP db']);
   });
 
-  test('reload: the difference, a dry run, a wrong file', async () => {
+  test('reload: the difference, a dry run, an invalid file', async () => {
     const source = new FakeSource();
     expect(await request(source, 'POST', '/v1/reload', '{"dry_run":true}')).toMatchObject({
       body: { applied: false, added: ['new'] },
@@ -143,7 +143,7 @@ describe('operations', () => {
     }
   });
 
-  test('exec: what the command reads is a terminal or the standard input of a client here, and nothing else', async () => {
+  test('exec: the input is a terminal or the standard input of a local client, and nothing else', async () => {
     const source = new FakeSource();
     const ask = (streams: object) =>
       request(
@@ -169,7 +169,7 @@ describe('operations', () => {
     for (const streams of refused) expect((await ask(streams)).status).toBe(400);
   });
 
-  test('as Nosana’s node has them: four states, groups and their operations', async () => {
+  test('the paths of Nosana’s node: four states, groups and their operations', async () => {
     const states = [
       'pending',
       'starting',
@@ -202,7 +202,7 @@ describe('operations', () => {
 });
 
 describe('events', () => {
-  test('the latest, numbered, and what comes', async () => {
+  test('the latest ones, numbered, and new ones', async () => {
     const source = new FakeSource();
     const say = (text: string) => source.events.add({ level: 'info', service: 'db', event: 'x', text }, 0);
     for (const text of ['one', 'two', 'three']) say(text);
@@ -219,7 +219,7 @@ describe('events', () => {
     expect(outlet.lines.length).toBe(4);
   });
 
-  test('a thousand are remembered', async () => {
+  test('a thousand are stored', async () => {
     const source = new FakeSource();
     for (let at = 0; at < 5_000; at += 1) source.events.add({ level: 'info', service: null, event: 'x', text: '' }, 0);
     const { outlet } = open(await request(source, 'GET', '/v1/events'));
@@ -228,7 +228,7 @@ describe('events', () => {
 });
 
 describe('wait', () => {
-  test('tells twice a second how it stands, and the result when it is decided', async () => {
+  test('reports progress twice a second, and the result', async () => {
     const source = new FakeSource([seen('a', { state: 'starting', reason: 'HTTP 503' }), seen('b')]);
     source.past.set('a', [{ time: 0, stream: 'stdout', text: 'Loading 3/8' }]);
     const { outlet } = open(await request(source, 'GET', '/v1/wait'));
@@ -244,7 +244,7 @@ describe('wait', () => {
     expect([outlet.ended, source.watchers.size, source.timers.length]).toEqual([true, 0, 0]);
   });
 
-  test('gives up on what cannot come: failed, held down, blocked, ended, or everything is being stopped', async () => {
+  test('fails when the condition cannot be met: failed, held down, blocked, ended, or all services are being stopped', async () => {
     for (const given of [
       { state: 'failed' },
       { state: 'stopped', wanted: 'down' },
@@ -259,7 +259,7 @@ describe('wait', () => {
     expect(open(await request(source, 'GET', '/v1/wait')).outlet.lines).toMatchObject([{ result: 'failed' }]);
   });
 
-  test('a service that is to stop first is not ready yet', async () => {
+  test('a service that must stop first is not ready yet', async () => {
     const source = new FakeSource([seen('a', { wanted: 'again' })]);
     const { outlet, stop } = open(await request(source, 'GET', '/v1/wait'));
     expect(outlet.lines).toMatchObject([{ result: 'waiting' }]);
@@ -279,7 +279,7 @@ describe('wait', () => {
   });
 });
 
-test('whatever is asked, the answer is one of those documented and nobody is touched but by a right question', async () => {
+test('any request gets a documented response, and only a valid one has an effect', async () => {
   const word = fc.oneof(
     fc.constantFrom(
       'v1',
@@ -331,11 +331,11 @@ describe('a repetition with the same key', () => {
     ['/group/app/restart', '{}', 'restart api'],
     ['/group/app/operation/api/restart', '{}', 'restart api'],
     ['/v1/services/api/signal', '{"signal":"HUP"}', 'SIGHUP api'],
-  ])('of %s gets the same answer and has no effect', async (path, body, asked) => {
+  ])('of %s gets the same response and has no effect', async (path, body, asked) => {
     const source = new FakeSource();
     const first = await request(source, 'POST', path, body, 'k');
     expect(first.status).toBe(202);
-    // What the first one has led to is no reason to refuse.
+    // The effect of the first request is no reason to refuse.
     source.services = source.services.map((service) => ({ ...service, pid: null }));
     source.phase = 'stopping';
     expect(await request(source, 'POST', path, body, 'k')).toEqual(first);
@@ -343,7 +343,7 @@ describe('a repetition with the same key', () => {
     expect((await request(source, 'POST', path, body, 'other')).status).toBe(409);
   });
 
-  test('is recognized by 1 to 64 characters', () => {
+  test('is identified by 1 to 64 characters', () => {
     expect([parseKey(undefined), parseKey('k'), parseKey('x'.repeat(64))]).toEqual([null, 'k', 'x'.repeat(64)]);
     for (const wrong of ['', 'x'.repeat(65), 'a b', 'ä', ['a', 'b']])
       expect(parseKey(wrong)).toMatchObject({ status: 400 });

@@ -1,5 +1,5 @@
-// Readers that stop reading, with a clock that runs a hundred times as fast: they are cut off, and those with nothing to
-// read are not. The rest of the listener is tested from outside, in test/e2e/tcp.test.ts.
+// Readers that stop reading, with a clock that runs a hundred times as fast: they are disconnected, and readers of a silent
+// stream are not. test/e2e/tcp.test.ts tests the rest of the listener from outside.
 import { expect, test } from 'bun:test';
 import { connect, type Socket } from 'node:net';
 import type { ApiSource } from '../../src/control/api.ts';
@@ -14,7 +14,7 @@ const after = (ms: number, fn: () => void) => {
   return () => clearTimeout(timer);
 };
 
-/** A source of one service, which prints without end if it is `loud`; `followed` says how many follow it. */
+/** A source of one service, which prints endlessly if it is `loud`; `followed` is the number of followers. */
 function fakeSource(loud: boolean): { readonly source: ApiSource; readonly followed: () => number } {
   let count = 0;
   const bytes = Buffer.from(`${'x'.repeat(1_000)}\n`.repeat(60));
@@ -72,7 +72,7 @@ async function listening(loud: boolean) {
   return { port, followed, [Symbol.dispose]: () => server.close() };
 }
 
-test('a follower that stops reading is cut off', async () => {
+test('a follower that stops reading is disconnected', async () => {
   using at = await listening(true);
   const socket = await follow(at.port);
   expect(await within(2_000, () => at.followed() === 1)).toBe(true);
@@ -81,13 +81,13 @@ test('a follower that stops reading is cut off', async () => {
   socket.destroy();
 }, 30_000);
 
-test('one that reads, and one that has nothing to read, are not', async () => {
+test('a follower that reads, and one of a silent stream, are not', async () => {
   using loud = await listening(true);
   using silent = await listening(false);
   const sockets = [await follow(loud.port), await follow(silent.port)];
   for (const socket of sockets) socket.resume();
   expect(await within(2_000, () => loud.followed() === 1 && silent.followed() === 1)).toBe(true);
-  // Six times the patience that it has here.
+  // Six times the time limit of this test.
   await Bun.sleep(1_800);
   expect([loud.followed(), silent.followed()]).toEqual([1, 1]);
   for (const socket of sockets) socket.destroy();

@@ -1,5 +1,5 @@
-// A supervisor that was stopped (SIGSTOP), frozen with its container, or whose whole process tree was signalled. Its absence
-// counts for no deadline, and a request to stop that reaches the services first is still a request to stop.
+// A supervisor that was stopped (SIGSTOP) or frozen with its container, and SIGTERM to a whole process tree. The absence counts
+// for no deadline, and a request to stop that reaches the services first is still a request to stop.
 import { expect, test } from 'bun:test';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ async function absent(pids: readonly number[], meanwhile: () => void | Promise<v
 
 const everything = (run: Run) => [run.outerPid, run.supervisor.outer, ...run.ps().map(({ outer }) => outer)];
 
-test('what happened in time while the supervisor was stopped is no failure', async () => {
+test('events in time during the absence are not failures', async () => {
   await using run = await up(
     {
       exit: 'all',
@@ -46,14 +46,14 @@ test('what happened in time while the supervisor was stopped is no failure', asy
   await run.ends(0);
 });
 
-test('an exit while the supervisor was stopped gives its own code, and not that of a deadline', async () => {
+test('an exit during the absence gives its own code, not that of a deadline', async () => {
   await using run = await up({ services: { a: played({ ready: { log: 'UP' }, start_timeout: '2s' }) } });
   const a = await run.puppet('a');
   await absent([run.supervisor.outer], () => a.exit(5));
   await run.ends(5);
 });
 
-test('with everything frozen, a start and a stop have the time that they had left', async () => {
+test('after a freeze of everything, a start and a stop have their remaining time', async () => {
   await using run = await up({
     stop_timeout: '2s',
     services: { a: played({ ready: { log: 'UP' }, start_timeout: '2s' }) },
@@ -70,7 +70,7 @@ test('with everything frozen, a start and a stop have the time that they had lef
   await run.ends(0);
 });
 
-/** A process may be gone: PID 1, when it is signalled first, ends everything. */
+/** A process may have ended already: PID 1, if it is signalled first, ends everything. */
 function signalIfThere(pid: number): void {
   try {
     process.kill(pid, 'SIGTERM');
@@ -109,10 +109,10 @@ for (const [how, order] of Object.entries({
   });
 }
 
-test('what a service has printed is read before its end is told', async () => {
+test('the output of a service is read before its exit is reported', async () => {
   for (let round = 0; round < 8; round += 1) {
     const command = ['/bin/sh', '-c', 'i=0; while [ $i -lt 200 ]; do echo "line $i"; i=$((i+1)); done; exit 3'];
-    // One pipe for both, so that what is printed has one order.
+    // One pipe for both streams, so that the output has one order.
     await using run = await up({ services: { a: { command } } }, { before: 'exec 2>&1' });
     await run.ends(3);
     const last = run.lines.lastIndexOf('a         | line 199');
@@ -122,7 +122,7 @@ test('what a service has printed is read before its end is told', async () => {
   }
 });
 
-test('a line that makes it ready counts, though the service ends right after it', async () => {
+test('a line that makes a service ready counts, even if the service exits right after it', async () => {
   for (let round = 0; round < 12; round += 1) {
     await using run = await up({
       exit: 'all',
@@ -136,8 +136,8 @@ test('a line that makes it ready counts, though the service ends right after it'
   }
 });
 
-test('what a shell leaves behind has the whole time of the stop', async () => {
-  // The shell dies of the signal at once; its child takes longer than the grace of a crash.
+test('the leftover processes of a shell get the whole grace period of the stop', async () => {
+  // The shell dies of the signal at once; its child takes longer than `leftover_timeout`.
   const command =
     'cd / && perl -e \'$SIG{TERM} = sub { select undef, undef, undef, 2.5; exit 0 }; print "UP\\n"; $| = 1; sleep 1000\' & wait';
   await using run = await up({ services: { a: { command: ['/bin/sh', '-c', command], ready: { log: 'UP' } } } });

@@ -1,11 +1,11 @@
-// Why a program cannot run: `up`, `check --runtime`, hooks, probes, stop commands and `init` name the same cause, for the user
+// Why a program cannot run: `up`, `check --runtime`, hooks, probes, stop commands and `init` report the same cause, for the user
 // that the program would run as.
 import { describe, expect, test } from 'bun:test';
 import { binary, freePort, isNode, isRoot, played, start, type UpOptions, until, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
-/** Perl that writes a 64-bit ELF file for a machine and a loader: enough of one for execve(2) to refuse it. */
+/** Perl that writes a 64-bit ELF file for a machine and a loader: enough for execve(2) to reject it. */
 const elf = (name: string, machine: number, loader: string) =>
   `perl -e 'print pack("a4CCCx9vvVQQQVvvvvvv", "\\x7fELF", 2, 1, 1, 2, ${machine}, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0), pack("VVQQQQQQ", 3, 4, 120, 0, 0, ${loader.length + 1}, ${loader.length + 1}, 1), "${loader}\\0"' > ${name}; chmod 755 ${name}`;
 const [MINE, FOREIGN] = process.arch === 'x64' ? [62, 183] : [183, 62];
@@ -139,7 +139,7 @@ const cases: Readonly<Record<string, Case>> = {
   },
 };
 
-describe('the cause is named by `up` and by `check --runtime`:', () => {
+describe('`up` and `check --runtime` report the cause:', () => {
   for (const [name, { fields, code, why, needsRoot = false, ...options }] of Object.entries(cases)) {
     test.skipIf(needsRoot && !isRoot)(name, async () => {
       await using run = await up({ services: { a: fields } }, options);
@@ -154,7 +154,7 @@ describe('the cause is named by `up` and by `check --runtime`:', () => {
 
 const CRLF = { files: { 'run.sh': '#!/bin/bash\r\n' }, before: 'chmod 755 run.sh' } as const;
 
-test('hooks, exec probes and stop commands name the cause too, as lists and as text', async () => {
+test('hooks, exec probes and stop commands report the cause too, as lists and as text', async () => {
   const why = /its first line ends with CRLF/;
   await using hooked = await up({ services: { a: played({ hooks: { before_start: ['./run.sh'] } }) } }, CRLF);
   await hooked.ends(127);
@@ -175,13 +175,13 @@ test('hooks, exec probes and stop commands name the cause too, as lists and as t
   }
 });
 
-test('init names the cause too', async () => {
+test('init reports the cause too', async () => {
   await using run = await start(['init', '--', './run.sh'], CRLF);
   await run.ends(127);
   await run.line(/^svc-super: cannot execute \.\/run\.sh: its first line ends with CRLF.*dos2unix/);
 });
 
-// On Node the image would need one too, and whatever that needs.
+// On Node the image would need Node too, and its libraries.
 test.skipIf(!isRoot || isNode)(
   'a command written as text in an image without a shell is said to need one',
   async () => {
@@ -205,7 +205,7 @@ exec env SVC_SUPER_CONFIG=/services.yaml chroot root /dist/svc-super "$@"`;
   },
 );
 
-test('check --runtime in a running container does not call the ports of its own services taken', async () => {
+test('check --runtime in a running container does not report the ports of its own services as taken', async () => {
   const port = await freePort();
   const listen = `use IO::Socket::INET; my $s = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1", LocalPort => ${port}) or die; sleep 600`;
   await using run = await up({
@@ -222,7 +222,7 @@ describe('check --build', () => {
   const build = (services: object, files: Readonly<Record<string, string>> = {}, before = 'true') =>
     up({ services }, { args: ['check', '--build'], files, before });
 
-  test('refuses a program that is in no folder of PATH, and that no task or hook could bring', async () => {
+  test('rejects a program that is in no folder of PATH, and that no task or hook could install', async () => {
     await using run = await build({ a: { command: 'no-such-program --port 1' } });
     await run.ends(78);
     await run.line(/✗ a {2}cannot execute no-such-program: it is in no folder of PATH/);
@@ -234,7 +234,7 @@ describe('check --build', () => {
     await brought.ends(0);
   });
 
-  test('leaves a path that is not there to a volume, and refuses one that cannot run', async () => {
+  test('accepts a missing path, which may be on a volume, and rejects one that cannot run', async () => {
     await using volume = await build({ a: { command: ['/models/serve'] } });
     await volume.ends(0);
     await using run = await build({ a: { command: ['./run.sh'] } }, CRLF.files, CRLF.before);
@@ -258,7 +258,7 @@ describe('SIGKILL that is not permitted', () => {
     b: played(),
   };
 
-  test.skipIf(!isRoot)('is reported with who is left and why, and `stop --wait` fails', async () => {
+  test.skipIf(!isRoot)('is reported with the process and the reason, and `stop --wait` fails', async () => {
     await using run = await up(
       { services, stop_timeout: '2s', exit: 'all' },
       { ...options, env: { SVC_SUPER_SOCKET: undefined, XDG_RUNTIME_DIR: undefined } },
@@ -280,7 +280,7 @@ describe('SIGKILL that is not permitted', () => {
   });
 });
 
-describe('a surrounding that svc-super cannot work in is said in one sentence, with 78:', () => {
+describe('an environment in which svc-super cannot run is reported in one sentence, with exit code 78:', () => {
   /** Runs it under a shell line. */
   const shell = (line: string, args: readonly string[] = []) => {
     const child = Bun.spawnSync(
@@ -319,7 +319,7 @@ describe('a surrounding that svc-super cannot work in is said in one sentence, w
     });
   }
 
-  test('where the hard limit suffices, the soft one is raised for the supervisor and kept for services', async () => {
+  test('if the hard limit suffices, the soft limit is raised for the supervisor and kept for services', async () => {
     await using run = await up(
       { services: { a: { command: 'ulimit -Sv; ulimit -Sd; ulimit -Ss', log: { prefix: false } } } },
       {
@@ -336,7 +336,7 @@ describe('stop_signals', () => {
     ['PWR', 30],
     ['RTMIN+3', 37],
   ] as const) {
-    test(`SIG${name} asks to stop: everything stops in order, with 0`, async () => {
+    test(`SIG${name} stops everything in order, with 0`, async () => {
       await using run = await up({ services: { a: { command: ['sleep', '600'] } } });
       await run.line(/a started/);
       run.signal(signal);
@@ -345,7 +345,7 @@ describe('stop_signals', () => {
     });
   }
 
-  test('a signal that nothing takes is reported once, with what to write', async () => {
+  test('a signal without a handler is reported once, with a suggestion', async () => {
     await using run = await up({ services: { a: { command: ['sleep', '600'] } } });
     await run.line(/a started/);
     run.signal('SIGWINCH');
@@ -360,7 +360,7 @@ describe('stop_signals', () => {
     expect(run.lines.filter((line) => line.includes('SIGWINCH'))).toHaveLength(1);
   });
 
-  test('names the signals that mean "stop", and no others do', async () => {
+  test('contains the signals that stop, and no other signal does', async () => {
     await using run = await up({ stop_signals: ['WINCH'], services: { a: { command: ['sleep', '600'] } } });
     await run.line(/a started/);
     run.signal('SIGTERM');
@@ -369,16 +369,16 @@ describe('stop_signals', () => {
     await run.ends(0);
   });
 
-  test('cannot name a signal that a service has forwarded, or that cannot be caught', async () => {
+  test('must not contain a signal that is forwarded, or that cannot be caught', async () => {
     const check = (config: object) => up(config, { args: ['check'] });
     await using both = await check({
       stop_signals: ['USR1'],
       services: { a: { command: ['true'], forward: ['USR1'] } },
     });
     await both.ends(78);
-    await both.line(/SIGUSR1 asks to stop everything \(`stop_signals`\), and `a` has it forwarded/);
+    await both.line(/SIGUSR1 stops everything \(`stop_signals`\), so it cannot be forwarded to `a`/);
     await using never = await check({ stop_signals: ['KILL'], services: { a: { command: ['true'] } } });
     await never.ends(78);
-    await never.line(/SIGKILL cannot ask to stop/);
+    await never.line(/SIGKILL cannot be a stop signal/);
   });
 });

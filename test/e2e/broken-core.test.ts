@@ -1,5 +1,5 @@
-// A core that throws: the supervisor ends, its successor goes on from the checkpoint before that event, and drops an event that
-// has ended two supervisors. The supervisor here is the source, with one function of it changed.
+// A core that throws: the supervisor ends, its successor continues from the checkpoint before that event, and drops an event that
+// has ended two supervisors. The supervisor here runs from the source, with one modified function.
 import { afterAll, expect, test } from 'bun:test';
 import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const SOURCE = join(import.meta.dir, '../../src');
 const BUN = process.execPath;
 
-/** Makes step() throw for an event of which the text holds for `condition`. */
+/** Makes step() throw for events whose text meets `condition`. */
 const plugin = (condition: string) => `
   Bun.plugin({
     name: 'broken core',
@@ -29,7 +29,7 @@ const plugin = (condition: string) => `
   });
 `;
 
-/** Lines of shell that put a supervisor with such a core in the place of the built one. */
+/** Lines of shell that replace the built supervisor by one with such a core. */
 function broken(condition: string): string {
   copyFileSync(binary, join(folder, 'svc-super'));
   writeFileSync(join(folder, 'plugin.ts'), plugin(condition));
@@ -60,7 +60,7 @@ only(
     expect((await run.service('b')).run).toBe(1);
     await b.exit(1);
     await run.puppet('b', 2);
-    // What the core was not told of cannot be waited for: the stop takes its whole time.
+    // The core never received that exit, so the stop takes its whole time.
     expect((await run.service('a')).state).toBe('ready');
   },
 );

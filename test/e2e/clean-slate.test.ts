@@ -1,6 +1,6 @@
-// Nothing left behind: however a main process ends, every process of its run is gone before the next run
-// starts and before the container ends: children in its group and session, in sessions of their own, daemons, those that
-// renamed themselves, wiped their environment or changed user. And nothing that is not the service's is ever signalled.
+// Clean-up: however a main process exits, every process of its run has ended before the next run starts and before the container
+// ends: children in its group and session, in their own sessions, daemons, and those that changed their name, environment or
+// user. Processes that do not belong to the service are never signalled.
 import { expect, test } from 'bun:test';
 import { readdirSync } from 'node:fs';
 import type { ChildKind, Puppet } from '../helpers/puppet.ts';
@@ -26,7 +26,7 @@ const KINDS: Readonly<Record<string, ChildKind>> = {
 
 const always = { policy: 'always', backoff: { initial: '1ms', max: '1ms' } };
 
-/** Has a puppet bring forth one process of each kind; they ignore SIGTERM where asked. */
+/** Has a puppet fork one process of each kind; they ignore SIGTERM if requested. */
 async function breed(run: Run, parent: Puppet, stubborn: boolean): Promise<readonly Puppet[]> {
   const children: Puppet[] = [];
   for (const [name, kind] of Object.entries(KINDS)) {
@@ -37,7 +37,7 @@ async function breed(run: Run, parent: Puppet, stubborn: boolean): Promise<reado
   return children;
 }
 
-/** That of all processes only those are left. */
+/** Checks that only these processes remain. */
 function expectOnly(run: Run, pids: readonly number[]): void {
   expect(
     run
@@ -55,7 +55,7 @@ const ENDS: Readonly<Record<string, (run: Run, main: Puppet) => Promise<void> | 
 
 for (const [how, end] of Object.entries(ENDS)) {
   for (const stubborn of [false, true]) {
-    test(`when main ${how}, none of its ${stubborn ? 'stubborn ' : ''}processes is left when the next run starts`, async () => {
+    test(`when main ${how}, all of its ${stubborn ? 'stubborn ' : ''}processes have ended when the next run starts`, async () => {
       await using run = await up({ services: { a: played({ restart: always }) } });
       const first = await run.puppet('a', 1);
       const children = await breed(run, first, stubborn);
@@ -70,7 +70,7 @@ for (const [how, end] of Object.entries(ENDS)) {
 }
 
 for (const [name, kind] of Object.entries(KINDS)) {
-  test(`alone it is found too: ${name}`, async () => {
+  test(`a single leftover process is found: ${name}`, async () => {
     await using run = await up({ services: { a: played({ restart: always }) } });
     const first = await run.puppet('a', 1);
     await first.spawn('child', kind);
@@ -82,7 +82,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
   });
 }
 
-test('main SIGKILLed from outside: none of its processes is left when the container has ended, and its code is 137', async () => {
+test('after a SIGKILL of main from outside all of its processes have ended when the container ends, with 137', async () => {
   await using run = await up({ services: { a: played() } }, { pid1: false });
   const main = await run.puppet('a');
   const children = await breed(run, main, true);
@@ -92,7 +92,7 @@ test('main SIGKILLed from outside: none of its processes is left when the contai
   await Promise.all(children.map(({ gone }) => gone));
 });
 
-test('as PID 1 too: all are swept before the end', async () => {
+test('as PID 1 too: all are cleaned up before the end', async () => {
   await using run = await up({ services: { a: played() } });
   const main = await run.puppet('a');
   const children = await breed(run, main, false);
@@ -101,7 +101,7 @@ test('as PID 1 too: all are swept before the end', async () => {
   await run.line(new RegExp(`cleaned up ${children.length} processes of a`));
 });
 
-test('a stop takes all of them along', async () => {
+test('a stop ends all of them', async () => {
   await using run = await up({ services: { a: played() } }, { pid1: false });
   await breed(run, await run.puppet('a'), false);
   run.signal('SIGTERM');
@@ -109,7 +109,7 @@ test('a stop takes all of them along', async () => {
   expectOnly(run, []);
 });
 
-test('what was swept is named, with its pid', async () => {
+test('cleaned-up processes are reported with name and pid', async () => {
   await using run = await up({ services: { vllm: played({ restart: always }) } });
   const main = await run.puppet('vllm', 1);
   await main.spawn('one', { session: true, title: 'VLLM::EngineCore' });
@@ -122,7 +122,7 @@ test('what was swept is named, with its pid', async () => {
   expect(text).toContain(`VLLM::Worker_TP0 (pid ${two.pid})`);
 });
 
-test('what is left is asked with SIGTERM and may end in its own time', async () => {
+test('leftover processes receive SIGTERM and may exit in their own time', async () => {
   await using run = await up({ services: { a: played({ restart: always }) } });
   const first = await run.puppet('a', 1);
   await first.spawn('child', { daemon: true });
@@ -135,7 +135,7 @@ test('what is left is asked with SIGTERM and may end in its own time', async () 
   await run.puppet('a', 2);
 });
 
-test('without ps, and with nothing on PATH, it is the same', async () => {
+test('clean-up works without ps and with an empty PATH', async () => {
   const [perl = '', ...rest] = puppetCommand;
   await using run = await up(
     { services: { a: { command: [perl, ...rest], restart: always } } },
@@ -149,7 +149,7 @@ test('without ps, and with nothing on PATH, it is the same', async () => {
   expectOnly(run, [second.pid]);
 });
 
-test('generations: a daemon of a daemon of a child is found', async () => {
+test('a daemon of a daemon of a child is found', async () => {
   await using run = await up({ services: { a: played({ restart: always }) } });
   const first = await run.puppet('a', 1);
   await first.spawn('child', { session: true, wiped: true });
@@ -166,13 +166,13 @@ test('generations: a daemon of a daemon of a child is found', async () => {
   await last.gone;
 });
 
-test('a watchdog in another session that brings its child back is swept with it', async () => {
+test('a watchdog in another session that restarts its child is cleaned up with it', async () => {
   await using run = await up({ services: { a: played({ restart: always }) } });
   const first = await run.puppet('a', 1);
   await first.spawn('watchdog', { daemon: true });
   const watchdog = await run.puppet('watchdog');
   await watchdog.ignore('TERM');
-  // Whenever its child ends, it makes another.
+  // Whenever its child exits, it forks another one.
   await watchdog.eval(`$SIG{CHLD} = sub { waitpid(-1, 1) > 0 and do_spawn('again', 'session') }; undef`);
   await watchdog.spawn('again', { session: true });
   const child = await run.puppet('again');
@@ -183,7 +183,7 @@ test('a watchdog in another session that brings its child back is swept with it'
   expectOnly(run, [second.pid]);
 });
 
-test("the processes of other services are left alone, and so are those of nobody's", async () => {
+test('processes of other services and foreign processes are not touched', async () => {
   await using run = await up(
     { services: { a: played({ restart: always }), b: played({ restart: always }) } },
     { pid1: false },
@@ -198,7 +198,7 @@ test("the processes of other services are left alone, and so are those of nobody
   await ofA.gone;
   expect([b.isGone, ofB.isGone]).toEqual([false, false]);
   expect([await b.caught(), await ofB.caught()]).toEqual([[], []]);
-  // The end: of two strangers below the same init, none is touched.
+  // At the end neither of two foreign processes below the same init is touched.
   await b.ignore('TERM');
   await b.exit(0);
   await ofB.signalled('SIGTERM');
@@ -206,7 +206,7 @@ test("the processes of other services are left alone, and so are those of nobody
   await run.puppet('b', 2);
 });
 
-test('a stranger in the namespace survives the whole supervisor', async () => {
+test('a foreign process in the namespace outlives the supervisor', async () => {
   await using run = await up({ services: { a: played() } }, { pid1: false });
   const init = run.init;
   await init.spawn('stranger', { session: true });
@@ -223,7 +223,7 @@ test('a stranger in the namespace survives the whole supervisor', async () => {
   await run.reaped(stranger.pid);
 });
 
-test('orphans are reaped at once, whoever they were of, and no status of a service is lost', async () => {
+test('orphans of any process are reaped at once, and no exit status of a service is lost', async () => {
   await using run = await up({
     services: { a: played(), b: played({ essential: false }), c: played({ essential: false }) },
   });
@@ -236,7 +236,7 @@ test('orphans are reaped at once, whoever they were of, and no status of a servi
   expectOnly(run, [a.pid]);
 });
 
-test('below another init orphans come to svc-super, and are reaped', async () => {
+test('below another init svc-super adopts orphans and reaps them', async () => {
   await using run = await up({ services: { a: played() } }, { pid1: false });
   const a = await run.puppet('a');
   await a.spawn('daemon', { daemon: true });
@@ -248,10 +248,10 @@ test('below another init orphans come to svc-super, and are reaped', async () =>
   await run.reaped(daemon.pid);
 });
 
-test('zombies that a main process never waited for are no obstacle', async () => {
+test('zombies that a main process never reaped do not block the clean-up', async () => {
   await using run = await up({ services: { a: played({ restart: always }) } });
   const first = await run.puppet('a', 1);
-  // Children that end, and a parent that does not look.
+  // Children that exit, and a parent that does not reap them.
   await first.eval(
     `for (1 .. 5) { my $pid = fork; POSIX::_exit(0) if $pid == 0 } $SIG{CHLD} = 'DEFAULT'; *reap = sub {}; undef`,
   );
@@ -263,7 +263,7 @@ test('zombies that a main process never waited for are no obstacle', async () =>
 /** A process whose first thread exits at once, while another one sleeps: the kernel shows it in state Z. */
 const HALF = `use threads; threads->create(sub { sleep 1000 }); syscall(${process.arch === 'arm64' ? 93 : 60}, 0)`;
 
-test('a process whose first thread alone has ended is swept too', async () => {
+test('a process of which only the first thread has ended is cleaned up too', async () => {
   await using run = await up({ services: { a: played({ restart: always }) } });
   const first = await run.puppet('a', 1);
   await first.eval(`if (fork() == 0) { close($test); exec('/usr/bin/perl', '-e', q{${HALF}}) } undef`);
@@ -276,7 +276,7 @@ test('a process whose first thread alone has ended is swept too', async () => {
   expectOnly(run, [second.pid]);
 });
 
-test('a stopped process that is left behind is ended too', async () => {
+test('a stopped leftover process is ended too', async () => {
   await using run = await up({ services: { a: played({ restart: always }) } });
   const first = await run.puppet('a', 1);
   await first.spawn('child', { daemon: true });
@@ -288,10 +288,10 @@ test('a stopped process that is left behind is ended too', async () => {
   expectOnly(run, [second.pid]);
 });
 
-/** As in gVisor: the kernel lets no mark be put on, and orphans are known by the names in their environment alone. */
+/** As in gVisor: marks are not possible, and orphans are identified only by the names in their environment. */
 const UNMARKED = { before: 'exec prlimit --locks=1000 "$0" "$@"' };
 
-test('where marks do not work, what runs beside a service does not take its daemons along', async () => {
+test('without marks, processes that run beside a service do not end its daemons', async () => {
   const beside = (role: string) => [...puppetCommand, role];
   const live = { exec: beside('probe'), interval: '1s', timeout: '50s' };
   const hooks = { after_ready: beside('warm') };
@@ -305,11 +305,11 @@ test('where marks do not work, what runs beside a service does not take its daem
   const stray = await run.puppet('stray');
   await warm.exit(0);
   expect(await run.command('exec', 'a', '--', 'true')).toMatchObject({ code: 0 });
-  // The second probe tells that of the first one nothing is left.
+  // The second probe shows that all processes of the first one have ended.
   await (await run.puppet('probe')).exit(0);
   await run.puppet('probe');
   expect([daemon.isGone, await daemon.caught()]).toEqual([false, []]);
-  // All that bears the name of the service ends with it, what its hook left to init too.
+  // All processes with the service's name end with it, including the leftover of its hook.
   await first.exit(1);
   await daemon.signalled('SIGTERM');
   await daemon.exit(0);
@@ -319,7 +319,7 @@ test('where marks do not work, what runs beside a service does not take its daem
   expect(run.ps().some(({ pid }) => pid === second.pid)).toBe(true);
 });
 
-test('where marks do not work, what before_start and after_exit leave behind is gone before the next step', async () => {
+test('without marks, leftover processes of before_start and after_exit end before the next step', async () => {
   const hooks = { before_start: [...puppetCommand, 'prepare'], after_exit: [...puppetCommand, 'tidy'] };
   await using run = await up({ services: { a: played({ hooks }) } }, UNMARKED);
   const leave = async (role: string) => {
@@ -335,8 +335,8 @@ test('where marks do not work, what before_start and after_exit leave behind is 
   await run.ends(0);
 });
 
-test('a program that goes into the background is asked about once, with the usual switches', async () => {
-  // A real double fork: what daemon(3) does.
+test('a program that daemonizes is reported once, with the usual switches', async () => {
+  // A real double fork, as in daemon(3).
   const daemon =
     'use POSIX; fork and exit; POSIX::setsid(); fork and exit; ' +
     'open STDIN, "/dev/null"; open STDOUT, ">/dev/null"; open STDERR, ">/dev/null"; sleep 1000';

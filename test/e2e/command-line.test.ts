@@ -1,5 +1,5 @@
-// The commands that talk to a supervisor, and those that need none (SPEC section 6, as far as this version has them):
-// status, health, check, schema, version, help; and where the control socket is.
+// The commands that use a supervisor, and those that do not: status, health, check, schema, version, help; and the places of
+// the control socket.
 import { expect, test } from 'bun:test';
 import { lstatSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -38,7 +38,7 @@ test('status is a table: service, state, pid, uptime, restarts, usage, and why n
   expect(ready.stdout).toMatch(/^setup +completed +- .*exited with code 0 after/m);
 });
 
-test('status NAME looks at those only, and its code is of those', async () => {
+test('status NAME shows those services only, and its exit code is theirs', async () => {
   await using run = await up({ services });
   await run.puppet('db');
   await (await run.puppet('setup')).exit(0);
@@ -49,7 +49,7 @@ test('status NAME looks at those only, and its code is of those', async () => {
   expect((await run.command('status', 'setup', 'db')).code).toBe(3);
 });
 
-test('status of a service that is not there is an error that names those that are', async () => {
+test('status of an unknown service is an error that lists the known ones', async () => {
   await using run = await up({ services });
   await run.status();
   const { code, stderr } = await run.command('status', 'dd');
@@ -57,7 +57,7 @@ test('status of a service that is not there is an error that names those that ar
   expect(stderr).toMatch(/there is no service dd.*db, api, setup, off/);
 });
 
-test('status --json is the whole state', async () => {
+test('status --json has the whole state', async () => {
   await using run = await up({ name: 'chat', services: { a: played({ essential: false, group: 'g' }) } });
   const a = await run.puppet('a');
   await run.state('a', 'ready');
@@ -88,7 +88,7 @@ test('status --json is the whole state', async () => {
   ]);
 });
 
-test('usage counts every process of the service', async () => {
+test('usage includes every process of the service', async () => {
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await a.spawn('kid', { daemon: true, wiped: true });
@@ -119,18 +119,18 @@ test('health is 0 when every essential service is ready and every essential task
   expect(JSON.parse((await run.command('health', '--json')).stdout)).toEqual({ healthy: true, waiting: [] });
 });
 
-test('where no supervisor answers, status says where it looked and exits 69, health exits 1', async () => {
+test('without a supervisor, status lists the searched places and exits with 69, health exits with 1', async () => {
   const env = { SVC_SUPER_SOCKET: '/nowhere/control.sock' };
   const status = await command(['status'], env);
   expect(status.code).toBe(69);
-  expect(status.stderr).toMatch(/no supervisor answers/);
+  expect(status.stderr).toMatch(/no supervisor responds/);
   expect(status.stderr).toContain('/nowhere/control.sock');
   const health = await command(['health'], env);
   expect(health.code).toBe(1);
   expect(health.stderr).toContain('/nowhere/control.sock');
 });
 
-test.skipIf(!isRoot)('without SVC_SUPER_SOCKET each of the usual places is named', async () => {
+test.skipIf(!isRoot)('without SVC_SUPER_SOCKET each default place is listed', async () => {
   await using run = await up(
     { services: { a: played() } },
     {
@@ -166,15 +166,15 @@ for (const [line, says] of [
   ['check --jsn', "Unknown option '--jsn'"],
   ['status --foo', "Unknown option '--foo'"],
   ['check -x', "Unknown option '-x'"],
-  ['logs -n -1', '-n takes N, which cannot begin with a dash: at most the last N of the past'],
-  ['logs --lines -1', '--lines takes N, which cannot begin with a dash: at most the last N of the past'],
-  ['logs -fn -1', '-n takes N, which cannot begin with a dash: at most the last N of the past'],
-  ['events --lines', '--lines takes N: at most the last N of the past'],
+  ['logs -n -1', '-n takes N, which cannot begin with a dash: only the last N lines'],
+  ['logs --lines -1', '--lines takes N, which cannot begin with a dash: only the last N lines'],
+  ['logs -fn -1', '-n takes N, which cannot begin with a dash: only the last N lines'],
+  ['events --lines', '--lines takes N: only the last N lines'],
   ['wait --for --json', '--for takes STATE, which cannot begin with a dash: ready (default) or stopped'],
   ['up -f -x', '-f takes FILE, which cannot begin with a dash: the configuration (default'],
   ['logs --lines=-1', '-n takes a whole number'],
 ] as const) {
-  test(`\`${line}\` is told what the flag takes, in one line before the usage`, async () => {
+  test(`\`${line}\` reports the value of the flag, in one line before the usage`, async () => {
     const { stderr, code } = await command(line.split(' '));
     const [first, second, ...rest] = stderr.split('\n');
     expect(first).toStartWith(`svc-super: ${says}`);
@@ -211,7 +211,7 @@ test('schema prints a JSON Schema', async () => {
   expect(JSON.parse(stdout)).toMatchObject({ $schema: expect.stringContaining('json-schema.org'), type: 'object' });
 });
 
-test('the control socket is for our user alone, and gone at the end', async () => {
+test('the control socket is accessible to its user only, and removed at the end', async () => {
   await using run = await up({ services: { a: played() } }, { before: 'umask 000' });
   const a = await run.puppet('a');
   await run.status();
@@ -222,11 +222,11 @@ test('the control socket is for our user alone, and gone at the end', async () =
   expect(lstatSync(run.socket, { throwIfNoEntry: false })).toBeUndefined();
 });
 
-test('a socket that a dead supervisor left is replaced', async () => {
+test('the socket of a dead supervisor is replaced', async () => {
   await using run = await up(
     { services: { a: played() } },
     {
-      // Bound, and never listened on.
+      // Bound, but not listening.
       before: `perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0); bind(S, pack_sockaddr_un($ENV{SVC_SUPER_SOCKET}))'`,
     },
   );
@@ -234,7 +234,7 @@ test('a socket that a dead supervisor left is replaced', async () => {
   expect((await run.status()).phase).toBe('running');
 });
 
-test('a socket on which somebody answers is left alone, and where this one listens is said', async () => {
+test('a socket with a running supervisor is not replaced, and the new place is reported', async () => {
   await using first = await up({ services: { a: played() } });
   await first.puppet('a');
   await first.status();
@@ -247,7 +247,7 @@ test('a socket on which somebody answers is left alone, and where this one liste
   expect((await first.status()).services.map(({ name }) => name)).toEqual(['a']);
 });
 
-test('a file that is no socket is left alone', async () => {
+test('a file that is not a socket is not replaced', async () => {
   await using run = await up(
     { services: { a: played() } },
     { before: 'echo precious > control.sock', leaves: ['control.sock'] },
@@ -259,7 +259,7 @@ test('a file that is no socket is left alone', async () => {
   expect(await Bun.file(run.socket).text()).toBe('precious\n');
 });
 
-test.skipIf(!isRoot)('without SVC_SUPER_SOCKET it is the first place that can be written', async () => {
+test.skipIf(!isRoot)('without SVC_SUPER_SOCKET the first writable place is used', async () => {
   for (const [before, place] of [
     ['mount -t tmpfs none /run', '/run/svc-super.sock'],
     [
@@ -275,7 +275,7 @@ test.skipIf(!isRoot)('without SVC_SUPER_SOCKET it is the first place that can be
   }
 });
 
-test('the API answers 404 for what is not there and 405 for other methods', async () => {
+test('the API responds with 404 for unknown paths and 405 for other methods', async () => {
   await using run = await up({ services: { a: played() } });
   await run.puppet('a');
   expect((await run.ask('/v1/nothing')).status).toBe(404);
@@ -284,7 +284,7 @@ test('the API answers 404 for what is not there and 405 for other methods', asyn
   expect(response.status).toBe(405);
 });
 
-test('a client that connects and says nothing does not hinder the others', async () => {
+test('an idle client does not block the others', async () => {
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await run.status();
@@ -297,7 +297,7 @@ test('a client that connects and says nothing does not hinder the others', async
   silent.destroy();
 });
 
-test('what stands in the working directory changes nothing', async () => {
+test('files in the working directory have no effect', async () => {
   const touched = join(process.env.TMPDIR ?? '/tmp', `svc-e2e-touched-${process.pid}`);
   const evil = `require('fs').writeFileSync('${touched}', '')`;
   await using run = await up(
@@ -317,7 +317,7 @@ test('what stands in the working directory changes nothing', async () => {
   expect(await Bun.file(touched).exists()).toBe(false);
 });
 
-test('a server that is not ours on the socket is not mistaken for one', async () => {
+test('another server on the socket is not taken for a supervisor', async () => {
   const path = join(process.env.TMPDIR ?? '/tmp', `svc-e2e-fake-${process.pid}.sock`);
   const server = createServer((socket) => socket.resume().end('hello\n'));
   await new Promise<void>((resolve) => server.listen(path, resolve));
@@ -329,7 +329,7 @@ test('a server that is not ours on the socket is not mistaken for one', async ()
   }
 });
 
-test('check --json lists every mistake with its place', async () => {
+test('check --json lists every mistake with its position', async () => {
   await using run = await up(
     { services: { a: { comand: 'x' }, b: { command: 'x', depends_on: ['c'] } } },
     { args: ['check', '--json'] },

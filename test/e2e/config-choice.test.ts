@@ -1,5 +1,5 @@
-// Which file, and what of it: where a configuration is looked for, what a relative name is relative to, which services a
-// command line asks for, and that doubts are spoken of.
+// The choice of the configuration: its places, the base of relative names, the services that a command line selects, and
+// warnings.
 import { expect, test } from 'bun:test';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { binary, isNode, isRoot, puppetCommand, supervisorFile, up, useRig } from '../helpers/rig.ts';
@@ -10,8 +10,8 @@ useRig();
 const CONFIG_WRONG = 78;
 
 /**
- * In a mount namespace, a root of its own whose folders are the host's: the last two places are /etc/svc-super and /.
- * Lines of `path: ok` tell which file was taken.
+ * In a mount namespace, with its own root whose folders are the host's: the last two places are /etc/svc-super and /. Lines of
+ * `path: ok` show which file was used.
  */
 const LOOK = `
 set -eu
@@ -46,7 +46,7 @@ check /svc-super check
 check /svc-super
 `;
 
-// In a root of its own, where no Node is.
+// Without Node in the new root.
 test.skipIf(isNode)('the file is that of -f, else of SVC_SUPER_CONFIG, else the first of three places', async () => {
   using folder = new ConfigFolder();
   mkdirSync(folder.in('root'));
@@ -57,8 +57,8 @@ test.skipIf(isNode)('the file is that of -f, else of SVC_SUPER_CONFIG, else the 
   });
   const [text, errors] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
   const nothing = [
-    'svc-super: there is no configuration: looked for ./services.yaml, /etc/svc-super/services.yaml, /services.yaml;' +
-      ' name one with -f FILE or SVC_SUPER_CONFIG',
+    'svc-super: there is no configuration: searched ./services.yaml, /etc/svc-super/services.yaml, /services.yaml;' +
+      ' specify one with -f FILE or SVC_SUPER_CONFIG',
     `code ${CONFIG_WRONG}`,
   ];
   expect(errors).toBe('');
@@ -76,7 +76,7 @@ test.skipIf(isNode)('the file is that of -f, else of SVC_SUPER_CONFIG, else the 
   ]);
 });
 
-test('-f is relative to the working directory, and what the file names is relative to the file', async () => {
+test('-f is relative to the working directory, and names in the file are relative to the file', async () => {
   using folder = new ConfigFolder({ 'services.yaml': 'services: {wrong: {command: touch ran}}\n' });
   mkdirSync(folder.in('deep'));
   mkdirSync(folder.in('deep/er'));
@@ -96,7 +96,7 @@ test('-f is relative to the working directory, and what the file names is relati
   }
 });
 
-test('names on the command line start those and what they need, and nothing else', async () => {
+test('names on the command line start those services and their dependencies only', async () => {
   const services = {
     base: { command: puppetCommand },
     api: { command: puppetCommand, depends_on: { base: 'started' } },
@@ -119,7 +119,7 @@ test('names on the command line start those and what they need, and nothing else
   }
 });
 
-test('a name that is no service is an error before anything is spawned', async () => {
+test('an unknown name is an error before any spawn', async () => {
   using folder = new ConfigFolder({ 'services.yaml': 'services: {chat: {command: touch ran}}\n' });
   const { code, stderr } = await folder.run(['up', 'chta', 'chat']);
   expect(code).toBe(CONFIG_WRONG);
@@ -127,12 +127,12 @@ test('a name that is no service is an error before anything is spawned', async (
   expect(folder.isUntouched).toBe(true);
 });
 
-test('what is doubtful but not wrong is said once at the start, and the services run', async () => {
+test('warnings are printed once at the start, and the services run', async () => {
   const config = 'groups: [unused]\nservices:\n  a: { command: [/bin/sh, -c, "exit 3", "&&", "exit 4"] }\n';
   await using run = await up(config);
   await run.ends(3);
   const warnings = run.lines.filter((line) => line.includes('warning: '));
   expect(warnings).toHaveLength(2);
   expect(run.output.text()).toMatch(/services\.yaml:1:10: .*no service is in the group `unused`/);
-  expect(run.output.text()).toMatch(/services\.yaml:3:8: .*a list is executed without a shell: `&&` reaches/);
+  expect(run.output.text()).toMatch(/services\.yaml:3:8: .*a list is executed without a shell: `&&` is passed to/);
 });

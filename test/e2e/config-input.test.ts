@@ -1,5 +1,5 @@
-// Bad input: whatever is put in the place of services.yaml, `up` says what is wrong with it and ends with 78, `check` says
-// the same, and nothing is spawned: each configuration here holds a service that would leave a file behind.
+// Invalid input in place of services.yaml: `up` reports it and exits with 78, `check` reports the same, and nothing is spawned:
+// each configuration here has a service that would leave a file behind.
 import { describe, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { freePort, isRoot, up, useRig, variable } from '../helpers/rig.ts';
@@ -8,16 +8,16 @@ import { ConfigFolder } from '../helpers/trap-config.ts';
 useRig();
 
 const CONFIG_WRONG = 78;
-/** A reader of a terminal has long given up; a hang would take for ever. */
+/** Time limit, because a hang would last for ever. */
 const SOON = 10_000;
 
-/** Services that wait for each other in a circle. */
+/** Services that wait for each other in a cycle. */
 function circle(count: number): string {
   const line = (number: number) => `  s${number}: {command: touch ran, depends_on: [s${(number + 1) % count}]}`;
   return `services:\n${Array.from({ length: count }, (_, number) => line(number)).join('\n')}\n`;
 }
 
-/** Each list holds the one before it ten times: ten thousand million values, written in a few hundred bytes. */
+/** Each list contains the previous one ten times: ten thousand million values, written in a few hundred bytes. */
 function aliasBomb(): string {
   const names = [...'abcdefghij'];
   const levels = names.map((name, at) => {
@@ -27,7 +27,7 @@ function aliasBomb(): string {
   return `${levels.join('\n')}\nservices: {a: {command: touch ran, env: *j}}\n`;
 }
 
-/** The same numbers in each run of the tests. */
+/** The same random numbers in each run of the tests. */
 function* numbers(seed: number): Generator<number, never> {
   for (let state = seed; ; ) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -63,7 +63,7 @@ const CASES: Readonly<Record<string, { readonly text: string | Uint8Array; reado
   },
   'a file of 10 MB': {
     text: `${RUNS}# ${'x'.repeat(10_000_000)}`,
-    says: /services\.yaml:1:1: error: cannot read .*: it is 9\.6 MiB large, and 1 MiB is the most\n/,
+    says: /services\.yaml:1:1: error: cannot read .*: it has 9\.6 MiB, and the limit is 1 MiB\n/,
   },
   'a cycle of 500 services': {
     text: circle(500),
@@ -73,7 +73,7 @@ const CASES: Readonly<Record<string, { readonly text: string | Uint8Array; reado
   'an alias bomb': { text: aliasBomb(), says: /error: the file holds more than 250000 values when its aliases/ },
   'an alias inside what it names': {
     text: `x-a: &a [*a]\n${RUNS}`,
-    says: /:1:10: error: the alias `\*a` stands inside what it names\n/,
+    says: /:1:10: error: the alias `\*a` is inside its own anchor\n/,
   },
   'lists a hundred thousand deep': {
     text: `${RUNS}x-deep: ${'['.repeat(100_000)}${']'.repeat(100_000)}\n`,
@@ -85,11 +85,11 @@ const CASES: Readonly<Record<string, { readonly text: string | Uint8Array; reado
   },
   'a NUL in a text': {
     text: 'services: {a: {command: "touch ran\\0"}}\n',
-    says: /:1:25: error: `command` holds a NUL character/,
+    says: /:1:25: error: `command` contains a NUL character/,
   },
   'a NUL byte in the file': {
     text: 'services: {a: {command: "touch\0 ran"}}\n',
-    says: /error: `command` holds a NUL character.*\n.*touch\\x00 ran/,
+    says: /error: `command` contains a NUL character.*\n.*touch\\x00 ran/,
   },
   'a NUL in the name of a variable': {
     text: 'services: {a: {command: touch ran, env: {"A\\0": b}}}\n',
@@ -133,7 +133,7 @@ for (const [what, { text, says }] of Object.entries(CASES)) {
       expect({ code, stdout }).toEqual({ code: CONFIG_WRONG, stdout: '' });
       expect(stderr).toMatch(says);
       expect(stderr).not.toContain('a bug');
-      // What is wrong may be megabytes long; what is said about it is for people.
+      // The mistake may be megabytes long; the message must be short.
       expect(stderr.length).toBeLessThan(64 * 1024);
       expect(await folder.run(['check'])).toEqual({ code, stdout, stderr });
       expect(folder.isUntouched).toBe(true);
@@ -142,7 +142,7 @@ for (const [what, { text, says }] of Object.entries(CASES)) {
   );
 }
 
-describe('in the place of the file', () => {
+describe('in place of the file', () => {
   const PLACES: Readonly<Record<string, { readonly path: string; readonly says: string }>> = {
     'a folder': { path: '.', says: 'it is a folder' },
     'no file': { path: 'nosuch.yaml', says: 'there is no such file' },
@@ -175,7 +175,7 @@ describe('in the place of the file', () => {
   }
 });
 
-test.skipIf(!isRoot)('a secret, an environment file or a configuration that may not be read is said', async () => {
+test.skipIf(!isRoot)('an unreadable secret, environment file or configuration is reported', async () => {
   using folder = new ConfigFolder({ secret: 'hush', 'other.env': 'A=hush', 'closed.yaml': RUNS });
   for (const name of ['secret', 'other.env', 'closed.yaml']) chmodSync(folder.in(name), 0o600);
   mkdirSync(folder.in('closed'), { mode: 0o700 });
@@ -193,7 +193,7 @@ test.skipIf(!isRoot)('a secret, an environment file or a configuration that may 
   expect(folder.isUntouched).toBe(true);
 });
 
-test('PID 1 with a wrong configuration ends with 78 and has spawned nothing', async () => {
+test('PID 1 with an invalid configuration exits with 78 without a spawn', async () => {
   const port = await freePort();
   await using run = await up(
     { services: { a: { command: 'touch ran', port }, b: { command: 'touch ran', port, after: ['a'] } } },

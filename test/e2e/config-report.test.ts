@@ -1,5 +1,5 @@
-// How mistakes in services.yaml are told: all at once, each with its place, the source line, a squiggle and advice; the
-// same for programs; and the JSON Schema that lets an editor find them first.
+// Reports of mistakes in services.yaml: all at once, each with its position, source line, squiggle and suggestion; the same as
+// JSON; and the JSON Schema with which an editor finds them first.
 import { describe, expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ const WRONG = `services:
     restart: sometimes
 `;
 
-test('all mistakes are told at once, each with its place, its line, a squiggle and what to write instead', async () => {
+test('all mistakes are reported at once, each with its position, line, squiggle and suggestion', async () => {
   using folder = new ConfigFolder({ 'services.yaml': WRONG });
   const { code, stdout, stderr } = await folder.run(['up']);
   const at = folder.in('services.yaml');
@@ -47,7 +47,7 @@ ${at}:9:14: error: \`restart\` must be \`never\`, \`on-failure\` or \`always\`, 
   expect(folder.isUntouched).toBe(true);
 });
 
-test('what could steer a terminal is shown and not sent', async () => {
+test('control characters of the terminal are escaped', async () => {
   using folder = new ConfigFolder({ 'services.yaml': 'services: {"\\e[2Jred": {command: touch ran}}\n' });
   const { code, stderr } = await folder.run(['check']);
   expect(code).toBe(CONFIG_WRONG);
@@ -57,7 +57,7 @@ test('what could steer a terminal is shown and not sent', async () => {
 });
 
 describe('check', () => {
-  test('says how many services are in order and exits 0', async () => {
+  test('prints the number of services and exits with 0', async () => {
     const text = 'services: {a: {command: touch ran}, b: {command: touch ran, enabled: no}}\n';
     using folder = new ConfigFolder({ 'services.yaml': text });
     const stdout = `${folder.in('services.yaml')}: ok, 1 service, 1 not enabled\n`;
@@ -65,7 +65,7 @@ describe('check', () => {
     expect(folder.isUntouched).toBe(true);
   });
 
-  test('shows warnings and still exits 0', async () => {
+  test('shows warnings and still exits with 0', async () => {
     using folder = new ConfigFolder({ 'services.yaml': 'services: {a: {command: touch ran &}}\n' });
     const { code, stdout, stderr } = await folder.run(['check']);
     expect(code).toBe(0);
@@ -74,7 +74,7 @@ describe('check', () => {
     expect(stderr).toContain('help: remove the `&`\n');
   });
 
-  test('with --json tells programs the same, on standard output alone', async () => {
+  test('with --json reports the same on standard output only', async () => {
     using folder = new ConfigFolder({ 'services.yaml': WRONG });
     const file = folder.in('services.yaml');
     const { code, stdout, stderr } = await folder.run(['check', '--json']);
@@ -107,7 +107,7 @@ describe('check', () => {
     expect(right.isUntouched).toBe(true);
   });
 
-  test('with --json tells of a file that cannot be read', async () => {
+  test('with --json reports a file that cannot be read', async () => {
     using folder = new ConfigFolder();
     const { code, stdout } = await folder.run(['check', '--json', '-f', 'nosuch.yaml']);
     expect(code).toBe(CONFIG_WRONG);
@@ -140,7 +140,7 @@ describe('schema', () => {
     }
   });
 
-  test('lies in the repository as the binary prints it, where the examples look for it', async () => {
+  test('in the repository is the printed one, at the path that the examples use', async () => {
     using folder = new ConfigFolder();
     const { stdout } = await folder.run(['schema']);
     expect(stdout).toBe(readFileSync(join(examples, '../services.schema.json'), 'utf8'));

@@ -1,5 +1,5 @@
-// The operator's commands on the real binary: start, stop, restart, signal, wait, exec, groups and globs, with their exit codes
-// (SPEC section 6).
+// The operator's commands on the real binary: start, stop, restart, signal, wait, exec, groups and globs, with their exit
+// codes.
 import { expect, test } from 'bun:test';
 import { command, isRoot, played, until, up, useRig } from '../helpers/rig.ts';
 
@@ -17,7 +17,7 @@ async function chained(run: Awaited<ReturnType<typeof up>>) {
   return { db, api: await run.puppet('api'), web: await run.puppet('web') };
 }
 
-test('stop stops that one, the container goes on; start starts it again with what it needs', async () => {
+test('stop stops one service only; start starts it again with its dependencies', async () => {
   await using run = await up({ groups: ['base', 'app'], services: chain });
   await chained(run);
   await run.state('web', 'ready');
@@ -38,7 +38,7 @@ test('stop stops that one, the container goes on; start starts it again with wha
   ]);
 });
 
-test('restart by glob, by group and of all goes in the order of dependencies', async () => {
+test('restart by glob, by group and of all is in the order of dependencies', async () => {
   await using run = await up({ groups: ['base', 'app'], services: chain });
   await chained(run);
   await run.state('web', 'ready');
@@ -55,7 +55,7 @@ test('restart by glob, by group and of all goes in the order of dependencies', a
   expect(events.lastIndexOf('api stopped')).toBeLessThan(events.lastIndexOf('db stopped'));
 });
 
-test('restart --wait is 1 when the next run fails, and says why', async () => {
+test('restart --wait exits with 1 if the next run fails, and reports why', async () => {
   await using run = await up({ exit: 'all', services: { a: played({ ready: { notify: true } }), b: played() } });
   const a = await run.puppet('a');
   await a.notify();
@@ -76,14 +76,14 @@ test('a service that ignores its stop signal is killed by its own stop.timeout',
   expect((await run.service('b')).state).toBe('ready');
 });
 
-test('names that nothing bears, no names at all, and what is not enabled', async () => {
+test('unknown names, no names, and a disabled service', async () => {
   await using run = await up({ services: { a: played(), off: played({ enabled: false }) } });
   await run.puppet('a');
   await run.status();
   expect(await run.command('stop', 'x')).toEqual({
     code: 1,
     stdout: '',
-    stderr: 'svc-super: there is no service x; there are a, off\n',
+    stderr: 'svc-super: there is no service x; the services are a, off\n',
   });
   expect((await run.command('stop')).code).toBe(64);
   expect((await run.command('restart', '--group', 'g')).stderr).toMatch(/there is no group g/);
@@ -93,7 +93,7 @@ test('names that nothing bears, no names at all, and what is not enabled', async
   expect((await run.service('a')).run).toBe(1);
 });
 
-test('every command that needs a supervisor says where it looked and exits 69; health exits 1', async () => {
+test('every command that needs a supervisor lists the searched places and exits with 69; health exits with 1', async () => {
   const env = { SVC_SUPER_SOCKET: '/nowhere/control.sock' };
   const all = [
     'logs',
@@ -124,7 +124,7 @@ test('signal reaches the main process', async () => {
   expect(b.signals).toEqual([]);
 });
 
-test('wait: 0 when ready, 124 when the time is over, 1 when it cannot come', async () => {
+test('wait: 0 when ready, 124 at the timeout, 1 if the condition cannot be met', async () => {
   await using run = await up({ exit: 'all', services: { a: played({ ready: { notify: true } }), b: played() } });
   const a = await run.puppet('a');
   await run.status();
@@ -164,7 +164,7 @@ test.skipIf(!isRoot)('exec runs as the user of the service', async () => {
   expect((await run.command('exec', 'a', '--', 'id', '-u')).stdout).toBe('1234\n');
 });
 
-test('a command whose client has gone is killed', async () => {
+test('a command whose client has disconnected is killed', async () => {
   await using run = await up({ services: { a: played() } });
   await run.puppet('a');
   await run.state('a', 'ready');
@@ -178,7 +178,7 @@ test('a command whose client has gone is killed', async () => {
   await until('the command to be gone', () => !sleeping());
 });
 
-test('as Nosana’s node shapes it: /ops, and groups with their operations', async () => {
+test('the paths of Nosana’s node: /ops, and groups with their operations', async () => {
   await using run = await up({ groups: ['base', 'app'], services: chain });
   await chained(run);
   await run.state('web', 'ready');

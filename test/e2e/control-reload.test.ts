@@ -1,4 +1,4 @@
-// Reading the configuration again, by command and by HUP: only what has changed is touched, and a wrong file changes nothing.
+// Reload, by command and by HUP: only changed services are affected, and an invalid file changes nothing.
 import { expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -11,7 +11,7 @@ function write(run: Run, config: object): void {
   writeFileSync(join(run.folder, 'services.yaml'), JSON.stringify(config, null, 2));
 }
 
-test('--dry-run shows the difference; reload applies it: added, removed, changed, and nothing else', async () => {
+test('--dry-run shows the difference; reload applies exactly that: added, removed, changed', async () => {
   const services = { keep: played(), change: played({ depends_on: ['keep'] }), gone: played() };
   await using run = await up({ services });
   for (const name of Object.keys(services)) await run.puppet(name);
@@ -37,7 +37,7 @@ test('--dry-run shows the difference; reload applies it: added, removed, changed
   expect((await run.command('reload')).stdout).toBe('nothing has changed\n');
 });
 
-test('a wrong file changes nothing, exits 78 and says where', async () => {
+test('an invalid file changes nothing, exits with 78 and reports the position', async () => {
   await using run = await up({ services: { a: played() } });
   await run.puppet('a');
   await run.state('a', 'ready');
@@ -51,7 +51,7 @@ test('a wrong file changes nothing, exits 78 and says where', async () => {
   expect(await run.service('a')).toMatchObject({ state: 'ready', run: 1 });
 });
 
-test('HUP reads it again; a restart policy is in force without a restart', async () => {
+test('HUP reloads; a restart policy takes effect without a restart', async () => {
   await using run = await up({ services: { a: played(), b: played() } });
   const a = await run.puppet('a');
   await run.puppet('b');
@@ -63,7 +63,7 @@ test('HUP reads it again; a restart policy is in force without a restart', async
   await run.puppet('a', 2);
 });
 
-test('HUP goes to the service that forwards it, and reads nothing', async () => {
+test('HUP goes to the service that forwards it, and does not reload', async () => {
   await using run = await up({ services: { a: played({ forward: ['HUP'] }) } });
   const a = await run.puppet('a');
   await a.trap('HUP');
@@ -73,7 +73,7 @@ test('HUP goes to the service that forwards it, and reads nothing', async () => 
   expect((await run.command('events')).stdout).not.toMatch(/read again/);
 });
 
-test('of fifty services of which one differs that one alone is restarted', async () => {
+test('of fifty services only the changed one is restarted', async () => {
   const sleeper = { command: ['/bin/sleep', '1000'] };
   const many = Object.fromEntries(
     Array.from({ length: 50 }, (_, at) => [`s${at}`, at === 0 ? sleeper : { ...sleeper, depends_on: ['s0'] }]),
@@ -87,7 +87,7 @@ test('of fifty services of which one differs that one alone is restarted', async
   expect((await run.status()).services.map(({ run: number }) => number)).toEqual([2, ...Array(49).fill(1)]);
 });
 
-test('a new service whose port a stranger holds is refused, and nothing is changed', async () => {
+test('a new service whose port is taken by a foreign process is refused, and nothing is changed', async () => {
   await using run = await up({ services: { a: played() } });
   await run.puppet('a');
   await run.state('a', 'ready');
@@ -104,7 +104,7 @@ test('a new service whose port a stranger holds is refused, and nothing is chang
   }
 });
 
-test('a service that is renamed takes its port over when the old one has stopped, whatever else is read meanwhile', async () => {
+test('a renamed service takes over its port when the old one has stopped, even over further reloads', async () => {
   const port = await freePort();
   await using run = await up({ services: { web: played({ port }), other: played() } });
   const web = await run.puppet('web');
@@ -119,7 +119,7 @@ test('a service that is renamed takes its port over when the old one has stopped
     state: 'pending',
     reason: waits,
   });
-  // The old one is in no file any more, and its port still is not a stranger's.
+  // The old service is in no file any more, but its port does not belong to a foreign process.
   write(run, { services: { page: played({ port }), other: played() } });
   expect((await run.command('reload')).code).toBe(0);
   await web.exit(0);
@@ -134,7 +134,7 @@ test('a service that is renamed takes its port over when the old one has stopped
   await run.ends(0);
 });
 
-test('a port that one of ours holds without naming it is given to no other, and said whose it is', async () => {
+test('a port that a service holds without declaring it is not given to another service, and its owner is reported', async () => {
   const port = await freePort();
   await using run = await up({ services: { old: played() } });
   const old = await run.puppet('old');
@@ -144,7 +144,7 @@ test('a port that one of ours holds without naming it is given to no other, and 
   expect(code).toBe(78);
   const holder = `pid ${old.pid} (perl) of old, which does not list it (\`port: ${port}\`)`;
   expect(stderr).toContain(`port ${port} of new is taken by ${holder}: nothing was changed`);
-  // As it says.
+  // As reported.
   write(run, { services: { old: played({ port }) } });
   expect((await run.command('reload')).code).toBe(0);
   await run.puppet('old', 2);

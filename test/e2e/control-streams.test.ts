@@ -1,12 +1,12 @@
-// What flows out of the control socket: logs and events, once and followed; the timeline and the graph; and that a reader who
-// does not keep up holds up nobody.
+// Streams of the control socket: logs and events, once and followed; the timeline and the graph; and that a slow reader delays
+// nothing else.
 import { expect, test } from 'bun:test';
 import { connect, type Socket } from 'node:net';
 import { binary, played, type Run, until, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
-/** A client of a streaming route that is read only when told to. */
+/** A client of a streaming route that reads only on demand. */
 async function reader(run: Run, path: string): Promise<{ readonly socket: Socket; text: string }> {
   const socket = connect({ path: run.socket });
   await new Promise((resolve) => socket.once('connect', resolve));
@@ -38,7 +38,7 @@ test('logs: all of it, the last N, of some, as JSON', async () => {
   expect((await run.command('logs', '-n', 'x')).code).toBe(64);
 });
 
-test('logs -f goes on with what comes, until the supervisor ends', async () => {
+test('logs -f continues with new lines, until the supervisor ends', async () => {
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await run.status();
@@ -57,7 +57,7 @@ test('logs -f goes on with what comes, until the supervisor ends', async () => {
   expect(await child.exited).toBe(0);
 });
 
-test('events: what happened, and followed what happens', async () => {
+test('events: past ones, and new ones with -f', async () => {
   await using run = await up({ services: { a: played() } });
   await run.puppet('a');
   await run.state('a', 'ready');
@@ -69,20 +69,20 @@ test('events: what happened, and followed what happens', async () => {
   follower.socket.destroy();
 });
 
-test('timeline and graph tell of this start', async () => {
+test('timeline and graph describe this start', async () => {
   await using run = await up({
     services: { db: played({ ready: { notify: true } }), api: played({ depends_on: ['db'] }) },
   });
   await (await run.puppet('db')).notify();
   await run.puppet('api');
   await run.state('api', 'ready');
-  expect((await run.command('timeline')).stdout).toMatch(/critical chain \(\*\): db > api/);
+  expect((await run.command('timeline')).stdout).toMatch(/critical path \(\*\): db > api/);
   expect((await run.command('timeline', '--svg', '-')).stdout).toMatch(/^<svg .*<\/svg>\n$/s);
   expect((await run.command('graph')).stdout).toMatch(/^api +ready +db \(ready\)$/m);
   expect((await run.command('graph', '--dot')).stdout).toContain('"api" -> "db" [label="ready"]');
 });
 
-test('a follower that reads nothing holds up neither the service nor another follower, and is told what it missed', async () => {
+test('a follower that does not read delays neither the service nor another follower, and receives the number of skipped lines', async () => {
   await using run = await up({ services: { a: played() } }, { stdout: 'collect' });
   const a = await run.puppet('a');
   await run.status();
@@ -98,7 +98,7 @@ test('a follower that reads nothing holds up neither the service nor another fol
   slow.socket.destroy();
 });
 
-test('status --watch draws again until it is ended; a pipe that is closed ends a command', async () => {
+test('status --watch repeats until it is ended; a closed pipe ends a command', async () => {
   await using run = await up({ services: { a: played() } });
   await run.puppet('a');
   await run.state('a', 'ready');
@@ -113,7 +113,7 @@ test('status --watch draws again until it is ended; a pipe that is closed ends a
   await child.exited;
 });
 
-test('a command whose reader has had enough ends', async () => {
+test('a command ends when its reader has closed the pipe', async () => {
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await run.status();
@@ -126,7 +126,7 @@ test('a command whose reader has had enough ends', async () => {
   });
   const first = await piped.stdout.getReader().read();
   expect(Buffer.from(first.value ?? []).toString()).toBe('one\n');
-  // The next line is the one that it cannot write.
+  // The next line is the one that cannot be written.
   await a.print('four');
   expect(await piped.exited).toBe(0);
 });

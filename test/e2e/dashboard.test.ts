@@ -1,5 +1,5 @@
-// The dashboard in a real Chromium: the token typed in, services and their logs seen, a restart clicked with the mouse and
-// one asked for by keyboard, both colour schemes, a phone. PICTURES names a folder to put screenshots into.
+// The dashboard in a real Chromium: typing the token, services and their logs, a restart by mouse and one by keyboard, both colour
+// schemes, a phone. PICTURES names a folder for screenshots.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { chromium, Page } from '../helpers/chromium.ts';
@@ -31,7 +31,7 @@ interface Stack extends AsyncDisposable {
   readonly url: string;
 }
 
-/** `db`, `api` that needs it, and a task; with the token unless `open`. */
+/** `db`, its dependent `api`, and a task; with the token unless `open`. */
 async function stack(token: string | null = TOKEN): Promise<Stack> {
   const port = await freePort();
   const run = await up({
@@ -79,7 +79,7 @@ inChromium('asks for the token, takes the right one alone and forgets it when to
   ).toEqual([JSON.stringify({ 'svc-super-token': TOKEN }), '{}', '']);
   await page.click('#leave');
   await page.sees('the question again', "document.querySelector('#login')?.open && sessionStorage.length === 0");
-  // Nothing but the refusals is said of it, and nothing at all of its policy.
+  // The page reports the refusals only, and no violation of its policy.
   expect(page.complaints.filter((text) => !text.includes('401'))).toEqual([]);
 });
 
@@ -129,7 +129,7 @@ inChromium('restarts what is clicked, after a question', async () => {
   await seesState('api', 'ready');
   await page.click('button[aria-label="restart api"]');
   await page.sees('the question', "document.querySelector('#sure').open");
-  // Said no, nothing happens.
+  // Cancelling has no effect.
   await page.press('Escape');
   await page.sees('no question', "!document.querySelector('#sure').open");
   await page.click('button[aria-label="restart api"]');
@@ -202,7 +202,7 @@ inChromium(
       const before = await page.value<string>(heights);
       await Bun.sleep(2_500);
       expect(await page.value<string>(heights)).toBe(before);
-      // Everything that can be operated has a name.
+      // Every control has an accessible name.
       const nameless =
         '[...document.querySelectorAll("button, input, select")].filter((one) => !one.ariaHidden && !(one.ariaLabel || one.textContent.trim() || one.labels?.[0]?.textContent.trim())).length';
       expect(await page.value<number>(nameless)).toBeLessThanOrEqual(1);

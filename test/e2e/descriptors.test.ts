@@ -1,5 +1,5 @@
-// Few descriptors, and connections to the control socket that would take them all: the supervisor keeps what it needs to
-// answer, to tell which processes are left of a service, to start it again and to stop it.
+// Few descriptors, and connections to the control socket that would use them all: the supervisor keeps enough of them to respond,
+// to find leftover processes, and to restart and stop a service.
 import { expect, test } from 'bun:test';
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -10,7 +10,7 @@ useRig();
 const FILES = 64;
 const CONNECTIONS = 150;
 
-test('connections that say nothing take no descriptor that the supervisor needs', async () => {
+test('idle connections take no descriptor that the supervisor needs', async () => {
   const again = { restart: { policy: 'always', backoff: { initial: '20ms', max: '20ms' } }, essential: false };
   await using run = await up(
     { services: { steady: played(), restless: played(again) } },
@@ -18,7 +18,7 @@ test('connections that say nothing take no descriptor that the supervisor needs'
   );
   const [steady, first] = await Promise.all([run.puppet('steady'), run.puppet('restless')]);
   await run.status();
-  // Some of them follow, all the time.
+  // Some of them follow the whole time.
   const followers = Array.from({ length: 40 }, () => connect(run.socket));
   for (const one of followers) {
     one.on('error', () => undefined);
@@ -37,7 +37,7 @@ test('connections that say nothing take no descriptor that the supervisor needs'
     expect(readdirSync(`/proc/${outer}/fd`).length).toBeLessThan(FILES - 8);
   expect((await run.status()).services.map(({ state }) => state)).toEqual(['ready', 'ready']);
 
-  // What is left of a run can be seen, and ended, before the next one.
+  // Leftover processes of a run can be found and ended before the next one.
   await first.spawn('escaped', { daemon: true, wiped: true });
   const other = await run.puppet('escaped');
   run.kill(first.pid);

@@ -1,5 +1,5 @@
-// When the container ends and with whose code (SPEC section 4): `exit: first`, `failure` and `all`, services that are not
-// essential, tasks.
+// When the container ends and with which exit code: `exit: first`, `failure` and `all`, services that are not essential,
+// tasks.
 import { expect, test } from 'bun:test';
 import { played, up, useRig } from '../helpers/rig.ts';
 
@@ -7,7 +7,7 @@ useRig();
 
 const task = (fields = {}) => played({ type: 'task', ...fields });
 
-test('exit: first: the first service to end ends everything with its code', async () => {
+test('exit: first: the first service to exit ends everything with its code', async () => {
   await using run = await up({ services: { a: played(), b: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   await a.exit(3);
@@ -15,7 +15,7 @@ test('exit: first: the first service to end ends everything with its code', asyn
   await run.ends(3);
 });
 
-test('exit: first: a service that ends with 0 ends everything with 0', async () => {
+test('exit: first: a service that exits with 0 ends everything with 0', async () => {
   await using run = await up({ exit: 'first', services: { a: played(), b: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   await b.exit(0);
@@ -23,7 +23,7 @@ test('exit: first: a service that ends with 0 ends everything with 0', async () 
   await run.ends(0);
 });
 
-test('what dies during the shutdown that follows a failure changes nothing', async () => {
+test('exits during the shutdown after a failure change nothing', async () => {
   await using run = await up({ services: { a: played(), b: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   await b.trap('TERM');
@@ -33,7 +33,7 @@ test('what dies during the shutdown that follows a failure changes nothing', asy
   await run.ends(3);
 });
 
-test('a SIGTERM that comes while a failure is ending everything changes nothing', async () => {
+test('a SIGTERM during the shutdown after a failure changes nothing', async () => {
   await using run = await up({ services: { a: played(), b: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   await b.trap('TERM');
@@ -44,7 +44,7 @@ test('a SIGTERM that comes while a failure is ending everything changes nothing'
   await run.ends(3);
 });
 
-test('exit: failure: one that succeeds just leaves, the first to fail ends everything', async () => {
+test('exit: failure: a success changes nothing, the first failure ends everything', async () => {
   await using run = await up({ exit: 'failure', services: { a: played(), b: played(), c: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   await a.exit(0);
@@ -79,7 +79,7 @@ test('exit: all: 0 when none failed', async () => {
   await run.ends(0);
 });
 
-test('the end of a service that is not essential ends nothing, whatever its code', async () => {
+test('the exit of a service that is not essential ends nothing, whatever its code', async () => {
   await using run = await up({ services: { a: played({ essential: false }), b: played() } });
   await (await run.puppet('a')).exit(9);
   expect((await run.state('a', 'failed')).exit).toEqual({ code: 9, signal: null });
@@ -88,7 +88,7 @@ test('the end of a service that is not essential ends nothing, whatever its code
   await run.ends(2);
 });
 
-test('exit: all: the code of one that is not essential does not count', async () => {
+test('exit: all: the code of a service that is not essential does not count', async () => {
   await using run = await up({ exit: 'all', services: { a: played({ essential: false }), b: played() } });
   await (await run.puppet('a')).exit(9);
   await (await run.puppet('b')).exit(0);
@@ -120,14 +120,14 @@ test('a task that is not essential may fail', async () => {
   await run.ends(0);
 });
 
-test('when there were tasks only, and all have succeeded, it ends with 0', async () => {
+test('if there are only tasks and all succeed, it ends with 0', async () => {
   await using run = await up({ services: { one: task(), two: task({ depends_on: ['one'] }) } });
   await (await run.puppet('one')).exit(0);
   await (await run.puppet('two')).exit(0);
   await run.ends(0);
 });
 
-test('a restart policy has to be done with a service before its end counts', async () => {
+test('an exit counts only after the restart policy gives up', async () => {
   const restart = { policy: 'on-failure', max: 1, backoff: { initial: '10ms' } };
   await using run = await up({ services: { a: played({ restart }), b: played() } });
   await (await run.puppet('a', 1)).exit(3);
@@ -135,7 +135,7 @@ test('a restart policy has to be done with a service before its end counts', asy
   await run.ends(4);
 });
 
-test('on a failure everything that the failed service was depended on by stops as well', async () => {
+test('on a failure the dependents of the failed service stop as well', async () => {
   await using run = await up({ services: { db: played(), api: played({ depends_on: ['db'] }) } });
   const [db, api] = [await run.puppet('db'), await run.puppet('api')];
   await api.trap('TERM');

@@ -1,5 +1,5 @@
-// What a service finds in its environment (SPEC section 1): the layers and which is stronger, interpolation, secrets from
-// files, env_inherit, and what the supervisor adds. Seen from inside the program.
+// The environment of a service: the layers and their precedence, interpolation, secrets from files, env_inherit, and the
+// supervisor's variables. Read from inside the program.
 import { expect, test } from 'bun:test';
 import {
   freePort,
@@ -21,13 +21,13 @@ async function envOf(run: Run, name = 'a'): Promise<Env> {
   return (await (await run.puppet(name)).facts()).env;
 }
 
-/** The environment of a service with these fields, and of the whole file with those. */
+/** The environment of a service with these fields, in a file with those fields. */
 async function envWith(fields: object, top: object = {}, options: UpOptions = {}): Promise<Env> {
   await using run = await up({ ...top, services: { a: played({ ...fields }) } }, options);
   return await envOf(run);
 }
 
-test('strongest first: service env, service env_file, top env, top env_file, the container', async () => {
+test('precedence: service env, service env_file, top env, top env_file, the container', async () => {
   const env = await envWith(
     { env: { A: 'service env' }, env_file: 'service.env' },
     { env: { A: 'x', B: 'x', C: 'top env' }, env_file: ['top.env'] },
@@ -53,7 +53,7 @@ test('of several env files the later one wins', async () => {
   expect(env).toMatchObject({ A: '1', B: '2' });
 });
 
-test('env files know comments, quotes and export', async () => {
+test('env files support comments, quotes and export', async () => {
   const env = await envWith(
     { env_file: 'a.env' },
     {},
@@ -64,7 +64,7 @@ test('env files know comments, quotes and export', async () => {
   expect(env).toMatchObject({ A: 'plain', B: 'with spaces # and more', C: '$HOME stays', D: '', E: 'x=y' });
 });
 
-test('an env file that may be missing may be missing', async () => {
+test('an env file that is not required may be missing', async () => {
   expect(await envWith({ env_file: [{ path: 'none.env', required: false }], env: { A: '1' } })).toMatchObject({
     A: '1',
   });
@@ -77,7 +77,7 @@ test('an env file that is missing is an error, and nothing is started', async ()
   expect(run.hasCalled('b')).toBe(false);
 });
 
-test('values that are numbers or truths arrive as text', async () => {
+test('numbers and booleans arrive as text', async () => {
   expect(await envWith({ env: { N: 8000, T: true, F: 1.5, E: '' } })).toMatchObject({
     N: '8000',
     T: 'true',
@@ -103,7 +103,7 @@ test('interpolation in values: a variable, a default, itself', async () => {
   expect(env).toMatchObject({ A: '<me>', B: 'fallback', C: 'fallback', D: variable('WHO'), E: '$WHO costs 5$' });
 });
 
-test('a variable that has to be there and is not ends everything with 78 and the reason', async () => {
+test('a required variable that is missing ends everything with 78 and the reason', async () => {
   await using run = await up({ services: { a: played({ env: { A: variable('TOKEN:?set it with -e TOKEN') } }) } });
   await run.ends(78);
   await run.line(/TOKEN.*set it with -e TOKEN/);
@@ -146,7 +146,7 @@ test('a secret is shown nowhere: not in the log, status, check or a failure', as
   expect(shown.length).toBeGreaterThan(10);
 });
 
-test('a secret that cannot be read ends everything with 78 before anything is started', async () => {
+test('a secret that cannot be read ends everything with 78 before any spawn', async () => {
   await using run = await up({ services: { a: played({ env: { A: { file: '/no/such/secret' } } }), b: played() } });
   await run.ends(78);
   await run.line(/\/no\/such\/secret/);
@@ -164,7 +164,7 @@ test('env_inherit: all is the default', async () => {
   expect(await envWith({}, {}, { env: { RAY_X: '1' } })).toMatchObject({ RAY_X: '1', ...OURS });
 });
 
-test('env_inherit: none leaves nothing but what is given and what the supervisor adds', async () => {
+test("env_inherit: none leaves only configured variables and the supervisor's", async () => {
   const env = await envWith({ env_inherit: 'none', env: { A: '1' } }, { env: { B: '2' } });
   expect(env).toEqual({ A: '1', B: '2', ...OURS });
 });
@@ -185,7 +185,7 @@ test('the first port is exported as PORT', async () => {
   expect(await envWith({ ports })).toMatchObject({ PORT: String(ports[0]) });
 });
 
-test('PORT of its own env stays, that of the container does not', async () => {
+test("PORT of the service's env wins, that of the container does not", async () => {
   const port = await freePort();
   expect(await envWith({ port, env: { PORT: 'mine' } })).toMatchObject({ PORT: 'mine' });
   expect(await envWith({ port }, {}, { env: { PORT: 'container' } })).toMatchObject({ PORT: String(port) });
@@ -195,17 +195,17 @@ test('without a port there is no PORT', async () => {
   expect((await envWith({})).PORT).toBeUndefined();
 });
 
-test("SVC_NAME, SVC_RUN and SPT_NOENV are the supervisor's, whatever the container has", async () => {
+test('SVC_NAME, SVC_RUN and SPT_NOENV come from the supervisor, whatever the container has', async () => {
   expect(await envWith({}, {}, { env: { SVC_NAME: 'x', SVC_RUN: '9', SPT_NOENV: '0' } })).toMatchObject(OURS);
 });
 
-test('nothing of the supervisor or its runtime is in the environment of a service', async () => {
+test('variables of the supervisor and its runtime do not reach a service', async () => {
   const env = await envWith({ env_inherit: 'all' }, {}, { env: { HOME: '/root', NOTIFY_SOCKET: '@somebody' } });
   const known = ['PATH', 'HOME', 'TMPDIR', 'SVC_SUPER_SOCKET', 'SVC_SUPER_CONFIG', ...Object.keys(OURS)];
   expect(Object.keys(env).filter((name) => !known.includes(name))).toEqual([]);
 });
 
-test('variables that the runtime would obey reach the services as the container has them', async () => {
+test('variables for the runtime reach the services as in the container', async () => {
   const given = {
     NODE_OPTIONS: '--max-old-space-size=100',
     BUN_OPTIONS: '--smol',
@@ -231,7 +231,7 @@ test.skipIf(!isRoot)('HOME, USER and LOGNAME are those of the user', async () =>
   expect(env).toMatchObject({ HOME: '/var/lib/postgresql', USER: 'postgres', LOGNAME: 'postgres' });
 });
 
-test('odd names and values survive: spaces, quotes, newlines, =, UTF-8', async () => {
+test('unusual names and values arrive unchanged: spaces, quotes, newlines, =, UTF-8', async () => {
   const given = { 'WITH.DOT': '1', A: 'a=b=c', B: 'x\ny', C: '"q" \'s\' `t` \\', D: '' };
   expect(await envWith({ env: given })).toMatchObject(given);
 });
@@ -241,14 +241,14 @@ test('a variable of 100 kB reaches the program', async () => {
   expect((await envWith({ env: { LONG: long } })).LONG).toBe(long);
 });
 
-test('an env without PATH: the program is looked for in the usual folders', async () => {
+test('an env without PATH: the program is searched in the default folders', async () => {
   await using run = await up({
     services: { a: { command: ['perl', ...puppetCommand.slice(1)], env_inherit: 'none' } },
   });
   expect(await envOf(run)).toEqual(OURS);
 });
 
-test('with attributes of its own the environment is the same as without', async () => {
+test('with process attributes the environment is the same as without', async () => {
   await using run = await up(
     { services: { a: played({ env: { X: '1' } }), b: played({ env: { X: '1' }, umask: '022' }) } },
     { env: { NODE_OPTIONS: '--x', BUN_OPTIONS: '--smol', BUN_JSC_useConcurrentGC: '1', LC_ALL: 'C' } },

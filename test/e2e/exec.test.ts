@@ -1,5 +1,5 @@
-// `svc-super exec`: a command with a service's environment, user and folder. Its standard input is the caller's, to its end;
-// on a terminal it has one of its own, with job control. Run inside the namespace, as `docker exec` would.
+// `svc-super exec`: a command with a service's environment, user and folder. It receives the caller's standard input; on a
+// terminal it has its own terminal, with job control. Run inside the namespace, as with `docker exec`.
 import { expect, test } from 'bun:test';
 import { binary, played, type Run, up, useRig } from '../helpers/rig.ts';
 
@@ -7,7 +7,7 @@ useRig();
 
 const LIMIT = 20_000;
 
-/** A command line in the run's namespaces, as a user who has entered the container types it. */
+/** A command line in the run's namespaces, as typed by a user who has entered the container. */
 const inside = (run: Run, ...command: string[]) => [
   ...['nsenter', '--target', String(run.outerPid), '--pid', '--mount', '--wd', '--'],
   ...['env', `SVC_SUPER_SOCKET=${run.socket}`, ...command],
@@ -37,7 +37,7 @@ test('standard input is passed on to its end, and the code is the command’s', 
   expect(await pipe(run, '', ...shell('cat; echo over >&2'))).toEqual({ stdout: '', stderr: 'over\n', code: 0 });
 });
 
-test('a file as standard input is read from its beginning', async () => {
+test('a file as standard input is read from its current position', async () => {
   await using run = await up({ services: { db: played() } });
   await run.puppet('db');
   expect((await pipe(run, Bun.file(`${run.folder}/services.yaml`), 'db', '--', 'wc', '-c')).stdout).toMatch(
@@ -45,7 +45,7 @@ test('a file as standard input is read from its beginning', async () => {
   );
 });
 
-test('from another PID namespace standard input is refused, and not dropped', async () => {
+test('from another PID namespace standard input is refused, not dropped', async () => {
   await using run = await up({ services: { db: played() } });
   await run.puppet('db');
   const child = Bun.spawn([binary, 'exec', 'db', '--', 'cat'], {
@@ -58,7 +58,7 @@ test('from another PID namespace standard input is refused, and not dropped', as
   expect(await run.command('exec', 'db', '--', 'echo', 'ok')).toMatchObject({ code: 0, stdout: 'ok\n' });
 });
 
-test('on a terminal the command has one of its own: Ctrl-C, job control, window size, TERM', async () => {
+test('on a terminal the command has its own: Ctrl-C, job control, window size, TERM', async () => {
   await using run = await up({ services: { db: played() } });
   await run.puppet('db');
   let text = '';
@@ -77,7 +77,7 @@ test('on a terminal the command has one of its own: Ctrl-C, job control, window 
   const { terminal } = child as unknown as {
     terminal: { write(text: string): void; resize(c: number, r: number): void };
   };
-  // Ends with the prompt: a shell throws away what was typed while it handled Ctrl-C.
+  // Ends with the prompt: a shell discards input that arrives while it handles Ctrl-C.
   const shows = async (pattern: RegExp) => {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => reject(new Error(`waited for ${pattern}:\n${text}`)), LIMIT);
@@ -90,7 +90,7 @@ test('on a terminal the command has one of its own: Ctrl-C, job control, window 
   await shows(/[$#] $/);
   terminal.write('echo "<$TERM $(stty size) $(tty)>"\n');
   await shows(/<xterm 33 91 \/dev\/pts\/\d+>[\s\S]*[$#] $/);
-  // The word is not what was typed: it has begun, and the terminal is its own.
+  // The word differs from the input: the program has started, and the terminal is its own.
   terminal.write(`sh -c 'echo beg""un; exec sleep 1000'\n`);
   await shows(/begun/);
   terminal.write('\x03');

@@ -1,5 +1,5 @@
-// The container's exit code for every way in which one service can end (SPEC section 4): all 256 codes, all signals, and
-// codes that the configuration calls a success. Real PID 1 each time; what several services come to is in endings.test.ts.
+// The container's exit code for every exit of one service: all 256 codes, all signals, and codes that the configuration defines as
+// success. Real PID 1 each time; endings.test.ts tests several services.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
@@ -11,12 +11,12 @@ useRig();
 let folder = '';
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'svc-e2e-codes-'));
-  // Text for the shell, which alone fills in $DO.
+  // Text for the shell, which expands $DO.
   writeFileSync(join(folder, 'services.yaml'), 'services: { a: { command: eval "$DO" } }\n');
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Runs a container whose one service does that in /bin/sh; its exit code. */
+/** Runs a container whose one service executes this in /bin/sh; its exit code. */
 async function codeOf(shell: string): Promise<number | null> {
   const user = isRoot ? [] : ['--user', '--map-root-user'];
   const child = Bun.spawn(['unshare', ...user, '--pid', '--fork', '--mount-proc', '--kill-child', binary], {
@@ -44,7 +44,7 @@ test('each of the 256 exit codes of a service is the code of the container', asy
   expect(await codesOf(all.map((code) => `exit ${code}`))).toEqual(all);
 });
 
-test('a service that a signal ends makes 128+n of the container, for every signal that ends a process', async () => {
+test('a service that dies of a signal gives 128+n, for every fatal signal', async () => {
   // By default these are ignored, or stop a process.
   const harmless = new Set(['SIGCHLD', 'SIGCONT', 'SIGURG', 'SIGWINCH', 'SIGSTOP', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU']);
   const named = Object.entries(constants.signals).flatMap(([name, number]) => (harmless.has(name) ? [] : [number]));
@@ -53,12 +53,12 @@ test('a service that a signal ends makes 128+n of the container, for every signa
   expect(await codesOf(signals.map((number) => `kill -${number} $$`))).toEqual(signals.map((number) => 128 + number));
 });
 
-test('a service that a real-time signal ends makes 128+n too', async () => {
+test('a service that dies of a real-time signal gives 128+n too', async () => {
   const signals = Array.from({ length: 64 - 34 + 1 }, (_, index) => 34 + index);
   expect(await codesOf(signals.map((number) => `kill -${number} $$`))).toEqual(signals.map((number) => 128 + number));
 });
 
-test('the message names the signal that ended a service, the real-time ones by their distance', async () => {
+test('the message names the fatal signal, real-time ones by their offset', async () => {
   await using run = await up({ services: { a: played() } });
   await (await run.puppet('a')).die(37);
   await run.ends(128 + 37);
@@ -77,14 +77,14 @@ test('a signal counts in success_codes as 128+n', async () => {
   await run.ends(0);
 });
 
-test('an exit of 0 that success_codes does not list is 1, and the message says so', async () => {
+test('an exit with 0 that success_codes does not list gives 1, and is explained', async () => {
   await using run = await up({ services: { a: played({ success_codes: [] }) } });
   await (await run.puppet('a')).exit(0);
   await run.ends(1);
   await run.line(/a exited with code 0, which is not a success here/);
 });
 
-test('a code that is not listed stays as it is where others are listed', async () => {
+test('an unlisted code is kept if others are listed', async () => {
   await using run = await up({ services: { a: played({ success_codes: [3] }) } });
   await (await run.puppet('a')).exit(4);
   await run.ends(4);
@@ -102,7 +102,7 @@ test('below another init a signal makes 128+n too', async () => {
   await run.ends(137);
 });
 
-test('an essential service that can never start ends the container with the code of what it waited for', async () => {
+test('an essential service that can never start ends the container with the code of its dependency', async () => {
   const services = {
     db: played({ essential: false }),
     web: { command: ['/bin/true'], depends_on: { db: 'completed' } },
@@ -117,7 +117,7 @@ test('an essential service that can never start ends the container with the code
   await run.line(/stopping everything: web can never start, and it is essential/);
 });
 
-test('one that depends on a service which is not enabled ends it with 1, and nothing is started', async () => {
+test('one that depends on a disabled service ends it with 1, without a spawn', async () => {
   const services = {
     db: { command: ['/bin/true'], enabled: false },
     web: { command: ['/bin/true'], depends_on: ['db'] },

@@ -1,5 +1,5 @@
-// The batch script of `svc-super export slurm` under a real Slurm. A stand-in for Apptainer does with options and environment
-// what Apptainer does, and runs svc-super without a container.
+// The batch script of `svc-super export slurm` under a real Slurm. A replacement for Apptainer handles options and environment as
+// Apptainer does, and runs svc-super without a container.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -11,7 +11,7 @@ setDefaultTimeout(120_000);
 
 const BINARY = process.env.SVC_SUPER_BINARY ?? join(import.meta.dir, '../../dist/svc-super');
 
-/** Takes `run`, drops the options and the image, and passes on what --cleanenv does. */
+/** Accepts `run`, drops the options and the image, and passes on the variables that --cleanenv does. */
 const STAND_IN = `#!/bin/bash
 echo "$@" > apptainer.args
 env > job.env
@@ -115,7 +115,7 @@ describe.skipIf(skipWhen([whyNoSlurm()], 'export slurm under Slurm'))('export sl
     expect(job.read('job.env')).toContain('APPTAINERENV_CUDA_VISIBLE_DEVICES=0,1\n');
     expect(job.read('model.env')).toContain('LEVEL=high\n');
     expect(job.read('model.env')).not.toContain('SLURM_CONF=');
-    // The job's control socket has its number in the name, and commands in the job find it.
+    // The name of the job's control socket contains its number, and commands in the job find it.
     expect(job.read('model.env')).toMatch(new RegExp(`^SVC_SUPER_SOCKET=/\\S+-${id}\\.sock$`, 'm'));
     const status = Bun.spawnSync([BINARY, 'status'], { env: { SLURM_JOB_ID: id } });
     expect([status.exitCode, status.stdout.toString()]).toEqual([0, expect.stringMatching(/^page +ready/m)]);
@@ -135,14 +135,14 @@ describe.skipIf(skipWhen([whyNoSlurm()], 'export slurm under Slurm'))('export sl
     await until('both stops', () => job.events().split('stopped').length === 3);
   });
 
-  test('the exit code of a service that fails is that of the job', async () => {
+  test('the exit code of a failed service is that of the job', async () => {
     const job = await prepare(services(1, '9'));
     const { code, output } = await job.submit(['--wait', '--parsable']);
     expect([code, await show(output.trim())]).toEqual([9, expect.stringMatching(/JobState=FAILED[\s\S]*ExitCode=9:0/)]);
     expect(job.events()).toBe('model started\npage started\nmodel stopped\n');
   });
 
-  test('the script asks for SIGTERM before the time limit, by more than the services need', async () => {
+  test('the script requests SIGTERM before the time limit, earlier than the services need', async () => {
     const job = await prepare(services(0));
     expect(job.read('job.sbatch')).toContain('#SBATCH --signal=B:TERM@14\n');
   });
@@ -164,7 +164,7 @@ describe.skipIf(skipWhen([whyNoSlurm()], 'export slurm under Slurm'))('export sl
     expect([code, output]).toEqual([1, expect.stringContaining('Requested node configuration is not available')]);
   });
 
-  test('a port that is taken on the node is not chosen', async () => {
+  test('a taken port on the node is not chosen', async () => {
     const job = await prepare(services(0));
     const server = createServer().listen(9000, '127.0.0.1');
     try {
@@ -179,7 +179,7 @@ describe.skipIf(skipWhen([whyNoSlurm()], 'export slurm under Slurm'))('export sl
     }
   });
 
-  test('a recipe gives resources and the site’s options', async () => {
+  test('a recipe sets resources and the site’s options', async () => {
     const recipe = `name: job
 container: { image: debian }
 resources: { cpu: 1, memory: 100MB, gpu: 1, time_limit: 1h30m }

@@ -39,12 +39,12 @@ describe('svc-super export', () => {
     expect(out.match(/^# ==> .* <==$/gm)).toEqual(['# ==> chat.sbatch <==', '# ==> chat.def <==']);
   });
 
-  test('writes files into a folder that it makes, and replaces no other file unless told to', () => {
+  test('writes files into a new folder, and replaces no other file unless forced', () => {
     const target = join(folder, 'a/b');
     const first = run('dockerfile', '--image', 'debian', '-o', target);
     expect([first.code, first.out]).toEqual([0, `${target}/Dockerfile\n${target}/services.yaml\n`]);
     expect(readFileSync(join(target, 'services.yaml'), 'utf8')).toBe(SERVICES);
-    // The same again is no change.
+    // Writing the same again is no change.
     expect(run('dockerfile', '--image', 'debian', '-o', target).code).toBe(0);
     const other = run('dockerfile', '--image', 'fedora', '-o', target);
     expect([other.code, other.err]).toEqual([
@@ -56,7 +56,7 @@ describe('svc-super export', () => {
     expect(readFileSync(join(target, 'Dockerfile'), 'utf8')).toContain('FROM fedora\n');
   });
 
-  test('says what went wrong where a folder cannot be made', () => {
+  test('reports the reason if a folder cannot be created', () => {
     const { code, err } = run('dockerfile', '--image', 'debian', '-o', 'services.yaml/x');
     expect([code, err]).toEqual([1, expect.stringContaining('cannot write to')]);
   });
@@ -78,12 +78,12 @@ describe('svc-super export', () => {
     [['compose', '--image', 'a b'], '--image a b is no reference of an image'],
     [['compose', '--image', 'a', '--per-service'], '--per-service is for `export nosana` only'],
     [['nosana', '--image', 'a', '--recipe', 'x'], '--recipe is for `export slurm` only'],
-  ])('%j is a mistake of the command line', (args, message) => {
+  ])('%j is an invalid command line', (args, message) => {
     const { code, err, out } = run(...args);
     expect([code, err, out]).toEqual([64, expect.stringContaining(message), '']);
   });
 
-  test('a wrong services.yaml or recipe is refused as `check` does', () => {
+  test('an invalid services.yaml or recipe is reported as by `check`', () => {
     writeFileSync(join(folder, 'wrong.yaml'), 'services: { a: { comand: x } }\n');
     const wrong = run('nosana', '--image', 'a', '-f', 'wrong.yaml');
     expect([wrong.code, wrong.out, wrong.err]).toEqual([78, '', expect.stringContaining('did you mean `command`?')]);
@@ -100,7 +100,7 @@ describe('svc-super export', () => {
     expect(existsSync(join(folder, 'a.sbatch'))).toBe(false);
   });
 
-  test('the environment of the exporting machine changes nothing', () => {
+  test('the environment of the exporting machine has no effect', () => {
     const file = join(folder, 'variables.yaml');
     writeFileSync(file, 'services: { a: { command: [a], port: "${PORT_A:-80}", env: { KEY: "${SECRET_KEY}" } } }\n');
     const command = [binary, 'export', 'compose', '--image', 'a', '-f', file];

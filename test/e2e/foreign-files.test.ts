@@ -1,5 +1,5 @@
-// Files that the supervisor opens by a path which a service may change. Whatever the service puts there (a link, a FIFO,
-// another folder), nothing outside is written, created, renamed, truncated or read. The supervisor is root here; the services are not.
+// Files that the supervisor opens by a path which a service may change. Whatever the service puts there (a link, a FIFO, another
+// folder), nothing outside is written, created, renamed, truncated or read. The supervisor is root here; the services are not.
 import { expect, test } from 'bun:test';
 import {
   chmodSync,
@@ -25,7 +25,7 @@ const NOBODY = 65_534;
 const SECRET = 'root only\n';
 const asRoot = test.skipIf(!isRoot);
 
-/** Shell lines that make `logs`, owned by user nobody, and `vault`, which only root can read, in the run's folder. */
+/** Shell lines that create `logs`, owned by user nobody, and `vault`, which only root can read, in the run's folder. */
 const FOLDERS = `mkdir logs vault; chown ${NOBODY} logs; chmod 700 vault; printf '${SECRET.trim()}\\n' > vault/a.log; chmod 600 vault/a.log`;
 
 async function writing(file: Readonly<Record<string, unknown>> = {}): Promise<Run> {
@@ -35,7 +35,7 @@ async function writing(file: Readonly<Record<string, unknown>> = {}): Promise<Ru
   );
 }
 
-/** Makes a link as the service could, which runs as this owner. */
+/** Creates a link as the service, which runs as this owner, could do. */
 function linkAs(owner: number, target: string, path: string): void {
   rmSync(path, { force: true, recursive: true });
   symlinkSync(target, path);
@@ -98,7 +98,7 @@ for (const compress of [false, true]) {
       writeFileSync(join(vault, 'a.log.2'), 'older\n');
       const before = vaultOf(run);
       const logs = join(run.folder, 'logs');
-      // Again and again, so that the exchange falls between any two steps.
+      // Repeated, so that the exchange happens between any two steps.
       for (let turn = 0; turn < 40; turn += 1) {
         await a.write(1, 'x'.repeat(99).concat('\n').repeat(30));
         if (turn % 2 === 0) {
@@ -124,7 +124,7 @@ asRoot('a rotated file that is exchanged for a link to a secret is not compresse
   const a = await run.puppet('a');
   const logs = join(run.folder, 'logs');
   const isRefused = () => run.lines.some((line) => /cannot compress .*a\.log\.\d+: it is a link/.test(line));
-  // Several rotations in a row may have moved the links out of reach before one is compressed.
+  // Several rotations in a row may have moved the links away before one is compressed.
   await until('a link to be refused', async () => {
     if (!existsSync(join(logs, 'a.log.1'))) symlinkSync('../vault/a.log', join(logs, 'a.log.1'));
     if (!existsSync(join(logs, 'a.log.2'))) linkSync(join(run.folder, 'vault/a.log'), join(logs, 'a.log.2'));
@@ -152,7 +152,7 @@ asRoot('a link that root has made in a folder of root is followed: /var/log may 
   await run.ends(0);
 });
 
-/** A /dev of its own, in which `termination-log` is made by `line`. */
+/** A private /dev, in which `line` creates `termination-log`. */
 const ownDev = (line: string) => `
 mkdir dev && mount -t tmpfs none dev
 for node in null zero urandom; do : > dev/$node; mount --bind /dev/$node dev/$node; done

@@ -1,5 +1,5 @@
-// Text from outside on its way to a terminal: names of processes, results of probes, output of commands. Characters that a
-// terminal obeys or hides are escaped wherever such text is shown; the output of services stays as it is.
+// Text from outside on a terminal: names of processes, results of probes, output of commands. Control characters and invisible
+// characters are escaped wherever such text is shown; the output of services is unchanged.
 import { expect, test } from 'bun:test';
 import { freePort, played, type Run, until, up, useRig } from '../helpers/rig.ts';
 
@@ -45,7 +45,7 @@ test('the name of a cleaned-up process cannot forge a line', async () => {
   expect(ownLines(run).filter((line) => !isSafe(line))).toEqual([]);
 });
 
-test('what a probe is answered is escaped in the log, status, wait, events and every other command', async () => {
+test('the response to a probe is escaped in the log, status, wait, events and every other command', async () => {
   const port = await freePort();
   const json = { path: 'model', equals: 'ready' };
   await using run = await up({
@@ -67,7 +67,7 @@ test('what a probe is answered is escaped in the log, status, wait, events and e
     const { stdout, stderr } = await run.command(...line.split(' '));
     expect([line, isSafe(stdout), isSafe(stderr)]).toEqual([line, true, true]);
   }
-  // Programs that read JSON have the same text.
+  // JSON contains the same text.
   const { services } = JSON.parse((await run.command('status', '--json')).stdout) as {
     services: { name: string; reason: string | null }[];
   };
@@ -90,7 +90,7 @@ test('the last lines of a service are escaped in the post-mortem', async () => {
   expect(words.every(isSafe)).toBe(true);
 });
 
-test('`check` escapes what it quotes, and what it finds on the machine', async () => {
+test('`check` escapes quoted text, and findings on the machine', async () => {
   const config = { services: { a: { command: ['/nowhere\x1b[2J\u202e\u009b'], depends_on: ['x\u202e\u009b'] } } };
   await using run = await up(config, { args: ['check', '--runtime'] });
   await run.ends(78);

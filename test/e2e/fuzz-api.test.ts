@@ -1,6 +1,6 @@
-// Twelve thousand requests that nobody should send, through the unix socket and over TCP, with and without the token, many
-// of them half: the supervisor lives on, the service keeps its process, and without the token nothing is learnt. FUZZ_SEED
-// runs one again.
+// Twelve thousand malformed requests, through the unix socket and over TCP, with and without the token, many of them incomplete:
+// the supervisor keeps running, the service keeps its process, and nothing is readable without the token. FUZZ_SEED repeats a
+// run.
 import { expect, test } from 'bun:test';
 import { randomInt } from 'node:crypto';
 import { connect } from 'node:net';
@@ -11,12 +11,12 @@ import { exchange, statusOf } from '../helpers/wire.ts';
 useRig();
 
 const TOKEN = 'the-right-token';
-/** In no request but those without the token: an order that is understood by accident would still not name it. */
+/** Only in requests without the token: a request that is valid by accident does not contain this name. */
 const NAME = 'precious-one';
 const COUNT = 4_000;
 const AT_ONCE = 24;
 
-/** What a request without the token may be answered with; the page alone is there for everybody. */
+/** Allowed responses without the token; the page is open to everyone. */
 const REFUSALS: ReadonlySet<number> = new Set([400, 401, 403, 405, 408, 413, 417, 431, 505]);
 const ORDERS = [
   `POST /v1/services/${NAME}/stop HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}`,
@@ -26,7 +26,7 @@ const ORDERS = [
   `GET /v1/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${TOKEN}x\r\n\r\n`,
 ];
 
-/** Sends everything, a few at a time; some connections are torn at once. Gives what the others were answered. */
+/** Sends all requests, a few at a time; some connections are torn at once. Returns the responses of the others. */
 async function send(
   to: number | string,
   count: number,
@@ -50,7 +50,7 @@ async function send(
   return answers;
 }
 
-/** Writes, and is gone. */
+/** Writes and disconnects. */
 function tear(to: number | string, bytes: Uint8Array | string): Promise<void> {
   return new Promise((resolve) => {
     const socket = typeof to === 'number' ? connect(to, '127.0.0.1') : connect(to);
@@ -63,7 +63,7 @@ function tear(to: number | string, bytes: Uint8Array | string): Promise<void> {
   });
 }
 
-test('nonsense changes nothing, tells nothing and breaks nothing', async () => {
+test('malformed requests change nothing, reveal nothing and break nothing', async () => {
   const seed = Number(process.env.FUZZ_SEED ?? randomInt(2 ** 31));
   process.stdout.write(`fuzz-api: FUZZ_SEED=${seed}\n`);
   const dice = new Dice(seed);
@@ -75,7 +75,7 @@ test('nonsense changes nothing, tells nothing and breaks nothing', async () => {
   await run.puppet(NAME);
   await run.line(/the control API and the dashboard are at/);
   const before = await run.state(NAME, 'ready');
-  // Whatever is loaded late is loaded now.
+  // All lazily loaded modules are loaded now.
   await send(run.socket, 300, dice, () => nonsense(dice, null));
   await send(port, 300, dice, () => nonsense(dice, TOKEN));
   const [files, memory] = [run.descriptors(), run.memory('VmRSS')];
@@ -84,7 +84,7 @@ test('nonsense changes nothing, tells nothing and breaks nothing', async () => {
   const known = await send(port, COUNT, dice, () => nonsense(dice, TOKEN));
   const unknown = await send(port, COUNT, dice, () => (dice.chance(20) ? dice.one(ORDERS) : nonsense(dice, null)));
 
-  // Both kinds did reach what they were aimed at.
+  // Both kinds reached their targets.
   for (const answers of [overSocket, known])
     expect(answers.filter((text) => / (200|404) /.test(text.slice(0, 20))).length).toBeGreaterThan(50);
   for (const text of unknown) {
@@ -115,7 +115,7 @@ test('nonsense changes nothing, tells nothing and breaks nothing', async () => {
   ).toBe(200);
 }, 300_000);
 
-test('half-open connections neither keep anybody out of the unix socket nor stay', async () => {
+test('half-open connections neither block the unix socket nor stay open', async () => {
   const port = await freePort();
   await using run = await up({ control: { http: { listen: port } }, services: { [NAME]: played() } });
   await run.puppet(NAME);

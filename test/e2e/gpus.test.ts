@@ -1,5 +1,5 @@
-// GPUs with the real binary: who is given which, what is refused before anything starts, and the pre-flight as a person
-// reads it. The devices are files in a /dev of the run's own, the driver is a script; test/gpu tries real ones.
+// GPUs with the real binary: their assignment, refused requests, and the pre-flight as text. The devices are files in the run's
+// own /dev, the driver is a script; test/gpu uses real ones.
 import { expect, test } from 'bun:test';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,13 +10,13 @@ useRig();
 
 const FREE = smi([100, 24_576], [200, 24_576]);
 
-/** A run on a machine with so many GPUs. */
+/** A run on a machine with this many GPUs. */
 function machine(count: number, tool: string | null = FREE, more: UpOptions = {}): UpOptions {
   const before = `${devices(count)}\n${more.before ?? ''}`;
   return { ...more, before, ...(tool !== null && { files: { 'nvidia-smi': tool, ...more.files } }) };
 }
 
-test('each service sees its own, and `status` shows which', async () => {
+test('each service sees its own GPUs, and `status` shows them', async () => {
   await using run = await up(
     {
       services: {
@@ -53,20 +53,20 @@ test('each service sees its own, and `status` shows which', async () => {
   expect(rows.slice(0, 5).map((row) => row.slice(column).split(' ')[0])).toEqual(['-', '1', '0', '0,1', '-']);
 });
 
-test('a machine without a GPU is told of before anything starts', async () => {
+test('a machine without a GPU is reported before anything starts', async () => {
   await using run = await up({ services: { web: played(), vllm: played({ gpus: 1 }) } }, machine(0));
   await run.ends(78);
-  await run.line(/services\.yaml:\d+:\d+: error: `vllm` asks for a GPU, but there is none here/);
+  await run.line(/services\.yaml:\d+:\d+: error: `vllm` requests a GPU, but there is none/);
   await run.line(/help: .*was the container started without `--gpus all`/);
   expect(run.hasCalled('web')).toBe(false);
 });
 
-test('of two services on one GPU the second is refused, and sharing lets it in', async () => {
+test('of two services on one GPU the second is refused, unless they share it', async () => {
   const services = (second: unknown) => ({ a: played({ gpus: 1 }), b: played({ gpus: second }) });
   {
     await using run = await up({ services: services(1) }, machine(1));
     await run.ends(78);
-    await run.line(/`b` asks for a GPU, but none is left: `a` has GPU 0/);
+    await run.line(/`b` requests a GPU, but none is free: `a` has GPU 0/);
   }
   await using run = await up({ services: services({ share: 1 }) }, machine(1));
   for (const name of ['a', 'b']) {
@@ -75,14 +75,14 @@ test('of two services on one GPU the second is refused, and sharing lets it in',
   }
 });
 
-test('an optional GPU that is not there is done without, and that is said', async () => {
+test('a missing optional GPU is reported, and the service runs without it', async () => {
   await using run = await up({ services: { a: played({ gpus: { count: 1, optional: true } }) } }, machine(0));
-  await run.line(/svc-super \| warning: .*`a` runs without a GPU: there is none/);
+  await run.line(/svc-super \| warning: .*`a` runs without a GPU: there are none/);
   const { env } = await (await run.puppet('a')).facts();
   expect([env.CUDA_VISIBLE_DEVICES, env.SVC_GPU_COUNT]).toEqual(['', '0']);
 });
 
-test('a driver that does not answer ends the start with 75: nothing has run', async () => {
+test('a driver that does not respond ends the start with 75, before any spawn', async () => {
   await using run = await up({ services: { web: played(), a: played({ gpus: 1 }) } }, machine(1, LOST));
   await run.ends(75);
   await run.line(
@@ -91,18 +91,18 @@ test('a driver that does not answer ends the start with 75: nothing has run', as
   expect(run.hasCalled('web')).toBe(false);
 });
 
-test('with `on_lost: restart` the start goes on', async () => {
+test('with `on_lost: restart` the start continues', async () => {
   await using run = await up({ services: { a: played({ gpus: { count: 1, on_lost: 'restart' } }) } }, machine(1, LOST));
   await run.puppet('a');
 });
 
-test('without nvidia-smi the start goes on', async () => {
+test('without nvidia-smi the start continues', async () => {
   await using run = await up({ services: { a: played({ gpus: { count: 1, min_free: '20GiB' } }) } }, machine(1, null));
   await run.puppet('a');
   if (Bun.which('nvidia-smi') === null) await run.line(/a has a GPU whose memory cannot be read, so `min_free` is not/);
 });
 
-test('a driver that only complains does not keep anybody from starting', async () => {
+test('warnings of a driver do not prevent a start', async () => {
   const tool = `${smi([100, 24_576])}echo "WARNING: infoROM is corrupted at gpu 0000:3B:00.0"\nexit 14\n`;
   await using run = await up({ services: { a: played({ gpus: 1 }) } }, machine(1, tool));
   await run.puppet('a');
@@ -118,7 +118,7 @@ test('a GPU that is too small for `min_free` ends the start with 78', async () =
 
 const AGAIN = { policy: 'always', backoff: { initial: '1ms', max: '1ms' } };
 
-test('a run waits until the memory of the one before it is back', async () => {
+test('a run waits until the memory of the previous one is free', async () => {
   await using run = await up({ services: { a: played({ gpus: 1, restart: AGAIN }) } }, machine(1, HELD));
   const first = await run.puppet('a', 1);
   const held = join(run.folder, 'tmp/held');
@@ -129,7 +129,7 @@ test('a run waits until the memory of the one before it is back', async () => {
   expect(existsSync(held)).toBe(false);
 });
 
-test('memory that does not come back within `free_timeout` is a failed start, with who holds it', async () => {
+test('memory that is not freed within `free_timeout` is a failed start, with the processes that hold it', async () => {
   const services = {
     a: played({ gpus: { count: 1, free_timeout: '300ms' }, restart: { ...AGAIN, max: 1 } }),
     other: { command: 'exec 9<>/dev/nvidia0; exec sleep infinity' },
@@ -145,7 +145,7 @@ test('memory that does not come back within `free_timeout` is a failed start, wi
   );
 });
 
-test('a driver that is lost while a service runs ends the container with 75 when its next run begins', async () => {
+test('a driver that is lost while a service runs ends the container with 75 before its next run', async () => {
   await using run = await up({ services: { a: played({ gpus: 1, restart: AGAIN }) } }, machine(1));
   const first = await run.puppet('a', 1);
   writeFileSync(join(run.folder, 'nvidia-smi'), LOST);
@@ -154,7 +154,7 @@ test('a driver that is lost while a service runs ends the container with 75 when
   await run.line(/error: a lost its GPU: Failed to initialize NVML: Unknown Error; only a new container can fix that/);
 });
 
-test('memory that cannot be read is said once, and nobody waits for it', async () => {
+test('memory that cannot be read is reported once, and nothing waits for it', async () => {
   const tool = '#!/bin/sh\necho "0, GPU-0, [N/A], [N/A]"\n';
   await using run = await up({ services: { a: played({ gpus: 1, restart: AGAIN }) } }, machine(1, tool));
   for (const number of [1, 2, 3]) run.kill((await run.puppet('a', number)).pid);
@@ -162,14 +162,14 @@ test('memory that cannot be read is said once, and nobody waits for it', async (
   expect(run.lines.filter((line) => line.includes('nvidia-smi does not report the memory of GPU 0')).length).toBe(1);
 });
 
-test('without `gpus` nobody is asked', async () => {
+test('without `gpus` the driver is not called', async () => {
   const tool = '#!/bin/sh\ntouch "$(dirname "$0")/tmp/asked"\n';
   await using run = await up({ services: { a: played(), b: played({ depends_on: ['a'] }) } }, machine(2, tool));
   await run.puppet('b');
   expect(existsSync(join(run.folder, 'tmp/asked'))).toBe(false);
 });
 
-test('a reload leaves a service its GPU when another comes before it', async () => {
+test('a reload keeps the GPU of a service when another is added before it', async () => {
   const config = (services: object) => JSON.stringify({ services });
   const a = played({ gpus: 1 });
   await using run = await up(config({ a }), machine(2));
@@ -179,15 +179,15 @@ test('a reload leaves a service its GPU when another comes before it', async () 
   const { env } = await (await run.puppet('fresh')).facts();
   expect(env.CUDA_VISIBLE_DEVICES).toBe('1');
   expect(await run.service('a')).toMatchObject({ pid: first.pid, run: 1, gpus: ['0'] });
-  // A file that asks for more than there is changes nothing.
+  // A file that requests more than there is changes nothing.
   writeFileSync(join(run.folder, 'services.yaml'), config({ a: played({ gpus: 3 }) }));
   run.signal('SIGHUP');
-  await run.line(/`a` asks for 3 GPUs, but there are only 2/);
+  await run.line(/`a` requests 3 GPUs, but there are only 2/);
   await run.line(/nothing was changed/);
   expect(await run.service('a')).toMatchObject({ pid: first.pid, run: 1 });
 });
 
-test('check --runtime is a line with a tick for each thing', async () => {
+test('check --runtime prints a line with a mark for each check', async () => {
   const port = await freePort();
   const services = {
     vllm: {
@@ -203,10 +203,10 @@ test('check --runtime is a line with a tick for each thing', async () => {
   await using run = await up({ services }, machine(2, FREE, { args: ['check', '--runtime'] }));
   await run.ends(0);
   const sleep = Bun.which('sleep');
-  // A machine that has a GPU knows its model.
+  // A machine with a GPU reports its model.
   const lines = run.lines.map((line) => line.replaceAll(run.folder, '').replace(/\(NVIDIA .*\)/, '(NVIDIA GPU)'));
   expect(lines.filter((line) => / {7}\/dev\/shm has .+ of .+ free/.test(line))).toHaveLength(1);
-  // How large that is, the machine decides.
+  // Its size depends on the machine.
   const isOther = (line: string) => / user | uid |\/dev\/shm|--shm-size/.test(line);
   expect(lines.filter((line) => !isOther(line))).toEqual([
     `✓ vllm  ${sleep}`,
@@ -220,7 +220,7 @@ test('check --runtime is a line with a tick for each thing', async () => {
   ]);
 });
 
-test('check --runtime says of each thing that is wrong what to do, and ends with 78', async () => {
+test('check --runtime has a suggestion for each problem, and exits with 78', async () => {
   const port = await freePort();
   const listener = Bun.listen({ hostname: '127.0.0.1', port, socket: { data: () => undefined } });
   const script = '#!/opt/nowhere/python\n';
@@ -263,7 +263,7 @@ test('check --runtime finds a script whose interpreter is missing', async () => 
   );
 });
 
-test('check --runtime looks for the programs of hooks, probes and stop commands too', async () => {
+test('check --runtime checks the programs of hooks, probes and stop commands too', async () => {
   const missing = (what: string) => [`/no/${what}`, 'x'];
   const services = {
     a: {
@@ -299,12 +299,12 @@ test('check --runtime looks for the programs of hooks, probes and stop commands 
   expect(told('✓')).toContain(`a         live: ${Bun.which('true')}`);
 });
 
-test('check --runtime looks at the rest where GPUs are missing, and says what a lost driver means', async () => {
+test('check --runtime checks the rest if GPUs are missing, and explains a lost driver', async () => {
   const services = { a: { command: ['sleep', '1'], gpus: 1 } };
   {
     await using run = await up({ services }, machine(0, FREE, { args: ['check', '--runtime'] }));
     await run.ends(78);
-    await run.line(/error: `a` asks for a GPU, but there is none here/);
+    await run.line(/error: `a` requests a GPU, but there is none/);
     await run.line(/^✓ a {2}.*sleep$/);
   }
   await using run = await up({ services }, machine(1, LOST, { args: ['check', '--runtime', '--json'] }));
@@ -320,7 +320,7 @@ test('check --runtime looks at the rest where GPUs are missing, and says what a 
   });
 });
 
-test('check --build says nothing of GPUs, plain check refuses like up', async () => {
+test('check --build ignores GPUs, plain check refuses like up', async () => {
   const services = { a: { command: ['sleep', '1'], gpus: 4 } };
   {
     await using run = await up({ services }, machine(0, FREE, { args: ['check', '--build'] }));
@@ -329,10 +329,10 @@ test('check --build says nothing of GPUs, plain check refuses like up', async ()
   }
   await using run = await up({ services }, machine(0, FREE, { args: ['check'] }));
   await run.ends(78);
-  await run.line(/`a` asks for 4 GPUs, but there is none here/);
+  await run.line(/`a` requests 4 GPUs, but there is none/);
 });
 
-test('a program that is missing is told of long before its turn comes', async () => {
+test('a missing program is reported before its service would start', async () => {
   await using run = await up({
     services: {
       slow: played({ ready: { file: 'never' } }),
@@ -347,7 +347,7 @@ test('a program that is missing is told of long before its turn comes', async ()
 });
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
-  test(`${signal} while the driver has yet to answer ends the start with 0, and nobody goes on asking`, async () => {
+  test(`${signal} while the driver has yet to respond ends the start with 0, and stops the calls of the driver`, async () => {
     const asking = '#!/bin/sh\necho $$ >"$(dirname "$0")/tmp/asking"\nexec sleep 1000\n';
     await using run = await up(
       { services: { vllm: played({ gpus: 1 }) } },

@@ -1,12 +1,12 @@
-// Under gVisor (Debian's runsc): another kernel, written anew, without /proc/PID/task/TID/children and without marks on limits.
-// Starts, gates, users, leftover processes, exit codes, stops, restarts, `init` and commands are as on Linux.
+// Under gVisor (Debian's runsc): another kernel, without /proc/PID/task/TID/children and without marks on limits. Starts, gates,
+// users, leftover processes, exit codes, stops, restarts, `init` and commands work as on Linux.
 import { describe, expect, test } from 'bun:test';
 import { runInSandbox, Sandbox, skipGvisor } from '../helpers/gvisor.ts';
 import { useRig } from '../helpers/rig.ts';
 
 useRig();
 
-/** Answers each connection to PORT with 200, in the Perl that minimal Debian has. */
+/** Responds to each connection to PORT with 200, in the Perl of minimal Debian. */
 const SERVER = `
   use IO::Socket::INET;
   $| = 1;
@@ -20,7 +20,7 @@ const SERVER = `
   }`;
 const server = (ready: object) => ({ command: ['perl', '-e', SERVER], port: 18_100, ready });
 
-/** Waits for SIGTERM, prints that it has come, ends. */
+/** Waits for SIGTERM, prints its arrival, exits. */
 const polite = (name: string) =>
   `trap "echo ${name} saw TERM; exit 0" TERM; echo ${name} is up; while :; do sleep 0.05; done`;
 
@@ -101,7 +101,7 @@ describe.skipIf(skipGvisor())('under gVisor', () => {
     expect(stderr.indexOf('cleaned up')).toBeLessThan(stderr.lastIndexOf('family started'));
   });
 
-  test('what ignores SIGTERM is killed at the deadline: 137', async () => {
+  test('a service that ignores SIGTERM is killed at the deadline: 137', async () => {
     const deaf = { command: 'trap "" TERM; echo deaf; while :; do sleep 0.05; done', stop: { timeout: '500ms' } };
     await using sandbox = new Sandbox({ services: { deaf } });
     await sandbox.says(/\| deaf$/m);
@@ -138,15 +138,15 @@ describe.skipIf(skipGvisor())('under gVisor', () => {
     expect(stderr.match(/^loud +\| err \d+$/gm)).toHaveLength(5_000);
   });
 
-  test('below another process it is a subreaper, and nothing outlives it', async () => {
+  test('below another process it is a subreaper, and no process outlives it', async () => {
     const shell = '"$0" "$@"; echo "code $?"; echo /proc/[0-9]*';
     const one = { command: '(setsid sleep 600 &) ; sleep 0.2; exit 5' };
     const { stdout } = await runInSandbox({ services: { one } }, shell);
-    // The shell alone.
+    // Only the shell.
     expect(stdout).toBe('code 5\n/proc/1\n');
   });
 
-  test('init has the code of its command, and passes signals on', async () => {
+  test('init exits with the code of its command, and passes signals on', async () => {
     const init = (script: string) => ({ args: ['init', '--', 'sh', '-c', script] });
     expect(await runInSandbox(init('echo out; echo err >&2; exit 9'))).toEqual({
       code: 9,

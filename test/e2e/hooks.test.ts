@@ -1,5 +1,5 @@
-// Hooks on the real binary: their place in a service's life, as whom they run, their output, and that nothing of them is
-// left, however they end.
+// Hooks on the real binary: their place in a service's life cycle, their user, their output, and that all of their processes end,
+// however they exit.
 import { expect, test } from 'bun:test';
 import { isRoot, played, puppetCommand, puppetShell, until, up, useRig } from '../helpers/rig.ts';
 
@@ -8,7 +8,7 @@ useRig();
 const hook = (role: string): readonly string[] => [...puppetCommand, role];
 const QUICK = { policy: 'on-failure', backoff: { initial: '1ms' } };
 
-test('the program waits for before_start, whose output stands under the name of the service', async () => {
+test('the program waits for before_start, whose output has the name of the service', async () => {
   await using run = await up({ services: { web: played({ hooks: { before_start: hook('prepare') } }) } });
   const prepare = await run.puppet('prepare');
   expect(await run.service('web')).toMatchObject({ state: 'starting', pid: null, reason: 'before_start is under way' });
@@ -22,7 +22,7 @@ test('the program waits for before_start, whose output stands under the name of 
   await run.ends(0);
 });
 
-test('before_start that fails is a failed start, with its code and its last words in the post-mortem', async () => {
+test('a failed before_start is a failed start, with its code and its last lines in the post-mortem', async () => {
   await using run = await up({
     services: { web: { command: ['sleep', '1000'], hooks: { before_start: 'echo no space left >&2; exit 9' } } },
   });
@@ -31,7 +31,7 @@ test('before_start that fails is a failed start, with its code and its last word
   await run.line(/^svc-super \|.*no space left$/);
 });
 
-test('before_start that takes too long is killed with all that it started, and the start ends with 124', async () => {
+test('before_start that exceeds its timeout is killed with its process set, and the start fails with 124', async () => {
   await using run = await up({
     services: {
       web: { command: ['sleep', '1000'], hooks: { before_start: { command: hook('prepare'), timeout: '1s' } } },
@@ -45,7 +45,7 @@ test('before_start that takes too long is killed with all that it started, and t
   await run.line(/web could not be started: before_start did not end within 1\.0 s: killed$/);
 });
 
-test('what before_start leaves behind is gone before the program begins', async () => {
+test('leftover processes of before_start end before the program begins', async () => {
   await using run = await up({ services: { web: played({ hooks: { before_start: hook('prepare') } }) } });
   const prepare = await run.puppet('prepare');
   await prepare.spawn('daemon', { session: true, daemon: true });
@@ -57,13 +57,13 @@ test('what before_start leaves behind is gone before the program begins', async 
   await run.ends(0);
 });
 
-test('a command of before_start that is not there is a failed start with 127', async () => {
+test('a missing command of before_start is a failed start with 127', async () => {
   await using run = await up({ services: { web: { command: ['sleep', '1'], hooks: { before_start: ['/no/such'] } } } });
   await run.ends(127);
   await run.line(/web could not be started: before_start failed: .*\/no\/such/);
 });
 
-test('a stop while before_start is under way kills it, and the program never comes', async () => {
+test('a stop during before_start kills it, and the program is never started', async () => {
   await using run = await up({ services: { web: played({ hooks: { before_start: hook('prepare') } }) } });
   const prepare = await run.puppet('prepare');
   await prepare.ignore('TERM', 'INT');
@@ -73,7 +73,7 @@ test('a stop while before_start is under way kills it, and the program never com
   expect(run.hasCalled('web')).toBe(false);
 });
 
-test('after_ready runs once it is ready, with its main pid, and holds nobody up', async () => {
+test('after_ready runs when the service is ready, with its main pid, and delays nothing', async () => {
   await using run = await up(
     {
       services: {
@@ -93,7 +93,7 @@ test('after_ready runs once it is ready, with its main pid, and holds nobody up'
   await run.ends(0);
 });
 
-test('after_ready that goes on is killed with its service', async () => {
+test('after_ready is killed with its service', async () => {
   await using run = await up({ services: { web: played({ hooks: { after_ready: hook('warm') } }) } });
   const web = await run.puppet('web');
   const warm = await run.puppet('warm');
@@ -103,7 +103,7 @@ test('after_ready that goes on is killed with its service', async () => {
   await run.ends(3);
 });
 
-test('before_stop is over before the stop signal comes, and after its dependents are gone', async () => {
+test('before_stop ends before the stop signal, and runs after its dependents have stopped', async () => {
   await using run = await up({
     services: { web: played({ hooks: { before_stop: hook('leave') } }), api: played({ depends_on: ['web'] }) },
   });
@@ -126,7 +126,7 @@ test('before_stop is over before the stop signal comes, and after its dependents
   await run.ends(0);
 });
 
-test('before_stop waits until the service says that it is idle', async () => {
+test('before_stop waits until the service reports that it is idle', async () => {
   const port = 9000;
   await using run = await up(
     {
@@ -157,7 +157,7 @@ test('before_stop waits until the service says that it is idle', async () => {
   await run.ends(0);
 });
 
-test('a service that never gets idle is stopped when three quarters of the time are over', async () => {
+test('a service that does not become idle is stopped after three quarters of the time', async () => {
   await using run = await up({
     stop_timeout: '2s',
     services: { model: played({ hooks: { before_stop: { wait_for: { file: '/no/such' } } } }) },
@@ -171,7 +171,7 @@ test('a service that never gets idle is stopped when three quarters of the time 
   await run.line(/model before_stop was not done within 1\.5 s: stopping it all the same$/);
 });
 
-test('after_exit knows how the run ended, and is over before the next one begins', async () => {
+test('after_exit receives the exit of the run, and ends before the next one begins', async () => {
   await using run = await up({
     services: { web: played({ restart: QUICK, hooks: { after_exit: hook('clean') } }) },
   });
@@ -193,7 +193,7 @@ test('after_exit knows how the run ended, and is over before the next one begins
   await run.ends(0);
 });
 
-test('while after_exit is under way there is no main process to show or to signal', async () => {
+test('during after_exit there is no main process to show or to signal', async () => {
   await using run = await up({ services: { web: played({ hooks: { after_exit: hook('clean') } }) } });
   await (await run.puppet('web')).exit(0);
   const clean = await run.puppet('clean');
@@ -206,7 +206,7 @@ test('while after_exit is under way there is no main process to show or to signa
   await run.ends(0);
 });
 
-test('the first cause is the service that failed, not what its after_exit comes to', async () => {
+test('the first cause is the failed service, not the result of its after_exit', async () => {
   await using run = await up({
     services: { web: played({ hooks: { after_exit: 'echo cleaning; exit 77' } }) },
   });
@@ -232,7 +232,7 @@ test.skipIf(!isRoot)('hooks run as the user of the service, in its folder and wi
   await run.ends(0);
 });
 
-test('a string of several commands is the shell, and the killed hook leaves none of them', async () => {
+test('a text with several commands runs in a shell, and killing the hook ends all of them', async () => {
   await using run = await up({
     services: { web: { command: 'sleep 1000', hooks: { before_start: `${puppetShell} far & ${puppetShell} near` } } },
   });

@@ -1,5 +1,5 @@
-// Services that find each other by name: the lines in /etc/hosts while the supervisor runs, and none afterwards. Each run has
-// an /etc/hosts of its own: a file of its folder, mounted over the real one, as in a container.
+// Services that find each other by name: the lines in /etc/hosts while the supervisor runs, and none afterwards. Each run has its
+// own /etc/hosts: a file in its folder, mounted over the real one, as in a container.
 import { expect, test } from 'bun:test';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,19 +17,19 @@ const named = (run: Run) => [...written(run).matchAll(/^127\.0\.0\.1\t(.*)$/gm)]
 const getent = async (run: Run, name: string) =>
   (await run.command('exec', 'a', '--', 'getent', 'hosts', name)).stdout.replace(/ +/, ' ');
 
-test('every name resolves to 127.0.0.1 from a service, and the file is as before at the end', async () => {
+test('every name resolves to 127.0.0.1 from a service, and the file is restored at the end', async () => {
   await using run = await up({ hosts: true, services: { a: played(), b_c: played({ replicas: 2 }) } }, own());
   await run.puppet('a');
   await run.state('a', 'ready');
   for (const name of ['a', 'b_c', 'b_c.1']) expect(await getent(run, name)).toBe(`127.0.0.1 ${name}\n`);
-  // What somebody else writes meanwhile stays.
+  // Lines that another process adds meanwhile stay.
   appendFileSync(join(run.folder, 'hosts'), '10.0.0.5\tadded\n');
   run.signal('SIGTERM');
   await run.ends(0);
   expect(written(run)).toBe(`${BEFORE}10.0.0.5\tadded\n`);
 });
 
-test('a failure undoes it too', async () => {
+test('a failure restores the file too', async () => {
   await using run = await up({ hosts: true, services: { a: played() } }, own());
   const a = await run.puppet('a');
   expect(named(run)).toEqual(['localhost', 'a']);
@@ -38,7 +38,7 @@ test('a failure undoes it too', async () => {
   expect(written(run)).toBe(BEFORE);
 });
 
-test('what a killed supervisor left behind is replaced; without `hosts` the file is not touched', async () => {
+test('the block of a killed supervisor is replaced; without `hosts` the file is not changed', async () => {
   await using first = await up(
     { hosts: true, services: { old: played(), a: played() } },
     { ...own(), leaves: ['control.sock'] },
@@ -61,7 +61,7 @@ test('what a killed supervisor left behind is replaced; without `hosts` the file
   expect(written(third)).toBe(stale);
 });
 
-test('a reload brings new names, and takes all away when `hosts` is switched off', async () => {
+test('a reload adds new names, and removes all when `hosts` is disabled', async () => {
   await using run = await up({ hosts: true, services: { a: played() } }, own());
   await run.puppet('a');
   const reload = async (config: object) => {
@@ -76,16 +76,16 @@ test('a reload brings new names, and takes all away when `hosts` is switched off
   expect(named(run)).toEqual(['localhost', 'a']);
 });
 
-test('names that are there already or can be none get no line, and a warning', async () => {
+test('existing and invalid names get no line, and a warning', async () => {
   const services = { a: played(), localhost: played(), container: played(), 10: played() };
   await using run = await up({ hosts: true, services }, own());
-  await run.line(/warning: localhost gets no line in \/etc\/hosts: it is there already, as 127\.0\.0\.1/);
-  await run.line(/warning: container gets no line in \/etc\/hosts: it is there already, as 10\.9\.8\.7/);
-  await run.line(/warning: 10 gets no line in \/etc\/hosts: it reads as an address/);
+  await run.line(/warning: localhost gets no line in \/etc\/hosts: it exists already, as 127\.0\.0\.1/);
+  await run.line(/warning: container gets no line in \/etc\/hosts: it exists already, as 10\.9\.8\.7/);
+  await run.line(/warning: 10 gets no line in \/etc\/hosts: resolvers would read it as an address/);
   expect(named(run)).toEqual(['localhost', 'a']);
 });
 
-test('where it cannot be written that is said once, and everything runs', async () => {
+test('a file that cannot be written is reported once, and everything runs', async () => {
   const { files, before } = own();
   await using run = await up(
     { hosts: true, services: { a: played() } },

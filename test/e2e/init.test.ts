@@ -1,5 +1,5 @@
-// `svc-super init -- CMD` in its simplest form, and the short form `svc-super CMD` as PID 1: codes,
-// signals passed on, orphans reaped, standard streams and environment untouched.
+// `svc-super init -- CMD` in its simplest form, and the short form `svc-super CMD` as PID 1: exit codes, forwarded signals, reaped
+// orphans, unchanged standard streams and environment.
 import { expect, test } from 'bun:test';
 import { constants } from 'node:os';
 import { binary, command, puppetCommand, start, until, up, useRig } from '../helpers/rig.ts';
@@ -11,21 +11,21 @@ const shell = (text: string) => ['init', '--', '/bin/sh', '-c', text];
 for (const pid1 of [true, false]) {
   const where = pid1 ? 'as PID 1' : 'below another init';
 
-  test(`its code is the command's, ${where}`, async () => {
+  test(`its exit code is the command's, ${where}`, async () => {
     for (const code of [0, 1, 42, 255]) {
       await using run = await start(shell(`exit ${code}`), { pid1 });
       await run.ends(code);
     }
   });
 
-  test(`128+n for a command that a signal ended, ${where}`, async () => {
+  test(`128+n for a command that dies of a signal, ${where}`, async () => {
     for (const signal of [1, 6, 9, 11, 15, 34, 64]) {
       await using run = await start(shell(`kill -${signal} $$`), { pid1 });
       await run.ends(128 + signal);
     }
   });
 
-  test(`signals are passed on to the command, and only to it, ${where}`, async () => {
+  test(`signals are passed on to the command only, ${where}`, async () => {
     await using run = await start(['init', '--', ...puppetCommand, 'main'], { pid1 });
     const main = await run.puppet('main');
     await main.spawn('kid', { session: true });
@@ -72,7 +72,7 @@ for (const pid1 of [true, false]) {
   });
 }
 
-test('a command that is not there is 127, one that cannot be executed 126', async () => {
+test('a missing command gives 127, one that cannot be executed 126', async () => {
   await using missing = await start(['init', '--', 'no-such-program']);
   await missing.ends(127);
   await missing.line(/cannot execute no-such-program/);
@@ -80,20 +80,20 @@ test('a command that is not there is 127, one that cannot be executed 126', asyn
   await denied.ends(126);
 });
 
-test('a signal that the command does not catch ends it, and the code says so', async () => {
+test('a signal that the command does not catch ends it, and gives 128+n', async () => {
   await using run = await start(['init', '--', ...puppetCommand, 'main']);
   await run.puppet('main');
   run.signal('SIGTERM');
   await run.ends(143);
 });
 
-test("arguments are the command's own, whatever they look like", async () => {
+test('all arguments belong to the command, whatever they look like', async () => {
   await using run = await start(['init', '--', '/bin/echo', '-f', '--help', '--', '-h', 'a  b', '']);
   await run.ends(0);
   expect(run.output.bytes('stdout').toString()).toBe('-f --help -- -h a  b \n');
 });
 
-test('standard streams are inherited untouched', async () => {
+test('standard streams are inherited unchanged', async () => {
   const child = Bun.spawn([binary, ...shell('cat; echo out; echo err >&2')], {
     stdio: [Buffer.from('from standard input\n'), 'pipe', 'pipe'],
   });
@@ -124,18 +124,18 @@ test('environment, folder, limits and signals of the command are those of the co
   expect(facts.limits['open files']?.[0]).toBe('256');
 });
 
-test('as PID 1 a first argument that is no command of ours but a program on PATH is run', async () => {
+test('as PID 1 a first argument that is not a command of svc-super but a program on PATH is run', async () => {
   await using run = await start(['sh', '-c', 'echo "$1"; exit 5', 'sh', '--json']);
   await run.ends(5);
   await run.line(/^--json$/);
 });
 
-test('as PID 1 a program by its path is run too', async () => {
+test('as PID 1 a program with a path is run too', async () => {
   await using run = await start(['/bin/sh', '-c', 'exit 6']);
   await run.ends(6);
 });
 
-test('as PID 1 a command of ours goes before a program of that name', async () => {
+test('as PID 1 a command of svc-super takes precedence over a program of that name', async () => {
   await using run = await start(['version'], {
     before: 'printf "#!/bin/sh\\nexit 9\\n" > version; chmod 755 version; PATH=$PWD:$PATH',
     leaves: ['version'],
@@ -144,24 +144,24 @@ test('as PID 1 a command of ours goes before a program of that name', async () =
   await run.line(/^svc-super \d/);
 });
 
-test('as PID 1 a first argument that is neither is taken for the name of a service', async () => {
+test('as PID 1 a first argument that is neither is the name of a service', async () => {
   await using run = await up({ services: { chat: { command: 'true' } } }, { args: ['no-such-thing'] });
   await run.ends(78);
   await run.line(/no service `no-such-thing`/);
 });
 
-test('below another init a program is not run by its name alone', async () => {
+test('below another init a program is not run by its name only', async () => {
   const { code } = await command(['true'], { SVC_SUPER_CONFIG: '/nowhere/services.yaml' });
   expect(code).toBe(78);
 });
 
-test('nothing is printed by it', async () => {
+test('it prints nothing itself', async () => {
   await using run = await start(shell('exit 3'));
   await run.ends(3);
   expect(run.lines).toEqual([]);
 });
 
-test('signals that are blocked where it is started are blocked for the command, as below any other init', async () => {
+test('signals that are blocked at its start are blocked for the command, as with any other init', async () => {
   const hold =
     'use POSIX; sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM, SIGCHLD, SIGALRM)) or die; exec @ARGV or die';
   const show = ['grep', '^SigBlk', '/proc/self/status'];

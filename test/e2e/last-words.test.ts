@@ -1,12 +1,12 @@
-// What the post-mortem says besides (SPEC section 4): the same in /dev/termination-log where that exists, and a verdict on
-// memory where the cgroup gives one. Both are files that a mount namespace can make up.
+// Further parts of the post-mortem: its copy in /dev/termination-log if that exists, and an out-of-memory verdict from the cgroup.
+// Both are files that a mount namespace can simulate.
 import { expect, test } from 'bun:test';
 import { isRoot, played, up, useRig } from '../helpers/rig.ts';
 import { Web } from '../helpers/web.ts';
 
 useRig();
 
-/** A /dev of its own, with a termination log that is also `log` in the run's folder. */
+/** A private /dev, with a termination log that is also `log` in the run's folder. */
 const OWN_DEV = `
 mkdir dev && mount -t tmpfs none dev
 for node in null zero urandom; do : > dev/$node; mount --bind /dev/$node dev/$node; done
@@ -28,7 +28,7 @@ test.skipIf(!isRoot)('the post-mortem is written to /dev/termination-log too', a
   expect(log).toContain('last line of vllm:\n  no kernel image is available\n');
 });
 
-test('the post-mortem leaves out what probes and `drop` leave out, and begins at the first line that looks like an error', async () => {
+test('the post-mortem omits lines of probes and `drop`, and begins at the first line that looks like an error', async () => {
   await using web = await Web.serve(() => ({ status: 200 }));
   const ready = { http: { port: web.port, path: '/health' } };
   await using run = await up({ services: { vllm: played({ ready, log: { drop: '^Route: ' } }) } });
@@ -52,7 +52,7 @@ test('the post-mortem leaves out what probes and `drop` leave out, and begins at
   ]);
 });
 
-test.skipIf(!isRoot)('a stop that was asked for writes nothing there', async () => {
+test.skipIf(!isRoot)('a requested stop writes nothing there', async () => {
   await using run = await up({ services: { a: played() } }, { files: { log: '' }, before: OWN_DEV, leaves: ['dev'] });
   await run.puppet('a');
   run.signal('SIGTERM');
@@ -67,7 +67,7 @@ for (const [version, file] of [
   const path = `/sys/fs/cgroup/${file}`;
   const before = `mount -t tmpfs none /sys/fs/cgroup; mkdir -p ${path.replace(/\/[^/]*$/, '')}; printf 'oom 3\\noom_kill 3\\n' > ${path}`;
 
-  test.skipIf(!isRoot)(`a kill for want of memory is told by cgroup version ${version}, and said`, async () => {
+  test.skipIf(!isRoot)(`an out-of-memory kill is detected by cgroup version ${version}, and reported`, async () => {
     await using run = await up({ services: { vllm: played() } }, { before });
     const vllm = await run.puppet('vllm');
     await vllm.reopen(path, 'oom 4\noom_kill 4\n');
@@ -76,7 +76,7 @@ for (const [version, file] of [
     await run.line(/out of memory: the kernel killed a process of this container/);
   });
 
-  test.skipIf(!isRoot)(`kills from before its time do not count, cgroup version ${version}`, async () => {
+  test.skipIf(!isRoot)(`earlier kills do not count, cgroup version ${version}`, async () => {
     await using run = await up({ services: { vllm: played() } }, { before });
     await (await run.puppet('vllm')).die(9);
     await run.ends(137);

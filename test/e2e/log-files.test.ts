@@ -1,5 +1,5 @@
-// Log files, dropped lines and colours (`log.file`, `log.drop`, `log.ansi`): on a disk that is full, in a folder that
-// goes, beside a rotation by somebody else. Whatever happens to the file, standard output has every line.
+// Log files, dropped lines and colours (`log.file`, `log.drop`, `log.ansi`): on a full disk, in a removed folder, with rotation by
+// another program. Whatever happens to the file, standard output has every line.
 import { expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -19,7 +19,7 @@ function onStdout(run: Run): string {
     .replaceAll(/^a +\| /gm, '');
 }
 
-/** What the files hold together, oldest first. */
+/** The contents of all files, oldest first. */
 function inFiles(folder: string, keep: number): string {
   const read = (path: string): string => {
     try {
@@ -39,7 +39,7 @@ function inFiles(folder: string, keep: number): string {
   return [...old.map((path) => unzip(`${path}.gz`) + read(path)), read(join(folder, 'a.log'))].join('');
 }
 
-test('a log file has every line, without the prefix, in a folder that is made', async () => {
+test('a log file has every line without the prefix, and its folder is created', async () => {
   await using run = await up(
     { services: { a: played({ log: { file: { path: 'logs/a.log' } } }) } },
     { leaves: ['logs'] },
@@ -56,7 +56,7 @@ test('a log file has every line, without the prefix, in a folder that is made', 
 });
 
 for (const compress of [false, true]) {
-  test(`a log file is rotated by size, none of its lines torn or lost${compress ? ', and compressed' : ''}`, async () => {
+  test(`a log file is rotated by size without torn or lost lines${compress ? ', and compressed' : ''}`, async () => {
     const file = { path: 'logs/a.log', max_size: '2KB', keep: 50, compress };
     await using run = await up({ services: { a: played({ log: { file } }) } }, { leaves: ['logs'] });
     const a = await run.puppet('a');
@@ -76,7 +76,7 @@ for (const compress of [false, true]) {
   });
 }
 
-test('no more rotated files are kept than asked for', async () => {
+test('only the configured number of rotated files is kept', async () => {
   const file = { path: 'logs/a.log', max_size: '1KB', keep: 2 };
   await using run = await up({ services: { a: played({ log: { file } }) } }, { leaves: ['logs'] });
   const a = await run.puppet('a');
@@ -91,7 +91,7 @@ test('no more rotated files are kept than asked for', async () => {
   await run.ends(0);
 });
 
-test('a file that somebody has moved away is made anew, and so is its folder', async () => {
+test('a file that was moved away is created again, and so is its folder', async () => {
   await using run = await up(
     { services: { a: played({ log: { file: { path: 'logs/a.log' } } }) } },
     { leaves: ['logs', 'moved'] },
@@ -113,7 +113,7 @@ test('a file that somebody has moved away is made anew, and so is its folder', a
   await run.ends(0);
 });
 
-test.skipIf(!isRoot)('a full disk costs lines of the file and one notice, and none of standard output', async () => {
+test.skipIf(!isRoot)('a full disk loses lines of the file with one notice, and none of standard output', async () => {
   const yaml = { services: { a: played({ log: { file: { path: '/mnt/a.log', max_size: '1GB' } } }) } };
   await using run = await up(yaml, { before: 'mount -t tmpfs -o size=64k tmpfs /mnt' });
   const a = await run.puppet('a');
@@ -133,12 +133,12 @@ test.skipIf(!isRoot)('a full disk costs lines of the file and one notice, and no
   await run.ends(0);
 });
 
-test.skipIf(!isRoot)('a disk that was full has whole lines, and none is glued to another', async () => {
+test.skipIf(!isRoot)('after a full disk the file has whole lines, and no two are joined', async () => {
   const yaml = { services: { a: played({ log: { file: { path: '/mnt/a.log', max_size: '1GB' } } }) } };
   const before = 'mount -t tmpfs -o size=64k tmpfs /mnt; head -c 32768 /dev/zero > /mnt/filler';
   await using run = await up(yaml, { before });
   const a = await run.puppet('a');
-  // There is room for eight pages, which end in the midst of a line.
+  // There is space for eight pages, which end within a line.
   await a.write(1, numbered(0, 5_000));
   await run.line(/log file: cannot write \/mnt\/a\.log/);
   const disk = `/proc/${run.outerPid}/root/mnt`;
@@ -158,12 +158,12 @@ test.skipIf(!isRoot)('a disk that was full has whole lines, and none is glued to
   await run.ends(0);
 });
 
-test.skipIf(!isRoot)('no room for the compressed file is said once, and none of it stays', async () => {
+test.skipIf(!isRoot)('missing space for the compressed file is reported once, and no part of it stays', async () => {
   const file = { path: '/mnt/a.log', max_size: '60KB', keep: 9, compress: true };
   const before = 'mount -t tmpfs -o size=80k tmpfs /mnt; echo half > /mnt/a.log.3.gz.part';
   await using run = await up({ services: { a: played({ log: { file } }) } }, { before });
   const a = await run.puppet('a');
-  // It shrinks by a quarter only.
+  // Compression saves only a quarter.
   const text = (size: number) => `${randomBytes(size).toString('base64').replaceAll(/.{80}/g, '$&\n').trimEnd()}\n`;
   const rotated = text(40_000);
   await a.write(1, rotated);
@@ -173,7 +173,7 @@ test.skipIf(!isRoot)('no room for the compressed file is said once, and none of 
   await a.write(1, text(6_000));
   await run.line(/log file: cannot compress \/mnt\/a\.log\.1: ENOSPC/);
   expect(readdirSync(disk).sort()).toEqual(['a.log', 'a.log.1']);
-  // The file was filled up to its size before it was moved.
+  // The file was full before it was moved.
   expect(content('a.log.1').startsWith(rotated)).toBe(true);
   await a.exit(0);
   await run.ends(0);
@@ -202,7 +202,7 @@ test.skipIf(!isRoot)(
   },
 );
 
-test('a FIFO that nobody reads is no log file, and holds nothing up', async () => {
+test('a FIFO without a reader is refused as a log file, and blocks nothing', async () => {
   const yaml = { services: { a: played({ log: { file: { path: 'pipe' } } }) } };
   await using run = await up(yaml, { before: 'mkfifo pipe', leaves: ['pipe'] });
   const a = await run.puppet('a');
@@ -216,7 +216,7 @@ test('a FIFO that nobody reads is no log file, and holds nothing up', async () =
   expect(run.lines.filter((line) => line.includes('log file: ')).length).toBe(1);
 });
 
-test('lines that a pattern of log.drop matches go nowhere, and a log probe still sees them', async () => {
+test('lines that match log.drop are dropped, and a log probe still sees them', async () => {
   const service = played({ log: { drop: ['GET /(health|v1/models) ', '^debug'] }, ready: { log: 'GET /health 200' } });
   await using run = await up({ services: { a: service } });
   const a = await run.puppet('a');
@@ -228,7 +228,7 @@ test('lines that a pattern of log.drop matches go nowhere, and a log probe still
   await run.ends(0);
 });
 
-test('a pattern that would take for ever elsewhere takes no time here', async () => {
+test('a pattern with exponential backtracking elsewhere takes no time here', async () => {
   await using run = await up({ services: { a: played({ log: { drop: ['^(a+)+$'] } }) } });
   const a = await run.puppet('a');
   await a.write(1, `${'a'.repeat(50_000)}!\nlast\n`);
@@ -237,7 +237,7 @@ test('a pattern that would take for ever elsewhere takes no time here', async ()
   await run.ends(0);
 });
 
-test('log.ansi: strip takes colours away, and nothing else', async () => {
+test('log.ansi: strip removes colours only', async () => {
   await using run = await up({ services: { a: played({ log: { ansi: 'strip' } }) } });
   const a = await run.puppet('a');
   await a.write(1, '\x1b[1;31mred\x1b[0m and plain\n');

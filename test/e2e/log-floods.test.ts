@@ -1,5 +1,5 @@
-// Output in amounts and shapes that nobody asked for: one endless line, single bytes, hundreds of services at once. What
-// comes out is complete, and the supervisor's own memory stays bounded.
+// Extreme output: one endless line, single bytes, hundreds of services at once. The output is complete, and the supervisor's own
+// memory stays bounded.
 import { expect, test } from 'bun:test';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ useRig();
 
 const MiB = 1024 * 1024;
 
-/** The most memory that svc-super and its supervisor have had so far, bytes, pages of their files included; 0 after the end. */
+/** The peak memory of svc-super and its supervisor in bytes, including pages of their files; 0 after the end. */
 function peakOf(pid1: number): number {
   return [pid1, supervisorOf(pid1)].reduce<number>((sum, pid) => {
     if (pid === undefined) return sum;
@@ -18,7 +18,7 @@ function peakOf(pid1: number): number {
   }, 0);
 }
 
-/** Runs a configuration below nobody and reads its standard output as it comes, keeping none of it. */
+/** Runs a configuration as PID 1 and reads its standard output without storing it. */
 async function flood(services: object, take: (chunk: Uint8Array) => void): Promise<{ code: number; peak: number }> {
   const folder = process.env.TMPDIR ?? '/tmp';
   const socket = `${folder}/svc-flood-${process.pid}.sock`;
@@ -45,7 +45,7 @@ async function flood(services: object, take: (chunk: Uint8Array) => void): Promi
 
 const perl = (script: string) => ({ type: 'task', command: ['/usr/bin/perl', '-e', script] });
 
-test('a line of 300 MB without an end comes out whole, in marked pieces, in bounded memory', async () => {
+test('a line of 300 MB without a newline is complete, in marked pieces, in bounded memory', async () => {
   const script = 'my $x = "x" x 1048576; for (1 .. 300) { print $x } print "end"';
   let letters = 0;
   let marks = 0;
@@ -56,13 +56,13 @@ test('a line of 300 MB without an end comes out whole, in marked pieces, in boun
     tail = (tail + Buffer.from(chunk.subarray(-64)).toString('latin1')).slice(-64);
   });
   expect(code).toBe(0);
-  // Every piece but the last ends with ` [...]`; every piece with a newline.
+  // Every piece except the last ends with ` [...]`; every piece with a newline.
   expect(letters - marks - (marks - 1) * ' [...]'.length).toBe(300 * MiB + 3);
   expect(tail).toEndWith('end\n');
   expect(peak).toBeLessThan(200 * MiB);
 });
 
-test('a service that writes 200,000 single bytes is read to the last', async () => {
+test('a service that writes 200,000 single bytes is read completely', async () => {
   const script = 'for my $n (1 .. 200000) { syswrite STDOUT, $n % 100 ? "y" : "\\n" }';
   const hash = createHash('md5');
   const { code } = await flood({ a: { ...perl(script), log: { prefix: false } } }, (chunk) => hash.update(chunk));
@@ -97,7 +97,7 @@ test('200 services that write at once are all complete, each in order', async ()
   expect(peak).toBeLessThan(250 * MiB);
 });
 
-test('two services that end the moment they have written their last byte are whole, as sed would print them', async () => {
+test('two services that exit with their last byte are complete, compared with sed', async () => {
   const lines = 200_000;
   const script = `for my $n (1 .. ${lines}) { printf "%s %07d %s\\n", $ENV{SVC_NAME}, $n, "." x 60 }`;
   const [one, two] = [createHash('md5'), createHash('md5')];
@@ -123,8 +123,8 @@ test('two services that end the moment they have written their last byte are who
   expect([one.digest('hex'), two.digest('hex')]).toEqual([expected('one'), expected('two')]);
 });
 
-test('four services flood a reader that stalls: they are held back, all else goes on, and not a byte is missing', async () => {
-  // Told to end, they say all that they have to say.
+test('four services flood a stalled reader: they are slowed down, everything else continues, and no byte is missing', async () => {
+  // On SIGTERM they first write all of their lines.
   const script =
     '$SIG{TERM} = "IGNORE"; for my $n (1 .. 400000) { printf "%s %07d %s\\n", $ENV{SVC_NAME}, $n, "." x 80 }';
   const floods = Object.fromEntries(

@@ -1,5 +1,5 @@
-// Log files that somebody else rotates, as logrotate does: moved away, then HUP or `svc-super reload` says so, and every
-// file is opened anew at its path. No line is lost, doubled or torn, and nobody writes to what was moved any more.
+// Log files that another program rotates, such as logrotate: files are moved, then HUP or `svc-super reload` reopens every file at
+// its path. No line is lost, duplicated or torn, and moved files are not written to any more.
 import { expect, test } from 'bun:test';
 import {
   chmodSync,
@@ -31,7 +31,7 @@ function contents(run: Run, name: string): string {
 
 const move = (run: Run, to: string): void => renameSync(join(run.folder, 'logs/a.log'), join(run.folder, 'logs', to));
 
-/** A run whose file holds a line, moved away: the next one belongs into a new file. */
+/** A run whose file has a line and is moved: the next line belongs in a new file. */
 async function moved(run: Run) {
   const a = await run.puppet('a');
   await run.state('a', 'ready');
@@ -43,7 +43,7 @@ async function moved(run: Run) {
 
 const reopened = (run: Run) => existsSync(join(run.folder, 'logs/a.log'));
 
-test('svc-super reload opens a moved file anew before it ends, though nothing has changed', async () => {
+test('svc-super reload reopens a moved file before it returns, even without a change', async () => {
   await using run = await up(logging(), { leaves });
   const a = await moved(run);
   const { code, stdout } = await run.command('reload');
@@ -68,7 +68,7 @@ test('HUP does too', async () => {
   await run.ends(0);
 });
 
-test('where a service has HUP forwarded, svc-super reload is what opens files anew', async () => {
+test('if a service has HUP forwarded, svc-super reload reopens the files', async () => {
   await using run = await up(logging({ forward: ['HUP'] }), { leaves });
   const a = await moved(run);
   await a.trap('HUP');
@@ -81,7 +81,7 @@ test('where a service has HUP forwarded, svc-super reload is what opens files an
   await run.ends(0);
 });
 
-test('a wrong configuration does not hinder it, a dry run does not do it', async () => {
+test('an invalid configuration does not prevent reopening, a dry run does not reopen', async () => {
   await using run = await up(logging(), { leaves });
   const a = await moved(run);
   expect((await run.command('reload', '--dry-run')).code).toBe(0);
@@ -93,19 +93,19 @@ test('a wrong configuration does not hinder it, a dry run does not do it', async
   await run.ends(0);
 });
 
-test('moved again and again in the midst of output, the files together have every line once', async () => {
+test('moved repeatedly during output, the files together have every line once', async () => {
   await using run = await up(logging(), { leaves });
   const a = await run.puppet('a');
   await a.print('begins');
   await until('the file', () => reopened(run));
-  // All of it is less than may wait for a slow disk: none may be left out.
+  // Less than may wait for a slow disk, so that no line is dropped.
   const rounds = 20;
   const sizes: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const writing = a.write(1, numbered(round * 2_000, (round + 1) * 2_000));
     move(run, `a.log.${round}`);
     expect((await run.command('reload')).code).toBe(0);
-    // As large as it will ever be: it may be compressed from here on.
+    // It does not grow any more: it may be compressed now.
     sizes.push(statSync(join(run.folder, `logs/a.log.${round}`)).size);
     await writing;
   }
@@ -117,7 +117,7 @@ test('moved again and again in the midst of output, the files together have ever
   expect(old.every((text) => text === '' || text.endsWith('\n'))).toBe(true);
 });
 
-test('a file that is truncated in place is written on from its beginning', async () => {
+test('a file that is truncated in place is continued from its beginning', async () => {
   await using run = await up(logging(), { leaves });
   const a = await run.puppet('a');
   await a.print('before');
@@ -130,7 +130,7 @@ test('a file that is truncated in place is written on from its beginning', async
 });
 
 for (const how of ['by itself', 'by reload'] as const) {
-  test(`a folder that is removed is made again ${how}, with one notice, and standard output lacks nothing`, async () => {
+  test(`a removed folder is created again ${how}, with one notice, and standard output is complete`, async () => {
     await using run = await up(logging(), { leaves });
     const a = await run.puppet('a');
     await a.print('before');
@@ -156,10 +156,10 @@ for (const how of ['by itself', 'by reload'] as const) {
   });
 }
 
-// The superuser may write anything; without its rights a mode is a mode.
+// Root may write any file; other users need the permission.
 const plain = isRoot ? { before: 'exec setpriv --inh-caps=-all --bounding-set=-all "$0" "$@"' } : {};
 
-test('a file that may not be written any more costs one notice, one more when it may, and nothing of standard output', async () => {
+test('a file that becomes unwritable causes one notice, one more when it is writable, and no loss on standard output', async () => {
   await using run = await up(logging(), { leaves, ...plain });
   const a = await run.puppet('a');
   await a.print('before');

@@ -9,7 +9,7 @@ function many<T>(count: number, prefix: string, make: (number: number) => T): Re
   return Object.fromEntries(Array.from({ length: count }, (_, number) => [`${prefix}${number}`, make(number)]));
 }
 
-test('two stages of 300 services start and stop, and nothing has to be killed', async () => {
+test('two stages of 300 services start and stop without a SIGKILL', async () => {
   const sleeping = (group: string) => () => ({ command: ['/bin/sleep', '3600'], group });
   await using run = await up({
     services: { ...many(300, 'a', sleeping('first')), ...many(300, 'b', sleeping('second')) },
@@ -22,7 +22,7 @@ test('two stages of 300 services start and stop, and nothing has to be killed', 
   expect(run.lines.filter((line) => /did not stop|SIGKILL/.test(line))).toEqual([]);
 });
 
-test('a member of a stage of 300 says for whom it waits, and a stage that can never start says so', async () => {
+test('a member of a stage of 300 reports its dependencies, and a stage that can never start is reported', async () => {
   await using run = await up({
     exit: 'all',
     services: {
@@ -48,7 +48,7 @@ test('a member of a stage of 300 says for whom it waits, and a stage that can ne
   await run.ends(0);
 });
 
-test('a chain of 500 tasks comes to its end, one after the other', async () => {
+test('a chain of 500 tasks completes in order', async () => {
   const task = (number: number) => ({
     type: 'task',
     command: ['/bin/sh', '-c', `echo done ${number}`],
@@ -60,7 +60,7 @@ test('a chain of 500 tasks comes to its end, one after the other', async () => {
   expect(order).toEqual(Array.from({ length: 500 }, (_, number) => number));
 });
 
-test('300 services that end again and again stop when they are told to, and nothing has to be killed', async () => {
+test('300 services that exit again and again stop without a SIGKILL', async () => {
   const flapping = () => ({
     command: ['/bin/sh', '-c', 'exit 1'],
     restart: { policy: 'always', backoff: { initial: '50ms', max: '200ms' } },

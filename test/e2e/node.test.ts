@@ -1,5 +1,5 @@
-// The bundle for Node as it is installed: `node` is found on PATH, obeys no variable of the container, prints nothing of its
-// own, and a Node that is too old is reported. All other tests of this folder run on it too (`npm run test:node`).
+// The bundle for Node as installed: `node` is found on PATH, ignores variables of the container, prints nothing itself, and a Node
+// that is too old is reported. All other tests of this folder run on it too (`npm run test:node`).
 import { describe, expect, test } from 'bun:test';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -28,7 +28,7 @@ function run(services: object, env: Readonly<Record<string, string>>) {
 describe.skipIf(isSkipped)('the bundle for Node', () => {
   const PATH = `${dirname(findNode() ?? '/')}:/usr/bin:/bin`;
 
-  test('finds node on PATH, runs services and ends with their code', () => {
+  test('finds node on PATH, runs services and exits with their code', () => {
     const one = { command: 'echo hello; exit 7', ready: { log: 'hello' } };
     const { code, stdout, stderr } = run({ one }, { PATH });
     expect({ code, stdout }).toEqual({ code: 7, stdout: 'one       | hello\n' });
@@ -36,7 +36,7 @@ describe.skipIf(isSkipped)('the bundle for Node', () => {
     expect(lines.filter((line) => !line.startsWith('svc-super | '))).toEqual([]);
   });
 
-  test('obeys no variable of the container that is meant for Node, and the service gets each', () => {
+  test('ignores variables for Node in the container, and the service receives each of them', () => {
     const evil = {
       NODE_OPTIONS: '--require=/no/such/file.js --inspect',
       NODE_V8_COVERAGE: 'coverage',
@@ -52,11 +52,11 @@ describe.skipIf(isSkipped)('the bundle for Node', () => {
     expect(stderr).not.toMatch(/Debugger|Warning|NET|HTTP|MODULE/);
   });
 
-  test('a Node that is too old is named, with what to do, and nothing is started', () => {
+  test('a Node that is too old is reported with a suggestion, and nothing is started', () => {
     const old = '20.1.0';
     const text = readFileSync(join(BUNDLE, 'svc-super-supervisor'), 'utf8');
     expect(text.startsWith('#!/usr/bin/env node\n')).toBe(true);
-    // A Node that reports another version runs the same script.
+    // A Node with another version number runs the same script.
     mkdirSync(join(folder, 'bin'), { recursive: true });
     const preload = `data:text/javascript,Object.defineProperty(process.versions,"node",{value:"${old}"})`;
     writeFileSync(join(folder, 'bin/node'), `#!/bin/sh\nexec ${findNode()} --import '${preload}' "$@"\n`, {

@@ -1,5 +1,5 @@
-// The socket of a `notify` probe and those who misuse it: descriptors sent along, messages that are too long, the right
-// words from the wrong user, and a service that never stops talking.
+// Misuse of the socket of a `notify` probe: descriptors, too long messages, valid messages from the wrong user, and a service that
+// sends without end.
 import { describe, expect, test } from 'bun:test';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ async function begin(): Promise<{ readonly run: Run; readonly sender: DatagramSe
   return { run, sender: new DatagramSender(address) };
 }
 
-/** Talks on, from two processes, as fast as the socket takes it. */
+/** Sends from two processes as fast as the socket accepts. */
 const CHATTER = `use Socket; socket(my $s, AF_UNIX, SOCK_DGRAM, 0); my $to = sockaddr_un("\\0" . substr($ENV{NOTIFY_SOCKET}, 1)); send($s, "READY=1", 0, $to); fork; while (1) { send($s, "STATUS=busy", 0, $to) }`;
 
 /** Waits until PID 1 has received all messages and the supervisor has handled them: a later spawn is reported after them. */
@@ -36,7 +36,7 @@ async function read(run: Run, sender: DatagramSender): Promise<void> {
 }
 
 describe.skipIf(!isRoot)('a notify socket', () => {
-  test('keeps no descriptor that is sent along with a message', async () => {
+  test('keeps no received descriptor open', async () => {
     const { run, sender } = await begin();
     await using _ = run;
     await run.status();
@@ -54,7 +54,7 @@ describe.skipIf(!isRoot)('a notify socket', () => {
     sender.close();
   });
 
-  test('takes no message that it cannot read whole, and none from a stranger', async () => {
+  test('ignores truncated messages, and messages of a stranger', async () => {
     const { run, sender } = await begin();
     await using _ = run;
     // Cut off after 8,192 bytes, its last line would be READY=1.
@@ -69,7 +69,7 @@ describe.skipIf(!isRoot)('a notify socket', () => {
     sender.close();
   });
 
-  test('that is never silent keeps nobody waiting', async () => {
+  test('that is flooded blocks nothing', async () => {
     const chatty = { command: ['/usr/bin/perl', '-e', CHATTER], ready: { notify: true } };
     await using run = await up({ services: { chatty, calm: { command: ['/bin/sleep', '1000'] } } });
     await run.state('chatty', 'ready');

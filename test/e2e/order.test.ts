@@ -1,5 +1,5 @@
-// Who starts when: the four conditions of depends_on, what a bare list means, stages, services that are not enabled, and
-// dependents that can never come (SPEC sections 1 and 3).
+// The order of starts: the four conditions of depends_on, their defaults in a list, stages, disabled services, and dependents that
+// can never start.
 import { expect, test } from 'bun:test';
 import { command, played, type Run, up, useRig, variable } from '../helpers/rig.ts';
 
@@ -7,14 +7,14 @@ useRig();
 
 const task = (fields = {}) => played({ type: 'task', ...fields });
 
-/** That a service still waits, and for what; asked of the supervisor, so everything before it has been dealt with. */
+/** That a service still waits, and for what; the response shows that all earlier events have been handled. */
 async function waits(run: Run, name: string): Promise<string | null> {
   const { state, reason, run: number } = await run.service(name);
   expect({ state, run: number }).toEqual({ state: 'pending', run: 0 });
   return reason;
 }
 
-test('started: a dependent starts when the program of what it depends on has been executed', async () => {
+test('started: a dependent starts when the program of its dependency has been executed', async () => {
   const ready = { file: 'never' };
   await using run = await up({
     services: { web: played({ depends_on: { db: 'started' } }), db: played({ ready }) },
@@ -23,7 +23,7 @@ test('started: a dependent starts when the program of what it depends on has bee
   expect((await run.service('db')).state).toBe('starting');
 });
 
-test('ready: a dependent starts when what it depends on is ready, and not before', async () => {
+test('ready: a dependent starts when its dependency is ready, and not before', async () => {
   await using run = await up({
     services: { web: played({ depends_on: { db: 'ready' } }), db: played({ ready: { notify: true } }) },
   });
@@ -34,7 +34,7 @@ test('ready: a dependent starts when what it depends on is ready, and not before
   expect((await run.service('db')).state).toBe('ready');
 });
 
-test('completed: a dependent starts when what it depends on has ended with success', async () => {
+test('completed: a dependent starts when its dependency has ended with success', async () => {
   await using run = await up({
     services: { web: played({ depends_on: { setup: 'completed' } }), setup: task() },
   });
@@ -44,7 +44,7 @@ test('completed: a dependent starts when what it depends on has ended with succe
   await run.puppet('web');
 });
 
-test('exited: a dependent starts when what it depends on has ended, whatever its code', async () => {
+test('exited: a dependent starts when its dependency has exited, whatever its code', async () => {
   await using run = await up({
     services: { web: played({ depends_on: { setup: 'exited' } }), setup: task({ essential: false }) },
   });
@@ -54,7 +54,7 @@ test('exited: a dependent starts when what it depends on has ended, whatever its
   await run.puppet('web');
 });
 
-test('in a list a service with a probe means ready, a task completed, any other started', async () => {
+test('in a list a service with a probe means ready, a task completed, any other service started', async () => {
   await using run = await up({
     services: {
       web: played({ depends_on: ['db', 'setup', 'cache'] }),
@@ -74,7 +74,7 @@ test('in a list a service with a probe means ready, a task completed, any other 
   await run.puppet('web');
 });
 
-test('what depends on several starts when the last of them is there', async () => {
+test('a service with several dependencies starts when the last of them is met', async () => {
   const ready = { notify: true };
   await using run = await up({
     services: {
@@ -94,7 +94,7 @@ test('what depends on several starts when the last of them is there', async () =
   await run.puppet('d');
 });
 
-test('a stage starts when every service of the one before is ready and every task completed', async () => {
+test('a stage starts when every service of the previous one is ready and every task completed', async () => {
   await using run = await up({
     services: {
       web: played({ group: 'application' }),
@@ -116,7 +116,7 @@ test('a stage starts when every service of the one before is ready and every tas
   await run.puppet('api');
 });
 
-test('without `groups` the stages have the order in which they are first used', async () => {
+test('without `groups` the stages are in the order of first use', async () => {
   await using run = await up({
     services: {
       one: played({ group: 'x', ready: { notify: true } }),
@@ -129,7 +129,7 @@ test('without `groups` the stages have the order in which they are first used', 
   await run.puppet('two');
 });
 
-test('a service that is not enabled is skipped, and its state says so', async () => {
+test('a disabled service is skipped, and its state shows that', async () => {
   await using run = await up({ services: { a: played({ enabled: false }), b: played() } });
   await run.puppet('b');
   expect(await run.service('a')).toMatchObject({ state: 'skipped', reason: 'not enabled', run: 0, pid: null });
@@ -137,7 +137,7 @@ test('a service that is not enabled is skipped, and its state says so', async ()
 });
 
 for (const no of ['', '0', 'no', 'false', 'off', 'False', 'OFF']) {
-  test(`enabled may be text that interpolation makes: ${JSON.stringify(no)} means no`, async () => {
+  test(`enabled may contain variables: ${JSON.stringify(no)} means no`, async () => {
     const services = { a: played({ enabled: variable('WANT_A') }), b: played() };
     await using run = await up({ services }, { env: { WANT_A: no } });
     await run.puppet('b');
@@ -145,12 +145,12 @@ for (const no of ['', '0', 'no', 'false', 'off', 'False', 'OFF']) {
   });
 }
 
-test('enabled may be text that interpolation makes: anything else means yes', async () => {
+test('enabled may contain variables: anything else means yes', async () => {
   await using run = await up({ services: { a: played({ enabled: variable('WANT_A') }) } }, { env: { WANT_A: '1' } });
   await run.puppet('a');
 });
 
-test('a dependent of a service that is not enabled never starts and says why', async () => {
+test('a dependent of a disabled service never starts, with the reason', async () => {
   await using run = await up({
     services: {
       a: played({ enabled: false }),
@@ -167,9 +167,9 @@ test('a dependent of a service that is not enabled never starts and says why', a
   await run.line(/c never starts: b never starts/);
 });
 
-test('a dependent of a service that has failed never starts and says why', async () => {
+test('a dependent of a failed service never starts, with the reason', async () => {
   await using run = await up({
-    // Were it essential, everything would end with it.
+    // If it were essential, everything would end with it.
     services: {
       a: task({ essential: false }),
       b: played({ essential: false, depends_on: ['a'] }),
@@ -181,7 +181,7 @@ test('a dependent of a service that has failed never starts and says why', async
   expect(await waits(run, 'b')).toMatch(/^never starts: a exited with code 3 after/);
 });
 
-test('when nothing runs and the rest can never start it ends, and not with 0', async () => {
+test('if nothing runs and the rest can never start, it ends with an exit code other than 0', async () => {
   await using run = await up({
     services: { a: task({ essential: false }), b: played({ depends_on: ['a'] }) },
   });
@@ -190,7 +190,7 @@ test('when nothing runs and the rest can never start it ends, and not with 0', a
   await run.line(/b never starts/);
 });
 
-test('a service that ended before it was ready will never be: its dependents say so, and it is the cause of the end', async () => {
+test('a service that exits before it is ready never will be: its dependents report that, and it is the cause of the end', async () => {
   await using run = await up({
     services: {
       a: played({ essential: false, ready: { notify: true } }),
@@ -204,7 +204,7 @@ test('a service that ended before it was ready will never be: its dependents say
   await run.line(/a exited with code 0 .*; the container ends with code 1/);
 });
 
-test('with names only those and what they need are started', async () => {
+test('with names, only those services and their dependencies are started', async () => {
   await using run = await up(
     { services: { a: played(), b: played({ depends_on: ['a'] }), c: played() } },
     { args: ['up', 'b'] },
@@ -215,7 +215,7 @@ test('with names only those and what they need are started', async () => {
   expect(services.map(({ name }) => name)).toEqual(['a', 'b']);
 });
 
-test('a name that no service has is an error with a suggestion, and nothing is started', async () => {
+test('an unknown name is an error with a suggestion, and nothing is started', async () => {
   await using run = await up({ services: { chat: played() } }, { args: ['up', 'caht'] });
   await run.ends(78);
   await run.line(/no service `caht`/);
@@ -223,8 +223,8 @@ test('a name that no service has is an error with a suggestion, and nothing is s
   expect(run.hasCalled('chat')).toBe(false);
 });
 
-test('the dependent starts within moments of the answer that it waits for', async () => {
-  // The wait between two attempts is 20 ms in the first seconds; a loaded machine gets twenty times that.
+test('a dependent starts soon after the response that it waits for', async () => {
+  // The pause between two attempts is 20 ms in the first seconds; a loaded machine gets twenty times that.
   await using run = await up({
     services: { web: played({ depends_on: { db: 'ready' } }), db: played({ ready: { file: 'ready' } }) },
   });
@@ -236,7 +236,7 @@ test('the dependent starts within moments of the answer that it waits for', asyn
   expect(performance.now() - before).toBeLessThan(500);
 });
 
-test('check says how many services there are and starts none', async () => {
+test('check prints the number of services and starts none', async () => {
   await using run = await up({ services: { a: played(), b: played({ enabled: false }) } }, { args: ['check'] });
   await run.ends(0);
   await run.line(/services\.yaml: ok, 1 service, 1 not enabled/, { stream: 'stdout' });

@@ -1,12 +1,12 @@
-// What is printed (SPEC section 5): streams, prefixes, order, lines of every shape, JSON, floods that end with a death, a
-// reader that stalls or goes away, and the post-mortem as the last words (section 4).
+// Output: streams, prefixes, order, lines of every form, JSON, floods that end with an exit, a reader that stalls or disconnects,
+// and the post-mortem at the end.
 import { expect, test } from 'bun:test';
 import { floodLine } from '../helpers/puppet.ts';
 import { type Puppet, played, type Run, until, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
-/** The bytes that services have printed on a stream, prefix `a | ` taken off; the supervisor's own lines left out. */
+/** The bytes that services printed on a stream without the prefix `a | `, and without the supervisor's own lines. */
 function printed(run: Run, stream: 'stdout' | 'stderr', name = 'a'): string {
   const prefix = new RegExp(`^${name} +\\| `);
   const lines = run.output.bytes(stream).toString('latin1').split('\n');
@@ -18,7 +18,7 @@ async function one(log: object = {}): Promise<{ run: Run; a: Puppet }> {
   return { run, a: await run.puppet('a') };
 }
 
-test('standard output carries standard output, standard error standard error', async () => {
+test('standard output and standard error stay separate', async () => {
   const { run: starting, a } = await one();
   await using run = starting;
   await a.write(1, 'to out\n');
@@ -27,7 +27,7 @@ test('standard output carries standard output, standard error standard error', a
   await run.line(/^a +\| to err$/, { stream: 'stderr' });
 });
 
-test('the prefixes are aligned, and there is no colour where nobody looks', async () => {
+test('the prefixes are aligned, and there are no colours without a terminal', async () => {
   await using run = await up({ services: { vllm: played(), 'open-webui': played() } });
   const [vllm, webui] = [await run.puppet('vllm'), await run.puppet('open-webui')];
   await vllm.print('one');
@@ -37,7 +37,7 @@ test('the prefixes are aligned, and there is no colour where nobody looks', asyn
   expect((await run.line(/started/)).text).toStartWith('svc-super  | ');
 });
 
-test('log.prefix: false leaves the lines as they are', async () => {
+test('log.prefix: false leaves the lines unchanged', async () => {
   const { run: starting, a } = await one({ prefix: false });
   await using run = starting;
   await a.print('plain');
@@ -54,7 +54,7 @@ test('order within a stream is kept, also between the processes of a service', a
   expect(printed(run, 'stdout')).toBe(Array.from({ length: 20 }, (_, count) => `line ${count}`).join('\n'));
 });
 
-test('a line comes out whole, however it was written', async () => {
+test('a line is printed in one piece, however it was written', async () => {
   await using run = await up({ services: { a: played(), b: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   await a.write(1, 'half');
@@ -107,7 +107,7 @@ test('a line longer than 64 KiB is split, and the cut is marked', async () => {
   expect(lines.slice(0, 3).join('').replaceAll(' [...]', '')).toBe('x'.repeat(2 * kib + 10));
 });
 
-test('bytes that are no UTF-8 pass through as they came', async () => {
+test('bytes that are not UTF-8 pass through unchanged', async () => {
   const { run: starting, a } = await one();
   await using run = starting;
   await a.eval(`put(to_handle(1), join('', map { chr } grep { $_ != 10 && $_ != 13 } 0 .. 255) . "\\n"); undef`);
@@ -126,7 +126,7 @@ for (const [how, end, code] of [
   ['is SIGKILLed', (a: Puppet) => a.die(9), 137],
 ] as const) {
   for (const pid1 of [true, false]) {
-    test(`not a byte is lost when a service floods both streams and ${how}${pid1 ? '' : ', below another init'}`, async () => {
+    test(`no byte is lost when a service floods both streams and ${how}${pid1 ? '' : ', below another init'}`, async () => {
       await using run = await up({ services: { a: played() } }, { pid1 });
       const a = await run.puppet('a');
       const [lines, width] = [60_000, 120];
@@ -144,7 +144,7 @@ for (const [how, end, code] of [
   }
 }
 
-test('what two services flood at the same time is whole lines of both', async () => {
+test('floods of two services at the same time consist of whole lines of both', async () => {
   await using run = await up({ exit: 'all', services: { a: played(), b: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   await Promise.all([a.flood(20_000, 100, 1), b.flood(20_000, 70, 1)]);
@@ -154,7 +154,7 @@ test('what two services flood at the same time is whole lines of both', async ()
   expect(printed(run, 'stdout', 'b')).toBe(Array.from({ length: 20_000 }, (_, n) => floodLine(n, 70)).join('\n'));
 });
 
-test('format: json: one object a line, with time, service, stream and msg', async () => {
+test('format: json: one object per line, with time, service, stream and msg', async () => {
   const { run: starting, a } = await one({ format: 'json' });
   await using run = starting;
   await a.write(1, 'say "hi"\tü\n');
@@ -167,7 +167,7 @@ test('format: json: one object a line, with time, service, stream and msg', asyn
   expect(Math.abs(Date.parse(out.time) - Date.now())).toBeLessThan(120_000);
 });
 
-test("format: json as the default: the supervisor's own events are objects of the same kind, the post-mortem too", async () => {
+test("format: json as the default: the supervisor's own events and the post-mortem are such objects too", async () => {
   await using run = await up({ defaults: { log: { format: 'json' } }, services: { a: played() } });
   const a = await run.puppet('a');
   await a.print('x');
@@ -182,7 +182,7 @@ test("format: json as the default: the supervisor's own events are objects of th
   expect(own.at(-1)).toMatchObject({ event: 'post-mortem', level: 'error' });
 });
 
-test('format: json: a service may have another than the rest', async () => {
+test('format: json: a service may have another format than the rest', async () => {
   await using run = await up({ services: { a: played({ log: { format: 'json' } }), b: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   await a.print('one');
@@ -200,7 +200,7 @@ test('/dev/stdout and /dev/stderr can be opened again', async () => {
   await run.line(/^a +\| again to err$/, { stream: 'stderr' });
 });
 
-test('a service that closes its output goes on', async () => {
+test('a service that closes its output continues to run', async () => {
   const { run: starting, a } = await one();
   await using run = starting;
   await a.print('last');
@@ -211,7 +211,7 @@ test('a service that closes its output goes on', async () => {
   await run.ends(4);
 });
 
-test('what a process that outlived main prints while it is ended is not lost', async () => {
+test('output of leftover processes during the clean-up is not lost', async () => {
   const { run: starting, a } = await one();
   await using run = starting;
   await a.spawn('kid', { daemon: true });
@@ -225,7 +225,7 @@ test('what a process that outlived main prints while it is ended is not lost', a
   await run.line(/^a +\| my last words$/);
 });
 
-test('a reader that stalls slows the services down, and nothing else: status, signals, reaping, and not a byte lost', async () => {
+test('a stalled reader slows the services down, and nothing else: status, signals, reaping, and no byte is lost', async () => {
   await using run = await up({ services: { a: played(), b: played() } }, { stdout: 'stall' });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   const [lines, width] = [60_000, 100];
@@ -249,18 +249,18 @@ test('a reader that stalls slows the services down, and nothing else: status, si
   expect(printed(run, 'stdout')).toBe(Array.from({ length: lines }, (_, n) => floodLine(n, width)).join('\n'));
 });
 
-test('a reader that stalls does not keep the container from ending', async () => {
+test("a stalled reader does not prevent the container's end", async () => {
   await using run = await up({ services: { a: played() } }, { stdout: 'stall' });
   const a = await run.puppet('a');
   void a.flood(60_000, 100, 1).catch(() => undefined);
   await run.status();
   process.kill(run.outerPid, 'SIGTERM');
-  // Nobody reads until the process is gone.
+  // The output is not read until the process has ended.
   await until('the supervisor to be gone', () => run.isOver);
   await run.ends(0);
 });
 
-test('when_full: drop: lines that nobody reads are dropped and counted, and the service goes on', async () => {
+test('when_full: drop: lines that are not read are dropped and counted, and the service continues', async () => {
   await using run = await up({ services: { a: played({ log: { when_full: 'drop' } }) } }, { stdout: 'stall' });
   const a = await run.puppet('a');
   const [lines, width] = [60_000, 100];
@@ -280,12 +280,12 @@ test('when_full: drop: lines that nobody reads are dropped and counted, and the 
   const again = await a.gone.then(() => text.split('\n').filter((line) => line === 'again').length);
   expect(dropped.length).toBeGreaterThan(0);
   expect(kept).toBeGreaterThan(1_000);
-  // Some of those that were printed to find room may be among the dropped.
+  // Some of the lines that were printed to find space may be among the dropped ones.
   expect(kept + dropped.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(lines);
   expect(again).toBeGreaterThan(0);
 });
 
-test('a reader that has gone away takes the output with it and nothing else', async () => {
+test('a reader that disconnects loses the output and affects nothing else', async () => {
   await using run = await up({ services: { a: played(), b: played() } }, { stdout: 'gone' });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   await Promise.all([a.flood(5_000, 100, 1, 2), b.flood(5_000, 100, 1, 2)]);
@@ -294,15 +294,15 @@ test('a reader that has gone away takes the output with it and nothing else', as
   await run.ends(5);
 });
 
-// --- the last words -----------------------------------------------------------------------------------------------
+// --- the post-mortem ----------------------------------------------------------------------------------------------
 
-/** The lines from the post-mortem's first on. */
+/** The lines from the beginning of the post-mortem on. */
 function lastWords(run: Run): readonly string[] {
   const at = run.lines.findIndex((text) => text.includes('; the container ends with code'));
   return run.lines.slice(at).map((text) => text.replace(/^svc-super +\| /, ''));
 }
 
-test('the post-mortem is the last thing printed: which service, how, after how long, and its last lines', async () => {
+test('the post-mortem is printed last: the service, its exit, its uptime, and its last lines', async () => {
   await using run = await up({ services: { vllm: played(), b: played() } });
   const [vllm, b] = [await run.puppet('vllm'), await run.puppet('b')];
   await vllm.print('loading');
@@ -325,7 +325,7 @@ test('the post-mortem is the last thing printed: which service, how, after how l
   expect(run.lines.findIndex((text) => text.includes('shutting down'))).toBeLessThan(run.lines.length - words.length);
 });
 
-test('the post-mortem comes after all that a flood has left to be written', async () => {
+test('the post-mortem comes after all remaining output of a flood', async () => {
   const { run: starting, a } = await one();
   await using run = starting;
   await a.flood(30_000, 100, 2);
@@ -337,7 +337,7 @@ test('the post-mortem comes after all that a flood has left to be written', asyn
   expect(words.at(-1)).toBe(`error:   ${floodLine(29_999, 100)}`);
 });
 
-test('a service that had printed nothing is said to have', async () => {
+test('the post-mortem of a service without output reports that', async () => {
   const { run: starting, a } = await one();
   await using run = starting;
   await a.exit(3);
@@ -345,7 +345,7 @@ test('a service that had printed nothing is said to have', async () => {
   expect(lastWords(run)[1]).toMatch(/a had printed nothing/);
 });
 
-test('there is no post-mortem where nothing failed', async () => {
+test('there is no post-mortem without a failure', async () => {
   for (const [code, stop] of [
     [0, false],
     [0, true],
@@ -359,7 +359,7 @@ test('there is no post-mortem where nothing failed', async () => {
   }
 });
 
-test('the post-mortem is of the first cause, not of what died in the shutdown after it', async () => {
+test('the post-mortem is about the first cause, not about exits during the shutdown', async () => {
   await using run = await up({ services: { a: played(), b: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   await b.trap('TERM');

@@ -1,5 +1,5 @@
-// The http probe (SPEC section 2): each form and each option, asked of servers inside the test. The service itself is a
-// puppet that does nothing; what matters is whether, and with which words, it is held to be ready.
+// The http probe: each form and each option, against servers inside the test. The service itself is a puppet that does nothing;
+// the tests check when it becomes ready, and the reasons before that.
 import { expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { freePort, played, type Run, until, up, useRig, variable } from '../helpers/rig.ts';
@@ -14,7 +14,7 @@ function probing(http: unknown, fields: object = {}): Promise<Run> {
   return up({ services: { a: played({ ready: { http }, ...fields }) } });
 }
 
-/** Waits until the supervisor gives that reason for a service's not being ready. */
+/** Waits until the supervisor reports that reason why a service is not ready. */
 async function notReady(run: Run, reason: RegExp): Promise<void> {
   let last: string | null = null;
   await until(
@@ -29,7 +29,7 @@ async function notReady(run: Run, reason: RegExp): Promise<void> {
   );
 }
 
-test('a URL is asked with GET, and 200 is ready', async () => {
+test('a URL is requested with GET, and 200 is ready', async () => {
   await using web = await Web.serve(ok);
   await using run = await probing(`http://127.0.0.1:${web.port}/v1/models?a=b`);
   await run.state('a', 'ready');
@@ -39,7 +39,7 @@ test('a URL is asked with GET, and 200 is ready', async () => {
   expect(web.asked.length).toBe(1);
 });
 
-test('while nothing listens it is not ready, and the reason says where', async () => {
+test('without a listener it is not ready, and the reason names the address', async () => {
   const port = await freePort();
   await using run = await probing(`http://127.0.0.1:${port}/`);
   await notReady(run, new RegExp(`^nothing listens on 127\\.0\\.0\\.1:${port}$`));
@@ -66,7 +66,7 @@ test('by default each status from 200 to 399 is ready, and a redirect is not fol
   await run.state('a', 'ready');
 });
 
-test('a status that is not wanted is not ready, and the reason names it', async () => {
+test('another status is not ready, and the reason names it', async () => {
   await using web = await Web.serve(() => ({ status: 503 }));
   await using run = await probing({ port: web.port });
   await notReady(run, /^HTTP 503$/);
@@ -92,7 +92,7 @@ for (const [status, good, bad] of [
   });
 }
 
-test('method, headers and body are sent as given', async () => {
+test('method, headers and body are sent as configured', async () => {
   await using web = await Web.serve(ok);
   const headers = { Authorization: 'Bearer abc', 'Content-Type': 'application/json', Host: 'chat.example' };
   await using run = await probing({
@@ -119,7 +119,7 @@ test('HEAD needs no body', async () => {
   expect(web.asked[0]?.method).toBe('HEAD');
 });
 
-test('contains: the body has to hold that text', async () => {
+test('contains: the body must contain that text', async () => {
   await using web = await Web.serve(() => ({ body: 'loading (35 %)' }));
   await using run = await probing({ port: web.port, contains: 'model loaded' });
   await notReady(run, /^HTTP 200, but the body does not contain "model loaded"$/);
@@ -127,7 +127,7 @@ test('contains: the body has to hold that text', async () => {
   await run.state('a', 'ready');
 });
 
-test('matches: the body has to match that expression', async () => {
+test('matches: the body must match that expression', async () => {
   await using web = await Web.serve(() => ({ body: 'workers: 0' }));
   await using run = await probing({ port: web.port, matches: 'workers: [1-9]' });
   await notReady(run, /^HTTP 200, but the body does not match \/workers: \[1-9\]\/$/);
@@ -135,7 +135,7 @@ test('matches: the body has to match that expression', async () => {
   await run.state('a', 'ready');
 });
 
-test('json: a path into the answer has to equal a value, and the reason says what is there', async () => {
+test('json: a path into the response must equal a value, and the reason shows the actual value', async () => {
   const body = (data: unknown) => () => ({ body: JSON.stringify({ object: 'list', data }) });
   await using web = await Web.serve(() => ({ body: '<html>' }));
   await using run = await probing({ port: web.port, json: { path: 'data.0.id', equals: 'R1' } });
@@ -148,7 +148,7 @@ test('json: a path into the answer has to equal a value, and the reason says wha
   await run.state('a', 'ready');
 });
 
-test('json: a value is compared with its type: "true" is not true', async () => {
+test('json: values are compared with their types: "true" is not true', async () => {
   await using web = await Web.serve(() => ({ body: '{"status":"true"}' }));
   await using run = await probing({ port: web.port, json: { path: 'status', equals: true } });
   await notReady(run, /status is "true", not true/);
@@ -156,7 +156,7 @@ test('json: a value is compared with its type: "true" is not true', async () => 
   await run.state('a', 'ready');
 });
 
-test('json: without a value the path just has to be there', async () => {
+test('json: without a value the path must exist', async () => {
   await using web = await Web.serve(() => ({ body: '{}' }));
   await using run = await probing({ port: web.port, json: { path: 'model.name' } });
   await notReady(run, /there is no model\.name/);
@@ -184,7 +184,7 @@ test('several options must all hold', async () => {
   await run.state('a', 'ready');
 });
 
-test('socket: it is asked through a unix socket', async () => {
+test('socket: the request is sent through a unix socket', async () => {
   await using run = await probing({ socket: `${variable('TMPDIR')}/web.sock`, path: '/ping' });
   await notReady(run, /^there is no socket at .*\/tmp\/web\.sock$/);
   const a = await run.puppet('a');
@@ -192,14 +192,14 @@ test('socket: it is asked through a unix socket', async () => {
   await run.state('a', 'ready');
 });
 
-test('https: a certificate that nobody vouches for is not trusted', async () => {
+test('https: an untrusted certificate is rejected', async () => {
   await using web = await Web.serve(ok, { tls: true });
   await using run = await probing({ scheme: 'https', port: web.port });
   await notReady(run, /^the certificate of 127\.0\.0\.1:\d+ is not trusted: .+ \(`verify_tls: false` accepts it\)$/);
   expect(web.asked.length).toBe(0);
 });
 
-test('https: with verify_tls: false it is', async () => {
+test('https: with verify_tls: false it is accepted', async () => {
   await using web = await Web.serve(ok, { tls: true });
   await using run = await probing({ scheme: 'https', port: web.port, verify_tls: false });
   await run.state('a', 'ready');
@@ -212,7 +212,7 @@ test('https in a URL', async () => {
   expect(web.asked[0]?.url).toBe('/x');
 });
 
-test('timeout: an attempt without an answer counts as one that failed, and the next is made', async () => {
+test('timeout: an attempt without a response counts as failed, and the next one follows', async () => {
   await using web = await Web.serve(() => new Promise(() => undefined));
   await using run = await up({
     services: { a: played({ ready: { http: { port: web.port }, timeout: '50ms' } }) },
@@ -222,7 +222,7 @@ test('timeout: an attempt without an answer counts as one that failed, and the n
   await run.state('a', 'ready');
 });
 
-test('a body that never ends does not count as an answer', async () => {
+test('an endless body does not count as a response', async () => {
   await using web = await Web.serve(() => ({ body: '12345', headers: { 'content-length': '100' } }));
   await using run = await up({
     services: { a: played({ ready: { http: { port: web.port, contains: '1' }, timeout: '50ms' } }) },
@@ -230,13 +230,13 @@ test('a body that never ends does not count as an answer', async () => {
   await notReady(run, /no answer within 50 ms|closed the connection|cannot connect/);
 });
 
-test('a server that closes without an answer is not ready', async () => {
+test('a server that closes without a response is not ready', async () => {
   await using web = await Web.serve(() => null);
   await using run = await probing({ port: web.port });
   await notReady(run, /closed the connection$/);
 });
 
-test('something that speaks no HTTP is not ready', async () => {
+test('a server without HTTP is not ready', async () => {
   await using run = await up({ services: { a: played({ port: await freePort(), ready: { http: {} } }) } });
   const a = await run.puppet('a');
   const port = Number((await a.facts()).env.PORT);
@@ -248,7 +248,7 @@ test('something that speaks no HTTP is not ready', async () => {
   await notReady(run, /^127\.0\.0\.1:\d+ does not speak HTTP: its response begins with "hello\\n"$/);
 });
 
-/** A run whose one service answers every request with these bytes. */
+/** A run whose one service responds to every request with these bytes. */
 async function answering(bytes: string, fields: object = {}): Promise<Run> {
   const run = await up({ services: { a: played({ port: await freePort(), ready: { http: fields } }) } });
   const a = await run.puppet('a');
@@ -260,22 +260,22 @@ async function answering(bytes: string, fields: object = {}): Promise<Run> {
   return run;
 }
 
-test('an answer with bare LF line ends, as small scripts write it, is ready', async () => {
+test('a response with bare LF line ends, as small scripts write it, is ready', async () => {
   await using run = await answering('HTTP/1.0 200 OK\nContent-Length: 2\n\nok', { contains: 'ok' });
   await run.state('a', 'ready');
 });
 
-test('an answer after a 100 Continue that was not asked for is ready', async () => {
+test('a response after an unrequested 100 Continue is ready', async () => {
   await using run = await answering('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
   await run.state('a', 'ready');
 });
 
-test('a doubled Content-Length is not ready, and called that', async () => {
+test('a duplicate Content-Length is not ready, and reported', async () => {
   await using run = await answering('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok');
   await notReady(run, /^127\.0\.0\.1:\d+ does not speak HTTP: it sends Content-Length twice \(2, 2\)$/);
 });
 
-test('the answer to an earlier run changes nothing in the next', async () => {
+test('the response to an earlier run changes nothing in the next', async () => {
   const held: ((reply: { status: number }) => void)[] = [];
   await using web = await Web.serve(() => new Promise((resolve) => held.push(resolve)));
   const restart = { policy: 'always', backoff: { initial: '1ms' } };
@@ -291,7 +291,7 @@ test('the answer to an earlier run changes nothing in the next', async () => {
   await run.state('a', 'ready');
 });
 
-test('one attempt at a time: while one is under way no other is made', async () => {
+test('one attempt at a time: during one no other is made', async () => {
   const held: ((reply: { status: number }) => void)[] = [];
   await using web = await Web.serve(() => new Promise((resolve) => held.push(resolve)));
   await using other = await Web.serve(() => ({ status: 503 }));
@@ -301,14 +301,14 @@ test('one attempt at a time: while one is under way no other is made', async () 
       b: played({ ready: { http: { port: other.port } } }),
     },
   });
-  // Time passes by the attempts on the other service.
+  // The attempts on the other service measure the time.
   await other.asks(10);
   expect(held.length).toBe(1);
   held[0]?.({ status: 200 });
   await run.state('a', 'ready');
 });
 
-test('ready probes are not asked any more once it is ready', async () => {
+test('ready probes stop once the service is ready', async () => {
   await using web = await Web.serve(ok);
   await using other = await Web.serve(() => ({ status: 503 }));
   await using run = await up({

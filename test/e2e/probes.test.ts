@@ -1,5 +1,5 @@
-// Probes but for http (SPEC section 2): tcp, exec, log, file, notify in both forms; several at once, successes, live probes,
-// continuous ready probes.
+// All probes except http: tcp, exec, log, file, notify in both forms; several at once, successes, live probes, continuous ready
+// probes.
 import { expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ test('tcp: host:port may be given', async () => {
   await run.state('a', 'ready');
 });
 
-test('exec: ready when the command exits 0, and the reason is its code and last line', async () => {
+test('exec: ready when the command exits with 0; until then the reason is its code and last line', async () => {
   const exec = 'test -e go && exit 0; echo starting up; echo "database not there" >&2; exit 2';
   await using run = await up({ services: { a: played({ ready: { exec } }) } });
   await until('a reason', async () => (await run.service('a')).reason === 'exit code 2: database not there');
@@ -33,7 +33,7 @@ test('exec: ready when the command exits 0, and the reason is its code and last 
   await run.state('a', 'ready');
 });
 
-test('exec: a list is executed without a shell, with the environment, folder and number of the service', async () => {
+test('exec: a list is executed without a shell, with the environment, folder and run number of the service', async () => {
   const script = 'printf "%s %s %s %s" "$SVC_NAME" "$SVC_RUN" "$WORD" "$PWD" > seen';
   await using run = await up({
     services: { a: played({ env: { WORD: 'hi' }, cwd: 'tmp', ready: { exec: ['/bin/sh', '-c', script] } }) },
@@ -49,13 +49,13 @@ test.skipIf(!isRoot)('exec: it runs as the user of the service', async () => {
   await run.state('a', 'ready');
 });
 
-test('exec: a command that does not exist is not ready, and the reason says so', async () => {
+test('exec: a missing command is not ready, with the reason', async () => {
   await using run = await up({ services: { a: played({ ready: { exec: ['no-such-program'] } }) } });
   await until('a reason', async () => (await run.service('a')).reason?.includes('no-such-program') === true);
   expect((await run.service('a')).reason).toMatch(/cannot execute no-such-program: it is in no folder of PATH/);
 });
 
-test('exec: a command that takes too long is killed with all that it has started', async () => {
+test('exec: a command that exceeds the timeout is killed with its process set', async () => {
   const exec = `test -e go && exit 0; ${puppetShell} deep & ${puppetShell} probe`;
   await using run = await up({ services: { a: played({ ready: { exec, timeout: '300ms' } }) } });
   const [probe, deep] = [await run.puppet('probe'), await run.puppet('deep')];
@@ -67,7 +67,7 @@ test('exec: a command that takes too long is killed with all that it has started
   await run.state('a', 'ready');
 });
 
-test('exec: what a command leaves behind is ended', async () => {
+test('exec: leftover processes of a command are ended', async () => {
   const exec = `test -e done || { touch done; ${puppetShell} left & while ! test -e go; do sleep 0.01; done; }`;
   await using run = await up({ services: { a: played({ ready: { exec } }) } }, { leaves: ['go', 'done'] });
   const left = await run.puppet('left');
@@ -98,7 +98,7 @@ test('log: ready at a line that matches, on either stream', async () => {
   await run.state('b', 'ready');
 });
 
-test('log: text without a newline is seen after half a second, by `logs` too; standard output gets it with its newline', async () => {
+test('log: text without a newline is matched after half a second, and shown by `logs`; standard output gets it with its newline', async () => {
   await using run = await up({ services: { a: played({ ready: { log: 'Listening' } }) } });
   const a = await run.puppet('a');
   await a.write(1, 'Listening');
@@ -110,7 +110,7 @@ test('log: text without a newline is seen after half a second, by `logs` too; st
   expect((await run.command('logs', 'a')).stdout.match(/Listening/g)).toHaveLength(1);
 });
 
-test('tcp: {socket} is ready when the unix socket accepts a connection, not when its file is there', async () => {
+test('tcp: {socket} is ready when the unix socket accepts a connection, not when its file exists', async () => {
   const socket = `${variable('TMPDIR')}/x.sock`;
   const listen = 'IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1)';
   const command = `perl -MIO::Socket::UNIX -e '${listen}' "$TMPDIR/x.sock"; exec ${puppetShell} a`;
@@ -123,7 +123,7 @@ test('tcp: {socket} is ready when the unix socket accepts a connection, not when
   await run.state('a', 'ready');
 });
 
-test('start_interval: a service that starts is asked no more often than that', async () => {
+test('start_interval: attempts during the start are at least that far apart', async () => {
   await using web = await Web.serve(() => ({ status: 503 }));
   await using other = await Web.serve(() => ({ status: 503 }));
   await using run = await up({
@@ -133,7 +133,7 @@ test('start_interval: a service that starts is asked no more often than that', a
     },
   });
   await until('a first attempt', () => web.asked.length > 0);
-  // Time passes by the attempts on the other service.
+  // The attempts on the other service measure the time.
   await other.asks(20);
   expect(web.asked.length).toBe(1);
   expect(await run.service('a')).toMatchObject({ state: 'starting', reason: 'HTTP 503' });
@@ -172,7 +172,7 @@ test('notify: true: ready at READY=1 on NOTIFY_SOCKET', async () => {
   await run.state('a', 'ready');
 });
 
-test('notify: true: any process of the service may say it', async () => {
+test('notify: true: any process of the service may send it', async () => {
   await using run = await up({ services: { a: played({ ready: { notify: true } }) } });
   const a = await run.puppet('a');
   await a.spawn('kid', { daemon: true });
@@ -180,13 +180,13 @@ test('notify: true: any process of the service may say it', async () => {
   await run.state('a', 'ready');
 });
 
-test.skipIf(!isRoot)('notify: true: a service of another user may say it', async () => {
+test.skipIf(!isRoot)('notify: true: a service of another user may send it', async () => {
   await using run = await up({ services: { a: played({ user: 'nobody', ready: { notify: true } }) } });
   await (await run.puppet('a')).notify();
   await run.state('a', 'ready');
 });
 
-test.skipIf(!isRoot)('notify: true: what a stranger says does not count', async () => {
+test.skipIf(!isRoot)('notify: true: messages of another user do not count', async () => {
   await using run = await up({
     services: { a: played({ ready: { notify: true } }), b: played({ user: 'nobody' }) },
   });
@@ -196,7 +196,7 @@ test.skipIf(!isRoot)('notify: true: what a stranger says does not count', async 
   expect((await b.facts()).env.NOTIFY_SOCKET).toBeUndefined();
   await b.eval(`$ENV{NOTIFY_SOCKET} = '${address}'`);
   await b.notify();
-  // The datagram of the service itself comes after: had the other one counted, it would be ready by now.
+  // The message of the service itself comes later: if the other one had counted, it would be ready by now.
   await a.notify('STATUS=still loading');
   expect((await run.service('a')).state).toBe('starting');
   await a.notify();
@@ -217,7 +217,7 @@ for (const fd of [3, 7]) {
   });
 }
 
-test('notify: {fd: 3}: a program that writes on after the newline does not stand still', async () => {
+test('notify: {fd: 3}: a program that continues to write after the newline is not blocked', async () => {
   const command = 'echo >&3; head -c 1000000 /dev/zero >&3; echo written; exec sleep 1000';
   await using run = await up({ services: { a: { command, ready: { notify: { fd: 3 } } } } });
   await run.line(/^a +\| written$/);
@@ -238,7 +238,7 @@ test('several probes must all hold', async () => {
   await run.state('a', 'ready');
 });
 
-test('successes: so many in a row', async () => {
+test('successes: the number of successes in a row', async () => {
   const answers = [200, 200, 503, 200, 200, 200];
   await using web = await Web.serve(() => ({ status: answers.shift() ?? 200 }));
   await using run = await up({ services: { a: played({ ready: { http: { port: web.port }, successes: 3 } }) } });
@@ -246,7 +246,7 @@ test('successes: so many in a row', async () => {
   expect(web.asked.length).toBe(6);
 });
 
-test('live: failing so often in a row is a failure of the service', async () => {
+test('live: that many failures in a row are a failure of the service', async () => {
   let status = 200;
   await using web = await Web.serve(() => ({ status }));
   await using run = await up({
@@ -259,7 +259,7 @@ test('live: failing so often in a row is a failure of the service', async () => 
   await run.line(/a failed its liveness probe after .*: HTTP 503/);
 });
 
-test('live: one success in between starts the count again', async () => {
+test('live: a success resets the count', async () => {
   const answers = [503, 503, 200, 503, 503, 200];
   await using web = await Web.serve(() => ({ status: answers.shift() ?? 200 }));
   await using run = await up({
@@ -270,7 +270,7 @@ test('live: one success in between starts the count again', async () => {
   expect((await run.service('a')).state).toBe('ready');
 });
 
-test('live: it is not asked before the service is ready', async () => {
+test('live: it does not run before the service is ready', async () => {
   await using web = await Web.serve(() => ({ status: 503 }));
   await using run = await up(
     {
@@ -289,7 +289,7 @@ test('live: it is not asked before the service is ready', async () => {
   await run.ends(143);
 });
 
-test('live: a service that is dead is stopped as any other, then restarts as its policy says', async () => {
+test('live: a dead service is stopped like any other, then restarts by its policy', async () => {
   let status = 200;
   await using web = await Web.serve(() => ({ status }));
   await using run = await up({
@@ -310,7 +310,7 @@ test('live: a service that is dead is stopped as any other, then restarts as its
   expect(await run.state('a', 'ready')).toMatchObject({ run: 2, restarts: 1 });
 });
 
-test('live: a service whose process is stopped answers no more, and is continued so that it sees its stop signal', async () => {
+test('live: a service whose process is stopped fails, and is continued to receive its stop signal', async () => {
   const port = await freePort();
   await using run = await up({
     services: {
@@ -330,7 +330,7 @@ test('live: a service whose process is stopped answers no more, and is continued
   await run.line(/a failed its liveness probe after .*: no answer within 50 ms/);
 });
 
-test('continuous: a ready probe that fails later makes it unready and changes nothing else; it may come back', async () => {
+test('continuous: a ready probe that fails later makes it unready and changes nothing else; it may become ready again', async () => {
   let status = 200;
   await using web = await Web.serve(() => ({ status }));
   await using run = await up({
@@ -352,7 +352,7 @@ test('continuous: a ready probe that fails later makes it unready and changes no
   expect((await run.command('health')).code).toBe(0);
 });
 
-test('continuous: a dependent that has not started yet waits while it is unready', async () => {
+test('continuous: a dependent that has not started waits while it is unready', async () => {
   let status = 200;
   await using web = await Web.serve(() => ({ status }));
   await using run = await up({

@@ -1,5 +1,5 @@
-// What a program is when it begins (SPEC section 3, Spawn): session, group, standard input, descriptors, signals; and the
-// fields that shape it: cwd, user, umask, nice, oom_score_adj, cpus, limits. Seen from inside, at its first instruction.
+// A program's process at its first instruction, seen from inside: session, group, standard input, descriptors, signals; and the
+// fields cwd, user, umask, nice, oom_score_adj, cpus, limits.
 import { expect, test } from 'bun:test';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { binary, isRoot, played, type Run, supervisorFile, type UpOptions, up, u
 
 useRig();
 
-/** Whether root may raise limits here: CAP_SYS_RESOURCE, which containers are seldom given. */
+/** Whether root may raise limits here: CAP_SYS_RESOURCE, which containers rarely have. */
 const mayRaise =
   isRoot &&
   (BigInt(`0x${/^CapEff:\t(\w+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]}`) & (1n << 24n)) !== 0n;
@@ -30,12 +30,12 @@ const WAYS = [
 ] as const;
 
 for (const [way, fields] of WAYS) {
-  test(`it leads a session and a process group of its own, ${way}`, async () => {
+  test(`it leads its own session and process group, ${way}`, async () => {
     const { pid, sid, pgid, ppid } = await factsWith(fields);
     expect({ sid, pgid, ppid }).toEqual({ sid: pid, pgid: pid, ppid: 1 });
   });
 
-  test(`standard input is /dev/null, output and error are pipes, nothing else is open, ${way}`, async () => {
+  test(`standard input is /dev/null, output and error are pipes, no other descriptor is open, ${way}`, async () => {
     const { descriptors } = await factsWith(fields);
     expect(Object.keys(descriptors)).toEqual(['0', '1', '2']);
     expect(descriptors[0]).toBe('/dev/null');
@@ -59,7 +59,7 @@ for (const [way, fields] of WAYS) {
   });
 
   test(`no signal is blocked or ignored, ${way}`, async () => {
-    // grep changes nothing about its signals, unlike Perl, which ignores SIGFPE.
+    // grep does not change its signals, unlike Perl, which ignores SIGFPE.
     await using run = await up({
       services: { a: { command: ['grep', '-E', 'Sig(Blk|Ign)', '/proc/self/status'], ...fields } },
     });
@@ -67,7 +67,7 @@ for (const [way, fields] of WAYS) {
     for (const name of ['SigBlk', 'SigIgn']) await run.line(new RegExp(`a +\\| ${name}:\\t0000000000000000$`));
   });
 
-  test(`no signal is blocked or ignored where the supervisor itself was started so, ${way}`, async () => {
+  test(`no signal is blocked or ignored even if the supervisor was started so, ${way}`, async () => {
     await using run = await up(
       { services: { a: { command: ['grep', '-E', 'Sig(Blk|Ign)', '/proc/self/status'], ...fields } } },
       { before: 'trap "" HUP INT USR1 PIPE TERM' },
@@ -76,12 +76,12 @@ for (const [way, fields] of WAYS) {
     await run.line(/SigBlk:\t0000000000000000$/);
   });
 
-  test(`the soft NOFILE limit is the container's and not the one that the supervisor raises for itself, ${way}`, async () => {
+  test(`the soft NOFILE limit is the container's, not the one that the supervisor raises for itself, ${way}`, async () => {
     const { limits } = await factsWith(fields, { before: 'ulimit -Sn 256; ulimit -Hn 4096' });
     expect(limits['open files']).toEqual(['256', '4096']);
   });
 
-  test(`cwd: the folder is entered, ${way}`, async () => {
+  test(`cwd: the folder is the working directory, ${way}`, async () => {
     expect((await factsWith({ cwd: '/usr/lib', ...fields })).cwd).toBe('/usr/lib');
   });
 
@@ -125,7 +125,7 @@ test('cpus: a list and a range', async () => {
   expect((await factsWith({ cpus: '0,1' })).cpus).toBe('0-1');
 });
 
-test('cpus: processors that are not there are said to be the step that failed', async () => {
+test('cpus: missing processors are reported as the failed step', async () => {
   await using run = await up({ services: { a: played({ cpus: '900' }) } });
   await run.ends(126);
   await run.line(/a could not be started.*: cannot set cpus to 900/);
@@ -151,11 +151,11 @@ test.skipIf(!isRoot)('limits hold for a service of another user', async () => {
 });
 
 if (mayRaise) {
-  test('oom_score_adj below zero, under another user', async () => {
+  test('oom_score_adj below zero, as another user', async () => {
     expect((await factsWith({ oom_score_adj: -500, user: 'nobody' })).oomScoreAdj).toBe(-500);
   });
 
-  test('limits: unlimited, and above the hard one with the right to', async () => {
+  test('limits: unlimited, and above the hard limit with the privilege', async () => {
     const { limits } = await factsWith(
       { limits: { memlock: 'unlimited', nofile: 8_192, rtprio: 10, nice: 20 } },
       { before: 'ulimit -n 1024; ulimit -l 64' },
@@ -168,7 +168,7 @@ if (mayRaise) {
     });
   });
 
-  test('limits hold for a service of another user, who could not have raised them', async () => {
+  test('limits of a service of another user, who could not have raised them', async () => {
     const { limits, uids } = await factsWith(
       { user: 'nobody', limits: { nofile: 8_192, memlock: 'unlimited' }, nice: -3 },
       { before: 'ulimit -n 1024; ulimit -l 64' },
@@ -177,7 +177,7 @@ if (mayRaise) {
     expect(limits).toMatchObject({ 'open files': ['8192', '8192'], 'locked memory': ['unlimited', 'unlimited'] });
   });
 } else {
-  test('a limit above the hard one, without the right to, is said to be the step that failed', async () => {
+  test('a limit above the hard one without the privilege is reported as the failed step', async () => {
     await using run = await up(
       { services: { a: played({ limits: { nofile: 8_192 } }) } },
       { before: 'ulimit -n 1024' },
@@ -216,12 +216,12 @@ test.skipIf(!isRoot)('user: by number, with an entry: as by name', async () => {
   expect([uids.split('\t')[0], gids.split('\t')[0], groups]).toEqual(['1234', '5000', ['44', '105', '5000']]);
 });
 
-test.skipIf(!isRoot)('user: by number, without an entry: group 0 and no other', async () => {
+test.skipIf(!isRoot)('user: by number, without an entry: group 0 only', async () => {
   const { uids, gids, groups } = await factsWith({ user: 4321 }, ACCOUNTS);
   expect([uids.split('\t')[0], gids.split('\t')[0], groups]).toEqual(['4321', '0', ['0']]);
 });
 
-test.skipIf(!isRoot)('user: with a group: that one and no other', async () => {
+test.skipIf(!isRoot)('user: with a group: only that one', async () => {
   const named = await factsWith({ user: 'www:video' }, ACCOUNTS);
   expect([named.uids.split('\t')[0], named.gids.split('\t')[0], named.groups]).toEqual(['1234', '44', ['44']]);
   const numbered = await factsWith({ user: '1500:1600' }, ACCOUNTS);
@@ -232,13 +232,13 @@ test.skipIf(!isRoot)('user: with a group: that one and no other', async () => {
   ]);
 });
 
-test.skipIf(!isRoot)('without user it is what the supervisor is, its groups too', async () => {
+test.skipIf(!isRoot)("without user it is the supervisor's user, with its groups", async () => {
   const { uids, groups } = await factsWith({}, { before: 'exec setpriv --groups 7,8 "$0" "$@"' });
   expect(uids).toStartWith('0\t0');
   expect(groups).toEqual(['7', '8']);
 });
 
-test.skipIf(!isRoot)('under another user the supervisor may still name that user', async () => {
+test.skipIf(!isRoot)('as another user the supervisor may still set that user', async () => {
   const { uids } = await factsWith(
     { user: 'nobody' },
     { before: 'chmod 777 .; exec setpriv --reuid 65534 --regid 65534 --clear-groups "$0" "$@"' },
@@ -246,7 +246,7 @@ test.skipIf(!isRoot)('under another user the supervisor may still name that user
   expect(uids).toBe('65534\t65534\t65534\t65534');
 });
 
-test.skipIf(!isRoot)('without the right to become that user it is said to be the step that failed', async () => {
+test.skipIf(!isRoot)('without the privilege to become that user it is reported as the failed step', async () => {
   await using run = await up(
     { services: { a: played({ user: 'daemon' }) } },
     {
@@ -257,7 +257,7 @@ test.skipIf(!isRoot)('without the right to become that user it is said to be the
   await run.line(/a could not be started.*: cannot become user daemon: .*not permitted/);
 });
 
-test.skipIf(!isRoot)('all of it at once is in force at the first instruction', async () => {
+test.skipIf(!isRoot)('all attributes together apply at the first instruction', async () => {
   const facts = await factsWith(
     {
       user: 'www',
@@ -285,7 +285,7 @@ test.skipIf(!isRoot)('all of it at once is in force at the first instruction', a
   expect([facts.pid, facts.pgid]).toEqual([facts.sid, facts.sid]);
 });
 
-test('the second run begins as the first did', async () => {
+test('the second run begins like the first', async () => {
   await using run = await up(
     {
       services: {
@@ -309,7 +309,7 @@ test('the second run begins as the first did', async () => {
   expect(Object.keys(after.descriptors)).toEqual(Object.keys(before.descriptors));
 });
 
-test('a service is started again after both files of svc-super have been removed', async () => {
+test('a service restarts after both files of svc-super have been removed', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'svc-removed-'));
   try {
     const copy = join(folder, 'svc-super');

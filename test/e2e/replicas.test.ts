@@ -1,5 +1,5 @@
-// Copies of a service as a user meets them: their ports, numbers and logs, a dependent that wants one of them, a copy that is
-// killed, a reload with more and with fewer. Each run has a network of its own, so that ports are free.
+// Replicas of a service: their ports, numbers and logs, a dependent that waits for one of them, a replica that is killed, reloads
+// with more and with fewer. Each run has its own network, so that ports are free.
 import { expect, test } from 'bun:test';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ const ALONE = {
 
 const model = (fields: object = {}) => played({ replicas: 3, port: 9000, ready: { http: '/v1/models' }, ...fields });
 
-/** Has a copy load its model, as it were: it listens where its environment says, and answers. */
+/** Simulates that a replica loads its model: it listens on the port in its environment, and responds. */
 async function load(run: Run, name: string, number: number | null = null): Promise<Puppet> {
   const copy = await run.puppet(name, number);
   await copy.listen(Number((await copy.facts()).env.PORT));
@@ -27,7 +27,7 @@ async function load(run: Run, name: string, number: number | null = null): Promi
 const stateOf = async (run: Run) =>
   (await run.status()).services.map(({ name, state, run: number }) => `${name} ${state} ${number}`);
 
-test('three copies: own ports, probes, numbers, log prefixes and log files; status knows them by both names', async () => {
+test('three replicas: own ports, probes, numbers, log prefixes and log files; status accepts both names', async () => {
   const log = { file: { path: `model.${variable('SVC_REPLICA')}.log` } };
   await using run = await up(
     { services: { model: model({ log, env: { INDEX: `i${variable('SVC_REPLICA')}` } }), other: played() } },
@@ -52,17 +52,17 @@ test('three copies: own ports, probes, numbers, log prefixes and log files; stat
   const listed = (text: string) => [...text.matchAll(/^(?!SERVICE)\S+/gm)].map(([name]) => name);
   expect(listed((await run.command('status', 'model')).stdout)).toEqual(['model.0', 'model.1', 'model.2']);
   expect(listed((await run.command('status', 'model.[02]')).stdout)).toEqual(['model.0', 'model.2']);
-  expect((await run.command('status', 'modl')).stderr).toContain('there are model, other');
+  expect((await run.command('status', 'modl')).stderr).toContain('the services are model, other');
   expect((await run.command('logs', 'model')).stdout).toBe('model.1 | hello\n');
   expect((await run.command('exec', 'model', '--', 'true')).stderr).toContain(
-    'model has copies: name one, such as model.0',
+    'model has replicas: use the name of one, such as model.0',
   );
   expect((await run.command('exec', 'model.2', '--', 'printenv', 'SVC_REPLICA')).stdout).toBe('2\n');
   expect((await run.command('stop', 'model', '--wait')).code).toBe(0);
   expect(await stateOf(run)).toEqual(['model.0 stopped 1', 'model.1 stopped 1', 'model.2 stopped 1', 'other ready 1']);
 });
 
-test('a dependent that wants one of three starts with the first that is ready', async () => {
+test('a dependent that waits for one of three starts with the first that is ready', async () => {
   const wants = { model: { condition: 'ready', any: 1 } };
   await using run = await up({ services: { model: model(), web: played({ depends_on: wants }) } }, ALONE);
   for (const index of [0, 2]) await run.puppet(`model.${index}`);
@@ -75,7 +75,7 @@ test('a dependent that wants one of three starts with the first that is ready', 
   expect(await stateOf(run)).toEqual(['model.0 starting 1', 'model.1 ready 1', 'model.2 starting 1', 'web ready 1']);
 });
 
-test('a copy that is killed starts again by itself; the others and who depends on them go on', async () => {
+test('a killed replica restarts alone; the others and their dependents continue to run', async () => {
   const restart = { policy: 'always', backoff: { initial: '10ms' } };
   await using run = await up(
     { services: { model: model({ restart }), web: played({ depends_on: ['model'] }) } },
@@ -88,7 +88,7 @@ test('a copy that is killed starts again by itself; the others and who depends o
   expect(await stateOf(run)).toEqual(['model.0 ready 1', 'model.1 ready 2', 'model.2 ready 1', 'web ready 1']);
 });
 
-test('a reload from three to two stops the third, one back to three starts it, and nothing else is touched', async () => {
+test('a reload from three to two stops the third, one back to three starts it, and nothing else changes', async () => {
   const config = (replicas: number) => ({
     services: { model: model({ replicas }), web: played({ depends_on: { model: { any: 1 } } }) },
   });
@@ -107,7 +107,7 @@ test('a reload from three to two stops the third, one back to three starts it, a
   expect(await stateOf(run)).toEqual(['model.0 ready 1', 'model.1 ready 1', 'model.2 ready 1', 'web ready 1']);
 });
 
-test('`up` takes the name of all copies, of one, and globs', async () => {
+test('`up` accepts the name of all replicas, of one, and globs', async () => {
   const started = async (...args: string[]) => {
     await using run = await up({ services: { model: played({ replicas: 2 }), web: played() } }, { args });
     return (await run.status()).services.map(({ name }) => name);

@@ -1,5 +1,4 @@
-// Restarts: policies, the pause between two runs, limits, run numbers, and the port pre-flight before each run (SPEC
-// sections 1 and 3).
+// Restarts: policies, the delay between two runs, limits, run numbers, and the port pre-flight before each run.
 import { expect, test } from 'bun:test';
 import { createServer } from 'node:net';
 import { freePort, played, type Run, until, up, useRig } from '../helpers/rig.ts';
@@ -14,7 +13,7 @@ test('restart: never is the default', async () => {
   expect(await run.state('a', 'failed')).toMatchObject({ run: 1, restarts: 0 });
 });
 
-test('restart: on-failure starts again after a failure, and not after a success', async () => {
+test('restart: on-failure restarts after a failure, and not after a success', async () => {
   const restart = { policy: 'on-failure', backoff: soon };
   await using run = await up({ services: { a: played({ restart }), b: played() }, exit: 'failure' });
   await (await run.puppet('a', 1)).exit(1);
@@ -23,7 +22,7 @@ test('restart: on-failure starts again after a failure, and not after a success'
   expect(await run.state('a', 'completed')).toMatchObject({ run: 3, restarts: 2 });
 });
 
-test('restart: always starts again after a success too', async () => {
+test('restart: always restarts after a success too', async () => {
   await using run = await up({ services: { a: played({ restart: { policy: 'always', backoff: soon } }) } });
   await (await run.puppet('a', 1)).exit(0);
   await (await run.puppet('a', 2)).exit(1);
@@ -50,7 +49,7 @@ test('each run has its number in SVC_RUN, in status and in the messages', async 
   await run.line(/a exited with code 6 after .* in (?:its )?run 3; the container ends with code 6/);
 });
 
-test('max: past so many restarts it is failed for good, and that is said', async () => {
+test('max: after that many restarts the service has failed, which is reported', async () => {
   await using run = await up({ services: { a: played({ restart: { policy: 'always', max: 1, backoff: soon } }) } });
   await (await run.puppet('a', 1)).exit(0);
   await (await run.puppet('a', 2)).exit(5);
@@ -58,19 +57,19 @@ test('max: past so many restarts it is failed for good, and that is said', async
   await run.line(/a exited with code 5 after .*; not started again: 1 restart was its limit/);
 });
 
-test('within: only restarts of that time count against max', async () => {
+test('within: only restarts within that time count against max', async () => {
   const restart = { policy: 'always', max: 1, within: '300ms', backoff: soon };
   await using run = await up({ services: { a: played({ restart }) } });
   await (await run.puppet('a', 1)).exit(1);
   const second = await run.puppet('a', 2);
-  // Until the first restart is older than 300 ms: the supervisor's own word on how long this run has been up.
+  // Until the first restart is older than 300 ms, by the uptime that the supervisor reports for this run.
   await until('the second run to last', async () => ((await run.service('a')).uptime_seconds ?? 0) > 0.35);
   await second.exit(1);
   await (await run.puppet('a', 3)).exit(4);
   await run.ends(4);
 });
 
-/** The pauses that the supervisor announced, milliseconds. */
+/** The delays that the supervisor announced, milliseconds. */
 function pauses(run: Run): number[] {
   return run.lines.flatMap((text) => {
     const [, amount, unit] = /starting again in ([\d.]+) (ms|s)/.exec(text) ?? [];
@@ -78,7 +77,7 @@ function pauses(run: Run): number[] {
   });
 }
 
-test('the pause grows by the factor up to its most, give or take a tenth, and is kept', async () => {
+test('the delay grows by the factor up to its maximum, with a tenth of jitter, and is observed', async () => {
   const restart = { policy: 'always', max: 4, backoff: { initial: '50ms', max: '300ms', factor: 3 } };
   await using run = await up({ services: { a: played({ restart }) } });
   let gone = 0;
@@ -105,7 +104,7 @@ test('between two runs the state is backoff, with the reason', async () => {
   expect((await run.service('a')).reason).toMatch(/^exited with code 7 after/);
 });
 
-test('a stop that is asked for during the pause ends it', async () => {
+test('a stop request during the delay ends it', async () => {
   const restart = { policy: 'always', backoff: { initial: '1h', max: '1h' } };
   await using run = await up({ services: { a: played({ restart }) } });
   await (await run.puppet('a')).exit(7);
@@ -114,7 +113,7 @@ test('a stop that is asked for during the pause ends it', async () => {
   await run.ends(0);
 });
 
-test('what depends on a service goes on while that one starts again', async () => {
+test('dependents of a service continue to run while it restarts', async () => {
   const restart = { policy: 'always', backoff: soon };
   await using run = await up({ services: { db: played({ restart }), web: played({ depends_on: ['db'] }) } });
   const web = await run.puppet('web');
@@ -124,7 +123,7 @@ test('what depends on a service goes on while that one starts again', async () =
   expect(await run.service('web')).toMatchObject({ state: 'ready', run: 1 });
 });
 
-test('a port that somebody else holds is a failed start that names the holder', async () => {
+test('a port that another process holds is a failed start that names the holder', async () => {
   const port = await freePort();
   await using run = await up({
     services: { first: played({ ready: { notify: true } }), vllm: played({ port, depends_on: ['first'] }) },
@@ -138,7 +137,7 @@ test('a port that somebody else holds is a failed start that names the holder', 
   expect(run.hasCalled('vllm')).toBe(false);
 });
 
-test('a port is looked at before each run: freed meanwhile, the next run starts', async () => {
+test('a port is checked before each run: if it is free meanwhile, the next run starts', async () => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
@@ -151,7 +150,7 @@ test('a port is looked at before each run: freed meanwhile, the next run starts'
   expect(a.run).toBeGreaterThan(1);
 });
 
-test('every one of several ports is looked at', async () => {
+test('each of several ports is checked', async () => {
   const [one, two] = [await freePort(), await freePort()];
   await using run = await up({
     services: { first: played({ ready: { notify: true } }), a: played({ ports: [one, two], depends_on: ['first'] }) },
@@ -163,7 +162,7 @@ test('every one of several ports is looked at', async () => {
   await run.line(new RegExp(`port ${two} of a is taken by pid ${first.pid} \\(perl\\)`));
 });
 
-test('the port of the run before, held by a process of it that had got away, is free for the next', async () => {
+test('the port of the previous run, held by an escaped process of it, is free for the next', async () => {
   const port = await freePort();
   await using run = await up({ services: { a: played({ port, restart: { policy: 'always', backoff: soon } }) } });
   const a = await run.puppet('a', 1);
@@ -177,7 +176,7 @@ test('the port of the run before, held by a process of it that had got away, is 
   expect(await next.listen(port)).toBe(port);
 });
 
-test('a port that is taken before anything has started is said at once, and nothing is started', async () => {
+test('a taken port before any start is reported at once, and nothing is started', async () => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();

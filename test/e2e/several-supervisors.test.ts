@@ -1,11 +1,11 @@
-// Two supervisors of one user on one machine, as in two Slurm jobs: each command reaches the intended supervisor or none, and
-// each service has the socket of its own supervisor.
+// Two supervisors of one user on one machine, as in two Slurm jobs: each command uses the intended supervisor or none, and each
+// service has the socket of its own supervisor.
 import { expect, test } from 'bun:test';
 import { binary, isRoot, played, puppetShell, type Run, until, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
-/** Two supervisors below another one, with `/run` for themselves; each has a service `x` that prints its SVC_SUPER_SOCKET. */
+/** Two supervisors below another one, with a private `/run`; each has a service `x` that prints its SVC_SUPER_SOCKET. */
 async function two(jobs: readonly (string | null)[]): Promise<Run> {
   const inner = (job: string | null, file: string) => ({
     command: [binary, 'up', '-f', file],
@@ -52,7 +52,9 @@ rootTest('two Slurm jobs of one user: a command in one never reaches the other',
   expect((await ask(run, '2', 'status')).stdout).toMatch(/^x +stopped/m);
   const third = await ask(run, '3', 'stop', 'x');
   expect(third.code).toBe(64);
-  expect(third.stderr).toMatch(/^svc-super: 2 supervisors answer, and none was asked: name one with --socket PATH/);
+  expect(third.stderr).toMatch(
+    /^svc-super: 2 supervisors respond, and it is ambiguous which one is meant: select one with --socket PATH/,
+  );
   expect((await ask(run, '1', 'status')).stdout).toMatch(/^x +ready/m);
   run.signal('SIGTERM');
   await run.ends(0);
@@ -74,7 +76,7 @@ rootTest('where several supervisors answer a command lists them, and asks the on
   const missing = await ask(run, null, 'status', '--socket', '/nowhere');
   expect([missing.code, missing.stderr]).toEqual([
     69,
-    'svc-super: no supervisor answers; looked at\n  /nowhere: no such socket\n',
+    'svc-super: no supervisor responds; searched\n  /nowhere: no such socket\n',
   ]);
   run.signal('SIGTERM');
   await run.ends(0);

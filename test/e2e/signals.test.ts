@@ -1,5 +1,5 @@
-// Signals that reach svc-super: those named in `forward` go to the services that name them and to no
-// others; no signal but those that ask it to stop changes the supervisor itself.
+// Signals to svc-super: those in `forward` reach the services that name them only; no signal other than those that stop it changes
+// the supervisor itself.
 import { expect, test } from 'bun:test';
 import { constants } from 'node:os';
 import { played, type Run, up, useRig } from '../helpers/rig.ts';
@@ -8,7 +8,7 @@ useRig();
 
 const ALL = ['HUP', 'USR1', 'USR2', 'WINCH', 'INT', 'QUIT', 'ALRM', 'CONT', 'PIPE', 'URG', 'IO'];
 
-/** That the supervisor has dealt with what came before: it answers, and its services are as they were. */
+/** Checks that the supervisor has handled earlier signals: it responds, and its services are unchanged. */
 async function isWell(run: Run): Promise<void> {
   const { phase, services } = await run.status();
   expect({ phase, states: services.map(({ state, run: number }) => `${state} ${number}`) }).toEqual({
@@ -17,7 +17,7 @@ async function isWell(run: Run): Promise<void> {
   });
 }
 
-test('forward: a signal reaches the main process of each service that names it, and nobody else', async () => {
+test('forward: a signal reaches only the main process of each service that names it', async () => {
   await using run = await up({
     services: { a: played({ forward: ['HUP', 'USR1'] }), b: played({ forward: ['USR1'] }), c: played() },
   });
@@ -69,7 +69,7 @@ for (const signal of ['WINCH', 'USR2', 'ALRM', 'CONT', 'URG', 'TTOU', 'VTALRM', 
   });
 }
 
-test('forward: a service that is still starting gets the signal, one that waits does not hinder', async () => {
+test('forward: a starting service gets the signal, and a waiting one does not block it', async () => {
   await using run = await up({
     services: {
       a: played({ forward: ['USR1'], ready: { notify: true } }),
@@ -95,7 +95,7 @@ test('forward: every run of a service gets it', async () => {
   await second.signalled('SIGUSR1');
 });
 
-/** Those that no process can catch, and those that ask svc-super to stop. */
+/** Signals that no process can catch, and those that stop svc-super. */
 const NOT_SENT = new Set(['SIGKILL', 'SIGSTOP', 'SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGPWR']);
 const SIGRTMIN_3 = 37;
 
@@ -120,7 +120,7 @@ for (const pid1 of [true, false]) {
   });
 }
 
-/** Faults and aborts of the runtime itself, and the signals of its threads: it cannot ignore them. */
+/** Faults and aborts of the runtime itself, and the signals of its threads, which it cannot ignore. */
 const FATAL = new Set([3, 4, 5, 6, 7, 8, 9, 11, 19, 31, 32, 33, 62]);
 
 test('signals that are sent to the supervisor by mistake change nothing and reach no service', async () => {
@@ -141,7 +141,7 @@ test('signals that are sent to the supervisor by mistake change nothing and reac
   await run.ends(3);
 });
 
-test('SIGUSR1 does not wake a debugger: nothing listens and nothing is printed', async () => {
+test('SIGUSR1 does not start a debugger: nothing listens and nothing is printed', async () => {
   await using run = await up({ services: { a: played() } });
   await run.puppet('a');
   await isWell(run);
@@ -154,7 +154,7 @@ test('SIGUSR1 does not wake a debugger: nothing listens and nothing is printed',
   expect(run.lines.slice(before).filter((line) => !line.includes('SIGUSR1 received and ignored'))).toEqual([]);
 });
 
-test('SIGHUP that no service forwards reads the configuration again', async () => {
+test('SIGHUP that no service forwards reloads the configuration', async () => {
   await using run = await up({ services: { a: played() } });
   await run.puppet('a');
   run.signal('SIGHUP');
@@ -162,7 +162,7 @@ test('SIGHUP that no service forwards reads the configuration again', async () =
   await isWell(run);
 });
 
-test('signals that a service sends to PID 1 do what those from outside do', async () => {
+test('signals of a service to PID 1 have the same effect as those from outside', async () => {
   await using run = await up({ services: { a: played(), b: played({ forward: ['USR1'] }) } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   await b.trap('USR1');
@@ -172,7 +172,7 @@ test('signals that a service sends to PID 1 do what those from outside do', asyn
   await a.kill('USR1', 1);
   await b.signalled('SIGUSR1');
   await isWell(run);
-  // The stop that follows may end it before it has answered.
+  // The stop may end it before it has responded.
   await Promise.race([a.kill('TERM', 1).catch(() => undefined), a.gone]);
   await run.ends(0);
 });

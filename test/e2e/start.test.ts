@@ -1,5 +1,5 @@
-// Starts that take too long or stop moving (SPEC section 1), and starts that fail at one of their steps (section 3): what
-// cannot be executed, folders, scripts without `#!`. All of it before the program's first instruction.
+// Starts that take too long or stall, and starts that fail at one of their steps: programs that cannot be executed, folders,
+// scripts without `#!`. All of it before the program's first instruction.
 import { expect, test } from 'bun:test';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { Web } from '../helpers/web.ts';
 
 useRig();
 
-test('start_timeout: past it the start has failed, with 124 and the last reason', async () => {
+test('start_timeout: after that, the start fails, with 124 and the last reason', async () => {
   await using web = await Web.serve(() => ({ status: 503 }));
   await using run = await up({
     services: { a: played({ start_timeout: '300ms', ready: { http: { port: web.port } } }) },
@@ -29,7 +29,7 @@ test('start_timeout: a service that ignores its stop signal is killed, and the c
   await run.ends(124);
 });
 
-test('start_timeout: it may be started again', async () => {
+test('start_timeout: it may be restarted', async () => {
   const restart = { policy: 'on-failure', max: 1, backoff: { initial: '1ms' } };
   await using run = await up({
     services: { a: played({ start_timeout: '300ms', ready: { notify: true }, restart }) },
@@ -40,7 +40,7 @@ test('start_timeout: it may be started again', async () => {
   expect(await run.state('a', 'ready')).toMatchObject({ restarts: 1 });
 });
 
-test('start_timeout: it counts until ready and no longer', async () => {
+test('start_timeout: it counts only until ready', async () => {
   await using run = await up({
     services: { a: played({ start_timeout: '400ms', ready: { notify: true } }), b: played({ ready: { file: 'x' } }) },
   });
@@ -50,7 +50,7 @@ test('start_timeout: it counts until ready and no longer', async () => {
   expect((await run.service('a')).state).toBe('ready');
 });
 
-test('start_stall: a start without output and without a changed answer has failed, with 124', async () => {
+test('start_stall: a start without output and without a changed probe result fails with 124', async () => {
   await using run = await up({
     services: { a: played({ start_stall: '200ms', ready: { file: 'never' } }) },
   });
@@ -59,7 +59,7 @@ test('start_stall: a start without output and without a changed answer has faile
   await run.line(/a made no progress for start_stall \(200 ms\): .*never does not exist yet/);
 });
 
-test('start_stall: output keeps a start alive', async () => {
+test('start_stall: output extends the time', async () => {
   await using run = await up({ services: { a: played({ start_stall: '600ms', ready: { file: 'never' } }) } });
   const a = await run.puppet('a');
   const began = performance.now();
@@ -71,7 +71,7 @@ test('start_stall: output keeps a start alive', async () => {
   await run.ends(124);
 });
 
-test('start_stall: a changed answer keeps a start alive', async () => {
+test('start_stall: a changed probe result extends the time', async () => {
   let progress = 0;
   await using web = await Web.serve(() => ({ body: `{"loaded":${progress}}` }));
   await using run = await up({
@@ -90,36 +90,36 @@ test('start_stall: a changed answer keeps a start alive', async () => {
   await run.state('a', 'ready');
 });
 
-test('a command that is in no folder of PATH is 127', async () => {
+test('a command that is in no folder of PATH gives 127', async () => {
   await using run = await up({ services: { a: { command: ['no-such-program'] } } });
   await run.ends(127);
   await run.line(/a could not be started.*: cannot execute no-such-program: it is in no folder of PATH/);
 });
 
-test('a file that does not exist is 127', async () => {
+test('a missing file gives 127', async () => {
   await using run = await up({ services: { a: { command: ['/opt/none/vllm'] } } });
   await run.ends(127);
   await run.line(/cannot execute \/opt\/none\/vllm: there is no such file/);
 });
 
-test("a shell's own code for a command that is not there stays 127", async () => {
+test("a shell's own code for a missing command stays 127", async () => {
   await using run = await up({ services: { a: { command: 'no-such-program' } } });
   await run.ends(127);
 });
 
-test('a file that is not executable is 126', async () => {
+test('a file that is not executable gives 126', async () => {
   await using run = await up({ services: { a: { command: ['./plain.txt'] } } }, { files: { 'plain.txt': 'text' } });
   await run.ends(126);
   await run.line(/cannot execute \.\/plain\.txt: it is not executable/);
 });
 
-test('a folder in place of a program is 126', async () => {
+test('a folder in place of a program gives 126', async () => {
   await using run = await up({ services: { a: { command: ['/etc'] } } });
   await run.ends(126);
   await run.line(/cannot execute \/etc/);
 });
 
-test('a script whose interpreter is missing is 127, and the message thinks of it', async () => {
+test('a script whose interpreter is missing gives 127, with the cause in the message', async () => {
   await using run = await up(
     { services: { a: { command: ['./run'] } } },
     {
@@ -158,7 +158,7 @@ for (const [kind, fields] of [
   ['through the plain spawn', {}],
   ['with attributes of its own', { umask: '022' }],
 ] as const) {
-  test(`the program is looked for on the PATH of the service, ${kind}`, async () => {
+  test(`the program is searched on the PATH of the service, ${kind}`, async () => {
     await using run = await up(
       { services: { a: { command: ['only-here'], env: { PATH: variable('TMPDIR') }, ...fields } } },
       {
@@ -180,13 +180,13 @@ for (const [kind, fields] of [
     await run.line(/given x/);
   });
 
-  test(`a command that is not there is 127, ${kind}`, async () => {
+  test(`a missing command gives 127, ${kind}`, async () => {
     await using run = await up({ services: { a: { command: ['no-such-program'], ...fields } } });
     await run.ends(127);
     await run.line(/cannot execute no-such-program: it is in no folder of PATH/);
   });
 
-  test(`a file that is not executable is 126, ${kind}`, async () => {
+  test(`a file that is not executable gives 126, ${kind}`, async () => {
     await using run = await up(
       { services: { a: { command: ['./plain.txt'], ...fields } } },
       { files: { 'plain.txt': '' } },
@@ -195,24 +195,24 @@ for (const [kind, fields] of [
     await run.line(/cannot execute \.\/plain\.txt: it is not executable/);
   });
 
-  test(`a folder that does not exist is said to be the step that failed, ${kind}`, async () => {
+  test(`a missing folder is reported as the failed step, ${kind}`, async () => {
     await using run = await up({ services: { a: played({ cwd: '/no/such/folder', ...fields }) } });
     await run.ends(126);
     await run.line(/a could not be started.*: cannot change to \/no\/such\/folder: there is no such folder/);
   });
 
-  test(`a file in place of a folder is said so, ${kind}`, async () => {
+  test(`a file in place of a folder is reported, ${kind}`, async () => {
     await using run = await up({ services: { a: played({ cwd: '/etc/passwd', ...fields }) } });
     await run.ends(126);
     await run.line(/a could not be started.*: cannot change to \/etc\/passwd: it is not a folder/);
   });
 
-  test(`an end right after its start is not lost, ${kind}`, async () => {
+  test(`an exit right after the start is not lost, ${kind}`, async () => {
     await using run = await up({ services: { a: { command: ['/bin/sh', '-c', 'exit 9'], ...fields } } });
     await run.ends(9);
   });
 
-  test(`a relative command is looked for in the folder of the service, ${kind}`, async () => {
+  test(`a relative command is relative to the folder of the service, ${kind}`, async () => {
     await using run = await up(
       { services: { a: { command: ['./here'], cwd: 'tmp', ...fields } } },
       {
@@ -223,7 +223,7 @@ for (const [kind, fields] of [
   });
 }
 
-test.skipIf(!isRoot)('a folder that the user of the service may not enter is said so', async () => {
+test.skipIf(!isRoot)('a folder that the user of the service may not enter is reported', async () => {
   await using run = await up(
     { services: { a: played({ user: 'nobody', cwd: 'secret' }) } },
     {
@@ -235,7 +235,7 @@ test.skipIf(!isRoot)('a folder that the user of the service may not enter is sai
   await run.line(/a could not be started.*: cannot change to .*secret: user nobody may not enter it/);
 });
 
-test.skipIf(!isRoot)('a program that the user of the service may not execute is 126', async () => {
+test.skipIf(!isRoot)('a program that the user of the service may not execute gives 126', async () => {
   await using run = await up(
     { services: { a: { command: ['./mine'], user: 'nobody' } } },
     {
@@ -246,7 +246,7 @@ test.skipIf(!isRoot)('a program that the user of the service may not execute is 
   await run.ends(126);
 });
 
-test('a limit that cannot be raised is said to be the step that failed', async () => {
+test('a limit that cannot be raised is reported as the failed step', async () => {
   await using run = await up(
     { services: { a: played({ limits: { nofile: 5000 } }) } },
     { before: 'ulimit -n 1000', ...(isRoot && { unshare: ['--user'] }) },
@@ -255,7 +255,7 @@ test('a limit that cannot be raised is said to be the step that failed', async (
   await run.line(/a could not be started.*: cannot set limits\.nofile: .*not permitted/);
 });
 
-test('a start that fails may be tried again', async () => {
+test('a failed start may be retried', async () => {
   await using run = await up({
     services: {
       a: { command: ['./late'], restart: { policy: 'on-failure', backoff: { initial: '10ms', max: '10ms' } } },
@@ -275,13 +275,13 @@ test('a command that is a string runs under /bin/sh -c, with its $ and its quote
   await run.line(new RegExp(`<a {2}b> none ${a.pid} sub /bin/sh$`));
 });
 
-test('a command that is a list is executed as it stands, no shell', async () => {
+test('a command that is a list is executed without a shell', async () => {
   await using run = await up({ services: { a: { command: ['/bin/echo', '$HOME', '*', 'a  b', '', '&&', "'"] } } });
   await run.ends(0);
   await run.line(/^a +\| \$HOME \* a {2}b {2}&& '$/);
 });
 
-test('interpolation reaches the words of a list, and $${ stands for itself', async () => {
+test('interpolation applies to the items of a list, and $${ is literal', async () => {
   await using run = await up(
     {
       services: {
@@ -294,7 +294,7 @@ test('interpolation reaches the words of a list, and $${ stands for itself', asy
   await run.line(/^a +\| me there \$\{WHO\} \$WHO$/);
 });
 
-test('an argument of every kind arrives as it was written', async () => {
+test('arguments of every kind arrive unchanged', async () => {
   const text = 'ünï "quoted" \\back `tick` \t tab';
   await using run = await up({ services: { a: { command: [...puppetCommand, text] } } });
   const a = await run.puppet(Buffer.from(text).toString('latin1'));

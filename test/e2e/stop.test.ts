@@ -1,5 +1,5 @@
-// How services stop (SPEC sections 3 and 4): which signal to whom, stop commands, the order, the one deadline, the signals
-// that ask the supervisor to stop and what a second one means.
+// How services stop: the signal and its target, stop commands, the order, the one deadline, the signals that stop the supervisor,
+// and a second such signal.
 import { expect, test } from 'bun:test';
 import { isRoot, type Puppet, played, type Run, until, up, useRig } from '../helpers/rig.ts';
 
@@ -24,7 +24,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
   }
 }
 
-test('whatever code a service ends with when it is asked to, the code is 0', async () => {
+test('whatever code a service exits with after a stop request, the code is 0', async () => {
   await using run = await up({ services: { a: played({ success_codes: [] }) } });
   const a = await run.puppet('a');
   await a.trap('TERM');
@@ -34,7 +34,7 @@ test('whatever code a service ends with when it is asked to, the code is 0', asy
   await run.ends(0);
 });
 
-test('the stop signal comes once, and to the main process only', async () => {
+test('the stop signal is sent once, and to the main process only', async () => {
   await using run = await up({ services: { a: played(), other: played() } });
   const a = await run.puppet('a');
   const other = await run.puppet('other');
@@ -50,7 +50,7 @@ test('the stop signal comes once, and to the main process only', async () => {
   expect(await kid.caught()).toEqual([]);
   await other.exit(0);
   await a.exit(0);
-  // Main is gone: now the rest is asked.
+  // Main has exited: now the leftover processes receive SIGTERM.
   await kid.signalled('SIGTERM');
   expect(kid.signals).toEqual(['SIGTERM']);
   await kid.exit(0);
@@ -152,7 +152,7 @@ test('a stop command that fails falls back to the signal', async () => {
   await run.ends(0);
 });
 
-test('stop.timeout: past it everything that is left of the service is killed, and the code is 137', async () => {
+test('stop.timeout: after that, all processes of the service are killed, and the code is 137', async () => {
   await using run = await up({ services: { a: played({ stop: { timeout: '100ms' } }), b: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   await a.spawn('far', { daemon: true });
@@ -166,7 +166,7 @@ test('stop.timeout: past it everything that is left of the service is killed, an
   await run.ends(137);
 });
 
-test('stop_timeout: past it everything is killed, and the code is 137', async () => {
+test('stop_timeout: after that, everything is killed, and the code is 137', async () => {
   await using run = await up({ stop_timeout: '300ms', services: { a: played(), b: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   await Promise.all([a.ignore('TERM'), b.ignore('TERM')]);
@@ -178,7 +178,7 @@ test('stop_timeout: past it everything is killed, and the code is 137', async ()
   expect(took).toBeLessThan(3_000);
 });
 
-test('there is ONE deadline, however long the chain: the last in it still gets its signal', async () => {
+test('there is one deadline for a chain of any length: the last service still gets its signal', async () => {
   await using run = await up({
     stop_timeout: '2s',
     services: {
@@ -190,14 +190,14 @@ test('there is ONE deadline, however long the chain: the last in it still gets i
   const [db, api, web] = [await run.puppet('db'), await run.puppet('api'), await run.puppet('web')];
   await Promise.all([web.ignore('TERM'), api.ignore('TERM'), db.trap('TERM')]);
   run.signal('SIGTERM');
-  // At the deadline it would have been killed, without a word.
+  // At the deadline it would have been killed without a signal.
   await db.signalled('SIGTERM');
   await db.exit(0);
   await run.ends(137);
   await Promise.all([web.gone, api.gone]);
 });
 
-test('the one deadline holds for a shutdown after a failure too, and its code stays', async () => {
+test('the one deadline also applies to a shutdown after a failure, whose code is kept', async () => {
   await using run = await up({ stop_timeout: '300ms', services: { a: played(), b: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   await b.ignore('TERM');
@@ -206,7 +206,7 @@ test('the one deadline holds for a shutdown after a failure too, and its code st
   await b.gone;
 });
 
-test('dependents stop before what they depend on, independent ones at the same time', async () => {
+test('dependents stop before their dependencies, independent services at the same time', async () => {
   await using run = await up({
     services: {
       db: played(),
@@ -252,7 +252,7 @@ test('stages stop in the opposite order', async () => {
   await run.ends(0);
 });
 
-test('a second SIGTERM, some time after the first, kills what is left at once', async () => {
+test('a second SIGTERM, some time after the first, kills the rest at once', async () => {
   await using run = await up({ stop_timeout: '1h', services: { a: played() } });
   const a = await run.puppet('a');
   await a.spawn('far', { session: true });
@@ -267,7 +267,7 @@ test('a second SIGTERM, some time after the first, kills what is left at once', 
   await run.line(/SIGTERM received again: killing what is left/);
 });
 
-test('a second SIGINT kills too, whichever came first', async () => {
+test('a second SIGINT kills too, whichever signal came first', async () => {
   await using run = await up({ stop_timeout: '1h', services: { a: played() } });
   const a = await run.puppet('a');
   await a.trap('TERM');
@@ -278,7 +278,7 @@ test('a second SIGINT kills too, whichever came first', async () => {
   await run.ends(137);
 });
 
-test('a signal that comes twice at once, as from npm or a terminal, is one request', async () => {
+test('a signal that arrives twice at once, as from npm or a terminal, is one request', async () => {
   await using run = await up({ stop_timeout: '1h', services: { a: played() } });
   const a = await run.puppet('a');
   await a.trap('TERM');
@@ -293,7 +293,7 @@ test('a signal that comes twice at once, as from npm or a terminal, is one reque
   await run.ends(0);
 });
 
-test('SIGTERM while a service is starting stops it, and those that waited for it never start', async () => {
+test('SIGTERM during a start stops the service, and its dependents never start', async () => {
   await using run = await up({
     services: { a: played({ ready: { notify: true } }), b: played({ depends_on: ['a'] }) },
   });
@@ -329,7 +329,7 @@ test('a service that is asked to stop is not restarted, whatever its policy', as
   expect(run.hasCalled('a')).toBe(false);
 });
 
-test('what a service leaves behind when it stops is asked, then killed: the code is 137', async () => {
+test('leftover processes of a stopped service receive SIGTERM, then SIGKILL: the code is 137', async () => {
   await using run = await up({ stop_timeout: '5s', services: { a: played() } });
   const a = await run.puppet('a');
   await a.spawn('far', { daemon: true });
@@ -341,7 +341,7 @@ test('what a service leaves behind when it stops is asked, then killed: the code
   await run.line(/cleaned up 1 process of a: perl \(pid \d+\)/);
 });
 
-test('a service that is stopped by SIGSTOP is continued, and sees its stop signal', async () => {
+test('a service that is stopped by SIGSTOP is continued, and receives its stop signal', async () => {
   await using run = await up({ stop_timeout: '300ms', services: { a: played() } });
   const a = await run.puppet('a');
   run.kill(a.pid, 'SIGSTOP');
@@ -350,7 +350,7 @@ test('a service that is stopped by SIGSTOP is continued, and sees its stop signa
   await run.ends(0);
 });
 
-test('a service with nothing but a failed start stops at once', async () => {
+test('a service with only a failed start stops at once', async () => {
   await using run = await up({
     services: {
       a: { command: ['no-such-program'], restart: { policy: 'always', backoff: { initial: '1h', max: '1h' } } },
@@ -361,7 +361,7 @@ test('a service with nothing but a failed start stops at once', async () => {
   await run.ends(0);
 });
 
-test('the state while it stops says so', async () => {
+test('the state shows the stop', async () => {
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await a.trap('TERM');

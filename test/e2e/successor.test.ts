@@ -1,5 +1,5 @@
-// The supervisor dies, by SIGKILL, by a crash or because it does not answer: no service notices, nothing that happened
-// meanwhile is lost, and what was under way goes on.
+// The supervisor dies, by SIGKILL, by a crash or because it does not respond: services are not affected, no event of that time is
+// lost, and everything in progress continues.
 import { describe, expect, test } from 'bun:test';
 import { closeSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { freePort, played, type Run, until, up, useRig } from '../helpers/rig.ts
 
 useRig();
 
-/** Kills the supervisor, after `before` with it stopped; resolves when the next one answers. */
+/** Kills the supervisor, after `before` with it stopped; resolves when the next one responds. */
 async function replace(
   run: Run,
   before: () => void | Promise<void> = () => undefined,
@@ -46,7 +46,7 @@ function holds(pid: number, text: string): boolean {
   }
 }
 
-test('services in every state go on as they were', async () => {
+test('services in every state keep their state', async () => {
   const port = await freePort();
   const wait = { restart: { policy: 'on-failure', backoff: { initial: '60s', max: '60s' } } } as const;
   const late = { command: 'until [ -e go ]; do sleep 0.05; done' };
@@ -103,8 +103,8 @@ test('services in every state go on as they were', async () => {
   await run.ends(0);
 });
 
-describe('what happens while there is no supervisor', () => {
-  test('an exit has its own code', async () => {
+describe('without a supervisor', () => {
+  test('an exit keeps its own code', async () => {
     await using run = await up({ services: { a: played(), b: played() } });
     const a = await run.puppet('a');
     await run.state('a', 'ready');
@@ -116,7 +116,7 @@ describe('what happens while there is no supervisor', () => {
     expect(run.output.text()).toContain('a exited with code 5');
   });
 
-  test('READY=1, a line that a probe waits for, and a hook that ends', async () => {
+  test('READY=1, a line for a probe, and the end of a hook are handled', async () => {
     await using run = await up(
       {
         services: {
@@ -193,13 +193,13 @@ describe('what happens while there is no supervisor', () => {
     process.kill(outer, 'SIGSTOP');
     run.signal('SIGTERM');
     process.kill(outer, 'SIGKILL');
-    await b.when((news) => news.event === 'signal');
+    await b.when((report) => report.event === 'signal');
     expect(a.isGone).toBe(false);
     await b.exit(0);
     await run.ends(0);
   });
 
-  test('SIGHUP reads the configuration again, and one that had begun is finished', async () => {
+  test('SIGHUP reloads the configuration, and a reload in progress is completed', async () => {
     await using run = await up({ services: { a: played() } });
     await run.state('a', 'ready');
     await replace(run, () => {
@@ -211,7 +211,7 @@ describe('what happens while there is no supervisor', () => {
   });
 });
 
-test('without its file, a successor has the configuration that was in force', async () => {
+test('without its file, a successor uses the configuration in force', async () => {
   await using run = await up(
     { services: { a: played({ env: { MODE: 'fast' }, restart: 'always' }) } },
     { env: { TOKEN: 'hf_0815' } },
@@ -227,7 +227,7 @@ test('without its file, a successor has the configuration that was in force', as
   writeFileSync(join(run.folder, 'services.yaml'), '');
 });
 
-test('what a run has left behind is ended by the successor, and the first cause stays', async () => {
+test('the successor ends leftover processes, and the first cause stays', async () => {
   await using run = await up({ exit: 'failure', stop_timeout: '60s', services: { a: played(), b: played() } });
   const [a, b] = await Promise.all([run.puppet('a'), run.puppet('b')]);
   await b.ignore('TERM');
@@ -244,7 +244,7 @@ test('what a run has left behind is ended by the successor, and the first cause 
   await run.ends(7);
 });
 
-test('lines go on after a kill, and what may be missing is marked where it may be', async () => {
+test('lines continue after a kill, and gaps are marked', async () => {
   await using run = await up({ services: { a: played(), quiet: played() } });
   const [a, quiet] = await Promise.all([run.puppet('a'), run.puppet('quiet')]);
   await run.state('quiet', 'ready');
@@ -265,7 +265,7 @@ test('lines go on after a kill, and what may be missing is marked where it may b
   await run.ends(0);
 });
 
-test('a start that a lost line may have ended says so when it is too late', async () => {
+test('a start that may have failed because of a lost line reports that', async () => {
   await using run = await up({ services: { a: played({ ready: { log: 'UP' }, start_timeout: '2s' }) } });
   await run.puppet('a');
   await run.state('a', 'starting');
@@ -287,7 +287,7 @@ test('the successor listens on the TCP port of the control API again', async () 
   expect(run.output.text()).not.toContain('nobody listens');
 });
 
-test('a crash of the supervisor is told by its signal', async () => {
+test('a crash of the supervisor is reported with its signal', async () => {
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await run.state('a', 'ready');
@@ -299,7 +299,7 @@ test('a crash of the supervisor is told by its signal', async () => {
   await run.ends(6);
 });
 
-test('the post-mortem has what was printed before the supervisor died', async () => {
+test('the post-mortem contains output from before the supervisor died', async () => {
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await run.state('a', 'ready');
@@ -313,7 +313,7 @@ test('the post-mortem has what was printed before the supervisor died', async ()
   expect(run.lines.filter((line) => line.includes('the last words')).length).toBe(2);
 });
 
-test('a supervisor that stops answering is not waited for by a stop', async () => {
+test('a stop does not wait for a supervisor that does not respond', async () => {
   await using run = await up({ services: { a: played() } });
   await run.puppet('a');
   await run.state('a', 'ready');
@@ -325,7 +325,7 @@ test('a supervisor that stops answering is not waited for by a stop', async () =
   );
 });
 
-test('200 services and their supervisor, killed again and again while they start, stop and print', async () => {
+test('200 services and their supervisor, killed repeatedly during start, stop and output', async () => {
   const services = Object.fromEntries(
     Array.from({ length: 200 }, (_, at) => [
       `s${at}`,

@@ -1,5 +1,5 @@
-// Commands, the API and the dashboard while the supervisor is killed or stopped: those that follow go on with the next one,
-// each request has one effect, and nothing hangs. Kills on conditions, never after a time.
+// Commands, the API and the dashboard while the supervisor is killed or stopped: followers continue with the next one, each
+// request has one effect, and nothing hangs. Kills on conditions, never after a time.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
 import { chromium, Page } from '../helpers/chromium.ts';
@@ -7,7 +7,7 @@ import { binary, freePort, played, type Run, until, up, useRig } from '../helper
 
 useRig();
 
-/** A command that runs beside the supervisor, with what it has printed so far. */
+/** A command that runs beside the supervisor, with its output so far. */
 class Command implements Disposable {
   readonly #child: Bun.Subprocess<'ignore', 'pipe', 'pipe'>;
   stdout = '';
@@ -54,14 +54,14 @@ class Command implements Disposable {
   }
 }
 
-/** Kills the supervisor, and resolves when its successor answers. */
+/** Kills the supervisor, and resolves when its successor responds. */
 async function replace(run: Run): Promise<void> {
   const { restarts } = (await run.status()).supervisor;
   process.kill(run.supervisor.outer, 'SIGKILL');
   await until('the successor', async () => (await run.status()).supervisor.restarts > restarts);
 }
 
-/** Stops the supervisor: to a client this looks the same as if there were none. */
+/** Stops the supervisor: for a client the same as no supervisor. */
 async function stop(run: Run): Promise<number> {
   const { outer } = run.supervisor;
   process.kill(outer, 'SIGSTOP');
@@ -69,13 +69,13 @@ async function stop(run: Run): Promise<number> {
   return outer;
 }
 
-/** One request over a connection of its own. */
+/** One request over its own connection. */
 async function post(run: Run, path: string, key: string, body: object = {}): Promise<number> {
   const init = { method: 'POST', body: JSON.stringify(body), headers: { 'idempotency-key': key }, unix: run.socket };
   return (await fetch(`http://svc-super${path}`, init as RequestInit)).status;
 }
 
-test('logs -f goes on with the next supervisor: every line once, and a sentence on standard error', async () => {
+test('logs -f continues with the next supervisor: every line once, and a message on standard error', async () => {
   await using run = await up({ services: { a: played(), b: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   await run.state('b', 'ready');
@@ -93,7 +93,7 @@ test('logs -f goes on with the next supervisor: every line once, and a sentence 
   await until('the next checkpoint', async () => (await uptime()) > shownAt + 1.5);
   await replace(run);
   expect((await run.command('logs', 'a')).stdout).toContain('three');
-  await logs.sees(/the supervisor was restarted: the log goes on/, 'stderr');
+  await logs.sees(/the supervisor was restarted: the log continues/, 'stderr');
   await a.print('four');
   await b.print('five');
   await logs.sees(/four/);
@@ -110,7 +110,7 @@ test('logs -f goes on with the next supervisor: every line once, and a sentence 
   expect(logs.stderr.split('\n')).toHaveLength(3);
 });
 
-test('events -f goes on after the last event: no number is missing, none comes twice', async () => {
+test('events -f continues after the last event: no number is missing or repeated', async () => {
   await using run = await up({ services: { a: played() } });
   await run.puppet('a');
   await run.state('a', 'ready');
@@ -124,10 +124,10 @@ test('events -f goes on after the last event: no number is missing, none comes t
   const seqs = events.stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line).seq as number]));
   expect(seqs).toEqual(seqs.map((_, at) => at + 1));
   expect(events.stdout.match(/"supervisor-restarted"/g)).toHaveLength(3);
-  expect(events.stderr).toMatch(/^svc-super: the supervisor was restarted: the events go on$/m);
+  expect(events.stderr).toMatch(/^svc-super: the supervisor was restarted: the events continue$/m);
 });
 
-test('status --watch goes on, prints that the supervisor was restarted, and ends with the container', async () => {
+test('status --watch continues, reports the restart of the supervisor, and ends with the container', async () => {
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await run.state('a', 'ready');
@@ -135,7 +135,7 @@ test('status --watch goes on, prints that the supervisor was restarted, and ends
   await watch.sees(/SERVICE/);
   expect(watch.stdout).not.toContain('was restarted');
   await replace(run);
-  await watch.sees(/the supervisor was restarted: the status goes on/, 'stderr');
+  await watch.sees(/the supervisor was restarted: the status continues/, 'stderr');
   await watch.sees(/^the supervisor was restarted once, last .* ago: it was killed by SIGKILL$/m);
   await a.exit(0);
   await run.ends(0);
@@ -143,7 +143,7 @@ test('status --watch goes on, prints that the supervisor was restarted, and ends
   expect(watch.stderr).not.toContain('waiting for one');
 });
 
-test('wait and --wait go on', async () => {
+test('wait and --wait continue', async () => {
   await using run = await up({ services: { a: played({ ready: { notify: true } }), b: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   await run.state('b', 'ready');
@@ -153,14 +153,14 @@ test('wait and --wait go on', async () => {
   using stopping = new Command(run, 'stop', 'b', '--wait');
   await stopping.sees(/waiting for b/, 'stderr');
   await replace(run);
-  for (const one of [wait, stopping]) await one.sees(/the supervisor was restarted: the wait goes on/, 'stderr');
+  for (const one of [wait, stopping]) await one.sees(/the supervisor was restarted: the wait continues/, 'stderr');
   await a.notify();
   expect(await wait.ended).toBe(0);
   await b.exit(0);
   expect(await stopping.ended).toBe(0);
 });
 
-test('commands that are issued while there is no supervisor are answered by the next one', async () => {
+test('commands without a supervisor get the response of the next one', async () => {
   await using run = await up({ services: { a: played(), b: played(), c: played() } });
   const puppets = { a: await run.puppet('a'), b: await run.puppet('b'), c: await run.puppet('c') };
   await puppets.a.trap('USR1');
@@ -193,7 +193,7 @@ test('commands that are issued while there is no supervisor are answered by the 
   expect((await run.service('b')).run).toBe(2);
 });
 
-test('health answers each time while the supervisor is killed again and again', async () => {
+test('health succeeds each time while the supervisor is killed repeatedly', async () => {
   await using run = await up({ services: { a: played() } });
   await run.puppet('a');
   await run.state('a', 'ready');
@@ -205,7 +205,7 @@ test('health answers each time while the supervisor is killed again and again', 
   expect((await run.service('a')).run).toBe(1);
 });
 
-test('a request that is repeated with its key has one effect, also where the supervisor died in between', async () => {
+test('a request that is repeated with its key has one effect, even if the supervisor died in between', async () => {
   await using run = await up({ services: { a: played(), b: played() } });
   await run.puppet('a', 1);
   const b = await run.puppet('b');
@@ -236,16 +236,16 @@ test('restart has one effect whenever the supervisor dies', async () => {
   for (let round = 1; round <= 5; round += 1) {
     using restart = new Command(run, 'restart', 'a');
     await restart.connects();
-    // Another instant each time: before the request is read, while it is carried out, after the answer.
+    // At different times: before the request is read, while it is carried out, after the response.
     await Bun.sleep(round * 4);
     await replace(run);
-    expect(await restart.result()).toEqual({ code: 0, stdout: 'asked to restart a\n', stderr: '' });
+    expect(await restart.result()).toEqual({ code: 0, stdout: 'requested restart: a\n', stderr: '' });
     await run.puppet('a', round + 1);
     expect((await run.state('a', 'ready')).run).toBe(round + 1);
   }
 });
 
-test('the latest 64 keys are remembered', async () => {
+test('the latest 64 keys are stored', async () => {
   await using run = await up({ services: { a: played() } });
   await run.puppet('a', 1);
   await run.state('a', 'ready');
@@ -261,7 +261,7 @@ test('the latest 64 keys are remembered', async () => {
   await run.puppet('a', 3);
 });
 
-test('exec: the command is ended with its supervisor, and exec prints that and exits with 69', async () => {
+test('exec: the command ends with its supervisor, and exec reports that and exits with 69', async () => {
   await using run = await up({ services: { a: played() } });
   await run.puppet('a');
   await run.state('a', 'ready');
@@ -293,19 +293,19 @@ test('no command hangs while the supervisor is stopped', async () => {
   ]);
   expect(results.map(({ code }) => code)).toEqual([69, 1, 69, 69, 69]);
   const [status, health, restart] = results.map(({ stderr }) => stderr);
-  const silent = `svc-super: no supervisor answers; looked at\n  ${run.socket}: it has not answered within 5 s`;
+  const silent = `svc-super: no supervisor responds; searched\n  ${run.socket}: it has not responded within 5 s`;
   expect(status).toBe(`${silent}\n`);
   expect(health).toBe(`${silent}\n`);
   expect(restart).toBe(`${silent}; the request may still take effect\n`);
   expect(await waiting.ended).toBe(124);
-  await watch.sees(/^svc-super: no supervisor answers at present: waiting for one$/m, 'stderr');
+  await watch.sees(/^svc-super: no supervisor responds at present: waiting for one$/m, 'stderr');
   const shown = watch.stdout.length;
   process.kill(stopped, 'SIGCONT');
   await until('the status to go on', () => watch.stdout.length > shown + 100);
   expect((await run.command('status')).code).toBe(3);
 });
 
-test('status, the API, the metrics and the events report restarts, and nothing where there was none', async () => {
+test('status, the API, the metrics and the events report restarts, and nothing without one', async () => {
   const port = await freePort();
   await using run = await up({ control: { http: { listen: port } }, services: { a: played() } });
   const a = await run.puppet('a');
@@ -342,36 +342,39 @@ if (chromium !== null) {
   afterAll(() => page[Symbol.asyncDispose]());
 }
 
-test.skipIf(chromium === null)('the dashboard goes on: it reports the restart, and shows each line once', async () => {
-  const port = await freePort();
-  await using run = await up({ control: { http: { listen: port, token: TOKEN } }, services: { a: played() } });
-  const a = await run.puppet('a', 1);
-  await run.line(/the control API and the dashboard are at/);
-  await page.goto(`http://127.0.0.1:${port}/`);
-  await page.sees('the question for the token', "document.querySelector('#login')?.open");
-  await page.click('#token');
-  await page.type(TOKEN);
-  await page.press('Enter');
-  const shown = '[...document.querySelectorAll("#logs p:not(.gap)")].map((one) => one.lastChild.textContent)';
-  await a.print('before');
-  await page.sees('the line', `${shown}.includes('before')`);
-  await page.sees('the state', "document.querySelector('#count').textContent === '1 of 1 ready'");
-  await replace(run);
-  await page.sees(
-    'the restart',
-    "/the supervisor was restarted: it was killed/.test(document.querySelector('#news').textContent)",
-  );
-  await page.sees('the count', "/supervisor restarted: 1/.test(document.querySelector('#version').textContent)");
-  await a.print('after');
-  await page.sees('the next line', `${shown}.includes('after')`);
-  await page.sees('the gap', "document.querySelectorAll('#logs .gap').length === 1");
-  expect(await page.value<string[]>(`${shown}.filter((text) => text === 'before')`)).toEqual(['before']);
-  await page.click('button[aria-label="restart a"]');
-  await page.sees('the question', "document.querySelector('#sure').open");
-  // The click finds no supervisor, and its request is sent until there is one.
-  const stopped = await stop(run);
-  await page.click('#sure-yes');
-  process.kill(stopped, 'SIGKILL');
-  await run.puppet('a', 2);
-  expect((await run.service('a')).run).toBe(2);
-});
+test.skipIf(chromium === null)(
+  'the dashboard continues: it reports the restart, and shows each line once',
+  async () => {
+    const port = await freePort();
+    await using run = await up({ control: { http: { listen: port, token: TOKEN } }, services: { a: played() } });
+    const a = await run.puppet('a', 1);
+    await run.line(/the control API and the dashboard are at/);
+    await page.goto(`http://127.0.0.1:${port}/`);
+    await page.sees('the question for the token', "document.querySelector('#login')?.open");
+    await page.click('#token');
+    await page.type(TOKEN);
+    await page.press('Enter');
+    const shown = '[...document.querySelectorAll("#logs p:not(.gap)")].map((one) => one.lastChild.textContent)';
+    await a.print('before');
+    await page.sees('the line', `${shown}.includes('before')`);
+    await page.sees('the state', "document.querySelector('#count').textContent === '1 of 1 ready'");
+    await replace(run);
+    await page.sees(
+      'the restart',
+      "/the supervisor was restarted: it was killed/.test(document.querySelector('#news').textContent)",
+    );
+    await page.sees('the count', "/supervisor restarted: 1/.test(document.querySelector('#version').textContent)");
+    await a.print('after');
+    await page.sees('the next line', `${shown}.includes('after')`);
+    await page.sees('the gap', "document.querySelectorAll('#logs .gap').length === 1");
+    expect(await page.value<string[]>(`${shown}.filter((text) => text === 'before')`)).toEqual(['before']);
+    await page.click('button[aria-label="restart a"]');
+    await page.sees('the question', "document.querySelector('#sure').open");
+    // The click meets no supervisor, and its request is repeated until there is one.
+    const stopped = await stop(run);
+    await page.click('#sure-yes');
+    process.kill(stopped, 'SIGKILL');
+    await run.puppet('a', 2);
+    expect((await run.service('a')).run).toBe(2);
+  },
+);

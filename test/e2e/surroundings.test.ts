@@ -1,5 +1,5 @@
-// Odd surroundings and odd services (SPEC section 9): closed standard streams, a bare environment, foreign descriptors and
-// masks, few open files, services that signal everybody, that restart hundreds of times or print a line without end.
+// Unusual environments and services: closed standard streams, an empty environment, inherited descriptors and masks, few open
+// files, services that signal every process, that restart hundreds of times or print an endless line.
 import { expect, test } from 'bun:test';
 import { isRoot, played, until, up, useRig } from '../helpers/rig.ts';
 
@@ -27,7 +27,7 @@ const ODD: Readonly<Record<string, string>> = {
 };
 
 for (const [how, before] of Object.entries(ODD)) {
-  test(`${how} it starts, probes, answers, and ends with the right code`, async () => {
+  test(`${how} it starts, probes, responds, and exits with the right code`, async () => {
     await using run = await up(
       {
         services: {
@@ -50,13 +50,13 @@ for (const [how, before] of Object.entries(ODD)) {
   });
 }
 
-test('in a folder that has been removed it starts', async () => {
+test('it starts in a removed folder', async () => {
   await using run = await up({ services: { a: played() } }, { before: 'mkdir gone; cd gone; rmdir ../gone' });
   await (await run.puppet('a')).exit(7);
   await run.ends(7);
 });
 
-test('with an empty environment it finds its services and they get none but what the supervisor adds', async () => {
+test("with an empty environment services get the supervisor's variables only", async () => {
   await using run = await up(
     { services: { a: played() } },
     { before: `exec env -i SVC_SUPER_SOCKET="$SVC_SUPER_SOCKET" "$0" up -f services.yaml` },
@@ -65,14 +65,14 @@ test('with an empty environment it finds its services and they get none but what
   expect(Object.keys(env).sort()).toEqual(['SPT_NOENV', 'SVC_NAME', 'SVC_RUN', 'SVC_SUPER_SOCKET']);
 });
 
-test('a service that cannot be started for want of open files is said to be, with the limit', async () => {
+test('a service that cannot start because of too few descriptors is reported, with the limit', async () => {
   const services = Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`s${index}`, played()]));
   await using run = await up({ services }, { before: 'ulimit -n 40' });
   await run.ends(1);
   await run.line(/s\d could not be started: the limit of 40 open files is reached/);
 });
 
-test('a service that sends SIGKILL to every process ends its neighbours: the successor of the supervisor takes it as their end', async () => {
+test('a service that sends SIGKILL to every process ends the others: the successor of the supervisor reports their exits', async () => {
   await using run = await up({ services: { a: played(), b: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   // kill(-1) spares its caller.
@@ -83,10 +83,10 @@ test('a service that sends SIGKILL to every process ends its neighbours: the suc
   await run.line(/stopping everything: b failed/);
 });
 
-test('a service that sends SIGTERM to every process ends its neighbours, and the container in order', async () => {
+test('a service that sends SIGTERM to every process ends the others, and the container in order', async () => {
   await using run = await up({ services: { a: played(), b: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
-  // PID 1 takes it as a request to stop; its neighbours end by it at the same time. Whichever is first counts.
+  // For PID 1 it is a request to stop; the other services die of it at the same time. Either may be first.
   await a.trap('TERM');
   await a.eval("kill 'TERM', -1; undef");
   await b.gone;
@@ -95,7 +95,7 @@ test('a service that sends SIGTERM to every process ends its neighbours, and the
   expect([0, 143]).toContain(code ?? -1);
 });
 
-test('a service that signals its whole group ends itself and nobody else', async () => {
+test('a service that signals its whole group ends itself only', async () => {
   await using run = await up({ services: { a: played({ essential: false }), b: played() } });
   const [a, b] = [await run.puppet('a'), await run.puppet('b')];
   await b.trap('TERM');
@@ -104,7 +104,7 @@ test('a service that signals its whole group ends itself and nobody else', async
   expect(await b.caught()).toEqual([]);
 });
 
-test('a process that leaves the group of its service is swept all the same', async () => {
+test('a process that leaves the group of its service is cleaned up too', async () => {
   await using run = await up({ services: { a: played({ stop: { to: 'group' } }) } }, { pid1: false });
   const a = await run.puppet('a');
   await a.spawn('kid');
@@ -134,7 +134,7 @@ test('hundreds of restarts leave no descriptor and no process behind', async () 
   await until('some restarts', () => restarted(10));
   const before = run.descriptors();
   await until('a hundred restarts', () => restarted(100));
-  // A run under way has some ten of its own.
+  // A run in progress has some ten of its own.
   expect(Math.abs(run.descriptors() - before)).toBeLessThan(40);
   expect(run.ps().length).toBeLessThan(12);
   run.signal('SIGTERM');
@@ -152,7 +152,7 @@ test('a hundred services become ready and stop', async () => {
   await run.ends(0);
 });
 
-test('a line without end takes no memory, and comes out whole', async () => {
+test('an endless line takes no memory, and is complete', async () => {
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await a.eval(`for (1 .. 400) { put(to_handle(1), 'x' x 100_000) } undef`);

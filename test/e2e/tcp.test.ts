@@ -1,5 +1,5 @@
-// The listener of `control.http` from outside: who is let in, what it answers, what it cuts off; and that nothing of it is
-// there unless the configuration asks for it.
+// The listener of `control.http` from outside: authorization, responses, limits; and that it exists only if it is
+// configured.
 import { describe, expect, test } from 'bun:test';
 import { existsSync } from 'node:fs';
 import { freePort, played, type Run, until, up, useRig } from '../helpers/rig.ts';
@@ -36,8 +36,8 @@ async function listening(
   };
 }
 
-describe('what it answers', () => {
-  test('the API to those who have the token; to the others 401 and no more', async () => {
+describe('responses', () => {
+  test('the API with the token; without it only 401', async () => {
     await using at = await listening();
     await at.run.puppet('a');
     const status = await at.get('/v1/status');
@@ -54,7 +54,7 @@ describe('what it answers', () => {
     }
   });
 
-  test('/healthz while it lives, /readyz as `health` does, before and after', async () => {
+  test('/healthz while it runs, /readyz as `health`, before and after', async () => {
     await using at = await listening({ open: ['healthz', 'readyz'], token: TOKEN }, { ready: { notify: true } });
     const a = await at.run.puppet('a');
     const ask = async (path: string) => {
@@ -68,7 +68,7 @@ describe('what it answers', () => {
     expect(await ask('/readyz')).toBe('200 ready\n');
   });
 
-  test('/metrics, counted where it happens', async () => {
+  test('/metrics, with real counts', async () => {
     await using at = await listening({}, { ready: { file: '/' }, restart: 'always' });
     const a = await at.run.puppet('a');
     await a.print('one');
@@ -83,7 +83,7 @@ describe('what it answers', () => {
     expect(text).toMatch(/process_resident_memory_bytes [1-9]\d{6}/);
   });
 
-  test('/metrics: orphans, what is swept, probes that fail and those that get no answer', async () => {
+  test('/metrics: orphans, cleaned-up processes, probes that fail or time out', async () => {
     const port = await freePort();
     await using run = await up({
       control: { http: { listen: port } },
@@ -114,7 +114,7 @@ describe('what it answers', () => {
     expect([await attempts('b', 'ok'), await attempts('c', 'ok'), await attempts('c', 'failed')]).toEqual([0, 0, 0]);
   });
 
-  test('the document of the API, with every route that it answers', async () => {
+  test('the OpenAPI document, with every route', async () => {
     await using at = await listening({});
     const document = (await (await at.get('/openapi.json', {})).json()) as { paths: Record<string, unknown> };
     expect(Object.keys(document.paths)).toEqual(
@@ -122,7 +122,7 @@ describe('what it answers', () => {
     );
   });
 
-  test('the page, which may run nothing but itself and be framed by nobody', async () => {
+  test('the page, with a policy that allows only its own script and no frames', async () => {
     await using at = await listening();
     const page = await at.get('/', {});
     expect(page.status).toBe(200);
@@ -136,7 +136,7 @@ describe('what it answers', () => {
     expect(text).not.toContain(TOKEN);
   });
 
-  test('HEAD without a body, and no method but GET, HEAD and POST', async () => {
+  test('HEAD without a body, and no method except GET, HEAD and POST', async () => {
     await using at = await listening({});
     const head = await exchange(at.port, ['HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n']);
     expect(statusOf(head)).toBe(200);
@@ -148,8 +148,8 @@ describe('what it answers', () => {
   });
 });
 
-describe('strangers', () => {
-  test('of another Host or Origin are refused, whatever they know', async () => {
+describe('requests from other origins', () => {
+  test('with another Host or Origin are refused, even with the token', async () => {
     await using at = await listening();
     const ask = async (head: string) =>
       statusOf(await exchange(at.port, [`GET /v1/status HTTP/1.1\r\n${head}${BEARER}\r\n`], { until: /\r\n\r\n/ }));
@@ -162,9 +162,9 @@ describe('strangers', () => {
   });
 });
 
-test('without a token it answers reads only, and says what to set', async () => {
+test('without a token it is read-only, with a suggestion', async () => {
   await using at = await listening({});
-  await at.run.line(/warning: .*without a token the control API answers reads only over TCP/);
+  await at.run.line(/warning: .*without a token the control API is read-only over TCP/);
   await at.run.puppet('a');
   expect((await at.get('/v1/status', {})).status).toBe(200);
   const body = JSON.stringify({ argv: ['touch', `${at.run.folder}/made`] });
@@ -172,18 +172,18 @@ test('without a token it answers reads only, and says what to set', async () => 
   for (const path of [...paths, '/group/g/stop', '/v1/status', '/nowhere']) {
     const refused = await fetch(`http://127.0.0.1:${at.port}${path}`, { method: 'POST', body });
     expect(`${path} ${refused.status}`).toBe(`${path} 403`);
-    expect(((await refused.json()) as { error: string }).error).toMatch(/reads only.*control\.http\.token/);
+    expect(((await refused.json()) as { error: string }).error).toMatch(/read-only.*control\.http\.token/);
   }
   expect(await (await at.get('/', {})).text()).toContain('<body data-read-only>');
   expect(existsSync(`${at.run.folder}/made`)).toBe(false);
-  // The unix socket is for the supervisor's own user.
+  // The unix socket accepts the supervisor's own user.
   expect((await at.run.command('stop', 'a', '--wait')).code).toBe(0);
 });
 
 test('`check` warns of a listener without a token', async () => {
   await using run = await up({ control: { http: { listen: 9100 } }, services: { a: played() } }, { args: ['check'] });
   await run.ends(0);
-  await run.line(/services\.yaml:\d+:\d+: warning: without a token the control API answers reads only/);
+  await run.line(/services\.yaml:\d+:\d+: warning: without a token the control API is read-only/);
   await run.line(/help: add `token: \{file: PATH\}`/);
 });
 
@@ -198,7 +198,7 @@ describe('limits', () => {
     expect([statusOf(large), answersIn(large), large.closed]).toEqual([413, 1, true]);
   });
 
-  test('a head that does not come within 5 s', async () => {
+  test('a head that does not arrive within 5 s', async () => {
     await using at = await listening({});
     const slow = Array.from({ length: 40 }, (_, line) => [`X-${line}: 1\r\n`, 300]).flat();
     const [silent, dripping] = await Promise.all([
@@ -212,7 +212,7 @@ describe('limits', () => {
     }
   });
 
-  test('of 64 connections: one more closes the one that has been silent longest, so that /healthz is always answered', async () => {
+  test('of 64 connections: one more closes the one that has been idle longest, so that /healthz always responds', async () => {
     await using at = await listening({});
     const early = Array.from({ length: 20 }, () => exchange(at.port, [], { patience: 3_000 }));
     await Bun.sleep(200);
@@ -226,7 +226,7 @@ describe('limits', () => {
     expect((await Promise.all(late)).some(({ closed }) => closed)).toBe(false);
   });
 
-  test('hundreds of half-open connections, again and again, do not keep /healthz from its answer', async () => {
+  test('hundreds of half-open connections do not block /healthz', async () => {
     await using at = await listening({ token: TOKEN, open: ['healthz'] });
     const flood: Promise<unknown>[] = [];
     for (let wave = 0; wave < 6; wave += 1) {
@@ -237,7 +237,7 @@ describe('limits', () => {
     await Promise.all(flood);
   });
 
-  test('what stands behind a refused request is not taken for another one', async () => {
+  test('bytes after a refused request are not taken as another request', async () => {
     await using at = await listening();
     const inner = `GET /v1/status HTTP/1.1\r\nHost: localhost\r\n${BEARER}\r\n`;
     for (const head of [
@@ -251,14 +251,14 @@ describe('limits', () => {
       expect([400, 401]).toContain(statusOf(found) ?? 0);
       expect(found.text).not.toContain('"services"');
     }
-    // Proper requests behind each other are answered in turn.
+    // Valid requests after each other get responses in turn.
     const two = await exchange(at.port, [inner, inner.replace('/v1/status', '/healthz')], { until: /ok\n/ });
     expect(answersIn(two)).toBe(2);
   });
 });
 
 describe('the listener itself', () => {
-  test('is not there unless the configuration asks for it, and gone at the end', async () => {
+  test('exists only if it is configured, and is closed at the end', async () => {
     await using at = await listening({});
     const a = await at.run.puppet('a');
     await a.exit(0);
@@ -275,7 +275,7 @@ describe('the listener itself', () => {
     expect(inodes.filter((inode) => tables.some((table) => table.includes(` ${inode} `)))).toEqual([]);
   });
 
-  test('that cannot be had is said, and the services run', async () => {
+  test('that cannot be opened is reported, and the services run', async () => {
     await using first = await listening({});
     await using run = await up({
       control: { http: { listen: first.port } },
@@ -292,6 +292,6 @@ describe('the listener itself', () => {
       services: { a: played() },
     });
     await run.ends(78);
-    expect(run.output.text()).toContain('beyond the loopback a `token` is needed');
+    expect(run.output.text()).toContain('a `token` is required beyond the loopback');
   });
 });

@@ -1,5 +1,5 @@
-// On a terminal (docker run -t, a developer's shell): colours, Ctrl-C, and a terminal that goes away or is stopped with
-// Ctrl-S. The terminal is a real one (a pty) whose other end is this test.
+// On a terminal (docker run -t, a developer's shell): colours, Ctrl-C, and a terminal that disappears or is stopped with Ctrl-S.
+// The terminal is a real one (a pty) whose other end is this test.
 import { expect, test } from 'bun:test';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ async function open(config: object, args: readonly string[] = []): Promise<Sessi
   const decoder = new TextDecoder();
   const child = Bun.spawn({
     cmd: [
-      // unshare itself is to outlive its terminal.
+      // unshare itself must outlive its terminal.
       ...['/bin/sh', '-c', 'trap "" HUP; exec "$0" "$@"'],
       ...['unshare', ...(isRoot ? [] : ['--user', '--map-root-user'])],
       ...['--pid', '--fork', '--mount-proc', '--kill-child', binary, ...args],
@@ -74,7 +74,7 @@ test('on a terminal each service has its colour', async () => {
   await session.shows(COLOURED);
 });
 
-test('Ctrl-C ends everything cleanly: services are stopped in order, and the code is 0', async () => {
+test('Ctrl-C ends everything in order, with 0', async () => {
   await using session = await open({ services: { a: played(), b: played({ depends_on: ['a'] }) } });
   const [a, b] = [await session.puppet('a'), await session.puppet('b')];
   await Promise.all([a.trap('INT', 'TERM'), b.trap('INT', 'TERM')]);
@@ -84,13 +84,13 @@ test('Ctrl-C ends everything cleanly: services are stopped in order, and the cod
   expect(await a.caught()).toEqual([]);
   await b.exit(0);
   await a.signalled('SIGTERM');
-  // The terminal itself reached neither: they are in sessions of their own.
+  // The terminal signals neither of them: they are in their own sessions.
   expect([await a.caught(), b.signals]).toEqual([['SIGTERM'], ['SIGTERM']]);
   await a.exit(0);
   expect(await session.ended).toBe(0);
 });
 
-test('a terminal that goes away changes nothing for the services', async () => {
+test('a terminal that disappears changes nothing for the services', async () => {
   await using session = await open({ services: { a: played() } });
   const a = await session.puppet('a');
   await session.shows(/a started/);
@@ -102,7 +102,7 @@ test('a terminal that goes away changes nothing for the services', async () => {
   expect(await session.ended).toBe(7);
 });
 
-test('init: the command has the terminal, and Ctrl-C is its own', async () => {
+test('init: the command has the terminal, and receives Ctrl-C', async () => {
   await using session = await open({}, [
     'init',
     '--',

@@ -1,5 +1,5 @@
-// Rubbish at the two sockets that the supervisor listens on: the control socket, to which any process of our user may
-// connect, and the notify socket, to which any process may send. It has to be borne, and the next honest word heard.
+// Malformed input at the two sockets of the supervisor: the control socket, to which any process of its user may connect, and the
+// notify socket, to which any process may send. It must have no effect, and the next valid message must be handled.
 import { expect, test } from 'bun:test';
 import { connect, type Socket } from 'node:net';
 import { isRoot, played, until, up, useRig } from '../helpers/rig.ts';
@@ -19,7 +19,7 @@ function open(path: string): Promise<Socket> {
   });
 }
 
-/** The same, but one that is cut off at once, since there are too many, counts as well. */
+/** The same, but a connection that is closed at once, because there are too many, counts as well. */
 function knock(path: string): Promise<Socket> {
   return new Promise((resolve) => {
     const socket = connect({ path });
@@ -61,14 +61,14 @@ const RUBBISH: Readonly<Record<string, string | Uint8Array>> = {
   'a thousand requests at once': 'GET /v1/status HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(1_000),
 };
 
-test('whatever is said to the control socket, the next who asks is answered', async () => {
+test('after any input to the control socket the next request gets a response', async () => {
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await run.state('a', 'ready');
   const before = run.descriptors();
   for (const [what, bytes] of Object.entries(RUBBISH)) {
     const [one, other] = [await open(run.socket), await open(run.socket)];
-    // One stays until it has been heard, the other leaves in the middle.
+    // One waits for the response, the other disconnects early.
     one.write(bytes);
     other.write(bytes, () => other.destroy());
     expect({ what, phase: (await run.status()).phase }).toEqual({ what, phase: 'running' });
@@ -82,7 +82,7 @@ test('whatever is said to the control socket, the next who asks is answered', as
   await run.ends(3);
 });
 
-test('with five hundred connections open, silent or half-way, status and health answer', async () => {
+test('with five hundred open connections, idle or half-way, status and health respond', async () => {
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await run.state('a', 'ready');
@@ -104,7 +104,7 @@ test('with five hundred connections open, silent or half-way, status and health 
   await run.ends(3);
 });
 
-test('the end is not held up by open connections', async () => {
+test('open connections do not delay the end', async () => {
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await run.state('a', 'ready');
@@ -117,7 +117,7 @@ test('the end is not held up by open connections', async () => {
 
 const notify = { notify: true };
 
-test('five hundred messages are read, and the one that says READY=1 is heard among them', async () => {
+test('five hundred messages are read, and the READY=1 among them counts', async () => {
   await using run = await up({ services: { a: played({ ready: notify }), b: played({ depends_on: { a: 'ready' } }) } });
   const a = await run.puppet('a');
   for (const text of [
@@ -144,7 +144,7 @@ test('five hundred messages are read, and the one that says READY=1 is heard amo
   await run.ends(3);
 });
 
-test('five hundred messages at once wait in no queue of ours: whoever sends them is not held up', async () => {
+test('five hundred messages at once do not block their sender', async () => {
   await using run = await up({ services: { a: played({ ready: notify }) } });
   const a = await run.puppet('a');
   await a.eval(`do_notify("STATUS=$_") for 1 .. 500; undef`);
@@ -154,40 +154,43 @@ test('five hundred messages at once wait in no queue of ours: whoever sends them
   await run.ends(3);
 });
 
-test.skipIf(!isRoot)('a message of another user is not heard, one of its own user or of ours is', async () => {
-  const config = { services: { a: played({ ready: notify, user: '12345:12345', cwd: '/' }) } };
-  for (const [uid, heard] of [
-    [23_456, false],
-    [12_345, true],
-    [0, true],
-  ] as const) {
-    await using run = await up(config);
-    const a = await run.puppet('a');
-    const { NOTIFY_SOCKET = '' } = (await a.facts()).env;
-    // Not one of its processes: from outside, as anybody in the container could.
-    const inside = `nsenter --target ${run.outerPid} --pid --mount --net`;
-    const say = (user: number) => {
-      const perl = `use Socket; socket(my $s, AF_UNIX, SOCK_DGRAM, 0); my $a = shift; $a =~ s/^@/\\0/; send($s, "READY=1", 0, pack("S a*", AF_UNIX, $a)) // die`;
-      const { exitCode } = Bun.spawnSync([
-        ...inside.split(' '),
-        'setpriv',
-        `--reuid=${user}`,
-        '--clear-groups',
-        'perl',
-        '-e',
-        perl,
-        NOTIFY_SOCKET,
-      ]);
-      expect(exitCode).toBe(0);
-    };
-    say(uid);
-    if (heard) await run.state('a', 'ready');
-    else {
-      // What comes after it has been read shows that it has been read too.
-      await a.notify('STATUS=1');
-      for (let round = 0; round < 20; round += 1) expect((await run.service('a')).state).toBe('starting');
+test.skipIf(!isRoot)(
+  "a message of another user is ignored, one of its own user or of the supervisor's counts",
+  async () => {
+    const config = { services: { a: played({ ready: notify, user: '12345:12345', cwd: '/' }) } };
+    for (const [uid, heard] of [
+      [23_456, false],
+      [12_345, true],
+      [0, true],
+    ] as const) {
+      await using run = await up(config);
+      const a = await run.puppet('a');
+      const { NOTIFY_SOCKET = '' } = (await a.facts()).env;
+      // Not one of its processes: from outside, as any process of the container could.
+      const inside = `nsenter --target ${run.outerPid} --pid --mount --net`;
+      const say = (user: number) => {
+        const perl = `use Socket; socket(my $s, AF_UNIX, SOCK_DGRAM, 0); my $a = shift; $a =~ s/^@/\\0/; send($s, "READY=1", 0, pack("S a*", AF_UNIX, $a)) // die`;
+        const { exitCode } = Bun.spawnSync([
+          ...inside.split(' '),
+          'setpriv',
+          `--reuid=${user}`,
+          '--clear-groups',
+          'perl',
+          '-e',
+          perl,
+          NOTIFY_SOCKET,
+        ]);
+        expect(exitCode).toBe(0);
+      };
+      say(uid);
+      if (heard) await run.state('a', 'ready');
+      else {
+        // A later message that has been read shows that this one has been read too.
+        await a.notify('STATUS=1');
+        for (let round = 0; round < 20; round += 1) expect((await run.service('a')).state).toBe('starting');
+      }
+      await a.exit(3);
+      await run.ends(3);
     }
-    await a.exit(3);
-    await run.ends(3);
-  }
-});
+  },
+);

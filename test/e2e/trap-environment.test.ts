@@ -1,7 +1,7 @@
-// The container's environment and the working directory are meant for the services. A runtime that is compiled into a
-// program still obeys both: it would load other code into the supervisor, become a debugger or a package manager, write
-// files as root, or refuse to start. So PID 1 gives the supervisor an environment of its own making (native/handover.c), and
-// every variable of the container has to reach the services as it is.
+// The container's environment and the working directory are meant for the services. A runtime that is compiled into a program
+// still obeys both: it would load other code into the supervisor, become a debugger or a package manager, write files as root, or
+// refuse to start. So PID 1 gives the supervisor its own environment (native/handover.c), and every variable of the container
+// must reach the services unchanged.
 import { describe, expect, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,10 +11,10 @@ import { ConfigFolder } from '../helpers/trap-config.ts';
 
 useRig();
 
-/** Whoever loads this code leaves a file. */
+/** Leaves a file when it is loaded. */
 const EVIL = `require('node:fs').writeFileSync(process.env.EVIL_LEAVES ?? 'EVIL', process.argv.join(' '))\n`;
 
-/** What a runtime might look for in its working directory. */
+/** Files that a runtime might read in its working directory. */
 const FOLDER: Readonly<Record<string, string>> = {
   'evil.js': EVIL,
   'evil.ts': EVIL,
@@ -28,7 +28,7 @@ const FOLDER: Readonly<Record<string, string>> = {
   'jsconfig.json': '{ this is no JSON',
 };
 
-/** Each alone could change the runtime; what each would do there stands in runtime.md or in the runtime's manual. */
+/** Each alone could change the runtime; the runtime's manual describes the effects. */
 const VARIABLES: Readonly<Record<string, string>> = {
   BUN_BE_BUN: '1',
   BUN_OPTIONS: '--preload=./evil.js',
@@ -67,7 +67,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
 
 const BASE = { PATH: '/usr/bin:/bin', TERM: 'dumb' };
 
-/** The variables that a command printed with env(1), one a line. */
+/** The variables that a command printed with env(1), one per line. */
 function parse(text: string): Readonly<Record<string, string>> {
   const pairs = text.trimEnd().split('\n');
   return Object.fromEntries(pairs.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
@@ -75,7 +75,7 @@ function parse(text: string): Readonly<Record<string, string>> {
 
 const environOf = (pid: number) => readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').slice(0, -1);
 
-/** What PID 1 sets for the supervisor: the table `settings` of its source. */
+/** The variables that PID 1 sets for the supervisor: the table `settings` of its source. */
 const SETTINGS = (() => {
   const source = readFileSync(join(import.meta.dir, '../../native/handover.c'), 'utf8');
   const table = /settings\[.* = \{\n([\s\S]*?)\n\};/.exec(source)?.[1] ?? '';
@@ -84,7 +84,7 @@ const SETTINGS = (() => {
 /** The signal of the garbage collector. Bun handles it; Node has no such signal. */
 const COLLECTOR = Number(SETTINGS.find((setting) => setting.startsWith('JSC_SIGNAL_FOR_GC='))?.split('=')[1]);
 
-/** What `init` gives its command when it has been given these and nothing else: through perl, in an order of its own. */
+/** The environment that `init` gives its command when it is started with exactly these variables, sorted by perl. */
 async function environmentOf(variables: readonly string[]): Promise<string[]> {
   const program = `%ENV = map { split /=/, $_, 2 } split /\\0/, do { local $/; <STDIN> // '' }; exec @ARGV or die`;
   const child = Bun.spawn(['perl', '-e', program, binary, 'init', '--', '/usr/bin/env', '-0'], {
@@ -98,7 +98,7 @@ async function environmentOf(variables: readonly string[]): Promise<string[]> {
 
 const ENV = { services: { a: { command: ['/usr/bin/env'], log: { prefix: false } } } };
 
-/** What the supervisor prints around that, times and pids left out. */
+/** The supervisor's own output, without times and pids. */
 const said = (run: Run) =>
   run.lines.filter((line) => line.startsWith('svc-super')).map((line) => line.replace(/pid \d+|\d+ ms/g, '#'));
 
@@ -109,7 +109,7 @@ const SAID = [
 ];
 
 for (const [name, value] of Object.entries(VARIABLES)) {
-  test(`${name}=${value} changes nothing in the supervisor and reaches the services as it is`, async () => {
+  test(`${name}=${value} changes nothing in the supervisor and reaches the services unchanged`, async () => {
     const env = { ...BASE, [name]: value };
     await using run = await up(ENV, { env, files: FOLDER });
     await run.ends(0);
@@ -124,7 +124,7 @@ for (const [name, value] of Object.entries(VARIABLES)) {
 
 const ALL = { ...BASE, ...VARIABLES };
 
-test('all of them together: the supervisor runs with its own settings and PATH alone, and PID 1 keeps the container’s own', async () => {
+test('all of them together: the supervisor runs with its own settings and PATH only, and PID 1 keeps the container’s own', async () => {
   const env = { ...ALL, GLIBC_TUNABLES: 'glibc.malloc.arena_max=2' };
   await using run = await up({ services: { a: played() } }, { env, files: FOLDER });
   const a = await run.puppet('a');
@@ -133,7 +133,7 @@ test('all of them together: the supervisor runs with its own settings and PATH a
   expect(environOf(outer)).toEqual([...SETTINGS, `PATH=${env.PATH}`]);
   const [, caught = ''] = /^SigCgt:\s*(\w+)$/m.exec(readFileSync(`/proc/${outer}/status`, 'utf8')) ?? [];
   if (!isNode) expect((BigInt(`0x${caught}`) >> BigInt(COLLECTOR - 1)) & 1n).toBe(1n);
-  // Who looks there for the environment of the container (`xargs -0 < /proc/1/environ`) finds it.
+  // The container's environment can be read there (`xargs -0 < /proc/1/environ`).
   expect(environOf(run.outerPid)).toEqual(
     expect.arrayContaining(Object.entries(env).map(([name, value]) => `${name}=${value}`)),
   );
@@ -143,7 +143,7 @@ test('all of them together: the supervisor runs with its own settings and PATH a
   await run.ends(3);
 });
 
-test('without PATH the supervisor has its settings alone', async () => {
+test('without PATH the supervisor has its settings only', async () => {
   await using run = await up(
     { services: { a: played() } },
     { before: 'exec env -u PATH "$0" "$@"', env: { ...BASE, BUN_OPTIONS: '--smol' } },
@@ -154,13 +154,13 @@ test('without PATH the supervisor has its settings alone', async () => {
   await run.ends(3);
 });
 
-describe('nothing that the supervisor sets for itself reaches a child', () => {
-  /** Names that are ours or the runtime's, and two that the rig gives. */
+describe('settings of the supervisor do not reach a child', () => {
+  /** Names of the supervisor and the runtime, and two that the rig sets. */
   const ours = (env: object) =>
     Object.keys(env).filter((name) => /^(BUN|JSC|MIMALLOC|UV|NODE|SVC_SUPER)_/.test(name) && !GIVEN.has(name));
   const GIVEN = new Set(['SVC_SUPER_SOCKET', 'SVC_SUPER_CONFIG']);
 
-  test('be it a service, a service of another user, an exec probe or a stop command', async () => {
+  test('neither a service, a service of another user, an exec probe nor a stop command', async () => {
     const print = (name: string) => ['/bin/sh', '-c', `/usr/bin/env > ${name}.new && mv ${name}.new ${name}`];
     await using run = await up(
       {
@@ -185,7 +185,7 @@ describe('nothing that the supervisor sets for itself reaches a child', () => {
     }
   });
 
-  test('init: the command has the environment of the container and nothing else', async () => {
+  test('init: the command has exactly the environment of the container', async () => {
     const env = {
       ...ALL,
       HOME: undefined,
@@ -226,10 +226,10 @@ test('the short commands are not changed either', async () => {
   expect(existsSync(folder.in('EVIL'))).toBe(false);
 });
 
-/** How a variable begins that a dynamic linker, an allocator or a runtime would obey. */
+/** Prefixes of variables that a dynamic linker, an allocator or a runtime would obey. */
 const OBEYED = ['LD_PRELOAD=', 'LD_AUDIT=', 'GLIBC_TUNABLES=', 'BUN_', 'NODE_', 'JSC_', 'MIMALLOC_', 'MALLOC_', 'UV_'];
 
-test('init: whatever it holds, the command has it, byte for byte', async () => {
+test('init: the command has the environment byte for byte', async () => {
   const beginning = fc.constantFrom(...OBEYED, 'PATH=', 'A=', '=', '');
   const variable = fc
     .tuple(beginning, fc.string({ unit: 'binary-ascii' }), fc.constantFrom('', '=', '=x'))
@@ -244,14 +244,14 @@ test('init: whatever it holds, the command has it, byte for byte', async () => {
   );
 });
 
-test('init: however large it is', async () => {
-  // A word may be 131,071 bytes long (MAX_ARG_STRLEN), and all of them a quarter of what the stack may hold.
+test('init: an environment of any size', async () => {
+  // A string may be 131,071 bytes long (MAX_ARG_STRLEN), and all of them a quarter of the stack limit.
   const variables = [`BUN_LONG=${'x'.repeat(131_000)}`, `LONG=${'x'.repeat(131_000)}`];
   for (let at = 0; at < 9; at += 1) variables.push(`NODE_${at}=${'y'.repeat(100_000)}`);
   expect((await environmentOf(variables)).toSorted()).toEqual(variables.toSorted());
 });
 
-test('a library that is to be preloaded and is missing reaches the services, and svc-super runs', async () => {
+test('a missing preloaded library reaches the services, and svc-super runs', async () => {
   const env = { LD_PRELOAD: '/nowhere/evil.so' };
   await using run = await up(ENV, { env });
   await run.ends(0);
@@ -259,7 +259,7 @@ test('a library that is to be preloaded and is missing reaches the services, and
   expect(parse(run.output.bytes('stdout').toString())).toMatchObject(env);
 });
 
-test('a runtime that is not guarded does what they say: the proof that this test can fail', async () => {
+test('an unprotected runtime obeys them: the proof that this test can fail', async () => {
   const leaves = async (env: Readonly<Record<string, string>>) => {
     using folder = new ConfigFolder({ 'evil.js': EVIL, 'program.js': '' });
     const child = Bun.spawn([process.execPath, 'program.js'], {

@@ -1,5 +1,5 @@
-// What the kernel refuses, sends and counts: system calls that an old seccomp profile knows nothing of, signals to PID 1
-// from its own services and in its first moments, and limits on open files.
+// What the kernel refuses, sends and limits: system calls that an old seccomp profile blocks, signals to PID 1 from its own
+// services and during its start, and limits on open files.
 import { describe, expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -10,7 +10,7 @@ useRig();
 
 const launcher = join(import.meta.dir, '../helpers/trap-seccomp.pl');
 
-/** Makes system calls fail in PID 1 and in all that it starts. */
+/** Makes system calls fail in PID 1 and in all its descendants. */
 const refuse = (error: 'EPERM' | 'ENOSYS', calls: string) => `exec perl ${launcher} ${error} ${calls} "$0" "$@"`;
 
 const noZombie = (run: Run) =>
@@ -20,7 +20,7 @@ const noZombie = (run: Run) =>
     () => run.output.text(),
   );
 
-/** Refused alone and together, as Docker before 20.10, gVisor and old kernels do. clone3 with EPERM no C library survives. */
+/** Refused alone and together, as in Docker before 20.10, gVisor and old kernels. No C library survives clone3 with EPERM. */
 const REFUSED = [
   ['EPERM', 'pidfd_open'],
   ['ENOSYS', 'pidfd_open'],
@@ -29,8 +29,8 @@ const REFUSED = [
   ['ENOSYS', 'pidfd_open,clone3,close_range,memfd_create,epoll_pwait2'],
 ] as const;
 
-describe.each(REFUSED)('where seccomp answers %s to %s', (error, calls) => {
-  test('exits of its children are seen, orphans reaped, signals handled', async () => {
+describe.each(REFUSED)('with seccomp and %s for %s', (error, calls) => {
+  test('exits of children are reported, orphans reaped, signals handled', async () => {
     await using run = await up(
       {
         exit: 'all',
@@ -80,14 +80,14 @@ describe.each(REFUSED)('where seccomp answers %s to %s', (error, calls) => {
 });
 
 describe('signals that a service sends to PID 1', () => {
-  /** The kernel's own, those that stop everything, and those of the threads of the C library. */
+  /** The kernel's own signals, those that stop everything, and those of the threads of the C library. */
   const APART = new Set([2, 3, 9, 15, 19, 30, 32, 33, 37]);
-  /** Sent by a process these are signals like any other; only the kernel's own are faults. */
+  /** Sent by a process these are ordinary signals; only the kernel's own are faults. */
   const FAULTS = ['ILL', 'BUS', 'FPE', 'SEGV'];
 
   const all = Array.from({ length: 64 }, (_, at) => at + 1).filter((number) => !APART.has(number));
 
-  test('up: none of them ends or stops it, whoever sends them', async () => {
+  test('up: none of them ends or stops it, whatever the sender', async () => {
     await using run = await up({ services: { a: played() } });
     const a = await run.puppet('a');
     for (const number of all) {
@@ -117,10 +117,10 @@ describe('signals that a service sends to PID 1', () => {
   });
 });
 
-describe('a signal that comes while the program is still loading', () => {
+describe('a signal during the load of the program', () => {
   /**
-   * Held or handled: the kernel would keep it from PID 1 otherwise (signal(7)), in the moment before its first instruction.
-   * While `init` waits in rt_sigtimedwait(2) nothing is shown as held: by then it has a child.
+   * Blocked or handled: otherwise the kernel would discard it for PID 1 (signal(7)) before its first instruction. While `init`
+   * waits in rt_sigtimedwait(2) no signal is shown as blocked: by then it has a child.
    */
   const bit = 1n << BigInt(constants.signals.SIGTERM - 1);
   const hears = (run: Run) =>
@@ -164,7 +164,7 @@ describe('open files', () => {
     ]),
   );
 
-  test('a hard limit of 256 is enough for 70 services; the rest are told so, and the supervisor goes on', async () => {
+  test('a hard limit of 256 is enough for 70 services; further starts fail with that reason, and the supervisor continues', async () => {
     await using run = await up(
       { exit: 'failure', services: { first: played(), leaver: played({ essential: false }), ...sleepers } },
       { before: 'ulimit -n 256' },
@@ -172,7 +172,7 @@ describe('open files', () => {
     const first = await run.puppet('first');
     const leaver = await run.puppet('leaver');
     await run.line(/s\d+ could not be started: the limit of 256 open files is reached; starting again in/);
-    // Each is there or has been refused: from here on room for one more is made by who leaves.
+    // Each has started or has been refused: from now on an exit makes space for one more.
     const services = await until('each to have been tried', async () => {
       const now = await run.status();
       return now.services.every(({ state, restarts }) => state === 'ready' || state === 'backoff' || restarts > 0)
@@ -186,7 +186,7 @@ describe('open files', () => {
     expect(waiting.length).toBeGreaterThan(10);
     await first.orphans(20, 1);
     await noZombie(run);
-    // A service that leaves for good makes room for another.
+    // A service that is stopped makes space for another.
     await leaver.exit(0);
     await until('another to be started', async () => {
       const now = await run.status();
@@ -197,18 +197,18 @@ describe('open files', () => {
     await run.ends(3);
   });
 
-  test('a soft limit of 256 is that of the services and not that of the supervisor', async () => {
+  test('a soft limit of 256 applies to the services, not to the supervisor', async () => {
     const before = 'ulimit -Sn 256; ulimit -Hn 4096';
     await using run = await up({ exit: 'failure', services: { first: played(), ...sleepers } }, { before });
     const first = await run.puppet('first');
     await run.line(/everything is ready/);
-    // PID 1 holds the pipes, and the supervisor has opened each of them again.
+    // PID 1 has the pipes open, and the supervisor has opened each of them again.
     for (const { outer } of [run.pid1, run.supervisor])
       expect(readdirSync(`/proc/${outer}/fd`).length).toBeGreaterThan(256);
     expect((await first.facts()).limits['open files']).toEqual(['256', '4096']);
-    // Those that were started when the supervisor had few files open, and those after them.
+    // Services that were started when the supervisor had few open files, and later ones.
     await until('all to have said their limits', () => run.output.bytes('stdout').toString().length === MANY * 9);
-    // Lines of several services stand in no order.
+    // Lines of several services have no order.
     const said = run.output.bytes('stdout').toString().trimEnd().split('\n').sort();
     expect(said).toEqual([...Array(MANY).fill('256'), ...Array(MANY).fill('4096')]);
     await first.exit(3);

@@ -1,5 +1,5 @@
-// Reaping: under a storm of orphans no exit status of a service is lost and no zombie stays, whether the supervisor runs or
-// is stopped. And what happens to all processes when the supervisor or svc-super itself is killed.
+// Reaping: in a storm of orphans no exit status of a service is lost and no zombie stays, whether the supervisor runs or is
+// stopped. And the fate of all processes when the supervisor or svc-super itself is killed.
 import { expect, test } from 'bun:test';
 import { FairClock } from '../../chaos/fair.ts';
 import { waitedOf } from '../../chaos/proc.ts';
@@ -7,7 +7,7 @@ import { played, type Run, until, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
-/** As many as it can in that time, ten at once; the number of them. */
+/** Creates orphans as fast as possible for that time, ten at once; returns their number. */
 const storm = (seconds: number) => `
   use Time::HiRes ();
   my ($end, $count) = (Time::HiRes::time() + ${seconds}, 0);
@@ -24,8 +24,8 @@ const storm = (seconds: number) => `
   $count`;
 
 /**
- * Looks at the zombies whose parent is svc-super until `over`; the longest time that one was seen, milliseconds, less the
- * time for which svc-super waited for a processor.
+ * Observes the zombies whose parent is svc-super until `over`; returns the longest age of one, milliseconds, minus the time for
+ * which svc-super waited for a processor.
  */
 async function oldestZombie(run: Run, over: Promise<unknown>): Promise<number> {
   let goesOn = true;
@@ -52,14 +52,14 @@ async function oldestZombie(run: Run, over: Promise<unknown>): Promise<number> {
 const CODES = Array.from({ length: 44 }, (_, at) => at * 5 + 1);
 const SIGNALS = [1, 9, 15, 34, 40, 64];
 
-/** Fifty services, each of which ends again and again in a way that its name tells. */
+/** Fifty services, each of which exits repeatedly in a way that its name describes. */
 const ending = () => ({
   ...Object.fromEntries(CODES.map((code) => [`code-${code}`, { command: ['/bin/sh', '-c', `exit ${code}`] }])),
   ...Object.fromEntries(SIGNALS.map((n) => [`signal-${n}`, { command: ['/bin/sh', '-c', `kill -${n} $$; sleep 1`] }])),
 });
 
 for (const pid1 of [true, false]) {
-  test(`thousands of orphans as fast as can be: every code of fifty services is right and no zombie lasts${pid1 ? '' : ', below another init'}`, async () => {
+  test(`thousands of orphans as fast as possible: every code of fifty services is right and no zombie stays${pid1 ? '' : ', below another init'}`, async () => {
     const again = { essential: false, restart: { policy: 'always', backoff: { initial: '50ms', max: '100ms' } } };
     const services = Object.fromEntries(
       Object.entries(ending()).map(([name, service]) => [name, { ...service, ...again }]),
@@ -67,7 +67,7 @@ for (const pid1 of [true, false]) {
     await using run = await up({ exit: 'failure', services: { wild: played(), ...services } }, { pid1 });
     const wild = await run.puppet('wild');
     let made = 0;
-    // Until each of them has ended several times, which takes longer on a machine that has more to do.
+    // Until each of them has exited several times, which takes longer on a busy machine.
     for (let least = 0; made < (pid1 ? 3_000 : 1_000) || least < 3; ) {
       const raging = wild.eval(storm(1));
       const oldest = await oldestZombie(run, raging);
@@ -116,10 +116,10 @@ test('while the supervisor is stopped, orphans are reaped, and what happened is 
   await run.ends(2);
 });
 
-/** PID 1 gives up soon. */
+/** PID 1 gives up early. */
 const SOON = { supervisor: { deaths_starting: 2, deaths_young: 2, longest_pause: '0s' } };
 
-/** Kills each supervisor as soon as it is there, until PID 1 starts no other. */
+/** Kills each supervisor as soon as it exists, until PID 1 starts no other. */
 async function killSupervisors(run: Run): Promise<void> {
   await until('PID 1 to give up', () => {
     if (/stopping \d+ running processes, exit code 70/.test(run.output.text())) return true;
@@ -170,7 +170,7 @@ for (const pid1 of [true, false]) {
   });
 }
 
-test('svc-super below another init that is SIGKILLed takes its supervisor and all processes of its services along', async () => {
+test('svc-super below another init that is SIGKILLed ends its supervisor and all processes of its services', async () => {
   await using run = await up({ services: { a: played() } }, { pid1: false, leaves: ['control.sock'] });
   const a = await run.puppet('a');
   await run.state('a', 'ready');

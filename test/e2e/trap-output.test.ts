@@ -1,6 +1,6 @@
-// Standard output in every state that stops or ends a program which writes to it naively: nobody reads the pipe, the socket
-// or the terminal, the reader has left, the disk is full, the descriptor is closed. Meanwhile services flood it; PID 1 has
-// to answer, probe, reap, pass signals on and end as ever, in bounded memory; and what can be delivered is, to the byte.
+// Standard output in every state that blocks or ends a naive writer: the pipe, the socket or the terminal is not read, the reader
+// has closed it, the disk is full, the descriptor is closed. Meanwhile services flood it; svc-super must respond, probe, reap,
+// pass signals on and end as usual, in bounded memory; and everything that can be written is complete.
 import { describe, expect, test } from 'bun:test';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,11 +27,11 @@ const config = (port: number) => ({
 
 interface Flooding {
   readonly run: Run;
-  /** Whether both floods have been taken in whole. */
+  /** Whether both floods have been read completely. */
   isTaken(): boolean;
   /** Resolves when they have. */
   readonly taken: Promise<unknown>;
-  /** Everything that has to go on goes on. */
+  /** Checks that everything else continues. */
   isAlive(): Promise<void>;
 }
 
@@ -64,13 +64,13 @@ async function flooding(options: UpOptions, hold: () => void = () => undefined):
   return { run, isTaken: () => taken, taken: floods, isAlive };
 }
 
-/** Lines of the floods as they have to come, of one stream. */
+/** The expected lines of the floods, of one stream. */
 const flood = (service: string, stream: 0 | 1): readonly string[] =>
   Array.from({ length: LINES / 2 }, (_, at) => `${service.padEnd(9)} | ${floodLine(2 * at + stream, WIDTH)}`);
 
 const linesOf = (text: string, service: string) => text.split('\n').filter((line) => line.startsWith(`${service} `));
 
-/** Standard output and error become a socket whose other end another process holds, and does not read. */
+/** Standard output and error become a socket whose other end another process has open and does not read. */
 const SOCKET = `exec perl -MSocket -MPOSIX -e '
   $^F = 99;
   socketpair(my $ours, my $theirs, AF_UNIX, SOCK_STREAM, 0) or die;
@@ -81,8 +81,8 @@ const SOCKET = `exec perl -MSocket -MPOSIX -e '
 
 const NONBLOCKING = `perl -MFcntl -e 'fcntl(STDOUT, F_SETFL, O_WRONLY | O_NONBLOCK)'`;
 
-describe('where nobody reads', () => {
-  test('a pipe slows the services down and nothing else, and not a byte is missing when the reader comes', async () => {
+describe('without a reader', () => {
+  test('a pipe slows only the services down, and no byte is missing when it is read', async () => {
     const { run, isTaken, taken, isAlive } = await flooding({ stdout: 'stall' });
     await using _run = run;
     await isAlive();
@@ -122,7 +122,7 @@ describe('where nobody reads', () => {
       expect(own).toMatch(event);
   });
 
-  test('a pipe does not keep it from ending', async () => {
+  test('a pipe does not prevent the end', async () => {
     const { run, isTaken, isAlive } = await flooding({ stdout: 'stall' });
     await using _run = run;
     await isAlive();
@@ -132,7 +132,7 @@ describe('where nobody reads', () => {
     await run.ends(0);
   });
 
-  test('a socket slows the services down and nothing else, and does not keep it from ending', async () => {
+  test('a socket slows only the services down, and does not prevent the end', async () => {
     const { run, isTaken, isAlive } = await flooding({ before: SOCKET });
     await using _run = run;
     await isAlive();
@@ -146,14 +146,14 @@ describe.each([
   ['held', ''],
   ['held and non-blocking', NONBLOCKING],
 ])('a terminal that is %s', (_how, more) => {
-  test('slows the services down and nothing else, and not a byte is missing when it goes on', async () => {
+  test('slows only the services down, and no byte is missing when it continues', async () => {
     using terminal = new Terminal();
     const before = `exec > ${terminal.path} 2>&1\n${more}`;
     const { run, isTaken, taken, isAlive } = await flooding({ before }, () => terminal.hold());
     await using _run = run;
     await isAlive();
     expect(isTaken()).toBe(false);
-    // Waiting costs nothing: a tenth of a processor would be a loop that asks the terminal again and again.
+    // Waiting costs nothing: a tenth of a processor would mean a busy loop.
     const usedBy = (pid: number) => Number(readFileSync(`/proc/${pid}/schedstat`, 'latin1').split(' ')[0]) / 1e6;
     const { outer: supervisor } = run.supervisor;
     const used = () => usedBy(run.outerPid) + usedBy(supervisor);
@@ -179,7 +179,7 @@ describe.each([
     }
   });
 
-  test('does not keep it from ending', async () => {
+  test('does not prevent the end', async () => {
     using terminal = new Terminal();
     const before = `exec > ${terminal.path} 2>&1\n${more}`;
     const { run, isTaken, isAlive } = await flooding({ before }, () => terminal.hold());
@@ -206,9 +206,9 @@ const LOST: Readonly<Record<string, UpOptions>> = {
   'standard output is closed and standard error is not': { before: 'exec >&-' },
 };
 
-describe('where nothing can be written', () => {
+describe('if nothing can be written', () => {
   for (const [how, options] of Object.entries(LOST)) {
-    test(`because ${how}, the output is lost and nothing else`, async () => {
+    test(`because ${how}, the output is lost and nothing else is affected`, async () => {
       const { run, taken, isAlive } = await flooding(options);
       await using _run = run;
       await taken;
@@ -216,7 +216,7 @@ describe('where nothing can be written', () => {
       if (options.leaves?.includes('head.txt') === true)
         expect(readFileSync(join(run.folder, 'head.txt'), 'utf8').split('\n')).toHaveLength(11);
       expect(run.lines.filter((line) => /a bug|EPIPE/.test(line))).toEqual([]);
-      // No descriptor of ours has come to stand in the place of the closed ones.
+      // No descriptor has replaced the closed ones.
       for (const { outer } of [run.pid1, run.supervisor])
         for (const fd of [0, 1, 2])
           expect(readlinkSync(`/proc/${outer}/fd/${fd}`)).not.toMatch(/eventpoll|signalfd|memfd/);
@@ -226,7 +226,7 @@ describe('where nothing can be written', () => {
   }
 });
 
-test('a service opens /dev/stdout and /dev/stderr again, whoever it runs as', async () => {
+test('a service reopens /dev/stdout and /dev/stderr, as any user', async () => {
   const echo = 'echo to stdout > /dev/stdout; echo to stderr > /dev/stderr; echo over > /proc/self/fd/1';
   const users = { ours: {}, other: { user: 'nobody', cwd: '/' }, number: { user: '12345:12345', cwd: '/' } };
   const services = Object.fromEntries(

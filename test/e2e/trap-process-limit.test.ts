@@ -1,6 +1,6 @@
-// A service uses up the process limit. From then on the supervisor's runtime can make no thread, and would end at its next
-// garbage collection, or never close a descriptor again; PID 1 can spawn nothing new. Both have to live on, see, answer and
-// act as ever, and everything has to come back when the limit does.
+// A service uses up the process limit. From then on the supervisor's runtime cannot create a thread, and could end at its next
+// garbage collection, or never close a descriptor again; PID 1 cannot spawn. Both must keep running, observing, responding and
+// acting, and everything must recover when the limit does.
 import { expect, test } from 'bun:test';
 import {
   freePort,
@@ -44,7 +44,7 @@ const FILL = `
   }
   undef`;
 
-/** Every place there is now, and none that becomes free. */
+/** Takes every current place, and none that becomes free. */
 const FILL_ONCE = `
   my $made = 0;
   while ($made < 500 && defined(my $child = fork())) {
@@ -59,26 +59,26 @@ const REFUSED = `
   if (defined $child) { waitpid($child, 0) }
   defined $child ? 'no' : 'yes'`;
 
-/** Has a puppet use up the limit; resolves when nothing more can be forked. */
+/** Has a puppet use up the limit; resolves when fork fails. */
 async function useUp(hog: Puppet): Promise<void> {
   await hog.eval(FILL);
   await until('the limit to be used up', async () => (await hog.eval(REFUSED)) === 'yes');
 }
 
-/** Children of PID 1 that are nobody's main process. */
+/** Children of PID 1 that are not main processes. */
 function orphans(run: Run, mains: readonly Puppet[]) {
   const pids = mains.map(({ pid }) => pid);
   return run.ps().filter(({ pid, outerParent }) => outerParent === run.outerPid && !pids.includes(pid));
 }
 
-/** Much work for the memory, so that garbage is collected again and again. */
+/** Allocates much memory, so that garbage is collected repeatedly. */
 async function churn(run: Run, talker: Puppet): Promise<void> {
   for (let round = 0; round < 15; round += 1) {
     await Promise.all([run.status(), run.status(), talker.flood(10_000, 100, 1, 2)]);
   }
 }
 
-test('a service that uses up the process limit takes nobody along, and all comes back when it has gone', async () => {
+test('a service that uses up the process limit ends no other, and everything recovers when it has ended', async () => {
   using limit = limitProcesses(MOST);
   const port = await freePort();
   const watched = { interval: '50ms', continuous: true };
@@ -110,7 +110,7 @@ test('a service that uses up the process limit takes nobody along, and all comes
   const mains = [hog, http, tcp, exec, talker, late];
 
   await useUp(hog);
-  // A spawn that is refused is said, and the policy of the service goes on.
+  // A refused spawn is reported, and the restart policy of the service applies.
   run.kill(late.pid);
   await run.line(/late could not be started: cannot fork: the process limit is used up; starting again in/);
   const refused = await run.line(/late could not be started: cannot fork/);
@@ -118,7 +118,7 @@ test('a service that uses up the process limit takes nobody along, and all comes
 
   await churn(run, talker);
 
-  // Signals reach it, orphans are reaped at once.
+  // It receives signals, and orphans are reaped at once.
   await talker.trap('USR1');
   run.signal('SIGUSR1');
   await talker.signalled('SIGUSR1');
@@ -129,7 +129,7 @@ test('a service that uses up the process limit takes nobody along, and all comes
     await run.reaped(pid);
   }
 
-  // Probes see what changes. A probe that has to spawn says why it cannot.
+  // Probes report changes. A probe that must spawn reports why it cannot.
   await run.state('tcp', 'ready');
   await http.respond(503, 'no');
   expect((await run.state('http', 'unready')).reason).toContain('503');
@@ -141,10 +141,10 @@ test('a service that uses up the process limit takes nobody along, and all comes
   await run.state('tcp', 'ready');
   expect((await run.state('exec', 'unready')).reason).toContain('cannot fork: the process limit is used up');
 
-  // Descriptors of what has ended are closed, though the runtime closes them on a thread.
+  // Descriptors of ended processes are closed, although the runtime closes them on a thread.
   await until('descriptors to be closed', () => run.descriptors() <= before + 4);
 
-  // The hog goes, and the rest of it with it.
+  // The service that used up the limit ends, with all its processes.
   run.kill(hog.pid);
   await run.state('hog', 'failed');
   await run.state('late', 'ready');
@@ -155,12 +155,12 @@ test('a service that uses up the process limit takes nobody along, and all comes
   await run.ends(9);
 });
 
-test('where there is no room for a thread, an http probe asks all the same: it needs none', async () => {
+test('without space for a thread an http probe works: it needs none', async () => {
   using server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('yes') });
   const web = { command: ['/bin/sleep', '1000'], ready: { http: server.url.href } };
-  // How many threads the runtime has by then is not ours to know: at one of these limits there is room for PID 1, the
-  // supervisor and the service, and for nothing more.
-  // Node makes 7 threads at its start, and aborts where it cannot (its V8 platform has no way to fail).
+  // The number of threads of the runtime varies: at one of these limits there is space for PID 1, the supervisor and the service
+  // only.
+  // Node creates 7 threads at its start, and aborts if it cannot (its V8 platform has no way to fail).
   for (const most of isNode ? [16, 15, 14, 13, 12] : [10, 9, 8, 7, 6]) {
     using limit = limitProcesses(most);
     await using run = await up({ services: { web: { ...web, restart: 'always' } } }, { before: limit.before });
@@ -171,7 +171,7 @@ test('where there is no room for a thread, an http probe asks all the same: it n
   }
 });
 
-test('at the process limit descriptors are closed as ever, though the runtime closes them on a thread', async () => {
+test('at the process limit descriptors are closed as usual, although the runtime closes them on a thread', async () => {
   using limit = limitProcesses(MOST);
   const late = { essential: false, restart: { policy: 'always', backoff: { initial: '20ms', max: '50ms' } } };
   const names = ['one', 'two', 'three', 'four', 'five'];
@@ -185,7 +185,7 @@ test('at the process limit descriptors are closed as ever, though the runtime cl
   await run.line(/everything is ready/);
   const before = run.descriptors();
   await useUp(hog);
-  // Pipes end while nobody ends who would make room for a thread.
+  // Pipes are closed, but no process ends that would make space for a thread.
   for (const puppet of quiet) await puppet.close(1, 2);
   await until('the pipes to be closed', () => run.descriptors() <= before - 2 * names.length + 2);
   for (const { pid } of quiet) run.kill(pid);
@@ -199,7 +199,7 @@ test('at the process limit descriptors are closed as ever, though the runtime cl
   await run.ends(0);
 });
 
-test('a service that has to be prepared needs no room but its own', async () => {
+test('a service with process attributes needs only its own place', async () => {
   using limit = limitProcesses(MOST);
   const again = { essential: false, restart: { policy: 'always', backoff: { initial: '50ms', max: '50ms' } } };
   await using run = await up(
@@ -209,7 +209,7 @@ test('a service that has to be prepared needs no room but its own', async () => 
   const [hog, late] = await Promise.all([run.puppet('hog'), run.puppet('late')]);
   await run.line(/everything is ready/);
   await hog.eval(FILL_ONCE);
-  // The place of the one is all that there is for the next.
+  // The place of one is all that there is for the next.
   run.kill(late.pid);
   expect((await (await run.puppet('late', 2)).facts()).umask).toBe('0022');
   run.kill(hog.pid);
@@ -231,7 +231,7 @@ test('at the process limit everything can be stopped', async () => {
   await run.ends(0);
 });
 
-test('at the process limit the end of a service ends everything with its code, and is explained', async () => {
+test('at the process limit the exit of a service ends everything with its code, and is explained', async () => {
   using limit = limitProcesses(MOST);
   await using run = await up({ services: { hog: played(), main: played() } }, { before: limit.before });
   const [hog, main] = await Promise.all([run.puppet('hog'), run.puppet('main')]);
@@ -243,7 +243,7 @@ test('at the process limit the end of a service ends everything with its code, a
   await run.ends(7);
 });
 
-test('init: a command that uses up the process limit is served as ever', async () => {
+test('init: a command that uses up the process limit is handled as usual', async () => {
   using limit = limitProcesses(MOST);
   await using run = await start(['init', '--', '/usr/bin/perl', ...puppetCommand.slice(1)], {
     before: limit.before,

@@ -1,5 +1,5 @@
 // What svc-super passes on unchanged: flags of inherited descriptors, bytes of the environment, of arguments and of paths, and
-// limits. And it creates no /dev/null.
+// limits. It also creates no /dev/null.
 import { describe, expect, test } from 'bun:test';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,8 +9,8 @@ useRig();
 
 const O_NONBLOCK = 0o4000;
 
-describe('standard output that is shared with others', () => {
-  test('keeps its flags: what is beside or after svc-super on the same pipe sees no EAGAIN', () => {
+describe('standard output that is shared with other processes', () => {
+  test('keeps its flags: other processes on the same pipe see no EAGAIN', () => {
     // $PPID of the service is the native program, which shares the descriptor with the supervisor.
     const config = JSON.stringify({
       services: { a: { command: 'seq 20000; grep flags /proc/$PPID/fdinfo/1; seq 20000', log: { prefix: false } } },
@@ -29,8 +29,8 @@ describe('standard output that is shared with others', () => {
   });
 });
 
-describe('bytes that are no UTF-8', () => {
-  /** Appends what it was given to a file, each part in hexadecimal digits. */
+describe('bytes that are not UTF-8', () => {
+  /** Appends its arguments and environment to a file, each part in hexadecimal digits. */
   const RECORD = `open my $file, ">>", "seen"; my $what = shift;
 print $file join(" ", $what, map { unpack "H*", $_ } @ARGV, map { "$_=$ENV{$_}" } grep { /BYTES/ } sort keys %ENV), "\\n"`;
   const record = (what: string, ...args: readonly string[]) => ['perl', 'record.pl', what, ...args];
@@ -41,7 +41,7 @@ print $file join(" ", $what, map { unpack "H*", $_ } @ARGV, map { "$_=$ENV{$_}" 
   };
   const environment = ['BYTES\xfe=\xff\x80v', 'FILE_BYTES=f\xe9e', 'SECRET_BYTES=s\xfft'].map(hex);
 
-  test('reach services, hooks, probes, stop commands and `svc-super exec` as they are, in every run', async () => {
+  test('reach services, hooks, probes, stop commands and `svc-super exec` unchanged, in every run', async () => {
     const services = {
       a: {
         command: [...record('run'), variable('ARGUMENT')],
@@ -121,7 +121,7 @@ describe('limits', () => {
   };
 
   for (const [name, [written, row, value]] of Object.entries(KINDS)) {
-    test(`${name}: a program that can live with it runs, and has it`, async () => {
+    test(`${name}: a program that can run with it runs, and has it`, async () => {
       await using run = await up({
         services: { a: { command: ['cat', '/proc/self/limits'], limits: { [name]: written }, log: { prefix: false } } },
       });
@@ -131,14 +131,14 @@ describe('limits', () => {
     });
   }
 
-  test('that a program cannot be loaded with are named', async () => {
+  test('that prevent the load of a program are named', async () => {
     await using run = await up({
       services: { a: { command: ['cat', '/dev/null'], limits: { as: '64KiB' } } },
     });
     await run.line(/a was probably not loaded: `limits\.as` \(64 KiB\) is very small/);
   });
 
-  test('that only root may raise are said to be above the hard limit', async () => {
+  test('that only root may raise are reported as above the hard limit', async () => {
     await using run = await up(
       { services: { a: { command: ['true'], limits: { nofile: 5_000 } } } },
       { before: 'ulimit -n 1000', ...(isRoot && { unshare: ['--user'] }) },
@@ -152,7 +152,7 @@ describe('limits', () => {
 
 describe('a log file', () => {
   for (const size of ['4KiB', '20KiB']) {
-    test(`of max_size ${size} never grows beyond it, and is cut between lines`, async () => {
+    test(`of max_size ${size} never exceeds it, and is rotated between lines`, async () => {
       const file = { path: 'logs/a.log', max_size: size, keep: 500 };
       await using run = await up(
         { services: { a: { command: ['seq', '100000', '130000'], log: { file } } } },
@@ -173,7 +173,7 @@ describe('a log file', () => {
   }
 });
 
-test('without /dev/null svc-super makes no file of that name, and services read an end of file', async () => {
+test('without /dev/null svc-super creates no file of that name, and services read an end of file', async () => {
   const services = {
     a: {
       command: ['sh', '-c', 'cat; echo "read to the end"; sleep 0.2; ls /dev; exit 3'],

@@ -1,5 +1,5 @@
-// A service with a virtual environment: its program, its shell commands, its probes, its stop command and `exec` all find
-// what is in it first. The environment is a made-up folder, and once a real one where Python can make it.
+// A service with a virtual environment: its program, its shell commands, its probes, its stop command and `exec` find its programs
+// first. The environment is a simulated folder, and once a real one if Python can create it.
 import { expect, test } from 'bun:test';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { command, puppetShell, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
-/** A folder with programs in its bin: `python` and a few that say where they are. */
+/** A folder with programs in its bin: `python` and a few that print their paths. */
 class MadeUp implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'svc-super-venv-'));
 
@@ -27,7 +27,7 @@ class MadeUp implements Disposable {
   }
 }
 
-test('a program, a shell, a probe, the stop command and exec find what is in its bin', async () => {
+test('a program, a shell, a probe, the stop command and exec find the programs in its bin', async () => {
   using venv = new MadeUp({
     serve: `echo "serving from $VIRTUAL_ENV"; exec ${puppetShell}`,
     'is-ready': 'exit 0',
@@ -59,7 +59,7 @@ test('a program, a shell, a probe, the stop command and exec find what is in its
   await run.ends(0);
 });
 
-test('one that is missing is found by check --build too', async () => {
+test('a missing one is reported by check --build too', async () => {
   using venv = new MadeUp({});
   const file = join(venv.folder, 'services.yaml');
   writeFileSync(file, 'services: { a: { command: [serve], venv: nowhere } }\n');

@@ -1,11 +1,11 @@
-// A real Chromium, driven over the DevTools protocol: opens a page, clicks and types as a person would, looks at what is
-// there, takes pictures. Collects what the page complains about. Everything it starts ends with it.
+// Drives a real Chromium over the DevTools protocol: opens a page, clicks and types like a user, inspects the page, takes
+// pictures. Collects errors of the page. Every process that it starts ends with it.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from './rig.ts';
 
-/** Where Chromium is; null where it is not. In CI it must be. */
+/** The path of Chromium; null if it is not installed. In CI it must be installed. */
 export const chromium = Bun.which('chromium') ?? Bun.which('chromium-browser') ?? Bun.which('google-chrome');
 if (chromium === null && process.env.CI === 'true') throw new Error('chromium is missing: install it');
 
@@ -40,7 +40,7 @@ interface Message {
 }
 
 export class Page {
-  /** What the page has complained about: errors, refused resources, breaches of its policy. */
+  /** Problems of the page: errors, refused resources, violations of its policy. */
   readonly complaints: string[] = [];
   readonly #folder = mkdtempSync(join(tmpdir(), 'chromium-'));
   readonly #child: Bun.Subprocess;
@@ -73,7 +73,7 @@ export class Page {
     socket.addEventListener('message', ({ data }) => this.#take(JSON.parse(String(data)) as Message));
     await new Promise((resolve, reject) => {
       socket.addEventListener('open', resolve);
-      socket.addEventListener('error', () => reject(new Error('Chromium does not answer')));
+      socket.addEventListener('error', () => reject(new Error('Chromium does not respond')));
     });
     const { targetId } = (await this.#send('Target.createTarget', { url: 'about:blank' })) as { targetId: string };
     const attached = await this.#send('Target.attachToTarget', { targetId, flatten: true });
@@ -133,7 +133,7 @@ export class Page {
     );
   }
 
-  /** Clicks in the middle of what a selector finds, with a mouse. */
+  /** Clicks in the middle of the element of a selector, with a mouse. */
   async click(selector: string): Promise<void> {
     const find = `document.querySelector(${JSON.stringify(selector)})`;
     await this.sees(selector, `${find} && !${find}.disabled && ${find}.getClientRects().length > 0`);
@@ -170,7 +170,7 @@ export class Page {
     this.#socket?.close();
     this.#child.kill('SIGKILL');
     await this.#child.exited;
-    // Its helpers end a moment after it, and write until then.
+    // Its helper processes end a moment later, and write until then.
     await until('Chromium to be gone', () => {
       try {
         rmSync(this.#folder, { recursive: true, force: true });

@@ -1,5 +1,5 @@
-// The image of the container tests: a minimal Debian made by mmdebstrap, and on it test/containers/Dockerfile, built by
-// buildah. The Debian stays cached for a month; the image itself goes when the tests are over.
+// The image of the container tests: a minimal Debian made by mmdebstrap, and on top of it test/containers/Dockerfile, built by
+// buildah. The Debian is cached for a month; the image is removed after the tests.
 import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -8,7 +8,7 @@ import { LABEL, must, podman, type Ran, run } from './container-tools.ts';
 const ROOT = new URL('../..', import.meta.url).pathname;
 const CONTEXT = join(ROOT, 'test/containers/image');
 const BINARY = process.env.SVC_SUPER_BINARY ?? join(ROOT, 'dist/svc-super');
-/** svc-super finds its supervisor beside itself. */
+/** svc-super looks for its supervisor in its own folder. */
 const SUPERVISOR = join(dirname(BINARY), 'svc-super-supervisor');
 
 const SUITE = 'bookworm';
@@ -16,13 +16,13 @@ const BASE = 'localhost/svc-super-test-base';
 const baseImage = `${BASE}:${SUITE}-${process.arch}-${new Date().toISOString().slice(0, 7)}`;
 const image = `localhost/svc-super-test:${process.pid}`;
 
-/** Debian's packages come from where this machine has them from, if it is the same Debian. */
+/** Uses this machine's sources of Debian packages if it runs the same Debian. */
 const SOURCES = ['/etc/apt/sources.list.d/debian.sources', '/etc/apt/sources.list'];
 
 /** Minutes, in milliseconds: packages are fetched. */
 const FETCHING = 600_000;
 
-/** The minimal Debian alone; gives the image's name. */
+/** The minimal Debian; returns the image's name. */
 export async function haveBase(): Promise<string> {
   if ((await run(podman('image', 'exists', baseImage))).code === 0) return baseImage;
   const older = await must(podman('images', '--quiet', '--filter', `reference=${BASE}`));
@@ -42,7 +42,7 @@ export async function haveBase(): Promise<string> {
   }
 }
 
-/** `buildah bud` of the Dockerfile with a services.yaml of one's own instead of the one beside it. */
+/** `buildah bud` of the Dockerfile with another services.yaml. */
 export async function buildFrom(services: string | null, tag: string): Promise<Ran> {
   await haveBase();
   const folder = mkdtempSync(join(tmpdir(), 'svc-super-image-'));
@@ -69,7 +69,7 @@ export async function buildFrom(services: string | null, tag: string): Promise<R
 
 let built: Promise<string> | undefined;
 
-/** The image's name. It is built at the first call. */
+/** The image's name; the image is built at the first call. */
 export function haveImage(): Promise<string> {
   built ??= buildFrom(null, image).then(({ code, stdout, stderr }) => {
     if (code !== 0) throw new Error(`the image cannot be built:\n${stdout}${stderr}`);

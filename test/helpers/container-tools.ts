@@ -1,11 +1,11 @@
-// What real containers are made with, and whether it is here: podman with runc and catatonit, buildah, mmdebstrap, as root. Runs these
-// programs and nothing else; `scripts/test.ts` asks here before it skips the container tests.
+// The tools of real containers, and whether they are available: podman with runc and catatonit, buildah, mmdebstrap, as root.
+// Runs only these programs; `scripts/test.ts` checks here before it skips the container tests.
 
 import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** How a program ended, and all that it wrote. */
+/** The exit of a program, and its output. */
 export interface Ran {
   readonly code: number;
   readonly stdout: string;
@@ -14,7 +14,7 @@ export interface Ran {
 
 const NEEDED = ['podman', 'buildah', 'runc', 'catatonit', 'mmdebstrap'] as const;
 
-/** Why no container can be run here, in words; null where it can. */
+/** Why no container can be run here; null if it can. */
 export function whyNoContainers(): string | null {
   if (process.getuid?.() !== 0) return 'they need root';
   const missing = NEEDED.filter((program) => Bun.which(program) === null);
@@ -23,11 +23,11 @@ export function whyNoContainers(): string | null {
   return `${names} ${missing.length === 1 ? 'is' : 'are'} not installed`;
 }
 
-/** Most time for one run of a program, milliseconds: past it something hangs. */
+/** Time limit of one run of a program, milliseconds. */
 const PATIENCE = 120_000;
 
 export async function run(command: readonly string[], patience = PATIENCE): Promise<Ran> {
-  // conmon leaves a file `oom` in the folder that it was started in, when the kernel kills for memory.
+  // conmon leaves a file `oom` in its working folder if the kernel kills for memory.
   const oom = join(tmpdir(), 'oom');
   const child = Bun.spawn([...command], {
     cwd: tmpdir(),
@@ -41,20 +41,20 @@ export async function run(command: readonly string[], patience = PATIENCE): Prom
   return { code, stdout, stderr };
 }
 
-/** As `run`, where any code but 0 is the end of the test. */
+/** `run` that fails the test if the exit code is not 0. */
 export async function must(command: readonly string[], patience = PATIENCE): Promise<string> {
   const { code, stdout, stderr } = await run(command, patience);
   if (code === 0) return stdout.trim();
   throw new Error(`${command.slice(0, 4).join(' ')} ... ended with ${code}:\n${stdout}${stderr}`);
 }
 
-/** `podman ...`; without systemd there is one cgroup manager left. */
+/** `podman ...`; without systemd only one cgroup manager works. */
 export const podman = (...args: string[]): readonly string[] => ['podman', '--cgroup-manager=cgroupfs', ...args];
 
-/** Every container and image of these tests carries it, so that what is left can be told from other people's. */
+/** The label of all containers and images of these tests, which distinguishes leftovers from other containers. */
 export const LABEL = 'svc-super.test';
 
-/** Polls until `probe` answers something else than undefined, null or false; what it throws counts as "not yet". */
+/** Polls until `probe` returns something other than undefined, null or false; an error counts as "not yet". */
 export async function until<T>(
   what: string,
   probe: () => T | Promise<T>,

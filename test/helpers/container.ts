@@ -1,5 +1,5 @@
-// One container of the test image: started with the flags and services that a test wants, watched from outside as a user
-// would (podman and /proc), and gone with all that belongs to it when the test is over.
+// One container of the test image: started with the flags and services of a test, observed from outside (podman and /proc), and
+// removed with everything that belongs to it after the test.
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,16 +8,16 @@ import { LABEL, must, podman, type Ran, run, until } from './container-tools.ts'
 import { namespaceOf } from './namespaces.ts';
 
 export interface Wanted {
-  /** A services.yaml to stand in place of the image's own. */
+  /** A services.yaml that replaces the image's own. */
   readonly services?: string;
-  /** More for `podman run`, before the image. */
+  /** Additional arguments of `podman run`, before the image. */
   readonly flags?: readonly string[];
-  /** What stands behind the image. */
+  /** Arguments after the image. */
   readonly args?: readonly string[];
 }
 
-/** A process as numbered out here. */
-export interface HostProcess {
+/** The pid on the host. */
+interface HostProcess {
   readonly pid: number;
   readonly start: string;
   readonly state: string;
@@ -26,7 +26,7 @@ export interface HostProcess {
 
 const ALWAYS = ['--runtime', 'runc', '--network=none'];
 
-/** podman's own defaults are more than many machines allow to anybody. */
+/** podman's own defaults exceed the limits of many machines. */
 const LIMITS = ['nofile=1024:1024', 'nproc=4096:4096'];
 
 function limits(flags: readonly string[]): string[] {
@@ -38,7 +38,7 @@ let count = 0;
 
 export class Container implements AsyncDisposable {
   readonly name = `svc-super-test-${process.pid}-${++count}`;
-  /** Shared with the container, as /tell: how a test and a service talk to each other. */
+  /** Shared with the container as /tell: the channel between a test and a service. */
   readonly tell: string;
   readonly #folder = mkdtempSync(join(tmpdir(), 'svc-super-container-'));
 
@@ -61,7 +61,7 @@ export class Container implements AsyncDisposable {
     return container;
   }
 
-  /** `podman run` to its end, in the foreground. */
+  /** `podman run` in the foreground, to its end. */
   static async run(wanted: Wanted = {}): Promise<Ran> {
     await using container = new Container();
     return await run(await container.#command(['--no-healthcheck'], wanted));
@@ -86,7 +86,7 @@ export class Container implements AsyncDisposable {
     );
   }
 
-  /** Makes a file in /tell, which is what the services of these tests wait for. */
+  /** Creates a file in /tell, which the services of these tests wait for. */
   say(word: string): void {
     writeFileSync(join(this.tell, word), '');
   }
@@ -100,7 +100,7 @@ export class Container implements AsyncDisposable {
     return { stdout, stderr };
   }
 
-  /** Waits for a line of output, on either stream, that matches; gives the match. */
+  /** Waits for a matching line of output on either stream; returns the match. */
   said(pattern: RegExp): Promise<RegExpExecArray> {
     return until(`${this.name} to print ${pattern}`, async () => {
       const { stdout, stderr } = await this.logs();
@@ -114,7 +114,7 @@ export class Container implements AsyncDisposable {
     return run(podman('exec', this.name, ...command));
   }
 
-  /** Waits until `svc-super health` says yes, asked as podman asks it. */
+  /** Waits until `svc-super health` succeeds, executed by podman. */
   async healthy(): Promise<void> {
     await until(`${this.name} to be healthy`, async () => (await this.healthcheck()).code === 0);
   }
@@ -127,7 +127,7 @@ export class Container implements AsyncDisposable {
     return must(podman(verb, ...args, this.name));
   }
 
-  /** Waits for the end; gives the exit code. */
+  /** Waits for the end; returns the exit code. */
   async ended(): Promise<number> {
     return Number(await this.podman('wait'));
   }
@@ -155,7 +155,7 @@ export class Container implements AsyncDisposable {
   }
 }
 
-export function readHostProcess(pid: number): HostProcess | null {
+function readHostProcess(pid: number): HostProcess | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -166,7 +166,7 @@ export function readHostProcess(pid: number): HostProcess | null {
   }
 }
 
-/** Those that live on, as the same process and not as a zombie. */
+/** Those that still run, as the same process and not as a zombie. */
 export function stillAlive(processes: readonly HostProcess[]): HostProcess[] {
   return processes.filter(({ pid, start }) => {
     const now = readHostProcess(pid);

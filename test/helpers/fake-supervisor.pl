@@ -1,7 +1,7 @@
 #!/usr/bin/perl
-# Stands in for svc-super-supervisor. Reads the handover at descriptor 4; then either exits with FAKE_EXIT, or connects to
-# the Unix socket FAKE_SOCKET, sends the handover there (u32 size, bytes) and relays between that socket and descriptor 3 until
-# one of them ends. Both variables come from the handover's environment. test/helpers/pid1.ts is the other end.
+# Replaces svc-super-supervisor. Reads the handover at descriptor 4; then either exits with FAKE_EXIT, or connects to the Unix
+# socket FAKE_SOCKET, sends the handover there (u32 size, bytes) and relays between that socket and descriptor 3 until one of
+# them ends. Both variables come from the handover's environment. test/helpers/pid1.ts is the other end.
 use strict;
 use warnings;
 use Socket;
@@ -17,7 +17,7 @@ socket(my $test, PF_UNIX, SOCK_STREAM, 0) or die "socket: $!\n";
 connect($test, pack_sockaddr_un($place)) or die "$place: $!\n";
 syswrite($test, pack('V', length $text) . $text);
 
-# A command has no supervising to do: it waits for the test to end it.
+# A command supervises nothing: it waits until the test ends it.
 if ($text =~ /^role=command\0/) {
   1 while sysread $test, my $ignored, 4096;
   exit 0;
@@ -26,7 +26,7 @@ if ($text =~ /^role=command\0/) {
 open my $pid1, '+<&=', 3 or die "descriptor 3: $!\n";
 fcntl($_, F_SETFL, O_NONBLOCK) for $test;
 
-# Each direction: source, target, bytes that the target has not taken. A full buffer stops reading: back-pressure is passed on.
+# Each direction: source, target, bytes that the target has not accepted. A full buffer stops reading (back-pressure).
 my @ways = ([$test, $pid1, ''], [$pid1, $test, '']);
 for (;;) {
   my ($read, $write) = ('', '');

@@ -1,4 +1,4 @@
-// Ports for whoever runs the binary, inside and outside of `bun test`.
+// Free ports for runs of the binary, inside and outside of `bun test`.
 import { createServer } from 'node:net';
 
 /** A port of 127.0.0.1 that is free now. */

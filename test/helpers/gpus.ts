@@ -1,7 +1,7 @@
-// A machine with GPUs for a run of the rig: device files in a /dev of its own, and an nvidia-smi on PATH that says what the
-// test wants. Lines of shell that run inside the run's namespaces; nothing outside is touched.
+// A machine with GPUs for a run of the rig: device files in its own /dev, and an nvidia-smi on PATH with the output that the
+// test requires. Lines of shell that run in the run's namespaces; nothing outside is changed.
 
-/** Makes `/dev` hold the usual files and so many of NVIDIA's. The run's folder comes first on PATH. */
+/** Fills `/dev` with the usual files and this many NVIDIA devices. The run's folder comes first on PATH. */
 export function devices(count: number): string {
   return `
     mount -t tmpfs -o mode=755 none /mnt && mkdir -m 1777 /mnt/shm
@@ -13,16 +13,16 @@ export function devices(count: number): string {
     export PATH="$PWD:$PATH"`;
 }
 
-/** An nvidia-smi of devices with so many MiB used and in all. */
+/** An nvidia-smi of devices with the given used and total MiB. */
 export function smi(...memory: readonly (readonly [used: number, total: number])[]): string {
   const rows = memory.map(([used, total], index) => `echo "${index}, GPU-${index}, ${used}, ${total}"`);
   return `#!/bin/sh\n${rows.join('\n')}\n`;
 }
 
-/** What a driver says that has lost its devices. */
+/** The output of a driver that has lost its devices. */
 export const LOST = '#!/bin/sh\necho "Failed to initialize NVML: Unknown Error"\nexit 255\n';
 
-/** One device of 24 GiB, of which 20 are in use for as many looks as the file `held` in the run's tmp says. */
+/** One device of 24 GiB, of which 20 are in use for as many calls as the file `held` in the run's tmp contains. */
 export const HELD = `#!/bin/sh
 cd "$(dirname "$0")/tmp"
 used=100

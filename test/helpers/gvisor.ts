@@ -1,5 +1,5 @@
-// Runs the built files under gVisor, by Debian's `runsc do`: a sandbox whose kernel is gVisor's sees this machine's files, and
-// writes go to a file system in memory. Reports why no sandbox can be made where it cannot.
+// Runs the built files under gVisor, with Debian's `runsc do`: a sandbox with gVisor's kernel sees this machine's files, and its
+// writes go to a file system in memory. Reports why no sandbox can be made.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,10 +8,10 @@ import { skipWhen } from './skip.ts';
 
 /** Platform `ptrace` needs no virtualization; without cgroups it works in containers too. */
 const RUNSC = ['runsc', '--network=none', '--platform=ptrace', '--ignore-cgroups', 'do', '--'];
-/** Most time for one run, milliseconds. */
+/** Time limit of one run, milliseconds. */
 const LIMIT = 30_000;
 
-/** Why no sandbox can be made here; null where it can. */
+/** Why no sandbox can be made here; null if it can. */
 function whyNoGvisor(): string | null {
   if (process.getuid?.() !== 0) return 'it needs root';
   if (Bun.which('runsc') === null) return 'runsc is not installed';
@@ -64,7 +64,7 @@ export class Sandbox implements AsyncDisposable {
     );
   }
 
-  /** Sends runsc a signal, which it passes on to PID 1. */
+  /** Sends a signal to runsc, which passes it on to PID 1. */
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

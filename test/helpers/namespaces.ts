@@ -1,11 +1,11 @@
-// The processes of a PID namespace as the host's /proc shows them. Looks only.
+// The processes of a PID namespace as the host's /proc shows them. Reads only.
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** A process of a run. */
 export interface Seen {
-  /** Its number inside the namespace. */
+  /** The pid in the namespace. */
   readonly pid: number;
-  /** Its number here. */
+  /** The pid on the host. */
   readonly outer: number;
   /** `comm`: at most 15 characters. */
   readonly name: string;
@@ -13,12 +13,12 @@ export interface Seen {
   readonly command: string;
   /** R, S, D, Z, ... */
   readonly state: string;
-  /** Its parent's number here. */
+  /** The parent's pid on the host. */
   readonly outerParent: number;
   readonly uid: number;
 }
 
-/** `pid:[4026532...]`; undefined when the process is gone. */
+/** `pid:[4026532...]`; undefined if the process has ended. */
 export function namespaceOf(outer: number): string | undefined {
   try {
     return readlinkSync(`/proc/${outer}/ns/pid`);
@@ -27,7 +27,7 @@ export function namespaceOf(outer: number): string | undefined {
   }
 }
 
-/** Children of a process in the order of their starts; none when the process is gone. */
+/** Children of a process in the order of their starts; none if the process has ended. */
 export function childrenOf(outer: number): readonly number[] {
   try {
     return readFileSync(`/proc/${outer}/task/${outer}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
@@ -36,13 +36,13 @@ export function childrenOf(outer: number): readonly number[] {
   }
 }
 
-/** A hold on a namespace: while it is there, no other namespace gets the same name. */
+/** Keeps a namespace open: until it is closed, no other namespace gets the same name. */
 export interface Hold {
   readonly ns: string;
   release(): void;
 }
 
-/** Takes hold of a process's namespace; undefined when the process is gone. */
+/** Opens a process's namespace; undefined if the process has ended. */
 export function holdNamespace(outer: number): Hold | undefined {
   try {
     const fd = openSync(`/proc/${outer}/ns/pid`, 'r');
@@ -58,7 +58,7 @@ function outerPids(): readonly number[] {
     .map(Number);
 }
 
-/** Whether any process of the namespace is left, zombies included. */
+/** Whether the namespace has any process, including zombies. */
 export function hasNamespace(ns: string): boolean {
   return outerPids().some((outer) => namespaceOf(outer) === ns);
 }
@@ -67,7 +67,7 @@ export function inNamespace(ns: string): readonly Seen[] {
   return outerPids().flatMap((outer) => (namespaceOf(outer) === ns ? (look(outer) ?? []) : []));
 }
 
-/** The first child of a process, whichever namespace it is in. */
+/** The first child of a process, in any namespace. */
 export function childOf(outer: number): number | undefined {
   return outerPids().find((pid) => parentOf(pid) === outer);
 }
@@ -76,13 +76,13 @@ export function childOf(outer: number): number | undefined {
 const SUPERVISOR = 'svc-super-supervisor';
 const SUPERVISOR_COMM = SUPERVISOR.slice(0, 15);
 
-/** Whether that is the supervisor below PID 1: executed as such, below an interpreter too, or a zombie. */
+/** Whether it is the supervisor below PID 1: executed directly, by an interpreter, or a zombie. */
 export function isSupervisor({ command, name }: Pick<Seen, 'command' | 'name'>): boolean {
   if (command === '') return name === SUPERVISOR_COMM;
   return command.split(' ', 2).some((word) => word === SUPERVISOR || word.endsWith(`/${SUPERVISOR}`));
 }
 
-/** The number here of the supervisor that a native svc-super has started; undefined while there is none. */
+/** The host pid of the supervisor that a native svc-super has started; undefined while there is none. */
 export function supervisorOf(pid1: number): number | undefined {
   return childrenOf(pid1).find((outer) => isSupervisor(look(outer) ?? { command: '', name: '' }));
 }

@@ -1,5 +1,5 @@
-// Runs the native program, by its own name or that of another init, and the genuine inits beside it, each in a PID
-// namespace of its own. Compiles native/ when it has changed. Every wait is for a condition and fails with the output so far.
+// Runs the native program, under its own name or that of another init, and the real inits for comparison, each in its own PID
+// namespace. Compiles native/ if it has changed. Every wait is for a condition and fails with the output so far.
 //
 //   useNative();                             // once in each file, before its tests
 //   await using run = await start(program, ['--', ...listener], { pid1: false });
@@ -39,7 +39,7 @@ export function useNative(): void {
 
 let built: string | undefined;
 
-/** The file that SVC_SUPER_NATIVE names; else native/ compiled, where gcc is installed; else the file that is shipped. */
+/** The file in SVC_SUPER_NATIVE; else native/ compiled, if gcc is installed; else the prebuilt file. */
 export function nativeBinary(): string {
   built ??= process.env.SVC_SUPER_NATIVE || compile() || join(SOURCES, `prebuilt/svc-super-${arch()}`);
   return built;
@@ -50,7 +50,7 @@ export function isSanitized(): boolean {
   return readFileSync(nativeBinary()).includes('libasan');
 }
 
-/** Compiles the sources as they are now, or finds them compiled by an earlier run. */
+/** Compiles the current sources, or uses the result of an earlier run. */
 function compile(): string | undefined {
   const compiler = arch() === 'x64' ? 'gcc' : 'aarch64-linux-gnu-gcc';
   if (Bun.which(compiler) === null) return undefined;
@@ -82,9 +82,9 @@ export function named(name: string): string {
   return link;
 }
 
-export type Contender = readonly [label: string, program: string];
+type Contender = readonly [label: string, program: string];
 
-/** Ours under that name, and the genuine one where it is installed; CI must have it. */
+/** The program under that name, and the real one if it is installed; in CI it must be. */
 export function contenders(name: string): readonly Contender[] {
   const genuine = `/usr/bin/${name}`;
   return [['ours', named(name)], ...(existsSync(genuine) || process.env.CI ? [['genuine', genuine] as const] : [])];
@@ -96,13 +96,13 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Lines of shell that run before the program, in the same process or as its parent. */
   readonly before?: string;
-  /** Lines of shell that run after the program, where it is not PID 1; `$code` is its exit code. */
+  /** Lines of shell that run after the program if it is not PID 1; `$code` is its exit code. */
   readonly after?: string;
-  /** Runs it in a terminal of its own, as the foreground job; `type` is the keyboard. */
+  /** Runs it in its own terminal, as the foreground job; `type` sends keys. */
   readonly terminal?: boolean;
 }
 
-/** A program, waited for and watched. */
+/** A running program. */
 export class Started implements AsyncDisposable {
   readonly code: Promise<number>;
   readonly #child: Bun.Subprocess<'pipe', 'pipe', 'pipe'>;
@@ -124,7 +124,7 @@ export class Started implements AsyncDisposable {
   }
 
   async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
-    // Without what a terminal adds: carriage returns, and the echo of Ctrl-C and Ctrl-Z.
+    // Without the additions of a terminal: carriage returns, and the echo of Ctrl-C and Ctrl-Z.
     for await (const chunk of stream)
       this.#output += Buffer.from(chunk)
         .toString('latin1')
@@ -152,7 +152,7 @@ export class Started implements AsyncDisposable {
     }
   }
 
-  /** The first match in any line, past or to come. */
+  /** The first match in any line, past or future. */
   line(pattern: RegExp): Promise<RegExpExecArray> {
     const multiline = new RegExp(pattern.source, `${pattern.flags}m`);
     return this.until(`${pattern}`, () => multiline.exec(this.#output) ?? undefined);
@@ -163,7 +163,7 @@ export class Started implements AsyncDisposable {
     return [...this.#output.matchAll(/^(?:\^C)?signal (\d+)$/gm)].map(([, number]) => Number(number));
   }
 
-  /** The init's number here, outside its namespace. */
+  /** The init's pid on the host. */
   async pid(): Promise<number> {
     if (this.#pid === 0) {
       this.#pid = await this.until('the process', () => {
@@ -185,13 +185,13 @@ export class Started implements AsyncDisposable {
     this.#child.stdin.flush();
   }
 
-  /** With all descendants: one that has left the terminal's session does not end with it. */
+  /** With all descendants: a process that has left the terminal's session does not end with it. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const pid of descendants(this.#child.pid)) {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
-        // Gone meanwhile.
+        // It has ended meanwhile.
       }
     }
     this.#child.kill('SIGKILL');
@@ -208,7 +208,7 @@ export function sendSignal(pid: number, number: number): void {
   if (exitCode !== 0) throw new Error(`${stderr}`);
 }
 
-/** Without the superuser's rights each run has a user namespace too. */
+/** Without root each run has a user namespace too. */
 const USER = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'];
 
 /** Where a test can run the program: as PID 1 or not. */
@@ -245,7 +245,7 @@ export async function textOf(program: string, args: readonly string[], options: 
   return await run.text();
 }
 
-/** Every signal that a process can have sent to it and survive; 32 and 33 are libc's own. */
+/** Every signal that a process can receive and survive; 32 and 33 belong to libc. */
 export const SIGNALS = Array.from({ length: 64 }, (_, at) => at + 1).filter((n) => ![9, 17, 19, 32, 33].includes(n));
 
 /** A command that writes `ready PID`, then `signal N` for each signal it gets. */

@@ -16,19 +16,19 @@ function isNewEnough(node: string): boolean {
   }
 }
 
-/** The file of a Node that can run the bundle; null where there is none. */
+/** The path of a Node that can run the bundle; null if there is none. */
 export function findNode(): string | null {
   return [Bun.which('node'), INSTALLED].find((node): node is string => node !== null && isNewEnough(node)) ?? null;
 }
 
-/** Why the bundle for Node cannot be tested here; null where it can. */
+/** Why the bundle for Node cannot be tested here; null if it can. */
 export function whyNoNode(): string | null {
   return findNode() === null ? `there is no Node ${MAJOR} or later: \`npm ci --prefix test/node\` installs one` : null;
 }
 
 /**
- * Makes a folder with the native file and the bundle, whose first line names this Node, so that tests may change PATH; returns
- * the native file (SVC_SUPER_BINARY).
+ * Creates a folder with the native file and the bundle, whose first line names this Node, so that tests may change PATH;
+ * returns the native file (SVC_SUPER_BINARY).
  */
 export function installBundle(folder: string, node: string): string {
   mkdirSync(folder, { recursive: true });

@@ -1,5 +1,5 @@
-// Requests that nobody should send: random bytes, mutations of proper requests, oversized and contradictory heads, bodies
-// that lie about their length. Every one follows from the seed.
+// Malformed requests: random bytes, mutations of valid requests, oversized and contradictory heads, bodies of another length
+// than declared. The seed determines each of them.
 
 /** Numbers from a seed (mulberry32). */
 export class Dice {
@@ -182,13 +182,13 @@ const BODIES = [
   `"${'x'.repeat(70_000)}"`,
 ];
 
-/** `token`: put into some requests as it is; null: into none. */
+/** `token`: included in some requests; null: in none. */
 export function nonsense(dice: Dice, token: string | null): Uint8Array {
   const kind = dice.below(100);
   if (kind < 12) return randomBytes(dice, 1 + dice.below(400));
   const whole = composed(dice, token);
   if (kind < 50) return mutated(dice, whole);
-  // A second one right behind it, whole or torn.
+  // A second request directly after it, whole or torn.
   return kind < 60 ? Buffer.concat([whole, mutated(dice, composed(dice, token))]) : whole;
 }
 
@@ -218,7 +218,7 @@ function composed(dice: Dice, token: string | null): Buffer {
   return Buffer.from(head + body, dice.chance(50) ? 'utf8' : 'latin1');
 }
 
-/** Some bytes changed, cut out, doubled, or the end torn off. */
+/** Changes, removes or doubles some bytes, or removes the end. */
 function mutated(dice: Dice, from: Buffer): Buffer {
   let bytes = Buffer.from(from);
   for (let count = 1 + dice.below(4); count > 0 && bytes.length > 0; count -= 1) {

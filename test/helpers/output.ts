@@ -1,19 +1,19 @@
-// What a run prints: two real pipes, read (or not) by the test, kept as bytes and as lines in the order of arrival.
+// The output of a run: two real pipes that the test reads (or not), stored as bytes and as lines in the order of arrival.
 import { closeSync, write } from 'node:fs';
 import { openPipe } from './libc.ts';
 import { LIMIT } from './puppet.ts';
 
-/** `collect` reads all; `stall` reads nothing until resume(); `gone` closes the reading ends. */
+/** `collect` reads everything; `stall` reads nothing until resume(); `gone` closes the reading ends. */
 export type StandardOutput = 'collect' | 'stall' | 'gone';
 
 export interface Printed {
   readonly stream: 'stdout' | 'stderr';
   readonly text: string;
-  /** Its place among the lines of both streams. */
+  /** Its index among the lines of both streams. */
   readonly at: number;
 }
 
-/** Written behind the supervisor's last byte where somebody else holds the pipe, so that it has no end. */
+/** Written after the supervisor's last byte if other processes hold the pipe, so that it has no end of file. */
 const LAST = '\0the end of this run\0';
 
 export class Output {
@@ -35,7 +35,7 @@ export class Output {
     return [this.#pipes[0].write, this.#pipes[1].write];
   }
 
-  /** After the spawn. `held`: others than the supervisor will hold the writing ends for as long as the run lasts. */
+  /** Called after the spawn. `held`: other processes hold the writing ends for the duration of the run. */
   begin(held: boolean): void {
     this.#held = held;
     if (!held) this.#closeWrites();
@@ -75,7 +75,7 @@ export class Output {
         held += decoder.decode(own, { stream: true });
         const cut = last < 0 ? 0 : Math.max(0, tail.length - last);
         if (cut > 0) {
-          // The mark was read in two pieces.
+          // The mark arrived in two pieces.
           held = held.slice(0, -cut);
           const whole = Buffer.concat(chunks.splice(0));
           chunks.push(whole.subarray(0, -cut));
@@ -95,7 +95,7 @@ export class Output {
     try {
       closeSync(fd);
     } catch {
-      // The stream had closed it.
+      // The stream had closed it already.
     }
   }
 
@@ -104,7 +104,7 @@ export class Output {
     return Buffer.concat(this.#chunks[stream]);
   }
 
-  /** Resolves when all is read that a supervisor which has ended has written. */
+  /** Resolves when all output of a supervisor that has ended has been read. */
   async finished(): Promise<void> {
     this.resume();
     if (this.#held) {
@@ -155,7 +155,7 @@ export class Output {
     }
   }
 
-  /** What has been printed so far, for people. */
+  /** The output so far, for error messages. */
   text(): string {
     const shown = this.lines.slice(-200);
     const lines = shown.map(({ stream, text }) => `${stream === 'stdout' ? '1' : '2'}> ${text.slice(0, 500)}`);

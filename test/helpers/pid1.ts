@@ -40,7 +40,7 @@ export const isRoot = process.getuid?.() === 0;
 const HELPERS = import.meta.dir;
 let count = 0;
 
-/** A copy of the native program with the fake supervisor beside it, in a folder of its own. */
+/** A copy of the native program with the fake supervisor beside it, in its own folder. */
 export function install(): string {
   count += 1;
   const place = join(folder(), `program.${count}`);
@@ -55,15 +55,15 @@ let shared: string | undefined;
 
 export interface SuperviseOptions extends StartOptions {
   readonly args?: readonly string[];
-  /** Words before the program: something that executes it. */
+  /** Arguments before the program, such as a program that executes it. */
   readonly through?: readonly string[];
   readonly program?: string;
 }
 
-/** Starts it, without a supervisor that the test plays. Its environment keeps to the test's folder. */
+/** Starts it without a supervisor from the test. Its environment uses the test's folder. */
 export function launch(options: SuperviseOptions = {}): Started {
   count += 1;
-  // The folder is another one in each test file.
+  // Each test file has another folder.
   if (shared === undefined || !existsSync(shared)) shared = install();
   const { args = [], through = [], program = shared, ...rest } = options;
   const [first, ...words] = [...through, program, ...args] as [string, ...string[]];
@@ -118,7 +118,7 @@ type EventOf<T extends Pid1Event['type']> = Pid1Event & { readonly type: T };
 export class Supervised implements AsyncDisposable {
   readonly started: Started;
   readonly events: Pid1Event[] = [];
-  /** What was read at descriptor 4. */
+  /** The data from descriptor 4. */
   handover: Buffer = Buffer.alloc(0);
   readonly #server: Server;
   readonly socket: Socket;
@@ -128,10 +128,10 @@ export class Supervised implements AsyncDisposable {
   #lastSequence = 0;
   /** Events by their type and run. */
   readonly #byRun = new Map<string, Pid1Event>();
-  /** What `line` has read, by run. */
+  /** The text that `line` has read, by run. */
   readonly #texts = new Map<number, string>();
 
-  /** Connections of supervisors that the test has not played yet. */
+  /** Connections of supervisors that the test has not used yet. */
   readonly #next: Socket[];
 
   constructor(started: Started, server: Server, socket: Socket, next: Socket[]) {
@@ -178,7 +178,7 @@ export class Supervised implements AsyncDisposable {
     this.send(encodeHello(stopTimeout, stopSignals, { ...SUCCESSION, ...settings }));
   }
 
-  /** Becomes the next supervisor, after the end of this one. */
+  /** Becomes the next supervisor after the end of this one. */
   successor(): Promise<Supervised> {
     return nextSupervised(this.started, this.#server, this.#next);
   }
@@ -201,7 +201,7 @@ export class Supervised implements AsyncDisposable {
     return (await this.event('signalled', (event) => event.sequence === sequence)).failures;
   }
 
-  /** The event of a run, past or to come. */
+  /** The event of a run, past or future. */
   async #of<T extends Pid1Event['type']>(type: T, run: number): Promise<EventOf<T>> {
     return (await this.until(`${type} of run ${run}`, () => this.#byRun.get(`${type} ${run}`))) as EventOf<T>;
   }
@@ -210,7 +210,7 @@ export class Supervised implements AsyncDisposable {
   exited = (run: number) => this.#of('exited', run);
   failed = (run: number) => this.#of('failed', run);
 
-  /** The first event that matches, past or to come. */
+  /** The first event that matches, past or future. */
   event<T extends Pid1Event['type']>(
     type: T,
     matches: (event: EventOf<T>) => boolean = () => true,
@@ -230,7 +230,7 @@ export class Supervised implements AsyncDisposable {
     return readFileSync(`/proc/${await this.started.pid()}/fd/${pipes[pipe]}`, 'latin1');
   }
 
-  /** The first match in a line of the output of a run that is not over. Reads no further. */
+  /** The first match in a line of the output of a running run. Reads no further. */
   async line(run: number, pattern: RegExp, pipe = 0): Promise<RegExpExecArray> {
     const { pipes } = await this.spawned(run);
     const fd = openSync(
@@ -259,13 +259,13 @@ export class Supervised implements AsyncDisposable {
     return await this.read(run);
   }
 
-  /** The number here of a process of its namespace. */
+  /** The host pid of a process of its namespace. */
   async outer(inner: number): Promise<number> {
     const ns = namespaceOf(await this.started.pid()) ?? '';
     return this.until(`process ${inner}`, () => inNamespace(ns).find(({ pid }) => pid === inner)?.outer);
   }
 
-  /** The number here of the fake supervisor. */
+  /** The host pid of the fake supervisor. */
   async supervisor(): Promise<number> {
     const pid1 = await this.started.pid();
     return this.until('the supervisor', () => supervisorOf(pid1));
@@ -288,7 +288,7 @@ function readAvailable(fd: number): string {
   }
 }
 
-/** A field of /proc/<pid>/status; empty where there is no such process. */
+/** A field of /proc/<pid>/status; empty if there is no such process. */
 export function statusOf(pid: number, field: string): string {
   try {
     return new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? '';
@@ -303,7 +303,7 @@ export function statOf(pid: number, field: number): string {
   return text.slice(text.lastIndexOf(')') + 2).split(' ')[field - 3] ?? '';
 }
 
-/** Executes a program with arguments and an environment given as bytes in hexadecimal, since a shell cannot pass all bytes. */
+/** Executes a program with arguments and an environment in hexadecimal, because a shell cannot pass all bytes. */
 export function throughBytes(environment: readonly string[]): readonly string[] {
   const text = `my @e = map { pack 'H*', $_ } split /,/, shift; push @e, "FAKE_SOCKET=$ENV{FAKE_SOCKET}", "SVC_SUPER_SOCKET=$ENV{SVC_SUPER_SOCKET}";
     my @a = map { pack 'H*', $_ } split /,/, shift; my $path = shift; unshift @a, $path;
@@ -312,7 +312,7 @@ export function throughBytes(environment: readonly string[]): readonly string[] 
   return ['perl', '-e', text, ...environment];
 }
 
-/** Texts of latin1, one character a byte, as `throughBytes` takes them. */
+/** Texts in latin1, one character per byte, for `throughBytes`. */
 export const hex = (texts: readonly string[]): string =>
   texts.map((text) => Buffer.from(text, 'latin1').toString('hex')).join(',');
 

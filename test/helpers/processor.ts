@@ -1,4 +1,4 @@
-// The measure of work that a busy machine does not stretch.
+// Processor time, a measure of work that does not depend on the load of the machine.
 
 /** Processor time of this process so far, milliseconds. */
 export function processorTime(): number {

@@ -1,11 +1,11 @@
-# A process that does what it is told: the command of services in end-to-end tests. Connects to the test's unix socket
-# (first argument, or PUPPET_SOCKET), says who it is, then carries out one order a line; puppet.ts is the other end.
-# Perl, because perl-base is in every Debian root file system, and nothing beyond perl-base.
+# A remote-controlled process: the command of services in end-to-end tests. Connects to the test's unix socket (first argument,
+# or PUPPET_SOCKET), reports its identity, then carries out one command per line; puppet.ts is the other end. Written in Perl,
+# because every Debian root file system has perl-base.
 #
-#   perl puppet.pl [SOCKET [ROLE]]        ROLE: the name to go by; default: SVC_NAME
+#   perl puppet.pl [SOCKET [ROLE]]        ROLE: its name; default: SVC_NAME
 #
-# An order is `ID NAME ARG...`, separated by one space, percent-encoded; the answer `{"id":ID,"value":...}` or
-# `{"id":ID,"error":"..."}`. News come as `{"event":...}`. An end of the connection ends the process.
+# A command is `ID NAME ARG...`, separated by one space, percent-encoded; the response `{"id":ID,"value":...}` or
+# `{"id":ID,"error":"..."}`. Events are sent as `{"event":...}`. The end of the connection ends the process.
 use strict;
 use warnings;
 no warnings 'exec';
@@ -22,7 +22,7 @@ my %clients;     # fileno -> { handle, text, listener }
 my @kept;        # handles that are to stay open
 my @news;        # what signal handlers saw
 my ($test, $inbox);
-# So that a child's end wakes select(); a signal that comes just before it is seen a quarter of a second later.
+# A child's exit wakes select(); a signal that arrives just before select() is noticed a quarter of a second later.
 $SIG{CHLD} = sub { };
 connect_to_test();
 serve();
@@ -31,7 +31,7 @@ sub open_descriptors {
   opendir(my $dir, '/proc/self/fd') or return {};
   my %found = map { $_ => readlink("/proc/self/fd/$_") } grep { /^\d/ } readdir($dir);
   closedir($dir);
-  # Our own: this script, and the folder just read.
+  # Its own descriptors: this script, and the folder that was just read.
   delete $found{$_} for grep { !defined $found{$_} || $found{$_} =~ m{/puppet\.pl$|/proc/\d+/fd$} } keys %found;
   return \%found;
 }
@@ -39,7 +39,7 @@ sub open_descriptors {
 sub connect_to_test {
   close($test) if $test;
   socket($test, AF_UNIX, SOCK_STREAM, 0) or die "puppet: socket: $!\n";
-  # The test's backlog may be full for a moment.
+  # The backlog of the test's socket may be full for a moment.
   until (connect($test, pack_sockaddr_un($path))) {
     die "puppet: connect $path: $!\n" unless $! == EAGAIN || $! == EINTR;
     select(undef, undef, undef, 0.01);
@@ -95,7 +95,7 @@ sub put {
   }
 }
 
-# A reference to a scalar is a number; everything else that is no array or hash is text.
+# A reference to a scalar is a number; everything else except arrays and hashes is text.
 sub json {
   my $value = shift;
   return 'null' unless defined $value;
@@ -186,7 +186,7 @@ sub do_eval { my $value = eval shift; die $@ if $@; return $value }
 
 # --- children -----------------------------------------------------------------------------------------------------
 
-# FLAGS: session (setsid), daemon (double fork), wiped (executed with no environment), uid=N, title=TEXT.
+# FLAGS: session (setsid), daemon (double fork), wiped (executed without an environment), uid=N, title=TEXT.
 sub do_spawn {
   my ($name, @flags) = @_;
   my %flag = map { /^(\w+)=(.*)$/s ? ($1 => $2) : ($_ => 1) } @flags;
@@ -214,7 +214,7 @@ sub become {
   serve();
 }
 
-# Executes a program with this process's own descriptors; its end comes as a `child` event.
+# Executes a program with this process's own descriptors; its exit is sent as a `child` event.
 sub do_launch {
   my ($set, @argv) = @_;
   my $pid = fork() // die "fork: $!\n";
@@ -229,7 +229,7 @@ sub do_launch {
 
 sub do_exec { exec { $_[0] } @_; die "exec: $!\n" }
 
-# COUNT processes that are orphaned at once and end with CODE.
+# COUNT processes that are orphaned at once and exit with CODE.
 sub do_orphans {
   my ($count, $code) = @_;
   my $pid = fork() // die "fork: $!\n";
@@ -243,7 +243,7 @@ sub do_orphans {
 
 # --- sockets ------------------------------------------------------------------------------------------------------
 
-# Listens on a port of 127.0.0.1 (0: any) or at a path, and answers HTTP as do_respond said last. Returns the port.
+# Listens on a port of 127.0.0.1 (0: any) or at a path, and responds to HTTP as set by do_respond. Returns the port.
 sub do_listen {
   my $where = shift;
   my $tcp = $where =~ /^\d+$/;
@@ -282,7 +282,7 @@ sub do_notify {
   my ($text, $address) = (shift, $ENV{NOTIFY_SOCKET} // die "there is no NOTIFY_SOCKET\n");
   $address =~ s/^@/\0/;
   socket(my $handle, AF_UNIX, SOCK_DGRAM, 0) or die "socket: $!\n";
-  # Abstract names have no end of their own: the address's length is theirs.
+  # Abstract names are not terminated: the length of the address determines their end.
   send($handle, $text, 0, pack('S a*', AF_UNIX, $address)) // die "send: $!\n";
   return undef;
 }

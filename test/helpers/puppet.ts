@@ -1,23 +1,23 @@
-// The test's end of the puppets (puppet.pl): one unix socket for the whole test process, on which every puppet of every
-// run calls in. A run is told from another by its PID namespace. Orders are methods; each resolves when it is carried out.
-// Waits have one generous limit and fail with what is known; nothing here sleeps.
+// The test's end of the puppets (puppet.pl): one unix socket for the whole test process, to which every puppet of every run
+// connects. The PID namespace identifies the run. Commands are methods; each resolves when it has been carried out. Waits have
+// one generous limit and fail with the known state; nothing here sleeps.
 import { chmodSync, copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** How long any wait of a test may take before it fails, milliseconds. */
+/** Time limit of any wait of a test, milliseconds. */
 export const LIMIT = 60_000;
 
 export interface Hello {
-  /** The name it goes by: SVC_NAME for a service's main process, else what its parent called it. */
+  /** Its name: SVC_NAME for a service's main process, otherwise the name that its parent gave it. */
   readonly role: string;
   /** `pid:[4026532...]`: its PID namespace. */
   readonly ns: string;
   readonly pid: number;
   readonly ppid: number;
   readonly service: string;
-  /** SVC_RUN as text; empty where it has none. */
+  /** SVC_RUN as text; empty if it is not set. */
   readonly run: string;
 }
 
@@ -33,39 +33,39 @@ export interface Facts {
   readonly cwd: string;
   /** Four octal digits. */
   readonly umask: string;
-  /** By the kernel's words (`open files`, `locked memory`): soft and hard, `unlimited` as it is. */
+  /** By the kernel's names (`open files`, `locked memory`): soft and hard, `unlimited` unchanged. */
   readonly limits: Readonly<Record<string, readonly [string, string]>>;
   readonly nice: number;
   readonly oomScoreAdj: number;
   readonly cpus: string;
-  /** As at its exec. */
+  /** At its exec. */
   readonly env: Readonly<Record<string, string>>;
   /** Signal masks in hexadecimal, as in /proc/self/status. */
   readonly blocked: string;
   readonly ignored: string;
-  /** Descriptors that were open at its exec: number -> what it is. */
+  /** Descriptors that were open at its exec: number -> target. */
   readonly descriptors: Readonly<Record<string, string>>;
   readonly stdin: string;
 }
 
-export type News =
+export type Report =
   | { readonly event: 'signal'; readonly name: string }
   | { readonly event: 'child'; readonly pid: number; readonly code: number; readonly signal: number };
 
 export interface ChildKind {
-  /** In a session of its own. */
+  /** In its own session. */
   readonly session?: boolean;
-  /** Double fork: an orphan in a session of its own. */
+  /** Double fork: an orphan in its own session. */
   readonly daemon?: boolean;
-  /** Executed anew with an empty environment. */
+  /** Executed again with an empty environment. */
   readonly wiped?: boolean;
   /** Under another user. */
   readonly uid?: number;
-  /** Calls itself so, in argv and in comm. */
+  /** Changes its title, in argv and in comm. */
   readonly title?: string;
 }
 
-/** Waits for a promise no longer than LIMIT; `explain` adds what is known when it fails. */
+/** Waits for a promise for at most LIMIT; `explain` adds the known state to the error. */
 export async function within<T>(promise: Promise<T>, what: string, explain: () => string = () => ''): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`waited ${LIMIT / 1_000} s for ${what}\n${explain()}`)), LIMIT);
@@ -76,14 +76,14 @@ export async function within<T>(promise: Promise<T>, what: string, explain: () =
   }
 }
 
-/** One puppet process, from its call to the end of its connection. */
+/** One puppet process, for the time of its connection. */
 export class Puppet {
   readonly hello: Hello;
-  /** Resolves when its connection has ended: the process is gone, or has executed something else. */
+  /** Resolves when its connection has ended: the process has exited, or has executed something else. */
   readonly gone: Promise<void>;
   readonly #socket: Socket;
   readonly #answers = new Map<number, PromiseWithResolvers<unknown>>();
-  readonly #news: News[] = [];
+  readonly #reports: Report[] = [];
   readonly #waiting = new Set<() => void>();
   #orders = 0;
   #isGone = false;
@@ -105,7 +105,7 @@ export class Puppet {
     return this.hello.pid;
   }
 
-  /** Its place in the run of services: 1, 2, ... */
+  /** The number of its run: 1, 2, ... */
   get run(): number {
     return Number(this.hello.run);
   }
@@ -115,9 +115,9 @@ export class Puppet {
   }
 
   /** A line from it; called by the switchboard. */
-  take(line: { readonly id?: number; readonly value?: unknown; readonly error?: string } & Partial<News>): void {
+  take(line: { readonly id?: number; readonly value?: unknown; readonly error?: string } & Partial<Report>): void {
     if (line.id === undefined) {
-      this.#news.push(line as News);
+      this.#reports.push(line as Report);
       for (const look of [...this.#waiting]) look();
       return;
     }
@@ -137,7 +137,7 @@ export class Puppet {
     return within(answer.promise, `puppet ${this.hello.role} to ${name}`);
   }
 
-  /** An order that it does not live to answer; resolves when it is gone. */
+  /** A command after which it cannot respond; resolves when the connection has ended. */
   async #lastOrder(name: string, ...args: readonly (string | number)[]): Promise<void> {
     const refused = this.#order(name, ...args).then(
       () => undefined,
@@ -146,17 +146,17 @@ export class Puppet {
     await Promise.race([this.gone, refused.then(() => this.gone)]);
   }
 
-  /** Ends with this code. */
+  /** Exits with this code. */
   exit(code = 0): Promise<void> {
     return this.#lastOrder('exit', code);
   }
 
-  /** Ends by this signal (a number; real-time ones too), sent to itself. */
+  /** Kills itself with this signal (a number; real-time signals too). */
   die(signal: number): Promise<void> {
     return this.#lastOrder('die', signal);
   }
 
-  /** From now on these signals (`TERM`) come as news and do nothing else. */
+  /** Reports these signals (`TERM`) as events from now on, and ignores them otherwise. */
   async trap(...names: readonly string[]): Promise<void> {
     await this.#order('trap', ...names);
   }
@@ -165,12 +165,12 @@ export class Puppet {
     await this.#order('ignore', ...names);
   }
 
-  /** Sends a signal (`TERM`) to another process of its namespace; true when it could. */
+  /** Sends a signal (`TERM`) to another process of its namespace; false if that failed. */
   async kill(name: string, pid: number): Promise<boolean> {
     return (await this.#order('kill', name, pid)) === 1;
   }
 
-  /** Writes text to one of its descriptors, as it stands. */
+  /** Writes text to one of its descriptors, unchanged. */
   async write(fd: number, text: string): Promise<void> {
     await this.#order('write', fd, text);
   }
@@ -188,7 +188,7 @@ export class Puppet {
     await this.#order('reopen', file, text);
   }
 
-  /** Writes numbered lines (`floodLine`), in turn to each descriptor given. */
+  /** Writes numbered lines (`floodLine`), to each of the given descriptors in turn. */
   async flood(lines: number, width: number, ...fds: readonly number[]): Promise<void> {
     await this.#order('flood', lines, width, ...fds);
   }
@@ -197,7 +197,7 @@ export class Puppet {
     return (await this.#order('facts')) as Facts;
   }
 
-  /** All pids that it can see, itself included. */
+  /** All pids that it can see, including its own. */
   async processes(): Promise<readonly number[]> {
     return (await this.#order('processes')) as readonly number[];
   }
@@ -206,12 +206,12 @@ export class Puppet {
     await this.#order('rename', title);
   }
 
-  /** Has it do a piece of Perl, for what no order is made for. */
+  /** Evaluates a piece of Perl, for what no command exists. */
   eval(perl: string): Promise<unknown> {
     return this.#order('eval', perl);
   }
 
-  /** Brings forth a process that calls in under `name`: ask the run for it. */
+  /** Forks a puppet that connects under `name`: request it from the run. */
   async spawn(name: string, { session, daemon, wiped, uid, title }: ChildKind = {}): Promise<void> {
     const flags = [
       ...(session ? ['session'] : []),
@@ -223,28 +223,28 @@ export class Puppet {
     await this.#order('spawn', name, ...flags);
   }
 
-  /** Starts a program with its own descriptors; its end comes as news. Without `env` it has the puppet's. */
+  /** Starts a program with its own descriptors; its exit is an event. Without `env` it inherits the environment. */
   async launch(argv: readonly string[], env?: Readonly<Record<string, string>>): Promise<number> {
     const set = Object.entries(env ?? {}).map(([key, value]) => `${key}=${value}`);
     return (await this.#order('launch', set.join('\0'), ...argv)) as number;
   }
 
-  /** Becomes another program; resolves when it has. */
+  /** Executes another program; resolves when it has. */
   exec(...argv: readonly string[]): Promise<void> {
     return this.#lastOrder('exec', ...argv);
   }
 
-  /** Makes `count` orphans that end at once with `code`. */
+  /** Creates `count` orphans that exit at once with `code`. */
   async orphans(count: number, code = 0): Promise<void> {
     await this.#order('orphans', count, code);
   }
 
-  /** Listens on a port of 127.0.0.1 (0: any free one), or at a path, and answers HTTP; returns the port or path. */
+  /** Listens on a port of 127.0.0.1 (0: any free one), or at a path, and responds to HTTP; returns the port or path. */
   listen(where: number | string = 0): Promise<unknown> {
     return this.#order('listen', where);
   }
 
-  /** What it answers to HTTP from now on. */
+  /** Sets the response to HTTP. */
   async respond(status: number, body: string): Promise<void> {
     await this.#order('respond', status, body);
   }
@@ -254,36 +254,36 @@ export class Puppet {
     await this.#order('notify', text);
   }
 
-  /** All news so far. */
-  get news(): readonly News[] {
-    return this.#news;
+  /** All events so far. */
+  get reports(): readonly Report[] {
+    return this.#reports;
   }
 
-  /** The names of the signals that came so far, of those trapped. */
+  /** The names of the trapped signals that arrived so far. */
   get signals(): readonly string[] {
-    return this.#news.flatMap((news) => (news.event === 'signal' ? [news.name] : []));
+    return this.#reports.flatMap((report) => (report.event === 'signal' ? [report.name] : []));
   }
 
-  /** The same, none under way: whatever was sent before this was asked is among them. */
+  /** The same, after all signals that were sent before this call have arrived. */
   async caught(): Promise<readonly string[]> {
     await this.#order('eval', 'undef');
     return this.signals;
   }
 
-  /** The first news for which `wanted` holds, past or to come. */
-  async when<T extends News>(wanted: (news: News) => news is T): Promise<T>;
-  async when(wanted: (news: News) => boolean): Promise<News>;
-  async when(wanted: (news: News) => boolean): Promise<News> {
-    const found = Promise.withResolvers<News>();
+  /** The first event for which `wanted` holds, past or future. */
+  async when<T extends Report>(wanted: (report: Report) => report is T): Promise<T>;
+  async when(wanted: (report: Report) => boolean): Promise<Report>;
+  async when(wanted: (report: Report) => boolean): Promise<Report> {
+    const found = Promise.withResolvers<Report>();
     const look = () => {
-      const news = this.#news.find(wanted);
-      if (news !== undefined) found.resolve(news);
+      const report = this.#reports.find(wanted);
+      if (report !== undefined) found.resolve(report);
     };
     this.#waiting.add(look);
     look();
-    void this.gone.then(() => found.reject(new Error(`puppet ${this.hello.role} is gone; news: ${this.#text()}`)));
+    void this.gone.then(() => found.reject(new Error(`puppet ${this.hello.role} is gone; report: ${this.#text()}`)));
     try {
-      return await within(found.promise, `news of puppet ${this.hello.role}`, () => this.#text());
+      return await within(found.promise, `a report of puppet ${this.hello.role}`, () => this.#text());
     } finally {
       this.#waiting.delete(look);
     }
@@ -291,11 +291,11 @@ export class Puppet {
 
   /** Waits for a trapped signal. */
   async signalled(name: string): Promise<void> {
-    await this.when((news) => news.event === 'signal' && news.name === name);
+    await this.when((report) => report.event === 'signal' && report.name === name);
   }
 
   #text(): string {
-    return JSON.stringify(this.#news);
+    return JSON.stringify(this.#reports);
   }
 }
 
@@ -317,12 +317,12 @@ interface Waiting {
   readonly found: PromiseWithResolvers<Puppet>;
 }
 
-/** For everything that runs make: entered by every user. The same for the whole test process. */
+/** The folder for files of runs, accessible to every user. One for the whole test process. */
 const folder = join(tmpdir(), `svc-e2e-${process.pid}`);
 export const puppetSocket = join(folder, 'puppets.sock');
 export const puppetScript = join(folder, 'puppet.pl');
 
-/** Where puppets call in. Made at the first use, cleared away at the end of each test file. */
+/** The socket of the puppets. Created at the first use, removed at the end of each test file. */
 class Switchboard {
   readonly folder = folder;
   readonly #server: Server;
@@ -333,7 +333,7 @@ class Switchboard {
   constructor() {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(join(folder, 'runs'), { recursive: true });
-    // Puppets run under other users, who may not be able to enter the repository.
+    // Puppets run as other users, who may not be able to read the repository.
     copyFileSync(join(import.meta.dir, 'puppet.pl'), puppetScript);
     for (const path of [folder, join(folder, 'runs'), puppetScript]) chmodSync(path, 0o755);
     this.#server = createServer((socket) => this.#answer(socket));
@@ -375,7 +375,7 @@ class Switchboard {
     this.#unclaimed.set(ns, unclaimed);
   }
 
-  /** The next puppet of that role (and run) in that PID namespace that nobody has asked for yet. */
+  /** The next puppet of that role (and run) in that PID namespace that has not been requested yet. */
   claim(
     ns: string,
     role: string,
@@ -392,7 +392,7 @@ class Switchboard {
     return { found: waiting.found.promise, forget: () => void all.delete(waiting) };
   }
 
-  /** Puppets of a namespace that nobody asked for, for those who look at what has happened. */
+  /** Puppets of a namespace that have not been requested. */
   unclaimed(ns: string): readonly Puppet[] {
     return this.#unclaimed.get(ns) ?? [];
   }
@@ -402,7 +402,7 @@ class Switchboard {
     this.#waiting.delete(ns);
   }
 
-  /** How many puppets are connected. */
+  /** Number of connected puppets. */
   get size(): number {
     return this.#connections.size;
   }

@@ -1,4 +1,4 @@
-// The rig itself: that it fails where it has to, with the output, and leaves nothing behind itself.
+// Tests of the rig: it fails where it must, with the output, and leaves nothing behind.
 import { expect, test } from 'bun:test';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { played, start, until, up, useRig } from './rig.ts';
 
 useRig();
 
-test('a code that was not expected fails, with all that was printed', async () => {
+test('an unexpected exit code fails, with the output', async () => {
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await a.print('hello');
@@ -15,13 +15,13 @@ test('a code that was not expected fails, with all that was printed', async () =
   await run.ended;
 });
 
-test('a line or a puppet that can no longer come fails at once, with all that was printed', async () => {
+test('a line or a puppet that cannot arrive any more fails at once, with the output', async () => {
   await using run = await start(['init', '--', 'echo', 'hello']);
   await expect(run.line(/nothing like it/)).rejects.toThrow(/ended without printing[\s\S]*> hello/);
   await expect(run.puppet('nobody')).rejects.toThrow(/ended before puppet nobody came[\s\S]*> hello/);
 });
 
-test('a file that is left behind fails', async () => {
+test('a leftover file fails', async () => {
   const run = await start(['init', '--', 'true']);
   await run.ended;
   writeFileSync(join(run.folder, 'left'), '');
@@ -29,7 +29,7 @@ test('a file that is left behind fails', async () => {
   expect(existsSync(run.folder)).toBe(false);
 });
 
-test('a process that is left behind fails, and is ended', async () => {
+test('a leftover process fails, and is killed', async () => {
   const run = await start(['init', '--', '/bin/sh', '-c', 'setsid sleep 1000 & exit 0'], { pid1: false });
   await run.ended;
   await until('the process', () => run.ps().some(({ command }) => command === 'sleep 1000'));
@@ -38,7 +38,7 @@ test('a process that is left behind fails, and is ended', async () => {
   expect(existsSync(`/proc/${left?.outer}`)).toBe(false);
 });
 
-test('what still runs is ended without a word', async () => {
+test('a running supervisor is killed without an error', async () => {
   const run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await a.spawn('kid', { daemon: true });

@@ -1,18 +1,18 @@
-// Runs the built files for end-to-end tests, each run in a PID namespace of its own: dist/svc-super as real PID 1, or
-// (`pid1: false`) below another init, and its supervisor as its child. Writes services.yaml into a fresh folder, collects
-// what is printed, looks at the namespace's processes from outside, and asks the control socket. Every wait is for a
-// condition and fails with the whole output.
+// Runs the built files for end-to-end tests, each run in its own PID namespace: dist/svc-super as real PID 1, or
+// (`pid1: false`) below another init, and its supervisor as its child. Writes services.yaml into a new folder, collects the
+// output, reads the namespace's processes from outside, and sends requests to the control socket. Every wait is for a condition
+// and fails with the whole output.
 //
 //   useRig();                                // once in each file, before its tests
 //   await using run = await up({ services: { a: { command: puppetCommand } } });
-//   const a = await run.puppet('a');         // see puppet.ts for what it can be told
+//   const a = await run.puppet('a');         // see puppet.ts for its commands
 //   await run.line(/a \| hello/);
 //   await a.exit(3);
-//   await run.ends(3);                       // fails with the output when the code is another
+//   await run.ends(3);                       // fails with the output if the code is another
 //
-// The end of `await using` kills what still runs and fails when a process, or a file in the run's folder, is left over.
-// SVC_SUPER_BINARY names another svc-super, which finds its supervisor's file beside itself. Ports are the host's: take them
-// from freePort().
+// The end of `await using` kills what still runs and fails if a process, or a file in the run's folder, is left over.
+// SVC_SUPER_BINARY names another svc-super, which looks for its supervisor's file in its own folder. Ports are the host's: take
+// them from freePort().
 import { afterAll, setDefaultTimeout } from 'bun:test';
 import {
   closeSync,
@@ -37,14 +37,14 @@ import { closeSwitchboard, LIMIT, type Puppet, puppetScript, puppetSocket, switc
 export { freePort } from './free-port.ts';
 export type { Puppet } from './puppet.ts';
 
-/** Once in each test file: limits of its own for each wait, and a clean-up at its end that fails when a run was forgotten. */
+/** Once in each test file: time limits, and a clean-up at its end that fails if a run was not disposed of. */
 export function useRig(): void {
   setDefaultTimeout(3 * LIMIT);
   afterAll(async () => {
     const forgotten = [...alive];
     for (const run of forgotten) await run[Symbol.asyncDispose]();
     closeSwitchboard();
-    if (forgotten.length > 0) throw new Error(`${forgotten.length} runs were not disposed of: say \`await using\``);
+    if (forgotten.length > 0) throw new Error(`${forgotten.length} runs were not disposed of: use \`await using\``);
   });
 }
 
@@ -56,7 +56,7 @@ export const binary = process.env.SVC_SUPER_BINARY || join(import.meta.dir, '../
 /** The supervisor's file, which the native program executes. */
 export const supervisorFile = join(dirname(binary), 'svc-super-supervisor');
 
-/** Whether that is the bundle for Node, a script. Figures of memory and threads are those of the runtime. */
+/** Whether it is the bundle for Node, a script. Figures of memory and threads are those of the runtime. */
 export const isNode = existsSync(supervisorFile) && readBeginning(supervisorFile, 2) === '#!';
 
 function readBeginning(file: string, size: number): string {
@@ -67,27 +67,27 @@ function readBeginning(file: string, size: number): string {
   return bytes.toString('latin1');
 }
 
-/** Without the superuser's rights a run has a user namespace too, and tests of other users cannot be. */
+/** Without root a run has a user namespace too, and tests of other users are skipped. */
 export const isRoot = process.getuid?.() === 0;
 
 export interface UpOptions {
   /** Whether svc-super is PID 1 of its namespace (default), or runs below a puppet that is. */
   readonly pid1?: boolean;
-  /** The binary's arguments; default: none, the file is named in SVC_SUPER_CONFIG. */
+  /** The binary's arguments; default: none, SVC_SUPER_CONFIG names the file. */
   readonly args?: readonly string[];
-  /** Added to a small environment; undefined removes. */
+  /** Added to a small environment; undefined removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Default: the run's folder. */
   readonly cwd?: string;
   /** Lines of shell that run inside the namespaces before the binary is executed: `ulimit -Sn 256`, a bind mount. */
   readonly before?: string;
-  /** What reads standard output and error: `collect` (default), `stall` until resume(), `gone`, or a `terminal`. */
+  /** The reader of standard output and error: `collect` (default), `stall` until resume(), `gone`, or a `terminal`. */
   readonly stdout?: StandardOutput;
   /** Files written beside services.yaml first. */
   readonly files?: Readonly<Record<string, string>>;
-  /** More namespaces for unshare, such as `--net`. */
+  /** Additional namespaces for unshare, such as `--net`. */
   readonly unshare?: readonly string[];
-  /** Names of files that may lie in its folder when it has ended. */
+  /** Names of files that may be left in its folder. */
   readonly leaves?: readonly string[];
 }
 
@@ -99,10 +99,10 @@ export interface End {
 
 export type Service = StatusBody['services'][number];
 
-/** What a service's command is to be for it to be a puppet. */
+/** The command of a service that is a puppet. */
 export const puppetCommand: readonly string[] = ['/usr/bin/perl', puppetScript, puppetSocket];
 
-/** `${text}` as services.yaml interpolates it. */
+/** `${text}` in the notation of services.yaml. */
 export function variable(text: string): string {
   return `\${${text}}`;
 }
@@ -128,7 +128,7 @@ export function start(args: readonly string[], options: Omit<UpOptions, 'args'> 
   return up(null, { ...options, args });
 }
 
-/** Asks again and again until `look` gives something; fails after LIMIT with what `explain` says. */
+/** Calls `look` repeatedly until it returns a result; fails after LIMIT with the text of `explain`. */
 export async function until<T>(
   what: string,
   look: () => T | undefined | null | false | Promise<T | undefined | null | false>,
@@ -153,9 +153,9 @@ export class Run {
   readonly #end = Promise.withResolvers<End>();
   readonly #expected: Set<string>;
   #end_: End | undefined;
-  /** unshare's pid here. */
+  /** The host pid of unshare. */
   #outer = 0;
-  /** The native program's pid here. */
+  /** The host pid of the native program. */
   #pid1 = 0;
   #ns = '';
   #hold: Hold | undefined;
@@ -179,7 +179,7 @@ export class Run {
     this.ended = this.#end.promise;
   }
 
-  /** As the process tree has it from outside; called by up(). */
+  /** Reads the process tree from outside; called by up(). */
   async begin(): Promise<void> {
     const { args = [], env = {}, before, unshare = [], pid1 = true, cwd = this.folder } = this.#options;
     const shell = before === undefined ? [] : ['/bin/sh', '-c', `${before}\nexec "$0" "$@"`];
@@ -219,11 +219,11 @@ export class Run {
     const pid = await init.launch(command, environment);
     await init.close(1, 2);
     void init
-      .when((news) => news.event === 'child' && news.pid === pid)
-      .then((news) => {
-        if (news.event !== 'child') return;
-        const signal = news.signal === 0 ? null : (NAMES.get(news.signal) ?? `${news.signal}`);
-        this.#finish({ code: signal === null ? news.code : null, signal });
+      .when((report) => report.event === 'child' && report.pid === pid)
+      .then((report) => {
+        if (report.event !== 'child') return;
+        const signal = report.signal === 0 ? null : (NAMES.get(report.signal) ?? `${report.signal}`);
+        this.#finish({ code: signal === null ? report.code : null, signal });
       })
       .catch(() => this.#finish({ code: null, signal: 'lost' }));
     this.#pid1 = this.find(pid)?.outer ?? 0;
@@ -251,7 +251,7 @@ export class Run {
     return this.#end_ !== undefined;
   }
 
-  /** The end of svc-super, all output read; fails when the code is another. A name: ended by that signal. */
+  /** The end of svc-super with all output read; fails if the code is another. A name: killed by that signal. */
   async ends(expected: number | string): Promise<void> {
     const end = await this.#guarded(this.ended, 'the supervisor to end');
     const found = end.code ?? end.signal;
@@ -268,7 +268,7 @@ export class Run {
     return Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
   }
 
-  /** The next process (a service's main process by its name) that calls in; `number` is its SVC_RUN. */
+  /** The next process (a service's main process by its name) that connects; `number` is its SVC_RUN. */
   async puppet(role: string, number: number | null = null): Promise<Puppet> {
     const { found, forget } = switchboard().claim(this.#ns, role, number);
     const over = this.ended.then(() => {
@@ -282,20 +282,20 @@ export class Run {
     });
   }
 
-  /** The puppet that is PID 1 of the namespace, where svc-super is not. */
+  /** The puppet that is PID 1 of the namespace, if svc-super is not. */
   get init(): Puppet {
     if (this.#init === undefined) throw new Error('svc-super is PID 1');
     return this.#init;
   }
 
-  /** Whether a puppet of that role has called in that nobody asked for. */
+  /** Whether a puppet of that role has connected that was not requested. */
   hasCalled(role: string): boolean {
     return switchboard()
       .unclaimed(this.#ns)
       .some(({ hello }) => hello.role === role);
   }
 
-  /** The first line, past or to come, that matches. Lines are as printed, prefix and all. */
+  /** The first matching line, past or future. Lines are as printed, including the prefix. */
   async line(
     pattern: RegExp,
     options: { readonly after?: Printed; readonly stream?: 'stdout' | 'stderr' } = {},
@@ -325,7 +325,7 @@ export class Run {
     process.kill(seen.outer, signal);
   }
 
-  /** Processes of the namespace, zombies too, without svc-super, its supervisor and the init above them. */
+  /** Processes of the namespace, including zombies, without svc-super, its supervisor and the init above them. */
   ps(): readonly Seen[] {
     return inNamespace(this.#ns).filter(
       (seen) => seen.outer !== this.#pid1 && seen.pid !== 1 && !this.#supervises(seen),
@@ -352,7 +352,7 @@ export class Run {
     return this.#pid1;
   }
 
-  /** The supervisor, a child of the native process. There for certain once a service runs or the socket answers. */
+  /** The supervisor, a child of the native process. Exists once a service runs or the socket responds. */
   get supervisor(): Seen {
     const seen = inNamespace(this.#ns).find((one) => this.#supervises(one));
     if (seen === undefined) throw new Error(`there is no supervisor\n${this.output.text()}`);
@@ -376,7 +376,7 @@ export class Run {
     return [this.pid1, this.supervisor];
   }
 
-  /** Waits until a process of the namespace is gone; a zombie is not gone. */
+  /** Waits until a process of the namespace has ended and has been reaped. */
   async reaped(pid: number): Promise<void> {
     await until(
       `process ${pid} to be gone`,
@@ -385,7 +385,7 @@ export class Run {
     );
   }
 
-  /** Asks the control socket; waits for it while the supervisor starts. */
+  /** Sends a request to the control socket; waits for it while the supervisor starts. */
   async ask(path: string): Promise<{ readonly status: number; readonly body: unknown }> {
     return until(
       'the control socket',
@@ -425,20 +425,20 @@ export class Run {
     );
   }
 
-  /** Another command of the binary beside this run, from outside the namespace. */
+  /** Runs another command of the binary during this run, from outside the namespace. */
   async command(
     ...args: readonly string[]
   ): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
     return command(args, { SVC_SUPER_SOCKET: this.socket, SVC_SUPER_CONFIG: join(this.folder, 'services.yaml') });
   }
 
-  /** SIGKILLs all that is left, and fails when something had no right to be there. */
+  /** SIGKILLs remaining processes, and fails if there was one that should not exist. */
   async [Symbol.asyncDispose](): Promise<void> {
     alive.delete(this);
     const endedByItself = this.#end_ !== undefined;
     const left = endedByItself ? this.ps() : [];
     const files = endedByItself ? this.#leftFiles() : [];
-    // PID 1's end is everybody's: unshare, its parent, ends with it.
+    // The end of PID 1 ends all processes: unshare, its parent, ends with it.
     const first = this.#ns === '' ? undefined : this.find(1);
     try {
       if (first !== undefined) process.kill(first.outer, 'SIGKILL');
@@ -455,7 +455,7 @@ export class Run {
     this.#hold?.release();
     rmSync(this.folder, { recursive: true, force: true });
     const what = [...left.map((seen) => JSON.stringify(seen)), ...files];
-    // An error here would hide the one that the test has failed with.
+    // An error here would hide the error of the test.
     if (what.length > 0 && !this.#failed) throw new Error(`left behind:\n${what.join('\n')}\n${this.output.text()}`);
   }
 

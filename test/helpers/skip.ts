@@ -1,5 +1,5 @@
 // Tests that cannot run on this machine: reported by one line that scripts/test.ts repeats in its summary. On a CI machine a
-// skip is a failure. Decides nothing about what a test needs.
+// skip is a failure. The caller decides what a test needs.
 
 /** For `describe.skipIf`: whether there is a reason why these tests cannot run here. */
 export function skipWhen(reasons: readonly (string | null)[], what: string): boolean {

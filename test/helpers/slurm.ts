@@ -10,14 +10,14 @@ const SBIN = '/usr/sbin:/sbin';
 
 const which = (program: string): string | null => Bun.which(program, { PATH: `${process.env.PATH ?? ''}:${SBIN}` });
 
-/** Why no Slurm can run here, in words; null where it can. */
+/** Why Slurm cannot run here; null if it can. */
 export function whyNoSlurm(): string | null {
   if (process.getuid?.() !== 0) return 'Slurm needs root';
   const missing = NEEDED.filter((program) => which(program) === null);
   return missing.length === 0 ? null : `${missing.join(', ')} not installed`;
 }
 
-/** How a program ended, and what it wrote to both streams. */
+/** The exit of a program, and its output on both streams. */
 export interface Ended {
   readonly code: number;
   readonly output: string;
@@ -61,7 +61,7 @@ PartitionName=gpu Nodes=${host} Default=YES MaxTime=INFINITE State=UP
 `;
 }
 
-/** munged runs as its own user, and refuses a key or a folder that others may write. */
+/** munged runs as its own user, and refuses a key or a folder that other users may write. */
 function prepareMunge(folder: string): readonly string[] {
   const { stdout } = Bun.spawnSync(['id', '-u', 'munge']);
   const uid = Number(stdout.toString());

@@ -1,5 +1,5 @@
-// A folder with a configuration for tests that end before anything is spawned. Every service in it would leave a file
-// there; whether one did is what `isUntouched` asks. Starts the binary outside any namespace: it never becomes a supervisor.
+// A folder with a configuration for tests that end before any spawn. Every service in it would leave a file there; `isUntouched`
+// checks that none did. Starts the binary outside any namespace: it never becomes a supervisor.
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ export class ConfigFolder implements Disposable {
     return join(this.path, name);
   }
 
-  /** Runs the binary here to its end. `through` is put before it on the command line: `setpriv --reuid=1`. */
+  /** Runs the binary to its end. `through` is put before it on the command line: `setpriv --reuid=1`. */
   async run(args: readonly string[], more: RunMore = {}): Promise<Outcome> {
     const { through = [], env = {}, cwd = this.path } = more;
     const child = Bun.spawn([...through, binary, ...args], {
@@ -49,7 +49,7 @@ export class ConfigFolder implements Disposable {
   }
 }
 
-export interface RunMore {
+interface RunMore {
   readonly through?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;

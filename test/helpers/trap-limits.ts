@@ -1,18 +1,18 @@
-// Limits that the kernel puts on a whole run: how many processes there may be. By a cgroup of its own (version 1 or 2) where
-// those can be made, else by RLIMIT_NPROC for a user who has no other process.
+// Kernel limits on the number of processes of a whole run: by its own cgroup (version 1 or 2) where it can be created, else by
+// RLIMIT_NPROC for a user without other processes.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface ProcessLimit extends Disposable {
-  /** For the `before` of a run: what the shell has to do to come under it. */
+  /** For the `before` of a run: the shell commands that apply the limit. */
   readonly before: string;
-  /** Makes room for 50 more in a run: `pids` are those here of svc-super and its supervisor. */
+  /** Allows 50 more processes in a run: `pids` are the host pids of svc-super and its supervisor. */
   widen(...pids: readonly number[]): void;
 }
 
 let made = 0;
 
-/** Where cgroups that limit processes may be made; null: nowhere. */
+/** A folder where cgroups that limit processes can be created; null: none. */
 export function controller(): string | null {
   const first = '/sys/fs/cgroup/pids';
   if (existsSync(join(first, 'cgroup.procs'))) return first;
@@ -57,7 +57,7 @@ export function limitProcesses(most: number): ProcessLimit {
   };
 }
 
-/** A group is busy for a moment after its last process has been reaped. */
+/** A cgroup is busy for a moment after its last process has been reaped. */
 function remove(folder: string): void {
   for (let attempt = 0; existsSync(folder); attempt += 1) {
     try {

@@ -1,5 +1,5 @@
-# Refuses system calls as an old seccomp profile does, then executes a program: the calls fail with that error in it and in
-# all that it starts. Needs CAP_SYS_ADMIN, as every container runtime has when it installs its profile.
+# Blocks system calls as an old seccomp profile does, then executes a program: the calls fail with the given error in it and in
+# all its descendants. Needs CAP_SYS_ADMIN, as every container runtime has when it installs its profile.
 #
 #   perl trap-seccomp.pl ERRNO NAME[,NAME...] PROGRAM ARG...      ERRNO: EPERM or ENOSYS
 use strict;

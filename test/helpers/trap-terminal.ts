@@ -1,5 +1,5 @@
-// A terminal for a run's output that the test can hold, as Ctrl-S or a stuck `docker attach` does. The test has the master's
-// end; what is to write there opens `path`.
+// A terminal for a run's output that the test can stop, as Ctrl-S or a stuck `docker attach` does. The test has the master's end;
+// processes that write to the terminal open `path`.
 import { dlopen, ptr } from 'bun:ffi';
 import { closeSync, readSync, writeSync } from 'node:fs';
 
@@ -33,7 +33,7 @@ export class Terminal implements Disposable {
     this.path = name.toString('latin1').replace(/\0.*$/s, '');
   }
 
-  /** Stops what is written to it, as Ctrl-S. */
+  /** Stops output, as Ctrl-S does. */
   hold(): void {
     writeSync(this.#master, XOFF);
   }
@@ -42,7 +42,7 @@ export class Terminal implements Disposable {
     writeSync(this.#master, XON);
   }
 
-  /** Everything that has arrived so far, as it was written: colours and the terminal's carriage returns left out. */
+  /** Everything that has arrived so far, without colours and the terminal's carriage returns. */
   text(): string {
     const chunk = Buffer.alloc(65_536);
     try {
@@ -51,7 +51,7 @@ export class Terminal implements Disposable {
         this.#text += chunk.toString('latin1', 0, size);
       }
     } catch {
-      // EAGAIN: nothing more for now. EIO: nobody has it open.
+      // EAGAIN: no more data now. EIO: no process has it open.
     }
     // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are what this takes away
     return this.#text.replaceAll('\r\n', '\n').replace(/\x1b\[\d*m/g, '');

@@ -1,28 +1,28 @@
-// Web servers inside the test process, for HTTP probes to ask: over TCP, a unix socket or TLS. A test says what they answer,
-// or holds an answer back, and sees what was asked. The key below signs nothing but a certificate for 127.0.0.1 in tests.
+// Web servers inside the test process for HTTP probes: over TCP, a unix socket or TLS. A test sets or delays the responses, and
+// sees the requests. The key below only signs a certificate for 127.0.0.1 in tests.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { until } from './rig.ts';
 
-export interface Asked {
+export interface RequestResult {
   readonly method: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: string;
 }
 
-export interface Reply {
+interface Reply {
   readonly status?: number;
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Given a request, what to answer; a promise holds the answer back, null closes the connection without one. */
-export type Answering = (asked: Asked) => Reply | null | Promise<Reply | null>;
+/** Returns the response to a request; a promise delays it, null closes the connection without one. */
+export type Answering = (asked: RequestResult) => Reply | null | Promise<Reply | null>;
 
 export class Web {
   /** All requests so far. */
-  readonly asked: Asked[] = [];
+  readonly asked: RequestResult[] = [];
   answer: Answering;
   readonly #server: Server;
 
@@ -50,7 +50,7 @@ export class Web {
     return address.port;
   }
 
-  /** Waits until `count` more requests have come. */
+  /** Waits until `count` more requests have arrived. */
   async asks(count: number): Promise<void> {
     const before = this.asked.length;
     await until(`${count} requests`, () => this.asked.length >= before + count);
@@ -90,7 +90,7 @@ XoKYIcn7wooWBYgkYiOLdsLQmFmhRANCAATO7uVD1yALz7h5i6YBYq29u6n2gTew
 `;
 
 /** Self-signed, for 127.0.0.1, until 2126. */
-export const TLS_CERTIFICATE = `-----BEGIN CERTIFICATE-----
+const TLS_CERTIFICATE = `-----BEGIN CERTIFICATE-----
 MIIBmTCCAUCgAwIBAgIUWoNsY5edhdBIeo7fyfG7rfrlEz8wCgYIKoZIzj0EAwIw
 GTEXMBUGA1UEAwwOc3ZjLXN1cGVyIHRlc3QwIBcNMjYxMTIwMTYzMjIwWhgPMjEy
 NjEwMjcxNjMyMjBaMBkxFzAVBgNVBAMMDnN2Yy1zdXBlciB0ZXN0MFkwEwYHKoZI

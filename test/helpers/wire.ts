@@ -1,12 +1,12 @@
-// A connection as bytes, for what no HTTP client would send: pieces with pauses between them, to a port of 127.0.0.1 or a
-// unix socket. Collects what comes back until the other side closes, or patience ends.
+// A connection as bytes, for requests that no HTTP client would send: pieces with pauses between them, to a port of 127.0.0.1 or
+// a unix socket. Collects the response until the other side closes, or a time limit.
 import { connect } from 'node:net';
 
 export interface Exchange {
   readonly text: string;
   /** The other side closed, or reset, the connection. */
   readonly closed: boolean;
-  /** Until then, milliseconds. */
+  /** Time limit, milliseconds. */
   readonly took: number;
 }
 
@@ -45,13 +45,13 @@ export function exchange(
   });
 }
 
-/** The status of the first answer in a text; null where there is none. */
+/** The status of the first response in a text; null if there is none. */
 export function statusOf({ text }: Exchange): number | null {
   const found = /^HTTP\/1\.1 (\d{3}) /.exec(text)?.[1];
   return found === undefined ? null : Number(found);
 }
 
-/** How many answers a text holds. */
+/** Number of responses in a text. */
 export function answersIn({ text }: Exchange): number {
   return [...text.matchAll(/HTTP\/1\.1 \d{3} /g)].length;
 }

@@ -424,7 +424,7 @@ while ! [ -e ${path}.listens ]; do :; done`;
         const env = { SVC_SUPER_SOCKET: '', XDG_RUNTIME_DIR: '/run/user/1000' };
         await using run = launch({ program, args, pid1: false, before, env });
         expect([path, args[0], await run.code]).toEqual([path, args[0], args[0] === 'health' ? 1 : 69]);
-        expect(run.output).toContain('no supervisor answers; looked at');
+        expect(run.output).toContain('no supervisor responds; searched');
         // The shell prints what the impostor received.
         expect(run.output).not.toMatch(/HTTP|the-password/);
       }

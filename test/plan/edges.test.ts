@@ -1,4 +1,4 @@
-// Who waits for whom: dependencies, stages, and what is wrong about them.
+// Dependencies: `depends_on`, stages, and their mistakes.
 import { describe, expect, test } from 'bun:test';
 import { startOrder } from '../../src/plan/graph.ts';
 import type { Plan } from '../../src/plan/plan.ts';
@@ -15,7 +15,7 @@ function edgesOf(plan: Plan): readonly string[] {
 }
 
 describe('depends_on', () => {
-  test('as a list waits for what its target has to offer', () => {
+  test('as a list uses the condition that its target supports', () => {
     const plan = planOf(`
 services:
   plain: { command: run }
@@ -27,7 +27,7 @@ services:
     expect(edgesOf(plan).at(-1)).toBe('web: plain started, probed ready, task completed, probed-task ready');
   });
 
-  test('as a map waits for what it says', () => {
+  test('as a map uses the given conditions', () => {
     const plan = planOf(`
 services:
   a: { command: run }
@@ -39,7 +39,7 @@ services:
     expect(edgesOf(plan).at(-1)).toBe('web: a started, b ready, c completed, d exited');
   });
 
-  test('with `restart: true` restarts with its target, with all copies of it too', () => {
+  test('with `restart: true` restarts with its target and with all its replicas', () => {
     const plan = planOf(`
 services:
   ray: { command: run, replicas: 2 }
@@ -57,13 +57,13 @@ services:
     ]);
   });
 
-  test('on a number names the service of that name', () => {
+  test('on a number means the service of that name', () => {
     expect(edgesOf(planOf('services: { 1: { command: run }, b: { command: run, depends_on: [1] } }\n'))[1]).toBe(
       'b: 1 started',
     );
   });
 
-  test('waiting for the end of what restarts always is refused', () => {
+  test('waiting for the exit of a service that always restarts is refused', () => {
     const text = `
 services:
   a: { command: run, restart: always }
@@ -76,9 +76,11 @@ services:
     ]);
   });
 
-  test('waiting for a task to be ready is wondered about', () => {
+  test('waiting for a task to be ready causes a warning', () => {
     const text = 'services:\n  a: { command: run, type: task }\n  b: { command: run, depends_on: { a: ready } }\n';
-    expect(messages(text)).toEqual(['`a` is a task without a `ready` probe: it is ready as soon as it has started']);
+    expect(messages(text)).toEqual([
+      '`a` is a task without a `ready` probe: it is ready as soon as its process has started',
+    ]);
   });
 
   test('on itself is refused, once', () => {
@@ -87,7 +89,7 @@ services:
     ]);
   });
 
-  test('of a service that is wrong itself is not reported as dangling', () => {
+  test('of an invalid service is not reported as unknown', () => {
     expect(messages('services:\n  a: { command: run, depends_on: [b] }\n  b: { comand: run }\n')).toEqual([
       'unknown key `comand` in a service',
     ]);
@@ -106,13 +108,13 @@ describe('a cycle', () => {
     expect(processorTime() - start).toBeLessThan(1000);
   });
 
-  test('of eight is printed whole', () => {
+  test('of eight is printed completely', () => {
     expect(messages(chain(8))).toEqual([
       'these services wait for each other: s0 -> s1 -> s2 -> s3 -> s4 -> s5 -> s6 -> s7 -> s0',
     ]);
   });
 
-  test('is reported for each knot, not for each of its members', () => {
+  test('is reported once for each strongly connected component', () => {
     const text = `
 services:
   a: { command: run, depends_on: [b] }
@@ -128,7 +130,7 @@ services:
     ]);
   });
 
-  test('through a stage says which step is the stage', () => {
+  test('through a stage names the step of the stage', () => {
     const text = `
 groups: [one, two]
 services:
@@ -147,7 +149,7 @@ services.yaml:5:35: note: \`x\` waits for \`b\` here
     );
   });
 
-  test('among services that are not enabled is one as well', () => {
+  test('among disabled services is a cycle too', () => {
     const text = `
 services:
   a: { command: run, enabled: false, depends_on: [b] }
@@ -173,7 +175,7 @@ services:
     expect(plan.groups).toEqual(['one', 'two', 'three']);
   });
 
-  test('come in the order of first use where there is no list', () => {
+  test('are in the order of first use without `groups`', () => {
     const plan = planOf(`
 services:
   b: { command: run, group: second-name-first-used }
@@ -182,7 +184,7 @@ services:
     expect(edgesOf(plan)).toEqual(['b: ', 'a: b ready*']);
   });
 
-  test('add to declared edges, and repeat none of them', () => {
+  test('add to declared edges without repeating them', () => {
     const plan = planOf(`
 services:
   a: { command: run, group: one, ready: { file: /x } }
@@ -192,7 +194,7 @@ services:
     expect(edgesOf(plan)[2]).toBe('c: a ready, b started, b ready*');
   });
 
-  test('that the list does not have are refused, with the list', () => {
+  test('that are missing in `groups` are refused', () => {
     const text =
       'groups: [infra, apps]\nservices:\n  a: { command: run, group: infar }\n  b: { command: run, group: apps }\n';
     expect(printed(text)).toBe(

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
-// What each service finds in its environment, and as whom it runs.
+// The environment of each service, and the user that it runs as.
 import { describe, expect, test } from 'bun:test';
 import { loadPlan } from '../../src/plan/expand.ts';
 import type { User } from '../../src/plan/plan.ts';
@@ -9,7 +9,7 @@ import { memoryFiles, messages, oneService, PATH, planOf, printed, serviceOf } f
 const OURS = { SVC_NAME: 'a', SPT_NOENV: '1' };
 
 describe('an environment', () => {
-  test('has five layers, the nearest of them the strongest', () => {
+  test('has five layers in order of precedence', () => {
     const text = `
 env: { C: top, D: top, E: top }
 env_file: top.env
@@ -34,19 +34,19 @@ services:
     });
   });
 
-  test('takes numbers and switches as they are written', () => {
+  test('accepts numbers and switches as written', () => {
     const service = serviceOf(
       oneService('command: run', 'env: { A: 1.10, B: 0x1f, C: true, D: "", E: 1e3, F: -0, G: 010 }'),
     );
     expect(service.env).toMatchObject({ A: '1.10', B: '0x1f', C: 'true', D: '', E: '1e3', F: '-0', G: '010' });
   });
 
-  test('has variables of the container put into its values, and of nobody else', () => {
+  test('expands variables of the container only', () => {
     const text = `env: { A: file }\n${oneService('command: run', 'env: { B: "${A:-none}", C: "x${D}y" }')}`;
     expect(serviceOf(text, { environment: { D: 'd' } }).env).toMatchObject({ A: 'file', B: 'none', C: 'xdy' });
   });
 
-  test('lets through of the container what it is told to', () => {
+  test('inherits the selected variables of the container', () => {
     const environment = { PATH: '/bin', RAY_A: '1', RAY_B: '2', XRAY_A: '3', 'R.Y_A': '4' };
     const inherit = (written: string): readonly string[] =>
       Object.keys(serviceOf(oneService('command: run', `env_inherit: ${written}`), { environment }).env);
@@ -58,14 +58,14 @@ services:
     expect(inherit('[]')).toEqual(['SVC_NAME', 'SPT_NOENV']);
   });
 
-  test('loses what belongs to a supervisor around it', () => {
+  test('does not contain the variables of an outer supervisor', () => {
     const environment = { NOTIFY_SOCKET: '/run/s', SVC_RUN: '7', SVC_NAME: 'outer', SPT_NOENV: 'x' };
     const files = { '/app/x.env': 'SVC_RUN=1\nNOTIFY_SOCKET=2\nA=3\n' };
     const service = serviceOf(oneService('command: run', 'env_file: x.env'), { environment, files });
     expect(service.env as unknown).toEqual({ A: '3', ...OURS });
   });
 
-  test('has the first port as PORT, unless the file says otherwise', () => {
+  test('has the first port as PORT, unless the file sets it', () => {
     const port = (...lines: readonly string[]): string | undefined =>
       serviceOf(oneService('command: run', ...lines), {
         environment: { PORT: '1' },
@@ -90,7 +90,7 @@ services:
 describe('a secret', () => {
   const text = oneService('command: run', 'env: { TOKEN: { file: /run/secrets/token }, X: y }');
 
-  test("is its file's text without the last newline, and is known as one", () => {
+  test("is its file's text without the last newline, and is marked as a secret", () => {
     const secret = (contents: string) => serviceOf(text, { files: { '/run/secrets/token': contents } });
     expect(secret('abc\n').env.TOKEN).toBe('abc');
     expect(secret('abc').env.TOKEN).toBe('abc');
@@ -100,7 +100,7 @@ describe('a secret', () => {
     expect(secret('abc').secrets).toEqual(['TOKEN']);
   });
 
-  test('of the top is one of every service that does not set it openly', () => {
+  test('at the top level is a secret of every service that does not override it', () => {
     const both = `env: { TOKEN: { file: token } }\nservices:\n  a: { command: run }\n  b: { command: run, env: { TOKEN: open } }\n`;
     const { services } = planOf(both, { files: { '/app/token': 'abc\n' } });
     expect(services.map(({ secrets, env }) => [secrets, env.TOKEN])).toEqual([
@@ -109,7 +109,7 @@ describe('a secret', () => {
     ]);
   });
 
-  test('that cannot be read is shown where it is named', () => {
+  test('that cannot be read is reported at its position', () => {
     const denied = Object.assign(new Error('EACCES'), { code: 'EACCES' });
     expect(printed(text, { files: { '/run/secrets/token': denied } })).toBe(
       `services.yaml:4:27: error: cannot read /run/secrets/token: permission denied
@@ -123,20 +123,20 @@ describe('a secret', () => {
     ]);
   });
 
-  test('with a NUL in it is refused', () => {
+  test('that contains a NUL is refused', () => {
     expect(messages(text, { files: { '/run/secrets/token': 'a\0b' } })).toEqual([
-      '/run/secrets/token holds a NUL character, which no variable can',
+      '/run/secrets/token contains a NUL character, which a variable cannot contain',
     ]);
   });
 
-  test('never shows in what is printed about its neighbours', () => {
+  test('is never shown in messages about other values', () => {
     const wrong = text.replace('X: y', 'X: [y]');
     expect(printed(wrong, { files: { '/run/secrets/token': 'hunter2\n' } })).not.toContain('hunter2');
   });
 });
 
 describe('an environment file', () => {
-  test('that is named and missing is an error, unless it may be', () => {
+  test('that is missing is an error, unless it is not required', () => {
     expect(printed(oneService('command: run', 'env_file: [x.env]'))).toBe(
       `services.yaml:4:16: error: cannot read x.env: there is no such file
    4 |     env_file: [x.env]
@@ -147,23 +147,23 @@ describe('an environment file', () => {
     expect(messages(oneService('command: run', 'env_file: { path: x.env, required: false }'))).toEqual([]);
   });
 
-  test('that is there and cannot be read is an error even then', () => {
+  test('that cannot be read is an error even then', () => {
     const denied = Object.assign(new Error('EACCES'), { code: 'EACCES' });
     const text = oneService('command: run', 'env_file: [{ path: x.env, required: false }]');
     expect(messages(text, { files: { '/app/x.env': denied } })).toEqual(['cannot read /app/x.env: permission denied']);
   });
 
-  test('with a wrong line is named with the place, and the line itself is not shown', () => {
+  test('with an invalid line is reported with the position, without the line itself', () => {
     const files = { '/app/x.env': 'A=1\nhunter2\n' };
     expect(printed(oneService('command: run', 'env_file: x.env'), { files })).toBe(
-      'x.env:2:1: error: this line is no `KEY=VALUE`\n     help: a line is `KEY=VALUE`, a comment beginning with `#`, or empty\n',
+      'x.env:2:1: error: this line is not `KEY=VALUE`\n     help: write `KEY=VALUE`, a comment that begins with `#`, or nothing\n',
     );
   });
 
-  test('is read once, and told wrong once, however many services name it', () => {
+  test('is read and reported once, however many services use it', () => {
     const text =
       'env_file: x.env\nservices:\n  a: { command: run, env_file: x.env }\n  b: { command: run, env_file: ./x.env }\n';
-    expect(messages(text, { files: { '/app/x.env': 'bad\n' } })).toEqual(['this line is no `KEY=VALUE`']);
+    expect(messages(text, { files: { '/app/x.env': 'bad\n' } })).toEqual(['this line is not `KEY=VALUE`']);
     const files = memoryFiles({ '/app/x.env': 'A=1\n', [PATH]: text });
     let reads = 0;
     const read = (path: string): Uint8Array => {
@@ -174,13 +174,13 @@ describe('an environment file', () => {
     expect(reads).toBe(1);
   });
 
-  test('is looked for from the folder of services.yaml', () => {
+  test('is relative to the folder of services.yaml', () => {
     const files = { '/app/x.env': 'A=1\n', '/shared/y.env': 'B=2\n', '/abs.env': 'C=3\n' };
     const service = serviceOf(oneService('command: run', 'env_file: [x.env, ../shared/y.env, /abs.env]'), { files });
     expect(service.env).toMatchObject({ A: '1', B: '2', C: '3' });
   });
 
-  test('among several: the later one wins', () => {
+  test('of several files the later one wins', () => {
     const files = { '/app/x.env': 'A=1\nB=1\n', '/app/y.env': 'B=2\n' };
     expect(serviceOf(oneService('command: run', 'env_file: [x.env, y.env]'), { files }).env).toMatchObject({
       A: '1',
@@ -232,14 +232,14 @@ describe('a user', () => {
     });
   }
 
-  test('by name in an image without a password file says so; by number it works', () => {
+  test('by name needs a password file; by number it works without', () => {
     expect(messages(oneService('command: run', 'user: app'))).toEqual([
       'there is no user `app` (cannot read /etc/passwd: there is no such file)',
     ]);
     expect(serviceOf(oneService('command: run', 'user: 1000')).user).toMatchObject({ uid: 1000, gid: 0 });
   });
 
-  test('finds its home and name in the environment, unless the file says otherwise', () => {
+  test('sets HOME and USER, unless the file sets them', () => {
     const environment = { HOME: '/root', USER: 'root', LOGNAME: 'root' };
     const files = { '/etc/passwd': PASSWD };
     const env = (...lines: readonly string[]) => {

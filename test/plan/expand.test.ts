@@ -1,4 +1,4 @@
-// The way from a path to a Plan: which file, which name, and that config and plan agree about their words.
+// From a path to a Plan: the file, the name, and consistent terms in config and plan.
 import { describe, expect, test } from 'bun:test';
 import { loadConfig } from '../../src/config/load.ts';
 import { LIMITS } from '../../src/config/process-values.ts';
@@ -22,23 +22,23 @@ function load(path: string, cwd?: string) {
 }
 
 describe('a plan', () => {
-  test('is named after the folder of its file', () => {
+  test("is named after its file's folder", () => {
     expect(load('/srv/chat/services.yaml')).toEqual(['chat', '/srv/chat/services.yaml', '1']);
     expect(load('services.yaml')).toEqual(['services', 'services.yaml', '2']);
   });
 
-  test('of a relative path is taken from the working directory where that is given', () => {
+  test('of a relative path starts at the working directory if it is given', () => {
     expect(load('services.yaml', '/srv/chat')).toEqual(['chat', '/srv/chat/services.yaml', '1']);
     expect(load('../chat/./services.yaml', '/srv/other')).toEqual(['chat', '/srv/chat/services.yaml', '1']);
   });
 
-  test('of the root folder has a name all the same', () => {
+  test('of the root folder has a name too', () => {
     const files = memoryFiles({ '/services.yaml': 'services: { a: { command: run } }\n' });
     const loaded = loadPlan({ path: '/services.yaml', files, environment: {} });
     expect(loaded.ok && loaded.value.plan.name).toBe('services');
   });
 
-  test('can be made of a config in two steps', () => {
+  test('can be made from a config in two steps', () => {
     const files = memoryFiles({ '/a/s.yaml': 'services: { a: { command: run, user: nobody } }\n' });
     const config = loadConfig('/a/s.yaml', files, {});
     if (!config.ok) throw new Error('wrong');
@@ -49,7 +49,7 @@ describe('a plan', () => {
     expect(right.ok && right.value.plan.services[0]?.user?.uid).toBe(65_534);
   });
 
-  test('knows the limits that the config knows', () => {
+  test('has the same limits as the config', () => {
     expect(Object.keys(LIMITS)).toEqual([...LIMIT_NAMES]);
   });
 });

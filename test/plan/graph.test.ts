@@ -16,12 +16,12 @@ function graph(edges: Readonly<Record<string, string>>): readonly Vertex[] {
 const order = (edges: Readonly<Record<string, string>>): string => startOrder({ services: graph(edges) }).join('');
 
 describe('cycles', () => {
-  test('are none in a tree, a diamond and nothing', () => {
+  test('do not exist in a tree, a diamond and an empty graph', () => {
     expect(cycles([])).toEqual([]);
     expect(cycles(graph({ a: 'bc', b: 'd', c: 'd', d: '' }))).toEqual([]);
   });
 
-  test('are found once each, beginning with the first service in them', () => {
+  test('are found once each, starting with their first service', () => {
     expect(cycles(graph({ x: 'a', c: 'a', a: 'b', b: 'c', d: 'e', e: 'd', f: 'f' }))).toEqual([
       ['c', 'a', 'b'],
       ['d', 'e'],
@@ -33,18 +33,18 @@ describe('cycles', () => {
     expect(cycles(graph({ a: 'bd', b: 'c', c: 'a', d: 'a' }))).toEqual([['a', 'd']]);
   });
 
-  test('ignore edges to nowhere', () => {
+  test('ignore edges to unknown names', () => {
     expect(cycles(graph({ a: 'z' }))).toEqual([]);
   });
 
   test('of a hundred thousand services are found without a deep stack', () => {
     const length = 100_000;
     const ring = Array.from({ length }, (_, at) => ({ name: `s${at}`, edges: [{ on: `s${(at + 1) % length}` }] }));
-    // Were it quadratic, it would take minutes: the test's own limit tells, however busy the machine is.
+    // A quadratic algorithm would take minutes and exceed the test's time limit on any machine.
     expect(cycles(ring)[0]?.length).toBe(length);
   }, 60_000);
 
-  test('are closed walks, and what they leave out can be put into an order', () => {
+  test('are closed walks, and the rest can be ordered', () => {
     const edges = fc.array(fc.tuple(fc.nat(7), fc.nat(7)), { maxLength: 14 });
     fc.assert(
       fc.property(edges, (pairs) => {
@@ -69,14 +69,14 @@ describe('cycles', () => {
     );
   });
 
-  test('in words keep their ends', () => {
+  test('as text keep their ends', () => {
     expect(renderCycle(['a'])).toBe('a -> a');
     expect(renderCycle([...'abcdefghijkl'])).toBe('a -> b -> c -> d -> … (5 more) -> j -> k -> l -> a');
   });
 });
 
-describe('the order to start in', () => {
-  test('puts everything behind what it waits for, and else keeps the order of the file', () => {
+describe('the start order', () => {
+  test('puts each service after its dependencies, and otherwise keeps the order of the file', () => {
     expect(order({ a: 'd', b: '', c: 'b', d: '', e: 'a' })).toBe('dabce');
     expect(order({})).toBe('');
   });
@@ -85,7 +85,7 @@ describe('the order to start in', () => {
     expect(order({ a: 'b', b: 'a', c: 'c' })).toBe('bac');
   });
 
-  test('counts an edge that is there twice once', () => {
+  test('counts a duplicate edge once', () => {
     expect(order({ a: 'bb', b: '' })).toBe('ba');
     expect(dependents({ services: graph({ a: 'bb', b: '' }) }).get('b')).toEqual(['a']);
   });
@@ -116,7 +116,7 @@ describe('a selection', () => {
     return selected.ok ? shown(selected.value) : selected.error.map(({ name, suggestion }) => `${name}? ${suggestion}`);
   };
 
-  test('brings what it needs, and makes the stages anew', () => {
+  test('includes dependencies, and computes the stages again', () => {
     expect(select('api')).toEqual(['db: ', 'migrate: db started', 'api: migrate completed, db ready']);
     expect(select('web')).toEqual([
       'db: ',
@@ -127,18 +127,18 @@ describe('a selection', () => {
     expect(select('cache')).toEqual(['cache: ']);
   });
 
-  test('of services of far stages orders them directly', () => {
+  test('of services of distant stages orders them directly', () => {
     const text =
       'groups: [a, b, c]\nservices:\n  x: { command: run, group: a }\n  y: { command: run, group: b }\n  z: { command: run, group: c }\n';
     const selected = selectServices(planOf(text), ['x', 'z']);
     expect(selected.ok && shown(selected.value)).toEqual(['x: ', 'z: x ready']);
   });
 
-  test('of an unknown name says which is near', () => {
+  test('of an unknown name suggests a similar one', () => {
     expect(select('wbe', 'db', 'nothing-like-it')).toEqual(['wbe? web', 'nothing-like-it? null']);
   });
 
-  test('leaves the plan that it came from alone', () => {
+  test('does not change the original plan', () => {
     const before = JSON.stringify(plan);
     select('web');
     expect(JSON.stringify(plan)).toBe(before);
@@ -156,13 +156,13 @@ describe('a selection', () => {
 });
 
 describe('a difference', () => {
-  test('of a plan with itself is none', () => {
+  test('of a plan with itself is empty', () => {
     const { added, removed, changed, unchanged } = difference(planOf(PLAN), planOf(PLAN));
     expect([added, removed, changed]).toEqual([[], [], []]);
     expect(unchanged.length).toBe(6);
   });
 
-  test('names what came, what went, and which fields changed', () => {
+  test('lists added, removed and changed services with their fields', () => {
     const after = PLAN.replace('  cache:', '  queue:')
       .replace('db: { command: run', 'db: { command: other, env: { A: b }')
       .replace('api: started', 'api: ready');
@@ -178,7 +178,7 @@ describe('a difference', () => {
     });
   });
 
-  test('does not see the order of services and of variables', () => {
+  test('ignores the order of services and of variables', () => {
     const one = 'services:\n  a: { command: run, env: { A: 1, B: 2 } }\n  b: { command: run }\n';
     const other = 'services:\n  b: { command: run }\n  a: { command: run, env: { B: 2, A: 1 } }\n';
     expect(difference(planOf(one), planOf(other)).changed).toEqual([]);
@@ -194,7 +194,7 @@ describe('a difference', () => {
   });
 });
 
-test('lists that many share are walked once: two stages of 2,000 are put in order, and a cycle through them is found', () => {
+test('shared lists are visited once: two stages of 2,000 are ordered, and a cycle through them is found', () => {
   const names = Array.from({ length: 2_000 }, (_, at) => `a${at}`);
   const stage = names.map((name) => ({ on: name }));
   const first = names.map((name) => ({ name, edges: [] as { on: string }[] }));

@@ -1,4 +1,4 @@
-// The text of /etc/hosts with the services' names and without them: one block, everything else left as it was.
+// The text of /etc/hosts with and without the services' names: one block, and no other change.
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { hostNames, withHosts, withoutHosts } from '../../src/plan/hosts.ts';
@@ -9,7 +9,7 @@ const block = (...names: string[]) =>
   `# svc-super: these names are services of this container\n${names.map((name) => `127.0.0.1\t${name}\n`).join('')}# svc-super: end\n`;
 
 describe('the names of a plan', () => {
-  test('are those of its enabled services, and of copies the common one too', () => {
+  test('are those of its enabled services, and the common names of replicas', () => {
     const text = `
 services:
   db: { command: run }
@@ -27,12 +27,12 @@ describe('withHosts', () => {
     expect(withHosts('', ['db']).text).toBe(block('db'));
   });
 
-  test('replaces the block of a supervisor that was killed, and keeps what others have added behind it', () => {
+  test('replaces the block of a killed supervisor, and keeps lines after it', () => {
     const stale = `${DOCKER}${block('old', 'db')}10.0.0.9\tadded\n`;
     expect(withHosts(stale, ['db'])).toEqual({ text: `${DOCKER}10.0.0.9\tadded\n${block('db')}`, skipped: [] });
   });
 
-  test('leaves out what is there already and what would be read as an address, and says why', () => {
+  test('leaves out existing names and names that look like addresses, with the reasons', () => {
     const { text, skipped } = withHosts(DOCKER, [
       'LocalHost',
       '6f1d2c8a9b10',
@@ -45,33 +45,33 @@ describe('withHosts', () => {
     ]);
     expect(text).toBe(DOCKER + block('web'));
     expect(skipped.map(({ name, why }) => `${name}: ${why}`)).toEqual([
-      'LocalHost: it is there already, as 127.0.0.1',
-      '6f1d2c8a9b10: it is there already, as 172.17.0.2',
-      '10: it reads as an address',
-      '1.2: it reads as an address',
-      '0x7f: it reads as an address',
-      'a..b: it is no name of a host',
-      'web.: it is no name of a host',
+      'LocalHost: it exists already, as 127.0.0.1',
+      '6f1d2c8a9b10: it exists already, as 172.17.0.2',
+      '10: resolvers would read it as an address',
+      '1.2: resolvers would read it as an address',
+      '0x7f: resolvers would read it as an address',
+      'a..b: it is not a valid host name',
+      'web.: it is not a valid host name',
     ]);
   });
 
-  test('does not take a comment for a name', () => {
+  test('ignores comments', () => {
     expect(withHosts('10.0.0.1 other # db web\n', ['db']).skipped).toEqual([]);
   });
 
-  test('without any name left there is no block', () => {
+  test('without any name there is no block', () => {
     expect(withHosts(DOCKER, ['localhost']).text).toBe(DOCKER);
   });
 });
 
 describe('withoutHosts', () => {
-  test('takes the block out and nothing else, even where its end is missing', () => {
+  test('removes only the block, even if its end is missing', () => {
     expect(withoutHosts(DOCKER + block('a', 'b'))).toBe(DOCKER);
     const cut = `${DOCKER}${block('a')}`.replace('# svc-super: end\n', '10.0.0.9\tadded\n');
     expect(withoutHosts(cut)).toBe(`${DOCKER}10.0.0.9\tadded\n`);
   });
 
-  test('undoes withHosts for whatever text there was, but for a missing last newline', () => {
+  test('undoes withHosts for any text, except a missing last newline', () => {
     const line = fc.constantFrom(
       '127.0.0.1\tlocalhost\n',
       '\n',

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
-// Copies of a service: what each is given, who waits for them, and what is wrong about them.
+// Replicas of a service: their names, numbers and ports, dependencies on them, and mistakes.
 import { describe, expect, test } from 'bun:test';
 import { difference } from '../../src/plan/difference.ts';
 import type { HttpProbe, Plan, TcpProbe } from '../../src/plan/plan.ts';
@@ -18,7 +18,7 @@ const edgesOf = (plan: Plan, name: string) =>
     );
 
 describe('replicas', () => {
-  test('makes that many copies, each with its name, its number and its port', () => {
+  test('creates the replicas, each with its name, its number and its port', () => {
     const { services } = planOf(oneService('command: run', 'replicas: 3', 'port: 9000', 'ready: { http: /health }'));
     expect(services.map(({ name, replica, ports }) => ({ name, replica, ports }))).toEqual([
       { name: 'a.0', replica: { of: 'a', index: 0 }, ports: [9000] },
@@ -33,7 +33,7 @@ describe('replicas', () => {
     expect(services.map(({ ready }) => (ready[0] as HttpProbe).port)).toEqual([9000, 9001, 9002]);
   });
 
-  test('of 1 is the service itself, which has the number 0; without `replicas` there is no number', () => {
+  test('of 1 is the service itself with the number 0; without `replicas` there is no number', () => {
     const one = serviceOf(oneService('command: run', 'replicas: 1'));
     expect(one).toMatchObject({ name: 'a', replica: null });
     expect(one.env.SVC_REPLICA).toBe('0');
@@ -55,7 +55,7 @@ describe('replicas', () => {
       ]);
   });
 
-  test('counts every port up, and what probes name of them with it; other ports stay', () => {
+  test('adds the number to every port, and to the same ports in probes; other ports stay', () => {
     const text = oneService(
       'command: run',
       'ports: [9000, 9100]',
@@ -71,7 +71,7 @@ describe('replicas', () => {
     expect(second?.hooks.beforeStop).toMatchObject({ waitFor: { port: 9101 } });
   });
 
-  test('leaves a port alone in which the number of the copy stands', () => {
+  test('does not change a port that contains the number', () => {
     const text = oneService(
       'command: run',
       'replicas: 2',
@@ -84,21 +84,21 @@ describe('replicas', () => {
     ]);
   });
 
-  test('refuses ports of which two copies would have the same, once', () => {
+  test('refuses ports that two replicas would share, once', () => {
     expect(printed(oneService('command: run', 'replicas: 3', 'ports: [9000, 9001]'))).toBe(
       `services.yaml:5:13: error: \`a.1\` and \`a.0\` both listen on port 9001
    5 |     ports: [9000, 9001]
      |             ~~~~
-     help: the ports of a copy count up by one each: \`a\` needs gaps of 3 or more between them
+     help: the number of each replica is added to its ports: leave gaps of 3 or more between the ports of \`a\`
 `,
     );
   });
 
-  test('refuses a port that another service has, and one that counts beyond the last', () => {
+  test('refuses the port of another service, and one above 65535', () => {
     const two = 'services:\n  a: { command: run, replicas: 3, port: 9000 }\n  b: { command: run, port: 9002 }\n';
     expect(messages(two)).toEqual(['`b` and `a.2` both listen on port 9002']);
     expect(messages(oneService('command: run', 'replicas: 4', 'port: 65533'))).toEqual([
-      'port 65533 of `a` counts up to 65536, and 65535 is the last one',
+      'port 65533 of `a` plus the number of its last replica is 65536: the highest port is 65535',
     ]);
   });
 });
@@ -116,7 +116,7 @@ describe('${SVC_REPLICA}', () => {
     'hooks: { before_start: [prepare, "${SVC_REPLICA}"] }',
   );
 
-  test('stands for the number of the copy in every text of a service', () => {
+  test('is the number of the replica in every text of a service', () => {
     expect(planOf(text).services[1]).toMatchObject({
       argv: ['run', '--index=1'],
       env: { NAME: 'model-1' },
@@ -134,19 +134,19 @@ describe('${SVC_REPLICA}', () => {
     expect(second?.argv).toEqual(['/bin/sh', '-c', 'exec run ${SVC_REPLICA}']);
   });
 
-  test('is 0 in a service without copies, whatever the container says', () => {
+  test("is 0 in a service without replicas, whatever the container's environment", () => {
     const environment = { SVC_REPLICA: '7' };
     expect(serviceOf(oneService('command: [run, "${SVC_REPLICA}"]'), { environment }).argv).toEqual(['run', '0']);
   });
 
-  test('in `defaults` means the copy of each service', () => {
+  test('in `defaults` is the replica of each service', () => {
     const shared = `defaults: { cwd: "/srv/\${SVC_REPLICA}" }\n${oneService('command: run', 'replicas: 2')}`;
     expect(planOf(shared).services.map(({ cwd }) => cwd)).toEqual(['/srv/0', '/srv/1']);
   });
 
-  test('means nothing at the top', () => {
+  test('is not available at the top level', () => {
     expect(messages(`env: { A: "\${SVC_REPLICA}" }\n${oneService('command: run')}`)).toEqual([
-      '`${SVC_REPLICA}`, the number of a copy, means something in a service only',
+      '`${SVC_REPLICA}`, the number of a replica, is set only within a service',
     ]);
   });
 
@@ -156,15 +156,15 @@ describe('${SVC_REPLICA}', () => {
     ]);
   });
 
-  test('that gives one copy alone a wrong value is reported once, in words', () => {
+  test('that gives one replica an invalid value is reported once', () => {
     expect(messages(oneService('command: run', 'replicas: 3', 'cpus: "${SVC_REPLICA}-1"'))).toEqual([
       '`cpus` must be processor numbers as a text (`"0-3,8"`), not "2-1" (from ${SVC_REPLICA}-1)',
     ]);
   });
 });
 
-describe('what is wrong with every copy', () => {
-  test('is told once, under the name that the file has', () => {
+describe('a problem of every replica', () => {
+  test('is reported once, under the name in the file', () => {
     const text = oneService(
       'command: [run, "&&", stop]',
       'replicas: 3',
@@ -173,30 +173,30 @@ describe('what is wrong with every copy', () => {
       'depends_on: [b]',
     );
     expect(messages(text, { files: { '/etc/passwd': '' } })).toEqual([
-      'a list is executed without a shell: `&&` reaches `run` as an argument',
+      'a list is executed without a shell: `&&` is passed to `run` as an argument',
       'there is no user `ghost`',
-      'this probe names no port, and `a` has none either',
+      'this probe has no port, and `a` has no `port`',
       '`a` depends on `b`, which does not exist',
     ]);
   });
 
-  test('one log file for all says how to make it several', () => {
+  test('one log file for all has a suggestion', () => {
     expect(printed(oneService('command: run', 'replicas: 3', 'log: { file: { path: a.log } }'))).toContain(
       '`a.1` and `a.0` write the same log file a.log\n   5 |     log: { file: { path: a.log } }\n' +
-        "     |                          ~~~~~\n     help: put the copy's number into the path: `${SVC_REPLICA}`\n",
+        "     |                          ~~~~~\n     help: put the replica's number in the path: `${SVC_REPLICA}`\n",
     );
   });
 
-  test('a service may not be called like a copy', () => {
+  test('a service must not have the name of a replica', () => {
     const text = 'services:\n  a: { command: run, replicas: 2 }\n  a.1: { command: run }\n  a.2: { command: run }\n';
-    expect(messages(text)).toEqual(['`a.1` is what a copy of `a` is called']);
+    expect(messages(text)).toEqual(['`a.1` is already the name of a replica of `a`']);
   });
 });
 
 describe('depends_on', () => {
   const three = 'services:\n  vllm: { command: run, replicas: 3, ready: { tcp: 1 } }\n';
 
-  test('a service with copies waits for all of them', () => {
+  test('a dependent waits for all replicas', () => {
     expect(edgesOf(planOf(`${three}  web: { command: run, depends_on: [vllm] }\n`), 'web')).toEqual([
       'vllm.0 ready',
       'vllm.1 ready',
@@ -204,7 +204,7 @@ describe('depends_on', () => {
     ]);
   });
 
-  test('may name one of them, or want only so many', () => {
+  test('may name one replica, or require a number of them', () => {
     const one = planOf(`${three}  web: { command: run, depends_on: { vllm.2: started } }\n`);
     expect(edgesOf(one, 'web')).toEqual(['vllm.2 started']);
     const some = planOf(`${three}  web: { command: run, depends_on: { vllm: { condition: started, any: 2 } } }\n`);
@@ -213,36 +213,36 @@ describe('depends_on', () => {
     expect(edgesOf(usual, 'web')?.[0]).toBe('vllm.0 ready (1 of vllm)');
   });
 
-  test('`any` of as many as there are means all; of more is refused', () => {
+  test('`any` of the number of replicas means all; a larger number is refused', () => {
     const any = (count: number) => `${three}  web: { command: run, depends_on: { vllm: { any: ${count} } } }\n`;
     expect(edgesOf(planOf(any(3)), 'web')).toEqual(['vllm.0 ready', 'vllm.1 ready', 'vllm.2 ready']);
-    expect(messages(any(4))).toEqual(['`any: 4` of `vllm` can never be: it has 3 copies']);
+    expect(messages(any(4))).toEqual(['`any: 4` of `vllm` cannot be satisfied: it has 3 replicas']);
     const alone = (count: number) =>
       `services: { a: { command: run }, b: { command: run, depends_on: { a: { any: ${count} } } } }\n`;
     expect(edgesOf(planOf(alone(1)), 'b')).toEqual(['a started']);
-    expect(messages(alone(2))).toEqual(['`any: 2` of `a` can never be: there is one of it']);
+    expect(messages(alone(2))).toEqual(['`any: 2` of `a` cannot be satisfied: it has no replicas']);
   });
 
-  test('a copy that is not there says which are', () => {
+  test('an unknown replica lists the existing ones', () => {
     const wrong = (name: string, rest = three) => printed(`${rest}  web: { command: run, depends_on: [${name}] }\n`);
-    expect(wrong('vllm.3')).toContain('help: it has the copies 0 to 2\n');
+    expect(wrong('vllm.3')).toContain('help: it has the replicas 0 to 2\n');
     expect(wrong('vlm')).toContain('help: did you mean `vllm`?\n');
-    expect(wrong('a.0', 'services:\n  a: { command: run, replicas: 1 }\n')).toContain('help: it has no copies\n');
+    expect(wrong('a.0', 'services:\n  a: { command: run, replicas: 1 }\n')).toContain('help: it has no replicas\n');
   });
 
-  test('on a copy of a service whose number of copies is wrong is not reported as dangling', () => {
+  test('on a replica of a service with an invalid number is not reported as unknown', () => {
     const text =
       'services:\n  a: { command: run, replicas: "${N}" }\n  b: { command: run, depends_on: { a.1: {}, a: { any: 2 } } }\n';
     expect(messages(text)).toEqual(['N is not set']);
   });
 
-  test('on one of its own copies is refused', () => {
+  test('on one of its own replicas is refused', () => {
     expect(messages(oneService('command: run', 'replicas: 2', 'depends_on: [a.0]'))).toEqual([
-      '`a` depends on `a.0`, a copy of itself',
+      '`a` depends on `a.0`, a replica of itself',
     ]);
   });
 
-  test('cycles and doubts name each service once', () => {
+  test('cycles and warnings name each service once', () => {
     const cycle = `${three}    # ...
   web: { command: run, replicas: 2, depends_on: [vllm] }
 `.replace('ready: { tcp: 1 }', 'ready: { tcp: 1 }, depends_on: [web.1]');
@@ -255,7 +255,7 @@ describe('depends_on', () => {
     expect(messages(always)).toEqual(['`a` restarts always, so it is never `exited`']);
   });
 
-  test('stages take all copies for members, and a wish for some does not hide them', () => {
+  test('stages contain all replicas, and a dependency on some does not hide them', () => {
     const text = `services:
   a: { command: run, replicas: 2, group: one, ready: { tcp: 1 } }
   b: { command: run, replicas: 2, group: two, depends_on: { a: { any: 1 } } }
@@ -266,7 +266,7 @@ describe('depends_on', () => {
     expect(selected.ok && edgesOf(selected.value, 'b.1')).toEqual(edgesOf(plan, 'b.1') as never);
   });
 
-  test('a thousand copies that wait for a thousand share one list', () => {
+  test('a thousand replicas that wait for a thousand share one list', () => {
     const text =
       'services:\n  a: { command: run, replicas: 1000 }\n  b: { command: run, replicas: 1000, depends_on: [a] }\n';
     const { services } = planOf(text);
@@ -275,7 +275,7 @@ describe('depends_on', () => {
     expect(services[1999]?.edges.length).toBe(1000);
   });
 
-  test('a condition in the words of Compose is explained, as ever', () => {
+  test('a condition of Compose has a suggestion', () => {
     const text = `${three}  web: { command: run, depends_on: { vllm: { condition: service_healthy } } }\n`;
     expect(printed(text)).toContain('help: did you mean `ready`?\n');
     expect(messages(text.replace('condition: service_healthy', 'condition: ready, required: false'))).toEqual([
@@ -292,7 +292,7 @@ describe('names on the command line', () => {
 `;
   const selected = (...wanted: string[]) => names(planOf(text, { names: wanted }));
 
-  test('the name of a service means all its copies, that of a copy one, a glob what it matches', () => {
+  test('the name of a service means all its replicas, the name of a replica one, a glob its matches', () => {
     expect(selected('vllm')).toEqual(['vllm.0', 'vllm.1', 'vllm.2']);
     expect(selected('vllm.1')).toEqual(['vllm.1']);
     expect(selected('vllm.[01]')).toEqual(['vllm.0', 'vllm.1']);
@@ -300,13 +300,13 @@ describe('names on the command line', () => {
     expect(selected('w*')).toEqual(['vllm.0', 'vllm.1', 'vllm.2', 'web']);
   });
 
-  test('what nothing bears is an error with the nearest name', () => {
+  test('an unknown name suggests the closest', () => {
     expect(printed(text, { names: ['vlm'] })).toContain('help: did you mean `vllm`?');
     expect(messages(text, { names: ['x*'] })).toEqual(['no service matches `x*`']);
   });
 });
 
-test('a reload from three copies to two takes the third away and touches nothing else', () => {
+test('a reload from three replicas to two removes the third and changes nothing else', () => {
   const of = (count: number) =>
     planOf(
       `services:\n  a: { command: run, port: 9000, replicas: ${count} }\n  b: { command: run, depends_on: [a] }\n`,
@@ -320,7 +320,7 @@ test('a reload from three copies to two takes the third away and touches nothing
   expect(difference(of(1), of(2))).toMatchObject({ added: ['a.0', 'a.1'], removed: ['a'] });
 });
 
-test('a place in the file is found for every copy', () => {
+test('every replica has a position in the file', () => {
   const loaded = load(oneService('command: run', 'replicas: 2', 'venv: /nowhere'));
   expect(!loaded.ok && loaded.error.diagnostics.map(({ range }) => [range.line, range.column])).toEqual([[5, 11]]);
 });

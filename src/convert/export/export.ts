@@ -1,6 +1,6 @@
 // An export as a function: the text of services.yaml in, the files of one format and the report out. Reads and writes nothing.
 import type { Failure, Result } from '../../config/diagnostic.ts';
-import { makeComplaints } from '../../plan/complaints.ts';
+import { makeProblems } from '../../plan/problems.ts';
 import type { Finding } from '../findings.ts';
 import type { Recipe } from '../recipe.ts';
 import type { ExportOptions, OutputFile } from './format.ts';
@@ -51,7 +51,7 @@ function whyEmpty(
 ): Failure | null {
   const isConverted = perService || (format === 'kubernetes' && !oneContainer);
   if (services.some(({ isEnabled, isConditional }) => isEnabled || (isConditional && !isConverted))) return null;
-  const complaints = makeComplaints(config);
+  const complaints = makeProblems(config);
   const suggestion = 'write `enabled: true`, or a default that enables it';
   complaints.error(['services'], 'nothing-enabled', 'no service is enabled: there is nothing to export', {
     key: true,

@@ -72,13 +72,13 @@ export function exportOperations(
   return [renderJob(source, ops)];
 }
 
-interface Surroundings {
+interface PlanContext {
   readonly image: string;
   readonly hosts: ReadonlyMap<number, string>;
   readonly reporter: Reporter;
 }
 
-function toArguments(source: ExportSource, service: ExportService, { image, hosts, reporter }: Surroundings): object {
+function toArguments(source: ExportSource, service: ExportService, { image, hosts, reporter }: PlanContext): object {
   const { key, config } = service;
   const rewrite = (text: string, path: readonly string[]): string => {
     const { text: result, ports } = rewriteLoopback(text, hosts, config.ports);

@@ -7,11 +7,11 @@ import { parseDraft, parseTree } from '../../config/load.ts';
 import { makeReading } from '../../config/reading.ts';
 import { makeSource, type Node, type PathStep } from '../../config/tree.ts';
 import { basename, dirname } from '../../paths.ts';
-import { makeComplaints } from '../../plan/complaints.ts';
 import { toEdges } from '../../plan/edges.ts';
 import { toHooks } from '../../plan/hooks.ts';
 import type { Edge, Hooks, Probe } from '../../plan/plan.ts';
 import { toProbes } from '../../plan/probes.ts';
+import { makeProblems } from '../../plan/problems.ts';
 import {
   findReferences,
   keptReferences,
@@ -73,7 +73,7 @@ export function readSource(path: string, text: string, keep?: 'references'): Res
   const draft = parseAssuming(path, text, assumed, kept);
   const { config, sources } = draft;
   if (config === null || root === null) return fail(draft.diagnostics, sources);
-  const complaints = makeComplaints(config);
+  const complaints = makeProblems(config);
   const { edges, stages, groups } = toEdges(config, complaints);
   const conditional = conditionalKeys(references);
   const services = config.services.map(

@@ -4,15 +4,15 @@ import type { ServiceEffect } from '../../../src/core/event.ts';
 import type { Millis } from '../../../src/plan/plan.ts';
 import { type Book, isUp, newRun, type Run } from './book.ts';
 import type { Ledger } from './ledger.ts';
-import { holds, type Seen, SLACK, type Surroundings } from './step.ts';
+import { holds, type PlanContext, type Seen, SLACK } from './step.ts';
 
 type EffectOf<T extends ServiceEffect['type']> = ServiceEffect & { readonly type: T };
 
 export class Effects {
   readonly #ledger: Ledger;
-  readonly #around: Surroundings;
+  readonly #around: PlanContext;
 
-  constructor(ledger: Ledger, around: Surroundings) {
+  constructor(ledger: Ledger, around: PlanContext) {
     this.#ledger = ledger;
     this.#around = around;
   }

@@ -6,15 +6,15 @@ import { nextDeadline } from '../../../src/core/world.ts';
 import type { Millis, ServicePlan } from '../../../src/plan/plan.ts';
 import { type Book, isLatch, isUp, type Run } from './book.ts';
 import type { Ledger } from './ledger.ts';
-import { holds, type Seen, SLACK, type Surroundings } from './step.ts';
+import { holds, type PlanContext, type Seen, SLACK } from './step.ts';
 
 export class States {
   readonly #ledger: Ledger;
-  readonly #around: Surroundings;
+  readonly #around: PlanContext;
   #deadlinesAt: Millis = -1;
   #deadlinesInARow = 0;
 
-  constructor(ledger: Ledger, around: Surroundings) {
+  constructor(ledger: Ledger, around: PlanContext) {
     this.#ledger = ledger;
     this.#around = around;
   }

@@ -19,7 +19,7 @@ export interface Seen {
 }
 
 /** The machine around the core, of which the core knows nothing. */
-export interface Surroundings {
+export interface PlanContext {
   /** How late timers fire, at most. */
   readonly lag: Millis;
   hasProcesses(service: string): boolean;

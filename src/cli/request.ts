@@ -1,29 +1,29 @@
-// What all commands share that ask a supervisor: the question, and the reports that no supervisor answers or that it
+// Requests to a supervisor, shared by all commands: sends the request, and reports that no supervisor responds or that it
 // refused. Opens no sockets: control/client.ts does.
 import {
-  type Asked,
-  ask,
-  askLines,
+  type ClientRequest,
   type NoSupervisor,
-  type Question,
-  type Streamed,
+  type RequestResult,
   type Streaming,
+  type StreamResult,
+  sendRequest,
+  streamRequest,
 } from '../control/client.ts';
 import { printable } from '../text.ts';
 import { type CommandContext, EXIT } from './command.ts';
 
-export function question(context: CommandContext, asked: Question): Promise<Asked> {
-  const keyed = asked.method === 'POST' ? { ...asked, key: context.randomName() } : asked;
-  return ask(context.dial(), keyed, context.after);
+export function callSupervisor(context: CommandContext, request: ClientRequest): Promise<RequestResult> {
+  const keyed = request.method === 'POST' ? { ...request, key: context.randomName() } : request;
+  return sendRequest(context.dial(), keyed, context.after);
 }
 
-/** Reports breaks. `what`: the end of the sentence that is printed when a successor answers; null: none. */
-export function questionLines(
+/** Reports breaks. `what`: the end of the message that is printed when a successor responds; null: no message. */
+export function streamFromSupervisor(
   context: CommandContext,
-  asked: Question,
+  request: ClientRequest,
   streaming: Streaming,
   what: string | null,
-): Promise<Streamed> {
+): Promise<StreamResult> {
   const resumed = () => {
     streaming.resumed?.();
     if (what !== null) reportRestart(context, what);
@@ -32,38 +32,41 @@ export function questionLines(
     streaming.delayed?.();
     reportDelay(context);
   };
-  return askLines(context.dial(), asked, context.after, { ...streaming, resumed, delayed });
+  return streamRequest(context.dial(), request, context.after, { ...streaming, resumed, delayed });
 }
 
 export function reportRestart(context: CommandContext, what: string): void {
   context.err(`svc-super: the supervisor was restarted: ${what}\n`);
 }
 
-/** Reports that there is no supervisor, and that one is waited for. */
+/** Reports that no supervisor responds and that the command waits for one. */
 export function reportDelay(context: CommandContext): void {
-  context.err('svc-super: no supervisor answers at present: waiting for one\n');
+  context.err('svc-super: no supervisor responds at present: waiting for one\n');
 }
 
-/** Reports why no supervisor was asked; returns the exit code. */
+/** Reports why no supervisor received the request; returns the exit code. */
 export function reportNoSupervisor(context: CommandContext, { looked, found = [] }: NoSupervisor): number {
   if (found.length > 0) {
     const what =
       found.length > 1
-        ? `${found.length} supervisors answer, and none was asked`
-        : 'no supervisor of this Slurm job answers, and another one was not asked';
+        ? `${found.length} supervisors respond, and it is ambiguous which one is meant`
+        : 'no supervisor of this Slurm job responds, and the others are not used';
     const list = found.map(({ path, pid }) => `  ${printable(path)} (pid ${pid})\n`).join('');
-    context.err(`svc-super: ${what}: name one with --socket PATH, or set SVC_SUPER_SOCKET=PATH\n${list}`);
+    context.err(`svc-super: ${what}: select one with --socket PATH or SVC_SUPER_SOCKET=PATH\n${list}`);
     return found.length > 1 ? EXIT.usage : EXIT.noSupervisor;
   }
   context.err(
-    `svc-super: no supervisor answers; looked at\n${looked.map((line) => `  ${printable(line)}\n`).join('')}`,
+    `svc-super: no supervisor responds; searched\n${looked.map((line) => `  ${printable(line)}\n`).join('')}`,
   );
   return EXIT.noSupervisor;
 }
 
 /** Reports why the supervisor refused; returns the exit code. */
 export function reportRefusal(context: CommandContext, body: unknown): number {
-  const error = body !== null && typeof body === 'object' && 'error' in body ? String(body.error) : 'it was refused';
+  const error =
+    body !== null && typeof body === 'object' && 'error' in body
+      ? String(body.error)
+      : 'the supervisor refused the request';
   context.err(`svc-super: ${printable(error)}\n`);
   return EXIT.failed;
 }

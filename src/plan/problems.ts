@@ -1,7 +1,8 @@
-// Collects what is wrong, or doubtful, while a Config becomes a Plan, with the place in services.yaml that it comes from.
+// Collects the errors and warnings of turning a Config into a Plan, each with its position in services.yaml.
 import type { Config } from '../config/config.ts';
-import type { Diagnostic, Range, Related } from '../config/diagnostic.ts';
+import type { Diagnostic, Related } from '../config/diagnostic.ts';
 import { nearest } from '../config/nearest.ts';
+import type { Range } from '../config/range.ts';
 
 /** Steps into services.yaml: `['services', 'web', 'user']`. */
 export type Path = readonly (string | number)[];
@@ -9,45 +10,45 @@ export type Path = readonly (string | number)[];
 export interface More {
   readonly suggestion?: string | undefined;
   readonly related?: readonly Related[];
-  /** Point at the key, not at its value. */
+  /** Point at the key instead of its value. */
   readonly key?: boolean;
 }
 
-export interface Complaints {
+export interface Problems {
   error(path: Path, code: string, message: string, more?: More): void;
   warn(path: Path, code: string, message: string, more?: More): void;
-  /** The place of a path, for a second range. */
+  /** The position of a path, for a related range. */
   place(path: Path, message: string, key?: boolean): Related;
-  /** What to say about a name that does not exist; nothing any more once there are hundreds of complaints. */
+  /** A suggestion for a name that does not exist; undefined once there are hundreds of diagnostics. */
   suggest(name: string, known: () => readonly string[]): string | undefined;
-  /** A complaint about another file than services.yaml. */
+  /** Adds a diagnostic about a file other than services.yaml. */
   elsewhere(diagnostic: Diagnostic): void;
   readonly all: readonly Diagnostic[];
 }
 
-// Each suggestion compares a name with all others: for the thousandth wrong name nobody reads it.
+// A suggestion costs a comparison with all known names, and does not help at the thousandth wrong name.
 const MAX_ADVISED = 200;
 
 /** An empty collection for the diagnostics of one Config. */
-export function makeComplaints(config: Config): Complaints {
+export function makeProblems(config: Config): Problems {
   const all: Diagnostic[] = [];
   const { file } = config.source;
   const copies = new Set(config.services.filter(({ replica }) => (replica?.index ?? 0) > 0).map(({ name }) => name));
-  const toldOf = new Set<string>();
-  /** What is wrong with the first copy of a service is wrong with all of them, and told once. */
-  const isTold = (path: Path, code: string, at: Range): boolean => {
+  const reported = new Set<string>();
+  /** A problem of one replica is a problem of all replicas of the service, and is reported once. */
+  const isRepeated = (path: Path, code: string, at: Range): boolean => {
     if (copies.size === 0 || path[0] !== 'services') return false;
     const key = `${code} ${at.line}:${at.column}`;
-    const told = toldOf.has(key);
-    toldOf.add(key);
-    return told && copies.has(`${path[1]}`);
+    const wasReported = reported.has(key);
+    reported.add(key);
+    return wasReported && copies.has(`${path[1]}`);
   };
   const range = (path: Path, key = false): Range => (key ? config.locateKey(path) : config.locate(path));
   const add =
     (severity: 'error' | 'warning') =>
     (path: Path, code: string, message: string, { suggestion, related, key }: More = {}): void => {
       const at = range(path, key);
-      if (isTold(path, code, at)) return;
+      if (isRepeated(path, code, at)) return;
       all.push({
         severity,
         code,
@@ -74,7 +75,7 @@ export function isWritten(config: Pick<Config, 'locate'>, path: Path): boolean {
   return placeOf(path) !== placeOf(path.slice(0, -1));
 }
 
-/** The nearest name that exists, or a few of them. */
+/** The closest existing name, or up to eight names. */
 function suggestName(name: string, known: readonly string[]): string | undefined {
   const near = nearest(name, known);
   if (near !== null) return `did you mean \`${near}\`?`;

@@ -1,35 +1,49 @@
-// Copies of a service (`replicas`): one Config entry each, with its number, its name, and its ports counted up. Everything
-// behind the Config takes a copy for a service like any other.
-import type { ServiceConfig } from './config.ts';
+// Replicas of a service (`replicas`): one Config entry each, with its number, its name, and its ports plus the number. All
+// later stages treat a replica like any other service.
+import type { Complete } from './field.ts';
+import type { HOOKS } from './hook-values.ts';
 import type { ProbeConfig } from './probe-schema.ts';
 
-/** Which copy of which service it is, from 0. */
+/** The service that a replica belongs to, and its number from 0. */
 export interface Replica {
   readonly of: string;
   readonly index: number;
 }
 
+/** The fields of a service that differ between its replicas. */
+interface Replicated {
+  readonly name: string;
+  readonly replicas: number | null;
+  readonly replica: Replica | null;
+  readonly ports: readonly number[];
+  readonly ready: readonly ProbeConfig[] | null;
+  readonly live: readonly ProbeConfig[] | null;
+  readonly hooks: Complete<typeof HOOKS>;
+}
+
 /**
- * The copies of a service, or itself where it has but one. `reread` reads it once more for a number, for a service in
- * which `${SVC_REPLICA}` may stand.
+ * The replicas of a service, or the service itself if it has only one. `reread` reads the service again for a number,
+ * because it may contain `${SVC_REPLICA}`.
  */
-export function copiesOf(
-  first: ServiceConfig,
-  reread: (index: number) => ServiceConfig,
+export function makeReplicas<S extends Replicated>(
+  first: S,
+  reread: (index: number) => S,
   tooHigh: (port: number) => void,
-): readonly ServiceConfig[] {
+): readonly S[] {
   const count = first.replicas ?? 1;
   if (count === 1) return [first];
-  const copies = Array.from({ length: count }, (_, index) => toCopy(first, index === 0 ? first : reread(index), index));
+  const replicas = Array.from({ length: count }, (_, index) =>
+    toReplica(first, index === 0 ? first : reread(index), index),
+  );
   const beyond = first.ports.find((port) => port + count - 1 > LAST_PORT);
-  if (beyond !== undefined && copies.some(({ ports }) => ports.some((port) => port > LAST_PORT))) tooHigh(beyond);
-  return copies;
+  if (beyond !== undefined && replicas.some(({ ports }) => ports.some((port) => port > LAST_PORT))) tooHigh(beyond);
+  return replicas;
 }
 
 const LAST_PORT = 65_535;
 
-/** A port in which `${SVC_REPLICA}` stands differs by itself from the first copy's; any other is counted up. */
-function toCopy(first: ServiceConfig, own: ServiceConfig, index: number): ServiceConfig {
+/** A port that contains `${SVC_REPLICA}` already differs from the first replica's; the number is added to any other. */
+function toReplica<S extends Replicated>(first: S, own: S, index: number): S {
   const ports = own.ports.map((port, at) => (port === first.ports[at] ? port + index : port));
   const shifted = new Map(first.ports.map((port, at) => [port, ports[at] ?? port]));
   const probes = (role: 'ready' | 'live') =>
@@ -49,10 +63,10 @@ function toCopy(first: ServiceConfig, own: ServiceConfig, index: number): Servic
   });
 }
 
-/** Where a probe names one of the service's own ports, it means that of the copy. */
+/** A probe of one of the service's own ports probes the replica's port. */
 function withPort(probe: ProbeConfig, first: ProbeConfig, shifted: ReadonlyMap<number, number>): ProbeConfig {
   const { http } = probe;
-  // A unix socket has no port to add the copy's number to.
+  // A unix socket has no port to add the replica's number to.
   const tcp = probe.tcp?.socket === null ? probe.tcp : undefined;
   const firstTcp = first.tcp?.socket === null ? first.tcp : undefined;
   const moved = (to: Endpoint, from: Endpoint | undefined): number | null => {

@@ -1,0 +1,9 @@
+// Positions in a source text, as diagnostics show them. Types only.
+
+/** Half-open stretch of a source text. Lines and columns count from 1, columns in UTF-16 units, as editors do. */
+export interface Range {
+  readonly line: number;
+  readonly column: number;
+  readonly endLine: number;
+  readonly endColumn: number;
+}
