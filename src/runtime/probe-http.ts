@@ -7,8 +7,8 @@ import { connect as connectTls } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import { compilePattern } from '../plan/pattern.ts';
 import type { HttpProbe } from '../plan/plan.ts';
+import { type AttemptResult, describeConnectError } from './attempt.ts';
 import { HttpError, ResponseReader } from './http-reader.ts';
-import { type AttemptResult, describeConnectError } from './probe.ts';
 
 /** At most this much of a body is read, bytes. */
 const BODY_KEPT = 1024 * 1024;

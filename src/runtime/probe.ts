@@ -1,11 +1,7 @@
 // Performs one attempt of a probe; the result has a message for users. Can be aborted. Keeps no state. Hosts are IP addresses,
 // which the configuration ensures: a name lookup needs a thread, and hangs if the process limit is used up.
 import type { HttpProbe, Probe, TcpProbe } from '../plan/plan.ts';
-
-export interface AttemptResult {
-  readonly ok: boolean;
-  readonly detail: string;
-}
+import { type AttemptResult, describeConnectError } from './attempt.ts';
 
 export interface ProbeContext {
   readonly cwd: string | null;
@@ -55,26 +51,4 @@ async function attemptTcp({ host, port, socket: path }: TcpProbe, abort: AbortSi
     socket.once('error', (error) => finish(false, describeConnectError(error, where)));
     abort.addEventListener('abort', () => finish(false, 'abandoned'), { once: true });
   });
-}
-
-/** Why a connection failed, for users. `where` is its address or path. */
-export function describeConnectError(error: unknown, where: string): string {
-  const code = error !== null && typeof error === 'object' && 'code' in error ? String(error.code) : '';
-  switch (code) {
-    case 'ECONNREFUSED':
-      return `nothing listens on ${where}`;
-    case 'ENOENT':
-      return `there is no socket at ${where}`;
-    case 'ECONNRESET':
-      return `${where} closed the connection`;
-    case 'EACCES':
-      return `no permission to connect to ${where}`;
-    default: {
-      const message = error instanceof Error ? error.message : String(error);
-      if (/CERT|^UNABLE_TO_/.test(code)) {
-        return `the certificate of ${where} is not trusted: ${message} (\`verify_tls: false\` accepts it)`;
-      }
-      return `cannot connect to ${where}: ${message}`;
-    }
-  }
 }

@@ -2,7 +2,7 @@
 import type { ServiceDraft } from '../services-yaml.ts';
 import { briefOf, entriesOf, Section, switchOf, textsOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
-import type { ComposeReader } from './compose-service.ts';
+import type { ComposeReader } from './compose-reader.ts';
 
 const CONDITIONS: Readonly<Record<string, string>> = {
   service_started: 'started',

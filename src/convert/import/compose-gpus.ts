@@ -4,7 +4,7 @@
 import type { ServiceDraft } from '../services-yaml.ts';
 import { briefOf, itemsOf, Section, textOf, textsOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
-import type { ComposeContext, ComposeReader } from './compose-service.ts';
+import type { ComposeContext, ComposeReader } from './compose-reader.ts';
 
 /** Requests for devices of a service: `gpus`, and the reservations of `deploy`. */
 function requestsOf(section: Section): readonly Section[] {

@@ -7,7 +7,7 @@ import { itemsOf, type Section, switchOf, textOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import { type CommandProbe, isLocal, probeOfText, probeOfWords, probeValue } from './command-probe.ts';
 import type { ImageHealthcheck } from './compose-image.ts';
-import type { ComposeReader } from './compose-service.ts';
+import type { ComposeReader } from './compose-reader.ts';
 
 const DEFAULT_INTERVAL = 30_000;
 const DEFAULT_RETRIES = 3;

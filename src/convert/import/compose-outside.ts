@@ -1,76 +1,7 @@
-// Settings of a Compose file that apply to the one container: ports, volumes, capabilities, shared memory. They are collected
-// into one `docker run` line; conflicts between services that now share the container are reported.
-import type { Where } from '../findings.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
 import { quoteWord } from '../words.ts';
 import { briefOf, entriesOf, itemsOf, Section, textOf } from '../yaml-source.ts';
-import type { ComposeReader } from './compose-service.ts';
-import type { Report } from './source.ts';
-
-/** The options of `docker run` that the services together need. */
-export class Outside {
-  readonly #options = new Set<string>();
-  readonly #ports = new Map<number, { readonly service: string; readonly where: Where }>();
-  readonly #mounts = new Map<string, { readonly source: string; readonly service: string }>();
-  readonly #read: (path: string) => string | null;
-
-  constructor(read: (path: string) => string | null) {
-    this.#read = read;
-  }
-
-  read(path: string): string | null {
-    return this.#read(path);
-  }
-
-  option(option: string): void {
-    this.#options.add(option);
-  }
-
-  isFree(port: number): boolean {
-    return !this.#ports.has(port);
-  }
-
-  /** Whether no other service has the port; else it is reported with both places. */
-  claim(port: number, service: string, where: Where, report: Report): boolean {
-    const other = this.#ports.get(port);
-    if (other === undefined) this.#ports.set(port, { service, where });
-    if (other === undefined || other.service === service) return true;
-    const place = `${other.where.file}:${other.where.line}`;
-    report.look(
-      where,
-      `port ${port} of ${service}`,
-      `${other.service} (${place}) also listens on it, and only one service of a container can`,
-      `give one of them another port`,
-    );
-    return false;
-  }
-
-  mount(target: string, source: string, service: string, where: Where, report: Report): void {
-    const other = this.#mounts.get(target);
-    if (other === undefined) this.#mounts.set(target, { source, service });
-    else if (other.source !== source) {
-      report.look(
-        where,
-        `volume ${target} of ${service}`,
-        `${other.service} mounts ${other.source} there, and a container has one folder at a path`,
-        'give one of them another folder',
-      );
-    }
-  }
-
-  /** The `docker run` line, as a finding; nothing if no option is needed. */
-  report(report: Report): void {
-    if (this.#options.size === 0) return;
-    const line = `docker run ${[...this.#options].join(' ')} IMAGE`;
-    report.findings.push({
-      kind: 'look',
-      where: null,
-      what: 'the container',
-      why: 'these options stand for what the services had each',
-      instead: `\`${line}\``,
-    });
-  }
-}
+import type { ComposeReader } from './compose-reader.ts';
 
 /** TCP ports in the container that the service listens on, without those that another service has. */
 export function importPorts(reader: ComposeReader, service: ServiceDraft): void {

@@ -6,106 +6,17 @@ import type { Node } from '../../config/tree.ts';
 import { readGoDuration, writeDuration } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
 import { literal, quoteWords, shellText, unwrapVenv } from '../words.ts';
-import { briefOf, entriesOf, itemsOf, printedOf, Section, textOf } from '../yaml-source.ts';
+import { briefOf, entriesOf, itemsOf, Section, textOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import { importDependencies } from './compose-depends.ts';
 import { importEnvironment } from './compose-environment.ts';
 import { importGpus } from './compose-gpus.ts';
 import { importHealthcheck } from './compose-health.ts';
-import { findImage, type ImageConfig } from './compose-image.ts';
-import { importPorts, type Outside, reportOutside } from './compose-outside.ts';
-import { type ComposeText, readComposeText, splitComposeWords } from './compose-text.ts';
+import { importPorts, reportOutside } from './compose-outside.ts';
+import type { ComposeReader } from './compose-reader.ts';
+import { type ComposeText, splitComposeWords } from './compose-text.ts';
 import { portsOf } from './compose-words.ts';
-import { placeComment, type Report } from './source.ts';
-
-/** What a service needs to know of the rest of the file. */
-export interface ComposeContext {
-  readonly report: Report;
-  readonly images: readonly ImageConfig[];
-  /** Whether `--image-config` was given. */
-  readonly hasImages: boolean;
-  /** Our names by theirs. */
-  readonly names: ReadonlyMap<string, string>;
-  /** How many services ask for GPUs. */
-  readonly gpuUsers: number;
-  readonly outside: Outside;
-}
-
-/** One service while it is read. */
-export class ComposeReader {
-  readonly section: Section;
-  readonly context: ComposeContext;
-  /** Its name in the Compose file. */
-  readonly key: string;
-  readonly image: ImageConfig | null;
-  /** Names of services: all of them are this container. */
-  readonly hosts: ReadonlySet<string>;
-  /** TCP ports in the container, the first one being `PORT`. */
-  ports: readonly number[] = [];
-
-  constructor(key: string, section: Section, context: ComposeContext) {
-    this.key = key;
-    this.section = section;
-    this.context = context;
-    this.hosts = new Set(context.names.keys());
-    const image = this.textAt(section.take('image'), 'bare');
-    this.image = findImage(context.images, image === '' ? null : image, key, section.has('build'));
-  }
-
-  get report(): Report {
-    return this.context.report;
-  }
-
-  /** A scalar with its variables in one of the forms; null: none, or one that Compose refuses, which is reported. */
-  textAt(node: Node | undefined, form: 'services' | 'shell' | 'bare'): string | null {
-    const read = this.read(node);
-    if (read === null) return null;
-    return form === 'services' ? read.text : read[form];
-  }
-
-  /** A scalar with its variables. */
-  read(node: Node | undefined): ComposeText | null {
-    if (node?.kind !== 'scalar' || node.value === null) return null;
-    const read = readComposeText(typeof node.value === 'string' ? node.text : printedOf(node));
-    if (!read.ok) {
-      this.report.look(this.section.where(), briefOf(node), `Compose refuses it: ${read.why}`, 'it is left out');
-      return null;
-    }
-    this.explainVariables(read.value);
-    return read.value;
-  }
-
-  /** Whether the port, which the service takes from its variable PORT, is free; then it is its first port. */
-  claimsPort(port: number): boolean {
-    if (!this.context.outside.isFree(port)) return false;
-    this.context.outside.claim(port, this.key, this.section.where(), this.report);
-    this.ports = [port];
-    return true;
-  }
-
-  explainVariables({ variables, required, loosened }: ComposeText): void {
-    const [first] = variables;
-    if (first === undefined) return;
-    const why =
-      'svc-super takes variables from the environment of the container alone, not from a `.env` file or the shell of `docker compose`';
-    this.report.once(
-      'variables',
-      this.section.where(),
-      `\${${first}}`,
-      why,
-      'give them with `docker run -e` or `--env-file`',
-    );
-    for (const name of required) {
-      const empty = 'it has no default, so it is empty where the container has no such variable, as in Compose';
-      const advice = 'set it there, or write `$$` for a `$` that begins no variable';
-      this.report.lookOnce(`variable ${name}`, this.section.where(), `\${${name}}`, empty, advice);
-    }
-    if (loosened) {
-      const looser = 'an empty variable counts as unset here, as with `:-`';
-      this.report.changed(this.section.where(), `operators without a colon in ${this.key}`, looser);
-    }
-  }
-}
+import { placeComment } from './source.ts';
 
 /** Keys that have no effect on what runs. */
 const IGNORED: Readonly<Record<string, string>> = {

@@ -8,8 +8,9 @@ import { markTasks } from './compose-depends.ts';
 import { type ComposeEntry, readComposeFiles } from './compose-files.ts';
 import { asksForGpus } from './compose-gpus.ts';
 import { readImages } from './compose-image.ts';
-import { Outside, publishPorts } from './compose-outside.ts';
-import { type ComposeContext, ComposeReader, importService } from './compose-service.ts';
+import { publishPorts } from './compose-outside.ts';
+import { type ComposeContext, ComposeReader, Outside } from './compose-reader.ts';
+import { importService } from './compose-service.ts';
 import { Names } from './names.ts';
 import { type Imported, type ImportInput, Report } from './source.ts';
 

@@ -5,7 +5,7 @@ import { literal } from '../words.ts';
 import type { Value } from '../yaml-values.ts';
 import type { Names } from './names.ts';
 import { needsBash, type Scan, type ShellScript, type SyntaxNode, scan } from './shell-script.ts';
-import type { Watchdog } from './shell-watchdog.ts';
+import type { Watchdog } from './shell-waits.ts';
 import type { Report } from './source.ts';
 
 /** Source that has to be repeated before a command that needs what it sets. */

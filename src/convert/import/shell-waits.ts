@@ -17,6 +17,17 @@ export interface WaitLoop {
   readonly seconds: number | null;
 }
 
+/** What a watchdog does, from its source. */
+export interface Watchdog {
+  readonly question: WaitLoop;
+  /** Between two attempts, seconds. */
+  readonly pause: number;
+  /** Before the first attempt, seconds, besides `pause`. */
+  readonly delay: number;
+  /** The variable with the process ID that it kills; null: it ends the script. */
+  readonly victim: string | null;
+}
+
 /** Commands in the body of a loop that only pass the time. */
 const IDLE = /^(?:echo|printf|sleep|:|true|let|date|log|expr|break|\[|test|exit|return|continue|>&2)$/;
 

@@ -3,18 +3,7 @@
 import type { Value } from '../yaml-values.ts';
 import { type ShellScript, type SyntaxNode, statementsOf } from './shell-script.ts';
 import type { ShellState, Unit } from './shell-state.ts';
-import { questionOf, type WaitLoop } from './shell-waits.ts';
-
-/** What a watchdog does, from its source. */
-export interface Watchdog {
-  readonly question: WaitLoop;
-  /** Between two attempts, seconds. */
-  readonly pause: number;
-  /** Before the first attempt, seconds, besides `pause`. */
-  readonly delay: number;
-  /** The variable with the process ID that it kills; null: it ends the script. */
-  readonly victim: string | null;
-}
+import { questionOf, type Watchdog } from './shell-waits.ts';
 
 /** What the body of a loop may do besides asking and killing. */
 const IDLE = /^(?:echo|printf|date|log|logger|:|true)$/;

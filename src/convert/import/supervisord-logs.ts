@@ -3,7 +3,7 @@
 
 import { writeSize } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
-import type { ProgramReader } from './supervisord-program.ts';
+import type { ProgramReader } from './supervisord-reader.ts';
 import { readInteger, readSize } from './supervisord-values.ts';
 
 /** Files that are the output of the container. */

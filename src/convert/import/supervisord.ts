@@ -9,7 +9,8 @@ import { Names } from './names.ts';
 import { type Imported, type ImportInput, Report } from './source.ts';
 import { importDaemon, readEnvironment } from './supervisord-daemon.ts';
 import { type IniSection, readIni } from './supervisord-ini.ts';
-import { importProgram, type Program, type ProgramContext } from './supervisord-program.ts';
+import { importProgram, type Program } from './supervisord-program.ts';
+import type { ProgramContext } from './supervisord-reader.ts';
 
 /** Of `stop_timeout`, seconds: `docker stop` kills after 10. */
 const USUAL_STOP = 9;
