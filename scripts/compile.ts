@@ -27,10 +27,11 @@ export function install(fresh: string, target: string): void {
   renameSync(fresh, target);
 }
 
-/** Compiles the supervisor with a runtime, of any architecture, into `target`. Returns the sources that it contains. */
+/** Compiles the supervisor with a runtime, of any architecture, into `target`, both absolute paths. Returns its sources. */
 export async function compileSupervisor(runtime: string, target: string): Promise<readonly string[]> {
   mkdirSync(dirname(target), { recursive: true });
-  // The executable contains the name of its file, so that name is always the same.
+  // The executable contains the paths of the sources, relative to the current folder, and the name of its file.
+  process.chdir(root);
   const folder = mkdtempSync(join(dirname(target), '.compile-'));
   try {
     const fresh = join(folder, 'svc-super-supervisor');
