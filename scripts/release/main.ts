@@ -7,12 +7,13 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { archive, type Effort } from './archive.ts';
 import { findObstacles } from './check.ts';
+import { makeImages } from './image.ts';
 import { type Bundled, findBundled, renderNotices } from './notices.ts';
 import { findPlatform, PLATFORMS } from './platforms.ts';
 import { renderSbom } from './sbom.ts';
 import { RELEASE, stage, stageOf } from './stage.ts';
 import { report } from './tools.ts';
-import { readVersion } from './version.ts';
+import { readVersion, sourceDate } from './version.ts';
 
 const ROOT = join(import.meta.dir, '../..');
 const version = readVersion();
@@ -68,6 +69,7 @@ const STEPS = {
   trees: makeTrees,
   archives: makeArchives,
   texts: writeTexts,
+  images: () => makeImages({ platforms, release, version, date: sourceDate() }),
   sums: writeSums,
 } as const satisfies Record<string, (made: Made) => void | Promise<void>>;
 
