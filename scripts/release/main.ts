@@ -9,6 +9,7 @@ import { archive, type Effort } from './archive.ts';
 import { findObstacles } from './check.ts';
 import { makeImages } from './image.ts';
 import { type Bundled, findBundled, renderNotices } from './notices.ts';
+import { makePackages } from './packages.ts';
 import { findPlatform, PLATFORMS } from './platforms.ts';
 import { renderSbom } from './sbom.ts';
 import { RELEASE, stage, stageOf } from './stage.ts';
@@ -70,6 +71,7 @@ const STEPS = {
   archives: makeArchives,
   texts: writeTexts,
   images: () => makeImages({ platforms, release, version, date: sourceDate() }),
+  packages: () => makePackages({ platforms, release, version, date: sourceDate() }),
   sums: writeSums,
 } as const satisfies Record<string, (made: Made) => void | Promise<void>>;
 
