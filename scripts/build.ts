@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { BunPlugin } from 'bun';
+import { readCommit } from './commit.ts';
 import { checkPrebuilt } from './native.ts';
 import { yamlParser } from './yaml-parser.ts';
 
@@ -67,7 +68,7 @@ const common = {
   entrypoints: [join(root, 'src/main.ts')],
   format: 'esm',
   minify: { syntax: true, whitespace: true },
-  define: { SVC_SUPER_VERSION: JSON.stringify(version) },
+  define: { SVC_SUPER_VERSION: JSON.stringify(version), SVC_SUPER_COMMIT: JSON.stringify(readCommit()) },
   plugins: [yamlParser],
 } as const;
 
