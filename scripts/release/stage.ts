@@ -1,0 +1,45 @@
+// Makes dist/release/stage/PLATFORM for each platform: the tree that the archives, images and packages of a release are made
+// from. It unpacks at `/`. `bun scripts/release/stage.ts [PLATFORM...]`; without arguments, all platforms. Compiles no C.
+import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { compileSupervisor } from '../compile.ts';
+import { checkPrebuilt } from '../native.ts';
+import { fetchRuntime } from '../runtime.ts';
+import { findBundled, renderNotices } from './notices.ts';
+import { findPlatform, PLATFORMS, type Platform } from './platforms.ts';
+import { setTimes } from './tree.ts';
+import { sourceDate } from './version.ts';
+
+const ROOT = join(import.meta.dir, '../..');
+export const RELEASE = join(ROOT, 'dist/release');
+
+/** Where the programs and the other files are, in the tree. */
+export const BIN = 'usr/local/bin';
+export const SHARE = 'usr/local/share/svc-super';
+
+/** The folder of a platform's tree. */
+export const stageOf = (platform: Platform): string => join(RELEASE, 'stage', platform.name);
+
+/** Makes one tree. Returns the sources that the compiler used, as paths relative to the repository. */
+export async function stage(platform: Platform): Promise<readonly string[]> {
+  const tree = stageOf(platform);
+  rmSync(tree, { recursive: true, force: true });
+  const [bin, share] = [join(tree, BIN), join(tree, SHARE)];
+  for (const folder of [bin, share]) mkdirSync(folder, { recursive: true });
+  copyFileSync(checkPrebuilt(platform.native), join(bin, 'svc-super'));
+  chmodSync(join(bin, 'svc-super'), 0o755);
+  const inputs = await compileSupervisor(fetchRuntime(platform.runtime), join(bin, 'svc-super-supervisor'));
+  for (const name of ['LICENSE', 'services.schema.json']) copyFileSync(join(ROOT, name), join(share, name));
+  writeFileSync(join(share, 'THIRD_PARTY_LICENSES'), renderNotices(findBundled(inputs), Bun.version));
+  for (const name of ['LICENSE', 'services.schema.json', 'THIRD_PARTY_LICENSES']) chmodSync(join(share, name), 0o644);
+  setTimes(tree, sourceDate());
+  return inputs;
+}
+
+if (import.meta.main) {
+  const names = process.argv.slice(2);
+  for (const platform of names.length === 0 ? PLATFORMS : names.map(findPlatform)) {
+    await stage(platform);
+    process.stdout.write(`${stageOf(platform).slice(ROOT.length + 1)}\n`);
+  }
+}
