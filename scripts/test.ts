@@ -50,7 +50,7 @@ interface Run {
   readonly output: string;
 }
 
-const APART = ['native', 'e2e', 'examples', 'containers'];
+const APART = ['native', 'e2e', 'examples', 'containers', 'packages'];
 /** They take minutes, and find what a change of today has not made: in CI always, elsewhere when they are named. */
 const LONG: readonly string[] = ['soak', 'fuzz'];
 /** Under a minute. */
@@ -143,6 +143,7 @@ const PARTS = {
   'node-all': onNode('the same supervisor on Node, all of it', () => true),
   examples: tests('the examples, with real services', (room) => room === 'examples'),
   containers: tests('svc-super in real containers', (room) => room === 'containers', whyNoContainers),
+  packages: tests('the packages for npm and Python, installed', (room) => room === 'packages'),
   chaos: rounds('random services under random faults; the seed is the day’s'),
   soak: counted('nothing grows (a short soak)', 'soak/soak.ts', ...SHORT_SOAK, '--results', 'none'),
   fuzz: counted('a minute of fuzzing each, two at a time', 'fuzz/fuzz.ts', '--seconds', '60', '--at-once', '2'),
