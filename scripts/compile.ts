@@ -29,10 +29,18 @@ export function install(fresh: string, target: string): void {
   renameSync(fresh, target);
 }
 
-/** Compiles the supervisor with a runtime, of any architecture, into `target`. Returns the sources that it contains. */
-export async function compileSupervisor(runtime: string, target: string): Promise<readonly string[]> {
+/**
+ * Compiles the supervisor with a runtime of `platform` (that of this machine by default) into `target`; `runtime` and
+ * `target` are absolute paths. Returns its sources.
+ */
+export async function compileSupervisor(
+  runtime: string,
+  target: string,
+  platform?: string,
+): Promise<readonly string[]> {
   mkdirSync(dirname(target), { recursive: true });
-  // The executable contains the name of its file, so that name is always the same.
+  // The executable contains the paths of the sources, relative to the current folder, and the name of its file.
+  process.chdir(root);
   const folder = mkdtempSync(join(dirname(target), '.compile-'));
   try {
     const fresh = join(folder, 'svc-super-supervisor');
@@ -43,6 +51,8 @@ export async function compileSupervisor(runtime: string, target: string): Promis
       compile: {
         outfile: fresh,
         executablePath: runtime,
+        // The compiler replaces `process.arch` by a constant: without this, that of this machine.
+        ...(platform !== undefined && { target: `bun-${platform}` as Bun.Build.CompileTarget }),
         execArgv: ['--disallow-code-generation-from-strings=strict'],
         autoloadDotenv: false,
         autoloadBunfig: false,

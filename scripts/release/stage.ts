@@ -17,18 +17,18 @@ export const RELEASE = join(ROOT, 'dist/release');
 export const BIN = 'usr/local/bin';
 export const SHARE = 'usr/local/share/svc-super';
 
-/** The folder of a platform's tree. */
-export const stageOf = (platform: Platform): string => join(RELEASE, 'stage', platform.name);
+/** The folder of a platform's tree, in the folder of a release. */
+export const stageOf = (platform: Platform, release = RELEASE): string => join(release, 'stage', platform.name);
 
 /** Makes one tree. Returns the sources that the compiler used, as paths relative to the repository. */
-export async function stage(platform: Platform): Promise<readonly string[]> {
-  const tree = stageOf(platform);
+export async function stage(platform: Platform, tree = stageOf(platform)): Promise<readonly string[]> {
   rmSync(tree, { recursive: true, force: true });
   const [bin, share] = [join(tree, BIN), join(tree, SHARE)];
   for (const folder of [bin, share]) mkdirSync(folder, { recursive: true });
   copyFileSync(checkPrebuilt(platform.native), join(bin, 'svc-super'));
   chmodSync(join(bin, 'svc-super'), 0o755);
-  const inputs = await compileSupervisor(fetchRuntime(platform.runtime), join(bin, 'svc-super-supervisor'));
+  const supervisor = join(bin, 'svc-super-supervisor');
+  const inputs = await compileSupervisor(fetchRuntime(platform.runtime), supervisor, platform.name);
   for (const name of ['LICENSE', 'services.schema.json']) copyFileSync(join(ROOT, name), join(share, name));
   writeFileSync(join(share, 'THIRD_PARTY_LICENSES'), renderNotices(findBundled(inputs), Bun.version));
   for (const name of ['LICENSE', 'services.schema.json', 'THIRD_PARTY_LICENSES']) chmodSync(join(share, name), 0o644);

@@ -7,6 +7,7 @@ const map = (path: string) => `7f0000000000-7f0000001000 r-xp 00000000 00:1a 42 
 test.each<['glibc' | 'musl' | null, string]>([
   ['musl', '/lib/ld-musl-x86_64.so.1'],
   ['musl', '/usr/lib/libc.musl-aarch64.so.1'],
+  ['musl', '/usr/lib/x86_64-linux-musl/libc.so'],
   ['glibc', '/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2'],
   ['glibc', '/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1'],
   ['glibc', '/usr/lib/x86_64-linux-gnu/libc.so.6'],
