@@ -107,9 +107,10 @@ const KILL_SUPERVISOR = 'read -r first rest < /proc/1/task/1/children; kill -KIL
 function testSupervisor(place: () => Place): void {
   test('`status` answers inside, and a killed supervisor is replaced while the service runs on', async () => {
     const here = place();
+    const isReady = `until ${here.command} status a > /dev/null; do sleep 0.2; done`;
     const { code, stdout, stderr } = await up(here, {
       a: {
-        command: `echo up; sleep 0.5; ${KILL_SUPERVISOR}; sleep 2; ${here.command} status; exit 9`,
+        command: `echo up; ${isReady}; ${KILL_SUPERVISOR}; ${isReady}; ${here.command} status; exit 9`,
         ready: { log: '^up$' },
       },
     });
