@@ -3,6 +3,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BunPlugin } from 'bun';
+import { readCommit } from './commit.ts';
 import { yamlParser } from './yaml-parser.ts';
 
 const root = join(import.meta.dir, '..');
@@ -14,6 +15,7 @@ const common = {
   minify: { syntax: true, whitespace: true },
   define: {
     SVC_SUPER_VERSION: JSON.stringify(version),
+    SVC_SUPER_COMMIT: JSON.stringify(readCommit()),
     // CommonJS packages (pino) would get the folder of the checkout. Nothing that runs reads files there.
     __dirname: '"/"',
     __filename: '"/svc-super"',
@@ -27,8 +29,15 @@ export function install(fresh: string, target: string): void {
   renameSync(fresh, target);
 }
 
-/** Compiles the supervisor with a runtime, of any architecture, into `target`, both absolute paths. Returns its sources. */
-export async function compileSupervisor(runtime: string, target: string): Promise<readonly string[]> {
+/**
+ * Compiles the supervisor with a runtime of `platform` (that of this machine by default) into `target`; `runtime` and
+ * `target` are absolute paths. Returns its sources.
+ */
+export async function compileSupervisor(
+  runtime: string,
+  target: string,
+  platform?: string,
+): Promise<readonly string[]> {
   mkdirSync(dirname(target), { recursive: true });
   // The executable contains the paths of the sources, relative to the current folder, and the name of its file.
   process.chdir(root);
@@ -42,6 +51,8 @@ export async function compileSupervisor(runtime: string, target: string): Promis
       compile: {
         outfile: fresh,
         executablePath: runtime,
+        // The compiler replaces `process.arch` by a constant: without this, that of this machine.
+        ...(platform !== undefined && { target: `bun-${platform}` as Bun.Build.CompileTarget }),
         execArgv: ['--disallow-code-generation-from-strings=strict'],
         autoloadDotenv: false,
         autoloadBunfig: false,

@@ -50,7 +50,7 @@ interface Run {
   readonly output: string;
 }
 
-const APART = ['native', 'e2e', 'examples', 'containers', 'release'];
+const APART = ['native', 'e2e', 'examples', 'containers', 'release', 'packages', 'platforms'];
 /** They take minutes, and find what a change of today has not made: in CI always, elsewhere when they are named. */
 const LONG: readonly string[] = ['soak', 'fuzz'];
 /** Under a minute. */
@@ -58,7 +58,7 @@ const SHORT_SOAK = ['--restarts', '2000', '--lines', '300000', '--probes', '6000
 /** What these parts run. */
 const FILES = ['dist/svc-super', 'dist/svc-super-supervisor'];
 /** Only when they are named. */
-const ON_DEMAND: readonly string[] = ['node-all', 'release-all'];
+const ON_DEMAND: readonly string[] = ['node-all', 'release-all', 'platforms'];
 const NEEDS_BINARY = [...APART, ...LONG, ...ON_DEMAND, 'chaos', 'node'];
 /** What differs most between the runtimes: pipes, sockets, signals, the first and the last steps of the supervisor. */
 const ON_NODE = ['control-operations', 'node', 'output', 'probe-http', 'signals', 'start', 'stop'];
@@ -143,11 +143,13 @@ const PARTS = {
   'node-all': onNode('the same supervisor on Node, all of it', () => true),
   examples: tests('the examples, with real services', (room) => room === 'examples'),
   containers: tests('svc-super in real containers', (room) => room === 'containers', whyNoContainers),
+  packages: tests('the packages for npm and Python, installed', (room) => room === 'packages'),
   release: tests('the files of a release, for this platform', (room) => room === 'release'),
   'release-all': {
     ...tests('the files of a release, for every platform', (room) => room === 'release'),
     env: () => ({ SVC_SUPER_TEST_RELEASE: 'full' }),
   },
+  platforms: tests('each build on its platform: musl in a root, arm64 emulated', (room) => room === 'platforms'),
   chaos: rounds('random services under random faults; the seed is the day’s'),
   soak: counted('nothing grows (a short soak)', 'soak/soak.ts', ...SHORT_SOAK, '--results', 'none'),
   fuzz: counted('a minute of fuzzing each, two at a time', 'fuzz/fuzz.ts', '--seconds', '60', '--at-once', '2'),

@@ -6,14 +6,16 @@ import type { Dial, LineListener } from './control/client.ts';
 import { currentFolder, realFiles } from './linux/files.ts';
 import { pidNamespace } from './linux/processes.ts';
 import { FD, type Handover, readHandover } from './platform/handover.ts';
-import { shieldFromSignals, silenceWarnings, whyUnsupported } from './platform/runtime.ts';
+import { describeRuntime, shieldFromSignals, silenceWarnings, whyUnsupported } from './platform/runtime.ts';
 import { makeClock } from './ports.ts';
 import { printable } from './text.ts';
 import type { Prepared } from './up/configuration.ts';
 import type { UpRequest } from './up.ts';
 
 declare const SVC_SUPER_VERSION: string;
+declare const SVC_SUPER_COMMIT: string | null;
 const version = typeof SVC_SUPER_VERSION === 'string' ? SVC_SUPER_VERSION : 'development';
+const commit = typeof SVC_SUPER_COMMIT === 'string' ? SVC_SUPER_COMMIT : null;
 
 const USAGE = 64;
 const BUG = 70;
@@ -100,6 +102,10 @@ async function run(handover: Handover): Promise<number | Supervision> {
     },
     cwd: currentFolder(),
     version,
+    describeBuild: () => {
+      const { readLibc } = require('./linux/libc.ts') as typeof import('./linux/libc.ts');
+      return { version, commit, runtime: describeRuntime(), libc: readLibc(), architecture: process.arch };
+    },
     colour: terminals[1] && (environment.NO_COLOR ?? '') === '',
     terminal: { out: terminals[1] ? columns : null, err: terminals[2] ? columns : null },
     out: (text) => print(1, text),

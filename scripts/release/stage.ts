@@ -27,7 +27,8 @@ export async function stage(platform: Platform, tree = stageOf(platform)): Promi
   for (const folder of [bin, share]) mkdirSync(folder, { recursive: true });
   copyFileSync(checkPrebuilt(platform.native), join(bin, 'svc-super'));
   chmodSync(join(bin, 'svc-super'), 0o755);
-  const inputs = await compileSupervisor(fetchRuntime(platform.runtime), join(bin, 'svc-super-supervisor'));
+  const supervisor = join(bin, 'svc-super-supervisor');
+  const inputs = await compileSupervisor(fetchRuntime(platform.runtime), supervisor, platform.name);
   for (const name of ['LICENSE', 'services.schema.json']) copyFileSync(join(ROOT, name), join(share, name));
   writeFileSync(join(share, 'THIRD_PARTY_LICENSES'), renderNotices(findBundled(inputs), Bun.version));
   for (const name of ['LICENSE', 'services.schema.json', 'THIRD_PARTY_LICENSES']) chmodSync(join(share, name), 0o644);

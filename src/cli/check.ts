@@ -1,6 +1,7 @@
 // `svc-super check`: reads the configuration as `up` would, and on request looks at the machine too. Starts nothing.
 import { type Failure, type Result, render, renderDiagnostics, toJson } from '../config/diagnostic.ts';
 import type { StatusBody } from '../control/api.ts';
+import { resolve } from '../paths.ts';
 import { type LoadInput, loadPlan, type Planned } from '../plan/expand.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printable } from '../text.ts';
@@ -24,7 +25,18 @@ function forgiveAbsence(loaded: Checked): Checked {
     : { ok: false, error: { diagnostics, sources } };
 }
 
-export async function checkFile(context: Context, path: string, values: Given['values']): Promise<number> {
+/** Checks each file, as a hook for commits names them. Returns the code of the first one that is wrong. */
+export async function checkFiles(context: Context, paths: readonly string[], values: Given['values']): Promise<number> {
+  let code: number = EXIT.ok;
+  for (const path of paths) {
+    const own = await checkFile(context, resolve(context.cwd, path), values);
+    if (code === EXIT.ok) code = own;
+    if (own === EXIT.usage) break;
+  }
+  return code;
+}
+
+async function checkFile(context: Context, path: string, values: Given['values']): Promise<number> {
   if (values.build === true && values.runtime === true) {
     context.err(
       'svc-super: --build is for an image that is being built, --runtime for a container that runs: choose one\n',

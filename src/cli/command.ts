@@ -18,6 +18,18 @@ export const EXIT = {
   timeout: 124,
 } as const;
 
+/** What `version --json` prints. */
+export interface Build {
+  readonly version: string;
+  /** Hash of the commit, with `-dirty` if files differed from it; null if the build had no git repository. */
+  readonly commit: string | null;
+  readonly runtime: { readonly name: 'bun' | 'node'; readonly version: string };
+  /** The C library of the runtime; null if /proc does not show it. */
+  readonly libc: 'glibc' | 'musl' | null;
+  /** As in the names of the packages: `x64`, `arm64`. */
+  readonly architecture: string;
+}
+
 export interface Context {
   readonly environment: Readonly<Record<string, string>>;
   readonly files: LoadInput['files'];
@@ -31,6 +43,7 @@ export interface Context {
   /** What relative file names are relative to. */
   readonly cwd: string;
   readonly version: string;
+  describeBuild(): Build;
   readonly colour: boolean;
   /** How wide the terminal is that standard output or error goes to; null where that is none. */
   readonly terminal: { readonly out: number | null; readonly err: number | null };
