@@ -12,7 +12,9 @@ export async function runTool(command: readonly string[], env: Readonly<Record<s
   });
   const [code, stdout, stderr] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()]);
   if (code === 0) return stdout.trimEnd();
-  throw new Error(`${command.slice(0, 3).join(' ')} ... failed with exit code ${code}:\n${`${stdout}${stderr}`.trim()}`);
+  throw new Error(
+    `${command.slice(0, 3).join(' ')} ... failed with exit code ${code}:\n${`${stdout}${stderr}`.trim()}`,
+  );
 }
 
 /** Writes one line of progress. */
