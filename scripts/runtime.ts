@@ -19,10 +19,18 @@ function pinned(): Readonly<Record<string, string>> {
 
 const digestOf = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
 
-/** The runtime that runs this script. Throws if it is not the file of a registry's package. */
-export function hostRuntime(): string {
-  if (Object.values(pinned()).includes(digestOf(process.execPath))) return process.execPath;
+/** The package of the runtime that runs this script. Throws if it is not the file of a package. */
+export function hostPackage(): string {
+  const digest = digestOf(process.execPath);
+  const found = Object.entries(pinned()).find(([, known]) => known === digest);
+  if (found !== undefined) return found[0];
   throw new Error(`${process.execPath} is not the file of the registry's package: run \`npm ci\` again`);
+}
+
+/** The runtime that runs this script. Throws as `hostPackage`. */
+export function hostRuntime(): string {
+  hostPackage();
+  return process.execPath;
 }
 
 function runTool(command: readonly string[], folder: string): string {

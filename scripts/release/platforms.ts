@@ -26,3 +26,10 @@ export function findPlatform(name: string): Platform {
   if (found !== undefined) return found;
   throw new Error(`there is no platform ${name}; there are ${PLATFORMS.map((platform) => platform.name).join(', ')}`);
 }
+
+/** The platform of a runtime's package. */
+export function findByRuntime(name: string): Platform {
+  const found = PLATFORMS.find((platform) => platform.runtime === name);
+  if (found === undefined) throw new Error(`no platform has the runtime ${name}`);
+  return found;
+}

@@ -1,12 +1,14 @@
 // Makes dist/release/stage/PLATFORM for each platform: the tree that the archives, images and packages of a release are made
-// from. It unpacks at `/`. `bun scripts/release/stage.ts [PLATFORM...]`; without arguments, all platforms. Compiles no C.
+// from. It unpacks at `/`. `bun scripts/release/stage.ts [--to FOLDER] [PLATFORM...]`; without a platform, all; `host` is that
+// of this machine. Compiles no C.
 import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { compileSupervisor } from '../compile.ts';
 import { checkPrebuilt } from '../native.ts';
-import { fetchRuntime } from '../runtime.ts';
+import { fetchRuntime, hostPackage } from '../runtime.ts';
 import { findBundled, renderNotices } from './notices.ts';
-import { findPlatform, PLATFORMS, type Platform } from './platforms.ts';
+import { findByRuntime, findPlatform, PLATFORMS, type Platform } from './platforms.ts';
 import { setTimes } from './tree.ts';
 import { sourceDate } from './version.ts';
 
@@ -37,9 +39,12 @@ export async function stage(platform: Platform, tree = stageOf(platform)): Promi
 }
 
 if (import.meta.main) {
-  const names = process.argv.slice(2);
-  for (const platform of names.length === 0 ? PLATFORMS : names.map(findPlatform)) {
-    await stage(platform);
-    process.stdout.write(`${stageOf(platform).slice(ROOT.length + 1)}\n`);
+  const { values, positionals } = parseArgs({ options: { to: { type: 'string' } }, allowPositionals: true });
+  const chosen = positionals.map((name) => (name === 'host' ? findByRuntime(hostPackage()) : findPlatform(name)));
+  if (values.to !== undefined && chosen.length !== 1) throw new Error('--to takes one platform');
+  for (const platform of chosen.length === 0 ? PLATFORMS : chosen) {
+    const tree = values.to === undefined ? stageOf(platform) : resolve(values.to);
+    await stage(platform, tree);
+    process.stdout.write(`${tree}\n`);
   }
 }

@@ -1,15 +1,17 @@
-// The images of a release: what they contain, and that one `COPY --from` of a second build installs svc-super on Debian and on
-// a root that has the C library only.
+// The images of a release: what they contain, and that one `COPY --from` of a second build installs svc-super on Debian, on
+// a root that has the C library only, and on musl.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tagOf } from '../../scripts/release/image.ts';
+import { findPlatform } from '../../scripts/release/platforms.ts';
 import { BIN, SHARE } from '../../scripts/release/stage.ts';
 import { readVersion } from '../../scripts/release/version.ts';
 import { haveBase } from '../helpers/container-image.ts';
 import { must, skipContainers } from '../helpers/container-tools.ts';
 import { HERE, makeFolder, makeRelease } from '../helpers/release.ts';
 import { buildWith, PUBLISHED, pullImage, removeImages, runImage, unpackLayout } from '../helpers/release-image.ts';
+import { rootOf } from '../helpers/roots.ts';
 
 const MINUTES = 600_000;
 const version = readVersion();
@@ -60,10 +62,15 @@ describe.skipIf(skipContainers())('the images of a release', () => {
   }, MINUTES);
 
   /** Builds, runs, and compares what the container did. */
-  async function expectToWork(name: string, dockerfile: string, images: Readonly<Record<string, string>>) {
+  async function expectToWork(
+    name: string,
+    dockerfile: string,
+    images: Readonly<Record<string, string>>,
+    from = image,
+  ) {
     const tag = `localhost/svc-super-test-copy-${name}:${process.pid}`;
     made.push(tag);
-    const built = await buildWith(image, dockerfile, tag, { folder: context, images });
+    const built = await buildWith(from, dockerfile, tag, { folder: context, images });
     expect(built.stderr).not.toContain('rror');
     expect(built.code).toBe(0);
     const ran = await runImage(tag);
@@ -132,6 +139,19 @@ describe.skipIf(skipContainers())('the images of a release', () => {
   -exec cp --parents --dereference {} /root-only/ \\;`;
       const dockerfile = `FROM base AS build\n${collect}\nFROM scratch\nCOPY --from=build /root-only /\n${PATH}\n${INSTALL}`;
       await expectToWork('minimal', dockerfile, { base });
+    },
+    MINUTES,
+  );
+
+  test(
+    'COPY --from installs svc-super on musl',
+    async () => {
+      const root = await rootOf(findPlatform(`${HERE}-musl`));
+      const muslBase = `localhost/svc-super-test-musl:${process.pid}`;
+      await must(['sh', '-c', 'tar -C "$1" -c . | podman import --quiet - "$2"', 'sh', root, muslBase]);
+      const musl = await pullImage(layout, 'musl');
+      made.push(muslBase, musl);
+      await expectToWork('musl', `FROM musl\n${PATH}\n${INSTALL}`, { musl: muslBase }, musl);
     },
     MINUTES,
   );
