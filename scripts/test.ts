@@ -58,7 +58,7 @@ const SHORT_SOAK = ['--restarts', '2000', '--lines', '300000', '--probes', '6000
 /** What these parts run. */
 const FILES = ['dist/svc-super', 'dist/svc-super-supervisor'];
 /** Only when they are named. */
-const ON_DEMAND: readonly string[] = ['node-all', 'release-all', 'platforms'];
+const ON_DEMAND: readonly string[] = ['node-all', 'bun-some', 'bun-all', 'release-all', 'platforms'];
 const NEEDS_BINARY = [...APART, ...LONG, ...ON_DEMAND, 'chaos', 'node'];
 /** What differs most between the runtimes: pipes, sockets, signals, the first and the last steps of the supervisor. */
 const ON_NODE = ['control-operations', 'node', 'output', 'probe-http', 'signals', 'start', 'stop'];
@@ -86,12 +86,23 @@ const tests = (about: string, wanted: (room: string) => boolean, why?: () => str
   read: readTests,
 });
 
+const endToEnd = (wanted: (name: string) => boolean): string[] =>
+  bunTest(testFiles((room) => room === 'e2e').filter((file) => wanted(basename(file, '.test.ts'))));
+
 /** End-to-end tests, with the bundle for Node in place of dist/svc-super-supervisor. */
 const onNode = (about: string, wanted: (name: string) => boolean): Part => ({
   about,
   why: whyNoNode,
-  command: () => bunTest(testFiles((room) => room === 'e2e').filter((file) => wanted(basename(file, '.test.ts')))),
+  command: () => endToEnd(wanted),
   env: (folder) => ({ SVC_SUPER_BINARY: installBundle(folder, findNode() ?? '') }),
+  read: readTests,
+});
+
+/** The same, with Bun. */
+const onBun = (about: string, wanted: (name: string) => boolean): Part => ({
+  about,
+  command: () => endToEnd(wanted),
+  env: (folder) => ({ SVC_SUPER_BINARY: installBundle(folder, BUN, 'bun') }),
   read: readTests,
 });
 
@@ -141,6 +152,8 @@ const PARTS = {
   e2e: tests('svc-super as PID 1 of its own namespace', (room) => room === 'e2e'),
   node: onNode('the same supervisor on Node, some of it', (name) => ON_NODE.includes(name)),
   'node-all': onNode('the same supervisor on Node, all of it', () => true),
+  'bun-some': onBun('the bundle on an installed Bun, some of it', (name) => ON_NODE.includes(name)),
+  'bun-all': onBun('the bundle on an installed Bun, all of it', () => true),
   examples: tests('the examples, with real services', (room) => room === 'examples'),
   containers: tests('svc-super in real containers', (room) => room === 'containers', whyNoContainers),
   packages: tests('the packages for npm and Python, installed', (room) => room === 'packages'),

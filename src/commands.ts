@@ -35,10 +35,15 @@ export const COMMANDS = {
   ...CONTROL_COMMANDS,
   check: {
     summary: 'find every mistake in the configuration without starting anything',
-    usage: 'svc-super check [-f FILE | FILE...] [--build | --runtime] [--json]',
+    usage: 'svc-super check [-f FILE | FILE...] [--static | --build | --runtime] [--json]',
     example: 'RUN svc-super check --build   # in a Dockerfile',
     flags: {
       file: FILE,
+      static: {
+        type: 'boolean',
+        summary:
+          'the file alone, for editors, commits and CI: variables, env files and secrets that come at run time are only warned of',
+      },
       build: {
         type: 'boolean',
         summary:

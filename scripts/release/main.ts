@@ -2,19 +2,31 @@
 // the working tree may be released; --quick compresses little, for tests; --platforms A,B and --steps A,B make a part of it;
 // --to FOLDER makes it there.
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { archive, type Effort } from './archive.ts';
 import { findObstacles } from './check.ts';
 import { makeImages } from './image.ts';
 import { type Bundled, findBundled, renderNotices } from './notices.ts';
+import { makeLauncherPackage, makePlatformPackage, type Packing } from './npm.ts';
 import { makePackages } from './packages.ts';
 import { findPlatform, PLATFORMS } from './platforms.ts';
 import { renderSbom } from './sbom.ts';
 import { RELEASE, stage, stageOf } from './stage.ts';
 import { report } from './tools.ts';
+import { stageVariant, VARIANTS, variantName } from './variants.ts';
 import { readVersion, sourceDate } from './version.ts';
+import { makeWheel } from './wheels.ts';
 
 const ROOT = join(import.meta.dir, '../..');
 const version = readVersion();
@@ -46,6 +58,35 @@ async function makeArchives(): Promise<void> {
     await archive(stageOf(platform, release), `svc-super-${version}-${platform.name}`, release, effort);
 }
 
+/** Two archives for images that have Node or Bun: 1.3 MB unpacked. */
+async function makeVariants({ bundled }: Made): Promise<void> {
+  for (const arch of new Set(platforms.map(({ native }) => native)))
+    for (const variant of VARIANTS) {
+      const name = variantName(variant, arch);
+      const tree = join(release, 'stage', name);
+      await stageVariant(variant, arch, tree, bundled);
+      await archive(tree, `svc-super-${version}-${name}`, release, effort);
+    }
+}
+
+/** What packages of the registries are made with: gzip's levels end at 9. */
+const packing = (folder: string): Packing => ({
+  treeOf: (platform) => stageOf(platform, release),
+  output: join(release, folder),
+  version,
+  seconds: sourceDate(),
+  level: options.quick ? 1 : 9,
+});
+
+function makeNpmPackages(): void {
+  makeLauncherPackage(packing('npm'));
+  for (const platform of platforms) makePlatformPackage(platform, packing('npm'));
+}
+
+function makeWheels(): void {
+  for (const platform of platforms) makeWheel(platform, packing('python'));
+}
+
 /** Files that belong to every platform. The installer of a release installs that release. */
 function writeTexts({ bundled }: Made): void {
   writeFileSync(join(release, 'THIRD_PARTY_LICENSES'), renderNotices(bundled, Bun.version));
@@ -55,20 +96,30 @@ function writeTexts({ bundled }: Made): void {
   writeFileSync(join(release, 'install.sh'), installer, { mode: 0o755 });
 }
 
-/** The lines of SHA256SUMS: every file of the release folder itself, by name, in the form of `sha256sum`. */
+/** The files of the release itself, and of the folders for the registries. */
+function listFiles(): readonly string[] {
+  const names = ['', 'npm/', 'python/'].flatMap((folder) =>
+    existsSync(join(release, folder)) ? readdirSync(join(release, folder)).map((name) => `${folder}${name}`) : [],
+  );
+  return names.filter((name) => name !== 'SHA256SUMS' && statSync(join(release, name)).isFile());
+}
+
+/** The lines of SHA256SUMS: every file, by name, in the form of `sha256sum`. */
 function writeSums(): void {
-  const names = readdirSync(release).filter((name) => name !== 'SHA256SUMS' && statSync(join(release, name)).isFile());
   const line = (name: string) =>
     `${createHash('sha256')
       .update(readFileSync(join(release, name)))
       .digest('hex')}  ${name}\n`;
-  writeFileSync(join(release, 'SHA256SUMS'), names.sort().map(line).join(''));
+  writeFileSync(join(release, 'SHA256SUMS'), [...listFiles()].sort().map(line).join(''));
 }
 
 /** In this order. `texts` needs what `trees` found, `sums` the files of all others. */
 const STEPS = {
   trees: makeTrees,
   archives: makeArchives,
+  variants: makeVariants,
+  npm: makeNpmPackages,
+  wheels: makeWheels,
   texts: writeTexts,
   images: () => makeImages({ platforms, release, version, date: sourceDate() }),
   packages: () => makePackages({ platforms, release, version, date: sourceDate() }),

@@ -64,17 +64,21 @@ ${LIBRARIES.map(renderLibrary).join('\n')}
 `;
 }
 
+const listPackages = (bundled: readonly Bundled[]): string =>
+  bundled.map(({ name, version, license, text }) => `${RULE}\n${name} ${version} (${license})\n\n${text}\n`).join('\n');
+
+/** The text of THIRD_PARTY_LICENSES for the variants that have no runtime. */
+export const renderPackages = (bundled: readonly Bundled[]): string =>
+  `Third-party software in svc-super: packages in the bundle\n\n${listPackages(bundled)}`;
+
 /** The text of THIRD_PARTY_LICENSES. */
 export function renderNotices(bundled: readonly Bundled[], runtimeVersion: string): string {
-  const packages = bundled.map(
-    ({ name, version, license, text }) => `${RULE}\n${name} ${version} (${license})\n\n${text}\n`,
-  );
   const texts = ['LGPL-2.0', 'LGPL-2.1', 'Apache-2.0'].map(
     (name) => `${RULE}\n${name}\n\n${readFileSync(join(TEXTS, `${name}.txt`), 'utf8').trim()}\n`,
   );
   return [
     `Third-party software in svc-super\n\n1. The runtime\n\n${renderRuntime(runtimeVersion)}`,
-    `2. Packages in the bundle\n\n${packages.join('\n')}`,
+    `2. Packages in the bundle\n\n${listPackages(bundled)}`,
     `3. Licence texts\n\n${texts.join('\n')}`,
   ].join('\n');
 }

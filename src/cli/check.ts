@@ -37,16 +37,17 @@ export async function checkFiles(context: Context, paths: readonly string[], val
 }
 
 async function checkFile(context: Context, path: string, values: Given['values']): Promise<number> {
-  if (values.build === true && values.runtime === true) {
+  const isForgiving = values.build === true || values.static === true;
+  if ([values.static, values.build, values.runtime].filter((value) => value === true).length > 1) {
     context.err(
-      'svc-super: --build is for an image that is being built, --runtime for a container that runs: choose one\n',
+      'svc-super: --static is for the file alone, --build for an image that is being built, --runtime for a container that runs: choose one\n',
     );
     return EXIT.usage;
   }
   const input = { path, files: context.files, environment: context.environment };
   // Where an image is built there is no GPU, and nothing follows from that.
-  const result = loadPlan(values.build === true ? input : { ...input, gpus: () => context.gpus() });
-  const loaded = values.build === true && context.files.stat(path) !== null ? forgiveAbsence(result) : result;
+  const result = loadPlan(isForgiving ? input : { ...input, gpus: () => context.gpus() });
+  const loaded = isForgiving && context.files.stat(path) !== null ? forgiveAbsence(result) : result;
   const plan = result.ok ? result.value.plan : values.runtime === true ? planWithoutGpus(result.error, input) : null;
   const findings =
     plan === null

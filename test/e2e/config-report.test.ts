@@ -134,6 +134,20 @@ test('check FILE... checks each file, as hooks for commits name them', async () 
   expect((await folder.run(['check', 'good.yaml', folder.in('good.yaml')])).code).toBe(0);
 });
 
+test('check --static warns of what only the container has, and finds the mistakes of the file', async () => {
+  using folder = new ConfigFolder({
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of services.yaml
+    'services.yaml': 'env_file: [no.env]\nservices: {a: {command: [no-such-program, "${NO_SUCH}"]}}\n',
+    'bad.yaml': 'services: {a: {command: x, port: 65536}}\n',
+  });
+  expect((await folder.run(['check'])).code).toBe(CONFIG_WRONG);
+  const { code, stdout, stderr } = await folder.run(['check', '--static']);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining(': ok; 2 warnings\n') });
+  expect(stderr).toMatch(/warning: .*no\.env[\s\S]*warning: .*NO_SUCH/);
+  expect((await folder.run(['check', '--static', 'bad.yaml'])).code).toBe(CONFIG_WRONG);
+  expect((await folder.run(['check', '--static', '--runtime'])).code).toBe(64);
+});
+
 describe('schema', () => {
   async function schema(): Promise<Readonly<Record<string, unknown>>> {
     using folder = new ConfigFolder();

@@ -7,7 +7,7 @@ import { cloneSources, HERE, makeFolder, makeRelease } from '../helpers/release.
 
 /** `npm run test:release` compares every file of a release; the suite, the archives of this machine's platform. */
 const isFull = process.env.SVC_SUPER_TEST_RELEASE === 'full';
-const options = isFull ? [] : ['--platforms', HERE, '--steps', 'trees,archives,texts,sums'];
+const options = isFull ? [] : ['--platforms', HERE, '--steps', 'trees,archives,variants,texts,sums'];
 const folder = makeFolder();
 afterAll(() => folder.remove());
 
