@@ -13,9 +13,9 @@ export const PUBLISHED = 'ghcr.io/OWNER/svc-super:0.2';
 const version = readVersion();
 const localName = (libc: Platform['libc']) => `localhost/svc-super-test-release:${tagOf(version, libc)}-${process.pid}`;
 
-/** Unpacks the OCI layout of a release into a folder. Returns that folder. */
-export async function unpackLayout(release: string): Promise<string> {
-  const layout = join(release, `layout-${process.pid}`);
+/** Unpacks the OCI layout of a release into a folder below `parent`. Returns that folder. */
+export async function unpackLayout(release: string, parent = release): Promise<string> {
+  const layout = join(parent, `layout-${process.pid}`);
   mkdirSync(layout);
   await must(['tar', '-xf', join(release, `svc-super-${version}-oci.tar`), '-C', layout]);
   return layout;
