@@ -5,6 +5,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { whyNoChaos } from '../chaos/obstacle.ts';
 import { whyNoContainers } from '../test/helpers/container-tools.ts';
+import { installMusl, whyNoMusl, withMusl } from '../test/helpers/musl.ts';
 import { findNode, installBundle, whyNoNode } from '../test/helpers/node.ts';
 import { Leftovers } from './leftovers.ts';
 
@@ -50,7 +51,7 @@ interface Run {
   readonly output: string;
 }
 
-const APART = ['native', 'e2e', 'examples', 'containers', 'release', 'packages', 'platforms'];
+const APART = ['native', 'e2e', 'examples', 'containers', 'release', 'packages', 'platforms', 'hooks'];
 /** They take minutes, and find what a change of today has not made: in CI always, elsewhere when they are named. */
 const LONG: readonly string[] = ['soak', 'fuzz'];
 /** Under a minute. */
@@ -58,7 +59,7 @@ const SHORT_SOAK = ['--restarts', '2000', '--lines', '300000', '--probes', '6000
 /** What these parts run. */
 const FILES = ['dist/svc-super', 'dist/svc-super-supervisor'];
 /** Only when they are named. */
-const ON_DEMAND: readonly string[] = ['node-all', 'bun-some', 'bun-all', 'release-all', 'platforms'];
+const ON_DEMAND: readonly string[] = ['node-all', 'bun-some', 'bun-all', 'release-all', 'platforms', 'hooks', 'musl'];
 const NEEDS_BINARY = [...APART, ...LONG, ...ON_DEMAND, 'chaos', 'node'];
 /** What differs most between the runtimes: pipes, sockets, signals, the first and the last steps of the supervisor. */
 const ON_NODE = ['control-operations', 'node', 'output', 'probe-http', 'signals', 'start', 'stop'];
@@ -103,6 +104,15 @@ const onBun = (about: string, wanted: (name: string) => boolean): Part => ({
   about,
   command: () => endToEnd(wanted),
   env: (folder) => ({ SVC_SUPER_BINARY: installBundle(folder, BUN, 'bun') }),
+  read: readTests,
+});
+
+/** The same, with the build for musl: its C library is visible in a mount namespace of the tests. */
+const onMusl = (about: string): Part => ({
+  about,
+  why: whyNoMusl,
+  command: () => withMusl(endToEnd((name) => name !== 'gvisor')), // a sandbox of gVisor shows this machine's libraries
+  env: (folder) => ({ SVC_SUPER_BINARY: installMusl(folder) }),
   read: readTests,
 });
 
@@ -163,6 +173,8 @@ const PARTS = {
     env: () => ({ SVC_SUPER_TEST_RELEASE: 'full' }),
   },
   platforms: tests('each build on its platform: musl in a root, arm64 emulated', (room) => room === 'platforms'),
+  hooks: tests('the hook for commits, and the workflows', (room) => room === 'hooks'),
+  musl: onMusl('the supervisor with musl on this machine, all of it'),
   chaos: rounds('random services under random faults; the seed is the day’s'),
   soak: counted('nothing grows (a short soak)', 'soak/soak.ts', ...SHORT_SOAK, '--results', 'none'),
   fuzz: counted('a minute of fuzzing each, two at a time', 'fuzz/fuzz.ts', '--seconds', '60', '--at-once', '2'),
