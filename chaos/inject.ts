@@ -208,7 +208,9 @@ export class Injector {
       return 'stopped already';
     const began = Date.now();
     this.hasCrashed ||= how === 'crash' || how === 'starve';
-    for (let turn = 0; turn <= again; turn += 1) {
+    // One that hangs takes its time to be noticed.
+    const turns = how === 'hang' ? 1 : 1 + again;
+    for (let turn = 0; turn < turns; turn += 1) {
       const { supervisor } = room;
       const from = performance.now();
       this.#goneSince = from;
@@ -227,8 +229,8 @@ export class Injector {
       this.#goneSince = null;
     }
     this.away.push({ from: began, to: Date.now() });
-    this.ended += 1 + again;
-    return `${how}, ${1 + again} times`;
+    this.ended += turns;
+    return `${how}, ${turns} times`;
   }
 
   /** All but svc-super, its supervisor and an init above them. */

@@ -168,24 +168,15 @@ export function parseTold(lines: readonly string[]): { readonly told: Told[]; re
 }
 
 /**
- * What was printed, and in its place what was served and never printed: a supervisor that is killed may not have come to print
- * what its successor knows. What two of them have printed is told once.
+ * The events as they were served, and those that were printed after the last of them. A supervisor that is killed may not
+ * have printed an event that its successor knows.
  */
 export function mergeTold(told: readonly Told[], served: readonly ServedEvent[]): readonly Told[] {
   const key = ({ service, event, text }: Told) => `${service} ${event} ${text}`;
-  const known = new Map<string, number>();
-  for (const one of served) known.set(key(one), (known.get(key(one)) ?? 0) + 1);
-  const printed = new Map<string, number>();
-  const last = served.at(-1)?.at ?? 0;
-  const kept = told.filter((one) => {
-    const count = (printed.get(key(one)) ?? 0) + 1;
-    printed.set(key(one), count);
-    return count <= (known.get(key(one)) ?? 0) || one.at >= last;
-  });
-  const missing = served.filter((one) => {
-    const left = printed.get(key(one)) ?? 0;
-    printed.set(key(one), left - 1);
-    return left <= 0;
-  });
-  return [...kept, ...missing].sort((a, b) => a.at - b.at);
+  const last = served.at(-1);
+  if (last === undefined) return told;
+  const from = told.findLastIndex((one) => key(one) === key(last));
+  const known = new Set(served.map(key));
+  const later = from >= 0 ? told.slice(from + 1) : told.filter((one) => one.at >= last.at && !known.has(key(one)));
+  return [...served, ...later];
 }

@@ -3,16 +3,27 @@
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { FORMAT_NAMES } from '../src/convert/import/table.ts';
 import { fuzz } from './runner.ts';
 import type { Target } from './target.ts';
 import type { NativeOptions } from './targets/native.ts';
 
 const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
+  export: async () => (await import('./targets/exports.ts')).exportTarget,
   config: async () => (await import('./targets/config.ts')).config,
   notify: async () => (await import('./targets/notify.ts')).notify,
   logs: async () => (await import('./targets/logs.ts')).logs,
   api: async () => (await import('./targets/api.ts')).api,
+  ...Object.fromEntries(
+    FORMAT_NAMES.map((format) => [
+      `import-${format}`,
+      async () => (await import('./targets/imports.ts')).importTarget(format),
+    ]),
+  ),
 };
+
+/** Formats of `import` are many, and each is small: in a run of everything each has this share of the time. */
+const SHARE_OF_IMPORT = 1 / 6;
 
 /** Targets that run programs which generate their own inputs. */
 const PROGRAMS: Readonly<Record<string, (options: NativeOptions) => Promise<boolean>>> = {
@@ -71,7 +82,15 @@ async function all(): Promise<number> {
   }
   const worker = async () => {
     for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-      const args = ['--one', '--seconds', String(seconds), '--seed', String(seed), ...(values.keep ? ['--keep'] : [])];
+      const share = positionals.length === 0 && name.startsWith('import-') ? SHARE_OF_IMPORT : 1;
+      const args = [
+        '--one',
+        '--seconds',
+        String(seconds * share),
+        '--seed',
+        String(seed),
+        ...(values.keep ? ['--keep'] : []),
+      ];
       const child = Bun.spawn([process.execPath, import.meta.path, ...args, name], {
         stdio: ['ignore', 'inherit', 'inherit'],
       });

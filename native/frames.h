@@ -75,8 +75,8 @@ enum event {
    */
   EVENT_RUN = 109,
   /**
-   * Empty: the successor has received the records, the table, and every EVENT_RECEIVED and EVENT_NOTIFIED that had no
-   * effect yet.
+   * u32 the highest number that a run has had: the successor has received the records, the table, and every
+   * EVENT_RECEIVED and EVENT_NOTIFIED that had no effect yet.
    */
   EVENT_RESTORED = 110,
   /** Empty. REQUEST_TAKEN answers it; a supervisor that does not is hung. */

@@ -146,6 +146,7 @@ static int restore(void) {
   }
   if (!report_untaken() || writer_room(&pid1.out) < EVENT_MOST) return 0;
   begin_frame(&pid1.out, EVENT_RESTORED);
+  put_u32(&pid1.out, pid1.last_run);
   end_frame(&pid1.out);
   pid1.is_restoring = 0;
   return 1;

@@ -63,6 +63,7 @@ static int handle_spawn(struct reader *payload) {
   if (is_known) return 1;
   start_run(pid1.start, &spawn, &run, pid1.is_init ? 0 : pid1.self);
   pid1.runs[slot] = run;
+  if (run.id > pid1.last_run) pid1.last_run = run.id;
   if (run.phase == RUN_FAILED) queue_report((u32)slot, REPORT_STARTED);
   return 1;
 }
@@ -147,6 +148,12 @@ int take_requests(void) {
   return at > 0;
 }
 
+/** Handles all complete frames. Nobody reads the replies: they must not use up the room that a request waits for. */
+static void take_all_requests(void) {
+  do clear_writer(&pid1.out);
+  while (take_requests());
+}
+
 void read_requests(void) {
   long size = fill_inbox(&pid1.in, pid1.socket);
   if (size == -ENOMEM) {
@@ -162,18 +169,17 @@ void read_requests(void) {
   if (size > 0 || size == -EAGAIN || size == -EINTR || pid1.socket < 0) return;
   // The supervisor has closed its end: it is dead, or it exits with a code that PID 1 passes on. After it has taken
   // over, it cannot work without the socket.
+  take_all_requests();
   close_socket();
   if (pid1.has_taken_over && pid1.supervisor > 0) sys_kill(pid1.supervisor, SIGKILL);
 }
 
 void read_last_requests(void) {
-  // Nobody reads the replies: they must not use up the room that a request waits for.
   long size;
   do {
     if (pid1.socket < 0) return;
-    clear_writer(&pid1.out);
     size = fill_inbox(&pid1.in, pid1.socket);
-    while (take_requests()) clear_writer(&pid1.out);
+    take_all_requests();
   } while (size > 0 || size == -EINTR);
   close_socket();
 }

@@ -72,6 +72,8 @@ extern struct pid1 {
   int is_restoring;
   /** When a stop signal was received for which there is no supervisor; 0: never. Stays set. */
   i64 stop_asked_at;
+  /** The highest number that a run has had. */
+  u32 last_run;
   struct run *runs;
   size_t runs_size;
   u32 run_count, free_hint;

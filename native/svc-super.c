@@ -22,7 +22,7 @@ static u64 page_size(char **envp) {
  * src/commands.ts.
  */
 static const char connected[] = " status logs start stop restart reload signal exec wait health events timeline graph completion ";
-static const char unconnected[] = " check schema version help -h --help -V --version ";
+static const char unconnected[] = " check schema export import version help -h --help -V --version ";
 
 static int is_one_of(const char *words, const char *word) {
   for (; *words; words++) {

@@ -1,7 +1,7 @@
 // The commands as a table: name, summary, usage, flags, what runs. Those that ask a supervisor are in cli/table.ts; those
 // here need none. Each returns its exit code; nothing here ends the process or touches a file but through the context.
 
-import { type Command, type Context, EXIT, type Given, JSON_FLAG } from './cli/command.ts';
+import { type Command, type CommandContext, EXIT, type GivenFlags, JSON_FLAG } from './cli/command.ts';
 import { HELP, renderCommandHelp, renderHelp } from './cli/help.ts';
 import { CONTROL_COMMANDS, printNames } from './cli/table.ts';
 import { resolve } from './paths.ts';
@@ -64,6 +64,28 @@ export const COMMANDS = {
       return path === null ? EXIT.config : checkFiles(context, [path], values);
     },
   },
+  import: {
+    summary: 'make a services.yaml from a file of another system, and report what is lost or changed',
+    usage:
+      'svc-super import compose|supervisord|s6|procfile|nosana|recipe|start.sh|auto FILE [-o FILE] [--image-config FILE] [--json]',
+    example: 'svc-super import compose compose.yaml -o services.yaml',
+    flags: {
+      output: {
+        type: 'string',
+        short: 'o',
+        value: 'FILE',
+        summary: 'write services.yaml there instead of printing it',
+      },
+      'image-config': {
+        type: 'string',
+        multiple: true,
+        value: 'FILE',
+        summary: 'what `docker image inspect` prints about the images of a Compose file or a job; may be repeated',
+      },
+      json: JSON_FLAG,
+    },
+    run: async (context, given) => (await import('./cli/import.ts')).importFiles(context, given),
+  },
   schema: {
     summary: 'print the JSON Schema of services.yaml, for editors',
     usage: 'svc-super schema',
@@ -73,6 +95,38 @@ export const COMMANDS = {
       const { jsonSchema } = await import('./config/schema.ts');
       context.out(`${JSON.stringify(jsonSchema(), null, 2)}\n`);
       return EXIT.ok;
+    },
+  },
+  export: {
+    summary: 'write the same services for another system: nosana, compose, kubernetes, slurm, dockerfile, systemd',
+    usage:
+      'svc-super export FORMAT [-f FILE] [--image REF] [-o DIR] [--force] [--json] [--per-service] [--one-container] [--recipe FILE]',
+    example: 'svc-super export kubernetes --image registry.example.org/chat:1 -o k8s',
+    flags: {
+      file: FILE,
+      image: { type: 'string', value: 'REF', summary: 'the image that the services run from' },
+      output: {
+        type: 'string',
+        short: 'o',
+        value: 'DIR',
+        summary: 'write the files into this folder instead of standard output',
+      },
+      force: { type: 'boolean', summary: 'replace files that exist in the folder' },
+      'per-service': { type: 'boolean', summary: 'nosana: one operation per service instead of one container' },
+      'one-container': {
+        type: 'boolean',
+        summary: 'kubernetes: one container with svc-super instead of one container per service',
+      },
+      recipe: {
+        type: 'string',
+        value: 'FILE',
+        summary: 'slurm: resources and settings of the site from an HPC recipe',
+      },
+      json: JSON_FLAG,
+    },
+    run: async (context, given) => {
+      const path = findFile(context, given.values.file);
+      return path === null ? EXIT.config : (await import('./cli/export.ts')).exportFile(context, path, given);
     },
   },
   init: {
@@ -129,7 +183,7 @@ function commandOf(name: string): Command | undefined {
 }
 
 /** Runs what a command line asks for and returns the exit code. */
-export async function runCommand(argv: readonly string[], context: Context): Promise<number> {
+export async function runCommand(argv: readonly string[], context: CommandContext): Promise<number> {
   const [first = 'up', ...rest] = argv;
   if (first === '-h' || first === '--help') return COMMANDS.help.run(context, { values: {}, positionals: [] });
   if (first === '-V' || first === '--version') return COMMANDS.version.run(context, { values: {}, positionals: [] });
@@ -166,23 +220,33 @@ export async function runCommand(argv: readonly string[], context: Context): Pro
 }
 
 /** What an ENTRYPOINT gives, nothing or `-f FILE`: without anything that has to be loaded it starts a millisecond sooner. */
-function entrypoint(command: Command, args: readonly string[]): Given | null {
+function entrypoint(command: Command, args: readonly string[]): GivenFlags | null {
   if (args.length === 0) return { values: {}, positionals: [] };
   const [flag, file = '', ...more] = args;
   const isFile = command === COMMANDS.up && flag === '-f' && more.length === 0 && file !== '' && !file.startsWith('-');
   return isFile ? { values: { file }, positionals: [] } : null;
 }
 
-async function parse(command: Command, args: readonly string[]): Promise<Given> {
+async function parse(command: Command, args: readonly string[]): Promise<GivenFlags> {
   const { parseArgs } = await import('node:util');
   const options = Object.fromEntries(
     Object.entries({ ...command.flags, help: HELP }).map(([name, { type, ...flag }]) => [
       name,
-      { type, ...('short' in flag && flag.short !== undefined && { short: flag.short }) },
+      {
+        type,
+        ...('short' in flag && flag.short !== undefined && { short: flag.short }),
+        ...('multiple' in flag && { multiple: true }),
+      },
     ]),
   );
   const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-  return { values: values as Given['values'], positionals };
+  const isList = (value: unknown): value is string[] => Array.isArray(value);
+  const entries = Object.entries(values);
+  return {
+    values: Object.fromEntries(entries.filter(([, value]) => !isList(value))) as GivenFlags['values'],
+    positionals,
+    lists: Object.fromEntries(entries.flatMap(([name, value]) => (isList(value) ? [[name, value]] : []))),
+  };
 }
 
 /** What parseArgs complains of; in our words where a value is missing, or begins with a dash as the next flag would. */
@@ -201,7 +265,7 @@ const PLACES = ['./services.yaml', '/etc/svc-super/services.yaml', '/services.ya
 const isFileFlag = (argument: string): boolean => argument.startsWith('-f') || argument.startsWith('--file');
 
 /** The configuration that is meant; says where it looked when there is none, unless asked to be quiet. */
-function findFile(context: Context, given: string | boolean | undefined, how?: 'quietly'): string | null {
+function findFile(context: CommandContext, given: string | boolean | undefined, how?: 'quietly'): string | null {
   if (typeof given === 'string') return resolve(context.cwd, given);
   const named = context.environment.SVC_SUPER_CONFIG;
   if (named !== undefined && named !== '') return resolve(context.cwd, named);

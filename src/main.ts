@@ -3,11 +3,12 @@
 // needs it.
 import { readlinkSync, writeSync } from 'node:fs';
 import type { Dial, LineListener } from './control/client.ts';
-import { currentFolder, realFiles } from './linux/files.ts';
+import { currentFolder, listFolderMarked, realFiles } from './linux/files.ts';
 import { pidNamespace } from './linux/processes.ts';
+import { dirname } from './paths.ts';
 import { FD, type Handover, readHandover } from './platform/handover.ts';
 import { describeRuntime, shieldFromSignals, silenceWarnings, whyUnsupported } from './platform/runtime.ts';
-import { makeClock } from './ports.ts';
+import { makeClock, realRandom } from './ports.ts';
 import { printable } from './text.ts';
 import type { Prepared } from './up/configuration.ts';
 import type { UpRequest } from './up.ts';
@@ -101,6 +102,7 @@ async function run(handover: Handover): Promise<number | Supervision> {
       return pidNamespace();
     },
     cwd: currentFolder(),
+    list: listFolderMarked,
     version,
     describeBuild: () => {
       const { readLibc } = require('./linux/libc.ts') as typeof import('./linux/libc.ts');
@@ -111,9 +113,14 @@ async function run(handover: Handover): Promise<number | Supervision> {
     out: (text) => print(1, text),
     // The terminal of `exec` is in raw mode: it adds no carriage return to a line end.
     err: handover.terminal === null ? err : (text) => err(String(text).replaceAll('\n', '\r\n')),
-    save: (path, text) => process.getBuiltinModule('node:fs').writeFileSync(path, text),
+    save: (path, text) => {
+      const { mkdirSync, writeFileSync } = process.getBuiltinModule('node:fs');
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, text);
+    },
     wall: () => clock.wall(),
     after: (ms, fn) => clock.after(ms, fn),
+    randomName: () => realRandom.name(),
     up: async (file, names, debug) => {
       if (handover.role !== 'supervise') throw new Error('only PID 1 starts a supervisor');
       const { prepare } = await import('./up/configuration.ts');

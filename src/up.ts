@@ -32,6 +32,7 @@ const FIRST = {
   end: null,
   isTold: false,
   fatal: null,
+  done: [],
 } as const;
 
 /** By then the first services have been started, and by then a start that is quick is over, milliseconds. */
@@ -85,10 +86,10 @@ export async function succeed(given: UpRequest): Promise<number> {
   for (const service of plan.services) {
     const { name } = service;
     const record = kept.records.get(name);
-    if (record !== undefined) core.hands.adopt(service, record);
+    if (record !== undefined) core.executor.adopt(service, record);
     const counted = kept.counted.get(name);
     if (counted === undefined) continue;
-    core.hands.counts.inherit(name, counted);
+    core.executor.counts.inherit(name, counted);
     rooms.logs.inherit(name, kept.lines.get(name) ?? [], counted.streams);
   }
   link.children.discardOthers();
@@ -106,7 +107,7 @@ export async function succeed(given: UpRequest): Promise<number> {
 async function supervise(core: Core, rooms: Rooms): Promise<number> {
   const { request, link, logs, journal, announce, hostNames } = rooms;
   const { clock, handover, version } = request;
-  const { engine, hands, reload, checkpoint } = core;
+  const { engine, executor, reload, checkpoint } = core;
   const { plan } = engine.world;
   fillPool(clock);
   if (plan.services.some(({ ready, live }) => [...ready, ...live].some(({ kind }) => kind === 'http')))
@@ -115,13 +116,14 @@ async function supervise(core: Core, rooms: Rooms): Promise<number> {
   const { children } = link;
   const control = await openControl(
     {
-      ...{ version, handover, clock, engine, children, hands, logs, journal, announce, reload },
+      ...{ version, handover, clock, engine, children, executor, logs, journal, announce, reload },
       history: checkpoint.own.history,
+      checkpoint,
       reaped: () => link.reaped,
     },
     plan.control,
   );
-  clock.after(SOON, () => engine.rehearse());
+  clock.after(SOON, () => engine.warmUp());
   // Memory that only the start needed.
   clock.after(QUICK, giveBackMemory);
   const end = await core.ended;

@@ -11,7 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
   main: 'everything',
   up: 'everything',
   commands: ['config', 'cli'],
-  cli: ['config', 'control', 'core', 'plan'],
+  cli: ['config', 'control', 'convert', 'core', 'plan'],
   control: ['core', 'plan'],
   runtime: ['core', 'plan', 'ports'],
   logs: ['ports', 'linux', 'platform'],
@@ -69,7 +69,7 @@ const EFFECTS: readonly { what: string; sign: RegExp; home: (path: string) => bo
     ),
     home: within('control/', 'platform/', 'runtime/probe'),
   },
-  { what: 'yaml', sign: from('yaml'), home: within('config/yaml-thorough.ts') },
+  { what: 'yaml', sign: from('yaml'), home: within('config/yaml-thorough.ts', 'convert/') },
   { what: 'js-yaml', sign: from('js-yaml'), home: within('config/yaml-quick.ts') },
   { what: 'pino', sign: from('pino'), home: within('up/announcer.ts') },
   { what: 'process.env', sign: /\b(process|Bun|import\.meta)\.env\b/, home: () => false },
@@ -119,6 +119,16 @@ test('nothing of GPUs is loaded before it is needed', () => {
     return LATE.test(path)
       ? []
       : targets.filter((target) => LATE.test(target)).map((target) => `${path} loads ${target}`);
+  });
+  expect(breaches).toEqual([]);
+});
+
+test('nothing of convert is loaded before import or export is asked for', () => {
+  const breaches = files.flatMap(({ path, code }) => {
+    const imports = [...code.matchAll(/^(?:import (?!type)|export)[^'";]*['"](\.[^'"]+)['"]/gm)];
+    const targets = imports.map(([, target = '']) => relative(ROOT, join(ROOT, dirname(path), target)));
+    const mayLoad = path.startsWith('convert/') || /^cli\/(?:import|export)\.ts$/.test(path);
+    return mayLoad ? [] : targets.filter((one) => one.startsWith('convert/')).map((one) => `${path} loads ${one}`);
   });
   expect(breaches).toEqual([]);
 });

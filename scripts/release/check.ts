@@ -8,7 +8,8 @@ import { findEntry, readVersion } from './version.ts';
 /** Asks the npm registry: a version that is published cannot be published again. */
 async function isPublished(version: string): Promise<boolean> {
   try {
-    return (await runTool(['npm', 'view', `svc-super@${version}`, 'version'])) !== '';
+    // `npm run --silent` sets the level of every npm below it.
+    return (await runTool(['npm', 'view', '--loglevel=error', `svc-super@${version}`, 'version'])) !== '';
   } catch (error) {
     // No such package: nothing is published yet.
     if (String(error).includes('E404')) return false;

@@ -1,19 +1,51 @@
 // What all commands share that ask a supervisor: the question, and the reports that no supervisor answers or that it
 // refused. Opens no sockets: control/client.ts does.
-import { type Asked, ask, askLines, type NoSupervisor, type Question, type Streamed } from '../control/client.ts';
+import {
+  type Asked,
+  ask,
+  askLines,
+  type NoSupervisor,
+  type Question,
+  type Streamed,
+  type Streaming,
+} from '../control/client.ts';
 import { printable } from '../text.ts';
-import { type Context, EXIT } from './command.ts';
+import { type CommandContext, EXIT } from './command.ts';
 
-export function question(context: Context, asked: Question): Promise<Asked> {
-  return ask(context.dial(), asked, context.after);
+export function question(context: CommandContext, asked: Question): Promise<Asked> {
+  const keyed = asked.method === 'POST' ? { ...asked, key: context.randomName() } : asked;
+  return ask(context.dial(), keyed, context.after);
 }
 
-export function questionLines(context: Context, asked: Question, take: (line: unknown) => void): Promise<Streamed> {
-  return askLines(context.dial(), asked, context.after, take);
+/** Reports breaks. `what`: the end of the sentence that is printed when a successor answers; null: none. */
+export function questionLines(
+  context: CommandContext,
+  asked: Question,
+  streaming: Streaming,
+  what: string | null,
+): Promise<Streamed> {
+  const resumed = () => {
+    streaming.resumed?.();
+    if (what !== null) reportRestart(context, what);
+  };
+  const delayed = () => {
+    streaming.delayed?.();
+    reportDelay(context);
+  };
+  return askLines(context.dial(), asked, context.after, { ...streaming, resumed, delayed });
+}
+
+export function reportRestart(context: CommandContext, what: string): void {
+  context.err(`svc-super: the supervisor was restarted: ${what}\n`);
+}
+
+/** Reports that there is no supervisor, and that one is waited for. */
+export function reportDelay(context: CommandContext): void {
+  context.err('svc-super: no supervisor answers at present: waiting for one\n');
 }
 
 /** Reports why no supervisor was asked; returns the exit code. */
-export function reportNoSupervisor(context: Context, { looked, found = [] }: NoSupervisor): number {
+export function reportNoSupervisor(context: CommandContext, { looked, found = [] }: NoSupervisor): number {
   if (found.length > 0) {
     const what =
       found.length > 1
@@ -30,14 +62,14 @@ export function reportNoSupervisor(context: Context, { looked, found = [] }: NoS
 }
 
 /** Reports why the supervisor refused; returns the exit code. */
-export function reportRefusal(context: Context, body: unknown): number {
+export function reportRefusal(context: CommandContext, body: unknown): number {
   const error = body !== null && typeof body === 'object' && 'error' in body ? String(body.error) : 'it was refused';
   context.err(`svc-super: ${printable(error)}\n`);
   return EXIT.failed;
 }
 
 /** Reports a mistake in the command line; returns the exit code. */
-export function reportUsage(context: Context, text: string, usage: string): number {
+export function reportUsage(context: CommandContext, text: string, usage: string): number {
   context.err(`svc-super: ${printable(text)}\nusage: ${usage}\n`);
   return EXIT.usage;
 }

@@ -4,10 +4,10 @@ import { renderDuration } from '../core/policy.ts';
 import type { Span, Timeline } from '../core/timeline.ts';
 import { printable } from '../text.ts';
 import { question, reportNoSupervisor } from './asking.ts';
-import { type Context, EXIT, type Given } from './command.ts';
+import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { renderJson } from './json.ts';
 
-export async function showTimeline(context: Context, { values }: Given): Promise<number> {
+export async function showTimeline(context: CommandContext, { values }: GivenFlags): Promise<number> {
   const asked = await question(context, { path: '/v1/timeline' });
   if (!asked.ok) return reportNoSupervisor(context, asked);
   const timeline = asked.body as Timeline;
@@ -159,7 +159,7 @@ interface Node {
   }[];
 }
 
-export async function showGraph(context: Context, { values }: Given): Promise<number> {
+export async function showGraph(context: CommandContext, { values }: GivenFlags): Promise<number> {
   const asked = await question(context, { path: '/v1/graph' });
   if (!asked.ok) return reportNoSupervisor(context, asked);
   const { services } = asked.body as { services: readonly Node[] };

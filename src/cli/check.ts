@@ -5,7 +5,7 @@ import { resolve } from '../paths.ts';
 import { type LoadInput, loadPlan, type Planned } from '../plan/expand.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printable } from '../text.ts';
-import { type Context, EXIT, type Given } from './command.ts';
+import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { renderJson } from './json.ts';
 
 /** What an image lacks while it is built and has when it runs. */
@@ -26,7 +26,11 @@ function forgiveAbsence(loaded: Checked): Checked {
 }
 
 /** Checks each file, as a hook for commits names them. Returns the code of the first one that is wrong. */
-export async function checkFiles(context: Context, paths: readonly string[], values: Given['values']): Promise<number> {
+export async function checkFiles(
+  context: CommandContext,
+  paths: readonly string[],
+  values: GivenFlags['values'],
+): Promise<number> {
   let code: number = EXIT.ok;
   for (const path of paths) {
     const own = await checkFile(context, resolve(context.cwd, path), values);
@@ -36,7 +40,7 @@ export async function checkFiles(context: Context, paths: readonly string[], val
   return code;
 }
 
-async function checkFile(context: Context, path: string, values: Given['values']): Promise<number> {
+async function checkFile(context: CommandContext, path: string, values: GivenFlags['values']): Promise<number> {
   const isForgiving = values.build === true || values.static === true;
   if ([values.static, values.build, values.runtime].filter((value) => value === true).length > 1) {
     context.err(
@@ -77,7 +81,7 @@ async function checkFile(context: Context, path: string, values: Given['values']
 }
 
 /** The services that the supervisor of this container runs: a port that one of them holds is not taken by a stranger. */
-async function runningServices(context: Context, { services }: Plan): Promise<StatusBody['services']> {
+async function runningServices(context: CommandContext, { services }: Plan): Promise<StatusBody['services']> {
   if (services.every(({ ports }) => ports.length === 0)) return [];
   const { question } = await import('./asking.ts');
   const asked = await question(context, { path: '/v1/status' });

@@ -30,7 +30,7 @@ export interface Build {
   readonly architecture: string;
 }
 
-export interface Context {
+export interface CommandContext {
   readonly environment: Readonly<Record<string, string>>;
   readonly files: LoadInput['files'];
   /** The way to connect to the supervisor. */
@@ -42,6 +42,8 @@ export interface Context {
   readonly pidNamespace: string;
   /** What relative file names are relative to. */
   readonly cwd: string;
+  /** The names in a folder, sorted, folders with a `/` behind them; null: there is no such folder, or it cannot be read. */
+  list(path: string): readonly string[] | null;
   readonly version: string;
   describeBuild(): Build;
   readonly colour: boolean;
@@ -49,12 +51,14 @@ export interface Context {
   readonly terminal: { readonly out: number | null; readonly err: number | null };
   out(text: string | Uint8Array): void;
   err(text: string | Uint8Array): void;
-  /** Writes a file that the user has named. */
+  /** Writes a file that the user has named; makes its folder. */
   save(path: string, text: string): void;
   /** Wall time, milliseconds. */
   wall(): number;
   /** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
   after(ms: number, fn: () => void): () => void;
+  /** A name that no other process makes up. */
+  randomName(): string;
   /** Looks for GPUs. */
   gpus(): Inventory;
   /** Looks at everything on this machine that a plan needs. `running`: services of a supervisor that runs here already. */
@@ -71,6 +75,8 @@ export interface Context {
 export interface Flag {
   readonly type: 'boolean' | 'string';
   readonly short?: string;
+  /** It may be given several times; its values are in `GivenFlags.lists`. */
+  readonly multiple?: true;
   /** What the value is called in help: `N`, `FILE`. */
   readonly value?: string;
   readonly summary: string;
@@ -83,12 +89,14 @@ export interface Command {
   readonly flags: Readonly<Record<string, Flag>>;
   /** What its arguments are, for completion. */
   readonly completes?: 'services';
-  run(context: Context, given: Given): Promise<number> | number;
+  run(context: CommandContext, given: GivenFlags): Promise<number> | number;
 }
 
-export interface Given {
+export interface GivenFlags {
   readonly values: Readonly<Record<string, string | boolean | undefined>>;
   readonly positionals: readonly string[];
+  /** Values of the flags that may be given several times. */
+  readonly lists?: Readonly<Record<string, readonly string[] | undefined>>;
 }
 
 export type { Question };

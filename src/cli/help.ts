@@ -70,7 +70,7 @@ export const EXIT_CODES = `## Exit codes
 | 1 | failure: an operation failed, a condition cannot be met, no service has that name |
 | 3 | \`status\`: not everything asked for is ready |
 | 64 | the command line is wrong, or several supervisors answer and \`--socket\` names none |
-| 69 | no supervisor answers; the places that were searched are printed |
+| 69 | no supervisor answers; the places that were searched are printed. \`exec\`: the supervisor ended, and the command with it |
 | 70 | \`up\`: supervisors died again and again, and all services were stopped; else a bug in svc-super |
 | 78 | the configuration is wrong (\`up\`, \`check\`, \`reload\`), or \`/proc\` is not mounted |
 | 124 | \`wait\`: the timeout is over |
@@ -78,4 +78,15 @@ export const EXIT_CODES = `## Exit codes
 
 \`exec\` and \`init\` exit with the code of the command they run, \`up\` with that of the container. The options of \`init\` are
 in [init.md](init.md).
+
+## When the supervisor is restarted
+
+PID 1 starts the next supervisor when one dies, and the services go on. A command whose connection breaks connects again and
+asks again, for up to 2 s; no operation is carried out twice. If no supervisor answers in that time, or if one that is there does
+not answer for 5 s, the exit code is 69 (\`health\`: 1).
+
+- \`logs -f\`, \`events -f\`, \`status --watch\`, \`wait\` and \`--wait\` go on with the next supervisor however long that takes, and print a
+  line on standard error. Lines of the last second before the restart may be missing from \`logs -f\`; \`events -f\` is complete.
+- The command of \`exec\` is ended; \`exec\` prints that, exits with 69, and does not run it again.
+- \`status\` prints a line with the number of restarts, and when and why the last one happened.
 `;

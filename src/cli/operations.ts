@@ -7,14 +7,14 @@ import type { Progress } from '../control/waiting.ts';
 import type { Operation } from '../core/operator.ts';
 import { printable } from '../text.ts';
 import { query, question, questionLines, reportNoSupervisor, reportRefusal, reportUsage } from './asking.ts';
-import { type Context, EXIT, type Given } from './command.ts';
+import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { renderJson } from './json.ts';
 import { ProgressLine } from './progress.ts';
 
 export async function operate(
-  context: Context,
+  context: CommandContext,
   operation: Operation,
-  { values, positionals }: Given,
+  { values, positionals }: GivenFlags,
   usage: string,
 ): Promise<number> {
   if (positionals.length === 0 && values.group === undefined && values.all !== true) {
@@ -41,21 +41,38 @@ export async function operate(
   return outcome.result === 'reached' ? EXIT.ok : EXIT.failed;
 }
 
+/** A timeout is the supervisor's to report; after so many milliseconds more the client does, if that is stopped. */
+const TIMEOUT_SLACK = 1_000;
+
 /** The last word of a wait, failures told; or an exit code where it was cut short. */
 async function waitFor(
-  context: Context,
+  context: CommandContext,
   services: readonly string[],
   goal: 'ready' | 'stopped',
   timeout: number | null,
 ): Promise<Progress | number> {
   const line = new ProgressLine(context);
   const heard: { last: Progress | null } = { last: null };
-  const path = `/v1/wait${query({ service: services, for: goal, timeout: timeout ?? undefined })}`;
-  const streamed = await questionLines(context, { path }, (value) => {
+  const until = timeout === null ? null : context.wall() + timeout;
+  const ask = () => {
+    const left = until === null ? undefined : Math.max(0, Math.round(until - context.wall()));
+    return { path: `/v1/wait${query({ service: services, for: goal, timeout: left })}` };
+  };
+  const take = (value: unknown) => {
     heard.last = value as Progress;
     line.show(heard.last);
-  });
+  };
+  const abort = new AbortController();
+  const cancel = timeout === null ? null : context.after(timeout + TIMEOUT_SLACK, () => abort.abort());
+  const clear = () => line.clear();
+  const streaming = { take, resume: ask, resumed: clear, delayed: clear, abort: abort.signal };
+  const streamed = await questionLines(context, ask(), streaming, 'the wait goes on');
+  cancel?.();
   line.clear();
+  if (abort.signal.aborted) {
+    context.err('svc-super: the timeout is over, and the supervisor does not answer\n');
+    return EXIT.timeout;
+  }
   if (!streamed.ok) return reportNoSupervisor(context, streamed);
   if (streamed.status !== 200) return reportRefusal(context, streamed.body);
   const { last } = heard;
@@ -71,7 +88,11 @@ async function waitFor(
   return last;
 }
 
-export async function wait(context: Context, { values, positionals }: Given, usage: string): Promise<number> {
+export async function wait(
+  context: CommandContext,
+  { values, positionals }: GivenFlags,
+  usage: string,
+): Promise<number> {
   const goal = values.for ?? 'ready';
   if (goal !== 'ready' && goal !== 'stopped') return reportUsage(context, '--for is ready or stopped', usage);
   const timeout = readDuration(values.timeout);
@@ -90,7 +111,7 @@ export function readDuration(value: string | boolean | undefined): number | null
   return parsed.ok ? parsed.value : parsed.suggestion;
 }
 
-export async function signal(context: Context, { positionals }: Given, usage: string): Promise<number> {
+export async function signal(context: CommandContext, { positionals }: GivenFlags, usage: string): Promise<number> {
   const [name, ...wanted] = positionals;
   if (name === undefined || wanted.length === 0) return reportUsage(context, 'signal needs a signal and names', usage);
   const status = await question(context, { path: '/v1/status' });
@@ -115,7 +136,7 @@ interface ReloadBody {
   readonly unchanged: readonly string[];
 }
 
-export async function reload(context: Context, { values }: Given): Promise<number> {
+export async function reload(context: CommandContext, { values }: GivenFlags): Promise<number> {
   const body = { dry_run: values['dry-run'] === true };
   const asked = await question(context, { method: 'POST', path: '/v1/reload', body });
   if (!asked.ok) return reportNoSupervisor(context, asked);

@@ -1,41 +1,67 @@
 // The commands that hand on what comes: logs, events, exec.
+import type { Streamed } from '../control/client.ts';
 import type { GapJson, LogLineJson } from '../control/follow.ts';
-import type { Entry } from '../control/journal.ts';
+import type { JournalEntry } from '../control/journal.ts';
 import { printable } from '../text.ts';
 import { query, questionLines, reportNoSupervisor, reportRefusal, reportUsage } from './asking.ts';
-import { type Context, EXIT, type Given } from './command.ts';
+import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
+import { EventCursor, LogCursor } from './following.ts';
 import { renderJson } from './json.ts';
 import { readDuration } from './operations.ts';
 
-export async function showLogs(context: Context, { values, positionals }: Given, usage: string): Promise<number> {
+export async function showLogs(
+  context: CommandContext,
+  { values, positionals }: GivenFlags,
+  usage: string,
+): Promise<number> {
   const count = values.lines;
   if (typeof count === 'string' && !/^\d+$/.test(count)) return reportUsage(context, '-n takes a whole number', usage);
   const since = readDuration(values.since);
   if (typeof since === 'string') return reportUsage(context, `--since: ${since}`, usage);
-  const path = `/v1/logs${query({
-    service: positionals,
-    lines: typeof count === 'string' ? count : undefined,
-    since: since === null ? undefined : Math.max(0, Math.round(context.wall() - since)),
-    follow: values.follow === true ? 1 : undefined,
-  })}`;
+  const follow = values.follow === true;
+  const pathOf = (lines: string | undefined, from: number | undefined) =>
+    `/v1/logs${query({ service: positionals, lines, since: from, follow: follow ? 1 : undefined })}`;
+  const from = since === null ? undefined : Math.max(0, Math.round(context.wall() - since));
+  const path = pathOf(typeof count === 'string' ? count : undefined, from);
+  const cursor = new LogCursor(follow ? context.wall() : (from ?? 0));
   // What stands for several, a glob or the name of a service with copies, is no line's own name.
   const alone = positionals.length === 1 ? positionals[0] : undefined;
   const names = new Names(context.colour);
-  const streamed = await questionLines(context, { path }, (value) => {
-    if (values.json === true) {
-      context.out(`${JSON.stringify(value)}\n`);
-      return;
-    }
+  const take = (value: unknown) => {
     const line = value as LogLineJson | GapJson;
-    if ('skipped' in line) context.out(`${line.text}\n`);
+    if (!cursor.take(line)) return;
+    if (values.json === true) context.out(`${JSON.stringify(value)}\n`);
+    else if ('skipped' in line) context.out(`${line.text}\n`);
     else {
       const time = values.time === true ? `${line.time} ` : '';
       context.out(`${time}${line.service === alone ? '' : names.prefix(line.service)}${line.text}\n`);
     }
-  });
-  if (!streamed.ok) return reportNoSupervisor(context, streamed);
-  return streamed.status === 200 ? EXIT.ok : reportRefusal(context, streamed.body);
+  };
+  let cancel: (() => void) | null = null;
+  const resume = () => {
+    cancel?.();
+    return { path: pathOf(undefined, cursor.resume()) };
+  };
+  const resumed = () => {
+    cancel = context.after(PAST, () => cursor.pastIsOver());
+  };
+  const kind = follow ? 'follow' : 'finite';
+  const streamed = await questionLines(context, { path }, { take, resume, resumed, kind }, LOGS_GO_ON);
+  return finish(context, streamed, follow);
 }
+
+/** Returns the exit code of a command that has shown a stream. One that follows ends when the container does. */
+function finish(context: CommandContext, streamed: Streamed, isFollowing: boolean): number {
+  if (!streamed.ok) return reportNoSupervisor(context, streamed);
+  if (streamed.status !== 200) return reportRefusal(context, streamed.body);
+  if (streamed.whole || isFollowing) return EXIT.ok;
+  context.err('svc-super: the supervisor ended, and no other one answers: the output is incomplete\n');
+  return EXIT.noSupervisor;
+}
+
+/** A successor sends what it remembers within this time, milliseconds. */
+const PAST = 1_000;
+const LOGS_GO_ON = 'the log goes on, and lines of the last second before may be missing';
 
 /** The same colours as on the supervisor's own terminal. */
 const COLOURS = [36, 33, 35, 32, 34, 96, 93, 95, 92, 94];
@@ -57,28 +83,30 @@ class Names {
   }
 }
 
-export async function showEvents(context: Context, { values }: Given, usage: string): Promise<number> {
+export async function showEvents(context: CommandContext, { values }: GivenFlags, usage: string): Promise<number> {
   const count = values.lines;
   if (typeof count === 'string' && !/^\d+$/.test(count)) return reportUsage(context, '-n takes a whole number', usage);
-  const path = `/v1/events${query({
-    lines: typeof count === 'string' ? count : undefined,
-    follow: values.follow === true ? 1 : undefined,
-  })}`;
-  let last: number | null = null;
-  const streamed = await questionLines(context, { path }, (value) => {
-    const entry = value as Entry;
-    const missed = last === null ? 0 : entry.seq - last - 1;
-    last = entry.seq;
+  const follow = values.follow === true ? 1 : undefined;
+  const lines = typeof count === 'string' ? count : undefined;
+  const cursor = new EventCursor();
+  const take = (value: unknown) => {
+    const entry = value as JournalEntry;
+    const missed = cursor.take(entry);
+    if (missed === null) return;
     if (values.json === true) context.out(renderJson(value));
     else context.out(`${missed > 0 ? `[${missed} events missed]\n` : ''}${renderEvent(entry, context.colour)}`);
+  };
+  const resume = () => ({
+    path: `/v1/events${query(cursor.last === null ? { lines, follow } : { after: cursor.last, follow })}`,
   });
-  if (!streamed.ok) return reportNoSupervisor(context, streamed);
-  return streamed.status === 200 ? EXIT.ok : reportRefusal(context, streamed.body);
+  const kind = values.follow === true ? 'follow' : 'finite';
+  const streamed = await questionLines(context, resume(), { take, resume, kind }, 'the events go on');
+  return finish(context, streamed, follow === 1);
 }
 
 const LEVELS: Readonly<Record<string, number>> = { warn: 33, error: 31 };
 
-function renderEvent({ time, level, service, event, text }: Entry, colour: boolean): string {
+function renderEvent({ time, level, service, event, text }: JournalEntry, colour: boolean): string {
   const about = service === null || event === 'swept' ? '' : `${service} `;
   const shown = printable(`${about}${text}`);
   const code = colour ? LEVELS[level] : undefined;
@@ -86,7 +114,7 @@ function renderEvent({ time, level, service, event, text }: Entry, colour: boole
   return `${time}  ${level.padEnd(5)}  ${marked}\n`;
 }
 
-export async function exec(context: Context, { positionals }: Given, usage: string): Promise<number> {
+export async function exec(context: CommandContext, { positionals }: GivenFlags, usage: string): Promise<number> {
   const [service, ...argv] = positionals;
   if (service === undefined || argv.length === 0) return reportUsage(context, 'exec needs a name and a command', usage);
   const path = `/v1/services/${encodeURIComponent(service)}/exec`;
@@ -98,16 +126,20 @@ export async function exec(context: Context, { positionals }: Given, usage: stri
         ? { stdin, namespace }
         : {};
   let code: number | null = null;
-  const streamed = await questionLines(context, { method: 'POST', path, body: { argv, ...streams } }, (value) => {
+  const take = (value: unknown) => {
     const line = value as { stream: 'stdout' | 'stderr'; data: string } | { exit: number; error?: string };
     if ('exit' in line) {
       code = line.exit;
       if (line.error !== undefined) context.err(`svc-super: ${printable(line.error)}\n`);
     } else (line.stream === 'stdout' ? context.out : context.err)(Buffer.from(line.data, 'base64'));
-  });
+  };
+  const asked = { method: 'POST', path, body: { argv, ...streams } } as const;
+  const streamed = await questionLines(context, asked, { take, kind: 'once' }, null);
   if (!streamed.ok) return reportNoSupervisor(context, streamed);
   if (streamed.status !== 200) return reportRefusal(context, streamed.body);
   if (code !== null) return code;
-  context.err('svc-super: the supervisor has ended meanwhile\n');
-  return EXIT.failed;
+  context.err(
+    'svc-super: the supervisor ended, and the command with it: its output may be incomplete. Run it again if that does no harm\n',
+  );
+  return EXIT.noSupervisor;
 }

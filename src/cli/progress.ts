@@ -2,14 +2,14 @@
 import type { Awaited, Progress } from '../control/waiting.ts';
 import { renderDuration } from '../core/policy.ts';
 import { printable, printableLine } from '../text.ts';
-import type { Context } from './command.ts';
+import type { CommandContext } from './command.ts';
 
 export class ProgressLine {
-  readonly #context: Context;
+  readonly #context: CommandContext;
   #last = '';
   #drawn = false;
 
-  constructor(context: Context) {
+  constructor(context: CommandContext) {
     this.#context = context;
   }
 

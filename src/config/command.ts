@@ -3,14 +3,14 @@
 import { byKind, listOf, refined, type Shape, text } from './shape.ts';
 
 /** A text for `/bin/sh -c`, or an argument vector. */
-export type Command = string | readonly string[];
+export type CommandValue = string | readonly string[];
 
 /** Names of services and groups. They appear in URLs, prefixes, host names, environment variables. */
 export const NAME = { pattern: /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, wanted: 'a name' } as const;
 export const NAME_RULE = 'letters, digits, `_`, `.` and `-`, at most 63, beginning with a letter or digit';
 
 /** The argument vector that a command comes to. */
-export function toArgv(command: Command): readonly string[] {
+export function toArgv(command: CommandValue): readonly string[] {
   if (typeof command !== 'string') return command;
   return ['/bin/sh', '-c', isOneProgram(command) ? `exec ${command.trimStart()}` : command];
 }
@@ -70,7 +70,7 @@ export function hiddenProgram(line: string): string | null {
 }
 
 /** A command: variables in the text form are left to the shell. */
-export function command(): Shape<Command> {
+export function command(): Shape<CommandValue> {
   const wanted = 'a command line, or a list of a program and its arguments';
   const line = refined(text({ wanted, raw: true }), (value, node, name, reading) =>
     value.trim() === '' ? reading.report(node, 'empty-value', `${name} is empty: it must be ${wanted}`) : value,

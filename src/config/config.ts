@@ -24,7 +24,16 @@ import {
 } from './schema.ts';
 import type { EnvValue } from './service-values.ts';
 import { SUPERVISOR, type SupervisorValues } from './supervisor-values.ts';
-import { type Entry, locateIn, locateKey, type Node, type Source, type Span, type Step, toRange } from './tree.ts';
+import {
+  locateIn,
+  locateKey,
+  type MapEntry,
+  type Node,
+  type PathStep,
+  type Source,
+  type Span,
+  toRange,
+} from './tree.ts';
 
 type Settings = Complete<typeof SERVICE>;
 
@@ -76,9 +85,9 @@ export interface Config
   /** In the file's order. */
   readonly services: readonly ServiceConfig[];
   /** Where a value is written; a field that a service has from `defaults` is found there. */
-  locate(path: readonly Step[]): Range;
+  locate(path: readonly PathStep[]): Range;
   /** Where the key that a path ends in is written, likewise. */
-  locateKey(path: readonly Step[]): Range;
+  locateKey(path: readonly PathStep[]): Range;
 }
 
 /** Reads a tree by the table. null where nothing came of it; problems go to `reading` either way. */
@@ -95,7 +104,7 @@ export function readConfig(root: Node, reading: Reading): Config | null {
   const services = (top.services ?? []).flatMap((service) => expandCopies(service, top, places));
   reportTakenNames(services, places);
   const keys = new Map(services.map(({ name, key }) => [name, key]));
-  const written = (path: readonly Step[]): readonly Step[] =>
+  const written = (path: readonly PathStep[]): readonly PathStep[] =>
     path[0] === 'services' && path.length > 1
       ? ['services', keys.get(`${path[1]}`) ?? `${path[1]}`, ...path.slice(2)]
       : path;
@@ -115,8 +124,8 @@ export function readConfig(root: Node, reading: Reading): Config | null {
     supervisor: complete(SUPERVISOR, top.supervisor ?? {}),
     format: top.defaults?.given.log?.format ?? 'text',
     services,
-    locate: (path: readonly Step[]) => toRange(reading.source, valueSpan(root, written(path))),
-    locateKey: (path: readonly Step[]) => toRange(reading.source, keySpan(root, written(path))),
+    locate: (path: readonly PathStep[]) => toRange(reading.source, valueSpan(root, written(path))),
+    locateKey: (path: readonly PathStep[]) => toRange(reading.source, keySpan(root, written(path))),
   });
 }
 
@@ -147,8 +156,8 @@ function expandCopies(service: ServiceRead, { defaults, stop_timeout }: Top, pla
   });
 }
 
-function entryOf(root: Node, ...path: readonly string[]): Entry | undefined {
-  let entry: Entry | undefined;
+function entryOf(root: Node, ...path: readonly string[]): MapEntry | undefined {
+  let entry: MapEntry | undefined;
   for (const step of path) {
     const node = entry?.node ?? root;
     entry = node.kind === 'map' ? node.entries.get(step) : undefined;
@@ -237,8 +246,8 @@ function checkService(
   { root, reading }: Places,
 ): void {
   const { name, type, restart, broken, stop } = service;
-  const at = (...path: readonly Step[]): Span => valueSpan(root, ['services', name, ...path]);
-  const key = (...path: readonly Step[]): Span => keySpan(root, ['services', name, ...path]);
+  const at = (...path: readonly PathStep[]): Span => valueSpan(root, ['services', name, ...path]);
+  const key = (...path: readonly PathStep[]): Span => keySpan(root, ['services', name, ...path]);
   const report = (span: Span, code: string, message: string, suggestion?: string): void => {
     reading.report(span, code, message, { suggestion });
   };
@@ -278,8 +287,8 @@ function checkService(
 
 /** Reports mistakes in one service. `at` and `key` find the place of a value and of its key. */
 interface Complaints {
-  at(...path: readonly Step[]): Span;
-  key(...path: readonly Step[]): Span;
+  at(...path: readonly PathStep[]): Span;
+  key(...path: readonly PathStep[]): Span;
   report(span: Span, code: string, message: string, suggestion?: string): void;
 }
 
@@ -319,14 +328,14 @@ function checkRestart(
 }
 
 /** In the service if it is there, else in `defaults`, else the nearest thing that exists. */
-function valueSpan(root: Node, path: readonly Step[]): Span {
+function valueSpan(root: Node, path: readonly PathStep[]): Span {
   const own = locateIn(root, path);
   if (own.complete || path[0] !== 'services' || path.length < 3) return own.span;
   const shared = locateIn(root, ['defaults', ...path.slice(2)]);
   return shared.complete ? shared.span : own.span;
 }
 
-function keySpan(root: Node, path: readonly Step[]): Span {
+function keySpan(root: Node, path: readonly PathStep[]): Span {
   const shared = path[0] === 'services' && path.length > 2 ? ['defaults', ...path.slice(2)] : path;
   return locateKey(root, path) ?? locateKey(root, shared) ?? valueSpan(root, path);
 }

@@ -4,8 +4,8 @@ import { didYouMean, nearest } from './nearest.ts';
 import { INVALID, makeReading, mismatch, type Reading } from './reading.ts';
 import type { JsonSchema, Shape } from './shape.ts';
 import {
-  type Entry,
   type ListNode,
+  type MapEntry,
   type MapNode,
   makeSource,
   type Node,
@@ -176,13 +176,16 @@ function fieldSchema({ shape, about, written }: Field<unknown, unknown>): JsonSc
 const MAX_ADVISED = 200;
 
 /** Gives the known key that was probably meant. */
-function reportUnknown(entry: Entry, fields: Fields, rules: KeyRules, reading: Reading): string | null {
+function reportUnknown(entry: MapEntry, fields: Fields, rules: KeyRules, reading: Reading): string | null {
   if (rules.ignored?.test(entry.key)) return null;
   const { elsewhere = {} } = rules;
   const known = Object.keys(fields);
   const near = reading.count() < MAX_ADVISED ? nearest(entry.key, known) : null;
   const advice = Object.hasOwn(elsewhere, entry.key) ? elsewhere[entry.key] : undefined;
-  const guess = near === null ? `known here: ${known.join(', ')}` : didYouMean(entry.key, known);
+  // A word of another system, misspelt.
+  const other = near === null && reading.count() < MAX_ADVISED ? nearest(entry.key, Object.keys(elsewhere)) : null;
+  const foreign = other === null ? null : `\`${other}\`: ${elsewhere[other]}`;
+  const guess = near === null ? (foreign ?? `known here: ${known.join(', ')}`) : didYouMean(entry.key, known);
   const suggestion = advice ?? guess;
   reading.report(entry.keySpan, 'unknown-key', `unknown key \`${entry.key}\` in ${rules.owner}`, { suggestion });
   return advice === undefined ? near : null;

@@ -1,6 +1,6 @@
 // Hooks as they are written: a command, or a command with a deadline; before a stop also something to wait for. What may be
 // waited for is a probe, and what it is asked of is the service.
-import { type Command, command } from './command.ts';
+import { type CommandValue, command } from './command.ts';
 import { field, type Given, isUnderstood, object } from './field.ts';
 import { PROBE, type ProbeConfig } from './probe-schema.ts';
 import { INVALID, inFlow } from './reading.ts';
@@ -9,7 +9,7 @@ import type { ListNode, ScalarNode } from './tree.ts';
 
 /** Milliseconds; null where nothing was said. */
 export interface HookConfig {
-  readonly command: Command;
+  readonly command: CommandValue;
   readonly timeout: number | null;
 }
 
@@ -95,7 +95,7 @@ function drain(): Shape<HookConfig | DrainConfig> {
       return reading.report(node, 'missing-key', `${name} has neither \`command\` nor \`wait_for\``);
     },
   );
-  const plain = (value: Command): HookConfig => ({ command: value, timeout: null });
+  const plain = (value: CommandValue): HookConfig => ({ command: value, timeout: null });
   return byKind<HookConfig, HookConfig, HookConfig | DrainConfig>(wanted, {
     scalar: refined(command(), plain),
     list: refined(command(), plain),

@@ -57,7 +57,7 @@ export function httpUrl(): Shape<HttpUrl> {
 
 /** Suggests what a value that is neither a URL nor a path probably means. */
 function meantUrl(written: string): string | undefined {
-  if (/^\d{1,5}$/.test(written)) return `did you mean \`{port: ${written}}\`?`;
+  if (/^\d{1,5}$/.test(written)) return `did you mean \`http: {port: ${written}}\`?`;
   if (/^true$/i.test(written)) return 'did you mean `/`?';
   if (/^(?:localhost|[\d.]+)(?::\d+)?(?:\/\S*)?$/i.test(written)) return `did you mean \`http://${written}\`?`;
   return /^[\w.-]+(?:\/\S*)?$/.test(written) ? `did you mean \`/${written}\`?` : undefined;
@@ -81,8 +81,9 @@ export function tcpTarget(map: Shape<{ readonly socket?: string }>): Shape<TcpTa
       const port = Number(parts?.[2] ?? 0);
       if (parts === null || port < 1 || port > 65535) {
         const isPath = /^(?:unix:)?(\/\S+)$/.exec(filled.text)?.[1];
-        const advice = isPath === undefined ? undefined : `did you mean \`{socket: ${inFlow(isPath)}}\`?`;
-        return mismatch(node, name, wanted, reading, advice);
+        const advice = isPath === undefined ? undefined : `did you mean \`tcp: {socket: ${inFlow(isPath)}}\`?`;
+        const range = parts === null ? advice : 'a port is a number from 1 to 65535';
+        return mismatch(node, name, wanted, reading, range);
       }
       const host = parts[1] === undefined ? LOOPBACK : toAddress(parts[1]);
       return host === null ? reportName(parts[1] ?? '', node, name, reading) : { host, port, socket: null };

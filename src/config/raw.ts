@@ -3,7 +3,7 @@
 // large (aliases of aliases, chains of them).
 import { didYouMean } from './nearest.ts';
 import type { Reading } from './reading.ts';
-import type { Entry, ListNode, MapNode, Node, ScalarNode, Span } from './tree.ts';
+import type { ListNode, MapEntry, MapNode, Node, ScalarNode, Span } from './tree.ts';
 
 /** Collections in collections; the schema itself needs eight. */
 export const MAX_DEPTH = 100;
@@ -101,8 +101,8 @@ function growList({ items: raws, start, end }: RawList, growth: Growth): Grown {
 
 function growMap({ pairs, start, end }: RawMap, growth: Growth): Grown {
   const { reading } = growth;
-  const entries = new Map<string, Entry>();
-  const merged: Entry[] = [];
+  const entries = new Map<string, MapEntry>();
+  const merged: MapEntry[] = [];
   let size = 1;
   let height = 0;
   for (const [name, value] of pairs) {
@@ -130,7 +130,7 @@ function growMap({ pairs, start, end }: RawMap, growth: Growth): Grown {
   return { node, size, height };
 }
 
-function mergedEntries(node: Node, keySpan: Span, reading: Reading): readonly Entry[] {
+function mergedEntries(node: Node, keySpan: Span, reading: Reading): readonly MapEntry[] {
   const maps = node.kind === 'list' ? node.items : [node];
   return maps.flatMap((one) => {
     if (one.kind === 'map') return [...one.entries.values()];

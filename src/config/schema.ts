@@ -51,7 +51,7 @@ import {
   wordOf,
 } from './shape.ts';
 import { SUPERVISOR } from './supervisor-values.ts';
-import type { Entry, ListNode, MapNode, ScalarNode } from './tree.ts';
+import type { ListNode, MapEntry, MapNode, ScalarNode } from './tree.ts';
 
 const path = text({ wanted: 'a path' });
 const port = whole('a port', 1, 65535);
@@ -388,7 +388,7 @@ function servicesShape(): Shape<readonly ServiceRead[]> {
 }
 
 /** Reads one service. `reading` knows which copy of it is meant. */
-export function readService({ key, keySpan, node }: Entry, reading: Reading): ServiceRead {
+export function readService({ key, keySpan, node }: MapEntry, reading: Reading): ServiceRead {
   if (!NAME.pattern.test(key)) {
     reading.report(keySpan, 'wrong-name', `${quote(key)} cannot be the name of a service`, {
       suggestion: `a name is ${NAME_RULE}`,

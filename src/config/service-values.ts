@@ -4,7 +4,7 @@ import { didYouMean } from './nearest.ts';
 import { fill, INVALID, type Invalid, mismatch, type Reading } from './reading.ts';
 import { byKind, INTERPOLATED, listOf, refined, type Shape, text, wordOf } from './shape.ts';
 import { parseSignal, SIGNAL_NAMES, whyNotForwarded, whyNotStopSignal } from './signal.ts';
-import type { Entry, Node, Step } from './tree.ts';
+import type { MapEntry, Node, PathStep } from './tree.ts';
 
 export const CONDITIONS = ['started', 'ready', 'completed', 'exited'] as const;
 export type ConditionWord = (typeof CONDITIONS)[number];
@@ -18,7 +18,7 @@ export interface Dependency {
   /** Whether the dependent restarts with it. */
   readonly restart: boolean;
   /** The step to it in the tree: an index of the list, or its key. */
-  readonly step: Step;
+  readonly step: PathStep;
 }
 
 /** Words of Compose and process-compose, and other common words, for the conditions. */
@@ -111,7 +111,7 @@ function refused(wanted: string): Shape<never> {
   };
 }
 
-function readTerms({ key, node }: Entry, terms: Shape<Terms>, reading: Reading): Terms | Invalid {
+function readTerms({ key, node }: MapEntry, terms: Shape<Terms>, reading: Reading): Terms | Invalid {
   const name = `\`depends_on.${key}\``;
   if (node.kind === 'map') return terms.read(node, name, reading);
   const value = conditionWord.read(node, name, reading);

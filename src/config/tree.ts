@@ -20,14 +20,14 @@ export interface ListNode extends Span {
   readonly kind: 'list';
   readonly items: readonly Node[];
 }
-export interface Entry {
+export interface MapEntry {
   readonly key: string;
   readonly keySpan: Span;
   readonly node: Node;
 }
 export interface MapNode extends Span {
   readonly kind: 'map';
-  readonly entries: ReadonlyMap<string, Entry>;
+  readonly entries: ReadonlyMap<string, MapEntry>;
 }
 export type Node = ScalarNode | ListNode | MapNode;
 
@@ -54,14 +54,14 @@ export function toRange(source: Source, span: Span): Range {
 }
 
 /** One step from a map to a value or from a list to an item; a text also finds the list item that has this text. */
-export type Step = string | number;
+export type PathStep = string | number;
 
 /**
  * Where a path leads: the value's place if it is a scalar or a list item, else its key's. As far as the path exists: the
  * last step that does is the answer, so that something missing is reported at what it is missing from. A step 0 into a
  * map stays there, since one probe may stand without a list around it.
  */
-export function locateIn(root: Node, path: readonly Step[]): { readonly span: Span; readonly complete: boolean } {
+export function locateIn(root: Node, path: readonly PathStep[]): { readonly span: Span; readonly complete: boolean } {
   let node = root;
   let span: Span = { start: root.start, end: root.start };
   for (const step of path) {
@@ -85,7 +85,7 @@ export function locateIn(root: Node, path: readonly Step[]): { readonly span: Sp
 }
 
 /** Where the key that a path ends in is written; null where it does not exist. */
-export function locateKey(root: Node, path: readonly Step[]): Span | null {
+export function locateKey(root: Node, path: readonly PathStep[]): Span | null {
   let node: Node = root;
   let span: Span | null = null;
   for (const step of path) {
@@ -95,7 +95,7 @@ export function locateKey(root: Node, path: readonly Step[]): Span | null {
       span = node;
       continue;
     }
-    const entry: Entry | undefined = node.kind === 'map' ? node.entries.get(String(step)) : undefined;
+    const entry: MapEntry | undefined = node.kind === 'map' ? node.entries.get(String(step)) : undefined;
     if (entry === undefined) return null;
     node = entry.node;
     span = entry.keySpan;
@@ -108,7 +108,7 @@ export function toNode(value: unknown): Node {
   const nowhere: Span = { start: 0, end: 0 };
   if (Array.isArray(value)) return { kind: 'list', items: value.map(toNode), ...nowhere };
   if (typeof value === 'object' && value !== null) {
-    const entries = Object.entries(value).map(([key, item]): [string, Entry] => [
+    const entries = Object.entries(value).map(([key, item]): [string, MapEntry] => [
       key,
       { key, keySpan: nowhere, node: toNode(item) },
     ]);

@@ -2,16 +2,16 @@
 // table of all of them is routes.ts, the one documented place. Knows no process and no file: whatever is asked of the
 // supervisor goes through ApiSource.
 import type { Snapshot } from '../core/snapshot.ts';
-import type { ApiSource, Usage } from './source.ts';
+import type { ApiSource, History, Usage } from './source.ts';
 import type { Lines } from './streams.ts';
 
 export type { ApiSource, Usage } from './source.ts';
 
 export type Method = 'GET' | 'POST';
 
-/** A part of the path, of the query string, or of a JSON body. */
+/** A part of the path, of the query string, of the head, or of a JSON body. */
 export interface Parameter {
-  readonly in: 'path' | 'query' | 'body';
+  readonly in: 'path' | 'query' | 'body' | 'header';
   readonly type: 'string' | 'strings' | 'integer' | 'boolean' | 'duration';
   readonly summary: string;
   readonly required?: true;
@@ -25,7 +25,15 @@ export interface ApiRequest {
   readonly query: URLSearchParams;
   /** A POST's JSON object; empty where there was none. */
   readonly body: Readonly<Record<string, unknown>>;
+  /** The value of the header KEY; null if there is none. */
+  readonly key: string | null;
 }
+
+/**
+ * The header that identifies a request, so that a client may send it again when it got no answer
+ * (draft-ietf-httpapi-idempotency-key-header).
+ */
+export const KEY = 'idempotency-key';
 
 export type Answer =
   | { readonly status: number; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> }
@@ -56,6 +64,10 @@ export interface Route {
 export type StatusBody = Omit<Snapshot, 'services'> & {
   readonly version: string;
   readonly pid: number;
+  /** The restarts of the supervisor itself. `time` is ISO 8601. */
+  readonly supervisor: Omit<History, 'last'> & {
+    readonly last: { readonly time: string; readonly reason: string } | null;
+  };
   readonly services: readonly (Snapshot['services'][number] & {
     readonly usage: Usage | null;
   })[];
@@ -130,4 +142,11 @@ export function parseBody(text: string): { readonly body: Readonly<Record<string
     // Refused below.
   }
   return refuse(400, 'the body is not a JSON object');
+}
+
+/** The key of a request, null if there is none, or a refusal. */
+export function parseKey(value: string | readonly string[] | undefined): string | null | Answer {
+  if (value === undefined) return null;
+  if (typeof value === 'string' && /^[\x21-\x7e]{1,64}$/.test(value)) return value;
+  return refuse(400, 'Idempotency-Key must have 1 to 64 printable ASCII characters, and no space');
 }

@@ -18,6 +18,8 @@ import {
 const KEY = 'svc-super-token';
 const EVERY = 1_000;
 const LINES = 1_000;
+/** As long as a supervisor that is restarted may take to answer, and to send the lines that it remembers, milliseconds. */
+const SUCCESSION = 2_000;
 const CAN = {
   start: ['stopped', 'failed', 'completed', 'skipped', 'backoff', 'pending'],
   stop: ['starting', 'ready', 'unready', 'backoff', 'pending'],
@@ -43,11 +45,12 @@ function say(text) {
 
 // Asking --------------------------------------------------------------------------------------------------------------
 class Refused extends Error {}
-async function ask(path, { method = 'GET', body, signal } = {}) {
+async function ask(path, { method = 'GET', body, key, signal } = {}) {
   const token = sessionStorage.getItem(KEY);
   const headers = {
     ...(token && { authorization: `Bearer ${token}` }),
     ...(body && { 'content-type': 'application/json' }),
+    ...(key && { 'idempotency-key': key }),
   };
   const response = await fetch(path, {
     method,
@@ -76,6 +79,20 @@ at('leave').addEventListener('click', () => {
   sessionStorage.removeItem(KEY);
   location.reload();
 });
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+/** Asks again while the supervisor is restarted. The key keeps a repetition from having a second effect. */
+async function request(path) {
+  const key = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16)).join('-');
+  for (const began = performance.now(); ; ) {
+    try {
+      return await ask(path, { method: 'POST', body: {}, key });
+    } catch (error) {
+      if (error instanceof Refused || performance.now() - began > SUCCESSION) throw error;
+    }
+    await pause(100);
+  }
+}
 
 /** Lines of JSON as they arrive. */
 async function* lines(path, signal) {
@@ -180,7 +197,7 @@ async function act(what, name) {
   if (what !== 'start' && !(await sure(what, name))) return;
   say(`asked to ${what} ${name}`);
   try {
-    const response = await ask(`/v1/services/${encodeURIComponent(name)}/${what}`, { method: 'POST', body: {} });
+    const response = await request(`/v1/services/${encodeURIComponent(name)}/${what}`);
     const { error } = response.ok ? {} : await response.json();
     if (error) say(`cannot ${what} ${name}: ${error}`);
   } catch (error) {
@@ -261,23 +278,35 @@ function showAgain() {
   at('logs').scrollTop = at('logs').scrollHeight;
   put(at('shown'), `${at('logs').children.length} lines`);
 }
+const GAP = { skipped: true, text: '[the connection broke here: lines may be missing]' };
 async function follow() {
   following?.abort();
   following = new AbortController();
   const { signal } = following;
-  for (let pause = 500; !signal.aborted; pause = Math.min(10_000, pause * 2)) {
+  kept = [];
+  showAgain();
+  /** By service, the time of the latest line; and as it was when the connection broke, while lines come again. */
+  const last = new Map();
+  let before = null;
+  const letPast = (mine) => void setTimeout(() => (before = before === mine ? null : before), SUCCESSION);
+  for (let wait = 500; !signal.aborted; wait = Math.min(10_000, wait * 2)) {
     try {
-      kept = [];
+      let gap = before === null ? [] : [GAP];
       for await (const some of lines('/v1/logs?follow=true&lines=200', signal)) {
+        if (gap.length) letPast(before);
+        const fresh = some.filter(({ service, time }) => !(time <= before?.get(service)));
+        for (const { service, time } of fresh) if (service) last.set(service, time);
         if (waiting.length === 0) requestAnimationFrame(showLines);
         // A tab that nobody looks at draws nothing, and must not gather for ever.
-        waiting = waiting.concat(some).slice(-LINES);
-        pause = 500;
+        waiting = waiting.concat(gap, fresh).slice(-LINES);
+        gap = [];
+        wait = 500;
       }
     } catch (error) {
       if (error instanceof Refused || signal.aborted) return;
     }
-    await new Promise((resolve) => setTimeout(resolve, pause));
+    before = new Map(last);
+    await pause(wait);
   }
 }
 at('filter').addEventListener('input', showAgain);
@@ -301,7 +330,12 @@ function show(status) {
   document.title = `${status.healthy ? '' : '● '}${status.name} – svc-super`;
   put(at('health'), status.phase === 'running' ? (status.healthy ? 'healthy' : 'not healthy') : status.phase);
   at('health').className = `pill ${status.healthy ? 'good' : 'bad'}`;
-  put(at('version'), `svc-super ${status.version}, pid ${status.pid}`);
+  const { restarts, last } = status.supervisor;
+  put(
+    at('version'),
+    `svc-super ${status.version}, pid ${status.pid}${restarts ? `, supervisor restarted: ${restarts}` : ''}`,
+  );
+  at('version').title = last ? `${new Date(last.time).toLocaleString()}: the supervisor ${last.reason}` : '';
   put(at('count'), `${services.filter(({ ready }) => ready).length} of ${services.length} ready`);
   const names = new Set(services.map(({ name }) => name));
   for (const [name, { row }] of rows)
@@ -317,7 +351,13 @@ async function learnEdges() {
   edges = services.flatMap(({ name, needs }) => needs.map((need) => ({ name, ...need })));
 }
 let turn = 0,
-  count = 0;
+  count = 0,
+  restarts = null;
+function sayRestart({ supervisor }) {
+  if (restarts !== null && supervisor.restarts > restarts)
+    say(`the supervisor was restarted: it ${supervisor.last?.reason ?? 'ended'}. The services go on`);
+  restarts = supervisor.restarts;
+}
 async function begin() {
   const mine = ++turn;
   try {
@@ -336,14 +376,16 @@ async function begin() {
   for (let lost = false; mine === turn; ) {
     try {
       if (!document.hidden) {
-        show(await (await ask('/v1/status')).json());
+        const status = await (await ask('/v1/status')).json();
+        if (lost) say('');
+        lost = false;
+        show(status);
+        sayRestart(status);
         // What changes seldom is asked seldom; a reload may have changed who waits for whom.
         if (paths['/v1/timeline'] && (count < 60 || count % 5 === 0))
           drawTimeline(await (await ask('/v1/timeline')).json());
         if (edges !== null && count % 10 === 9) await learnEdges();
         count += 1;
-        if (lost) say('');
-        lost = false;
       }
     } catch (error) {
       if (error instanceof Refused) return;
@@ -352,7 +394,7 @@ async function begin() {
       at('health').className = 'pill bad';
       say('the supervisor does not answer; asking again');
     }
-    await new Promise((resolve) => setTimeout(resolve, EVERY));
+    await pause(EVERY);
   }
 }
 begin();

@@ -1,7 +1,17 @@
 // One HTTP request to its route and back, whichever listener it came through: reads a bounded body, writes JSON, text or
 // a stream of lines. Whatever goes wrong becomes an answer, never an exception.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Answer, type ApiSource, findRoute, isFound, parseBody, type Route, refuse } from './api.ts';
+import {
+  type Answer,
+  type ApiSource,
+  findRoute,
+  isFound,
+  KEY,
+  parseBody,
+  parseKey,
+  type Route,
+  refuse,
+} from './api.ts';
 import { ROUTES } from './routes.ts';
 import { ResponseOutlet } from './streams.ts';
 
@@ -39,11 +49,14 @@ async function decide(
   const found = findRoute(request.method ?? '', request.url ?? '', routes);
   if (!isFound(found)) return found;
   const { route, params, query } = found;
-  if (route.method === 'GET') return route.answer(source, { isLocal, params, query, body: {} });
+  if (route.method === 'GET') return route.answer(source, { isLocal, params, query, body: {}, key: null });
   const text = await readBody(request);
   if (text === null) return refuse(413, `the body is larger than ${MAX_BODY} bytes`, { connection: 'close' });
   const parsed = parseBody(text);
-  return 'status' in parsed ? parsed : route.answer(source, { isLocal, params, query, body: parsed.body });
+  if ('status' in parsed) return parsed;
+  const key = parseKey(request.headers[KEY]);
+  if (key !== null && typeof key !== 'string') return key;
+  return route.answer(source, { isLocal, params, query, body: parsed.body, key });
 }
 
 /** The whole body; null when it is too large. */

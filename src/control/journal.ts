@@ -10,7 +10,7 @@ export interface Announced {
 }
 
 /** An announcement with its number, which goes up by one, and its wall time. */
-export interface Entry extends Announced {
+export interface JournalEntry extends Announced {
   readonly seq: number;
   readonly time: string;
 }
@@ -19,13 +19,13 @@ export interface Entry extends Announced {
 export const MOST = 1_000;
 
 export class Journal {
-  readonly #entries: Entry[] = [];
-  readonly #followers = new Set<(entry: Entry) => void>();
+  readonly #entries: JournalEntry[] = [];
+  readonly #followers = new Set<(entry: JournalEntry) => void>();
   #next = 1;
 
   /** `wall` is milliseconds since 1970. */
   add({ level, service, event, text }: Announced, wall: number): void {
-    const entry: Entry = { seq: this.#next, time: new Date(wall).toISOString(), level, service, event, text };
+    const entry: JournalEntry = { seq: this.#next, time: new Date(wall).toISOString(), level, service, event, text };
     this.#next += 1;
     this.#entries.push(entry);
     // In blocks, so that one addition does not move a thousand.
@@ -34,23 +34,23 @@ export class Journal {
   }
 
   /** The entries of the supervisor before this one, oldest first. */
-  inherit(entries: readonly Entry[]): void {
+  inherit(entries: readonly JournalEntry[]): void {
     this.#entries.push(...entries);
     this.#next = (entries.at(-1)?.seq ?? 0) + 1;
   }
 
   /** The entries after that number, oldest first. */
-  since(seq: number): readonly Entry[] {
+  since(seq: number): readonly JournalEntry[] {
     const first = this.#entries[0]?.seq ?? this.#next;
     return this.#entries.slice(Math.max(0, seq + 1 - first));
   }
 
   /** The latest, oldest first. */
-  latest(count: number): readonly Entry[] {
+  latest(count: number): readonly JournalEntry[] {
     return this.#entries.slice(-Math.max(1, Math.min(count, MOST)));
   }
 
-  follow(follower: (entry: Entry) => void): () => void {
+  follow(follower: (entry: JournalEntry) => void): () => void {
     this.#followers.add(follower);
     return () => this.#followers.delete(follower);
   }

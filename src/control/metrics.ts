@@ -1,7 +1,7 @@
 // The metrics as Prometheus reads them: a pure function from a snapshot, what the processes use and what has been counted
 // to text (https://prometheus.io/docs/instrumenting/exposition_formats/). Counts nothing itself.
 import type { ServiceSnapshot, Snapshot } from '../core/snapshot.ts';
-import type { Usage } from './api.ts';
+import type { History, Usage } from './source.ts';
 
 export interface ProbeNumbers {
   readonly kind: string;
@@ -16,6 +16,8 @@ export interface StreamNumbers {
   readonly lines: number;
   readonly bytes: number;
   readonly dropped: number;
+  /** How often output may be missing because a supervisor was restarted. */
+  readonly cuts: number;
 }
 
 /** What has been counted since the start, where it happens. */
@@ -41,6 +43,7 @@ export interface Measured {
   readonly usage: ReadonlyMap<string, Usage>;
   readonly counters: Counters;
   readonly version: string;
+  readonly history: History;
 }
 
 /** Every state there is: the one-hot metric names each, so that none is ever missing. */
@@ -56,6 +59,9 @@ const STATES = Object.keys({
   completed: 0,
   failed: 0,
 } satisfies Readonly<Record<ServiceSnapshot['state'], 0>>);
+
+/** The commonest reasons are exposed before they occur: rate() takes no notice of a counter that begins at 1. */
+const NO_RESTARTS: Readonly<Record<string, number>> = { SIGKILL: 0, SIGSEGV: 0, hung: 0, 'exit 70': 0 };
 
 type Labels = Readonly<Record<string, string | number>>;
 interface Sample {
@@ -190,6 +196,17 @@ const FAMILIES = {
     type: 'counter',
     help: 'Lines dropped because nobody was reading',
     samples: ofStreams(({ dropped }) => dropped),
+  },
+  svc_super_log_cuts_total: {
+    type: 'counter',
+    help: 'How often output may be missing because the supervisor was restarted',
+    samples: ofStreams(({ cuts }) => cuts),
+  },
+  svc_super_supervisor_restarts_total: {
+    type: 'counter',
+    help: 'Restarts of the supervisor, by the reason for which the one before had ended',
+    samples: ({ history }) =>
+      Object.entries({ ...NO_RESTARTS, ...history.reasons }).map(([reason, value]) => ({ labels: { reason }, value })),
   },
   svc_super_reaped_orphans_total: {
     type: 'counter',

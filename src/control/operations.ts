@@ -5,10 +5,18 @@ import type { ServiceSnapshot } from '../core/snapshot.ts';
 import { isGlob, meantBy } from '../plan/names.ts';
 import { type Answer, type ApiRequest, type ApiSource, type Parameter, type Route, refuse } from './api.ts';
 import { select, type Wish } from './selection.ts';
-import type { Command, Input } from './source.ts';
+import type { ExecInput, ExecRequest } from './source.ts';
 import type { Lines } from './streams.ts';
 
 export const NAME: Parameter = { in: 'path', type: 'string', summary: 'the name of a service', required: true };
+const KEYED: Readonly<Record<string, Parameter>> = {
+  'Idempotency-Key': {
+    in: 'header',
+    type: 'string',
+    summary:
+      'a name that the client makes up for this request: a repetition with the same name has no second effect, even if the supervisor was restarted meanwhile. The latest 64 are remembered',
+  },
+};
 const STOPPING = 'everything is being stopped';
 
 function isStrings(value: unknown): value is readonly string[] {
@@ -16,18 +24,21 @@ function isStrings(value: unknown): value is readonly string[] {
 }
 
 /** Asks for an operation on services that are there; the answer is at once, what follows is seen by `wait`. */
-function operate(source: ApiSource, operation: Operation, wish: Wish): Answer {
+function operate(source: ApiSource, operation: Operation, wish: Wish, key: string | null): Answer {
   const { services, phase } = source.snapshot();
   const selected = select(wish, services, 'error');
   if (!selected.ok) return refuse(isEmpty(wish) ? 400 : 404, selected.error);
-  if (phase !== 'running') return refuse(409, STOPPING);
   const off = services.filter(({ name, state }) => state === 'skipped' && selected.names.includes(name));
+  const names = selected.names.filter((name) => !off.some((service) => service.name === name));
+  const accepted = { status: 202, body: { operation, services: names } };
+  // The client did not get the first answer.
+  if (key !== null && source.isDone(key)) return accepted;
+  if (phase !== 'running') return refuse(409, STOPPING);
   const named = off.find(({ name, replica }) => wish.names.includes(name) || wish.names.includes(replica?.of ?? name));
   if (named !== undefined && operation !== 'stop')
     return refuse(409, `${named.replica?.of ?? named.name} is not enabled`);
-  const names = selected.names.filter((name) => !off.some((service) => service.name === name));
-  source.operate(operation, names);
-  return { status: 202, body: { operation, services: names } };
+  source.operate(operation, names, key);
+  return accepted;
 }
 
 function isEmpty({ names, group, all }: Wish): boolean {
@@ -46,9 +57,9 @@ function oneRoute(operation: Operation): Route {
     method: 'POST',
     path: `/v1/services/{name}/${operation}`,
     summary: `Asks to ${operation} a service: ${SUMMARY[operation]}`,
-    params: { name: NAME },
+    params: { name: NAME, ...KEYED },
     answers: ACCEPTED,
-    answer: (source, { params }) => operate(source, operation, { names: [params.name ?? ''] }),
+    answer: (source, { params, key }) => operate(source, operation, { names: [params.name ?? ''] }, key),
   };
 }
 
@@ -61,14 +72,15 @@ function manyRoute(operation: Operation): Route {
       services: { in: 'body', type: 'strings', summary: 'names or globs' },
       group: { in: 'body', type: 'string', summary: 'all members of that group' },
       all: { in: 'body', type: 'boolean', summary: 'all services' },
+      ...KEYED,
     },
     answers: { ...ACCEPTED, 400: 'it does not say which' },
-    answer: (source, { body }) => {
+    answer: (source, { body, key }) => {
       const { services = [], group, all } = body;
       if (!isStrings(services)) return refuse(400, '`services` must be a list of names');
       if (group !== undefined && typeof group !== 'string') return refuse(400, '`group` must be a name');
       if (all !== undefined && typeof all !== 'boolean') return refuse(400, '`all` must be true or false');
-      return operate(source, operation, { names: services, group, all });
+      return operate(source, operation, { names: services, group, all }, key);
     },
   };
 }
@@ -80,17 +92,20 @@ const SIGNAL: Route = {
   params: {
     name: NAME,
     signal: { in: 'body', type: 'string', summary: '`SIGUSR1`, `USR1` or `10`', required: true },
+    ...KEYED,
   },
   answers: { 202: 'sent', 400: 'no such signal', 404: 'there is no such service', 409: 'it has no process' },
-  answer: (source, { params, body }) => {
+  answer: (source, { params, body, key }) => {
     const service = findService(source, params);
     if ('status' in service) return service;
     if (typeof body.signal !== 'string') return refuse(400, '`signal` must be a name');
     const signal = source.parseSignal(body.signal);
     if (!signal.ok) return refuse(400, signal.why);
+    const accepted = { status: 202, body: { signal: signal.name, services: [service.name] } };
+    if (key !== null && source.isDone(key)) return accepted;
     if (service.pid === null) return refuse(409, `${service.name} is ${service.state}: it has no process`);
-    source.signal(signal.name, [service.name]);
-    return { status: 202, body: { signal: signal.name, services: [service.name] } };
+    source.signal(signal.name, [service.name], key);
+    return accepted;
   },
 };
 
@@ -134,7 +149,7 @@ const RELOAD: Route = {
 const INPUTS = { terminal: /^\/dev\/pts\/\d+$/, file: /^\/proc\/\d+\/fd\/0$/ } as const;
 
 /** The input of the command, or why it cannot be passed on. */
-function inputOf(source: ApiSource, { isLocal, body }: ApiRequest): Input | null | string {
+function inputOf(source: ApiSource, { isLocal, body }: ApiRequest): ExecInput | null | string {
   const { stdin, terminal, namespace } = body;
   const kind = terminal === undefined ? 'file' : 'terminal';
   const path = terminal ?? stdin;
@@ -179,7 +194,7 @@ const EXEC: Route = {
   },
 };
 
-function runCommand(source: ApiSource, service: string, command: Pick<Command, 'argv' | 'input' | 'env'>): Lines {
+function runCommand(source: ApiSource, service: string, command: Pick<ExecRequest, 'argv' | 'input' | 'env'>): Lines {
   return (outlet) => {
     const controller = new AbortController();
     const take = async (stream: 'stdout' | 'stderr', bytes: Uint8Array) => {
@@ -228,9 +243,9 @@ function groupRoute(operation: 'stop' | 'restart'): Route {
     method: 'POST',
     path: `/group/{group}/${operation}`,
     summary: `Asks to ${operation} all members of a group`,
-    params: { group: GROUP },
+    params: { group: GROUP, ...KEYED },
     answers: { ...ACCEPTED, 404: 'there is no such group' },
-    answer: (source, { params }) => operate(source, operation, { names: [], group: params.group ?? '' }),
+    answer: (source, { params, key }) => operate(source, operation, { names: [], group: params.group ?? '' }, key),
   };
 }
 
@@ -239,13 +254,13 @@ function groupMemberRoute(operation: 'stop' | 'restart'): Route {
     method: 'POST',
     path: `/group/{group}/operation/{op}/${operation}`,
     summary: `Asks to ${operation} one member of a group`,
-    params: { group: GROUP, op: OP },
+    params: { group: GROUP, op: OP, ...KEYED },
     answers: { ...ACCEPTED, 404: 'there is no such service in that group' },
-    answer: (source, { params }) => {
+    answer: (source, { params, key }) => {
       const { group = '', op = '' } = params;
       const found = meantBy(op, source.snapshot().services).some((service) => !isGlob(op) && service.group === group);
       if (!found) return refuse(404, `there is no ${op} in group ${group}`);
-      return operate(source, operation, { names: [op] });
+      return operate(source, operation, { names: [op] }, key);
     },
   };
 }

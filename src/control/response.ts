@@ -1,6 +1,8 @@
 // An HTTP/1.1 response, piece by piece: its status, its content type, its body as it comes (RFC 9112: by length, in chunks,
 // or to the end). As much of HTTP as our own server speaks. Pure; throws at what is no response.
 
+import type { Receiver } from './exchange.ts';
+
 const HEAD_END = Buffer.from('\r\n\r\n');
 const MOST_HEAD = 64 * 1024;
 
@@ -12,14 +14,17 @@ type Body =
 export class ResponseParser {
   status: number | null = null;
   isDone = false;
-  readonly #begin: (type: string) => void;
-  readonly #take: (bytes: Uint8Array) => void;
+  readonly #receiver: Receiver;
   #held: Buffer = Buffer.alloc(0);
   #body: Body | null = null;
 
-  constructor(begin: (type: string) => void, take: (bytes: Uint8Array) => void) {
-    this.#begin = begin;
-    this.#take = take;
+  constructor(receiver: Receiver) {
+    this.#receiver = receiver;
+  }
+
+  /** Whether the body has no end but that of the connection. */
+  get endsWithConnection(): boolean {
+    return this.#body?.kind === 'rest';
   }
 
   push(bytes: Uint8Array): void {
@@ -52,13 +57,13 @@ export class ResponseParser {
     if (headers.get('transfer-encoding')?.toLowerCase() === 'chunked')
       this.#body = { kind: 'chunked', left: 0, last: false };
     else this.#body = length === undefined ? { kind: 'rest' } : { kind: 'length', left: Number(length) };
-    this.#begin(headers.get('content-type') ?? '');
     this.status = Number(status);
+    this.#receiver.begin(headers.get('content-type') ?? '');
     return true;
   }
 
   #hand(count: number): void {
-    if (count > 0) this.#take(this.#held.subarray(0, count));
+    if (count > 0) this.#receiver.take(this.#held.subarray(0, count));
     this.#held = this.#held.subarray(count);
   }
 

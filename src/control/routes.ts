@@ -12,15 +12,21 @@ const STATUS: Route = {
   path: '/v1/status',
   summary:
     'The whole state: each service with its state, readiness or why not, restarts, processor time and memory; of a copy, ' +
-    '`replica` says of which service it is one and its number',
+    '`replica` says of which service it is one and its number. `supervisor`: how often the supervisor itself was restarted, ' +
+    'by reason, and when and why last',
   answers: { 200: 'the state' },
   answer: (source) => {
     const usage = source.usage();
     const { services, ...rest } = source.snapshot();
+    const { last } = source.history;
     const body: StatusBody = {
       ...rest,
       version: source.version,
       pid: source.pid,
+      supervisor: {
+        ...source.history,
+        last: last === null ? null : { time: new Date(last.at).toISOString(), reason: last.reason },
+      },
       services: services.map((service) => ({ ...service, usage: usage.get(service.name) ?? null })),
     };
     return { status: 200, body };
@@ -114,18 +120,20 @@ const EVENTS: Route = {
   summary: 'What has happened, the latest 1,000 at most, and with `follow` what happens',
   params: {
     lines: { in: 'query', type: 'integer', summary: 'at most so many of the past' },
+    after: { in: 'query', type: 'integer', summary: 'of the past, only those with a larger `seq`' },
     follow: { in: 'query', type: 'boolean', summary: 'goes on with what comes' },
   },
   answers: { 200: 'a line each: `seq`, `time`, `level`, `service`, `event`, `text`', 400: 'a parameter is wrong' },
   streams: true,
   answer: (source, { query }) => {
     const count = wholeNumber(query, 'lines', 1_000);
-    if (count === null) return refuse(400, '`lines` must be a whole number');
+    const after = wholeNumber(query, 'after', 0);
+    if (count === null || after === null) return refuse(400, '`lines` and `after` must be whole numbers');
     const follow = isTrue(query.get('follow'));
     return {
       status: 200,
       lines: (outlet) => {
-        const past = count === 0 ? [] : source.events.latest(count);
+        const past = count === 0 ? [] : source.events.latest(count).filter(({ seq }) => seq > after);
         outlet.write(past.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
         if (!follow) outlet.end();
         // Numbers without a gap tell a reader that is too slow what it has missed.

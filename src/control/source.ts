@@ -3,13 +3,22 @@ import type { Operation } from '../core/operator.ts';
 import type { Snapshot } from '../core/snapshot.ts';
 import type { Timeline } from '../core/timeline.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { Entry } from './journal.ts';
+import type { JournalEntry } from './journal.ts';
 
 /** What a service's processes use; null where /proc does not tell. */
 export interface Usage {
   readonly cpu_seconds: number;
   readonly memory_bytes: number;
   readonly processes: number;
+}
+
+/** How often a supervisor was started in the place of another one. */
+export interface History {
+  readonly restarts: number;
+  /** By the reason for which the one before had ended. */
+  readonly reasons: Readonly<Record<string, number>>;
+  /** Wall time of the last, milliseconds, and its reason. */
+  readonly last: { readonly at: number; readonly reason: string } | null;
 }
 
 /** Whole lines as a service has written them, each with its newline, behind a prefix of `prefix` bytes. */
@@ -48,15 +57,15 @@ export type Reloaded =
   | { readonly ok: false; readonly diagnostics: readonly unknown[]; readonly text: string };
 
 /** What a command reads: a file, or a terminal that its output goes to as well. */
-export interface Input {
+export interface ExecInput {
   readonly kind: 'file' | 'terminal';
   readonly path: string;
 }
 
-export interface Command {
+export interface ExecRequest {
   readonly argv: readonly string[];
   /** null: nothing. */
-  readonly input: Input | null;
+  readonly input: ExecInput | null;
   /** Added to the service's environment. */
   readonly env: Readonly<Record<string, string>>;
   /** Called with each piece of output; the next one comes when the promise resolves. */
@@ -73,8 +82,13 @@ export interface ApiSource {
   readonly pid: number;
   plan(): Plan;
   timeline(): Timeline;
-  operate(operation: Operation, services: readonly string[]): void;
-  signal(signal: string, services: readonly string[]): void;
+  /** Of the supervisors before this one. */
+  readonly history: History;
+  /** Whether an operation with that key has been carried out, by this supervisor or one before it. */
+  isDone(key: string): boolean;
+  /** `key` identifies the request; null: a repetition cannot be recognized. */
+  operate(operation: Operation, services: readonly string[], key: string | null): void;
+  signal(signal: string, services: readonly string[], key: string | null): void;
   /** The name of a signal, as kill(1) takes it, in its one form; or why there is none. */
   parseSignal(
     text: string,
@@ -83,11 +97,11 @@ export interface ApiSource {
   reload(how: 'apply' | 'dry-run'): Promise<Reloaded>;
   readonly logs: LogSource;
   readonly events: {
-    latest(count: number): readonly Entry[];
-    follow(follower: (entry: Entry) => void): () => void;
+    latest(count: number): readonly JournalEntry[];
+    follow(follower: (entry: JournalEntry) => void): () => void;
   };
   /** Runs a command with a service's environment, user and folder. */
-  exec(service: string, command: Command): Promise<{ readonly code: number; readonly failure: string | null }>;
+  exec(service: string, command: ExecRequest): Promise<{ readonly code: number; readonly failure: string | null }>;
   /** Calls back whenever something may have changed; returns what ends that. */
   watch(watcher: () => void): () => void;
   /** Wall time, milliseconds. */

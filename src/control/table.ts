@@ -1,4 +1,4 @@
-// The status table as people read it: aligned columns, durations and sizes in words. Pure.
+// The status table, and the line below it, as people read them: aligned columns, durations and sizes in words. Pure.
 import { renderDuration } from '../core/policy.ts';
 import { printable } from '../text.ts';
 import type { StatusBody } from './api.ts';
@@ -44,6 +44,15 @@ export function renderStatus(services: StatusBody['services'], colour: boolean):
       return `${cells.join('  ').trimEnd()}\n`;
     })
     .join('');
+}
+
+/** A line on the restarts of the supervisor; empty if there was none. `wall`: milliseconds since 1970. */
+export function renderRestarts({ restarts, last }: StatusBody['supervisor'], wall: number): string {
+  if (restarts === 0) return '';
+  const often = restarts === 1 ? 'once' : restarts === 2 ? 'twice' : `${restarts} times`;
+  const ago = last === null ? '' : `, last ${renderDuration(Math.max(0, wall - Date.parse(last.time)))} ago`;
+  const why = last === null ? '' : `: it ${printable(last.reason)}`;
+  return `the supervisor was restarted ${often}${ago}${why}\n`;
 }
 
 /** `GPU-8932f937-d72c-…` as `GPU-8932f937`: the rest is in `--json`. */

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES }
 import { createServer as createListener, type Socket } from 'node:net';
 import type { ControlPlan } from '../plan/plan.ts';
 import type { ApiSource, Route } from './api.ts';
-import { Crowd } from './crowd.ts';
+import { ConnectionLimiter } from './connection-limiter.ts';
 import { dashboard } from './dashboard.ts';
 import { makeGuard, needsToken, type Refusal } from './guard.ts';
 import { handler, MAX_BODY } from './handler.ts';
@@ -38,9 +38,9 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
   const answer = handler(source, false, [...ROUTES, ...extraRoutes(parts)]);
   const sockets = new Map<Socket, Patience>();
   // Not `maxConnections`, which refuses the latest: silent connections would exclude all other clients.
-  const crowd = new Crowd<Socket>(MAX_CONNECTIONS, parts.isShort);
+  const limiter = new ConnectionLimiter<Socket>(MAX_CONNECTIONS, parts.isShort);
   const server = createServer({ maxHeaderSize: MAX_HEAD, keepAliveTimeout: IDLE }, (request, response) => {
-    crowd.serve(request.socket, response);
+    limiter.serve(request.socket, response);
     sockets.get(request.socket)?.serve(request, response);
     const { method = '', url: target = '', rawHeaders } = request;
     const refusal = guard({ method, target, rawHeaders }) ?? tooLarge(request);
@@ -60,7 +60,7 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
       sockets.delete(socket);
       patience.end();
     });
-    crowd.admit(socket);
+    limiter.admit(socket);
     if (!socket.destroyed) server.emit('connection', socket);
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -146,8 +146,8 @@ function extraRoutes({ plan, source, counters }: TcpParts): readonly Route[] {
     summary: 'Metrics in the text format of Prometheus',
     answers: { 200: 'the metrics' },
     answer: () => {
-      const { version } = source;
-      const measured = { snapshot: source.snapshot(), usage: source.usage(), counters: counters(), version };
+      const { version, history } = source;
+      const measured = { snapshot: source.snapshot(), usage: source.usage(), counters: counters(), version, history };
       return { status: 200, type: METRICS_TYPE, text: renderMetrics(measured) };
     },
   };

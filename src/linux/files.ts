@@ -60,8 +60,20 @@ export function readText(path: string): string {
 }
 
 /** The names in a folder, in no order. Throws an Error with `code`. */
-export function list(folder: string): string[] {
+export function listFolder(folder: string): string[] {
   return readdirSync(folder);
+}
+
+/** The names in a folder, sorted, folders with a `/` behind them; null: there is no such folder, or it cannot be read. */
+export function listFolderMarked(folder: string): readonly string[] | null {
+  try {
+    const isFolder = (name: string) => look(`${folder}/${name}`)?.isDirectory() === true;
+    return listFolder(folder)
+      .sort()
+      .map((name) => (isFolder(name) ? `${name}/` : name));
+  } catch {
+    return null;
+  }
 }
 
 function hasAccess(path: string, mode: number): boolean {

@@ -8,7 +8,7 @@ import type { GpuDevice, GpuPlan } from '../plan/plan.ts';
 import type { Captured } from './capture.ts';
 import { mayExecute } from './files.ts';
 import { type DriverParts, GpuDriver } from './gpu-driver.ts';
-import { findNvidiaGpus, list, read } from './gpus.ts';
+import { findNvidiaGpus, listDevices, read } from './gpus.ts';
 import { findAmdGpus } from './gpus-amd.ts';
 import { lastLineOf, linesOf } from './lines.ts';
 
@@ -174,9 +174,9 @@ function findHolders({ vendor, devices }: GpuPlan, root: string, owners: Readonl
       .map(({ path }) => `/${path.slice(root.length).replace(/^\/+/, '')}`),
   );
   const proc = join(root, 'proc');
-  return list(proc).flatMap((entry): Holder[] => {
+  return listDevices(proc).flatMap((entry): Holder[] => {
     if (!/^\d+$/.test(entry)) return [];
-    const open = list(join(proc, entry, 'fd')).some((fd) => files.has(target(join(proc, entry, 'fd', fd))));
+    const open = listDevices(join(proc, entry, 'fd')).some((fd) => files.has(target(join(proc, entry, 'fd', fd))));
     if (!open) return [];
     const pid = Number(entry);
     const name = (read(join(proc, entry, 'comm')) ?? '?').trim();

@@ -1,7 +1,7 @@
 // AMD's GPUs by what the kernel's driver for computing (KFD) shows in /sys: their order is that of ROCm. Reads only what
 // the kernel keeps in memory; the memory that is in use is asked of the device, and so elsewhere (gpu-memory.ts).
 import { join } from '../paths.ts';
-import { type DeviceFile, list, mayOpen, read } from './gpus.ts';
+import { type DeviceFile, listDevices, mayOpen, read } from './gpus.ts';
 
 export interface AmdGpu extends DeviceFile {
   /** The two files that hold the bytes used and the bytes there are. */
@@ -14,7 +14,7 @@ export function findAmdGpus(root: string): {
   readonly driver: boolean;
 } {
   const folder = join(root, 'sys/class/kfd/kfd/topology/nodes');
-  const nodes = list(folder)
+  const nodes = listDevices(folder)
     .filter((name) => /^\d+$/.test(name))
     .sort((a, b) => Number(a) - Number(b));
   const there = nodes.flatMap((node): AmdGpu[] => {
@@ -37,10 +37,14 @@ export function findAmdGpus(root: string): {
   const hasDriver = mayOpen(join(root, 'dev/kfd'));
   const devices = hasDriver ? there.filter(({ path }) => mayOpen(path)) : [];
   // The kernel's list is the machine's: a device without a file here was not given to the container.
-  const files = list(join(root, 'dev/dri'));
+  const files = listDevices(join(root, 'dev/dri'));
   const isHere = ({ path }: AmdGpu) => files.includes(path.slice(path.lastIndexOf('/') + 1));
   const forbidden = there.filter((one) => isHere(one) && !devices.includes(one)).length;
-  return { devices, forbidden: list(join(root, 'dev')).includes('kfd') ? forbidden : 0, driver: there.length > 0 };
+  return {
+    devices,
+    forbidden: listDevices(join(root, 'dev')).includes('kfd') ? forbidden : 0,
+    driver: there.length > 0,
+  };
 }
 
 /** 90402 is gfx942, 90010 gfx90a, 110000 gfx1100: two decimal digits each, the last two written in hexadecimal. */

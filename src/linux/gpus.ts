@@ -30,7 +30,7 @@ export function findNvidiaGpus(root: string): {
   readonly driver: boolean;
 } {
   const known = readKernelList(root);
-  const files = list(join(root, 'dev')).flatMap((name) => /^nvidia(\d+)$/.exec(name)?.[1] ?? []);
+  const files = listDevices(join(root, 'dev')).flatMap((name) => /^nvidia(\d+)$/.exec(name)?.[1] ?? []);
   const there = files.map((minor) => {
     const told = known.find((one) => one.minor === Number(minor));
     const path = join(root, 'dev', `nvidia${minor}`);
@@ -46,14 +46,14 @@ export function findNvidiaGpus(root: string): {
     devices: [...open.map(({ path, uuid, name }) => ({ path, uuid, name })), ...single],
     forbidden: there.length - open.length,
     // This one is the machine's, whatever the container was given.
-    driver: list(join(root, 'proc/driver/nvidia')).length > 0,
+    driver: listDevices(join(root, 'proc/driver/nvidia')).length > 0,
   };
 }
 
 /** /proc/driver/nvidia/gpus/<bus>/information. With CDI it lists all of the host's, whose files need not be here. */
 function readKernelList(root: string) {
   const folder = join(root, 'proc/driver/nvidia/gpus');
-  return list(folder).map((bus) => {
+  return listDevices(folder).map((bus) => {
     const text = read(join(folder, bus, 'information')) ?? '';
     const field = (name: string) => new RegExp(`^${name}:\\s*(.*\\S)`, 'm').exec(text)?.[1] ?? null;
     const uuid = field('GPU UUID');
@@ -80,7 +80,7 @@ export function mayOpen(path: string): boolean {
   }
 }
 
-export function list(folder: string): readonly string[] {
+export function listDevices(folder: string): readonly string[] {
   try {
     return readdirSync(folder);
   } catch {

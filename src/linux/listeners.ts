@@ -1,6 +1,6 @@
 // Who listens on a TCP port: /proc/net/tcp and tcp6 (proc_pid_net(5)), and whose descriptor that socket is. Binds nothing,
 // so a port in TIME_WAIT or held by ourselves for a moment is never mistaken for taken.
-import { list, readText } from './files.ts';
+import { listFolder, readText } from './files.ts';
 import { processNames, readProcess } from './processes.ts';
 
 const LISTEN = '0A';
@@ -59,7 +59,7 @@ function holderOf(socket: string): number | null {
   const { readlinkSync } = process.getBuiltinModule('node:fs');
   for (const pid of processNames()) {
     try {
-      for (const fd of list(`/proc/${pid}/fd`)) {
+      for (const fd of listFolder(`/proc/${pid}/fd`)) {
         if (readlinkSync(`/proc/${pid}/fd/${fd}`) === socket) return Number(pid);
       }
     } catch {

@@ -3,7 +3,7 @@
 import { readlinkSync } from 'node:fs';
 import { decodeBytes } from '../bytes.ts';
 import { codeOf } from './errno.ts';
-import { list, readBytes, readText } from './files.ts';
+import { listFolder, readBytes, readText } from './files.ts';
 
 /** A pid alone may be reused; with its start time (clock ticks since boot) it names one process for ever. */
 export interface Process {
@@ -22,7 +22,7 @@ export interface Process {
 export type Processes = ReadonlyMap<number, Process>;
 
 /** What one reading of /proc has found. */
-export interface Reading {
+export interface ProcessScan {
   /** Those that live, by pid. */
   readonly all: Processes;
   /**
@@ -100,7 +100,7 @@ export function readProcess(pid: number): Process | null {
 
 /** Of the folders of /proc those that are processes. Throws when it cannot be read now. */
 export const processNames = (): string[] =>
-  list('/proc').filter((name) => {
+  listFolder('/proc').filter((name) => {
     const first = name.charCodeAt(0);
     return first >= 48 && first <= 57;
   });
@@ -118,11 +118,11 @@ function throwIfShort(error: unknown): void {
  */
 export function readProcesses(
   reaper: number,
-  dead: Reading['dead'] = new Map(),
+  dead: ProcessScan['dead'] = new Map(),
   settled: (pid: number) => Process | undefined = () => undefined,
   names = processNames,
   read = readText,
-): Reading {
+): ProcessScan {
   const all = new Map<number, Process>();
   const gone: number[] = [];
   const zombies = new Map<number, number>();
@@ -187,7 +187,7 @@ export function readTitle(process: Process): string {
   return process.name;
 }
 
-/** What makes processes one run's: see `Kinship`. */
+/** What makes processes one run's: see `ProcessIndex`. */
 export interface Roots {
   readonly main: number;
   readonly mainStart: number;
@@ -198,7 +198,7 @@ export interface Roots {
 }
 
 /** Reads what a process was marked with; given as an argument so that the rule can be tested on made-up processes. */
-export interface Marks {
+export interface MarkReader {
   mark(process: Process): string | null;
   runName(process: Process): string | null;
 }
@@ -207,7 +207,7 @@ export interface Marks {
  * The processes of one reading by all that can make them a run's, so that a thousand runs can be looked for at the cost of
  * one. Marks are asked for only of orphans: whoever has a parent is found through it.
  */
-export class Kinship {
+export class ProcessIndex {
   readonly #all: Processes;
   readonly #apart: ReadonlySet<number>;
   readonly #children: ReadonlyMap<number, readonly Process[]>;
@@ -217,7 +217,7 @@ export class Kinship {
   readonly #named: ReadonlyMap<string | null, readonly Process[]>;
 
   /** `reaper`: PID 1, or the process that adopts orphans in its place. `self`: the supervisor. Neither is a member. */
-  constructor(all: Processes, marks: Marks, { reaper, self }: { readonly reaper: number; readonly self: number }) {
+  constructor(all: Processes, marks: MarkReader, { reaper, self }: { readonly reaper: number; readonly self: number }) {
     this.#all = all;
     this.#apart = new Set([reaper, self]);
     this.#children = Map.groupBy(all.values(), ({ parent }) => parent);

@@ -6,7 +6,7 @@ import { type Frame, JsonFrame, renderPrefix, Spares, TextFrame } from './frame.
 import { LineSplitter } from './lines.ts';
 import { both, dropping, stripping, type Watcher, watched } from './passing.ts';
 import { type ByteSource, type LogStyle, Pump, type StreamCounts } from './pump.ts';
-import { type Block, linesOf, Ring, type RingLine } from './ring.ts';
+import { type Block, Ring, type RingLine, ringLinesOf } from './ring.ts';
 import type { Sink } from './sinks.ts';
 import type { Compressor } from './sinks-compress.ts';
 import type { FileSink, FileStyle } from './sinks-file.ts';
@@ -191,7 +191,7 @@ export class Pipeline {
   /** The last whole lines, then the unfinished ones. */
   #tail(service: string, count: number, of: 'latest run' | 'all runs'): readonly RingLine[] {
     const ended = this.#rings.get(service)?.tail(count, of) ?? [];
-    const unfinished = [...(this.#unfinished.get(service) ?? [])].flatMap(linesOf);
+    const unfinished = [...(this.#unfinished.get(service) ?? [])].flatMap(ringLinesOf);
     return unfinished.length === 0 ? ended : [...ended, ...unfinished].slice(-count);
   }
 

@@ -103,14 +103,14 @@ export class Ring {
     for (let number = this.#entries.length - 1; number >= this.#gone && lines.length < count; number -= 1) {
       const entry = this.#entries[number];
       if (entry === undefined || (of === 'latest run' && entry.run !== this.#run)) break;
-      lines.unshift(...linesOf({ ...entry, bytes: this.#read(entry.at, entry.size) }));
+      lines.unshift(...ringLinesOf({ ...entry, bytes: this.#read(entry.at, entry.size) }));
     }
     return lines.slice(Math.max(0, lines.length - count));
   }
 }
 
 /** A block's lines as text, without their prefix. */
-export function linesOf({ bytes, time, stream, prefix }: Block): RingLine[] {
+export function ringLinesOf({ bytes, time, stream, prefix }: Block): RingLine[] {
   const texts = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8').split('\n');
   texts.pop();
   return texts.map((text) => ({ time, stream, text: text.slice(prefix) }));

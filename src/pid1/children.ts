@@ -1,8 +1,9 @@
 // The process set of each run, from the spawn until no process is left. PID 1 spawns, signals and reaps; this file
 // knows which processes belong to a run (a process set may outlive its main process), and when the last one has ended.
 // Probes, hooks and stop commands are runs here too. Never decides when to signal, clean up or kill.
-import { Census } from '../linux/census.ts';
+
 import { describeLaunchFailure } from '../linux/launch.ts';
+import { ProcessTable } from '../linux/process-table.ts';
 import { isGone, type Process, readProcess, readTitle } from '../linux/processes.ts';
 import { signalNumber } from '../linux/signals.ts';
 import type { Clock } from '../ports.ts';
@@ -58,7 +59,7 @@ export class Children {
   readonly #runs = new Map<number, Run>();
   /** The main processes of the runs, by pid; null once the process was reaped. */
   readonly #mains = new Map<number, Process | null>();
-  readonly #census: Census;
+  readonly #table: ProcessTable;
   #marks: bigint;
   /** Runs of the supervisor before this one that nobody has adopted yet. */
   #inherited = new Map<number, RunEntry>();
@@ -68,7 +69,7 @@ export class Children {
   constructor(parts: ChildrenParts) {
     this.#parts = parts;
     this.#marks = firstMark(parts.seed);
-    this.#census = new Census(
+    this.#table = new ProcessTable(
       parts.clock,
       parts.pid1.pid,
       (pid) => this.#mains.has(pid),
@@ -194,7 +195,7 @@ export class Children {
     run.start = start;
     this.#mains.set(pid, newMain(pid, start, pid1.pid));
     run.known = new Map([[pid, start]]);
-    if (hasMarks) this.#census.introduce(pid, start, run.mark);
+    if (hasMarks) this.#table.introduce(pid, start, run.mark);
     for (const [index, pipe] of pipes.entries()) pipe.open(`/proc/${pid1.pid}/fd/${descriptors[index]}`);
   }
 
@@ -218,7 +219,7 @@ export class Children {
       },
       exited: (status) => {
         if (run.exited) return;
-        this.#census.outdate(run.pid, run.start);
+        this.#table.outdate(run.pid, run.start);
         if (this.#mains.has(run.pid)) this.#mains.set(run.pid, null);
         run.exited = true;
         listener.changed?.();
@@ -316,8 +317,8 @@ export class Children {
     if (ending === undefined) return;
     ending.cancel();
     let alive = this.#members(run);
-    for (let scans = 1; alive?.length === 0 && !this.#census.isWhole && scans < EMPTY_SCANS; scans += 1) {
-      this.#census.forget();
+    for (let scans = 1; alive?.length === 0 && !this.#table.isWhole && scans < EMPTY_SCANS; scans += 1) {
+      this.#table.forget();
       alive = this.#members(run);
     }
     if (alive?.length === 0 && run.exited) {
@@ -364,7 +365,7 @@ export class Children {
       const left = failures.flatMap(({ index, errno }) => (errno === EPERM ? (named[index] ?? []) : []));
       if (left.length > 0)
         run.listener.killRefused?.(left.map((process) => ({ pid: process.pid, name: readTitle(process) })));
-      this.#census.forget();
+      this.#table.forget();
       if (run.ending === ending) this.#scan(run);
     });
     return true;
@@ -377,9 +378,9 @@ export class Children {
   #members(run: Run): Process[] | null {
     const { pid: main, start: mainStart, mark, runName, known } = run;
     if (main === 0) return [];
-    const members = this.#census.membersOf({ main, mainStart, mark, runName, known }, this.#parts.hasMarks);
+    const members = this.#table.membersOf({ main, mainStart, mark, runName, known }, this.#parts.hasMarks);
     if (members === null) return null;
-    run.known = this.#census.remembered(known, members);
+    run.known = this.#table.remembered(known, members);
     if (!isSame(known, run.known)) run.listener.changed?.();
     return members;
   }
@@ -400,7 +401,7 @@ export class Children {
   killEverything(): boolean {
     // Without PID 1 it is unknown which of these have been reaped.
     for (const pid of this.#mains.keys()) this.#mains.set(pid, null);
-    this.#census.forget();
+    this.#table.forget();
     let found = false;
     for (const run of this.#runs.values()) {
       for (const { pid } of this.#members(run) ?? []) {

@@ -173,7 +173,7 @@ export class Pid1 {
       parts.push(Uint8Array.from(event.part));
     } else if (event.type === 'restored') {
       this.#arriving = null;
-      this.#lastRun = Math.max(0, ...arriving.runs.keys());
+      this.#lastRun = event.lastRun;
       const records = new Map([...arriving.records].map(([key, parts]) => [key, Buffer.concat(parts)] as const));
       arriving.resolve({ records, runs: arriving.runs });
     } else return false;

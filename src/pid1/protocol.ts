@@ -48,7 +48,7 @@ export const STEPS = {
   11: 'cwd',
   12: 'exec',
 } as const satisfies Readonly<Record<number, string>>;
-export type Step = (typeof STEPS)[keyof typeof STEPS];
+export type SpawnStep = (typeof STEPS)[keyof typeof STEPS];
 
 /** What a descriptor of the program refers to. */
 export type Stream =
@@ -280,7 +280,7 @@ export type Pid1Event =
   | {
       readonly type: 'failed';
       readonly run: number;
-      readonly step: Step;
+      readonly step: SpawnStep;
       readonly errno: number;
       readonly index: number;
     }
@@ -305,7 +305,8 @@ export type Pid1Event =
   /** A part of a record of the supervisor before this one; `size` is that of the whole record, bytes. */
   | { readonly type: 'kept'; readonly key: number; readonly size: number; readonly part: Uint8Array }
   | ({ readonly type: 'run' } & RunEntry)
-  | { readonly type: 'restored' }
+  /** `lastRun`: the highest number that a run has had. */
+  | { readonly type: 'restored'; readonly lastRun: number }
   | { readonly type: 'ping' };
 
 /** An entry of PID 1's table of runs. */
@@ -317,7 +318,7 @@ export interface RunEntry {
   readonly start: number;
   readonly mark: bigint;
   /** Meaningful for `failed` only. */
-  readonly failure: { readonly step: Step; readonly errno: number; readonly index: number };
+  readonly failure: { readonly step: SpawnStep; readonly errno: number; readonly index: number };
   /** Of `exited`, as wait4(2) gives it. */
   readonly status: number;
   readonly pipes: readonly number[];
@@ -425,7 +426,7 @@ function decodeEvent(type: number, payload: Buffer): Pid1Event {
     case EVENT.run:
       return decodeRun(fields);
     case EVENT.restored:
-      return { type: 'restored' };
+      return { type: 'restored', lastRun: u32() };
     case EVENT.ping:
       return { type: 'ping' };
     default:

@@ -7,7 +7,7 @@ import type { Run } from './run.ts';
 /** USER_HZ, fixed for user space on every architecture we run on (proc_pid_stat(5), sysconf(_SC_CLK_TCK)). */
 const TICKS_PER_SECOND = 100;
 
-export interface Usage {
+export interface ProcessUsage {
   readonly cpu_seconds: number;
   readonly memory_bytes: number;
   readonly processes: number;
@@ -23,8 +23,8 @@ export function usageOf(
   children: Children,
   handleOf: (name: string) => Run | null,
   page: number,
-): ReadonlyMap<string, Usage> {
-  const found = new Map<string, Usage>();
+): ReadonlyMap<string, ProcessUsage> {
+  const found = new Map<string, ProcessUsage>();
   for (const name of names) {
     const handle = handleOf(name);
     if (handle === null) continue;

@@ -8,7 +8,7 @@ import { inOrder } from '../core/turn.ts';
 import { nextDeadline, type World } from '../core/world.ts';
 import type { Millis, ServicePlan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
-import { Attendance } from './attendance.ts';
+import { AbsenceDetector } from './absence-detector.ts';
 
 export interface Announcement {
   readonly level: 'info' | 'warn' | 'error';
@@ -17,14 +17,14 @@ export interface Announcement {
   readonly text: string;
 }
 
-/** What carries out the effects on one service; runtime/hands.ts. */
+/** Runs the effects on one service (executor.ts). */
 export interface Performer {
   perform(plan: ServicePlan, run: number, effect: ServiceEffect): void;
 }
 
 export interface EngineParts {
   readonly clock: Clock;
-  readonly hands: (send: (event: Event) => void) => Performer;
+  readonly executor: (send: (event: Event) => void) => Performer;
   readonly announce: (announcement: Announcement) => void;
   /** Reads the configuration again; answers with `plan-changed` when it is right. */
   readonly reload: () => void;
@@ -47,8 +47,8 @@ export interface EngineParts {
  */
 const TURN = 8;
 
-/** Services that end in a rehearsal: the one that fails, and one that has to stop for it. */
-const REHEARSED = 2;
+/** Services that end in the warm-up: the one that fails, and one that stops because of it. */
+const WARMED_UP = 2;
 /** With more services than this, computing the consequences of a failure takes long. */
 const MANY = 50;
 
@@ -67,15 +67,15 @@ interface PostponedOf extends Postponed {
 
 export class Engine {
   readonly #parts: EngineParts;
-  readonly #hands: Performer;
+  readonly #executor: Performer;
   readonly #queue: Event[] = [];
   readonly #watchers = new Set<() => void>();
   #world: World;
   #draining = false;
   /** Spawns for another turn, and what is to be done to those services after that, in order. */
   #postponed: PostponedOf[] = [];
-  /** How many of these are of each service. */
-  readonly #late = new Map<string, number>();
+  /** The same by service, in order. */
+  readonly #late = new Map<string, readonly Postponed[]>();
   #turnBegan = 0;
   #goingOn = false;
   #armed: { readonly at: number; readonly cancel: () => void } | null = null;
@@ -84,13 +84,13 @@ export class Engine {
   #notBefore = 0;
   /** Events that the function of turn() has sent so far; null while turn() does not run. */
   #collected: Event[] | null = null;
-  readonly #attendance: Attendance;
+  readonly #absences: AbsenceDetector;
 
   constructor(world: World, parts: EngineParts) {
     this.#parts = parts;
     this.#world = world;
-    this.#attendance = new Attendance(parts.clock, () => this.#noticeAbsence());
-    this.#hands = parts.hands((event) => this.send(event));
+    this.#absences = new AbsenceDetector(parts.clock, () => this.#noticeAbsence());
+    this.#executor = parts.executor((event) => this.send(event));
   }
 
   get world(): World {
@@ -156,8 +156,7 @@ export class Engine {
 
   /** What is postponed for a service, in order. */
   postponedOf(service: string): readonly Postponed[] {
-    if (!this.#late.has(service)) return [];
-    return this.#postponed.flatMap(({ plan, run, effect }) => (plan.name === service ? [{ run, effect }] : []));
+    return this.#late.get(service) ?? [];
   }
 
   /** Goes on where an earlier engine ended: with what it had postponed, by service. Then arms the timer. */
@@ -180,13 +179,13 @@ export class Engine {
    * Thinks through what the failure of a service leads to, and forgets it: code takes ten times as long when it runs for the
    * first time, and then nobody has to wait for that. Not where it would take long itself.
    */
-  rehearse(): void {
+  warmUp(): void {
     const now = this.#parts.clock.now();
     let world = this.#world;
     if (world.services.size > MANY) return;
     for (const [service, { run }] of [...world.services]
       .filter(([, { state }]) => hasMain(state))
-      .slice(0, REHEARSED)) {
+      .slice(0, WARMED_UP)) {
       const news: readonly ServiceEvent[] = [
         { type: 'exited', exit: { kind: 'code', code: 1 } },
         { type: 'emptied', swept: [] },
@@ -197,7 +196,7 @@ export class Engine {
 
   /** At once: an absence may begin before the next turn. */
   #attend(): void {
-    this.#attendance.watch(this.#world.tally.judged > 0 || this.#world.phase.id === 'stopping');
+    this.#absences.watch(this.#world.tally.judged > 0 || this.#world.phase.id === 'stopping');
   }
 
   #carryOut(effect: Effect): void {
@@ -227,17 +226,17 @@ export class Engine {
     const { plan, run, effect } = one;
     const isLate = effect.type === 'spawn' && this.#parts.clock.now() - this.#turnBegan >= TURN;
     if (!isLate && !this.#late.has(plan.name)) {
-      this.#hands.perform(plan, run, effect);
+      this.#executor.perform(plan, run, effect);
       return;
     }
     this.#postpone(one);
   }
 
   #postpone(one: PostponedOf): void {
-    const { plan } = one;
+    const { plan, run, effect } = one;
     this.#postponed.push(one);
+    this.#late.set(plan.name, [...this.postponedOf(plan.name), { run, effect }]);
     this.#parts.postponed(plan.name);
-    this.#late.set(plan.name, (this.#late.get(plan.name) ?? 0) + 1);
     if (this.#postponed.length === 1 && !this.#goingOn) this.#parts.clock.soon(() => this.#goOn());
   }
 
@@ -251,11 +250,11 @@ export class Engine {
         const next = this.#postponed.shift();
         if (next === undefined) break;
         const { name } = next.plan;
-        const left = (this.#late.get(name) ?? 0) - 1;
-        if (left > 0) this.#late.set(name, left);
+        const left = this.postponedOf(name).slice(1);
+        if (left.length > 0) this.#late.set(name, left);
         else this.#late.delete(name);
         this.#parts.postponed(name);
-        this.#hands.perform(next.plan, next.run, next.effect);
+        this.#executor.perform(next.plan, next.run, next.effect);
       }
     } finally {
       this.#goingOn = false;
@@ -289,7 +288,7 @@ export class Engine {
 
   /** Moves all deadlines if an absence has just ended: no service fails because the supervisor did not run. */
   #noticeAbsence(): void {
-    const by = this.#attendance.absence();
+    const by = this.#absences.absence();
     if (by === 0) return;
     this.#step({ type: 'was-absent', by });
     this.#parts.changed();

@@ -4,8 +4,8 @@ import type { HookName } from '../core/event.ts';
 import { type Exit, shellCode } from '../core/policy.ts';
 import { compilePattern } from '../plan/pattern.ts';
 import type { ServicePlan } from '../plan/plan.ts';
-import { programOf } from './hands.ts';
-import type { HandsParts, ProgramListener, RunHandle, RunRecord } from './parts.ts';
+import { programOf } from './executor.ts';
+import type { ExecutorParts, KeptRun, ProgramListener, RunHandle } from './parts.ts';
 
 export interface HookResult {
   readonly ok: boolean;
@@ -45,15 +45,15 @@ export interface HookRecord {
   readonly name: HookName;
   readonly about: About;
   readonly result: HookResult | null;
-  readonly run: RunRecord;
+  readonly run: KeptRun;
 }
 
 type HookParts<Handle extends RunHandle> = Pick<
-  HandsParts<Handle>,
+  ExecutorParts<Handle>,
   'processes' | 'logs' | 'makePipe' | 'explainExit' | 'changed'
 >;
 
-export class Hooks<Handle extends RunHandle> {
+export class HookRunner<Handle extends RunHandle> {
   readonly #parts: HookParts<Handle>;
   /** By service: the hook under way, last, and those before it that were killed and are not gone yet. */
   readonly #running = new Map<string, readonly Running<Handle>[]>();

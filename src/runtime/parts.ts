@@ -42,18 +42,22 @@ export interface ProgramListener {
 }
 
 /** What a successor goes on with; only pid1/ knows its content. */
-export type RunRecord = { readonly id: number };
+export interface KeptRun {
+  readonly id: number;
+  /** Whether its listener was told that the main process has ended. */
+  readonly exited: boolean;
+}
 
 export interface ProcessRoom<Handle extends RunHandle = RunHandle> {
   spawn(request: Program & Connections & { readonly input: null }, listener: ProgramListener): Handle;
   /** Null: no process of the run is left. */
-  recordOf(run: Handle): RunRecord | null;
+  recordOf(run: Handle): KeptRun | null;
   /**
    * Goes on with a run of the supervisor before this one; null: PID 1 does not know it. `done` is called when no process is
    * left, if it was being ended.
    */
   adopt(
-    record: RunRecord,
+    record: KeptRun,
     request: Program & Connections,
     listener: ProgramListener,
     done: (swept: readonly SweptProcess[]) => void,
@@ -83,18 +87,18 @@ export interface LogRoom {
     watcher: { readonly patterns: Map<number, Pattern>; matched(index: number): void; progressed: (() => void) | null },
     /** Whether a supervisor that has died read these streams before. */
     isCut: boolean,
-  ): Attachment;
+  ): AttachedStreams;
 }
 
 /** The two streams of one run, while they are read. */
-export interface Attachment {
+export interface AttachedStreams {
   /** Reads what the pipes hold at this moment, as far as there is room for it. */
   drain(): void;
   /** No process of the run is left: stops reading once the streams are silent, even if another process holds them open. */
   release(): void;
 }
 
-export interface HandsParts<Handle extends RunHandle = RunHandle> {
+export interface ExecutorParts<Handle extends RunHandle = RunHandle> {
   readonly clock: Clock;
   readonly processes: ProcessRoom<Handle>;
   readonly logs: LogRoom;

@@ -7,21 +7,21 @@ import { isDeepStrictEqual } from 'node:util';
 import { compilePattern } from '../plan/pattern.ts';
 import type { HttpProbe } from '../plan/plan.ts';
 import { HttpError, ResponseReader } from './http-reader.ts';
-import { type Answer, describeConnectError } from './probe.ts';
+import { type AttemptResult, describeConnectError } from './probe.ts';
 
 /** At most this much of a body is read, bytes. */
 const BODY_KEPT = 1024 * 1024;
 const DEFAULT_PORTS = { http: 80, https: 443 } as const;
 
 /** Never rejects. After an abort the result has no meaning. */
-export function attemptHttp(probe: HttpProbe, abort: AbortSignal): Promise<Answer> {
+export function attemptHttp(probe: HttpProbe, abort: AbortSignal): Promise<AttemptResult> {
   if (abort.aborted) return Promise.resolve({ ok: false, detail: 'abandoned' });
   const where = probe.socket ?? `${bracketed(probe.host)}:${probe.port}`;
   return new Promise((resolve) => {
     const reader = new ResponseReader(probe.method, BODY_KEPT);
     const socket = open(probe);
     let isOver = false;
-    const finish = (answer: Answer) => {
+    const finish = (answer: AttemptResult) => {
       isOver = true;
       abort.removeEventListener('abort', abandon);
       socket.destroy();
@@ -97,7 +97,7 @@ function encodePath(path: string): string {
 }
 
 /** The result of the attempt, from what has been read of the response; null: more has to be read. */
-function judgeResponse(probe: HttpProbe, reader: ResponseReader): Answer | null {
+function judgeResponse(probe: HttpProbe, reader: ResponseReader): AttemptResult | null {
   const { status } = reader;
   if (status === null) return null;
   if (!probe.status.some(([least, most]) => status >= least && status <= most)) {
@@ -113,8 +113,8 @@ export function judgeBody(
   probe: Pick<HttpProbe, 'contains' | 'matches' | 'notMatches' | 'json'>,
   status: number,
   body: string,
-): Answer {
-  const no = (why: string): Answer => ({ ok: false, detail: `HTTP ${status}, but ${why}` });
+): AttemptResult {
+  const no = (why: string): AttemptResult => ({ ok: false, detail: `HTTP ${status}, but ${why}` });
   if (probe.contains !== null && !body.includes(probe.contains))
     return no(`the body does not contain ${JSON.stringify(probe.contains)}`);
   if (probe.matches !== null && !compilePattern(probe.matches).test(body))

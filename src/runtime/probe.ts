@@ -3,7 +3,7 @@
 // limit is used up.
 import type { HttpProbe, Probe, TcpProbe } from '../plan/plan.ts';
 
-export interface Answer {
+export interface AttemptResult {
   readonly ok: boolean;
   readonly detail: string;
 }
@@ -15,7 +15,7 @@ export interface ProbeHelp {
 }
 
 /** Never rejects; after an abort its answer is not looked at. `log` and `notify` are told by others. */
-export async function attemptProbe(probe: Probe, abort: AbortSignal, help: ProbeHelp): Promise<Answer> {
+export async function attemptProbe(probe: Probe, abort: AbortSignal, help: ProbeHelp): Promise<AttemptResult> {
   switch (probe.kind) {
     case 'http': {
       const { attemptHttp } = await import('./probe-http.ts');
@@ -40,7 +40,7 @@ export async function attemptProbe(probe: Probe, abort: AbortSignal, help: Probe
   }
 }
 
-async function attemptTcp({ host, port, socket: path }: TcpProbe, abort: AbortSignal): Promise<Answer> {
+async function attemptTcp({ host, port, socket: path }: TcpProbe, abort: AbortSignal): Promise<AttemptResult> {
   // With its first use come the streams: a start would pay 2 ms for them.
   const { connect } = await import('node:net');
   if (abort.aborted) return { ok: false, detail: 'abandoned' };

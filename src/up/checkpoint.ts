@@ -1,7 +1,8 @@
 // The checkpoint of a supervising process, as records that PID 1 keeps for the next one: the world, what the runtime adds to
 // each service, the last events and lines, and what this process has done to the machine. Writes only what has changed.
 // Part of the root.
-import { type Entry, type Journal, MOST } from '../control/journal.ts';
+import { type Journal, type JournalEntry, MOST } from '../control/journal.ts';
+import type { History } from '../control/source.ts';
 import { decodeWorld, KEYS, keyOf, PARTS, WorldEncoder } from '../core/checkpoint.ts';
 import type { Effect } from '../core/event.ts';
 import type { World } from '../core/world.ts';
@@ -13,7 +14,7 @@ import type { Run } from '../pid1/run.ts';
 import type { Clock } from '../ports.ts';
 import type { ProbeCounts } from '../runtime/counts.ts';
 import type { Engine, Postponed } from '../runtime/engine.ts';
-import type { Hands, ServiceRecord } from '../runtime/hands.ts';
+import type { Executor, ServiceRecord } from '../runtime/executor.ts';
 
 /** What a supervising process has done beside its services. */
 export interface Own {
@@ -32,16 +33,9 @@ export interface Own {
   /** The post-mortem has been printed. */
   readonly isTold: boolean;
   readonly history: History;
+  /** Keys of the operations that were carried out last, oldest first. */
+  readonly done: readonly string[];
   readonly fatal: Fatal | null;
-}
-
-/** How often a supervisor was started in the place of another one. */
-export interface History {
-  readonly restarts: number;
-  /** By the reason for which the one before had ended. */
-  readonly reasons: Readonly<Record<string, number>>;
-  /** Wall time of the last, milliseconds, and its reason. */
-  readonly last: { readonly at: number; readonly reason: string } | null;
 }
 
 /** An event on which the core has thrown. */
@@ -54,6 +48,8 @@ export interface Fatal {
 }
 
 const OWN = KEYS.own;
+/** As many keys of operations are remembered. */
+const DONE_MOST = 64;
 
 /** Lines and characters of each service's recent output. */
 const LINES = 60;
@@ -77,7 +73,7 @@ export interface CheckpointParts {
   readonly clock: Clock;
   readonly container: Readonly<Record<string, string>>;
   readonly engine: Engine;
-  readonly hands: Hands<Run>;
+  readonly executor: Executor<Run>;
   readonly logs: Pipeline;
   readonly journal: Journal;
   /** A record has changed. */
@@ -115,6 +111,12 @@ export class Checkpoint {
     this.#parts.touch();
   }
 
+  /** Whether an operation with that key was carried out. */
+  readonly isDone = (key: string): boolean => this.#own.done.includes(key);
+
+  /** Remembers an operation. To be called in the turn in which it is carried out: both are then in one batch. */
+  readonly noteDone = (key: string): void => this.note({ done: [...this.#own.done, key].slice(-DONE_MOST) });
+
   /** What the runtime adds to this service is another now. */
   changed(service: string): void {
     this.#names.add(service);
@@ -128,12 +130,12 @@ export class Checkpoint {
     this.#old = [];
     const put = (key: number, value: unknown) =>
       void records.set(key, value === null ? EMPTY : Buffer.from(JSON.stringify(value)));
-    const { engine, hands } = this.#parts;
+    const { engine, executor } = this.#parts;
     const { world } = engine;
     const numbers = world.index.graph.numbers;
     const others = new Set([...this.#names].flatMap((name) => numbers.get(name) ?? []));
     this.#names.clear();
-    const beside = (name: string): Beside => ({ postponed: engine.postponedOf(name), record: hands.recordOf(name) });
+    const beside = (name: string): Beside => ({ postponed: engine.postponedOf(name), record: executor.recordOf(name) });
     this.#encoder.write(world, others, beside, put);
     if (this.#isOwnChanged) put(OWN, this.#own);
     this.#isOwnChanged = false;
@@ -167,13 +169,13 @@ export class Checkpoint {
 
   /** Of the services that have printed: what was counted, and their last lines. */
   #writeOutput(): void {
-    const { engine, logs, hands, touch } = this.#parts;
+    const { engine, logs, executor, touch } = this.#parts;
     for (const name of logs.takePrinted()) {
       const number = engine.world.index.graph.numbers.get(name);
       if (number === undefined) continue;
       const counted: Counted = {
-        probes: [...(hands.counts.probes.get(name) ?? [])],
-        swept: hands.counts.swept.get(name) ?? 0,
+        probes: [...(executor.counts.probes.get(name) ?? [])],
+        swept: executor.counts.swept.get(name) ?? 0,
         streams: logs.counts.get(name) ?? null,
       };
       this.#output.set(keyOf(number, PARTS.counts), counted);
@@ -189,7 +191,7 @@ const EMPTY = new Uint8Array();
 export interface Kept {
   readonly world: World;
   readonly own: Own;
-  readonly entries: readonly Entry[];
+  readonly entries: readonly JournalEntry[];
   /** By service. */
   readonly postponed: ReadonlyMap<string, readonly Postponed[]>;
   readonly records: ReadonlyMap<string, ServiceRecord>;
@@ -212,7 +214,7 @@ export function readCheckpoint(records: Records, container: Readonly<Record<stri
         return value === undefined ? [] : [[name, value as T]];
       }),
     );
-  const entries = Array.from({ length: MOST }, (_, at) => read(KEYS.journal + at) as Entry | undefined);
+  const entries = Array.from({ length: MOST }, (_, at) => read(KEYS.journal + at) as JournalEntry | undefined);
   const besides = [...beside] as [string, Beside][];
   return {
     world,

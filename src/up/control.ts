@@ -8,15 +8,12 @@ import { FD, type Handover } from '../platform/handover.ts';
 import type { RealClock } from '../ports.ts';
 import { BOUNDS } from '../runtime/counts.ts';
 import type { Announce } from './announcer.ts';
-import type { History } from './checkpoint.ts';
-import { makeSource, type SourceParts } from './source.ts';
+import { makeApiSource, type SourceParts } from './source.ts';
 
 export interface ControlParts extends Omit<SourceParts, 'pid' | 'page' | 'clock'> {
   readonly clock: RealClock;
   readonly handover: Handover;
   readonly announce: Announce;
-  /** Of the supervisors before this one. */
-  readonly history: History;
   /** How many orphans PID 1 has reaped. */
   reaped(): number;
 }
@@ -28,7 +25,7 @@ export interface Closable {
 /** `control`: null where the configuration wants no TCP port. */
 export async function openControl(parts: ControlParts, control: ControlPlan | null): Promise<Closable | null> {
   const { handover, announce } = parts;
-  const source = makeSource({ ...parts, pid: handover.pid1, page: handover.page });
+  const source = makeApiSource({ ...parts, pid: handover.pid1, page: handover.page });
   const isShort = () => isShortOfFiles(handover.files.hard);
   const http = control === null ? null : await openHttp(control, source, parts, isShort);
   if (handover.socket === null) {
@@ -55,13 +52,13 @@ export async function openControl(parts: ControlParts, control: ControlPlan | nu
 async function openHttp(
   control: ControlPlan,
   source: ApiSource,
-  { clock, hands, logs, announce, reaped }: ControlParts,
+  { clock, executor, logs, announce, reaped }: ControlParts,
   isShort: () => boolean,
 ): Promise<Closable | null> {
   const { serveTcp } = await import('../control/tcp.ts');
   const started_at = (clock.wall() - process.uptime() * 1_000) / 1_000;
   const counters = () => {
-    const { probes, swept } = hands.counts;
+    const { probes, swept } = executor.counts;
     const { user, system } = process.cpuUsage();
     return {
       bounds: BOUNDS,

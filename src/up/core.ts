@@ -11,7 +11,7 @@ import type { Run } from '../pid1/run.ts';
 import type { Plan } from '../plan/plan.ts';
 import { realRandom } from '../ports.ts';
 import { Engine } from '../runtime/engine.ts';
-import { Hands } from '../runtime/hands.ts';
+import { Executor } from '../runtime/executor.ts';
 import { printable } from '../text.ts';
 import { Checkpoint, type Own } from './checkpoint.ts';
 import type { End } from './ending.ts';
@@ -19,7 +19,7 @@ import type { Rooms } from './rooms.ts';
 
 export interface Core {
   readonly engine: Engine;
-  readonly hands: Hands<Run>;
+  readonly executor: Executor<Run>;
   readonly checkpoint: Checkpoint;
   readonly reload: (how: 'apply' | 'dry-run') => Promise<Reloaded>;
   /** All services have ended. */
@@ -42,7 +42,7 @@ export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<num
     checkpoint.note({ end: found });
     ended.resolve(found);
   };
-  const hands = makeHands(
+  const executor = makeExecutor(
     rooms,
     (event) => engine.send(event),
     (service) => checkpoint.changed(service),
@@ -52,7 +52,7 @@ export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<num
     announce,
     end,
     reload: () => void reload('apply'),
-    hands: () => hands,
+    executor: () => executor,
     changed: () => link.pid1.touch(),
     postponed: (service) => checkpoint.changed(service),
     broken: (event, error) => endBroken(rooms, checkpoint, event, error),
@@ -61,24 +61,24 @@ export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<num
   });
   gpus.runs = () =>
     [...engine.world.services.keys()].flatMap((name): (readonly [string, Run])[] => {
-      const run = hands.handleOf(name);
+      const run = executor.handleOf(name);
       return run === null ? [] : [[name, run]];
     });
   const container = handover.environment;
   const touch = () => link.pid1.touch();
-  const checkpoint = new Checkpoint({ clock, container, engine, hands, logs, journal, touch }, own, old);
+  const checkpoint = new Checkpoint({ clock, container, engine, executor, logs, journal, touch }, own, old);
   link.pid1.keep(checkpoint.take);
   link.turn = (take) => engine.turn(take);
   const reload = makeReload(engine, rooms, checkpoint);
-  return { engine, hands, checkpoint, reload, ended: ended.promise, end };
+  return { engine, executor, checkpoint, reload, ended: ended.promise, end };
 }
 
-function makeHands(
+function makeExecutor(
   { request, link: { children }, gpus, logs, announce }: Rooms,
-  send: ConstructorParameters<typeof Hands>[1],
+  send: ConstructorParameters<typeof Executor>[1],
   changed: (service: string) => void,
-): Hands<Run> {
-  const parts: ConstructorParameters<typeof Hands<Run>>[0] = {
+): Executor<Run> {
+  const parts: ConstructorParameters<typeof Executor<Run>>[0] = {
     clock: request.clock,
     processes: children,
     logs,
@@ -96,7 +96,7 @@ function makeHands(
     fileExists: exists,
     ownUid: process.getuid?.() ?? 0,
   };
-  return new Hands<Run>(parts, send);
+  return new Executor<Run>(parts, send);
 }
 
 /** Reads the configuration again, and applies it to what depends on it outside the engine. */

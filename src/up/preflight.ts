@@ -206,10 +206,10 @@ function lookAtPorts({ name, ports }: ServicePlan, portOwner: PortOwner): Findin
 }
 
 /** The services of this container's supervisor, as it reports them. */
-export type Running = readonly { readonly name: string; readonly pid: number | null }[];
+export type RunningServices = readonly { readonly name: string; readonly pid: number | null }[];
 
 /** The service that a process belongs to: by its session, which each run has of its own, or by an ancestor. */
-export function ownerOf(pid: number, running: Running): string | null {
+export function ownerOf(pid: number, running: RunningServices): string | null {
   const mains = new Map(running.flatMap(({ name, pid: main }) => (main === null ? [] : [[main, name] as const])));
   let at = pid;
   for (let found = readProcess(at); found !== null && at > 1; found = readProcess(at)) {
@@ -297,7 +297,7 @@ function toGib(bytes: number): string {
 }
 
 /** A start that must not be: in words, and the code to end with. */
-export interface Refusal {
+export interface StartRefusal {
   readonly text: string;
   readonly code: number;
 }
@@ -306,7 +306,7 @@ export interface Refusal {
  * Whether the driver answers, and no device is too small for what is asked of it; null: nothing stands in the way. Memory
  * that is only in use now may be given back: each run waits for that (core/gate.ts).
  */
-export async function refuseGpus(plan: Plan, readGpus: GpuReader, abort: AbortSignal): Promise<Refusal | null> {
+export async function refuseGpus(plan: Plan, readGpus: GpuReader, abort: AbortSignal): Promise<StartRefusal | null> {
   const services = gpuServices(plan);
   const reading = await readAll(services, readGpus, false, abort);
   if (reading.kind === 'unreadable') return null;

@@ -54,9 +54,9 @@ export async function openRooms(request: UpRequest, plan: Plan, link: Link): Pro
   const journal = new Journal();
   const print = await makeAnnouncer(plan, logs, sinks.stderr);
   const announce: Announce = (announcement) => {
-    journal.add(announcement, clock.wall());
-    // The successor goes on with the journal.
+    // The successor goes on with the journal. First, so that the batch is sent before followers see the event.
     link.pid1.touch();
+    journal.add(announcement, clock.wall());
     print(announcement);
   };
   const hostNames = new HostNames(hostsFile(), announce);

@@ -2,7 +2,7 @@
 // root, like up.ts.
 import { parseSignal } from '../config/signal.ts';
 import type { Journal } from '../control/journal.ts';
-import type { ApiSource, Reloaded, Usage } from '../control/source.ts';
+import type { ApiSource, History, Reloaded, Usage } from '../control/source.ts';
 import { takeSnapshot } from '../core/snapshot.ts';
 import { isActive } from '../core/state.ts';
 import { takeTimeline } from '../core/timeline.ts';
@@ -13,7 +13,8 @@ import type { Run } from '../pid1/run.ts';
 import { usageOf } from '../pid1/usage.ts';
 import type { Clock } from '../ports.ts';
 import type { Engine } from '../runtime/engine.ts';
-import { type Hands, programOf } from '../runtime/hands.ts';
+import { type Executor, programOf } from '../runtime/executor.ts';
+import type { Checkpoint } from './checkpoint.ts';
 
 export interface SourceParts {
   readonly version: string;
@@ -23,15 +24,23 @@ export interface SourceParts {
   readonly page: number;
   readonly engine: Engine;
   readonly children: Children;
-  readonly hands: Hands<Run>;
+  readonly executor: Executor<Run>;
   readonly clock: Clock;
   readonly logs: Pipeline;
   readonly journal: Journal;
+  /** Of the supervisors before this one. */
+  readonly history: History;
+  readonly checkpoint: Pick<Checkpoint, 'isDone' | 'noteDone'>;
   reload(how: 'apply' | 'dry-run'): Promise<Reloaded>;
 }
 
-export function makeSource(parts: SourceParts): ApiSource {
-  const { version, engine, children, clock, logs, journal, reload } = parts;
+export function makeApiSource(parts: SourceParts): ApiSource {
+  const { version, engine, children, clock, logs, journal, checkpoint, history, reload } = parts;
+  // After the event: if the core throws on it, the key is not in the checkpoint.
+  const send = (event: Parameters<Engine['send']>[0], key: string | null) => {
+    engine.send(event);
+    if (key !== null) checkpoint.noteDone(key);
+  };
   return {
     version,
     pid: parts.pid,
@@ -40,15 +49,21 @@ export function makeSource(parts: SourceParts): ApiSource {
     timeline: () => takeTimeline(engine.world, clock.now()),
     plan: () => engine.world.plan,
     usage: remembered(parts),
-    operate: (operation, services) => engine.send({ type: 'operated', operation, services }),
-    signal: (signal, services) => engine.send({ type: 'signal-asked', signal, services }),
+    history,
+    isDone: checkpoint.isDone,
+    operate: (operation, services, key) => send({ type: 'operated', operation, services }, key),
+    signal: (signal, services, key) => send({ type: 'signal-asked', signal, services }, key),
     parseSignal,
     reload,
     logs: {
       tail: (service, count) => logs.tail(service, count),
       follow: (service, listener) => logs.follow(service, listener),
     },
-    events: journal,
+    events: {
+      latest: (count) => journal.latest(count),
+      // After the batch of this turn: a client has seen no event that a successor does not know.
+      follow: (follower) => journal.follow((entry) => queueMicrotask(() => follower(entry))),
+    },
     exec: async (service, { argv, input, env, take, abort }) => {
       const plan = engine.world.index.plans.get(service);
       if (plan === undefined) return { code: 1, failure: `there is no service ${service}` };
@@ -70,13 +85,13 @@ const FRESH = 100;
 const TIMES = 10;
 
 /** What each service uses, read at most so often; of a run that is younger than the reading, read at once. */
-function remembered({ engine, children, hands, clock, page }: SourceParts): () => ReadonlyMap<string, Usage> {
+function remembered({ engine, children, executor, clock, page }: SourceParts): () => ReadonlyMap<string, Usage> {
   let until = -Infinity;
   let found = new Map<string, { readonly handle: Run; readonly usage: Usage | null }>();
   return () => {
     const now = clock.now();
     if (now >= until) found = new Map();
-    const handleOf = (name: string) => hands.handleOf(name);
+    const handleOf = (name: string) => executor.handleOf(name);
     const result = new Map<string, Usage>();
     const stale: string[] = [];
     for (const [name, { state }] of engine.world.services) {

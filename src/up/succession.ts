@@ -1,9 +1,9 @@
 // What a successor tells about the supervisors before it: why they ended, and how often. Pure, but for the announcement.
 // Part of the root.
+import type { History } from '../control/source.ts';
 import { signalName } from '../linux/signals.ts';
 import type { Handover } from '../platform/handover.ts';
 import type { Announce } from './announcer.ts';
-import type { History } from './checkpoint.ts';
 
 type Death = Handover['deaths'][number];
 
@@ -26,7 +26,7 @@ export function historyAfter(history: History, { restarts, deaths }: Handover, w
   const reasons = { ...history.reasons };
   for (const death of deaths) reasons[reasonOf(death)] = (reasons[reasonOf(death)] ?? 0) + 1;
   const [first] = deaths;
-  return { restarts, reasons, last: { at: wall, reason: first === undefined ? 'unknown' : describeDeath(first) } };
+  return { restarts, reasons, last: { at: wall, reason: first === undefined ? 'ended' : describeDeath(first) } };
 }
 
 export function announceSuccession({ restarts, last }: History, { deaths }: Handover, announce: Announce): void {

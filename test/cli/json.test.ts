@@ -1,6 +1,6 @@
 // What commands print with --json: text from outside cannot steer the terminal, whatever command prints it.
 import { expect, test } from 'bun:test';
-import type { Context } from '../../src/cli/command.ts';
+import type { CommandContext } from '../../src/cli/command.ts';
 import { renderJson } from '../../src/cli/json.ts';
 import { operate, reload, wait } from '../../src/cli/operations.ts';
 
@@ -9,12 +9,12 @@ const ESCAPED = 'a\\u009b31m\\u202eb';
 
 /** What a command prints when the supervisor answers its questions in this order. */
 async function outputOf(
-  run: (context: Context) => Promise<number>,
+  run: (context: CommandContext) => Promise<number>,
   ...answers: readonly { readonly status: number; readonly type?: string; readonly body: object }[]
 ): Promise<string> {
   const left = [...answers];
   let printed = '';
-  const context: Partial<Context> = {
+  const context: Partial<CommandContext> = {
     dial: () => ({
       ok: true,
       path: '/run/x.sock',
@@ -30,13 +30,15 @@ async function outputOf(
         }),
     }),
     after: () => () => undefined,
+    randomName: () => 'key',
+    wall: () => 0,
     terminal: { out: null, err: null },
     out: (text) => {
       printed += text;
     },
     err: () => undefined,
   };
-  await run(context as Context);
+  await run(context as CommandContext);
   return printed;
 }
 

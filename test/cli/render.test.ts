@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test';
 import { renderDot, renderGraph, renderSvg, renderTimeline } from '../../src/cli/charts.ts';
 import { renderReload } from '../../src/cli/operations.ts';
 import { renderProgress } from '../../src/cli/progress.ts';
+import { renderRestarts } from '../../src/control/table.ts';
 import { takeTimeline } from '../../src/core/timeline.ts';
 import { on, plan, probe, service } from '../helpers/plans.ts';
 import { readyFrom, simulate } from '../helpers/simulator.ts';
@@ -120,4 +121,14 @@ test('the graph as text and for Graphviz', () => {
   );
   expect(renderDot(nodes)).toContain('"c" -> "db" [label="completed, restarts"];');
   expect(renderDot(nodes)).toContain('"a\\"b" -> "db" [label="completed", style=dashed];');
+});
+
+test('the line on restarts of the supervisor is there if there was one', () => {
+  const last = { time: '2026-01-02T03:04:05.000Z', reason: 'was killed by SIGKILL' };
+  const wall = Date.parse(last.time) + 90_000;
+  const line = (restarts: number) =>
+    renderRestarts({ restarts, reasons: {}, last: restarts === 0 ? null : last }, wall);
+  expect(line(0)).toBe('');
+  expect(line(1)).toBe('the supervisor was restarted once, last 1m30s ago: it was killed by SIGKILL\n');
+  expect(line(3)).toBe('the supervisor was restarted 3 times, last 1m30s ago: it was killed by SIGKILL\n');
 });

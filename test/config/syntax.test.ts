@@ -179,10 +179,10 @@ describe('did you mean', () => {
     'ready: tcp': '{tcp: true}',
     'ready: [8080]': '{tcp: 8080}',
     'live: curl -f localhost': '{exec: curl -f localhost}',
-    'ready: { http: 8080 }': '{port: 8080}',
+    'ready: { http: 8080 }': 'http: {port: 8080}',
     'ready: { http: localhost:80/x }': 'http://localhost:80/x',
-    'ready: { tcp: /run/x.sock }': '{socket: /run/x.sock}',
-    'ready: { tcp: "unix:/run/x.sock" }': '{socket: /run/x.sock}',
+    'ready: { tcp: /run/x.sock }': 'tcp: {socket: /run/x.sock}',
+    'ready: { tcp: "unix:/run/x.sock" }': 'tcp: {socket: /run/x.sock}',
   };
   for (const [line, meant] of Object.entries(lines)) {
     test(`${line}: ${meant}`, () => {
@@ -190,6 +190,18 @@ describe('did you mean', () => {
       expect(printed(text)).toContain(`     help: did you mean \`${meant}\`?\n`);
     });
   }
+
+  test('a misspelt word of another system has the advice of that word', () => {
+    expect(printed(oneService('command: run', 'enviroment: {A: b}'))).toContain(
+      'help: `environment`: it is called `env`\n',
+    );
+  });
+
+  test('a port that no port can be', () => {
+    expect(printed(oneService('command: run', 'ready: {tcp: 70100}'))).toContain(
+      'help: a port is a number from 1 to 65535\n',
+    );
+  });
 
   test('`exit: any` means `first`', () => {
     expect(printed(`exit: any\n${oneService('command: run')}`)).toContain('help: did you mean `first`?\n');

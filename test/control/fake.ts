@@ -83,8 +83,17 @@ export class FakeSource implements ApiSource {
   usage = () => new Map([['db', { cpu_seconds: 1, memory_bytes: 2, processes: 3 }]]);
   plan = () => plan([service('db'), service('api', { edges: [on('db')] })]);
   timeline = () => ({ name: 'test', elapsed_ms: 1, ready_ms: 1, services: [] });
-  operate = (operation: string, names: readonly string[]) => void this.asked.push(`${operation} ${names.join(' ')}`);
-  signal = (signal: string, names: readonly string[]) => void this.asked.push(`${signal} ${names.join(' ')}`);
+  history: ApiSource['history'] = { restarts: 0, reasons: {}, last: null };
+  readonly done = new Set<string>();
+  isDone = (key: string) => this.done.has(key);
+  #note(text: string, key: string | null): void {
+    this.asked.push(text);
+    if (key !== null) this.done.add(key);
+  }
+  operate = (operation: string, names: readonly string[], key: string | null) =>
+    this.#note(`${operation} ${names.join(' ')}`, key);
+  signal = (signal: string, names: readonly string[], key: string | null) =>
+    this.#note(`${signal} ${names.join(' ')}`, key);
   parseSignal = (text: string) => {
     const name = `SIG${text.toUpperCase().replace(/^SIG/, '')}`;
     const ok = ['SIGHUP', 'SIGUSR1'].includes(name);
@@ -136,12 +145,19 @@ export class FakeSource implements ApiSource {
 }
 
 /** One request, as a listener would hand it on. */
-export async function request(source: ApiSource, method: string, target: string, body = ''): Promise<Answer> {
+export async function request(
+  source: ApiSource,
+  method: string,
+  target: string,
+  body = '',
+  key?: string,
+): Promise<Answer> {
   const found = findRoute(method, target, ROUTES);
   if (!isFound(found)) return found;
   const parsed = parseBody(body);
   if ('status' in parsed) return parsed;
-  return found.route.answer(source, { isLocal: true, params: found.params, query: found.query, body: parsed.body });
+  const { params, query } = found;
+  return found.route.answer(source, { isLocal: true, params, query, body: parsed.body, key: key ?? null });
 }
 
 /** The body of an answer that is JSON. */

@@ -36,6 +36,7 @@ function measured(services: readonly ServiceSnapshot[], given: Partial<Counters>
       ...given,
     },
     version: '1.2.3',
+    history: { restarts: 3, reasons: { SIGKILL: 2, 'exit 1': 1 }, last: { at: 0, reason: 'exited with code 1' } },
   };
 }
 
@@ -63,7 +64,13 @@ const FULL = measured(
     probes: countedProbes(),
     swept: new Map([['web', 5]]),
     logs: new Map([
-      ['web', { stdout: { lines: 10, bytes: 200, dropped: 1 }, stderr: { lines: 0, bytes: 0, dropped: 0 } }],
+      [
+        'web',
+        {
+          stdout: { lines: 10, bytes: 200, dropped: 1, cuts: 2 },
+          stderr: { lines: 0, bytes: 0, dropped: 0, cuts: 0 },
+        },
+      ],
     ]),
   },
 );
@@ -103,6 +110,10 @@ describe('the metrics', () => {
     ['svc_super_log_lines_total{service="web",stream="stdout"}', '10'],
     ['svc_super_log_bytes_total{service="web",stream="stdout"}', '200'],
     ['svc_super_log_dropped_lines_total{service="web",stream="stdout"}', '1'],
+    ['svc_super_log_cuts_total{service="web",stream="stdout"}', '2'],
+    ['svc_super_supervisor_restarts_total{reason="SIGKILL"}', '2'],
+    ['svc_super_supervisor_restarts_total{reason="exit 1"}', '1'],
+    ['svc_super_supervisor_restarts_total{reason="hung"}', '0'],
     ['svc_super_reaped_orphans_total', '4'],
     ['svc_super_timers', '3'],
     ['process_start_time_seconds', '1700000000'],

@@ -2,7 +2,7 @@
 // it can do anything else.
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { findRoute, isFound } from '../../src/control/api.ts';
+import { findRoute, isFound, parseKey } from '../../src/control/api.ts';
 import { ROUTES } from '../../src/control/routes.ts';
 import { bodyOf, FakeSource, open, request, seen } from './fake.ts';
 
@@ -42,6 +42,15 @@ describe('reading', () => {
       version: '1.2.3',
       pid: 1,
       healthy: true,
+      supervisor: { restarts: 0, reasons: {}, last: null },
+    });
+    source.history = { restarts: 2, reasons: { SIGKILL: 2 }, last: { at: 1_000, reason: 'was killed by SIGKILL' } };
+    expect(bodyOf(await request(source, 'GET', '/v1/status'))).toMatchObject({
+      supervisor: {
+        restarts: 2,
+        reasons: { SIGKILL: 2 },
+        last: { time: '1970-01-01T00:00:01.000Z', reason: 'was killed by SIGKILL' },
+      },
     });
     expect(bodyOf(await request(source, 'GET', '/v1/services/db'))).toMatchObject({
       name: 'db',
@@ -314,3 +323,40 @@ test('whatever is asked, the answer is one of those documented and nobody is tou
     { numRuns: 10_000 },
   );
 }, 60_000);
+
+describe('a repetition with the same key', () => {
+  test.each([
+    ['/v1/services/api/restart', '{}', 'restart api'],
+    ['/v1/restart', '{"services":["api"]}', 'restart api'],
+    ['/group/app/restart', '{}', 'restart api'],
+    ['/group/app/operation/api/restart', '{}', 'restart api'],
+    ['/v1/services/api/signal', '{"signal":"HUP"}', 'SIGHUP api'],
+  ])('of %s gets the same answer and has no effect', async (path, body, asked) => {
+    const source = new FakeSource();
+    const first = await request(source, 'POST', path, body, 'k');
+    expect(first.status).toBe(202);
+    // What the first one has led to is no reason to refuse.
+    source.services = source.services.map((service) => ({ ...service, pid: null }));
+    source.phase = 'stopping';
+    expect(await request(source, 'POST', path, body, 'k')).toEqual(first);
+    expect(source.asked).toEqual([asked]);
+    expect((await request(source, 'POST', path, body, 'other')).status).toBe(409);
+  });
+
+  test('is recognized by 1 to 64 characters', () => {
+    expect([parseKey(undefined), parseKey('k'), parseKey('x'.repeat(64))]).toEqual([null, 'k', 'x'.repeat(64)]);
+    for (const wrong of ['', 'x'.repeat(65), 'a b', 'ä', ['a', 'b']])
+      expect(parseKey(wrong)).toMatchObject({ status: 400 });
+  });
+});
+
+test('events: those after a number', async () => {
+  const source = new FakeSource();
+  for (const text of ['one', 'two', 'three']) source.events.add({ level: 'info', service: null, event: 'x', text }, 0);
+  const seqs = async (query: string) =>
+    open(await request(source, 'GET', `/v1/events?${query}`)).outlet.lines.map(({ seq }) => seq);
+  expect(await seqs('after=1')).toEqual([2, 3]);
+  expect(await seqs('after=3')).toEqual([]);
+  expect(await seqs('after=1&lines=1')).toEqual([3]);
+  expect((await request(source, 'GET', '/v1/events?after=x')).status).toBe(400);
+});

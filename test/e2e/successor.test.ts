@@ -212,6 +212,17 @@ test('a start that a lost line may have ended says so when it is too late', asyn
   await run.ends(124);
 });
 
+test('the successor listens on the TCP port of the control API again', async () => {
+  const port = await freePort();
+  await using run = await up({ control: { http: { listen: port } }, services: { a: played() } });
+  await run.state('a', 'ready');
+  const ask = () => fetch(`http://127.0.0.1:${port}/healthz`).then(({ status }) => status);
+  await until('the port', () => ask().catch(() => null));
+  await replace(run);
+  expect(await until('the port', () => ask().catch(() => null))).toBe(200);
+  expect(run.output.text()).not.toContain('nobody listens');
+});
+
 test('a crash of the supervisor is told by its signal', async () => {
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');

@@ -160,7 +160,7 @@ export class Started implements AsyncDisposable {
 
   /** All numbers of the lines `signal N` that the listener wrote. */
   get signals(): readonly number[] {
-    return [...this.#output.matchAll(/^signal (\d+)$/gm)].map(([, number]) => Number(number));
+    return [...this.#output.matchAll(/^(?:\^C)?signal (\d+)$/gm)].map(([, number]) => Number(number));
   }
 
   /** The init's number here, outside its namespace. */

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeBytes } from '../../src/bytes.ts';
-import { exists, list, look, mayExecute, readBytes, readText, realFiles } from '../../src/linux/files.ts';
+import { exists, listFolder, look, mayExecute, readBytes, readText, realFiles } from '../../src/linux/files.ts';
 
 const folder = fs.mkdtempSync(join(tmpdir(), 'svc-super-files-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
@@ -50,8 +50,8 @@ describe('a file', () => {
     for (let count = 0; count < 20; count += 1) {
       readText('/proc/self/stat');
       codeOf(() => readBytes(folder));
-      list(folder);
-      codeOf(() => list(at('a')));
+      listFolder(folder);
+      codeOf(() => listFolder(at('a')));
     }
     expect(fs.readdirSync('/proc/self/fd').length).toBe(before);
   });
@@ -95,9 +95,9 @@ describe('a file', () => {
 test('a folder has the names that it has, however many', () => {
   const many = at('many');
   fs.mkdirSync(many);
-  expect(list(many)).toEqual([]);
+  expect(listFolder(many)).toEqual([]);
   const names = Array.from({ length: 3_000 }, (_, index) => `name-of-some-length-${index}`);
   for (const name of names) fs.writeFileSync(join(many, name), '');
-  expect(list(many).sort()).toEqual(names.sort());
-  expect(list('/proc')).toContain(String(process.pid));
+  expect(listFolder(many).sort()).toEqual(names.sort());
+  expect(listFolder('/proc')).toContain(String(process.pid));
 });

@@ -1,7 +1,14 @@
 // Which processes are a run's, on made-up process tables; and the kernel's texts that this rests on.
 import { describe, expect, test } from 'bun:test';
 import { findListener } from '../../src/linux/listeners.ts';
-import { Kinship, type Marks, type Process, parseStat, type Roots, readProcesses } from '../../src/linux/processes.ts';
+import {
+  type MarkReader,
+  type Process,
+  ProcessIndex,
+  parseStat,
+  type Roots,
+  readProcesses,
+} from '../../src/linux/processes.ts';
 
 interface Made extends Partial<Process> {
   readonly pid: number;
@@ -31,9 +38,12 @@ function made(given: Partial<Process> & { readonly pid: number }): Process {
 function members(table: readonly Made[], roots: Partial<Roots> = {}): number[] {
   const all = new Map(table.map(({ mark: _mark, runName: _name, ...given }) => [given.pid, made(given)]));
   const of = (pid: number) => table.find((made) => made.pid === pid);
-  const marks: Marks = { mark: ({ pid }) => of(pid)?.mark ?? null, runName: ({ pid }) => of(pid)?.runName ?? null };
+  const marks: MarkReader = {
+    mark: ({ pid }) => of(pid)?.mark ?? null,
+    runName: ({ pid }) => of(pid)?.runName ?? null,
+  };
   const full: Roots = { main: 10, mainStart: 110, mark: MARK, runName: 'a#1', known: new Map(), ...roots };
-  return new Kinship(all, marks, { reaper: REAPER, self: SELF })
+  return new ProcessIndex(all, marks, { reaper: REAPER, self: SELF })
     .membersOf(full)
     .map(({ pid }) => pid)
     .sort((a, b) => a - b);
@@ -99,11 +109,14 @@ describe("a run's processes", () => {
       { pid: 61, parent: 7, mark: MARK },
     ];
     const all = new Map(table.map((given) => [given.pid, made(given)]));
-    const marks: Marks = { mark: ({ pid }) => table.find((one) => one.pid === pid)?.mark ?? null, runName: () => null };
-    const kinship = new Kinship(all, marks, { reaper: 7, self: 8 });
+    const marks: MarkReader = {
+      mark: ({ pid }) => table.find((one) => one.pid === pid)?.mark ?? null,
+      runName: () => null,
+    };
+    const index = new ProcessIndex(all, marks, { reaper: 7, self: 8 });
     const roots = { main: 10, mainStart: 110, mark: MARK, runName: 'a#1', known: new Map() };
     expect(
-      kinship
+      index
         .membersOf(roots)
         .map(({ pid }) => pid)
         .sort(),

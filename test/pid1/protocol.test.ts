@@ -45,7 +45,7 @@ const SAMPLES: readonly (readonly [Buffer, Pid1Event])[] = [
       failure: { step: 'exec', errno: 2, index: 0 },
     },
   ],
-  [frame(EVENT.restored), { type: 'restored' }],
+  [frame(EVENT.restored, u32(77)), { type: 'restored', lastRun: 77 }],
   [frame(EVENT.ping), { type: 'ping' }],
 ];
 

@@ -61,6 +61,31 @@ test('a version that has a tag or is published is refused', async () => {
   await git('tag', '--delete', 'v1.2.3');
 });
 
+test.each([
+  ['has no such package', null, []],
+  ['has other versions', ['1.2.2'], []],
+  ['has this version', ['1.2.2', '1.2.3'], ['npm has svc-super 1.2.3 already. Increase `version` in package.json']],
+])('npm is asked: the registry %s', async (_, versions, expected) => {
+  const entry = (version: string) => [version, { name: 'svc-super', version, dist: {} }];
+  const packument = { name: 'svc-super', 'dist-tags': {}, versions: Object.fromEntries((versions ?? []).map(entry)) };
+  using server = Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    fetch: () => (versions === null ? new Response('{}', { status: 404 }) : Response.json(packument)),
+  });
+  const before = { ...process.env };
+  const ours = { npm_config_registry: `${server.url}`, npm_config_loglevel: 'silent', NO_PROXY: '127.0.0.1' };
+  Object.assign(process.env, ours);
+  try {
+    expect(await findObstacles(root)).toEqual(expected);
+  } finally {
+    for (const name of Object.keys(ours)) {
+      if (before[name] === undefined) delete process.env[name];
+      else process.env[name] = before[name];
+    }
+  }
+});
+
 test('a version that is not semantic is refused', async () => {
   write('package.json', '{"version": "1.2"}');
   await commit();

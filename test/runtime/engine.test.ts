@@ -55,7 +55,7 @@ function rig(plan: Parameters<typeof makePlan>[0], takes = 0) {
     },
     isDropped: null,
     trace: null,
-    hands: (given) => {
+    executor: (given) => {
       send = given;
       return {
         perform: ({ name }, run, effect) => {
@@ -91,20 +91,20 @@ describe('the engine', () => {
     expect(clock.timers.length).toBe(2);
   });
 
-  test('rehearses the end of everything without a trace', () => {
+  test('warms up the end of everything and changes nothing', () => {
     const { engine, clock, news, performed, announced, ends } = rig([
       makeService('a'),
       makeService('b'),
       makeService('c'),
     ]);
-    engine.rehearse();
+    engine.warmUp();
     engine.send({ type: 'began' });
     for (const name of ['a', 'b', 'c']) news(name, 1, { type: 'spawned', pid: 2 });
     clock.turn();
     const { world } = engine;
     const copy = structuredClone(world);
     const before = [performed.length, announced.length];
-    engine.rehearse();
+    engine.warmUp();
     expect(engine.world).toBe(world);
     expect(structuredClone(world)).toEqual(copy);
     expect([performed.length, announced.length, ends.length, clock.timers.length]).toEqual([...before, 0, 0]);

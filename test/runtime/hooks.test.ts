@@ -1,6 +1,6 @@
 // Hooks with processes that end when the test says so.
 import { expect, test } from 'bun:test';
-import { type HookResult, Hooks } from '../../src/runtime/hooks.ts';
+import { type HookResult, HookRunner } from '../../src/runtime/hooks.ts';
 import type { Pipe, RunHandle } from '../../src/runtime/parts.ts';
 import { service } from '../helpers/plans.ts';
 
@@ -16,7 +16,7 @@ function pipe(): Pipe {
 test('the end of a hook that is killed once more while what it left behind is dying is told all the same', async () => {
   let exited: () => void = () => undefined;
   let emptied: () => void = () => undefined;
-  const hooks = new Hooks<RunHandle>({
+  const hooks = new HookRunner<RunHandle>({
     makePipe: pipe,
     explainExit: () => null,
     changed: () => undefined,

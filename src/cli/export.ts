@@ -1,0 +1,146 @@
+// `svc-super export`: reads services.yaml (and a recipe), prints the files of another system or writes them into a folder, and
+// prints the report to standard error. The conversion itself is in src/convert/export/.
+import { type Failure, type Result, renderDiagnostics, toJson } from '../config/diagnostic.ts';
+import { readText } from '../config/file.ts';
+import { type ExportResult, exportServices } from '../convert/export/export.ts';
+import { EXPORT_FORMATS, type ExportFormatName } from '../convert/export/table.ts';
+import { findingToJson, renderFindings } from '../convert/findings.ts';
+import { type Recipe, readRecipe } from '../convert/recipe.ts';
+import { join, resolve } from '../paths.ts';
+import { printable } from '../text.ts';
+import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
+import { renderJson } from './json.ts';
+
+/** Flags that only one format has. */
+const ONLY: Readonly<Record<string, ExportFormatName>> = {
+  'per-service': 'nosana',
+  'one-container': 'kubernetes',
+  recipe: 'slurm',
+};
+
+/** Exports the services.yaml at `path`. Exit code: 0, 1 when a file cannot be written, 64, 78. */
+export async function exportFile(
+  context: CommandContext,
+  path: string,
+  { values, positionals }: GivenFlags,
+): Promise<number> {
+  const asked = readFormat(context, values, positionals);
+  if (asked === null) return EXIT.usage;
+  const recipe = loadRecipe(context, values.recipe);
+  if (!recipe.ok) return refuse(context, path, recipe.error, values.json === true);
+  const image = typeof values.image === 'string' ? values.image : imageOf(recipe.value);
+  if (image === null && EXPORT_FORMATS[asked].image === null) {
+    context.err(`svc-super: export ${asked} needs the image that the services run from: add \`--image REF\`\n`);
+    return EXIT.usage;
+  }
+  if (image !== null && !/^[^\s\p{Cc}]+$/u.test(image)) {
+    context.err(`svc-super: --image ${printable(image)} is no reference of an image\n`);
+    return EXIT.usage;
+  }
+  const read = readText(context.files, path);
+  if (!read.ok) {
+    context.err(`svc-super: cannot read ${printable(path)}: ${read.why}\n`);
+    return EXIT.config;
+  }
+  const result = await exportServices({
+    format: asked,
+    path,
+    text: read.text,
+    image,
+    perService: values['per-service'] === true,
+    oneContainer: values['one-container'] === true,
+    recipe: recipe.value,
+  });
+  if (!result.ok) return refuse(context, path, result.error, values.json === true);
+  return deliver(context, asked, result.value, values);
+}
+
+/** The format, once the flags fit it; null after an error message. */
+function readFormat(
+  context: CommandContext,
+  values: GivenFlags['values'],
+  positionals: GivenFlags['positionals'],
+): ExportFormatName | null {
+  const known = Object.keys(EXPORT_FORMATS).join(', ');
+  const [format = '', ...more] = positionals;
+  if (!Object.hasOwn(EXPORT_FORMATS, format) || more.length > 0) {
+    const why =
+      more.length > 0 ? 'export takes one format' : `there is no format ${printable(format) || '(none given)'}`;
+    context.err(`svc-super: ${why}; formats are ${known}\n`);
+    return null;
+  }
+  const wrong = Object.entries(ONLY).find(([flag, owner]) => values[flag] !== undefined && owner !== format);
+  if (wrong !== undefined) {
+    context.err(`svc-super: --${wrong[0]} is for \`export ${wrong[1]}\` only\n`);
+    return null;
+  }
+  return format as ExportFormatName;
+}
+
+/** Reads the recipe that is named; null where none is. */
+function loadRecipe(context: CommandContext, given: string | boolean | undefined): Result<Recipe | null, Failure> {
+  if (typeof given !== 'string') return { ok: true, value: null };
+  const path = resolve(context.cwd, given);
+  const read = readText(context.files, path);
+  if (read.ok) return readRecipe(path, read.text);
+  const range = { line: 1, column: 1, endLine: 1, endColumn: 1 };
+  const message = `cannot read the recipe: ${read.why}`;
+  const diagnostics = [{ severity: 'error' as const, code: read.code, message, file: path, range }];
+  return { ok: false, error: { diagnostics, sources: new Map() } };
+}
+
+/** The image of a recipe; a `.sif` file is one that exists already. */
+function imageOf(recipe: Recipe | null): string | null {
+  return recipe?.container.image ?? null;
+}
+
+function refuse(context: CommandContext, path: string, failure: Failure, isJson: boolean): number {
+  if (isJson) context.out(renderJson({ ok: false, file: path, diagnostics: failure.diagnostics.map(toJson) }, 2));
+  else context.err(renderDiagnostics(failure));
+  return EXIT.config;
+}
+
+/** Prints or writes the files, and the report. */
+function deliver(
+  context: CommandContext,
+  format: ExportFormatName,
+  { files, findings }: ExportResult,
+  { json, output, force }: GivenFlags['values'],
+): number {
+  const folder = typeof output === 'string' ? resolve(context.cwd, output) : null;
+  const written = folder === null ? [] : files.map(({ name, text }) => ({ path: join(folder, name), text }));
+  const taken = force === true ? [] : written.filter(({ path, text }) => differs(context, path, text));
+  if (taken.length > 0) {
+    const names = taken.map(({ path }) => printable(path)).join(', ');
+    context.err(`svc-super: ${names}: there is another file of that name. Add \`--force\` to replace it.\n`);
+    return EXIT.failed;
+  }
+  try {
+    for (const { path, text } of written) context.save(path, text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    context.err(`svc-super: cannot write to ${printable(folder ?? '')}: ${printable(why)}\n`);
+    return EXIT.failed;
+  }
+  const made = files.filter(({ isCopy }) => isCopy !== true);
+  if (json === true) {
+    const body = { ok: true, format, files: made.map(({ name, text }) => ({ name, text })) };
+    context.out(renderJson({ ...body, findings: findings.map(findingToJson) }, 2));
+    return EXIT.ok;
+  }
+  context.err(renderFindings(findings));
+  if (folder !== null) for (const { path } of written) context.out(`${printable(path)}\n`);
+  else context.out(made.map(({ name, text }) => (made.length > 1 ? `# ==> ${name} <==\n${text}` : text)).join('\n'));
+  return EXIT.ok;
+}
+
+/** Whether a path has something else than the text. A path that cannot be examined cannot be written either. */
+function differs(context: CommandContext, path: string, text: string): boolean {
+  try {
+    if (context.files.stat(path) === null) return false;
+  } catch {
+    return false;
+  }
+  const read = readText(context.files, path);
+  return !read.ok || read.text !== text;
+}

@@ -1,0 +1,45 @@
+// What changes in the environment of a service that has a container of its own: variables that svc-super sets, and which source
+// of a variable wins.
+import { changed, look, type Reporter } from './report.ts';
+import type { ExportService, ExportSource } from './source.ts';
+
+/** Variables that svc-super sets for a service, and an engine does not. SVC_REPLICA and PORT are in the output. */
+const OWN = /\b(?:SVC_(?:NAME|RUN|GPU_COUNT|SUPER_SOCKET|EXIT_CODE|EXIT_SIGNAL)|NOTIFY_SOCKET)\b/g;
+
+/** Reports what the environments of the services lack or take from elsewhere. */
+export function reportEnvironments(source: ExportSource, services: readonly ExportService[], reporter: Reporter): void {
+  const seen = new Set<string>();
+  for (const service of services) {
+    if (seen.has(service.key)) continue;
+    seen.add(service.key);
+    reportOwnVariables(service, reporter);
+    reportPrecedence(source, service, reporter);
+  }
+}
+
+function reportOwnVariables({ key, argv, hooks, config }: ExportService, reporter: Reporter): void {
+  const texts = [...argv, ...(hooks.beforeStart?.argv ?? []), ...[...config.env.values()].map(String)];
+  const names = new Set(texts.flatMap((text) => text.match(OWN) ?? []));
+  if (names.size === 0) return;
+  const why = `svc-super sets ${[...names].join(', ')}, and the engine does not`;
+  const remark = look(why, 'set it in `env`, or change the command');
+  reporter.add(['services', key, 'command'], `the environment of ${key}`, remark);
+}
+
+function reportPrecedence({ config: top }: ExportSource, { key, config }: ExportService, reporter: Reporter): void {
+  const own = ['services', key, 'env_file'];
+  const what = `\`env_file\` of ${key}`;
+  if (config.env_file.length > 0 && top.env.size > 0) {
+    const names = [...top.env.keys()].filter((name) => !config.env.has(name));
+    const why = `where it has ${names.join(', ')}, the \`env\` at the top wins over it`;
+    if (names.length > 0) reporter.add(own, what, changed(why, "move that variable to the service's `env`"));
+  }
+  const files = config.env_file.length + top.env_file.length;
+  if (files > 0 && config.ports.length > 0 && !config.env.has('PORT') && !top.env.has('PORT')) {
+    reporter.add(
+      config.env_file.length > 0 ? own : ['env_file'],
+      what,
+      look('a PORT in it does not win over the port'),
+    );
+  }
+}

@@ -1,0 +1,96 @@
+// One container of a Pod from one service. Facts: the API reference of Kubernetes, core/v1 Container.
+import type { ServiceConfig } from '../../config/config.ts';
+import { toLabel } from './names.ts';
+import { changed, look, lost, type Reporter } from './report.ts';
+import { environmentFiles, literalEnvironment, quoteWords, secretsOf, wrappedCommand } from './shell.ts';
+import type { ExportService, ExportSource } from './source.ts';
+import { compact } from './yaml.ts';
+
+/** A container without its probes. */
+export function toContainer(
+  source: ExportSource,
+  service: ExportService,
+  { name, image }: { readonly name: string; readonly image: string },
+  reporter: Reporter,
+): Record<string, unknown> {
+  const { config, key } = service;
+  for (const [variable, path] of secretsOf(source, service)) {
+    const remark = look(`its value is in ${path}, which the container has to contain`, 'mount a Secret there');
+    reporter.add(['services', key, 'env', variable], `\`env.${variable}\` of ${key}`, remark);
+  }
+  return compact({
+    name,
+    image,
+    command: wrappedCommand(source, service).map(escapeReference),
+    workingDir: config.cwd,
+    env: Object.entries(literalEnvironment(source, service)).map(([variable, value]) => ({
+      name: variable,
+      value: escapeReference(value),
+    })),
+    envFrom: configMaps(source, service, reporter),
+    ports: config.ports.map((port) => ({ containerPort: port })),
+    resources: compact({ limits: gpuLimit(service, reporter) }),
+    securityContext: securityContext(config, key, reporter),
+    lifecycle: compact({ preStop: preStop(service) }),
+  });
+}
+
+/** Kubernetes replaces `$(NAME)` in commands and values, and reads `$$` as `$`. */
+export function escapeReference(text: string): string {
+  return text.replaceAll(/\$(?=[($])/g, '$$$$');
+}
+
+/** One ConfigMap for each environment file: the manifest does not contain the file. */
+function configMaps(source: ExportSource, service: ExportService, reporter: Reporter): readonly object[] {
+  return environmentFiles(source, service).map(({ path, required }) => {
+    const name = toLabel(path);
+    const why = `the variables of ${path} come from the ConfigMap ${name}, which the output does not contain`;
+    const remark = look(why, `\`kubectl create configmap ${name} --from-env-file=FILE\``);
+    const at = source.has(['services', service.key, 'env_file']) ? ['services', service.key, 'env_file'] : ['env_file'];
+    reporter.add(at, `\`env_file\` ${path}`, remark);
+    return { configMapRef: { name, ...(required ? {} : { optional: true }) } };
+  });
+}
+
+function gpuLimit({ config: { gpus }, key }: ExportService, reporter: Reporter): Record<string, number> {
+  if (gpus === null || gpus.wish === 0) return {};
+  const { wish, shared } = gpus;
+  const add = (remark: ReturnType<typeof look>): void =>
+    reporter.add(['services', key, 'gpus'], `\`gpus\` of ${key}`, remark);
+  if (wish === 'all') add(look('a Pod has to ask for a number, and the output asks for 1', 'correct the number'));
+  if (shared) add(changed('containers of a Pod do not share a GPU: each gets its own', 'let one container have both'));
+  if (typeof wish === 'object') add(changed('a Pod asks for a number of GPUs, not for certain ones'));
+  return { 'nvidia.com/gpu': wish === 'all' ? 1 : typeof wish === 'number' ? wish : wish.length };
+}
+
+function securityContext({ user }: ServiceConfig, key: string, reporter: Reporter): Record<string, unknown> {
+  if (user === null) return {};
+  const [uid, gid] = [toNumber(user.user), user.group === null ? null : toNumber(user.group)];
+  if (uid === null || (user.group !== null && gid === null)) {
+    const why = 'Kubernetes takes numbers only, and the image knows the number of a name';
+    const remark = lost(why, `write \`user\` as a number (\`id ${user.user}\` in the image)`);
+    reporter.add(['services', key, 'user'], `\`user\` of ${key}`, remark);
+    return {};
+  }
+  return compact({ runAsUser: uid, runAsGroup: gid });
+}
+
+const toNumber = (written: string): number | null => (/^\d+$/.test(written) ? Number(written) : null);
+
+/** What runs before SIGTERM: `before_stop`, `stop.command`, or another stop signal and the wait for its effect. */
+function preStop({ hooks, config }: ExportService): object | null {
+  const { stop } = config;
+  const commands: (readonly string[])[] = [];
+  if (hooks.beforeStop !== null && 'argv' in hooks.beforeStop) commands.push(hooks.beforeStop.argv);
+  if (stop.command !== null)
+    commands.push(typeof stop.command === 'string' ? ['/bin/sh', '-c', stop.command] : stop.command);
+  else if (stop.signal !== 'SIGTERM') {
+    const signal = stop.signal.replace(/^SIG/, '');
+    commands.push(['/bin/sh', '-c', `kill -s ${signal} 1; while kill -0 1 2>/dev/null; do sleep 1; done`]);
+  }
+  const [only] = commands;
+  if (only === undefined) return null;
+  return {
+    exec: { command: commands.length === 1 ? only : ['/bin/sh', '-c', commands.map(quoteWords).join('; ')] },
+  };
+}

@@ -1,0 +1,66 @@
+// `export kubernetes --one-container`: the image of `export dockerfile` in one container. Nothing of services.yaml is lost:
+// svc-super runs it inside.
+import type { ExportOptions, OutputFile } from './format.ts';
+import { renderManifests } from './kubernetes-manifests.ts';
+import { toLabel } from './names.ts';
+import { longestStart } from './order.ts';
+import { changed, look, type Reporter } from './report.ts';
+import type { ExportSource } from './source.ts';
+import { gpuDemand, publishedPorts, reportImage, reportOutside, reportRepeated } from './whole.ts';
+
+const PERIOD_SECONDS = 5;
+
+export function exportOneContainer(
+  source: ExportSource,
+  { image }: ExportOptions,
+  reporter: Reporter,
+): readonly OutputFile[] {
+  reportOutside(source, reporter);
+  reportRepeated(source, ['port', 'ports', 'gpus', 'stop_timeout', 'start_timeout', 'replicas'], reporter);
+  reportImage('Kubernetes', reporter);
+  const enabled = source.services.filter(({ isEnabled }) => isEnabled);
+  const isJob = source.config.exit === 'all' || enabled.every(({ config }) => config.type === 'task');
+  if (!isJob) {
+    const why = 'a Deployment restarts the container when it ends, whatever its exit code';
+    const remark = changed(why, 'use a Job if it is meant to end');
+    if (source.has(['exit'])) reporter.add(['exit'], '`exit`', remark);
+    else reporter.addGeneral('`exit: first`, the default', remark);
+  }
+  const ports = publishedPorts(source).map(({ port }) => port);
+  const attempts = Math.max(12, Math.ceil(longestStart(source.services) / 1000 / PERIOD_SECONDS));
+  const probe = { exec: { command: ['svc-super', 'health'] }, periodSeconds: PERIOD_SECONDS, timeoutSeconds: 5 };
+  const demand = demandOf(source, reporter);
+  const container = {
+    name: toLabel(source.name),
+    image,
+    ...(ports.length === 0 ? {} : { ports: ports.map((port) => ({ containerPort: port })) }),
+    ...(demand === 0 ? {} : { resources: { limits: { 'nvidia.com/gpu': demand } } }),
+    startupProbe: { ...probe, failureThreshold: attempts },
+    readinessProbe: probe,
+  };
+  const isTasksOnly = enabled.every(({ config }) => config.type === 'task');
+  const { startupProbe: _start, readinessProbe: _ready, ...bare } = container;
+  const manifest = isTasksOnly ? bare : container;
+  return [
+    renderManifests(source, {
+      initContainers: [],
+      containers: [manifest],
+      ports,
+      isJob,
+      retries: false,
+      hostNames: [],
+    }),
+  ];
+}
+
+/** How many GPUs the limit names; 0: no limit. */
+function demandOf(source: ExportSource, reporter: Reporter): number {
+  const demand = gpuDemand(source.services);
+  if (demand !== 'all') return demand ?? 0;
+  const user = source.services.find(({ config }) => config.gpus?.wish === 'all');
+  if (user !== undefined) {
+    const remark = look('a Pod has to ask for a number, and the output asks for 1', 'correct the number');
+    reporter.add(['services', user.key, 'gpus'], `\`gpus\` of ${user.key}`, remark);
+  }
+  return 1;
+}

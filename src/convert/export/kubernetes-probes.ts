@@ -1,0 +1,132 @@
+// Probes of Kubernetes from `ready` and `live`. A container has one of each kind; the kubelet connects to the address of the Pod,
+// not to 127.0.0.1 (kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes).
+import type { HttpProbe, Probe } from '../../plan/plan.ts';
+import { changed, look, lost, type Reporter } from './report.ts';
+import type { ExportService } from './source.ts';
+import { compact } from './yaml.ts';
+
+/** Between two attempts while a container starts, unless the probe gives its own. */
+const START_PERIOD_SECONDS = 2;
+
+/** At least one second, which is the unit of all times of a probe. */
+export const wholeSeconds = (millis: number): number => Math.max(1, Math.ceil(millis / 1000));
+
+/**
+ * The probes of a service's container. `isGate`: other containers start only when it is ready. `isSidecar`: they start after its
+ * startup probe in any case, so without a gate it has none.
+ */
+export function toProbeFields(
+  service: ExportService,
+  { isGate, isSidecar }: { readonly isGate: boolean; readonly isSidecar: boolean },
+  reporter: Reporter,
+): Record<string, unknown> {
+  const { key, config } = service;
+  const ready = chooseProbe(service, 'ready', reporter);
+  const live = chooseProbe(service, 'live', reporter);
+  if (isGate && ready === null && service.ready.length > 0) {
+    const why = 'no probe of Kubernetes detects that it is ready, so its dependents start as soon as it runs';
+    reporter.add(['services', key, 'ready'], `\`ready\` of ${key}`, changed(why));
+  }
+  const start = isSidecar && !isGate ? null : (ready ?? live);
+  const isAsked = ready !== null && (ready.probe.continuous || start === null);
+  return compact({
+    startupProbe: start === null ? null : toStartupProbe(start, config.start_timeout),
+    readinessProbe: isAsked ? toProbe(ready, { successThreshold: ready.probe.successes }) : null,
+    livenessProbe: live === null ? null : toProbe(live, { failureThreshold: live.probe.failures }),
+  });
+}
+
+function toStartupProbe({ action, probe }: Chosen, timeout: number): object {
+  const period = probe.startInterval === null ? START_PERIOD_SECONDS : wholeSeconds(probe.startInterval);
+  return {
+    ...action,
+    timeoutSeconds: wholeSeconds(probe.timeout),
+    periodSeconds: period,
+    failureThreshold: Math.max(1, Math.ceil(timeout / 1000 / period)),
+  };
+}
+
+function toProbe({ action, probe }: Chosen, thresholds: object): object {
+  const times = { timeoutSeconds: wholeSeconds(probe.timeout), periodSeconds: wholeSeconds(probe.interval) };
+  return { ...action, ...times, ...thresholds };
+}
+
+interface Chosen {
+  readonly probe: Probe;
+  readonly action: object;
+}
+
+/** The one probe that a container can have: the one that says most. Reports the others, and what differs. */
+function chooseProbe(service: ExportService, role: 'ready' | 'live', reporter: Reporter): Chosen | null {
+  const { key } = service;
+  const possible = service[role].flatMap((probe, index) => {
+    const action = toAction(probe);
+    if (action !== null) return [{ probe, action, index }];
+    const why = `Kubernetes has no probe that does what this \`${probe.kind}\` probe does`;
+    reporter.add(
+      ['services', key, role, index],
+      `\`${role}\` of ${key}`,
+      lost(why, 'write an `exec`, `http` or `tcp` probe'),
+    );
+    return [];
+  });
+  const best = Math.max(...possible.map(({ probe }) => weight(probe)));
+  const chosen = possible.find(({ probe }) => weight(probe) === best);
+  if (chosen === undefined) return null;
+  for (const { index } of possible) {
+    const path = ['services', key, role, index];
+    const what = `\`${role}\` of ${key}`;
+    const why = 'a container has one probe, and another one of the list says more';
+    if (index !== chosen.index) reporter.add(path, what, lost(why, 'write one `exec` probe for all'));
+    else reportDifferences(chosen.probe, role, (remark) => reporter.add(path, what, remark));
+  }
+  return chosen;
+}
+
+/** How much a probe says about a service. */
+function weight(probe: Probe): number {
+  if (probe.kind !== 'http') return probe.kind === 'exec' ? 2 : 0;
+  return probe.json === null && probe.contains === null && probe.matches === null ? 1 : 3;
+}
+
+function toAction(probe: Probe): object | null {
+  if (probe.kind === 'exec') return { exec: { command: probe.argv } };
+  if (probe.kind === 'file') return { exec: { command: ['test', '-e', probe.path] } };
+  if (probe.kind === 'tcp') return probe.socket === null ? { tcpSocket: { port: probe.port } } : null;
+  return probe.kind === 'http' && probe.socket === null && probe.method === 'GET'
+    ? { httpGet: toHttpGet(probe) }
+    : null;
+}
+
+function toHttpGet({ path, port, scheme, headers }: HttpProbe): object {
+  const list = Object.entries(headers).map(([name, value]) => ({ name, value }));
+  return {
+    path,
+    port,
+    ...(scheme === 'https' ? { scheme: 'HTTPS' } : {}),
+    ...(list.length === 0 ? {} : { httpHeaders: list }),
+  };
+}
+
+function reportDifferences(probe: Probe, role: 'ready' | 'live', add: (remark: ReturnType<typeof look>) => void): void {
+  if (probe.successes > 1 && (role === 'live' || !probe.continuous)) {
+    add(changed(`one success is enough for a ${role === 'live' ? 'liveness' : 'startup'} probe`));
+  }
+  if (probe.kind === 'exec' || probe.kind === 'file') return;
+  const where = "the kubelet connects to the Pod's address";
+  if (probe.kind === 'tcp' || probe.kind === 'http') add(look(where, 'let the service listen on 0.0.0.0'));
+  if (probe.kind !== 'http') return;
+  const { status, contains, matches, notMatches, json, body, verifyTls, scheme, host } = probe;
+  const [[first, last] = [200, 399], ...more] = status;
+  const ignored = [
+    ...(host === '127.0.0.1' ? [] : ['`host`']),
+    ...(more.length > 0 || first !== 200 || last !== 399 ? ['`status` (200 to 399 count as success)'] : []),
+    ...(contains === null ? [] : ['`contains`']),
+    ...(matches === null ? [] : ['`matches`']),
+    ...(notMatches === null ? [] : ['`not_matches`']),
+    ...(json === null ? [] : ['`json`']),
+    ...(body === null ? [] : ['`body`']),
+    ...(scheme === 'https' && verifyTls ? ['the certificate'] : []),
+  ];
+  if (ignored.length > 0) add(changed(`an HTTP probe of Kubernetes ignores ${ignored.join(', ')}`));
+}

@@ -1,0 +1,43 @@
+// Ports in a batch script. A node's ports are shared by all its jobs, so the script chooses a free one for each variable that
+// services.yaml reads a port from.
+import type { ExportSource } from './source.ts';
+
+export interface PortVariable {
+  readonly name: string;
+  /** The service whose port it is. */
+  readonly key: string;
+  readonly first: number;
+  /** How many ports in a row: one for each copy. */
+  readonly count: number;
+}
+
+/** The variables that are the whole value of a port: `port: ${WEB_PORT:-8000}`. */
+export function portVariables({ references, services, assumed }: ExportSource): readonly PortVariable[] {
+  const byKey = new Map(services.map((service) => [service.key, service]));
+  const variables = new Map<string, PortVariable>();
+  for (const { name, path, fallback } of references) {
+    const [top, key = '', field] = path.map(String);
+    const service = byKey.get(key);
+    const first = Number(fallback ?? assumed.get(name));
+    const isPort = top === 'services' && (field === 'port' || field === 'ports');
+    if (!isPort || service === undefined || !Number.isInteger(first) || variables.has(name)) continue;
+    variables.set(name, { name, key, first, count: service.config.replicas ?? 1 });
+  }
+  return [...variables.values()];
+}
+
+/** A function of bash that sets a variable to the first of COUNT free ports in a row. */
+export const CHOOSE_PORT = `chosen=' '
+# choose_port NAME FIRST COUNT: sets NAME, unless it is set, to the first of COUNT free ports in a row from FIRST on.
+choose_port() {
+  local port=\${!1:-$2} at
+  if [[ -z \${!1:-} ]]; then
+    for ((at = 0; at < $3; at++)); do
+      if [[ $chosen == *" $((port + at)) "* ]] || (: <"/dev/tcp/127.0.0.1/$((port + at))") 2>/dev/null; then
+        port=$((port + at + 1)) at=-1
+      fi
+    done
+  fi
+  for ((at = 0; at < $3; at++)); do chosen+="$((port + at)) "; done
+  export "$1=$port"
+}`;

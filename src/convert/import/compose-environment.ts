@@ -1,0 +1,115 @@
+// `environment` and `env_file` of a Compose service, and the variables of its image.
+import type { Node } from '../../config/tree.ts';
+import { dirname, join } from '../../paths.ts';
+import type { ServiceDraft } from '../services-yaml.ts';
+import type { Value } from '../yaml-values.ts';
+import type { ComposeReader } from './compose-service.ts';
+import { literal } from './words.ts';
+import { briefOf, entriesOf, itemsOf, Section, switchOf, textOf } from './yaml-source.ts';
+
+/** Variables that svc-super sets itself. */
+const RESERVED: ReadonlySet<string> = new Set(['SVC_NAME', 'SVC_RUN', 'SVC_REPLICA', 'SPT_NOENV', 'NOTIFY_SOCKET']);
+
+/** The usual PATH of images, which needs no entry. */
+const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** A port that a variable holds as a plain number; null for anything else. */
+function portOf(value: Value | undefined): number | null {
+  const port = typeof value === 'string' && /^\d{1,5}$/.test(value) ? Number(value) : 0;
+  return port > 0 && port < 65_536 ? port : null;
+}
+
+/** Writes `env` and `env_file`. */
+export function importEnvironment(reader: ComposeReader, fields: ServiceDraft['fields']): void {
+  const { section, report, image } = reader;
+  const env = new Map<string, Value>();
+  for (const [name, value] of image?.env ?? []) {
+    if (name === 'PATH' && value === USUAL_PATH) continue;
+    env.set(name, literal(value));
+  }
+  const node = section.take('environment');
+  const pairs = node?.kind === 'map' ? entriesOf(node).map((one) => [one.key, one.node] as const) : listPairs(node);
+  for (const [name, value] of pairs) {
+    const text =
+      typeof value === 'string' ? reader.textAt(scalar(value, node), 'services') : reader.textAt(value, 'services');
+    if (RESERVED.has(name))
+      report.lost(section.where('environment'), `${name} of ${reader.key}`, 'svc-super sets this variable itself');
+    else if (name === '' || name.includes('='))
+      report.look(
+        section.where('environment'),
+        `environment of ${reader.key}`,
+        'a variable has no name',
+        'it is left out',
+      );
+    else if (text !== null) env.set(name, text);
+    else {
+      env.delete(name);
+      report.once(
+        'inherited',
+        section.where('environment'),
+        `${name} of ${reader.key}`,
+        'a variable without a value is taken from the environment of the container, which every service has',
+      );
+    }
+  }
+  const port = portOf(env.get('PORT'));
+  // svc-super exports the first port as PORT itself.
+  if (port !== null && (reader.ports.length === 0 || fields.port === port)) {
+    if (fields.port === port || reader.claimsPort(port)) {
+      fields.port = port;
+      env.delete('PORT');
+    }
+  }
+  if (env.size > 0) fields.env = Object.fromEntries(env);
+  importFiles(reader, fields);
+}
+
+function scalar(text: string, at: Node | undefined): Node {
+  return { kind: 'scalar', value: text, text, plain: false, start: at?.start ?? 0, end: at?.end ?? 0 };
+}
+
+/** `A=b` items: what follows the first `=` is the value, quotes included. */
+function listPairs(node: Node | undefined): readonly (readonly [string, Node | string | undefined])[] {
+  return itemsOf(node).flatMap((item) => {
+    const text = textOf(item) ?? '';
+    const at = text.indexOf('=');
+    if (text === '') return [];
+    return [at < 0 ? ([text, undefined] as const) : ([text.slice(0, at), text.slice(at + 1)] as const)];
+  });
+}
+
+function importFiles(reader: ComposeReader, fields: ServiceDraft['fields']): void {
+  const { section, report } = reader;
+  const files = itemsOf(section.take('env_file')).flatMap((node): { path: string; required: boolean }[] => {
+    if (node.kind !== 'map') {
+      const path = reader.textAt(node, 'services');
+      return path === null || path === '' ? [] : [{ path, required: true }];
+    }
+    const one = new Section(node, section.source);
+    const path = reader.textAt(one.take('path'), 'services');
+    const required = switchOf(one.take('required')) ?? true;
+    for (const { key, node: value } of one.rest()) {
+      report.lost(
+        one.where(key),
+        `env_file.${key} of ${reader.key}: ${briefOf(value)}`,
+        'values of environment files are literal',
+      );
+    }
+    return path === null ? [] : [{ path, required }];
+  });
+  if (files.length === 0) return;
+  fields.env_file = files.map(({ path, required }) => (required ? path : { path, required }));
+  for (const { path } of files) {
+    const text = reader.context.outside.read(join(dirname(section.source.file), path));
+    const why =
+      text !== null && /\$/.test(text)
+        ? 'Compose replaces the variables in it, svc-super does not; it is read relative to the folder of services.yaml'
+        : 'it is read when the container starts, relative to the folder of services.yaml';
+    report.look(
+      section.where('env_file'),
+      `env_file of ${reader.key}: ${path}`,
+      why,
+      'copy it into the image, or mount it',
+    );
+  }
+}

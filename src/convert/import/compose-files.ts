@@ -1,0 +1,183 @@
+// The services of a Compose file with those of the files that it includes, each with what it extends. Reads no file but through
+// its input. https://github.com/compose-spec/compose-spec/blob/main/05-services.md#extends, 14-include.md
+import type { MapEntry, MapNode, Node, Source } from '../../config/tree.ts';
+import { dirname, isAbsolute, join } from '../../paths.ts';
+import type { Where } from '../findings.ts';
+import { type ImportInput, type Report, whereIn } from './source.ts';
+import { itemsOf, mapNode, readYaml, Section, textOf } from './yaml-source.ts';
+
+/** A service as the file has it, everything that it extends merged in. */
+export interface ComposeEntry {
+  readonly key: string;
+  readonly section: Section;
+}
+
+export interface ComposeFiles {
+  readonly services: readonly ComposeEntry[];
+  /** Of the file itself, without `services` and `include`. */
+  readonly top: Section;
+}
+
+export type ComposeFilesRead =
+  | { readonly ok: true; readonly value: ComposeFiles }
+  | { readonly ok: false; readonly where: Where | null; readonly message: string };
+
+/** More than any chain of `extends` or `include` has. */
+const MAX_DEPTH = 10;
+
+/** Keys whose lists are added to those of the extended service; other lists and scalars replace them. */
+const ADDED: ReadonlySet<string> = new Set(
+  'ports expose volumes secrets configs dns dns_search tmpfs cap_add cap_drop devices env_file security_opt profiles'.split(
+    ' ',
+  ),
+);
+
+/** Reads a file and all it needs. Fails where a file is no YAML, and on `!reset` and `!override`. */
+export function readComposeFiles(input: ImportInput, report: Report): ComposeFilesRead {
+  const services = new Map<string, ComposeEntry>();
+  const failure = addFile(input, { path: input.path, text: input.text }, services, report, 0);
+  if (!('top' in failure)) return failure;
+  return { ok: true, value: { services: [...services.values()], top: failure.top } };
+}
+
+type Failed = Extract<ComposeFilesRead, { ok: false }>;
+
+function addFile(
+  input: ImportInput,
+  file: { readonly path: string; readonly text: string },
+  into: Map<string, ComposeEntry>,
+  report: Report,
+  depth: number,
+): { readonly top: Section } | Failed {
+  const read = readYaml(file);
+  if (!read.ok) {
+    const isTag = read.code === 'unsupported-tag';
+    const message = isTag
+      ? 'tags such as `!reset` mean something only where several files are merged: import what `docker compose config` prints'
+      : read.message;
+    return { ok: false, where: read.where, message };
+  }
+  const top = new Section(read.root, read.source);
+  for (const node of itemsOf(top.take('include'))) {
+    const one = node.kind === 'map' ? itemsOf(new Section(node, read.source).take('path')) : [node];
+    for (const name of one.flatMap((item) => textOf(item) ?? [])) {
+      const path = join(dirname(file.path), name);
+      const text = depth < MAX_DEPTH ? input.read(path) : null;
+      if (text === null) {
+        report.look(
+          whereIn(read.source, node),
+          `include ${name}`,
+          'the file cannot be read',
+          'import again where it is',
+        );
+        continue;
+      }
+      const failure = addFile(input, { path, text }, into, report, depth + 1);
+      if (!('top' in failure)) return failure;
+    }
+  }
+  const services = top.take('services');
+  if (services !== undefined && services.kind !== 'map')
+    return { ok: false, where: top.where('services'), message: '`services` is not a map' };
+  for (const { key, node } of services?.kind === 'map' ? services.entries.values() : []) {
+    if (node.kind !== 'map') {
+      report.look(whereIn(read.source, node), `service ${key}`, 'it is not a map', 'it is left out');
+      continue;
+    }
+    const merged = extend(node, { input, services, source: read.source, report }, 0);
+    into.set(key, { key, section: new Section(merged, read.source) });
+  }
+  return { top };
+}
+
+interface Around {
+  readonly input: ImportInput;
+  readonly services: MapNode | undefined;
+  readonly source: Source;
+  readonly report: Report;
+}
+
+/** The service with what it extends; the key `extends` is gone. */
+function extend(node: MapNode, around: Around, depth: number): MapNode {
+  const found = node.entries.get('extends');
+  if (found === undefined) return node;
+  const own = mapNode(
+    [...node.entries.values()].filter(({ key }) => key !== 'extends'),
+    node,
+  );
+  const where = whereIn(around.source, found.keySpan);
+  const reference = found.node.kind === 'map' ? new Section(found.node, around.source) : null;
+  const name = reference?.text('service') ?? textOf(found.node) ?? '';
+  const file = reference?.text('file');
+  const base = file === undefined ? around : openBase(around, file);
+  const target = base?.services?.entries.get(name)?.node;
+  if (base === null || target?.kind !== 'map' || depth >= MAX_DEPTH) {
+    around.report.look(
+      where,
+      `extends ${file === undefined ? '' : `${file} `}${name}`,
+      'there is no such service',
+      'it is left out',
+    );
+    return own;
+  }
+  if (file !== undefined)
+    around.report.once(
+      `extends ${file}`,
+      where,
+      `extends ${file}`,
+      'its services are merged in; positions of what comes from it are those of this service',
+    );
+  return merge(relocate(extend(target, base, depth + 1), file === undefined ? null : node), own);
+}
+
+function openBase(around: Around, file: string): Around | null {
+  const path = isAbsolute(file) ? file : join(dirname(around.source.file), file);
+  const text = around.input.read(path);
+  const read = text === null ? null : readYaml({ path, text });
+  if (read === null || !read.ok) return null;
+  const services = new Section(read.root, read.source).take('services');
+  return services?.kind === 'map' ? { ...around, services, source: read.source } : null;
+}
+
+/** The same tree with all positions at that of another node, which is in the file that findings name. */
+function relocate<T extends Node>(node: T, at: Node | null): T {
+  if (at === null) return node;
+  const place = { start: at.start, end: at.start };
+  if (node.kind === 'list') return { ...node, ...place, items: node.items.map((item) => relocate(item, at)) };
+  if (node.kind !== 'map') return { ...node, ...place };
+  const entries = [...node.entries.values()].map(
+    (one): MapEntry => ({ ...one, keySpan: place, node: relocate(one.node, at) }),
+  );
+  return { ...mapNode(entries, place), start: place.start, end: place.end } as T;
+}
+
+/** Compose's merge of a service with the one that it extends. */
+function merge(base: MapNode, own: MapNode): MapNode {
+  const entries = new Map(base.entries);
+  for (const [key, entry] of own.entries) {
+    const earlier = base.entries.get(key);
+    entries.set(key, earlier === undefined ? entry : { ...entry, node: mergeValue(key, earlier.node, entry.node) });
+  }
+  return { ...own, entries };
+}
+
+function mergeValue(key: string, base: Node, own: Node): Node {
+  if (base.kind === 'map' && own.kind === 'map') return merge(base, own);
+  if (key === 'environment') return mergeEnvironment(base, own);
+  if (base.kind === 'list' && own.kind === 'list' && ADDED.has(key))
+    return { ...own, items: [...base.items, ...own.items] };
+  return own;
+}
+
+/** Lists and maps of variables, as a list in which the last one of a name counts. */
+function mergeEnvironment(base: Node, own: Node): Node {
+  const items = (node: Node): readonly Node[] =>
+    node.kind === 'map'
+      ? [...node.entries.values()].map(({ key, node: value }): Node => {
+          const text = textOf(value);
+          const line = text === undefined ? key : `${key}=${text}`;
+          return { kind: 'scalar', value: line, text: line, plain: false, start: value.start, end: value.end };
+        })
+      : itemsOf(node);
+  return { kind: 'list', items: [...items(base), ...items(own)], start: own.start, end: own.end };
+}

@@ -1,0 +1,184 @@
+// Health checks of Compose and of images as `ready` probes. Docker restarts no unhealthy container, so nothing here becomes
+// `live`. https://github.com/compose-spec/compose-spec/blob/main/05-services.md#healthcheck
+import { formatDuration, parseDuration } from '../../config/quantity.ts';
+import type { ServiceDraft } from '../services-yaml.ts';
+import type { Value } from '../yaml-values.ts';
+import { type CommandProbe, isLocal, probeOfText, probeOfWords, probeValue } from './command-probe.ts';
+import type { ImageHealthcheck } from './compose-image.ts';
+import type { ComposeReader } from './compose-service.ts';
+import { literal } from './words.ts';
+import { itemsOf, type Section, switchOf, textOf } from './yaml-source.ts';
+
+const DEFAULT_INTERVAL = 30_000;
+const DEFAULT_RETRIES = 3;
+/** Of our probes, milliseconds: what need not be written. */
+const USUAL_TIMEOUT = 5_000;
+const USUAL_INTERVAL = 10_000;
+
+/** Milliseconds of a Go duration (`1m30s`, `1.5h`); null for anything else. */
+export function readGoDuration(text: string): number | null {
+  const units: Readonly<Record<string, number>> = {
+    h: 3_600_000,
+    m: 60_000,
+    s: 1_000,
+    ms: 1,
+    us: 0.001,
+    µs: 0.001,
+    ns: 1e-6,
+  };
+  if (!/^(?:\d+(?:\.\d+)?(?:h|ms|m|s|us|µs|ns))+$/.test(text)) return text === '0' ? 0 : null;
+  let sum = 0;
+  for (const [, count = '0', unit = 's'] of text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g)) {
+    sum += Number(count) * (units[unit] ?? 0);
+  }
+  return Math.round(sum);
+}
+
+/** A number of milliseconds as a duration that services.yaml takes: at least 1 ms, at most 24 days. */
+export function writeDuration(millis: number): string {
+  const text = formatDuration(Math.min(Math.max(1, millis), 24 * 86_400_000));
+  return parseDuration(text).ok ? text : '24d';
+}
+
+interface Timing {
+  readonly interval: number | null;
+  readonly timeout: number | null;
+  readonly startPeriod: number | null;
+  readonly startInterval?: number | null;
+  readonly retries: number | null;
+}
+
+/** Writes `ready` and `start_timeout` from the service's own health check, else from that of its image. */
+export function importHealthcheck(reader: ComposeReader, service: ServiceDraft): void {
+  const { section, report, image } = reader;
+  const own = section.section('healthcheck');
+  if (!section.has('healthcheck')) {
+    if (image?.healthcheck) fromImage(reader, service, image.healthcheck);
+    return;
+  }
+  const test = own.take('test');
+  const isOff =
+    switchOf(own.take('disable')) === true || (itemsOf(test).length > 0 && textOf(itemsOf(test)[0]) === 'NONE');
+  const durations = ['interval', 'timeout', 'start_period', 'start_interval'].map((key) => readTime(reader, own, key));
+  const [interval = null, timeout = null, startPeriod = null, startInterval = null] = durations;
+  const retries = Number(reader.textAt(own.take('retries'), 'services') ?? Number.NaN);
+  for (const { key } of own.rest())
+    report.lost(own.where(key), `healthcheck.${key} of ${service.name}`, 'Compose has no such key');
+  if (isOff) {
+    report.lost(own.where(), `healthcheck of ${service.name}`, 'it is switched off: nothing has to be written');
+    return;
+  }
+  const timing = { interval, timeout, startPeriod, startInterval, retries: Number.isInteger(retries) ? retries : null };
+  if (test === undefined) {
+    if (image?.healthcheck) fromImage(reader, service, { ...image.healthcheck, ...given(timing) });
+    else
+      report.look(own.where(), `healthcheck of ${service.name}`, 'its test is in the image', 'give `--image-config`');
+    return;
+  }
+  writeProbe(reader, service, probeOf(reader, test, service), timing);
+}
+
+function given(timing: Timing): Partial<Timing> {
+  return Object.fromEntries(Object.entries(timing).filter(([, value]) => value !== null));
+}
+
+function readTime(reader: ComposeReader, section: Section, key: string): number | null {
+  const text = reader.textAt(section.take(key), 'bare');
+  if (text === null || text === '') return null;
+  const millis = readGoDuration(text);
+  if (millis === null)
+    reader.report.look(
+      section.where(key),
+      key,
+      `Compose refuses ${text}: it is not a duration like 1m30s`,
+      'the default is used',
+    );
+  return millis;
+}
+
+function fromImage(reader: ComposeReader, service: ServiceDraft, check: ImageHealthcheck): void {
+  const [kind, ...words] = check.test;
+  if (kind === 'NONE' || kind === undefined || words.length === 0) return;
+  const found = kind === 'CMD-SHELL' ? probeOfText(words.join(' ')) : probeOfWords(words);
+  const command: Value = kind === 'CMD-SHELL' ? words.join(' ') : words.map((word) => literal(word));
+  writeProbe(reader, service, local(reader, found) ?? { exec: command }, check);
+}
+
+/** The probe if it asks this container, in the form of `ready`. */
+function local(reader: ComposeReader, found: CommandProbe | null): Record<string, Value> | null {
+  if (found === null || !isLocal(found.host, reader.hosts)) return null;
+  return { ...(probeValue(found, reader.ports[0] ?? null) as Record<string, Value>) };
+}
+
+/** The probe in place of a command, which is reported; null where the command is no such question. */
+function withoutProgram(
+  reader: ComposeReader,
+  service: ServiceDraft,
+  text: string,
+  probe: Record<string, Value> | null,
+): Record<string, Value> | null {
+  if (probe === null) return null;
+  const what = `healthcheck of ${service.name}: ${text}`;
+  const why = 'svc-super asks itself, so the program is not needed; a status from 200 to 399 is an answer';
+  reader.report.changed(reader.section.where('healthcheck'), what, why);
+  return probe;
+}
+
+function probeOf(
+  reader: ComposeReader,
+  test: ReturnType<Section['take']>,
+  service: ServiceDraft,
+): Record<string, Value> {
+  const items = itemsOf(test);
+  const [first, ...rest] = items;
+  const kind = test?.kind === 'list' ? textOf(first) : 'CMD-SHELL';
+  const nodes = test?.kind === 'list' ? rest : items;
+  if (kind === 'CMD-SHELL') {
+    const text = nodes.map((node) => reader.textAt(node, 'shell') ?? '').join(' ');
+    if (text.trim() === '') return { exec: 'true' };
+    return withoutProgram(reader, service, text, local(reader, probeOfText(text))) ?? { exec: text };
+  }
+  const words = nodes.map((node) => reader.textAt(node, 'services') ?? '');
+  if (kind !== 'CMD' || words.length === 0 || words[0] === '') {
+    reader.report.look(
+      reader.section.where('healthcheck'),
+      `healthcheck of ${service.name}`,
+      'Compose refuses a test that begins with neither CMD nor CMD-SHELL',
+      'write a `ready` probe',
+    );
+    return { exec: 'true' };
+  }
+  return withoutProgram(reader, service, words.join(' '), local(reader, probeOfWords(words))) ?? { exec: words };
+}
+
+function writeProbe(reader: ComposeReader, service: ServiceDraft, probe: Record<string, Value>, timing: Timing): void {
+  const interval = timing.interval ?? DEFAULT_INTERVAL;
+  const timeout = timing.timeout ?? DEFAULT_INTERVAL;
+  service.fields.ready = {
+    ...probe,
+    ...(timeout > 0 && timeout !== USUAL_TIMEOUT && { timeout: writeDuration(timeout) }),
+    ...(interval > 0 && interval !== USUAL_INTERVAL && { interval: writeDuration(interval) }),
+    ...(timing.startInterval != null &&
+      timing.startInterval > 0 && { start_interval: writeDuration(timing.startInterval) }),
+    continuous: true,
+  };
+  const retries = timing.retries ?? DEFAULT_RETRIES;
+  const patience = (timing.startPeriod ?? 0) + retries * (interval > 0 ? interval : DEFAULT_INTERVAL);
+  service.fields.start_timeout = writeDuration(patience);
+  reader.report.once(
+    'healthcheck',
+    reader.section.where('healthcheck'),
+    `healthcheck of ${service.name}`,
+    'a service that is not ready within `start_timeout` (start_period and retries times interval) fails, while Docker only calls it unhealthy',
+    'raise `start_timeout` where a first start takes longer',
+  );
+  if (typeof service.fields.ready === 'object' && 'exec' in probe) {
+    reader.report.once(
+      'healthcheck exec',
+      reader.section.where('healthcheck'),
+      `healthcheck of ${service.name}`,
+      'its program has to be in the one image',
+      'use an `http` or `tcp` probe where that is enough',
+    );
+  }
+}

@@ -1,0 +1,107 @@
+// What an image runs, from the output of `docker image inspect` (the OCI image configuration:
+// https://github.com/opencontainers/image-spec/blob/main/config.md), merged with a service as Compose merges it.
+
+import { entriesOf, itemsOf, readYaml, Section, textOf, textsOf } from './yaml-source.ts';
+
+/** Durations are nanoseconds there; here milliseconds, null where not given. */
+export interface ImageHealthcheck {
+  readonly test: readonly string[];
+  readonly interval: number | null;
+  readonly timeout: number | null;
+  readonly startPeriod: number | null;
+  readonly retries: number | null;
+}
+
+export interface ImageConfig {
+  /** `name:tag`, as `normalizeImage` gives them. */
+  readonly names: readonly string[];
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+  readonly user: string | null;
+  readonly workingDir: string | null;
+  readonly env: ReadonlyMap<string, string>;
+  /** TCP ports. */
+  readonly ports: readonly number[];
+  readonly stopSignal: string | null;
+  readonly healthcheck: ImageHealthcheck | null;
+}
+
+/** `redis` and `docker.io/library/redis:latest` are one image. */
+export function normalizeImage(name: string): string {
+  const short = name.replace(/^(?:index\.)?docker\.io\//, '').replace(/^library\//, '');
+  return /[:@][^/]*$/.test(short) ? short : `${short}:latest`;
+}
+
+export type ImagesRead =
+  | { readonly ok: true; readonly images: readonly ImageConfig[] }
+  | { readonly ok: false; readonly message: string; readonly path: string };
+
+/** Reads the outputs of `docker image inspect`: lists of images, or one image. */
+export function readImages(files: readonly { readonly path: string; readonly text: string }[]): ImagesRead {
+  const images: ImageConfig[] = [];
+  for (const file of files) {
+    const read = readYaml(file);
+    if (!read.ok)
+      return { ok: false, path: file.path, message: `it is not what \`docker image inspect\` prints: ${read.message}` };
+    for (const node of itemsOf(read.root)) {
+      const image = new Section(node, read.source);
+      if (!image.has('Config')) return { ok: false, path: file.path, message: 'an image in it has no `Config`' };
+      images.push(readImage(image));
+    }
+  }
+  return { ok: true, images };
+}
+
+function readImage(image: Section): ImageConfig {
+  const config = image.section('Config');
+  const env = textsOf(config.take('Env')).map((one): [string, string] => {
+    const at = one.indexOf('=');
+    return at < 0 ? [one, ''] : [one.slice(0, at), one.slice(at + 1)];
+  });
+  const ports = entriesOf(config.take('ExposedPorts')).flatMap(({ key }) => {
+    const port = /^(\d+)(?:\/tcp)?$/.exec(key)?.[1];
+    return port === undefined ? [] : [Number(port)];
+  });
+  const names = [...textsOf(image.take('RepoTags')), ...textsOf(image.take('RepoDigests'))].map(normalizeImage);
+  const given = (key: string): string | null => config.text(key) || null;
+  return {
+    names,
+    entrypoint: textsOf(config.take('Entrypoint')),
+    cmd: textsOf(config.take('Cmd')),
+    user: given('User'),
+    workingDir: given('WorkingDir'),
+    env: new Map(env),
+    ports,
+    stopSignal: given('StopSignal'),
+    healthcheck: config.has('Healthcheck') ? readHealthcheck(config.section('Healthcheck')) : null,
+  };
+}
+
+function readHealthcheck(section: Section): ImageHealthcheck {
+  const millis = (key: string): number | null => {
+    const nanoseconds = Number(textOf(section.take(key)) ?? 0);
+    return nanoseconds > 0 ? Math.round(nanoseconds / 1e6) : null;
+  };
+  return {
+    test: textsOf(section.take('Test')),
+    interval: millis('Interval'),
+    timeout: millis('Timeout'),
+    startPeriod: millis('StartPeriod'),
+    retries: Number(textOf(section.take('Retries')) ?? 0) || null,
+  };
+}
+
+/** The image of a service; one that is built has a name that ends in that of the service. */
+export function findImage(
+  images: readonly ImageConfig[],
+  image: string | null,
+  service: string,
+  isBuilt: boolean,
+): ImageConfig | null {
+  if (image !== null) return images.find(({ names }) => names.includes(normalizeImage(image))) ?? null;
+  if (!isBuilt) return null;
+  const built = images.filter(({ names }) =>
+    names.some((name) => /[-_/]/.test(name) && name.split(':')[0]?.endsWith(service)),
+  );
+  return built.length === 1 ? (built[0] ?? null) : null;
+}

@@ -1,0 +1,408 @@
+// One service of a Compose file as a service of services.yaml. The facts are those of the Compose specification:
+// https://github.com/compose-spec/compose-spec/blob/main/05-services.md
+import type { Node } from '../../config/tree.ts';
+import type { ServiceDraft } from '../services-yaml.ts';
+import type { Value } from '../yaml-values.ts';
+import { importDependencies } from './compose-depends.ts';
+import { importEnvironment } from './compose-environment.ts';
+import { importGpus } from './compose-gpus.ts';
+import { importHealthcheck, readGoDuration, writeDuration } from './compose-health.ts';
+import { findImage, type ImageConfig } from './compose-image.ts';
+import { importPorts, type Outside, reportOutside } from './compose-outside.ts';
+import { type ComposeText, readComposeText, splitComposeWords } from './compose-text.ts';
+import { placeComment, type Report } from './source.ts';
+import { literal, shellText, unwrapVenv } from './words.ts';
+import { briefOf, entriesOf, itemsOf, printedOf, Section, textOf } from './yaml-source.ts';
+
+/** What a service needs to know of the rest of the file. */
+export interface ComposeContext {
+  readonly report: Report;
+  readonly images: readonly ImageConfig[];
+  /** Whether `--image-config` was given. */
+  readonly hasImages: boolean;
+  /** Our names by theirs. */
+  readonly names: ReadonlyMap<string, string>;
+  /** How many services ask for GPUs. */
+  readonly gpuUsers: number;
+  readonly outside: Outside;
+}
+
+/** One service while it is read. */
+export class ComposeReader {
+  readonly section: Section;
+  readonly context: ComposeContext;
+  /** Its name in the Compose file. */
+  readonly key: string;
+  readonly image: ImageConfig | null;
+  /** Names of services: all of them are this container. */
+  readonly hosts: ReadonlySet<string>;
+  /** TCP ports in the container, the first one being `PORT`. */
+  ports: readonly number[] = [];
+
+  constructor(key: string, section: Section, context: ComposeContext) {
+    this.key = key;
+    this.section = section;
+    this.context = context;
+    this.hosts = new Set(context.names.keys());
+    const image = this.textAt(section.take('image'), 'bare');
+    this.image = findImage(context.images, image === '' ? null : image, key, section.has('build'));
+  }
+
+  get report(): Report {
+    return this.context.report;
+  }
+
+  /** A scalar with its variables in one of the forms; null: none, or one that Compose refuses, which is reported. */
+  textAt(node: Node | undefined, form: 'services' | 'shell' | 'bare'): string | null {
+    const read = this.read(node);
+    if (read === null) return null;
+    return form === 'services' ? read.text : read[form];
+  }
+
+  /** A scalar with its variables. */
+  read(node: Node | undefined): ComposeText | null {
+    if (node?.kind !== 'scalar' || node.value === null) return null;
+    const read = readComposeText(typeof node.value === 'string' ? node.text : printedOf(node));
+    if (!read.ok) {
+      this.report.look(this.section.where(), briefOf(node), `Compose refuses it: ${read.why}`, 'it is left out');
+      return null;
+    }
+    this.explainVariables(read.value);
+    return read.value;
+  }
+
+  /** Whether the port, which the service takes from its variable PORT, is free; then it is its first port. */
+  claimsPort(port: number): boolean {
+    if (!this.context.outside.isFree(port)) return false;
+    this.context.outside.claim(port, this.key, this.section.where(), this.report);
+    this.ports = [port];
+    return true;
+  }
+
+  explainVariables({ variables, loosened }: ComposeText): void {
+    const [first] = variables;
+    if (first === undefined) return;
+    const why =
+      'svc-super takes variables from the environment of the container alone, not from a `.env` file or the shell of `docker compose`';
+    this.report.once(
+      'variables',
+      this.section.where(),
+      `\${${first}}`,
+      why,
+      'give them with `docker run -e` or `--env-file`',
+    );
+    if (loosened) {
+      const looser = 'an empty variable counts as unset here, as with `:-`';
+      this.report.changed(this.section.where(), `operators without a colon in ${this.key}`, looser);
+    }
+  }
+}
+
+/** Keys that have no effect on what runs. */
+const IGNORED: Readonly<Record<string, string>> = {
+  container_name: "the service's key is its name",
+  tty: 'services write to pipes',
+  stdin_open: 'services read from /dev/null',
+  init: 'PID 1 reaps all orphans',
+  pull_policy: 'nothing is pulled',
+  attach: 'the output of every service is printed',
+  build: 'services run in one image: install its program there',
+  platform: 'services run in one image',
+  labels: 'there is one container, with its own labels',
+  annotations: 'there is one container',
+  scale: 'see replicas',
+  develop: 'it is for development',
+  links: 'all services are on 127.0.0.1',
+  external_links: 'there are no other containers',
+  volumes_from: 'services share one file system',
+  expose: 'see ports',
+};
+
+/** Makes a service. What it does not carry over is reported. */
+export function importService(reader: ComposeReader, name: string): ServiceDraft {
+  const { section } = reader;
+  const service: ServiceDraft = { name, comments: [placeComment(section.where())], todo: [], fields: {} };
+  const { fields } = service;
+  importPorts(reader, service);
+  importCommand(reader, service);
+  importEnvironment(reader, fields);
+  importDependencies(reader, service);
+  importHealthcheck(reader, service);
+  importRestart(reader, service);
+  importProcess(reader, fields);
+  importStop(reader, fields);
+  importLimits(reader, fields);
+  importGpus(reader, fields);
+  importDeploy(reader, fields);
+  importProfiles(reader, fields);
+  importHooks(reader, fields);
+  reportOutside(reader);
+  for (const { key, node } of section.rest()) {
+    const why = IGNORED[key] ?? (key.startsWith('x-') ? 'it is an extension' : 'services.yaml has nothing like it');
+    reader.report.lost(section.where(key), `${key} of ${reader.key}: ${briefOf(node)}`, why);
+  }
+  return service;
+}
+
+/** Words of `command` or `entrypoint`; null: not given. A list is taken as it is, a text is split. */
+function wordsAt(reader: ComposeReader, key: 'command' | 'entrypoint'): readonly ComposeText[] | null {
+  const node = reader.section.take(key);
+  if (node === undefined || (node.kind === 'scalar' && node.value === null)) return null;
+  if (node.kind === 'list') return node.items.map((item) => reader.read(item) ?? EMPTY);
+  const split = splitComposeWords(textOf(node) ?? '');
+  if (!split.ok) {
+    reader.report.look(
+      reader.section.where(key),
+      `${key} of ${reader.key}`,
+      `Compose refuses it: ${split.why}`,
+      'correct it',
+    );
+    return [];
+  }
+  for (const word of split.words) reader.explainVariables(word);
+  if (split.unquoted && split.words.some(({ variables }) => variables.length > 0)) {
+    const why = 'a variable becomes one argument, while Compose would split its value at spaces';
+    reader.report.changed(reader.section.where(key), `${key} of ${reader.key}`, why);
+  }
+  if (split.dropped !== null) {
+    const why = `Compose has no shell and drops what follows: ${split.dropped}`;
+    reader.report.look(
+      reader.section.where(key),
+      `${key} of ${reader.key}`,
+      why,
+      'write the command as one text if a shell is meant',
+    );
+  }
+  return split.words;
+}
+
+const EMPTY: ComposeText = { text: '', shell: '', bare: '', variables: [], loosened: false };
+
+const fixed = (words: readonly string[]): readonly ComposeText[] =>
+  words.map((word) => ({ ...EMPTY, text: literal(word), shell: word, bare: word }));
+
+function importCommand(reader: ComposeReader, service: ServiceDraft): void {
+  const { image, section, report } = reader;
+  const entrypoint = wordsAt(reader, 'entrypoint');
+  const command = wordsAt(reader, 'command');
+  // An entrypoint of the service makes Docker ignore the CMD of the image.
+  const program = entrypoint ?? fixed(image?.entrypoint ?? []);
+  const args = command ?? (entrypoint === null ? fixed(image?.cmd ?? []) : []);
+  const words = [...program, ...args];
+  const imageName = reader.textAt(section.take('image'), 'bare') ?? '';
+  const called = imageName === '' ? `the image of ${reader.key}` : `the image ${imageName}`;
+  if (words.length === 0) {
+    const todo = `what does ${called} run? Give the command, or import with --image-config`;
+    service.todo.push(todo);
+    service.fields.command = `echo 'svc-super: ${service.name} has no command yet' >&2; exit 78`;
+    report.look(section.where('image'), `${reader.key}`, `its command is defined by ${called}`, inspectLine(imageName));
+    return;
+  }
+  if (entrypoint === null && image === null) {
+    service.todo.push(`these are arguments for the ENTRYPOINT of ${called}, if it has one`);
+    const why = `the command is only the arguments if ${called} has an ENTRYPOINT`;
+    report.look(section.where('command'), `command of ${reader.key}`, why, inspectLine(imageName));
+  } else if (image === null) {
+    report.look(
+      section.where('image'),
+      `image of ${reader.key}: ${imageName}`,
+      'its program, user, folder and variables have to be in the one image',
+    );
+  }
+  const wrapped = unwrapVenv(words.map((word) => word.shell));
+  if (wrapped !== null) {
+    service.fields.venv = wrapped.venv;
+    service.fields.command = words.slice(wrapped.skip).map(({ text }) => text);
+    return;
+  }
+  const shell = shellText(words.map((word) => word.shell));
+  // The program must be named: its variable has to be set.
+  const named = ({ text, bare }: ComposeText, index: number) =>
+    index === 0 && bare === '' ? text.replaceAll(':-}', '}') : text;
+  service.fields.command = shell ?? words.map(named);
+  if (words[0]?.text === '') service.fields.command = ['false'];
+}
+
+function inspectLine(image: string): string {
+  return `\`docker image inspect ${image || 'IMAGE'} > image.json\`, then \`--image-config image.json\``;
+}
+
+function importRestart(reader: ComposeReader, service: ServiceDraft): void {
+  const { section, report } = reader;
+  const policy = section.section('deploy').section('restart_policy');
+  const text = reader.textAt(section.take('restart'), 'bare') ?? policy.text('condition') ?? 'no';
+  const [, word = text, count] = /^(on-failure):(\d+)$/.exec(text) ?? [];
+  const max = count ?? policy.text('max_attempts');
+  if (word === 'always' || word === 'unless-stopped' || word === 'any') service.fields.restart = 'always';
+  else if (word === 'on-failure') {
+    service.fields.restart =
+      max === undefined || Number(max) < 1 ? 'on-failure' : { policy: 'on-failure', max: Number(max) };
+  } else if (!/^(?:no|none|false)$/.test(word)) {
+    report.look(
+      section.where('restart'),
+      `restart of ${reader.key}`,
+      `Compose has no policy ${text}`,
+      'it is left out',
+    );
+  }
+  if (section.has('restart') && word === 'unless-stopped') {
+    report.once(
+      'unless-stopped',
+      section.where('restart'),
+      'unless-stopped',
+      'it is `always`: a stopped container stays stopped anyway',
+    );
+  }
+  if (/^(?:no|none|false)$/.test(word) && section.has('restart')) {
+    report.lost(section.where('restart'), `restart of ${reader.key}`, 'never is the default');
+  }
+}
+
+function importProcess(reader: ComposeReader, fields: ServiceDraft['fields']): void {
+  const { section, image, report } = reader;
+  const cwd =
+    reader.textAt(section.take('working_dir'), 'services') ?? (image?.workingDir ? literal(image.workingDir) : null);
+  if (cwd !== null && cwd !== '/') fields.cwd = cwd;
+  else if (cwd !== null && section.has('working_dir')) fields.cwd = cwd;
+  const user = reader.textAt(section.take('user'), 'services') ?? image?.user ?? null;
+  if (user !== null && user !== '') {
+    fields.user = user;
+    report.once(
+      'user',
+      section.where('user'),
+      `user of ${reader.key}`,
+      'it must exist in the one image',
+      'add it there, or give numbers',
+    );
+  }
+  const score = reader.textAt(section.take('oom_score_adj'), 'services');
+  if (score !== null) fields.oom_score_adj = numberOr(score);
+  const cpus = reader.textAt(section.take('cpuset'), 'services');
+  if (cpus !== null && cpus !== '') fields.cpus = cpus;
+}
+
+/** A number where the text is one, so that it is written without quotes. */
+function numberOr(text: string): Value {
+  return /^-?\d{1,9}$/.test(text) ? Number(text) : text;
+}
+
+function importStop(reader: ComposeReader, fields: ServiceDraft['fields']): void {
+  const { section, image, report } = reader;
+  const signal = reader.textAt(section.take('stop_signal'), 'services') ?? image?.stopSignal ?? null;
+  const grace = reader.textAt(section.take('stop_grace_period'), 'bare');
+  const millis = grace === null ? null : readGoDuration(grace);
+  if (grace !== null && millis === null) {
+    report.look(
+      section.where('stop_grace_period'),
+      `stop_grace_period of ${reader.key}`,
+      `Compose refuses ${grace}`,
+      'it is left out',
+    );
+  }
+  const name = signal?.toUpperCase().replace(/^SIG/, '') ?? null;
+  const stop = {
+    ...(name !== null && name !== '' && name !== 'TERM' && { signal: numberOr(name) }),
+    ...(millis !== null && { timeout: writeDuration(millis) }),
+  };
+  if (Object.keys(stop).length > 0) fields.stop = stop;
+  if (name === 'TERM' && section.has('stop_signal'))
+    report.lost(section.where('stop_signal'), `stop_signal of ${reader.key}`, 'TERM is the default');
+}
+
+function importLimits(reader: ComposeReader, fields: ServiceDraft['fields']): void {
+  const { section } = reader;
+  const limits: Record<string, Value> = {};
+  for (const { key, node } of entriesOf(section.take('ulimits'))) {
+    const value = (one: Node | undefined): Value | undefined => {
+      const text = reader.textAt(one, 'services');
+      return text === null ? undefined : text === '-1' ? 'unlimited' : limitOf(key, text);
+    };
+    const pair = new Section(node, section.source);
+    const both = node.kind === 'map' ? { soft: value(pair.take('soft')), hard: value(pair.take('hard')) } : value(node);
+    if (both !== undefined) limits[key] = both as Value;
+  }
+  if (Object.keys(limits).length > 0) fields.limits = limits;
+}
+
+/** Limits of sizes need a unit; Docker counts them in bytes. */
+function limitOf(key: string, text: string): Value {
+  const isSize = ['as', 'core', 'data', 'fsize', 'memlock', 'msgqueue', 'rss', 'stack'].includes(key);
+  if (!/^\d+$/.test(text)) return text;
+  return isSize && text !== '0' ? `${text}B` : Number(text);
+}
+
+function importDeploy(reader: ComposeReader, fields: ServiceDraft['fields']): void {
+  const { section, report } = reader;
+  const deploy = section.section('deploy');
+  const replicas =
+    reader.textAt(deploy.take('replicas'), 'services') ?? reader.textAt(section.take('scale'), 'services');
+  if (replicas !== null && replicas !== '1') {
+    fields.replicas = numberOr(replicas);
+    const why = 'the copies have ports that count up; Docker gave them one name, and each an address of its own';
+    report.changed(deploy.where('replicas'), `replicas of ${reader.key}`, why, 'put a proxy in front of them');
+  } else if (replicas === '1') report.lost(deploy.where('replicas'), `replicas of ${reader.key}`, 'one is the default');
+  deploy.take('resources');
+  const restart = deploy.section('restart_policy');
+  for (const key of ['condition', 'max_attempts']) restart.take(key);
+  for (const { key, node } of restart.rest()) {
+    report.lost(
+      restart.where(key),
+      `deploy.restart_policy.${key} of ${reader.key}: ${briefOf(node)}`,
+      'pauses between restarts are those of `restart.backoff`',
+    );
+  }
+  for (const { key, node } of deploy.rest()) {
+    report.lost(deploy.where(key), `deploy.${key} of ${reader.key}: ${briefOf(node)}`, 'it is for a cluster');
+  }
+}
+
+function importProfiles(reader: ComposeReader, fields: ServiceDraft['fields']): void {
+  const { section, report } = reader;
+  const profiles = itemsOf(section.take('profiles')).flatMap((node) => reader.textAt(node, 'bare') ?? []);
+  const [first] = profiles;
+  if (first === undefined) return;
+  const variable = `PROFILE_${first.toUpperCase().replaceAll(/\W/g, '_')}`;
+  fields.enabled = `\${${variable}:-false}`;
+  const more = profiles.length > 1 ? `; only the first of ${profiles.join(', ')} counts` : '';
+  report.changed(
+    section.where('profiles'),
+    `profiles of ${reader.key}`,
+    `${variable}=true in the container's environment switches it on${more}`,
+  );
+}
+
+function importHooks(reader: ComposeReader, fields: ServiceDraft['fields']): void {
+  const { section, report } = reader;
+  const hooks: Record<string, Value> = {};
+  for (const [key, hook] of [
+    ['post_start', 'after_ready'],
+    ['pre_stop', 'before_stop'],
+  ] as const) {
+    const commands = section.sections(key).flatMap((one) => {
+      const node = one.take('command');
+      const words = node?.kind === 'list' ? node.items.map((item) => reader.textAt(item, 'shell') ?? '') : null;
+      for (const { key: other, node: value } of one.rest()) {
+        report.lost(
+          one.where(other),
+          `${key}.${other} of ${reader.key}: ${briefOf(value)}`,
+          'a hook runs as its service does',
+        );
+      }
+      const text = words === null ? reader.textAt(node, 'shell') : (shellText(words) ?? words.map(quote).join(' '));
+      return text === null || text.trim() === '' ? [] : [text];
+    });
+    if (commands.length > 0) hooks[hook] = { command: commands.join(' && ') };
+    if (key === 'post_start' && commands.length > 0) {
+      report.changed(
+        section.where(key),
+        `post_start of ${reader.key}`,
+        'it runs once the service is ready, not as soon as it has started',
+      );
+    }
+  }
+  if (Object.keys(hooks).length > 0) fields.hooks = hooks;
+}
+
+function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

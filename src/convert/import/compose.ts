@@ -1,0 +1,123 @@
+// Imports a Compose file: the services of several containers become services of one. `--image-config` describes what the
+// images run. Settings of the container as a whole are reported as one `docker run` line.
+import { makeDraft, type ServicesDraft } from '../services-yaml.ts';
+import { markTasks } from './compose-depends.ts';
+import { type ComposeEntry, readComposeFiles } from './compose-files.ts';
+import { asksForGpus } from './compose-gpus.ts';
+import { readGoDuration } from './compose-health.ts';
+import { readImages } from './compose-image.ts';
+import { Outside, publishPorts } from './compose-outside.ts';
+import { type ComposeContext, ComposeReader, importService } from './compose-service.ts';
+import { Names } from './names.ts';
+import { type Imported, type ImportInput, Report } from './source.ts';
+import { briefOf, entriesOf, Section, textOf, textsOf } from './yaml-source.ts';
+
+const TOP_LOST: Readonly<Record<string, readonly [why: string, instead: string | null]>> = {
+  version: ['Compose ignores it too', null],
+  volumes: ['volumes are mounted into the container', 'see the `docker run` line at the end'],
+  networks: ['all services are on 127.0.0.1', null],
+  secrets: ['files are mounted into the container', 'see the `docker run` line at the end'],
+  configs: ['files are mounted into the container', 'see the `docker run` line at the end'],
+};
+
+/** Docker's time from the stop signal to SIGKILL, milliseconds. */
+const USUAL_GRACE = 10_000;
+/** Of `stop_timeout`, milliseconds. */
+const USUAL_STOP = 9_000;
+
+/** Imports a file. Fails where it is no Compose file, or has no services. */
+export function importCompose(input: ImportInput): Imported {
+  if (input.more.length > 0) {
+    return {
+      ok: false,
+      where: null,
+      message: 'one Compose file can be imported: give what `docker compose -f A -f B config` prints',
+    };
+  }
+  const images = readImages(input.imageConfigs);
+  if (!images.ok) return { ok: false, where: { file: images.path, line: 1, column: 1 }, message: images.message };
+  const report = new Report();
+  const read = readComposeFiles(input, report);
+  if (!read.ok) return read;
+  const { services, top } = read.value;
+  if (services.length === 0) return { ok: false, where: null, message: 'there are no services in it' };
+  const names = new Names();
+  const holders = services.filter(({ key, section }) => holdsNetwork(key, section, services));
+  const kept = services.filter((one) => !holders.includes(one));
+  const context: ComposeContext = {
+    report,
+    images: images.images,
+    hasImages: input.imageConfigs.length > 0,
+    names: new Map(kept.map(({ key, section }) => [key, names.take(key, report, section.where())])),
+    gpuUsers: services.filter(({ section }) => asksForGpus(new Section(section.node, section.source))).length,
+    outside: new Outside((path) => input.read(path)),
+  };
+  const draft = makeDraft();
+  for (const { key, section } of holders) {
+    const where = section.where();
+    report.lost(where, `service ${key}`, 'it only keeps a network for the others, which one container has anyway');
+    publishPorts(new ComposeReader(key, section, context));
+  }
+  draft.services = kept.map(({ key, section }) =>
+    importService(new ComposeReader(key, section, context), context.names.get(key) ?? key),
+  );
+  markTasks(draft.services, report);
+  importTop(top, draft, report);
+  importStopTimeout(
+    services.map(({ section }) => section),
+    draft,
+    report,
+  );
+  context.outside.report(report);
+  return { ok: true, draft, findings: report.findings };
+}
+
+/** Whether a service only idles, while others use its network. */
+function holdsNetwork(key: string, section: Section, all: readonly ComposeEntry[]): boolean {
+  const own = new Section(section.node, section.source);
+  const words = [...textsOf(own.take('entrypoint')), ...textsOf(own.take('command'))].join(' ');
+  const isShared = all.some(
+    (one) => textOf(new Section(one.section.node, one.section.source).take('network_mode')) === `service:${key}`,
+  );
+  return isShared && /^(?:sleep infinity|tail -f \/dev\/null|pause)$/.test(words);
+}
+
+function importTop(top: Section, draft: ServicesDraft, report: Report): void {
+  const name = top.text('name');
+  if (name !== undefined) draft.top.name = name.replaceAll(/\$\{?(\w+)[^}]*\}?/g, '$1');
+  draft.top.exit = 'all';
+  report.changed(
+    null,
+    'the end of a service',
+    'a container that ends does not end the others, so `exit: all` is written',
+    'most containers should end when a service fails: write `exit: failure` or `exit: first`',
+  );
+  if (draft.services.length > 1) draft.top.hosts = true;
+  for (const { key, node } of top.rest()) {
+    const [why, instead] = TOP_LOST[key] ?? [key.startsWith('x-') ? 'it is an extension' : 'Compose has no such key'];
+    if (node.kind !== 'map' || TOP_LOST[key] === undefined)
+      report.lost(top.where(key), `${key}: ${briefOf(node)}`, why, instead);
+    else {
+      const section = new Section(node, top.source);
+      for (const one of entriesOf(node))
+        report.lost(section.where(one.key), `${key}.${one.key}: ${briefOf(one.node)}`, why, instead);
+    }
+  }
+}
+
+/** One deadline for all, as long as the longest grace period. */
+function importStopTimeout(sections: readonly Section[], draft: ServicesDraft, report: Report): void {
+  const periods = sections.map((section) =>
+    readGoDuration(textOf(new Section(section.node, section.source).take('stop_grace_period')) ?? ''),
+  );
+  const longest = Math.max(...periods.map((one) => one ?? USUAL_GRACE));
+  if (longest <= USUAL_STOP || periods.every((one) => one === null)) return;
+  const seconds = Math.ceil(longest / 1000) + 1;
+  draft.top.stop_timeout = `${seconds}s`;
+  report.changed(
+    null,
+    'stop_grace_period',
+    'the whole shutdown has one deadline, `stop_timeout`, for all services',
+    `stop the container with \`docker stop -t ${seconds + 5}\``,
+  );
+}

@@ -1,0 +1,44 @@
+// An Apptainer definition file as its sections: https://apptainer.org/docs/user/main/definition_files.html. Runs and
+// builds nothing.
+import type { Source } from '../../config/tree.ts';
+import { sourceOf } from './source.ts';
+
+export interface DefinitionSection {
+  /** The lines below `%name`, without those around that are empty. */
+  readonly text: string;
+  /** Offset of the heading. */
+  readonly start: number;
+}
+
+export interface Definition {
+  readonly source: Source;
+  /** `Bootstrap` and `From`, in lower case. */
+  readonly header: ReadonlyMap<string, string>;
+  readonly sections: ReadonlyMap<string, DefinitionSection>;
+}
+
+/** Reads a definition file; never fails, since nothing of it has to be there. */
+export function readDefinition(file: { readonly path: string; readonly text: string }): Definition {
+  const source = sourceOf(file);
+  const header = new Map<string, string>();
+  const sections = new Map<string, DefinitionSection>();
+  let open: { name: string; start: number; lines: string[] } | null = null;
+  const close = (): void => {
+    if (open !== null)
+      sections.set(open.name, { text: open.lines.join('\n').replace(/^\s*\n|\s+$/g, ''), start: open.start });
+  };
+  for (const [index, start] of source.lines.entries()) {
+    const line = source.text.slice(start, (source.lines[index + 1] ?? source.text.length + 1) - 1);
+    const name = /^%(\w+)/.exec(line)?.[1]?.toLowerCase();
+    if (name !== undefined) {
+      close();
+      open = { name, start, lines: [] };
+    } else if (open !== null) open.lines.push(line);
+    else {
+      const [, key, value = ''] = /^\s*(\w+)\s*:\s*(.*?)\s*$/.exec(line) ?? [];
+      if (key !== undefined) header.set(key.toLowerCase(), value);
+    }
+  }
+  close();
+  return { source, header, sections };
+}

@@ -1,0 +1,107 @@
+// Imports a Procfile as honcho 2 and foreman read it (the same regular expression:
+// https://github.com/nickstenning/honcho/blob/main/honcho/environ.py): `name: command`, a shell text; the first process that
+// ends ends all of them. A `.env` beside it is read by both. Reads no file but through its input.
+import { dirname, join } from '../../paths.ts';
+import { makeDraft, type ServiceDraft } from '../services-yaml.ts';
+import { Names } from './names.ts';
+import { type Imported, type ImportInput, placeComment, Report, sourceOf, whereIn } from './source.ts';
+
+/** honcho's pattern of an entry. */
+const ENTRY = /^([A-Za-z0-9_-]+):\s*(.+)$/;
+/** honcho and foreman give the first process this port, and each further one 100 more. */
+const FIRST_PORT = 5000;
+const PORT_STEP = 100;
+const LAST_PORT = 65535;
+
+/** Imports a Procfile. Fails on a name that is there twice (honcho refuses it), and on a file without entries. */
+export function importProcfile(input: ImportInput): Imported {
+  const report = new Report();
+  const source = sourceOf(input);
+  const draft = makeDraft();
+  const names = new Names();
+  const seen = new Set<string>();
+  let start = 0;
+  let position = -1;
+  for (const raw of source.text.split('\n')) {
+    const where = whereIn(source, { start });
+    start += raw.length + 1;
+    const line = raw.replace(/\r$/, '');
+    const [, name = '', command = ''] = ENTRY.exec(line) ?? [];
+    if (name === '') {
+      explainIgnored(line, report, where);
+      continue;
+    }
+    if (seen.has(name)) return { ok: false, where, message: `two processes are called ${name}` };
+    seen.add(name);
+    if (command.trim() === '') {
+      report.look(where, line, 'its command is empty, so it ends at once', 'give the command');
+      continue;
+    }
+    position += 1;
+    const service: ServiceDraft = {
+      name: names.take(name, report, where),
+      comments: [placeComment(where)],
+      todo: [],
+      fields: { command },
+    };
+    draft.services.push(service);
+    givePort(service, FIRST_PORT + position * PORT_STEP);
+    explainCommand(name, command, report, where);
+  }
+  if (draft.services.length === 0) return { ok: false, where: null, message: 'there is no line `name: command` in it' };
+  makeReleaseTask(draft.services, report);
+  const envFile = join(dirname(input.path), '.env');
+  if (input.read(envFile) !== null) {
+    draft.top.env_file = [{ path: '.env', required: false }];
+    report.look(
+      null,
+      envFile,
+      'it is read at the start, relative to the folder of services.yaml',
+      'copy it into the image',
+    );
+  }
+  return { ok: true, draft, findings: report.findings };
+}
+
+/** `PORT` is exported to services that have a port. */
+function givePort(service: ServiceDraft, port: number): void {
+  if (/\$\{?PORT\b/.test(`${service.fields.command}`) && port <= LAST_PORT) service.fields.port = port;
+}
+
+function explainIgnored(line: string, report: Report, where: ReturnType<typeof whereIn>): void {
+  if (line.trim() === '') return;
+  if (/^\s*#/.test(line)) {
+    if (ENTRY.test(line.replace(/^[\s#]+/, ''))) report.lost(where, line, 'it is commented out');
+    return;
+  }
+  const why = 'no Procfile reader takes this line for `name: command`';
+  report.lost(where, line, why, 'write a name of letters, digits, `_` and `-`, a colon and a command on one line');
+}
+
+function explainCommand(name: string, command: string, report: Report, where: ReturnType<typeof whereIn>): void {
+  const first = /^(.+?)\s*&&\s*(?:exec\s+)?\S/.exec(command)?.[1];
+  if (first !== undefined && !/^cd\s+\S+$/.test(first)) {
+    report.look(
+      where,
+      `${name}: ${first} && …`,
+      'it runs before every start of the service',
+      'make it a task of its own',
+    );
+  }
+}
+
+/** `release` runs once before the others. */
+function makeReleaseTask(services: readonly ServiceDraft[], report: Report): void {
+  const release = services.find(({ name }) => name === 'release');
+  if (release === undefined) return;
+  const others = services.filter((service) => service !== release);
+  if (others.length === 0) return;
+  release.fields.type = 'task';
+  for (const { fields } of others) fields.depends_on = ['release'];
+  report.changed(
+    null,
+    'release',
+    'Heroku runs it once for each release; here it runs before each start of the container',
+    'make it safe to run again',
+  );
+}

@@ -1,0 +1,111 @@
+// Programs that a start script runs in the background: commands with `&`, and loops that start a program again; and the advice
+// for programs that daemonize themselves.
+import type { Word } from 'unbash';
+import { addCommand } from './shell-command.ts';
+import { foregroundAdvice } from './shell-daemons.ts';
+import { type Statement, type SyntaxNode, scan, statementsOf } from './shell-script.ts';
+import type { ShellState, Unit } from './shell-state.ts';
+import { literalWord } from './shell-words.ts';
+
+type CommandNode = Extract<SyntaxNode, { type: 'Command' }>;
+
+/** Makes a service of a statement with `&`. */
+export function addBackground(state: ShellState, statement: Statement): void {
+  const { command } = statement;
+  if (addRestartLoop(state, command)) return;
+  const name = command.type === 'Command' ? (command.name?.value ?? '') : '';
+  const found = scan(command, state.script.text(command));
+  const unit = addCommand(state, command, 'background', state.functions.has(name) ? name : null);
+  if (
+    state.functions.has(name) ||
+    command.type === 'If' ||
+    command.type === 'While' ||
+    command.type === 'Subshell' ||
+    command.type === 'BraceGroup' ||
+    command.type === 'For'
+  ) {
+    if (/\bkill\b/.test(state.script.text(command)) && /\b(?:curl|wget|nc)\b/.test(state.script.text(command))) {
+      state.report.look(
+        state.script.where(command),
+        unit.service.name,
+        'it looks like a watchdog',
+        'a `live` probe of the service does the same',
+      );
+    } else if (typeof unit.service.fields.command === 'string' && unit.service.fields.command.includes('\n')) {
+      state.report.look(
+        state.script.where(command),
+        unit.service.name,
+        'the source is kept as it is, with what it needs before it',
+        'write the program as the command',
+      );
+    }
+  }
+  if (found.called.has('sleep') && /sleep infinity/.test(state.script.text(command))) {
+    state.report.look(state.script.where(command), unit.service.name, 'it only idles', 'remove it');
+  }
+  adviseForeground(state, statement, unit);
+}
+
+/** `while true; do CMD; sleep N; done &` restarts a program. */
+function addRestartLoop(state: ShellState, node: SyntaxNode): boolean {
+  if (node.type !== 'While' || node.kind !== 'while') return false;
+  if (!/^(?:true|:|\[ 1 \]|\(\(1\)\));?$/.test(state.script.text(node.clause).trim())) return false;
+  const [first, pause, ...more] = statementsOf(node.body);
+  if (first?.command.type !== 'Command' || first.background === true || more.length > 0) return false;
+  if (/^(?:sleep|echo|if)$/.test(first.command.name?.value ?? '')) return false;
+  const isSleep = pause?.command.type === 'Command' && pause.command.name?.value === 'sleep';
+  if (pause !== undefined && !isSleep) return false;
+  const word = isSleep && pause.command.type === 'Command' ? pause.command.args[0] : undefined;
+  const seconds = Math.max(1, Math.round(Number(word?.type === 'Word' ? word.value : 0)) || 1);
+  const unit = addCommand(state, first.command, 'background');
+  unit.service.fields.restart = {
+    policy: 'always',
+    backoff: { initial: `${seconds}s`, max: `${Math.max(seconds, 1)}s` },
+  };
+  state.report.changed(state.script.where(node), `the loop around ${unit.service.name}`, 'it is `restart: always`');
+  return true;
+}
+
+/** The words of a command; those that a shell expands as they are written. */
+export function literalsOf(state: ShellState, node: CommandNode): readonly string[] {
+  const words = [node.name, ...node.args].filter((word): word is Word => word?.type === 'Word');
+  return words.map((word) => literalWord(word, state.known) ?? word.value);
+}
+
+/** Reports a program that would leave the foreground, where it is supervised. */
+export function adviseForeground(state: ShellState, { command }: Statement, unit: Unit): void {
+  if (command.type !== 'Command') return;
+  const advice = foregroundAdvice(literalsOf(state, command));
+  if (advice === null) return;
+  const todo = 'it goes into the background by itself and cannot be supervised: see the report';
+  if (!unit.service.todo.includes(todo)) unit.service.todo.push(todo);
+  state.report.look(
+    state.script.where(command),
+    state.script.text(command),
+    'it goes into the background by itself, where svc-super does not supervise it',
+    advice,
+  );
+}
+
+/** A trap is svc-super's work, unless it does more than stop services. */
+export function reportTrap(state: ShellState, statement: Statement): void {
+  const text = state.script.text(statement);
+  const isPlain =
+    /kill|exit|SIG_IGN|''|""|-\s/.test(text) && !/podman|docker|save|backup|sync|rm\s|curl|mv\s|cp\s/.test(text);
+  const functions = [...state.functions.keys()].filter((name) => new RegExp(`\\b${name}\\b`).test(text));
+  const where = state.script.where(statement);
+  if (isPlain || functions.length === 0)
+    state.report.lost(
+      where,
+      text,
+      'stopping every service in order is what svc-super does',
+      isPlain ? null : 'use `hooks: {before_stop: …}` if it does more',
+    );
+  else
+    state.report.look(
+      where,
+      text,
+      'stopping every service in order is what svc-super does; what else it does is not carried over',
+      'use `hooks: {before_stop: …}` if it does more',
+    );
+}

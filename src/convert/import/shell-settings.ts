@@ -1,0 +1,181 @@
+// Commands of a start script that set something up for those after them: variables, folder, `source`, `umask`, `ulimit`, `set`.
+// They become fields of the services that follow, or source that is repeated before these.
+import type { Assignment, Word } from 'unbash';
+import type { Value } from '../yaml-values.ts';
+import { joinFolder } from './shell-command.ts';
+import type { SyntaxNode } from './shell-script.ts';
+import type { ShellState } from './shell-state.ts';
+import { wordValue } from './shell-words.ts';
+
+type CommandNode = Extract<SyntaxNode, { type: 'Command' }>;
+
+/** Handles a setting; false: the command is none. */
+export function applySetting(state: ShellState, node: CommandNode): boolean {
+  const { report, script } = state;
+  const name = node.name?.value ?? '';
+  const where = script.where(node);
+  const text = script.text(node);
+  const words = node.args.filter((word): word is Word => word.type === 'Word');
+  if (name === '') {
+    if (
+      !assign(
+        state,
+        node.prefix.filter((one): one is Assignment => one.type === 'Assignment'),
+        false,
+      )
+    )
+      state.remember(node);
+    return true;
+  }
+  if (name === 'export' || (name === 'declare' && words[0]?.value === '-x')) {
+    exportNames(state, node, words);
+    return true;
+  }
+  if (name === 'readonly' || name === 'declare' || name === 'typeset' || name === 'unset' || name === 'read') {
+    state.remember(node);
+    report.changed(where, text, 'it is repeated before each command that needs it');
+    return true;
+  }
+  if (name === ':' || name === 'true') {
+    if (/\$\{\w+:?=/.test(text)) state.remember(node);
+    else report.lost(where, text, 'it does nothing');
+    return true;
+  }
+  if (name === 'source' || name === '.') {
+    sourceFile(state, node, words);
+    return true;
+  }
+  if (name === 'cd' || name === 'pushd') {
+    changeFolder(state, node, words);
+    return true;
+  }
+  if (name === 'umask' && /^[0-7]{3,4}$/.test(words[0]?.value ?? '')) {
+    state.umask = words[0]?.value ?? null;
+    return true;
+  }
+  return applyShellOption(state, node, name, words);
+}
+
+function applyShellOption(state: ShellState, node: CommandNode, name: string, words: readonly Word[]): boolean {
+  const { report, script } = state;
+  const where = script.where(node);
+  const text = script.text(node);
+  if (name === 'set' || name === 'shopt') {
+    if (words.some(({ value }) => /^-\w*e/.test(value) || value === 'errexit')) state.setE = true;
+    report.lost(where, text, 'it is about the shell; a task that fails stops what depends on it');
+    return true;
+  }
+  if (name === 'ulimit') {
+    const [flag = '', value = ''] = words.map((word) => word.value);
+    const limit = ({ '-n': 'nofile', '-u': 'nproc', '-c': 'core', '-l': 'memlock', '-s': 'stack' } as const)[flag];
+    if (limit === undefined || !/^(?:\d+|unlimited)$/.test(value)) return false;
+    const isSize = limit === 'core' || limit === 'memlock' || limit === 'stack';
+    state.limits = {
+      ...state.limits,
+      [limit]: value === 'unlimited' || value === '0' ? numeric(value) : isSize ? `${value}KiB` : numeric(value),
+    };
+    return true;
+  }
+  if (
+    /^(?:echo|printf|date|whoami|hostname|clear|env|printenv|id|pwd)$/.test(name) &&
+    node.redirects.every((one) => one.type === 'Redirect' && one.operator === '>&')
+  ) {
+    report.lost(where, text, 'a message of the script: svc-super prints what it starts');
+    return true;
+  }
+  return false;
+}
+
+const numeric = (text: string): Value => (/^\d{1,9}$/.test(text) ? Number(text) : text);
+
+/** Assignments whose values are known; false: a shell has to compute one. */
+function assign(state: ShellState, assignments: readonly Assignment[], exported: boolean): boolean {
+  const values = assignments.map((one) => {
+    const isPlain = !('elements' in one.value) && one.append !== true && one.index === undefined;
+    return isPlain && !('elements' in one.value) ? wordValue(one.value, state.known) : null;
+  });
+  if (values.some((value) => value === null)) return false;
+  if (!assignments.every(({ name }) => state.supersede(name))) return false;
+  assignments.forEach(({ name }, index) => {
+    const value = values[index];
+    if (value === null || value === undefined) return;
+    // `X=${X:-default}` is a default of the container's variable, which stays one.
+    if (exported || state.env.has(name)) state.env.set(name, value.text);
+    state.known.set(name, value.text);
+  });
+  // Programs of the shell need them as well.
+  return exported || assignments.every(({ name }) => state.env.has(name)) ? true : rememberQuietly(state, assignments);
+}
+
+function rememberQuietly(state: ShellState, assignments: readonly Assignment[]): true {
+  const before = new Map(assignments.map(({ name }) => [name, state.known.get(name) ?? null]));
+  for (const one of assignments) state.remember(one);
+  for (const [name, value] of before) state.known.set(name, value);
+  return true;
+}
+
+function exportNames(state: ShellState, node: CommandNode, words: readonly Word[]): void {
+  const assignments = node.args.filter((one): one is Assignment => one.type === 'Assignment');
+  if (!assign(state, assignments, true)) {
+    state.remember(node);
+    state.report.changed(
+      state.script.where(node),
+      state.script.text(node),
+      'the shell computes it, so it is repeated before each command',
+    );
+    return;
+  }
+  for (const word of words) {
+    const value = state.known.get(word.value);
+    if (value === null) state.remember(node);
+    else if (value !== undefined) state.env.set(word.value, value);
+    else if (/^\w+$/.test(word.value))
+      state.report.lost(
+        state.script.where(node),
+        `export ${word.value}`,
+        'services have all variables of the container',
+      );
+  }
+}
+
+function sourceFile(state: ShellState, node: CommandNode, words: readonly Word[]): void {
+  const [file] = words;
+  const value = file === undefined ? null : wordValue(file, state.known);
+  const venv = /^(.+)\/bin\/activate$/.exec(value?.text ?? '')?.[1];
+  const where = state.script.where(node);
+  if (venv !== undefined) {
+    state.venv = joinFolder(state.cwd, venv);
+    if (!state.venv.startsWith('/') && !state.venv.startsWith('${')) {
+      state.report.look(
+        where,
+        `venv ${state.venv}`,
+        'it is relative to the folder of services.yaml here',
+        'write the whole path',
+      );
+    }
+    return;
+  }
+  state.remember(node);
+  state.report.look(
+    where,
+    state.script.text(node),
+    'the variables that it sets are not known: it is read again before each command',
+    'use `env_file` if it is a list of KEY=VALUE',
+  );
+}
+
+function changeFolder(state: ShellState, node: CommandNode, words: readonly Word[]): void {
+  const [folder] = words;
+  const value = folder === undefined ? null : wordValue(folder, state.known);
+  if (value !== null && words.length === 1 && value.text !== '-') {
+    state.cwd = joinFolder(state.cwd, value.text);
+    return;
+  }
+  state.remember(node);
+  state.report.look(
+    state.script.where(node),
+    state.script.text(node),
+    'the folder is not known: the command is repeated where it is needed',
+    'write `cwd`',
+  );
+}

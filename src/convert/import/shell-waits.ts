@@ -1,0 +1,128 @@
+// Loops of a start script that wait until something answers, as probes. Loops that do other work are left to the caller.
+import type { SyntaxNode } from 'unbash';
+import { makeSource } from '../../config/tree.ts';
+import type { Value } from '../yaml-values.ts';
+import { isLocal, probeOfText, probeValue } from './command-probe.ts';
+import { ShellScript, statementsOf } from './shell-script.ts';
+
+/** What a loop waits for. */
+export interface WaitLoop {
+  /** The value of `ready` for a service with this first port. */
+  value(own: number | null): Readonly<Record<string, Value>>;
+  /** The port that it asks; null: it asks no port. */
+  readonly port: number | null;
+  /** It asks another machine. */
+  readonly isElsewhere: boolean;
+  /** After this the script gives up, seconds; null: never. */
+  readonly seconds: number | null;
+}
+
+/** Commands in the body of a loop that only pass the time. */
+const IDLE = /^(?:echo|printf|sleep|:|true|let|date|log|expr|break|\[|test|exit|return|continue|>&2)$/;
+
+/** The wait loop that a statement is; null: it is not a loop, or does other work. */
+export function waitLoopOf(node: SyntaxNode, script: ShellScript): WaitLoop | null {
+  if (node.type === 'While') {
+    const clause = script.text(node.clause).replace(/;\s*$/, '').trim();
+    const question = node.kind === 'until' ? (clause.startsWith('!') ? null : clause) : /^!\s*(.*)$/s.exec(clause)?.[1];
+    if (question == null || !isIdle(node.body, script)) return null;
+    return makeLoop(question, null);
+  }
+  if (node.type === 'For') return forLoop(node, script);
+  if (node.type === 'Command') return commandLoop(node, script);
+  return null;
+}
+
+function isIdle(body: SyntaxNode, script: ShellScript): boolean {
+  return statementsOf(body).every(({ command, background }) => {
+    if (background === true) return false;
+    if (command.type === 'Command') return command.name === undefined || IDLE.test(command.name.value);
+    if (command.type === 'If')
+      return !/\b(?:curl|wget|kill|python)\b/.test(script.text(command)) && isIdle(command.then, script);
+    if (command.type === 'ArithmeticCommand') return true;
+    return (
+      command.type === 'AndOr' &&
+      command.commands.every((one) =>
+        one.type === 'Command'
+          ? IDLE.test(one.name?.value ?? ':')
+          : one.type === 'TestCommand' || one.type === 'ArithmeticCommand' || one.type === 'BraceGroup',
+      )
+    );
+  });
+}
+
+/** `for i in $(seq 1 60); do curl … && break; sleep 1; done`. */
+function forLoop(node: Extract<SyntaxNode, { type: 'For' }>, script: ShellScript): WaitLoop | null {
+  const list = (node.wordlist ?? []).map(({ text }) => text);
+  const count = Number(
+    /^\$\(\s*seq\s+(?:1\s+)?(\d+)\s*\)$|^\{1\.\.(\d+)\}$/
+      .exec(list[0] ?? '')
+      ?.slice(1)
+      .find(Boolean) ?? list.length,
+  );
+  let question: string | null = null;
+  let pause = 0;
+  for (const { command, background } of statementsOf(node.body)) {
+    if (background === true) return null;
+    if (
+      command.type === 'AndOr' &&
+      question === null &&
+      command.operators[0] === '&&' &&
+      /^break\b/.test(script.text(command.commands[1] ?? command))
+    ) {
+      question = script.text(command.commands[0] ?? command);
+    } else if (
+      command.type === 'If' &&
+      question === null &&
+      /\bbreak\b/.test(script.text(command.then)) &&
+      isIdle(command.then, script)
+    ) {
+      question = script.text(command.clause).replace(/;\s*$/, '').trim();
+    } else if (command.type === 'Command' && command.name?.value === 'sleep')
+      pause = Number(command.args[0]?.type === 'Word' ? command.args[0].value : 1) || 1;
+    else if (command.type !== 'Command' || !IDLE.test(command.name?.value ?? ':')) return null;
+  }
+  return question === null || question.startsWith('!')
+    ? null
+    : makeLoop(question, Math.max(1, Math.round(count * Math.max(1, pause))));
+}
+
+/** `timeout 60 bash -c 'until …'` and `wait-for-it HOST:PORT`. */
+function commandLoop(node: Extract<SyntaxNode, { type: 'Command' }>, script: ShellScript): WaitLoop | null {
+  const words = [node.name, ...node.args].flatMap((word) => (word?.type === 'Word' ? [word.value] : []));
+  const [program = '', ...rest] = words;
+  if (program === 'timeout') {
+    const [, count = '', unit = 's'] = /^(\d+)([smh]?)$/.exec(rest[0] ?? '') ?? [];
+    const text = /^(?:ba)?sh$/.test(rest[1] ?? '') && rest[2] === '-c' ? rest[3] : undefined;
+    if (count === '' || text === undefined) return null;
+    const inner = new ShellScript(makeSource(script.source.file, text));
+    const [only, ...more] = inner.tree.commands;
+    const loop = only === undefined || more.length > 0 ? null : waitLoopOf(only.command, inner);
+    return loop === null ? null : { ...loop, seconds: Number(count) * ({ s: 1, m: 60, h: 3600 }[unit || 's'] ?? 1) };
+  }
+  if (/(?:^|\/)wait-for-it(?:\.sh)?$/.test(program)) {
+    const [, host, port] = /^([\w.-]+):(\d{1,5})$/.exec(rest.find((word) => /^[\w.-]+:\d+$/.test(word)) ?? '') ?? [];
+    if (host === undefined || rest.includes('--')) return null;
+    const limit = Number(rest[rest.indexOf('-t') + 1] ?? 15);
+    return makeLoop(`nc -z ${host} ${port}`, rest.includes('-t') && limit > 0 ? limit : 15);
+  }
+  return null;
+}
+
+function makeLoop(question: string, seconds: number | null): WaitLoop | null {
+  const text = question.trim();
+  const probe = probeOfText(text);
+  if (probe !== null) {
+    const value = (own: number | null) => probeValue(probe, own) as Readonly<Record<string, Value>>;
+    return { value, port: probe.port, isElsewhere: !isLocal(probe.host), seconds };
+  }
+  const [, flag, path] = /^(?:\[\[?|test)\s+-([efsS])\s+["']?([\w./-]+)["']?(?:\s+\]\]?)?$/.exec(text) ?? [];
+  if (path !== undefined) {
+    const value = flag === 'S' && path.startsWith('/') ? { tcp: { socket: path } } : { file: path };
+    return { value: () => value, port: null, isElsewhere: false, seconds };
+  }
+  if (text === '' || /^(?:\[|test\b|true$|:$|\(\(|read\b)/.test(text)) return null;
+  const bare = text.replace(/\s+(?:>|&>|1>|2>)\s*\/dev\/null(?:\s+2>&1)?|\s+2>&1\s*$/g, '');
+  const port = /(?::|-p\s*|--port[ =])(\d{2,5})\b/.exec(bare)?.[1];
+  return { value: () => ({ exec: bare }), port: port === undefined ? null : Number(port), isElsewhere: false, seconds };
+}

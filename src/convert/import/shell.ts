@@ -1,0 +1,82 @@
+// Imports a start script of the kind `cmd & cmd & wait -n`: https://www.gnu.org/software/bash/manual/bash.html. What is not of
+// a known kind is kept verbatim, as a task or a service, and reported. Runs nothing.
+import { makeDraft, type ServicesDraft } from '../services-yaml.ts';
+import { Names } from './names.ts';
+import { ShellScript } from './shell-script.ts';
+import { placeEnvironment, ShellState } from './shell-state.ts';
+import { type Ending, ShellWalk } from './shell-walk.ts';
+import { type Imported, type ImportInput, placeComment, Report, sourceOf } from './source.ts';
+
+/** Imports a script. Fails where it has no commands. A script with mistakes is kept as one service. */
+export function importShell(input: ImportInput): Imported {
+  const report = new Report();
+  const script = new ShellScript(sourceOf(input));
+  const draft = makeDraft();
+  const [error] = script.tree.errors ?? [];
+  if (script.tree.commands.length === 0) return { ok: false, where: null, message: 'there are no commands in it' };
+  if (error !== undefined) {
+    const where = script.where(error);
+    report.look(
+      where,
+      'the script',
+      `it has a mistake here (${error.message}), so it is kept whole as one service`,
+      'correct it and import it again',
+    );
+    draft.services.push({
+      name: 'start',
+      comments: [placeComment(where)],
+      todo: [],
+      fields: { command: [script.bash === null ? 'sh' : 'bash', input.path] },
+    });
+    return { ok: true, draft, findings: report.findings };
+  }
+  const state = new ShellState(script, report, new Names());
+  const walk = new ShellWalk(state);
+  walk.run(script.tree.commands, true);
+  if (state.units.length === 0)
+    return { ok: false, where: null, message: 'it starts no program that could be a service' };
+  writeEnding(walk.ending, state, draft);
+  const shared = placeEnvironment(state.units);
+  if (Object.keys(shared).length > 0) draft.top.env = shared;
+  draft.services = state.units.map(({ service }) => service);
+  return { ok: true, draft, findings: report.findings };
+}
+
+/** `exit`, and which services end the container. */
+function writeEnding(ending: Ending, { units, report }: ShellState, draft: ServicesDraft): void {
+  const background = units.filter(({ kind }) => kind === 'background');
+  if (ending.kind === 'first' || ending.kind === 'all') {
+    if (ending.kind === 'all') draft.top.exit = 'all';
+    const { only } = ending;
+    for (const unit of background) if (only !== null && !only.includes(unit)) unit.service.fields.essential = false;
+    if (ending.kind === 'all' && background.length > 1) {
+      report.changed(
+        null,
+        'wait',
+        'the code of the script was that of its last `wait`; it is that of the first service that fails now',
+      );
+    }
+    return;
+  }
+  if (ending.kind === 'main') {
+    for (const { service } of background) service.fields.essential = false;
+    if (background.length > 0) {
+      report.changed(
+        null,
+        'programs in the background',
+        'the script did not notice their end, so `essential: false` is written',
+        'remove it where the container should end when they fail',
+      );
+    }
+    return;
+  }
+  if (background.length === 0) return;
+  draft.top.exit = 'all';
+  if (ending.kind === 'none') {
+    report.changed(
+      null,
+      'the end of the script',
+      'it ends at once, and the programs in the background with it; here the container ends when all have ended',
+    );
+  }
+}

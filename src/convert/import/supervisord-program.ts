@@ -1,0 +1,365 @@
+// One `[program:x]` of a supervisord.conf as services of services.yaml. Meanings and defaults are those of supervisor 4.2.5
+// (supervisor/options.py, process.py; http://supervisord.org/configuration.html).
+import type { Where } from '../findings.ts';
+import type { ServiceDraft } from '../services-yaml.ts';
+import type { Value } from '../yaml-values.ts';
+import type { Names } from './names.ts';
+import { placeComment, type Report } from './source.ts';
+import type { IniKey, IniSection } from './supervisord-ini.ts';
+import { importLogs } from './supervisord-logs.ts';
+import {
+  type Expanded,
+  type Expansion,
+  expandPercent,
+  readBoolean,
+  readInteger,
+  readPairs,
+} from './supervisord-values.ts';
+import { literal, shellText, splitWords } from './words.ts';
+
+/** What a program needs to know of the rest of the file. */
+export interface ProgramContext {
+  readonly report: Report;
+  readonly names: Names;
+  /** The folder of the file: `%(here)s`. */
+  readonly here: string;
+  /** `[supervisord] environment`. */
+  readonly environment: ReadonlyMap<string, string>;
+  /** Group by program, for `%(group_name)s`. */
+  readonly groups: ReadonlyMap<string, string>;
+  /** How an event listener ends the container: after any exit, after a program has failed permanently, or not at all. */
+  readonly ends: 'any' | 'fatal' | null;
+}
+
+/** A service and its place in the order of `priority`. */
+export interface Program {
+  readonly priority: number;
+  readonly service: ServiceDraft;
+  /** Seconds of `stopwaitsecs`; null: not given. */
+  readonly stopSeconds: number | null;
+}
+
+/** Copies up to this number become services of their own if `replicas` cannot have their names. */
+const MAX_SEPARATE = 16;
+
+/** Keys without an effect on what runs: why, and what to do instead. */
+const LOST: Readonly<Record<string, readonly [why: string, instead: string | null]>> = {
+  serverurl: ['svc-super sets SVC_SUPER_SOCKET', null],
+  stdout_capture_maxbytes: ['there is no capture of tagged output', null],
+  stderr_capture_maxbytes: ['there is no capture of tagged output', null],
+  stdout_events_enabled: ['there are no event listeners', 'use `svc-super logs -f`'],
+  stderr_events_enabled: ['there are no event listeners', 'use `svc-super logs -f`'],
+  stdout_syslog: ['output is not sent to syslog', 'let the container runtime do that'],
+  stderr_syslog: ['output is not sent to syslog', 'let the container runtime do that'],
+  killasgroup: ['all processes of a service are always killed', null],
+};
+
+const KNOWN = new Set(
+  (
+    'command process_name numprocs numprocs_start priority autostart autorestart startsecs startretries exitcodes ' +
+    'stopsignal stopwaitsecs stopasgroup redirect_stderr environment directory user umask stdout_logfile ' +
+    'stdout_logfile_maxbytes stdout_logfile_backups stderr_logfile stderr_logfile_maxbytes stderr_logfile_backups'
+  ).split(' '),
+);
+
+/** Reads the keys of one program for one copy of it; reports what is wrong with them. */
+export class ProgramReader {
+  readonly section: IniSection;
+  readonly program: string;
+  readonly context: ProgramContext;
+  readonly variables = new Map<string, Value>();
+  readonly #values = new Map<string, string>();
+  /** Number of the copy; null: svc-super numbers them. */
+  readonly #number: number | null;
+  readonly #count: number;
+  readonly #silent: boolean;
+
+  constructor(section: IniSection, context: ProgramContext, number: number | null, count: number, silent: boolean) {
+    this.section = section;
+    this.program = section.name.replace(/^[^:]*:/, '').trim();
+    this.context = context;
+    this.#number = number;
+    this.#count = count;
+    this.#silent = silent;
+    for (const [name, value] of context.environment) this.#values.set(`ENV_${name}`, value);
+    this.#readEnvironment();
+  }
+
+  key(name: string): IniKey | undefined {
+    return this.section.keys.get(name);
+  }
+
+  where(name: string): Where {
+    return this.key(name)?.where ?? this.section.where;
+  }
+
+  /** A value with its `%(name)s` put in; null: it is not given, or wrong, which is reported. */
+  expand(name: string): Expanded | null {
+    const key = this.key(name);
+    return key === undefined ? null : this.#expand(key);
+  }
+
+  number(name: string): number | null {
+    return this.#typed(name, readInteger, 'a whole number');
+  }
+
+  boolean(name: string): boolean | null {
+    return this.#typed(name, readBoolean, 'true or false');
+  }
+
+  /** Reports about this program, once for all of its copies. */
+  note(kind: 'lost' | 'changed' | 'look', name: string, why: string, instead: string | null = null): void {
+    if (!this.#silent) this.context.report[kind](this.where(name), `${name} of ${this.program}`, why, instead);
+  }
+
+  #typed<T>(name: string, read: (text: string) => T | null, wanted: string): T | null {
+    const expanded = this.expand(name);
+    if (expanded === null) return null;
+    const value = read(expanded.text);
+    if (value === null) this.note('look', name, `supervisord refuses it: it must be ${wanted}`, 'the default is used');
+    return value;
+  }
+
+  #expand(key: IniKey): Expanded | null {
+    const result = expandPercent(key.value, (name) => this.#find(name));
+    if (result.ok) return result.value;
+    this.note('look', key.name, `supervisord refuses it: ${result.why}`, 'it is left out');
+    return null;
+  }
+
+  #find(name: string): Expansion | null {
+    const fixed = (value: string | number): Expansion => ({ kind: 'fixed', value });
+    const own = this.#values.get(name);
+    if (own !== undefined) return fixed(own);
+    if (name === 'program_name') return fixed(this.program);
+    if (name === 'group_name') return fixed(this.context.groups.get(this.program) ?? this.program);
+    if (name === 'here') return fixed(this.context.here);
+    if (name === 'numprocs') return fixed(this.#count);
+    if (name === 'process_num') {
+      return this.#number === null ? { kind: 'reference', variable: 'SVC_REPLICA' } : fixed(this.#number);
+    }
+    if (name === 'host_node_name') return { kind: 'reference', variable: 'HOSTNAME' };
+    const variable = /^ENV_(\w+)$/.exec(name)?.[1];
+    return variable === undefined ? null : { kind: 'reference', variable };
+  }
+
+  #readEnvironment(): void {
+    const expanded = this.expand('environment');
+    if (expanded === null) return;
+    const read = readPairs(expanded.shell);
+    if (!read.ok) {
+      this.note('look', 'environment', `supervisord refuses it: ${read.why}`, 'it is left out');
+      return;
+    }
+    const plain = readPairs(expanded.text);
+    for (const [name, value] of read.pairs) {
+      this.#values.set(`ENV_${name}`, value);
+      this.variables.set(name, (plain.ok ? plain.pairs.get(name) : undefined) ?? literal(value));
+    }
+    const [, odd] = /=([^"',\s][^,]*=)/.exec(expanded.shell) ?? [];
+    if (odd !== undefined && !/["']/.test(expanded.shell)) {
+      const why = `a value without quotes ends at the first character that is no letter, digit or \`/.+-():_\``;
+      this.note('look', 'environment', `${why}: it is carried over as supervisord reads it`, 'check the values');
+    }
+  }
+}
+
+/** The services that a program section becomes. */
+export function importProgram(section: IniSection, context: ProgramContext): readonly Program[] {
+  const probe = new ProgramReader(section, context, 0, 1, true);
+  const count = Math.max(1, probe.number('numprocs') ?? 1);
+  const first = probe.number('numprocs_start') ?? 0;
+  if (count === 1) return [importCopy(new ProgramReader(section, context, first, 1, false), 1, null)];
+  const texts = [...section.keys.values()].map(({ value }) => value).join('\n');
+  const isPlain = first === 0 && !/%\(process_num\)[#0 +-]*\d+/.test(texts);
+  if (isPlain || count > MAX_SEPARATE) {
+    const reader = new ProgramReader(section, context, null, count, false);
+    if (!isPlain) {
+      const why = 'the number of a copy begins at 0 and has no leading zeros';
+      reader.note('changed', 'process_name', why, 'use `$SVC_REPLICA` in a shell text to make another number of it');
+    }
+    return [importCopy(reader, count, null)];
+  }
+  return Array.from({ length: count }, (_, index) => {
+    const reader = new ProgramReader(section, context, first + index, count, index > 0);
+    return importCopy(reader, 1, first + index);
+  });
+}
+
+/** `replicas`: copies that svc-super makes. `number`: of the one that is a service of its own. */
+function importCopy(reader: ProgramReader, replicas: number, number: number | null): Program {
+  const { section, context, program } = reader;
+  const named = reader.expand('process_name');
+  const separate = number === null ? program : `${program}-${number}`;
+  const hasName = named !== null && !named.text.includes('${') && replicas === 1;
+  const name = context.names.take(hasName ? named.text : separate, context.report, reader.where('process_name'));
+  const service: ServiceDraft = { name, comments: [placeComment(section.where)], todo: [], fields: {} };
+  const { fields } = service;
+  fields.command = importCommand(reader, service);
+  if (replicas > 1) fields.replicas = replicas;
+  if (replicas > 1 && named !== null)
+    reader.note('changed', 'process_name', `the copies are called ${name}.0, ${name}.1 and so on`);
+  importProcess(reader, fields);
+  importRestart(reader, fields);
+  const stopSeconds = importStop(reader, fields);
+  importLogs(reader, fields, replicas > 1);
+  reportKeys(reader);
+  return { priority: reader.number('priority') ?? 999, service, stopSeconds };
+}
+
+function importCommand(reader: ProgramReader, service: ServiceDraft): Value {
+  const expanded = reader.expand('command');
+  const stop = (todo: string): Value => {
+    service.todo.push(todo);
+    return `echo ${JSON.stringify(`${service.name}: ${todo}`).replaceAll('`', "'").replaceAll('$', '')} >&2; exit 78`;
+  };
+  if (expanded === null || expanded.shell.trim() === '') return stop('supervisord has no command here: give one');
+  const shellWords = splitWords(expanded.shell);
+  const words = splitWords(expanded.text);
+  if (!shellWords.ok || !words.ok) {
+    reader.note('look', 'command', `supervisord cannot start it: ${shellWords.ok ? '' : shellWords.why}`);
+    return stop('this command has an open quote: correct it');
+  }
+  const text = shellText(shellWords.words);
+  if (text !== null) return text;
+  if (shellWords.words.some((word) => /^(?:&&|\|\||\||;|>|>>|<|2>&1|&)$/.test(word))) {
+    const why = 'there is no shell: the program gets it as an argument, as under supervisord';
+    reader.note('look', 'command', why, 'write the command as one text if a shell is meant');
+  }
+  if (/(?:^|[^"'])%\(ENV_\w+\)s/.test(reader.key('command')?.value ?? '')) {
+    const why = 'a variable becomes one argument, while supervisord splits its value at spaces';
+    reader.context.report.once('split', reader.where('command'), `command of ${reader.program}`, why);
+  }
+  return words.words;
+}
+
+function importProcess(reader: ProgramReader, fields: ServiceDraft['fields']): void {
+  if (reader.variables.size > 0) fields.env = Object.fromEntries(reader.variables);
+  const directory = reader.expand('directory');
+  if (directory !== null) fields.cwd = directory.text;
+  const user = reader.expand('user');
+  if (user !== null) {
+    fields.user = user.text;
+    reader.context.report.once(
+      'user',
+      reader.where('user'),
+      'user',
+      'svc-super also sets HOME, USER and LOGNAME to those of the user, which supervisord does not',
+      'set HOME in `env` if a program needs another one',
+    );
+  }
+  const umask = reader.expand('umask');
+  if (umask !== null) fields.umask = umask.text;
+  if (reader.boolean('autostart') === false) {
+    fields.enabled = false;
+    const instead = 'write a variable into `enabled` if it is to be switched on at a start';
+    reader.note('changed', 'autostart', 'a service that is not enabled cannot be started later by a command', instead);
+  }
+  const seconds = reader.number('startsecs');
+  if (seconds !== null && seconds !== 1) {
+    const why = 'it only delays the state RUNNING there, on which nothing waits';
+    reader.note('lost', 'startsecs', why, 'a `ready` probe says when a service is ready');
+  }
+  if (reader.key('priority') !== undefined) {
+    const why = 'it orders the services in this file; supervisord does not wait between them either';
+    reader.note('changed', 'priority', why, 'use `depends_on` to start a service after another one is ready');
+  }
+}
+
+function importRestart(reader: ProgramReader, fields: ServiceDraft['fields']): void {
+  const { ends, report } = reader.context;
+  const word = reader.expand('autorestart')?.text.toLowerCase() ?? 'unexpected';
+  const always = readBoolean(word);
+  const retries = reader.number('startretries') ?? 3;
+  const codes = readCodes(reader);
+  if (always === null && word !== 'unexpected') reader.note('look', 'autorestart', 'supervisord refuses it');
+  if (codes !== null && JSON.stringify(codes) !== '[0]') fields.success_codes = codes;
+  const policy = always === true ? 'always' : always === false || retries === 0 ? 'never' : 'on-failure';
+  if (ends === 'any') {
+    if (policy !== 'never') {
+      reader.note(
+        'changed',
+        'autorestart',
+        'the event listener ended the container after any exit',
+        'it is not restarted',
+      );
+    }
+    if (reader.key('startretries') !== undefined) reader.note('lost', 'startretries', 'nothing is restarted');
+    return;
+  }
+  if (policy !== 'never') {
+    fields.restart = { policy, ...(retries > 0 && { max: retries }), backoff: { initial: '1s' } };
+    report.once(
+      'restart',
+      reader.where('autorestart'),
+      'restarts',
+      '`max` counts restarts in a row until 60 s of readiness, and the pause doubles from 1 s; supervisord counts only starts that ended within startsecs',
+    );
+  } else if (reader.key('startretries') !== undefined && retries !== 0) {
+    reader.note('lost', 'startretries', 'nothing is restarted after it has run');
+  }
+  if (policy === 'never' && retries > 0 && (reader.number('startsecs') ?? 1) > 0) {
+    const why = 'supervisord also starts a program again that ends within startsecs, whatever autorestart says';
+    report.once('startsecs', reader.where('autorestart'), `autorestart of ${reader.program}`, why);
+  }
+  if (ends === 'fatal' && policy === 'never') {
+    fields.essential = false;
+    const why = 'a program that ends and is not restarted has not failed there, so `essential: false` is written';
+    report.once('essential', reader.section.where, `the end of ${reader.program}`, why);
+  }
+  if (ends === null) {
+    fields.essential = false;
+    report.once(
+      'essential',
+      reader.section.where,
+      'the end of a program',
+      'supervisord runs on when programs end, so `essential: false` is written; when all have ended, svc-super ends, which supervisord does not',
+      'most containers should end when a program fails permanently: remove `essential: false`',
+    );
+  }
+}
+
+function readCodes(reader: ProgramReader): readonly number[] | null {
+  const expanded = reader.expand('exitcodes');
+  if (expanded === null || expanded.text === '') return null;
+  const codes = expanded.text.split(',').map((one) => readInteger(one));
+  const valid = codes.filter((one): one is number => one !== null && one >= 0 && one <= 255);
+  if (valid.length === codes.length) return valid;
+  reader.note(
+    'look',
+    'exitcodes',
+    'supervisord refuses it: each must be a number from 0 to 255',
+    'the default is used',
+  );
+  return null;
+}
+
+function importStop(reader: ProgramReader, fields: ServiceDraft['fields']): number | null {
+  const signal = reader.expand('stopsignal')?.text.trim().toUpperCase().replace(/^SIG/, '');
+  const seconds = reader.number('stopwaitsecs');
+  const group = reader.boolean('stopasgroup') === true;
+  const stop = {
+    ...(signal !== undefined && signal !== 'TERM' && { signal: /^\d+$/.test(signal) ? Number(signal) : signal }),
+    ...(seconds !== null && seconds >= 0 && { timeout: `${seconds}s` }),
+    ...(group && { to: 'group' }),
+  };
+  if (Object.keys(stop).length > 0) fields.stop = stop;
+  return seconds;
+}
+
+function reportKeys(reader: ProgramReader): void {
+  const { section } = reader;
+  for (const { name, cut } of section.keys.values()) {
+    const [why, instead] = LOST[name] ?? [];
+    if (why !== undefined) reader.note('lost', name, why, instead ?? null);
+    else if (!KNOWN.has(name)) reader.note('lost', name, 'supervisord ignores unknown keys');
+    if (cut !== null && /["']/.test(cut)) {
+      const why2 = `supervisord reads \`${cut}\` as a comment, also within quotes`;
+      reader.note('look', name, why2, 'the value is carried over without it');
+    }
+  }
+  for (const { name, where } of section.repeated) {
+    const what = `${name} of ${reader.program}`;
+    reader.context.report.lost(where, what, 'supervisord reads only the last one of several');
+  }
+}

@@ -1,0 +1,51 @@
+// Measures absences: times when the supervisor did not run, because it was stopped (SIGSTOP), frozen with its
+// container, or on a suspended machine. Checks the clock every second while a deadline is pending; a check that is more
+// than a second late is the end of an absence. Never moves a deadline.
+import type { Clock } from '../ports.ts';
+
+/** Milliseconds between two checks of the clock. */
+const TICK = 1_000;
+/** A check that is later than this is not explained by a busy moment, milliseconds. */
+const LATE = 1_000;
+
+export class AbsenceDetector {
+  readonly #clock: Clock;
+  readonly #returned: () => void;
+  /** The time of the last check, and the function that cancels the next one; null while watch() is off. */
+  #watching: { seenAt: number; cancel: () => void } | null = null;
+
+  /** `returned` is called when a check was late; absence() then returns how long the absence was. */
+  constructor(clock: Clock, returned: () => void) {
+    this.#clock = clock;
+    this.#returned = returned;
+  }
+
+  watch(on: boolean): void {
+    if (on === (this.#watching !== null)) return;
+    this.#watching?.cancel();
+    this.#watching = null;
+    if (!on) return;
+    this.#watching = { seenAt: this.#clock.now(), cancel: () => undefined };
+    this.#lookLater(this.#watching);
+  }
+
+  /**
+   * The duration in milliseconds of an absence that has just ended. Each absence is returned once; 0: there was none.
+   */
+  absence(): number {
+    if (this.#watching === null) return 0;
+    const now = this.#clock.now();
+    const away = now - this.#watching.seenAt;
+    if (away <= TICK + LATE) return 0;
+    this.#watching.seenAt = now;
+    return away;
+  }
+
+  #lookLater(watching: { seenAt: number; cancel: () => void }): void {
+    watching.cancel = this.#clock.after(TICK, () => {
+      if (this.#clock.now() - watching.seenAt > TICK + LATE) this.#returned();
+      watching.seenAt = this.#clock.now();
+      this.#lookLater(watching);
+    });
+  }
+}

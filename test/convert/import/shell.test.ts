@@ -1,0 +1,233 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
+// Start scripts: that the parser finds the same commands and the same `&` as shfmt (Debian's), and what each kind of statement
+// becomes.
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { forEachChild, parse, type SyntaxNode } from 'unbash';
+import { skipWhen } from '../../helpers/skip.ts';
+import { importText, inputOf, lines, SOURCES, yamlOf } from './rig.ts';
+
+const script = (...statements: readonly string[]) => ['#!/bin/bash', ...statements, ''].join('\n');
+
+/** The services of the result, without comments. */
+async function servicesOf(...statements: readonly string[]): Promise<string> {
+  const text = await yamlOf('start.sh', script(...statements));
+  return text.replaceAll(/^ *#.*\n/gm, '').replaceAll(/\n\n/g, '\n');
+}
+
+async function findingsOf(...statements: readonly string[]): Promise<string> {
+  const result = await importText('start.sh', script(...statements));
+  return result.ok ? lines(result.findings).join('\n') : result.message;
+}
+
+const noShfmt = Bun.which('shfmt') === null ? 'shfmt is not installed' : null;
+
+describe.skipIf(skipWhen([noShfmt], 'the shell parser beside shfmt'))('the parser', () => {
+  interface Tree {
+    readonly Background?: boolean;
+    readonly Pos?: { readonly Offset: number };
+    readonly Cmd?: { readonly Type?: string; readonly Args?: readonly { readonly Pos: { readonly Offset: number } }[] };
+  }
+
+  /** Offsets of the statements that run in the background, and of the first words of commands; null: it is no script. */
+  function ofShfmt(
+    text: string,
+  ): { readonly background: readonly number[]; readonly commands: readonly number[] } | null {
+    const { exitCode, stdout } = Bun.spawnSync(['shfmt', '-ln', 'bash', '--to-json'], { stdin: Buffer.from(text) });
+    if (exitCode !== 0) return null;
+    const background: number[] = [];
+    const commands: number[] = [];
+    const visit = (node: unknown): void => {
+      if (Array.isArray(node)) for (const one of node) visit(one);
+      if (typeof node !== 'object' || node === null || Array.isArray(node)) return;
+      const { Background, Pos, Cmd } = node as Tree;
+      if (Background === true && Pos !== undefined) background.push(Pos.Offset);
+      const [first] = Cmd?.Type === 'CallExpr' ? (Cmd.Args ?? []) : [];
+      if (first !== undefined) commands.push(first.Pos.Offset);
+      for (const one of Object.values(node)) visit(one);
+    };
+    visit(JSON.parse(stdout.toString()));
+    return {
+      background: [...background].sort((a, b) => a - b),
+      commands: [...new Set(commands)].sort((a, b) => a - b),
+    };
+  }
+
+  function ofUnbash(text: string): { readonly background: readonly number[]; readonly commands: readonly number[] } {
+    const background: number[] = [];
+    const commands: number[] = [];
+    const visit = (node: SyntaxNode): void => {
+      if (node.type === 'Statement' && node.background === true) background.push(node.pos);
+      // shfmt has types of their own for these.
+      const isDeclaration = /^(?:export|declare|local|readonly|typeset|nameref|let)$/;
+      if (node.type === 'Command' && node.name !== undefined && !isDeclaration.test(node.name.value))
+        commands.push(node.name.pos);
+      forEachChild(node, visit);
+    };
+    visit(parse(text));
+    return {
+      background: [...background].sort((a, b) => a - b),
+      commands: [...new Set(commands)].sort((a, b) => a - b),
+    };
+  }
+
+  test.each(SOURCES.filter(({ format }) => format === 'start.sh').map(({ path }) => path))(
+    'finds the same in %s',
+    (path) => {
+      const { text } = inputOf(path);
+      expect(ofUnbash(text)).toEqual(ofShfmt(text) as never);
+    },
+  );
+
+  const piece = fc.constantFrom(
+    'a',
+    'b "c d"',
+    'x=1 y',
+    '(cd d && z)',
+    '{ p; q & }',
+    'if t; then u & fi',
+    'while v; do w; done',
+    'for i in 1 2; do r; done',
+    'case $m in n) o & ;; esac',
+    'f() { g; }',
+    's | t2',
+    '! k',
+    'e > f 2>&1',
+    'h "$(j & l)"',
+    '[[ -n $A ]]',
+  );
+  const joined = fc
+    .tuple(piece, fc.constantFrom('\n', ' &\n', ' && a\n', ' || b\n', '; ', ' & '))
+    .map((parts) => parts.join(''));
+
+  test('finds the same in generated scripts', () => {
+    const texts = fc.sample(
+      fc.array(joined, { minLength: 1, maxLength: 5 }).map((parts) => `${parts.join('')}\n`),
+      { numRuns: 60, seed: 2 },
+    );
+    let compared = 0;
+    for (const text of texts) {
+      const theirs = ofShfmt(text);
+      if (theirs === null) continue;
+      compared += 1;
+      expect(ofUnbash(text), text).toEqual(theirs as never);
+    }
+    expect(compared).toBeGreaterThan(20);
+  });
+});
+
+describe('a start script', () => {
+  test('of the README becomes what a person would write', async () => {
+    expect(
+      await servicesOf(
+        'export A=/models',
+        'a serve "$M" \\',
+        '  --port 9000 &',
+        'until curl -sf localhost:9000/v1; do sleep 5; done',
+        'b --port 8000 &',
+        'wait -n',
+        'exit $?',
+      ),
+    ).toBe(
+      `env: { A: /models }
+services:
+  a:
+    command: exec a serve "$M" --port 9000
+    ready: { http: /v1 }
+    port: 9000
+  b:
+    command: [b, --port, "8000"]
+    depends_on: { a: ready }
+    port: 8000
+`,
+    );
+  });
+
+  test.each([
+    ['wait -n', 'a &\nb &\nwait -n', 'services:\n  a:\n    command: [a]\n  b:\n    command: [b]\n'],
+    ['wait', 'a &\nb &\nwait', 'exit: all\nservices:\n  a:\n    command: [a]\n  b:\n    command: [b]\n'],
+    [
+      'wait for one',
+      'a &\nP=$!\nb &\nwait $P',
+      'services:\n  a:\n    command: [a]\n  b:\n    command: [b]\n    essential: false\n',
+    ],
+    [
+      'a last program',
+      'a &\nexec b',
+      'services:\n  a:\n    command: [a]\n    essential: false\n  b:\n    command: [b]\n',
+    ],
+    [
+      'a task',
+      'set -e\nmigrate\nexec b',
+      'services:\n  migrate:\n    command: [migrate]\n    type: task\n  b:\n    command: [b]\n    depends_on: { migrate: completed }\n',
+    ],
+    [
+      'a file',
+      'a > /f 2>&1 &\nwait',
+      'exit: all\nservices:\n  a:\n    command: [a]\n    log: { file: { path: /f } }\n',
+    ],
+    [
+      'tee',
+      'a 2>&1 | tee -a /f &\nwait',
+      'exit: all\nservices:\n  a:\n    command: [a]\n    log: { file: { path: /f } }\n',
+    ],
+    ['a folder', '(cd /d && exec a) &\nwait', 'exit: all\nservices:\n  a:\n    command: [a]\n    cwd: /d\n'],
+    ['a user', 'exec gosu u a', 'services:\n  a:\n    command: [a]\n    user: u\n'],
+    [
+      'a switch',
+      'if [ -n "$K" ]; then a & fi\nb',
+      'services:\n  a:\n    command: [a]\n    enabled: ${K:+true}\n    essential: false\n  b:\n    command: [b]\n',
+    ],
+    ['a venv', '. /opt/v/bin/activate\na', 'services:\n  a:\n    command: [a]\n    venv: /opt/v\n'],
+    [
+      'a restart loop',
+      'while true; do a; sleep 5; done &\nwait',
+      'exit: all\nservices:\n  a:\n    command: [a]\n    restart: { policy: always, backoff: { initial: 5s, max: 5s } }\n',
+    ],
+    ['a default', 'export P=${P:-1}\na', 'env: { P: "${P:-1}" }\nservices:\n  a:\n    command: [a]\n'],
+    [
+      'a socket',
+      'a &\nuntil [ -S /run/a.sock ]; do sleep 1; done\nb',
+      'services:\n  a:\n    command: [a]\n    ready: { tcp: { socket: /run/a.sock } }\n    essential: false\n  b:\n    command: [b]\n    depends_on: { a: ready }\n',
+    ],
+    [
+      'a heredoc',
+      'cat > /f <<E\nx $Y\nE\na',
+      'services:\n  prepare:\n    command: |-\n      exec cat > /f <<E\n      x $Y\n      E\n    type: task\n    essential: false\n  a:\n    command: [a]\n    depends_on: { prepare: exited }\n',
+    ],
+    [
+      'main',
+      'main() {\n  a &\n  exec b\n}\nmain "$@"',
+      'services:\n  a:\n    command: [a]\n    essential: false\n  b:\n    command: [b]\n',
+    ],
+    [
+      'a loop that polls',
+      'a &\nb &\nwhile sleep 60; do\n  ps aux | grep a\n  if [ $? -ne 0 ]; then exit 1; fi\ndone',
+      'services:\n  a:\n    command: [a]\n  b:\n    command: [b]\n',
+    ],
+    ['a loop that idles', 'a &\nwhile true; do sleep 60; done', 'exit: all\nservices:\n  a:\n    command: [a]\n'],
+  ])('%s', async (_, source, expected) => {
+    expect(await servicesOf(source)).toBe(expected);
+  });
+
+  test.each([
+    ['sleep as an order', 'a &\nsleep 5\nb', 'sleep 5: there is no pause: what follows starts when a has started'],
+    [
+      'a program that daemonizes',
+      'a &\nservice nginx start\nwait',
+      "run it in the foreground: `nginx -g 'daemon off;'`",
+    ],
+    ['arguments of the image', 'a &\nexec "$@"', 'its command is the CMD of the image'],
+    ['a trap', "trap 'kill 0' TERM\na", 'stopping every service in order is what svc-super does'],
+    ['a fixed code', 'a &\nwait -n\nexit 0', 'the code of the script was always 0'],
+    ['an open quote', 'a "b', 'the script: it has a mistake here'],
+    ['a condition that is none', 'if grep -q x /f; then a & fi\nwait', 'the condition cannot be written as `enabled`'],
+  ])('%s is reported', async (_, source, words) => {
+    expect((await findingsOf(source)).toLowerCase()).toContain(words.toLowerCase());
+  });
+
+  test('wait -n under sh never worked in Debian, which is said', async () => {
+    const result = await importText('start.sh', '#!/bin/sh\na &\nwait -n\n');
+    expect(result.ok && lines(result.findings).join()).toContain('`/bin/sh` of Debian has no `-n`');
+  });
+});

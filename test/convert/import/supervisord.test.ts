@@ -1,0 +1,207 @@
+// supervisord.conf as supervisord's own loader reads it (Debian's `supervisor`): the same programs with the same arguments,
+// variables, codes and signals, for generated configurations and for the corpus.
+import { describe, expect, test } from 'bun:test';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { signalNumber } from '../../../src/linux/signals.ts';
+import type { ServicePlan } from '../../../src/plan/plan.ts';
+import { planOf } from '../../config/rig.ts';
+import { skipWhen } from '../../helpers/skip.ts';
+import { ask, noSupervisor, SYSTEM_PYTHON } from './oracle.ts';
+import { importText, lines, yamlOf } from './rig.ts';
+
+interface Process {
+  readonly name: string;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly directory: string | null;
+  readonly umask: number | null;
+  readonly autostart: boolean;
+  readonly autorestart: boolean | string;
+  readonly retries: number;
+  readonly exitcodes: readonly number[];
+  readonly stopsignal: number;
+  readonly stopwaitsecs: number;
+  readonly stopasgroup: boolean;
+}
+type Loaded =
+  | { readonly ok: true; readonly processes: readonly Process[] }
+  | { readonly ok: false; readonly error: string };
+
+const ORACLE = join(import.meta.dir, 'oracles/supervisord.py');
+const ENVIRONMENT = { PATH: '/usr/bin:/bin', MODEL: 'a/model', PORT: '9000' };
+
+/** What supervisord makes of each text. */
+const loadAll = (texts: readonly string[]) => ask<Loaded>([SYSTEM_PYTHON, ORACLE], texts, ENVIRONMENT);
+
+/** The argument vector that reaches exec; a shell of svc-super runs the same text. */
+function argvOf({ argv }: ServicePlan): readonly string[] {
+  const [shell, flag, text = ''] = argv;
+  return shell === '/bin/sh' && flag === '-c' ? ['sh', '-c', text.replace(/^exec /, '')] : argv;
+}
+
+const shellArgv = (argv: readonly string[]): readonly string[] =>
+  /^(?:\/bin\/)?(?:sh|dash)$/.test(argv[0] ?? '') && argv[1] === '-c' && argv.length === 3
+    ? ['sh', ...argv.slice(1)]
+    : argv;
+
+/** What of a service can be compared with a process. */
+function comparable(service: ServicePlan, variables: readonly string[]) {
+  return {
+    argv: argvOf(service),
+    env: Object.fromEntries(variables.map((name) => [name, service.env[name] ?? null])),
+    enabled: service.enabled,
+    codes: service.successCodes,
+    signal: signalNumber(service.stop.signal),
+    group: service.stop.to === 'group',
+    restarts: service.restart.policy as string,
+  };
+}
+
+function expected(process: Process, variables: readonly string[]) {
+  const { autorestart, retries } = process;
+  const restarts =
+    autorestart === true || autorestart === 'RestartUnconditionally'
+      ? 'always'
+      : autorestart === false || retries === 0
+        ? 'never'
+        : 'on-failure';
+  return {
+    argv: shellArgv(process.argv),
+    env: Object.fromEntries(variables.map((name) => [name, process.env[name] ?? null])),
+    enabled: process.autostart,
+    codes: process.exitcodes,
+    signal: process.stopsignal,
+    group: process.stopasgroup,
+    restarts,
+  };
+}
+
+async function compare(text: string, loaded: Extract<Loaded, { ok: true }>): Promise<void> {
+  const yaml = await yamlOf('supervisord', text, { path: '/nowhere/supervisord.conf' });
+  const { services } = planOf(yaml, { environment: ENVIRONMENT });
+  const variables = [...new Set(loaded.processes.flatMap(({ env }) => Object.keys(env)))];
+  const sorted = <T extends { readonly argv: readonly string[] }>(all: readonly T[]) =>
+    [...all].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+  const ours = sorted(services.map((one) => comparable(one, variables)));
+  const theirs = sorted(loaded.processes.map((one) => expected(one, variables)));
+  expect(ours, text).toEqual(theirs);
+}
+
+const word = fc.constantFrom(
+  'a',
+  'b1',
+  '"c d"',
+  "'e f'",
+  '"g\\"h"',
+  'i\\ j',
+  '$X',
+  `\${Y}`,
+  'k;l',
+  'm#n',
+  '--o=p',
+  '%%',
+  '%(program_name)s',
+  '%(ENV_MODEL)s',
+  "'%(ENV_PORT)s'",
+  '/x',
+  'é',
+  '*',
+  '""',
+);
+const command = fc.array(word, { minLength: 1, maxLength: 5 }).map((words) => `prog ${words.join(' ')}`);
+const shell = fc.constantFrom("sh -c 'a && b'", '/bin/sh -c "x; y"', 'sh -c "$A"', "bash -c 'a'");
+const pair = fc.tuple(
+  fc.constantFrom('A', 'B', 'C_1'),
+  fc.constantFrom(
+    '"x y"',
+    "'1,2'",
+    'plain',
+    '1',
+    '"%%"',
+    '"a=b"',
+    'http://h:1/x',
+    'a/b.c+d-e:f',
+    '"#"',
+    'q=r',
+    '"%(program_name)s"',
+    '""',
+  ),
+);
+const environment = fc
+  .array(pair, { minLength: 1, maxLength: 3 })
+  .map((pairs) => pairs.map(([key, value]) => `${key}=${value}`).join(','));
+const key = fc.oneof(
+  fc.tuple(fc.constant('environment'), environment),
+  fc.tuple(fc.constant('autostart'), fc.constantFrom('true', 'false', 'On', '0')),
+  fc.tuple(fc.constant('autorestart'), fc.constantFrom('true', 'false', 'unexpected', 'maybe')),
+  fc.tuple(fc.constant('exitcodes'), fc.constantFrom('0', '0,2', '1', '3, 4')),
+  fc.tuple(fc.constant('startretries'), fc.constantFrom('0', '1', '7', 'x')),
+  fc.tuple(fc.constant('stopsignal'), fc.constantFrom('TERM', 'QUIT', 'SIGINT', '10', 'nonsense')),
+  fc.tuple(fc.constant('stopwaitsecs'), fc.constantFrom('1', '20')),
+  fc.tuple(fc.constant('stopasgroup'), fc.constantFrom('true', 'false')),
+  fc.tuple(fc.constant('numprocs'), fc.constantFrom('1', '2', '3')),
+  fc.tuple(fc.constant('numprocs_start'), fc.constantFrom('0', '5')),
+  fc.tuple(
+    fc.constant('process_name'),
+    fc.constantFrom('%(program_name)s_%(process_num)02d', '%(program_name)s-%(process_num)d', 'one'),
+  ),
+  fc.tuple(fc.constant('unknown'), fc.constantFrom('x')),
+);
+const written = fc
+  .tuple(
+    key,
+    fc.constantFrom('=', ' = ', ':'),
+    fc.constantFrom('', ' ; comment', ' # comment', ' ;', '\n; between\n', '\n\n'),
+  )
+  .map(([[name, value], sign, end]) => `${name}${sign}${value}${end}`);
+const program = fc
+  .tuple(fc.constantFrom('one', 'two', 'three'), fc.oneof(command, shell), fc.array(written, { maxLength: 6 }))
+  .map(([name, line, keys]) => `[program:${name}]\ncommand=${line}\n${keys.join('\n')}\n`);
+const file = fc
+  .tuple(
+    fc.constantFrom('', 'environment=TOP="1",A=top\n', 'nodaemon=true\n'),
+    fc.array(program, { minLength: 1, maxLength: 3 }),
+  )
+  .map(([top, programs]) => `[supervisord]\n${top}${programs.join('')}`);
+
+describe.skipIf(skipWhen([noSupervisor], 'supervisord beside its import'))('supervisord.conf', () => {
+  test('generated configurations are what supervisord makes of them', async () => {
+    const texts = fc.sample(file, { numRuns: 400, seed: 11 });
+    const loaded = loadAll(texts);
+    let accepted = 0;
+    for (const [index, one] of loaded.entries()) {
+      if (!one.ok || one.processes.every(({ autostart }) => !autostart)) continue;
+      accepted += 1;
+      await compare(texts[index] ?? '', one);
+    }
+    expect(accepted).toBeGreaterThan(100);
+  });
+
+  test('what supervisord refuses in a value is reported', async () => {
+    const wrong = [
+      'autorestart=maybe',
+      'startretries=x',
+      'exitcodes=300',
+      'environment=A=b c d',
+      'environment=A="x",B',
+      'process_name=50%',
+      'directory=%(ENV_NOPE',
+      'exitcodes=%(nope)s',
+    ];
+    const texts = wrong.map((one) => `[supervisord]\n[program:a]\ncommand=x\n${one}\n`);
+    expect(loadAll(texts).map(({ ok }) => ok)).toEqual(texts.map(() => false));
+    for (const text of texts) {
+      const result = await importText('supervisord', text);
+      expect(result.ok && lines(result.findings).some((line) => line.includes('needs a look')), text).toBe(true);
+    }
+  });
+
+  test.each([
+    ['no section', 'a=b\n'],
+    ['a line without a sign', '[supervisord]\nnonsense\n'],
+  ])('%s: neither reads the file', async (_, text) => {
+    expect(loadAll([text])[0]?.ok).toBe(false);
+    expect((await importText('supervisord', text)).ok).toBe(false);
+  });
+});
