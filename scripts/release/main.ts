@@ -69,13 +69,13 @@ async function makeVariants({ bundled }: Made): Promise<void> {
     }
 }
 
-/** What packages of the registries are made with: gzip's levels end at 9. */
+/** What packages of the registries are made with. */
 const packing = (folder: string): Packing => ({
   treeOf: (platform) => stageOf(platform, release),
   output: join(release, folder),
   version,
   seconds: sourceDate(),
-  level: options.quick ? 1 : 9,
+  level: options.quick ? 1 : 12,
 });
 
 function makeNpmPackages(): void {

@@ -11,9 +11,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { gzip, tar } from './gzip.ts';
 import { PLATFORMS, type Platform } from './platforms.ts';
 import { BIN, SHARE } from './stage.ts';
+import { tar } from './tar.ts';
+import type { Level } from './zip.ts';
 
 const ROOT = join(import.meta.dir, '../..');
 const TEMPLATES = join(import.meta.dir, 'npm');
@@ -28,8 +29,8 @@ export interface Packing {
   readonly version: string;
   /** Time of every file, seconds since 1970. */
   readonly seconds: number;
-  /** Level of gzip: 9 in a release, 1 in tests. */
-  readonly level: number;
+  /** Level of libdeflate: 12 in a release, 1 in tests. */
+  readonly level: Level;
 }
 
 /** The npm package of a platform. */
@@ -97,7 +98,8 @@ function makePackage(name: string, packing: Packing, fill: (folder: string) => v
   try {
     fill(folder);
     const file = join(output, npmFileOf(name, version));
-    writeFileSync(file, gzip(tar(folder, 'package', seconds), level));
+    // libdeflate writes no time and no name into the header.
+    writeFileSync(file, Bun.gzipSync(tar(folder, 'package', seconds).slice(), { level, library: 'libdeflate' }));
     return file;
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -1,16 +1,17 @@
-// Writes zip archives (APPNOTE.TXT of PKWARE) that depend on their files only: fixed order, times and modes. Below 4 GiB.
-import { gzip } from './gzip.ts';
+// Writes zip archives (APPNOTE.TXT of PKWARE) that depend on their files only: fixed order, times and modes. Below 4 GiB. The
+// compressor is libdeflate, whose output is the same on every processor; that of zlib's variants is not.
+
+/** Level of libdeflate: fast, or small. */
+export type Level = 1 | 12;
 
 /** One file of an archive. */
 export interface Member {
   readonly path: string;
-  readonly data: Uint8Array;
+  readonly data: Uint8Array<ArrayBuffer>;
   /** Permission bits. */
   readonly mode: number;
 }
 
-/** Of gzip (RFC 1952): the header without a name, and the trailer with CRC-32 and size. */
-const GZIP = { header: 10, trailer: 8 } as const;
 const SIGNATURE = { local: 0x04034b50, central: 0x02014b50, end: 0x06054b50 } as const;
 /** 2.0: the version that reads deflated files. */
 const VERSION = 20;
@@ -27,11 +28,9 @@ interface Packed {
   readonly deflated: Buffer;
 }
 
-function pack({ path, data, mode }: Member, level: number): Packed {
-  const packed = gzip(data, level);
-  const end = packed.length - GZIP.trailer;
-  const deflated = packed.subarray(GZIP.header, end);
-  return { name: Buffer.from(path), mode, size: data.length, crc: packed.readUInt32LE(end), deflated };
+function pack({ path, data, mode }: Member, level: Level): Packed {
+  const deflated = Buffer.from(Bun.deflateSync(data, { level, library: 'libdeflate' }));
+  return { name: Buffer.from(path), mode, size: data.length, crc: Bun.hash.crc32(data), deflated };
 }
 
 function numbers(bytes: number, values: readonly number[]): Buffer {
@@ -53,8 +52,8 @@ function dosTime(seconds: number): readonly [time: number, date: number] {
   ];
 }
 
-/** An archive of `members` in their order. `seconds`: the time of each file, 1980 or later. `level`: 1 to 9, as gzip has it. */
-export function zip(members: readonly Member[], seconds: number, level: number): Buffer {
+/** An archive of `members` in their order. `seconds`: the time of each file, 1980 or later. */
+export function zip(members: readonly Member[], seconds: number, level: Level): Buffer {
   const [time, date] = dosTime(seconds);
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];

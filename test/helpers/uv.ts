@@ -11,7 +11,5 @@ export function findUv(): string | null {
 /** Why wheels cannot be tested here; null where they can. */
 export function whyNoUv(): string | null {
   if (!existsSync('/usr/bin/python3')) return 'there is no /usr/bin/python3';
-  return findUv() === null
-    ? 'there is no uv: `python3 -m pip install --require-hashes --target test/python/packages -r test/python/requirements.txt` installs it'
-    : null;
+  return findUv() === null ? 'there is no uv: `npm run ready:python` installs it' : null;
 }

@@ -98,7 +98,7 @@ test.each([
   expect(existsSync(other.in(`node_modules/${npmNameOf(HOST)}`))).toBe(false);
 });
 
-test('without the package of the platform the launcher says what to do', async () => {
+test('without the package of the platform the launcher names the command that installs it', async () => {
   using other = userOf();
   await other.must('npm', 'install', 'svc-super', '--omit=optional');
   const { code, stdout, stderr } = await other.run('npx', 'svc-super', 'check');
