@@ -13,17 +13,20 @@ u32 count_running(void) {
 void begin_stop(int is_asked) {
   pid1.is_alone = 1;
   pid1.is_asked = is_asked;
+  // Only a request that comes from now on is a second one.
+  pid1.received = 0;
   // New connections fail at once, so that no command waits for a reply.
   if (pid1.control >= 0) sys_close(pid1.control);
   pid1.control = -1;
-  pid1.deadline = sys_now() + pid1.grace;
+  // A request to stop has one deadline, whoever carries it out.
+  pid1.deadline = (pid1.stop_received_at ? pid1.stop_received_at : sys_now()) + pid1.grace;
   // The remaining requests are dropped. Notify sockets are closed, so that no program waits for a reader.
   close_socket();
   for (u32 slot = 0; slot < pid1.run_count; slot++) {
     struct run *run = &pid1.runs[slot];
     if (run->phase != RUN_FREE && run->notify >= 0) sys_close(run->notify), run->notify = -1;
     if (run->pid <= 0 || run->exited) continue;
-    sys_kill(run->pid, run->stop_signal ? (int)run->stop_signal : SIGTERM);
+    if (!run->stop_sent) sys_kill(run->pid, run->stop_signal ? (int)run->stop_signal : SIGTERM);
     sys_kill(run->pid, SIGCONT);
   }
 }

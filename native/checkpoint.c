@@ -3,7 +3,7 @@
 // it is unused.
 #include "supervise.h"
 
-enum { KEYS_MOST = 1 << 20, MADV_DONTDUMP = 16 };
+enum { KEYS_MOST = 1 << 20 };
 
 struct record {
   size_t offset;
@@ -39,7 +39,7 @@ static long compact(size_t more) {
   }
   if (store.bytes) sys(__NR_munmap, store.bytes, store.bytes_size);
   store.bytes = fresh, store.bytes_size = fresh_size, store.used = used, store.unused = 0;
-  return sys(__NR_madvise, store.bytes, store.bytes_size, MADV_DONTDUMP), 0;
+  return 0;
 }
 
 /** Gives a record a larger place. Minus an errno. */

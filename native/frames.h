@@ -71,7 +71,7 @@ enum event {
   EVENT_KEPT = 108,
   /**
    * u32 run, u32 state (enum run_state), i32 pid, u64 start, u64 mark, u32 step, i32 errno, u32 index, i32 status, u32
-   * count, count × u32 descriptor: an entry of the table of runs, after the records.
+   * order, u32 count, count × u32 descriptor: an entry of the table of runs, after the records.
    */
   EVENT_RUN = 109,
   /**

@@ -13,7 +13,8 @@ static void read_signals(void) {
       pid1.received |= sigbit(info->signo);
       pid1.senders[info->signo].code = info->code;
       pid1.senders[info->signo].pid = (i32)info->pid;
-      if (pid1.stop_signals & sigbit(info->signo) && !pid1.stop_asked_at) pid1.stop_asked_at = sys_now();
+      if (!(pid1.stop_signals & sigbit(info->signo)) || pid1.stop_asked_at) continue;
+      pid1.stop_received_at = pid1.stop_asked_at = sys_now();
     }
   }
 }

@@ -129,6 +129,7 @@ static void restore_run(struct run *run) {
   put_u64(&pid1.out, run->mark);
   for (int at = 0; at < 3; at++) put_u32(&pid1.out, (u32)run->failure[at]);
   put_u32(&pid1.out, (u32)run->status);
+  put_u32(&pid1.out, run->order);
   put_u32(&pid1.out, run->pipe_count);
   for (u32 at = 0; at < run->pipe_count; at++) put_u32(&pid1.out, (u32)run->pipes[at]);
   end_frame(&pid1.out);

@@ -26,6 +26,7 @@ static long signal_target(u32 target, i32 number, u64 start, int signal) {
   if (target == TARGET_PROCESS) return signal_process(number, start, signal);
   struct run *run = find_run((u32)number);
   if (!run || run->pid == 0 || run->exited) return -ESRCH;
+  if (signal == (int)run->stop_signal) run->stop_sent = 1;
   return sys_kill(target == TARGET_GROUP ? -run->pid : run->pid, signal);
 }
 
@@ -129,6 +130,7 @@ void close_socket(void) {
 /** Kills a supervisor whose protocol this release does not know. */
 static void refuse(const char *what, const char *number) {
   SAY("the supervisor ", what, number, ", which this release does not know: both files must be of one release");
+  pid1.has_refused = 1;
   if (pid1.supervisor > 0) sys_kill(pid1.supervisor, SIGKILL);
   close_socket();
 }
@@ -161,7 +163,7 @@ void read_requests(void) {
     return;
   }
   if (size > 0) {
-    pid1.heard_at = sys_now();
+    pid1.heard_at = pid1.last_heard_at = sys_now();
     pid1.asked_at = 0;
     pid1.ping = PING_NONE;
   }

@@ -57,7 +57,11 @@ struct run {
    * REQUEST_RELEASE was received.
    */
   u8 exited, reported, released;
+  /** The supervisor has sent its stop signal to the main process. */
+  u8 stop_sent;
   i32 status;
+  /** Counts exits and failures of starts: the place of this one among all. */
+  u32 order;
   /** The reading end of the pipe that exec closes, or that receives the failure; -1 once the result is known. */
   i32 execution;
   i32 notify;

@@ -49,6 +49,7 @@ static void add_deaths(struct handover *handover) {
   if (pid1.restarts == 0) return;
   add_number(handover, "restarts=", pid1.restarts);
   add_number(handover, "died_at=", pid1.died_at);
+  add_number(handover, "heard_at=", pid1.died_heard_at);
   for (u32 at = 0; at < pid1.death_count && at < DEATHS_SHOWN; at++) {
     char line[32], *limit = line + sizeof line;
     append_number(append(line, limit, kinds[pid1.deaths[at] >> 8]), limit, pid1.deaths[at] & 255);
@@ -76,7 +77,7 @@ long launch_supervisor(void) {
   }
   pid1.supervisor = (int)pid;
   pid1.socket = ends[0];
-  pid1.started_at = pid1.heard_at = sys_now();
+  pid1.started_at = pid1.heard_at = pid1.last_heard_at = sys_now();
   pid1.asked_at = 0;
   pid1.ping = PING_NONE;
   pid1.is_hung = pid1.has_taken_over = 0;
@@ -101,16 +102,16 @@ static i64 count_death(i64 now) {
 
 /** Prepares what the next supervisor receives: all records, all runs, and every event that had no effect. */
 static void begin_restoring(void) {
+  pid1.is_restoring = pid1.restarts > 0;
   clear_writer(&pid1.out);
   pid1.untaken_sent = 0;
   pid1.restore_record = pid1.restore_part = pid1.restore_run = 0;
-  pid1.is_restoring = 1;
   pid1.watches = 0;
   pid1.orphan_count = 0;
 }
 
 /** Says how a supervisor has ended that has no successor, and stops everything. */
-static void give_up(int dead, int status, const char *why) {
+static void end_succession(int dead, int status, const char *why) {
   char pid[24], number[24], count[24];
   int signal = status & 127;
   append_number(pid, pid + sizeof pid, dead);
@@ -128,22 +129,25 @@ void lose_supervisor(int status) {
   read_last_requests();
   if (!pid1.was_taken_over && signal == 0) leave(status >> 8 & 255);
   if (pid1.is_alone) return;
-  if (!pid1.was_taken_over || !is_kept()) {
-    give_up(dead, status, "");
+  // Nothing was kept because nothing was started: the next one is a first one again.
+  int is_fresh = pid1.was_taken_over && !is_kept() && !pid1.has_refused && pid1.ends == 0 && count_running() == 0;
+  if (!pid1.was_taken_over || (!is_kept() && !is_fresh)) {
+    end_succession(dead, status, "");
     return;
   }
   u32 death = pid1.is_hung ? DEATH_HUNG << 8 : signal ? DEATH_SIGNAL << 8 | (u32)signal : DEATH_EXIT << 8 | (u32)(status >> 8 & 255);
-  if (pid1.has_taken_over) pid1.death_count = 0, pid1.died_at = now;
+  if (pid1.has_taken_over) pid1.death_count = 0, pid1.died_at = now, pid1.died_heard_at = pid1.last_heard_at;
   if (pid1.death_count < DEATHS_SHOWN) pid1.deaths[pid1.death_count] = death;
   pid1.death_count++;
   i64 pause = count_death(now);
   if (pause < 0) {
-    give_up(dead, status, pid1.deaths_young >= pid1.settings.deaths_young_most ? ", as those before it, soon after it had started"
+    end_succession(dead, status, pid1.deaths_young >= pid1.settings.deaths_young_most ? ", as those before it, soon after it had started"
                                                                        : ", as those before it, before it had started");
     return;
   }
   pid1.has_taken_over = 0;
-  pid1.restarts++;
+  if (is_fresh) pid1.was_taken_over = 0;
+  else pid1.restarts++;
   pid1.succession = SUCCESSION_DUE;
   pid1.start_at = now + pause;
   if (pid1.stop_asked_at) pid1.stop_asked_at = now;
@@ -199,6 +203,7 @@ void discount_absence(i64 by) {
   pid1.started_at += by;
   pid1.taken_over_at += by;
   if (pid1.stop_asked_at) pid1.stop_asked_at += by;
+  if (pid1.stop_received_at) pid1.stop_received_at += by;
 }
 
 /** Ends a supervisor that is of no more use, so that everything can be stopped without it. */
@@ -218,8 +223,15 @@ void attend_supervisor(i64 now) {
   }
   if (pid1.succession == SUCCESSION_DUE && now >= pid1.start_at) {
     // Without room for a process or descriptors the services go on; the next try may find some.
-    if (launch_supervisor() < 0) pid1.start_at = now + FORK_PAUSE;
-    else begin_restoring();
+    if (launch_supervisor() < 0) {
+      if (!pid1.has_reported_no_room)
+        SAY("no supervisor can be started: no process or no descriptor is left. The services go on; trying again every second");
+      pid1.has_reported_no_room = 1;
+      pid1.start_at = now + FORK_PAUSE;
+    } else {
+      pid1.has_reported_no_room = 0;
+      begin_restoring();
+    }
   }
   i64 at = hung_at();
   if (at < 0 || now < at) return;

@@ -63,20 +63,29 @@ extern struct pid1 {
   /** It was killed because it answered nothing. */
   int is_hung;
   enum succession succession;
-  i64 start_at, died_at;
+  /** `died_heard_at`: when the supervisor that died at `died_at` was last heard. */
+  i64 start_at, died_at, died_heard_at;
   u32 pause, restarts, deaths_before, deaths_young;
   /** The deaths since a supervisor last took over, each `enum death << 8 | number`: exit code or signal. */
   u32 death_count, deaths[DEATHS_SHOWN];
   /** What the successor receives next: a record from that byte on, a run. */
   u32 restore_record, restore_part, restore_run;
   int is_restoring;
-  /** When a stop signal was received for which there is no supervisor; 0: never. Stays set. */
+  /** When the first stop signal was received; 0: never. */
+  i64 stop_received_at;
+  /** Since when a stop request waits for a supervisor: since it was received, or since the last one ended; 0: never. */
   i64 stop_asked_at;
+  /** When anything was last heard from a supervisor, in time that includes absences of PID 1. */
+  i64 last_heard_at;
+  /** A supervisor was killed because its protocol is unknown: the next one has the same file. */
+  int has_refused;
+  /** It was printed that no supervisor can be started. */
+  int has_reported_no_room;
   /** The highest number that a run has had. */
   u32 last_run;
   struct run *runs;
   size_t runs_size;
-  u32 run_count, free_hint;
+  u32 run_count, free_hint, ends;
   /** The queue of reports, oldest first: slot << 1 | REPORT_STARTED or REPORT_EXITED. */
   u32 *reports;
   size_t reports_size;

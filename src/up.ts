@@ -4,9 +4,11 @@ import { newWorld } from './core/world.ts';
 import { countOomKills } from './linux/cgroup.ts';
 import { portHolder } from './linux/listeners.ts';
 import type { Plan } from './plan/plan.ts';
+import type { Handover } from './platform/handover.ts';
 import { giveBackMemory } from './platform/memory.ts';
 import { fillPool } from './platform/threads.ts';
 import { type Clock, realRandom } from './ports.ts';
+import { LONGEST_SILENCE } from './runtime/absence-detector.ts';
 import { printable } from './text.ts';
 import { type Announce, reportBugs } from './up/announcer.ts';
 import { readCheckpoint } from './up/checkpoint.ts';
@@ -25,6 +27,7 @@ export type { UpRequest } from './up/rooms.ts';
 const PORT_TAKEN = 1;
 /** Of a supervisor that has done nothing yet. */
 const FIRST = {
+  isTorn: { stdout: false, stderr: false },
   hosts: 'nothing',
   oomBefore: null,
   stopAskedAt: null,
@@ -77,6 +80,7 @@ export async function succeed(given: UpRequest): Promise<number> {
   const request = { ...given, file: plan.file, names: kept.own.names };
   link.children.inherit(runs, seed);
   const rooms = await openRooms(request, plan, link);
+  rooms.logs.endTornLines(kept.own.isTorn);
   rooms.journal.inherit(kept.entries);
   rooms.hostNames.held = kept.own.hosts;
   const own = { ...kept.own, history: historyAfter(kept.own.history, handover, clock.wall()) };
@@ -93,14 +97,27 @@ export async function succeed(given: UpRequest): Promise<number> {
     rooms.logs.inherit(name, kept.lines.get(name) ?? [], counted.streams);
   }
   link.children.discardOthers();
-  announceSuccession(own.history, handover, rooms.announce);
+  const oomKills = countOomKills();
+  announceSuccession(own.history, handover, isMore(oomKills, own.oomBefore), rooms.announce);
+  // A post-mortem is about services.
+  core.checkpoint.note({ oomBefore: oomKills });
   passSignals(core, rooms);
-  core.engine.send({ type: 'succeeded', by: Math.max(0, clock.now() - handover.diedAt) });
+  core.engine.send({ type: 'taken-over', by: absenceBefore(handover, clock.now()) });
   core.engine.resume(kept.postponed);
   link.pid1.resume();
   if (kept.own.isReloading) void core.reload('apply');
   if (kept.own.end !== null) core.end(kept.own.end);
   return supervise(core, rooms);
+}
+
+/** Whether the kernel has killed a process of the cgroup for lack of memory since `before`. */
+function isMore(now: number | null, before: number | null): boolean {
+  return now !== null && before !== null && now > before;
+}
+
+/** How long no supervisor ran. The one before may have been stopped for some time when it died. */
+function absenceBefore({ diedAt, heardAt }: Handover, now: number): number {
+  return Math.max(0, now - (diedAt - heardAt > LONGEST_SILENCE ? heardAt : diedAt));
 }
 
 /** What comes after the first spawn, until all services have ended. */
@@ -130,8 +147,9 @@ async function supervise(core: Core, rooms: Rooms): Promise<number> {
   hostNames.undo();
   checkpoint.note({ hosts: hostNames.held });
   control?.close();
-  const { isTold, stopAskedAt, oomBefore } = checkpoint.own;
-  const parts = { logs, announce, clock, plan: engine.world.plan, stopAskedAt, oomBefore };
+  const { isTold, stopAskedAt, oomBefore, history } = checkpoint.own;
+  const wasRestarted = history.restarts > 0;
+  const parts = { logs, announce, clock, plan: engine.world.plan, stopAskedAt, oomBefore, wasRestarted };
   await writeLastOutput(isTold ? { ...end, culprit: null } : end, parts, () => checkpoint.note({ isTold: true }));
   return link.pid1.end(end.code);
 }

@@ -147,6 +147,19 @@ export class Pipeline {
     return this.#tail(service, count, 'latest run').map(({ text }) => text);
   }
 
+  /** Begins a new line where the supervisor before this one may have ended within one. */
+  endTornLines({ stdout, stderr }: { readonly stdout: boolean; readonly stderr: boolean }): void {
+    if (stdout) this.#sinks.stdout.write(NEWLINE);
+    if (stderr && this.#sinks.stderr !== this.#sinks.stdout) this.#sinks.stderr.write(NEWLINE);
+  }
+
+  /** `torn` is called when a write may end within a line if this process dies, and when it no longer may. */
+  watchTorn(torn: (isTorn: { readonly stdout: boolean; readonly stderr: boolean }) => void): void {
+    const { stdout, stderr } = this.#sinks;
+    for (const sink of new Set([stdout, stderr]))
+      sink.onTorn = () => torn({ stdout: stdout.isTorn, stderr: stderr.isTorn });
+  }
+
   /** The services that have printed since the last call. */
   takePrinted(): ReadonlySet<string> {
     const printed = this.#printed;
@@ -378,6 +391,8 @@ export class Pipeline {
     return this.#turn;
   }
 }
+
+const NEWLINE = Buffer.from('\n');
 
 function widthOf(names: readonly string[]): number {
   return Math.min(24, Math.max(...names.map((name) => name.length)));

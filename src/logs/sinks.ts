@@ -3,7 +3,7 @@
 import type { Output } from '../platform/output.ts';
 
 /** A sink is full when it holds this much, bytes. */
-const FULL = 256 * 1024;
+const FULL = 64 * 1024;
 /** The supervisor's own lines are accepted beyond FULL up to this much, then dropped, bytes. */
 const OVERFULL = 1024 * 1024;
 /** Short pieces are written together, up to this much, bytes: a write of each would cost a system call. */
@@ -31,6 +31,10 @@ export class Sink {
   #isWriting = false;
   #isDead = false;
   #waiting: (() => void)[] = [];
+  /** Whether a part of a piece has been handed to the output, and the rest has not. */
+  isTorn = false;
+  /** Called when isTorn has changed. */
+  onTorn: () => void = () => undefined;
   /** Bytes written since the start: while it grows, there is a reader. */
   written = 0;
 
@@ -84,6 +88,7 @@ export class Sink {
         for (const { bytes, done } of joined(pieces)) {
           for (let rest = bytes; rest.length > 0; ) {
             const writing = this.#output.write(rest);
+            if (typeof writing !== 'number') this.#tear(true);
             const count = typeof writing === 'number' ? writing : await writing;
             rest = rest.subarray(count);
             this.#count(count);
@@ -99,6 +104,13 @@ export class Sink {
       this.#wake();
     }
     this.#isWriting = false;
+    this.#tear(false);
+  }
+
+  #tear(isTorn: boolean): void {
+    if (this.isTorn === isTorn) return;
+    this.isTorn = isTorn;
+    this.onTorn();
   }
 
   #count(size: number): void {

@@ -74,6 +74,8 @@ export class Pid1 {
   #arriving: Arriving | null = null;
   /** Whether events wait for resume(). */
   #isHeld = false;
+  /** What has happened to adopted runs since the supervisor before this one knew of them. */
+  #missed: { readonly order: number; readonly events: readonly Pid1Event[] }[] = [];
   readonly #reader = new EventReader();
   readonly #listener: Pid1Listener;
   readonly #runs = new Map<number, SpawnListener>();
@@ -112,6 +114,10 @@ export class Pid1 {
   /** Delivers the events that were held, and from now on each as it comes. */
   resume(): void {
     this.#isHeld = false;
+    // What happened without a supervisor, in its order; PID 1 reports the same exits again, later.
+    const missed = this.#missed.sort((a, b) => a.order - b.order).flatMap(({ events }) => events);
+    this.#missed = [];
+    this.#events.unshift(...missed);
     this.#deliverSoon();
   }
 
@@ -220,9 +226,11 @@ export class Pid1 {
     const { run, state, pid, start, pipes } = entry;
     this.#runs.set(run, listener);
     const isExecuting = state === 'executing' || state === 'exited';
-    if (since === 'requested' && isExecuting) this.#events.push({ type: 'spawned', run, pid, start, pipes });
-    if (since !== 'exited' && state === 'exited') this.#events.push({ type: 'exited', run, status: entry.status });
-    if (state === 'failed') this.#events.push({ type: 'failed', run, ...entry.failure });
+    const missed: Pid1Event[] = [];
+    if (since === 'requested' && isExecuting) missed.push({ type: 'spawned', run, pid, start, pipes });
+    if (since !== 'exited' && state === 'exited') missed.push({ type: 'exited', run, status: entry.status });
+    if (state === 'failed') missed.push({ type: 'failed', run, ...entry.failure });
+    if (missed.length > 0) this.#missed.push({ order: entry.order, events: missed });
   }
 
   /** Ends the use of a run: PID 1 closes its pipes and removes its entry. */
@@ -289,6 +297,11 @@ export class Pid1 {
       default:
         event satisfies never;
     }
+  }
+
+  /** Tells PID 1 that this process runs. */
+  signOfLife(): void {
+    this.#answer(0);
   }
 
   /** So many more of the events that PID 1 keeps have had their effect, which is in the same batch. */

@@ -321,6 +321,8 @@ export interface RunEntry {
   readonly failure: { readonly step: SpawnStep; readonly errno: number; readonly index: number };
   /** Of `exited`, as wait4(2) gives it. */
   readonly status: number;
+  /** The order in which runs exited or failed, from 1; 0: it has not. */
+  readonly order: number;
   readonly pipes: readonly number[];
 }
 
@@ -443,6 +445,7 @@ function decodeRun(fields: Fields): Pid1Event & { readonly type: 'run' } {
     type: 'run',
     ...{ run, state, pid, start, mark, failure },
     status: fields.i32(),
+    order: fields.u32(),
     pipes: fields.list(() => fields.u32()),
   };
 }

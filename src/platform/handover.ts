@@ -47,6 +47,8 @@ export interface Handover {
   readonly restarts: number;
   /** Of a successor: CLOCK_MONOTONIC when the last one that had taken over died, milliseconds. */
   readonly diedAt: number;
+  /** Of a successor: when PID 1 had last heard that one, milliseconds. */
+  readonly heardAt: number;
   /** Of a successor: how that one ended, and those since that never took over, at most 16. */
   readonly deaths: readonly { readonly how: 'exit' | 'signal' | 'hung'; readonly number: number }[];
   readonly argv: readonly string[];
@@ -106,6 +108,7 @@ export function parseHandover(bytes: Buffer): Handover | null {
     terminal: valuesOf('terminal')[0] ?? null,
     restarts: number('restarts'),
     diedAt: number('died_at'),
+    heardAt: number('heard_at'),
     deaths: valuesOf('death').map((text) => {
       const [how = '', code] = text.split(' ');
       return { how: how as Handover['deaths'][number]['how'], number: Number(code) };

@@ -2,9 +2,9 @@
 // deadline of all. Many spawns are spread over turns of the event loop, so that exits, signals and questions come in
 // between. Owns the world's current value and hands out snapshots. Decides nothing, touches no process itself.
 import type { Effect, Event, ServiceEffect, ServiceEvent } from '../core/event.ts';
+import { orderEvents } from '../core/event-order.ts';
 import { hasMain } from '../core/state.ts';
 import { step } from '../core/supervisor.ts';
-import { inOrder } from '../core/turn.ts';
 import { nextDeadline, type World } from '../core/world.ts';
 import type { Millis, ServicePlan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
@@ -25,10 +25,12 @@ export interface Performer {
 export interface EngineParts {
   readonly clock: Clock;
   readonly executor: (send: (event: Event) => void) => Performer;
-  readonly announce: (announcement: Announcement) => void;
+  readonly announce: (effect: Effect & { readonly type: 'announce' }) => void;
   /** Reads the configuration again; answers with `plan-changed` when it is right. */
   readonly reload: () => void;
   readonly end: (effect: Effect & { readonly type: 'end' }) => void;
+  /** Called every second while a deadline is pending. */
+  readonly signOfLife: () => void;
   /** The world may be another now. */
   readonly changed: () => void;
   /** What is postponed for this service is another now. */
@@ -89,7 +91,7 @@ export class Engine {
   constructor(world: World, parts: EngineParts) {
     this.#parts = parts;
     this.#world = world;
-    this.#absences = new AbsenceDetector(parts.clock, () => this.#noticeAbsence());
+    this.#absences = new AbsenceDetector(parts.clock, () => this.#noticeAbsence(), parts.signOfLife);
     this.#executor = parts.executor((event) => this.send(event));
   }
 
@@ -98,8 +100,8 @@ export class Engine {
   }
 
   /**
-   * Calls `take`, and processes the events that it sends as one group: they were found at the same time, and inOrder() of
-   * core/turn.ts decides which came first.
+   * Calls `take`, and processes the events that it sends as one group: they were found at the same time, and orderEvents() of
+   * core/event-order.ts decides which came first.
    */
   turn(take: () => void): void {
     const collected: Event[] = [];
@@ -109,7 +111,7 @@ export class Engine {
     } finally {
       this.#collected = null;
     }
-    for (const event of inOrder(collected, this.#world)) this.send(event);
+    for (const event of orderEvents(collected, this.#world)) this.send(event);
   }
 
   /** Takes an event in; its consequences are carried out before this returns, unless it came from one of them. */
@@ -188,15 +190,15 @@ export class Engine {
       .slice(0, WARMED_UP)) {
       const news: readonly ServiceEvent[] = [
         { type: 'exited', exit: { kind: 'code', code: 1 } },
-        { type: 'emptied', swept: [] },
+        { type: 'emptied', leftovers: [] },
       ];
-      for (const one of news) world = step(world, { type: 'service', service, run, news: one }, now).world;
+      for (const one of news) world = step(world, { type: 'service', service, run, event: one }, now).world;
     }
   }
 
   /** At once: an absence may begin before the next turn. */
   #attend(): void {
-    this.#absences.watch(this.#world.tally.judged > 0 || this.#world.phase.id === 'stopping');
+    this.#absences.watch(this.#world.counts.timed > 0 || this.#world.phase.id === 'stopping');
   }
 
   #carryOut(effect: Effect): void {

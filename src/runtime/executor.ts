@@ -1,8 +1,9 @@
 // Carries out what the core asks for one service: spawn with its pipes and sockets, signal, sweep, probe. Holds the
 // resources of each run and lets them go when it is over; tells what happens as events. The parts that touch the kernel
 // arrive by constructor, as the interfaces of parts.ts.
-import type { Event, HookName, ProbeKind, ServiceEffect, ServiceEvent, SweptProcess } from '../core/event.ts';
+import type { Event, ProbeKind, ServiceEffect, ServiceEvent } from '../core/event.ts';
 import type { Exit } from '../core/policy.ts';
+import type { HookName, LeftoverProcess } from '../core/run.ts';
 import { compilePattern, type Pattern } from '../plan/pattern.ts';
 import type { Probe, ServicePlan } from '../plan/plan.ts';
 import { Counts, type ProbeResult } from './counts.ts';
@@ -20,12 +21,14 @@ interface Resources<Handle> {
   release: (() => void)[];
   /** Reads what its pipes hold at this moment. */
   drain: () => void;
+  /** Read what the pipes of `notify` hold when the main process has ended. */
+  readonly beforeExit: (() => void)[];
   /** Ready probes that hold and of which nothing was told, because the program was not known to execute; null: it is. */
   early: number[] | null;
   /** `stop.command` is under way. */
   isStopping: boolean;
   /** No process of the run is left, and a hook of it is waited for. */
-  swept: readonly SweptProcess[] | null;
+  swept: readonly LeftoverProcess[] | null;
 }
 
 /** What a successor needs to know of a service's latest run besides its state, as data for JSON. */
@@ -34,7 +37,7 @@ export interface ServiceRecord {
   readonly main: KeptRun | null;
   readonly early: readonly number[] | null;
   readonly isStopping: boolean;
-  readonly swept: readonly SweptProcess[] | null;
+  readonly swept: readonly LeftoverProcess[] | null;
   readonly hooks: readonly HookRecord[];
 }
 
@@ -68,9 +71,11 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       case 'run-stop-command':
         this.#runStopCommand(plan, run);
         break;
-      case 'sweep':
+      case 'clean-up':
+        this.#finish(plan, run, 'sweep');
+        break;
       case 'kill':
-        this.#finish(plan, run, effect.type);
+        this.#finish(plan, run, 'kill');
         break;
       case 'probe':
         this.#probe(plan, run, effect.kind, effect.index, effect.attempt);
@@ -93,7 +98,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
   }
 
   #spawn(plan: ServicePlan, run: number): void {
-    const tell = (news: ServiceEvent) => this.#send({ type: 'service', service: plan.name, run, news });
+    const tell = (news: ServiceEvent) => this.#send({ type: 'service', service: plan.name, run, event: news });
     const resources = this.#open(plan, run);
     const fail = this.#failing(plan, run, resources);
     for (const port of plan.ports) {
@@ -108,7 +113,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
   #failing(plan: ServicePlan, run: number, resources: Resources<Handle>): Fail {
     return (step, message, code) => {
       this.#release(resources);
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'spawn-failed', step, message, code } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'spawn-failed', step, message, code } });
     };
   }
 
@@ -122,6 +127,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       abort: new AbortController(),
       release: [],
       drain: () => undefined,
+      beforeExit: [],
       early: [],
       isStopping: false,
       swept: null,
@@ -158,6 +164,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
         resources.abort.abort();
         // Its output came before its end: probes and readers see the output first.
         resources.drain();
+        for (const act of resources.beforeExit) act();
         const why = this.#parts.explainExit(plan, exit);
         if (why !== null) this.#parts.warn(plan.name, 'not-executable', why);
         tell({ type: 'exited', exit });
@@ -211,7 +218,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     const { run, main, early, isStopping, swept } = record;
     const resources = this.#open(plan, run);
     resources.early = early === null ? null : [...early];
-    const tell = (news: ServiceEvent) => this.#send({ type: 'service', service: plan.name, run, news });
+    const tell = (news: ServiceEvent) => this.#send({ type: 'service', service: plan.name, run, event: news });
     if (main !== null) this.#spawnWith(plan, run, resources, tell, this.#failing(plan, run, resources), main);
     for (const hook of record.hooks) this.#hooks.adopt(plan, run, hook, this.#hookEnded(plan, run, hook.name));
     // It was killed with the supervisor.
@@ -240,7 +247,9 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       resources.release.push(() => void pipe.close());
       while (output.length < probe.fd - 1) output.push(null);
       output[probe.fd - 1] = pipe;
-      void awaitNewline(pipe, () => seen(index));
+      const found = once(() => seen(index));
+      resources.beforeExit.push(() => takeNewline(pipe, found));
+      void awaitNewline(pipe, found);
     });
     if (onSocket.length === 0) return { env: {}, notify: null };
     const name = `svc-super-${this.#parts.randomName()}`;
@@ -277,7 +286,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       this.#parts.changed(plan.name);
       if (code === 0 || signal.aborted) return;
       const detail = lastLine === '' ? words : `${words}: ${lastLine}`;
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'stop-command-failed', detail } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'stop-command-failed', detail } });
     });
   }
 
@@ -289,7 +298,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
   }
 
   /** No process of the run is left. */
-  #emptied(plan: ServicePlan, resources: Resources<Handle>): (swept: readonly SweptProcess[]) => void {
+  #emptied(plan: ServicePlan, resources: Resources<Handle>): (swept: readonly LeftoverProcess[]) => void {
     return (swept) => {
       const { run } = resources;
       this.#release(resources);
@@ -298,7 +307,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       this.#parts.changed(plan.name);
       const tell = () => {
         resources.swept = null;
-        this.#send({ type: 'service', service: plan.name, run, news: { type: 'emptied', swept } });
+        this.#send({ type: 'service', service: plan.name, run, event: { type: 'emptied', leftovers: swept } });
       };
       // A hook that was killed with it must be gone too.
       const hook = this.#hooks.over(plan.name);
@@ -314,7 +323,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
 
   #hookEnded(plan: ServicePlan, run: number, hook: HookName): (result: HookResult) => void {
     return (result) =>
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'hook-ended', hook, ...result } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'hook-ended', hook, ...result } });
   }
 
   #readGpus(plan: ServicePlan, run: number): void {
@@ -327,7 +336,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     void this.#parts.readGpus(gpus, abort.signal).then((reading) => {
       if (abort.signal.aborted) return;
       this.#probing.delete(plan.name);
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'gpus-read', reading } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'gpus-read', reading } });
     });
   }
 
@@ -350,7 +359,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       if (controller.signal.aborted) return;
       this.#probing.delete(plan.name);
       count(ok ? 'ok' : 'failed');
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'answered', attempt, ok, detail } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'probe-ended', attempt, ok, detail } });
     });
   }
 
@@ -394,7 +403,7 @@ function probeOf(plan: ServicePlan, kind: ProbeKind, index: number): Probe | und
 /**
  * A program run as the service would be: its user, folder, limits and environment. `beside`: what it is, where the service
  * may have processes at the same time. Its name is then one that no environment gives, and where marks do not work, ending it
- * does not end what the service has left to init; what it leaves there itself bears the service's name and ends with that.
+ * does not end what the service has left to init; what it leaves there itself has the service's name and ends with that.
  */
 export function programOf(
   plan: ServicePlan,
@@ -412,10 +421,22 @@ export function programOf(
 
 /** Reads on after the newline: a program that writes more would stand still once the pipe is full. */
 async function awaitNewline(pipe: Pipe, found: () => void): Promise<void> {
-  let said = false;
-  for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) {
-    if (said || !chunk.includes(10)) continue;
-    said = true;
-    found();
-  }
+  for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) if (chunk.includes(NEWLINE)) found();
+}
+
+/** Reads what a pipe holds now: a program may write its newline and exit. */
+function takeNewline(pipe: Pipe, found: () => void): void {
+  for (let chunk = pipe.readNow(); chunk !== null; chunk = pipe.readNow()) if (chunk.includes(NEWLINE)) found();
+}
+
+const NEWLINE = 10;
+
+/** Calls `act` at the first call only. */
+function once(act: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (isDone) return;
+    isDone = true;
+    act();
+  };
 }

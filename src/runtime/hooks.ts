@@ -1,7 +1,8 @@
 // Runs hooks: one command at a time for a service, as the service would be, its output in the log under the service's name.
 // What a hook leaves behind is killed with it, and it is over only when nothing of it is left. Decides no deadline.
-import type { HookName } from '../core/event.ts';
+
 import { type Exit, shellCode } from '../core/policy.ts';
+import type { HookName } from '../core/run.ts';
 import { compilePattern } from '../plan/pattern.ts';
 import type { ServicePlan } from '../plan/plan.ts';
 import { programOf } from './executor.ts';

@@ -1,7 +1,8 @@
 // The interfaces of the rooms that the executor uses: processes, pipes, the log, and what answers its questions about the
 // machine. Types only.
-import type { SweptProcess } from '../core/event.ts';
+
 import type { Exit } from '../core/policy.ts';
+import type { LeftoverProcess } from '../core/run.ts';
 import type { GpuReading } from '../plan/gpu-reading.ts';
 import type { Pattern } from '../plan/pattern.ts';
 import type { GpuPlan, ServicePlan, User } from '../plan/plan.ts';
@@ -36,7 +37,7 @@ export interface ProgramListener {
   spawned(pid: number): void;
   failed(failure: { readonly step: string; readonly message: string; readonly code: number }): void;
   exited(exit: Exit): void;
-  killRefused?(left: readonly SweptProcess[]): void;
+  killRefused?(left: readonly LeftoverProcess[]): void;
   /** What recordOf() returns for the run is another now. */
   changed(): void;
 }
@@ -60,12 +61,12 @@ export interface ProcessRoom<Handle extends RunHandle = RunHandle> {
     record: KeptRun,
     request: Program & Connections,
     listener: ProgramListener,
-    done: (swept: readonly SweptProcess[]) => void,
+    done: (swept: readonly LeftoverProcess[]) => void,
   ): Handle | null;
   signal(run: Handle, signal: string, to: 'main' | 'group'): void;
-  sweep(run: Handle, done: (swept: readonly SweptProcess[]) => void): void;
+  sweep(run: Handle, done: (swept: readonly LeftoverProcess[]) => void): void;
   /** Without `done`, who waits for the run's end already goes on waiting. */
-  kill(run: Handle, done?: (swept: readonly SweptProcess[]) => void): void;
+  kill(run: Handle, done?: (swept: readonly LeftoverProcess[]) => void): void;
 }
 
 /** A pipe whose writing end goes to the program: made with the run, and readable from then on. */

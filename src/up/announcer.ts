@@ -14,8 +14,8 @@ export async function makeAnnouncer({ format }: Plan, logs: Pipeline, sink: Sink
   const prefix = logs.prefix('svc-super', 'stderr');
   return ({ level, service, event, text }) => {
     const mark = level === 'error' ? 'error: ' : level === 'warn' ? 'warning: ' : '';
-    // The sentence of `swept` begins with the name of its service.
-    const about = service === null || event === 'swept' ? '' : `${service} `;
+    // The sentence of `cleaned-up` begins with the name of its service.
+    const about = service === null || event === 'cleaned-up' ? '' : `${service} `;
     offer(`${prefix}${mark}${printable(`${about}${text}`)}\n`);
   };
 }

@@ -20,6 +20,8 @@ import type { Executor, ServiceRecord } from '../runtime/executor.ts';
 export interface Own {
   /** The services that were named on the command line. */
   readonly names: readonly string[];
+  /** Whether a write to standard output or standard error may have ended within a line. */
+  readonly isTorn: { readonly stdout: boolean; readonly stderr: boolean };
   /** What is to be taken out of /etc/hosts at the end. */
   readonly hosts: 'nothing' | 'lines' | 'file';
   /** The OOM kills that the cgroup had counted at the start; null: it cannot be read. */
@@ -84,6 +86,8 @@ export class Checkpoint {
   readonly #parts: CheckpointParts;
   readonly #encoder: WorldEncoder;
   readonly #names = new Set<string>();
+  /** Services whose counters may have changed since they were last written. */
+  #counted = new Set<string>();
   #own: Own;
   #isOwnChanged = true;
   #lastSeq = 0;
@@ -126,7 +130,7 @@ export class Checkpoint {
   /** The records that have changed since the last call. */
   readonly take = (): Records => {
     const records = new Map<number, Uint8Array>();
-    for (const key of this.#old) records.set(key, EMPTY);
+    for (const key of this.#old) if (!isOutput(key)) records.set(key, EMPTY);
     this.#old = [];
     const put = (key: number, value: unknown) =>
       void records.set(key, value === null ? EMPTY : Buffer.from(JSON.stringify(value)));
@@ -134,6 +138,8 @@ export class Checkpoint {
     const { world } = engine;
     const numbers = world.index.graph.numbers;
     const others = new Set([...this.#names].flatMap((name) => numbers.get(name) ?? []));
+    for (const name of this.#names) this.#counted.add(name);
+    if (this.#names.size > 0) this.#tickSoon();
     this.#names.clear();
     const beside = (name: string): Beside => ({ postponed: engine.postponedOf(name), record: executor.recordOf(name) });
     this.#encoder.write(world, others, beside, put);
@@ -167,10 +173,12 @@ export class Checkpoint {
     });
   }
 
-  /** Of the services that have printed: what was counted, and their last lines. */
+  /** Of the services that have printed or changed: what was counted, and their last lines. */
   #writeOutput(): void {
     const { engine, logs, executor, touch } = this.#parts;
-    for (const name of logs.takePrinted()) {
+    const names = new Set([...logs.takePrinted(), ...this.#counted]);
+    this.#counted = new Set();
+    for (const name of names) {
       const number = engine.world.index.graph.numbers.get(name);
       if (number === undefined) continue;
       const counted: Counted = {
@@ -186,6 +194,12 @@ export class Checkpoint {
 }
 
 const EMPTY = new Uint8Array();
+
+/** Whether a record is of counters or output: it is written again only when it changes. */
+function isOutput(key: number): boolean {
+  const part = (key - KEYS.services) % KEYS.perService;
+  return key >= KEYS.services && (part === PARTS.counts || part === PARTS.output);
+}
 
 /** What the supervisor before this one has kept. */
 export interface Kept {

@@ -6,6 +6,7 @@ import type { World } from '../core/world.ts';
 import { exists } from '../linux/files.ts';
 import { explainDeath, explainShellExit, visitorOf } from '../linux/launch.ts';
 import { findHolder, portHolder } from '../linux/listeners.ts';
+import { renderNotice } from '../messages/notices.ts';
 import { OutputPipe } from '../pid1/pipe.ts';
 import type { Run } from '../pid1/run.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -49,10 +50,11 @@ export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<num
   );
   const engine: Engine = new Engine(world, {
     clock,
-    announce,
+    announce: ({ service, notice }) => announce({ ...renderNotice(notice), service }),
     end,
     reload: () => void reload('apply'),
     executor: () => executor,
+    signOfLife: () => link.pid1.signOfLife(),
     changed: () => link.pid1.touch(),
     postponed: (service) => checkpoint.changed(service),
     broken: (event, error) => endBroken(rooms, checkpoint, event, error),
@@ -68,6 +70,7 @@ export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<num
   const touch = () => link.pid1.touch();
   const checkpoint = new Checkpoint({ clock, container, engine, executor, logs, journal, touch }, own, old);
   link.pid1.keep(checkpoint.take);
+  logs.watchTorn((isTorn) => checkpoint.note({ isTorn }));
   link.turn = (take) => engine.turn(take);
   const reload = makeReload(engine, rooms, checkpoint);
   return { engine, executor, checkpoint, reload, ended: ended.promise, end };

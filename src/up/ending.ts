@@ -4,10 +4,10 @@ import type { Effect } from '../core/event.ts';
 import { countOomKills } from '../linux/cgroup.ts';
 import { writeTerminationLog } from '../linux/termination-log.ts';
 import type { Pipeline } from '../logs/pipeline.ts';
+import { renderPostmortem, renderTerminationMessage } from '../messages/postmortem.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
 import { chooseLastLines, probeRequestsTo, SEARCHED } from '../runtime/last-lines.ts';
-import { renderPostmortem, renderTerminationMessage } from '../runtime/postmortem.ts';
 import type { Announce } from './announcer.ts';
 
 export type End = Effect & { readonly type: 'end' };
@@ -27,6 +27,8 @@ export interface EndingParts {
   readonly stopAskedAt: number | null;
   /** The OOM kills that the cgroup had counted at the start; null: it cannot be read. */
   readonly oomBefore: number | null;
+  /** Whether the supervisor was restarted. */
+  readonly wasRestarted: boolean;
 }
 
 /** Writes what services have printed, then the post-mortem; `told` is called when that has been announced. */
@@ -66,14 +68,17 @@ async function waitWhileWriting(
   return finished;
 }
 
-function announcePostmortem({ culprit, code }: End, { announce, logs, plan, oomBefore }: EndingParts): void {
+function announcePostmortem(
+  { culprit, code }: End,
+  { announce, logs, plan, oomBefore, wasRestarted }: EndingParts,
+): void {
   if (culprit === null) return;
   const oomAfter = countOomKills();
   const oomKills = oomBefore === null || oomAfter === null ? null : oomAfter - oomBefore;
   const service = plan.services.find(({ name }) => name === culprit.service);
   const requests = service === undefined ? [] : probeRequestsTo(service, plan);
   const { lines: lastLines, leftOut } = chooseLastLines(logs.lastWords(culprit.service, SEARCHED), requests);
-  const words = renderPostmortem(culprit, code, { oomKills, lastLines, leftOut });
+  const words = renderPostmortem(culprit, code, { oomKills, lastLines, leftOut, wasRestarted });
   for (const text of words) announce({ level: 'error', service: null, event: 'post-mortem', text });
   writeTerminationLog(renderTerminationMessage(words));
 }

@@ -242,7 +242,7 @@ async function lookAtMemory(services: readonly GpuService[], readGpus: GpuReader
   const reading = await readAll(services, readGpus, true);
   if (reading.kind === 'lost') {
     const help =
-      'a service that is restarted cannot mend this: restart the container; then look at the host (nvidia-smi, dmesg)';
+      'a service that is restarted cannot fix this: restart the container; then look at the host (nvidia-smi, dmesg)';
     return [
       { service: null, check: 'driver', verdict: 'wrong', text: `the driver does not answer: ${reading.why}`, help },
     ];
@@ -304,7 +304,7 @@ export interface StartRefusal {
 
 /**
  * Whether the driver answers, and no device is too small for what is asked of it; null: nothing stands in the way. Memory
- * that is only in use now may be given back: each run waits for that (core/gate.ts).
+ * that is only in use now may be given back: each run waits for that (core/memory-wait.ts).
  */
 export async function refuseGpus(plan: Plan, readGpus: GpuReader, abort: AbortSignal): Promise<StartRefusal | null> {
   const services = gpuServices(plan);

@@ -57,7 +57,8 @@ export async function openRooms(request: UpRequest, plan: Plan, link: Link): Pro
     // The successor goes on with the journal. First, so that the batch is sent before followers see the event.
     link.pid1.touch();
     journal.add(announcement, clock.wall());
-    print(announcement);
+    // After that batch too: a successor makes the announcements of a batch that was not sent again.
+    queueMicrotask(() => print(announcement));
   };
   const hostNames = new HostNames(hostsFile(), announce);
   process.once('exit', () => {

@@ -3,6 +3,7 @@
 import { parseSignal } from '../config/signal.ts';
 import type { Journal } from '../control/journal.ts';
 import type { ApiSource, History, Reloaded, Usage } from '../control/source.ts';
+import { toWireSnapshot, toWireTimeline } from '../control/wire.ts';
 import { takeSnapshot } from '../core/snapshot.ts';
 import { isActive } from '../core/state.ts';
 import { takeTimeline } from '../core/timeline.ts';
@@ -45,8 +46,8 @@ export function makeApiSource(parts: SourceParts): ApiSource {
     version,
     pid: parts.pid,
     pidNamespace: pidNamespace(),
-    snapshot: () => takeSnapshot(engine.world, clock.now()),
-    timeline: () => takeTimeline(engine.world, clock.now()),
+    snapshot: () => toWireSnapshot(takeSnapshot(engine.world, clock.now())),
+    timeline: () => toWireTimeline(takeTimeline(engine.world, clock.now())),
     plan: () => engine.world.plan,
     usage: remembered(parts),
     history,

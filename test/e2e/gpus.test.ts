@@ -151,7 +151,7 @@ test('a driver that is lost while a service runs ends the container with 75 when
   writeFileSync(join(run.folder, 'nvidia-smi'), LOST);
   run.kill(first.pid);
   await run.ends(75);
-  await run.line(/error: a lost its GPU: Failed to initialize NVML: Unknown Error; only a new container can mend that/);
+  await run.line(/error: a lost its GPU: Failed to initialize NVML: Unknown Error; only a new container can fix that/);
 });
 
 test('memory that cannot be read is said once, and nobody waits for it', async () => {
@@ -316,7 +316,7 @@ test('check --runtime looks at the rest where GPUs are missing, and says what a 
     check: 'driver',
     verdict: 'wrong',
     text: 'the driver does not answer: Failed to initialize NVML: Unknown Error',
-    help: 'a service that is restarted cannot mend this: restart the container; then look at the host (nvidia-smi, dmesg)',
+    help: 'a service that is restarted cannot fix this: restart the container; then look at the host (nvidia-smi, dmesg)',
   });
 });
 

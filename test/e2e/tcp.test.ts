@@ -104,7 +104,7 @@ describe('what it answers', () => {
     await a.spawn('left-over', { session: true });
     await a.exit(1);
     await run.puppet('a', 2);
-    expect(await metric('svc_super_service_swept_processes_total{service="a"}')).toBe(1);
+    expect(await metric('svc_super_service_cleaned_up_processes_total{service="a"}')).toBe(1);
     expect(await metric('svc_super_service_restarts_total{service="a"}')).toBe(1);
     expect(await metric('svc_super_service_runs_total{service="a"}')).toBe(2);
     const attempts = (service: string, result: string) =>

@@ -90,10 +90,10 @@ describe('while the reader is slow', () => {
     await drained;
   });
 
-  test('it is full at 256 KiB and has room again below', async () => {
+  test('it is full at 64 KiB and has room again below', async () => {
     const output = new FakeOutput(0);
     const sink = new Sink(output);
-    sink.write(filled(255 * KIB, 'a'));
+    sink.write(filled(63 * KIB, 'a'));
     expect(sink.isFull).toBe(false);
     await sink.room();
     sink.write(filled(KIB, 'b'));

@@ -164,6 +164,8 @@ describe('the end', () => {
     await using pid1 = await takeOver();
     const supervisor = await pid1.supervisor();
     expect(supervisor).toBeGreaterThan(0);
+    // Before anything was started there would be another supervisor.
+    await pid1.spawned(pid1.spawn({ argv: ['/bin/sleep', '1000'] }));
     pid1.socket.end();
     expect(await pid1.code).toBe(70);
   });

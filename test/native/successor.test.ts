@@ -293,4 +293,68 @@ describe('PID 1 gives up', () => {
     await pid1.started.signal(15);
     expect(await pid1.code).toBe(0);
   });
+
+  test('and gives the services their grace period, from the moment of the request on', async () => {
+    const streams = { 0: { kind: 'null' }, 1: { kind: 'pipe' } } as const;
+    await using pid1 = await begin({ deathsBefore: 100, longestPause: 60_000, stopWait: 200 });
+    const slow = perl(
+      '$SIG{TERM} = sub { select(undef, undef, undef, 0.4); syswrite STDOUT, "flushed\n"; exit 0 }; syswrite STDOUT, "ready\n"; sleep 1000 while 1',
+    );
+    await pid1.line(pid1.spawn({ argv: slow, streams }), /^ready$/);
+    sendSignal(await pid1.supervisor(), 9);
+    const next = await pid1.successor();
+    sendSignal(await next.supervisor(), 9);
+    await pid1.started.signal(15);
+    expect(await pid1.code).toBe(0);
+    expect(pid1.output).toMatch(/^flushed$/m);
+  });
+
+  test('and sends no stop signal that the supervisor has sent already', async () => {
+    const streams = { 0: { kind: 'null' }, 1: { kind: 'pipe' } } as const;
+    await using pid1 = await begin({ stopWait: 200 });
+    const counting = perl(
+      '$SIG{TERM} = sub { syswrite STDOUT, "TERM\n"; $SIG{ALRM} = sub { exit 0 }; alarm 1 }; syswrite STDOUT, "ready\n"; sleep 1000 while 1',
+    );
+    const run = pid1.spawn({ argv: counting, stopSignal: 15, streams });
+    await pid1.line(run, /^ready$/);
+    await pid1.signal(15, { kind: 'main', run });
+    await pid1.line(run, /^TERM$/);
+    const supervisor = await pid1.supervisor();
+    sendSignal(supervisor, 19);
+    await pid1.until('it to be stopped', () => statusOf(supervisor, 'State').startsWith('T'));
+    await pid1.started.signal(15);
+    expect(await pid1.code).toBe(0);
+    expect(pid1.output).not.toMatch(/^TERM$/m);
+  });
+});
+
+test('a supervisor that dies before anything was kept or started has a first one after it', async () => {
+  await using pid1 = await supervise();
+  pid1.hello();
+  await pid1.signal(0);
+  sendSignal(await pid1.supervisor(), 9);
+  const next = await pid1.successor();
+  expect(splitHandover(next.handover).lines.filter((line) => line.startsWith('restarts='))).toEqual([]);
+  next.hello();
+  expect((await next.outputOf({ argv: ['/bin/echo', 'hello'] })).trim()).toBe('hello');
+});
+
+test('exits are reported in the order in which they happened', async () => {
+  await using pid1 = await begin();
+  const runs = Array.from({ length: 3 }, () => pid1.spawn({ argv: PUPPET }));
+  const outers: number[] = [];
+  for (const run of runs) {
+    await pid1.line(run, /^ready$/);
+    outers.push(await pid1.outer((await pid1.spawned(run)).pid));
+  }
+  const supervisor = await pid1.supervisor();
+  sendSignal(supervisor, 19);
+  await pid1.until('it to be stopped', () => statusOf(supervisor, 'State').startsWith('T'));
+  for (const at of [2, 0, 1]) {
+    sendSignal(outers[at] ?? 0, 15);
+    await pid1.until('the exit', () => statusOf(outers[at] ?? 0, 'State') === '');
+  }
+  await using next = await replace(pid1);
+  const entries = [...next.all('run')].sort((a, b) => a.order - b.order);
+  expect(entries.map(({ run }) => run)).toEqual([runs[2], runs[0], runs[1]] as number[]);
 });

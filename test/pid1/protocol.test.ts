@@ -38,10 +38,10 @@ const SAMPLES: readonly (readonly [Buffer, Pid1Event])[] = [
   ],
   [frame(EVENT.kept, u32(3, 9), Buffer.from('four')), { type: 'kept', key: 3, size: 9, part: Buffer.from('four') }],
   [
-    frame(EVENT.run, u32(7, 3, 42), u64(99), u64(2 ** 53), u32(12, 2, 0, 0x0300, 2, 9, 10)),
+    frame(EVENT.run, u32(7, 3, 42), u64(99), u64(2 ** 53), u32(12, 2, 0, 0x0300, 5, 2, 9, 10)),
     {
       type: 'run',
-      ...{ run: 7, state: 'exited', pid: 42, start: 99, mark: 2n ** 53n, status: 0x0300, pipes: [9, 10] },
+      ...{ run: 7, state: 'exited', pid: 42, start: 99, mark: 2n ** 53n, status: 0x0300, order: 5, pipes: [9, 10] },
       failure: { step: 'exec', errno: 2, index: 0 },
     },
   ],

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'bun:test';
 import type { Effect, Event, ServiceEffect } from '../../src/core/event.ts';
 import { newWorld } from '../../src/core/world.ts';
 import type { Clock } from '../../src/ports.ts';
-import { type Announcement, Engine } from '../../src/runtime/engine.ts';
+import { Engine } from '../../src/runtime/engine.ts';
 import { judgeBody } from '../../src/runtime/probe-http.ts';
 import { logLine, plan as makePlan, service as makeService } from '../helpers/plans.ts';
 
@@ -40,7 +40,7 @@ class HandClock implements Clock {
 function rig(plan: Parameters<typeof makePlan>[0], takes = 0) {
   const clock = new HandClock();
   const performed: { service: string; run: number; effect: ServiceEffect }[] = [];
-  const announced: Announcement[] = [];
+  const announced: Effect[] = [];
   const ends: Effect[] = [];
   let send: (event: Event) => void = () => undefined;
   const engine = new Engine(newWorld(makePlan(plan), 1), {
@@ -48,6 +48,7 @@ function rig(plan: Parameters<typeof makePlan>[0], takes = 0) {
     announce: (announcement) => announced.push(announcement),
     end: (effect) => ends.push(effect),
     reload: () => undefined,
+    signOfLife: () => undefined,
     changed: () => undefined,
     postponed: () => undefined,
     broken: (_, error) => {
@@ -65,8 +66,8 @@ function rig(plan: Parameters<typeof makePlan>[0], takes = 0) {
       };
     },
   });
-  const news = (service: string, run: number, event: (Event & { type: 'service' })['news']) =>
-    send({ type: 'service', service, run, news: event });
+  const news = (service: string, run: number, event: (Event & { type: 'service' })['event']) =>
+    send({ type: 'service', service, run, event: event });
   return { clock, engine, performed, announced, ends, news };
 }
 
@@ -111,7 +112,7 @@ describe('the engine', () => {
     // And the end itself is what it would have been.
     news('a', 1, { type: 'exited', exit: { kind: 'code', code: 7 } });
     for (const name of ['b', 'c']) news(name, 1, { type: 'exited', exit: { kind: 'code', code: 0 } });
-    for (const name of ['a', 'b', 'c']) news(name, 1, { type: 'emptied', swept: [] });
+    for (const name of ['a', 'b', 'c']) news(name, 1, { type: 'emptied', leftovers: [] });
     expect(ends).toMatchObject([{ type: 'end', code: 7, culprit: { service: 'a' } }]);
   });
 
@@ -162,7 +163,7 @@ describe('the engine', () => {
     for (let second = 1; second <= 9; second += 1) clock.turnTo(second * 1_000);
     expect(performed.at(-1)).toEqual({ service: 'a', run: 1, effect: { type: 'kill' } });
     news('a', 1, { type: 'exited', exit: { kind: 'signal', signal: 'SIGKILL', number: 9 } });
-    news('a', 1, { type: 'emptied', swept: [] });
+    news('a', 1, { type: 'emptied', leftovers: [] });
     expect(ends).toEqual([{ type: 'end', code: 137, culprit: null }]);
     clock.turn();
     expect(clock.timers).toEqual([]);
@@ -192,7 +193,7 @@ describe('after an absence', () => {
     clock.turnTo(1_000);
     clock.time = 60_000;
     news('a', 1, { type: 'exited', exit: { kind: 'code', code: 5 } });
-    news('a', 1, { type: 'emptied', swept: [] });
+    news('a', 1, { type: 'emptied', leftovers: [] });
     expect(ends).toMatchObject([{ type: 'end', code: 5 }]);
   });
 
@@ -206,7 +207,7 @@ describe('after an absence', () => {
     for (let second = 31; second <= 33; second += 1) clock.turnTo(second * 1_000);
     expect(performed.some(({ effect }) => effect.type === 'kill')).toBe(false);
     news('a', 1, { type: 'exited', exit: { kind: 'code', code: 0 } });
-    news('a', 1, { type: 'emptied', swept: [] });
+    news('a', 1, { type: 'emptied', leftovers: [] });
     expect(ends).toMatchObject([{ type: 'end', code: 0 }]);
   });
 
@@ -222,7 +223,7 @@ describe('after an absence', () => {
 describe('what was found in one turn', () => {
   const code = (number: number) => ({ type: 'exited', exit: { kind: 'code', code: number } }) as const;
   const killed = { type: 'exited', exit: { kind: 'signal', signal: 'SIGTERM', number: 15 } } as const;
-  const emptied = { type: 'emptied', swept: [] } as const;
+  const emptied = { type: 'emptied', leftovers: [] } as const;
   type Found = (rigged: ReturnType<typeof rig>) => void;
   const stop: Found = ({ engine }) => engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
   const ended =

@@ -27,7 +27,14 @@ async function waitOf(stopTimeout: number, stopAskedAt: number | null, from: num
       return () => undefined;
     },
   };
-  const parts = { clock, logs: logs as Pipeline, announce: () => undefined, stopAskedAt, oomBefore: null };
+  const parts = {
+    clock,
+    logs: logs as Pipeline,
+    announce: () => undefined,
+    stopAskedAt,
+    oomBefore: null,
+    wasRestarted: false,
+  };
   await writeLastOutput(END, { ...parts, plan: { ...plan([service('a')]), stopTimeout } });
   return now - from;
 }
