@@ -13,8 +13,7 @@ long new_slot(void) {
   for (u32 slot = pid1.free_hint; slot < pid1.run_count; slot++)
     if (pid1.runs[slot].phase == RUN_FREE) return pid1.free_hint = slot + 1, slot;
   if (pid1.run_count * sizeof(struct run) + sizeof(struct run) > pid1.runs_size) {
-    // The queue grows first, because it must have room for every entry of the table. Its contents move to the beginning
-    // of a new one.
+    // The queue grows first, because it must have room for every entry of the table. Its content moves to a new queue.
     size_t runs_size = pid1.runs_size ? pid1.runs_size * 2 : 16384, fresh_size = 0;
     u32 *before = pid1.reports, size_before = (u32)(pid1.reports_size / sizeof(u32));
     u32 *fresh = NULL;
@@ -62,7 +61,7 @@ void reap_children(void) {
     run->exited = 1;
     run->status = status;
     if (run->phase == RUN_STARTING) {
-      settle_run(run);
+      finish_start(run);
       queue_report(slot, REPORT_STARTED);
     }
     if (run->phase == RUN_EXECUTING) queue_report(slot, REPORT_EXITED);

@@ -111,7 +111,7 @@ test('every effect stays at home', () => {
 });
 
 /** Only these files may import one another statically; all other files load them when they are needed. */
-const LATE = /(?:^|\/)(?:gpus|gpus-amd|gpu-inventory|gpu-memory|up\/preflight|place)\.ts$/;
+const LATE = /(?:^|\/)(?:device-files|gpus|gpus-amd|gpu-inventory|gpu-memory|up\/preflight|writable)\.ts$/;
 
 test('nothing of GPUs is loaded before it is needed', () => {
   const breaches = files.flatMap(({ path, code }) => {

@@ -117,8 +117,8 @@ static long fake_poll(struct pollfd *fds, unsigned count, const struct time *tim
 #define sys_kill(pid, signal) fake_kill(pid, signal)
 #define sys_exit(code) fake_exit(code)
 #define sys_poll(fds, count, timeout) fake_poll(fds, count, timeout)
-#undef SAY
-#define SAY(...) ((void)0)
+#undef MESSAGE
+#define MESSAGE(...) ((void)0)
 // System calls that do not exist, as on a kernel without pidfds: every signal passes through fake_kill.
 #undef __NR_pidfd_open
 #undef __NR_pidfd_send_signal
@@ -329,13 +329,13 @@ static void begin(int socket) {
   pid1.run_count = pid1.free_hint = pid1.reports_from = pid1.reports_to = pid1.orphan_count = 0;
   pid1.received = 0;
   pid1.reaped = pid1.reaped_reported = 0;
-  pid1.watches = pid1.is_alone = pid1.is_asked = pid1.was_killed = pid1.had_to_kill = 0;
+  pid1.watches = pid1.is_alone = pid1.is_requested = pid1.was_killed = pid1.had_to_kill = 0;
   pid1.has_taken_over = pid1.was_taken_over = pid1.has_refused = pid1.is_hung = pid1.is_restoring = 0;
-  clear_writer(&pid1.untaken);
-  pid1.untaken_sent = pid1.restarts = pid1.deaths_before = pid1.deaths_young = pid1.death_count = pid1.pause = 0;
+  clear_writer(&pid1.pending);
+  pid1.pending_sent = pid1.restarts = pid1.deaths_before = pid1.deaths_young = pid1.death_count = pid1.pause = 0;
   pid1.ends = pid1.last_run = 0;
-  pid1.stop_asked_at = pid1.stop_received_at = pid1.asked_at = pid1.start_at = 0;
-  pid1.started_at = pid1.heard_at = pid1.last_heard_at = sys_now();
+  pid1.stop_requested_at = pid1.stop_received_at = pid1.unanswered_since = pid1.start_at = 0;
+  pid1.started_at = pid1.received_at = pid1.last_received_at = sys_now();
   pid1.ping = PING_NONE;
   pid1.succession = SUCCESSION_NONE;
   pid1.settings = default_settings;
@@ -367,7 +367,7 @@ static void check_block(void) {
   if (pid1.socket < 0 || !writer_empty(&pid1.out)) return;
   MUST(!has_whole_frame());
   MUST(pid1.reports_from == pid1.reports_to);
-  MUST(pid1.received == 0 || writer_room(&pid1.untaken) < EVENT_MOST);
+  MUST(pid1.received == 0 || writer_room(&pid1.pending) < EVENT_MOST);
 }
 
 static void play(int other) {

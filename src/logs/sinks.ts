@@ -1,5 +1,5 @@
-// Where output goes: standard output and standard error, each with a bounded queue in front of an Output, which never stops
-// the event loop. Knows nothing of services and of descriptors.
+// The sinks of output: standard output and standard error, each with a bounded queue in front of an Output. Never blocks the
+// event loop. Has no access to services or descriptors.
 import type { Output } from '../platform/output.ts';
 
 /** A sink is full when it holds this much, bytes. */
@@ -29,9 +29,10 @@ export class Sink {
   #pieces: Piece[] = [];
   #queued = 0;
   #isWriting = false;
-  #isDead = false;
+  /** Whether a write has failed: the reader has gone. */
+  #isClosed = false;
   #waiting: (() => void)[] = [];
-  /** Whether a part of a piece has been handed to the output, and the rest has not. */
+  /** Whether the output has accepted a part of a piece only. */
   isTorn = false;
   /** Called when isTorn has changed. */
   onTorn: () => void = () => undefined;
@@ -55,7 +56,7 @@ export class Sink {
    * and room() keeps the queue bounded. `done` is called when the memory may be used again; never if an error comes first.
    */
   write(bytes: Uint8Array, done?: () => void): void {
-    if (this.#isDead || bytes.length === 0) return;
+    if (this.#isClosed || bytes.length === 0) return;
     this.#queued += bytes.length;
     this.#pieces.push({ bytes, done });
     if (!this.#isWriting) void this.#writeAll();
@@ -70,12 +71,12 @@ export class Sink {
 
   /** Resolves when the sink is not full or the reader has gone. */
   room(): Promise<void> {
-    return this.isFull && !this.#isDead ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve();
+    return this.isFull && !this.#isClosed ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve();
   }
 
   /** Resolves when all is written or the reader has gone. */
   async drained(): Promise<void> {
-    while (this.#queued > 0 && !this.#isDead) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    while (this.#queued > 0 && !this.#isClosed) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** Runs until the queue is empty; does not yield to the event loop while the output has room. */
@@ -98,7 +99,7 @@ export class Sink {
       }
     } catch {
       // The reader (EPIPE) or the terminal (EIO) has gone. Only this output ends.
-      this.#isDead = true;
+      this.#isClosed = true;
       this.#pieces = [];
       this.#queued = 0;
       this.#wake();

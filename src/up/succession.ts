@@ -1,5 +1,5 @@
-// What a successor tells about the supervisors before it: why they ended, and how often. Pure, but for the announcement.
-// Part of the root.
+// Reports how and how often earlier supervisors ended, when their successor starts. Pure, except for the announcement. Part of
+// the root.
 import type { History } from '../control/source.ts';
 import { signalName } from '../linux/signals.ts';
 import type { Handover } from '../platform/handover.ts';
@@ -7,7 +7,7 @@ import type { Announce } from './announcer.ts';
 
 type Death = Handover['deaths'][number];
 
-/** Signals after which the runtime prints a report of its own. */
+/** Signals after which the runtime prints its own report. */
 const CRASHES = new Set(['SIGSEGV', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGABRT', 'SIGTRAP']);
 
 /** A word for metrics: `SIGKILL`, `exit 70`, `hung`. */
@@ -29,7 +29,7 @@ export function historyAfter(history: History, { restarts, deaths }: Handover, w
   return { restarts, reasons, last: { at: wall, reason: first === undefined ? 'ended' : describeDeath(first) } };
 }
 
-/** `isShort`: whether the kernel has killed a process for lack of memory since the supervisor before this one began. */
+/** `isShort`: whether the kernel has killed a process for lack of memory since the start of the previous supervisor. */
 export function announceSuccession(
   { restarts, last }: History,
   { deaths }: Handover,

@@ -48,10 +48,10 @@ function samples(text: string): Map<string, string> {
 
 function countedProbes(): Counters['probes'] {
   const counts = new Counts();
-  counts.probed('web', 'ready', 0, 'failed', 3);
-  counts.probed('web', 'ready', 0, 'failed', 5);
-  counts.probed('web', 'ready', 0, 'ok', 700);
-  counts.probed('web', 'live', 1, 'timeout', 60_000);
+  counts.addAttempt('web', 'ready', 0, 'failed', 3);
+  counts.addAttempt('web', 'ready', 0, 'failed', 5);
+  counts.addAttempt('web', 'ready', 0, 'ok', 700);
+  counts.addAttempt('web', 'live', 1, 'timeout', 60_000);
   return new Map([...counts.probes].map(([name, probes]) => [name, [...probes.values()]]));
 }
 

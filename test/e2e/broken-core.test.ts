@@ -54,7 +54,7 @@ only(
     await a.exit(42);
     const bug = await run.line(/a bug, please report it: \{"type":"service","service":"a".*made to fail/);
     await run.line(/the supervisor exited with code 70 and was restarted/, { after: bug });
-    await run.line(/an event is dropped that has ended 2 supervisors: \{"type":"service","service":"a"/, {
+    await run.line(/an event that has ended 2 supervisors is dropped: \{"type":"service","service":"a"/, {
       after: bug,
     });
     expect((await run.service('b')).run).toBe(1);

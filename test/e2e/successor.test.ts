@@ -321,7 +321,7 @@ test('a supervisor that stops answering is not waited for by a stop', async () =
   run.signal('SIGTERM');
   await run.ends(0);
   expect(run.output.text()).toContain(
-    'asked to stop, and no supervisor answers: stopping 1 running processes without it',
+    'a stop was requested, and the supervisor does not respond: stopping 1 running processes without it',
   );
 });
 

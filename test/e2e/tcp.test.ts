@@ -281,7 +281,7 @@ describe('the listener itself', () => {
       control: { http: { listen: first.port } },
       services: { a: played() },
     });
-    await run.line(new RegExp(`nobody listens at 127.0.0.1:${first.port}, where the configuration wants`));
+    await run.line(new RegExp(`the control API is not available at http://127.0.0.1:${first.port}/: `));
     await run.puppet('a');
     expect((await run.status()).services).toHaveLength(1);
   });

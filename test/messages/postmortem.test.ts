@@ -1,4 +1,4 @@
-// Which lines of a service the post-mortem shows, and what fits into a termination message.
+// The lines of a service that the post-mortem shows, and the lines that fit into a termination message.
 import { describe, expect, test } from 'bun:test';
 import type { Ended } from '../../src/core/run.ts';
 import { renderPostmortem, renderTerminationMessage } from '../../src/messages/postmortem.ts';
@@ -16,7 +16,7 @@ describe('the last lines of a post-mortem', () => {
     expect(chooseLastLines([], HEALTH)).toEqual({ lines: [], leftOut: 0 });
   });
 
-  test('leave out what probes have left in the access log', () => {
+  test('leave out access-log lines of probes', () => {
     const access = 'INFO:     127.0.0.1:51234 - "GET /health HTTP/1.1" 200 OK';
     const lines = numbered(25).flatMap((line) => [line, access]);
     const { lines: chosen, leftOut } = chooseLastLines(lines, HEALTH);
@@ -24,7 +24,7 @@ describe('the last lines of a post-mortem', () => {
     expect(leftOut).toBe(20);
   });
 
-  test('know the access logs of several servers, and leave other requests alone', () => {
+  test('recognize the access logs of several servers, and include other requests', () => {
     const ofProbes = [
       '127.0.0.1 - - [29/Nov/2026:23:27:51 +0000] "GET /health HTTP/1.1" 200 2 "-" "svc-super"',
       '[GIN] 2026/11/29 - 23:27:51 | 200 | 12.3µs | 127.0.0.1 | GET      "/health"',
@@ -55,11 +55,11 @@ describe('the last lines of a post-mortem', () => {
     expect(chosen.slice(40)).toEqual(lines.slice(-20));
   });
 
-  test('are not sought further back than two hundred lines', () => {
+  test('are among the last two hundred lines', () => {
     expect(chooseLastLines(['ERROR long ago', ...numbered(200)], []).lines).toEqual(numbered(200).slice(180));
   });
 
-  test('are chosen in a time that grows with their length, whatever they hold', () => {
+  test('are chosen in linear time, for any content', () => {
     const start = processorTime();
     chooseLastLines(
       ['a'.repeat(65_000), 'GET '.repeat(16_000), 'Error'.repeat(13_000), 'error '.repeat(9_000)],
@@ -69,7 +69,7 @@ describe('the last lines of a post-mortem', () => {
   });
 });
 
-test('a line looks like an error in the words of most languages and loggers', () => {
+test('a line that looks like an error is recognized for most languages and loggers', () => {
   const errors = [
     'ERROR 11-29 23:27:51 [core.py:708] EngineCore failed to start.',
     'torch.OutOfMemoryError: CUDA out of memory.',
@@ -88,7 +88,7 @@ test('a line looks like an error in the words of most languages and loggers', ()
   expect(others.filter(looksLikeError)).toEqual([]);
 });
 
-test('the requests of probes to a service are its own, and those of others to its port', () => {
+test('the probe requests to a service are those of its own probes, and those of other services to its port', () => {
   const { kind: _, ...common } = tcp();
   const rest = { scheme: 'http', method: 'GET', headers: {}, body: null, status: [], contains: null } as const;
   const http = (port: number, path: string) =>
@@ -128,7 +128,7 @@ describe('a post-mortem', () => {
     lasted: 1_000,
   };
 
-  test('says that lines about probes have been left out', () => {
+  test('reports that lines about probes were left out', () => {
     const words = renderPostmortem(ended, 3, {
       oomKills: null,
       lastLines: ['a', 'b'],
@@ -138,7 +138,7 @@ describe('a post-mortem', () => {
     expect(words.slice(1)).toEqual(['last 2 lines of vllm, without 7 about probes:', '  a', '  b']);
   });
 
-  test('fits into a termination message, with what has happened and the last lines', () => {
+  test('fits into a termination message, with the cause and the last lines', () => {
     const words = ['vllm exited', 'last 60 lines of vllm:', ...numbered(60, `  ${'é'.repeat(50)}`)];
     const message = renderTerminationMessage(words);
     expect(Buffer.byteLength(message)).toBeLessThanOrEqual(4_096);

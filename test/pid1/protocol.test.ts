@@ -1,5 +1,4 @@
-// Frames as bytes: events are read in whatever pieces they arrive. What requests look like to the other side is tested there
-// (test/native).
+// Frames as bytes: events are decoded from any pieces. The tests of the native program (test/native) decode the requests.
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { EVENT, EventReader, encodeHello, encodeSignal, type Pid1Event, STEPS } from '../../src/pid1/protocol.ts';
@@ -49,12 +48,12 @@ const SAMPLES: readonly (readonly [Buffer, Pid1Event])[] = [
   [frame(EVENT.ping), { type: 'ping' }],
 ];
 
-test('every event is read', () => {
+test('every event is decoded', () => {
   for (const [bytes, event] of SAMPLES) expect(new EventReader().push(bytes)).toEqual([event]);
   expect(SAMPLES.map(([, { type }]) => type).sort()).toEqual(Object.keys(EVENT).sort() as Pid1Event['type'][]);
 });
 
-test('events are read in whatever pieces they arrive', () => {
+test('events are decoded from any pieces', () => {
   const all = Buffer.concat(SAMPLES.map(([bytes]) => bytes));
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: all.length })), (cuts) => {

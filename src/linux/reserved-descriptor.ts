@@ -5,7 +5,7 @@ import { closeSync, constants, openSync } from 'node:fs';
 /** With fewer free descriptors than this, control connections are evicted. */
 const FEW = 24;
 
-export class Spare {
+export class ReservedDescriptor {
   #fd: number | null = null;
 
   constructor() {
@@ -29,7 +29,7 @@ export class Spare {
 }
 
 /** Whether fewer than FEW of `limit` descriptors are left. The kernel assigns the lowest free number. */
-export function isShortOfFiles(limit: number): boolean {
+export function isShortOfDescriptors(limit: number): boolean {
   const fd = openNothing();
   if (fd === null) return true;
   closeSync(fd);
