@@ -49,6 +49,7 @@ async function build(image: string, base: string, line: string): Promise<void> {
     folder: context,
     images: { base },
   });
+  await removeImages(tag('way'));
   if (code !== 0) throw new Error(`the build with \`${line}\` failed:\n${stdout}${stderr}`);
 }
 
@@ -85,8 +86,7 @@ async function useUv(): Promise<void> {
   await user.must(user.in('venv/bin/svc-super'), 'check');
 }
 
-async function listWays(base: string): Promise<readonly Way[]> {
-  const image = await pullImage(await unpackLayout(RELEASE, folder), 'glibc');
+async function listWays(base: string, image: string): Promise<readonly Way[]> {
   const curl = await addCurl(base);
   const deb = packageName(platform, version);
   for (const name of [archive, deb]) copyFileSync(join(RELEASE, name), join(context, name));
@@ -123,14 +123,15 @@ async function median(measure: () => Promise<void>): Promise<number> {
 const megabytes = (file: string | null) =>
   file === null ? '' : `${(statSync(file.startsWith('/') ? file : join(RELEASE, file)).size / 1e6).toFixed(1)} MB`;
 
+const image = await pullImage(await unpackLayout(RELEASE, folder), 'glibc');
 try {
   mkdirSync(context);
   writeFileSync(join(context, 'services.yaml'), SERVICES);
   process.stdout.write(`| line | time | download |\n| --- | --- | --- |\n`);
-  for (const { name, file, measure } of await listWays(await haveBase()))
+  for (const { name, file, measure } of await listWays(await haveBase(), image))
     process.stdout.write(`| \`${name}\` | ${(await median(measure)).toFixed(1)} s | ${megabytes(file)} |\n`);
 } finally {
-  await removeImages(tag('way'), tag('curl'));
+  await removeImages(tag('way'), tag('curl'), image);
   rmSync(folder, { recursive: true, force: true });
 }
 process.exit();

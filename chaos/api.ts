@@ -24,7 +24,11 @@ export async function ask(
   const { text: answer, closed } = await exchange(socket, [head + text], { patience });
   const status = /^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1];
   if (!closed || status === undefined) return null;
-  return { status: Number(status), body: answer.slice(answer.indexOf('\r\n\r\n') + 4) };
+  const end = answer.indexOf('\r\n\r\n') + 4;
+  const length = /^content-length: (\d+)/im.exec(answer.slice(0, end))?.[1];
+  // A supervisor that is killed may have written a part of its answer.
+  if (end < 4 || (length !== undefined && Buffer.byteLength(answer.slice(end)) < Number(length))) return null;
+  return { status: Number(status), body: answer.slice(end) };
 }
 
 /** Follows the events from the first on, over as many connections as it takes, until `stop`. */

@@ -1,5 +1,5 @@
-// PID 1 without a supervisor: stops all services at once, in no order, with their stop signal, a grace period and
-// SIGKILL. Copies their output until then. Never starts a program.
+// PID 1 without a supervisor: stops all services at the same time, with their stop signal, a grace period and SIGKILL.
+// Copies their output in the meantime. Never starts a program.
 #include "supervise.h"
 
 enum { KILLED_GRACE = 2000 };
@@ -10,25 +10,28 @@ u32 count_running(void) {
   return running;
 }
 
-void begin_stop(int is_asked) {
+void begin_stop(int is_requested) {
   pid1.is_alone = 1;
-  pid1.is_asked = is_asked;
+  pid1.is_requested = is_requested;
+  // Only a stop signal that arrives from now on is a second request.
+  pid1.received = 0;
   // New connections fail at once, so that no command waits for a reply.
   if (pid1.control >= 0) sys_close(pid1.control);
   pid1.control = -1;
-  pid1.deadline = sys_now() + pid1.grace;
+  // A stop request has one deadline, with or without a supervisor.
+  pid1.deadline = (pid1.stop_received_at ? pid1.stop_received_at : sys_now()) + pid1.grace;
   // The remaining requests are dropped. Notify sockets are closed, so that no program waits for a reader.
   close_socket();
   for (u32 slot = 0; slot < pid1.run_count; slot++) {
     struct run *run = &pid1.runs[slot];
     if (run->phase != RUN_FREE && run->notify >= 0) sys_close(run->notify), run->notify = -1;
     if (run->pid <= 0 || run->exited) continue;
-    sys_kill(run->pid, run->stop_signal ? (int)run->stop_signal : SIGTERM);
+    if (!run->stop_sent) sys_kill(run->pid, run->stop_signal ? (int)run->stop_signal : SIGTERM);
     sys_kill(run->pid, SIGCONT);
   }
 }
 
-int code_of_stop(void) { return !pid1.is_asked ? EXIT_BUG : pid1.had_to_kill ? 128 + SIGKILL : 0; }
+int code_of_stop(void) { return !pid1.is_requested ? EXIT_BUG : pid1.had_to_kill ? 128 + SIGKILL : 0; }
 
 /**
  * Sends SIGKILL to all children of this process. Finds them by scanning /proc, because not every kernel lists children.
@@ -76,9 +79,9 @@ void drain(struct run *run, int pipe) {
   while (at < run->pipe_count && run->pipes[at] != pipe) at++;
   if (at == run->pipe_count) return;
   long size = sys_read(pipe, bytes, sizeof bytes);
-  // A pipe at end of file would wake poll(2) again and again.
+  // A pipe at end of file would wake poll(2) continuously.
   if (size == 0) sys_close(pipe), run->pipes[at] = -1;
-  // The first two pipes are standard output and standard error; what is written to any other is a notification.
+  // The first two pipes are standard output and standard error; any other pipe is for notifications.
   struct pollfd out = {.fd = at == 1 ? 2 : 1, .events = POLLOUT};
   struct time none = {0, 0};
   if (at < 2 && size > 0 && sys_poll(&out, 1, &none) == 1 && (out.revents & POLLOUT)) sys_write(out.fd, bytes, (size_t)size);

@@ -1,13 +1,12 @@
-// The checkpoint: records that the supervisor keeps here, by number, and that its successor receives. Opaque bytes in
-// memory, never written anywhere else. A record that grows moves to the end of the store; the store is copied when half of
-// it is unused.
+// The checkpoint: records that the supervisor stores here by number, and that its successor receives. They are opaque bytes,
+// kept in memory only. A record that grows moves to the end of the store; the store is compacted when half of it is unused.
 #include "supervise.h"
 
-enum { KEYS_MOST = 1 << 20, MADV_DONTDUMP = 16 };
+enum { KEYS_MOST = 1 << 20 };
 
 struct record {
   size_t offset;
-  /** Of the record, and of the place that it has, bytes. */
+  /** The size of the record and its capacity, bytes. */
   u32 size, room;
 };
 
@@ -19,13 +18,13 @@ static struct {
   size_t bytes_size, used;
   /** Bytes before `used` that belong to no record. */
   size_t unused;
-  /** A record could not be stored: what is here is not a checkpoint. */
+  /** A record could not be stored: no successor can use the records. */
   int is_incomplete;
 } store;
 
 int is_kept(void) { return store.count > 0 && !store.is_incomplete; }
 
-/** Copies the records to a new store in which nothing is unused, with room for `more` bytes. Minus an errno. */
+/** Copies the records to a new store without unused bytes, with room for `more` bytes. Minus an errno. */
 static long compact(size_t more) {
   u8 *fresh = NULL;
   size_t fresh_size = 0, used = 0;
@@ -39,12 +38,12 @@ static long compact(size_t more) {
   }
   if (store.bytes) sys(__NR_munmap, store.bytes, store.bytes_size);
   store.bytes = fresh, store.bytes_size = fresh_size, store.used = used, store.unused = 0;
-  return sys(__NR_madvise, store.bytes, store.bytes_size, MADV_DONTDUMP), 0;
+  return 0;
 }
 
-/** Gives a record a larger place. Minus an errno. */
+/** Moves a record to the end of the store, with a larger capacity. Minus an errno. */
 static long move_record(struct record *record, u32 size) {
-  // A record changes its size by a few bytes again and again.
+  // Some extra capacity, because the size of a record often changes by a few bytes.
   u32 room = size + size / 8 + 16;
   store.unused += record->room;
   record->room = record->size = 0;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compiles the native program: `native/compile.sh x64|arm64 OUTPUT` makes the file that is shipped, `native/compile.sh
-# hosted OUTPUT` one that is linked to libc with its sanitizers, for tests. Needs gcc, for arm64 gcc-aarch64-linux-gnu.
+# Compiles the native program: `native/compile.sh x64|arm64 OUTPUT` creates the file that is shipped, and `native/compile.sh
+# hosted OUTPUT` a file that is linked to libc with its sanitizers, for tests. Needs gcc; for arm64, gcc-aarch64-linux-gnu.
 set -eu
 cd "$(dirname "$0")"
 sources="svc-super.c text.c exec.c init.c supervise.c loop.c runs.c requests.c reports.c checkpoint.c successor.c alone.c spawn.c frames.c handover.c control.c

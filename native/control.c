@@ -47,7 +47,7 @@ static const char *job_of(const struct start *start) {
   return size > 0 && size <= 20 && !job[size] ? job : "";
 }
 
-/** `/svc-super.sock`, or `/svc-super-JOB.sock` in a Slurm job: two jobs of one user may share a machine. */
+/** Writes `/svc-super.sock`, or `/svc-super-JOB.sock` in a Slurm job: two jobs of one user may share a machine. */
 static void name_socket(const struct start *start, char *name) {
   const char *job = job_of(start);
   char *limit = name + NAME_MOST, *end = append(name, limit, "/svc-super");
@@ -86,12 +86,12 @@ static const char *named_socket(const struct start *start) {
 }
 
 /**
- * `looked=REASON PATH`: why a place was passed over. A reason is an errno or, from 1001 on, one of these: see
- * src/linux/places.ts.
+ * `looked=REASON PATH`: why a place is not usable. A reason is an errno or, from 1001 on, one of these: see
+ * src/linux/socket-paths.ts.
  */
 enum { WHY_FOREIGN = 1001, WHY_FOLDER, WHY_NO_SOCKET, WHY_OCCUPIED };
 
-static void pass_over(struct handover *handover, const struct place *place, long why) {
+static void add_unusable(struct handover *handover, const struct place *place, long why) {
   char line[PATH_MOST + 32], *limit = line + sizeof line;
   append(append(append_number(line, limit, why), limit, " "), limit, place->path);
   add_line(handover, "looked=", line);
@@ -135,7 +135,7 @@ struct found {
 };
 
 /**
- * Connects to the supervisor at a place, and adds it to `found`. Returns minus the reason if the place is passed over.
+ * Connects to the supervisor at a place, and adds it to `found`. Returns minus the reason if the place is not usable.
  */
 static long find_at(const struct place *place, struct found *found, struct handover *handover) {
   struct { i32 pid; u32 uid, gid; } peer = {0, ~0u, ~0u};
@@ -167,7 +167,7 @@ static long find_at(const struct place *place, struct found *found, struct hando
   return 0;
 }
 
-/** Adds the sockets of other Slurm jobs, and of supervisors outside of any job, in the folder of a place. */
+/** Adds the supervisors of other Slurm jobs, and those outside of any job, whose sockets are in the folder of a place. */
 static void find_beside(const struct place *place, struct found *found, struct handover *handover) {
   u8 entries[4096] __attribute__((aligned(8)));
   struct { u64 ino, offset; u16 size; u8 type; char name[]; } *entry;
@@ -196,7 +196,7 @@ int connect_control(const struct start *start, const char *chosen, struct handov
   int is_settled = chosen != NULL;
   for (u32 at = 0; at < count; at++) {
     long failure = find_at(&places[at], &found, handover);
-    if (failure < 0) pass_over(handover, &places[at], -failure);
+    if (failure < 0) add_unusable(handover, &places[at], -failure);
   }
   // In a Slurm job, connect to the supervisor of this job, and never to that of another job.
   if (*job_of(start) && found.count == 1) is_settled = 1;
@@ -296,7 +296,7 @@ static int listen_at_first(const struct place *places, u32 count, struct handove
       return (int)fd;
     }
     if (fd == -WHY_OCCUPIED) *is_occupied = 1;
-    pass_over(handover, place, -fd);
+    add_unusable(handover, place, -fd);
   }
   return -1;
 }

@@ -1,7 +1,6 @@
 // Finds and executes programs as execvp(3) does, with one difference: a file that the kernel does not recognize is run
 // by a shell only if it is text. A shell would execute machine code of another architecture as commands, and would
-// misread a first line that begins with a byte order mark. Searches the PATH of `envp` only, or a default if that has
-// none.
+// misread a first line that begins with a byte order mark. Searches the PATH of `envp`, or a default PATH if it has none.
 #include "svc-super.h"
 
 enum { PATH_MOST = 4096, ARGUMENTS_MOST = 1 << 17, X_OK = 1 };
@@ -45,7 +44,7 @@ static int is_script(const char *path) {
 static long try(const char *path, char *const *argv, char *const *envp) {
   long result = sys_execve(path, argv, envp);
   if (result != -ENOEXEC || !is_script(path)) return result;
-  // As many pointers as the kernel accepts (execve(2)). Untouched pages of this table need no memory.
+  // The most pointers that the kernel accepts (execve(2)). Unused pages of this table need no memory.
   static char *words[ARGUMENTS_MOST];
   size_t count = 0;
   words[count++] = "/bin/sh";

@@ -31,13 +31,13 @@ enum request {
    * (EVENT_KEPT). Replaces earlier records of these keys; a size of 0 removes one.
    */
   REQUEST_KEEP = 7,
-  /** Frames, which are handled all or, if the supervisor ends before the last byte was written, not at all. */
+  /** Frames. PID 1 handles all of them or, if the supervisor ends before the last byte was written, none. */
   REQUEST_BATCH = 8,
   /**
-   * u32 count: so many more of EVENT_RECEIVED and EVENT_NOTIFIED have had their effect. The next supervisor receives
-   * only the others. Also the answer to EVENT_PING, with a count of 0.
+   * u32 count: the supervisor has handled that many more of EVENT_RECEIVED and EVENT_NOTIFIED. The next supervisor
+   * receives only the others. Also the response to EVENT_PING, with a count of 0.
    */
-  REQUEST_TAKEN = 9,
+  REQUEST_ACKNOWLEDGE = 9,
 };
 
 /** To the supervisor. */
@@ -49,7 +49,7 @@ enum event {
    * until REQUEST_RELEASE.
    */
   EVENT_FAILED = 102,
-  /** u32 run, i32 status as wait4(2) gives it. */
+  /** u32 run, i32 status of wait4(2). */
   EVENT_EXITED = 103,
   /**
    * u64 total of orphans reaped so far, u32 complete, u32 count, count × i32 pid. `complete` is 0 if there were more
@@ -71,15 +71,15 @@ enum event {
   EVENT_KEPT = 108,
   /**
    * u32 run, u32 state (enum run_state), i32 pid, u64 start, u64 mark, u32 step, i32 errno, u32 index, i32 status, u32
-   * count, count × u32 descriptor: an entry of the table of runs, after the records.
+   * order, u32 count, count × u32 descriptor: an entry of the table of runs, after the records.
    */
   EVENT_RUN = 109,
   /**
-   * u32 the highest number that a run has had: the successor has received the records, the table, and every
-   * EVENT_RECEIVED and EVENT_NOTIFIED that had no effect yet.
+   * u32 the highest number of a run so far: the successor has received the records, the table, and every EVENT_RECEIVED
+   * and EVENT_NOTIFIED that was not acknowledged.
    */
   EVENT_RESTORED = 110,
-  /** Empty. REQUEST_TAKEN answers it; a supervisor that does not is hung. */
+  /** Empty. The supervisor responds with REQUEST_ACKNOWLEDGE; if it does not, it is hung. */
   EVENT_PING = 111,
 };
 
@@ -146,13 +146,13 @@ struct inbox {
   size_t size, capacity;
 };
 /**
- * Reads once. Returns the number of bytes, 0 at end of file, or minus an errno. Call it only after next_frame has taken
+ * Reads once. Returns the number of bytes, 0 at end of file, or minus an errno. Call it only after next_frame has decoded
  * all complete frames: next_frame checks the length to which the buffer grows.
  */
 long fill_inbox(struct inbox *in, int fd);
 /**
- * Takes the complete frame at `*at` and moves `*at` behind it. Returns its type, 0 if the frame is not complete yet, or
- * FRAME_BAD. Of a complete REQUEST_BATCH it takes the first frame inside, which makes all of them complete.
+ * Decodes the complete frame at `*at` and moves `*at` after it. Returns its type, 0 if the frame is not complete yet, or
+ * FRAME_BAD. For a complete REQUEST_BATCH it decodes the first frame inside; all frames of the batch are complete then.
  */
 u32 next_frame(const struct inbox *in, size_t *at, struct reader *payload);
 /** Removes the bytes before `at`. */

@@ -15,21 +15,21 @@ static const char settings[SETTINGS][44] = {
   "BUN_JSC_numberOfGCMarkers=1",
   "BUN_JSC_useConcurrentGC=0",
   "BUN_JSC_useConcurrentJIT=0",
-  // WebAssembly is interpreted: its compilers have a thread of their own.
+  // WebAssembly is interpreted, because each of its compilers needs a thread.
   "BUN_JSC_useBBQJIT=0",
   "BUN_JSC_useOMGJIT=0",
-  // Code that runs for a few milliseconds, while the configuration is read, is not worth compiling.
+  // Code that runs for a few milliseconds, such as that which reads the configuration, is not compiled.
   "BUN_JSC_thresholdForJITAfterWarmUp=20000",
   "BUN_JSC_thresholdForJITSoon=20000",
   "BUN_JSC_useWasmFaultSignalHandler=0",
-  // With the memory size of the machine, the garbage of 500 busy services grows to 700 MB before it is collected; with
-  // this, to 300 MB.
+  // With the real memory size of the machine, the heap for 500 busy services grows to 700 MB before garbage collection;
+  // with this value, to 300 MB.
   "BUN_JSC_forceRAMSize=134217728",
   "BUN_JSC_useWarmUpMarkedBlocks=0",
   "BUN_GC_TIMER_DISABLE=1",
   "JSC_SIGNAL_FOR_GC=62",
   "MIMALLOC_PURGE_DELAY=0",
-  // Two stopped terminals (XOFF) can block one thread each; one is left for everything else.
+  // Two stopped terminals (XOFF) can block one thread each; one thread is left for other work.
   "UV_THREADPOOL_SIZE=3",
 };
 
@@ -150,8 +150,8 @@ static int raise_limits(int is_silent) {
     char is[24], least[24];
     append_number(is, is + sizeof is, (i64)(found.hard >> 10));
     append_number(least, least + sizeof least, (i64)(needs[at].least >> 10));
-    SAY("cannot run the supervisor: the hard limit of ", needs[at].what, " is ", is, " KiB, and it needs ", least,
-        " KiB. Raise the limit; for a service alone write `limits` in services.yaml");
+    MESSAGE("cannot run the supervisor: the hard limit of ", needs[at].what, " is ", is, " KiB, and it needs ", least,
+        " KiB. Raise the limit; to limit a service, set its `limits` in services.yaml");
     return 0;
   }
   return 1;
@@ -164,7 +164,7 @@ int execute_supervisor(const struct start *start, int is_optional) {
   long size = sys(__NR_readlinkat, AT_FDCWD, "/proc/self/exe", path, PATH_MOST - 1);
   if (size < 0) {
     // The runtime also finds its own code there.
-    if (!is_optional) SAY("cannot run the supervisor: /proc is not mounted. Mount it: mount -t proc proc /proc");
+    if (!is_optional) MESSAGE("cannot run the supervisor: /proc is not mounted. Mount it: mount -t proc proc /proc");
     return is_optional ? 127 : EXIT_CONFIG;
   }
   while (size > 0 && path[size - 1] != '/') size--;
@@ -184,16 +184,16 @@ int execute_supervisor(const struct start *start, int is_optional) {
   if (is_optional) return 127;
   struct status found;
   if (sys_stat(AT_FDCWD, path, &found, 0) < 0)
-    SAY("cannot find ", path, ": svc-super is two files. Copy svc-super-supervisor into the same folder (`svc-super init` works without it)");
+    MESSAGE("cannot find ", path, ": svc-super is two files. Copy svc-super-supervisor into the same folder (`svc-super init` works without it)");
   else
-    SAY("cannot execute ", path, " (errno ", number, "): it must be executable, and made for this machine and C library");
+    MESSAGE("cannot execute ", path, " (errno ", number, "): it must be executable, and built for this machine and C library");
   return 127;
 }
 
 int hand_over(const struct start *start, struct handover *handover, int is_optional) {
   long fd = make_handover(start, handover);
   if (fd < 0) {
-    SAY(NO_HANDOVER);
+    MESSAGE(NO_HANDOVER);
     return 70;
   }
   if (fd != FD_HANDOVER) sys_dup3((int)fd, FD_HANDOVER, 0);

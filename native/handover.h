@@ -1,4 +1,4 @@
-// What the native program passes to the supervisor's file: `key=value` lines, its arguments and its environment.
+// The handover from the native program to the supervisor's file: `key=value` lines, the arguments and the environment.
 // Declarations only.
 #pragma once
 #include "svc-super.h"
@@ -30,8 +30,8 @@ int hand_over(const struct start *start, struct handover *handover, int is_optio
 // control.c: finds the control socket, for the supervisor and for commands.
 
 /**
- * Listens at the first usable place. Returns a descriptor, or -1. Adds that place, or the reasons against each, to
- * `handover`.
+ * Listens at the first usable place. Returns a descriptor, or -1. Adds that place, and the reasons why others are not
+ * usable, to `handover`.
  */
 int listen_control(const struct start *start, struct handover *handover);
 /**

@@ -1,5 +1,6 @@
-// `svc-super init`: starts one command, forwards signals to it, reaps orphans and returns the command's exit code; with the
-// options and semantics of tini, dumb-init or catatonit when called by one of these names. Reads no file, keeps no descriptor.
+// `svc-super init`: starts one command, forwards signals to it, reaps orphans and returns the command's exit code. If it is
+// called by the name of tini, dumb-init or catatonit, it has the options and semantics of that program. Reads no file, keeps
+// no descriptor.
 #include "svc-super.h"
 
 enum flavour { INIT, TINI, DUMB_INIT, CATATONIT };
@@ -34,11 +35,11 @@ static const char help[] =
   "  -r SIG:SIG  forward the second signal in place of the first, 0: none; repeatable\n"
   "  -e CODE     exit with 0 if COMMAND exits with CODE; repeatable\n"
   "  -p SIG      get this signal when the parent process ends\n"
-  "  -s          adopt orphans where this is not PID 1 (init always does)\n"
-  "  -w          report each orphan reaped\n"
-  "  -v          report what is done; repeatable\n"
+  "  -s          adopt orphans even if this is not PID 1 (init always does)\n"
+  "  -w          report each orphan that was reaped\n"
+  "  -v          report actions; repeatable\n"
   "  -h, -l      print this help, the license\n\n"
-  "Called as tini, docker-init, dumb-init or catatonit, it takes that program's options. Variables: TINI_SUBREAPER,\n"
+  "Called as tini, docker-init, dumb-init or catatonit, it has that program's options. Variables: TINI_SUBREAPER,\n"
   "TINI_KILL_PROCESS_GROUP, TINI_VERBOSITY, DUMB_INIT_SETSID=0 (as -c), DUMB_INIT_DEBUG=1 (as -vv).\n";
 static const char license[] = "svc-super is free software under the MIT license: see LICENSE.\n";
 
@@ -58,7 +59,7 @@ static const struct { i32 error; char text[60]; } errors[] = {
 static void report(const char *text, i64 number, const char *rest) {
   char digits[24];
   append_number(digits, digits + sizeof digits, number);
-  SAY(text, digits, rest);
+  MESSAGE(text, digits, rest);
 }
 
 static void report_failure(const char *what, const char *name, int error) {
@@ -67,7 +68,7 @@ static void report_failure(const char *what, const char *name, int error) {
   append_number(digits, digits + sizeof digits, error);
   for (size_t at = 0; at < sizeof errors / sizeof *errors; at++)
     if (errors[at].error == error) reason = errors[at].text;
-  SAY("cannot ", what, " ", name, ": ", reason, " (errno ", digits, ")");
+  MESSAGE("cannot ", what, " ", name, ": ", reason, " (errno ", digits, ")");
 }
 
 static void print(const char *text) {
@@ -100,7 +101,7 @@ static int parse_rewrite(struct options *options, const char *text) {
   return 1;
 }
 
-/** Applies one option. Returns 0 if its value is invalid, -1 if the program ends here with success. */
+/** Applies one option. Returns 0 if its value is invalid, -1 if the option ends the program with success. */
 static int apply(struct options *options, char letter, const char *value) {
   i64 code;
   switch (letter) {
@@ -128,7 +129,7 @@ static int apply(struct options *options, char letter, const char *value) {
 
 /**
  * Applies the options of words[0]. Returns the number of words used (2 if words[1] is a value), 0 if an option is invalid,
- * -1 if the program ends here with success.
+ * -1 if an option ends the program with success.
  */
 static int parse_word(struct options *options, char *const *words) {
   const char *word = words[0] + 1, *value = NULL;
@@ -211,7 +212,7 @@ static int run_command(const struct start *start, const struct options *options,
     for (int signal = 1; signal <= SIGSYS; signal++) sys_action(signal, &standard, NULL);  // EINVAL for KILL and STOP
     if (options->session) {
       sys(__NR_setsid);                  // cannot fail: a new process leads no process group
-      sys(__NR_ioctl, 0, TIOCSCTTY, 0);  // fails if standard input is no terminal, or another session's
+      sys(__NR_ioctl, 0, TIOCSCTTY, 0);  // fails if standard input is not a terminal, or that of another session
     }
   } else {
     sys(__NR_setpgid, 0, 0);  // cannot fail: a new process leads no session
@@ -244,7 +245,7 @@ static void suspend(int child, int group, int signal) {
   sys_mask(&others, NULL);
   sys_mask(&all, NULL);
   sys(__NR_rt_sigpending, &pending, sizeof pending);
-  // If we were stopped and continued, SIGCONT is pending, and is forwarded as any other signal.
+  // If this process was stopped and continued, SIGCONT is pending, and is forwarded like any other signal.
   if (pending & sigbit(SIGCONT) || signal != SIGTSTP) return;
   hand_terminal(group, child);
   sys_kill(-child, SIGCONT);
@@ -324,14 +325,14 @@ int init(const struct start *start, const char *as, int argc, char **argv) {
     taken = marked ? 1 : parse_word(&options, argv + at);
     if (taken < 0) return 0;
     if (taken == 0) {
-      SAY(as, ": `", argv[at], "` is an unknown option, or its value is invalid. See `svc-super init -h`.");
+      MESSAGE(as, ": `", argv[at], "` is an unknown option, or its value is invalid. See `svc-super init -h`.");
       return usage;
     }
   }
   fill_rewrites(&options);
   argv += at;
   if (at >= argc && !options.pause) {
-    SAY(as, ": the command is missing. See `svc-super init -h`.");
+    MESSAGE(as, ": the command is missing. See `svc-super init -h`.");
     return usage;
   }
   // tini also takes `COMMAND -- ARGUMENT...`.
@@ -346,7 +347,7 @@ int init(const struct start *start, const char *as, int argc, char **argv) {
     long result = sys(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     if (result < 0) report("orphans are not reaped: the kernel refuses PR_SET_CHILD_SUBREAPER (errno ", -result, ")");
   } else if (!is_first && options.flavour == TINI && options.verbose > 0)
-    SAY("orphans are not reaped: this is not PID 1. Set TINI_SUBREAPER, or use -s.");
+    MESSAGE("orphans are not reaped: this is not PID 1. Set TINI_SUBREAPER, or use -s.");
   sigmask ignore_once = 0;
   // The kernel sends SIGHUP and SIGCONT to a session leader that gives up its terminal (ioctl_tty(2)).
   if (options.session && sys(__NR_ioctl, 0, TIOCNOTTY) == 0 && sys(__NR_getsid, 0) == sys_getpid())

@@ -13,12 +13,13 @@ static void read_signals(void) {
       pid1.received |= sigbit(info->signo);
       pid1.senders[info->signo].code = info->code;
       pid1.senders[info->signo].pid = (i32)info->pid;
-      if (pid1.stop_signals & sigbit(info->signo) && !pid1.stop_asked_at) pid1.stop_asked_at = sys_now();
+      if (!(pid1.stop_signals & sigbit(info->signo)) || pid1.stop_requested_at) continue;
+      pid1.stop_received_at = pid1.stop_requested_at = sys_now();
     }
   }
 }
 
-/** What an entry of the poll table is: a descriptor of a run, or one of PID 1's own. */
+/** The kind of an entry of the poll table: PID 1's own descriptors, and those of a run. */
 enum { POLLED_SIGNALS, POLLED_SOCKET, POLLED_EXECUTION, POLLED_NOTIFY, POLLED_PIPE };
 
 static void poll_for(u32 *count, int fd, short events, u32 slot, u32 what) {
@@ -28,15 +29,15 @@ static void poll_for(u32 *count, int fd, short events, u32 slot, u32 what) {
   pid1.tags[(*count)++] = slot << 3 | what;
 }
 
-/** Whether a report of orphans waits for nothing but its time. */
+/** Whether a report of orphans waits only for ORPHANS_INTERVAL. */
 static int is_waiting_with_orphans(void) {
-  return pid1.socket >= 0 && !pid1.is_restoring && pid1.untaken_sent == pid1.untaken.to && pid1.reaped != pid1.reaped_reported &&
+  return pid1.socket >= 0 && !pid1.is_restoring && pid1.pending_sent == pid1.pending.to && pid1.reaped != pid1.reaped_reported &&
     !pid1.watches && writer_room(&pid1.out) >= EVENT_MOST;
 }
 
 /** Milliseconds until the next timed action; -1: there is none. */
 static i64 time_left(i64 now) {
-  i64 at = attend_at(now);
+  i64 at = next_check_at(now);
   if (pid1.is_alone) at = pid1.was_killed ? now + 10 : pid1.deadline;
   else if (is_waiting_with_orphans()) {
     i64 orphans_at = pid1.reaped_reported_at + ORPHANS_INTERVAL;
@@ -63,7 +64,7 @@ static u32 wait_for_events(void) {
   struct time timeout = {left / 1000, left % 1000 * 1000000};
   long found = sys_poll(pid1.polled, count, left < 0 ? NULL : &timeout);
   i64 late = sys_now() - now - left;
-  if (left >= 0 && late > ABSENCE) discount_absence(late);
+  if (left >= 0 && late > ABSENCE) shift_deadlines(late);
   return found > 0 ? count : 0;
 }
 
@@ -85,7 +86,7 @@ static void take_events(u32 count) {
         break;
       case POLLED_EXECUTION:
         if (run->execution != fd) break;
-        settle_run(run);
+        finish_start(run);
         if (run->phase != RUN_STARTING) queue_report(pid1.tags[at] >> 3, REPORT_STARTED);
         break;
       case POLLED_NOTIFY:
@@ -98,10 +99,10 @@ static void take_events(u32 count) {
   if (has_requests && pid1.socket >= 0) read_requests();
 }
 
-/** Reports what has happened, then waits for events and handles them. */
+/** Writes all reports, then waits for events and handles them. */
 static void step(void) {
   i64 now = sys_now();
-  attend_supervisor(now);
+  check_supervisor(now);
   if (pid1.is_alone && continue_stop(now)) leave(code_of_stop());
   // Requests that were read earlier may have waited for room for their replies, and handling them creates new reports.
   // No event would wake this process for either.
@@ -109,9 +110,9 @@ static void step(void) {
   do {
     if (pid1.socket < 0) break;
     is_done = report_all(now);
-    if (!writer_empty(&pid1.out) && !pid1.asked_at) pid1.asked_at = now;
+    if (!writer_empty(&pid1.out) && !pid1.unanswered_since) pid1.unanswered_since = now;
     flush_frames(&pid1.out, pid1.socket);
-    // No event follows when the socket has taken all at once and there is more.
+    // Repeats if the socket has accepted all bytes and there are more reports, because no event would follow.
   } while (take_requests() || (!is_done && writer_empty(&pid1.out)));
   take_events(wait_for_events());
 }

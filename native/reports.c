@@ -1,9 +1,9 @@
-// Reports to the supervisor: results of starts, exits, signals, orphans and notifications; to a successor first what the
-// one before it kept, and the table of runs. Writes frames to the buffer of PID 1 while that has room, and leaves the rest
-// as state. Never blocks and never writes to the socket.
+// Reports to the supervisor: results of starts, exits, signals, orphans and notifications. A successor first receives the
+// checkpoint and the table of runs. Writes frames to the buffer of PID 1 while the buffer has room, and keeps the rest as
+// state. Never blocks and never writes to the socket.
 #include "supervise.h"
 
-int has_room_for_datagram(void) { return writer_room(&pid1.untaken) >= DATAGRAM_MOST + EVENT_MOST; }
+int has_room_for_datagram(void) { return writer_room(&pid1.pending) >= DATAGRAM_MOST + EVENT_MOST; }
 
 void receive_notification(struct run *run) {
   if (!has_room_for_datagram()) return;
@@ -19,12 +19,12 @@ void receive_notification(struct run *run) {
   if (message.control_size >= 28) memcpy(sender, control + 16, sizeof sender);
   // A truncated datagram is reported without text: its last line may be incomplete.
   if (message.flags & 0x20 /* MSG_TRUNC */) size = 0;
-  begin_frame(&pid1.untaken, EVENT_NOTIFIED);
-  put_u32(&pid1.untaken, run->id);
-  put_u32(&pid1.untaken, (u32)sender[0]);
-  put_u32(&pid1.untaken, (u32)sender[1]);
-  put_text(&pid1.untaken, data, (u32)size);
-  end_frame(&pid1.untaken);
+  begin_frame(&pid1.pending, EVENT_NOTIFIED);
+  put_u32(&pid1.pending, run->id);
+  put_u32(&pid1.pending, (u32)sender[0]);
+  put_u32(&pid1.pending, (u32)sender[1]);
+  put_text(&pid1.pending, data, (u32)size);
+  end_frame(&pid1.pending);
 }
 
 static void report_run(u32 slot, enum report report) {
@@ -70,48 +70,48 @@ static void report_orphans(i64 now) {
   pid1.reaped_reported_at = now;
 }
 
-/** The size of the frame at `at` of the kept events. */
-static u32 untaken_size(u32 at) {
+/** The size of the pending event at `at`. */
+static u32 pending_size(u32 at) {
   u32 length;
-  memcpy(&length, pid1.untaken.bytes + at, sizeof length);
+  memcpy(&length, pid1.pending.bytes + at, sizeof length);
   return length + (u32)sizeof length;
 }
 
-void drop_taken(u32 count) {
+void drop_acknowledged(u32 count) {
   u32 size = 0;
-  for (; count > 0 && size < pid1.untaken_sent; count--) size += untaken_size(size);
-  memmove(pid1.untaken.bytes, pid1.untaken.bytes + size, pid1.untaken.to - size);
-  pid1.untaken.to -= size;
-  pid1.untaken_sent -= size;
+  for (; count > 0 && size < pid1.pending_sent; count--) size += pending_size(size);
+  memmove(pid1.pending.bytes, pid1.pending.bytes + size, pid1.pending.to - size);
+  pid1.pending.to -= size;
+  pid1.pending_sent -= size;
 }
 
-int has_untaken_stop(void) {
+int has_pending_stop(void) {
   u32 type, signal;
   if (pid1.received & pid1.stop_signals) return 1;
-  for (u32 at = 0; at < pid1.untaken.to; at += untaken_size(at)) {
-    memcpy(&type, pid1.untaken.bytes + at + 4, sizeof type);
-    memcpy(&signal, pid1.untaken.bytes + at + 8, sizeof signal);
+  for (u32 at = 0; at < pid1.pending.to; at += pending_size(at)) {
+    memcpy(&type, pid1.pending.bytes + at + 4, sizeof type);
+    memcpy(&signal, pid1.pending.bytes + at + 8, sizeof signal);
     if (type == EVENT_RECEIVED && pid1.stop_signals & sigbit(signal)) return 1;
   }
   return 0;
 }
 
-/** Keeps the signals that were received, and writes the kept events that the supervisor was not sent. 1: all of them. */
-static int report_untaken(void) {
-  while (pid1.received && writer_room(&pid1.untaken) >= EVENT_MOST) {
+/** Adds the received signals to the pending events, and writes the pending events that were not sent. 1 if all were written. */
+static int report_pending(void) {
+  while (pid1.received && writer_room(&pid1.pending) >= EVENT_MOST) {
     u32 signal = (u32)__builtin_ctzll(pid1.received) + 1;
     pid1.received &= ~sigbit(signal);
-    begin_frame(&pid1.untaken, EVENT_RECEIVED);
-    put_u32(&pid1.untaken, signal);
-    put_u32(&pid1.untaken, (u32)pid1.senders[signal].code);
-    put_u32(&pid1.untaken, (u32)pid1.senders[signal].pid);
-    end_frame(&pid1.untaken);
+    begin_frame(&pid1.pending, EVENT_RECEIVED);
+    put_u32(&pid1.pending, signal);
+    put_u32(&pid1.pending, (u32)pid1.senders[signal].code);
+    put_u32(&pid1.pending, (u32)pid1.senders[signal].pid);
+    end_frame(&pid1.pending);
   }
-  while (pid1.untaken_sent < pid1.untaken.to) {
-    u32 size = untaken_size(pid1.untaken_sent);
+  while (pid1.pending_sent < pid1.pending.to) {
+    u32 size = pending_size(pid1.pending_sent);
     if (writer_room(&pid1.out) < size + EVENT_MOST) return 0;
-    put_bytes(&pid1.out, pid1.untaken.bytes + pid1.untaken_sent, size);
-    pid1.untaken_sent += size;
+    put_bytes(&pid1.out, pid1.pending.bytes + pid1.pending_sent, size);
+    pid1.pending_sent += size;
   }
   return 1;
 }
@@ -129,22 +129,23 @@ static void restore_run(struct run *run) {
   put_u64(&pid1.out, run->mark);
   for (int at = 0; at < 3; at++) put_u32(&pid1.out, (u32)run->failure[at]);
   put_u32(&pid1.out, (u32)run->status);
+  put_u32(&pid1.out, run->order);
   put_u32(&pid1.out, run->pipe_count);
   for (u32 at = 0; at < run->pipe_count; at++) put_u32(&pid1.out, (u32)run->pipes[at]);
   end_frame(&pid1.out);
 }
 
-/** Writes what a successor needs, as far as there is room. 1 when all of it was written. */
+/** Writes the checkpoint, the table of runs and the pending events for a successor. 1 when all were written. */
 static int restore(void) {
   if (!restore_records()) return 0;
   for (; pid1.restore_run < pid1.run_count; pid1.restore_run++) {
     struct run *run = &pid1.runs[pid1.restore_run];
     if (run->phase == RUN_FREE) continue;
     if (writer_room(&pid1.out) < EVENT_MOST) return 0;
-    // What is still in the queue about a run is written once more, after the table.
+    // Queued reports about the run are written too, after the table.
     if (!run->released) restore_run(run);
   }
-  if (!report_untaken() || writer_room(&pid1.out) < EVENT_MOST) return 0;
+  if (!report_pending() || writer_room(&pid1.out) < EVENT_MOST) return 0;
   begin_frame(&pid1.out, EVENT_RESTORED);
   put_u32(&pid1.out, pid1.last_run);
   end_frame(&pid1.out);
@@ -159,13 +160,13 @@ int report_all(i64 now) {
     end_frame(&pid1.out);
     pid1.ping = PING_SENT;
   }
-  // Signals before exits: a stop signal may be the cause of an exit that was found at the same time.
-  if (!report_untaken()) return 0;
+  // Signals come before exits: a stop signal may be the cause of an exit that was detected at the same time.
+  if (!report_pending()) return 0;
   while (pid1.reports_from != pid1.reports_to && writer_room(&pid1.out) >= EVENT_MOST) {
     u32 entry = pid1.reports[pid1.reports_from++ % (u32)(pid1.reports_size / sizeof(u32))];
     report_run(entry >> 1, (enum report)(entry & 1));
   }
-  // The counters index a table whose size is no power of two: they must not overflow.
+  // The counters index a table whose size is not a power of two: they must not overflow.
   if (pid1.reports_from == pid1.reports_to) pid1.reports_from = pid1.reports_to = 0;
   int is_due = pid1.watches ? pid1.orphan_count > 0 : now - pid1.reaped_reported_at >= ORPHANS_INTERVAL;
   if (pid1.reaped != pid1.reaped_reported && is_due && writer_room(&pid1.out) >= EVENT_MOST) report_orphans(now);

@@ -26,6 +26,7 @@ static long signal_target(u32 target, i32 number, u64 start, int signal) {
   if (target == TARGET_PROCESS) return signal_process(number, start, signal);
   struct run *run = find_run((u32)number);
   if (!run || run->pid == 0 || run->exited) return -ESRCH;
+  if (signal == (int)run->stop_signal) run->stop_sent = 1;
   return sys_kill(target == TARGET_GROUP ? -run->pid : run->pid, signal);
 }
 
@@ -55,7 +56,7 @@ static int handle_spawn(struct reader *payload) {
   static struct spawn spawn;
   struct run run;
   struct reader first = *payload;
-  // A run that is known was requested before: its result has been reported, or will be.
+  // A known run was requested before: its result has been reported or will be.
   int is_known = find_run(get_u32(&first)) != NULL;
   long slot = is_known ? 0 : new_slot();
   if (slot < 0) return 0;
@@ -112,8 +113,8 @@ static int handle(u32 type, struct reader *payload) {
       leave((int)(get_u32(payload) & 255));
     case REQUEST_KEEP:
       return keep_records(payload);
-    case REQUEST_TAKEN:
-      drop_taken(get_u32(payload));
+    case REQUEST_ACKNOWLEDGE:
+      drop_acknowledged(get_u32(payload));
       return !payload->bad;
     default:
       return 0;
@@ -126,9 +127,10 @@ void close_socket(void) {
   pid1.in.size = 0;
 }
 
-/** Kills a supervisor whose protocol this release does not know. */
+/** Kills a supervisor whose protocol this release does not support. */
 static void refuse(const char *what, const char *number) {
-  SAY("the supervisor ", what, number, ", which this release does not know: both files must be of one release");
+  MESSAGE("the supervisor ", what, number, ", which this release does not support: both files must be of the same release");
+  pid1.has_refused = 1;
   if (pid1.supervisor > 0) sys_kill(pid1.supervisor, SIGKILL);
   close_socket();
 }
@@ -148,7 +150,7 @@ int take_requests(void) {
   return at > 0;
 }
 
-/** Handles all complete frames. Nobody reads the replies: they must not use up the room that a request waits for. */
+/** Handles all complete frames. Discards the replies, which no supervisor reads: otherwise they would fill the buffer. */
 static void take_all_requests(void) {
   do clear_writer(&pid1.out);
   while (take_requests());
@@ -161,14 +163,14 @@ void read_requests(void) {
     return;
   }
   if (size > 0) {
-    pid1.heard_at = sys_now();
-    pid1.asked_at = 0;
+    pid1.received_at = pid1.last_received_at = sys_now();
+    pid1.unanswered_since = 0;
     pid1.ping = PING_NONE;
   }
   take_requests();
   if (size > 0 || size == -EAGAIN || size == -EINTR || pid1.socket < 0) return;
-  // The supervisor has closed its end: it is dead, or it exits with a code that PID 1 passes on. After it has taken
-  // over, it cannot work without the socket.
+  // The supervisor has closed its end: it has died, or is exiting with a code with which PID 1 exits too. After it has
+  // taken over, it cannot work without the socket.
   take_all_requests();
   close_socket();
   if (pid1.has_taken_over && pid1.supervisor > 0) sys_kill(pid1.supervisor, SIGKILL);

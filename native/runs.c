@@ -3,6 +3,8 @@
 #include "supervise.h"
 
 void queue_report(u32 slot, enum report report) {
+  struct run *run = &pid1.runs[slot];
+  if (report == REPORT_EXITED || run->phase == RUN_FAILED) run->order = ++pid1.ends;
   // The queue always has room: it holds two reports for each entry of the table.
   pid1.reports[pid1.reports_to++ % (u32)(pid1.reports_size / sizeof(u32))] = slot << 1 | report;
 }
@@ -11,8 +13,7 @@ long new_slot(void) {
   for (u32 slot = pid1.free_hint; slot < pid1.run_count; slot++)
     if (pid1.runs[slot].phase == RUN_FREE) return pid1.free_hint = slot + 1, slot;
   if (pid1.run_count * sizeof(struct run) + sizeof(struct run) > pid1.runs_size) {
-    // The queue grows first, because it must have room for every entry of the table. Its contents move to the beginning
-    // of a new one.
+    // The queue grows first, because it must have room for every entry of the table. Its content moves to a new queue.
     size_t runs_size = pid1.runs_size ? pid1.runs_size * 2 : 16384, fresh_size = 0;
     u32 *before = pid1.reports, size_before = (u32)(pid1.reports_size / sizeof(u32));
     u32 *fresh = NULL;
@@ -60,7 +61,7 @@ void reap_children(void) {
     run->exited = 1;
     run->status = status;
     if (run->phase == RUN_STARTING) {
-      settle_run(run);
+      finish_start(run);
       queue_report(slot, REPORT_STARTED);
     }
     if (run->phase == RUN_EXECUTING) queue_report(slot, REPORT_EXITED);

@@ -1,6 +1,6 @@
 // Starts programs. The child reports a failure, by step and errno, through a pipe that exec closes, so that PID 1 never
-// waits for it. The child applies the settings that need privileges before it changes its user. Never interprets an
-// exit.
+// waits for it. The child applies the settings that need privileges before it changes its user. Never interprets an exit
+// status.
 #include "spawn.h"
 
 enum { AF_UNIX = 1, SOCK_DGRAM = 2, SOL_SOCKET = 1, SO_PASSCRED = 16 };
@@ -140,7 +140,7 @@ static void must(enum step step, long result) {
   if (result < 0) give_up(step, result, 0);
 }
 
-/** Moves the streams to their descriptors; first above all targets, so that none is overwritten. */
+/** Moves the streams to their descriptors: first to numbers above all targets, so that none is overwritten. */
 static void place_streams(const struct spawn *spawn, const int *writing_ends) {
   int sources[STREAMS_MOST];
   u32 above = 3, pipe = 0;
@@ -189,15 +189,12 @@ static void set_limits(const struct start *start, const struct spawn *spawn) {
   }
 }
 
-/**
- * Whether this process already runs as that user and is not root. It needs no change then, and would not be permitted
- * one.
- */
+/** Whether this process already runs as that user, and not as root: then a change is neither needed nor permitted. */
 static int is_user(u32 uid, u32 gid) { return uid != 0 && sys(__NR_geteuid) == (long)uid && sys(__NR_getegid) == (long)gid; }
 
 /**
- * Groups first: each call needs the privilege that the next one gives up. A user without privileges may name only
- * itself.
+ * Changes the groups first, because each call needs a privilege that the next one drops. A user without privileges may
+ * use only its own IDs.
  */
 static void set_user(u32 uid, u32 gid, u32 count, const void *groups) {
   if (is_user(uid, gid)) return;
@@ -207,7 +204,7 @@ static void set_user(u32 uid, u32 gid, u32 count, const void *groups) {
 }
 
 /** The array of pointers for execve(2). Allocated in the child, so that PID 1 need not free it. */
-static char **point_at(const char *texts, u32 count) {
+static char **make_pointers(const char *texts, u32 count) {
   long found = sys(__NR_mmap, 0, (count + 1ul) * sizeof(char *), 3, 0x22, -1, 0);
   if (found < 0 && found > -4096) give_up(STEP_EXEC, found, 0);
   char **pointers = (char **)found;
@@ -218,16 +215,16 @@ static char **point_at(const char *texts, u32 count) {
 /**
  * Lets the kernel kill this process when `parent` ends (prctl(2)). If the parent is PID 1, the kernel does so anyway.
  */
-static void follow(int parent) {
+static void end_with_parent(int parent) {
   if (parent == 0) return;
   sys(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   if (sys(__NR_getppid) != parent) sys_exit(127);
 }
 
-__attribute__((noreturn)) static void become(const struct start *start, const struct spawn *spawn, const int *writing_ends, int parent) {
+__attribute__((noreturn)) static void execute_program(const struct start *start, const struct spawn *spawn, const int *writing_ends, int parent) {
   sys(__NR_setsid);
-  char **argv = point_at(spawn->arguments, spawn->argument_count);
-  char **envp = point_at(spawn->variables, spawn->variable_count);
+  char **argv = make_pointers(spawn->arguments, spawn->argument_count);
+  char **envp = make_pointers(spawn->variables, spawn->variable_count);
   place_streams(spawn, writing_ends);
   if (spawn->set & SET_TERMINAL) must(STEP_TERMINAL, sys(__NR_ioctl, 0, TIOCSCTTY, 0));
   if (spawn->set & SET_OOM_SCORE) set_oom_score(spawn->oom_score);
@@ -237,7 +234,7 @@ __attribute__((noreturn)) static void become(const struct start *start, const st
   if (spawn->set & SET_UMASK) sys(__NR_umask, spawn->umask);
   if (spawn->set & SET_USER) set_user(spawn->uid, spawn->gid, spawn->group_count, spawn->groups);
   if (*spawn->cwd) must(STEP_CWD, sys(__NR_chdir, spawn->cwd));
-  follow(parent);
+  end_with_parent(parent);
   sys_mask(&start->blocked, NULL);
   give_up(STEP_EXEC, execute(argv[0], argv, envp), 0);
 }
@@ -289,7 +286,7 @@ void start_run(const struct start *start, const struct spawn *spawn, struct run 
     result = sys_fork();
     if (result == 0) {
       report = report_ends[1];
-      become(start, spawn, writing_ends, parent);
+      execute_program(start, spawn, writing_ends, parent);
     }
   }
   close_ends(writing_ends, run->pipe_count);
@@ -304,7 +301,7 @@ void start_run(const struct start *start, const struct spawn *spawn, struct run 
   run->start = start_time(run->pid);
 }
 
-void settle_run(struct run *run) {
+void finish_start(struct run *run) {
   i32 found[3];
   long size = sys_read(run->execution, found, sizeof found);
   if (size == -EAGAIN && !run->exited) return;

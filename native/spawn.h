@@ -57,11 +57,15 @@ struct run {
    * REQUEST_RELEASE was received.
    */
   u8 exited, reported, released;
+  /** The supervisor has sent its stop signal to the main process. */
+  u8 stop_sent;
   i32 status;
+  /** The position of this exit or failed start among all of them, from 1. */
+  u32 order;
   /** The reading end of the pipe that exec closes, or that receives the failure; -1 once the result is known. */
   i32 execution;
   i32 notify;
-  /** Why it failed: step, errno, index. */
+  /** The failure of the start: step, errno, index. */
   i32 failure[3];
   u32 pipe_count;
   i32 pipes[STREAMS_MOST];
@@ -80,7 +84,7 @@ int read_spawn(struct reader *from, struct spawn *spawn);
  */
 void start_run(const struct start *start, const struct spawn *spawn, struct run *run, int parent);
 /** Reads the result of the start from `execution`. Call it when `execution` is readable or the process was reaped. */
-void settle_run(struct run *run);
+void finish_start(struct run *run);
 /** Closes PID 1's descriptors of a run. */
 void close_run(struct run *run);
 /**
@@ -88,5 +92,5 @@ void close_run(struct run *run);
  */
 u64 start_time(int pid);
 int parent_of(int pid);
-/** Its state, `R` for running, `T` for stopped (proc_pid_stat(5)); 0 if there is no such process. */
+/** State of a process: `R` for running, `T` for stopped (proc_pid_stat(5)); 0 if there is no such process. */
 char process_state(int pid);

@@ -1,6 +1,6 @@
-// Starts the supervisor, and the next one when it has ended: at once or after a pause, until too many have ended in a row.
-// Kills one that answers nothing. The services do not notice: PID 1 has their pipes, sockets and exits. What the successor
-// needs to know is in checkpoint.c and in the table of runs.
+// Starts the supervisor, and its successor when it has ended: at once or after a pause, until too many have ended in a row.
+// Kills a supervisor that does not respond. Services are not affected: PID 1 owns their pipes, sockets and exit statuses. The
+// state for the successor is in checkpoint.c and in the table of runs.
 #include "supervise.h"
 
 /**
@@ -25,13 +25,13 @@ static void place_descriptors(int *fds, int count) {
     if (fds[at] >= 0) sys_dup3(fds[at], FD_SOCKET + at, 0);
 }
 
-/** In the child. */
+/** Executes the supervisor's file. Runs in the child. */
 __attribute__((noreturn)) static void become_supervisor(struct handover *handover, int socket, int idle) {
   const struct kernel_sigaction ignored = {.handler = 1};
   const sigmask none = 0;
   int fds[] = {socket, (int)make_handover(pid1.start, handover), pid1.control, idle};
   if (fds[1] < 0) {
-    SAY(NO_HANDOVER);
+    MESSAGE(NO_HANDOVER);
     sys_exit(EXIT_BUG);
   }
   sys(__NR_setsid);
@@ -43,12 +43,13 @@ __attribute__((noreturn)) static void become_supervisor(struct handover *handove
   sys_exit(execute_supervisor(pid1.start, 0));
 }
 
-/** What the handover says to a successor: how many there were before it, and how those since the last takeover ended. */
+/** Adds to the handover how many supervisors there were, and how those since the last takeover ended. */
 static void add_deaths(struct handover *handover) {
   static const char kinds[][8] = {"exit ", "signal ", "hung "};
   if (pid1.restarts == 0) return;
   add_number(handover, "restarts=", pid1.restarts);
   add_number(handover, "died_at=", pid1.died_at);
+  add_number(handover, "heard_at=", pid1.died_received_at);
   for (u32 at = 0; at < pid1.death_count && at < DEATHS_SHOWN; at++) {
     char line[32], *limit = line + sizeof line;
     append_number(append(line, limit, kinds[pid1.deaths[at] >> 8]), limit, pid1.deaths[at] & 255);
@@ -76,15 +77,15 @@ long launch_supervisor(void) {
   }
   pid1.supervisor = (int)pid;
   pid1.socket = ends[0];
-  pid1.started_at = pid1.heard_at = sys_now();
-  pid1.asked_at = 0;
+  pid1.started_at = pid1.received_at = pid1.last_received_at = sys_now();
+  pid1.unanswered_since = 0;
   pid1.ping = PING_NONE;
   pid1.is_hung = pid1.has_taken_over = 0;
   pid1.succession = SUCCESSION_NONE;
   return 0;
 }
 
-/** Notes a death, and returns the pause before the next supervisor, or -1: too many have ended in a row. */
+/** Counts a death. Returns the pause before the next supervisor, or -1 if too many have ended in a row. */
 static i64 count_death(i64 now) {
   if (!pid1.has_taken_over) pid1.deaths_before++;
   else {
@@ -99,24 +100,24 @@ static i64 count_death(i64 now) {
   return pause < pid1.settings.pause_most ? pause : pid1.settings.pause_most;
 }
 
-/** Prepares what the next supervisor receives: all records, all runs, and every event that had no effect. */
+/** Prepares the state for the successor: all records, all runs, and every pending event. */
 static void begin_restoring(void) {
+  pid1.is_restoring = pid1.restarts > 0;
   clear_writer(&pid1.out);
-  pid1.untaken_sent = 0;
+  pid1.pending_sent = 0;
   pid1.restore_record = pid1.restore_part = pid1.restore_run = 0;
-  pid1.is_restoring = 1;
   pid1.watches = 0;
   pid1.orphan_count = 0;
 }
 
-/** Says how a supervisor has ended that has no successor, and stops everything. */
-static void give_up(int dead, int status, const char *why) {
+/** Prints how the supervisor has ended, and stops all services, because there is no successor. */
+static void end_succession(int dead, int status, const char *why) {
   char pid[24], number[24], count[24];
   int signal = status & 127;
   append_number(pid, pid + sizeof pid, dead);
   append_number(number, number + sizeof number, signal ? signal : status >> 8 & 255);
   append_number(count, count + sizeof count, count_running());
-  SAY("the supervisor (pid ", pid, ") ", signal ? "was killed by signal " : "exited with code ", number, why, ": stopping ", count,
+  MESSAGE("the supervisor (pid ", pid, ") ", signal ? "was killed by signal " : "exited with code ", number, why, ": stopping ", count,
       " running processes, exit code 70");
   begin_stop(0);
 }
@@ -128,25 +129,28 @@ void lose_supervisor(int status) {
   read_last_requests();
   if (!pid1.was_taken_over && signal == 0) leave(status >> 8 & 255);
   if (pid1.is_alone) return;
-  if (!pid1.was_taken_over || !is_kept()) {
-    give_up(dead, status, "");
+  // No record was stored, because no service was started: the next supervisor starts like the first one.
+  int is_fresh = pid1.was_taken_over && !is_kept() && !pid1.has_refused && pid1.ends == 0 && count_running() == 0;
+  if (!pid1.was_taken_over || (!is_kept() && !is_fresh)) {
+    end_succession(dead, status, "");
     return;
   }
   u32 death = pid1.is_hung ? DEATH_HUNG << 8 : signal ? DEATH_SIGNAL << 8 | (u32)signal : DEATH_EXIT << 8 | (u32)(status >> 8 & 255);
-  if (pid1.has_taken_over) pid1.death_count = 0, pid1.died_at = now;
+  if (pid1.has_taken_over) pid1.death_count = 0, pid1.died_at = now, pid1.died_received_at = pid1.last_received_at;
   if (pid1.death_count < DEATHS_SHOWN) pid1.deaths[pid1.death_count] = death;
   pid1.death_count++;
   i64 pause = count_death(now);
   if (pause < 0) {
-    give_up(dead, status, pid1.deaths_young >= pid1.settings.deaths_young_most ? ", as those before it, soon after it had started"
+    end_succession(dead, status, pid1.deaths_young >= pid1.settings.deaths_young_most ? ", as those before it, soon after it had started"
                                                                        : ", as those before it, before it had started");
     return;
   }
   pid1.has_taken_over = 0;
-  pid1.restarts++;
+  if (is_fresh) pid1.was_taken_over = 0;
+  else pid1.restarts++;
   pid1.succession = SUCCESSION_DUE;
   pid1.start_at = now + pause;
-  if (pid1.stop_asked_at) pid1.stop_asked_at = now;
+  if (pid1.stop_requested_at) pid1.stop_requested_at = now;
 }
 
 /** Whether the supervisor is stopped: by SIGSTOP, or by a tracer (proc_pid_stat(5)). */
@@ -156,81 +160,89 @@ static int is_stopped(void) {
 }
 
 /**
- * Since when a stop request waits for a supervisor; 0: there is none, or a supervisor carries it out. One that runs and
- * answers nothing counts as well.
+ * The time since which a stop request has waited for a supervisor; 0: there is no request, or a supervisor carries it out. A
+ * request also waits if the supervisor runs but does not respond.
  */
 static i64 stop_waits_since(void) {
-  if (!pid1.stop_asked_at || !pid1.has_taken_over || has_untaken_stop()) return pid1.stop_asked_at;
-  return pid1.asked_at > pid1.stop_asked_at ? pid1.asked_at : pid1.asked_at ? pid1.stop_asked_at : 0;
+  if (!pid1.stop_requested_at || !pid1.has_taken_over || has_pending_stop()) return pid1.stop_requested_at;
+  return pid1.unanswered_since > pid1.stop_requested_at ? pid1.unanswered_since : pid1.unanswered_since ? pid1.stop_requested_at : 0;
 }
 
-/** Whether a stop request has to be carried out without a supervisor. */
+/** Whether PID 1 must carry out a stop request without a supervisor. */
 static int is_stop_due(i64 now) {
   i64 since = stop_waits_since(), half = pid1.grace / 2;
   if (!since || now < since + pid1.settings.stop_wait) return 0;
-  // One that runs and is slow still has half of the time.
-  return !pid1.has_taken_over || is_stopped() || (has_untaken_stop() && now >= since + half);
+  // A supervisor that runs and is slow has half of the grace period.
+  return !pid1.has_taken_over || is_stopped() || (has_pending_stop() && now >= since + half);
 }
 
-/** When the supervisor is asked whether it is there, or is killed because it did not answer; -1: never. */
+/** The time at which a ping is sent to the supervisor, or at which it is killed if it did not respond; -1: never. */
 static i64 hung_at(void) {
   i64 after = pid1.settings.hung_after;
   if (pid1.supervisor <= 0 || after == 0) return -1;
-  if (!pid1.asked_at) return pid1.heard_at + after;
-  return pid1.asked_at + (pid1.ping ? after : after / 2);
+  if (!pid1.unanswered_since) return pid1.received_at + after;
+  return pid1.unanswered_since + (pid1.ping ? after : after / 2);
 }
 
 static i64 earlier(i64 one, i64 other) { return one < 0 ? other : other < 0 || one < other ? one : other; }
 
-i64 attend_at(i64 now) {
+i64 next_check_at(i64 now) {
   enum { TICK = 1000 };
   if (pid1.is_alone) return -1;
   i64 at = hung_at(), since = stop_waits_since();
   if (pid1.succession == SUCCESSION_DUE) at = earlier(at, pid1.start_at);
   if (since) at = earlier(at, since + pid1.settings.stop_wait > now ? since + pid1.settings.stop_wait : now + TICK / 10);
-  // An absence is noticed only by a wait that ends late.
-  return at > now + TICK && pid1.asked_at ? now + TICK : at;
+  // Limits the wait, because an absence is detected only by a wait that ends late.
+  return at > now + TICK && pid1.unanswered_since ? now + TICK : at;
 }
 
-void discount_absence(i64 by) {
-  pid1.heard_at += by;
-  if (pid1.asked_at) pid1.asked_at += by;
+void shift_deadlines(i64 by) {
+  pid1.received_at += by;
+  if (pid1.unanswered_since) pid1.unanswered_since += by;
   pid1.start_at += by;
   pid1.started_at += by;
   pid1.taken_over_at += by;
-  if (pid1.stop_asked_at) pid1.stop_asked_at += by;
+  if (pid1.stop_requested_at) pid1.stop_requested_at += by;
+  if (pid1.stop_received_at) pid1.stop_received_at += by;
 }
 
-/** Ends a supervisor that is of no more use, so that everything can be stopped without it. */
+/** Kills the supervisor, and stops all services without it. */
 static void stop_without(void) {
   char count[24];
   append_number(count, count + sizeof count, count_running());
-  SAY("asked to stop, and no supervisor answers: stopping ", count, " running processes without it");
+  MESSAGE("a stop was requested, and the supervisor does not respond: stopping ", count, " running processes without it");
   if (pid1.supervisor > 0) sys_kill(pid1.supervisor, SIGKILL);
   begin_stop(1);
 }
 
-void attend_supervisor(i64 now) {
+void check_supervisor(i64 now) {
   if (pid1.is_alone) return;
   if (is_stop_due(now)) {
     stop_without();
     return;
   }
   if (pid1.succession == SUCCESSION_DUE && now >= pid1.start_at) {
-    // Without room for a process or descriptors the services go on; the next try may find some.
-    if (launch_supervisor() < 0) pid1.start_at = now + FORK_PAUSE;
-    else begin_restoring();
+    // If no process or descriptor is available, the services keep running, and the next attempt may succeed.
+    if (launch_supervisor() < 0) {
+      if (!pid1.has_reported_no_room)
+        MESSAGE("no supervisor can be started: no process or no descriptor is left. The services keep running; trying again every second");
+      pid1.has_reported_no_room = 1;
+      pid1.start_at = now + FORK_PAUSE;
+    } else {
+      pid1.has_reported_no_room = 0;
+      begin_restoring();
+    }
   }
   i64 at = hung_at();
   if (at < 0 || now < at) return;
   if (!pid1.ping) {
     pid1.ping = PING_DUE;
-    if (!pid1.asked_at) pid1.asked_at = now;
+    if (!pid1.unanswered_since) pid1.unanswered_since = now;
     return;
   }
   pid1.is_hung = 1;
   pid1.ping = PING_NONE;
-  pid1.asked_at = 0;
-  pid1.heard_at = now;
+  pid1.unanswered_since = 0;
+  pid1.received_at = now;
   sys_kill(pid1.supervisor, SIGKILL);
 }

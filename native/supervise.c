@@ -1,6 +1,6 @@
-// The start of PID 1 with the supervisor as its child: checks what the machine offers, opens the control socket, starts the
+// Starts PID 1 with the supervisor as its child: checks the kernel's features, opens the control socket, starts the
 // supervisor, and enters the loop. The loop blocks only in poll(2), and keeps events as state until the socket has room,
-// so that a supervisor that reads nothing costs no memory. If the start fails, prints the reason and exits. Never reads
+// so that a supervisor that reads nothing needs no memory. If the start fails, prints the reason and exits. Never reads
 // the configuration.
 #include "supervise.h"
 
@@ -16,8 +16,8 @@ struct pid1 pid1;
 
 __attribute__((noreturn)) void leave(int code) {
   close_control();
-  // When PID 1 exits, the kernel kills its whole namespace. Elsewhere the supervisor would outlive its parent and go on
-  // printing.
+  // When PID 1 exits, the kernel kills its whole namespace. Otherwise the supervisor would outlive its parent and continue
+  // to print.
   if (!pid1.is_init && pid1.supervisor > 0) {
     sys_kill(pid1.supervisor, SIGKILL);
     sys_wait4(pid1.supervisor, NULL, 0);
@@ -25,7 +25,7 @@ __attribute__((noreturn)) void leave(int code) {
   sys_exit(code);
 }
 
-/** Whether /proc shows the processes of this PID namespace. Without it nothing can be supervised. */
+/** Whether /proc shows the processes of this PID namespace. The supervisor needs that. */
 static int has_proc(void) {
   char self[16] = {0};
   long size = sys(__NR_readlinkat, AT_FDCWD, "/proc/self", self, sizeof self - 1);
@@ -38,10 +38,10 @@ static int has_marks(void) {
   if (sys(__NR_prlimit64, 0, RLIMIT_LOCKS, NULL, &before) < 0) return 0;
   // As large as the marks of src/pid1/children.ts: the hard limit may be lower.
   marked = (struct limit){1ull << 53, before.hard};
-  int works = sys(__NR_prlimit64, 0, RLIMIT_LOCKS, &marked, NULL) == 0 && sys(__NR_prlimit64, 0, RLIMIT_LOCKS, NULL, &found) == 0 &&
+  int is_stored = sys(__NR_prlimit64, 0, RLIMIT_LOCKS, &marked, NULL) == 0 && sys(__NR_prlimit64, 0, RLIMIT_LOCKS, NULL, &found) == 0 &&
     found.soft == marked.soft;
   sys(__NR_prlimit64, 0, RLIMIT_LOCKS, &before, NULL);
-  return works;
+  return is_stored;
 }
 
 int supervise(const struct start *start) {
@@ -53,10 +53,13 @@ int supervise(const struct start *start) {
   pid1.settings = default_settings;
   pid1.socket = -1;
   if (!has_proc()) {
-    SAY("cannot supervise: /proc does not show the processes of this PID namespace. Mount it: mount -t proc proc /proc");
+    MESSAGE("cannot supervise: /proc does not show the processes of this PID namespace. Mount it: mount -t proc proc /proc");
     return 78;
   }
   if (!pid1.is_init) sys(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  // The buffers hold environments. Whole pages only (madvise(2), MADV_DONTDUMP).
+  u64 page = start->page ? start->page : 4096, from = (u64)&pid1 & ~(page - 1);
+  sys(__NR_madvise, from, (((u64)&pid1 + sizeof pid1 + page - 1) & ~(page - 1)) - from, 16);
   // The supervisor opens descriptors of this process through /proc. If its file is executable and not readable, the
   // kernel permits that only for a dumpable process.
   sys(__NR_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
@@ -72,10 +75,10 @@ int supervise(const struct start *start) {
   sys(__NR_prlimit64, 0, RLIMIT_NOFILE, &most, NULL);
   pid1.signals = (int)sys_signalfd(~0ull);
   if (pid1.signals < 0) {
-    SAY(NO_DESCRIPTORS);
+    MESSAGE(NO_DESCRIPTORS);
     return EXIT_BUG;
   }
-  // With the initial capacity of 64 KiB (pipe(7)), writer and reader wait for each other again and again.
+  // With the default capacity of 64 KiB (pipe(7)), writer and reader often wait for each other.
   sys_fcntl(1, F_SETPIPE_SZ, 1 << 20);
   sys_fcntl(2, F_SETPIPE_SZ, 1 << 20);
   add_line(&pid1.handover, "role=supervise", "");
@@ -84,11 +87,11 @@ int supervise(const struct start *start) {
   pid1.control = listen_control(start, &pid1.handover);
   long failure = launch_supervisor();
   if (failure == -EMFILE || failure == -ENFILE) {
-    SAY(NO_DESCRIPTORS);
+    MESSAGE(NO_DESCRIPTORS);
     leave(EXIT_BUG);
   }
   if (failure < 0) {
-    SAY("cannot start the supervisor: no process can be made. Raise the limit of processes (ulimit -u, pids.max)");
+    MESSAGE("cannot start the supervisor: no process can be created. Raise the limit of processes (ulimit -u, pids.max)");
     leave(EXIT_BUG);
   }
   loop();

@@ -1,7 +1,7 @@
-// What the files of PID 1 with a supervisor share: its state, and the functions that one of these files defines for the
-// others. supervise.c starts it; loop.c waits for events; runs.c keeps the table of runs; requests.c executes requests;
-// reports.c writes events; checkpoint.c keeps the records of the supervisor for the next one; successor.c starts that;
-// alone.c stops all services where there is none. Declarations only.
+// The state of PID 1 with a supervisor, and the functions that its files define for each other: supervise.c starts it;
+// loop.c waits for events; runs.c owns the table of runs; requests.c executes requests; reports.c writes events;
+// checkpoint.c stores the supervisor's records for the next one; successor.c starts the next one; alone.c stops all
+// services if there is none. Declarations only.
 #pragma once
 #include "handover.h"
 #include "spawn.h"
@@ -10,28 +10,28 @@ enum { EXIT_BUG = 70, REAPED_MOST = 512, ORPHANS_INTERVAL = 1000, DEATHS_SHOWN =
 /** What an entry of the queue reports about a run: the result of its start, or its exit. */
 enum report { REPORT_STARTED = 0, REPORT_EXITED = 1 };
 
-/** What the supervisor may set (REQUEST_HELLO). Times are milliseconds. */
+/** The settings of REQUEST_HELLO. Times are milliseconds. */
 struct settings {
-  /** A supervisor that answers no frame for this long is killed; 0: never. */
+  /** A supervisor that does not respond for this long is killed; 0: never. */
   u32 hung_after;
-  /** A stop request that finds no supervisor for this long is carried out by PID 1 alone. */
+  /** If there is no supervisor for this long after a stop request, PID 1 stops the services itself. */
   u32 stop_wait;
   /** The longest pause before the next supervisor is started. */
   u32 pause_most;
-  /** Everything is stopped after so many deaths in a row before the supervisor had taken over. */
+  /** PID 1 stops all services after this many deaths in a row, each before the supervisor had taken over. */
   u32 deaths_before_most;
-  /** The same for deaths less than YOUNG after it had taken over. */
+  /** The same for deaths less than YOUNG after the supervisor had taken over. */
   u32 deaths_young_most;
 };
-/** A supervisor that lives at least this long is no part of a series of deaths, milliseconds. */
+/** A supervisor that lives at least this long ends a series of deaths, milliseconds. */
 enum { YOUNG = 1000 };
 
 /** Why a supervisor ended. */
 enum death { DEATH_EXIT = 0, DEATH_SIGNAL = 1, DEATH_HUNG = 2 };
 
-/** What may be the next thing that PID 1 does to have a supervisor. */
+/** Whether a supervisor is to be started. */
 enum succession {
-  /** There is a supervisor, or there never was one. */
+  /** A supervisor is running, or none has been started. */
   SUCCESSION_NONE = 0,
   /** The next one is started at `start_at`. */
   SUCCESSION_DUE,
@@ -44,39 +44,53 @@ enum succession {
 extern struct pid1 {
   const struct start *start;
   int self, is_init, signals, socket, supervisor, control;
-  /** The supervisor has taken over; some supervisor has. */
+  /** `has_taken_over`: the current supervisor has sent REQUEST_HELLO. `was_taken_over`: any supervisor has. */
   int has_taken_over, was_taken_over;
   u32 grace;
   sigmask stop_signals;
   struct settings settings;
-  /** Lines of every handover. */
+  /** The lines that every handover contains. */
   struct handover handover;
   struct inbox in;
   struct writer out;
-  /** EVENT_RECEIVED and EVENT_NOTIFIED without effect so far (REQUEST_TAKEN); those before `sent` were written. */
-  struct writer untaken;
-  u32 untaken_sent;
-  /** When it was started, has taken over, was last heard, and was first sent a frame since then (0: it was not). */
-  i64 started_at, taken_over_at, heard_at, asked_at;
-  /** EVENT_PING: nothing was heard for so long that it is to be sent; it was written. */
+  /**
+   * EVENT_RECEIVED and EVENT_NOTIFIED that have not been acknowledged (REQUEST_ACKNOWLEDGE). The first `pending_sent`
+   * bytes were written.
+   */
+  struct writer pending;
+  u32 pending_sent;
+  /** Times of the current supervisor: its start, its first REQUEST_HELLO, and the last bytes received from it. */
+  i64 started_at, taken_over_at, received_at;
+  /** The time of the first frame sent to the supervisor since `received_at`; 0: none. */
+  i64 unanswered_since;
+  /** EVENT_PING. Due: it must be sent, because nothing was received for too long. Sent: it was written. */
   enum { PING_NONE = 0, PING_DUE, PING_SENT } ping;
-  /** It was killed because it answered nothing. */
+  /** The supervisor was killed because it did not respond. */
   int is_hung;
   enum succession succession;
-  i64 start_at, died_at;
+  /** `died_received_at`: the time of the last bytes from the supervisor that died at `died_at`. */
+  i64 start_at, died_at, died_received_at;
   u32 pause, restarts, deaths_before, deaths_young;
   /** The deaths since a supervisor last took over, each `enum death << 8 | number`: exit code or signal. */
   u32 death_count, deaths[DEATHS_SHOWN];
-  /** What the successor receives next: a record from that byte on, a run. */
+  /** The next part of the state for the successor: `restore_record` from byte `restore_part` on, then `restore_run`. */
   u32 restore_record, restore_part, restore_run;
   int is_restoring;
-  /** When a stop signal was received for which there is no supervisor; 0: never. Stays set. */
-  i64 stop_asked_at;
-  /** The highest number that a run has had. */
+  /** The time of the first stop signal; 0: none. */
+  i64 stop_received_at;
+  /** Since when a stop request waits for a supervisor: since the signal, or since the last supervisor ended; 0: never. */
+  i64 stop_requested_at;
+  /** The time of the last bytes from any supervisor. Unlike `received_at`, absences of PID 1 do not move it. */
+  i64 last_received_at;
+  /** A supervisor was killed because its protocol is not supported: the next one would have the same file. */
+  int has_refused;
+  /** Whether it was printed that no supervisor can be started. */
+  int has_reported_no_room;
+  /** The highest number of a run so far. */
   u32 last_run;
   struct run *runs;
   size_t runs_size;
-  u32 run_count, free_hint;
+  u32 run_count, free_hint, ends;
   /** The queue of reports, oldest first: slot << 1 | REPORT_STARTED or REPORT_EXITED. */
   u32 *reports;
   size_t reports_size;
@@ -84,17 +98,19 @@ extern struct pid1 {
   /** Signals that were received and not reported yet, and the last sender of each. */
   sigmask received;
   struct { i32 code, pid; } senders[SIGNALS + 1];
-  /** Orphans reaped, in total and as of the last report; below, the numbers of those reaped since that report. */
+  /** Orphans reaped: in total, and at the last report, which was at `reaped_reported_at`. */
   u64 reaped, reaped_reported;
   i64 reaped_reported_at;
+  /** The PIDs of the first orphans that were reaped since the last report, and the number of all of these orphans. */
   u32 orphan_count;
   i32 orphans[REAPED_MOST];
+  /** REQUEST_WATCH is on. */
   int watches;
   /**
-   * `is_alone`: stops everything without a supervisor. `is_asked`: because of a stop request. `was_killed`: SIGKILL was
-   * sent; `had_to_kill`: to a run that had not ended by then.
+   * `is_alone`: PID 1 stops all services without a supervisor. `is_requested`: because of a stop request. `was_killed`:
+   * SIGKILL was sent. `had_to_kill`: a run had not ended at that time.
    */
-  int is_alone, is_asked, was_killed, had_to_kill;
+  int is_alone, is_requested, was_killed, had_to_kill;
   i64 deadline;
   /** The table for poll(2), and the meaning of each entry: slot << 3 | POLLED_…. */
   struct pollfd *polled;
@@ -109,7 +125,7 @@ __attribute__((noreturn)) void leave(int code);
 // checkpoint.c
 /** Stores the records of REQUEST_KEEP. 0 if the payload is malformed. */
 int keep_records(struct reader *from);
-/** Whether a supervisor could go on from what is stored: there are records, and none was lost for want of memory. */
+/** Whether a successor could continue with the stored records: there are records, and no memory was lacking for any. */
 int is_kept(void);
 /** Writes EVENT_KEPT for the records that the successor has not received, while there is room. 1 when all were written. */
 int restore_records(void);
@@ -118,16 +134,16 @@ int restore_records(void);
 /** Starts the supervisor. Returns 0, or minus the errno of fork(2) or of the descriptors that it needs. */
 long launch_supervisor(void);
 /**
- * Handles the end of the supervisor: starts the next one, at once or after a pause, or stops everything. If none had ever
- * taken over, PID 1 exits with its code: an invalid configuration, or a help text.
+ * Handles the end of the supervisor: starts the next one, at once or after a pause, or stops all services. If no supervisor
+ * had taken over, PID 1 exits with its code, such as that for an invalid configuration or after a help text.
  */
 void lose_supervisor(int status);
-/** Does what is due: starts a supervisor, kills a hung one, carries out a stop request that nobody takes. */
-void attend_supervisor(i64 now);
-/** When attend_supervisor() is to be called next; -1: not before an event. */
-i64 attend_at(i64 now);
-/** Moves all instants by a time in which this process did not run (SIGSTOP, a frozen container). */
-void discount_absence(i64 by);
+/** Starts a supervisor, kills a hung one, or carries out a stop request without a supervisor, if that is due. */
+void check_supervisor(i64 now);
+/** The time at which check_supervisor() must be called next; -1: after the next event. */
+i64 next_check_at(i64 now);
+/** Moves all times by an absence: a time in which this process did not run (SIGSTOP, a frozen container). */
+void shift_deadlines(i64 by);
 
 // loop.c
 /** Handles events until the program exits. */
@@ -144,16 +160,16 @@ void queue_report(u32 slot, enum report report);
 void reap_children(void);
 
 // reports.c
-/** Whether a datagram could be kept now until it has had its effect. */
+/** Whether the buffer of pending events has room for a datagram. */
 int has_room_for_datagram(void);
-/** Keeps one datagram of a notify socket, if there is one, and room for it. */
+/** Reads one datagram of a notify socket into the pending events, if there is one, and room for it. */
 void receive_notification(struct run *run);
-/** Reports what has happened, as far as the buffer has room. Returns whether all of it was reported. */
+/** Writes all reports for which the buffer has room. Returns whether all were written. */
 int report_all(i64 now);
-/** Forgets the oldest of the events that are kept until they have had their effect. */
-void drop_taken(u32 count);
-/** Whether a stop signal was received that has had no effect yet. */
-int has_untaken_stop(void);
+/** Removes the oldest pending events, which the supervisor has acknowledged. */
+void drop_acknowledged(u32 count);
+/** Whether a stop signal is pending: received, and not acknowledged. */
+int has_pending_stop(void);
 
 // requests.c
 /** Handles the buffered requests while there is room for their replies. Returns whether it handled any. */
@@ -168,11 +184,11 @@ void close_socket(void);
 // alone.c
 /** The number of runs whose main process has not ended. */
 u32 count_running(void);
-/** Begins to stop everything without a supervisor. `is_asked`: a stop request is the reason, and not a failure. */
-void begin_stop(int is_asked);
+/** Begins to stop all services without a supervisor. `is_requested`: a stop request is the reason, and not a failure. */
+void begin_stop(int is_requested);
 /** The exit code of that stop. */
 int code_of_stop(void);
-/** Does the next step of the stop without a supervisor. Returns whether the stop is complete. */
+/** Performs the next step of that stop. Returns whether the stop is complete. */
 int continue_stop(i64 now);
 /**
  * Copies output of a service to standard output if that accepts it, and discards it otherwise: a full pipe would block

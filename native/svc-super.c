@@ -1,6 +1,6 @@
-// The entry point. Selects what this process runs: one command under PID 1 (`init`, or another init by whose name it
-// was called), PID 1 with the supervisor as its child, or a short command that the supervisor's file executes. Blocks
-// every signal first, so that none is lost.
+// The entry point. Selects the mode of this process: one command under PID 1 (`init`, or the name of another init), PID 1
+// with the supervisor as its child, or a short command that the supervisor's file executes. Blocks every signal first, so
+// that none is lost.
 #include "handover.h"
 
 static const char *base_name(const char *path) {

@@ -1,7 +1,7 @@
 // Functions that the files of the native program share: svc-super.c selects the mode; supervise.c is PID 1 with the
-// supervisor as its child (supervise.h lists its files); spawn.c starts programs; frames.c encodes messages; handover.c executes the supervisor's
-// file; control.c finds control sockets; terminal.c relays a terminal; init.c runs one command as PID 1 does.
-// Declarations only.
+// supervisor as its child (supervise.h lists its files); spawn.c starts programs; frames.c encodes messages; handover.c
+// executes the supervisor's file; control.c finds control sockets; terminal.c relays a terminal; init.c runs one command
+// as PID 1. Declarations only.
 #pragma once
 #include "sys.h"
 
@@ -9,9 +9,9 @@
 char *append(char *end, const char *limit, const char *text);
 char *append_number(char *end, const char *limit, i64 number);
 i64 parse_number(const char *text);
-void say(const char *const *parts);
-/** `SAY("cannot ", what)`. */
-#define SAY(...) say((const char *const[]){__VA_ARGS__, NULL})
+void print_message(const char *const *parts);
+/** `MESSAGE("cannot ", what)`. */
+#define MESSAGE(...) print_message((const char *const[]){__VA_ARGS__, NULL})
 
 /** How this process was started, and the settings that it restores for the programs that it starts. */
 struct start {
@@ -25,7 +25,7 @@ struct start {
   u64 page;
 };
 
-/** Runs one command as `svc-super init`, tini, dumb-init or catatonit does, by the name `as`; returns the exit code. */
+/** Runs one command like the init `as`: `init`, `tini`, `dumb-init` or `catatonit`. Returns the exit code. */
 int init(const struct start *start, const char *as, int argc, char **argv);
 
 /**

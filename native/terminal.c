@@ -90,7 +90,7 @@ int exec_on_terminal(const struct start *start, struct handover *handover) {
     sys_exit(hand_over(start, handover, 0));
   }
   if (child < 0) {
-    SAY("cannot run the command: no process can be made");
+    MESSAGE("cannot run the command: no process can be created");
     return 70;
   }
   sys_close(FD_CONTROL);

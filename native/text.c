@@ -35,7 +35,7 @@ size_t strlen(const char *text) {
 #endif
 
 /**
- * Appends `text` and a NUL at `end`. Never writes at `limit` or beyond: what does not fit is left out. Returns the new
+ * Appends `text` and a NUL at `end`. Never writes at `limit` or beyond: text that does not fit is cut off. Returns the new
  * end.
  */
 char *append(char *end, const char *limit, const char *text) {
@@ -81,7 +81,7 @@ static int is_unsafe(u32 character) {
   return 0;
 }
 
-/** Decodes the first character of a text in UTF-8. A byte that begins no complete character counts as one. */
+/** Decodes the first character of a text in UTF-8. A byte that does not begin a complete character counts as one. */
 static u32 decode(const u8 *at, size_t left, u32 *size) {
   u32 length = at[0] < 0xc0 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
   u32 character = length == 1 ? at[0] : at[0] & (0x7fu >> length);
@@ -95,7 +95,7 @@ static u32 decode(const u8 *at, size_t left, u32 *size) {
   return character;
 }
 
-/** Names come from outside: replaces each byte of an unsafe character by `?`. */
+/** Replaces each byte of an unsafe character by `?`, because names come from outside. */
 static void hide_unsafe(char *at, const char *end) {
   for (u32 size; at < end; at += size)
     if (is_unsafe(decode((const u8 *)at, (size_t)(end - at), &size))) memset(at, '?', size);
@@ -106,7 +106,7 @@ static void hide_unsafe(char *at, const char *end) {
  * block: a pipe or terminal that accepts nothing must not stop PID 1 (pipe(7): a write of up to PIPE_BUF bytes to a
  * pipe that polls writable does not block).
  */
-void say(const char *const *parts) {
+void print_message(const char *const *parts) {
   char line[1024], *end = append(line, line + sizeof line - 1, "svc-super: ");
   for (; *parts; parts++) end = append(end, line + sizeof line - 1, *parts);
   hide_unsafe(line, end);

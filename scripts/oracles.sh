@@ -1,16 +1,20 @@
 #!/bin/sh
-# Installs what the tests of `svc-super import` compare it with (test/convert/import): compose-go, compiled by Go, and honcho in
-# a Python environment. Does nothing where they are there already.
+# Installs what the tests of `svc-super import` and `svc-super export` compare with (test/convert/oracles): compose-go and Podman's
+# quadlet code, compiled by Go 1.26; honcho, kubernetes-validate and hadolint in a Python environment. Does nothing where they
+# are up to date. Debian's packages (supervisor, s6, shfmt, slurm, shellcheck) are not its business.
 set -eu
 cd "$(dirname "$0")/.."
-sources=test/convert/import/oracles
+sources=test/convert/oracles
 target=.cache/oracles
-digest=$(cat "$sources"/requirements.txt "$sources"/compose/go.mod "$sources"/compose/main.go | sha256sum | cut -d' ' -f1)
+digest=$(cat "$sources"/requirements.txt "$sources"/*/go.mod "$sources"/*/main.go | sha256sum | cut -d' ' -f1)
 if [ "$(cat "$target/digest" 2>/dev/null || true)" = "$digest" ]; then exit 0; fi
-echo "installing what imports are compared with ..." >&2
+command -v go >/dev/null || { echo "install Go 1.26 first" >&2; exit 1; }
+echo "installing what imports and exports are compared with ..." >&2
 rm -rf "$target"
 mkdir -p "$target"
 python3 -m venv "$target/python"
 "$target/python/bin/pip" install --quiet --disable-pip-version-check --requirement "$sources/requirements.txt"
-(cd "$sources/compose" && go build -mod=readonly -o "../../../../../$target/compose" .)
+for program in compose quadlet; do
+  (cd "$sources/$program" && go build -mod=readonly -o "../../../../$target/$program" .)
+done
 echo "$digest" >"$target/digest"

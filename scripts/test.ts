@@ -1,8 +1,9 @@
-// Runs the test suite, or the parts of it that are named: types, lint, build, then the tests, room by room, live to the
-// terminal. Ends with what failed, a table, and one line that counts it all. With CI=true a skip is a failure.
-// `npm test -- e2e -t 'a title'`: what begins with a dash, and all behind it, goes to `bun test`.
-import { existsSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+// Runs the test suite, or what the command line names: a part (`e2e`), a folder of test/ (`core`, `test/up`) or a file.
+// Without arguments: types, lint, build, then all tests, folder by folder. Prints the output as it comes, and at the end the
+// failures, a table and one line of totals. With CI=true a skipped test is a failure. Arguments from the first that begins
+// with a dash go to `bun test`: `npm test -- e2e -t 'a title'`. CONTRIBUTING.md explains all of it.
+import { existsSync, rmSync, statSync } from 'node:fs';
+import { basename, join, relative, resolve } from 'node:path';
 import { whyNoChaos } from '../chaos/obstacle.ts';
 import { whyNoContainers } from '../test/helpers/container-tools.ts';
 import { installMusl, whyNoMusl, withMusl } from '../test/helpers/musl.ts';
@@ -12,13 +13,13 @@ import { Leftovers } from './leftovers.ts';
 const ROOT = join(import.meta.dir, '..');
 const BUN = process.execPath;
 const IS_CI = process.env.CI === 'true';
-/** Of one test, milliseconds. */
-const TEST_PATIENCE = 120_000;
-/** Of one part: past it something hangs, and what it had started is killed. */
-const PART_PATIENCE = 30 * 60_000;
-/** Output that is still held open by something when a part has ended is waited for this long. */
+/** Time limit of one test, milliseconds. */
+const TEST_TIMEOUT = 120_000;
+/** Time limit of one part, milliseconds; after that, the part and its processes are killed. */
+const PART_TIMEOUT = 30 * 60_000;
+/** How long to wait for output that another process holds open after a part has ended, milliseconds. */
 const DRAIN = 1_000;
-/** Of one failure, so much is repeated at the end. */
+/** Lines of each failure that are repeated at the end. */
 const LINES_KEPT = 60;
 
 interface Counts {
@@ -30,18 +31,18 @@ interface Counts {
 interface Outcome extends Counts {
   readonly part: string;
   readonly seconds: number;
-  /** What failed, as it was printed. */
+  /** Each failure, as it was printed. */
   readonly failures: readonly string[];
-  /** Plain sentences about what was skipped, and why. */
+  /** One sentence for each skipped test: which, and why. */
   readonly skips: readonly string[];
 }
 
 interface Part {
   readonly about: string;
-  /** Why it cannot run here; null where it can. */
+  /** Why the part cannot run on this machine; null if it can. */
   why?(): string | null;
   readonly command: () => readonly string[];
-  /** Added to the environment; `folder` is for its files and goes when the part is over. */
+  /** Added to the environment. `folder` is for the part's files, and is removed after it. */
   readonly env?: (folder: string) => Readonly<Record<string, string>>;
   readonly read: (run: Run) => Omit<Outcome, 'part' | 'seconds'>;
 }
@@ -52,37 +53,44 @@ interface Run {
 }
 
 const APART = ['native', 'e2e', 'examples', 'containers', 'release', 'packages', 'platforms', 'hooks'];
-/** They take minutes, and find what a change of today has not made: in CI always, elsewhere when they are named. */
+/** Parts that take minutes and seldom find what a small change broke: always in CI, elsewhere only by name. */
 const LONG: readonly string[] = ['soak', 'fuzz'];
-/** Under a minute. */
+/** Takes less than a minute. */
 const SHORT_SOAK = ['--restarts', '2000', '--lines', '300000', '--probes', '6000', '--calls', '2000'];
-/** What these parts run. */
+/** The built files, which some parts run. */
 const FILES = ['dist/svc-super', 'dist/svc-super-supervisor'];
-/** Only when they are named. */
+/** Parts that run only by name. */
 const ON_DEMAND: readonly string[] = ['node-all', 'bun-some', 'bun-all', 'release-all', 'platforms', 'hooks', 'musl'];
-const NEEDS_BINARY = [...APART, ...LONG, ...ON_DEMAND, 'chaos', 'node'];
-/** What differs most between the runtimes: pipes, sockets, signals, the first and the last steps of the supervisor. */
+const NEEDS_BUILD = [...APART, ...LONG, ...ON_DEMAND, 'chaos', 'node'];
+/** End-to-end tests of what differs most between Bun and Node: pipes, sockets, signals, start and end. */
 const ON_NODE = ['control-operations', 'node', 'output', 'probe-http', 'signals', 'start', 'stop'];
 /** There, sh adds PWD to the supervisor's environment, which these files compare exactly; and /dev/null must exist. */
 const NOT_ON_BUN: readonly string[] = ['trap-environment', 'unchanged'];
-/** Rounds of chaos are begun for so long, minutes, and a failure is made smaller for as long. */
+/** How long chaos rounds are started, and how long a failure is reduced, minutes. */
 const CHAOS_MINUTES = 2;
 
-function testFiles(wanted: (room: string) => boolean): string[] {
+/** Random sequences and random inputs: they take a minute and more, and run apart from the quick tests. */
+const PROPERTY = /(?:^|-)property\.test\.ts$/;
+const isProperty = (file: string) => PROPERTY.test(basename(file));
+
+/** The folder of test/ that a test file is in; its own name if it is in none. */
+const roomOf = (file: string) => file.split('/')[1] ?? '';
+
+function testFiles(wanted: (file: string) => boolean): string[] {
   const files = [...new Bun.Glob('test/**/*.test.ts').scanSync({ cwd: ROOT })];
-  return files.filter((file) => wanted(file.split('/')[1] ?? '')).sort();
+  return files.filter((file) => !file.includes('/node_modules/') && wanted(file)).sort();
 }
 
 const bunTest = (files: readonly string[]): string[] => [
   BUN,
   'test',
   '--timeout',
-  String(TEST_PATIENCE),
+  String(TEST_TIMEOUT),
   ...bunOptions,
   ...files.map((file) => `./${file}`),
 ];
 
-const tests = (about: string, wanted: (room: string) => boolean, why?: () => string | null): Part => ({
+const tests = (about: string, wanted: (file: string) => boolean, why?: () => string | null): Part => ({
   about,
   why: () => (testFiles(wanted).length === 0 ? 'there are no such tests' : (why?.() ?? null)),
   command: () => bunTest(testFiles(wanted)),
@@ -90,9 +98,9 @@ const tests = (about: string, wanted: (room: string) => boolean, why?: () => str
 });
 
 const endToEnd = (wanted: (name: string) => boolean): string[] =>
-  bunTest(testFiles((room) => room === 'e2e').filter((file) => wanted(basename(file, '.test.ts'))));
+  bunTest(testFiles((file) => roomOf(file) === 'e2e' && wanted(basename(file, '.test.ts'))));
 
-/** End-to-end tests, with the bundle for Node in place of dist/svc-super-supervisor. */
+/** End-to-end tests with the bundle for Node in place of dist/svc-super-supervisor. */
 const onNode = (about: string, wanted: (name: string) => boolean): Part => ({
   about,
   why: whyNoNode,
@@ -137,7 +145,7 @@ const rounds = (about: string): Part => ({
   read: readRounds,
 });
 
-/** A command that ends with a line `N passed, N failed`, and prints a line for each thing that failed. */
+/** A command whose last line is `N passed, N failed`, and that prints a line for each failure. */
 const counted = (about: string, ...command: string[]): Part => ({
   about,
   command: () => [BUN, ...command],
@@ -155,40 +163,81 @@ const counted = (about: string, ...command: string[]): Part => ({
   },
 });
 
+const room = (about: string, name: string, why?: () => string | null) =>
+  tests(about, (file) => roomOf(file) === name, why);
+
 const PARTS = {
-  types: tool('types fit (tsc)', 'node_modules/.bin/tsc', '--noEmit'),
+  types: tool('types (tsc)', 'node_modules/.bin/tsc', '--noEmit'),
   lint: tool('lint and format (biome)', 'node_modules/.bin/biome', 'check', '.'),
-  build: tool('both files in dist/ are built', 'scripts/build.ts', '--if-stale'),
-  native: tests('the native program by itself, beside the inits that it stands in for', (room) => room === 'native'),
-  unit: tests('the rooms, in virtual time or one by one', (room) => !APART.includes(room)),
-  e2e: tests('svc-super as PID 1 of its own namespace', (room) => room === 'e2e'),
-  node: onNode('the same supervisor on Node, some of it', (name) => ON_NODE.includes(name)),
-  'node-all': onNode('the same supervisor on Node, all of it', () => true),
-  'bun-some': onBun('the bundle on an installed Bun, some of it', (name) => ON_NODE.includes(name)),
-  'bun-all': onBun('the bundle on an installed Bun', (name) => !NOT_ON_BUN.includes(name)),
-  examples: tests('the examples, with real services', (room) => room === 'examples'),
-  containers: tests('svc-super in real containers', (room) => room === 'containers', whyNoContainers),
-  packages: tests('the packages for npm and Python, installed', (room) => room === 'packages'),
-  release: tests('the files of a release, for this platform', (room) => room === 'release'),
+  build: tool('both files in dist/', 'scripts/build.ts', '--if-stale'),
+  native: room('the native program alone, and compared with the inits that it replaces', 'native'),
+  unit: tests(
+    'each folder of src/ alone, in virtual time where possible',
+    (file) => !APART.includes(roomOf(file)) && !isProperty(file),
+  ),
+  property: tests(
+    'random events against the core, and random inputs',
+    (file) => !APART.includes(roomOf(file)) && isProperty(file),
+  ),
+  e2e: room('svc-super as PID 1 of its own namespace', 'e2e'),
+  node: onNode('the same supervisor on Node: some of the end-to-end tests', (name) => ON_NODE.includes(name)),
+  'node-all': onNode('the same supervisor on Node: all end-to-end tests', () => true),
+  'bun-some': onBun('the bundle on an installed Bun: some of the end-to-end tests', (name) => ON_NODE.includes(name)),
+  'bun-all': onBun('the bundle on an installed Bun: nearly all end-to-end tests', (name) => !NOT_ON_BUN.includes(name)),
+  examples: room('the examples, with real services', 'examples'),
+  containers: room('svc-super in real containers', 'containers', whyNoContainers),
+  packages: room('the packages for npm and Python, installed', 'packages'),
+  release: room('the files of a release, for this platform', 'release'),
   'release-all': {
-    ...tests('the files of a release, for every platform', (room) => room === 'release'),
+    ...room('the files of a release, for every platform', 'release'),
     env: () => ({ SVC_SUPER_TEST_RELEASE: 'full' }),
   },
-  platforms: tests('each build on its platform: musl in a root, arm64 emulated', (room) => room === 'platforms'),
-  hooks: tests('the hook for commits, and the workflows', (room) => room === 'hooks'),
-  musl: onMusl('the supervisor with musl on this machine, all of it'),
-  chaos: rounds('random services under random faults; the seed is the day’s'),
+  platforms: room('each build on its platform: musl in a root, arm64 emulated', 'platforms'),
+  hooks: room('the hook for commits, and the workflows', 'hooks'),
+  musl: onMusl('the supervisor with musl on this machine: all end-to-end tests'),
+  chaos: rounds('random services under random faults; the seed is that of the day'),
   soak: counted('nothing grows (a short soak)', 'soak/soak.ts', ...SHORT_SOAK, '--results', 'none'),
-  fuzz: counted('a minute of fuzzing each, two at a time', 'fuzz/fuzz.ts', '--seconds', '60', '--at-once', '2'),
+  fuzz: counted(
+    'fuzzing, a minute for each target, two at a time',
+    'fuzz/fuzz.ts',
+    '--seconds',
+    '60',
+    '--at-once',
+    '2',
+  ),
 } as const satisfies Readonly<Record<string, Part>>;
 
 type PartName = keyof typeof PARTS;
 
+/** A part by name, and whether it needs the files in dist/. */
+interface Wanted {
+  readonly name: string;
+  readonly part: Part;
+  readonly needsBuild: boolean;
+}
+
 const firstOption = process.argv.findIndex((word, index) => index >= 2 && word.startsWith('-'));
-const names = process.argv.slice(2, firstOption < 0 ? undefined : firstOption);
+const words = process.argv.slice(2, firstOption < 0 ? undefined : firstOption);
 const bunOptions = firstOption < 0 ? [] : process.argv.slice(firstOption);
 
-/** The last block of counts that `bun test` printed; null when it did not come so far. */
+function partOf(name: PartName): Wanted {
+  return { name, part: PARTS[name], needsBuild: NEEDS_BUILD.includes(name) };
+}
+
+/** What an argument selects: a part, else a test file, else a folder of test/ without its property tests; or null. */
+function find(word: string): Wanted | null {
+  if (Object.hasOwn(PARTS, word)) return partOf(word as PartName);
+  const path = relative(ROOT, resolve(word));
+  const inTest = path.startsWith('test/') ? path : join('test', word);
+  const isFolder = statSync(join(ROOT, inTest), { throwIfNoEntry: false })?.isDirectory() === true;
+  const matches = (file: string) =>
+    isFolder ? file.startsWith(`${inTest}/`) && !isProperty(file) : file === inTest || file === `${inTest}.test.ts`;
+  const [first] = testFiles(matches);
+  if (first === undefined) return null;
+  return { name: inTest, part: tests('as named', matches), needsBuild: APART.includes(roomOf(first)) };
+}
+
+/** The last block of counts that `bun test` printed; null if it printed none. */
 function readSummary(lines: readonly string[]): Counts | null {
   const end = lines.findLastIndex((line) => /^Ran \d+ tests? across /.test(line));
   if (end < 0) return null;
@@ -208,12 +257,12 @@ function readTests({ code, output }: Run): Omit<Outcome, 'part' | 'seconds'> {
   const skips = [...new Set(lines.filter((line) => /^\((?:skip|todo)\) |^SKIPPED /.test(line)))];
   const summary = readSummary(lines);
   if (summary === null) {
-    const words = `bun test came to no end of its own (exit code ${code})`;
+    const reason = `bun test printed no totals (exit code ${code})`;
     return {
       passed: 0,
       failed: 1,
       skipped: 0,
-      failures: [...failures, [...lines.slice(-LINES_KEPT), words].join('\n')],
+      failures: [...failures, [...lines.slice(-LINES_KEPT), reason].join('\n')],
       skips,
     };
   }
@@ -230,7 +279,7 @@ function readRounds({ output }: Run): Omit<Outcome, 'part' | 'seconds'> {
   return { passed, failed, skipped: 0, failures: stories.map(([story]) => story), skips: [] };
 }
 
-/** What stands between the line of one test and that of the next, where the next one failed; and errors between tests. */
+/** For each failed test, the lines since the result of the test before it; and errors between tests. */
 function readFailures(lines: readonly string[]): string[] {
   const failures: string[] = [];
   let from = 0;
@@ -246,7 +295,7 @@ function readFailures(lines: readonly string[]): string[] {
   return failures;
 }
 
-/** Runs a command to its end; what it prints is printed at once and kept. */
+/** Runs a command until it exits. Prints its output at once, and returns it. */
 async function run({ command, env }: Part, leftovers: Leftovers): Promise<Run> {
   let output = '';
   const files = join(leftovers.folder, 'part');
@@ -266,25 +315,22 @@ async function run({ command, env }: Part, leftovers: Leftovers): Promise<Run> {
   };
   const drained = Promise.all([pass(child.stdout, process.stdout), pass(child.stderr, process.stderr)]);
   const stopReaping = leftovers.reapBeside(child.pid);
-  const patience = setTimeout(() => {
-    output += `\nit was killed after ${PART_PATIENCE / 60_000} minutes\n`;
+  const timeout = setTimeout(() => {
+    output += `\nkilled after ${PART_TIMEOUT / 60_000} minutes\n`;
     child.kill('SIGKILL');
-  }, PART_PATIENCE);
+  }, PART_TIMEOUT);
   const code = await child.exited;
-  clearTimeout(patience);
+  clearTimeout(timeout);
   stopReaping();
   rmSync(files, { recursive: true, force: true });
   await Promise.race([drained, Bun.sleep(DRAIN)]);
   return { code, output };
 }
 
-async function runPart(name: PartName, leftovers: Leftovers, binaryIsThere: boolean): Promise<Outcome> {
-  const part: Part = PARTS[name];
+async function runPart({ name, part, needsBuild }: Wanted, leftovers: Leftovers): Promise<Outcome> {
   process.stdout.write(`\n=== ${name}: ${part.about}\n`);
-  const why =
-    NEEDS_BINARY.includes(name) && !binaryIsThere
-      ? `${FILES.join(' and ')} could not be built`
-      : (part.why?.() ?? null);
+  const isBuilt = FILES.every((file) => existsSync(join(ROOT, file)));
+  const why = needsBuild && !isBuilt ? `${FILES.join(' and ')} could not be built` : (part.why?.() ?? null);
   const none = { part: name, seconds: 0, passed: 0, failed: 0, skipped: 0, failures: [], skips: [] };
   if (why !== null) return { ...none, skipped: 1, skips: [`skipped, ${why}`] };
   const from = performance.now();
@@ -302,16 +348,60 @@ function render(outcomes: readonly Outcome[]): string {
   return [row(['part', 'passed', 'failed', 'skipped', 'time']), ...table].join('\n');
 }
 
+/** What the command line selects, in order and each once; a part that needs the built files brings the build along. */
+function select(): readonly Wanted[] | { readonly unknown: readonly string[] } {
+  if (words.length === 0) {
+    const usual = (name: PartName) => (LONG.includes(name) ? IS_CI : !ON_DEMAND.includes(name));
+    return (Object.keys(PARTS) as PartName[]).filter(usual).map(partOf);
+  }
+  const unknown = words.filter((word) => find(word) === null);
+  if (unknown.length > 0) return { unknown };
+  const named = words.flatMap((word) => find(word) ?? []);
+  const all = named.some(({ needsBuild }) => needsBuild) ? [partOf('build'), ...named] : named;
+  return [...new Map(all.map((one) => [one.name, one])).values()];
+}
+
+/** Runs the parts one after another. The last outcome is about what they left behind: processes, files, containers. */
+async function runAll(wanted: readonly Wanted[], leftovers: Leftovers): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const left: string[] = [];
+  for (const one of wanted) {
+    outcomes.push(await runPart(one, leftovers));
+    left.push(...(await leftovers.take()).map((what) => `${one.name} left behind ${what}`));
+  }
+  const isClean = left.length === 0;
+  const counts = { passed: isClean ? 1 : 0, failed: isClean ? 0 : 1, skipped: 0 };
+  return [
+    ...outcomes,
+    { part: 'nothing left', seconds: 0, ...counts, failures: isClean ? [] : [left.join('\n')], skips: [] },
+  ];
+}
+
+/** Prints failures, table and totals; returns the exit code. */
+function report(outcomes: readonly Outcome[], seconds: number): number {
+  const write = (text: string) => process.stdout.write(`${text}\n`);
+  for (const { part, failures } of outcomes)
+    for (const failure of failures) write(`\n--- ${part} failed:\n${failure.trimEnd()}`);
+  write(`\n${render(outcomes)}\n`);
+  for (const { part, skips } of outcomes) for (const skip of skips) write(`${part}: ${skip}`);
+  const sum = (count: keyof Counts) => outcomes.reduce((total, outcome) => total + outcome[count], 0);
+  const [passed, skipped] = [sum('passed'), IS_CI ? 0 : sum('skipped')];
+  const failed = sum('failed') + (IS_CI ? sum('skipped') : 0);
+  if (IS_CI && sum('skipped') > 0) write('CI=true: skipped tests count as failed');
+  write(`total time ${seconds.toFixed(0)} s`);
+  write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+  return failed === 0 ? 0 : 1;
+}
+
 async function main(): Promise<number> {
-  const unknown = names.filter((name) => !Object.hasOwn(PARTS, name));
-  if (unknown.length > 0) {
-    process.stderr.write(`there is no part ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}\n`);
+  const wanted = select();
+  if ('unknown' in wanted) {
+    const parts = Object.keys(PARTS).join(', ');
+    process.stderr.write(
+      `no part, folder of test/ or test file: ${wanted.unknown.join(', ')}. The parts are ${parts}.\n`,
+    );
     return 64;
   }
-  const usual = (Object.keys(PARTS) as PartName[]).filter((name) =>
-    LONG.includes(name) ? IS_CI : !ON_DEMAND.includes(name),
-  );
-  const wanted = names.length === 0 ? usual : (['build', ...names] as PartName[]);
   const leftovers = new Leftovers();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
@@ -321,40 +411,9 @@ async function main(): Promise<number> {
     });
   }
   const from = performance.now();
-  const outcomes: Outcome[] = [];
-  const left: string[] = [];
-  for (const name of new Set(wanted)) {
-    outcomes.push(
-      await runPart(
-        name,
-        leftovers,
-        FILES.every((file) => existsSync(join(ROOT, file))),
-      ),
-    );
-    left.push(...(await leftovers.take()).map((what) => `${name} left behind ${what}`));
-  }
+  const outcomes = await runAll(wanted, leftovers);
   leftovers.close();
-  outcomes.push({
-    part: 'nothing left',
-    seconds: 0,
-    passed: left.length === 0 ? 1 : 0,
-    failed: left.length === 0 ? 0 : 1,
-    skipped: 0,
-    failures: left.length === 0 ? [] : [left.join('\n')],
-    skips: [],
-  });
-  const write = (text: string) => process.stdout.write(`${text}\n`);
-  for (const { part, failures } of outcomes)
-    for (const failure of failures) write(`\n--- ${part} failed:\n${failure.trimEnd()}`);
-  write(`\n${render(outcomes)}\n`);
-  for (const { part, skips } of outcomes) for (const skip of skips) write(`${part}: ${skip}`);
-  const sum = (count: keyof Counts) => outcomes.reduce((total, outcome) => total + outcome[count], 0);
-  const [passed, skipped] = [sum('passed'), IS_CI ? 0 : sum('skipped')];
-  const failed = sum('failed') + (IS_CI ? sum('skipped') : 0);
-  if (IS_CI && sum('skipped') > 0) write('CI=true: what was skipped counts as failed');
-  write(`all of it took ${((performance.now() - from) / 1_000).toFixed(0)} s`);
-  write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
-  return failed === 0 ? 0 : 1;
+  return report(outcomes, (performance.now() - from) / 1_000);
 }
 
 process.exitCode = await main();

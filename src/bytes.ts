@@ -2,8 +2,9 @@
 // UTF-8. A byte 0xNN that is not part of valid UTF-8 becomes the lone surrogate U+DCNN, so that encoding restores it
 // unchanged (the rule of PEP 383). Pure.
 
-/** A byte order mark is an ordinary character. */
+/** Throws for invalid UTF-8. A byte order mark is an ordinary character. */
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+/** The lone surrogates that stand for the bytes 0x80 to 0xff. */
 const FIRST = 0xdc80;
 const LAST = 0xdcff;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
@@ -60,7 +61,7 @@ export function sequenceLength(bytes: Uint8Array, at: number): number {
 
 /** Encodes a text as UTF-8, except for lone surrogates of `decodeBytes`, which become their bytes again. */
 export function encodeBytes(text: string): Buffer {
-  if (ASCII.test(text) || !hasKept(text)) return Buffer.from(text);
+  if (ASCII.test(text) || !hasRawByte(text)) return Buffer.from(text);
   const parts: Buffer[] = [];
   let from = 0;
   for (let at = 0; at < text.length; at += 1) {
@@ -78,7 +79,8 @@ function isPaired(text: string, at: number): boolean {
   return before >= 0xd800 && before <= 0xdbff;
 }
 
-function hasKept(text: string): boolean {
+/** Whether the text contains a lone surrogate of `decodeBytes`. */
+function hasRawByte(text: string): boolean {
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
     if (code >= FIRST && code <= LAST && !isPaired(text, at)) return true;

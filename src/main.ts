@@ -1,14 +1,15 @@
-// The supervisor's root: takes over what the native program has handed over, parses the command line, hands the real ports to
-// what runs, and is the only place that ends the process. Everything a command does not need is loaded by the command that
-// needs it.
+// The entry point of the supervisor and the commands: reads the handover of the native program, runs the command line with the
+// real clock, files and terminal, and is the only file that ends the process. Imports only what every command needs; the rest
+// is loaded by the commands that need it.
 import { readlinkSync, writeSync } from 'node:fs';
+import type { CommandContext } from './cli/command.ts';
 import type { Dial, LineListener } from './control/client.ts';
 import { currentFolder, listFolderMarked, realFiles } from './linux/files.ts';
 import { pidNamespace } from './linux/processes.ts';
 import { dirname } from './paths.ts';
 import { FD, type Handover, readHandover } from './platform/handover.ts';
-import { describeRuntime, shieldFromSignals, silenceWarnings, whyUnsupported } from './platform/runtime.ts';
-import { makeClock, realRandom } from './ports.ts';
+import { describeRuntime, ignoreSignals, silenceWarnings, whyUnsupported } from './platform/runtime.ts';
+import { makeClock, type RealClock, realRandom } from './ports.ts';
 import { printable } from './text.ts';
 import type { Prepared } from './up/configuration.ts';
 import type { UpRequest } from './up.ts';
@@ -21,11 +22,11 @@ const commit = typeof SVC_SUPER_COMMIT === 'string' ? SVC_SUPER_COMMIT : null;
 const USAGE = 64;
 const BUG = 70;
 const CONFIG_WRONG = 78;
-/** Of a terminal whose width is not known. */
-const USUAL_COLUMNS = 80;
+/** The width of a terminal if it is not known. */
+const DEFAULT_COLUMNS = 80;
 const SIGPIPE_CODE = 141;
 
-/** Writes the whole text, even if the descriptor does not block: a short command ends right after it. */
+/** Writes the whole text synchronously, even to a non-blocking descriptor, because a short command ends right after it. */
 function print(fd: 1 | 2, text: string | Uint8Array): void {
   for (let rest = Buffer.from(text); rest.length > 0; ) {
     try {
@@ -33,7 +34,7 @@ function print(fd: 1 | 2, text: string | Uint8Array): void {
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : '';
       if (code === 'EAGAIN') continue;
-      // The reader has closed the pipe: end as a program that SIGPIPE ends.
+      // The reader has closed the pipe: exits like a program that is killed by SIGPIPE.
       if (code === 'EPIPE' && fd === 1) process.exit(SIGPIPE_CODE);
       return;
     }
@@ -52,18 +53,18 @@ function hasInput(): boolean {
   }
 }
 
-/** What is to be supervised: null, what the supervisor before this one has left. */
+/** The arguments of up(), or of continueAsSuccessor() if `prepared` is null: this process is then the successor of a supervisor. */
 interface Supervision {
   readonly request: UpRequest;
   readonly prepared: Prepared | null;
 }
 
-/** The first request uses the connection that the native program has made, later ones connect to the same path. */
+/** The first request uses the connection of the native program; later requests connect to the same path. */
 function dialer({ isConnected, socket, looked, found }: Handover): () => Dial {
   let isUsed = false;
   return () => {
-    const { describePlace } = require('./linux/places.ts') as typeof import('./linux/places.ts');
-    if (!isConnected || socket === null) return { ok: false, looked: looked.map(describePlace), found };
+    const { describeSocketPath } = require('./linux/socket-paths.ts') as typeof import('./linux/socket-paths.ts');
+    if (!isConnected || socket === null) return { ok: false, looked: looked.map(describeSocketPath), found };
     const open = async (listener: LineListener) => {
       const { connectTo } = await import('./control/client.ts');
       if (isUsed) return connectTo(socket, listener);
@@ -75,19 +76,36 @@ function dialer({ isConnected, socket, looked, found }: Handover): () => Dial {
   };
 }
 
-/** Runs what the command line asks for: its exit code, or what remains to be done. */
+/** Returns the function that checks the machine for `check --runtime`. */
+function inspector(environment: Handover['environment'], clock: RealClock): CommandContext['inspect'] {
+  return async (plan, running) => {
+    const [{ inspect, ownerOf }, { makeGpuReader }, { findHolder }] = await Promise.all([
+      import('./up/preflight.ts'),
+      import('./up/gpus.ts'),
+      import('./linux/listeners.ts'),
+    ]);
+    const portOwner = (port: number) => {
+      const holder = findHolder(port);
+      if (holder === null) return null;
+      return { text: holder.text, service: holder.pid === null ? null : ownerOf(holder.pid, running) };
+    };
+    return inspect(plan, () => makeGpuReader({ clock, environment }), portOwner);
+  };
+}
+
+/** Runs the command line. Returns its exit code, or the supervision to begin. */
 async function run(handover: Handover): Promise<number | Supervision> {
   const { argv, environment, terminals } = handover;
-  // PID 1 takes the time at the handover: a successor's clock goes on with that of the supervisor before it.
+  // The clock starts with PID 1's time at the handover, so that a successor continues the clock of the previous supervisor.
   const clock = makeClock(handover.now);
-  // At the first use: a machine without GPUs, or a configuration without `gpus`, has no need of it.
+  // Loaded at the first use, because most configurations have no `gpus`.
   const gpus = () => (require('./linux/gpus.ts') as typeof import('./linux/gpus.ts')).readInventory();
   const request = { handover, files: realFiles, gpus, version, clock, err, exit };
   if (handover.role === 'supervise' && handover.restarts > 0) {
     const debug = argv.includes('--debug');
     return { request: { ...request, file: '', names: [], debug }, prepared: null };
   }
-  const columns = Number(environment.COLUMNS) || USUAL_COLUMNS;
+  const columns = Number(environment.COLUMNS) || DEFAULT_COLUMNS;
   const { runCommand } = await import('./commands.ts');
   const found: Supervision[] = [];
   const code = await runCommand(argv.slice(1), {
@@ -130,28 +148,16 @@ async function run(handover: Handover): Promise<number | Supervision> {
       return prepared.ok ? 0 : CONFIG_WRONG;
     },
     gpus,
-    inspect: async (plan, running) => {
-      const [{ inspect, ownerOf }, { makeGpuReader }, { findHolder }] = await Promise.all([
-        import('./up/preflight.ts'),
-        import('./up/gpus.ts'),
-        import('./linux/listeners.ts'),
-      ]);
-      const portOwner = (port: number) => {
-        const holder = findHolder(port);
-        if (holder === null) return null;
-        return { text: holder.text, service: holder.pid === null ? null : ownerOf(holder.pid, running) };
-      };
-      return inspect(plan, () => makeGpuReader({ clock, environment }), portOwner);
-    },
+    inspect: inspector(environment, clock),
     inspectBuild: async (plan) => (await import('./up/preflight.ts')).inspectBuild(plan),
   });
   return found[0] ?? code;
 }
 
-/** Prints why a program could not be executed, for `svc-super init`; returns the code that a shell would. */
+/** Prints why a program could not be executed, for `svc-super init`; returns the exit code of a shell. */
 async function explain({ program, errno, environment }: Handover): Promise<number> {
   const { describeExecFailure } = await import('./linux/launch.ts');
-  const failure = describeExecFailure([program], errno, { env: environment, cwd: null, visitor: null });
+  const failure = describeExecFailure([program], errno, { env: environment, cwd: null, credentials: null });
   err(`svc-super: ${printable(failure.message)}\n`);
   return failure.code;
 }
@@ -165,15 +171,15 @@ async function main(): Promise<number> {
   silenceWarnings();
   const handover = readHandover();
   if (handover === null) {
-    err('svc-super-supervisor is run by svc-super, and both must be of one release: run `svc-super` instead\n');
+    err('svc-super-supervisor is started by svc-super of the same release: run `svc-super` instead\n');
     return USAGE;
   }
-  if (handover.role === 'supervise') shieldFromSignals();
+  if (handover.role === 'supervise') ignoreSignals();
   if (handover.role === 'explain') return explain(handover);
   const outcome = await run(handover);
   if (typeof outcome === 'number') return outcome;
-  const { succeed, up } = await import('./up.ts');
-  return outcome.prepared === null ? succeed(outcome.request) : up(outcome.request, outcome.prepared);
+  const { continueAsSuccessor, up } = await import('./up.ts');
+  return outcome.prepared === null ? continueAsSuccessor(outcome.request) : up(outcome.request, outcome.prepared);
 }
 
 try {

@@ -1,5 +1,5 @@
-// Functions on paths as text, with the results of node:path. Paths may contain any bytes, and node:path replaces the
-// characters that stand for bytes that are not UTF-8 (bytes.ts). Pure; knows no working directory.
+// Functions on paths as text; they return what the functions of node:path return. node:path itself is not used, because it
+// replaces the characters that stand for bytes that are not UTF-8 (bytes.ts). Pure: never uses the working directory.
 
 export const isAbsolute = (path: string): boolean => path.startsWith('/');
 

@@ -1,12 +1,14 @@
-// The composition of a supervising process: plan, engine and the rooms that they need, in the order of a first start, and in
-// that of a successor. Connects them and decides nothing; part of the root, with main.ts.
+// Composes a supervising process from the plan, the engine and their parts: up() for a first start, continueAsSuccessor() for
+// a successor. Decides nothing. Part of the root, with main.ts.
 import { newWorld } from './core/world.ts';
 import { countOomKills } from './linux/cgroup.ts';
-import { portHolder } from './linux/listeners.ts';
+import { describePortHolder } from './linux/listeners.ts';
 import type { Plan } from './plan/plan.ts';
-import { giveBackMemory } from './platform/memory.ts';
+import type { Handover } from './platform/handover.ts';
+import { releaseMemory } from './platform/memory.ts';
 import { fillPool } from './platform/threads.ts';
 import { type Clock, realRandom } from './ports.ts';
+import { LONGEST_SILENCE } from './runtime/absence-detector.ts';
 import { printable } from './text.ts';
 import { type Announce, reportBugs } from './up/announcer.ts';
 import { readCheckpoint } from './up/checkpoint.ts';
@@ -21,24 +23,27 @@ import { UnclaimedSignals } from './up/unclaimed.ts';
 
 export type { UpRequest } from './up/rooms.ts';
 
-/** Exit code of a start that finds a port taken; a service that finds one later ends the container with the same. */
+/** Exit code if a port is taken: at the start, and later if a service ends the container because of that. */
 const PORT_TAKEN = 1;
-/** Of a supervisor that has done nothing yet. */
+/** The state of the first supervisor at its start. */
 const FIRST = {
+  isTorn: { stdout: false, stderr: false },
   hosts: 'nothing',
   oomBefore: null,
   stopAskedAt: null,
   isReloading: false,
   end: null,
-  isTold: false,
+  isPostmortemPrinted: false,
   fatal: null,
   done: [],
 } as const;
 
-/** By then the first services have been started, and by then a start that is quick is over, milliseconds. */
-const [SOON, QUICK] = [150, 5_000];
+/** Time until the warm-up: the first services have been started by then, milliseconds. */
+const WARM_UP_AFTER = 150;
+/** Time until memory is released: most services have been started by then, milliseconds. */
+const RELEASE_AFTER = 5_000;
 
-/** Supervises until all is over. Ends with the process: PID 1 ends with the container's exit code. */
+/** Supervises until all services have ended. Never resolves then: PID 1 exits with the container's code, which ends this process. */
 export async function up(request: UpRequest, { plan, doubts }: Prepared): Promise<number> {
   const { clock, names } = request;
   if (reportTakenPorts(request, plan)) return PORT_TAKEN;
@@ -65,8 +70,8 @@ export async function up(request: UpRequest, { plan, doubts }: Prepared): Promis
   return supervise(core, rooms);
 }
 
-/** Goes on where a supervisor has died: with its world and its runs, and with what has happened since. */
-export async function succeed(given: UpRequest): Promise<number> {
+/** Continues after the previous supervisor has died: with its world and its runs, and with the events since then. */
+export async function continueAsSuccessor(given: UpRequest): Promise<number> {
   const { clock, handover } = given;
   const link = new Link({ ...given, seed: 0 });
   const inherited = link.pid1.inherit();
@@ -77,6 +82,7 @@ export async function succeed(given: UpRequest): Promise<number> {
   const request = { ...given, file: plan.file, names: kept.own.names };
   link.children.inherit(runs, seed);
   const rooms = await openRooms(request, plan, link);
+  rooms.logs.endTornLines(kept.own.isTorn);
   rooms.journal.inherit(kept.entries);
   rooms.hostNames.held = kept.own.hosts;
   const own = { ...kept.own, history: historyAfter(kept.own.history, handover, clock.wall()) };
@@ -93,9 +99,12 @@ export async function succeed(given: UpRequest): Promise<number> {
     rooms.logs.inherit(name, kept.lines.get(name) ?? [], counted.streams);
   }
   link.children.discardOthers();
-  announceSuccession(own.history, handover, rooms.announce);
+  const oomKills = countOomKills();
+  announceSuccession(own.history, handover, isMore(oomKills, own.oomBefore), rooms.announce);
+  // The post-mortem reports OOM kills of services only: earlier kills, such as that of a supervisor, are not counted.
+  core.checkpoint.note({ oomBefore: oomKills });
   passSignals(core, rooms);
-  core.engine.send({ type: 'succeeded', by: Math.max(0, clock.now() - handover.diedAt) });
+  core.engine.send({ type: 'taken-over', by: absenceBefore(handover, clock.now()) });
   core.engine.resume(kept.postponed);
   link.pid1.resume();
   if (kept.own.isReloading) void core.reload('apply');
@@ -103,7 +112,17 @@ export async function succeed(given: UpRequest): Promise<number> {
   return supervise(core, rooms);
 }
 
-/** What comes after the first spawn, until all services have ended. */
+/** Whether the kernel has killed a process of the cgroup for lack of memory since `before`. */
+function isMore(now: number | null, before: number | null): boolean {
+  return now !== null && before !== null && now > before;
+}
+
+/** The time in which no supervisor ran. The previous supervisor may have been stopped for some time before it died. */
+function absenceBefore({ diedAt, heardAt }: Handover, now: number): number {
+  return Math.max(0, now - (diedAt - heardAt > LONGEST_SILENCE ? heardAt : diedAt));
+}
+
+/** Performs the rest of the start, after the first spawn, and waits until all services have ended. */
 async function supervise(core: Core, rooms: Rooms): Promise<number> {
   const { request, link, logs, journal, announce, hostNames } = rooms;
   const { clock, handover, version } = request;
@@ -123,37 +142,41 @@ async function supervise(core: Core, rooms: Rooms): Promise<number> {
     },
     plan.control,
   );
-  clock.after(SOON, () => engine.warmUp());
-  // Memory that only the start needed.
-  clock.after(QUICK, giveBackMemory);
+  clock.after(WARM_UP_AFTER, () => engine.warmUp());
+  clock.after(RELEASE_AFTER, releaseMemory);
   const end = await core.ended;
   hostNames.undo();
   checkpoint.note({ hosts: hostNames.held });
   control?.close();
-  const { isTold, stopAskedAt, oomBefore } = checkpoint.own;
-  const parts = { logs, announce, clock, plan: engine.world.plan, stopAskedAt, oomBefore };
-  await writeLastOutput(isTold ? { ...end, culprit: null } : end, parts, () => checkpoint.note({ isTold: true }));
+  const { isPostmortemPrinted, stopAskedAt, oomBefore, history } = checkpoint.own;
+  const wasRestarted = history.restarts > 0;
+  const parts = { logs, announce, clock, plan: engine.world.plan, stopAskedAt, oomBefore, wasRestarted };
+  const last = isPostmortemPrinted ? { ...end, culprit: null } : end;
+  await writeLastOutput(last, parts, () => checkpoint.note({ isPostmortemPrinted: true }));
   return link.pid1.end(end.code);
 }
 
-/** Whether ports of services are taken, which it reports. */
+/** Reports ports of services that are taken; returns whether there are any. */
 function reportTakenPorts({ err }: UpRequest, plan: Plan): boolean {
-  const taken = findTakenPorts(plan, portHolder);
+  const taken = findTakenPorts(plan, describePortHolder);
   for (const { port, service, holder } of taken)
     err(`svc-super: port ${port} of ${service} is taken by ${printable(holder)}; nothing was started\n`);
   return taken.length > 0;
 }
 
-/** The exit code where the GPUs of services refuse a start, or a signal asks to stop meanwhile: reported. Else null. */
+/**
+ * Checks the GPUs of services. Returns the exit code if they prevent the start, or if a stop signal arrives during the check,
+ * and reports that; otherwise null.
+ */
 async function refuseGpus(plan: Plan, { request: { err }, link: { signals }, gpus }: Rooms): Promise<number | null> {
   if (plan.services.every((service) => service.gpus === null || service.gpus.devices.length === 0)) return null;
   const preflight = await import('./up/preflight.ts');
-  // The driver may take its time, and a request to stop must not wait for it.
-  const asked = new AbortController();
-  signals.listen((signal) => (plan.stopSignals.includes(signal) ? asked.abort() : undefined));
-  const refusal = await preflight.refuseGpus(plan, await gpus.reader(), asked.signal);
-  if (asked.signal.aborted) {
-    err('svc-super: asked to stop before anything was started\n');
+  // The driver may be slow, and a stop signal must not wait for it.
+  const stop = new AbortController();
+  signals.listen((signal) => (plan.stopSignals.includes(signal) ? stop.abort() : undefined));
+  const refusal = await preflight.refuseGpus(plan, await gpus.reader(), stop.signal);
+  if (stop.signal.aborted) {
+    err('svc-super: received a stop signal before any service was started\n');
     return 0;
   }
   if (refusal === null) return null;
@@ -173,17 +196,17 @@ function passSignals({ engine, checkpoint }: Core, { request: { clock }, link, a
   });
 }
 
-/** Longest time that one turn of the event loop spends on looking for missing programs, milliseconds. */
-const LOOKING = 5;
+/** The longest time that one turn of the event loop spends on missing programs, milliseconds. */
+const SEARCH_SLICE = 5;
 
-/** Reports programs that are missing now, before the turn of their services comes. */
+/** Reports missing programs of services that start later. */
 async function warnOfMissing(plan: Plan, clock: Clock, announce: Announce): Promise<void> {
   const { findMissingPrograms } = await import('./up/preflight.ts');
   let began = clock.now();
   for (const missing of findMissingPrograms(plan)) {
     if (missing !== null)
       announce({ level: 'warn', service: missing.service, event: 'missing-program', text: missing.text });
-    if (clock.now() - began < LOOKING) continue;
+    if (clock.now() - began < SEARCH_SLICE) continue;
     await new Promise<void>((resolve) => clock.soon(resolve));
     began = clock.now();
   }

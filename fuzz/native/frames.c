@@ -15,6 +15,9 @@ void __sanitizer_set_death_callback(void (*callback)(void));
 
 enum { CHILDREN = 400, FIRST_PID = 4200000, RUNS = 24, INPUT_MOST = 1 << 20, ROUNDS = 40 };
 
+/** A start time that no process of the machine has: small ones belong to the kernel's threads. */
+static const u64 NEVER = 1ull << 50;
+
 // Random numbers: xorshift64* (Vigna 2016).
 
 static u64 seed, dice;
@@ -114,8 +117,8 @@ static long fake_poll(struct pollfd *fds, unsigned count, const struct time *tim
 #define sys_kill(pid, signal) fake_kill(pid, signal)
 #define sys_exit(code) fake_exit(code)
 #define sys_poll(fds, count, timeout) fake_poll(fds, count, timeout)
-#undef SAY
-#define SAY(...) ((void)0)
+#undef MESSAGE
+#define MESSAGE(...) ((void)0)
 // System calls that do not exist, as on a kernel without pidfds: every signal passes through fake_kill.
 #undef __NR_pidfd_open
 #undef __NR_pidfd_send_signal
@@ -126,6 +129,8 @@ static long fake_poll(struct pollfd *fds, unsigned count, const struct time *tim
 #include "../../native/runs.c"
 #include "../../native/requests.c"
 #include "../../native/reports.c"
+#include "../../native/checkpoint.c"
+#include "../../native/successor.c"
 #include "../../native/alone.c"
 #include "../../native/loop.c"
 
@@ -195,7 +200,7 @@ static void add_signal(void) {
   u32 count = chance(95) ? roll(6) : roll(600);
   add_u32(roll(100)), add_u32(chance(98) ? roll(65) : any_u32()), add_u32(count);
   for (u32 at = 0; at < count; at++)
-    add_u32(roll(3)), add_u32(chance(60) ? roll(RUNS) : FIRST_PID + roll(100)), add_u64(roll(2));
+    add_u32(roll(3)), add_u32(chance(60) ? roll(RUNS) : FIRST_PID + roll(100)), add_u64(roll(2) * NEVER);
 }
 
 /** Adds a request whose reply has 2 KB. */
@@ -208,12 +213,30 @@ static void add_failures(void) {
 /** Adds only REQUEST_SPAWN, which has no immediate reply. */
 static int only_spawns;
 
+static void add_records(void) {
+  u32 count = roll(5);
+  add_u32(count);
+  while (count--) {
+    u32 length = chance(90) ? roll(60) : roll(9000);
+    add_u32(chance(98) ? roll(20) : any_u32()), add_u32(chance(98) ? length : any_u32());
+    while (length--) add("r", 1);
+  }
+}
+
 static void add_frame(void) {
-  static const u8 types[] = {1, 2, 2, 2, 2, 2, 3, 3, 4, 4, 4, 4, 5};
+  static const u8 types[] = {1, 2, 2, 2, 2, 2, 3, 3, 4, 4, 4, 4, 5, 7, 7, 8, 9};
   u32 from = size, type = only_spawns ? (u32)REQUEST_SPAWN : chance(99) ? types[roll(sizeof types)] : chance(20) ? (u32)REQUEST_END : any_u32();
   add_u32(0), add_u32(type);
   switch (type) {
-    case REQUEST_HELLO: add_u32(chance(99) ? PROTOCOL : any_u32()), add_u32(any_u32()), add_u64(any_u32()); break;
+    case REQUEST_HELLO:
+      add_u32(chance(99) ? PROTOCOL : any_u32()), add_u32(any_u32()), add_u64(any_u32());
+      add_u32(chance(70) ? 0 : any_u32());
+      for (int at = 0; at < 4; at++) add_u32(any_u32());
+      break;
+    case REQUEST_KEEP: add_records(); break;
+    case REQUEST_BATCH:
+      for (u32 count = roll(4); count--;) add_frame();
+      break;
     case REQUEST_SPAWN: add_spawn(); break;
     case REQUEST_SIGNAL: add_signal(); break;
     default: add_u32(roll(RUNS));
@@ -264,6 +287,7 @@ static void check_event(u32 type, const u8 *at, u32 length) {
       break;
     case EVENT_REAPED: MUST(length >= 16); break;
     case EVENT_SIGNALLED: MUST(length == 12 + 8 * words[2] && words[1] >= words[2]); break;
+    case EVENT_PING: MUST(length == 0); break;
     case EVENT_RECEIVED: MUST(length == 12 && words[0] >= 1 && words[0] <= SIGNALS); break;
     default: MUST(type == EVENT_NOTIFIED);
   }
@@ -305,7 +329,20 @@ static void begin(int socket) {
   pid1.run_count = pid1.free_hint = pid1.reports_from = pid1.reports_to = pid1.orphan_count = 0;
   pid1.received = 0;
   pid1.reaped = pid1.reaped_reported = 0;
-  pid1.watches = pid1.is_alone = pid1.was_killed = pid1.has_taken_over = 0;
+  pid1.watches = pid1.is_alone = pid1.is_requested = pid1.was_killed = pid1.had_to_kill = 0;
+  pid1.has_taken_over = pid1.was_taken_over = pid1.has_refused = pid1.is_hung = pid1.is_restoring = 0;
+  clear_writer(&pid1.pending);
+  pid1.pending_sent = pid1.restarts = pid1.deaths_before = pid1.deaths_young = pid1.death_count = pid1.pause = 0;
+  pid1.ends = pid1.last_run = 0;
+  pid1.stop_requested_at = pid1.stop_received_at = pid1.unanswered_since = pid1.start_at = 0;
+  pid1.started_at = pid1.received_at = pid1.last_received_at = sys_now();
+  pid1.ping = PING_NONE;
+  pid1.succession = SUCCESSION_NONE;
+  pid1.settings = default_settings;
+  if (chance(70)) pid1.settings.hung_after = 0;
+  if (store.records) memset(store.records, 0, store.records_size);
+  store.count = store.is_incomplete = 0;
+  store.used = store.unused = 0;
   pid1.grace = 0;
   pid1.self = pid1.is_init = 1;
   pid1.signals = pid1.control = -1;
@@ -329,7 +366,8 @@ static int has_whole_frame(void) {
 static void check_block(void) {
   if (pid1.socket < 0 || !writer_empty(&pid1.out)) return;
   MUST(!has_whole_frame());
-  MUST(pid1.reports_from == pid1.reports_to && pid1.received == 0);
+  MUST(pid1.reports_from == pid1.reports_to);
+  MUST(pid1.received == 0 || writer_room(&pid1.pending) < EVENT_MOST);
 }
 
 static void play(int other) {

@@ -4,7 +4,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { binary, Supervisor } from '../../soak/supervisor.ts';
-import { JsonFrame, Spares, stripAnsi, TextFrame } from '../../src/logs/frame.ts';
+import { BufferPool, JsonFrame, stripAnsi, TextFrame } from '../../src/logs/frame.ts';
 import { LineSplitter, LONGEST_LINE } from '../../src/logs/lines.ts';
 import { Ring } from '../../src/logs/ring.ts';
 import { decodeEscaped } from '../../src/logs/utf8.ts';
@@ -118,9 +118,9 @@ function checkSplitting(dice: Dice, bytes: Buffer): readonly Piece[] {
 
 /** Two services whose frames share the memory that has been written out. */
 function checkText(dice: Dice, pieces: readonly Piece[]): void {
-  const spares = new Spares();
+  const pool = new BufferPool();
   const both = ['', 'vllm       | ', 'ä💥 | '].slice(dice.below(2)).map((prefix) => {
-    return { prefix: Buffer.from(prefix), frame: new TextFrame(prefix, spares), written: [] as Buffer[] };
+    return { prefix: Buffer.from(prefix), frame: new TextFrame(prefix, pool), written: [] as Buffer[] };
   });
   const flush = ({ frame, written }: (typeof both)[number]) => {
     const bytes = frame.flush();

@@ -1,8 +1,7 @@
 // `timeline` and `graph`: where start-up time went, as text and as SVG, and who waits for whom, as text and as DOT.
 
-import { renderDuration } from '../core/policy.ts';
-import type { Span, Timeline } from '../core/timeline.ts';
-import { printable } from '../text.ts';
+import type { WireSpan, WireTimeline } from '../control/wire.ts';
+import { printable, renderDuration } from '../text.ts';
 import { question, reportNoSupervisor } from './asking.ts';
 import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { renderJson } from './json.ts';
@@ -10,7 +9,7 @@ import { renderJson } from './json.ts';
 export async function showTimeline(context: CommandContext, { values }: GivenFlags): Promise<number> {
   const asked = await question(context, { path: '/v1/timeline' });
   if (!asked.ok) return reportNoSupervisor(context, asked);
-  const timeline = asked.body as Timeline;
+  const timeline = asked.body as WireTimeline;
   if (typeof values.svg === 'string') {
     const svg = renderSvg(timeline);
     if (values.svg === '-') context.out(svg);
@@ -21,13 +20,13 @@ export async function showTimeline(context: CommandContext, { values }: GivenFla
   return EXIT.ok;
 }
 
-interface Bar extends Span {
+interface Bar extends WireSpan {
   readonly from: number;
   readonly to: number;
 }
 
 /** Those that have been started, in that order; one that is not there yet reaches up to now. */
-function barsOf({ services, elapsed_ms }: Timeline): { readonly bars: readonly Bar[]; readonly end: number } {
+function barsOf({ services, elapsed_ms }: WireTimeline): { readonly bars: readonly Bar[]; readonly end: number } {
   const bars = services
     .flatMap((span): Bar[] =>
       span.started_ms === null ? [] : [{ ...span, from: span.started_ms, to: span.ready_ms ?? elapsed_ms }],
@@ -38,7 +37,7 @@ function barsOf({ services, elapsed_ms }: Timeline): { readonly bars: readonly B
 
 const WIDTH = 40;
 
-export function renderTimeline(timeline: Timeline, colour: boolean): string {
+export function renderTimeline(timeline: WireTimeline, colour: boolean): string {
   const { bars, end } = barsOf(timeline);
   const rows = bars.map((bar) => {
     const from = Math.min(WIDTH - 1, Math.floor((bar.from / end) * WIDTH));
@@ -76,7 +75,7 @@ export function renderTimeline(timeline: Timeline, colour: boolean): string {
 }
 
 /** `critical chain: db > api > web`: everything had to wait for these, one after the other. */
-function renderChain(services: readonly Span[]): string[] {
+function renderChain(services: readonly WireSpan[]): string[] {
   const chain = services.filter(({ critical }) => critical);
   if (chain.length === 0) return [];
   chain.sort((a, b) => (a.started_ms ?? Infinity) - (b.started_ms ?? Infinity));
@@ -89,7 +88,7 @@ const SPAN = 900;
 const TOP = 60;
 
 /** A picture that stands for itself: no script, no foreign font, both colour schemes. */
-export function renderSvg(timeline: Timeline): string {
+export function renderSvg(timeline: WireTimeline): string {
   const { bars, end } = barsOf(timeline);
   const x = (ms: number) => Math.round((LEFT + (ms / end) * SPAN) * 10) / 10;
   const bottom = TOP + bars.length * ROW;

@@ -65,8 +65,12 @@ function readFormat(
   const [format = '', ...more] = positionals;
   if (!Object.hasOwn(EXPORT_FORMATS, format) || more.length > 0) {
     const why =
-      more.length > 0 ? 'export takes one format' : `there is no format ${printable(format) || '(none given)'}`;
-    context.err(`svc-super: ${why}; formats are ${known}\n`);
+      more.length > 0
+        ? 'export takes one format'
+        : format === ''
+          ? 'export needs a format'
+          : `export knows no format ${printable(format)}`;
+    context.err(`svc-super: ${why}: name one of ${known}\n`);
     return null;
   }
   const wrong = Object.entries(ONLY).find(([flag, owner]) => values[flag] !== undefined && owner !== format);

@@ -35,6 +35,12 @@ export async function importFiles(
   const input = makeInput(context, files, images);
   const found: FormatName | null = isFormat(format) ? format : recogniseFormat(input);
   if (found === null) {
+    if (/^services:/m.test(input.text)) {
+      return fail(
+        EXIT.config,
+        `${input.path} looks like a services.yaml, which needs no import: use \`svc-super check\``,
+      );
+    }
     return fail(
       EXIT.config,
       `${input.path} looks like no format that can be imported: name one of ${FORMAT_NAMES.join(', ')}`,

@@ -4,7 +4,7 @@ import type { StatusBody } from '../control/api.ts';
 import { select } from '../control/selection.ts';
 import type { Change } from '../control/source.ts';
 import type { Progress } from '../control/waiting.ts';
-import type { Operation } from '../core/operator.ts';
+import type { Operation } from '../core/event.ts';
 import { printable } from '../text.ts';
 import { query, question, questionLines, reportNoSupervisor, reportRefusal, reportUsage } from './asking.ts';
 import { type CommandContext, EXIT, type GivenFlags } from './command.ts';

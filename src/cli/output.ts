@@ -107,7 +107,7 @@ export async function showEvents(context: CommandContext, { values }: GivenFlags
 const LEVELS: Readonly<Record<string, number>> = { warn: 33, error: 31 };
 
 function renderEvent({ time, level, service, event, text }: JournalEntry, colour: boolean): string {
-  const about = service === null || event === 'swept' ? '' : `${service} `;
+  const about = service === null || event === 'cleaned-up' ? '' : `${service} `;
   const shown = printable(`${about}${text}`);
   const code = colour ? LEVELS[level] : undefined;
   const marked = code === undefined ? shown : `\x1b[${code}m${shown}\x1b[0m`;

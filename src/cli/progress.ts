@@ -1,7 +1,6 @@
 // What a long wait looks like meanwhile: one line that is drawn again on a terminal, a line for each change elsewhere.
 import type { Awaited, Progress } from '../control/waiting.ts';
-import { renderDuration } from '../core/policy.ts';
-import { printable, printableLine } from '../text.ts';
+import { printable, printableLine, renderDuration } from '../text.ts';
 import type { CommandContext } from './command.ts';
 
 export class ProgressLine {

@@ -1,5 +1,5 @@
 // The commands that talk to a supervisor, as a table. What runs is loaded when it runs: `status` is to start in no time.
-import type { ServiceSnapshot } from '../core/snapshot.ts';
+import type { WireService } from '../control/wire.ts';
 import { type Command, EXIT, JSON_FLAG } from './command.ts';
 
 const GROUP = { type: 'string', short: 'g', value: 'GROUP', summary: 'all members of that group' } as const;
@@ -155,7 +155,7 @@ function withSocket<K extends string>(commands: Readonly<Record<K, Command>>): R
 export async function printNames(context: Parameters<Command['run']>[0]): Promise<number> {
   const { question } = await import('./asking.ts');
   const asked = await question(context, { path: '/v1/status' });
-  const body = asked.ok ? (asked.body as { services?: readonly ServiceSnapshot[] }) : {};
+  const body = asked.ok ? (asked.body as { services?: readonly WireService[] }) : {};
   const all = (body.services ?? []).flatMap(({ name, replica }) =>
     replica?.index === 0 ? [replica.of, name] : [name],
   );

@@ -1,9 +1,9 @@
 // What a route of the control API is, and how a request finds its own: method and path to an answer, without sockets. The
 // table of all of them is routes.ts, the one documented place. Knows no process and no file: whatever is asked of the
 // supervisor goes through ApiSource.
-import type { Snapshot } from '../core/snapshot.ts';
 import type { ApiSource, History, Usage } from './source.ts';
 import type { Lines } from './streams.ts';
+import type { WireSnapshot } from './wire.ts';
 
 export type { ApiSource, Usage } from './source.ts';
 
@@ -61,14 +61,14 @@ export interface Route {
 }
 
 /** What `GET /v1/status` answers. */
-export type StatusBody = Omit<Snapshot, 'services'> & {
+export type StatusBody = Omit<WireSnapshot, 'services'> & {
   readonly version: string;
   readonly pid: number;
   /** The restarts of the supervisor itself. `time` is ISO 8601. */
   readonly supervisor: Omit<History, 'last'> & {
     readonly last: { readonly time: string; readonly reason: string } | null;
   };
-  readonly services: readonly (Snapshot['services'][number] & {
+  readonly services: readonly (WireSnapshot['services'][number] & {
     readonly usage: Usage | null;
   })[];
 };

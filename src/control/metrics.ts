@@ -1,7 +1,7 @@
 // The metrics as Prometheus reads them: a pure function from a snapshot, what the processes use and what has been counted
 // to text (https://prometheus.io/docs/instrumenting/exposition_formats/). Counts nothing itself.
-import type { ServiceSnapshot, Snapshot } from '../core/snapshot.ts';
 import type { History, Usage } from './source.ts';
+import type { WireService, WireSnapshot } from './wire.ts';
 
 export interface ProbeNumbers {
   readonly kind: string;
@@ -39,7 +39,7 @@ export interface Counters {
 }
 
 export interface Measured {
-  readonly snapshot: Snapshot;
+  readonly snapshot: WireSnapshot;
   readonly usage: ReadonlyMap<string, Usage>;
   readonly counters: Counters;
   readonly version: string;
@@ -58,7 +58,7 @@ const STATES = Object.keys({
   stopped: 0,
   completed: 0,
   failed: 0,
-} satisfies Readonly<Record<ServiceSnapshot['state'], 0>>);
+} satisfies Readonly<Record<WireService['state'], 0>>);
 
 /** The commonest reasons are exposed before they occur: rate() takes no notice of a counter that begins at 1. */
 const NO_RESTARTS: Readonly<Record<string, number>> = { SIGKILL: 0, SIGSEGV: 0, hung: 0, 'exit 70': 0 };
@@ -78,7 +78,7 @@ interface Family {
 }
 
 const ofServices =
-  (read: (service: ServiceSnapshot, measured: Measured) => number | null | undefined) =>
+  (read: (service: WireService, measured: Measured) => number | null | undefined) =>
   (measured: Measured): readonly Sample[] =>
     measured.snapshot.services.flatMap((service) => {
       const value = read(service, measured);
@@ -158,7 +158,7 @@ const FAMILIES = {
     help: 'Processes of a service',
     samples: ofServices(({ name, pid }, { usage }) => usage.get(name)?.processes ?? (pid === null ? 0 : null)),
   },
-  svc_super_service_swept_processes_total: {
+  svc_super_service_cleaned_up_processes_total: {
     type: 'counter',
     help: "Processes that outlived their service's main process and were ended",
     samples: ofServices(({ name }, { counters }) => counters.swept.get(name) ?? 0),

@@ -1,12 +1,12 @@
 // The routes that change something: start, stop, restart, signal, reload, exec, by service, by group, and as Nosana's node
 // shapes them. Each checks what it was asked before it asks the supervisor.
-import type { Operation } from '../core/operator.ts';
-import type { ServiceSnapshot } from '../core/snapshot.ts';
+import type { Operation } from '../core/event.ts';
 import { isGlob, meantBy } from '../plan/names.ts';
 import { type Answer, type ApiRequest, type ApiSource, type Parameter, type Route, refuse } from './api.ts';
 import { select, type Wish } from './selection.ts';
 import type { ExecInput, ExecRequest } from './source.ts';
 import type { Lines } from './streams.ts';
+import type { WireService } from './wire.ts';
 
 export const NAME: Parameter = { in: 'path', type: 'string', summary: 'the name of a service', required: true };
 const KEYED: Readonly<Record<string, Parameter>> = {
@@ -109,7 +109,7 @@ const SIGNAL: Route = {
   },
 };
 
-export function findService(source: ApiSource, params: ApiRequest['params']): ServiceSnapshot | Answer {
+export function findService(source: ApiSource, params: ApiRequest['params']): WireService | Answer {
   const { services } = source.snapshot();
   const found = services.find(({ name }) => name === params.name);
   if (found !== undefined) return found;
@@ -220,7 +220,7 @@ const FOUR_STATES: Readonly<Record<string, string>> = {
 };
 
 /** Nosana's four: pending, running, completed, failed. A stop by the operator is no failure. */
-export function nosanaState(state: ServiceSnapshot['state']): string {
+export function nosanaState(state: WireService['state']): string {
   return FOUR_STATES[state] ?? 'completed';
 }
 

@@ -1,9 +1,8 @@
 // What the control API asks of the supervisor, as one interface: the composition root offers it, tests fake it.
-import type { Operation } from '../core/operator.ts';
-import type { Snapshot } from '../core/snapshot.ts';
-import type { Timeline } from '../core/timeline.ts';
+import type { Operation } from '../core/event.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { JournalEntry } from './journal.ts';
+import type { WireSnapshot, WireTimeline } from './wire.ts';
 
 /** What a service's processes use; null where /proc does not tell. */
 export interface Usage {
@@ -76,12 +75,12 @@ export interface ExecRequest {
 export interface ApiSource {
   /** Target of the link /proc/self/ns/pid. A client in another namespace has other numbers for processes. */
   readonly pidNamespace: string;
-  snapshot(): Snapshot;
+  snapshot(): WireSnapshot;
   usage(): ReadonlyMap<string, Usage>;
   readonly version: string;
   readonly pid: number;
   plan(): Plan;
-  timeline(): Timeline;
+  timeline(): WireTimeline;
   /** Of the supervisors before this one. */
   readonly history: History;
   /** Whether an operation with that key has been carried out, by this supervisor or one before it. */

@@ -1,6 +1,5 @@
 // The status table, and the line below it, as people read them: aligned columns, durations and sizes in words. Pure.
-import { renderDuration } from '../core/policy.ts';
-import { printable } from '../text.ts';
+import { printable, renderDuration } from '../text.ts';
 import type { StatusBody } from './api.ts';
 
 const HEAD = ['SERVICE', 'STATE', 'PID', 'UPTIME', 'RESTARTS', 'CPU', 'MEMORY'] as const;

@@ -1,8 +1,8 @@
 // Waiting for services: what is still missing, and whether it can come at all, as a function of a snapshot; and the stream
 // that tells it line by line until it is decided.
-import type { ServiceSnapshot, Snapshot } from '../core/snapshot.ts';
 import type { ApiSource } from './source.ts';
 import type { Lines } from './streams.ts';
+import type { WireService, WireSnapshot } from './wire.ts';
 
 export type Goal = 'ready' | 'stopped';
 
@@ -24,7 +24,7 @@ export interface Progress {
 }
 
 /** How a service stands to the goal. */
-export function judgeWait(service: ServiceSnapshot, goal: Goal, phase: Snapshot['phase']): 'there' | 'waits' | 'lost' {
+export function judgeWait(service: WireService, goal: Goal, phase: WireSnapshot['phase']): 'there' | 'waits' | 'lost' {
   const { state, wanted, ready, type, blocked } = service;
   if (state === 'skipped') return 'there';
   if (goal === 'stopped') {
@@ -39,7 +39,7 @@ export function judgeWait(service: ServiceSnapshot, goal: Goal, phase: Snapshot[
 }
 
 export function lookAt(
-  snapshot: Snapshot,
+  snapshot: WireSnapshot,
   names: readonly string[],
   goal: Goal,
   lastLine: (name: string) => string | null,

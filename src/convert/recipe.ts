@@ -2,11 +2,13 @@
 // partition. Read for `import recipe` and for `export slurm --recipe`. Reads a text that is at hand; knows no services.
 import { type Diagnostic, type Failure, type Result, sortDiagnostics } from '../config/diagnostic.ts';
 import { type Complete, complete, type Fields, field, object, readFields } from '../config/field.ts';
-import { parseTree } from '../config/load.ts';
+import { nearest } from '../config/nearest.ts';
 import { makeReading, mismatch, type Reading } from '../config/reading.ts';
 import { anything, byKind, listOf, mapOf, refined, type Shape, text, whole } from '../config/shape.ts';
-import { type MapEntry, makeSource, type Node, type Source, toRange } from '../config/tree.ts';
+import type { MapEntry, Node } from '../config/tree.ts';
 import type { Where } from './findings.ts';
+import { whereIn } from './source-text.ts';
+import { briefOf, parseYaml } from './yaml-source.ts';
 
 /** A port, and its name where the recipe gives one: `{web: 8000}`. */
 export interface RecipePort {
@@ -18,6 +20,10 @@ export interface RecipePort {
 export interface UnknownKey {
   /** Dotted: `resources.gpus`. */
   readonly key: string;
+  /** Its value on one line. */
+  readonly text: string;
+  /** The key that was probably meant. */
+  readonly near: string | null;
   readonly where: Where;
 }
 
@@ -122,49 +128,60 @@ const RECIPE = {
   slurm: field(anything(), 'where it runs'),
 } as const;
 
+/** A recipe whose wrong values count as not given, and what is wrong with them. */
+export interface RecipeRead {
+  /** null: the text is no map. */
+  readonly recipe: Recipe | null;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
 /** Reads a recipe. `path` is what diagnostics call it. A wrong value is an error; an unknown key is reported in `unknown`. */
-export const readRecipe = (path: string, written: string): Result<Recipe, Failure> => read(path, written, '');
+export const readRecipe = (path: string, written: string): Result<Recipe, Failure> => strict(path, written, '');
+
+/** The same, without failing for a wrong value. */
+export const readRecipeParts = (path: string, written: string): RecipeRead => read(path, written, '');
 
 /** Whether a services.yaml contains parts of a recipe: `x-resources` or `x-slurm`, which `up` ignores and an import writes. */
 export const hasRecipe = (written: string): boolean => /^x-(?:resources|slurm):/m.test(written);
 
 /** Reads `x-resources` and `x-slurm` of a services.yaml as the parts of a recipe. */
-export const readRecipeIn = (path: string, written: string): Result<Recipe, Failure> => read(path, written, 'x-');
+export const readRecipeIn = (path: string, written: string): Result<Recipe, Failure> => strict(path, written, 'x-');
 
-function read(path: string, written: string, prefix: '' | 'x-'): Result<Recipe, Failure> {
-  const source = makeSource(path, written);
-  const diagnostics: Diagnostic[] = [];
-  const reading = makeReading(source, {}, diagnostics);
-  const root = parseTree(written, reading);
-  if (root !== null && root.kind !== 'map') {
+function strict(path: string, written: string, prefix: '' | 'x-'): Result<Recipe, Failure> {
+  const { recipe, diagnostics } = read(path, written, prefix);
+  if (recipe !== null && diagnostics.length === 0) return { ok: true, value: recipe };
+  return { ok: false, error: { diagnostics, sources: new Map([[path, written]]) } };
+}
+
+function read(path: string, written: string, prefix: '' | 'x-'): RecipeRead {
+  const { root, source, diagnostics } = parseYaml({ path, text: written });
+  if (root === null) return { recipe: null, diagnostics };
+  const problems = [...diagnostics];
+  const reading = makeReading(source, {}, problems);
+  if (root.kind !== 'map') {
     reading.report(root, 'wrong-value', 'a recipe is a map', { suggestion: 'begin with `name: …`' });
+    return { recipe: null, diagnostics: problems };
   }
   const unknown: UnknownKey[] = [];
-  const child = (key: string): Node | undefined =>
-    root?.kind === 'map' ? root.entries.get(`${prefix}${key}`)?.node : undefined;
-  const top = readPart(RECIPE, prefix === '' && root?.kind === 'map' ? root : undefined, '', reading, unknown);
-  const container = readPart(CONTAINER, child('container'), 'container', reading, unknown);
-  const resources = readPart(RESOURCES, child('resources'), 'resources', reading, unknown);
-  const slurm = readPart(SLURM, child('slurm'), 'slurm', reading, unknown);
-  if (root === null || diagnostics.length > 0) {
-    return { ok: false, error: { diagnostics: sortDiagnostics(diagnostics), sources: new Map([[path, written]]) } };
-  }
-  const { gpu_type: gpuType, time_limit: timeLimit, ...rest } = resources;
-  const value: Recipe = {
+  const part = <F extends Fields>(fields: F, key: string): Complete<F> =>
+    readPart(fields, root.entries.get(`${prefix}${key}`)?.node, key, reading, unknown);
+  const top = readPart(RECIPE, prefix === '' ? root : undefined, '', reading, unknown);
+  const { gpu_type: gpuType, time_limit: timeLimit, ...rest } = part(RESOURCES, 'resources');
+  const recipe: Recipe = {
     file: path,
     name: top.name,
-    container,
+    container: part(CONTAINER, 'container'),
     resources: { ...rest, gpuType, timeLimit },
     environment: top.environment ?? new Map(),
     ports: top.ports ?? [],
-    slurm,
+    slurm: part(SLURM, 'slurm'),
     unknown,
-    locate: ([first = '', ...keys]) => placeOf(source, findKey(root, [`${prefix}${first}`, ...keys])),
+    locate: ([first = '', ...keys]) => whereIn(source, { start: findKey(root, [`${prefix}${first}`, ...keys]) }),
   };
-  return { ok: true, value };
+  return { recipe, diagnostics: sortDiagnostics(problems) };
 }
 
-/** One map of a recipe by its table; keys that the table does not have go to `unknown`. */
+/** One map of a recipe by its table; keys that the table does not have go to `unknown`, keys without a value are ignored. */
 function readPart<F extends Fields>(
   fields: F,
   node: Node | undefined,
@@ -172,24 +189,27 @@ function readPart<F extends Fields>(
   reading: Reading,
   unknown: UnknownKey[],
 ): Complete<F> {
-  if (node === undefined) return complete(fields, {});
+  if (node === undefined || isNull(node)) return complete(fields, {});
   if (node.kind !== 'map') {
     object(fields, { owner: `\`${owner}\`` }).read(node, `\`${owner}\``, reading);
     return complete(fields, {});
   }
-  const known = [...node.entries].filter(([key]) => Object.hasOwn(fields, key));
-  for (const [key, { keySpan }] of node.entries) {
+  const entries = [...node.entries].filter(([key, one]) => Object.hasOwn(fields, key) && !isNull(one.node));
+  for (const [key, { keySpan, node: value }] of node.entries) {
     if (Object.hasOwn(fields, key)) continue;
-    unknown.push({ key: owner === '' ? key : `${owner}.${key}`, where: placeOf(reading.source, keySpan.start) });
+    const name = owner === '' ? key : `${owner}.${key}`;
+    unknown.push({
+      key: name,
+      text: briefOf(value),
+      near: nearest(key, Object.keys(fields)),
+      where: whereIn(reading.source, keySpan),
+    });
   }
-  const rest = { ...node, entries: new Map(known) };
+  const rest = { ...node, entries: new Map(entries) };
   return complete(fields, readFields(fields, rest, { owner: 'a recipe' }, reading).given);
 }
 
-function placeOf(source: Source, offset: number): Where {
-  const { line: row, column } = toRange(source, { start: offset, end: offset });
-  return { file: source.file, line: row, column };
-}
+const isNull = (node: Node): boolean => node.kind === 'scalar' && node.value === null;
 
 /** The offset of the last key of a path that exists. */
 function findKey(root: Node, keys: readonly string[]): number {

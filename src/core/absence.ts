@@ -57,9 +57,9 @@ function shiftState(state: State, by: Millis): State {
 function shiftPrelude(prelude: Prelude | null, by: Millis): Prelude | null {
   if (prelude === null) return null;
   if (prelude.id === 'hook') return { ...prelude, since: prelude.since + by, deadline: prelude.deadline + by };
-  const { gate } = prelude;
-  const steady = gate.steady === null ? null : { ...gate.steady, since: gate.steady.since + by };
-  return { ...prelude, gate: { ...gate, since: gate.since + by, steady } };
+  const { wait } = prelude;
+  const steady = wait.steady === null ? null : { ...wait.steady, since: wait.steady.since + by };
+  return { ...prelude, wait: { ...wait, since: wait.since + by, steady } };
 }
 
 function shiftProbing(probing: Probing, by: Millis): Probing {

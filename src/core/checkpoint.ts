@@ -1,12 +1,12 @@
-// The world as records for a successor: each service a record of its state and one of its plan, so that a step costs the
-// records that it changes. Values that follow from others (counts, deadlines, indexes) are computed again. Pure: who keeps
-// the records is not known here.
+// The world as records for a successor: each service has a record of its state and one of its plan, so a step writes only the
+// records that it changes. Derived values (counts, deadlines, indexes) are computed again. Pure: does not know who stores the
+// records.
 import type { Edge, Plan, ServicePlan } from '../plan/plan.ts';
 import type { Service, State } from './state.ts';
 import { indexPlans, surveyServices, type World } from './world.ts';
 
-/** Of these records. A successor of another release does not read them. */
-export const SCHEMA = 1;
+/** The version of the records' form. A supervisor with another version does not read them. */
+const SCHEMA = 2;
 
 /**
  * Numbers of records: those of the world as a whole, from `own` on those of the runtime, from `journal` on those of the last
@@ -23,30 +23,30 @@ export const keyOf = (service: number, part: number): number => KEYS.services + 
 type Variables = Readonly<Record<string, string>>;
 type Put = (key: number, value: unknown) => void;
 
-/** Writes one world after another, each as what differs from the one before. */
+/** Writes successive worlds, each as the difference from the one before. */
 export class WorldEncoder {
   readonly #container: Variables;
   readonly #lists = new ListNumbers();
   #world: World | null = null;
   #head = '';
 
-  /** `container`: the environment of the container, which a successor has too: of each service's, the difference is kept. */
+  /** `container`: the environment of the container. A successor has it too, so only differences from it are written. */
   constructor(container: Variables) {
     this.#container = container;
   }
 
-  /** `others`: numbers of services whose state is written even if it has not changed, because what belongs to it has. */
+  /** `others`: numbers of services that are written even if unchanged, because what `beside` returns has changed. */
   write(world: World, others: ReadonlySet<number>, beside: (name: string) => unknown, put: Put): void {
     const before = this.#world;
     if (before === world && others.size === 0) return;
     this.#world = world;
     if (before?.plan !== world.plan || before.target !== world.target) this.#writePlans(before, world, put);
     this.#writeHead(world, put);
-    const changed = new Set([...changedRows(before, world), ...others]);
+    const changed = new Set([...changedNumbers(before, world), ...others]);
     for (const number of changed) {
       const name = world.index.graph.names[number];
       if (name === undefined) continue;
-      const service = encodeService(world.services.rows.at(number), this.#context);
+      const service = encodeService(world.services.byNumber.at(number), this.#context);
       put(keyOf(number, PARTS.state), { service, beside: beside(name) });
     }
     for (let number = world.services.size; number < (before?.services.size ?? 0); number += 1)
@@ -81,17 +81,17 @@ export class WorldEncoder {
   }
 }
 
-/** The numbers of the services whose rows differ. */
-function changedRows(before: World | null, { services, plan }: World): readonly number[] {
+/** The numbers of the services whose values differ. */
+function changedNumbers(before: World | null, { services, plan }: World): readonly number[] {
   const found: number[] = [];
-  const known = before?.plan === plan ? before.services.rows : null;
+  const known = before?.plan === plan ? before.services.byNumber : null;
   let number = 0;
-  services.rows.blocks.forEach((block, at) => {
-    const same = known?.blocks[at];
-    block.forEach((service, position) => {
-      if (same !== block && same?.[position] !== service) found.push(number + position);
+  services.byNumber.chunks.forEach((chunk, at) => {
+    const same = known?.chunks[at];
+    chunk.forEach((service, position) => {
+      if (same !== chunk && same?.[position] !== service) found.push(number + position);
     });
-    number += block.length;
+    number += chunk.length;
   });
   return found;
 }
@@ -135,7 +135,7 @@ const keyOfList = (number: number): number =>
 type EncodedPlan = Omit<ServicePlan, 'edges' | 'stageEdges' | 'env'> & {
   readonly edges: number;
   readonly stageEdges: number;
-  /** Variables that the container's environment has not, or with another value; and those that only it has. */
+  /** Variables that are not in the container's environment or have another value; `without`: those only it has. */
   readonly env: Variables;
   readonly without: readonly string[];
 };
@@ -158,13 +158,13 @@ function encodeService(service: Service, context: Context): EncodedService {
   };
 }
 
-/** What the records of a world tell: the world, and by service what was written beside its state. */
-export interface Decoded {
+/** The world that was read, and by service what was written beside its state. */
+interface Decoded {
   readonly world: World;
   readonly beside: ReadonlyMap<string, unknown>;
 }
 
-/** `read` returns the value of a record; undefined: there is none. Throws if they are of another release. */
+/** `read` returns the value of a record; undefined: it does not exist. Throws if the records have another schema. */
 export function decodeWorld(read: (key: number) => unknown, container: Variables): Decoded {
   const head = read(KEYS.head) as
     | (Pick<World, 'phase' | 'seed' | 'failures' | 'beganAt' | 'allReadyAt'> & {

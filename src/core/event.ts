@@ -1,30 +1,31 @@
-// The vocabulary between the core and the shell: Events say what happened (past tense), Effects what to do
-// (imperative). Nothing else crosses. Every event about a process carries the number of the run it belongs to.
-
+// Input and output of the core: Events say what happened (past tense), Effects what to do (imperative). Every event about a
+// process has the number of the run that the process belongs to. Types only.
 import type { GpuReading } from '../plan/gpu-reading.ts';
 import type { Millis, Plan, SignalName } from '../plan/plan.ts';
-import type { Operation } from './operator.ts';
-import type { Cause, Exit, Verdict } from './policy.ts';
+import type { Notice } from './notice.ts';
+import type { Exit } from './policy.ts';
+import type { Ended, HookName, LeftoverProcess } from './run.ts';
+
+/** What an operator asks of services. */
+export type Operation = 'start' | 'stop' | 'restart';
 
 /** `drain`: what `before_stop` waits for. */
 export type ProbeKind = 'ready' | 'live' | 'drain';
 
-export type HookName = 'before_start' | 'after_ready' | 'before_stop' | 'after_exit';
-
-/** News of one service's run. News of an earlier run falls away. */
+/** An event of a service's run. An event of an earlier run is dropped. */
 export type ServiceEvent =
-  /** The program itself is executing (its exec succeeded). */
+  /** The program is executing: execve(2) succeeded. */
   | { readonly type: 'spawned'; readonly pid: number }
   /** It could not be started. `step`: port, cwd, user, limits, exec ...; `code` as a shell would give (126, 127, 1). */
   | { readonly type: 'spawn-failed'; readonly step: string; readonly message: string; readonly code: number }
   /** The main process ended. */
   | { readonly type: 'exited'; readonly exit: Exit }
-  /** No process of the run is left. `swept` names those that outlived the main process. */
-  | { readonly type: 'emptied'; readonly swept: readonly SweptProcess[] }
+  /** No process of the run is left. `leftovers` names those that outlived the main process. */
+  | { readonly type: 'emptied'; readonly leftovers: readonly LeftoverProcess[] }
   /** The supervisor may not send SIGKILL to these processes of the run: they have another user, and CAP_KILL is missing. */
-  | { readonly type: 'kill-refused'; readonly left: readonly SweptProcess[] }
-  /** Answer to the probe attempt of that number. */
-  | { readonly type: 'answered'; readonly attempt: number; readonly ok: boolean; readonly detail: string }
+  | { readonly type: 'kill-refused'; readonly left: readonly LeftoverProcess[] }
+  /** The result of the probe attempt of that number. */
+  | { readonly type: 'probe-ended'; readonly attempt: number; readonly ok: boolean; readonly detail: string }
   /** A `log` or `notify` probe has seen what it waits for; it holds for the rest of the run. */
   | { readonly type: 'latched'; readonly index: number }
   /** `stop.command` did not exit 0. */
@@ -37,39 +38,34 @@ export type ServiceEvent =
       readonly code: number;
       readonly detail: string;
     }
-  /** The memory of its GPUs was looked at. */
+  /** The memory of its GPUs was read. */
   | { readonly type: 'gpus-read'; readonly reading: GpuReading }
   /** There was output (thinned by the sender; only sent when `start_stall` is set). */
   | { readonly type: 'progressed' };
-
-export interface SweptProcess {
-  readonly pid: number;
-  readonly name: string;
-}
 
 export type Event =
   | { readonly type: 'began' }
   | { readonly type: 'deadline-passed' }
   /** The supervisor did not run for `by` milliseconds (absence.ts). */
   | { readonly type: 'was-absent'; readonly by: Millis }
-  /** This supervisor goes on after another one has died; for `by` milliseconds there was none (succession.ts). */
-  | { readonly type: 'succeeded'; readonly by: Millis }
+  /** This supervisor takes over from one that has died; for `by` milliseconds there was none (takeover.ts). */
+  | { readonly type: 'taken-over'; readonly by: Millis }
   /** A signal that asks the supervisor to stop. */
   | { readonly type: 'stop-asked'; readonly signal: SignalName }
   /** Any other signal that reached the supervisor. */
   | { readonly type: 'signalled'; readonly signal: SignalName }
-  | { readonly type: 'service'; readonly service: string; readonly run: number; readonly news: ServiceEvent }
-  /** The operator wants these services otherwise. Unknown names are ignored: whoever asks looks first. */
+  | { readonly type: 'service'; readonly service: string; readonly run: number; readonly event: ServiceEvent }
+  /** The operator starts, stops or restarts these services. Unknown names are ignored. */
   | { readonly type: 'operated'; readonly operation: Operation; readonly services: readonly string[] }
-  /** The operator wants the main processes of these services to get a signal. */
+  /** The operator sends a signal to the main processes of these services. */
   | { readonly type: 'signal-asked'; readonly signal: SignalName; readonly services: readonly string[] }
-  /** The configuration was read again, and is right. */
+  /** The configuration was read again, and is valid. */
   | { readonly type: 'plan-changed'; readonly plan: Plan };
 
-/** What one service's machine wants done. */
+/** An effect on one service. */
 export type ServiceEffect =
   | { readonly type: 'spawn' }
-  /** Look at the memory of its GPUs, and at who has them open. */
+  /** Read the memory of its GPUs, and which processes have them open. */
   | { readonly type: 'read-gpus' }
   /** `exit`: how its main process ended, for `after_exit`. */
   | { readonly type: 'run-hook'; readonly hook: HookName; readonly exit: Exit | null }
@@ -84,38 +80,21 @@ export type ServiceEffect =
     }
   /** Run `stop.command` for it. */
   | { readonly type: 'run-stop-command' }
-  /** The main process is gone: SIGTERM to what is left, and say `emptied` when nothing is. */
-  | { readonly type: 'sweep' }
-  /** SIGKILL to every process of the run, and to those that appear until none is left. */
+  /** The main process has exited: SIGTERM to leftover processes, and `emptied` when none is left. */
+  | { readonly type: 'clean-up' }
+  /** SIGKILL to every process of the run, also to new ones, until none is left. */
   | { readonly type: 'kill' }
   | { readonly type: 'probe'; readonly kind: ProbeKind; readonly index: number; readonly attempt: number }
-  /** Forget the attempt under way, if there is one. */
+  /** Abandon the attempt under way, if there is one. */
   | { readonly type: 'abandon-probe' };
 
 export type Level = 'info' | 'warn' | 'error';
 
 export type Effect =
   | { readonly type: 'service'; readonly service: string; readonly run: number; readonly effect: ServiceEffect }
-  /** Tell people. `event` is stable, `text` is a sentence without the service's name in front. */
-  | {
-      readonly type: 'announce';
-      readonly level: Level;
-      readonly service: string | null;
-      readonly event: string;
-      readonly text: string;
-    }
-  /** Read the configuration again; `plan-changed` when it is right. */
+  /** Report to people: in the log and in `events`. */
+  | { readonly type: 'announce'; readonly service: string | null; readonly notice: Notice }
+  /** Read the configuration again; `plan-changed` follows if it is valid. */
   | { readonly type: 'reload' }
-  /** All is over: end with this code. `culprit` is the service whose failure was the first cause. */
+  /** End with this code. `culprit`: the service whose failure was the first cause. */
   | { readonly type: 'end'; readonly code: number; readonly culprit: Ended | null };
-
-/** How the last run of a service ended. */
-export interface Ended {
-  readonly service: string;
-  readonly run: number;
-  readonly cause: Cause;
-  readonly exit: Exit | null;
-  readonly verdict: Verdict;
-  /** From spawn to the end of the main process, milliseconds. */
-  readonly lasted: number;
-}

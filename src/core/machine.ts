@@ -1,36 +1,52 @@
-// The life of ONE service as a function: (plan, state, event, now) -> state and effects. Knows no other service: when to
-// start and stop is told by supervisor.ts. Never waits, reads or writes. This file says who is asked; starting.ts,
-// stopping.ts and ending.ts decide.
+// The life of ONE service as a function: (plan, service, event, context) -> service, effects and notices. Knows no other
+// service: propagation.ts and shutdown.ts decide when it starts and stops. Never waits, reads or writes. This file selects
+// the function for an event or a deadline; starting.ts, stopping.ts and run-end.ts have the rules.
 //
-//   skipped                                      (not enabled: nothing ever happens)
+//   pending ---> starting ---> ready <---> unready
+//     ^             |            |            |
+//     |             +------------+------------+---> stopping ---> completed, failed, stopped
+//     |                                                 |                     |
+//     |             starting (next run) <--- backoff <--+                     |
+//     +-------------------------- operator, reload ---------------------------+
 //
-//   pending --start--> starting --probes hold--> ready <--continuous probe--> unready
-//      ^                  |                        |                             |
-//      |                  +------ exited, stop, start_timeout, start_stall, not alive ----+
-//      |                                           v                                      |
-//      +--(operator)-- stopped <-- unwanted -- stopping  <--------------------------------+
-//                                                  |
-//                      completed / failed <--------+--------> backoff --pause over--> starting (next run)
+// All transitions, which test/core/life-cycle.test.ts compares with those that occur. `[*]`: no plan has the service.
 //
-// `starting` begins with a prelude where GPUs or `before_start` are in the plan. `stopping` climbs one ladder, whoever
-// asked, and is left only when no process of the run remains. Each state has at most one deadline, by deadlineOf().
+//   [*] --> pending, skipped: a new service; `skipped` if it is not enabled
+//   pending --> starting: its gates are open
+//   starting --> ready: its readiness probes hold
+//   ready --> unready: a continuous readiness probe fails
+//   unready --> ready: the probe holds again
+//   starting, ready, unready --> stopping: it exits, is to stop, misses a deadline or fails its liveness probe
+//   starting --> failed, backoff, stopped, pending: the run ends while it has no process
+//   stopping --> completed, failed: no process is left, and it is not restarted
+//   stopping --> backoff: no process is left, and it restarts after a pause
+//   stopping --> stopped: no process is left, and it was to stop
+//   stopping --> pending: no process is left, and it was to restart
+//   backoff --> starting: the pause is over
+//   pending, backoff --> stopped: the operator stops it, or everything stops
+//   backoff, stopped, completed, failed, skipped --> pending: the operator starts it, or a reload changes it
+//   pending, backoff, stopped, completed, failed --> skipped: a reload disables it
+//   pending, backoff, stopped, completed, failed, skipped --> [*]: a reload removes it
+//
+// `starting` begins with a prelude where GPUs or `before_start` are in the plan. `stopping` has the stages of stopping.ts.
+// Each state has at most one deadline, by deadlineOf().
 import type { ServicePlan } from '../plan/plan.ts';
 import type { ServiceEvent } from './event.ts';
 import {
   endFirstHook,
   endReadyHook,
   onGpusRead,
-  onProbeNews,
+  onProbeEvent,
   onSpawned,
   onSpawnFailed,
   passRunning,
   passStarting,
   startRun,
 } from './starting.ts';
-import { type Context, never, type Service, same, type Turn } from './state.ts';
+import { assertNever, type Service, type ServiceStep, type StepContext, unchanged } from './state.ts';
 import {
   endHook,
-  onDrainAnswer,
+  onDrainResult,
   onEmptied,
   onExited,
   onKillRefused,
@@ -38,8 +54,13 @@ import {
   passStopping,
 } from './stopping.ts';
 
-/** News of the current run. */
-export function stepService(plan: ServicePlan, service: Service, event: ServiceEvent, context: Context): Turn {
+/** Applies an event of the current run. */
+export function stepService(
+  plan: ServicePlan,
+  service: Service,
+  event: ServiceEvent,
+  context: StepContext,
+): ServiceStep {
   const { state } = service;
   switch (event.type) {
     case 'spawned':
@@ -49,30 +70,30 @@ export function stepService(plan: ServicePlan, service: Service, event: ServiceE
     case 'exited':
       return onExited(plan, service, event.exit, context);
     case 'emptied':
-      return onEmptied(plan, service, event.swept, context);
+      return onEmptied(plan, service, event.leftovers, context);
     case 'kill-refused':
       return onKillRefused(service, event.left);
     case 'stop-command-failed':
       return onStopCommandFailed(plan, service, event.detail);
-    case 'answered':
-      if (state.id === 'stopping') return onDrainAnswer(plan, service, event, context);
-      return onProbeNews(plan, service, event, context);
+    case 'probe-ended':
+      if (state.id === 'stopping') return onDrainResult(plan, service, event, context);
+      return onProbeEvent(plan, service, event, context);
     case 'latched':
     case 'progressed':
-      return onProbeNews(plan, service, event, context);
+      return onProbeEvent(plan, service, event, context);
     case 'gpus-read':
       return onGpusRead(plan, service, event, context);
     case 'hook-ended':
       if (state.id === 'starting') return endFirstHook(plan, service, state, event, context);
       if (state.id === 'ready' || state.id === 'unready') return endReadyHook(service, state, event);
-      return state.id === 'stopping' ? endHook(plan, service, state, event, context) : same(service);
+      return state.id === 'stopping' ? endHook(plan, service, state, event, context) : unchanged(service);
     default:
-      return never(event);
+      return assertNever(event);
   }
 }
 
-/** The deadline of this service has passed: whatever is due, once. */
-export function passDeadline(plan: ServicePlan, service: Service, context: Context): Turn {
+/** Applies the deadline of this service: whatever is due, once. */
+export function passDeadline(plan: ServicePlan, service: Service, context: StepContext): ServiceStep {
   const { state } = service;
   switch (state.id) {
     case 'starting':
@@ -83,15 +104,15 @@ export function passDeadline(plan: ServicePlan, service: Service, context: Conte
     case 'stopping':
       return passStopping(plan, service, state, context);
     case 'backoff':
-      if (context.now < state.until) return same(service);
+      if (context.now < state.until) return unchanged(service);
       return startRun(plan, { ...service, restarts: service.restarts + 1 }, context);
     case 'skipped':
     case 'pending':
     case 'stopped':
     case 'completed':
     case 'failed':
-      return same(service);
+      return unchanged(service);
     default:
-      return never(state);
+      return assertNever(state);
   }
 }

@@ -1,15 +1,55 @@
-// What an operator or a reload asks of one service: it changes what is WANTED, never what is. supervisor.ts brings the two
-// together: it stops who is unwanted once nobody who is unwanted too depends on it, and starts who is pending.
-import { restartFields } from '../plan/difference.ts';
-import type { Edge, Millis, ServicePlan } from '../plan/plan.ts';
+// What an operator asks for: services that start, stop or restart, and signals to their main processes. Changes what is
+// wanted of a service, never its run: propagation.ts stops a run that is not wanted, after its dependents, and starts what is
+// pending.
+import type { Edge, Millis, ServicePlan, SignalName } from '../plan/plan.ts';
 import { choicesOf } from './barriers.ts';
-import { isActive, type Service } from './state.ts';
+import { type Changes, notify, type StepView, sendSignal } from './changes.ts';
+import type { Operation } from './event.ts';
+import { hasMain, type Service } from './state.ts';
 import { holds } from './waits.ts';
 
-export type Operation = 'start' | 'stop' | 'restart';
+/** Starts, stops or restarts services, and starts what they need. */
+export function* requestOperation(view: StepView, operation: Operation, names: readonly string[]): Changes {
+  if (view.phase.id !== 'running') return;
+  const { services, now } = view;
+  const known = names.filter((name) => services.has(name) && services.get(name).next !== 'none');
+  const others = operation === 'stop' ? [] : findNeeded(known, services.index.plans, services.view());
+  for (const name of known) {
+    yield notify(name, { event: `${operation}-asked`, by: { kind: 'operator' } });
+    yield { type: 'service', name, service: applyOperation(services.get(name), operation, now) };
+  }
+  for (const name of others) {
+    yield notify(name, { event: 'start-asked', by: { kind: 'dependent' } });
+    yield { type: 'service', name, service: applyOperation(services.get(name), 'start', now) };
+  }
+}
 
-/** The service as the operator wants it. A run that is there goes on until supervisor.ts ends it. */
-export function operate(service: Service, operation: Operation, now: Millis): Service {
+/** Sends a signal to the main processes of services, as far as they have one. */
+export function* requestSignal({ services }: StepView, signal: SignalName, names: readonly string[]): Changes {
+  for (const name of names) {
+    const service = services.has(name) ? services.get(name) : null;
+    if (service === null || !hasMain(service.state)) continue;
+    yield notify(name, { event: 'signal-asked', signal });
+    yield sendSignal(name, service.run, signal);
+  }
+}
+
+/** A signal that reached the supervisor: sent to the services that ask for it; SIGHUP reloads where none does. */
+export function* forwardSignal({ services, phase }: StepView, signal: SignalName): Changes {
+  const takers = services.world.plan.services.flatMap(({ name, forward }) => {
+    const sent = forward[signal];
+    return sent === undefined ? [] : [{ name, sent }];
+  });
+  for (const { name, sent } of takers) {
+    const { state, run } = services.get(name);
+    if (hasMain(state)) yield sendSignal(name, run, sent);
+  }
+  if (takers.length === 0 && signal === 'SIGHUP' && phase.id === 'running')
+    yield { type: 'effect', effect: { type: 'reload' } };
+}
+
+/** The service as the operator wants it. Its run goes on until propagation.ts stops it. */
+export function applyOperation(service: Service, operation: Operation, now: Millis): Service {
   const { state } = service;
   switch (state.id) {
     case 'skipped':
@@ -18,7 +58,7 @@ export function operate(service: Service, operation: Operation, now: Millis): Se
     case 'ready':
     case 'unready':
       if (operation === 'stop') return { ...service, wanted: 'down' };
-      // A reload that gives it another plan has asked for the next run already.
+      // A reload that has changed its plan has already asked for another run.
       return { ...service, wanted: operation === 'restart' || service.next !== null ? 'again' : 'up' };
     case 'stopping':
       return { ...service, wanted: operation === 'stop' ? 'down' : 'again' };
@@ -26,19 +66,19 @@ export function operate(service: Service, operation: Operation, now: Millis): Se
     case 'backoff':
       return operation === 'stop'
         ? { ...service, wanted: 'down', state: { id: 'stopped', at: now, ended: endedOf(service) } }
-        : revived(service);
+        : resetToPending(service);
     case 'stopped':
-      return operation === 'stop' ? { ...service, wanted: 'down' } : revived(service);
+      return operation === 'stop' ? { ...service, wanted: 'down' } : resetToPending(service);
     case 'completed':
     case 'failed':
-      return operation === 'stop' ? service : revived(service);
+      return operation === 'stop' ? service : resetToPending(service);
     default:
       return state satisfies never;
   }
 }
 
-/** Ready to start as soon as its edges hold, earlier failures forgotten. */
-function revived(service: Service): Service {
+/** Pending again, without the history of its restarts. */
+export function resetToPending(service: Service): Service {
   return { ...service, wanted: 'up', state: { id: 'pending' }, history: { at: [], streak: 0 } };
 }
 
@@ -46,47 +86,17 @@ function endedOf({ state }: Service) {
   return state.id === 'backoff' ? state.ended : null;
 }
 
-/** A new plan for it: in force at once where no process has to know of it, else with the next run. */
-export function replan(
-  before: ServicePlan,
-  service: Service,
-  after: ServicePlan,
-): { plan: ServicePlan; service: Service } {
-  const waits = service.next !== null;
-  if (!waits && restartFields(before, after).length === 0) return { plan: after, service };
-  if (!isActive(service.state)) return { plan: after, service: taken({ ...service, next: null }, after) };
-  const wanted = service.wanted === 'down' && service.next !== 'none' ? 'down' : 'again';
-  // Who waits for whom is always as the new plan has it: a mixture of both might go round in a circle.
-  return {
-    plan: { ...before, edges: after.edges, stageEdges: after.stageEdges },
-    service: { ...service, next: after, wanted },
-  };
-}
-
-/** It is in the new plan no more: stops, then vanishes. */
-export function unplan(service: Service): Service {
-  return { ...service, next: 'none', wanted: 'down' };
-}
-
-/** A service without processes takes its new plan over: what has ended runs again, what is held down stays down. */
-export function taken(service: Service, after: ServicePlan): Service {
-  const fresh = { ...service, next: null };
-  if (!after.enabled) return { ...fresh, wanted: 'up', state: { id: 'skipped' } };
-  if (fresh.state.id === 'stopped' && fresh.wanted === 'down') return fresh;
-  return revived(fresh);
-}
-
 /**
- * The services that must be started for `names` to come up: themselves, and what they declare to depend on, as far as that
- * neither holds nor comes by itself. A stage is an order and no need.
+ * The services besides `names` that must be started for `names` to start: their declared dependencies, as far as their
+ * conditions neither hold nor will hold without a start. A stage is an order and no dependency.
  */
-export function needed(
+function findNeeded(
   names: readonly string[],
   plans: ReadonlyMap<string, ServicePlan>,
   services: ReadonlyMap<string, Service>,
 ): readonly string[] {
   const found = new Set(names);
-  // A Set that grows while it is walked goes on to what was added.
+  // The iteration of a Set includes elements that are added meanwhile.
   for (const name of found) {
     for (const { on } of missing(plans.get(name)?.edges ?? [], services)) found.add(on);
   }
@@ -94,7 +104,7 @@ export function needed(
   return [...found];
 }
 
-/** Of a choice all that are missing, or none where enough of the others are there or come. */
+/** The edges that are missing; of a choice none, if enough of its other edges hold or will hold. */
 function missing(edges: readonly Edge[], services: ReadonlyMap<string, Service>): readonly Edge[] {
   const declared = edges.filter(({ origin }) => origin === 'declared');
   const gone = new Set(declared.filter((edge) => isMissing(edge, services.get(edge.on))));
@@ -105,7 +115,7 @@ function missing(edges: readonly Edge[], services: ReadonlyMap<string, Service>)
   });
 }
 
-/** What an edge waits for is not so and does not come by itself. */
+/** Whether the condition of an edge does not hold and will not unless the service is started. */
 function isMissing(edge: Edge, target: Service | undefined): boolean {
   if (target === undefined) return false;
   switch (target.state.id) {

@@ -1,13 +1,13 @@
-// The small rules of the supervisor, each a function of its arguments: how an end is judged, whether and when to start
-// again, how often to probe, how one shutdown deadline is shared. No state, no time of its own, no effects.
+// The rules of the supervisor as pure functions of their arguments: whether an end is a success, whether and when to restart,
+// how often to probe, how services share the deadline of a shutdown.
 import type { Millis, RestartPolicy, ServicePlan, SignalName } from '../plan/plan.ts';
 
-/** How a main process ended, as the kernel told it. */
+/** How a main process ended, as wait(2) reports it. */
 export type Exit =
   | { readonly kind: 'code'; readonly code: number }
   | { readonly kind: 'signal'; readonly signal: SignalName; readonly number: number };
 
-/** Why a run ends. `asked` is a shutdown or an operator's stop; everything else is the service's own doing. */
+/** Why a run ends. `asked`: by a shutdown or the operator; every other cause is in the service itself. */
 export type Cause =
   | { readonly kind: 'exited' }
   /** The program exited before its `ready` probe held: never a success, whatever the code. */
@@ -16,42 +16,42 @@ export type Cause =
   | { readonly kind: 'start-timeout'; readonly after: Millis; readonly detail: string | null }
   | { readonly kind: 'start-stall'; readonly after: Millis; readonly detail: string | null }
   | { readonly kind: 'not-alive'; readonly detail: string }
-  /** The driver of its GPUs does not answer any more. */
+  /** The driver of its GPUs does not respond any more. */
   | { readonly kind: 'gpu-lost'; readonly why: string }
   | { readonly kind: 'asked' };
 
 export interface Verdict {
   readonly success: boolean;
-  /** What the container's exit code would be, were this the first cause: 0 to 255. */
+  /** The exit code of the container if this is the first cause: 0 to 255. */
   readonly code: number;
 }
 
-/** Readiness that lasted this long forgets earlier restarts (backoff and `max` without `within`). */
+/** After being ready for this long, earlier restarts no longer count (backoff, and `max` without `within`). */
 export const RESET_AFTER: Millis = 60_000;
-/** What is left of a service whose main process is gone has this long after SIGTERM, then SIGKILL. */
+/** The grace period of leftover processes: from SIGTERM to SIGKILL. */
 export const LEFTOVER_GRACE: Millis = 2_000;
 /**
- * After a main process has ended as if it had been asked to stop, a request to stop has this long to arrive: scancel signals
- * a whole job, leaves first.
+ * How long after a main process has ended as if asked to stop a request to stop may arrive that explains it: scancel(1)
+ * signals all processes of a job, children before their parents.
  */
 export const HELD: Millis = 100;
-/** After a SIGKILL at the shutdown's deadline the supervisor waits this long for the dead to be reaped, then ends. */
+/** How long after SIGKILL at the deadline of a shutdown the supervisor waits for processes to be reaped. */
 export const KILL_WAIT: Millis = 500;
-/** A stop signal that comes again within this time is the same request: npm and some terminals deliver Ctrl-C twice. */
+/** A stop signal that is repeated within this time is the same request: npm and some terminals deliver Ctrl-C twice. */
 export const SAME_REQUEST: Millis = 500;
 
-/** EX_TEMPFAIL of sysexits.h: another container, perhaps on another machine, may do. */
+/** EX_TEMPFAIL of sysexits.h: a new container, perhaps on another machine, may succeed. */
 const GPU_LOST = 75;
-/** Of the time until SIGKILL `before_stop` may take this much; the rest is for the program to stop in. */
+/** The share of the time until SIGKILL that `before_stop` may take. The program stops in the rest. */
 const DRAIN_SHARE = 0.75;
 
 const FIRST_DELAY: Millis = 20;
 const LAST_DELAY: Millis = 1_000;
 
 /**
- * Pause between two attempts of a start, given how long the start has taken: 0.4 % of it, from 20 ms up to 1 s. So the
- * gate opens at most 20 ms late in the first five seconds and never more than 0.4 % late, at some 1,200 attempts in
- * the first four minutes and one a second after.
+ * Pause between two attempts of a start, given how long the start has taken: 0.4 % of it, from 20 ms to 1 s. So readiness is
+ * found at most 20 ms late in the first five seconds and at most 0.4 % late after that, with about 1,200 attempts in the
+ * first four minutes and one per second after.
  */
 export function probeDelay(elapsed: Millis): Millis {
   return Math.min(LAST_DELAY, Math.max(FIRST_DELAY, elapsed / 250));
@@ -87,7 +87,7 @@ export function isHeldBack(plan: Pick<ServicePlan, 'successCodes'>, cause: Cause
   return isLikeAStop(exit) || (mayFollowFromAStop(exit, plan.successCodes) && !judge(plan, cause, exit).success);
 }
 
-/** Judges an end (SPEC section 4): listed codes are 0, an unlisted 0 is 1, a start that took too long is 124. */
+/** Evaluates an end: listed codes count as 0, an unlisted 0 as 1, and a start that took too long as 124. */
 export function judge(plan: Pick<ServicePlan, 'successCodes'>, cause: Cause, exit: Exit | null): Verdict {
   switch (cause.kind) {
     case 'asked':
@@ -111,7 +111,7 @@ export function judge(plan: Pick<ServicePlan, 'successCodes'>, cause: Cause, exi
   }
 }
 
-/** Whether an end that is for good ends the container (SPEC section 4). */
+/** Whether an end that no restart follows ends the container. */
 export function endsAll(
   exit: 'first' | 'failure' | 'all',
   { essential, type }: Pick<ServicePlan, 'essential' | 'type'>,
@@ -121,7 +121,7 @@ export function endsAll(
   return !success || (exit === 'first' && type === 'service');
 }
 
-/** What earlier restarts a decision looks at. */
+/** The earlier restarts that a decision depends on. */
 export interface RestartHistory {
   /** Instants of the restarts that `within` may count, oldest first. */
   readonly at: readonly Millis[];
@@ -133,7 +133,7 @@ export type RestartDecision =
   | { readonly restart: true; readonly delay: Millis; readonly history: RestartHistory }
   | { readonly restart: false; readonly why: 'policy' | 'limit' };
 
-/** Whether a service that has ended starts again, and after which pause. `random` is from 0 up to, not including, 1. */
+/** Whether a service restarts, and after which pause. `random` is in [0, 1). */
 export function decideRestart(
   policy: RestartPolicy,
   success: boolean,
@@ -158,40 +158,23 @@ export function decideRestart(
 }
 
 /**
- * How much of the shutdown's time a service leaves to those that stop after it: a tenth of the whole for each level of
- * dependencies below it, at most half. Without it one slow dependent would use up all, and a database below it would
- * be killed unasked.
+ * The time of a shutdown that a service leaves to the services that stop after it: a tenth of the whole for each level of
+ * dependencies below it, at most half. Otherwise one slow dependent could use all of it, and the database that it depends on
+ * would get SIGKILL without a stop signal.
  */
 export function reserved(stopTimeout: Millis, levelsBelow: number): Millis {
   return Math.min((stopTimeout * levelsBelow) / 10, stopTimeout / 2);
 }
 
-/** How long `before_stop` may take when SIGKILL comes so long from now. */
+/** How long `before_stop` may take if SIGKILL is due after `left`. */
 export function drainTime(left: Millis): Millis {
   return Math.max(0, left) * DRAIN_SHARE;
 }
 
-/** A number from 0 up to, not including, 1 that depends on nothing but its arguments (mulberry32). */
+/** A number in [0, 1) that depends only on its arguments (mulberry32). */
 export function randomOf(seed: number, run: number): number {
   let a = (seed + Math.imul(run, 0x6d2b79f5)) | 0;
   a = Math.imul(a ^ (a >>> 15), a | 1);
   a ^= a + Math.imul(a ^ (a >>> 7), a | 61);
   return ((a ^ (a >>> 14)) >>> 0) / 4294967296;
-}
-
-/** `412 ms`, `6.2 s`, `2m10s`, `3h05m`, `2d04h`: for people. */
-export function renderDuration(ms: Millis): string {
-  if (ms < 999.5) return `${Math.round(ms)} ms`;
-  if (ms < 59_950) return `${(ms / 1_000).toFixed(1)} s`;
-  const seconds = Math.round(ms / 1_000);
-  const two = (n: number) => String(n).padStart(2, '0');
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)}m${two(seconds % 60)}s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 1_440) return `${Math.floor(minutes / 60)}h${two(minutes % 60)}m`;
-  return `${Math.floor(minutes / 1_440)}d${two(Math.floor(minutes / 60) % 24)}h`;
-}
-
-/** `code 3`, `SIGKILL`: how an end reads in a sentence. */
-export function renderExit(exit: Exit): string {
-  return exit.kind === 'code' ? `code ${exit.code}` : exit.signal;
 }

@@ -1,9 +1,10 @@
-// When which probe of one run is tried, and what the answers add up to. While starting, the ready probes are tried in
-// rounds: all must hold in one round. After ready, `live` and continuous `ready` probes are watched at their intervals.
-// One attempt at a time per service; every attempt has a number, so a late answer falls away. Pure.
+// Decides when which probe of a run is attempted, and evaluates the results. During a start the readiness probes are attempted
+// in rounds: all must hold in one round. After that, liveness probes and continuous readiness probes run at their intervals.
+// One attempt at a time per service; every attempt has a number, so a late result is dropped. Pure.
 import type { Millis, Probe, ServicePlan } from '../plan/plan.ts';
+import { renderDuration } from '../text.ts';
 import type { ProbeKind, ServiceEffect } from './event.ts';
-import { probeDelay, renderDuration } from './policy.ts';
+import { probeDelay } from './policy.ts';
 
 interface Flight {
   readonly kind: ProbeKind;
@@ -29,23 +30,23 @@ export interface Probing {
   readonly nextAt: Millis | null;
   /** Successes in a row of each ready probe while starting. */
   readonly streaks: readonly number[];
-  /** The latest answer of each ready probe while starting, in words; null before the first. */
-  readonly answers: readonly (string | null)[];
-  /** How many answers so far differed from the one before of the same probe: progress, as `start_stall` sees it. */
+  /** The latest result of each ready probe while starting, in words; null before the first. */
+  readonly results: readonly (string | null)[];
+  /** How many results differed from the one before of the same probe: what `start_stall` counts as progress. */
   readonly changes: number;
   /** When each ready probe last had a result while starting; null before the first. Limits how often it runs. */
-  readonly answeredAt: readonly (Millis | null)[];
+  readonly resultAt: readonly (Millis | null)[];
   /** Which ready probes (log, notify) have seen what they wait for. */
   readonly latched: readonly boolean[];
   readonly watches: readonly Watch[];
-  /** The latest answer in words: why not ready, or null. */
+  /** The latest result in words: why not ready, or null. */
   readonly detail: string | null;
 }
 
 export interface Probed {
   readonly probing: Probing;
   readonly effects: readonly ServiceEffect[];
-  /** While starting: `passed` when every ready probe holds. After ready: what a watch's answer adds up to. */
+  /** During a start: `passed` when every readiness probe holds. After it: what the results of a probe mean. */
   readonly outcome: 'none' | 'passed' | 'unready' | 'recovered' | 'dead';
 }
 
@@ -55,9 +56,9 @@ export const NO_PROBING: Probing = {
   cursor: 0,
   nextAt: null,
   streaks: [],
-  answers: [],
+  results: [],
   changes: 0,
-  answeredAt: [],
+  resultAt: [],
   latched: [],
   watches: [],
   detail: null,
@@ -76,8 +77,8 @@ function describeWait(probe: Probe): string {
 export function beginRounds(plan: ServicePlan, now: Millis): Probed {
   const latched = plan.ready.map(() => false);
   const streaks = plan.ready.map(() => 0);
-  const answers = plan.ready.map(() => null);
-  return continueRound(plan, { ...NO_PROBING, streaks, answers, answeredAt: answers, latched }, now);
+  const results = plan.ready.map(() => null);
+  return continueRound(plan, { ...NO_PROBING, streaks, results, resultAt: results, latched }, now);
 }
 
 function probeOf(plan: ServicePlan, kind: ProbeKind, index: number): Probe | undefined {
@@ -99,7 +100,7 @@ function still(probing: Probing): Probed {
   return { probing, effects: [], outcome: 'none' };
 }
 
-/** Goes on with a start's round: passes over what holds, launches the next attempt when it is due. */
+/** Continues a round: skips probes that hold, and begins the next attempt when it is due. */
 export function continueRound(plan: ServicePlan, probing: Probing, now: Millis): Probed {
   if (probing.flight !== null) return still(probing);
   const missing = plan.ready.findIndex((probe, index) => isLatch(probe) && !probing.latched[index]);
@@ -114,39 +115,39 @@ export function continueRound(plan: ServicePlan, probing: Probing, now: Millis):
   return launch(plan, { ...probing, cursor }, 'ready', cursor, now);
 }
 
-/** Whether an answer, or its absence by the deadline, is the one that is waited for. */
+/** The attempt under way, if it has that number. */
 function landed(probing: Probing, attempt: number): Flight | null {
   return probing.flight !== null && probing.flight.attempt === attempt ? probing.flight : null;
 }
 
-export function answerRound(
+export function applyRoundResult(
   plan: ServicePlan,
   probing: Probing,
-  answer: { readonly attempt: number; readonly ok: boolean; readonly detail: string },
+  result: { readonly attempt: number; readonly ok: boolean; readonly detail: string },
   since: Millis,
   now: Millis,
 ): Probed {
-  const flight = landed(probing, answer.attempt);
+  const flight = landed(probing, result.attempt);
   if (flight === null) return still(probing);
   const { index } = flight;
   const probe = plan.ready[index];
   const before = probing.streaks[index] ?? 0;
-  const streak = answer.ok ? before + 1 : 0;
-  const changed = probing.answers[index] !== answer.detail || before > 0 !== answer.ok;
+  const streak = result.ok ? before + 1 : 0;
+  const changed = probing.results[index] !== result.detail || before > 0 !== result.ok;
   const base = {
     ...probing,
     flight: null,
     streaks: probing.streaks.with(index, streak),
-    answers: probing.answers.with(index, answer.detail),
-    answeredAt: probing.answeredAt.with(index, now),
+    results: probing.results.with(index, result.detail),
+    resultAt: probing.resultAt.with(index, now),
     changes: probing.changes + (changed ? 1 : 0),
   };
-  if (answer.ok && streak >= (probe?.successes ?? 1)) {
-    // `detail` goes on saying what was missing last, until the next probe of the round has answered.
+  if (result.ok && streak >= (probe?.successes ?? 1)) {
+    // `detail` stays what was missing last until the next probe of the round has a result.
     return continueRound(plan, { ...base, cursor: index + 1, nextAt: null }, now);
   }
   const nextAt = nextRoundAt(plan, base, now + (probe?.startInterval ?? probeDelay(now - since)));
-  return still({ ...base, detail: answer.detail, cursor: answer.ok ? index : 0, nextAt });
+  return still({ ...base, detail: result.detail, cursor: result.ok ? index : 0, nextAt });
 }
 
 /**
@@ -155,8 +156,8 @@ export function answerRound(
  */
 function nextRoundAt(plan: ServicePlan, probing: Probing, earliest: Millis): Millis {
   return plan.ready.reduce((at, { startInterval }, index) => {
-    const answeredAt = probing.answeredAt[index] ?? null;
-    return startInterval === null || answeredAt === null ? at : Math.max(at, answeredAt + startInterval);
+    const resultAt = probing.resultAt[index] ?? null;
+    return startInterval === null || resultAt === null ? at : Math.max(at, resultAt + startInterval);
   }, earliest);
 }
 
@@ -167,7 +168,7 @@ export function latchRound(plan: ServicePlan, probing: Probing, index: number, n
   return continueRound(plan, { ...probing, latched: latched.with(index, true), changes: changes + 1 }, now);
 }
 
-/** Probes that go on after ready, each first due one interval from now. A latch holds for good: it is not asked again. */
+/** The probes that run after the start, each first due after one interval. A latch holds for the rest of the run. */
 export function beginWatch(plan: ServicePlan, probing: Probing, now: Millis): Probing {
   const of = (kind: ProbeKind, probes: readonly Probe[]) =>
     probes.flatMap((probe, index) =>
@@ -184,7 +185,7 @@ export function beginWatch(plan: ServicePlan, probing: Probing, now: Millis): Pr
   };
 }
 
-/** Launches the watch that has been due longest, if any is. */
+/** Begins the attempt of the probe that has been due longest, if any is due. */
 export function continueWatch(plan: ServicePlan, probing: Probing, now: Millis): Probed {
   if (probing.flight !== null) return still(probing);
   let due: Watch | undefined;
@@ -194,31 +195,31 @@ export function continueWatch(plan: ServicePlan, probing: Probing, now: Millis):
   return due === undefined ? still(probing) : launch(plan, probing, due.kind, due.index, now);
 }
 
-export function answerWatch(
+export function applyWatchResult(
   plan: ServicePlan,
   probing: Probing,
-  answer: { readonly attempt: number; readonly ok: boolean; readonly detail: string },
+  result: { readonly attempt: number; readonly ok: boolean; readonly detail: string },
   now: Millis,
 ): Probed {
-  const flight = landed(probing, answer.attempt);
+  const flight = landed(probing, result.attempt);
   if (flight === null) return still(probing);
   const probe = probeOf(plan, flight.kind, flight.index);
   let streak = 0;
   const watches = probing.watches.map((watch) => {
     if (watch.kind !== flight.kind || watch.index !== flight.index) return watch;
-    streak = answer.ok ? Math.max(0, watch.streak) + 1 : Math.min(0, watch.streak) - 1;
+    streak = result.ok ? Math.max(0, watch.streak) + 1 : Math.min(0, watch.streak) - 1;
     return { ...watch, streak, dueAt: now + (probe?.interval ?? 0) };
   });
   const next = { ...probing, flight: null, watches };
   if (flight.kind === 'live') {
     const dead = streak <= -(probe?.failures ?? 3);
     return {
-      ...continueWatch(plan, { ...next, detail: answer.ok ? next.detail : answer.detail }, now),
+      ...continueWatch(plan, { ...next, detail: result.ok ? next.detail : result.detail }, now),
       ...(dead && { outcome: 'dead' as const }),
     };
   }
-  if (!answer.ok) {
-    return { ...continueWatch(plan, { ...next, detail: answer.detail }, now), outcome: 'unready' };
+  if (!result.ok) {
+    return { ...continueWatch(plan, { ...next, detail: result.detail }, now), outcome: 'unready' };
   }
   const allReady = watches.every(
     (watch) => watch.kind === 'live' || watch.streak >= (plan.ready[watch.index]?.successes ?? 1),
@@ -229,7 +230,7 @@ export function answerWatch(
   };
 }
 
-/** What an attempt that got no answer by its deadline counts as. */
+/** The result of an attempt that has passed its deadline; null: it has not. */
 export function expired(
   plan: ServicePlan,
   probing: Probing,
@@ -241,7 +242,7 @@ export function expired(
   return { attempt: flight.attempt, ok: false, detail: `no answer within ${renderDuration(timeout)}` };
 }
 
-/** The instant at which probing wants to be looked at again; null: when news comes. */
+/** The instant at which an attempt is due or expires; null: none. */
 export function probingDeadline(probing: Probing): Millis | null {
   if (probing.flight !== null) return probing.flight.deadline;
   if (probing.nextAt !== null) return probing.nextAt;

@@ -1,21 +1,21 @@
-// Explains why a service waits, or why it can never start, as text for `status` and announcements. The text of a
-// barrier is built once, even if many services wait for it. Decides nothing.
+// Finds why a service waits, or why it can never start, for `status` and notices. What a barrier waits for is found once, even
+// if many services wait for it. Decides nothing.
 import type { Edge } from '../plan/plan.ts';
 import { type Barrier, barrierAt } from './barriers.ts';
-import type { Ended } from './event.ts';
+import type { Blockage, Obstacle, Reason, Wait } from './reason.ts';
+import type { Ended } from './run.ts';
 import { isLeaving } from './state.ts';
-import { holds, isHopeless, isLost, isMet } from './waits.ts';
-import { renderEnd } from './words.ts';
-import { claimOn, renderNames, type World } from './world.ts';
+import { canNeverHold, canNeverOpen, holds, isMet } from './waits.ts';
+import { claimOn, type World } from './world.ts';
 
-/** The most reasons to wait that are shown. */
+/** Of one barrier, conditions beyond this many are not listed. */
 const SHOWN = 3;
 
 export class Reasons {
   readonly #world: Pick<World, 'index' | 'services' | 'waits'>;
   /** By the number of a barrier. */
-  readonly #lost = new Map<number, string | null>();
-  readonly #missing = new Map<number, readonly string[]>();
+  readonly #lost = new Map<number, Blockage | null>();
+  readonly #missing = new Map<number, readonly Wait[]>();
 
   constructor(world: Pick<World, 'index' | 'services' | 'waits'>) {
     this.#world = world;
@@ -24,7 +24,7 @@ export class Reasons {
   /**
    * Why a pending service can never start: something that it waits for can never happen. Null while it can still start.
    */
-  neverStarts(name: string): string | null {
+  findBlockage(name: string): Blockage | null {
     const { graph } = this.#world.index;
     const number = graph.numbers.get(name);
     if (number === undefined || !this.#isBlocked(name)) return null;
@@ -47,10 +47,10 @@ export class Reasons {
     for (const blocked of visited) {
       for (const at of graph.waitsFor[graph.numbers.get(blocked) ?? -1] ?? []) {
         const barrier = barrierAt(graph, at);
-        if (!isHopeless(barrier, this.#world.waits.barriers.at(at))) continue;
+        if (!canNeverOpen(barrier, this.#world.waits.barriers.at(at))) continue;
         for (const edge of barrier.edges) {
           const target = this.#world.services.get(edge.on);
-          if (target === undefined || !isLost(edge, target, this.#isBlocked(edge.on))) continue;
+          if (target === undefined || !canNeverHold(edge, target, this.#isBlocked(edge.on))) continue;
           if (target.state.id === 'failed' && target.state.ended !== null) found.set(edge.on, target.state.ended);
           if (target.state.id === 'pending') visited.add(edge.on);
         }
@@ -59,17 +59,16 @@ export class Reasons {
     return [...found.values()];
   }
 
-  /** What a pending service waits for; null if it waits for nothing. */
-  describeWait(name: string): string | null {
-    const never = this.neverStarts(name);
-    if (never !== null) return `never starts: ${never}`;
+  /** What a pending service waits for, or why it can never start; null if it waits for nothing. */
+  explainWait(name: string): Reason | null {
+    const blockage = this.findBlockage(name);
+    if (blockage !== null) return { kind: 'never-starts', blockage };
     const { graph } = this.#world.index;
     const number = graph.numbers.get(name);
     if (number === undefined) return null;
-    const waits = new Set((graph.waitsFor[number] ?? []).flatMap((at) => this.#missingOf(at)));
-    const shown = [...waits, ...this.#claims(name, number)];
-    if (shown.length === 0) return null;
-    return `waits for ${shown.slice(0, SHOWN).join(', ')}${shown.length > SHOWN ? ', ...' : ''}`;
+    const missing = (graph.waitsFor[number] ?? []).flatMap((at) => this.#missingOf(at));
+    const waits = [...missing, ...this.#claims(name, number)];
+    return waits.length === 0 ? null : { kind: 'waits', waits };
   }
 
   #isBlocked(name: string): boolean {
@@ -77,7 +76,7 @@ export class Reasons {
     return number !== undefined && this.#world.waits.services.at(number).blocked;
   }
 
-  #lostBy(at: number): string | null {
+  #lostBy(at: number): Blockage | null {
     const known = this.#lost.get(at);
     if (known !== undefined) return known;
     const reason = this.#findLost(barrierAt(this.#world.index.graph, at), at);
@@ -85,27 +84,27 @@ export class Reasons {
     return reason;
   }
 
-  #findLost(barrier: Barrier, at: number): string | null {
+  #findLost(barrier: Barrier, at: number): Blockage | null {
     const { edges, least } = barrier;
-    if (!isHopeless(barrier, this.#world.waits.barriers.at(at))) return null;
-    const first = edges.map((edge) => this.#lostEdge(edge)).find((reason) => reason !== null) ?? null;
-    if (first === null || edges[0]?.choice === undefined) return first;
-    const few = least === 1 ? 'none' : `fewer than ${least}`;
-    return `${few} of ${renderNames(edges.map(({ on }) => on))} can come: ${first}`;
+    if (!canNeverOpen(barrier, this.#world.waits.barriers.at(at))) return null;
+    const obstacle = edges.map((edge) => this.#obstacleOf(edge)).find((found) => found !== null) ?? null;
+    if (obstacle === null) return null;
+    const of = edges.map(({ on }) => on);
+    return { obstacle, choice: edges[0]?.choice === undefined ? null : { least, of } };
   }
 
-  #lostEdge(edge: Edge): string | null {
+  #obstacleOf(edge: Edge): Obstacle | null {
     const { on } = edge;
     const target = this.#world.services.get(on);
-    if (target === undefined || !isLost(edge, target, this.#isBlocked(on))) return null;
+    if (target === undefined || !canNeverHold(edge, target, this.#isBlocked(on))) return null;
     const { state } = target;
-    if (state.id === 'skipped') return `${on} is not enabled`;
-    if (state.id === 'failed') return `${on} ${state.ended === null ? 'failed' : renderEnd(state.ended)}`;
-    return state.id === 'completed' ? `${on} ended before it was ready` : `${on} never starts`;
+    if (state.id === 'skipped') return { kind: 'not-enabled', on };
+    if (state.id === 'failed') return { kind: 'failed', on, ended: state.ended };
+    return { kind: state.id === 'completed' ? 'ended-unready' : 'never-starts', on };
   }
 
   /** The conditions that are missing for a barrier to open; if there are many, the first ones. */
-  #missingOf(at: number): readonly string[] {
+  #missingOf(at: number): readonly Wait[] {
     const known = this.#missing.get(at);
     if (known !== undefined) return known;
     const barrier = barrierAt(this.#world.index.graph, at);
@@ -114,30 +113,32 @@ export class Reasons {
     return missing;
   }
 
-  #findMissing({ edges, least }: Barrier): readonly string[] {
+  #findMissing({ edges, least }: Barrier): readonly Wait[] {
     const isStopped = (on: string): boolean => this.#world.services.get(on)?.wanted === 'down';
     if (edges[0]?.choice !== undefined) {
-      const names = renderNames(edges.map(({ on }) => `${on}${isStopped(on) ? ' (stopped)' : ''}`));
-      return [`${least} of ${names} to be ${edges[0].condition}`];
+      const of = edges.map(({ on }) => ({ on, isStopped: isStopped(on) }));
+      return [{ kind: 'choice', least, of, condition: edges[0].condition }];
     }
-    const missing: string[] = [];
+    const missing: Wait[] = [];
     for (const edge of edges) {
-      const target = this.#world.services.get(edge.on);
+      const { on, condition } = edge;
+      const target = this.#world.services.get(on);
       if (target === undefined || holds(edge, target)) continue;
-      missing.push(`${edge.on} to be ${edge.condition}${isStopped(edge.on) ? ' (it was stopped)' : ''}`);
+      missing.push({ kind: 'edge', on, condition, isStopped: isStopped(on) });
       if (missing.length > SHOWN) break;
     }
     return missing;
   }
 
   /** The ports and GPUs that this service needs and that stopping services still hold. */
-  #claims(name: string, number: number): readonly string[] {
-    const { plans, rivals, graph } = this.#world.index;
-    return (rivals[number] ?? []).flatMap((rival) => {
-      const holder = graph.names[rival] ?? '';
+  #claims(name: string, number: number): readonly Wait[] {
+    const { plans, conflicts, graph } = this.#world.index;
+    return (conflicts[number] ?? []).flatMap((other) => {
+      const holder = graph.names[other] ?? '';
       const [own, theirs] = [plans.get(name), plans.get(holder)];
-      if (own === undefined || theirs === undefined || !isLeaving(this.#world.services.rows.at(rival))) return [];
-      return [`${holder} to give back ${claimOn(own, theirs)}`];
+      if (own === undefined || theirs === undefined || !isLeaving(this.#world.services.byNumber.at(other))) return [];
+      const claim = claimOn(own, theirs);
+      return claim === null ? [] : [{ kind: 'claim', holder, claim }];
     });
   }
 }

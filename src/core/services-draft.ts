@@ -1,20 +1,20 @@
 // The services during one step: their current values, the counts about them, and which of them may have to be started
-// or stopped next. Keeps data only: supervisor.ts decides.
+// or stopped next. Keeps data only: the rules of the core decide (changes.ts).
 import type { Plan, ServicePlan } from '../plan/plan.ts';
-import type { Ended } from './event.ts';
-import { taken } from './operator.ts';
+import { ChunkedArrayDraft } from './chunked-array.ts';
+import type { Blockage } from './reason.ts';
 import { Reasons } from './reasons.ts';
-import { RowsDraft } from './rows.ts';
+import type { Ended } from './run.ts';
 import { Services } from './services.ts';
 import { isLeaving, isToRunAgain, type Service } from './state.ts';
-import { recount, type Situation } from './tally.ts';
+import { type CountedState, updateCounts } from './state-counts.ts';
 import { isOtherToWaits, WaitsDraft } from './waits.ts';
 import { indexPlans, instantOf, isLasting, type PlanIndex, surveyServices, type World } from './world.ts';
 
-/** A service that can never start, the reason in words, and the failed runs that it comes from. */
+/** A service that can never start, why, and the failed runs that are the cause. */
 interface Blocked {
   readonly name: string;
-  readonly reason: string | null;
+  readonly blockage: Blockage | null;
   readonly causes: () => readonly Ended[];
 }
 
@@ -22,32 +22,32 @@ export class ServicesDraft {
   /** The world before the step, except that its plan and index are the current ones. */
   world: World;
   waits: WaitsDraft;
-  tally: Record<Situation, number>;
+  counts: Record<CountedState, number>;
   /** Whether a service whose run had failed may have another run by now. */
   hasRevived = false;
-  readonly #before: World;
-  #rows: RowsDraft<Service>;
+  /** By which a service that can never start is known to be so already; null: none is. */
+  #reported: Pick<World, 'index' | 'waits'> | null;
+  #services: ChunkedArrayDraft<Service>;
   /** Numbers of services that may have to be started or stopped now. */
   #touched = new Set<number>();
   /** Numbers of services that can never start, and possibly could before this step. */
   #blocked = new Set<number>();
   /** Names of services that are to run again, and were not before. */
   readonly #restarted = new Set<string>();
-  #hasForgotten = false;
 
   constructor(world: World) {
     this.world = world;
-    this.#before = world;
-    this.#rows = new RowsDraft(world.services.rows);
+    this.#reported = world;
+    this.#services = new ChunkedArrayDraft(world.services.byNumber);
     this.waits = this.#makeWaits(world);
-    this.tally = { ...world.tally };
+    this.counts = { ...world.counts };
   }
 
   #makeWaits({ index, waits }: World): WaitsDraft {
     return new WaitsDraft(
       index.graph,
       waits,
-      (number) => this.#rows.at(number),
+      (number) => this.#services.at(number),
       (number) => this.#touched.add(number),
       (number) => this.#blocked.add(number),
     );
@@ -62,11 +62,11 @@ export class ServicesDraft {
   }
 
   get(name: string): Service {
-    return this.#rows.at(this.#number(name));
+    return this.#services.at(this.#number(name));
   }
 
   at(number: number): Service {
-    return this.#rows.at(number);
+    return this.#services.at(number);
   }
 
   #number(name: string): number {
@@ -92,16 +92,16 @@ export class ServicesDraft {
 
   /** All services as they are now. */
   view(): Services {
-    return new Services(this.index.graph.numbers, this.#rows.finish());
+    return new Services(this.index.graph.numbers, this.#services.finish());
   }
 
   /** Replaces a service's value, and touches the services that this may affect. */
   put(name: string, service: Service): void {
     const number = this.#number(name);
-    const before = this.#rows.at(number);
+    const before = this.#services.at(number);
     if (before === service) return;
-    recount(this.tally, before, service);
-    this.#rows.set(number, service);
+    updateCounts(this.counts, before, service);
+    this.#services.set(number, service);
     if (isLasting(before.state) && (!isLasting(service.state) || before.run !== service.run)) this.hasRevived = true;
     if (!isToRunAgain(before) && isToRunAgain(service)) this.noteRestart(name);
     if (isOtherToWaits(before, service)) {
@@ -109,7 +109,7 @@ export class ServicesDraft {
       this.waits.change(number, before, service);
     }
     if (!isLeaving(before) || isLeaving(service)) return;
-    for (const rival of this.index.rivals[number] ?? []) this.#touched.add(rival);
+    for (const other of this.index.conflicts[number] ?? []) this.#touched.add(other);
   }
 
   /** Removes a service, and its plan with it. */
@@ -121,11 +121,10 @@ export class ServicesDraft {
     );
   }
 
-  /** Gives a service without processes a new plan. */
-  adopt(name: string, next: ServicePlan): void {
+  /** Gives a service without processes a new plan, and the value that follows from it. */
+  adopt(name: string, next: ServicePlan, service: Service): void {
     const { plan, index } = this.world;
     const services = plan.services.map((one) => (one.name === name ? next : one));
-    const service = taken(this.get(name), next);
     if (!isSameToOthers(this.planOf(name), next)) {
       this.replan(services, new Map(this.view()).set(name, service));
       return;
@@ -151,9 +150,9 @@ export class ServicesDraft {
     }
     const known = surveyServices(index, found);
     this.world = { ...this.world, plan, target, index, ...known };
-    this.#rows = new RowsDraft(known.services.rows);
+    this.#services = new ChunkedArrayDraft(known.services.byNumber);
     this.waits = this.#makeWaits(this.world);
-    this.tally = { ...known.tally };
+    this.counts = { ...known.counts };
     this.hasRevived = true;
     this.touchAll();
     this.#blocked = new Set(this.#touched);
@@ -194,7 +193,7 @@ export class ServicesDraft {
 
   /** Makes takeNewlyBlocked() return every service that can never start, even if that was so before this step. */
   forgetBlocked(): void {
-    this.#hasForgotten = true;
+    this.#reported = null;
     this.#blocked = new Set(this.world.plan.services.keys());
   }
 
@@ -210,26 +209,26 @@ export class ServicesDraft {
     return blocked
       .map((number) => this.nameOf(number))
       .filter((name) => !this.#wasBlocked(name))
-      .map((name) => ({ name, reason: reasons.neverStarts(name), causes: () => reasons.causesOf(name) }));
+      .map((name) => ({ name, blockage: reasons.findBlockage(name), causes: () => reasons.causesOf(name) }));
   }
 
   #wasBlocked(name: string): boolean {
-    if (this.#hasForgotten) return false;
-    const { index, waits } = this.#before;
+    if (this.#reported === null) return false;
+    const { index, waits } = this.#reported;
     const number = index.graph.numbers.get(name);
     return number !== undefined && waits.services.at(number).blocked;
   }
 
-  finish(): Pick<World, 'services' | 'tally' | 'waits' | 'deadlines'> {
+  finish(): Pick<World, 'services' | 'counts' | 'waits' | 'deadlines'> {
     const { deadlines } = this.world;
     const instants = new Map<number, number>();
-    for (const number of this.#rows.changed()) {
-      const instant = instantOf(this.planOf(this.nameOf(number)), this.#rows.at(number));
-      if (instant !== deadlines.rows.at(number)) instants.set(number, instant);
+    for (const number of this.#services.changed()) {
+      const instant = instantOf(this.planOf(this.nameOf(number)), this.#services.at(number));
+      if (instant !== deadlines.instants.at(number)) instants.set(number, instant);
     }
     return {
       services: this.view(),
-      tally: this.tally,
+      counts: this.counts,
       waits: this.waits.finish(),
       deadlines: deadlines.with(instants),
     };

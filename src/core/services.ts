@@ -1,25 +1,25 @@
-// A read-only map of the services of a world, by name, on rows that successive worlds share. Never copies or changes a
-// service.
-import type { Rows } from './rows.ts';
+// A read-only map of the services of a world, by name, in an array whose chunks successive worlds share. Never copies or
+// changes a service.
+import type { ChunkedArray } from './chunked-array.ts';
 import type { Service } from './state.ts';
 
 export class Services implements ReadonlyMap<string, Service> {
   /** The number of each service, in the plan's order. */
   readonly numbers: ReadonlyMap<string, number>;
-  readonly rows: Rows<Service>;
+  readonly byNumber: ChunkedArray<Service>;
 
-  constructor(numbers: ReadonlyMap<string, number>, rows: Rows<Service>) {
+  constructor(numbers: ReadonlyMap<string, number>, byNumber: ChunkedArray<Service>) {
     this.numbers = numbers;
-    this.rows = rows;
+    this.byNumber = byNumber;
   }
 
   get size(): number {
-    return this.rows.size;
+    return this.byNumber.size;
   }
 
   get(name: string): Service | undefined {
     const number = this.numbers.get(name);
-    return number === undefined ? undefined : this.rows.at(number);
+    return number === undefined ? undefined : this.byNumber.at(number);
   }
 
   has(name: string): boolean {
@@ -35,11 +35,11 @@ export class Services implements ReadonlyMap<string, Service> {
   }
 
   values(): MapIterator<Service> {
-    return this.rows[Symbol.iterator]();
+    return this.byNumber[Symbol.iterator]();
   }
 
   *entries(): MapIterator<[string, Service]> {
-    for (const [name, number] of this.numbers) yield [name, this.rows.at(number)];
+    for (const [name, number] of this.numbers) yield [name, this.byNumber.at(number)];
   }
 
   [Symbol.iterator](): MapIterator<[string, Service]> {

@@ -1,41 +1,42 @@
-// A picture of the world for those who look from outside: `status`, `health`, the API. Stable, documented, JSON.
+// The state of all services for readers outside the core: `status`, `health`, the API, the metrics. Durations are in
+// milliseconds; control/wire.ts makes JSON of it.
 import type { Millis, ServicePlan } from '../plan/plan.ts';
-import { type Exit, renderDuration } from './policy.ts';
+import type { Exit } from './policy.ts';
+import type { Reason } from './reason.ts';
 import { Reasons } from './reasons.ts';
-import { hasMain, type State, type Stopping } from './state.ts';
-import { renderEnd } from './words.ts';
+import { hasMain, type State } from './state.ts';
 import type { World } from './world.ts';
 
 export interface ServiceSnapshot {
   readonly name: string;
-  /** Which copy of which service it is; null: there is but one. */
+  /** Which copy of which service it is; null: the service has no copies. */
   readonly replica: ServicePlan['replica'];
   readonly type: 'service' | 'task';
   readonly group: string | null;
   readonly essential: boolean;
   readonly state: State['id'];
-  /** Whether what it is there for is so: a service is ready, a task has completed. */
+  /** A service is ready, or a task has completed. */
   readonly ready: boolean;
-  /** `down`: the operator holds it down; `again`: it is to stop and start again; else `up`. */
+  /** `down`: the operator has stopped it; `again`: it is to stop and start again; else `up`. */
   readonly wanted: 'up' | 'down' | 'again';
-  /** It waits for what cannot come any more. */
+  /** It waits for something that can never happen. */
   readonly blocked: boolean;
   /** Whether processes of it remain that the supervisor may not send SIGKILL to. */
   readonly unkillable: boolean;
-  /** Why it is not ready, or how it ended; null when there is nothing to say. */
-  readonly reason: string | null;
-  /** Its main process; null once that has ended, though others of the run may live. */
+  /** Why it is not ready, or how its latest run ended; null: there is no reason to show. */
+  readonly reason: Reason | null;
+  /** Its main process; null once that has ended, even if other processes of the run are left. */
   readonly pid: number | null;
   readonly run: number;
   readonly restarts: number;
-  /** Seconds since the latest run was spawned; null when none runs. */
-  readonly uptime_seconds: number | null;
-  /** Seconds from spawn to ready of the latest start that got there. */
-  readonly ready_after_seconds: number | null;
-  /** Its GPUs as the program is told of them; null: nothing was said of any. */
+  /** Since the current run was spawned; null: none runs. */
+  readonly uptime: Millis | null;
+  /** From spawn to ready, of the latest start that became ready; null: none did. */
+  readonly readyAfter: Millis | null;
+  /** The identifiers of its GPUs; null: its configuration names none. */
   readonly gpus: readonly string[] | null;
-  /** How the latest run that is over ended. */
-  readonly exit: { readonly code: number | null; readonly signal: string | null } | null;
+  /** How the main process of the latest run ended; null: it runs, or there was none. */
+  readonly exit: Exit | null;
 }
 
 export interface Snapshot {
@@ -54,7 +55,7 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
     const service = world.services.get(plan.name);
     if (service === undefined) return [];
     const { state, run, restarts, readyAfter } = service;
-    const active = 'since' in state;
+    const isActive = 'since' in state;
     return [
       {
         name: plan.name,
@@ -65,14 +66,14 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
         state: state.id,
         ready: plan.type === 'task' ? state.id === 'completed' : state.id === 'ready',
         wanted: service.wanted,
-        blocked: reasons.neverStarts(plan.name) !== null,
+        blocked: reasons.findBlockage(plan.name) !== null,
         unkillable: state.id === 'stopping' && state.refused !== undefined,
         reason: reasonOf(reasons, plan.name, state, now),
         pid: 'pid' in state && hasMain(state) ? state.pid : null,
         run,
         restarts,
-        uptime_seconds: active ? seconds(now - state.since) : null,
-        ready_after_seconds: readyAfter === null ? null : seconds(readyAfter),
+        uptime: isActive ? now - state.since : null,
+        readyAfter,
         gpus: plan.gpus === null ? null : plan.gpus.devices.map(({ id }) => id),
         exit: exitOf(state),
       },
@@ -89,46 +90,31 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
   };
 }
 
-/** Whole milliseconds, as seconds. */
-function seconds(ms: Millis): number {
-  return Math.round(ms) / 1_000;
+function exitOf(state: State): Exit | null {
+  if ('exit' in state) return state.exit;
+  return 'ended' in state ? (state.ended?.exit ?? null) : null;
 }
 
-function exitOf(state: State): ServiceSnapshot['exit'] {
-  const exit: Exit | null | undefined = 'ended' in state ? state.ended?.exit : 'exit' in state ? state.exit : null;
-  if (exit === null || exit === undefined) return null;
-  return exit.kind === 'code' ? { code: exit.code, signal: null } : { code: null, signal: exit.signal };
-}
-
-function reasonOf(reasons: Reasons, name: string, state: State, now: Millis): string | null {
+function reasonOf(reasons: Reasons, name: string, state: State, now: Millis): Reason | null {
   switch (state.id) {
     case 'skipped':
-      return 'not enabled';
+      return { kind: 'not-enabled' };
     case 'pending':
-      return reasons.describeWait(name);
+      return reasons.explainWait(name);
     case 'starting':
     case 'ready':
     case 'unready':
-      return state.probing.detail;
+      return state.probing.detail === null ? null : { kind: 'probe', detail: state.probing.detail };
     case 'stopping':
-      return state.refused ?? STOPPING[state.rung === 'killed' && state.exit === null ? 'asked' : state.rung];
+      if (state.refused !== undefined) return { kind: 'unkillable', refused: state.refused };
+      return { kind: 'stopping', stage: state.stage, hasExited: state.exit !== null };
     case 'backoff':
-      return `${renderEnd(state.ended)}; starts again in ${renderDuration(Math.max(0, state.until - now))}`;
+      return { kind: 'ended', ended: state.ended, restartsAfter: Math.max(0, state.until - now) };
     case 'stopped':
     case 'completed':
     case 'failed':
-      return state.ended === null ? null : renderEnd(state.ended);
+      return state.ended === null ? null : { kind: 'ended', ended: state.ended, restartsAfter: null };
     default:
       return state satisfies never;
   }
 }
-
-const STOPPING: Readonly<Record<Stopping['rung'], string>> = {
-  draining: 'asked to stop: before_stop is under way',
-  asked: 'asked to stop',
-  leftovers: 'waiting for its last processes',
-  held: 'waiting for a request to stop that may explain its end',
-  killed: 'waiting for its last processes',
-  hooks: 'after_exit is under way',
-  'hooks-killed': 'waiting for its last processes',
-};

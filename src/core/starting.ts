@@ -1,15 +1,16 @@
-// The way up of one run: the memory of its GPUs, `before_start`, the program, its probes; and the watch once it is ready.
-// Knows no other service.
+// The start of one run: the memory of its GPUs, `before_start`, the program, its readiness probes; and the probes of a run that
+// is ready. Knows no other service.
 //
 //   memory --free--> before_start --done--> program --executes--> probes --hold--> ready <--> unready
 import type { Millis, ServicePlan } from '../plan/plan.ts';
-import { conclude } from './ending.ts';
+import { renderDuration } from '../text.ts';
 import type { ServiceEffect, ServiceEvent } from './event.ts';
-import { openGate, weighReading } from './gate.ts';
-import { type Cause, isLikeAStop, renderDuration } from './policy.ts';
+import { beginMemoryWait, evaluateReading } from './memory-wait.ts';
+import type { MemoryNotice, ServiceNotice } from './notice.ts';
+import { type Cause, isLikeAStop } from './policy.ts';
 import {
-  answerRound,
-  answerWatch,
+  applyRoundResult,
+  applyWatchResult,
   beginRounds,
   beginWatch,
   continueRound,
@@ -19,20 +20,28 @@ import {
   NO_PROBING,
   type Probed,
 } from './probing.ts';
-import { type Context, type Notice, type Running, type Service, type Starting, same, type Turn } from './state.ts';
+import { endRun } from './run-end.ts';
+import {
+  type RunningState,
+  type Service,
+  type ServiceStep,
+  type StartingState,
+  type StepContext,
+  unchanged,
+} from './state.ts';
 import { holdBack, hookFailed, hookLate, killFirstHook, stopRun } from './stopping.ts';
 
 const REPORTS: readonly Millis[] = [10_000, 30_000];
 const REPORT_EVERY: Millis = 60_000;
-/** What a start ends with that took too long, as timeout(1) has it. */
+/** The exit code of a start that took too long: that of timeout(1). */
 const TOO_LATE = 124;
 
-type News<Type extends ServiceEvent['type']> = ServiceEvent & { readonly type: Type };
+type EventOf<Type extends ServiceEvent['type']> = ServiceEvent & { readonly type: Type };
 
-/** Begins a run: from `pending`, or when a pause is over. */
-export function startRun(plan: ServicePlan, service: Service, { now }: Context): Turn {
+/** Begins a run: of a pending service, or at the end of a pause. */
+export function startRun(plan: ServicePlan, service: Service, { now }: StepContext): ServiceStep {
   const begun: Service = { ...service, run: service.run + 1 };
-  const state: Starting = {
+  const state: StartingState = {
     id: 'starting',
     pid: null,
     since: now,
@@ -42,152 +51,166 @@ export function startRun(plan: ServicePlan, service: Service, { now }: Context):
     probing: NO_PROBING,
   };
   if (plan.gpus === null || plan.gpus.devices.length === 0) return startProgram(plan, begun, state, now);
-  const waiting: Starting = { ...state, prelude: { id: 'memory', gate: openGate(now) } };
+  const waiting: StartingState = { ...state, prelude: { id: 'memory', wait: beginMemoryWait(now) } };
   return { service: { ...begun, state: waiting }, effects: [{ type: 'read-gpus' }], notices: [] };
 }
 
-/** The memory is free: what comes next. */
-function startProgram(plan: ServicePlan, service: Service, state: Starting, now: Millis): Turn {
+/** The memory is free: runs `before_start`, or spawns the program. */
+function startProgram(plan: ServicePlan, service: Service, state: StartingState, now: Millis): ServiceStep {
   const hook = plan.hooks.beforeStart;
   if (hook === null) return spawnProgram(service, state, now);
   const probing = { ...NO_PROBING, detail: 'before_start is under way' };
-  const next: Starting = { ...state, prelude: { id: 'hook', since: now, deadline: now + hook.timeout }, probing };
+  const next: StartingState = { ...state, prelude: { id: 'hook', since: now, deadline: now + hook.timeout }, probing };
   const effects: readonly ServiceEffect[] = [{ type: 'run-hook', hook: 'before_start', exit: null }];
   return { service: { ...service, state: next }, effects, notices: [] };
 }
 
-/** From here on it is the program's own time. */
-function spawnProgram(service: Service, state: Starting, now: Millis): Turn {
-  const next: Starting = { ...state, prelude: null, since: now, progressAt: now, probing: NO_PROBING };
+/** Spawns the program. `start_timeout` counts from here. */
+function spawnProgram(service: Service, state: StartingState, now: Millis): ServiceStep {
+  const next: StartingState = { ...state, prelude: null, since: now, progressAt: now, probing: NO_PROBING };
   return { service: { ...service, state: next }, effects: [{ type: 'spawn' }], notices: [] };
 }
 
-export function onGpusRead(plan: ServicePlan, service: Service, news: News<'gpus-read'>, context: Context): Turn {
+export function onGpusRead(
+  plan: ServicePlan,
+  service: Service,
+  event: EventOf<'gpus-read'>,
+  context: StepContext,
+): ServiceStep {
   const { state } = service;
   const { gpus } = plan;
-  if (state.id !== 'starting' || state.prelude?.id !== 'memory' || gpus === null) return same(service);
-  const { gate } = state.prelude;
-  if (gate.readAt !== null) return same(service);
+  if (state.id !== 'starting' || state.prelude?.id !== 'memory' || gpus === null) return unchanged(service);
+  const { wait } = state.prelude;
+  if (wait.readAt !== null) return unchanged(service);
   const { now } = context;
-  const weighed = weighReading(gpus, service.memory, gate, news.reading, now);
-  const proceed = (memory: Service['memory'], notices: readonly Notice[]): Turn => {
-    const turn = startProgram(plan, { ...service, memory }, state, now);
-    return { ...turn, notices: [...notices, ...turn.notices] };
+  const decision = evaluateReading(gpus, service.memory, wait, event.reading, now);
+  const proceed = (memory: Service['memory'], notices: readonly ServiceNotice[]): ServiceStep => {
+    const result = startProgram(plan, { ...service, memory }, state, now);
+    return { ...result, notices: [...notices, ...result.notices] };
   };
-  switch (weighed.id) {
-    case 'open': {
-      const { memory, remark } = weighed;
+  switch (decision.id) {
+    case 'start': {
+      const { memory, remark } = decision;
       const isNews = remark !== null && (memory !== null || service.run === 1);
-      const warning = news.reading.kind === 'memory' && service.run === 1 ? news.reading.warning : undefined;
+      const warning = event.reading.kind === 'memory' && service.run === 1 ? event.reading.warning : undefined;
       return proceed(memory ?? service.memory, [
-        ...(warning === undefined ? [] : [told(`has a GPU whose driver complains: ${warning}`, 'warn')]),
-        ...(isNews ? [told(remark.text, remark.level)] : []),
+        ...(warning === undefined ? [] : [memoryNotice({ kind: 'complaint', warning })]),
+        ...(isNews ? [memoryNotice(remark)] : []),
       ]);
     }
     case 'wait': {
-      const first = gate.steady === null ? [told(`waits for GPU memory: ${weighed.why}`)] : [];
-      const probing = { ...state.probing, detail: `waits for GPU memory: ${weighed.why}` };
-      const next: Starting = { ...state, prelude: { id: 'memory', gate: weighed.gate }, probing };
+      const first = wait.steady === null ? [memoryNotice({ kind: 'waits', why: decision.why })] : [];
+      const probing = { ...state.probing, detail: `waits for GPU memory: ${decision.why}` };
+      const next: StartingState = { ...state, prelude: { id: 'memory', wait: decision.wait }, probing };
       return { service: { ...service, state: next }, effects: [], notices: first };
     }
-    case 'shut': {
-      const message = `GPU memory was not given back within ${renderDuration(gpus.freeTimeout)}: ${weighed.why}`;
+    case 'timeout': {
+      const message = `GPU memory was not given back within ${renderDuration(gpus.freeTimeout)}: ${decision.why}`;
       return fail(plan, service, state, { kind: 'not-started', step: 'gpus', message, code: 1 }, context);
     }
     case 'lost':
-      if (gpus.onLost === 'exit') return fail(plan, service, state, { kind: 'gpu-lost', why: weighed.why }, context);
-      return proceed(service.memory, [
-        { level: 'warn', event: 'gpu-lost', text: `is started though its GPU does not answer: ${weighed.why}` },
-      ]);
+      if (gpus.onLost === 'exit') return fail(plan, service, state, { kind: 'gpu-lost', why: decision.why }, context);
+      return proceed(service.memory, [{ event: 'gpu-lost', why: decision.why }]);
     default:
-      return weighed satisfies never;
+      return decision satisfies never;
   }
 }
 
-function told(text: string, level: Notice['level'] = 'info'): Notice {
-  return { level, event: 'gpu-memory', text };
+function memoryNotice(about: MemoryNotice): ServiceNotice {
+  return { event: 'gpu-memory', about };
 }
 
-function fail(plan: ServicePlan, service: Service, state: Starting, cause: Cause, context: Context): Turn {
+function fail(
+  plan: ServicePlan,
+  service: Service,
+  state: StartingState,
+  cause: Cause,
+  context: StepContext,
+): ServiceStep {
   const over = { cause, exit: null, since: state.since, exitAt: context.now, readyAt: null };
-  return conclude(plan, service, over, [], context);
+  return endRun(plan, service, over, [], context);
 }
 
-/** `before_start` is over: the program, or a start that failed. */
+/** `before_start` is over: spawns the program, or the start has failed. */
 export function endFirstHook(
   plan: ServicePlan,
   service: Service,
-  state: Starting,
-  news: News<'hook-ended'>,
-  context: Context,
-): Turn {
-  if (state.prelude?.id !== 'hook' || news.hook !== 'before_start') return same(service);
-  if (news.ok) return spawnProgram(service, state, context.now);
-  const message = `before_start failed: ${news.detail}`;
-  const cause: Cause = { kind: 'not-started', step: 'before_start', message, code: news.code };
-  if (!context.ending && isLikeAStop({ kind: 'code', code: news.code }))
+  state: StartingState,
+  event: EventOf<'hook-ended'>,
+  context: StepContext,
+): ServiceStep {
+  if (state.prelude?.id !== 'hook' || event.hook !== 'before_start') return unchanged(service);
+  if (event.ok) return spawnProgram(service, state, context.now);
+  const message = `before_start failed: ${event.detail}`;
+  const cause: Cause = { kind: 'not-started', step: 'before_start', message, code: event.code };
+  if (!context.ending && isLikeAStop({ kind: 'code', code: event.code }))
     return holdBack(service, state, cause, context);
   return fail(plan, service, state, cause, context);
 }
 
-/** `after_ready` is over: whatever it came to, the service goes on. */
-export function endReadyHook(service: Service, state: Running, news: News<'hook-ended'>): Turn {
-  if (state.hookUntil === null || news.hook !== 'after_ready') return same(service);
+/** `after_ready` is over. The service stays ready even if the hook failed. */
+export function endReadyHook(service: Service, state: RunningState, event: EventOf<'hook-ended'>): ServiceStep {
+  if (state.hookUntil === null || event.hook !== 'after_ready') return unchanged(service);
   const next: Service = { ...service, state: { ...state, hookUntil: null } };
-  return { service: next, effects: [], notices: news.ok ? [] : [hookFailed(news)] };
+  return { service: next, effects: [], notices: event.ok ? [] : [hookFailed(event)] };
 }
 
-export function onSpawned(plan: ServicePlan, service: Service, pid: number, { now }: Context): Turn {
+export function onSpawned(plan: ServicePlan, service: Service, pid: number, { now }: StepContext): ServiceStep {
   const { state } = service;
   const started = { ...service, startedOnce: true };
-  if (state.id === 'stopping') return same({ ...started, state: { ...state, pid } });
-  if (state.id !== 'starting') return same(service);
+  if (state.id === 'stopping') return unchanged({ ...started, state: { ...state, pid } });
+  if (state.id !== 'starting') return unchanged(service);
   const starting = { ...state, pid };
-  const notice: Notice = { level: 'info', event: 'started', text: `started (pid ${pid})` };
-  const turn = rounded(plan, started, starting, beginRounds(plan, now), now);
-  return { ...turn, notices: [notice, ...turn.notices] };
+  const notice: ServiceNotice = { event: 'started', pid };
+  const result = rounded(plan, started, starting, beginRounds(plan, now), now);
+  return { ...result, notices: [notice, ...result.notices] };
 }
 
 export function onSpawnFailed(
   plan: ServicePlan,
   service: Service,
-  failure: News<'spawn-failed'>,
-  context: Context,
-): Turn {
+  failure: EventOf<'spawn-failed'>,
+  context: StepContext,
+): ServiceStep {
   const { state } = service;
-  if (state.id !== 'starting' && state.id !== 'stopping') return same(service);
+  if (state.id !== 'starting' && state.id !== 'stopping') return unchanged(service);
   const asked = state.id === 'stopping' && state.cause.kind === 'asked';
   const { step, message, code } = failure;
   const cause: Cause = asked ? { kind: 'asked' } : { kind: 'not-started', step, message, code };
   const over = { cause, exit: null, since: state.since, exitAt: context.now, readyAt: null };
-  return conclude(plan, service, over, [], context);
+  return endRun(plan, service, over, [], context);
 }
 
-export function onProbeNews(
+export function onProbeEvent(
   plan: ServicePlan,
   service: Service,
-  event: News<'answered' | 'latched' | 'progressed'>,
-  context: Context,
-): Turn {
+  event: EventOf<'probe-ended' | 'latched' | 'progressed'>,
+  context: StepContext,
+): ServiceStep {
   const { state } = service;
   const { now } = context;
   if (state.id === 'starting') {
-    if (event.type === 'progressed') return same({ ...service, state: { ...state, progressAt: now } });
-    if (state.pid === null) return same(service);
+    if (event.type === 'progressed') return unchanged({ ...service, state: { ...state, progressAt: now } });
+    if (state.pid === null) return unchanged(service);
     const probed =
       event.type === 'latched'
         ? latchRound(plan, state.probing, event.index, now)
-        : answerRound(plan, state.probing, event, state.since, now);
+        : applyRoundResult(plan, state.probing, event, state.since, now);
     return rounded(plan, service, state, probed, now);
   }
-  if ((state.id === 'ready' || state.id === 'unready') && event.type === 'answered') {
-    return watched(plan, service, state, answerWatch(plan, state.probing, event, now), context);
+  if ((state.id === 'ready' || state.id === 'unready') && event.type === 'probe-ended') {
+    return watched(plan, service, state, applyWatchResult(plan, state.probing, event, now), context);
   }
-  return same(service);
+  return unchanged(service);
 }
 
-/** Whatever is due of a start, once. */
-export function passStarting(plan: ServicePlan, service: Service, state: Starting, context: Context): Turn {
+/** The deadline of a starting service has passed: does what is due. */
+export function passStarting(
+  plan: ServicePlan,
+  service: Service,
+  state: StartingState,
+  context: StepContext,
+): ServiceStep {
   const { now, stopTimeout } = context;
   const { detail } = state.probing;
   if (state.prelude !== null) return passPrelude(service, state, context);
@@ -203,46 +226,53 @@ export function passStarting(plan: ServicePlan, service: Service, state: Startin
   const { state: current, notices } = report(state, now);
   if (state.pid === null) return { service: { ...service, state: current }, effects: [], notices };
   const lost = expired(plan, state.probing, now);
-  const turn =
+  const result =
     lost === null
       ? rounded(plan, service, current, continueRound(plan, state.probing, now), now)
-      : rounded(plan, service, current, abandoning(answerRound(plan, state.probing, lost, state.since, now)), now);
-  return { ...turn, notices: [...notices, ...turn.notices] };
+      : rounded(plan, service, current, abandoning(applyRoundResult(plan, state.probing, lost, state.since, now)), now);
+  return { ...result, notices: [...notices, ...result.notices] };
 }
 
-function passPrelude(service: Service, state: Starting, context: Context): Turn {
+function passPrelude(service: Service, state: StartingState, context: StepContext): ServiceStep {
   const { now } = context;
   const { prelude } = state;
   if (prelude?.id === 'hook' && now >= prelude.deadline) {
-    const { text: message } = hookLate('before_start', now - prelude.since);
+    const message = `before_start did not end within ${renderDuration(now - prelude.since)}: killed`;
     const cause: Cause = { kind: 'not-started', step: 'before_start', message, code: TOO_LATE };
     return killFirstHook(service, state, cause, context);
   }
   const { state: current, notices } = report(state, now);
-  if (prelude?.id === 'memory' && prelude.gate.readAt !== null && now >= prelude.gate.readAt) {
-    const next: Starting = { ...current, prelude: { id: 'memory', gate: { ...prelude.gate, readAt: null } } };
+  if (prelude?.id === 'memory' && prelude.wait.readAt !== null && now >= prelude.wait.readAt) {
+    const next: StartingState = { ...current, prelude: { id: 'memory', wait: { ...prelude.wait, readAt: null } } };
     return { service: { ...service, state: next }, effects: [{ type: 'read-gpus' }], notices };
   }
   return { service: { ...service, state: current }, effects: [], notices };
 }
 
-/** Tells people now and then that it is still starting, and what it waits for. */
-function report(state: Starting, now: Millis): { readonly state: Starting; readonly notices: readonly Notice[] } {
+/** Reports at growing intervals that the service is still starting, and what it waits for. */
+function report(
+  state: StartingState,
+  now: Millis,
+): { readonly state: StartingState; readonly notices: readonly ServiceNotice[] } {
   if (now < state.reportAt) return { state, notices: [] };
   const { detail } = state.probing;
   const elapsed = now - state.since;
-  // A millisecond more than has passed: `since + report - since` may come out a hair below `report`.
+  // One millisecond is added because `since + report - since` may be slightly less than `report` in floating point.
   const past = elapsed + 1;
   const next = REPORTS.find((at) => at > past) ?? Math.floor(past / REPORT_EVERY + 1) * REPORT_EVERY;
-  const text = `still starting after ${renderDuration(elapsed)}${detail === null ? '' : `: ${detail}`}`;
   return {
     state: { ...state, reportAt: state.since + next },
-    notices: [{ level: 'info', event: 'still-starting', text }],
+    notices: [{ event: 'still-starting', elapsed, detail }],
   };
 }
 
-/** Whatever is due of a service that is ready, or was: a probe, or the end of `after_ready`'s time. */
-export function passRunning(plan: ServicePlan, service: Service, state: Running, context: Context): Turn {
+/** The deadline of a ready or unready service has passed: of a probe, or of `after_ready`. */
+export function passRunning(
+  plan: ServicePlan,
+  service: Service,
+  state: RunningState,
+  context: StepContext,
+): ServiceStep {
   const { now } = context;
   if (state.hookUntil !== null && now >= state.hookUntil) {
     return {
@@ -253,18 +283,18 @@ export function passRunning(plan: ServicePlan, service: Service, state: Running,
   }
   const lost = expired(plan, state.probing, now);
   if (lost === null) return watched(plan, service, state, continueWatch(plan, state.probing, now), context);
-  return watched(plan, service, state, abandoning(answerWatch(plan, state.probing, lost, now)), context);
+  return watched(plan, service, state, abandoning(applyWatchResult(plan, state.probing, lost, now)), context);
 }
 
-/** Takes over what a round came to: still starting, or ready. */
-function rounded(plan: ServicePlan, service: Service, state: Starting, probed: Probed, now: Millis): Turn {
+/** Applies the result of a round of readiness probes: still starting, or ready. */
+function rounded(plan: ServicePlan, service: Service, state: StartingState, probed: Probed, now: Millis): ServiceStep {
   const { probing, effects, outcome } = probed;
   if (outcome !== 'passed' || state.pid === null) {
     const progressAt = probing.changes === state.probing.changes ? state.progressAt : now;
     return { service: { ...service, state: { ...state, probing, progressAt } }, effects, notices: [] };
   }
   const hook = plan.hooks.afterReady;
-  const next: Running = {
+  const next: RunningState = {
     id: 'ready',
     pid: state.pid,
     since: state.since,
@@ -273,14 +303,19 @@ function rounded(plan: ServicePlan, service: Service, state: Starting, probed: P
     probing: beginWatch(plan, probing, now),
   };
   const after = now - state.since;
-  const notices: readonly Notice[] =
-    plan.ready.length === 0 ? [] : [{ level: 'info', event: 'ready', text: `ready after ${renderDuration(after)}` }];
+  const notices: readonly ServiceNotice[] = plan.ready.length === 0 ? [] : [{ event: 'ready', after }];
   const run: readonly ServiceEffect[] = hook === null ? [] : [{ type: 'run-hook', hook: 'after_ready', exit: null }];
   return { service: { ...service, state: next, readyAfter: after }, effects: [...effects, ...run], notices };
 }
 
-/** Takes over what a watch's answer came to: ready, unready, or not alive any more. */
-function watched(plan: ServicePlan, service: Service, state: Running, probed: Probed, context: Context): Turn {
+/** Applies the result of a probe after the start: ready, unready, or not alive. */
+function watched(
+  plan: ServicePlan,
+  service: Service,
+  state: RunningState,
+  probed: Probed,
+  context: StepContext,
+): ServiceStep {
   const { now, stopTimeout } = context;
   const { probing, effects, outcome } = probed;
   const { detail } = probing;
@@ -289,15 +324,11 @@ function watched(plan: ServicePlan, service: Service, state: Running, probed: Pr
     return stopRun(plan, service, cause, now + (plan.stop.timeout ?? stopTimeout), context);
   }
   const id = outcome === 'unready' ? 'unready' : outcome === 'recovered' ? 'ready' : state.id;
-  const notices: Notice[] = [];
+  const notices: ServiceNotice[] = [];
   if (id !== state.id) {
-    notices.push(
-      id === 'ready'
-        ? { level: 'info', event: 'ready', text: 'ready again' }
-        : { level: 'warn', event: 'unready', text: `not ready any more: ${detail}` },
-    );
+    notices.push(id === 'ready' ? { event: 'ready', after: null } : { event: 'unready', detail });
   }
-  const next: Running = { ...state, id, probing };
+  const next: RunningState = { ...state, id, probing };
   return { service: { ...service, state: next }, effects, notices };
 }
 

@@ -1,88 +1,85 @@
-// What is known of one service while the program runs: the State, one member of a union with just its own data, and what
-// outlives a state (run number, restarts). Each state has at most one deadline. Data only; machine.ts moves it.
+// The value of one service: its State, one member of a union with only its own data, and what outlives a state (run number,
+// restarts). Each state has at most one deadline. Contains data and questions about it; machine.ts makes the next value.
 import type { Millis, ServicePlan } from '../plan/plan.ts';
-import type { Ended, Level, ServiceEffect, SweptProcess } from './event.ts';
-import type { Gate } from './gate.ts';
+import type { ServiceEffect } from './event.ts';
+import type { MemoryWait } from './memory-wait.ts';
+import type { ServiceNotice } from './notice.ts';
 import type { Cause, Exit, RestartHistory } from './policy.ts';
 import { type Probing, probingDeadline } from './probing.ts';
+import type { Ended, LeftoverProcess, StopStage } from './run.ts';
 
 export type State =
   | { readonly id: 'skipped' }
   | { readonly id: 'pending' }
-  | Starting
-  | Running
-  | Stopping
+  | StartingState
+  | RunningState
+  | StoppingState
   | { readonly id: 'backoff'; readonly until: Millis; readonly ended: Ended }
   | { readonly id: 'stopped' | 'completed' | 'failed'; readonly at: Millis; readonly ended: Ended | null };
 
-export interface Starting {
+export interface StartingState {
   readonly id: 'starting';
   readonly pid: number | null;
-  /** When the program was asked for; during a prelude, when that began. */
+  /** When the program was spawned; during a prelude, when the prelude began. */
   readonly since: Millis;
-  /** What still comes before the program; null: nothing. */
+  /** The step before the program that is under way; null: the program is spawned. */
   readonly prelude: Prelude | null;
-  /** Last sign of progress: output, or an answer that differs from the one before. */
+  /** The last progress: output, or a probe result that differs from the one before. */
   readonly progressAt: Millis;
-  /** When people are told next that it is still starting. */
+  /** When the next `still-starting` is due. */
   readonly reportAt: Millis;
-  /** The supervisor was restarted while a probe waited for something in the output; absent: it was not. */
+  /** Set if the supervisor was restarted while a probe waited for output: the output may have been lost. */
   readonly wasCut?: true;
   readonly probing: Probing;
 }
 
-/** The memory of its GPUs, then `before_start`. */
+/** The steps before the program: wait for memory of its GPUs, then run `before_start`. */
 export type Prelude =
-  | { readonly id: 'memory'; readonly gate: Gate }
+  | { readonly id: 'memory'; readonly wait: MemoryWait }
   | { readonly id: 'hook'; readonly since: Millis; readonly deadline: Millis };
 
-export interface Running {
+export interface RunningState {
   readonly id: 'ready' | 'unready';
   readonly pid: number;
   readonly since: Millis;
   readonly readyAt: Millis;
-  /** By when `after_ready` must be done; null: it is not under way. */
+  /** The deadline of `after_ready`; null: it does not run. */
   readonly hookUntil: Millis | null;
   readonly probing: Probing;
 }
 
-export interface Stopping {
+export interface StoppingState {
   readonly id: 'stopping';
   readonly pid: number | null;
   readonly since: Millis;
-  /** When the ladder began. */
+  /** When the stop began. */
   readonly askedAt: Millis;
   readonly cause: Cause;
-  /** How the main process ended; null while it lives. */
+  /** How the main process ended; null while it runs. */
   readonly exit: Exit | null;
   readonly exitAt: Millis | null;
   readonly readyAt: Millis | null;
-  /**
-   * `draining`: `before_stop` runs, and no signal has been sent. `held`: no process is left, and the run waits for
-   * `heldUntil`. `hooks`: no process of the program is left, and `after_exit` runs. `hooks-killed`: `after_exit` or
-   * `before_start` was sent SIGKILL.
-   */
-  readonly rung: 'draining' | 'asked' | 'leftovers' | 'held' | 'killed' | 'hooks' | 'hooks-killed';
-  /** While `before_stop` waits for a probe: the attempt under way, or the pause before the next one. */
-  readonly drain: Drain | null;
-  /** What outlived the main process; known from rung `hooks` on. */
-  readonly swept: readonly SweptProcess[];
-  /** When the next rung is climbed; on the last one, when people are told that it does not help. */
+  readonly stage: StopStage;
+  /** While `before_stop` waits for a probe: the attempt under way, or the pause before the next attempt. */
+  readonly drain: DrainProgress | null;
+  /** Processes that outlived the main process; known from stage `hooks` on. */
+  readonly leftovers: readonly LeftoverProcess[];
+  /** When the next stage begins; in the last stage, when the next `unkillable` is due. */
   readonly deadline: Millis;
-  /** The latest moment the ladder may reach SIGKILL. */
+  /** The instant by which SIGKILL is sent; Infinity: no request to stop has set one. */
   readonly limit: Millis;
   /**
-   * The main process ended as if it had been asked to stop, before any request to stop: until then, a request may arrive
-   * that explains it. null: the end counts as it is.
+   * The main process ended as if it had been asked to stop, before any request: until this instant, a request that arrives
+   * counts as the cause. null: the end counts as it is.
    */
   readonly heldUntil: Millis | null;
-  /** Processes that the supervisor may not send SIGKILL to, in words; absent: there are none. */
-  readonly refused?: string;
+  /** Processes that the supervisor may not send SIGKILL to; absent: there are none. */
+  readonly refused?: readonly LeftoverProcess[];
 }
 
-/** `until`: by when the attempt must have answered; when the pause is over. */
-export interface Drain {
-  readonly id: 'asking' | 'pausing';
+/** `until`: the deadline of the attempt, or the end of the pause. */
+export interface DrainProgress {
+  readonly id: 'probing' | 'pausing';
   readonly attempt: number;
   readonly until: Millis;
 }
@@ -94,48 +91,42 @@ export interface Service {
   /** Restarts by policy since the supervisor began. */
   readonly restarts: number;
   readonly history: RestartHistory;
-  /** Whether some run's program was executed. */
+  /** Whether the program was executed in any run. */
   readonly startedOnce: boolean;
-  /** How long the latest start took that got to ready. */
+  /** How long the latest start took that became ready. */
   readonly readyAfter: Millis | null;
-  /** What the operator or a reload wants: `down` once its run is over, `again` after it. `up` until somebody says else. */
+  /** What the operator or a reload wants. `down`: stop it. `again`: stop it, then start it again. `up` otherwise. */
   readonly wanted: 'up' | 'down' | 'again';
-  /** The plan that comes into force when its run is over; `none`: it is in no plan any more and vanishes then. */
+  /** The plan that comes into force when its run is over; `none`: the service is removed then. */
   readonly next: ServicePlan | 'none' | null;
   readonly firsts: Firsts;
-  /** Whether a notice has suggested that its program goes into the background; absent: not yet. */
+  /** Set if a notice has suggested that its program goes into the background. */
   readonly wasBackgroundSuspected?: true;
-  /** Bytes in use on each of its GPUs before its last run, by the device's id; what is not in it is not known. */
+  /** Bytes in use on each of its GPUs before its last run, by the id of the device; of others that is not known. */
   readonly memory: Readonly<Record<string, number>>;
 }
 
-/** Instants of its first start, its first readiness and its first end for good: where start-up time went. */
-export interface Firsts {
+/** Instants of its first start, its first readiness, and its first end that no restart followed: for the timeline. */
+interface Firsts {
   readonly startedAt: Millis | null;
   readonly readyAt: Millis | null;
   readonly endedAt: Millis | null;
 }
 
-/** What a step tells besides the new state. */
-export interface Turn {
+/** The result of a step of one service. */
+export interface ServiceStep {
   readonly service: Service;
   readonly effects: readonly ServiceEffect[];
-  readonly notices: readonly Notice[];
+  readonly notices: readonly ServiceNotice[];
 }
 
-export interface Notice {
-  readonly level: Level;
-  readonly event: string;
-  readonly text: string;
-}
-
-/** Numbers that belong to the world and not to the service. */
-export interface Context {
+/** What the step of a service needs to know of the world. */
+export interface StepContext {
   readonly now: Millis;
   /** Seed of this service's jitter. */
   readonly seed: number;
   readonly stopTimeout: Millis;
-  /** True while everything is being stopped: no restart any more. */
+  /** True in a shutdown: no run is restarted. */
   readonly ending: boolean;
 }
 
@@ -159,7 +150,7 @@ export function isActive(state: State): boolean {
   return state.id === 'starting' || state.id === 'ready' || state.id === 'unready' || state.id === 'stopping';
 }
 
-/** Whether it stops or is to stop. Its ports and GPUs are free only when none of its processes is left. */
+/** Whether it stops or is to stop. Its ports and GPUs are free when none of its processes is left. */
 export function isLeaving({ state, wanted }: Service): boolean {
   return isActive(state) && (state.id === 'stopping' || wanted !== 'up');
 }
@@ -169,8 +160,8 @@ export function isToRunAgain({ state, wanted, run }: Service): boolean {
   return wanted === 'again' || state.id === 'backoff' || (state.id === 'pending' && run > 0);
 }
 
-/** Whether a deadline of this state decides the fate of a run, and not only when the next action is due. */
-export function isJudged(state: State): boolean {
+/** Whether the run fails or is killed if a deadline of this state passes. */
+export function hasRunDeadline(state: State): boolean {
   switch (state.id) {
     case 'starting':
     case 'stopping':
@@ -183,7 +174,7 @@ export function isJudged(state: State): boolean {
   }
 }
 
-/** Whether the main process is there to take a signal. */
+/** Whether the main process runs, so that it can receive a signal. */
 export function hasMain(state: State): boolean {
   return 'pid' in state && state.pid !== null && !(state.id === 'stopping' && state.exit !== null);
 }
@@ -214,30 +205,30 @@ export function deadlineOf(plan: ServicePlan, { state }: Service): Millis | null
     case 'failed':
       return null;
     default:
-      return never(state);
+      return assertNever(state);
   }
 }
 
 function preludeDeadline(prelude: Prelude): Millis {
-  return prelude.id === 'hook' ? prelude.deadline : (prelude.gate.readAt ?? Infinity);
+  return prelude.id === 'hook' ? prelude.deadline : (prelude.wait.readAt ?? Infinity);
 }
 
-/** Whether a dependent keeps what it depends on from being stopped. One that SIGKILL was sent to needs nothing more. */
+/** Whether a dependent delays the stop of its dependencies. After SIGKILL it does not. */
 export function holdsUp(state: State): boolean {
-  return isActive(state) && !(state.id === 'stopping' && (state.rung === 'killed' || state.rung === 'hooks-killed'));
+  return isActive(state) && !(state.id === 'stopping' && (state.stage === 'killed' || state.stage === 'hooks-killed'));
 }
 
 /**
- * Whether a shutdown had to kill `after_exit`, which belongs to the run as its program does. At its own deadline it fails
- * as it does at any other time.
+ * Whether a shutdown has killed `after_exit` at the deadline of the stop: then exit code 137 applies, as for a program. At
+ * the deadline of the hook itself, the hook fails, as outside of a shutdown.
  */
 export function isHookKilled(before: State, after: State, now: Millis): boolean {
-  if (before.id !== 'stopping' || before.rung !== 'hooks') return false;
+  if (before.id !== 'stopping' || before.stage !== 'hooks') return false;
   const isOwnFault = now >= before.deadline && now < before.limit;
-  return after.id === 'stopping' && after.rung === 'hooks-killed' && !isOwnFault;
+  return after.id === 'stopping' && after.stage === 'hooks-killed' && !isOwnFault;
 }
 
-/** Notes the first time that a service is in a state that a start's timeline tells of. */
+/** Notes the instants of `firsts` that the state of the service sets. */
 export function noteFirsts(service: Service, now: Millis): Service {
   const { state, firsts } = service;
   const next = {
@@ -248,11 +239,11 @@ export function noteFirsts(service: Service, now: Millis): Service {
   return { ...service, firsts: next };
 }
 
-/** Nothing comes of it. */
-export function same(service: Service): Turn {
+/** The event has no effect besides the given value. */
+export function unchanged(service: Service): ServiceStep {
   return { service, effects: [], notices: [] };
 }
 
-export function never(value: never): never {
+export function assertNever(value: never): never {
   throw new Error(`bug: unhandled ${JSON.stringify(value)}`);
 }

@@ -1,50 +1,57 @@
-// The way down of one run: `before_stop`, the stop signal, what is left, SIGKILL, `after_exit`. One ladder, whoever asked,
-// and it is left only when no process of the run remains. Knows no other service.
+// The stop of one run: `before_stop`, the stop signal, the leftover processes, SIGKILL, `after_exit`. The stages are the same
+// for every cause, and the run ends only when none of its processes is left. Knows no other service.
 //
-//   draining --done, or no time left--> asked --main gone--> leftovers --none left--> held? --> hooks --> (ending.ts)
+//   draining --done, or no time left--> asked --main gone--> leftovers --none left--> held? --> hooks --> (run-end.ts)
 //       \______________ main gone ________________/ \____ deadline: killed ____/
 import type { Millis, ServicePlan } from '../plan/plan.ts';
-import { conclude } from './ending.ts';
-import type { HookName, ServiceEffect, ServiceEvent, SweptProcess } from './event.ts';
-import { type Cause, drainTime, type Exit, HELD, isHeldBack, LEFTOVER_GRACE, renderDuration } from './policy.ts';
+import type { ServiceEffect, ServiceEvent } from './event.ts';
+import type { ServiceNotice } from './notice.ts';
+import { type Cause, drainTime, type Exit, HELD, isHeldBack, LEFTOVER_GRACE } from './policy.ts';
+import type { HookName, LeftoverProcess } from './run.ts';
+import { endRun } from './run-end.ts';
 import {
-  type Context,
-  type Drain,
-  type Notice,
-  never,
-  type Running,
+  assertNever,
+  type DrainProgress,
+  type RunningState,
   type Service,
-  type Starting,
-  type Stopping,
-  same,
-  type Turn,
+  type ServiceStep,
+  type StartingState,
+  type StepContext,
+  type StoppingState,
+  unchanged,
 } from './state.ts';
 
 const REPORT_EVERY: Millis = 60_000;
 const UNKILLABLE_AFTER: Millis = 10_000;
 
-type News<Type extends ServiceEvent['type']> = ServiceEvent & { readonly type: Type };
+type EventOf<Type extends ServiceEvent['type']> = ServiceEvent & { readonly type: Type };
 
-/** The foot of the ladder, or a higher rung where the main process is gone already or never was. */
+/** The state in the first stage, or in a later one if the main process has exited or was never spawned. */
 function beginStopping(
-  state: Starting | Running,
+  state: StartingState | RunningState,
   now: Millis,
-  how: Pick<Stopping, 'cause' | 'exit' | 'exitAt' | 'rung' | 'deadline' | 'limit'> &
-    Partial<Pick<Stopping, 'drain' | 'heldUntil'>>,
-): Stopping {
+  how: Pick<StoppingState, 'cause' | 'exit' | 'exitAt' | 'stage' | 'deadline' | 'limit'> &
+    Partial<Pick<StoppingState, 'drain' | 'heldUntil'>>,
+): StoppingState {
   const { pid, since } = state;
   const readyAt = state.id === 'starting' ? null : state.readyAt;
-  return { id: 'stopping', pid, since, askedAt: now, readyAt, drain: null, swept: [], heldUntil: null, ...how };
+  return { id: 'stopping', pid, since, askedAt: now, readyAt, drain: null, leftovers: [], heldUntil: null, ...how };
 }
 
-/** Asks a run to stop. `limit` is the instant by which SIGKILL comes; a pause or a wait just ends. */
-export function stopRun(plan: ServicePlan, service: Service, cause: Cause, limit: Millis, context: Context): Turn {
+/** Asks a run to stop. `limit` is the instant by which SIGKILL is sent. A service without a run becomes `stopped`. */
+export function stopRun(
+  plan: ServicePlan,
+  service: Service,
+  cause: Cause,
+  limit: Millis,
+  context: StepContext,
+): ServiceStep {
   const { state } = service;
   const { now } = context;
   switch (state.id) {
     case 'starting':
       if (state.prelude !== null) return stopPrelude(plan, service, state, cause, context);
-      return ask(plan, service, beginStopping(state, now, atFoot(cause, limit)), [{ type: 'abandon-probe' }]);
+      return ask(plan, service, beginStopping(state, now, firstStage(cause, limit)), [{ type: 'abandon-probe' }]);
     case 'ready':
     case 'unready': {
       const quiet: readonly ServiceEffect[] = [
@@ -52,14 +59,14 @@ export function stopRun(plan: ServicePlan, service: Service, cause: Cause, limit
         ...(state.hookUntil === null ? [] : [{ type: 'kill-hook' } as const]),
       ];
       const draining = beginDraining(plan, state, cause, limit, now);
-      if (draining === null) return ask(plan, service, beginStopping(state, now, atFoot(cause, limit)), quiet);
+      if (draining === null) return ask(plan, service, beginStopping(state, now, firstStage(cause, limit)), quiet);
       const { state: next, effect } = draining;
       return { service: { ...service, state: next }, effects: [...quiet, effect], notices: [] };
     }
     case 'stopping': {
       if (state.heldUntil !== null && cause.kind === 'asked') return explain(plan, service, state, limit, context);
-      if (limit >= state.limit || state.rung === 'killed' || state.rung === 'hooks-killed') return same(service);
-      const by = state.rung === 'draining' ? now + drainTime(limit - now) : limit;
+      if (limit >= state.limit || state.stage === 'killed' || state.stage === 'hooks-killed') return unchanged(service);
+      const by = state.stage === 'draining' ? now + drainTime(limit - now) : limit;
       const deadline = Math.min(state.deadline, Math.max(now, by));
       return { service: { ...service, state: { ...state, limit, deadline } }, effects: [], notices: [] };
     }
@@ -74,20 +81,20 @@ export function stopRun(plan: ServicePlan, service: Service, cause: Cause, limit
     case 'stopped':
     case 'completed':
     case 'failed':
-      return same(service);
+      return unchanged(service);
     default:
-      return never(state);
+      return assertNever(state);
   }
 }
 
-/** A stop signal has ended `before_start`: the run waits for a request to stop that may explain it. */
-export function holdBack(service: Service, state: Starting, cause: Cause, { now }: Context): Turn {
+/** `before_start` ended as if by a stop signal: the run waits for a request to stop that explains it. */
+export function holdBack(service: Service, state: StartingState, cause: Cause, { now }: StepContext): ServiceStep {
   const heldUntil = now + HELD;
   const how = {
     cause,
     exit: null,
     exitAt: now,
-    rung: 'held',
+    stage: 'held',
     deadline: heldUntil,
     limit: Infinity,
     heldUntil,
@@ -95,40 +102,52 @@ export function holdBack(service: Service, state: Starting, cause: Cause, { now 
   return { service: { ...service, state: beginStopping(state, now, how) }, effects: [], notices: [] };
 }
 
-/** A request to stop explains an end that was held back: the end becomes part of the stop. */
-function explain(plan: ServicePlan, service: Service, state: Stopping, limit: Millis, context: Context): Turn {
-  const known: Stopping = { ...state, cause: { kind: 'asked' }, heldUntil: null, limit, deadline: limit };
-  if (state.rung !== 'held') return same({ ...service, state: known });
+/** A request to stop arrives in time to explain an end: the end becomes part of the stop. */
+function explain(
+  plan: ServicePlan,
+  service: Service,
+  state: StoppingState,
+  limit: Millis,
+  context: StepContext,
+): ServiceStep {
+  const known: StoppingState = { ...state, cause: { kind: 'asked' }, heldUntil: null, limit, deadline: limit };
+  if (state.stage !== 'held') return unchanged({ ...service, state: known });
   return tidy(plan, service, known, context);
 }
 
-function atFoot(cause: Cause, limit: Millis) {
-  return { cause, exit: null, exitAt: null, rung: 'asked', deadline: limit, limit } as const;
+function firstStage(cause: Cause, limit: Millis) {
+  return { cause, exit: null, exitAt: null, stage: 'asked', deadline: limit, limit } as const;
 }
 
-/** The stop signal, once, or `stop.command`; after whatever had to come first. */
-function ask(plan: ServicePlan, service: Service, state: Stopping, before: readonly ServiceEffect[]): Turn {
+/** Sends the stop signal or runs `stop.command`, after the effects in `before`. */
+function ask(plan: ServicePlan, service: Service, state: StoppingState, before: readonly ServiceEffect[]): ServiceStep {
   const { signal, to, argv } = plan.stop;
   const effect: ServiceEffect =
     argv === null ? { type: 'signal', signal, to, continues: true } : { type: 'run-stop-command' };
   return { service: { ...service, state }, effects: [...before, effect], notices: [] };
 }
 
-/** Nothing of the program is there yet: what comes before it is given up. */
-function stopPrelude(plan: ServicePlan, service: Service, state: Starting, cause: Cause, context: Context): Turn {
+/** Stops a run whose program is not spawned yet. */
+function stopPrelude(
+  plan: ServicePlan,
+  service: Service,
+  state: StartingState,
+  cause: Cause,
+  context: StepContext,
+): ServiceStep {
   if (state.prelude?.id === 'hook') return killFirstHook(service, state, cause, context);
   const over = { cause, exit: null, since: state.since, exitAt: context.now, readyAt: null };
-  const turn = conclude(plan, service, over, [], context);
-  return { ...turn, effects: [{ type: 'abandon-probe' }, ...turn.effects] };
+  const result = endRun(plan, service, over, [], context);
+  return { ...result, effects: [{ type: 'abandon-probe' }, ...result.effects] };
 }
 
-/** `before_start` is killed; the run is over when nothing of it is left. */
-export function killFirstHook(service: Service, state: Starting, cause: Cause, { now }: Context): Turn {
+/** Kills `before_start`; the run is over when none of its processes is left. */
+export function killFirstHook(service: Service, state: StartingState, cause: Cause, { now }: StepContext): ServiceStep {
   const next = beginStopping(state, now, {
     cause,
     exit: null,
     exitAt: now,
-    rung: 'hooks-killed',
+    stage: 'hooks-killed',
     deadline: now + UNKILLABLE_AFTER,
     limit: now,
   });
@@ -136,20 +155,20 @@ export function killFirstHook(service: Service, state: Starting, cause: Cause, {
 }
 
 /**
- * `before_stop`, where there is one and time for it. A service that has never been ready has nothing to finish, and one
- * that failed its liveness probe will not say when it has.
+ * Begins `before_stop`; null if there is none, or no time for it. It does not run for a service that was never ready, and it
+ * does not wait for a probe of a service that failed its liveness probe.
  */
 function beginDraining(
   plan: ServicePlan,
-  state: Running,
+  state: RunningState,
   cause: Cause,
   limit: Millis,
   now: Millis,
-): { readonly state: Stopping; readonly effect: ServiceEffect } | null {
+): { readonly state: StoppingState; readonly effect: ServiceEffect } | null {
   const hook = plan.hooks.beforeStop;
   if (hook === null || limit <= now) return null;
   const deadline = now + Math.min(drainTime(limit - now), hook.timeout ?? Infinity);
-  const how = { cause, exit: null, exitAt: null, rung: 'draining', deadline, limit } as const;
+  const how = { cause, exit: null, exitAt: null, stage: 'draining', deadline, limit } as const;
   if (!('waitFor' in hook)) {
     return {
       state: beginStopping(state, now, how),
@@ -158,7 +177,7 @@ function beginDraining(
   }
   if (cause.kind === 'not-alive') return null;
   const attempt = state.probing.attempts + 1;
-  const drain = { id: 'asking', attempt, until: now + hook.waitFor.timeout } as const;
+  const drain = { id: 'probing', attempt, until: now + hook.waitFor.timeout } as const;
   return { state: beginStopping(state, now, { ...how, drain }), effect: askProbe(attempt) };
 }
 
@@ -166,31 +185,36 @@ function askProbe(attempt: number): ServiceEffect {
   return { type: 'probe', kind: 'drain', index: 0, attempt };
 }
 
-/** SIGKILL to the whole set, now. */
-export function killRun(plan: ServicePlan, service: Service, context: Context): Turn {
-  const turn = stopRun(plan, service, { kind: 'asked' }, context.now, context);
-  const { state } = turn.service;
-  if (state.id !== 'stopping' || state.rung === 'killed' || state.rung === 'hooks-killed') return turn;
-  const climbed = climbToKill(turn.service, state, context.now);
-  // A probe and `after_ready` may be under way; a stop signal has no use any more.
-  const quiet = turn.effects.filter(({ type }) => type === 'abandon-probe' || type === 'kill-hook');
-  return { ...climbed, effects: [...quiet, ...climbed.effects] };
+/** Sends SIGKILL to all processes of a run at once. */
+export function killRun(plan: ServicePlan, service: Service, context: StepContext): ServiceStep {
+  const result = stopRun(plan, service, { kind: 'asked' }, context.now, context);
+  const { state } = result.service;
+  if (state.id !== 'stopping' || state.stage === 'killed' || state.stage === 'hooks-killed') return result;
+  const killing = advanceToKill(result.service, state, context.now);
+  // A probe and `after_ready` may be under way. A stop signal is not sent.
+  const quiet = result.effects.filter(({ type }) => type === 'abandon-probe' || type === 'kill-hook');
+  return { ...killing, effects: [...quiet, ...killing.effects] };
 }
 
-/** To the last rung: of the run, or of the hook that is all that is left of it. */
-function climbToKill(service: Service, state: Stopping, now: Millis): Turn {
+/** Goes to the last stage: SIGKILL to the run, or to `after_exit` if the run has no other process. */
+function advanceToKill(service: Service, state: StoppingState, now: Millis): ServiceStep {
   const deadline = now + UNKILLABLE_AFTER;
-  if (state.rung === 'hooks') {
-    const next: Stopping = { ...state, rung: 'hooks-killed', deadline };
+  if (state.stage === 'hooks') {
+    const next: StoppingState = { ...state, stage: 'hooks-killed', deadline };
     return { service: { ...service, state: next }, effects: [{ type: 'kill-hook' }], notices: [] };
   }
-  const hook: readonly ServiceEffect[] = state.rung === 'draining' ? [{ type: 'kill-hook' }] : [];
-  const next: Stopping = { ...state, rung: 'killed', drain: null, deadline };
+  const hook: readonly ServiceEffect[] = state.stage === 'draining' ? [{ type: 'kill-hook' }] : [];
+  const next: StoppingState = { ...state, stage: 'killed', drain: null, deadline };
   return { service: { ...service, state: next }, effects: [...hook, { type: 'kill' }], notices: [] };
 }
 
-/** The main process is gone: by itself, or on its way down. */
-export function onExited(plan: ServicePlan, service: Service, exit: Exit, { now, stopTimeout, ending }: Context): Turn {
+/** The main process has exited: by itself, or during a stop. */
+export function onExited(
+  plan: ServicePlan,
+  service: Service,
+  exit: Exit,
+  { now, stopTimeout, ending }: StepContext,
+): ServiceStep {
   const { state } = service;
   switch (state.id) {
     case 'starting':
@@ -201,22 +225,22 @@ export function onExited(plan: ServicePlan, service: Service, exit: Exit, { now,
       const isEarly = state.id === 'starting' && plan.ready.length > 0 && plan.type === 'service';
       const cause: Cause = { kind: isEarly ? 'exited-early' : 'exited' };
       const heldUntil = !ending && isHeldBack(plan, cause, exit) ? now + HELD : null;
-      const how = { cause, exit, exitAt: now, rung: 'leftovers', deadline, limit: Infinity, heldUntil } as const;
+      const how = { cause, exit, exitAt: now, stage: 'leftovers', deadline, limit: Infinity, heldUntil } as const;
       const hook: readonly ServiceEffect[] =
         state.id === 'starting' || state.hookUntil === null ? [] : [{ type: 'kill-hook' }];
       const next = beginStopping(state, now, how);
-      const effects: readonly ServiceEffect[] = [{ type: 'abandon-probe' }, ...hook, { type: 'sweep' }];
+      const effects: readonly ServiceEffect[] = [{ type: 'abandon-probe' }, ...hook, { type: 'clean-up' }];
       return { service: { ...service, state: next }, effects, notices: [] };
     }
     case 'stopping': {
-      if (state.exit !== null) return same(service);
+      if (state.exit !== null) return unchanged(service);
       const gone = { ...state, exit, exitAt: now };
-      if (state.rung === 'killed') return same({ ...service, state: gone });
+      if (state.stage === 'killed') return unchanged({ ...service, state: gone });
       const quiet: readonly ServiceEffect[] =
-        state.rung === 'draining' ? [{ type: 'abandon-probe' }, { type: 'kill-hook' }] : [];
-      // A shell that dies of the stop signal at once leaves its child to finish: that has the whole time of the stop.
-      const next: Stopping = { ...gone, rung: 'leftovers', drain: null, deadline: state.limit };
-      return { service: { ...service, state: next }, effects: [...quiet, { type: 'sweep' }], notices: [] };
+        state.stage === 'draining' ? [{ type: 'abandon-probe' }, { type: 'kill-hook' }] : [];
+      // A shell that dies of the stop signal leaves its child, which has the whole time of the stop to finish.
+      const next: StoppingState = { ...gone, stage: 'leftovers', drain: null, deadline: state.limit };
+      return { service: { ...service, state: next }, effects: [...quiet, { type: 'clean-up' }], notices: [] };
     }
     case 'skipped':
     case 'pending':
@@ -224,34 +248,38 @@ export function onExited(plan: ServicePlan, service: Service, exit: Exit, { now,
     case 'stopped':
     case 'completed':
     case 'failed':
-      return same(service);
+      return unchanged(service);
     default:
-      return never(state);
+      return assertNever(state);
   }
 }
 
-/** Nothing of the run is left: `after_exit`, where there is one, and then the run is over. */
-export function onEmptied(plan: ServicePlan, service: Service, swept: readonly SweptProcess[], context: Context): Turn {
+/** No process of the run is left: runs `after_exit`, if there is one, or ends the run. */
+export function onEmptied(
+  plan: ServicePlan,
+  service: Service,
+  leftovers: readonly LeftoverProcess[],
+  context: StepContext,
+): ServiceStep {
   const { state } = service;
-  if (state.id !== 'stopping' || state.exit === null || state.rung === 'hooks') return same(service);
-  const empty: Stopping = { ...state, swept };
-  if (state.heldUntil === null || state.rung === 'killed') return tidy(plan, service, empty, context);
-  return same({ ...service, state: { ...empty, rung: 'held', deadline: state.heldUntil } });
+  if (state.id !== 'stopping' || state.exit === null || state.stage === 'hooks') return unchanged(service);
+  const empty: StoppingState = { ...state, leftovers };
+  if (state.heldUntil === null || state.stage === 'killed') return tidy(plan, service, empty, context);
+  return unchanged({ ...service, state: { ...empty, stage: 'held', deadline: state.heldUntil } });
 }
 
-/** What comes after the last process: `after_exit`, or the end of the run. */
-function tidy(plan: ServicePlan, service: Service, state: Stopping, context: Context): Turn {
+/** Runs `after_exit`, or ends the run. */
+function tidy(plan: ServicePlan, service: Service, state: StoppingState, context: StepContext): ServiceStep {
   const hook = plan.hooks.afterExit;
   if (hook === null || state.exit === null) return finish(plan, service, state, context);
   const { now, ending } = context;
-  // A shutdown's time is one; a restart takes what it needs.
+  // In a shutdown the deadline of the stop applies too; before a restart only the hook's own.
   const deadline = Math.min(now + hook.timeout, ending ? state.limit : Infinity);
   if (deadline <= now) {
-    const turn = finish(plan, service, state, context);
-    const text = 'after_exit was not run: no time was left for it';
-    return { ...turn, notices: [...turn.notices, { level: 'warn', event: 'hook-failed', text }] };
+    const result = finish(plan, service, state, context);
+    return { ...result, notices: [...result.notices, { event: 'hook-failed', failure: { kind: 'not-run' } }] };
   }
-  const next: Stopping = { ...state, rung: 'hooks', deadline, limit: ending ? state.limit : Infinity };
+  const next: StoppingState = { ...state, stage: 'hooks', deadline, limit: ending ? state.limit : Infinity };
   return {
     service: { ...service, state: next },
     effects: [{ type: 'run-hook', hook: 'after_exit', exit: state.exit }],
@@ -259,145 +287,147 @@ function tidy(plan: ServicePlan, service: Service, state: Stopping, context: Con
   };
 }
 
-function finish(plan: ServicePlan, service: Service, state: Stopping, context: Context): Turn {
-  const { cause, exit, since, exitAt, readyAt, swept } = state;
-  return conclude(plan, service, { cause, exit, since, exitAt: exitAt ?? context.now, readyAt }, swept, context);
+function finish(plan: ServicePlan, service: Service, state: StoppingState, context: StepContext): ServiceStep {
+  const { cause, exit, since, exitAt, readyAt, leftovers } = state;
+  return endRun(plan, service, { cause, exit, since, exitAt: exitAt ?? context.now, readyAt }, leftovers, context);
 }
 
-/** Reports the processes that the supervisor may not send SIGKILL to, by name. They stay. */
-export function onKillRefused(service: Service, left: readonly SweptProcess[]): Turn {
+/** Reports the processes that the supervisor may not send SIGKILL to. */
+export function onKillRefused(service: Service, left: readonly LeftoverProcess[]): ServiceStep {
   const { state } = service;
-  if (state.id !== 'stopping') return same(service);
-  const shown = left.slice(0, 8).map(({ pid, name }) => `${name} (pid ${pid})`);
-  const refused = `SIGKILL is not permitted to ${shown.join(', ')}: another user's, and CAP_KILL is missing`;
-  const text = `cannot be ended: ${refused}. Start the container with CAP_KILL, or run the program as svc-super's own user`;
+  if (state.id !== 'stopping') return unchanged(service);
   return {
-    service: { ...service, state: { ...state, refused } },
+    service: { ...service, state: { ...state, refused: left } },
     effects: [],
-    notices: [{ level: 'error', event: 'unkillable', text }],
+    notices: [{ event: 'unkillable', refused: left, waited: null }],
   };
 }
 
-/** A stop that was not even asked for would end in SIGKILL: fall back to the signal. */
-export function onStopCommandFailed(plan: ServicePlan, service: Service, detail: string): Turn {
+/** Sends the stop signal in place of a `stop.command` that failed: otherwise only SIGKILL would stop the run. */
+export function onStopCommandFailed(plan: ServicePlan, service: Service, detail: string): ServiceStep {
   const { state } = service;
-  if (state.id !== 'stopping' || state.rung !== 'asked') return same(service);
+  if (state.id !== 'stopping' || state.stage !== 'asked') return unchanged(service);
   const { signal, to } = plan.stop;
-  const text = `stop.command failed (${detail}): sent ${signal} instead`;
   return {
     service,
     effects: [{ type: 'signal', signal, to, continues: true }],
-    notices: [{ level: 'warn', event: 'stop-command-failed', text }],
+    notices: [{ event: 'stop-command-failed', detail, signal }],
   };
 }
 
-/** The end of a hook on the way down. One that was given up has been told of when it was. */
+/** A hook has ended during a stop. That a hook was killed has been reported when it was. */
 export function endHook(
   plan: ServicePlan,
   service: Service,
-  state: Stopping,
-  news: News<'hook-ended'>,
-  context: Context,
-): Turn {
-  const notices = news.ok ? [] : [hookFailed(news)];
-  if (state.rung === 'draining' && news.hook === 'before_stop') {
-    const turn = ask(plan, service, atAsked(state), []);
-    return { ...turn, notices };
+  state: StoppingState,
+  event: EventOf<'hook-ended'>,
+  context: StepContext,
+): ServiceStep {
+  const notices = event.ok ? [] : [hookFailed(event)];
+  if (state.stage === 'draining' && event.hook === 'before_stop') {
+    const result = ask(plan, service, atAsked(state), []);
+    return { ...result, notices };
   }
-  if (state.rung === 'hooks' && news.hook === 'after_exit') {
-    const turn = finish(plan, service, state, context);
-    return { ...turn, notices: [...notices, ...turn.notices] };
+  if (state.stage === 'hooks' && event.hook === 'after_exit') {
+    const result = finish(plan, service, state, context);
+    return { ...result, notices: [...notices, ...result.notices] };
   }
   const last = state.exit === null ? 'before_start' : 'after_exit';
-  if (state.rung === 'hooks-killed' && news.hook === last) return finish(plan, service, state, context);
-  return same(service);
+  if (state.stage === 'hooks-killed' && event.hook === last) return finish(plan, service, state, context);
+  return unchanged(service);
 }
 
-/** Done with `before_stop`: from here on it is the program's own time. */
-function atAsked(state: Stopping): Stopping {
-  return { ...state, rung: 'asked', drain: null, deadline: state.limit };
+/** `before_stop` is over: the program has the time until `limit`. */
+function atAsked(state: StoppingState): StoppingState {
+  return { ...state, stage: 'asked', drain: null, deadline: state.limit };
 }
 
-export function hookFailed({ hook, detail }: { readonly hook: HookName; readonly detail: string }): Notice {
-  return { level: 'warn', event: 'hook-failed', text: `${hook} failed: ${detail}` };
+export function hookFailed({ hook, detail }: { readonly hook: HookName; readonly detail: string }): ServiceNotice {
+  return { event: 'hook-failed', failure: { kind: 'failed', hook, detail } };
 }
 
-export function hookLate(hook: HookName, after: Millis): Notice {
-  const text = `${hook} did not end within ${renderDuration(after)}: killed`;
-  return { level: 'warn', event: 'hook-failed', text };
+export function hookLate(hook: HookName, after: Millis): ServiceNotice {
+  return { event: 'hook-failed', failure: { kind: 'late', hook, after } };
 }
 
-/** The answer of what `before_stop` waits for. */
-export function onDrainAnswer(plan: ServicePlan, service: Service, news: News<'answered'>, { now }: Context): Turn {
+/** The result of the probe that `before_stop` waits for. */
+export function onDrainResult(
+  plan: ServicePlan,
+  service: Service,
+  event: EventOf<'probe-ended'>,
+  { now }: StepContext,
+): ServiceStep {
   const { state } = service;
   const hook = plan.hooks.beforeStop;
-  if (state.id !== 'stopping' || state.drain?.id !== 'asking' || state.drain.attempt !== news.attempt) {
-    return same(service);
+  if (state.id !== 'stopping' || state.drain?.id !== 'probing' || state.drain.attempt !== event.attempt) {
+    return unchanged(service);
   }
-  if (news.ok || hook === null || !('waitFor' in hook)) return ask(plan, service, atAsked(state), []);
-  const drain: Drain = { ...state.drain, id: 'pausing', until: now + hook.waitFor.interval };
-  return same({ ...service, state: { ...state, drain } });
+  if (event.ok || hook === null || !('waitFor' in hook)) return ask(plan, service, atAsked(state), []);
+  const drain: DrainProgress = { ...state.drain, id: 'pausing', until: now + hook.waitFor.interval };
+  return unchanged({ ...service, state: { ...state, drain } });
 }
 
-/** A rung has taken its time, or an attempt has. */
-export function passStopping(plan: ServicePlan, service: Service, state: Stopping, context: Context): Turn {
+/** The deadline of a stage, or of an attempt, has passed. */
+export function passStopping(
+  plan: ServicePlan,
+  service: Service,
+  state: StoppingState,
+  context: StepContext,
+): ServiceStep {
   const { now } = context;
   if (state.heldUntil !== null && now >= state.heldUntil) {
-    const counted: Stopping = { ...state, heldUntil: null };
-    return state.rung === 'held' ? tidy(plan, service, counted, context) : same({ ...service, state: counted });
+    const counted: StoppingState = { ...state, heldUntil: null };
+    return state.stage === 'held' ? tidy(plan, service, counted, context) : unchanged({ ...service, state: counted });
   }
-  if (now < state.deadline) return state.drain === null ? same(service) : passDrain(plan, service, state, now);
-  const waited = renderDuration(now - state.askedAt);
-  switch (state.rung) {
+  if (now < state.deadline) return state.drain === null ? unchanged(service) : passDrain(plan, service, state, now);
+  const waited = now - state.askedAt;
+  switch (state.stage) {
     case 'draining': {
-      const text = `before_stop was not done within ${waited}: stopping it all the same`;
-      const turn = ask(plan, service, atAsked(state), [{ type: 'abandon-probe' }, { type: 'kill-hook' }]);
-      return { ...turn, notices: [{ level: 'warn', event: 'hook-failed', text }] };
+      const result = ask(plan, service, atAsked(state), [{ type: 'abandon-probe' }, { type: 'kill-hook' }]);
+      return { ...result, notices: [{ event: 'hook-failed', failure: { kind: 'given-up', waited } }] };
     }
     case 'held':
       return tidy(plan, service, state, context);
     case 'asked':
     case 'leftovers': {
-      const text =
-        state.exit === null
-          ? `did not stop within ${waited}: sending SIGKILL to all its processes`
-          : 'what was left of it did not stop in time: sending SIGKILL';
-      return { ...climbToKill(service, state, now), notices: [{ level: 'warn', event: 'killed', text }] };
+      return {
+        ...advanceToKill(service, state, now),
+        notices: [{ event: 'killed', waited: state.exit === null ? waited : null }],
+      };
     }
     case 'hooks': {
-      const text = 'after_exit was killed: the time to stop is over';
+      const cut: ServiceNotice = { event: 'hook-failed', failure: { kind: 'cut' } };
       const late = hookLate('after_exit', plan.hooks.afterExit?.timeout ?? now - (state.exitAt ?? state.askedAt));
-      return { ...climbToKill(service, state, now), notices: [now >= state.limit ? { ...late, text } : late] };
+      return { ...advanceToKill(service, state, now), notices: [now >= state.limit ? cut : late] };
     }
     case 'killed':
     case 'hooks-killed': {
       // Only a process in uninterruptible sleep outlives SIGKILL; it may still hold the GPU or the port.
-      const text = `still has processes ${waited} after it was told to stop: ${state.refused ?? 'they do not die of SIGKILL'}`;
       return {
         service: { ...service, state: { ...state, deadline: now + REPORT_EVERY } },
         effects: [],
-        notices: [{ level: 'error', event: 'unkillable', text }],
+        notices: [{ event: 'unkillable', refused: state.refused ?? null, waited }],
       };
     }
     default:
-      return never(state.rung);
+      return assertNever(state.stage);
   }
 }
 
-/** An attempt without an answer is given up; after a pause comes the next one. */
-function passDrain(plan: ServicePlan, service: Service, state: Stopping, now: Millis): Turn {
+/** An attempt without a result is abandoned; after a pause the next attempt begins. */
+function passDrain(plan: ServicePlan, service: Service, state: StoppingState, now: Millis): ServiceStep {
   const { drain } = state;
   const hook = plan.hooks.beforeStop;
-  if (drain === null || now < drain.until) return same(service);
-  // A reload has made something else of it, and nothing is to be waited for any more.
+  if (drain === null || now < drain.until) return unchanged(service);
+  // A reload has changed `before_stop`: there is no probe to wait for any more.
   if (hook === null || !('waitFor' in hook)) return ask(plan, service, atAsked(state), [{ type: 'abandon-probe' }]);
   const { interval, timeout } = hook.waitFor;
-  if (drain.id === 'asking') {
-    const next: Drain = { ...drain, id: 'pausing', until: now + interval };
+  if (drain.id === 'probing') {
+    const next: DrainProgress = { ...drain, id: 'pausing', until: now + interval };
     const effects: readonly ServiceEffect[] = [{ type: 'abandon-probe' }];
     return { service: { ...service, state: { ...state, drain: next } }, effects, notices: [] };
   }
   const attempt = drain.attempt + 1;
-  const next: Drain = { id: 'asking', attempt, until: now + timeout };
+  const next: DrainProgress = { id: 'probing', attempt, until: now + timeout };
   return { service: { ...service, state: { ...state, drain: next } }, effects: [askProbe(attempt)], notices: [] };
 }

@@ -1,35 +1,34 @@
-// Where start-up time went: when each service first started, was ready and ended, and the chain that everything waited for,
-// as `systemd-analyze critical-chain` has it. Pure; instants are milliseconds since the supervisor began.
+// Where start-up time went: when each service first started, became ready and ended, and the chain of services that took
+// longest, as `systemd-analyze critical-chain` shows it. Pure. Instants are milliseconds since the supervisor began.
 import type { Edge, Millis } from '../plan/plan.ts';
 import type { Service, State } from './state.ts';
 import type { World } from './world.ts';
 
-export interface Span {
+export interface ServiceSpan {
   readonly name: string;
   readonly type: 'service' | 'task';
   readonly state: State['id'];
   /** When it was first started; null: it has not been. */
-  readonly started_ms: Millis | null;
-  /** When it was first ready or, for a task, completed: from then on it kept nobody waiting. */
-  readonly ready_ms: Millis | null;
-  /** What held it up last before it started. */
+  readonly startedAt: Millis | null;
+  /** When it was first ready or, for a task, completed: from then on it delayed no other service. */
+  readonly readyAt: Millis | null;
+  /** The last service that it waited for before it started. */
   readonly after: string | null;
-  /** Whether everything had to wait for it. */
+  /** Whether it is on the chain of services that took longest. */
   readonly critical: boolean;
 }
 
-export interface Timeline {
+export interface StartTimeline {
   readonly name: string;
-  /** Now. */
-  readonly elapsed_ms: Millis;
-  /** When everything was ready for the first time; null: it has not been. */
-  readonly ready_ms: Millis | null;
-  readonly services: readonly Span[];
+  /** The instant of the reading. */
+  readonly elapsed: Millis;
+  /** When every service was ready for the first time; null: that has not happened. */
+  readonly readyAt: Millis | null;
+  readonly services: readonly ServiceSpan[];
 }
 
-export function takeTimeline(world: World, now: Millis): Timeline {
-  const since = (instant: Millis | null): Millis | null =>
-    instant === null ? null : Math.round((instant - world.beganAt) * 1_000) / 1_000;
+export function takeTimeline(world: World, now: Millis): StartTimeline {
+  const since = (instant: Millis | null): Millis | null => (instant === null ? null : instant - world.beganAt);
   const afters = new Map<string, string | null>();
   const { barriers, waitsFor } = world.index.graph;
   const lasts = barriers.map(({ edges, least }) => lastOf(world, edges, least));
@@ -38,7 +37,7 @@ export function takeTimeline(world: World, now: Millis): Timeline {
     afters.set(name, latestOf(own)?.on ?? null);
   });
   const critical = chainOf(world, afters);
-  const services = world.plan.services.flatMap(({ name, type }): Span[] => {
+  const services = world.plan.services.flatMap(({ name, type }): ServiceSpan[] => {
     const service = world.services.get(name);
     if (service === undefined) return [];
     return [
@@ -46,14 +45,14 @@ export function takeTimeline(world: World, now: Millis): Timeline {
         name,
         type,
         state: service.state.id,
-        started_ms: since(service.firsts.startedAt),
-        ready_ms: since(thereAt(service, type)),
+        startedAt: since(service.firsts.startedAt),
+        readyAt: since(thereAt(service, type)),
         after: afters.get(name) ?? null,
         critical: critical.has(name),
       },
     ];
   });
-  return { name: world.plan.name, elapsed_ms: since(now) ?? 0, ready_ms: since(world.allReadyAt), services };
+  return { name: world.plan.name, elapsed: now - world.beganAt, readyAt: since(world.allReadyAt), services };
 }
 
 function thereAt({ firsts }: Service, type: 'service' | 'task'): Millis | null {
@@ -81,15 +80,15 @@ function lastOf(world: World, edges: readonly Edge[], least: number): Held | nul
   // What has not come yet holds it up still.
   const when = (edge: Edge): Held => ({ on: edge.on, at: metAt(world, edge) ?? Infinity });
   if (edges[0]?.choice === undefined) return latestOf(edges.map(when));
-  const inOrder = edges.map(when).sort((a, b) => (a.at === b.at ? 0 : a.at - b.at));
-  return inOrder[least - 1] ?? null;
+  const orderEvents = edges.map(when).sort((a, b) => (a.at === b.at ? 0 : a.at - b.at));
+  return orderEvents[least - 1] ?? null;
 }
 
 function latestOf(all: readonly Held[]): Held | null {
   return all.reduce<Held | null>((last, one) => (last === null || one.at > last.at ? one : last), null);
 }
 
-/** From the service that was there last back to one that waited for nobody. */
+/** From the service that was ready last back to one that waited for no other. */
 function chainOf(world: World, afters: ReadonlyMap<string, string | null>): ReadonlySet<string> {
   let latest: { readonly name: string; readonly at: Millis } | null = null;
   for (const { name, type } of world.plan.services) {

@@ -4,7 +4,7 @@
 // dependent. Starts and stops nothing.
 import type { Edge } from '../plan/plan.ts';
 import { type Barrier, barrierAt, type Graph } from './barriers.ts';
-import { Rows, RowsDraft } from './rows.ts';
+import { ChunkedArray, ChunkedArrayDraft } from './chunked-array.ts';
 import { holdsUp, isActive, isToRunAgain, type Service, type State } from './state.ts';
 
 interface BarrierCounts {
@@ -14,7 +14,7 @@ interface BarrierCounts {
   readonly lost: number;
   /** Dependents that keep the barrier's services from being stopped; counted in a shutdown only. */
   readonly holders: number;
-  /** The same, but only dependents that are to stop too; counted at any time. */
+  /** The same, but only of dependents that are to stop too; counted at any time. */
   readonly unwantedHolders: number;
 }
 
@@ -32,8 +32,8 @@ interface ServiceCounts {
 export interface Waits {
   /** Whether a shutdown has begun. */
   readonly isEnding: boolean;
-  readonly barriers: Rows<BarrierCounts>;
-  readonly services: Rows<ServiceCounts>;
+  readonly barriers: ChunkedArray<BarrierCounts>;
+  readonly services: ChunkedArray<ServiceCounts>;
 }
 
 const NO_EDGES: BarrierCounts = { met: 0, lost: 0, holders: 0, unwantedHolders: 0 };
@@ -72,7 +72,9 @@ export function holds({ condition, origin, restarts }: Edge, service: Service): 
     case 'started':
       return startedOnce && !(restarts === true && isBetweenRuns(service));
     case 'ready':
-      return state.id === 'ready' || (state.id === 'completed' && readyAfter !== null);
+      // One that waits for the stop of its other dependents before it restarts is still ready.
+      if (state.id === 'ready') return !(restarts === true && isToRunAgain(service));
+      return state.id === 'completed' && readyAfter !== null;
     case 'completed':
       return state.id === 'completed';
     case 'exited':
@@ -89,7 +91,7 @@ function isBetweenRuns(service: Service): boolean {
 }
 
 /** Whether the condition of an edge does not hold and never will. `blocked`: whether the service can never start. */
-export function isLost(edge: Edge, service: Service, blocked: boolean): boolean {
+export function canNeverHold(edge: Edge, service: Service, blocked: boolean): boolean {
   if (holds(edge, service)) return false;
   const { id } = service.state;
   return id === 'skipped' || id === 'failed' || id === 'completed' || (id === 'pending' && blocked);
@@ -126,7 +128,7 @@ export function isMet({ least }: Barrier, { met }: BarrierCounts): boolean {
 }
 
 /** Whether a barrier can never open any more. */
-export function isHopeless({ edges, least }: Barrier, { lost }: BarrierCounts): boolean {
+export function canNeverOpen({ edges, least }: Barrier, { lost }: BarrierCounts): boolean {
   return edges.length - lost < least;
 }
 
@@ -134,10 +136,10 @@ export class WaitsDraft {
   readonly #graph: Graph;
   readonly #serviceAt: (number: number) => Service | null;
   #isEnding: boolean;
-  readonly #barriers: RowsDraft<BarrierCounts>;
-  readonly #services: RowsDraft<ServiceCounts>;
-  /** Barriers whose hopelessness has changed (isHopeless). */
-  readonly #turned: number[] = [];
+  readonly #barriers: ChunkedArrayDraft<BarrierCounts>;
+  readonly #services: ChunkedArrayDraft<ServiceCounts>;
+  /** Barriers for which canNeverOpen() has changed. */
+  readonly #changed: number[] = [];
   readonly #touched: (number: number) => void;
   readonly #blocked: (number: number) => void;
 
@@ -156,8 +158,8 @@ export class WaitsDraft {
     this.#graph = graph;
     this.#serviceAt = serviceAt;
     this.#isEnding = base.isEnding;
-    this.#barriers = new RowsDraft(base.barriers);
-    this.#services = new RowsDraft(base.services);
+    this.#barriers = new ChunkedArrayDraft(base.barriers);
+    this.#services = new ChunkedArrayDraft(base.services);
     this.#touched = touched;
     this.#blocked = blocked;
   }
@@ -183,12 +185,12 @@ export class WaitsDraft {
    */
   change(number: number, before: Service | null, after: Service): void {
     const counts = this.#services.at(number);
-    const blocked = after.state.id === 'pending' && this.#isHopeless(number);
+    const blocked = after.state.id === 'pending' && this.#canNeverOpen(number);
     if (blocked !== counts.blocked) this.#services.set(number, { ...counts, blocked });
     if (blocked && !counts.blocked) this.#blocked(number);
     for (const { barrier, edge } of this.#graph.uses[number] ?? []) {
-      const was = before === null ? [0, 0] : [+holds(edge, before), +isLost(edge, before, counts.blocked)];
-      const is = [+holds(edge, after), +isLost(edge, after, blocked)];
+      const was = before === null ? [0, 0] : [+holds(edge, before), +canNeverHold(edge, before, counts.blocked)];
+      const is = [+holds(edge, after), +canNeverHold(edge, after, blocked)];
       this.#count(barrier, (is[0] ?? 0) - (was[0] ?? 0), (is[1] ?? 0) - (was[1] ?? 0));
     }
     this.#spreadBlocked();
@@ -206,9 +208,9 @@ export class WaitsDraft {
     return { isEnding: this.#isEnding, barriers: this.#barriers.finish(), services: this.#services.finish() };
   }
 
-  #isHopeless(number: number): boolean {
+  #canNeverOpen(number: number): boolean {
     return (this.#graph.waitsFor[number] ?? []).some((at) =>
-      isHopeless(barrierAt(this.#graph, at), this.#barriers.at(at)),
+      canNeverOpen(barrierAt(this.#graph, at), this.#barriers.at(at)),
     );
   }
 
@@ -218,7 +220,7 @@ export class WaitsDraft {
     const before = this.#barriers.at(at);
     const after = { ...before, met: before.met + met, lost: before.lost + lost };
     this.#barriers.set(at, after);
-    if (isHopeless(barrier, before) !== isHopeless(barrier, after)) this.#turned.push(at);
+    if (canNeverOpen(barrier, before) !== canNeverOpen(barrier, after)) this.#changed.push(at);
     if (isMet(barrier, before) || !isMet(barrier, after)) return;
     for (const dependent of barrier.dependents) {
       if (this.#serviceAt(dependent)?.state.id === 'pending') this.#touched(dependent);
@@ -230,17 +232,17 @@ export class WaitsDraft {
    * too.
    */
   #spreadBlocked(): void {
-    for (let at = this.#turned.pop(); at !== undefined; at = this.#turned.pop()) {
+    for (let at = this.#changed.pop(); at !== undefined; at = this.#changed.pop()) {
       for (const dependent of barrierAt(this.#graph, at).dependents) {
         const service = this.#serviceAt(dependent);
         if (service?.state.id !== 'pending') continue;
         const counts = this.#services.at(dependent);
-        const blocked = this.#isHopeless(dependent);
+        const blocked = this.#canNeverOpen(dependent);
         if (blocked === counts.blocked) continue;
         this.#services.set(dependent, { ...counts, blocked });
         if (blocked) this.#blocked(dependent);
         for (const { barrier, edge } of this.#graph.uses[dependent] ?? [])
-          this.#count(barrier, 0, +isLost(edge, service, blocked) - +isLost(edge, service, counts.blocked));
+          this.#count(barrier, 0, +canNeverHold(edge, service, blocked) - +canNeverHold(edge, service, counts.blocked));
       }
     }
   }
@@ -279,8 +281,8 @@ export function countWaits(graph: Graph, services: readonly Service[], isEnding:
   const ignore = (): void => undefined;
   const none: Waits = {
     isEnding: false,
-    barriers: Rows.of(graph.barriers.map(() => NO_EDGES)),
-    services: Rows.of(services.map(() => NO_SERVICE)),
+    barriers: ChunkedArray.of(graph.barriers.map(() => NO_EDGES)),
+    services: ChunkedArray.of(services.map(() => NO_SERVICE)),
   };
   const draft = new WaitsDraft(graph, none, (number) => taken[number] ?? null, ignore, ignore);
   for (const number of graph.order) {

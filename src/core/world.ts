@@ -1,12 +1,14 @@
-// The world as data: what is planned, what is, why it ends; and the questions that are asked of it. supervisor.ts moves it.
+// The World, the whole state of the core as one value: plans, services, phase; and questions about it. StepDraft makes the next
+// one.
 import type { Millis, Plan, ServicePlan, SignalName } from '../plan/plan.ts';
 import { type Graph, makeGraph } from './barriers.ts';
-import type { Ended } from './event.ts';
+import { ChunkedArray, Deadlines } from './chunked-array.ts';
 import { KILL_WAIT } from './policy.ts';
-import { Deadlines, Rows } from './rows.ts';
+import type { Claim } from './reason.ts';
+import type { Ended } from './run.ts';
 import { Services } from './services.ts';
 import { deadlineOf, newService, type Service, type State } from './state.ts';
-import { type Tally, tallyOf } from './tally.ts';
+import { countStates, type StateCounts } from './state-counts.ts';
 import { countWaits, type Waits } from './waits.ts';
 
 /** Why the container ends. Only the first cause counts; what dies afterwards changes nothing. */
@@ -15,7 +17,7 @@ export type EndCause =
   | { readonly kind: 'service'; readonly ended: Ended }
   /** An essential service can never start any more. `ended` is the failure that causes it; null: none does. */
   | { readonly kind: 'never-starts'; readonly code: number; readonly ended: Ended | null }
-  /** Nothing is left that runs or can still come. */
+  /** No service runs, and none will start. */
   | { readonly kind: 'all-ended'; readonly code: number; readonly ended: Ended | null };
 
 export type Phase =
@@ -23,11 +25,11 @@ export type Phase =
   | {
       readonly id: 'stopping';
       readonly cause: EndCause;
-      /** The one deadline: SIGKILL to all that is left. */
+      /** The instant of SIGKILL for every process that is left. */
       readonly deadline: Millis;
-      /** Whether something had to be killed. */
+      /** Whether a process was sent SIGKILL. */
       readonly killed: boolean;
-      /** When a signal first asked for it; null while a failure alone is the reason. */
+      /** When a signal first asked for the shutdown; null: none has, a service is the cause. */
       readonly askedAt: Millis | null;
       /** By number: how many levels of active services each service depended on when the shutdown began (levelsOf). */
       readonly levels: readonly number[];
@@ -35,32 +37,32 @@ export type Phase =
   | { readonly id: 'ended'; readonly code: number };
 
 export interface World {
-  /** What is in force: of a service that a reload has changed or removed, the plan of its run until that is over. */
+  /** The plan in force: for a service that a reload has changed or removed, the plan of its run until the run is over. */
   readonly plan: Plan;
-  /** What was read last. */
+  /** The plan that was read last. */
   readonly target: Plan;
   readonly services: Services;
-  /** `tally`, `waits` and `deadlines` are derived from `services`. */
-  readonly tally: Tally;
+  /** `counts`, `waits` and `deadlines` are derived from `services`. */
+  readonly counts: StateCounts;
   readonly waits: Waits;
   readonly deadlines: Deadlines;
   readonly phase: Phase;
   readonly seed: number;
-  /** Services that have failed for good, in that order; one that is started again is not among them any more. */
+  /** Runs that have failed and were not restarted, in that order, without those of services that were started again. */
   readonly failures: readonly Ended[];
   readonly beganAt: Millis;
-  /** When everything was ready for the first time; null until then. */
+  /** When every service was ready for the first time; null until then. */
   readonly allReadyAt: Millis | null;
   readonly index: PlanIndex;
 }
 
-/** What is looked up about a plan again and again, computed once. */
+/** What is computed once of a plan, because it is often looked up. */
 export interface PlanIndex {
   readonly plans: ReadonlyMap<string, ServicePlan>;
   readonly seeds: ReadonlyMap<string, number>;
   readonly graph: Graph;
   /** By number: the services whose plans claim a port or a GPU that its plan claims too. */
-  readonly rivals: readonly (readonly number[])[];
+  readonly conflicts: readonly (readonly number[])[];
 }
 
 export function indexPlans(plan: Plan, seed: number): PlanIndex {
@@ -68,10 +70,10 @@ export function indexPlans(plan: Plan, seed: number): PlanIndex {
   const seeds = new Map(
     plan.services.map(({ name }, position) => [name, (seed + Math.imul(position, 0x9e3779b1)) | 0]),
   );
-  return { plans, seeds, graph: makeGraph(plan.services), rivals: rivalsOf(plan.services) };
+  return { plans, seeds, graph: makeGraph(plan.services), conflicts: conflictsOf(plan.services) };
 }
 
-function rivalsOf(services: readonly ServicePlan[]): readonly (readonly number[])[] {
+function conflictsOf(services: readonly ServicePlan[]): readonly (readonly number[])[] {
   const owners = new Map<number | string, number[]>();
   const own = services.map(({ ports, gpus }) => [...new Set([...ports, ...(gpus?.devices ?? []).map(({ id }) => id)])]);
   own.forEach((things, number) => {
@@ -95,11 +97,11 @@ export function surveyServices(
   index: PlanIndex,
   services: readonly Service[],
   isEnding = false,
-): Pick<World, 'services' | 'tally' | 'waits' | 'deadlines'> {
+): Pick<World, 'services' | 'counts' | 'waits' | 'deadlines'> {
   const plans = [...index.plans.values()];
   return {
-    services: new Services(index.graph.numbers, Rows.of(services)),
-    tally: tallyOf(services),
+    services: new Services(index.graph.numbers, ChunkedArray.of(services)),
+    counts: countStates(services),
     waits: countWaits(index.graph, services, isEnding),
     deadlines: Deadlines.of(services.map((service, number) => instantOf(plans[number], service))),
   };
@@ -125,7 +127,7 @@ export function newWorld(plan: Plan, seed: number): World {
   };
 }
 
-/** The instant of the earliest deadline of all; null when nothing but news can change anything. */
+/** The earliest deadline of all; null: only an event can change the world. */
 export function nextDeadline(world: World): Millis | null {
   if (world.phase.id === 'ended') return null;
   const own = world.phase.id === 'stopping' ? endOf(world.phase.deadline) : Infinity;
@@ -135,16 +137,16 @@ export function nextDeadline(world: World): Millis | null {
 
 export const endOf = (deadline: Millis): Millis => deadline + KILL_WAIT;
 
-/** What of a service's own another one has in the plan too, in words: a port, a GPU that is not shared; null: nothing. */
-export function claimOn(plan: ServicePlan, { ports, gpus }: ServicePlan): string | null {
+/** What both plans claim for themselves alone: a port, or a GPU that is not shared; null: nothing. */
+export function claimOn(plan: ServicePlan, { ports, gpus }: ServicePlan): Claim | null {
   const port = plan.ports.find((one) => ports.includes(one));
-  if (port !== undefined) return `port ${port}`;
+  if (port !== undefined) return { kind: 'port', port };
   const shared = gpus?.shared === true && plan.gpus?.shared === true;
   const device = plan.gpus?.devices.find(({ id }) => !shared && gpus?.devices.some((other) => other.id === id));
-  return device === undefined ? null : `GPU ${device.id}`;
+  return device === undefined ? null : { kind: 'gpu', id: device.id };
 }
 
-/** Bytes that were in use on GPUs before a service had them to itself, by their ids: what whoever has them next is measured by. */
+/** Bytes that were in use on GPUs before services used them alone, by device id: the baseline of the next run on them. */
 export function baselinesOf(
   plans: PlanIndex['plans'],
   services: ReadonlyMap<string, Service>,
@@ -153,20 +155,20 @@ export function baselinesOf(
   return Object.assign({}, ...alone.map(([, { memory }]) => memory));
 }
 
-/** A service that has GPUs to itself is measured by what is known of them, whoever had them before. */
-export function heirOf(service: Service, { gpus }: ServicePlan, baselines: Service['memory']): Service {
+/** Adds the baselines of other services to those of a service that uses its GPUs alone. */
+export function withBaselines(service: Service, { gpus }: ServicePlan, baselines: Service['memory']): Service {
   return gpus?.shared === false ? { ...service, memory: { ...baselines, ...service.memory } } : service;
 }
 
-/** How many services there are when every one of them is there, a task when it is done; null while one is not. */
-export function countIfAllAreThere(plans: PlanIndex['plans'], services: ReadonlyMap<string, Service>): number | null {
+/** The number of enabled services if each is ready (a task: completed); null if one is not. */
+export function countIfAllReady(plans: PlanIndex['plans'], services: ReadonlyMap<string, Service>): number | null {
   const enabled = [...services].filter(([, { state }]) => state.id !== 'skipped');
   const isThere = ([name, { state }]: readonly [string, Service]) =>
     state.id === (plans.get(name)?.type === 'task' ? 'completed' : 'ready');
   return enabled.every(isThere) ? enabled.length : null;
 }
 
-/** One that the operator has started again, or a reload removed, has not failed. */
+/** Failures without those of services that the operator has started again or a reload has removed. */
 export function lastingFailures(
   failures: World['failures'],
   services: ReadonlyMap<string, Service>,
@@ -182,24 +184,19 @@ export function isLasting({ id }: State): boolean {
   return id === 'failed' || id === 'stopping';
 }
 
-/** What it comes to when nothing runs: how many wait for what cannot come, the container's code, and whose end gave it. */
+/** The end when nothing runs: how many services can never start, the exit code, and the run that it comes from. */
 export function allEnded(
   plans: PlanIndex['plans'],
   services: ReadonlyMap<string, Service>,
   failures: World['failures'],
 ): { readonly blocked: number; readonly code: number; readonly ended: Ended | null } {
   const isEssential = (name: string) => plans.get(name)?.essential === true;
-  // Whatever is pending while nothing runs is blocked: had its edges held, it would have started.
+  // A service that is pending while nothing runs is blocked: otherwise it would have started.
   const blocked = [...services].filter(([, { state }]) => state.id === 'pending').map(([name]) => name);
   const missed = blocked.some(isEssential);
   const lasting = lastingFailures(failures, services);
-  // What may have kept an essential service from starting: the first failure of all, whoever's it was.
+  // If an essential service could not start, the first failure of any service counts as the cause.
   const essential = lasting.find(({ service }) => isEssential(service));
   const ended = essential ?? (missed ? (lasting[0] ?? null) : null);
   return { blocked: blocked.length, code: ended?.verdict.code ?? (missed ? 1 : 0), ended };
-}
-
-/** Names in a sentence: a few of them. */
-export function renderNames(names: readonly string[]): string {
-  return `${names.slice(0, 4).join(', ')}${names.length > 4 ? ', ...' : ''}`;
 }

@@ -1,6 +1,6 @@
 // Counts the processes that the kernel's OOM killer has ended in the container's cgroup. Reads both versions of cgroups,
 // mounted for the container alone or, without a cgroup namespace, for the whole machine: cgroups(7). Changes nothing.
-import { readText } from './files.ts';
+import { readLatin1 } from './files.ts';
 
 const V2 = '/sys/fs/cgroup';
 const V1 = '/sys/fs/cgroup/memory';
@@ -17,7 +17,7 @@ export function oomFiles(table: string): readonly string[] {
 }
 
 /** The processes of this cgroup that the OOM killer has ended so far; null if the kernel has no such counter. */
-export function countOomKills(read: (path: string) => string = readText): number | null {
+export function countOomKills(read: (path: string) => string = readLatin1): number | null {
   const readOr = (path: string): string => {
     try {
       return read(path);

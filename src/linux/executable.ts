@@ -4,20 +4,20 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { encodeBytes } from '../bytes.ts';
 import { resolve } from '../paths.ts';
-import { absolute, readText } from './files.ts';
+import { absolute, readLatin1 } from './files.ts';
 import {
+  type Credentials,
   describeLink,
   describeMode,
-  describeVisitor,
+  describeUser,
   isLink,
   permits,
   type Reached,
   reach,
-  type Visitor,
 } from './reach.ts';
 
 /** Where a program is, or why it cannot be executed. `code` is what a shell would exit with: 126 or 127. */
-export type Inspection =
+type Inspection =
   | { readonly ok: true; readonly path: string }
   | { readonly ok: false; readonly why: string; readonly fix: string | null; readonly code: 126 | 127 };
 type Failure = Exclude<Inspection, { readonly ok: true }>;
@@ -40,23 +40,23 @@ export function candidates(file: string, env: Readonly<Record<string, string>>):
 }
 
 /** The environment, folder and user with which a program would be executed. */
-export interface Launcher {
+export interface LaunchContext {
   readonly env: Readonly<Record<string, string>>;
   /** Null: the working directory of this process. */
   readonly cwd: string | null;
-  readonly visitor: Visitor;
+  readonly credentials: Credentials;
 }
 
 /**
  * Finds the program that execvp(3) would execute. If all candidates fail, returns the failure of the first one that
  * exists.
  */
-export function inspectProgram(name: string, launcher: Launcher): Inspection {
+export function inspectProgram(name: string, context: LaunchContext): Inspection {
   if (name === '') return failed('its name is empty', null, 127);
   let first: Failure | null = null;
-  for (const candidate of candidates(name, launcher.env)) {
-    const path = resolve(absolute(launcher.cwd ?? '.'), candidate);
-    const found = inspectFile(path, name.includes('/') ? 'it' : path, launcher, 0);
+  for (const candidate of candidates(name, context.env)) {
+    const path = resolve(absolute(context.cwd ?? '.'), candidate);
+    const found = inspectFile(path, name.includes('/') ? 'it' : path, context, 0);
     if (found.ok) return found;
     if (found.why !== MISSING) first ??= found;
   }
@@ -66,22 +66,22 @@ export function inspectProgram(name: string, launcher: Launcher): Inspection {
 const MISSING = 'there is no such file';
 
 /** `it` is the name of the file in messages. */
-function inspectFile(path: string, it: string, launcher: Launcher, depth: number): Inspection {
-  const { visitor } = launcher;
-  const reached = reach(path, visitor);
-  if (reached.kind !== 'there') return whyNotReached(reached, path, it, visitor);
+function inspectFile(path: string, it: string, context: LaunchContext, depth: number): Inspection {
+  const { credentials } = context;
+  const reached = reach(path, credentials);
+  if (reached.kind !== 'there') return whyNotReached(reached, path, it, credentials);
   const { real, stats } = reached;
-  if (!stats.isFile()) return failed(`${it} is ${stats.isDirectory() ? 'a folder' : 'no regular file'}`, null);
+  if (!stats.isFile()) return failed(`${it} is ${stats.isDirectory() ? 'a folder' : 'not a regular file'}`, null);
   if (isOnNoexec(real))
     return failed(
-      `${it} lies on a file system that is mounted \`noexec\``,
+      `${it} is on a file system that is mounted \`noexec\``,
       'copy it to another folder, or mount that file system with `exec`',
     );
   if ((stats.mode & 0o111) === 0)
     return failed(`${it} is not executable (${describeMode(stats)})`, `run \`chmod +x ${path}\``);
-  if (!permits(real, stats, 'search', visitor))
+  if (!permits(real, stats, 'search', credentials))
     return failed(
-      `${describeVisitor(visitor)} may not execute ${it === 'it' ? 'it' : path} (${describeMode(stats)})`,
+      `${describeUser(credentials)} may not execute ${it === 'it' ? 'it' : path} (${describeMode(stats)})`,
       `run \`chmod a+rx ${path}\``,
     );
   const file = openHead(real);
@@ -89,14 +89,14 @@ function inspectFile(path: string, it: string, launcher: Launcher, depth: number
   try {
     const why =
       file.head.toString('latin1', 0, 4) === '\x7fELF'
-        ? inspectElf(file, it, launcher)
+        ? inspectElf(file, it, context)
         : file.head.toString('latin1', 0, 2) === '#!'
-          ? inspectScript(file.head, path, it, launcher, depth)
-          : inspectText(file.head, path, it, launcher);
+          ? inspectScript(file.head, path, it, context, depth)
+          : inspectText(file.head, path, it, context);
     if (why !== null) return why;
-    if (file.head[0] !== 0x7f && !permits(real, stats, 'read', visitor))
+    if (file.head[0] !== 0x7f && !permits(real, stats, 'read', credentials))
       return failed(
-        `${describeVisitor(visitor)} may not read ${it}, and a script must be read (${describeMode(stats)})`,
+        `${describeUser(credentials)} may not read ${it}, and a script must be read (${describeMode(stats)})`,
         `run \`chmod a+r ${path}\``,
       );
     return { ok: true, path };
@@ -106,13 +106,13 @@ function inspectFile(path: string, it: string, launcher: Launcher, depth: number
 }
 
 /** A candidate of PATH that does not exist counts as missing, even in a folder that the user may not enter. */
-function whyNotReached(reached: Reached, path: string, it: string, visitor: Visitor): Failure {
+function whyNotReached(reached: Reached, path: string, it: string, credentials: Credentials): Failure {
   const leads = describeLink(reached, it);
   switch (reached.kind) {
     case 'closed':
       if (it !== 'it' && reach(path, null).kind === 'missing') return failed(MISSING, null, 127);
       return failed(
-        `${leads}${describeVisitor(visitor)} may not enter ${reached.real} (${describeMode(reached.stats)})`,
+        `${leads}${describeUser(credentials)} may not enter ${reached.real} (${describeMode(reached.stats)})`,
         reached.link === null
           ? `run \`chmod a+x ${reached.real}\`, or start it as another user`
           : `put what it leads to into a folder that this user may enter, or run \`chmod a+x ${reached.real}\``,
@@ -159,7 +159,7 @@ function readAt(fd: number, from: number, size: number): Buffer {
 function isOnNoexec(path: string): boolean {
   let table: string;
   try {
-    table = readText('/proc/self/mountinfo');
+    table = readLatin1('/proc/self/mountinfo');
   } catch {
     return false;
   }
@@ -181,7 +181,7 @@ function isOnNoexec(path: string): boolean {
 
 // ELF files: elf(5).
 
-/** e_machine of elf(5), in the words of uname(2). */
+/** The values of e_machine in elf(5), with the names of uname(2). */
 const MACHINES: Readonly<Record<number, string>> = {
   3: '32-bit x86',
   20: 'ppc',
@@ -203,7 +203,7 @@ const OURS: Readonly<Record<string, { readonly name: string; readonly machines: 
 };
 const PT_INTERP = 3;
 
-function inspectElf({ fd, head }: Head, it: string, { visitor }: Launcher): Failure | null {
+function inspectElf({ fd, head }: Head, it: string, { credentials }: LaunchContext): Failure | null {
   const isLittle = head[5] !== 2;
   const is64 = head[4] === 2;
   const u16 = (bytes: Buffer, at: number) => (isLittle ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at));
@@ -231,7 +231,7 @@ function inspectElf({ fd, head }: Head, it: string, { visitor }: Launcher): Fail
       ? [word(table, at + 8), word(table, at + 32)]
       : [u32(table, at + 4), u32(table, at + 16)];
     const loader = readAt(fd, from, Math.min(length, 4_096)).toString('latin1').replace(/\0.*$/s, '');
-    const reached = reach(loader.startsWith('/') ? loader : `/${loader}`, visitor);
+    const reached = reach(loader.startsWith('/') ? loader : `/${loader}`, credentials);
     return reached.kind === 'missing' || reached.kind === 'not-folder' ? whyNoLoader(it, loader) : null;
   }
   return null;
@@ -244,12 +244,12 @@ function whyNoLoader(it: string, loader: string): Failure {
   const fix = isMusl
     ? 'use a build for glibc or a static one, or an image with musl'
     : 'use a build for musl or a static one, or an image with glibc';
-  return failed(`${it} wants the loader ${loader}, and there is no such file${built}`, libc === null ? null : fix, 127);
+  return failed(`${it} needs the loader ${loader}, and ${MISSING}${built}`, libc === null ? null : fix, 127);
 }
 
 // Scripts.
 
-function inspectScript(head: Buffer, path: string, it: string, launcher: Launcher, depth: number): Failure | null {
+function inspectScript(head: Buffer, path: string, it: string, context: LaunchContext, depth: number): Failure | null {
   const line = head.subarray(2).toString('latin1').split('\n', 1)[0] ?? '';
   if (line.endsWith('\r'))
     return failed(
@@ -258,32 +258,33 @@ function inspectScript(head: Buffer, path: string, it: string, launcher: Launche
       127,
     );
   const [, interpreter = '', rest = ''] = /^[ \t]*([^ \t]*)[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
-  if (interpreter === '') return failed(`${it} names no interpreter behind its \`#!\``, 'write `#!/bin/sh`');
-  if (depth >= DEPTH_MOST) return failed(`${it} is interpreted by scripts that are interpreted by scripts`, null);
-  const found = inspectFile(resolve(absolute(launcher.cwd ?? '.'), interpreter), interpreter, launcher, depth + 1);
+  if (interpreter === '') return failed(`${it} has no interpreter after its \`#!\``, 'write `#!/bin/sh`');
+  if (depth >= DEPTH_MOST)
+    return failed(`${it} has an interpreter that is itself a script, with more than ${DEPTH_MOST} levels`, null);
+  const found = inspectFile(resolve(absolute(context.cwd ?? '.'), interpreter), interpreter, context, depth + 1);
   if (!found.ok) {
     const why =
       found.why === MISSING
-        ? `${path} wants ${interpreter}, and ${MISSING}`
-        : `${path} wants ${interpreter}: ${found.why}`;
+        ? `${path} needs ${interpreter}, and ${MISSING}`
+        : `${path} needs ${interpreter}: ${found.why}`;
     return failed(why, found.fix, found.code);
   }
-  return interpreter.endsWith('/env') ? inspectEnv(rest, path, launcher) : null;
+  return interpreter.endsWith('/env') ? inspectEnv(rest, path, context) : null;
 }
 
 /** `#!/usr/bin/env -S python3 -u`: env(1) looks for its program on PATH. */
-function inspectEnv(rest: string, path: string, launcher: Launcher): Failure | null {
+function inspectEnv(rest: string, path: string, context: LaunchContext): Failure | null {
   const name = rest
     .replace(/^(?:-S|--split-string=)[ \t]*/, '')
     .split(/[ \t]+/)
     .find((word) => !word.includes('='));
   if (name === undefined || name === '' || name.startsWith('-')) return null;
-  const found = inspectProgram(name, launcher);
-  return found.ok ? null : failed(`${path} wants ${name}: ${found.why}`, found.fix, found.code);
+  const found = inspectProgram(name, context);
+  return found.ok ? null : failed(`${path} needs ${name}: ${found.why}`, found.fix, found.code);
 }
 
 /** A file that begins otherwise is run by /bin/sh, as execvp(3) does, if it is text (native/exec.c). */
-function inspectText(head: Buffer, path: string, it: string, launcher: Launcher): Failure | null {
+function inspectText(head: Buffer, path: string, it: string, context: LaunchContext): Failure | null {
   const start = head.toString('latin1', 0, 4);
   if (start.startsWith('\xef\xbb\xbf'))
     return failed(
@@ -305,7 +306,7 @@ function inspectText(head: Buffer, path: string, it: string, launcher: Launcher)
       built === null ? null : 'build it for Linux',
     );
   }
-  if (reach('/bin/sh', launcher.visitor).kind === 'there') return null;
+  if (reach('/bin/sh', context.credentials).kind === 'there') return null;
   return failed(
     `${it} is text without \`#!\`, and there is no /bin/sh to run it`,
     'begin it with `#!` and its interpreter',

@@ -55,7 +55,7 @@ export function readBytes(path: string, most = Number.POSITIVE_INFINITY): Buffer
 }
 
 /** A whole file in which each byte is a character. Throws an Error with `code`. */
-export function readText(path: string): string {
+export function readLatin1(path: string): string {
   return readBytes(path).toString('latin1');
 }
 
@@ -64,10 +64,10 @@ export function listFolder(folder: string): string[] {
   return readdirSync(folder);
 }
 
-/** The names in a folder, sorted, folders with a `/` behind them; null: there is no such folder, or it cannot be read. */
+/** The names in a folder, sorted; folders end with `/`. Null if the folder does not exist or cannot be read. */
 export function listFolderMarked(folder: string): readonly string[] | null {
   try {
-    const isFolder = (name: string) => look(`${folder}/${name}`)?.isDirectory() === true;
+    const isFolder = (name: string) => findStats(`${folder}/${name}`)?.isDirectory() === true;
     return listFolder(folder)
       .sort()
       .map((name) => (isFolder(name) ? `${name}/` : name));
@@ -89,7 +89,7 @@ export const exists = (path: string): boolean => hasAccess(path, constants.F_OK)
 export const mayExecute = (path: string): boolean => hasAccess(path, constants.X_OK);
 
 /** Null if the path does not exist. Throws an Error with `code` if it cannot be examined. */
-export function look(path: string): Stats | null {
+export function findStats(path: string): Stats | null {
   try {
     return statSync(encodeBytes(path));
   } catch (error) {
@@ -118,7 +118,7 @@ function readConfigured(path: string): Buffer {
 export const realFiles: Files = {
   read: readConfigured,
   stat(path) {
-    const found = look(path);
+    const found = findStats(path);
     return found === null ? null : { size: found.size, isDirectory: found.isDirectory(), isFile: found.isFile() };
   },
 };

@@ -1,5 +1,5 @@
-// Asks a GPU's driver through a child process with a time limit: a driver that is lost can hang the process that asks it.
-// Equal queries share one child. Never interprets an answer. Loaded only where a service has `gpus`.
+// Queries a GPU's driver through a child process with a time limit: a driver that is lost can block the process that queries
+// it. Equal queries share one child. Never interprets a result. Loaded only if a service has `gpus`.
 import type { Clock } from '../ports.ts';
 import type { Captured } from './capture.ts';
 
@@ -13,19 +13,19 @@ export interface DriverParts {
 
 /** A query whose child has not ended. */
 interface Query {
-  readonly answer: Promise<Captured>;
+  readonly result: Promise<Captured>;
   /** The time limit has passed; the child may never end. */
   isLate: boolean;
-  /** The number of callers that wait for the answer. */
+  /** The number of callers that wait for the result. */
   waiting: number;
-  /** No caller waits any more: the child is being killed, and its answer is not used. */
+  /** No caller waits any more: the child is being killed, and its result is not used. */
   isDropped: boolean;
   drop(): void;
 }
 
 export class GpuDriver {
   readonly #parts: DriverParts;
-  /** Time limit of one answer, milliseconds. */
+  /** Time limit of one query, milliseconds. */
   readonly limit: number;
   /** By command line. */
   readonly #inFlight = new Map<string, Query>();
@@ -37,18 +37,18 @@ export class GpuDriver {
 
   /**
    * Runs a command, or joins the same command if it is running, even if it hangs: there are never two at once. Resolves
-   * to null if there is no answer within the limit, or after an abort.
+   * to null if there is no result within the limit, or after an abort.
    */
-  async ask(argv: readonly string[], abort: AbortSignal): Promise<Captured | null> {
+  async query(argv: readonly string[], abort: AbortSignal): Promise<Captured | null> {
     const key = argv.join(' ');
     const query = this.#inFlight.get(key) ?? this.#start(key, argv);
     if (query.isLate) return null;
     const { isDropped } = query;
-    const answer = await this.#waitFor(query, abort);
-    return isDropped && answer !== null ? this.ask(argv, abort) : answer;
+    const result = await this.#waitFor(query, abort);
+    return isDropped && result !== null ? this.query(argv, abort) : result;
   }
 
-  /** Resolves to the answer, or to null after the limit or an abort. */
+  /** Resolves to the result, or to null after the limit or an abort. */
   #waitFor(query: Query, abort: AbortSignal): Promise<Captured | null> {
     query.waiting += 1;
     return new Promise((resolve) => {
@@ -65,7 +65,7 @@ export class GpuDriver {
       const cancel = this.#parts.clock.after(this.limit, () => leave(null));
       abort.addEventListener('abort', giveUp, { once: true });
       if (abort.aborted) giveUp();
-      void query.answer.then(leave);
+      void query.result.then(leave);
     });
   }
 
@@ -76,13 +76,13 @@ export class GpuDriver {
       query.isDropped = true;
       end.abort();
     };
-    const answer = run(argv, environmentOf(environment), end.signal);
-    const query: Query = { isLate: false, waiting: 0, isDropped: false, answer, drop };
+    const result = run(argv, environmentOf(environment), end.signal);
+    const query: Query = { isLate: false, waiting: 0, isDropped: false, result, drop };
     const cancel = clock.after(this.limit, () => {
       query.isLate = true;
       end.abort();
     });
-    void answer.then(() => {
+    void result.then(() => {
       cancel();
       if (this.#inFlight.get(key) === query) this.#inFlight.delete(key);
     });

@@ -1,27 +1,31 @@
-// AMD's GPUs by what the kernel's driver for computing (KFD) shows in /sys: their order is that of ROCm. Reads only what
-// the kernel keeps in memory; the memory that is in use is asked of the device, and so elsewhere (gpu-memory.ts).
+// Finds AMD's GPUs in the files of the kernel's compute driver (KFD) in /sys, in the order of ROCm. Reads only values that the
+// kernel has in memory; gpu-memory.ts reads the memory in use, for which the kernel queries the device.
 import { join } from '../paths.ts';
-import { type DeviceFile, listDevices, mayOpen, read } from './gpus.ts';
+import { type DeviceFile, listNames, mayOpen, readFile } from './device-files.ts';
 
-export interface AmdGpu extends DeviceFile {
-  /** The two files that hold the bytes used and the bytes there are. */
+interface AmdGpu extends DeviceFile {
+  /** The files with the number of bytes in use, and in total. */
   readonly memory: readonly [used: string, total: string];
 }
 
+/**
+ * The devices that may be opened. `forbidden`: how many exist in the container and may not be opened. `driver`: whether the
+ * machine has GPUs, even if the container has none.
+ */
 export function findAmdGpus(root: string): {
   readonly devices: readonly AmdGpu[];
   readonly forbidden: number;
   readonly driver: boolean;
 } {
   const folder = join(root, 'sys/class/kfd/kfd/topology/nodes');
-  const nodes = listDevices(folder)
+  const nodes = listNames(folder)
     .filter((name) => /^\d+$/.test(name))
     .sort((a, b) => Number(a) - Number(b));
-  const there = nodes.flatMap((node): AmdGpu[] => {
-    const properties = read(join(folder, node, 'properties')) ?? '';
+  const listed = nodes.flatMap((node): AmdGpu[] => {
+    const properties = readFile(join(folder, node, 'properties')) ?? '';
     const value = (name: string) => new RegExp(`^${name} (\\d+)$`, 'm').exec(properties)?.[1] ?? '0';
-    // A node without vector units is a processor.
-    if (value('simd_count') === '0' || (read(join(folder, node, 'gpu_id')) ?? '0').trim() === '0') return [];
+    // A node without SIMD units is a CPU.
+    if (value('simd_count') === '0' || (readFile(join(folder, node, 'gpu_id')) ?? '0').trim() === '0') return [];
     const render = `renderD${value('drm_render_minor')}`;
     const device = join(root, 'sys/class/drm', render, 'device');
     const unique = BigInt(value('unique_id'));
@@ -35,19 +39,19 @@ export function findAmdGpus(root: string): {
     ];
   });
   const hasDriver = mayOpen(join(root, 'dev/kfd'));
-  const devices = hasDriver ? there.filter(({ path }) => mayOpen(path)) : [];
-  // The kernel's list is the machine's: a device without a file here was not given to the container.
-  const files = listDevices(join(root, 'dev/dri'));
-  const isHere = ({ path }: AmdGpu) => files.includes(path.slice(path.lastIndexOf('/') + 1));
-  const forbidden = there.filter((one) => isHere(one) && !devices.includes(one)).length;
+  const devices = hasDriver ? listed.filter(({ path }) => mayOpen(path)) : [];
+  // The kernel lists all devices of the machine: a device without a file was not given to the container.
+  const files = listNames(join(root, 'dev/dri'));
+  const hasFile = ({ path }: AmdGpu) => files.includes(path.slice(path.lastIndexOf('/') + 1));
+  const forbidden = listed.filter((one) => hasFile(one) && !devices.includes(one)).length;
   return {
     devices,
-    forbidden: listDevices(join(root, 'dev')).includes('kfd') ? forbidden : 0,
-    driver: there.length > 0,
+    forbidden: listNames(join(root, 'dev')).includes('kfd') ? forbidden : 0,
+    driver: listed.length > 0,
   };
 }
 
-/** 90402 is gfx942, 90010 gfx90a, 110000 gfx1100: two decimal digits each, the last two written in hexadecimal. */
+/** 90402 is gfx942, 90010 gfx90a, 110000 gfx1100: major, minor and step, of which the last two are hexadecimal in the name. */
 function toArchitecture(version: number): string {
   if (version === 0) return 'AMD GPU';
   const [major, minor, step] = [Math.floor(version / 10_000), Math.floor(version / 100) % 100, version % 100];

@@ -1,6 +1,6 @@
 // Opens files by paths that services may change, so that no link leads the supervisor to a file that the link's owner
 // could not reach. Walks the path folder by folder with O_NOFOLLOW (open(2)) and holds each folder open, so that
-// nothing can be replaced between a check and its use. Decides by owner and mode alone; knows nothing of services.
+// nothing can be replaced between a check and its use. Decides by owner and mode only.
 import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readlinkSync, type Stats } from 'node:fs';
 import { decodeBytes, encodeBytes } from '../bytes.ts';
 import { codeOf } from './errno.ts';
@@ -20,10 +20,10 @@ const OVERFLOW_UID = 65_534;
  * `write`: a link that another user could have created is refused. `read`: such a link is followed if that user could
  * have followed it and read the file.
  */
-export type Purpose = 'write' | 'read';
+type Purpose = 'write' | 'read';
 
 /** A file, as a name in a folder. `isFollowed`: the name is a link of /proc, which the kernel must follow. */
-export interface Place {
+interface Place {
   readonly folder: Folder;
   readonly name: string;
   readonly isFollowed: boolean;

@@ -1,11 +1,11 @@
-// Reads and writes /etc/hosts, in place: in a container it is a file mounted by itself, which nothing can be renamed over.
-// What it is to hold is the caller's business.
+// Reads and writes /etc/hosts in place: in a container the file is a mount point, which rename(2) cannot replace. The caller
+// decides its content.
 import { closeSync, constants, fstatSync, ftruncateSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import { codeOf } from './errno.ts';
 import { openGuarded } from './guarded-path.ts';
 
 export interface HostsFile {
-  /** Null when it is not there. Each byte is one character, so that what is not UTF-8 stays as it is. */
+  /** Null if the file does not exist. Each byte is one character, so that bytes that are not UTF-8 do not change. */
   read(): string | null;
   write(text: string): void;
   remove(): void;

@@ -1,9 +1,9 @@
 // Explains why a program could not be started, and what to do. Starts nothing: PID 1 does, and reports the step that
 // failed and its errno.
 import { describeErrno, errnoCode } from './errno.ts';
-import { inspectProgram, type Launcher } from './executable.ts';
+import { inspectProgram, type LaunchContext } from './executable.ts';
 import { exists } from './files.ts';
-import { type Visitor, whyNotEntered } from './reach.ts';
+import { type Credentials, whyNotEntered } from './reach.ts';
 import { whyNotLimit, whyNotProcessors, whyNotUser } from './rights.ts';
 
 /** A failed start: the step, a message, and the exit code that a shell would report. */
@@ -39,7 +39,7 @@ const joinFix = (why: string, fix: string | null): string =>
 /**
  * The program of a command; null if it is unknown, because the command is shell text with more than one simple command.
  */
-export function programOf([first = '', flag, line = '']: readonly string[]): string | null {
+export function executedProgram([first = '', flag, line = '']: readonly string[]): string | null {
   if (first !== '/bin/sh' || flag !== '-c') return first;
   // The configuration turns text that is a single simple command into `exec …`.
   return /^exec ([\w./+@:-]+)(?:\s|$)/.exec(line)?.[1] ?? null;
@@ -55,15 +55,15 @@ export function whyNoShell([first, flag]: readonly string[]): { readonly why: st
 }
 
 /** Why a shell ended with 126 or 127 instead of executing the single program of its text; null if no cause is found. */
-export function explainShellExit(argv: readonly string[], code: number, launcher: Launcher): string | null {
-  const program = programOf(argv);
+export function explainShellExit(argv: readonly string[], code: number, context: LaunchContext): string | null {
+  const program = executedProgram(argv);
   if ((code !== 126 && code !== 127) || argv[0] !== '/bin/sh' || program === null) return null;
-  const found = inspectProgram(program, launcher);
+  const found = inspectProgram(program, context);
   return found.ok ? null : `cannot execute ${program}: ${joinFix(found.why, found.fix)}`;
 }
 
 /** Explains why execve(2) failed with that errno. If the file shows no cause, the message describes the errno. */
-export function describeExecFailure(argv: readonly string[], errno: number, launcher: Launcher): LaunchFailure {
+export function describeExecFailure(argv: readonly string[], errno: number, context: LaunchContext): LaunchFailure {
   const [file = ''] = argv;
   const code = errnoCode(errno);
   const exit = NOT_FOUND.has(code) ? 127 : 126;
@@ -74,7 +74,7 @@ export function describeExecFailure(argv: readonly string[], errno: number, laun
   });
   const shell = NOT_FOUND.has(code) ? whyNoShell(argv) : null;
   if (shell !== null) return failure(shell.why, shell.fix);
-  const found = inspectProgram(file, launcher);
+  const found = inspectProgram(file, context);
   // If the errno does not fit the explanation, the cause is another one.
   if (!found.ok && found.code === exit) return failure(found.why, found.fix);
   if (exit === 127) {
@@ -85,21 +85,20 @@ export function describeExecFailure(argv: readonly string[], errno: number, laun
   }
   if (code === 'EACCES')
     return failure(`${describeErrno(errno)}: an access list or a security module forbids it`, null);
-  if (code === 'EAGAIN')
-    return failure('the user that it is to run as has as many processes as `limits.nproc` allows', null);
-  if (code === 'ETXTBSY') return failure('a process still has it open for writing', null);
+  if (code === 'EAGAIN') return failure('its user has as many processes as `limits.nproc` allows', null);
+  if (code === 'ETXTBSY') return failure('a process has it open for writing', null);
   return failure(describeErrno(errno), null);
 }
 
 /** Why a folder cannot be the working directory; null if it can, or if no reason is found. */
-function describeFolder(path: string, visitor: Visitor): LaunchFailure | null {
-  const found = whyNotEntered(path, visitor);
+function describeFolder(path: string, credentials: Credentials): LaunchFailure | null {
+  const found = whyNotEntered(path, credentials);
   return found === null ? null : { step: 'cwd', message: `cannot change to ${path}: ${found}`, code: 126 };
 }
 
 /**
- * Describes a failure of a start that PID 1 reported. `index` is the number of a resource or descriptor, `files` the
- * limit on open descriptors.
+ * Describes a failed start that PID 1 has reported. `index` is the number of a resource or descriptor, `files` the limit on
+ * open descriptors.
  */
 export function describeLaunchFailure(
   attributes: LaunchAttributes,
@@ -107,7 +106,7 @@ export function describeLaunchFailure(
   about: { readonly files: number; readonly resource: (index: number) => string },
 ): LaunchFailure {
   const { argv, env, cwd, user, nice, oomScoreAdj, cpus, limits } = attributes;
-  const visitor = visitorOf(user);
+  const credentials = credentialsOf(user);
   const code = errnoCode(errno);
   const cannot = (what: string): LaunchFailure => ({
     step,
@@ -149,18 +148,18 @@ export function describeLaunchFailure(
         code: 126,
       };
     case 'cwd': {
-      const found = cwd === null ? null : describeFolder(cwd, visitor);
+      const found = cwd === null ? null : describeFolder(cwd, credentials);
       return (
         found ?? { step, message: `cannot change to ${cwd}: ${describeErrno(errno).replace(/ \(.*/, '')}`, code: 126 }
       );
     }
     default:
-      return describeExecFailure(argv, errno, { env, cwd, visitor });
+      return describeExecFailure(argv, errno, { env, cwd, credentials });
   }
 }
 
 /** The user whose permissions apply to a program; null: those of this process. */
-export function visitorOf(user: LaunchAttributes['user']): Visitor {
+export function credentialsOf(user: LaunchAttributes['user']): Credentials {
   return user === null ? null : { uid: user.uid, groups: [user.gid, ...user.groups], name: user.name };
 }
 

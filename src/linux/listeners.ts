@@ -1,10 +1,10 @@
-// Who listens on a TCP port: /proc/net/tcp and tcp6 (proc_pid_net(5)), and whose descriptor that socket is. Binds nothing,
-// so a port in TIME_WAIT or held by ourselves for a moment is never mistaken for taken.
-import { listFolder, readText } from './files.ts';
+// Finds the process that listens on a TCP port, from /proc/net/tcp and tcp6 (proc_pid_net(5)) and the descriptors in /proc.
+// Never binds a port: a port in TIME_WAIT does not count as taken, and no other process finds the port taken by us.
+import { listFolder, readLatin1 } from './files.ts';
 import { processNames, readProcess } from './processes.ts';
 
 const LISTEN = '0A';
-/** Wildcard and loopback addresses as the kernel prints them; a listener on another address does not stand in the way. */
+/** Wildcard and loopback addresses as the kernel prints them. A listener on another address does not conflict. */
 const LOCAL = new Set([
   '00000000',
   '0100007F',
@@ -13,7 +13,7 @@ const LOCAL = new Set([
   '0000000000000000FFFF00000100007F',
 ]);
 
-/** The inode of the socket that listens on `port`, in one table's text; null: nobody. Pure. */
+/** The inode of the socket that listens on `port`, from the text of one table; null if there is none. Pure. */
 export function findListener(table: string, port: number): string | null {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   for (const line of table.split('\n')) {
@@ -25,33 +25,33 @@ export function findListener(table: string, port: number): string | null {
   return null;
 }
 
-/** Who holds a port. `pid` is null for a process that cannot be seen from here. */
+/** The process that listens on a port. `pid` is null if the process is not visible, such as one of another container. */
 export interface PortHolder {
   readonly pid: number | null;
-  /** In words: `pid 12 (nginx)`. */
+  /** `pid 12 (nginx)`. */
   readonly text: string;
 }
 
-/** Null: it is free, or this kernel does not tell. */
+/** Null if the port is free, or if the kernel does not provide the tables. */
 export function findHolder(port: number): PortHolder | null {
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
     let text: string;
     try {
-      text = readText(table);
+      text = readLatin1(table);
     } catch {
       continue;
     }
     const inode = findListener(text, port);
     if (inode === null) continue;
     const pid = holderOf(`socket:[${inode}]`);
-    if (pid === null) return { pid, text: 'a process that cannot be seen from here' };
+    if (pid === null) return { pid, text: 'a process that is not visible in this container' };
     return { pid, text: `pid ${pid} (${readProcess(pid)?.name ?? '?'})` };
   }
   return null;
 }
 
-/** Who holds a port, in words; null as above. */
-export function portHolder(port: number): string | null {
+/** The text of findHolder(). */
+export function describePortHolder(port: number): string | null {
   return findHolder(port)?.text ?? null;
 }
 
@@ -63,7 +63,7 @@ function holderOf(socket: string): number | null {
         if (readlinkSync(`/proc/${pid}/fd/${fd}`) === socket) return Number(pid);
       }
     } catch {
-      // Another user's, or gone.
+      // A process of another user, or one that has ended.
     }
   }
   return null;

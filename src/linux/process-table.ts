@@ -1,5 +1,5 @@
-// Which processes belong to a run, from readings of /proc that are shared by all who ask in the same turn of the event
-// loop. Remembers what a process was marked with, since that never changes. Signals nobody.
+// Finds the processes of a run. All callers in the same turn of the event loop share one scan of /proc. Caches the mark of
+// each process, because it never changes. Sends no signals.
 import type { Clock } from '../ports.ts';
 import {
   type Process,
@@ -10,131 +10,136 @@ import {
   readProcesses,
   readRunName,
 } from './processes.ts';
-import { Spare } from './spare.ts';
+import { ReservedDescriptor } from './reserved-descriptor.ts';
 
-interface Remembered {
+/** The marks of one process; undefined: not read yet. Null: the process has none. */
+interface CachedMarks {
   mark?: string | null;
   runName?: string | null;
 }
 
-/** As many processes are remembered before all are forgotten. */
-const MOST = 4_096;
+/** When the cache has this many processes, it is emptied. */
+const MOST_CACHED = 4_096;
 
 export class ProcessTable {
   readonly #clock: Clock;
   readonly #isOurChild: (pid: number) => boolean;
-  readonly #settled: (pid: number) => Process | undefined;
+  readonly #findMain: (pid: number) => Process | undefined;
   readonly #reaper: number;
-  readonly #remembered = new Map<string, Remembered>();
-  readonly #spare = new Spare();
-  #snapshot: ProcessScan | null = null;
+  /** By `PID:START`. */
+  readonly #cache = new Map<string, CachedMarks>();
+  readonly #reserve = new ReservedDescriptor();
+  #scan: ProcessScan | null = null;
   #dead: ProcessScan['dead'] = new Map();
-  /** Of the snapshot; null until somebody asks. */
-  #index: { readonly of: ProcessScan; readonly byMark: boolean; readonly kin: ProcessIndex } | null = null;
+  /** The index of a scan; null until the first call that needs it. */
+  #index: { readonly of: ProcessScan; readonly byMark: boolean; readonly processes: ProcessIndex } | null = null;
 
   /**
    * `reaper`: PID 1, or the process that adopts orphans in its place. `isOurChild`: whether PID 1 spawned that process for
-   * this supervisor. `settled`: the main process with that pid, if it has not been reaped. No other process can have its
-   * pid, and it always belongs to its own run, so its files in /proc are not read.
+   * this supervisor. `findMain`: the main process with that PID, if it has not been reaped. No other process can have its
+   * PID, and it always belongs to its own run, so its files in /proc are not read.
    */
   constructor(
     clock: Clock,
     reaper: number,
     isOurChild: (pid: number) => boolean,
-    settled: (pid: number) => Process | undefined,
+    findMain: (pid: number) => Process | undefined,
   ) {
-    this.#settled = settled;
+    this.#findMain = findMain;
     this.#clock = clock;
     this.#reaper = reaper;
     this.#isOurChild = isOurChild;
   }
 
   /**
-   * The processes of a run that live; null when /proc cannot be read now, which is not the same as none. `byMark`: whether
-   * marks could be put on at all.
+   * The live processes of a run; null if /proc cannot be read now, which does not mean that there are none. `byMark`:
+   * whether the kernel stores marks.
    */
   membersOf(roots: Roots, byMark: boolean): Process[] | null {
     try {
-      return (this.#known(byMark) ?? this.#spare.during(() => this.#kin(byMark))).membersOf(roots);
+      return (this.#currentIndex(byMark) ?? this.#reserve.during(() => this.#makeIndex(byMark))).membersOf(roots);
     } catch {
       return null;
     }
   }
 
-  /** What a run goes on knowing: these members, and who is dead and has yet to be reaped. Nobody asks for others again. */
-  remembered(known: Roots['known'], members: readonly Process[]): Map<number, number> {
+  /** The new value of `known` of a run: these members, and known processes that are dead and not reaped (pid -> start). */
+  updateKnown(known: Roots['known'], members: readonly Process[]): Map<number, number> {
     const unreaped = [...known].filter(([pid, start]) => this.#dead.get(pid) === start);
     return new Map([...unreaped, ...members.map(({ pid, start }) => [pid, start] as const)]);
   }
 
-  /** A child that was spawned here: its mark is known without asking the kernel. */
-  introduce(pid: number, start: number, mark: string): void {
-    this.#memoryOf({ pid, start }).mark = mark;
+  /** Caches the mark of a process that was spawned for this supervisor, so that it need not be read. */
+  setMark(pid: number, start: number, mark: string): void {
+    this.#cached({ pid, start }).mark = mark;
   }
 
-  /** Whether the last reading missed nobody who may have come from a run. A child of ours that is dead is its run's business. */
-  get isWhole(): boolean {
-    return this.#snapshot?.gone.every(this.#isOurChild) === true;
+  /**
+   * Whether the last scan cannot have missed a process of a run. Dead children that PID 1 spawned for us do not count: the
+   * exit of the run is handled separately.
+   */
+  get isComplete(): boolean {
+    return this.#scan?.gone.every(this.#isOurChild) === true;
   }
 
-  /** A main process was reaped: discards a reading that shows it, which was made before and lacks its orphans. */
-  outdate(pid: number, start: number): void {
-    if (this.#snapshot?.all.get(pid)?.start === start) this.forget();
+  /** Call it when a main process was reaped: discards a scan that shows it alive, because that scan lacks its orphans. */
+  discardIfAlive(pid: number, start: number): void {
+    if (this.#scan?.all.get(pid)?.start === start) this.discard();
   }
 
-  /** What is known may be out of date: read again when next asked. */
-  forget(): void {
-    this.#snapshot = null;
+  /** Discards the current scan: the next call reads /proc again. */
+  discard(): void {
+    this.#scan = null;
     this.#index = null;
   }
 
-  #read(): ProcessScan {
-    if (this.#snapshot === null) {
-      this.#snapshot = readProcesses(this.#reaper, this.#dead, this.#settled);
-      this.#dead = this.#snapshot.dead;
-      this.#clock.soon(() => this.forget());
+  #currentScan(): ProcessScan {
+    if (this.#scan === null) {
+      this.#scan = readProcesses(this.#reaper, this.#dead, this.#findMain);
+      this.#dead = this.#scan.dead;
+      this.#clock.soon(() => this.discard());
     }
-    return this.#snapshot;
+    return this.#scan;
   }
 
   /** The index of the current scan; null if it has not been computed. */
-  #known(byMark: boolean): ProcessIndex | null {
-    const known = this.#index;
-    return known !== null && known.of === this.#snapshot && known.byMark === byMark ? known.kin : null;
+  #currentIndex(byMark: boolean): ProcessIndex | null {
+    const index = this.#index;
+    return index !== null && index.of === this.#scan && index.byMark === byMark ? index.processes : null;
   }
 
-  #kin(byMark: boolean): ProcessIndex {
-    const of = this.#read();
+  #makeIndex(byMark: boolean): ProcessIndex {
+    const of = this.#currentScan();
     const marks = {
       mark: (process: Process) => (byMark ? this.#markOf(process) : null),
       runName: (process: Process) => (byMark || this.#isOurChild(process.pid) ? null : this.#runNameOf(process)),
     };
-    const kin = new ProcessIndex(of.all, marks, { reaper: this.#reaper, self: process.pid });
-    this.#index = { of, byMark, kin };
-    return kin;
+    const processes = new ProcessIndex(of.all, marks, { reaper: this.#reaper, self: process.pid });
+    this.#index = { of, byMark, processes };
+    return processes;
   }
 
-  #memoryOf({ pid, start }: Pick<Process, 'pid' | 'start'>): Remembered {
+  #cached({ pid, start }: Pick<Process, 'pid' | 'start'>): CachedMarks {
     const key = `${pid}:${start}`;
-    let found = this.#remembered.get(key);
+    let found = this.#cache.get(key);
     if (found === undefined) {
-      if (this.#remembered.size >= MOST) this.#remembered.clear();
+      if (this.#cache.size >= MOST_CACHED) this.#cache.clear();
       found = {};
-      this.#remembered.set(key, found);
+      this.#cache.set(key, found);
     }
     return found;
   }
 
   #markOf(process: Process): string | null {
-    const memory = this.#memoryOf(process);
-    // That there is none is remembered too: most processes of a machine carry none.
-    if (memory.mark === undefined) memory.mark = readMark(process.pid);
-    return memory.mark;
+    const cached = this.#cached(process);
+    // Null is cached too, because most processes of a machine have no mark.
+    if (cached.mark === undefined) cached.mark = readMark(process.pid);
+    return cached.mark;
   }
 
   #runNameOf(process: Process): string | null {
-    const memory = this.#memoryOf(process);
-    memory.runName ??= readRunName(process.pid);
-    return memory.runName;
+    const cached = this.#cached(process);
+    cached.runName ??= readRunName(process.pid);
+    return cached.runName;
   }
 }

@@ -1,11 +1,11 @@
-// What /proc tells about processes: who descends from whom, in which session, with which mark. Reads only; no `ps`, no
-// /proc/<pid>/task/<tid>/children (absent in gVisor and in kernels without CONFIG_PROC_CHILDREN). Signals nobody.
+// Reads processes from /proc, with their parents, sessions and marks, and finds those of a run. Uses neither `ps` nor
+// /proc/<pid>/task/<tid>/children (absent in gVisor and in kernels without CONFIG_PROC_CHILDREN). Sends no signals.
 import { readlinkSync } from 'node:fs';
 import { decodeBytes } from '../bytes.ts';
 import { codeOf } from './errno.ts';
-import { listFolder, readBytes, readText } from './files.ts';
+import { listFolder, readBytes, readLatin1 } from './files.ts';
 
-/** A pid alone may be reused; with its start time (clock ticks since boot) it names one process for ever. */
+/** A PID may be reused; together with its start time (clock ticks since boot) it identifies one process. */
 export interface Process {
   readonly pid: number;
   readonly start: number;
@@ -21,21 +21,22 @@ export interface Process {
 
 export type Processes = ReadonlyMap<number, Process>;
 
-/** What one reading of /proc has found. */
+/** The result of one scan of /proc. */
 export interface ProcessScan {
-  /** Those that live, by pid. */
+  /** Live processes, by PID. */
   readonly all: Processes;
   /**
-   * Those that were listed and are no more, or have become zombies and are children of PID 1: each may have gone this moment,
-   * and have left a child that was born after the list was made and stands nowhere. A zombie of another's has a parent that
-   * lives, and one that an earlier reading has shown was dead before the list was made.
+   * Processes that ended during the scan, as far as possible: those that were listed and no longer exist, and zombies whose
+   * parent is PID 1. Each may have left a child that was created after the list was read, and that the scan has missed.
+   * Zombies of other parents do not count, because their parent is alive. Zombies of an earlier scan do not count, because
+   * they ended before the list was read.
    */
   readonly gone: readonly number[];
   /** Zombies that are children of PID 1: pid -> start. */
   readonly dead: ReadonlyMap<number, number>;
 }
 
-/** One line of /proc/<pid>/stat (proc_pid_stat(5)). The name stands in parentheses and may hold any byte, `)` too. */
+/** Parses /proc/<pid>/stat (proc_pid_stat(5)). The name is in parentheses and may contain any byte, `)` too. */
 export function parseStat(text: string): Process | null {
   const open = text.indexOf('(');
   const close = text.lastIndexOf(')');
@@ -63,8 +64,8 @@ function decodeName(name: string): string {
 }
 
 /**
- * A zombie has given up its memory, its descriptors and its children: it only waits to be reaped. One with other threads
- * lives: only its first thread has ended (pthread_exit(3) in `main`).
+ * Whether a process has ended: a zombie has no memory, descriptors or children, and waits to be reaped. A zombie with other
+ * threads is alive: only its first thread has ended (pthread_exit(3) in `main`).
  */
 export function isGone({ state, threads }: Process): boolean {
   return (state === 'Z' || state === 'X') && threads <= 1;
@@ -73,7 +74,7 @@ export function isGone({ state, threads }: Process): boolean {
 /** Resident pages of a process: its own, and those of files and shared memory (proc_pid_statm(5)). */
 export function readMemory(pid: number): { readonly own: number; readonly shared: number } {
   try {
-    const [, resident = 0, shared = 0] = readText(`/proc/${pid}/statm`).split(' ').map(Number);
+    const [, resident = 0, shared = 0] = readLatin1(`/proc/${pid}/statm`).split(' ').map(Number);
     return { own: resident - shared, shared };
   } catch {
     return { own: 0, shared: 0 };
@@ -89,47 +90,47 @@ export function pidNamespace(): string {
   }
 }
 
-/** One process, a zombie too; null where there is none. */
+/** Reads one process, even a zombie; null if it does not exist. */
 export function readProcess(pid: number): Process | null {
   try {
-    return parseStat(readText(`/proc/${pid}/stat`));
+    return parseStat(readLatin1(`/proc/${pid}/stat`));
   } catch {
     return null;
   }
 }
 
-/** Of the folders of /proc those that are processes. Throws when it cannot be read now. */
+/** The names in /proc that are PIDs. Throws if /proc cannot be read now. */
 export const processNames = (): string[] =>
   listFolder('/proc').filter((name) => {
     const first = name.charCodeAt(0);
     return first >= 48 && first <= 57;
   });
 
-/** That nothing could be read just now does not tell that nothing is there. */
+/** Throws if resources are exhausted: a process that cannot be read now may nevertheless exist. */
 function throwIfShort(error: unknown): void {
   const code = codeOf(error);
   if (code === 'EMFILE' || code === 'ENFILE' || code === 'ENOMEM') throw error;
 }
 
 /**
- * All live processes of this PID namespace, as near to one moment as /proc allows. Throws if it cannot be read now.
- * `reaper` is PID 1, or the process that adopts orphans in its place. `dead` are the zombies of an earlier reading.
- * `settled` returns a process that needs no reading of its files. `names` and `read` replace /proc and its files.
+ * Reads all live processes of this PID namespace. /proc is not read atomically: see `gone`. Throws if it cannot be read now.
+ * `reaper` is PID 1, or the process that adopts orphans in its place. `dead` are the zombies of an earlier scan. `findMain`
+ * returns a process whose files need not be read. `names` and `read` replace /proc and its files.
  */
 export function readProcesses(
   reaper: number,
   dead: ProcessScan['dead'] = new Map(),
-  settled: (pid: number) => Process | undefined = () => undefined,
+  findMain: (pid: number) => Process | undefined = () => undefined,
   names = processNames,
-  read = readText,
+  read = readLatin1,
 ): ProcessScan {
   const all = new Map<number, Process>();
   const gone: number[] = [];
   const zombies = new Map<number, number>();
   for (const entry of names()) {
-    const known = settled(Number(entry));
-    if (known !== undefined) {
-      all.set(known.pid, known);
+    const main = findMain(Number(entry));
+    if (main !== undefined) {
+      all.set(main.pid, main);
       continue;
     }
     try {
@@ -150,22 +151,22 @@ export function readProcesses(
 
 /**
  * The mark of a process: its soft RLIMIT_LOCKS, a limit that Linux has not enforced since 2.4 (getrlimit(2)) and that
- * every descendant inherits, through exec with an empty environment, setsid, setuid and renaming. /proc/<pid>/limits may
- * be read by anybody, unlike environ, which the superuser of an ordinary container may not read of another user's process.
+ * every descendant inherits, through exec with an empty environment, setsid, setuid and renaming. Every user may read
+ * /proc/<pid>/limits. In an ordinary container, not even root may read the environ of another user's process.
  */
 export function readMark(pid: number): string | null {
   try {
-    return /^Max file locks\s+(\d+)/m.exec(readText(`/proc/${pid}/limits`))?.[1] ?? null;
+    return /^Max file locks\s+(\d+)/m.exec(readLatin1(`/proc/${pid}/limits`))?.[1] ?? null;
   } catch (error) {
     throwIfShort(error);
     return null;
   }
 }
 
-/** Where limits cannot carry the mark: the run's own variables in the environment a process was executed with. */
+/** The run of a process, from the variables in its initial environment: a substitute if the kernel stores no marks. */
 export function readRunName(pid: number): string | null {
   try {
-    const text = readText(`/proc/${pid}/environ`);
+    const text = readLatin1(`/proc/${pid}/environ`);
     const service = /(?:^|\0)SVC_NAME=([^\0]*)/.exec(text)?.[1];
     const run = /(?:^|\0)SVC_RUN=([^\0]*)/.exec(text)?.[1];
     return service === undefined || run === undefined ? null : `${service}#${run}`;
@@ -175,19 +176,19 @@ export function readRunName(pid: number): string | null {
   }
 }
 
-/** A process's name in full: its command line's first words, since `comm` is cut at 15 characters. */
+/** The full name of a process, from the first word of its command line, because `comm` is cut at 15 characters. */
 export function readTitle(process: Process): string {
   try {
     const line = readBytes(`/proc/${process.pid}/cmdline`).toString().replaceAll('\0', ' ').trim();
     if (line.startsWith(process.name) && line.length > process.name.length)
       return line.split(' ', 1)[0] ?? process.name;
   } catch {
-    // Gone meanwhile.
+    // The process has ended.
   }
   return process.name;
 }
 
-/** What makes processes one run's: see `ProcessIndex`. */
+/** What identifies the processes of a run: see `ProcessIndex`. */
 export interface Roots {
   readonly main: number;
   readonly mainStart: number;
@@ -197,15 +198,15 @@ export interface Roots {
   readonly known: ReadonlyMap<number, number>;
 }
 
-/** Reads what a process was marked with; given as an argument so that the rule can be tested on made-up processes. */
+/** Reads the marks of a process. A parameter of ProcessIndex, so that tests can use fake processes. */
 export interface MarkReader {
   mark(process: Process): string | null;
   runName(process: Process): string | null;
 }
 
 /**
- * The processes of one reading by all that can make them a run's, so that a thousand runs can be looked for at the cost of
- * one. Marks are asked for only of orphans: whoever has a parent is found through it.
+ * The processes of one scan, indexed by everything that can assign them to a run, so that the processes of a thousand runs
+ * are found at the cost of one. Marks are read only for orphans; all other processes are found through their parents.
  */
 export class ProcessIndex {
   readonly #all: Processes;
@@ -229,15 +230,15 @@ export class ProcessIndex {
   }
 
   /**
-   * A run's processes: main, its group and session, whoever carries the mark, those known from before, and all descendants
-   * of these. Never PID 1 or the supervisor.
+   * The processes of a run: its main process, and the group and the session of that process; processes with the mark of the run; members found
+   * earlier; and all descendants of these. Never PID 1 or the supervisor.
    */
   membersOf({ main, mainStart, mark, runName, known }: Roots): Process[] {
     const found = this.#all.get(main);
-    // A main pid that belongs to another process now: its group and session numbers are no longer ours either.
-    const reused = found !== undefined && found.start !== mainStart;
+    // If another process has the PID now, its group and session are not those of the run.
+    const isReused = found !== undefined && found.start !== mainStart;
     const queue = [
-      ...(reused ? [] : [this.#groups, this.#sessions]).flatMap((by) => by.get(main) ?? []),
+      ...(isReused ? [] : [this.#groups, this.#sessions]).flatMap((by) => by.get(main) ?? []),
       ...(this.#marked.get(mark) ?? []),
       ...(this.#named.get(runName) ?? []),
     ];

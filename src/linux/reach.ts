@@ -8,8 +8,8 @@ import { codeOf } from './errno.ts';
 import { absolute } from './files.ts';
 import { LINKS_MOST } from './guarded-path.ts';
 
-/** The user whose permissions count; null: this process. */
-export type Visitor = {
+/** The user whose permissions apply (credentials(7)); null: the user of this process. */
+export type Credentials = {
   readonly uid: number;
   /** Including the primary group. */
   readonly groups: readonly number[];
@@ -29,9 +29,9 @@ export type Reached = (
 ) & { readonly link: string | null; readonly target: string | null };
 
 /** Whether a path itself is a symbolic link. */
-export const isLink = (path: string): boolean => lookAt(path)?.isSymbolicLink() === true;
+export const isLink = (path: string): boolean => lstatOrNull(path)?.isSymbolicLink() === true;
 
-function lookAt(path: string): Stats | null {
+function lstatOrNull(path: string): Stats | null {
   try {
     return lstatSync(encodeBytes(path));
   } catch {
@@ -40,10 +40,10 @@ function lookAt(path: string): Stats | null {
 }
 
 /** Resolves an absolute path as path_resolution(7) does, one component after another. `..` follows links, as in the kernel. */
-export function reach(path: string, visitor: Visitor): Reached {
+export function reach(path: string, credentials: Credentials): Reached {
   const rest = path.split('/').reverse();
   let at = '/';
-  let stats = lookAt(at);
+  let stats = lstatOrNull(at);
   let link: string | null = null;
   let target: string | null = null;
   let links = 0;
@@ -51,9 +51,9 @@ export function reach(path: string, visitor: Visitor): Reached {
     const name = rest.pop() ?? '';
     if (name === '' || name === '.') continue;
     if (stats === null || !stats.isDirectory()) return { kind: 'not-folder', real: at, link, target };
-    if (!permits(at, stats, 'search', visitor)) return { kind: 'closed', real: at, stats, link, target };
+    if (!permits(at, stats, 'search', credentials)) return { kind: 'closed', real: at, stats, link, target };
     const next = name === '..' ? dirname(at) : join(at, name);
-    const found = lookAt(next);
+    const found = lstatOrNull(next);
     if (found === null) return { kind: 'missing', real: next, link, target };
     if (!found.isSymbolicLink()) {
       at = next;
@@ -68,7 +68,7 @@ export function reach(path: string, visitor: Visitor): Reached {
     rest.push(...text.split('/').reverse());
     if (text.startsWith('/')) {
       at = '/';
-      stats = lookAt(at);
+      stats = lstatOrNull(at);
     }
   }
   return stats === null
@@ -90,8 +90,8 @@ export function describeLink({ link, target }: Reached, it: string): string {
 }
 
 /** Why a folder cannot be the working directory; null if it can. */
-export function whyNotEntered(path: string, visitor: Visitor): string | null {
-  const reached = reach(absolute(path), visitor);
+export function whyNotEntered(path: string, credentials: Credentials): string | null {
+  const reached = reach(absolute(path), credentials);
   const leads = describeLink(reached, 'it');
   switch (reached.kind) {
     case 'missing':
@@ -101,36 +101,36 @@ export function whyNotEntered(path: string, visitor: Visitor): string | null {
     case 'loop':
       return 'it is a symbolic link that leads to itself';
     case 'closed':
-      return `${leads}${describeVisitor(visitor)} may not enter ${reached.real} (${describeMode(reached.stats)})`;
+      return `${leads}${describeUser(credentials)} may not enter ${reached.real} (${describeMode(reached.stats)})`;
     default:
       if (!reached.stats.isDirectory()) return 'it is not a folder';
-      if (permits(reached.real, reached.stats, 'search', visitor)) return null;
-      return `${leads}${describeVisitor(visitor)} may not enter ${leads === '' ? 'it' : reached.real} (${describeMode(reached.stats)})`;
+      if (permits(reached.real, reached.stats, 'search', credentials)) return null;
+      return `${leads}${describeUser(credentials)} may not enter ${leads === '' ? 'it' : reached.real} (${describeMode(reached.stats)})`;
   }
 }
 
 /** Whether the user has that permission for the file itself; the folders on the way are not checked. */
-export function permits(path: string, stats: Stats, want: Want, visitor: Visitor): boolean {
+export function permits(path: string, stats: Stats, want: Want, credentials: Credentials): boolean {
   try {
     // A read-only file system permits writing to no user.
     accessSync(encodeBytes(path), MODES[want]);
   } catch (error) {
-    if (codeOf(error) === 'EROFS' || visitor === null) return false;
+    if (codeOf(error) === 'EROFS' || credentials === null) return false;
   }
-  return visitor === null || visitor.uid === 0 || grants(stats, want, visitor);
+  return credentials === null || credentials.uid === 0 || grants(stats, want, credentials);
 }
 
 /** Whether the mode bits grant a permission: path_resolution(7), "Permissions". */
-function grants({ mode, uid, gid }: Stats, want: Want, visitor: Exclude<Visitor, null>): boolean {
-  const shift = uid === visitor.uid ? 6 : visitor.groups.includes(gid) ? 3 : 0;
+function grants({ mode, uid, gid }: Stats, want: Want, credentials: Exclude<Credentials, null>): boolean {
+  const shift = uid === credentials.uid ? 6 : credentials.groups.includes(gid) ? 3 : 0;
   return ((mode >> shift) & BITS[want]) !== 0;
 }
 
 /** `user app`, `uid 1000`, `root without CAP_DAC_OVERRIDE`. */
-export function describeVisitor(visitor: Visitor): string {
-  const uid = visitor?.uid ?? process.getuid?.() ?? 0;
+export function describeUser(credentials: Credentials): string {
+  const uid = credentials?.uid ?? process.getuid?.() ?? 0;
   if (uid === 0) return 'root without CAP_DAC_OVERRIDE';
-  return typeof visitor?.name === 'string' ? `user ${visitor.name}` : `uid ${uid}`;
+  return typeof credentials?.name === 'string' ? `user ${credentials.name}` : `uid ${uid}`;
 }
 
 /** `mode 0700, owner uid 0`. */

@@ -1,6 +1,6 @@
 // Whether this process, and therefore PID 1, may give a program another user, limits, priority or processors. Reads
 // /proc; what cannot be read counts as permitted. Changes nothing.
-import { readText } from './files.ts';
+import { readLatin1 } from './files.ts';
 import { isMapped } from './id-map.ts';
 
 /** capabilities(7), by bit. */
@@ -9,7 +9,7 @@ type Capability = keyof typeof CAPABILITIES;
 
 function read(path: string): string {
   try {
-    return readText(path);
+    return readLatin1(path);
   } catch {
     return '';
   }

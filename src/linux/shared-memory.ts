@@ -1,4 +1,4 @@
-// The size of /dev/shm, through which programs of several processes exchange data (shm_open(3), shm_overview(7)).
+// Reads the size of /dev/shm, through which processes share memory (shm_open(3), shm_overview(7)). Changes nothing.
 import { statfsSync } from 'node:fs';
 
 export interface SharedMemory {
@@ -7,7 +7,7 @@ export interface SharedMemory {
   readonly free: number;
 }
 
-/** null where there is no /dev/shm. */
+/** Null if there is no /dev/shm. */
 export function readSharedMemory(): SharedMemory | null {
   try {
     const { blocks, bavail, bsize } = statfsSync('/dev/shm');

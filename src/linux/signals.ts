@@ -1,21 +1,21 @@
-// Signals by name and number, real-time ones included. Pure, and a table of our own: node:os, which has one, would be loaded
-// for it between the first failure and the end.
+// The table of signals by name and number, real-time signals included. Pure. node:os has such a table, but loading it would
+// delay the handling of the first failure.
 
-/** Of Linux by number, from 1 on, on x86-64 as on arm64: signal(7). */
+/** Signals of Linux by number, from 1, the same on x86-64 and arm64: signal(7). */
 const NAMES =
   `HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG
   XCPU XFSZ VTALRM PROF WINCH IO PWR SYS`
     .split(/\s+/)
     .map((name) => `SIG${name}`);
 const ALIASES: Readonly<Record<string, number>> = { SIGIOT: 6, SIGPOLL: 29, SIGUNUSED: 31 };
-/** glibc keeps the two below for itself. */
+/** glibc reserves the two real-time signals below this one. */
 const SIGRTMIN = 34;
 const SIGTERM = 15;
 
-/** All that are not real-time, by number. */
+/** All signals that are not real-time, by number. */
 export const SIGNALS: ReadonlyMap<number, string> = new Map(NAMES.map((name, index) => [index + 1, name]));
 
-/** The number of a signal by its name; real-time ones are SIGRTMIN and SIGRTMIN+n. What is none counts as SIGTERM. */
+/** The number of a signal by its name, such as SIGTERM or SIGRTMIN+3. An unknown name counts as SIGTERM. */
 export function signalNumber(name: string): number {
   const realTime = /^SIGRTMIN(?:\+(\d+))?$/.exec(name);
   if (realTime !== null) return SIGRTMIN + Number(realTime[1] ?? 0);

@@ -10,7 +10,7 @@ export function writeTerminationLog(text: string): void {
   try {
     file = openGuarded(PATH, constants.O_WRONLY, 'write');
   } catch {
-    // Only Kubernetes has it.
+    // The file exists only in Kubernetes.
     return;
   }
   try {

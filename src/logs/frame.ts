@@ -1,9 +1,9 @@
-// How lines look on the way out: with a prefix, or as JSON objects. A Frame gathers the lines of one chunk into one piece
-// of memory that is written at once. Pure.
+// Formats log lines for output: as text with a prefix, or as JSON objects. A Frame collects the lines of one chunk in one
+// buffer, so that they are written with one system call. Pure.
 import type { TakeLine } from './lines.ts';
 import { decodeEscaped } from './utf8.ts';
 
-/** What ends a piece of a line that goes on. */
+/** Appended to each piece of a long line, except the last. */
 const CUT_MARK = Buffer.from(' [...]');
 const NEWLINE = 10;
 const NOTHING = Buffer.alloc(0);
@@ -11,42 +11,43 @@ const FIRST_SIZE = 4 * 1_024;
 
 export interface Frame {
   readonly take: TakeLine;
-  /** What has been taken since the last call, ready to be written; its memory is the caller's. */
+  /** Returns the formatted lines that were taken since the last call. The caller owns the buffer. */
   flush(): Uint8Array;
-  /** Gives memory that flush() handed out back, to be used again. */
+  /** Returns a buffer of flush(), after it has been written, for reuse. */
   recycle(bytes: Uint8Array): void;
 }
 
-/** Memory that has been written out, to be written into again; one for all frames, of which few are busy at a time. */
-export class Spares {
-  readonly #pieces: Buffer[] = [];
+/** Buffers for reuse. All frames share one pool, because few frames are busy at the same time. */
+export class BufferPool {
+  readonly #buffers: Buffer[] = [];
 
-  /** A piece of any size. */
+  /** Removes a buffer from the pool, of any size; undefined if the pool is empty. */
   take(): Buffer | undefined {
-    return this.#pieces.pop();
+    return this.#buffers.pop();
   }
 
-  /** What is mostly empty, or very large, is not worth holding on to between two bursts. */
-  give({ buffer, byteLength }: Uint8Array): void {
-    if (this.#pieces.length >= SPARES || buffer.byteLength > MOST_SPARED || byteLength < FIRST_SIZE) return;
-    this.#pieces.push(Buffer.from(buffer as ArrayBuffer));
+  /** Adds a buffer. Ignores it if the pool is full, or if keeping it would waste memory: mostly empty, or very large. */
+  add({ buffer, byteLength }: Uint8Array): void {
+    if (this.#buffers.length >= POOL_SIZE || buffer.byteLength > MOST_POOLED || byteLength < FIRST_SIZE) return;
+    this.#buffers.push(Buffer.from(buffer as ArrayBuffer));
   }
 }
 
-/** How many pieces are kept, and how large they may be, bytes. */
-const SPARES = 8;
-const MOST_SPARED = 256 * 1_024;
+/** The most buffers in the pool. */
+const POOL_SIZE = 8;
+/** The largest buffer in the pool, bytes. */
+const MOST_POOLED = 256 * 1_024;
 
-/** Each line behind `prefix`, its bytes as they came, UTF-8 or not. */
+/** Writes each line after `prefix`. The bytes of the line do not change, even if they are not UTF-8. */
 export class TextFrame implements Frame {
   readonly #prefix: Buffer;
-  readonly #spares: Spares;
+  readonly #pool: BufferPool;
   #out: Buffer = NOTHING;
   #at = 0;
 
-  constructor(prefix: string, spares: Spares) {
+  constructor(prefix: string, pool: BufferPool) {
     this.#prefix = Buffer.from(prefix);
-    this.#spares = spares;
+    this.#pool = pool;
   }
 
   readonly take: TakeLine = (source, from, to, cut) => {
@@ -55,7 +56,7 @@ export class TextFrame implements Frame {
     if (this.#at + most > this.#out.length) this.#grow(most);
     const out = this.#out;
     let at = this.#at;
-    // Byte by byte: for the few of a prefix that is four times as fast as a copy.
+    // Copies byte by byte: for a short prefix this takes a quarter of the time of Buffer.copy.
     for (let index = 0; index < prefix.length; index += 1) out[at + index] = prefix[index] as number;
     at += prefix.length;
     at += Buffer.prototype.copy.call(source, out, at, from, to);
@@ -66,9 +67,9 @@ export class TextFrame implements Frame {
 
   #grow(most: number): void {
     const size = this.#at + most;
-    const spare = this.#at === 0 ? this.#spares.take() : undefined;
-    const fits = spare !== undefined && spare.length >= size;
-    const grown = fits ? spare : Buffer.allocUnsafeSlow(Math.max(FIRST_SIZE, size * 2));
+    const pooled = this.#at === 0 ? this.#pool.take() : undefined;
+    const isLargeEnough = pooled !== undefined && pooled.length >= size;
+    const grown = isLargeEnough ? pooled : Buffer.allocUnsafeSlow(Math.max(FIRST_SIZE, size * 2));
     this.#out.copy(grown, 0, 0, this.#at);
     this.#out = grown;
   }
@@ -82,18 +83,21 @@ export class TextFrame implements Frame {
   }
 
   recycle(bytes: Uint8Array): void {
-    this.#spares.give(bytes);
+    this.#pool.add(bytes);
   }
 }
 
-/** One object a line: `time`, `service`, `stream`, `msg`. */
+/** Writes each line as one JSON object: `time`, `service`, `stream`, `msg`. */
 export class JsonFrame implements Frame {
   readonly #name: string;
   readonly #merge: boolean;
   readonly #now: () => number;
   #text = '';
 
-  /** `merge`: whether a program's own object becomes the entry. `now` is wall time, milliseconds. */
+  /**
+   * `merge`: if a line is itself a JSON object, its members become members of the entry. `now` returns wall time,
+   * milliseconds.
+   */
   constructor(service: string, stream: 'stdout' | 'stderr', merge: boolean, now: () => number) {
     this.#name = `"service":${JSON.stringify(service)},"stream":"${stream}"`;
     this.#merge = merge;
@@ -111,13 +115,13 @@ export class JsonFrame implements Frame {
   }
 
   /**
-   * Of a program's own object all is kept as it is written: read and written again, a long number would become another. Its
-   * time is kept too, but it does not get to say which service it is.
+   * Keeps the text of the program's object: parsing and printing it again would change long numbers. Keeps its `time`, and
+   * replaces its `service` and `stream`.
    */
   #merged(text: string, own: object): string {
     const inside = text.slice(1, text.lastIndexOf('}')).trim();
-    const claims = Object.hasOwn(own, 'service') || Object.hasOwn(own, 'stream');
-    const members = claims ? membersWithout(inside, NAMED) : inside;
+    const hasReserved = Object.hasOwn(own, 'service') || Object.hasOwn(own, 'stream');
+    const members = hasReserved ? membersWithout(inside, RESERVED) : inside;
     const time = Object.hasOwn(own, 'time') ? '' : `"time":"${this.#time()}",`;
     return `{${time}${this.#name}${members === '' ? '' : ','}${members}}\n`;
   }
@@ -133,14 +137,14 @@ export class JsonFrame implements Frame {
   }
 
   recycle(): void {
-    // Text makes new memory each time.
+    // Each flush() allocates a new buffer.
   }
 }
 
-/** What a program does not get to say of itself. */
-const NAMED: ReadonlySet<string> = new Set(['service', 'stream']);
+/** Members that the supervisor sets, and a program cannot. */
+const RESERVED: ReadonlySet<string> = new Set(['service', 'stream']);
 
-/** What stands between the braces of a JSON object, known to be valid, without the members of these names. */
+/** Removes the members with these names from the text between the braces of a JSON object, which must be valid. */
 function membersWithout(inside: string, names: ReadonlySet<string>): string {
   const kept: string[] = [];
   let depth = 0;
@@ -153,25 +157,25 @@ function membersWithout(inside: string, names: ReadonlySet<string>): string {
     else if (at === inside.length || (character === ',' && depth === 0)) {
       const member = inside.slice(start, at).trim();
       start = at + 1;
-      // A name may be written with escapes.
+      // JSON.parse, because a name may contain escapes.
       if (!names.has(JSON.parse(member.slice(0, endOfString(member, 0) + 1)))) kept.push(member);
     }
   }
   return kept.join(',');
 }
 
-/** Where the string that begins at `from` has its closing quote. */
+/** The position of the closing quote of the JSON string that begins at `from`. */
 function endOfString(text: string, from: number): number {
   let at = from + 1;
   while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
   return at;
 }
 
-/** A line that is a JSON object of the program's own; null for anything else. */
+/** Parses a line that is a JSON object; null if it is not one. */
 function parseObject(text: string): object | null {
   if (!text.startsWith('{')) return null;
   try {
-    // What begins with a brace and is valid is an object.
+    // Valid JSON that begins with a brace is an object.
     return JSON.parse(text) as object;
   } catch {
     return null;
@@ -179,22 +183,23 @@ function parseObject(text: string): object | null {
 }
 
 /**
- * Escape sequences of terminals: CSI (colours, cursor), strings up to their end (titles, links), what else ECMA-35 knows
- * (character sets), and an escape that begins nothing: left there, it could begin something with what follows a removed one.
+ * Escape sequences of terminals: CSI (colours, cursor), strings up to their end (titles, links), the other sequences of
+ * ECMA-35 (character sets), and an escape that begins no sequence. That one is removed too, because together with the text
+ * after a removed sequence it could begin a new one.
  */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for
 const ANSI = /\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])?/g;
 
-/** Bytes as one character each, so that what is no UTF-8 passes through. */
+/** Removes escape sequences. Treats each byte as one character, so that bytes that are not UTF-8 do not change. */
 export function stripAnsi(bytes: Uint8Array): Uint8Array {
   if (!bytes.includes(0x1b)) return bytes;
   return Buffer.from(Buffer.from(bytes).toString('latin1').replace(ANSI, ''), 'latin1');
 }
 
-/** ANSI colours that tell neighbours apart on dark and light grounds. */
+/** ANSI colours. Neighbours in this list are easy to distinguish on dark and on light backgrounds. */
 const COLOURS = [36, 33, 35, 32, 34, 96, 93, 95, 92, 94];
 
-/** `vllm       | `: aligned to the longest name, coloured by position where asked. */
+/** `vllm       | `: the name, padded to `width`. `colour` is an index into COLOURS; null: no colour. */
 export function renderPrefix(name: string, width: number, colour: number | null): string {
   const text = `${name.padEnd(width)} | `;
   return colour === null ? text : `\x1b[${COLOURS[colour % COLOURS.length]}m${text}\x1b[0m`;

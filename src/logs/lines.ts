@@ -1,41 +1,44 @@
-// Bytes to whole lines. A splitter holds the unfinished line of one stream and hands every finished one on, where it lies:
-// no copy, no string, no object per line, since this is the path of every byte that a service prints. Pure.
+// Splits bytes into lines. A splitter keeps the unfinished line of one stream, and passes each finished line on as a range
+// of the chunk: without a copy, a string or an object per line, because every byte that a service prints passes here. Pure.
 import { sequenceLength } from '../bytes.ts';
 
-/** A longer line is handed on in pieces of this size, bytes; a character of UTF-8 is not cut, but begins the next piece. */
+/** A longer line is passed on in pieces of at most this size, bytes. No piece ends within a UTF-8 character. */
 export const LONGEST_LINE = 64 * 1024;
-/** So much of a line is held that the character in which a piece would end is seen to its end. */
+/** The most of an unfinished line that is kept, bytes: one piece, and the rest of a character that begins at its end. */
 const MOST_HELD = LONGEST_LINE + 3;
 
-/** Takes a line: the bytes of `source` from `from` up to, not including, `to`. `cut`: it goes on in the next piece. */
+/** Takes a line: the bytes of `source` from `from` up to, not including, `to`. `cut`: the line continues in the next call. */
 export type TakeLine = (source: Uint8Array, from: number, to: number, cut: boolean) => void;
 
 const NEWLINE = 10;
 const RETURN = 13;
 const NOTHING = new Uint8Array(0);
 
-/** Splits one stream into lines. A lone carriage return ends a line too, so that progress bars are seen as they move. */
+/** Splits one stream into lines. A lone carriage return ends a line too, so that each state of a progress bar is shown. */
 export class LineSplitter {
   readonly #take: TakeLine;
   #held: Uint8Array = NOTHING;
   #size = 0;
-  /** The last byte was a carriage return, behind a line or behind nothing: a newline that follows belongs to it. */
+  /**
+   * Not null if the last byte was a carriage return: a newline that follows belongs to it. `line`: the carriage return ended
+   * a line; `nothing`: it stood at the begin of a line.
+   */
   #afterReturn: 'line' | 'nothing' | null = null;
   /** Whether a part of the unfinished line was passed on. */
   #isCut = false;
-  /** Lines handed on; one in pieces counts once. Whoever reads it may set it back. */
+  /** The number of lines passed on; a line in pieces counts once. The caller may reset it. */
   lines = 0;
 
   constructor(take: TakeLine) {
     this.#take = take;
   }
 
-  /** The unfinished line; empty if there is none, or if it is so long that a part of it was passed on. */
+  /** The unfinished line; empty if there is none, or if a part of it was passed on because it is long. */
   get unfinished(): Uint8Array {
     return this.#isCut ? NOTHING : this.#held.subarray(0, this.#size);
   }
 
-  /** Hands on what `chunk` completes. Its memory is not kept. */
+  /** Passes on the lines that `chunk` completes. Keeps no reference to the chunk. */
   push(chunk: Uint8Array): void {
     let from = 0;
     if (this.#afterReturn !== null && chunk.length > 0) {
@@ -51,7 +54,7 @@ export class LineSplitter {
       const atReturn = nextReturn >= 0 && (newline < 0 || nextReturn < newline);
       const end = atReturn ? nextReturn : newline;
       if (end < 0) break;
-      // A bar that begins with its carriage return would make an empty line each time; `\r\n` alone is an empty line.
+      // A progress bar that begins with a carriage return must not produce empty lines. `\r\n` alone is an empty line.
       const isBar = atReturn && end === from && this.#size === 0 && chunk[end + 1] !== NEWLINE;
       if (!isBar) this.#complete(chunk, from, end);
       from = end + 1;
@@ -63,7 +66,7 @@ export class LineSplitter {
     if (from < chunk.length) this.#hold(chunk, from);
   }
 
-  /** Hands on the last line, if the stream ended without an end of line. */
+  /** Passes on the last line, if the stream ended without an end of line. */
   end(): void {
     if (this.#size > 0) this.#complete(NOTHING, 0, 0);
   }
@@ -99,7 +102,7 @@ export class LineSplitter {
     }
   }
 
-  /** Adds as much as fits to the held line; returns where it stopped. */
+  /** Adds bytes to the held line until it has MOST_HELD; returns the position of the first byte that was not added. */
   #fill(chunk: Uint8Array, from: number, end: number): number {
     const count = Math.min(end - from, MOST_HELD - this.#size);
     const size = this.#size + count;
@@ -114,8 +117,8 @@ export class LineSplitter {
   }
 
   /**
-   * Hands on a piece of the held line, into which a chunk's bytes from `before` to `from` have just come. Returns where in
-   * the chunk the next piece goes on; what is not in the chunk stays held.
+   * Passes on a piece of the held line, to which the chunk's bytes from `before` to `from` were just added. Returns the
+   * position in the chunk at which the next piece begins, or `from` if that piece begins with bytes that stay held.
    */
   #cut(before: number, from: number): number {
     const cut = cutBefore(this.#held, LONGEST_LINE, this.#size);
@@ -137,12 +140,15 @@ export class LineSplitter {
 
   #empty(): void {
     this.#size = 0;
-    // A stream that once had a long line is not to hold its memory for ever.
+    // Frees the memory of a long line.
     if (this.#held.length > 4_096) this.#held = NOTHING;
   }
 }
 
-/** Where to cut bytes that end at `end`, at `at` or before the character that `at` lies in; what is no UTF-8 is cut there. */
+/**
+ * The position at which to cut bytes that end at `end`: `at`, or the begin of the UTF-8 character that contains `at`. Bytes
+ * that are not UTF-8 are cut at `at`.
+ */
 function cutBefore(bytes: Uint8Array, at: number, end: number): number {
   if (((bytes[at] ?? 0) & 0xc0) !== 0x80) return at;
   const line = bytes.subarray(0, end);

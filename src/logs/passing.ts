@@ -1,34 +1,35 @@
-// What lines pass on their way to a frame: what takes colours away, leaves lines out, looks for what `log` probes want. Each
-// takes a line where it lies and hands it on; text is made of it only where a pattern has to be tried. Pure.
+// Filters between the line splitter and a frame: remove colours, drop lines, match the patterns of `log` probes. Each wraps a
+// function that takes lines. A line is decoded to text only to match a pattern. Pure.
 import { stripAnsi } from './frame.ts';
 import type { TakeLine } from './lines.ts';
 
-/** What a line is tried on. */
-export interface Pattern {
+/** A pattern that is matched against the text of a line. */
+export interface LinePattern {
   test(text: string): boolean;
 }
 
-/** Told about a run's output. */
+/** The listener for a run's output. */
 export interface Watcher {
-  /** Patterns still looked for, by the probe's index; each is taken out at its first match. */
-  readonly patterns: Map<number, Pattern>;
+  /** Patterns that have not matched yet, by the probe's index; the first match removes a pattern. */
+  readonly patterns: Map<number, LinePattern>;
   matched(index: number): void;
-  /** There was output; null when nobody wants to know. */
+  /** Called for any output; null if no listener needs it. */
   readonly progressed: (() => void) | null;
 }
 
 const textOf = (source: Uint8Array, from: number, to: number): string =>
   Buffer.from(source.buffer, source.byteOffset + from, to - from).toString('utf8');
 
-/** Hands each line to two. */
-export function both(one: TakeLine, other: TakeLine): TakeLine {
+/** Passes each line to two functions. */
+export function passToBoth(one: TakeLine, other: TakeLine): TakeLine {
   return (source, from, to, cut) => {
     one(source, from, to, cut);
     other(source, from, to, cut);
   };
 }
 
-export function stripping(take: TakeLine, ansi: 'keep' | 'strip'): TakeLine {
+/** Removes escape sequences of terminals if `ansi` is `strip`. */
+export function stripLines(take: TakeLine, ansi: 'keep' | 'strip'): TakeLine {
   if (ansi === 'keep') return take;
   return (source, from, to, cut) => {
     const plain = stripAnsi(source.subarray(from, to));
@@ -36,8 +37,11 @@ export function stripping(take: TakeLine, ansi: 'keep' | 'strip'): TakeLine {
   };
 }
 
-/** What one of the patterns matches goes nowhere. Of a line in pieces the first decides: the others are no lines. */
-export function dropping(take: TakeLine, drop: readonly Pattern[]): TakeLine {
+/**
+ * Drops the lines that one of the patterns matches. For a line in pieces, only the first piece is matched, and decides for
+ * all of them.
+ */
+export function dropLines(take: TakeLine, drop: readonly LinePattern[]): TakeLine {
   if (drop.length === 0) return take;
   let isWithin = false;
   let isDropped = false;
@@ -51,8 +55,8 @@ export function dropping(take: TakeLine, drop: readonly Pattern[]): TakeLine {
   };
 }
 
-/** Lines pass through to `take`; while there are patterns, each is looked at on the way. */
-export function watched(take: TakeLine, watcher: Watcher): TakeLine {
+/** Passes each line to `take`, then matches it against the patterns that have not matched yet. */
+export function watchLines(take: TakeLine, watcher: Watcher): TakeLine {
   if (watcher.patterns.size === 0) return take;
   return (source, from, to, cut) => {
     take(source, from, to, cut);

@@ -1,10 +1,10 @@
-// From a service's pipes to the sinks: reads, splits into lines, looks for what `log` probes want, remembers the latest,
-// writes. When a sink is full the stream is not read (`block`: its pipe fills and slows the service) or its lines are
-// counted and dropped (`drop`). One slow reader never holds up anything but the services that write to it.
+// Moves output from the pipes of services to the sinks: reads it, splits it into lines, matches `log` probes, keeps the
+// latest lines, writes. If a sink is full, the stream is not read (`block`: its pipe fills and slows the service), or its
+// lines are counted and dropped (`drop`). A slow reader slows only the services that write to it.
 import type { Clock } from '../ports.ts';
-import { type Frame, JsonFrame, renderPrefix, Spares, TextFrame } from './frame.ts';
+import { BufferPool, type Frame, JsonFrame, renderPrefix, TextFrame } from './frame.ts';
 import { LineSplitter } from './lines.ts';
-import { both, dropping, stripping, type Watcher, watched } from './passing.ts';
+import { dropLines, passToBoth, stripLines, type Watcher, watchLines } from './passing.ts';
 import { type ByteSource, type LogStyle, Pump, type StreamCounts } from './pump.ts';
 import { type Block, Ring, type RingLine, ringLinesOf } from './ring.ts';
 import type { Sink } from './sinks.ts';
@@ -13,19 +13,22 @@ import type { FileSink, FileStyle } from './sinks-file.ts';
 import { Unfinished } from './unfinished.ts';
 
 const RING_BYTES = 64 * 1024;
-/** Streams that always have more would keep the event loop from everything else: it turns after this long, milliseconds. */
+/** The longest that busy streams occupy the event loop before other events are handled, milliseconds. */
 const SLICE = 2;
-/** As often the clock is looked at, bytes: a stream that says little turns no loop. */
+/** The bytes that are read between two checks of the clock for SLICE. */
 const BURST = 64 * 1024;
-/** The longest that whoever has moved the log files waits for the last piece, milliseconds. */
+/** The longest that reopenFiles() waits for the last writes to the old files, milliseconds. */
 const REOPENING = 2_000;
-/** A stream that is silent this long after its run's last process has gone is held open by a stranger, milliseconds. */
+/**
+ * After the last process of a run has ended, a stream that is silent for this long is closed: only a process outside the run
+ * can hold it open. Milliseconds.
+ */
 const SILENCE = 500;
-/** Turns of the event loop after which a pipe that has something has been read, however busy the loop is. */
+/** Within this many turns of the event loop every pipe that has bytes is read, even if the loop is busy. */
 const TURNS = 3;
 
 /** Two streams that are read. */
-export interface Attachment {
+interface Attachment {
   /**
    * Reads what the pipes hold now, as far as the sinks have room, so that the output of a process is handled before its
    * exit. Call it from a timer or an event (readNow of platform/input.ts).
@@ -40,14 +43,14 @@ interface Attached {
   /** One for each stream that has not ended: reads what its pipe holds now. */
   readonly drains: Set<() => void>;
   finished: Promise<unknown>;
-  /** How many streams have bytes in hand: they wait for room or for their turn, and their pipes may be full. */
+  /** How many streams wait for room or for their turn with bytes that were read; their pipes may be full. */
   busy: number;
-  /** Since when none has. */
+  /** The last time at which a stream was busy or the run ended, milliseconds. */
   silentSince: number;
 }
 
-/** One stream that is read. */
-interface Read {
+/** One stream that is read, with its options. */
+interface StreamOptions {
   readonly service: string;
   readonly stream: 'stdout' | 'stderr';
   readonly style: LogStyle;
@@ -62,55 +65,56 @@ export class Pipeline {
   #width: number;
   readonly #followers = new Map<string, Set<(block: Block) => void>>();
   readonly #rings = new Map<string, Ring>();
-  /** Unfinished lines that were shown, by service: at most one block for each stream. */
+  /** Unfinished lines that were shown, by service: at most one block per stream. */
   readonly #unfinished = new Map<string, Set<Block>>();
   readonly #files = new Map<string, FileSink>();
-  /** Made for the first file. */
+  /** Created with the first log file. */
   #compressor: Compressor | null = null;
-  readonly #say: (service: string, text: string) => void;
-  readonly #spares = new Spares();
+  readonly #report: (service: string, text: string) => void;
+  readonly #pool = new BufferPool();
   readonly #attached = new Set<Attached>();
   #printed = new Set<string>();
-  /** Called when a service has printed: takePrinted() returns it. */
+  /** Called when a service has printed; takePrinted() then returns its name. */
   printed: (() => void) | null = null;
-  /** Bytes read since the clock was looked at, and the turn of the event loop that all busy streams wait for. */
+  /** Bytes read since the last check of the clock. */
   #burst = 0;
   #turnedAt = 0;
+  /** Resolves in the next turn of the event loop; all busy streams wait for it. Null: no stream has to wait. */
   #turn: Promise<void> | null = null;
   /** By service and stream. */
   readonly counts = new Map<string, Readonly<Record<'stdout' | 'stderr', StreamCounts>>>();
 
-  /** `say` is told what people should know about a service's log file. */
+  /** `report` receives messages about the log file of a service, for users. */
   constructor(
     clock: Clock,
     sinks: { readonly stdout: Sink; readonly stderr: Sink },
     names: readonly string[],
-    say: (service: string, text: string) => void,
+    report: (service: string, text: string) => void,
   ) {
     this.#clock = clock;
-    this.#say = say;
+    this.#report = report;
     this.#sinks = sinks;
     this.#names = ['svc-super', ...names];
     this.#width = widthOf(this.#names);
   }
 
-  /** A reload has brought these; earlier ones keep their colours. */
-  introduce(names: readonly string[]): void {
+  /** Adds the services of a new configuration. Services that are already known keep their colours. */
+  addNames(names: readonly string[]): void {
     this.#names = [...this.#names, ...names.filter((name) => !this.#names.includes(name))];
     this.#width = widthOf(this.#names);
   }
 
-  /** What stands before a name's lines on that stream. */
+  /** The prefix of a service's lines on that stream. */
   prefix(name: string, stream: 'stdout' | 'stderr'): string {
     return renderPrefix(name, this.#width, this.#sinks[stream].isTerminal ? this.#names.indexOf(name) : null);
   }
 
-  /** What the service prints from here on belongs to a new run of it: its last words are looked for there. */
+  /** Output from now on belongs to a new run of the service. The post-mortem shows lines of the latest run only. */
   beginRun(service: string): void {
     this.#ring(service).beginRun();
   }
 
-  /** Reads two streams of a service to their ends. `isCut`: a supervisor that has died read them before. */
+  /** Reads two streams of a service to their ends. `isCut`: an earlier supervisor, which has died, read them before. */
   attach(
     service: string,
     style: LogStyle,
@@ -143,8 +147,21 @@ export class Pipeline {
   }
 
   /** The last lines of a service's latest run. */
-  lastWords(service: string, count: number): string[] {
+  tailOfRun(service: string, count: number): string[] {
     return this.#tail(service, count, 'latest run').map(({ text }) => text);
+  }
+
+  /** Begins a new line if the previous supervisor may have written only a part of its last line. */
+  endTornLines({ stdout, stderr }: { readonly stdout: boolean; readonly stderr: boolean }): void {
+    if (stdout) this.#sinks.stdout.write(NEWLINE);
+    if (stderr && this.#sinks.stderr !== this.#sinks.stdout) this.#sinks.stderr.write(NEWLINE);
+  }
+
+  /** `torn` is called when a line may stay incomplete if this process dies now, and when that is no longer so. */
+  watchTorn(torn: (isTorn: { readonly stdout: boolean; readonly stderr: boolean }) => void): void {
+    const { stdout, stderr } = this.#sinks;
+    for (const sink of new Set([stdout, stderr]))
+      sink.onTorn = () => torn({ stdout: stdout.isTorn, stderr: stderr.isTorn });
   }
 
   /** The services that have printed since the last call. */
@@ -154,7 +171,7 @@ export class Pipeline {
     return printed;
   }
 
-  /** The last whole lines of a service's latest run, at most so many and so many characters. */
+  /** The last whole lines of a service's latest run: at most `count` lines and `characters` characters. */
   lastLines(service: string, count: number, characters: number): readonly RingLine[] {
     const lines = this.#rings.get(service)?.tail(count, 'latest run') ?? [];
     let left = characters;
@@ -165,7 +182,7 @@ export class Pipeline {
     return lines.slice(from + 1);
   }
 
-  /** What the supervisor before this one knew of a service: its last lines, and what it had counted. */
+  /** Takes over the last lines and the counts of a service from the previous supervisor. */
   inherit(
     service: string,
     lines: readonly RingLine[],
@@ -177,13 +194,13 @@ export class Pipeline {
     for (const stream of ['stdout', 'stderr'] as const) Object.assign(this.#count(service, stream), counts[stream]);
   }
 
-  /** Bytes that have left so far. */
+  /** Bytes written to standard output and standard error since the start. */
   get written(): number {
     const { stdout, stderr } = this.#sinks;
     return stdout === stderr ? stdout.written : stdout.written + stderr.written;
   }
 
-  /** The last lines of a service that are still there, whichever run wrote them. */
+  /** The last lines of a service that are still kept, from all runs. */
   tail(service: string, count: number): readonly RingLine[] {
     return this.#tail(service, count, 'all runs');
   }
@@ -196,8 +213,8 @@ export class Pipeline {
   }
 
   /**
-   * Hands on whatever a service prints from here on, as it is written: a block's memory is to be read at once or kept as it
-   * is, and the listener must not wait. Returns what ends that.
+   * Passes all further output of a service to the listener. The listener must not block and must not change the bytes of a
+   * block. Returns the function that removes the listener.
    */
   follow(service: string, listener: (block: Block) => void): () => void {
     const followers = this.#followers.get(service) ?? new Set();
@@ -207,14 +224,14 @@ export class Pipeline {
   }
 
   /**
-   * Opens every log file anew at its path: whoever has moved them away wants that. Resolves when nothing is written to the
-   * moved ones any more; a disk that hangs is not waited for.
+   * Opens every log file again at its path, after a program such as logrotate has moved it. Resolves when no more bytes are
+   * written to the old files, or after REOPENING if a disk hangs.
    */
   async reopenFiles(): Promise<void> {
     const reopened = Promise.all([...this.#files.values()].map((file) => file.reopen()));
-    const late = Promise.withResolvers<void>();
-    const cancel = this.#clock.after(REOPENING, late.resolve);
-    await Promise.race([reopened, late.promise]);
+    const timeout = Promise.withResolvers<void>();
+    const cancel = this.#clock.after(REOPENING, timeout.resolve);
+    await Promise.race([reopened, timeout.promise]);
     cancel();
   }
 
@@ -223,7 +240,10 @@ export class Pipeline {
     await Promise.all([...this.#attached].map(({ finished }) => finished));
   }
 
-  /** For the end: resolves when every stream has ended and everything is written. What is rotated may stay plain then. */
+  /**
+   * Call it at the end of the supervisor: resolves when every stream has ended and everything is written. Stops the
+   * compression of rotated files, so some may stay uncompressed.
+   */
   async drained(): Promise<void> {
     await this.ended();
     this.#compressor?.stop();
@@ -238,13 +258,13 @@ export class Pipeline {
       this.#clock.after(SILENCE, () => this.#closeWhenSilent(attached));
       return;
     }
-    // By the clock alone a loop that is late would take what it has yet to read for silence.
-    const look = (turns: number): void => {
+    // If the event loop is late, the pipes may hold bytes that were not read in time: they are read in the next turns.
+    const closeAfter = (turns: number): void => {
       if (!isSilent()) this.#closeWhenSilent(attached);
-      else if (turns > 0) this.#clock.soon(() => look(turns - 1));
+      else if (turns > 0) this.#clock.soon(() => closeAfter(turns - 1));
       else for (const source of attached.sources) void source.close();
     };
-    look(TURNS);
+    closeAfter(TURNS);
   }
 
   #ring(service: string): Ring {
@@ -253,7 +273,7 @@ export class Pipeline {
     return found;
   }
 
-  /** Kept from run to run, since a path has one writer. */
+  /** Returns the sink of a log file. It is kept from run to run, so that each path has one writer. */
   #holdFile(service: string, style: FileStyle): FileSink {
     const found = this.#files.get(style.path) ?? this.#openFile(service, style);
     this.#files.set(style.path, found);
@@ -261,16 +281,16 @@ export class Pipeline {
     return found;
   }
 
-  /** With it comes what writes and rotates files: most services have none, and the first start need not wait for it. */
+  /** Loads the modules for log files here, because few services have a log file and loading would delay the first start. */
   #openFile(service: string, style: FileStyle): FileSink {
     const { FileSink } = require('./sinks-file.ts') as typeof import('./sinks-file.ts');
     const { Compressor } = require('./sinks-compress.ts') as typeof import('./sinks-compress.ts');
     this.#compressor ??= new Compressor(this.#clock);
-    return new FileSink(style, this.#clock, this.#compressor, (text) => this.#say(service, text));
+    return new FileSink(style, this.#clock, this.#compressor, (text) => this.#report(service, text));
   }
 
   #frame(service: string, stream: 'stdout' | 'stderr', style: LogStyle, prefix: string): Frame {
-    if (style.format === 'text') return new TextFrame(prefix, this.#spares);
+    if (style.format === 'text') return new TextFrame(prefix, this.#pool);
     return new JsonFrame(service, stream, style.merge, () => this.#clock.wall());
   }
 
@@ -281,16 +301,16 @@ export class Pipeline {
     return found[stream];
   }
 
-  async #read(read: Read, source: ByteSource, attached: Attached): Promise<void> {
-    const pump = this.#pump(read);
+  async #read(options: StreamOptions, source: ByteSource, attached: Attached): Promise<void> {
+    const pump = this.#makePump(options);
     const drain = () => pump.drain(source);
     attached.drains.add(drain);
     for (let chunk = await source.read(); chunk !== null; chunk = await source.read()) {
       attached.busy += 1;
       pump.take(chunk);
-      // Nothing refers to the chunk from here on: who waits for room holds what is to be written, and no more.
+      // While a stream waits for room, it holds a copy of its lines, and not the chunk.
       await pump.pass();
-      if (this.#turn !== null || this.#burst >= BURST) await this.#takeTurns();
+      if (this.#turn !== null || this.#burst >= BURST) await this.#yieldTurn();
       attached.busy -= 1;
       attached.silentSince = this.#clock.now();
     }
@@ -300,16 +320,16 @@ export class Pipeline {
     attached.busy -= 1;
   }
 
-  #pump({ service, stream, style, watcher, isCut }: Read): Pump {
+  #makePump({ service, stream, style, watcher, isCut }: StreamOptions): Pump {
     const prefix = style.prefix && style.format === 'text' ? this.prefix(service, stream) : '';
     const ring = this.#ring(service);
     const frame = this.#frame(service, stream, style, prefix);
     const file = style.file === null ? null : this.#holdFile(service, style.file);
-    // A file that holds one service's lines needs no prefix; without one both are the same bytes.
-    const fileFrame = file === null || prefix === '' ? null : new TextFrame('', this.#spares);
-    const take = fileFrame === null ? frame.take : both(frame.take, fileFrame.take);
-    // Patterns see what people see: a line without what is stripped from it.
-    const splitter = new LineSplitter(stripping(watched(dropping(take, style.drop), watcher), style.ansi));
+    // A log file contains the lines of one service, so they need no prefix. Without a prefix both get the same bytes.
+    const fileFrame = file === null || prefix === '' ? null : new TextFrame('', this.#pool);
+    const take = fileFrame === null ? frame.take : passToBoth(frame.take, fileFrame.take);
+    // Patterns are matched against the line that users see, without escape sequences.
+    const splitter = new LineSplitter(stripLines(watchLines(dropLines(take, style.drop), watcher), style.ansi));
     return new Pump({
       sink: this.#sinks[stream],
       whenFull: style.whenFull,
@@ -354,7 +374,7 @@ export class Pipeline {
       shown = null;
       if (text === null) return;
       const frame = this.#frame(service, stream, style, prefix);
-      const take = stripping(watched(dropping(frame.take, style.drop), watcher), style.ansi);
+      const take = stripLines(watchLines(dropLines(frame.take, style.drop), watcher), style.ansi);
       take(text, 0, text.length, false);
       const bytes = frame.flush();
       if (bytes.length === 0) return;
@@ -364,8 +384,8 @@ export class Pipeline {
     };
   }
 
-  /** Lets signals, probes and requests come in between where streams have had the event loop for long enough. */
-  #takeTurns(): Promise<void> | null {
+  /** Waits for the next turn of the event loop after SLICE, so that signals, probes and requests are handled in time. */
+  #yieldTurn(): Promise<void> | null {
     this.#burst = 0;
     if (this.#turn !== null || this.#clock.now() - this.#turnedAt < SLICE) return this.#turn;
     this.#turn = new Promise((resolve) => {
@@ -378,6 +398,8 @@ export class Pipeline {
     return this.#turn;
   }
 }
+
+const NEWLINE = Buffer.from('\n');
 
 function widthOf(names: readonly string[]): number {
   return Math.min(24, Math.max(...names.map((name) => name.length)));

@@ -1,8 +1,8 @@
 // One stream of a service, from its chunks to the frames, the file and the sink. If the sink is full, the lines wait or are
-// counted and dropped, as `whenFull` says. Never reads on its own, except in drain(), and knows no other stream.
+// counted and dropped, depending on `whenFull`. Reads the stream only in drain(). Never affects another stream.
 import type { Frame } from './frame.ts';
 import type { LineSplitter } from './lines.ts';
-import type { Pattern } from './passing.ts';
+import type { LinePattern } from './passing.ts';
 import type { Sink } from './sinks.ts';
 import type { FileSink, FileStyle } from './sinks-file.ts';
 import type { Unfinished } from './unfinished.ts';
@@ -25,8 +25,8 @@ export interface LogStyle {
   readonly whenFull: 'block' | 'drop';
   readonly ansi: 'keep' | 'strip';
   readonly merge: boolean;
-  /** A line that one of them matches goes nowhere. */
-  readonly drop: readonly Pattern[];
+  /** Lines that one of these patterns matches are dropped. */
+  readonly drop: readonly LinePattern[];
   readonly file: FileStyle | null;
 }
 
@@ -35,11 +35,11 @@ export interface StreamCounts {
   lines: number;
   bytes: number;
   dropped: number;
-  /** How often output may be missing because a supervisor has died. */
+  /** How many times output may be missing because a supervisor has died. */
   cuts: number;
 }
 
-export interface PumpParts {
+interface PumpParts {
   readonly sink: Sink;
   readonly whenFull: LogStyle['whenFull'];
   /** Passes its lines to `frame` and `fileFrame`. */
@@ -50,7 +50,7 @@ export interface PumpParts {
   /** The frame of the file; null if the file gets the same bytes as the sink. */
   readonly fileFrame: Frame | null;
   readonly counts: StreamCounts;
-  /** Whether a supervisor that has died read this stream before: what it had read and not written is lost. */
+  /** Whether a supervisor that has died read this stream before: bytes that it had read and not written are lost. */
   readonly isCut: boolean;
   /** Bytes have arrived. */
   arrived(size: number): void;
@@ -166,7 +166,7 @@ export class Pump {
   }
 }
 
-/** A notice for the stream itself, where a supervisor has died. */
+/** The notice in the stream itself, at the place where a supervisor has died. */
 const CUT = Buffer.from('[svc-super was restarted here: what it had read last may be missing]');
 
 /** All waiting streams are woken when there is room, and the first may fill it: each checks and writes without a pause. */
@@ -175,9 +175,10 @@ async function whenRoom(sink: Sink, write: () => void): Promise<void> {
   write();
 }
 
-/** A notice for the stream itself that lines are missing. */
+/** The notice in the stream itself that lines are missing. */
 function noticeOf(frame: Frame, count: number): Uint8Array {
-  const notice = Buffer.from(`[svc-super dropped ${count} ${count === 1 ? 'line' : 'lines'}: nobody was reading]`);
+  const lines = count === 1 ? 'line' : 'lines';
+  const notice = Buffer.from(`[svc-super dropped ${count} ${lines}: the reader was too slow]`);
   frame.take(notice, 0, notice.length, false);
   return frame.flush();
 }

@@ -1,11 +1,11 @@
-// The latest output of one service, bounded in bytes: for the post-mortem and `logs`. One piece of memory that is written
-// round and round, kept as it was written out, so that a line costs no object and a block no allocation. Pure.
+// Keeps the latest output of one service in a ring buffer, for the post-mortem and `logs`. The bytes are kept as they were
+// written to standard output, so that a line needs no object and a block no allocation. Pure.
 
 export interface Block {
-  /** Wall time at which it was read, milliseconds. */
+  /** Wall time at which the block was read, milliseconds. */
   readonly time: number;
   readonly stream: 'stdout' | 'stderr';
-  /** Lines, each with its newline and, in front, a prefix of `prefix` bytes. */
+  /** Lines, each with a prefix of `prefix` bytes and a newline. */
   readonly bytes: Uint8Array;
   readonly prefix: number;
 }
@@ -16,7 +16,7 @@ export interface RingLine {
   readonly text: string;
 }
 
-/** A block in the ring: `at` counts all bytes since the first. */
+/** A block in the ring. `at` is its offset in all bytes that were ever added. */
 interface Entry {
   readonly time: number;
   readonly stream: 'stdout' | 'stderr';
@@ -26,17 +26,17 @@ interface Entry {
   size: number;
 }
 
-/** Blocks of one moment are one entry: a service that prints line by line costs no object a line. Milliseconds. */
-const MOMENT = 50;
+/** Blocks within this time share one entry, so that a service that prints line by line needs few objects. Milliseconds. */
+const SHARED_WITHIN = 50;
 const FIRST_SIZE = 1_024;
 
 export class Ring {
   readonly #most: number;
-  /** Grows as it is needed: most services print little. */
+  /** Grows with its content, because most services print little. */
   #memory = new Uint8Array(0);
   #entries: Entry[] = [];
-  /** How many of the entries have been overwritten; they are cut off now and then. */
-  #gone = 0;
+  /** How many entries, from the first, are overwritten. They are removed many at a time. */
+  #overwritten = 0;
   #end = 0;
   #run = 0;
 
@@ -45,12 +45,12 @@ export class Ring {
     this.#most = most;
   }
 
-  /** What comes from here on belongs to a new run of the service. */
+  /** Blocks from now on belong to a new run of the service. */
   beginRun(): void {
     this.#run += 1;
   }
 
-  /** Keeps a copy of a block; of one that is larger than the ring, the last lines. */
+  /** Keeps a copy of a block; only its last lines, if it is larger than the ring. */
   push({ bytes, time, stream, prefix }: Block): void {
     if (bytes.length === 0) return;
     const kept = bytes.length > this.#most ? lastLines(bytes, this.#most) : bytes;
@@ -65,16 +65,16 @@ export class Ring {
       last.stream === stream &&
       last.prefix === prefix &&
       last.run === this.#run &&
-      time - last.time < MOMENT &&
+      time - last.time < SHARED_WITHIN &&
       last.size + kept.length <= this.#most / 4;
     if (joins) last.size += kept.length;
     else this.#entries.push({ time, stream, prefix, run: this.#run, at: this.#end, size: kept.length });
     this.#end += kept.length;
   }
 
-  /** Grows the memory, or gives up the oldest entries. */
+  /** Grows the memory, or discards the oldest entries. */
   #makeRoom(size: number): void {
-    const start = this.#entries[this.#gone]?.at ?? this.#end;
+    const start = this.#entries[this.#overwritten]?.at ?? this.#end;
     const needed = this.#end - start + size;
     if (needed > this.#memory.length && this.#memory.length < this.#most) {
       const held = this.#read(start, this.#end - start);
@@ -82,10 +82,10 @@ export class Ring {
       for (let at = 0; at < held.length; at += 1) this.#memory[(start + at) % this.#memory.length] = held[at] as number;
     }
     const floor = this.#end + size - this.#memory.length;
-    while ((this.#entries[this.#gone]?.at ?? floor) < floor) this.#gone += 1;
-    if (this.#gone > 64 && this.#gone > this.#entries.length / 2) {
-      this.#entries = this.#entries.slice(this.#gone);
-      this.#gone = 0;
+    while ((this.#entries[this.#overwritten]?.at ?? floor) < floor) this.#overwritten += 1;
+    if (this.#overwritten > 64 && this.#overwritten > this.#entries.length / 2) {
+      this.#entries = this.#entries.slice(this.#overwritten);
+      this.#overwritten = 0;
     }
   }
 
@@ -97,10 +97,10 @@ export class Ring {
     return first.length === size ? first : Buffer.concat([first, this.#memory.subarray(0, size - first.length)]);
   }
 
-  /** The last `count` lines, oldest first; of the latest run alone where asked. */
+  /** The last `count` lines, oldest first, of the latest run or of all runs. */
   tail(count: number, of: 'latest run' | 'all runs'): RingLine[] {
     const lines: RingLine[] = [];
-    for (let number = this.#entries.length - 1; number >= this.#gone && lines.length < count; number -= 1) {
+    for (let number = this.#entries.length - 1; number >= this.#overwritten && lines.length < count; number -= 1) {
       const entry = this.#entries[number];
       if (entry === undefined || (of === 'latest run' && entry.run !== this.#run)) break;
       lines.unshift(...ringLinesOf({ ...entry, bytes: this.#read(entry.at, entry.size) }));
@@ -116,7 +116,7 @@ export function ringLinesOf({ bytes, time, stream, prefix }: Block): RingLine[] 
   return texts.map((text) => ({ time, stream, text: text.slice(prefix) }));
 }
 
-/** The whole lines among the last `most` bytes; the end of one line where it alone is longer. */
+/** The whole lines among the last `most` bytes; if a single line is longer, its last `most` bytes. */
 function lastLines(bytes: Uint8Array, most: number): Uint8Array {
   const from = bytes.length - most;
   const newline = bytes.indexOf(10, from - 1);

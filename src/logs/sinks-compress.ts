@@ -1,35 +1,35 @@
-// Rotated log files become compressed ones, in turns of the event loop and in as little memory as a piece takes. Without
-// threads: where the process limit is used up, there are none to be had. The plain file goes when the compressed one is whole.
+// Compresses rotated log files, one piece in each turn of the event loop, so that memory stays small. Uses no threads, because
+// none can be created when the process limit is used up. Removes the plain file only when the compressed file is complete.
 import { closeSync, constants, fstatSync, openSync, readSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { type Folder, openFolderOf } from '../linux/guarded-path.ts';
 import type { Clock } from '../ports.ts';
-import { findPlain, partOf, remove } from './sinks-rotation.ts';
+import { findUncompressed, partOf, remove } from './sinks-rotation.ts';
 
-/** Compressed piece by piece, since the event loop waits for each: some 5 ms. A gzip file may hold several members. */
+/** Bytes that are compressed at once; the event loop waits about 5 ms. Each piece is one member of the gzip file. */
 const PIECE = 256 * 1024;
-/** A service may put a FIFO or a link there: opening does not block, and follows no link. */
+/** Opening neither blocks nor follows a link, because a service may have put a FIFO or a link there. */
 const READING = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 const MAKING = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
-/** Work that comes in pieces, one for each turn of the event loop, however many have work. */
+/** Runs work that is split into pieces: one piece in each turn of the event loop, in rotation over all work. */
 export class Compressor {
   readonly #clock: Clock;
   #waiting: Generator<void>[] = [];
-  #stopped = false;
+  #isStopped = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   add(work: Generator<void>): void {
-    if (this.#stopped) return;
+    if (this.#isStopped) return;
     this.#waiting.push(work);
     if (this.#waiting.length === 1) this.#clock.soon(() => this.#step());
   }
 
-  /** The end has come: what is half done is taken back, and nothing is begun any more. */
+  /** Aborts all work, which removes its partial files. Later work is ignored. */
   stop(): void {
-    this.#stopped = true;
+    this.#isStopped = true;
     const left = this.#waiting;
     this.#waiting = [];
     for (const work of left) work.return(undefined);
@@ -38,25 +38,25 @@ export class Compressor {
   #step(): void {
     const [work] = this.#waiting;
     if (work === undefined) return;
-    let over = true;
+    let isDone = true;
     try {
-      over = work.next().done === true;
+      isDone = work.next().done === true;
     } finally {
       this.#waiting.shift();
-      if (!over) this.#waiting.push(work);
+      if (!isDone) this.#waiting.push(work);
       if (this.#waiting.length > 0) this.#clock.soon(() => this.#step());
     }
   }
 }
 
 /**
- * Compresses the newest rotated file of `path` that is plain. It is known by its inode: by the time that this is done it has
- * other numbers, or has gone. False: there was none.
+ * Compresses the newest rotated file of `path` that is not compressed; false: there is none. Identifies the file by its inode,
+ * because a rotation in the meantime changes its number or removes it.
  */
 export function* compressNewest(path: string, keep: () => number): Generator<void, boolean> {
   const { folder, name } = openFolderOf(path, 'find');
   try {
-    const rotated = findPlain(folder, name, keep());
+    const rotated = findUncompressed(folder, name, keep());
     if (rotated === null) return false;
     yield* compress(folder, name, rotated, keep);
     return true;
@@ -66,7 +66,7 @@ export function* compressNewest(path: string, keep: () => number): Generator<voi
 }
 
 function* compress(folder: Folder, log: string, name: string, keep: () => number): Generator<void> {
-  // Loaded here: few compress, and every start would pay for it.
+  // Loaded here, because few services compress their logs and loading would delay every start.
   const { gzipSync } = process.getBuiltinModule('node:zlib');
   const part = partOf(name);
   const open = new Set<number>();
@@ -77,7 +77,7 @@ function* compress(folder: Folder, log: string, name: string, keep: () => number
   try {
     const from = opened(openSync(folder.at(name), READING));
     const found = fstatSync(from);
-    // A link may lead to another user's file, which readers of the logs must not get.
+    // A link may lead to a file of another user, which readers of the logs must not be able to read.
     if (!found.isFile() || found.nlink > 1) throw new Error('it is a link');
     remove(folder, part);
     const to = opened(openSync(folder.at(part), MAKING, 0o640));
@@ -87,9 +87,9 @@ function* compress(folder: Folder, log: string, name: string, keep: () => number
       writeWhole(to, gzipSync(piece.subarray(0, count), { level: 6 }));
       yield;
     }
-    const now = findPlain(folder, log, keep(), found.ino);
+    const now = findUncompressed(folder, log, keep(), found.ino);
     if (now === null) return;
-    // Some file systems say only here that there was no room.
+    // Closes the file first: some file systems report only here that the disk is full.
     open.delete(to);
     closeSync(to);
     renameSync(folder.at(part), folder.at(`${now}.gz`));

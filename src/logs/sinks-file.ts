@@ -1,12 +1,12 @@
-// A service's own log file: appended to, rotated by size, opened again when somebody asks for it or has moved or removed
-// it. Written one piece at a time and never waited for: a disk that hangs or is full costs lines of the file, with one
-// notice, and nothing else. Nobody but this writes the file.
+// The log file of a service: appends to it, rotates it by size, and opens it again on request or after it was moved or
+// removed. Writes one piece at a time and never blocks: if the disk hangs or is full, only lines of this file are lost, and
+// one notice reports that. Is the only writer of the file.
 import { close, closeSync, constants, fstatSync, ftruncateSync, lstatSync, type Stats, statSync, write } from 'node:fs';
 import { codeOf } from '../linux/errno.ts';
 import { type Folder, openFolderOf, openGuarded } from '../linux/guarded-path.ts';
 import type { Clock } from '../ports.ts';
 import { type Compressor, compressNewest } from './sinks-compress.ts';
-import { rotate, tidy } from './sinks-rotation.ts';
+import { finishRotation, rotate } from './sinks-rotation.ts';
 
 export interface FileStyle {
   readonly path: string;
@@ -16,10 +16,10 @@ export interface FileStyle {
   readonly compress: boolean;
 }
 
-/** What waits to be written is bounded, bytes: beyond it a disk is too slow, and pieces are left out. */
+/** The most bytes that wait to be written. If the disk is slower, further lines are not written to the file. */
 const MOST = 4 * 1024 * 1024;
-/** After a failure it is tried again this much later; whether the path still names our file is asked as often. */
-const LATER = 1_000;
+/** Time until the next attempt after a failure, and between two checks that the path still names our file, milliseconds. */
+const RETRY = 1_000;
 const APPENDING = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
 
 /** If it is missing, no regular file is created in its place: every program that discards its output would fill it. */
@@ -28,59 +28,59 @@ const NULL_DEVICE = '/dev/null';
 export class FileSink {
   #style: FileStyle;
   readonly #clock: Clock;
-  readonly #say: (text: string) => void;
-  /** Streams that write here. */
+  readonly #report: (text: string) => void;
+  /** The number of streams that write to this file. */
   #holders = 0;
   #fd: number | null = null;
   /** The open file, by device and inode. */
   #file = { dev: 0, ino: 0 };
   #size = 0;
-  /** A device, /dev/null for one, is neither rotated nor cut. */
+  /** False for a device such as /dev/null: it is neither rotated nor truncated. */
   #isRegular = true;
-  #tidied = false;
+  #isRotationFinished = false;
   #queue: Uint8Array[] = [];
   #queued = 0;
-  #writing = false;
-  /** Pieces left out since a failure began; null while all is well. */
+  #isWriting = false;
+  /** The number of bytes that were not written since a failure began; null if writing works. */
   #failing: { lost: number } | null = null;
   #tryAt = 0;
   #checkAt = 0;
   #rotateAt = 0;
-  /** It cannot be rotated, which has been said. */
-  #grows = false;
-  #compressing = false;
-  /** It cannot be compressed, which has been said. */
-  #staysPlain = false;
+  /** Whether it was reported that the file cannot be rotated. */
+  #isRotationFailing = false;
+  #isCompressing = false;
+  /** Whether it was reported that a rotated file cannot be compressed. */
+  #isCompressionFailing = false;
   readonly #compressor: Compressor;
   #waiting: (() => void)[] = [];
-  /** Who waits for the file to be opened again, which waits for the piece that is being written. */
+  /** Callers of reopen() that wait until the piece that is being written is complete. */
   #reopening: (() => void)[] = [];
 
-  /** `say` is told once when writing fails, and once when it works again. */
-  constructor(style: FileStyle, clock: Clock, compressor: Compressor, say: (text: string) => void) {
+  /** `report` is called once when writing fails, and once when it works again. */
+  constructor(style: FileStyle, clock: Clock, compressor: Compressor, report: (text: string) => void) {
     this.#style = style;
     this.#clock = clock;
     this.#compressor = compressor;
-    this.#say = say;
+    this.#report = report;
   }
 
-  /** A stream begins to write here, in the style of its run. */
+  /** Adds a stream that writes to the file, with the style of its run. */
   hold(style: FileStyle): void {
     this.#style = style;
     this.#holders += 1;
   }
 
-  /** It has ended: nobody's file is not kept open. */
+  /** Removes a stream that has ended. Without streams the file is closed. */
   release(): void {
     this.#holders -= 1;
     this.#closeWhenDone();
   }
 
-  /** Takes whole lines; never blocks and never throws. */
+  /** Accepts whole lines; never blocks and never throws. */
   write(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     if (this.#queued + bytes.length > MOST) {
-      this.#fail(`${this.#style.path} is written too slowly`);
+      this.#fail(`cannot write ${this.#style.path}: the disk is too slow`);
       if (this.#failing !== null) this.#failing.lost += bytes.length;
       return;
     }
@@ -89,7 +89,7 @@ export class FileSink {
     this.#pump();
   }
 
-  /** Resolves when all that was taken is written or given up. */
+  /** Resolves when all accepted lines are written or discarded. */
   async drained(): Promise<void> {
     while (this.#queued > 0 && this.#failing === null) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -97,19 +97,19 @@ export class FileSink {
   }
 
   /**
-   * Opens the path anew, whatever it names by now. Resolves when nothing is written any more to the file that it named
-   * before: that may then be compressed, or removed.
+   * Opens the file at the path again. Resolves when no more bytes are written to the file that the path named before, which
+   * may then be compressed or removed.
    */
   reopen(): Promise<void> {
-    // A failure is forgotten: somebody may have made room.
+    // Tries again at once after a failure: the user may have freed space.
     this.#tryAt = 0;
     if (this.#fd === null) return Promise.resolve();
     const done = new Promise<void>((resolve) => this.#reopening.push(resolve));
-    if (!this.#writing) this.#openAnew();
+    if (!this.#isWriting) this.#openAgain();
     return done;
   }
 
-  #openAnew(): void {
+  #openAgain(): void {
     const waiting = this.#reopening;
     this.#reopening = [];
     this.#leave();
@@ -122,24 +122,24 @@ export class FileSink {
   }
 
   #pump(): void {
-    if (this.#writing || this.#queue.length === 0) return;
+    if (this.#isWriting || this.#queue.length === 0) return;
     if (this.#failing !== null && this.#clock.now() < this.#tryAt) {
-      this.#giveUp();
+      this.#discardQueue();
       return;
     }
     try {
       this.#prepare(firstLine(this.#queue));
     } catch (error) {
       this.#fail(this.#whyNot(error));
-      this.#giveUp();
+      this.#discardQueue();
       return;
     }
     if (this.#fd === null) return;
-    this.#writing = true;
+    this.#isWriting = true;
     this.#writeAll(this.#fd, takeLines(this.#queue, this.#room()), 0);
   }
 
-  /** How many bytes the file may still take. A file that cannot be rotated takes everything. */
+  /** How many bytes fit until the file must be rotated; Infinity if it cannot be rotated. */
   #room(): number {
     const isCut = this.#isRegular && this.#clock.now() >= this.#rotateAt;
     return isCut ? this.#style.maxSize - this.#size : Number.POSITIVE_INFINITY;
@@ -151,40 +151,43 @@ export class FileSink {
         this.#size += count;
         if (from + count < bytes.length) return this.#writeAll(fd, bytes, from + count);
       }
-      this.#writing = false;
+      this.#isWriting = false;
       this.#queued -= bytes.length;
       if (error === null) {
         this.#recover();
       } else {
         this.#fail(this.#whyNot(error));
-        const kept = this.#cutBack(fd, bytes.subarray(0, from));
+        const kept = this.#removePartialLine(fd, bytes.subarray(0, from));
         if (this.#failing !== null) this.#failing.lost += bytes.length - kept;
       }
-      if (this.#reopening.length > 0) this.#openAnew();
+      if (this.#reopening.length > 0) this.#openAgain();
       this.#pump();
       this.#closeWhenDone();
       if (this.#queued === 0 || this.#failing !== null) this.#wake();
     });
   }
 
-  /** The next line would be glued to one that is written in part: it goes again. How much of what was written stays. */
-  #cutBack(fd: number, written: Uint8Array): number {
+  /**
+   * Removes a line at the end of the file that was written only in part, because the next line would be appended to it.
+   * Returns how many of the written bytes stay.
+   */
+  #removePartialLine(fd: number, written: Uint8Array): number {
     const whole = written.lastIndexOf(10) + 1;
-    const torn = written.length - whole;
-    if (torn === 0 || !this.#isRegular) return written.length;
+    const partial = written.length - whole;
+    if (partial === 0 || !this.#isRegular) return written.length;
     try {
-      ftruncateSync(fd, Math.max(0, fstatSync(fd).size - torn));
+      ftruncateSync(fd, Math.max(0, fstatSync(fd).size - partial));
     } catch {
       return written.length;
     }
-    this.#size -= torn;
+    this.#size -= partial;
     return whole;
   }
 
-  /** Opens the file where it is not open, or not ours any more; rotates it where `more` bytes would be too many. */
+  /** Opens the file if it is not open or was replaced; rotates it if `more` bytes would exceed `max_size`. */
   #prepare(more: number): void {
     const now = this.#clock.now();
-    if (this.#fd !== null && now >= this.#checkAt) this.#look();
+    if (this.#fd !== null && now >= this.#checkAt) this.#checkPath();
     if (this.#fd === null) this.#open();
     if (!this.#isRegular || this.#size === 0 || this.#size + more <= this.#style.maxSize || now < this.#rotateAt)
       return;
@@ -192,11 +195,11 @@ export class FileSink {
     if (this.#fd === null) this.#open();
   }
 
-  /** Whether the path still names our file. */
-  #look(): void {
-    this.#checkAt = this.#clock.now() + LATER;
+  /** Closes the file if the path no longer names it. */
+  #checkPath(): void {
+    this.#checkAt = this.#clock.now() + RETRY;
     const found = statSync(this.#style.path, { throwIfNoEntry: false });
-    // Truncated in place, it is ours still, and shorter than what was written.
+    // The size may be smaller than what was written, if another program has truncated the file.
     if (found !== undefined && this.#isOurs(found)) this.#size = found.size;
     else this.#leave();
   }
@@ -220,25 +223,25 @@ export class FileSink {
     this.#file = { dev: found.dev, ino: found.ino };
     this.#size = found.size;
     this.#isRegular = found.isFile();
-    this.#checkAt = this.#clock.now() + LATER;
-    if (this.#tidied || !this.#isRegular) return;
-    this.#tidied = true;
+    this.#checkAt = this.#clock.now() + RETRY;
+    if (this.#isRotationFinished || !this.#isRegular) return;
+    this.#isRotationFinished = true;
     try {
-      this.#inFolder((folder, name) => tidy(folder, name, this.#style.keep));
+      this.#inFolder((folder, name) => finishRotation(folder, name, this.#style.keep));
     } catch {
-      // Tried again, and told, when it is to be rotated.
+      // The next rotation tries again, and reports the error.
     }
     if (compress) this.#compress();
   }
 
   #closeWhenDone(): void {
-    if (this.#holders === 0 && !this.#writing) this.#close();
+    if (this.#holders === 0 && !this.#isWriting) this.#close();
   }
 
-  /** Closes a file that somebody has moved, which is theirs to know, or removed, which loses lines without a trace. */
+  /** Closes a file that was moved or removed. Reports a removal, because the lines in the file are lost. */
   #leave(): void {
     if (this.#fd !== null && fstatSync(this.#fd).nlink === 0) {
-      this.#say(`${this.#style.path} was removed, with all that was written to it; it is made anew`);
+      this.#report(`${this.#style.path} was removed, and its lines are lost; a new file is created`);
     }
     this.#close();
   }
@@ -248,33 +251,33 @@ export class FileSink {
     this.#fd = null;
   }
 
-  /** Where it cannot be rotated it grows: better than lines that are lost. */
+  /** Rotates the file. If that is impossible the file grows beyond `max_size`, so that no line is lost. */
   #rotate(): void {
-    // Somebody may just have put another file here, or a device.
-    this.#look();
+    // Another file or a device may have taken the path since the last check.
+    this.#checkPath();
     if (this.#fd === null) return;
     const { path, keep, compress } = this.#style;
     try {
       this.#inFolder((folder, name) => rotate(folder, name, keep));
       this.#close();
       this.#rotateAt = 0;
-      this.#grows = false;
+      this.#isRotationFailing = false;
       if (compress) this.#compress();
     } catch (error) {
-      this.#rotateAt = this.#clock.now() + LATER;
+      this.#rotateAt = this.#clock.now() + RETRY;
       const isGone = codeOf(error) === 'ENOENT';
-      if (!isGone && !this.#grows) {
-        this.#grows = true;
-        this.#say(`cannot rotate ${path}: ${wordsOf(error)}; it grows beyond its \`max_size\``);
+      if (!isGone && !this.#isRotationFailing) {
+        this.#isRotationFailing = true;
+        this.#report(`cannot rotate ${path}: ${messageOf(error)}; it grows beyond its \`max_size\``);
       }
-      this.#look();
+      this.#checkPath();
     }
   }
 
   /** Calls `act` with the folder and the name of the open file. Throws if the path leads to another file. */
   #inFolder(act: (folder: Folder, name: string) => void): void {
     const { path } = this.#style;
-    // Only the link would be renamed: /dev/stdout, for all processes.
+    // A rename would affect the link only: for /dev/stdout, the link that all processes use.
     if (lstatSync(path).isSymbolicLink()) throw new Error('it is a symbolic link');
     const { folder, name } = openFolderOf(path, 'find');
     try {
@@ -286,38 +289,38 @@ export class FileSink {
     }
   }
 
-  /** All that is still plain, that of an earlier life and that which is rotated meanwhile, too. */
+  /** Compresses all rotated files that are not compressed, those of earlier supervisors and later rotations included. */
   #compress(): void {
-    if (this.#compressing) return;
-    this.#compressing = true;
+    if (this.#isCompressing) return;
+    this.#isCompressing = true;
     this.#compressor.add(this.#compressAll());
   }
 
   *#compressAll(): Generator<void> {
     const { path } = this.#style;
     try {
-      while (yield* compressNewest(path, () => this.#style.keep)) this.#staysPlain = false;
+      while (yield* compressNewest(path, () => this.#style.keep)) this.#isCompressionFailing = false;
     } catch (error) {
-      // Tried again with the next file that is rotated.
-      if (!this.#staysPlain) this.#say(wordsOf(error));
-      this.#staysPlain = true;
+      // The next rotation tries again.
+      if (!this.#isCompressionFailing) this.#report(messageOf(error));
+      this.#isCompressionFailing = true;
     } finally {
-      this.#compressing = false;
+      this.#isCompressing = false;
     }
   }
 
   #whyNot(error: unknown): string {
-    return `cannot write ${this.#style.path}: ${wordsOf(error)}`;
+    return `cannot write ${this.#style.path}: ${messageOf(error)}`;
   }
 
   #fail(text: string): void {
-    this.#tryAt = this.#clock.now() + LATER;
+    this.#tryAt = this.#clock.now() + RETRY;
     if (this.#failing !== null) return;
     this.#failing = { lost: 0 };
-    this.#say(`${text}; its lines still go to the standard output`);
+    this.#report(`${text}. Its lines are still written to standard output`);
   }
 
-  #giveUp(): void {
+  #discardQueue(): void {
     if (this.#failing !== null) this.#failing.lost += this.#queued;
     this.#queue = [];
     this.#queued = 0;
@@ -326,7 +329,7 @@ export class FileSink {
 
   #recover(): void {
     if (this.#failing === null) return;
-    this.#say(`${this.#style.path} is written again; it lacks ${this.#failing.lost} bytes`);
+    this.#report(`${this.#style.path} is written again; ${this.#failing.lost} bytes are missing`);
     this.#failing = null;
   }
 
@@ -367,9 +370,9 @@ function takeLines(queue: Uint8Array[], room: number): Uint8Array {
   return taken.length === 1 ? (taken[0] ?? new Uint8Array(0)) : Buffer.concat(taken);
 }
 
-const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Creates missing folders. Checks before opening, because closing a FIFO would be its end for the reader. */
+/** Creates missing folders. Checks before opening, because the reader of a FIFO would read its end when we close it. */
 function refuseWhatIsThere(path: string): void {
   const { folder, name, isFollowed } = openFolderOf(path, 'make');
   try {
@@ -380,7 +383,7 @@ function refuseWhatIsThere(path: string): void {
   }
 }
 
-/** What a FIFO takes is up to its reader, and a block device is a disk with something on it. */
+/** Throws unless it is a regular file or a character device. Writing to a block device would destroy its content. */
 function refuse(found: Stats): void {
   if (found.isFile() || found.isCharacterDevice()) return;
   const kind = found.isDirectory()

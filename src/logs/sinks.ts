@@ -1,9 +1,9 @@
-// Where output goes: standard output and standard error, each with a bounded queue in front of an Output, which never stops
-// the event loop. Knows nothing of services and of descriptors.
+// The sinks of output: standard output and standard error, each with a bounded queue in front of an Output. Never blocks the
+// event loop. Has no access to services or descriptors.
 import type { Output } from '../platform/output.ts';
 
 /** A sink is full when it holds this much, bytes. */
-const FULL = 256 * 1024;
+const FULL = 64 * 1024;
 /** The supervisor's own lines are accepted beyond FULL up to this much, then dropped, bytes. */
 const OVERFULL = 1024 * 1024;
 /** Short pieces are written together, up to this much, bytes: a write of each would cost a system call. */
@@ -29,8 +29,13 @@ export class Sink {
   #pieces: Piece[] = [];
   #queued = 0;
   #isWriting = false;
-  #isDead = false;
+  /** Whether a write has failed: the reader has gone. */
+  #isClosed = false;
   #waiting: (() => void)[] = [];
+  /** Whether the output has accepted a part of a piece only. */
+  isTorn = false;
+  /** Called when isTorn has changed. */
+  onTorn: () => void = () => undefined;
   /** Bytes written since the start: while it grows, there is a reader. */
   written = 0;
 
@@ -51,7 +56,7 @@ export class Sink {
    * and room() keeps the queue bounded. `done` is called when the memory may be used again; never if an error comes first.
    */
   write(bytes: Uint8Array, done?: () => void): void {
-    if (this.#isDead || bytes.length === 0) return;
+    if (this.#isClosed || bytes.length === 0) return;
     this.#queued += bytes.length;
     this.#pieces.push({ bytes, done });
     if (!this.#isWriting) void this.#writeAll();
@@ -66,12 +71,12 @@ export class Sink {
 
   /** Resolves when the sink is not full or the reader has gone. */
   room(): Promise<void> {
-    return this.isFull && !this.#isDead ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve();
+    return this.isFull && !this.#isClosed ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve();
   }
 
   /** Resolves when all is written or the reader has gone. */
   async drained(): Promise<void> {
-    while (this.#queued > 0 && !this.#isDead) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    while (this.#queued > 0 && !this.#isClosed) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** Runs until the queue is empty; does not yield to the event loop while the output has room. */
@@ -84,6 +89,7 @@ export class Sink {
         for (const { bytes, done } of joined(pieces)) {
           for (let rest = bytes; rest.length > 0; ) {
             const writing = this.#output.write(rest);
+            if (typeof writing !== 'number') this.#tear(true);
             const count = typeof writing === 'number' ? writing : await writing;
             rest = rest.subarray(count);
             this.#count(count);
@@ -93,12 +99,19 @@ export class Sink {
       }
     } catch {
       // The reader (EPIPE) or the terminal (EIO) has gone. Only this output ends.
-      this.#isDead = true;
+      this.#isClosed = true;
       this.#pieces = [];
       this.#queued = 0;
       this.#wake();
     }
     this.#isWriting = false;
+    this.#tear(false);
+  }
+
+  #tear(isTorn: boolean): void {
+    if (this.isTorn === isTorn) return;
+    this.isTorn = isTorn;
+    this.onTorn();
   }
 
   #count(size: number): void {

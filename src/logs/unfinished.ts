@@ -1,4 +1,4 @@
-// Shows the text behind the last newline of a stream, once the stream has been silent for a moment, to `log` probes,
+// Shows the text after the last newline of a stream, once the stream has been silent for a moment, to `log` probes,
 // `logs` and the post-mortem. Never passes it to standard output and log files, which take whole lines.
 import type { Clock } from '../ports.ts';
 import type { LineSplitter } from './lines.ts';
@@ -48,14 +48,14 @@ export class Unfinished {
   }
 
   #arm(ms: number): () => void {
-    return this.#clock.after(ms, () => this.#look());
+    return this.#clock.after(ms, () => this.#showIfSilent());
   }
 
-  #look(): void {
+  #showIfSilent(): void {
     this.#cancel = null;
     if (this.#splitter.unfinished.length === 0) return;
-    const left = this.#changedAt + UNFINISHED_AFTER - this.#clock.now();
-    if (left > 0) this.#cancel = this.#arm(left);
+    const remaining = this.#changedAt + UNFINISHED_AFTER - this.#clock.now();
+    if (remaining > 0) this.#cancel = this.#arm(remaining);
     else this.showNow();
   }
 

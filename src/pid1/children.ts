@@ -1,5 +1,5 @@
-// The process set of each run, from the spawn until no process is left. PID 1 spawns, signals and reaps; this file
-// knows which processes belong to a run (a process set may outlive its main process), and when the last one has ended.
+// Tracks the process set of each run, from the spawn until no process is left. PID 1 spawns, signals and reaps; this file
+// determines which processes belong to a run (a process set may outlive its main process), and when the last one has ended.
 // Probes, hooks and stop commands are runs here too. Never decides when to signal, clean up or kill.
 
 import { describeLaunchFailure } from '../linux/launch.ts';
@@ -22,11 +22,11 @@ import {
   recordRun,
   type SpawnRequest,
 } from './run.ts';
-import { layOut, type PipeEnd } from './streams.ts';
+import { arrangeStreams, type PipeEnd } from './streams.ts';
 
 /**
- * After this many consecutive scans without a process of the run, no process is left, even if some processes
- * disappeared during each scan: on a machine where processes come and go all the time, every scan may be like that.
+ * After this many consecutive scans without a process of the run, no process is left, even if other processes ended during
+ * each scan: on a busy machine this may happen in every scan.
  */
 const EMPTY_SCANS = 3;
 /** kill(2). */
@@ -35,11 +35,11 @@ const EPERM = 1;
 const FIRST_PAUSE = 2;
 const LAST_PAUSE = 100;
 
-/** A mark is this supervisor's random number and the run's number, far above any limit that a user would set. */
+/** A mark combines the supervisor's random number and the number of the run. It is far above any limit that a user sets. */
 const MARK_SHIFT = 20n;
 const MARK_FLOOR = 0x1_0000_0000n;
 
-export interface ChildrenParts {
+interface ChildrenParts {
   readonly clock: Clock;
   readonly pid1: Pid1;
   /** A random 32-bit number that distinguishes the marks of this supervisor from those of other supervisors. */
@@ -61,7 +61,7 @@ export class Children {
   readonly #mains = new Map<number, Process | null>();
   readonly #table: ProcessTable;
   #marks: bigint;
-  /** Runs of the supervisor before this one that nobody has adopted yet. */
+  /** Runs of the previous supervisor that have not been adopted yet. */
   #inherited = new Map<number, RunEntry>();
   /** Runs that are being ended. */
   readonly #ending = new Set<Run>();
@@ -81,7 +81,7 @@ export class Children {
   spawn(request: SpawnRequest, listener: RunListener): Run {
     const id = this.#parts.pid1.nextRun();
     const mark = this.#marks + BigInt(id);
-    const { streams, pipes } = layOut(request.input, request.output);
+    const { streams, pipes } = arrangeStreams(request.input, request.output);
     const { argv, cwd, user, umask, nice, oomScoreAdj, cpus, limits, runName, notify } = request;
     const env = { ...this.#parts.env, ...request.env };
     const attributes = { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits };
@@ -118,14 +118,15 @@ export class Children {
   }
 
   /**
-   * Goes on with a run of the supervisor before this one. The listener is told later what has happened to it since. If
-   * the run was being ended, `done` is called when no process is left.
+   * Takes over a run of the previous supervisor; null: PID 1 has no entry for it. The listener is called later, with the
+   * events that the previous supervisor did not receive. If the run was being ended, `done` is called when no process is
+   * left.
    */
   adopt(record: RunRecord, request: Adoption, listener: RunListener, done: Done): Run | null {
     const entry = this.#inherited.get(record.id);
     if (entry === undefined) return null;
     this.#inherited.delete(record.id);
-    const { pipes } = layOut(null, request.output);
+    const { pipes } = arrangeStreams(null, request.output);
     const run = this.#add(record.id, request.runName, listener);
     if (record.pid > 0) this.#begin(run, record.pid, record.start, pipes, entry.pipes);
     run.known = new Map([...run.known, ...record.known]);
@@ -137,7 +138,7 @@ export class Children {
     if (ending !== null) {
       this.#begunEnding(run, {
         signal: ending.signal,
-        // SIGKILL is sent again, to learn who may not be sent it.
+        // SIGKILL is sent again, to determine the processes for which it is not permitted.
         signalled: new Set(ending.signal === 'SIGKILL' ? [] : ending.signalled),
         swept: new Map(ending.swept.map(([key, pid, name]) => [key, { pid, name }])),
         done,
@@ -149,13 +150,13 @@ export class Children {
     return run;
   }
 
-  /** The entries of PID 1's table that were there before this supervisor, for adopt(), and the seed of their marks. */
+  /** Sets the entries of PID 1's table from before this supervisor, for adopt(), and the seed of their marks. */
   inherit(runs: ReadonlyMap<number, RunEntry>, seed: number): void {
     this.#inherited = new Map(runs);
     this.#marks = firstMark(seed);
   }
 
-  /** Kills the processes of the runs that nobody has adopted: commands of the supervisor before this one. */
+  /** Kills the processes of runs that have not been adopted: short commands of the previous supervisor. */
   discardOthers(): void {
     for (const entry of this.#inherited.values()) this.#discard(entry);
   }
@@ -182,20 +183,20 @@ export class Children {
     if (run !== null) this.kill(run);
   }
 
-  /** What a successor needs to know of a run; null: it is over. */
+  /** The checkpoint's record of a run; null: no process of it is left. */
   recordOf(run: Run): RunRecord | null {
     if (!this.#runs.has(run.id)) return null;
     return recordRun(run);
   }
 
-  /** The program is executing. */
+  /** Records that the program is executing, and opens its pipes. */
   #begin(run: Run, pid: number, start: number, pipes: readonly PipeEnd[], descriptors: readonly number[]): void {
     const { pid1, hasMarks } = this.#parts;
     run.pid = pid;
     run.start = start;
     this.#mains.set(pid, newMain(pid, start, pid1.pid));
     run.known = new Map([[pid, start]]);
-    if (hasMarks) this.#table.introduce(pid, start, run.mark);
+    if (hasMarks) this.#table.setMark(pid, start, run.mark);
     for (const [index, pipe] of pipes.entries()) pipe.open(`/proc/${pid1.pid}/fd/${descriptors[index]}`);
   }
 
@@ -203,7 +204,7 @@ export class Children {
     const { listener } = run;
     return {
       spawned: (pid, start, descriptors) => {
-        // PID 1 may report it again after its table.
+        // PID 1 may report it a second time: in its table, and as an event.
         if (run.pid > 0) return;
         this.#begin(run, pid, start, pipes, descriptors);
         listener.changed?.();
@@ -219,7 +220,7 @@ export class Children {
       },
       exited: (status) => {
         if (run.exited) return;
-        this.#table.outdate(run.pid, run.start);
+        this.#table.discardIfAlive(run.pid, run.start);
         if (this.#mains.has(run.pid)) this.#mains.set(run.pid, null);
         run.exited = true;
         listener.changed?.();
@@ -248,8 +249,8 @@ export class Children {
   }
 
   /**
-   * Sends SIGKILL to all processes of the run, and to those that they fork meanwhile. A `done` of an earlier call is
-   * kept, unless this call gives another one.
+   * Sends SIGKILL to all processes of the run, and to those that they fork in the meantime. The `done` of an earlier call is
+   * kept, unless this call has one.
    */
   kill(run: Run, done?: Done): void {
     this.#end(run, 'SIGKILL', done);
@@ -257,7 +258,7 @@ export class Children {
 
   #end(run: Run, signal: Ending['signal'], done: Done | undefined): void {
     if (!this.#runs.has(run.id)) {
-      // No process of it is left, or it was never executed.
+      // No process of the run is left, or the program was never executed.
       done?.([]);
       return;
     }
@@ -298,8 +299,8 @@ export class Children {
     if (this.#ending.size === 0) this.#parts.pid1.watch(false);
   }
 
-  /** Scans again the runs that are being ended and to which one of the reaped orphans belonged (null: all of them). */
-  lookAgain(reaped: readonly number[] | null): void {
+  /** Scans runs that are being ended again, if a reaped orphan belonged to them. Null: all of these runs. */
+  rescan(reaped: readonly number[] | null): void {
     for (const run of this.#ending) {
       if (run.ending === undefined || !run.exited) continue;
       if (reaped !== null && !reaped.some((pid) => run.known.has(pid))) continue;
@@ -317,8 +318,8 @@ export class Children {
     if (ending === undefined) return;
     ending.cancel();
     let alive = this.#members(run);
-    for (let scans = 1; alive?.length === 0 && !this.#table.isWhole && scans < EMPTY_SCANS; scans += 1) {
-      this.#table.forget();
+    for (let scans = 1; alive?.length === 0 && !this.#table.isComplete && scans < EMPTY_SCANS; scans += 1) {
+      this.#table.discard();
       alive = this.#members(run);
     }
     if (alive?.length === 0 && run.exited) {
@@ -337,7 +338,7 @@ export class Children {
 
   /**
    * Signals the members that have not been sent this signal yet. Returns true if SIGKILL was sent: then the next scan
-   * follows as soon as it was delivered, because a process may have forked meanwhile.
+   * follows as soon as it was delivered, because a process may have forked in the meantime.
    */
   #signalNew(run: Run, ending: Ending, alive: readonly Process[]): boolean {
     const { signal } = ending;
@@ -365,22 +366,22 @@ export class Children {
       const left = failures.flatMap(({ index, errno }) => (errno === EPERM ? (named[index] ?? []) : []));
       if (left.length > 0)
         run.listener.killRefused?.(left.map((process) => ({ pid: process.pid, name: readTitle(process) })));
-      this.#table.forget();
+      this.#table.discard();
       if (run.ending === ending) this.#scan(run);
     });
     return true;
   }
 
   /**
-   * The current processes of a run; null if /proc cannot be read. Remembers each, so that it is found again when its
-   * parents have ended.
+   * The current processes of a run; null if /proc cannot be read. Updates `known`, so that each process is still found when
+   * its parents have ended.
    */
   #members(run: Run): Process[] | null {
     const { pid: main, start: mainStart, mark, runName, known } = run;
     if (main === 0) return [];
     const members = this.#table.membersOf({ main, mainStart, mark, runName, known }, this.#parts.hasMarks);
     if (members === null) return null;
-    run.known = this.#table.remembered(known, members);
+    run.known = this.#table.updateKnown(known, members);
     if (!isSame(known, run.known)) run.listener.changed?.();
     return members;
   }
@@ -399,9 +400,9 @@ export class Children {
    * namespace, which ends with it.) Returns whether there was such a process.
    */
   killEverything(): boolean {
-    // Without PID 1 it is unknown which of these have been reaped.
+    // Without PID 1 it is not known which of them have been reaped, so all are read from /proc.
     for (const pid of this.#mains.keys()) this.#mains.set(pid, null);
-    this.#table.forget();
+    this.#table.discard();
     let found = false;
     for (const run of this.#runs.values()) {
       for (const { pid } of this.#members(run) ?? []) {
@@ -409,7 +410,7 @@ export class Children {
         try {
           process.kill(pid, 'SIGKILL');
         } catch {
-          // It has ended meanwhile.
+          // The process has ended.
         }
       }
     }

@@ -1,11 +1,11 @@
-// The supervisor's side of the protocol with PID 1: sends requests, and passes each event to the listener of its run.
-// Knows runs by number, and never services. Requests that are made in one turn, and the records of the checkpoint that
-// change with them, are one batch: PID 1 executes and keeps all of it or, if this process dies before it is written,
-// nothing.
+// The supervisor's side of the protocol with PID 1: sends requests, and passes each event to the listener of its run. Handles
+// runs by number, and never services. The requests of one turn and the records of the checkpoint that change with them are
+// one batch: PID 1 executes and stores either the whole batch or, if this process dies before it is written, nothing.
 import type { Succession } from '../plan/plan.ts';
 import type { Connection, ConnectionListener } from '../platform/socket.ts';
 import {
   EventReader,
+  encodeAcknowledge,
   encodeBatch,
   encodeEnd,
   encodeHello,
@@ -13,7 +13,6 @@ import {
   encodeRelease,
   encodeSignal,
   encodeSpawn,
-  encodeTaken,
   encodeWatch,
   type Pid1Event,
   type Records,
@@ -35,15 +34,15 @@ export interface SpawnListener {
   notified(text: string, uid: number): void;
 }
 
-/** The events that belong to no run. */
-export interface Pid1Listener {
+/** The events that do not belong to a run. */
+interface Pid1Listener {
   /**
    * PID 1 has received a signal, by number. `isFromKernel`: the kernel sent it, as when a terminal changes its size.
    */
   received(signal: number, isFromKernel: boolean): void;
   /**
-   * Must call `take`, which delivers the events that arrived in the same turn of the event loop: PID 1 found them at
-   * once.
+   * Must call `take`, which delivers the events that arrived in the same turn of the event loop: PID 1 detected them at the
+   * same time.
    */
   turn(take: () => void): void;
   /** Orphans were reaped. `pids` is null if there were too many for the list, or if watch() is off. */
@@ -52,8 +51,8 @@ export interface Pid1Listener {
   lost(): void;
 }
 
-/** What the supervisor before this one has left: its checkpoint, and PID 1's table of runs. */
-export interface Inheritance {
+/** The state of the previous supervisor: its checkpoint, and PID 1's table of runs. */
+interface Inheritance {
   readonly records: Records;
   readonly runs: ReadonlyMap<number, RunEntry>;
 }
@@ -66,24 +65,30 @@ export class Pid1 {
   #connection: Connection | null = null;
   /** Requests that have not been sent. */
   #requests: Uint8Array[] = [];
-  /** How many of the events that PID 1 keeps have had their effect and are to be forgotten; null: none, and no ping. */
-  #taken: number | null = null;
+  /**
+   * The number of events that have been handled, which PID 1 need not keep any more; null: there is nothing to acknowledge. 0
+   * is the response to a ping.
+   */
+  #acknowledged: number | null = null;
   #isFlushing = false;
   #changed: () => Records = () => NONE;
-  /** Records and runs that arrive, until the last has; null: this is the first supervisor, or they have been received. */
+  /** The state of the previous supervisor while it arrives; null: this is the first supervisor, or all has arrived. */
   #arriving: Arriving | null = null;
   /** Whether events wait for resume(). */
   #isHeld = false;
+  /** Events of adopted runs that the previous supervisor did not receive. */
+  #missed: { readonly order: number; readonly events: readonly Pid1Event[] }[] = [];
   readonly #reader = new EventReader();
   readonly #listener: Pid1Listener;
   readonly #runs = new Map<number, SpawnListener>();
-  readonly #answers = new Map<number, (failures: readonly SignalFailure[]) => void>();
+  /** Callers of signal() that wait for its result, by sequence number. */
+  readonly #signalling = new Map<number, (failures: readonly SignalFailure[]) => void>();
   readonly #events: Pid1Event[] = [];
   readonly #soon: (fn: () => void) => void;
   #lastRun = 0;
   #sequence = 0;
 
-  /** `pid` is PID 1's number in this namespace; `soon` calls on the next turn of the event loop. */
+  /** `pid` is the PID of PID 1 in this namespace; `soon` calls a function in the next turn of the event loop. */
   constructor(pid: number, soon: (fn: () => void) => void, listener: Pid1Listener) {
     this.pid = pid;
     this.#soon = soon;
@@ -99,9 +104,7 @@ export class Pid1 {
     this.flush();
   }
 
-  /**
-   * Receives what the supervisor before this one has left. Call it before connect(). Events are held until resume().
-   */
+  /** Receives the state of the previous supervisor. Call it before connect(). Events are held until resume(). */
   inherit(): Promise<Inheritance> {
     this.#isHeld = true;
     return new Promise((resolve) => {
@@ -109,35 +112,39 @@ export class Pid1 {
     });
   }
 
-  /** Delivers the events that were held, and from now on each as it comes. */
+  /** Delivers the events that were held, and from now on every event when it arrives. */
   resume(): void {
     this.#isHeld = false;
+    // Delivers the events that occurred without a supervisor, in order. PID 1 reports the same exits again later.
+    const missed = this.#missed.sort((a, b) => a.order - b.order).flatMap(({ events }) => events);
+    this.#missed = [];
+    this.#events.unshift(...missed);
     this.#deliverSoon();
   }
 
-  /** `changed` returns the records of the checkpoint that have changed since it was last called. */
+  /** Sets the source of the checkpoint: `changed` returns the records that have changed since its last call. */
   keep(changed: () => Records): void {
     this.#changed = changed;
   }
 
-  /** A record of the checkpoint may have changed: it goes to PID 1 with the requests of this turn. */
+  /** Call it when a record of the checkpoint may have changed: it is sent to PID 1 with the requests of this turn. */
   touch(): void {
     if (this.#isFlushing) return;
     this.#isFlushing = true;
-    // After the code that is running now, which may make more requests.
+    // A microtask runs after the current code, which may make more requests.
     queueMicrotask(() => this.flush());
   }
 
-  /** Sends what has been requested and what has changed, as one batch. */
+  /** Sends all requests and changed records as one batch. */
   flush(): void {
     this.#isFlushing = false;
     if (this.#connection === null) return;
     const records = this.#changed();
     const frames = this.#requests;
     this.#requests = [];
-    if (this.#taken !== null) frames.unshift(encodeTaken(this.#taken));
+    if (this.#acknowledged !== null) frames.unshift(encodeAcknowledge(this.#acknowledged));
     if (records.size > 0) frames.unshift(encodeKeep(records));
-    this.#taken = null;
+    this.#acknowledged = null;
     const [first] = frames;
     if (first !== undefined) this.#connection.write(frames.length === 1 ? first : encodeBatch(frames));
   }
@@ -162,7 +169,7 @@ export class Pid1 {
     });
   }
 
-  /** Takes an event that belongs to the inheritance; false if it does not. */
+  /** Handles an event that belongs to the inheritance; returns false for any other event. */
   #arrived(event: Pid1Event): boolean {
     const arriving = this.#arriving;
     if (arriving === null) return false;
@@ -180,7 +187,7 @@ export class Pid1 {
     return true;
   }
 
-  /** For the end of this process by a bug: nothing of this turn takes effect, and only these records are kept. */
+  /** Call it before this process ends because of a bug: drops the requests of this turn, and stores only these records. */
   abandon(records: Records): void {
     this.#requests = [];
     this.#connection?.write(encodeKeep(records));
@@ -200,7 +207,7 @@ export class Pid1 {
     this.#send(encodeHello(stopTimeout, stopSignals, succession));
   }
 
-  /** A number for a run that no other has. */
+  /** Returns a unique number for a run. */
   nextRun(): number {
     this.#lastRun += 1;
     return this.#lastRun;
@@ -213,16 +220,18 @@ export class Pid1 {
   }
 
   /**
-   * Goes on with a run of the supervisor before this one. `since`: how far that one knew of it. What has happened to it
-   * since is told as events, when resume() is called.
+   * Takes over a run of the previous supervisor. `since` is the last state of the run that the previous supervisor had
+   * received. Later changes are delivered as events when resume() is called.
    */
   adopt(entry: RunEntry, since: 'requested' | 'spawned' | 'exited', listener: SpawnListener): void {
     const { run, state, pid, start, pipes } = entry;
     this.#runs.set(run, listener);
     const isExecuting = state === 'executing' || state === 'exited';
-    if (since === 'requested' && isExecuting) this.#events.push({ type: 'spawned', run, pid, start, pipes });
-    if (since !== 'exited' && state === 'exited') this.#events.push({ type: 'exited', run, status: entry.status });
-    if (state === 'failed') this.#events.push({ type: 'failed', run, ...entry.failure });
+    const missed: Pid1Event[] = [];
+    if (since === 'requested' && isExecuting) missed.push({ type: 'spawned', run, pid, start, pipes });
+    if (since !== 'exited' && state === 'exited') missed.push({ type: 'exited', run, status: entry.status });
+    if (state === 'failed') missed.push({ type: 'failed', run, ...entry.failure });
+    if (missed.length > 0) this.#missed.push({ order: entry.order, events: missed });
   }
 
   /** Ends the use of a run: PID 1 closes its pipes and removes its entry. */
@@ -236,7 +245,7 @@ export class Pid1 {
     this.#sequence += 1;
     const sequence = this.#sequence;
     return new Promise((resolve) => {
-      this.#answers.set(sequence, resolve);
+      this.#signalling.set(sequence, resolve);
       this.#send(encodeSignal(sequence, signal, targets));
     });
   }
@@ -266,34 +275,39 @@ export class Pid1 {
         return;
       case 'notified':
         this.#runs.get(event.run)?.notified(event.text, event.uid);
-        this.#answer(1);
+        this.#acknowledge(1);
         return;
       case 'signalled':
-        this.#answers.get(event.sequence)?.(event.failures);
-        this.#answers.delete(event.sequence);
+        this.#signalling.get(event.sequence)?.(event.failures);
+        this.#signalling.delete(event.sequence);
         return;
       case 'received':
         this.#listener.received(event.signal, event.code === SI_KERNEL);
-        this.#answer(1);
+        this.#acknowledge(1);
         return;
       case 'reaped':
         this.#listener.reaped(event.total, event.isComplete && event.pids.length > 0 ? event.pids : null);
         return;
       case 'ping':
-        this.#answer(0);
+        this.#acknowledge(0);
         return;
       case 'kept':
       case 'run':
       case 'restored':
-        throw new Error(`PID 1 sent ${event.type} after the last of them`);
+        throw new Error(`PID 1 sent ${event.type} after the end of the checkpoint`);
       default:
         event satisfies never;
     }
   }
 
-  /** So many more of the events that PID 1 keeps have had their effect, which is in the same batch. */
-  #answer(count: number): void {
-    this.#taken = (this.#taken ?? 0) + count;
+  /** Sends a sign of life to PID 1: a supervisor that is silent for too long is hung. */
+  signOfLife(): void {
+    this.#acknowledge(0);
+  }
+
+  /** Acknowledges `count` events with the next batch, which contains their effects. PID 1 need not keep them any more. */
+  #acknowledge(count: number): void {
+    this.#acknowledged = (this.#acknowledged ?? 0) + count;
     this.touch();
   }
 

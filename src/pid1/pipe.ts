@@ -13,7 +13,7 @@ export class OutputPipe {
     try {
       this.#reader = openReader(path);
     } catch {
-      // All descriptors are used up. What the program writes stays in the pipe.
+      // No descriptor is left. The output of the program stays in the pipe.
     }
     this.#opened.resolve(this.#reader);
   }

@@ -14,7 +14,7 @@ export const REQUEST = {
   end: 6,
   keep: 7,
   batch: 8,
-  taken: 9,
+  acknowledge: 9,
 } as const;
 
 export const EVENT = {
@@ -48,7 +48,7 @@ export const STEPS = {
   11: 'cwd',
   12: 'exec',
 } as const satisfies Readonly<Record<number, string>>;
-export type SpawnStep = (typeof STEPS)[keyof typeof STEPS];
+type SpawnStep = (typeof STEPS)[keyof typeof STEPS];
 
 /** What a descriptor of the program refers to. */
 export type Stream =
@@ -92,7 +92,7 @@ const UNLIMITED = 0xffff_ffff_ffff_ffffn;
 
 export interface SpawnFrame {
   readonly run: number;
-  /** Number of the signal that PID 1 sends if the supervisor has died. */
+  /** The number of the signal that PID 1 sends if the supervisor has died. */
   readonly stopSignal: number;
   /** 0: none. */
   readonly mark: bigint;
@@ -167,7 +167,7 @@ class Frame {
 const NUL = Buffer.alloc(1);
 const MOST_U32 = 0xffff_ffff;
 
-/** What PID 1 uses until it is told otherwise: native/supervise.c. */
+/** The values that PID 1 uses before the first `hello`: native/supervise.c. */
 export const SUCCESSION: Succession = {
   hungAfter: 30_000,
   stopWait: 2_000,
@@ -193,9 +193,9 @@ export function encodeHello(
 export const encodeRelease = (run: number): Buffer => new Frame(REQUEST.release).u32(run).end();
 export const encodeWatch = (on: boolean): Buffer => new Frame(REQUEST.watch).u32(on ? 1 : 0).end();
 export const encodeEnd = (code: number): Buffer => new Frame(REQUEST.end).u32(code).end();
-export const encodeTaken = (count: number): Buffer => new Frame(REQUEST.taken).u32(count).end();
+export const encodeAcknowledge = (count: number): Buffer => new Frame(REQUEST.acknowledge).u32(count).end();
 
-/** Records of the checkpoint by key, 0 to 2^20 - 1; an empty one is removed. */
+/** Records of the checkpoint by key, 0 to 2^20 - 1. PID 1 removes a record that is empty. */
 export type Records = ReadonlyMap<number, Uint8Array>;
 
 export function encodeKeep(records: Records): Buffer {
@@ -204,7 +204,7 @@ export function encodeKeep(records: Records): Buffer {
   return frame.end();
 }
 
-/** Frames that PID 1 executes all or not at all. */
+/** Combines frames into one, which PID 1 executes completely or not at all. */
 export function encodeBatch(frames: readonly Uint8Array[]): Buffer {
   const frame = new Frame(REQUEST.batch);
   for (const bytes of frames) frame.bytes(bytes);
@@ -284,7 +284,7 @@ export type Pid1Event =
       readonly errno: number;
       readonly index: number;
     }
-  /** As wait4(2) gives it. */
+  /** `status` is that of wait4(2). */
   | { readonly type: 'exited'; readonly run: number; readonly status: number }
   | { readonly type: 'reaped'; readonly total: number; readonly isComplete: boolean; readonly pids: readonly number[] }
   | {
@@ -302,10 +302,10 @@ export type Pid1Event =
       readonly uid: number;
       readonly text: string;
     }
-  /** A part of a record of the supervisor before this one; `size` is that of the whole record, bytes. */
+  /** A part of a record of the previous supervisor. `size` is the size of the whole record, bytes. */
   | { readonly type: 'kept'; readonly key: number; readonly size: number; readonly part: Uint8Array }
   | ({ readonly type: 'run' } & RunEntry)
-  /** `lastRun`: the highest number that a run has had. */
+  /** `lastRun`: the highest number of a run so far. */
   | { readonly type: 'restored'; readonly lastRun: number }
   | { readonly type: 'ping' };
 
@@ -313,18 +313,20 @@ export type Pid1Event =
 export interface RunEntry {
   readonly run: number;
   readonly state: RunState;
-  /** 0 if no process was made. */
+  /** 0 if no process was created. */
   readonly pid: number;
   readonly start: number;
   readonly mark: bigint;
   /** Meaningful for `failed` only. */
   readonly failure: { readonly step: SpawnStep; readonly errno: number; readonly index: number };
-  /** Of `exited`, as wait4(2) gives it. */
+  /** The status of wait4(2), meaningful for `exited` only. */
   readonly status: number;
+  /** The position of the exit or failed start among those of all runs, from 1; 0: the run has not ended. */
+  readonly order: number;
   readonly pipes: readonly number[];
 }
 
-export type RunState = (typeof RUN_STATES)[number];
+type RunState = (typeof RUN_STATES)[number];
 const RUN_STATES = ['starting', 'executing', 'failed', 'exited'] as const;
 
 export interface SignalFailure {
@@ -337,7 +339,7 @@ export interface SignalFailure {
 export class EventReader {
   #rest: Buffer = Buffer.alloc(0);
 
-  /** Returns the events that these bytes complete. Throws for an event that this release does not know. */
+  /** Returns the events that these bytes complete. Throws for an event that this release does not support. */
   push(bytes: Uint8Array): Pid1Event[] {
     this.#rest = this.#rest.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#rest, bytes]);
     const events: Pid1Event[] = [];
@@ -430,7 +432,7 @@ function decodeEvent(type: number, payload: Buffer): Pid1Event {
     case EVENT.ping:
       return { type: 'ping' };
     default:
-      throw new Error(`PID 1 sent event ${type}, which this release does not know`);
+      throw new Error(`PID 1 sent event ${type}, which this release does not support`);
   }
 }
 
@@ -443,6 +445,7 @@ function decodeRun(fields: Fields): Pid1Event & { readonly type: 'run' } {
     type: 'run',
     ...{ run, state, pid, start, mark, failure },
     status: fields.i32(),
+    order: fields.u32(),
     pipes: fields.list(() => fields.u32()),
   };
 }

@@ -1,4 +1,4 @@
-// One run as data: what is asked for, what is known of its processes, and what of that a successor needs. Changes nothing.
+// The types of one run: the request, the state of its processes, and the record for the checkpoint. Changes nothing.
 
 import type { LaunchAttributes, LaunchFailure } from '../linux/launch.ts';
 import type { Process } from '../linux/processes.ts';
@@ -13,7 +13,7 @@ export interface SpawnRequest extends LaunchAttributes {
   readonly umask: number | null;
   /** Name of the signal that PID 1 sends if the supervisor has died. */
   readonly stopSignal: string;
-  /** `vllm#3`: SVC_NAME and SVC_RUN of the program's environment, or a name that no environment has. */
+  /** `vllm#3`: SVC_NAME and SVC_RUN of the program's environment, or a name that occurs in no environment. */
   readonly runName: string;
   /** Standard input; null is /dev/null. A `terminal` is also its output and its controlling terminal. */
   readonly input: Input | null;
@@ -28,31 +28,33 @@ export interface RunListener {
   spawned(pid: number): void;
   /** The program was never executed; no process is left. */
   failed(failure: LaunchFailure): void;
-  /** The main process has ended; other processes of the run may still live. */
+  /** The main process has ended; other processes of the run may still be alive. */
   exited(exit: ChildExit): void;
   /** These processes of the run are still alive: the kernel does not permit PID 1 to send them SIGKILL. */
   killRefused?(left: readonly { readonly pid: number; readonly name: string }[]): void;
-  /** What recordOf() returns is another now. */
+  /** The result of recordOf() has changed. */
   changed?(): void;
 }
 
-/** What a successor needs to know of a run, as data for JSON. Arrays of two: a process, and its start time or name. */
+/** The checkpoint's record of a run, as data for JSON. */
 export interface RunRecord {
   readonly id: number;
-  /** 0 until the listener was told that the program executes. */
+  /** 0 until the listener's `spawned` was called. */
   readonly pid: number;
   readonly start: number;
-  /** Whether the listener was told that the main process has ended. */
+  /** Whether the listener's `exited` was called. */
   readonly exited: boolean;
+  /** PID and start time. */
   readonly known: readonly (readonly [number, number])[];
   readonly ending: {
     readonly signal: Ending['signal'];
     readonly signalled: readonly string[];
+    /** `pid:start`, PID and name. */
     readonly swept: readonly (readonly [string, number, string])[];
   } | null;
 }
 
-/** What makes an adopted run the same as a spawned one. */
+/** The parts of a request that an adopted run needs. */
 export type Adoption = Pick<SpawnRequest, 'runName' | 'output' | 'notify'> & LaunchAttributes;
 
 /** One run, from the spawn until no process of it is left. */
@@ -79,6 +81,7 @@ export interface Ending {
   signal: 'SIGTERM' | 'SIGKILL';
   /** `pid:start` of the processes that were sent `signal`. */
   readonly signalled: Set<string>;
+  /** Leftover processes that were signalled, by `pid:start`. */
   readonly swept: Map<string, { readonly pid: number; readonly name: string }>;
   /** Called when no process is left; undefined: no caller waits for that. */
   done: Done | undefined;
@@ -86,7 +89,7 @@ export interface Ending {
   cancel: () => void;
 }
 
-/** What a successor needs to know of a run. */
+/** The checkpoint's record of a run. */
 export function recordRun(run: Run): RunRecord {
   const { id, pid, start, exited, ending } = run;
   return {

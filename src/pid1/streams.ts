@@ -1,4 +1,4 @@
-// What the descriptors of a program refer to: from the pipes and the input that a request names to the streams of the protocol.
+// Converts the pipes and the input of a request to the streams of the protocol, which describe the descriptors of a program.
 // Pure.
 import type { Stream } from './protocol.ts';
 
@@ -17,7 +17,7 @@ export interface Input {
  * The streams of a program, and its pipes in the order in which PID 1 creates them. `output` are the descriptors from 1
  * on.
  */
-export function layOut(
+export function arrangeStreams(
   input: Input | null,
   output: readonly (PipeEnd | null)[],
 ): {

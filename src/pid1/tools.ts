@@ -1,21 +1,21 @@
-// Short commands on behalf of a service: exec probes, stop commands, `svc-super exec`. PID 1 starts them with the
-// service's settings and a mark of their own; when one ends, all its leftover processes are killed. Never judges a
+// Runs short commands on behalf of a service: exec probes, stop commands, `svc-super exec`. PID 1 starts them with the
+// service's settings and with their own mark. When a command ends, all its leftover processes are killed. Never interprets a
 // result.
-import { explainShellExit, type LaunchFailure, visitorOf } from '../linux/launch.ts';
+import { credentialsOf, explainShellExit, type LaunchFailure } from '../linux/launch.ts';
 import { lastLineOf } from '../linux/lines.ts';
 import type { Children } from './children.ts';
 import { OutputPipe } from './pipe.ts';
 import type { ChildExit, Run, RunListener, SpawnRequest } from './run.ts';
 import type { Input } from './streams.ts';
 
-/** The result of a command: its exit code, or why it has none, and the last line of its output. */
-export interface ToolResult {
+/** The result of a command: its exit code, a description of its end, and the last line of its output. */
+interface ToolResult {
   readonly code: number | null;
-  readonly words: string;
+  readonly summary: string;
   readonly lastLine: string;
 }
 
-export type ToolRequest = Omit<SpawnRequest, 'input' | 'output' | 'notify' | 'stopSignal'>;
+type ToolRequest = Omit<SpawnRequest, 'input' | 'output' | 'notify' | 'stopSignal'>;
 
 /** The end of the output that is kept, characters. */
 const OUTPUT_KEPT = 4_096;
@@ -25,22 +25,22 @@ const OUTPUT_KEPT = 4_096;
  * killed too.
  */
 export async function runTool(children: Children, request: ToolRequest, abort: AbortSignal): Promise<ToolResult> {
-  if (abort.aborted) return { code: null, words: 'aborted', lastLine: '' };
+  if (abort.aborted) return { code: null, summary: 'aborted', lastLine: '' };
   const pipe = new OutputPipe();
   const output = collect(pipe);
   const ended = await runToEnd(children, request, [pipe, pipe], abort);
   await pipe.close();
-  return { ...wordsOf(ended, request), lastLine: lastLineOf(await output) };
+  return { ...describeEnd(ended, request), lastLine: lastLineOf(await output) };
 }
 
-function wordsOf(
+function describeEnd(
   ended: ChildExit | LaunchFailure,
   { argv, env, cwd, user }: ToolRequest,
-): { readonly code: number; readonly words: string } {
-  if ('step' in ended) return { code: ended.code, words: ended.message };
-  const words = ended.kind === 'code' ? `exit code ${ended.code}` : `killed by ${ended.signal}`;
+): { readonly code: number; readonly summary: string } {
+  if ('step' in ended) return { code: ended.code, summary: ended.message };
+  const summary = ended.kind === 'code' ? `exit code ${ended.code}` : `killed by ${ended.signal}`;
   const code = codeOf(ended);
-  return { code, words: explainShellExit(argv, code, { env, cwd, visitor: visitorOf(user) }) ?? words };
+  return { code, summary: explainShellExit(argv, code, { env, cwd, credentials: credentialsOf(user) }) ?? summary };
 }
 
 /** The exit code that a shell would report. */
@@ -84,7 +84,7 @@ async function collect(pipe: OutputPipe): Promise<string> {
 }
 
 /** Receives the output of a command, chunk by chunk; the next chunk is read when the promise resolves. */
-export type TakeOutput = (stream: 'stdout' | 'stderr', bytes: Uint8Array) => Promise<void>;
+type TakeOutput = (stream: 'stdout' | 'stderr', bytes: Uint8Array) => Promise<void>;
 
 /**
  * Runs a command and passes its whole output to `take`; never rejects. Resolves to its exit code when it has ended and

@@ -7,7 +7,7 @@ import type { Run } from './run.ts';
 /** USER_HZ, fixed for user space on every architecture we run on (proc_pid_stat(5), sysconf(_SC_CLK_TCK)). */
 const TICKS_PER_SECOND = 100;
 
-export interface ProcessUsage {
+interface ProcessUsage {
   readonly cpu_seconds: number;
   readonly memory_bytes: number;
   readonly processes: number;

@@ -1,10 +1,10 @@
-// The kind of file that an open descriptor refers to, and an identity that is equal for two descriptors of the same
-// file. Opens, reads and writes nothing.
+// Determines the kind of file that an open descriptor refers to, and an identity that is equal for two descriptors of the
+// same file. Opens, reads and writes nothing.
 import { fstatSync } from 'node:fs';
 
 export type DescriptorKind = 'pipe' | 'socket' | 'terminal' | 'other';
 
-export interface Descriptor {
+interface Descriptor {
   readonly kind: DescriptorKind;
   /** The same for two descriptors of the same pipe, socket, terminal or file: device and inode number. */
   readonly identity: string;
@@ -21,7 +21,7 @@ const MEMORY_MAJOR = 1n;
  * a container's output is usually a pipe or /dev/null, and `node:tty` takes 4 to 7 ms to load. Throws an Error with
  * `code` (EBADF).
  */
-export function look(fd: number, isTerminal: (fd: number) => boolean = isatty): Descriptor {
+export function inspectDescriptor(fd: number, isTerminal: (fd: number) => boolean = isatty): Descriptor {
   // Inode numbers may need 64 bits.
   const found = fstatSync(fd, { bigint: true });
   const kind = found.isFIFO()

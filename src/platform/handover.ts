@@ -11,10 +11,10 @@ export const FD = { pid1: 3, handover: 4, control: 5, idle: 6 } as const;
  * `supervise`: supervise services, as a child of PID 1; `command`: execute a short command; `explain`: print why a
  * program could not be executed.
  */
-export type Role = 'supervise' | 'command' | 'explain';
+export type HandoverRole = 'supervise' | 'command' | 'explain';
 
 export interface Handover {
-  readonly role: Role;
+  readonly role: HandoverRole;
   /** The native program that runs as PID 1, or in its place, above a supervisor; 0 for the other roles. */
   readonly pid1: number;
   /** CLOCK_MONOTONIC at the handover, milliseconds. */
@@ -34,7 +34,7 @@ export interface Handover {
    * listening socket.
    */
   readonly isConnected: boolean;
-  /** Places of the control socket that were passed over, and why: an errno, or a number of linux/places.ts. */
+  /** Paths of the control socket that could not be used, and why: an errno, or a number of linux/socket-paths.ts. */
   readonly looked: readonly { readonly path: string; readonly why: number }[];
   /** The supervisors that answer. If more than one may be meant, none is connected. */
   readonly found: readonly { readonly path: string; readonly pid: number }[];
@@ -45,9 +45,11 @@ export interface Handover {
   readonly program: string;
   /** How many supervisors there were before this one. */
   readonly restarts: number;
-  /** Of a successor: CLOCK_MONOTONIC when the last one that had taken over died, milliseconds. */
+  /** For a successor: CLOCK_MONOTONIC when the last supervisor that had taken over died, milliseconds. */
   readonly diedAt: number;
-  /** Of a successor: how that one ended, and those since that never took over, at most 16. */
+  /** For a successor: when PID 1 last received bytes from that supervisor, milliseconds. */
+  readonly heardAt: number;
+  /** For a successor: how that supervisor ended, and then those that died before they took over; at most 16. */
   readonly deaths: readonly { readonly how: 'exit' | 'signal' | 'hung'; readonly number: number }[];
   readonly argv: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
@@ -88,7 +90,7 @@ export function parseHandover(bytes: Buffer): Handover | null {
   const limit = (key: string) => (number(key) < 0 ? Number.POSITIVE_INFINITY : number(key));
   const isTerminal = (fd: number) => number(`terminal${fd}`) === 1;
   return {
-    role: (valuesOf('role')[0] ?? 'command') as Role,
+    role: (valuesOf('role')[0] ?? 'command') as HandoverRole,
     pid1: number('pid'),
     now: number('now'),
     page: number('page'),
@@ -106,6 +108,7 @@ export function parseHandover(bytes: Buffer): Handover | null {
     terminal: valuesOf('terminal')[0] ?? null,
     restarts: number('restarts'),
     diedAt: number('died_at'),
+    heardAt: number('heard_at'),
     deaths: valuesOf('death').map((text) => {
       const [how = '', code] = text.split(' ');
       return { how: how as Handover['deaths'][number]['how'], number: Number(code) };

@@ -1,9 +1,9 @@
 // Returns freed memory to the operating system. Keeps no state.
 
 /**
- * Call it after the start, to return the memory that only the start needed. Node has no such function, and returns
- * memory by itself.
+ * Call it after the start, to release memory that only the start needed. Does nothing on Node, which releases memory by
+ * itself.
  */
-export function giveBackMemory(): void {
+export function releaseMemory(): void {
   if (typeof Bun !== 'undefined') Bun.shrink();
 }

@@ -3,7 +3,7 @@
 // blocks the event loop, except while a regular file is written. Keeps no queue: the caller does (logs/sinks.ts).
 import { constants, openSync, write, writeSync } from 'node:fs';
 import type { Clock } from '../ports.ts';
-import { type DescriptorKind, look } from './descriptors.ts';
+import { type DescriptorKind, inspectDescriptor } from './descriptors.ts';
 
 /** A destination of bytes. An error of a method is final: nothing is written after it. */
 export interface Output {
@@ -28,12 +28,12 @@ const PIECE = 64 * 1024;
 /** The pause before a retry if another process has made the open file description non-blocking, milliseconds. */
 const RETRY = 20;
 
-/** An output for an inherited descriptor. `isTerminal` is as for look() of descriptors.ts. */
+/** An output for an inherited descriptor. `isTerminal` is as for inspectDescriptor() of descriptors.ts. */
 export function openOutput(fd: number, clock: Clock, isTerminal?: (fd: number) => boolean): Output {
   let kind: DescriptorKind = 'other';
   let identity = `closed ${fd}`;
   try {
-    ({ kind, identity } = look(fd, isTerminal));
+    ({ kind, identity } = inspectDescriptor(fd, isTerminal));
   } catch {
     // A closed descriptor: its writes fail and are ignored, as on a full disk.
   }
@@ -177,7 +177,7 @@ function writeDirectly(fd: number, bytes: Uint8Array): number {
 function openBunWriter(fd: number): Write {
   const writer = Bun.file(fd).writer({ highWaterMark: PIECE });
   return async (bytes) => {
-    // After an error the writer accepts everything and writes nothing: the caller must not go on.
+    // After an error the writer accepts everything and writes nothing: the caller must not continue.
     await Promise.all([writer.write(bytes), writer.flush()]);
     return bytes.length;
   };

@@ -1,5 +1,5 @@
-// What Node needs, and Bun does not, before the supervisor's own code runs. Node resets the dispositions of signals
-// that its parent has set, opens a debugger on SIGUSR1, and prints warnings to standard error. Does nothing on Bun.
+// Prepares Node to run the supervisor: Node resets the signal dispositions that its parent has set, opens a debugger on
+// SIGUSR1, and prints warnings to standard error. Does nothing on Bun.
 import { constants } from 'node:os';
 
 /** `process.getBuiltinModule` came with 22.3, `Promise.withResolvers` with 22.0. */
@@ -55,7 +55,7 @@ const DEFAULT: ReadonlySet<string> = new Set(
  * Lets the supervisor ignore signals that are sent to it directly: PID 1 receives signals and reports them. PID 1
  * starts the supervisor with signals ignored, and Node undoes that (node.cc, `PlatformInit`).
  */
-export function shieldFromSignals(): void {
+export function ignoreSignals(): void {
   if (typeof Bun !== 'undefined') return;
   for (const signal of Object.keys(constants.signals)) if (!DEFAULT.has(signal)) process.on(signal, () => undefined);
 }

@@ -1,7 +1,8 @@
-// What only adds up: attempts of probes with how long each took, processes swept. For the metrics; nobody decides by it.
+// Counters for the metrics: attempts of probes with their durations, and leftover processes that were cleaned up. No decision
+// depends on them.
 import type { ProbeKind } from '../core/event.ts';
 
-/** Upper bounds of the histogram of answers, seconds. */
+/** Upper bounds of the histogram of attempts, seconds. */
 export const BOUNDS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export type ProbeResult = 'ok' | 'failed' | 'timeout';
@@ -10,7 +11,7 @@ export interface ProbeCounts {
   readonly kind: ProbeKind;
   readonly index: number;
   readonly results: Record<ProbeResult, number>;
-  /** Answers that came within each bound and not within the one before; the last one beyond all. */
+  /** The number of attempts between each bound and the bound before it; the last element is beyond all bounds. */
   readonly buckets: number[];
   seconds: number;
 }
@@ -20,8 +21,8 @@ export class Counts {
   readonly probes = new Map<string, Map<string, ProbeCounts>>();
   readonly swept = new Map<string, number>();
 
-  /** An attempt is over; one without an answer counts as having taken all that time. */
-  probed(service: string, kind: ProbeKind, index: number, result: ProbeResult, ms: number): void {
+  /** Adds an attempt. `ms` is its duration: for a timeout, the time until it was abandoned. */
+  addAttempt(service: string, kind: ProbeKind, index: number, result: ProbeResult, ms: number): void {
     const counts = this.#probe(service, kind, index);
     const seconds = ms / 1_000;
     const bucket = BOUNDS.findIndex((bound) => seconds <= bound);
@@ -31,7 +32,7 @@ export class Counts {
     counts.seconds += seconds;
   }
 
-  /** What the supervisor before this one had counted. */
+  /** Takes over the counters of the previous supervisor. */
   inherit(
     service: string,
     counted: { readonly probes: readonly (readonly [string, ProbeCounts])[]; readonly swept: number },
@@ -40,7 +41,7 @@ export class Counts {
     this.swept.set(service, counted.swept);
   }
 
-  sweptFrom(service: string, count: number): void {
+  addSwept(service: string, count: number): void {
     this.swept.set(service, (this.swept.get(service) ?? 0) + count);
   }
 

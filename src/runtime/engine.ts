@@ -1,10 +1,10 @@
-// Runs the core: one queue of events, step, effects, until nothing is left; then ONE timer, armed for the earliest
-// deadline of all. Many spawns are spread over turns of the event loop, so that exits, signals and questions come in
-// between. Owns the world's current value and hands out snapshots. Decides nothing, touches no process itself.
+// Runs the core: takes events from one queue, calls step() and carries out the effects, until the queue is empty; then arms
+// one timer for the earliest deadline. Spreads many spawns over several turns of the event loop, so that exits, signals and
+// requests are handled in between. Owns the current world. Decides nothing, and has no access to processes.
 import type { Effect, Event, ServiceEffect, ServiceEvent } from '../core/event.ts';
+import { orderEvents } from '../core/event-order.ts';
 import { hasMain } from '../core/state.ts';
 import { step } from '../core/supervisor.ts';
-import { inOrder } from '../core/turn.ts';
 import { nextDeadline, type World } from '../core/world.ts';
 import type { Millis, ServicePlan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
@@ -17,27 +17,29 @@ export interface Announcement {
   readonly text: string;
 }
 
-/** Runs the effects on one service (executor.ts). */
-export interface Performer {
+/** Carries out the effects on services (executor.ts). */
+interface ServiceExecutor {
   perform(plan: ServicePlan, run: number, effect: ServiceEffect): void;
 }
 
-export interface EngineParts {
+interface EngineParts {
   readonly clock: Clock;
-  readonly executor: (send: (event: Event) => void) => Performer;
-  readonly announce: (announcement: Announcement) => void;
-  /** Reads the configuration again; answers with `plan-changed` when it is right. */
+  readonly executor: (send: (event: Event) => void) => ServiceExecutor;
+  readonly announce: (effect: Effect & { readonly type: 'announce' }) => void;
+  /** Reads the configuration again, and sends `plan-changed` if it is valid. */
   readonly reload: () => void;
   readonly end: (effect: Effect & { readonly type: 'end' }) => void;
-  /** The world may be another now. */
+  /** Called every second while a deadline is pending. */
+  readonly signOfLife: () => void;
+  /** The world may have changed. */
   readonly changed: () => void;
-  /** What is postponed for this service is another now. */
+  /** postponedOf() of this service has changed. */
   readonly postponed: (service: string) => void;
-  /** The core has thrown: nothing that it decides from here on can be trusted. */
+  /** The core has thrown: its further decisions cannot be trusted. */
   readonly broken: (event: Event, error: unknown) => void;
   /** Whether an event is dropped, because the core has thrown on it before; null: there is no such event. */
   readonly isDropped: ((event: Event) => boolean) | null;
-  /** Each event and what follows from it, for debugging; null: nobody wants to know. */
+  /** Called with each event and its effects, for `--debug`; null: no trace. */
   readonly trace: ((event: Event, effects: readonly Effect[], now: Millis) => void) | null;
 }
 
@@ -52,7 +54,7 @@ const WARMED_UP = 2;
 /** With more services than this, computing the consequences of a failure takes long. */
 const MANY = 50;
 
-/** An effect that a later turn carries out. */
+/** An effect that a later turn of the event loop carries out. */
 export interface Postponed {
   readonly run: number;
   readonly effect: ServiceEffect;
@@ -67,19 +69,19 @@ interface PostponedOf extends Postponed {
 
 export class Engine {
   readonly #parts: EngineParts;
-  readonly #executor: Performer;
+  readonly #executor: ServiceExecutor;
   readonly #queue: Event[] = [];
   readonly #watchers = new Set<() => void>();
   #world: World;
-  #draining = false;
-  /** Spawns for another turn, and what is to be done to those services after that, in order. */
+  #isDraining = false;
+  /** Spawns for a later turn, and the effects on the same services that must follow them, in order. */
   #postponed: PostponedOf[] = [];
-  /** The same by service, in order. */
-  readonly #late = new Map<string, readonly Postponed[]>();
+  /** The postponed effects by service, in order. */
+  readonly #postponedByService = new Map<string, readonly Postponed[]>();
   #turnBegan = 0;
-  #goingOn = false;
+  #isResuming = false;
   #armed: { readonly at: number; readonly cancel: () => void } | null = null;
-  #arming = false;
+  #isArming = false;
   /** The timer is not armed for an earlier instant. */
   #notBefore = 0;
   /** Events that the function of turn() has sent so far; null while turn() does not run. */
@@ -89,7 +91,7 @@ export class Engine {
   constructor(world: World, parts: EngineParts) {
     this.#parts = parts;
     this.#world = world;
-    this.#absences = new AbsenceDetector(parts.clock, () => this.#noticeAbsence());
+    this.#absences = new AbsenceDetector(parts.clock, () => this.#noticeAbsence(), parts.signOfLife);
     this.#executor = parts.executor((event) => this.send(event));
   }
 
@@ -98,8 +100,8 @@ export class Engine {
   }
 
   /**
-   * Calls `take`, and processes the events that it sends as one group: they were found at the same time, and inOrder() of
-   * core/turn.ts decides which came first.
+   * Calls `take`, and processes the events that it sends as one group: they were found at the same time, and orderEvents() of
+   * core/event-order.ts decides which came first.
    */
   turn(take: () => void): void {
     const collected: Event[] = [];
@@ -109,28 +111,31 @@ export class Engine {
     } finally {
       this.#collected = null;
     }
-    for (const event of inOrder(collected, this.#world)) this.send(event);
+    for (const event of orderEvents(collected, this.#world)) this.send(event);
   }
 
-  /** Takes an event in; its consequences are carried out before this returns, unless it came from one of them. */
+  /**
+   * Processes an event. Its effects are carried out before this returns; an event that is sent by an effect is queued and
+   * processed after it.
+   */
   send(event: Event): void {
     if (this.#collected !== null) {
       this.#collected.push(event);
       return;
     }
-    if (!this.#draining) this.#noticeAbsence();
+    if (!this.#isDraining) this.#noticeAbsence();
     this.#queue.push(event);
-    if (this.#draining) return;
-    if (!this.#goingOn) this.#turnBegan = this.#parts.clock.now();
-    this.#draining = true;
+    if (this.#isDraining) return;
+    if (!this.#isResuming) this.#turnBegan = this.#parts.clock.now();
+    this.#isDraining = true;
     try {
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
         for (const effect of this.#step(next)) this.#carryOut(effect);
       }
     } finally {
-      this.#draining = false;
+      this.#isDraining = false;
     }
-    this.#attend();
+    this.#watchForAbsences();
     this.#armSoon();
     this.#parts.changed();
     for (const watcher of this.#watchers) watcher();
@@ -139,7 +144,7 @@ export class Engine {
   #step(event: Event): readonly Effect[] {
     const { clock, broken, trace, isDropped } = this.#parts;
     if (isDropped?.(event) === true) {
-      // A deadline that is not handled stays due.
+      // A dropped deadline stays due: without a pause the timer would fire again at once.
       this.#notBefore = clock.now() + DROPPED_PAUSE;
       return [];
     }
@@ -154,30 +159,33 @@ export class Engine {
     }
   }
 
-  /** What is postponed for a service, in order. */
+  /** The postponed effects of a service, in order. */
   postponedOf(service: string): readonly Postponed[] {
-    return this.#late.get(service) ?? [];
+    return this.#postponedByService.get(service) ?? [];
   }
 
-  /** Goes on where an earlier engine ended: with what it had postponed, by service. Then arms the timer. */
+  /** Continues the work of the previous supervisor's engine: adds its postponed effects, by service, and arms the timer. */
   resume(postponed: ReadonlyMap<string, readonly Postponed[]>): void {
     for (const [service, effects] of postponed) {
       const plan = this.#world.index.plans.get(service);
       if (plan !== undefined) for (const one of effects) this.#postpone({ plan, ...one });
     }
-    this.#attend();
+    this.#watchForAbsences();
     this.#armSoon();
   }
 
-  /** Calls `watcher` whenever the world may have changed; returns what ends that. It must not send. */
+  /**
+   * Calls `watcher` whenever the world may have changed; returns the function that removes it. The watcher must not send
+   * events.
+   */
   watch(watcher: () => void): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
   }
 
   /**
-   * Thinks through what the failure of a service leads to, and forgets it: code takes ten times as long when it runs for the
-   * first time, and then nobody has to wait for that. Not where it would take long itself.
+   * Warms up the shutdown path: computes the effects of a failure of a service, and discards them. Code takes ten times as
+   * long when it runs for the first time, which would delay a real failure. Does nothing with more than MANY services.
    */
   warmUp(): void {
     const now = this.#parts.clock.now();
@@ -188,15 +196,15 @@ export class Engine {
       .slice(0, WARMED_UP)) {
       const news: readonly ServiceEvent[] = [
         { type: 'exited', exit: { kind: 'code', code: 1 } },
-        { type: 'emptied', swept: [] },
+        { type: 'emptied', leftovers: [] },
       ];
-      for (const one of news) world = step(world, { type: 'service', service, run, news: one }, now).world;
+      for (const one of news) world = step(world, { type: 'service', service, run, event: one }, now).world;
     }
   }
 
-  /** At once: an absence may begin before the next turn. */
-  #attend(): void {
-    this.#absences.watch(this.#world.tally.judged > 0 || this.#world.phase.id === 'stopping');
+  /** Enables or disables the detector. Call it at once after a change: an absence may begin before the next turn. */
+  #watchForAbsences(): void {
+    this.#absences.watch(this.#world.counts.timed > 0 || this.#world.phase.id === 'stopping');
   }
 
   #carryOut(effect: Effect): void {
@@ -214,7 +222,7 @@ export class Engine {
         return;
       case 'end':
         this.#postponed = [];
-        this.#late.clear();
+        this.#postponedByService.clear();
         this.#parts.end(effect);
         return;
       default:
@@ -224,8 +232,8 @@ export class Engine {
 
   #performOrPostpone(one: PostponedOf): void {
     const { plan, run, effect } = one;
-    const isLate = effect.type === 'spawn' && this.#parts.clock.now() - this.#turnBegan >= TURN;
-    if (!isLate && !this.#late.has(plan.name)) {
+    const isTurnOver = effect.type === 'spawn' && this.#parts.clock.now() - this.#turnBegan >= TURN;
+    if (!isTurnOver && !this.#postponedByService.has(plan.name)) {
       this.#executor.perform(plan, run, effect);
       return;
     }
@@ -235,39 +243,39 @@ export class Engine {
   #postpone(one: PostponedOf): void {
     const { plan, run, effect } = one;
     this.#postponed.push(one);
-    this.#late.set(plan.name, [...this.postponedOf(plan.name), { run, effect }]);
+    this.#postponedByService.set(plan.name, [...this.postponedOf(plan.name), { run, effect }]);
     this.#parts.postponed(plan.name);
-    if (this.#postponed.length === 1 && !this.#goingOn) this.#parts.clock.soon(() => this.#goOn());
+    if (this.#postponed.length === 1 && !this.#isResuming) this.#parts.clock.soon(() => this.#performPostponed());
   }
 
-  /** What was postponed, as far as one turn goes. */
-  #goOn(): void {
+  /** Carries out postponed effects until the turn has lasted TURN; the next turn continues. */
+  #performPostponed(): void {
     const { clock } = this.#parts;
     this.#turnBegan = clock.now();
-    this.#goingOn = true;
+    this.#isResuming = true;
     try {
       while (this.#postponed.length > 0 && clock.now() - this.#turnBegan < TURN) {
         const next = this.#postponed.shift();
         if (next === undefined) break;
         const { name } = next.plan;
-        const left = this.postponedOf(name).slice(1);
-        if (left.length > 0) this.#late.set(name, left);
-        else this.#late.delete(name);
+        const remaining = this.postponedOf(name).slice(1);
+        if (remaining.length > 0) this.#postponedByService.set(name, remaining);
+        else this.#postponedByService.delete(name);
         this.#parts.postponed(name);
         this.#executor.perform(next.plan, next.run, next.effect);
       }
     } finally {
-      this.#goingOn = false;
-      if (this.#postponed.length > 0) clock.soon(() => this.#goOn());
+      this.#isResuming = false;
+      if (this.#postponed.length > 0) clock.soon(() => this.#performPostponed());
     }
   }
 
-  /** Once for all that comes in one turn: the earliest deadline is sought among all services. */
+  /** Arms the timer once per turn of the event loop, because finding the earliest deadline visits all services. */
   #armSoon(): void {
-    if (this.#arming) return;
-    this.#arming = true;
+    if (this.#isArming) return;
+    this.#isArming = true;
     this.#parts.clock.soon(() => {
-      this.#arming = false;
+      this.#isArming = false;
       this.#arm();
     });
   }

@@ -1,16 +1,18 @@
-// Carries out what the core asks for one service: spawn with its pipes and sockets, signal, sweep, probe. Holds the
-// resources of each run and lets them go when it is over; tells what happens as events. The parts that touch the kernel
-// arrive by constructor, as the interfaces of parts.ts.
-import type { Event, HookName, ProbeKind, ServiceEffect, ServiceEvent, SweptProcess } from '../core/event.ts';
+// Carries out the core's effects on services: spawn with pipes and sockets, signal, clean up, probe, run hooks. Owns the
+// resources of each run until the run has ended; reports results as events. Accesses the kernel only through the interfaces
+// of parts.ts, which the constructor gets. Decides nothing.
+import type { Event, ProbeKind, ServiceEffect, ServiceEvent } from '../core/event.ts';
 import type { Exit } from '../core/policy.ts';
+import type { HookName, LeftoverProcess } from '../core/run.ts';
 import { compilePattern, type Pattern } from '../plan/pattern.ts';
 import type { Probe, ServicePlan } from '../plan/plan.ts';
 import { Counts, type ProbeResult } from './counts.ts';
 import { type HookRecord, type HookResult, HookRunner } from './hooks.ts';
-import type { ExecutorParts, KeptRun, Pipe, Program, ProgramListener, RunHandle } from './parts.ts';
+import type { ExecutorParts, KeptRun, Pipe, ProgramListener, RunHandle } from './parts.ts';
 import { attemptProbe } from './probe.ts';
+import { programOf } from './program.ts';
 
-/** `start_stall` is told of output at most this often, milliseconds. */
+/** The shortest time between two `progressed` events of a service, for `start_stall`, milliseconds. */
 const PROGRESS_EVERY = 100;
 
 interface Resources<Handle> {
@@ -18,23 +20,28 @@ interface Resources<Handle> {
   handle: Handle | null;
   readonly abort: AbortController;
   release: (() => void)[];
-  /** Reads what its pipes hold at this moment. */
+  /** Reads the bytes that the pipes of the run hold now. */
   drain: () => void;
-  /** Ready probes that hold and of which nothing was told, because the program was not known to execute; null: it is. */
+  /** Read the bytes that the pipes of `notify` probes hold when the main process has ended. */
+  readonly beforeExit: (() => void)[];
+  /**
+   * Ready probes that have succeeded before the `spawned` event, by index. They are reported after it. Null: `spawned` was
+   * sent.
+   */
   early: number[] | null;
-  /** `stop.command` is under way. */
+  /** Whether `stop.command` is running. */
   isStopping: boolean;
-  /** No process of the run is left, and a hook of it is waited for. */
-  swept: readonly SweptProcess[] | null;
+  /** The leftover processes of the run, while it waits for its hooks to end; null: processes of the run are left. */
+  swept: readonly LeftoverProcess[] | null;
 }
 
-/** What a successor needs to know of a service's latest run besides its state, as data for JSON. */
+/** The part of the checkpoint about a service's latest run, apart from the service's state. As data for JSON. */
 export interface ServiceRecord {
   readonly run: number;
   readonly main: KeptRun | null;
   readonly early: readonly number[] | null;
   readonly isStopping: boolean;
-  readonly swept: readonly SweptProcess[] | null;
+  readonly swept: readonly LeftoverProcess[] | null;
   readonly hooks: readonly HookRecord[];
 }
 
@@ -52,7 +59,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     this.#hooks = new HookRunner(parts);
   }
 
-  /** The handle of a service's latest run, for those who only look. */
+  /** The handle of a service's latest run, for display. */
   handleOf(service: string): Handle | null {
     return this.#resources.get(service)?.handle ?? null;
   }
@@ -68,9 +75,11 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       case 'run-stop-command':
         this.#runStopCommand(plan, run);
         break;
-      case 'sweep':
+      case 'clean-up':
+        this.#endProcesses(plan, run, 'sweep');
+        break;
       case 'kill':
-        this.#finish(plan, run, effect.type);
+        this.#endProcesses(plan, run, effect.type);
         break;
       case 'probe':
         this.#probe(plan, run, effect.kind, effect.index, effect.attempt);
@@ -93,26 +102,30 @@ export class Executor<Handle extends RunHandle = RunHandle> {
   }
 
   #spawn(plan: ServicePlan, run: number): void {
-    const tell = (news: ServiceEvent) => this.#send({ type: 'service', service: plan.name, run, news });
     const resources = this.#open(plan, run);
-    const fail = this.#failing(plan, run, resources);
+    const fail = this.#failureReporter(plan, run, resources);
     for (const port of plan.ports) {
-      const holder = this.#parts.portHolder(port);
+      const holder = this.#parts.describePortHolder(port);
       if (holder === null) continue;
       fail('port', `port ${port} of ${plan.name} is taken by ${holder}`, 1);
       return;
     }
-    this.#spawnWith(plan, run, resources, tell, fail, null);
+    this.#spawnWith(plan, run, resources, fail, null);
   }
 
-  #failing(plan: ServicePlan, run: number, resources: Resources<Handle>): Fail {
+  /** Returns a function that sends events of this run. */
+  #reporter(plan: ServicePlan, run: number): Report {
+    return (event) => this.#send({ type: 'service', service: plan.name, run, event });
+  }
+
+  #failureReporter(plan: ServicePlan, run: number, resources: Resources<Handle>): Fail {
     return (step, message, code) => {
       this.#release(resources);
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'spawn-failed', step, message, code } });
+      this.#reporter(plan, run)({ type: 'spawn-failed', step, message, code });
     };
   }
 
-  /** The resources of a run, made by whatever it begins with. */
+  /** The resources of a run; created by its first effect. */
   #open(plan: ServicePlan, run: number): Resources<Handle> {
     const found = this.#current(plan, run);
     if (found !== undefined) return found;
@@ -122,6 +135,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       abort: new AbortController(),
       release: [],
       drain: () => undefined,
+      beforeExit: [],
       early: [],
       isStopping: false,
       swept: null,
@@ -131,38 +145,16 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     return resources;
   }
 
-  /** Spawns the program or, if there is a `record`, goes on with a run of it. */
-  #spawnWith(
-    plan: ServicePlan,
-    run: number,
-    resources: Resources<Handle>,
-    tell: (news: ServiceEvent) => void,
-    fail: Fail,
-    record: KeptRun | null,
-  ): void {
+  /** Spawns the program, or takes over the run of a `record`, and connects its output to the log. */
+  #spawnWith(plan: ServicePlan, run: number, resources: Resources<Handle>, fail: Fail, record: KeptRun | null): void {
+    const report = this.#reporter(plan, run);
     const stdout = this.#parts.makePipe();
     const stderr = this.#parts.makePipe();
     const output: (Pipe | null)[] = [stdout, stderr];
-    const seen = (index: number) => this.#noteLatch(plan, resources, index, tell);
-    const { env, notify } = this.#prepareNotify(plan, resources, output, seen);
+    const latch = (index: number) => this.#reportLatch(plan, resources, index, report);
+    const { env, notify } = this.#prepareNotify(plan, resources, output, latch);
     const request = { ...programOf(plan, plan.argv, run, env, null), input: null, output, notify };
-    const listener: ProgramListener = {
-      changed: () => this.#parts.changed(plan.name),
-      spawned: (pid) => {
-        tell({ type: 'spawned', pid });
-        this.#tellLatches(resources, tell);
-      },
-      failed: ({ step, message, code }) => fail(step, message, code),
-      killRefused: (left) => tell({ type: 'kill-refused', left }),
-      exited: (exit) => {
-        resources.abort.abort();
-        // Its output came before its end: probes and readers see the output first.
-        resources.drain();
-        const why = this.#parts.explainExit(plan, exit);
-        if (why !== null) this.#parts.warn(plan.name, 'not-executable', why);
-        tell({ type: 'exited', exit });
-      },
-    };
+    const listener = this.#listener(plan, resources, report, fail);
     const { processes } = this.#parts;
     resources.handle =
       record === null
@@ -172,32 +164,53 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     plan.ready.forEach((probe, index) => {
       if (probe.kind === 'log') patterns.set(index, compilePattern(probe.pattern));
     });
-    const progressed = plan.startStall === null ? null : this.#thinned(() => tell({ type: 'progressed' }));
-    const watcher = { patterns, matched: seen, progressed };
-    // From here on the log room reads the two streams to their ends, however the run goes.
+    const progressed = plan.startStall === null ? null : this.#limitRate(() => report({ type: 'progressed' }));
+    const watcher = { patterns, matched: latch, progressed };
+    // The log reads the two streams to their ends, even if the spawn fails.
     const style = { ...plan.log, drop: plan.log.drop.map(compilePattern) };
     const attached = this.#parts.logs.attach(plan.name, style, stdout, stderr, watcher, record !== null);
     resources.drain = () => attached.drain();
     resources.release.push(() => attached.release());
   }
 
-  /** A program may say that it is ready before the news of its exec is here: such words are kept until then. */
-  #noteLatch(plan: ServicePlan, resources: Resources<Handle>, index: number, tell: (news: ServiceEvent) => void): void {
+  /** Translates the events of a run's processes into events of the core. */
+  #listener(plan: ServicePlan, resources: Resources<Handle>, report: Report, fail: Fail): ProgramListener {
+    return {
+      changed: () => this.#parts.changed(plan.name),
+      spawned: (pid) => {
+        report({ type: 'spawned', pid });
+        const early = resources.early ?? [];
+        resources.early = null;
+        for (const index of early) report({ type: 'latched', index });
+      },
+      failed: ({ step, message, code }) => fail(step, message, code),
+      killRefused: (left) => report({ type: 'kill-refused', left }),
+      exited: (exit) => {
+        resources.abort.abort();
+        // The program wrote its output before it ended: probes and readers get the output first.
+        resources.drain();
+        for (const act of resources.beforeExit) act();
+        const why = this.#parts.explainExit(plan, exit);
+        if (why !== null) this.#parts.warn(plan.name, 'not-executable', why);
+        report({ type: 'exited', exit });
+      },
+    };
+  }
+
+  /**
+   * Reports a `log` or `notify` probe that has succeeded. A program may print or notify before PID 1 has reported its exec:
+   * the result is kept until then.
+   */
+  #reportLatch(plan: ServicePlan, resources: Resources<Handle>, index: number, report: Report): void {
     if (resources.early === null) {
-      tell({ type: 'latched', index });
+      report({ type: 'latched', index });
       return;
     }
     resources.early.push(index);
     this.#parts.changed(plan.name);
   }
 
-  #tellLatches(resources: Resources<Handle>, tell: (news: ServiceEvent) => void): void {
-    const held = resources.early ?? [];
-    resources.early = null;
-    for (const index of held) tell({ type: 'latched', index });
-  }
-
-  /** What a successor needs to know of a service's latest run; null: nothing. */
+  /** The checkpoint's record of a service's latest run; null: it has had none. */
   recordOf(service: string): ServiceRecord | null {
     const resources = this.#resources.get(service);
     if (resources === undefined) return null;
@@ -206,25 +219,24 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     return { run, main, early, isStopping, swept, hooks: this.#hooks.recordsOf(service) };
   }
 
-  /** Goes on with the latest run of a service where the supervisor before this one has left it. */
+  /** Takes over the latest run of a service from the previous supervisor. */
   adopt(plan: ServicePlan, record: ServiceRecord): void {
     const { run, main, early, isStopping, swept } = record;
     const resources = this.#open(plan, run);
     resources.early = early === null ? null : [...early];
-    const tell = (news: ServiceEvent) => this.#send({ type: 'service', service: plan.name, run, news });
-    if (main !== null) this.#spawnWith(plan, run, resources, tell, this.#failing(plan, run, resources), main);
+    if (main !== null) this.#spawnWith(plan, run, resources, this.#failureReporter(plan, run, resources), main);
     for (const hook of record.hooks) this.#hooks.adopt(plan, run, hook, this.#hookEnded(plan, run, hook.name));
-    // It was killed with the supervisor.
+    // The stop command was killed when the previous supervisor died, so it is run again.
     if (isStopping && main?.exited === false) this.#runStopCommand(plan, run);
     if (swept !== null) this.#emptied(plan, resources)(swept);
   }
 
-  /** What notify probes need: a socket named in NOTIFY_SOCKET, or a pipe at the descriptor asked for. */
+  /** Prepares `notify` probes: a socket that NOTIFY_SOCKET names, or a pipe at the descriptor of the probe. */
   #prepareNotify(
     plan: ServicePlan,
     resources: Resources<Handle>,
     output: (Pipe | null)[],
-    seen: (index: number) => void,
+    latch: (index: number) => void,
   ): {
     readonly env: Readonly<Record<string, string>>;
     readonly notify: { readonly name: string; readonly onMessage: (text: string, uid: number) => void } | null;
@@ -240,14 +252,16 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       resources.release.push(() => void pipe.close());
       while (output.length < probe.fd - 1) output.push(null);
       output[probe.fd - 1] = pipe;
-      void awaitNewline(pipe, () => seen(index));
+      const found = once(() => latch(index));
+      resources.beforeExit.push(() => takeNewline(pipe, found));
+      void awaitNewline(pipe, found);
     });
     if (onSocket.length === 0) return { env: {}, notify: null };
     const name = `svc-super-${this.#parts.randomName()}`;
-    // The kernel reports the sender's user: the service's user, our own and the superuser are trusted.
+    // The kernel reports the user of the sender. The user of the service, our own user and root are trusted.
     const trusted = new Set([plan.user?.uid ?? this.#parts.ownUid, this.#parts.ownUid, 0]);
     const onMessage = (text: string, uid: number) => {
-      if (trusted.has(uid) && text.split('\n').includes('READY=1')) onSocket.forEach(seen);
+      if (trusted.has(uid) && text.split('\n').includes('READY=1')) onSocket.forEach(latch);
     };
     return { env: { NOTIFY_SOCKET: `@${name}` }, notify: { name, onMessage } };
   }
@@ -263,7 +277,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     if (continues) this.#parts.processes.signal(handle, 'SIGCONT', to);
   }
 
-  /** That the command succeeded changes nothing: the service's end does, or the deadline. */
+  /** Runs `stop.command`. Its success is not reported: the exit of the service is, or the deadline passes. */
   #runStopCommand(plan: ServicePlan, run: number): void {
     const resources = this.#current(plan, run);
     if (resources === undefined || plan.stop.argv === null) return;
@@ -272,38 +286,36 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     const env = { MAINPID: String(resources.handle?.pid || '') };
     const { signal } = resources.abort;
     const program = programOf(plan, plan.stop.argv, run, env, 'stop');
-    void this.#parts.runTool(program, signal).then(({ code, words, lastLine }) => {
+    void this.#parts.runTool(program, signal).then(({ code, summary, lastLine }) => {
       resources.isStopping = false;
       this.#parts.changed(plan.name);
       if (code === 0 || signal.aborted) return;
-      const detail = lastLine === '' ? words : `${words}: ${lastLine}`;
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'stop-command-failed', detail } });
+      const detail = lastLine === '' ? summary : `${summary}: ${lastLine}`;
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'stop-command-failed', detail } });
     });
   }
 
-  /** Ends what is left of a run: SIGTERM (`sweep`) or SIGKILL; says so when nothing is. */
-  #finish(plan: ServicePlan, run: number, how: 'sweep' | 'kill'): void {
+  /** Ends all processes of a run, with SIGTERM (`sweep`) or SIGKILL (`kill`), and reports when none is left. */
+  #endProcesses(plan: ServicePlan, run: number, how: 'sweep' | 'kill'): void {
     const resources = this.#current(plan, run);
     if (resources?.handle === null || resources?.handle === undefined) return;
     this.#parts.processes[how](resources.handle, this.#emptied(plan, resources));
   }
 
-  /** No process of the run is left. */
-  #emptied(plan: ServicePlan, resources: Resources<Handle>): (swept: readonly SweptProcess[]) => void {
+  /** Returns the function to call when no process of the run is left. It reports that, after all hooks have ended. */
+  #emptied(plan: ServicePlan, resources: Resources<Handle>): (swept: readonly LeftoverProcess[]) => void {
     return (swept) => {
-      const { run } = resources;
       this.#release(resources);
-      this.counts.sweptFrom(plan.name, swept.length);
+      this.counts.addSwept(plan.name, swept.length);
       resources.swept = swept;
       this.#parts.changed(plan.name);
-      const tell = () => {
+      const report = () => {
         resources.swept = null;
-        this.#send({ type: 'service', service: plan.name, run, news: { type: 'emptied', swept } });
+        this.#reporter(plan, resources.run)({ type: 'emptied', leftovers: swept });
       };
-      // A hook that was killed with it must be gone too.
-      const hook = this.#hooks.over(plan.name);
-      if (hook === null) tell();
-      else void hook.then(tell);
+      const hooks = this.#hooks.ended(plan.name);
+      if (hooks === null) report();
+      else void hooks.then(report);
     };
   }
 
@@ -314,7 +326,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
 
   #hookEnded(plan: ServicePlan, run: number, hook: HookName): (result: HookResult) => void {
     return (result) =>
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'hook-ended', hook, ...result } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'hook-ended', hook, ...result } });
   }
 
   #readGpus(plan: ServicePlan, run: number): void {
@@ -327,7 +339,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     void this.#parts.readGpus(gpus, abort.signal).then((reading) => {
       if (abort.signal.aborted) return;
       this.#probing.delete(plan.name);
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'gpus-read', reading } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'gpus-read', reading } });
     });
   }
 
@@ -338,8 +350,8 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     const controller = new AbortController();
     const from = this.#parts.clock.now();
     const count = (result: ProbeResult) =>
-      this.counts.probed(plan.name, kind, index, result, this.#parts.clock.now() - from);
-    // Given up before its time, it was the run that ended: nothing has been learnt of the probe.
+      this.counts.addAttempt(plan.name, kind, index, result, this.#parts.clock.now() - from);
+    // An attempt that is abandoned before its timeout is not counted: the run has ended.
     const late = () => (this.#parts.clock.now() - from >= probe.timeout ? count('timeout') : undefined);
     this.#probing.set(plan.name, { abort: controller, late });
     void attemptProbe(probe, controller.signal, {
@@ -350,7 +362,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       if (controller.signal.aborted) return;
       this.#probing.delete(plan.name);
       count(ok ? 'ok' : 'failed');
-      this.#send({ type: 'service', service: plan.name, run, news: { type: 'answered', attempt, ok, detail } });
+      this.#send({ type: 'service', service: plan.name, run, event: { type: 'probe-ended', attempt, ok, detail } });
     });
   }
 
@@ -372,17 +384,18 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     resources.release = [];
   }
 
-  #thinned(tell: () => void): () => void {
+  #limitRate(report: () => void): () => void {
     let last = -Infinity;
     return () => {
       const now = this.#parts.clock.now();
       if (now - last < PROGRESS_EVERY) return;
       last = now;
-      tell();
+      report();
     };
   }
 }
 
+type Report = (event: ServiceEvent) => void;
 type Fail = (step: string, message: string, code: number) => void;
 
 function probeOf(plan: ServicePlan, kind: ProbeKind, index: number): Probe | undefined {
@@ -391,31 +404,24 @@ function probeOf(plan: ServicePlan, kind: ProbeKind, index: number): Probe | und
   return hook !== null && 'waitFor' in hook ? hook.waitFor : undefined;
 }
 
-/**
- * A program run as the service would be: its user, folder, limits and environment. `beside`: what it is, where the service
- * may have processes at the same time. Its name is then one that no environment gives, and where marks do not work, ending it
- * does not end what the service has left to init; what it leaves there itself bears the service's name and ends with that.
- */
-export function programOf(
-  plan: ServicePlan,
-  argv: readonly string[],
-  run: number,
-  extra: Readonly<Record<string, string>>,
-  beside: string | null,
-): Program {
-  const { cwd, user, umask, nice, oomScoreAdj, cpus, limits, name } = plan;
-  const env = { ...plan.env, SVC_RUN: String(run), ...extra };
-  const runName = `${name}#${run}${beside === null ? '' : ` (${beside})`}`;
-  const stopSignal = plan.stop.signal;
-  return { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits, stopSignal, runName };
+/** Calls `found` for each newline. Reads to the end, because a program that writes more would block on a full pipe. */
+async function awaitNewline(pipe: Pipe, found: () => void): Promise<void> {
+  for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) if (chunk.includes(NEWLINE)) found();
 }
 
-/** Reads on after the newline: a program that writes more would stand still once the pipe is full. */
-async function awaitNewline(pipe: Pipe, found: () => void): Promise<void> {
-  let said = false;
-  for (let chunk = await pipe.read(); chunk !== null; chunk = await pipe.read()) {
-    if (said || !chunk.includes(10)) continue;
-    said = true;
-    found();
-  }
+/** Reads the bytes that a pipe holds now, because a program may write its newline and exit at once. */
+function takeNewline(pipe: Pipe, found: () => void): void {
+  for (let chunk = pipe.readNow(); chunk !== null; chunk = pipe.readNow()) if (chunk.includes(NEWLINE)) found();
+}
+
+const NEWLINE = 10;
+
+/** Calls `act` at the first call only. */
+function once(act: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (isDone) return;
+    isDone = true;
+    act();
+  };
 }

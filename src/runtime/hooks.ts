@@ -1,11 +1,11 @@
-// Runs hooks: one command at a time for a service, as the service would be, its output in the log under the service's name.
-// What a hook leaves behind is killed with it, and it is over only when nothing of it is left. Decides no deadline.
-import type { HookName } from '../core/event.ts';
+// Runs the hooks of services: one command at a time for each service, with the attributes of the service, and its output in
+// the log of the service. Kills the leftover processes of a hook; the hook has ended when none is left. Sets no deadline.
 import { type Exit, shellCode } from '../core/policy.ts';
+import type { HookName } from '../core/run.ts';
 import { compilePattern } from '../plan/pattern.ts';
 import type { ServicePlan } from '../plan/plan.ts';
-import { programOf } from './executor.ts';
 import type { ExecutorParts, KeptRun, ProgramListener, RunHandle } from './parts.ts';
+import { programOf } from './program.ts';
 
 export interface HookResult {
   readonly ok: boolean;
@@ -13,7 +13,7 @@ export interface HookResult {
   readonly detail: string;
 }
 
-/** What the hooks of a plan are called. */
+/** The property of a plan for each hook. */
 const FIELDS = {
   before_start: 'beforeStart',
   after_ready: 'afterReady',
@@ -21,29 +21,29 @@ const FIELDS = {
   after_exit: 'afterExit',
 } as const satisfies Readonly<Record<HookName, keyof ServicePlan['hooks']>>;
 
-/** Those that run while the service has no process: what is left of them and bears its name is theirs. */
+/** Hooks that run while the service has no process: processes with the run name of the service belong to the hook. */
 const ALONE: ReadonlySet<HookName> = new Set(['before_start', 'after_exit']);
 
 interface Running<Handle> {
   readonly name: HookName;
-  readonly about: About;
+  readonly about: HookContext;
   handle: Handle | null;
-  /** Once the command has ended, while processes of it are left. */
+  /** Set when the command has ended; its leftover processes are then killed. */
   result: HookResult | null;
-  readonly over: Promise<void>;
+  readonly ended: Promise<void>;
 }
 
-/** What a hook is told of its service in its environment. */
-interface About {
-  /** The main process, where there is one. */
+/** The facts about a service that its hook gets in environment variables. */
+interface HookContext {
+  /** The main process; null if there is none. */
   readonly pid: number | null;
   readonly exit: Exit | null;
 }
 
-/** What a successor needs to know of a hook under way, as data for JSON. */
+/** The checkpoint's record of a running hook, as data for JSON. */
 export interface HookRecord {
   readonly name: HookName;
-  readonly about: About;
+  readonly about: HookContext;
   readonly result: HookResult | null;
   readonly run: KeptRun;
 }
@@ -55,7 +55,7 @@ type HookParts<Handle extends RunHandle> = Pick<
 
 export class HookRunner<Handle extends RunHandle> {
   readonly #parts: HookParts<Handle>;
-  /** By service: the hook under way, last, and those before it that were killed and are not gone yet. */
+  /** By service: earlier hooks that were killed and have not ended, and last the current hook. */
   readonly #running = new Map<string, readonly Running<Handle>[]>();
 
   constructor(parts: HookParts<Handle>) {
@@ -63,16 +63,16 @@ export class HookRunner<Handle extends RunHandle> {
   }
 
   /** `done` is called when no process of the hook is left. */
-  run(plan: ServicePlan, run: number, name: HookName, about: About, done: (result: HookResult) => void): void {
+  run(plan: ServicePlan, run: number, name: HookName, about: HookContext, done: (result: HookResult) => void): void {
     this.#start(plan, run, name, about, done, null);
   }
 
-  /** Goes on with a hook that the supervisor before this one has started. */
+  /** Takes over a hook that the previous supervisor has started. */
   adopt(plan: ServicePlan, run: number, record: HookRecord, done: (result: HookResult) => void): void {
     this.#start(plan, run, record.name, record.about, done, record);
   }
 
-  /** What a successor needs to know of the hooks of a service that are under way. */
+  /** The checkpoint's records of the running hooks of a service. */
   recordsOf(service: string): readonly HookRecord[] {
     return this.#of(service).flatMap(({ name, about, handle, result }) => {
       const run = handle === null ? null : this.#parts.processes.recordOf(handle);
@@ -84,20 +84,26 @@ export class HookRunner<Handle extends RunHandle> {
     plan: ServicePlan,
     run: number,
     name: HookName,
-    about: About,
+    about: HookContext,
     done: (result: HookResult) => void,
     record: HookRecord | null,
   ): void {
     const hook = plan.hooks[FIELDS[name]];
     if (hook === null || !('argv' in hook)) throw new Error(`bug: no command for ${name}`);
-    const over = Promise.withResolvers<void>();
-    const running: Running<Handle> = { name, about, handle: null, result: record?.result ?? null, over: over.promise };
+    const ended = Promise.withResolvers<void>();
+    const running: Running<Handle> = {
+      name,
+      about,
+      handle: null,
+      result: record?.result ?? null,
+      ended: ended.promise,
+    };
     this.#running.set(plan.name, [...this.#of(plan.name), running]);
     const end = (result: HookResult) => {
       const others = this.#of(plan.name).filter((one) => one !== running);
       if (others.length === 0) this.#running.delete(plan.name);
       else this.#running.set(plan.name, others);
-      over.resolve();
+      ended.resolve();
       done(result);
     };
     const stdout = this.#parts.makePipe();
@@ -111,8 +117,8 @@ export class HookRunner<Handle extends RunHandle> {
     const { processes } = this.#parts;
     const emptied = () => {
       attached.release();
-      // A command whose end is not known has no process any more, and PID 1 does not know it.
-      end(running.result ?? { ok: false, code: 1, detail: 'its end is not known' });
+      // Without a result, PID 1 has no entry for the run: the command has ended, and its exit status is lost.
+      end(running.result ?? { ok: false, code: 1, detail: 'its exit status is unknown' });
     };
     const listener: ProgramListener = {
       changed: () => this.#parts.changed(plan.name),
@@ -123,8 +129,8 @@ export class HookRunner<Handle extends RunHandle> {
       },
       exited: (exit) => {
         attached.drain();
-        const ended = exit.kind === 'code' ? `exit code ${exit.code}` : `killed by ${exit.signal}`;
-        const detail = this.#parts.explainExit(program, exit) ?? ended;
+        const described = exit.kind === 'code' ? `exit code ${exit.code}` : `killed by ${exit.signal}`;
+        const detail = this.#parts.explainExit(program, exit) ?? described;
         const code = shellCode(exit);
         running.result = { ok: code === 0, code, detail };
         if (running.handle !== null) processes.kill(running.handle, emptied);
@@ -135,17 +141,17 @@ export class HookRunner<Handle extends RunHandle> {
     if (running.handle === null) emptied();
   }
 
-  /** SIGKILL to the hook under way and to all that it started. */
+  /** Sends SIGKILL to all processes of the service's hooks. */
   kill(service: string): void {
     for (const { handle } of this.#of(service)) {
       if (handle !== null) this.#parts.processes.kill(handle);
     }
   }
 
-  /** Resolves when no hook of the service is left; null: there is none. */
-  over(service: string): Promise<unknown> | null {
+  /** Resolves when all hooks of the service have ended; null: none is running. */
+  ended(service: string): Promise<unknown> | null {
     const running = this.#of(service);
-    return running.length === 0 ? null : Promise.all(running.map(({ over }) => over));
+    return running.length === 0 ? null : Promise.all(running.map(({ ended }) => ended));
   }
 
   #of(service: string): readonly Running<Handle>[] {

@@ -64,16 +64,16 @@ export class ResponseReader {
     const end = endOfHead(this.#held);
     if (end === null) {
       const start = latin1(this.#held.subarray(0, 5));
-      if (!'HTTP/'.startsWith(start)) throw new HttpError(`it answers ${quoted(latin1(this.#held))}`);
+      if (!'HTTP/'.startsWith(start)) throw new HttpError(`its response begins with ${quoted(latin1(this.#held))}`);
       if (this.#held.length > LONGEST_HEAD) throw new HttpError('its headers are longer than 64 KiB');
       return false;
     }
     const [first = '', ...lines] = latin1(this.#held.subarray(0, end)).split(/\r?\n/);
     const status = /^HTTP\/1\.\d (\d{3})(?: |$)/.exec(first)?.[1];
-    if (status === undefined) throw new HttpError(`it answers ${quoted(first)}`);
+    if (status === undefined) throw new HttpError(`its response begins with ${quoted(first)}`);
     this.#held = this.#held.subarray(end);
     const code = Number(status);
-    // RFC 9110, 15.2: a client must be able to parse interim responses even where it did not expect one.
+    // RFC 9110, 15.2: a client must be able to parse interim responses even if it did not expect one.
     if (code >= 100 && code < 200 && code !== 101) return true;
     this.#framing = this.#frame(code, parseHeaders(lines));
     this.status = code;
@@ -92,7 +92,7 @@ export class ResponseReader {
     if (this.#isHead || status === 101 || status === 204 || status === 304) return { kind: 'none' };
     const codings = (headers.get('transfer-encoding') ?? []).join(',').toLowerCase();
     if (/(?:^|,)\s*chunked\s*$/.test(codings)) return { kind: 'chunked', at: 'size', left: 0 };
-    // A coding that is not chunked last, or nothing at all: the body ends with the connection.
+    // If the last coding is not `chunked`, or there is no length, the body ends with the connection.
     if (codings !== '' || length === undefined) return { kind: 'until-close' };
     return { kind: 'length', left: Number(length) };
   }
@@ -152,7 +152,7 @@ export class ResponseReader {
   }
 }
 
-/** The offset behind the empty line that ends a head; null if the head is not complete yet. */
+/** The offset after the empty line that ends a head; null if the head is not complete yet. */
 function endOfHead(bytes: Uint8Array): number | null {
   for (let at = bytes.indexOf(LF); at >= 0 && at < LONGEST_HEAD; at = bytes.indexOf(LF, at + 1)) {
     if (bytes[at + 1] === LF) return at + 2;

@@ -1,6 +1,5 @@
-// Chooses the log lines of a post-mortem: the last 20 of a service or, if an error comes earlier, all from the first
-// line that looks like one. Leaves out access-log lines of probes. Limits the number of lines and the time per line.
-// Pure.
+// Chooses the log lines of a post-mortem: the last 20 of a service or, if an earlier line looks like an error, all lines from
+// that one on. Leaves out access-log lines of probes. Limits the number of lines and the time per line. Pure.
 import type { HttpProbe, Plan, ServicePlan } from '../plan/plan.ts';
 
 /** Lines of a post-mortem without an error. */

@@ -1,6 +1,7 @@
-// One HTTP attempt: a new connection, one request, and whether the response meets the probe's conditions. Implements HTTP
-// itself, with http-reader.ts: undici rejects bare LF and interim responses, and its parser is WebAssembly, which needs a
-// thread to be compiled. The connection is new each time, because the probe tests whether the service answers a new client.
+// Performs one attempt of an HTTP probe: opens a connection, sends one request, and checks whether the response meets the
+// probe's conditions. Implements HTTP itself, with http-reader.ts: undici rejects bare LF and interim responses, and its
+// parser is WebAssembly, which needs a thread to be compiled. Never reuses a connection, because the probe tests whether the
+// service accepts a new client.
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
@@ -21,11 +22,11 @@ export function attemptHttp(probe: HttpProbe, abort: AbortSignal): Promise<Attem
     const reader = new ResponseReader(probe.method, BODY_KEPT);
     const socket = open(probe);
     let isOver = false;
-    const finish = (answer: AttemptResult) => {
+    const finish = (result: AttemptResult) => {
       isOver = true;
       abort.removeEventListener('abort', abandon);
       socket.destroy();
-      resolve(answer);
+      resolve(result);
     };
     const abandon = () => finish({ ok: false, detail: 'abandoned' });
     abort.addEventListener('abort', abandon, { once: true });
@@ -34,8 +35,8 @@ export function attemptHttp(probe: HttpProbe, abort: AbortSignal): Promise<Attem
       if (isOver) return;
       try {
         reader.push(bytes);
-        const answer = judgeResponse(probe, reader);
-        if (answer !== null) finish(answer);
+        const result = judgeResponse(probe, reader);
+        if (result !== null) finish(result);
       } catch (error) {
         const why = error instanceof HttpError ? error.message : String(error);
         finish({ ok: false, detail: `${where} does not speak HTTP: ${why}` });
@@ -44,9 +45,9 @@ export function attemptHttp(probe: HttpProbe, abort: AbortSignal): Promise<Attem
     socket.once('error', (error) => finish({ ok: false, detail: describeConnectError(error, where) }));
     const ended = () => {
       if (isOver) return;
-      const answer = reader.close() ? judgeResponse(probe, reader) : null;
-      const middle = reader.status === null ? '' : ' in the middle of its answer';
-      finish(answer ?? { ok: false, detail: `${where} closed the connection${middle}` });
+      const result = reader.close() ? judgeResponse(probe, reader) : null;
+      const middle = reader.status === null ? '' : ' in the middle of its response';
+      finish(result ?? { ok: false, detail: `${where} closed the connection${middle}` });
     };
     socket.once('end', ended);
     socket.once('close', ended);
@@ -57,7 +58,7 @@ function open({ scheme, host, port, socket: path, verifyTls, headers }: HttpProb
   const place = path === null ? { host, port } : { path };
   if (scheme === 'http') return connect(place);
   const name = find(headers, 'host')?.replace(/:\d+$/, '') ?? '';
-  // The name that the certificate is for; an address cannot be one (RFC 6066, 3).
+  // The name for SNI. An IP address is not allowed (RFC 6066, 3).
   const servername = name !== '' && isIP(name.replace(/^\[(.*)\]$/, '$1')) === 0 ? { servername: name } : {};
   return connectTls({ ...place, ...servername, rejectUnauthorized: verifyTls, ALPNProtocols: ['http/1.1'] });
 }
@@ -96,7 +97,7 @@ function encodePath(path: string): string {
   return path.toWellFormed().replaceAll(/[^\x21-\x7e]+/g, encodeURIComponent);
 }
 
-/** The result of the attempt, from what has been read of the response; null: more has to be read. */
+/** The result of the attempt, from the part of the response that was read; null: more must be read. */
 function judgeResponse(probe: HttpProbe, reader: ResponseReader): AttemptResult | null {
   const { status } = reader;
   if (status === null) return null;
@@ -108,7 +109,7 @@ function judgeResponse(probe: HttpProbe, reader: ResponseReader): AttemptResult 
   return reader.isComplete ? judgeBody(probe, status, reader.body.toString('utf8')) : null;
 }
 
-/** Whether an answer's body is what the probe wants. Pure. */
+/** Whether the body of a response meets the conditions of the probe. Pure. */
 export function judgeBody(
   probe: Pick<HttpProbe, 'contains' | 'matches' | 'notMatches' | 'json'>,
   status: number,

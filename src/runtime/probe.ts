@@ -1,6 +1,5 @@
-// One attempt of one probe: holds, or why not, in words for people. Abortable; counts nothing and remembers nothing.
-// Addresses are literal (the configuration sees to that): a name look-up needs a thread and hangs where the process
-// limit is used up.
+// Performs one attempt of a probe; the result has a message for users. Can be aborted. Keeps no state. Hosts are IP addresses,
+// which the configuration ensures: a name lookup needs a thread, and hangs if the process limit is used up.
 import type { HttpProbe, Probe, TcpProbe } from '../plan/plan.ts';
 
 export interface AttemptResult {
@@ -8,14 +7,14 @@ export interface AttemptResult {
   readonly detail: string;
 }
 
-export interface ProbeHelp {
+export interface ProbeContext {
   readonly cwd: string | null;
   fileExists(path: string): boolean;
-  runTool(argv: readonly string[]): Promise<{ code: number | null; words: string; lastLine: string }>;
+  runTool(argv: readonly string[]): Promise<{ code: number | null; summary: string; lastLine: string }>;
 }
 
-/** Never rejects; after an abort its answer is not looked at. `log` and `notify` are told by others. */
-export async function attemptProbe(probe: Probe, abort: AbortSignal, help: ProbeHelp): Promise<AttemptResult> {
+/** Never rejects. After an abort the result has no meaning. `log` and `notify` probes have no attempts. */
+export async function attemptProbe(probe: Probe, abort: AbortSignal, context: ProbeContext): Promise<AttemptResult> {
   switch (probe.kind) {
     case 'http': {
       const { attemptHttp } = await import('./probe-http.ts');
@@ -24,12 +23,12 @@ export async function attemptProbe(probe: Probe, abort: AbortSignal, help: Probe
     case 'tcp':
       return attemptTcp(probe satisfies TcpProbe, abort);
     case 'exec': {
-      const { code, words, lastLine } = await help.runTool(probe.argv);
-      return { ok: code === 0, detail: code === 0 || lastLine === '' ? words : `${words}: ${lastLine}` };
+      const { code, summary, lastLine } = await context.runTool(probe.argv);
+      return { ok: code === 0, detail: code === 0 || lastLine === '' ? summary : `${summary}: ${lastLine}` };
     }
     case 'file': {
-      const path = probe.path.startsWith('/') || help.cwd === null ? probe.path : `${help.cwd}/${probe.path}`;
-      const ok = help.fileExists(path);
+      const path = probe.path.startsWith('/') || context.cwd === null ? probe.path : `${context.cwd}/${probe.path}`;
+      const ok = context.fileExists(path);
       return { ok, detail: ok ? `${path} exists` : `${path} does not exist yet` };
     }
     case 'log':
@@ -41,7 +40,7 @@ export async function attemptProbe(probe: Probe, abort: AbortSignal, help: Probe
 }
 
 async function attemptTcp({ host, port, socket: path }: TcpProbe, abort: AbortSignal): Promise<AttemptResult> {
-  // With its first use come the streams: a start would pay 2 ms for them.
+  // Loaded here, because node:net takes 2 ms to load, which would delay the start.
   const { connect } = await import('node:net');
   if (abort.aborted) return { ok: false, detail: 'abandoned' };
   return new Promise((resolve) => {
@@ -58,7 +57,7 @@ async function attemptTcp({ host, port, socket: path }: TcpProbe, abort: AbortSi
   });
 }
 
-/** A connection's failure in words. */
+/** Why a connection failed, for users. `where` is its address or path. */
 export function describeConnectError(error: unknown, where: string): string {
   const code = error !== null && typeof error === 'object' && 'code' in error ? String(error.code) : '';
   switch (code) {
@@ -73,7 +72,7 @@ export function describeConnectError(error: unknown, where: string): string {
     default: {
       const message = error instanceof Error ? error.message : String(error);
       if (/CERT|^UNABLE_TO_/.test(code)) {
-        return `the certificate of ${where} is not trusted: ${message} (\`verify_tls: false\` takes it)`;
+        return `the certificate of ${where} is not trusted: ${message} (\`verify_tls: false\` accepts it)`;
       }
       return `cannot connect to ${where}: ${message}`;
     }

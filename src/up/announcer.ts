@@ -1,5 +1,5 @@
-// The supervisor's own log: each announcement as a sentence behind its name, or as an object where the plan's format is
-// JSON. Decides nothing about what is announced. Part of the root.
+// Writes the supervisor's own log: each announcement as a line after the prefix `svc-super`, or as an object if the plan's
+// format is JSON. Never decides what is announced. Part of the root.
 import type { Pipeline } from '../logs/pipeline.ts';
 import type { Sink } from '../logs/sinks.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -14,13 +14,13 @@ export async function makeAnnouncer({ format }: Plan, logs: Pipeline, sink: Sink
   const prefix = logs.prefix('svc-super', 'stderr');
   return ({ level, service, event, text }) => {
     const mark = level === 'error' ? 'error: ' : level === 'warn' ? 'warning: ' : '';
-    // The sentence of `swept` begins with the name of its service.
-    const about = service === null || event === 'swept' ? '' : `${service} `;
+    // The text of `cleaned-up` begins with the name of its service.
+    const about = service === null || event === 'cleaned-up' ? '' : `${service} `;
     offer(`${prefix}${mark}${printable(`${about}${text}`)}\n`);
   };
 }
 
-/** Through pino, which is loaded for this alone: it takes 2 ms. */
+/** Uses pino, which takes 2 ms to load and is loaded only here. */
 async function announceJson(write: (line: string) => void): Promise<Announce> {
   const { default: pino } = await import('pino');
   const logger = pino(

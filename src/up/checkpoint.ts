@@ -1,6 +1,6 @@
-// The checkpoint of a supervising process, as records that PID 1 keeps for the next one: the world, what the runtime adds to
-// each service, the last events and lines, and what this process has done to the machine. Writes only what has changed.
-// Part of the root.
+// The checkpoint of a supervising process, as records that PID 1 stores for the next supervisor: the world, the runtime's
+// state of each service, the last events and lines, and the state of the process itself. Writes only records that have
+// changed. Part of the root.
 import { type Journal, type JournalEntry, MOST } from '../control/journal.ts';
 import type { History } from '../control/source.ts';
 import { decodeWorld, KEYS, keyOf, PARTS, WorldEncoder } from '../core/checkpoint.ts';
@@ -16,67 +16,70 @@ import type { ProbeCounts } from '../runtime/counts.ts';
 import type { Engine, Postponed } from '../runtime/engine.ts';
 import type { Executor, ServiceRecord } from '../runtime/executor.ts';
 
-/** What a supervising process has done beside its services. */
+/** The state of a supervising process that does not belong to a service. */
 export interface Own {
   /** The services that were named on the command line. */
   readonly names: readonly string[];
-  /** What is to be taken out of /etc/hosts at the end. */
+  /** Whether a write to standard output or standard error may have ended within a line. */
+  readonly isTorn: { readonly stdout: boolean; readonly stderr: boolean };
+  /** What must be removed from /etc/hosts at the end. */
   readonly hosts: 'nothing' | 'lines' | 'file';
-  /** The OOM kills that the cgroup had counted at the start; null: it cannot be read. */
+  /** The number of OOM kills in the cgroup at the start; null: it cannot be read. */
   readonly oomBefore: number | null;
-  /** When the first signal asked to stop; null: none did. */
+  /** The time of the first stop signal; null: none has been received. */
   readonly stopAskedAt: number | null;
-  /** The configuration is being read again. */
+  /** Whether the configuration is being read again. */
   readonly isReloading: boolean;
-  /** All services have ended, and the last output is being written. */
+  /** Not null: all services have ended, and the last output is being written. */
   readonly end: (Effect & { readonly type: 'end' }) | null;
-  /** The post-mortem has been printed. */
-  readonly isTold: boolean;
+  /** Whether the post-mortem has been printed. */
+  readonly isPostmortemPrinted: boolean;
   readonly history: History;
-  /** Keys of the operations that were carried out last, oldest first. */
+  /** Keys of the latest operations that were carried out, oldest first. */
   readonly done: readonly string[];
   readonly fatal: Fatal | null;
 }
 
 /** An event on which the core has thrown. */
-export interface Fatal {
+interface Fatal {
   /** As JSON. */
   readonly event: string;
   readonly error: string;
-  /** How many supervisors it has ended. */
+  /** The number of supervisors that this event has ended. */
   readonly count: number;
 }
 
 const OWN = KEYS.own;
-/** As many keys of operations are remembered. */
+/** The number of keys of operations that are kept. */
 const DONE_MOST = 64;
 
-/** Lines and characters of each service's recent output. */
+/** The most lines and characters of a service's recent output in the checkpoint. */
 const LINES = 60;
 const CHARACTERS = 4_096;
-/** Counters and output go to PID 1 at most so often, milliseconds. */
+/** The shortest time between two records of counters and output, milliseconds. */
 const OUTPUT_EVERY = 1_000;
 
-/** What the runtime adds to the state of a service. */
-interface Beside {
+/** The runtime's state of a service, besides its state in the core. */
+interface RuntimeState {
   readonly postponed: readonly Postponed[];
   readonly record: ServiceRecord | null;
 }
 
+/** The counters of a service. */
 interface Counted {
   readonly probes: readonly (readonly [string, ProbeCounts])[];
   readonly swept: number;
   readonly streams: Readonly<Record<'stdout' | 'stderr', StreamCounts>> | null;
 }
 
-export interface CheckpointParts {
+interface CheckpointParts {
   readonly clock: Clock;
   readonly container: Readonly<Record<string, string>>;
   readonly engine: Engine;
   readonly executor: Executor<Run>;
   readonly logs: Pipeline;
   readonly journal: Journal;
-  /** A record has changed. */
+  /** Called when a record has changed. */
   touch(): void;
 }
 
@@ -84,13 +87,15 @@ export class Checkpoint {
   readonly #parts: CheckpointParts;
   readonly #encoder: WorldEncoder;
   readonly #names = new Set<string>();
+  /** Services whose counters may have changed since they were last written. */
+  #counted = new Set<string>();
   #own: Own;
   #isOwnChanged = true;
   #lastSeq = 0;
   #isTicking = false;
   /** Counters and output that wait for the next batch, by key. */
   readonly #output = new Map<number, unknown>();
-  /** Keys of the supervisor before this one, until the first records of this one replace them. */
+  /** Keys of the previous supervisor's records, until the first records of this one replace them. */
   #old: Iterable<number>;
 
   constructor(parts: CheckpointParts, own: Own, old: Iterable<number> = []) {
@@ -114,10 +119,10 @@ export class Checkpoint {
   /** Whether an operation with that key was carried out. */
   readonly isDone = (key: string): boolean => this.#own.done.includes(key);
 
-  /** Remembers an operation. To be called in the turn in which it is carried out: both are then in one batch. */
+  /** Records an operation. Call it in the turn in which the operation is carried out, so that both are in one batch. */
   readonly noteDone = (key: string): void => this.note({ done: [...this.#own.done, key].slice(-DONE_MOST) });
 
-  /** What the runtime adds to this service is another now. */
+  /** Call it when the runtime's state of a service has changed. */
   changed(service: string): void {
     this.#names.add(service);
     this.#parts.touch();
@@ -126,7 +131,7 @@ export class Checkpoint {
   /** The records that have changed since the last call. */
   readonly take = (): Records => {
     const records = new Map<number, Uint8Array>();
-    for (const key of this.#old) records.set(key, EMPTY);
+    for (const key of this.#old) if (!isOutput(key)) records.set(key, EMPTY);
     this.#old = [];
     const put = (key: number, value: unknown) =>
       void records.set(key, value === null ? EMPTY : Buffer.from(JSON.stringify(value)));
@@ -134,9 +139,14 @@ export class Checkpoint {
     const { world } = engine;
     const numbers = world.index.graph.numbers;
     const others = new Set([...this.#names].flatMap((name) => numbers.get(name) ?? []));
+    for (const name of this.#names) this.#counted.add(name);
+    if (this.#names.size > 0) this.#tickSoon();
     this.#names.clear();
-    const beside = (name: string): Beside => ({ postponed: engine.postponedOf(name), record: executor.recordOf(name) });
-    this.#encoder.write(world, others, beside, put);
+    const stateOf = (name: string): RuntimeState => ({
+      postponed: engine.postponedOf(name),
+      record: executor.recordOf(name),
+    });
+    this.#encoder.write(world, others, stateOf, put);
     if (this.#isOwnChanged) put(OWN, this.#own);
     this.#isOwnChanged = false;
     this.#writeEvents(put);
@@ -145,7 +155,7 @@ export class Checkpoint {
     return records;
   };
 
-  /** The record of an event on which the core has thrown: all that is written of the turn in which it came. */
+  /** The record of an event on which the core has thrown: the only record that is written in that turn. */
   fatal(event: string, error: string): Records {
     const count = this.#own.fatal?.event === event ? this.#own.fatal.count + 1 : 1;
     return new Map([[OWN, Buffer.from(JSON.stringify({ ...this.#own, fatal: { event, error, count } }))]]);
@@ -167,10 +177,12 @@ export class Checkpoint {
     });
   }
 
-  /** Of the services that have printed: what was counted, and their last lines. */
+  /** Queues the counters and the last lines of the services that have printed or changed. */
   #writeOutput(): void {
     const { engine, logs, executor, touch } = this.#parts;
-    for (const name of logs.takePrinted()) {
+    const names = new Set([...logs.takePrinted(), ...this.#counted]);
+    this.#counted = new Set();
+    for (const name of names) {
       const number = engine.world.index.graph.numbers.get(name);
       if (number === undefined) continue;
       const counted: Counted = {
@@ -187,7 +199,13 @@ export class Checkpoint {
 
 const EMPTY = new Uint8Array();
 
-/** What the supervisor before this one has kept. */
+/** Whether a record contains counters or output: such a record is written again only when it changes. */
+function isOutput(key: number): boolean {
+  const part = (key - KEYS.services) % KEYS.perService;
+  return key >= KEYS.services && (part === PARTS.counts || part === PARTS.output);
+}
+
+/** The decoded checkpoint of the previous supervisor. */
 export interface Kept {
   readonly world: World;
   readonly own: Own;
@@ -215,13 +233,13 @@ export function readCheckpoint(records: Records, container: Readonly<Record<stri
       }),
     );
   const entries = Array.from({ length: MOST }, (_, at) => read(KEYS.journal + at) as JournalEntry | undefined);
-  const besides = [...beside] as [string, Beside][];
+  const states = [...beside] as [string, RuntimeState][];
   return {
     world,
     own: read(OWN) as Own,
     entries: entries.filter((entry) => entry !== undefined).sort((a, b) => a.seq - b.seq),
-    postponed: new Map(besides.map(([name, { postponed }]) => [name, postponed])),
-    records: new Map(besides.flatMap(([name, { record }]) => (record === null ? [] : [[name, record] as const]))),
+    postponed: new Map(states.map(([name, { postponed }]) => [name, postponed])),
+    records: new Map(states.flatMap(([name, { record }]) => (record === null ? [] : [[name, record] as const]))),
     counted: of<Counted>(PARTS.counts),
     lines: of<readonly RingLine[]>(PARTS.output),
   };

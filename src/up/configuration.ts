@@ -1,30 +1,30 @@
-// Reads what `up` is to supervise. With it comes everything that reads YAML and knows the schema. Part of the root.
+// Reads the configuration for `up`. Importing this file loads everything that reads YAML and the schema. Part of the root.
 import { type Diagnostic, type Failure, renderDiagnostics } from '../config/diagnostic.ts';
 import { type LoadInput, loadPlan } from '../plan/expand.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printable } from '../text.ts';
 
-/** What a configuration has been found to say. */
+/** The plan of a valid configuration. */
 export interface Prepared {
   readonly plan: Plan;
-  /** What is doubtful in it, a sentence each. */
+  /** Warnings about the configuration, one line each. */
   readonly doubts: readonly string[];
 }
 
-/** The plan, or the text to print. */
+/** Returns the plan, or the error message to print. */
 export function prepare(input: LoadInput): ({ readonly ok: true } & Prepared) | { readonly ok: false; text: string } {
   const loaded = loadPlan(input);
   if (!loaded.ok) return { ok: false, text: renderRefusal(loaded.error, input.path) };
   return { ok: true, plan: loaded.value.plan, doubts: loaded.value.warnings.map(renderDoubt) };
 }
 
-/** What is doubtful but not wrong in the configuration, in one line. */
+/** A warning about the configuration, in one line. */
 export function renderDoubt({ file, range, message, suggestion }: Diagnostic): string {
   const advice = suggestion === undefined ? '' : ` (${suggestion})`;
   return printable(`${file}:${range.line}:${range.column}: ${message}${advice}`);
 }
 
-/** A name on the command line that nothing bears is no mistake of the file's, and no place in it is shown. */
+/** An unknown service on the command line is not an error in the file, so no line of the file is shown. */
 function renderRefusal(failure: Failure, file: string): string {
   const { diagnostics } = failure;
   if (diagnostics.some(({ code }) => code !== 'unknown-service')) return renderDiagnostics(failure);
@@ -32,5 +32,5 @@ function renderRefusal(failure: Failure, file: string): string {
     ({ message, suggestion }) =>
       `svc-super: ${printable(`${message} in ${file}${suggestion === undefined ? '' : `; ${suggestion}`}`)}\n`,
   );
-  return `${lines.join('')}svc-super: nor is it a command; svc-super help lists them\n`;
+  return `${lines.join('')}svc-super: nor is it a command; \`svc-super help\` lists the commands\n`;
 }

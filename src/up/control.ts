@@ -1,8 +1,8 @@
-// Opens the control API of a supervising process: on its socket, and on a TCP port where the configuration wants that.
-// Reports where that is not possible. Loaded after the first programs have been started. Part of the root.
+// Opens the control API of a supervising process: on its socket, and on a TCP port if the configuration has one. Reports a
+// failure to open them. Loaded after the first programs have been started. Part of the root.
 import type { ApiSource } from '../control/source.ts';
-import { describeUnmade, WHY } from '../linux/places.ts';
-import { isShortOfFiles } from '../linux/spare.ts';
+import { isShortOfDescriptors } from '../linux/reserved-descriptor.ts';
+import { describeMissingSocket, WHY } from '../linux/socket-paths.ts';
 import type { ControlPlan } from '../plan/plan.ts';
 import { FD, type Handover } from '../platform/handover.ts';
 import type { RealClock } from '../ports.ts';
@@ -10,26 +10,26 @@ import { BOUNDS } from '../runtime/counts.ts';
 import type { Announce } from './announcer.ts';
 import { makeApiSource, type SourceParts } from './source.ts';
 
-export interface ControlParts extends Omit<SourceParts, 'pid' | 'page' | 'clock'> {
+interface ControlParts extends Omit<SourceParts, 'pid' | 'page' | 'clock'> {
   readonly clock: RealClock;
   readonly handover: Handover;
   readonly announce: Announce;
-  /** How many orphans PID 1 has reaped. */
+  /** The number of orphans that PID 1 has reaped. */
   reaped(): number;
 }
 
-export interface Closable {
+interface Closable {
   close(): void;
 }
 
-/** `control`: null where the configuration wants no TCP port. */
+/** `control`: null if the configuration has no TCP port for the control API. */
 export async function openControl(parts: ControlParts, control: ControlPlan | null): Promise<Closable | null> {
   const { handover, announce } = parts;
   const source = makeApiSource({ ...parts, pid: handover.pid1, page: handover.page });
-  const isShort = () => isShortOfFiles(handover.files.hard);
+  const isShort = () => isShortOfDescriptors(handover.files.hard);
   const http = control === null ? null : await openHttp(control, source, parts, isShort);
   if (handover.socket === null) {
-    const reasons = handover.looked.map(describeUnmade).join('; ');
+    const reasons = handover.looked.map(describeMissingSocket).join('; ');
     const text = `status and health will not work: no control socket could be opened (${reasons}). Set SVC_SUPER_SOCKET to a path in a folder that can be written to`;
     announce({ level: 'warn', service: null, event: 'no-control', text });
     return http;
@@ -38,7 +38,7 @@ export async function openControl(parts: ControlParts, control: ControlPlan | nu
   const serving = await serve(source, FD.control, isShort);
   const occupied = handover.looked.find(({ why }) => why === WHY.occupied);
   if (occupied !== undefined) {
-    const text = `another supervisor answers at ${occupied.path}; to ask this one set SVC_SUPER_SOCKET=${handover.socket}`;
+    const text = `another supervisor answers at ${occupied.path}; to connect to this one, set SVC_SUPER_SOCKET=${handover.socket}`;
     announce({ level: 'warn', service: null, event: 'second-supervisor', text });
   }
   return {
@@ -87,7 +87,7 @@ async function openHttp(
     announce({ level: 'info', service: null, event: 'control', text });
     return listening;
   }
-  const text = `nobody listens at ${where}:${control.port}, where the configuration wants the control API: ${listening.reason}`;
+  const text = `the control API is not available at http://${where}:${control.port}/: ${listening.reason}`;
   announce({ level: 'error', service: null, event: 'no-control', text });
   return null;
 }

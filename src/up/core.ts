@@ -1,11 +1,12 @@
-// The engine of a supervising process with its executor, its checkpoint and the reloading of its configuration. Connects
-// them and decides nothing. Part of the root.
+// Connects the engine of a supervising process with its executor, its checkpoint and the reload of the configuration. Decides
+// nothing. Part of the root.
 import type { Reloaded } from '../control/source.ts';
 import type { Event } from '../core/event.ts';
 import type { World } from '../core/world.ts';
 import { exists } from '../linux/files.ts';
-import { explainDeath, explainShellExit, visitorOf } from '../linux/launch.ts';
-import { findHolder, portHolder } from '../linux/listeners.ts';
+import { credentialsOf, explainDeath, explainShellExit } from '../linux/launch.ts';
+import { describePortHolder, findHolder } from '../linux/listeners.ts';
+import { renderNotice } from '../messages/notices.ts';
 import { OutputPipe } from '../pid1/pipe.ts';
 import type { Run } from '../pid1/run.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -22,17 +23,17 @@ export interface Core {
   readonly executor: Executor<Run>;
   readonly checkpoint: Checkpoint;
   readonly reload: (how: 'apply' | 'dry-run') => Promise<Reloaded>;
-  /** All services have ended. */
+  /** Resolves when all services have ended. */
   readonly ended: Promise<End>;
   end(end: End): void;
 }
 
 /** Exit code after a bug. */
 const BUG = 70;
-/** An event on which the core has thrown so often is dropped. */
+/** An event is dropped after it has ended this many supervisors. */
 const FATAL_MOST = 2;
 
-/** `old`: the keys of the records that the supervisor before this one has kept. */
+/** `old`: the keys of the previous supervisor's records. */
 export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<number> = []): Core {
   const { link, announce, logs, journal, gpus } = rooms;
   const { clock, handover, debug, err } = rooms.request;
@@ -49,10 +50,11 @@ export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<num
   );
   const engine: Engine = new Engine(world, {
     clock,
-    announce,
+    announce: ({ service, notice }) => announce({ ...renderNotice(notice), service }),
     end,
     reload: () => void reload('apply'),
     executor: () => executor,
+    signOfLife: () => link.pid1.signOfLife(),
     changed: () => link.pid1.touch(),
     postponed: (service) => checkpoint.changed(service),
     broken: (event, error) => endBroken(rooms, checkpoint, event, error),
@@ -68,6 +70,7 @@ export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<num
   const touch = () => link.pid1.touch();
   const checkpoint = new Checkpoint({ clock, container, engine, executor, logs, journal, touch }, own, old);
   link.pid1.keep(checkpoint.take);
+  logs.watchTorn((isTorn) => checkpoint.note({ isTorn }));
   link.turn = (take) => engine.turn(take);
   const reload = makeReload(engine, rooms, checkpoint);
   return { engine, executor, checkpoint, reload, ended: ended.promise, end };
@@ -85,13 +88,13 @@ function makeExecutor(
     changed,
     makePipe: () => new OutputPipe(),
     randomName: () => realRandom.name(),
-    portHolder,
+    describePortHolder,
     runTool: async (program, abort) => (await import('../pid1/tools.ts')).runTool(children, program, abort),
     readGpus: async (plan, abort) => (await gpus.reader())(plan, { holders: true }, abort),
     explainExit: ({ argv, env, cwd, user, limits }, exit) =>
       exit.kind === 'signal'
         ? explainDeath(exit.signal, limits)
-        : explainShellExit(argv, exit.code, { env, cwd, visitor: visitorOf(user) }),
+        : explainShellExit(argv, exit.code, { env, cwd, credentials: credentialsOf(user) }),
     warn: (service, event, text) => announce({ level: 'warn', service, event, text }),
     fileExists: exists,
     ownUid: process.getuid?.() ?? 0,
@@ -99,7 +102,7 @@ function makeExecutor(
   return new Executor<Run>(parts, send);
 }
 
-/** Reads the configuration again, and applies it to what depends on it outside the engine. */
+/** Returns the function that reads the configuration again, and applies it to the parts outside the engine. */
 function makeReload(
   engine: Engine,
   { request, link, gpus, logs, announce, hostNames }: Rooms,
@@ -107,7 +110,7 @@ function makeReload(
 ): Core['reload'] {
   const { environment } = request.handover;
   const prepare = (next: Plan) => {
-    logs.introduce(next.services.map(({ name }) => name));
+    logs.addNames(next.services.map(({ name }) => name));
     hostNames.set(next);
     checkpoint.note({ hosts: hostNames.held });
     link.sendStopRules(next);
@@ -115,11 +118,11 @@ function makeReload(
   return async (how) => {
     if (how === 'apply') checkpoint.note({ isReloading: true });
     try {
-      // Even where the configuration is wrong: a tool that rotates log files has moved them already.
+      // Even if the configuration is invalid: a tool that rotates log files has already moved them.
       const reopened = how === 'apply' ? logs.reopenFiles() : null;
-      const { reload } = await import('./reload.ts');
+      const { performReload } = await import('./reload.ts');
       const parts = { ...request, environment, engine, announce, findHolder, owners: gpus.owners, prepare };
-      const result = reload(parts, how);
+      const result = performReload(parts, how);
       await reopened;
       return result;
     } finally {
@@ -128,7 +131,7 @@ function makeReload(
   };
 }
 
-/** Ends this process: PID 1 starts the next one from the checkpoint before this event. */
+/** Ends this process. PID 1 starts the next supervisor with the checkpoint from before this event. */
 function endBroken({ link, request }: Rooms, checkpoint: Checkpoint, event: Event, error: unknown): void {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   request.err(`svc-super: a bug, please report it: ${printable(describeEvent(event))}: ${text}\n`);
@@ -138,17 +141,17 @@ function endBroken({ link, request }: Rooms, checkpoint: Checkpoint, event: Even
 
 function isDropped(event: Event, { fatal }: Own, { announce }: Rooms): boolean {
   if (fatal === null || fatal.count < FATAL_MOST || describeEvent(event) !== fatal.event) return false;
-  const text = `a bug in svc-super, please report it: an event is dropped that has ended ${fatal.count} supervisors: ${fatal.event}: ${fatal.error}`;
+  const text = `a bug in svc-super, please report it: an event that has ended ${fatal.count} supervisors is dropped: ${fatal.event}: ${fatal.error}`;
   announce({ level: 'error', service: null, event: 'bug', text });
   return true;
 }
 
-/** As JSON. A plan may hold secrets. */
+/** The event as JSON, without a plan, which may contain secrets. */
 function describeEvent(event: Event): string {
   return JSON.stringify(event.type === 'plan-changed' ? { type: event.type } : event);
 }
 
-/** `--debug`: one line for an event, one for each effect. */
+/** The trace of `--debug`: one line for an event, and one for each effect. */
 function renderTrace(event: Event, effects: readonly unknown[], now: number): string {
   const lines = [`${now.toFixed(3)} event ${describeEvent(event)}`];
   for (const effect of effects) lines.push(`${now.toFixed(3)}   effect ${JSON.stringify(effect)}`);

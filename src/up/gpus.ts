@@ -1,14 +1,14 @@
-// The one who asks the driver for the memory of GPUs, made from the rooms of a supervising process. Wires and nothing else;
-// part of the root. Loaded only where a service has `gpus`.
+// Creates the reader of GPU memory from the rooms of a supervising process. Decides nothing. Part of the root. Loaded only if
+// a service has `gpus`.
 import { capture } from '../linux/capture.ts';
 import { type GpuReader, gpuReader } from '../linux/gpu-memory.ts';
 import type { Clock } from '../ports.ts';
 
-export interface GpuRooms {
+interface GpuRooms {
   readonly clock: Clock;
-  /** The container's. */
+  /** The environment of the container. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Pid -> service, of every process of a run. */
+  /** The service of every process of a run, by PID. */
   readonly owners?: () => ReadonlyMap<number, string>;
 }
 

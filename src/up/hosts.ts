@@ -1,5 +1,5 @@
-// Keeps the services' names in /etc/hosts while the supervisor runs, where the configuration wants that, and takes them out at
-// the end. Never fatal: what cannot be written is said once. Part of the root, like up.ts.
+// Adds the services' names to /etc/hosts while the supervisor runs, if the configuration enables that, and removes them at the
+// end. A failure is reported once and is never fatal. Part of the root, like up.ts.
 
 import type { HostsFile } from '../linux/hosts-file.ts';
 import { hostNames, withHosts, withoutHosts } from '../plan/hosts.ts';
@@ -9,8 +9,8 @@ import type { Announcement } from '../runtime/engine.ts';
 export class HostNames {
   readonly #file: HostsFile;
   readonly #announce: (announcement: Announcement) => void;
-  readonly #told = new Set<string>();
-  /** What has been done to the file. */
+  readonly #reported = new Set<string>();
+  /** What was added to /etc/hosts: nothing, lines, or the file itself. */
   #held: 'nothing' | 'lines' | 'file' = 'nothing';
 
   constructor(file: HostsFile, announce: (announcement: Announcement) => void) {
@@ -18,7 +18,7 @@ export class HostNames {
     this.#announce = announce;
   }
 
-  /** What undo() would take out; a supervisor that dies leaves it to its successor. */
+  /** What undo() would remove. Part of the checkpoint: if the supervisor dies, its successor removes it. */
   get held(): 'nothing' | 'lines' | 'file' {
     return this.#held;
   }
@@ -27,7 +27,7 @@ export class HostNames {
     this.#held = held;
   }
 
-  /** What the plan wants; a block that an earlier supervisor has left behind is replaced. */
+  /** Writes the names of the plan. Replaces the lines of an earlier supervisor. */
   set(plan: Plan): void {
     if (!plan.hosts) {
       this.undo();
@@ -37,7 +37,7 @@ export class HostNames {
       const before = this.#file.read();
       const { text, skipped } = withHosts(before ?? '', hostNames(plan));
       if (text !== (before ?? '')) this.#file.write(text);
-      // Lines that an earlier supervisor has left are ours from here on, even where they need no change.
+      // Lines of an earlier supervisor are ours from now on, even if they need no change.
       if (this.#held === 'nothing') this.#held = before === null ? 'file' : 'lines';
       for (const { name, why } of skipped) this.#warn(`${name} gets no line in /etc/hosts: ${why}`);
     } catch (error) {
@@ -45,7 +45,7 @@ export class HostNames {
     }
   }
 
-  /** Takes out its own lines and nothing else; what others have written meanwhile stays. */
+  /** Removes our own lines. Lines that other programs have added stay. */
   undo(): void {
     if (this.#held === 'nothing') return;
     try {
@@ -60,8 +60,8 @@ export class HostNames {
   }
 
   #warn(text: string): void {
-    if (this.#told.has(text)) return;
-    this.#told.add(text);
+    if (this.#reported.has(text)) return;
+    this.#reported.add(text);
     this.#announce({ level: 'warn', service: null, event: 'hosts', text });
   }
 }

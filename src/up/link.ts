@@ -1,5 +1,5 @@
-// The connection of a supervising process to PID 1, and what depends on it: the processes of the services, and the signals
-// that PID 1 receives. Decides nothing about services. Part of the root.
+// The connection of a supervising process to PID 1, the processes of the services, and the signals that PID 1 receives.
+// Decides nothing about services. Part of the root.
 import { absolute } from '../linux/files.ts';
 import { signalName, signalNumber } from '../linux/signals.ts';
 import { Children } from '../pid1/children.ts';
@@ -13,11 +13,11 @@ import type { Clock } from '../ports.ts';
 /** Exit code when PID 1 has died, by a bug or by SIGKILL. No process waits for it. */
 const PID1_LOST = 70;
 
-export interface LinkParts {
+interface LinkParts {
   readonly clock: Clock;
   readonly handover: Handover;
   readonly seed: number;
-  /** Whether this process may be silent for as long as it likes. */
+  /** Whether `--debug` was given: then PID 1 does not replace this process if it hangs, as in a debugger. */
   readonly debug: boolean;
   /** Ends this process. */
   exit(code: number): void;
@@ -27,11 +27,14 @@ export class Link {
   readonly pid1: Pid1;
   readonly children: Children;
   readonly signals = new SignalRelay();
-  /** Whether the container ends with this process, and no successor goes on. */
+  /** Whether the container ends with this process, so that there is no successor. */
   isEnding = false;
-  /** How many orphans PID 1 has reaped. */
+  /** The number of orphans that PID 1 has reaped. */
   reaped = 0;
-  /** Must call `take`, which delivers the events of one turn of the event loop. The engine's, once there is an engine. */
+  /**
+   * Must call `take`, which delivers the events of one turn of the event loop. Set to the turn() of the engine when the engine
+   * exists.
+   */
   turn: (take: () => void) => void = (take) => take();
   readonly #parts: LinkParts;
 
@@ -43,7 +46,7 @@ export class Link {
       received: (signal, isFromKernel) => this.signals.take(signalName(signal), isFromKernel),
       reaped: (total, pids) => {
         this.reaped = total;
-        this.children.lookAgain(pids);
+        this.children.rescan(pids);
       },
       lost: () => this.#endWithoutPid1(),
     });
@@ -53,7 +56,7 @@ export class Link {
       seed,
       hasMarks: handover.hasMarks,
       files: handover.files.hard,
-      // Of several supervisors on a machine, the commands in a service mean its own.
+      // Commands in a service connect to their own supervisor, even if there are several on the machine.
       env: handover.socket === null ? {} : { SVC_SUPER_SOCKET: absolute(handover.socket) },
     });
   }
@@ -67,13 +70,13 @@ export class Link {
     this.sendStopRules(plan);
   }
 
-  /** PID 1 needs the signals that ask to stop, and the longest time of a stop, for when there is no supervisor. */
+  /** Sends the rules by which PID 1 stops the services if there is no supervisor: the stop signals and `stop_timeout`. */
   sendStopRules({ stopTimeout, stopSignals, succession }: Plan): void {
     const rules = this.#parts.debug ? { ...succession, hungAfter: 0 } : succession;
     this.pid1.hello(stopTimeout, stopSignals.map(signalNumber), rules);
   }
 
-  /** PID 1 was killed, where it is not PID 1 of its namespace: no process that it has started may outlive it. */
+  /** Kills all processes and ends: PID 1 has died, which is possible if it was not PID 1 of its namespace. */
   #endWithoutPid1(): void {
     const { clock, exit } = this.#parts;
     this.isEnding = true;

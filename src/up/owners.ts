@@ -1,8 +1,8 @@
-// Finds the service that a process belongs to, for a process in an unexpected place: at a port, or on a GPU. Part of the root.
+// Finds the service that a process belongs to, for messages about a process that has a port or a GPU. Part of the root.
 import type { Children } from '../pid1/children.ts';
 import type { Run } from '../pid1/run.ts';
 
-/** Pid -> service, of every process of a run. `runs`: the services that have a run, each with the handle on its processes. */
+/** The service of every process of a run, by PID. `runs`: the services that have a run, each with the handle of its run. */
 export function ownersOf(
   children: Children,
   runs: Iterable<readonly [service: string, run: Run]>,

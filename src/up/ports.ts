@@ -1,43 +1,43 @@
-// Ports that strangers hold, found before a start or a reload: better told then than after the half hour that a model takes
-// to load. Part of the root.
+// Finds ports of services that other processes already listen on, before a start or a reload: a service may fail only after
+// half an hour, when its model is loaded. Part of the root.
 import type { Plan } from '../plan/plan.ts';
 
-export interface TakenPort {
+interface TakenPort {
   readonly service: string;
   readonly port: number;
-  /** Who has it, in words. */
+  /** The process that listens on the port, such as `pid 12 (nginx)`. */
   readonly holder: string;
 }
 
-/** Which process holds a port that a service needs, in words; null: none. */
+/** Describes the process that listens on a port of a service; null: none. */
 export type HolderFor = (port: number, service: string) => string | null;
 
-/** What stands in the way of a start. A service that may be started again is left to its policy. */
-export function findTakenPorts(plan: Plan, portHolder: HolderFor): TakenPort[] {
+/** Ports that prevent a start. Services with a restart policy are not checked: they try again. */
+export function findTakenPorts(plan: Plan, describePortHolder: HolderFor): TakenPort[] {
   return plan.services.flatMap(({ name, enabled, restart, ports }) =>
-    !enabled || restart.policy !== 'never' ? [] : held(name, ports, portHolder),
+    !enabled || restart.policy !== 'never' ? [] : findHeld(name, ports, describePortHolder),
   );
 }
 
 /**
- * Of the ports that are not ours already, and may be in a service's hands until it has stopped: a service that needs one would
- * fail, and might end everything.
+ * Ports that prevent a reload: a service that needs one would fail, and might end the container. `ours` are ports of our own
+ * services, which may be in use until those have stopped: they are not checked.
  */
-export function findNewlyTaken(ours: ReadonlySet<number>, after: Plan, portHolder: HolderFor): TakenPort[] {
+export function findNewlyTaken(ours: ReadonlySet<number>, after: Plan, describePortHolder: HolderFor): TakenPort[] {
   return after.services.flatMap(({ name, enabled, ports }) =>
     enabled
-      ? held(
+      ? findHeld(
           name,
           ports.filter((port) => !ours.has(port)),
-          portHolder,
+          describePortHolder,
         )
       : [],
   );
 }
 
-function held(service: string, ports: readonly number[], portHolder: HolderFor): TakenPort[] {
+function findHeld(service: string, ports: readonly number[], describePortHolder: HolderFor): TakenPort[] {
   return ports.flatMap((port) => {
-    const holder = portHolder(port, service);
+    const holder = describePortHolder(port, service);
     return holder === null ? [] : [{ service, port, holder }];
   });
 }

@@ -1,34 +1,34 @@
-// What can be known to go wrong before anything is started: each look at the machine as a finding, a line with a tick or
-// what to do. `check --runtime` shows all of them; `up` takes from it what refuses a start. Starts no service. Part of the root.
+// Checks the machine before a start. Each check returns findings: one line with a verdict and, if it failed, the fix.
+// `check --runtime` shows all findings; `up` uses the checks that prevent a start. Starts no service. Part of the root.
 
 import type { Finding } from '../cli/preflight.ts';
 import { inspectProgram } from '../linux/executable.ts';
 import { absolute, exists } from '../linux/files.ts';
 import type { GpuReader } from '../linux/gpu-memory.ts';
-import { programOf, visitorOf, whyNoShell } from '../linux/launch.ts';
-import { lookAtLog } from '../linux/place.ts';
+import { credentialsOf, executedProgram, whyNoShell } from '../linux/launch.ts';
 import { readProcess } from '../linux/processes.ts';
 import { whyNotEntered } from '../linux/reach.ts';
 import { whyNotLimit, whyNotNice, whyNotOomScore, whyNotProcessors, whyNotUser } from '../linux/rights.ts';
 import { readSharedMemory } from '../linux/shared-memory.ts';
+import { inspectLogFile } from '../linux/writable.ts';
 import { resolve } from '../paths.ts';
 import type { GpuReading } from '../plan/gpu-reading.ts';
 import type { GpuPlan, Plan, Probe, ServicePlan } from '../plan/plan.ts';
 import { judgeSharedMemory } from './shared-memory.ts';
 
-/** sysexits.h: something may be so later. The container is to be started anew. */
+/** EX_TEMPFAIL of sysexits.h: a temporary failure. The container must be restarted. */
 const DRIVER_LOST = 75;
 const CONFIG_WRONG = 78;
 type GpuService = ServicePlan & { readonly gpus: GpuPlan };
 
-/** The services that run with a GPU. */
+/** The enabled services that have a GPU. */
 function gpuServices(plan: Plan): readonly GpuService[] {
   return plan.services.filter(
     (service): service is GpuService => service.enabled && service.gpus !== null && service.gpus.devices.length > 0,
   );
 }
 
-/** Everything, in the order in which a person wants to read it. */
+/** All findings, in the order in which they are shown. */
 export async function inspect(
   plan: Plan,
   readGpus: () => GpuReader,
@@ -38,35 +38,36 @@ export async function inspect(
   const gpus = gpuServices(plan);
   const isAfterTask = findAfterTasks(plan);
   return [
-    ...running.flatMap(lookAtUser),
-    ...running.flatMap(lookAtRights),
+    ...running.flatMap(checkUser),
+    ...running.flatMap(checkRights),
     ...running.flatMap((service) =>
-      allCommands(service, isAfterTask(service)).flatMap((one) => lookAtCommand(service, one)),
+      allCommands(service, isAfterTask(service)).flatMap((one) => checkCommand(service, one)),
     ),
-    ...running.flatMap(lookAtFolders),
-    ...running.flatMap((service) => lookAtPorts(service, portOwner)),
+    ...running.flatMap(checkFolders),
+    ...running.flatMap((service) => checkPorts(service, portOwner)),
     ...gpus.map(({ name, gpus: { devices, shared } }): Finding => {
       const text = `${devices.length === 1 ? 'GPU' : 'GPUs'} ${devices.map(describeDevice).join(', ')}`;
       return { service: name, check: 'gpu', verdict: 'ok', text: shared ? `${text}, shared` : text };
     }),
     judgeSharedMemory(readSharedMemory(), gpus.length > 0),
-    ...(gpus.length === 0 ? [] : await lookAtMemory(gpus, readGpus())),
+    ...(gpus.length === 0 ? [] : await checkMemory(gpus, readGpus())),
   ];
 }
 
 const describeDevice = ({ id, name }: GpuPlan['devices'][number]) => `${id} (${name})`;
 
-function lookAtUser({ name, user }: ServicePlan): Finding[] {
+function checkUser({ name, user }: ServicePlan): Finding[] {
   if (user === null) return [];
-  const text = user.name === null ? `uid ${user.uid}, which has no name here` : `user ${user.name} (uid ${user.uid})`;
+  const text =
+    user.name === null ? `uid ${user.uid}, which has no name in this image` : `user ${user.name} (uid ${user.uid})`;
   const why = whyNotUser(user.uid, user.gid);
   if (why === null) return [{ service: name, check: 'user', verdict: 'ok', text }];
   const help = 'start the container as root with these rights, or leave `user` out';
   return [{ service: name, check: 'user', verdict: 'wrong', text: `cannot become ${text}: ${why}`, help }];
 }
 
-/** Limits and priorities that PID 1 has no right to set. What it can set gets no line. */
-function lookAtRights({ name, limits, nice, oomScoreAdj, cpus }: ServicePlan): Finding[] {
+/** Limits and priorities that PID 1 may not set. Those that it may set have no finding. */
+function checkRights({ name, limits, nice, oomScoreAdj, cpus }: ServicePlan): Finding[] {
   const refused: (readonly [field: string, why: string | null])[] = [
     ...Object.entries(limits).map(([limit, { hard }]) => [`limits.${limit}`, whyNotLimit(limit, hard)] as const),
     ['cpus', cpus === null ? null : whyNotProcessors(cpus)],
@@ -80,15 +81,16 @@ function lookAtRights({ name, limits, nice, oomScoreAdj, cpus }: ServicePlan): F
   });
 }
 
-/** A command of a service; `who` may still install its program before its turn comes; null: neither. */
-interface Wanted {
-  /** Its field; null: it is the service's own. */
+/** A command of a service. */
+interface CommandToCheck {
+  /** The field of the command; null: the command of the service itself. */
   readonly field: string | null;
   readonly argv: readonly string[];
-  readonly who: 'what runs before it' | 'the service' | null;
+  /** What may install the program before the command runs; null: the program must be installed already. */
+  readonly installer: 'a task or hook before it' | 'the service' | null;
 }
 
-/** Whether a service waits for a task. A list of edges that many services share is walked once. */
+/** Whether a service waits for a task. A list of edges that several services share is searched once. */
 function findAfterTasks({ services }: Plan): (service: ServicePlan) => boolean {
   const tasks = new Set(services.flatMap(({ name, type }) => (type === 'task' ? [name] : [])));
   const known = new Map<ServicePlan['edges'], boolean>();
@@ -100,21 +102,22 @@ function findAfterTasks({ services }: Plan): (service: ServicePlan) => boolean {
   return ({ edges, stageEdges }) => leadsToTask(edges) || leadsToTask(stageEdges);
 }
 
-/** Without these no run of it begins. */
-function commandsToStart({ argv, hooks: { beforeStart } }: ServicePlan, afterTask: boolean): readonly Wanted[] {
-  const before = afterTask ? 'what runs before it' : null;
-  const own: Wanted = { field: null, argv, who: beforeStart === null ? before : 'what runs before it' };
-  return beforeStart === null ? [own] : [{ field: 'before_start', argv: beforeStart.argv, who: before }, own];
+/** The commands without which the service cannot start. */
+function commandsToStart({ argv, hooks: { beforeStart } }: ServicePlan, afterTask: boolean): readonly CommandToCheck[] {
+  const before = afterTask ? 'a task or hook before it' : null;
+  const installer = beforeStart === null ? before : 'a task or hook before it';
+  const own: CommandToCheck = { field: null, argv, installer };
+  return beforeStart === null ? [own] : [{ field: 'before_start', argv: beforeStart.argv, installer: before }, own];
 }
 
-/** The commands that come once it runs. */
-function laterCommands(service: ServicePlan, afterTask: boolean): readonly Wanted[] {
+/** The commands that run after the service has started. */
+function laterCommands(service: ServicePlan, afterTask: boolean): readonly CommandToCheck[] {
   const { argv, hooks, ready, live, stop } = service;
-  const before = commandsToStart(service, afterTask).at(-1)?.who ?? null;
-  const who = before ?? (programOf(argv) === null ? 'the service' : null);
+  const before = commandsToStart(service, afterTask).at(-1)?.installer ?? null;
+  const installer = before ?? (executedProgram(argv) === null ? 'the service' : null);
   const drain = hooks.beforeStop !== null && 'waitFor' in hooks.beforeStop ? [hooks.beforeStop.waitFor] : [];
   const given = (field: string, one: readonly string[] | null | undefined) =>
-    one === null || one === undefined ? [] : [{ field, argv: one, who }];
+    one === null || one === undefined ? [] : [{ field, argv: one, installer }];
   const probed = (field: string, probes: readonly Probe[]) =>
     probes.flatMap((probe) => (probe.kind === 'exec' ? given(field, probe.argv) : []));
   return [
@@ -128,32 +131,32 @@ function laterCommands(service: ServicePlan, afterTask: boolean): readonly Wante
   ];
 }
 
-function allCommands(service: ServicePlan, afterTask: boolean): readonly Wanted[] {
+function allCommands(service: ServicePlan, afterTask: boolean): readonly CommandToCheck[] {
   return [...commandsToStart(service, afterTask), ...laterCommands(service, afterTask)];
 }
 
-function lookAtCommand({ name, env, cwd, user }: ServicePlan, { field, argv, who }: Wanted): Finding[] {
+function checkCommand({ name, env, cwd, user }: ServicePlan, { field, argv, installer }: CommandToCheck): Finding[] {
   const prefix = field === null ? '' : `${field}: `;
   const about = { service: name, check: 'command' } as const;
   const shell = whyNoShell(argv);
   if (shell !== null)
     return [{ ...about, verdict: 'wrong', text: `${prefix}cannot execute /bin/sh: ${shell.why}`, help: shell.fix }];
-  const program = programOf(argv);
+  const program = executedProgram(argv);
   if (program === null) return [];
-  const found = inspectProgram(program, { env, cwd, visitor: visitorOf(user) });
+  const found = inspectProgram(program, { env, cwd, credentials: credentialsOf(user) });
   if (found.ok) return [{ ...about, verdict: 'ok', text: `${prefix}${found.path}` }];
   const missing =
-    who === null
+    installer === null
       ? `install it, or name it with its path; its PATH is ${env.PATH ?? 'not set'}`
-      : `does ${who} install it?`;
+      : `make sure that ${installer} installs it`;
   const help = found.fix ?? missing;
-  const verdict = who === null ? 'wrong' : 'doubtful';
+  const verdict = installer === null ? 'wrong' : 'doubtful';
   return [{ ...about, verdict, text: `${prefix}cannot execute ${program}: ${found.why}`, help }];
 }
 
 /**
- * What is wrong with the programs of an image that is being built, and that nothing will bring later. A path that is not there
- * may be one of a volume.
+ * Checks the programs of an image that is being built. Ignores programs that a task, a hook or the service may install, and
+ * paths that do not exist, because a volume may be mounted there.
  */
 export function inspectBuild(plan: Plan): readonly Finding[] {
   const isAfterTask = findAfterTasks(plan);
@@ -161,8 +164,8 @@ export function inspectBuild(plan: Plan): readonly Finding[] {
     .filter(({ enabled }) => enabled)
     .flatMap((service) =>
       allCommands(service, isAfterTask(service))
-        .filter(({ argv }) => !isElsewhere(programOf(argv) ?? '', service))
-        .flatMap((one) => lookAtCommand(service, one)),
+        .filter(({ argv }) => !isElsewhere(executedProgram(argv) ?? '', service))
+        .flatMap((one) => checkCommand(service, one)),
     )
     .filter(({ verdict }) => verdict === 'wrong');
 }
@@ -170,29 +173,30 @@ export function inspectBuild(plan: Plan): readonly Finding[] {
 const isElsewhere = (program: string, { cwd }: ServicePlan): boolean =>
   program.includes('/') && !exists(resolve(absolute(cwd ?? '.'), program));
 
-function lookAtFolders({ name, cwd, user, log }: ServicePlan): Finding[] {
+function checkFolders({ name, cwd, user, log }: ServicePlan): Finding[] {
   const folders: Finding[] = [];
-  const tell = (path: string, what: string, why: string | null, help: string) => {
+  const add = (path: string, what: string, why: string | null, help: string) => {
     const ok = why === null;
     const text = ok ? `${what} ${path}` : `${what} ${path}: ${why}`;
     folders.push({ service: name, check: 'folder', verdict: ok ? 'ok' : 'wrong', text, ...(!ok && { help }) });
   };
-  if (cwd !== null) tell(cwd, 'works in', whyNotEntered(cwd, visitorOf(user)), 'make it in the image, or mount it');
+  if (cwd !== null)
+    add(cwd, 'works in', whyNotEntered(cwd, credentialsOf(user)), 'create it in the image, or mount it');
   if (log.file !== null) {
-    const { at, why } = lookAtLog(log.file.path);
+    const { at, why } = inspectLogFile(log.file.path);
     const help =
       at === log.file.path
-        ? 'name a file that we may write, or that is not there yet'
-        : 'mount a volume there, or give us the right to write';
-    tell(at, 'writes its log to', why, help);
+        ? 'name a file that svc-super may write or create'
+        : 'mount a volume there, or permit svc-super to write there';
+    add(at, 'writes its log to', why, help);
   }
   return folders;
 }
 
 /** The process that listens on a port. `service`: the running service that it belongs to; null: none, or not known. */
-export type PortOwner = (port: number) => { readonly text: string; readonly service: string | null } | null;
+type PortOwner = (port: number) => { readonly text: string; readonly service: string | null } | null;
 
-function lookAtPorts({ name, ports }: ServicePlan, portOwner: PortOwner): Finding[] {
+function checkPorts({ name, ports }: ServicePlan, portOwner: PortOwner): Finding[] {
   return ports.map((port): Finding => {
     const about = { service: name, check: 'port' } as const;
     const owner = portOwner(port);
@@ -200,15 +204,15 @@ function lookAtPorts({ name, ports }: ServicePlan, portOwner: PortOwner): Findin
     if (owner.service === name)
       return { ...about, verdict: 'ok', text: `port ${port} is held by the service itself, which runs: ${owner.text}` };
     const whose = owner.service === null ? '' : ` of the running service ${owner.service}`;
-    const help = 'stop that, or give the service another port';
+    const help = 'stop that process, or give the service another port';
     return { ...about, verdict: 'wrong', text: `port ${port} is taken by ${owner.text}${whose}`, help };
   });
 }
 
 /** The services of this container's supervisor, as it reports them. */
-export type RunningServices = readonly { readonly name: string; readonly pid: number | null }[];
+type RunningServices = readonly { readonly name: string; readonly pid: number | null }[];
 
-/** The service that a process belongs to: by its session, which each run has of its own, or by an ancestor. */
+/** The service that a process belongs to, found by its session, which is that of one run, or by an ancestor. */
 export function ownerOf(pid: number, running: RunningServices): string | null {
   const mains = new Map(running.flatMap(({ name, pid: main }) => (main === null ? [] : [[main, name] as const])));
   let at = pid;
@@ -220,7 +224,7 @@ export function ownerOf(pid: number, running: RunningServices): string | null {
   return null;
 }
 
-/** One question to the driver for all devices that anybody has. */
+/** Reads all devices of these services with one query of the driver. */
 function readAll(
   services: readonly GpuService[],
   readGpus: GpuReader,
@@ -237,20 +241,20 @@ function allDevices(services: readonly GpuService[]): GpuPlan['devices'] {
   return [...devices.values()];
 }
 
-/** What the driver says, and whether each service has the memory it asks for. */
-async function lookAtMemory(services: readonly GpuService[], readGpus: GpuReader): Promise<Finding[]> {
+/** The state of the driver, and whether each service has the memory that `min_free` demands. */
+async function checkMemory(services: readonly GpuService[], readGpus: GpuReader): Promise<Finding[]> {
   const reading = await readAll(services, readGpus, true);
   if (reading.kind === 'lost') {
     const help =
-      'a service that is restarted cannot mend this: restart the container; then look at the host (nvidia-smi, dmesg)';
+      'restart the container, because a restart of the service does not help; then check the host (nvidia-smi, dmesg)';
     return [
       { service: null, check: 'driver', verdict: 'wrong', text: `the driver does not answer: ${reading.why}`, help },
     ];
   }
-  const wanting = services.filter(({ gpus }) => gpus.minFree !== null);
+  const demanding = services.filter(({ gpus }) => gpus.minFree !== null);
   if (reading.kind === 'unreadable') {
     const text = `memory of the GPUs cannot be read: ${reading.why}`;
-    const help = wanting.length === 0 ? {} : { help: '`min_free` is not looked at, and no run waits for memory' };
+    const help = demanding.length === 0 ? {} : { help: '`min_free` is not checked, and no run waits for memory' };
     return [{ service: null, check: 'driver', verdict: 'doubtful', text, ...help }];
   }
   const devices = allDevices(services);
@@ -263,7 +267,7 @@ async function lookAtMemory(services: readonly GpuService[], readGpus: GpuReader
     verdict: 'ok',
     text: `the driver answers: ${shown.join(', ')}`,
   };
-  return [driver, ...wanting.map((service) => judgeMemory(service, devices, reading))];
+  return [driver, ...demanding.map((service) => judgeMemory(service, devices, reading))];
 }
 
 function judgeMemory({ name, gpus }: GpuService, devices: GpuPlan['devices'], reading: GpuReading): Finding {
@@ -285,7 +289,7 @@ function judgeMemory({ name, gpus }: GpuService, devices: GpuPlan['devices'], re
     first.total < minFree
       ? 'it needs a larger GPU'
       : named.length === 0
-        ? 'nobody in this container has it: who else uses this GPU?'
+        ? 'no process of this container has it open: check other containers and the host'
         : `open in ${named.join(', ')}`;
   return { service: name, check: 'memory', verdict: 'wrong', text, help };
 }
@@ -296,24 +300,24 @@ function toGib(bytes: number): string {
   return gib >= 1 ? `${Number(gib.toFixed(1))} GiB` : `${Math.round(bytes / 1024 ** 2)} MiB`;
 }
 
-/** A start that must not be: in words, and the code to end with. */
-export interface StartRefusal {
+/** Why a start is refused, and the exit code. */
+interface StartRefusal {
   readonly text: string;
   readonly code: number;
 }
 
 /**
- * Whether the driver answers, and no device is too small for what is asked of it; null: nothing stands in the way. Memory
- * that is only in use now may be given back: each run waits for that (core/gate.ts).
+ * Refuses a start if the driver does not answer, or if a device is smaller than `min_free`; null: the start is possible.
+ * Memory that is in use now may become free: each run waits for that (core/memory-wait.ts).
  */
 export async function refuseGpus(plan: Plan, readGpus: GpuReader, abort: AbortSignal): Promise<StartRefusal | null> {
   const services = gpuServices(plan);
   const reading = await readAll(services, readGpus, false, abort);
   if (reading.kind === 'unreadable') return null;
   if (reading.kind === 'lost') {
-    // Who leaves a lost driver to the restart policy leaves this start to it too.
+    // `on_lost: restart` applies to this start too.
     if (services.every(({ gpus }) => gpus.onLost === 'restart')) return null;
-    const why = 'only a new container mends that, not a restart of the service';
+    const why = 'restart the container, because a restart of the service does not help';
     return { text: `the GPU driver does not answer (${reading.why}): ${why}`, code: DRIVER_LOST };
   }
   const devices = allDevices(services);
@@ -329,22 +333,30 @@ export async function refuseGpus(plan: Plan, readGpus: GpuReader, abort: AbortSi
 }
 
 /**
- * Programs that are missing now and that nothing is there to bring, of services whose turn comes later. A null follows each
+ * Finds missing programs of services that start later, unless a task or a hook may install them. Yields null after each
  * service, so that the caller can yield to the event loop. A program that several services execute is inspected once.
  */
 export function* findMissingPrograms(plan: Plan): Generator<Missing | null> {
   const isAfterTask = findAfterTasks(plan);
   const known = new Map<string, Finding[]>();
   for (const service of plan.services) {
-    // One that starts at once says it itself.
+    // A service that starts at once reports the failure itself.
     if (!service.enabled || service.edges.length + service.stageEdges.length === 0) continue;
     const { env, cwd, user } = service;
     for (const one of commandsToStart(service, isAfterTask(service))) {
-      const key = JSON.stringify([one.field, one.who, programOf(one.argv), one.argv[0], env.PATH, cwd, user]);
-      const found = known.get(key) ?? lookAtCommand(service, one);
+      const key = JSON.stringify([
+        one.field,
+        one.installer,
+        executedProgram(one.argv),
+        one.argv[0],
+        env.PATH,
+        cwd,
+        user,
+      ]);
+      const found = known.get(key) ?? checkCommand(service, one);
       known.set(key, found);
       for (const { verdict, text } of found)
-        if (verdict === 'wrong') yield { service: service.name, text: `will fail when its turn comes: ${text}` };
+        if (verdict === 'wrong') yield { service: service.name, text: `will fail to start: ${text}` };
     }
     yield null;
   }

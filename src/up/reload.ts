@@ -1,5 +1,5 @@
-// Reads the configuration again: the whole file is checked before anything changes, and a wrong one changes nothing. Part of
-// the root, like up.ts, which it serves.
+// Reloads the configuration: checks the whole file before it changes anything. An invalid file changes nothing. Part of the
+// root, like up.ts.
 import { type Failure, renderDiagnostics, toJson } from '../config/diagnostic.ts';
 import type { Reloaded } from '../control/source.ts';
 import type { PortHolder } from '../linux/listeners.ts';
@@ -13,25 +13,25 @@ import { printable } from '../text.ts';
 import { renderDoubt } from './configuration.ts';
 import { findNewlyTaken, type HolderFor } from './ports.ts';
 
-export interface ReloadParts {
+interface ReloadParts {
   readonly file: string;
   readonly names: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly files: Files;
-  /** Looks for GPUs. */
+  /** Finds the GPUs of the container. */
   readonly gpus: () => Inventory;
   readonly engine: Engine;
   announce(announcement: Announcement): void;
   /** The process that listens on a port; null: none. */
   findHolder(port: number): PortHolder | null;
-  /** The service of each process that belongs to one. */
+  /** The service of each process of a run, by PID. */
   owners(): ReadonlyMap<number, string>;
-  /** Told of the new plan before it is in force. */
+  /** Called with the new plan before it takes effect. */
   prepare(plan: Plan): void;
 }
 
-/** One reload, by HUP or through the API. What is wrong is announced, and returned for the client. */
-export function reload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
+/** Performs one reload, by SIGHUP or through the API. Errors are announced, and returned for the client. */
+export function performReload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
   const { file, names, environment, files, gpus, engine, announce } = parts;
   const before = engine.world.target;
   const loaded = loadPlan({ path: file, names, environment, files, gpus, before });
@@ -41,7 +41,7 @@ export function reload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
     return { ok: false, diagnostics: loaded.error.diagnostics.map(toJson), text };
   }
   const { plan, warnings } = loaded.value;
-  // Of services that an earlier reload took out, some may still be stopping.
+  // Services that an earlier reload removed may still be stopping.
   const ours = [...before.services, ...engine.world.plan.services].flatMap(({ ports }) => ports);
   const taken = findNewlyTaken(new Set(ours), plan, holderFor(parts)).map(
     ({ service, port, holder }) => `port ${port} of ${service} is taken by ${holder}: nothing was changed`,
@@ -57,7 +57,7 @@ export function reload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
   for (const warning of warnings)
     announce({ level: 'warn', service: null, event: 'doubtful', text: renderDoubt(warning) });
   if (JSON.stringify(before.control) !== JSON.stringify(plan.control)) {
-    const text = '`control` has changed: that is in force when the supervisor starts again';
+    const text = '`control` has changed: the change takes effect when the supervisor is restarted';
     announce({ level: 'warn', service: null, event: 'not-reloaded', text });
   }
   parts.prepare(plan);
@@ -65,16 +65,17 @@ export function reload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
   return { ok: true, ...changes };
 }
 
-/** Ports that our services name are not asked about; what else a service holds, it may name at any time. */
+/**
+ * Ports that our services list are not passed to this function. A port that a service uses without listing it conflicts with
+ * another service, but not with itself.
+ */
 function holderFor({ findHolder, owners }: ReloadParts): HolderFor {
   return (port, service) => {
     const holder = findHolder(port);
     if (holder === null) return null;
     const owner = holder.pid === null ? undefined : owners().get(holder.pid);
     if (owner === service) return null;
-    return owner === undefined
-      ? holder.text
-      : `${holder.text} of ${owner}, which has to name it first (\`port: ${port}\`)`;
+    return owner === undefined ? holder.text : `${holder.text} of ${owner}, which does not list it (\`port: ${port}\`)`;
   };
 }
 
@@ -92,16 +93,16 @@ function describe(before: Plan, after: Plan) {
   };
 }
 
-/** As many complaints as a log is told of. */
-const TOLD = 10;
+/** The most errors of a configuration that are announced. */
+const ANNOUNCED = 10;
 
 function refusals({ diagnostics }: Failure): Announcement[] {
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
-  const said = errors.slice(0, TOLD).map(({ file, range, message, suggestion }): Announcement => {
+  const announced = errors.slice(0, ANNOUNCED).map(({ file, range, message, suggestion }): Announcement => {
     const advice = suggestion === undefined ? '' : ` (${suggestion})`;
     const text = `${file}:${range.line}:${range.column}: ${message}${advice}`;
     return { level: 'error', service: null, event: 'reload-refused', text };
   });
   const text = `the configuration is wrong in ${errors.length} ${errors.length === 1 ? 'place' : 'places'}: nothing was changed`;
-  return [...said, { level: 'error', service: null, event: 'reload-refused', text }];
+  return [...announced, { level: 'error', service: null, event: 'reload-refused', text }];
 }

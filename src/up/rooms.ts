@@ -1,5 +1,5 @@
-// The rooms of a supervising process that exist before its engine: the connection to PID 1, the log, GPUs, /etc/hosts. Part
-// of the root.
+// Creates the parts of a supervising process that exist before its engine: the connection to PID 1, the log, the access to
+// GPUs, /etc/hosts. Part of the root.
 import { Journal } from '../control/journal.ts';
 import type { GpuReader } from '../linux/gpu-memory.ts';
 import { hostsFile } from '../linux/hosts-file.ts';
@@ -19,11 +19,11 @@ import { ownersOf } from './owners.ts';
 export interface UpRequest {
   readonly file: string;
   readonly names: readonly string[];
-  /** Whether a developer looks at this process: it is not replaced when it does not answer, and events are traced. */
+  /** Whether `--debug` was given: events are traced, and PID 1 does not replace this process if it hangs. */
   readonly debug: boolean;
   readonly handover: Handover;
   readonly files: Files;
-  /** Looks for GPUs. */
+  /** Finds the GPUs of the container. */
   readonly gpus: () => Inventory;
   readonly version: string;
   readonly clock: RealClock;
@@ -54,25 +54,26 @@ export async function openRooms(request: UpRequest, plan: Plan, link: Link): Pro
   const journal = new Journal();
   const print = await makeAnnouncer(plan, logs, sinks.stderr);
   const announce: Announce = (announcement) => {
-    // The successor goes on with the journal. First, so that the batch is sent before followers see the event.
+    // The journal is part of the checkpoint. touch() comes first, so that the batch is sent before followers get the event.
     link.pid1.touch();
     journal.add(announcement, clock.wall());
-    print(announcement);
+    // Printed after that batch is sent: a successor repeats the announcements of a batch that was not sent.
+    queueMicrotask(() => print(announcement));
   };
   const hostNames = new HostNames(hostsFile(), announce);
   process.once('exit', () => {
-    // A process that PID 1 replaces leaves them to its successor.
+    // If PID 1 replaces this process, the successor keeps the names.
     if (link.isEnding) hostNames.undo();
   });
   return { request, link, logs, journal, announce, gpus: new GpuAccess(request, link), hostNames };
 }
 
-/** Reads the memory of GPUs; loads what that needs at the first use. */
-export class GpuAccess {
+/** Reads the memory of GPUs. Loads the modules for that at the first use. */
+class GpuAccess {
   readonly #request: UpRequest;
   readonly #link: Link;
   #reader: GpuReader | undefined;
-  /** The services that have a run, each with the handle on its processes. */
+  /** The services that have a run, each with the handle of its run. */
   runs: () => readonly (readonly [string, Run])[] = () => [];
 
   constructor(request: UpRequest, link: Link) {

@@ -1,4 +1,4 @@
-// Whether /dev/shm is large enough, as a line of `check --runtime`. Part of the root. Pure.
+// Checks whether /dev/shm is large enough, for `check --runtime`. Part of the root. Pure.
 import type { Finding } from '../cli/preflight.ts';
 import type { SharedMemory } from '../linux/shared-memory.ts';
 
@@ -6,7 +6,7 @@ const MIB = 1024 ** 2;
 /** vLLM's executor takes 160 MiB for two GPUs, PyTorch's data loaders more; Docker, Podman and Kubernetes give 64 MiB. */
 const ENOUGH_FOR_GPUS = 1024 * MIB;
 
-/** `usesGpus`: there is a service with a GPU. Such programs share tensors through /dev/shm. */
+/** `usesGpus`: whether a service has a GPU. Such programs share tensors through /dev/shm. */
 export function judgeSharedMemory(memory: SharedMemory | null, usesGpus: boolean): Finding {
   const base = { service: null, check: 'shared-memory' } as const;
   const help = 'start the container with `--shm-size=1g`; in Kubernetes mount an `emptyDir: {medium: Memory}` there';

@@ -1,8 +1,9 @@
-// What the control API may see and ask, made from the rooms of a supervising process. Wires and nothing else; part of the
-// root, like up.ts.
+// Implements the source of the control API with the parts of a supervising process. Decides nothing. Part of the root, like
+// up.ts.
 import { parseSignal } from '../config/signal.ts';
 import type { Journal } from '../control/journal.ts';
 import type { ApiSource, History, Reloaded, Usage } from '../control/source.ts';
+import { toWireSnapshot, toWireTimeline } from '../control/wire.ts';
 import { takeSnapshot } from '../core/snapshot.ts';
 import { isActive } from '../core/state.ts';
 import { takeTimeline } from '../core/timeline.ts';
@@ -13,12 +14,13 @@ import type { Run } from '../pid1/run.ts';
 import { usageOf } from '../pid1/usage.ts';
 import type { Clock } from '../ports.ts';
 import type { Engine } from '../runtime/engine.ts';
-import { type Executor, programOf } from '../runtime/executor.ts';
+import type { Executor } from '../runtime/executor.ts';
+import { programOf } from '../runtime/program.ts';
 import type { Checkpoint } from './checkpoint.ts';
 
 export interface SourceParts {
   readonly version: string;
-  /** Of PID 1, or of the native program in its place. */
+  /** The PID of PID 1, or of the native program in its place. */
   readonly pid: number;
   /** Bytes of a memory page. */
   readonly page: number;
@@ -28,7 +30,7 @@ export interface SourceParts {
   readonly clock: Clock;
   readonly logs: Pipeline;
   readonly journal: Journal;
-  /** Of the supervisors before this one. */
+  /** The history of earlier supervisors. */
   readonly history: History;
   readonly checkpoint: Pick<Checkpoint, 'isDone' | 'noteDone'>;
   reload(how: 'apply' | 'dry-run'): Promise<Reloaded>;
@@ -36,7 +38,7 @@ export interface SourceParts {
 
 export function makeApiSource(parts: SourceParts): ApiSource {
   const { version, engine, children, clock, logs, journal, checkpoint, history, reload } = parts;
-  // After the event: if the core throws on it, the key is not in the checkpoint.
+  // The key is recorded after the event: if the core throws on the event, the key is not in the checkpoint.
   const send = (event: Parameters<Engine['send']>[0], key: string | null) => {
     engine.send(event);
     if (key !== null) checkpoint.noteDone(key);
@@ -45,10 +47,10 @@ export function makeApiSource(parts: SourceParts): ApiSource {
     version,
     pid: parts.pid,
     pidNamespace: pidNamespace(),
-    snapshot: () => takeSnapshot(engine.world, clock.now()),
-    timeline: () => takeTimeline(engine.world, clock.now()),
+    snapshot: () => toWireSnapshot(takeSnapshot(engine.world, clock.now())),
+    timeline: () => toWireTimeline(takeTimeline(engine.world, clock.now())),
     plan: () => engine.world.plan,
-    usage: remembered(parts),
+    usage: cacheUsage(parts),
     history,
     isDone: checkpoint.isDone,
     operate: (operation, services, key) => send({ type: 'operated', operation, services }, key),
@@ -61,7 +63,7 @@ export function makeApiSource(parts: SourceParts): ApiSource {
     },
     events: {
       latest: (count) => journal.latest(count),
-      // After the batch of this turn: a client has seen no event that a successor does not know.
+      // Called after the batch of this turn, so that a client gets only events that a successor has too.
       follow: (follower) => journal.follow((entry) => queueMicrotask(() => follower(entry))),
     },
     exec: async (service, { argv, input, env, take, abort }) => {
@@ -78,14 +80,14 @@ export function makeApiSource(parts: SourceParts): ApiSource {
 }
 
 /**
- * A reading of /proc is used again for FRESH milliseconds, or for TIMES as long as it took: with thousands of processes it
- * costs more than all else in a status.
+ * The usage of processes is cached for FRESH milliseconds, or for TIMES the duration of its scan of /proc: with thousands of
+ * processes the scan is the most expensive part of a status.
  */
 const FRESH = 100;
 const TIMES = 10;
 
-/** What each service uses, read at most so often; of a run that is younger than the reading, read at once. */
-function remembered({ engine, children, executor, clock, page }: SourceParts): () => ReadonlyMap<string, Usage> {
+/** Returns a function that reads the usage of each service, with a cache. A run that is newer than the cache is read at once. */
+function cacheUsage({ engine, children, executor, clock, page }: SourceParts): () => ReadonlyMap<string, Usage> {
   let until = -Infinity;
   let found = new Map<string, { readonly handle: Run; readonly usage: Usage | null }>();
   return () => {
@@ -105,7 +107,7 @@ function remembered({ engine, children, executor, clock, page }: SourceParts): (
     for (const name of stale) {
       const handle = handleOf(name);
       const usage = read.get(name) ?? null;
-      // A run without processes may be about to get one: it is looked at again.
+      // A run without processes is not cached, because it may get one soon.
       if (handle !== null && usage !== null) found.set(name, { handle, usage });
       if (usage !== null) result.set(name, usage);
     }

@@ -1,5 +1,5 @@
-// What a successor tells about the supervisors before it: why they ended, and how often. Pure, but for the announcement.
-// Part of the root.
+// Reports how and how often earlier supervisors ended, when their successor starts. Pure, except for the announcement. Part of
+// the root.
 import type { History } from '../control/source.ts';
 import { signalName } from '../linux/signals.ts';
 import type { Handover } from '../platform/handover.ts';
@@ -7,7 +7,7 @@ import type { Announce } from './announcer.ts';
 
 type Death = Handover['deaths'][number];
 
-/** Signals after which the runtime prints a report of its own. */
+/** Signals after which the runtime prints its own report. */
 const CRASHES = new Set(['SIGSEGV', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGABRT', 'SIGTRAP']);
 
 /** A word for metrics: `SIGKILL`, `exit 70`, `hung`. */
@@ -29,12 +29,19 @@ export function historyAfter(history: History, { restarts, deaths }: Handover, w
   return { restarts, reasons, last: { at: wall, reason: first === undefined ? 'ended' : describeDeath(first) } };
 }
 
-export function announceSuccession({ restarts, last }: History, { deaths }: Handover, announce: Announce): void {
+/** `isShort`: whether the kernel has killed a process for lack of memory since the start of the previous supervisor. */
+export function announceSuccession(
+  { restarts, last }: History,
+  { deaths }: Handover,
+  isShort: boolean,
+  announce: Announce,
+): void {
   const failed = deaths.length - 1;
   const others = failed <= 0 ? '' : `; ${failed === 1 ? 'one' : failed} more ended before taking over`;
   const hasReport = deaths.some(({ how, number }) => how === 'signal' && CRASHES.has(signalName(number)));
   const report = hasReport ? '; if the runtime has written a report, it is on standard error, above this line' : '';
   const often = restarts === 1 ? '' : ` (restart ${restarts})`;
-  const text = `the supervisor ${last?.reason ?? 'ended'} and was restarted${often}; the services go on${others}${report}`;
+  const memory = isShort ? ' (the kernel has killed a process of the container for lack of memory)' : '';
+  const text = `the supervisor ${last?.reason ?? 'ended'}${memory} and was restarted${often}; the services go on${others}${report}`;
   announce({ level: 'warn', service: null, event: 'supervisor-restarted', text });
 }

@@ -1,10 +1,11 @@
-// Reports signals that the supervisor receives and ignores, each once, with what to write. A base image's STOPSIGNAL (WINCH
-// in httpd images) and lxc-stop send such signals; the container is killed when they have no effect. Part of the root.
+// Reports signals that the supervisor receives and ignores, each once, with the settings that change that. The STOPSIGNAL of a
+// base image (WINCH in httpd images) and lxc-stop send such signals, and the container is killed if they have no effect. Part
+// of the root.
 import { whyNotForwarded } from '../config/signal.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Announcement } from '../runtime/engine.ts';
 
-/** HUP reloads the configuration; the others ask for nothing. */
+/** SIGHUP reloads the configuration; the others require no action. */
 const EXPECTED: ReadonlySet<string> = new Set(['SIGHUP', 'SIGCONT', 'SIGPIPE', 'SIGURG', 'SIGALRM']);
 
 export class UnclaimedSignals {
@@ -22,8 +23,10 @@ export class UnclaimedSignals {
     this.#reported.add(signal);
     const short = signal.replace(/^SIG/, '');
     const passing =
-      whyNotForwarded(signal) === null ? `; to pass it on to a service, give that \`forward: [${short}]\`` : '';
-    const text = `${signal} received and ignored: no service takes it. If it is to stop everything (the STOPSIGNAL of an image), add ${short} to \`stop_signals\` at the top${passing}`;
+      whyNotForwarded(signal) === null
+        ? `; to pass it on to a service, add \`forward: [${short}]\` to the service`
+        : '';
+    const text = `${signal} received and ignored: no service takes it. If it must stop the container (the STOPSIGNAL of an image), add ${short} to \`stop_signals\` at the top level${passing}`;
     this.#announce({ level: 'warn', service: null, event: 'unclaimed-signal', text });
   }
 }

@@ -4,9 +4,11 @@ import { renderDot, renderGraph, renderSvg, renderTimeline } from '../../src/cli
 import { renderReload } from '../../src/cli/operations.ts';
 import { renderProgress } from '../../src/cli/progress.ts';
 import { renderRestarts } from '../../src/control/table.ts';
+import { toWireTimeline } from '../../src/control/wire.ts';
 import { takeTimeline } from '../../src/core/timeline.ts';
+import { readyFrom } from '../helpers/behaviour.ts';
 import { on, plan, probe, service } from '../helpers/plans.ts';
-import { readyFrom, simulate } from '../helpers/simulator.ts';
+import { simulate } from '../helpers/simulator.ts';
 
 const awaited = {
   name: 'vllm',
@@ -58,7 +60,7 @@ describe('timeline', () => {
   const sim = simulate(plan(services), { db: { probe: readyFrom(2_000) }, api: { probe: readyFrom(500) } }).until(
     10_000,
   );
-  const timeline = takeTimeline(sim.world, sim.now);
+  const timeline = toWireTimeline(takeTimeline(sim.world, sim.now));
 
   test('knows what everything waited for', () => {
     expect(timeline.services.filter(({ critical }) => critical).map(({ name }) => name)).toEqual([
@@ -90,7 +92,7 @@ describe('timeline', () => {
     const open = simulate(plan([service('a', { ready: [probe()] }), service('b', { edges: [on('a')] })]), {
       a: { probe: readyFrom(60_000) },
     }).until(5_000);
-    const text = renderTimeline(takeTimeline(open.world, open.now), false);
+    const text = renderTimeline(toWireTimeline(takeTimeline(open.world, open.now)), false);
     expect(text).toMatch(/not everything is ready yet/);
     expect(text).toMatch(/^\* a +\+0 ms +not yet \(starting\) +5\.0 s/m);
     expect(text).toMatch(/b {2}has not started: waits for a/);

@@ -50,8 +50,8 @@ async function killsWhole(container: Container): Promise<void> {
   expect(await container.ended()).toBe(137);
   expect(stillAlive(before)).toEqual([]);
   const { stderr } = await container.logs();
-  expect(stderr).toMatch(/swept 2 processes of family: .*deaf-daemon/);
-  expect(stderr).toMatch(/swept 2 processes of family: .*sleep/);
+  expect(stderr).toMatch(/cleaned up 2 processes of family: .*deaf-daemon/);
+  expect(stderr).toMatch(/cleaned up 2 processes of family: .*sleep/);
 }
 
 export function processes(): void {
@@ -78,8 +78,8 @@ export function processes(): void {
     await container.said(/run 2$/m);
     expect(stillAlive(before)).toEqual([]);
     const { stderr } = await container.logs();
-    expect(stderr.indexOf('swept 2 processes')).toBeGreaterThan(0);
-    expect(stderr.indexOf('swept 2 processes')).toBeLessThan(stderr.lastIndexOf('family started'));
+    expect(stderr.indexOf('cleaned up 2 processes')).toBeGreaterThan(0);
+    expect(stderr.indexOf('cleaned up 2 processes')).toBeLessThan(stderr.lastIndexOf('family started'));
     await container.podman('stop');
     expect(await container.inspect('{{.State.ExitCode}}')).toBe('137'); // the deaf daemon had to be killed
   });

@@ -33,7 +33,7 @@ export function users(): void {
     process.kill(before.find(({ args }) => args.startsWith('/bin/sh'))?.pid ?? -1, 'SIGKILL');
     expect(await killed.ended()).toBe(137);
     expect(stillAlive(before)).toEqual([]);
-    await killed.said(/swept 1 process of family: sleep/);
+    await killed.said(/cleaned up 1 process of family: sleep/);
   });
 
   test('all restrictions at once: another uid and gid, read-only, no capabilities, 32 processes, 96 MiB, 256 files', async () => {

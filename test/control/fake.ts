@@ -4,10 +4,10 @@ import { Journal } from '../../src/control/journal.ts';
 import { ROUTES } from '../../src/control/routes.ts';
 import type { LogBlock, LogLine } from '../../src/control/source.ts';
 import type { Outlet } from '../../src/control/streams.ts';
-import type { ServiceSnapshot, Snapshot } from '../../src/core/snapshot.ts';
+import type { WireService, WireSnapshot } from '../../src/control/wire.ts';
 import { on, plan, service } from '../helpers/plans.ts';
 
-export function seen(name: string, given: Partial<ServiceSnapshot> = {}): ServiceSnapshot {
+export function seen(name: string, given: Partial<WireService> = {}): WireService {
   return {
     name,
     replica: null,
@@ -61,19 +61,19 @@ export class FakeSource implements ApiSource {
   readonly pid = 1;
   readonly asked: string[] = [];
   readonly events = new Journal();
-  services: ServiceSnapshot[];
-  phase: Snapshot['phase'] = 'running';
+  services: WireService[];
+  phase: WireSnapshot['phase'] = 'running';
   past = new Map<string, LogLine[]>();
   readonly followers = new Map<string, Set<(block: LogBlock) => void>>();
   readonly timers: { ms: number; fn: () => void }[] = [];
   readonly watchers = new Set<() => void>();
   wrong = false;
 
-  constructor(services: ServiceSnapshot[] = [seen('db', { group: 'base' }), seen('api', { group: 'app' })]) {
+  constructor(services: WireService[] = [seen('db', { group: 'base' }), seen('api', { group: 'app' })]) {
     this.services = services;
   }
 
-  snapshot = (): Snapshot => ({
+  snapshot = (): WireSnapshot => ({
     name: 'test',
     phase: this.phase,
     healthy: this.services.every(({ ready }) => ready),

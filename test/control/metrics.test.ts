@@ -1,10 +1,10 @@
 // The metrics' text: what is in it, that awkward names and numbers survive, and that promtool finds nothing to say.
 import { describe, expect, test } from 'bun:test';
 import { type Counters, type Measured, renderMetrics } from '../../src/control/metrics.ts';
-import type { ServiceSnapshot } from '../../src/core/snapshot.ts';
+import type { WireService } from '../../src/control/wire.ts';
 import { BOUNDS, Counts } from '../../src/runtime/counts.ts';
 
-const service = (name: string, given: Partial<ServiceSnapshot> = {}) =>
+const service = (name: string, given: Partial<WireService> = {}) =>
   ({
     name,
     type: 'service',
@@ -20,9 +20,9 @@ const service = (name: string, given: Partial<ServiceSnapshot> = {}) =>
     ready_after_seconds: 0.25,
     exit: null,
     ...given,
-  }) as ServiceSnapshot;
+  }) as WireService;
 
-function measured(services: readonly ServiceSnapshot[], given: Partial<Counters> = {}): Measured {
+function measured(services: readonly WireService[], given: Partial<Counters> = {}): Measured {
   return {
     snapshot: { name: 'stack', phase: 'running', healthy: true, services } as unknown as Measured['snapshot'],
     usage: new Map([['web', { cpu_seconds: 2.5, memory_bytes: 4096, processes: 3 }]]),
@@ -48,10 +48,10 @@ function samples(text: string): Map<string, string> {
 
 function countedProbes(): Counters['probes'] {
   const counts = new Counts();
-  counts.probed('web', 'ready', 0, 'failed', 3);
-  counts.probed('web', 'ready', 0, 'failed', 5);
-  counts.probed('web', 'ready', 0, 'ok', 700);
-  counts.probed('web', 'live', 1, 'timeout', 60_000);
+  counts.addAttempt('web', 'ready', 0, 'failed', 3);
+  counts.addAttempt('web', 'ready', 0, 'failed', 5);
+  counts.addAttempt('web', 'ready', 0, 'ok', 700);
+  counts.addAttempt('web', 'live', 1, 'timeout', 60_000);
   return new Map([...counts.probes].map(([name, probes]) => [name, [...probes.values()]]));
 }
 
@@ -97,7 +97,7 @@ describe('the metrics', () => {
     ['svc_super_service_memory_bytes{service="web"}', '4096'],
     ['svc_super_service_processes{service="web"}', '3'],
     ['svc_super_service_processes{service="odd\\"\\\\"}', '0'],
-    ['svc_super_service_swept_processes_total{service="web"}', '5'],
+    ['svc_super_service_cleaned_up_processes_total{service="web"}', '5'],
     ['svc_super_probe_attempts_total{service="web",probe="ready",index="0",result="failed"}', '2'],
     ['svc_super_probe_attempts_total{service="web",probe="live",index="1",result="timeout"}', '1'],
     ['svc_super_probe_duration_seconds_bucket{service="web",probe="ready",index="0",le="0.005"}', '2'],

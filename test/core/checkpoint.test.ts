@@ -8,7 +8,7 @@ import { plan, service, stages } from '../helpers/plans.ts';
 import { CONTAINER, KeptWorld } from '../helpers/renewal.ts';
 
 const spawned = (world: World, name: string, pid: number): World =>
-  step(world, { type: 'service', service: name, run: 1, news: { type: 'spawned', pid } }, 5).world;
+  step(world, { type: 'service', service: name, run: 1, event: { type: 'spawned', pid } }, 5).world;
 
 function keys(encoder: WorldEncoder, world: World): number[] {
   const found: number[] = [];
@@ -65,6 +65,6 @@ test("of an environment only what the container's has not is written", () => {
 test('records of another release are refused', () => {
   const kept = new KeptWorld();
   kept.keep(newWorld(plan([service('a')]), 1));
-  kept.records.set(KEYS.head, (kept.records.get(KEYS.head) ?? '').replace('"schema":1', '"schema":99'));
-  expect(() => kept.read()).toThrow('the checkpoint has schema 99, and this release reads schema 1');
+  kept.records.set(KEYS.head, (kept.records.get(KEYS.head) ?? '').replace('"schema":2', '"schema":99'));
+  expect(() => kept.read()).toThrow('the checkpoint has schema 99, and this release reads schema 2');
 });

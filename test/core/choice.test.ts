@@ -1,11 +1,13 @@
 // Some of several: a service that waits for so many copies of another. When it starts, when it never can, what is said of it
 // meanwhile, what the operator's start brings along. Virtual time.
 import { describe, expect, test } from 'bun:test';
+import { toWireSnapshot } from '../../src/control/wire.ts';
 import { takeSnapshot } from '../../src/core/snapshot.ts';
 import { takeTimeline } from '../../src/core/timeline.ts';
 import type { Condition, Edge, ServicePlan } from '../../src/plan/plan.ts';
+import { type Behaviour, readyFrom } from '../helpers/behaviour.ts';
 import { on, plan, probe, seconds, service, withCode } from '../helpers/plans.ts';
-import { type Behaviour, readyFrom, type Simulator, simulate } from '../helpers/simulator.ts';
+import { type Simulator, simulate } from '../helpers/simulator.ts';
 
 const COPIES = ['m.0', 'm.1', 'm.2'] as const;
 
@@ -26,7 +28,7 @@ const readyAfter = (...times: readonly number[]): Record<string, Behaviour> =>
   Object.fromEntries(COPIES.map((name, index) => [name, { probe: readyFrom(times[index] ?? Infinity) }]));
 
 const reason = (sim: Simulator, name: string) =>
-  takeSnapshot(sim.world, sim.now).services.find((one) => one.name === name)?.reason;
+  toWireSnapshot(takeSnapshot(sim.world, sim.now)).services.find((one) => one.name === name)?.reason;
 
 describe('a service that waits for some copies of another', () => {
   test('starts with the first of them, whichever that is', () => {

@@ -3,8 +3,9 @@
 import { describe, expect, test } from 'bun:test';
 import type { Exit } from '../../src/core/policy.ts';
 import type { Plan } from '../../src/plan/plan.ts';
+import { type Behaviour, readyFrom } from '../helpers/behaviour.ts';
 import { bySignal, on, plan, probe, restart, seconds, service, task, withCode } from '../helpers/plans.ts';
-import { type Behaviour, readyFrom, simulate } from '../helpers/simulator.ts';
+import { simulate } from '../helpers/simulator.ts';
 
 const ends = (after: number, exit: Exit = withCode(1)): Behaviour => ({ ends: { after, exit } });
 const culpritOf = (sim: ReturnType<typeof simulate>) => {
@@ -46,7 +47,7 @@ describe('the end of one service beside one that runs on', () => {
       sim.until(seconds(60));
       expect(sim.code).toBe(code);
       if (code === null) expect(sim.state('other')).toBe('ready');
-      else expect(sim.deeds('other')).toEqual(['0 spawn', '100 signal SIGTERM main', '101 sweep']);
+      else expect(sim.deeds('other')).toEqual(['0 spawn', '100 signal SIGTERM main', '101 clean-up']);
       if (code !== null) expect(culpritOf(sim)).toBe(code === 0 ? null : 'a');
     });
   }
@@ -145,7 +146,7 @@ describe('when all have ended', () => {
   });
 });
 
-test('the first cause is the first to exit, whoever is cleared up after first', () => {
+test('the first cause is the first service to exit, in whatever order leftover processes end', () => {
   const sim = simulate(plan([service('vllm'), service('webui')]), {
     vllm: { ends: { after: 100, exit: withCode(3) }, others: [1_500] },
     webui: { ends: { after: 600, exit: withCode(5) } },
@@ -267,7 +268,7 @@ describe('an essential service that can never start any more', () => {
       expect(sim.state('other')).toBe('ready');
       expect(sim.untilEnd().code).toBe(3);
       expect(culpritOf(sim)).toBe('db');
-      expect(sim.deeds('other')).toEqual(['0 spawn', '101 signal SIGTERM main', '102 sweep']);
+      expect(sim.deeds('other')).toEqual(['0 spawn', '101 signal SIGTERM main', '102 clean-up']);
       expect(sim.said('blocked')).toEqual([
         'never starts: db exited with code 3 after 100 ms',
         'never starts: api never starts',
@@ -336,7 +337,7 @@ describe('an essential service that can never start any more', () => {
   });
 });
 
-test('the end is told once, as the last thing, with how the culprit ended', () => {
+test('the end is reported once, as the last effect, with how the first cause ended', () => {
   const sim = simulate(plan([service('a'), service('b')]), { a: ends(100, withCode(3)) }).untilEnd();
   expect(sim.records.filter(({ effect }) => effect.type === 'end')).toHaveLength(1);
   expect(sim.records.at(-1)?.effect).toEqual({

@@ -27,7 +27,7 @@ describe('forward', () => {
     expect(signalsTo(simulate(forwarding).until(100).signal('SIGUSR1'), 'nginx')).toEqual(['100 signal SIGQUIT main']);
   });
 
-  test('does nothing with a signal that nobody names', () => {
+  test('does nothing with a signal that no service forwards', () => {
     const sim = simulate(forwarding).until(100);
     const before = sim.world;
     expect(sim.signal('SIGWINCH').world).toEqual(before);

@@ -1,12 +1,21 @@
 // Random plans with hooks and GPUs, random ends, signals and operations at random instants: HookReferee fails at the first
 // step that breaks what must hold of them. SVC_TEST_SEED and SVC_TEST_RUNS repeat or widen a run.
-import { expect, test } from 'bun:test';
+import { afterAll, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import type { HookName } from '../../src/core/event.ts';
+import type { HookName } from '../../src/core/run.ts';
 import type { GpuReading } from '../../src/plan/gpu-reading.ts';
 import type { Drain, GpuPlan, Hook, ServicePlan } from '../../src/plan/plan.ts';
+import type { Behaviour, HookBehaviour } from '../helpers/behaviour.ts';
 import { bySignal, on, plan, probe, restart, service, withCode } from '../helpers/plans.ts';
-import { type Behaviour, type HookBehaviour, Simulator } from '../helpers/simulator.ts';
+import { Simulator } from '../helpers/simulator.ts';
+import { readDiagram, TransitionLog } from '../helpers/transitions.ts';
+
+const log = new TransitionLog();
+afterAll(() => {
+  log.stop();
+  // The diagram at the head of machine.ts has every transition that was seen.
+  expect([...log.seen].filter((one) => !readDiagram().has(one))).toEqual([]);
+});
 
 const RUNS = Number(process.env.SVC_TEST_RUNS ?? 1_000);
 const SEED = process.env.SVC_TEST_SEED === undefined ? {} : { seed: Number(process.env.SVC_TEST_SEED) };

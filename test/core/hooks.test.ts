@@ -79,7 +79,7 @@ describe('before_start', () => {
 });
 
 describe('after_ready', () => {
-  test('runs when it is ready, and nobody waits for it', () => {
+  test('runs when it is ready, and no service waits for it', () => {
     const run = simulate(
       plan([service('a', { ...hooks({ afterReady: hook() }), ready: [probe()] }), service('b', { edges: [on('a')] })]),
       { a: { hooks: { after_ready: { takes: 5_000 } } } },
@@ -98,7 +98,7 @@ describe('after_ready', () => {
     expect(run.state('a')).toBe('ready');
   });
 
-  test('that does not end is killed, and told of once', () => {
+  test('that does not end is killed, and reported once', () => {
     const run = simulate(plan([service('a', hooks({ afterReady: hook(1_000) }))]), {
       a: { hooks: { after_ready: { takes: null } } },
     });
@@ -122,7 +122,12 @@ describe('before_stop', () => {
       a: { hooks: { before_stop: { takes: 700 } } },
     });
     run.until(1_000).stop().untilEnd();
-    expect(run.deeds('a')).toEqual(['0 spawn', '1000 run-hook before_stop', '1700 signal SIGTERM main', '1701 sweep']);
+    expect(run.deeds('a')).toEqual([
+      '0 spawn',
+      '1000 run-hook before_stop',
+      '1700 signal SIGTERM main',
+      '1701 clean-up',
+    ]);
     expect(run.code).toBe(0);
   });
 
@@ -155,7 +160,7 @@ describe('before_stop', () => {
     const slow = service('a', { ...hooks({ beforeStop: hook() }), ready: [probe()] });
     const run = simulate(plan([slow]), { a: { probe: () => ({ ok: false }) } });
     run.until(1_000).stop().untilEnd();
-    expect(run.deeds('a')).toEqual(['0 spawn', '1000 signal SIGTERM main', '1001 sweep']);
+    expect(run.deeds('a')).toEqual(['0 spawn', '1000 signal SIGTERM main', '1001 clean-up']);
   });
 
   test('runs for a service that is not alive too', () => {
@@ -173,7 +178,7 @@ describe('before_stop', () => {
       a: { ends: { after: 1_500, exit: withCode(0) }, hooks: { before_stop: { takes: null, killTakes: 9 } } },
     });
     run.until(1_000).stop().untilEnd();
-    expect(run.deeds('a')).toEqual(['0 spawn', '1000 run-hook before_stop', '1500 kill-hook', '1500 sweep']);
+    expect(run.deeds('a')).toEqual(['0 spawn', '1000 run-hook before_stop', '1500 kill-hook', '1500 clean-up']);
     expect([run.code, run.endedAt]).toEqual([0, 1_509]);
   });
 
@@ -194,7 +199,7 @@ describe('a drain', () => {
     const run = simulate(plan([service('a', hooks({ beforeStop: drain() }))]), { a: busyUntil(3_000) });
     run.until(2_000).stop().untilEnd();
     expect(run.attempts('a')).toEqual([2_000, 2_251, 2_502, 2_753, 3_004]);
-    expect(run.deeds('a').slice(1)).toEqual(['3005 signal SIGTERM main', '3006 sweep']);
+    expect(run.deeds('a').slice(1)).toEqual(['3005 signal SIGTERM main', '3006 clean-up']);
   });
 
   test('has the dependents gone first, so that no new work comes', () => {
@@ -204,7 +209,7 @@ describe('a drain', () => {
     expect(run.attempts('a')).toEqual([1_401]);
   });
 
-  test('that lasts too long is told of, and the signal is sent all the same', () => {
+  test('that lasts too long is reported, and the signal is sent', () => {
     const run = simulate(plan([service('a', hooks({ beforeStop: drain(1_000) }))]), { a: busyUntil(60_000) });
     run.until(1_000).stop().untilEnd();
     expect(run.said('hook-failed')).toEqual(['before_stop was not done within 1.0 s: stopping it all the same']);
@@ -212,7 +217,7 @@ describe('a drain', () => {
     expect(run.code).toBe(0);
   });
 
-  test('goes on past an attempt that gets no answer', () => {
+  test('continues after an attempt without a result', () => {
     const run = simulate(plan([service('a', hooks({ beforeStop: drain() }))]), {
       a: { probe: ({ attempt }) => (attempt < 3 ? null : { ok: true }) },
     });
@@ -224,7 +229,7 @@ describe('a drain', () => {
     const sick = service('a', { ...hooks({ beforeStop: drain() }), live: [probe({ interval: 1_000, failures: 1 })] });
     const run = simulate(plan([sick]), { a: { probe: () => ({ ok: false }) } });
     run.untilEnd();
-    expect(run.deeds('a')).toEqual(['0 spawn', '1001 signal SIGTERM main', '1002 sweep']);
+    expect(run.deeds('a')).toEqual(['0 spawn', '1001 signal SIGTERM main', '1002 clean-up']);
   });
 });
 
@@ -237,8 +242,8 @@ describe('after_exit', () => {
         : {},
     );
     run.until(seconds(3));
-    const [spawn, sweep, after, second] = run.deeds('a');
-    expect([spawn, sweep, after]).toEqual(['0 spawn', '100 sweep', '150 run-hook after_exit']);
+    const [spawn, cleanUp, after, second] = run.deeds('a');
+    expect([spawn, cleanUp, after]).toEqual(['0 spawn', '100 clean-up', '150 run-hook after_exit']);
     expect(second).toMatch(/^1[45]\d\d\.?\d* spawn$/);
   });
 

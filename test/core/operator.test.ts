@@ -1,6 +1,7 @@
 // What an operator does to services and what a reload changes, in virtual time (SPEC section 6): what is wanted and what is
 // are apart, only what is named moves, and nothing that the operator stops ends the container.
 import { describe, expect, test } from 'bun:test';
+import { toWireSnapshot } from '../../src/control/wire.ts';
 import { takeSnapshot } from '../../src/core/snapshot.ts';
 import { on, plan, restart, service, stages, task, withCode } from '../helpers/plans.ts';
 import { simulate } from '../helpers/simulator.ts';
@@ -8,7 +9,7 @@ import { simulate } from '../helpers/simulator.ts';
 const chain = plan([service('db'), service('api', { edges: [on('db')] }), service('web', { edges: [on('api')] })]);
 
 describe('stop', () => {
-  test('stops that service alone, by the usual ladder, and the container goes on', () => {
+  test('stops that service alone, with the usual stop sequence, and the container goes on', () => {
     const services = [service('db', { stop: { timeout: 1_000 } }), service('api', { edges: [on('db')] })];
     const sim = simulate(plan(services), { db: { stopTakes: null } })
       .until(100)
@@ -40,7 +41,7 @@ describe('stop', () => {
     expect(sim.states()).toEqual({ a: 'backoff', b: 'pending' });
     sim.operate('stop', 'a', 'b').until(60_000);
     expect(sim.states()).toEqual({ a: 'stopped', b: 'stopped' });
-    expect(sim.deeds('a')).toEqual(['0 spawn', '11 sweep'].slice(0, 1).concat(sim.deeds('a').slice(1)));
+    expect(sim.deeds('a')).toEqual(['0 spawn', '11 clean-up'].slice(0, 1).concat(sim.deeds('a').slice(1)));
     expect(sim.code).toBeNull();
   });
 
@@ -124,7 +125,7 @@ describe('restart', () => {
       .operate('restart', 'db');
     sim.until(1_000);
     expect(sim.service('db').run).toBe(2);
-    expect(sim.deeds('db')).toEqual(['0 spawn', '100 signal SIGTERM main', '200 sweep', '500 spawn']);
+    expect(sim.deeds('db')).toEqual(['0 spawn', '100 signal SIGTERM main', '200 clean-up', '500 spawn']);
     expect(sim.service('api').run).toBe(1);
     expect(sim.code).toBeNull();
   });
@@ -164,7 +165,7 @@ test('a signal reaches the main process of the services named', () => {
 });
 
 const reasonOf = (sim: ReturnType<typeof simulate>, name: string) =>
-  takeSnapshot(sim.world, 0).services.find((one) => one.name === name)?.reason;
+  toWireSnapshot(takeSnapshot(sim.world, 0)).services.find((one) => one.name === name)?.reason;
 
 describe('reload', () => {
   const before = [service('db'), service('api', { edges: [on('db')] }), service('web', { edges: [on('api')] })];
@@ -254,7 +255,7 @@ describe('reload', () => {
     expect([sim.state('web'), sim.service('web').run]).toEqual(['ready', 2]);
   });
 
-  test('that waits to stop a service is not undone by somebody who asks it to start', () => {
+  test('that waits to stop a service is not undone by a request to start it', () => {
     const old = [service('db', { argv: ['/bin/old'] }), service('api', { edges: [on('db')] })];
     const sim = simulate(plan(old), { api: { stopTakes: 500 } })
       .until(100)
@@ -290,7 +291,7 @@ describe('reload', () => {
     expect(sim.deeds('b').at(-1)).toBe('1001 spawn');
   });
 
-  test('a SIGHUP that nobody forwards asks for one; one that somebody does, and one in a shutdown, do not', () => {
+  test('a SIGHUP that no service forwards asks for one; one that is forwarded, and one in a shutdown, do not', () => {
     const asks = (sim: ReturnType<typeof simulate>) =>
       sim.records.filter(({ effect }) => effect.type === 'reload').length;
     expect(asks(simulate(plan(before)).until(100).signal('SIGHUP'))).toBe(1);

@@ -9,11 +9,11 @@ import {
   probeDelay,
   type RestartHistory,
   randomOf,
-  renderDuration,
-  renderExit,
   reserved,
   shellCode,
 } from '../../src/core/policy.ts';
+import { renderExit } from '../../src/messages/ends.ts';
+import { renderDuration } from '../../src/text.ts';
 import { bySignal, restart, seconds, withCode } from '../helpers/plans.ts';
 
 const exited: Cause = { kind: 'exited' };
@@ -48,7 +48,7 @@ describe('the judgement of an end', () => {
     test(title, () => expect(judge({ successCodes }, cause, exit)).toEqual({ success, code }));
   }
 
-  test('a code is told as a shell tells it', () => {
+  test('a code is reported as by a shell', () => {
     expect(shellCode(withCode(42))).toBe(42);
     expect(shellCode(bySignal('SIGHUP'))).toBe(129);
     expect([renderExit(withCode(3)), renderExit(bySignal('SIGKILL'))]).toEqual(['code 3', 'SIGKILL']);

@@ -1,14 +1,15 @@
-// When probes are tried and what their answers add up to: rounds while starting, watches after ready, latches, time
-// limits of an attempt, late answers. Virtual time.
+// When probes are attempted and what their results mean: rounds while starting, watches after ready, latches, time
+// limits of an attempt, late results. Virtual time.
 import { describe, expect, test } from 'bun:test';
 import type { Probe } from '../../src/plan/plan.ts';
+import { type Asked, type Behaviour, readyFrom } from '../helpers/behaviour.ts';
 import { bySignal, logLine, notify, on, plan, probe, restart, seconds, service, withCode } from '../helpers/plans.ts';
-import { type Asked, type Behaviour, readyFrom, simulate } from '../helpers/simulator.ts';
+import { simulate } from '../helpers/simulator.ts';
 
 const one = (ready: readonly Probe[], given: Parameters<typeof service>[1] = {}) =>
   plan([service('a', { ready, ...given })]);
 
-/** Each probe answers for itself: from which age on it holds. */
+/** From which age on each probe holds. */
 const each =
   (...from: readonly number[]) =>
   ({ index, age }: Asked) => ({
@@ -49,12 +50,12 @@ describe('while starting', () => {
     expect(attempts.length).toBeLessThan(1_300);
   });
 
-  test('the pause counts from the answer, and the next attempt waits for it', () => {
+  test('the pause counts from the result, and the next attempt waits for it', () => {
     const sim = simulate(one([probe()]), { a: { probe: () => ({ ok: false, after: 400 }) } });
     expect(sim.until(900).attempts('a')).toEqual([0, 420, 840]);
   });
 
-  test('an attempt without an answer fails at its timeout and the next follows', () => {
+  test('an attempt without a result fails at its timeout and the next follows', () => {
     const sim = simulate(one([probe({ timeout: 250 })]), { a: { probe: () => null } });
     expect(sim.until(600).attempts('a')).toEqual([0, 270, 540]);
     expect(sim.service('a').state).toMatchObject({ probing: { detail: 'no answer within 250 ms' } });
@@ -67,7 +68,7 @@ describe('while starting', () => {
     expect(sim.said('ready')).toEqual(['ready after 10.8 s']);
   });
 
-  test('the answer to an attempt that was given up changes nothing, even when it is a success', () => {
+  test('the result of an attempt that was abandoned changes nothing, even when it is a success', () => {
     const slow = ({ attempt }: Asked) => (attempt === 1 ? { ok: true, after: 300 } : { ok: false, after: 1 });
     const sim = simulate(one([probe({ timeout: 250 })]), { a: { probe: slow } });
     expect(sim.until(seconds(1)).state('a')).toBe('starting');
@@ -88,8 +89,8 @@ describe('while starting', () => {
   });
 
   test('successes asks for so many in a row', () => {
-    const answers = [false, true, true, false, true, true, true, false];
-    const counted = ({ attempt }: Asked) => ({ ok: answers[attempt - 1] ?? false, after: 0 });
+    const results = [false, true, true, false, true, true, true, false];
+    const counted = ({ attempt }: Asked) => ({ ok: results[attempt - 1] ?? false, after: 0 });
     const sim = simulate(one([probe({ successes: 3 })]), { a: { probe: counted } });
     expect(sim.until(119).state('a')).toBe('starting');
     expect(sim.until(120).state('a')).toBe('ready');
@@ -103,7 +104,7 @@ describe('while starting', () => {
     expect(sim.until(200).state('a')).toBe('ready');
   });
 
-  test('what is missing is told as the answer that failed, not the one that held', () => {
+  test('what is missing is reported as the result that failed, not the one that held', () => {
     const sim = simulate(one([probe(), probe({ timeout: 1_000 })]), {
       a: { probe: ({ index }) => (index === 0 ? { ok: true, detail: '200' } : null) },
     });
@@ -124,7 +125,7 @@ describe('start_interval', () => {
     expect(attempts).toHaveLength(3_001);
   });
 
-  test('counts from the answer', () => {
+  test('counts from the result', () => {
     const sim = simulate(one([probe({ startInterval: 1_000 })]), { a: { probe: () => ({ ok: false, after: 400 }) } });
     expect(sim.until(3_000).attempts('a')).toEqual([0, 1_400, 2_800]);
   });
@@ -215,7 +216,7 @@ describe('a log or notify probe', () => {
   });
 });
 
-describe('news of another run or attempt', () => {
+describe('events of another run or attempt', () => {
   const crashing = (_: string, run: number): Behaviour =>
     run === 1 ? { ends: { after: 100, exit: withCode(1) }, probe: readyFrom(Infinity) } : { probe: () => null };
   const again = one([probe()], { restart: restart('always', { initial: 100 }) });
@@ -223,16 +224,16 @@ describe('news of another run or attempt', () => {
   test('of an earlier run changes nothing, whatever it says', () => {
     const sim = simulate(again, crashing).until(500);
     const before = sim.world;
-    for (const news of [
+    for (const event of [
       { type: 'spawned', pid: 9 },
       { type: 'exited', exit: bySignal('SIGKILL') },
-      { type: 'emptied', swept: [] },
-      { type: 'answered', attempt: 1, ok: true, detail: 'late' },
+      { type: 'emptied', leftovers: [] },
+      { type: 'probe-ended', attempt: 1, ok: true, detail: 'late' },
       { type: 'latched', index: 0 },
       { type: 'progressed' },
       { type: 'spawn-failed', step: 'exec', message: 'late', code: 127 },
     ] as const) {
-      sim.tell('a', news, 1);
+      sim.tell('a', event, 1);
     }
     expect(sim.world).toBe(before);
     expect(sim.service('a')).toMatchObject({ run: 2, state: { id: 'starting' } });
@@ -245,12 +246,12 @@ describe('news of another run or attempt', () => {
     expect(sim.world).toBe(before);
   });
 
-  test('of an attempt of this run that nobody made changes nothing', () => {
+  test('of an attempt of this run that was never made changes nothing', () => {
     const sim = simulate(one([probe()]), { a: { probe: () => null } }).pass(1);
-    sim.tell('a', { type: 'answered', attempt: 7, ok: true, detail: 'early' });
-    sim.tell('a', { type: 'answered', attempt: 0, ok: true, detail: 'none' });
+    sim.tell('a', { type: 'probe-ended', attempt: 7, ok: true, detail: 'early' });
+    sim.tell('a', { type: 'probe-ended', attempt: 0, ok: true, detail: 'none' });
     expect(sim.state('a')).toBe('starting');
-    sim.tell('a', { type: 'answered', attempt: 1, ok: true, detail: 'this one' });
+    sim.tell('a', { type: 'probe-ended', attempt: 1, ok: true, detail: 'this one' });
     expect(sim.state('a')).toBe('ready');
   });
 });
@@ -280,7 +281,7 @@ describe('after ready', () => {
     expect([sim.deeds('a'), sim.deeds('b')]).toEqual([['0 spawn'], ['1 spawn']]);
   });
 
-  test('one that gives no answer makes the service unready at its timeout', () => {
+  test('one that gives no result makes the service unready at its timeout', () => {
     const mute = { probe: ({ attempt }: Asked) => (attempt === 1 ? { ok: true } : null) };
     const sim = simulate(one([probe({ continuous: true, interval: 1_000, timeout: 300 })]), { a: mute });
     expect(sim.until(1_300).state('a')).toBe('ready');
@@ -306,17 +307,17 @@ describe('after ready', () => {
   });
 
   test('a live probe that fails `failures` times in a row is a failure of the service', () => {
-    const answers = [true, false, false, true, false, false, false];
-    const sick = { probe: ({ attempt }: Asked) => ({ ok: answers[attempt - 1] ?? true, detail: 'hung', after: 0 }) };
+    const results = [true, false, false, true, false, false, false];
+    const sick = { probe: ({ attempt }: Asked) => ({ ok: results[attempt - 1] ?? true, detail: 'hung', after: 0 }) };
     const sim = simulate(one([], { live: [probe({ interval: 100, failures: 3 })] }), { a: sick });
     expect(sim.until(699).state('a')).toBe('ready');
     expect(sim.until(700).state('a')).toBe('stopping');
     expect(sim.untilEnd().code).toBe(143);
-    expect(sim.deeds('a')).toEqual(['0 spawn', '700 signal SIGTERM main', '701 sweep']);
+    expect(sim.deeds('a')).toEqual(['0 spawn', '700 signal SIGTERM main', '701 clean-up']);
     expect(sim.said('failed')).toEqual(['failed its liveness probe after 701 ms: hung']);
   });
 
-  test('live probes that give no answer are failures too', () => {
+  test('liveness probes that give no result are failures too', () => {
     const live = [probe({ interval: 1_000, timeout: 500, failures: 2 })];
     const sim = simulate(one([], { live }), { a: { probe: () => null, stopExit: withCode(0) } });
     expect(sim.until(2_999).state('a')).toBe('ready');
@@ -354,7 +355,7 @@ describe('start_timeout', () => {
     const sim = simulate(one([probe()], strict), { a: { probe: readyFrom(Infinity), stopExit: withCode(0) } });
     expect(sim.until(1_999).state('a')).toBe('starting');
     expect(sim.untilEnd().code).toBe(124);
-    expect(sim.deeds('a')).toEqual(['0 spawn', '2000 signal SIGTERM main', '2001 sweep']);
+    expect(sim.deeds('a')).toEqual(['0 spawn', '2000 signal SIGTERM main', '2001 clean-up']);
     expect(sim.said('failed')).toEqual(['was not ready within start_timeout (2.0 s): refused']);
   });
 
@@ -398,7 +399,7 @@ describe('start_timeout', () => {
 describe('start_stall', () => {
   const stalling = { startStall: seconds(1) };
 
-  test('without output or a changed answer for so long the start has failed, with 124', () => {
+  test('without output or a changed result for so long the start has failed, with 124', () => {
     const sim = simulate(one([probe()], stalling), {
       a: { probe: () => ({ ok: false, detail: 'refused', after: 0 }) },
     });
@@ -413,20 +414,20 @@ describe('start_stall', () => {
     expect(sim.until(3_100).state('a')).toBe('stopping');
   });
 
-  test('another answer of the same probe is progress', () => {
+  test('another result of the same probe is progress', () => {
     const moving = ({ age }: Asked) => ({ ok: false, detail: `loaded ${Math.floor(age / 900)}`, after: 0 });
     const sim = simulate(one([probe()], stalling), { a: { probe: moving } });
     expect(sim.until(seconds(20)).state('a')).toBe('starting');
   });
 
-  test('a failure that turns into a success is progress, though it be told in the same words', () => {
+  test('a failure that becomes a success is progress, even with the same text', () => {
     const turning = ({ age }: Asked) => ({ ok: age > 600, detail: 'port 80', after: 0 });
     const sim = simulate(one([probe({ successes: 999 })], stalling), { a: { probe: turning } });
     expect(sim.until(1_500).state('a')).toBe('starting');
     expect(sim.until(1_700).state('a')).toBe('failed');
   });
 
-  test('two probes that each give the same answer for ever are no progress, though their answers differ', () => {
+  test('two probes that each always give the same result are no progress, though their results differ', () => {
     const stuck = ({ index }: Asked) => ({ ok: index === 0, detail: `probe ${index}`, after: 0 });
     const sim = simulate(one([probe(), probe()], stalling), { a: { probe: stuck } });
     expect(sim.untilEnd().code).toBe(124);

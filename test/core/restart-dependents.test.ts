@@ -2,8 +2,9 @@
 // the reason; and those without it, which are left alone. Virtual time.
 import { describe, expect, test } from 'bun:test';
 import type { Condition, Edge } from '../../src/plan/plan.ts';
+import { type Behaviour, readyFrom } from '../helpers/behaviour.ts';
 import { on, plan, probe, restart, seconds, service, task, withCode } from '../helpers/plans.ts';
-import { type Behaviour, readyFrom, simulate } from '../helpers/simulator.ts';
+import { simulate } from '../helpers/simulator.ts';
 
 const restartsWith = (target: string, condition: Condition = 'ready'): Edge => ({
   ...on(target, condition),
@@ -24,15 +25,29 @@ describe('a service that depends on one with `restart: true`', () => {
   test('is stopped when that crashes and starts again once it is ready; one without it is left alone', () => {
     const sim = simulate(plan(services), crashing).until(seconds(60));
     expect(sim.states()).toEqual({ ray: 'ready', api: 'ready', web: 'ready' });
-    expect(sim.deeds('api').slice(1, 3)).toEqual(['1000 signal SIGTERM main', '1001 sweep']);
+    expect(sim.deeds('api').slice(1, 3)).toEqual(['1000 signal SIGTERM main', '1001 clean-up']);
     expect(starts(sim, 'web')).toHaveLength(1);
     const ready = Number(
       sim.records.findLast(
-        ({ effect }) => effect.type === 'announce' && effect.event === 'ready' && effect.service === 'ray',
+        ({ effect }) => effect.type === 'announce' && effect.notice.event === 'ready' && effect.service === 'ray',
       )?.at,
     );
     expect(starts(sim, 'api').at(-1)).toBe(`${ready} spawn`);
     expect(sim.said('restart-asked', 'api')).toEqual(['starts again after ray, which restarts']);
+  });
+
+  test('does not start again before the restart, however long others take to stop', () => {
+    const dependents = ['a', 'b', 'c'].map((name) => service(name, { edges: [restartsWith('ray')] }));
+    const takes: Readonly<Record<string, number>> = { a: 0, b: 300, c: 600 };
+    const sim = simulate(plan([ray, ...dependents]), (name) =>
+      name === 'ray' ? slow() : { stopTakes: takes[name] ?? 0 },
+    );
+    sim.until(seconds(5)).operate('restart', 'ray').until(seconds(60));
+    expect(sim.states()).toEqual({ ray: 'ready', a: 'ready', b: 'ready', c: 'ready' });
+    for (const name of ['a', 'b', 'c']) {
+      expect(starts(sim, name)).toHaveLength(2);
+      expect(Number(starts(sim, name)[1]?.split(' ')[0])).toBeGreaterThan(5_600);
+    }
   });
 
   test('has not failed, and its own count of restarts stays as it is', () => {
@@ -43,7 +58,7 @@ describe('a service that depends on one with `restart: true`', () => {
   test('is stopped before that when the operator restarts it, and started after it', () => {
     const sim = simulate(plan(services), (name) => (name === 'ray' ? slow() : { stopTakes: 100 }));
     sim.until(seconds(5)).operate('restart', 'ray').until(seconds(60));
-    expect(sim.deeds('api').slice(1, 3)).toEqual(['5000 signal SIGTERM main', '5100 sweep']);
+    expect(sim.deeds('api').slice(1, 3)).toEqual(['5000 signal SIGTERM main', '5100 clean-up']);
     expect(sim.deeds('ray').slice(1, 2)).toEqual(['5101 signal SIGTERM main']);
     expect(sim.states()).toEqual({ ray: 'ready', api: 'ready', web: 'ready' });
     expect([starts(sim, 'ray').length, starts(sim, 'api').length, starts(sim, 'web').length]).toEqual([2, 2, 1]);

@@ -1,9 +1,10 @@
-// From the end of one run to the beginning of the next: what is swept, when a run is over, which pause follows, when it is
-// the end for good. Virtual time.
+// From the end of one run to the beginning of the next: what is cleaned up, when a run is over, which pause follows, when it is
+// the end that no restart follows. Virtual time.
 import { describe, expect, test } from 'bun:test';
 import type { Exit } from '../../src/core/policy.ts';
+import { type Behaviour, readyFrom } from '../helpers/behaviour.ts';
 import { bySignal, on, plan, probe, restart, seconds, service, task, withCode } from '../helpers/plans.ts';
-import { type Behaviour, readyFrom, simulate } from '../helpers/simulator.ts';
+import { simulate } from '../helpers/simulator.ts';
 
 const ends = (after: number, exit: Exit = withCode(1)): Behaviour => ({ ends: { after, exit } });
 const alone = (given: Parameters<typeof service>[1]) => plan([service('a', given)], { exit: 'all' });
@@ -58,7 +59,7 @@ describe('the pause', () => {
     }
   });
 
-  test('is told together with what happened', () => {
+  test('is reported together with what happened', () => {
     const sim = simulate(alone({ restart: restart('always') }), { a: ends(100, bySignal('SIGSEGV')) });
     expect(sim.until(200).said('restarting')[0]).toMatch(
       /^was killed by SIGSEGV after 100 ms; starting again in \d+ ms$/,
@@ -97,7 +98,7 @@ describe('the pause', () => {
 });
 
 describe('the limit of restarts', () => {
-  test('max is so many in a row; then the end is for good, and said to be', () => {
+  test('max is so many in a row; then there is no restart, and the notice says why', () => {
     const sim = simulate(alone({ restart: restart('always', { max: 2 }) }), { a: ends(10, withCode(3)) });
     expect(sim.untilEnd().code).toBe(3);
     expect(sim.service('a')).toMatchObject({ run: 3, restarts: 2 });
@@ -129,7 +130,7 @@ describe('a run', () => {
     expect(sim.until(1_899).state('a')).toBe('stopping');
     expect(sim.until(1_900).state('a')).toBe('backoff');
     sim.until(seconds(3));
-    expect(sim.deeds('a').slice(0, 2)).toEqual(['0 spawn', '1000 sweep']);
+    expect(sim.deeds('a').slice(0, 2)).toEqual(['0 spawn', '1000 clean-up']);
     expect(Number.parseFloat(sim.deeds('a')[2] ?? '')).toBeGreaterThanOrEqual(1_990);
   });
 
@@ -138,17 +139,17 @@ describe('a run', () => {
       run === 1 ? { ...ends(1_000), others: [null, 10], killTakes: 400 } : {},
     );
     sim.until(seconds(5));
-    expect(sim.deeds('a').slice(0, 3)).toEqual(['0 spawn', '1000 sweep', '3000 kill']);
+    expect(sim.deeds('a').slice(0, 3)).toEqual(['0 spawn', '1000 clean-up', '3000 kill']);
     expect(Number.parseFloat(sim.deeds('a')[3] ?? '')).toBeGreaterThanOrEqual(3_490);
     expect(sim.said('killed')).toEqual(['what was left of it did not stop in time: sending SIGKILL']);
-    expect(sim.said('swept')).toEqual(['swept 2 processes of a: other-102 (pid 102), other-103 (pid 103)']);
+    expect(sim.said('cleaned-up')).toEqual(['cleaned up 2 processes of a: other-102 (pid 102), other-103 (pid 103)']);
   });
 
   test('`stop.leftover_timeout` is the time that what outlives its main process has', () => {
     const given = { restart: restart('always', { initial: 100 }), stop: { timeout: 1_000, leftoverTimeout: 6_000 } };
     const sim = simulate(alone(given), (_, run) => (run === 1 ? { ...ends(1_000), others: [null, 5_000] } : {}));
     sim.until(seconds(9));
-    expect(sim.deeds('a').slice(0, 3)).toEqual(['0 spawn', '1000 sweep', '7000 kill']);
+    expect(sim.deeds('a').slice(0, 3)).toEqual(['0 spawn', '1000 clean-up', '7000 kill']);
   });
 
   test('asks once whether its program goes into the background, where that ends soon, with 0, and leaves others', () => {
@@ -156,7 +157,7 @@ describe('a run', () => {
       const sim = simulate(alone({ restart: restart('always', { initial: 100 }), successCodes: [0, 1] }), behave);
       return sim
         .until(seconds(60))
-        .said('swept')
+        .said('cleaned-up')
         .filter((text) => text.includes('into the background?')).length;
     };
     expect(asked(() => ({ ...ends(50, withCode(0)), others: [10] }))).toBe(1);
@@ -169,17 +170,17 @@ describe('a run', () => {
     const sim = simulate(alone({}), { a: { stopTakes: null, others: [null] } })
       .until(100)
       .stop();
-    sim.tell('a', { type: 'emptied', swept: [] });
+    sim.tell('a', { type: 'emptied', leftovers: [] });
     expect(sim.state('a')).toBe('stopping');
     sim.tell('a', { type: 'exited', exit: withCode(3) }).tell('a', { type: 'exited', exit: withCode(4) });
-    expect(sim.deeds('a').filter((deed) => deed.endsWith('sweep'))).toHaveLength(1);
+    expect(sim.deeds('a').filter((deed) => deed.endsWith('clean-up'))).toHaveLength(1);
     expect(sim.service('a').state).toMatchObject({ exit: { code: 3 } });
   });
 
   test('that leaves nothing behind is over at once, and nothing is said of it', () => {
     const sim = simulate(alone({ restart: restart('always', { initial: 100 }) }), { a: ends(1_000) });
     expect(sim.until(1_002).state('a')).toBe('backoff');
-    expect(sim.said('swept')).toEqual([]);
+    expect(sim.said('cleaned-up')).toEqual([]);
   });
 
   test('whose processes do not die of SIGKILL never starts again, and says so', () => {

@@ -1,8 +1,9 @@
 // Who starts when: the conditions of depends_on, stages, services that are not enabled, and what becomes of those whose
 // turn can never come. Virtual time; the Simulator's Referee watches every step besides.
 import { describe, expect, test } from 'bun:test';
+import { readyFrom } from '../helpers/behaviour.ts';
 import { on, plan, probe, restart, seconds, service, stages, task, withCode } from '../helpers/plans.ts';
-import { readyFrom, simulate } from '../helpers/simulator.ts';
+import { simulate } from '../helpers/simulator.ts';
 
 const endsAfter = (after: number, code = 0) => ({ ends: { after, exit: withCode(code) } });
 
@@ -99,7 +100,7 @@ describe('depends_on', () => {
     expect(sim.service('db')).toMatchObject({ run: 3, restarts: 2 });
   });
 
-  test('exited: an end for good with any code will do', () => {
+  test('exited: holds after an end with any code that no restart follows', () => {
     const sim = simulate(pair('exited'), { db: endsAfter(100, 3) });
     expect(sim.until(99).state('web')).toBe('pending');
     expect(sim.until(102).states()).toEqual({ db: 'failed', web: 'ready' });
@@ -158,7 +159,7 @@ describe('stages', () => {
 describe('the moment when everything is ready', () => {
   const later = (given: Parameters<typeof service>[1]) => service('a', { ready: [probe()], ...given });
 
-  test('is told once, with how long it took, services ready and tasks completed', () => {
+  test('is reported once, with how long it took, services ready and tasks completed', () => {
     const sick = [probe({ continuous: true, interval: 1_000 })];
     const services = [later({ ready: sick }), task('setup'), service('off', { enabled: false })];
     const sim = simulate(plan(services), {
@@ -170,7 +171,7 @@ describe('the moment when everything is ready', () => {
     expect(sim.said('all-ready')).toEqual(['everything is ready after 1.0 s']);
   });
 
-  test('is not told of a single service, which says so itself, nor when one of them never gets there', () => {
+  test('is not reported of a single service, which reports its own readiness, nor when one of them never becomes ready', () => {
     expect(
       simulate(plan([later({})]))
         .until(seconds(9))
@@ -237,7 +238,7 @@ describe('what can never start', () => {
     expect(sim.said('blocked', 'c')).toEqual(['never starts: b never starts']);
   });
 
-  test('says nothing while everything is being stopped: nobody asks any more', () => {
+  test('reports nothing in a shutdown', () => {
     const services = [service('a'), service('b', { edges: [on('a', 'completed')] })];
     const sim = simulate(plan(services), { a: endsAfter(50, 1) });
     expect(sim.untilEnd().said('blocked')).toEqual([]);

@@ -1,8 +1,9 @@
 // The shutdown: when and how each service is asked to stop, how the one stop_timeout is shared, and what is killed when.
 // second-signal.test.ts tests a second request. Virtual time; nothing here waits.
 import { describe, expect, test } from 'bun:test';
+import { type Behaviour, readyFrom } from '../helpers/behaviour.ts';
 import { on, plan, probe, restart, seconds, service, task, withCode } from '../helpers/plans.ts';
-import { type Behaviour, readyFrom, simulate } from '../helpers/simulator.ts';
+import { simulate } from '../helpers/simulator.ts';
 
 const obstinate: Behaviour = { stopTakes: null };
 const chain = (...names: readonly string[]) =>
@@ -47,7 +48,7 @@ describe('asked to stop', () => {
       .stop()
       .untilEnd();
     expect([sim.code, sim.endedAt]).toEqual([137, 9_101]);
-    expect(sim.deeds('a')).toEqual(['0 spawn', '100 signal SIGTERM main', '101 sweep', '9100 kill']);
+    expect(sim.deeds('a')).toEqual(['0 spawn', '100 signal SIGTERM main', '101 clean-up', '9100 kill']);
   });
 
   test('it starts nothing more: not what waits, not what was to start again', () => {
@@ -63,7 +64,7 @@ describe('asked to stop', () => {
     sim.until(100).stop().untilEnd();
     expect(sim.states()).toEqual({ setup: 'stopped', web: 'pending', flaky: 'stopped' });
     expect(sim.deeds('web')).toEqual([]);
-    expect(sim.deeds('flaky')).toEqual(['0 spawn', '10 sweep']);
+    expect(sim.deeds('flaky')).toEqual(['0 spawn', '10 clean-up']);
   });
 
   test('a service that dies of itself meanwhile is not started again', () => {
@@ -77,10 +78,10 @@ describe('asked to stop', () => {
 });
 
 describe('asked to stop at an awkward moment', () => {
-  test('during a start: the process is told to stop and its probes are forgotten', () => {
+  test('during a start: the process is sent the stop signal and its probes are abandoned', () => {
     const sim = simulate(plan([service('a', { ready: [probe()] })]), { a: { probe: readyFrom(Infinity) } });
     expect(sim.until(500).stop().untilEnd().code).toBe(0);
-    expect(sim.deeds('a')).toEqual(['0 spawn', '500 signal SIGTERM main', '501 sweep']);
+    expect(sim.deeds('a')).toEqual(['0 spawn', '500 signal SIGTERM main', '501 clean-up']);
     expect(sim.attempts('a').every((at) => at < 500)).toBe(true);
   });
 
@@ -109,11 +110,11 @@ describe('asked to stop at an awkward moment', () => {
     expect([sim.code, sim.endedAt]).toEqual([0, 100]);
   });
 
-  test('while what a service left behind is being swept: that goes on, and its own end was the first cause', () => {
+  test('while leftover processes of a service are being cleaned up: that goes on, and its own end was the first cause', () => {
     const sim = simulate(plan([service('a')]), { a: { ends: { after: 50, exit: withCode(3) }, others: [500] } });
     sim.until(100).stop().untilEnd();
     expect([sim.code, sim.endedAt]).toEqual([3, 550]);
-    expect(sim.deeds('a')).toEqual(['0 spawn', '50 sweep']);
+    expect(sim.deeds('a')).toEqual(['0 spawn', '50 clean-up']);
   });
 
   test('while what was left ignores SIGTERM: the shutdown’s deadline counts when it is earlier', () => {
@@ -121,10 +122,10 @@ describe('asked to stop at an awkward moment', () => {
       a: { ends: { after: 50, exit: withCode(3) }, others: [null] },
     });
     expect(sim.until(100).stop().untilEnd().code).toBe(3);
-    expect(sim.deeds('a')).toEqual(['0 spawn', '50 sweep', '550 kill']);
+    expect(sim.deeds('a')).toEqual(['0 spawn', '50 clean-up', '550 kill']);
   });
 
-  test('while a service is being stopped for a start that failed: it is not told twice', () => {
+  test('while a service is being stopped for a start that failed: it gets no second stop signal', () => {
     const given = { ready: [probe()], startTimeout: 1_000, stop: { timeout: seconds(60) } };
     const sim = simulate(plan([service('a', given)]), { a: { ...obstinate, probe: readyFrom(Infinity) } });
     expect(sim.until(seconds(5)).stop().untilEnd().code).toBe(137);
@@ -176,7 +177,7 @@ describe('the order', () => {
     }
   });
 
-  test('a dependent that is not running holds nobody', () => {
+  test('a dependent that is not running delays no service', () => {
     const services = [service('db', { ready: [probe()] }), service('web', { edges: [on('db')] })];
     const sim = simulate(plan(services), { db: { probe: readyFrom(Infinity) } })
       .until(100)
@@ -260,7 +261,7 @@ describe('one stop_timeout for all', () => {
     const sim = simulate(plan([service('a')]), { a: { stopTakes: 8_500, others: [null] } })
       .until(1_000)
       .stop();
-    expect(sim.untilEnd().deeds('a')).toEqual(['0 spawn', '1000 signal SIGTERM main', '9500 sweep', '10000 kill']);
+    expect(sim.untilEnd().deeds('a')).toEqual(['0 spawn', '1000 signal SIGTERM main', '9500 clean-up', '10000 kill']);
   });
 
   test('of nothing means: killed at once', () => {
@@ -278,7 +279,7 @@ describe('a process that does not even die of SIGKILL', () => {
     expect(sim.said('unfinished')).toEqual(['ending while processes are left: a']);
   });
 
-  test('does not keep what it depends on from being told to stop', () => {
+  test('does not delay the stop of what it depends on', () => {
     const sim = simulate(plan(chain('db', 'web')), { web: { ...obstinate, killTakes: null }, db: { stopTakes: 300 } });
     expect(sim.until(1_000).stop().untilEnd().endedAt).toBe(10_500);
     expect(stopsOf(sim, 'db')).toEqual(['9100 signal SIGTERM main']);
@@ -303,7 +304,7 @@ describe('a process that does not even die of SIGKILL', () => {
   });
 });
 
-describe('how a service is told', () => {
+describe('how a service is asked to stop', () => {
   test('its stop signal goes once, to the main process', () => {
     const sim = simulate(plan([service('a', { stop: { signal: 'SIGQUIT' } })]), { a: { stopTakes: 5_000 } });
     expect(stopsOf(sim.until(100).stop().untilEnd(), 'a')).toEqual(['100 signal SIGQUIT main']);
@@ -320,7 +321,7 @@ describe('how a service is told', () => {
       .until(100)
       .stop()
       .untilEnd();
-    expect(sim.deeds('a')).toEqual(['0 spawn', '100 run-stop-command', '150 sweep']);
+    expect(sim.deeds('a')).toEqual(['0 spawn', '100 run-stop-command', '150 clean-up']);
     const deaf = simulate(plan([service('a', { stop })]), { a: obstinate })
       .until(100)
       .stop()
@@ -335,7 +336,7 @@ describe('how a service is told', () => {
       .until(100)
       .stop()
       .untilEnd();
-    expect(sim.deeds('a')).toEqual(['0 spawn', '100 run-stop-command', '300 signal SIGINT group', '350 sweep']);
+    expect(sim.deeds('a')).toEqual(['0 spawn', '100 run-stop-command', '300 signal SIGINT group', '350 clean-up']);
     expect(sim.said('stop-command-failed')).toEqual(['stop.command failed (exit code 1): sent SIGINT instead']);
     const deaf = simulate(plan([service('a', given)]), { a: { ...failing, stopTakes: null } })
       .until(100)
@@ -350,7 +351,7 @@ describe('how a service is told', () => {
       .until(100)
       .stop()
       .untilEnd();
-    expect(sim.deeds('a')).toEqual(['0 spawn', '100 run-stop-command', '250 sweep', '9100 kill']);
+    expect(sim.deeds('a')).toEqual(['0 spawn', '100 run-stop-command', '250 clean-up', '9100 kill']);
     const killed = simulate(plan([service('a', given)], { stopTimeout: 100 }), {
       a: { ...obstinate, stopCommandFails: 150, killTakes: 300 },
     });

@@ -1,8 +1,8 @@
 // How many values a step reads: counted, not timed. Twice the services take twice the work, whether they stand beside each
 // other, in stages or in a chain.
 import { describe, expect, test } from 'bun:test';
+import { ChunkedArray } from '../../src/core/chunked-array.ts';
 import type { Effect, Event, ServiceEvent } from '../../src/core/event.ts';
-import { Rows } from '../../src/core/rows.ts';
 import { Services } from '../../src/core/services.ts';
 import { takeSnapshot } from '../../src/core/snapshot.ts';
 import { step } from '../../src/core/supervisor.ts';
@@ -35,15 +35,15 @@ function counting(services: readonly ServicePlan[]): ServicePlan[] {
 
 /** Counts how often services, counts and edges are read. */
 function countReads(work: () => void): number {
-  const { at } = Rows.prototype;
-  const values = Rows.prototype[Symbol.iterator];
+  const { at } = ChunkedArray.prototype;
+  const values = ChunkedArray.prototype[Symbol.iterator];
   const { keys } = Services.prototype;
   reads = 0;
-  Rows.prototype.at = function (number) {
+  ChunkedArray.prototype.at = function (number) {
     reads += 1;
     return at.call(this, number);
   };
-  Rows.prototype[Symbol.iterator] = function () {
+  ChunkedArray.prototype[Symbol.iterator] = function () {
     reads += this.size;
     return values.call(this);
   };
@@ -55,8 +55,8 @@ function countReads(work: () => void): number {
     work();
     return reads;
   } finally {
-    Rows.prototype.at = at;
-    Rows.prototype[Symbol.iterator] = values;
+    ChunkedArray.prototype.at = at;
+    ChunkedArray.prototype[Symbol.iterator] = values;
     Services.prototype.keys = keys;
   }
 }
@@ -69,8 +69,8 @@ function eventsAfter(effect: Effect): readonly ServiceEvent[] {
       return [{ type: 'spawned', pid: 1 }];
     case 'signal':
       return [{ type: 'exited', exit: { kind: 'code', code: 0 } }];
-    case 'sweep':
-      return [{ type: 'emptied', swept: [] }];
+    case 'clean-up':
+      return [{ type: 'emptied', leftovers: [] }];
     default:
       return [];
   }
@@ -91,9 +91,9 @@ function live({ services }: Plan, begun: World): number | null {
       if (effect.type !== 'service') continue;
       const { service: name, run } = effect;
       const ends: ServiceEvent = { type: 'exited', exit: { kind: 'code', code: 0 } };
-      const news = eventsAfter(effect);
-      const all = effect.effect.type === 'spawn' && tasks.has(name) ? [...news, ends] : news;
-      for (const one of all) queue.push({ type: 'service', service: name, run, news: one });
+      const events = eventsAfter(effect);
+      const all = effect.effect.type === 'spawn' && tasks.has(name) ? [...events, ends] : events;
+      for (const one of all) queue.push({ type: 'service', service: name, run, event: one });
     }
   };
   take({ type: 'began' });
@@ -161,9 +161,11 @@ describe('twice the services cost twice as much', () => {
       return countReads(() => {
         let { world } = step(newWorld(planned, 1), { type: 'began' }, 0);
         const failed = { type: 'spawn-failed', step: 'exec', message: 'no such file', code: 127 } as const;
-        const next = step(world, { type: 'service', service: 's0', run: 1, news: failed }, 1);
+        const next = step(world, { type: 'service', service: 's0', run: 1, event: failed }, 1);
         world = next.world;
-        expect(next.effects.filter((one) => one.type === 'announce' && one.event === 'blocked').length).toBe(count - 1);
+        expect(next.effects.filter((one) => one.type === 'announce' && one.notice.event === 'blocked').length).toBe(
+          count - 1,
+        );
       });
     };
     expect(work(800) / work(400)).toBeLessThan(2.2);
@@ -178,9 +180,9 @@ test('when one of a thousand services fails, only that one and its dependents ar
   for (const effect of begun.effects) {
     if (effect.type !== 'service') continue;
     const { service: name, run } = effect;
-    world = step(world, { type: 'service', service: name, run, news: { type: 'spawned', pid: 1 } }, 1).world;
+    world = step(world, { type: 'service', service: name, run, event: { type: 'spawned', pid: 1 } }, 1).world;
   }
   const exited = { type: 'exited', exit: { kind: 'code', code: 0 } } as const;
   const calm = { ...world, plan: { ...world.plan, exit: 'all' as const } };
-  expect(countReads(() => step(calm, { type: 'service', service: 's2', run: 1, news: exited }, 2))).toBeLessThan(60);
+  expect(countReads(() => step(calm, { type: 'service', service: 's2', run: 1, event: exited }, 2))).toBeLessThan(60);
 });

@@ -48,7 +48,7 @@ const cases: Readonly<Record<string, Case>> = {
     files: { 'run.sh': '#!/opt/none/python3\n' },
     before: 'chmod 755 run.sh',
     code: 127,
-    why: /cannot execute \.\/run\.sh: .*\/run\.sh wants \/opt\/none\/python3, and there is no such file/,
+    why: /cannot execute \.\/run\.sh: .*\/run\.sh needs \/opt\/none\/python3, and there is no such file/,
   },
   'a program for another machine': {
     fields: { command: ['./tool'] },
@@ -62,7 +62,7 @@ const cases: Readonly<Record<string, Case>> = {
     before: elf('tool', MINE, '/lib/ld-musl-nowhere.so.1'),
     leaves: ['tool'],
     code: 127,
-    why: /cannot execute \.\/tool: it wants the loader \/lib\/ld-musl-nowhere\.so\.1, and there is no such file: it was built for musl/,
+    why: /cannot execute \.\/tool: it needs the loader \/lib\/ld-musl-nowhere\.so\.1, and there is no such file: it was built for musl/,
   },
   'a file without an execute bit': {
     fields: { command: ['./run.sh'] },
@@ -75,7 +75,7 @@ const cases: Readonly<Record<string, Case>> = {
     fields: { command: ['tmp/run.sh'] },
     before: 'mount -t tmpfs -o noexec none tmp; printf "#!/bin/sh\\n" > tmp/run.sh; chmod 755 tmp/run.sh',
     code: 126,
-    why: /cannot execute tmp\/run\.sh: it lies on a file system that is mounted `noexec`/,
+    why: /cannot execute tmp\/run\.sh: it is on a file system that is mounted `noexec`/,
   },
   'a program behind a folder that its user may not enter': {
     fields: { command: ['closed/run.sh'], user: 'nobody' },

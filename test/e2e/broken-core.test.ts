@@ -21,7 +21,7 @@ const plugin = (condition: string) => `
     setup(build) {
       build.onLoad({ filter: /core\\/supervisor\\.ts$/ }, async ({ path }) => {
         const text = await Bun.file(path).text();
-        const head = 'export function step(world: World, event: Event, now: Millis): Step {';
+        const head = 'export function step(world: World, event: Event, now: Millis): StepResult {';
         if (!text.includes(head)) throw new Error('step() is elsewhere');
         return { loader: 'ts', contents: text.replace(head, head + 'if (' + ${JSON.stringify(condition)} + ') throw new Error("made to fail");') };
       });
@@ -44,7 +44,7 @@ const only = isNode ? test.skip : test;
 only(
   'an event on which the core throws twice is dropped, with its text in the log, and everything else goes on',
   async () => {
-    const condition = 'event.type === "service" && event.news.type === "exited" && event.news.exit.code === 42';
+    const condition = 'event.type === "service" && event.event.type === "exited" && event.event.exit.code === 42';
     await using run = await up(
       { services: { a: played(), b: played({ restart: 'always' }) } },
       { before: broken(condition) },
@@ -54,7 +54,7 @@ only(
     await a.exit(42);
     const bug = await run.line(/a bug, please report it: \{"type":"service","service":"a".*made to fail/);
     await run.line(/the supervisor exited with code 70 and was restarted/, { after: bug });
-    await run.line(/an event is dropped that has ended 2 supervisors: \{"type":"service","service":"a"/, {
+    await run.line(/an event that has ended 2 supervisors is dropped: \{"type":"service","service":"a"/, {
       after: bug,
     });
     expect((await run.service('b')).run).toBe(1);

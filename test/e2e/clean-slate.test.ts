@@ -64,7 +64,7 @@ for (const [how, end] of Object.entries(ENDS)) {
       expectOnly(run, [second.pid]);
       expect(await second.processes()).toEqual([1, run.supervisor.pid, second.pid]);
       await Promise.all(children.map(({ gone }) => gone));
-      await run.line(new RegExp(`swept ${children.length} processes of a: `));
+      await run.line(new RegExp(`cleaned up ${children.length} processes of a: `));
     });
   }
 }
@@ -98,7 +98,7 @@ test('as PID 1 too: all are swept before the end', async () => {
   const children = await breed(run, main, false);
   run.kill(main.pid);
   await run.ends(137);
-  await run.line(new RegExp(`swept ${children.length} processes of a`));
+  await run.line(new RegExp(`cleaned up ${children.length} processes of a`));
 });
 
 test('a stop takes all of them along', async () => {
@@ -117,7 +117,7 @@ test('what was swept is named, with its pid', async () => {
   const [one, two] = [await run.puppet('one'), await run.puppet('two')];
   run.kill(main.pid);
   await run.puppet('vllm', 2);
-  const { text } = await run.line(/swept 2 processes of vllm: /);
+  const { text } = await run.line(/cleaned up 2 processes of vllm: /);
   expect(text).toContain(`VLLM::EngineCore (pid ${one.pid})`);
   expect(text).toContain(`VLLM::Worker_TP0 (pid ${two.pid})`);
 });
@@ -345,7 +345,7 @@ test('a program that goes into the background is asked about once, with the usua
     services: { a: { command: ['/usr/bin/perl', '-e', daemon], restart: { policy: 'always', backoff } } },
   });
   await run.line(
-    /swept \d process(?:es)? of a: .*Did the program go into the background\?.*`daemon off;`.*`-F`.*`--foreground`/,
+    /cleaned up \d process(?:es)? of a: .*Did the program go into the background\?.*`daemon off;`.*`-F`.*`--foreground`/,
   );
   await until('a third run', async () => (await run.service('a')).run >= 3);
   expect(run.output.text().match(/into the background/g)).toHaveLength(1);

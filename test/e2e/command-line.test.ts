@@ -254,7 +254,9 @@ test('a socket on which somebody answers is left alone, and where this one liste
   const options = { env: { SVC_SUPER_SOCKET: first.socket }, before: 'mount -t tmpfs none /run' };
   await using second = await up({ services: { b: played() } }, options);
   await second.puppet('b');
-  await second.line(/another supervisor answers at .*; to ask this one set SVC_SUPER_SOCKET=\/run\/svc-super\.sock/);
+  await second.line(
+    /another supervisor answers at .*; to connect to this one, set SVC_SUPER_SOCKET=\/run\/svc-super\.sock/,
+  );
   expect((await first.status()).services.map(({ name }) => name)).toEqual(['a']);
 });
 
@@ -264,7 +266,7 @@ test('a file that is no socket is left alone', async () => {
     { before: 'echo precious > control.sock', leaves: ['control.sock'] },
   );
   const a = await run.puppet('a');
-  await run.line(/a file that is not a socket has that name/);
+  await run.line(/a file that is not a socket has that path/);
   await a.exit(0);
   await run.ends(0);
   expect(await Bun.file(run.socket).text()).toBe('precious\n');

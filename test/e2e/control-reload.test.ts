@@ -142,7 +142,7 @@ test('a port that one of ours holds without naming it is given to no other, and 
   write(run, { services: { new: played({ port }) } });
   const { code, stderr } = await run.command('reload');
   expect(code).toBe(78);
-  const holder = `pid ${old.pid} (perl) of old, which has to name it first (\`port: ${port}\`)`;
+  const holder = `pid ${old.pid} (perl) of old, which does not list it (\`port: ${port}\`)`;
   expect(stderr).toContain(`port ${port} of new is taken by ${holder}: nothing was changed`);
   // As it says.
   write(run, { services: { old: played({ port }) } });

@@ -71,8 +71,8 @@ describe('svc-super export', () => {
   });
 
   test.each([
-    [['docker'], 'there is no format docker; formats are nosana, compose, kubernetes, slurm, dockerfile, systemd'],
-    [[], 'there is no format (none given)'],
+    [['docker'], 'export knows no format docker: name one of nosana, compose, kubernetes, slurm, dockerfile, systemd'],
+    [[], 'export needs a format: name one of nosana'],
     [['nosana', 'compose'], 'export takes one format'],
     [['compose'], 'export compose needs the image that the services run from: add `--image REF`'],
     [['compose', '--image', 'a b'], '--image a b is no reference of an image'],

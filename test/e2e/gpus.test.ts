@@ -86,7 +86,7 @@ test('a driver that does not answer ends the start with 75: nothing has run', as
   await using run = await up({ services: { web: played(), a: played({ gpus: 1 }) } }, machine(1, LOST));
   await run.ends(75);
   await run.line(
-    /^svc-super: the GPU driver does not answer \(Failed to initialize NVML: Unknown Error\): only a new container mends that, not a restart of the service; nothing was started$/,
+    /^svc-super: the GPU driver does not answer \(Failed to initialize NVML: Unknown Error\): restart the container, because a restart of the service does not help; nothing was started$/,
   );
   expect(run.hasCalled('web')).toBe(false);
 });
@@ -151,7 +151,7 @@ test('a driver that is lost while a service runs ends the container with 75 when
   writeFileSync(join(run.folder, 'nvidia-smi'), LOST);
   run.kill(first.pid);
   await run.ends(75);
-  await run.line(/error: a lost its GPU: Failed to initialize NVML: Unknown Error; only a new container can mend that/);
+  await run.line(/error: a lost its GPU: Failed to initialize NVML: Unknown Error; only a new container can fix that/);
 });
 
 test('memory that cannot be read is said once, and nobody waits for it', async () => {
@@ -159,7 +159,7 @@ test('memory that cannot be read is said once, and nobody waits for it', async (
   await using run = await up({ services: { a: played({ gpus: 1, restart: AGAIN }) } }, machine(1, tool));
   for (const number of [1, 2, 3]) run.kill((await run.puppet('a', number)).pid);
   await run.puppet('a', 4);
-  expect(run.lines.filter((line) => line.includes('nvidia-smi tells no memory of GPU 0')).length).toBe(1);
+  expect(run.lines.filter((line) => line.includes('nvidia-smi does not report the memory of GPU 0')).length).toBe(1);
 });
 
 test('without `gpus` nobody is asked', async () => {
@@ -259,7 +259,7 @@ test('check --runtime finds a script whose interpreter is missing', async () => 
   );
   await run.ends(78);
   await run.line(
-    /^✗ a {2}cannot execute \.\/script: .*\/script wants \/opt\/nowhere\/python, and there is no such file$/,
+    /^✗ a {2}cannot execute \.\/script: .*\/script needs \/opt\/nowhere\/python, and there is no such file$/,
   );
 });
 
@@ -316,7 +316,7 @@ test('check --runtime looks at the rest where GPUs are missing, and says what a 
     check: 'driver',
     verdict: 'wrong',
     text: 'the driver does not answer: Failed to initialize NVML: Unknown Error',
-    help: 'a service that is restarted cannot mend this: restart the container; then look at the host (nvidia-smi, dmesg)',
+    help: 'restart the container, because a restart of the service does not help; then check the host (nvidia-smi, dmesg)',
   });
 });
 
@@ -342,9 +342,7 @@ test('a program that is missing is told of long before its turn comes', async ()
     },
   });
   await run.puppet('install');
-  await run.line(
-    /svc-super \| warning: late will fail when its turn comes: cannot execute \/opt\/nothing: there is no such file/,
-  );
+  await run.line(/svc-super \| warning: late will fail to start: cannot execute \/opt\/nothing: there is no such file/);
   expect(run.lines.filter((line) => line.includes('/opt/other'))).toEqual([]);
 });
 
@@ -358,7 +356,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
     await until('the driver to be asked', () => existsSync(join(run.folder, 'tmp/asking')));
     run.signal(signal);
     await run.ends(0);
-    await run.line(/asked to stop before anything was started/);
+    await run.line(/received a stop signal before any service was started/);
     expect(run.lines.filter((line) => /started \(pid|does not answer/.test(line))).toEqual([]);
   });
 }

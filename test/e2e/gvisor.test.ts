@@ -97,8 +97,8 @@ describe.skipIf(skipGvisor())('under gVisor', () => {
     };
     const { code, stderr } = await runInSandbox({ services: { family } });
     expect(code).toBe(3);
-    expect(stderr.match(/swept 2 processes of family: sleep \(pid \d+\), sleep \(pid \d+\)/g)).toHaveLength(2);
-    expect(stderr.indexOf('swept')).toBeLessThan(stderr.lastIndexOf('family started'));
+    expect(stderr.match(/cleaned up 2 processes of family: sleep \(pid \d+\), sleep \(pid \d+\)/g)).toHaveLength(2);
+    expect(stderr.indexOf('cleaned up')).toBeLessThan(stderr.lastIndexOf('family started'));
   });
 
   test('what ignores SIGTERM is killed at the deadline: 137', async () => {

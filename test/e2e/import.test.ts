@@ -175,6 +175,26 @@ describe('a start script and its import', () => {
     expect((await compare({ script, does, unordered: true })).code).toBe(0);
   });
 
+  test('a watchdog: what no longer answers is stopped, and the script ends', async () => {
+    const port = await freePort();
+    const script = ended(
+      `p-model --port ${port} &`,
+      'MODEL=$!',
+      `until curl -sf localhost:${port}/; do sleep 0.1; done`,
+      `while sleep 1; do curl -sf localhost:${port}/ || kill $MODEL; done &`,
+      'p-page &',
+      'wait -n $MODEL',
+      'exit 3',
+    );
+    // After two seconds the program still runs and listens no more.
+    const does = { 'p-model': `timeout 2 python3 "$STUBS/server.py" ${port}; sleep 60 & wait`, 'p-page': 'sleep 60' };
+    const stage = new Stage({ does }, ['p-model', 'p-page']);
+    const path = stage.write('start.sh', script, 0o755);
+    const { code, started } = await stage.run('import', [binary, 'up', '-f', stage.import('start.sh', path)]);
+    expect([...started].sort()).toEqual([`p-model --port ${port}`, 'p-page']);
+    expect(code).not.toBe(0);
+  });
+
   test('a switch by a variable, off and on', async () => {
     const script = ended('if [ -n "$KEY" ]; then', '  p-ssh -D &', 'fi', 'p-main');
     const does = { 'p-ssh': 'sleep 0.1', 'p-main': 'sleep 0.3; exit 6' };
@@ -307,10 +327,11 @@ describe.skipIf(skipWhen([noSupervisord], 'supervisord beside its import'))('sup
   });
 });
 
-const noS6 = existsSync('/usr/bin/s6-svscan') ? null : 'Debian’s s6 is not installed';
+const noS6 =
+  existsSync('/usr/bin/s6-svscan') && Bun.which('execlineb') !== null ? null : 'Debian’s s6 is not installed';
 
-describe.skipIf(skipWhen([noS6], 's6 beside its import'))('a tree of services.d and its import', () => {
-  test('the same programs; one that ends is started again', async () => {
+describe.skipIf(skipWhen([noS6], 's6 beside its import'))('a tree of s6 and its import', () => {
+  test('a tree of services.d: the same programs; one that ends is started again', async () => {
     const does = { 'p-web': `exec sleep 60`, 'p-flaky': 'sleep 0.3; exit 1', 'p-off': 'true' };
     const stage = new Stage({ does }, []);
     stage.write('etc/services.d/web/run', `#!/bin/sh\nexport NOTE='from run'\nexec p-web --flag "a b"\n`, 0o755);
@@ -325,5 +346,44 @@ describe.skipIf(skipWhen([noS6], 's6 beside its import'))('a tree of services.d 
     for (const { started } of [original, imported]) {
       expect(started.filter((line) => line.startsWith('p-flaky')).length).toBeGreaterThan(1);
     }
+  });
+
+  // s6-rc is no package of Debian: its oneshots are run by execline, its longruns by s6-svscan, in the order of the dependencies.
+  test('a tree of s6-rc.d: oneshots, longruns and readiness on a descriptor', async () => {
+    const does = {
+      'p-init': 'true',
+      'p-web': 'sleep 0.3; echo >&3; exec sleep 60',
+      'p-page': 'exec sleep 60',
+      'p-off': 'true',
+    };
+    const stage = new Stage({ does }, []);
+    const base = 'etc/s6-overlay/s6-rc.d';
+    const define = (name: string, type: string, files: Readonly<Record<string, string>>): void => {
+      stage.write(`${base}/${name}/type`, `${type}\n`);
+      for (const [file, text] of Object.entries(files)) stage.write(`${base}/${name}/${file}`, text, 0o755);
+    };
+    define('init', 'oneshot', { up: 'p-init "a b"\n', 'dependencies.d/base': '' });
+    const run = (line: string) => `#!/bin/sh\nexport NOTE=s6\nexec ${line}\n`;
+    define('web', 'longrun', { run: run('p-web --x'), 'notification-fd': '3\n', 'dependencies.d/init': '' });
+    define('page', 'longrun', { run: run('p-page'), 'dependencies.d/web': '' });
+    define('off', 'longrun', { run: run('p-off') });
+    for (const name of ['init', 'web', 'page']) stage.write(`${base}/user/contents.d/${name}`, '');
+    stage.write(`${base}/user/type`, 'bundle\n');
+    const imported = await stage.run('import', [binary, 'up', '-f', stage.import('s6', '.')], 3_000);
+    // s6-svwait -U waits for the line on descriptor 3.
+    const driver = [
+      `cd ${base}`,
+      'execlineb -P init/up',
+      'mkdir live && cp -r web live',
+      's6-svscan live &',
+      'sleep 0.5',
+      's6-svwait -U -t 5000 live/web && cp -r page live && s6-svscanctl -a live',
+      'sleep 1',
+      's6-svscanctl -t live',
+      'wait',
+    ].join('\n');
+    const original = await stage.run('s6', ['/bin/sh', '-c', driver]);
+    expect(imported.started).toEqual(original.started);
+    expect(imported.started).toEqual(['p-init a b', 'p-web --x NOTE=s6', 'p-page NOTE=s6']);
   });
 });

@@ -120,7 +120,7 @@ test.skipIf(!isRoot)('a full disk costs lines of the file and one notice, and no
   const text = numbered(0, 20_000);
   for (let at = 0; at < text.length; at += 8_192) await a.write(1, text.slice(at, at + 8_192));
   await run.line(/line 19999$/);
-  await run.line(/log file: cannot write \/mnt\/a\.log: .*no space left.*still go to the standard output/i);
+  await run.line(/log file: cannot write \/mnt\/a\.log: .*no space left.*still written to standard output/i);
   expect(onStdout(run)).toBe(text);
   expect(
     run.output

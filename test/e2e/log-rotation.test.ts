@@ -143,7 +143,7 @@ for (const how of ['by itself', 'by reload'] as const) {
       await a.print(`after ${count}`);
       return contents(run, 'a.log').includes('after');
     });
-    await run.line(/log file: .*a\.log was removed, with all that was written to it; it is made anew/);
+    await run.line(/log file: .*a\.log was removed, and its lines are lost; a new file is created/);
     await a.exit(0);
     await run.ends(0);
     expect(run.lines.filter((text) => text.includes('log file: ')).length).toBe(1);
@@ -175,7 +175,7 @@ test('a file that may not be written any more costs one notice, one more when it
   expect((await run.command('reload')).code).toBe(0);
   await a.print('after');
   await until('the line in the file', () => contents(run, 'a.log').endsWith('after\n'));
-  await run.line(/a\.log is written again; it lacks [1-9]\d* bytes/);
+  await run.line(/a\.log is written again; [1-9]\d* bytes are missing/);
   await a.exit(0);
   await run.ends(0);
   const notices = run.lines.filter((text) => text.includes('log file: '));

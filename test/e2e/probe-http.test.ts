@@ -195,7 +195,7 @@ test('socket: it is asked through a unix socket', async () => {
 test('https: a certificate that nobody vouches for is not trusted', async () => {
   await using web = await Web.serve(ok, { tls: true });
   await using run = await probing({ scheme: 'https', port: web.port });
-  await notReady(run, /^the certificate of 127\.0\.0\.1:\d+ is not trusted: .+ \(`verify_tls: false` takes it\)$/);
+  await notReady(run, /^the certificate of 127\.0\.0\.1:\d+ is not trusted: .+ \(`verify_tls: false` accepts it\)$/);
   expect(web.asked.length).toBe(0);
 });
 
@@ -245,7 +245,7 @@ test('something that speaks no HTTP is not ready', async () => {
     `no warnings; *answer = sub { my $c = shift; syswrite($c->{handle}, "hello\\n"); delete $main::clients{fileno $c->{handle}} }; undef`,
   );
   await a.listen(port);
-  await notReady(run, /^127\.0\.0\.1:\d+ does not speak HTTP: it answers "hello\\n"$/);
+  await notReady(run, /^127\.0\.0\.1:\d+ does not speak HTTP: its response begins with "hello\\n"$/);
 });
 
 /** A run whose one service answers every request with these bytes. */

@@ -145,7 +145,7 @@ test('a port is looked at before each run: freed meanwhile, the next run starts'
   const port = address !== null && typeof address === 'object' ? address.port : 0;
   const restart = { policy: 'on-failure', backoff: { initial: '20ms', max: '20ms' } };
   await using run = await up({ services: { a: played({ port, restart }) } });
-  await run.line(new RegExp(`port ${port} of a is taken by a process that cannot be seen from here`));
+  await run.line(new RegExp(`port ${port} of a is taken by a process that is not visible in this container`));
   await new Promise((resolve) => server.close(resolve));
   const a = await run.puppet('a');
   expect(a.run).toBeGreaterThan(1);

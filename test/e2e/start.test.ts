@@ -128,7 +128,7 @@ test('a script whose interpreter is missing is 127, and the message thinks of it
     },
   );
   await run.ends(127);
-  await run.line(/cannot execute \.\/run: .*run wants \/opt\/none\/python, and there is no such file/);
+  await run.line(/cannot execute \.\/run: .*run needs \/opt\/none\/python, and there is no such file/);
 });
 
 test('a script without #! is run by the shell', async () => {

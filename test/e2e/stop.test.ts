@@ -338,7 +338,7 @@ test('what a service leaves behind when it stops is asked, then killed: the code
   run.signal('SIGTERM');
   await far.signalled('SIGTERM');
   await run.ends(137);
-  await run.line(/swept 1 process of a: perl \(pid \d+\)/);
+  await run.line(/cleaned up 1 process of a: perl \(pid \d+\)/);
 });
 
 test('a service that is stopped by SIGSTOP is continued, and sees its stop signal', async () => {

@@ -1,7 +1,7 @@
 // The supervisor dies, by SIGKILL, by a crash or because it does not answer: no service notices, nothing that happened
 // meanwhile is lost, and what was under way goes on.
 import { describe, expect, test } from 'bun:test';
-import { rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, played, type Run, until, up, useRig } from '../helpers/rig.ts';
 
@@ -26,6 +26,24 @@ async function replace(
     }
   });
   await run.status();
+}
+
+/** Whether the memory of a process has that text: the checkpoint is there, and nowhere else. */
+function holds(pid: number, text: string): boolean {
+  const memory = openSync(`/proc/${pid}/mem`, 'r');
+  try {
+    return readFileSync(`/proc/${pid}/maps`, 'latin1')
+      .split('\n')
+      .some((line) => {
+        const [, from = '', to = ''] = /^(\w+)-(\w+) rw/.exec(line) ?? [];
+        if (from === '') return false;
+        const bytes = Buffer.alloc(Number.parseInt(to, 16) - Number.parseInt(from, 16));
+        readSync(memory, bytes, 0, bytes.length, Number.parseInt(from, 16));
+        return bytes.includes(text);
+      });
+  } finally {
+    closeSync(memory);
+  }
 }
 
 test('services in every state go on as they were', async () => {
@@ -120,6 +138,52 @@ describe('what happens while there is no supervisor', () => {
     expect((await run.status()).services.map((service) => service.run)).toEqual([1, 1, 1]);
   });
 
+  test('the first of several exits is the first cause', async () => {
+    await using run = await up({ exit: 'first', services: { a: played(), b: played() } });
+    const [a, b] = await Promise.all([run.puppet('a'), run.puppet('b')]);
+    await run.state('b', 'ready');
+    const { outer } = run.supervisor;
+    process.kill(outer, 'SIGSTOP');
+    // wait4(2) returns children that have ended in the order of their start.
+    for (const [puppet, code] of [
+      [b, 5],
+      [a, 3],
+    ] as const) {
+      await puppet.exit(code);
+      await run.reaped(puppet.pid);
+    }
+    process.kill(outer, 'SIGKILL');
+    await run.ends(5);
+  });
+
+  test('a newline on the descriptor of `notify` and an exit: it was ready', async () => {
+    await using run = await up({
+      exit: 'all',
+      services: { a: played({ ready: { notify: { fd: 3 } }, essential: false }), b: played() },
+    });
+    const [a, b] = await Promise.all([run.puppet('a'), run.puppet('b')]);
+    await run.state('b', 'ready');
+    await run.state('a', 'starting');
+    await replace(run, async () => {
+      await a.write(3, '\n');
+      await a.exit(0);
+    });
+    await run.state('a', 'completed');
+    await b.exit(0);
+    await run.ends(0);
+  });
+
+  test('time in which the supervisor was stopped before it died counts for no deadline', async () => {
+    await using run = await up({ services: { a: played({ ready: { log: 'UP' }, start_timeout: '3s' }) } });
+    const a = await run.puppet('a');
+    await run.state('a', 'starting');
+    // Longer than the deadline.
+    await replace(run, () => Bun.sleep(3_500));
+    expect((await run.service('a')).state).toBe('starting');
+    await a.print('UP');
+    await run.state('a', 'ready');
+  });
+
   test('SIGTERM stops everything, in order, with 0', async () => {
     await using run = await up({ services: { a: played(), b: played({ depends_on: ['a'] }) } });
     const [a, b] = await Promise.all([run.puppet('a'), run.puppet('b')]);
@@ -175,7 +239,7 @@ test('what a run has left behind is ended by the successor, and the first cause 
   await run.line(/stopping everything: a failed/);
   await replace(run);
   await child.gone;
-  await run.line(/swept 1 process of a/);
+  await run.line(/cleaned up 1 process of a/);
   await b.exit(3);
   await run.ends(7);
 });
@@ -241,8 +305,8 @@ test('the post-mortem has what was printed before the supervisor died', async ()
   await run.state('a', 'ready');
   await a.print('the last words');
   await run.line(/the last words/);
-  // Output goes to PID 1 once a second.
-  await Bun.sleep(1_300);
+  await until('PID 1 to have it', () => holds(run.outerPid, 'the last words'));
+  await replace(run);
   await replace(run);
   await a.exit(9);
   await run.ends(9);
@@ -257,7 +321,7 @@ test('a supervisor that stops answering is not waited for by a stop', async () =
   run.signal('SIGTERM');
   await run.ends(0);
   expect(run.output.text()).toContain(
-    'asked to stop, and no supervisor answers: stopping 1 running processes without it',
+    'a stop was requested, and the supervisor does not respond: stopping 1 running processes without it',
   );
 });
 

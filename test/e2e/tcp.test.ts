@@ -104,7 +104,7 @@ describe('what it answers', () => {
     await a.spawn('left-over', { session: true });
     await a.exit(1);
     await run.puppet('a', 2);
-    expect(await metric('svc_super_service_swept_processes_total{service="a"}')).toBe(1);
+    expect(await metric('svc_super_service_cleaned_up_processes_total{service="a"}')).toBe(1);
     expect(await metric('svc_super_service_restarts_total{service="a"}')).toBe(1);
     expect(await metric('svc_super_service_runs_total{service="a"}')).toBe(2);
     const attempts = (service: string, result: string) =>
@@ -281,7 +281,7 @@ describe('the listener itself', () => {
       control: { http: { listen: first.port } },
       services: { a: played() },
     });
-    await run.line(new RegExp(`nobody listens at 127.0.0.1:${first.port}, where the configuration wants`));
+    await run.line(new RegExp(`the control API is not available at http://127.0.0.1:${first.port}/: `));
     await run.puppet('a');
     expect((await run.status()).services).toHaveLength(1);
   });

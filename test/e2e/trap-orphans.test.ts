@@ -124,7 +124,11 @@ async function killSupervisors(run: Run): Promise<void> {
   await until('PID 1 to give up', () => {
     if (/stopping \d+ running processes, exit code 70/.test(run.output.text())) return true;
     const found = run.ps().length > 0 ? supervisorOf(run) : null;
-    if (found !== null) process.kill(found, 'SIGKILL');
+    try {
+      if (found !== null) process.kill(found, 'SIGKILL');
+    } catch {
+      // It has ended meanwhile.
+    }
     return run.isOver;
   });
 }

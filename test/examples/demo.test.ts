@@ -92,7 +92,7 @@ describe('the demo', () => {
         expect(await demo.exitCode).toBe(137);
         expect(demo.processes()).toEqual([]);
         expect(() => process.kill(engine.pid, 0)).toThrow();
-        expect(demo.output()).toMatch(/swept .*toy::EngineCore/);
+        expect(demo.output()).toMatch(/cleaned up .*toy::EngineCore/);
       },
       60_000,
     );

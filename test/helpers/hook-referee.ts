@@ -1,7 +1,8 @@
 // Sees every step of a Simulator whose plan has hooks or GPUs, and fails at the first that breaks what must always hold of
 // them: what comes before what, one hook at a time, nothing beside a run that is not over. Keeps books of its own.
-import type { Event, HookName, ServiceEffect } from '../../src/core/event.ts';
+import type { Event, ServiceEffect } from '../../src/core/event.ts';
 import { KILL_WAIT } from '../../src/core/policy.ts';
+import type { HookName } from '../../src/core/run.ts';
 import { step } from '../../src/core/supervisor.ts';
 import type { Millis, Plan, ServicePlan } from '../../src/plan/plan.ts';
 import { holds, type Seen, SLACK } from './referee/step.ts';
@@ -42,7 +43,7 @@ export class HookReferee {
   see({ before, event, after, effects, now }: Seen): void {
     const again = step(before, event, now);
     holds(Bun.deepEquals(again, { world: after, effects }, true), `${event.type} twice came to two results`);
-    if (event.type === 'service') this.#hear(event);
+    if (event.type === 'service') this.#apply(event);
     if (event.type === 'stop-asked') this.#stopBy ??= now + this.#plan.stopTimeout + KILL_WAIT + this.#lag;
     if (event.type === 'plan-changed') this.#addNew(event.plan);
     for (const [name, book] of this.#books) {
@@ -50,7 +51,7 @@ export class HookReferee {
     }
     for (const effect of effects) {
       if (effect.type === 'service') this.#allow(effect.service, effect.run, effect.effect);
-      if (effect.type === 'announce' && effect.event === 'stopping') {
+      if (effect.type === 'announce' && effect.notice.event === 'stopping') {
         this.#stopBy ??= now + this.#plan.stopTimeout + KILL_WAIT + this.#lag;
       }
     }
@@ -69,18 +70,18 @@ export class HookReferee {
     for (const service of services) if (!this.#books.has(service.name)) this.#books.set(service.name, newBook(service));
   }
 
-  #hear(event: Event & { readonly type: 'service' }): void {
+  #apply(event: Event & { readonly type: 'service' }): void {
     const book = this.#book(event.service);
-    const { news } = event;
-    if (news.type === 'hook-ended' && book.hook?.name === news.hook) {
-      if (book.hook.run === book.run) book.done.set(news.hook, news.ok);
+    const { event: happened } = event;
+    if (happened.type === 'hook-ended' && book.hook?.name === happened.hook) {
+      if (book.hook.run === book.run) book.done.set(happened.hook, happened.ok);
       book.hook = null;
     }
     if (event.run !== book.run) return;
-    if (news.type === 'gpus-read') book.reading = false;
-    if (news.type === 'spawned') book.executed = true;
-    if (news.type === 'exited') book.exited = true;
-    if (news.type === 'emptied') book.emptied = true;
+    if (happened.type === 'gpus-read') book.reading = false;
+    if (happened.type === 'spawned') book.executed = true;
+    if (happened.type === 'exited') book.exited = true;
+    if (happened.type === 'emptied') book.emptied = true;
   }
 
   #allow(name: string, run: number, effect: ServiceEffect): void {
@@ -123,8 +124,8 @@ export class HookReferee {
       case 'probe':
         holds(effect.kind !== 'drain' || (book.wasReady && !book.asked), `a drain of ${name} that is not due`);
         break;
-      case 'sweep':
-        holds(book.exited, `a sweep of ${name}, which lives`);
+      case 'clean-up':
+        holds(book.exited, `a clean-up of ${name}, whose main process runs`);
         break;
       case 'kill':
       case 'abandon-probe':

@@ -6,6 +6,7 @@ import { SUCCESSION } from '../../src/pid1/protocol.ts';
 import type {
   Condition,
   Edge,
+  GpuPlan,
   LogProbe,
   Millis,
   NotifyProbe,
@@ -128,6 +129,17 @@ export function restart(
   const backoff = initial === undefined ? NEVER.backoff : { ...NEVER.backoff, initial };
   return { ...NEVER, backoff, ...rest, policy };
 }
+
+/** One GPU, in the service's own use. */
+export const gpus = (given: Partial<GpuPlan> = {}): GpuPlan => ({
+  vendor: 'nvidia',
+  devices: [{ id: '0', index: 0, name: 'H200' }],
+  shared: false,
+  minFree: null,
+  freeTimeout: seconds(60),
+  onLost: 'exit',
+  ...given,
+});
 
 export function withCode(value: number): Exit {
   return { kind: 'code', code: value };

@@ -30,7 +30,8 @@ export class Referee {
     for (const { run } of books.values()) if (run !== null) run.progressWas = run.progressAt;
     for (const [position, effect] of effects.entries()) {
       if (effect.type === 'service') this.#effects.check(gates.book(effect.service), effect.run, effect.effect, seen);
-      if (effect.type === 'announce' && effect.event === 'blocked') gates.book(effect.service ?? '').blocked += 1;
+      if (effect.type === 'announce' && effect.notice.event === 'blocked')
+        gates.book(effect.service ?? '').blocked += 1;
       if (effect.type === 'end') {
         holds(position === effects.length - 1, 'something after the end');
         this.#ended = true;

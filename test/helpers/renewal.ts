@@ -62,10 +62,10 @@ function plain({ index, services, waits, deadlines, ...rest }: World): object {
     ...rest,
     services: [...services],
     waits: { isEnding: waits.isEnding, barriers: [...waits.barriers], services: [...waits.services] },
-    deadlines: [...deadlines.rows],
+    deadlines: [...deadlines.instants],
     seeds: [...index.seeds],
     order: index.graph.order,
-    rivals: index.rivals,
+    conflicts: index.conflicts,
   };
 }
 

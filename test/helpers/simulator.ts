@@ -1,75 +1,20 @@
-// Plays the runtime's part for the core, in virtual time: carries out effects against fake services that behave as told,
-// brings the news back as events, and turns the clock to whatever is next. No processes, no sleeps, no real clock. Judges
-// nothing: every step is shown to a Referee, which does.
-import type {
-  Effect,
-  Event,
-  HookName,
-  ProbeKind,
-  ServiceEffect,
-  ServiceEvent,
-  SweptProcess,
-} from '../../src/core/event.ts';
-import type { Operation } from '../../src/core/operator.ts';
+// Plays the part of the runtime for the core, in virtual time: carries out effects on fake services that behave as specified,
+// delivers the resulting events, and moves the clock to whatever is next. No processes, no sleeps, no real clock. Shows every
+// step to a Referee, which checks it.
+import type { Effect, Event, Operation, ServiceEffect, ServiceEvent } from '../../src/core/event.ts';
 import type { Exit } from '../../src/core/policy.ts';
+import type { HookName, LeftoverProcess } from '../../src/core/run.ts';
 import type { Service } from '../../src/core/state.ts';
 import { step } from '../../src/core/supervisor.ts';
 import { newWorld, nextDeadline, type World } from '../../src/core/world.ts';
-import type { GpuReading } from '../../src/plan/gpu-reading.ts';
+import { renderNotice } from '../../src/messages/notices.ts';
 import type { Millis, Plan, ServicePlan, SignalName } from '../../src/plan/plan.ts';
+import { type Behave, type Behaviour, readyFrom } from './behaviour.ts';
 import { HookReferee, hasHooks } from './hook-referee.ts';
 import { bySignal } from './plans.ts';
 import type { Seen } from './referee/step.ts';
 import { Referee } from './referee.ts';
 import { KeptWorld, Renewal } from './renewal.ts';
-
-export interface Asked {
-  readonly kind: ProbeKind;
-  readonly index: number;
-  readonly attempt: number;
-  /** Time since the program's first instruction. */
-  readonly age: Millis;
-}
-
-export interface Answer {
-  readonly ok: boolean;
-  readonly detail?: string;
-  readonly after?: Millis;
-}
-
-/** What one run of a fake service does. An empty one runs on, answers every probe, and dies of its stop signal at once. */
-export interface Behaviour {
-  readonly spawnTakes?: Millis;
-  readonly spawnFails?: { readonly step: string; readonly message: string; readonly code: number };
-  /** Ends by itself, so long after its first instruction. */
-  readonly ends?: { readonly after: Millis; readonly exit: Exit };
-  /** Time from being asked to stop to its end; null: it ignores that. */
-  readonly stopTakes?: Millis | null;
-  readonly stopExit?: Exit;
-  /** Its stop.command comes to nothing, so much later. */
-  readonly stopCommandFails?: Millis;
-  /** Processes beside the main one: how long each takes to die of SIGTERM; null: it ignores that. */
-  readonly others?: readonly (Millis | null)[];
-  /** Time from SIGKILL to the end of all its processes; null: they sit in uninterruptible sleep. */
-  readonly killTakes?: Millis | null;
-  /** The answer to an attempt; null: none ever comes. Answers come even when nobody waits for them any more. */
-  readonly probe?: (asked: Asked) => Answer | null;
-  readonly latches?: readonly { readonly index: number; readonly after: Millis }[];
-  readonly output?: readonly Millis[];
-  /** What its hooks do; one that is not here succeeds at once. */
-  readonly hooks?: { readonly [hook in HookName]?: HookBehaviour };
-  /** What is read of its GPUs at that instant; null: nothing, ever. */
-  readonly memory?: (at: Millis) => GpuReading | null;
-}
-
-/** `takes`: null is for ever; `killTakes`: from SIGKILL to the end of it and all it started. */
-export interface HookBehaviour {
-  readonly takes?: Millis | null;
-  readonly code?: number;
-  readonly killTakes?: Millis;
-}
-
-export type Behave = (service: string, run: number) => Behaviour;
 
 export interface Options {
   readonly seed?: number;
@@ -82,12 +27,7 @@ export interface Options {
   readonly diesAfter?: number;
 }
 
-/** Probes answer with success from this age on, with `refused` before. */
-export function readyFrom(age: Millis): (asked: Asked) => Answer {
-  return (asked) => (asked.age >= age ? { ok: true, detail: 'fine' } : { ok: false, detail: 'refused' });
-}
-
-interface Process extends SweptProcess {
+interface Process extends LeftoverProcess {
   readonly termTakes: Millis | null;
 }
 
@@ -98,7 +38,7 @@ interface FakeRun {
   bornAt: Millis | null;
   main: 'coming' | 'alive' | 'gone';
   others: readonly Process[];
-  swept: readonly SweptProcess[];
+  leftovers: readonly LeftoverProcess[];
   /** What it was sent before its first instruction. */
   readonly waiting: (() => void)[];
   sweeping: boolean;
@@ -131,7 +71,7 @@ export class Simulator {
   readonly #lag: Millis;
   readonly #referee: { see(seen: Seen): void };
   readonly #hooks = new Map<string, { readonly end: (code: number) => void; readonly killTakes: Millis }>();
-  readonly #told: { readonly at: Millis; readonly event: Event; readonly effects: readonly Effect[] }[] = [];
+  readonly #history: { readonly at: Millis; readonly event: Event; readonly effects: readonly Effect[] }[] = [];
   readonly #renewal: Renewal | null;
   readonly #diesAfter: number;
   #delivered = 0;
@@ -168,12 +108,12 @@ export class Simulator {
   /** Turns the clock to that instant, through everything that is due on the way. */
   until(instant: Millis): this {
     while (this.code === null) {
-      const news = this.#queue[0]?.at ?? Infinity;
+      const occasion = this.#queue[0]?.at ?? Infinity;
       const deadline = (nextDeadline(this.world) ?? Infinity) + this.#lag;
-      const next = Math.min(news, deadline);
+      const next = Math.min(occasion, deadline);
       if (next > instant) break;
       this.now = Math.max(this.now, next);
-      if (news <= deadline) this.#queue.shift()?.act();
+      if (occasion <= deadline) this.#queue.shift()?.act();
       else this.deliver({ type: 'deadline-passed' });
       this.#steps += 1;
       if (this.#steps > STEPS_AT_MOST) throw new Error(`no end of steps at ${this.now}`);
@@ -218,9 +158,9 @@ export class Simulator {
     return this;
   }
 
-  /** News as from the outside, of the current run unless another is named. */
-  tell(service: string, news: ServiceEvent, run = this.service(service).run): this {
-    this.deliver({ type: 'service', service, run, news });
+  /** Delivers an event of the current run, unless another run is named. */
+  tell(service: string, event: ServiceEvent, run = this.service(service).run): this {
+    this.deliver({ type: 'service', service, run, event });
     return this;
   }
 
@@ -253,8 +193,10 @@ export class Simulator {
   /** Texts of the announcements of that name. */
   said(event: string, service?: string | null): string[] {
     return this.records.flatMap(({ effect }) =>
-      effect.type === 'announce' && effect.event === event && (service === undefined || effect.service === service)
-        ? [effect.text]
+      effect.type === 'announce' &&
+      effect.notice.event === event &&
+      (service === undefined || effect.service === service)
+        ? [renderNotice(effect.notice).text]
         : [],
     );
   }
@@ -266,9 +208,9 @@ export class Simulator {
     );
   }
 
-  /** The last steps in words, for whoever has to understand a failure. */
+  /** The last steps as text, for the report of a failure. */
   story(steps: number): string[] {
-    return this.#told
+    return this.#history
       .slice(-steps)
       .flatMap(({ at, event, effects }) => [
         `${at} ${JSON.stringify(event)}`,
@@ -283,13 +225,13 @@ export class Simulator {
 
   deliver(event: Event): this {
     if (this.code !== null) return this;
-    const told = { at: this.now, event, effects: [] as readonly Effect[] };
-    this.#told.push(told);
+    const taken = { at: this.now, event, effects: [] as readonly Effect[] };
+    this.#history.push(taken);
     const before = this.world;
     this.#renewal?.check(before, event, this.now);
     const result = step(before, event, this.now);
     this.world = result.world;
-    told.effects = result.effects;
+    taken.effects = result.effects;
     this.#referee.see({ before, event, after: result.world, effects: result.effects, now: this.now });
     for (const effect of result.effects) {
       this.records.push({ at: this.now, effect });
@@ -308,7 +250,7 @@ export class Simulator {
   #succeed(): void {
     const kept = new KeptWorld();
     kept.keep(this.world);
-    const { world, effects } = step(kept.read(), { type: 'succeeded', by: 0 }, this.now);
+    const { world, effects } = step(kept.read(), { type: 'taken-over', by: 0 }, this.now);
     this.world = world;
     for (const effect of effects) {
       if (effect.type !== 'service' || !['probe', 'read-gpus'].includes(effect.effect.type))
@@ -346,7 +288,7 @@ export class Simulator {
       case 'run-stop-command':
         this.#whenBorn(run, () => this.#runStopCommand(run));
         break;
-      case 'sweep':
+      case 'clean-up':
         run.sweeping = true;
         this.#terminate(run);
         this.#after(1, () => this.#settle(run));
@@ -382,16 +324,16 @@ export class Simulator {
     for (const run of this.#runs.get(service) ?? []) if (run !== undefined) this.#settle(run);
   }
 
-  #tell(service: string, run: number, news: ServiceEvent): void {
-    this.deliver({ type: 'service', service, run, news });
+  #tell(service: string, run: number, event: ServiceEvent): void {
+    this.deliver({ type: 'service', service, run, event });
   }
 
   #after(time: Millis, act: () => void): void {
     this.at(this.now + time, act);
   }
 
-  #news(run: FakeRun, news: ServiceEvent): void {
-    this.deliver({ type: 'service', service: run.plan.name, run: run.number, news });
+  #deliverOf(run: FakeRun, event: ServiceEvent): void {
+    this.deliver({ type: 'service', service: run.plan.name, run: run.number, event });
   }
 
   #spawn(service: string, number: number): void {
@@ -405,7 +347,7 @@ export class Simulator {
       bornAt: null,
       main: 'coming',
       others: [],
-      swept: [],
+      leftovers: [],
       waiting: [],
       sweeping: false,
       killing: false,
@@ -422,7 +364,7 @@ export class Simulator {
     if (spawnFails !== undefined) {
       run.over = true;
       run.main = 'gone';
-      this.#news(run, { type: 'spawn-failed', ...spawnFails });
+      this.#deliverOf(run, { type: 'spawn-failed', ...spawnFails });
       return;
     }
     run.bornAt = this.now;
@@ -434,9 +376,9 @@ export class Simulator {
       return { pid: this.#pids, name: `other-${this.#pids}`, termTakes };
     });
     if (ends !== undefined) this.#after(ends.after, () => this.#dieMain(run, ends.exit));
-    for (const { index, after } of latches) this.#after(after, () => this.#news(run, { type: 'latched', index }));
-    for (const after of output) this.#after(after, () => this.#news(run, { type: 'progressed' }));
-    this.#news(run, { type: 'spawned', pid });
+    for (const { index, after } of latches) this.#after(after, () => this.#deliverOf(run, { type: 'latched', index }));
+    for (const after of output) this.#after(after, () => this.#deliverOf(run, { type: 'progressed' }));
+    this.#deliverOf(run, { type: 'spawned', pid });
     for (const act of run.waiting.splice(0)) act();
   }
 
@@ -454,7 +396,8 @@ export class Simulator {
   #runStopCommand(run: FakeRun): void {
     const { stopCommandFails } = run.behaviour;
     if (stopCommandFails === undefined) this.#askToStop(run, 'main');
-    else this.#after(stopCommandFails, () => this.#news(run, { type: 'stop-command-failed', detail: 'exit code 1' }));
+    else
+      this.#after(stopCommandFails, () => this.#deliverOf(run, { type: 'stop-command-failed', detail: 'exit code 1' }));
   }
 
   #terminate(run: FakeRun): void {
@@ -476,8 +419,8 @@ export class Simulator {
   #dieMain(run: FakeRun, exit: Exit): void {
     if (run.main !== 'alive') return;
     run.main = 'gone';
-    run.swept = run.others.map(({ pid, name }) => ({ pid, name }));
-    this.#news(run, { type: 'exited', exit });
+    run.leftovers = run.others.map(({ pid, name }) => ({ pid, name }));
+    this.#deliverOf(run, { type: 'exited', exit });
     if (run.killing) this.#after(1, () => this.#settle(run));
   }
 
@@ -490,15 +433,15 @@ export class Simulator {
     if (run.over || run.main !== 'gone' || run.others.length > 0 || !(run.sweeping || run.killing)) return;
     if (this.#hooks.has(run.plan.name)) return;
     run.over = true;
-    this.#news(run, { type: 'emptied', swept: run.swept });
+    this.#deliverOf(run, { type: 'emptied', leftovers: run.leftovers });
   }
 
   #probe(run: FakeRun, { kind, index, attempt }: ServiceEffect & { readonly type: 'probe' }): void {
     const age = this.now - (run.bornAt ?? this.now);
-    const answer = (run.behaviour.probe ?? readyFrom(0))({ kind, index, attempt, age });
-    if (answer === null) return;
-    const { ok, detail = ok ? 'fine' : 'refused', after = 1 } = answer;
-    this.#after(after, () => this.#news(run, { type: 'answered', attempt, ok, detail }));
+    const result = (run.behaviour.probe ?? readyFrom(0))({ kind, index, attempt, age });
+    if (result === null) return;
+    const { ok, detail = ok ? 'fine' : 'refused', after = 1 } = result;
+    this.#after(after, () => this.#deliverOf(run, { type: 'probe-ended', attempt, ok, detail }));
   }
 }
 

@@ -1,8 +1,8 @@
-// Where the counter of out-of-memory kills is, for both versions of cgroups, with and without a namespace of their own.
+// Where the counter of OOM kills is found, for both versions of cgroups, with and without a cgroup namespace.
 import { describe, expect, test } from 'bun:test';
 import { countOomKills, oomFiles } from '../../src/linux/cgroup.ts';
 
-/** Reads from these files alone. */
+/** Reads these files only; all other paths do not exist. */
 const reader = (files: Readonly<Record<string, string>>) => (path: string) => {
   const text = files[path];
   if (text === undefined) throw new Error(`ENOENT ${path}`);
@@ -25,7 +25,7 @@ describe('out-of-memory kills are counted', () => {
     expect(countOomKills(reader(files))).toBe(3);
   });
 
-  test('where the whole machine is seen, as with Apptainer, in the own cgroup', () => {
+  test('in the process’s own cgroup, if the cgroups of the whole machine are visible, as with Apptainer', () => {
     const one = {
       '/proc/self/cgroup': '4:cpu,memory:/slurm/job_7\n0::/unified\n',
       '/sys/fs/cgroup/memory/memory.oom_control': 'oom_kill 99\n',
@@ -38,7 +38,7 @@ describe('out-of-memory kills are counted', () => {
     expect([countOomKills(reader(one)), countOomKills(reader(two))]).toEqual([3, 2]);
   });
 
-  test('nowhere, where the kernel has no counter or there is no /proc', () => {
+  test('not at all, if the kernel has no counter or there is no /proc', () => {
     const old = { '/proc/self/cgroup': '5:memory:/\n', '/sys/fs/cgroup/memory/memory.oom_control': 'under_oom 0\n' };
     expect([countOomKills(reader(old)), countOomKills(reader({}))]).toEqual([null, null]);
     expect(oomFiles('')).toHaveLength(2);

@@ -1,14 +1,14 @@
-// Why a program cannot be executed: files of every kind, for ourselves and for another user, by PATH and by path.
+// Why a program cannot be executed: files of every kind, for our own and for another user, found on PATH and by path.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { candidates, inspectProgram } from '../../src/linux/executable.ts';
-import type { Visitor } from '../../src/linux/reach.ts';
+import type { Credentials } from '../../src/linux/reach.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'svc-executable-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-const stranger = { uid: 65_533, groups: [65_533], name: 'app' };
+const otherUser = { uid: 65_533, groups: [65_533], name: 'app' };
 
 function file(path: string, mode: number, text: string | Uint8Array = '#!/bin/sh\n'): void {
   writeFileSync(join(root, path), text);
@@ -64,9 +64,9 @@ beforeAll(() => {
   symlinkSync('circle', join(root, 'second/circle'));
 });
 
-function why(name: string, visitor: Visitor = null, cwd: string | null = null): string {
+function why(name: string, credentials: Credentials = null, cwd: string | null = null): string {
   const env = { PATH: `${join(root, 'first')}:${join(root, 'closed')}:${join(root, 'second')}` };
-  const found = inspectProgram(name, { env, cwd, visitor });
+  const found = inspectProgram(name, { env, cwd, credentials });
   const text = found.ok
     ? `at ${found.path}`
     : `${found.code}: ${found.why}${found.fix === null ? '' : ` > ${found.fix}`}`;
@@ -84,7 +84,7 @@ describe('a program', () => {
   test('is the first on PATH that can be executed', () => {
     expect(why('tool')).toBe('at /second/tool');
     expect(why('static')).toBe('at /second/static');
-    expect(why('tool', stranger)).toBe('at /second/tool');
+    expect(why('tool', otherUser)).toBe('at /second/tool');
   });
 
   test('with a slash is one file, relative to its working directory', () => {
@@ -98,26 +98,26 @@ describe('a program', () => {
 
   test('that does not exist is missing on PATH, even if PATH has folders that its user may not enter', () => {
     expect(why('none')).toBe('127: it is in no folder of PATH');
-    expect(why('none', stranger)).toBe('127: it is in no folder of PATH');
+    expect(why('none', otherUser)).toBe('127: it is in no folder of PATH');
   });
 
   test('is checked with the permissions of its user', () => {
     expect(why('ours')).toBe('at /second/ours');
-    expect(why('ours', stranger)).toContain('126: user app may not execute /second/ours (mode 0700, owner uid');
-    expect(why('unread', stranger)).toContain('126: user app may not read /second/unread, and a script must be read');
+    expect(why('ours', otherUser)).toContain('126: user app may not execute /second/ours (mode 0700, owner uid');
+    expect(why('unread', otherUser)).toContain('126: user app may not read /second/unread, and a script must be read');
     expect(why('ours', { uid: process.getuid?.() ?? 0, groups: [] })).toBe('at /second/ours');
   });
 
   test('in a folder that its user may not enter is explained by that folder', () => {
-    expect(why('here', stranger)).toContain('126: user app may not enter /closed (mode 0700, owner uid');
-    expect(why(join(root, 'closed/here'), stranger)).toContain(
+    expect(why('here', otherUser)).toContain('126: user app may not enter /closed (mode 0700, owner uid');
+    expect(why(join(root, 'closed/here'), otherUser)).toContain(
       '> run `chmod a+x /closed`, or start it as another user',
     );
   });
 
   test('that is a link into a folder that its user may not enter is explained by the link and the folder', () => {
     expect(why(at('venv-python'))).toBe('at /second/venv-python');
-    expect(why(at('venv-python'), stranger)).toMatch(
+    expect(why(at('venv-python'), otherUser)).toMatch(
       /^126: it leads to \/closed\/python3 \(\/second\/venv-python is a link\), and user app may not enter \/closed /,
     );
   });
@@ -132,8 +132,8 @@ describe('a program', () => {
 
 describe('a script', () => {
   test('needs its interpreter, and the program that env(1) executes', () => {
-    expect(why('python')).toBe('127: /second/python wants /nowhere/bin/python3, and there is no such file');
-    expect(why('env')).toBe('127: /second/env wants no-such-python: it is in no folder of PATH');
+    expect(why('python')).toBe('127: /second/python needs /nowhere/bin/python3, and there is no such file');
+    expect(why('env')).toBe('127: /second/env needs no-such-python: it is in no folder of PATH');
   });
 
   test('whose first line ends with CRLF is explained, with dos2unix as the fix', () => {
@@ -163,7 +163,7 @@ describe('a binary', () => {
 
   test('whose loader is missing is explained by the loader and its C library', () => {
     expect(why(at('musl'))).toBe(
-      '127: it wants the loader /lib/ld-musl-nowhere.so.1, and there is no such file: it was built for musl (Alpine) > use a build for glibc or a static one, or an image with musl',
+      '127: it needs the loader /lib/ld-musl-nowhere.so.1, and there is no such file: it was built for musl (Alpine) > use a build for glibc or a static one, or an image with musl',
     );
   });
 

@@ -1,10 +1,10 @@
-// Files and folders of the supervisor: read whole, without a descriptor left open, and with the errno when they cannot be.
+// How the supervisor reads files and folders: completely, without leaking descriptors, and with the errno of a failure.
 import { afterAll, describe, expect, test } from 'bun:test';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeBytes } from '../../src/bytes.ts';
-import { exists, listFolder, look, mayExecute, readBytes, readText, realFiles } from '../../src/linux/files.ts';
+import { exists, findStats, listFolder, mayExecute, readBytes, readLatin1, realFiles } from '../../src/linux/files.ts';
 
 const folder = fs.mkdtempSync(join(tmpdir(), 'svc-super-files-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
@@ -20,35 +20,35 @@ function codeOf(attempt: () => unknown): string {
 }
 
 describe('a file', () => {
-  test('is read as it is, whatever its length', () => {
+  test('is read completely, whatever its length', () => {
     for (const size of [0, 1, 65_535, 65_536, 65_537, 200_000]) {
       const bytes = Buffer.from(Array.from({ length: size }, (_, index) => index % 251));
       fs.writeFileSync(at('x'), bytes);
       expect(readBytes(at('x')).equals(bytes)).toBe(true);
-      expect(readText(at('x'))).toBe(bytes.toString('latin1'));
+      expect(readLatin1(at('x'))).toBe(bytes.toString('latin1'));
     }
   });
 
-  test('of /proc is read although it says that it is empty', () => {
-    expect(readText('/proc/self/stat')).toStartWith(`${process.pid} (`);
+  test('of /proc is read, although its size is 0', () => {
+    expect(readLatin1('/proc/self/stat')).toStartWith(`${process.pid} (`);
   });
 
-  test('keeps what was read when the next one is', () => {
+  test('does not share its buffer with the next file', () => {
     fs.writeFileSync(at('a'), 'a');
     fs.writeFileSync(at('b'), 'b');
     const [a, b] = [readBytes(at('a')), readBytes(at('b'))];
     expect([a.toString(), b.toString()]).toEqual(['a', 'b']);
   });
 
-  test('without an end is not read to it', () => {
+  test('without an end is read up to the limit', () => {
     expect(readBytes('/proc/self/pagemap', 1_000_000).length).toBeLessThan(1_100_000);
     expect(readBytes(at('x'), 100_000).length).toBeGreaterThan(100_000);
   });
 
-  test('leaves no descriptor open, whether it can be read or not', () => {
+  test('leaks no descriptor, whether it can be read or not', () => {
     const before = fs.readdirSync('/proc/self/fd').length;
     for (let count = 0; count < 20; count += 1) {
-      readText('/proc/self/stat');
+      readLatin1('/proc/self/stat');
       codeOf(() => readBytes(folder));
       listFolder(folder);
       codeOf(() => listFolder(at('a')));
@@ -63,18 +63,18 @@ describe('a file', () => {
     expect(realFiles.stat('/dev/zero')).toMatchObject({ isDirectory: false, isFile: false });
     expect(realFiles.stat(at('none'))).toBeNull();
     fs.symlinkSync('five', at('link'));
-    expect(look(at('link'))?.mode).toBe(fs.statSync(at('five')).mode);
+    expect(findStats(at('link'))?.mode).toBe(fs.statSync(at('five')).mode);
   });
 
-  test('that cannot be had says why', () => {
+  test('that cannot be read throws an error with its errno', () => {
     expect(codeOf(() => readBytes(at('none')))).toBe('ENOENT');
     expect(codeOf(() => readBytes(folder))).toBe('EISDIR');
-    expect(codeOf(() => readText(at('five/x')))).toBe('ENOTDIR');
-    expect(codeOf(() => look(at('five/x')))).toBe('ENOTDIR');
-    expect(codeOf(() => readText(`/${'x'.repeat(5_000)}`))).toBe('ENAMETOOLONG');
+    expect(codeOf(() => readLatin1(at('five/x')))).toBe('ENOTDIR');
+    expect(codeOf(() => findStats(at('five/x')))).toBe('ENOTDIR');
+    expect(codeOf(() => readLatin1(`/${'x'.repeat(5_000)}`))).toBe('ENAMETOOLONG');
   });
 
-  test('is there, and may be executed', () => {
+  test('exists, and may be executed', () => {
     expect([exists('/bin/sh'), exists(at('none')), mayExecute('/bin/sh'), mayExecute('/etc/passwd')]).toEqual([
       true,
       false,
@@ -83,16 +83,16 @@ describe('a file', () => {
     ]);
   });
 
-  test('of a name in UTF-8, or of bytes that are none', () => {
+  test('may have a name in UTF-8, or of bytes that are not UTF-8', () => {
     fs.writeFileSync(at('ä💥'), 'x');
-    expect(readText(at('ä💥'))).toBe('x');
+    expect(readLatin1(at('ä💥'))).toBe('x');
     const name = at('\udcff\udc80');
     fs.writeFileSync(encodeBytes(name), 'y');
-    expect([readText(name), exists(name), look(name)?.size]).toEqual(['y', true, 1]);
+    expect([readLatin1(name), exists(name), findStats(name)?.size]).toEqual(['y', true, 1]);
   });
 });
 
-test('a folder has the names that it has, however many', () => {
+test('a folder is listed completely, however many names it has', () => {
   const many = at('many');
   fs.mkdirSync(many);
   expect(listFolder(many)).toEqual([]);

@@ -1,5 +1,5 @@
-// What is found of GPUs in /dev, /proc and /sys, and what their drivers say: in made-up trees, with a made-up nvidia-smi
-// that answers, fails, hangs or knows nothing. The child processes are real.
+// The GPUs found in /dev, /proc and /sys, and the results of their drivers: with fake trees, and a fake nvidia-smi that
+// succeeds, fails, hangs or reports no values. The child processes are real.
 import { afterAll, describe, expect, test } from 'bun:test';
 import {
   chmodSync,
@@ -60,18 +60,18 @@ const open = (vendor: 'nvidia' | 'amd', ...devices: readonly FoundGpu[]): Invent
 });
 
 describe('an inventory', () => {
-  test('has NVIDIA devices in the order of the bus, with what the kernel tells', () => {
+  test('has NVIDIA devices in the order of the bus, with the values of the kernel', () => {
     expect(readInventory(tree(TWO))).toEqual(
       open('nvidia', { uuid: 'GPU-bbbb', name: 'NVIDIA L4' }, { uuid: 'GPU-aaaa', name: 'NVIDIA H200' }),
     );
   });
 
-  test('has only those whose files are here, whatever the kernel lists', () => {
+  test('has only devices with a file, whatever the kernel lists', () => {
     const { 'dev/nvidia1': _gone, ...one } = TWO;
     expect(readInventory(tree(one)).devices).toEqual([{ uuid: 'GPU-aaaa', name: 'NVIDIA H200' }]);
   });
 
-  test('does with the files alone, by their numbers', () => {
+  test('without a kernel list has the files, by their numbers', () => {
     const root = tree({
       'dev/nvidia10': '',
       'dev/nvidia2': '',
@@ -82,27 +82,27 @@ describe('an inventory', () => {
     expect(readInventory(root)).toMatchObject({ vendor: 'nvidia', devices: [nameless, nameless], driver: null });
   });
 
-  test('of a driver that has not been awake yet knows no UUID', () => {
+  test('has no UUID before the driver has initialized the GPU', () => {
     const root = tree({ 'dev/nvidia0': '', [`${BUS}/0000:81:00.0/information`]: information(0, 'GPU-????????-????') });
     expect(readInventory(root).devices).toEqual([{ uuid: null, name: 'NVIDIA H200' }]);
   });
 
-  test('of a container without devices tells that the kernel has the driver', () => {
+  test('of a container without devices shows that the kernel has the driver', () => {
     const root = tree({ 'proc/driver/nvidia/version': 'NVRM', 'dev/null': '' });
     expect(readInventory(root)).toEqual({ vendor: null, devices: [], driver: 'nvidia', forbidden: 0 });
     expect(readInventory(tree({ 'dev/null': '' }))).toEqual({ vendor: null, devices: [], driver: null, forbidden: 0 });
     expect(readInventory(join(tree({}), 'nowhere')).devices).toEqual([]);
   });
 
-  test('counts a file that may not be opened apart', () => {
-    // A link to nowhere is what neither the superuser nor anybody else can open.
+  test('counts files that may not be opened separately', () => {
+    // No user, not even root, can open a link to a missing file.
     const root = tree({ 'dev/nvidia0': '->/nowhere', 'dev/nvidia1': '' });
     expect(readInventory(root)).toMatchObject({ devices: [{ name: 'NVIDIA GPU' }], forbidden: 1 });
     const none = tree({ 'dev/nvidia0': '->/nowhere' });
     expect(readInventory(none)).toEqual({ vendor: null, devices: [], driver: null, forbidden: 1 });
   });
 
-  test('takes the one file of WSL 2 for a device', () => {
+  test('counts the single file of WSL 2 as a device', () => {
     expect(readInventory(tree({ 'dev/dxg': '' }))).toMatchObject({ vendor: 'nvidia', devices: [{ uuid: null }] });
   });
 
@@ -122,7 +122,7 @@ describe('an inventory', () => {
     ...gpu(130),
   };
 
-  test('has AMD devices in the order of the kernel, without processors and what was not given', () => {
+  test('has AMD devices in the order of the kernel, without CPUs and without devices of other containers', () => {
     const uuid = 'GPU-123456789abcdef0';
     expect(readInventory(tree(AMD))).toEqual(open('amd', { uuid, name: 'gfx942' }, { uuid, name: 'gfx90a' }));
     const { 'dev/kfd': _gone, ...without } = AMD;
@@ -144,7 +144,7 @@ const never = new AbortController().signal;
 
 const PROGRAMS = Object.fromEntries(['cat', 'dirname', 'sleep'].map((name) => [`bin/${name}`, `->${Bun.which(name)}`]));
 
-/** Reads with an nvidia-smi that is this script. */
+/** A reader whose nvidia-smi is this script. */
 function reader(
   script: string | null,
   more: { readonly files?: Readonly<Record<string, string>>; readonly limit?: number } = {},
@@ -155,16 +155,16 @@ function reader(
     ...(script !== null && { 'bin/nvidia-smi': `#!/bin/sh\n${script}\n` }),
     ...more.files,
   });
-  const counts = { asked: 0 };
+  const counts = { started: 0 };
   const run = (
     argv: readonly string[],
     env: Readonly<Record<string, string>>,
     abort: AbortSignal,
   ): Promise<Captured> => {
-    counts.asked += 1;
+    counts.started += 1;
     return capture(argv, env, abort);
   };
-  // That of this machine, should it have one, must not be found.
+  // The nvidia-smi of this machine must not be found.
   const environment = { PATH: join(root, 'bin') };
   const { limit } = more;
   const owners = () => new Map([[42, 'vllm']]);
@@ -187,7 +187,7 @@ describe('a reading', () => {
     });
   });
 
-  test('is one where memory is told for each device, however the driver complains', async () => {
+  test('succeeds if each device has its memory, even with warnings of the driver', async () => {
     const { read } = reader(`${ROWS}; echo "WARNING: infoROM is corrupted at gpu 0000:3B:00.0"; exit 14`);
     expect(await read(plan([device(0)]), { holders: false }, never)).toMatchObject({
       kind: 'memory',
@@ -206,7 +206,7 @@ describe('a reading', () => {
     expect((await read(plan([device(null, 'GPU-AAAA')]), { holders: false }, never)).kind).toBe('memory');
   });
 
-  test('asks with the words of nvidia-smi, in plain English', async () => {
+  test('runs nvidia-smi with fixed arguments and without translation', async () => {
     const { read } = reader(
       `[ "$LC_ALL" = C ] && [ "$*" = "--query-gpu=index,uuid,memory.used,memory.total --format=csv,noheader,nounits" ] && ${ROWS}`,
     );
@@ -233,7 +233,7 @@ describe('a reading', () => {
       kind: 'lost',
       why: "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.",
     },
-    'a failure without words': { script: 'exit 3', kind: 'lost', why: 'exit code 3' },
+    'a failure without a message': { script: 'exit 3', kind: 'lost', why: 'exit code 3' },
     'a device that is gone': {
       script: 'echo "0, GPU-bbbb, 1, 2"',
       kind: 'lost',
@@ -245,32 +245,32 @@ describe('a reading', () => {
       kind: 'lost',
       why: 'Failed to initialize NVML: Driver/library version mismatch',
     },
-    'a driver that is lost, which is told as a success': {
+    'a driver that is lost, with exit code 0': {
       script: 'echo "Failed to initialize NVML: Unknown Error"',
       kind: 'lost',
       why: 'Failed to initialize NVML: Unknown Error',
     },
-    'a driver that says nothing': { script: 'exit 0', kind: 'lost', why: 'nvidia-smi lists no GPU' },
+    'a driver without output': { script: 'exit 0', kind: 'lost', why: 'nvidia-smi lists no GPU' },
     'a device that cannot be reached, between others': {
       script:
         'echo "0, GPU-bbbb, 1, 2"; echo "note"; echo "Unable to determine the device handle for GPU1: Unknown Error"; exit 15',
       kind: 'lost',
       why: 'Unable to determine the device handle for GPU1: Unknown Error',
     },
-    'a question that is too new': {
+    'a query that nvidia-smi does not support': {
       script: 'echo \'Field "memory.used" is not a valid field to query.\'; exit 2',
       kind: 'unreadable',
       why: 'Field "memory.used" is not a valid field to query.',
     },
     'a user without permission': { script: 'exit 4', kind: 'unreadable', why: 'exit code 4' },
     'a library that is too old': { script: 'exit 13', kind: 'unreadable', why: 'exit code 13' },
-    'a UUID that there never was': {
+    'a UUID that does not exist': {
       script: ROWS,
       kind: 'lost',
       why: 'there is no GPU GPU-cccc: nvidia-smi lists GPU-bbbb, GPU-aaaa',
       devices: [device(null, 'GPU-cccc')],
     },
-    'a UUID that there never was, beside a warning': {
+    'a UUID that does not exist, with a warning': {
       script: `${ROWS}; echo "WARNING: infoROM is corrupted"; exit 14`,
       kind: 'lost',
       why: 'there is no GPU GPU-cccc: nvidia-smi lists GPU-bbbb, GPU-aaaa',
@@ -286,15 +286,15 @@ describe('a reading', () => {
       kind: 'unreadable',
       why: "NVIDIA-SMI couldn't find libnvidia-ml.so library in your system.",
     },
-    'memory that is not told': {
+    'memory that is not reported': {
       script: 'echo "1, GPU-aaaa, [N/A], [N/A]"',
       kind: 'unreadable',
-      why: 'nvidia-smi tells no memory of GPU 1',
+      why: 'nvidia-smi does not report the memory of GPU 1',
     },
     'a MIG slice': {
       script: 'exit 3',
       kind: 'unreadable',
-      why: 'nvidia-smi does not tell the memory of a MIG slice',
+      why: 'nvidia-smi does not report the memory of a MIG slice',
       devices: [device(null, 'MIG-1234')],
     },
   };
@@ -306,7 +306,7 @@ describe('a reading', () => {
     });
   }
 
-  test('of a driver that hangs is lost after the limit, the child is gone, and nobody is left waiting', async () => {
+  test('of a driver that hangs is lost after the limit, and the child is killed', async () => {
     const { read, root } = reader('echo $$ > "$(dirname "$0")/pid"; exec sleep 1000', { limit: 300 });
     const reading = await read(plan([device(0)]), { holders: false }, never);
     expect(reading).toEqual({ kind: 'lost', why: 'nvidia-smi did not answer within 0.3 s' });
@@ -314,10 +314,10 @@ describe('a reading', () => {
     while (existsSync(`/proc/${pid}/stat`)) await Bun.sleep(5);
   });
 
-  test('never asks a second time beside a question that hangs for good, nor waits for it', async () => {
-    let asked = 0;
+  test('starts no second query while one hangs, and does not wait for it', async () => {
+    let started = 0;
     const hang = () => {
-      asked += 1;
+      started += 1;
       return new Promise<Captured>(() => undefined);
     };
     const root = tree({ ...TWO, 'bin/nvidia-smi': '#!/bin/sh\n' });
@@ -331,15 +331,15 @@ describe('a reading', () => {
     for (let times = 0; times < 3; times += 1) {
       expect((await read(plan([device(0)]), { holders: false }, never)).kind).toBe('lost');
     }
-    expect(asked).toBe(1);
+    expect(started).toBe(1);
   });
 
-  test('waits for one that was given up and is not gone, never asks beside it, and asks anew when it is', async () => {
-    const answers: PromiseWithResolvers<Captured>[] = [];
+  test('waits until an aborted query has ended, and then starts a new one', async () => {
+    const results: PromiseWithResolvers<Captured>[] = [];
     const slow = () => {
-      const answer = Promise.withResolvers<Captured>();
-      answers.push(answer);
-      return answer.promise;
+      const result = Promise.withResolvers<Captured>();
+      results.push(result);
+      return result.promise;
     };
     const root = tree({ ...TWO, 'bin/nvidia-smi': '#!/bin/sh\n' });
     const read = gpuReader({ clock: makeClock(), environment: { PATH: join(root, 'bin') }, run: slow, root });
@@ -348,23 +348,23 @@ describe('a reading', () => {
     first.abort();
     await given;
     const second = read(plan([device(0)]), { holders: false }, never);
-    expect(answers.length).toBe(1);
-    answers[0]?.resolve({ code: 137, stdout: '', stderr: '', failure: null });
-    while (answers.length === 1) await Bun.sleep(1);
-    answers[1]?.resolve({ code: 0, stdout: '0, GPU-a, 1, 2\n', stderr: '', failure: null });
+    expect(results.length).toBe(1);
+    results[0]?.resolve({ code: 137, stdout: '', stderr: '', failure: null });
+    while (results.length === 1) await Bun.sleep(1);
+    results[1]?.resolve({ code: 0, stdout: '0, GPU-a, 1, 2\n', stderr: '', failure: null });
     expect(await second).toMatchObject({ kind: 'memory', devices: [{ used: 1024 ** 2, total: 2 * 1024 ** 2 }] });
   });
 
-  test('that two want at once is one', async () => {
+  test('is shared by two callers at the same time', async () => {
     const { read, counts } = reader(ROWS);
     const both = await Promise.all([device(0), device(1)].map((one) => read(plan([one]), { holders: false }, never)));
     expect(both.map((one) => one.kind === 'memory' && one.devices[0]?.used)).toEqual([GIB, 0.5 * GIB]);
-    expect(counts.asked).toBe(1);
+    expect(counts.started).toBe(1);
     await read(plan([device(0)]), { holders: false }, never);
-    expect(counts.asked).toBe(2);
+    expect(counts.started).toBe(2);
   });
 
-  test('that is given up comes back at once, and its child ends when nobody else waits for it', async () => {
+  test('that is aborted returns at once, and its child is killed when no other caller waits', async () => {
     const { read, root } = reader('echo $$ > "$(dirname "$0")/pid"; exec sleep 1000');
     const [one, other] = [new AbortController(), new AbortController()];
     const readings = [one, other].map(({ signal }) => read(plan([device(0)]), { holders: false }, signal));
@@ -379,14 +379,14 @@ describe('a reading', () => {
     while (existsSync(stat)) await Bun.sleep(5);
   });
 
-  test('of no device asks nobody', async () => {
+  test('of no device runs no program', async () => {
     const { read, counts } = reader('exit 1');
     expect(await read(plan([]), { holders: true }, never)).toEqual({ kind: 'memory', devices: [], holders: [] });
-    expect(counts.asked).toBe(0);
+    expect(counts.started).toBe(0);
   });
 
-  test('names who has one of the devices open, and whose process that is', async () => {
-    // On the bus /dev/nvidia1 is the first.
+  test('names the processes that have one of the devices open, with their services', async () => {
+    // /dev/nvidia1 comes first on the bus.
     const { read } = reader(ROWS, {
       files: {
         'proc/42/comm': 'VLLM::EngineCor\n',
@@ -434,7 +434,7 @@ describe('a reading', () => {
   });
 });
 
-test('rows of nvidia-smi that are none are left out', () => {
+test('lines of nvidia-smi that are not rows are ignored', () => {
   expect(
     parseSmi('warning: infoROM is corrupted\n0, GPU-a, 1, 2\n\n1, GPU-b, [Insufficient Permissions], 5\n'),
   ).toEqual([

@@ -2,11 +2,11 @@
 import { expect, test } from 'bun:test';
 import { describeExecFailure, describeLaunchFailure } from '../../src/linux/launch.ts';
 
-const launcher = { env: {}, cwd: null, visitor: null };
+const context = { env: {}, cwd: null, credentials: null };
 const [ENOENT, E2BIG, EACCES] = [2, 7, 13];
 
-test('an exec that fails is explained, and has the code that a shell would give', () => {
-  const explain = (file: string, errno: number) => describeExecFailure([file], errno, launcher);
+test('an exec that fails is explained, and has the exit code of a shell', () => {
+  const explain = (file: string, errno: number) => describeExecFailure([file], errno, context);
   expect(explain('vlm', ENOENT)).toMatchObject({
     code: 127,
     message: 'cannot execute vlm: it is in no folder of PATH',
@@ -20,10 +20,10 @@ test('an exec that fails is explained, and has the code that a shell would give'
 });
 
 test('an explanation that contradicts the errno is not given', () => {
-  expect(describeExecFailure(['/bin/sh'], EACCES, launcher).message).toBe(
+  expect(describeExecFailure(['/bin/sh'], EACCES, context).message).toBe(
     'cannot execute /bin/sh: permission denied (EACCES): an access list or a security module forbids it',
   );
-  expect(describeExecFailure(['/bin/sh'], ENOENT, launcher).message).toContain('or its interpreter is missing');
+  expect(describeExecFailure(['/bin/sh'], ENOENT, context).message).toContain('or its interpreter is missing');
 });
 
 test('an impossible user is explained by the missing capability, or by the user namespace', () => {

@@ -1,8 +1,8 @@
-// What of a tool's output goes into the supervisor's own sentences.
+// How messages quote the output of a tool.
 import { expect, test } from 'bun:test';
 import { lastLineOf, linesOf } from '../../src/linux/lines.ts';
 
-test('lines that say something, as text: no colours, no titles, no bell, nothing that moves the cursor', () => {
+test('lines that are not blank, without colours, titles, bells and cursor movements', () => {
   const printed = 'one\r\n\n  \n\x1b[31mtwo\x1b[0m\n\x1b]0;title\x07three\x07\x08\u009b2J\n';
   expect(linesOf(printed)).toEqual(['one', 'two', 'three']);
   expect(linesOf('a\tb')).toEqual(['a b']);

@@ -1,4 +1,4 @@
-// Which processes are a run's, on made-up process tables; and the kernel's texts that this rests on.
+// The processes of a run, with fake process tables, and the parsers of /proc.
 import { describe, expect, test } from 'bun:test';
 import { findListener } from '../../src/linux/listeners.ts';
 import {
@@ -63,7 +63,7 @@ describe("a run's processes", () => {
     expect(members(table)).toEqual([10, 11, 12, 13, 14]);
   });
 
-  test('are found by their mark when main has gone and they have sessions of their own', () => {
+  test('are found by their mark if the main process has ended and they have their own sessions', () => {
     expect(
       members([
         { pid: 30, mark: MARK },
@@ -73,7 +73,7 @@ describe("a run's processes", () => {
     ).toEqual([30, 31]);
   });
 
-  test('are found again as who they were, and not as who has their pid now', () => {
+  test('do not include a process that has reused the PID of a member', () => {
     const known = new Map([
       [40, 140],
       [41, 1],
@@ -81,7 +81,7 @@ describe("a run's processes", () => {
     expect(members([{ pid: 40 }, { pid: 41 }], { known })).toEqual([40]);
   });
 
-  test("do not include the group of a pid that is another's now", () => {
+  test('do not include the group of a process that has reused the PID of the main process', () => {
     const table = [
       { pid: 10, start: 999, group: 10, session: 10 },
       { pid: 50, parent: 10, group: 10, session: 10 },
@@ -89,7 +89,7 @@ describe("a run's processes", () => {
     expect(members(table)).toEqual([]);
   });
 
-  test('are, where marks cannot be put on, those of our orphans whose environment names the run', () => {
+  test('are, if the kernel stores no marks, orphans with the name of the run in their environment', () => {
     const table = [
       { pid: 60, runName: 'a#1' },
       { pid: 61, runName: 'a#2' },
@@ -98,12 +98,12 @@ describe("a run's processes", () => {
     expect(members(table, { mark: '' })).toEqual([60]);
   });
 
-  test('never include PID 1 or the supervisor, nor what the supervisor has started', () => {
+  test('never include PID 1, the supervisor or programs that the supervisor started', () => {
     expect(members([{ pid: 1, mark: MARK, parent: 10 }, { pid: 10 }])).toEqual([10]);
     expect(members([{ pid: SELF, mark: MARK, runName: 'a#1' }, { pid: 3, parent: SELF }, { pid: 10 }])).toEqual([10]);
   });
 
-  test('below another init are found among its children too, which orphans become where there is no subreaper', () => {
+  test('below another init are also found among its children, which adopts orphans if there is no subreaper', () => {
     const table = [
       { pid: 60, parent: 1, mark: MARK },
       { pid: 61, parent: 7, mark: MARK },
@@ -128,7 +128,7 @@ describe('/proc/<pid>/stat', () => {
   const line = (name: string) =>
     `4242 (${name}) S 1 4242 4200 0 -1 4194560 900 0 2 0 15 7 0 0 20 0 1 0 123456 9000000 700 184467 1 1 0 0 0 0 0 4096 0\n`;
 
-  test('is read whatever the name is', () => {
+  test('is parsed for any process name', () => {
     for (const name of ['sh', 'VLLM::EngineCor', 'a) S 1 (b', ' ', '((', 'é\n']) {
       expect(parseStat(Buffer.from(line(name)).toString('latin1'))).toEqual({
         pid: 4242,
@@ -144,7 +144,7 @@ describe('/proc/<pid>/stat', () => {
     }
   });
 
-  test('is nothing when it is cut short or empty', () => {
+  test('is null if it is truncated or empty', () => {
     for (const text of ['', '12', '12 (', '12 (x) S 1', 'x (y) S 1 2 3']) expect(parseStat(text)).toBeNull();
   });
 });
@@ -166,7 +166,7 @@ test('a listener is found on wildcard and loopback addresses, by its exact port'
   expect([findListener(six, 9000), findListener(six, 8000)]).toEqual(['6001', '6002']);
 });
 
-describe('a reading of /proc', () => {
+describe('a scan of /proc', () => {
   const line = (pid: number, state: string, parent: number) => `${pid} (x) ${state} ${parent} 1 1${' 0'.repeat(20)}`;
   const files = (table: Readonly<Record<string, string>>) => (path: string) => {
     const text = table[path];
@@ -174,7 +174,7 @@ describe('a reading of /proc', () => {
     return text;
   };
 
-  test('tells who went while it was read: a child of theirs may stand nowhere', () => {
+  test('reports processes that ended during the scan, because it may have missed their children', () => {
     const read = files({
       '/proc/10/stat': line(10, 'S', 1),
       '/proc/11/stat': line(11, 'Z', REAPER),
@@ -186,13 +186,13 @@ describe('a reading of /proc', () => {
     expect(gone).toEqual([11, 13]);
   });
 
-  test('counts a process that has threads left among the living', () => {
+  test('counts a process with running threads as alive', () => {
     const half = line(11, 'Z', REAPER).replace(/( 0){20}$/, `${' 0'.repeat(13)} 2 0 0 0 0 0 0`);
     const { all, dead } = readProcesses(REAPER, new Map(), undefined, () => ['11'], files({ '/proc/11/stat': half }));
     expect([[...all.keys()], [...dead]]).toEqual([[11], []]);
   });
 
-  test('does not tell again of a zombie that an earlier reading has shown', () => {
+  test('does not report a zombie of an earlier scan again', () => {
     const read = files({ '/proc/11/stat': line(11, 'Z', REAPER), '/proc/12/stat': line(12, 'Z', REAPER) });
     const numbers = () => ['11', '12'];
     const { dead } = readProcesses(REAPER, new Map([[12, 7]]), undefined, numbers, read);
@@ -201,21 +201,21 @@ describe('a reading of /proc', () => {
       [12, 0],
     ]);
     expect(readProcesses(REAPER, dead, undefined, numbers, read).gone).toEqual([]);
-    // The same number, another process.
+    // The PID is the same, but the process is another one.
     expect(readProcesses(REAPER, new Map([[12, 7]]), undefined, numbers, read).gone).toEqual([11, 12]);
   });
 
-  test('reads nothing of a main process that has not been reaped, and shows it only while it is listed', () => {
+  test('does not read a main process that has not been reaped, and includes it only if it is listed', () => {
     const main = { pid: 11, start: 5, name: '', state: 'S', parent: 1, group: 11, session: 11, ticks: 0, threads: 1 };
-    const settled = (pid: number) => (pid === 11 ? main : undefined);
+    const findMain = (pid: number) => (pid === 11 ? main : undefined);
     const read = files({ '/proc/10/stat': line(10, 'S', 1) });
-    const { all, gone } = readProcesses(REAPER, new Map(), settled, () => ['10', '11'], read);
+    const { all, gone } = readProcesses(REAPER, new Map(), findMain, () => ['10', '11'], read);
     expect([[...all.keys()], gone]).toEqual([[10, 11], []]);
     expect(all.get(11)).toBe(main);
-    expect([...readProcesses(REAPER, new Map(), settled, () => ['10'], read).all.keys()]).toEqual([10]);
+    expect([...readProcesses(REAPER, new Map(), findMain, () => ['10'], read).all.keys()]).toEqual([10]);
   });
 
-  test('fails where nothing can be read just now', () => {
+  test('throws if no file can be read now', () => {
     const full = () => {
       throw Object.assign(new Error('full'), { code: 'EMFILE' });
     };

@@ -1,15 +1,15 @@
-// The table of signals: the system's, and that of the configuration.
+// Compares the table of signals with that of the system and that of the configuration.
 import { expect, test } from 'bun:test';
 import { constants } from 'node:os';
 import { SIGNAL_NAMES } from '../../src/config/signal.ts';
 import { SIGNALS, signalName, signalNumber } from '../../src/linux/signals.ts';
 
-test('signals have their names and numbers, real-time ones too', () => {
+test('signals have their names and numbers, real-time signals too', () => {
   expect(['SIGTERM', 'SIGKILL', 'SIGRTMIN', 'SIGRTMIN+3'].map(signalNumber)).toEqual([15, 9, 34, 37]);
   expect([15, 9, 6, 34, 40].map(signalName)).toEqual(['SIGTERM', 'SIGKILL', 'SIGABRT', 'SIGRTMIN+0', 'SIGRTMIN+6']);
 });
 
-test('the table is the system’s, and that of the configuration', () => {
+test('the table equals that of the system and that of the configuration', () => {
   for (const [name, number] of Object.entries(constants.signals))
     expect([name, signalNumber(name)]).toEqual([name, number]);
   const { SIGIOT: _, SIGPOLL: __, ...named } = constants.signals as Record<string, number>;

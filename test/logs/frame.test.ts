@@ -1,7 +1,7 @@
-// How lines look on the way out, what the ring keeps of them, and what is left when colours are taken away.
+// The format of log lines, the ring buffer, and the removal of escape sequences.
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { type Frame, JsonFrame, renderPrefix, Spares, stripAnsi, TextFrame } from '../../src/logs/frame.ts';
+import { BufferPool, type Frame, JsonFrame, renderPrefix, stripAnsi, TextFrame } from '../../src/logs/frame.ts';
 import { Ring } from '../../src/logs/ring.ts';
 import { decodeEscaped } from '../../src/logs/utf8.ts';
 
@@ -16,20 +16,20 @@ function framed(frame: Frame, lines: readonly (string | { readonly text: string;
 }
 
 describe('text', () => {
-  test('stands behind its prefix, byte for byte, UTF-8 or not', () => {
-    expect(framed(new TextFrame('vllm | ', new Spares()), ['one', '', 'caf\xe9 \xff\x00'])).toBe(
+  test('follows its prefix, byte for byte, UTF-8 or not', () => {
+    expect(framed(new TextFrame('vllm | ', new BufferPool()), ['one', '', 'caf\xe9 \xff\x00'])).toBe(
       'vllm | one\nvllm | \nvllm | caf\xe9 \xff\x00\n',
     );
   });
 
-  test('marks a piece of a line that goes on', () => {
-    expect(framed(new TextFrame('a | ', new Spares()), [{ text: 'xx', cut: true }, 'yy'])).toBe(
+  test('has a mark at the end of each piece of a line except the last', () => {
+    expect(framed(new TextFrame('a | ', new BufferPool()), [{ text: 'xx', cut: true }, 'yy'])).toBe(
       'a | xx [...]\na | yy\n',
     );
   });
 
-  test('is the same whatever was taken before, for any lines', () => {
-    const frame = new TextFrame('p | ', new Spares());
+  test('does not depend on earlier lines, for any lines', () => {
+    const frame = new TextFrame('p | ', new BufferPool());
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 60 }), (lines) => {
         for (const line of lines) frame.take(line, 0, line.length, false);
@@ -40,7 +40,7 @@ describe('text', () => {
     );
   });
 
-  test('has prefixes of one width, coloured where asked', () => {
+  test('has prefixes of equal width, with or without colour', () => {
     expect(renderPrefix('web', 9, null)).toBe('web       | ');
     expect(renderPrefix('web', 9, 1)).toBe('\x1b[33mweb       | \x1b[0m');
   });
@@ -50,7 +50,7 @@ describe('JSON', () => {
   const frame = (): JsonFrame => new JsonFrame('web', 'stderr', true, () => 0);
   const base = { time: '1970-01-01T00:00:00.000Z', service: 'web', stream: 'stderr' };
 
-  test('is one object a line', () => {
+  test('is one object per line', () => {
     const lines = framed(frame(), ['one', 'two']).trimEnd().split('\n');
     expect(lines.map((line) => JSON.parse(line))).toEqual([
       { ...base, msg: 'one' },
@@ -58,7 +58,7 @@ describe('JSON', () => {
     ]);
   });
 
-  test('takes over a line that is an object itself, its time too, but not its word on who it is', () => {
+  test('merges a line that is an object, with its `time`, without its `service` and `stream`', () => {
     const own = { time: 'then', level: 'info', msg: 'hello', service: 'other', n: 1 };
     expect(JSON.parse(framed(frame(), [JSON.stringify(own)]))).toEqual({ ...own, service: 'web', stream: 'stderr' });
     for (const text of ['[1]', '{broken', '"text"', '12']) {
@@ -70,20 +70,20 @@ describe('JSON', () => {
   const head = '"service":"web","stream":"stderr"';
   const time = '"time":"1970-01-01T00:00:00.000Z"';
 
-  test('keeps what a program has written as it is written: long numbers, repeated keys, escapes', () => {
+  test('keeps the text of the members that a program wrote: long numbers, repeated keys, escapes', () => {
     const own = String.raw`"id":12345678901234567890,"f":1.0,"e":1e400,"a":1,"a":2,"s":"\u00e9\ud800\/","o":{"service":-0}`;
     expect(merged(`{${own}}`)).toBe(`{${time},${head},${own}}\n`);
     expect(merged(`{"time":1700000000000000001,${own}}`)).toBe(`{${head},"time":1700000000000000001,${own}}\n`);
     expect(merged('{ "a" : [ 1.50, {} ] } \t')).toBe(`{${time},${head},"a" : [ 1.50, {} ]}\n`);
   });
 
-  test('takes over an empty object', () => {
+  test('merges an empty object', () => {
     for (const text of ['{}', '{ }', '{\t} ']) expect(merged(text)).toBe(`{${time},${head}}\n`);
     expect(merged('{"service":1}')).toBe(`{${time},${head}}\n`);
     expect(merged('{"time":null}')).toBe(`{${head},"time":null}\n`);
   });
 
-  test("takes a program's word on who it is away, however it is written, and nothing else", () => {
+  test("removes a program's `service` and `stream`, in any notation, and no other member", () => {
     for (const [text, kept] of [
       ['{"service":"x","id":12345678901234567890}', '"id":12345678901234567890'],
       ['{"id":1.0 , "stream" : {"a":[1,2],"b":"},\\""} , "z":"service"}', '"id":1.0,"z":"service"'],
@@ -96,7 +96,7 @@ describe('JSON', () => {
     }
   });
 
-  test('is what it would be if it were read and written again, for any object', () => {
+  test('equals the result of parsing and printing the object, for any object', () => {
     const key = fc.oneof(fc.constantFrom('time', 'service', 'stream', 'msg', '__proto__', 'a"\\'), fc.string());
     fc.assert(
       fc.property(fc.dictionary(key, fc.jsonValue()), fc.constantFrom(0, 1, '\t'), (object, space) => {
@@ -111,7 +111,7 @@ describe('JSON', () => {
     );
   });
 
-  test('says of a piece of a line that it is one', () => {
+  test('marks a piece of a line as `cut`', () => {
     expect(JSON.parse(framed(frame(), [{ text: '{"a":1}', cut: true }]))).toEqual({
       ...base,
       msg: '{"a":1}',
@@ -119,15 +119,15 @@ describe('JSON', () => {
     });
   });
 
-  test('escapes bytes that are no UTF-8 and keeps those that are', () => {
+  test('escapes bytes that are not UTF-8, and no others', () => {
     expect(decodeEscaped(Buffer.from('naïve 模型 🚀'))).toBe('naïve 模型 🚀');
     expect(decodeEscaped(Buffer.concat([Buffer.from('é'), bytes('\xff\xc3'), Buffer.from('é')]))).toBe('é\\xff\\xc3é');
-    // A byte order mark is no less a part of a line.
+    // A byte order mark is an ordinary part of a line.
     expect(decodeEscaped(Buffer.from('\ufeffa'))).toBe('\ufeffa');
     expect(decodeEscaped(bytes('\xed\xa0\x80\xf5\x80\x80\x80'))).toBe('\\xed\\xa0\\x80\\xf5\\x80\\x80\\x80');
   });
 
-  test('bytes that are no UTF-8 are those that a strict decoder refuses', () => {
+  test('the escaped bytes are those that a strict decoder refuses', () => {
     const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
     const decodes = (given: Uint8Array): string | null => {
       try {
@@ -136,7 +136,7 @@ describe('JSON', () => {
         return null;
       }
     };
-    /** The shortest piece from each place on that decodes, else one byte escaped. */
+    /** Decodes the shortest valid piece at each position, and otherwise escapes one byte. */
     const slowly = (given: Uint8Array): string => {
       let text = '';
       for (let at = 0; at < given.length; ) {
@@ -182,15 +182,15 @@ describe('JSON', () => {
   });
 });
 
-test('colours, cursor movements and titles can be taken away, and nothing else is', () => {
+test('colours, cursor movements and titles are removed, and nothing else', () => {
   expect(stripAnsi(bytes('\x1b[1;31mred\x1b[0m \x1b]0;title\x07plain \xff\x1b[2K')).toString()).toBe(
     bytes('red plain \xff').toString(),
   );
-  // Character sets, as `tput sgr0` prints them; a saved cursor; a string that a terminal swallows.
+  // Character sets, as `tput sgr0` prints them; a saved cursor; a string that a terminal does not show.
   expect(stripAnsi(bytes('\x1b(Bplain\x1b7\x1bPq#0\x1b\\!')).toString()).toBe('plain!');
 });
 
-test('what is taken away leaves nothing behind that a terminal obeys', () => {
+test('the text around a removed sequence forms no new sequence', () => {
   expect(stripAnsi(bytes('\x1b\x1b[0m[31mred')).toString()).toBe('[31mred');
   expect(stripAnsi(bytes('\x1b\x1b]0;x\x07]0;y\x07')).toString()).toBe(']0;y\x07');
   expect(stripAnsi(bytes('cut off \x1b[3')).toString()).toBe('cut off 3');
@@ -207,7 +207,7 @@ describe('the ring', () => {
   const texts = (ring: Ring, count: number, of: 'latest run' | 'all runs' = 'all runs') =>
     ring.tail(count, of).map(({ text }) => text);
 
-  test('gives the last lines, oldest first, without their prefix', () => {
+  test('returns the last lines, oldest first, without their prefix', () => {
     const ring = new Ring(1_000);
     ring.push(block('a | one\na | two\n', 0, 4));
     ring.push(block('a | three\n', 100, 4));
@@ -215,7 +215,7 @@ describe('the ring', () => {
     expect(texts(ring, 9)).toEqual(['one', 'two', 'three']);
   });
 
-  test('never keeps more than it may, whatever comes', () => {
+  test('never exceeds its size, for any blocks', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(400), fc.nat(200)), { maxLength: 60 }), (pushes) => {
         const ring = new Ring(512);
@@ -235,7 +235,7 @@ describe('the ring', () => {
     );
   });
 
-  test('keeps of a block that is larger than it the last whole lines', () => {
+  test('keeps the last whole lines of a block that is larger than the ring', () => {
     const ring = new Ring(20);
     ring.push(block(`${'x'.repeat(30)}\nlast one\nand last\n`));
     expect(texts(ring, 9)).toEqual(['last one', 'and last']);
@@ -243,7 +243,7 @@ describe('the ring', () => {
     expect(texts(ring, 9)).toEqual(['y'.repeat(19)]);
   });
 
-  test('tells the runs of a service apart', () => {
+  test('distinguishes the runs of a service', () => {
     const ring = new Ring(1_000);
     ring.beginRun();
     ring.push(block('first\n'));

@@ -1,4 +1,4 @@
-// The line splitter against the plainest possible one: whatever way the bytes are cut into chunks, the lines are the same.
+// Compares the line splitter with a simple one: the lines do not depend on how the bytes are cut into chunks.
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { LineSplitter, LONGEST_LINE } from '../../src/logs/lines.ts';
@@ -18,7 +18,10 @@ function split(chunks: readonly Uint8Array[]): Taken[] {
   return lines;
 }
 
-/** All at once and by hand: newline or carriage return or both end a line; an empty one before a lone return is none. */
+/**
+ * Splits the whole text at once: a newline, a carriage return or both end a line. An empty text before a lone carriage return
+ * is not a line.
+ */
 function expected(text: string): Taken[] {
   const lines: Taken[] = [];
   for (const [, line = '', end] of text.matchAll(/([^\r\n]*)(\r\n|\r|\n|$)/g)) {
@@ -35,7 +38,7 @@ function expected(text: string): Taken[] {
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
 describe('lines', () => {
-  test('are the same however the bytes are cut into chunks', () => {
+  test('do not depend on how the bytes are cut into chunks', () => {
     const piece = fc.oneof(
       fc.constantFrom('\n', '\r', '\r\n', '\n\n', 'a', 'bc\n', '\xff\xfe', ' 10%\r', ''),
       fc.string({ maxLength: 20 }).map((text) => Buffer.from(text).toString('latin1')),
@@ -56,18 +59,18 @@ describe('lines', () => {
     );
   });
 
-  test('keep a last one without an end', () => {
+  test('include a last line without a newline', () => {
     expect(split([bytes('one\ntw'), bytes('o')])).toEqual([
       { text: 'one', cut: false },
       { text: 'two', cut: false },
     ]);
   });
 
-  test('keep empty ones', () => {
+  test('include empty lines', () => {
     expect(split([bytes('a\n\nb\n')]).map(({ text }) => text)).toEqual(['a', '', 'b']);
   });
 
-  test('end at the carriage returns of a progress bar, without empty ones between', () => {
+  test('end at the carriage returns of a progress bar, without empty lines in between', () => {
     expect(split([bytes('\r 10%\r 20%\r'), bytes(' 30%\r\ndone\n')]).map(({ text }) => text)).toEqual([
       ' 10%',
       ' 20%',
@@ -77,7 +80,7 @@ describe('lines', () => {
   });
 
   for (const size of [LONGEST_LINE - 1, LONGEST_LINE, LONGEST_LINE + 1, 3 * LONGEST_LINE, 3 * LONGEST_LINE + 5]) {
-    test(`of ${size} bytes come in pieces that say that they go on`, () => {
+    test(`of ${size} bytes come in pieces that are marked as cut`, () => {
       const text = 'x'.repeat(size);
       for (const step of [1_000, 65_536, size]) {
         const chunks = Array.from({ length: Math.ceil(size / step) }, (_, n) =>
@@ -92,7 +95,7 @@ describe('lines', () => {
   }
 
   for (const character of ['é', '模', '🚀']) {
-    test(`are not cut through a character such as ${character}, however the bytes come`, () => {
+    test(`are not cut within a character such as ${character}, for any chunks`, () => {
       const width = Buffer.byteLength(character);
       for (let shift = 0; shift < 2 * width; shift += 1) {
         const text = Buffer.from(`${'x'.repeat(shift)}${character.repeat(Math.ceil((2 * LONGEST_LINE) / width) + 5)}`);
@@ -103,7 +106,7 @@ describe('lines', () => {
           expect(() => new TextDecoder('utf-8', { fatal: true }).decode(bytes(piece))).not.toThrow();
           if (cut) expect(piece.length).toBeGreaterThan(LONGEST_LINE - width);
         }
-        // Cut into chunks around the place where the pieces are.
+        // The chunks end near the position where the line is cut.
         for (const first of [-4, -3, -2, -1, 0, 1, 2, 3, 4].map((more) => LONGEST_LINE + more)) {
           for (const second of [1, 2, 3, 4, LONGEST_LINE - 1, LONGEST_LINE, 2 * LONGEST_LINE]) {
             const chunks = [
@@ -119,7 +122,7 @@ describe('lines', () => {
     });
   }
 
-  test('are cut where they would be if what lies there is no character', () => {
+  test('are cut at the longest size if the bytes there are not UTF-8', () => {
     const around = ['\xbf\xbf\xbf\xbf\xbf', '\xe6\xa8x', '\xf0\x9f\x9a\xff', '\xc0\x80\x80', '\xed\xa0\x80'];
     for (const odd of around) {
       for (let before = 0; before <= odd.length; before += 1) {
@@ -131,7 +134,7 @@ describe('lines', () => {
     }
   });
 
-  test('hold no more than one long line, however long a line without an end is', () => {
+  test('without an end occupy at most the memory of one long line', () => {
     let taken = 0;
     const splitter = new LineSplitter((_source, from, to) => {
       taken += to - from;

@@ -1,5 +1,5 @@
-// The pipeline between streams and sinks that are not there: who gets the event loop, who gets the room, and what is taken
-// for silence. Time is turned by hand; turns of the event loop are real.
+// The pipeline with fake streams and sinks: how streams share the event loop and the room of a sink, and when a stream counts
+// as silent. The test moves the clock; turns of the event loop are real.
 import { describe, expect, test } from 'bun:test';
 import { LONGEST_LINE } from '../../src/logs/lines.ts';
 import type { Watcher } from '../../src/logs/passing.ts';
@@ -20,7 +20,7 @@ const STYLE: LogStyle = {
 };
 const WATCHER: Watcher = { patterns: new Map(), matched: () => undefined, progressed: null };
 
-/** What comes due is called by advance(); the next turn of the loop is the loop's own. */
+/** advance() calls the timers that are due; soon() uses the real event loop. */
 class HandClock implements Clock {
   #now = 0;
   #due: { readonly at: number; readonly fn: () => void }[] = [];
@@ -45,7 +45,7 @@ class HandClock implements Clock {
   }
 }
 
-/** Takes everything; full when it is said to be. */
+/** Accepts everything; is full if the test sets that. */
 class MemorySink {
   readonly isTerminal = false;
   readonly lines: string[] = [];
@@ -64,7 +64,7 @@ class MemorySink {
   room(): Promise<void> {
     return this.isFull ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve();
   }
-  /** As when a reader has taken that many pieces. */
+  /** Acts as if a reader had taken that many pieces. */
   admit(pieces: number): void {
     this.room_ = pieces;
     const waiting = this.#waiting;
@@ -74,7 +74,7 @@ class MemorySink {
   drained = () => Promise.resolve();
 }
 
-/** Says `name n` for ever, at once each time it is asked, until it is told to stop. */
+/** Returns `name n` immediately from each read, until stop() is called. */
 class Chatter implements ByteSource {
   readNow = () => null;
   over = false;
@@ -93,7 +93,7 @@ class Chatter implements ByteSource {
   }
 }
 
-/** Says that and ends. */
+/** Returns these texts, then the end. */
 class Said implements ByteSource {
   readonly #chunks: Uint8Array[];
   readNow = () => null;
@@ -104,7 +104,7 @@ class Said implements ByteSource {
   close = (): Promise<void> => Promise.resolve();
 }
 
-/** Yields a text at once, and further texts when say() is called. */
+/** Returns a text at once, and further texts when say() is called. */
 class Spoken implements ByteSource {
   #next = Promise.withResolvers<Uint8Array | null>();
   readNow = () => null;
@@ -135,13 +135,13 @@ class Silent implements ByteSource {
   }
 }
 
-/** Has one more piece, which the event loop gets round to on its next turn only. */
+/** Has one more piece, which is available in the next turn of the event loop. */
 class Late implements ByteSource {
   readNow = () => null;
   #left = 1;
   readonly #closed = Promise.withResolvers<null>();
   #ask = Promise.withResolvers<void>();
-  /** The loop is late: time has passed, and this turn it reads. */
+  /** Simulates a late event loop: time has passed, and the piece is read in this turn. */
   arrive = () => this.#ask.resolve();
   async read(): Promise<Uint8Array | null> {
     if (this.#left === 0) return this.#closed.promise;
@@ -169,13 +169,13 @@ function rig(...names: readonly string[]) {
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** How many pieces of each have come out. */
+/** How many pieces of each stream were written. */
 const pieces = ({ lines }: MemorySink, name: string) => lines.filter((line) => line.includes(`| ${name} `)).length;
 
-describe('streams that always have more', () => {
-  test('leave turns of the event loop to others', async () => {
+describe('streams that always have bytes', () => {
+  test('let other events run in between', async () => {
     const { clock, attach, stdout } = rig('a');
-    // The clock moves with what is read: a slice is over after a few pieces.
+    // The clock advances with each read: a slice ends after a few pieces.
     const source = new Chatter('a');
     const read = source.read.bind(source);
     source.read = () => {
@@ -183,14 +183,14 @@ describe('streams that always have more', () => {
       return read();
     };
     const silence = attach('a', source);
-    // Reached only if the stream lets go of the loop.
+    // Reached only if the stream yields the event loop.
     for (let turns = 0; turns < 5; turns += 1) await turn();
     source.over = true;
     silence.release();
     expect(pieces(stdout, 'a')).toBeGreaterThan(0);
   });
 
-  test('share a turn, piece by piece', async () => {
+  test('alternate within a turn, piece by piece', async () => {
     const { clock, attach, stdout } = rig('a', 'b', 'c');
     const sources = ['a', 'b', 'c'].map((name) => new Chatter(name));
     for (const source of sources) {
@@ -209,7 +209,7 @@ describe('streams that always have more', () => {
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(2);
   });
 
-  test('share the room of a full sink, each at most one piece beyond it', async () => {
+  test('share the room of a full sink; each writes at most one piece beyond it', async () => {
     const names = Array.from({ length: 50 }, (_, n) => `s${n}`);
     const { attach, stdout } = rig(...names);
     stdout.limited = true;
@@ -221,7 +221,7 @@ describe('streams that always have more', () => {
       const before = stdout.lines.length;
       stdout.admit(5);
       await turn();
-      // Two lines a piece.
+      // Each piece has two lines.
       expect(stdout.lines.length - before).toBe(10);
     }
     const counts = names.map((name) => pieces(stdout, name));
@@ -233,7 +233,7 @@ describe('streams that always have more', () => {
 });
 
 describe('log.drop', () => {
-  /** What comes out of that output in that style, prefix off. */
+  /** The lines that are written for that output with that style, without a prefix. */
   async function printed(style: Partial<LogStyle>, text: string, watcher = WATCHER): Promise<readonly string[]> {
     const { pipeline, stdout } = rig('a');
     pipeline.attach('a', { ...STYLE, prefix: false, ...style }, new Said(text), new Said(), watcher);
@@ -242,14 +242,14 @@ describe('log.drop', () => {
   }
   const coloured = '\x1b[31mDEBUG\x1b[0m secret\nINFO \x1b[1mready\x1b[0m now\n';
 
-  test('sees a line as it is printed: without its colours where they are taken away', async () => {
+  test('matches the line that is printed: without its colours if they are stripped', async () => {
     const drop = [/^DEBUG secret/];
     expect(await printed({ drop, ansi: 'strip' }, coloured)).toEqual(['INFO ready now']);
     expect(await printed({ drop, ansi: 'keep' }, coloured)).toEqual(coloured.trimEnd().split('\n'));
     expect(await printed({ drop: [/^.\[31mDEBUG/], ansi: 'keep' }, coloured)).toHaveLength(1);
   });
 
-  test('so does a `log` probe, which sees what is dropped too', async () => {
+  test('a `log` probe matches the same text, and dropped lines too', async () => {
     for (const [ansi, seen] of [
       ['strip', [0, 1]],
       ['keep', [2]],
@@ -265,7 +265,7 @@ describe('log.drop', () => {
     }
   });
 
-  test('takes or leaves a line in pieces as a whole, by its first', async () => {
+  test('keeps or drops all pieces of a line, depending on the first', async () => {
     const long = 'x'.repeat(2 * LONGEST_LINE);
     const text = `DEBUG ${long}\nINFO ${long} DEBUG\nDEBUG short\nend\n`;
     const lines = await printed({ drop: [/DEBUG/] }, text);
@@ -290,7 +290,7 @@ class Holding implements ByteSource {
 }
 
 describe('when a main process has ended', () => {
-  test('what its pipe holds at that moment is taken in at once, and patterns have seen it', () => {
+  test('the bytes in its pipe are read at once, and patterns are matched', () => {
     const { pipeline, stdout } = rig('a');
     const source = new Holding();
     const seen: number[] = [];
@@ -303,7 +303,7 @@ describe('when a main process has ended', () => {
     attached.release();
   });
 
-  test('where there is no room for it, it stays in the pipe', () => {
+  test('the bytes stay in the pipe if the sink has no room', () => {
     const { pipeline, stdout } = rig('a');
     stdout.limited = true;
     const source = new Holding();
@@ -327,7 +327,7 @@ describe('text without a newline', () => {
   };
   const texts = (lines: readonly { readonly text: string }[]) => lines.map(({ text }) => text);
 
-  test('is seen after half a second: by a `log` probe, by `logs`, by followers and by the post-mortem', async () => {
+  test('is shown after half a second: to a `log` probe, `logs`, followers and the post-mortem', async () => {
     const { clock, stdout, pipeline } = rig('a');
     const { matched, watcher } = watching(/Listening/);
     const followed: string[] = [];
@@ -337,17 +337,17 @@ describe('text without a newline', () => {
     clock.advance(499);
     expect([matched, texts(pipeline.tail('a', 9))]).toEqual([[], ['begin']]);
     clock.advance(1);
-    expect([matched, texts(pipeline.tail('a', 9)), pipeline.lastWords('a', 1)]).toEqual([
+    expect([matched, texts(pipeline.tail('a', 9)), pipeline.tailOfRun('a', 1)]).toEqual([
       [0],
       ['begin', 'Listening'],
       ['Listening'],
     ]);
     expect(followed).toEqual(['a         | begin\n', 'a         | Listening\n']);
-    // Standard output takes whole lines.
+    // Standard output gets whole lines only.
     expect(stdout.lines).toEqual(['a         | begin']);
   });
 
-  test('is there once when its line has been finished', async () => {
+  test('is shown once after its line has been finished', async () => {
     const { clock, stdout, pipeline, attach } = rig('a');
     const source = new Spoken('Listening');
     attach('a', source);
@@ -359,7 +359,7 @@ describe('text without a newline', () => {
     expect(stdout.lines).toEqual(['a         | Listening on 80']);
   });
 
-  test('is waited for as long as more of it comes, with one timer', async () => {
+  test('is not shown while more of it arrives, and needs one timer', async () => {
     const { clock, pipeline, attach } = rig('a');
     const source = new Spoken('.');
     attach('a', source);
@@ -377,7 +377,7 @@ describe('text without a newline', () => {
     expect(clock.armed).toBe(0);
   });
 
-  test('that `drop` matches is left out', async () => {
+  test('that `drop` matches is not shown', async () => {
     const { clock, pipeline } = rig('a');
     const style = { ...STYLE, drop: [/secret/] };
     pipeline.attach('a', style, new Spoken('a secret'), new Silent(), WATCHER);
@@ -386,7 +386,7 @@ describe('text without a newline', () => {
     expect(pipeline.tail('a', 9)).toEqual([]);
   });
 
-  test('is looked at before the end of its program is judged', async () => {
+  test('is matched before the exit of its program is handled', async () => {
     const { pipeline } = rig('a');
     const { matched, watcher } = watching(/UP/);
     const attachment = pipeline.attach('a', STYLE, new Spoken('UP'), new Silent(), watcher);
@@ -396,14 +396,14 @@ describe('text without a newline', () => {
   });
 });
 
-describe('when the last process of a run has gone', () => {
-  test('what a late event loop has yet to read is not taken for silence', async () => {
+describe('when the last process of a run has ended', () => {
+  test('a stream with unread bytes does not count as silent if the event loop is late', async () => {
     const { clock, attach, pipeline, stdout } = rig('a');
     const source = new Late();
     const gone = attach('a', source);
     await turn();
     gone.release();
-    // Ten seconds have passed since the loop last turned; the piece is read on this very turn.
+    // Ten seconds have passed since the last turn of the loop; the piece is read in this turn.
     source.arrive();
     clock.advance(10_000);
     for (let turns = 0; turns < 10; turns += 1) await turn();
@@ -415,7 +415,7 @@ describe('when the last process of a run has gone', () => {
     await pipeline.ended();
   });
 
-  test('a stream that a stranger holds open ends', async () => {
+  test('a stream that a process outside the run holds open is closed', async () => {
     const { clock, attach, pipeline } = rig('a');
     attach('a', new Silent()).release();
     clock.advance(600);

@@ -1,12 +1,12 @@
-// The queue in front of an output, with outputs made by hand: what is written in which order, when a sink is full, and what
-// happens after the reader has gone.
+// The queue in front of an output, with fake outputs: the order of writes, when a sink is full, and what happens after the
+// reader has gone.
 import { describe, expect, test } from 'bun:test';
 import { makeSinks, Sink } from '../../src/logs/sinks.ts';
 import type { Output } from '../../src/platform/output.ts';
 
 const KIB = 1024;
 
-/** Has room for so many bytes; more comes by admit(). */
+/** Has room for that many bytes; admit() adds room. */
 class FakeOutput implements Output {
   readonly isTerminal = false;
   readonly identity: string;
@@ -90,10 +90,10 @@ describe('while the reader is slow', () => {
     await drained;
   });
 
-  test('it is full at 256 KiB and has room again below', async () => {
+  test('it is full at 64 KiB and has room again below', async () => {
     const output = new FakeOutput(0);
     const sink = new Sink(output);
-    sink.write(filled(255 * KIB, 'a'));
+    sink.write(filled(63 * KIB, 'a'));
     expect(sink.isFull).toBe(false);
     await sink.room();
     sink.write(filled(KIB, 'b'));
@@ -131,7 +131,7 @@ describe('while the reader is slow', () => {
     expect([output.writes, free, sink.written]).toEqual([4, 2_002, output.text.length]);
   });
 
-  test('what is written when room() resolves comes after what is queued', async () => {
+  test('bytes that are written when room() resolves come after the queued bytes', async () => {
     const output = new FakeOutput(0);
     const sink = new Sink(output);
     sink.write(filled(256 * KIB, 'a'));

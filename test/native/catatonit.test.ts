@@ -1,5 +1,5 @@
-// Called as catatonit (podman's --init), the native program does what catatonit 0.1.7 to 0.2 does, except that it does not
-// block SIGTSTP, SIGTTIN and SIGTTOU in the command. Scenarios of our own; the genuine catatonit runs beside it.
+// Called as catatonit (podman's --init), the native program behaves like catatonit 0.1.7 to 0.2, except that it does not
+// block SIGTSTP, SIGTTIN and SIGTTOU in the command. The scenarios are our own; the original catatonit runs them too.
 import { describe, expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { codeOf, contenders, listener, PLACES, SIGNALS, shell, start, textOf, useNative } from '../helpers/native.ts';
@@ -32,18 +32,18 @@ describe.each(contenders('catatonit'))('catatonit, %s', (_label, catatonit) => {
     expect(run.signals).toEqual(SIGNALS.filter((signal) => !KEPT.includes(signal)));
   });
 
-  test('-g forwards to the group', async () => {
+  test('-g forwards to the process group', async () => {
     await using run = start(catatonit, ['-g', '--', ...twoListeners]);
     await run.until('both', () => run.output.match(/^ready/gm)?.length === 2);
     await run.signal(12);
     await run.until('both signals', () => run.signals.length === 2);
   });
 
-  test.each([2, 15])('-P runs nothing, and signal %d ends it with 0', async (signal) => {
+  test.each([2, 15])('-P runs no command, and signal %d ends it with 0', async (signal) => {
     for (const pid1 of [true, false]) {
       await using run = start(catatonit, ['-P'], { pid1 });
       const pid = await run.pid();
-      // It holds signals back from its first instructions on, long before it sleeps for the first time.
+      // It blocks signals in its first instructions, long before it sleeps for the first time.
       await run.until('it to wait for signals', () => /^\d+ \(catatonit\) S/.test(stat(pid)));
       await run.signal(10);
       await run.signal(signal);
@@ -70,11 +70,11 @@ describe.each(contenders('catatonit'))('catatonit, %s', (_label, catatonit) => {
 
   test('help, license and version exit with 0', async () => {
     for (const option of ['-h', '-L', '-V', '--version']) expect(await codeOf(catatonit, [option])).toBe(0);
-    // Docker's and podman's info read it.
+    // `docker info` and `podman info` parse it.
     expect(await textOf(catatonit, ['--version'])).toStartWith('tini version ');
   });
 
-  test('LISTEN_PID of the init becomes that of the command', async () => {
+  test('LISTEN_PID of the init is replaced by that of the command', async () => {
     const show = shell('echo $$ $LISTEN_PID');
     expect(await textOf(catatonit, ['--', ...show], { env: { LISTEN_PID: '1' } })).toBe('2 2\n');
     expect(await textOf(catatonit, ['--', ...show], { env: { LISTEN_PID: '77' } })).toBe('2 77\n');

@@ -36,7 +36,7 @@ function place(mode = 0o755): string {
 const linesOf = ({ handover }: Supervised, key: string) =>
   splitHandover(handover).lines.flatMap((line) => (line.startsWith(`${key}=`) ? [line.slice(key.length + 1)] : []));
 
-/** /run and /dev/shm are file systems of the test. */
+/** Mounts file systems of the test at /run and /dev/shm. */
 const OWN_PLACES = 'for d in /run /dev/shm; do mount -t tmpfs -o mode=1777 none $d; done';
 const ownPlaces = (before = ':'): SuperviseOptions => ({
   before: `${OWN_PLACES}\n${before}`,
@@ -54,14 +54,14 @@ function listen(path: string): Promise<Server> {
   return new Promise((resolve) => server.listen(path, () => resolve(server)));
 }
 
-/** Whether something listens there. */
+/** Whether a process listens on that socket. */
 const isAnswering = (path: string) =>
   new Promise<boolean>((resolve) => {
     const socket = connect(path, () => resolve(socket.destroy() !== undefined));
     socket.on('error', () => resolve(false));
   });
 
-/** A socket whose listener has ended. */
+/** Creates a socket whose listener has ended. */
 function leaveSocket(path: string): void {
   Bun.spawnSync([
     'perl',
@@ -105,7 +105,7 @@ describe('the supervisor listens', () => {
     expect(readFileSync(log, 'latin1')).toStartWith('umask(0177)');
   });
 
-  test('in place of a socket that nothing listens at', async () => {
+  test('at the path of a stale socket, which it replaces', async () => {
     const path = join(place(), 'socket');
     leaveSocket(path);
     expect([lstatSync(path).isSocket(), await isAnswering(path)]).toEqual([true, false]);
@@ -114,11 +114,12 @@ describe('the supervisor listens', () => {
     expect(await isAnswering(path)).toBe(true);
   });
 
-  test('nowhere that is taken: by a live socket, one of another type, a file', async () => {
+  test('not at a path that is in use: by a live socket, a socket of another type, a file', async () => {
     const path = join(place(), 'socket');
     const server = await listen(path);
     const { ino } = lstatSync(path);
-    // It then listens at the first standard place: it may be in a service of the other supervisor, which sets the variable.
+    // It then listens at the first standard place, because it may run in a service of the other supervisor, which sets the
+    // variable.
     await using live = await supervise({ before: OWN_PLACES, env: { SVC_SUPER_SOCKET: path } });
     expect([linesOf(live, 'socket'), linesOf(live, 'looked')]).toEqual([
       ['/run/svc-super.sock'],
@@ -149,11 +150,11 @@ describe('the supervisor listens', () => {
     expect(linesOf(fourth, 'looked')).toEqual([`${NO_SOCKET} ${link}`]);
   });
 
-  test('nowhere whose path is too long or whose folder is missing', async () => {
+  test('not at a path that is too long, or whose folder is missing', async () => {
     const long = join(folder(), 'x'.repeat(120));
     await using pid1 = await supervise({ env: { SVC_SUPER_SOCKET: long } });
     expect(linesOf(pid1, 'looked')).toEqual(['36 ']);
-    // 107 bytes and the NUL are the longest that fit.
+    // The longest path has 107 bytes and the NUL.
     const fits = join(folder(), 'y'.repeat(107 - folder().length - 1));
     await using longest = await supervise({ env: { SVC_SUPER_SOCKET: fits } });
     expect(linesOf(longest, 'socket')).toEqual([fits]);
@@ -233,7 +234,7 @@ describe('the supervisor listens', () => {
     expect(existsSync(`/tmp/svc-super-${US}`)).toBe(false);
   });
 
-  test('alone: of two that start together, twenty times over, one has the place', async () => {
+  test('alone: of two that start at the same time, one listens at the path, in twenty attempts', async () => {
     for (let round = 0; round < 20; round += 1) {
       const path = join(place(), 'socket');
       if (round % 2 === 1) leaveSocket(path);
@@ -244,7 +245,7 @@ describe('the supervisor listens', () => {
       expect([...linesOf(one, 'socket'), ...linesOf(other, 'socket')].sort()).toEqual(['/run/svc-super.sock', path]);
       const [winner, loser] = linesOf(one, 'socket')[0] === path ? [one, other] : [other, one];
       expect(linesOf(loser, 'looked')).toEqual([`${OCCUPIED} ${path}`]);
-      // The loser removes nothing when it exits.
+      // The other one removes nothing when it exits.
       await end(loser);
       expect(await isAnswering(path)).toBe(true);
       await end(winner);
@@ -252,7 +253,7 @@ describe('the supervisor listens', () => {
     }
   });
 
-  test('and does not remove the socket of another that has taken its name', async () => {
+  test('and does not remove the socket of another supervisor at its path', async () => {
     const path = join(place(), 'socket');
     await using first = await supervise({ env: { SVC_SUPER_SOCKET: path } });
     rmSync(path);
@@ -264,7 +265,7 @@ describe('the supervisor listens', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test('in its working directory, with a path that has no slash', async () => {
+  test('in its working directory, if the path has no slash', async () => {
     const directory = place();
     await using pid1 = await supervise({ env: { SVC_SUPER_SOCKET: 'socket' }, before: `cd ${directory}` });
     expect(linesOf(pid1, 'socket')).toEqual(['socket']);
@@ -275,12 +276,12 @@ describe('the supervisor listens', () => {
 describe('a command', () => {
   const status = (options: SuperviseOptions = {}) => supervise({ args: ['status'], pid1: false, ...options });
 
-  test('is connected to the supervisor at SVC_SUPER_SOCKET, whatever descriptors it inherits', async () => {
+  test('is connected to the supervisor at SVC_SUPER_SOCKET, with any inherited descriptors', async () => {
     const path = join(place(), 'socket');
     const server = await listen(path);
     const connections: unknown[] = [];
     server.on('connection', (socket) => connections.push(socket));
-    // Where 3 and 4 are taken, the connection is 5 from the beginning.
+    // If 3 and 4 are in use, the connection has the number 5 from the beginning.
     const taken = ['exec 3</dev/zero', 'exec 3</dev/zero 4</dev/zero', 'exec 3</dev/zero 4</dev/zero 5</dev/zero'];
     for (const before of ['true', ...taken]) {
       await using pid1 = await status({ env: { SVC_SUPER_SOCKET: path }, before });
@@ -295,7 +296,7 @@ describe('a command', () => {
     server.close();
   });
 
-  test('that needs no supervisor connects to none', async () => {
+  test('that needs no supervisor does not connect', async () => {
     const path = join(place(), 'socket');
     const server = await listen(path);
     for (const word of ['schema', 'version', '--help']) {
@@ -309,13 +310,13 @@ describe('a command', () => {
     server.close();
   });
 
-  test('survives a limit on the size of files with a large environment', async () => {
+  test('works with a large environment and a limit on the size of files', async () => {
     const env = { FAKE_EXIT: '4', A: 'a'.repeat(100_000) };
     await using run = launch({ args: ['version'], pid1: false, before: 'ulimit -f 0', env });
     expect(await run.code).toBe(4);
   });
 
-  test('reports what is at the path: a stale socket, a file, nothing', async () => {
+  test('reports the reason: a stale socket, a file, no file', async () => {
     const stale = join(place(), 'socket');
     leaveSocket(stale);
     for (const [path, why] of [
@@ -381,7 +382,7 @@ while ! [ -e /run/listen ]; do :; done`;
       expect([job, linesOf(run, 'socket')]).toEqual([job, [...connected]]);
       expect(pathsFound(run).length).toBe(connected.length === 0 ? 3 : 1);
     }
-    // Also if only one other supervisor answers.
+    // The same applies if only one other supervisor answers.
     const alone = { ...ownPlaces(ours('/run/svc-super-1.sock')), env: { SVC_SUPER_SOCKET: '', SLURM_JOB_ID: '3' } };
     await using run = await status(alone);
     expect([linesOf(run, 'connected'), pathsFound(run)]).toEqual([[], ['/run/svc-super-1.sock']]);

@@ -1,5 +1,5 @@
-// Called as dumb-init, the native program does what dumb-init 1.2.5 does. Scenarios of our own for what dumb-init's README
-// and test suite (github.com/Yelp/dumb-init) promise; the genuine dumb-init runs beside it.
+// Called as dumb-init, the native program behaves like dumb-init 1.2.5. The scenarios are our own, and cover the README and
+// the test suite of dumb-init (github.com/Yelp/dumb-init); the original dumb-init runs them too.
 import { describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import {
@@ -34,7 +34,7 @@ describe.each(contenders('dumb-init'))('dumb-init, %s', (_label, dumbInit) => {
       }
     });
 
-    test('every signal is forwarded once, job control signals aside', async () => {
+    test('every signal is forwarded once, except job control signals', async () => {
       await using run = start(dumbInit, listener, { pid1 });
       await run.line(/^ready/);
       const sent = SIGNALS.filter((signal) => !STOPS.includes(signal));
@@ -45,7 +45,7 @@ describe.each(contenders('dumb-init'))('dumb-init, %s', (_label, dumbInit) => {
       expect(run.signals).toEqual(sent);
     });
 
-    test('a job control signal stops the command, and below a shell the init too; SIGCONT continues both', async () => {
+    test('a job control signal stops the command and, below a shell, the init; SIGCONT continues both', async () => {
       for (const signal of STOPS) {
         await using run = start(dumbInit, listener, { pid1 });
         await run.line(/^ready/);
@@ -60,7 +60,7 @@ describe.each(contenders('dumb-init'))('dumb-init, %s', (_label, dumbInit) => {
       }
     });
 
-    test('with -c it is forwarded as it is', async () => {
+    test('with -c it is forwarded unchanged', async () => {
       await using run = start(dumbInit, ['-c', ...listener], { pid1 });
       await run.line(/^ready/);
       await run.signal(TSTP);
@@ -89,7 +89,7 @@ describe.each(contenders('dumb-init'))('dumb-init, %s', (_label, dumbInit) => {
     expect([...run.signals].sort()).toEqual([...expected, ...expected.map(() => 15)]);
   });
 
-  test('the command leads a session of its own, with -c neither that nor a group', async () => {
+  test('the command leads its own session; with -c neither a session nor a process group', async () => {
     const show = 'open(F, "/proc/self/stat"); print join(" ", (split / /, <F>)[0, 4, 5]), "\\n"';
     const [pid, group, session] = (await textOf(dumbInit, ['perl', '-e', show])).trim().split(' ');
     expect([group, session]).toEqual([pid, pid]);
@@ -109,14 +109,14 @@ describe.each(contenders('dumb-init'))('dumb-init, %s', (_label, dumbInit) => {
     expect(run.signals).toEqual([3, 12]);
   });
 
-  test('a rewrite of a job control signal goes before SIGSTOP', async () => {
+  test('a rewrite of a job control signal has precedence over SIGSTOP', async () => {
     await using run = start(dumbInit, ['-r', '20:10', ...listener]);
     await run.line(/^ready/);
     await run.signal(TSTP);
     await run.line(/^signal 10$/);
   });
 
-  test('when the command ends its session gets SIGTERM, rewritten if -r says so', async () => {
+  test('when the command ends, its session gets SIGTERM, or the signal of -r', async () => {
     for (const [options, name] of [
       [[], 'TERM'],
       [['-r', '15:10'], 'USR1'],
@@ -127,7 +127,7 @@ describe.each(contenders('dumb-init'))('dumb-init, %s', (_label, dumbInit) => {
           syswrite(W, "x"); select(undef, undef, undef, 60); exit;
         }
         sysread(R, $_, 1); exit 4`;
-      // cat ends with the last process that writes to it.
+      // cat ends when the last process that writes to it has ended.
       const script = `(${dumbInit} ${options.join(' ')} perl -e '${perl}'; echo code $?) | cat`;
       await using run = start('/bin/sh', ['-c', script]);
       await run.line(/^code 4$/);
@@ -135,14 +135,14 @@ describe.each(contenders('dumb-init'))('dumb-init, %s', (_label, dumbInit) => {
     }
   });
 
-  test('the command has default dispositions and nothing blocked', async () => {
+  test('the command has default dispositions and no blocked signals', async () => {
     const set = `use POSIX; $SIG{HUP} = $SIG{TTOU} = "IGNORE";
       sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGUSR1, SIGTTIN)); exec @ARGV`;
     const args = ['-e', set, dumbInit, 'grep', '-E', '^Sig(Blk|Ign)', '/proc/self/status'];
     expect(await textOf('perl', args)).toBe('SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n');
   });
 
-  test('a command that cannot be executed is 2', async () => {
+  test('if the command cannot be executed, the exit code is 2', async () => {
     expect(await codeOf(dumbInit, ['/no/such'])).toBe(2);
     expect(await codeOf(dumbInit, ['/etc/passwd'])).toBe(2);
     expect(await textOf(dumbInit, ['/no/such'])).toContain('/no/such');
@@ -191,7 +191,7 @@ describe.each(contenders('dumb-init'))('dumb-init, %s', (_label, dumbInit) => {
     await checkCtrlC(run);
   });
 
-  test('giving up the terminal that it led sends the command nothing', async () => {
+  test('the command gets no signal if the init gives up its controlling terminal', async () => {
     // `setsid --ctty` makes the init a session leader with the terminal.
     await using run = start('setsid', ['--ctty', dumbInit, ...listener], { terminal: true });
     await run.line(/^ready/);

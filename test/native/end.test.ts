@@ -9,14 +9,14 @@ import { childrenOf, launch, perl, type Supervised, statOf, statusOf, supervise,
 
 useNative();
 
-/** Prints the names of all processes that are left. Starts no process. */
+/** A shell command that prints the names of all remaining processes. Starts no process. */
 const PRINT_LEFT = 'for p in /proc/[0-9]*; do read -r name < $p/comm && echo "left $name"; done';
 /** Standard output and error, each a pipe. */
 const both = { 0: { kind: 'null' }, 1: { kind: 'pipe' }, 2: { kind: 'pipe' } } as const;
 
 const killSupervisor = async (pid1: Supervised) => sendSignal(await pid1.supervisor(), 9);
 describe('the end', () => {
-  test.each(PLACES)('is the code that the supervisor gives, %s', async (_where, pid1) => {
+  test.each(PLACES)('has the code of REQUEST_END, %s', async (_where, pid1) => {
     for (const code of [0, 1, 78, 255]) {
       await using run = await takeOver({ pid1 });
       run.send(encodeEnd(code));
@@ -39,7 +39,7 @@ describe('the end', () => {
         stopSignal: 15,
         streams,
       });
-      // It ignores its signal, and its child has a session of its own.
+      // It ignores its stop signal, and its child has its own session.
       const stubborn = pid1.spawn({
         argv: perl(
           'use POSIX; $SIG{TERM} = $SIG{HUP} = "IGNORE"; if (!fork) { POSIX::setsid(); sleep 1000 } syswrite STDOUT, "deaf\\n"; sleep 1000 while 1',
@@ -67,14 +67,14 @@ describe('the end', () => {
     },
   );
 
-  test('of the supervisor before hello by a signal is 70 too', async () => {
+  test('has code 70 too if a signal killed the supervisor before hello', async () => {
     await using pid1 = await supervise();
     await killSupervisor(pid1);
     expect(await pid1.code).toBe(70);
     expect(pid1.output).toMatch(/was killed by signal 9/);
   });
 
-  test('a stop signal during the grace period kills at once, and no other signal does', async () => {
+  test('comes at once after a stop signal during the grace period, and after no other signal', async () => {
     await using pid1 = await supervise();
     pid1.hello(600_000, [10, 15]);
     const ignoring = perl(
@@ -94,7 +94,7 @@ describe('the end', () => {
     expect(await pid1.code).toBe(70);
   });
 
-  test('without a supervisor output is read, so that no program waits for a full pipe', async () => {
+  test('without a supervisor output is read, so that no program blocks on a full pipe', async () => {
     await using pid1 = await takeOver({}, 600_000);
     const file = join(folder(), 'finished');
     const argv = perl(
@@ -107,7 +107,7 @@ describe('the end', () => {
     expect(existsSync(file)).toBe(true);
   });
 
-  test('without a supervisor a program that notifies or has closed its output costs no processor time', async () => {
+  test('without a supervisor PID 1 uses no processor time for a program that notifies or has closed its output', async () => {
     await using pid1 = await takeOver({}, 600_000);
     const notify = `svc-test-end-${process.pid}`;
     const text = `use Socket; socket(S, PF_UNIX, SOCK_DGRAM, 0); connect(S, pack_sockaddr_un("\\0" . shift)) or die;
@@ -154,16 +154,18 @@ describe('the end', () => {
     expect(await pid1.code).toBe(70);
     const [first, second, ...rest] = pid1.output.trim().split('\n');
     expect(first).toBe(
-      `svc-super: the supervisor ${words}, which this release does not know: both files must be of one release`,
+      `svc-super: the supervisor ${words}, which this release does not support: both files must be of the same release`,
     );
     expect(second).toMatch(/was killed by signal 9: stopping 0 running processes, exit code 70$/);
     expect(rest).toEqual([]);
   });
 
-  test('a supervisor that closes the socket after hello is ended, 70', async () => {
+  test('has code 70 if the supervisor closes the socket after hello, and the supervisor is killed', async () => {
     await using pid1 = await takeOver();
     const supervisor = await pid1.supervisor();
     expect(supervisor).toBeGreaterThan(0);
+    // Before anything was started there would be another supervisor.
+    await pid1.spawned(pid1.spawn({ argv: ['/bin/sleep', '1000'] }));
     pid1.socket.end();
     expect(await pid1.code).toBe(70);
   });
@@ -175,7 +177,7 @@ describe('the end', () => {
       const config = join(folder(), 'services.yaml');
       const command = 'setsid sleep 1001 & (trap "" TERM; sleep 1002) & echo up; exec sleep 1003';
       writeFileSync(config, JSON.stringify({ services: { one: { command }, two: { command } } }));
-      // The supervisor still prints after its parent has ended. The script waits until only the shell is left.
+      // The supervisor prints even after its parent has ended. The script waits until only the shell is left.
       const after =
         'while :; do n=0; for p in /proc/[0-9]*; do n=$((n+1)); done; [ $n = 1 ] && break; done; echo all gone';
       await using run = launch({ program: real, args: ['up', '-f', config], pid1: false, after });

@@ -1,5 +1,5 @@
-// What the native program hands over to the supervisor, what the supervisor is started with, and the errors of a start that
-// cannot work.
+// The handover from the native program to the supervisor, the attributes of the supervisor's process, and the errors of a
+// start that fails.
 import { describe, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -49,7 +49,7 @@ describe('the handover', () => {
     expect(readlinkSync(`/proc/${await pid1.supervisor()}/fd/4`)).toMatch(kind);
   });
 
-  test('fails with one sentence where neither a file nor a pipe holds it', async () => {
+  test('fails with one message if neither a file nor a pipe has room for it', async () => {
     const env = Object.fromEntries(Array.from({ length: 12 }, (_, at) => [`V${at}`, 'x'.repeat(100_000)]));
     await using run = launch({ through: ['perl', TRAP, 'ENOSYS', 'memfd_create'], env });
     expect(await run.code).toBe(70);
@@ -79,7 +79,7 @@ describe('the handover', () => {
 });
 
 describe('the supervisor', () => {
-  test('has an environment of the settings and PATH alone', async () => {
+  test('has an environment of the settings and PATH only', async () => {
     const settings = [
       ...readFileSync(join(import.meta.dir, '../../native/handover.c'), 'latin1').matchAll(/^ {2}"(\w+=\w+)",$/gm),
     ].map(([, text]) => text as string);
@@ -93,7 +93,7 @@ describe('the supervisor', () => {
     expect(environment).toEqual([...settings, 'PATH=/usr/bin:/bin']);
   });
 
-  test('has a session of its own, blocks no signal and ignores all that would end it', async () => {
+  test('has its own session, blocks no signal, and ignores all signals that would end it', async () => {
     await using pid1 = await supervise({ through: ['perl', '-e', '$SIG{CHLD} = "IGNORE"; exec @ARGV'] });
     const supervisor = await pid1.supervisor();
     expect(statOf(supervisor, 6)).toBe(`${supervisor}`);
@@ -106,7 +106,7 @@ describe('the supervisor', () => {
     );
   });
 
-  test('has its descriptors at fixed numbers and none that the container had', async () => {
+  test('has its descriptors at fixed numbers, and none of the container', async () => {
     await using pid1 = await supervise({ before: 'exec 3</etc/passwd 4</etc/passwd 5</etc/passwd 9</etc/passwd' });
     const supervisor = await pid1.supervisor();
     const kindOf = (fd: number) => readlinkSync(`/proc/${supervisor}/fd/${fd}`).replace(/:.*/, '');
@@ -123,7 +123,7 @@ describe('the supervisor', () => {
     );
   });
 
-  test('has standard descriptors where the container closed them', async () => {
+  test('has standard descriptors even if the container has closed them', async () => {
     await using pid1 = await supervise({ before: 'exec 0<&- 1>&- 2>&-' });
     const supervisor = await pid1.supervisor();
     for (const fd of [0, 1, 2]) expect(readlinkSync(`/proc/${supervisor}/fd/${fd}`)).toBe('/dev/null');
@@ -138,8 +138,8 @@ describe('the supervisor', () => {
   });
 });
 
-describe('a start that cannot work', () => {
-  test('names the second file and where it was looked for, 127', async () => {
+describe('a start that fails', () => {
+  test('names the missing second file with its path, 127', async () => {
     const program = install();
     rmSync(`${program}-supervisor`);
     await using run = launch({ program });
@@ -192,10 +192,10 @@ describe('a start that cannot work', () => {
     const through = ['setpriv', '--reuid=4242', '--regid=4242', '--clear-groups', 'prlimit', '--nproc=1'];
     await using run = launch({ program, pid1: false, before: 'true', through });
     expect(await run.code).toBe(70);
-    expect(run.output).toMatch(/^svc-super: cannot start the supervisor: no process can be made\. Raise the limit/m);
+    expect(run.output).toMatch(/^svc-super: cannot start the supervisor: no process can be created\. Raise the limit/m);
   });
 
-  test("a supervisor that exits before hello passes its code on, and init's name needs no second file", async () => {
+  test('has the exit code of a supervisor that exits before hello; `init` needs no second file', async () => {
     for (const code of [0, 3, 78, 255]) {
       await using run = launch({ env: { FAKE_EXIT: `${code}` } });
       expect(await run.code).toBe(code);

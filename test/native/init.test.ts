@@ -1,5 +1,6 @@
-// `svc-super init` as the native program alone: what it takes from tini and dumb-init, and what it does better than both.
-// Scenarios of our own, after the test suites of tini (github.com/krallin/tini) and dumb-init (github.com/Yelp/dumb-init).
+// `svc-super init`, without the supervisor's file: the features of tini and dumb-init, and those that neither has. The
+// scenarios are our own, and follow the test suites of tini (github.com/krallin/tini) and dumb-init
+// (github.com/Yelp/dumb-init).
 import { describe, expect, test } from 'bun:test';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +28,7 @@ const program = named('svc-super');
 const run = (args: readonly string[], options: StartOptions = {}) => start(program, ['init', ...args], options);
 const code = (args: readonly string[], options: StartOptions = {}) => codeOf(program, ['init', ...args], options);
 const text = (args: readonly string[], options: StartOptions = {}) => textOf(program, ['init', ...args], options);
-/** The words that a shell runs for a command. */
+/** The arguments with which a shell runs a command. */
 const line = (words: readonly string[]) => words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
 const INIT = line([program, 'init']);
 
@@ -65,7 +66,7 @@ describe.each(PLACES)('%s', (_where, pid1) => {
   });
 });
 
-test('nothing is printed where nothing is wrong', async () => {
+test('nothing is printed without an error', async () => {
   expect(await text(shell('exit 0'))).toBe('');
   expect(await text(shell('exit 3'), { pid1: false })).toBe('');
 });
@@ -78,7 +79,7 @@ describe('exec', () => {
     return path;
   };
 
-  test('a command that does not exist is 127, one that is no program 126, with the reason', async () => {
+  test('the exit code is 127 for a missing command and 126 for a file that is not a program, with the reason', async () => {
     expect(await code(['no-such-program'])).toBe(127);
     expect(await code(['/no/such'])).toBe(127);
     expect(await code(['/etc/passwd'])).toBe(126);
@@ -87,18 +88,18 @@ describe('exec', () => {
     expect(await text(['/no/such'])).toContain('cannot execute /no/such');
   });
 
-  test('an interpreter that does not exist is 127', async () => {
+  test('the exit code is 127 for a missing interpreter', async () => {
     expect(await code([file('no-interpreter', '#!/no/such/interpreter\n')])).toBe(127);
   });
 
-  test('a script without #! goes to the shell with its arguments', async () => {
+  test('a script without #! is run by the shell with its arguments', async () => {
     const script = file('plain', 'echo "$0: $1 $#"; exit 9\n');
     await using init = run([script, 'a b', 'c']);
     expect(await init.code).toBe(9);
     expect(init.output).toBe(`${script}: a b 2\n`);
   });
 
-  test('an ELF file for another machine is 126 and never a script', async () => {
+  test('the exit code is 126 for an ELF file for another machine, which is never run as a script', async () => {
     const foreign = Buffer.from(readFileSync(nativeBinary()));
     foreign.writeUInt16LE(0x15, 18);
     const path = file('foreign', foreign);
@@ -119,7 +120,7 @@ describe('exec', () => {
   });
 
   test.if(process.getuid?.() === 0 && !isSanitized())('a fork that is refused is reported', async () => {
-    // The superuser has no process limit: the run is another user's, of whom nothing else runs.
+    // Root has no process limit, so the command runs as another user, who has no other process.
     chmodSync(folder(), 0o755);
     const user = ['setpriv', '--reuid=54321', '--regid=54321', '--clear-groups', 'prlimit', '--nproc=1'];
     await using init = start('env', [...user, program, 'init', 'true']);
@@ -128,7 +129,7 @@ describe('exec', () => {
   });
 });
 
-describe('what the command inherits', () => {
+describe('the command inherits', () => {
   test('descriptors, and PID 1 keeps none of them', async () => {
     const perl = `use Fcntl; pipe(R, W); if (!fork) { close W; sysread(R, $l, 9); print "closed\\n"; exit }
       close R; fcntl(W, F_SETFD, 0); my $fd = fileno W; exec @ARGV, "exec $fd>&-; exec sleep 60"`;
@@ -163,7 +164,7 @@ describe('what the command inherits', () => {
     );
   });
 
-  test('where SIGCHLD is ignored the exit code is still known', async () => {
+  test('an ignored SIGCHLD, and its exit code is returned nevertheless', async () => {
     const set = `$SIG{CHLD} = "IGNORE"; exec @ARGV`;
     const show = ['grep', '^SigIgn', '/proc/self/status'];
     expect(await textOf('perl', ['-e', set, program, 'init', ...show])).toBe('SigIgn:\t0000000000010000\n');
@@ -276,7 +277,7 @@ describe('options', () => {
 
 describe('standard error that accepts no output', () => {
   test('does not block the init', async () => {
-    // A pipe that is full and not read.
+    // A full pipe without a reader.
     const full = `use Fcntl; pipe(R, W); fcntl(W, F_SETFL, O_NONBLOCK); 1 while syswrite(W, "x" x 4096);
       fcntl(W, F_SETFL, 0); fcntl(R, F_SETFD, 0); open(STDERR, ">&W"); exec @ARGV`;
     expect(await codeOf('perl', ['-e', full, program, 'init', '-vvv', '-w', ...shell('exit 6')])).toBe(6);
@@ -295,7 +296,7 @@ describe('terminal', () => {
     expect(await reader.code).toBe(0);
   });
 
-  test('Ctrl-Z does not stop a command for ever where no shell can continue it', async () => {
+  test('Ctrl-Z does not stop a command permanently if no shell can continue it', async () => {
     const perl = `$| = 1; $SIG{CONT} = sub { syswrite(STDOUT, "continued\\n") }; print "ready\\n"; $_ = <STDIN> until /end/; exit 5`;
     await using init = run(['perl', '-e', perl], { terminal: true });
     await init.line(/^ready/);
@@ -320,7 +321,7 @@ describe('terminal', () => {
     await init.line(/^continued$/);
   });
 
-  test('suspended, continued in the background and in the foreground by a shell', async () => {
+  test('a shell can suspend the command, and continue it in the background and in the foreground', async () => {
     const perl = `$| = 1; $SIG{CONT} = sub { syswrite STDOUT, "resumed\\n" }; print "started\\n";
       while (1) { $_ = <STDIN> // next; print "got $_"; exit 3 if /end/ }`;
     const script = join(folder(), 'job.pl');
@@ -350,7 +351,7 @@ describe('terminal', () => {
   });
 
   test('a shell script below has the terminal again after the command', async () => {
-    // In a process group that has a number in this namespace.
+    // The process group has a number in this namespace.
     const env = { PS1: '$ ', TERM: 'dumb' };
     await using bash = start('bash', ['--norc', '--noprofile', '-i'], { terminal: true, env });
     bash.type(`sh -c "${INIT} true; echo ended; read word; echo got=\\$word"\n`);

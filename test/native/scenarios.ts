@@ -1,4 +1,4 @@
-// Programs in Perl and steps that the tests of several inits have in common. Contains no test.
+// Perl programs and steps for the tests of several inits. Contains no test.
 import { expect } from 'bun:test';
 import { listener, type Started } from '../helpers/native.ts';
 
@@ -20,7 +20,7 @@ export const withPendingTerm = `use POSIX;
 /** Unblocks SIGTERM, then sleeps. */
 export const unblockTerm = 'use POSIX; sigprocmask(SIG_UNBLOCK, POSIX::SigSet->new(SIGTERM)); sleep 60';
 
-/** Makes that many orphans, waits until no process is a zombie, and runs `end`. */
+/** Creates that many orphans, waits until no process is a zombie, and runs `end`. */
 export const makeOrphans = (count: number, end: string): string => `
   for (1 .. ${count}) { if (!fork) { fork and exit; exit 3 } wait }
   do { opendir(D, "/proc"); $z = 0;

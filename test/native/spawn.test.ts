@@ -1,5 +1,5 @@
-// Starting programs and reporting their ends: attributes in force at the first instruction, streams, failures by step and
-// errno, exact statuses. The frames go to the program itself.
+// The start of programs and the reports of their ends: attributes that are in force at the first instruction, streams,
+// failures by step and errno, exact statuses. The test sends frames to the native program.
 import { describe, expect, test } from 'bun:test';
 import { chmodSync, copyFileSync, existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -13,7 +13,7 @@ useNative();
 const rootTest = isRoot ? test : test.skip;
 const NOBODY = { uid: 65_534, gid: 65_533, groups: [65_533, 7, 9] };
 
-/** A file of the test's folder that anybody may use. */
+/** Creates a file in the test's folder that every user may access. */
 function file(name: string, content: string, mode = 0o755): string {
   const path = join(folder(), name);
   writeFileSync(path, content, { encoding: 'latin1' });
@@ -79,7 +79,7 @@ describe('attributes are in force at the first instruction', () => {
     expect(await pid1.outputOf({ argv: ['cat', '/proc/self/limits'] })).toMatch(/^Max file locks +unlimited /m);
   });
 
-  test('the working directory and a session of its own', async () => {
+  test('the working directory and its own session', async () => {
     await using pid1 = await takeOver();
     const text = await pid1.outputOf({ argv: ['sh', '-c', 'pwd; cat /proc/$$/stat'], cwd: '/usr/lib' });
     const [directory = '', stat = ''] = text.split('\n');
@@ -193,7 +193,7 @@ describe('streams', () => {
     expect(await pid1.failed(pid1.spawn({ argv, streams }))).toMatchObject({ step: 'streams', errno: 21, index: 0 });
   });
 
-  test('the writing ends of PID 1 are closed: the reader meets the end', async () => {
+  test('PID 1 closes its writing ends: the reader gets the end of file', async () => {
     await using pid1 = await takeOver();
     const run = pid1.spawn({ argv: ['echo', 'x'] });
     // `read` would wait if a writing end were still open.
@@ -248,7 +248,7 @@ describe('failures', () => {
     if (options.notify === 'same') await pid1.spawned(pid1.spawn({ argv: ['sleep', '1000'], notify: 'same' }));
     const failed = await pid1.failed(pid1.spawn(options));
     expect(failed).toMatchObject(expected);
-    // The failed run leaves nothing behind, and the next run works.
+    // The failed run does not affect the next one.
     expect(await pid1.outputOf({ argv: ['echo', 'next'] })).toBe('next\n');
     const exits = pid1.all('exited').filter(({ run }) => run === failed.run);
     expect(exits).toEqual([]);
@@ -329,18 +329,18 @@ describe('programs', () => {
     expect(await pid1.outputOf({ argv: ['a script\nof two lines'], env })).toBe(`${path}  0\n`);
   });
 
-  test('an ELF file for another machine is never given to a shell', async () => {
+  test('an ELF file for another machine is never run by a shell', async () => {
     await using pid1 = await takeOver();
     const foreign = file('foreign', '\x7fELF\necho a shell has read this\n');
     expect(await pid1.failed(pid1.spawn({ argv: [foreign] }))).toMatchObject({ step: 'exec', errno: 8 });
-    // A real one, where no emulator is registered with the kernel (binfmt_misc).
+    // A real ELF file, if no emulator for it is registered with the kernel (binfmt_misc).
     const other = process.arch === 'x64' ? 'arm64' : 'x64';
     if (existsSync('/proc/sys/fs/binfmt_misc/qemu-aarch64')) return;
     const program = join(import.meta.dir, `../../native/prebuilt/svc-super-${other}`);
     expect(await pid1.failed(pid1.spawn({ argv: [program] }))).toMatchObject({ step: 'exec', errno: 8 });
   });
 
-  test('the next folder of PATH is tried, and EACCES is what remains', async () => {
+  test('all folders of PATH are tried, and EACCES is reported if one of them caused it', async () => {
     await using pid1 = await takeOver();
     file('found', '', 0o644);
     const PATH = `/no/such:/etc/passwd:${folder()}`;
@@ -368,7 +368,7 @@ describe('exits', () => {
     expect((await pid1.exited(run)).status & 0x7f).toBe(6);
   });
 
-  test('exits come in the order in which they were reaped, each after its start', async () => {
+  test('exits are reported in the order of reaping, each after its start', async () => {
     await using pid1 = await takeOver();
     const runs = [3, 1, 2].map(
       (rank) =>
@@ -388,7 +388,7 @@ describe('exits', () => {
     expect(pid1.all('exited').map(({ run }) => run)).toEqual(byRank);
   });
 
-  test('two thousand runs at once are each reported, started before ended, with their own code', async () => {
+  test('for two thousand runs at the same time, each start and then each exit is reported, with the right code', async () => {
     await using pid1 = await takeOver();
     const streams = {};
     const runs = Array.from({ length: 2_000 }, (_, at) =>

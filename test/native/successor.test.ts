@@ -1,14 +1,14 @@
-// The supervisor dies, and PID 1 starts the next one: what that receives, what is executed and what is not, and when PID 1
-// gives up. The test plays each supervisor.
+// The supervisor dies, and PID 1 starts its successor: the state that the successor receives, the requests that are executed,
+// and when PID 1 gives up. The test acts as each supervisor.
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import {
+  encodeAcknowledge,
   encodeBatch,
   encodeKeep,
   encodeRelease,
   encodeSignal,
   encodeSpawn,
-  encodeTaken,
   type SpawnFrame,
 } from '../../src/pid1/protocol.ts';
 import type { Succession } from '../../src/plan/plan.ts';
@@ -21,7 +21,7 @@ const record = (text: string) => Buffer.from(text);
 const keep = (records: Readonly<Record<number, string>>) =>
   encodeKeep(new Map(Object.entries(records).map(([key, text]) => [Number(key), record(text)])));
 
-/** Becomes a supervisor that has something to leave. */
+/** Takes over as a supervisor that has stored records. */
 async function begin(settings: Partial<Succession> = {}, options: SuperviseOptions = {}): Promise<Supervised> {
   const pid1 = await supervise(options);
   pid1.hello(5_000, [2, 3, 15], settings);
@@ -30,7 +30,7 @@ async function begin(settings: Partial<Succession> = {}, options: SuperviseOptio
   return pid1;
 }
 
-/** Kills the supervisor and becomes the next one; resolves when that has received everything. */
+/** Kills the supervisor and takes over as its successor; resolves when the whole state was received. */
 async function replace(pid1: Supervised, settings: Partial<Succession> = {}): Promise<Supervised> {
   sendSignal(await pid1.supervisor(), 9);
   const next = await pid1.successor();
@@ -53,40 +53,43 @@ const PUPPET = perl(
 );
 
 describe('the successor', () => {
-  test.each(PLACES)('receives the records, the runs and how the one before ended, %s', async (_where, isPid1) => {
-    await using pid1 = await begin({}, { pid1: isPid1 });
-    const large = 'x'.repeat(200_000);
-    pid1.send(keep({ 1: 'first', 2: 'gone', 7: large, 1000: '' }), keep({ 1: 'a longer second', 2: '' }));
-    const running = pid1.spawn({ argv: PUPPET, mark: 99n });
-    const ending = pid1.spawn({ argv: PUPPET });
-    const failing = pid1.spawn({ argv: ['/no/such/program'] });
-    for (const run of [running, ending]) await pid1.line(run, /^ready$/);
-    await pid1.failed(failing);
-    const { pid, start, pipes } = await pid1.spawned(running);
-    const last = await pid1.outer((await pid1.spawned(ending)).pid);
-    const supervisor = await pid1.supervisor();
-    // It exits while there is no supervisor.
-    sendSignal(supervisor, 19);
-    await pid1.until('it to be stopped', () => statusOf(supervisor, 'State').startsWith('T'));
-    sendSignal(last, 15);
-    await pid1.until('the exit', () => statusOf(last, 'State') === '');
-    await using next = await replace(pid1);
-    expect(recordsOf(next)).toEqual({ 0: 'head', 1: 'a longer second', 7: large });
-    const runs = new Map(next.all('run').map((entry) => [entry.run, entry]));
-    expect(runs.get(running)).toMatchObject({ state: 'executing', pid, start, pipes, mark: 99n });
-    expect(runs.get(ending)).toMatchObject({ state: 'exited', status: 7 << 8 });
-    expect(runs.get(failing)).toMatchObject({ state: 'failed', failure: { step: 'exec', errno: 2 } });
-    const { lines } = splitHandover(next.handover);
-    expect(lines).toContain('restarts=1');
-    expect(lines).toContain('death=signal 9');
-    expect(next.all('restored')).toEqual([{ type: 'restored', lastRun: failing }]);
-    // The pipe is the same one.
-    sendSignal(await next.outer(pid), 10);
-    expect((await next.signal(15, { kind: 'main', run: running })).length).toBe(0);
-    expect((await next.exited(running)).status).toBe(7 << 8);
-  });
+  test.each(PLACES)(
+    'receives the records, the runs and the end of the previous supervisor, %s',
+    async (_where, isPid1) => {
+      await using pid1 = await begin({}, { pid1: isPid1 });
+      const large = 'x'.repeat(200_000);
+      pid1.send(keep({ 1: 'first', 2: 'gone', 7: large, 1000: '' }), keep({ 1: 'a longer second', 2: '' }));
+      const running = pid1.spawn({ argv: PUPPET, mark: 99n });
+      const ending = pid1.spawn({ argv: PUPPET });
+      const failing = pid1.spawn({ argv: ['/no/such/program'] });
+      for (const run of [running, ending]) await pid1.line(run, /^ready$/);
+      await pid1.failed(failing);
+      const { pid, start, pipes } = await pid1.spawned(running);
+      const last = await pid1.outer((await pid1.spawned(ending)).pid);
+      const supervisor = await pid1.supervisor();
+      // The program exits while there is no supervisor.
+      sendSignal(supervisor, 19);
+      await pid1.until('it to be stopped', () => statusOf(supervisor, 'State').startsWith('T'));
+      sendSignal(last, 15);
+      await pid1.until('the exit', () => statusOf(last, 'State') === '');
+      await using next = await replace(pid1);
+      expect(recordsOf(next)).toEqual({ 0: 'head', 1: 'a longer second', 7: large });
+      const runs = new Map(next.all('run').map((entry) => [entry.run, entry]));
+      expect(runs.get(running)).toMatchObject({ state: 'executing', pid, start, pipes, mark: 99n });
+      expect(runs.get(ending)).toMatchObject({ state: 'exited', status: 7 << 8 });
+      expect(runs.get(failing)).toMatchObject({ state: 'failed', failure: { step: 'exec', errno: 2 } });
+      const { lines } = splitHandover(next.handover);
+      expect(lines).toContain('restarts=1');
+      expect(lines).toContain('death=signal 9');
+      expect(next.all('restored')).toEqual([{ type: 'restored', lastRun: failing }]);
+      // The pipe is the same one.
+      sendSignal(await next.outer(pid), 10);
+      expect((await next.signal(15, { kind: 'main', run: running })).length).toBe(0);
+      expect((await next.exited(running)).status).toBe(7 << 8);
+    },
+  );
 
-  test('starts where a released run is forgotten, and one that is released later too', async () => {
+  test('does not receive runs that were released, before or after their exit', async () => {
     await using pid1 = await begin();
     const [first, second] = [pid1.spawn({ argv: ['/bin/true'] }), pid1.spawn({ argv: ['/bin/true'] })];
     await pid1.exited(first);
@@ -103,7 +106,7 @@ describe('the successor', () => {
     expect(third.all('restored')).toEqual([{ type: 'restored', lastRun: second }]);
   });
 
-  test('receives signals and notifications that had no effect, and no others', async () => {
+  test('receives signals and notifications that were not acknowledged, and no others', async () => {
     await using pid1 = await begin();
     const name = `svc-test-${process.pid}`;
     const notify = perl(
@@ -113,8 +116,8 @@ describe('the successor', () => {
     await pid1.event('notified', ({ text }) => text === 'two');
     await pid1.started.signal(1);
     await pid1.event('received', ({ signal }) => signal === 1);
-    // The first of the three has had its effect.
-    pid1.send(encodeTaken(1));
+    // The first of the three was acknowledged.
+    pid1.send(encodeAcknowledge(1));
     await pid1.signal(0);
     const supervisor = await pid1.supervisor();
     sendSignal(supervisor, 19);
@@ -123,7 +126,7 @@ describe('the successor', () => {
     await using next = await replace(pid1);
     expect(next.all('notified').map(({ text }) => text)).toEqual(['two']);
     expect(next.all('received').map(({ signal }) => signal)).toEqual([1, 10]);
-    next.send(encodeTaken(3));
+    next.send(encodeAcknowledge(3));
     await next.signal(0);
     await using third = await replace(next);
     expect([third.all('notified'), third.all('received')]).toEqual([[], []]);
@@ -138,20 +141,20 @@ describe('a batch', () => {
     argv: ['/bin/sleep', '1000'],
   };
 
-  test('is executed and kept whole, even if its replies need more room than there is', async () => {
+  test('is executed and stored completely, even if its replies do not fit into the buffers', async () => {
     await using pid1 = await begin();
     const targets = Array.from({ length: 256 }, () => ({ kind: 'main', run: 99_999 }) as const);
     const signals = Array.from({ length: 200 }, (_, at) => encodeSignal(1_000 + at, 9, targets));
     pid1.socket.pause();
     pid1.send(encodeBatch([...signals, keep({ 3: 'kept' }), encodeSpawn(spawn)]));
-    // Its replies fill all buffers: PID 1 has handled a part, and dies not.
+    // The replies fill all buffers: PID 1 has handled a part of the batch.
     await pid1.until('the batch to be read', () => pid1.socket.writableLength === 0);
     await using next = await replace(pid1);
     expect(recordsOf(next)).toEqual({ 0: 'head', 3: 'kept' });
     expect(next.all('run').map(({ run }) => run)).toEqual([5]);
   });
 
-  test.each([9, 20, 60, -1])('of which only the bytes to %i were written is not executed at all', async (end) => {
+  test.each([9, 20, 60, -1])('is not executed at all if only the bytes up to %i were written', async (end) => {
     await using pid1 = await begin();
     const batch = encodeBatch([keep({ 3: 'kept' }), encodeSpawn(spawn)]);
     pid1.send(batch.subarray(0, end));
@@ -163,7 +166,7 @@ describe('a batch', () => {
     await next.spawned(5);
   });
 
-  test('that is sent again starts no run twice', async () => {
+  test('starts no run twice if it is sent again', async () => {
     await using pid1 = await begin();
     pid1.send(encodeBatch([encodeSpawn(spawn)]));
     const { pid } = await pid1.spawned(5);
@@ -175,7 +178,7 @@ describe('a batch', () => {
   });
 });
 
-test('records are what was kept last, in whatever sizes and order', async () => {
+test('records have their latest content, for any sizes and order', async () => {
   let pid1 = await begin({ deathsYoung: 1_000, longestPause: 1 });
   const size = fc.oneof(fc.nat({ max: 40 }), fc.nat({ max: 9_000 }), fc.nat({ max: 90_000 }));
   const changes = fc.array(fc.tuple(fc.nat({ max: 12 }), size, fc.nat({ max: 25 })), { minLength: 1, maxLength: 30 });
@@ -199,7 +202,7 @@ test('records are what was kept last, in whatever sizes and order', async () => 
   }
 });
 
-describe('a supervisor that does not answer', () => {
+describe('a supervisor that does not respond', () => {
   test('is replaced', async () => {
     await using pid1 = await begin({ hungAfter: 300 });
     const run = pid1.spawn({ argv: PUPPET });
@@ -211,18 +214,18 @@ describe('a supervisor that does not answer', () => {
     expect(next.all('run')).toMatchObject([{ run, state: 'executing' }]);
   });
 
-  test('is asked before, and is left alone if it answers', async () => {
+  test('gets a ping first, and is not killed if it responds', async () => {
     await using pid1 = await begin({ hungAfter: 300 });
     const supervisor = await pid1.supervisor();
     for (let asked = 1; asked <= 4; asked += 1) {
       await pid1.until('a ping', () => pid1.all('ping').length === asked);
-      pid1.send(encodeTaken(0));
+      pid1.send(encodeAcknowledge(0));
     }
     expect(await pid1.supervisor()).toBe(supervisor);
     expect(pid1.all('ping').length).toBe(4);
   });
 
-  test('while a stop is asked for: PID 1 stops everything, 0', async () => {
+  test('after a stop request: PID 1 stops all services, 0', async () => {
     await using pid1 = await begin({ stopWait: 200 });
     await pid1.line(pid1.spawn({ argv: PUPPET }), /^ready$/);
     const supervisor = await pid1.supervisor();
@@ -231,11 +234,11 @@ describe('a supervisor that does not answer', () => {
     await pid1.started.signal(15);
     expect(await pid1.code).toBe(0);
     expect(pid1.output).toMatch(
-      /^svc-super: asked to stop, and no supervisor answers: stopping 1 running processes without it$/m,
+      /^svc-super: a stop was requested, and the supervisor does not respond: stopping 1 running processes without it$/m,
     );
   });
 
-  test('while a stop is asked for: 137 if a program had to be killed', async () => {
+  test('after a stop request: 137 if a program had to be killed', async () => {
     await using pid1 = await supervise();
     pid1.hello(300, [15], { stopWait: 200 });
     pid1.send(keep({ 0: 'head' }));
@@ -293,4 +296,68 @@ describe('PID 1 gives up', () => {
     await pid1.started.signal(15);
     expect(await pid1.code).toBe(0);
   });
+
+  test('and gives the services their grace period, from the moment of the request on', async () => {
+    const streams = { 0: { kind: 'null' }, 1: { kind: 'pipe' } } as const;
+    await using pid1 = await begin({ deathsBefore: 100, longestPause: 60_000, stopWait: 200 });
+    const slow = perl(
+      '$SIG{TERM} = sub { select(undef, undef, undef, 0.4); syswrite STDOUT, "flushed\n"; exit 0 }; syswrite STDOUT, "ready\n"; sleep 1000 while 1',
+    );
+    await pid1.line(pid1.spawn({ argv: slow, streams }), /^ready$/);
+    sendSignal(await pid1.supervisor(), 9);
+    const next = await pid1.successor();
+    sendSignal(await next.supervisor(), 9);
+    await pid1.started.signal(15);
+    expect(await pid1.code).toBe(0);
+    expect(pid1.output).toMatch(/^flushed$/m);
+  });
+
+  test('and sends no stop signal that the supervisor has sent already', async () => {
+    const streams = { 0: { kind: 'null' }, 1: { kind: 'pipe' } } as const;
+    await using pid1 = await begin({ stopWait: 200 });
+    const counting = perl(
+      '$SIG{TERM} = sub { syswrite STDOUT, "TERM\n"; $SIG{ALRM} = sub { exit 0 }; alarm 1 }; syswrite STDOUT, "ready\n"; sleep 1000 while 1',
+    );
+    const run = pid1.spawn({ argv: counting, stopSignal: 15, streams });
+    await pid1.line(run, /^ready$/);
+    await pid1.signal(15, { kind: 'main', run });
+    await pid1.line(run, /^TERM$/);
+    const supervisor = await pid1.supervisor();
+    sendSignal(supervisor, 19);
+    await pid1.until('it to be stopped', () => statusOf(supervisor, 'State').startsWith('T'));
+    await pid1.started.signal(15);
+    expect(await pid1.code).toBe(0);
+    expect(pid1.output).not.toMatch(/^TERM$/m);
+  });
+});
+
+test('a supervisor that dies before anything was kept or started has a first one after it', async () => {
+  await using pid1 = await supervise();
+  pid1.hello();
+  await pid1.signal(0);
+  sendSignal(await pid1.supervisor(), 9);
+  const next = await pid1.successor();
+  expect(splitHandover(next.handover).lines.filter((line) => line.startsWith('restarts='))).toEqual([]);
+  next.hello();
+  expect((await next.outputOf({ argv: ['/bin/echo', 'hello'] })).trim()).toBe('hello');
+});
+
+test('exits are reported in the order in which they happened', async () => {
+  await using pid1 = await begin();
+  const runs = Array.from({ length: 3 }, () => pid1.spawn({ argv: PUPPET }));
+  const outers: number[] = [];
+  for (const run of runs) {
+    await pid1.line(run, /^ready$/);
+    outers.push(await pid1.outer((await pid1.spawned(run)).pid));
+  }
+  const supervisor = await pid1.supervisor();
+  sendSignal(supervisor, 19);
+  await pid1.until('it to be stopped', () => statusOf(supervisor, 'State').startsWith('T'));
+  for (const at of [2, 0, 1]) {
+    sendSignal(outers[at] ?? 0, 15);
+    await pid1.until('the exit', () => statusOf(outers[at] ?? 0, 'State') === '');
+  }
+  await using next = await replace(pid1);
+  const entries = [...next.all('run')].sort((a, b) => a.order - b.order);
+  expect(entries.map(({ run }) => run)).toEqual([runs[2], runs[0], runs[1]] as number[]);
 });

@@ -1,4 +1,4 @@
-// PID 1 and its supervisor: signals in both directions, orphans, a supervisor that reads nothing, and notify sockets.
+// PID 1 and its supervisor: received and sent signals, orphans, a supervisor that reads nothing, and notify sockets.
 import { describe, expect, test } from 'bun:test';
 import { existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,13 +23,13 @@ describe('signals', () => {
       await pid1.event('received', (event) => event.signal === signal);
     }
     expect(pid1.all('received').length).toBe(61);
-    // The report names the sender if the sender has a number in this PID namespace.
+    // The report names the sender if the sender has a PID in this namespace.
     const run = pid1.spawn({ argv: perl('kill 10, 1; print $$') });
     const { pid } = await pid1.spawned(run);
     await pid1.event('received', (event) => event.signal === 10 && event.pid === pid);
   });
 
-  test('a process is named by number and start time, and no other process is ever signalled', async () => {
+  test('a process is identified by PID and start time, and no other process is ever signalled', async () => {
     await using pid1 = await takeOver();
     const run = pid1.spawn({ argv: shell('sleep 1000 & echo $!; wait') });
     const { pid, start } = await pid1.spawned(run);
@@ -66,7 +66,7 @@ describe('signals', () => {
     expect((await pid1.exited(run)).status).toBe(0);
   });
 
-  test('a main process and a group are named by their run', async () => {
+  test('a main process and a process group are identified by their run', async () => {
     await using pid1 = await takeOver();
     const argv = perl(
       'if (!fork) { $SIG{TERM} = sub { exit 0 }; syswrite STDOUT, "child\\n"; sleep 1000 while 1 } $SIG{TERM} = sub { exit 3 }; $SIG{USR1} = sub { syswrite STDOUT, "main\\n" }; sleep 1000 while 1',
@@ -90,7 +90,7 @@ describe('signals', () => {
     expect(await pid1.signal(9, { kind: 'process', pid: other, start })).toEqual([{ index: 0, errno: 1 }]);
   });
 
-  test('a thousand are signalled by one request, and the first 256 failures are named', async () => {
+  test('one request can signal a thousand processes, and the first 256 failures are reported', async () => {
     await using pid1 = await takeOver();
     const runs = Array.from({ length: 1_000 }, () => pid1.spawn({ argv: ['sleep', '1000'], streams: {} }));
     for (const run of runs) await pid1.spawned(run);
@@ -102,7 +102,7 @@ describe('signals', () => {
 });
 
 describe('orphans', () => {
-  test('are reported by number while they are watched, and by count otherwise', async () => {
+  test('are reported by PID while they are watched, and by count otherwise', async () => {
     await using pid1 = await takeOver();
     pid1.send(encodeWatch(true));
     const orphan = 'if (!fork) { if (!fork) { syswrite STDOUT, "orphan $$\\n"; exit } exit } wait';
@@ -117,7 +117,7 @@ describe('orphans', () => {
 });
 
 describe('a supervisor that reads nothing', () => {
-  test('costs neither memory nor processor time, and receives all reports afterwards', async () => {
+  test('costs no memory or processor time, and receives all reports afterwards', async () => {
     await using pid1 = await takeOver();
     const outer = await pid1.started.pid();
     const fork =
@@ -190,7 +190,7 @@ describe('a supervisor that reads nothing', () => {
 });
 
 describe('notify sockets', () => {
-  test('pass on each datagram with its sender, truncate none silently and keep no descriptor', async () => {
+  test('pass on each datagram with its sender, report truncation, and keep no descriptor', async () => {
     await using pid1 = await takeOver();
     const notify = `svc-test-${process.pid}-${Math.random()}`;
     const text = `use Socket; socket(S, PF_UNIX, SOCK_DGRAM, 0); connect(S, pack_sockaddr_un("\\0" . shift)) or die "$!";
@@ -217,7 +217,7 @@ describe('notify sockets', () => {
     for (let at = 0; at < 50; at += 1) await send(`A=${at}`, uid, [file, file]);
     await send('x'.repeat(8_192), uid, []);
     await send('y'.repeat(8_193), uid, []);
-    if (isRoot) await send('stranger', 65_534, []);
+    if (isRoot) await send('other', 65_534, []);
     await send('last', uid, []);
     await pid1.event('notified', (event) => event.text === 'last');
     const texts = pid1
@@ -226,7 +226,7 @@ describe('notify sockets', () => {
       .map((event) => event.text);
     expect(texts.slice(0, 50)).toEqual(Array.from({ length: 50 }, (_, at) => `A=${at}`));
     expect(texts.slice(50, 52)).toEqual(['x'.repeat(8_192), '']);
-    if (isRoot) expect(pid1.all('notified').find((event) => event.text === 'stranger')).toMatchObject({ uid: 65_534 });
+    if (isRoot) expect(pid1.all('notified').find((event) => event.text === 'other')).toMatchObject({ uid: 65_534 });
     expect(descriptors()).toBe(before);
     pid1.send(encodeRelease(run));
     await pid1.until('the socket to be closed', () => descriptors() < before);

@@ -1,12 +1,12 @@
-// The numbers and words that the native program and the TypeScript code share, and the files of native/prebuilt, which must be
-// compiled from these sources for both architectures.
+// The numbers and texts that the native program and the TypeScript code share, and the files of native/prebuilt, which must
+// be compiled from these sources for both architectures.
 import { describe, expect, test } from 'bun:test';
 import { chmodSync, copyFileSync, readFileSync } from 'node:fs';
 import { arch } from 'node:os';
 import { join } from 'node:path';
 import { checkPrebuilt, findDifferences } from '../../scripts/native.ts';
 import { COMMANDS } from '../../src/commands.ts';
-import { WHY } from '../../src/linux/places.ts';
+import { WHY } from '../../src/linux/socket-paths.ts';
 import { EVENT, PROTOCOL, REQUEST, RESOURCES, STEPS, TARGET } from '../../src/pid1/protocol.ts';
 import { FD } from '../../src/platform/handover.ts';
 import { UNSAFE } from '../../src/text.ts';
@@ -33,7 +33,7 @@ function constantsOf(file: string, prefix: string): Record<string, number> {
   return found;
 }
 
-/** `noSocket` as C has it: NO_SOCKET. */
+/** `noSocket` in the notation of C: NO_SOCKET. */
 const asConstants = (table: Readonly<Record<string, number>>) =>
   Object.fromEntries(
     Object.entries(table).map(([name, number]) => [
@@ -42,7 +42,7 @@ const asConstants = (table: Readonly<Record<string, number>>) =>
     ]),
   );
 
-describe('the two halves agree', () => {
+describe('both sides agree', () => {
   test('on requests, events and targets', () => {
     expect(constantsOf('frames.h', 'REQUEST_')).toEqual(asConstants(REQUEST));
     // EVENT_MOST is a size.
@@ -67,7 +67,7 @@ describe('the two halves agree', () => {
     expect(limits).toEqual({ NOFILE: RESOURCES.nofile, LOCKS: RESOURCES.locks });
   });
 
-  test('on the characters that are not shown', () => {
+  test('on the characters that are escaped', () => {
     const table = /unsafe\[\] = \{([\s\S]*?)\n\};/.exec(source('text.c'))?.[1] ?? '';
     const ranges = [...table.matchAll(/\{(0x\w+), (0x\w+)\}/g)].map(([, first, last]) => [Number(first), Number(last)]);
     const isListed = (code: number) => ranges.some(([first = 0, last = 0]) => code >= first && code <= last);
@@ -90,7 +90,7 @@ describe('the two halves agree', () => {
 describe.each(['x64', 'arm64'])('native/prebuilt for %s', (architecture) => {
   const bytes = () => readFileSync(checkPrebuilt(architecture));
 
-  test('was made from these sources, and is the file of its manifest', () => {
+  test('was compiled from these sources, and is the file of its manifest', () => {
     expect(() => checkPrebuilt(architecture)).not.toThrow();
   });
 
@@ -125,7 +125,7 @@ describe.each(['x64', 'arm64'])('native/prebuilt for %s', (architecture) => {
   });
 });
 
-test('the compiler of the manifest makes the same bytes', () => {
+test('the compiler of the manifest creates the same bytes', () => {
   const differences = findDifferences();
   const isHere = differences.every((text) => !text.includes('the compiler here is'));
   if (isHere || process.env.CI === 'true') expect(differences).toEqual([]);
@@ -141,7 +141,7 @@ describe.skipIf(emulator === null && arch() !== 'arm64')('the program for arm64'
   };
   const through = emulator === null ? [] : [emulator];
 
-  test('runs a command and has its code', async () => {
+  test('runs a command and returns its exit code', async () => {
     const words = [...through, program(), 'init', '--', 'sh', '-c', 'echo from arm64; exit 7'];
     const text = await textOf('/bin/sh', ['-c', '"$@"; echo code $?', 'sh', ...words]);
     // qemu has no PR_SET_CHILD_SUBREAPER: the program prints a warning first.

@@ -1,5 +1,5 @@
-// Called as tini (or docker-init), the native program does what tini 0.19 does. Scenarios of our own for what tini's
-// README and test suite (github.com/krallin/tini) promise; the genuine tini runs beside it.
+// Called as tini (or docker-init), the native program behaves like tini 0.19. The scenarios are our own, and cover the
+// README and the test suite of tini (github.com/krallin/tini); the original tini runs them too.
 import { describe, expect, test } from 'bun:test';
 import {
   codeOf,
@@ -52,7 +52,7 @@ describe.each(contenders('tini'))('tini, %s', (_label, tini) => {
     });
   });
 
-  test('-e maps exit codes to 0, those of signals too', async () => {
+  test('-e maps exit codes to 0, including those of signals', async () => {
     const args = ['-e', '3', '-e143', '--'];
     expect(await codeOf(tini, [...args, ...shell('exit 3')])).toBe(0);
     expect(await codeOf(tini, [...args, ...shell('exit 4')])).toBe(4);
@@ -70,7 +70,7 @@ describe.each(contenders('tini'))('tini, %s', (_label, tini) => {
     expect(await codeOf(tini, args)).toBe(1);
   });
 
-  test('a command that does not exist is 127, one that is no program 126', async () => {
+  test('the exit code is 127 for a missing command and 126 for a file that is not a program', async () => {
     expect(await codeOf(tini, ['--', '/no/such'])).toBe(127);
     expect(await codeOf(tini, ['--', 'no-such-program'])).toBe(127);
     expect(await codeOf(tini, ['--', '/etc/passwd'])).toBe(126);
@@ -135,7 +135,7 @@ describe.each(contenders('tini'))('tini, %s', (_label, tini) => {
     expect(await textOf(tini, ['-s', '--', 'perl', '-e', show], { pid1: false })).toBe('adopted\n');
   });
 
-  test('blocked and ignored signals reach the command as they were', async () => {
+  test('the command inherits blocked and ignored signals unchanged', async () => {
     const set = `use POSIX; $SIG{HUP} = $SIG{TTOU} = "IGNORE";
       sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGUSR1, SIGTTIN)); exec @ARGV`;
     const args = ['-e', set, tini, '--', 'grep', '-E', '^Sig(Blk|Ign)', '/proc/self/status'];

@@ -1,5 +1,4 @@
-// Frames as bytes: events are read in whatever pieces they arrive. What requests look like to the other side is tested there
-// (test/native).
+// Frames as bytes: events are decoded from any pieces. The tests of the native program (test/native) decode the requests.
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { EVENT, EventReader, encodeHello, encodeSignal, type Pid1Event, STEPS } from '../../src/pid1/protocol.ts';
@@ -38,10 +37,10 @@ const SAMPLES: readonly (readonly [Buffer, Pid1Event])[] = [
   ],
   [frame(EVENT.kept, u32(3, 9), Buffer.from('four')), { type: 'kept', key: 3, size: 9, part: Buffer.from('four') }],
   [
-    frame(EVENT.run, u32(7, 3, 42), u64(99), u64(2 ** 53), u32(12, 2, 0, 0x0300, 2, 9, 10)),
+    frame(EVENT.run, u32(7, 3, 42), u64(99), u64(2 ** 53), u32(12, 2, 0, 0x0300, 5, 2, 9, 10)),
     {
       type: 'run',
-      ...{ run: 7, state: 'exited', pid: 42, start: 99, mark: 2n ** 53n, status: 0x0300, pipes: [9, 10] },
+      ...{ run: 7, state: 'exited', pid: 42, start: 99, mark: 2n ** 53n, status: 0x0300, order: 5, pipes: [9, 10] },
       failure: { step: 'exec', errno: 2, index: 0 },
     },
   ],
@@ -49,12 +48,12 @@ const SAMPLES: readonly (readonly [Buffer, Pid1Event])[] = [
   [frame(EVENT.ping), { type: 'ping' }],
 ];
 
-test('every event is read', () => {
+test('every event is decoded', () => {
   for (const [bytes, event] of SAMPLES) expect(new EventReader().push(bytes)).toEqual([event]);
   expect(SAMPLES.map(([, { type }]) => type).sort()).toEqual(Object.keys(EVENT).sort() as Pid1Event['type'][]);
 });
 
-test('events are read in whatever pieces they arrive', () => {
+test('events are decoded from any pieces', () => {
   const all = Buffer.concat(SAMPLES.map(([bytes]) => bytes));
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: all.length })), (cuts) => {

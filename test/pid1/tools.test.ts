@@ -1,4 +1,4 @@
-// Short commands, with the events of PID 1 made up: their results, and that nothing of them is left when they have ended.
+// Short commands, with fake events of PID 1: their results, and that no process of a command is left when it has ended.
 import { expect, test } from 'bun:test';
 import { spawnSync } from 'node:child_process';
 import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
@@ -16,7 +16,7 @@ const ENOENT = 2;
 const EXEC = 12;
 /** The default capacity of a pipe, bytes: pipe(7). */
 const PIPE_SIZE = 65_536;
-/** No process has this number: it is above the largest pid_max, 2^22. */
+/** No process has this PID: it is above the largest pid_max, 2^22. */
 const NO_PROCESS = 5_000_000;
 
 function frame(type: number, ...numbers: readonly number[]): Buffer {
@@ -25,7 +25,7 @@ function frame(type: number, ...numbers: readonly number[]): Buffer {
   return bytes;
 }
 
-/** The types of the requests in a frame, those of a batch one by one. */
+/** The types of the requests in a frame, including those in a batch. */
 function typesOf(bytes: Buffer): number[] {
   if (bytes.length === 0) return [];
   const [end, type] = [4 + bytes.readUInt32LE(0), bytes.readUInt32LE(4)];
@@ -33,7 +33,7 @@ function typesOf(bytes: Buffer): number[] {
   return [...inner, ...typesOf(bytes.subarray(end))];
 }
 
-/** A PID 1 that reports only what a test makes it report; `sent` are the types of the requests. */
+/** A fake PID 1, which sends only the events of the test; `sent` are the types of the requests. */
 async function rig() {
   const clock = makeClock();
   const sent: number[] = [];
@@ -65,12 +65,15 @@ const request = {
   runName: 'none',
 };
 
-test('a command that cannot be executed has the code of a shell; a later abort does nothing', async () => {
+test('a command that cannot be executed has the exit code of a shell; a later abort does nothing', async () => {
   const { clock, sent, children, report } = await rig();
   const abort = new AbortController();
   const result = runTool(children, request, abort.signal);
   report(frame(EVENT.failed, 1, EXEC, ENOENT, 0));
-  expect(await result).toMatchObject({ code: 127, words: expect.stringContaining('cannot execute /no/such/program') });
+  expect(await result).toMatchObject({
+    code: 127,
+    summary: expect.stringContaining('cannot execute /no/such/program'),
+  });
   abort.abort();
   expect([sent, clock.armed]).toEqual([[REQUEST.spawn, REQUEST.release], 0]);
 });
@@ -93,7 +96,7 @@ test('a character that arrives in two pieces is read as one', async () => {
     }
   }
   report(frame(EVENT.exited, 1, 0));
-  expect(await result).toEqual({ code: 0, words: 'exit code 0', lastLine: 'café' });
+  expect(await result).toEqual({ code: 0, summary: 'exit code 0', lastLine: 'café' });
   closeSync(pipe);
   rmSync(folder, { recursive: true });
 });

@@ -39,7 +39,7 @@ test('a name that occurs twice has its first value, and texts that are not varia
   );
 });
 
-test('places that were passed over come with the reason', () => {
+test('paths of the control socket that could not be used have a reason', () => {
   const found = parseHandover(bytes([...LINES, 'looked=2 /run/a b', 'looked=1004 /tmp/x'], [], []));
   expect(found?.looked).toEqual([
     { why: 2, path: '/run/a b' },

@@ -1,4 +1,4 @@
-// Readers of real pipes, in Bun and in Node: every byte, only on demand, and no descriptor left behind.
+// Readers of real pipes, in Bun and in Node: they return every byte, read only on demand, and leak no descriptor.
 import { describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { folder, RUNTIMES, run, useProgram } from './rig.ts';
@@ -17,7 +17,7 @@ describe.each(RUNTIMES)('a pipe that is read in %s', (name, command) => {
 
   test('is not read while no read() is pending', async () => {
     const { taken } = (await read('onDemand')) as { taken: number };
-    // What the pipe holds, and a chunk that is read ahead.
+    // The capacity of the pipe, and a chunk that is read ahead.
     expect(taken).toBeGreaterThanOrEqual(64 * 1024);
     expect(taken).toBeLessThanOrEqual(64 * 1024 + 256 * 1024);
   });
@@ -33,7 +33,7 @@ describe.each(RUNTIMES)('a pipe that is read in %s', (name, command) => {
     expect(await read('close')).toEqual({ pending: null, after: null, now: null, unused: null });
   });
 
-  test('leaves no descriptor behind', async () => {
+  test('leaks no descriptor', async () => {
     expect(await read('leaks')).toEqual({ more: 0 });
   });
 });

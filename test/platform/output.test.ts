@@ -5,7 +5,7 @@ import { RUNTIMES, run, useProgram } from './rig.ts';
 
 useProgram();
 
-/** A reader that pauses for so many milliseconds after each MB and prints the hash of everything. */
+/** A reader that pauses for that many milliseconds after each MB, and prints the hash of all bytes. */
 const slowly = (pause: number) =>
   `perl -MDigest::SHA -MTime::HiRes=sleep -e '
     my ($sha, $next) = (Digest::SHA->new(256), 1e6);
@@ -47,7 +47,7 @@ describe.each(RUNTIMES)('output that is written in %s', (_name, command) => {
     const { stdout, report } = await write(200 * MEGABYTE, '', `| ${slowly(5)}`);
     expect(report).toMatchObject({ kind: 'pipe', sha256: stdout, written: 200 * MEGABYTE });
     expect(areNonBlocking(report)).toEqual([false]);
-    // Kilobytes; what is queued is bounded.
+    // Kilobytes: the queue is bounded.
     expect(report.maxRSS).toBeLessThan(200_000);
   });
 

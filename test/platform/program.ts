@@ -1,9 +1,9 @@
-// What the tests of src/platform run as a program of its own, in Bun and in Node: `write BYTES` sends bytes through a sink to
-// standard output, `read CASE PATH` reads a named pipe. Reports facts as JSON on standard error; judges nothing.
+// The program that the tests of src/platform run in Bun and in Node: `write BYTES` sends bytes through a sink to standard
+// output, `read CASE PATH` reads a named pipe. Reports results as JSON on standard error; checks nothing.
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { makeSinks } from '../../src/logs/sinks.ts';
-import { look } from '../../src/platform/descriptors.ts';
+import { inspectDescriptor } from '../../src/platform/descriptors.ts';
 import { openReader, type Reader } from '../../src/platform/input.ts';
 import { openOutput } from '../../src/platform/output.ts';
 import { makeClock } from '../../src/ports.ts';
@@ -21,7 +21,7 @@ function flags(): string {
   return /^flags:\s*(\S+)$/m.exec(fs.readFileSync('/proc/self/fdinfo/1', 'utf8'))?.[1] ?? '';
 }
 
-/** Numbers that look random and are the same each time. */
+/** Pseudo-random numbers, the same in each run. */
 function* numbers(): Generator<number> {
   for (let state = 1; ; ) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -42,7 +42,7 @@ async function write(total: number): Promise<object> {
       await stdout.room();
     }
     if (next() % 16 === 0) await turn();
-    // Many short ones and a few that no pipe holds at once.
+    // Many short pieces, and a few that are larger than a pipe.
     const size = Math.min(total - sent, 1 + (next() % (next() % 8 === 0 ? 200_000 : 3_000)));
     const bytes = Buffer.alloc(size, `${next()} `);
     hash.update(bytes);
@@ -52,7 +52,13 @@ async function write(total: number): Promise<object> {
   await stdout.drained();
   seen.add(flags());
   const { maxRSS } = process.resourceUsage();
-  return { kind: look(1).kind, sha256: hash.digest('hex'), flags: [...seen], written: stdout.written, maxRSS };
+  return {
+    kind: inspectDescriptor(1).kind,
+    sha256: hash.digest('hex'),
+    flags: [...seen],
+    written: stdout.written,
+    maxRSS,
+  };
 }
 
 /** Writes `total` bytes into a pipe; gives up after `patience` milliseconds without room. Returns how many were written. */
@@ -77,7 +83,7 @@ async function fill(fd: number, total: number, patience: number, chunk: () => Ui
 }
 
 const CASES: Readonly<Record<string, (path: string, writer: number) => Promise<object>>> = {
-  /** All bytes of the writer, who closes. */
+  /** Reads all bytes, until the writer closes. */
   async whole(path, writer) {
     const reader = openReader(path);
     const [theirs, ours] = [sha256(), sha256()];
@@ -92,7 +98,7 @@ const CASES: Readonly<Record<string, (path: string, writer: number) => Promise<o
     return { isSame: theirs.digest('hex') === ours.digest('hex'), after: await reader.read() };
   },
 
-  /** How much can be written after one byte was read and while no read() is pending. */
+  /** Reports how many bytes can be written after one byte was read, while no read() is pending. */
   async onDemand(path, writer) {
     const reader = openReader(path);
     fs.writeSync(writer, 'x');
@@ -102,7 +108,7 @@ const CASES: Readonly<Record<string, (path: string, writer: number) => Promise<o
     return { taken };
   },
 
-  /** Numbered bytes, read by read() and readNow() in turns that look random. */
+  /** Reads numbered bytes with read() and readNow() in a pseudo-random order. */
   async mixed(path, writer) {
     const reader = openReader(path);
     const random = numbers();

@@ -6,11 +6,11 @@ import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Readable for other users, as which some tests run. */
+/** Readable for other users, because some tests run as another user. */
 export const folder = join(tmpdir(), `svc-platform-${process.pid}`);
 const program = join(folder, 'program.mjs');
 
-/** Once in each test file: the program is there while its tests run. */
+/** Call it once in each test file: builds the program before its tests, and removes it after them. */
 export function useProgram(): void {
   beforeAll(async () => {
     mkdirSync(folder);
@@ -30,7 +30,7 @@ export const RUNTIMES: readonly (readonly [name: string, command: string])[] = [
   ...(node !== null && major >= 22 ? [['Node', `${node} ${program}`] as const] : []),
 ];
 
-/** Runs a shell command, with a time limit. `report` is its standard error as JSON, or as text if it is none. */
+/** Runs a shell command, with a time limit. `report` is its standard error as JSON, or as text if it is not JSON. */
 export async function run(command: string): Promise<{ readonly stdout: string; readonly report: unknown }> {
   const child = Bun.spawn(['bash', '-c', command], {
     stdin: 'ignore',

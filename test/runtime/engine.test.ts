@@ -1,10 +1,10 @@
-// The engine with a clock that is turned by hand: events in order, one timer for the earliest deadline, effects carried
-// out before send() returns; and the judgement of an HTTP answer's body.
+// The engine with a clock that the test controls: the order of events, one timer for the earliest deadline, effects that are
+// carried out before send() returns; and the check of an HTTP response's body.
 import { describe, expect, test } from 'bun:test';
 import type { Effect, Event, ServiceEffect } from '../../src/core/event.ts';
 import { newWorld } from '../../src/core/world.ts';
 import type { Clock } from '../../src/ports.ts';
-import { type Announcement, Engine } from '../../src/runtime/engine.ts';
+import { Engine } from '../../src/runtime/engine.ts';
 import { judgeBody } from '../../src/runtime/probe-http.ts';
 import { logLine, plan as makePlan, service as makeService } from '../helpers/plans.ts';
 
@@ -23,7 +23,7 @@ class HandClock implements Clock {
   soon(fn: () => void): void {
     this.after(0, fn);
   }
-  /** One turn of the event loop, in no time. */
+  /** Runs one turn of the event loop; the clock does not advance. */
   turn(): void {
     this.turnTo(this.time);
   }
@@ -36,11 +36,11 @@ class HandClock implements Clock {
   }
 }
 
-/** `takes`: so long lasts each effect that is carried out. */
+/** `takes`: the time that each effect takes. */
 function rig(plan: Parameters<typeof makePlan>[0], takes = 0) {
   const clock = new HandClock();
   const performed: { service: string; run: number; effect: ServiceEffect }[] = [];
-  const announced: Announcement[] = [];
+  const announced: Effect[] = [];
   const ends: Effect[] = [];
   let send: (event: Event) => void = () => undefined;
   const engine = new Engine(newWorld(makePlan(plan), 1), {
@@ -48,6 +48,7 @@ function rig(plan: Parameters<typeof makePlan>[0], takes = 0) {
     announce: (announcement) => announced.push(announcement),
     end: (effect) => ends.push(effect),
     reload: () => undefined,
+    signOfLife: () => undefined,
     changed: () => undefined,
     postponed: () => undefined,
     broken: (_, error) => {
@@ -65,19 +66,19 @@ function rig(plan: Parameters<typeof makePlan>[0], takes = 0) {
       };
     },
   });
-  const news = (service: string, run: number, event: (Event & { type: 'service' })['news']) =>
-    send({ type: 'service', service, run, news: event });
+  const news = (service: string, run: number, event: (Event & { type: 'service' })['event']) =>
+    send({ type: 'service', service, run, event: event });
   return { clock, engine, performed, announced, ends, news };
 }
 
 describe('the engine', () => {
-  test('carries out what follows from an event before send returns', () => {
+  test('carries out the effects of an event before send() returns', () => {
     const { engine, performed } = rig([makeService('a'), makeService('b')]);
     engine.send({ type: 'began' });
     expect(performed.map(({ service, effect }) => `${service} ${effect.type}`)).toEqual(['a spawn', 'b spawn']);
   });
 
-  test('arms one timer for the earliest deadline of all, one look at the clock, and none when there is nothing to wait for', () => {
+  test('arms one timer for the earliest deadline and one for the absence detector, and none without a deadline', () => {
     const { engine, clock, news } = rig([makeService('a'), makeService('b')]);
     engine.send({ type: 'began' });
     clock.turn();
@@ -91,7 +92,7 @@ describe('the engine', () => {
     expect(clock.timers.length).toBe(2);
   });
 
-  test('warms up the end of everything and changes nothing', () => {
+  test('warms up the shutdown path and changes nothing', () => {
     const { engine, clock, news, performed, announced, ends } = rig([
       makeService('a'),
       makeService('b'),
@@ -108,14 +109,14 @@ describe('the engine', () => {
     expect(engine.world).toBe(world);
     expect(structuredClone(world)).toEqual(copy);
     expect([performed.length, announced.length, ends.length, clock.timers.length]).toEqual([...before, 0, 0]);
-    // And the end itself is what it would have been.
+    // The shutdown itself is the same as without the warm-up.
     news('a', 1, { type: 'exited', exit: { kind: 'code', code: 7 } });
     for (const name of ['b', 'c']) news(name, 1, { type: 'exited', exit: { kind: 'code', code: 0 } });
-    for (const name of ['a', 'b', 'c']) news(name, 1, { type: 'emptied', swept: [] });
+    for (const name of ['a', 'b', 'c']) news(name, 1, { type: 'emptied', leftovers: [] });
     expect(ends).toMatchObject([{ type: 'end', code: 7, culprit: { service: 'a' } }]);
   });
 
-  test('spreads many spawns over turns, so that others come in between', () => {
+  test('spreads many spawns over several turns, so that other events are handled in between', () => {
     const names = ['a', 'b', 'c', 'd', 'e'];
     const { engine, clock, performed } = rig(
       names.map((name) => makeService(name)),
@@ -132,7 +133,7 @@ describe('the engine', () => {
     expect(soon).toEqual([]);
   });
 
-  test('does to a service that is yet to be spawned what is asked of it after that', () => {
+  test('carries out the effects on a service after its postponed spawn', () => {
     const { engine, clock, performed } = rig([makeService('a'), makeService('b')], 30);
     engine.send({ type: 'began' });
     engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
@@ -142,7 +143,7 @@ describe('the engine', () => {
     expect(done().filter((text) => text.startsWith('b'))).toEqual(['b spawn', 'b abandon-probe', 'b signal']);
   });
 
-  test('spawns nothing any more when it has ended', () => {
+  test('spawns nothing after the end', () => {
     const { engine, clock, performed } = rig([makeService('a'), makeService('b')], 30);
     engine.send({ type: 'began' });
     engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
@@ -154,7 +155,7 @@ describe('the engine', () => {
     expect(performed.filter(({ service }) => service === 'b')).toEqual([]);
   });
 
-  test('does by the timer what is due, and ends once', () => {
+  test('handles due deadlines when the timer fires, and ends once', () => {
     const { engine, clock, news, performed, ends } = rig([makeService('a')]);
     engine.send({ type: 'began' });
     news('a', 1, { type: 'spawned', pid: 2 });
@@ -162,7 +163,7 @@ describe('the engine', () => {
     for (let second = 1; second <= 9; second += 1) clock.turnTo(second * 1_000);
     expect(performed.at(-1)).toEqual({ service: 'a', run: 1, effect: { type: 'kill' } });
     news('a', 1, { type: 'exited', exit: { kind: 'signal', signal: 'SIGKILL', number: 9 } });
-    news('a', 1, { type: 'emptied', swept: [] });
+    news('a', 1, { type: 'emptied', leftovers: [] });
     expect(ends).toEqual([{ type: 'end', code: 137, culprit: null }]);
     clock.turn();
     expect(clock.timers).toEqual([]);
@@ -172,12 +173,12 @@ describe('the engine', () => {
 describe('after an absence', () => {
   const late = { ready: [logLine('UP')], startTimeout: 12_000 };
 
-  test('deadlines move by the time that the supervisor did not have', () => {
+  test('deadlines move by the duration of the absence', () => {
     const { engine, clock, news, performed } = rig([makeService('a', late)]);
     engine.send({ type: 'began' });
     news('a', 1, { type: 'spawned', pid: 2 });
     for (let second = 1; second <= 3; second += 1) clock.turnTo(second * 1_000);
-    // Frozen for 15 seconds: of its 12 the service had three.
+    // The container was frozen for 15 seconds: the service has used 3 of its 12 seconds.
     clock.turnTo(18_000);
     clock.turn();
     news('a', 1, { type: 'latched', index: 0 });
@@ -185,18 +186,18 @@ describe('after an absence', () => {
     expect(performed.map(({ effect }) => effect.type)).toEqual(['spawn']);
   });
 
-  test('whatever comes first after it, an exit that happened meanwhile counts and not the deadline', () => {
+  test('an exit during the absence counts, and not the deadline, whichever is handled first', () => {
     const { engine, clock, news, ends } = rig([makeService('a', late)]);
     engine.send({ type: 'began' });
     news('a', 1, { type: 'spawned', pid: 2 });
     clock.turnTo(1_000);
     clock.time = 60_000;
     news('a', 1, { type: 'exited', exit: { kind: 'code', code: 5 } });
-    news('a', 1, { type: 'emptied', swept: [] });
+    news('a', 1, { type: 'emptied', leftovers: [] });
     expect(ends).toMatchObject([{ type: 'end', code: 5 }]);
   });
 
-  test('a stop has its whole time', () => {
+  test('a stop has its whole grace period', () => {
     const { engine, clock, news, performed, ends } = rig([makeService('a')]);
     engine.send({ type: 'began' });
     news('a', 1, { type: 'spawned', pid: 2 });
@@ -206,11 +207,11 @@ describe('after an absence', () => {
     for (let second = 31; second <= 33; second += 1) clock.turnTo(second * 1_000);
     expect(performed.some(({ effect }) => effect.type === 'kill')).toBe(false);
     news('a', 1, { type: 'exited', exit: { kind: 'code', code: 0 } });
-    news('a', 1, { type: 'emptied', swept: [] });
+    news('a', 1, { type: 'emptied', leftovers: [] });
     expect(ends).toMatchObject([{ type: 'end', code: 0 }]);
   });
 
-  test('a loop that is only busy is no absence', () => {
+  test('a busy event loop is not an absence', () => {
     const { engine, clock, news, performed } = rig([makeService('a', late)]);
     engine.send({ type: 'began' });
     news('a', 1, { type: 'spawned', pid: 2 });
@@ -219,10 +220,10 @@ describe('after an absence', () => {
   });
 });
 
-describe('what was found in one turn', () => {
+describe('events of one turn', () => {
   const code = (number: number) => ({ type: 'exited', exit: { kind: 'code', code: number } }) as const;
   const killed = { type: 'exited', exit: { kind: 'signal', signal: 'SIGTERM', number: 15 } } as const;
-  const emptied = { type: 'emptied', swept: [] } as const;
+  const emptied = { type: 'emptied', leftovers: [] } as const;
   type Found = (rigged: ReturnType<typeof rig>) => void;
   const stop: Found = ({ engine }) => engine.send({ type: 'stop-asked', signal: 'SIGTERM' });
   const ended =
@@ -245,23 +246,23 @@ describe('what was found in one turn', () => {
     return rigged.ends;
   }
 
-  test('a death by the stop signal belongs to the request that came with it, in whatever order', () => {
+  test('an exit by the stop signal is a result of the stop request in the same turn, in any order', () => {
     expect(outcome(stop, ended('a', killed))).toMatchObject([{ code: 0 }]);
     expect(outcome(ended('a', killed), stop)).toMatchObject([{ code: 0 }]);
     expect(outcome(stop, ended('a', code(143)), ended('b', code(0)))).toMatchObject([{ code: 0 }]);
   });
 
-  test('a failure that came with a request to stop was there before it', () => {
+  test('a failure in the same turn as a stop request counts as earlier', () => {
     expect(outcome(stop, ended('a', code(5)))).toMatchObject([{ code: 5 }]);
     expect(outcome(stop, ended('a', killed), ended('b', code(7)))).toMatchObject([{ code: 7 }]);
   });
 });
 
-describe("an HTTP answer's body", () => {
+describe("an HTTP response's body", () => {
   const none = { contains: null, matches: null, notMatches: null, json: null };
   const models = JSON.stringify({ data: [{ id: 'R1' }], ok: true, n: { 'a b': null } });
 
-  test('holds where what is asked for is in it', () => {
+  test('meets the conditions of the probe', () => {
     expect(judgeBody({ ...none, contains: '"R1"' }, 200, models).ok).toBe(true);
     expect(judgeBody({ ...none, matches: 'R\\d' }, 200, models).ok).toBe(true);
     expect(judgeBody({ ...none, notMatches: 'R\\d{2}' }, 200, models).ok).toBe(true);
@@ -276,7 +277,7 @@ describe("an HTTP answer's body", () => {
     }
   });
 
-  test('says why it does not', () => {
+  test('does not meet a condition, with the reason', () => {
     type Wanted = Parameters<typeof judgeBody>[0];
     const why = (probe: Partial<Wanted>, body = models) => judgeBody({ ...none, ...probe }, 200, body);
     expect(why({ json: { path: 'data.0.id', equals: 'other' } })).toEqual({

@@ -1,4 +1,4 @@
-// Hooks with processes that end when the test says so.
+// Hooks with fake processes, which end when the test ends them.
 import { expect, test } from 'bun:test';
 import { type HookResult, HookRunner } from '../../src/runtime/hooks.ts';
 import type { Pipe, RunHandle } from '../../src/runtime/parts.ts';
@@ -13,7 +13,7 @@ function pipe(): Pipe {
   };
 }
 
-test('the end of a hook that is killed once more while what it left behind is dying is told all the same', async () => {
+test('the end of a hook is reported even if it is killed again while its leftover processes end', async () => {
   let exited: () => void = () => undefined;
   let emptied: () => void = () => undefined;
   const hooks = new HookRunner<RunHandle>({
@@ -30,7 +30,7 @@ test('the end of a hook that is killed once more while what it left behind is dy
       adopt: () => null,
       signal: () => undefined,
       sweep: () => undefined,
-      // As children.ts has it: who waits goes on waiting, unless another comes in its place.
+      // As in children.ts: an earlier `done` stays in force, unless this call has one.
       kill: (_, done) => {
         if (done !== undefined) emptied = () => done([]);
       },
@@ -41,11 +41,11 @@ test('the end of a hook that is killed once more while what it left behind is dy
   });
   const results: HookResult[] = [];
   hooks.run(plan, 1, 'before_stop', { pid: 5, exit: null }, (result) => results.push(result));
-  const over = hooks.over('web');
+  const over = hooks.ended('web');
   exited();
   hooks.kill('web');
   emptied();
   await over;
   expect(results).toEqual([{ ok: true, code: 0, detail: 'exit code 0' }]);
-  expect(hooks.over('web')).toBeNull();
+  expect(hooks.ended('web')).toBeNull();
 });

@@ -1,4 +1,4 @@
-// The reader of HTTP responses, byte by byte: which answers it takes, where a body ends, and the words for what is wrong.
+// The reader of HTTP responses: which responses it accepts, where a body ends, and the messages about malformed responses.
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { HttpError, ResponseReader } from '../../src/runtime/http-reader.ts';
@@ -76,16 +76,16 @@ describe('a response is read that has', () => {
     expect(read(answer, { closes: true })).toEqual(whole(200, 'ok'));
   });
 
-  test('no body, because HEAD was asked', () => {
+  test('no body, because the method was HEAD', () => {
     expect(read('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n', { method: 'HEAD' })).toEqual(whole(200, ''));
   });
 
-  test('more of a body than is wanted, which is left alone', () => {
+  test('a body that is longer than the limit, which is read up to the limit', () => {
     expect(read('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123456789', { kept: 4 })).toEqual(whole(200, '1234'));
   });
 });
 
-test('a response is the same however its bytes come in pieces', () => {
+test('the result does not depend on how the bytes are cut into pieces', () => {
   const answers = Object.values(ANSWERS);
   fc.assert(
     fc.property(fc.nat(answers.length - 1), fc.array(fc.nat(200), { maxLength: 8 }), (index, cuts) => {
@@ -97,13 +97,13 @@ test('a response is the same however its bytes come in pieces', () => {
   );
 });
 
-describe('what is wrong is said in words', () => {
+describe('a malformed response has a message', () => {
   const wrong: Readonly<Record<string, string>> = {
-    'hello\n': 'it answers "hello\\n"',
-    '\u001b[2Jx\u009b': 'it answers "\\x1b[2Jx\\x9b"',
-    'caf\u00e9 \u007f\u00a0': 'it answers "caf\\xe9 \\x7f\\xa0"',
-    'HTTP/2 200\r\n\r\n': 'it answers "HTTP/2 200"',
-    'HTTP/1.1 OK\r\n\r\n': 'it answers "HTTP/1.1 OK"',
+    'hello\n': 'its response begins with "hello\\n"',
+    '\u001b[2Jx\u009b': 'its response begins with "\\x1b[2Jx\\x9b"',
+    'caf\u00e9 \u007f\u00a0': 'its response begins with "caf\\xe9 \\x7f\\xa0"',
+    'HTTP/2 200\r\n\r\n': 'its response begins with "HTTP/2 200"',
+    'HTTP/1.1 OK\r\n\r\n': 'its response begins with "HTTP/1.1 OK"',
     'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok': 'it sends Content-Length twice (2, 2)',
     'HTTP/1.1 200 OK\r\nContent-Length: 2\r\ncontent-length: 7\r\n\r\nok': 'it sends Content-Length twice (2, 7)',
     'HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok': 'it sends Content-Length twice (2, 2)',
@@ -123,7 +123,7 @@ describe('what is wrong is said in words', () => {
   });
 });
 
-test('no bytes make the reader throw anything but an HttpError, and it takes no longer than they are long', () => {
+test('the reader throws no error other than an HttpError, and its time is proportional to the number of bytes', () => {
   const part = fc.oneof(
     fc.constantFrom(
       'HTTP/1.1 200 OK',

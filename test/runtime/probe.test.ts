@@ -1,18 +1,18 @@
-// Attempts of http and tcp probes against servers that answer by hand: over TCP and over unix sockets.
+// Attempts of http and tcp probes against servers that send fixed bytes: over TCP and over unix sockets.
 import { afterEach, describe, expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { HttpProbe, TcpProbe } from '../../src/plan/plan.ts';
-import { attemptProbe, type ProbeHelp } from '../../src/runtime/probe.ts';
+import { attemptProbe, type ProbeContext } from '../../src/runtime/probe.ts';
 import { renderRequest } from '../../src/runtime/probe-http.ts';
 import { tcp } from '../helpers/plans.ts';
 
-const HELP: ProbeHelp = {
+const CONTEXT: ProbeContext = {
   cwd: null,
   fileExists: () => false,
-  runTool: () => Promise.resolve({ code: 1, words: '', lastLine: '' }),
+  runTool: () => Promise.resolve({ code: 1, summary: '', lastLine: '' }),
 };
 const { kind: _kind, ...COMMON } = tcp();
 
@@ -40,7 +40,7 @@ afterEach(() => {
   for (const one of open.splice(0)) one.close();
 });
 
-/** Serves each connection by hand; returns the port. */
+/** Starts a server that passes each connection to the test; returns the port. */
 async function serve(talk: (socket: Socket) => void): Promise<number> {
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
@@ -59,21 +59,21 @@ async function listen(server: Server, where: { port: number; host: string } | { 
   });
 }
 
-const attempt = (probe: HttpProbe | TcpProbe) => attemptProbe(probe, new AbortController().signal, HELP);
+const attempt = (probe: HttpProbe | TcpProbe) => attemptProbe(probe, new AbortController().signal, CONTEXT);
 const answering = (text: string) => serve((socket) => void socket.once('data', () => void socket.write(text)));
 
 describe('an http probe', () => {
-  test('takes an answer whose lines end with a bare LF', async () => {
+  test('accepts a response whose lines end with a bare LF', async () => {
     const port = await answering('HTTP/1.0 200 OK\nContent-Type: text/plain\nContent-Length: 2\n\nok');
     expect(await attempt(http({ port, contains: 'ok' }))).toEqual({ ok: true, detail: 'HTTP 200' });
   });
 
-  test('takes an answer after a 100 Continue that it has not asked for', async () => {
+  test('accepts a response after a 100 Continue that it did not request', async () => {
     const port = await answering('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
     expect(await attempt(http({ port, contains: 'ok' }))).toEqual({ ok: true, detail: 'HTTP 200' });
   });
 
-  test('calls a doubled Content-Length that', async () => {
+  test('reports a repeated Content-Length', async () => {
     const port = await answering('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok');
     expect(await attempt(http({ port }))).toEqual({
       ok: false,
@@ -81,11 +81,11 @@ describe('an http probe', () => {
     });
   });
 
-  test('says that the connection was closed in the middle of an answer', async () => {
+  test('reports that the connection was closed in the middle of a response', async () => {
     const port = await serve((socket) => {
       socket.once('data', () => void socket.end('HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nok'));
     });
-    const detail = `127.0.0.1:${port} closed the connection in the middle of its answer`;
+    const detail = `127.0.0.1:${port} closed the connection in the middle of its response`;
     expect(await attempt(http({ port, contains: 'ok' }))).toEqual({ ok: false, detail });
   });
 
@@ -94,7 +94,7 @@ describe('an http probe', () => {
     expect(await attempt(http({ port, json: { path: 'a', equals: 1 } }))).toEqual({ ok: true, detail: 'HTTP 200' });
   });
 
-  test('asks through a unix socket, and closes the connection when it is abandoned', async () => {
+  test('connects to a unix socket, and closes the connection when it is abandoned', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'svc-super-probe-'));
     open.push({ close: () => rmSync(folder, { recursive: true }) });
     const path = join(folder, 'web.sock');
@@ -106,7 +106,7 @@ describe('an http probe', () => {
     });
     await listen(server, { path });
     const abort = new AbortController();
-    const attempted = attemptProbe(http({ socket: path }), abort.signal, HELP);
+    const attempted = attemptProbe(http({ socket: path }), abort.signal, CONTEXT);
     await asked.promise;
     abort.abort();
     expect((await attempted).ok).toBe(false);
@@ -117,7 +117,7 @@ describe('an http probe', () => {
 describe('the request of an http probe', () => {
   const lines = (given: Partial<HttpProbe>) => renderRequest(http(given)).toString().split('\r\n');
 
-  test('has a Host with the port, unless it is that of the scheme', () => {
+  test('has a Host with the port, unless it is the default port of the scheme', () => {
     expect(lines({ port: 8000, path: '/a?b' })).toEqual([
       ...['GET /a?b HTTP/1.1', 'Host: 127.0.0.1:8000', 'Connection: close', 'User-Agent: svc-super', '', ''],
     ]);
@@ -125,7 +125,7 @@ describe('the request of an http probe', () => {
     expect(lines({ port: 443, scheme: 'https' })[1]).toBe('Host: 127.0.0.1');
   });
 
-  test('takes the headers of the probe instead of its own, in any case', () => {
+  test('has the headers of the probe instead of the default ones; names are not case-sensitive', () => {
     const headers = { host: 'chat.example', 'user-agent': 'kube-probe' };
     expect(lines({ headers, method: 'POST', body: 'ö' })).toEqual([
       ...['POST / HTTP/1.1', 'Connection: close', 'Content-Length: 2'],
@@ -133,18 +133,18 @@ describe('the request of an http probe', () => {
     ]);
   });
 
-  test('encodes what a request line cannot hold', () => {
+  test('encodes characters that a request line cannot contain', () => {
     expect(lines({ path: '/a b/ö\ud800%20' })[0]).toBe('GET /a%20b/%C3%B6%EF%BF%BD%20 HTTP/1.1');
   });
 });
 
 describe('a tcp probe of a unix socket', () => {
-  test('holds when the socket accepts a connection, and is not fooled by a stale socket file', async () => {
+  test('succeeds if the socket accepts a connection, and fails for a stale socket file', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'svc-super-probe-'));
     open.push({ close: () => rmSync(folder, { recursive: true }) });
     const path = join(folder, 'x.sock');
     expect(await attempt(tcp({ socket: path }))).toEqual({ ok: false, detail: `there is no socket at ${path}` });
-    // A socket that its maker has closed leaves its file, unless the maker removes it.
+    // A program that closes its socket leaves the file, unless it removes it.
     const stale = Bun.spawnSync([
       'perl',
       '-MIO::Socket::UNIX',

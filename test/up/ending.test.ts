@@ -1,4 +1,4 @@
-// The end of a supervising process: how long output that no process reads is waited for.
+// The end of a supervising process: how long it waits for a slow reader of its output.
 import { expect, test } from 'bun:test';
 import type { Pipeline } from '../../src/logs/pipeline.ts';
 import { type End, writeLastOutput } from '../../src/up/ending.ts';
@@ -6,7 +6,7 @@ import { plan, service } from '../helpers/plans.ts';
 
 const END: End = { type: 'end', code: 0, culprit: null };
 
-/** Milliseconds until it gives up on output that moves slowly and never ends. */
+/** The milliseconds that it waits for output that is read slowly and never ends. */
 async function waitOf(stopTimeout: number, stopAskedAt: number | null, from: number): Promise<number> {
   let now = from;
   const never = new Promise<void>(() => undefined);
@@ -27,17 +27,24 @@ async function waitOf(stopTimeout: number, stopAskedAt: number | null, from: num
       return () => undefined;
     },
   };
-  const parts = { clock, logs: logs as Pipeline, announce: () => undefined, stopAskedAt, oomBefore: null };
+  const parts = {
+    clock,
+    logs: logs as Pipeline,
+    announce: () => undefined,
+    stopAskedAt,
+    oomBefore: null,
+    wasRestarted: false,
+  };
   await writeLastOutput(END, { ...parts, plan: { ...plan([service('a')]), stopTimeout } });
   return now - from;
 }
 
-test('without a request to stop it waits for the time of a stop', async () => {
+test('without a stop signal it waits for `stop_timeout`', async () => {
   expect(await waitOf(9_000, null, 50_000)).toBe(9_000);
   expect(await waitOf(1_000, null, 50_000)).toBe(2_000);
 });
 
-test('after a request to stop it waits until the one deadline, and for half a second at least', async () => {
+test('after a stop signal it waits until the deadline of the stop, and at least half a second', async () => {
   expect(await waitOf(9_000, 44_000, 50_000)).toBe(3_000);
   expect(await waitOf(60_000, 20_000, 50_000)).toBe(30_000);
   expect(await waitOf(9_000, 20_000, 50_000)).toBe(500);

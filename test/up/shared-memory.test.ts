@@ -5,7 +5,7 @@ import { judgeSharedMemory } from '../../src/up/shared-memory.ts';
 
 const MIB = 1024 ** 2;
 
-test('the 64 MiB that containers get are little for a service with a GPU, and the way to more is told', () => {
+test('64 MiB, the default of containers, are reported as too little for a service with a GPU, with the fix', () => {
   const found = judgeSharedMemory({ total: 64 * MIB, free: 63.9 * MIB }, true);
   expect(found).toEqual({
     service: null,
@@ -16,7 +16,7 @@ test('the 64 MiB that containers get are little for a service with a GPU, and th
   });
 });
 
-test('a /dev/shm of a gigabyte is enough, and any is enough without a GPU', () => {
+test('a /dev/shm of one gigabyte is enough, and any size is enough without a GPU', () => {
   expect(judgeSharedMemory({ total: 1024 * MIB, free: 1000 * MIB }, true)).toMatchObject({
     verdict: 'ok',
     text: '/dev/shm has 1000 MiB of 1 GiB free',

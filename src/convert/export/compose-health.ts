@@ -2,8 +2,8 @@
 // has to contain what the command uses.
 import { formatDuration } from '../../config/quantity.ts';
 import type { HttpProbe, Probe } from '../../plan/plan.ts';
+import { quoteWord, quoteWords } from '../words.ts';
 import { changed, look, lost, type Reporter } from './report.ts';
-import { quoteWord, quoteWords } from './shell.ts';
 import type { ExportService } from './source.ts';
 
 /** Between two checks while a service starts, unless the probe gives its own. */

@@ -1,5 +1,6 @@
 // `export dockerfile`: an image with svc-super, services.yaml and the environment files beside it. Nothing of services.yaml is
 // lost. Reads no file; what has to be in the build's folder is said in the first comment.
+import { toSeconds } from '../quantities.ts';
 import { CONFIG_FILE, type Exporter } from './format.ts';
 import { toLabel } from './names.ts';
 import { changed, type Reporter } from './report.ts';
@@ -10,7 +11,6 @@ import {
   publishedPorts,
   reportOutside,
   reportRepeated,
-  seconds,
   startPeriod,
   stopSignal,
 } from './whole.ts';
@@ -56,8 +56,8 @@ function copy(from: string, to: string): string {
 }
 
 function reportStop({ config }: ExportSource, reporter: Reporter): void {
-  if (seconds(config.stop_timeout) < ENGINE_STOPS_AFTER) return;
-  const time = seconds(config.stop_timeout) + 5;
+  if (toSeconds(config.stop_timeout) < ENGINE_STOPS_AFTER) return;
+  const time = toSeconds(config.stop_timeout) + 5;
   const why = `\`docker stop\` kills after ${ENGINE_STOPS_AFTER} s, and a Dockerfile cannot change that`;
   reporter.add(['stop_timeout'], '`stop_timeout`', changed(why, `run the container with \`--stop-timeout ${time}\``));
 }
@@ -65,7 +65,7 @@ function reportStop({ config }: ExportSource, reporter: Reporter): void {
 /** The command that runs the image with everything that services.yaml asks of the engine. */
 function runCommand(source: ExportSource): string {
   const gpus = gpuDemand(source.services);
-  const time = seconds(source.config.stop_timeout);
+  const time = toSeconds(source.config.stop_timeout);
   return [
     'docker run',
     ...(gpus === null || gpus === 0 ? [] : [`--gpus ${gpus}`]),

@@ -1,8 +1,9 @@
 // One container of a Pod from one service. Facts: the API reference of Kubernetes, core/v1 Container.
 import type { ServiceConfig } from '../../config/config.ts';
+import { quoteWords } from '../words.ts';
 import { toLabel } from './names.ts';
 import { changed, look, lost, type Reporter } from './report.ts';
-import { environmentFiles, literalEnvironment, quoteWords, secretsOf, wrappedCommand } from './shell.ts';
+import { environmentFiles, literalEnvironment, secretsOf, wrappedCommand } from './shell.ts';
 import type { ExportService, ExportSource } from './source.ts';
 import { compact } from './yaml.ts';
 

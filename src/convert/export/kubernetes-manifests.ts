@@ -1,10 +1,10 @@
 // The manifests around a Pod: Deployment or Job, and the Service for its ports. Facts: the API reference of Kubernetes, apps/v1,
 // batch/v1, core/v1.
+import { toSeconds } from '../quantities.ts';
 import type { OutputFile } from './format.ts';
 import { toLabel } from './names.ts';
 import { changed, type Reporter } from './report.ts';
 import type { ExportSource } from './source.ts';
-import { seconds } from './whole.ts';
 import { compact, renderYaml } from './yaml.ts';
 
 /** Between the end of `stop_timeout` and the kubelet's SIGKILL. */
@@ -52,7 +52,7 @@ function podSpec({ config }: ExportSource, pod: Pod): object {
     ...policy,
     // A Service called `vllm` would set VLLM_PORT=tcp://… in every container.
     enableServiceLinks: false,
-    terminationGracePeriodSeconds: seconds(config.stop_timeout) + GRACE_MARGIN_SECONDS,
+    terminationGracePeriodSeconds: toSeconds(config.stop_timeout) + GRACE_MARGIN_SECONDS,
     hostAliases: pod.hostNames.length === 0 ? [] : [{ ip: '127.0.0.1', hostnames: pod.hostNames }],
     initContainers: pod.initContainers,
     containers: pod.containers,

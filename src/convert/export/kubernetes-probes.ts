@@ -1,15 +1,14 @@
 // Probes of Kubernetes from `ready` and `live`. A container has one of each kind; the kubelet connects to the address of the Pod,
 // not to 127.0.0.1 (kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes).
+
 import type { HttpProbe, Probe } from '../../plan/plan.ts';
+import { toSecondsFromOne } from '../quantities.ts';
 import { changed, look, lost, type Reporter } from './report.ts';
 import type { ExportService } from './source.ts';
 import { compact } from './yaml.ts';
 
 /** Between two attempts while a container starts, unless the probe gives its own. */
 const START_PERIOD_SECONDS = 2;
-
-/** At least one second, which is the unit of all times of a probe. */
-export const wholeSeconds = (millis: number): number => Math.max(1, Math.ceil(millis / 1000));
 
 /**
  * The probes of a service's container. `isGate`: other containers start only when it is ready. `isSidecar`: they start after its
@@ -37,17 +36,17 @@ export function toProbeFields(
 }
 
 function toStartupProbe({ action, probe }: Chosen, timeout: number): object {
-  const period = probe.startInterval === null ? START_PERIOD_SECONDS : wholeSeconds(probe.startInterval);
+  const period = probe.startInterval === null ? START_PERIOD_SECONDS : toSecondsFromOne(probe.startInterval);
   return {
     ...action,
-    timeoutSeconds: wholeSeconds(probe.timeout),
+    timeoutSeconds: toSecondsFromOne(probe.timeout),
     periodSeconds: period,
     failureThreshold: Math.max(1, Math.ceil(timeout / 1000 / period)),
   };
 }
 
 function toProbe({ action, probe }: Chosen, thresholds: object): object {
-  const times = { timeoutSeconds: wholeSeconds(probe.timeout), periodSeconds: wholeSeconds(probe.interval) };
+  const times = { timeoutSeconds: toSecondsFromOne(probe.timeout), periodSeconds: toSecondsFromOne(probe.interval) };
   return { ...action, ...times, ...thresholds };
 }
 

@@ -1,6 +1,6 @@
 // Health checks of a Nosana job from `ready` probes. The node compares the status of an HTTP answer with one number, and
 // nothing else (nosana-cli, src/providers; the schema of @nosana/types).
-import type { HttpProbe } from '../../plan/plan.ts';
+import type { HttpProbe, Probe } from '../../plan/plan.ts';
 import { changed, lost, type Reporter } from './report.ts';
 import type { ExportService, ExportSource } from './source.ts';
 
@@ -17,6 +17,14 @@ export type NosanaPort = number | { readonly port: number; readonly health_check
 
 const OK = 200;
 
+/** Whether a health check can ask what a probe asks: HTTP on a port of the service itself. */
+const isOwnPort = (probe: Probe, { config }: ExportService): probe is HttpProbe =>
+  probe.kind === 'http' && probe.socket === null && probe.scheme === 'http' && config.ports.includes(probe.port);
+
+/** Whether what waits for the service to be ready waits for that: it has no probe, or one that becomes a health check. */
+export const isChecked = (service: ExportService): boolean =>
+  service.ready.length === 0 || service.ready.some((probe) => isOwnPort(probe, service));
+
 /** The ports of a service with the health checks of its `ready` probes. Reports what a check leaves out. */
 export function exposePorts(
   { has }: ExportSource,
@@ -28,9 +36,7 @@ export function exposePorts(
   const checks = ready.flatMap((probe, index) => {
     const path = ['services', key, 'ready', index];
     const what = `\`ready\` of ${key}`;
-    const isOwn =
-      probe.kind === 'http' && probe.socket === null && probe.scheme === 'http' && config.ports.includes(probe.port);
-    if (!isOwn) {
+    if (!isOwnPort(probe, service)) {
       const why = `Nosana has health checks for HTTP on the service's own ports only, not this \`${probe.kind}\` probe`;
       if (!isWhole)
         reporter.add(path, what, lost(why, 'give the service an HTTP path that answers 200 when it is ready'));

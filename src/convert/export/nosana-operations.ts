@@ -4,7 +4,7 @@ import { reportEnvironments } from './environment-report.ts';
 import type { ExportOptions, OutputFile } from './format.ts';
 import { hostsByPort, rewriteLoopback } from './loopback.ts';
 import { toLabel, toLabels } from './names.ts';
-import { exposePorts } from './nosana-health.ts';
+import { exposePorts, isChecked } from './nosana-health.ts';
 import { renderJob } from './nosana-job.ts';
 import { inStartOrder, singleEdges } from './order.ts';
 import { includedServices, PER_SERVICE, PER_SERVICE_TOP, reportReferences, reportSeparation } from './per-service.ts';
@@ -31,7 +31,7 @@ const RULES: Rules = {
   'hooks.before_stop': lost('nothing runs before a container is stopped'),
   'gpus.count': changed('an operation only says that it needs GPUs, and operations on a node share them'),
   'gpus.devices': changed('an operation only says that it needs GPUs, and operations on a node share them'),
-  'gpus.share': 'kept',
+  'gpus.share': changed('an operation only says that it needs GPUs, not how many'),
   gpus: lost('an operation only says that it needs GPUs'),
 };
 
@@ -66,7 +66,7 @@ export function exportOperations(
       type: 'container/run',
       id: labels.get(service.name),
       args: toArguments(source, service, { image, hosts, reporter }),
-      execution: { group, ...dependencies(service, groups, labels, reporter) },
+      execution: { group, ...dependencies(service, services, groups, labels, reporter) },
     };
   });
   return [renderJob(source, ops)];
@@ -142,6 +142,7 @@ function placeInGroups(source: ExportSource, services: readonly ExportService[])
 /** `depends_on` within the group; the order of groups stands for the rest. */
 function dependencies(
   service: ExportService,
+  services: readonly ExportService[],
   groups: ReadonlyMap<string, string>,
   labels: ReadonlyMap<string, string>,
   reporter: Reporter,
@@ -153,6 +154,11 @@ function dependencies(
     const what = `\`depends_on\` ${choice?.of ?? on} of ${service.key}`;
     if (choice !== undefined) reporter.add(path, what, changed('Nosana waits for every copy, not for some of them'));
     if (restarts) reporter.add(path, what, lost('an operation does not restart with another one'));
+    const target = services.find(({ name }) => name === on);
+    if (condition === 'ready' && groups.get(on) === own && target !== undefined && !isChecked(target)) {
+      const why = `Nosana waits only until ${on} has started: it has no health check`;
+      reporter.add(path, what, changed(why, `give ${on} an HTTP path that answers 200 when it is ready`));
+    }
     const isKnown = condition === 'ready' || condition === 'started';
     if (isKnown && groups.get(on) === own) continue;
     const why = isKnown

@@ -41,7 +41,7 @@ export function reportReferences(source: ExportSource, services: readonly Export
     const remark =
       stand === undefined
         ? changed(`the default is a fixed text in the output, and ${name} no longer changes it`, 'edit the output')
-        : look(`${name} has no default, and the output contains ${stand}`, 'put in its value');
+        : look(`${name} has no default, and the output contains ${stand} in its place`, 'put in its value');
     reporter.add(path, `\`${written}\``, remark);
   }
 }

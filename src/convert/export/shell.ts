@@ -1,16 +1,9 @@
-// Texts for a POSIX shell: quoted words, and the wrapper around a service's command for what an engine has no field for
-// (virtual environment, values from files, umask, nice, `before_start`). Runs nothing.
+// The wrapper around a service's command for what an engine has no field for (virtual environment, values from files, umask,
+// nice, `before_start`), and a service's environment. Runs nothing.
 import { resolve } from '../../paths.ts';
+import { quoteWord, quoteWords } from '../words.ts';
 import { CONFIG_FOLDER } from './format.ts';
 import type { ExportService, ExportSource } from './source.ts';
-
-/** A word as a shell reads it back; quoted only where necessary. */
-export function quoteWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
-/** An argument vector as one command line. */
-export const quoteWords = (argv: readonly string[]): string => argv.map(quoteWord).join(' ');
 
 /** The lines of shell that precede the program; empty if none is needed. */
 function preamble(source: ExportSource, service: ExportService): readonly string[] {

@@ -1,12 +1,13 @@
 // The batch script of `export slurm`. It becomes Apptainer by `exec`: otherwise SIGTERM would end the batch shell alone, and the
 // services would outlive the job. Facts seen with Slurm 22.05; options: sbatch(1).
+import { toSeconds } from '../quantities.ts';
 import type { Recipe } from '../recipe.ts';
+import { quoteWord } from '../words.ts';
 import type { ExportOptions } from './format.ts';
 import { changed, look, lost, type Reporter } from './report.ts';
-import { quoteWord } from './shell.ts';
 import { CHOOSE_PORT, portVariables } from './slurm-ports.ts';
 import type { ExportSource } from './source.ts';
-import { gpuDemand, publishedPorts, seconds } from './whole.ts';
+import { gpuDemand, publishedPorts } from './whole.ts';
 
 /** SIGTERM comes so long before the time limit, besides the time that the services have to stop. */
 const MARGIN_SECONDS = 10;
@@ -72,7 +73,7 @@ function directives(source: ExportSource, recipe: Recipe | null, label: string, 
     '#SBATCH --ntasks=1',
     ...gpuDirective(source, recipe, reporter),
     `# SIGTERM so many seconds before the time limit: \`stop_timeout\` and ${MARGIN_SECONDS} s more. Without --time there is no such limit.`,
-    `#SBATCH --signal=B:TERM@${seconds(source.config.stop_timeout) + MARGIN_SECONDS}`,
+    `#SBATCH --signal=B:TERM@${toSeconds(source.config.stop_timeout) + MARGIN_SECONDS}`,
     '#SBATCH --output=%x-%j.out',
     ...optional.flatMap(([option, value]) => (value === null ? [] : [`#SBATCH --${option}=${value}`])),
     ...(optional.some(([, value]) => value === null) ? ["# The site's: complete a line and remove one `#`."] : []),
@@ -142,8 +143,9 @@ function imageFile(recipe: Recipe | null, label: string): string {
 function reportRecipe(source: ExportSource, recipe: Recipe, reporter: Reporter): void {
   const add = (keys: readonly string[], remark: Parameters<Reporter['addGeneral']>[1]): void =>
     reporter.addAt(recipe.locate(keys), `\`${keys.join('.')}\``, remark);
-  for (const { key, where } of recipe.unknown) {
-    reporter.addAt(where, `\`${key}\``, lost('a recipe has no such key, and the script does not use it'));
+  for (const { key, near, where } of recipe.unknown) {
+    const advice = near === null ? null : `write \`${near}\` if that is what it means`;
+    reporter.addAt(where, `\`${key}\``, lost('a recipe has no such key, and the script does not use it', advice));
   }
   if ((recipe.resources.nodes ?? 1) !== 1) {
     add(['resources', 'nodes'], changed('svc-super runs the services of one node, and the script asks for one'));

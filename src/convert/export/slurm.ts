@@ -1,5 +1,6 @@
 // `export slurm`: an Apptainer definition and a batch script that runs its image. svc-super runs inside, so that nothing of
 // services.yaml is lost but what an unprivileged, read-only container on a shared node cannot do.
+import { toSeconds } from '../quantities.ts';
 import { renderDefinition } from './apptainer.ts';
 import type { Exporter } from './format.ts';
 import { toLabel } from './names.ts';
@@ -7,7 +8,7 @@ import { changed, look, lost, type Reporter, type Rules, reportServices } from '
 import { renderBatchScript } from './slurm-batch.ts';
 import { portVariables } from './slurm-ports.ts';
 import type { ExportSource } from './source.ts';
-import { reportOutside, reportRepeated, seconds } from './whole.ts';
+import { reportOutside, reportRepeated } from './whole.ts';
 
 /** Between SIGTERM and SIGKILL after scancel, by default (slurm.conf(5), KillWait). */
 const KILL_WAIT_SECONDS = 30;
@@ -38,7 +39,7 @@ export const exportSlurm: Exporter = (source, options, reporter) => {
 /** Reports what differs because the node is shared and the job has a time limit. */
 function reportNode(source: ExportSource, reporter: Reporter): void {
   const { config, services } = source;
-  const stop = seconds(config.stop_timeout);
+  const stop = toSeconds(config.stop_timeout);
   if (stop > KILL_WAIT_SECONDS) {
     const why = `after \`scancel\` Slurm kills in KillWait, ${KILL_WAIT_SECONDS} s unless the site has changed it`;
     reporter.add(['stop_timeout'], '`stop_timeout`', changed(why, 'use `scancel -b -s TERM JOB`, which has no limit'));

@@ -1,5 +1,6 @@
 // `export systemd`: a Podman quadlet (podman-systemd.unit(5)) that runs the image of `export dockerfile` under systemd. Nothing
 // of services.yaml is lost: svc-super runs it inside the container.
+import { toSeconds } from '../quantities.ts';
 import type { Exporter } from './format.ts';
 import { toLabel } from './names.ts';
 import { longestStart } from './order.ts';
@@ -11,7 +12,6 @@ import {
   reportImage,
   reportOutside,
   reportRepeated,
-  seconds,
   startPeriod,
   stopSignal,
 } from './whole.ts';
@@ -24,8 +24,8 @@ export const exportSystemd: Exporter = (source, { image }, reporter) => {
   reportRepeated(source, ['port', 'ports', 'gpus', 'stop_timeout', 'start_timeout', 'replicas'], reporter);
   reportImage('Podman', reporter);
   const label = toLabel(source.name);
-  const stop = seconds(source.config.stop_timeout) + MARGIN_SECONDS;
-  const start = Math.max(90, seconds(longestStart(source.services)) + MARGIN_SECONDS);
+  const stop = toSeconds(source.config.stop_timeout) + MARGIN_SECONDS;
+  const start = Math.max(90, toSeconds(longestStart(source.services)) + MARGIN_SECONDS);
   const lines = [
     `# Made by \`svc-super export systemd\`. Copy it to /etc/containers/systemd/ (or ~/.config/containers/systemd/), then`,
     `# \`systemctl daemon-reload && systemctl start ${label}\`.`,

@@ -31,9 +31,6 @@ export function gpuDemand(services: readonly ExportService[]): number | 'all' | 
   return own + Math.max(0, ...wishes.filter(({ shared }) => shared).map(count));
 }
 
-/** Seconds, rounded up. */
-export const seconds = (millis: number): number => Math.ceil(millis / 1000);
-
 /** The longest start in whole minutes, at least one; some readers of a Dockerfile know one unit only (`75m`, not `1h15m`). */
 export function startPeriod(source: ExportSource): string {
   return `${Math.max(1, Math.ceil(longestStart(source.services) / 60_000))}m`;

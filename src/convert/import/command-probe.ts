@@ -1,7 +1,8 @@
 // Commands that only ask whether something answers (`curl -f URL`, `wget -q URL`, `nc -z HOST PORT`) as probes of
 // services.yaml, which need no such program in the image. Runs nothing.
+
+import { splitWords } from '../words.ts';
 import type { ValueMap } from '../yaml-values.ts';
-import { splitWords } from './words.ts';
 
 /** `http` with a URL on this container, or `tcp` with a port; null: the command does more. */
 export type CommandProbe =

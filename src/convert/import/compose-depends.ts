@@ -1,8 +1,8 @@
 // `depends_on` of a Compose service. Conditions: https://github.com/compose-spec/compose-spec/blob/main/05-services.md#depends_on
 import type { ServiceDraft } from '../services-yaml.ts';
+import { briefOf, entriesOf, Section, switchOf, textsOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import type { ComposeReader } from './compose-service.ts';
-import { briefOf, entriesOf, Section, switchOf, textsOf } from './yaml-source.ts';
 
 const CONDITIONS: Readonly<Record<string, string>> = {
   service_started: 'started',

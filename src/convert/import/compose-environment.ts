@@ -2,10 +2,10 @@
 import type { Node } from '../../config/tree.ts';
 import { dirname, join } from '../../paths.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
+import { literal } from '../words.ts';
+import { briefOf, entriesOf, itemsOf, Section, switchOf, textOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import type { ComposeReader } from './compose-service.ts';
-import { literal } from './words.ts';
-import { briefOf, entriesOf, itemsOf, Section, switchOf, textOf } from './yaml-source.ts';
 
 /** Variables that svc-super sets itself. */
 const RESERVED: ReadonlySet<string> = new Set(['SVC_NAME', 'SVC_RUN', 'SVC_REPLICA', 'SPT_NOENV', 'NOTIFY_SOCKET']);

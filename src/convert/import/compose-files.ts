@@ -3,8 +3,9 @@
 import type { MapEntry, MapNode, Node, Source } from '../../config/tree.ts';
 import { dirname, isAbsolute, join } from '../../paths.ts';
 import type { Where } from '../findings.ts';
-import { type ImportInput, type Report, whereIn } from './source.ts';
-import { itemsOf, mapNode, readYaml, Section, textOf } from './yaml-source.ts';
+import { whereIn } from '../source-text.ts';
+import { itemsOf, mapNode, readYaml, Section, textOf } from '../yaml-source.ts';
+import type { ImportInput, Report } from './source.ts';
 
 /** A service as the file has it, everything that it extends merged in. */
 export interface ComposeEntry {
@@ -32,12 +33,35 @@ const ADDED: ReadonlySet<string> = new Set(
   ),
 );
 
-/** Reads a file and all it needs. Fails where a file is no YAML, and on `!reset` and `!override`. */
+/**
+ * Reads a file and all it needs, and merges the files after it into it, as `docker compose -f A -f B` does. Fails where a file is
+ * no YAML, and on `!reset` and `!override`.
+ */
 export function readComposeFiles(input: ImportInput, report: Report): ComposeFilesRead {
   const services = new Map<string, ComposeEntry>();
-  const failure = addFile(input, { path: input.path, text: input.text }, services, report, 0);
-  if (!('top' in failure)) return failure;
-  return { ok: true, value: { services: [...services.values()], top: failure.top } };
+  const first = addFile(input, { path: input.path, text: input.text }, services, report, 0);
+  if (!('top' in first)) return first;
+  let { top } = first;
+  for (const file of input.more) {
+    const own = new Map<string, ComposeEntry>();
+    const added = addFile(input, file, own, report, 0);
+    if (!('top' in added)) return added;
+    const what = 'its values are merged in; positions of what comes from it are those of the service in the first file';
+    report.once(`merge ${file.path}`, added.top.where(), file.path, what);
+    top = mergeSections(top, added.top);
+    for (const [key, { section }] of own) {
+      const before = services.get(key);
+      services.set(key, { key, section: before === undefined ? section : mergeSections(before.section, section) });
+    }
+  }
+  return { ok: true, value: { services: [...services.values()], top } };
+}
+
+/** The values of a section and those of a later file, at the positions of the first. */
+function mergeSections(first: Section, later: Section): Section {
+  const [base, own] = [first.node, later.node];
+  if (base?.kind !== 'map' || own?.kind !== 'map') return first;
+  return first.with(merge(base, relocate(own, base)));
 }
 
 type Failed = Extract<ComposeFilesRead, { ok: false }>;
@@ -164,9 +188,37 @@ function merge(base: MapNode, own: MapNode): MapNode {
 function mergeValue(key: string, base: Node, own: Node): Node {
   if (base.kind === 'map' && own.kind === 'map') return merge(base, own);
   if (key === 'environment') return mergeEnvironment(base, own);
+  if (key === 'depends_on') return mergeDependencies(base, own);
+  if (key === 'volumes' && base.kind === 'list' && own.kind === 'list') {
+    const targets = new Set(own.items.map(targetOf));
+    return { ...own, items: [...base.items.filter((item) => !targets.has(targetOf(item))), ...own.items] };
+  }
   if (base.kind === 'list' && own.kind === 'list' && ADDED.has(key))
     return { ...own, items: [...base.items, ...own.items] };
   return own;
+}
+
+/** Where a volume is mounted: the later of two with one target counts. */
+function targetOf(volume: Node): string {
+  if (volume.kind === 'map') return textOf(volume.entries.get('target')?.node) ?? '';
+  const [source = '', target = source] = (textOf(volume) ?? '').split(':');
+  return target;
+}
+
+/** Lists of names and maps of conditions, as a map. */
+function mergeDependencies(base: Node, own: Node): Node {
+  const toMap = (node: Node): MapNode => {
+    if (node.kind === 'map') return node;
+    const entries = itemsOf(node).map((item): MapEntry => {
+      const { start, end } = item;
+      const word = 'service_started';
+      const value: Node = { kind: 'scalar', value: word, text: word, plain: true, start, end };
+      const condition: MapEntry = { key: 'condition', keySpan: { start, end }, node: value };
+      return { key: textOf(item) ?? '', keySpan: { start, end }, node: mapNode([condition], item) };
+    });
+    return mapNode(entries, node);
+  };
+  return merge(toMap(base), toMap(own));
 }
 
 /** Lists and maps of variables, as a list in which the last one of a name counts. */

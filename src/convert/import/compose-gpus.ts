@@ -2,9 +2,9 @@
 // with `gpus: 1` here get two. So all devices are shared as soon as more than one service asks.
 // https://docs.docker.com/compose/how-tos/gpu-support/
 import type { ServiceDraft } from '../services-yaml.ts';
+import { briefOf, itemsOf, Section, textOf, textsOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import type { ComposeContext, ComposeReader } from './compose-service.ts';
-import { briefOf, itemsOf, Section, textOf, textsOf } from './yaml-source.ts';
 
 /** Requests for devices of a service: `gpus`, and the reservations of `deploy`. */
 function requestsOf(section: Section): readonly Section[] {

@@ -1,44 +1,19 @@
 // Health checks of Compose and of images as `ready` probes. Docker restarts no unhealthy container, so nothing here becomes
 // `live`. https://github.com/compose-spec/compose-spec/blob/main/05-services.md#healthcheck
-import { formatDuration, parseDuration } from '../../config/quantity.ts';
+import { readGoDuration, writeDuration } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
+import { literal } from '../words.ts';
+import { itemsOf, type Section, switchOf, textOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import { type CommandProbe, isLocal, probeOfText, probeOfWords, probeValue } from './command-probe.ts';
 import type { ImageHealthcheck } from './compose-image.ts';
 import type { ComposeReader } from './compose-service.ts';
-import { literal } from './words.ts';
-import { itemsOf, type Section, switchOf, textOf } from './yaml-source.ts';
 
 const DEFAULT_INTERVAL = 30_000;
 const DEFAULT_RETRIES = 3;
 /** Of our probes, milliseconds: what need not be written. */
 const USUAL_TIMEOUT = 5_000;
 const USUAL_INTERVAL = 10_000;
-
-/** Milliseconds of a Go duration (`1m30s`, `1.5h`); null for anything else. */
-export function readGoDuration(text: string): number | null {
-  const units: Readonly<Record<string, number>> = {
-    h: 3_600_000,
-    m: 60_000,
-    s: 1_000,
-    ms: 1,
-    us: 0.001,
-    µs: 0.001,
-    ns: 1e-6,
-  };
-  if (!/^(?:\d+(?:\.\d+)?(?:h|ms|m|s|us|µs|ns))+$/.test(text)) return text === '0' ? 0 : null;
-  let sum = 0;
-  for (const [, count = '0', unit = 's'] of text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g)) {
-    sum += Number(count) * (units[unit] ?? 0);
-  }
-  return Math.round(sum);
-}
-
-/** A number of milliseconds as a duration that services.yaml takes: at least 1 ms, at most 24 days. */
-export function writeDuration(millis: number): string {
-  const text = formatDuration(Math.min(Math.max(1, millis), 24 * 86_400_000));
-  return parseDuration(text).ok ? text : '24d';
-}
 
 interface Timing {
   readonly interval: number | null;

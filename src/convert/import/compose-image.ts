@@ -1,7 +1,7 @@
 // What an image runs, from the output of `docker image inspect` (the OCI image configuration:
 // https://github.com/opencontainers/image-spec/blob/main/config.md), merged with a service as Compose merges it.
 
-import { entriesOf, itemsOf, readYaml, Section, textOf, textsOf } from './yaml-source.ts';
+import { entriesOf, itemsOf, readYaml, Section, textOf, textsOf } from '../yaml-source.ts';
 
 /** Durations are nanoseconds there; here milliseconds, null where not given. */
 export interface ImageHealthcheck {

@@ -2,10 +2,10 @@
 // into one `docker run` line; conflicts between services that now share the container are reported.
 import type { Where } from '../findings.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
+import { quoteWord } from '../words.ts';
+import { briefOf, entriesOf, itemsOf, Section, textOf } from '../yaml-source.ts';
 import type { ComposeReader } from './compose-service.ts';
 import type { Report } from './source.ts';
-import { quoteWord } from './words.ts';
-import { briefOf, entriesOf, itemsOf, Section, textOf } from './yaml-source.ts';
 
 /** The options of `docker run` that the services together need. */
 export class Outside {

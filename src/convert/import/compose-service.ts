@@ -1,18 +1,22 @@
 // One service of a Compose file as a service of services.yaml. The facts are those of the Compose specification:
 // https://github.com/compose-spec/compose-spec/blob/main/05-services.md
+import { didYouMean } from '../../config/nearest.ts';
+import { SERVICE } from '../../config/schema.ts';
 import type { Node } from '../../config/tree.ts';
+import { readGoDuration, writeDuration } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
+import { literal, quoteWords, shellText, unwrapVenv } from '../words.ts';
+import { briefOf, entriesOf, itemsOf, printedOf, Section, textOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import { importDependencies } from './compose-depends.ts';
 import { importEnvironment } from './compose-environment.ts';
 import { importGpus } from './compose-gpus.ts';
-import { importHealthcheck, readGoDuration, writeDuration } from './compose-health.ts';
+import { importHealthcheck } from './compose-health.ts';
 import { findImage, type ImageConfig } from './compose-image.ts';
 import { importPorts, type Outside, reportOutside } from './compose-outside.ts';
 import { type ComposeText, readComposeText, splitComposeWords } from './compose-text.ts';
+import { portsOf } from './compose-words.ts';
 import { placeComment, type Report } from './source.ts';
-import { literal, shellText, unwrapVenv } from './words.ts';
-import { briefOf, entriesOf, itemsOf, printedOf, Section, textOf } from './yaml-source.ts';
 
 /** What a service needs to know of the rest of the file. */
 export interface ComposeContext {
@@ -79,7 +83,7 @@ export class ComposeReader {
     return true;
   }
 
-  explainVariables({ variables, loosened }: ComposeText): void {
+  explainVariables({ variables, required, loosened }: ComposeText): void {
     const [first] = variables;
     if (first === undefined) return;
     const why =
@@ -91,6 +95,11 @@ export class ComposeReader {
       why,
       'give them with `docker run -e` or `--env-file`',
     );
+    for (const name of required) {
+      const empty = 'it has no default, so it is empty where the container has no such variable, as in Compose';
+      const advice = 'set it there, or write `$$` for a `$` that begins no variable';
+      this.report.lookOnce(`variable ${name}`, this.section.where(), `\${${name}}`, empty, advice);
+    }
     if (loosened) {
       const looser = 'an empty variable counts as unset here, as with `:-`';
       this.report.changed(this.section.where(), `operators without a colon in ${this.key}`, looser);
@@ -118,6 +127,21 @@ const IGNORED: Readonly<Record<string, string>> = {
   expose: 'see ports',
 };
 
+/** Keys that are often misspelt. */
+const USUAL =
+  'image build command entrypoint environment env_file ports expose volumes depends_on healthcheck restart user deploy ' +
+  'working_dir networks profiles stop_signal stop_grace_period container_name hostname';
+
+/** Why a key has no counterpart, and what to do. */
+function whyLeft(key: string): { readonly why: string; readonly instead: string | null } {
+  const known = IGNORED[key] ?? (key.startsWith('x-') ? 'it is an extension' : undefined);
+  if (known !== undefined) return { why: known, instead: null };
+  if (Object.hasOwn(SERVICE, key)) {
+    return { why: 'it is a key of services.yaml and not of Compose', instead: 'copy it to the result' };
+  }
+  return { why: 'services.yaml has nothing like it', instead: didYouMean(key, USUAL.split(' ')) ?? null };
+}
+
 /** Makes a service. What it does not carry over is reported. */
 export function importService(reader: ComposeReader, name: string): ServiceDraft {
   const { section } = reader;
@@ -138,8 +162,8 @@ export function importService(reader: ComposeReader, name: string): ServiceDraft
   importHooks(reader, fields);
   reportOutside(reader);
   for (const { key, node } of section.rest()) {
-    const why = IGNORED[key] ?? (key.startsWith('x-') ? 'it is an extension' : 'services.yaml has nothing like it');
-    reader.report.lost(section.where(key), `${key} of ${reader.key}: ${briefOf(node)}`, why);
+    const { why, instead } = whyLeft(key);
+    reader.report.lost(section.where(key), `${key} of ${reader.key}: ${briefOf(node)}`, why, instead);
   }
   return service;
 }
@@ -176,7 +200,7 @@ function wordsAt(reader: ComposeReader, key: 'command' | 'entrypoint'): readonly
   return split.words;
 }
 
-const EMPTY: ComposeText = { text: '', shell: '', bare: '', variables: [], loosened: false };
+const EMPTY: ComposeText = { text: '', shell: '', bare: '', variables: [], required: [], loosened: false };
 
 const fixed = (words: readonly string[]): readonly ComposeText[] =>
   words.map((word) => ({ ...EMPTY, text: literal(word), shell: word, bare: word }));
@@ -189,26 +213,28 @@ function importCommand(reader: ComposeReader, service: ServiceDraft): void {
   const program = entrypoint ?? fixed(image?.entrypoint ?? []);
   const args = command ?? (entrypoint === null ? fixed(image?.cmd ?? []) : []);
   const words = [...program, ...args];
-  const imageName = reader.textAt(section.take('image'), 'bare') ?? '';
-  const called = imageName === '' ? `the image of ${reader.key}` : `the image ${imageName}`;
+  const written = textOf(section.take('image')) ?? '';
+  const called = written === '' ? `the image of ${reader.key}` : `the image ${written}`;
   if (words.length === 0) {
     const todo = `what does ${called} run? Give the command, or import with --image-config`;
     service.todo.push(todo);
     service.fields.command = `echo 'svc-super: ${service.name} has no command yet' >&2; exit 78`;
-    report.look(section.where('image'), `${reader.key}`, `its command is defined by ${called}`, inspectLine(imageName));
+    report.look(section.where('image'), `${reader.key}`, `its command is defined by ${called}`, inspectLine(written));
     return;
   }
   if (entrypoint === null && image === null) {
     service.todo.push(`these are arguments for the ENTRYPOINT of ${called}, if it has one`);
     const why = `the command is only the arguments if ${called} has an ENTRYPOINT`;
-    report.look(section.where('command'), `command of ${reader.key}`, why, inspectLine(imageName));
+    report.look(section.where('command'), `command of ${reader.key}`, why, inspectLine(written));
   } else if (image === null) {
     report.look(
       section.where('image'),
-      `image of ${reader.key}: ${imageName}`,
+      `image of ${reader.key}: ${written}`,
       'its program, user, folder and variables have to be in the one image',
     );
   }
+  for (const port of portsOf(words.map(({ bare }) => bare)))
+    reader.context.outside.claim(port, reader.key, section.where('command'), report);
   const wrapped = unwrapVenv(words.map((word) => word.shell));
   if (wrapped !== null) {
     service.fields.venv = wrapped.venv;
@@ -224,7 +250,7 @@ function importCommand(reader: ComposeReader, service: ServiceDraft): void {
 }
 
 function inspectLine(image: string): string {
-  return `\`docker image inspect ${image || 'IMAGE'} > image.json\`, then \`--image-config image.json\``;
+  return `\`docker image inspect ${image === '' || image.includes('$') ? 'IMAGE' : image} > image.json\`, then \`--image-config image.json\``;
 }
 
 function importRestart(reader: ComposeReader, service: ServiceDraft): void {
@@ -374,6 +400,8 @@ function importProfiles(reader: ComposeReader, fields: ServiceDraft['fields']): 
 function importHooks(reader: ComposeReader, fields: ServiceDraft['fields']): void {
   const { section, report } = reader;
   const hooks: Record<string, Value> = {};
+  const text = (command: string | readonly string[]): string =>
+    typeof command === 'string' ? command : quoteWords(command);
   for (const [key, hook] of [
     ['post_start', 'after_ready'],
     ['pre_stop', 'before_stop'],
@@ -388,10 +416,13 @@ function importHooks(reader: ComposeReader, fields: ServiceDraft['fields']): voi
           'a hook runs as its service does',
         );
       }
-      const text = words === null ? reader.textAt(node, 'shell') : (shellText(words) ?? words.map(quote).join(' '));
-      return text === null || text.trim() === '' ? [] : [text];
+      const command = words === null ? reader.textAt(node, 'shell') : (shellText(words) ?? words);
+      return command === null || command.length === 0 || (words === null && text(command).trim() === '')
+        ? []
+        : [command];
     });
-    if (commands.length > 0) hooks[hook] = { command: commands.join(' && ') };
+    const [first, ...more] = commands;
+    if (first !== undefined) hooks[hook] = { command: more.length === 0 ? first : commands.map(text).join(' && ') };
     if (key === 'post_start' && commands.length > 0) {
       report.changed(
         section.where(key),
@@ -401,8 +432,4 @@ function importHooks(reader: ComposeReader, fields: ServiceDraft['fields']): voi
     }
   }
   if (Object.keys(hooks).length > 0) fields.hooks = hooks;
-}
-
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,7 +1,8 @@
 // Texts of a Compose file: `$X`, `${X}` and its operators as references of services.yaml or of a shell, and command lines
 // split into words. https://github.com/compose-spec/compose-spec/blob/main/12-interpolation.md. Replaces nothing itself.
+
+import { literal, withReference } from '../words.ts';
 import { splitCompose } from './compose-words.ts';
-import { literal, withReference } from './words.ts';
 
 /** A piece of a text: literal, or a reference. */
 type Piece =
@@ -17,6 +18,8 @@ export interface ComposeText {
   readonly bare: string;
   /** Names of the variables. */
   readonly variables: readonly string[];
+  /** Those of them that are empty where they are not set. */
+  readonly required: readonly string[];
   /** `-`, `?` or `+` without a colon, which services.yaml does not have: an empty variable counts as unset. */
   readonly loosened: boolean;
 }
@@ -34,20 +37,24 @@ const MAX_DEPTH = 20;
 export function readComposeText(text: string): ComposeTextResult {
   try {
     const { pieces } = parse(text, 0, 0);
-    const variables = new Set<string>();
-    collect(pieces, variables);
-    const value = {
-      text: toReferences(pieces),
-      shell: pieces.map(toShell).join(''),
-      bare: pieces.map(toBare).join(''),
-      variables: [...variables],
-      loosened: pieces.some(isLoosened),
-    };
-    return { ok: true, value };
+    return { ok: true, value: toText(pieces) };
   } catch (error) {
     if (error instanceof Malformed) return { ok: false, why: error.message };
     throw error;
   }
+}
+
+function toText(pieces: readonly Piece[]): ComposeText {
+  const variables = new Set<string>();
+  collect(pieces, variables);
+  return {
+    text: toReferences(pieces),
+    shell: pieces.map(toShell).join(''),
+    bare: pieces.map(toBare).join(''),
+    variables: [...variables],
+    required: pieces.flatMap((piece) => ('literal' in piece || piece.operator !== '' ? [] : [piece.name])),
+    loosened: pieces.some(isLoosened),
+  };
 }
 
 /** Pieces from `at` on; within a reference up to its closing brace. */
@@ -180,20 +187,12 @@ export function splitComposeWords(line: string): ComposeWords {
       .join('');
     const split = splitCompose(masked);
     if (!split.ok) return split;
-    const words = split.words.map((word): ComposeText => {
+    const words = split.words.map((word) => {
       const parts = word.split(/([\ue000-\uf8ff])/).map((part): Piece => {
         const marked = /^[\ue000-\uf8ff]$/.test(part) ? pieces[part.charCodeAt(0) - MARK] : undefined;
         return marked ?? { literal: part };
       });
-      const variables = new Set<string>();
-      collect(parts, variables);
-      return {
-        text: toReferences(parts),
-        shell: parts.map(toShell).join(''),
-        bare: parts.map(toBare).join(''),
-        variables: [...variables],
-        loosened: parts.some(isLoosened),
-      };
+      return toText(parts);
     });
     const dropped = split.dropped === null ? null : unmask(split.dropped, pieces);
     return { ok: true, words, unquoted: split.unquoted, dropped };

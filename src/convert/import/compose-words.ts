@@ -95,3 +95,18 @@ export function splitCompose(line: string): ComposeSplit {
   if (escaped || splitter.isOpen) return { ok: false, why: 'a quote is never closed' };
   return { ok: true, words: splitter.words, dropped, unquoted };
 }
+
+/** Programs that connect to a port that they name. */
+const CLIENTS = /^(?:curl|wget|nc|psql|pg_isready|mysql|mysqladmin|redis-cli|mongo|mongosh|ssh)$/;
+
+/** Ports that a command says to listen on: `--port N`, `--bind HOST:N`. */
+export function portsOf(words: readonly string[]): readonly number[] {
+  if (CLIENTS.test((words[0] ?? '').replace(/^.*\//, ''))) return [];
+  const found = words.flatMap((word, index) => {
+    const [option = '', value = words[index + 1] ?? ''] = /^(--[\w-]+)=(.*)$/.exec(word)?.slice(1) ?? [word];
+    if (option === '--port') return /^\d{1,5}$/.test(value) ? [Number(value)] : [];
+    if (!/^(?:-b|--bind|--listen|--http)$/.test(option)) return [];
+    return [Number(/^[\w.*[\]:-]*:(\d{1,5})$/.exec(value)?.[1] ?? 0)];
+  });
+  return found.filter((port) => port > 0 && port <= 65_535);
+}

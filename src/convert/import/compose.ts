@@ -1,16 +1,17 @@
 // Imports a Compose file: the services of several containers become services of one. `--image-config` describes what the
 // images run. Settings of the container as a whole are reported as one `docker run` line.
+
+import { readGoDuration, toSeconds } from '../quantities.ts';
 import { makeDraft, type ServicesDraft } from '../services-yaml.ts';
+import { briefOf, entriesOf, Section, textOf, textsOf } from '../yaml-source.ts';
 import { markTasks } from './compose-depends.ts';
 import { type ComposeEntry, readComposeFiles } from './compose-files.ts';
 import { asksForGpus } from './compose-gpus.ts';
-import { readGoDuration } from './compose-health.ts';
 import { readImages } from './compose-image.ts';
 import { Outside, publishPorts } from './compose-outside.ts';
 import { type ComposeContext, ComposeReader, importService } from './compose-service.ts';
 import { Names } from './names.ts';
 import { type Imported, type ImportInput, Report } from './source.ts';
-import { briefOf, entriesOf, Section, textOf, textsOf } from './yaml-source.ts';
 
 const TOP_LOST: Readonly<Record<string, readonly [why: string, instead: string | null]>> = {
   version: ['Compose ignores it too', null],
@@ -27,13 +28,6 @@ const USUAL_STOP = 9_000;
 
 /** Imports a file. Fails where it is no Compose file, or has no services. */
 export function importCompose(input: ImportInput): Imported {
-  if (input.more.length > 0) {
-    return {
-      ok: false,
-      where: null,
-      message: 'one Compose file can be imported: give what `docker compose -f A -f B config` prints',
-    };
-  }
   const images = readImages(input.imageConfigs);
   if (!images.ok) return { ok: false, where: { file: images.path, line: 1, column: 1 }, message: images.message };
   const report = new Report();
@@ -112,7 +106,7 @@ function importStopTimeout(sections: readonly Section[], draft: ServicesDraft, r
   );
   const longest = Math.max(...periods.map((one) => one ?? USUAL_GRACE));
   if (longest <= USUAL_STOP || periods.every((one) => one === null)) return;
-  const seconds = Math.ceil(longest / 1000) + 1;
+  const seconds = toSeconds(longest) + 1;
   draft.top.stop_timeout = `${seconds}s`;
   report.changed(
     null,

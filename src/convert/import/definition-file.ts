@@ -1,7 +1,7 @@
 // An Apptainer definition file as its sections: https://apptainer.org/docs/user/main/definition_files.html. Runs and
 // builds nothing.
 import type { Source } from '../../config/tree.ts';
-import { sourceOf } from './source.ts';
+import { sourceOf } from '../source-text.ts';
 
 export interface DefinitionSection {
   /** The lines below `%name`, without those around that are empty. */

@@ -2,12 +2,12 @@
 // node (https://github.com/nosana-ci/nosana-cli). JSON is read as YAML, so that findings have positions.
 import type { Node } from '../../config/tree.ts';
 import { makeDraft, type ServiceDraft } from '../services-yaml.ts';
+import { literal, shellText, unwrapVenv } from '../words.ts';
+import { briefOf, entriesOf, itemsOf, readYaml, Section, switchOf, textOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import { findImage, type ImageConfig, readImages } from './compose-image.ts';
 import { Names } from './names.ts';
 import { type Imported, type ImportInput, placeComment, Report } from './source.ts';
-import { literal, shellText, unwrapVenv } from './words.ts';
-import { briefOf, entriesOf, itemsOf, readYaml, Section, switchOf, textOf } from './yaml-source.ts';
 
 interface JobContext {
   readonly report: Report;

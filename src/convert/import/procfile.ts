@@ -3,8 +3,9 @@
 // ends ends all of them. A `.env` beside it is read by both. Reads no file but through its input.
 import { dirname, join } from '../../paths.ts';
 import { makeDraft, type ServiceDraft } from '../services-yaml.ts';
+import { sourceOf, whereIn } from '../source-text.ts';
 import { Names } from './names.ts';
-import { type Imported, type ImportInput, placeComment, Report, sourceOf, whereIn } from './source.ts';
+import { type Imported, type ImportInput, placeComment, Report } from './source.ts';
 
 /** honcho's pattern of an entry. */
 const ENTRY = /^([A-Za-z0-9_-]+):\s*(.+)$/;

@@ -1,64 +1,64 @@
 // Imports a recipe of an HPC site: YAML with `name`, `container: {definition, image}`, `resources`, `environment`, `ports`,
 // `slurm`. The command is the %runscript of the definition file. What is for the scheduler is kept as `x-resources` and
 // `x-slurm`, which `up` ignores.
-import type { Node } from '../../config/tree.ts';
 import { dirname, join } from '../../paths.ts';
+import { type Recipe, readRecipeParts } from '../recipe.ts';
 import { makeDraft, type ServiceDraft, type ServicesDraft } from '../services-yaml.ts';
+import { whereIn } from '../source-text.ts';
+import { literal } from '../words.ts';
+import { failureOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import { type Definition, readDefinition } from './definition-file.ts';
 import { Names } from './names.ts';
-import { type Imported, type ImportInput, placeComment, Report, whereIn } from './source.ts';
-import { literal } from './words.ts';
-import { briefOf, entriesOf, itemsOf, readYaml, Section, textOf } from './yaml-source.ts';
+import { type Imported, type ImportInput, placeComment, Report } from './source.ts';
 
 /** Imports a recipe. Fails where it is no YAML map with `container`. */
 export function importRecipe(input: ImportInput): Imported {
-  const read = readYaml(input);
-  if (!read.ok) return read;
-  const recipe = new Section(read.root, read.source);
-  if (!recipe.has('container')) return { ok: false, where: recipe.where(), message: 'a recipe has a key `container`' };
+  const { recipe, diagnostics } = readRecipeParts(input.path, input.text);
+  if (recipe === null) return { ok: false, ...failureOf(input.path, diagnostics[0]) };
+  const { name, container } = recipe;
+  if (container.definition === null && container.image === null) {
+    const message = 'a recipe has a `container` with a `definition` or an `image`';
+    return { ok: false, where: recipe.locate(['container']), message };
+  }
   const report = new Report();
   const draft = makeDraft();
-  const name = recipe.text('name') ?? 'service';
   const service: ServiceDraft = {
-    name: new Names().take(name, report, recipe.where('name')),
-    comments: [placeComment(recipe.where('name'))],
+    name: new Names().take(name ?? 'service', report, recipe.locate(['name'])),
+    comments: [placeComment(recipe.locate(['name']))],
     todo: [],
     fields: {},
   };
   draft.services.push(service);
-  if (recipe.has('name')) draft.top.name = literal(name);
+  if (name !== null) draft.top.name = literal(name);
   importContainer(input, recipe, service, report);
   importEnvironment(recipe, service);
-  importPorts(recipe, service, report);
+  importPorts(recipe, service);
   importResources(recipe, service, draft, report);
-  for (const { key, node } of recipe.rest())
-    report.lost(recipe.where(key), `${key}: ${briefOf(node)}`, 'services.yaml has nothing like it');
+  for (const { range, message, suggestion } of diagnostics) {
+    const where = { file: input.path, line: range.line, column: range.column };
+    report.lost(where, message, 'a value that cannot be read counts as not given', suggestion ?? 'correct it');
+  }
+  for (const { key, text, near, where } of recipe.unknown) {
+    const advice = near === null ? null : `write \`${near}\` if that is what it means`;
+    report.lost(where, `${key}: ${text}`, 'a recipe has no such key', advice);
+  }
   return { ok: true, draft, findings: report.findings };
 }
 
-function importContainer(input: ImportInput, recipe: Section, service: ServiceDraft, report: Report): void {
-  const container = recipe.section('container');
-  const name = container.text('definition');
-  const image = container.text('image');
-  const path = name === undefined ? null : join(dirname(input.path), name);
+function importContainer(input: ImportInput, recipe: Recipe, service: ServiceDraft, report: Report): void {
+  const { definition, image } = recipe.container;
+  const path = definition === null ? null : join(dirname(input.path), definition);
   const text = path === null ? null : input.read(path);
-  if (image !== undefined)
-    report.look(
-      container.where('image'),
-      `image ${image}`,
-      'services.yaml names no image',
-      'give it to `export` with `--image`',
-    );
-  if (name !== undefined && text === null)
-    report.look(
-      container.where('definition'),
-      `definition ${name}`,
-      'the file cannot be read',
-      'import again where it is',
-    );
-  for (const { key, node } of container.rest())
-    report.lost(container.where(key), `container.${key}: ${briefOf(node)}`, 'it is for building or running the image');
+  if (image !== null) {
+    const where = recipe.locate(['container', 'image']);
+    const advice = 'give it to `export` with `--image`';
+    report.look(where, `image ${image}`, 'services.yaml names no image', advice);
+  }
+  if (definition !== null && text === null) {
+    const where = recipe.locate(['container', 'definition']);
+    report.look(where, `definition ${definition}`, 'the file cannot be read', 'import again where it is');
+  }
   if (path === null || text === null) {
     service.todo.push('the image defines the command: give it here');
     service.fields.command = `echo 'svc-super: ${service.name} has no command yet' >&2; exit 78`;
@@ -128,57 +128,29 @@ function importDefinitionEnvironment(
   if (Object.keys(env).length > 0) service.fields.env = env;
 }
 
-function importEnvironment(recipe: Section, service: ServiceDraft): void {
-  const node = recipe.take('environment');
-  const pairs: readonly (readonly [string, string])[] =
-    node?.kind === 'map'
-      ? entriesOf(node).map((one) => [one.key, textOf(one.node) ?? ''] as const)
-      : itemsOf(node).flatMap((one) => {
-          const text = textOf(one) ?? '';
-          const at = text.indexOf('=');
-          return at > 0 ? [[text.slice(0, at), text.slice(at + 1)] as const] : [];
-        });
-  if (pairs.length === 0) return;
+function importEnvironment({ environment }: Recipe, service: ServiceDraft): void {
+  if (environment.size === 0) return;
   const before = (service.fields.env ?? {}) as Readonly<Record<string, Value>>;
-  service.fields.env = { ...before, ...Object.fromEntries(pairs.map(([key, value]) => [key, literal(value)])) };
+  const own = [...environment].map(([key, value]) => [key, literal(value)] as const);
+  service.fields.env = { ...before, ...Object.fromEntries(own) };
 }
 
-function importPorts(recipe: Section, service: ServiceDraft, report: Report): void {
-  const ports = new Set<number>();
-  const add = (node: Node | undefined): void => {
-    if (node?.kind === 'map') for (const { node: value } of entriesOf(node)) add(value);
-    else if (node?.kind === 'list') for (const one of node.items) add(one);
-    else {
-      const text = textOf(node);
-      const port = /(?:^|:)(\d{1,5})(?:\/tcp)?$/.exec(text ?? '')?.[1];
-      if (port !== undefined && Number(port) > 0 && Number(port) < 65_536) ports.add(Number(port));
-      else if (text !== undefined) report.lost(recipe.where('ports'), `ports: ${text}`, 'it is not a TCP port');
-    }
-  };
-  add(recipe.take('ports'));
+function importPorts(recipe: Recipe, service: ServiceDraft): void {
+  const ports = [...new Set(recipe.ports.map(({ port }) => port))];
   const [first] = ports;
-  if (ports.size === 1 && first !== undefined) service.fields.port = first;
-  if (ports.size > 1) service.fields.ports = [...ports];
+  if (ports.length === 1 && first !== undefined) service.fields.port = first;
+  if (ports.length > 1) service.fields.ports = ports;
 }
 
-function importResources(recipe: Section, service: ServiceDraft, draft: ServicesDraft, report: Report): void {
-  const resources = recipe.section('resources');
-  const gpu = resources.text('gpu') ?? resources.text('gpus');
-  if (gpu !== undefined && /^\d{1,4}$/.test(gpu) && Number(gpu) > 0) service.fields.gpus = Number(gpu);
-  else if (gpu !== undefined && gpu !== '0')
-    report.look(resources.where('gpu'), `gpu: ${gpu}`, 'it is not a number of devices', 'it is left out');
-  for (const key of ['resources', 'slurm']) {
-    const node = recipe.take(key);
-    if (node === undefined) continue;
-    draft.top[`x-${key}`] = treeValue(node);
+function importResources(recipe: Recipe, service: ServiceDraft, draft: ServicesDraft, report: Report): void {
+  const { gpu, gpuType, timeLimit, ...rest } = recipe.resources;
+  if (gpu !== null && gpu > 0) service.fields.gpus = gpu;
+  const parts = { resources: { ...rest, gpu, gpu_type: gpuType, time_limit: timeLimit }, slurm: recipe.slurm };
+  for (const [key, values] of Object.entries(parts)) {
+    const given = Object.entries(values).filter((pair): pair is [string, string | number] => pair[1] !== null);
+    if (given.length === 0) continue;
+    draft.top[`x-${key}`] = Object.fromEntries(given);
     const why = `\`up\` ignores it: the scheduler gives what a job may use; \`x-${key}\` keeps it`;
-    report.changed(recipe.where(key), key, why, '`svc-super export slurm` reads it there');
+    report.changed(recipe.locate([key]), key, why, '`svc-super export slurm` reads it there');
   }
-}
-
-/** A tree as a value of services.yaml. */
-function treeValue(node: Node): Value {
-  if (node.kind === 'list') return node.items.map(treeValue);
-  if (node.kind === 'map') return Object.fromEntries(entriesOf(node).map((one) => [one.key, treeValue(one.node)]));
-  return node.value === null ? '' : node.plain && typeof node.value !== 'string' ? node.value : node.text;
 }

@@ -1,7 +1,8 @@
 // Scripts of s6-overlay: `run`, `up`, `finish` and those of cont-init.d. The simplest ones become a command; others are run
 // by the interpreter that their first line names. `with-contenv` fails without s6 and is left out.
+
+import { literal, splitWords } from '../words.ts';
 import type { Value } from '../yaml-values.ts';
-import { literal, splitWords } from './words.ts';
 
 /** What a script comes to. `note`: why it stays a script that needs something in the image; null for nothing. */
 export interface S6Command {

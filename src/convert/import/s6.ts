@@ -1,13 +1,14 @@
 // Imports an s6-overlay tree (versions 2 and 3): scripts of cont-init.d and fix-attrs.d become tasks, longruns services,
 // oneshots tasks, dependencies `depends_on`. https://github.com/just-containers/s6-overlay#readme. Reads no file but through
 // its input.
+import { readGoDuration, toSeconds } from '../quantities.ts';
 import { makeDraft, type ServiceDraft, type ServicesDraft } from '../services-yaml.ts';
+import { quoteWord } from '../words.ts';
 import { Names } from './names.ts';
 import { scriptCommand } from './s6-script.ts';
 import { fileOf, importLongrun, importOneshot, reportFiles } from './s6-service.ts';
 import { findTree, type S6Definition, type S6Path, type S6Tree } from './s6-tree.ts';
 import { type Imported, type ImportInput, placeComment, Report } from './source.ts';
-import { quoteWord } from './words.ts';
 
 const at = (path: string) => ({ file: path, line: 1, column: 1 });
 
@@ -47,13 +48,7 @@ function importStopTimeout(draft: ServicesDraft, report: Report): void {
     const text = typeof stop === 'object' ? (stop as { timeout?: string }).timeout : undefined;
     return text === undefined ? [] : [text];
   });
-  const seconds = times.map((text) =>
-    [...text.matchAll(/(\d+)(h|ms|m|s)/g)].reduce(
-      (sum, [, count, unit]) => sum + Number(count) * ({ h: 3600, m: 60, s: 1, ms: 0.001 }[unit ?? 's'] ?? 1),
-      0,
-    ),
-  );
-  const longest = Math.ceil(Math.max(0, ...seconds));
+  const longest = toSeconds(Math.max(0, ...times.map((text) => readGoDuration(text) ?? 0)));
   if (longest < 9) return;
   draft.top.stop_timeout = `${longest + 1}s`;
   report.changed(

@@ -1,10 +1,11 @@
 // Programs that a start script runs in the background: commands with `&`, and loops that start a program again; and the advice
 // for programs that daemonize themselves.
-import type { Word } from 'unbash';
+import { forEachChild, type Word } from 'unbash';
 import { addCommand } from './shell-command.ts';
 import { foregroundAdvice } from './shell-daemons.ts';
 import { type Statement, type SyntaxNode, scan, statementsOf } from './shell-script.ts';
 import type { ShellState, Unit } from './shell-state.ts';
+import { watchdogOf } from './shell-watchdog.ts';
 import { literalWord } from './shell-words.ts';
 
 type CommandNode = Extract<SyntaxNode, { type: 'Command' }>;
@@ -13,6 +14,11 @@ type CommandNode = Extract<SyntaxNode, { type: 'Command' }>;
 export function addBackground(state: ShellState, statement: Statement): void {
   const { command } = statement;
   if (addRestartLoop(state, command)) return;
+  const watchdog = watchdogOf(command, state.script);
+  if (watchdog !== null) {
+    state.watchdogs.push({ node: command, watchdog });
+    return;
+  }
   const name = command.type === 'Command' ? (command.name?.value ?? '') : '';
   const found = scan(command, state.script.text(command));
   const unit = addCommand(state, command, 'background', state.functions.has(name) ? name : null);
@@ -74,7 +80,13 @@ export function literalsOf(state: ShellState, node: CommandNode): readonly strin
 
 /** Reports a program that would leave the foreground, where it is supervised. */
 export function adviseForeground(state: ShellState, { command }: Statement, unit: Unit): void {
-  if (command.type !== 'Command') return;
+  if (command.type !== 'Command') {
+    forEachChild(command, (child) => {
+      if (child.type === 'Statement') adviseForeground(state, child, unit);
+      else if (child.type !== 'Function') adviseForeground(state, { command: child } as Statement, unit);
+    });
+    return;
+  }
   const advice = foregroundAdvice(literalsOf(state, command));
   if (advice === null) return;
   const todo = 'it goes into the background by itself and cannot be supervised: see the report';
@@ -82,7 +94,9 @@ export function adviseForeground(state: ShellState, { command }: Statement, unit
   state.report.look(
     state.script.where(command),
     state.script.text(command),
-    'it goes into the background by itself, where svc-super does not supervise it',
+    unit.kind === 'task'
+      ? 'it goes into the background by itself, and svc-super ends it with the task'
+      : 'it goes into the background by itself, where svc-super does not supervise it',
     advice,
   );
 }

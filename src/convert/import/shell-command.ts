@@ -2,13 +2,13 @@
 // command, with `exec` where one program remains. Redirections to a file become `log.file`; wrappers become fields.
 import type { Assignment, Redirection, Word } from 'unbash';
 import type { ServiceDraft } from '../services-yaml.ts';
+import { literal } from '../words.ts';
 import type { Value } from '../yaml-values.ts';
 import { portOf, serviceName } from './shell-names.ts';
 import { type SyntaxNode, statementsOf } from './shell-script.ts';
 import type { ShellState, Unit } from './shell-state.ts';
 import { literalWord, wordValue } from './shell-words.ts';
 import { placeComment } from './source.ts';
-import { literal } from './words.ts';
 
 type CommandNode = Extract<SyntaxNode, { type: 'Command' }>;
 

@@ -3,7 +3,7 @@
 import { forEachChild, type ParsedScript, parse, type Statement, type SyntaxNode } from 'unbash';
 import type { Source } from '../../config/tree.ts';
 import type { Where } from '../findings.ts';
-import { whereIn } from './source.ts';
+import { whereIn } from '../source-text.ts';
 
 export type { Statement, SyntaxNode } from 'unbash';
 

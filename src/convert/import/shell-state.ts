@@ -1,11 +1,12 @@
 // What a start script has set up so far, while it is read from top to bottom: variables, folder, functions, what the next
 // command has to wait for. Each service takes a copy of it when it is made.
 import type { ServiceDraft } from '../services-yaml.ts';
+import { literal } from '../words.ts';
 import type { Value } from '../yaml-values.ts';
 import type { Names } from './names.ts';
 import { needsBash, type Scan, type ShellScript, type SyntaxNode, scan } from './shell-script.ts';
+import type { Watchdog } from './shell-watchdog.ts';
 import type { Report } from './source.ts';
-import { literal } from './words.ts';
 
 /** Source that has to be repeated before a command that needs what it sets. */
 interface Preamble {
@@ -43,6 +44,8 @@ export class ShellState {
   readonly #ports = new Map<number, Unit>();
   /** `$!` that was saved, by variable. */
   readonly pids = new Map<string, Unit>();
+  /** Loops that ask a service, which may come later, and end it. */
+  readonly watchdogs: { readonly node: SyntaxNode; readonly watchdog: Watchdog }[] = [];
   barrier = new Map<string, string>();
   cwd: string | null = null;
   venv: string | null = null;

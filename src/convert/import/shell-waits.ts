@@ -109,6 +109,9 @@ function commandLoop(node: Extract<SyntaxNode, { type: 'Command' }>, script: She
   return null;
 }
 
+/** What a command asks, once. null: it is no question. */
+export const questionOf = (command: string): WaitLoop | null => makeLoop(command, null);
+
 function makeLoop(question: string, seconds: number | null): WaitLoop | null {
   const text = question.trim();
   const probe = probeOfText(text);

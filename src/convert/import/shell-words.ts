@@ -1,7 +1,7 @@
 // Words of a shell script as values: literal texts, and references to variables of the container's environment. A word that
 // only a shell can compute gives null.
 import type { Word, WordPart } from 'unbash';
-import { literal, withReference } from './words.ts';
+import { literal, withReference } from '../words.ts';
 
 /** Variables of the script whose value is known; null: the script computes it. */
 export type Known = ReadonlyMap<string, string | null>;

@@ -1,11 +1,13 @@
 // Imports a start script of the kind `cmd & cmd & wait -n`: https://www.gnu.org/software/bash/manual/bash.html. What is not of
 // a known kind is kept verbatim, as a task or a service, and reported. Runs nothing.
 import { makeDraft, type ServicesDraft } from '../services-yaml.ts';
+import { sourceOf } from '../source-text.ts';
 import { Names } from './names.ts';
 import { ShellScript } from './shell-script.ts';
 import { placeEnvironment, ShellState } from './shell-state.ts';
 import { type Ending, ShellWalk } from './shell-walk.ts';
-import { type Imported, type ImportInput, placeComment, Report, sourceOf } from './source.ts';
+import { placeWatchdogs } from './shell-watchdog.ts';
+import { type Imported, type ImportInput, placeComment, Report } from './source.ts';
 
 /** Imports a script. Fails where it has no commands. A script with mistakes is kept as one service. */
 export function importShell(input: ImportInput): Imported {
@@ -30,16 +32,38 @@ export function importShell(input: ImportInput): Imported {
     });
     return { ok: true, draft, findings: report.findings };
   }
+  reportBashisms(script, report);
   const state = new ShellState(script, report, new Names());
   const walk = new ShellWalk(state);
   walk.run(script.tree.commands, true);
   if (state.units.length === 0)
     return { ok: false, where: null, message: 'it starts no program that could be a service' };
   writeEnding(walk.ending, state, draft);
+  placeWatchdogs(state);
   const shared = placeEnvironment(state.units);
   if (Object.keys(shared).length > 0) draft.top.env = shared;
   draft.services = state.units.map(({ service }) => service);
   return { ok: true, draft, findings: report.findings };
+}
+
+/** Constructs of Bash that are often found under `#!/bin/sh`. `wait -n` is reported where it stands. */
+const BASHISM = /(?<![\w$"'])(?:\[\[(?=\s)|source(?=\s+\S)|<<<|\{\d+\.\.\d+\})|\bpipefail\b/;
+
+/** Reports the first construct that the shell of the script lacks in Debian. */
+function reportBashisms(script: ShellScript, report: Report): void {
+  if (!/^#!\s*\/(?:usr\/)?bin\/sh\b/.test(script.source.text)) return;
+  for (const statement of script.tree.commands) {
+    const [found] = BASHISM.exec(script.text(statement)) ?? [];
+    if (found === undefined) continue;
+    const why = '`/bin/sh` of Debian does not know it, and the commands that have it are run by `/bin/sh` here too';
+    report.look(
+      script.where(statement),
+      `${found} under #!/bin/sh`,
+      why,
+      'begin the script with `#!/bin/bash` and import again',
+    );
+    return;
+  }
 }
 
 /** `exit`, and which services end the container. */

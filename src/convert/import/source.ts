@@ -1,6 +1,5 @@
 // What every importer takes and gives: a source text with what may be read beside it, and a draft of services.yaml with the
 // findings. Reads no file itself: the caller hands in the functions that do.
-import { makeSource, type Source, type Span, toRange } from '../../config/tree.ts';
 import type { Finding, FindingKind, Where } from '../findings.ts';
 import type { ServicesDraft } from '../services-yaml.ts';
 
@@ -47,9 +46,16 @@ export class Report {
 
   /** Like `changed`, once for a whole import: a `topic` is reported at its first place only. */
   once(topic: string, where: Where | null, what: string, why: string, instead: string | null = null): void {
-    if (this.#topics.has(topic)) return;
-    this.#topics.add(topic);
-    this.#add('changed', where, what, why, instead);
+    if (this.#isNew(topic)) this.#add('changed', where, what, why, instead);
+  }
+
+  /** Like `look`, likewise. */
+  lookOnce(topic: string, where: Where | null, what: string, why: string, instead: string | null = null): void {
+    if (this.#isNew(topic)) this.#add('look', where, what, why, instead);
+  }
+
+  #isNew(topic: string): boolean {
+    return !this.#topics.has(topic) && this.#topics.add(topic) !== undefined;
   }
 
   #add(kind: FindingKind, where: Where | null, what: string, why: string, instead: string | null): void {
@@ -60,22 +66,12 @@ export class Report {
 /** Texts of a source in findings are at most 100 characters long and on one line. */
 export function shorten(text: string): string {
   const line = text
-    .replaceAll(/\s*\n\s*/g, ' ')
+    .replaceAll(/\s*\n\s*/g, /\b(?:done|fi|esac)\b/.test(text) ? '; ' : ' ')
+    .replaceAll(/\b(do|then|else|in); /g, '$1 ')
     .trim()
     .replace(/(?<=\w):$/, '');
   if (line === '') return 'an empty text';
   return line.length <= 100 ? line : `${line.slice(0, 99)}…`;
-}
-
-/** The position of the first character of a span. */
-export function whereIn(source: Source, { start }: Pick<Span, 'start'>): Where {
-  const { line, column } = toRange(source, { start, end: start });
-  return { file: source.file, line, column };
-}
-
-/** A text without byte order mark, with its lines; carriage returns before line ends are kept. */
-export function sourceOf({ path, text }: { readonly path: string; readonly text: string }): Source {
-  return makeSource(path, text.startsWith('\uFEFF') ? text.slice(1) : text);
 }
 
 /** The comment above a service that names its place: `compose.yaml:12`. */

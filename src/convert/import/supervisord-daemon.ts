@@ -4,7 +4,7 @@ import type { ServicesDraft } from '../services-yaml.ts';
 import type { Value } from '../yaml-values.ts';
 import type { Report } from './source.ts';
 import type { IniKey, IniSection } from './supervisord-ini.ts';
-import { expandPercent, readBoolean, readInteger, readPairs } from './supervisord-values.ts';
+import { type Expanded, expandPercent, fromMarks, readBoolean, readInteger, readPairs } from './supervisord-values.ts';
 
 /** Keys about the daemon, and why nothing stands for them. */
 const LOST: Readonly<Record<string, string>> = {
@@ -24,11 +24,11 @@ const LOST: Readonly<Record<string, string>> = {
 /** `[supervisord] environment`; empty where there is none, or a wrong one. */
 export function readEnvironment(daemon: IniSection | undefined): ReadonlyMap<string, string> {
   const text = textOf(daemon?.keys.get('environment'));
-  const read = readPairs(text?.shell ?? '');
-  return read.ok ? read.pairs : new Map();
+  const read = readPairs(text?.marked ?? '');
+  return new Map(read.ok ? [...read.pairs].map(([name, value]) => [name, fromMarks(value).shell]) : []);
 }
 
-function textOf(key: IniKey | undefined): { readonly text: string; readonly shell: string } | null {
+function textOf(key: IniKey | undefined): Expanded | null {
   if (key === undefined) return null;
   const result = expandPercent(key.value, (name) => {
     const variable = /^ENV_(\w+)$/.exec(name)?.[1];
@@ -43,11 +43,12 @@ export function importDaemon(daemon: IniSection, draft: ServicesDraft, report: R
   for (const key of daemon.keys.values()) {
     const { name, where } = key;
     const what = `${name} of [supervisord]`;
-    const text = textOf(key)?.text ?? null;
+    const expanded = textOf(key);
+    const text = expanded?.text ?? null;
     const why = LOST[name];
     if (why !== undefined) report.lost(where, what, why);
     else if (text === null) report.look(where, what, 'supervisord refuses the value', 'it is left out');
-    else if (name === 'environment') importEnvironment(text, draft, report, key);
+    else if (name === 'environment') importEnvironment(expanded?.marked ?? '', draft, report, key);
     else if (name === 'umask') defaults.umask = text;
     else if (name === 'directory') defaults.cwd = text;
     else if (name === 'user' && !/^(?:root|0)$/.test(text)) defaults.user = text;
@@ -68,7 +69,8 @@ export function importDaemon(daemon: IniSection, draft: ServicesDraft, report: R
 
 function importEnvironment(text: string, draft: ServicesDraft, report: Report, { where }: IniKey): void {
   const read = readPairs(text);
-  if (read.ok) draft.top.env = Object.fromEntries(read.pairs);
+  if (read.ok)
+    draft.top.env = Object.fromEntries([...read.pairs].map(([name, value]) => [name, fromMarks(value).text]));
   else report.look(where, 'environment of [supervisord]', `supervisord refuses it: ${read.why}`, 'it is left out');
 }
 

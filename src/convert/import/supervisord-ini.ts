@@ -3,7 +3,7 @@
 // https://docs.python.org/3/library/configparser.html, supervisor/options.py, class UnhosedConfigParser. Knows no key.
 import type { Source } from '../../config/tree.ts';
 import type { Where } from '../findings.ts';
-import { whereIn } from './source.ts';
+import { whereIn } from '../source-text.ts';
 
 export interface IniKey {
   /** In lower case, as the parser makes it. */

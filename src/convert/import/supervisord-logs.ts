@@ -1,8 +1,10 @@
 // Log files of a program of supervisord.conf as `log` of a service. Knows that svc-super always prints a service's output,
 // writes both streams into one file, and keeps them apart on its own standard output and error.
+
+import { writeSize } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
 import type { ProgramReader } from './supervisord-program.ts';
-import { readInteger, readSize, writeSize } from './supervisord-values.ts';
+import { readInteger, readSize } from './supervisord-values.ts';
 
 /** Files that are the output of the container. */
 const CONSOLE = /^\/(?:dev\/(?:stdout|stderr|fd\/[12]|tty|console)|proc\/(?:1|self)\/fd\/[12])$/;

@@ -2,6 +2,7 @@
 // (supervisor/options.py, process.py; http://supervisord.org/configuration.html).
 import type { Where } from '../findings.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
+import { shellText, splitWords } from '../words.ts';
 import type { Value } from '../yaml-values.ts';
 import type { Names } from './names.ts';
 import { placeComment, type Report } from './source.ts';
@@ -11,11 +12,12 @@ import {
   type Expanded,
   type Expansion,
   expandPercent,
+  fromMarks,
+  hasBareReference,
   readBoolean,
   readInteger,
   readPairs,
 } from './supervisord-values.ts';
-import { literal, shellText, splitWords } from './words.ts';
 
 /** What a program needs to know of the rest of the file. */
 export interface ProgramContext {
@@ -146,15 +148,20 @@ export class ProgramReader {
   #readEnvironment(): void {
     const expanded = this.expand('environment');
     if (expanded === null) return;
-    const read = readPairs(expanded.shell);
+    const read = readPairs(expanded.marked);
     if (!read.ok) {
       this.note('look', 'environment', `supervisord refuses it: ${read.why}`, 'it is left out');
       return;
     }
-    const plain = readPairs(expanded.text);
     for (const [name, value] of read.pairs) {
-      this.#values.set(`ENV_${name}`, value);
-      this.variables.set(name, (plain.ok ? plain.pairs.get(name) : undefined) ?? literal(value));
+      const { text, shell } = fromMarks(value);
+      this.#values.set(`ENV_${name}`, shell);
+      this.variables.set(name, text);
+    }
+    if (hasBareReference(expanded.marked)) {
+      const why =
+        'a variable without quotes is carried over whole; supervisord refuses or splits a value with a space or `,`';
+      this.note('changed', 'environment', why);
     }
     const [, odd] = /=([^"',\s][^,]*=)/.exec(expanded.shell) ?? [];
     if (odd !== undefined && !/["']/.test(expanded.shell)) {

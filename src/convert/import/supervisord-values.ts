@@ -1,6 +1,6 @@
 // Values of supervisord.conf: switches, numbers, sizes, `KEY="value"` lists and `%(name)s` expansions, read as
 // supervisor/datatypes.py and Python's `%` operator read them. Pure text to value; a wrong text gives null or a reason.
-import { literal, withReference } from './words.ts';
+import { literal, withReference } from '../words.ts';
 
 /** `yes true on 1`, `no false off 0` in any case; null for anything else. */
 export function readBoolean(text: string): boolean | null {
@@ -23,19 +23,9 @@ export function readSize(text: string): number | null {
   return Number(digits) * (unit === undefined ? 1 : (MULTIPLIERS[unit.toLowerCase()] ?? 1));
 }
 
-/** A number of bytes as a size of services.yaml. */
-export function writeSize(bytes: number): string {
-  for (const [unit, size] of [
-    ['GiB', 2 ** 30],
-    ['MiB', 2 ** 20],
-    ['KiB', 2 ** 10],
-  ] as const) {
-    if (bytes >= size && bytes % size === 0) return `${bytes / size}${unit}`;
-  }
-  return `${bytes}B`;
-}
-
-const WORD = /[A-Za-z0-9_/.+():-]/;
+/** Around the name of a variable that supervisord replaces before it splits a list. */
+const [MARK, END] = ['\uE000', '\uE001'];
+const WORD = /[A-Za-z0-9_/.+():\uE000\uE001-]/;
 
 /** Tokens as Python's `shlex.shlex(text)` gives them with `/.+-():` added to its word characters; null: an open quote. */
 function tokenize(text: string): readonly string[] | null {
@@ -77,6 +67,19 @@ export type Pairs =
   | { readonly ok: true; readonly pairs: ReadonlyMap<string, string> }
   | { readonly ok: false; readonly why: string };
 
+/** A value of `readPairs` for services.yaml and for a shell. */
+export function fromMarks(value: string): { readonly text: string; readonly shell: string } {
+  let [text, shell] = ['', ''];
+  for (const [index, part] of value.split(/\uE000(\w+)\uE001/).entries()) {
+    text = index % 2 === 0 ? text + literal(part) : withReference(text, `\${${part}}`);
+    shell += index % 2 === 0 ? part : `\${${part}}`;
+  }
+  return { text, shell };
+}
+
+/** Whether a value without quotes has a reference: what stands for it may contain characters at which supervisord splits. */
+export const hasBareReference = (marked: string): boolean => /=\s*[^"',\s]*\uE000/.test(marked);
+
 /** `KEY="a b",KEY2=c`. Every fourth token is a separator, whatever it is. */
 export function readPairs(text: string): Pairs {
   const tokens = tokenize(text);
@@ -102,6 +105,8 @@ export interface Expanded {
   readonly text: string;
   /** For a shell: nothing is escaped, references are `${NAME}`, which the shell replaces. */
   readonly shell: string;
+  /** For `readPairs`: nothing is escaped, references are marked. */
+  readonly marked: string;
   /** Names that a format like `%(process_num)02d` pads. */
   readonly padded: boolean;
 }
@@ -116,11 +121,13 @@ const CONVERSION = /%(?:\(([^)]*)\)([#0 +-]*)(\d*)(?:\.\d+)?([sdirou])|%)/y;
 export function expandPercent(text: string, find: (name: string) => Expansion | null): ExpansionResult {
   let plain = '';
   let shell = '';
+  let marked = '';
   let padded = false;
   let at = 0;
   for (let next = text.indexOf('%'); next >= 0; next = text.indexOf('%', at)) {
     plain += literal(text.slice(at, next));
     shell += text.slice(at, next);
+    marked += text.slice(at, next);
     CONVERSION.lastIndex = next;
     const found = CONVERSION.exec(text);
     if (found === null) return { ok: false, why: `a \`%\` that is no \`%(name)s\` must be written \`%%\`` };
@@ -129,6 +136,7 @@ export function expandPercent(text: string, find: (name: string) => Expansion | 
     if (name === undefined) {
       plain += '%';
       shell += '%';
+      marked += '%';
       continue;
     }
     const expansion = find(name);
@@ -137,15 +145,18 @@ export function expandPercent(text: string, find: (name: string) => Expansion | 
       padded ||= width !== '';
       plain = withReference(plain, `\${${expansion.variable}}`);
       shell += `\${${expansion.variable}}`;
+      marked += `${MARK}${expansion.variable}${END}`;
     } else {
       const value = pad(String(expansion.value), flags, Number(width));
       plain += literal(value);
       shell += value;
+      marked += value;
     }
   }
   plain += literal(text.slice(at));
   shell += text.slice(at);
-  return { ok: true, value: { text: plain, shell, padded } };
+  marked += text.slice(at);
+  return { ok: true, value: { text: plain, shell, marked, padded } };
 }
 
 function pad(value: string, flags: string, width: number): string {

@@ -4,8 +4,9 @@
 import { dirname, isAbsolute, join } from '../../paths.ts';
 import type { Where } from '../findings.ts';
 import { makeDraft, type ServicesDraft } from '../services-yaml.ts';
+import { sourceOf } from '../source-text.ts';
 import { Names } from './names.ts';
-import { type Imported, type ImportInput, Report, sourceOf } from './source.ts';
+import { type Imported, type ImportInput, Report } from './source.ts';
 import { importDaemon, readEnvironment } from './supervisord-daemon.ts';
 import { type IniSection, readIni } from './supervisord-ini.ts';
 import { importProgram, type Program, type ProgramContext } from './supervisord-program.ts';

@@ -1,6 +1,6 @@
 // What Apptainer's parser of definition files accepts: keys of the header and names of sections (apptainer.org,
 // definition_files.html). Apptainer itself is in no package of Debian.
-import { validate } from './rig.ts';
+import { validate } from '../oracle.ts';
 
 const KEYS = new Set('bootstrap from includecmd mirrorurl updateurl osversion include stage product user'.split(' '));
 const SECTIONS = new Set(

@@ -2,8 +2,9 @@
 import { describe, expect, test } from 'bun:test';
 import { validateJobDefinition } from '@nosana/types';
 import { skipWhen } from '../../helpers/skip.ts';
+import { noValidators, validate } from '../oracle.ts';
 import { lintDefinition } from './apptainer-lint.ts';
-import { EXAMPLES, exported, exportedText, FORMS, validate, whyNoValidators } from './rig.ts';
+import { EXAMPLES, exported, exportedText, FORMS } from './rig.ts';
 
 const all = FORMS.flatMap(([form, options]) => EXAMPLES.map(([name, text]) => ({ form, options, name, text })));
 
@@ -33,7 +34,7 @@ describe('nosana: @nosana/types', () => {
   });
 });
 
-describe.skipIf(skipWhen([whyNoValidators()], 'the validators of exports'))('the target’s own reader', () => {
+describe.skipIf(skipWhen([noValidators], 'the validators of exports'))('the target’s own reader', () => {
   test.each(of('compose'))('compose-go: %s', async (_name, text, options) => {
     validate('compose', 'compose.yaml', (await exportedText(text, options)).text);
   });

@@ -3,8 +3,9 @@ import { afterAll, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { quoteWord, wrappedCommand } from '../../../src/convert/export/shell.ts';
+import { wrappedCommand } from '../../../src/convert/export/shell.ts';
 import { readSource } from '../../../src/convert/export/source.ts';
+import { quoteWord } from '../../../src/convert/words.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'svc-super-wrapper-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -9,7 +9,7 @@ import { importSource } from '../../../src/convert/import/import.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
 import { planOf } from '../../config/rig.ts';
 import { skipWhen } from '../../helpers/skip.ts';
-import { COMPOSE, noOracles } from './oracle.ts';
+import { COMPOSE, noOracles } from '../oracle.ts';
 import { CORPUS, importText, inputOf, lines, yamlOf } from './rig.ts';
 
 interface Loaded {
@@ -161,5 +161,116 @@ describe.skipIf(skipWhen([noOracles], 'compose-go beside its import'))('a Compos
       ).toEqual(Object.fromEntries(given));
     }
     expect(compared).toBeGreaterThan(80);
+  });
+});
+
+describe.skipIf(skipWhen([noOracles], 'compose-go beside its import'))('several Compose files', () => {
+  const text = fc.constantFrom('x', 'y z', '--o', '$SET', 'é');
+  const services = fc.record(
+    {
+      entrypoint: fc.array(text, { minLength: 1, maxLength: 2 }).map((all) => ['run', ...all]),
+      command: fc.oneof(fc.array(text, { minLength: 1, maxLength: 2 }), fc.constant('a "b c"')),
+      environment: fc.oneof(
+        fc.dictionary(fc.constantFrom('A', 'B', 'C'), text),
+        fc.array(
+          fc.tuple(fc.constantFrom('A', 'B', 'D'), text).map(([key, one]) => `${key}=${one}`),
+          { maxLength: 2 },
+        ),
+      ),
+      depends_on: fc.constantFrom<unknown>(['b'], { b: { condition: 'service_started' } }),
+    },
+    { requiredKeys: [] },
+  );
+  const bottom = { image: 'x', entrypoint: ['b'] };
+
+  test('are merged as compose-go merges them', async () => {
+    const samples = fc.sample(fc.tuple(services, services, services), { numRuns: 40, seed: 5 });
+    for (const [index, sample] of samples.entries()) {
+      const contents = sample.map((own, at) =>
+        JSON.stringify({ services: { a: { ...(at === 0 && { image: 'x', entrypoint: ['a'] }), ...own }, b: bottom } }),
+      );
+      const paths = contents.map((content, at) => {
+        const path = join(folder, `merge-${index}-${at}.yaml`);
+        writeFileSync(path, content);
+        return path;
+      });
+      const [loaded] = loadAll(['--merge', ...paths]);
+      const theirs = loaded?.services?.a;
+      expect(loaded?.error, contents.join('\n')).toBe('');
+      const [first = '', ...rest] = contents;
+      const more = rest.map((content, at) => ({ path: `${at}.yaml`, text: content }));
+      const plan = planOf(await yamlOf('compose', first, { more }), { environment: ENVIRONMENT });
+      const own = plan.services.find(({ name }) => name === 'a');
+      if (own === undefined || theirs === undefined) throw new Error('there is no service');
+      expect(wordsOf(own.argv), contents.join('\n')).toEqual(
+        wordsOf([...(theirs.entrypoint ?? []), ...(theirs.command ?? [])]),
+      );
+      const given = theirs.environment ?? {};
+      expect(ownOf(own, Object.keys(given)), contents.join('\n')).toEqual(given);
+    }
+  });
+
+  test('lists are added, volumes of one target replaced, and services of the second file follow', async () => {
+    const base = {
+      services: { a: { image: 'x', entrypoint: ['a'], ports: ['80'], volumes: ['./one:/data', './c:/c'] } },
+    };
+    const own = {
+      services: {
+        a: {
+          ports: ['81'],
+          depends_on: ['more'],
+          volumes: ['./two:/data'],
+          healthcheck: { test: 'curl localhost:80/' },
+        },
+        more: { image: 'y', entrypoint: ['more'] },
+      },
+    };
+    const more = [{ path: 'prod.yaml', text: JSON.stringify(own) }];
+    const result = await importText('compose', JSON.stringify(base), { more });
+    if (!result.ok) throw new Error(result.message);
+    expect(result.text).toContain('ports: [80, 81]');
+    expect(result.text).toContain('depends_on: { more: started }');
+    expect(result.text).toContain('ready: { http: /');
+    const report = lines(result.findings).join('\n');
+    expect(report).toContain('-v ./c:/c -v ./two:/data');
+    expect(report).toContain('prod.yaml:1:1: changed meaning: prod.yaml: its values are merged in');
+  });
+});
+
+describe('a Compose file with a mistake', () => {
+  const report = async (source: object) => {
+    const result = await importText('compose', JSON.stringify({ services: source }));
+    return result.ok ? lines(result.findings).join('\n') : result.message;
+  };
+
+  test.each([
+    [
+      'two programs that listen on one port',
+      { a: { image: 'x', command: 'run --port 8000' }, b: { image: 'y', command: ['g', '--bind=0.0.0.0:8000'] } },
+      'port 8000 of b: a (source:1) also listens on it',
+    ],
+    [
+      'a variable without a default',
+      { a: { image: 'x:$TAG', environment: { PASSWORD: '$ecret' } } },
+      'ecret}: it has no default, so it is empty',
+    ],
+    ['an image with a variable', { a: { image: '$REG/x' } }, '`docker image inspect IMAGE > image.json`'],
+    [
+      'a key of services.yaml',
+      { a: { image: 'x', ready: 'y' } },
+      'ready of a: y: it is a key of services.yaml and not',
+    ],
+    [
+      'a misspelt key',
+      { a: { image: 'x', helthcheck: {} } },
+      'helthcheck of a: {}: services.yaml has nothing like it. Did you mean `healthcheck`?',
+    ],
+  ])('%s is reported', async (_, services, words) => {
+    expect(await report(services)).toContain(words);
+  });
+
+  test('a client of a port listens on none', async () => {
+    const services = { a: { image: 'x', command: 'run --port 5432' }, b: { image: 'y', command: 'psql --port 5432' } };
+    expect(await report(services)).not.toContain('also listens');
   });
 });

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { planOf } from '../../config/rig.ts';
 import { skipWhen } from '../../helpers/skip.ts';
-import { ask, noOracles, PYTHON } from './oracle.ts';
+import { ask, noOracles, PYTHON } from '../oracle.ts';
 import { importText, lines, yamlOf } from './rig.ts';
 
 type Loaded =
   | { readonly ok: true; readonly processes: Readonly<Record<string, string>> }
   | { readonly ok: false; readonly error: string };
 
-const ORACLE = join(import.meta.dir, 'oracles/procfile.py');
+const ORACLE = join(import.meta.dir, '../oracles/procfile.py');
 
 const name = fc.constantFrom('web', 'worker', 'my-name', 'a_b', 'web2', 'my.name', 'x y', 'release', '9');
 const command = fc.constantFrom(

@@ -205,6 +205,26 @@ services:
       'a &\nb &\nwhile sleep 60; do\n  ps aux | grep a\n  if [ $? -ne 0 ]; then exit 1; fi\ndone',
       'services:\n  a:\n    command: [a]\n  b:\n    command: [b]\n',
     ],
+    [
+      'a watchdog of what the script starts later',
+      '(while sleep 30; do curl -sf localhost:9000/health || kill $$; done) &\nexec a --port 9000',
+      'services:\n  a:\n    command: [a, --port, "9000"]\n    live: { http: /health, interval: 30s, failures: 1 }\n    port: 9000\n',
+    ],
+    [
+      'a watchdog that ends one program',
+      'a &\nA=$!\nb &\nwhile true; do\n  if ! nc -z localhost 70; then\n    echo gone\n    kill -9 $A\n  fi\n  sleep 1m\ndone &\nwait -n',
+      'services:\n  a:\n    command: [a]\n    live: { tcp: true, interval: 60s, failures: 1 }\n    port: 70\n  b:\n    command: [b]\n',
+    ],
+    [
+      'a watchdog that asks until it gets no answer',
+      'a &\n(sleep 60; while check --all; do sleep 5; done; kill 1) &\nwait -n',
+      'services:\n  a:\n    command: [a]\n    live: { exec: check --all, interval: 5s, failures: 1 }\n',
+    ],
+    [
+      'a loop that does more than watch',
+      'a &\nwhile sleep 9; do curl -f localhost:1 || { save; kill 1; }; done &\nwait -n',
+      'services:\n  a:\n    command: [a]\n  curl:\n    command: while sleep 9; do curl -f localhost:1 || { save; kill 1; }; done\n',
+    ],
     ['a loop that idles', 'a &\nwhile true; do sleep 60; done', 'exit: all\nservices:\n  a:\n    command: [a]\n'],
   ])('%s', async (_, source, expected) => {
     expect(await servicesOf(source)).toBe(expected);
@@ -217,6 +237,11 @@ services:
       'a &\nservice nginx start\nwait',
       "run it in the foreground: `nginx -g 'daemon off;'`",
     ],
+    [
+      'a program that daemonizes within a condition',
+      'if [ -d /k ]; then\n  service ssh start\nfi\na',
+      'it goes into the background by itself, and svc-super ends it with the task. Run it in the foreground: `/usr/sbin/sshd -D -e`',
+    ],
     ['arguments of the image', 'a &\nexec "$@"', 'its command is the CMD of the image'],
     ['a trap', "trap 'kill 0' TERM\na", 'stopping every service in order is what svc-super does'],
     ['a fixed code', 'a &\nwait -n\nexit 0', 'the code of the script was always 0'],
@@ -224,6 +249,16 @@ services:
     ['a condition that is none', 'if grep -q x /f; then a & fi\nwait', 'the condition cannot be written as `enabled`'],
   ])('%s is reported', async (_, source, words) => {
     expect((await findingsOf(source)).toLowerCase()).toContain(words.toLowerCase());
+  });
+
+  test('Bash under sh is reported, and not in quotes', async () => {
+    const report = async (text: string) => {
+      const result = await importText('start.sh', `#!/bin/sh\n${text}\n`);
+      return result.ok ? lines(result.findings).join() : result.message;
+    };
+    expect(await report('if [[ -n $A ]]; then b; fi\nc')).toContain('source:2:1: needs a look: [[ under #!/bin/sh');
+    expect(await report('set -euo pipefail\nc')).toContain('pipefail under #!/bin/sh');
+    expect(await report('. ./env\nc "[[ x"')).not.toContain('under #!/bin/sh');
   });
 
   test('wait -n under sh never worked in Debian, which is said', async () => {

@@ -7,7 +7,7 @@ import { signalNumber } from '../../../src/linux/signals.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
 import { planOf } from '../../config/rig.ts';
 import { skipWhen } from '../../helpers/skip.ts';
-import { ask, noSupervisor, SYSTEM_PYTHON } from './oracle.ts';
+import { ask, noSupervisor, SYSTEM_PYTHON } from '../oracle.ts';
 import { importText, lines, yamlOf } from './rig.ts';
 
 interface Process {
@@ -28,7 +28,7 @@ type Loaded =
   | { readonly ok: true; readonly processes: readonly Process[] }
   | { readonly ok: false; readonly error: string };
 
-const ORACLE = join(import.meta.dir, 'oracles/supervisord.py');
+const ORACLE = join(import.meta.dir, '../oracles/supervisord.py');
 const ENVIRONMENT = { PATH: '/usr/bin:/bin', MODEL: 'a/model', PORT: '9000' };
 
 /** What supervisord makes of each text. */
@@ -125,6 +125,9 @@ const pair = fc.tuple(
     '"#"',
     'q=r',
     '"%(program_name)s"',
+    '%(ENV_MODEL)s',
+    'x/%(ENV_PORT)s',
+    '"%(ENV_MODEL)s:%(ENV_PORT)s"',
     '""',
   ),
 );

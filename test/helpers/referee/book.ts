@@ -28,14 +28,14 @@ export interface Run {
   /** Why and when the core stopped it; null: not yet. */
   stop: { readonly why: 'shutdown' | 'late' | 'stalled' | 'dead'; readonly at: Millis } | null;
   fellBack: boolean;
-  swept: boolean;
+  cleanedUp: boolean;
   killedAt: Millis | null;
   flight: Flight | null;
   progressAt: Millis;
   /** `progressAt` before the effects of the step: an attempt that is abandoned with its run is no progress. */
   progressWas: Millis;
   /** The latest result of each probe, and how many like it came in a row: above zero successes, below failures. */
-  readonly answers: Map<string, { readonly detail: string; readonly row: number }>;
+  readonly results: Map<string, { readonly detail: string; readonly row: number }>;
   readonly latched: Set<number>;
 }
 
@@ -127,12 +127,12 @@ export function newRun(number: number, now: Millis): Run {
     emptied: false,
     stop: null,
     fellBack: false,
-    swept: false,
+    cleanedUp: false,
     killedAt: null,
     flight: null,
     progressAt: now,
     progressWas: now,
-    answers: new Map(),
+    results: new Map(),
     latched: new Set(),
   };
 }

@@ -38,9 +38,9 @@ export class Effects {
       case 'run-stop-command':
         this.#stop(book, run, now);
         break;
-      case 'sweep':
-        holds(run.exit !== null && !run.swept, `a sweep of ${name} that is not due`);
-        run.swept = true;
+      case 'clean-up':
+        holds(run.exit !== null && !run.cleanedUp, `a clean-up of ${name} that is not due`);
+        run.cleanedUp = true;
         break;
       case 'kill':
         holds(run.killedAt === null, `${name} killed twice`);
@@ -84,7 +84,7 @@ export class Effects {
     if (event.type === 'signal-asked') holds(event.services.includes(name), 'a signal that was not requested');
     else if (event.type === 'signalled') {
       holds(run.born && forward[event.signal] === signal, 'not to be forwarded');
-    } else if (event.type === 'service' && event.news.type === 'stop-command-failed') this.#fallBack(book, run);
+    } else if (event.type === 'service' && event.event.type === 'stop-command-failed') this.#fallBack(book, run);
     else this.#stop(book, run, now);
   }
 
@@ -100,7 +100,7 @@ export class Effects {
   #abandonProbe(book: Book, run: Run, { after, now }: Seen): void {
     const { name } = book.plan;
     if (run.flight !== null && now >= run.flight.expires - SLACK) {
-      this.#ledger.noteResult(book, run, false, 'no answer in time', now);
+      this.#ledger.noteResult(book, run, false, 'no result in time', now);
     } else if (run.flight !== null) {
       const ends = after.services.get(name)?.state.id === 'stopping';
       holds(ends, `an attempt of ${name} was given up before its time`);
@@ -111,8 +111,8 @@ export class Effects {
   /** A stop signal or stop command: once for each run, in a shutdown after all dependents, else with a reason. */
   #stop(book: Book, run: Run, now: Millis): void {
     const { name, ready, live, startTimeout, startStall } = book.plan;
-    holds(run.stop === null, `${name} was told twice to stop`);
-    const failures = (index: number) => -(run.answers.get(`live ${index}`)?.row ?? 0);
+    holds(run.stop === null, `${name} was asked twice to stop`);
+    const failures = (index: number) => -(run.results.get(`live ${index}`)?.row ?? 0);
     const starting = run.readyAt === null;
     if (starting && ready.length > 0 && now - run.since >= startTimeout - SLACK) {
       run.stop = { why: 'late', at: now };
@@ -134,7 +134,7 @@ export class Effects {
   /** The signal in place of a stop command that failed: once for each run, and only where there is a command. */
   #fallBack({ plan }: Book, run: Run): void {
     holds(run.stop !== null && plan.stop.argv !== null, `${plan.name} has no stop.command that could fail`);
-    holds(!run.fellBack, `${plan.name} was told twice to stop`);
+    holds(!run.fellBack, `${plan.name} was asked twice to stop`);
     run.fellBack = true;
   }
 }

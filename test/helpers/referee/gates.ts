@@ -53,6 +53,7 @@ export class Gates {
     if (condition === 'exited') return final !== null;
     if (condition === 'completed') return final?.success === true;
     if (final !== null) return final.success && final.wasReady;
+    if (restarts === true && isToRunAgain(book)) return false;
     return (
       again === null && run !== null && run.readyAt !== null && !run.unready && run.exit === null && run.stop === null
     );

@@ -1,7 +1,6 @@
 // Keeps the books: what each event of a step does to the services, to those that depend on them, and to the whole, which may
 // begin to shut down. Works from events alone and judges nothing; effects.ts and states.ts compare with it.
-import type { Event, ServiceEvent } from '../../../src/core/event.ts';
-import type { Operation } from '../../../src/core/operator.ts';
+import type { Event, Operation, ServiceEvent } from '../../../src/core/event.ts';
 import { HELD, KILL_WAIT } from '../../../src/core/policy.ts';
 import { difference, restartFields } from '../../../src/plan/difference.ts';
 import type { Edge, Millis, Plan, Probe, ServicePlan } from '../../../src/plan/plan.ts';
@@ -39,7 +38,7 @@ export class Ledger {
   apply(event: Event, now: Millis): void {
     if (event.type === 'service') {
       const book = this.books.get(event.service);
-      if (book?.run?.number === event.run) this.#applyToRun(book, book.run, event.news, now);
+      if (book?.run?.number === event.run) this.#applyToRun(book, book.run, event.event, now);
     }
     if (event.type === 'deadline-passed') this.#release(now);
     if (event.type === 'stop-asked') this.#requestStop(event.signal, now);
@@ -85,36 +84,36 @@ export class Ledger {
     }
   }
 
-  #applyToRun(book: Book, run: Run, news: ServiceEvent, now: Millis): void {
+  #applyToRun(book: Book, run: Run, event: ServiceEvent, now: Millis): void {
     if (book.final !== null || book.again !== null) return;
-    switch (news.type) {
+    switch (event.type) {
       case 'spawned':
         run.born = true;
         book.everBorn = true;
         break;
       case 'spawn-failed':
-        this.#finish(book, run, { success: false, code: news.code }, now);
+        this.#finish(book, run, { success: false, code: event.code }, now);
         break;
       case 'exited':
         if (run.exit !== null) break;
-        run.exit = news.exit;
+        run.exit = event.exit;
         run.exitAt = now;
-        if (this.shutdown === null && run.stop === null && isHeld(book.plan, run, news.exit))
+        if (this.shutdown === null && run.stop === null && isHeld(book.plan, run, event.exit))
           run.heldUntil = now + HELD;
-        else this.#foresee(book, run, verdictOf(book.plan, run, news.exit), now);
+        else this.#foresee(book, run, verdictOf(book.plan, run, event.exit), now);
         break;
       case 'emptied':
         run.emptied = true;
         if (run.exit !== null && (run.heldUntil === null || run.killedAt !== null))
           this.#finish(book, run, verdictOf(book.plan, run, run.exit), now);
         break;
-      case 'answered':
-        if (run.flight?.attempt === news.attempt) this.noteResult(book, run, news.ok, news.detail, now);
+      case 'probe-ended':
+        if (run.flight?.attempt === event.attempt) this.noteResult(book, run, event.ok, event.detail, now);
         break;
       case 'latched': {
-        const probe = book.plan.ready[news.index];
-        if (probe === undefined || !isLatch(probe) || !run.born || run.latched.has(news.index)) break;
-        run.latched.add(news.index);
+        const probe = book.plan.ready[event.index];
+        if (probe === undefined || !isLatch(probe) || !run.born || run.latched.has(event.index)) break;
+        run.latched.add(event.index);
         run.progressAt = now;
         break;
       }
@@ -128,7 +127,7 @@ export class Ledger {
       case 'gpus-read':
         throw new Error('plans with hooks or GPUs are for hook-referee.ts to judge');
       default:
-        news satisfies never;
+        event satisfies never;
     }
   }
 
@@ -151,14 +150,14 @@ export class Ledger {
     if (run.flight === null) return;
     const { kind, index } = run.flight;
     const key = `${kind} ${index}`;
-    const last = run.answers.get(key);
+    const last = run.results.get(key);
     const row = last?.row ?? 0;
     if (last?.detail !== detail || row > 0 !== ok) run.progressAt = now;
-    run.answers.set(key, { detail, row: ok ? Math.max(0, row) + 1 : Math.min(0, row) - 1 });
+    run.results.set(key, { detail, row: ok ? Math.max(0, row) + 1 : Math.min(0, row) - 1 });
     run.flight = null;
     if (run.readyAt === null || kind === 'live') return;
     const proven = (probe: Probe, at: number) =>
-      !probe.continuous || isLatch(probe) || (run.answers.get(`ready ${at}`)?.row ?? 0) >= probe.successes;
+      !probe.continuous || isLatch(probe) || (run.results.get(`ready ${at}`)?.row ?? 0) >= probe.successes;
     run.unready = ok ? run.unready && !plan.ready.every(proven) : true;
   }
 

@@ -26,7 +26,7 @@ export class States {
       const became = after.services.get(name)?.state.id === 'ready' && before.services.get(name)?.state.id !== 'ready';
       if (run === null || !became) continue;
       for (const [index, probe] of plan.ready.entries()) {
-        const row = run.answers.get(`ready ${index}`)?.row ?? 0;
+        const row = run.results.get(`ready ${index}`)?.row ?? 0;
         const proven = isLatch(probe) ? run.latched.has(index) : row >= probe.successes;
         holds(run.born && proven, `${name} is ready though probe ${index} does not hold`);
       }
@@ -61,7 +61,7 @@ export class States {
         holds(!gates.allMet(plan) || gates.isClaimed(plan), `${name} could start and does not`);
         const never = gates.isHopeless(plan);
         const said = effects.some(
-          (effect) => effect.type === 'announce' && effect.event === 'blocked' && effect.service === name,
+          (effect) => effect.type === 'announce' && effect.notice.event === 'blocked' && effect.service === name,
         );
         holds(never ? blocked === 1 : !said, `${name} never starts: ${never}; said so: ${blocked}`);
         if (!never) book.blocked = 0;
@@ -70,7 +70,7 @@ export class States {
       }
       if (shutdown === null) this.#isAsWanted(book, state ?? '');
     }
-    const begun = effects.some((effect) => effect.type === 'announce' && effect.event === 'stopping');
+    const begun = effects.some((effect) => effect.type === 'announce' && effect.notice.event === 'stopping');
     if (begun) holds(shutdown !== null, 'a shutdown for no reason');
     holds((after.phase.id === 'stopping') === (shutdown !== null), 'a cause that did not begin a shutdown');
   }

@@ -1,9 +1,10 @@
 // What holds of every step of the core, whatever the plan: it is pure, freezes well, and what a world has counted is right.
 // Knows no service: book.ts and ledger.ts keep what has happened to each.
+
+import { Deadlines } from '../../../src/core/chunked-array.ts';
 import type { Effect, Event } from '../../../src/core/event.ts';
-import { Deadlines } from '../../../src/core/rows.ts';
+import { countStates } from '../../../src/core/state-counts.ts';
 import { step } from '../../../src/core/supervisor.ts';
-import { tallyOf } from '../../../src/core/tally.ts';
 import { countWaits } from '../../../src/core/waits.ts';
 import { instantOf, type World } from '../../../src/core/world.ts';
 import type { Millis } from '../../../src/plan/plan.ts';
@@ -38,7 +39,7 @@ export function checkStep({ before, event, after, effects, now }: Seen): void {
   const again = step(before, event, now);
   holds(Bun.deepEquals(again, { world: after, effects }, true), `${event.type} twice came to two results`);
   freeze(after);
-  holds(Bun.deepEquals(after.tally, tallyOf(after.services.values()), true), `${event.type} miscounted`);
+  holds(Bun.deepEquals(after.counts, countStates(after.services.values()), true), `${event.type} miscounted`);
   checkCounts(event, after);
 }
 

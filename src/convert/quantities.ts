@@ -1,0 +1,46 @@
+// Durations and sizes as other systems write them, and as services.yaml and other systems take them. Pure number to text and back.
+import { formatDuration, parseDuration } from '../config/quantity.ts';
+
+const GO_UNITS: Readonly<Record<string, number>> = {
+  h: 3_600_000,
+  m: 60_000,
+  s: 1_000,
+  ms: 1,
+  us: 0.001,
+  µs: 0.001,
+  ns: 1e-6,
+};
+
+/** Milliseconds of a Go duration (`1m30s`, `1.5h`); null for anything else. https://pkg.go.dev/time#ParseDuration */
+export function readGoDuration(text: string): number | null {
+  if (!/^(?:\d+(?:\.\d+)?(?:h|ms|m|s|us|µs|ns))+$/.test(text)) return text === '0' ? 0 : null;
+  let sum = 0;
+  for (const [, count = '0', unit = 's'] of text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g)) {
+    sum += Number(count) * (GO_UNITS[unit] ?? 0);
+  }
+  return Math.round(sum);
+}
+
+/** A number of milliseconds as a duration that services.yaml takes: at least 1 ms, at most 24 days. */
+export function writeDuration(millis: number): string {
+  const text = formatDuration(Math.min(Math.max(1, millis), 24 * 86_400_000));
+  return parseDuration(text).ok ? text : '24d';
+}
+
+/** Milliseconds as seconds, rounded up. */
+export const toSeconds = (millis: number): number => Math.ceil(millis / 1000);
+
+/** The same for targets whose shortest time is one second. */
+export const toSecondsFromOne = (millis: number): number => Math.max(1, toSeconds(millis));
+
+/** A number of bytes as a size of services.yaml. */
+export function writeSize(bytes: number): string {
+  for (const [unit, size] of [
+    ['GiB', 2 ** 30],
+    ['MiB', 2 ** 20],
+    ['KiB', 2 ** 10],
+  ] as const) {
+    if (bytes >= size && bytes % size === 0) return `${bytes / size}${unit}`;
+  }
+  return `${bytes}B`;
+}

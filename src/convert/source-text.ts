@@ -1,0 +1,14 @@
+// A source text that a conversion reads, and positions in it. Reads no file and knows no format.
+import { makeSource, type Source, type Span, toRange } from '../config/tree.ts';
+import type { Where } from './findings.ts';
+
+/** A text without byte order mark, with its lines; carriage returns before line ends are kept. */
+export function sourceOf({ path, text }: { readonly path: string; readonly text: string }): Source {
+  return makeSource(path, text.startsWith('\uFEFF') ? text.slice(1) : text);
+}
+
+/** The position of the first character of a span. */
+export function whereIn(source: Source, { start }: Pick<Span, 'start'>): Where {
+  const { line, column } = toRange(source, { start, end: start });
+  return { file: source.file, line, column };
+}

@@ -1,0 +1,139 @@
+// Decides whether the memory of a service's GPUs is free enough for its next run: compares it with what was in use before its
+// last run. A function of readings and time; readings arrive as events.
+//
+// A killed process gives its memory back while the driver tears it down, up to tens of seconds after the process is gone
+// (https://github.com/sgl-project/sglang/issues/36589); a run that is started meanwhile ends with "out of memory".
+import type { GpuReading, Holder } from '../plan/gpu-reading.ts';
+import type { GpuDevice, GpuPlan, Millis } from '../plan/plan.ts';
+import { renderDuration } from '../text.ts';
+import type { MemoryNotice } from './notice.ts';
+
+/** A run that waits for memory. */
+export interface MemoryWait {
+  readonly since: Millis;
+  /** When the next reading is due; null while one is under way. */
+  readonly readAt: Millis | null;
+  /** The bytes in use, and since when they have not changed; null before the first reading. */
+  readonly steady: { readonly since: Millis; readonly used: readonly number[] } | null;
+}
+
+type MemoryDecision =
+  /** `memory` becomes the baseline of the next run; null: it could not be read. */
+  | {
+      readonly id: 'start';
+      readonly memory: Readonly<Record<string, number>> | null;
+      readonly remark: MemoryNotice | null;
+    }
+  | { readonly id: 'wait'; readonly wait: MemoryWait; readonly why: string }
+  | { readonly id: 'timeout'; readonly why: string }
+  | { readonly id: 'lost'; readonly why: string };
+
+const MIB = 1024 * 1024;
+/** Bytes above the baseline that are ignored: what a driver uses itself varies. */
+const SLACK = 256 * MIB;
+/** Changes of fewer bytes than this are ignored. */
+const STILL = 16 * MIB;
+/** Memory in use that has not changed for this long is not being freed. */
+const STEADY_AFTER: Millis = 5_000;
+
+const FIRST_PAUSE: Millis = 100;
+const LAST_PAUSE: Millis = 1_000;
+
+export function beginMemoryWait(now: Millis): MemoryWait {
+  return { since: now, readAt: null, steady: null };
+}
+
+/** `before`: bytes in use on each device before the last run, by its id; a device that is not in it has no baseline. */
+export function evaluateReading(
+  plan: GpuPlan,
+  before: Readonly<Record<string, number>>,
+  wait: MemoryWait,
+  reading: GpuReading,
+  now: Millis,
+): MemoryDecision {
+  if (reading.kind === 'unreadable')
+    return {
+      id: 'start',
+      memory: null,
+      remark: { kind: 'unread', why: reading.why, isMinFreeIgnored: plan.minFree !== null },
+    };
+  if (reading.kind === 'lost') return { id: 'lost', why: reading.why };
+  const used = reading.devices.map((device) => device.used);
+  const byDevice = (measure: (id: string, taken: number) => number): Readonly<Record<string, number>> =>
+    Object.fromEntries(plan.devices.map(({ id }, index) => [id, measure(id, used[index] ?? 0)]));
+  const crowded = findCrowded(plan, reading.devices);
+  const grown = findGrown(plan, used, before);
+  if (crowded.length === 0 && grown.length === 0) {
+    return { id: 'start', memory: byDevice((id, taken) => Math.min(taken, before[id] ?? taken)), remark: null };
+  }
+  const steady = isStill(wait, used) ? wait.steady : { since: now, used };
+  const others = reading.holders.filter(({ service }) => service === null);
+  const why = [...crowded, ...grown].join('; ');
+  // Shared memory need not return to the baseline; and where no process here holds any, none can free it.
+  const settled = steady !== null && now - steady.since >= STEADY_AFTER && (plan.shared || others.length === 0);
+  if (settled && crowded.length === 0) {
+    return {
+      id: 'start',
+      memory: byDevice((_id, taken) => taken),
+      remark: { kind: 'unchanging', why },
+    };
+  }
+  if (now - wait.since >= plan.freeTimeout) {
+    // Use of a shared device by others is no reason not to run.
+    if (plan.shared && crowded.length === 0) {
+      return {
+        id: 'start',
+        memory: byDevice((_id, taken) => taken),
+        remark: { kind: 'shared', why, after: now - wait.since },
+      };
+    }
+    return { id: 'timeout', why: `${why}, after ${renderDuration(now - wait.since)}${renderHolders(reading.holders)}` };
+  }
+  const pause = Math.min(LAST_PAUSE, Math.max(FIRST_PAUSE, (now - wait.since) / 10));
+  const readAt = Math.min(now + pause, wait.since + plan.freeTimeout);
+  return { id: 'wait', wait: { since: wait.since, readAt, steady }, why };
+}
+
+/** Devices with less free memory than `min_free`, in words. */
+function findCrowded(
+  { devices, minFree }: GpuPlan,
+  read: (GpuReading & { readonly kind: 'memory' })['devices'],
+): string[] {
+  return devices.flatMap((device, index) => {
+    const { used, total } = read[index] ?? { used: 0, total: Infinity };
+    return minFree === null || total - used >= minFree
+      ? []
+      : [`${renderBytes(total - used)} of ${nameOf(device)} are free, and ${renderBytes(minFree)} are asked for`];
+  });
+}
+
+/** Devices on which more memory is in use than before the last run, in words. */
+function findGrown({ devices }: GpuPlan, used: readonly number[], before: Readonly<Record<string, number>>): string[] {
+  return devices.flatMap((device, index) => {
+    const [taken, usual] = [used[index] ?? 0, before[device.id] ?? Infinity];
+    return taken <= usual + SLACK
+      ? []
+      : [`${renderBytes(taken)} of ${nameOf(device)} are in use, ${renderBytes(usual)} before its last run`];
+  });
+}
+
+function isStill({ steady }: MemoryWait, used: readonly number[]): boolean {
+  return steady !== null && used.every((taken, index) => Math.abs(taken - (steady.used[index] ?? 0)) <= STILL);
+}
+
+function nameOf({ id }: GpuDevice): string {
+  return `GPU ${id}`;
+}
+
+function renderHolders(holders: readonly Holder[]): string {
+  if (holders.length === 0) return '; no process that can be seen here holds it';
+  const shown = holders
+    .slice(0, 5)
+    .map(({ pid, name, service }) => `${name} (pid ${pid}${service === null ? '' : ` of ${service}`})`);
+  return `; held by ${shown.join(', ')}${holders.length > 5 ? `, and ${holders.length - 5} more` : ''}`;
+}
+
+function renderBytes(bytes: number): string {
+  const mebibytes = bytes / MIB;
+  return mebibytes < 1_024 ? `${Math.round(mebibytes)} MiB` : `${(mebibytes / 1_024).toFixed(1)} GiB`;
+}

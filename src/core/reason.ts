@@ -1,0 +1,45 @@
+// Why a service is not ready, as data: messages/reasons.ts makes the sentence. Types only.
+import type { Edge, Millis } from '../plan/plan.ts';
+import type { Ended, LeftoverProcess, StopStage } from './run.ts';
+
+/** Why one edge can never hold. */
+export type Obstacle =
+  | { readonly kind: 'not-enabled'; readonly on: string }
+  | { readonly kind: 'failed'; readonly on: string; readonly ended: Ended | null }
+  /** It completed, and was never ready. */
+  | { readonly kind: 'ended-unready'; readonly on: string }
+  | { readonly kind: 'never-starts'; readonly on: string };
+
+/** Why a pending service can never start. `choice`: of these services, `least` would have to be ready; null: all edges. */
+export interface Blockage {
+  readonly obstacle: Obstacle;
+  readonly choice: { readonly least: number; readonly of: readonly string[] } | null;
+}
+
+/** What a service needs alone: a port, or a GPU that is not shared. */
+export type Claim = { readonly kind: 'port'; readonly port: number } | { readonly kind: 'gpu'; readonly id: string };
+
+/** A condition that a pending service waits for. `isStopped`: the operator has stopped that service. */
+export type Wait =
+  | { readonly kind: 'edge'; readonly on: string; readonly condition: Edge['condition']; readonly isStopped: boolean }
+  | {
+      readonly kind: 'choice';
+      readonly least: number;
+      readonly of: readonly { readonly on: string; readonly isStopped: boolean }[];
+      readonly condition: Edge['condition'];
+    }
+  /** `holder` is stopping, and still has what the service needs. */
+  | { readonly kind: 'claim'; readonly holder: string; readonly claim: Claim };
+
+export type Reason =
+  | { readonly kind: 'not-enabled' }
+  | { readonly kind: 'never-starts'; readonly blockage: Blockage }
+  | { readonly kind: 'waits'; readonly waits: readonly Wait[] }
+  /** The latest result of its probes. */
+  | { readonly kind: 'probe'; readonly detail: string }
+  /** `hasExited`: its main process is gone. */
+  | { readonly kind: 'stopping'; readonly stage: StopStage; readonly hasExited: boolean }
+  /** SIGKILL to these processes is not permitted. */
+  | { readonly kind: 'unkillable'; readonly refused: readonly LeftoverProcess[] }
+  /** `after`: the rest of the pause before it starts again; null: it does not. */
+  | { readonly kind: 'ended'; readonly ended: Ended; readonly restartsAfter: Millis | null };

@@ -1,0 +1,68 @@
+// A new configuration while services run: services that are new start, those that are gone stop, those that differ restart;
+// nothing else is touched. Yields changes; reads no file.
+import { difference, restartFields } from '../plan/difference.ts';
+import type { Plan, ServicePlan } from '../plan/plan.ts';
+import { type Changes, notify, notifyAll, type StepView } from './changes.ts';
+import { resetToPending } from './operator.ts';
+import { isActive, newService, type Service } from './state.ts';
+import { baselinesOf, withBaselines } from './world.ts';
+
+interface Planned {
+  readonly plan: ServicePlan;
+  readonly service: Service;
+}
+
+/** Puts a plan into force. Examines every service. */
+export function* changePlan(view: StepView, target: Plan): Changes {
+  if (view.phase.id !== 'running') return;
+  const { services: known } = view;
+  const changes = difference(known.world.target, target);
+  yield notifyAll({ event: 'reloaded', difference: changes });
+  const services = new Map(known.view());
+  const kept = planKept(view, target, new Set(changes.unchanged));
+  for (const { plan, service } of kept) services.set(plan.name, service);
+  const names = new Set(target.services.map(({ name }) => name));
+  const removed = known.world.plan.services.filter(({ name }) => !names.has(name));
+  for (const { name } of removed) {
+    const service: Service = { ...known.get(name), next: 'none', wanted: 'down' };
+    if (isActive(service.state)) services.set(name, service);
+    else yield notify(name, { event: 'removed' });
+  }
+  const leaving = removed.filter(({ name }) => isActive(known.get(name).state));
+  yield { type: 'plan', plans: [...kept.map(({ plan }) => plan), ...leaving], services, target };
+}
+
+/** The services of the new plan: the plan that is in force for each, and its value. */
+function planKept({ services }: StepView, target: Plan, unchanged: ReadonlySet<string>): readonly Planned[] {
+  const { plans } = services.index;
+  const baselines = baselinesOf(plans, services.view());
+  return target.services.map((after) => {
+    const { name, edges, stageEdges } = after;
+    const known = services.has(name) ? services.get(name) : undefined;
+    const before = plans.get(name);
+    const service = withBaselines(known ?? newService(after), after, baselines);
+    if (known === undefined || before === undefined) return { plan: after, service };
+    return unchanged.has(name) ? { plan: { ...before, edges, stageEdges }, service } : replan(before, service, after);
+  });
+}
+
+/** Gives a service a new plan: at once where no process depends on what differs, else with its next run. */
+function replan(before: ServicePlan, service: Service, after: ServicePlan): Planned {
+  const isWaiting = service.next !== null;
+  if (!isWaiting && restartFields(before, after).length === 0) return { plan: after, service };
+  if (!isActive(service.state)) return { plan: after, service: adoptPlan({ ...service, next: null }, after) };
+  const wanted = service.wanted === 'down' && service.next !== 'none' ? 'down' : 'again';
+  // The edges are always those of the new plan: a mixture of both plans may have a cycle.
+  return {
+    plan: { ...before, edges: after.edges, stageEdges: after.stageEdges },
+    service: { ...service, next: after, wanted },
+  };
+}
+
+/** The value of a service without processes under its new plan: it starts again unless the operator has stopped it. */
+export function adoptPlan(service: Service, after: ServicePlan): Service {
+  const fresh = { ...service, next: null };
+  if (!after.enabled) return { ...fresh, wanted: 'up', state: { id: 'skipped' } };
+  if (fresh.state.id === 'stopped' && fresh.wanted === 'down') return fresh;
+  return resetToPending(fresh);
+}

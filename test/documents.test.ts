@@ -1,0 +1,55 @@
+// Checks the documents as text: every link to a file or a heading of this repository leads somewhere, and the README stays
+// short enough for a new user. Opens no address of the network.
+import { expect, test } from 'bun:test';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+
+const ROOT = join(import.meta.dir, '..');
+const README_MOST = 250;
+const DOCUMENTS = ['*.md', 'docs/**/*.md', 'examples/**/*.md']
+  .flatMap((pattern) => [...new Bun.Glob(pattern).scanSync({ cwd: ROOT })])
+  .sort();
+
+/** The text without what is shown as it is: blocks and spans of code hold no links. */
+function prose(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8').replaceAll(/^```[\s\S]*?^```$/gm, '');
+}
+
+/** The fragments of a document's headings, as GitHub makes them. */
+function headings(path: string): ReadonlySet<string> {
+  const titles = [...prose(path).matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => title);
+  return new Set(
+    titles.map((title) =>
+      title
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+}
+
+function whyDead(document: string, link: string): string | null {
+  const [path = '', fragment] = link.split('#');
+  const target = path === '' ? document : normalize(join(dirname(document), path));
+  if (!existsSync(join(ROOT, target))) return 'there is no such file';
+  return fragment === undefined || !target.endsWith('.md') || headings(target).has(fragment) ? null : 'no such heading';
+}
+
+test('every link within the repository leads to a file and a heading', () => {
+  expect(DOCUMENTS).toContain('docs/reference.md');
+  const dead = DOCUMENTS.flatMap((document) =>
+    [
+      ...prose(document)
+        .replaceAll(/`[^`]*`/g, '')
+        .matchAll(/\]\(([^)\s]+)\)/g),
+    ].flatMap(([, link = '']) => {
+      const why = /^[a-z]+:/.test(link) ? null : whyDead(document, link);
+      return why === null ? [] : [`${document}: ${link}: ${why}`];
+    }),
+  );
+  expect(dead).toEqual([]);
+});
+
+test(`the README has at most ${README_MOST} lines`, () => {
+  expect(readFileSync(join(ROOT, 'README.md'), 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(README_MOST);
+});
