@@ -6,6 +6,7 @@ import { existsSync, rmSync, statSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { whyNoChaos } from '../chaos/obstacle.ts';
 import { whyNoContainers } from '../test/helpers/container-tools.ts';
+import { installMusl, whyNoMusl, withMusl } from '../test/helpers/musl.ts';
 import { findNode, installBundle, whyNoNode } from '../test/helpers/node.ts';
 import { Leftovers } from './leftovers.ts';
 
@@ -51,7 +52,7 @@ interface Run {
   readonly output: string;
 }
 
-const APART = ['native', 'e2e', 'examples', 'containers'];
+const APART = ['native', 'e2e', 'examples', 'containers', 'release', 'packages', 'platforms', 'hooks'];
 /** Parts that take minutes and seldom find what a small change broke: always in CI, elsewhere only by name. */
 const LONG: readonly string[] = ['soak', 'fuzz'];
 /** Takes less than a minute. */
@@ -59,10 +60,12 @@ const SHORT_SOAK = ['--restarts', '2000', '--lines', '300000', '--probes', '6000
 /** The built files, which some parts run. */
 const FILES = ['dist/svc-super', 'dist/svc-super-supervisor'];
 /** Parts that run only by name. */
-const ON_DEMAND: readonly string[] = ['node-all'];
+const ON_DEMAND: readonly string[] = ['node-all', 'bun-some', 'bun-all', 'release-all', 'platforms', 'hooks', 'musl'];
 const NEEDS_BUILD = [...APART, ...LONG, ...ON_DEMAND, 'chaos', 'node'];
 /** End-to-end tests of what differs most between Bun and Node: pipes, sockets, signals, start and end. */
 const ON_NODE = ['control-operations', 'node', 'output', 'probe-http', 'signals', 'start', 'stop'];
+/** There, sh adds PWD to the supervisor's environment, which these files compare exactly; and /dev/null must exist. */
+const NOT_ON_BUN: readonly string[] = ['trap-environment', 'unchanged'];
 /** How long chaos rounds are started, and how long a failure is reduced, minutes. */
 const CHAOS_MINUTES = 2;
 
@@ -94,12 +97,32 @@ const tests = (about: string, wanted: (file: string) => boolean, why?: () => str
   read: readTests,
 });
 
+const endToEnd = (wanted: (name: string) => boolean): string[] =>
+  bunTest(testFiles((file) => roomOf(file) === 'e2e' && wanted(basename(file, '.test.ts'))));
+
 /** End-to-end tests with the bundle for Node in place of dist/svc-super-supervisor. */
 const onNode = (about: string, wanted: (name: string) => boolean): Part => ({
   about,
   why: whyNoNode,
-  command: () => bunTest(testFiles((file) => roomOf(file) === 'e2e' && wanted(basename(file, '.test.ts')))),
+  command: () => endToEnd(wanted),
   env: (folder) => ({ SVC_SUPER_BINARY: installBundle(folder, findNode() ?? '') }),
+  read: readTests,
+});
+
+/** The same, with Bun. */
+const onBun = (about: string, wanted: (name: string) => boolean): Part => ({
+  about,
+  command: () => endToEnd(wanted),
+  env: (folder) => ({ SVC_SUPER_BINARY: installBundle(folder, BUN, 'bun') }),
+  read: readTests,
+});
+
+/** The same, with the build for musl: its C library is visible in a mount namespace of the tests. */
+const onMusl = (about: string): Part => ({
+  about,
+  why: whyNoMusl,
+  command: () => withMusl(endToEnd((name) => name !== 'gvisor')), // a sandbox of gVisor shows this machine's libraries
+  env: (folder) => ({ SVC_SUPER_BINARY: installMusl(folder) }),
   read: readTests,
 });
 
@@ -159,8 +182,19 @@ const PARTS = {
   e2e: room('svc-super as PID 1 of its own namespace', 'e2e'),
   node: onNode('the same supervisor on Node: some of the end-to-end tests', (name) => ON_NODE.includes(name)),
   'node-all': onNode('the same supervisor on Node: all end-to-end tests', () => true),
+  'bun-some': onBun('the bundle on an installed Bun: some of the end-to-end tests', (name) => ON_NODE.includes(name)),
+  'bun-all': onBun('the bundle on an installed Bun: nearly all end-to-end tests', (name) => !NOT_ON_BUN.includes(name)),
   examples: room('the examples, with real services', 'examples'),
   containers: room('svc-super in real containers', 'containers', whyNoContainers),
+  packages: room('the packages for npm and Python, installed', 'packages'),
+  release: room('the files of a release, for this platform', 'release'),
+  'release-all': {
+    ...room('the files of a release, for every platform', 'release'),
+    env: () => ({ SVC_SUPER_TEST_RELEASE: 'full' }),
+  },
+  platforms: room('each build on its platform: musl in a root, arm64 emulated', 'platforms'),
+  hooks: room('the hook for commits, and the workflows', 'hooks'),
+  musl: onMusl('the supervisor with musl on this machine: all end-to-end tests'),
   chaos: rounds('random services under random faults; the seed is that of the day'),
   soak: counted('nothing grows (a short soak)', 'soak/soak.ts', ...SHORT_SOAK, '--results', 'none'),
   fuzz: counted(

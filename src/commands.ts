@@ -35,10 +35,15 @@ export const COMMANDS = {
   ...CONTROL_COMMANDS,
   check: {
     summary: 'find every mistake in the configuration without starting anything',
-    usage: 'svc-super check [-f FILE] [--build | --runtime] [--json]',
+    usage: 'svc-super check [-f FILE | FILE...] [--static | --build | --runtime] [--json]',
     example: 'RUN svc-super check --build   # in a Dockerfile',
     flags: {
       file: FILE,
+      static: {
+        type: 'boolean',
+        summary:
+          'the file alone, for editors, commits and CI: variables, env files and secrets that come at run time are only warned of',
+      },
       build: {
         type: 'boolean',
         summary:
@@ -50,9 +55,12 @@ export const COMMANDS = {
       },
       json: JSON_FLAG,
     },
-    run: async (context, { values }) => {
-      const path = findFile(context, values.file);
-      return path === null ? EXIT.config : (await import('./cli/check.ts')).checkFile(context, path, values);
+    run: async (context, { values, positionals }) => {
+      const { checkFiles } = await import('./cli/check.ts');
+      const given = typeof values.file === 'string' ? [values.file, ...positionals] : positionals;
+      if (given.length > 0) return checkFiles(context, given, values);
+      const path = findFile(context, undefined);
+      return path === null ? EXIT.config : checkFiles(context, [path], values);
     },
   },
   import: {
@@ -146,12 +154,13 @@ export const COMMANDS = {
     },
   },
   version: {
-    summary: 'print the version',
-    usage: 'svc-super version',
-    example: 'svc-super version',
-    flags: {},
-    run: (context) => {
-      context.out(`svc-super ${context.version}\n`);
+    summary: 'print the version; with --json also commit, runtime, C library and architecture',
+    usage: 'svc-super version [--json]',
+    example: 'svc-super version --json',
+    flags: { json: JSON_FLAG },
+    run: async (context, { values }) => {
+      if (values.json === true) context.out((await import('./cli/json.ts')).renderJson(context.describeBuild(), 2));
+      else context.out(`svc-super ${context.version}\n`);
       return EXIT.ok;
     },
   },
@@ -176,7 +185,7 @@ function commandOf(name: string): Command | undefined {
 export async function runCommand(argv: readonly string[], context: CommandContext): Promise<number> {
   const [first = 'up', ...rest] = argv;
   if (first === '-h' || first === '--help') return COMMANDS.help.run(context, { values: {}, positionals: [] });
-  if (first === '-V' || first === '--version') return COMMANDS.version.run(context);
+  if (first === '-V' || first === '--version') return COMMANDS.version.run(context, { values: {}, positionals: [] });
   const named = commandOf(first);
   const command: Command = named ?? COMMANDS.up;
   const args = named === undefined ? argv : rest;

@@ -8,14 +8,16 @@ import { currentFolder, listFolderMarked, realFiles } from './linux/files.ts';
 import { pidNamespace } from './linux/processes.ts';
 import { dirname } from './paths.ts';
 import { FD, type Handover, readHandover } from './platform/handover.ts';
-import { ignoreSignals, silenceWarnings, whyUnsupported } from './platform/runtime.ts';
+import { describeRuntime, ignoreSignals, silenceWarnings, whyUnsupported } from './platform/runtime.ts';
 import { makeClock, type RealClock, realRandom } from './ports.ts';
 import { printable } from './text.ts';
 import type { Prepared } from './up/configuration.ts';
 import type { UpRequest } from './up.ts';
 
 declare const SVC_SUPER_VERSION: string;
+declare const SVC_SUPER_COMMIT: string | null;
 const version = typeof SVC_SUPER_VERSION === 'string' ? SVC_SUPER_VERSION : 'development';
+const commit = typeof SVC_SUPER_COMMIT === 'string' ? SVC_SUPER_COMMIT : null;
 
 const USAGE = 64;
 const BUG = 70;
@@ -120,6 +122,10 @@ async function run(handover: Handover): Promise<number | Supervision> {
     cwd: currentFolder(),
     list: listFolderMarked,
     version,
+    describeBuild: () => {
+      const { readLibc } = require('./linux/libc.ts') as typeof import('./linux/libc.ts');
+      return { version, commit, runtime: describeRuntime(), libc: readLibc(), architecture: process.arch };
+    },
     colour: terminals[1] && (environment.NO_COLOR ?? '') === '',
     terminal: { out: terminals[1] ? columns : null, err: terminals[2] ? columns : null },
     out: (text) => print(1, text),

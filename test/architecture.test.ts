@@ -134,6 +134,27 @@ test('nothing of convert is loaded before import or export is asked for', () => 
   expect(breaches).toEqual([]);
 });
 
+/** The files that a file imports, also by type or late. */
+const importsOf = new Map(
+  files.map(({ path, code }) => {
+    const found = [...code.matchAll(/(?:from|import\(|require\()\s*'(\.[^']+)'/g)];
+    return [path, found.map(([, to = '']) => join(dirname(path), to))] as const;
+  }),
+);
+
+test('no file imports itself, over whatever way', () => {
+  const known = new Set<string>();
+  const circles: string[] = [];
+  const follow = (path: string, way: readonly string[]): void => {
+    if (way.includes(path)) circles.push([...way.slice(way.indexOf(path)), path].join(' > '));
+    if (known.has(path)) return;
+    known.add(path);
+    for (const next of importsOf.get(path) ?? []) follow(next, [...way, path]);
+  };
+  for (const { path } of files) follow(path, []);
+  expect(circles).toEqual([]);
+});
+
 test('every file opens with a comment that says what it owns, and none is longer than 500 lines', () => {
   const breaches = files.flatMap(({ path, text }) => [
     ...(/^(#!.*\n)?(\/\/|\/\*)/.test(text) ? [] : [`${path} opens without a comment`]),

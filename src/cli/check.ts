@@ -1,6 +1,7 @@
 // `svc-super check`: reads the configuration as `up` does, and on request inspects the machine too. Starts nothing.
 import { type Failure, type Result, render, renderDiagnostics, toJson } from '../config/diagnostic.ts';
 import type { StatusBody } from '../control/api.ts';
+import { resolve } from '../paths.ts';
 import { type LoadInput, loadPlan, type Planned } from '../plan/expand.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printable } from '../text.ts';
@@ -24,17 +25,33 @@ function downgradeAbsence(loaded: Checked): Checked {
     : { ok: false, error: { diagnostics, sources } };
 }
 
-export async function checkFile(context: CommandContext, path: string, values: GivenFlags['values']): Promise<number> {
-  if (values.build === true && values.runtime === true) {
+/** Checks each file, as a hook for commits names them. Returns the code of the first one that is wrong. */
+export async function checkFiles(
+  context: CommandContext,
+  paths: readonly string[],
+  values: GivenFlags['values'],
+): Promise<number> {
+  let code: number = EXIT.ok;
+  for (const path of paths) {
+    const own = await checkFile(context, resolve(context.cwd, path), values);
+    if (code === EXIT.ok) code = own;
+    if (own === EXIT.usage) break;
+  }
+  return code;
+}
+
+async function checkFile(context: CommandContext, path: string, values: GivenFlags['values']): Promise<number> {
+  const isForgiving = values.build === true || values.static === true;
+  if ([values.static, values.build, values.runtime].filter((value) => value === true).length > 1) {
     context.err(
-      'svc-super: --build is for an image that is being built, --runtime for a running container: use one of them\n',
+      'svc-super: --static is for the file alone, --build for an image that is being built, --runtime for a running container: use one of them\n',
     );
     return EXIT.usage;
   }
   const input = { path, files: context.files, environment: context.environment };
   // There is no GPU where an image is built, and that is not an error.
-  const result = loadPlan(values.build === true ? input : { ...input, gpus: () => context.gpus() });
-  const loaded = values.build === true && context.files.stat(path) !== null ? downgradeAbsence(result) : result;
+  const result = loadPlan(isForgiving ? input : { ...input, gpus: () => context.gpus() });
+  const loaded = isForgiving && context.files.stat(path) !== null ? downgradeAbsence(result) : result;
   const plan = result.ok ? result.value.plan : values.runtime === true ? planWithoutGpus(result.error, input) : null;
   const findings =
     plan === null

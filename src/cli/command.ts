@@ -18,6 +18,18 @@ export const EXIT = {
   timeout: 124,
 } as const;
 
+/** What `version --json` prints. */
+export interface Build {
+  readonly version: string;
+  /** Hash of the commit, with `-dirty` if files differed from it; null if the build had no git repository. */
+  readonly commit: string | null;
+  readonly runtime: { readonly name: 'bun' | 'node'; readonly version: string };
+  /** The C library of the runtime; null if /proc does not show it. */
+  readonly libc: 'glibc' | 'musl' | null;
+  /** As in the names of the packages: `x64`, `arm64`. */
+  readonly architecture: string;
+}
+
 export interface CommandContext {
   readonly environment: Readonly<Record<string, string>>;
   readonly files: LoadInput['files'];
@@ -33,6 +45,7 @@ export interface CommandContext {
   /** The names in a folder, sorted, folders with a `/` behind them; null: there is no such folder, or it cannot be read. */
   list(path: string): readonly string[] | null;
   readonly version: string;
+  describeBuild(): Build;
   readonly colour: boolean;
   /** Width of the terminal of standard output and standard error; null: not a terminal. */
   readonly terminal: { readonly out: number | null; readonly err: number | null };
@@ -62,7 +75,7 @@ export interface CommandContext {
 export interface Flag {
   readonly type: 'boolean' | 'string';
   readonly short?: string;
-  /** It may be given several times; its values are in `Given.lists`. */
+  /** It may be given several times; its values are in `GivenFlags.lists`. */
   readonly multiple?: true;
   /** What the value is called in help: `N`, `FILE`. */
   readonly value?: string;

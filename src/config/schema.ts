@@ -478,10 +478,14 @@ export const TOP_RULES: KeyRules = {
   },
 };
 
+/** Stays the same in all releases: the form of SchemaStore, where editors look for schemas. */
+export const SCHEMA_ID = 'https://json.schemastore.org/svc-super.json';
+
 /** JSON Schema (draft-07) of services.yaml, for editors. */
 export function jsonSchema(): JsonSchema {
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
+    $id: SCHEMA_ID,
     title: 'services.yaml of svc-super',
     ...objectSchema(TOP, TOP_RULES),
     definitions: {

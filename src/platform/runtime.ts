@@ -16,6 +16,12 @@ export function whyUnsupported(): string | null {
   );
 }
 
+export function describeRuntime(): { readonly name: 'bun' | 'node'; readonly version: string } {
+  return typeof Bun === 'undefined'
+    ? { name: 'node', version: process.versions.node }
+    : { name: 'bun', version: Bun.version };
+}
+
 /** Suppresses Node's own warnings, which are meant for developers: users get the supervisor's messages only. */
 export function silenceWarnings(): void {
   if (typeof Bun === 'undefined') process.removeAllListeners('warning');

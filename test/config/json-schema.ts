@@ -3,7 +3,7 @@
 
 type Schema = Readonly<Record<string, unknown>>;
 
-const ANNOTATIONS = new Set(['$schema', 'title', 'description', 'default', 'definitions']);
+const ANNOTATIONS = new Set(['$schema', '$id', 'title', 'description', 'default', 'definitions']);
 
 /** Paths at which `value` violates `schema`; empty if it is valid. */
 export function violations(schema: Schema, value: unknown, root: Schema = schema, path = '$'): readonly string[] {

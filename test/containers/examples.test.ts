@@ -1,15 +1,19 @@
-// The Dockerfiles of the examples, built as they stand on an image that stands in for the one they are made for: each step
-// runs, `svc-super check --build` is content, and what the image says of itself is right.
+// The Dockerfiles of the examples, built as they stand on an image that stands in for the one they are made for, and with the
+// real image of svc-super: each step runs, `svc-super check --build` succeeds, and the configuration of the image is right.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { haveBase } from '../helpers/container-image.ts';
 import { LABEL, must, podman, run, skipContainers } from '../helpers/container-tools.ts';
+import { HERE, makeFolder, makeRelease } from '../helpers/release.ts';
+import { PUBLISHED, pullImage, unpackLayout } from '../helpers/release-image.ts';
 
 const ROOT = join(import.meta.dir, '../..');
 const MINUTES = 600_000;
 const standIn = `localhost/svc-super-test-stand-in:${process.pid}`;
 const built: string[] = [];
+const release = makeFolder();
+let image: string;
 
 const BUD = ['buildah', 'bud', '--isolation', 'chroot', '--format', 'docker', '--layers=false', '--label', `${LABEL}=`];
 
@@ -25,9 +29,13 @@ describe.skipIf(skipContainers())('the Dockerfile of an example', () => {
   beforeAll(async () => {
     const context = join(import.meta.dir, 'stand-in');
     await must([...BUD, '--build-arg', `BASE=${await haveBase()}`, '--tag', standIn, context]);
+    const folder = join(release.path, 'release');
+    await makeRelease(folder, ['--platforms', HERE, '--steps', 'trees,images']);
+    image = await pullImage(await unpackLayout(folder), 'glibc');
   }, MINUTES);
   afterAll(async () => {
-    for (const image of [...built, standIn]) await run(podman('rmi', '--force', image));
+    for (const name of [...built, standIn, image]) await run(podman('rmi', '--force', name));
+    release.remove();
   }, MINUTES);
 
   for (const [index, file] of dockerfiles.entries()) {
@@ -37,12 +45,20 @@ describe.skipIf(skipContainers())('the Dockerfile of an example', () => {
         const text = readFileSync(join(ROOT, file), 'utf8');
         const bases = [...text.matchAll(/^FROM (\S+)/gm)].map(([, name]) => name as string);
         expect(bases.length).toBeGreaterThan(0);
-        const instead = bases.flatMap((name) => ['--build-context', `${name}=container-image://${standIn}`]);
-        const image = `localhost/svc-super-test-example-${index}:${process.pid}`;
-        built.push(image);
-        await must([...BUD, ...instead, '--tag', image, '--file', join(ROOT, file), ROOT]);
+        expect(text).toContain(`\nCOPY --from=${PUBLISHED} / /\n`);
+        const named: Readonly<Record<string, string>> = {
+          ...Object.fromEntries(bases.map((name) => [name, standIn])),
+          [PUBLISHED]: image,
+        };
+        const instead = Object.entries(named).flatMap(([name, stored]) => [
+          '--build-context',
+          `${name}=container-image://${stored}`,
+        ]);
+        const tag = `localhost/svc-super-test-example-${index}:${process.pid}`;
+        built.push(tag);
+        await must([...BUD, ...instead, '--tag', tag, '--file', join(ROOT, file), ROOT]);
 
-        const [inspected] = JSON.parse(await must(podman('inspect', '--type', 'image', image)));
+        const [inspected] = JSON.parse(await must(podman('inspect', '--type', 'image', tag)));
         const config = inspected.Config as Config;
         expect(config.Entrypoint).toEqual(['svc-super']);
         expect(config.Cmd ?? []).toEqual([]);

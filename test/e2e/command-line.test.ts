@@ -205,6 +205,19 @@ test('version, help and help COMMAND print to standard output and exit 0', async
   }
 });
 
+test('version --json reports commit, runtime, C library and architecture, under the names that the packages have', async () => {
+  const { code, stdout } = await command(['version', '--json']);
+  expect(code).toBe(0);
+  const { version, ...rest } = JSON.parse(stdout);
+  expect(`svc-super ${version}\n`).toBe((await command(['version'])).stdout);
+  expect(rest).toEqual({
+    commit: rest.commit === null ? null : expect.stringMatching(/^[0-9a-f]{40}(-dirty)?$/),
+    runtime: { name: expect.stringMatching(/^(bun|node)$/), version: expect.stringMatching(/^\d+\.\d+\.\d+$/) },
+    libc: expect.stringMatching(/^(glibc|musl)$/),
+    architecture: process.arch,
+  });
+});
+
 test('schema prints a JSON Schema', async () => {
   const { code, stdout } = await command(['schema']);
   expect(code).toBe(0);

@@ -120,6 +120,34 @@ describe('check', () => {
   });
 });
 
+test('check FILE... checks each file, as hooks for commits name them', async () => {
+  using folder = new ConfigFolder({
+    'good.yaml': 'services: {a: {command: x}}\n',
+    'bad.yaml': 'services: {a: {}}\n',
+  });
+  const mixed = await folder.run(['check', 'bad.yaml', 'good.yaml']);
+  expect({ code: mixed.code, stdout: mixed.stdout }).toEqual({
+    code: CONFIG_WRONG,
+    stdout: `${folder.in('good.yaml')}: ok, 1 service\n`,
+  });
+  expect(mixed.stderr).toContain('bad.yaml:1:');
+  expect((await folder.run(['check', 'good.yaml', folder.in('good.yaml')])).code).toBe(0);
+});
+
+test('check --static warns of what only the container has, and finds the mistakes of the file', async () => {
+  using folder = new ConfigFolder({
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of services.yaml
+    'services.yaml': 'env_file: [no.env]\nservices: {a: {command: [no-such-program, "${NO_SUCH}"]}}\n',
+    'bad.yaml': 'services: {a: {command: x, port: 65536}}\n',
+  });
+  expect((await folder.run(['check'])).code).toBe(CONFIG_WRONG);
+  const { code, stdout, stderr } = await folder.run(['check', '--static']);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining(': ok; 2 warnings\n') });
+  expect(stderr).toMatch(/warning: .*no\.env[\s\S]*warning: .*NO_SUCH/);
+  expect((await folder.run(['check', '--static', 'bad.yaml'])).code).toBe(CONFIG_WRONG);
+  expect((await folder.run(['check', '--static', '--runtime'])).code).toBe(64);
+});
+
 describe('schema', () => {
   async function schema(): Promise<Readonly<Record<string, unknown>>> {
     using folder = new ConfigFolder();
@@ -131,6 +159,7 @@ describe('schema', () => {
   test('accepts every example, and so does check', async () => {
     const found = await schema();
     expect(found.$schema).toBe('http://json-schema.org/draft-07/schema#');
+    expect(found.$id).toBe('https://json.schemastore.org/svc-super.json');
     const names = readdirSync(examples).filter((name) => readdirSync(join(examples, name)).includes('services.yaml'));
     expect(names.length).toBeGreaterThanOrEqual(3);
     for (const name of names) {

@@ -1,9 +1,10 @@
 // The bundle for Node as installed: `node` is found on PATH, ignores variables of the container, prints nothing itself, and a Node
-// that is too old is reported. All other tests of this folder run on it too (`npm run test:node`).
+// that is too old is reported. And the same bundle on an installed Bun. All other tests of this folder run on both too
+// (`npm run test:node`).
 import { describe, expect, test } from 'bun:test';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { BUNDLE, findNode, whyNoNode } from '../helpers/node.ts';
+import { BUNDLE, findNode, installBundle, whyNoNode } from '../helpers/node.ts';
 import { skipWhen } from '../helpers/skip.ts';
 
 const isSkipped = skipWhen([whyNoNode()], 'the tests of the bundle for Node');
@@ -12,11 +13,11 @@ const isSkipped = skipWhen([whyNoNode()], 'the tests of the bundle for Node');
 const MOST = 3_000_000;
 const folder = join(process.env.TMPDIR ?? '/tmp', `svc-super-node-${process.pid}`);
 
-function run(services: object, env: Readonly<Record<string, string>>) {
+function run(services: object, env: Readonly<Record<string, string>>, native = join(BUNDLE, 'svc-super')) {
   const config = join(folder, 'services.yaml');
   mkdirSync(folder, { recursive: true });
   writeFileSync(config, JSON.stringify({ services }));
-  const { exitCode, stdout, stderr } = Bun.spawnSync([join(BUNDLE, 'svc-super'), 'up', '-f', config], {
+  const { exitCode, stdout, stderr } = Bun.spawnSync([native, 'up', '-f', config], {
     cwd: folder,
     env: { SVC_SUPER_SOCKET: join(folder, 'control.sock'), ...env },
     timeout: 30_000,
@@ -72,5 +73,21 @@ describe.skipIf(isSkipped)('the bundle for Node', () => {
   test('both files are small', () => {
     const sizeOf = (name: string) => statSync(join(BUNDLE, name)).size;
     expect(sizeOf('svc-super') + sizeOf('svc-super-supervisor')).toBeLessThan(MOST);
+  });
+});
+
+describe('the bundle for Bun', () => {
+  test('runs services, and executes nothing that the working directory names', () => {
+    const installed = installBundle(join(folder, 'bin'), process.execPath, 'bun');
+    const evil = 'require("node:fs").writeFileSync("ran", "")';
+    for (const [name, text] of Object.entries({
+      'bunfig.toml': 'preload = ["./evil.js"]\n',
+      'evil.js': evil,
+      '.env': 'INJECTED=1\n',
+    }))
+      writeFileSync(join(folder, name), text);
+    const one = { command: 'echo "hello $INJECTED"; ls ran; exit 7', ready: { log: 'hello' } };
+    const { code, stdout } = run({ one }, { PATH: '/usr/bin:/bin' }, installed);
+    expect({ code, stdout }).toEqual({ code: 7, stdout: 'one       | hello \n' });
   });
 });

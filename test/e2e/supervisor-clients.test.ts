@@ -81,6 +81,9 @@ test('logs -f continues with the next supervisor: every line once, and a message
   await run.state('b', 'ready');
   await b.print('old');
   await run.line(/old/);
+  // Lines of several services are sorted by their time, in milliseconds.
+  const oldAt = Date.now();
+  await until('the next millisecond', () => Date.now() > oldAt);
   for (const text of ['one', 'two']) await a.print(text);
   await run.line(/two/);
   using logs = new Command(run, 'logs', '-f', '-n', '1', 'a', 'b');

@@ -76,10 +76,13 @@ export function childOf(outer: number): number | undefined {
 const SUPERVISOR = 'svc-super-supervisor';
 const SUPERVISOR_COMM = SUPERVISOR.slice(0, 15);
 
+/** Words of a command line up to the supervisor's file: an interpreter, and at most three options. */
+const WORDS = 5;
+
 /** Whether it is the supervisor below PID 1: executed directly, by an interpreter, or a zombie. */
 export function isSupervisor({ command, name }: Pick<Seen, 'command' | 'name'>): boolean {
   if (command === '') return name === SUPERVISOR_COMM;
-  return command.split(' ', 2).some((word) => word === SUPERVISOR || word.endsWith(`/${SUPERVISOR}`));
+  return command.split(' ', WORDS).some((word) => word === SUPERVISOR || word.endsWith(`/${SUPERVISOR}`));
 }
 
 /** The host pid of the supervisor that a native svc-super has started; undefined while there is none. */

@@ -1,6 +1,7 @@
 // A Node for the tests of dist/node: the one on PATH if it is new enough, else that of test/node (`npm ci --prefix test/node`).
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { addInterpreter, type Variant } from '../../scripts/release/variants.ts';
 
 const ROOT = join(import.meta.dir, '../..');
 export const BUNDLE = join(ROOT, 'dist/node');
@@ -27,15 +28,15 @@ export function whyNoNode(): string | null {
 }
 
 /**
- * Creates a folder with the native file and the bundle, whose first line names this Node, so that tests may change PATH;
- * returns the native file (SVC_SUPER_BINARY).
+ * Creates a folder with the native file and the bundle as a variant of a release has it, with the path of the runtime, so that
+ * tests may change PATH; returns the native file (SVC_SUPER_BINARY).
  */
-export function installBundle(folder: string, node: string): string {
+export function installBundle(folder: string, runtime: string, variant: Variant = 'node'): string {
   mkdirSync(folder, { recursive: true });
   const [native, bundle] = ['svc-super', 'svc-super-supervisor'].map((name) => join(folder, name)) as [string, string];
   copyFileSync(join(BUNDLE, 'svc-super'), native);
   const text = readFileSync(join(BUNDLE, 'svc-super-supervisor'), 'utf8');
-  writeFileSync(bundle, text.replace(/^#!.*/, `#!${node}`));
+  writeFileSync(bundle, addInterpreter(text, variant, runtime));
   for (const file of [native, bundle]) chmodSync(file, 0o755);
   return native;
 }

@@ -1,3 +1,5 @@
+// Settings of a Compose file that apply to the one container: ports, volumes, capabilities, shared memory. They are collected
+// into one `docker run` line; conflicts between services that now share the container are reported.
 import type { ServiceDraft } from '../services-yaml.ts';
 import { quoteWord } from '../words.ts';
 import { briefOf, entriesOf, itemsOf, Section, textOf } from '../yaml-source.ts';

@@ -1,3 +1,5 @@
+// One `[program:x]` of a supervisord.conf as services of services.yaml. Meanings and defaults are those of supervisor 4.2.5
+// (supervisor/options.py, process.py; http://supervisord.org/configuration.html).
 import type { ServiceDraft } from '../services-yaml.ts';
 import { shellText, splitWords } from '../words.ts';
 import type { Value } from '../yaml-values.ts';
