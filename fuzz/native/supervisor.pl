@@ -53,8 +53,20 @@ sub target {
   return words(0, $pid) . pack('Q<', odds(0.8) ? $pids{$pid} : 1);
 }
 
+# Protocol 2. Settings: no check whether this hangs, short pauses, few deaths until PID 1 gives up.
+sub hello { return frame(1, words(2, $_[0]) . pack('Q<', 1 << 14) . words(0, one(0, 100, 2000), one(0, 20), 5, 20)) }
+
+# Records of a checkpoint: some are removed, some are long.
+sub keep {
+  my @records = map { [int rand 50, 'r' x one(0, 1, 30, 500, 6000)] } 0 .. rand 4;
+  return frame(7, words(scalar @records) . join '', map { words($_->[0], length $_->[1]) . $_->[1] } @records);
+}
+
 sub request {
   my $kind = rand;
+  return keep() if odds(0.1);
+  return frame(8, join '', keep(), map { request() } 0 .. rand 3) if odds(0.1);
+  return frame(9, words(int rand 3)) if odds(0.05);
   return spawn() if $kind < 0.4;
   return frame(4, words(int rand $last + 2)) if $kind < 0.6;
   if ($kind < 0.8) {
@@ -62,7 +74,7 @@ sub request {
     return frame(3, words(int rand 1000, one(0, 1, 9, 9, 9, 15, 18, 19, 64), $count) . join '', map { target() } 1 .. $count);
   }
   return frame(5, words(int rand 2)) if $kind < 0.85;
-  return frame(1, words(1, int rand 5000) . pack('Q<', 1 << 14));
+  return hello(int rand 5000);
 }
 
 sub broken {
@@ -85,7 +97,7 @@ sub receive {
   }
 }
 
-my $pending = frame(1, words(1, int rand 300) . pack('Q<', 1 << 14));
+my $pending = hello(int rand 300);
 my $until = time() + $set{SECONDS};
 my $reads = 1;
 while (time() < $until) {

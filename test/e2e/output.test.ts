@@ -332,9 +332,8 @@ test('the post-mortem comes after all remaining output of a flood', async () => 
   await a.exit(3);
   await run.ends(3);
   const words = lastWords(run);
-  expect(words.length).toBe(22);
-  expect(words[1]).toBe('error: last 20 lines of a:');
-  expect(words.at(-1)).toBe(`error:   ${floodLine(29_999, 100)}`);
+  const last = Array.from({ length: 20 }, (_, at) => `error:   ${floodLine(29_980 + at, 100)}`);
+  expect(words.slice(1)).toEqual(['error: last 20 lines of a:', ...last]);
 });
 
 test('the post-mortem of a service without output reports that', async () => {

@@ -7,6 +7,15 @@ import { binary, freePort, played, type Run, until, up, useRig } from '../helper
 
 useRig();
 
+/** The command line of a process by its folder in /proc; null: it was reaped. */
+function readCommand(folder: string): string | null {
+  try {
+    return readFileSync(`${folder}/cmdline`, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
 /** A command that runs beside the supervisor, with its output so far. */
 class Command implements Disposable {
   readonly #child: Bun.Subprocess<'ignore', 'pipe', 'pipe'>;
@@ -31,11 +40,12 @@ class Command implements Disposable {
     await until(`${pattern} on ${stream}`, () => pattern.test(this[stream]), said);
   }
 
-  /** Waits until the native program has connected and executed the supervisor's file. */
+  /** Waits until the native program has connected and executed the supervisor's file, or has ended. */
   async connects(): Promise<void> {
     const folder = `/proc/${this.#child.pid}`;
     await until('the connection', () => {
-      const isExecuted = readFileSync(`${folder}/cmdline`, 'utf8').includes('svc-super-supervisor');
+      if (this.#child.exitCode !== null) return true;
+      const isExecuted = readCommand(folder)?.includes('svc-super-supervisor') === true;
       return isExecuted && existsSync(`${folder}/fd/5`);
     });
   }
