@@ -5,11 +5,11 @@ import { parseAllDocuments } from 'yaml';
 import { exportServices } from '../../src/convert/export/export.ts';
 import { type Finding as ExportFinding, renderFindings } from '../../src/convert/findings.ts';
 import { FORMS, IMAGE } from '../../test/convert/export/rig.ts';
-import { must, type Target, type Trial } from '../target.ts';
+import { must, mustBeQuick, type Target, type Trial } from '../target.ts';
 import { beginConfig, config } from './config.ts';
 
 const PATH = 'services.yaml';
-/** Processor time of one export, milliseconds: for its size, plus the time that a collector may take meanwhile. */
+/** Processor time of one export, milliseconds. `length`: bytes of the text and of what is made of it, since 1,000 replicas are a word. */
 const mayTake = (length: number): number => 400 + length / 8;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that there are none is the point
@@ -75,16 +75,19 @@ class ExportTrial implements Trial {
     const features: string[] = [];
     for (const [form, options] of FORMS) {
       const usual = { path: PATH, image: IMAGE, perService: false, oneContainer: false, recipe: null };
-      const from = process.cpuUsage();
-      const result = await exportServices({ ...usual, text, ...options });
-      const { user, system } = process.cpuUsage(from);
-      must((user + system) / 1_000 <= mayTake(input.length), `${form} takes too long for its size`);
+      const made = (result: Awaited<ReturnType<typeof exportServices>>) =>
+        result.ok ? result.value.files.reduce((sum, { text }) => sum + text.length, 0) : 0;
+      const result = await mustBeQuick(
+        form,
+        (one) => mayTake(input.length + made(one) / 16),
+        () => exportServices({ ...usual, text, ...options }),
+      );
       if (!result.ok) return result.error.diagnostics.map(({ code }) => code);
       const { files, findings } = result.value;
       checkFindings(findings, text);
-      const [made] = files;
-      must(made?.text.endsWith('\n') === true, `${form} does not end its last line`);
-      PARSERS[options.format]?.(made.text);
+      const [first] = files;
+      must(first?.text.endsWith('\n') === true, `${form} does not end its last line`);
+      PARSERS[options.format]?.(first.text);
       features.push(...findings.map(({ kind, what }) => `${form} ${kind} ${what.replace(/ of .*/, '').slice(0, 30)}`));
     }
     return [...new Set(features)];

@@ -7,7 +7,7 @@ import { findRefusals } from '../../src/convert/import/readback.ts';
 import type { ImportInput } from '../../src/convert/import/source.ts';
 import type { FormatName } from '../../src/convert/import/table.ts';
 import type { Dice } from '../../test/helpers/nonsense.ts';
-import { must, type Target, type Trial } from '../target.ts';
+import { must, mustBeQuick, type Target, type Trial } from '../target.ts';
 
 const CORPUS = join(import.meta.dir, '../../test/convert/import/corpus');
 /** Between the files of a tree: each begins with its path on a line. */
@@ -86,10 +86,7 @@ class ImportTrial implements Trial {
   async attempt(input: Uint8Array): Promise<readonly string[]> {
     const text = new TextDecoder().decode(input);
     const run = () => importSource(this.#format, inputOf(this.#format, text));
-    const from = process.cpuUsage();
-    const result = await run();
-    const { user, system } = process.cpuUsage(from);
-    if ((user + system) / 1_000 > mayTake(input.length)) await this.#retry(run, input.length);
+    const result = await mustBeQuick('the import', () => mayTake(input.length), run);
     must(JSON.stringify(await run()) === JSON.stringify(result), 'it is imported differently the second time');
     if (!result.ok) {
       must(result.problems.length === 0, () => `what it makes is refused: ${result.problems[0]?.code}`);
@@ -103,18 +100,6 @@ class ImportTrial implements Trial {
       must(where === null || (where.line > 0 && where.column > 0), 'a finding is nowhere');
     }
     return featuresOf(this.#format, result);
-  }
-
-  /** A collector or a compiler may run in any attempt: the least of some counts. */
-  async #retry(run: () => Promise<unknown>, length: number): Promise<void> {
-    let least = Number.POSITIVE_INFINITY;
-    for (let tries = 0; tries < 4 && least > mayTake(length); tries += 1) {
-      const from = process.cpuUsage();
-      await run();
-      const { user, system } = process.cpuUsage(from);
-      least = Math.min(least, (user + system) / 1_000);
-    }
-    must(least <= mayTake(length), 'it takes too long for its size');
   }
 
   async end(): Promise<void> {}
