@@ -1,6 +1,6 @@
-// Finds what a test run leaves behind: processes, files, sockets, containers. The run becomes a subreaper, so every process
+// Finds what a test run leaves behind: processes, files, sockets, containers, and devices that are gone. The run becomes a subreaper, so every process
 // that a test starts remains its descendant; each run has its own temporary folder. Reports leftovers and removes them.
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { readProcesses } from '../src/linux/processes.ts';
@@ -13,11 +13,14 @@ const REAP_EVERY = 50;
 const PLACES = ['/run', '/dev/shm', '/tmp'];
 const OURS = /^svc-super(?:\.sock|-\d+|-pipeline)$/;
 const LABEL = 'label=svc-super.test';
+/** Devices that a program run as root can replace by a file: it removes what it takes for a file of its own. */
+const DEVICES = ['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom', '/dev/tty', '/dev/ptmx'];
 
 export class Leftovers {
   /** The TMPDIR of all processes of the run. */
   readonly folder: string;
   readonly #known: ReadonlySet<string>;
+  readonly #devices = DEVICES.filter(isDevice);
 
   constructor() {
     becomeSubreaper();
@@ -33,9 +36,10 @@ export class Leftovers {
     return () => clearInterval(timer);
   }
 
-  /** Returns a line for each leftover, and removes them all. Must be called without a running child. */
+  /** Returns a line for each leftover, and removes them; a device stays gone. Must be called without a running child. */
   async take(): Promise<string[]> {
-    return [...(await takeProcesses()), ...(await takeContainers()), ...(await this.#takeFiles())];
+    const gone = this.#devices.filter((path) => !isDevice(path)).map((path) => `${path}, which is no device any more`);
+    return [...(await takeProcesses()), ...(await takeContainers()), ...(await this.#takeFiles()), ...gone];
   }
 
   async #takeFiles(): Promise<string[]> {
@@ -122,6 +126,10 @@ async function takeContainers(): Promise<string[]> {
   for (const name of left) await podman('rm', '--force', '--time', '0', name);
   for (const name of built) await podman('rmi', '--force', name);
   return [...left.map((name) => `container ${name}`), ...built.map((name) => `image ${name}`)];
+}
+
+function isDevice(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isCharacterDevice() === true;
 }
 
 function places(): string[] {

@@ -268,10 +268,9 @@ test('generated scripts start the same programs and end with the same code', asy
 const noSupervisord = existsSync('/usr/bin/supervisord') ? null : 'Debian’s supervisor is not installed';
 
 describe.skipIf(skipWhen([noSupervisord], 'supervisord beside its import'))('supervisord.conf and its import', () => {
-  const config = (...programs: readonly string[]) =>
-    ['[supervisord]', 'nodaemon=true', 'logfile=/dev/null', 'pidfile=/dev/null', 'user=root', ...programs, ''].join(
-      '\n',
-    );
+  // supervisord removes its pidfile when it ends, whatever that file is.
+  const head = ['[supervisord]', 'nodaemon=true', 'logfile=/dev/null', 'pidfile=%(here)s/supervisord.pid', 'user=root'];
+  const config = (...programs: readonly string[]) => [...head, ...programs, ''].join('\n');
 
   /** What was started, and what each program got as its stop signal. */
   async function both(text: string, does: Readonly<Record<string, string>>): Promise<readonly [Outcome, Outcome]> {
