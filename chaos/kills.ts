@@ -8,11 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { StatusBody } from '../src/control/api.ts';
-import { childOf } from '../test/helpers/namespaces.ts';
+import { childrenOf, supervisorOf } from '../test/helpers/namespaces.ts';
+import { Dice } from '../test/helpers/nonsense.ts';
+import { BINARY } from './room.ts';
 
 const { values } = parseArgs({ options: { count: { type: 'string', default: '1000' }, seed: { type: 'string' } } });
 const COUNT = Number(values.count);
-const BINARY = join(import.meta.dir, '../dist/svc-super');
 const PROGRAM = join(import.meta.dir, 'kills.pl');
 const [ENDING, STAYING] = [12, 8];
 const STARTS = 15;
@@ -24,14 +25,8 @@ const folder = mkdtempSync(join(tmpdir(), 'svc-kills-'));
 const ledger = join(folder, 'ledger');
 const socket = join(folder, 'control.sock');
 
-let state = Number(values.seed ?? 1);
-/** From 0 up to, not including, 1 (mulberry32): the same pauses for the same seed. */
-function random(): number {
-  state = (state + 0x6d2b79f5) | 0;
-  let a = Math.imul(state ^ (state >>> 15), state | 1);
-  a ^= a + Math.imul(a ^ (a >>> 7), a | 61);
-  return ((a ^ (a >>> 14)) >>> 0) / 4294967296;
-}
+/** The same pauses for the same seed. */
+const dice = new Dice(Number(values.seed ?? 1));
 
 const median = (numbers: readonly number[]): number => [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? 0;
 
@@ -57,6 +52,7 @@ async function measureStart(): Promise<number> {
   return (Number(readFileSync(place, 'utf8')) - from) * 1_000;
 }
 
+/** The response to a request, which is repeated until a supervisor sends one. */
 async function ask<T>(path: string, read: (text: string) => T = JSON.parse): Promise<T> {
   for (;;) {
     try {
@@ -87,23 +83,10 @@ async function readEvents(): Promise<void> {
   for (const entry of found) events.set(entry.seq, entry);
 }
 
-/** The supervisor's pid in this namespace; null while there is none. */
-function supervisorOf(pid1: number): number | null {
-  const found = readFileSync(`/proc/${pid1}/task/${pid1}/children`, 'utf8').trim().split(' ').map(Number);
-  return found.find((pid) => pid > 0 && nameOf(pid).startsWith('svc-super-super')) ?? null;
-}
-
-function nameOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
+/** Kills the supervisor; returns the milliseconds until its successor responds. */
 async function kill(pid1: number): Promise<number> {
   let supervisor = supervisorOf(pid1);
-  for (; supervisor === null; supervisor = supervisorOf(pid1)) await Bun.sleep(1);
+  for (; supervisor === undefined; supervisor = supervisorOf(pid1)) await Bun.sleep(1);
   const from = performance.now();
   process.kill(supervisor, 'SIGKILL');
   await ask('/v1/status');
@@ -113,6 +96,7 @@ async function kill(pid1: number): Promise<number> {
 const faults: string[] = [];
 const fault = (text: string): void => void (faults.length < 30 && faults.push(text));
 
+/** Compares the starts and exits that a service noted with those that were reported. Returns the number of exits. */
 function checkRuns(
   name: string,
   notes: readonly (readonly string[])[],
@@ -138,7 +122,7 @@ function checkRuns(
   return exits.length;
 }
 
-/** Number of missing lines; a gap without a mark is a fault. */
+/** Number of missing lines and of marked cuts; a gap without a mark is a fault. */
 function checkLines(name: string, lines: readonly string[]): { lost: number; marks: number } {
   let [run, number, isMarked, lost, marks] = [1, 0, false, 0, 0];
   for (const line of lines) {
@@ -183,11 +167,11 @@ async function main(): Promise<void> {
   const run = start(makeConfig(), 'services');
   let first = await ask<StatusBody>('/v1/status');
   while (!first.healthy || first.services.some(({ pid }) => pid === null)) first = await ask<StatusBody>('/v1/status');
-  const pid1 = childOf(run.pid) ?? 0;
+  const [pid1 = 0] = childrenOf(run.pid);
   const before = new Map(first.services.map(({ name, pid }) => [name, pid]));
   const absences: number[] = [];
   for (let at = 0; at < COUNT; at += 1) {
-    await Bun.sleep(LEAST + random() * (MOST - LEAST));
+    await Bun.sleep(LEAST + dice.below(MOST - LEAST));
     absences.push(await kill(pid1));
     await readEvents();
     if ((at + 1) % 100 === 0) say(`${at + 1} kills, ${faults.length} faults`);

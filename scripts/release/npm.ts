@@ -13,7 +13,7 @@ import {
 import { dirname, join } from 'node:path';
 import { PLATFORMS, type Platform } from './platforms.ts';
 import { BIN, SHARE } from './stage.ts';
-import { tar } from './tar.ts';
+import { gzip, tar } from './tar.ts';
 import type { Level } from './zip.ts';
 
 const ROOT = join(import.meta.dir, '../..');
@@ -76,12 +76,6 @@ function describeLauncher(version: string): object {
   };
 }
 
-function write(folder: string, path: string, text: string): void {
-  const file = join(folder, path);
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, text);
-}
-
 function copy(from: string, folder: string, path: string): void {
   const file = join(folder, path);
   mkdirSync(dirname(file), { recursive: true });
@@ -98,8 +92,7 @@ function makePackage(name: string, packing: Packing, fill: (folder: string) => v
   try {
     fill(folder);
     const file = join(output, npmFileOf(name, version));
-    // libdeflate writes no time and no name into the header.
-    writeFileSync(file, Bun.gzipSync(tar(folder, 'package', seconds).slice(), { level, library: 'libdeflate' }));
+    writeFileSync(file, gzip(tar(folder, 'package', seconds), level));
     return file;
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -116,10 +109,9 @@ export function makePlatformPackage(platform: Platform, packing: Packing): strin
       copy(from, folder, `bin/${program}`);
     }
     for (const name of ['LICENSE', 'THIRD_PARTY_LICENSES']) copy(join(tree, SHARE, name), folder, name);
-    write(folder, 'package.json', render(describePlatform(platform, packing.version)));
-    write(
-      folder,
-      'README.md',
+    writeFileSync(join(folder, 'package.json'), render(describePlatform(platform, packing.version)));
+    writeFileSync(
+      join(folder, 'README.md'),
       `The programs of [svc-super](https://www.npmjs.com/package/svc-super) for ${platform.name}.\n`,
     );
   });
@@ -131,6 +123,6 @@ export function makeLauncherPackage(packing: Packing): string {
     copy(join(TEMPLATES, 'svc-super.cjs'), folder, 'bin/svc-super.cjs');
     copy(join(TEMPLATES, 'README.md'), folder, 'README.md');
     for (const name of ['LICENSE', 'services.schema.json']) copy(join(ROOT, name), folder, name);
-    write(folder, 'package.json', render(describeLauncher(packing.version)));
+    writeFileSync(join(folder, 'package.json'), render(describeLauncher(packing.version)));
   });
 }

@@ -1,19 +1,11 @@
 // Makes the system packages of a release with nfpm, from one description (nfpm/nfpm.yaml): a .deb for glibc, an .apk for musl.
 // The version of nfpm and of all its modules is pinned by nfpm/go.mod and go.sum; Go compiles it at the first use.
 import { join } from 'node:path';
-import type { Platform } from './platforms.ts';
+import type { Platform, ReleaseRequest } from './platforms.ts';
 import { stageOf } from './stage.ts';
 import { runTool } from './tools.ts';
 
 const NFPM = join(import.meta.dir, 'nfpm');
-
-/** What packages are made of; `date` is the time of all files, in seconds since 1970. */
-export interface PackageRequest {
-  readonly platforms: readonly Platform[];
-  readonly release: string;
-  readonly version: string;
-  readonly date: number;
-}
 
 /** The file of a platform: `svc-super_0.2.0_amd64.deb`, `svc-super_0.2.0_x86_64.apk`. */
 export function packageName({ libc, oci, native }: Platform, version: string): string {
@@ -22,7 +14,7 @@ export function packageName({ libc, oci, native }: Platform, version: string): s
 }
 
 /** Writes a package for each platform into the folder of the release. */
-export async function makePackages({ platforms, release, version, date }: PackageRequest): Promise<void> {
+export async function makePackages({ platforms, release, version, date }: ReleaseRequest): Promise<void> {
   for (const platform of platforms) {
     const target = join(release, packageName(platform, version));
     const format = platform.libc === 'glibc' ? 'deb' : 'apk';

@@ -12,6 +12,16 @@ export interface Platform {
   readonly oci: 'amd64' | 'arm64';
 }
 
+/** What images and system packages are made of. */
+export interface ReleaseRequest {
+  readonly platforms: readonly Platform[];
+  /** The folder of the release, which has the trees. */
+  readonly release: string;
+  readonly version: string;
+  /** Seconds since 1970: the time of the images, of the packages and of all files in them. */
+  readonly date: number;
+}
+
 /** The x64 packages need no AVX2: the runtime has no separate baseline build (both packages are the same bytes). */
 export const PLATFORMS: readonly Platform[] = [
   { name: 'linux-x64', runtime: '@oven/bun-linux-x64', native: 'x64', libc: 'glibc', oci: 'amd64' },

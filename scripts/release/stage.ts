@@ -22,18 +22,28 @@ export const SHARE = 'usr/local/share/svc-super';
 /** The folder of a platform's tree, in the folder of a release. */
 export const stageOf = (platform: Platform, release = RELEASE): string => join(release, 'stage', platform.name);
 
+/** An empty tree with its folders, in place of an old one. Returns the paths of its programs. */
+export function makeTree(tree: string): { readonly native: string; readonly supervisor: string } {
+  rmSync(tree, { recursive: true, force: true });
+  for (const folder of [BIN, SHARE]) mkdirSync(join(tree, folder), { recursive: true });
+  return { native: join(tree, BIN, 'svc-super'), supervisor: join(tree, BIN, 'svc-super-supervisor') };
+}
+
+/** Writes the files of a tree that are not programs. `notices`: the text of THIRD_PARTY_LICENSES. */
+export function writeShared(tree: string, notices: string): void {
+  const share = join(tree, SHARE);
+  for (const name of ['LICENSE', 'services.schema.json']) copyFileSync(join(ROOT, name), join(share, name));
+  writeFileSync(join(share, 'THIRD_PARTY_LICENSES'), notices);
+  for (const name of ['LICENSE', 'services.schema.json', 'THIRD_PARTY_LICENSES']) chmodSync(join(share, name), 0o644);
+}
+
 /** Makes one tree. Returns the sources that the compiler used, as paths relative to the repository. */
 export async function stage(platform: Platform, tree = stageOf(platform)): Promise<readonly string[]> {
-  rmSync(tree, { recursive: true, force: true });
-  const [bin, share] = [join(tree, BIN), join(tree, SHARE)];
-  for (const folder of [bin, share]) mkdirSync(folder, { recursive: true });
-  copyFileSync(checkPrebuilt(platform.native), join(bin, 'svc-super'));
-  chmodSync(join(bin, 'svc-super'), 0o755);
-  const supervisor = join(bin, 'svc-super-supervisor');
+  const { native, supervisor } = makeTree(tree);
+  copyFileSync(checkPrebuilt(platform.native), native);
+  chmodSync(native, 0o755);
   const inputs = await compileSupervisor(fetchRuntime(platform.runtime), supervisor, platform.name);
-  for (const name of ['LICENSE', 'services.schema.json']) copyFileSync(join(ROOT, name), join(share, name));
-  writeFileSync(join(share, 'THIRD_PARTY_LICENSES'), renderNotices(findBundled(inputs), Bun.version));
-  for (const name of ['LICENSE', 'services.schema.json', 'THIRD_PARTY_LICENSES']) chmodSync(join(share, name), 0o644);
+  writeShared(tree, renderNotices(findBundled(inputs), Bun.version));
   setTimes(tree, sourceDate());
   return inputs;
 }

@@ -1,4 +1,4 @@
-// Runs the programs that a release needs (tar, buildah, nfpm, git), and says which one is missing. Reads no release data.
+// Runs the programs that a release needs (tar, buildah, nfpm, git), and reports which one is missing. Reads no release data.
 
 /** Runs a program to its end; returns its standard output. Throws with its messages if it fails. */
 export async function runTool(command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {

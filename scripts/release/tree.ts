@@ -1,5 +1,5 @@
-// Folders as values: which files a tree has, their modes and times. What it lists is sorted, and it sets every time, so that
-// what is made of a tree does not depend on the machine. Never leaves the folder that it is given.
+// Lists and normalizes a tree of files: sorted names, the same time on every entry, mode 755 on folders. So what is made of a
+// tree does not depend on the machine. Never leaves the folder that it is given.
 import { chmodSync, lutimesSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -7,10 +7,6 @@ import { join } from 'node:path';
 export interface Entry {
   readonly path: string;
   readonly isFolder: boolean;
-  /** Permission bits. */
-  readonly mode: number;
-  /** Bytes; 0 for a folder. */
-  readonly size: number;
 }
 
 /** All entries below a folder: folders before what they contain, otherwise by name. */
@@ -18,10 +14,8 @@ export function listTree(folder: string, below = ''): readonly Entry[] {
   const names = readdirSync(join(folder, below)).sort();
   return names.flatMap((name) => {
     const path = below === '' ? name : `${below}/${name}`;
-    const found = statSync(join(folder, path));
-    const entry = { path, isFolder: found.isDirectory(), mode: found.mode & 0o7777 };
-    if (entry.isFolder) return [{ ...entry, size: 0 }, ...listTree(folder, path)];
-    return [{ ...entry, size: found.size }];
+    const isFolder = statSync(join(folder, path)).isDirectory();
+    return [{ path, isFolder }, ...(isFolder ? listTree(folder, path) : [])];
   });
 }
 

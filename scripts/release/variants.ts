@@ -1,15 +1,13 @@
 // Makes the variants of a release that have no runtime of their own, for images that already have Node or Bun: the native
 // program and one JavaScript file. They contain nothing of a C library, so there is one for each architecture.
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { bundleForNode } from '../compile.ts';
 import { checkPrebuilt } from '../native.ts';
 import { type Bundled, renderPackages } from './notices.ts';
-import { BIN, SHARE } from './stage.ts';
+import { makeTree, writeShared } from './stage.ts';
 import { setTimes } from './tree.ts';
 import { sourceDate } from './version.ts';
 
-const ROOT = join(import.meta.dir, '../..');
 /** Bytes of both programs, unpacked. */
 const MOST = 3_000_000;
 
@@ -18,8 +16,8 @@ export const VARIANTS: readonly Variant[] = ['node', 'bun'];
 
 /**
  * The bundle with the first lines that execute it. Bun would run code that a `bunfig.toml` or `.env` in the working directory
- * names, and only options prevent that: there `sh` executes the file first, and JavaScript reads its line as a string and a
- * comment. `program`: the runtime, as a name in PATH or a path.
+ * names, and only options prevent that. So `sh` executes the file of that variant first; to JavaScript, the line of `sh` is a
+ * string and a comment. `program`: the runtime, as a name in PATH or a path.
  */
 export function addInterpreter(bundle: string, variant: Variant, program: string = variant): string {
   const code = bundle.replace(/^#!.*\n/, '');
@@ -37,17 +35,12 @@ export async function stageVariant(
   tree: string,
   bundled: readonly Bundled[],
 ): Promise<void> {
-  rmSync(tree, { recursive: true, force: true });
-  const [bin, share] = [join(tree, BIN), join(tree, SHARE)];
-  for (const folder of [bin, share]) mkdirSync(folder, { recursive: true });
-  const [native, supervisor] = [join(bin, 'svc-super'), join(bin, 'svc-super-supervisor')];
+  const { native, supervisor } = makeTree(tree);
   copyFileSync(checkPrebuilt(arch), native);
   await bundleForNode(supervisor);
   writeFileSync(supervisor, addInterpreter(readFileSync(supervisor, 'utf8'), variant));
   for (const file of [native, supervisor]) chmodSync(file, 0o755);
-  for (const name of ['LICENSE', 'services.schema.json']) copyFileSync(join(ROOT, name), join(share, name));
-  writeFileSync(join(share, 'THIRD_PARTY_LICENSES'), renderPackages(bundled));
-  for (const name of ['LICENSE', 'services.schema.json', 'THIRD_PARTY_LICENSES']) chmodSync(join(share, name), 0o644);
+  writeShared(tree, renderPackages(bundled));
   const size = statSync(native).size + statSync(supervisor).size;
   if (size > MOST) throw new Error(`the variant for ${variant} has ${size} bytes, and the limit is ${MOST}`);
   setTimes(tree, sourceDate());

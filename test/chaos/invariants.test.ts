@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'bun:test';
 import { generate } from '../../chaos/generate.ts';
 import { INVARIANTS, judge } from '../../chaos/invariants.ts';
-import { type Noted, type Observation, parseJournal, parseTold, type Told } from '../../chaos/observation.ts';
+import type { Noted, Observation, Told } from '../../chaos/observation.ts';
 import type { ServiceSpec } from '../../chaos/scenario.ts';
 
 const T = 1_000_000;
@@ -29,6 +29,15 @@ const noted = (at: number, service: string, run: number, pid: number, what: Note
   what,
   value,
   beside: what === 'born' && value === 'beside',
+});
+
+/** An end that the harness did not request. */
+const end = (code: number | null, signal: string | null = null) => ({
+  at: T + 1_100,
+  code,
+  signal,
+  askedAt: null,
+  took: null,
 });
 
 /** `db` restarts after an exit and after a SIGKILL from outside; `web` exits with 3, which stops everything. */
@@ -70,7 +79,7 @@ function sound(): Observation {
     control: 0,
     stood: [{ name: 'db', state: 'backoff', wanted: 'up', blocked: false }],
     most: { memory: 30 << 20, files: 40 },
-    end: { at: T + 1_100, code: 3, signal: null, askedAt: null, took: null },
+    end: end(3),
     left: [],
     files: [],
     excused: 0,
@@ -81,8 +90,17 @@ function sound(): Observation {
   };
 }
 
+/** The sound round with more lines in the journal. */
+const alsoNoted = (...more: readonly Noted[]): Observation => ({ ...sound(), journal: [...sound().journal, ...more] });
+
+/** The sound round with more events on standard error. */
+const alsoReported = (...more: readonly Told[]): Observation => ({
+  ...sound(),
+  reported: [...sound().reported, ...more],
+});
+
 /** The sound round with some events changed: index -> event, or null for none. */
-function retold(changes: Readonly<Record<number, Told | null>>): Observation {
+function changed(changes: Readonly<Record<number, Told | null>>): Observation {
   const seen = sound();
   const events = seen.reported.flatMap((event, at) => {
     const change = changes[at];
@@ -192,6 +210,8 @@ test('a sound round has no breach', () => {
 
 type Name = keyof typeof INVARIANTS;
 
+const FIRST_CAUSE = 'the first cause determines the exit code';
+
 /** The breaches of each invariant. */
 const BROKEN: readonly (readonly [Name, string, Observation])[] = [
   [
@@ -205,23 +225,19 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
   [
     'never two runs at the same time',
     'a hook that meets another',
-    { ...sound(), journal: [...sound().journal, { ...noted(500, 'api', 1, 77, 'hook', 'after_ready'), beside: true }] },
+    alsoNoted({ ...noted(500, 'api', 1, 77, 'hook', 'after_ready'), beside: true }),
   ],
-  [
-    'a hook receives the exit of its run',
-    'another code',
-    { ...sound(), journal: [...sound().journal, noted(120, 'db', 1, 70, 'after', '41:')] },
-  ],
+  ['a hook receives the exit of its run', 'another code', alsoNoted(noted(120, 'db', 1, 70, 'after', '41:'))],
   [
     'a hook receives the exit of its run',
     'a code in place of a signal',
-    { ...sound(), journal: [...sound().journal, noted(320, 'db', 2, 71, 'after', '9:')] },
+    alsoNoted(noted(320, 'db', 2, 71, 'after', '9:')),
   ],
-  ['every run has one end', 'a start before the last end is told', retold({ 2: null })],
-  ['every run has one end', 'an end that is never told', retold({ 8: null })],
+  ['every run has one end', 'a start before the previous end is reported', changed({ 2: null })],
+  ['every run has one end', 'an end that is never reported', changed({ 8: null })],
   [
     'every run has one end',
-    'an end told twice',
+    'an end that is reported twice',
     {
       ...sound(),
       reported: sound().reported.toSpliced(
@@ -231,55 +247,39 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
       ),
     },
   ],
-  [
-    'every run has one end',
-    'an end in words that nobody knows',
-    retold({ 8: reported(1_010, 'db', 'stopped', 'went away') }),
-  ],
+  ['every run has one end', 'an end in an unknown form', changed({ 8: reported(1_010, 'db', 'stopped', 'went away') })],
   [
     'every exit status is right',
     'another code',
-    retold({ 2: reported(100, 'db', 'restarting', 'exited with code 41 after 99 ms; starting again in 50 ms') }),
+    changed({ 2: reported(100, 'db', 'restarting', 'exited with code 41 after 99 ms; starting again in 50 ms') }),
   ],
   [
     'every exit status is right',
     'a code in place of a signal',
-    retold({ 4: reported(300, 'db', 'restarting', 'exited with code 0 after 150 ms; starting again in 100 ms') }),
+    changed({ 4: reported(300, 'db', 'restarting', 'exited with code 0 after 150 ms; starting again in 100 ms') }),
   ],
   [
     'every exit status is right',
-    'a signal that nobody sent',
-    retold({ 4: reported(300, 'db', 'restarting', 'was killed by SIGSEGV after 150 ms; starting again in 100 ms') }),
+    'a signal that was not sent',
+    changed({ 4: reported(300, 'db', 'restarting', 'was killed by SIGSEGV after 150 ms; starting again in 100 ms') }),
   ],
   ['every exit status is right', 'a SIGKILL without a reason', { ...sound(), sent: [] }],
   [
     'every exit status is right',
-    'the end of one told of another',
+    'a SIGKILL that another process received',
     { ...sound(), sent: [{ at: T + 299, pid: 10, signal: 9 }] },
   ],
-  [
-    'no exit is lost',
-    'a process that nothing tells of',
-    { ...sound(), journal: [...sound().journal, noted(500, 'api', 1, 77, 'born')] },
-  ],
+  ['no exit is lost', 'a process without an event', alsoNoted(noted(500, 'api', 1, 77, 'born'))],
   ['no zombie older than a second', 'an old zombie', { ...sound(), zombies: [{ pid: 30, name: 'perl', age: 1_001 }] }],
   ['nothing remains', 'a process', { ...sound(), left: ['left 12 perl'] }],
   ['nothing remains', 'a file', { ...sound(), files: ['control.sock'] }],
+  [FIRST_CAUSE, 'another code', { ...sound(), end: end(1) }],
+  [FIRST_CAUSE, '0 though something was killed', asked(0, [reported(1_005, 'db', 'killed', 'did not stop')])],
+  [FIRST_CAUSE, '137 though nothing was killed', asked(137)],
+  [FIRST_CAUSE, '0 though the shutdown killed a hook', asked(0, [hookKilled])],
+  [FIRST_CAUSE, '137 for a hook that overran its own deadline', asked(137, [hookLate])],
   [
-    'the first cause determines the exit code',
-    'another code',
-    { ...sound(), end: { at: T + 1_100, code: 1, signal: null, askedAt: null, took: null } },
-  ],
-  [
-    'the first cause determines the exit code',
-    '0 though something was killed',
-    asked(0, [reported(1_005, 'db', 'killed', 'did not stop')]),
-  ],
-  ['the first cause determines the exit code', '137 though nothing was killed', asked(137)],
-  ['the first cause determines the exit code', '0 though the shutdown killed a hook', asked(0, [hookKilled])],
-  ['the first cause determines the exit code', '137 for a hook that overran its own deadline', asked(137, [hookLate])],
-  [
-    'the first cause determines the exit code',
+    FIRST_CAUSE,
     'a later one',
     {
       ...sound(),
@@ -292,8 +292,8 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
     },
   ],
   [
-    'the first cause determines the exit code',
-    'nobody whose end it could be',
+    FIRST_CAUSE,
+    'a cause that did not end',
     {
       ...sound(),
       reported: sound().reported.toSpliced(
@@ -313,11 +313,7 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
   ],
   ['memory is bounded', 'much memory', { ...sound(), most: { memory: 300 << 20, files: 40 } }],
   ['it stops on request', 'no end', { ...sound(), end: null }],
-  [
-    'it stops on request',
-    'an end by a signal',
-    { ...sound(), end: { at: T, code: null, signal: 'SIGSEGV', askedAt: null, took: null } },
-  ],
+  ['it stops on request', 'an end by a signal', { ...sound(), end: end(null, 'SIGSEGV') }],
   [
     'it stops on request',
     'a late end',
@@ -326,14 +322,10 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
   [
     'nothing starts after a request to stop',
     'a start in the shutdown',
-    {
-      ...sound(),
-      reported: [
-        ...sound().reported,
-        reported(1_420, 'api', 'started', 'started (pid 90)'),
-        reported(1_430, 'api', 'stopped', 'stopped (SIGTERM)'),
-      ],
-    },
+    alsoReported(
+      reported(1_420, 'api', 'started', 'started (pid 90)'),
+      reported(1_430, 'api', 'stopped', 'stopped (SIGTERM)'),
+    ),
   ],
   [
     'nothing starts after a request to stop',
@@ -344,7 +336,7 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
       treeSignalled: { from: T + 999, to: T + 1_003 },
     },
   ],
-  ['the first cause determines the exit code', 'a death by the SIGTERM that every process gets', tree(10)],
+  [FIRST_CAUSE, 'a death by the SIGTERM that every process gets', tree(10)],
   [
     'a stage waits for the previous one',
     'a start before that of the stage before',
@@ -363,7 +355,7 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
   ],
   [
     'a reload accepts exactly the valid files',
-    'a wrong file that is taken',
+    'a wrong file that is accepted',
     {
       ...sound(),
       done: [
@@ -380,12 +372,8 @@ const BROKEN: readonly (readonly [Name, string, Observation])[] = [
   ['no bug is reported', 'words of the runtime', { ...sound(), strange: ['panic(main thread): Segmentation fault'] }],
   [
     'no bug is reported',
-    'a bug that is told',
-    {
-      ...sound(),
-      reported: [...sound().reported, reported(1, null, 'bug', 'a bug in svc-super, please report it')],
-      served: [],
-    },
+    'a bug that is reported',
+    { ...alsoReported(reported(1, null, 'bug', 'a bug in svc-super, please report it')), served: [] },
   ],
 ];
 
@@ -404,21 +392,20 @@ describe('each invariant detects its breaches', () => {
 
 test('a service that exits before it is ready has failed: its code, or 1 for 0', () => {
   const ended = (code: number): Observation => ({
-    ...retold({ 6: reported(1_000, 'web', 'failed', `exited with code ${code} after 1.0 s, before it was ready`) }),
-    end: { at: T + 1_100, code: 1, signal: null, askedAt: null, took: null },
+    ...changed({ 6: reported(1_000, 'web', 'failed', `exited with code ${code} after 1.0 s, before it was ready`) }),
+    end: end(1),
   });
-  const rule = INVARIANTS['the first cause determines the exit code'];
+  const rule = INVARIANTS[FIRST_CAUSE];
   expect(rule(ended(0))).toEqual([]);
   expect(rule(ended(3))).toHaveLength(1);
 });
 
 test('a start in progress is reported after the request to stop', () => {
   const rule = INVARIANTS['nothing starts after a request to stop'];
-  const late = [
+  const seen = alsoReported(
     reported(1_420, 'api', 'started', 'started (pid 90)'),
     reported(1_430, 'api', 'stopped', 'stopped (code 0)'),
-  ];
-  const seen = { ...sound(), reported: [...sound().reported, ...late] };
+  );
   expect(rule(seen)).toHaveLength(1);
   expect(rule({ ...seen, journal: [...seen.journal, noted(990, 'api', 1, 90, 'born')] })).toEqual([]);
 });
@@ -427,7 +414,7 @@ test('a hook that dies of SIGTERM to every process is not a failure', () => {
   const text = 'could not be started: before_start failed: killed by SIGTERM';
   const seen = tree(10);
   const events = seen.reported.map((one) => (one.event === 'failed' ? { ...one, text } : one));
-  const rule = INVARIANTS['the first cause determines the exit code'];
+  const rule = INVARIANTS[FIRST_CAUSE];
   expect(rule({ ...seen, reported: events })).toHaveLength(1);
   const last = reported(1_020, null, 'all-ended', 'every service has ended: ending with code 143');
   const ended = [...events.filter(({ event }) => event !== 'stopping'), last];
@@ -486,29 +473,7 @@ test('a service that the operator stopped, or whose dependency cannot be met, ne
 });
 
 test('time that the supervisor did not have counts for the second cause too', () => {
-  const late = { ...sound(), journal: [...sound().journal, noted(-1_500, 'api', 1, 8, 'code', '5')] };
-  expect(INVARIANTS['the first cause determines the exit code'](late)).toHaveLength(1);
-  expect(INVARIANTS['the first cause determines the exit code']({ ...late, excused: 5_000 })).toEqual([]);
-});
-
-test('only the journal and the supervisor’s own lines are parsed', () => {
-  expect(parseJournal('12.500000\tdb\t3\t17\tcode\t42\ntorn')).toEqual([
-    { at: 12_500, service: 'db', run: 3, pid: 17, what: 'code', value: '42', beside: false },
-  ]);
-  const own = {
-    time: new Date(T).toISOString(),
-    service: 'svc-super',
-    stream: 'stderr',
-    event: 'started',
-    about: 'db',
-    msg: 'started (pid 7)',
-  };
-  const { reported: found, strange } = parseTold([
-    JSON.stringify(own),
-    JSON.stringify({ ...own, service: 'db', msg: 'looks like "service":"svc-super"' }),
-    'panic(main thread): Segmentation fault',
-    'db | a line of its own',
-  ]);
-  expect(found).toEqual([{ at: T, service: 'db', event: 'started', text: 'started (pid 7)' }]);
-  expect(strange).toEqual(['panic(main thread): Segmentation fault']);
+  const late = alsoNoted(noted(-1_500, 'api', 1, 8, 'code', '5'));
+  expect(INVARIANTS[FIRST_CAUSE](late)).toHaveLength(1);
+  expect(INVARIANTS[FIRST_CAUSE]({ ...late, excused: 5_000 })).toEqual([]);
 });

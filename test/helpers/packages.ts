@@ -1,11 +1,11 @@
 // The packages of a release, made from dist/ for tests: complete for this machine's platform; those of other platforms have
 // an empty file in place of the supervisor, because no test of this machine may install them.
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeLauncherPackage, makePlatformPackage, type Packing } from '../../scripts/release/npm.ts';
 import { PLATFORMS, type Platform } from '../../scripts/release/platforms.ts';
-import { BIN, SHARE } from '../../scripts/release/stage.ts';
+import { makeTree, writeShared } from '../../scripts/release/stage.ts';
 import { readVersion } from '../../scripts/release/version.ts';
 import { makeWheel } from '../../scripts/release/wheels.ts';
 import { readLibc } from '../../src/linux/libc.ts';
@@ -18,16 +18,13 @@ export const HOST = PLATFORMS.find(({ native, libc }) => native === process.arch
 /** 2000-01-01. */
 const SECONDS = 946_684_800;
 
-function makeTree(platform: Platform, tree: string): void {
-  const [bin, share] = [join(tree, BIN), join(tree, SHARE)];
-  for (const folder of [bin, share]) mkdirSync(folder, { recursive: true });
-  for (const name of ['LICENSE', 'services.schema.json']) copyFileSync(join(ROOT, name), join(share, name));
-  writeFileSync(join(share, 'THIRD_PARTY_LICENSES'), 'none\n');
-  copyFileSync(join(ROOT, `native/prebuilt/svc-super-${platform.native}`), join(bin, 'svc-super'));
-  const supervisor = join(bin, 'svc-super-supervisor');
+function fillTree(platform: Platform, tree: string): void {
+  const { native, supervisor } = makeTree(tree);
+  writeShared(tree, 'none\n');
+  copyFileSync(join(ROOT, `native/prebuilt/svc-super-${platform.native}`), native);
   if (platform === HOST) copyFileSync(join(ROOT, 'dist/svc-super-supervisor'), supervisor);
   else writeFileSync(supervisor, '');
-  for (const name of ['svc-super', 'svc-super-supervisor']) chmodSync(join(bin, name), 0o755);
+  for (const program of [native, supervisor]) chmodSync(program, 0o755);
 }
 
 /** Trees and packages in a folder of their own. */
@@ -43,7 +40,7 @@ export class TestPackages {
   };
 
   constructor() {
-    for (const platform of PLATFORMS) makeTree(platform, this.packing.treeOf(platform));
+    for (const platform of PLATFORMS) fillTree(platform, this.packing.treeOf(platform));
   }
 
   /** The npm packages of all platforms, and `svc-super`. */

@@ -1,5 +1,5 @@
 // Plans for tests, built from what matters to the test: everything else has the default that SPEC.md names. Plain values,
-// no loading, no checking; what a test does not mention cannot be what it is about.
+// nothing is loaded or checked.
 
 import type { Exit } from '../../src/core/policy.ts';
 import { SUCCESSION } from '../../src/pid1/protocol.ts';

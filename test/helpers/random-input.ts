@@ -172,7 +172,7 @@ const spawnFails = oneOf(
   { step: 'cwd', message: 'no such folder', code: 1 },
 );
 
-/** What JSON cannot say stands for itself: a field that is absent is not there. */
+/** Removes the fields that are undefined. */
 function present<T extends object>(given: { readonly [K in keyof T]: T[K] | undefined }): T {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T;
 }

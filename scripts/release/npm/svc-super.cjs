@@ -7,7 +7,7 @@ const { constants } = require('node:os');
 const { dirname, join } = require('node:path');
 
 const NOT_FOUND = 127;
-/** Passed on: what asks a program to stop or to reload. */
+/** Signals that ask a program to stop or to reload: the launcher passes them on. */
 const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', 'SIGPWR'];
 
 /** The folder of an installed package; null if it is not installed. */
