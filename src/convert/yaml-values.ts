@@ -20,7 +20,7 @@ export function entriesOf(map: ValueMap): readonly (readonly [string, Value])[] 
 
 /** Plain text that no reader of YAML 1.1 or 1.2 takes for a number, a switch, a date or nothing. */
 const WORDS = /^(?:true|false|yes|no|on|off|null|y|n|~)$/i;
-const NUMBER = /^[-+.]?\d[\d_.,:eExobXOB+-]*[\da-fA-F]*$|^[-+]?\.(?:inf|nan)$/i;
+const NUMBER = /^[-+]?\.?\d[\d_.,:eExobXOB+-]*[\da-fA-F]*$|^[-+]?\.(?:inf|nan)$/i;
 /** What a plain scalar may begin with, and what it may not have in it. */
 const BEGINS = /^[\p{L}\p{N}_./$(\\^+-]/u;
 const IN_BLOCK = /: |:$| #|\s$|^[-?:](?:\s|$)|^---|^\.\.\./;

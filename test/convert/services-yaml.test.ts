@@ -95,6 +95,16 @@ const value: fc.Arbitrary<Value> = fc.letrec<{ value: Value }>((tie) => ({
 })).value;
 
 describe('a value', () => {
+  test.each(['+.0', '-.5', '.5', '+1', '-1.e5', '0x1f', '1_000', '12:30'])('%s as a text is no number', (one) => {
+    expect(
+      read(
+        writeEntry(['key'], one, 0)
+          .map(({ text: line }) => `${line}\n`)
+          .join(''),
+      ),
+    ).toEqual({ key: one });
+  });
+
   test('is the same when it is read again', () => {
     fc.assert(
       fc.property(value, fc.constantFrom('flow' as const, 'block' as const), (one, form) => {
