@@ -22,7 +22,7 @@ const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   ),
 };
 
-/** Formats of `import` are many, and each is small: in a run of everything each has this share of the time. */
+/** The share of the time of each format of `import` in a run of all targets: there are many formats, and each has little code. */
 const SHARE_OF_IMPORT = 1 / 6;
 
 /** Targets that run programs which generate their own inputs. */

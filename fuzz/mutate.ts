@@ -93,13 +93,17 @@ export function mutate(
 }
 
 /** The smallest `wanted` input that is found in a number of tries: ever shorter stretches are removed. */
-export function shrink(input: Uint8Array, wanted: (smaller: Uint8Array) => boolean, tries = 2_000): Uint8Array {
+export async function shrink(
+  input: Uint8Array,
+  wanted: (smaller: Uint8Array) => boolean | Promise<boolean>,
+  tries = 2_000,
+): Promise<Uint8Array> {
   let least = Buffer.from(input);
   let left = tries;
   for (let size = Math.max(1, least.length >> 1); size >= 1 && left > 0; size >>= 1) {
     for (let from = 0; from < least.length && left > 0; left -= 1) {
       const smaller = Buffer.concat([least.subarray(0, from), least.subarray(from + size)]);
-      if (wanted(smaller)) least = smaller;
+      if (await wanted(smaller)) least = smaller;
       else from += size;
     }
   }

@@ -104,10 +104,10 @@ class FuzzRun {
       const fresh = (await this.#trial.attempt(input)).filter((feature) => !this.#seen.has(feature));
       for (const feature of fresh) this.#seen.add(feature);
       const strong = fresh.filter((feature) => !feature.startsWith(WEAK));
-      if (strong.length > 0 && from === 'made' && this.#options.keep) this.#keep(input, strong);
+      if (strong.length > 0 && from === 'made' && this.#options.keep) await this.#keep(input, strong);
       return fresh.length > 0;
     } catch (error) {
-      this.#report(input, error);
+      await this.#report(input, error);
       return false;
     }
   }
@@ -116,14 +116,14 @@ class FuzzRun {
     try {
       await this.#trial.end();
     } catch (error) {
-      this.#report(new Uint8Array(0), error);
+      await this.#report(new Uint8Array(0), error);
     }
   }
 
-  #report(input: Uint8Array, error: unknown): void {
+  async #report(input: Uint8Array, error: unknown): Promise<void> {
     const what = describe(error);
     if (this.findings.has(what)) return;
-    const smaller = this.#target.pure ? shrink(input, (one) => this.#breaks(one, what)) : input;
+    const smaller = this.#target.pure ? await shrink(input, (one) => this.#breaks(one, what)) : input;
     const file = join(this.#options.findings, nameOf(smaller));
     mkdirSync(this.#options.findings, { recursive: true });
     writeFileSync(file, smaller);
@@ -134,30 +134,29 @@ class FuzzRun {
     this.#options.say(`found: ${text}`);
   }
 
-  /** For a pure target only, where an attempt is over when it returns. */
-  #breaks(input: Uint8Array, what: string): boolean {
+  async #breaks(input: Uint8Array, what: string): Promise<boolean> {
     try {
-      void this.#trial.attempt(input);
+      await this.#trial.attempt(input);
       return false;
     } catch (error) {
       return describe(error) === what;
     }
   }
 
-  #keep(input: Uint8Array, fresh: readonly string[]): void {
+  async #keep(input: Uint8Array, fresh: readonly string[]): Promise<void> {
     let kept = input;
     if (this.#target.pure) {
-      kept = shrink(input, (one) => this.#does(one, fresh), 400);
+      kept = await shrink(input, (one) => this.#does(one, fresh), 400);
     }
     if (kept.length > MOST_WRITTEN) return;
     mkdirSync(this.#options.corpus, { recursive: true });
     writeFileSync(join(this.#options.corpus, nameOf(kept)), kept);
   }
 
-  #does(input: Uint8Array, wanted: readonly string[]): boolean {
+  async #does(input: Uint8Array, wanted: readonly string[]): Promise<boolean> {
     try {
-      const features = this.#trial.attempt(input);
-      return Array.isArray(features) && wanted.every((feature) => features.includes(feature));
+      const features = await this.#trial.attempt(input);
+      return wanted.every((feature) => features.includes(feature));
     } catch {
       return false;
     }

@@ -1,6 +1,7 @@
 // The interface between the runner, which handles bytes only, and the targets, which know what must hold for any input.
 // Outcomes are names.
 import type { Dice } from '../test/helpers/nonsense.ts';
+import { processorTime } from '../test/helpers/processor.ts';
 
 /** A condition did not hold. The message describes it, and is the same for the same mistake. */
 export class Finding extends Error {}
@@ -20,8 +21,8 @@ export interface Trial {
   /** Generates an input: mostly valid, with a mistake. */
   fresh(): Uint8Array;
   /**
-   * Tries an input; returns its outcome as names. A new name makes the input interesting; with a `~` in front not enough to
-   * belong in the corpus. Throws a Finding.
+   * Tries an input; returns its outcome as names. An input with a new name is kept during the run and, unless the name begins
+   * with `~`, written to the corpus. Throws a Finding.
    */
   attempt(input: Uint8Array): Promise<readonly string[]> | readonly string[];
   /** Checks at the end; throws a Finding. */
@@ -34,16 +35,15 @@ export function must(holds: boolean, what: string | (() => string)): asserts hol
 }
 
 /** Processor time of a step, milliseconds: independent of the load of the machine. */
-export function processorTime(step: () => void): number {
-  const from = process.cpuUsage();
+export function measure(step: () => void): number {
+  const from = processorTime();
   step();
-  const { user, system } = process.cpuUsage(from);
-  return (user + system) / 1_000;
+  return processorTime() - from;
 }
 
 /**
- * Runs it, again up to four times while it takes more than `limit` milliseconds of processor time: a collector or a compiler
- * may run in any attempt, so the least counts. Returns the result of the last run; fails with a Finding.
+ * Calls `run` until it takes at most `limit` milliseconds of processor time: the minimum of up to five runs counts, because a
+ * collector or a compiler may run in any of them. Returns the result of the last run; fails with a Finding.
  */
 export async function mustBeQuick<T>(
   what: string,
@@ -51,10 +51,9 @@ export async function mustBeQuick<T>(
   run: () => T | Promise<T>,
 ): Promise<T> {
   for (let tries = 0; ; tries += 1) {
-    const from = process.cpuUsage();
+    const from = processorTime();
     const result = await run();
-    const { user, system } = process.cpuUsage(from);
-    if ((user + system) / 1_000 <= limit(result)) return result;
+    if (processorTime() - from <= limit(result)) return result;
     must(tries < 4, `${what} takes too long for its size`);
   }
 }

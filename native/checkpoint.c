@@ -24,7 +24,7 @@ static struct {
 
 int is_kept(void) { return store.count > 0 && !store.is_incomplete; }
 
-/** Copies the records to a new store without unused bytes, with room for `more` bytes. Minus an errno. */
+/** Copies the records to a new store without unused bytes, with room for `more` bytes. Returns 0, or minus an errno. */
 static long compact(size_t more) {
   u8 *fresh = NULL;
   size_t fresh_size = 0, used = 0;
@@ -36,19 +36,19 @@ static long compact(size_t more) {
     record->offset = used;
     used += record->room;
   }
-  if (store.bytes) sys(__NR_munmap, store.bytes, store.bytes_size);
+  sys(__NR_munmap, store.bytes, store.bytes_size);
   store.bytes = fresh, store.bytes_size = fresh_size, store.used = used, store.unused = 0;
   return 0;
 }
 
-/** Moves a record to the end of the store, with a larger capacity. Minus an errno. */
+/** Moves a record to the end of the store, with a larger capacity. Returns 0, or minus an errno. */
 static long move_record(struct record *record, u32 size) {
   // Some extra capacity, because the size of a record often changes by a few bytes.
   u32 room = size + size / 8 + 16;
   store.unused += record->room;
   record->room = record->size = 0;
   long failure = 0;
-  if (store.used + room > store.bytes_size && (store.unused > store.used / 2 || !store.bytes)) failure = compact(room);
+  if (store.used + room > store.bytes_size && store.unused > store.used / 2) failure = compact(room);
   if (failure == 0) failure = grow((void **)&store.bytes, &store.bytes_size, store.used + room);
   if (failure < 0) return failure;
   record->offset = store.used;
@@ -57,19 +57,17 @@ static long move_record(struct record *record, u32 size) {
   return 0;
 }
 
-static void keep(u32 key, const u8 *bytes, u32 size) {
-  if (grow((void **)&store.records, &store.records_size, (key + 1ul) * sizeof(struct record)) < 0) {
-    store.is_incomplete = 1;
-    return;
-  }
+/** Stores a record. Returns 0, or minus an errno. */
+static long keep(u32 key, const u8 *bytes, u32 size) {
+  long failure = grow((void **)&store.records, &store.records_size, (key + 1ul) * sizeof(struct record));
+  if (failure < 0) return failure;
   if (key >= store.count) store.count = key + 1;
   struct record *record = &store.records[key];
-  if (size > record->room && move_record(record, size) < 0) {
-    store.is_incomplete = 1;
-    return;
-  }
+  if (size > record->room) failure = move_record(record, size);
+  if (failure < 0) return failure;
   if (size > 0) memcpy(store.bytes + record->offset, bytes, size);
   record->size = size;
+  return 0;
 }
 
 int keep_records(struct reader *from) {
@@ -77,7 +75,7 @@ int keep_records(struct reader *from) {
     u32 key = get_u32(from), size = get_u32(from);
     const u8 *bytes = get_bytes(from, size);
     if (!bytes || key >= KEYS_MOST) return 0;
-    keep(key, bytes, size);
+    if (keep(key, bytes, size) < 0) store.is_incomplete = 1;
   }
   return !from->bad && from->at == from->end;
 }

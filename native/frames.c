@@ -99,8 +99,8 @@ long grow(void **table, size_t *capacity, size_t least) {
   if (found < 0 && found > -4096) return found;
   *table = (void *)found;
   *capacity = wanted;
-  // Environments and the checkpoint contain secrets of services: they are excluded from core dumps (madvise(2), MADV_DONTDUMP).
-  sys(__NR_madvise, found, wanted, 16);
+  // Environments and the checkpoint contain secrets of services: they are excluded from core dumps (madvise(2)).
+  sys(__NR_madvise, found, wanted, MADV_DONTDUMP);
   return 0;
 }
 

@@ -50,7 +50,7 @@ static void add_deaths(struct handover *handover) {
   add_number(handover, "restarts=", pid1.restarts);
   add_number(handover, "died_at=", pid1.died_at);
   add_number(handover, "heard_at=", pid1.died_received_at);
-  for (u32 at = 0; at < pid1.death_count && at < DEATHS_SHOWN; at++) {
+  for (u32 at = 0; at < pid1.death_count; at++) {
     char line[32], *limit = line + sizeof line;
     append_number(append(line, limit, kinds[pid1.deaths[at] >> 8]), limit, pid1.deaths[at] & 255);
     add_line(handover, "death=", line);
@@ -81,7 +81,6 @@ long launch_supervisor(void) {
   pid1.unanswered_since = 0;
   pid1.ping = PING_NONE;
   pid1.is_hung = pid1.has_taken_over = 0;
-  pid1.succession = SUCCESSION_NONE;
   return 0;
 }
 
@@ -137,8 +136,7 @@ void lose_supervisor(int status) {
   }
   u32 death = pid1.is_hung ? DEATH_HUNG << 8 : signal ? DEATH_SIGNAL << 8 | (u32)signal : DEATH_EXIT << 8 | (u32)(status >> 8 & 255);
   if (pid1.has_taken_over) pid1.death_count = 0, pid1.died_at = now, pid1.died_received_at = pid1.last_received_at;
-  if (pid1.death_count < DEATHS_SHOWN) pid1.deaths[pid1.death_count] = death;
-  pid1.death_count++;
+  if (pid1.death_count < DEATHS_SHOWN) pid1.deaths[pid1.death_count++] = death;
   i64 pause = count_death(now);
   if (pause < 0) {
     end_succession(dead, status, pid1.deaths_young >= pid1.settings.deaths_young_most ? ", as those before it, soon after it had started"
@@ -148,7 +146,6 @@ void lose_supervisor(int status) {
   pid1.has_taken_over = 0;
   if (is_fresh) pid1.was_taken_over = 0;
   else pid1.restarts++;
-  pid1.succession = SUCCESSION_DUE;
   pid1.start_at = now + pause;
   if (pid1.stop_requested_at) pid1.stop_requested_at = now;
 }
@@ -190,7 +187,7 @@ i64 next_check_at(i64 now) {
   enum { TICK = 1000 };
   if (pid1.is_alone) return -1;
   i64 at = hung_at(), since = stop_waits_since();
-  if (pid1.succession == SUCCESSION_DUE) at = earlier(at, pid1.start_at);
+  if (pid1.supervisor == 0) at = earlier(at, pid1.start_at);
   if (since) at = earlier(at, since + pid1.settings.stop_wait > now ? since + pid1.settings.stop_wait : now + TICK / 10);
   // Limits the wait, because an absence is detected only by a wait that ends late.
   return at > now + TICK && pid1.unanswered_since ? now + TICK : at;
@@ -221,7 +218,7 @@ void check_supervisor(i64 now) {
     stop_without();
     return;
   }
-  if (pid1.succession == SUCCESSION_DUE && now >= pid1.start_at) {
+  if (pid1.supervisor == 0 && now >= pid1.start_at) {
     // If no process or descriptor is available, the services keep running, and the next attempt may succeed.
     if (launch_supervisor() < 0) {
       if (!pid1.has_reported_no_room)

@@ -57,9 +57,9 @@ int supervise(const struct start *start) {
     return 78;
   }
   if (!pid1.is_init) sys(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-  // The buffers hold environments. Whole pages only (madvise(2), MADV_DONTDUMP).
+  // The buffers contain environments, which core dumps must not. madvise(2) accepts whole pages only.
   u64 page = start->page ? start->page : 4096, from = (u64)&pid1 & ~(page - 1);
-  sys(__NR_madvise, from, (((u64)&pid1 + sizeof pid1 + page - 1) & ~(page - 1)) - from, 16);
+  sys(__NR_madvise, from, (((u64)&pid1 + sizeof pid1 + page - 1) & ~(page - 1)) - from, MADV_DONTDUMP);
   // The supervisor opens descriptors of this process through /proc. If its file is executable and not readable, the
   // kernel permits that only for a dumpable process.
   sys(__NR_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);

@@ -29,21 +29,15 @@ enum { YOUNG = 1000 };
 /** Why a supervisor ended. */
 enum death { DEATH_EXIT = 0, DEATH_SIGNAL = 1, DEATH_HUNG = 2 };
 
-/** Whether a supervisor is to be started. */
-enum succession {
-  /** A supervisor is running, or none has been started. */
-  SUCCESSION_NONE = 0,
-  /** The next one is started at `start_at`. */
-  SUCCESSION_DUE,
-};
-
 /**
  * All of PID 1's state. Hidden, so that the compiler addresses it relative to the code: relocations are not applied to
  * this program.
  */
 extern struct pid1 {
   const struct start *start;
-  int self, is_init, signals, socket, supervisor, control;
+  int self, is_init, signals, socket, control;
+  /** Its PID. 0: there is none, and the next one is started at `start_at`, unless PID 1 is alone. */
+  int supervisor;
   /** `has_taken_over`: the current supervisor has sent REQUEST_HELLO. `was_taken_over`: any supervisor has. */
   int has_taken_over, was_taken_over;
   u32 grace;
@@ -67,7 +61,6 @@ extern struct pid1 {
   enum { PING_NONE = 0, PING_DUE, PING_SENT } ping;
   /** The supervisor was killed because it did not respond. */
   int is_hung;
-  enum succession succession;
   /** `died_received_at`: the time of the last bytes from the supervisor that died at `died_at`. */
   i64 start_at, died_at, died_received_at;
   u32 pause, restarts, deaths_before, deaths_young;

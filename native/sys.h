@@ -98,6 +98,7 @@ struct status { u64 dev, ino; u32 mode, nlink, uid, gid; u64 rdev, pad; i64 size
 struct time { i64 seconds, nanoseconds; };
 struct limit { u64 soft, hard; };  // prlimit(2)
 enum { RLIMIT_NOFILE = 7, RLIMIT_LOCKS = 10 };
+enum { MADV_DONTDUMP = 16 };
 struct vector { const void *base; size_t length; };  // writev(2)
 
 static inline long sys_read(int fd, void *to, size_t size) { return sys(__NR_read, fd, to, size); }

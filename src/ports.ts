@@ -1,37 +1,37 @@
-// The outside world as small interfaces: time, randomness, reading files; and the real ones, except files (linux/files.ts).
-// Everything above takes these as arguments, so that tests can turn the clock by hand. Decides nothing.
+// Interfaces for time, randomness and reading files; and their implementations, except that of files (linux/files.ts). Other
+// code gets them as arguments, so that tests can control the clock. Decides nothing.
 
 export interface Clock {
   /** Monotonic milliseconds; for deadlines and durations. */
   now(): number;
   /** Wall time, milliseconds since 1970; for printing only. */
   wall(): number;
-  /** Calls `fn` once after `ms` milliseconds; returns what cancels it. */
+  /** Calls `fn` once after `ms` milliseconds; returns a function that cancels the call. */
   after(ms: number, fn: () => void): () => void;
-  /** Calls `fn` on the next turn of the event loop, after what has happened meanwhile. */
+  /** Calls `fn` in the next turn of the event loop, after the events that have occurred until then. */
   soon(fn: () => void): void;
 }
 
 export interface Files {
   /** The whole file as bytes. Throws an Error with `code` (ENOENT, EACCES, EISDIR). */
   read(path: string): Uint8Array;
-  /** Size in bytes and kind; null where there is nothing. */
+  /** Size in bytes and kind; null if the path does not exist. */
   stat(path: string): { readonly size: number; readonly isDirectory: boolean; readonly isFile: boolean } | null;
 }
 
 export interface Random {
-  /** A fresh 32-bit seed. */
+  /** A new 32-bit seed. */
   seed(): number;
-  /** A name that nobody can guess: 24 hexadecimal digits. */
+  /** A name that cannot be guessed: 24 hexadecimal digits. */
   name(): string;
 }
 
 export interface RealClock extends Clock {
-  /** The number of armed timers. A number that grows is a leak, which would wake an idle process. */
+  /** The number of armed timers. If it grows, timers leak, and wake an idle process. */
   readonly armed: number;
 }
 
-/** `base`: CLOCK_MONOTONIC in milliseconds when this process started; `now()` counts from there. */
+/** `base`: CLOCK_MONOTONIC when this process started, milliseconds; `now()` adds the time since then. */
 export function makeClock(base = 0): RealClock {
   /** Timers that have neither fired nor been cancelled. */
   const armed = new Set<NodeJS.Timeout>();

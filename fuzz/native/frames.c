@@ -337,7 +337,6 @@ static void begin(int socket) {
   pid1.stop_requested_at = pid1.stop_received_at = pid1.unanswered_since = pid1.start_at = 0;
   pid1.started_at = pid1.received_at = pid1.last_received_at = sys_now();
   pid1.ping = PING_NONE;
-  pid1.succession = SUCCESSION_NONE;
   pid1.settings = default_settings;
   if (chance(70)) pid1.settings.hung_after = 0;
   if (store.records) memset(store.records, 0, store.records_size);

@@ -23,7 +23,7 @@ import { violations } from '../../test/config/json-schema.ts';
 import { type Around, load, PATH } from '../../test/config/rig.ts';
 import type { Dice } from '../../test/helpers/nonsense.ts';
 import { generate, mutateValue, print, type Schema, WORDS } from '../generate.ts';
-import { must, processorTime, type Target, type Trial } from '../target.ts';
+import { measure, must, type Target, type Trial } from '../target.ts';
 
 const AROUND: Around = {
   files: {
@@ -59,7 +59,7 @@ function checkDiagnostics(diagnostics: readonly Diagnostic[], sources: ReadonlyM
   const lengths = new Map([...sources].map(([file, text]) => [file, lengthsOf(text)]));
   for (const { file, range, message, code, related = [] } of diagnostics) {
     must(/^[a-z0-9]+(-[a-z0-9]+)*$/.test(code), `the code ${code} is no name`);
-    must(message.length > 0, `${code} says nothing`);
+    must(message.length > 0, `${code} has no message`);
     for (const place of [{ file, range }, ...related]) {
       const known = lengths.get(place.file);
       if (known !== undefined) checkRange(place.range, known, `a range of ${code}`);
@@ -271,8 +271,8 @@ class ConfigTrial implements Trial {
     const first = describe(loaded);
     // The minimum of several runs, because a collector or a compiler may run in any of them.
     const limit = mayTake(input.length);
-    let took = processorTime(again);
-    for (let tries = 0; took > limit && tries < 4; tries += 1) took = Math.min(took, processorTime(again));
+    let took = measure(again);
+    for (let tries = 0; took > limit && tries < 4; tries += 1) took = Math.min(took, measure(again));
     must(took <= limit, 'it takes too long for its size');
     must(describe(loaded) === first, 'it is loaded differently the second time');
     if (loaded.ok) {
@@ -293,7 +293,7 @@ class ConfigTrial implements Trial {
     return featuresOf(loaded);
   }
 
-  /** The binary says of a file what loading it here says. */
+  /** The binary must report the same diagnostics for a file as the code in this process. */
   #checkBinary({ text, env }: Parts, program: string): void {
     const path = join(this.#folder, 'services.yaml');
     writeFileSync(path, text);
@@ -307,11 +307,11 @@ class ConfigTrial implements Trial {
     });
     must(
       exitCode === (here.ok ? 0 : 78),
-      `the binary ends with ${exitCode}, and here it is ${here.ok ? '' : 'not '}right`,
+      `the binary ends with ${exitCode}, and here the file is ${here.ok ? 'valid' : 'invalid'}`,
     );
     const { diagnostics } = JSON.parse(stdout.toString()) as { diagnostics: unknown };
     const ours = (here.ok ? here.value.warnings : here.error.diagnostics).map(toJson);
-    must(JSON.stringify(diagnostics) === JSON.stringify(ours), 'the binary says something else');
+    must(JSON.stringify(diagnostics) === JSON.stringify(ours), 'the binary reports other diagnostics');
   }
 
   async end(): Promise<void> {
@@ -319,7 +319,7 @@ class ConfigTrial implements Trial {
   }
 }
 
-/** `program` is the binary that a sample goes to; null: none does. */
+/** `program` is the binary that is run with a sample; null: none. */
 export const beginConfig = (dice: Dice, program: string | null): Trial => new ConfigTrial(dice, program);
 
 export const config: Target = {

@@ -1,5 +1,5 @@
-// Texts of services.yaml through every export: it must end in time, its output must be valid for its target, findings must lie in
-// the text, and the output must contain no control characters.
+// Texts of services.yaml, converted by every export: each must end in time, its output must be valid for its target, findings
+// must lie in the text, and the report must contain no control characters.
 import { validateJobDefinition } from '@nosana/types';
 import { parseAllDocuments } from 'yaml';
 import { exportServices } from '../../src/convert/export/export.ts';
@@ -9,11 +9,11 @@ import { must, mustBeQuick, type Target, type Trial } from '../target.ts';
 import { beginConfig, config } from './config.ts';
 
 const PATH = 'services.yaml';
-/** Processor time of one export, milliseconds. `length`: bytes of the text and of what is made of it, since 1,000 replicas are a word. */
+/** Limit of the processor time of one export, milliseconds. `length`: bytes of the text, and a share of its output, because one word can request 1,000 replicas. */
 const mayTake = (length: number): number => 400 + length / 8;
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that there are none is the point
-const STEERING = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for
+const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 
 const PARSERS: Readonly<Record<string, (text: string) => void>> = {
   nosana: (text) => {
@@ -27,22 +27,22 @@ const PARSERS: Readonly<Record<string, (text: string) => void>> = {
   kubernetes: parseYaml,
   dockerfile: (text) => {
     const wrong = text.split('\n').find((line) => !/^(?:#|[A-Z]+ |$)/.test(line));
-    must(wrong === undefined, 'a line of a Dockerfile is no instruction');
+    must(wrong === undefined, 'a line of a Dockerfile is not an instruction');
   },
   systemd: (text) => {
     const wrong = text.split('\n').find((line) => !/^(?:#|\[\w+\]$|[A-Za-z]+=|$)/.test(line));
-    must(wrong === undefined, 'a line of a quadlet is no setting');
+    must(wrong === undefined, 'a line of a quadlet is not a setting');
   },
   slurm: (text) => {
-    must(text.startsWith('#!/bin/bash\n'), 'a batch script has no shell');
-    must(text.includes('\nexec apptainer run '), 'a batch script does not become Apptainer');
+    must(text.startsWith('#!/bin/bash\n'), 'a batch script does not begin with its shell');
+    must(text.includes('\nexec apptainer run '), 'a batch script does not execute Apptainer');
     must(text.lastIndexOf('#SBATCH') < text.indexOf('set -eu'), 'a directive follows a command');
   },
 };
 
 function parseYaml(text: string): void {
   for (const document of parseAllDocuments(text)) {
-    must(document.errors.length === 0, () => `YAML that is none: ${document.errors[0]?.code}`);
+    must(document.errors.length === 0, () => `the output is not valid YAML: ${document.errors[0]?.code}`);
     document.toJS();
   }
 }
@@ -50,13 +50,13 @@ function parseYaml(text: string): void {
 function checkFindings(findings: readonly ExportFinding[], text: string): void {
   const lines = text.split('\n').length;
   for (const { where, what, why } of findings) {
-    must(what.length > 0 && why.length > 0, 'a finding says nothing');
+    must(what.length > 0 && why.length > 0, 'a finding has no text');
     must(
       where === null || (where.line >= 1 && where.line <= lines && where.column >= 1),
       'a finding is outside of the text',
     );
   }
-  must(!STEERING.test(renderFindings(findings)), 'a report steers the terminal');
+  must(!CONTROL.test(renderFindings(findings)), 'a report contains control characters');
 }
 
 class ExportTrial implements Trial {
@@ -99,7 +99,7 @@ class ExportTrial implements Trial {
 }
 
 export const exportTarget: Target = {
-  about: 'texts of services.yaml through every export',
+  about: 'texts of services.yaml, converted by every export',
   words: [...config.words, '$$', '$(X)', '127.0.0.1:80', 'gpus: all', 'replicas: 2'],
   pure: true,
   longest: 4 * 1_024,

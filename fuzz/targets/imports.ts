@@ -1,5 +1,5 @@
-// Sources of other systems for `svc-super import`, from those of the tests' corpus: an import always ends, in time and in the
-// same way; what it prints is accepted by the code of `check`; each finding has its words and a place in the source.
+// Sources of other systems for `svc-super import`, derived from the corpus of the tests: an import must end in time, with the same
+// result each time; `check` must accept its output; each finding must have a text and a position in the source.
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ImportResult, importSource } from '../../src/convert/import/import.ts';
@@ -10,12 +10,12 @@ import type { Dice } from '../../test/helpers/nonsense.ts';
 import { must, mustBeQuick, type Target, type Trial } from '../target.ts';
 
 const CORPUS = join(import.meta.dir, '../../test/convert/import/corpus');
-/** Between the files of a tree: each begins with its path on a line. */
+/** Separates the files of a tree in one text. Each file begins with a line that is its path. */
 const SEPARATOR = '\x1e';
-/** Processor time of one import, milliseconds. */
+/** Limit of the processor time of one import, milliseconds. */
 const mayTake = (length: number): number => 500 + length / 8;
 
-/** The sources of a format; a tree is one text. */
+/** The sources of a format in the corpus. A tree of files is one text. */
 function seedsOf(format: FormatName): readonly string[] {
   const folder = join(CORPUS, format);
   const names = readdirSync(folder).sort();
@@ -30,7 +30,7 @@ function seedsOf(format: FormatName): readonly string[] {
   });
 }
 
-/** What an importer gets for the bytes of an input. */
+/** The arguments of the importer for an input. */
 function inputOf(format: FormatName, text: string): ImportInput {
   const none = { more: [], imageConfigs: [] };
   if (format !== 's6') return { ...none, path: 'source', text, read: () => null, list: () => null };
@@ -67,7 +67,7 @@ class ImportTrial implements Trial {
     this.#seeds = seedsOf(format);
   }
 
-  /** A source of the corpus with lines removed, doubled, moved, or taken from another one. */
+  /** A source of the corpus in which lines are removed, doubled, moved, or replaced by lines of another source. */
   fresh(): Uint8Array {
     const dice = this.#dice;
     const lines = dice.one(this.#seeds).split('\n');
@@ -87,17 +87,17 @@ class ImportTrial implements Trial {
     const text = new TextDecoder().decode(input);
     const run = () => importSource(this.#format, inputOf(this.#format, text));
     const result = await mustBeQuick('the import', () => mayTake(input.length), run);
-    must(JSON.stringify(await run()) === JSON.stringify(result), 'it is imported differently the second time');
+    must(JSON.stringify(await run()) === JSON.stringify(result), 'the result differs the second time');
     if (!result.ok) {
-      must(result.problems.length === 0, () => `what it makes is refused: ${result.problems[0]?.code}`);
-      must(result.message !== '', 'it is refused without a word');
+      must(result.problems.length === 0, () => `its output is refused: ${result.problems[0]?.code}`);
+      must(result.message !== '', 'it is refused without a message');
       return featuresOf(this.#format, result);
     }
     const [refusal] = findRefusals(result.text);
-    must(refusal === undefined, () => `what it prints is refused: ${refusal?.code}`);
+    must(refusal === undefined, () => `the printed output is refused: ${refusal?.code}`);
     for (const { what, why, where } of result.findings) {
-      must(what.trim() !== '' && why.trim() !== '', () => `a finding has no words: ${why}`);
-      must(where === null || (where.line > 0 && where.column > 0), 'a finding is nowhere');
+      must(what.trim() !== '' && why.trim() !== '', () => `a finding has no text: ${why}`);
+      must(where === null || (where.line > 0 && where.column > 0), 'a finding has no position');
     }
     return featuresOf(this.#format, result);
   }

@@ -9,7 +9,7 @@ import { LineSplitter, LONGEST_LINE } from '../../src/logs/lines.ts';
 import { Ring } from '../../src/logs/ring.ts';
 import { decodeEscaped } from '../../src/logs/utf8.ts';
 import { Dice } from '../../test/helpers/nonsense.ts';
-import { must, processorTime, type Target, type Trial } from '../target.ts';
+import { measure, must, type Target, type Trial } from '../target.ts';
 
 const RING = 4_096;
 /** Shortest interval between two runs of the binary, milliseconds. */
@@ -175,7 +175,7 @@ function checkJson(dice: Dice, pieces: readonly Piece[]): string {
 
 /** One line must not block; the minimum of several runs, because a compiler or a collector may run in any of them. */
 function checkTime(bytes: Uint8Array): void {
-  const times = Array.from({ length: 3 }, () => processorTime(() => decodeEscaped(bytes)));
+  const times = Array.from({ length: 3 }, () => measure(() => decodeEscaped(bytes)));
   must(Math.min(...times) < MOST_TIME, 'a line takes too long to decode');
 }
 

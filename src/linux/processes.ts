@@ -188,7 +188,7 @@ export function readTitle(process: Process): string {
   return process.name;
 }
 
-/** What identifies the processes of a run: see `ProcessIndex`. */
+/** The values that identify the processes of a run: see `ProcessIndex`. */
 export interface Roots {
   readonly main: number;
   readonly mainStart: number;
@@ -230,8 +230,8 @@ export class ProcessIndex {
   }
 
   /**
-   * The processes of a run: its main process, and the group and the session of that process; processes with the mark of the run; members found
-   * earlier; and all descendants of these. Never PID 1 or the supervisor.
+   * The processes of a run: its main process, and the group and the session of that process; processes with the mark of the
+   * run; members found earlier; and all descendants of these. Never PID 1 or the supervisor.
    */
   membersOf({ main, mainStart, mark, runName, known }: Roots): Process[] {
     const found = this.#all.get(main);

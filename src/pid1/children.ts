@@ -136,14 +136,10 @@ export class Children {
     this.#parts.pid1.adopt(entry, since, this.#listener(run, request, pipes));
     const { ending } = record;
     if (ending !== null) {
-      this.#begunEnding(run, {
-        signal: ending.signal,
+      this.#beginEnding(run, ending.signal, done, {
         // SIGKILL is sent again, to determine the processes for which it is not permitted.
         signalled: new Set(ending.signal === 'SIGKILL' ? [] : ending.signalled),
         swept: new Map(ending.swept.map(([key, pid, name]) => [key, { pid, name }])),
-        done,
-        pause: FIRST_PAUSE,
-        cancel: () => undefined,
       });
       this.#parts.clock.soon(() => this.#scan(run));
     }
@@ -263,14 +259,7 @@ export class Children {
       return;
     }
     if (run.ending === undefined) {
-      this.#begunEnding(run, {
-        signal,
-        signalled: new Set(),
-        swept: new Map(),
-        done,
-        pause: FIRST_PAUSE,
-        cancel: () => undefined,
-      });
+      this.#beginEnding(run, signal, done);
     } else {
       run.ending.done = done ?? run.ending.done;
       if (signal === 'SIGKILL' && run.ending.signal !== 'SIGKILL') {
@@ -283,8 +272,14 @@ export class Children {
     this.#scan(run);
   }
 
-  #begunEnding(run: Run, ending: Ending): void {
-    run.ending = ending;
+  /** `before`: the processes that the previous supervisor has signalled. */
+  #beginEnding(
+    run: Run,
+    signal: Ending['signal'],
+    done: Done | undefined,
+    before: Pick<Ending, 'signalled' | 'swept'> = { signalled: new Set(), swept: new Map() },
+  ): void {
+    run.ending = { ...before, signal, done, pause: FIRST_PAUSE, cancel: () => undefined };
     this.#ending.add(run);
     if (this.#ending.size === 1) this.#parts.pid1.watch(true);
     run.listener.changed?.();

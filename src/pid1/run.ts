@@ -71,7 +71,7 @@ export interface Run {
   /** Set just before the listener's `exited` is called; `done` is called only after that. */
   exited: boolean;
   readonly listener: RunListener;
-  /** Set while the run is being ended; undefined before. */
+  /** Undefined unless the run is being ended. */
   ending: Ending | undefined;
 }
 

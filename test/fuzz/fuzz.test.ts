@@ -1,5 +1,5 @@
-// The fuzzer itself: that it finds what is there, makes it small and tells it once; and that every input that once broke
-// something, or was interesting, still does what it should.
+// The fuzzer itself: it finds a mistake, shrinks the input and reports the mistake once. And the inputs of the corpus, which once
+// had a finding or a new outcome: none has a finding now.
 import { afterEach, describe, expect, test } from 'bun:test';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,9 +18,9 @@ import { Dice } from '../helpers/nonsense.ts';
 const folder = mkdtempSync(join(tmpdir(), 'svc-super-fuzz-test-'));
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Breaks on `bug` anywhere in the input; what it does otherwise is which of the letters are in it. */
+/** Fails if the input contains `bug`. Otherwise the outcome is the letters that it contains. */
 const broken: Target = {
-  about: 'a mistake to be found',
+  about: 'a target with a mistake',
   words: ['b', 'ug', 'x'],
   pure: true,
   longest: 200,
@@ -34,6 +34,14 @@ const broken: Target = {
     end: async () => undefined,
   }),
 };
+/** The same, with an attempt that ends later. */
+const brokenLater: Target = {
+  ...broken,
+  begin: async (dice) => {
+    const trial = await broken.begin(dice);
+    return { ...trial, attempt: async (input) => trial.attempt(input) };
+  },
+};
 const options = (more: object) => ({
   seconds: Number.POSITIVE_INFINITY,
   attempts: 5_000,
@@ -46,18 +54,21 @@ const options = (more: object) => ({
 });
 
 describe('the runner', () => {
-  test('finds a mistake, makes its input small, and tells it once', async () => {
-    const told: string[] = [];
-    const { findings, attempts } = await fuzz(broken, options({ say: (text: string) => told.push(text) }));
+  test.each([
+    ['synchronous', broken],
+    ['asynchronous', brokenLater],
+  ])('finds a mistake of a target that is %s, shrinks its input, and reports it once', async (_kind, target) => {
+    const reports: string[] = [];
+    const { findings, attempts } = await fuzz(target, options({ say: (text: string) => reports.push(text) }));
     expect(attempts).toBe(5_000);
     expect(findings).toHaveLength(1);
     expect(findings[0]).toContain('it breaks on that word\n  input: "bug"');
     const [file = ''] = readdirSync(join(folder, 'findings'));
     expect(readFileSync(join(folder, 'findings', file), 'utf8')).toBe('bug');
-    expect(told).toHaveLength(1);
+    expect(reports).toHaveLength(1);
   });
 
-  test('what was not meant to be thrown is told with its place', async () => {
+  test('reports an error that is not a finding with its place in the code', async () => {
     const bad: Target = {
       ...broken,
       begin: async (dice) => {
@@ -70,7 +81,7 @@ describe('the runner', () => {
     expect(findings.join('\n')).toContain('it threw');
   });
 
-  test('keeps inputs that do something new, and begins with them', async () => {
+  test('keeps inputs with a new outcome, and begins with them', async () => {
     const harmless: Target = { ...broken, words: ['b', 'u', 'x'] };
     const { features } = await fuzz(harmless, options({ attempts: 2_000, keep: true }));
     expect(features).toBe(3);
@@ -82,7 +93,7 @@ describe('the runner', () => {
 });
 
 describe('mutations', () => {
-  test('follow from the dice, stay within the limit and change something', () => {
+  test('depend on the dice only, stay within the limit and change the input', () => {
     const from = Buffer.from('services:\n  a: { command: x }\n');
     const make = (seed: number) => Buffer.from(mutate(new Dice(seed), from, ['word'], Buffer.from('other'), 64));
     const all = Array.from({ length: 500 }, (_, seed) => make(seed));
@@ -93,15 +104,15 @@ describe('mutations', () => {
     expect(mutate(new Dice(1), Buffer.alloc(0), ['word'], Buffer.alloc(0), 64).length).toBeLessThanOrEqual(64);
   });
 
-  test('an input is made as small as it can be', () => {
+  test('an input is shrunk as far as possible', async () => {
     const long = Buffer.from(`${'x'.repeat(500)}needle${'y'.repeat(300)}`);
-    expect(String(shrink(long, (one) => Buffer.from(one).includes('needle')))).toBe('needle');
-    expect(String(shrink(long, () => false))).toBe(String(long));
+    expect(String(await shrink(long, (one) => Buffer.from(one).includes('needle')))).toBe('needle');
+    expect(String(await shrink(long, async () => false))).toBe(String(long));
   });
 });
 
-describe('what is generated', () => {
-  test('is accepted often enough to be worth it', () => {
+describe('the inputs', () => {
+  test('of the configuration are often valid', () => {
     const dice = new Dice(7);
     const schema = jsonSchema() as Readonly<Record<string, unknown>>;
     const around = { environment: { PATH: '/bin' } };
@@ -112,7 +123,7 @@ describe('what is generated', () => {
     expect(accepted).toBeGreaterThan(3);
   }, 60_000);
 
-  test('a datagram is ready only when it says so whole, on a line of its own, from the right user', () => {
+  test('of the notify target are ready only if READY=1 is complete, on its own line, from the right user', () => {
     const datagram = (text: string, how = 0) => {
       const [found] = parseDatagrams(Buffer.concat([Buffer.from([how, text.length]), Buffer.from(text)]));
       return found === undefined ? null : saysReady(found);
@@ -129,7 +140,7 @@ describe('what is generated', () => {
     expect(parseDatagrams(Buffer.alloc(1))).toEqual([]);
   });
 
-  test('input of the log target is never longer than a few lines of the longest kind', () => {
+  test('of the log target are never longer than a few of the longest lines', () => {
     for (const how of [0, 251, 252, 255]) {
       expect(parseInput(Buffer.from([1, 2, 3, 4, how, 65, 66])).bytes.length).toBeLessThan(200_000);
     }
@@ -137,7 +148,7 @@ describe('what is generated', () => {
   });
 });
 
-test('every text of the corpus still does what it should', async () => {
+test('no text of the corpus has a finding', async () => {
   const trial = beginConfig(new Dice(1), null);
   const corpus = readCorpus(join(import.meta.dir, '../../fuzz/corpus/config'));
   expect(corpus.length).toBeGreaterThan(4);

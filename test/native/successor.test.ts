@@ -1,5 +1,5 @@
-// The supervisor dies, and PID 1 starts its successor: the state that the successor receives, the requests that are executed,
-// and when PID 1 gives up. The test acts as each supervisor.
+// PID 1 starts a successor of a supervisor that has died: the state that the successor receives, the requests that are
+// executed, and when PID 1 stops all services instead. The test acts as each supervisor.
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import {
@@ -30,13 +30,20 @@ async function begin(settings: Partial<Succession> = {}, options: SuperviseOptio
   return pid1;
 }
 
+/** Stops the supervisor with SIGSTOP: it does not respond any more. */
+async function freeze(pid1: Supervised): Promise<void> {
+  const supervisor = await pid1.supervisor();
+  sendSignal(supervisor, 19);
+  await pid1.until('it to be stopped', () => statusOf(supervisor, 'State').startsWith('T'));
+}
+
 /** Kills the supervisor and takes over as its successor; resolves when the whole state was received. */
 async function replace(pid1: Supervised, settings: Partial<Succession> = {}): Promise<Supervised> {
   sendSignal(await pid1.supervisor(), 9);
   const next = await pid1.successor();
   await next.event('restored');
   next.hello(5_000, [2, 3, 15], settings);
-  // It has taken over when PID 1 answers.
+  // It has taken over when PID 1 has reported the result of this request.
   await next.signal(0);
   return next;
 }
@@ -66,10 +73,8 @@ describe('the successor', () => {
       await pid1.failed(failing);
       const { pid, start, pipes } = await pid1.spawned(running);
       const last = await pid1.outer((await pid1.spawned(ending)).pid);
-      const supervisor = await pid1.supervisor();
       // The program exits while there is no supervisor.
-      sendSignal(supervisor, 19);
-      await pid1.until('it to be stopped', () => statusOf(supervisor, 'State').startsWith('T'));
+      await freeze(pid1);
       sendSignal(last, 15);
       await pid1.until('the exit', () => statusOf(last, 'State') === '');
       await using next = await replace(pid1);
@@ -119,9 +124,7 @@ describe('the successor', () => {
     // The first of the three was acknowledged.
     pid1.send(encodeAcknowledge(1));
     await pid1.signal(0);
-    const supervisor = await pid1.supervisor();
-    sendSignal(supervisor, 19);
-    await pid1.until('it to be stopped', () => statusOf(supervisor, 'State').startsWith('T'));
+    await freeze(pid1);
     await pid1.started.signal(10);
     await using next = await replace(pid1);
     expect(next.all('notified').map(({ text }) => text)).toEqual(['two']);
@@ -228,9 +231,7 @@ describe('a supervisor that does not respond', () => {
   test('after a stop request: PID 1 stops all services, 0', async () => {
     await using pid1 = await begin({ stopWait: 200 });
     await pid1.line(pid1.spawn({ argv: PUPPET }), /^ready$/);
-    const supervisor = await pid1.supervisor();
-    sendSignal(supervisor, 19);
-    await pid1.until('it to be stopped', () => statusOf(supervisor, 'State').startsWith('T'));
+    await freeze(pid1);
     await pid1.started.signal(15);
     expect(await pid1.code).toBe(0);
     expect(pid1.output).toMatch(
@@ -242,17 +243,17 @@ describe('a supervisor that does not respond', () => {
     await using pid1 = await supervise();
     pid1.hello(300, [15], { stopWait: 200 });
     pid1.send(keep({ 0: 'head' }));
-    const deaf = pid1.spawn({ argv: perl('$SIG{TERM} = "IGNORE"; syswrite STDOUT, "ready\n"; sleep 1000 while 1') });
-    await pid1.line(deaf, /^ready$/);
-    const supervisor = await pid1.supervisor();
-    sendSignal(supervisor, 19);
-    await pid1.until('it to be stopped', () => statusOf(supervisor, 'State').startsWith('T'));
+    const stubborn = pid1.spawn({
+      argv: perl('$SIG{TERM} = "IGNORE"; syswrite STDOUT, "ready\n"; sleep 1000 while 1'),
+    });
+    await pid1.line(stubborn, /^ready$/);
+    await freeze(pid1);
     await pid1.started.signal(15);
     expect(await pid1.code).toBe(137);
   });
 });
 
-describe('PID 1 gives up', () => {
+describe('PID 1 starts no further supervisor', () => {
   test('after too many deaths in a row before a supervisor has taken over', async () => {
     await using pid1 = await begin({ deathsBefore: 3, longestPause: 10 });
     await pid1.line(pid1.spawn({ argv: PUPPET }), /^ready$/);
@@ -286,8 +287,10 @@ describe('PID 1 gives up', () => {
     expect(await pid1.code).toBe(70);
     expect(pid1.output).toMatch(/was killed by signal 9, as those before it, soon after it had started/);
   });
+});
 
-  test('a stop signal while there is no supervisor is carried out', async () => {
+describe('a stop signal without a supervisor', () => {
+  test('is carried out', async () => {
     await using pid1 = await begin({ deathsBefore: 100, longestPause: 60_000, stopWait: 200 });
     await pid1.line(pid1.spawn({ argv: PUPPET }), /^ready$/);
     sendSignal(await pid1.supervisor(), 9);
@@ -297,7 +300,7 @@ describe('PID 1 gives up', () => {
     expect(await pid1.code).toBe(0);
   });
 
-  test('and gives the services their grace period, from the moment of the request on', async () => {
+  test('gives the services their grace period, from the time of the request', async () => {
     const streams = { 0: { kind: 'null' }, 1: { kind: 'pipe' } } as const;
     await using pid1 = await begin({ deathsBefore: 100, longestPause: 60_000, stopWait: 200 });
     const slow = perl(
@@ -312,7 +315,7 @@ describe('PID 1 gives up', () => {
     expect(pid1.output).toMatch(/^flushed$/m);
   });
 
-  test('and sends no stop signal that the supervisor has sent already', async () => {
+  test('sends no stop signal to a program to which the supervisor has sent it', async () => {
     const streams = { 0: { kind: 'null' }, 1: { kind: 'pipe' } } as const;
     await using pid1 = await begin({ stopWait: 200 });
     const counting = perl(
@@ -322,16 +325,14 @@ describe('PID 1 gives up', () => {
     await pid1.line(run, /^ready$/);
     await pid1.signal(15, { kind: 'main', run });
     await pid1.line(run, /^TERM$/);
-    const supervisor = await pid1.supervisor();
-    sendSignal(supervisor, 19);
-    await pid1.until('it to be stopped', () => statusOf(supervisor, 'State').startsWith('T'));
+    await freeze(pid1);
     await pid1.started.signal(15);
     expect(await pid1.code).toBe(0);
     expect(pid1.output).not.toMatch(/^TERM$/m);
   });
 });
 
-test('a supervisor that dies before anything was kept or started has a first one after it', async () => {
+test('the successor starts like the first supervisor if that has stored no record and started no run', async () => {
   await using pid1 = await supervise();
   pid1.hello();
   await pid1.signal(0);
@@ -342,7 +343,7 @@ test('a supervisor that dies before anything was kept or started has a first one
   expect((await next.outputOf({ argv: ['/bin/echo', 'hello'] })).trim()).toBe('hello');
 });
 
-test('exits are reported in the order in which they happened', async () => {
+test('the successor receives exits with their order', async () => {
   await using pid1 = await begin();
   const runs = Array.from({ length: 3 }, () => pid1.spawn({ argv: PUPPET }));
   const outers: number[] = [];
@@ -350,9 +351,7 @@ test('exits are reported in the order in which they happened', async () => {
     await pid1.line(run, /^ready$/);
     outers.push(await pid1.outer((await pid1.spawned(run)).pid));
   }
-  const supervisor = await pid1.supervisor();
-  sendSignal(supervisor, 19);
-  await pid1.until('it to be stopped', () => statusOf(supervisor, 'State').startsWith('T'));
+  await freeze(pid1);
   for (const at of [2, 0, 1]) {
     sendSignal(outers[at] ?? 0, 15);
     await pid1.until('the exit', () => statusOf(outers[at] ?? 0, 'State') === '');
