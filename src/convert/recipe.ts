@@ -5,7 +5,7 @@ import { type Complete, complete, type Fields, field, object, readFields } from 
 import { nearest } from '../config/nearest.ts';
 import { makeReading, mismatch, type Reading } from '../config/reading.ts';
 import { anything, byKind, listOf, mapOf, refined, type Shape, text, whole } from '../config/shape.ts';
-import type { MapEntry, Node } from '../config/tree.ts';
+import { locateKey, type Node } from '../config/tree.ts';
 import type { Where } from './findings.ts';
 import { whereIn } from './source-text.ts';
 import { briefOf, parseYaml } from './yaml-source.ts';
@@ -213,13 +213,6 @@ const isNull = (node: Node): boolean => node.kind === 'scalar' && node.value ===
 
 /** The offset of the last key of a path that exists. */
 function findKey(root: Node, keys: readonly string[]): number {
-  let node: Node | undefined = root;
-  let at = root.start;
-  for (const key of keys) {
-    const entry: MapEntry | undefined = node?.kind === 'map' ? node.entries.get(key) : undefined;
-    if (entry === undefined) break;
-    at = entry.keySpan.start;
-    node = entry.node;
-  }
-  return at;
+  if (keys.length === 0) return root.start;
+  return locateKey(root, keys)?.start ?? findKey(root, keys.slice(0, -1));
 }

@@ -32,10 +32,8 @@ const IGNORED: Readonly<Record<string, string>> = {
   annotations: 'there is one container',
   scale: 'see replicas',
   develop: 'it is for development',
-  links: 'all services are on 127.0.0.1',
   external_links: 'there are no other containers',
   volumes_from: 'services share one file system',
-  expose: 'see ports',
 };
 
 /** Keys that are often misspelt. */
@@ -199,8 +197,7 @@ function importProcess(reader: ComposeReader, fields: ServiceDraft['fields']): v
   const { section, image, report } = reader;
   const cwd =
     reader.textAt(section.take('working_dir'), 'services') ?? (image?.workingDir ? literal(image.workingDir) : null);
-  if (cwd !== null && cwd !== '/') fields.cwd = cwd;
-  else if (cwd !== null && section.has('working_dir')) fields.cwd = cwd;
+  if (cwd !== null && (cwd !== '/' || section.has('working_dir'))) fields.cwd = cwd;
   const user = reader.textAt(section.take('user'), 'services') ?? image?.user ?? null;
   if (user !== null && user !== '') {
     fields.user = user;

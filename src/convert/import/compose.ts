@@ -30,7 +30,7 @@ const USUAL_STOP = 9_000;
 /** Imports a file. Fails where it is no Compose file, or has no services. */
 export function importCompose(input: ImportInput): Imported {
   const images = readImages(input.imageConfigs);
-  if (!images.ok) return { ok: false, where: { file: images.path, line: 1, column: 1 }, message: images.message };
+  if (!images.ok) return images;
   const report = new Report();
   const read = readComposeFiles(input, report);
   if (!read.ok) return read;
@@ -42,7 +42,6 @@ export function importCompose(input: ImportInput): Imported {
   const context: ComposeContext = {
     report,
     images: images.images,
-    hasImages: input.imageConfigs.length > 0,
     names: new Map(kept.map(({ key, section }) => [key, names.take(key, report, section.where())])),
     gpuUsers: services.filter(({ section }) => asksForGpus(new Section(section.node, section.source))).length,
     outside: new Outside((path) => input.read(path)),

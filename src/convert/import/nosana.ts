@@ -24,7 +24,7 @@ export function importNosana(input: ImportInput): Imported {
   const read = readYaml(input);
   if (!read.ok) return read;
   const images = readImages(input.imageConfigs);
-  if (!images.ok) return { ok: false, where: { file: images.path, line: 1, column: 1 }, message: images.message };
+  if (!images.ok) return images;
   const report = new Report();
   const job = new Section(read.root, read.source);
   const all = job.sections('ops');

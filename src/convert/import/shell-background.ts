@@ -66,7 +66,7 @@ function addRestartLoop(state: ShellState, node: SyntaxNode): boolean {
   const unit = addCommand(state, first.command, 'background');
   unit.service.fields.restart = {
     policy: 'always',
-    backoff: { initial: `${seconds}s`, max: `${Math.max(seconds, 1)}s` },
+    backoff: { initial: `${seconds}s`, max: `${seconds}s` },
   };
   state.report.changed(state.script.where(node), `the loop around ${unit.service.name}`, 'it is `restart: always`');
   return true;

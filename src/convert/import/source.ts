@@ -64,7 +64,7 @@ export class Report {
 }
 
 /** Texts of a source in findings are at most 100 characters long and on one line. */
-export function shorten(text: string): string {
+function shorten(text: string): string {
   const line = text
     .replaceAll(/\s*\n\s*/g, /\b(?:done|fi|esac)\b/.test(text) ? '; ' : ' ')
     .replaceAll(/\b(do|then|else|in); /g, '$1 ')

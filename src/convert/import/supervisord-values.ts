@@ -107,8 +107,6 @@ export interface Expanded {
   readonly shell: string;
   /** For `readPairs`: nothing is escaped, references are marked. */
   readonly marked: string;
-  /** Names that a format like `%(process_num)02d` pads. */
-  readonly padded: boolean;
 }
 
 export type ExpansionResult =
@@ -122,7 +120,6 @@ export function expandPercent(text: string, find: (name: string) => Expansion | 
   let plain = '';
   let shell = '';
   let marked = '';
-  let padded = false;
   let at = 0;
   for (let next = text.indexOf('%'); next >= 0; next = text.indexOf('%', at)) {
     plain += literal(text.slice(at, next));
@@ -142,7 +139,6 @@ export function expandPercent(text: string, find: (name: string) => Expansion | 
     const expansion = find(name);
     if (expansion === null) return { ok: false, why: `supervisord does not know \`${whole}\`` };
     if (expansion.kind === 'reference') {
-      padded ||= width !== '';
       plain = withReference(plain, `\${${expansion.variable}}`);
       shell += `\${${expansion.variable}}`;
       marked += `${MARK}${expansion.variable}${END}`;
@@ -156,7 +152,7 @@ export function expandPercent(text: string, find: (name: string) => Expansion | 
   plain += literal(text.slice(at));
   shell += text.slice(at);
   marked += text.slice(at);
-  return { ok: true, value: { text: plain, shell, marked, padded } };
+  return { ok: true, value: { text: plain, shell, marked } };
 }
 
 function pad(value: string, flags: string, width: number): string {
