@@ -22,8 +22,8 @@ export interface UnknownKey {
   readonly key: string;
   /** Its value on one line. */
   readonly text: string;
-  /** The key that was probably meant. */
-  readonly near: string | null;
+  /** Which key was probably meant; null: none is similar. */
+  readonly advice: string | null;
   readonly where: Where;
 }
 
@@ -198,12 +198,9 @@ function readPart<F extends Fields>(
   for (const [key, { keySpan, node: value }] of node.entries) {
     if (Object.hasOwn(fields, key)) continue;
     const name = owner === '' ? key : `${owner}.${key}`;
-    unknown.push({
-      key: name,
-      text: briefOf(value),
-      near: nearest(key, Object.keys(fields)),
-      where: whereIn(reading.source, keySpan),
-    });
+    const near = nearest(key, Object.keys(fields));
+    const advice = near === null ? null : `write \`${near}\` if that is what it means`;
+    unknown.push({ key: name, text: briefOf(value), advice, where: whereIn(reading.source, keySpan) });
   }
   const rest = { ...node, entries: new Map(entries) };
   return complete(fields, readFields(fields, rest, { owner: 'a recipe' }, reading).given);

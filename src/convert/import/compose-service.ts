@@ -16,7 +16,7 @@ import { importPorts, reportOutside } from './compose-outside.ts';
 import type { ComposeReader } from './compose-reader.ts';
 import { type ComposeText, splitComposeWords } from './compose-text.ts';
 import { portsOf } from './compose-words.ts';
-import { placeComment } from './source.ts';
+import { missingCommand, placeComment } from './source.ts';
 
 /** Keys that have no effect on what runs. */
 const IGNORED: Readonly<Record<string, string>> = {
@@ -127,7 +127,7 @@ function importCommand(reader: ComposeReader, service: ServiceDraft): void {
   if (words.length === 0) {
     const todo = `what does ${called} run? Give the command, or import with --image-config`;
     service.todo.push(todo);
-    service.fields.command = `echo 'svc-super: ${service.name} has no command yet' >&2; exit 78`;
+    service.fields.command = missingCommand(service.name);
     report.look(section.where('image'), `${reader.key}`, `its command is defined by ${called}`, inspectLine(written));
     return;
   }

@@ -68,11 +68,8 @@ export function importCompose(input: ImportInput): Imported {
 
 /** Whether a service only idles, while others use its network. */
 function holdsNetwork(key: string, section: Section, all: readonly ComposeEntry[]): boolean {
-  const own = new Section(section.node, section.source);
-  const words = [...textsOf(own.take('entrypoint')), ...textsOf(own.take('command'))].join(' ');
-  const isShared = all.some(
-    (one) => textOf(new Section(one.section.node, one.section.source).take('network_mode')) === `service:${key}`,
-  );
+  const words = [...textsOf(section.peek('entrypoint')), ...textsOf(section.peek('command'))].join(' ');
+  const isShared = all.some((one) => textOf(one.section.peek('network_mode')) === `service:${key}`);
   return isShared && /^(?:sleep infinity|tail -f \/dev\/null|pause)$/.test(words);
 }
 
@@ -101,9 +98,7 @@ function importTop(top: Section, draft: ServicesDraft, report: Report): void {
 
 /** One deadline for all, as long as the longest grace period. */
 function importStopTimeout(sections: readonly Section[], draft: ServicesDraft, report: Report): void {
-  const periods = sections.map((section) =>
-    readGoDuration(textOf(new Section(section.node, section.source).take('stop_grace_period')) ?? ''),
-  );
+  const periods = sections.map((section) => readGoDuration(textOf(section.peek('stop_grace_period')) ?? ''));
   const longest = Math.max(...periods.map((one) => one ?? USUAL_GRACE));
   if (longest <= USUAL_STOP || periods.every((one) => one === null)) return;
   const seconds = toSeconds(longest) + 1;

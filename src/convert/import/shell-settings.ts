@@ -3,11 +3,9 @@
 import type { Assignment, Word } from 'unbash';
 import type { Value } from '../yaml-values.ts';
 import { joinFolder } from './shell-command.ts';
-import type { SyntaxNode } from './shell-script.ts';
+import type { CommandNode } from './shell-script.ts';
 import type { ShellState } from './shell-state.ts';
 import { wordValue } from './shell-words.ts';
-
-type CommandNode = Extract<SyntaxNode, { type: 'Command' }>;
 
 /** Handles a setting; false: the command is none. */
 export function applySetting(state: ShellState, node: CommandNode): boolean {

@@ -74,6 +74,9 @@ function shorten(text: string): string {
   return line.length <= 100 ? line : `${line.slice(0, 99)}…`;
 }
 
+/** The command of a service whose program is not known: it prints that and fails with EX_CONFIG (sysexits.h). */
+export const missingCommand = (name: string): string => `echo 'svc-super: ${name} has no command yet' >&2; exit 78`;
+
 /** The comment above a service that names its place: `compose.yaml:12`. */
 export function placeComment({ file, line }: Where): string {
   return `${file}:${line}`;

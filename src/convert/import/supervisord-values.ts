@@ -1,13 +1,6 @@
-// Values of supervisord.conf: switches, numbers, sizes, `KEY="value"` lists and `%(name)s` expansions, read as
+// Values of supervisord.conf: numbers, sizes, `KEY="value"` lists and `%(name)s` expansions, read as
 // supervisor/datatypes.py and Python's `%` operator read them. Pure text to value; a wrong text gives null or a reason.
 import { literal, withReference } from '../words.ts';
-
-/** `yes true on 1`, `no false off 0` in any case; null for anything else. */
-export function readBoolean(text: string): boolean | null {
-  const word = text.toLowerCase();
-  if (['yes', 'true', 'on', '1'].includes(word)) return true;
-  return ['no', 'false', 'off', '0'].includes(word) ? false : null;
-}
 
 /** A whole number; null for anything else. */
 export function readInteger(text: string): number | null {
