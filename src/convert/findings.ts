@@ -15,6 +15,9 @@ export interface Where {
   readonly column: number;
 }
 
+/** The position of the first character of a file. */
+export const startOf = (file: string): Where => ({ file, line: 1, column: 1 });
+
 export interface Finding {
   readonly kind: FindingKind;
   /** null: the finding is about the source as a whole. */

@@ -1,4 +1,4 @@
-// Durations and sizes as other systems write them, and as services.yaml and other systems take them. Pure number to text and back.
+// Durations, sizes, ports and switches as other systems write them, and durations and sizes as services.yaml takes them. Pure.
 import { formatDuration, parseDuration } from '../config/quantity.ts';
 
 const GO_UNITS: Readonly<Record<string, number>> = {
@@ -19,6 +19,19 @@ export function readGoDuration(text: string): number | null {
     sum += Number(count) * (GO_UNITS[unit] ?? 0);
   }
   return Math.round(sum);
+}
+
+/** A TCP port from 1 to 65535; null for anything else. */
+export function readPort(text: string): number | null {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  return port > 0 && port <= 65_535 ? port : null;
+}
+
+/** `true yes on 1`, `false no off 0` in any case; null for anything else. */
+export function readSwitch(text: string): boolean | null {
+  const word = text.toLowerCase();
+  if (['true', 'yes', 'on', '1'].includes(word)) return true;
+  return ['false', 'no', 'off', '0'].includes(word) ? false : null;
 }
 
 /** A number of milliseconds as a duration that services.yaml takes: at least 1 ms, at most 24 days. */

@@ -5,7 +5,7 @@ import { type Complete, complete, type Fields, field, object, readFields } from 
 import { nearest } from '../config/nearest.ts';
 import { makeReading, mismatch, type Reading } from '../config/reading.ts';
 import { anything, byKind, listOf, mapOf, refined, type Shape, text, whole } from '../config/shape.ts';
-import type { MapEntry, Node } from '../config/tree.ts';
+import { locateKey, type Node } from '../config/tree.ts';
 import type { Where } from './findings.ts';
 import { whereIn } from './source-text.ts';
 import { briefOf, parseYaml } from './yaml-source.ts';
@@ -22,8 +22,8 @@ export interface UnknownKey {
   readonly key: string;
   /** Its value on one line. */
   readonly text: string;
-  /** The key that was probably meant. */
-  readonly near: string | null;
+  /** Which key was probably meant; null: none is similar. */
+  readonly advice: string | null;
   readonly where: Where;
 }
 
@@ -198,12 +198,9 @@ function readPart<F extends Fields>(
   for (const [key, { keySpan, node: value }] of node.entries) {
     if (Object.hasOwn(fields, key)) continue;
     const name = owner === '' ? key : `${owner}.${key}`;
-    unknown.push({
-      key: name,
-      text: briefOf(value),
-      near: nearest(key, Object.keys(fields)),
-      where: whereIn(reading.source, keySpan),
-    });
+    const near = nearest(key, Object.keys(fields));
+    const advice = near === null ? null : `write \`${near}\` if that is what it means`;
+    unknown.push({ key: name, text: briefOf(value), advice, where: whereIn(reading.source, keySpan) });
   }
   const rest = { ...node, entries: new Map(entries) };
   return complete(fields, readFields(fields, rest, { owner: 'a recipe' }, reading).given);
@@ -213,13 +210,6 @@ const isNull = (node: Node): boolean => node.kind === 'scalar' && node.value ===
 
 /** The offset of the last key of a path that exists. */
 function findKey(root: Node, keys: readonly string[]): number {
-  let node: Node | undefined = root;
-  let at = root.start;
-  for (const key of keys) {
-    const entry: MapEntry | undefined = node?.kind === 'map' ? node.entries.get(key) : undefined;
-    if (entry === undefined) break;
-    at = entry.keySpan.start;
-    node = entry.node;
-  }
-  return at;
+  if (keys.length === 0) return root.start;
+  return locateKey(root, keys)?.start ?? findKey(root, keys.slice(0, -1));
 }

@@ -7,6 +7,11 @@ export function sourceOf({ path, text }: { readonly path: string; readonly text:
   return makeSource(path, text.startsWith('\uFEFF') ? text.slice(1) : text);
 }
 
+/** The lines of a text without their newlines, and the offset of each. */
+export function linesOf({ text, lines }: Source): readonly { readonly text: string; readonly start: number }[] {
+  return lines.map((start, index) => ({ text: text.slice(start, (lines[index + 1] ?? text.length + 1) - 1), start }));
+}
+
 /** The position of the first character of a span. */
 export function whereIn(source: Source, { start }: Pick<Span, 'start'>): Where {
   const { line, column } = toRange(source, { start, end: start });

@@ -5,6 +5,7 @@ import { parseTree } from '../config/load.ts';
 import { makeReading } from '../config/reading.ts';
 import type { MapEntry, MapNode, Node, ScalarNode, Source, Span } from '../config/tree.ts';
 import type { Where } from './findings.ts';
+import { readSwitch } from './quantities.ts';
 import { sourceOf, whereIn } from './source-text.ts';
 
 export type YamlRead =
@@ -61,6 +62,11 @@ export class Section {
   /** The value of a key, which then counts as taken. */
   take(key: string): Node | undefined {
     this.#taken.add(key);
+    return this.peek(key);
+  }
+
+  /** The value of a key, which does not count as taken. */
+  peek(key: string): Node | undefined {
     return this.#entries.get(key)?.node;
   }
 
@@ -105,10 +111,7 @@ export function textOf(node: Node | undefined): string | undefined {
 
 /** `true` and `false`, and the words for them in YAML 1.1; undefined for anything else. */
 export function switchOf(node: Node | undefined): boolean | undefined {
-  const word = textOf(node)?.toLowerCase();
-  if (word === undefined) return undefined;
-  if (['true', 'yes', 'on', '1'].includes(word)) return true;
-  return ['false', 'no', 'off', '0'].includes(word) ? false : undefined;
+  return readSwitch(textOf(node) ?? '') ?? undefined;
 }
 
 /** The items of a list; a single value is a list of one; nothing is an empty list. */

@@ -32,7 +32,7 @@ export function writeKey(key: string): string {
 }
 
 /** A scalar on one line; `flow`: within `[]` or `{}`. */
-export function writeScalar(value: string | number | boolean, flow = false): string {
+function writeScalar(value: string | number | boolean, flow = false): string {
   if (typeof value !== 'string') return String(value);
   const plain =
     BEGINS.test(value) &&
@@ -45,12 +45,7 @@ export function writeScalar(value: string | number | boolean, flow = false): str
 }
 
 /** Whether the text has a character that a file for people must not show as it is. */
-function hasUnsafe(text: string): boolean {
-  UNSAFE.lastIndex = 0;
-  const found = UNSAFE.test(text);
-  UNSAFE.lastIndex = 0;
-  return found;
-}
+const hasUnsafe = (text: string): boolean => text.search(UNSAFE) >= 0;
 
 function quoted(text: string): string {
   if (text.includes('"') && !text.includes("'") && !hasUnsafe(text)) return `'${text}'`;
@@ -58,7 +53,7 @@ function quoted(text: string): string {
 }
 
 /** A value in flow form; null where it is wider than `room` columns or has a text of several lines. */
-export function writeFlow(value: Value, room = WIDTH): string | null {
+function writeFlow(value: Value, room: number): string | null {
   const text = flow(value);
   return text === null || text.length > room ? null : text;
 }
@@ -91,7 +86,7 @@ function isBlockText(text: string): boolean {
   );
 }
 
-/** The lines of `key: value` with `indent` columns before them, `paths` telling which key each line belongs to. */
+/** One line, and the path of the key that it belongs to. */
 export interface Line {
   readonly text: string;
   readonly path: readonly string[];
@@ -100,7 +95,7 @@ export interface Line {
 /** How a map is written: in flow form if it fits, or always as a block. */
 export type MapForm = 'flow' | 'block';
 
-/** The lines of an entry of a map. A value in flow form stands on the line of its key. */
+/** The lines of an entry of a map, with `indent` columns before them. A value in flow form stands on the line of its key. */
 export function writeEntry(path: readonly string[], value: Value, indent: number, form: MapForm = 'flow'): Line[] {
   const pad = ' '.repeat(indent);
   const head = `${pad}${writeKey(path.at(-1) ?? '')}:`;

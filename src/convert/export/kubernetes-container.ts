@@ -37,7 +37,7 @@ export function toContainer(
 }
 
 /** Kubernetes replaces `$(NAME)` in commands and values, and reads `$$` as `$`. */
-export function escapeReference(text: string): string {
+function escapeReference(text: string): string {
   return text.replaceAll(/\$(?=[($])/g, '$$$$');
 }
 

@@ -7,6 +7,7 @@ import { longestStart } from './order.ts';
 import { changed, look, type Reporter } from './report.ts';
 import type { ExportSource } from './source.ts';
 import { gpuDemand, publishedPorts, reportImage, reportOutside, reportRepeated } from './whole.ts';
+import { compact } from './yaml.ts';
 
 const PERIOD_SECONDS = 5;
 
@@ -19,7 +20,8 @@ export function exportOneContainer(
   reportRepeated(source, ['port', 'ports', 'gpus', 'stop_timeout', 'start_timeout', 'replicas'], reporter);
   reportImage('Kubernetes', reporter);
   const enabled = source.services.filter(({ isEnabled }) => isEnabled);
-  const isJob = source.config.exit === 'all' || enabled.every(({ config }) => config.type === 'task');
+  const isTasksOnly = enabled.every(({ config }) => config.type === 'task');
+  const isJob = source.config.exit === 'all' || isTasksOnly;
   if (!isJob) {
     const why = 'a Deployment restarts the container when it ends, whatever its exit code';
     const remark = changed(why, 'use a Job if it is meant to end');
@@ -30,21 +32,18 @@ export function exportOneContainer(
   const attempts = Math.max(12, Math.ceil(longestStart(source.services) / 1000 / PERIOD_SECONDS));
   const probe = { exec: { command: ['svc-super', 'health'] }, periodSeconds: PERIOD_SECONDS, timeoutSeconds: 5 };
   const demand = demandOf(source, reporter);
-  const container = {
+  const container = compact({
     name: toLabel(source.name),
     image,
-    ...(ports.length === 0 ? {} : { ports: ports.map((port) => ({ containerPort: port })) }),
-    ...(demand === 0 ? {} : { resources: { limits: { 'nvidia.com/gpu': demand } } }),
-    startupProbe: { ...probe, failureThreshold: attempts },
-    readinessProbe: probe,
-  };
-  const isTasksOnly = enabled.every(({ config }) => config.type === 'task');
-  const { startupProbe: _start, readinessProbe: _ready, ...bare } = container;
-  const manifest = isTasksOnly ? bare : container;
+    ports: ports.map((port) => ({ containerPort: port })),
+    resources: demand === 0 ? null : { limits: { 'nvidia.com/gpu': demand } },
+    startupProbe: isTasksOnly ? null : { ...probe, failureThreshold: attempts },
+    readinessProbe: isTasksOnly ? null : probe,
+  });
   return [
     renderManifests(source, {
       initContainers: [],
-      containers: [manifest],
+      containers: [container],
       ports,
       isJob,
       retries: false,

@@ -143,8 +143,7 @@ function imageFile(recipe: Recipe | null, label: string): string {
 function reportRecipe(source: ExportSource, recipe: Recipe, reporter: Reporter): void {
   const add = (keys: readonly string[], remark: Parameters<Reporter['addGeneral']>[1]): void =>
     reporter.addAt(recipe.locate(keys), `\`${keys.join('.')}\``, remark);
-  for (const { key, near, where } of recipe.unknown) {
-    const advice = near === null ? null : `write \`${near}\` if that is what it means`;
+  for (const { key, advice, where } of recipe.unknown) {
     reporter.addAt(where, `\`${key}\``, lost('a recipe has no such key, and the script does not use it', advice));
   }
   if ((recipe.resources.nodes ?? 1) !== 1) {

@@ -5,7 +5,7 @@ import type { Config, ServiceConfig } from '../../config/config.ts';
 import { type Diagnostic, type Failure, type Result, sortDiagnostics } from '../../config/diagnostic.ts';
 import { parseDraft, parseTree } from '../../config/load.ts';
 import { makeReading } from '../../config/reading.ts';
-import { makeSource, type Node, type PathStep } from '../../config/tree.ts';
+import { locateKey, makeSource, type PathStep } from '../../config/tree.ts';
 import { basename, dirname } from '../../paths.ts';
 import { toEdges } from '../../plan/edges.ts';
 import { toHooks } from '../../plan/hooks.ts';
@@ -94,7 +94,8 @@ export function readSource(path: string, text: string, keep?: 'references'): Res
   if (diagnostics.some(({ severity }) => severity === 'error')) return fail(diagnostics, sources);
   const folder = basename(dirname(path));
   const name = config.name ?? (folder === '' || folder === '.' ? 'services' : folder);
-  const has = (at: readonly PathStep[]): boolean => isThere(root, at) || isThere(root, inDefaults(at));
+  const has = (at: readonly PathStep[]): boolean =>
+    locateKey(root, at) !== null || locateKey(root, inDefaults(at)) !== null;
   return {
     ok: true,
     value: {
@@ -164,16 +165,3 @@ const safeName = (name: string): string => (/^[\w.@+-]+$/.test(name) ? name : 's
 
 const inDefaults = (path: readonly PathStep[]): readonly PathStep[] =>
   path[0] === 'services' && path.length > 2 ? ['defaults', ...path.slice(2)] : path;
-
-/** Whether a path of keys exists in a tree. */
-function isThere(root: Node, path: readonly PathStep[]): boolean {
-  let node: Node | undefined = root;
-  for (const step of path) {
-    // One probe may stand without a list around it.
-    if (step === 0 && node?.kind === 'map') continue;
-    if (node?.kind === 'map') node = node.entries.get(String(step))?.node;
-    else if (node?.kind === 'list' && typeof step === 'number') node = node.items[step];
-    else return false;
-  }
-  return node !== undefined;
-}

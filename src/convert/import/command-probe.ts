@@ -1,6 +1,7 @@
 // Commands that only ask whether something answers (`curl -f URL`, `wget -q URL`, `nc -z HOST PORT`) as probes of
 // services.yaml, which need no such program in the image. Runs nothing.
 
+import { readPort } from '../quantities.ts';
 import { splitWords } from '../words.ts';
 import type { ValueMap } from '../yaml-values.ts';
 
@@ -71,8 +72,8 @@ function parseUrl(url: string, insecure: boolean, method: string | null): Comman
   const [, scheme = 'http', host = '', port, path = ''] =
     /^(?:(https?):\/\/)?(localhost|\[[0-9a-fA-F:]+\]|[\w.-]+)(?::(\d{1,5}))?([/?][^\s#]*)?$/.exec(url) ?? [];
   if (host === '' || (method !== null && !/^[A-Z]{3,7}$/.test(method))) return null;
-  const number = port === undefined ? (scheme === 'https' ? 443 : 80) : Number(port);
-  if (number < 1 || number > 65535) return null;
+  const number = readPort(port ?? (scheme === 'https' ? '443' : '80'));
+  if (number === null) return null;
   const whole = path === '' ? '/' : path.startsWith('?') ? `/${path}` : path;
   return { kind: 'http', scheme: scheme as 'http' | 'https', host, port: number, path: whole, insecure, method };
 }
@@ -87,9 +88,8 @@ function readNetcat(words: readonly string[]): CommandProbe | null {
     else if (!isFlag(word)) rest.push(word);
   }
   const [host = '', port = ''] = rest;
-  return rest.length === 2 && /^\d{1,5}$/.test(port) && Number(port) > 0 && Number(port) < 65536
-    ? { kind: 'tcp', host, port: Number(port) }
-    : null;
+  const number = readPort(port);
+  return rest.length === 2 && number !== null ? { kind: 'tcp', host, port: number } : null;
 }
 
 /** Names of this machine; `hosts`: names of services, which are this machine too. */

@@ -1,6 +1,7 @@
 // `environment` and `env_file` of a Compose service, and the variables of its image.
 import type { Node } from '../../config/tree.ts';
 import { dirname, join } from '../../paths.ts';
+import { readPort } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
 import { literal } from '../words.ts';
 import { briefOf, entriesOf, itemsOf, Section, switchOf, textOf } from '../yaml-source.ts';
@@ -12,12 +13,6 @@ const RESERVED: ReadonlySet<string> = new Set(['SVC_NAME', 'SVC_RUN', 'SVC_REPLI
 
 /** The usual PATH of images, which needs no entry. */
 const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
-/** A port that a variable holds as a plain number; null for anything else. */
-function portOf(value: Value | undefined): number | null {
-  const port = typeof value === 'string' && /^\d{1,5}$/.test(value) ? Number(value) : 0;
-  return port > 0 && port < 65_536 ? port : null;
-}
 
 /** Writes `env` and `env_file`. */
 export function importEnvironment(reader: ComposeReader, fields: ServiceDraft['fields']): void {
@@ -52,7 +47,8 @@ export function importEnvironment(reader: ComposeReader, fields: ServiceDraft['f
       );
     }
   }
-  const port = portOf(env.get('PORT'));
+  const given = env.get('PORT');
+  const port = typeof given === 'string' ? readPort(given) : null;
   // svc-super exports the first port as PORT itself.
   if (port !== null && (reader.ports.length === 0 || fields.port === port)) {
     if (fields.port === port || reader.claimsPort(port)) {

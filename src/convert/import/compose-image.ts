@@ -1,7 +1,7 @@
 // What an image runs, from the output of `docker image inspect` (the OCI image configuration:
 // https://github.com/opencontainers/image-spec/blob/main/config.md), merged with a service as Compose merges it.
-
-import { entriesOf, itemsOf, readYaml, Section, textOf, textsOf } from '../yaml-source.ts';
+import { startOf, type Where } from '../findings.ts';
+import { entriesOf, itemsOf, readYaml, Section, textsOf } from '../yaml-source.ts';
 
 /** Durations are nanoseconds there; here milliseconds, null where not given. */
 export interface ImageHealthcheck {
@@ -27,25 +27,26 @@ export interface ImageConfig {
 }
 
 /** `redis` and `docker.io/library/redis:latest` are one image. */
-export function normalizeImage(name: string): string {
+function normalizeImage(name: string): string {
   const short = name.replace(/^(?:index\.)?docker\.io\//, '').replace(/^library\//, '');
   return /[:@][^/]*$/.test(short) ? short : `${short}:latest`;
 }
 
 export type ImagesRead =
   | { readonly ok: true; readonly images: readonly ImageConfig[] }
-  | { readonly ok: false; readonly message: string; readonly path: string };
+  | { readonly ok: false; readonly where: Where; readonly message: string };
 
 /** Reads the outputs of `docker image inspect`: lists of images, or one image. */
 export function readImages(files: readonly { readonly path: string; readonly text: string }[]): ImagesRead {
   const images: ImageConfig[] = [];
   for (const file of files) {
     const read = readYaml(file);
+    const where = startOf(file.path);
     if (!read.ok)
-      return { ok: false, path: file.path, message: `it is not what \`docker image inspect\` prints: ${read.message}` };
+      return { ok: false, where, message: `it is not what \`docker image inspect\` prints: ${read.message}` };
     for (const node of itemsOf(read.root)) {
       const image = new Section(node, read.source);
-      if (!image.has('Config')) return { ok: false, path: file.path, message: 'an image in it has no `Config`' };
+      if (!image.has('Config')) return { ok: false, where, message: 'an image in it has no `Config`' };
       images.push(readImage(image));
     }
   }
@@ -79,7 +80,7 @@ function readImage(image: Section): ImageConfig {
 
 function readHealthcheck(section: Section): ImageHealthcheck {
   const millis = (key: string): number | null => {
-    const nanoseconds = Number(textOf(section.take(key)) ?? 0);
+    const nanoseconds = Number(section.text(key) ?? 0);
     return nanoseconds > 0 ? Math.round(nanoseconds / 1e6) : null;
   };
   return {
@@ -87,7 +88,7 @@ function readHealthcheck(section: Section): ImageHealthcheck {
     interval: millis('Interval'),
     timeout: millis('Timeout'),
     startPeriod: millis('StartPeriod'),
-    retries: Number(textOf(section.take('Retries')) ?? 0) || null,
+    retries: Number(section.text('Retries') ?? 0) || null,
   };
 }
 

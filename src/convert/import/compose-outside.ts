@@ -172,7 +172,7 @@ function reportVolumes(reader: ComposeReader): void {
     const [source = '', target = source] = text.split(':');
     if (long?.text('type') === 'tmpfs') context.outside.option(`--tmpfs ${long.text('target') ?? ''}`);
     else if (text !== '' && text !== ':') context.outside.option(`-v ${quoteWord(text.replace(/^:/, ''))}`);
-    const where = node.kind === 'map' ? (long?.where() ?? section.where('volumes')) : section.where('volumes');
+    const where = long?.where() ?? section.where('volumes');
     context.outside.mount(target, source, reader.key, where, report);
     report.lost(
       where,
@@ -207,14 +207,8 @@ function reportSecrets(reader: ComposeReader): void {
       const long = node.kind === 'map' ? new Section(node, section.source) : null;
       const name = long?.text('source') ?? briefOf(node);
       const target = long?.text('target') ?? name;
-      const path =
-        key === 'secrets'
-          ? target.startsWith('/')
-            ? target
-            : `/run/secrets/${target}`
-          : target.startsWith('/')
-            ? target
-            : `/${target}`;
+      const folder = key === 'secrets' ? '/run/secrets/' : '/';
+      const path = target.startsWith('/') ? target : `${folder}${target}`;
       context.outside.option(`-v ./${name}:${path}:ro`);
       report.lost(
         section.where(key),

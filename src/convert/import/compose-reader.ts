@@ -62,13 +62,7 @@ export class Outside {
   report(report: Report): void {
     if (this.#options.size === 0) return;
     const line = `docker run ${[...this.#options].join(' ')} IMAGE`;
-    report.findings.push({
-      kind: 'look',
-      where: null,
-      what: 'the container',
-      why: 'these options stand for what the services had each',
-      instead: `\`${line}\``,
-    });
+    report.look(null, 'the container', 'these options stand for what the services had each', `\`${line}\``);
   }
 }
 
@@ -76,8 +70,6 @@ export class Outside {
 export interface ComposeContext {
   readonly report: Report;
   readonly images: readonly ImageConfig[];
-  /** Whether `--image-config` was given. */
-  readonly hasImages: boolean;
   /** Our names by theirs. */
   readonly names: ReadonlyMap<string, string>;
   /** How many services ask for GPUs. */

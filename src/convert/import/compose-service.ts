@@ -16,7 +16,7 @@ import { importPorts, reportOutside } from './compose-outside.ts';
 import type { ComposeReader } from './compose-reader.ts';
 import { type ComposeText, splitComposeWords } from './compose-text.ts';
 import { portsOf } from './compose-words.ts';
-import { placeComment } from './source.ts';
+import { missingCommand, placeComment } from './source.ts';
 
 /** Keys that have no effect on what runs. */
 const IGNORED: Readonly<Record<string, string>> = {
@@ -32,10 +32,8 @@ const IGNORED: Readonly<Record<string, string>> = {
   annotations: 'there is one container',
   scale: 'see replicas',
   develop: 'it is for development',
-  links: 'all services are on 127.0.0.1',
   external_links: 'there are no other containers',
   volumes_from: 'services share one file system',
-  expose: 'see ports',
 };
 
 /** Keys that are often misspelt. */
@@ -129,7 +127,7 @@ function importCommand(reader: ComposeReader, service: ServiceDraft): void {
   if (words.length === 0) {
     const todo = `what does ${called} run? Give the command, or import with --image-config`;
     service.todo.push(todo);
-    service.fields.command = `echo 'svc-super: ${service.name} has no command yet' >&2; exit 78`;
+    service.fields.command = missingCommand(service.name);
     report.look(section.where('image'), `${reader.key}`, `its command is defined by ${called}`, inspectLine(written));
     return;
   }
@@ -199,8 +197,7 @@ function importProcess(reader: ComposeReader, fields: ServiceDraft['fields']): v
   const { section, image, report } = reader;
   const cwd =
     reader.textAt(section.take('working_dir'), 'services') ?? (image?.workingDir ? literal(image.workingDir) : null);
-  if (cwd !== null && cwd !== '/') fields.cwd = cwd;
-  else if (cwd !== null && section.has('working_dir')) fields.cwd = cwd;
+  if (cwd !== null && (cwd !== '/' || section.has('working_dir'))) fields.cwd = cwd;
   const user = reader.textAt(section.take('user'), 'services') ?? image?.user ?? null;
   if (user !== null && user !== '') {
     fields.user = user;

@@ -1,5 +1,6 @@
 // Command lines split into words as Compose splits them: by go-shellwords, without a shell. What follows a `&&`, `;`, `|`, `<`
 // or `>` outside of quotes is dropped there, silently. https://github.com/mattn/go-shellwords, function Parse.
+import { readPort } from '../quantities.ts';
 
 export type ComposeSplit =
   | {
@@ -102,11 +103,10 @@ const CLIENTS = /^(?:curl|wget|nc|psql|pg_isready|mysql|mysqladmin|redis-cli|mon
 /** Ports that a command says to listen on: `--port N`, `--bind HOST:N`. */
 export function portsOf(words: readonly string[]): readonly number[] {
   if (CLIENTS.test((words[0] ?? '').replace(/^.*\//, ''))) return [];
-  const found = words.flatMap((word, index) => {
+  return words.flatMap((word, index) => {
     const [option = '', value = words[index + 1] ?? ''] = /^(--[\w-]+)=(.*)$/.exec(word)?.slice(1) ?? [word];
-    if (option === '--port') return /^\d{1,5}$/.test(value) ? [Number(value)] : [];
+    if (option === '--port') return readPort(value) ?? [];
     if (!/^(?:-b|--bind|--listen|--http)$/.test(option)) return [];
-    return [Number(/^[\w.*[\]:-]*:(\d{1,5})$/.exec(value)?.[1] ?? 0)];
+    return readPort(/^[\w.*[\]:-]*:(\d{1,5})$/.exec(value)?.[1] ?? '') ?? [];
   });
-  return found.filter((port) => port > 0 && port <= 65_535);
 }

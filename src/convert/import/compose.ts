@@ -30,7 +30,7 @@ const USUAL_STOP = 9_000;
 /** Imports a file. Fails where it is no Compose file, or has no services. */
 export function importCompose(input: ImportInput): Imported {
   const images = readImages(input.imageConfigs);
-  if (!images.ok) return { ok: false, where: { file: images.path, line: 1, column: 1 }, message: images.message };
+  if (!images.ok) return images;
   const report = new Report();
   const read = readComposeFiles(input, report);
   if (!read.ok) return read;
@@ -42,7 +42,6 @@ export function importCompose(input: ImportInput): Imported {
   const context: ComposeContext = {
     report,
     images: images.images,
-    hasImages: input.imageConfigs.length > 0,
     names: new Map(kept.map(({ key, section }) => [key, names.take(key, report, section.where())])),
     gpuUsers: services.filter(({ section }) => asksForGpus(new Section(section.node, section.source))).length,
     outside: new Outside((path) => input.read(path)),
@@ -69,11 +68,8 @@ export function importCompose(input: ImportInput): Imported {
 
 /** Whether a service only idles, while others use its network. */
 function holdsNetwork(key: string, section: Section, all: readonly ComposeEntry[]): boolean {
-  const own = new Section(section.node, section.source);
-  const words = [...textsOf(own.take('entrypoint')), ...textsOf(own.take('command'))].join(' ');
-  const isShared = all.some(
-    (one) => textOf(new Section(one.section.node, one.section.source).take('network_mode')) === `service:${key}`,
-  );
+  const words = [...textsOf(section.peek('entrypoint')), ...textsOf(section.peek('command'))].join(' ');
+  const isShared = all.some((one) => textOf(one.section.peek('network_mode')) === `service:${key}`);
   return isShared && /^(?:sleep infinity|tail -f \/dev\/null|pause)$/.test(words);
 }
 
@@ -102,9 +98,7 @@ function importTop(top: Section, draft: ServicesDraft, report: Report): void {
 
 /** One deadline for all, as long as the longest grace period. */
 function importStopTimeout(sections: readonly Section[], draft: ServicesDraft, report: Report): void {
-  const periods = sections.map((section) =>
-    readGoDuration(textOf(new Section(section.node, section.source).take('stop_grace_period')) ?? ''),
-  );
+  const periods = sections.map((section) => readGoDuration(textOf(section.peek('stop_grace_period')) ?? ''));
   const longest = Math.max(...periods.map((one) => one ?? USUAL_GRACE));
   if (longest <= USUAL_STOP || periods.every((one) => one === null)) return;
   const seconds = toSeconds(longest) + 1;

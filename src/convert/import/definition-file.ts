@@ -1,7 +1,7 @@
 // An Apptainer definition file as its sections: https://apptainer.org/docs/user/main/definition_files.html. Runs and
 // builds nothing.
 import type { Source } from '../../config/tree.ts';
-import { sourceOf } from '../source-text.ts';
+import { linesOf, sourceOf } from '../source-text.ts';
 
 export interface DefinitionSection {
   /** The lines below `%name`, without those around that are empty. */
@@ -27,8 +27,7 @@ export function readDefinition(file: { readonly path: string; readonly text: str
     if (open !== null)
       sections.set(open.name, { text: open.lines.join('\n').replace(/^\s*\n|\s+$/g, ''), start: open.start });
   };
-  for (const [index, start] of source.lines.entries()) {
-    const line = source.text.slice(start, (source.lines[index + 1] ?? source.text.length + 1) - 1);
+  for (const { text: line, start } of linesOf(source)) {
     const name = /^%(\w+)/.exec(line)?.[1]?.toLowerCase();
     if (name !== undefined) {
       close();

@@ -18,23 +18,23 @@ export type ImportResult =
 
 /** Imports a source of a known format. */
 export async function importSource(format: FormatName, input: ImportInput): Promise<ImportResult> {
-  const nul = input.text.indexOf('\0');
-  if (nul >= 0) return { ok: false, where: null, message: 'it holds a NUL character', problems: [] };
+  if (input.text.includes('\0')) return fail('it holds a NUL character');
   const importer = await FORMATS[format].load();
   const imported = importer(input);
   if (!imported.ok) return { ...imported, problems: [] };
   const report = new Report();
   const { text, problems } = writeAccepted(imported.draft, report);
-  if (text === null && problems.every(({ code }) => code === 'nothing-enabled')) {
-    const message = 'nothing in it is switched on, so there would be nothing to run';
-    return { ok: false, where: null, message, problems: [] };
-  }
-  if (text === null && problems.some(({ code }) => code === 'file-too-large' || code === 'too-large')) {
-    return { ok: false, where: null, message: 'the services.yaml for it would be larger than 1 MiB', problems: [] };
-  }
-  if (text === null) {
-    const message = `what came of it would be refused: ${problems[0]?.message ?? 'for an unknown reason'}`;
-    return { ok: false, where: null, message, problems };
-  }
-  return { ok: true, text, findings: sortFindings([...imported.findings, ...report.findings]) };
+  if (text !== null) return { ok: true, text, findings: sortFindings([...imported.findings, ...report.findings]) };
+  if (problems.every(({ code }) => code === 'nothing-enabled'))
+    return fail('nothing in it is switched on, so there would be nothing to run');
+  if (problems.some(({ code }) => code === 'file-too-large' || code === 'too-large'))
+    return fail('the services.yaml for it would be larger than 1 MiB');
+  return fail(`what came of it would be refused: ${problems[0]?.message ?? 'for an unknown reason'}`, problems);
 }
+
+const fail = (message: string, problems: readonly Diagnostic[] = []): ImportResult => ({
+  ok: false,
+  where: null,
+  message,
+  problems,
+});

@@ -31,7 +31,7 @@ export class Names {
 }
 
 /** A valid name made of the letters, digits, `_`, `.` and `-` of a text; `service` if there are none. */
-export function cleanName(text: string): string {
+function cleanName(text: string): string {
   if (NAME.pattern.test(text)) return text;
   const cleaned = text
     .replaceAll(/[^A-Za-z0-9_.-]+/g, '-')

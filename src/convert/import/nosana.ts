@@ -1,13 +1,14 @@
 // Imports a Nosana job: operations become services of one container. Shapes are those of @nosana/types, behaviour that of the
 // node (https://github.com/nosana-ci/nosana-cli). JSON is read as YAML, so that findings have positions.
 import type { Node } from '../../config/tree.ts';
+import { readPort } from '../quantities.ts';
 import { makeDraft, type ServiceDraft } from '../services-yaml.ts';
 import { literal, shellText, unwrapVenv } from '../words.ts';
 import { briefOf, entriesOf, itemsOf, readYaml, Section, switchOf, textOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import { findImage, type ImageConfig, readImages } from './compose-image.ts';
 import { Names } from './names.ts';
-import { type Imported, type ImportInput, placeComment, Report } from './source.ts';
+import { type Imported, type ImportInput, missingCommand, placeComment, Report } from './source.ts';
 
 interface JobContext {
   readonly report: Report;
@@ -24,7 +25,7 @@ export function importNosana(input: ImportInput): Imported {
   const read = readYaml(input);
   if (!read.ok) return read;
   const images = readImages(input.imageConfigs);
-  if (!images.ok) return { ok: false, where: { file: images.path, line: 1, column: 1 }, message: images.message };
+  if (!images.ok) return images;
   const report = new Report();
   const job = new Section(read.root, read.source);
   const all = job.sections('ops');
@@ -185,7 +186,7 @@ function importCommand(
   ];
   if (words.length === 0) {
     service.todo.push(`what does the image ${imageName} run? Give the command, or import with --image-config`);
-    service.fields.command = `echo 'svc-super: ${name} has no command yet' >&2; exit 78`;
+    service.fields.command = missingCommand(name);
     report.look(args.where('image'), name, `its command is defined by the image ${imageName}`, inspect);
     return;
   }
@@ -220,8 +221,8 @@ function importPorts(operation: Operation, service: ServiceDraft, taken: Map<num
   for (const node of itemsOf(args.take('expose'))) {
     const exposed = node.kind === 'map' ? new Section(node, args.source) : null;
     const text = operation.text(exposed === null ? node : exposed.take('port')) ?? '';
-    const port = /^\d{1,5}$/.test(text) ? Number(text) : null;
-    if (port === null || port < 1 || port > 65_535) {
+    const port = readPort(text);
+    if (port === null) {
       report.lost(
         args.where('expose'),
         `expose ${text} of ${name}`,

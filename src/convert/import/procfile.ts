@@ -3,7 +3,7 @@
 // ends ends all of them. A `.env` beside it is read by both. Reads no file but through its input.
 import { dirname, join } from '../../paths.ts';
 import { makeDraft, type ServiceDraft } from '../services-yaml.ts';
-import { sourceOf, whereIn } from '../source-text.ts';
+import { linesOf, sourceOf, whereIn } from '../source-text.ts';
 import { Names } from './names.ts';
 import { type Imported, type ImportInput, placeComment, Report } from './source.ts';
 
@@ -21,12 +21,10 @@ export function importProcfile(input: ImportInput): Imported {
   const draft = makeDraft();
   const names = new Names();
   const seen = new Set<string>();
-  let start = 0;
   let position = -1;
-  for (const raw of source.text.split('\n')) {
+  for (const { text, start } of linesOf(source)) {
     const where = whereIn(source, { start });
-    start += raw.length + 1;
-    const line = raw.replace(/\r$/, '');
+    const line = text.replace(/\r$/, '');
     const [, name = '', command = ''] = ENTRY.exec(line) ?? [];
     if (name === '') {
       explainIgnored(line, report, where);

@@ -75,12 +75,9 @@ function repair(
     const path = paths[range.line - 1] ?? [];
     const key = JSON.stringify(path);
     if (removed.has(key)) continue;
-    removed.add(key);
     const gone = remove(draft, path);
-    if (gone === null) {
-      removed.delete(key);
-      continue;
-    }
+    if (gone === null) continue;
+    removed.add(key);
     const service = path[0] === 'services' ? ` of ${path[1]}` : '';
     report.look(
       null,

@@ -10,7 +10,7 @@ import { failureOf } from '../yaml-source.ts';
 import type { Value } from '../yaml-values.ts';
 import { type Definition, readDefinition } from './definition-file.ts';
 import { Names } from './names.ts';
-import { type Imported, type ImportInput, placeComment, Report } from './source.ts';
+import { type Imported, type ImportInput, missingCommand, placeComment, Report } from './source.ts';
 
 /** Imports a recipe. Fails where it is no YAML map with `container`. */
 export function importRecipe(input: ImportInput): Imported {
@@ -39,10 +39,8 @@ export function importRecipe(input: ImportInput): Imported {
     const where = { file: input.path, line: range.line, column: range.column };
     report.lost(where, message, 'a value that cannot be read counts as not given', suggestion ?? 'correct it');
   }
-  for (const { key, text, near, where } of recipe.unknown) {
-    const advice = near === null ? null : `write \`${near}\` if that is what it means`;
+  for (const { key, text, advice, where } of recipe.unknown)
     report.lost(where, `${key}: ${text}`, 'a recipe has no such key', advice);
-  }
   return { ok: true, draft, findings: report.findings };
 }
 
@@ -61,7 +59,7 @@ function importContainer(input: ImportInput, recipe: Recipe, service: ServiceDra
   }
   if (path === null || text === null) {
     service.todo.push('the image defines the command: give it here');
-    service.fields.command = `echo 'svc-super: ${service.name} has no command yet' >&2; exit 78`;
+    service.fields.command = missingCommand(service.name);
     return;
   }
   importDefinition(readDefinition({ path, text }), service, report);
@@ -72,7 +70,7 @@ function importDefinition({ source, header, sections }: Definition, service: Ser
   const where = whereIn(source, script ?? { start: 0 });
   if (script === undefined || script.text.trim() === '') {
     service.todo.push(`the definition has no %runscript: what does ${header.get('from') ?? 'the image'} run?`);
-    service.fields.command = `echo 'svc-super: ${service.name} has no command yet' >&2; exit 78`;
+    service.fields.command = missingCommand(service.name);
     report.look(where, '%runscript', 'the definition has none: its base image defines the command');
   } else {
     service.comments.push(placeComment(where));

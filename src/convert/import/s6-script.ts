@@ -22,7 +22,7 @@ const bare = (command: Value, note: string | null = null): S6Command => ({
 });
 
 /** The interpreter that runs a script: the words of its first line without `with-contenv` and `env`. */
-export function interpreterOf(text: string): readonly string[] {
+function interpreterOf(text: string): readonly string[] {
   const words = (/^#!\s*(.*)$/m.exec(text.split('\n', 1)[0] ?? '')?.[1] ?? '')
     .trim()
     .split(/\s+/)
@@ -33,15 +33,16 @@ export function interpreterOf(text: string): readonly string[] {
   return rest[0] === '-S' ? rest.slice(1) : rest;
 }
 
+/** A command in execline, which only the program of that name can run. */
+export const execlineScript = (command: Value): S6Command =>
+  bare(command, 'it is written in execline: the image must keep that');
+
 /** The command that runs a script which lies at `path` in the container. */
 export function scriptCommand(text: string, path: string): S6Command {
   const [program, ...options] = interpreterOf(text);
   if (program === undefined) return bare([path]);
   if (/(?:^|\/)execlineb$/.test(program)) {
-    return (
-      execlineCommand(text.replace(/^#!.*\n/, '')) ??
-      bare([program, ...options, path], 'it is written in execline: the image must keep that')
-    );
+    return execlineCommand(text.replace(/^#!.*\n/, '')) ?? execlineScript([program, ...options, path]);
   }
   const simple = /(?:^|\/)(?:ba|da|a)?sh$/.test(program) ? shellCommand(text) : null;
   if (simple !== null) return simple;

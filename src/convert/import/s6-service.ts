@@ -1,9 +1,10 @@
 // One definition of s6-rc.d or services.d as a service or a task. Files of a definition:
 // https://skarnet.org/software/s6/servicedir.html, https://skarnet.org/software/s6-rc/s6-rc-compile.html
 import { formatDuration } from '../../config/quantity.ts';
+import { startOf } from '../findings.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
 import type { Value } from '../yaml-values.ts';
-import { endsContainer, execlineCommand, type S6Command, scriptCommand } from './s6-script.ts';
+import { endsContainer, execlineCommand, execlineScript, type S6Command, scriptCommand } from './s6-script.ts';
 import { pathHere, type S6Definition } from './s6-tree.ts';
 import { type ImportInput, placeComment, type Report } from './source.ts';
 
@@ -36,8 +37,6 @@ export function fileOf({ input, definition }: Pick<S6Reader, 'input' | 'definiti
   return input.read(`${definition.path}/${name}`)?.replace(/\n+$/, '') ?? null;
 }
 
-const at = (path: string) => ({ file: path, line: 1, column: 1 });
-
 /** Makes a service of a longrun. */
 export function importLongrun(reader: S6Reader, name: string): ServiceDraft {
   const { definition, report } = reader;
@@ -47,7 +46,7 @@ export function importLongrun(reader: S6Reader, name: string): ServiceDraft {
   if (text === null) {
     service.todo.push('there is no `run` file: give the command');
     service.fields.command = ['false'];
-    report.look(at(definition.path), name, 'it has no `run` file that can be read');
+    report.look(startOf(definition.path), name, 'it has no `run` file that can be read');
   } else writeCommand(service, scriptCommand(text, `${definition.inside}/run`), path, report);
   importFinish(reader, service);
   const { fields } = service;
@@ -55,7 +54,7 @@ export function importLongrun(reader: S6Reader, name: string): ServiceDraft {
   if (fd !== null && /^\d+$/.test(fd) && Number(fd) >= 3) fields.ready = { notify: { fd: Number(fd) } };
   else if (fd !== null)
     report.look(
-      at(`${definition.path}/notification-fd`),
+      startOf(`${definition.path}/notification-fd`),
       `notification-fd of ${name}`,
       'it is not a number from 3 on',
       'it is left out',
@@ -64,7 +63,7 @@ export function importLongrun(reader: S6Reader, name: string): ServiceDraft {
   if (definition.kind === 'legacy' && definition.entries.includes('down')) fields.enabled = false;
   if (/sleep infinity/.test(text ?? '')) {
     report.look(
-      at(path),
+      startOf(path),
       `sleep infinity in run of ${name}`,
       'a service that is switched off idles',
       'use `enabled` with a variable',
@@ -75,7 +74,7 @@ export function importLongrun(reader: S6Reader, name: string): ServiceDraft {
 }
 
 function makeService(name: string, path: string): ServiceDraft {
-  return { name, comments: [placeComment(at(path))], todo: [], fields: {} };
+  return { name, comments: [placeComment(startOf(path))], todo: [], fields: {} };
 }
 
 function writeCommand(service: ServiceDraft, found: S6Command, path: string, report: Report): void {
@@ -85,14 +84,14 @@ function writeCommand(service: ServiceDraft, found: S6Command, path: string, rep
     fields.user = found.user;
     report.once(
       'user',
-      at(path),
+      startOf(path),
       `s6-setuidgid of ${service.name}`,
       'it is `user`, which also sets HOME, USER and LOGNAME',
     );
   }
   if (found.cwd !== null) fields.cwd = found.cwd;
   if (Object.keys(found.env).length > 0) fields.env = { ...found.env };
-  if (found.note !== null) report.look(at(path), path, found.note);
+  if (found.note !== null) report.look(startOf(path), path, found.note);
 }
 
 /** s6 restarts a longrun for ever, at most once a second, unless `finish` ends the container. */
@@ -102,7 +101,7 @@ function importFinish(reader: S6Reader, service: ServiceDraft): void {
   const text = fileOf(reader, 'finish');
   if (text !== null && endsContainer(text)) {
     report.changed(
-      at(path),
+      startOf(path),
       `finish of ${service.name}`,
       'it ends the container: that is what the end of an essential service does, with the code of the service',
     );
@@ -114,7 +113,7 @@ function importFinish(reader: S6Reader, service: ServiceDraft): void {
   service.fields.essential = false;
   report.once(
     'essential',
-    at(definition.path),
+    startOf(definition.path),
     'the end of a service',
     's6 restarts it for ever and never ends the container because of it, so `essential: false` is written',
     'most containers should end when a service fails permanently: write `restart: {max: 5}` and remove `essential: false`',
@@ -122,7 +121,7 @@ function importFinish(reader: S6Reader, service: ServiceDraft): void {
   if (text === null) return;
   service.fields.hooks = { after_exit: scriptCommand(text, `${definition.inside}/finish`).command };
   report.changed(
-    at(path),
+    startOf(path),
     `finish of ${service.name}`,
     'it is a hook, which has SVC_EXIT_CODE and SVC_EXIT_SIGNAL in place of the arguments `$1` and `$2`',
     'use these variables in it',
@@ -137,7 +136,7 @@ function importTimes(reader: S6Reader, { fields, name }: ServiceDraft): void {
     if (text === null || text === '0') return null;
     if (/^\d{1,9}$/.test(text)) return formatDuration(Number(text));
     report.look(
-      at(`${definition.path}/${file}`),
+      startOf(`${definition.path}/${file}`),
       `${file} of ${name}`,
       'it is not a number of milliseconds',
       'it is left out',
@@ -164,7 +163,7 @@ export function importOneshot(reader: S6Reader, name: string): ServiceDraft {
   service.fields.type = 'task';
   if (text === null) {
     service.fields.command = ['true'];
-    report.look(at(definition.path), name, 'it has no `up` file that can be read', 'it does nothing');
+    report.look(startOf(definition.path), name, 'it has no `up` file that can be read', 'it does nothing');
   } else {
     const found = execlineCommand(text);
     const words = Array.isArray(found?.command) ? (found?.command as readonly Value[]) : [];
@@ -173,22 +172,9 @@ export function importOneshot(reader: S6Reader, name: string): ServiceDraft {
     const inner = here === null ? null : input.read(here);
     if (script !== null && inner !== null) {
       const command = scriptCommand(inner, script);
-      service.comments = [placeComment(at(here ?? path))];
+      service.comments = [placeComment(startOf(here ?? path))];
       writeCommand(service, command, here ?? path, report);
-    } else if (found !== null) writeCommand(service, found, path, report);
-    else
-      writeCommand(
-        service,
-        {
-          command: ['execlineb', '-c', text],
-          user: null,
-          cwd: null,
-          env: {},
-          note: 'it is written in execline: the image must keep that',
-        },
-        path,
-        report,
-      );
+    } else writeCommand(service, found ?? execlineScript(['execlineb', '-c', text]), path, report);
   }
   importTimes(reader, service);
   reportFiles(reader, name);
@@ -198,19 +184,12 @@ export function importOneshot(reader: S6Reader, name: string): ServiceDraft {
 /** Reports the files of a definition that nothing stands for. */
 export function reportFiles({ definition, report }: S6Reader, name: string): void {
   for (const entry of definition.entries) {
-    const where = at(`${definition.path}/${entry}`);
+    const where = startOf(`${definition.path}/${entry}`);
     const why = LOST[entry];
-    if (why !== undefined && !(entry === 'down' && definition.kind === 'legacy'))
-      report.lost(where, `${entry} of ${name}`, why);
-    else if (!READ.test(entry) && why === undefined && !entry.startsWith('.')) {
-      const isScript = definition.entries.includes('up') && entry === 'run';
-      if (!isScript)
-        report.lost(
-          where,
-          `${entry} of ${name}`,
-          'svc-super reads no such file',
-          'the scripts may still need it in the image',
-        );
-    }
+    const what = `${entry} of ${name}`;
+    if (why !== undefined) {
+      if (entry !== 'down' || definition.kind !== 'legacy') report.lost(where, what, why);
+    } else if (!READ.test(entry) && !entry.startsWith('.'))
+      report.lost(where, what, 'svc-super reads no such file', 'the scripts may still need it in the image');
   }
 }

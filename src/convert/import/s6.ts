@@ -1,6 +1,7 @@
 // Imports an s6-overlay tree (versions 2 and 3): scripts of cont-init.d and fix-attrs.d become tasks, longruns services,
 // oneshots tasks, dependencies `depends_on`. https://github.com/just-containers/s6-overlay#readme. Reads no file but through
 // its input.
+import { startOf } from '../findings.ts';
 import { readGoDuration, toSeconds } from '../quantities.ts';
 import { makeDraft, type ServiceDraft, type ServicesDraft } from '../services-yaml.ts';
 import { quoteWord } from '../words.ts';
@@ -9,8 +10,6 @@ import { scriptCommand } from './s6-script.ts';
 import { fileOf, importLongrun, importOneshot, reportFiles } from './s6-service.ts';
 import { findTree, type S6Definition, type S6Path, type S6Tree } from './s6-tree.ts';
 import { type Imported, type ImportInput, placeComment, Report } from './source.ts';
-
-const at = (path: string) => ({ file: path, line: 1, column: 1 });
 
 /** Imports a folder. Fails where there is no tree in it, or nothing that runs. */
 export function importS6(input: ImportInput): Imported {
@@ -33,7 +32,7 @@ export function importS6(input: ImportInput): Imported {
   draft.services = [...first, ...rest];
   for (const { path } of tree.finish) {
     report.lost(
-      at(path),
+      startOf(path),
       path,
       'nothing runs after all services have ended',
       'use the hook `after_exit` of the service that it is for',
@@ -74,7 +73,7 @@ function importInit(input: ImportInput, tree: S6Tree, names: Names, report: Repo
     const [script] = tree.init;
     report.once(
       'cont-init',
-      at(script?.path ?? input.path),
+      startOf(script?.path ?? input.path),
       'cont-init.d',
       'the scripts are tasks that run one after the other; a failure of one ends the container, as with S6_BEHAVIOUR_IF_STAGE2_FAILS=2',
       'write `essential: false` for one that may fail',
@@ -86,15 +85,15 @@ function importInit(input: ImportInput, tree: S6Tree, names: Names, report: Repo
 function importScript(input: ImportInput, { path, inside }: S6Path, names: Names, report: Report): ServiceDraft | null {
   const text = input.read(path);
   if (text === null) {
-    report.look(at(path), path, 'it cannot be read', 'it is left out');
+    report.look(startOf(path), path, 'it cannot be read', 'it is left out');
     return null;
   }
   const { command, user, cwd, env, note } = scriptCommand(text, inside);
   const name = names.take(inside.replace(/^.*\//, '').replace(/^\d+-/, '').replace(/\.sh$/, ''));
-  if (note !== null) report.look(at(path), path, note);
+  if (note !== null) report.look(startOf(path), path, note);
   if (/services\.d|s6-rc\.d/.test(text)) {
     report.look(
-      at(path),
+      startOf(path),
       path,
       'it seems to write service definitions when it runs: those are not here',
       'add them to services.yaml by hand',
@@ -107,7 +106,7 @@ function importScript(input: ImportInput, { path, inside }: S6Path, names: Names
     ...(cwd !== null && { cwd }),
     ...(Object.keys(env).length > 0 && { env }),
   };
-  return { name, comments: [placeComment(at(path))], todo: [], fields };
+  return { name, comments: [placeComment(startOf(path))], todo: [], fields };
 }
 
 /** Lines `path recurse owner mode-of-files mode-of-folders`. */
@@ -133,11 +132,11 @@ function importAttrs(input: ImportInput, { path, inside }: S6Path, names: Names,
     ];
   });
   if (commands.length === 0) return null;
-  report.changed(at(path), path, 'it is a task that runs `find`');
+  report.changed(startOf(path), path, 'it is a task that runs `find`');
   const name = names.take(`fix-attrs-${inside.replace(/^.*\//, '')}`);
   return {
     name,
-    comments: [placeComment(at(path))],
+    comments: [placeComment(startOf(path))],
     todo: [],
     fields: { type: 'task', command: `set -e\n${commands.join('\n')}\n` },
   };
@@ -209,7 +208,7 @@ function importDefinitions(input: ImportInput, tree: S6Tree, names: Names, repor
     const reader = { input, report, definition };
     if (definition.kind === 'rc' && fileOf(reader, 'type') === null) {
       report.look(
-        at(definition.path),
+        startOf(definition.path),
         definition.name,
         `it has no file \`type\`, so s6-rc refuses it; it is taken for a ${type}`,
       );
@@ -217,7 +216,7 @@ function importDefinitions(input: ImportInput, tree: S6Tree, names: Names, repor
     if (type === 'bundle') continue;
     if (fileOf(reader, 'consumer-for') !== null) loggers.push(definition);
     else {
-      const name = names.take(definition.name, report, at(definition.path));
+      const name = names.take(definition.name, report, startOf(definition.path));
       made.set(definition.name, type === 'oneshot' ? importOneshot(reader, name) : importLongrun(reader, name));
     }
   }
@@ -227,7 +226,7 @@ function importDefinitions(input: ImportInput, tree: S6Tree, names: Names, repor
     if (definition.kind === 'rc' && enabled !== null && !enabled.has(key)) {
       service.fields.enabled = false;
       report.look(
-        at(definition.path),
+        startOf(definition.path),
         key,
         'it is in no `user/contents.d`, so s6 does not start it',
         'remove it, or remove `enabled: false`',
@@ -254,7 +253,7 @@ function writeDependencies(
     const members = definitions.members(name).filter((one) => made.has(one));
     if (members.length === 0) {
       const why = OF_OVERLAY.test(name) ? 's6-overlay itself defines it' : 'it is not in this tree';
-      report.lost(at(definition.path), `dependency ${name} of ${service.name}`, why);
+      report.lost(startOf(definition.path), `dependency ${name} of ${service.name}`, why);
     }
     for (const one of members) wanted.add(made.get(one)?.name ?? one);
   }
@@ -276,7 +275,7 @@ function importLogger(
   reportFiles(reader, definition.name);
   if (fileOf(reader, 'notification-fd') !== null)
     report.lost(
-      at(`${definition.path}/notification-fd`),
+      startOf(`${definition.path}/notification-fd`),
       `notification-fd of ${definition.name}`,
       'the logger is not carried over',
     );
@@ -286,13 +285,13 @@ function importLogger(
   if (service !== undefined && folder !== null) {
     service.fields.log = { file: { path: `${folder}/current` } };
     report.changed(
-      at(definition.path),
+      startOf(definition.path),
       definition.name,
       `svc-super writes ${folder}/current itself, rotates it by size, and prints the lines too`,
     );
   } else
     report.lost(
-      at(definition.path),
+      startOf(definition.path),
       definition.name,
       `it reads the output of ${producer}, which svc-super prints`,
       'use `log` of the service',
@@ -312,7 +311,7 @@ function importLegacyLogger(
   if (service === undefined || text === null) return;
   if (folder === null) {
     report.lost(
-      at(path),
+      startOf(path),
       `log of ${definition.name}`,
       'it reads the output of the service, which svc-super prints',
       'use `log` of the service',
@@ -321,7 +320,7 @@ function importLegacyLogger(
   }
   service.fields.log = { file: { path: `${folder}/current` } };
   report.changed(
-    at(path),
+    startOf(path),
     `log of ${definition.name}`,
     `svc-super writes ${folder}/current itself, and prints the lines too`,
   );

@@ -1,14 +1,14 @@
 // Programs that a start script runs in the background: commands with `&`, and loops that start a program again; and the advice
 // for programs that daemonize themselves.
-import { forEachChild, type Word } from 'unbash';
+import { forEachChild } from 'unbash';
 import { addCommand } from './shell-command.ts';
 import { foregroundAdvice } from './shell-daemons.ts';
-import { type Statement, type SyntaxNode, scan, statementsOf } from './shell-script.ts';
+import { type CommandNode, type Statement, type SyntaxNode, scan, statementsOf, wordsOf } from './shell-script.ts';
 import type { ShellState, Unit } from './shell-state.ts';
 import { watchdogOf } from './shell-watchdog.ts';
 import { literalWord } from './shell-words.ts';
 
-type CommandNode = Extract<SyntaxNode, { type: 'Command' }>;
+const BLOCKS: ReadonlySet<string> = new Set(['If', 'While', 'Subshell', 'BraceGroup', 'For']);
 
 /** Makes a service of a statement with `&`. */
 export function addBackground(state: ShellState, statement: Statement): void {
@@ -20,35 +20,19 @@ export function addBackground(state: ShellState, statement: Statement): void {
     return;
   }
   const name = command.type === 'Command' ? (command.name?.value ?? '') : '';
-  const found = scan(command, state.script.text(command));
-  const unit = addCommand(state, command, 'background', state.functions.has(name) ? name : null);
-  if (
-    state.functions.has(name) ||
-    command.type === 'If' ||
-    command.type === 'While' ||
-    command.type === 'Subshell' ||
-    command.type === 'BraceGroup' ||
-    command.type === 'For'
-  ) {
-    if (/\bkill\b/.test(state.script.text(command)) && /\b(?:curl|wget|nc)\b/.test(state.script.text(command))) {
-      state.report.look(
-        state.script.where(command),
-        unit.service.name,
-        'it looks like a watchdog',
-        'a `live` probe of the service does the same',
-      );
-    } else if (typeof unit.service.fields.command === 'string' && unit.service.fields.command.includes('\n')) {
-      state.report.look(
-        state.script.where(command),
-        unit.service.name,
-        'the source is kept as it is, with what it needs before it',
-        'write the program as the command',
-      );
-    }
+  const isFunction = state.functions.has(name);
+  const unit = addCommand(state, command, 'background', isFunction ? name : null);
+  const text = state.script.text(command);
+  const look = (why: string, instead: string): void =>
+    state.report.look(state.script.where(command), unit.service.name, why, instead);
+  if (isFunction || BLOCKS.has(command.type)) {
+    const written = unit.service.fields.command;
+    if (/\bkill\b/.test(text) && /\b(?:curl|wget|nc)\b/.test(text))
+      look('it looks like a watchdog', 'a `live` probe of the service does the same');
+    else if (typeof written === 'string' && written.includes('\n'))
+      look('the source is kept as it is, with what it needs before it', 'write the program as the command');
   }
-  if (found.called.has('sleep') && /sleep infinity/.test(state.script.text(command))) {
-    state.report.look(state.script.where(command), unit.service.name, 'it only idles', 'remove it');
-  }
+  if (/sleep infinity/.test(text) && scan(command, text).called.has('sleep')) look('it only idles', 'remove it');
   adviseForeground(state, statement, unit);
 }
 
@@ -66,7 +50,7 @@ function addRestartLoop(state: ShellState, node: SyntaxNode): boolean {
   const unit = addCommand(state, first.command, 'background');
   unit.service.fields.restart = {
     policy: 'always',
-    backoff: { initial: `${seconds}s`, max: `${Math.max(seconds, 1)}s` },
+    backoff: { initial: `${seconds}s`, max: `${seconds}s` },
   };
   state.report.changed(state.script.where(node), `the loop around ${unit.service.name}`, 'it is `restart: always`');
   return true;
@@ -74,8 +58,7 @@ function addRestartLoop(state: ShellState, node: SyntaxNode): boolean {
 
 /** The words of a command; those that a shell expands as they are written. */
 export function literalsOf(state: ShellState, node: CommandNode): readonly string[] {
-  const words = [node.name, ...node.args].filter((word): word is Word => word?.type === 'Word');
-  return words.map((word) => literalWord(word, state.known) ?? word.value);
+  return wordsOf(node).map((word) => literalWord(word, state.known) ?? word.value);
 }
 
 /** Reports a program that would leave the foreground, where it is supervised. */

@@ -5,12 +5,10 @@ import type { ServiceDraft } from '../services-yaml.ts';
 import { literal } from '../words.ts';
 import type { Value } from '../yaml-values.ts';
 import { portOf, serviceName } from './shell-names.ts';
-import { type SyntaxNode, statementsOf } from './shell-script.ts';
+import { type CommandNode, type SyntaxNode, statementsOf, wordsOf } from './shell-script.ts';
 import type { ShellState, Unit } from './shell-state.ts';
 import { literalWord, wordValue } from './shell-words.ts';
 import { placeComment } from './source.ts';
-
-type CommandNode = Extract<SyntaxNode, { type: 'Command' }>;
 
 /** A command reduced to one program, with what its wrappers say. */
 interface Simple {
@@ -113,7 +111,7 @@ const DROPPED = /^(?:nohup|exec|command|setsid|tini|dumb-init|catatonit)$/;
 
 function unwrap(state: ShellState, node: CommandNode): Simple | null {
   const { log, needsShell } = readRedirections(state, node.redirects);
-  let words = [node.name, ...node.args].filter((word): word is Word => word?.type === 'Word');
+  let words = wordsOf(node);
   const assignments = node.args.filter((word): word is Assignment => word.type === 'Assignment');
   let user: string | null = null;
   const env = node.prefix.filter((one): one is Assignment => one.type === 'Assignment');

@@ -1,4 +1,5 @@
 // Names and ports of services, guessed from the words of their command.
+import { readPort } from '../quantities.ts';
 
 /** Options with a port as their value. */
 const PORT_OPTION = /^(?:-p|--port|--http-port|--listen-port|--server-port|--server\.port|--web-port|-P)$/;
@@ -8,10 +9,7 @@ const ADDRESS_VALUE = /^(?:--?[\w-]+=)?(?:https?:\/\/)?(?:[\d.]+|localhost|\*|\[
 
 /** The port that the words of a command name; null: none. */
 export function portOf(words: readonly string[], env: Readonly<Record<string, unknown>> = {}): number | null {
-  const valid = (text: string | undefined): number | null => {
-    const port = /^\d{1,5}$/.test(text ?? '') ? Number(text) : 0;
-    return port > 0 && port < 65_536 ? port : null;
-  };
+  const valid = (text: string | undefined): number | null => readPort(text ?? '');
   for (const [index, word] of words.entries()) {
     const next = words[index + 1];
     const found = PORT_OPTION.test(word)
@@ -22,6 +20,12 @@ export function portOf(words: readonly string[], env: Readonly<Record<string, un
     if (found !== null) return found;
   }
   return valid(typeof env.PORT === 'string' ? env.PORT : undefined);
+}
+
+/** Whether one of the words contains the port as a number of its own. */
+export function hasPort(words: readonly string[], port: number): boolean {
+  const named = new RegExp(`(?:^|\\D)${port}(?:\\D|$)`);
+  return words.some((word) => named.test(word));
 }
 
 /** Names of scripts that say nothing about what they do. */

@@ -1,11 +1,13 @@
 // A shell script as a tree with its text: slices of the source, what a part of it assigns, reads, calls and starts. Executes
 // nothing. The parser is unbash, which reads Bash and POSIX shell.
-import { forEachChild, type ParsedScript, parse, type Statement, type SyntaxNode } from 'unbash';
+import { forEachChild, type ParsedScript, parse, type Statement, type SyntaxNode, type Word } from 'unbash';
 import type { Source } from '../../config/tree.ts';
 import type { Where } from '../findings.ts';
 import { whereIn } from '../source-text.ts';
 
 export type { Statement, SyntaxNode } from 'unbash';
+
+export type CommandNode = Extract<SyntaxNode, { type: 'Command' }>;
 
 /** What a part of a script does to the shell that runs it. */
 export interface Scan {
@@ -114,6 +116,10 @@ const BASHISMS =
 
 /** Whether a text needs Bash. */
 export const needsBash = (text: string): boolean => BASHISMS.test(text);
+
+/** The program of a command and its arguments, without assignments among them (`export A=b`). */
+export const wordsOf = ({ name, args }: CommandNode): readonly Word[] =>
+  [name, ...args].filter((word): word is Word => word?.type === 'Word');
 
 /** Statements of a list, a group or a script. */
 export function statementsOf(node: SyntaxNode): readonly Statement[] {

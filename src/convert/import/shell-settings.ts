@@ -3,11 +3,9 @@
 import type { Assignment, Word } from 'unbash';
 import type { Value } from '../yaml-values.ts';
 import { joinFolder } from './shell-command.ts';
-import type { SyntaxNode } from './shell-script.ts';
+import type { CommandNode } from './shell-script.ts';
 import type { ShellState } from './shell-state.ts';
 import { wordValue } from './shell-words.ts';
-
-type CommandNode = Extract<SyntaxNode, { type: 'Command' }>;
 
 /** Handles a setting; false: the command is none. */
 export function applySetting(state: ShellState, node: CommandNode): boolean {
@@ -69,11 +67,8 @@ function applyShellOption(state: ShellState, node: CommandNode, name: string, wo
     const [flag = '', value = ''] = words.map((word) => word.value);
     const limit = ({ '-n': 'nofile', '-u': 'nproc', '-c': 'core', '-l': 'memlock', '-s': 'stack' } as const)[flag];
     if (limit === undefined || !/^(?:\d+|unlimited)$/.test(value)) return false;
-    const isSize = limit === 'core' || limit === 'memlock' || limit === 'stack';
-    state.limits = {
-      ...state.limits,
-      [limit]: value === 'unlimited' || value === '0' ? numeric(value) : isSize ? `${value}KiB` : numeric(value),
-    };
+    const isSize = limit !== 'nofile' && limit !== 'nproc' && value !== 'unlimited' && value !== '0';
+    state.limits = { ...state.limits, [limit]: isSize ? `${value}KiB` : numeric(value) };
     return true;
   }
   if (
@@ -91,8 +86,8 @@ const numeric = (text: string): Value => (/^\d{1,9}$/.test(text) ? Number(text) 
 /** Assignments whose values are known; false: a shell has to compute one. */
 function assign(state: ShellState, assignments: readonly Assignment[], exported: boolean): boolean {
   const values = assignments.map((one) => {
-    const isPlain = !('elements' in one.value) && one.append !== true && one.index === undefined;
-    return isPlain && !('elements' in one.value) ? wordValue(one.value, state.known) : null;
+    if ('elements' in one.value || one.append === true || one.index !== undefined) return null;
+    return wordValue(one.value, state.known);
   });
   if (values.some((value) => value === null)) return false;
   if (!assignments.every(({ name }) => state.supersede(name))) return false;

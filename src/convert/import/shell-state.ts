@@ -4,6 +4,7 @@ import type { ServiceDraft } from '../services-yaml.ts';
 import { literal } from '../words.ts';
 import type { Value } from '../yaml-values.ts';
 import type { Names } from './names.ts';
+import { hasPort } from './shell-names.ts';
 import { needsBash, type Scan, type ShellScript, type SyntaxNode, scan } from './shell-script.ts';
 import type { Watchdog } from './shell-waits.ts';
 import type { Report } from './source.ts';
@@ -130,10 +131,16 @@ export class ShellState {
   findByPort(port: number): Unit | null {
     const listens = this.#ports.get(port);
     if (listens !== undefined) return listens;
-    const named = new RegExp(`(?:^|\\D)${port}(?:\\D|$)`);
     const recent = this.units.slice(-RECENT).filter(({ kind }) => kind === 'background');
-    return recent.findLast(({ words }) => words.some((word) => named.test(word))) ?? null;
+    return recent.findLast(({ words }) => hasPort(words, port)) ?? null;
   }
+}
+
+/** Adds a probe to those that a service has. */
+export function addProbe(fields: ServiceDraft['fields'], role: 'ready' | 'live', probe: Value): void {
+  const before = fields[role];
+  if (before === undefined) fields[role] = probe;
+  else fields[role] = [...(Array.isArray(before) ? (before as Value[]) : [before]), probe];
 }
 
 /** Variables that all services have go to the top of the file; the others to their service. */

@@ -3,7 +3,7 @@ import type { SyntaxNode } from 'unbash';
 import { makeSource } from '../../config/tree.ts';
 import type { Value } from '../yaml-values.ts';
 import { isLocal, probeOfText, probeValue } from './command-probe.ts';
-import { ShellScript, statementsOf } from './shell-script.ts';
+import { type CommandNode, ShellScript, statementsOf, wordsOf } from './shell-script.ts';
 
 /** What a loop waits for. */
 export interface WaitLoop {
@@ -99,8 +99,8 @@ function forLoop(node: Extract<SyntaxNode, { type: 'For' }>, script: ShellScript
 }
 
 /** `timeout 60 bash -c 'until …'` and `wait-for-it HOST:PORT`. */
-function commandLoop(node: Extract<SyntaxNode, { type: 'Command' }>, script: ShellScript): WaitLoop | null {
-  const words = [node.name, ...node.args].flatMap((word) => (word?.type === 'Word' ? [word.value] : []));
+function commandLoop(node: CommandNode, script: ShellScript): WaitLoop | null {
+  const words = wordsOf(node).map(({ value }) => value);
   const [program = '', ...rest] = words;
   if (program === 'timeout') {
     const [, count = '', unit = 's'] = /^(\d+)([smh]?)$/.exec(rest[0] ?? '') ?? [];

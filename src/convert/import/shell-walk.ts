@@ -7,18 +7,16 @@ import { addCommand, verbatim } from './shell-command.ts';
 import { conditionOf } from './shell-conditions.ts';
 import { foregroundAdvice } from './shell-daemons.ts';
 import { keepingLoopOf } from './shell-loops.ts';
-import { type Statement, type SyntaxNode, scan, statementsOf } from './shell-script.ts';
+import { type CommandNode, type Statement, type SyntaxNode, scan, statementsOf, wordsOf } from './shell-script.ts';
 import { applySetting } from './shell-settings.ts';
-import type { ShellState, Unit } from './shell-state.ts';
+import { addProbe, type ShellState, type Unit } from './shell-state.ts';
 import { waitLoopOf } from './shell-waits.ts';
-import { placeComment } from './source.ts';
+import { missingCommand, placeComment } from './source.ts';
 
 /** How the script ends. `main`: with its last program. */
 export type Ending =
   | { readonly kind: 'first' | 'all'; readonly only: readonly Unit[] | null }
   | { readonly kind: 'main' | 'idle' | 'none' };
-
-type CommandNode = Extract<SyntaxNode, { type: 'Command' }>;
 
 /** Commands that change what all later programs get. */
 const SETS = /^(?:export|declare|cd|pushd|umask|ulimit|source|\.)$/;
@@ -110,9 +108,7 @@ export class ShellWalk {
       );
     }
     if (fields.port === undefined && loop.port !== null) fields.port = loop.port;
-    const probe = loop.value(typeof fields.port === 'number' ? fields.port : null);
-    const before = fields.ready;
-    fields.ready = before === undefined ? probe : [...(Array.isArray(before) ? (before as Value[]) : [before]), probe];
+    addProbe(fields, 'ready', loop.value(typeof fields.port === 'number' ? fields.port : null));
     if (loop.seconds !== null) {
       fields.start_timeout = `${Math.min(loop.seconds, 86_400)}s`;
       state.report.changed(
@@ -130,7 +126,7 @@ export class ShellWalk {
   #command(statement: Statement, node: CommandNode, isLast: boolean, depth: number): void {
     const { state } = this;
     const name = node.name?.value ?? '';
-    const words = [node.name, ...node.args].filter((word): word is Word => word?.type === 'Word');
+    const words = wordsOf(node);
     const isPid =
       name === '' &&
       node.prefix.some(
@@ -241,7 +237,7 @@ export class ShellWalk {
         name: state.names.take('main'),
         comments: [placeComment(where)],
         todo: ['the script runs its arguments here: write the CMD of the image as the command'],
-        fields: { command: `echo 'svc-super: main has no command yet' >&2; exit 78` as Value },
+        fields: { command: missingCommand('main') },
       };
       state.add({ service, kind: 'main', words: [] });
       state.report.look(
@@ -265,7 +261,7 @@ export class ShellWalk {
     const only = variables.flatMap((name) => state.pids.get(name) ?? []);
     if (words.slice(1).some((word) => word.text.includes('$!')) && state.lastBackground !== undefined)
       only.push(state.lastBackground);
-    const tasks = only.length === 1 && !isFirst && state.units.at(-1) === only[0];
+    const isLastOnly = only.length === 1 && !isFirst && state.units.at(-1) === only[0];
     this.ending = { kind: isFirst || only.length === 1 ? 'first' : 'all', only: only.length > 0 ? only : null };
     if (isFirst && state.script.bash === null && /^#!.*\/(?:sh|dash|ash)\b/.test(state.script.source.text)) {
       state.report.changed(
@@ -274,7 +270,7 @@ export class ShellWalk {
         '`/bin/sh` of Debian has no `-n` and ends at once with 2; here the container ends when the first service ends',
       );
     }
-    if (tasks && only[0] !== undefined) state.barrier.set(only[0].service.name, 'exited');
+    if (isLastOnly && only[0] !== undefined) state.barrier.set(only[0].service.name, 'exited');
   }
 
   #exit(statement: Statement): void {

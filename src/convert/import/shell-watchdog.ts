@@ -1,8 +1,8 @@
 // Watchdogs of a start script: loops in the background that ask a service again and again and end it, or the script, when it does
 // not answer. Each becomes the `live` probe of that service.
-import type { Value } from '../yaml-values.ts';
+import { hasPort } from './shell-names.ts';
 import { type ShellScript, type SyntaxNode, statementsOf } from './shell-script.ts';
-import type { ShellState, Unit } from './shell-state.ts';
+import { addProbe, type ShellState, type Unit } from './shell-state.ts';
 import { questionOf, type Watchdog } from './shell-waits.ts';
 
 /** What the body of a loop may do besides asking and killing. */
@@ -106,9 +106,7 @@ export function placeWatchdogs(state: ShellState): void {
     }
     if (fields.port === undefined && port !== null) fields.port = port;
     const probe = watchdog.question.value(typeof fields.port === 'number' ? fields.port : null);
-    const live = { ...probe, interval: `${watchdog.pause}s`, failures: 1 };
-    const before = fields.live;
-    fields.live = before === undefined ? live : [...(Array.isArray(before) ? (before as Value[]) : [before]), live];
+    addProbe(fields, 'live', { ...probe, interval: `${watchdog.pause}s`, failures: 1 });
     // The end of the service has to be the end of the container, as it was.
     if (watchdog.victim === null) delete fields.essential;
     const why = `it is the \`live\` probe of ${name}: an attempt that fails or takes 5 s is a failure of the service`;
@@ -126,7 +124,6 @@ function findWatched(state: ShellState, { question, victim }: Watchdog, services
   if (byPid !== undefined) return byPid;
   const { port } = question;
   if (port === null) return null;
-  const named = new RegExp(`(?:^|\\D)${port}(?:\\D|$)`);
-  const main = services.findLast(({ kind, words }) => kind === 'main' && words.some((word) => named.test(word)));
+  const main = services.findLast(({ kind, words }) => kind === 'main' && hasPort(words, port));
   return state.findByPort(port) ?? main ?? null;
 }

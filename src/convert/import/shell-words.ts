@@ -24,21 +24,23 @@ export interface WordValue {
 /** The value of a word; null: a shell is needed for it. */
 export function wordValue(word: Word, known: Known): WordValue | null {
   if (/^~/.test(word.text)) return null;
-  const parts = word.parts;
-  if (parts === undefined) return /[*?]/.test(word.text) ? null : literalValue(word.value);
-  let value: WordValue | null = literalValue('');
+  if (word.parts === undefined) return /[*?]/.test(word.text) ? null : literalValue(word.value);
+  return partsValue(word.parts, known, false);
+}
+
+const literalValue = (plain: string): WordValue => ({ text: literal(plain), plain, isLiteral: true });
+
+function partsValue(parts: readonly WordPart[], known: Known, quoted: boolean): WordValue | null {
+  let value = literalValue('');
   for (const part of parts) {
-    const one = partValue(part, known, false);
+    const one = partValue(part, known, quoted);
     if (one === null) return null;
     value = join(value, one);
   }
   return value;
 }
 
-const literalValue = (plain: string): WordValue => ({ text: literal(plain), plain, isLiteral: true });
-
-function join(a: WordValue | null, b: WordValue): WordValue {
-  if (a === null) return b;
+function join(a: WordValue, b: WordValue): WordValue {
   const text = b.isLiteral ? a.text + b.text : withReference(a.text, b.text);
   return { text, plain: a.plain + b.plain, isLiteral: a.isLiteral && b.isLiteral };
 }
@@ -49,15 +51,8 @@ function partValue(part: WordPart, known: Known, quoted: boolean): WordValue | n
     case 'SingleQuoted':
     case 'AnsiCQuoted':
       return literalValue(part.value);
-    case 'DoubleQuoted': {
-      let value: WordValue = literalValue('');
-      for (const child of part.parts) {
-        const one = partValue(child, known, true);
-        if (one === null) return null;
-        value = join(value, one);
-      }
-      return value;
-    }
+    case 'DoubleQuoted':
+      return partsValue(part.parts, known, true);
     case 'SimpleExpansion':
       return reference(part.text.slice(1), '', known, quoted);
     case 'ParameterExpansion': {
@@ -81,8 +76,8 @@ function reference(name: string, rest: string, known: Known, quoted: boolean): W
   if (value !== undefined) {
     // Without quotes the shell would split the value and match it with files.
     if (!quoted && /[\s*?[]/.test(value)) return null;
-    if (rest === '' || value.includes('${')) return rest === '' ? fromKnown(value) : null;
-    return value === '' ? null : fromKnown(value);
+    if (rest === '') return fromKnown(value);
+    return value === '' || value.includes('${') ? null : fromKnown(value);
   }
   const [, operator = '', word = ''] = /^(\S+) (.*)$/s.exec(rest) ?? [];
   const inner = operator === '' ? ':-' : `:${operator.replace(':', '').replace('=', '-')}${word}`;

@@ -64,7 +64,7 @@ export class Report {
 }
 
 /** Texts of a source in findings are at most 100 characters long and on one line. */
-export function shorten(text: string): string {
+function shorten(text: string): string {
   const line = text
     .replaceAll(/\s*\n\s*/g, /\b(?:done|fi|esac)\b/.test(text) ? '; ' : ' ')
     .replaceAll(/\b(do|then|else|in); /g, '$1 ')
@@ -73,6 +73,9 @@ export function shorten(text: string): string {
   if (line === '') return 'an empty text';
   return line.length <= 100 ? line : `${line.slice(0, 99)}…`;
 }
+
+/** The command of a service whose program is not known: it prints that and fails with EX_CONFIG (sysexits.h). */
+export const missingCommand = (name: string): string => `echo 'svc-super: ${name} has no command yet' >&2; exit 78`;
 
 /** The comment above a service that names its place: `compose.yaml:12`. */
 export function placeComment({ file, line }: Where): string {

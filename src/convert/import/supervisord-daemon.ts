@@ -1,10 +1,11 @@
 // The section `[supervisord]`: what of it reaches the programs becomes `env` and `defaults`; the rest is about the daemon and
 // is reported.
+import { readSwitch } from '../quantities.ts';
 import type { ServicesDraft } from '../services-yaml.ts';
 import type { Value } from '../yaml-values.ts';
 import type { Report } from './source.ts';
 import type { IniKey, IniSection } from './supervisord-ini.ts';
-import { type Expanded, expandPercent, fromMarks, readBoolean, readInteger, readPairs } from './supervisord-values.ts';
+import { type Expanded, expandPercent, fromMarks, readInteger, readPairs } from './supervisord-values.ts';
 
 /** Keys about the daemon, and why nothing stands for them. */
 const LOST: Readonly<Record<string, string>> = {
@@ -75,6 +76,6 @@ function importEnvironment(text: string, draft: ServicesDraft, report: Report, {
 }
 
 function importStripAnsi(text: string, defaults: Record<string, Value>, report: Report, { where }: IniKey): void {
-  if (readBoolean(text) === true) defaults.log = { ansi: 'strip' };
+  if (readSwitch(text) === true) defaults.log = { ansi: 'strip' };
   else report.lost(where, 'strip_ansi of [supervisord]', 'keeping escape sequences is the default');
 }

@@ -1,5 +1,6 @@
 // One `[program:x]` of a supervisord.conf as services of services.yaml. Meanings and defaults are those of supervisor 4.2.5
 // (supervisor/options.py, process.py; http://supervisord.org/configuration.html).
+import { readSwitch } from '../quantities.ts';
 import type { ServiceDraft } from '../services-yaml.ts';
 import { shellText, splitWords } from '../words.ts';
 import type { Value } from '../yaml-values.ts';
@@ -7,7 +8,7 @@ import { placeComment } from './source.ts';
 import type { IniSection } from './supervisord-ini.ts';
 import { importLogs } from './supervisord-logs.ts';
 import { type ProgramContext, ProgramReader } from './supervisord-reader.ts';
-import { readBoolean, readInteger } from './supervisord-values.ts';
+import { readInteger } from './supervisord-values.ts';
 
 /** A service and its place in the order of `priority`. */
 export interface Program {
@@ -145,7 +146,7 @@ function importProcess(reader: ProgramReader, fields: ServiceDraft['fields']): v
 function importRestart(reader: ProgramReader, fields: ServiceDraft['fields']): void {
   const { ends, report } = reader.context;
   const word = reader.expand('autorestart')?.text.toLowerCase() ?? 'unexpected';
-  const always = readBoolean(word);
+  const always = readSwitch(word);
   const retries = reader.number('startretries') ?? 3;
   const codes = readCodes(reader);
   if (always === null && word !== 'unexpected') reader.note('look', 'autorestart', 'supervisord refuses it');

@@ -1,13 +1,6 @@
-// Values of supervisord.conf: switches, numbers, sizes, `KEY="value"` lists and `%(name)s` expansions, read as
+// Values of supervisord.conf: numbers, sizes, `KEY="value"` lists and `%(name)s` expansions, read as
 // supervisor/datatypes.py and Python's `%` operator read them. Pure text to value; a wrong text gives null or a reason.
 import { literal, withReference } from '../words.ts';
-
-/** `yes true on 1`, `no false off 0` in any case; null for anything else. */
-export function readBoolean(text: string): boolean | null {
-  const word = text.toLowerCase();
-  if (['yes', 'true', 'on', '1'].includes(word)) return true;
-  return ['no', 'false', 'off', '0'].includes(word) ? false : null;
-}
 
 /** A whole number; null for anything else. */
 export function readInteger(text: string): number | null {
@@ -107,8 +100,6 @@ export interface Expanded {
   readonly shell: string;
   /** For `readPairs`: nothing is escaped, references are marked. */
   readonly marked: string;
-  /** Names that a format like `%(process_num)02d` pads. */
-  readonly padded: boolean;
 }
 
 export type ExpansionResult =
@@ -122,7 +113,6 @@ export function expandPercent(text: string, find: (name: string) => Expansion | 
   let plain = '';
   let shell = '';
   let marked = '';
-  let padded = false;
   let at = 0;
   for (let next = text.indexOf('%'); next >= 0; next = text.indexOf('%', at)) {
     plain += literal(text.slice(at, next));
@@ -142,7 +132,6 @@ export function expandPercent(text: string, find: (name: string) => Expansion | 
     const expansion = find(name);
     if (expansion === null) return { ok: false, why: `supervisord does not know \`${whole}\`` };
     if (expansion.kind === 'reference') {
-      padded ||= width !== '';
       plain = withReference(plain, `\${${expansion.variable}}`);
       shell += `\${${expansion.variable}}`;
       marked += `${MARK}${expansion.variable}${END}`;
@@ -156,7 +145,7 @@ export function expandPercent(text: string, find: (name: string) => Expansion | 
   plain += literal(text.slice(at));
   shell += text.slice(at);
   marked += text.slice(at);
-  return { ok: true, value: { text: plain, shell, marked, padded } };
+  return { ok: true, value: { text: plain, shell, marked } };
 }
 
 function pad(value: string, flags: string, width: number): string {
