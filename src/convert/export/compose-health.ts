@@ -3,6 +3,7 @@
 import { formatDuration } from '../../config/quantity.ts';
 import type { HttpProbe, Probe } from '../../plan/plan.ts';
 import { quoteWord, quoteWords } from '../words.ts';
+import { isUsualStatus } from './http-probe.ts';
 import { changed, look, lost, type Reporter } from './report.ts';
 import type { ExportService } from './source.ts';
 
@@ -80,10 +81,6 @@ function statusTest(probe: HttpProbe): string | null {
   if (contains !== null || matches !== null || notMatches !== null) return null;
   return isUsualStatus(probe) ? null : status.flatMap(([from, to]) => patternsOf(from, to)).join('|');
 }
-
-/** 200 to 399, the default. */
-const isUsualStatus = ({ status: [[first, last] = [0, 0], ...more] }: HttpProbe): boolean =>
-  more.length === 0 && first === 200 && last === 399;
 
 /** Patterns of the shell for a range of statuses: `2??` for a whole hundred. */
 function patternsOf(from: number, to: number): readonly string[] {

@@ -4,13 +4,13 @@ import { formatDuration } from '../../config/quantity.ts';
 import type { Condition } from '../../plan/plan.ts';
 import { gpuSettings } from './compose-gpus.ts';
 import { toHealthCheck } from './compose-health.ts';
-import { reportEnvironments } from './environment-report.ts';
+import { reportSecrets } from './environment-report.ts';
 import type { Exporter } from './format.ts';
 import { freeLabel, toLabel, toLabels } from './names.ts';
 import { singleEdges } from './order.ts';
-import { includedServices, PER_SERVICE, PER_SERVICE_TOP, reportReferences, reportSeparation } from './per-service.ts';
-import { changed, look, lost, type Reporter, type Rules, reportServices, reportTop } from './report.ts';
-import { literalEnvironment, secretsOf, wrappedCommand } from './shell.ts';
+import { beforeStopRule, includedServices, PER_SERVICE, PER_SERVICE_TOP, reportPerService } from './per-service.ts';
+import { changed, look, lost, type Reporter, type Rules, reportExit } from './report.ts';
+import { literalEnvironment, preStopCommands, wrappedCommand } from './shell.ts';
 import type { ExportService, ExportSource } from './source.ts';
 import { replaceMarks } from './variables.ts';
 import { compact, renderYaml } from './yaml.ts';
@@ -35,12 +35,7 @@ const RULES: Rules = {
   'stop.signal': 'kept',
   'stop.timeout': 'kept',
   'stop.command': changed('it runs before the stop signal, not instead of it'),
-  'hooks.before_stop': ({ hooks }) => {
-    if (hooks.beforeStop === null) return null;
-    if ('waitFor' in hooks.beforeStop)
-      return lost('Compose cannot wait for a probe before it stops a service', 'write a command that waits');
-    return hooks.beforeStop.timeout === null ? null : changed('the grace period alone limits its time');
-  },
+  'hooks.before_stop': beforeStopRule('Compose cannot wait for a probe before it stops a service'),
   'gpus.count': 'kept',
   'gpus.devices': 'kept',
   'gpus.share': 'kept',
@@ -52,17 +47,14 @@ const RULES: Rules = {
 
 export const exportCompose: Exporter = (source, { image }, reporter) => {
   const services = includedServices(source, reporter, 'profiles');
-  reportServices(source, services, RULES, reporter);
-  reportTop(source, { ...PER_SERVICE_TOP, env_file: ENV_FILE }, reporter);
-  reportReferences(source, services, reporter);
-  reportEnvironments(source, services, reporter);
-  reportSeparation(services, image, reporter);
-  reportExit(source, reporter);
+  const top = { ...PER_SERVICE_TOP, env_file: ENV_FILE };
+  reportPerService(source, services, { image, rules: RULES, top }, reporter);
+  reportAbort(source, reporter);
   const labels = toLabels(services.map(({ name }) => name));
   const gpus = gpuSettings(services, reporter);
   const isShared = services.length > 1;
   const byName = new Map(services.map((service) => [service.name, service]));
-  const network = freeLabel('network', labels);
+  const network = freeLabel('network', new Set(labels.values()));
   const entries = services.map((service) => [
     labels.get(service.name) ?? service.name,
     compact({
@@ -110,15 +102,9 @@ function publishing(source: ExportSource, services: readonly ExportService[]): o
 
 /** What runs, as whom, where, and how it is stopped. */
 function processSettings(source: ExportSource, service: ExportService, reporter: Reporter): Record<string, unknown> {
-  const { config, hooks, key } = service;
+  const { config } = service;
   const { user, cwd, stop, oom_score_adj, cpus, restart } = config;
-  for (const [name, path] of secretsOf(source, service)) {
-    const remark = look(`its value is in ${path}, which the container has to contain`, 'mount it with `secrets`');
-    reporter.add(['services', key, 'env', name], `\`env.${name}\` of ${key}`, remark);
-  }
-  const before = hooks.beforeStop !== null && 'argv' in hooks.beforeStop ? [hooks.beforeStop.argv] : [];
-  const instead =
-    stop.command === null ? [] : [typeof stop.command === 'string' ? ['/bin/sh', '-c', stop.command] : stop.command];
+  reportSecrets(source, service, { place: 'container', instead: 'mount it with `secrets`' }, reporter);
   return {
     entrypoint: wrappedCommand(source, service),
     // Under svc-super no service was PID 1, which ignores signals that it does not handle.
@@ -130,7 +116,7 @@ function processSettings(source: ExportSource, service: ExportService, reporter:
     restart: restartPolicy(restart),
     stop_signal: stop.signal === 'SIGTERM' ? null : stop.signal,
     stop_grace_period: formatDuration(stop.timeout ?? source.config.stop_timeout),
-    pre_stop: [...before, ...instead].map((command) => ({ command })),
+    pre_stop: preStopCommands(service).map((command) => ({ command })),
     ulimits: ulimits(config),
     oom_score_adj,
     cpuset: cpus === null ? null : cpus.join(','),
@@ -193,12 +179,11 @@ function abortFlag({ config, services }: ExportSource): string | null {
   return config.exit === 'failure' || hasTasks ? '--abort-on-container-failure' : '--abort-on-container-exit';
 }
 
-function reportExit(source: ExportSource, reporter: Reporter): void {
+function reportAbort(source: ExportSource, reporter: Reporter): void {
   const flag = abortFlag(source);
   if (flag === null) return;
   const remark = changed('Compose goes on when a container has ended', `start it with \`docker compose up ${flag}\``);
-  if (source.has(['exit'])) reporter.add(['exit'], '`exit`', remark);
-  else reporter.addGeneral('`exit: first`, the default', remark);
+  reportExit(source, remark, reporter);
 }
 
 /** Doubles every `$`, which Compose would read as a variable, and writes the references that Compose is to fill in. */

@@ -7,6 +7,7 @@ import { changed, type Reporter } from './report.ts';
 import type { ExportSource } from './source.ts';
 import {
   bundledFiles,
+  ENGINE_FIELDS,
   gpuDemand,
   publishedPorts,
   reportOutside,
@@ -20,7 +21,7 @@ const ENGINE_STOPS_AFTER = 10;
 
 export const exportDockerfile: Exporter = (source, { image }, reporter) => {
   reportOutside(source, reporter);
-  reportRepeated(source, ['port', 'ports', 'gpus', 'stop_timeout', 'start_timeout', 'replicas'], reporter);
+  reportRepeated(source, ENGINE_FIELDS, reporter);
   reportStop(source, reporter);
   const files = bundledFiles(source, (target) => `mount it at ${target} when the container runs`, reporter);
   const ports = publishedPorts(source).map(({ port }) => port);

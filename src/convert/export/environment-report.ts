@@ -1,19 +1,30 @@
 // What changes in the environment of a service that has a container of its own: variables that svc-super sets, and which source
 // of a variable wins.
 import { changed, look, type Reporter } from './report.ts';
-import type { ExportService, ExportSource } from './source.ts';
+import { secretsOf } from './shell.ts';
+import { type ExportService, type ExportSource, withoutCopies } from './source.ts';
 
 /** Variables that svc-super sets for a service, and an engine does not. SVC_REPLICA and PORT are in the output. */
 const OWN = /\b(?:SVC_(?:NAME|RUN|GPU_COUNT|SUPER_SOCKET|EXIT_CODE|EXIT_SIGNAL)|NOTIFY_SOCKET)\b/g;
 
 /** Reports what the environments of the services lack or take from elsewhere. */
 export function reportEnvironments(source: ExportSource, services: readonly ExportService[], reporter: Reporter): void {
-  const seen = new Set<string>();
-  for (const service of services) {
-    if (seen.has(service.key)) continue;
-    seen.add(service.key);
+  for (const service of withoutCopies(services)) {
     reportOwnVariables(service, reporter);
     reportPrecedence(source, service, reporter);
+  }
+}
+
+/** Reports each variable whose value is in a file that the container or the image has to contain. */
+export function reportSecrets(
+  source: ExportSource,
+  service: ExportService,
+  { place, instead }: { readonly place: 'container' | 'image'; readonly instead: string },
+  reporter: Reporter,
+): void {
+  for (const [name, path] of secretsOf(source, service)) {
+    const remark = look(`its value is in ${path}, which the ${place} has to contain`, instead);
+    reporter.add(['services', service.key, 'env', name], `\`env.${name}\` of ${service.key}`, remark);
   }
 }
 

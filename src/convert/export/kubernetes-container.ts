@@ -1,9 +1,10 @@
 // One container of a Pod from one service. Facts: the API reference of Kubernetes, core/v1 Container.
 import type { ServiceConfig } from '../../config/config.ts';
 import { quoteWords } from '../words.ts';
+import { reportSecrets } from './environment-report.ts';
 import { toLabel } from './names.ts';
 import { changed, look, lost, type Reporter } from './report.ts';
-import { environmentFiles, literalEnvironment, secretsOf, wrappedCommand } from './shell.ts';
+import { environmentFiles, literalEnvironment, preStopCommands, wrappedCommand } from './shell.ts';
 import type { ExportService, ExportSource } from './source.ts';
 import { compact } from './yaml.ts';
 
@@ -15,10 +16,7 @@ export function toContainer(
   reporter: Reporter,
 ): Record<string, unknown> {
   const { config, key } = service;
-  for (const [variable, path] of secretsOf(source, service)) {
-    const remark = look(`its value is in ${path}, which the container has to contain`, 'mount a Secret there');
-    reporter.add(['services', key, 'env', variable], `\`env.${variable}\` of ${key}`, remark);
-  }
+  reportSecrets(source, service, { place: 'container', instead: 'mount a Secret there' }, reporter);
   return compact({
     name,
     image,
@@ -79,13 +77,10 @@ function securityContext({ user }: ServiceConfig, key: string, reporter: Reporte
 const toNumber = (written: string): number | null => (/^\d+$/.test(written) ? Number(written) : null);
 
 /** What runs before SIGTERM: `before_stop`, `stop.command`, or another stop signal and the wait for its effect. */
-function preStop({ hooks, config }: ExportService): object | null {
-  const { stop } = config;
-  const commands: (readonly string[])[] = [];
-  if (hooks.beforeStop !== null && 'argv' in hooks.beforeStop) commands.push(hooks.beforeStop.argv);
-  if (stop.command !== null)
-    commands.push(typeof stop.command === 'string' ? ['/bin/sh', '-c', stop.command] : stop.command);
-  else if (stop.signal !== 'SIGTERM') {
+function preStop(service: ExportService): object | null {
+  const { stop } = service.config;
+  const commands = [...preStopCommands(service)];
+  if (stop.command === null && stop.signal !== 'SIGTERM') {
     const signal = stop.signal.replace(/^SIG/, '');
     commands.push(['/bin/sh', '-c', `kill -s ${signal} 1; while kill -0 1 2>/dev/null; do sleep 1; done`]);
   }

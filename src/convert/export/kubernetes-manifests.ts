@@ -3,7 +3,7 @@
 import { toSeconds } from '../quantities.ts';
 import type { OutputFile } from './format.ts';
 import { toLabel } from './names.ts';
-import { changed, type Reporter } from './report.ts';
+import { changed, type Reporter, reportExit } from './report.ts';
 import type { ExportSource } from './source.ts';
 import { compact, renderYaml } from './yaml.ts';
 
@@ -61,11 +61,8 @@ function podSpec({ config }: ExportSource, pod: Pod): object {
 
 /** Reports what `exit` becomes where each service is a container. */
 export function reportWorkload(source: ExportSource, { isJob }: Pod, reporter: Reporter): void {
-  const { exit } = source.config;
   const why = isJob
     ? 'the Job ends when all containers have ended, and fails when one has failed'
     : 'a Deployment runs on: the kubelet restarts a container that ends, and the others go on';
-  if (exit === 'all' && isJob) return;
-  if (source.has(['exit'])) reporter.add(['exit'], '`exit`', changed(why));
-  else reporter.addGeneral('`exit: first`, the default', changed(why));
+  if (source.config.exit !== 'all' || !isJob) reportExit(source, changed(why), reporter);
 }

@@ -4,9 +4,17 @@ import type { ExportOptions, OutputFile } from './format.ts';
 import { renderManifests } from './kubernetes-manifests.ts';
 import { toLabel } from './names.ts';
 import { longestStart } from './order.ts';
-import { changed, look, type Reporter } from './report.ts';
+import { changed, look, type Reporter, reportExit } from './report.ts';
 import type { ExportSource } from './source.ts';
-import { gpuDemand, publishedPorts, reportImage, reportOutside, reportRepeated } from './whole.ts';
+import {
+  ENGINE_FIELDS,
+  gpuDemand,
+  publishedPorts,
+  reportGpus,
+  reportImage,
+  reportOutside,
+  reportRepeated,
+} from './whole.ts';
 import { compact } from './yaml.ts';
 
 const PERIOD_SECONDS = 5;
@@ -17,16 +25,14 @@ export function exportOneContainer(
   reporter: Reporter,
 ): readonly OutputFile[] {
   reportOutside(source, reporter);
-  reportRepeated(source, ['port', 'ports', 'gpus', 'stop_timeout', 'start_timeout', 'replicas'], reporter);
+  reportRepeated(source, ENGINE_FIELDS, reporter);
   reportImage('Kubernetes', reporter);
   const enabled = source.services.filter(({ isEnabled }) => isEnabled);
   const isTasksOnly = enabled.every(({ config }) => config.type === 'task');
   const isJob = source.config.exit === 'all' || isTasksOnly;
   if (!isJob) {
     const why = 'a Deployment restarts the container when it ends, whatever its exit code';
-    const remark = changed(why, 'use a Job if it is meant to end');
-    if (source.has(['exit'])) reporter.add(['exit'], '`exit`', remark);
-    else reporter.addGeneral('`exit: first`, the default', remark);
+    reportExit(source, changed(why, 'use a Job if it is meant to end'), reporter);
   }
   const ports = publishedPorts(source).map(({ port }) => port);
   const attempts = Math.max(12, Math.ceil(longestStart(source.services) / 1000 / PERIOD_SECONDS));
@@ -56,10 +62,11 @@ export function exportOneContainer(
 function demandOf(source: ExportSource, reporter: Reporter): number {
   const demand = gpuDemand(source.services);
   if (demand !== 'all') return demand ?? 0;
-  const user = source.services.find(({ config }) => config.gpus?.wish === 'all');
-  if (user !== undefined) {
-    const remark = look('a Pod has to ask for a number, and the output asks for 1', 'correct the number');
-    reporter.add(['services', user.key, 'gpus'], `\`gpus\` of ${user.key}`, remark);
-  }
+  reportGpus(
+    source,
+    look('a Pod has to ask for a number, and the output asks for 1', 'correct the number'),
+    reporter,
+    'all',
+  );
   return 1;
 }

@@ -3,6 +3,7 @@
 
 import type { HttpProbe, Probe } from '../../plan/plan.ts';
 import { toSecondsFromOne } from '../quantities.ts';
+import { bodyFields, isUsualStatus } from './http-probe.ts';
 import { changed, look, lost, type Reporter } from './report.ts';
 import type { ExportService } from './source.ts';
 import { compact } from './yaml.ts';
@@ -115,15 +116,11 @@ function reportDifferences(probe: Probe, role: 'ready' | 'live', add: (remark: R
   const where = "the kubelet connects to the Pod's address";
   if (probe.kind === 'tcp' || probe.kind === 'http') add(look(where, 'let the service listen on 0.0.0.0'));
   if (probe.kind !== 'http') return;
-  const { status, contains, matches, notMatches, json, body, verifyTls, scheme, host } = probe;
-  const [[first, last] = [200, 399], ...more] = status;
+  const { body, verifyTls, scheme, host } = probe;
   const ignored = [
     ...(host === '127.0.0.1' ? [] : ['`host`']),
-    ...(more.length > 0 || first !== 200 || last !== 399 ? ['`status` (200 to 399 count as success)'] : []),
-    ...(contains === null ? [] : ['`contains`']),
-    ...(matches === null ? [] : ['`matches`']),
-    ...(notMatches === null ? [] : ['`not_matches`']),
-    ...(json === null ? [] : ['`json`']),
+    ...(isUsualStatus(probe) ? [] : ['`status` (200 to 399 count as success)']),
+    ...bodyFields(probe),
     ...(body === null ? [] : ['`body`']),
     ...(scheme === 'https' && verifyTls ? ['the certificate'] : []),
   ];

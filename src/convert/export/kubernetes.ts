@@ -1,7 +1,6 @@
 // `export kubernetes`: one Pod, as a Deployment or a Job, and a Service for its ports. By default each service is a container:
 // tasks and awaited services are init containers, the latter as native sidecars (Kubernetes 1.29) with a startup probe as gate.
 
-import { reportEnvironments } from './environment-report.ts';
 import type { Exporter, ExportOptions, OutputFile } from './format.ts';
 import { toContainer } from './kubernetes-container.ts';
 import { type Pod, renderManifests, reportWorkload } from './kubernetes-manifests.ts';
@@ -10,8 +9,8 @@ import { toProbeFields } from './kubernetes-probes.ts';
 import { assignRoles, isJob, type Role, reportRoles } from './kubernetes-roles.ts';
 import { toLabels } from './names.ts';
 import { awaitedConditions, inStartOrder } from './order.ts';
-import { includedServices, PER_SERVICE, PER_SERVICE_TOP, reportReferences, reportSeparation } from './per-service.ts';
-import { changed, lost, type Reporter, type Rules, reportServices, reportTop } from './report.ts';
+import { beforeStopRule, includedServices, PER_SERVICE, PER_SERVICE_TOP, reportPerService } from './per-service.ts';
+import { changed, lost, type Reporter, type Rules } from './report.ts';
 import type { ExportSource } from './source.ts';
 
 const GPU_LOST = lost('the scheduler gives a container whole devices that no other container has');
@@ -31,12 +30,7 @@ const RULES: Rules = {
   'stop.signal': 'kept',
   'stop.timeout': changed('the whole Pod has one grace period'),
   'stop.command': changed('SIGTERM follows it'),
-  'hooks.before_stop': ({ hooks }) => {
-    if (hooks.beforeStop === null) return null;
-    if ('waitFor' in hooks.beforeStop)
-      return lost('a Pod cannot wait for a probe before it stops', 'write a command that waits');
-    return hooks.beforeStop.timeout === null ? null : changed('the grace period alone limits its time');
-  },
+  'hooks.before_stop': beforeStopRule('a Pod cannot wait for a probe before it stops'),
   'gpus.count': 'kept',
   'gpus.devices': 'kept',
   'gpus.share': 'kept',
@@ -51,11 +45,7 @@ export const exportKubernetes: Exporter = (source, options, reporter) =>
 
 function exportPod(source: ExportSource, { image }: ExportOptions, reporter: Reporter): readonly OutputFile[] {
   const services = includedServices(source, reporter);
-  reportServices(source, services, RULES, reporter);
-  reportTop(source, PER_SERVICE_TOP, reporter);
-  reportReferences(source, services, reporter);
-  reportEnvironments(source, services, reporter);
-  reportSeparation(services, image, reporter);
+  reportPerService(source, services, { image, rules: RULES, top: PER_SERVICE_TOP }, reporter);
   const labels = toLabels(services.map(({ name }) => name));
   const roles = assignRoles(source, services);
   reportRoles(source, services, roles, reporter);

@@ -8,11 +8,9 @@ export function toLabels(names: readonly string[]): ReadonlyMap<string, string> 
   const taken = new Set<string>();
   return new Map(
     names.map((name) => {
-      const label = toLabel(name);
-      let unique = label;
-      for (let count = 2; taken.has(unique); count += 1) unique = `${label.slice(0, 60)}-${count}`;
-      taken.add(unique);
-      return [name, unique];
+      const label = freeLabel(toLabel(name), taken);
+      taken.add(label);
+      return [name, label];
     }),
   );
 }
@@ -27,10 +25,9 @@ export function toLabel(name: string): string {
   return label === '' ? 'service' : label;
 }
 
-/** A label that none of the others is: the wanted one, or with a number. */
-export function freeLabel(wanted: string, labels: ReadonlyMap<string, string>): string {
-  const taken = new Set(labels.values());
+/** The wanted label, or, where it is taken, that label with a number behind it. */
+export function freeLabel(wanted: string, taken: ReadonlySet<string>): string {
   let label = wanted;
-  for (let count = 2; taken.has(label); count += 1) label = `${wanted}-${count}`;
+  for (let count = 2; taken.has(label); count += 1) label = `${wanted.slice(0, 60)}-${count}`;
   return label;
 }

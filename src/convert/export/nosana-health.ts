@@ -1,6 +1,7 @@
 // Health checks of a Nosana job from `ready` probes. The node compares the status of an HTTP answer with one number, and
 // nothing else (nosana-cli, src/providers; the schema of @nosana/types).
 import type { HttpProbe, Probe } from '../../plan/plan.ts';
+import { bodyFields } from './http-probe.ts';
 import { changed, lost, type Reporter } from './report.ts';
 import type { ExportService, ExportSource } from './source.ts';
 
@@ -64,15 +65,12 @@ function toCheck({ path, method, status, continuous }: HttpProbe): NosanaHealthC
 
 /** What the probe looks at besides the one status. */
 function ignoredParts(probe: HttpProbe): readonly string[] {
-  const { status, contains, matches, notMatches, json, headers, body, host } = probe;
+  const { status, headers, body, host } = probe;
   const [[first, last] = [0, 0], ...more] = status;
   return [
     ...(more.length > 0 || first !== last ? ['a range of statuses'] : []),
     ...(host === '127.0.0.1' ? [] : ['`host`']),
-    ...(contains === null ? [] : ['`contains`']),
-    ...(matches === null ? [] : ['`matches`']),
-    ...(notMatches === null ? [] : ['`not_matches`']),
-    ...(json === null ? [] : ['`json`']),
+    ...bodyFields(probe),
     ...(Object.keys(headers).length === 0 ? [] : ['`headers`']),
     ...(body === null ? [] : ['`body`']),
   ];

@@ -1,15 +1,15 @@
 // `export nosana --per-service`: one operation per service, with groups, dependencies and health checks. Groups of a job run one
 // after the other, and a dependency must be in the same group (nosana-cli, src/providers).
-import { reportEnvironments } from './environment-report.ts';
+import { reportSecrets } from './environment-report.ts';
 import type { ExportOptions, OutputFile } from './format.ts';
 import { hostsByPort, rewriteLoopback } from './loopback.ts';
 import { toLabel, toLabels } from './names.ts';
 import { exposePorts, isChecked } from './nosana-health.ts';
 import { renderJob } from './nosana-job.ts';
 import { inStartOrder, singleEdges } from './order.ts';
-import { includedServices, PER_SERVICE, PER_SERVICE_TOP, reportReferences, reportSeparation } from './per-service.ts';
-import { changed, look, lost, type Reporter, type Rules, reportServices, reportTop } from './report.ts';
-import { environmentFiles, literalEnvironment, secretsOf, wrappedCommand } from './shell.ts';
+import { includedServices, PER_SERVICE, PER_SERVICE_TOP, reportPerService } from './per-service.ts';
+import { changed, lost, type Reporter, type Rules } from './report.ts';
+import { environmentFiles, literalEnvironment, wrappedCommand } from './shell.ts';
 import type { ExportService, ExportSource } from './source.ts';
 
 const RULES: Rules = {
@@ -48,11 +48,7 @@ export function exportOperations(
   reporter: Reporter,
 ): readonly OutputFile[] {
   const services = includedServices(source, reporter);
-  reportServices(source, services, RULES, reporter);
-  reportTop(source, TOP_RULES, reporter);
-  reportReferences(source, services, reporter);
-  reportEnvironments(source, services, reporter);
-  reportSeparation(services, image, reporter);
+  reportPerService(source, services, { image, rules: RULES, top: TOP_RULES }, reporter);
   if (source.config.exit === 'first' && !source.has(['exit'])) {
     const why = 'the first service to end no longer ends the others: the job ends when all operations have ended';
     reporter.addGeneral('`exit: first`, the default', changed(why));
@@ -72,13 +68,17 @@ export function exportOperations(
   return [renderJob(source, ops)];
 }
 
-interface PlanContext {
+interface OperationContext {
   readonly image: string;
   readonly hosts: ReadonlyMap<number, string>;
   readonly reporter: Reporter;
 }
 
-function toArguments(source: ExportSource, service: ExportService, { image, hosts, reporter }: PlanContext): object {
+function toArguments(
+  source: ExportSource,
+  service: ExportService,
+  { image, hosts, reporter }: OperationContext,
+): object {
   const { key, config } = service;
   const rewrite = (text: string, path: readonly string[]): string => {
     const { text: result, ports } = rewriteLoopback(text, hosts, config.ports);
@@ -102,10 +102,7 @@ function toArguments(source: ExportSource, service: ExportService, { image, host
     const remark = lost(`a job reads no environment file (${path})`, 'write its variables in `env`');
     reporter.add(['services', key, 'env_file'], `\`env_file\` of ${key}`, remark);
   }
-  for (const [name, path] of secretsOf(source, service)) {
-    const remark = look(`its value is in ${path}, which the image has to contain`, 'put the file into the image');
-    reporter.add(['services', key, 'env', name], `\`env.${name}\` of ${key}`, remark);
-  }
+  reportSecrets(source, service, { place: 'image', instead: 'put the file into the image' }, reporter);
   const expose = exposePorts(source, service, false, reporter);
   const { cwd, restart, gpus } = config;
   const wantsGpu = gpus !== null && gpus.wish !== 0;

@@ -5,9 +5,8 @@ import { toLabel } from './names.ts';
 import { exposePorts, type NosanaPort } from './nosana-health.ts';
 import { renderJob } from './nosana-job.ts';
 import { exportOperations } from './nosana-operations.ts';
-import { look, type Reporter } from './report.ts';
-import type { ExportSource } from './source.ts';
-import { gpuDemand, reportImage, reportOutside, reportRepeated } from './whole.ts';
+import { look } from './report.ts';
+import { gpuDemand, reportGpus, reportImage, reportOutside, reportRepeated } from './whole.ts';
 
 export const exportNosana: Exporter = (source, options, reporter) =>
   options.perService ? exportOperations(source, options, reporter) : exportContainer(source, options, reporter);
@@ -17,7 +16,13 @@ const exportContainer: Exporter = (source, { image }, reporter) => {
   reportRepeated(source, ['port', 'ports', 'gpus', 'replicas'], reporter);
   reportImage('Nosana', reporter);
   const demand = gpuDemand(source.services);
-  if (demand !== null && demand !== 0) reportGpus(source, demand, reporter);
+  const needsGpus = demand !== null && demand !== 0;
+  if (needsGpus) {
+    const wanted = demand === 'all' ? 'all GPUs' : `${demand} of them`;
+    const why = `a job only says that it needs GPUs, and the services need ${wanted}`;
+    const instead = 'post the job to a market whose nodes have enough, with enough memory on each';
+    reportGpus(source, look(why, instead), reporter);
+  }
   const expose = uniquePorts(
     source.services
       .filter(({ isEnabled, isConditional }) => isEnabled || isConditional)
@@ -25,7 +30,7 @@ const exportContainer: Exporter = (source, { image }, reporter) => {
   );
   const args = {
     image,
-    ...(demand === null || demand === 0 ? {} : { gpu: true }),
+    ...(needsGpus ? { gpu: true } : {}),
     ...(expose.length === 0 ? {} : { expose }),
   };
   return [renderJob(source, [{ type: 'container/run', id: toLabel(source.name), args }])];
@@ -38,13 +43,4 @@ function uniquePorts(ports: readonly NosanaPort[]): readonly NosanaPort[] {
     const number = typeof one === 'number' ? one : one.port;
     return numbers.has(number) ? false : numbers.add(number);
   });
-}
-
-function reportGpus(source: ExportSource, demand: number | 'all', reporter: Reporter): void {
-  const user = source.services.find(({ config }) => config.gpus !== null);
-  if (user === undefined) return;
-  const wanted = demand === 'all' ? 'all GPUs' : `${demand} of them`;
-  const why = `a job only says that it needs GPUs, and the services need ${wanted}`;
-  const remark = look(why, 'post the job to a market whose nodes have enough, with enough memory on each');
-  reporter.add(['services', user.key, 'gpus'], `\`gpus\` of ${user.key}`, remark);
 }

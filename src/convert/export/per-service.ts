@@ -1,8 +1,19 @@
 // What the exports that write one container per service have in common: which services they write, and the part of the report
 // that does not depend on the target.
 import { isAbsolute } from '../../paths.ts';
+import { reportEnvironments } from './environment-report.ts';
 import { CONFIG_FOLDER } from './format.ts';
-import { changed, look, lost, type Remark, type Reporter, type Rules } from './report.ts';
+import {
+  changed,
+  look,
+  lost,
+  type Remark,
+  type Reporter,
+  type Rule,
+  type Rules,
+  reportServices,
+  reportTop,
+} from './report.ts';
 import type { ExportService, ExportSource } from './source.ts';
 
 /**
@@ -32,8 +43,31 @@ export function includedServices(
   return source.services.filter(({ isEnabled }) => isEnabled || profiles !== undefined);
 }
 
+/** Reports what every output with one container per service reports, by the rules of its format. */
+export function reportPerService(
+  source: ExportSource,
+  services: readonly ExportService[],
+  { image, rules, top }: { readonly image: string; readonly rules: Rules; readonly top: Rules },
+  reporter: Reporter,
+): void {
+  reportServices(source, services, rules, reporter);
+  reportTop(source, top, reporter);
+  reportReferences(source, services, reporter);
+  reportEnvironments(source, services, reporter);
+  reportSeparation(services, image, reporter);
+}
+
+/** The rule of `hooks.before_stop` of an engine that runs a command there; `why`: it cannot wait for a probe. */
+export function beforeStopRule(why: string): Rule {
+  return ({ hooks: { beforeStop } }) => {
+    if (beforeStop === null) return null;
+    if ('waitFor' in beforeStop) return lost(why, 'write a command that waits');
+    return beforeStop.timeout === null ? null : changed('the grace period alone limits its time');
+  };
+}
+
 /** Reports every variable whose default, or whose reference, is a fixed text in the output. */
-export function reportReferences(source: ExportSource, services: readonly ExportService[], reporter: Reporter): void {
+function reportReferences(source: ExportSource, services: readonly ExportService[], reporter: Reporter): void {
   const keys = new Set(services.map(({ key }) => key));
   for (const { name, written, path } of source.references) {
     if (source.kept.has(name) || (path[0] === 'services' && !keys.has(String(path[1])))) continue;
@@ -120,7 +154,7 @@ export const PER_SERVICE_TOP: Rules = {
 };
 
 /** Says once what the services no longer share. */
-export function reportSeparation(services: readonly ExportService[], image: string, reporter: Reporter): void {
+function reportSeparation(services: readonly ExportService[], image: string, reporter: Reporter): void {
   reporter.addGeneral(
     'the image',
     look(`all services run from ${image}`, 'where a service has an image of its own, change `image` in the output'),

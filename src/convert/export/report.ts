@@ -5,7 +5,7 @@ import { HOOKS } from '../../config/hook-values.ts';
 import { LOG, RESTART, SERVICE, STOP, TOP } from '../../config/schema.ts';
 import type { PathStep } from '../../config/tree.ts';
 import { type Finding, type FindingKind, sortFindings, type Where } from '../findings.ts';
-import type { ExportService, ExportSource } from './source.ts';
+import { type ExportService, type ExportSource, withoutCopies } from './source.ts';
 import { placeholder, replaceMarks } from './variables.ts';
 
 /** What a finding says besides where it is. */
@@ -59,6 +59,12 @@ export function makeReporter({ config, kept }: ExportSource): Reporter {
   };
 }
 
+/** Adds a finding about `exit`, or about its default where the file has no `exit`. */
+export function reportExit(source: ExportSource, remark: Remark, reporter: Reporter): void {
+  if (source.has(['exit'])) reporter.add(['exit'], '`exit`', remark);
+  else reporter.addGeneral('`exit: first`, the default', remark);
+}
+
 /** Subfields that have rules of their own, and the one that a value without a map stands for. */
 const PARTS: Readonly<Record<string, { readonly fields: readonly string[]; readonly short: string }>> = {
   restart: { fields: Object.keys(RESTART), short: 'policy' },
@@ -93,10 +99,7 @@ export function reportServices(
   reporter: Reporter,
   otherwise: Rule = UNKNOWN,
 ): void {
-  const seen = new Set<string>();
-  for (const service of services) {
-    if (seen.has(service.key)) continue;
-    seen.add(service.key);
+  for (const service of withoutCopies(services)) {
     for (const field of writtenFields(source, service.key)) {
       const [first = ''] = field.split('.');
       const rule = rules[field] ?? rules[first] ?? otherwise;

@@ -1,5 +1,5 @@
 // The wrapper around a service's command for what an engine has no field for (virtual environment, values from files, umask,
-// nice, `before_start`), and a service's environment. Runs nothing.
+// nice, `before_start`), its environment, and what runs before its stop signal. Runs nothing.
 import { resolve } from '../../paths.ts';
 import { quoteWord, quoteWords } from '../words.ts';
 import { CONFIG_FOLDER } from './format.ts';
@@ -32,6 +32,15 @@ export function wrappedCommand(source: ExportSource, service: ExportService): re
   if (lines.length === 0 && nice === null) return service.argv;
   const run = nice === null ? 'exec "$@"' : `exec nice -n ${nice} "$@"`;
   return ['/bin/sh', '-c', [...lines, run].join('\n'), 'sh', ...service.argv];
+}
+
+/** The commands that run before the stop signal: `before_stop`, then `stop.command`. */
+export function preStopCommands({ hooks, config }: ExportService): readonly (readonly string[])[] {
+  const { command } = config.stop;
+  return [
+    ...(hooks.beforeStop !== null && 'argv' in hooks.beforeStop ? [hooks.beforeStop.argv] : []),
+    ...(command === null ? [] : [typeof command === 'string' ? ['/bin/sh', '-c', command] : command]),
+  ];
 }
 
 /** The variables whose values are in files: name and path. */

@@ -7,7 +7,7 @@ import type { ExportOptions } from './format.ts';
 import { changed, look, lost, type Reporter } from './report.ts';
 import { CHOOSE_PORT, portVariables } from './slurm-ports.ts';
 import type { ExportSource } from './source.ts';
-import { gpuDemand, publishedPorts } from './whole.ts';
+import { gpuDemand, publishedPorts, reportGpus } from './whole.ts';
 
 /** SIGTERM comes so long before the time limit, besides the time that the services have to stop. */
 const MARGIN_SECONDS = 10;
@@ -93,12 +93,8 @@ function gpuDirective(source: ExportSource, recipe: Recipe | null, reporter: Rep
   const count = wanted ?? demand;
   if (count === null || count === 0) return [];
   if (count !== 'all') return [gres(count)];
-  const user = source.services.find(({ config }) => config.gpus?.wish === 'all');
-  if (user !== undefined) {
-    const why = '`all` is all that the job gets, and a job has to ask for a number';
-    const remark = look(why, 'complete the line `##SBATCH --gres=` and remove one `#`');
-    reporter.add(['services', user.key, 'gpus'], `\`gpus\` of ${user.key}`, remark);
-  }
+  const why = '`all` is all that the job gets, and a job has to ask for a number';
+  reportGpus(source, look(why, 'complete the line `##SBATCH --gres=` and remove one `#`'), reporter, 'all');
   return ['# How many GPUs: complete the line and remove one `#`.', `#${gres(1)}`];
 }
 

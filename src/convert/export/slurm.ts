@@ -7,7 +7,7 @@ import { toLabel } from './names.ts';
 import { changed, look, lost, type Reporter, type Rules, reportServices } from './report.ts';
 import { renderBatchScript } from './slurm-batch.ts';
 import { portVariables } from './slurm-ports.ts';
-import type { ExportSource } from './source.ts';
+import { type ExportSource, withoutCopies } from './source.ts';
 import { reportOutside, reportRepeated } from './whole.ts';
 
 /** Between SIGTERM and SIGKILL after scancel, by default (slurm.conf(5), KillWait). */
@@ -50,10 +50,8 @@ function reportNode(source: ExportSource, reporter: Reporter): void {
   const why = 'under Apptainer the image is read-only, and `--no-home` leaves out the home folder';
   reporter.addGeneral('the file system', look(why, 'bind every folder that a service writes to: `--bind DIR`'));
   const keys = new Set(portVariables(source).map(({ key }) => key));
-  const seen = new Set<string>();
-  for (const { key, config: own } of services) {
-    if (seen.has(key) || own.ports.length === 0 || keys.has(key)) continue;
-    seen.add(key);
+  for (const { key, config: own } of withoutCopies(services)) {
+    if (own.ports.length === 0 || keys.has(key)) continue;
     const field = source.has(['services', key, 'ports']) ? 'ports' : 'port';
     const shared = `the ports of a node are shared by its jobs, and ${own.ports.join(', ')} may be taken`;
     const name = `${key.toUpperCase().replaceAll(/[^A-Z0-9]+/g, '_')}_PORT`;

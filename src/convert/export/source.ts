@@ -61,6 +61,12 @@ export interface ExportSource {
   has(path: readonly PathStep[]): boolean;
 }
 
+/** The first copy of each service. */
+export function withoutCopies(services: readonly ExportService[]): readonly ExportService[] {
+  const keys = new Set<string>();
+  return services.filter(({ key }) => !keys.has(key) && keys.add(key));
+}
+
 /**
  * Reads a services.yaml whose text is at hand. `path` is what diagnostics call it. With `keep` the values contain marks
  * (variables.ts) for references, where nothing reads a part of the value.

@@ -7,8 +7,10 @@ import { longestStart } from './order.ts';
 import { look, type Reporter } from './report.ts';
 import type { ExportSource } from './source.ts';
 import {
+  ENGINE_FIELDS,
   gpuDemand,
   publishedPorts,
+  reportGpus,
   reportImage,
   reportOutside,
   reportRepeated,
@@ -21,7 +23,7 @@ const MARGIN_SECONDS = 5;
 
 export const exportSystemd: Exporter = (source, { image }, reporter) => {
   reportOutside(source, reporter);
-  reportRepeated(source, ['port', 'ports', 'gpus', 'stop_timeout', 'start_timeout', 'replicas'], reporter);
+  reportRepeated(source, ENGINE_FIELDS, reporter);
   reportImage('Podman', reporter);
   const label = toLabel(source.name);
   const stop = toSeconds(source.config.stop_timeout) + MARGIN_SECONDS;
@@ -62,15 +64,12 @@ export const exportSystemd: Exporter = (source, { image }, reporter) => {
 const escapeValue = (value: string): string => value.replaceAll('%', '%%');
 
 /** Devices by the Container Device Interface, which `nvidia-ctk cdi generate` sets up. */
-function gpuLines({ services }: ExportSource, reporter: Reporter): readonly string[] {
-  const demand = gpuDemand(services);
+function gpuLines(source: ExportSource, reporter: Reporter): readonly string[] {
+  const demand = gpuDemand(source.services);
   if (demand === null || demand === 0) return [];
   const why = 'Podman gives the container devices by number, whether another container uses them or not';
-  const user = services.find(({ config }) => config.gpus !== null);
-  if (user !== undefined) {
-    const remark = look(why, 'check `AddDevice=`, and run `nvidia-ctk cdi generate` once on the machine');
-    reporter.add(['services', user.key, 'gpus'], `\`gpus\` of ${user.key}`, remark);
-  }
+  const remark = look(why, 'check `AddDevice=`, and run `nvidia-ctk cdi generate` once on the machine');
+  reportGpus(source, remark, reporter);
   if (demand === 'all') return ['AddDevice=nvidia.com/gpu=all'];
   return Array.from({ length: demand }, (_, index) => `AddDevice=nvidia.com/gpu=${index}`);
 }

@@ -3,7 +3,7 @@
 import { isAbsolute, resolve } from '../../paths.ts';
 import { CONFIG_FILE, CONFIG_FOLDER } from './format.ts';
 import { longestStart } from './order.ts';
-import { look, type Reporter } from './report.ts';
+import { look, type Remark, type Reporter } from './report.ts';
 import type { ExportService, ExportSource } from './source.ts';
 
 export interface PublishedPort {
@@ -35,6 +35,15 @@ export function gpuDemand(services: readonly ExportService[]): number | 'all' | 
 export function startPeriod(source: ExportSource): string {
   return `${Math.max(1, Math.ceil(longestStart(source.services) / 60_000))}m`;
 }
+
+/** Reports about the first service that asks for GPUs, with `wish` the first that asks for `all`. */
+export function reportGpus({ services }: ExportSource, remark: Remark, reporter: Reporter, wish?: 'all'): void {
+  const user = services.find(({ config: { gpus } }) => gpus !== null && (wish === undefined || gpus.wish === wish));
+  if (user !== undefined) reporter.add(['services', user.key, 'gpus'], `\`gpus\` of ${user.key}`, remark);
+}
+
+/** The fields whose values an output for one engine of containers repeats. */
+export const ENGINE_FIELDS = ['port', 'ports', 'gpus', 'stop_timeout', 'start_timeout', 'replicas'] as const;
 
 /** Reports each value that the output repeats from one of the fields and that a variable of the container may change. */
 export function reportRepeated(source: ExportSource, fields: readonly string[], reporter: Reporter): void {
