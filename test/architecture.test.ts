@@ -142,7 +142,7 @@ const importsOf = new Map(
   }),
 );
 
-test('no file imports itself, over whatever way', () => {
+test('no file imports itself, directly or through other files', () => {
   const known = new Set<string>();
   const circles: string[] = [];
   const follow = (path: string, way: readonly string[]): void => {

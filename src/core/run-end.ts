@@ -72,6 +72,17 @@ function isLikeBackground({ cause, exit, lasted }: Ended): boolean {
   return isOwn && exit?.kind === 'code' && exit.code === 0 && lasted < BACKGROUND_WITHIN;
 }
 
+/** Ends a run that never had a main process: its start has failed, or was stopped before. `since`: when the start began. */
+export function endUnspawned(
+  plan: ServicePlan,
+  service: Service,
+  since: Millis,
+  cause: Cause,
+  context: StepContext,
+): ServiceStep {
+  return endRun(plan, service, { cause, exit: null, since, exitAt: context.now, readyAt: null }, [], context);
+}
+
 /** Ends a run of which no process is left: completed, failed, stopped, or backoff before the next run. */
 export function endRun(
   plan: ServicePlan,

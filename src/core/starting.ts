@@ -20,7 +20,7 @@ import {
   NO_PROBING,
   type Probed,
 } from './probing.ts';
-import { endRun } from './run-end.ts';
+import { endUnspawned } from './run-end.ts';
 import {
   type RunningState,
   type Service,
@@ -106,10 +106,11 @@ export function onGpusRead(
     }
     case 'timeout': {
       const message = `GPU memory was not given back within ${renderDuration(gpus.freeTimeout)}: ${decision.why}`;
-      return fail(plan, service, state, { kind: 'not-started', step: 'gpus', message, code: 1 }, context);
+      return endUnspawned(plan, service, state.since, { kind: 'not-started', step: 'gpus', message, code: 1 }, context);
     }
     case 'lost':
-      if (gpus.onLost === 'exit') return fail(plan, service, state, { kind: 'gpu-lost', why: decision.why }, context);
+      if (gpus.onLost === 'exit')
+        return endUnspawned(plan, service, state.since, { kind: 'gpu-lost', why: decision.why }, context);
       return proceed(service.memory, [{ event: 'gpu-lost', why: decision.why }]);
     default:
       return decision satisfies never;
@@ -118,17 +119,6 @@ export function onGpusRead(
 
 function memoryNotice(about: MemoryNotice): ServiceNotice {
   return { event: 'gpu-memory', about };
-}
-
-function fail(
-  plan: ServicePlan,
-  service: Service,
-  state: StartingState,
-  cause: Cause,
-  context: StepContext,
-): ServiceStep {
-  const over = { cause, exit: null, since: state.since, exitAt: context.now, readyAt: null };
-  return endRun(plan, service, over, [], context);
 }
 
 /** `before_start` is over: spawns the program, or the start has failed. */
@@ -145,7 +135,7 @@ export function endFirstHook(
   const cause: Cause = { kind: 'not-started', step: 'before_start', message, code: event.code };
   if (!context.ending && isLikeAStop({ kind: 'code', code: event.code }))
     return holdBack(service, state, cause, context);
-  return fail(plan, service, state, cause, context);
+  return endUnspawned(plan, service, state.since, cause, context);
 }
 
 /** `after_ready` is over. The service stays ready even if the hook failed. */
@@ -177,8 +167,7 @@ export function onSpawnFailed(
   const asked = state.id === 'stopping' && state.cause.kind === 'asked';
   const { step, message, code } = failure;
   const cause: Cause = asked ? { kind: 'asked' } : { kind: 'not-started', step, message, code };
-  const over = { cause, exit: null, since: state.since, exitAt: context.now, readyAt: null };
-  return endRun(plan, service, over, [], context);
+  return endUnspawned(plan, service, state.since, cause, context);
 }
 
 export function onProbeEvent(

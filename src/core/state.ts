@@ -120,7 +120,7 @@ export interface ServiceStep {
   readonly notices: readonly ServiceNotice[];
 }
 
-/** What the step of a service needs to know of the world. */
+/** The part of the world that the step of a service depends on. */
 export interface StepContext {
   readonly now: Millis;
   /** Seed of this service's jitter. */

@@ -8,7 +8,7 @@ import type { ServiceEffect, ServiceEvent } from './event.ts';
 import type { ServiceNotice } from './notice.ts';
 import { type Cause, drainTime, type Exit, HELD, isHeldBack, LEFTOVER_GRACE } from './policy.ts';
 import type { HookName, LeftoverProcess } from './run.ts';
-import { endRun } from './run-end.ts';
+import { endRun, endUnspawned } from './run-end.ts';
 import {
   assertNever,
   type DrainProgress,
@@ -136,8 +136,7 @@ function stopPrelude(
   context: StepContext,
 ): ServiceStep {
   if (state.prelude?.id === 'hook') return killFirstHook(service, state, cause, context);
-  const over = { cause, exit: null, since: state.since, exitAt: context.now, readyAt: null };
-  const result = endRun(plan, service, over, [], context);
+  const result = endUnspawned(plan, service, state.since, cause, context);
   return { ...result, effects: [{ type: 'abandon-probe' }, ...result.effects] };
 }
 

@@ -154,7 +154,7 @@ describe('the token', () => {
 });
 
 describe('without a token', () => {
-  test('every user of this machine may read, and nobody may change anything', () => {
+  test('every user of this machine may read, and no user may change a service', () => {
     expect(refused({}, { target: '/v1/status' })).toBe(null);
     expect(refused({}, { method: 'HEAD', target: '/' })).toBe(null);
     for (const target of ['/v1/stop', '/v1/services/a/exec', '/group/g/stop', '/', '/healthz'])

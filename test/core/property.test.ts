@@ -9,6 +9,7 @@ import { service } from '../helpers/plans.ts';
 import {
   behaviours,
   clocks,
+  type Disturbance,
   disturbances,
   HORIZON,
   obedient,
@@ -72,20 +73,30 @@ function tell(simulator: Simulator, act: () => void): void {
   }
 }
 
+/** Plays a story with its disturbances up to HORIZON, then stops it and plays to its end. */
+function playToEnd(
+  simulator: Simulator,
+  startAt: Millis,
+  stopTimeout: Millis,
+  disturbances: readonly Disturbance[],
+): Simulator {
+  for (const { at, act } of disturbances) simulator.at(startAt + at, () => act(simulator));
+  tell(simulator, () => {
+    simulator
+      .begin()
+      .until(startAt + HORIZON)
+      .stop();
+    if (simulator.code === null) simulator.untilEnd(stopTimeout + 600);
+  });
+  return simulator;
+}
+
 test(
   'no plan, no service and no signal can break an invariant of the supervisor',
   () => {
     check(
       fc.property(plans, runsOf(behaviours), disturbances, clocks, (plan, runs, disturbances, clock) => {
-        const simulator = simulatorOf(plan, runs, clock);
-        for (const { at, act } of disturbances) simulator.at(clock.startAt + at, () => act(simulator));
-        tell(simulator, () => {
-          simulator
-            .begin()
-            .until(clock.startAt + HORIZON)
-            .stop();
-          if (simulator.code === null) simulator.untilEnd(plan.stopTimeout + 600);
-        });
+        playToEnd(simulatorOf(plan, runs, clock), clock.startAt, plan.stopTimeout, disturbances);
       }),
       RUNS,
     );
@@ -123,18 +134,8 @@ test(
   () => {
     check(
       fc.property(plans, runsOf(behaviours), disturbances, clocks, (plan, runs, disturbances, { renews, ...clock }) => {
-        const play = (diesAfter: number) => {
-          const simulator = simulatorOf(plan, runs, { ...clock, diesAfter });
-          for (const { at, act } of disturbances) simulator.at(clock.startAt + at, () => act(simulator));
-          tell(simulator, () => {
-            simulator
-              .begin()
-              .until(clock.startAt + HORIZON)
-              .stop();
-            if (simulator.code === null) simulator.untilEnd(plan.stopTimeout + 600);
-          });
-          return simulator;
-        };
+        const play = (diesAfter: number) =>
+          playToEnd(simulatorOf(plan, runs, { ...clock, diesAfter }), clock.startAt, plan.stopTimeout, disturbances);
         const whole = play(0);
         const expected = outcomeOf(whole);
         // Every event of a short story, and some of a long one.

@@ -218,7 +218,7 @@ const events: fc.Arbitrary<ServiceEvent> = fc.oneof(
   }),
 );
 
-type Disturbance = { readonly at: Millis; readonly act: (simulator: Simulator) => void };
+export type Disturbance = { readonly at: Millis; readonly act: (simulator: Simulator) => void };
 
 /** Events of runs that are over or never were, and results of attempts that were never made. */
 const noise: fc.Arbitrary<Disturbance['act']> = fc

@@ -1,5 +1,5 @@
-// What an engine needs to know of a container that has svc-super and all services in it: ports, GPUs, times and the
-// findings about them. services.yaml itself goes into the image unchanged, so that nothing of it is lost.
+// The settings of an engine for one container with svc-super and all services: ports, GPUs, times and the findings about
+// them. services.yaml goes into the image unchanged, so no setting in it is lost.
 import { isAbsolute, resolve } from '../../paths.ts';
 import { CONFIG_FILE, CONFIG_FOLDER } from './format.ts';
 import { longestStart } from './order.ts';

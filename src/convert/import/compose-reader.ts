@@ -66,7 +66,7 @@ export class Outside {
   }
 }
 
-/** What a service needs to know of the rest of the file. */
+/** The parts of the file that the import of each service reads. */
 export interface ComposeContext {
   readonly report: Report;
   readonly images: readonly ImageConfig[];

@@ -85,7 +85,7 @@ function chain(words: readonly string[]): S6Command | null {
   return { command: rest.map(literal), user, cwd, env: {}, note: null };
 }
 
-/** A shell script of nothing but settings and one `exec` at its end; null: it is more than that. */
+/** A shell script that contains only settings and one `exec` at its end; null: it contains more. */
 function shellCommand(text: string): S6Command | null {
   const lines = text
     .replace(/^#!.*\n/, '')

@@ -15,7 +15,7 @@ import {
   readPairs,
 } from './supervisord-values.ts';
 
-/** What a program needs to know of the rest of the file. */
+/** The parts of the file that the import of each program reads. */
 export interface ProgramContext {
   readonly report: Report;
   readonly names: Names;
