@@ -18,13 +18,18 @@ export type NosanaPort = number | { readonly port: number; readonly health_check
 
 const OK = 200;
 
-/** Whether a health check can ask what a probe asks: HTTP on a port of the service itself. */
-const isOwnPort = (probe: Probe, { config }: ExportService): probe is HttpProbe =>
-  probe.kind === 'http' && probe.socket === null && probe.scheme === 'http' && config.ports.includes(probe.port);
+/** The methods of a health check. */
+const METHODS: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'DELETE']);
+
+/** The probe if a health check can send its request: HTTP, with one of the methods, to a port of the service itself. */
+function checkable(probe: Probe, { config }: ExportService): HttpProbe | null {
+  if (probe.kind !== 'http' || probe.socket !== null || probe.scheme !== 'http') return null;
+  return config.ports.includes(probe.port) && METHODS.has(probe.method) ? probe : null;
+}
 
 /** Whether what waits for the service to be ready waits for that: it has no probe, or one that becomes a health check. */
 export const isChecked = (service: ExportService): boolean =>
-  service.ready.length === 0 || service.ready.some((probe) => isOwnPort(probe, service));
+  service.ready.length === 0 || service.ready.some((probe) => checkable(probe, service) !== null);
 
 /** The ports of a service with the health checks of its `ready` probes. Reports what a check leaves out. */
 export function exposePorts(
@@ -34,11 +39,15 @@ export function exposePorts(
   reporter: Reporter,
 ): readonly NosanaPort[] {
   const { config, ready, key } = service;
-  const checks = ready.flatMap((probe, index) => {
+  const checks = ready.flatMap((given, index) => {
     const path = ['services', key, 'ready', index];
     const what = `\`ready\` of ${key}`;
-    if (!isOwnPort(probe, service)) {
-      const why = `Nosana has health checks for HTTP on the service's own ports only, not this \`${probe.kind}\` probe`;
+    const probe = checkable(given, service);
+    if (probe === null) {
+      const why =
+        given.kind === 'http' && !METHODS.has(given.method)
+          ? `Nosana has health checks with the methods ${[...METHODS].join(', ')} only, not ${given.method}`
+          : `Nosana has health checks for HTTP on the service's own ports only, not this \`${given.kind}\` probe`;
       if (!isWhole)
         reporter.add(path, what, lost(why, 'give the service an HTTP path that answers 200 when it is ready'));
       return [];

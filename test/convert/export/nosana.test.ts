@@ -19,6 +19,15 @@ async function nosana(file: object | string, perService = false) {
   return { job, find, report: report.join('\n') };
 }
 
+test('a probe with a method that a health check cannot have is reported, and no health check is made of it', async () => {
+  const web = { command: 'web', ports: [80], ready: { http: { port: 80, method: 'HEAD' } } };
+  for (const perService of [true, false]) {
+    const { job, report } = await nosana({ services: { web } }, perService);
+    expect(job.ops.map(({ args }) => args.expose)).toEqual([[80]]);
+    if (perService) expect(report).toContain('the methods GET, POST, PUT, DELETE only, not HEAD');
+  }
+});
+
 test('the example of vLLM and Open WebUI is the job of the guide', async () => {
   const [, text = ''] = EXAMPLES.find(([name]) => name === 'vllm-open-webui') ?? [];
   const { job } = await nosana(text);
