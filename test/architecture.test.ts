@@ -155,6 +155,23 @@ test('no file imports itself, directly or through other files', () => {
   expect(circles).toEqual([]);
 });
 
+/** The names that a file exports. What it only passes on from another file is that file's. */
+function exportsOf(code: string): readonly string[] {
+  const declared =
+    /^export (?:declare )?(?:async )?(?:abstract )?(?:function\*?|const|let|class|interface|type|enum) +(\w+)/gm;
+  return [...new Set([...code.matchAll(declared)].map(([, name = '']) => name))];
+}
+
+test('no two files export one name', () => {
+  const homes = new Map<string, string[]>();
+  for (const { path, code } of files)
+    for (const name of exportsOf(code)) homes.set(name, [...(homes.get(name) ?? []), path]);
+  const twice = [...homes]
+    .filter(([, paths]) => paths.length > 1)
+    .map(([name, paths]) => `${name}: ${paths.join(', ')}`);
+  expect(twice).toEqual([]);
+});
+
 test('every file opens with a comment that says what it owns, and none is longer than 500 lines', () => {
   const breaches = files.flatMap(({ path, text }) => [
     ...(/^(#!.*\n)?(\/\/|\/\*)/.test(text) ? [] : [`${path} opens without a comment`]),

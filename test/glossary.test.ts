@@ -1,14 +1,12 @@
 // Holds the glossary of ARCHITECTURE.md: terms that were given up do not come back in src/, native/, test/, docs/ or the
-// documents at the root. test/glossary-left.txt lists the files in which such a term still occurs, one `term: file` a line.
-// That list may only get shorter: `SVC_TEST_PRUNE=1 npm test -- glossary` removes the lines that are no longer true.
+// documents at the root.
 import { expect, test } from 'bun:test';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 const ROOT = join(import.meta.dir, '..');
-const LEFT = join(import.meta.dir, 'glossary-left.txt');
-/** These two name the terms. */
-const NAMES_THEM = ['test/glossary.test.ts', 'test/glossary-left.txt'];
+/** This file names the terms. */
+const NAMES_THEM = 'test/glossary.test.ts';
 /** Folders of files that others wrote, or that were built. */
 const NOT_OURS = ['node_modules', 'packages', 'prebuilt', 'corpus'];
 const TEXT = /\.(?:[ch]|html|js|md|pl|py|sh|ts|ya?ml)$/;
@@ -55,7 +53,7 @@ function* filesOf(folder: string): Generator<string> {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
       if (!NOT_OURS.includes(entry.name)) yield* filesOf(path);
-    } else if (entry.isFile() && TEXT.test(path) && !NAMES_THEM.includes(path)) yield path;
+    } else if (entry.isFile() && TEXT.test(path) && path !== NAMES_THEM) yield path;
   }
 }
 
@@ -76,17 +74,8 @@ function findAll(): string[] {
   return found.sort();
 }
 
-const found = findAll();
-const left = readFileSync(LEFT, 'utf8').split('\n').filter(Boolean);
-
 test('a term that was given up does not come back', () => {
-  expect(found.filter((line) => !left.includes(line))).toEqual([]);
-});
-
-test('the list of files that still have one gets shorter with them (SVC_TEST_PRUNE=1 removes these lines)', () => {
-  const stale = left.filter((line) => !found.includes(line));
-  if (process.env.SVC_TEST_PRUNE !== '1') expect(stale).toEqual([]);
-  else if (stale.length > 0) writeFileSync(LEFT, `${left.filter((line) => found.includes(line)).join('\n')}\n`);
+  expect(findAll()).toEqual([]);
 });
 
 test('the glossary names each term that was given up', () => {

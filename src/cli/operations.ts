@@ -118,7 +118,11 @@ export function readDuration(value: string | boolean | undefined): number | null
   return parsed.ok ? parsed.value : parsed.suggestion;
 }
 
-export async function sendSignal(context: CommandContext, { positionals }: GivenFlags, usage: string): Promise<number> {
+export async function signalServices(
+  context: CommandContext,
+  { positionals }: GivenFlags,
+  usage: string,
+): Promise<number> {
   const [name, ...wanted] = positionals;
   if (name === undefined || wanted.length === 0)
     return reportUsage(context, 'signal needs a signal and service names', usage);

@@ -80,7 +80,7 @@ const TABLE = {
     example: 'svc-super signal HUP nginx',
     completes: 'services',
     flags: {},
-    run: async (context, given) => (await import('./operations.ts')).sendSignal(context, given, SIGNAL),
+    run: async (context, given) => (await import('./operations.ts')).signalServices(context, given, SIGNAL),
   },
   exec: {
     summary: 'run a command with the environment, user and folder of a service, with standard input or a terminal',

@@ -1,7 +1,6 @@
-// The routes that change something: start, stop, restart, signal, reload, exec; of services, of groups, and with the paths of
-// Nosana's node. Each validates its request before it calls the supervisor.
+// The routes that change something: start, stop, restart, signal, reload, exec; of services and of groups. Each validates its
+// request before it calls the supervisor.
 import type { Operation } from '../core/event.ts';
-import { isGlob, matchServices } from '../plan/names.ts';
 import { type ApiRequest, type ApiResponse, type ApiSource, type Parameter, type Route, refuse } from './api.ts';
 import { type Selector, select } from './selection.ts';
 import type { ExecInput, ExecRequest } from './source.ts';
@@ -9,7 +8,8 @@ import type { Lines } from './streams.ts';
 import type { WireService } from './wire.ts';
 
 export const SERVICE_NAME: Parameter = { in: 'path', type: 'string', summary: 'the name of a service', required: true };
-const KEYED: Readonly<Record<string, Parameter>> = {
+/** The header of every request that changes something. */
+export const KEYED: Readonly<Record<string, Parameter>> = {
   'Idempotency-Key': {
     in: 'header',
     type: 'string',
@@ -24,7 +24,7 @@ function isStrings(value: unknown): value is readonly string[] {
 }
 
 /** Requests an operation on existing services. The response does not wait for its effect; `wait` does. */
-function operate(source: ApiSource, operation: Operation, selector: Selector, key: string | null): ApiResponse {
+export function operate(source: ApiSource, operation: Operation, selector: Selector, key: string | null): ApiResponse {
   const { services, phase } = source.snapshot();
   const selected = select(selector, services, 'error');
   if (!selected.ok) return refuse(isEmptySelector(selector) ? 400 : 404, selected.error);
@@ -47,7 +47,8 @@ function isEmptySelector({ names, group, all }: Selector): boolean {
   return names.length === 0 && group === undefined && all !== true;
 }
 
-const ACCEPTED = {
+/** Responses to a request for an operation. */
+export const ACCEPTED = {
   202: 'accepted: `services` are the services meant',
   404: 'there is no such service',
   409: 'not possible in the current state',
@@ -221,64 +222,6 @@ function runCommand(source: ApiSource, service: string, command: Pick<ExecReques
   };
 }
 
-const FOUR_STATES: Readonly<Record<string, string>> = {
-  pending: 'pending',
-  starting: 'pending',
-  backoff: 'pending',
-  ready: 'running',
-  unready: 'running',
-  stopping: 'running',
-  failed: 'failed',
-};
-
-/** The four states of Nosana: pending, running, completed, failed. A stop by the operator is not a failure. */
-function nosanaState(state: WireService['state']): string {
-  return FOUR_STATES[state] ?? 'completed';
-}
-
-const OPS: Route = {
-  method: 'GET',
-  path: '/ops',
-  summary: 'Every service and one of four states: pending, running, completed, failed',
-  responses: { 200: 'an object of names' },
-  respond: (source) => ({
-    status: 200,
-    body: Object.fromEntries(source.snapshot().services.map(({ name, state }) => [name, nosanaState(state)])),
-  }),
-};
-
-const GROUP: Parameter = { in: 'path', type: 'string', summary: 'the name of a group', required: true };
-const OP: Parameter = { in: 'path', type: 'string', summary: 'the name of a service', required: true };
-
-function groupRoute(operation: 'stop' | 'restart'): Route {
-  return {
-    method: 'POST',
-    path: `/group/{group}/${operation}`,
-    summary: `Requests the ${operation} of all members of a group`,
-    params: { group: GROUP, ...KEYED },
-    responses: { ...ACCEPTED, 404: 'there is no such group' },
-    respond: (source, { params, key }) => operate(source, operation, { names: [], group: params.group ?? '' }, key),
-  };
-}
-
-function groupMemberRoute(operation: 'stop' | 'restart'): Route {
-  return {
-    method: 'POST',
-    path: `/group/{group}/operation/{op}/${operation}`,
-    summary: `Requests the ${operation} of one member of a group`,
-    params: { group: GROUP, op: OP, ...KEYED },
-    responses: { ...ACCEPTED, 404: 'there is no such service in that group' },
-    respond: (source, { params, key }) => {
-      const { group = '', op = '' } = params;
-      const found = matchServices(op, source.snapshot().services).some(
-        (service) => !isGlob(op) && service.group === group,
-      );
-      if (!found) return refuse(404, `there is no ${op} in group ${group}`);
-      return operate(source, operation, { names: [op] }, key);
-    },
-  };
-}
-
 export const OPERATIONS: readonly Route[] = [
   oneRoute('start'),
   oneRoute('stop'),
@@ -289,9 +232,4 @@ export const OPERATIONS: readonly Route[] = [
   manyRoute('stop'),
   manyRoute('restart'),
   RELOAD,
-  OPS,
-  groupRoute('stop'),
-  groupRoute('restart'),
-  groupMemberRoute('stop'),
-  groupMemberRoute('restart'),
 ];

@@ -2,6 +2,7 @@
 // documentation are generated from it.
 import { allEdges } from '../plan/stages.ts';
 import { type ApiRequest, type ApiResponse, type ApiSource, type Route, refuse, type StatusBody } from './api.ts';
+import { NOSANA_ROUTES } from './compat/nosana.ts';
 import { LogFeed } from './follow.ts';
 import { findService, OPERATIONS, SERVICE_NAME } from './operations.ts';
 import { select } from './selection.ts';
@@ -237,4 +238,5 @@ export const ROUTES: readonly Route[] = [
   TIMELINE,
   GRAPH,
   ...OPERATIONS,
+  ...NOSANA_ROUTES,
 ];

@@ -6,10 +6,10 @@ import { PROBE } from '../config/probe-schema.ts';
 import { BACKOFF, LOG, LOG_FILE, RESTART, SERVICE, STOP, TOP } from '../config/schema.ts';
 import { printable } from '../text.ts';
 import {
-  entriesOf,
   isMap,
   type Line,
   type MapForm,
+  pairsOf,
   type Value,
   type ValueMap,
   writeEntry,
@@ -27,7 +27,7 @@ export interface ServiceDraft {
 }
 
 /** A services.yaml that is being made. Values are as they are written in the file: `${X}` is a reference. */
-export interface ServicesDraft {
+export interface FileDraft {
   /** Comment lines at the top, without `#`. */
   comments: string[];
   top: Record<string, Value | undefined>;
@@ -41,7 +41,7 @@ export interface WrittenServices {
 }
 
 /** An empty file. */
-export function makeDraft(...comments: readonly string[]): ServicesDraft {
+export function makeDraft(...comments: readonly string[]): FileDraft {
   return { comments: [...comments], top: {}, services: [] };
 }
 
@@ -61,7 +61,7 @@ const NESTED: Readonly<Record<string, Fields>> = {
 };
 
 /** Prints the file. Fields with their default value are left out, unless `defaults` gives another one. */
-export function writeServicesYaml({ comments, top, services }: ServicesDraft): WrittenServices {
+export function writeServicesYaml({ comments, top, services }: FileDraft): WrittenServices {
   const lines: Line[] = comments.map((text) => comment([], text, 0));
   const defaults = top.defaults !== undefined && isMap(top.defaults) ? top.defaults : {};
   for (const key of Object.keys(TOP)) {
@@ -104,7 +104,7 @@ function comment(path: readonly string[], text: string, indent: number): Line {
 
 /** Variables and limits of one service stand below each other. */
 function formOf(key: string, value: Value): MapForm {
-  return key === 'env' && isMap(value) && entriesOf(value).length > 1 ? 'block' : 'flow';
+  return key === 'env' && isMap(value) && pairsOf(value).length > 1 ? 'block' : 'flow';
 }
 
 function isDefault(table: Fields, key: string, value: Value): boolean {
@@ -123,7 +123,7 @@ function tidy(key: string, value: Value): Value | undefined {
   if (key === 'hooks' && isMap(lean)) return tidyHooks(lean);
   if (key === 'env_file' && Array.isArray(lean) && lean.length === 1) return lean[0] as Value;
   if (!isMap(lean)) return lean;
-  const keys = entriesOf(lean).map(([one]) => one);
+  const keys = pairsOf(lean).map(([one]) => one);
   if (keys.length === 0 && NESTED[key] !== undefined) return undefined;
   if (key === 'stop' && keys.length === 1 && lean.signal !== undefined) return lean.signal;
   return lean;
@@ -131,7 +131,7 @@ function tidy(key: string, value: Value): Value | undefined {
 
 /** A hook that is only a command is written as one. */
 function tidyHooks(hooks: ValueMap): ValueMap {
-  const tidied = entriesOf(hooks).map(([key, hook]): [string, Value] => {
+  const tidied = pairsOf(hooks).map(([key, hook]): [string, Value] => {
     const only = isMap(hook) && Object.keys(hook).length === 1 ? hook.command : undefined;
     return [key, only ?? hook];
   });
@@ -145,7 +145,7 @@ function withoutDefaults(path: string, value: Value): Value {
   const others = Object.keys(value).filter((key) => !Object.hasOwn(table, key));
   const kept = [...ordered, ...others].flatMap((key): [string, Value][] => {
     const inner = withoutDefaults(`${path}.${key}`, value[key] as Value);
-    const isEmpty = isMap(inner) && entriesOf(inner).length === 0 && NESTED[`${path}.${key}`] !== undefined;
+    const isEmpty = isMap(inner) && pairsOf(inner).length === 0 && NESTED[`${path}.${key}`] !== undefined;
     return isEmpty || (isDefault(table, key, inner) && key !== 'policy') ? [] : [[key, inner]];
   });
   return Object.fromEntries(kept);

@@ -8,7 +8,7 @@ export function sourceOf({ path, text }: { readonly path: string; readonly text:
 }
 
 /** The lines of a text without their newlines, and the offset of each. */
-export function linesOf({ text, lines }: Source): readonly { readonly text: string; readonly start: number }[] {
+export function sourceLines({ text, lines }: Source): readonly { readonly text: string; readonly start: number }[] {
   return lines.map((start, index) => ({ text: text.slice(start, (lines[index + 1] ?? text.length + 1) - 1), start }));
 }
 

@@ -14,7 +14,7 @@ const WIDTH = 110;
 export const isMap = (value: Value): value is ValueMap => typeof value === 'object' && !Array.isArray(value);
 
 /** The entries of a map that are written. */
-export function entriesOf(map: ValueMap): readonly (readonly [string, Value])[] {
+export function pairsOf(map: ValueMap): readonly (readonly [string, Value])[] {
   return Object.entries(map).flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const]));
 }
 
@@ -65,7 +65,7 @@ function flow(value: Value): string | null {
     const items = (value as readonly Value[]).map(flow);
     return items.includes(null) ? null : `[${items.join(', ')}]`;
   }
-  const pairs = entriesOf(value).map(([key, one]) => {
+  const pairs = pairsOf(value).map(([key, one]) => {
     const text = flow(one);
     return text === null ? null : `${writeKey(key)}: ${text}`;
   });
@@ -106,11 +106,11 @@ export function writeEntry(path: readonly string[], value: Value, indent: number
     return [one(`${head} ${mark}`), ...lines.map((line) => one(line === '' ? '' : `${pad}  ${line}`))];
   }
   if (typeof value !== 'object') return [one(`${head} ${writeScalar(value)}`)];
-  const empty = isMap(value) ? entriesOf(value).length === 0 : (value as readonly Value[]).length === 0;
+  const empty = isMap(value) ? pairsOf(value).length === 0 : (value as readonly Value[]).length === 0;
   const text = form === 'flow' || empty ? writeFlow(value, WIDTH - head.length) : null;
   if (text !== null) return [one(`${head} ${text}`)];
   if (isMap(value)) {
-    return [one(head), ...entriesOf(value).flatMap(([key, item]) => writeEntry([...path, key], item, indent + 2))];
+    return [one(head), ...pairsOf(value).flatMap(([key, item]) => writeEntry([...path, key], item, indent + 2))];
   }
   return [one(head), ...(value as readonly Value[]).flatMap((item) => writeItem(path, item, indent + 2))];
 }
@@ -129,6 +129,6 @@ function writeItem(path: readonly string[], item: Value, indent: number): Line[]
   const text = writeFlow(item, WIDTH - indent - 2);
   if (text !== null) return [{ text: `${pad}- ${text}`, path }];
   if (!isMap(item)) return [{ text: `${pad}- ${flow(item) ?? JSON.stringify(item)}`, path }];
-  const lines = entriesOf(item).flatMap(([key, one]) => writeEntry([...path, key], one, indent + 2));
+  const lines = pairsOf(item).flatMap(([key, one]) => writeEntry([...path, key], one, indent + 2));
   return lines.map(({ text: line }, index) => ({ text: index === 0 ? `${pad}- ${line.trimStart()}` : line, path }));
 }

@@ -61,7 +61,7 @@ export function notifyAll(notice: GlobalNotice): StepChange {
 }
 
 /** Sends a signal to the main process of a run. */
-export function sendSignal(service: string, run: number, signal: SignalName): StepChange {
+export function signalEffect(service: string, run: number, signal: SignalName): StepChange {
   const effect = { type: 'signal', signal, to: 'main', continues: false } as const;
   return { type: 'effect', effect: { type: 'service', service, run, effect } };
 }

@@ -3,7 +3,7 @@
 // pending.
 import type { Edge, Millis, ServicePlan, SignalName } from '../plan/plan.ts';
 import { choicesOf } from './barriers.ts';
-import { type Changes, notify, type StepView, sendSignal } from './changes.ts';
+import { type Changes, notify, type StepView, signalEffect } from './changes.ts';
 import type { Operation } from './event.ts';
 import { hasMain, type Service } from './state.ts';
 import { holds } from './waits.ts';
@@ -30,7 +30,7 @@ export function* requestSignal({ services }: StepView, signal: SignalName, names
     const service = services.has(name) ? services.get(name) : null;
     if (service === null || !hasMain(service.state)) continue;
     yield notify(name, { event: 'signal-asked', signal });
-    yield sendSignal(name, service.run, signal);
+    yield signalEffect(name, service.run, signal);
   }
 }
 
@@ -42,7 +42,7 @@ export function* forwardSignal({ services, phase }: StepView, signal: SignalName
   });
   for (const { name, sent } of takers) {
     const { state, run } = services.get(name);
-    if (hasMain(state)) yield sendSignal(name, run, sent);
+    if (hasMain(state)) yield signalEffect(name, run, sent);
   }
   if (takers.length === 0 && signal === 'SIGHUP' && phase.id === 'running')
     yield { type: 'effect', effect: { type: 'reload' } };

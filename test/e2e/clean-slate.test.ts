@@ -209,18 +209,18 @@ test('processes of other services and foreign processes are not touched', async 
 test('a foreign process in the namespace outlives the supervisor', async () => {
   await using run = await up({ services: { a: played() } }, { pid1: false });
   const init = run.init;
-  await init.spawn('stranger', { session: true });
-  const stranger = await run.puppet('stranger');
-  await stranger.trap('TERM', 'HUP', 'INT', 'QUIT', 'CONT');
+  await init.spawn('other', { session: true });
+  const other = await run.puppet('other');
+  await other.trap('TERM', 'HUP', 'INT', 'QUIT', 'CONT');
   const main = await run.puppet('a');
   await main.spawn('child', { daemon: true });
   await run.puppet('child');
   run.kill(main.pid);
   await run.ends(137);
-  expect(run.ps().map(({ pid }) => pid)).toEqual([stranger.pid]);
-  expect(await stranger.caught()).toEqual([]);
-  await stranger.exit(0);
-  await run.reaped(stranger.pid);
+  expect(run.ps().map(({ pid }) => pid)).toEqual([other.pid]);
+  expect(await other.caught()).toEqual([]);
+  await other.exit(0);
+  await run.reaped(other.pid);
 });
 
 test('orphans of any process are reaped at once, and no exit status of a service is lost', async () => {

@@ -8,7 +8,7 @@ import { isRoot, type Run, until, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
-const STRANGER = 65_534;
+const OTHER_USER = 65_534;
 const command = 'echo "$NOTIFY_SOCKET" > address; exec sleep 1000';
 
 async function begin(): Promise<{ readonly run: Run; readonly sender: DatagramSender }> {
@@ -54,14 +54,14 @@ describe.skipIf(!isRoot)('a notify socket', () => {
     sender.close();
   });
 
-  test('ignores truncated messages, and messages of a stranger', async () => {
+  test('ignores truncated messages, and messages of another user', async () => {
     const { run, sender } = await begin();
     await using _ = run;
     // Cut off after 8,192 bytes, its last line would be READY=1.
     const long = Buffer.from(`${'x'.repeat(8_184)}\nREADY=1234`);
     expect(long.subarray(0, 8_192).toString().endsWith('\nREADY=1')).toBe(true);
     sender.send(long, 0);
-    sender.send(Buffer.from('READY=1'), STRANGER);
+    sender.send(Buffer.from('READY=1'), OTHER_USER);
     await read(run, sender);
     expect((await run.service('told')).state).toBe('starting');
     sender.send(Buffer.from(`${'x'.repeat(8_184)}\nREADY=1`), 0);

@@ -219,10 +219,10 @@ test('output of leftover processes during the clean-up is not lost', async () =>
   await kid.trap('TERM');
   await a.exit(0);
   await kid.signalled('SIGTERM');
-  await kid.write(1, 'my last words');
+  await kid.write(1, 'my last line');
   await kid.exit(0);
   await run.ends(0);
-  await run.line(/^a +\| my last words$/);
+  await run.line(/^a +\| my last line$/);
 });
 
 test('a stalled reader slows the services down, and nothing else: status, signals, reaping, and no byte is lost', async () => {

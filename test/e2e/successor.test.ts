@@ -303,14 +303,14 @@ test('the post-mortem contains output from before the supervisor died', async ()
   await using run = await up({ services: { a: played() } });
   const a = await run.puppet('a');
   await run.state('a', 'ready');
-  await a.print('the last words');
-  await run.line(/the last words/);
-  await until('PID 1 to have it', () => holds(run.outerPid, 'the last words'));
+  await a.print('the final line');
+  await run.line(/the final line/);
+  await until('PID 1 to have it', () => holds(run.outerPid, 'the final line'));
   await replace(run);
   await replace(run);
   await a.exit(9);
   await run.ends(9);
-  expect(run.lines.filter((line) => line.includes('the last words')).length).toBe(2);
+  expect(run.lines.filter((line) => line.includes('the final line')).length).toBe(2);
 });
 
 test('a stop does not wait for a supervisor that does not respond', async () => {

@@ -236,10 +236,10 @@ test('at the process limit the exit of a service ends everything with its code, 
   await using run = await up({ services: { hog: played(), main: played() } }, { before: limit.before });
   const [hog, main] = await Promise.all([run.puppet('hog'), run.puppet('main')]);
   await useUp(hog);
-  await main.print('my last words');
+  await main.print('my last line');
   await main.exit(7);
   await run.line(/svc-super \| error: main exited with code 7/);
-  await run.line(/svc-super \| error: {3}my last words/);
+  await run.line(/svc-super \| error: {3}my last line/);
   await run.ends(7);
 });
 

@@ -3,7 +3,7 @@
 // a driver that is lost. Prints a table of figures; ends with 1 when one check fails, with 69 where there is no GPU to try
 // it on.
 //
-//   npm run test:gpu [-- --restarts N] [-- --only found,placement,restarts,stop,stranger,neighbour,drain,lost-before,lost-while]
+//   npm run test:gpu [-- --restarts N] [-- --only found,placement,restarts,stop,outsider,neighbour,drain,lost-before,lost-while]
 //   ... -- --stand-in   tries the test itself, without a GPU: nothing that it prints then is a figure
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ interface Row {
 const { values } = parseArgs({
   options: {
     restarts: { type: 'string', default: '20' },
-    only: { type: 'string', default: 'found,placement,restarts,stop,stranger,neighbour,drain,lost-before,lost-while' },
+    only: { type: 'string', default: 'found,placement,restarts,stop,outsider,neighbour,drain,lost-before,lost-while' },
     'stand-in': { type: 'boolean', default: false },
   },
 });
@@ -205,21 +205,21 @@ const CHECKS: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   },
 
   /** Memory that a process outside of all services takes meanwhile: the next run is refused, and told who has it. */
-  stranger: async () => {
+  outsider: async () => {
     const gpus = { count: 1, free_timeout: '6s' };
     const restart = { policy: 'always', backoff: { initial: '1ms', max: '1ms' } };
     const engine = { command: holder('serve', 4_096), gpus, restart };
     return during({ engine }, async (run) => {
       await run.line(/holding/);
-      const stranger = run.beside(holder('take', 4_096));
+      const outsider = run.beside(holder('take', 4_096));
       try {
-        await stranger.taken;
+        await outsider.taken;
         process.kill(await run.pid('engine'), 'SIGKILL');
         const [line] = await run.line(/could not be started: .*in use.*/);
-        const ok = line.includes(`(pid ${stranger.pid})`);
+        const ok = line.includes(`(pid ${outsider.pid})`);
         return [{ check: 'who else holds the memory is named', ok, figure: line }];
       } finally {
-        stranger.end();
+        outsider.end();
       }
     });
   },

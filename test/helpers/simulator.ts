@@ -356,10 +356,10 @@ export class Simulator {
     const runs = this.#runs.get(service) ?? [];
     runs[number - 1] = run;
     this.#runs.set(service, runs);
-    this.#after(behaviour.spawnTakes ?? 0, () => this.#bear(run));
+    this.#after(behaviour.spawnTakes ?? 0, () => this.#beginRun(run));
   }
 
-  #bear(run: FakeRun): void {
+  #beginRun(run: FakeRun): void {
     const { spawnFails, others = [], ends, latches = [], output = [] } = run.behaviour;
     if (spawnFails !== undefined) {
       run.over = true;

@@ -7,13 +7,13 @@ import { changed, type Reporter } from './report.ts';
 import type { ExportSource } from './source.ts';
 import {
   bundledFiles,
+  commonStopSignal,
   ENGINE_FIELDS,
   gpuDemand,
   publishedPorts,
   reportOutside,
   reportRepeated,
   startPeriod,
-  stopSignal,
 } from './whole.ts';
 
 /** docker stop, podman stop. */
@@ -37,7 +37,7 @@ export const exportDockerfile: Exporter = (source, { image }, reporter) => {
     '# A wrong file fails the build, not the first start.',
     'RUN ["svc-super", "check", "--build"]',
     ...(ports.length === 0 ? [] : [`EXPOSE ${ports.join(' ')}`]),
-    `STOPSIGNAL ${stopSignal(source)}`,
+    `STOPSIGNAL ${commonStopSignal(source)}`,
     '',
     '# "Not ready" counts as unhealthy only after the start period.',
     `HEALTHCHECK --interval=10s --start-period=${startPeriod(source)} CMD ["svc-super", "health"]`,

@@ -7,6 +7,7 @@ import { longestStart } from './order.ts';
 import { look, type Reporter } from './report.ts';
 import type { ExportSource } from './source.ts';
 import {
+  commonStopSignal,
   ENGINE_FIELDS,
   gpuDemand,
   publishedPorts,
@@ -15,7 +16,6 @@ import {
   reportOutside,
   reportRepeated,
   startPeriod,
-  stopSignal,
 } from './whole.ts';
 
 /** Between the end of the grace period, when Podman kills, and the time at which systemd kills Podman. */
@@ -41,7 +41,7 @@ export const exportSystemd: Exporter = (source, { image }, reporter) => {
     `ContainerName=${label}`,
     ...publishedPorts(source).map(({ port }) => `PublishPort=${port}:${port}`),
     ...gpuLines(source, reporter),
-    `PodmanArgs=--stop-timeout=${stop} --stop-signal=${stopSignal(source)}`,
+    `PodmanArgs=--stop-timeout=${stop} --stop-signal=${commonStopSignal(source)}`,
     'HealthCmd=svc-super health',
     'HealthInterval=10s',
     `HealthStartPeriod=${startPeriod(source)}`,

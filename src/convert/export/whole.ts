@@ -118,7 +118,7 @@ export function bundledFiles(
 }
 
 /** SIGTERM, or where the file excludes it the first signal that asks to stop. */
-export function stopSignal({ config }: ExportSource): string {
+export function commonStopSignal({ config }: ExportSource): string {
   const signals = config.stop_signals;
   return signals.includes('SIGTERM') ? 'SIGTERM' : (signals[0] ?? 'SIGTERM');
 }

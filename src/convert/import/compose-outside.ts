@@ -130,7 +130,7 @@ const SINGLE: ReadonlySet<string> = new Set([
 ]);
 
 /** Reports everything of a service that is a matter of the container. */
-export function reportOutside(reader: ComposeReader): void {
+export function reportHostSettings(reader: ComposeReader): void {
   const { section, report, context } = reader;
   for (const [key, option] of Object.entries(OPTIONS)) {
     if (!section.has(key)) continue;

@@ -12,7 +12,7 @@ import { importDependencies } from './compose-depends.ts';
 import { importEnvironment } from './compose-environment.ts';
 import { importGpus } from './compose-gpus.ts';
 import { importHealthcheck } from './compose-health.ts';
-import { importPorts, reportOutside } from './compose-outside.ts';
+import { importPorts, reportHostSettings } from './compose-outside.ts';
 import type { ComposeReader } from './compose-reader.ts';
 import { type ComposeText, splitComposeWords } from './compose-text.ts';
 import { portsOf } from './compose-words.ts';
@@ -69,7 +69,7 @@ export function importService(reader: ComposeReader, name: string): ServiceDraft
   importDeploy(reader, fields);
   importProfiles(reader, fields);
   importHooks(reader, fields);
-  reportOutside(reader);
+  reportHostSettings(reader);
   for (const { key, node } of section.rest()) {
     const { why, instead } = whyLeft(key);
     reader.report.lost(section.where(key), `${key} of ${reader.key}: ${briefOf(node)}`, why, instead);

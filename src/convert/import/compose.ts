@@ -2,7 +2,7 @@
 // images run. Settings of the container as a whole are reported as one `docker run` line.
 
 import { readGoDuration, toSeconds } from '../quantities.ts';
-import { makeDraft, type ServicesDraft } from '../services-yaml.ts';
+import { type FileDraft, makeDraft } from '../services-yaml.ts';
 import { briefOf, entriesOf, Section, textOf, textsOf } from '../yaml-source.ts';
 import { markTasks } from './compose-depends.ts';
 import { type ComposeEntry, readComposeFiles } from './compose-files.ts';
@@ -73,7 +73,7 @@ function holdsNetwork(key: string, section: Section, all: readonly ComposeEntry[
   return isShared && /^(?:sleep infinity|tail -f \/dev\/null|pause)$/.test(words);
 }
 
-function importTop(top: Section, draft: ServicesDraft, report: Report): void {
+function importTop(top: Section, draft: FileDraft, report: Report): void {
   const name = top.text('name');
   if (name !== undefined) draft.top.name = name.replaceAll(/\$\{?(\w+)[^}]*\}?/g, '$1');
   draft.top.exit = 'all';
@@ -97,7 +97,7 @@ function importTop(top: Section, draft: ServicesDraft, report: Report): void {
 }
 
 /** One deadline for all, as long as the longest grace period. */
-function importStopTimeout(sections: readonly Section[], draft: ServicesDraft, report: Report): void {
+function importStopTimeout(sections: readonly Section[], draft: FileDraft, report: Report): void {
   const periods = sections.map((section) => readGoDuration(textOf(section.peek('stop_grace_period')) ?? ''));
   const longest = Math.max(...periods.map((one) => one ?? USUAL_GRACE));
   if (longest <= USUAL_STOP || periods.every((one) => one === null)) return;

@@ -1,7 +1,7 @@
 // An Apptainer definition file as its sections: https://apptainer.org/docs/user/main/definition_files.html. Runs and
 // builds nothing.
 import type { Source } from '../../config/tree.ts';
-import { linesOf, sourceOf } from '../source-text.ts';
+import { sourceLines, sourceOf } from '../source-text.ts';
 
 export interface DefinitionSection {
   /** The lines below `%name`, without those around that are empty. */
@@ -27,7 +27,7 @@ export function readDefinition(file: { readonly path: string; readonly text: str
     if (open !== null)
       sections.set(open.name, { text: open.lines.join('\n').replace(/^\s*\n|\s+$/g, ''), start: open.start });
   };
-  for (const { text: line, start } of linesOf(source)) {
+  for (const { text: line, start } of sourceLines(source)) {
     const name = /^%(\w+)/.exec(line)?.[1]?.toLowerCase();
     if (name !== undefined) {
       close();

@@ -3,7 +3,7 @@
 // ends ends all of them. A `.env` beside it is read by both. Reads no file but through its input.
 import { dirname, join } from '../../paths.ts';
 import { makeDraft, type ServiceDraft } from '../services-yaml.ts';
-import { linesOf, sourceOf, whereIn } from '../source-text.ts';
+import { sourceLines, sourceOf, whereIn } from '../source-text.ts';
 import { Names } from './names.ts';
 import { type Imported, type ImportInput, placeComment, Report } from './source.ts';
 
@@ -22,7 +22,7 @@ export function importProcfile(input: ImportInput): Imported {
   const names = new Names();
   const seen = new Set<string>();
   let position = -1;
-  for (const { text, start } of linesOf(source)) {
+  for (const { text, start } of sourceLines(source)) {
     const where = whereIn(source, { start });
     const line = text.replace(/\r$/, '');
     const [, name = '', command = ''] = ENTRY.exec(line) ?? [];

@@ -4,7 +4,7 @@
 import type { Diagnostic } from '../../config/diagnostic.ts';
 import type { FileReader } from '../../config/file.ts';
 import { loadPlan } from '../../plan/expand.ts';
-import { type ServicesDraft, type WrittenServices, writeServicesYaml } from '../services-yaml.ts';
+import { type FileDraft, type WrittenServices, writeServicesYaml } from '../services-yaml.ts';
 import type { Value } from '../yaml-values.ts';
 import type { Report } from './source.ts';
 
@@ -50,7 +50,7 @@ export function findRefusals(text: string): readonly Diagnostic[] {
  * left is still refused, which `problems` explains.
  */
 export function writeAccepted(
-  draft: ServicesDraft,
+  draft: FileDraft,
   report: Report,
 ): { readonly text: string | null; readonly problems: readonly Diagnostic[] } {
   let problems: readonly Diagnostic[] = [];
@@ -65,7 +65,7 @@ export function writeAccepted(
 
 /** Removes what is complained of; false if nothing could be removed. */
 function repair(
-  draft: ServicesDraft,
+  draft: FileDraft,
   { paths }: WrittenServices,
   problems: readonly Diagnostic[],
   report: Report,
@@ -90,7 +90,7 @@ function repair(
 }
 
 /** Removes the entry at a path from the draft; returns what it was called, null if there is none to remove. */
-function remove(draft: ServicesDraft, path: readonly string[]): string | null {
+function remove(draft: FileDraft, path: readonly string[]): string | null {
   const [first = '', name, field, inner] = path;
   if (first !== 'services') {
     if (draft.top[first] === undefined) return null;

@@ -3,7 +3,7 @@
 // `x-slurm`, which `up` ignores.
 import { dirname, join } from '../../paths.ts';
 import { type Recipe, readRecipeParts } from '../recipe.ts';
-import { makeDraft, type ServiceDraft, type ServicesDraft } from '../services-yaml.ts';
+import { type FileDraft, makeDraft, type ServiceDraft } from '../services-yaml.ts';
 import { whereIn } from '../source-text.ts';
 import { literal } from '../words.ts';
 import { failureOf } from '../yaml-source.ts';
@@ -140,7 +140,7 @@ function importPorts(recipe: Recipe, service: ServiceDraft): void {
   if (ports.length > 1) service.fields.ports = ports;
 }
 
-function importResources(recipe: Recipe, service: ServiceDraft, draft: ServicesDraft, report: Report): void {
+function importResources(recipe: Recipe, service: ServiceDraft, draft: FileDraft, report: Report): void {
   const { gpu, gpuType, timeLimit, ...rest } = recipe.resources;
   if (gpu !== null && gpu > 0) service.fields.gpus = gpu;
   const parts = { resources: { ...rest, gpu, gpu_type: gpuType, time_limit: timeLimit }, slurm: recipe.slurm };

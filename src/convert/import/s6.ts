@@ -3,7 +3,7 @@
 // its input.
 import { startOf } from '../findings.ts';
 import { readGoDuration, toSeconds } from '../quantities.ts';
-import { makeDraft, type ServiceDraft, type ServicesDraft } from '../services-yaml.ts';
+import { type FileDraft, makeDraft, type ServiceDraft } from '../services-yaml.ts';
 import { quoteWord } from '../words.ts';
 import { Names } from './names.ts';
 import { scriptCommand } from './s6-script.ts';
@@ -42,7 +42,7 @@ export function importS6(input: ImportInput): Imported {
   return { ok: true, draft, findings: report.findings };
 }
 
-function importStopTimeout(draft: ServicesDraft, report: Report): void {
+function importStopTimeout(draft: FileDraft, report: Report): void {
   const times = draft.services.flatMap(({ fields: { stop } }) => {
     const text = typeof stop === 'object' ? (stop as { timeout?: string }).timeout : undefined;
     return text === undefined ? [] : [text];

@@ -4,13 +4,13 @@ import type { CompoundList } from 'unbash';
 import type { Known } from './shell-words.ts';
 
 /** A value of `enabled`, and what differs in its meaning; null for nothing. */
-export interface Condition {
+export interface ShellCondition {
   readonly enabled: string;
   readonly changed: string | null;
 }
 
 /** The switch for a condition with the source `text`; null: it cannot be written as one. */
-export function conditionOf(clause: CompoundList, text: string, known: Known): Condition | null {
+export function conditionOf(clause: CompoundList, text: string, known: Known): ShellCondition | null {
   if (clause.commands.length !== 1) return null;
   const inner = /^(?:\[\[?\s+(.*?)\s+\]\]?|test\s+(.*?))\s*;?$/s.exec(text.trim());
   const test = inner?.[1] ?? inner?.[2];

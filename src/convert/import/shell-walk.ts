@@ -14,7 +14,7 @@ import { waitLoopOf } from './shell-waits.ts';
 import { missingCommand, placeComment } from './source.ts';
 
 /** How the script ends. `main`: with its last program. */
-export type Ending =
+export type ScriptEnd =
   | { readonly kind: 'first' | 'all'; readonly only: readonly Unit[] | null }
   | { readonly kind: 'main' | 'idle' | 'none' };
 
@@ -26,7 +26,7 @@ const MAX_DEPTH = 8;
 
 export class ShellWalk {
   readonly state: ShellState;
-  ending: Ending = { kind: 'none' };
+  ending: ScriptEnd = { kind: 'none' };
   /** Foreground statements that become one task. */
   #pending: Statement[] = [];
   #done = false;

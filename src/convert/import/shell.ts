@@ -1,11 +1,11 @@
 // Imports a start script of the kind `cmd & cmd & wait -n`: https://www.gnu.org/software/bash/manual/bash.html. What is not of
 // a known kind is kept verbatim, as a task or a service, and reported. Runs nothing.
-import { makeDraft, type ServicesDraft } from '../services-yaml.ts';
+import { type FileDraft, makeDraft } from '../services-yaml.ts';
 import { sourceOf } from '../source-text.ts';
 import { Names } from './names.ts';
 import { ShellScript } from './shell-script.ts';
 import { placeEnvironment, ShellState } from './shell-state.ts';
-import { type Ending, ShellWalk } from './shell-walk.ts';
+import { type ScriptEnd, ShellWalk } from './shell-walk.ts';
 import { placeWatchdogs } from './shell-watchdog.ts';
 import { type Imported, type ImportInput, placeComment, Report } from './source.ts';
 
@@ -38,7 +38,7 @@ export function importShell(input: ImportInput): Imported {
   walk.run(script.tree.commands, true);
   if (state.units.length === 0)
     return { ok: false, where: null, message: 'it starts no program that could be a service' };
-  writeEnding(walk.ending, state, draft);
+  writeScriptEnd(walk.ending, state, draft);
   placeWatchdogs(state);
   const shared = placeEnvironment(state.units);
   if (Object.keys(shared).length > 0) draft.top.env = shared;
@@ -67,7 +67,7 @@ function reportBashisms(script: ShellScript, report: Report): void {
 }
 
 /** `exit`, and which services end the container. */
-function writeEnding(ending: Ending, { units, report }: ShellState, draft: ServicesDraft): void {
+function writeScriptEnd(ending: ScriptEnd, { units, report }: ShellState, draft: FileDraft): void {
   const background = units.filter(({ kind }) => kind === 'background');
   if (ending.kind === 'first' || ending.kind === 'all') {
     if (ending.kind === 'all') draft.top.exit = 'all';

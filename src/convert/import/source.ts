@@ -1,7 +1,7 @@
 // What every importer takes and gives: a source text with what may be read beside it, and a draft of services.yaml with the
 // findings. Reads no file itself: the caller hands in the functions that do.
 import type { Finding, FindingKind, Where } from '../findings.ts';
-import type { ServicesDraft } from '../services-yaml.ts';
+import type { FileDraft } from '../services-yaml.ts';
 
 /** What is imported. Paths are as the user writes them, so that findings name files as the command line does. */
 export interface ImportInput {
@@ -21,7 +21,7 @@ export interface ImportInput {
 
 /** A draft and its findings, or why there is none. */
 export type Imported =
-  | { readonly ok: true; readonly draft: ServicesDraft; readonly findings: readonly Finding[] }
+  | { readonly ok: true; readonly draft: FileDraft; readonly findings: readonly Finding[] }
   | { readonly ok: false; readonly where: Where | null; readonly message: string };
 
 /** Imports one format. */

@@ -1,7 +1,7 @@
 // The section `[supervisord]`: what of it reaches the programs becomes `env` and `defaults`; the rest is about the daemon and
 // is reported.
 import { readSwitch } from '../quantities.ts';
-import type { ServicesDraft } from '../services-yaml.ts';
+import type { FileDraft } from '../services-yaml.ts';
 import type { Value } from '../yaml-values.ts';
 import type { Report } from './source.ts';
 import type { IniKey, IniSection } from './supervisord-ini.ts';
@@ -39,7 +39,7 @@ function textOf(key: IniKey | undefined): Expanded | null {
 }
 
 /** Carries over what the programs inherit from the daemon. */
-export function importDaemon(daemon: IniSection, draft: ServicesDraft, report: Report): void {
+export function importDaemon(daemon: IniSection, draft: FileDraft, report: Report): void {
   const defaults: Record<string, Value> = {};
   for (const key of daemon.keys.values()) {
     const { name, where } = key;
@@ -68,7 +68,7 @@ export function importDaemon(daemon: IniSection, draft: ServicesDraft, report: R
   if (Object.keys(defaults).length > 0) draft.top.defaults = defaults;
 }
 
-function importEnvironment(text: string, draft: ServicesDraft, report: Report, { where }: IniKey): void {
+function importEnvironment(text: string, draft: FileDraft, report: Report, { where }: IniKey): void {
   const read = readPairs(text);
   if (read.ok)
     draft.top.env = Object.fromEntries([...read.pairs].map(([name, value]) => [name, fromMarks(value).text]));

@@ -3,7 +3,7 @@
 // https://docs.python.org/3/library/configparser.html, supervisor/options.py, class UnhosedConfigParser. Knows no key.
 import type { Source } from '../../config/tree.ts';
 import type { Where } from '../findings.ts';
-import { linesOf, whereIn } from '../source-text.ts';
+import { sourceLines, whereIn } from '../source-text.ts';
 
 export interface IniKey {
   /** In lower case, as the parser makes it. */
@@ -55,7 +55,7 @@ interface Line {
 }
 
 function* readLines(source: Source): Generator<Line> {
-  for (const { text: line, start } of linesOf(source)) {
+  for (const { text: line, start } of sourceLines(source)) {
     const isComment = /^\s*[#;]/.test(line);
     const at = isComment ? 0 : findComment(line);
     const value = (at < 0 ? line : line.slice(0, at)).trim();

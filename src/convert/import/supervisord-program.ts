@@ -11,7 +11,7 @@ import { type ProgramContext, ProgramReader } from './supervisord-reader.ts';
 import { readInteger } from './supervisord-values.ts';
 
 /** A service and its place in the order of `priority`. */
-export interface Program {
+export interface ImportedProgram {
   readonly priority: number;
   readonly service: ServiceDraft;
   /** Seconds of `stopwaitsecs`; null: not given. */
@@ -42,7 +42,7 @@ const KNOWN = new Set(
 );
 
 /** The services that a program section becomes. */
-export function importProgram(section: IniSection, context: ProgramContext): readonly Program[] {
+export function importProgram(section: IniSection, context: ProgramContext): readonly ImportedProgram[] {
   const probe = new ProgramReader(section, context, 0, 1, true);
   const count = Math.max(1, probe.number('numprocs') ?? 1);
   const first = probe.number('numprocs_start') ?? 0;
@@ -64,7 +64,7 @@ export function importProgram(section: IniSection, context: ProgramContext): rea
 }
 
 /** `replicas`: copies that svc-super makes. `number`: of the one that is a service of its own. */
-function importCopy(reader: ProgramReader, replicas: number, number: number | null): Program {
+function importCopy(reader: ProgramReader, replicas: number, number: number | null): ImportedProgram {
   const { section, context, program } = reader;
   const named = reader.expand('process_name');
   const separate = number === null ? program : `${program}-${number}`;

@@ -3,13 +3,13 @@
 // input.
 import { dirname, isAbsolute, join } from '../../paths.ts';
 import type { Where } from '../findings.ts';
-import { makeDraft, type ServicesDraft } from '../services-yaml.ts';
+import { type FileDraft, makeDraft } from '../services-yaml.ts';
 import { sourceOf } from '../source-text.ts';
 import { Names } from './names.ts';
 import { type Imported, type ImportInput, Report } from './source.ts';
 import { importDaemon, readEnvironment } from './supervisord-daemon.ts';
 import { type IniSection, readIni } from './supervisord-ini.ts';
-import { importProgram, type Program } from './supervisord-program.ts';
+import { type ImportedProgram, importProgram } from './supervisord-program.ts';
 import type { ProgramContext } from './supervisord-reader.ts';
 
 /** Of `stop_timeout`, seconds: `docker stop` kills after 10. */
@@ -47,11 +47,11 @@ export function importSupervisord(input: ImportInput): Imported {
 }
 
 /** A lower number starts first; Python's sort keeps the order of the file. */
-function orderByPriority(programs: readonly Program[]): readonly Program[] {
+function orderByPriority(programs: readonly ImportedProgram[]): readonly ImportedProgram[] {
   return [...programs].sort((a, b) => a.priority - b.priority);
 }
 
-function importStopTimeout(programs: readonly Program[], draft: ServicesDraft, report: Report): void {
+function importStopTimeout(programs: readonly ImportedProgram[], draft: FileDraft, report: Report): void {
   const longest = Math.max(0, ...programs.map(({ stopSeconds }) => stopSeconds ?? 0));
   if (longest < USUAL_STOP) return;
   draft.top.stop_timeout = `${longest + 1}s`;
@@ -140,7 +140,7 @@ const KILLS =
 /** Event listeners. Returns when one of them ends the container. */
 function importListeners(
   sections: ReadonlyMap<string, IniSection>,
-  draft: ServicesDraft,
+  draft: FileDraft,
   report: Report,
 ): ProgramContext['ends'] {
   let ends: ProgramContext['ends'] = null;
