@@ -3,9 +3,9 @@
 //
 // A killed process gives its memory back while the driver tears it down, up to tens of seconds after the process is gone
 // (https://github.com/sgl-project/sglang/issues/36589); a run that is started meanwhile ends with "out of memory".
-import type { GpuReading, Holder } from '../plan/gpu-reading.ts';
-import type { GpuDevice, GpuPlan, Millis } from '../plan/plan.ts';
-import { renderDuration } from '../text.ts';
+import type { GpuReading } from '../plan/gpu-reading.ts';
+import type { GpuPlan, Millis } from '../plan/plan.ts';
+import type { Shortage, StartFailure } from './detail.ts';
 import type { MemoryNotice } from './notice.ts';
 
 /** A run that waits for memory. */
@@ -24,8 +24,8 @@ type MemoryDecision =
       readonly memory: Readonly<Record<string, number>> | null;
       readonly remark: MemoryNotice | null;
     }
-  | { readonly id: 'wait'; readonly wait: MemoryWait; readonly why: string }
-  | { readonly id: 'timeout'; readonly why: string }
+  | { readonly id: 'wait'; readonly wait: MemoryWait; readonly shortage: Shortage }
+  | { readonly id: 'timeout'; readonly failure: StartFailure }
   | { readonly id: 'lost'; readonly why: string };
 
 const MIB = 1024 * 1024;
@@ -68,14 +68,14 @@ export function evaluateReading(
   }
   const steady = isStill(wait, used) ? wait.steady : { since: now, used };
   const others = reading.holders.filter(({ service }) => service === null);
-  const why = [...crowded, ...grown].join('; ');
+  const shortage = [...crowded, ...grown];
   // Shared memory need not return to the baseline; and where no process here holds any, none can free it.
   const settled = steady !== null && now - steady.since >= STEADY_AFTER && (plan.shared || others.length === 0);
   if (settled && crowded.length === 0) {
     return {
       id: 'start',
       memory: byDevice((_id, taken) => taken),
-      remark: { kind: 'unchanging', why },
+      remark: { kind: 'unchanging', shortage },
     };
   }
   if (now - wait.since >= plan.freeTimeout) {
@@ -84,56 +84,39 @@ export function evaluateReading(
       return {
         id: 'start',
         memory: byDevice((_id, taken) => taken),
-        remark: { kind: 'shared', why, after: now - wait.since },
+        remark: { kind: 'shared', shortage, after: now - wait.since },
       };
     }
-    return { id: 'timeout', why: `${why}, after ${renderDuration(now - wait.since)}${renderHolders(reading.holders)}` };
+    const { holders } = reading;
+    const waited = now - wait.since;
+    return { id: 'timeout', failure: { kind: 'memory', within: plan.freeTimeout, waited, shortage, holders } };
   }
   const pause = Math.min(LAST_PAUSE, Math.max(FIRST_PAUSE, (now - wait.since) / 10));
   const readAt = Math.min(now + pause, wait.since + plan.freeTimeout);
-  return { id: 'wait', wait: { since: wait.since, readAt, steady }, why };
+  return { id: 'wait', wait: { since: wait.since, readAt, steady }, shortage };
 }
 
-/** Devices with less free memory than `min_free`, in words. */
+/** Devices with less free memory than `min_free`. */
 function findCrowded(
   { devices, minFree }: GpuPlan,
   read: (GpuReading & { readonly kind: 'memory' })['devices'],
-): string[] {
-  return devices.flatMap((device, index) => {
+): Shortage {
+  return devices.flatMap(({ id }, index): Shortage => {
     const { used, total } = read[index] ?? { used: 0, total: Infinity };
     return minFree === null || total - used >= minFree
       ? []
-      : [`${renderBytes(total - used)} of ${nameOf(device)} are free, and ${renderBytes(minFree)} are asked for`];
+      : [{ kind: 'free', device: id, free: total - used, wanted: minFree }];
   });
 }
 
-/** Devices on which more memory is in use than before the last run, in words. */
-function findGrown({ devices }: GpuPlan, used: readonly number[], before: Readonly<Record<string, number>>): string[] {
-  return devices.flatMap((device, index) => {
-    const [taken, usual] = [used[index] ?? 0, before[device.id] ?? Infinity];
-    return taken <= usual + SLACK
-      ? []
-      : [`${renderBytes(taken)} of ${nameOf(device)} are in use, ${renderBytes(usual)} before its last run`];
+/** Devices on which more memory is in use than before the last run. */
+function findGrown({ devices }: GpuPlan, used: readonly number[], before: Readonly<Record<string, number>>): Shortage {
+  return devices.flatMap(({ id }, index): Shortage => {
+    const [taken, usual] = [used[index] ?? 0, before[id] ?? Infinity];
+    return taken <= usual + SLACK ? [] : [{ kind: 'used', device: id, used: taken, usual }];
   });
 }
 
 function isStill({ steady }: MemoryWait, used: readonly number[]): boolean {
   return steady !== null && used.every((taken, index) => Math.abs(taken - (steady.used[index] ?? 0)) <= STILL);
-}
-
-function nameOf({ id }: GpuDevice): string {
-  return `GPU ${id}`;
-}
-
-function renderHolders(holders: readonly Holder[]): string {
-  if (holders.length === 0) return '; no process that can be seen here holds it';
-  const shown = holders
-    .slice(0, 5)
-    .map(({ pid, name, service }) => `${name} (pid ${pid}${service === null ? '' : ` of ${service}`})`);
-  return `; held by ${shown.join(', ')}${holders.length > 5 ? `, and ${holders.length - 5} more` : ''}`;
-}
-
-function renderBytes(bytes: number): string {
-  const mebibytes = bytes / MIB;
-  return mebibytes < 1_024 ? `${Math.round(mebibytes)} MiB` : `${(mebibytes / 1_024).toFixed(1)} GiB`;
 }

@@ -2,6 +2,7 @@
 // that `events` and the JSON log show. Types only.
 import type { Difference } from '../plan/difference.ts';
 import type { Millis, SignalName } from '../plan/plan.ts';
+import type { ProbeDetail, Shortage } from './detail.ts';
 import type { Exit } from './policy.ts';
 import type { Blockage } from './reason.ts';
 import type { Ended, HookName, LeftoverProcess } from './run.ts';
@@ -27,8 +28,8 @@ export type ServiceNotice =
   | { readonly event: 'started'; readonly pid: number }
   /** `after`: how long the start took; null: it was ready before in this run. */
   | { readonly event: 'ready'; readonly after: Millis | null }
-  | { readonly event: 'unready'; readonly detail: string | null }
-  | { readonly event: 'still-starting'; readonly elapsed: Millis; readonly detail: string | null }
+  | { readonly event: 'unready'; readonly detail: ProbeDetail | null }
+  | { readonly event: 'still-starting'; readonly elapsed: Millis; readonly detail: ProbeDetail | null }
   | { readonly event: 'gpu-memory'; readonly about: MemoryNotice }
   /** It is started though the driver of its GPU does not respond. */
   | { readonly event: 'gpu-lost'; readonly why: string }
@@ -90,9 +91,9 @@ export type HookFailure =
 export type MemoryNotice =
   /** The driver reports a fault of a device. */
   | { readonly kind: 'complaint'; readonly warning: string }
-  | { readonly kind: 'waits'; readonly why: string }
+  | { readonly kind: 'waits'; readonly shortage: Shortage }
   | { readonly kind: 'unread'; readonly why: string; readonly isMinFreeIgnored: boolean }
   /** Started though memory is in use: it has not changed for a while. */
-  | { readonly kind: 'unchanging'; readonly why: string }
+  | { readonly kind: 'unchanging'; readonly shortage: Shortage }
   /** Started though memory is in use, after that time: the device is shared. */
-  | { readonly kind: 'shared'; readonly why: string; readonly after: Millis };
+  | { readonly kind: 'shared'; readonly shortage: Shortage; readonly after: Millis };

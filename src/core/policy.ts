@@ -1,6 +1,7 @@
 // The rules of the supervisor as pure functions of their arguments: whether an end is a success, whether and when to restart,
 // how often to probe, how services share the deadline of a shutdown.
 import type { Millis, RestartPolicy, ServicePlan, SignalName } from '../plan/plan.ts';
+import type { ProbeDetail, StartFailure } from './detail.ts';
 
 /** How a main process ended, as wait(2) reports it. */
 export type Exit =
@@ -12,10 +13,16 @@ export type Cause =
   | { readonly kind: 'exited' }
   /** The program exited before its `ready` probe held: never a success, whatever the code. */
   | { readonly kind: 'exited-early' }
-  | { readonly kind: 'not-started'; readonly step: string; readonly message: string; readonly code: number }
-  | { readonly kind: 'start-timeout'; readonly after: Millis; readonly detail: string | null }
-  | { readonly kind: 'start-stall'; readonly after: Millis; readonly detail: string | null }
-  | { readonly kind: 'not-alive'; readonly detail: string }
+  | { readonly kind: 'not-started'; readonly failure: StartFailure; readonly code: number }
+  /** `wasCut`: the supervisor was restarted meanwhile, and may have missed the output that was waited for. */
+  | {
+      readonly kind: 'start-timeout';
+      readonly after: Millis;
+      readonly detail: ProbeDetail | null;
+      readonly wasCut?: true;
+    }
+  | { readonly kind: 'start-stall'; readonly after: Millis; readonly detail: ProbeDetail | null }
+  | { readonly kind: 'not-alive'; readonly detail: ProbeDetail | null }
   /** The driver of its GPUs does not respond any more. */
   | { readonly kind: 'gpu-lost'; readonly why: string }
   | { readonly kind: 'asked' };

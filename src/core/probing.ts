@@ -2,7 +2,7 @@
 // in rounds: all must hold in one round. After that, liveness probes and continuous readiness probes run at their intervals.
 // One attempt at a time per service; every attempt has a number, so a late result is dropped. Pure.
 import type { Millis, Probe, ServicePlan } from '../plan/plan.ts';
-import { renderDuration } from '../text.ts';
+import type { ProbeDetail } from './detail.ts';
 import type { ProbeKind, ServiceEffect } from './event.ts';
 import { probeDelay } from './policy.ts';
 
@@ -30,8 +30,8 @@ export interface Probing {
   readonly nextAt: Millis | null;
   /** Successes in a row of each ready probe while starting. */
   readonly streaks: readonly number[];
-  /** The latest result of each ready probe while starting, in words; null before the first. */
-  readonly results: readonly (string | null)[];
+  /** The latest result of each ready probe while starting; null before the first. */
+  readonly results: readonly (ProbeDetail | null)[];
   /** How many results differed from the one before of the same probe: what `start_stall` counts as progress. */
   readonly changes: number;
   /** When each ready probe last had a result while starting; null before the first. Limits how often it runs. */
@@ -39,8 +39,8 @@ export interface Probing {
   /** Which ready probes (log, notify) have seen what they wait for. */
   readonly latched: readonly boolean[];
   readonly watches: readonly Watch[];
-  /** The latest result in words: why not ready, or null. */
-  readonly detail: string | null;
+  /** What it waits for, or the latest result: why it is not ready; null: there is nothing to show. */
+  readonly detail: ProbeDetail | null;
 }
 
 export interface Probed {
@@ -66,11 +66,22 @@ export const NO_PROBING: Probing = {
 
 const isLatch = (probe: Probe): boolean => probe.kind === 'log' || probe.kind === 'notify';
 
-function describeWait(probe: Probe): string {
-  if (probe.kind === 'log') return `waiting for a line that matches /${probe.pattern}/`;
-  return probe.kind === 'notify' && probe.fd !== null
-    ? `waiting for a newline on descriptor ${probe.fd}`
-    : 'waiting for READY=1';
+/** What a latch waits for. */
+function awaitedBy(probe: Probe): ProbeDetail {
+  if (probe.kind === 'log') return { kind: 'line', pattern: probe.pattern };
+  return probe.kind === 'notify' && probe.fd !== null ? { kind: 'newline', fd: probe.fd } : { kind: 'notification' };
+}
+
+/** The result of one attempt. */
+export interface AttemptOutcome {
+  readonly attempt: number;
+  readonly ok: boolean;
+  readonly detail: ProbeDetail;
+}
+
+function isSameDetail(a: ProbeDetail | null, b: ProbeDetail): boolean {
+  if (a?.kind === 'result' && b.kind === 'result') return a.text === b.text;
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** The first round of a run. */
@@ -105,7 +116,7 @@ export function continueRound(plan: ServicePlan, probing: Probing, now: Millis):
   if (probing.flight !== null) return still(probing);
   const missing = plan.ready.findIndex((probe, index) => isLatch(probe) && !probing.latched[index]);
   const wanted = plan.ready[missing];
-  if (wanted !== undefined) return still({ ...probing, nextAt: null, detail: describeWait(wanted) });
+  if (wanted !== undefined) return still({ ...probing, nextAt: null, detail: awaitedBy(wanted) });
   if (probing.nextAt !== null && now < probing.nextAt) return still(probing);
   let cursor = probing.cursor;
   for (let probe = plan.ready[cursor]; probe !== undefined && isLatch(probe); probe = plan.ready[cursor]) cursor += 1;
@@ -123,7 +134,7 @@ function landed(probing: Probing, attempt: number): Flight | null {
 export function applyRoundResult(
   plan: ServicePlan,
   probing: Probing,
-  result: { readonly attempt: number; readonly ok: boolean; readonly detail: string },
+  result: AttemptOutcome,
   since: Millis,
   now: Millis,
 ): Probed {
@@ -133,7 +144,7 @@ export function applyRoundResult(
   const probe = plan.ready[index];
   const before = probing.streaks[index] ?? 0;
   const streak = result.ok ? before + 1 : 0;
-  const changed = probing.results[index] !== result.detail || before > 0 !== result.ok;
+  const changed = !isSameDetail(probing.results[index] ?? null, result.detail) || before > 0 !== result.ok;
   const base = {
     ...probing,
     flight: null,
@@ -195,12 +206,7 @@ export function continueWatch(plan: ServicePlan, probing: Probing, now: Millis):
   return due === undefined ? still(probing) : launch(plan, probing, due.kind, due.index, now);
 }
 
-export function applyWatchResult(
-  plan: ServicePlan,
-  probing: Probing,
-  result: { readonly attempt: number; readonly ok: boolean; readonly detail: string },
-  now: Millis,
-): Probed {
+export function applyWatchResult(plan: ServicePlan, probing: Probing, result: AttemptOutcome, now: Millis): Probed {
   const flight = landed(probing, result.attempt);
   if (flight === null) return still(probing);
   const probe = probeOf(plan, flight.kind, flight.index);
@@ -231,15 +237,11 @@ export function applyWatchResult(
 }
 
 /** The result of an attempt that has passed its deadline; null: it has not. */
-export function expired(
-  plan: ServicePlan,
-  probing: Probing,
-  now: Millis,
-): { attempt: number; ok: false; detail: string } | null {
+export function expired(plan: ServicePlan, probing: Probing, now: Millis): AttemptOutcome | null {
   const { flight } = probing;
   if (flight === null || now < flight.deadline) return null;
-  const timeout = probeOf(plan, flight.kind, flight.index)?.timeout ?? 0;
-  return { attempt: flight.attempt, ok: false, detail: `no answer within ${renderDuration(timeout)}` };
+  const within = probeOf(plan, flight.kind, flight.index)?.timeout ?? 0;
+  return { attempt: flight.attempt, ok: false, detail: { kind: 'no-answer', within } };
 }
 
 /** The instant at which an attempt is due or expires; null: none. */

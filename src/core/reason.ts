@@ -1,5 +1,6 @@
 // Why a service is not ready, as data: messages/reasons.ts makes the sentence. Types only.
 import type { Edge, Millis } from '../plan/plan.ts';
+import type { ProbeDetail } from './detail.ts';
 import type { Ended, LeftoverProcess, StopStage } from './run.ts';
 
 /** Why one edge can never hold. */
@@ -35,8 +36,8 @@ export type Reason =
   | { readonly kind: 'not-enabled' }
   | { readonly kind: 'never-starts'; readonly blockage: Blockage }
   | { readonly kind: 'waits'; readonly waits: readonly Wait[] }
-  /** The latest result of its probes. */
-  | { readonly kind: 'probe'; readonly detail: string }
+  /** What it waits for, or the latest result of its probes. */
+  | { readonly kind: 'probe'; readonly detail: ProbeDetail }
   /** `hasExited`: its main process is gone. */
   | { readonly kind: 'stopping'; readonly stage: StopStage; readonly hasExited: boolean }
   /** SIGKILL to these processes is not permitted. */

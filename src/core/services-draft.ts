@@ -23,8 +23,8 @@ export class ServicesDraft {
   world: World;
   waits: WaitsDraft;
   counts: Record<CountedState, number>;
-  /** Whether a service whose run had failed may have another run by now. */
-  hasRevived = false;
+  /** What the world knows of failed runs. `outdated`: a service whose run had failed may have another run by now. */
+  failures: 'current' | 'outdated' = 'current';
   /** By which a service that can never start is known to be so already; null: none is. */
   #reported: Pick<World, 'index' | 'waits'> | null;
   #services: ChunkedArrayDraft<Service>;
@@ -102,7 +102,8 @@ export class ServicesDraft {
     if (before === service) return;
     updateCounts(this.counts, before, service);
     this.#services.set(number, service);
-    if (isLasting(before.state) && (!isLasting(service.state) || before.run !== service.run)) this.hasRevived = true;
+    if (isLasting(before.state) && (!isLasting(service.state) || before.run !== service.run))
+      this.failures = 'outdated';
     if (!isToRunAgain(before) && isToRunAgain(service)) this.noteRestart(name);
     if (isOtherToWaits(before, service)) {
       this.#touched.add(number);
@@ -153,7 +154,7 @@ export class ServicesDraft {
     this.#services = new ChunkedArrayDraft(known.services.byNumber);
     this.waits = this.#makeWaits(this.world);
     this.counts = { ...known.counts };
-    this.hasRevived = true;
+    this.failures = 'outdated';
     this.touchAll();
     this.#blocked = new Set(this.#touched);
   }

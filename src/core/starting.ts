@@ -3,12 +3,13 @@
 //
 //   memory --free--> before_start --done--> program --executes--> probes --hold--> ready <--> unready
 import type { Millis, ServicePlan } from '../plan/plan.ts';
-import { renderDuration } from '../text.ts';
+import type { StartFailure } from './detail.ts';
 import type { ServiceEffect, ServiceEvent } from './event.ts';
 import { beginMemoryWait, evaluateReading } from './memory-wait.ts';
 import type { MemoryNotice, ServiceNotice } from './notice.ts';
 import { type Cause, isLikeAStop } from './policy.ts';
 import {
+  type AttemptOutcome,
   applyRoundResult,
   applyWatchResult,
   beginRounds,
@@ -19,6 +20,7 @@ import {
   latchRound,
   NO_PROBING,
   type Probed,
+  type Probing,
 } from './probing.ts';
 import { endUnspawned } from './run-end.ts';
 import {
@@ -59,7 +61,7 @@ export function startRun(plan: ServicePlan, service: Service, { now }: StepConte
 function startProgram(plan: ServicePlan, service: Service, state: StartingState, now: Millis): ServiceStep {
   const hook = plan.hooks.beforeStart;
   if (hook === null) return spawnProgram(service, state, now);
-  const probing = { ...NO_PROBING, detail: 'before_start is under way' };
+  const probing: Probing = { ...NO_PROBING, detail: { kind: 'hook' } };
   const next: StartingState = { ...state, prelude: { id: 'hook', since: now, deadline: now + hook.timeout }, probing };
   const effects: readonly ServiceEffect[] = [{ type: 'run-hook', hook: 'before_start', exit: null }];
   return { service: { ...service, state: next }, effects, notices: [] };
@@ -99,14 +101,15 @@ export function onGpusRead(
       ]);
     }
     case 'wait': {
-      const first = wait.steady === null ? [memoryNotice({ kind: 'waits', why: decision.why })] : [];
-      const probing = { ...state.probing, detail: `waits for GPU memory: ${decision.why}` };
+      const first = wait.steady === null ? [memoryNotice({ kind: 'waits', shortage: decision.shortage })] : [];
+      const detail = { kind: 'memory', shortage: decision.shortage } as const;
+      const probing: Probing = { ...state.probing, detail };
       const next: StartingState = { ...state, prelude: { id: 'memory', wait: decision.wait }, probing };
       return { service: { ...service, state: next }, effects: [], notices: first };
     }
     case 'timeout': {
-      const message = `GPU memory was not given back within ${renderDuration(gpus.freeTimeout)}: ${decision.why}`;
-      return endUnspawned(plan, service, state.since, { kind: 'not-started', step: 'gpus', message, code: 1 }, context);
+      const cause: Cause = { kind: 'not-started', failure: decision.failure, code: 1 };
+      return endUnspawned(plan, service, state.since, cause, context);
     }
     case 'lost':
       if (gpus.onLost === 'exit')
@@ -131,8 +134,8 @@ export function endFirstHook(
 ): ServiceStep {
   if (state.prelude?.id !== 'hook' || event.hook !== 'before_start') return unchanged(service);
   if (event.ok) return spawnProgram(service, state, context.now);
-  const message = `before_start failed: ${event.detail}`;
-  const cause: Cause = { kind: 'not-started', step: 'before_start', message, code: event.code };
+  const failure: StartFailure = { kind: 'hook-failed', detail: event.detail };
+  const cause: Cause = { kind: 'not-started', failure, code: event.code };
   if (!context.ending && isLikeAStop({ kind: 'code', code: event.code }))
     return holdBack(service, state, cause, context);
   return endUnspawned(plan, service, state.since, cause, context);
@@ -165,8 +168,8 @@ export function onSpawnFailed(
   const { state } = service;
   if (state.id !== 'starting' && state.id !== 'stopping') return unchanged(service);
   const asked = state.id === 'stopping' && state.cause.kind === 'asked';
-  const { step, message, code } = failure;
-  const cause: Cause = asked ? { kind: 'asked' } : { kind: 'not-started', step, message, code };
+  const { message, code } = failure;
+  const cause: Cause = asked ? { kind: 'asked' } : { kind: 'not-started', failure: { kind: 'spawn', message }, code };
   return endUnspawned(plan, service, state.since, cause, context);
 }
 
@@ -184,13 +187,17 @@ export function onProbeEvent(
     const probed =
       event.type === 'latched'
         ? latchRound(plan, state.probing, event.index, now)
-        : applyRoundResult(plan, state.probing, event, state.since, now);
+        : applyRoundResult(plan, state.probing, outcomeOf(event), state.since, now);
     return rounded(plan, service, state, probed, now);
   }
   if ((state.id === 'ready' || state.id === 'unready') && event.type === 'probe-ended') {
-    return watched(plan, service, state, applyWatchResult(plan, state.probing, event, now), context);
+    return watched(plan, service, state, applyWatchResult(plan, state.probing, outcomeOf(event), now), context);
   }
   return unchanged(service);
+}
+
+function outcomeOf({ attempt, ok, detail }: EventOf<'probe-ended'>): AttemptOutcome {
+  return { attempt, ok, detail: { kind: 'result', text: detail } };
 }
 
 /** The deadline of a starting service has passed: does what is due. */
@@ -205,9 +212,9 @@ export function passStarting(
   if (state.prelude !== null) return passPrelude(service, state, context);
   const limit = now + (plan.stop.timeout ?? stopTimeout);
   if (plan.ready.length > 0 && now >= state.since + plan.startTimeout) {
-    const cut = state.wasCut === true ? '; the supervisor was restarted meanwhile, and may have missed it' : '';
-    const why = detail === null ? null : `${detail}${cut}`;
-    return stopRun(plan, service, { kind: 'start-timeout', after: plan.startTimeout, detail: why }, limit, context);
+    const { wasCut } = state;
+    const cause: Cause = { kind: 'start-timeout', after: plan.startTimeout, detail, ...(wasCut && { wasCut }) };
+    return stopRun(plan, service, cause, limit, context);
   }
   if (plan.startStall !== null && now >= state.progressAt + plan.startStall) {
     return stopRun(plan, service, { kind: 'start-stall', after: plan.startStall, detail }, limit, context);
@@ -226,8 +233,8 @@ function passPrelude(service: Service, state: StartingState, context: StepContex
   const { now } = context;
   const { prelude } = state;
   if (prelude?.id === 'hook' && now >= prelude.deadline) {
-    const message = `before_start did not end within ${renderDuration(now - prelude.since)}: killed`;
-    const cause: Cause = { kind: 'not-started', step: 'before_start', message, code: TOO_LATE };
+    const failure: StartFailure = { kind: 'hook-late', after: now - prelude.since };
+    const cause: Cause = { kind: 'not-started', failure, code: TOO_LATE };
     return killFirstHook(service, state, cause, context);
   }
   const { state: current, notices } = report(state, now);
@@ -309,8 +316,7 @@ function watched(
   const { probing, effects, outcome } = probed;
   const { detail } = probing;
   if (outcome === 'dead') {
-    const cause: Cause = { kind: 'not-alive', detail: detail ?? 'no answer' };
-    return stopRun(plan, service, cause, now + (plan.stop.timeout ?? stopTimeout), context);
+    return stopRun(plan, service, { kind: 'not-alive', detail }, now + (plan.stop.timeout ?? stopTimeout), context);
   }
   const id = outcome === 'unready' ? 'unready' : outcome === 'recovered' ? 'ready' : state.id;
   const notices: ServiceNotice[] = [];

@@ -123,7 +123,8 @@ export class StepDraft implements StepView {
       ...world,
       ...known,
       phase: this.#phase,
-      failures: this.services.hasRevived ? lastingFailures(this.#failures, known.services) : this.#failures,
+      failures:
+        this.services.failures === 'outdated' ? lastingFailures(this.#failures, known.services) : this.#failures,
       beganAt: this.#beganAt,
       allReadyAt: world.allReadyAt ?? this.#findAllReady(known.services),
     };

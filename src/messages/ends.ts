@@ -1,8 +1,9 @@
 // The end of a run and what is left of it, as sentences: for the log, `status` and the post-mortem.
 
-import type { Exit } from '../core/policy.ts';
+import type { Cause, Exit } from '../core/policy.ts';
 import type { Ended, LeftoverProcess } from '../core/run.ts';
 import { renderDuration } from '../text.ts';
+import { renderStartFailure, withDetail } from './details.ts';
 
 /** Most processes that a sentence names. */
 const SHOWN = 8;
@@ -19,13 +20,13 @@ export function renderEnd({ cause, exit, verdict, lasted }: Ended): string {
       return `${renderMainEnd(exit)}${odd} after ${lastedFor}${early}`;
     }
     case 'not-started':
-      return `could not be started: ${cause.message}`;
+      return `could not be started: ${renderStartFailure(cause.failure)}`;
     case 'start-timeout':
-      return `was not ready within start_timeout (${renderDuration(cause.after)})${withDetail(cause.detail)}`;
+      return `was not ready within start_timeout (${renderDuration(cause.after)})${withDetail(cause.detail)}${renderCut(cause)}`;
     case 'start-stall':
       return `made no progress for start_stall (${renderDuration(cause.after)})${withDetail(cause.detail)}`;
     case 'not-alive':
-      return `failed its liveness probe after ${lastedFor}: ${cause.detail}`;
+      return `failed its liveness probe after ${lastedFor}${withDetail(cause.detail)}`;
     case 'gpu-lost':
       return `lost its GPU: ${cause.why}; only a new container can fix that`;
     case 'asked':
@@ -40,9 +41,8 @@ function renderMainEnd(exit: Exit | null): string {
   return exit.kind === 'code' ? `exited with code ${exit.code}` : `was killed by ${exit.signal}`;
 }
 
-/** `: no answer within 250 ms`, or nothing. */
-export function withDetail(detail: string | null): string {
-  return detail === null ? '' : `: ${detail}`;
+function renderCut({ detail, wasCut }: Cause & { readonly kind: 'start-timeout' }): string {
+  return detail === null || wasCut !== true ? '' : '; the supervisor was restarted meanwhile, and may have missed it';
 }
 
 /** `code 3`, `SIGKILL`: an exit as part of a sentence. */

@@ -4,7 +4,8 @@ import type { Level } from '../core/event.ts';
 import type { HookFailure, MemoryNotice, Notice, Requester, StopReason } from '../core/notice.ts';
 import { type Difference, FIELD_NAMES } from '../plan/difference.ts';
 import { renderDuration } from '../text.ts';
-import { renderCleanedUp, renderEnd, renderExit, renderRefused, renderStopCause, withDetail } from './ends.ts';
+import { renderShortage, withDetail } from './details.ts';
+import { renderCleanedUp, renderEnd, renderExit, renderRefused, renderStopCause } from './ends.ts';
 import { renderBlockage } from './reasons.ts';
 
 /** A notice as the log and `events` show it. */
@@ -61,7 +62,7 @@ function textOf(notice: Notice): string {
     case 'ready':
       return notice.after === null ? 'ready again' : `ready after ${renderDuration(notice.after)}`;
     case 'unready':
-      return `not ready any more: ${notice.detail}`;
+      return `not ready any more${withDetail(notice.detail)}`;
     case 'still-starting':
       return `still starting after ${renderDuration(notice.elapsed)}${withDetail(notice.detail)}`;
     case 'gpu-memory':
@@ -142,15 +143,15 @@ function renderMemory(about: MemoryNotice): string {
     case 'complaint':
       return `has a GPU whose driver complains: ${about.warning}`;
     case 'waits':
-      return `waits for GPU memory: ${about.why}`;
+      return `waits for GPU memory: ${renderShortage(about.shortage)}`;
     case 'unread':
       return about.isMinFreeIgnored
         ? `${unread}, so \`min_free\` is not looked at and nothing is waited for: ${about.why}`
         : `${unread}, so nothing is waited for: ${about.why}`;
     case 'unchanging':
-      return `is started though ${about.why}; it does not change any more, so others use it`;
+      return `is started though ${renderShortage(about.shortage)}; it does not change any more, so others use it`;
     case 'shared':
-      return `is started though ${about.why}, after ${renderDuration(about.after)}; it is shared, so others use it`;
+      return `is started though ${renderShortage(about.shortage)}, after ${renderDuration(about.after)}; it is shared, so others use it`;
     default:
       return about satisfies never;
   }

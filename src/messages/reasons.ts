@@ -2,6 +2,7 @@
 import type { Blockage, Claim, Obstacle, Reason, Wait } from '../core/reason.ts';
 import type { StopStage } from '../core/run.ts';
 import { renderDuration } from '../text.ts';
+import { renderDetail } from './details.ts';
 import { renderEnd, renderRefused } from './ends.ts';
 
 /** Most conditions that a sentence names. */
@@ -17,7 +18,7 @@ export function renderReason(reason: Reason): string {
     case 'waits':
       return renderWaits(reason.waits);
     case 'probe':
-      return reason.detail;
+      return renderDetail(reason.detail);
     case 'stopping':
       return STOPPING[reason.stage === 'killed' && !reason.hasExited ? 'asked' : reason.stage];
     case 'unkillable':

@@ -19,9 +19,9 @@ import { bySignal, restart, seconds, withCode } from '../helpers/plans.ts';
 const exited: Cause = { kind: 'exited' };
 const late: Cause = { kind: 'start-timeout', after: 100, detail: null };
 const stalled: Cause = { kind: 'start-stall', after: 100, detail: null };
-const dead: Cause = { kind: 'not-alive', detail: 'refused' };
-const missing: Cause = { kind: 'not-started', step: 'exec', message: 'no such file', code: 127 };
-const forbidden: Cause = { ...missing, message: 'permission denied', code: 126 };
+const dead: Cause = { kind: 'not-alive', detail: { kind: 'result', text: 'refused' } };
+const missing: Cause = { kind: 'not-started', failure: { kind: 'spawn', message: 'no such file' }, code: 127 };
+const forbidden: Cause = { ...missing, failure: { kind: 'spawn', message: 'permission denied' }, code: 126 };
 const asked: Cause = { kind: 'asked' };
 
 describe('the judgement of an end', () => {

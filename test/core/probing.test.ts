@@ -58,7 +58,7 @@ describe('while starting', () => {
   test('an attempt without a result fails at its timeout and the next follows', () => {
     const sim = simulate(one([probe({ timeout: 250 })]), { a: { probe: () => null } });
     expect(sim.until(600).attempts('a')).toEqual([0, 270, 540]);
-    expect(sim.service('a').state).toMatchObject({ probing: { detail: 'no answer within 250 ms' } });
+    expect(sim.service('a').state).toMatchObject({ probing: { detail: { kind: 'no-answer', within: 250 } } });
   });
 
   test('an attempt is given its whole timeout, whatever else falls due meanwhile', () => {
@@ -109,7 +109,7 @@ describe('while starting', () => {
       a: { probe: ({ index }) => (index === 0 ? { ok: true, detail: '200' } : null) },
     });
     sim.until(seconds(3));
-    expect(sim.service('a').state).toMatchObject({ probing: { detail: 'no answer within 1.0 s' } });
+    expect(sim.service('a').state).toMatchObject({ probing: { detail: { kind: 'no-answer', within: 1_000 } } });
   });
 });
 
@@ -166,7 +166,7 @@ describe('a log or notify probe', () => {
     const sim = simulate(one([logLine('listening')]), { a: { latches: [{ index: 0, after: 700 }] } });
     expect(sim.until(699).state('a')).toBe('starting');
     expect(sim.service('a').state).toMatchObject({
-      probing: { detail: 'waiting for a line that matches /listening/' },
+      probing: { detail: { kind: 'line', pattern: 'listening' } },
     });
     expect(sim.until(700).state('a')).toBe('ready');
     expect(sim.attempts('a')).toEqual([]);
@@ -177,8 +177,8 @@ describe('a log or notify probe', () => {
       simulate(one([ready]))
         .pass(1)
         .service('a').state;
-    expect(detailOf(notify())).toMatchObject({ probing: { detail: 'waiting for READY=1' } });
-    expect(detailOf(notify(3))).toMatchObject({ probing: { detail: 'waiting for a newline on descriptor 3' } });
+    expect(detailOf(notify())).toMatchObject({ probing: { detail: { kind: 'notification' } } });
+    expect(detailOf(notify(3))).toMatchObject({ probing: { detail: { kind: 'newline', fd: 3 } } });
   });
 
   test('keeps the others from being tried until it holds; then they are tried at once', () => {

@@ -40,7 +40,7 @@ function outcomeOf(simulator: Simulator): readonly unknown[] {
 }
 
 /** Of a start that a probe of the output has not seen. */
-const MISSED = '; the supervisor was restarted meanwhile, and may have missed it';
+const MISSED = ',"wasCut":true';
 
 const isOfProbe = ({ type }: ServiceEffect) => type === 'probe' || type === 'abandon-probe' || type === 'read-gpus';
 

@@ -34,7 +34,7 @@ const TABLE: readonly (readonly [Notice, string])[] = [
   ],
   [{ event: 'ready', after: 6_200 }, 'info: ready after 6.2 s'],
   [{ event: 'ready', after: null }, 'info: ready again'],
-  [{ event: 'unready', detail: 'refused' }, 'warn: not ready any more: refused'],
+  [{ event: 'unready', detail: { kind: 'result', text: 'refused' } }, 'warn: not ready any more: refused'],
   [{ event: 'still-starting', elapsed: 10_000, detail: null }, 'info: still starting after 10.0 s'],
   [
     { event: 'gpu-memory', about: { kind: 'complaint', warning: 'ECC' } },

@@ -1,0 +1,77 @@
+// What is known of a run that is not ready, and why a start has failed, as parts of sentences. Pure.
+import type { ProbeDetail, Shortage, StartFailure } from '../core/detail.ts';
+import type { Holder } from '../plan/gpu-reading.ts';
+import { renderDuration } from '../text.ts';
+
+const MIB = 1024 * 1024;
+/** Most processes that hold memory which a sentence names. */
+const HOLDERS_SHOWN = 5;
+
+export function renderDetail(detail: ProbeDetail): string {
+  switch (detail.kind) {
+    case 'hook':
+      return 'before_start is under way';
+    case 'memory':
+      return `waits for GPU memory: ${renderShortage(detail.shortage)}`;
+    case 'line':
+      return `waiting for a line that matches /${detail.pattern}/`;
+    case 'newline':
+      return `waiting for a newline on descriptor ${detail.fd}`;
+    case 'notification':
+      return 'waiting for READY=1';
+    case 'result':
+      return detail.text;
+    case 'no-answer':
+      return `no answer within ${renderDuration(detail.within)}`;
+    default:
+      return detail satisfies never;
+  }
+}
+
+/** `: no answer within 250 ms`, or nothing. */
+export function withDetail(detail: ProbeDetail | null): string {
+  return detail === null ? '' : `: ${renderDetail(detail)}`;
+}
+
+/** Why a start has failed, without the service's name. */
+export function renderStartFailure(failure: StartFailure): string {
+  switch (failure.kind) {
+    case 'spawn':
+      return failure.message;
+    case 'hook-failed':
+      return `before_start failed: ${failure.detail}`;
+    case 'hook-late':
+      return `before_start did not end within ${renderDuration(failure.after)}: killed`;
+    case 'memory': {
+      const { within, waited, shortage, holders } = failure;
+      const what = `${renderShortage(shortage)}, after ${renderDuration(waited)}${renderHolders(holders)}`;
+      return `GPU memory was not given back within ${renderDuration(within)}: ${what}`;
+    }
+    default:
+      return failure satisfies never;
+  }
+}
+
+export function renderShortage(shortage: Shortage): string {
+  return shortage
+    .map((one) =>
+      one.kind === 'free'
+        ? `${renderBytes(one.free)} of GPU ${one.device} are free, and ${renderBytes(one.wanted)} are asked for`
+        : `${renderBytes(one.used)} of GPU ${one.device} are in use, ${renderBytes(one.usual)} before its last run`,
+    )
+    .join('; ');
+}
+
+function renderHolders(holders: readonly Holder[]): string {
+  if (holders.length === 0) return '; no process that can be seen here holds it';
+  const shown = holders
+    .slice(0, HOLDERS_SHOWN)
+    .map(({ pid, name, service }) => `${name} (pid ${pid}${service === null ? '' : ` of ${service}`})`);
+  const more = holders.length > HOLDERS_SHOWN ? `, and ${holders.length - HOLDERS_SHOWN} more` : '';
+  return `; held by ${shown.join(', ')}${more}`;
+}
+
+function renderBytes(bytes: number): string {
+  const mebibytes = bytes / MIB;
+  return mebibytes < 1_024 ? `${Math.round(mebibytes)} MiB` : `${(mebibytes / 1_024).toFixed(1)} GiB`;
+}
