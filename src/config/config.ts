@@ -9,11 +9,10 @@ import { formatDuration } from './quantity.ts';
 import type { Range } from './range.ts';
 import { forReplica, mismatch, REPLICA, type Reading, withoutReplica } from './reading.ts';
 import { makeReplicas, type Replica } from './replicas.ts';
+import { BACKOFF, RESTART } from './restart-values.ts';
 import {
-  BACKOFF,
   type EnvFile,
   LOG,
-  RESTART,
   readDefaults,
   readService,
   SERVICE,

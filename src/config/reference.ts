@@ -7,7 +7,8 @@ import { GPUS } from './gpu-values.ts';
 import { BEFORE_STOP, HOOK, HOOKS } from './hook-values.ts';
 import { HTTP, HTTP_JSON, NOTIFY, PROBE, TCP } from './probe-schema.ts';
 import { LIMITS } from './process-values.ts';
-import { BACKOFF, DEPENDENCY, ENV_FILE, ENV_FROM_FILE, LOG, LOG_FILE, RESTART, SERVICE, STOP, TOP } from './schema.ts';
+import { BACKOFF, RESTART } from './restart-values.ts';
+import { DEPENDENCY, ENV_FILE, ENV_FROM_FILE, LOG, LOG_FILE, SERVICE, STOP, TOP } from './schema.ts';
 import { SUPERVISOR } from './supervisor-values.ts';
 
 /** Every table of the schema with its heading, in the order of the reference. */

@@ -16,11 +16,12 @@ import {
 } from './field.ts';
 import { gpus, gpusShape } from './gpu-values.ts';
 import { adviseHooks, HOOKS } from './hook-values.ts';
-import { OTHER_EXITS, OTHER_POLICIES, OTHER_SERVICE_KEYS, OTHER_STOP_TARGETS, OTHER_TYPES } from './other-systems.ts';
+import { OTHER_EXITS, OTHER_SERVICE_KEYS, OTHER_STOP_TARGETS, OTHER_TYPES } from './other-systems.ts';
 import { probeShape, probes } from './probe-schema.ts';
 import { pattern } from './probe-values.ts';
 import { cpus, limits, umask, user } from './process-values.ts';
 import { forReplica, INVALID, inFlow, mismatch, quote, type Reading } from './reading.ts';
+import { restart } from './restart-values.ts';
 import {
   conditionWord,
   dependencies,
@@ -41,7 +42,6 @@ import {
   type JsonSchema,
   listOf,
   mapOf,
-  number,
   refined,
   type Shape,
   size,
@@ -97,38 +97,6 @@ const envFiles: Shape<readonly EnvFile[]> = byKind<readonly EnvFile[], readonly 
 );
 
 // -------------------------------------------------------------------------------------------------------------- service
-
-export const BACKOFF = {
-  initial: defaulted(duration(1), 'delay before the first restart', '500ms'),
-  max: defaulted(duration(1), 'longest delay', '30s'),
-  factor: defaulted(number('a number', 1, 100), 'factor between one delay and the next', 2),
-} as const;
-
-const POLICY = wordOf(['never', 'on-failure', 'always'], OTHER_POLICIES);
-
-/** Suggestion for Docker's `on-failure:3`. */
-function adviseRestart(written: string): string | undefined {
-  const max = /^on[-_]failure:(\d+)$/.exec(written)?.[1];
-  return max === undefined ? undefined : `did you mean \`{policy: on-failure, max: ${max}}\`?`;
-}
-
-const restartWord: Shape<Given<typeof RESTART>> = {
-  wanted: POLICY.wanted,
-  schema: () => POLICY.schema(),
-  read(node, name, reading) {
-    const advice = node.kind === 'scalar' ? adviseRestart(node.text) : undefined;
-    if (advice !== undefined) return mismatch(node, name, POLICY.wanted, reading, advice);
-    const policy = POLICY.read(node, name, reading);
-    return policy === INVALID ? INVALID : { policy };
-  },
-};
-
-export const RESTART = {
-  policy: defaulted(POLICY, '`never`, `on-failure` or `always`', 'never'),
-  max: field(whole('a number', 1, 1_000_000), 'limit of restarts, within `within` or else in a row', 'no limit'),
-  within: field(duration(1), 'the time window of `max`', 'since the service was last ready for 60 s'),
-  backoff: field(object(BACKOFF, { owner: '`backoff`' }), 'delays between restarts, with ±10 % of jitter', 'see below'),
-} as const;
 
 export const STOP = {
   signal: defaulted(signal(), 'the stop signal, sent once', 'TERM'),
@@ -253,14 +221,7 @@ export const SERVICE = {
     'the start fails if for this long no line of output appears and no probe result changes',
     'off',
   ),
-  restart: field(
-    byKind('`never`, `on-failure`, `always`, or a map', {
-      scalar: restartWord,
-      map: object(RESTART, { owner: '`restart`' }),
-    }),
-    '`never`, `on-failure`, `always`, or `{policy, max, within, backoff}`',
-    '`never`',
-  ),
+  restart: field(restart(), '`never`, `on-failure`, `always`, or `{policy, max, within, backoff}`', '`never`'),
   success_codes: defaulted(
     listOf(whole('an exit code', 0, 255), { wanted: 'a list of exit codes' }),
     'exit codes that mean success',

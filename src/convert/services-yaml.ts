@@ -3,7 +3,8 @@
 import type { Fields } from '../config/field.ts';
 import { HOOK, HOOKS } from '../config/hook-values.ts';
 import { PROBE } from '../config/probe-schema.ts';
-import { BACKOFF, LOG, LOG_FILE, RESTART, SERVICE, STOP, TOP } from '../config/schema.ts';
+import { BACKOFF, RESTART } from '../config/restart-values.ts';
+import { LOG, LOG_FILE, SERVICE, STOP, TOP } from '../config/schema.ts';
 import { printable } from '../text.ts';
 import {
   isMap,

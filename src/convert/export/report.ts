@@ -2,7 +2,8 @@
 // its rules as a table; a field without a rule counts as not carried over, so that a new field is never dropped silently.
 import { GPUS } from '../../config/gpu-values.ts';
 import { HOOKS } from '../../config/hook-values.ts';
-import { LOG, RESTART, SERVICE, STOP, TOP } from '../../config/schema.ts';
+import { RESTART } from '../../config/restart-values.ts';
+import { LOG, SERVICE, STOP, TOP } from '../../config/schema.ts';
 import type { PathStep } from '../../config/tree.ts';
 import { type Finding, type FindingKind, sortFindings, type Where } from '../findings.ts';
 import { type ExportService, type ExportSource, withoutCopies } from './source.ts';
