@@ -1,6 +1,6 @@
 // Makes THIRD_PARTY_LICENSES: what the supervisor's file contains besides this project's code, under which licence, where
 // its source is, and how to link it again with a changed JavaScriptCore (LGPL). Names only what the compiler reported.
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LIBRARIES, type Library, RUNTIME } from './runtime-libraries.ts';
 
@@ -32,6 +32,18 @@ export function findBundled(inputs: readonly string[]): readonly Bundled[] {
 }
 
 const RULE = '-'.repeat(80);
+
+/** Licences whose texts are files of scripts/release/licenses, once for all libraries; and what needs no text. */
+const COMMON = /^(?:LGPL-2\.0-or-later|LGPL-2\.1|Apache-2\.0|public domain)$/;
+
+/** The copyright notice and licence of a library. Errors: its licence requires them, and they are not in licenses/libraries. */
+function renderNotice({ name, license }: Library): string {
+  if (COMMON.test(license)) return '';
+  const file = join(TEXTS, 'libraries', `${name}.txt`);
+  if (!existsSync(file))
+    throw new Error(`${name} is under ${license}: add its notice to scripts/release/licenses/libraries`);
+  return `${RULE}\n${name} (${license})\n\n${readFileSync(file, 'utf8').trim()}\n\n`;
+}
 
 function renderLibrary({ name, license, source, version }: Library): string {
   return `${name}${version === null ? '' : ` ${version}`}\n    ${license}\n    ${source}`;
@@ -79,6 +91,7 @@ export function renderNotices(bundled: readonly Bundled[], runtimeVersion: strin
   return [
     `Third-party software in svc-super\n\n1. The runtime\n\n${renderRuntime(runtimeVersion)}`,
     `2. Packages in the bundle\n\n${listPackages(bundled)}`,
-    `3. Licence texts\n\n${texts.join('\n')}`,
+    `3. Notices of libraries in the runtime\n\n${LIBRARIES.map(renderNotice).join('')}`,
+    `4. Licence texts\n\n${texts.join('\n')}`,
   ].join('\n');
 }
