@@ -41,7 +41,7 @@ const GIVEN_UP: Readonly<Record<string, Term>> = {
   somebody: { pattern: /\bsomebody\b/i, inDocuments: true },
   speaker: { pattern: /\bspeakers?\b/i },
   stranger: { pattern: /\bstrangers?\b/i },
-  sweep: { pattern: /(?:\b|_)swe(?:ep|pt)/i, inDocuments: true },
+  sweep: { pattern: /(?:\b|_)(?:sweep|swept|sweeps|sweeping)\b/i },
   weighed: { pattern: /\bweighed\b/i },
   whoever: { pattern: /\bwhoever\b/i, inDocuments: true },
 };

@@ -25,7 +25,7 @@ export interface Counters {
   /** Upper bounds of the probe buckets, seconds. */
   readonly bounds: readonly number[];
   readonly probes: ReadonlyMap<string, readonly ProbeCounters[]>;
-  readonly swept: ReadonlyMap<string, number>;
+  readonly cleanedUp: ReadonlyMap<string, number>;
   readonly logs: ReadonlyMap<string, Readonly<Record<'stdout' | 'stderr', StreamCounters>>>;
   readonly reaped: number;
   /** The supervisor's own resources. */
@@ -161,7 +161,7 @@ const FAMILIES = {
   svc_super_service_cleaned_up_processes_total: {
     type: 'counter',
     help: "Processes that outlived their service's main process and were ended",
-    samples: forEachService(({ name }, { counters }) => counters.swept.get(name) ?? 0),
+    samples: forEachService(({ name }, { counters }) => counters.cleanedUp.get(name) ?? 0),
   },
   svc_super_probe_attempts_total: {
     type: 'counter',

@@ -139,7 +139,7 @@ export class Children {
       this.#beginEnding(run, ending.signal, done, {
         // SIGKILL is sent again, to determine the processes for which it is not permitted.
         signalled: new Set(ending.signal === 'SIGKILL' ? [] : ending.signalled),
-        swept: new Map(ending.swept.map(([key, pid, name]) => [key, { pid, name }])),
+        cleanedUp: new Map(ending.cleanedUp.map(([key, pid, name]) => [key, { pid, name }])),
       });
       this.#parts.clock.soon(() => this.#scan(run));
     }
@@ -240,7 +240,7 @@ export class Children {
    * Cleans up after the main process has ended: SIGTERM to the leftover processes. Calls `done` with their names when
    * none is left.
    */
-  sweep(run: Run, done: Done): void {
+  cleanUp(run: Run, done: Done): void {
     this.#end(run, 'SIGTERM', done);
   }
 
@@ -277,7 +277,7 @@ export class Children {
     run: Run,
     signal: Ending['signal'],
     done: Done | undefined,
-    before: Pick<Ending, 'signalled' | 'swept'> = { signalled: new Set(), swept: new Map() },
+    before: Pick<Ending, 'signalled' | 'cleanedUp'> = { signalled: new Set(), cleanedUp: new Map() },
   ): void {
     run.ending = { ...before, signal, done, pause: FIRST_PAUSE, cancel: () => undefined };
     this.#ending.add(run);
@@ -323,7 +323,7 @@ export class Children {
       this.#mains.delete(run.pid);
       this.#parts.pid1.release(run.id);
       run.listener.changed?.();
-      ending.done?.([...ending.swept.values()].sort((a, b) => a.pid - b.pid));
+      ending.done?.([...ending.cleanedUp.values()].sort((a, b) => a.pid - b.pid));
       return;
     }
     if (alive !== null && this.#signalNew(run, ending, alive)) return;
@@ -343,8 +343,8 @@ export class Children {
       const key = `${process.pid}:${process.start}`;
       if (ending.signalled.has(key)) continue;
       ending.signalled.add(key);
-      if (process.pid !== run.pid && !ending.swept.has(key))
-        ending.swept.set(key, { pid: process.pid, name: readTitle(process) });
+      if (process.pid !== run.pid && !ending.cleanedUp.has(key))
+        ending.cleanedUp.set(key, { pid: process.pid, name: readTitle(process) });
       targets.push({ kind: 'process', pid: process.pid, start: process.start });
       named.push(process);
     }

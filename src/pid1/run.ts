@@ -50,7 +50,7 @@ export interface RunRecord {
     readonly signal: Ending['signal'];
     readonly signalled: readonly string[];
     /** `pid:start`, PID and name. */
-    readonly swept: readonly (readonly [string, number, string])[];
+    readonly cleanedUp: readonly (readonly [string, number, string])[];
   } | null;
 }
 
@@ -75,14 +75,14 @@ export interface Run {
   ending: Ending | undefined;
 }
 
-export type Done = (swept: readonly { readonly pid: number; readonly name: string }[]) => void;
+export type Done = (cleanedUp: readonly { readonly pid: number; readonly name: string }[]) => void;
 
 export interface Ending {
   signal: 'SIGTERM' | 'SIGKILL';
   /** `pid:start` of the processes that were sent `signal`. */
   readonly signalled: Set<string>;
   /** Leftover processes that were signalled, by `pid:start`. */
-  readonly swept: Map<string, { readonly pid: number; readonly name: string }>;
+  readonly cleanedUp: Map<string, { readonly pid: number; readonly name: string }>;
   /** Called when no process is left; undefined: no caller waits for that. */
   done: Done | undefined;
   pause: number;
@@ -101,7 +101,7 @@ export function recordRun(run: Run): RunRecord {
         : {
             signal: ending.signal,
             signalled: [...ending.signalled],
-            swept: [...ending.swept].map(([key, process]) => [key, process.pid, process.name] as const),
+            cleanedUp: [...ending.cleanedUp].map(([key, process]) => [key, process.pid, process.name] as const),
           },
   };
 }

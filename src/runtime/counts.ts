@@ -19,7 +19,7 @@ export interface ProbeCounts {
 export class Counts {
   /** By service, then by kind and index. */
   readonly probes = new Map<string, Map<string, ProbeCounts>>();
-  readonly swept = new Map<string, number>();
+  readonly cleanedUp = new Map<string, number>();
 
   /** Adds an attempt. `ms` is its duration: for a timeout, the time until it was abandoned. */
   addAttempt(service: string, kind: ProbeKind, index: number, result: ProbeResult, ms: number): void {
@@ -35,14 +35,14 @@ export class Counts {
   /** Takes over the counters of the previous supervisor. */
   inherit(
     service: string,
-    counted: { readonly probes: readonly (readonly [string, ProbeCounts])[]; readonly swept: number },
+    counted: { readonly probes: readonly (readonly [string, ProbeCounts])[]; readonly cleanedUp: number },
   ): void {
     this.probes.set(service, new Map(counted.probes));
-    this.swept.set(service, counted.swept);
+    this.cleanedUp.set(service, counted.cleanedUp);
   }
 
-  addSwept(service: string, count: number): void {
-    this.swept.set(service, (this.swept.get(service) ?? 0) + count);
+  addCleanedUp(service: string, count: number): void {
+    this.cleanedUp.set(service, (this.cleanedUp.get(service) ?? 0) + count);
   }
 
   #probe(service: string, kind: ProbeKind, index: number): ProbeCounts {

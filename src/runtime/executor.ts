@@ -32,7 +32,7 @@ interface Resources<Handle> {
   /** Whether `stop.command` is running. */
   isStopping: boolean;
   /** The leftover processes of the run, while it waits for its hooks to end; null: processes of the run are left. */
-  swept: readonly LeftoverProcess[] | null;
+  leftovers: readonly LeftoverProcess[] | null;
 }
 
 /** The part of the checkpoint about a service's latest run, apart from the service's state. As data for JSON. */
@@ -41,7 +41,7 @@ export interface ServiceRecord {
   readonly main: KeptRun | null;
   readonly early: readonly number[] | null;
   readonly isStopping: boolean;
-  readonly swept: readonly LeftoverProcess[] | null;
+  readonly leftovers: readonly LeftoverProcess[] | null;
   readonly hooks: readonly HookRecord[];
 }
 
@@ -76,7 +76,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
         this.#runStopCommand(plan, run);
         break;
       case 'clean-up':
-        this.#endProcesses(plan, run, 'sweep');
+        this.#endProcesses(plan, run, 'cleanUp');
         break;
       case 'kill':
         this.#endProcesses(plan, run, effect.type);
@@ -138,7 +138,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       beforeExit: [],
       early: [],
       isStopping: false,
-      swept: null,
+      leftovers: null,
     };
     this.#resources.set(plan.name, resources);
     this.#parts.logs.beginRun(plan.name);
@@ -214,21 +214,21 @@ export class Executor<Handle extends RunHandle = RunHandle> {
   recordOf(service: string): ServiceRecord | null {
     const resources = this.#resources.get(service);
     if (resources === undefined) return null;
-    const { run, handle, early, isStopping, swept } = resources;
+    const { run, handle, early, isStopping, leftovers } = resources;
     const main = handle === null ? null : this.#parts.processes.recordOf(handle);
-    return { run, main, early, isStopping, swept, hooks: this.#hooks.recordsOf(service) };
+    return { run, main, early, isStopping, leftovers, hooks: this.#hooks.recordsOf(service) };
   }
 
   /** Takes over the latest run of a service from the previous supervisor. */
   adopt(plan: ServicePlan, record: ServiceRecord): void {
-    const { run, main, early, isStopping, swept } = record;
+    const { run, main, early, isStopping, leftovers } = record;
     const resources = this.#open(plan, run);
     resources.early = early === null ? null : [...early];
     if (main !== null) this.#spawnWith(plan, run, resources, this.#failureReporter(plan, run, resources), main);
     for (const hook of record.hooks) this.#hooks.adopt(plan, run, hook, this.#hookEnded(plan, run, hook.name));
     // The stop command was killed when the previous supervisor died, so it is run again.
     if (isStopping && main?.exited === false) this.#runStopCommand(plan, run);
-    if (swept !== null) this.#emptied(plan, resources)(swept);
+    if (leftovers !== null) this.#emptied(plan, resources)(leftovers);
   }
 
   /** Prepares `notify` probes: a socket that NOTIFY_SOCKET names, or a pipe at the descriptor of the probe. */
@@ -295,23 +295,23 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     });
   }
 
-  /** Ends all processes of a run, with SIGTERM (`sweep`) or SIGKILL (`kill`), and reports when none is left. */
-  #endProcesses(plan: ServicePlan, run: number, how: 'sweep' | 'kill'): void {
+  /** Ends all processes of a run, with SIGTERM (`cleanUp`) or SIGKILL (`kill`), and reports when none is left. */
+  #endProcesses(plan: ServicePlan, run: number, how: 'cleanUp' | 'kill'): void {
     const resources = this.#current(plan, run);
     if (resources?.handle === null || resources?.handle === undefined) return;
     this.#parts.processes[how](resources.handle, this.#emptied(plan, resources));
   }
 
   /** Returns the function to call when no process of the run is left. It reports that, after all hooks have ended. */
-  #emptied(plan: ServicePlan, resources: Resources<Handle>): (swept: readonly LeftoverProcess[]) => void {
-    return (swept) => {
+  #emptied(plan: ServicePlan, resources: Resources<Handle>): (leftovers: readonly LeftoverProcess[]) => void {
+    return (leftovers) => {
       this.#release(resources);
-      this.counts.addSwept(plan.name, swept.length);
-      resources.swept = swept;
+      this.counts.addCleanedUp(plan.name, leftovers.length);
+      resources.leftovers = leftovers;
       this.#parts.changed(plan.name);
       const report = () => {
-        resources.swept = null;
-        this.#reporter(plan, resources.run)({ type: 'emptied', leftovers: swept });
+        resources.leftovers = null;
+        this.#reporter(plan, resources.run)({ type: 'emptied', leftovers });
       };
       const hooks = this.#hooks.ended(plan.name);
       if (hooks === null) report();

@@ -52,12 +52,12 @@ interface ProcessRoom<Handle extends RunHandle = RunHandle> {
     record: KeptRun,
     request: Program & Connections,
     listener: ProgramListener,
-    done: (swept: readonly LeftoverProcess[]) => void,
+    done: (leftovers: readonly LeftoverProcess[]) => void,
   ): Handle | null;
   signal(run: Handle, signal: string, to: 'main' | 'group'): void;
-  sweep(run: Handle, done: (swept: readonly LeftoverProcess[]) => void): void;
+  cleanUp(run: Handle, done: (leftovers: readonly LeftoverProcess[]) => void): void;
   /** Without `done`, the `done` of an earlier call stays in force. */
-  kill(run: Handle, done?: (swept: readonly LeftoverProcess[]) => void): void;
+  kill(run: Handle, done?: (leftovers: readonly LeftoverProcess[]) => void): void;
 }
 
 /** A pipe whose writing end goes to the program. It can be read as soon as the object exists. */

@@ -68,7 +68,7 @@ interface RuntimeState {
 /** The counters of a service. */
 interface Counted {
   readonly probes: readonly (readonly [string, ProbeCounts])[];
-  readonly swept: number;
+  readonly cleanedUp: number;
   readonly streams: Readonly<Record<'stdout' | 'stderr', StreamCounts>> | null;
 }
 
@@ -187,7 +187,7 @@ export class Checkpoint {
       if (number === undefined) continue;
       const counted: Counted = {
         probes: [...(executor.counts.probes.get(name) ?? [])],
-        swept: executor.counts.swept.get(name) ?? 0,
+        cleanedUp: executor.counts.cleanedUp.get(name) ?? 0,
         streams: logs.counts.get(name) ?? null,
       };
       this.#output.set(keyOf(number, PARTS.counts), counted);

@@ -58,12 +58,12 @@ async function openHttp(
   const { serveTcp } = await import('../control/tcp.ts');
   const started_at = (clock.wall() - process.uptime() * 1_000) / 1_000;
   const counters = () => {
-    const { probes, swept } = executor.counts;
+    const { probes, cleanedUp } = executor.counts;
     const { user, system } = process.cpuUsage();
     return {
       bounds: BOUNDS,
       probes: new Map([...probes].map(([name, counts]) => [name, [...counts.values()]])),
-      swept,
+      cleanedUp,
       logs: logs.counts,
       reaped: reaped(),
       self: {

@@ -7,7 +7,7 @@ import { until } from '../helpers/container-tools.ts';
 const NOBODY_SPECIAL = ['--user', '12345:0', '--cap-drop', 'all', '--security-opt', 'no-new-privileges'];
 
 export function users(): void {
-  test('a random uid, no capabilities and no-new-privileges: it gates, tells, sweeps and stops as ever', async () => {
+  test('a random uid, no capabilities and no-new-privileges: it starts in order, reports, cleans up and stops as usual', async () => {
     await using container = await Container.start({ flags: NOBODY_SPECIAL });
     container.say('model.loaded');
     await container.healthy();

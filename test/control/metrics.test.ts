@@ -29,7 +29,7 @@ function measured(services: readonly WireService[], given: Partial<Counters> = {
     counters: {
       bounds: BOUNDS,
       probes: new Map(),
-      swept: new Map(),
+      cleanedUp: new Map(),
       logs: new Map(),
       reaped: 4,
       self: { memory_bytes: 1, cpu_seconds: 0.5, started_at: 1_700_000_000, timers: 3 },
@@ -62,7 +62,7 @@ const FULL = measured(
   ],
   {
     probes: countedProbes(),
-    swept: new Map([['web', 5]]),
+    cleanedUp: new Map([['web', 5]]),
     logs: new Map([
       [
         'web',

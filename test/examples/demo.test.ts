@@ -81,7 +81,7 @@ describe('the demo', () => {
 
   for (const init of [true, false]) {
     test.skipIf(init && withoutPid1)(
-      `kill -9 on the model server ends it with 137 and sweeps the engine, ${init ? 'as PID 1' : 'not as PID 1'}`,
+      `kill -9 on the model server ends it with 137 and cleans up the engine, ${init ? 'as PID 1' : 'not as PID 1'}`,
       async () => {
         await using demo = await startDemo(0, init);
         await pageUp(demo);

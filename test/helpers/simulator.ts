@@ -41,7 +41,7 @@ interface FakeRun {
   leftovers: readonly LeftoverProcess[];
   /** What it was sent before its first instruction. */
   readonly waiting: (() => void)[];
-  sweeping: boolean;
+  cleaningUp: boolean;
   killing: boolean;
   over: boolean;
 }
@@ -289,7 +289,7 @@ export class Simulator {
         this.#whenBorn(run, () => this.#runStopCommand(run));
         break;
       case 'clean-up':
-        run.sweeping = true;
+        run.cleaningUp = true;
         this.#terminate(run);
         this.#after(1, () => this.#settle(run));
         break;
@@ -349,7 +349,7 @@ export class Simulator {
       others: [],
       leftovers: [],
       waiting: [],
-      sweeping: false,
+      cleaningUp: false,
       killing: false,
       over: false,
     };
@@ -430,7 +430,7 @@ export class Simulator {
   }
 
   #settle(run: FakeRun): void {
-    if (run.over || run.main !== 'gone' || run.others.length > 0 || !(run.sweeping || run.killing)) return;
+    if (run.over || run.main !== 'gone' || run.others.length > 0 || !(run.cleaningUp || run.killing)) return;
     if (this.#hooks.has(run.plan.name)) return;
     run.over = true;
     this.#deliverOf(run, { type: 'emptied', leftovers: run.leftovers });

@@ -109,9 +109,9 @@ test('a run that has ended is not ended again', async () => {
   const run = children.spawn(whole, listener);
   report(frame(EVENT.failed, 1, EXEC, ENOENT, 0));
   await failed.promise;
-  let swept: readonly unknown[] | null = null;
+  let cleanedUp: readonly unknown[] | null = null;
   children.kill(run, (found) => {
-    swept = found;
+    cleanedUp = found;
   });
-  expect([swept, sent, clock.armed]).toEqual([[], [REQUEST.spawn, REQUEST.release], 0]);
+  expect([cleanedUp, sent, clock.armed]).toEqual([[], [REQUEST.spawn, REQUEST.release], 0]);
 });

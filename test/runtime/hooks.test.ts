@@ -29,7 +29,7 @@ test('the end of a hook is reported even if it is killed again while its leftove
       recordOf: () => null,
       adopt: () => null,
       signal: () => undefined,
-      sweep: () => undefined,
+      cleanUp: () => undefined,
       // As in children.ts: an earlier `done` stays in force, unless this call has one.
       kill: (_, done) => {
         if (done !== undefined) emptied = () => done([]);
