@@ -1,5 +1,6 @@
 // The attributes of a service's process: user, file mode mask, processors, resource limits. Looks nothing up: the plan
 // resolves users.
+import { isLimitName, LIMITS, type LimitKind, type LimitName } from '../linux/limits.ts';
 import { didYouMean } from './nearest.ts';
 import { parseSize } from './quantity.ts';
 import { fill, INVALID, type Invalid, mismatch, type Reading } from './reading.ts';
@@ -78,34 +79,8 @@ export interface LimitValue {
   readonly hard: number | null;
 }
 
-interface LimitKind {
-  readonly unit: 'bytes' | 'count';
-  readonly about: string;
-  readonly most?: number;
-}
-
-/** Every limit of setrlimit(2) except RLIMIT_LOCKS, which Linux ignores. */
-export const LIMITS = {
-  as: { unit: 'bytes', about: 'address space' },
-  core: { unit: 'bytes', about: 'core file; `0` for none' },
-  cpu: { unit: 'count', about: 'processor time in seconds' },
-  data: { unit: 'bytes', about: 'data segment' },
-  fsize: { unit: 'bytes', about: 'size of files written' },
-  memlock: { unit: 'bytes', about: 'memory locked; RDMA and GPUDirect want `unlimited`' },
-  msgqueue: { unit: 'bytes', about: 'POSIX message queues' },
-  nice: { unit: 'count', about: 'ceiling of the nice value, 20 minus it', most: 40 },
-  nofile: { unit: 'count', about: 'open files' },
-  nproc: { unit: 'count', about: 'processes and threads of the user' },
-  rss: { unit: 'bytes', about: 'resident set; Linux ignores it' },
-  rtprio: { unit: 'count', about: 'real-time priority', most: 99 },
-  rttime: { unit: 'count', about: 'real-time processor time in microseconds' },
-  sigpending: { unit: 'count', about: 'queued signals' },
-  stack: { unit: 'bytes', about: 'stack of the main thread' },
-} as const satisfies Readonly<Record<string, LimitKind>>;
-export type LimitKey = keyof typeof LIMITS;
-
 /** A map of limits: each is one value for both, or `{soft, hard}`. */
-export function limits(): Shape<ReadonlyMap<LimitKey, LimitValue>> {
+export function limits(): Shape<ReadonlyMap<LimitName, LimitValue>> {
   const wanted = 'a map of limits (`{nofile: 65536, memlock: unlimited}`)';
   return {
     wanted,
@@ -116,15 +91,15 @@ export function limits(): Shape<ReadonlyMap<LimitKey, LimitValue>> {
     }),
     read(node, name, reading) {
       if (node.kind !== 'map') return mismatch(node, name, wanted, reading);
-      const values = new Map<LimitKey, LimitValue>();
+      const values = new Map<LimitName, LimitValue>();
       for (const { key, keySpan, node: value } of node.entries.values()) {
-        if (!Object.hasOwn(LIMITS, key)) {
+        if (!isLimitName(key)) {
           const suggestion = didYouMean(key, Object.keys(LIMITS)) ?? `known: ${Object.keys(LIMITS).join(', ')}`;
           reading.report(keySpan, 'unknown-key', `there is no limit \`${key}\``, { suggestion });
           continue;
         }
-        const limit = readLimit(value, `\`limits.${key}\``, LIMITS[key as LimitKey], reading);
-        if (limit !== INVALID) values.set(key as LimitKey, limit);
+        const limit = readLimit(value, `\`limits.${key}\``, LIMITS[key], reading);
+        if (limit !== INVALID) values.set(key, limit);
       }
       return values;
     },

@@ -1,12 +1,12 @@
 // The reference of services.yaml as Markdown, generated from the field tables. A test compares docs/reference.md with it.
 // Nothing imports this file at run time.
 
+import { LIMITS } from '../linux/limits.ts';
 import { CONTROL, HTTP_CONTROL, TOKEN_FILE } from './control-values.ts';
 import type { Field, Fields } from './field.ts';
 import { GPUS } from './gpu-values.ts';
 import { BEFORE_STOP, HOOK, HOOKS } from './hook-values.ts';
 import { HTTP, HTTP_JSON, NOTIFY, PROBE, TCP } from './probe-schema.ts';
-import { LIMITS } from './process-values.ts';
 import { BACKOFF, RESTART } from './restart-values.ts';
 import { DEPENDENCY, ENV_FILE, ENV_FROM_FILE, LOG, LOG_FILE, SERVICE, STOP, TOP } from './schema.ts';
 import { SUPERVISOR } from './supervisor-values.ts';

@@ -1,9 +1,10 @@
 // Values of service fields: dependencies, switches, signals, environment entries. The plan checks whether a named service or
 // file exists.
+import { SIGNAL_NAMES } from '../linux/signals.ts';
 import { didYouMean } from './nearest.ts';
 import { fill, INVALID, type Invalid, mismatch, type Reading } from './reading.ts';
 import { byKind, INTERPOLATED, listOf, refined, type Shape, text, wordOf } from './shape.ts';
-import { parseSignal, SIGNAL_NAMES, whyNotForwarded, whyNotStopSignal } from './signal.ts';
+import { parseSignal, whyNotForwarded, whyNotStopSignal } from './signal.ts';
 import type { MapEntry, Node, PathStep } from './tree.ts';
 
 export const CONDITIONS = ['started', 'ready', 'completed', 'exited'] as const;

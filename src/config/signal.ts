@@ -1,34 +1,6 @@
-// Linux signals by name and number, and which of them can be forwarded to a service. Sends none.
+// Reads the name or number of a signal, and tells which can be forwarded to a service. Sends none.
+import { RTMAX, RTMIN, SIGNAL_ALIASES, SIGNAL_NAMES, SIGNALS, signalName } from '../linux/signals.ts';
 import { nearest } from './nearest.ts';
-
-/** Signal names without `SIG`; the first is signal 1, as in asm-generic: x86-64 and arm64 alike. */
-export const SIGNAL_NAMES: readonly string[] = [
-  ...[
-    'HUP',
-    'INT',
-    'QUIT',
-    'ILL',
-    'TRAP',
-    'ABRT',
-    'BUS',
-    'FPE',
-    'KILL',
-    'USR1',
-    'SEGV',
-    'USR2',
-    'PIPE',
-    'ALRM',
-    'TERM',
-  ],
-  ...['STKFLT', 'CHLD', 'CONT', 'STOP', 'TSTP', 'TTIN', 'TTOU', 'URG', 'XCPU', 'XFSZ', 'VTALRM', 'PROF', 'WINCH', 'IO'],
-  ...['PWR', 'SYS'],
-];
-
-const ALIASES: Readonly<Record<string, string>> = { IOT: 'ABRT', CLD: 'CHLD', POLL: 'IO' };
-
-// 34 is the C library's SIGRTMIN under glibc (musl: 35); the two or three below it belong to its threads.
-const RTMIN = 34;
-const RTMAX = 64;
 
 type ParsedSignal =
   | { readonly ok: true; readonly name: string }
@@ -45,12 +17,12 @@ export function parseSignal(text: string): ParsedSignal {
   if (realtime !== null) {
     const offset = Number(`${realtime[2] ?? '+'}${realtime[3] ?? '0'}`);
     const number = (realtime[1] === 'MIN' ? RTMIN : RTMAX) + offset;
-    if (number >= RTMIN && number <= RTMAX) return { ok: true, name: realtimeName(number) };
+    if (number >= RTMIN && number <= RTMAX) return { ok: true, name: signalName(number) };
     return { ok: false, why: 'the real-time signals are SIGRTMIN+0 to SIGRTMIN+30' };
   }
-  const name = Object.hasOwn(ALIASES, word) ? (ALIASES[word] ?? word) : word;
+  const name = Object.hasOwn(SIGNAL_ALIASES, word) ? (SIGNAL_ALIASES[word] ?? word) : word;
   if (SIGNAL_NAMES.includes(name)) return { ok: true, name: `SIG${name}` };
-  const near = nearest(word, [...SIGNAL_NAMES, ...Object.keys(ALIASES)]);
+  const near = nearest(word, [...SIGNAL_NAMES, ...Object.keys(SIGNAL_ALIASES)]);
   const why = `there is no signal \`${text}\``;
   return near === null ? { ok: false, why } : { ok: false, why, suggestion: `did you mean \`${near}\`?` };
 }
@@ -91,13 +63,9 @@ export function whyNotStopSignal(name: string): string | null {
 }
 
 function fromNumber(number: number, text: string): ParsedSignal {
-  const name = SIGNAL_NAMES[number - 1];
-  if (name !== undefined) return { ok: true, name: `SIG${name}` };
-  if (number >= RTMIN && number <= RTMAX) return { ok: true, name: realtimeName(number) };
+  const name = SIGNALS.get(number);
+  if (name !== undefined) return { ok: true, name };
+  if (number >= RTMIN && number <= RTMAX) return { ok: true, name: signalName(number) };
   if (number === 32 || number === 33) return { ok: false, why: `signal ${number} belongs to the C library's threads` };
   return { ok: false, why: `\`${text}\` is not a signal number: signals have the numbers 1 to 64` };
-}
-
-function realtimeName(number: number): string {
-  return `SIGRTMIN+${number - RTMIN}`;
 }

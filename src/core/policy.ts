@@ -1,5 +1,7 @@
 // The rules of the supervisor as pure functions of their arguments: whether an end is a success, whether and when to restart,
 // how often to probe, how services share the deadline of a shutdown.
+import { EXIT_CODES, exitCodeOfSignal } from '../linux/exit-codes.ts';
+import { signalNumber } from '../linux/signals.ts';
 import type { Millis, RestartPolicy, ServicePlan, SignalName } from '../plan/plan.ts';
 import type { ProbeDetail, StartFailure } from './detail.ts';
 
@@ -47,8 +49,6 @@ export const KILL_WAIT: Millis = 500;
 /** A stop signal that is repeated within this time is the same request: npm and some terminals deliver Ctrl-C twice. */
 export const SAME_REQUEST: Millis = 500;
 
-/** EX_TEMPFAIL of sysexits.h: a new container, perhaps on another machine, may succeed. */
-const GPU_LOST = 75;
 /** The share of the time until SIGKILL that `before_stop` may take. The program stops in the rest. */
 const DRAIN_SHARE = 0.75;
 
@@ -66,15 +66,13 @@ export function probeDelay(elapsed: Millis): Millis {
 
 /** The code a shell would report: the code itself, or 128+n for signal n. */
 export function shellCode(exit: Exit): number {
-  return exit.kind === 'code' ? exit.code : 128 + exit.number;
+  return exit.kind === 'code' ? exit.code : exitCodeOfSignal(exit.number);
 }
 
 /** Signals that ask a process to end, and the exit codes by which shells and runtimes report them. */
-const STOP_SIGNALS: ReadonlyMap<SignalName, number> = new Map([
-  ['SIGTERM', 143],
-  ['SIGINT', 130],
-  ['SIGQUIT', 131],
-]);
+const STOP_SIGNALS: ReadonlyMap<SignalName, number> = new Map(
+  ['SIGTERM', 'SIGINT', 'SIGQUIT'].map((name) => [name, exitCodeOfSignal(signalNumber(name))]),
+);
 
 /** Whether a main process ended as if it had been asked to stop. */
 export function isLikeAStop(exit: Exit): boolean {
@@ -105,9 +103,9 @@ export function judge(plan: Pick<ServicePlan, 'successCodes'>, cause: Cause, exi
       return { success: false, code: exit === null ? 1 : shellCode(exit) || 1 };
     case 'start-timeout':
     case 'start-stall':
-      return { success: false, code: 124 };
+      return { success: false, code: EXIT_CODES.timeout };
     case 'gpu-lost':
-      return { success: false, code: GPU_LOST };
+      return { success: false, code: EXIT_CODES.temporary };
     case 'exited-early':
       return { success: false, code: exit === null ? 1 : shellCode(exit) || 1 };
     case 'exited': {

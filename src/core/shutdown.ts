@@ -1,5 +1,7 @@
 // The shutdown of everything: what begins it, the one deadline that all services share, what a repeated request does, and the
 // exit code. Each function yields changes; none looks at more than one service unless it says so.
+import { exitCodeOfSignal } from '../linux/exit-codes.ts';
+import { signalNumber } from '../linux/signals.ts';
 import type { SignalName } from '../plan/plan.ts';
 import { levelsOf } from './barriers.ts';
 import { type Changes, notifyAll, type StepView, stopLimit } from './changes.ts';
@@ -8,6 +10,9 @@ import type { Ended } from './run.ts';
 import { isActive } from './state.ts';
 import { killRun, stopRun } from './stopping.ts';
 import { type EndCause, endOf, type Phase } from './world.ts';
+
+/** Exit code of a stop that needed SIGKILL. */
+const KILLED = exitCodeOfSignal(signalNumber('SIGKILL'));
 
 /**
  * A run has failed or completed and is not restarted: decides whether that ends the container. Called twice for one run, at
@@ -108,7 +113,7 @@ export function* finishShutdown({ phase }: Pick<StepView, 'phase'>): Changes {
   if (phase.id !== 'stopping') return;
   const { cause, killed } = phase;
   const code =
-    cause.kind === 'asked' ? (killed ? 137 : 0) : cause.kind === 'service' ? cause.ended.verdict.code : cause.code;
+    cause.kind === 'asked' ? (killed ? KILLED : 0) : cause.kind === 'service' ? cause.ended.verdict.code : cause.code;
   const ended = cause.kind === 'asked' ? null : cause.ended;
   yield { type: 'phase', phase: { id: 'ended', code } };
   const culprit = ended !== null && !ended.verdict.success ? ended : null;

@@ -2,6 +2,7 @@
 // is ready. Knows no other service.
 //
 //   memory --free--> before_start --done--> program --executes--> probes --hold--> ready <--> unready
+import { EXIT_CODES } from '../linux/exit-codes.ts';
 import type { Millis, ServicePlan } from '../plan/plan.ts';
 import type { StartFailure } from './detail.ts';
 import type { ServiceEffect, ServiceEvent } from './event.ts';
@@ -35,8 +36,6 @@ import { holdBack, hookFailed, hookLate, killFirstHook, stopRun } from './stoppi
 
 const REPORTS: readonly Millis[] = [10_000, 30_000];
 const REPORT_EVERY: Millis = 60_000;
-/** The exit code of a start that took too long: that of timeout(1). */
-const TOO_LATE = 124;
 
 type EventOf<Type extends ServiceEvent['type']> = ServiceEvent & { readonly type: Type };
 
@@ -234,7 +233,7 @@ function passPrelude(service: Service, state: StartingState, context: StepContex
   const { prelude } = state;
   if (prelude?.id === 'hook' && now >= prelude.deadline) {
     const failure: StartFailure = { kind: 'hook-late', after: now - prelude.since };
-    const cause: Cause = { kind: 'not-started', failure, code: TOO_LATE };
+    const cause: Cause = { kind: 'not-started', failure, code: EXIT_CODES.timeout };
     return killFirstHook(service, state, cause, context);
   }
   const { state: current, notices } = report(state, now);

@@ -1,5 +1,7 @@
 // Runs a tool that describes this machine, such as nvidia-smi, with the supervisor's own permissions. Never runs a
 // command of a service. Uses execa, which is loaded by the first call.
+import { EXIT_CODES, exitCodeOfSignal } from './exit-codes.ts';
+import { signalNumber } from './signals.ts';
 
 /** The most output of a command that is kept, characters. */
 const CAPTURED = 65_536;
@@ -34,6 +36,11 @@ export async function capture(
   });
   const printed = { stdout: String(result.stdout ?? ''), stderr: String(result.stderr ?? '') };
   if (result.exitCode !== undefined) return { code: result.exitCode, failure: null, ...printed };
-  if (result.signal !== undefined) return { code: 137, failure: null, ...printed };
-  return { code: 127, failure: result.originalMessage ?? result.shortMessage ?? 'it could not be started', ...printed };
+  if (result.signal !== undefined)
+    return { code: exitCodeOfSignal(signalNumber('SIGKILL')), failure: null, ...printed };
+  return {
+    code: EXIT_CODES.notFound,
+    failure: result.originalMessage ?? result.shortMessage ?? 'it could not be started',
+    ...printed,
+  };
 }

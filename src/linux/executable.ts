@@ -4,6 +4,7 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { encodeBytes } from '../bytes.ts';
 import { resolve } from '../paths.ts';
+import { EXIT_CODES } from './exit-codes.ts';
 import { absolute, readLatin1 } from './files.ts';
 import {
   type Credentials,
@@ -16,10 +17,12 @@ import {
   reach,
 } from './reach.ts';
 
+type FailureCode = typeof EXIT_CODES.notExecutable | typeof EXIT_CODES.notFound;
+
 /** Where a program is, or why it cannot be executed. `code` is what a shell would exit with: 126 or 127. */
 type Inspection =
   | { readonly ok: true; readonly path: string }
-  | { readonly ok: false; readonly why: string; readonly fix: string | null; readonly code: 126 | 127 };
+  | { readonly ok: false; readonly why: string; readonly fix: string | null; readonly code: FailureCode };
 type Failure = Exclude<Inspection, { readonly ok: true }>;
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -28,7 +31,12 @@ const HEAD = 256;
 /** A script may be interpreted by another script, up to five levels: fs/exec.c. */
 const DEPTH_MOST = 5;
 
-const failed = (why: string, fix: string | null, code: 126 | 127 = 126): Failure => ({ ok: false, why, fix, code });
+const failed = (why: string, fix: string | null, code: FailureCode = EXIT_CODES.notExecutable): Failure => ({
+  ok: false,
+  why,
+  fix,
+  code,
+});
 
 /**
  * The files that execvp(3) tries for a program: the name itself if it has a slash, otherwise one in each folder of the
@@ -52,7 +60,7 @@ export interface LaunchContext {
  * exists.
  */
 export function inspectProgram(name: string, context: LaunchContext): Inspection {
-  if (name === '') return failed('its name is empty', null, 127);
+  if (name === '') return failed('its name is empty', null, EXIT_CODES.notFound);
   let first: Failure | null = null;
   for (const candidate of candidates(name, context.env)) {
     const path = resolve(absolute(context.cwd ?? '.'), candidate);
@@ -60,7 +68,7 @@ export function inspectProgram(name: string, context: LaunchContext): Inspection
     if (found.ok) return found;
     if (found.why !== MISSING) first ??= found;
   }
-  return first ?? failed(name.includes('/') ? MISSING : 'it is in no folder of PATH', null, 127);
+  return first ?? failed(name.includes('/') ? MISSING : 'it is in no folder of PATH', null, EXIT_CODES.notFound);
 }
 
 const MISSING = 'there is no such file';
@@ -110,7 +118,7 @@ function whyNotReached(reached: Reached, path: string, it: string, credentials: 
   const leads = describeLink(reached, it);
   switch (reached.kind) {
     case 'closed':
-      if (it !== 'it' && reach(path, null).kind === 'missing') return failed(MISSING, null, 127);
+      if (it !== 'it' && reach(path, null).kind === 'missing') return failed(MISSING, null, EXIT_CODES.notFound);
       return failed(
         `${leads}${describeUser(credentials)} may not enter ${reached.real} (${describeMode(reached.stats)})`,
         reached.link === null
@@ -120,10 +128,10 @@ function whyNotReached(reached: Reached, path: string, it: string, credentials: 
     case 'loop':
       return failed(`${it} is a symbolic link that leads to itself`, null);
     case 'not-folder':
-      return failed(it === 'it' ? `${reached.real} is not a folder` : MISSING, null, 127);
+      return failed(it === 'it' ? `${reached.real} is not a folder` : MISSING, null, EXIT_CODES.notFound);
     default:
-      if (!isLink(path)) return failed(MISSING, null, 127);
-      return failed(`${leads}there is no ${reached.real}`, null, 127);
+      if (!isLink(path)) return failed(MISSING, null, EXIT_CODES.notFound);
+      return failed(`${leads}there is no ${reached.real}`, null, EXIT_CODES.notFound);
   }
 }
 
@@ -244,7 +252,11 @@ function whyNoLoader(it: string, loader: string): Failure {
   const fix = isMusl
     ? 'use a build for glibc or a static one, or an image with musl'
     : 'use a build for musl or a static one, or an image with glibc';
-  return failed(`${it} needs the loader ${loader}, and ${MISSING}${built}`, libc === null ? null : fix, 127);
+  return failed(
+    `${it} needs the loader ${loader}, and ${MISSING}${built}`,
+    libc === null ? null : fix,
+    EXIT_CODES.notFound,
+  );
 }
 
 // Scripts.
@@ -255,7 +267,7 @@ function inspectScript(head: Buffer, path: string, it: string, context: LaunchCo
     return failed(
       `its first line ends with CRLF, so its interpreter would be \`${line.trim()}\\r\``,
       `run \`dos2unix ${path}\` (or \`sed -i 's/\\r$//' ${path}\`)`,
-      127,
+      EXIT_CODES.notFound,
     );
   const [, interpreter = '', rest = ''] = /^[ \t]*([^ \t]*)[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
   if (interpreter === '') return failed(`${it} has no interpreter after its \`#!\``, 'write `#!/bin/sh`');

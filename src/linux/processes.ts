@@ -4,6 +4,7 @@ import { readlinkSync } from 'node:fs';
 import { decodeBytes } from '../bytes.ts';
 import { codeOf } from './errno.ts';
 import { listFolder, readBytes, readLatin1 } from './files.ts';
+import { LOCKS } from './limits.ts';
 
 /** A PID may be reused; together with its start time (clock ticks since boot) it identifies one process. */
 export interface Process {
@@ -149,6 +150,8 @@ export function readProcesses(
   return { all, gone, dead: zombies };
 }
 
+const MARK_ROW = new RegExp(`^${LOCKS.row}\\s+(\\d+)`, 'm');
+
 /**
  * The mark of a process: its soft RLIMIT_LOCKS, a limit that Linux has not enforced since 2.4 (getrlimit(2)) and that
  * every descendant inherits, through exec with an empty environment, setsid, setuid and renaming. Every user may read
@@ -156,7 +159,7 @@ export function readProcesses(
  */
 export function readMark(pid: number): string | null {
   try {
-    return /^Max file locks\s+(\d+)/m.exec(readLatin1(`/proc/${pid}/limits`))?.[1] ?? null;
+    return MARK_ROW.exec(readLatin1(`/proc/${pid}/limits`))?.[1] ?? null;
   } catch (error) {
     throwIfShort(error);
     return null;

@@ -2,6 +2,7 @@
 // /proc; what cannot be read counts as permitted. Changes nothing.
 import { readLatin1 } from './files.ts';
 import { isMapped } from './id-map.ts';
+import { isLimitName, LIMITS } from './limits.ts';
 
 /** capabilities(7), by bit. */
 const CAPABILITIES = { CAP_SETGID: 6n, CAP_SETUID: 7n, CAP_SYS_NICE: 23n, CAP_SYS_RESOURCE: 24n } as const;
@@ -34,29 +35,9 @@ export function whyNotUser(uid: number, gid: number): string | null {
   return read('/proc/self/setgroups').trim() === 'deny' ? 'this user namespace forbids setgroups(2)' : null;
 }
 
-/** Rows of proc_pid_limits(5), by the names of services.yaml. */
-const ROWS: Readonly<Record<string, string>> = {
-  as: 'Max address space',
-  core: 'Max core file size',
-  cpu: 'Max cpu time',
-  data: 'Max data size',
-  fsize: 'Max file size',
-  locks: 'Max file locks',
-  memlock: 'Max locked memory',
-  msgqueue: 'Max msgqueue size',
-  nice: 'Max nice priority',
-  nofile: 'Max open files',
-  nproc: 'Max processes',
-  rss: 'Max resident set',
-  rtprio: 'Max realtime priority',
-  rttime: 'Max realtime timeout',
-  sigpending: 'Max pending signals',
-  stack: 'Max stack size',
-};
-
 /** The hard limit of this process; Infinity if there is none. */
 function hardLimit(name: string): number {
-  const row = ROWS[name];
+  const row = isLimitName(name) ? LIMITS[name].row : undefined;
   const line = read('/proc/self/limits')
     .split('\n')
     .find((text) => row !== undefined && text.startsWith(`${row} `));

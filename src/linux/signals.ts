@@ -1,27 +1,32 @@
-// The table of signals by name and number, real-time signals included. Pure. node:os has such a table, but loading it would
-// delay the handling of the first failure.
+// Signals of Linux by name and number, the same on x86-64 and arm64: signal(7). Pure: every folder may import it. node:os
+// has such a table, but loading it would delay the handling of the first failure.
 
-/** Signals of Linux by number, from 1, the same on x86-64 and arm64: signal(7). */
-const NAMES =
+/** Names without `SIG`; the first is signal 1. */
+export const SIGNAL_NAMES: readonly string[] =
   `HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG
-  XCPU XFSZ VTALRM PROF WINCH IO PWR SYS`
-    .split(/\s+/)
-    .map((name) => `SIG${name}`);
-const ALIASES: Readonly<Record<string, number>> = { SIGIOT: 6, SIGPOLL: 29, SIGUNUSED: 31 };
-/** glibc reserves the two real-time signals below this one. */
-const SIGRTMIN = 34;
-const SIGTERM = 15;
+  XCPU XFSZ VTALRM PROF WINCH IO PWR SYS`.split(/\s+/);
+
+/** Other names of a signal, without `SIG`. */
+export const SIGNAL_ALIASES: Readonly<Record<string, string>> = { IOT: 'ABRT', CLD: 'CHLD', POLL: 'IO', UNUSED: 'SYS' };
+
+/** SIGRTMIN under glibc (musl: 35); the two or three signals below it belong to the threads of the C library. */
+export const RTMIN = 34;
+export const RTMAX = 64;
 
 /** All signals that are not real-time, by number. */
-export const SIGNALS: ReadonlyMap<number, string> = new Map(NAMES.map((name, index) => [index + 1, name]));
+export const SIGNALS: ReadonlyMap<number, string> = new Map(SIGNAL_NAMES.map((name, at) => [at + 1, `SIG${name}`]));
+
+const SIGTERM = 15;
 
 /** The number of a signal by its name, such as SIGTERM or SIGRTMIN+3. An unknown name counts as SIGTERM. */
 export function signalNumber(name: string): number {
   const realTime = /^SIGRTMIN(?:\+(\d+))?$/.exec(name);
-  if (realTime !== null) return SIGRTMIN + Number(realTime[1] ?? 0);
-  return ALIASES[name] ?? (NAMES.indexOf(name) + 1 || SIGTERM);
+  if (realTime !== null) return RTMIN + Number(realTime[1] ?? 0);
+  const short = name.replace(/^SIG/, '');
+  return SIGNAL_NAMES.indexOf(SIGNAL_ALIASES[short] ?? short) + 1 || SIGTERM;
 }
 
+/** `SIGTERM`, `SIGRTMIN+3`. */
 export function signalName(number: number): string {
-  return SIGNALS.get(number) ?? (number >= SIGRTMIN ? `SIGRTMIN+${number - SIGRTMIN}` : `signal ${number}`);
+  return SIGNALS.get(number) ?? (number >= RTMIN ? `SIGRTMIN+${number - RTMIN}` : `signal ${number}`);
 }

@@ -3,12 +3,13 @@
 // Probes, hooks and stop commands are runs here too. Never decides when to signal, clean up or kill.
 
 import { describeLaunchFailure } from '../linux/launch.ts';
+import { limitName } from '../linux/limits.ts';
 import { ProcessTable } from '../linux/process-table.ts';
 import { isGone, type Process, readProcess, readTitle } from '../linux/processes.ts';
 import { signalNumber } from '../linux/signals.ts';
 import type { Clock } from '../ports.ts';
 import type { Pid1, SpawnListener } from './client.ts';
-import { RESOURCES, type RunEntry, type SignalTarget } from './protocol.ts';
+import type { RunEntry, SignalTarget } from './protocol.ts';
 import {
   type Adoption,
   type Done,
@@ -212,7 +213,7 @@ export class Children {
         this.#runs.delete(run.id);
         this.#forgetEnding(run);
         for (const pipe of pipes) void pipe.close();
-        listener.failed(describeLaunchFailure(request, failure, { files: this.#parts.files, resource: resourceName }));
+        listener.failed(describeLaunchFailure(request, failure, { files: this.#parts.files, resource: limitName }));
       },
       exited: (status) => {
         if (run.exited) return;
@@ -414,7 +415,3 @@ export class Children {
 }
 
 const firstMark = (seed: number): bigint => (BigInt(seed >>> 0) + MARK_FLOOR) << MARK_SHIFT;
-
-function resourceName(index: number): string {
-  return Object.entries(RESOURCES).find(([, number]) => number === index)?.[0] ?? String(index);
-}

@@ -1,6 +1,7 @@
 // Encodes and decodes the frames that PID 1 and the supervisor exchange: `u32 length, u32 type, payload`,
 // little-endian. native/frames.h is the other side; test/native/tables.test.ts compares the numbers of both. Pure.
 import { encodeBytes } from '../bytes.ts';
+import { LIMITS, type LimitName } from '../linux/limits.ts';
 import type { Succession } from '../plan/plan.ts';
 
 export const PROTOCOL = 2;
@@ -66,26 +67,6 @@ const STREAM_KINDS = { null: 0, pipe: 1, same: 2, path: 3 } as const;
 
 /** Bits for the optional values that a spawn gives. */
 const SET = { user: 1, umask: 2, nice: 4, oomScoreAdj: 8, terminal: 16 } as const;
-
-/** Numbers of <asm-generic/resource.h>, the same on x86-64 and arm64. */
-export const RESOURCES = {
-  cpu: 0,
-  fsize: 1,
-  data: 2,
-  stack: 3,
-  core: 4,
-  rss: 5,
-  nproc: 6,
-  nofile: 7,
-  memlock: 8,
-  as: 9,
-  locks: 10,
-  sigpending: 11,
-  msgqueue: 12,
-  nice: 13,
-  rtprio: 14,
-  rttime: 15,
-} as const;
 
 /** RLIM_INFINITY of prlimit(2) on 64-bit Linux. */
 const UNLIMITED = 0xffff_ffff_ffff_ffffn;
@@ -230,7 +211,7 @@ export function encodeSpawn(spawn: SpawnFrame): Buffer {
   const raw = (value: number | null) => (value === null ? UNLIMITED : BigInt(value));
   for (const [name, { soft, hard }] of entries)
     frame
-      .u32(RESOURCES[name as keyof typeof RESOURCES])
+      .u32(LIMITS[name as LimitName].number)
       .u64(raw(soft))
       .u64(raw(hard));
   frame.text(spawn.notify ?? '').text(spawn.cwd ?? '');

@@ -1,6 +1,7 @@
 // Runs short commands on behalf of a service: exec probes, stop commands, `svc-super exec`. PID 1 starts them with the
 // service's settings and with their own mark. When a command ends, all its leftover processes are killed. Never interprets a
 // result.
+import { exitCodeOfSignal } from '../linux/exit-codes.ts';
 import { credentialsOf, explainShellExit, type LaunchFailure } from '../linux/launch.ts';
 import { lastLineOf } from '../linux/lines.ts';
 import type { Children } from './children.ts';
@@ -45,7 +46,7 @@ function describeEnd(
 
 /** The exit code that a shell would report. */
 function codeOf(exit: ChildExit): number {
-  return exit.kind === 'code' ? exit.code : 128 + exit.number;
+  return exit.kind === 'code' ? exit.code : exitCodeOfSignal(exit.number);
 }
 
 /** Resolves when no process of the command is left; never rejects. An abort kills all of them. */

@@ -1,6 +1,7 @@
 // The Plan: the frozen value with all defaults that every other room reads. Groups are expanded into edges, names into ids,
 // commands into argument vectors, environments merged. It never changes; a reload makes a new one. Run-time state is in
 // core.
+import type { LimitName } from '../linux/limits.ts';
 
 /** Milliseconds. Durations and monotonic instants alike; 0 and above. */
 export type Millis = number;
@@ -169,25 +170,6 @@ export interface Limit {
   readonly soft: number | null;
   readonly hard: number | null;
 }
-
-export const LIMIT_NAMES = [
-  'as',
-  'core',
-  'cpu',
-  'data',
-  'fsize',
-  'memlock',
-  'msgqueue',
-  'nice',
-  'nofile',
-  'nproc',
-  'rss',
-  'rtprio',
-  'rttime',
-  'sigpending',
-  'stack',
-] as const;
-type LimitName = (typeof LIMIT_NAMES)[number];
 
 interface LogFile {
   /** Absolute. */

@@ -1,6 +1,6 @@
 // Prepares Node to run the supervisor: Node resets the signal dispositions that its parent has set, opens a debugger on
 // SIGUSR1, and prints warnings to standard error. Does nothing on Bun.
-import { constants } from 'node:os';
+import { SIGNALS } from '../linux/signals.ts';
 
 /** `process.getBuiltinModule` came with 22.3, `Promise.withResolvers` with 22.0. */
 const NODE = { major: 22, minor: 3 } as const;
@@ -32,23 +32,9 @@ export function silenceWarnings(): void {
  * ignored anyway. Real-time signals need nothing: Node leaves them as PID 1 has set them.
  */
 const DEFAULT: ReadonlySet<string> = new Set(
-  [
-    'KILL',
-    'STOP',
-    'CONT',
-    'CHLD',
-    'ILL',
-    'TRAP',
-    'ABRT',
-    'IOT',
-    'BUS',
-    'FPE',
-    'SEGV',
-    'SYS',
-    'PIPE',
-    'URG',
-    'WINCH',
-  ].map((name) => `SIG${name}`),
+  ['KILL', 'STOP', 'CONT', 'CHLD', 'ILL', 'TRAP', 'ABRT', 'BUS', 'FPE', 'SEGV', 'SYS', 'PIPE', 'URG', 'WINCH'].map(
+    (name) => `SIG${name}`,
+  ),
 );
 
 /**
@@ -57,7 +43,7 @@ const DEFAULT: ReadonlySet<string> = new Set(
  */
 export function ignoreSignals(): void {
   if (typeof Bun !== 'undefined') return;
-  for (const signal of Object.keys(constants.signals)) if (!DEFAULT.has(signal)) process.on(signal, () => undefined);
+  for (const signal of SIGNALS.values()) if (!DEFAULT.has(signal)) process.on(signal, () => undefined);
 }
 
 /**

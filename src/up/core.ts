@@ -3,6 +3,7 @@
 import type { Reloaded } from '../control/source.ts';
 import type { Event } from '../core/event.ts';
 import type { World } from '../core/world.ts';
+import { EXIT_CODES } from '../linux/exit-codes.ts';
 import { exists } from '../linux/files.ts';
 import { credentialsOf, explainDeath, explainShellExit } from '../linux/launch.ts';
 import { describePortHolder, findHolder } from '../linux/listeners.ts';
@@ -28,8 +29,6 @@ export interface Core {
   end(end: End): void;
 }
 
-/** Exit code after a bug. */
-const BUG = 70;
 /** An event is dropped after it has ended this many supervisors. */
 const FATAL_MOST = 2;
 
@@ -136,7 +135,7 @@ function endBroken({ link, request }: Rooms, checkpoint: Checkpoint, event: Even
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   request.err(`svc-super: a bug, please report it: ${printable(describeEvent(event))}: ${text}\n`);
   link.pid1.abandon(checkpoint.fatal(describeEvent(event), text));
-  request.exit(BUG);
+  request.exit(EXIT_CODES.software);
 }
 
 function isDropped(event: Event, { fatal }: Own, { announce }: Rooms): boolean {

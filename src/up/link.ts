@@ -1,5 +1,6 @@
 // The connection of a supervising process to PID 1, the processes of the services, and the signals that PID 1 receives.
 // Decides nothing about services. Part of the root.
+import { EXIT_CODES } from '../linux/exit-codes.ts';
 import { absolute } from '../linux/files.ts';
 import { signalName, signalNumber } from '../linux/signals.ts';
 import { Children } from '../pid1/children.ts';
@@ -9,9 +10,6 @@ import { FD, type Handover } from '../platform/handover.ts';
 import { endBlockedProcess } from '../platform/runtime.ts';
 import { openConnection } from '../platform/socket.ts';
 import type { Clock } from '../ports.ts';
-
-/** Exit code when PID 1 has died, by a bug or by SIGKILL. No process waits for it. */
-const PID1_LOST = 70;
 
 interface LinkParts {
   readonly clock: Clock;
@@ -85,7 +83,7 @@ export class Link {
       return;
     }
     endBlockedProcess();
-    exit(PID1_LOST);
+    exit(EXIT_CODES.software);
   }
 }
 

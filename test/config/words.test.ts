@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { interpolate } from '../../src/config/interpolate.ts';
 import { didYouMean, editDistance, nearest } from '../../src/config/nearest.ts';
 import { DURATION_PATTERN, formatDuration, parseDuration, parseSize, SIZE_PATTERN } from '../../src/config/quantity.ts';
-import { parseSignal, SIGNAL_NAMES, whyNotForwarded } from '../../src/config/signal.ts';
+import { parseSignal, whyNotForwarded } from '../../src/config/signal.ts';
+import { SIGNAL_NAMES } from '../../src/linux/signals.ts';
 
 describe('a duration', () => {
   const right: Readonly<Record<string, number>> = {

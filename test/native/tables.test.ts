@@ -6,8 +6,9 @@ import { arch } from 'node:os';
 import { join } from 'node:path';
 import { checkPrebuilt, findDifferences } from '../../scripts/native.ts';
 import { COMMANDS } from '../../src/commands.ts';
+import { LIMITS, LOCKS } from '../../src/linux/limits.ts';
 import { WHY } from '../../src/linux/socket-paths.ts';
-import { EVENT, PROTOCOL, REQUEST, RESOURCES, STEPS, TARGET } from '../../src/pid1/protocol.ts';
+import { EVENT, PROTOCOL, REQUEST, STEPS, TARGET } from '../../src/pid1/protocol.ts';
 import { FD } from '../../src/platform/handover.ts';
 import { UNSAFE } from '../../src/text.ts';
 import { textOf, useNative } from '../helpers/native.ts';
@@ -64,7 +65,7 @@ describe('both sides agree', () => {
     expect(constantsOf('handover.h', 'FD_')).toEqual(asConstants({ socket: pid1, ...rest }));
     expect(constantsOf('control.c', 'WHY_')).toEqual(asConstants(WHY));
     const limits = constantsOf('sys.h', 'RLIMIT_');
-    expect(limits).toEqual({ NOFILE: RESOURCES.nofile, LOCKS: RESOURCES.locks });
+    expect(limits).toEqual({ NOFILE: LIMITS.nofile.number, LOCKS: LOCKS.number });
   });
 
   test('on the characters that are escaped', () => {

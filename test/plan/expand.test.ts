@@ -1,9 +1,7 @@
 // From a path to a Plan: the file, the name, and consistent terms in config and plan.
 import { describe, expect, test } from 'bun:test';
 import { loadConfig } from '../../src/config/load.ts';
-import { LIMITS } from '../../src/config/process-values.ts';
 import { loadPlan, toPlan } from '../../src/plan/expand.ts';
-import { LIMIT_NAMES } from '../../src/plan/plan.ts';
 import { memoryFiles } from '../config/rig.ts';
 
 const RUN = 'services: { a: { command: run, env_file: x.env } }\n';
@@ -47,9 +45,5 @@ describe('a plan', () => {
     const passwd = { '/etc/passwd': 'nobody:x:65534:65534::/:/bin/false\n' };
     const right = toPlan(config.value, { files: memoryFiles(passwd), environment: {} });
     expect(right.ok && right.value.plan.services[0]?.user?.uid).toBe(65_534);
-  });
-
-  test('has the same limits as the config', () => {
-    expect(Object.keys(LIMITS)).toEqual([...LIMIT_NAMES]);
   });
 });
