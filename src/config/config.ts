@@ -1,11 +1,10 @@
 // The Config: services.yaml typed, checked and with all defaults, without a look at anything outside the file. It contains
 // no environment files, no user ids and no relations between services: the plan adds those.
-import type { LimitName } from '../linux/limits.ts';
+import type { Limit, LimitName } from '../linux/limits.ts';
 import { HTTP_CONTROL, type HttpControl } from './control-values.ts';
 import { type Complete, complete, type FieldsRead, type Given, readFields, requireKeys } from './field.ts';
 import { GPUS, type GpusGiven, type GpuWish } from './gpu-values.ts';
 import { HOOKS } from './hook-values.ts';
-import type { LimitValue } from './process-values.ts';
 import { formatDuration } from './quantity.ts';
 import type { Range } from './range.ts';
 import { forReplica, mismatch, REPLICA, type Reading, withoutReplica } from './reading.ts';
@@ -66,7 +65,7 @@ export interface ServiceConfig
   readonly gpus: GpusConfig | null;
   readonly env: ReadonlyMap<string, EnvValue>;
   readonly env_file: readonly EnvFile[];
-  readonly limits: ReadonlyMap<LimitName, LimitValue>;
+  readonly limits: ReadonlyMap<LimitName, Limit>;
   readonly ports: readonly number[];
   /** Fields with invalid values: their absence from the result means nothing. */
   readonly broken: ReadonlySet<string>;

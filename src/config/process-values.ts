@@ -1,6 +1,6 @@
 // The attributes of a service's process: user, file mode mask, processors, resource limits. Looks nothing up: the plan
 // resolves users.
-import { isLimitName, LIMITS, type LimitKind, type LimitName } from '../linux/limits.ts';
+import { isLimitName, LIMITS, type Limit, type LimitKind, type LimitName } from '../linux/limits.ts';
 import { didYouMean } from './nearest.ts';
 import { parseSize } from './quantity.ts';
 import { fill, INVALID, type Invalid, mismatch, type Reading } from './reading.ts';
@@ -73,14 +73,8 @@ export function cpus(): Shape<readonly number[]> {
   };
 }
 
-/** Soft and hard value; null is unlimited. The plan's `Limit` has the same form. */
-export interface LimitValue {
-  readonly soft: number | null;
-  readonly hard: number | null;
-}
-
 /** A map of limits: each is one value for both, or `{soft, hard}`. */
-export function limits(): Shape<ReadonlyMap<LimitName, LimitValue>> {
+export function limits(): Shape<ReadonlyMap<LimitName, Limit>> {
   const wanted = 'a map of limits (`{nofile: 65536, memlock: unlimited}`)';
   return {
     wanted,
@@ -91,7 +85,7 @@ export function limits(): Shape<ReadonlyMap<LimitName, LimitValue>> {
     }),
     read(node, name, reading) {
       if (node.kind !== 'map') return mismatch(node, name, wanted, reading);
-      const values = new Map<LimitName, LimitValue>();
+      const values = new Map<LimitName, Limit>();
       for (const { key, keySpan, node: value } of node.entries.values()) {
         if (!isLimitName(key)) {
           const suggestion = didYouMean(key, Object.keys(LIMITS)) ?? `known: ${Object.keys(LIMITS).join(', ')}`;
@@ -106,7 +100,7 @@ export function limits(): Shape<ReadonlyMap<LimitName, LimitValue>> {
   };
 }
 
-function readLimit(node: Node, name: string, kind: LimitKind, reading: Reading): LimitValue | Invalid {
+function readLimit(node: Node, name: string, kind: LimitKind, reading: Reading): Limit | Invalid {
   if (node.kind !== 'map') {
     const both = readAmount(node, name, kind, reading);
     return both === INVALID ? INVALID : { soft: both, hard: both };

@@ -1,6 +1,6 @@
 // The rules of the supervisor as pure functions of their arguments: whether an end is a success, whether and when to restart,
 // how often to probe, how services share the deadline of a shutdown.
-import { EXIT_CODES, exitCodeOfSignal } from '../linux/exit-codes.ts';
+import { EXIT_CODE, exitCodeOfSignal } from '../linux/exit-codes.ts';
 import { signalNumber } from '../linux/signals.ts';
 import type { Millis, RestartPolicy, ServicePlan, SignalName } from '../plan/plan.ts';
 import type { ProbeDetail, StartFailure } from './detail.ts';
@@ -103,9 +103,9 @@ export function judge(plan: Pick<ServicePlan, 'successCodes'>, cause: Cause, exi
       return { success: false, code: exit === null ? 1 : shellCode(exit) || 1 };
     case 'start-timeout':
     case 'start-stall':
-      return { success: false, code: EXIT_CODES.timeout };
+      return { success: false, code: EXIT_CODE.timeout };
     case 'gpu-lost':
-      return { success: false, code: EXIT_CODES.temporary };
+      return { success: false, code: EXIT_CODE.temporary };
     case 'exited-early':
       return { success: false, code: exit === null ? 1 : shellCode(exit) || 1 };
     case 'exited': {

@@ -2,7 +2,7 @@
 // is ready. Knows no other service.
 //
 //   memory --free--> before_start --done--> program --executes--> probes --hold--> ready <--> unready
-import { EXIT_CODES } from '../linux/exit-codes.ts';
+import { EXIT_CODE } from '../linux/exit-codes.ts';
 import type { Millis, ServicePlan } from '../plan/plan.ts';
 import type { StartFailure } from './detail.ts';
 import type { ServiceEffect, ServiceEvent } from './event.ts';
@@ -233,7 +233,7 @@ function passPrelude(service: Service, state: StartingState, context: StepContex
   const { prelude } = state;
   if (prelude?.id === 'hook' && now >= prelude.deadline) {
     const failure: StartFailure = { kind: 'hook-late', after: now - prelude.since };
-    const cause: Cause = { kind: 'not-started', failure, code: EXIT_CODES.timeout };
+    const cause: Cause = { kind: 'not-started', failure, code: EXIT_CODE.timeout };
     return killFirstHook(service, state, cause, context);
   }
   const { state: current, notices } = report(state, now);

@@ -1,6 +1,6 @@
 // Runs a tool that describes this machine, such as nvidia-smi, with the supervisor's own permissions. Never runs a
 // command of a service. Uses execa, which is loaded by the first call.
-import { EXIT_CODES, exitCodeOfSignal } from './exit-codes.ts';
+import { EXIT_CODE, exitCodeOfSignal } from './exit-codes.ts';
 import { signalNumber } from './signals.ts';
 
 /** The most output of a command that is kept, characters. */
@@ -39,7 +39,7 @@ export async function capture(
   if (result.signal !== undefined)
     return { code: exitCodeOfSignal(signalNumber('SIGKILL')), failure: null, ...printed };
   return {
-    code: EXIT_CODES.notFound,
+    code: EXIT_CODE.notFound,
     failure: result.originalMessage ?? result.shortMessage ?? 'it could not be started',
     ...printed,
   };

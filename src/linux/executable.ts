@@ -4,7 +4,7 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { encodeBytes } from '../bytes.ts';
 import { resolve } from '../paths.ts';
-import { EXIT_CODES } from './exit-codes.ts';
+import { EXIT_CODE } from './exit-codes.ts';
 import { absolute, readLatin1 } from './files.ts';
 import {
   type Credentials,
@@ -17,7 +17,7 @@ import {
   reach,
 } from './reach.ts';
 
-type FailureCode = typeof EXIT_CODES.notExecutable | typeof EXIT_CODES.notFound;
+type FailureCode = typeof EXIT_CODE.notExecutable | typeof EXIT_CODE.notFound;
 
 /** Where a program is, or why it cannot be executed. `code` is what a shell would exit with: 126 or 127. */
 type Inspection =
@@ -31,7 +31,7 @@ const HEAD = 256;
 /** A script may be interpreted by another script, up to five levels: fs/exec.c. */
 const DEPTH_MOST = 5;
 
-const failed = (why: string, fix: string | null, code: FailureCode = EXIT_CODES.notExecutable): Failure => ({
+const failed = (why: string, fix: string | null, code: FailureCode = EXIT_CODE.notExecutable): Failure => ({
   ok: false,
   why,
   fix,
@@ -60,7 +60,7 @@ export interface LaunchContext {
  * exists.
  */
 export function inspectProgram(name: string, context: LaunchContext): Inspection {
-  if (name === '') return failed('its name is empty', null, EXIT_CODES.notFound);
+  if (name === '') return failed('its name is empty', null, EXIT_CODE.notFound);
   let first: Failure | null = null;
   for (const candidate of candidates(name, context.env)) {
     const path = resolve(absolute(context.cwd ?? '.'), candidate);
@@ -68,7 +68,7 @@ export function inspectProgram(name: string, context: LaunchContext): Inspection
     if (found.ok) return found;
     if (found.why !== MISSING) first ??= found;
   }
-  return first ?? failed(name.includes('/') ? MISSING : 'it is in no folder of PATH', null, EXIT_CODES.notFound);
+  return first ?? failed(name.includes('/') ? MISSING : 'it is in no folder of PATH', null, EXIT_CODE.notFound);
 }
 
 const MISSING = 'there is no such file';
@@ -118,7 +118,7 @@ function whyNotReached(reached: Reached, path: string, it: string, credentials: 
   const leads = describeLink(reached, it);
   switch (reached.kind) {
     case 'closed':
-      if (it !== 'it' && reach(path, null).kind === 'missing') return failed(MISSING, null, EXIT_CODES.notFound);
+      if (it !== 'it' && reach(path, null).kind === 'missing') return failed(MISSING, null, EXIT_CODE.notFound);
       return failed(
         `${leads}${describeUser(credentials)} may not enter ${reached.real} (${describeMode(reached.stats)})`,
         reached.link === null
@@ -128,10 +128,10 @@ function whyNotReached(reached: Reached, path: string, it: string, credentials: 
     case 'loop':
       return failed(`${it} is a symbolic link that leads to itself`, null);
     case 'not-folder':
-      return failed(it === 'it' ? `${reached.real} is not a folder` : MISSING, null, EXIT_CODES.notFound);
+      return failed(it === 'it' ? `${reached.real} is not a folder` : MISSING, null, EXIT_CODE.notFound);
     default:
-      if (!isLink(path)) return failed(MISSING, null, EXIT_CODES.notFound);
-      return failed(`${leads}there is no ${reached.real}`, null, EXIT_CODES.notFound);
+      if (!isLink(path)) return failed(MISSING, null, EXIT_CODE.notFound);
+      return failed(`${leads}there is no ${reached.real}`, null, EXIT_CODE.notFound);
   }
 }
 
@@ -255,7 +255,7 @@ function whyNoLoader(it: string, loader: string): Failure {
   return failed(
     `${it} needs the loader ${loader}, and ${MISSING}${built}`,
     libc === null ? null : fix,
-    EXIT_CODES.notFound,
+    EXIT_CODE.notFound,
   );
 }
 
@@ -267,7 +267,7 @@ function inspectScript(head: Buffer, path: string, it: string, context: LaunchCo
     return failed(
       `its first line ends with CRLF, so its interpreter would be \`${line.trim()}\\r\``,
       `run \`dos2unix ${path}\` (or \`sed -i 's/\\r$//' ${path}\`)`,
-      EXIT_CODES.notFound,
+      EXIT_CODE.notFound,
     );
   const [, interpreter = '', rest = ''] = /^[ \t]*([^ \t]*)[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
   if (interpreter === '') return failed(`${it} has no interpreter after its \`#!\``, 'write `#!/bin/sh`');

@@ -1,6 +1,6 @@
 // Exit codes with a conventional meaning: sysexits.h, timeout(1), and those of a shell. Pure: every folder may import it.
 
-export const EXIT_CODES = {
+export const EXIT_CODE = {
   /** EX_USAGE: the command line is invalid. */
   usage: 64,
   /** EX_UNAVAILABLE: no supervisor responds. */

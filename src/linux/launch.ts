@@ -2,7 +2,7 @@
 // failed and its errno.
 import { describeErrno, errnoCode } from './errno.ts';
 import { inspectProgram, type LaunchContext } from './executable.ts';
-import { EXIT_CODES } from './exit-codes.ts';
+import { EXIT_CODE } from './exit-codes.ts';
 import { exists } from './files.ts';
 import { type Credentials, whyNotEntered } from './reach.ts';
 import { whyNotLimit, whyNotProcessors, whyNotUser } from './rights.ts';
@@ -58,7 +58,7 @@ export function whyNoShell([first, flag]: readonly string[]): { readonly why: st
 /** Why a shell ended with 126 or 127 instead of executing the single program of its text; null if no cause is found. */
 export function explainShellExit(argv: readonly string[], code: number, context: LaunchContext): string | null {
   const program = executedProgram(argv);
-  if ((code !== EXIT_CODES.notExecutable && code !== EXIT_CODES.notFound) || argv[0] !== '/bin/sh' || program === null)
+  if ((code !== EXIT_CODE.notExecutable && code !== EXIT_CODE.notFound) || argv[0] !== '/bin/sh' || program === null)
     return null;
   const found = inspectProgram(program, context);
   return found.ok ? null : `cannot execute ${program}: ${joinFix(found.why, found.fix)}`;
@@ -68,7 +68,7 @@ export function explainShellExit(argv: readonly string[], code: number, context:
 export function describeExecFailure(argv: readonly string[], errno: number, context: LaunchContext): LaunchFailure {
   const [file = ''] = argv;
   const code = errnoCode(errno);
-  const exit = NOT_FOUND.has(code) ? EXIT_CODES.notFound : EXIT_CODES.notExecutable;
+  const exit = NOT_FOUND.has(code) ? EXIT_CODE.notFound : EXIT_CODE.notExecutable;
   const failure = (why: string, fix: string | null) => ({
     step: 'exec',
     message: `cannot execute ${file}: ${joinFix(why, fix)}`,
@@ -79,7 +79,7 @@ export function describeExecFailure(argv: readonly string[], errno: number, cont
   const found = inspectProgram(file, context);
   // If the errno does not fit the explanation, the cause is another one.
   if (!found.ok && found.code === exit) return failure(found.why, found.fix);
-  if (exit === EXIT_CODES.notFound) {
+  if (exit === EXIT_CODE.notFound) {
     return failure(
       file.includes('/') ? 'there is no such file, or its interpreter is missing' : 'it is in no folder of PATH',
       null,
@@ -97,7 +97,7 @@ function describeFolder(path: string, credentials: Credentials): LaunchFailure |
   const found = whyNotEntered(path, credentials);
   return found === null
     ? null
-    : { step: 'cwd', message: `cannot change to ${path}: ${found}`, code: EXIT_CODES.notExecutable };
+    : { step: 'cwd', message: `cannot change to ${path}: ${found}`, code: EXIT_CODE.notExecutable };
 }
 
 /**
@@ -115,7 +115,7 @@ export function describeLaunchFailure(
   const cannot = (what: string): LaunchFailure => ({
     step,
     message: `cannot ${what}: ${describeErrno(errno)}`,
-    code: EXIT_CODES.notExecutable,
+    code: EXIT_CODE.notExecutable,
   });
   switch (step) {
     case 'descriptors':
@@ -141,7 +141,7 @@ export function describeLaunchFailure(
       return {
         step,
         message: `cannot set cpus to ${cpus?.join(',')}: ${describeErrno(errno)}: ${whyNotProcessors(cpus ?? []) ?? 'the kernel forbids it'}`,
-        code: EXIT_CODES.notExecutable,
+        code: EXIT_CODE.notExecutable,
       };
     case 'limits':
       return explainLimit(about.resource(index), limits, errno);
@@ -149,7 +149,7 @@ export function describeLaunchFailure(
       return {
         step,
         message: `cannot become user ${user?.name ?? user?.uid}: ${explainUser(errno, user)}`,
-        code: EXIT_CODES.notExecutable,
+        code: EXIT_CODE.notExecutable,
       };
     case 'cwd': {
       const found = cwd === null ? null : describeFolder(cwd, credentials);
@@ -157,7 +157,7 @@ export function describeLaunchFailure(
         found ?? {
           step,
           message: `cannot change to ${cwd}: ${describeErrno(errno).replace(/ \(.*/, '')}`,
-          code: EXIT_CODES.notExecutable,
+          code: EXIT_CODE.notExecutable,
         }
       );
     }
@@ -178,7 +178,7 @@ function explainLimit(name: string, limits: LaunchAttributes['limits'], errno: n
     why === null
       ? describeErrno(errno)
       : `${describeErrno(errno)}: ${joinFix(why, 'ask for less, or give the container more (`docker run --ulimit`)')}`;
-  return { step: `limits.${name}`, message: `cannot set limits.${name}: ${words}`, code: EXIT_CODES.notExecutable };
+  return { step: `limits.${name}`, message: `cannot set limits.${name}: ${words}`, code: EXIT_CODE.notExecutable };
 }
 
 /** setgroups(2), setresgid(2), setresuid(2). */

@@ -1,5 +1,11 @@
 // The resource limits of Linux, getrlimit(2), by their names in services.yaml. Pure: every folder may import it.
 
+/** Soft and hard value of one limit; null: unlimited. */
+export interface Limit {
+  readonly soft: number | null;
+  readonly hard: number | null;
+}
+
 export interface LimitKind {
   /** The number in <asm-generic/resource.h>, the same on x86-64 and arm64. */
   readonly number: number;

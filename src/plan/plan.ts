@@ -1,7 +1,7 @@
 // The Plan: the frozen value with all defaults that every other room reads. Groups are expanded into edges, names into ids,
 // commands into argument vectors, environments merged. It never changes; a reload makes a new one. Run-time state is in
 // core.
-import type { LimitName } from '../linux/limits.ts';
+import type { Limit, LimitName } from '../linux/limits.ts';
 
 /** Milliseconds. Durations and monotonic instants alike; 0 and above. */
 export type Millis = number;
@@ -163,12 +163,6 @@ export interface User {
   /** Login name and home from the password file; null: it has no entry. */
   readonly name: string | null;
   readonly home: string | null;
-}
-
-/** Soft and hard value of one limit; null: unlimited. */
-export interface Limit {
-  readonly soft: number | null;
-  readonly hard: number | null;
 }
 
 interface LogFile {

@@ -3,7 +3,7 @@
 import type { Reloaded } from '../control/source.ts';
 import type { Event } from '../core/event.ts';
 import type { World } from '../core/world.ts';
-import { EXIT_CODES } from '../linux/exit-codes.ts';
+import { EXIT_CODE } from '../linux/exit-codes.ts';
 import { exists } from '../linux/files.ts';
 import { credentialsOf, explainDeath, explainShellExit } from '../linux/launch.ts';
 import { describePortHolder, findHolder } from '../linux/listeners.ts';
@@ -135,7 +135,7 @@ function endBroken({ link, request }: Rooms, checkpoint: Checkpoint, event: Even
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   request.err(`svc-super: a bug, please report it: ${printable(describeEvent(event))}: ${text}\n`);
   link.pid1.abandon(checkpoint.fatal(describeEvent(event), text));
-  request.exit(EXIT_CODES.software);
+  request.exit(EXIT_CODE.software);
 }
 
 function isDropped(event: Event, { fatal }: Own, { announce }: Rooms): boolean {

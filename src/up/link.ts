@@ -1,6 +1,6 @@
 // The connection of a supervising process to PID 1, the processes of the services, and the signals that PID 1 receives.
 // Decides nothing about services. Part of the root.
-import { EXIT_CODES } from '../linux/exit-codes.ts';
+import { EXIT_CODE } from '../linux/exit-codes.ts';
 import { absolute } from '../linux/files.ts';
 import { signalName, signalNumber } from '../linux/signals.ts';
 import { Children } from '../pid1/children.ts';
@@ -83,7 +83,7 @@ export class Link {
       return;
     }
     endBlockedProcess();
-    exit(EXIT_CODES.software);
+    exit(EXIT_CODE.software);
   }
 }
 
