@@ -1,10 +1,11 @@
 // Holds both tables of the design: which room may import which, and where each effect has its home. Scans the text of
 // src/ without its comments; executes nothing of it. Reports each breach with its file.
 import { expect, test } from 'bun:test';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 const ROOT = join(import.meta.dir, '../src');
+const TESTS = import.meta.dir;
 
 /** `type x`: only with `import type`. `main` and `up` are the root. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
@@ -191,4 +192,28 @@ test('every file opens with a comment that says what it owns, and none is longer
     ...(text.split('\n').length <= 501 ? [] : [`${path} has more than 500 lines`]),
   ]);
   expect(breaches).toEqual([]);
+});
+
+/** The files below a folder of test/, relative to test/; none if there is no such folder. */
+function listTests(folder: string): string[] {
+  if (!existsSync(join(TESTS, folder))) return [];
+  return readdirSync(join(TESTS, folder), { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path));
+}
+
+/** Tests of the whole tree: the rules of files and documents. */
+const OF_ALL = ['architecture', 'documents', 'glossary'];
+/** Not renamed yet. */
+const TO_RENAME = ['cli/render.test.ts', 'cli/commands.test.ts'];
+
+test('a test in a folder of src/ is named after one file, or is in `scenarios`: behaviour that several files make', () => {
+  const rooms = readdirSync(ROOT, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const tests = [
+    ...readdirSync(TESTS).filter((name) => !OF_ALL.includes(name.replace('.test.ts', ''))),
+    ...rooms.flatMap(({ name }) => listTests(name)),
+  ].filter((path) => path.endsWith('.test.ts') && !path.includes('/scenarios/'));
+  expect(tests.length).toBeGreaterThan(60);
+  const strays = tests.filter(
+    (path) => !TO_RENAME.includes(path) && !existsSync(join(ROOT, path.replace(/\.test\.ts$/, '.ts'))),
+  );
+  expect(strays).toEqual([]);
 });

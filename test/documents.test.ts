@@ -53,3 +53,15 @@ test('every link within the repository leads to a file and a heading', () => {
 test(`the README has at most ${README_MOST} lines`, () => {
   expect(readFileSync(join(ROOT, 'README.md'), 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(README_MOST);
 });
+
+/** Folders of the repository whose files the documents name. */
+const NAMED_PATH = /`((?:src|native|test|scripts|docs|examples|fuzz|chaos|bench|soak)\/[\w./-]*)`/g;
+
+test('every file and folder of the repository that a document names exists', () => {
+  const named = DOCUMENTS.filter((document) => document !== 'CHANGELOG.md').flatMap((document) =>
+    [...readFileSync(join(ROOT, document), 'utf8').matchAll(NAMED_PATH)].map(([, path = '']) => ({ document, path })),
+  );
+  expect(named.length).toBeGreaterThan(50);
+  const missing = named.filter(({ path }) => !/NAME|^fuzz.findings/.test(path) && !existsSync(join(ROOT, path)));
+  expect(missing).toEqual([]);
+});

@@ -9,7 +9,7 @@
 //     |             starting (next run) <--- backoff <--+                     |
 //     +-------------------------- operator, reload ---------------------------+
 //
-// All transitions, which test/core/life-cycle.test.ts compares with those that occur. `[*]`: no plan has the service.
+// All transitions, which test/core/machine.test.ts compares with those that occur. `[*]`: no plan has the service.
 //
 //   [*] --> pending, skipped: a new service; `skipped` if it is not enabled
 //   pending --> starting: its gates are open

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
-// Every field of a service except its probes (probes.test.ts): valid values, the resulting Plan, rejected values.
+// Every field of a service except its probes (probe-values.test.ts): valid values, the resulting Plan, rejected values.
 import { describe, expect, test } from 'bun:test';
 import type { ServicePlan } from '../../src/plan/plan.ts';
 import { type Around, messages, oneService, planOf, serviceOf } from './rig.ts';

@@ -2,13 +2,13 @@
 // step that breaks what must hold of them. SVC_TEST_SEED and SVC_TEST_RUNS repeat or widen a run.
 import { afterAll, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import type { HookName } from '../../src/core/run.ts';
-import type { GpuReading } from '../../src/plan/gpu-reading.ts';
-import type { Drain, GpuPlan, Hook, ServicePlan } from '../../src/plan/plan.ts';
-import type { Behaviour, HookBehaviour } from '../helpers/behaviour.ts';
-import { bySignal, on, plan, probe, restart, service, withCode } from '../helpers/plans.ts';
-import { Simulator } from '../helpers/simulator.ts';
-import { readDiagram, TransitionLog } from '../helpers/transitions.ts';
+import type { HookName } from '../../../src/core/run.ts';
+import type { GpuReading } from '../../../src/plan/gpu-reading.ts';
+import type { Drain, GpuPlan, Hook, ServicePlan } from '../../../src/plan/plan.ts';
+import type { Behaviour, HookBehaviour } from '../../helpers/behaviour.ts';
+import { bySignal, on, plan, probe, restart, service, withCode } from '../../helpers/plans.ts';
+import { Simulator } from '../../helpers/simulator.ts';
+import { readDiagram, TransitionLog } from '../../helpers/transitions.ts';
 
 const log = new TransitionLog();
 afterAll(() => {

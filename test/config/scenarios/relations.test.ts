@@ -1,6 +1,6 @@
 // Mistakes between services, in dependencies, stages and ports, with the whole printed text.
 import { describe, expect, test } from 'bun:test';
-import { type Mistake, printed } from './rig.ts';
+import { type Mistake, printed } from '../rig.ts';
 
 const MISTAKES: readonly Mistake[] = [
   {

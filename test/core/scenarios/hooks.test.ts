@@ -1,8 +1,8 @@
 // Hooks in virtual time: what comes before what, deadlines, what a failure means, the drain.
 import { describe, expect, test } from 'bun:test';
-import type { Drain, Hooks } from '../../src/plan/plan.ts';
-import { on, plan, probe, restart, seconds, service, withCode } from '../helpers/plans.ts';
-import { simulate } from '../helpers/simulator.ts';
+import type { Drain, Hooks } from '../../../src/plan/plan.ts';
+import { on, plan, probe, restart, seconds, service, withCode } from '../../helpers/plans.ts';
+import { simulate } from '../../helpers/simulator.ts';
 
 const NONE: Hooks = { beforeStart: null, afterReady: null, beforeStop: null, afterExit: null };
 const hooks = (given: Partial<Hooks>): { readonly hooks: Hooks } => ({ hooks: { ...NONE, ...given } });

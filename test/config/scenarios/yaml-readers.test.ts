@@ -5,16 +5,16 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { keepParser } from '../../scripts/yaml-parser.ts';
-import type { Diagnostic } from '../../src/config/diagnostic.ts';
-import type { Raw } from '../../src/config/raw.ts';
-import { makeReading } from '../../src/config/reading.ts';
-import { makeSource } from '../../src/config/tree.ts';
-import { readQuickly } from '../../src/config/yaml-quick.ts';
-import { readThoroughly } from '../../src/config/yaml-thorough.ts';
-import { processorTime } from '../helpers/processor.ts';
+import { keepParser } from '../../../scripts/yaml-parser.ts';
+import type { Diagnostic } from '../../../src/config/diagnostic.ts';
+import type { Raw } from '../../../src/config/raw.ts';
+import { makeReading } from '../../../src/config/reading.ts';
+import { makeSource } from '../../../src/config/tree.ts';
+import { readQuickly } from '../../../src/config/yaml-quick.ts';
+import { readThoroughly } from '../../../src/config/yaml-thorough.ts';
+import { processorTime } from '../../helpers/processor.ts';
 
-const ROOT = join(import.meta.dir, '../..');
+const ROOT = join(import.meta.dir, '../../..');
 
 function thoroughly(text: string): { readonly raw: Raw | null; readonly mistakes: readonly Diagnostic[] } {
   const mistakes: Diagnostic[] = [];
@@ -161,7 +161,7 @@ test('the reduced js-yaml of the binary reads like the full one', async () => {
       .replace("'js-yaml'", "'./parser.mjs'")
       .replace("'./raw.ts'", `'${join(ROOT, 'src/config/raw.ts')}'`);
     writeFileSync(join(folder, 'quick.ts'), source);
-    const kept = (await import(join(folder, 'quick.ts'))) as typeof import('../../src/config/yaml-quick.ts');
+    const kept = (await import(join(folder, 'quick.ts'))) as typeof import('../../../src/config/yaml-quick.ts');
     for (const text of [
       'a: [1, true, ~, 0.5, "b\\n", \'c\']\nd: |\n  e\nf: >\n  g\nh: &i {j: k}\nl: *i\n',
       '- a\n- b: c\n',

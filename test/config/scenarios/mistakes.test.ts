@@ -1,7 +1,7 @@
 // Common mistakes in one service or the file, with the whole printed text. Mistakes between services: relations.test.ts.
 // Each begins with an empty line.
 import { describe, expect, test } from 'bun:test';
-import { type Mistake, printed } from './rig.ts';
+import { type Mistake, printed } from '../rig.ts';
 
 const MISTAKES: readonly (Mistake & { readonly environment?: Readonly<Record<string, string>> })[] = [
   {

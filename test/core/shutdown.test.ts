@@ -1,5 +1,5 @@
 // The shutdown: when and how each service is asked to stop, how the one stop_timeout is shared, and what is killed when.
-// second-signal.test.ts tests a second request. Virtual time; nothing here waits.
+// scenarios/second-signal.test.ts tests a second request. Virtual time; nothing here waits.
 import { describe, expect, test } from 'bun:test';
 import { type Behaviour, readyFrom } from '../helpers/behaviour.ts';
 import { on, plan, probe, restart, seconds, service, task, withCode } from '../helpers/plans.ts';

@@ -3,10 +3,10 @@ import { describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { jsonSchema } from '../../src/config/schema.ts';
-import { violations } from './json-schema.ts';
+import { jsonSchema } from '../../../src/config/schema.ts';
+import { violations } from '../json-schema.ts';
 
-const ROOT = join(import.meta.dir, '../..');
+const ROOT = join(import.meta.dir, '../../..');
 const EXAMPLES = [...new Bun.Glob('examples/*/services.yaml').scanSync({ cwd: ROOT })].sort();
 
 describe('an example', () => {

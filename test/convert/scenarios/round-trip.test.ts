@@ -2,15 +2,15 @@
 // format that both sides have, every example, and generated files with every field.
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { toLabels } from '../../src/convert/export/names.ts';
-import { literalEnvironment, wrappedCommand } from '../../src/convert/export/shell.ts';
-import { type ExportService, type ExportSource, readSource } from '../../src/convert/export/source.ts';
-import type { Finding } from '../../src/convert/findings.ts';
-import { importSource } from '../../src/convert/import/import.ts';
-import type { Probe } from '../../src/plan/plan.ts';
-import { file } from './export/plans.ts';
-import { EXAMPLES, exported } from './export/rig.ts';
-import { inputOf } from './import/rig.ts';
+import { toLabels } from '../../../src/convert/export/names.ts';
+import { literalEnvironment, wrappedCommand } from '../../../src/convert/export/shell.ts';
+import { type ExportService, type ExportSource, readSource } from '../../../src/convert/export/source.ts';
+import type { Finding } from '../../../src/convert/findings.ts';
+import { importSource } from '../../../src/convert/import/import.ts';
+import type { Probe } from '../../../src/plan/plan.ts';
+import { file } from '../export/plans.ts';
+import { EXAMPLES, exported } from '../export/rig.ts';
+import { inputOf } from '../import/rig.ts';
 
 function read(text: string): ExportSource {
   const source = readSource('services.yaml', text);

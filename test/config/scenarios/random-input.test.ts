@@ -3,8 +3,8 @@
 // diagnostic must lie in the text.
 import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import fc from 'fast-check';
-import { renderDiagnostics } from '../../src/config/diagnostic.ts';
-import { load, PATH } from './rig.ts';
+import { renderDiagnostics } from '../../../src/config/diagnostic.ts';
+import { load, PATH } from '../rig.ts';
 
 // FUZZ=20 runs twenty times as many.
 const FACTOR = Number(process.env.FUZZ ?? 1);

@@ -1,14 +1,14 @@
 // How many values a step reads: counted, not timed. Twice the services take twice the work, whether they stand beside each
 // other, in stages or in a chain.
 import { describe, expect, test } from 'bun:test';
-import { ChunkedArray } from '../../src/core/chunked-array.ts';
-import type { Effect, Event, ServiceEvent } from '../../src/core/event.ts';
-import { Services } from '../../src/core/services.ts';
-import { takeSnapshot } from '../../src/core/snapshot.ts';
-import { step } from '../../src/core/supervisor.ts';
-import { newWorld, nextDeadline, type World } from '../../src/core/world.ts';
-import type { Edge, Plan, ServicePlan } from '../../src/plan/plan.ts';
-import { on, plan, service, stages, task } from '../helpers/plans.ts';
+import { ChunkedArray } from '../../../src/core/chunked-array.ts';
+import type { Effect, Event, ServiceEvent } from '../../../src/core/event.ts';
+import { Services } from '../../../src/core/services.ts';
+import { takeSnapshot } from '../../../src/core/snapshot.ts';
+import { step } from '../../../src/core/supervisor.ts';
+import { newWorld, nextDeadline, type World } from '../../../src/core/world.ts';
+import type { Edge, Plan, ServicePlan } from '../../../src/plan/plan.ts';
+import { on, plan, service, stages, task } from '../../helpers/plans.ts';
 
 let reads = 0;
 

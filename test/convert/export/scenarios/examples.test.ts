@@ -1,10 +1,10 @@
 // Every example through every export, and each output through the target's own reader.
 import { describe, expect, test } from 'bun:test';
 import { validateJobDefinition } from '@nosana/types';
-import { skipWhen } from '../../helpers/skip.ts';
-import { noValidators, validate } from '../oracle.ts';
-import { lintDefinition } from './apptainer-lint.ts';
-import { EXAMPLES, exported, exportedText, FORMS } from './rig.ts';
+import { skipWhen } from '../../../helpers/skip.ts';
+import { noValidators, validate } from '../../oracle.ts';
+import { lintDefinition } from '../apptainer-lint.ts';
+import { EXAMPLES, exported, exportedText, FORMS } from '../rig.ts';
 
 const all = FORMS.flatMap(([form, options]) => EXAMPLES.map(([name, text]) => ({ form, options, name, text })));
 

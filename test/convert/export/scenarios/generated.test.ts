@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { validateJobDefinition } from '@nosana/types';
 import fc from 'fast-check';
-import { readSource } from '../../../src/convert/export/source.ts';
-import { skipWhen } from '../../helpers/skip.ts';
-import { noValidators, VALIDATOR_COMMANDS } from '../oracle.ts';
-import { lintDefinition } from './apptainer-lint.ts';
-import { file } from './plans.ts';
-import { exported, FORMS } from './rig.ts';
+import { readSource } from '../../../../src/convert/export/source.ts';
+import { skipWhen } from '../../../helpers/skip.ts';
+import { noValidators, VALIDATOR_COMMANDS } from '../../oracle.ts';
+import { lintDefinition } from '../apptainer-lint.ts';
+import { file } from '../plans.ts';
+import { exported, FORMS } from '../rig.ts';
 
 // The validators read dozens of files each.
 setDefaultTimeout(60_000);

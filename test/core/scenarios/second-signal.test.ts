@@ -1,9 +1,9 @@
 // A shutdown that is requested again: what a second and a third signal kill, and when it ends. Virtual time; nothing
 // here waits.
 import { describe, expect, test } from 'bun:test';
-import type { Behaviour } from '../helpers/behaviour.ts';
-import { on, plan, service, withCode } from '../helpers/plans.ts';
-import { simulate } from '../helpers/simulator.ts';
+import type { Behaviour } from '../../helpers/behaviour.ts';
+import { on, plan, service, withCode } from '../../helpers/plans.ts';
+import { simulate } from '../../helpers/simulator.ts';
 
 const obstinate: Behaviour = { stopTakes: null };
 const stopsOf = (sim: ReturnType<typeof simulate>, name: string) =>

@@ -3,12 +3,12 @@
 import { expect, test } from 'bun:test';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { importSource } from '../../../src/convert/import/import.ts';
-import type { ImportInput } from '../../../src/convert/import/source.ts';
-import type { FormatName } from '../../../src/convert/import/table.ts';
-import { lines } from './rig.ts';
+import { importSource } from '../../../../src/convert/import/import.ts';
+import type { ImportInput } from '../../../../src/convert/import/source.ts';
+import type { FormatName } from '../../../../src/convert/import/table.ts';
+import { lines } from '../rig.ts';
 
-const FOLDER = join(import.meta.dir, '../../../docs/migration');
+const FOLDER = join(import.meta.dir, '../../../../docs/migration');
 
 interface Page {
   readonly page: string;

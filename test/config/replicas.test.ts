@@ -5,7 +5,7 @@ import { difference } from '../../src/plan/difference.ts';
 import type { HttpProbe, Plan, TcpProbe } from '../../src/plan/plan.ts';
 import { selectServices } from '../../src/plan/selection.ts';
 import { allEdges } from '../../src/plan/stages.ts';
-import { load, messages, oneService, planOf, printed, serviceOf } from '../config/rig.ts';
+import { load, messages, oneService, planOf, printed, serviceOf } from './rig.ts';
 
 const names = (plan: Plan) => plan.services.map(({ name }) => name);
 const edgesOf = (plan: Plan, name: string) =>

@@ -2,9 +2,9 @@
 // request to stop that may explain it (scancel and systemd signal a whole job, services first). Also services that end
 // before they are ready.
 import { describe, expect, test } from 'bun:test';
-import { readyFrom } from '../helpers/behaviour.ts';
-import { bySignal, on, plan, probe, restart, service, task, withCode } from '../helpers/plans.ts';
-import { simulate } from '../helpers/simulator.ts';
+import { readyFrom } from '../../helpers/behaviour.ts';
+import { bySignal, on, plan, probe, restart, service, task, withCode } from '../../helpers/plans.ts';
+import { simulate } from '../../helpers/simulator.ts';
 
 const term = bySignal('SIGTERM');
 const dies = (after: number, exit = term) => ({ ends: { after, exit } });

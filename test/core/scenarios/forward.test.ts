@@ -1,7 +1,7 @@
 // Signals that are passed on: to the main process of those that name them in `forward`, and to no others. Virtual time.
 import { describe, expect, test } from 'bun:test';
-import { bySignal, on, plan, service } from '../helpers/plans.ts';
-import { simulate } from '../helpers/simulator.ts';
+import { bySignal, on, plan, service } from '../../helpers/plans.ts';
+import { simulate } from '../../helpers/simulator.ts';
 
 const signalsTo = (sim: ReturnType<typeof simulate>, name: string) =>
   sim.deeds(name).filter((deed) => deed.includes('signal'));

@@ -3,9 +3,9 @@
 // prints seed and path of a failure; SVC_TEST_SEED and SVC_TEST_RUNS repeat or widen a run.
 import { afterAll, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import type { ServiceEffect } from '../../src/core/event.ts';
-import type { Millis } from '../../src/plan/plan.ts';
-import { service } from '../helpers/plans.ts';
+import type { ServiceEffect } from '../../../src/core/event.ts';
+import type { Millis } from '../../../src/plan/plan.ts';
+import { service } from '../../helpers/plans.ts';
 import {
   behaviours,
   clocks,
@@ -17,9 +17,9 @@ import {
   runsOf,
   simulatorOf,
   time,
-} from '../helpers/random-input.ts';
-import type { Simulator } from '../helpers/simulator.ts';
-import { readDiagram, TransitionLog } from '../helpers/transitions.ts';
+} from '../../helpers/random-input.ts';
+import type { Simulator } from '../../helpers/simulator.ts';
+import { readDiagram, TransitionLog } from '../../helpers/transitions.ts';
 
 const log = new TransitionLog();
 afterAll(() => {

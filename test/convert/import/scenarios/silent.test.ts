@@ -1,9 +1,9 @@
 // Nothing is silent: each key, line, command and file of the corpus is removed in turn, and the output or the report must
 // differ. A key that says what its system does anyway may be removed without a difference: these are listed here.
 import { describe, expect, test } from 'bun:test';
-import { importSource } from '../../../src/convert/import/import.ts';
-import { bare, inputOf, SOURCES } from './rig.ts';
-import { variantsOf } from './variants.ts';
+import { importSource } from '../../../../src/convert/import/import.ts';
+import { bare, inputOf, SOURCES } from '../rig.ts';
+import { variantsOf } from '../variants.ts';
 
 /** Keys with a value that is the default of their own system. */
 const DEFAULTS = [

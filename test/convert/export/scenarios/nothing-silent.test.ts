@@ -2,9 +2,9 @@
 // export, and a file that has every field.
 import { describe, expect, test } from 'bun:test';
 import { parseDocument } from 'yaml';
-import { SERVICE, type TOP } from '../../../src/config/schema.ts';
-import { renderFinding } from '../../../src/convert/findings.ts';
-import { EXAMPLES, exported, FORMS } from './rig.ts';
+import { SERVICE, type TOP } from '../../../../src/config/schema.ts';
+import { renderFinding } from '../../../../src/convert/findings.ts';
+import { EXAMPLES, exported, FORMS } from '../rig.ts';
 
 /** A value other than the default for every field of a service. `command` is given anyway. */
 const VALUES: Readonly<Record<keyof typeof SERVICE, unknown>> = {

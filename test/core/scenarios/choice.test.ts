@@ -1,13 +1,13 @@
 // Some of several: a service that waits for so many copies of another. When it starts, when it never can, what is said of it
 // meanwhile, what the operator's start brings along. Virtual time.
 import { describe, expect, test } from 'bun:test';
-import { toWireSnapshot } from '../../src/control/wire.ts';
-import { takeSnapshot } from '../../src/core/snapshot.ts';
-import { takeTimeline } from '../../src/core/timeline.ts';
-import type { Condition, Edge, ServicePlan } from '../../src/plan/plan.ts';
-import { type Behaviour, readyFrom } from '../helpers/behaviour.ts';
-import { on, plan, probe, seconds, service, withCode } from '../helpers/plans.ts';
-import { type Simulator, simulate } from '../helpers/simulator.ts';
+import { toWireSnapshot } from '../../../src/control/wire.ts';
+import { takeSnapshot } from '../../../src/core/snapshot.ts';
+import { takeTimeline } from '../../../src/core/timeline.ts';
+import type { Condition, Edge, ServicePlan } from '../../../src/plan/plan.ts';
+import { type Behaviour, readyFrom } from '../../helpers/behaviour.ts';
+import { on, plan, probe, seconds, service, withCode } from '../../helpers/plans.ts';
+import { type Simulator, simulate } from '../../helpers/simulator.ts';
 
 const COPIES = ['m.0', 'm.1', 'm.2'] as const;
 
