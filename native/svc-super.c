@@ -2,6 +2,7 @@
 // with the supervisor as its child, or a short command that the supervisor's file executes. Blocks every signal first, so
 // that none is lost.
 #include "handover.h"
+#include "commands.h"
 
 static const char *base_name(const char *path) {
   const char *base = path;
@@ -16,13 +17,6 @@ static u64 page_size(char **envp) {
     if (pair[0] == 6 /* AT_PAGESZ */) return pair[1];
   return 4096;
 }
-
-/**
- * Commands that connect to a supervisor, and commands that do not: test/native/tables.test.ts compares them with
- * src/commands.ts.
- */
-static const char connected[] = " status logs start stop restart reload signal exec wait health events timeline graph completion ";
-static const char unconnected[] = " check schema export import version help -h --help -V --version ";
 
 static int is_one_of(const char *words, const char *word) {
   for (; *words; words++) {

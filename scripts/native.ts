@@ -1,6 +1,6 @@
 // Maintains native/prebuilt: the committed native program for each architecture, and a manifest with the digest of the
-// sources. `bun scripts/native.ts` compiles the program again; `--check` compiles it, compares the bytes, and changes
-// nothing.
+// sources. `bun scripts/native.ts` writes native/commands.h and compiles the program again; `--check` compiles it, compares
+// the bytes, and changes nothing.
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -79,7 +79,26 @@ export function findDifferences(): string[] {
   }
 }
 
-function compileAll(): void {
+/** The text of native/commands.h: which words are commands, and which of these connect to a supervisor. */
+export async function renderCommandsHeader(): Promise<string> {
+  const { COMMANDS } = await import('../src/cli/table.ts');
+  const { loadCommands } = await import('../src/cli/help.ts');
+  // The native program executes `init`, and starts a supervisor for `up`.
+  const commands = Object.entries(await loadCommands(COMMANDS)).filter(([name]) => name !== 'up' && name !== 'init');
+  const namesOf = (connects: boolean) =>
+    commands.filter(([, command]) => (command.connects !== undefined) === connects).map(([name]) => name);
+  const list = (name: string, words: readonly string[]) =>
+    `static const char ${name}[] =\n  "${words.map((word) => ` ${word}`).join('')} ";\n`;
+  return [
+    "// The commands that the supervisor's file executes. `npm run native` writes this file from src/cli/commands.\n\n",
+    '/** Those that send requests to a supervisor: they get a connection. */\n',
+    list('connected', namesOf(true)),
+    list('unconnected', [...namesOf(false), '-h', '--help', '-V', '--version']),
+  ].join('');
+}
+
+async function compileAll(): Promise<void> {
+  writeFileSync(join(native, 'commands.h'), await renderCommandsHeader());
   const files: Record<string, string> = {};
   const compilers: Record<string, string> = {};
   for (const arch of ARCHITECTURES) {
@@ -95,5 +114,5 @@ if (import.meta.main) {
     const differences = findDifferences();
     for (const difference of differences) process.stderr.write(`${difference}\n`);
     if (differences.length > 0) process.exit(1);
-  } else compileAll();
+  } else await compileAll();
 }

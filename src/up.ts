@@ -170,7 +170,7 @@ function reportTakenPorts({ err }: UpRequest, plan: Plan): boolean {
  */
 async function refuseGpus(plan: Plan, { request: { err }, link: { signals }, gpus }: Rooms): Promise<number | null> {
   if (plan.services.every((service) => service.gpus === null || service.gpus.devices.length === 0)) return null;
-  const preflight = await import('./up/preflight.ts');
+  const preflight = await import('./check/gpus.ts');
   // The driver may be slow, and a stop signal must not wait for it.
   const stop = new AbortController();
   signals.listen((signal) => (plan.stopSignals.includes(signal) ? stop.abort() : undefined));
@@ -201,7 +201,7 @@ const SEARCH_SLICE = 5;
 
 /** Reports missing programs of services that start later. */
 async function warnOfMissing(plan: Plan, clock: Clock, announce: Announce): Promise<void> {
-  const { findMissingPrograms } = await import('./up/preflight.ts');
+  const { findMissingPrograms } = await import('./check/programs.ts');
   let began = clock.now();
   for (const missing of findMissingPrograms(plan)) {
     if (missing !== null)

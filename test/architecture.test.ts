@@ -7,12 +7,13 @@ import { dirname, join, relative } from 'node:path';
 const ROOT = join(import.meta.dir, '../src');
 const TESTS = import.meta.dir;
 
-/** `type x`: only with `import type`. `main` and `up` are the root. */
+/** `type x`: only with `import type`. `main`, `context` and `up` are the root. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
   main: 'everything',
   up: 'everything',
-  commands: ['config', 'cli'],
-  cli: ['config', 'control', 'convert', 'core', 'plan', 'messages'],
+  context: 'everything',
+  check: ['config', 'plan', 'linux'],
+  cli: ['check', 'config', 'control', 'convert', 'core', 'plan', 'messages'],
   control: ['core', 'plan', 'messages'],
   messages: ['type core', 'plan'],
   runtime: ['core', 'plan', 'ports'],
@@ -125,7 +126,8 @@ test('every effect stays at home', () => {
 });
 
 /** Only these files may import one another statically; all other files load them when they are needed. */
-const LATE = /(?:^|\/)(?:device-files|gpus|gpus-amd|gpu-inventory|gpu-memory|up\/preflight|writable)\.ts$/;
+const LATE =
+  /(?:^|\/)(?:device-files|gpus|gpus-amd|gpu-inventory|gpu-memory|writable|check\/(?:build|programs|runtime))\.ts$/;
 
 test('nothing of GPUs is loaded before it is needed', () => {
   const breaches = files.flatMap(({ path, code }) => {
@@ -138,12 +140,23 @@ test('nothing of GPUs is loaded before it is needed', () => {
   expect(breaches).toEqual([]);
 });
 
-test('nothing of convert is loaded before import or export is asked for', () => {
+/** What `help` loads of other folders with the commands: small tables, so that help and completion stay quick. */
+const EARLY =
+  /^(?:cli\/|text|paths|control\/(?:selection|table|wire)\.ts|config\/(?:diagnostic|file|quantity)\.ts|convert\/(?:findings|(?:im|ex)port\/table)\.ts)/;
+
+test('a command is loaded by the table only, and loads what is large when it runs', () => {
   const breaches = files.flatMap(({ path, code }) => {
-    const imports = [...code.matchAll(/^(?:import (?!type)|export)[^'";]*['"](\.[^'"]+)['"]/gm)];
-    const targets = imports.map(([, target = '']) => relative(ROOT, join(ROOT, dirname(path), target)));
-    const mayLoad = path.startsWith('convert/') || /^cli\/(?:import|export)\.ts$/.test(path);
-    return mayLoad ? [] : targets.filter((one) => one.startsWith('convert/')).map((one) => `${path} loads ${one}`);
+    const early = [...code.matchAll(/^(?:import (?!type)|export)[^'";(]*['"](\.[^'"]+)['"]/gm)];
+    const targets = early.map(([, target = '']) => relative(ROOT, join(ROOT, dirname(path), target)));
+    const isCommand = path.startsWith('cli/commands/');
+    return targets
+      .filter(
+        (one) =>
+          one.startsWith('cli/commands/') ||
+          (isCommand && !EARLY.test(one)) ||
+          (!isCommand && one.startsWith('convert/') && !path.startsWith('convert/')),
+      )
+      .map((one) => `${path} loads ${one}`);
   });
   expect(breaches).toEqual([]);
 });

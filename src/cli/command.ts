@@ -1,9 +1,9 @@
 // The type of a command: its texts, its flags, its function; and the context that it runs in. Runs nothing.
-import type { ClientRequest, Dial } from '../control/client.ts';
+import type { PreflightFinding } from '../check/finding.ts';
+import type { Dial } from '../control/client.ts';
 import type { LoadInput } from '../plan/expand.ts';
 import type { Inventory } from '../plan/gpu-inventory.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { PreflightFinding } from './preflight.ts';
 
 /** Exit codes of the command line itself (sysexits.h). */
 export const EXIT = {
@@ -68,7 +68,7 @@ export interface CommandContext {
   ): Promise<readonly PreflightFinding[]>;
   /** Inspects the programs of an image that is being built. */
   inspectBuild(plan: Plan): Promise<readonly PreflightFinding[]>;
-  /** Loads the configuration; supervision begins after the command has returned. */
+  /** Reads the configuration; supervision begins after the command has returned. */
   up(file: string, names: readonly string[], debug: boolean): Promise<number>;
 }
 
@@ -79,6 +79,8 @@ export interface Flag {
   readonly multiple?: true;
   /** What the value is called in help: `N`, `FILE`. */
   readonly value?: string;
+  /** What its value is, for completion. */
+  readonly completes?: 'files';
   readonly summary: string;
 }
 
@@ -87,10 +89,19 @@ export interface Command {
   readonly usage: string;
   readonly example: string;
   readonly flags: Readonly<Record<string, Flag>>;
-  /** The kind of its arguments, for completion. */
-  readonly completes?: 'services';
-  run(context: CommandContext, given: GivenFlags): Promise<number> | number;
+  /**
+   * Whether it sends requests to a supervisor: the native program makes the connection. `quietly`: it has no flags for that,
+   * and reports nothing if there is no supervisor.
+   */
+  readonly connects?: true | 'quietly';
+  /** What its arguments are, for completion. */
+  readonly completes?: 'services' | 'commands' | readonly string[];
+  /** `commands`: the table of all commands, for those that describe it. */
+  run(context: CommandContext, given: GivenFlags, commands: CommandTable): Promise<number> | number;
 }
+
+/** All commands, in the order of the help. Each is loaded when it is used. */
+export type CommandTable = Readonly<Record<string, () => Promise<{ readonly default: Command }>>>;
 
 export interface GivenFlags {
   readonly values: Readonly<Record<string, string | boolean | undefined>>;
@@ -98,7 +109,3 @@ export interface GivenFlags {
   /** Values of the flags that may be given several times. */
   readonly lists?: Readonly<Record<string, readonly string[] | undefined>>;
 }
-
-export type { ClientRequest };
-
-export const JSON_FLAG = { type: 'boolean', summary: 'print JSON instead of text' } as const satisfies Flag;

@@ -1,17 +1,19 @@
-// Reads and examines files and folders. Paths may contain any bytes (bytes.ts). Writes nothing.
+// Reads and examines files and folders. Paths may contain any bytes (bytes.ts). Writes only a file that the user has named.
 import {
   accessSync,
   closeSync,
   constants,
+  mkdirSync,
   openSync,
   readdirSync,
   readlinkSync,
   readSync,
   type Stats,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { decodeBytes, encodeBytes } from '../bytes.ts';
-import { resolve } from '../paths.ts';
+import { dirname, resolve } from '../paths.ts';
 import type { Files } from '../ports.ts';
 import { codeOf } from './errno.ts';
 import { openGuarded } from './guarded-path.ts';
@@ -28,6 +30,21 @@ export function currentFolder(): string {
 
 /** A path that does not depend on the working directory. */
 export const absolute = (path: string): string => resolve(currentFolder(), path);
+
+/** Whether standard input can have data. */
+export function hasInput(): boolean {
+  try {
+    return readlinkSync('/proc/self/fd/0') !== '/dev/null';
+  } catch {
+    return false;
+  }
+}
+
+/** Writes a file that the user has named, and creates its folder. Throws an Error with `code`. */
+export function writeNamedFile(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
 
 /** The buffer of all reads, which are synchronous. */
 const page = Buffer.allocUnsafeSlow(64 * 1024);

@@ -1,15 +1,17 @@
 // The output of commands with --json: text from outside cannot control the terminal.
 import { expect, test } from 'bun:test';
-import type { CommandContext } from '../../src/cli/command.ts';
+import type { Command, CommandContext } from '../../src/cli/command.ts';
+import reload from '../../src/cli/commands/reload.ts';
+import stop from '../../src/cli/commands/stop.ts';
+import wait from '../../src/cli/commands/wait.ts';
 import { renderJson } from '../../src/cli/json.ts';
-import { requestReload, runOperation, wait } from '../../src/cli/operations.ts';
 
 const NAME = 'a\x9b31m\u202eb';
 const ESCAPED = 'a\\u009b31m\\u202eb';
 
 /** The output of a command when the supervisor sends these responses in order. */
 async function outputOf(
-  run: (context: CommandContext) => Promise<number>,
+  command: Command,
   ...answers: readonly { readonly status: number; readonly type?: string; readonly body: object }[]
 ): Promise<string> {
   const left = [...answers];
@@ -38,7 +40,7 @@ async function outputOf(
     },
     err: () => undefined,
   };
-  await run(context as CommandContext);
+  await command.run(context as CommandContext, { values: { json: true }, positionals: ['x'] }, {});
   return printed;
 }
 
@@ -47,11 +49,9 @@ test('is escaped, on one line or indented', () => {
   expect(renderJson({ name: NAME }, 2)).toBe(`{\n  "name": "${ESCAPED}"\n}\n`);
 });
 
-const given = { values: { json: true }, positionals: ['x'] };
-
 test('of an operation', async () => {
   const body = { operation: 'stop', services: [NAME] };
-  const printed = await outputOf((context) => runOperation(context, 'stop', given, ''), { status: 202, body });
+  const printed = await outputOf(stop, { status: 202, body });
   expect(printed).toBe(`{"operation":"stop","services":["${ESCAPED}"]}\n`);
 });
 
@@ -59,13 +59,13 @@ test('of a wait', async () => {
   const failed = [{ name: 'a', state: 'failed', reason: NAME, uptime_seconds: null, last_line: null }];
   const body = { result: 'failed', waiting: [], failed };
   const answer = { status: 200, type: 'application/x-ndjson', body };
-  const printed = await outputOf((context) => wait(context, given, ''), answer);
+  const printed = await outputOf(wait, answer);
   expect(printed).toContain(`"reason":"${ESCAPED}"`);
 });
 
 test('of a reload, applied or refused', async () => {
   for (const status of [200, 422]) {
-    const printed = await outputOf((context) => requestReload(context, given), { status, body: { text: NAME } });
+    const printed = await outputOf(reload, { status, body: { text: NAME } });
     expect(printed).toBe(`{"text":"${ESCAPED}"}\n`);
   }
 });

@@ -1,15 +1,26 @@
-// `status` and `health`: the state of the services, once or repeatedly.
-import type { StatusBody } from '../control/api.ts';
-import { select } from '../control/selection.ts';
-import { renderRestarts, renderStatus } from '../control/table.ts';
-import { printable } from '../text.ts';
-import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
-import { renderJson } from './json.ts';
-import { callSupervisor, reportDelay, reportNoSupervisor, reportRestart } from './request.ts';
+// `status`: the state of the services, once or repeatedly.
+import type { StatusBody } from '../../control/api.ts';
+import { select } from '../../control/selection.ts';
+import { renderRestarts, renderStatus } from '../../control/table.ts';
+import { printable } from '../../text.ts';
+import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
+import { JSON_FLAG } from '../flags.ts';
+import { renderJson } from '../json.ts';
+import { callSupervisor, reportDelay, reportNoSupervisor, reportRestart } from '../request.ts';
+
+export default {
+  summary: 'show the state of each service',
+  usage: 'svc-super status [NAME...] [--json] [--watch]',
+  example: 'svc-super status vllm',
+  connects: true,
+  completes: 'services',
+  flags: { json: JSON_FLAG, watch: { type: 'boolean', summary: 'repeat every second, until Ctrl-C' } },
+  run: showStatus,
+} satisfies Command;
 
 const WATCH_EVERY = 1_000;
 
-export async function showStatus(context: CommandContext, given: GivenFlags): Promise<number> {
+async function showStatus(context: CommandContext, given: GivenFlags): Promise<number> {
   if (given.values.watch === true) return watchStatus(context, given);
   const response = await callSupervisor(context, { path: '/v1/status' });
   return response.ok ? show(context, given, response.body as StatusBody, '') : reportNoSupervisor(context, response);
@@ -54,19 +65,4 @@ function show(context: CommandContext, { values, positionals }: GivenFlags, body
       : `${renderStatus(services, context.colour)}${renderRestarts(body.supervisor, context.wall())}`;
   context.out(`${before}${shown}`);
   return services.every(({ ready, state }) => ready || state === 'skipped') ? EXIT.ok : EXIT.notReady;
-}
-
-export async function showHealth(context: CommandContext, { values }: GivenFlags): Promise<number> {
-  const response = await callSupervisor(context, { path: '/v1/health' });
-  if (!response.ok) return reportNoSupervisor(context, response) && EXIT.unhealthy;
-  const body = response.body as {
-    healthy: boolean;
-    waiting: readonly { name: string; state: string; reason: string | null }[];
-  };
-  if (values.json === true) context.out(renderJson(body));
-  else if (body.healthy) context.out('healthy\n');
-  else
-    for (const { name, state, reason } of body.waiting)
-      context.out(`${printable(`${name} is ${state}${reason === null ? '' : `: ${reason}`}`)}\n`);
-  return body.healthy ? EXIT.ok : EXIT.unhealthy;
 }

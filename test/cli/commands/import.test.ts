@@ -1,8 +1,8 @@
 // `svc-super import` as a command: what it reads, where it writes, what it prints and the exit code.
 import { describe, expect, test } from 'bun:test';
-import type { CommandContext } from '../../src/cli/command.ts';
-import { importFiles } from '../../src/cli/import.ts';
-import { memoryFiles } from '../config/rig.ts';
+import type { CommandContext } from '../../../src/cli/command.ts';
+import command from '../../../src/cli/commands/import.ts';
+import { memoryFiles } from '../../config/rig.ts';
 
 const FILES = {
   '/w/start.sh': '#!/bin/sh\nA=1 web --port 80 &\nwait\n',
@@ -41,7 +41,7 @@ async function run(
     },
     save: (path: string, text: string) => void printed.saved.set(path, text),
   } as unknown as CommandContext;
-  const code = await importFiles(context, { values, positionals, lists });
+  const code = await command.run(context, { values, positionals, lists });
   return { code, ...printed };
 }
 

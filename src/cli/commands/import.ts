@@ -1,24 +1,46 @@
-// `svc-super import`: reads the files that are named, hands their texts to the importer of the format, and prints the
-// services.yaml that comes of it with the findings. Starts nothing.
-import { readText } from '../config/file.ts';
-import { findingToJson, renderFindings } from '../convert/findings.ts';
-import { importSource } from '../convert/import/import.ts';
-import type { ImportInput } from '../convert/import/source.ts';
-import { FORMAT_NAMES, type FormatName, isFormat, recogniseFormat } from '../convert/import/table.ts';
-import { resolve } from '../paths.ts';
-import { printable } from '../text.ts';
-import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
-import { renderJson } from './json.ts';
+// `import`: reads the files that are named, hands their texts to the importer of the format, and prints the services.yaml that
+// comes of it with the findings. Starts nothing.
+import { readText } from '../../config/file.ts';
+import { findingToJson, renderFindings } from '../../convert/findings.ts';
+import type { importSource } from '../../convert/import/import.ts';
+import type { ImportInput } from '../../convert/import/source.ts';
+import { FORMAT_NAMES, type FormatName, isFormat, recogniseFormat } from '../../convert/import/table.ts';
+import { resolve } from '../../paths.ts';
+import { printable } from '../../text.ts';
+import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
+import { JSON_FLAG } from '../flags.ts';
+import { renderJson } from '../json.ts';
+
+export default {
+  summary: 'make a services.yaml from a file of another system, and report what is lost or changed',
+  usage:
+    'svc-super import compose|supervisord|s6|procfile|nosana|recipe|start.sh|auto FILE [-o FILE] [--image-config FILE] [--json]',
+  example: 'svc-super import compose compose.yaml -o services.yaml',
+  flags: {
+    output: {
+      type: 'string',
+      short: 'o',
+      value: 'FILE',
+      completes: 'files',
+      summary: 'write services.yaml there instead of printing it',
+    },
+    'image-config': {
+      type: 'string',
+      multiple: true,
+      value: 'FILE',
+      completes: 'files',
+      summary: 'what `docker image inspect` prints about the images of a Compose file or a job; may be repeated',
+    },
+    json: JSON_FLAG,
+  },
+  run: importFiles,
+} satisfies Command;
 
 type Read =
   | { readonly ok: true; readonly path: string; readonly text: string }
   | { readonly ok: false; readonly why: string };
 
-/** Runs the command; returns its exit code. */
-export async function importFiles(
-  context: CommandContext,
-  { values, positionals, lists = {} }: GivenFlags,
-): Promise<number> {
+async function importFiles(context: CommandContext, { values, positionals, lists = {} }: GivenFlags): Promise<number> {
   const [format = '', ...paths] = positionals;
   const fail = (code: number, message: string): number => {
     if (values.json === true) context.out(renderJson({ ok: false, message, output: null, findings: [] }, 2));
@@ -49,7 +71,8 @@ export async function importFiles(
   if (paths.length > 1 && found !== 'supervisord' && found !== 'compose') {
     return fail(EXIT.usage, `import ${found} reads one file, and ${paths.length} are named`);
   }
-  const result = await importSource(found, input);
+  const convert = await import('../../convert/import/import.ts');
+  const result = await convert.importSource(found, input);
   if (!result.ok) {
     const place =
       result.where === null ? input.path : `${result.where.file}:${result.where.line}:${result.where.column}`;

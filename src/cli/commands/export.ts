@@ -1,15 +1,49 @@
-// `svc-super export`: reads services.yaml (and a recipe), prints the files of another system or writes them into a folder, and
-// prints the report to standard error. The conversion itself is in src/convert/export/.
-import { type Failure, type Result, renderDiagnostics, toJson } from '../config/diagnostic.ts';
-import { readText } from '../config/file.ts';
-import { type ExportResult, exportServices } from '../convert/export/export.ts';
-import { EXPORT_FORMATS, type ExportFormatName } from '../convert/export/table.ts';
-import { findingToJson, renderFindings } from '../convert/findings.ts';
-import { type Recipe, readRecipe } from '../convert/recipe.ts';
-import { join, resolve } from '../paths.ts';
-import { printable } from '../text.ts';
-import { type CommandContext, EXIT, type GivenFlags } from './command.ts';
-import { renderJson } from './json.ts';
+// `export`: reads services.yaml (and a recipe), prints the files of another system or writes them into a folder, and prints
+// the report to standard error. The conversion itself is in src/convert/export/.
+import { type Failure, type Result, renderDiagnostics, toJson } from '../../config/diagnostic.ts';
+import { readText } from '../../config/file.ts';
+import type { ExportResult } from '../../convert/export/export.ts';
+import { EXPORT_FORMATS, type ExportFormatName } from '../../convert/export/table.ts';
+import { findingToJson, renderFindings } from '../../convert/findings.ts';
+import type { Recipe } from '../../convert/recipe.ts';
+import { join, resolve } from '../../paths.ts';
+import { printable } from '../../text.ts';
+import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
+import { requireConfiguration } from '../config-file.ts';
+import { FILE_FLAG, JSON_FLAG } from '../flags.ts';
+import { renderJson } from '../json.ts';
+
+export default {
+  summary: 'write the same services for another system: nosana, compose, kubernetes, slurm, dockerfile, systemd',
+  usage:
+    'svc-super export FORMAT [-f FILE] [--image REF] [-o DIR] [--force] [--json] [--per-service] [--one-container] [--recipe FILE]',
+  example: 'svc-super export kubernetes --image registry.example.org/chat:1 -o k8s',
+  flags: {
+    file: FILE_FLAG,
+    image: { type: 'string', value: 'REF', summary: 'the image that the services run from' },
+    output: {
+      type: 'string',
+      short: 'o',
+      value: 'DIR',
+      completes: 'files',
+      summary: 'write the files into this folder instead of standard output',
+    },
+    force: { type: 'boolean', summary: 'replace files that exist in the folder' },
+    'per-service': { type: 'boolean', summary: 'nosana: one operation per service instead of one container' },
+    'one-container': {
+      type: 'boolean',
+      summary: 'kubernetes: one container with svc-super instead of one container per service',
+    },
+    recipe: {
+      type: 'string',
+      value: 'FILE',
+      completes: 'files',
+      summary: 'slurm: resources and settings of the site from an HPC recipe',
+    },
+    json: JSON_FLAG,
+  },
+  run: exportFile,
+} satisfies Command;
 
 /** Flags that only one format has. */
 const ONLY: Readonly<Record<string, ExportFormatName>> = {
@@ -18,15 +52,13 @@ const ONLY: Readonly<Record<string, ExportFormatName>> = {
   recipe: 'slurm',
 };
 
-/** Exports the services.yaml at `path`. Exit code: 0, 1 when a file cannot be written, 64, 78. */
-export async function exportFile(
-  context: CommandContext,
-  path: string,
-  { values, positionals }: GivenFlags,
-): Promise<number> {
+/** Exports a services.yaml. Exit code: 0, 1 when a file cannot be written, 64, 78. */
+async function exportFile(context: CommandContext, { values, positionals }: GivenFlags): Promise<number> {
+  const path = requireConfiguration(context, values.file);
+  if (path === null) return EXIT.config;
   const asked = readFormat(context, values, positionals);
   if (asked === null) return EXIT.usage;
-  const recipe = loadRecipe(context, values.recipe);
+  const recipe = await loadRecipe(context, values.recipe);
   if (!recipe.ok) return refuse(context, path, recipe.error, values.json === true);
   const image = typeof values.image === 'string' ? values.image : imageOf(recipe.value);
   if (image === null && EXPORT_FORMATS[asked].image === null) {
@@ -42,6 +74,7 @@ export async function exportFile(
     context.err(`svc-super: cannot read ${printable(path)}: ${read.why}\n`);
     return EXIT.config;
   }
+  const { exportServices } = await import('../../convert/export/export.ts');
   const result = await exportServices({
     format: asked,
     path,
@@ -82,11 +115,14 @@ function readFormat(
 }
 
 /** Reads the recipe that is named; null where none is. */
-function loadRecipe(context: CommandContext, given: string | boolean | undefined): Result<Recipe | null, Failure> {
+async function loadRecipe(
+  context: CommandContext,
+  given: string | boolean | undefined,
+): Promise<Result<Recipe | null, Failure>> {
   if (typeof given !== 'string') return { ok: true, value: null };
   const path = resolve(context.cwd, given);
   const read = readText(context.files, path);
-  if (read.ok) return readRecipe(path, read.text);
+  if (read.ok) return (await import('../../convert/recipe.ts')).readRecipe(path, read.text);
   const range = { line: 1, column: 1, endLine: 1, endColumn: 1 };
   const message = `cannot read the recipe: ${read.why}`;
   const diagnostics = [{ severity: 'error' as const, code: read.code, message, file: path, range }];

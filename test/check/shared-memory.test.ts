@@ -1,7 +1,7 @@
 // What `check --runtime` reports on /dev/shm.
 import { expect, test } from 'bun:test';
+import { judgeSharedMemory } from '../../src/check/shared-memory.ts';
 import { readSharedMemory } from '../../src/linux/shared-memory.ts';
-import { judgeSharedMemory } from '../../src/up/shared-memory.ts';
 
 const MIB = 1024 ** 2;
 

@@ -1,6 +1,6 @@
-// Checks whether /dev/shm is large enough, for `check --runtime`. Part of the root. Pure.
-import type { PreflightFinding } from '../cli/preflight.ts';
+// Checks whether /dev/shm is large enough, for `check --runtime`. Pure.
 import type { SharedMemory } from '../linux/shared-memory.ts';
+import type { PreflightFinding } from './finding.ts';
 
 const MIB = 1024 ** 2;
 /** vLLM's executor takes 160 MiB for two GPUs, PyTorch's data loaders more; Docker, Podman and Kubernetes give 64 MiB. */

@@ -1,0 +1,7 @@
+// The commands that the supervisor's file executes. `npm run native` writes this file from src/cli/commands.
+
+/** Those that send requests to a supervisor: they get a connection. */
+static const char connected[] =
+  " status logs start stop restart reload signal exec wait health events timeline graph completion ";
+static const char unconnected[] =
+  " check import schema export version help -h --help -V --version ";

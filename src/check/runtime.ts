@@ -1,0 +1,119 @@
+// `check --runtime`: inspects the machine for a plan: users, rights, commands, folders, ports, GPUs and their memory,
+// /dev/shm. Each check returns findings. Starts nothing, and requests nothing from a supervisor.
+
+import type { GpuReader } from '../linux/gpu-memory.ts';
+import { credentialsOf } from '../linux/launch.ts';
+import { readProcess } from '../linux/processes.ts';
+import { whyNotEntered } from '../linux/reach.ts';
+import { whyNotLimit, whyNotNice, whyNotOomScore, whyNotProcessors, whyNotUser } from '../linux/rights.ts';
+import { readSharedMemory } from '../linux/shared-memory.ts';
+import { inspectLogFile } from '../linux/writable.ts';
+import type { GpuPlan, Plan, ServicePlan } from '../plan/plan.ts';
+import type { PreflightFinding } from './finding.ts';
+import { checkMemory, gpuServices } from './gpus.ts';
+import { allCommands, checkCommand, findAfterTasks } from './programs.ts';
+import { judgeSharedMemory } from './shared-memory.ts';
+
+/** All findings, in the order in which they are shown. */
+export async function inspect(
+  plan: Plan,
+  readGpus: () => GpuReader,
+  portOwner: PortOwner,
+): Promise<readonly PreflightFinding[]> {
+  const running = plan.services.filter(({ enabled }) => enabled);
+  const gpus = gpuServices(plan);
+  const isAfterTask = findAfterTasks(plan);
+  return [
+    ...running.flatMap(checkUser),
+    ...running.flatMap(checkRights),
+    ...running.flatMap((service) =>
+      allCommands(service, isAfterTask(service)).flatMap((one) => checkCommand(service, one)),
+    ),
+    ...running.flatMap(checkFolders),
+    ...running.flatMap((service) => checkPorts(service, portOwner)),
+    ...gpus.map(({ name, gpus: { devices, shared } }): PreflightFinding => {
+      const text = `${devices.length === 1 ? 'GPU' : 'GPUs'} ${devices.map(describeDevice).join(', ')}`;
+      return { service: name, check: 'gpu', verdict: 'ok', text: shared ? `${text}, shared` : text };
+    }),
+    judgeSharedMemory(readSharedMemory(), gpus.length > 0),
+    ...(gpus.length === 0 ? [] : await checkMemory(gpus, readGpus())),
+  ];
+}
+
+const describeDevice = ({ id, name }: GpuPlan['devices'][number]) => `${id} (${name})`;
+
+function checkUser({ name, user }: ServicePlan): PreflightFinding[] {
+  if (user === null) return [];
+  const text =
+    user.name === null ? `uid ${user.uid}, which has no name in this image` : `user ${user.name} (uid ${user.uid})`;
+  const why = whyNotUser(user.uid, user.gid);
+  if (why === null) return [{ service: name, check: 'user', verdict: 'ok', text }];
+  const help = 'start the container as root with these rights, or leave `user` out';
+  return [{ service: name, check: 'user', verdict: 'wrong', text: `cannot become ${text}: ${why}`, help }];
+}
+
+/** Limits and priorities that PID 1 may not set. Those that it may set have no finding. */
+function checkRights({ name, limits, nice, oomScoreAdj, cpus }: ServicePlan): PreflightFinding[] {
+  const refused: (readonly [field: string, why: string | null])[] = [
+    ...Object.entries(limits).map(([limit, { hard }]) => [`limits.${limit}`, whyNotLimit(limit, hard)] as const),
+    ['cpus', cpus === null ? null : whyNotProcessors(cpus)],
+    ['nice', nice === null ? null : whyNotNice(nice)],
+    ['oom_score_adj', oomScoreAdj === null ? null : whyNotOomScore(oomScoreAdj)],
+  ];
+  return refused.flatMap(([field, why]) => {
+    if (why === null) return [];
+    const help = 'ask for less, or give the container that right (`docker run --ulimit`, `--cap-add`)';
+    return [{ service: name, check: 'limit', verdict: 'wrong', text: `cannot set ${field}: ${why}`, help }];
+  });
+}
+
+function checkFolders({ name, cwd, user, log }: ServicePlan): PreflightFinding[] {
+  const folders: PreflightFinding[] = [];
+  const add = (path: string, what: string, why: string | null, help: string) => {
+    const ok = why === null;
+    const text = ok ? `${what} ${path}` : `${what} ${path}: ${why}`;
+    folders.push({ service: name, check: 'folder', verdict: ok ? 'ok' : 'wrong', text, ...(!ok && { help }) });
+  };
+  if (cwd !== null)
+    add(cwd, 'works in', whyNotEntered(cwd, credentialsOf(user)), 'create it in the image, or mount it');
+  if (log.file !== null) {
+    const { at, why } = inspectLogFile(log.file.path);
+    const help =
+      at === log.file.path
+        ? 'name a file that svc-super may write or create'
+        : 'mount a volume there, or permit svc-super to write there';
+    add(at, 'writes its log to', why, help);
+  }
+  return folders;
+}
+
+/** The process that listens on a port. `service`: the running service that it belongs to; null: none, or not known. */
+type PortOwner = (port: number) => { readonly text: string; readonly service: string | null } | null;
+
+function checkPorts({ name, ports }: ServicePlan, portOwner: PortOwner): PreflightFinding[] {
+  return ports.map((port): PreflightFinding => {
+    const about = { service: name, check: 'port' } as const;
+    const owner = portOwner(port);
+    if (owner === null) return { ...about, verdict: 'ok', text: `port ${port} is free` };
+    if (owner.service === name)
+      return { ...about, verdict: 'ok', text: `port ${port} is held by the service itself, which runs: ${owner.text}` };
+    const whose = owner.service === null ? '' : ` of the running service ${owner.service}`;
+    const help = 'stop that process, or give the service another port';
+    return { ...about, verdict: 'wrong', text: `port ${port} is taken by ${owner.text}${whose}`, help };
+  });
+}
+
+/** The services of this container's supervisor, as it reports them. */
+type RunningServices = readonly { readonly name: string; readonly pid: number | null }[];
+
+/** The service that a process belongs to, found by its session, which is that of one run, or by an ancestor. */
+export function ownerOf(pid: number, running: RunningServices): string | null {
+  const mains = new Map(running.flatMap(({ name, pid: main }) => (main === null ? [] : [[main, name] as const])));
+  let at = pid;
+  for (let found = readProcess(at); found !== null && at > 1; found = readProcess(at)) {
+    const owner = mains.get(at) ?? mains.get(found.session);
+    if (owner !== undefined) return owner;
+    at = found.parent;
+  }
+  return null;
+}

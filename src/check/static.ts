@@ -1,0 +1,58 @@
+// `check` of the configuration itself: reads it as `up` does, and decides which errors count. With `--static` and `--build`,
+// what an image lacks while it is built is only a warning. Pure: files, variables and GPUs arrive as arguments.
+import type { Failure, Result } from '../config/diagnostic.ts';
+import { type LoadInput, loadPlan, type Planned } from '../plan/expand.ts';
+import type { Plan } from '../plan/plan.ts';
+
+/** `start`: all that `up` needs; the others are the flags of `check`. */
+export type CheckKind = 'start' | 'static' | 'build' | 'runtime';
+
+type Checked = Result<Pick<Planned, 'warnings' | 'sources'>, Failure>;
+
+export interface CheckedConfiguration {
+  readonly result: Checked;
+  /** The plan of a configuration without errors. */
+  readonly plan: Plan | null;
+  /** The plan to inspect: also if GPUs are missing, or null if there are other errors. */
+  readonly inspected: Plan | null;
+}
+
+/** Reads the configuration. `gpus` is used only if the machine counts: there is no GPU where an image is built. */
+export function checkConfiguration(
+  input: Omit<LoadInput, 'gpus'>,
+  kind: CheckKind,
+  gpus: LoadInput['gpus'],
+): CheckedConfiguration {
+  const isForgiving = kind === 'build' || kind === 'static';
+  const loaded = loadPlan(isForgiving || gpus === undefined ? input : { ...input, gpus });
+  const result = isForgiving && input.files.stat(input.path) !== null ? downgradeAbsence(loaded) : loaded;
+  const plan = loaded.ok ? loaded.value.plan : null;
+  const inspected = loaded.ok ? plan : kind === 'runtime' ? planWithoutGpus(loaded.error, input) : null;
+  return { result, plan, inspected };
+}
+
+/** Diagnostics about things that an image lacks while it is built but has when it runs. */
+const ABSENT: ReadonlySet<string> = new Set(['unset-variable', 'file-missing', 'file-unreadable']);
+
+/** Turns these errors into warnings; without other errors the result is a success. */
+function downgradeAbsence(loaded: Checked): Checked {
+  if (loaded.ok) return loaded;
+  const diagnostics = loaded.error.diagnostics.map((diagnostic) =>
+    ABSENT.has(diagnostic.code) ? { ...diagnostic, severity: 'warning' as const } : diagnostic,
+  );
+  const { sources } = loaded.error;
+  return diagnostics.every(({ severity }) => severity === 'warning')
+    ? { ok: true, value: { warnings: diagnostics, sources } }
+    : { ok: false, error: { diagnostics, sources } };
+}
+
+/** Codes of the diagnostics of plan/gpus.ts. */
+const GPU_SHORTAGES: ReadonlySet<string> = new Set(['no-such-gpu', 'too-few-gpus', 'gpu-taken']);
+
+/** The plan without GPUs if missing GPUs are the only errors, so that the rest can be inspected. */
+function planWithoutGpus({ diagnostics }: Failure, input: LoadInput): Plan | null {
+  const errors = diagnostics.filter(({ severity }) => severity === 'error');
+  if (errors.some(({ code }) => !GPU_SHORTAGES.has(code))) return null;
+  const loaded = loadPlan(input);
+  return loaded.ok ? loaded.value.plan : null;
+}

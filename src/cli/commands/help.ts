@@ -1,0 +1,37 @@
+// `help`: explains one command, or lists all.
+import { type Command, type CommandContext, type CommandTable, EXIT, type GivenFlags } from '../command.ts';
+import { type Commands, loadCommands, renderCommandHelp } from '../help.ts';
+
+export default {
+  summary: 'explain a command',
+  usage: 'svc-super help [COMMAND]',
+  example: 'svc-super help status',
+  completes: 'commands',
+  flags: {},
+  run: explain,
+} satisfies Command;
+
+async function explain(
+  context: CommandContext,
+  { positionals: [name = ''] }: GivenFlags,
+  table: CommandTable,
+): Promise<number> {
+  const load = Object.hasOwn(table, name) ? table[name] : undefined;
+  context.out(load === undefined ? renderHelp(await loadCommands(table)) : renderCommandHelp((await load()).default));
+  return EXIT.ok;
+}
+
+function renderHelp(commands: Commands): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length));
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  return [
+    'svc-super: a process supervisor for containers that run more than one service',
+    '',
+    'usage: svc-super [COMMAND] [OPTION...]',
+    '',
+    ...lines,
+    '',
+    'svc-super help COMMAND explains one command.',
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,86 @@
+// `logs`: the latest output of services, and what follows.
+import type { GapJson, LogLineJson } from '../../control/follow.ts';
+import type { Command, CommandContext, GivenFlags } from '../command.ts';
+import { readDuration } from '../flags.ts';
+import { LogCursor } from '../following.ts';
+import { query, reportUsage, streamFromSupervisor } from '../request.ts';
+import { FOLLOW_FLAG, finishStream, LINES_FLAG } from '../stream.ts';
+
+const USAGE = 'svc-super logs [NAME...] [-f] [-n N] [--since D] [--time] [--json]';
+
+export default {
+  summary: 'show the latest output of services, and follow it',
+  usage: USAGE,
+  example: 'svc-super logs -f -n 20 vllm',
+  connects: true,
+  completes: 'services',
+  flags: {
+    follow: FOLLOW_FLAG,
+    lines: LINES_FLAG,
+    since: { type: 'string', value: 'D', summary: 'only lines of the last D: 30s, 5m, 1h30m' },
+    time: { type: 'boolean', short: 't', summary: 'print the time before each line' },
+    json: { type: 'boolean', summary: 'print one JSON object per line: time, service, stream, text' },
+  },
+  run: showLogs,
+} satisfies Command;
+
+async function showLogs(context: CommandContext, { values, positionals }: GivenFlags): Promise<number> {
+  const count = values.lines;
+  if (typeof count === 'string' && !/^\d+$/.test(count)) return reportUsage(context, '-n takes a whole number', USAGE);
+  const since = readDuration(values.since);
+  if (typeof since === 'string') return reportUsage(context, `--since: ${since}`, USAGE);
+  const follow = values.follow === true;
+  const pathOf = (lines: string | undefined, from: number | undefined) =>
+    `/v1/logs${query({ service: positionals, lines, since: from, follow: follow ? 1 : undefined })}`;
+  const from = since === null ? undefined : Math.max(0, Math.round(context.wall() - since));
+  const path = pathOf(typeof count === 'string' ? count : undefined, from);
+  const cursor = new LogCursor(follow ? context.wall() : (from ?? 0));
+  // The only name, unless it is a glob or the name of a service with replicas; its lines need no prefix.
+  const alone = positionals.length === 1 ? positionals[0] : undefined;
+  const names = new NamePrefixes(context.colour);
+  const take = (value: unknown) => {
+    const line = value as LogLineJson | GapJson;
+    if (!cursor.take(line)) return;
+    if (values.json === true) context.out(`${JSON.stringify(value)}\n`);
+    else if ('skipped' in line) context.out(`${line.text}\n`);
+    else {
+      const time = values.time === true ? `${line.time} ` : '';
+      context.out(`${time}${line.service === alone ? '' : names.prefix(line.service)}${line.text}\n`);
+    }
+  };
+  let cancel: (() => void) | null = null;
+  const resume = () => {
+    cancel?.();
+    return { path: pathOf(undefined, cursor.resume()) };
+  };
+  const resumed = () => {
+    cancel = context.after(REPLAY_TIME, () => cursor.endReplay());
+  };
+  const kind = follow ? 'follow' : 'finite';
+  const streamed = await streamFromSupervisor(context, { path }, { take, resume, resumed, kind }, LOGS_CONTINUE);
+  return finishStream(context, streamed, follow);
+}
+
+/** Time in which a successor sends its stored lines, milliseconds. */
+const REPLAY_TIME = 1_000;
+const LOGS_CONTINUE = 'the log continues, and lines of the last second before may be missing';
+
+/** The same colours as in the supervisor's output. */
+const COLOURS = [36, 33, 35, 32, 34, 96, 93, 95, 92, 94];
+
+class NamePrefixes {
+  readonly #seen: string[] = [];
+  readonly #colour: boolean;
+  #width = 0;
+
+  constructor(colour: boolean) {
+    this.#colour = colour;
+  }
+
+  prefix(name: string): string {
+    if (!this.#seen.includes(name)) this.#seen.push(name);
+    this.#width = Math.min(24, Math.max(this.#width, name.length));
+    const text = `${name.padEnd(this.#width)} | `;
+    return this.#colour ? `\x1b[${COLOURS[this.#seen.indexOf(name) % COLOURS.length]}m${text}\x1b[0m` : text;
+  }
+}

@@ -1,0 +1,34 @@
+// Flags that several commands have, and the values of flags. Pure.
+import { parseDuration } from '../config/quantity.ts';
+import type { Command, Flag } from './command.ts';
+
+export const HELP_FLAG = { type: 'boolean', short: 'h', summary: 'show this help' } as const satisfies Flag;
+export const JSON_FLAG = { type: 'boolean', summary: 'print JSON instead of text' } as const satisfies Flag;
+export const FILE_FLAG = {
+  type: 'string',
+  short: 'f',
+  value: 'FILE',
+  completes: 'files',
+  summary:
+    'the configuration (default: $SVC_SUPER_CONFIG, ./services.yaml, /etc/svc-super/services.yaml, /services.yaml)',
+} as const satisfies Flag;
+
+/** The flag of each command that connects; the native program reads it and makes the connection. */
+const SOCKET_FLAG = {
+  type: 'string',
+  value: 'PATH',
+  completes: 'files',
+  summary: 'use the supervisor at this control socket (default: $SVC_SUPER_SOCKET, else the only one that responds)',
+} as const satisfies Flag;
+
+/** All flags of a command: its own, those of a command that connects, and `--help`. */
+export function flagsOf({ flags, connects }: Command): Readonly<Record<string, Flag>> {
+  return { ...flags, ...(connects === true && { socket: SOCKET_FLAG }), help: HELP_FLAG };
+}
+
+/** Milliseconds; null: no value; a text: what to write instead. */
+export function readDuration(value: string | boolean | undefined): number | null | string {
+  if (typeof value !== 'string') return null;
+  const parsed = parseDuration(value);
+  return parsed.ok ? parsed.value : parsed.suggestion;
+}

@@ -1,0 +1,53 @@
+// Waits until services are ready or have stopped, and shows the progress: for `wait` and for `--wait`.
+import type { Progress } from '../control/waiting.ts';
+import { printable } from '../text.ts';
+import { type CommandContext, EXIT } from './command.ts';
+import { ProgressLine } from './progress.ts';
+import { query, reportNoSupervisor, reportRefusal, streamFromSupervisor } from './request.ts';
+
+/** The supervisor reports a timeout. If it does not, the client does after this time, milliseconds. */
+const TIMEOUT_SLACK = 1_000;
+
+/** The last progress line of a wait, after its failures are printed; or an exit code if the wait was interrupted. */
+export async function awaitServices(
+  context: CommandContext,
+  services: readonly string[],
+  goal: 'ready' | 'stopped',
+  timeout: number | null,
+): Promise<Progress | number> {
+  const line = new ProgressLine(context);
+  const received: { last: Progress | null } = { last: null };
+  const until = timeout === null ? null : context.wall() + timeout;
+  const nextRequest = () => {
+    const left = until === null ? undefined : Math.max(0, Math.round(until - context.wall()));
+    return { path: `/v1/wait${query({ service: services, for: goal, timeout: left })}` };
+  };
+  const take = (value: unknown) => {
+    received.last = value as Progress;
+    line.show(received.last);
+  };
+  const abort = new AbortController();
+  const cancel = timeout === null ? null : context.after(timeout + TIMEOUT_SLACK, () => abort.abort());
+  const clear = () => line.clear();
+  const streaming = { take, resume: nextRequest, resumed: clear, delayed: clear, abort: abort.signal };
+  const streamed = await streamFromSupervisor(context, nextRequest(), streaming, 'the wait continues');
+  cancel?.();
+  line.clear();
+  if (abort.signal.aborted) {
+    context.err('svc-super: the timeout is over, and the supervisor does not respond\n');
+    return EXIT.timeout;
+  }
+  if (!streamed.ok) return reportNoSupervisor(context, streamed);
+  if (streamed.status !== 200) return reportRefusal(context, streamed.body);
+  const { last } = received;
+  if (last === null || last.result === 'waiting') {
+    if (goal === 'stopped') return EXIT.ok;
+    context.err('svc-super: the supervisor has ended meanwhile\n');
+    return EXIT.failed;
+  }
+  const why = last.result === 'timeout' ? last.waiting : last.failed;
+  for (const { name, state, reason } of last.result === 'reached' ? [] : why) {
+    context.err(`svc-super: ${printable(`${name} is ${state}${reason === null ? '' : `: ${reason}`}`)}\n`);
+  }
+  return last;
+}

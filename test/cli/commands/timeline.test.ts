@@ -1,0 +1,57 @@
+// The timeline as text and as a picture. Pure.
+import { describe, expect, test } from 'bun:test';
+import { renderSvg, renderTimeline } from '../../../src/cli/commands/timeline.ts';
+import { toWireTimeline } from '../../../src/control/wire.ts';
+import { takeTimeline } from '../../../src/core/timeline.ts';
+import { readyFrom } from '../../helpers/behaviour.ts';
+import { on, plan, probe, service } from '../../helpers/plans.ts';
+import { simulate } from '../../helpers/simulator.ts';
+
+describe('timeline', () => {
+  const services = [
+    service('db', { ready: [probe()] }),
+    service('cache'),
+    service('api', { edges: [on('db'), on('cache', 'started')], ready: [probe()] }),
+    service('<web>', { edges: [on('api')] }),
+  ];
+  const sim = simulate(plan(services), { db: { probe: readyFrom(2_000) }, api: { probe: readyFrom(500) } }).until(
+    10_000,
+  );
+  const timeline = toWireTimeline(takeTimeline(sim.world, sim.now));
+
+  test('computes the critical path', () => {
+    expect(timeline.services.filter(({ critical }) => critical).map(({ name }) => name)).toEqual([
+      'db',
+      'api',
+      '<web>',
+    ]);
+    expect(timeline.services.find(({ name }) => name === 'api')).toMatchObject({ after: 'db', state: 'ready' });
+    expect(timeline.ready_ms).toBeGreaterThan(2_500);
+  });
+
+  test('as text', () => {
+    const text = renderTimeline(timeline, false);
+    expect(text).toMatch(/^everything was ready after 2\.\d s\ncritical path \(\*\): db > api > <web>$/m);
+    expect(text).toMatch(/^\* db +\+0 ms +\+2\.0 s +2\.0 s +█{30,}$/m);
+    expect(text).toMatch(/^ {2}cache +\+0 ms +\+0 ms +0 ms +░$/m);
+  });
+
+  test('as a well-formed and self-contained picture', () => {
+    const svg = renderSvg(timeline);
+    expect(svg).toContain('&lt;web&gt;');
+    expect(svg.match(/class="critical"/g)?.length).toBe(3);
+    expect(svg).not.toMatch(/<script|href|url\(/);
+    const open = svg.match(/<(svg|style|text|g|title)[ >]/g)?.length;
+    expect(svg.match(/<\/(svg|style|text|g|title)>/g)?.length).toBe(open as number);
+  });
+
+  test('of a start in progress ends now', () => {
+    const open = simulate(plan([service('a', { ready: [probe()] }), service('b', { edges: [on('a')] })]), {
+      a: { probe: readyFrom(60_000) },
+    }).until(5_000);
+    const text = renderTimeline(toWireTimeline(takeTimeline(open.world, open.now)), false);
+    expect(text).toMatch(/not everything is ready yet/);
+    expect(text).toMatch(/^\* a +\+0 ms +not yet \(starting\) +5\.0 s/m);
+    expect(text).toMatch(/b {2}has not started: waits for a/);
+  });
+});
