@@ -124,7 +124,7 @@ function absenceBefore({ diedAt, heardAt }: Handover, now: number): number {
 
 /** Performs the rest of the start, after the first spawn, and waits until all services have ended. */
 async function supervise(core: Core, rooms: Rooms): Promise<number> {
-  const { request, link, logs, journal, announce, hostNames } = rooms;
+  const { request, link, logs, journal, runs, announce, gpus, hostNames } = rooms;
   const { clock, handover, version } = request;
   const { engine, executor, reload, checkpoint } = core;
   const { plan } = engine.world;
@@ -135,7 +135,7 @@ async function supervise(core: Core, rooms: Rooms): Promise<number> {
   const { children } = link;
   const control = await openControl(
     {
-      ...{ version, handover, clock, engine, children, executor, logs, journal, announce, reload },
+      ...{ version, handover, clock, engine, children, executor, logs, journal, runs, gpus, announce, reload },
       history: checkpoint.own.history,
       checkpoint,
       reaped: () => link.reaped,

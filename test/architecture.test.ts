@@ -127,7 +127,7 @@ test('every effect stays at home', () => {
 
 /** Only these files may import one another statically; all other files load them when they are needed. */
 const LATE =
-  /(?:^|\/)(?:device-files|gpus|gpus-amd|gpu-inventory|gpu-memory|writable|check\/(?:build|programs|runtime))\.ts$/;
+  /(?:^|\/)(?:device-files|gpus|gpus-amd|gpu-inventory|gpu-memory|gpu-use|writable|check\/(?:build|programs|runtime))\.ts$/;
 
 test('nothing of GPUs is loaded before it is needed', () => {
   const breaches = files.flatMap(({ path, code }) => {

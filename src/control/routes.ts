@@ -3,8 +3,10 @@
 import { allEdges } from '../plan/stages.ts';
 import { type ApiRequest, type ApiResponse, type ApiSource, type Route, refuse, type StatusBody } from './api.ts';
 import { NOSANA_ROUTES } from './compat/nosana.ts';
+import { describeService } from './details.ts';
 import { LogFeed } from './follow.ts';
 import { findService, OPERATIONS, SERVICE_NAME } from './operations.ts';
+import { ResourceHistory } from './resource-history.ts';
 import { select } from './selection.ts';
 import { waitFor } from './waiting.ts';
 
@@ -58,6 +60,80 @@ const ONE: Route = {
     const service = findService(source, params);
     if (!('name' in service)) return service;
     return { status: 200, body: { ...service, usage: source.usage().get(service.name) ?? null } };
+  },
+};
+
+const DETAILS: Route = {
+  method: 'GET',
+  path: '/v1/services/{name}/details',
+  summary:
+    'The configuration and the past of one service: command, environment, ports, dependencies, probes with their last results, ' +
+    'the latest 20 runs with exit codes and durations. The values of secrets are null; without a token on TCP, those of all variables',
+  params: { name: SERVICE_NAME },
+  responses: { 200: 'the details', 404: 'there is no such service' },
+  respond: (source, { params, isLocal }) => {
+    const service = findService(source, params);
+    if (!('name' in service)) return service;
+    const plan = source.plan();
+    const body = describeService({
+      ...{ service, plan, now: source.wall() },
+      ...{ attempts: source.attempts(service.name), runs: source.runs(service.name) },
+      // Another user's process may not read /proc/PID/environ, and may connect to a listener without a token.
+      showsValues: isLocal || (plan.control !== null && plan.control.token !== null),
+    });
+    return body === null ? refuse(404, `there is no service ${service.name}`) : { status: 200, body };
+  },
+};
+
+const histories = new WeakMap<ApiSource, ResourceHistory>();
+
+/** The history of a supervisor's services; it begins to sample when it is asked for. */
+export function historyOf(source: ApiSource): ResourceHistory {
+  const found = histories.get(source) ?? new ResourceHistory(source);
+  histories.set(source, found);
+  return found;
+}
+
+const HISTORY: Route = {
+  method: 'GET',
+  path: '/v1/history',
+  summary:
+    'Processor time, memory and restarts of each service and use of each GPU, a sample every 15 s for the last hour. It is sampled ' +
+    'while `control.http` is configured, and else for 10 minutes after a request; GPUs for 2 minutes after a request. It begins ' +
+    'again when the supervisor is restarted',
+  params: {
+    service: { in: 'query', type: 'strings', summary: 'names or globs; default: all' },
+    since: { in: 'query', type: 'integer', summary: 'only samples after this time, milliseconds since 1970' },
+  },
+  responses: { 200: 'the samples', 400: 'a parameter is wrong', 404: 'there is no such service' },
+  respond: (source, { query }) => {
+    const names = namesOf(source, query);
+    if (!Array.isArray(names)) return names as ApiResponse;
+    const since = wholeNumber(query, 'since', 0);
+    if (since === null) return refuse(400, '`since` must be a whole number');
+    const history = historyOf(source);
+    history.ask();
+    return { status: 200, body: history.read(names, since) };
+  },
+};
+
+const GPUS: Route = {
+  method: 'GET',
+  path: '/v1/gpus',
+  summary: 'The GPUs of the container: use, memory, and the services that have them. Read at most every 2 s',
+  responses: { 200: 'a list, and `why` if the driver does not report them' },
+  respond: async (source) => {
+    const { devices, why } = await source.gpus();
+    const gpus = devices.map((device) => {
+      const services = source
+        .plan()
+        .services.filter((service) =>
+          service.gpus?.devices.some(({ id, index }) => id === device.id || index === device.index),
+        )
+        .map(({ name }) => name);
+      return { ...device, services };
+    });
+    return { status: 200, body: { gpus, why } };
   },
 };
 
@@ -231,6 +307,9 @@ export const ROUTES: readonly Route[] = [
   STATUS,
   HEALTH,
   ONE,
+  DETAILS,
+  HISTORY,
+  GPUS,
   GROUPS,
   LOGS,
   EVENTS,

@@ -1,7 +1,8 @@
 // The interface of the supervisor for the control API: src/up implements it, tests use a fake.
 import type { Operation } from '../core/event.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { Millis, Plan } from '../plan/plan.ts';
 import type { JournalEntry } from './journal.ts';
+import type { PastRun } from './run-log.ts';
 import type { WireSnapshot, WireTimeline } from './wire.ts';
 
 /** Resources that a service's processes use; null: /proc does not show them. */
@@ -9,6 +10,29 @@ export interface Usage {
   readonly cpu_seconds: number;
   readonly memory_bytes: number;
   readonly processes: number;
+}
+
+/** The last attempt of a probe of this supervisor. `index` is that of the probe among those of its kind. */
+export interface LastAttempt {
+  readonly kind: 'ready' | 'live' | 'drain';
+  readonly index: number;
+  /** Wall time of its end, milliseconds. */
+  readonly at: number;
+  readonly result: 'ok' | 'failed' | 'timeout';
+  readonly detail: string;
+  readonly took: Millis;
+}
+
+/** The use of a GPU of the container. null: the driver does not report the value. */
+export interface GpuUse {
+  /** Its number in the driver's own tools. */
+  readonly index: number;
+  /** Its UUID, or its number if it has none. */
+  readonly id: string;
+  readonly name: string;
+  readonly use_percent: number | null;
+  readonly memory_used_bytes: number | null;
+  readonly memory_total_bytes: number | null;
 }
 
 /** How often a supervisor replaced another one. */
@@ -77,6 +101,12 @@ export interface ApiSource {
   readonly pidNamespace: string;
   snapshot(): WireSnapshot;
   usage(): ReadonlyMap<string, Usage>;
+  /** The GPUs of the container, read at most every two seconds. `why`: why they cannot be read; null: no reason is known. */
+  gpus(): Promise<{ readonly devices: readonly GpuUse[]; readonly why: string | null }>;
+  /** The last attempts of the probes of a service. */
+  attempts(service: string): readonly LastAttempt[];
+  /** The latest runs of a service, oldest first. */
+  runs(service: string): readonly PastRun[];
   readonly version: string;
   readonly pid: number;
   plan(): Plan;

@@ -11,7 +11,7 @@ import { makeGuard, needsToken, type Refusal } from './guard.ts';
 import { MAX_BODY, makeHandler } from './handler.ts';
 import { type Counters, METRICS_TYPE, renderMetrics } from './metrics.ts';
 import { describeApi } from './openapi.ts';
-import { ROUTES } from './routes.ts';
+import { historyOf, ROUTES } from './routes.ts';
 
 interface TcpParts {
   readonly plan: ControlPlan;
@@ -75,6 +75,7 @@ export function serveTcp(parts: TcpParts): Promise<Listening> {
         listener.close();
         for (const socket of sockets.keys()) socket.destroy();
       };
+      historyOf(source).keep();
       resolve({ ok: true, close });
     });
   });

@@ -79,7 +79,7 @@ function toMicroseconds(ms: Millis): number {
   return Math.round(ms * 1_000) / 1_000;
 }
 
-function toWireExit(exit: Exit | null): WireService['exit'] {
+export function toWireExit(exit: Exit | null): WireService['exit'] {
   if (exit === null) return null;
   return exit.kind === 'code' ? { code: exit.code, signal: null } : { code: null, signal: exit.signal };
 }

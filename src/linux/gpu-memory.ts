@@ -196,7 +196,7 @@ function target(link: string): string {
 }
 
 /** The path of nvidia-smi, from PATH or from SMI_FOLDERS; null if it does not exist. */
-function findSmi(path: string, root: string): string | null {
+export function findSmi(path: string, root: string): string | null {
   const folders = [
     ...path.split(':').filter((folder) => folder.startsWith('/')),
     ...SMI_FOLDERS.map((folder) => join(root, folder)),

@@ -1,5 +1,5 @@
-// Counters for the metrics: attempts of probes with their durations, and leftover processes that were cleaned up. No decision
-// depends on them.
+// Counters for the metrics: attempts of probes with their durations, and leftover processes that were cleaned up; and the last
+// attempt of each probe, for display. No decision depends on them.
 import type { ProbeKind } from '../core/event.ts';
 
 /** Upper bounds of the histogram of attempts, seconds. */
@@ -16,10 +16,22 @@ export interface ProbeCounts {
   seconds: number;
 }
 
+/** The last attempt of a probe. `at`: the wall time of its end, milliseconds; `took`: its duration, milliseconds. */
+interface LastAttempt {
+  readonly kind: ProbeKind;
+  readonly index: number;
+  readonly at: number;
+  readonly result: ProbeResult;
+  readonly detail: string;
+  readonly took: number;
+}
+
 export class Counts {
   /** By service, then by kind and index. */
   readonly probes = new Map<string, Map<string, ProbeCounts>>();
   readonly cleanedUp = new Map<string, number>();
+  /** By service, then by kind and index. Not part of the checkpoint. */
+  readonly #last = new Map<string, Map<string, LastAttempt>>();
 
   /** Adds an attempt. `ms` is its duration: for a timeout, the time until it was abandoned. */
   addAttempt(service: string, kind: ProbeKind, index: number, result: ProbeResult, ms: number): void {
@@ -30,6 +42,17 @@ export class Counts {
     counts.results[result] += 1;
     counts.buckets[at] = (counts.buckets[at] ?? 0) + 1;
     counts.seconds += seconds;
+  }
+
+  /** Notes the last attempt of a probe. */
+  noteLast(service: string, attempt: LastAttempt): void {
+    const own = this.#last.get(service) ?? new Map<string, LastAttempt>();
+    this.#last.set(service, own.set(`${attempt.kind} ${attempt.index}`, attempt));
+  }
+
+  /** The last attempts of the probes of a service. */
+  lastOf(service: string): readonly LastAttempt[] {
+    return [...(this.#last.get(service)?.values() ?? [])];
   }
 
   /** Takes over the counters of the previous supervisor. */

@@ -202,6 +202,8 @@ export class Executor<Handle extends RunHandle = RunHandle> {
    * the result is kept until then.
    */
   #reportLatch(plan: ServicePlan, resources: Resources<Handle>, index: number, report: Report): void {
+    const at = this.#parts.clock.wall();
+    this.counts.noteLast(plan.name, { kind: 'ready', index, at, result: 'ok', detail: 'seen', took: 0 });
     if (resources.early === null) {
       report({ type: 'latched', index });
       return;
@@ -349,10 +351,15 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     this.#abandonProbe(plan);
     const controller = new AbortController();
     const from = this.#parts.clock.now();
-    const count = (result: ProbeResult) =>
-      this.counts.addAttempt(plan.name, kind, index, result, this.#parts.clock.now() - from);
+    const count = (result: ProbeResult, detail: string) => {
+      const took = this.#parts.clock.now() - from;
+      this.counts.addAttempt(plan.name, kind, index, result, took);
+      this.counts.noteLast(plan.name, { kind, index, at: this.#parts.clock.wall(), result, detail, took });
+    };
     // An attempt that is abandoned before its timeout is not counted: the run has ended.
-    const late = () => (this.#parts.clock.now() - from >= probe.timeout ? count('timeout') : undefined);
+    const late = () => {
+      if (this.#parts.clock.now() - from >= probe.timeout) count('timeout', 'no result within its timeout');
+    };
     this.#probing.set(plan.name, { abort: controller, late });
     void attemptProbe(probe, controller.signal, {
       cwd: plan.cwd,
@@ -361,7 +368,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     }).then(({ ok, detail }) => {
       if (controller.signal.aborted) return;
       this.#probing.delete(plan.name);
-      count(ok ? 'ok' : 'failed');
+      count(ok ? 'ok' : 'failed', detail);
       this.#send({ type: 'service', service: plan.name, run, event: { type: 'probe-ended', attempt, ok, detail } });
     });
   }

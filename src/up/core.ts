@@ -34,7 +34,7 @@ const FATAL_MOST = 2;
 
 /** `old`: the keys of the previous supervisor's records. */
 export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<number> = []): Core {
-  const { link, announce, logs, journal, gpus } = rooms;
+  const { link, announce, logs, journal, gpus, runs } = rooms;
   const { clock, handover, debug, err } = rooms.request;
   const ended = Promise.withResolvers<End>();
   const end = (found: End) => {
@@ -49,7 +49,11 @@ export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<num
   );
   const engine: Engine = new Engine(world, {
     clock,
-    announce: ({ service, notice }) => announce({ ...renderNotice(notice), service }),
+    announce: ({ service, notice }) => {
+      const run = service === null ? undefined : engine.world.services.get(service)?.run;
+      if (service !== null) runs.note(service, run ?? 0, notice, clock.wall());
+      announce({ ...renderNotice(notice), service });
+    },
     end,
     reload: () => void reload('apply'),
     executor: () => executor,

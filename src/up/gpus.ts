@@ -1,7 +1,8 @@
-// Creates the reader of GPU memory from the rooms of a supervising process. Decides nothing. Part of the root. Loaded only if
-// a service has `gpus`.
+// Creates the readers of GPU memory and GPU use from the rooms of a supervising process. Decides nothing. Part of the root.
+// Loaded only if a service has `gpus`, or the use is asked for.
 import { capture } from '../linux/capture.ts';
 import { type GpuReader, gpuReader } from '../linux/gpu-memory.ts';
+import { type GpuUses, gpuUseReader } from '../linux/gpu-use.ts';
 import type { Clock } from '../ports.ts';
 
 interface GpuRooms {
@@ -14,4 +15,8 @@ interface GpuRooms {
 
 export function makeGpuReader({ clock, environment, owners = () => new Map() }: GpuRooms): GpuReader {
   return gpuReader({ clock, environment, run: capture, owners });
+}
+
+export function makeGpuUseReader({ clock, environment }: Omit<GpuRooms, 'owners'>): () => Promise<GpuUses> {
+  return gpuUseReader({ clock, environment, run: capture });
 }

@@ -1,7 +1,9 @@
 // Creates the parts of a supervising process that exist before its engine: the connection to PID 1, the log, the access to
 // GPUs, /etc/hosts. Part of the root.
 import { Journal } from '../control/journal.ts';
+import { RunLog } from '../control/run-log.ts';
 import type { GpuReader } from '../linux/gpu-memory.ts';
+import type { GpuUses } from '../linux/gpu-use.ts';
 import { hostsFile } from '../linux/hosts-file.ts';
 import { Pipeline } from '../logs/pipeline.ts';
 import { makeSinks } from '../logs/sinks.ts';
@@ -37,6 +39,7 @@ export interface Rooms {
   readonly link: Link;
   readonly logs: Pipeline;
   readonly journal: Journal;
+  readonly runs: RunLog;
   readonly announce: Announce;
   readonly gpus: GpuAccess;
   readonly hostNames: HostNames;
@@ -65,14 +68,19 @@ export async function openRooms(request: UpRequest, plan: Plan, link: Link): Pro
     // If PID 1 replaces this process, the successor keeps the names.
     if (link.isEnding) hostNames.undo();
   });
-  return { request, link, logs, journal, announce, gpus: new GpuAccess(request, link), hostNames };
+  return { request, link, logs, journal, runs: new RunLog(), announce, gpus: new GpuAccess(request, link), hostNames };
 }
 
-/** Reads the memory of GPUs. Loads the modules for that at the first use. */
+/** A reading of the use of GPUs is shared for this long, milliseconds. */
+const USE_FRESH = 2_000;
+
+/** Reads the memory and the use of GPUs. Loads the modules for that at the first use. */
 class GpuAccess {
   readonly #request: UpRequest;
   readonly #link: Link;
   #reader: GpuReader | undefined;
+  #useReader: (() => Promise<GpuUses>) | undefined;
+  #use: { readonly at: number; readonly uses: Promise<GpuUses> } | null = null;
   /** The services that have a run, each with the handle of its run. */
   runs: () => readonly (readonly [string, Run])[] = () => [];
 
@@ -88,5 +96,19 @@ class GpuAccess {
     const { environment } = handover;
     this.#reader ??= (await import('./gpus.ts')).makeGpuReader({ clock, environment, owners: this.owners });
     return this.#reader;
+  }
+
+  /** The use of all GPUs of the container. */
+  use(): Promise<GpuUses> {
+    const at = this.#request.clock.now();
+    if (this.#use === null || at - this.#use.at >= USE_FRESH) this.#use = { at, uses: this.#readUse() };
+    return this.#use.uses;
+  }
+
+  async #readUse(): Promise<GpuUses> {
+    const { clock, handover } = this.#request;
+    const { environment } = handover;
+    this.#useReader ??= (await import('./gpus.ts')).makeGpuUseReader({ clock, environment });
+    return this.#useReader();
   }
 }

@@ -2,6 +2,7 @@
 // up.ts.
 import { parseSignal } from '../config/signal.ts';
 import type { Journal } from '../control/journal.ts';
+import type { RunLog } from '../control/run-log.ts';
 import type { ApiSource, History, Reloaded, Usage } from '../control/source.ts';
 import { toWireSnapshot, toWireTimeline } from '../control/wire.ts';
 import { takeSnapshot } from '../core/snapshot.ts';
@@ -30,6 +31,8 @@ export interface SourceParts {
   readonly clock: Clock;
   readonly logs: Pipeline;
   readonly journal: Journal;
+  readonly runs: RunLog;
+  readonly gpus: { use(): ReturnType<ApiSource['gpus']> };
   /** The history of earlier supervisors. */
   readonly history: History;
   readonly checkpoint: Pick<Checkpoint, 'isDone' | 'noteDone'>;
@@ -51,6 +54,9 @@ export function makeApiSource(parts: SourceParts): ApiSource {
     timeline: () => toWireTimeline(takeTimeline(engine.world, clock.now())),
     plan: () => engine.world.plan,
     usage: cacheUsage(parts),
+    gpus: () => parts.gpus.use(),
+    attempts: (service) => parts.executor.counts.lastOf(service),
+    runs: (service) => parts.runs.of(service),
     history,
     isDone: checkpoint.isDone,
     operate: (operation, services, key) => send({ type: 'operated', operation, services }, key),

@@ -81,6 +81,10 @@ export class FakeSource implements ApiSource {
     services: this.services,
   });
   usage = () => new Map([['db', { cpu_seconds: 1, memory_bytes: 2, processes: 3 }]]);
+  gpuUses: Awaited<ReturnType<ApiSource['gpus']>> = { devices: [], why: null };
+  gpus = () => Promise.resolve(this.gpuUses);
+  attempts: ApiSource['attempts'] = () => [];
+  runs: ApiSource['runs'] = () => [];
   plan = () => plan([service('db'), service('api', { edges: [on('db')] })]);
   timeline = () => ({ name: 'test', elapsed_ms: 1, ready_ms: 1, services: [] });
   history: ApiSource['history'] = { restarts: 0, reasons: {}, last: null };
@@ -122,7 +126,8 @@ export class FakeSource implements ApiSource {
     this.watchers.add(watcher);
     return () => this.watchers.delete(watcher);
   };
-  wall = () => 1_000;
+  now = 1_000;
+  wall = () => this.now;
   after = (ms: number, fn: () => void) => {
     const timer = { ms, fn };
     this.timers.push(timer);
