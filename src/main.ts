@@ -57,14 +57,14 @@ async function run(handover: Handover): Promise<number | Supervision> {
   const request = { handover, files: realFiles, gpus, version, clock, err, exit };
   if (role === 'supervise' && handover.restarts > 0) {
     const debug = argv.includes('--debug');
-    return { request: { ...request, file: '', names: [], debug }, prepared: null };
+    return { request: { ...request, names: [], debug }, prepared: null };
   }
   const found: Supervision[] = [];
   const up = async (file: string, names: readonly string[], debug: boolean) => {
     if (role !== 'supervise') throw new Error('only PID 1 starts a supervisor');
     const { prepare } = await import('./up/configuration.ts');
     const prepared = prepare({ names, environment, files: realFiles, gpus, path: file });
-    if (prepared.ok) found.push({ request: { ...request, file, names, debug }, prepared });
+    if (prepared.ok) found.push({ request: { ...request, names, debug }, prepared });
     else err(prepared.text);
     return prepared.ok ? 0 : CONFIG_WRONG;
   };

@@ -39,3 +39,18 @@ export function basename(path: string): string {
   const bare = path.replace(/\/+$/, '');
   return bare.slice(bare.lastIndexOf('/') + 1);
 }
+
+/** A path as it is written from a folder: relative if it is inside, or if both are relative; else unchanged. */
+export function pathFrom(folder: string, path: string): string {
+  const from = normalize(folder)
+    .split('/')
+    .filter((part) => part !== '' && part !== '.');
+  const to = normalize(path)
+    .split('/')
+    .filter((part) => part !== '' && part !== '.');
+  const isInside = isAbsolute(folder) === isAbsolute(path) && from.every((part, at) => part === to[at]);
+  if (isInside) return to.slice(from.length).join('/') || '.';
+  if (isAbsolute(path)) return path;
+  const common = from.findIndex((part, at) => part !== to[at]);
+  return [...from.slice(common).map(() => '..'), ...to.slice(common)].join('/') || '.';
+}

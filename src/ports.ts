@@ -17,6 +17,8 @@ export interface Files {
   read(path: string): Uint8Array;
   /** Size in bytes and kind; null if the path does not exist. */
   stat(path: string): { readonly size: number; readonly isDirectory: boolean; readonly isFile: boolean } | null;
+  /** The names in a folder, in any order; null if it does not exist or cannot be read. */
+  list(folder: string): readonly string[] | null;
 }
 
 export interface Random {

@@ -79,7 +79,7 @@ export async function continueAsSuccessor(given: UpRequest): Promise<number> {
   const { records, runs } = await inherited;
   const kept = readCheckpoint(records, handover.environment);
   const { plan, seed } = kept.world;
-  const request = { ...given, file: plan.file, names: kept.own.names };
+  const request = { ...given, names: kept.own.names };
   link.children.inherit(runs, seed);
   const rooms = await openRooms(request, plan, link);
   rooms.logs.endTornLines(kept.own.isTorn);

@@ -2,7 +2,7 @@
 import { expect, test } from 'bun:test';
 import { posix } from 'node:path';
 import fc from 'fast-check';
-import { basename, dirname, isAbsolute, join, normalize, resolve } from '../src/paths.ts';
+import { basename, dirname, isAbsolute, join, normalize, pathFrom, resolve } from '../src/paths.ts';
 
 const path = fc
   .array(fc.constantFrom('/', '/', '.', '..', 'a', 'b c', 'é', './', '../'), { maxLength: 8 })
@@ -19,6 +19,20 @@ test('the results are those of node:path', () => {
       expect(resolve('/from', one, other)).toBe(posix.resolve('/from', one, other));
       expect(dirname(one.replace(/\/+/g, '/'))).toBe(posix.dirname(one.replace(/\/+/g, '/')));
       expect(basename(one)).toBe(posix.basename(one));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('a path is written from a folder as node:path does, unless it is absolute and outside', () => {
+  fc.assert(
+    fc.property(path, path, (folder, one) => {
+      const [from, to] = [resolve('/', folder), resolve('/', one)];
+      const expected = posix.relative(from, to);
+      expect(pathFrom(from, to)).toBe(/^\.\.(?:\/|$)/.test(expected) ? to : expected || '.');
+      const relative = posix.relative(from, to) || '.';
+      const [bare, own] = [from.slice(1) || '.', to.slice(1) || '.'];
+      expect(pathFrom(bare, own)).toBe(relative);
     }),
     { numRuns: 2_000 },
   );

@@ -3,24 +3,15 @@
 import type { Limit, LimitName } from '../linux/limits.ts';
 import { HTTP_CONTROL, type HttpControl } from './control-values.ts';
 import { type Complete, complete, type FieldsRead, type Given, readFields, requireKeys } from './field.ts';
+import type { EnvFile } from './file-values.ts';
 import { GPUS, type GpusGiven, type GpuWish } from './gpu-values.ts';
 import { HOOKS } from './hook-values.ts';
 import { formatDuration } from './quantity.ts';
-import type { Range } from './range.ts';
+import type { Place } from './range.ts';
 import { forReplica, mismatch, REPLICA, type Reading, withoutReplica } from './reading.ts';
 import { makeReplicas, type Replica } from './replicas.ts';
 import { BACKOFF, RESTART } from './restart-values.ts';
-import {
-  type EnvFile,
-  LOG,
-  readDefaults,
-  readService,
-  SERVICE,
-  type ServiceRead,
-  STOP,
-  TOP,
-  TOP_RULES,
-} from './schema.ts';
+import { LOG, readDefaults, readService, SERVICE, type ServiceRead, STOP, TOP, TOP_RULES } from './schema.ts';
 import type { EnvValue } from './service-values.ts';
 import { SUPERVISOR, type SupervisorValues } from './supervisor-values.ts';
 import {
@@ -31,7 +22,7 @@ import {
   type PathStep,
   type Source,
   type Span,
-  toRange,
+  toPlace,
 } from './tree.ts';
 
 type Settings = Complete<typeof SERVICE>;
@@ -72,7 +63,10 @@ export interface ServiceConfig
 }
 
 export interface Config
-  extends Omit<Complete<typeof TOP>, 'defaults' | 'services' | 'env' | 'env_file' | 'control' | 'supervisor'> {
+  extends Omit<
+    Complete<typeof TOP>,
+    'include' | 'defaults' | 'services' | 'env' | 'env_file' | 'control' | 'supervisor'
+  > {
   readonly source: Source;
   readonly env: ReadonlyMap<string, EnvValue>;
   readonly env_file: readonly EnvFile[];
@@ -84,9 +78,9 @@ export interface Config
   /** In the order of the file. */
   readonly services: readonly ServiceConfig[];
   /** Where a value is written. A field that a service takes from `defaults` is located there. */
-  locate(path: readonly PathStep[]): Range;
+  locate(path: readonly PathStep[]): Place;
   /** Where the last key of a path is written; `defaults` counts as in `locate`. */
-  locateKey(path: readonly PathStep[]): Range;
+  locateKey(path: readonly PathStep[]): Place;
 }
 
 /** Reads a tree by the field table. null: nothing could be read. Problems go to `reading` in both cases. */
@@ -123,8 +117,8 @@ export function readConfig(root: Node, reading: Reading): Config | null {
     supervisor: complete(SUPERVISOR, top.supervisor ?? {}),
     format: top.defaults?.given.log?.format ?? 'text',
     services,
-    locate: (path: readonly PathStep[]) => toRange(reading.source, valueSpan(root, written(path))),
-    locateKey: (path: readonly PathStep[]) => toRange(reading.source, keySpan(root, written(path))),
+    locate: (path: readonly PathStep[]) => toPlace(reading.source, valueSpan(root, written(path))),
+    locateKey: (path: readonly PathStep[]) => toPlace(reading.source, keySpan(root, written(path))),
   });
 }
 

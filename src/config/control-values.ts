@@ -1,6 +1,7 @@
 // `control`: where the control API listens besides its unix socket, who may use it, and what needs no token. A listener
 // beyond the loopback without a token is refused here. Opens no file and no socket.
 import { type Complete, complete, defaulted, field, type Given, object, required } from './field.ts';
+import { ownPath } from './file-values.ts';
 import { INVALID, mismatch } from './reading.ts';
 import { byKind, INTERPOLATED, listOf, refined, type Shape, text, whole, word } from './shape.ts';
 
@@ -61,10 +62,7 @@ export function isLoopback(host: string): boolean {
 }
 
 export const TOKEN_FILE = {
-  file: required(
-    text({ wanted: 'a path' }),
-    'the file whose text, without its last newline, is the token; never shown',
-  ),
+  file: required(ownPath, 'the file whose text, without its last newline, is the token; never shown'),
 } as const;
 
 /** What an HTTP header can carry; RFC 6750 allows no more. */

@@ -8,6 +8,8 @@ export interface FileReader {
   read(path: string): Uint8Array;
   /** null: there is no such file. May throw like `read`. */
   stat(path: string): { readonly size: number; readonly isDirectory: boolean; readonly isFile: boolean } | null;
+  /** The names in a folder, in any order. Null: there is no such folder, or it cannot be read. */
+  list(folder: string): readonly string[] | null;
 }
 
 type TextRead =

@@ -7,3 +7,9 @@ export interface Range {
   readonly endLine: number;
   readonly endColumn: number;
 }
+
+/** A range and its file: a configuration can have several files. */
+export interface Place {
+  readonly file: string;
+  readonly range: Range;
+}

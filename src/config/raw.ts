@@ -2,7 +2,7 @@
 // they are. Independent of the parser. Rejects what would expand a small file into a large one (aliases of aliases).
 import { didYouMean } from './nearest.ts';
 import type { Reading } from './reading.ts';
-import type { ListNode, MapEntry, MapNode, Node, ScalarNode, Span } from './tree.ts';
+import type { ListNode, MapEntry, MapNode, MergeTag, Node, ScalarNode, Span } from './tree.ts';
 
 /** Nesting of collections; the schema itself needs eight levels. */
 export const MAX_DEPTH = 100;
@@ -13,6 +13,7 @@ const MAX_ADVISED = 200;
 /** `anchor` is the name of `&name`; null: none. */
 interface Anchored {
   readonly anchor: string | null;
+  readonly tag?: MergeTag;
 }
 export interface RawScalar extends ScalarNode, Anchored {}
 interface RawList extends Span, Anchored {
@@ -58,12 +59,14 @@ function resolveNode(raw: Raw, resolution: Resolution): Resolved {
   if (raw.kind === 'alias') return resolveAlias(raw, resolution);
   const { anchors } = resolution;
   if (raw.anchor !== null) anchors.set(raw.anchor, 'open');
-  const resolved =
+  let resolved: Resolved =
     raw.kind === 'map'
       ? resolveMap(raw, resolution)
       : raw.kind === 'list'
         ? resolveList(raw, resolution)
         : { node: raw, size: 1, height: 0 };
+  if (raw.tag !== undefined && raw.kind !== 'scalar')
+    resolved = { ...resolved, node: { ...resolved.node, tag: raw.tag } };
   if (resolved.height > MAX_DEPTH) stop(raw, 'too-deep', `is nested more than ${MAX_DEPTH} levels deep`, resolution);
   if (raw.anchor !== null) anchors.set(raw.anchor, resolved);
   return resolved;
@@ -89,6 +92,7 @@ function resolveList({ items: raws, start, end }: RawList, resolution: Resolutio
   let height = 0;
   for (const one of raws) {
     const resolved = resolveNode(one, resolution);
+    if (one.kind !== 'alias' && one.tag !== undefined) reportPlace(one, one.tag, resolution);
     items.push(resolved.node);
     size += resolved.size;
     height = Math.max(height, resolved.height + 1);
@@ -111,6 +115,7 @@ function resolveMap({ pairs, start, end }: RawMap, resolution: Resolution): Reso
     height = Math.max(height, resolved.height + 1);
     if (tooMany(size, keySpan, resolution)) break;
     const key = name.kind === 'scalar' ? name.text : null;
+    if (name.kind !== 'alias' && name.tag !== undefined) reportPlace(name, name.tag, resolution);
     if (key === null || key === '' || key.includes('\0')) reportKey(keySpan, key, reading);
     else if (key === '<<' && name.kind === 'scalar' && name.plain) {
       for (const entry of mergedEntries(resolved.node, keySpan, reading)) merged.push(entry);
@@ -127,6 +132,11 @@ function resolveMap({ pairs, start, end }: RawMap, resolution: Resolution): Reso
   for (const entry of merged) if (!entries.has(entry.key)) entries.set(entry.key, entry);
   const node: MapNode = { kind: 'map', entries, start, end };
   return { node, size, height };
+}
+
+function reportPlace(span: Span, tag: MergeTag, { reading }: Resolution): void {
+  const suggestion = `write it before the value of a key: \`command: !${tag} …\``;
+  reading.report(span, 'unsupported-tag', `\`!${tag}\` has no meaning here`, { suggestion });
 }
 
 function mergedEntries(node: Node, keySpan: Span, reading: Reading): readonly MapEntry[] {

@@ -1,7 +1,7 @@
 // The context of reading a tree: the environment variables and the list of problems. Collects problems and never throws.
 import type { Diagnostic } from './diagnostic.ts';
 import { interpolate } from './interpolate.ts';
-import { type Node, type ScalarNode, type Source, type Span, toRange } from './tree.ts';
+import { type Node, type ScalarNode, type Source, type Span, toPlace } from './tree.ts';
 
 /** What a shape returns instead of a value, after it has reported the problem. */
 export const INVALID = Symbol('invalid');
@@ -36,16 +36,14 @@ export function makeReading(
         severity: 'error',
         code,
         message,
-        file: source.file,
-        range: toRange(source, span),
+        ...toPlace(source, span),
         ...(extra.suggestion === undefined ? {} : { suggestion: extra.suggestion }),
         ...(extra.related === undefined
           ? {}
           : {
               related: extra.related.map((place) => ({
                 message: place.message,
-                file: source.file,
-                range: toRange(source, place.span),
+                ...toPlace(source, place.span),
               })),
             }),
       });
@@ -130,8 +128,8 @@ export function quote(text: string): string {
   return `"${shorten(text, 40)}"`;
 }
 
-// YAML 1.2 core schema, as the parser applies it to plain scalars.
-function coreValue(text: string): string | number | boolean | null {
+/** The value of a text without quotes by the core schema of YAML 1.2. */
+export function coreValue(text: string): string | number | boolean | null {
   if (/^(?:null|Null|NULL|~|)$/.test(text)) return null;
   if (/^(?:true|True|TRUE)$/.test(text)) return true;
   if (/^(?:false|False|FALSE)$/.test(text)) return false;

@@ -4,11 +4,12 @@
 import { LIMITS } from '../linux/limits.ts';
 import { CONTROL, HTTP_CONTROL, TOKEN_FILE } from './control-values.ts';
 import type { Field, Fields } from './field.ts';
+import { ENV_FILE, ENV_FROM_FILE, INCLUDE } from './file-values.ts';
 import { GPUS } from './gpu-values.ts';
 import { BEFORE_STOP, HOOK, HOOKS } from './hook-values.ts';
 import { HTTP, HTTP_JSON, NOTIFY, PROBE, TCP } from './probe-schema.ts';
 import { BACKOFF, RESTART } from './restart-values.ts';
-import { DEPENDENCY, ENV_FILE, ENV_FROM_FILE, LOG, LOG_FILE, SERVICE, STOP, TOP } from './schema.ts';
+import { DEPENDENCY, LOG, LOG_FILE, SERVICE, STOP, TOP } from './schema.ts';
 import { SUPERVISOR } from './supervisor-values.ts';
 
 /** Every table of the schema with its heading, in the order of the reference. */
@@ -16,6 +17,7 @@ export const SECTIONS: readonly { readonly title: string; readonly fields: Field
   { title: 'Top level', fields: TOP },
   { title: 'A service', fields: SERVICE },
   { title: 'An entry of `depends_on`', fields: DEPENDENCY },
+  { title: 'An entry of `include`', fields: INCLUDE },
   { title: 'A value of `env`', fields: ENV_FROM_FILE },
   { title: 'An entry of `env_file`', fields: ENV_FILE },
   { title: '`restart`', fields: RESTART },

@@ -3,7 +3,6 @@
 import { command, groupName, NAME, NAME_RULE } from './command.ts';
 import { CONTROL } from './control-values.ts';
 import {
-  complete,
   defaulted,
   type FieldsRead,
   field,
@@ -14,25 +13,24 @@ import {
   readFields,
   required,
 } from './field.ts';
+import { envFiles, environment, includes, ownPath } from './file-values.ts';
 import { gpus, gpusShape } from './gpu-values.ts';
 import { adviseHooks, HOOKS } from './hook-values.ts';
 import { OTHER_EXITS, OTHER_SERVICE_KEYS, OTHER_STOP_TARGETS, OTHER_TYPES } from './other-systems.ts';
 import { probeShape, probes } from './probe-schema.ts';
 import { pattern } from './probe-values.ts';
 import { cpus, limits, umask, user } from './process-values.ts';
-import { forReplica, INVALID, inFlow, mismatch, quote, type Reading } from './reading.ts';
+import { forReplica, inFlow, mismatch, quote, type Reading } from './reading.ts';
 import { restart } from './restart-values.ts';
 import {
   conditionWord,
   dependencies,
   enabled,
-  environmentValue,
   forwards,
   inherited,
   orOff,
   signal,
   stopSignal,
-  VARIABLE,
 } from './service-values.ts';
 import {
   byKind,
@@ -41,7 +39,6 @@ import {
   INTERPOLATED,
   type JsonSchema,
   listOf,
-  mapOf,
   refined,
   type Shape,
   size,
@@ -56,45 +53,6 @@ import type { ListNode, MapEntry, MapNode, ScalarNode } from './tree.ts';
 const path = text({ wanted: 'a path' });
 const port = whole('a port', 1, 65535);
 const MAX_REPLICAS = 1_000;
-
-// ---------------------------------------------------------------------------------------------------------- environment
-
-export const ENV_FROM_FILE = {
-  file: required(path, "the file whose text, without its last newline, is the variable's value; never shown"),
-} as const;
-
-export const ENV_FILE = {
-  path: required(path, 'the file, relative to the folder of services.yaml'),
-  required: defaulted(flag(), 'whether a missing file is an error', true),
-} as const;
-
-const environment = mapOf(
-  VARIABLE,
-  environmentValue(object(ENV_FROM_FILE, { owner: 'an environment value' })),
-  'a map of variables',
-);
-
-/** A file of `KEY=VALUE` lines. */
-export interface EnvFile {
-  readonly path: string;
-  readonly required: boolean;
-}
-const envFileMap = object(ENV_FILE, { owner: 'an `env_file`' });
-const envFileEntry: Shape<EnvFile> = byKind('a path, or `{path, required}`', {
-  scalar: refined(path, (value): EnvFile => ({ path: value, required: true })),
-  map: refined(envFileMap, (given) => {
-    const { path: value, required: must } = complete(ENV_FILE, given);
-    return value === null ? INVALID : { path: value, required: must };
-  }),
-});
-const envFiles: Shape<readonly EnvFile[]> = byKind<readonly EnvFile[], readonly EnvFile[], readonly EnvFile[]>(
-  'a path, or a list of paths',
-  {
-    scalar: refined(envFileEntry, (entry) => [entry]),
-    list: listOf(envFileEntry, { wanted: 'a list of paths' }),
-    map: refined(envFileEntry, (entry) => [entry]),
-  },
-);
 
 // -------------------------------------------------------------------------------------------------------------- service
 
@@ -120,7 +78,7 @@ const patterns = byKind<readonly string[], readonly string[]>('a pattern, or a l
 });
 
 export const LOG_FILE = {
-  path: required(path, 'relative to the folder of services.yaml; its folder is created'),
+  path: required(ownPath, 'relative to the folder of its file; its folder is created'),
   max_size: defaulted(size(), 'the file is rotated before it exceeds this size', '10MiB'),
   keep: defaulted(whole('a number', 0, 1_000), 'how many rotated files are kept: `path.1` is the newest', 5),
   compress: defaulted(flag(), 'whether rotated files are compressed: `path.1.gz`', false),
@@ -299,8 +257,8 @@ export const SERVICE = {
     'see below',
   ),
   venv: field(
-    path,
-    'a Python virtual environment, relative to the folder of services.yaml: its `bin` comes first in `PATH`, and `VIRTUAL_ENV` is set',
+    ownPath,
+    'a Python virtual environment, relative to the folder of its file: its `bin` comes first in `PATH`, and `VIRTUAL_ENV` is set',
   ),
 } as const;
 
@@ -394,6 +352,10 @@ export const TOP = {
     listOf(stopSignal(), { wanted: 'a list of signals', least: 1 }),
     'signals that stop everything; a base image may have another one as its STOPSIGNAL',
     ['TERM', 'INT', 'QUIT', 'PWR', 'RTMIN+3'],
+  ),
+  include: field(
+    includes,
+    'files that are read after this one: paths, patterns (`conf.d/*.yaml`), or `{path, required}`; they add services and change fields',
   ),
   env: field(environment, 'environment of every service'),
   env_file: field(envFiles, 'environment files of every service; later ones win'),

@@ -1,6 +1,6 @@
 // A YAML text as a tree with positions, between the parser and the schema. Aliases and merge keys are resolved, so a node
 // can occur in several places (never within itself). Checks nothing and imports no YAML parser.
-import type { Range } from './range.ts';
+import type { Place, Range } from './range.ts';
 
 /** Half-open stretch of a source text in UTF-16 offsets. */
 export interface Span {
@@ -29,7 +29,11 @@ export interface MapNode extends Span {
   readonly kind: 'map';
   readonly entries: ReadonlyMap<string, MapEntry>;
 }
-export type Node = ScalarNode | ListNode | MapNode;
+export type Node = (ScalarNode | ListNode | MapNode) & {
+  /** How the value changes the value of an earlier file (merge.ts); absent: by the usual rules. */
+  readonly tag?: MergeTag;
+};
+export type MergeTag = 'reset' | 'override';
 
 /** A text and the offsets of its lines. */
 export interface Source {
@@ -37,6 +41,14 @@ export interface Source {
   readonly text: string;
   /** Offset at which each line begins; the first is 0. */
   readonly lines: readonly number[];
+  /** The files whose texts follow each other in `text`, in order; absent: `file` is the only one. */
+  readonly parts?: readonly Part[];
+}
+
+/** One file of a source: where it begins. */
+export interface Part {
+  readonly file: string;
+  readonly start: number;
 }
 
 /** Computes the line offsets of a text; linear in its length. */
@@ -46,11 +58,39 @@ export function makeSource(file: string, text: string): Source {
   return { file, text, lines };
 }
 
+/** The texts of several sources one after the other. The spans of each tree must be moved by the start of its part. */
+export function joinSources(sources: readonly Source[]): Source {
+  const parts: Part[] = [];
+  let length = 0;
+  for (const { file, text } of sources) {
+    parts.push({ file, start: length });
+    length += text.length + 1;
+  }
+  const joined = makeSource(sources[0]?.file ?? '', sources.map(({ text }) => text).join('\n'));
+  return { ...joined, parts };
+}
+
+/** The file that has an offset. */
+export function partAt(source: Source, offset: number): Part {
+  return source.parts?.findLast(({ start }) => start <= offset) ?? { file: source.file, start: 0 };
+}
+
 /** Converts offsets to lines and columns. Offsets after the end of the text mean its end. */
 export function toRange(source: Source, span: Span): Range {
   const start = toPosition(source, span.start);
   const end = toPosition(source, Math.max(span.start, span.end));
-  return { line: start.line, column: start.column, endLine: end.line, endColumn: end.column };
+  const before = toPosition(source, partAt(source, span.start).start).line - 1;
+  return {
+    line: start.line - before,
+    column: start.column,
+    endLine: end.line - before,
+    endColumn: end.column,
+  };
+}
+
+/** `toRange`, and the file. */
+export function toPlace(source: Source, span: Span): Place {
+  return { file: partAt(source, span.start).file, range: toRange(source, span) };
 }
 
 /** One step from a map to a value or from a list to an item; a text also finds the list item that has this text. */

@@ -75,9 +75,16 @@ export class Marks {
   }
 }
 
-/** Reports the first `most` tags. The parser would remove the `!` of a command without an error. */
-export function reportTags(marks: Marks, text: string, most: number, reading: Reading): void {
-  for (const { start, end, depth } of marks.tags().slice(0, most)) {
+/** Reports the first `most` tags that are not allowed. The parser would remove the `!` of a command without an error. */
+export function reportTags(
+  marks: Marks,
+  text: string,
+  most: number,
+  reading: Reading,
+  allowed: readonly string[],
+): void {
+  const refused = marks.tags().filter(({ start, end }) => !allowed.includes(text.slice(start, end)));
+  for (const { start, end, depth } of refused.slice(0, most)) {
     const tag = text.slice(start, Math.min(end, start + 40));
     const whole = quoteFrom(text, start, depth > 0);
     const rest = text.slice(end, start + (whole?.length ?? 0)).trimStart();

@@ -8,7 +8,8 @@ import type * as Yaml from 'yaml';
 import * as browserBuild from '../../node_modules/yaml/browser/index.js';
 import { emptyAt, MAX_DEPTH, type Raw } from './raw.ts';
 import type { Reading } from './reading.ts';
-import type { Span } from './tree.ts';
+import { coreValue } from './reading.ts';
+import type { MergeTag, Span } from './tree.ts';
 import { Marks, reportSyntax, reportTags } from './yaml-mistakes.ts';
 
 const { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser } = browserBuild as typeof Yaml;
@@ -17,8 +18,14 @@ const MAX_SYNTAX_ERRORS = 20;
 /** Errors about tags, left out because `reportTags` rejects every tag. */
 const OF_TAGS: ReadonlySet<string> = new Set(['TAG_RESOLVE_FAILED', 'BAD_COLLECTION_TYPE', 'MULTIPLE_TAGS']);
 
-/** Reads YAML 1.2. null: there is nothing usable, and this has been reported. */
-export function readThoroughly(text: string, reading: Reading): Raw | null {
+/** Tags that a file may have which is merged with others (merge.ts). */
+const MERGE_TAGS: Readonly<Record<string, MergeTag>> = { '!reset': 'reset', '!override': 'override' };
+
+/**
+ * Reads YAML 1.2. null: there is nothing usable, and this has been reported. All tags are reported, with `tags` all except
+ * `!reset` and `!override`.
+ */
+export function readThoroughly(text: string, reading: Reading, tags?: 'tags'): Raw | null {
   const whole: Span = { start: 0, end: Math.max(0, text.indexOf('\n')) };
   const marks = new Marks();
   let deep: Span | null = null;
@@ -60,7 +67,7 @@ export function readThoroughly(text: string, reading: Reading): Raw | null {
     return null;
   }
   const [document, second] = documents;
-  reportTags(marks, text, MAX_SYNTAX_ERRORS, reading);
+  reportTags(marks, text, MAX_SYNTAX_ERRORS, reading, tags === undefined ? [] : Object.keys(MERGE_TAGS));
   const errors = documents.flatMap((one) => [...one.errors, ...one.warnings]).filter(({ code }) => !OF_TAGS.has(code));
   for (const error of helpfulErrors(errors, text).slice(0, MAX_SYNTAX_ERRORS))
     reportSyntax(error, marks, text, reading);
@@ -82,19 +89,22 @@ export function readThoroughly(text: string, reading: Reading): Raw | null {
 function toRaw(node: Yaml.Node): Raw {
   const [start, end] = node.range ?? [0, 0];
   if (isAlias(node)) return { kind: 'alias', name: node.source, start, end };
-  const anchor = node.anchor ?? null;
-  if (isSeq(node)) return { kind: 'list', items: (node.items as readonly Yaml.Node[]).map(toRaw), anchor, start, end };
+  const merge = node.tag === undefined ? undefined : MERGE_TAGS[node.tag];
+  const common = { anchor: node.anchor ?? null, start, end, ...(merge === undefined ? {} : { tag: merge }) };
+  if (isSeq(node)) return { kind: 'list', items: (node.items as readonly Yaml.Node[]).map(toRaw), ...common };
   if (isMap(node)) {
     const pairs = (node.items as readonly Yaml.Pair<Yaml.Node, Yaml.Node | null>[]).map((pair): [Raw, Raw] => {
       const key = toRaw(pair.key);
       return [key, pair.value === null ? emptyAt(key.end) : toRaw(pair.value)];
     });
-    return { kind: 'map', pairs, anchor, start, end };
+    return { kind: 'map', pairs, ...common };
   }
   const { value, source, type } = isScalar(node) ? node : { value: null, source: '', type: 'PLAIN' };
   const plain = type === undefined || type === 'PLAIN';
-  const simple = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : null;
-  return { kind: 'scalar', value: simple, text: source ?? String(simple ?? ''), plain, anchor, start, end };
+  // The parser takes every value with a tag for a text.
+  const typed = merge !== undefined && plain ? coreValue(source ?? '') : value;
+  const simple = typeof typed === 'string' || typeof typed === 'number' || typeof typed === 'boolean' ? typed : null;
+  return { kind: 'scalar', value: simple, text: source ?? String(simple ?? ''), plain, ...common };
 }
 
 /**

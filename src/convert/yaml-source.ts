@@ -1,7 +1,7 @@
 // YAML and JSON sources as trees with positions, and maps that record which keys were read, so that the others can be reported.
 // Knows no format.
 import { type Diagnostic, sortDiagnostics } from '../config/diagnostic.ts';
-import { parseTree } from '../config/load.ts';
+import { parseTree } from '../config/parse.ts';
 import { makeReading } from '../config/reading.ts';
 import type { MapEntry, MapNode, Node, ScalarNode, Source, Span } from '../config/tree.ts';
 import type { Where } from './findings.ts';

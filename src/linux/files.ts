@@ -138,4 +138,11 @@ export const realFiles: Files = {
     const found = findStats(path);
     return found === null ? null : { size: found.size, isDirectory: found.isDirectory(), isFile: found.isFile() };
   },
+  list(folder) {
+    try {
+      return readdirSync(encodeBytes(folder), { encoding: 'buffer' }).map((name) => decodeBytes(name));
+    } catch {
+      return null;
+    }
+  },
 };

@@ -3,7 +3,7 @@
 import type { Config, ServiceConfig } from '../config/config.ts';
 import { type Dotenv, parseDotenv } from '../config/dotenv.ts';
 import { type FileReader, readBytesAsText } from '../config/file.ts';
-import type { EnvFile } from '../config/schema.ts';
+import type { EnvFile } from '../config/file-values.ts';
 import type { EnvValue } from '../config/service-values.ts';
 import { makeSource, toRange } from '../config/tree.ts';
 import { dirname, isAbsolute, join } from '../paths.ts';

@@ -34,6 +34,8 @@ export interface PlanContext {
 export interface LoadInput extends PlanContext {
   /** services.yaml. A relative path starts at `cwd`; without `cwd` it stays relative, and so does `Plan.file`. */
   readonly path: string;
+  /** Files that are read after it, and merged with it. */
+  readonly more?: readonly string[];
   /** Absolute. */
   readonly cwd?: string;
   /** Only these services and their dependencies; undefined or empty: all. */
@@ -50,12 +52,16 @@ export interface Planned {
 
 /** Reads services.yaml and every file that it names, and makes the Plan. Returns all errors at once, in order. */
 export function loadPlan(input: LoadInput): Result<Planned, Failure> {
-  const path = input.cwd === undefined ? input.path : resolve(input.cwd, input.path);
-  const draft = loadDraft(path, input.files, input.environment);
+  const { cwd } = input;
+  const [path = '', ...more] = [input.path, ...(input.more ?? [])].map((one) =>
+    cwd === undefined ? one : resolve(cwd, one),
+  );
+  const draft = loadDraft([path, ...more], input.files, input.environment);
   const { sources } = draft;
   if (draft.config === null) return fail(draft.diagnostics, sources);
   const problems = makeProblems(draft.config);
-  const expanded = expand(draft.config, input, problems);
+  const alone = expand(draft.config, input, problems);
+  const expanded = more.length === 0 ? alone : { ...alone, more };
   const { names = [] } = input;
   const plan = names.length === 0 ? expanded : select(expanded, names, problems);
   const selected = assignGpus(plan, draft.config, input, problems);

@@ -260,6 +260,8 @@ export interface Plan {
   readonly name: string;
   /** The absolute path of services.yaml. */
   readonly file: string;
+  /** The files that were named after it on the command line; absent: there are none. Reload reads them too. */
+  readonly more?: readonly string[];
   readonly exit: 'first' | 'failure' | 'all';
   readonly stopTimeout: Millis;
   /** Signals that stop everything. */

@@ -2,7 +2,7 @@
 import type { Config } from '../config/config.ts';
 import type { Diagnostic, Related } from '../config/diagnostic.ts';
 import { nearest } from '../config/nearest.ts';
-import type { Range } from '../config/range.ts';
+import type { Place } from '../config/range.ts';
 
 /** Steps into services.yaml: `['services', 'web', 'user']`. */
 export type Path = readonly (string | number)[];
@@ -32,29 +32,27 @@ const MAX_ADVISED = 200;
 /** An empty collection for the diagnostics of one Config. */
 export function makeProblems(config: Config): Problems {
   const all: Diagnostic[] = [];
-  const { file } = config.source;
   const copies = new Set(config.services.filter(({ replica }) => (replica?.index ?? 0) > 0).map(({ name }) => name));
   const reported = new Set<string>();
   /** A problem of one replica is a problem of all replicas of the service, and is reported once. */
-  const isRepeated = (path: Path, code: string, at: Range): boolean => {
+  const isRepeated = (path: Path, code: string, { file, range: { line, column } }: Place): boolean => {
     if (copies.size === 0 || path[0] !== 'services') return false;
-    const key = `${code} ${at.line}:${at.column}`;
+    const key = `${code} ${file}:${line}:${column}`;
     const wasReported = reported.has(key);
     reported.add(key);
     return wasReported && copies.has(`${path[1]}`);
   };
-  const range = (path: Path, key = false): Range => (key ? config.locateKey(path) : config.locate(path));
+  const placeOf = (path: Path, key = false): Place => (key ? config.locateKey(path) : config.locate(path));
   const add =
     (severity: 'error' | 'warning') =>
     (path: Path, code: string, message: string, { suggestion, related, key }: More = {}): void => {
-      const at = range(path, key);
+      const at = placeOf(path, key);
       if (isRepeated(path, code, at)) return;
       all.push({
         severity,
         code,
         message,
-        file,
-        range: at,
+        ...at,
         ...(suggestion === undefined ? {} : { suggestion }),
         ...(related === undefined ? {} : { related }),
       });
@@ -62,7 +60,7 @@ export function makeProblems(config: Config): Problems {
   return {
     error: add('error'),
     warn: add('warning'),
-    place: (path, message, key) => ({ message, file, range: range(path, key) }),
+    place: (path, message, key) => ({ message, ...placeOf(path, key) }),
     suggest: (name, known) => (all.length < MAX_ADVISED ? suggestName(name, known()) : undefined),
     elsewhere: (diagnostic) => void all.push(diagnostic),
     all,

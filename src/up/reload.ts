@@ -14,7 +14,6 @@ import { renderDoubt } from './configuration.ts';
 import { findNewlyTaken, type HolderFor } from './ports.ts';
 
 interface ReloadParts {
-  readonly file: string;
   readonly names: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly files: Files;
@@ -32,9 +31,10 @@ interface ReloadParts {
 
 /** Performs one reload, by SIGHUP or through the API. Errors are announced, and returned for the client. */
 export function performReload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
-  const { file, names, environment, files, gpus, engine, announce } = parts;
+  const { names, environment, files, gpus, engine, announce } = parts;
   const before = engine.world.target;
-  const loaded = loadPlan({ path: file, names, environment, files, gpus, before });
+  const { file: path, more = [] } = before;
+  const loaded = loadPlan({ path, more, names, environment, files, gpus, before });
   if (!loaded.ok) {
     const text = renderDiagnostics(loaded.error);
     if (how === 'apply') for (const announcement of refusals(loaded.error)) announce(announcement);

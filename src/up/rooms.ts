@@ -19,7 +19,6 @@ import type { Link } from './link.ts';
 import { ownersOf } from './owners.ts';
 
 export interface UpRequest {
-  readonly file: string;
   readonly names: readonly string[];
   /** Whether `--debug` was given: events are traced, and PID 1 does not replace this process if it hangs. */
   readonly debug: boolean;

@@ -18,6 +18,7 @@ function complaint(text: string | Uint8Array): string | null {
   const bytes = Buffer.from(text as string);
   const files: Files = {
     read: () => bytes,
+    list: () => null,
     stat: (path) =>
       path === '/services.yaml' ? { size: bytes.length, isDirectory: false, isFile: true } : realFiles.stat(path),
   };

@@ -71,6 +71,7 @@ describe('the file', () => {
         throw new Error('would wait for ever');
       },
       stat: () => ({ size: 0, isDirectory: false, isFile: false }),
+      list: () => null,
     };
     const loaded = loadConfig('/dev/zero', files, {});
     expect(loaded.ok ? '' : loaded.error.diagnostics[0]?.message).toBe(
@@ -298,14 +299,14 @@ describe('a draft', () => {
     const text = 'defaults: { nice: 3 }\nservices:\n  a:\n    command: [run, x]\n    ready: { log: y }\n';
     const { config } = parseDraft('x.yaml', text, {});
     const at = (...path: (string | number)[]) => {
-      const range = config?.locate(path);
+      const range = config?.locate(path).range;
       return `${range?.line}:${range?.column}-${range?.endColumn}`;
     };
     expect(at('services', 'a', 'command', 1)).toBe('4:20-21');
     expect(at('services', 'a', 'ready', 0, 'log')).toBe('5:19-20');
     expect(at('services', 'a', 'nice')).toBe('1:19-20');
     expect(at('services', 'a', 'missing')).toBe('3:3-4');
-    expect(config?.locateKey(['services', 'a', 'command']).column).toBe(5);
-    expect(config?.locateKey(['services', 'a', 'nice']).line).toBe(1);
+    expect(config?.locateKey(['services', 'a', 'command']).range.column).toBe(5);
+    expect(config?.locateKey(['services', 'a', 'nice']).range.line).toBe(1);
   });
 });

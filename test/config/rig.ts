@@ -23,6 +23,11 @@ export function memoryFiles(contents: Readonly<Record<string, string | Uint8Arra
       const size = found === null || found instanceof Error ? 0 : found.length;
       return { size, isDirectory: found === null, isFile: found !== null };
     },
+    list(folder) {
+      const inside = Object.keys(contents).filter((path) => path.startsWith(`${folder}/`));
+      const names = inside.map((path) => path.slice(folder.length + 1).split('/')[0] ?? '');
+      return names.length === 0 ? null : [...new Set(names)];
+    },
   };
 }
 

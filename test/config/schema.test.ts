@@ -43,6 +43,7 @@ hosts: true
 stop_timeout: 1m
 stop_signals: [TERM, WINCH, RTMIN+3]
 env: { A: text, B: 1, C: true, D: { file: /run/secrets/d } }
+include: { path: "conf.d/*.yaml", required: false }
 env_file: { path: top.env, required: false }
 groups: [one, two]
 x-anything: { at: all }

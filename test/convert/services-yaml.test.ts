@@ -2,7 +2,7 @@
 // write.
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { parseTree } from '../../src/config/load.ts';
+import { parseTree } from '../../src/config/parse.ts';
 import { makeReading } from '../../src/config/reading.ts';
 import { makeSource, type Node } from '../../src/config/tree.ts';
 import { renderFinding } from '../../src/convert/findings.ts';

@@ -444,7 +444,7 @@ test('a configuration without `gpus` does not load this module', async () => {
   const script = `
     const { loadPlan } = await import('./src/plan/expand.ts');
     const load = (text) => loadPlan({ path: '/s', environment: {}, gpus: () => ({ vendor: null, devices: [], driver: null, forbidden: 0 }),
-      files: { stat: () => ({ size: 1, isFile: true, isDirectory: false }), read: () => new TextEncoder().encode(text) } });
+      files: { list: () => null, stat: () => ({ size: 1, isFile: true, isDirectory: false }), read: () => new TextEncoder().encode(text) } });
     const loaded = () => Object.keys(require.cache).filter((path) => /gpu(s|-inventory|-memory|s-amd)\\.ts$/.test(path)).length;
     const before = load('services: { a: { command: run } }').ok && loaded();
     load('services: { a: { command: run, gpus: 0 } }');

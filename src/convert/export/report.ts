@@ -51,8 +51,8 @@ export function makeReporter({ config, kept }: ExportSource): Reporter {
   };
   return {
     add(path, what, remark) {
-      const { line, column } = config.locateKey(path);
-      add({ file: config.source.file, line, column }, what, remark);
+      const { file, range } = config.locateKey(path);
+      add({ file, line: range.line, column: range.column }, what, remark);
     },
     addAt: add,
     addGeneral: (what, remark) => add(null, what, remark),

@@ -3,7 +3,8 @@
 import { toArgv } from '../../config/command.ts';
 import type { Config, ServiceConfig } from '../../config/config.ts';
 import { type Diagnostic, type Failure, type Result, sortDiagnostics } from '../../config/diagnostic.ts';
-import { parseDraft, parseTree } from '../../config/load.ts';
+import { parseDraft } from '../../config/load.ts';
+import { parseTree } from '../../config/parse.ts';
 import { makeReading } from '../../config/reading.ts';
 import { locateKey, makeSource, type PathStep } from '../../config/tree.ts';
 import { basename, dirname } from '../../paths.ts';

@@ -31,6 +31,7 @@ export function findRefusals(text: string): readonly Diagnostic[] {
       throw Object.assign(new Error('not looked at'), { code: 'ENOENT' });
     },
     stat: (path) => (path === PATH ? { size: bytes.length, isDirectory: false, isFile: true } : null),
+    list: () => null,
   };
   const loaded = loadPlan({ path: PATH, files, environment: {} });
   if (loaded.ok) return [];
