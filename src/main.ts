@@ -3,6 +3,7 @@
 // commands that need it.
 import { writeSync } from 'node:fs';
 import { makeContext } from './context.ts';
+import { EXIT_CODE, exitCodeOfSignal } from './linux/exit-codes.ts';
 import { realFiles } from './linux/files.ts';
 import { type Handover, readHandover } from './platform/handover.ts';
 import { ignoreSignals, silenceWarnings, whyUnsupported } from './platform/runtime.ts';
@@ -16,10 +17,7 @@ declare const SVC_SUPER_COMMIT: string | null;
 const version = typeof SVC_SUPER_VERSION === 'string' ? SVC_SUPER_VERSION : 'development';
 const commit = typeof SVC_SUPER_COMMIT === 'string' ? SVC_SUPER_COMMIT : null;
 
-const USAGE = 64;
-const BUG = 70;
-const CONFIG_WRONG = 78;
-const SIGPIPE_CODE = 141;
+const SIGPIPE = 13;
 
 /** Writes the whole text synchronously, even to a non-blocking descriptor, because a short command ends right after it. */
 function print(fd: 1 | 2, text: string | Uint8Array): void {
@@ -30,7 +28,7 @@ function print(fd: 1 | 2, text: string | Uint8Array): void {
       const code = error instanceof Error && 'code' in error ? error.code : '';
       if (code === 'EAGAIN') continue;
       // The reader has closed the pipe: exits like a program that is killed by SIGPIPE.
-      if (code === 'EPIPE' && fd === 1) process.exit(SIGPIPE_CODE);
+      if (code === 'EPIPE' && fd === 1) process.exit(exitCodeOfSignal(SIGPIPE));
       return;
     }
   }
@@ -66,7 +64,7 @@ async function run(handover: Handover): Promise<number | Supervision> {
     const prepared = prepare({ names, environment, files: realFiles, gpus, path: file });
     if (prepared.ok) found.push({ request: { ...request, names, debug }, prepared });
     else err(prepared.text);
-    return prepared.ok ? 0 : CONFIG_WRONG;
+    return prepared.ok ? 0 : EXIT_CODE.config;
   };
   const { runCommand } = await import('./cli/run.ts');
   const code = await runCommand(argv.slice(1), makeContext({ handover, clock, version, commit, gpus, up, out, err }));
@@ -85,13 +83,13 @@ async function main(): Promise<number> {
   const unsupported = whyUnsupported();
   if (unsupported !== null) {
     err(`svc-super: ${unsupported}\n`);
-    return CONFIG_WRONG;
+    return EXIT_CODE.config;
   }
   silenceWarnings();
   const handover = readHandover();
   if (handover === null) {
     err('svc-super-supervisor is started by svc-super of the same release: run `svc-super` instead\n');
-    return USAGE;
+    return EXIT_CODE.usage;
   }
   if (handover.role === 'supervise') ignoreSignals();
   if (handover.role === 'explain') return explain(handover);
@@ -105,5 +103,5 @@ try {
   process.exit(await main());
 } catch (error) {
   err(`svc-super: a bug, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
-  process.exit(BUG);
+  process.exit(EXIT_CODE.software);
 }

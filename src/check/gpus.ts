@@ -1,13 +1,11 @@
 // Checks the GPUs of a plan: whether the driver answers, and whether each device has the memory that `min_free` demands.
 // `check --runtime` shows all findings; `up` refuses a start that cannot succeed.
+import { EXIT_CODE } from '../linux/exit-codes.ts';
 import type { GpuReader } from '../linux/gpu-memory.ts';
 import type { GpuReading } from '../plan/gpu-reading.ts';
 import type { GpuPlan, Plan, ServicePlan } from '../plan/plan.ts';
 import type { PreflightFinding } from './finding.ts';
 
-/** EX_TEMPFAIL of sysexits.h: a temporary failure. The container must be restarted. */
-const DRIVER_LOST = 75;
-const CONFIG_WRONG = 78;
 type GpuService = ServicePlan & { readonly gpus: GpuPlan };
 
 /** The enabled services that have a GPU. */
@@ -111,7 +109,7 @@ export async function refuseGpus(plan: Plan, readGpus: GpuReader, abort: AbortSi
     // `on_lost: restart` applies to this start too.
     if (services.every(({ gpus }) => gpus.onLost === 'restart')) return null;
     const why = 'restart the container, because a restart of the service does not help';
-    return { text: `the GPU driver does not answer (${reading.why}): ${why}`, code: DRIVER_LOST };
+    return { text: `the GPU driver does not answer (${reading.why}): ${why}`, code: EXIT_CODE.temporary };
   }
   const devices = allDevices(services);
   for (const { name, gpus } of services) {
@@ -119,7 +117,7 @@ export async function refuseGpus(plan: Plan, readGpus: GpuReader, abort: AbortSi
       const { total } = reading.devices[devices.findIndex((device) => device.id === id)] ?? { total: Infinity };
       if (gpus.minFree === null || total >= gpus.minFree) continue;
       const text = `${name} needs ${toGib(gpus.minFree)} (\`min_free\`), and GPU ${id} has ${toGib(total)} in all`;
-      return { text, code: CONFIG_WRONG };
+      return { text, code: EXIT_CODE.config };
     }
   }
   return null;

@@ -1,21 +1,22 @@
 // The type of a command: its texts, its flags, its function; and the context that it runs in. Runs nothing.
 import type { PreflightFinding } from '../check/finding.ts';
 import type { Dial } from '../control/client.ts';
+import { EXIT_CODE } from '../linux/exit-codes.ts';
 import type { LoadInput } from '../plan/expand.ts';
 import type { Inventory } from '../plan/gpu-inventory.ts';
 import type { Plan } from '../plan/plan.ts';
 
-/** Exit codes of the command line itself (sysexits.h). */
+/** Exit codes of the commands. */
 export const EXIT = {
   ok: 0,
   unhealthy: 1,
   failed: 1,
   notReady: 3,
-  usage: 64,
-  noSupervisor: 69,
-  bug: 70,
-  config: 78,
-  timeout: 124,
+  usage: EXIT_CODE.usage,
+  noSupervisor: EXIT_CODE.unavailable,
+  bug: EXIT_CODE.software,
+  config: EXIT_CODE.config,
+  timeout: EXIT_CODE.timeout,
 } as const;
 
 /** What `version --json` prints. */

@@ -17,8 +17,7 @@ export class LogCursor {
   }
 
   /**
-   * Whether a line must be shown. The supervisor stores lines that arrive together with the time of the first one
-   * (logs/ring.ts), so a repeated line never has a later time than before.
+   * Whether a line must be shown. A repeated line has the same time as before: when it was read from the pipe (logs/ring.ts).
    */
   take(line: LogLineJson | GapJson): boolean {
     if ('skipped' in line) return true;

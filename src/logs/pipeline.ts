@@ -289,9 +289,10 @@ export class Pipeline {
     return new FileSink(style, this.#clock, this.#compressor, (text) => this.#report(service, text));
   }
 
-  #frame(service: string, stream: 'stdout' | 'stderr', style: LogStyle, prefix: string): Frame {
+  /** `readAt`: when the bytes that are framed were read, milliseconds of wall time. */
+  #frame({ service, stream, style }: StreamOptions, prefix: string, readAt: () => number): Frame {
     if (style.format === 'text') return new TextFrame(prefix, this.#pool);
-    return new JsonFrame(service, stream, style.merge, () => this.#clock.wall());
+    return new JsonFrame(service, stream, style.merge, readAt);
   }
 
   #count(service: string, stream: 'stdout' | 'stderr'): StreamCounts {
@@ -320,10 +321,13 @@ export class Pipeline {
     attached.busy -= 1;
   }
 
-  #makePump({ service, stream, style, watcher, isCut }: StreamOptions): Pump {
+  #makePump(options: StreamOptions): Pump {
+    const { service, stream, style, watcher, isCut } = options;
+    // The time of a line is when its end was read from the pipe, however much later it is written or asked for.
+    let readAt = this.#clock.wall();
     const prefix = style.prefix && style.format === 'text' ? this.prefix(service, stream) : '';
     const ring = this.#ring(service);
-    const frame = this.#frame(service, stream, style, prefix);
+    const frame = this.#frame(options, prefix, () => readAt);
     const file = style.file === null ? null : this.#holdFile(service, style.file);
     // A log file contains the lines of one service, so they need no prefix. Without a prefix both get the same bytes.
     const fileFrame = file === null || prefix === '' ? null : new TextFrame('', this.#pool);
@@ -334,7 +338,11 @@ export class Pipeline {
       sink: this.#sinks[stream],
       whenFull: style.whenFull,
       splitter,
-      unfinished: new Unfinished(this.#clock, splitter, this.#showing(service, stream, style, prefix, watcher)),
+      unfinished: new Unfinished(
+        this.#clock,
+        splitter,
+        this.#showing(options, prefix, () => readAt),
+      ),
       frame,
       file,
       fileFrame,
@@ -342,10 +350,11 @@ export class Pipeline {
       isCut,
       arrived: (size) => {
         this.#burst += size;
+        readAt = this.#clock.wall();
         watcher.progressed?.();
       },
       show: (bytes) => {
-        const block: Block = { bytes, time: this.#clock.wall(), stream, prefix: Buffer.byteLength(prefix) };
+        const block: Block = { bytes, time: readAt, stream, prefix: Buffer.byteLength(prefix) };
         ring.push(block);
         this.#printed.add(service);
         this.printed?.();
@@ -360,25 +369,20 @@ export class Pipeline {
    * Returns the function that shows an unfinished line: it tries `log` probes on the line, adds it to `logs` and the
    * post-mortem after the whole lines, and passes it to followers. It skips what `drop` matches.
    */
-  #showing(
-    service: string,
-    stream: 'stdout' | 'stderr',
-    style: LogStyle,
-    prefix: string,
-    watcher: Watcher,
-  ): (text: Uint8Array | null) => void {
+  #showing(options: StreamOptions, prefix: string, readAt: () => number): (text: Uint8Array | null) => void {
+    const { service, stream, style, watcher } = options;
     let shown: Block | null = null;
     return (text) => {
       const blocks = this.#unfinished.get(service) ?? new Set();
       if (shown !== null) blocks.delete(shown);
       shown = null;
       if (text === null) return;
-      const frame = this.#frame(service, stream, style, prefix);
+      const frame = this.#frame(options, prefix, readAt);
       const take = stripLines(watchLines(dropLines(frame.take, style.drop), watcher), style.ansi);
       take(text, 0, text.length, false);
       const bytes = frame.flush();
       if (bytes.length === 0) return;
-      shown = { bytes, time: this.#clock.wall(), stream, prefix: Buffer.byteLength(prefix) };
+      shown = { bytes, time: readAt(), stream, prefix: Buffer.byteLength(prefix) };
       this.#unfinished.set(service, blocks.add(shown));
       for (const listener of this.#followers.get(service) ?? []) listener(shown);
     };

@@ -2,7 +2,7 @@
 // written to standard output, so that a line needs no object and a block no allocation. Pure.
 
 export interface Block {
-  /** Wall time at which the block was read, milliseconds. */
+  /** Wall time at which the block was read from the pipe, milliseconds. */
   readonly time: number;
   readonly stream: 'stdout' | 'stderr';
   /** Lines, each with a prefix of `prefix` bytes and a newline. */
@@ -16,7 +16,7 @@ export interface RingLine {
   readonly text: string;
 }
 
-/** A block in the ring. `at` is its offset in all bytes that were ever added. */
+/** One or more blocks in the ring. `at` is the offset in all bytes that were ever added. */
 interface Entry {
   readonly time: number;
   readonly stream: 'stdout' | 'stderr';
@@ -24,6 +24,8 @@ interface Entry {
   readonly run: number;
   readonly at: number;
   size: number;
+  /** Of the blocks with another time: alternating their offset in the entry, and their milliseconds after `time`. */
+  marks: number[] | null;
 }
 
 /** Blocks within this time share one entry, so that a service that prints line by line needs few objects. Milliseconds. */
@@ -67,8 +69,8 @@ export class Ring {
       last.run === this.#run &&
       time - last.time < SHARED_WITHIN &&
       last.size + kept.length <= this.#most / 4;
-    if (joins) last.size += kept.length;
-    else this.#entries.push({ time, stream, prefix, run: this.#run, at: this.#end, size: kept.length });
+    if (joins) extend(last, time, kept.length);
+    else this.#entries.push({ time, stream, prefix, run: this.#run, at: this.#end, size: kept.length, marks: null });
     this.#end += kept.length;
   }
 
@@ -103,10 +105,34 @@ export class Ring {
     for (let number = this.#entries.length - 1; number >= this.#overwritten && lines.length < count; number -= 1) {
       const entry = this.#entries[number];
       if (entry === undefined || (of === 'latest run' && entry.run !== this.#run)) break;
-      lines.unshift(...ringLinesOf({ ...entry, bytes: this.#read(entry.at, entry.size) }));
+      lines.unshift(...linesOf(entry, this.#read(entry.at, entry.size)));
     }
     return lines.slice(Math.max(0, lines.length - count));
   }
+}
+
+/** Adds a block to an entry. */
+function extend(entry: Entry, time: number, size: number): void {
+  const after = time - entry.time;
+  if (after !== (entry.marks?.at(-1) ?? 0)) {
+    entry.marks ??= [];
+    entry.marks.push(entry.size, after);
+  }
+  entry.size += size;
+}
+
+/** The lines of an entry, each with the time of its block. */
+function linesOf({ time, stream, prefix, size, marks }: Entry, bytes: Uint8Array): RingLine[] {
+  const lines: RingLine[] = [];
+  let from = 0;
+  let after = 0;
+  for (let at = 0; at <= (marks?.length ?? 0); at += 2) {
+    const to = marks?.[at] ?? size;
+    lines.push(...ringLinesOf({ time: time + after, stream, prefix, bytes: bytes.subarray(from, to) }));
+    from = to;
+    after = marks?.[at + 1] ?? 0;
+  }
+  return lines;
 }
 
 /** A block's lines as text, without their prefix. */

@@ -396,6 +396,47 @@ describe('text without a newline', () => {
   });
 });
 
+describe('the time of a line is when it was read', () => {
+  test('also of lines that came shortly after each other', async () => {
+    const { clock, pipeline, attach } = rig('a');
+    const source = new Spoken('at 0\n');
+    attach('a', source);
+    for (const [wait, text] of [
+      [3, 'at 3\nat 3 too\n'],
+      [4, 'at 7\n'],
+    ] as const) {
+      await turn();
+      clock.advance(wait);
+      source.say(text);
+    }
+    await turn();
+    clock.advance(1_000);
+    expect(pipeline.tail('a', 9).map(({ time, text }) => [time, text])).toEqual([
+      [0, 'at 0'],
+      [3, 'at 3'],
+      [3, 'at 3 too'],
+      [7, 'at 7'],
+    ]);
+  });
+
+  test('of one that is shown unfinished, and that ends with its stream', async () => {
+    const { clock, pipeline } = rig('a');
+    const source = new Spoken('no newline');
+    const style = { ...STYLE, format: 'json' as const };
+    const followed: string[] = [];
+    pipeline.follow('a', ({ bytes }) => followed.push(Buffer.from(bytes).toString()));
+    pipeline.attach('a', style, source, new Silent(), WATCHER);
+    await turn();
+    clock.advance(500);
+    expect(pipeline.tail('a', 9)).toMatchObject([{ time: 0 }]);
+    clock.advance(9_000);
+    await source.close();
+    await turn();
+    expect(pipeline.tail('a', 9)).toMatchObject([{ time: 0 }]);
+    expect(followed.map((text) => JSON.parse(text).time)).toEqual(Array(2).fill('1970-01-01T00:00:00.000Z'));
+  });
+});
+
 describe('when the last process of a run has ended', () => {
   test('a stream with unread bytes does not count as silent if the event loop is late', async () => {
     const { clock, attach, pipeline, stdout } = rig('a');

@@ -1,0 +1,40 @@
+// `check` of a configuration: which errors count for a file alone, for an image that is being built, and for a container.
+import { expect, test } from 'bun:test';
+import { type CheckKind, checkConfiguration } from '../../src/check/static.ts';
+import { memoryFiles, PATH } from '../config/rig.ts';
+
+function check(kind: CheckKind, ...fields: readonly string[]) {
+  const text = `services:\n  a:\n${['command: /bin/a', ...fields].map((field) => `    ${field}\n`).join('')}`;
+  const input = { path: PATH, files: memoryFiles({ [PATH]: text }), environment: {} };
+  const { result, plan, inspected } = checkConfiguration(input, kind, () => ({
+    vendor: null,
+    devices: [],
+    driver: null,
+    forbidden: 0,
+  }));
+  const { diagnostics } = result.ok ? { diagnostics: result.value.warnings } : result.error;
+  return {
+    found: diagnostics.map(({ severity, code }) => `${severity} ${code}`),
+    ok: result.ok,
+    hasPlan: plan !== null,
+    isInspected: inspected !== null,
+  };
+}
+
+test('what comes at run time is missing: an error at a start, a warning for the file and the image', () => {
+  const fields = ['env: {A: $A}', 'env_file: a.env'];
+  const missing = (severity: string) => [`${severity} unset-variable`, `${severity} file-missing`];
+  expect(check('start', ...fields)).toEqual({ found: missing('error'), ok: false, hasPlan: false, isInspected: false });
+  for (const kind of ['static', 'build'] as const)
+    expect(check(kind, ...fields)).toEqual({ found: missing('warning'), ok: true, hasPlan: false, isInspected: false });
+});
+
+test('any other error stays an error', () => {
+  expect(check('static', 'env: {A: $A}', 'restrat: always').ok).toBe(false);
+});
+
+test('GPUs are counted in the container only, which is inspected without them', () => {
+  expect(check('static', 'gpus: 1')).toMatchObject({ ok: true, hasPlan: true });
+  expect(check('start', 'gpus: 1')).toMatchObject({ ok: false, isInspected: false });
+  expect(check('runtime', 'gpus: 1')).toMatchObject({ ok: false, hasPlan: false, isInspected: true });
+});
