@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
 // `check` of a configuration: which errors count for a file alone, for an image that is being built, and for a container.
 import { expect, test } from 'bun:test';
 import { type CheckKind, checkConfiguration } from '../../src/check/static.ts';
@@ -22,7 +23,7 @@ function check(kind: CheckKind, ...fields: readonly string[]) {
 }
 
 test('what comes at run time is missing: an error at a start, a warning for the file and the image', () => {
-  const fields = ['env: {A: $A}', 'env_file: a.env'];
+  const fields = ['env: {A: "${A}"}', 'env_file: a.env'];
   const missing = (severity: string) => [`${severity} unset-variable`, `${severity} file-missing`];
   expect(check('start', ...fields)).toEqual({ found: missing('error'), ok: false, hasPlan: false, isInspected: false });
   for (const kind of ['static', 'build'] as const)
@@ -30,7 +31,7 @@ test('what comes at run time is missing: an error at a start, a warning for the 
 });
 
 test('any other error stays an error', () => {
-  expect(check('static', 'env: {A: $A}', 'restrat: always').ok).toBe(false);
+  expect(check('static', 'env: {A: "${A}"}', 'restrat: always').ok).toBe(false);
 });
 
 test('GPUs are counted in the container only, which is inspected without them', () => {
