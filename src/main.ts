@@ -10,7 +10,7 @@ import { ignoreSignals, silenceWarnings, whyUnsupported } from './platform/runti
 import { makeClock } from './ports.ts';
 import { printable } from './text.ts';
 import type { Prepared } from './up/configuration.ts';
-import type { UpRequest } from './up.ts';
+import type { UpRequest } from './up/parts.ts';
 
 declare const SVC_SUPER_VERSION: string;
 declare const SVC_SUPER_COMMIT: string | null;
@@ -95,7 +95,7 @@ async function main(): Promise<number> {
   if (handover.role === 'explain') return explain(handover);
   const outcome = await run(handover);
   if (typeof outcome === 'number') return outcome;
-  const { continueAsSuccessor, up } = await import('./up.ts');
+  const { continueAsSuccessor, up } = await import('./up/supervise.ts');
   return outcome.prepared === null ? continueAsSuccessor(outcome.request) : up(outcome.request, outcome.prepared);
 }
 

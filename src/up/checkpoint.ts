@@ -16,6 +16,9 @@ import type { ProbeCounts } from '../runtime/counts.ts';
 import type { Engine, Postponed } from '../runtime/engine.ts';
 import type { Executor, ServiceRecord } from '../runtime/executor.ts';
 
+/** How everything ended: the exit code, and the service that caused it. */
+export type End = Effect & { readonly type: 'end' };
+
 /** The state of a supervising process that does not belong to a service. */
 export interface Own {
   /** The services that were named on the command line. */
@@ -31,7 +34,7 @@ export interface Own {
   /** Whether the configuration is being read again. */
   readonly isReloading: boolean;
   /** Not null: all services have ended, and the last output is being written. */
-  readonly end: (Effect & { readonly type: 'end' }) | null;
+  readonly end: End | null;
   /** Whether the post-mortem has been printed. */
   readonly isPostmortemPrinted: boolean;
   readonly history: History;
@@ -39,6 +42,21 @@ export interface Own {
   readonly done: readonly string[];
   readonly fatal: Fatal | null;
 }
+
+/** The state of the first supervisor at its start. */
+export const FIRST_OWN: Own = {
+  names: [],
+  isTorn: { stdout: false, stderr: false },
+  hosts: 'nothing',
+  oomBefore: null,
+  stopAskedAt: null,
+  isReloading: false,
+  end: null,
+  isPostmortemPrinted: false,
+  history: { restarts: 0, reasons: {}, last: null },
+  done: [],
+  fatal: null,
+};
 
 /** An event on which the core has thrown. */
 interface Fatal {

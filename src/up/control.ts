@@ -4,30 +4,24 @@ import type { ApiSource } from '../control/source.ts';
 import { isShortOfDescriptors } from '../linux/reserved-descriptor.ts';
 import { describeMissingSocket, WHY } from '../linux/socket-paths.ts';
 import type { ControlPlan } from '../plan/plan.ts';
-import { FD, type Handover } from '../platform/handover.ts';
-import type { RealClock } from '../ports.ts';
+import { FD } from '../platform/handover.ts';
 import { BOUNDS } from '../runtime/counts.ts';
-import type { Announce } from './announcer.ts';
-import { makeApiSource, type SourceParts } from './source.ts';
+import type { Core } from './core.ts';
+import type { Parts } from './parts.ts';
+import { makeApiSource } from './source.ts';
 
-interface ControlParts extends Omit<SourceParts, 'pid' | 'page' | 'clock'> {
-  readonly clock: RealClock;
-  readonly handover: Handover;
-  readonly announce: Announce;
-  /** The number of orphans that PID 1 has reaped. */
-  reaped(): number;
-}
-
-interface Closable {
+export interface Closable {
   close(): void;
 }
 
-/** `control`: null if the configuration has no TCP port for the control API. */
-export async function openControl(parts: ControlParts, control: ControlPlan | null): Promise<Closable | null> {
-  const { handover, announce } = parts;
-  const source = makeApiSource({ ...parts, pid: handover.pid1, page: handover.page });
+/** Null: no socket could be opened, and the configuration has no TCP port for the control API. */
+export async function openControl(core: Core, parts: Parts): Promise<Closable | null> {
+  const { handover } = parts.request;
+  const { announce } = parts;
+  const source = makeSource(core, parts);
   const isShort = () => isShortOfDescriptors(handover.files.hard);
-  const http = control === null ? null : await openHttp(control, source, parts, isShort);
+  const { control } = core.engine.world.plan;
+  const http = control === null ? null : await openHttp(control, source, core, parts, isShort);
   if (handover.socket === null) {
     const reasons = handover.looked.map(describeMissingSocket).join('; ');
     const text = `status and health will not work: no control socket could be opened (${reasons}). Set SVC_SUPER_SOCKET to a path in a folder that can be written to`;
@@ -49,10 +43,22 @@ export async function openControl(parts: ControlParts, control: ControlPlan | nu
   };
 }
 
+function makeSource(
+  { engine, executor, reload, checkpoint }: Core,
+  { request, link, logs, journal, runs, gpus }: Parts,
+): ApiSource {
+  const { version, handover, clock } = request;
+  return makeApiSource({
+    ...{ version, clock, engine, executor, logs, journal, runs, gpus, reload, checkpoint },
+    ...{ pid: handover.pid1, page: handover.page, children: link.children, history: checkpoint.own.history },
+  });
+}
+
 async function openHttp(
   control: ControlPlan,
   source: ApiSource,
-  { clock, executor, logs, announce, reaped }: ControlParts,
+  { executor }: Core,
+  { request: { clock }, link, logs, announce }: Parts,
   isShort: () => boolean,
 ): Promise<Closable | null> {
   const { serveTcp } = await import('../control/tcp.ts');
@@ -65,7 +71,7 @@ async function openHttp(
       probes: new Map([...probes].map(([name, counts]) => [name, [...counts.values()]])),
       cleanedUp,
       logs: logs.counts,
-      reaped: reaped(),
+      reaped: link.reaped,
       self: {
         memory_bytes: process.memoryUsage.rss(),
         cpu_seconds: (user + system) / 1e6,

@@ -15,9 +15,8 @@ import { realRandom } from '../ports.ts';
 import { Engine } from '../runtime/engine.ts';
 import { Executor } from '../runtime/executor.ts';
 import { printable } from '../text.ts';
-import { Checkpoint, type Own } from './checkpoint.ts';
-import type { End } from './ending.ts';
-import type { Rooms } from './rooms.ts';
+import { Checkpoint, type End, type Own } from './checkpoint.ts';
+import type { Parts } from './parts.ts';
 
 export interface Core {
   readonly engine: Engine;
@@ -33,9 +32,9 @@ export interface Core {
 const FATAL_MOST = 2;
 
 /** `old`: the keys of the previous supervisor's records. */
-export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<number> = []): Core {
-  const { link, announce, logs, journal, gpus, runs } = rooms;
-  const { clock, handover, debug, err } = rooms.request;
+export function makeCore(world: World, parts: Parts, own: Own, old: Iterable<number> = []): Core {
+  const { link, announce, logs, journal, gpus, runs } = parts;
+  const { clock, handover, debug, err } = parts.request;
   const ended = Promise.withResolvers<End>();
   const end = (found: End) => {
     link.isEnding = true;
@@ -43,7 +42,7 @@ export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<num
     ended.resolve(found);
   };
   const executor = makeExecutor(
-    rooms,
+    parts,
     (event) => engine.send(event),
     (service) => checkpoint.changed(service),
   );
@@ -60,8 +59,8 @@ export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<num
     signOfLife: () => link.pid1.signOfLife(),
     changed: () => link.pid1.touch(),
     postponed: (service) => checkpoint.changed(service),
-    broken: (event, error) => endBroken(rooms, checkpoint, event, error),
-    isDropped: own.fatal === null ? null : (event) => isDropped(event, own, rooms),
+    broken: (event, error) => endBroken(parts, checkpoint, event, error),
+    isDropped: own.fatal === null ? null : (event) => isDropped(event, own, parts),
     trace: debug ? (event, effects, now) => err(renderTrace(event, effects, now)) : null,
   });
   gpus.runs = () =>
@@ -75,16 +74,16 @@ export function makeCore(world: World, rooms: Rooms, own: Own, old: Iterable<num
   link.pid1.keep(checkpoint.take);
   logs.watchTorn((isTorn) => checkpoint.note({ isTorn }));
   link.turn = (take) => engine.turn(take);
-  const reload = makeReload(engine, rooms, checkpoint);
+  const reload = makeReload(engine, parts, checkpoint);
   return { engine, executor, checkpoint, reload, ended: ended.promise, end };
 }
 
 function makeExecutor(
-  { request, link: { children }, gpus, logs, announce }: Rooms,
+  { request, link: { children }, gpus, logs, announce }: Parts,
   send: ConstructorParameters<typeof Executor>[1],
   changed: (service: string) => void,
 ): Executor<Run> {
-  const parts: ConstructorParameters<typeof Executor<Run>>[0] = {
+  const executorParts: ConstructorParameters<typeof Executor<Run>>[0] = {
     clock: request.clock,
     processes: children,
     logs,
@@ -102,13 +101,13 @@ function makeExecutor(
     fileExists: exists,
     ownUid: process.getuid?.() ?? 0,
   };
-  return new Executor<Run>(parts, send);
+  return new Executor<Run>(executorParts, send);
 }
 
 /** Returns the function that reads the configuration again, and applies it to the parts outside the engine. */
 function makeReload(
   engine: Engine,
-  { request, link, gpus, logs, announce, hostNames }: Rooms,
+  { request, link, gpus, logs, announce, hostNames }: Parts,
   checkpoint: Checkpoint,
 ): Core['reload'] {
   const { environment } = request.handover;
@@ -124,8 +123,8 @@ function makeReload(
       // Even if the configuration is invalid: a tool that rotates log files has already moved them.
       const reopened = how === 'apply' ? logs.reopenFiles() : null;
       const { performReload } = await import('./reload.ts');
-      const parts = { ...request, environment, engine, announce, findHolder, owners: gpus.owners, prepare };
-      const result = performReload(parts, how);
+      const reloadParts = { ...request, environment, engine, announce, findHolder, owners: gpus.owners, prepare };
+      const result = performReload(reloadParts, how);
       await reopened;
       return result;
     } finally {
@@ -135,14 +134,14 @@ function makeReload(
 }
 
 /** Ends this process. PID 1 starts the next supervisor with the checkpoint from before this event. */
-function endBroken({ link, request }: Rooms, checkpoint: Checkpoint, event: Event, error: unknown): void {
+function endBroken({ link, request }: Parts, checkpoint: Checkpoint, event: Event, error: unknown): void {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   request.err(`svc-super: a bug, please report it: ${printable(describeEvent(event))}: ${text}\n`);
   link.pid1.abandon(checkpoint.fatal(describeEvent(event), text));
   request.exit(EXIT_CODE.software);
 }
 
-function isDropped(event: Event, { fatal }: Own, { announce }: Rooms): boolean {
+function isDropped(event: Event, { fatal }: Own, { announce }: Parts): boolean {
   if (fatal === null || fatal.count < FATAL_MOST || describeEvent(event) !== fatal.event) return false;
   const text = `a bug in svc-super, please report it: an event that has ended ${fatal.count} supervisors is dropped: ${fatal.event}: ${fatal.error}`;
   announce({ level: 'error', service: null, event: 'bug', text });

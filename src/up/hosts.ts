@@ -1,5 +1,5 @@
 // Adds the services' names to /etc/hosts while the supervisor runs, if the configuration enables that, and removes them at the
-// end. A failure is reported once and is never fatal. Part of the root, like up.ts.
+// end. A failure is reported once and is never fatal. Part of the root.
 
 import type { HostsFile } from '../linux/hosts-file.ts';
 import { hostNames, withHosts, withoutHosts } from '../plan/hosts.ts';

@@ -10,6 +10,7 @@ import { FD, type Handover } from '../platform/handover.ts';
 import { endBlockedProcess } from '../platform/runtime.ts';
 import { openConnection } from '../platform/socket.ts';
 import type { Clock } from '../ports.ts';
+import { SignalRelay } from './signals.ts';
 
 interface LinkParts {
   readonly clock: Clock;
@@ -63,12 +64,10 @@ export class Link {
     await this.pid1.connect((listener) => openConnection(FD.pid1, listener));
   }
 
-  /** From now on, PID 1 replaces this process when it ends. */
-  takeOver(plan: Plan): void {
-    this.sendStopRules(plan);
-  }
-
-  /** Sends the rules by which PID 1 stops the services if there is no supervisor: the stop signals and `stop_timeout`. */
+  /**
+   * Sends the rules by which PID 1 stops the services if there is no supervisor: the stop signals and `stop_timeout`. After
+   * the first call PID 1 replaces this process when it ends.
+   */
   sendStopRules({ stopTimeout, stopSignals, succession }: Plan): void {
     const rules = this.#parts.debug ? { ...succession, hungAfter: 0 } : succession;
     this.pid1.hello(stopTimeout, stopSignals.map(signalNumber), rules);
@@ -84,24 +83,5 @@ export class Link {
     }
     endBlockedProcess();
     exit(EXIT_CODE.software);
-  }
-}
-
-type SignalListener = (signal: string, isFromKernel: boolean) => void;
-
-/** Passes signals that PID 1 has received to one listener. Keeps those that arrive before there is a listener. */
-class SignalRelay {
-  #listener: SignalListener | null = null;
-  #early: Parameters<SignalListener>[] = [];
-
-  take(signal: string, isFromKernel: boolean): void {
-    if (this.#listener === null) this.#early.push([signal, isFromKernel]);
-    else this.#listener(signal, isFromKernel);
-  }
-
-  /** Replaces the listener. */
-  listen(listener: SignalListener): void {
-    this.#listener = listener;
-    for (const early of this.#early.splice(0)) listener(...early);
   }
 }

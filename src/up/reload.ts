@@ -1,5 +1,5 @@
 // Reloads the configuration: checks the whole file before it changes anything. An invalid file changes nothing. Part of the
-// root, like up.ts.
+// root.
 import { type Failure, renderDiagnostics, toJson } from '../config/diagnostic.ts';
 import type { Reloaded } from '../control/source.ts';
 import type { PortHolder } from '../linux/listeners.ts';

@@ -1,5 +1,5 @@
-// Implements the source of the control API with the parts of a supervising process. Decides nothing. Part of the root, like
-// up.ts.
+// Implements the source of the control API with the parts of a supervising process. Decides nothing. Part of the root.
+
 import { parseSignal } from '../config/signal.ts';
 import type { Journal } from '../control/journal.ts';
 import type { RunLog } from '../control/run-log.ts';
@@ -19,7 +19,7 @@ import type { Executor } from '../runtime/executor.ts';
 import { programOf } from '../runtime/program.ts';
 import type { Checkpoint } from './checkpoint.ts';
 
-export interface SourceParts {
+interface SourceParts {
   readonly version: string;
   /** The PID of PID 1, or of the native program in its place. */
   readonly pid: number;

@@ -1,9 +1,15 @@
-// Reports how and how often earlier supervisors ended, when their successor starts. Pure, except for the announcement. Part of
-// the root.
+// The start of a successor: takes over what the checkpoint has kept of each part, and reports how and how often earlier
+// supervisors ended. Part of the root.
 import type { History } from '../control/source.ts';
+import type { Event } from '../core/event.ts';
+import { countOomKills } from '../linux/cgroup.ts';
 import { signalName } from '../linux/signals.ts';
 import type { Handover } from '../platform/handover.ts';
+import { LONGEST_SILENCE } from '../runtime/absence-detector.ts';
 import type { Announce } from './announcer.ts';
+import type { Kept } from './checkpoint.ts';
+import type { Core } from './core.ts';
+import type { Parts } from './parts.ts';
 
 type Death = Handover['deaths'][number];
 
@@ -30,7 +36,7 @@ export function historyAfter(history: History, { restarts, deaths }: Handover, w
 }
 
 /** `isShort`: whether the kernel has killed a process for lack of memory since the start of the previous supervisor. */
-export function announceSuccession(
+function announceSuccession(
   { restarts, last }: History,
   { deaths }: Handover,
   isShort: boolean,
@@ -44,4 +50,40 @@ export function announceSuccession(
   const memory = isShort ? ' (the kernel has killed a process of the container for lack of memory)' : '';
   const text = `the supervisor ${last?.reason ?? 'ended'}${memory} and was restarted${often}; the services go on${others}${report}`;
   announce({ level: 'warn', service: null, event: 'supervisor-restarted', text });
+}
+
+/** Gives each part what the previous supervisor has kept of it, and announces the succession. */
+export function adopt(kept: Kept, { executor, checkpoint }: Core, parts: Parts): void {
+  const { logs, journal, hostNames, announce, link, request } = parts;
+  logs.endTornLines(kept.own.isTorn);
+  journal.inherit(kept.entries);
+  hostNames.held = kept.own.hosts;
+  for (const service of kept.world.plan.services) {
+    const { name } = service;
+    const record = kept.records.get(name);
+    if (record !== undefined) executor.adopt(service, record);
+    const counted = kept.counted.get(name);
+    if (counted === undefined) continue;
+    executor.counts.inherit(name, counted);
+    logs.inherit(name, kept.lines.get(name) ?? [], counted.streams);
+  }
+  link.children.discardOthers();
+  const oomKills = countOomKills();
+  announceSuccession(checkpoint.own.history, request.handover, isMore(oomKills, kept.own.oomBefore), announce);
+  // The post-mortem reports OOM kills of services only: earlier kills, such as that of a supervisor, are not counted.
+  checkpoint.note({ oomBefore: oomKills });
+}
+
+/** Whether the kernel has killed a process of the cgroup for lack of memory since `before`. */
+function isMore(now: number | null, before: number | null): boolean {
+  return now !== null && before !== null && now > before;
+}
+
+/**
+ * The event of a takeover, with the time in which no supervisor ran. The previous supervisor may have been stopped for some
+ * time before it died.
+ */
+export function takenOver({ diedAt, heardAt }: Handover, now: number): Event {
+  const began = diedAt - heardAt > LONGEST_SILENCE ? heardAt : diedAt;
+  return { type: 'taken-over', by: Math.max(0, now - began) };
 }

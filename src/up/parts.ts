@@ -1,22 +1,19 @@
-// Creates the parts of a supervising process that exist before its engine: the connection to PID 1, the log, the access to
-// GPUs, /etc/hosts. Part of the root.
+// Creates the parts of a supervising process that exist before its engine: the log, the journal, the access to GPUs,
+// /etc/hosts. Part of the root.
 import { Journal } from '../control/journal.ts';
 import { RunLog } from '../control/run-log.ts';
-import type { GpuReader } from '../linux/gpu-memory.ts';
-import type { GpuUses } from '../linux/gpu-use.ts';
 import { hostsFile } from '../linux/hosts-file.ts';
 import { Pipeline } from '../logs/pipeline.ts';
 import { makeSinks } from '../logs/sinks.ts';
-import type { Run } from '../pid1/run.ts';
 import type { Inventory } from '../plan/gpu-inventory.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Handover } from '../platform/handover.ts';
 import { openOutput } from '../platform/output.ts';
 import type { Files, RealClock } from '../ports.ts';
 import { type Announce, makeAnnouncer } from './announcer.ts';
+import { GpuAccess } from './gpu-access.ts';
 import { HostNames } from './hosts.ts';
 import type { Link } from './link.ts';
-import { ownersOf } from './owners.ts';
 
 export interface UpRequest {
   readonly names: readonly string[];
@@ -33,7 +30,7 @@ export interface UpRequest {
   exit(code: number): void;
 }
 
-export interface Rooms {
+export interface Parts {
   readonly request: UpRequest;
   readonly link: Link;
   readonly logs: Pipeline;
@@ -44,7 +41,7 @@ export interface Rooms {
   readonly hostNames: HostNames;
 }
 
-export async function openRooms(request: UpRequest, plan: Plan, link: Link): Promise<Rooms> {
+export async function openParts(request: UpRequest, plan: Plan, link: Link): Promise<Parts> {
   const { clock, handover } = request;
   const sinks = makeSinks((fd) => openOutput(fd, clock, (one) => handover.terminals[one as 1 | 2]));
   const logs = new Pipeline(
@@ -67,47 +64,14 @@ export async function openRooms(request: UpRequest, plan: Plan, link: Link): Pro
     // If PID 1 replaces this process, the successor keeps the names.
     if (link.isEnding) hostNames.undo();
   });
-  return { request, link, logs, journal, runs: new RunLog(), announce, gpus: new GpuAccess(request, link), hostNames };
-}
-
-/** A reading of the use of GPUs is shared for this long, milliseconds. */
-const USE_FRESH = 2_000;
-
-/** Reads the memory and the use of GPUs. Loads the modules for that at the first use. */
-class GpuAccess {
-  readonly #request: UpRequest;
-  readonly #link: Link;
-  #reader: GpuReader | undefined;
-  #useReader: (() => Promise<GpuUses>) | undefined;
-  #use: { readonly at: number; readonly uses: Promise<GpuUses> } | null = null;
-  /** The services that have a run, each with the handle of its run. */
-  runs: () => readonly (readonly [string, Run])[] = () => [];
-
-  constructor(request: UpRequest, link: Link) {
-    this.#request = request;
-    this.#link = link;
-  }
-
-  readonly owners = (): ReadonlyMap<number, string> => ownersOf(this.#link.children, this.runs());
-
-  async reader(): Promise<GpuReader> {
-    const { clock, handover } = this.#request;
-    const { environment } = handover;
-    this.#reader ??= (await import('./gpus.ts')).makeGpuReader({ clock, environment, owners: this.owners });
-    return this.#reader;
-  }
-
-  /** The use of all GPUs of the container. */
-  use(): Promise<GpuUses> {
-    const at = this.#request.clock.now();
-    if (this.#use === null || at - this.#use.at >= USE_FRESH) this.#use = { at, uses: this.#readUse() };
-    return this.#use.uses;
-  }
-
-  async #readUse(): Promise<GpuUses> {
-    const { clock, handover } = this.#request;
-    const { environment } = handover;
-    this.#useReader ??= (await import('./gpus.ts')).makeGpuUseReader({ clock, environment });
-    return this.#useReader();
-  }
+  return {
+    request,
+    link,
+    logs,
+    journal,
+    runs: new RunLog(),
+    announce,
+    gpus: new GpuAccess({ clock, environment: handover.environment, children: link.children }),
+    hostNames,
+  };
 }

@@ -1,7 +1,8 @@
 // The end of a supervising process: how long it waits for a slow reader of its output.
 import { expect, test } from 'bun:test';
 import type { Pipeline } from '../../src/logs/pipeline.ts';
-import { type End, writeLastOutput } from '../../src/up/ending.ts';
+import type { End } from '../../src/up/checkpoint.ts';
+import { writeLastOutput } from '../../src/up/shutdown.ts';
 import { plan, service } from '../helpers/plans.ts';
 
 const END: End = { type: 'end', code: 0, culprit: null };

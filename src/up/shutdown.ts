@@ -1,6 +1,5 @@
-// Writes the last output of a supervising process: waits until all output is written, and prints the post-mortem. Does not end
-// the process. Part of the root.
-import type { Effect } from '../core/event.ts';
+// The end of a supervising process: undoes what it has changed, waits until all output is written, and prints the post-mortem.
+// PID 1 ends the process. Part of the root.
 import { countOomKills } from '../linux/cgroup.ts';
 import { writeTerminationLog } from '../linux/termination-log.ts';
 import type { Pipeline } from '../logs/pipeline.ts';
@@ -9,15 +8,17 @@ import type { Plan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
 import { chooseLastLines, probeRequestsTo, SEARCHED } from '../runtime/last-lines.ts';
 import type { Announce } from './announcer.ts';
-
-export type End = Effect & { readonly type: 'end' };
+import type { End } from './checkpoint.ts';
+import type { Closable } from './control.ts';
+import type { Core } from './core.ts';
+import type { Parts } from './parts.ts';
 
 /** The longest wait for a reader of our output that reads no byte, milliseconds. */
 const LAST_DRAIN = 2_000;
 /** The same after `stop_timeout`, or if no byte was read before. */
 const LEAST_DRAIN = 500;
 
-interface EndingParts {
+interface ShutdownParts {
   readonly clock: Clock;
   readonly logs: Pipeline;
   readonly announce: Announce;
@@ -31,10 +32,30 @@ interface EndingParts {
   readonly wasRestarted: boolean;
 }
 
+/** Call it when all services have ended. Never resolves: PID 1 ends this process. */
+export async function shutDown(end: End, core: Core, parts: Parts, control: Closable | null): Promise<number> {
+  const { checkpoint, engine } = core;
+  const { hostNames, logs, announce, link } = parts;
+  hostNames.undo();
+  checkpoint.note({ hosts: hostNames.held });
+  control?.close();
+  const { isPostmortemPrinted, stopAskedAt, oomBefore, history } = checkpoint.own;
+  const last = isPostmortemPrinted ? { ...end, culprit: null } : end;
+  await writeLastOutput(
+    last,
+    {
+      ...{ logs, announce, clock: parts.request.clock, plan: engine.world.plan, stopAskedAt, oomBefore },
+      wasRestarted: history.restarts > 0,
+    },
+    () => checkpoint.note({ isPostmortemPrinted: true }),
+  );
+  return link.pid1.end(end.code);
+}
+
 /** Writes the output of services, then the post-mortem. `printed` is called after the post-mortem. */
 export async function writeLastOutput(
   end: End,
-  parts: EndingParts,
+  parts: ShutdownParts,
   printed: () => void = () => undefined,
 ): Promise<void> {
   const { clock, logs, stopAskedAt } = parts;
@@ -77,7 +98,7 @@ async function waitWhileWriting(
 
 function announcePostmortem(
   { culprit, code }: End,
-  { announce, logs, plan, oomBefore, wasRestarted }: EndingParts,
+  { announce, logs, plan, oomBefore, wasRestarted }: ShutdownParts,
 ): void {
   if (culprit === null) return;
   const oomAfter = countOomKills();
