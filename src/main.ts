@@ -74,7 +74,7 @@ async function run(handover: Handover): Promise<number | Supervision> {
 /** Prints why a program could not be executed, for `svc-super init`; returns the exit code of a shell. */
 async function explain({ program, errno, environment }: Handover): Promise<number> {
   const { describeExecFailure } = await import('./linux/launch.ts');
-  const failure = describeExecFailure([program], errno, { env: environment, cwd: null, credentials: null });
+  const failure = describeExecFailure([program], errno, { env: environment, cwd: null, attributes: { user: null } });
   err(`svc-super: ${printable(failure.message)}\n`);
   return failure.code;
 }

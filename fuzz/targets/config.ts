@@ -177,11 +177,11 @@ function featuresOf(loaded: Loaded): readonly string[] {
   const odd = plan.services.flatMap((service) => [
     ...[...service.ready, ...service.live].map(({ kind }) => `probe ${kind}`),
     ...service.edges.map(({ condition, origin }) => `edge ${condition} ${origin}`),
-    ...Object.keys(service.limits).map((name) => `limit ${name}`),
+    ...Object.keys(service.attributes.limits).map((name) => `limit ${name}`),
     ...Object.keys(service.forward).map((name) => `forward ${name}`),
     `restart ${service.restart.policy} ${service.restart.max === null} ${service.restart.within === null}`,
     `log ${service.log.format} ${service.log.drop.length > 0} ${service.log.file !== null}`,
-    `~as ${service.type} ${service.user === null} ${service.cwd === null} ${service.cpus === null} ${service.stop.argv === null}`,
+    `~as ${service.type} ${service.attributes.user === null} ${service.cwd === null} ${service.attributes.cpus === null} ${service.stop.argv === null}`,
   ]);
   return ['ok', ...codes, ...odd, `control ${plan.control === null}`, `exit ${plan.exit}`];
 }

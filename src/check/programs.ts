@@ -1,7 +1,7 @@
 // Checks the programs that a plan executes: of services, probes, hooks and stop commands. `up` warns of those that a later
 // start needs and that are missing. Executes none of them.
 import { inspectProgram } from '../linux/executable.ts';
-import { credentialsOf, executedProgram, whyNoShell } from '../linux/launch.ts';
+import { executedProgram, whyNoShell } from '../linux/launch.ts';
 import type { Plan, Probe, ServicePlan } from '../plan/plan.ts';
 import type { PreflightFinding } from './finding.ts';
 
@@ -59,22 +59,19 @@ export function allCommands(service: ServicePlan, afterTask: boolean): readonly 
   return [...commandsToStart(service, afterTask), ...laterCommands(service, afterTask)];
 }
 
-export function checkCommand(
-  { name, env, cwd, user }: ServicePlan,
-  { field, argv, installer }: CommandToCheck,
-): PreflightFinding[] {
+export function checkCommand(plan: ServicePlan, { field, argv, installer }: CommandToCheck): PreflightFinding[] {
   const prefix = field === null ? '' : `${field}: `;
-  const about = { service: name, check: 'command' } as const;
+  const about = { service: plan.name, check: 'command' } as const;
   const shell = whyNoShell(argv);
   if (shell !== null)
     return [{ ...about, verdict: 'wrong', text: `${prefix}cannot execute /bin/sh: ${shell.why}`, help: shell.fix }];
   const program = executedProgram(argv);
   if (program === null) return [];
-  const found = inspectProgram(program, { env, cwd, credentials: credentialsOf(user) });
+  const found = inspectProgram(program, plan);
   if (found.ok) return [{ ...about, verdict: 'ok', text: `${prefix}${found.path}` }];
   const missing =
     installer === null
-      ? `install it, or name it with its path; its PATH is ${env.PATH ?? 'not set'}`
+      ? `install it, or name it with its path; its PATH is ${plan.env.PATH ?? 'not set'}`
       : `make sure that ${installer} installs it`;
   const help = found.fix ?? missing;
   const verdict = installer === null ? 'wrong' : 'doubtful';
@@ -91,7 +88,7 @@ export function* findMissingPrograms(plan: Plan): Generator<Missing | null> {
   for (const service of plan.services) {
     // A service that starts at once reports the failure itself.
     if (!service.enabled || service.edges.length + service.stageEdges.length === 0) continue;
-    const { env, cwd, user } = service;
+    const { env, cwd, attributes } = service;
     for (const one of commandsToStart(service, isAfterTask(service))) {
       const key = JSON.stringify([
         one.field,
@@ -100,7 +97,7 @@ export function* findMissingPrograms(plan: Plan): Generator<Missing | null> {
         one.argv[0],
         env.PATH,
         cwd,
-        user,
+        attributes.user,
       ]);
       const found = known.get(key) ?? checkCommand(service, one);
       known.set(key, found);

@@ -2,7 +2,6 @@
 // /dev/shm. Each check returns findings. Starts nothing, and requests nothing from a supervisor.
 
 import type { GpuReader } from '../linux/gpu-memory.ts';
-import { credentialsOf } from '../linux/launch.ts';
 import { readProcess } from '../linux/processes.ts';
 import { whyNotEntered } from '../linux/reach.ts';
 import { whyNotLimit, whyNotNice, whyNotOomScore, whyNotProcessors, whyNotUser } from '../linux/rights.ts';
@@ -42,7 +41,7 @@ export async function inspect(
 
 const describeDevice = ({ id, name }: GpuPlan['devices'][number]) => `${id} (${name})`;
 
-function checkUser({ name, user }: ServicePlan): PreflightFinding[] {
+function checkUser({ name, attributes: { user } }: ServicePlan): PreflightFinding[] {
   if (user === null) return [];
   const text =
     user.name === null ? `uid ${user.uid}, which has no name in this image` : `user ${user.name} (uid ${user.uid})`;
@@ -53,7 +52,8 @@ function checkUser({ name, user }: ServicePlan): PreflightFinding[] {
 }
 
 /** Limits and priorities that PID 1 may not set. Those that it may set have no finding. */
-function checkRights({ name, limits, nice, oomScoreAdj, cpus }: ServicePlan): PreflightFinding[] {
+function checkRights({ name, attributes }: ServicePlan): PreflightFinding[] {
+  const { limits, nice, oomScoreAdj, cpus } = attributes;
   const refused: (readonly [field: string, why: string | null])[] = [
     ...Object.entries(limits).map(([limit, { hard }]) => [`limits.${limit}`, whyNotLimit(limit, hard)] as const),
     ['cpus', cpus === null ? null : whyNotProcessors(cpus)],
@@ -67,15 +67,14 @@ function checkRights({ name, limits, nice, oomScoreAdj, cpus }: ServicePlan): Pr
   });
 }
 
-function checkFolders({ name, cwd, user, log }: ServicePlan): PreflightFinding[] {
+function checkFolders({ name, cwd, attributes, log }: ServicePlan): PreflightFinding[] {
   const folders: PreflightFinding[] = [];
   const add = (path: string, what: string, why: string | null, help: string) => {
     const ok = why === null;
     const text = ok ? `${what} ${path}` : `${what} ${path}: ${why}`;
     folders.push({ service: name, check: 'folder', verdict: ok ? 'ok' : 'wrong', text, ...(!ok && { help }) });
   };
-  if (cwd !== null)
-    add(cwd, 'works in', whyNotEntered(cwd, credentialsOf(user)), 'create it in the image, or mount it');
+  if (cwd !== null) add(cwd, 'works in', whyNotEntered(cwd, attributes.user), 'create it in the image, or mount it');
   if (log.file !== null) {
     const { at, why } = inspectLogFile(log.file.path);
     const help =

@@ -77,7 +77,8 @@ export function describeService(input: DetailsInput): DetailsBody | null {
   const { service, plan, attempts, showsValues } = input;
   const own = plan.services.find(({ name }) => name === service.name);
   if (own === undefined) return null;
-  const { name, argv, cwd, user, ports, gpus, log } = own;
+  const { name, argv, cwd, ports, gpus, log } = own;
+  const { user } = own.attributes;
   const dependents = plan.services.flatMap((other) =>
     allEdges(other).flatMap(({ on, condition }) => (on === name ? [{ name: other.name, condition }] : [])),
   );

@@ -1,7 +1,8 @@
 // Streams of log lines: each reader has a bounded queue, and the lines that do not fit are counted and reported in the
 // stream. A reader never slows a service down, and two hundred readers cost one encoding of the output. Queues are flushed
 // at an interval, so that a flood of small blocks does not become a flood of small writes.
-import type { ApiSource, LogBlock } from './source.ts';
+import type { LogBlock } from '../logs/ring.ts';
+import type { ApiSource } from './source.ts';
 import type { Lines, Outlet } from './streams.ts';
 
 /** Bytes of raw output that are queued or skipped as a unit. */

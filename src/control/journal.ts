@@ -1,15 +1,8 @@
 // The latest announcements, numbered, for `events`: a ring buffer, and its followers. Pure; the time is an argument.
-
-/** An announcement of the supervisor. */
-interface Announced {
-  readonly level: 'info' | 'warn' | 'error';
-  readonly service: string | null;
-  readonly event: string;
-  readonly text: string;
-}
+import type { Announcement } from '../messages/announcement.ts';
 
 /** An announcement with its sequence number and its wall time. */
-export interface JournalEntry extends Announced {
+export interface JournalEntry extends Announcement {
   readonly seq: number;
   readonly time: string;
 }
@@ -23,7 +16,7 @@ export class Journal {
   #next = 1;
 
   /** `wall` is milliseconds since 1970. */
-  add({ level, service, event, text }: Announced, wall: number): void {
+  add({ level, service, event, text }: Announcement, wall: number): void {
     const entry: JournalEntry = { seq: this.#next, time: new Date(wall).toISOString(), level, service, event, text };
     this.#next += 1;
     this.#entries.push(entry);

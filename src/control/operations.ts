@@ -1,9 +1,10 @@
 // The routes that change something: start, stop, restart, signal, reload, exec; of services and of groups. Each validates its
 // request before it calls the supervisor.
 import type { Operation } from '../core/event.ts';
+import type { Input } from '../pid1/streams.ts';
 import { type ApiRequest, type ApiResponse, type ApiSource, type Parameter, type Route, refuse } from './api.ts';
 import { type Selector, select } from './selection.ts';
-import type { ExecInput, ExecRequest } from './source.ts';
+import type { ExecRequest } from './source.ts';
 import type { Lines } from './streams.ts';
 import type { WireService } from './wire.ts';
 
@@ -158,7 +159,7 @@ const RELOAD: Route = {
 const INPUTS = { terminal: /^\/dev\/pts\/\d+$/, file: /^\/proc\/\d+\/fd\/0$/ } as const;
 
 /** The input of the command, or why it cannot be passed on. */
-function inputOf(source: ApiSource, { isLocal, body }: ApiRequest): ExecInput | null | string {
+function inputOf(source: ApiSource, { isLocal, body }: ApiRequest): Input | null | string {
   const { stdin, terminal, namespace } = body;
   const kind = terminal === undefined ? 'file' : 'terminal';
   const path = terminal ?? stdin;

@@ -1,10 +1,10 @@
 // The latest runs of each service: when they began and ended, and how. Fed by the notices of the core; nothing depends on it.
 // Pure; the time is an argument. Not part of the checkpoint: a new supervisor begins with an empty log.
 import type { Notice } from '../core/notice.ts';
-import type { Exit } from '../core/policy.ts';
 import type { Ended } from '../core/run.ts';
 import { renderEnd } from '../messages/ends.ts';
 import type { Millis } from '../plan/plan.ts';
+import type { Exit } from '../plan/process.ts';
 
 /** A run of a service. Instants are wall times in milliseconds. */
 export interface PastRun {

@@ -1,5 +1,7 @@
 // The interface of the supervisor for the control API: src/up implements it, tests use a fake.
 import type { Operation } from '../core/event.ts';
+import type { LogBlock, LogLine } from '../logs/ring.ts';
+import type { Input } from '../pid1/streams.ts';
 import type { Millis, Plan } from '../plan/plan.ts';
 import type { JournalEntry } from './journal.ts';
 import type { PastRun } from './run-log.ts';
@@ -44,21 +46,6 @@ export interface History {
   readonly last: { readonly at: number; readonly reason: string } | null;
 }
 
-/** Whole lines as a service wrote them, each with its newline, and each after a prefix of `prefix` bytes. */
-export interface LogBlock {
-  /** Wall time, milliseconds. */
-  readonly time: number;
-  readonly stream: 'stdout' | 'stderr';
-  readonly bytes: Uint8Array;
-  readonly prefix: number;
-}
-
-export interface LogLine {
-  readonly time: number;
-  readonly stream: 'stdout' | 'stderr';
-  readonly text: string;
-}
-
 interface LogSource {
   /** The last stored lines, oldest first. */
   tail(service: string, count: number): readonly LogLine[];
@@ -79,16 +66,10 @@ export type Reloaded =
     }
   | { readonly ok: false; readonly diagnostics: readonly unknown[]; readonly text: string };
 
-/** The standard input of a command: a file, or a terminal that receives its output too. */
-export interface ExecInput {
-  readonly kind: 'file' | 'terminal';
-  readonly path: string;
-}
-
 export interface ExecRequest {
   readonly argv: readonly string[];
   /** null: empty input. */
-  readonly input: ExecInput | null;
+  readonly input: Input | null;
   /** Added to the service's environment. */
   readonly env: Readonly<Record<string, string>>;
   /** Called with each piece of output; the next piece follows when the promise resolves. */

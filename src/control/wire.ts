@@ -1,10 +1,11 @@
 // The JSON of the control API and of `--json`: keys, units and rounding. Stable and documented (docs/http.md): a key here is
 // part of the interface. Only converts what the core reports; decides nothing.
-import type { Exit } from '../core/policy.ts';
+
 import type { ServiceSnapshot, Snapshot } from '../core/snapshot.ts';
 import type { ServiceSpan, StartTimeline } from '../core/timeline.ts';
 import { renderReason } from '../messages/reasons.ts';
 import type { Millis } from '../plan/plan.ts';
+import type { Exit } from '../plan/process.ts';
 
 /** A service in `GET /v1/status`. */
 export type WireService = Omit<ServiceSnapshot, 'reason' | 'uptime' | 'readyAfter' | 'exit'> & {

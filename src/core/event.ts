@@ -2,8 +2,8 @@
 // process has the number of the run that the process belongs to. Types only.
 import type { GpuReading } from '../plan/gpu-reading.ts';
 import type { Millis, Plan, SignalName } from '../plan/plan.ts';
+import type { Exit } from '../plan/process.ts';
 import type { Notice } from './notice.ts';
-import type { Exit } from './policy.ts';
 import type { Ended, HookName, LeftoverProcess } from './run.ts';
 
 /** What an operator asks of services. */

@@ -2,8 +2,8 @@
 // that `events` and the JSON log show. Types only.
 import type { Difference } from '../plan/difference.ts';
 import type { Millis, SignalName } from '../plan/plan.ts';
+import type { Exit } from '../plan/process.ts';
 import type { ProbeDetail, Shortage } from './detail.ts';
-import type { Exit } from './policy.ts';
 import type { Blockage } from './reason.ts';
 import type { Ended, HookName, LeftoverProcess } from './run.ts';
 

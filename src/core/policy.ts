@@ -3,12 +3,8 @@
 import { EXIT_CODE, exitCodeOfSignal } from '../linux/exit-codes.ts';
 import { signalNumber } from '../linux/signals.ts';
 import type { Millis, RestartPolicy, ServicePlan, SignalName } from '../plan/plan.ts';
+import type { Exit } from '../plan/process.ts';
 import type { ProbeDetail, StartFailure } from './detail.ts';
-
-/** How a main process ended, as wait(2) reports it. */
-export type Exit =
-  | { readonly kind: 'code'; readonly code: number }
-  | { readonly kind: 'signal'; readonly signal: SignalName; readonly number: number };
 
 /** Why a run ends. `asked`: by a shutdown or the operator; every other cause is in the service itself. */
 export type Cause =

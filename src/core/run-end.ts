@@ -1,11 +1,11 @@
 // The end of a run: whether it is a success, and what state follows: completed, failed, stopped, or backoff before the next run.
 // Decides for one service; shutdown.ts decides whether that ends the container.
 import type { Millis, ServicePlan } from '../plan/plan.ts';
+import type { Exit } from '../plan/process.ts';
 import type { ServiceNotice } from './notice.ts';
 import {
   type Cause,
   decideRestart,
-  type Exit,
   judge,
   RESET_AFTER,
   type RestartDecision,

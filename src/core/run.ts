@@ -1,6 +1,8 @@
 // What is known of a run beside its exit: its hooks, the stages of its stop, its leftover processes and how it ended. Types
 // only.
-import type { Cause, Exit, Verdict } from './policy.ts';
+
+import type { Exit } from '../plan/process.ts';
+import type { Cause, Verdict } from './policy.ts';
 
 export type HookName = 'before_start' | 'after_ready' | 'before_stop' | 'after_exit';
 

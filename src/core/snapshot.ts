@@ -1,7 +1,7 @@
 // The state of all services for readers outside the core: `status`, `health`, the API, the metrics. Durations are in
 // milliseconds; control/wire.ts makes JSON of it.
 import type { Millis, ServicePlan } from '../plan/plan.ts';
-import type { Exit } from './policy.ts';
+import type { Exit } from '../plan/process.ts';
 import type { Reason } from './reason.ts';
 import { Reasons } from './reasons.ts';
 import { hasMain, type State } from './state.ts';

@@ -1,10 +1,11 @@
 // The value of one service: its State, one member of a union with only its own data, and what outlives a state (run number,
 // restarts). Each state has at most one deadline. Contains data and questions about it; machine.ts makes the next value.
 import type { Millis, ServicePlan } from '../plan/plan.ts';
+import type { Exit } from '../plan/process.ts';
 import type { ServiceEffect } from './event.ts';
 import type { MemoryWait } from './memory-wait.ts';
 import type { ServiceNotice } from './notice.ts';
-import type { Cause, Exit, RestartHistory } from './policy.ts';
+import type { Cause, RestartHistory } from './policy.ts';
 import { type Probing, probingDeadline } from './probing.ts';
 import type { Ended, LeftoverProcess, StopStage } from './run.ts';
 

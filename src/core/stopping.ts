@@ -4,9 +4,10 @@
 //   draining --done, or no time left--> asked --main gone--> leftovers --none left--> held? --> hooks --> (run-end.ts)
 //       \______________ main gone ________________/ \____ deadline: killed ____/
 import type { Millis, ServicePlan } from '../plan/plan.ts';
+import type { Exit } from '../plan/process.ts';
 import type { ServiceEffect, ServiceEvent } from './event.ts';
 import type { ServiceNotice } from './notice.ts';
-import { type Cause, drainTime, type Exit, HELD, isHeldBack, LEFTOVER_GRACE } from './policy.ts';
+import { type Cause, drainTime, HELD, isHeldBack, LEFTOVER_GRACE } from './policy.ts';
 import type { HookName, LeftoverProcess } from './run.ts';
 import { endRun, endUnspawned } from './run-end.ts';
 import {

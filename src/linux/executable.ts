@@ -4,6 +4,7 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { encodeBytes } from '../bytes.ts';
 import { resolve } from '../paths.ts';
+import type { ProcessSpec } from '../plan/process.ts';
 import { EXIT_CODE } from './exit-codes.ts';
 import { absolute, readLatin1 } from './files.ts';
 import {
@@ -48,12 +49,7 @@ export function candidates(file: string, env: Readonly<Record<string, string>>):
 }
 
 /** The environment, folder and user with which a program would be executed. */
-export interface LaunchContext {
-  readonly env: Readonly<Record<string, string>>;
-  /** Null: the working directory of this process. */
-  readonly cwd: string | null;
-  readonly credentials: Credentials;
-}
+export type LaunchContext = Pick<ProcessSpec, 'env' | 'cwd'> & { readonly attributes: { readonly user: Credentials } };
 
 /**
  * Finds the program that execvp(3) would execute. If all candidates fail, returns the failure of the first one that
@@ -75,7 +71,7 @@ const MISSING = 'there is no such file';
 
 /** `it` is the name of the file in messages. */
 function inspectFile(path: string, it: string, context: LaunchContext, depth: number): Inspection {
-  const { credentials } = context;
+  const credentials = context.attributes.user;
   const reached = reach(path, credentials);
   if (reached.kind !== 'there') return whyNotReached(reached, path, it, credentials);
   const { real, stats } = reached;
@@ -211,7 +207,7 @@ const OURS: Readonly<Record<string, { readonly name: string; readonly machines: 
 };
 const PT_INTERP = 3;
 
-function inspectElf({ fd, head }: Head, it: string, { credentials }: LaunchContext): Failure | null {
+function inspectElf({ fd, head }: Head, it: string, { attributes: { user } }: LaunchContext): Failure | null {
   const isLittle = head[5] !== 2;
   const is64 = head[4] === 2;
   const u16 = (bytes: Buffer, at: number) => (isLittle ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at));
@@ -239,7 +235,7 @@ function inspectElf({ fd, head }: Head, it: string, { credentials }: LaunchConte
       ? [word(table, at + 8), word(table, at + 32)]
       : [u32(table, at + 4), u32(table, at + 16)];
     const loader = readAt(fd, from, Math.min(length, 4_096)).toString('latin1').replace(/\0.*$/s, '');
-    const reached = reach(loader.startsWith('/') ? loader : `/${loader}`, credentials);
+    const reached = reach(loader.startsWith('/') ? loader : `/${loader}`, user);
     return reached.kind === 'missing' || reached.kind === 'not-folder' ? whyNoLoader(it, loader) : null;
   }
   return null;
@@ -318,7 +314,7 @@ function inspectText(head: Buffer, path: string, it: string, context: LaunchCont
       built === null ? null : 'build it for Linux',
     );
   }
-  if (reach('/bin/sh', context.credentials).kind === 'there') return null;
+  if (reach('/bin/sh', context.attributes.user).kind === 'there') return null;
   return failed(
     `${it} is text without \`#!\`, and there is no /bin/sh to run it`,
     'begin it with `#!` and its interpreter',

@@ -1,5 +1,6 @@
 // Explains why a program could not be started, and what to do. Starts nothing: PID 1 does, and reports the step that
 // failed and its errno.
+import type { ProcessAttributes, ProcessSpec, User } from '../plan/process.ts';
 import { describeErrno, errnoCode } from './errno.ts';
 import { inspectProgram, type LaunchContext } from './executable.ts';
 import { EXIT_CODE } from './exit-codes.ts';
@@ -12,23 +13,6 @@ export interface LaunchFailure {
   readonly step: string;
   readonly message: string;
   readonly code: number;
-}
-
-/** The attributes with which a program is started, as far as messages about its start mention them. */
-export interface LaunchAttributes {
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string | null;
-  readonly user: {
-    readonly uid: number;
-    readonly gid: number;
-    readonly groups: readonly number[];
-    readonly name: string | null;
-  } | null;
-  readonly nice: number | null;
-  readonly oomScoreAdj: number | null;
-  readonly cpus: readonly number[] | null;
-  readonly limits: Readonly<Record<string, { readonly soft: number | null; readonly hard: number | null }>>;
 }
 
 const NOT_FOUND: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR']);
@@ -56,11 +40,12 @@ export function whyNoShell([first, flag]: readonly string[]): { readonly why: st
 }
 
 /** Why a shell ended with 126 or 127 instead of executing the single program of its text; null if no cause is found. */
-export function explainShellExit(argv: readonly string[], code: number, context: LaunchContext): string | null {
+export function explainShellExit(spec: ProcessSpec, code: number): string | null {
+  const { argv } = spec;
   const program = executedProgram(argv);
   if ((code !== EXIT_CODE.notExecutable && code !== EXIT_CODE.notFound) || argv[0] !== '/bin/sh' || program === null)
     return null;
-  const found = inspectProgram(program, context);
+  const found = inspectProgram(program, spec);
   return found.ok ? null : `cannot execute ${program}: ${joinFix(found.why, found.fix)}`;
 }
 
@@ -105,12 +90,12 @@ function describeFolder(path: string, credentials: Credentials): LaunchFailure |
  * open descriptors.
  */
 export function describeLaunchFailure(
-  attributes: LaunchAttributes,
+  spec: ProcessSpec,
   { step, errno, index }: { readonly step: string; readonly errno: number; readonly index: number },
   about: { readonly files: number; readonly resource: (index: number) => string },
 ): LaunchFailure {
-  const { argv, env, cwd, user, nice, oomScoreAdj, cpus, limits } = attributes;
-  const credentials = credentialsOf(user);
+  const { argv, cwd } = spec;
+  const { user, nice, oomScoreAdj, cpus, limits } = spec.attributes;
   const code = errnoCode(errno);
   const cannot = (what: string): LaunchFailure => ({
     step,
@@ -152,7 +137,7 @@ export function describeLaunchFailure(
         code: EXIT_CODE.notExecutable,
       };
     case 'cwd': {
-      const found = cwd === null ? null : describeFolder(cwd, credentials);
+      const found = cwd === null ? null : describeFolder(cwd, user);
       return (
         found ?? {
           step,
@@ -161,18 +146,15 @@ export function describeLaunchFailure(
         }
       );
     }
+    case 'exec':
+      return describeExecFailure(argv, errno, spec);
     default:
-      return describeExecFailure(argv, errno, { env, cwd, credentials });
+      return cannot(`set ${step}`);
   }
 }
 
-/** The user whose permissions apply to a program; null: those of this process. */
-export function credentialsOf(user: LaunchAttributes['user']): Credentials {
-  return user === null ? null : { uid: user.uid, groups: [user.gid, ...user.groups], name: user.name };
-}
-
-function explainLimit(name: string, limits: LaunchAttributes['limits'], errno: number): LaunchFailure {
-  const limit = limits[name];
+function explainLimit(name: string, limits: ProcessAttributes['limits'], errno: number): LaunchFailure {
+  const limit = Object.hasOwn(limits, name) ? limits[name as keyof typeof limits] : undefined;
   const why = limit === undefined ? null : whyNotLimit(name, limit.hard);
   const words =
     why === null
@@ -182,7 +164,7 @@ function explainLimit(name: string, limits: LaunchAttributes['limits'], errno: n
 }
 
 /** setgroups(2), setresgid(2), setresuid(2). */
-function explainUser(errno: number, user: LaunchAttributes['user']): string {
+function explainUser(errno: number, user: User | null): string {
   const why = user === null ? null : whyNotUser(user.uid, user.gid);
   const words = describeErrno(errno);
   if (why === null) return `${words}: a seccomp filter or a security module forbids it`;

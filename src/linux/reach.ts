@@ -4,17 +4,13 @@
 import { accessSync, constants, lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { decodeBytes, encodeBytes } from '../bytes.ts';
 import { dirname, join } from '../paths.ts';
+import type { User } from '../plan/process.ts';
 import { codeOf } from './errno.ts';
 import { absolute } from './files.ts';
 import { LINKS_MOST } from './guarded-path.ts';
 
 /** The user whose permissions apply (credentials(7)); null: the user of this process. */
-export type Credentials = {
-  readonly uid: number;
-  /** Including the primary group. */
-  readonly groups: readonly number[];
-  readonly name?: string | null;
-} | null;
+export type Credentials = (Pick<User, 'uid' | 'groups'> & Partial<Pick<User, 'name'>>) | null;
 
 export type Want = 'read' | 'write' | 'search';
 const MODES: Readonly<Record<Want, number>> = { read: constants.R_OK, write: constants.W_OK, search: constants.X_OK };

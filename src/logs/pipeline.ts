@@ -6,7 +6,7 @@ import { BufferPool, type Frame, JsonFrame, renderPrefix, TextFrame } from './fr
 import { LineSplitter } from './lines.ts';
 import { dropLines, passToBoth, stripLines, type Watcher, watchLines } from './passing.ts';
 import { type ByteSource, type LogStyle, Pump, type StreamCounts } from './pump.ts';
-import { type Block, Ring, type RingLine, ringLinesOf } from './ring.ts';
+import { type LogBlock, type LogLine, Ring, ringLinesOf } from './ring.ts';
 import type { Sink } from './sinks.ts';
 import type { Compressor } from './sinks-compress.ts';
 import type { FileSink, FileStyle } from './sinks-file.ts';
@@ -63,10 +63,10 @@ export class Pipeline {
   readonly #sinks: { readonly stdout: Sink; readonly stderr: Sink };
   #names: readonly string[];
   #width: number;
-  readonly #followers = new Map<string, Set<(block: Block) => void>>();
+  readonly #followers = new Map<string, Set<(block: LogBlock) => void>>();
   readonly #rings = new Map<string, Ring>();
   /** Unfinished lines that were shown, by service: at most one block per stream. */
-  readonly #unfinished = new Map<string, Set<Block>>();
+  readonly #unfinished = new Map<string, Set<LogBlock>>();
   readonly #files = new Map<string, FileSink>();
   /** Created with the first log file. */
   #compressor: Compressor | null = null;
@@ -172,7 +172,7 @@ export class Pipeline {
   }
 
   /** The last whole lines of a service's latest run: at most `count` lines and `characters` characters. */
-  lastLines(service: string, count: number, characters: number): readonly RingLine[] {
+  lastLines(service: string, count: number, characters: number): readonly LogLine[] {
     const lines = this.#rings.get(service)?.tail(count, 'latest run') ?? [];
     let left = characters;
     const from = lines.findLastIndex(({ text }) => {
@@ -185,7 +185,7 @@ export class Pipeline {
   /** Takes over the last lines and the counts of a service from the previous supervisor. */
   inherit(
     service: string,
-    lines: readonly RingLine[],
+    lines: readonly LogLine[],
     counts: Readonly<Record<'stdout' | 'stderr', StreamCounts>> | null,
   ): void {
     const ring = this.#ring(service);
@@ -201,12 +201,12 @@ export class Pipeline {
   }
 
   /** The last lines of a service that are still kept, from all runs. */
-  tail(service: string, count: number): readonly RingLine[] {
+  tail(service: string, count: number): readonly LogLine[] {
     return this.#tail(service, count, 'all runs');
   }
 
   /** The last whole lines, then the unfinished ones. */
-  #tail(service: string, count: number, of: 'latest run' | 'all runs'): readonly RingLine[] {
+  #tail(service: string, count: number, of: 'latest run' | 'all runs'): readonly LogLine[] {
     const ended = this.#rings.get(service)?.tail(count, of) ?? [];
     const unfinished = [...(this.#unfinished.get(service) ?? [])].flatMap(ringLinesOf);
     return unfinished.length === 0 ? ended : [...ended, ...unfinished].slice(-count);
@@ -216,7 +216,7 @@ export class Pipeline {
    * Passes all further output of a service to the listener. The listener must not block and must not change the bytes of a
    * block. Returns the function that removes the listener.
    */
-  follow(service: string, listener: (block: Block) => void): () => void {
+  follow(service: string, listener: (block: LogBlock) => void): () => void {
     const followers = this.#followers.get(service) ?? new Set();
     this.#followers.set(service, followers);
     followers.add(listener);
@@ -354,7 +354,7 @@ export class Pipeline {
         watcher.progressed?.();
       },
       show: (bytes) => {
-        const block: Block = { bytes, time: readAt, stream, prefix: Buffer.byteLength(prefix) };
+        const block: LogBlock = { bytes, time: readAt, stream, prefix: Buffer.byteLength(prefix) };
         ring.push(block);
         this.#printed.add(service);
         this.printed?.();
@@ -371,7 +371,7 @@ export class Pipeline {
    */
   #showing(options: StreamOptions, prefix: string, readAt: () => number): (text: Uint8Array | null) => void {
     const { service, stream, style, watcher } = options;
-    let shown: Block | null = null;
+    let shown: LogBlock | null = null;
     return (text) => {
       const blocks = this.#unfinished.get(service) ?? new Set();
       if (shown !== null) blocks.delete(shown);

@@ -1,7 +1,8 @@
 // Keeps the latest output of one service in a ring buffer, for the post-mortem and `logs`. The bytes are kept as they were
 // written to standard output, so that a line needs no object and a block no allocation. Pure.
 
-export interface Block {
+/** Whole lines as a service wrote them. */
+export interface LogBlock {
   /** Wall time at which the block was read from the pipe, milliseconds. */
   readonly time: number;
   readonly stream: 'stdout' | 'stderr';
@@ -10,7 +11,7 @@ export interface Block {
   readonly prefix: number;
 }
 
-export interface RingLine {
+export interface LogLine {
   readonly time: number;
   readonly stream: 'stdout' | 'stderr';
   readonly text: string;
@@ -53,7 +54,7 @@ export class Ring {
   }
 
   /** Keeps a copy of a block; only its last lines, if it is larger than the ring. */
-  push({ bytes, time, stream, prefix }: Block): void {
+  push({ bytes, time, stream, prefix }: LogBlock): void {
     if (bytes.length === 0) return;
     const kept = bytes.length > this.#most ? lastLines(bytes, this.#most) : bytes;
     this.#makeRoom(kept.length);
@@ -100,8 +101,8 @@ export class Ring {
   }
 
   /** The last `count` lines, oldest first, of the latest run or of all runs. */
-  tail(count: number, of: 'latest run' | 'all runs'): RingLine[] {
-    const lines: RingLine[] = [];
+  tail(count: number, of: 'latest run' | 'all runs'): LogLine[] {
+    const lines: LogLine[] = [];
     for (let number = this.#entries.length - 1; number >= this.#overwritten && lines.length < count; number -= 1) {
       const entry = this.#entries[number];
       if (entry === undefined || (of === 'latest run' && entry.run !== this.#run)) break;
@@ -122,8 +123,8 @@ function extend(entry: Entry, time: number, size: number): void {
 }
 
 /** The lines of an entry, each with the time of its block. */
-function linesOf({ time, stream, prefix, size, marks }: Entry, bytes: Uint8Array): RingLine[] {
-  const lines: RingLine[] = [];
+function linesOf({ time, stream, prefix, size, marks }: Entry, bytes: Uint8Array): LogLine[] {
+  const lines: LogLine[] = [];
   let from = 0;
   let after = 0;
   for (let at = 0; at <= (marks?.length ?? 0); at += 2) {
@@ -136,7 +137,7 @@ function linesOf({ time, stream, prefix, size, marks }: Entry, bytes: Uint8Array
 }
 
 /** A block's lines as text, without their prefix. */
-export function ringLinesOf({ bytes, time, stream, prefix }: Block): RingLine[] {
+export function ringLinesOf({ bytes, time, stream, prefix }: LogBlock): LogLine[] {
   const texts = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8').split('\n');
   texts.pop();
   return texts.map((text) => ({ time, stream, text: text.slice(prefix) }));

@@ -1,7 +1,8 @@
 // The end of a run and what is left of it, as sentences: for the log, `status` and the post-mortem.
 
-import type { Cause, Exit } from '../core/policy.ts';
+import type { Cause } from '../core/policy.ts';
 import type { Ended, LeftoverProcess } from '../core/run.ts';
+import type { Exit } from '../plan/process.ts';
 import { renderDuration } from '../text.ts';
 import { renderStartFailure, withDetail } from './details.ts';
 

@@ -7,11 +7,12 @@ import { limitName } from '../linux/limits.ts';
 import { ProcessTable } from '../linux/process-table.ts';
 import { isGone, type Process, readProcess, readTitle } from '../linux/processes.ts';
 import { signalNumber } from '../linux/signals.ts';
+import type { ProcessSpec } from '../plan/process.ts';
 import type { Clock } from '../ports.ts';
 import type { Pid1, SpawnListener } from './client.ts';
 import type { RunEntry, SignalTarget } from './protocol.ts';
 import {
-  type Adoption,
+  type Connections,
   type Done,
   type Ending,
   isSame,
@@ -19,9 +20,9 @@ import {
   type Run,
   type RunListener,
   type RunRecord,
+  type RunRequest,
   readExit,
   recordRun,
-  type SpawnRequest,
 } from './run.ts';
 import { arrangeStreams, type PipeEnd } from './streams.ts';
 
@@ -79,25 +80,24 @@ export class Children {
   }
 
   /** Starts a program in its own session. The listener is called later. */
-  spawn(request: SpawnRequest, listener: RunListener): Run {
+  spawn({ spec, runName, stopSignal }: RunRequest, connections: Connections, listener: RunListener): Run {
     const id = this.#parts.pid1.nextRun();
     const mark = this.#marks + BigInt(id);
-    const { streams, pipes } = arrangeStreams(request.input, request.output);
-    const { argv, cwd, user, umask, nice, oomScoreAdj, cpus, limits, runName, notify } = request;
-    const env = { ...this.#parts.env, ...request.env };
-    const attributes = { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits };
+    const { input, output, notify } = connections;
+    const { streams, pipes } = arrangeStreams(input, output);
+    const whole = { ...spec, env: { ...this.#parts.env, ...spec.env } };
     const run = this.#add(id, runName, listener);
     this.#parts.pid1.spawn(
       {
-        ...attributes,
+        spec: whole,
         run: id,
-        stopSignal: signalNumber(request.stopSignal),
+        stopSignal: signalNumber(stopSignal),
         mark: this.#parts.hasMarks ? mark : 0n,
         notify: notify?.name ?? null,
-        terminal: request.input?.kind === 'terminal',
+        terminal: input?.kind === 'terminal',
         streams,
       },
-      this.#listener(run, request, pipes),
+      this.#listener(run, whole, connections, pipes),
     );
     return run;
   }
@@ -123,18 +123,37 @@ export class Children {
    * events that the previous supervisor did not receive. If the run was being ended, `done` is called when no process is
    * left.
    */
-  adopt(record: RunRecord, request: Adoption, listener: RunListener, done: Done): Run | null {
+  adopt(
+    record: RunRecord,
+    { spec, runName }: RunRequest,
+    connections: Connections,
+    listener: RunListener,
+    done: Done,
+  ): Run | null {
     const entry = this.#inherited.get(record.id);
     if (entry === undefined) return null;
+    const run = this.#add(record.id, runName, listener);
+    this.#takeOver(run, record, entry, spec, connections, done);
+    return run;
+  }
+
+  /** `spec`: null if only the previous supervisor knew it. */
+  #takeOver(
+    run: Run,
+    record: RunRecord,
+    entry: RunEntry,
+    spec: ProcessSpec | null,
+    connections: Connections,
+    done: Done,
+  ): void {
     this.#inherited.delete(record.id);
-    const { pipes } = arrangeStreams(null, request.output);
-    const run = this.#add(record.id, request.runName, listener);
+    const { pipes } = arrangeStreams(null, connections.output);
     if (record.pid > 0) this.#begin(run, record.pid, record.start, pipes, entry.pipes);
     run.known = new Map([...run.known, ...record.known]);
     run.exited = record.exited;
     if (record.exited) this.#mains.set(run.pid, null);
     const since = record.exited ? 'exited' : record.pid > 0 ? 'spawned' : 'requested';
-    this.#parts.pid1.adopt(entry, since, this.#listener(run, request, pipes));
+    this.#parts.pid1.adopt(entry, since, this.#listener(run, spec, connections, pipes));
     const { ending } = record;
     if (ending !== null) {
       this.#beginEnding(run, ending.signal, done, {
@@ -144,7 +163,6 @@ export class Children {
       });
       this.#parts.clock.soon(() => this.#scan(run));
     }
-    return run;
   }
 
   /** Sets the entries of PID 1's table from before this supervisor, for adopt(), and the seed of their marks. */
@@ -160,24 +178,14 @@ export class Children {
 
   #discard(entry: RunEntry): void {
     const nothing = { spawned: () => undefined, failed: () => undefined, exited: () => undefined };
-    const attributes = {
-      argv: [],
-      env: {},
-      cwd: null,
-      user: null,
-      nice: null,
-      oomScoreAdj: null,
-      cpus: null,
-      limits: {},
-    };
-    const request = { ...attributes, runName: '', output: [], notify: null };
     const record = { id: entry.run, pid: 0, start: 0, exited: false, known: [], ending: null };
     if (entry.state === 'failed') {
       this.#parts.pid1.release(entry.run);
       return;
     }
-    const run = this.adopt(record, request, nothing, () => undefined);
-    if (run !== null) this.kill(run);
+    const run = this.#add(entry.run, '', nothing);
+    this.#takeOver(run, record, entry, null, { input: null, output: [], notify: null }, () => undefined);
+    this.kill(run);
   }
 
   /** The checkpoint's record of a run; null: no process of it is left. */
@@ -197,7 +205,7 @@ export class Children {
     for (const [index, pipe] of pipes.entries()) pipe.open(`/proc/${pid1.pid}/fd/${descriptors[index]}`);
   }
 
-  #listener(run: Run, request: Adoption, pipes: readonly PipeEnd[]): SpawnListener {
+  #listener(run: Run, spec: ProcessSpec | null, { notify }: Connections, pipes: readonly PipeEnd[]): SpawnListener {
     const { listener } = run;
     return {
       spawned: (pid, start, descriptors) => {
@@ -213,7 +221,8 @@ export class Children {
         this.#runs.delete(run.id);
         this.#forgetEnding(run);
         for (const pipe of pipes) void pipe.close();
-        listener.failed(describeLaunchFailure(request, failure, { files: this.#parts.files, resource: limitName }));
+        if (spec === null) return;
+        listener.failed(describeLaunchFailure(spec, failure, { files: this.#parts.files, resource: limitName }));
       },
       exited: (status) => {
         if (run.exited) return;
@@ -224,7 +233,7 @@ export class Children {
         listener.exited(readExit(status));
         this.#scan(run);
       },
-      notified: (text, uid) => request.notify?.onMessage(text, uid),
+      notified: (text, uid) => notify?.onMessage(text, uid),
     };
   }
 

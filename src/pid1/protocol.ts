@@ -3,6 +3,7 @@
 import { encodeBytes } from '../bytes.ts';
 import { LIMITS, type LimitName } from '../linux/limits.ts';
 import type { Succession } from '../plan/plan.ts';
+import type { ProcessSpec } from '../plan/process.ts';
 
 export const PROTOCOL = 2;
 
@@ -77,21 +78,13 @@ export interface SpawnFrame {
   readonly stopSignal: number;
   /** 0: none. */
   readonly mark: bigint;
-  readonly user: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] } | null;
-  readonly umask: number | null;
-  readonly nice: number | null;
-  readonly oomScoreAdj: number | null;
-  readonly cpus: readonly number[] | null;
-  readonly limits: Readonly<Record<string, { readonly soft: number | null; readonly hard: number | null }>>;
+  readonly spec: ProcessSpec;
   /** Name of a datagram socket in the abstract namespace; null: none. */
   readonly notify: string | null;
-  readonly cwd: string | null;
   /** Whether descriptor 0 becomes the controlling terminal. */
   readonly terminal: boolean;
   /** By descriptor of the program, 0 to 255. At most 12 entries. */
   readonly streams: ReadonlyMap<number, Stream>;
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
 }
 
 /** Builds one frame. */
@@ -193,7 +186,10 @@ export function encodeBatch(frames: readonly Uint8Array[]): Buffer {
 }
 
 export function encodeSpawn(spawn: SpawnFrame): Buffer {
-  const { user, umask, nice, oomScoreAdj, cpus, limits } = spawn;
+  const { argv, env, cwd, attributes } = spawn.spec;
+  const { user, umask, nice, oomScoreAdj, cpus, limits, ...others } = attributes;
+  // An attribute that is not encoded is an error of types.
+  others satisfies Readonly<Record<string, never>>;
   const set =
     (user === null ? 0 : SET.user) |
     (umask === null ? 0 : SET.umask) |
@@ -214,15 +210,15 @@ export function encodeSpawn(spawn: SpawnFrame): Buffer {
       .u32(LIMITS[name as LimitName].number)
       .u64(raw(soft))
       .u64(raw(hard));
-  frame.text(spawn.notify ?? '').text(spawn.cwd ?? '');
+  frame.text(spawn.notify ?? '').text(cwd ?? '');
   frame.u32(spawn.streams.size);
   for (const [target, stream] of spawn.streams) {
     const which = stream.kind === 'same' ? stream.pipe : stream.kind === 'path' ? ACCESS[stream.access] : 0;
     frame.u32(target, STREAM_KINDS[stream.kind], which);
     frame.text(stream.kind === 'path' ? stream.path : '');
   }
-  const variables = Object.entries(spawn.env).map(([name, value]) => `${name}=${value}`);
-  return frame.texts(spawn.argv).texts(variables).end();
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  return frame.texts(argv).texts(variables).end();
 }
 
 /**

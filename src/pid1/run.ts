@@ -1,20 +1,21 @@
-// The types of one run: the request, the state of its processes, and the record for the checkpoint. Changes nothing.
-
-import type { LaunchAttributes, LaunchFailure } from '../linux/launch.ts';
+// The types of one run: the request, its connections, the state of its processes, and the record for the checkpoint. Changes
+// nothing.
+import type { LaunchFailure } from '../linux/launch.ts';
 import type { Process } from '../linux/processes.ts';
 import { signalName } from '../linux/signals.ts';
+import type { Exit, ProcessSpec } from '../plan/process.ts';
 import type { Input, PipeEnd } from './streams.ts';
 
-export type ChildExit =
-  | { readonly kind: 'code'; readonly code: number }
-  | { readonly kind: 'signal'; readonly signal: string; readonly number: number };
-
-export interface SpawnRequest extends LaunchAttributes {
-  readonly umask: number | null;
+export interface RunRequest {
+  readonly spec: ProcessSpec;
   /** Name of the signal that PID 1 sends if the supervisor has died. */
   readonly stopSignal: string;
   /** `vllm#3`: SVC_NAME and SVC_RUN of the program's environment, or a name that occurs in no environment. */
   readonly runName: string;
+}
+
+/** The descriptors and the notify socket of a run. */
+export interface Connections {
   /** Standard input; null is /dev/null. A `terminal` is also its output and its controlling terminal. */
   readonly input: Input | null;
   /** Descriptors of the child, from 1 on; null is /dev/null. The same pipe may occur twice. */
@@ -29,7 +30,7 @@ export interface RunListener {
   /** The program was never executed; no process is left. */
   failed(failure: LaunchFailure): void;
   /** The main process has ended; other processes of the run may still be alive. */
-  exited(exit: ChildExit): void;
+  exited(exit: Exit): void;
   /** These processes of the run are still alive: the kernel does not permit PID 1 to send them SIGKILL. */
   killRefused?(left: readonly { readonly pid: number; readonly name: string }[]): void;
   /** The result of recordOf() has changed. */
@@ -53,9 +54,6 @@ export interface RunRecord {
     readonly cleanedUp: readonly (readonly [string, number, string])[];
   } | null;
 }
-
-/** The parts of a request that an adopted run needs. */
-export type Adoption = Pick<SpawnRequest, 'runName' | 'output' | 'notify'> & LaunchAttributes;
 
 /** One run, from the spawn until no process of it is left. */
 export interface Run {
@@ -117,7 +115,7 @@ export function newMain(pid: number, start: number, parent: number): Process {
 }
 
 /** Decodes a status of wait4(2): a signal in the low seven bits, else an exit code above them. */
-export function readExit(status: number): ChildExit {
+export function readExit(status: number): Exit {
   const number = status & 0x7f;
   if (number === 0) return { kind: 'code', code: (status >> 8) & 0xff };
   return { kind: 'signal', signal: signalName(number), number };

@@ -8,6 +8,7 @@ export interface PipeEnd {
   close(): Promise<void>;
 }
 
+/** The standard input of a command: a file, or a terminal that receives its output too. */
 export interface Input {
   readonly kind: 'file' | 'terminal';
   readonly path: string;

@@ -2,11 +2,12 @@
 // service's settings and with their own mark. When a command ends, all its leftover processes are killed. Never interprets a
 // result.
 import { exitCodeOfSignal } from '../linux/exit-codes.ts';
-import { credentialsOf, explainShellExit, type LaunchFailure } from '../linux/launch.ts';
+import { explainShellExit, type LaunchFailure } from '../linux/launch.ts';
 import { lastLineOf } from '../linux/lines.ts';
+import type { Exit, ProcessSpec } from '../plan/process.ts';
 import type { Children } from './children.ts';
 import { OutputPipe } from './pipe.ts';
-import type { ChildExit, Run, RunListener, SpawnRequest } from './run.ts';
+import type { Run, RunListener, RunRequest } from './run.ts';
 import type { Input } from './streams.ts';
 
 /** The result of a command: its exit code, a description of its end, and the last line of its output. */
@@ -16,8 +17,6 @@ interface ToolResult {
   readonly lastLine: string;
 }
 
-type ToolRequest = Omit<SpawnRequest, 'input' | 'output' | 'notify' | 'stopSignal'>;
-
 /** The end of the output that is kept, characters. */
 const OUTPUT_KEPT = 4_096;
 
@@ -25,40 +24,40 @@ const OUTPUT_KEPT = 4_096;
  * Runs a command to its end; never rejects. An abort kills it and all its processes. Processes that outlive it are
  * killed too.
  */
-export async function runTool(children: Children, request: ToolRequest, abort: AbortSignal): Promise<ToolResult> {
+export async function runTool(children: Children, request: RunRequest, abort: AbortSignal): Promise<ToolResult> {
   if (abort.aborted) return { code: null, summary: 'aborted', lastLine: '' };
   const pipe = new OutputPipe();
   const output = collect(pipe);
   const ended = await runToEnd(children, request, [pipe, pipe], abort);
   await pipe.close();
-  return { ...describeEnd(ended, request), lastLine: lastLineOf(await output) };
+  return { ...describeEnd(ended, request.spec), lastLine: lastLineOf(await output) };
 }
 
 function describeEnd(
-  ended: ChildExit | LaunchFailure,
-  { argv, env, cwd, user }: ToolRequest,
+  ended: Exit | LaunchFailure,
+  spec: ProcessSpec,
 ): { readonly code: number; readonly summary: string } {
   if ('step' in ended) return { code: ended.code, summary: ended.message };
   const summary = ended.kind === 'code' ? `exit code ${ended.code}` : `killed by ${ended.signal}`;
   const code = codeOf(ended);
-  return { code, summary: explainShellExit(argv, code, { env, cwd, credentials: credentialsOf(user) }) ?? summary };
+  return { code, summary: explainShellExit(spec, code) ?? summary };
 }
 
 /** The exit code that a shell would report. */
-function codeOf(exit: ChildExit): number {
+function codeOf(exit: Exit): number {
   return exit.kind === 'code' ? exit.code : exitCodeOfSignal(exit.number);
 }
 
 /** Resolves when no process of the command is left; never rejects. An abort kills all of them. */
 function runToEnd(
   children: Children,
-  request: ToolRequest,
+  request: RunRequest,
   output: readonly OutputPipe[],
   abort: AbortSignal,
   input: Input | null = null,
-): Promise<ChildExit | LaunchFailure> {
+): Promise<Exit | LaunchFailure> {
   return new Promise((resolve) => {
-    const end = (result: ChildExit | LaunchFailure) => {
+    const end = (result: Exit | LaunchFailure) => {
       abort.removeEventListener('abort', kill);
       resolve(result);
     };
@@ -67,7 +66,7 @@ function runToEnd(
       failed: end,
       exited: (exit) => children.kill(run, () => end(exit)),
     };
-    const run: Run = children.spawn({ ...request, input, output, notify: null, stopSignal: 'SIGKILL' }, listener);
+    const run: Run = children.spawn({ ...request, stopSignal: 'SIGKILL' }, { input, output, notify: null }, listener);
     const kill = () => children.kill(run);
     if (abort.aborted) kill();
     abort.addEventListener('abort', kill, { once: true });
@@ -93,7 +92,7 @@ type TakeOutput = (stream: 'stdout' | 'stderr', bytes: Uint8Array) => Promise<vo
  */
 export async function runStreamed(
   children: Children,
-  request: ToolRequest,
+  request: RunRequest,
   take: TakeOutput,
   abort: AbortSignal,
   input: Input | null = null,

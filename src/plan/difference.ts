@@ -1,8 +1,9 @@
 // The difference between two Plans, service by service, and which changed fields need a new run.
 import type { Edge, Plan, ServicePlan } from './plan.ts';
+import { ATTRIBUTE_NAMES, type ProcessAttributes } from './process.ts';
 
 /** A difference in `stageEdges` is reported as one in `edges`. */
-type ServiceField = Exclude<keyof ServicePlan, 'name' | 'stageEdges'>;
+type ServiceField = Exclude<keyof ServicePlan, 'name' | 'stageEdges' | 'attributes'> | keyof ProcessAttributes;
 
 export interface Difference {
   /** Names, in the order of the new plan. */
@@ -32,12 +33,7 @@ export const FIELD_NAMES = {
   env: 'env',
   secrets: 'env',
   cwd: 'cwd',
-  user: 'user',
-  umask: 'umask',
-  nice: 'nice',
-  oomScoreAdj: 'oom_score_adj',
-  cpus: 'cpus',
-  limits: 'limits',
+  ...ATTRIBUTE_NAMES,
   ports: 'ports',
   log: 'log',
   hooks: 'hooks',
@@ -79,10 +75,16 @@ const IN_PLACE: ReadonlySet<ServiceField> = new Set([
 
 /** The fields that differ and take effect only with a new run. */
 export function restartFields(before: ServicePlan, after: ServicePlan): readonly ServiceField[] {
-  return FIELDS.filter((field) => !IN_PLACE.has(field) && !isEqual(before[field], after[field]));
+  return FIELDS.filter((field) => !IN_PLACE.has(field) && !isEqual(readField(before, field), readField(after, field)));
 }
 
 const FIELDS = Object.keys(FIELD_NAMES) as readonly ServiceField[];
+
+const isAttribute = (field: ServiceField): field is keyof ProcessAttributes => Object.hasOwn(ATTRIBUTE_NAMES, field);
+
+function readField(plan: ServicePlan, field: ServiceField): unknown {
+  return isAttribute(field) ? plan.attributes[field] : plan[field];
+}
 
 type Edges = readonly Edge[];
 
@@ -92,7 +94,7 @@ function changedFields(
   isSameList: (a: Edges, b: Edges) => boolean,
 ): readonly ServiceField[] {
   return FIELDS.filter((field) => {
-    if (field !== 'edges') return !isEqual(before[field], after[field]);
+    if (field !== 'edges') return !isEqual(readField(before, field), readField(after, field));
     return !isSameList(before.edges, after.edges) || !isSameList(before.stageEdges, after.stageEdges);
   });
 }

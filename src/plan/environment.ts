@@ -7,8 +7,8 @@ import type { EnvFile } from '../config/file-values.ts';
 import type { EnvValue } from '../config/service-values.ts';
 import { makeSource, toRange } from '../config/tree.ts';
 import { dirname, isAbsolute, join } from '../paths.ts';
-import type { User } from './plan.ts';
 import type { Path, Problems } from './problems.ts';
+import type { User } from './process.ts';
 import { activate, putFirst, whyNoVenv } from './venv.ts';
 
 export interface Environment {

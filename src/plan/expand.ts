@@ -14,9 +14,10 @@ import type { Inventory } from './gpu-inventory.ts';
 import { toHooks } from './hooks.ts';
 import { reportSharedFiles, toLogPlan } from './logging.ts';
 import { isGlob, matchServices, names as namesOf } from './names.ts';
-import type { LogPlan, Plan, ServicePlan, Succession, User } from './plan.ts';
+import type { LogPlan, Plan, ServicePlan, Succession } from './plan.ts';
 import { toProbes } from './probes.ts';
 import { isWritten, makeProblems, type Problems } from './problems.ts';
+import { toAttributes, type User } from './process.ts';
 import { selectServices } from './selection.ts';
 import { type Accounts, readAccounts, resolveUser } from './users.ts';
 
@@ -181,12 +182,7 @@ function toServicePlan(
     env,
     secrets,
     cwd: service.cwd,
-    user,
-    umask: service.umask,
-    nice: service.nice,
-    oomScoreAdj: service.oom_score_adj,
-    cpus: service.cpus,
-    limits: Object.fromEntries(service.limits),
+    attributes: toAttributes(service, user),
     ports: service.ports,
     log,
     hooks: toHooks(service, problems),

@@ -1,7 +1,7 @@
 // The Plan: the frozen value with all defaults that every other room reads. Groups are expanded into edges, names into ids,
 // commands into argument vectors, environments merged. It never changes; a reload makes a new one. Run-time state is in
 // core.
-import type { Limit, LimitName } from '../linux/limits.ts';
+import type { ProcessSpec } from './process.ts';
 
 /** Milliseconds. Durations and monotonic instants alike; 0 and above. */
 export type Millis = number;
@@ -155,16 +155,6 @@ export interface GpuPlan {
   readonly onLost: 'exit' | 'restart';
 }
 
-export interface User {
-  readonly uid: number;
-  readonly gid: number;
-  /** Supplementary groups, including the primary group. */
-  readonly groups: readonly number[];
-  /** Login name and home from the password file; null: it has no entry. */
-  readonly name: string | null;
-  readonly home: string | null;
-}
-
 interface LogFile {
   /** Absolute. */
   readonly path: string;
@@ -187,13 +177,12 @@ export interface LogPlan {
   readonly file: LogFile | null;
 }
 
-export interface ServicePlan {
+/** As a `ProcessSpec` it is the main process. Its `env` lacks SVC_RUN and NOTIFY_SOCKET, which differ from run to run. */
+export interface ServicePlan extends ProcessSpec {
   readonly name: string;
   readonly type: 'service' | 'task';
   readonly enabled: boolean;
   readonly group: string | null;
-  /** The argument vector; a command as text is already `['/bin/sh', '-c', text]`. Never empty. */
-  readonly argv: readonly string[];
   /** From `depends_on`. The replicas of a service share one list. */
   readonly edges: readonly Edge[];
   /** To all members of the previous stage. The members of a stage share one list. */
@@ -208,18 +197,8 @@ export interface ServicePlan {
   readonly stop: StopPlan;
   /** Signal that the supervisor receives -> signal that is sent to the main process. */
   readonly forward: Readonly<Record<SignalName, SignalName>>;
-  /** The environment without SVC_RUN and NOTIFY_SOCKET, which differ from run to run. */
-  readonly env: Readonly<Record<string, string>>;
   /** Names of variables with values from files, which are never shown. */
   readonly secrets: readonly string[];
-  readonly cwd: string | null;
-  readonly user: User | null;
-  readonly umask: number | null;
-  readonly nice: number | null;
-  readonly oomScoreAdj: number | null;
-  /** Processor numbers, ascending; null: as inherited. */
-  readonly cpus: readonly number[] | null;
-  readonly limits: Readonly<Partial<Record<LimitName, Limit>>>;
   readonly ports: readonly number[];
   readonly log: LogPlan;
   readonly hooks: Hooks;

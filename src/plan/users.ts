@@ -2,7 +2,7 @@
 // the spawn.
 import { type FileReader, readText } from '../config/file.ts';
 import type { UserName } from '../config/process-values.ts';
-import type { User } from './plan.ts';
+import type { User } from './process.ts';
 
 interface PasswordEntry {
   readonly name: string;

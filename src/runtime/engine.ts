@@ -10,13 +10,6 @@ import type { Millis, ServicePlan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
 import { AbsenceDetector } from './absence-detector.ts';
 
-export interface Announcement {
-  readonly level: 'info' | 'warn' | 'error';
-  readonly service: string | null;
-  readonly event: string;
-  readonly text: string;
-}
-
 /** Carries out the effects on services (executor.ts). */
 interface ServiceExecutor {
   perform(plan: ServicePlan, run: number, effect: ServiceEffect): void;

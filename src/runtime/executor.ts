@@ -2,15 +2,16 @@
 // resources of each run until the run has ended; reports results as events. Accesses the kernel only through the interfaces
 // of parts.ts, which the constructor gets. Decides nothing.
 import type { Event, ProbeKind, ServiceEffect, ServiceEvent } from '../core/event.ts';
-import type { Exit } from '../core/policy.ts';
 import type { HookName, LeftoverProcess } from '../core/run.ts';
+import type { RunListener, RunRecord } from '../pid1/run.ts';
 import { compilePattern, type Pattern } from '../plan/pattern.ts';
 import type { Probe, ServicePlan } from '../plan/plan.ts';
+import type { Exit } from '../plan/process.ts';
 import { Counts, type ProbeResult } from './counts.ts';
 import { type HookRecord, type HookResult, HookRunner } from './hooks.ts';
-import type { ExecutorParts, KeptRun, Pipe, ProgramListener, RunHandle } from './parts.ts';
+import type { ExecutorParts, Pipe, RunHandle } from './parts.ts';
 import { attemptProbe } from './probe.ts';
-import { programOf } from './program.ts';
+import { requestOf } from './program.ts';
 
 /** The shortest time between two `progressed` events of a service, for `start_stall`, milliseconds. */
 const PROGRESS_EVERY = 100;
@@ -38,7 +39,7 @@ interface Resources<Handle> {
 /** The part of the checkpoint about a service's latest run, apart from the service's state. As data for JSON. */
 export interface ServiceRecord {
   readonly run: number;
-  readonly main: KeptRun | null;
+  readonly main: RunRecord | null;
   readonly early: readonly number[] | null;
   readonly isStopping: boolean;
   readonly leftovers: readonly LeftoverProcess[] | null;
@@ -146,20 +147,21 @@ export class Executor<Handle extends RunHandle = RunHandle> {
   }
 
   /** Spawns the program, or takes over the run of a `record`, and connects its output to the log. */
-  #spawnWith(plan: ServicePlan, run: number, resources: Resources<Handle>, fail: Fail, record: KeptRun | null): void {
+  #spawnWith(plan: ServicePlan, run: number, resources: Resources<Handle>, fail: Fail, record: RunRecord | null): void {
     const report = this.#reporter(plan, run);
     const stdout = this.#parts.makePipe();
     const stderr = this.#parts.makePipe();
     const output: (Pipe | null)[] = [stdout, stderr];
     const latch = (index: number) => this.#reportLatch(plan, resources, index, report);
     const { env, notify } = this.#prepareNotify(plan, resources, output, latch);
-    const request = { ...programOf(plan, plan.argv, run, env, null), input: null, output, notify };
+    const request = requestOf(plan, plan.argv, run, env, null);
+    const connections = { input: null, output, notify };
     const listener = this.#listener(plan, resources, report, fail);
     const { processes } = this.#parts;
     resources.handle =
       record === null
-        ? processes.spawn(request, listener)
-        : processes.adopt(record, request, listener, this.#emptied(plan, resources));
+        ? processes.spawn(request, connections, listener)
+        : processes.adopt(record, request, connections, listener, this.#emptied(plan, resources));
     const patterns = new Map<number, Pattern>();
     plan.ready.forEach((probe, index) => {
       if (probe.kind === 'log') patterns.set(index, compilePattern(probe.pattern));
@@ -174,7 +176,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
   }
 
   /** Translates the events of a run's processes into events of the core. */
-  #listener(plan: ServicePlan, resources: Resources<Handle>, report: Report, fail: Fail): ProgramListener {
+  #listener(plan: ServicePlan, resources: Resources<Handle>, report: Report, fail: Fail): RunListener {
     return {
       changed: () => this.#parts.changed(plan.name),
       spawned: (pid) => {
@@ -261,7 +263,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     if (onSocket.length === 0) return { env: {}, notify: null };
     const name = `svc-super-${this.#parts.randomName()}`;
     // The kernel reports the user of the sender. The user of the service, our own user and root are trusted.
-    const trusted = new Set([plan.user?.uid ?? this.#parts.ownUid, this.#parts.ownUid, 0]);
+    const trusted = new Set([plan.attributes.user?.uid ?? this.#parts.ownUid, this.#parts.ownUid, 0]);
     const onMessage = (text: string, uid: number) => {
       if (trusted.has(uid) && text.split('\n').includes('READY=1')) onSocket.forEach(latch);
     };
@@ -287,8 +289,8 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     this.#parts.changed(plan.name);
     const env = { MAINPID: String(resources.handle?.pid || '') };
     const { signal } = resources.abort;
-    const program = programOf(plan, plan.stop.argv, run, env, 'stop');
-    void this.#parts.runTool(program, signal).then(({ code, summary, lastLine }) => {
+    const request = requestOf(plan, plan.stop.argv, run, env, 'stop');
+    void this.#parts.runTool(request, signal).then(({ code, summary, lastLine }) => {
       resources.isStopping = false;
       this.#parts.changed(plan.name);
       if (code === 0 || signal.aborted) return;
@@ -364,7 +366,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     void attemptProbe(probe, controller.signal, {
       cwd: plan.cwd,
       fileExists: (path) => this.#parts.fileExists(path),
-      runTool: (argv) => this.#parts.runTool(programOf(plan, argv, run, {}, 'probe'), controller.signal),
+      runTool: (argv) => this.#parts.runTool(requestOf(plan, argv, run, {}, 'probe'), controller.signal),
     }).then(({ ok, detail }) => {
       if (controller.signal.aborted) return;
       this.#probing.delete(plan.name);

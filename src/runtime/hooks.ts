@@ -1,11 +1,13 @@
 // Runs the hooks of services: one command at a time for each service, with the attributes of the service, and its output in
 // the log of the service. Kills the leftover processes of a hook; the hook has ended when none is left. Sets no deadline.
-import { type Exit, shellCode } from '../core/policy.ts';
+import { shellCode } from '../core/policy.ts';
 import type { HookName } from '../core/run.ts';
+import type { RunListener, RunRecord } from '../pid1/run.ts';
 import { compilePattern } from '../plan/pattern.ts';
 import type { ServicePlan } from '../plan/plan.ts';
-import type { ExecutorParts, KeptRun, ProgramListener, RunHandle } from './parts.ts';
-import { programOf } from './program.ts';
+import type { Exit } from '../plan/process.ts';
+import type { ExecutorParts, RunHandle } from './parts.ts';
+import { requestOf } from './program.ts';
 
 export interface HookResult {
   readonly ok: boolean;
@@ -45,7 +47,7 @@ export interface HookRecord {
   readonly name: HookName;
   readonly about: HookContext;
   readonly result: HookResult | null;
-  readonly run: KeptRun;
+  readonly run: RunRecord;
 }
 
 type HookParts<Handle extends RunHandle> = Pick<
@@ -112,15 +114,15 @@ export class HookRunner<Handle extends RunHandle> {
     const watcher = { patterns: new Map(), matched: () => undefined, progressed: null };
     const attached = this.#parts.logs.attach(plan.name, style, stdout, stderr, watcher, record !== null);
     const env = environmentOf(about);
-    const program = programOf(plan, hook.argv, run, env, ALONE.has(name) ? null : name);
-    const request = { ...program, input: null, output: [stdout, stderr], notify: null };
+    const request = requestOf(plan, hook.argv, run, env, ALONE.has(name) ? null : name);
+    const connections = { input: null, output: [stdout, stderr], notify: null };
     const { processes } = this.#parts;
     const emptied = () => {
       attached.release();
       // Without a result, PID 1 has no entry for the run: the command has ended, and its exit status is lost.
       end(running.result ?? { ok: false, code: 1, detail: 'its exit status is unknown' });
     };
-    const listener: ProgramListener = {
+    const listener: RunListener = {
       changed: () => this.#parts.changed(plan.name),
       spawned: () => undefined,
       failed: ({ message, code }) => {
@@ -130,14 +132,16 @@ export class HookRunner<Handle extends RunHandle> {
       exited: (exit) => {
         attached.drain();
         const described = exit.kind === 'code' ? `exit code ${exit.code}` : `killed by ${exit.signal}`;
-        const detail = this.#parts.explainExit(program, exit) ?? described;
+        const detail = this.#parts.explainExit(request.spec, exit) ?? described;
         const code = shellCode(exit);
         running.result = { ok: code === 0, code, detail };
         if (running.handle !== null) processes.kill(running.handle, emptied);
       },
     };
     running.handle =
-      record === null ? processes.spawn(request, listener) : processes.adopt(record.run, request, listener, emptied);
+      record === null
+        ? processes.spawn(request, connections, listener)
+        : processes.adopt(record.run, request, connections, listener, emptied);
     if (running.handle === null) emptied();
   }
 

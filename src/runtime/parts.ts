@@ -1,57 +1,29 @@
 // The interfaces through which the executor uses other rooms: processes, pipes, the log, and facts about the machine. Types
 // only.
-import type { Exit } from '../core/policy.ts';
 import type { LeftoverProcess } from '../core/run.ts';
+import type { Connections, RunListener, RunRecord, RunRequest } from '../pid1/run.ts';
 import type { GpuReading } from '../plan/gpu-reading.ts';
 import type { Pattern } from '../plan/pattern.ts';
 import type { GpuPlan, ServicePlan } from '../plan/plan.ts';
+import type { Exit, ProcessSpec } from '../plan/process.ts';
 import type { Clock } from '../ports.ts';
-
-/** A program and its attributes; see pid1/children.ts, which spawns it. */
-export interface Program
-  extends Pick<ServicePlan, 'argv' | 'env' | 'cwd' | 'user' | 'umask' | 'nice' | 'oomScoreAdj' | 'cpus' | 'limits'> {
-  readonly stopSignal: string;
-  readonly runName: string;
-}
 
 /** A handle on a run's processes; only pid1/ uses its content. `pid` is that of the main process, 0 before it executes. */
 export type RunHandle = { readonly pid: number };
 
-/** The pipes and the notify socket of a run. */
-export interface Connections {
-  /** The descriptors of the program, from 1 on; null is /dev/null. */
-  readonly output: readonly (Pipe | null)[];
-  readonly notify: { readonly name: string; readonly onMessage: (text: string, uid: number) => void } | null;
-}
-
-export interface ProgramListener {
-  spawned(pid: number): void;
-  failed(failure: { readonly step: string; readonly message: string; readonly code: number }): void;
-  exited(exit: Exit): void;
-  killRefused?(left: readonly LeftoverProcess[]): void;
-  /** The result of recordOf() has changed. */
-  changed(): void;
-}
-
-/** The checkpoint's record of a run; only pid1/ uses its other content. */
-export interface KeptRun {
-  readonly id: number;
-  /** Whether the listener's `exited` was called. */
-  readonly exited: boolean;
-}
-
 interface ProcessRoom<Handle extends RunHandle = RunHandle> {
-  spawn(request: Program & Connections & { readonly input: null }, listener: ProgramListener): Handle;
+  spawn(request: RunRequest, connections: Connections, listener: RunListener): Handle;
   /** Null: no process of the run is left. */
-  recordOf(run: Handle): KeptRun | null;
+  recordOf(run: Handle): RunRecord | null;
   /**
    * Takes over a run of the previous supervisor; null: PID 1 has no entry for it. If the run was being ended, `done` is called
    * when no process is left.
    */
   adopt(
-    record: KeptRun,
-    request: Program & Connections,
-    listener: ProgramListener,
+    record: RunRecord,
+    request: RunRequest,
+    connections: Connections,
+    listener: RunListener,
     done: (leftovers: readonly LeftoverProcess[]) => void,
   ): Handle | null;
   signal(run: Handle, signal: string, to: 'main' | 'group'): void;
@@ -99,11 +71,11 @@ export interface ExecutorParts<Handle extends RunHandle = RunHandle> {
   randomName(): string;
   /** The process that listens on a port, such as `pid 12 (nginx)`; null: none. */
   describePortHolder(port: number): string | null;
-  runTool(program: Program, abort: AbortSignal): Promise<{ code: number | null; summary: string; lastLine: string }>;
+  runTool(request: RunRequest, abort: AbortSignal): Promise<{ code: number | null; summary: string; lastLine: string }>;
   /** Reads the memory of these devices; never rejects. */
   readGpus(plan: GpuPlan, abort: AbortSignal): Promise<GpuReading>;
   /** The cause of an exit, such as a program that could not be executed (126, 127); null: no cause is found. */
-  explainExit(program: Pick<Program, 'argv' | 'env' | 'cwd' | 'user' | 'limits'>, exit: Exit): string | null;
+  explainExit(spec: ProcessSpec, exit: Exit): string | null;
   /** The result of Executor.recordOf() for a service has changed. */
   changed(service: string): void;
   /** Reports a warning about a service. */

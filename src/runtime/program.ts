@@ -1,23 +1,24 @@
-// Derives the program of a service, a hook, a probe or a command from the plan of the service. Pure.
+// Makes the request to start a run of a service, or another command of it. Pure.
+import type { RunRequest } from '../pid1/run.ts';
 import type { ServicePlan } from '../plan/plan.ts';
-import type { Program } from './parts.ts';
+import { deriveProcess } from '../plan/process.ts';
 
 /**
- * A program with the attributes of the service: its user, folder, limits and environment. `beside` is the kind of a program
+ * A command with the folder, attributes and environment of the service. `beside` is the kind of a command
  * that may run at the same time as the service. Its run name then differs from the one in its environment (SVC_NAME, SVC_RUN),
- * which matters only if the kernel stores no marks: ending the program then does not end orphans of the service, and orphans
- * of the program count as processes of the service.
+ * which matters only if the kernel stores no marks: ending the command then does not end orphans of the service, and orphans
+ * of the command count as processes of the service.
  */
-export function programOf(
+export function requestOf(
   plan: ServicePlan,
   argv: readonly string[],
   run: number,
   extra: Readonly<Record<string, string>>,
   beside: string | null,
-): Program {
-  const { cwd, user, umask, nice, oomScoreAdj, cpus, limits, name } = plan;
-  const env = { ...plan.env, SVC_RUN: String(run), ...extra };
-  const runName = `${name}#${run}${beside === null ? '' : ` (${beside})`}`;
-  const stopSignal = plan.stop.signal;
-  return { argv, env, cwd, user, umask, nice, oomScoreAdj, cpus, limits, stopSignal, runName };
+): RunRequest {
+  return {
+    spec: deriveProcess(plan, argv, { SVC_RUN: String(run), ...extra }),
+    runName: `${plan.name}#${run}${beside === null ? '' : ` (${beside})`}`,
+    stopSignal: plan.stop.signal,
+  };
 }

@@ -2,8 +2,8 @@
 // format is JSON. Never decides what is announced. Part of the root.
 import type { Pipeline } from '../logs/pipeline.ts';
 import type { Sink } from '../logs/sinks.ts';
+import type { Announcement } from '../messages/announcement.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { Announcement } from '../runtime/engine.ts';
 import { printable, printableJson } from '../text.ts';
 
 export type Announce = (announcement: Announcement) => void;

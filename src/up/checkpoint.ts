@@ -8,7 +8,7 @@ import type { Effect } from '../core/event.ts';
 import type { World } from '../core/world.ts';
 import type { Pipeline } from '../logs/pipeline.ts';
 import type { StreamCounts } from '../logs/pump.ts';
-import type { RingLine } from '../logs/ring.ts';
+import type { LogLine } from '../logs/ring.ts';
 import type { Records } from '../pid1/protocol.ts';
 import type { Run } from '../pid1/run.ts';
 import type { Clock } from '../ports.ts';
@@ -232,7 +232,7 @@ export interface Kept {
   readonly postponed: ReadonlyMap<string, readonly Postponed[]>;
   readonly records: ReadonlyMap<string, ServiceRecord>;
   readonly counted: ReadonlyMap<string, Counted>;
-  readonly lines: ReadonlyMap<string, readonly RingLine[]>;
+  readonly lines: ReadonlyMap<string, readonly LogLine[]>;
 }
 
 /** Throws if the records are of another release. */
@@ -259,6 +259,6 @@ export function readCheckpoint(records: Records, container: Readonly<Record<stri
     postponed: new Map(states.map(([name, { postponed }]) => [name, postponed])),
     records: new Map(states.flatMap(([name, { record }]) => (record === null ? [] : [[name, record] as const]))),
     counted: of<Counted>(PARTS.counts),
-    lines: of<readonly RingLine[]>(PARTS.output),
+    lines: of<readonly LogLine[]>(PARTS.output),
   };
 }

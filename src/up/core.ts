@@ -5,7 +5,7 @@ import type { Event } from '../core/event.ts';
 import type { World } from '../core/world.ts';
 import { EXIT_CODE } from '../linux/exit-codes.ts';
 import { exists } from '../linux/files.ts';
-import { credentialsOf, explainDeath, explainShellExit } from '../linux/launch.ts';
+import { explainDeath, explainShellExit } from '../linux/launch.ts';
 import { describePortHolder, findHolder } from '../linux/listeners.ts';
 import { renderNotice } from '../messages/notices.ts';
 import { OutputPipe } from '../pid1/pipe.ts';
@@ -91,12 +91,10 @@ function makeExecutor(
     makePipe: () => new OutputPipe(),
     randomName: () => realRandom.name(),
     describePortHolder,
-    runTool: async (program, abort) => (await import('../pid1/tools.ts')).runTool(children, program, abort),
+    runTool: async (request, abort) => (await import('../pid1/tools.ts')).runTool(children, request, abort),
     readGpus: async (plan, abort) => (await gpus.reader())(plan, { holders: true }, abort),
-    explainExit: ({ argv, env, cwd, user, limits }, exit) =>
-      exit.kind === 'signal'
-        ? explainDeath(exit.signal, limits)
-        : explainShellExit(argv, exit.code, { env, cwd, credentials: credentialsOf(user) }),
+    explainExit: (spec, exit) =>
+      exit.kind === 'signal' ? explainDeath(exit.signal, spec.attributes.limits) : explainShellExit(spec, exit.code),
     warn: (service, event, text) => announce({ level: 'warn', service, event, text }),
     fileExists: exists,
     ownUid: process.getuid?.() ?? 0,

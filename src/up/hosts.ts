@@ -2,9 +2,9 @@
 // end. A failure is reported once and is never fatal. Part of the root.
 
 import type { HostsFile } from '../linux/hosts-file.ts';
+import type { Announcement } from '../messages/announcement.ts';
 import { hostNames, withHosts, withoutHosts } from '../plan/hosts.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { Announcement } from '../runtime/engine.ts';
 
 export class HostNames {
   readonly #file: HostsFile;

@@ -3,12 +3,13 @@
 import { type Failure, renderDiagnostics, toJson } from '../config/diagnostic.ts';
 import type { Reloaded } from '../control/source.ts';
 import type { PortHolder } from '../linux/listeners.ts';
+import type { Announcement } from '../messages/announcement.ts';
 import { difference, FIELD_NAMES, restartFields } from '../plan/difference.ts';
 import { loadPlan } from '../plan/expand.ts';
 import type { Inventory } from '../plan/gpu-inventory.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Files } from '../ports.ts';
-import type { Announcement, Engine } from '../runtime/engine.ts';
+import type { Engine } from '../runtime/engine.ts';
 import { printable } from '../text.ts';
 import { renderDoubt } from './configuration.ts';
 import { findNewlyTaken, type HolderFor } from './ports.ts';

@@ -16,7 +16,7 @@ import { usageOf } from '../pid1/usage.ts';
 import type { Clock } from '../ports.ts';
 import type { Engine } from '../runtime/engine.ts';
 import type { Executor } from '../runtime/executor.ts';
-import { programOf } from '../runtime/program.ts';
+import { requestOf } from '../runtime/program.ts';
 import type { Checkpoint } from './checkpoint.ts';
 
 interface SourceParts {
@@ -77,7 +77,7 @@ export function makeApiSource(parts: SourceParts): ApiSource {
       if (plan === undefined) return { code: 1, failure: `there is no service ${service}` };
       const run = engine.world.services.get(service)?.run ?? 0;
       const { runStreamed } = await import('../pid1/tools.ts');
-      return runStreamed(children, programOf(plan, argv, run, env, 'exec'), take, abort, input);
+      return runStreamed(children, requestOf(plan, argv, run, env, 'exec'), take, abort, input);
     },
     watch: (watcher) => engine.watch(watcher),
     wall: () => clock.wall(),

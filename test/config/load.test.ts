@@ -97,7 +97,9 @@ services:
   c: *base
 `;
     const { services } = planOf(text);
-    expect(services.map(({ name, nice, stop, env }) => [name, nice, stop.signal, env.A, env.B])).toEqual([
+    expect(
+      services.map(({ name, attributes, stop, env }) => [name, attributes.nice, stop.signal, env.A, env.B]),
+    ).toEqual([
       ['a', null, 'SIGINT', 'own', undefined],
       ['b', 5, 'SIGINT', 'base', 'base'],
       ['c', null, 'SIGINT', 'base', 'base'],

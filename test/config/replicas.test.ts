@@ -121,7 +121,7 @@ describe('${SVC_REPLICA}', () => {
       argv: ['run', '--index=1'],
       env: { NAME: 'model-1' },
       cwd: '/srv/1',
-      cpus: [1],
+      attributes: { cpus: [1] },
       log: { file: { path: '/app/a.1.log' } },
       stop: { argv: ['stop', '1'] },
       ready: [{ path: '/1' }],

@@ -2,11 +2,15 @@
 // Every field of a service except its probes (probe-values.test.ts): valid values, the resulting Plan, rejected values.
 import { describe, expect, test } from 'bun:test';
 import type { ServicePlan } from '../../src/plan/plan.ts';
+import type { ProcessAttributes } from '../../src/plan/process.ts';
+import { INHERITED } from '../helpers/plans.ts';
 import { type Around, messages, oneService, planOf, serviceOf } from './rig.ts';
 
 interface Right {
   readonly write: string;
   readonly gives: Partial<{ [K in keyof ServicePlan]: unknown }>;
+  /** Attributes of the process. */
+  readonly sets?: Partial<ProcessAttributes>;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -33,13 +37,13 @@ const RIGHT: readonly Right[] = [
   { write: 'essential: ${E}', environment: { E: 'false' }, gives: { essential: false } },
   { write: 'cwd: /srv', gives: { cwd: '/srv' } },
   { write: 'cwd: ${HOME}/x', environment: { HOME: '/root' }, gives: { cwd: '/root/x' } },
-  { write: 'umask: "022"', gives: { umask: 0o22 } },
-  { write: 'umask: "0077"', gives: { umask: 0o77 } },
-  { write: 'nice: -20', gives: { nice: -20 } },
-  { write: 'oom_score_adj: -1000', gives: { oomScoreAdj: -1000 } },
-  { write: 'cpus: "0-3,8"', gives: { cpus: [0, 1, 2, 3, 8] } },
-  { write: 'cpus: 5,1-2,1', gives: { cpus: [1, 2, 5] } },
-  { write: 'cpus: "3"', gives: { cpus: [3] } },
+  { write: 'umask: "022"', gives: {}, sets: { umask: 0o22 } },
+  { write: 'umask: "0077"', gives: {}, sets: { umask: 0o77 } },
+  { write: 'nice: -20', gives: {}, sets: { nice: -20 } },
+  { write: 'oom_score_adj: -1000', gives: {}, sets: { oomScoreAdj: -1000 } },
+  { write: 'cpus: "0-3,8"', gives: {}, sets: { cpus: [0, 1, 2, 3, 8] } },
+  { write: 'cpus: 5,1-2,1', gives: {}, sets: { cpus: [1, 2, 5] } },
+  { write: 'cpus: "3"', gives: {}, sets: { cpus: [3] } },
   { write: 'port: 8000', gives: { ports: [8000] } },
   { write: 'port: ${PORT:-8000}', gives: { ports: [8000] } },
   { write: 'port: "${PORT:-8000}"', gives: { ports: [8000] } },
@@ -74,7 +78,8 @@ const RIGHT: readonly Right[] = [
   },
   {
     write: 'limits: { nofile: 65536, memlock: unlimited, core: 0, stack: { soft: 8MiB, hard: unlimited } }',
-    gives: {
+    gives: {},
+    sets: {
       limits: {
         nofile: { soft: 65_536, hard: 65_536 },
         memlock: { soft: null, hard: null },
@@ -137,12 +142,7 @@ const DEFAULTS: Omit<ServicePlan, 'env'> = {
   forward: {},
   secrets: [],
   cwd: null,
-  user: null,
-  umask: null,
-  nice: null,
-  oomScoreAdj: null,
-  cpus: null,
-  limits: {},
+  attributes: INHERITED,
   ports: [],
   log: LOG,
   hooks: { beforeStart: null, afterReady: null, beforeStop: null, afterExit: null },
@@ -151,12 +151,12 @@ const DEFAULTS: Omit<ServicePlan, 'env'> = {
 };
 
 describe('a service', () => {
-  for (const { write, gives, environment } of RIGHT) {
+  for (const { write, gives, sets, environment } of RIGHT) {
     test(write, () => {
       const { env: _env, ...service } = serviceOf(oneService('command: run', write), {
         environment: environment ?? {},
       });
-      expect(service as unknown).toEqual({ ...DEFAULTS, ...gives });
+      expect(service as unknown).toEqual({ ...DEFAULTS, ...gives, attributes: { ...INHERITED, ...sets } });
     });
   }
 
@@ -374,8 +374,8 @@ services:
   b: { command: run, restart: never, success_codes: [2], ready: { tcp: 2 } }
 `;
     const [a, b] = planOf(text, around).services;
-    expect([a?.restart.policy, a?.nice, a?.successCodes, a?.ready.length]).toEqual(['always', 5, [0, 1], 1]);
-    expect([b?.restart.policy, b?.nice, b?.successCodes, b?.ready.length]).toEqual(['never', 5, [2], 1]);
+    expect([a?.restart.policy, a?.attributes.nice, a?.successCodes, a?.ready.length]).toEqual(['always', 5, [0, 1], 1]);
+    expect([b?.restart.policy, b?.attributes.nice, b?.successCodes, b?.ready.length]).toEqual(['never', 5, [2], 1]);
   });
 
   test('are merged key by key in env, limits, log, restart and stop', () => {
@@ -397,7 +397,7 @@ services:
 `;
     const service = serviceOf(text);
     expect([service.env.A, service.env.B]).toEqual(['1', '2']);
-    expect(Object.keys(service.limits)).toEqual(['nofile', 'nproc']);
+    expect(Object.keys(service.attributes.limits)).toEqual(['nofile', 'nproc']);
     expect(service.log).toEqual({ ...LOG, prefix: false, format: 'json' });
     expect(service.restart).toEqual({
       policy: 'always',

@@ -2,9 +2,9 @@
 import { type ApiResponse, type ApiSource, findRoute, isFound, parseBody } from '../../src/control/api.ts';
 import { Journal } from '../../src/control/journal.ts';
 import { ROUTES } from '../../src/control/routes.ts';
-import type { LogBlock, LogLine } from '../../src/control/source.ts';
 import type { Outlet } from '../../src/control/streams.ts';
 import type { WireService, WireSnapshot } from '../../src/control/wire.ts';
+import type { LogBlock, LogLine } from '../../src/logs/ring.ts';
 import { on, plan, service } from '../helpers/plans.ts';
 
 export function seen(name: string, given: Partial<WireService> = {}): WireService {

@@ -4,7 +4,6 @@ import { describe, expect, test } from 'bun:test';
 import {
   type Cause,
   decideRestart,
-  type Exit,
   judge,
   probeDelay,
   type RestartHistory,
@@ -13,6 +12,7 @@ import {
   shellCode,
 } from '../../src/core/policy.ts';
 import { renderExit } from '../../src/messages/ends.ts';
+import type { Exit } from '../../src/plan/process.ts';
 import { renderDuration } from '../../src/text.ts';
 import { bySignal, restart, seconds, withCode } from '../helpers/plans.ts';
 

@@ -1,9 +1,9 @@
 // What the fake services of a Simulator do: how long a start takes, when a run ends, what its probes and hooks come to.
 import type { ProbeKind } from '../../src/core/event.ts';
-import type { Exit } from '../../src/core/policy.ts';
 import type { HookName } from '../../src/core/run.ts';
 import type { GpuReading } from '../../src/plan/gpu-reading.ts';
 import type { Millis } from '../../src/plan/plan.ts';
+import type { Exit } from '../../src/plan/process.ts';
 
 export interface Asked {
   readonly kind: ProbeKind;

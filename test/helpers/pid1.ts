@@ -31,8 +31,10 @@ import {
   SUCCESSION,
 } from '../../src/pid1/protocol.ts';
 import type { Succession } from '../../src/plan/plan.ts';
+import type { ProcessAttributes, ProcessSpec, User } from '../../src/plan/process.ts';
 import { inNamespace, namespaceOf, supervisorOf } from './namespaces.ts';
 import { folder, nativeBinary, type Started, type StartOptions, start } from './native.ts';
+import { INHERITED } from './plans.ts';
 
 export { childrenOf } from './namespaces.ts';
 
@@ -102,10 +104,14 @@ export async function takeOver(options: SuperviseOptions = {}, stopTimeout?: num
 /** A command: a program of perl and its arguments. */
 export const perl = (text: string, ...args: readonly string[]) => ['perl', '-e', text, ...args];
 
-export type SpawnOptions = Partial<Omit<SpawnFrame, 'streams'>> & {
-  readonly argv: readonly string[];
-  readonly streams?: Readonly<Record<number, Stream>>;
-};
+/** `user`: its name and home are not needed. */
+export type SpawnOptions = Partial<Omit<SpawnFrame, 'streams' | 'spec'>> &
+  Partial<Omit<ProcessSpec, 'attributes'>> &
+  Partial<Omit<ProcessAttributes, 'user'>> & {
+    readonly argv: readonly string[];
+    readonly user?: Pick<User, 'uid' | 'gid' | 'groups'> | null;
+    readonly streams?: Readonly<Record<number, Stream>>;
+  };
 
 const PIPES: Readonly<Record<number, Stream>> = {
   0: { kind: 'null' },
@@ -187,10 +193,12 @@ export class Supervised implements AsyncDisposable {
   spawn(options: SpawnOptions): number {
     const run = options.run ?? ++this.#lastRun;
     this.#lastRun = Math.max(run, this.#lastRun);
-    const plain = { stopSignal: 15, mark: 0n, user: null, umask: null, nice: null, oomScoreAdj: null, cpus: null };
-    const frame = { ...plain, limits: {}, notify: null, cwd: null, terminal: false, env: { PATH: '/usr/bin:/bin' } };
+    const { argv, env = { PATH: '/usr/bin:/bin' }, cwd = null, stopSignal = 15, mark = 0n, ...others } = options;
+    const { notify = null, terminal = false, user = null, run: _run, streams: _streams, ...attributes } = others;
+    const whole = { ...INHERITED, ...attributes, user: user === null ? null : { name: null, home: null, ...user } };
+    const spec = { argv, env, cwd, attributes: whole };
     const streams = new Map(Object.entries(options.streams ?? PIPES).map(([fd, stream]) => [Number(fd), stream]));
-    this.send(encodeSpawn({ ...frame, ...options, run, streams }));
+    this.send(encodeSpawn({ spec, stopSignal, mark, notify, terminal, run, streams }));
     return run;
   }
 

@@ -1,7 +1,6 @@
 // Plans for tests, built from what matters to the test: everything else has the default that SPEC.md names. Plain values,
 // nothing is loaded or checked.
 
-import type { Exit } from '../../src/core/policy.ts';
 import { SUCCESSION } from '../../src/pid1/protocol.ts';
 import type {
   Condition,
@@ -18,6 +17,7 @@ import type {
   StopPlan,
   TcpProbe,
 } from '../../src/plan/plan.ts';
+import type { Exit, ProcessAttributes } from '../../src/plan/process.ts';
 
 const NEVER: RestartPolicy = {
   policy: 'never',
@@ -33,6 +33,16 @@ const COMMON: ProbeCommon = {
   successes: 1,
   failures: 3,
   continuous: false,
+};
+
+/** Attributes of a process that sets none. */
+export const INHERITED: ProcessAttributes = {
+  user: null,
+  umask: null,
+  nice: null,
+  oomScoreAdj: null,
+  cpus: null,
+  limits: {},
 };
 
 type Given = Partial<Omit<ServicePlan, 'name' | 'stop'>> & { readonly stop?: Partial<StopPlan> };
@@ -57,12 +67,7 @@ export function service(name: string, given: Given = {}): ServicePlan {
     env: {},
     secrets: [],
     cwd: null,
-    user: null,
-    umask: null,
-    nice: null,
-    oomScoreAdj: null,
-    cpus: null,
-    limits: {},
+    attributes: INHERITED,
     ports: [],
     log: { prefix: true, format: 'text', whenFull: 'block', ansi: 'keep', merge: true, drop: [], file: null },
     hooks: { beforeStart: null, afterReady: null, beforeStop: null, afterExit: null },

@@ -2,8 +2,8 @@
 // that are over). fast-check makes the values; a Simulator plays them.
 import fc from 'fast-check';
 import type { ServiceEvent } from '../../src/core/event.ts';
-import type { Exit } from '../../src/core/policy.ts';
 import type { Edge, Millis, Plan, Probe, ServicePlan, StopPlan } from '../../src/plan/plan.ts';
+import type { Exit } from '../../src/plan/process.ts';
 import type { Asked, Behaviour } from './behaviour.ts';
 import { bySignal, logLine, notify, on, plan, probe, restart, service, stages, withCode } from './plans.ts';
 import { type Options, Simulator } from './simulator.ts';

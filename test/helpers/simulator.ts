@@ -2,13 +2,13 @@
 // delivers the resulting events, and moves the clock to whatever is next. No processes, no sleeps, no real clock. Shows every
 // step to a Referee, which checks it.
 import type { Effect, Event, Operation, ServiceEffect, ServiceEvent } from '../../src/core/event.ts';
-import type { Exit } from '../../src/core/policy.ts';
 import type { HookName, LeftoverProcess } from '../../src/core/run.ts';
 import type { Service } from '../../src/core/state.ts';
 import { step } from '../../src/core/supervisor.ts';
 import { newWorld, nextDeadline, type World } from '../../src/core/world.ts';
 import { renderNotice } from '../../src/messages/notices.ts';
 import type { Millis, Plan, ServicePlan, SignalName } from '../../src/plan/plan.ts';
+import type { Exit } from '../../src/plan/process.ts';
 import { type Behave, type Behaviour, readyFrom } from './behaviour.ts';
 import { HookReferee, hasHooks } from './hook-referee.ts';
 import { bySignal } from './plans.ts';

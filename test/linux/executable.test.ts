@@ -66,7 +66,7 @@ beforeAll(() => {
 
 function why(name: string, credentials: Credentials = null, cwd: string | null = null): string {
   const env = { PATH: `${join(root, 'first')}:${join(root, 'closed')}:${join(root, 'second')}` };
-  const found = inspectProgram(name, { env, cwd, credentials });
+  const found = inspectProgram(name, { env, cwd, attributes: { user: credentials } });
   const text = found.ok
     ? `at ${found.path}`
     : `${found.code}: ${found.why}${found.fix === null ? '' : ` > ${found.fix}`}`;

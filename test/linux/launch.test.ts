@@ -1,8 +1,9 @@
 // Messages and exit codes for a program that cannot be executed, by the errno that PID 1 reports.
 import { expect, test } from 'bun:test';
 import { describeExecFailure, describeLaunchFailure } from '../../src/linux/launch.ts';
+import { INHERITED } from '../helpers/plans.ts';
 
-const context = { env: {}, cwd: null, credentials: null };
+const context = { env: {}, cwd: null, attributes: { user: null } };
 const [ENOENT, E2BIG, EACCES] = [2, 7, 13];
 
 test('an exec that fails is explained, and has the exit code of a shell', () => {
@@ -27,11 +28,10 @@ test('an explanation that contradicts the errno is not given', () => {
 });
 
 test('an impossible user is explained by the missing capability, or by the user namespace', () => {
-  const user = { uid: 99_999, gid: 99_999, groups: [], name: 'app' };
-  const attributes = { argv: ['a'], env: {}, cwd: null, user, nice: null, oomScoreAdj: null, cpus: null, limits: {} };
+  const user = { uid: 99_999, gid: 99_999, groups: [99_999], name: 'app', home: null };
+  const spec = { argv: ['a'], env: {}, cwd: null, attributes: { ...INHERITED, user } };
   const about = { files: 1, resource: String };
-  const explain = (errno: number) =>
-    describeLaunchFailure(attributes, { step: 'user', errno, index: 0 }, about).message;
+  const explain = (errno: number) => describeLaunchFailure(spec, { step: 'user', errno, index: 0 }, about).message;
   expect(explain(1)).toStartWith('cannot become user app: operation not permitted (EPERM): ');
   expect(explain(22)).toStartWith('cannot become user app: invalid argument (EINVAL): ');
 });

@@ -4,7 +4,8 @@ import { describe, expect, test } from 'bun:test';
 import { chmodSync, copyFileSync, existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { encodeRelease, encodeSignal, type SpawnFrame } from '../../src/pid1/protocol.ts';
+import { encodeRelease, encodeSignal } from '../../src/pid1/protocol.ts';
+import type { ProcessAttributes } from '../../src/plan/process.ts';
 import { folder, shell, useNative } from '../helpers/native.ts';
 import { isRoot, perl, type SpawnOptions, statusOf, takeOver } from '../helpers/pid1.ts';
 
@@ -51,7 +52,7 @@ describe('attributes are in force at the first instruction', () => {
   test('each resource limit, and a mark in the limit of file locks', async () => {
     await using pid1 = await takeOver();
     const limit = (soft: number, hard: number | null = null) => ({ soft, hard });
-    const limits: SpawnFrame['limits'] = {
+    const limits: ProcessAttributes['limits'] = {
       cpu: limit(1_001),
       fsize: limit(1_002),
       data: limit(100_000_003),

@@ -14,6 +14,7 @@ import {
 import type { Succession } from '../../src/plan/plan.ts';
 import { PLACES, sendSignal, useNative } from '../helpers/native.ts';
 import { perl, type Supervised, type SuperviseOptions, splitHandover, statusOf, supervise } from '../helpers/pid1.ts';
+import { INHERITED } from '../helpers/plans.ts';
 
 useNative();
 
@@ -139,9 +140,8 @@ describe('the successor', () => {
 
 describe('a batch', () => {
   const spawn: SpawnFrame = {
-    ...{ run: 5, stopSignal: 15, mark: 0n, user: null, umask: null, nice: null, oomScoreAdj: null, cpus: null },
-    ...{ limits: {}, notify: null, cwd: null, terminal: false, streams: new Map(), env: {} },
-    argv: ['/bin/sleep', '1000'],
+    ...{ run: 5, stopSignal: 15, mark: 0n, notify: null, terminal: false, streams: new Map() },
+    spec: { argv: ['/bin/sleep', '1000'], env: {}, cwd: null, attributes: INHERITED },
   };
 
   test('is executed and stored completely, even if its replies do not fit into the buffers', async () => {

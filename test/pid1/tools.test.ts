@@ -11,6 +11,7 @@ import { EVENT, REQUEST } from '../../src/pid1/protocol.ts';
 import { runTool } from '../../src/pid1/tools.ts';
 import type { ConnectionListener } from '../../src/platform/socket.ts';
 import { makeClock } from '../../src/ports.ts';
+import { INHERITED } from '../helpers/plans.ts';
 
 const ENOENT = 2;
 const EXEC = 12;
@@ -53,16 +54,9 @@ async function rig() {
 }
 
 const request = {
-  argv: ['/no/such/program'],
-  env: {},
-  cwd: null,
-  user: null,
-  umask: null,
-  nice: null,
-  oomScoreAdj: null,
-  cpus: null,
-  limits: {},
+  spec: { argv: ['/no/such/program'], env: {}, cwd: null, attributes: INHERITED },
   runName: 'none',
+  stopSignal: 'SIGTERM',
 };
 
 test('a command that cannot be executed has the exit code of a shell; a later abort does nothing', async () => {
@@ -105,8 +99,7 @@ test('a run that has ended is not ended again', async () => {
   const { clock, sent, children, report } = await rig();
   const failed = Promise.withResolvers<void>();
   const listener = { spawned: () => undefined, failed: () => failed.resolve(), exited: () => undefined };
-  const whole = { ...request, input: null, output: [], notify: null, stopSignal: 'SIGTERM' };
-  const run = children.spawn(whole, listener);
+  const run = children.spawn(request, { input: null, output: [], notify: null }, listener);
   report(frame(EVENT.failed, 1, EXEC, ENOENT, 0));
   await failed.promise;
   let cleanedUp: readonly unknown[] | null = null;

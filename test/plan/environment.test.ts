@@ -2,7 +2,7 @@
 // The environment of each service, and the user that it runs as.
 import { describe, expect, test } from 'bun:test';
 import { loadPlan } from '../../src/plan/expand.ts';
-import type { User } from '../../src/plan/plan.ts';
+import type { User } from '../../src/plan/process.ts';
 import { readAccounts, resolveUser } from '../../src/plan/users.ts';
 import { memoryFiles, messages, oneService, PATH, planOf, printed, serviceOf } from '../config/rig.ts';
 
@@ -236,7 +236,7 @@ describe('a user', () => {
     expect(messages(oneService('command: run', 'user: app'))).toEqual([
       'there is no user `app` (cannot read /etc/passwd: there is no such file)',
     ]);
-    expect(serviceOf(oneService('command: run', 'user: 1000')).user).toMatchObject({ uid: 1000, gid: 0 });
+    expect(serviceOf(oneService('command: run', 'user: 1000')).attributes.user).toMatchObject({ uid: 1000, gid: 0 });
   });
 
   test('sets HOME and USER, unless the file sets them', () => {

@@ -44,6 +44,6 @@ describe('a plan', () => {
     expect(wrong.ok ? [] : wrong.error.diagnostics.map(({ code }) => code)).toEqual(['unknown-user']);
     const passwd = { '/etc/passwd': 'nobody:x:65534:65534::/:/bin/false\n' };
     const right = toPlan(config.value, { files: memoryFiles(passwd), environment: {} });
-    expect(right.ok && right.value.plan.services[0]?.user?.uid).toBe(65_534);
+    expect(right.ok && right.value.plan.services[0]?.attributes.user?.uid).toBe(65_534);
   });
 });

@@ -22,7 +22,7 @@ test('the end of a hook is reported even if it is killed again while its leftove
     changed: () => undefined,
     logs: { beginRun: () => undefined, attach: () => ({ drain: () => undefined, release: () => undefined }) },
     processes: {
-      spawn: (_, listener) => {
+      spawn: (_request, _connections, listener) => {
         exited = () => listener.exited({ kind: 'code', code: 0 });
         return { pid: 7 };
       },

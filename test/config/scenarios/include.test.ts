@@ -255,7 +255,7 @@ describe('a later file', () => {
       'removes with !reset',
       'user: "7"\nenv: { A: 1, B: 2 }',
       'user: !reset null\nenv: { A: !reset }',
-      ({ user, env }) => [user, env.A, env.B],
+      ({ attributes, env }) => [attributes.user, env.A, env.B],
       [null, undefined, '2'],
     ],
     [
@@ -265,7 +265,7 @@ describe('a later file', () => {
       ({ env, ports }) => [env.A, env.B, ports],
       [undefined, '2', [82]],
     ],
-    ['keeps the type after !override', 'nice: 1', 'nice: !override 5', ({ nice }) => nice, 5],
+    ['keeps the type after !override', 'nice: 1', 'nice: !override 5', ({ attributes }) => attributes.nice, 5],
   ];
   for (const [title, first, second, found, expected] of cases) {
     test(title, () => expect(found(merged(first, second))).toEqual(expected));
@@ -314,7 +314,7 @@ describe('a later file', () => {
       'a.yaml': 'defaults: { nice: 1, cwd: /x }\nservices: { web: { command: run, replicas: 2 } }\n',
       'b.yaml': 'defaults: { nice: 2 }\nservices: { web: { env: { N: "${SVC_REPLICA}" } } }\n',
     });
-    expect(plan.services.map(({ nice, cwd, env }) => [nice, cwd, env.N])).toEqual([
+    expect(plan.services.map(({ attributes, cwd, env }) => [attributes.nice, cwd, env.N])).toEqual([
       [2, '/x', '0'],
       [2, '/x', '1'],
     ]);

@@ -1,8 +1,8 @@
 // Whether the end of a service ends the container, and with which code: exit first, failure and all; services and tasks;
 // essential or not; the first cause against all that dies after it. Virtual time.
 import { describe, expect, test } from 'bun:test';
-import type { Exit } from '../../../src/core/policy.ts';
 import type { Plan } from '../../../src/plan/plan.ts';
+import type { Exit } from '../../../src/plan/process.ts';
 import { type Behaviour, readyFrom } from '../../helpers/behaviour.ts';
 import { bySignal, on, plan, probe, restart, seconds, service, task, withCode } from '../../helpers/plans.ts';
 import { simulate } from '../../helpers/simulator.ts';

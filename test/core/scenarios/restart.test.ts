@@ -1,7 +1,7 @@
 // From the end of one run to the beginning of the next: what is cleaned up, when a run is over, which pause follows, when it is
 // the end that no restart follows. Virtual time.
 import { describe, expect, test } from 'bun:test';
-import type { Exit } from '../../../src/core/policy.ts';
+import type { Exit } from '../../../src/plan/process.ts';
 import { type Behaviour, readyFrom } from '../../helpers/behaviour.ts';
 import { bySignal, on, plan, probe, restart, seconds, service, task, withCode } from '../../helpers/plans.ts';
 import { simulate } from '../../helpers/simulator.ts';

@@ -1,7 +1,8 @@
 // The book of one service and of its latest run, as the events and effects of the steps make them; and what follows from one
 // book alone. Changes nothing: ledger.ts and effects.ts write into books.
-import { type Exit, isLikeAStop } from '../../../src/core/policy.ts';
+import { isLikeAStop } from '../../../src/core/policy.ts';
 import type { Millis, Probe, ServicePlan } from '../../../src/plan/plan.ts';
+import type { Exit } from '../../../src/plan/process.ts';
 
 export interface Flight {
   readonly kind: 'ready' | 'live';
