@@ -1,5 +1,6 @@
 // Parses the flags of a command with Node's parseArgs, and words its errors. Loaded if there is something to parse.
 import { parseArgs } from 'node:util';
+import { didYouMean } from '../config/nearest.ts';
 import type { Command, GivenFlags } from './command.ts';
 import { flagsOf } from './flags.ts';
 
@@ -29,8 +30,16 @@ export function parseFlags(command: Command, args: readonly string[]): Parsed {
   }
 }
 
-/** The error of parseArgs; rewritten if a value is missing or begins with a dash. */
+/** The error of parseArgs; rewritten if a flag is unknown, or if a value is missing or begins with a dash. */
 export function describeMistake(message: string, command: Command): string {
+  const [, unknown] = /^Unknown option '(-[^']*)'/.exec(message) ?? [];
+  if (unknown !== undefined) {
+    const close = didYouMean(
+      unknown,
+      Object.keys(flagsOf(command)).map((name) => `--${name}`),
+    );
+    return `there is no flag ${unknown}${close === undefined ? '' : `; ${close}`}`;
+  }
   const [, first, last = first, how] =
     /^Option '-*([\w-]+)(?:, --([\w-]+))?[^']*' argument (is ambiguous|missing)/.exec(message) ?? [];
   const found = Object.entries(flagsOf(command)).find(([name, { short }]) => last === name || last === short);

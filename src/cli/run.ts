@@ -1,4 +1,6 @@
 // Runs a command line: selects the command, parses its flags, and reports a mistake with the usage. Ends no process.
+
+import { printable } from '../text.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from './command.ts';
 import { findConfiguration } from './config-file.ts';
 import { COMMANDS, type CommandName } from './table.ts';
@@ -21,9 +23,12 @@ export async function runCommand(argv: readonly string[], context: CommandContex
   if (isCommand(first)) return runWith(first, rest, context);
   if (first.startsWith('-') || argv.some(isFileFlag) || findConfiguration(context, undefined) !== null)
     return runWith('up', argv, context);
-  const known = Object.keys(COMMANDS).join(', ');
+  const { didYouMean } = await import('../config/nearest.ts');
+  const names = Object.keys(COMMANDS);
+  const close = didYouMean(first, names);
+  const known = `the commands are ${names.join(', ')}${close === undefined ? '' : `; ${close}`}`;
   context.err(
-    `svc-super: there is no command ${first}, and no configuration with a service of that name; the commands are ${known}\n`,
+    `svc-super: ${printable(`there is no command ${first}, and no configuration with a service of that name`)}; ${known}\n`,
   );
   return EXIT.usage;
 }

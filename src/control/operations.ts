@@ -108,7 +108,8 @@ const SIGNAL: Route = {
     if ('status' in service) return service;
     if (typeof body.signal !== 'string') return refuse(400, '`signal` must be the name of a signal');
     const signal = source.parseSignal(body.signal);
-    if (!signal.ok) return refuse(400, signal.why);
+    if (!signal.ok)
+      return refuse(400, signal.suggestion === undefined ? signal.why : `${signal.why}; ${signal.suggestion}`);
     const accepted = { status: 202, body: { signal: signal.name, services: [service.name] } };
     if (key !== null && source.isDone(key)) return accepted;
     if (service.pid === null) return refuse(409, `${service.name} is ${service.state}: it has no process`);

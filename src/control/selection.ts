@@ -1,7 +1,7 @@
 // Selects services for a request or a command: by names, globs, a group, or all. Everything that takes names uses these
 // rules. Pure.
 
-import { isGlob, matchServices, type Named, names as namesOf } from '../plan/names.ts';
+import { isGlob, matchServices, type Named, names as namesOf, suggestNames } from '../plan/names.ts';
 
 export interface Selector {
   /** Names, or globs (`*`, `?`, `[abc]`); the name of a service with replicas selects all of them. */
@@ -38,7 +38,7 @@ export function select(selector: Selector, services: readonly Member[], none: 'a
     if (members.length === 0) {
       const groups = [...new Set(services.flatMap((service) => service.group ?? []))];
       const known = groups.length === 0 ? 'there are no groups' : `the groups are ${groups.join(', ')}`;
-      return { ok: false, error: `there is no group ${group}; ${known}` };
+      return { ok: false, error: `there is no group ${group}; ${known}${suggestNames([group], groups)}` };
     }
     for (const { name } of members) found.add(name);
   }
@@ -49,5 +49,6 @@ export function select(selector: Selector, services: readonly Member[], none: 'a
 function describeMissing(missing: readonly string[], services: readonly Member[]): string {
   const known = namesOf(services);
   const shown = known.length <= 20 ? known.join(', ') : `${known.slice(0, 20).join(', ')}, ...`;
-  return `${missing.some(isGlob) ? 'no service matches' : 'there is no service'} ${missing.join(', ')}; the services are ${shown}`;
+  const what = `${missing.some(isGlob) ? 'no service matches' : 'there is no service'} ${missing.join(', ')}`;
+  return `${what}; the services are ${shown}${suggestNames(missing, known)}`;
 }

@@ -102,7 +102,9 @@ export interface ApiSource {
   /** The canonical name of a signal that is given as kill(1) accepts it; or why there is no such signal. */
   parseSignal(
     text: string,
-  ): { readonly ok: true; readonly name: string } | { readonly ok: false; readonly why: string };
+  ):
+    | { readonly ok: true; readonly name: string }
+    | { readonly ok: false; readonly why: string; readonly suggestion?: string };
   /** Resolves when the log files have been reopened too. */
   reload(how: 'apply' | 'dry-run'): Promise<Reloaded>;
   readonly logs: LogSource;

@@ -1,5 +1,6 @@
 // Resolves a name to services: a service itself, all its replicas, or the matches of a glob. Everything that takes names
 // uses these rules. Pure.
+import { nearest } from '../config/nearest.ts';
 import type { ServicePlan } from './plan.ts';
 
 /** The part of a service that names refer to. */
@@ -18,6 +19,12 @@ export function matchServices<T extends Named>(wanted: string, services: readonl
 /** The known names, for suggestions: a service with replicas is named once. */
 export function names(services: readonly Named[]): readonly string[] {
   return [...new Set(services.map(({ name, replica }) => replica?.of ?? name))];
+}
+
+/** `; did you mean \`web\`?`: the known names that are closest to mistyped ones; '' if none is close. */
+export function suggestNames(mistyped: readonly string[], known: readonly string[]): string {
+  const close = new Set(mistyped.flatMap((word) => nearest(word, known) ?? []));
+  return close.size === 0 ? '' : `; did you mean ${[...close].map((name) => `\`${name}\``).join(', ')}?`;
 }
 
 export function isGlob(text: string): boolean {

@@ -1,5 +1,7 @@
 // Reads the configuration for `up`. Importing this file loads everything that reads YAML and the schema. Part of the root.
+import { COMMANDS } from '../cli/table.ts';
 import { type Diagnostic, type Failure, renderDiagnostics } from '../config/diagnostic.ts';
+import { didYouMean } from '../config/nearest.ts';
 import { type LoadInput, loadPlan } from '../plan/expand.ts';
 import type { Plan } from '../plan/plan.ts';
 import { printable } from '../text.ts';
@@ -14,7 +16,7 @@ export interface Prepared {
 /** Returns the plan, or the error message to print. */
 export function prepare(input: LoadInput): ({ readonly ok: true } & Prepared) | { readonly ok: false; text: string } {
   const loaded = loadPlan(input);
-  if (!loaded.ok) return { ok: false, text: renderRefusal(loaded.error, input.path) };
+  if (!loaded.ok) return { ok: false, text: renderRefusal(loaded.error, input) };
   return { ok: true, plan: loaded.value.plan, doubts: loaded.value.warnings.map(renderDoubt) };
 }
 
@@ -25,12 +27,14 @@ export function renderDoubt({ file, range, message, suggestion }: Diagnostic): s
 }
 
 /** An unknown service on the command line is not an error in the file, so no line of the file is shown. */
-function renderRefusal(failure: Failure, file: string): string {
+function renderRefusal(failure: Failure, { path, names = [] }: LoadInput): string {
   const { diagnostics } = failure;
   if (diagnostics.some(({ code }) => code !== 'unknown-service')) return renderDiagnostics(failure);
   const lines = diagnostics.map(
     ({ message, suggestion }) =>
-      `svc-super: ${printable(`${message} in ${file}${suggestion === undefined ? '' : `; ${suggestion}`}`)}\n`,
+      `svc-super: ${printable(`${message} in ${path}${suggestion === undefined ? '' : `; ${suggestion}`}`)}\n`,
   );
-  return `${lines.join('')}svc-super: nor is it a command; \`svc-super help\` lists the commands\n`;
+  const close = didYouMean(names[0] ?? '', Object.keys(COMMANDS));
+  const other = `\`svc-super help\` lists the commands${close === undefined ? '' : `; ${close}`}`;
+  return `${lines.join('')}svc-super: nor is it a command; ${other}\n`;
 }

@@ -100,7 +100,10 @@ describe('operations', () => {
     expect((await request(source, 'POST', '/v1/stop', '{"services":"db"}')).status).toBe(400);
     expect((await request(source, 'POST', '/v1/stop', '{"group":"nope"}')).status).toBe(404);
     const missing = await request(source, 'POST', '/v1/services/dd/stop');
-    expect([missing.status, bodyOf(missing).error]).toEqual([404, 'there is no service dd; the services are db, off']);
+    expect([missing.status, bodyOf(missing).error]).toEqual([
+      404,
+      'there is no service dd; the services are db, off; did you mean `db`?',
+    ]);
     expect((await request(source, 'POST', '/v1/services/off/start')).status).toBe(409);
     source.phase = 'stopping';
     expect((await request(source, 'POST', '/v1/services/db/restart')).status).toBe(409);

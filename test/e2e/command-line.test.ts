@@ -54,7 +54,7 @@ test('status of an unknown service is an error that lists the known ones', async
   await run.status();
   const { code, stderr } = await run.command('status', 'dd');
   expect(code).not.toBe(0);
-  expect(stderr).toMatch(/there is no service dd.*db, api, setup, off/);
+  expect(stderr).toMatch(/there is no service dd.*db, api, setup, off; did you mean `db`\?/);
 });
 
 test('status --json has the whole state', async () => {
@@ -163,9 +163,9 @@ for (const [command, code] of [
 }
 
 for (const [line, says] of [
-  ['check --jsn', "Unknown option '--jsn'"],
-  ['status --foo', "Unknown option '--foo'"],
-  ['check -x', "Unknown option '-x'"],
+  ['check --jsn', 'there is no flag --jsn; did you mean `--json`?'],
+  ['status --foo', 'there is no flag --foo'],
+  ['check -x', 'there is no flag -x'],
   ['logs -n -1', '-n takes N, which cannot begin with a dash: only the last N lines'],
   ['logs --lines -1', '--lines takes N, which cannot begin with a dash: only the last N lines'],
   ['logs -fn -1', '-n takes N, which cannot begin with a dash: only the last N lines'],

@@ -124,6 +124,7 @@ test('an unknown name is an error before any spawn', async () => {
   const { code, stderr } = await folder.run(['up', 'chta', 'chat']);
   expect(code).toBe(CONFIG_WRONG);
   expect(stderr).toContain(`there is no service \`chta\` in ${folder.in('services.yaml')}; did you mean \`chat\`?`);
+  expect((await folder.run(['statsu'])).stderr).toContain('lists the commands; did you mean `status`?');
   expect(folder.isUntouched).toBe(true);
 });
 

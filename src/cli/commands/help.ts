@@ -1,4 +1,5 @@
 // `help`: explains one command, or lists all.
+import { printable } from '../../text.ts';
 import { type Command, type CommandContext, type CommandTable, EXIT, type GivenFlags } from '../command.ts';
 import { type Commands, loadCommands, renderCommandHelp } from '../help.ts';
 
@@ -17,6 +18,12 @@ async function explain(
   table: CommandTable,
 ): Promise<number> {
   const load = Object.hasOwn(table, name) ? table[name] : undefined;
+  if (load === undefined && name !== '') {
+    const { didYouMean } = await import('../../config/nearest.ts');
+    const close = didYouMean(name, Object.keys(table)) ?? 'see `svc-super help`';
+    context.err(`svc-super: there is no command ${printable(name)}; ${close}\n`);
+    return EXIT.usage;
+  }
   context.out(load === undefined ? renderHelp(await loadCommands(table)) : renderCommandHelp((await load()).default));
   return EXIT.ok;
 }
