@@ -73,6 +73,9 @@ export interface CommandContext {
   up(file: string, names: readonly string[], debug: boolean): Promise<number>;
 }
 
+/** What a word on the command line is, for completion: a name that the supervisor is asked for, or one of a list. */
+export type Completion = 'services' | 'groups' | 'signals' | 'commands' | 'files' | readonly string[];
+
 export interface Flag {
   readonly type: 'boolean' | 'string';
   readonly short?: string;
@@ -80,8 +83,7 @@ export interface Flag {
   readonly multiple?: true;
   /** What the value is called in help: `N`, `FILE`. */
   readonly value?: string;
-  /** What its value is, for completion. */
-  readonly completes?: 'files';
+  readonly completes?: Completion;
   readonly summary: string;
 }
 
@@ -95,8 +97,8 @@ export interface Command {
    * and reports nothing if there is no supervisor.
    */
   readonly connects?: true | 'quietly';
-  /** What its arguments are, for completion. */
-  readonly completes?: 'services' | 'commands' | readonly string[];
+  /** What its arguments are; or the first one, and the others. */
+  readonly completes?: Completion | { readonly first: Completion; readonly rest?: Completion };
   /** `commands`: the table of all commands, for those that describe it. */
   run(context: CommandContext, given: GivenFlags, commands: CommandTable): Promise<number> | number;
 }

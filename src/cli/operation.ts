@@ -17,7 +17,7 @@ export function makeOperation(name: Operation, summary: string, example: string)
     connects: true,
     completes: 'services',
     flags: {
-      group: { type: 'string', short: 'g', value: 'GROUP', summary: 'all members of that group' },
+      group: { type: 'string', short: 'g', value: 'GROUP', completes: 'groups', summary: 'all members of that group' },
       all: { type: 'boolean', short: 'a', summary: 'all services' },
       wait: { type: 'boolean', short: 'w', summary: `wait ${until}` },
       json: JSON_FLAG,

@@ -16,6 +16,7 @@ export default {
   summary: 'find every mistake in the configuration without starting anything',
   usage: 'svc-super check [-f FILE | FILE...] [--static | --build | --runtime] [--json]',
   example: 'RUN svc-super check --build   # in a Dockerfile',
+  completes: 'files',
   flags: {
     file: FILE_FLAG,
     static: {

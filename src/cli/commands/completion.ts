@@ -1,7 +1,15 @@
-// `completion`: scripts for shells, generated from the table of commands: commands, flags, and the names of services, which
-// are requested from the supervisor at completion time.
+// `completion`: scripts for shells, generated from the table of commands: commands, flags and their values, and the names of
+// services and groups, which are requested from the supervisor at completion time.
 import type { WireService } from '../../control/wire.ts';
-import { type Command, type CommandContext, type CommandTable, EXIT, type GivenFlags } from '../command.ts';
+import { SIGNAL_NAMES } from '../../linux/signals.ts';
+import {
+  type Command,
+  type CommandContext,
+  type CommandTable,
+  type Completion,
+  EXIT,
+  type GivenFlags,
+} from '../command.ts';
 import { flagsOf } from '../flags.ts';
 import { type Commands, loadCommands } from '../help.ts';
 import { callSupervisor } from '../request.ts';
@@ -24,7 +32,7 @@ async function printCompletion(
   { positionals: [shell = ''] }: GivenFlags,
   table: CommandTable,
 ): Promise<number> {
-  if (shell === 'names') return printNames(context);
+  if (isRequested(shell)) return printNames(context, shell);
   const found = SHELLS.find((name) => name === shell);
   if (found === undefined) {
     context.err(`svc-super: completion is for ${SHELLS.join(', ')}\n`);
@@ -34,31 +42,50 @@ async function printCompletion(
   return EXIT.ok;
 }
 
-/** Prints the names of the services, one per line; nothing if no supervisor responds. */
-async function printNames(context: CommandContext): Promise<number> {
+/** The names that the scripts request: `svc-super completion services`. */
+const REQUESTED = ['services', 'groups'] as const;
+type Requested = (typeof REQUESTED)[number];
+
+const isRequested = (word: unknown): word is Requested => REQUESTED.some((name) => name === word);
+
+/** Prints the names of services or groups, one per line; nothing if no supervisor responds. */
+async function printNames(context: CommandContext, what: Requested): Promise<number> {
   const response = await callSupervisor(context, { path: '/v1/status' });
-  const body = response.ok ? (response.body as { services?: readonly WireService[] }) : {};
-  const all = (body.services ?? []).flatMap(({ name, replica }) =>
-    replica?.index === 0 ? [replica.of, name] : [name],
-  );
-  context.out(all.map((name) => `${name}\n`).join(''));
+  const { services = [] } = response.ok ? (response.body as { services?: readonly WireService[] }) : {};
+  const names = services.flatMap(({ name, group, replica }) => {
+    if (what === 'groups') return group ?? [];
+    return replica?.index === 0 ? [replica.of, name] : [name];
+  });
+  context.out([...new Set(names)].map((name) => `${name}\n`).join(''));
   return EXIT.ok;
 }
-
-/** Prints one name per line, or nothing if no supervisor responds. */
-const NAMES = 'svc-super completion names 2>/dev/null';
 
 export function renderCompletion(shell: Shell, commands: Commands): string {
   return { bash, zsh, fish }[shell](commands);
 }
 
-/** The words that a command completes, other than services. */
-function wordsOf({ completes }: Command, commands: Commands): readonly string[] {
-  if (completes === undefined || completes === 'services') return [];
-  return completes === 'commands' ? Object.keys(commands) : completes;
+/** The words of a completion, as the shell writes them; '' for files and for what is not completed. */
+function wordsOf(what: Completion | undefined, commands: Commands, shell: Shell): string {
+  if (what === undefined || what === 'files') return '';
+  if (what === 'commands') return Object.keys(commands).join(' ');
+  if (what === 'signals') return SIGNAL_NAMES.join(' ');
+  if (!isRequested(what)) return what.join(' ');
+  return `${shell === 'fish' ? '' : '$'}(svc-super completion ${what} 2>/dev/null)`;
 }
 
-/** Each flag as it is written. */
+/** The completions of the first argument and of the others. */
+function argumentsOf({ completes }: Command): { readonly first?: Completion; readonly rest?: Completion } {
+  if (completes === undefined) return {};
+  return typeof completes === 'object' && 'first' in completes ? completes : { first: completes, rest: completes };
+}
+
+/** The flags of a command that take a value: each as it is written, and its completion. */
+function valueFlags(command: Command): readonly (readonly [names: readonly string[], what: Completion | undefined])[] {
+  return Object.entries(flagsOf(command)).flatMap(([name, { type, short, completes }]) =>
+    type === 'boolean' ? [] : [[[`--${name}`, ...(short === undefined ? [] : [`-${short}`])], completes] as const],
+  );
+}
+
 function writtenFlags(command: Command): string[] {
   return Object.entries(flagsOf(command)).flatMap(([name, { short }]) => [
     `--${name}`,
@@ -67,27 +94,43 @@ function writtenFlags(command: Command): string[] {
 }
 
 function bash(commands: Commands): string {
-  const names = Object.keys(commands);
+  const assign = (what: Completion | undefined) =>
+    what === 'files' ? 'files=1' : `words="$words ${wordsOf(what, commands, 'bash')}"`;
+  // Flags by what completes their value: `start --group`.
+  const values = new Map<string, string[]>();
+  for (const [name, command] of Object.entries(commands)) {
+    for (const [flags, what] of valueFlags(command)) {
+      const places = flags.flatMap((flag) => [`'${name} ${flag}'`, ...(name === 'up' ? [`'${flag} ${flag}'`] : [])]);
+      values.set(assign(what), [...(values.get(assign(what)) ?? []), ...places]);
+    }
+  }
+  const valued = [...values].map(([action, places]) => `    ${places.join('|')})\n      ${action} ;;`);
   const cases = Object.entries(commands).map(([name, command]) => {
-    const services = command.completes === 'services' ? ` $(${NAMES})` : '';
-    const words = [...writtenFlags(command), ...wordsOf(command, commands)];
-    return `    ${name}) words="${words.join(' ')}${services}" ;;`;
+    const { first, rest } = argumentsOf(command);
+    const flags = `words="${writtenFlags(command).join(' ')}"`;
+    if (first === undefined) return `        ${name}) ${flags} ;;`;
+    if (first === rest) return `        ${name}) ${flags}; ${assign(first)} ;;`;
+    return `        ${name}) ${flags}; if [ -n "$first" ]; then ${assign(first)}; else ${assign(rest)}; fi ;;`;
   });
   return `# bash completion for svc-super: source <(svc-super completion bash)
 _svc_super() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" words
+  local current="\${COMP_WORDS[COMP_CWORD]}" words="" files="" first=1 at
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "${names.join(' ')}" -- "$current"))
+    COMPREPLY=($(compgen -W "${Object.keys(commands).join(' ')}" -- "$current"))
     return
   fi
-  case "\${COMP_WORDS[COMP_CWORD-1]}" in
-    -f|--file|--svg|--socket) COMPREPLY=($(compgen -f -- "$current")); return ;;
-  esac
-  case "\${COMP_WORDS[1]}" in
+  for ((at = 2; at < COMP_CWORD; at++)); do
+    case "\${COMP_WORDS[at]}" in -*) ;; *) first="" ;; esac
+  done
+  case "\${COMP_WORDS[1]} \${COMP_WORDS[COMP_CWORD-1]}" in
+${valued.join('\n')}
+    *)
+      case "\${COMP_WORDS[1]}" in
 ${cases.join('\n')}
-    *) words="" ;;
+      esac ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
+  if [ -n "$files" ]; then COMPREPLY+=($(compgen -f -- "$current")); fi
 }
 complete -F _svc_super svc-super
 `;
@@ -96,16 +139,20 @@ complete -F _svc_super svc-super
 function zsh(commands: Commands): string {
   const quote = (text: string) =>
     text.replaceAll("'", "'\\''").replaceAll(':', '\\:').replaceAll('[', '\\[').replaceAll(']', '\\]');
+  const action = (what: Completion | undefined) => {
+    const words = wordsOf(what, commands, 'zsh');
+    return what === 'files' ? '_files' : words === '' ? ' ' : `(${words})`;
+  };
   const list = Object.entries(commands).map(([name, { summary }]) => `    '${name}:${quote(summary)}'`);
   const cases = Object.entries(commands).map(([name, command]) => {
     const specs = Object.entries(flagsOf(command)).map(([flag, { type, short, completes, summary }]) => {
-      const value = type === 'boolean' ? '' : `:${flag}:${completes === 'files' ? '_files' : ' '}`;
+      const value = type === 'boolean' ? '' : `:${flag}:${action(completes)}`;
       const names = short === undefined ? `'--${flag}[` : `{-${short},--${flag}}'[`;
       return `${names}${quote(summary)}]${value}'`;
     });
-    if (command.completes === 'services') specs.push(`'*:service:($(${NAMES}))'`);
-    const words = wordsOf(command, commands);
-    if (words.length > 0) specs.push(`'*:word:(${words.join(' ')})'`);
+    const { first, rest } = argumentsOf(command);
+    if (first !== undefined && first !== rest) specs.push(`'1:word:${action(first)}'`);
+    if (rest !== undefined) specs.push(`'*:word:${action(rest)}'`);
     return `    ${name}) _arguments ${specs.join(' ')} ;;`;
   });
   return `#compdef svc-super
@@ -132,19 +179,27 @@ if [ "$funcstack[1]" = _svc-super ]; then _svc_super "$@"; else compdef _svc_sup
 
 function fish(commands: Commands): string {
   const quote = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+  // `-F` permits files, which the first line of the script switches off.
+  const given = (what: Completion) => (what === 'files' ? '-F' : `-a ${quote(wordsOf(what, commands, 'fish'))}`);
   const lines = Object.entries(commands).flatMap(([name, command]) => {
-    const here = `complete -c svc-super -n '__fish_seen_subcommand_from ${name}'`;
+    const seen = `__fish_seen_subcommand_from ${name}`;
     const flags = Object.entries(flagsOf(command)).map(([flag, { type, short, completes, summary }]) => {
       const brief = short === undefined ? '' : ` -s ${short}`;
-      const value = type === 'boolean' ? '' : completes === 'files' ? ' -rF' : ' -x';
-      return `${here} -l ${flag}${brief}${value} -d ${quote(summary)}`;
+      const value = type === 'boolean' ? '' : completes === undefined ? ' -x' : ` -r ${given(completes)}`;
+      return `complete -c svc-super -n '${seen}' -l ${flag}${brief}${value} -d ${quote(summary)}`;
     });
-    const known = wordsOf(command, commands).join(' ');
-    const words = command.completes === 'services' ? `(${NAMES})` : known;
+    const { first, rest } = argumentsOf(command);
+    const isFirst = 'test (count (commandline -opc)) -eq 2';
+    const words =
+      first === rest
+        ? [[seen, first] as const]
+        : [[`${seen}; and ${isFirst}`, first] as const, [`${seen}; and not ${isFirst}`, rest] as const];
     return [
       `complete -c svc-super -n __fish_use_subcommand -a ${name} -d ${quote(command.summary)}`,
       ...flags,
-      ...(words === '' ? [] : [`${here} -a ${quote(words)}`]),
+      ...words.flatMap(([when, what]) =>
+        what === undefined ? [] : [`complete -c svc-super -n '${when}' ${given(what)}`],
+      ),
     ];
   });
   return `# fish completion for svc-super: svc-super completion fish | source\ncomplete -c svc-super -f\n${lines.join('\n')}\n`;

@@ -10,7 +10,7 @@ export default {
   usage: USAGE,
   example: 'svc-super exec postgres -- psql -c "select 1"',
   connects: true,
-  completes: 'services',
+  completes: { first: 'services' },
   flags: {},
   run: runBeside,
 } satisfies Command;

@@ -18,6 +18,7 @@ export default {
   usage:
     'svc-super export FORMAT [-f FILE] [--image REF] [-o DIR] [--force] [--json] [--per-service] [--one-container] [--recipe FILE]',
   example: 'svc-super export kubernetes --image registry.example.org/chat:1 -o k8s',
+  completes: { first: Object.keys(EXPORT_FORMATS) },
   flags: {
     file: FILE_FLAG,
     image: { type: 'string', value: 'REF', summary: 'the image that the services run from' },

@@ -16,6 +16,7 @@ export default {
   usage:
     'svc-super import compose|supervisord|s6|procfile|nosana|recipe|start.sh|auto FILE [-o FILE] [--image-config FILE] [--json]',
   example: 'svc-super import compose compose.yaml -o services.yaml',
+  completes: { first: [...FORMAT_NAMES, 'auto'], rest: 'files' },
   flags: {
     output: {
       type: 'string',

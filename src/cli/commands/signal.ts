@@ -11,7 +11,7 @@ export default {
   usage: USAGE,
   example: 'svc-super signal HUP nginx',
   connects: true,
-  completes: 'services',
+  completes: { first: 'signals', rest: 'services' },
   flags: {},
   run: signalServices,
 } satisfies Command;

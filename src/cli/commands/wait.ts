@@ -14,7 +14,7 @@ export default {
   connects: true,
   completes: 'services',
   flags: {
-    for: { type: 'string', value: 'STATE', summary: 'ready (default) or stopped' },
+    for: { type: 'string', value: 'STATE', completes: ['ready', 'stopped'], summary: 'ready (default) or stopped' },
     timeout: { type: 'string', short: 't', value: 'D', summary: 'time limit (10s, 5m); after that, exit code 124' },
     json: JSON_FLAG,
   },

@@ -18,7 +18,7 @@ test.each(SHELLS)('%s: every command and flag is in the script', (shell) => {
 
 const complete = (...words: readonly string[]) => {
   const given = words.map((word) => `'${word}'`).join(' ');
-  const script = `svc-super() { printf 'vllm\\nweb\\n'; }
+  const script = `svc-super() { if [ "$2" = groups ]; then echo backend; else printf 'vllm\\nweb\\n'; fi; }
 ${renderCompletion('bash', commands)}
 COMP_WORDS=(svc-super ${given}); COMP_CWORD=${words.length}; _svc_super; printf '%s\\n' "\${COMPREPLY[@]}"`;
   return Bun.spawnSync(['bash', '-c', script]).stdout.toString().trim().split('\n');
@@ -28,8 +28,22 @@ test('bash completes commands, flags and the names of services', () => {
   expect(complete('sta')).toEqual(['status', 'start']);
   expect(complete('wait', '--t')).toEqual(['--timeout']);
   expect(complete('restart', 'vl')).toEqual(['vllm']);
+  expect(complete('logs', '-f', 'w')).toEqual(['web']);
   expect(complete('completion', 'z')).toEqual(['zsh']);
   expect(complete('nonsense', 'x')).toEqual(['']);
+});
+
+test('bash completes the values of flags, and arguments by their place', () => {
+  expect(complete('start', '--group', '')).toEqual(['backend']);
+  expect(complete('stop', '-g', 'b')).toEqual(['backend']);
+  expect(complete('wait', '--for', 's')).toEqual(['stopped']);
+  expect(complete('logs', '-n', 'w')).toEqual(['']);
+  expect(complete('check', '-f', '/etc/hostn')).toEqual(['/etc/hostname']);
+  expect(complete('-f', '/etc/hostn')).toEqual(['/etc/hostname']);
+  expect(complete('signal', 'US')).toEqual(['USR1', 'USR2']);
+  expect(complete('signal', 'USR1', 'w')).toEqual(['web']);
+  expect(complete('import', 'comp')).toEqual(['compose']);
+  expect(complete('import', 'compose', '/etc/hostn')).toEqual(['/etc/hostname']);
 });
 
 test('each script is valid for its shell', () => {
