@@ -1,4 +1,5 @@
 // The difference between two Plans, service by service, and which changed fields need a new run.
+import type { ServiceConfig } from '../config/config.ts';
 import type { Edge, Plan, ServicePlan } from './plan.ts';
 import { ATTRIBUTE_NAMES, type ProcessAttributes } from './process.ts';
 
@@ -40,6 +41,12 @@ export const FIELD_NAMES = {
   gpus: 'gpus',
   replica: 'replicas',
 } as const satisfies Readonly<Record<ServiceField, string>>;
+
+/** Keys of a service that reach the plan as a part of another field, or only when the configuration is read. */
+type Merged = 'name' | 'key' | 'replica' | 'env_file' | 'env_inherit' | 'venv' | 'broken';
+type Forgotten = Exclude<keyof ServiceConfig, (typeof FIELD_NAMES)[ServiceField] | Merged>;
+// A key that reaches no plan is an error of types.
+({}) satisfies Readonly<Record<Forgotten, never>>;
 
 /** Compares by name. The order of services and keys does not matter; the order within lists does. */
 export function difference(before: Plan, after: Plan): Difference {
