@@ -2,6 +2,7 @@
 // supervision, and is the only file that ends the process. Imports only what every command needs; the rest is loaded by the
 // commands that need it.
 import { writeSync } from 'node:fs';
+import type { CommandContext } from './cli/command.ts';
 import { makeContext } from './context.ts';
 import { EXIT_CODE, exitCodeOfSignal } from './linux/exit-codes.ts';
 import { realFiles } from './linux/files.ts';
@@ -58,10 +59,10 @@ async function run(handover: Handover): Promise<number | Supervision> {
     return { request: { ...request, names: [], debug }, prepared: null };
   }
   const found: Supervision[] = [];
-  const up = async (file: string, names: readonly string[], debug: boolean) => {
+  const up: CommandContext['up'] = async (files, names, debug) => {
     if (role !== 'supervise') throw new Error('only PID 1 starts a supervisor');
     const { prepare } = await import('./up/configuration.ts');
-    const prepared = prepare({ names, environment, files: realFiles, gpus, path: file });
+    const prepared = prepare({ ...files, names, environment, files: realFiles, gpus });
     if (prepared.ok) found.push({ request: { ...request, names, debug }, prepared });
     else err(prepared.text);
     return prepared.ok ? 0 : EXIT_CODE.config;

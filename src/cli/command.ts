@@ -31,6 +31,13 @@ export interface Build {
   readonly architecture: string;
 }
 
+/** Absolute paths. */
+export interface ConfigurationFiles {
+  readonly path: string;
+  /** Files that are merged into it, in order. */
+  readonly more: readonly string[];
+}
+
 export interface CommandContext {
   readonly environment: Readonly<Record<string, string>>;
   readonly files: LoadInput['files'];
@@ -70,7 +77,7 @@ export interface CommandContext {
   /** Inspects the programs of an image that is being built. */
   inspectBuild(plan: Plan): Promise<readonly PreflightFinding[]>;
   /** Reads the configuration; supervision begins after the command has returned. */
-  up(file: string, names: readonly string[], debug: boolean): Promise<number>;
+  up(files: ConfigurationFiles, names: readonly string[], debug: boolean): Promise<number>;
 }
 
 /** What a word on the command line is, for completion: a name that the supervisor is asked for, or one of a list. */

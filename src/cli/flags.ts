@@ -8,9 +8,10 @@ export const FILE_FLAG = {
   type: 'string',
   short: 'f',
   value: 'FILE',
+  multiple: true,
   completes: 'files',
   summary:
-    'the configuration (default: $SVC_SUPER_CONFIG, ./services.yaml, /etc/svc-super/services.yaml, /services.yaml)',
+    'the configuration (default: $SVC_SUPER_CONFIG, ./services.yaml, /etc/svc-super/services.yaml, /services.yaml); further ones are merged into the first; in the variable `:` separates them',
 } as const satisfies Flag;
 
 /** The flag of each command that connects; the native program reads it and makes the connection. */

@@ -21,7 +21,7 @@ export async function runCommand(argv: readonly string[], context: CommandContex
   const alias = ALIASES[first];
   if (alias !== undefined) return runWith(alias, [], context);
   if (isCommand(first)) return runWith(first, rest, context);
-  if (first.startsWith('-') || argv.some(isFileFlag) || findConfiguration(context, undefined) !== null)
+  if (first.startsWith('-') || argv.some(isFileFlag) || findConfiguration(context) !== null)
     return runWith('up', argv, context);
   const { didYouMean } = await import('../config/nearest.ts');
   const names = Object.keys(COMMANDS);
@@ -58,5 +58,5 @@ function entrypoint(args: readonly string[]): GivenFlags | null {
   if (args.length === 0) return NOTHING_GIVEN;
   const [flag, file = '', ...more] = args;
   const isFile = flag === '-f' && more.length === 0 && file !== '' && !file.startsWith('-');
-  return isFile ? { values: { file }, positionals: [] } : null;
+  return isFile ? { values: {}, positionals: [], lists: { file: [file] } } : null;
 }

@@ -2,17 +2,21 @@
 // it. Opens no file.
 import { dirname, isAbsolute, join, pathFrom } from '../paths.ts';
 import { complete, defaulted, field, object, required } from './field.ts';
-import { INVALID, type Reading } from './reading.ts';
+import { INVALID } from './reading.ts';
 import { environmentValue, VARIABLE } from './service-values.ts';
 import { byKind, flag, listOf, mapOf, refined, type Shape, text } from './shape.ts';
-import { type Node, partAt } from './tree.ts';
+import { type Node, partAt, type Source } from './tree.ts';
 
 const anyPath = text({ wanted: 'a path' });
 
 /** A path that starts at the folder of its file, as it is written from the folder of the first file. */
-export const ownPath: Shape<string> = refined(anyPath, (path, node, _name, reading) => fromFirst(path, node, reading));
+export const ownPath: Shape<string> = refined(anyPath, (path, node, _name, reading) => {
+  reading.observer?.path(node);
+  return fromFirst(path, node, reading.source);
+});
 
-function fromFirst(path: string, node: Node, { source }: Reading): string {
+/** A path of the file that has `node`, as it is written from the folder of the first file. */
+export function fromFirst(path: string, node: Node, source: Source): string {
   const folder = dirname(source.file);
   const own = dirname(partAt(source, node.start).file);
   return own === folder || isAbsolute(path) ? path : pathFrom(folder, join(own, path));

@@ -67,5 +67,5 @@ function toDraft(
     const seemsMissing = code === 'missing-key' || code === 'empty-value';
     return !(hasHoles && seemsMissing) && (broken === null || range.endLine < broken.range.line);
   });
-  return { config: broken === null ? config : null, diagnostics: [...diagnostics, ...trusted], sources };
+  return { config: broken === null ? config : null, root, diagnostics: [...diagnostics, ...trusted], sources };
 }

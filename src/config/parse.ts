@@ -23,6 +23,10 @@ const HOLES: ReadonlySet<string> = new Set([...SYNTAX, 'unknown-alias', 'wrong-m
 /** The part of a configuration that could be read, and all diagnostics. `config` is null if nothing could be read. */
 export interface Draft {
   readonly config: Config | null;
+  /** The tree of all files, if `config` was read from it. */
+  readonly root?: Node;
+  /** Whether it is not just the text of one file: others are included or merged, or should have been. */
+  readonly isMerged?: true;
   readonly diagnostics: readonly Diagnostic[];
   /** The text of each file, in the order in which they were read. */
   readonly sources: ReadonlyMap<string, string>;

@@ -30,7 +30,7 @@ export function umask(): Shape<number> {
     schema: () => ({ type: 'string', pattern: '^[0-7]{3,4}$|\\$\\{' }),
     read(node, name, reading) {
       if (node.kind !== 'scalar') return mismatch(node, name, wanted, reading);
-      const filled = fill(node, reading);
+      const filled = fill(node, reading, 'text');
       if (filled === INVALID) return INVALID;
       // `022` is eighteen in YAML 1.1 and twenty-two in YAML 1.2, so a bare number is ambiguous.
       if (typeof node.value === 'number') {
@@ -53,7 +53,7 @@ export function cpus(): Shape<readonly number[]> {
     schema: () => ({ type: 'string', pattern: '^\\d+(-\\d+)?(,\\d+(-\\d+)?)*$|\\$\\{' }),
     read(node, name, reading) {
       if (node.kind !== 'scalar') return mismatch(node, name, wanted, reading);
-      const filled = fill(node, reading);
+      const filled = fill(node, reading, 'text');
       if (filled === INVALID) return INVALID;
       // In other systems a bare number here is HOW MANY processors; accepting it would pin the service to one of them.
       if (typeof node.value === 'number') {

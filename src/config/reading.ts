@@ -12,9 +12,19 @@ interface Extra {
   readonly related?: readonly { readonly message: string; readonly span: Span }[];
 }
 
+/** Receives what the text of a file alone does not show. */
+export interface Observer {
+  /** A scalar with variables, and what it becomes. `text`: also if it looks like a number. */
+  filled(node: ScalarNode, text: string, as: 'text' | 'value'): void;
+  /** A path that starts at the folder of its file. */
+  path(node: Node): void;
+}
+
 export interface Reading {
   readonly source: Source;
   readonly environment: Readonly<Record<string, string>>;
+  /** Absent for all uses but the printing of a resolved configuration. */
+  readonly observer?: Observer;
   /** Number of problems so far. If reading a value does not change it, the value is valid. */
   count(): number;
   /** Always returns INVALID, so that a shape can end with it. */
@@ -74,12 +84,16 @@ interface Filled {
   readonly interpolated: boolean;
 }
 
-/** Interpolates a scalar; invalid references are reported at their positions. */
-export function fill(node: ScalarNode, reading: Reading): Filled | Invalid {
+/**
+ * Interpolates a scalar; invalid references are reported at their positions. `as`: whether a result such as `8080` counts as
+ * a text.
+ */
+export function fill(node: ScalarNode, reading: Reading, as: 'text' | 'value' = 'value'): Filled | Invalid {
   if (typeof node.value !== 'string') return { text: node.text, value: node.value, interpolated: false };
   const result = interpolate(node.value, reading.environment);
   if (result.ok) {
     if (!result.changed) return { text: result.text, value: result.text, interpolated: false };
+    reading.observer?.filled(node, result.text, as);
     return { text: result.text, value: coreValue(result.text), interpolated: true };
   }
   for (const { code, message, suggestion, reference } of result.problems) {
@@ -103,8 +117,8 @@ export function mismatch(node: Node, name: string, wanted: string, reading: Read
   });
 }
 
-/** Variables whose values are probably secret; messages appear in logs. */
-const SECRET = /\$\{\w*(?:TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH)/i;
+/** References to variables whose values are probably secret; messages appear in logs. */
+export const SECRET = /\$\{\w*(?:TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH)/i;
 
 /** Describes a node, short enough for a message: `"abc"`, `5`, `a list`. */
 export function describe(node: Node, reading: Reading): string {

@@ -46,14 +46,14 @@ export function loadSeveral(
   const loaded = [...gathering.loaded.values()];
   const diagnostics = [...loaded.flatMap((one) => one.diagnostics), ...problems];
   const isBroken = problems.length > 0 || loaded.some(({ broken, root }) => broken !== null || root === null);
-  if (isBroken) return { config: null, diagnostics, sources };
+  if (isBroken) return { config: null, isMerged: true, diagnostics, sources };
   const found: Diagnostic[] = [];
   const reading = makeReading(joinSources(loaded.map(({ source }) => source)), environment, found);
   const root = mergeLayers(loaded.map(toLayer), reading);
   const config = found.length === 0 ? readConfig(root, reading) : null;
   const hasHoles = loaded.some((one) => one.hasHoles);
   const trusted = found.filter(({ code }) => !(hasHoles && (code === 'missing-key' || code === 'empty-value')));
-  return { config, diagnostics: [...diagnostics, ...trusted], sources };
+  return { config, root, isMerged: true, diagnostics: [...diagnostics, ...trusted], sources };
 }
 
 function toLayer({ source, root, parents }: Loaded): Layer {

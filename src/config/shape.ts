@@ -31,13 +31,14 @@ function scalar<T>(
   schema: () => JsonSchema,
   parse: (filled: { text: string; value: string | number | boolean | null; interpolated: boolean }) => T | undefined,
   advise?: (text: string, node: ScalarNode) => string | undefined,
+  as: 'text' | 'value' = 'value',
 ): Shape<T> {
   return {
     wanted,
     schema,
     read(node, name, reading) {
       if (node.kind !== 'scalar') return mismatch(node, name, wanted, reading);
-      const filled = fill(node, reading);
+      const filled = fill(node, reading, as);
       if (filled === INVALID) return INVALID;
       const value = parse(filled);
       return value === undefined ? mismatch(node, name, wanted, reading, advise?.(filled.text, node)) : value;
@@ -70,7 +71,7 @@ export function text(options: TextOptions = {}): Shape<string> {
     }),
     read(node, name, reading) {
       if (node.kind !== 'scalar' || node.value === null) return mismatch(node, name, wanted, reading);
-      const filled = raw ? { text: node.text, interpolated: false } : fill(node, reading);
+      const filled = raw ? { text: node.text, interpolated: false } : fill(node, reading, 'text');
       if (filled === INVALID) return INVALID;
       if (typeof node.value !== 'string' && !loose) {
         return mismatch(node, name, wanted, reading, `write \`"${node.text}"\`, in quotes, if that is the text`);
@@ -161,6 +162,7 @@ export function duration(least = 0): Shape<number> {
       const parsed = parseDuration(given);
       return parsed.ok ? undefined : parsed.suggestion;
     },
+    'text',
   );
 }
 
@@ -177,6 +179,7 @@ export function size(): Shape<number> {
       const parsed = parseSize(given);
       return parsed.ok ? undefined : parsed.suggestion;
     },
+    'text',
   );
 }
 
@@ -265,7 +268,7 @@ export function anything(): Shape<{ readonly value: unknown }> {
   const take = (node: Node, reading: Reading): unknown => {
     if (node.kind === 'list') return node.items.map((item) => take(item, reading));
     if (node.kind === 'map') return Object.fromEntries(takeEntries(node, reading));
-    const filled = fill(node, reading);
+    const filled = fill(node, reading, node.plain ? 'value' : 'text');
     if (filled === INVALID) return null;
     return filled.interpolated && !node.plain ? filled.text : filled.value;
   };

@@ -32,7 +32,7 @@ export function writeKey(key: string): string {
 }
 
 /** A scalar on one line; `flow`: within `[]` or `{}`. */
-function writeScalar(value: string | number | boolean, flow = false): string {
+export function writeScalar(value: string | number | boolean, flow = false): string {
   if (typeof value !== 'string') return String(value);
   const plain =
     BEGINS.test(value) &&

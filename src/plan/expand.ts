@@ -110,11 +110,9 @@ function expand(config: Config, { files, environment }: PlanContext, problems: P
   });
   reportSharedPorts(config, problems);
   reportSharedFiles(services, problems);
-  const { file } = config.source;
-  const folder = basename(dirname(file));
   return {
-    name: config.name ?? (folder === '' || folder === '.' ? 'services' : folder),
-    file,
+    name: nameOf(config),
+    file: config.source.file,
     exit: config.exit,
     stopTimeout: config.stop_timeout,
     stopSignals: config.stop_signals,
@@ -125,6 +123,12 @@ function expand(config: Config, { files, environment }: PlanContext, problems: P
     hosts: config.hosts,
     services,
   };
+}
+
+/** The name of a configuration: its own, or that of its folder. */
+export function nameOf({ name, source }: Pick<Config, 'name' | 'source'>): string {
+  const folder = basename(dirname(source.file));
+  return name ?? (folder === '' || folder === '.' ? 'services' : folder);
 }
 
 function toSuccession({

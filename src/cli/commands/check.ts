@@ -7,14 +7,14 @@ import type { StatusBody } from '../../control/api.ts';
 import { resolve } from '../../paths.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { printable } from '../../text.ts';
-import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
+import { type Command, type CommandContext, type ConfigurationFiles, EXIT, type GivenFlags } from '../command.ts';
 import { requireConfiguration } from '../config-file.ts';
 import { FILE_FLAG, JSON_FLAG } from '../flags.ts';
 import { renderJson } from '../json.ts';
 
 export default {
   summary: 'find every mistake in the configuration without starting anything',
-  usage: 'svc-super check [-f FILE | FILE...] [--static | --build | --runtime] [--json]',
+  usage: 'svc-super check [-f FILE]... [FILE...] [--static | --build | --runtime] [--resolved] [--json]',
   example: 'RUN svc-super check --build   # in a Dockerfile',
   completes: 'files',
   flags: {
@@ -33,12 +33,18 @@ export default {
       type: 'boolean',
       summary: 'for a running container: also check users, commands, folders, ports, /dev/shm, GPUs and their memory',
     },
+    resolved: {
+      type: 'boolean',
+      summary:
+        'print the configuration of all files as one services.yaml that gives the same plan, each value with its place; secrets stay in their files and variables',
+    },
     json: JSON_FLAG,
   },
   run: check,
 } satisfies Command;
 
-async function check(context: CommandContext, { values, positionals }: GivenFlags): Promise<number> {
+async function check(context: CommandContext, flags: GivenFlags): Promise<number> {
+  const { values, positionals } = flags;
   const [kind = 'start', ...others] = (['static', 'build', 'runtime'] as const).filter((one) => values[one] === true);
   if (others.length > 0) {
     context.err(
@@ -46,37 +52,65 @@ async function check(context: CommandContext, { values, positionals }: GivenFlag
     );
     return EXIT.usage;
   }
-  const given = typeof values.file === 'string' ? [values.file, ...positionals] : positionals;
-  const found = given.length > 0 ? null : requireConfiguration(context, undefined);
-  if (given.length === 0 && found === null) return EXIT.config;
+  const isNamed = flags.lists?.file !== undefined || positionals.length === 0;
+  const found = isNamed ? requireConfiguration(context, flags) : null;
+  if (isNamed && found === null) return EXIT.config;
+  // Each argument is a configuration of its own: a hook for commits names them. The code of the first one that is wrong counts.
+  const each = positionals.map((path) => ({ path: resolve(context.cwd, path), more: [] }));
   let code: number = EXIT.ok;
-  // Several files: a hook for commits names them. The code of the first one that is wrong counts.
-  for (const path of found === null ? given.map((one) => resolve(context.cwd, one)) : [found]) {
-    const own = await checkFile(context, path, kind, values.json === true);
+  for (const files of found === null ? each : [found, ...each]) {
+    const own = await checkFile(context, files, kind, values);
     if (code === EXIT.ok) code = own;
   }
   return code;
 }
 
-async function checkFile(context: CommandContext, path: string, kind: CheckKind, isJson: boolean): Promise<number> {
+async function checkFile(
+  context: CommandContext,
+  files: ConfigurationFiles,
+  kind: CheckKind,
+  { json, resolved: isResolved }: GivenFlags['values'],
+): Promise<number> {
   const { checkConfiguration } = await import('../../check/static.ts');
-  const input = { path, files: context.files, environment: context.environment };
+  const input = { ...files, files: context.files, environment: context.environment };
   const { result, plan, inspected } = checkConfiguration(input, kind, () => context.gpus());
   const findings = inspected === null ? [] : await inspect(context, inspected, kind);
   const ok = result.ok && findings.every(({ verdict }) => verdict !== 'wrong');
-  if (isJson) {
+  const resolved = isResolved === true && result.ok ? await writeConfiguration(context, files) : null;
+  const { path } = files;
+  if (json === true) {
+    const { sources } = result.ok ? result.value : result.error;
     const diagnostics = result.ok ? result.value.warnings : result.error.diagnostics;
     const found = kind === 'runtime' || findings.length > 0 ? { findings } : {};
-    context.out(renderJson({ ok, file: path, diagnostics: diagnostics.map(toJson), ...found }, 2));
+    const text = resolved === null ? {} : { resolved };
+    const body = { ok, file: path, files: [...sources.keys()], diagnostics: diagnostics.map(toJson) };
+    context.out(renderJson({ ...body, ...found, ...text }, 2));
     return ok ? EXIT.ok : EXIT.config;
   }
   context.err(result.ok ? render(result.value.warnings, result.value.sources) : renderDiagnostics(result.error));
-  context.out(renderFindings(findings, context.colour));
+  // The configuration alone goes to standard output, so that it can be written to a file.
+  const print = resolved === null ? context.out : context.err;
+  print(renderFindings(findings, context.colour));
+  if (resolved !== null) context.out(resolved);
   if (!result.ok || !ok) return EXIT.config;
   const count = result.value.warnings.length;
   const warned = count === 0 ? '' : `; ${count} ${count === 1 ? 'warning' : 'warnings'}`;
-  context.out(`${printable(path)}: ok${plan === null ? '' : countServices(plan)}${warned}\n`);
+  const read = result.value.sources.size === 1 ? '' : `, ${result.value.sources.size} files`;
+  print(`${printable(path)}: ok${read}${plan === null ? '' : countServices(plan)}${warned}\n`);
   return EXIT.ok;
+}
+
+/** The text of a configuration without errors. */
+async function writeConfiguration(context: CommandContext, { path, more }: ConfigurationFiles): Promise<string | null> {
+  const { environment, files } = context;
+  const [{ loadDraft }, { writeResolved }, { nameOf }] = await Promise.all([
+    import('../../config/load.ts'),
+    import('../../convert/resolved.ts'),
+    import('../../plan/expand.ts'),
+  ]);
+  const { config, root } = loadDraft([path, ...more], files, environment);
+  if (config === null || root === undefined) return null;
+  return writeResolved({ root, config, environment, how: 'values' }, nameOf(config)).text;
 }
 
 async function inspect(context: CommandContext, plan: Plan, kind: CheckKind): Promise<readonly PreflightFinding[]> {

@@ -16,7 +16,7 @@ import { renderJson } from '../json.ts';
 export default {
   summary: 'write the same services for another system: nosana, compose, kubernetes, slurm, dockerfile, systemd',
   usage:
-    'svc-super export FORMAT [-f FILE] [--image REF] [-o DIR] [--force] [--json] [--per-service] [--one-container] [--recipe FILE]',
+    'svc-super export FORMAT [-f FILE]... [--image REF] [-o DIR] [--force] [--json] [--per-service] [--one-container] [--recipe FILE]',
   example: 'svc-super export kubernetes --image registry.example.org/chat:1 -o k8s',
   completes: { first: Object.keys(EXPORT_FORMATS) },
   flags: {
@@ -54,9 +54,11 @@ const ONLY: Readonly<Record<string, ExportFormatName>> = {
 };
 
 /** Exports a services.yaml. Exit code: 0, 1 when a file cannot be written, 64, 78. */
-async function exportFile(context: CommandContext, { values, positionals }: GivenFlags): Promise<number> {
-  const path = requireConfiguration(context, values.file);
-  if (path === null) return EXIT.config;
+async function exportFile(context: CommandContext, flags: GivenFlags): Promise<number> {
+  const { values, positionals } = flags;
+  const configuration = requireConfiguration(context, flags);
+  if (configuration === null) return EXIT.config;
+  const { path, more } = configuration;
   const asked = readFormat(context, values, positionals);
   if (asked === null) return EXIT.usage;
   const recipe = await loadRecipe(context, values.recipe);
@@ -70,21 +72,20 @@ async function exportFile(context: CommandContext, { values, positionals }: Give
     context.err(`svc-super: --image ${printable(image)} is no reference of an image\n`);
     return EXIT.usage;
   }
-  const read = readText(context.files, path);
-  if (!read.ok) {
-    context.err(`svc-super: cannot read ${printable(path)}: ${read.why}\n`);
-    return EXIT.config;
-  }
+  const { readExportText } = await import('../../convert/export/merged.ts');
+  const read = readExportText([path, ...more], context.files, context.environment);
+  if (!read.ok) return refuse(context, path, read.error, values.json === true);
   const { exportServices } = await import('../../convert/export/export.ts');
-  const result = await exportServices({
+  const exported = await exportServices({
     format: asked,
     path,
-    text: read.text,
+    text: read.value.text,
     image,
     perService: values['per-service'] === true,
     oneContainer: values['one-container'] === true,
     recipe: recipe.value,
   });
+  const result = read.value.place(exported);
   if (!result.ok) return refuse(context, path, result.error, values.json === true);
   return deliver(context, asked, result.value, values);
 }

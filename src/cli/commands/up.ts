@@ -5,7 +5,7 @@ import { FILE_FLAG } from '../flags.ts';
 
 export default {
   summary: 'start the services and supervise them (the default)',
-  usage: 'svc-super [up] [-f FILE] [--debug] [NAME...]',
+  usage: 'svc-super [up] [-f FILE]... [--debug] [NAME...]',
   example: 'svc-super up -f services.yaml open-webui   # with its dependencies',
   flags: {
     file: FILE_FLAG,
@@ -15,8 +15,8 @@ export default {
         'for development of svc-super: print every event and its effects on standard error, and do not replace a supervisor that does not respond',
     },
   },
-  run: (context, { values, positionals }) => {
-    const file = requireConfiguration(context, values.file);
-    return file === null ? EXIT.config : context.up(file, positionals, values.debug === true);
+  run: (context, given) => {
+    const files = requireConfiguration(context, given);
+    return files === null ? EXIT.config : context.up(files, given.positionals, given.values.debug === true);
   },
 } satisfies Command;

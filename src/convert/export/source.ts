@@ -7,8 +7,9 @@ import { parseDraft } from '../../config/load.ts';
 import { parseTree } from '../../config/parse.ts';
 import { makeReading } from '../../config/reading.ts';
 import { locateKey, makeSource, type PathStep } from '../../config/tree.ts';
-import { basename, dirname } from '../../paths.ts';
+import { basename } from '../../paths.ts';
 import { toEdges } from '../../plan/edges.ts';
+import { nameOf } from '../../plan/expand.ts';
 import { toHooks } from '../../plan/hooks.ts';
 import type { Edge, Hooks, Probe } from '../../plan/plan.ts';
 import { toProbes } from '../../plan/probes.ts';
@@ -99,8 +100,6 @@ export function readSource(path: string, text: string, keep?: 'references'): Res
   );
   const diagnostics = [...draft.diagnostics, ...complaints.all];
   if (diagnostics.some(({ severity }) => severity === 'error')) return fail(diagnostics, sources);
-  const folder = basename(dirname(path));
-  const name = config.name ?? (folder === '' || folder === '.' ? 'services' : folder);
   const has = (at: readonly PathStep[]): boolean =>
     locateKey(root, at) !== null || locateKey(root, inDefaults(at)) !== null;
   return {
@@ -109,7 +108,7 @@ export function readSource(path: string, text: string, keep?: 'references'): Res
       fileName: safeName(basename(path)),
       text,
       config,
-      name,
+      name: nameOf(config),
       services,
       groups,
       references,

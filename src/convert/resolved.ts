@@ -1,0 +1,160 @@
+// Prints a configuration of any number of files as one services.yaml that gives the same plan: merged, without anchors, each
+// value with the place that it is from. Secrets stay in their files and variables. Reads no file.
+import { type Config, readConfig } from '../config/config.ts';
+import { fromFirst } from '../config/file-values.ts';
+import type { Place } from '../config/range.ts';
+import { coreValue, makeReading, REPLICA, SECRET } from '../config/reading.ts';
+import { type ListNode, type MapNode, type Node, type ScalarNode, type Source, toPlace } from '../config/tree.ts';
+import { dirname, isAbsolute, join, pathFrom } from '../paths.ts';
+import { printable } from '../text.ts';
+import { writeEntry, writeKey, writeScalar } from './yaml-values.ts';
+
+/** A text of services.yaml, and where each of its lines is from; null: from no file. */
+export interface ResolvedText {
+  readonly text: string;
+  readonly places: readonly (Place | null)[];
+}
+
+export interface ResolvedInput {
+  /** The tree that `config` was read from. */
+  readonly root: Node;
+  readonly config: Config;
+  readonly environment: Readonly<Record<string, string>>;
+  /**
+   * `values`: variables are replaced, except those whose names suggest a secret, and paths are absolute. `references`: variables
+   * are kept, and paths start at the folder of the first file.
+   */
+  readonly how: 'values' | 'references';
+}
+
+/** The state of one printing. */
+interface Printing {
+  readonly source: Source;
+  readonly filled: ReadonlyMap<Node, { readonly text: string; readonly as: 'text' | 'value' }>;
+  readonly paths: ReadonlySet<Node>;
+  readonly how: ResolvedInput['how'];
+}
+
+interface ResolvedLine {
+  readonly text: string;
+  /** What the line shows; null: something of no file. */
+  readonly node: Node | null;
+  /** Whether a value begins in the line. */
+  readonly isValue: boolean;
+}
+
+const valueLine = (text: string, node: Node | null): ResolvedLine => ({ text, node, isValue: true });
+const otherLine = (text: string, node: Node): ResolvedLine => ({ text, node, isValue: false });
+
+/** Columns of a list that is written in one line. */
+const WIDTH = 100;
+
+/** The whole configuration. `name` is written even if it is that of the folder, so that the text can be moved. */
+export function writeResolved({ root, config, environment, how }: ResolvedInput, name: string): ResolvedText {
+  const { source } = config;
+  if (root.kind !== 'map') throw new Error('a configuration is a map');
+  const variables = how === 'values' ? environment : standIns(source);
+  const printing: Printing = { source, how, ...observe(root, source, variables) };
+  const entries = new Map(root.entries);
+  entries.delete('include');
+  const lines = writeMap({ ...root, entries }, '', printing);
+  if (!entries.has('name')) lines.unshift(valueLine(`name: ${writeScalar(name)}`, null));
+  const folder = dirname(source.file);
+  const places = lines.map(({ node }) => (node === null ? null : toPlace(source, node)));
+  const text = lines.map((line, index) => {
+    const origin = describePlace(places[index] ?? null, folder);
+    return line.isValue ? `${line.text}  # ${printable(origin)}\n` : `${line.text}\n`;
+  });
+  return { text: text.join(''), places };
+}
+
+function describePlace(place: Place | null, folder: string): string {
+  return place === null ? "the file's folder" : `${pathFrom(folder, place.file)}:${place.range.line}`;
+}
+
+/** What the schema reads of the tree: values with variables, and paths. */
+function observe(root: Node, source: Source, environment: Readonly<Record<string, string>>) {
+  const filled = new Map<Node, { text: string; as: 'text' | 'value' }>();
+  const paths = new Set<Node>();
+  const observer = {
+    filled: (node: ScalarNode, text: string, as: 'text' | 'value') => void filled.set(node, { text, as }),
+    path: (node: Node) => void paths.add(node),
+  };
+  readConfig(root, { ...makeReading(source, environment, []), observer });
+  return { filled, paths };
+}
+
+/** A value for each variable that the text names: with unset variables the schema would not find all paths. */
+function standIns({ text }: Source): Readonly<Record<string, string>> {
+  return Object.fromEntries([...text.matchAll(/\$\{([A-Za-z_]\w*)/g)].map(([, variable = '']) => [variable, '1']));
+}
+
+function writeMap({ entries }: MapNode, pad: string, printing: Printing): ResolvedLine[] {
+  return [...entries.values()].flatMap(({ key, node }) => writePair(key, node, pad, printing));
+}
+
+function writePair(key: string, node: Node, pad: string, printing: Printing): ResolvedLine[] {
+  const head = `${pad}${writeKey(key)}:`;
+  if (node.kind === 'scalar') {
+    const { text, isText } = resolveScalar(node, printing);
+    if (!isText || !text.includes('\n')) return [valueLine(`${head} ${isText ? writeScalar(text) : text}`, node)];
+    return writeEntry([key], text, pad.length).map((line, at) => ({ text: line.text, node, isValue: at === 0 }));
+  }
+  if (node.kind === 'map') {
+    if (node.entries.size === 0) return [valueLine(`${head} {}`, node)];
+    return [otherLine(head, node), ...writeMap(node, `${pad}  `, printing)];
+  }
+  const line = writeOnOneLine(node, printing);
+  if (line !== null) return [valueLine(`${head} ${line}`, node.items[0] ?? node)];
+  return [otherLine(head, node), ...node.items.flatMap((item) => writeItem(item, `${pad}  `, printing))];
+}
+
+function writeItem(item: Node, pad: string, printing: Printing): ResolvedLine[] {
+  if (item.kind !== 'map' || item.entries.size === 0)
+    return [valueLine(`${pad}- ${writeFlow(item, printing, false)}`, item)];
+  const lines = writeMap(item, `${pad}  `, printing);
+  return lines.map((line, at) => (at === 0 ? { ...line, text: `${pad}- ${line.text.trimStart()}` } : line));
+}
+
+/** A short list of scalars of one file; null: it needs more lines. */
+function writeOnOneLine(list: ListNode, printing: Printing): string | null {
+  const files = new Set(list.items.map((item) => toPlace(printing.source, item).file));
+  if (files.size > 1 || list.items.some(({ kind }) => kind !== 'scalar')) return null;
+  const line = writeFlow(list, printing);
+  return line.length > WIDTH ? null : line;
+}
+
+/** A value in one line; `isInside`: within `[]` or `{}`. */
+function writeFlow(node: Node, printing: Printing, isInside = true): string {
+  if (node.kind === 'list') return `[${node.items.map((item) => writeFlow(item, printing)).join(', ')}]`;
+  if (node.kind === 'map') {
+    const pairs = [...node.entries.values()].map(
+      (entry) => `${writeKey(entry.key)}: ${writeFlow(entry.node, printing)}`,
+    );
+    return pairs.length === 0 ? '{}' : `{ ${pairs.join(', ')} }`;
+  }
+  const { text, isText } = resolveScalar(node, printing);
+  return isText ? writeScalar(text, isInside) : text;
+}
+
+/** The text of a scalar, and whether it must be read as a text. */
+function resolveScalar(node: ScalarNode, { source, filled, paths, how }: Printing): { text: string; isText: boolean } {
+  const placed = (path: string): string => (paths.has(node) ? placePath(path, node, source, how) : path);
+  const found = filled.get(node);
+  // A secret, and the number of a replica, are known later.
+  const isKept = how === 'references' || SECRET.test(node.text) || node.text.includes(REPLICA);
+  if (found === undefined || isKept) {
+    if (typeof node.value === 'string') return { text: placed(node.value), isText: true };
+    return { text: node.value === null ? 'null' : node.text, isText: false };
+  }
+  const text = placed(found.text);
+  const value = found.as === 'text' ? text : coreValue(text);
+  return { text: text.replaceAll('${', () => '$${'), isText: typeof value !== 'number' && typeof value !== 'boolean' };
+}
+
+/** A path from where the printed text is read. One that begins with a variable is taken for an absolute one. */
+function placePath(path: string, node: Node, source: Source, how: Printing['how']): string {
+  if (isAbsolute(path) || path.startsWith('${')) return path;
+  const own = fromFirst(path, node, source);
+  return how === 'values' && !isAbsolute(own) ? join(dirname(source.file), own) : own;
+}
