@@ -82,6 +82,7 @@ const EFFECTS: readonly { what: string; sign: RegExp; home: (path: string) => bo
   },
   { what: 'yaml', sign: from('yaml'), home: within('config/yaml-thorough.ts', 'convert/') },
   { what: 'js-yaml', sign: from('js-yaml'), home: within('config/yaml-quick.ts') },
+  { what: 'croner', sign: from('croner'), home: within('config/cron.ts') },
   { what: 'pino', sign: from('pino'), home: within('up/announcer.ts') },
   { what: 'process.env', sign: /\b(process|Bun|import\.meta)\.env\b/, home: () => false },
   { what: 'process.exit', sign: /\bprocess\.(exit\(|exitCode|abort\()/, home: within('main.ts') },

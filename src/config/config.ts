@@ -219,6 +219,8 @@ function mergeService(
     log: complete(LOG, { ...base.log, ...own.log }),
     hooks: complete(HOOKS, { ...base.hooks, ...own.hooks }),
     gpus: mergeGpus(base.gpus, own.gpus),
+    // A failure of one of many runs ends nothing unless the file says so.
+    essential: merged.essential ?? (merged.schedule === undefined && merged.every === undefined),
     env: new Map([...(base.env ?? []), ...(own.env ?? [])]),
     env_file: merged.env_file ?? [],
     limits: new Map([...(base.limits ?? []), ...(own.limits ?? [])]),
@@ -276,6 +278,7 @@ function checkService(
     }
   }
   checkRestart(service, given, { at, key, report });
+  checkSchedule(service, given, { at, key, report });
   if (stop.timeout !== null && stop.timeout > stopTimeout) {
     const message = `\`stop.timeout\` (${formatDuration(stop.timeout)}) is longer than \`stop_timeout\` (${formatDuration(stopTimeout)}), the limit for the whole shutdown`;
     report(at('stop', 'timeout'), 'contradiction', message, 'shorten it, or increase `stop_timeout` at the top level');
@@ -317,6 +320,34 @@ function checkRestart(
       'contradiction',
       message,
     );
+  }
+}
+
+/** Contradictions between the fields that say when a task runs. */
+function checkSchedule(service: ServiceConfig, given: Given<typeof SERVICE>, { key, report }: FieldReporter): void {
+  const { name, type, schedule, every, broken, jitter } = service;
+  if (broken.has('schedule') || broken.has('every')) return;
+  if (schedule !== null && every !== null) {
+    report(key('every'), 'contradiction', '`schedule` and `every` are alternatives', 'remove one of them');
+    return;
+  }
+  if (schedule === null && every === null) {
+    const field = (['time_zone', 'overlap', 'catch_up', 'jitter'] as const).find((one) => given[one] !== undefined);
+    if (field === undefined) return;
+    const message = `\`${field}\` says how \`${name}\` runs again, but it has neither \`schedule\` nor \`every\``;
+    report(key(field), 'contradiction', message, 'add `schedule: "@daily"` or `every: 10m`, or remove it');
+    return;
+  }
+  const field = schedule === null ? 'every' : 'schedule';
+  if (type === 'service' && !broken.has('type')) {
+    const message = `\`${name}\` is a service, which is meant to keep running: only a task runs by \`${field}\``;
+    report(key(field), 'impossible-value', message, 'add `type: task`');
+  }
+  if (every !== null && given.time_zone !== undefined)
+    report(key('time_zone'), 'contradiction', '`every` is an interval, so it has no time zone', 'remove `time_zone`');
+  if (every !== null && jitter >= every) {
+    const message = `\`jitter\` (${formatDuration(jitter)}) must be shorter than \`every\` (${formatDuration(every)})`;
+    report(key('jitter'), 'contradiction', message);
   }
 }
 

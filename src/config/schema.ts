@@ -22,6 +22,7 @@ import { pattern } from './probe-values.ts';
 import { cpus, limits, umask, user } from './process-values.ts';
 import { forReplica, inFlow, mismatch, quote, type Reading } from './reading.ts';
 import { restart } from './restart-values.ts';
+import { SCHEDULE } from './schedule-values.ts';
 import {
   conditionWord,
   dependencies,
@@ -154,6 +155,7 @@ export const SERVICE = {
     '`service` is meant to keep running; `task` is meant to finish: a download, a migration',
     'service',
   ),
+  ...SCHEDULE,
   enabled: defaulted(
     enabled(),
     '`true`, `false`, or a text with variables; empty, `0`, `no`, `false`, `off` mean no',
@@ -185,7 +187,11 @@ export const SERVICE = {
     'exit codes that mean success',
     [0],
   ),
-  essential: defaulted(flag(), 'whether its end can end the container (see `exit`)', true),
+  essential: defaulted(
+    flag(),
+    'whether its end can end the container (see `exit`); a task with `schedule` or `every` is essential only if this says so',
+    true,
+  ),
   stop: field(
     byKind('a signal, or a map', {
       scalar: refined(signal(), (name): Given<typeof STOP> => ({ signal: name })),

@@ -11,6 +11,7 @@ const MOOD = {
   starting: 'wait',
   unready: 'wait',
   backoff: 'wait',
+  scheduled: 'wait',
   stopping: 'wait',
   pending: 'wait',
   running: 'wait',

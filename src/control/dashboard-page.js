@@ -21,8 +21,8 @@ const LINES = 1_000;
 /** Milliseconds that a restarted supervisor may take to respond and to send its stored lines. */
 const SUCCESSION = 2_000;
 const CAN = {
-  start: ['stopped', 'failed', 'completed', 'skipped', 'backoff', 'pending'],
-  stop: ['starting', 'ready', 'unready', 'backoff', 'pending'],
+  start: ['stopped', 'failed', 'completed', 'skipped', 'backoff', 'pending', 'scheduled'],
+  stop: ['starting', 'ready', 'unready', 'backoff', 'pending', 'scheduled'],
   restart: ['starting', 'ready', 'unready', 'backoff', 'failed', 'stopped', 'completed'],
 };
 /** Without a token the listener is read-only. */

@@ -55,6 +55,7 @@ const STATES = Object.keys({
   unready: 0,
   stopping: 0,
   backoff: 0,
+  scheduled: 0,
   stopped: 0,
   completed: 0,
   failed: 0,
@@ -84,6 +85,10 @@ const forEachService =
       const value = read(service, measured);
       return value === null || value === undefined ? [] : [{ labels: { service: service.name }, value }];
     });
+
+/** ISO 8601 as seconds since 1970. */
+const toTimestamp = (time: string | null | undefined): number | null =>
+  time === null || time === undefined ? null : Date.parse(time) / 1_000;
 
 const forEachStream =
   (read: (numbers: StreamCounters) => number) =>
@@ -142,6 +147,34 @@ const FAMILIES = {
     type: 'gauge',
     help: 'Time since the current run was spawned; only while it runs',
     samples: forEachService((service) => service.uptime_seconds),
+  },
+  svc_super_task_next_run_timestamp_seconds: {
+    type: 'gauge',
+    help: 'The next time of a scheduled task, seconds since 1970',
+    samples: forEachService(({ schedule }) => toTimestamp(schedule?.next_run)),
+  },
+  svc_super_task_last_run_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When the latest run of a scheduled task ended, seconds since 1970',
+    samples: forEachService(({ schedule }) => toTimestamp(schedule?.last_run?.ended_at)),
+  },
+  svc_super_task_last_run_success: {
+    type: 'gauge',
+    help: 'Whether the latest run of a scheduled task was a success',
+    samples: forEachService(({ schedule }) => (schedule?.last_run == null ? null : Number(schedule.last_run.success))),
+  },
+  svc_super_task_runs_total: {
+    type: 'counter',
+    help: 'Times of a scheduled task by what came of them: completed, failed, skipped, missed',
+    samples: ({ snapshot }) =>
+      snapshot.services.flatMap(({ name, schedule }) =>
+        schedule === null
+          ? []
+          : (['completed', 'failed', 'skipped', 'missed'] as const).map((result) => ({
+              labels: { service: name, result },
+              value: schedule[result],
+            })),
+      ),
   },
   svc_super_service_cpu_seconds_total: {
     type: 'counter',

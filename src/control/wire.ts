@@ -1,14 +1,13 @@
 // The JSON of the control API and of `--json`: keys, units and rounding. Stable and documented (docs/http.md): a key here is
 // part of the interface. Only converts what the core reports; decides nothing.
-
-import type { ServiceSnapshot, Snapshot } from '../core/snapshot.ts';
+import type { ScheduleSnapshot, ServiceSnapshot, Snapshot } from '../core/snapshot.ts';
 import type { ServiceSpan, StartTimeline } from '../core/timeline.ts';
 import { renderReason } from '../messages/reasons.ts';
 import type { Millis } from '../plan/plan.ts';
 import type { Exit } from '../plan/process.ts';
 
 /** A service in `GET /v1/status`. */
-export type WireService = Omit<ServiceSnapshot, 'reason' | 'uptime' | 'readyAfter' | 'exit'> & {
+export type WireService = Omit<ServiceSnapshot, 'reason' | 'uptime' | 'readyAfter' | 'exit' | 'schedule'> & {
   /** A sentence; null: there is no reason to show. */
   readonly reason: string | null;
   /** Seconds since the current run was spawned, whole milliseconds; null: none runs. */
@@ -16,7 +15,31 @@ export type WireService = Omit<ServiceSnapshot, 'reason' | 'uptime' | 'readyAfte
   /** Seconds from spawn to ready of the latest start that became ready. */
   readonly ready_after_seconds: number | null;
   readonly exit: { readonly code: number | null; readonly signal: string | null } | null;
+  /** null: it does not run by a schedule. */
+  readonly schedule: WireSchedule | null;
 };
+
+/** The schedule of a task. Times are ISO 8601, in UTC. */
+export interface WireSchedule {
+  /** The expression of cron; null: it runs at an interval. */
+  readonly cron: string | null;
+  readonly every_seconds: number | null;
+  readonly time_zone: string | null;
+  /** null: not known yet, or it was stopped. */
+  readonly next_run: string | null;
+  /** Its latest run that has ended; null: none has. */
+  readonly last_run: {
+    readonly ended_at: string;
+    readonly seconds: number;
+    readonly success: boolean;
+    readonly exit: WireService['exit'];
+  } | null;
+  readonly completed: number;
+  readonly failed: number;
+  /** Times that came while a run was not over, and times that were noticed too late. */
+  readonly skipped: number;
+  readonly missed: number;
+}
 
 export type WireSnapshot = Omit<Snapshot, 'services'> & { readonly services: readonly WireService[] };
 
@@ -34,12 +57,13 @@ export interface WireTimeline {
   readonly services: readonly WireSpan[];
 }
 
-export function toWireSnapshot({ services, ...rest }: Snapshot): WireSnapshot {
-  return { ...rest, services: services.map(toWireService) };
+/** `wall`: the wall time of the snapshot. */
+export function toWireSnapshot({ services, ...rest }: Snapshot, wall: number): WireSnapshot {
+  return { ...rest, services: services.map((service) => toWireService(service, wall)) };
 }
 
-function toWireService(service: ServiceSnapshot): WireService {
-  const { reason, pid, run, restarts, uptime, readyAfter, gpus, exit, ...rest } = service;
+function toWireService(service: ServiceSnapshot, wall: number): WireService {
+  const { reason, pid, run, restarts, uptime, readyAfter, gpus, exit, schedule, ...rest } = service;
   return {
     ...rest,
     reason: reason === null ? null : renderReason(reason),
@@ -50,7 +74,32 @@ function toWireService(service: ServiceSnapshot): WireService {
     ready_after_seconds: toSeconds(readyAfter),
     gpus,
     exit: toWireExit(exit),
+    schedule: schedule === null ? null : toWireSchedule(schedule, wall),
   };
+}
+
+function toWireSchedule({ when, next, last, counts }: ScheduleSnapshot, wall: number): WireSchedule {
+  return {
+    cron: when.kind === 'cron' ? when.expression : null,
+    every_seconds: when.kind === 'every' ? when.interval / 1_000 : null,
+    time_zone: when.kind === 'cron' ? when.timeZone : null,
+    next_run: next === null ? null : toTime(next.at ?? wall + next.in),
+    last_run:
+      last === null
+        ? null
+        : {
+            ended_at: toTime(wall - last.ago),
+            seconds: Math.round(last.ended.lasted) / 1_000,
+            success: last.ended.verdict.success,
+            exit: toWireExit(last.ended.exit),
+          },
+    ...counts,
+  };
+}
+
+/** To whole seconds: a time that is computed from a duration would differ from one request to the next. */
+function toTime(wall: number): string {
+  return new Date(Math.round(wall / 1_000) * 1_000).toISOString().replace('.000Z', 'Z');
 }
 
 export function toWireTimeline({ name, elapsed, readyAt, services }: StartTimeline): WireTimeline {

@@ -5,6 +5,7 @@ import type { Millis, Plan, SignalName } from '../plan/plan.ts';
 import type { Exit } from '../plan/process.ts';
 import type { Notice } from './notice.ts';
 import type { Ended, HookName, LeftoverProcess } from './run.ts';
+import type { Wall } from './schedule.ts';
 
 /** What an operator asks of services. */
 export type Operation = 'start' | 'stop' | 'restart';
@@ -59,6 +60,14 @@ export type Event =
   | { readonly type: 'operated'; readonly operation: Operation; readonly services: readonly string[] }
   /** The operator sends a signal to the main processes of these services. */
   | { readonly type: 'signal-asked'; readonly signal: SignalName; readonly services: readonly string[] }
+  /** The wall clock was read for the schedule of a task. `next`: its first time after `wall`; null: there is none. */
+  | {
+      readonly type: 'clock-read';
+      readonly service: string;
+      readonly reading: number;
+      readonly wall: Wall;
+      readonly next: Wall | null;
+    }
   /** The configuration was read again, and is valid. */
   | { readonly type: 'plan-changed'; readonly plan: Plan };
 
@@ -94,6 +103,8 @@ export type Effect =
   | { readonly type: 'service'; readonly service: string; readonly run: number; readonly effect: ServiceEffect }
   /** Report to people: in the log and in `events`. */
   | { readonly type: 'announce'; readonly service: string | null; readonly notice: Notice }
+  /** Read the wall clock, and find the next time of the schedule of this task. `reading`: the number of the reading. */
+  | { readonly type: 'read-clock'; readonly service: string; readonly reading: number }
   /** Read the configuration again; `plan-changed` follows if it is valid. */
   | { readonly type: 'reload' }
   /** End with this code. `culprit`: the service whose failure was the first cause. */

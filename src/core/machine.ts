@@ -11,7 +11,7 @@
 //
 // All transitions, which test/core/machine.test.ts compares with those that occur. `[*]`: no plan has the service.
 //
-//   [*] --> pending, skipped: a new service; `skipped` if it is not enabled
+//   [*] --> pending, scheduled, skipped: a new service; `skipped` if it is not enabled
 //   pending --> starting: its gates are open
 //   starting --> ready: its readiness probes hold
 //   ready --> unready: a continuous readiness probe fails
@@ -21,12 +21,15 @@
 //   stopping --> completed, failed: no process is left, and it is not restarted
 //   stopping --> backoff: no process is left, and it restarts after a pause
 //   stopping --> stopped: no process is left, and it was to stop
+//   starting, stopping --> scheduled: the run of a scheduled task is over, and it is not restarted
 //   stopping --> pending: no process is left, and it was to restart
 //   backoff --> starting: the pause is over
-//   pending, backoff --> stopped: the operator stops it, or everything stops
+//   pending, backoff, scheduled --> stopped: the operator stops it, or everything stops
+//   scheduled --> pending: its time has come, or the operator starts it
+//   skipped, completed, failed --> scheduled: a reload enables it, or gives it a schedule
 //   backoff, stopped, completed, failed, skipped --> pending: the operator starts it, or a reload changes it
-//   pending, backoff, stopped, completed, failed --> skipped: a reload disables it
-//   pending, backoff, stopped, completed, failed, skipped --> [*]: a reload removes it
+//   pending, backoff, scheduled, stopped, completed, failed --> skipped: a reload disables it
+//   pending, backoff, scheduled, stopped, completed, failed, skipped --> [*]: a reload removes it
 //
 // `starting` begins with a prelude where GPUs or `before_start` are in the plan. `stopping` has the stages of stopping.ts.
 // Each state has at most one deadline, by deadlineOf().
@@ -108,6 +111,7 @@ export function passDeadline(plan: ServicePlan, service: Service, context: StepC
       return startRun(plan, { ...service, restarts: service.restarts + 1 }, context);
     case 'skipped':
     case 'pending':
+    case 'scheduled':
     case 'stopped':
     case 'completed':
     case 'failed':

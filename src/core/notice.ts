@@ -13,7 +13,9 @@ export type Requester =
   /** Another service that is to start needs it. */
   | { readonly kind: 'dependent' }
   /** `name` restarts, and an edge says that its dependents restart too. */
-  | { readonly kind: 'dependency'; readonly name: string };
+  | { readonly kind: 'dependency'; readonly name: string }
+  /** The time of a scheduled task has come while it runs. */
+  | { readonly kind: 'schedule' };
 
 /** A notice about one service. */
 export type ServiceNotice =
@@ -22,6 +24,8 @@ export type ServiceNotice =
   /** A reload has removed it. */
   | { readonly event: 'removed' }
   | { readonly event: 'start-asked' | 'stop-asked' | 'restart-asked'; readonly by: Requester }
+  /** The time of a scheduled task has come while a run of it is not over; or has passed, and is noticed too late. */
+  | { readonly event: 'time-skipped' | 'time-missed' }
   | { readonly event: 'signal-asked'; readonly signal: SignalName }
   /** It can never start. */
   | { readonly event: 'blocked'; readonly blockage: Blockage | null }

@@ -5,6 +5,7 @@ import type { Edge, Millis, ServicePlan, SignalName } from '../plan/plan.ts';
 import { choicesOf } from './barriers.ts';
 import { type Changes, notify, type StepView, signalEffect } from './changes.ts';
 import type { Operation } from './event.ts';
+import { beginAnew } from './schedule.ts';
 import { hasMain, type Service } from './state.ts';
 import { holds } from './waits.ts';
 
@@ -64,6 +65,7 @@ export function applyOperation(service: Service, operation: Operation, now: Mill
       return { ...service, wanted: operation === 'stop' ? 'down' : 'again' };
     case 'pending':
     case 'backoff':
+    case 'scheduled':
       return operation === 'stop'
         ? { ...service, wanted: 'down', state: { id: 'stopped', at: now, ended: endedOf(service) } }
         : resetToPending(service);
@@ -77,13 +79,14 @@ export function applyOperation(service: Service, operation: Operation, now: Mill
   }
 }
 
-/** Pending again, without the history of its restarts. */
+/** Pending again, without the history of its restarts. A schedule begins anew. */
 export function resetToPending(service: Service): Service {
-  return { ...service, wanted: 'up', state: { id: 'pending' }, history: { at: [], streak: 0 } };
+  const schedule = service.schedule === null ? null : beginAnew(service.schedule);
+  return { ...service, wanted: 'up', state: { id: 'pending' }, history: { at: [], streak: 0 }, schedule };
 }
 
 function endedOf({ state }: Service) {
-  return state.id === 'backoff' ? state.ended : null;
+  return state.id === 'backoff' || state.id === 'scheduled' ? state.ended : null;
 }
 
 /**

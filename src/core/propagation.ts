@@ -56,7 +56,8 @@ function* restartDependents(draft: StepDraft): Changes {
     const service = services.get(name);
     const { state, wanted, run } = service;
     if (draft.phase.id !== 'running' || run === 0 || wanted !== 'up') continue;
-    if (state.id === 'pending' || state.id === 'skipped') continue;
+    // A scheduled task that waits for its time has no run that would have to follow.
+    if (state.id === 'pending' || state.id === 'skipped' || state.id === 'scheduled') continue;
     yield notify(name, { event: 'restart-asked', by: { kind: 'dependency', name: on } });
     yield { type: 'service', name, service: applyOperation(service, 'restart', now) };
   }

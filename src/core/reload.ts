@@ -4,7 +4,9 @@ import { difference, restartFields } from '../plan/difference.ts';
 import type { Plan, ServicePlan } from '../plan/plan.ts';
 import { type Changes, notify, notifyAll, type StepView } from './changes.ts';
 import { resetToPending } from './operator.ts';
-import { isActive, newService, type Service } from './state.ts';
+import { newSchedule } from './schedule.ts';
+import { adoptSchedule, changeSchedule } from './scheduling.ts';
+import { isActive, isOfSchedule, newService, type Service } from './state.ts';
 import { baselinesOf, withBaselines } from './world.ts';
 
 interface Planned {
@@ -49,7 +51,8 @@ function planKept({ services }: StepView, target: Plan, unchanged: ReadonlySet<s
 /** Gives a service a new plan: at once where no process depends on what differs, else with its next run. */
 function replan(before: ServicePlan, service: Service, after: ServicePlan): Planned {
   const isWaiting = service.next !== null;
-  if (!isWaiting && restartFields(before, after).length === 0) return { plan: after, service };
+  if (!isWaiting && restartFields(before, after).length === 0)
+    return { plan: after, service: changeSchedule(before, service, after) };
   if (!isActive(service.state)) return { plan: after, service: adoptPlan({ ...service, next: null }, after) };
   const wanted = service.wanted === 'down' && service.next !== 'none' ? 'down' : 'again';
   // The edges are always those of the new plan: a mixture of both plans may have a cycle.
@@ -61,8 +64,9 @@ function replan(before: ServicePlan, service: Service, after: ServicePlan): Plan
 
 /** The value of a service without processes under its new plan: it starts again unless the operator has stopped it. */
 export function adoptPlan(service: Service, after: ServicePlan): Service {
-  const fresh = { ...service, next: null };
+  const schedule = isOfSchedule(after) ? (service.schedule ?? newSchedule()) : null;
+  const fresh: Service = { ...service, next: null, schedule };
   if (!after.enabled) return { ...fresh, wanted: 'up', state: { id: 'skipped' } };
   if (fresh.state.id === 'stopped' && fresh.wanted === 'down') return fresh;
-  return resetToPending(fresh);
+  return adoptSchedule(fresh, after) ?? resetToPending(fresh);
 }

@@ -13,6 +13,7 @@ import {
   randomOf,
 } from './policy.ts';
 import type { Ended, LeftoverProcess } from './run.ts';
+import { noteEnd } from './schedule.ts';
 import type { Service, ServiceStep, State, StepContext } from './state.ts';
 
 /** A main process that exits this soon and leaves other processes may have gone into the background. */
@@ -83,7 +84,7 @@ export function endUnspawned(
   return endRun(plan, service, { cause, exit: null, since, exitAt: context.now, readyAt: null }, [], context);
 }
 
-/** Ends a run of which no process is left: completed, failed, stopped, or backoff before the next run. */
+/** Ends a run of which no process is left: completed, failed, stopped, or scheduled or backoff before the next run. */
 export function endRun(
   plan: ServicePlan,
   before: Service,
@@ -95,7 +96,9 @@ export function endRun(
   const { ended, decision, history, limit } = evaluateEnd(plan, before, over, context);
   const { success } = ended.verdict;
   const isSuspect = leftovers.length > 0 && before.wasBackgroundSuspected !== true && isLikeBackground(ended);
-  const service: Service = isSuspect ? { ...before, wasBackgroundSuspected: true } : before;
+  const { schedule } = before;
+  const noted = schedule === null ? before : { ...before, schedule: noteEnd(schedule, ended, now) };
+  const service: Service = isSuspect ? { ...noted, wasBackgroundSuspected: true } : noted;
   const remains: readonly ServiceNotice[] =
     leftovers.length > 0 ? [{ event: 'cleaned-up', name: plan.name, leftovers, isBackground: isSuspect }] : [];
   const done = { id: success ? 'completed' : 'failed', at: now, ended } as const;
@@ -119,8 +122,9 @@ export function endRun(
       notices: [{ event: 'restarting', ended, delay: decision.delay }, ...remains],
     };
   }
+  const rest: State = plan.schedule === null ? done : { id: 'scheduled', ended };
   return {
-    service: { ...service, state: done, history },
+    service: { ...service, state: rest, history },
     effects: [],
     notices: [{ event: done.id, ended, restarts: limit }, ...remains],
   };

@@ -22,7 +22,9 @@ export function* judgeEnd(view: StepView, name: string, ended: Ended): Changes {
   if (view.phase.id !== 'running') return;
   const { services, failures } = view;
   const isKnown = failures.some(({ service, run }) => service === name && run === ended.run);
-  if (!ended.verdict.success && !isKnown) yield { type: 'failure', ended };
+  // A scheduled task runs again: its failure is no reason why something could not start.
+  const isLasting = !services.planOf(name).schedule;
+  if (!ended.verdict.success && !isKnown && isLasting) yield { type: 'failure', ended };
   const { exit } = services.world.plan;
   if (ended.cause.kind !== 'gpu-lost' && !endsAll(exit, services.planOf(name), ended.verdict)) return;
   yield* beginShutdown(view, { kind: 'service', ended });
@@ -68,7 +70,7 @@ export function* stopInTime(
   const { services, now } = view;
   const service = services.at(number);
   const { state } = service;
-  const isWaiting = state.id === 'backoff';
+  const isWaiting = state.id === 'backoff' || state.id === 'scheduled';
   const isStoppable = isActive(state) && (state.id !== 'stopping' || state.limit > deadline);
   if (!isWaiting && !isStoppable) return;
   // The deadline applies at once to a run that is already ending; the others wait for their dependents.

@@ -1,10 +1,12 @@
 // The state of all services for readers outside the core: `status`, `health`, the API, the metrics. Durations are in
 // milliseconds; control/wire.ts makes JSON of it.
-import type { Millis, ServicePlan } from '../plan/plan.ts';
+import type { Millis, SchedulePlan, ServicePlan } from '../plan/plan.ts';
 import type { Exit } from '../plan/process.ts';
 import type { Reason } from './reason.ts';
 import { Reasons } from './reasons.ts';
-import { hasMain, type State } from './state.ts';
+import type { Ended } from './run.ts';
+import { dueTime, type RunCounts, type Wall } from './schedule.ts';
+import { hasMain, type Service, type State } from './state.ts';
 import type { World } from './world.ts';
 
 export interface ServiceSnapshot {
@@ -37,6 +39,17 @@ export interface ServiceSnapshot {
   readonly gpus: readonly string[] | null;
   /** How the main process of the latest run ended; null: it runs, or there was none. */
   readonly exit: Exit | null;
+  /** null: it does not run by a schedule. */
+  readonly schedule: ScheduleSnapshot | null;
+}
+
+export interface ScheduleSnapshot {
+  readonly when: SchedulePlan['when'];
+  /** Its next time by the wall clock, and how long that is from now; null: not known, or it is paused. */
+  readonly next: { readonly at: Wall | null; readonly in: Millis } | null;
+  /** Its latest run that has ended, and how long ago that was. */
+  readonly last: { readonly ended: Ended; readonly ago: Millis } | null;
+  readonly counts: RunCounts;
 }
 
 export interface Snapshot {
@@ -56,6 +69,7 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
     if (service === undefined) return [];
     const { state, run, restarts, readyAfter } = service;
     const isActive = 'since' in state;
+    const schedule = scheduleOf(plan, service, world.index.seeds.get(plan.name) ?? 0, now);
     return [
       {
         name: plan.name,
@@ -64,11 +78,11 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
         group: plan.group,
         essential: plan.essential,
         state: state.id,
-        ready: plan.type === 'task' ? state.id === 'completed' : state.id === 'ready',
+        ready: isReady(plan, service),
         wanted: service.wanted,
         blocked: reasons.findBlockage(plan.name) !== null,
         unkillable: state.id === 'stopping' && state.refused !== undefined,
-        reason: reasonOf(reasons, plan.name, state, now),
+        reason: reasonOf(reasons, plan.name, state, schedule, now),
         pid: 'pid' in state && hasMain(state) ? state.pid : null,
         run,
         restarts,
@@ -76,10 +90,13 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
         readyAfter,
         gpus: plan.gpus === null ? null : plan.gpus.devices.map(({ id }) => id),
         exit: exitOf(state),
+        schedule,
       },
     ];
   });
-  const healthy = services.every(({ essential, state, ready }) => !essential || state === 'skipped' || ready);
+  const healthy = services.every(
+    ({ essential, state, ready, schedule }) => !essential || state === 'skipped' || ready || isSound(schedule),
+  );
   const named = services.flatMap(({ group }) => (group === null ? [] : [group]));
   return {
     name: world.plan.name,
@@ -90,12 +107,46 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
   };
 }
 
+/** A service is ready, or a task has completed; one with a schedule: it waits for its time, and its latest run has not failed. */
+function isReady({ type }: ServicePlan, { state, schedule }: Service): boolean {
+  if (schedule === null) return state.id === (type === 'task' ? 'completed' : 'ready');
+  return state.id === 'scheduled' && state.ended?.verdict.success !== false;
+}
+
+/** Whether the latest run of a scheduled task has not failed: while it runs again, it is no less healthy. */
+function isSound(schedule: ScheduleSnapshot | null): boolean {
+  return schedule !== null && schedule.last?.ended.verdict.success !== false;
+}
+
+function scheduleOf(plan: ServicePlan, service: Service, seed: number, now: Millis): ScheduleSnapshot | null {
+  const { schedule, state, wanted } = service;
+  if (plan.schedule === null || schedule === null) return null;
+  const { last, seen, counts, checkAt } = schedule;
+  const { when } = plan.schedule;
+  const isPaused = state.id === 'skipped' || state.id === 'stopped' || wanted === 'down';
+  const at = dueTime(plan.schedule, schedule, seed);
+  const ahead = at === null || seen === null ? null : at - seen.wall - (now - seen.at);
+  const wait = when.kind === 'every' ? (checkAt === null ? null : checkAt - now) : ahead;
+  return {
+    when,
+    next: isPaused || wait === null ? null : { at, in: Math.max(0, wait) },
+    last: last === null ? null : { ended: last.ended, ago: now - last.at },
+    counts,
+  };
+}
+
 function exitOf(state: State): Exit | null {
   if ('exit' in state) return state.exit;
   return 'ended' in state ? (state.ended?.exit ?? null) : null;
 }
 
-function reasonOf(reasons: Reasons, name: string, state: State, now: Millis): Reason | null {
+function reasonOf(
+  reasons: Reasons,
+  name: string,
+  state: State,
+  schedule: ScheduleSnapshot | null,
+  now: Millis,
+): Reason | null {
   switch (state.id) {
     case 'skipped':
       return { kind: 'not-enabled' };
@@ -108,6 +159,8 @@ function reasonOf(reasons: Reasons, name: string, state: State, now: Millis): Re
     case 'stopping':
       if (state.refused !== undefined) return { kind: 'unkillable', refused: state.refused };
       return { kind: 'stopping', stage: state.stage, hasExited: state.exit !== null };
+    case 'scheduled':
+      return { kind: 'scheduled', nextIn: schedule?.next?.in ?? null, ended: state.ended };
     case 'backoff':
       return { kind: 'ended', ended: state.ended, restartsAfter: Math.max(0, state.until - now) };
     case 'stopped':

@@ -24,6 +24,7 @@ import {
   type Probing,
 } from './probing.ts';
 import { endUnspawned } from './run-end.ts';
+import { armInterval } from './schedule.ts';
 import {
   type RunningState,
   type Service,
@@ -40,8 +41,11 @@ const REPORT_EVERY: Millis = 60_000;
 type EventOf<Type extends ServiceEvent['type']> = ServiceEvent & { readonly type: Type };
 
 /** Begins a run: of a pending service, or at the end of a pause. */
-export function startRun(plan: ServicePlan, service: Service, { now }: StepContext): ServiceStep {
-  const begun: Service = { ...service, run: service.run + 1 };
+export function startRun(plan: ServicePlan, service: Service, { now, seed }: StepContext): ServiceStep {
+  const run = service.run + 1;
+  const known = service.schedule;
+  const schedule = plan.schedule === null || known === null ? known : armInterval(plan.schedule, known, run, now, seed);
+  const begun: Service = { ...service, run, schedule };
   const state: StartingState = {
     id: 'starting',
     pid: null,

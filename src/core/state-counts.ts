@@ -4,7 +4,7 @@ import { hasRunDeadline, isActive, type Service } from './state.ts';
 
 const COUNTED = {
   /** Will change state without outside help: it runs, or a timer is armed. */
-  changing: ({ state }) => isActive(state) || state.id === 'backoff',
+  changing: ({ state }) => isActive(state) || state.id === 'backoff' || state.id === 'scheduled',
   /** Neither ready nor ended. */
   unsettled: ({ state }) =>
     state.id === 'pending' || state.id === 'backoff' || (isActive(state) && state.id !== 'ready'),

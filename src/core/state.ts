@@ -8,6 +8,7 @@ import type { ServiceNotice } from './notice.ts';
 import type { Cause, RestartHistory } from './policy.ts';
 import { type Probing, probingDeadline } from './probing.ts';
 import type { Ended, LeftoverProcess, StopStage } from './run.ts';
+import { checkAtOf, newSchedule, type Schedule } from './schedule.ts';
 
 export type State =
   | { readonly id: 'skipped' }
@@ -16,6 +17,8 @@ export type State =
   | RunningState
   | StoppingState
   | { readonly id: 'backoff'; readonly until: Millis; readonly ended: Ended }
+  /** A task with a schedule waits for its time; `ended`: its latest run. */
+  | { readonly id: 'scheduled'; readonly ended: Ended | null }
   | { readonly id: 'stopped' | 'completed' | 'failed'; readonly at: Millis; readonly ended: Ended | null };
 
 export interface StartingState {
@@ -105,6 +108,8 @@ export interface Service {
   readonly wasBackgroundSuspected?: true;
   /** Bytes in use on each of its GPUs before its last run, by the id of the device; of others that is not known. */
   readonly memory: Readonly<Record<string, number>>;
+  /** null: its plan has no schedule. */
+  readonly schedule: Schedule | null;
 }
 
 /** Instants of its first start, its first readiness, and its first end that no restart followed: for the timeline. */
@@ -132,8 +137,10 @@ export interface StepContext {
 }
 
 export function newService(plan: ServicePlan): Service {
+  const schedule = isOfSchedule(plan) ? newSchedule() : null;
+  const first: State = schedule === null ? { id: 'pending' } : { id: 'scheduled', ended: null };
   return {
-    state: { id: plan.enabled ? 'pending' : 'skipped' },
+    state: plan.enabled ? first : { id: 'skipped' },
     run: 0,
     restarts: 0,
     history: { at: [], streak: 0 },
@@ -143,7 +150,13 @@ export function newService(plan: ServicePlan): Service {
     next: null,
     firsts: { startedAt: null, readyAt: null, endedAt: null },
     memory: {},
+    schedule,
   };
+}
+
+/** Whether it runs again and again, by a schedule. */
+export function isOfSchedule({ schedule }: Pick<ServicePlan, 'schedule'>): boolean {
+  return schedule !== null;
 }
 
 /** Whether a run has processes, or may have. */
@@ -181,7 +194,20 @@ export function hasMain(state: State): boolean {
 }
 
 /** The one instant at which this service wants a `deadline-passed`; null: none. */
-export function deadlineOf(plan: ServicePlan, { state }: Service): Millis | null {
+export function deadlineOf(plan: ServicePlan, service: Service): Millis | null {
+  const least = Math.min(stateDeadlineOf(plan, service) ?? Infinity, scheduleDeadlineOf(plan, service) ?? Infinity);
+  return least === Infinity ? null : least;
+}
+
+/** When its schedule wants one. The schedule of a task that is stopped, or is to stop, does not go on. */
+export function scheduleDeadlineOf(plan: ServicePlan, { state, wanted, schedule }: Service): Millis | null {
+  if (plan.schedule === null || schedule === null || wanted === 'down') return null;
+  if (state.id === 'skipped' || state.id === 'stopped') return null;
+  return checkAtOf(plan.schedule, schedule, state.id === 'scheduled');
+}
+
+/** When its state wants one. */
+export function stateDeadlineOf(plan: ServicePlan, { state }: Service): Millis | null {
   switch (state.id) {
     case 'starting': {
       if (state.prelude !== null) return Math.min(state.reportAt, preludeDeadline(state.prelude));
@@ -201,6 +227,7 @@ export function deadlineOf(plan: ServicePlan, { state }: Service): Millis | null
       return state.until;
     case 'skipped':
     case 'pending':
+    case 'scheduled':
     case 'stopped':
     case 'completed':
     case 'failed':

@@ -72,6 +72,7 @@ export function stopRun(
       return { service: { ...service, state: { ...state, limit, deadline } }, effects: [], notices: [] };
     }
     case 'backoff':
+    case 'scheduled':
       return {
         service: { ...service, state: { id: 'stopped', at: now, ended: state.ended } },
         effects: [],
@@ -244,6 +245,7 @@ export function onExited(
     }
     case 'skipped':
     case 'pending':
+    case 'scheduled':
     case 'backoff':
     case 'stopped':
     case 'completed':

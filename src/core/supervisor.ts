@@ -10,10 +10,12 @@ import { passDeadline, stepService } from './machine.ts';
 import { forwardSignal, requestOperation, requestSignal } from './operator.ts';
 import { propagate } from './propagation.ts';
 import { changePlan } from './reload.ts';
+import { applyReading, passSchedule } from './scheduling.ts';
 import { giveUp, isOverdue, killUnfinished, requestStop } from './shutdown.ts';
+import { stateDeadlineOf } from './state.ts';
 import { StepDraft, type StepResult } from './step-draft.ts';
 import { takeOver } from './takeover.ts';
-import { instantOf, type World } from './world.ts';
+import type { World } from './world.ts';
 
 export function step(world: World, event: Event, now: Millis): StepResult {
   if (world.phase.id === 'ended') return { world, effects: [] };
@@ -46,6 +48,8 @@ function changesOf(view: StepView, event: OtherEvent): Changes {
       return requestSignal(view, event.signal, event.services);
     case 'plan-changed':
       return changePlan(view, event.plan);
+    case 'clock-read':
+      return applyReading(view, event.service, event.reading, event);
     default:
       return event satisfies never;
   }
@@ -70,9 +74,12 @@ function passDeadlines(draft: StepDraft, world: World): void {
   for (const number of world.deadlines.due(now)) {
     const name = world.plan.services[number]?.name ?? '';
     if (!services.has(name)) continue;
+    draft.apply(passSchedule(draft, name));
+    propagate(draft);
+    if (!services.has(name)) continue;
     const plan = services.planOf(name);
     const service = services.get(name);
-    if (instantOf(plan, service) > now) continue;
+    if ((stateDeadlineOf(plan, service) ?? Infinity) > now) continue;
     draft.apply([{ type: 'service-step', name, result: passDeadline(plan, service, draft.context(name)) }]);
     propagate(draft);
   }

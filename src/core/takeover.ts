@@ -15,6 +15,8 @@ export function takeOver(world: World, by: Millis): { readonly world: World; rea
     const plan = shifted.index.plans.get(name);
     for (const effect of unfinished(service.state))
       effects.push({ type: 'service', service: name, run: service.run, effect });
+    if (service.schedule?.isReading === true)
+      effects.push({ type: 'read-clock', service: name, reading: service.schedule.readings });
     return plan === undefined ? service : markCut(plan, service);
   });
   const survey = surveyServices(shifted.index, services, shifted.phase.id !== 'running');

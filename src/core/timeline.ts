@@ -93,7 +93,8 @@ function chainOf(world: World, afters: ReadonlyMap<string, string | null>): Read
   let latest: { readonly name: string; readonly at: Millis } | null = null;
   for (const { name, type } of world.plan.services) {
     const service = world.services.get(name);
-    if (service === undefined || service.state.id === 'skipped') continue;
+    // A scheduled task is no part of the start.
+    if (service === undefined || service.state.id === 'skipped' || service.schedule !== null) continue;
     const at = thereAt(service, type) ?? (service.firsts.startedAt === null ? -1 : Infinity);
     // Of several at one instant the later one in the file: it is more likely to have waited for the others.
     if (latest === null || at >= latest.at) latest = { name, at };

@@ -4,6 +4,7 @@ import { type Changes, notify, type StepView } from './changes.ts';
 import { endsAll } from './policy.ts';
 import { adoptPlan } from './reload.ts';
 import { evaluateEnd, runEndOf } from './run-end.ts';
+import { startQueued } from './scheduling.ts';
 import { judgeEnd } from './shutdown.ts';
 import { isActive, isHookKilled, noteFirsts, type Service, type ServiceStep } from './state.ts';
 
@@ -22,8 +23,9 @@ export function* transition(view: StepView, name: string, { service, effects, no
   if (before.state.id === state.id && before.startedOnce === service.startedOnce) return;
   yield { type: 'service', name, service: noteFirsts(service, view.now) };
   yield* applyReload(view, name);
-  if ((state.id === 'failed' || state.id === 'completed') && state.ended !== null)
+  if ((state.id === 'failed' || state.id === 'completed' || state.id === 'scheduled') && state.ended !== null)
     yield* judgeEnd(view, name, state.ended);
+  yield* startQueued(view, name);
 }
 
 function* noteKill({ phase }: StepView): Changes {

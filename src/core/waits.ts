@@ -66,7 +66,7 @@ type Way = typeof IN_A_SHUTDOWN | typeof BESIDE_OTHERS;
 
 /** Whether the condition of an edge holds. A stage does not wait for a member that the operator has stopped. */
 export function holds({ condition, origin, restarts }: Edge, service: Service): boolean {
-  const { state, startedOnce, readyAfter, wanted } = service;
+  const { state, startedOnce, readyAfter, wanted, schedule } = service;
   if (origin === 'stage' && wanted === 'down' && state.id === 'stopped') return true;
   switch (condition) {
     case 'started':
@@ -74,14 +74,23 @@ export function holds({ condition, origin, restarts }: Edge, service: Service): 
     case 'ready':
       // One that waits for the stop of its other dependents before it restarts is still ready.
       if (state.id === 'ready') return !(restarts === true && isToRunAgain(service));
-      return state.id === 'completed' && readyAfter !== null;
+      return (state.id === 'completed' && readyAfter !== null) || hasCompleted(schedule);
     case 'completed':
-      return state.id === 'completed';
+      return state.id === 'completed' || hasCompleted(schedule);
     case 'exited':
-      return state.id === 'completed' || state.id === 'failed';
+      return state.id === 'completed' || state.id === 'failed' || hasEnded(schedule);
     default:
       return condition satisfies never;
   }
+}
+
+/** Whether a run of a scheduled task has completed: then dependents wait for it no more, whatever later runs come to. */
+function hasCompleted(schedule: Service['schedule']): boolean {
+  return schedule !== null && schedule.counts.completed > 0;
+}
+
+function hasEnded(schedule: Service['schedule']): boolean {
+  return schedule !== null && schedule.counts.completed + schedule.counts.failed > 0;
 }
 
 /** Whether the last run has ended, or is to end, and the program of the next run is not executing yet. */
@@ -113,6 +122,8 @@ export function isOtherToWaits(before: Service, after: Service): boolean {
     before.wanted !== after.wanted ||
     (before.readyAfter === null) !== (after.readyAfter === null) ||
     before.run > 0 !== after.run > 0 ||
+    hasCompleted(before.schedule) !== hasCompleted(after.schedule) ||
+    hasEnded(before.schedule) !== hasEnded(after.schedule) ||
     isBetweenRuns(before) !== isBetweenRuns(after) ||
     isKilled(before.state) !== isKilled(after.state)
   );

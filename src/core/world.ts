@@ -163,8 +163,10 @@ export function withBaselines(service: Service, { gpus }: ServicePlan, baselines
 /** The number of enabled services if each is ready (a task: completed); null if one is not. */
 export function countIfAllReady(plans: PlanIndex['plans'], services: ReadonlyMap<string, Service>): number | null {
   const enabled = [...services].filter(([, { state }]) => state.id !== 'skipped');
-  const isThere = ([name, { state }]: readonly [string, Service]) =>
-    state.id === (plans.get(name)?.type === 'task' ? 'completed' : 'ready');
+  const isThere = ([name, { state, schedule }]: readonly [string, Service]) =>
+    state.id === (plans.get(name)?.type === 'task' ? 'completed' : 'ready') ||
+    // Nothing waits for the next run of a scheduled task.
+    (schedule !== null && (state.id === 'scheduled' || state.id === 'ready'));
   return enabled.every(isThere) ? enabled.length : null;
 }
 

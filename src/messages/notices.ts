@@ -21,6 +21,7 @@ export function renderNotice(notice: Notice): RenderedNotice {
 
 const LEVELS = {
   unready: 'warn',
+  'time-missed': 'warn',
   'gpu-lost': 'warn',
   'hook-failed': 'warn',
   killed: 'warn',
@@ -55,6 +56,10 @@ function textOf(notice: Notice): string {
       return renderRequest(notice.event, notice.by);
     case 'signal-asked':
       return `was sent ${notice.signal}`;
+    case 'time-skipped':
+      return 'is not run this time: its run is not over (`overlap`)';
+    case 'time-missed':
+      return 'has missed its time by more than two minutes, and is not run for it (`catch_up`)';
     case 'blocked':
       return `never starts: ${notice.blockage === null ? null : renderBlockage(notice.blockage)}`;
     case 'started':
@@ -83,6 +88,8 @@ type EarlyEvent =
   | 'stop-asked'
   | 'restart-asked'
   | 'signal-asked'
+  | 'time-skipped'
+  | 'time-missed'
   | 'blocked'
   | 'started'
   | 'ready'
@@ -133,6 +140,7 @@ function textOfEnd(notice: Exclude<Notice, { readonly event: EarlyEvent }>): str
 
 function renderRequest(event: 'start-asked' | 'stop-asked' | 'restart-asked', by: Requester): string {
   if (by.kind === 'dependent') return 'is needed, and was asked to start';
+  if (by.kind === 'schedule') return 'is to run again while it runs (`overlap: kill`): the run is stopped';
   if (by.kind === 'dependency') return `starts again after ${by.name}, which restarts`;
   return `was asked to ${event.slice(0, -'-asked'.length)}`;
 }

@@ -23,6 +23,11 @@ export function renderReason(reason: Reason): string {
       return STOPPING[reason.stage === 'killed' && !reason.hasExited ? 'asked' : reason.stage];
     case 'unkillable':
       return renderRefused(reason.refused);
+    case 'scheduled': {
+      const { nextIn, ended } = reason;
+      const next = nextIn === null ? 'its next run is not known' : `runs again in ${renderDuration(nextIn)}`;
+      return ended === null ? next.replace(' again', '') : `${next}; the latest run ${renderEnd(ended)}`;
+    }
     case 'ended': {
       const { ended, restartsAfter } = reason;
       const again = restartsAfter === null ? '' : `; starts again in ${renderDuration(restartsAfter)}`;

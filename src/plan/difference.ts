@@ -18,6 +18,7 @@ export interface Difference {
 /** The key in services.yaml for each field of a ServicePlan. */
 export const FIELD_NAMES = {
   type: 'type',
+  schedule: 'schedule',
   enabled: 'enabled',
   group: 'group',
   argv: 'command',
@@ -78,6 +79,7 @@ const IN_PLACE: ReadonlySet<ServiceField> = new Set([
   // The variables that select GPUs are compared as part of `env`.
   'gpus',
   'replica',
+  'schedule',
 ]);
 
 /** The fields that differ and take effect only with a new run. */

@@ -61,7 +61,12 @@ export function toEdges(config: Config, problems: Problems): Waiting {
     const edges = withoutRepeats(declared);
     for (const copy of own) result.set(copy.name, edges);
   }
-  return { edges: result, stages: stageEdges(services, order), groups: order };
+  return { edges: result, stages: stageEdges(services.map(toStaged), order), groups: order };
+}
+
+/** The part of a service that its stage depends on. */
+function toStaged({ name, type, enabled, group, schedule, every }: ServiceConfig) {
+  return { name, type, enabled, group, isScheduled: schedule !== null || every !== null };
 }
 
 function edgesOf(
@@ -106,6 +111,7 @@ function declaredNeeds(
     const usual = usualCondition(target);
     checkCondition(service, target, condition ?? usual, path, problems);
     checkAny(any, on, target, path, problems);
+    if (restart) checkFollowed(service, target, path, problems);
     return [{ on, target, condition: condition ?? usual, any, restart, step }];
   });
 }
@@ -115,6 +121,14 @@ function checkAny(any: number | null, on: string, target: ServiceConfig, path: P
   if (any === null || any <= count || target.broken.has('replicas')) return;
   const has = count === 1 ? 'it has no replicas' : `it has ${count} replicas`;
   problems.error([...path, 'any'], 'impossible-value', `\`any: ${any}\` of \`${on}\` cannot be satisfied: ${has}`);
+}
+
+/** A scheduled task runs again by design: a dependent that followed it would stop at each of its times. */
+function checkFollowed(service: ServiceConfig, target: ServiceConfig, path: Path, problems: Problems): void {
+  if (target.schedule === null && target.every === null) return;
+  const message = `\`${service.key}\` cannot restart with \`${target.key}\`, which runs by a schedule`;
+  const suggestion = `remove \`restart: true\`, or let the command of \`${target.key}\` restart it: \`svc-super restart ${service.key}\``;
+  problems.error([...path, 'restart'], 'contradiction', message, { suggestion });
 }
 
 function usualCondition(target: ServiceConfig): Condition {
@@ -209,7 +223,7 @@ function reportCycles(
   problems: Problems,
 ): void {
   const stages = stageEdges(
-    services.map(({ key, type, enabled, group }) => ({ name: key, type, enabled, group })),
+    services.map((service) => ({ ...toStaged(service), name: service.key })),
     order,
   );
   const vertices = services.map(({ key }) => {

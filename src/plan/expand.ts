@@ -18,6 +18,7 @@ import type { LogPlan, Plan, ServicePlan, Succession } from './plan.ts';
 import { toProbes } from './probes.ts';
 import { isWritten, makeProblems, type Problems } from './problems.ts';
 import { toAttributes, type User } from './process.ts';
+import { toSchedule } from './schedule.ts';
 import { selectServices } from './selection.ts';
 import { type Accounts, readAccounts, resolveUser } from './users.ts';
 
@@ -163,6 +164,7 @@ function toServicePlan(
   return {
     name,
     type: service.type,
+    schedule: toSchedule(service, env, problems),
     enabled: service.enabled,
     group: service.group,
     argv,

@@ -177,10 +177,26 @@ export interface LogPlan {
   readonly file: LogFile | null;
 }
 
+/** When a task runs again and again. */
+export interface SchedulePlan {
+  /** By an expression of cron and the wall clock, or at an interval from start to start. `timeZone` null: the machine's. */
+  readonly when:
+    | { readonly kind: 'cron'; readonly expression: string; readonly timeZone: string | null }
+    | { readonly kind: 'every'; readonly interval: Millis };
+  /** When its time comes while a run is not over: nothing, one more run after it, or another run in its place. */
+  readonly overlap: 'skip' | 'queue' | 'kill';
+  /** Whether times that were missed are made up for by one run. */
+  readonly catchUp: boolean;
+  /** The longest random delay of each time. */
+  readonly jitter: Millis;
+}
+
 /** As a `ProcessSpec` it is the main process. Its `env` lacks SVC_RUN and NOTIFY_SOCKET, which differ from run to run. */
 export interface ServicePlan extends ProcessSpec {
   readonly name: string;
   readonly type: 'service' | 'task';
+  /** null: it does not run by itself again. Only a task has one. */
+  readonly schedule: SchedulePlan | null;
   readonly enabled: boolean;
   readonly group: string | null;
   /** From `depends_on`. The replicas of a service share one list. */

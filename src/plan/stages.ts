@@ -2,7 +2,7 @@
 import type { Edge, ServicePlan } from './plan.ts';
 
 /** The part of a service that determines its stage edges. */
-type Staged = Pick<ServicePlan, 'name' | 'type' | 'enabled' | 'group'>;
+type Staged = Pick<ServicePlan, 'name' | 'type' | 'enabled' | 'group'> & { readonly isScheduled?: boolean };
 
 /**
  * The stage edges of each service that has any: `ready` for services, `completed` for tasks. Disabled services have none
@@ -21,7 +21,10 @@ export function stageEdges(
   for (const group of members.values()) {
     if (group.length === 0) continue;
     for (const { name } of group) result.set(name, before);
-    before = group.map(({ name, type }) => ({
+    // The first run of a scheduled task may be days away: no stage waits for it.
+    const awaited = group.filter(({ isScheduled }) => isScheduled !== true);
+    if (awaited.length === 0) continue;
+    before = awaited.map(({ name, type }) => ({
       on: name,
       condition: type === 'task' ? 'completed' : 'ready',
       origin: 'stage',

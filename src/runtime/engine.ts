@@ -6,7 +6,7 @@ import { orderEvents } from '../core/event-order.ts';
 import { hasMain } from '../core/state.ts';
 import { step } from '../core/supervisor.ts';
 import { nextDeadline, type World } from '../core/world.ts';
-import type { Millis, ServicePlan } from '../plan/plan.ts';
+import type { Millis, SchedulePlan, ServicePlan } from '../plan/plan.ts';
 import type { Clock } from '../ports.ts';
 import { AbsenceDetector } from './absence-detector.ts';
 
@@ -21,6 +21,8 @@ interface EngineParts {
   readonly announce: (effect: Effect & { readonly type: 'announce' }) => void;
   /** Reads the configuration again, and sends `plan-changed` if it is valid. */
   readonly reload: () => void;
+  /** Reads the wall clock, and sends `clock-read`. */
+  readonly readClock: (effect: Effect & { readonly type: 'read-clock' }, plan: SchedulePlan) => void;
   readonly end: (effect: Effect & { readonly type: 'end' }) => void;
   /** Called every second while a deadline is pending. */
   readonly signOfLife: () => void;
@@ -213,6 +215,11 @@ export class Engine {
       case 'reload':
         this.#parts.reload();
         return;
+      case 'read-clock': {
+        const plan = this.#world.index.plans.get(effect.service)?.schedule ?? null;
+        if (plan !== null) this.#parts.readClock(effect, plan);
+        return;
+      }
       case 'end':
         this.#postponed = [];
         this.#postponedByService.clear();

@@ -10,7 +10,7 @@ import { describePortHolder, findHolder } from '../linux/listeners.ts';
 import { renderNotice } from '../messages/notices.ts';
 import { OutputPipe } from '../pid1/pipe.ts';
 import type { Run } from '../pid1/run.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { Plan, SchedulePlan } from '../plan/plan.ts';
 import { realRandom } from '../ports.ts';
 import { Engine } from '../runtime/engine.ts';
 import { Executor } from '../runtime/executor.ts';
@@ -46,6 +46,14 @@ export function makeCore(world: World, parts: Parts, own: Own, old: Iterable<num
     (event) => engine.send(event),
     (service) => checkpoint.changed(service),
   );
+  const readClock = async (service: string, reading: number, when: SchedulePlan['when']) => {
+    if (when.kind !== 'cron') return;
+    // The parser of schedules is loaded after the first programs have been started.
+    const { nextTime } = await import('../plan/cron.ts');
+    const wall = clock.wall();
+    const next = nextTime(when.expression, when.timeZone, wall);
+    engine.send({ type: 'clock-read', service, reading, wall, next });
+  };
   const engine: Engine = new Engine(world, {
     clock,
     announce: ({ service, notice }) => {
@@ -55,6 +63,7 @@ export function makeCore(world: World, parts: Parts, own: Own, old: Iterable<num
     },
     end,
     reload: () => void reload('apply'),
+    readClock: ({ service, reading }, { when }) => void readClock(service, reading, when),
     executor: () => executor,
     signOfLife: () => link.pid1.signOfLife(),
     changed: () => link.pid1.touch(),

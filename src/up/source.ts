@@ -50,7 +50,7 @@ export function makeApiSource(parts: SourceParts): ApiSource {
     version,
     pid: parts.pid,
     pidNamespace: pidNamespace(),
-    snapshot: () => toWireSnapshot(takeSnapshot(engine.world, clock.now())),
+    snapshot: () => toWireSnapshot(takeSnapshot(engine.world, clock.now()), clock.wall()),
     timeline: () => toWireTimeline(takeTimeline(engine.world, clock.now())),
     plan: () => engine.world.plan,
     usage: cacheUsage(parts),

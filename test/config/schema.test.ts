@@ -51,6 +51,8 @@ control: { http: { listen: "0.0.0.0:9100", token: { file: /run/secrets/d }, open
 supervisor: { hung_after: off, stop_wait: 1s, longest_pause: 1s, deaths_starting: 3, deaths_young: 9 }
 defaults: { restart: { policy: on-failure, max: 3, within: 1m, backoff: { initial: 1s, max: 2s, factor: 1.5 } } }
 services:
+  nightly: { command: run, type: task, schedule: "0 3 * * *", time_zone: Europe/Berlin, catch_up: true }
+  often: { command: run, type: task, every: 10m, overlap: queue, jitter: 30s }
   a:
     command: run
     type: task

@@ -126,6 +126,7 @@ function stop(own: Partial<ServicePlan['stop']>): ServicePlan['stop'] {
 const DEFAULTS: Omit<ServicePlan, 'env'> = {
   name: 'a',
   type: 'service',
+  schedule: null,
   enabled: true,
   group: null,
   argv: ['/bin/sh', '-c', 'exec run'],

@@ -13,14 +13,14 @@ test('a service: seconds in whole milliseconds, and an exit as a code or a signa
     { startAt: 0.4 },
   );
   simulator.begin().pass(2_500.3);
-  const { services } = toWireSnapshot(takeSnapshot(simulator.world, simulator.now));
+  const { services } = toWireSnapshot(takeSnapshot(simulator.world, simulator.now), 0);
   expect(services.map(({ uptime_seconds, exit }) => [uptime_seconds, exit])).toEqual([
     [2.5, null],
     [null, { code: null, signal: 'SIGKILL' }],
   ]);
   expect(Object.keys(services[0] ?? {})).toEqual([
     ...['name', 'replica', 'type', 'group', 'essential', 'state', 'ready', 'wanted', 'blocked', 'unkillable'],
-    ...['reason', 'pid', 'run', 'restarts', 'uptime_seconds', 'ready_after_seconds', 'gpus', 'exit'],
+    ...['reason', 'pid', 'run', 'restarts', 'uptime_seconds', 'ready_after_seconds', 'gpus', 'exit', 'schedule'],
   ]);
 });
 

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { ServicePlan } from '../../src/plan/plan.ts';
 import type { Behaviour } from '../helpers/behaviour.ts';
-import { gpus, on, plan, probe, restart, service, withCode } from '../helpers/plans.ts';
+import { every, gpus, on, plan, probe, restart, service, task, withCode } from '../helpers/plans.ts';
 import { behaviours, clocks, disturbances, HORIZON, plans, runsOf, simulatorOf } from '../helpers/random-input.ts';
 import { Simulator } from '../helpers/simulator.ts';
 import { readDiagram, TransitionLog } from '../helpers/transitions.ts';
@@ -22,6 +22,7 @@ const inState = {
   ],
   stopped: [service('a'), {}],
   completed: [service('a', { type: 'task', essential: false }), { ends: { after: 10, exit: withCode(0) } }],
+  scheduled: [task('a', { essential: false, schedule: every(3_600_000) }), { ends: { after: 10, exit: withCode(0) } }],
   failed: [service('a', { type: 'task', essential: false }), { ends: { after: 10, exit: withCode(1) } }],
 } as const satisfies Readonly<Record<string, readonly [ServicePlan, Behaviour]>>;
 
@@ -61,6 +62,20 @@ describe('the diagram of machine.ts', () => {
     for (const operation of ['stop', 'restart'] as const) {
       const simulator = new Simulator(plan([service('other'), service('a', { gpus: gpus() })]));
       simulator.begin().until(100).operate(operation, 'a').pass(100);
+    }
+    expect([...log.seen].filter((one) => !readDiagram().has(one))).toEqual([]);
+  });
+
+  test('has what a schedule does to a task', () => {
+    const scheduled = task('a', { essential: false, schedule: every(3_600_000) });
+    const fails = { spawnFails: { step: 'exec', message: 'no such file', code: 127 } };
+    new Simulator(plan([service('other'), scheduled]), { a: fails }).begin().until(100);
+    const beside = [service('other'), task('tick', { essential: false, schedule: every(3_600_000) })];
+    for (const [before, behaviour] of [inState.completed, inState.failed, inState.skipped]) {
+      const after = { ...before, schedule: every(3_600_000), enabled: true };
+      const simulator = new Simulator(plan([...beside, before]), { a: behaviour }).begin().until(1_000);
+      simulator.reload(plan([...beside, after])).pass(100);
+      simulator.reload(plan([...beside, after, { ...after, name: 'b' }])).pass(100);
     }
     expect([...log.seen].filter((one) => !readDiagram().has(one))).toEqual([]);
   });

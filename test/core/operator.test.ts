@@ -165,7 +165,7 @@ test('a signal reaches the main process of the services named', () => {
 });
 
 const reasonOf = (sim: ReturnType<typeof simulate>, name: string) =>
-  toWireSnapshot(takeSnapshot(sim.world, 0)).services.find((one) => one.name === name)?.reason;
+  toWireSnapshot(takeSnapshot(sim.world, 0), 0).services.find((one) => one.name === name)?.reason;
 
 describe('reload', () => {
   const before = [service('db'), service('api', { edges: [on('db')] }), service('web', { edges: [on('api')] })];

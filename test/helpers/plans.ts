@@ -13,6 +13,7 @@ import type {
   Probe,
   ProbeCommon,
   RestartPolicy,
+  SchedulePlan,
   ServicePlan,
   StopPlan,
   TcpProbe,
@@ -51,6 +52,7 @@ export function service(name: string, given: Given = {}): ServicePlan {
   return {
     name,
     type: 'service',
+    schedule: null,
     enabled: true,
     group: null,
     argv: [`/bin/${name}`],
@@ -80,6 +82,19 @@ export function service(name: string, given: Given = {}): ServicePlan {
 
 export function task(name: string, given: Given = {}): ServicePlan {
   return service(name, { type: 'task', ...given });
+}
+
+/** A task that runs by an expression of cron, in UTC unless `timeZone` says otherwise. */
+export function cron(
+  expression: string,
+  given: Partial<SchedulePlan> & { readonly timeZone?: string } = {},
+): SchedulePlan {
+  const { timeZone = 'UTC', ...rest } = given;
+  return { when: { kind: 'cron', expression, timeZone }, overlap: 'skip', catchUp: false, jitter: 0, ...rest };
+}
+
+export function every(interval: Millis, given: Partial<SchedulePlan> = {}): SchedulePlan {
+  return { when: { kind: 'every', interval }, overlap: 'skip', catchUp: false, jitter: 0, ...given };
 }
 
 export function plan(services: readonly ServicePlan[], given: Partial<Omit<Plan, 'services'>> = {}): Plan {

@@ -3,16 +3,18 @@
 // step to a Referee, which checks it.
 import type { Effect, Event, Operation, ServiceEffect, ServiceEvent } from '../../src/core/event.ts';
 import type { HookName, LeftoverProcess } from '../../src/core/run.ts';
+import type { Wall } from '../../src/core/schedule.ts';
 import type { Service } from '../../src/core/state.ts';
 import { step } from '../../src/core/supervisor.ts';
 import { newWorld, nextDeadline, type World } from '../../src/core/world.ts';
 import { renderNotice } from '../../src/messages/notices.ts';
+import { nextTime } from '../../src/plan/cron.ts';
 import type { Millis, Plan, ServicePlan, SignalName } from '../../src/plan/plan.ts';
 import type { Exit } from '../../src/plan/process.ts';
 import { type Behave, type Behaviour, readyFrom } from './behaviour.ts';
 import { HookReferee, hasHooks } from './hook-referee.ts';
 import { bySignal } from './plans.ts';
-import type { Seen } from './referee/step.ts';
+import { checkStep, type Seen } from './referee/step.ts';
 import { Referee } from './referee.ts';
 import { KeptWorld, Renewal } from './renewal.ts';
 
@@ -23,6 +25,8 @@ export interface Options {
   readonly lag?: Millis;
   /** Whether each step is also made from a checkpoint. */
   readonly renews?: boolean;
+  /** Wall time at instant 0, milliseconds since 1970. */
+  readonly wall?: Wall;
   /** After this step the supervisor dies, and its successor goes on from the checkpoint. */
   readonly diesAfter?: number;
 }
@@ -65,6 +69,8 @@ export class Simulator {
   now: Millis;
   code: number | null = null;
   endedAt: Millis | null = null;
+  /** Wall time at instant 0: a change of it is a clock that is set. */
+  wallAtZero: Wall;
   readonly records: Done[] = [];
   readonly #runs = new Map<string, (FakeRun | undefined)[]>();
   readonly #behave: Behave;
@@ -83,14 +89,13 @@ export class Simulator {
     this.now = options.startAt ?? 0;
     this.planned = plan;
     this.world = newWorld(plan, options.seed ?? 1);
+    this.wallAtZero = options.wall ?? 0;
     this.#behave = typeof behave === 'function' ? behave : (service) => behave[service] ?? {};
     this.#lag = options.lag ?? 0;
     this.#renewal = options.renews === true ? new Renewal() : null;
     this.#diesAfter = options.diesAfter ?? 0;
     const hasProcesses = (service: string) => this.hasProcesses(service);
-    this.#referee = hasHooks(plan)
-      ? new HookReferee(plan, this.#lag, hasProcesses)
-      : new Referee(plan, this.#lag, hasProcesses);
+    this.#referee = refereeOf(plan, this.#lag, hasProcesses);
   }
 
   begin(): this {
@@ -235,6 +240,7 @@ export class Simulator {
     this.#referee.see({ before, event, after: result.world, effects: result.effects, now: this.now });
     for (const effect of result.effects) {
       this.records.push({ at: this.now, effect });
+      if (effect.type === 'read-clock') this.#readClock(effect);
       if (effect.type === 'service') this.#carryOut(effect.service, effect.run, effect.effect);
       if (effect.type === 'end') {
         this.code = effect.code;
@@ -253,9 +259,20 @@ export class Simulator {
     const { world, effects } = step(kept.read(), { type: 'taken-over', by: 0 }, this.now);
     this.world = world;
     for (const effect of effects) {
+      if (effect.type === 'read-clock') continue;
       if (effect.type !== 'service' || !['probe', 'read-gpus'].includes(effect.effect.type))
         throw new Error(`a successor asked for ${JSON.stringify(effect)}`);
     }
+  }
+
+  #readClock({ service, reading }: Effect & { readonly type: 'read-clock' }): void {
+    this.#after(1, () => {
+      const when = this.world.index.plans.get(service)?.schedule?.when;
+      if (when?.kind !== 'cron') return;
+      const wall = this.wallAtZero + this.now;
+      const next = nextTime(when.expression, when.timeZone, wall);
+      this.deliver({ type: 'clock-read', service, reading, wall, next });
+    });
   }
 
   #carryOut(service: string, number: number, effect: ServiceEffect): void {
@@ -353,6 +370,7 @@ export class Simulator {
       killing: false,
       over: false,
     };
+    if (this.hasProcesses(service)) throw new Error(`run ${number} of ${service} beside another one`);
     const runs = this.#runs.get(service) ?? [];
     runs[number - 1] = run;
     this.#runs.set(service, runs);
@@ -443,6 +461,12 @@ export class Simulator {
     const { ok, detail = ok ? 'fine' : 'refused', after = 1 } = result;
     this.#after(after, () => this.#deliverOf(run, { type: 'probe-ended', attempt, ok, detail }));
   }
+}
+
+function refereeOf(plan: Plan, lag: Millis, hasProcesses: (service: string) => boolean): { see(seen: Seen): void } {
+  // That of schedules checks each step by itself; the books of the others know no second time.
+  if (plan.services.some(({ schedule }) => schedule !== null)) return { see: checkStep };
+  return hasHooks(plan) ? new HookReferee(plan, lag, hasProcesses) : new Referee(plan, lag, hasProcesses);
 }
 
 export function simulate(

@@ -48,6 +48,7 @@ function rig(plan: Parameters<typeof makePlan>[0], takes = 0) {
     announce: (announcement) => announced.push(announcement),
     end: (effect) => ends.push(effect),
     reload: () => undefined,
+    readClock: () => undefined,
     signOfLife: () => undefined,
     changed: () => undefined,
     postponed: () => undefined,

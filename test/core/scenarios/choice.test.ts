@@ -28,7 +28,7 @@ const readyAfter = (...times: readonly number[]): Record<string, Behaviour> =>
   Object.fromEntries(COPIES.map((name, index) => [name, { probe: readyFrom(times[index] ?? Infinity) }]));
 
 const reason = (sim: Simulator, name: string) =>
-  toWireSnapshot(takeSnapshot(sim.world, sim.now)).services.find((one) => one.name === name)?.reason;
+  toWireSnapshot(takeSnapshot(sim.world, sim.now), 0).services.find((one) => one.name === name)?.reason;
 
 describe('a service that waits for some copies of another', () => {
   test('starts with the first of them, whichever that is', () => {

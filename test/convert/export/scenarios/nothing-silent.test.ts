@@ -10,6 +10,12 @@ import { EXAMPLES, exported, FORMS } from '../rig.ts';
 const VALUES: Readonly<Record<keyof typeof SERVICE, unknown>> = {
   command: ['/usr/bin/program', '--flag'],
   type: 'task',
+  schedule: '*/15 * * * *',
+  time_zone: 'Europe/Berlin',
+  every: '10m',
+  overlap: 'kill',
+  catch_up: true,
+  jitter: '5s',
   enabled: false,
   group: 'first',
   depends_on: ['base'],
@@ -49,6 +55,18 @@ const VALUES: Readonly<Record<keyof typeof SERVICE, unknown>> = {
   venv: '/opt/venv',
 };
 
+/** What a field needs beside it. */
+const NEEDED: Readonly<Partial<Record<keyof typeof SERVICE, object>>> = {
+  ready: { port: 8000 },
+  live: { port: 8000 },
+  schedule: { type: 'task' },
+  every: { type: 'task' },
+  time_zone: { type: 'task', schedule: '@daily' },
+  overlap: { type: 'task', every: '10m' },
+  catch_up: { type: 'task', every: '10m' },
+  jitter: { type: 'task', every: '10m' },
+};
+
 const TOP_VALUES: Readonly<Partial<Record<keyof typeof TOP, unknown>>> = {
   name: 'other',
   exit: 'all',
@@ -81,7 +99,7 @@ describe.each(PER_SERVICE)('%s', (_form, options) => {
   test.each(fields.filter((field) => field !== 'command' && field !== 'env_inherit'))(
     '`%s` changes the output or the report',
     async (field) => {
-      const plain = { command: ['/usr/bin/program'], ...(field === 'ready' || field === 'live' ? { port: 8000 } : {}) };
+      const plain = { command: ['/usr/bin/program'], ...NEEDED[field] };
       const groups = { groups: ['first'] };
       const rest = { base: field === 'group' ? { ...base } : base };
       const without = await shown({ ...(field === 'group' ? groups : {}), services: { ...rest, one: plain } }, options);

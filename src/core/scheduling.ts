@@ -1,0 +1,114 @@
+// What the schedule of a task changes: its deadline asks for a reading of the wall clock, and a time that has come starts a run,
+// or does what `overlap` says if a run is not over. Decides by schedule.ts; propagation.ts starts what is pending.
+import type { SchedulePlan, ServicePlan } from '../plan/plan.ts';
+import { type Changes, notify, type StepView } from './changes.ts';
+import { applyOperation, resetToPending } from './operator.ts';
+import { beginAnew, type ClockReading, countTime, evaluateClock, evaluateInterval, newSchedule } from './schedule.ts';
+import { isOfSchedule, type Service, scheduleDeadlineOf } from './state.ts';
+
+/** The deadline of a schedule has passed, if it has one. */
+export function* passSchedule(view: StepView, name: string): Changes {
+  const { services, now, phase } = view;
+  const service = services.get(name);
+  const { schedule } = service;
+  const plan = services.planOf(name);
+  if (plan.schedule === null || schedule === null || (scheduleDeadlineOf(plan, service) ?? Infinity) > now) return;
+  if (phase.id !== 'running') {
+    yield { type: 'service', name, service: { ...service, schedule: { ...schedule, isOver: true } } };
+    return;
+  }
+  const { when } = plan.schedule;
+  if (when.kind === 'every') {
+    const { verdict, schedule: next } = evaluateInterval(plan.schedule, schedule, when.interval, now);
+    yield* takeTime(view, name, plan.schedule, { ...service, schedule: next }, verdict);
+    return;
+  }
+  const reading = schedule.readings + 1;
+  yield {
+    type: 'service',
+    name,
+    service: { ...service, schedule: { ...schedule, isReading: true, readings: reading } },
+  };
+  yield { type: 'effect', effect: { type: 'read-clock', service: name, reading } };
+}
+
+/** The wall clock was read for the schedule of a task. A reading that is no longer wanted is dropped. */
+export function* applyReading(view: StepView, name: string, reading: number, clock: ClockReading): Changes {
+  const { services, now, phase } = view;
+  if (phase.id !== 'running' || !services.has(name)) return;
+  const service = services.get(name);
+  const { schedule } = service;
+  const plan = services.planOf(name).schedule;
+  if (plan === null || schedule === null || !schedule.isReading || schedule.readings !== reading) return;
+  const { verdict, schedule: next } = evaluateClock(plan, schedule, clock, now, view.context(name).seed);
+  yield* takeTime(view, name, plan, { ...service, schedule: next }, verdict);
+}
+
+/** Applies a decision about a time. */
+function* takeTime(
+  view: StepView,
+  name: string,
+  plan: SchedulePlan,
+  service: Service,
+  verdict: 'early' | 'due' | 'missed',
+): Changes {
+  const { schedule } = service;
+  if (verdict === 'early' || schedule === null) {
+    yield { type: 'service', name, service };
+    return;
+  }
+  if (verdict === 'missed') {
+    yield notify(name, { event: 'time-missed' });
+    yield { type: 'service', name, service: { ...service, schedule: countTime(schedule, 'missed') } };
+    return;
+  }
+  if (service.state.id === 'scheduled') {
+    yield { type: 'service', name, service: dueAt(service) };
+    return;
+  }
+  const isStarting = service.state.id === 'pending';
+  if (plan.overlap === 'kill' && !isStarting) {
+    yield notify(name, { event: 'restart-asked', by: { kind: 'schedule' } });
+    yield { type: 'service', name, service: { ...applyOperation(service, 'restart', view.now), schedule } };
+  } else if (plan.overlap === 'queue' && !isStarting && !schedule.isQueued) {
+    yield { type: 'service', name, service: { ...service, schedule: { ...schedule, isQueued: true } } };
+  } else {
+    yield notify(name, { event: 'time-skipped' });
+    yield { type: 'service', name, service: { ...service, schedule: countTime(schedule, 'skipped') } };
+  }
+}
+
+/** After a run that has ended: the run that `overlap: queue` has asked for. */
+export function* startQueued({ services, phase }: StepView, name: string): Changes {
+  // A reload may have removed it.
+  if (!services.has(name)) return;
+  const service = services.get(name);
+  const { schedule, state } = service;
+  if (schedule?.isQueued !== true || state.id !== 'scheduled' || phase.id !== 'running') return;
+  yield { type: 'service', name, service: dueAt({ ...service, schedule: { ...schedule, isQueued: false } }) };
+}
+
+/** To run as soon as its dependencies allow. Its schedule goes on. */
+function dueAt(service: Service): Service {
+  return { ...resetToPending(service), schedule: service.schedule };
+}
+
+/** The value of a service whose schedule a reload has changed. Its run, or its wait for a start, goes on. */
+export function changeSchedule(before: ServicePlan, service: Service, after: ServicePlan): Service {
+  if (JSON.stringify(before.schedule) === JSON.stringify(after.schedule)) return service;
+  const { state } = service;
+  if (after.schedule === null) {
+    const once: Service = { ...service, schedule: null };
+    return state.id === 'scheduled' ? resetToPending(once) : once;
+  }
+  const schedule = beginAnew(service.schedule ?? newSchedule());
+  if (state.id !== 'completed' && state.id !== 'failed') return { ...service, schedule };
+  return { ...service, schedule, state: { id: 'scheduled', ended: state.ended } };
+}
+
+/** The value of a scheduled task without processes under a new plan: it runs again if a run was to follow. */
+export function adoptSchedule(service: Service, after: ServicePlan): Service | null {
+  if (!isOfSchedule(after) || service.state.id === 'pending' || service.state.id === 'backoff') return null;
+  const ended = 'ended' in service.state ? service.state.ended : null;
+  return { ...resetToPending(service), state: { id: 'scheduled', ended } };
+}
