@@ -21,9 +21,15 @@ export interface Pod {
   readonly hostNames: readonly string[];
 }
 
-/** The file with all manifests. */
-export function renderManifests(source: ExportSource, pod: Pod): OutputFile {
+/** The file with all manifests: those of the Pod, if there is one, and others. */
+export function renderManifests(source: ExportSource, pod: Pod | null, others: readonly object[] = []): OutputFile {
   const name = toLabel(source.name);
+  const heading = `# Made by \`svc-super export kubernetes\`. Kubernetes 1.29 or newer.\n#   kubectl apply -f ${name}.yaml\n`;
+  const documents = [...(pod === null ? [] : podManifests(source, pod, name)), ...others].map(renderYaml);
+  return { name: `${name}.yaml`, text: `${heading}${documents.join('---\n')}` };
+}
+
+function podManifests(source: ExportSource, pod: Pod, name: string): readonly object[] {
   const labels = { 'app.kubernetes.io/name': name };
   const template = { metadata: { labels }, spec: podSpec(source, pod) };
   const workload = pod.isJob
@@ -41,9 +47,7 @@ export function renderManifests(source: ExportSource, pod: Pod): OutputFile {
       };
   const ports = pod.ports.map((port) => ({ name: `port-${port}`, port }));
   const service = { apiVersion: 'v1', kind: 'Service', metadata: { name, labels }, spec: { selector: labels, ports } };
-  const heading = `# Made by \`svc-super export kubernetes\`. Kubernetes 1.29 or newer.\n#   kubectl apply -f ${name}.yaml\n`;
-  const documents = [workload, ...(ports.length === 0 ? [] : [service])].map(renderYaml);
-  return { name: `${name}.yaml`, text: `${heading}${documents.join('---\n')}` };
+  return [workload, ...(ports.length === 0 ? [] : [service])];
 }
 
 function podSpec({ config }: ExportSource, pod: Pod): object {

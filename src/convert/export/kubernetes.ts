@@ -3,6 +3,7 @@
 
 import type { Exporter, ExportOptions, OutputFile } from './format.ts';
 import { toContainer } from './kubernetes-container.ts';
+import { CRON_RULES, splitScheduled, toCronJob } from './kubernetes-cron.ts';
 import { type Pod, renderManifests, reportWorkload } from './kubernetes-manifests.ts';
 import { exportOneContainer } from './kubernetes-one.ts';
 import { toProbeFields } from './kubernetes-probes.ts';
@@ -16,6 +17,7 @@ import type { ExportSource } from './source.ts';
 const GPU_LOST = lost('the scheduler gives a container whole devices that no other container has');
 const RULES: Rules = {
   ...PER_SERVICE,
+  ...CRON_RULES,
   start_timeout: changed('past it the kubelet restarts the container, and the others go on'),
   user: 'kept',
   limits: ({ config }) =>
@@ -44,9 +46,15 @@ export const exportKubernetes: Exporter = (source, options, reporter) =>
   options.oneContainer ? exportOneContainer(source, options, reporter) : exportPod(source, options, reporter);
 
 function exportPod(source: ExportSource, { image }: ExportOptions, reporter: Reporter): readonly OutputFile[] {
-  const services = includedServices(source, reporter);
-  reportPerService(source, services, { image, rules: RULES, top: PER_SERVICE_TOP }, reporter);
-  const labels = toLabels(services.map(({ name }) => name));
+  const included = includedServices(source, reporter);
+  reportPerService(source, included, { image, rules: RULES, top: PER_SERVICE_TOP }, reporter);
+  const { scheduled, others: services } = splitScheduled(included, reporter);
+  const labels = toLabels(included.map(({ name }) => name));
+  const jobs = scheduled.flatMap((service) => {
+    const name = labels.get(service.name) ?? service.name;
+    return toCronJob(source, service, name, toContainer(source, service, { name, image }, reporter)) ?? [];
+  });
+  if (services.length === 0) return [renderManifests(source, null, jobs)];
   const roles = assignRoles(source, services);
   reportRoles(source, services, roles, reporter);
   const awaited = awaitedConditions(services);
@@ -69,5 +77,5 @@ function exportPod(source: ExportSource, { image }: ExportOptions, reporter: Rep
     hostNames: source.config.hosts ? [...new Set(services.flatMap(({ name, key }) => [name, key]))] : [],
   };
   reportWorkload(source, pod, reporter);
-  return [renderManifests(source, pod)];
+  return [renderManifests(source, pod, jobs)];
 }

@@ -57,9 +57,14 @@ export function singleEdges({ edges }: ExportService): readonly Edge[] {
 export function longestStart(services: readonly ExportService[]): number {
   const times = new Map<string, number>();
   for (const service of inStartOrder(services)) {
-    const own = service.ready.length > 0 || service.config.type === 'task' ? service.config.start_timeout : 0;
+    const own = isAwaited(service) ? service.config.start_timeout : 0;
     const before = Math.max(0, ...service.edges.map(({ on }) => times.get(on) ?? 0));
     times.set(service.name, service.isEnabled ? before + own : before);
   }
   return Math.max(0, ...times.values());
+}
+
+/** Whether the start takes the time of its start. A scheduled task is no part of the start. */
+function isAwaited({ ready, config: { type, schedule, every } }: ExportService): boolean {
+  return schedule === null && every === null && (ready.length > 0 || type === 'task');
 }

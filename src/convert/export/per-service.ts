@@ -80,8 +80,19 @@ function reportReferences(source: ExportSource, services: readonly ExportService
   }
 }
 
+const RUNS_ONCE = lost(
+  'no engine starts a container by a schedule, and the output runs it once',
+  'start its container from cron or a timer of the machine',
+);
+
 /** Of most fields nothing depends on the engine. */
 export const PER_SERVICE: Rules = {
+  schedule: RUNS_ONCE,
+  every: RUNS_ONCE,
+  time_zone: lost('the output has no schedule'),
+  overlap: lost('the output has no schedule'),
+  catch_up: lost('the output has no schedule'),
+  jitter: lost('the output has no schedule'),
   command: 'kept',
   type: 'kept',
   enabled: 'kept',
