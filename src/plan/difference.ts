@@ -44,7 +44,8 @@ export const FIELD_NAMES = {
 } as const satisfies Readonly<Record<ServiceField, string>>;
 
 /** Keys of a service that reach the plan as a part of another field, or only when the configuration is read. */
-type Merged = 'name' | 'key' | 'replica' | 'env_file' | 'env_inherit' | 'venv' | 'broken';
+type Merged = 'name' | 'key' | 'replica' | 'env_file' | 'env_inherit' | 'venv' | 'broken' | OfSchedule;
+type OfSchedule = 'every' | 'time_zone' | 'overlap' | 'catch_up' | 'jitter';
 type Forgotten = Exclude<keyof ServiceConfig, (typeof FIELD_NAMES)[ServiceField] | Merged>;
 // A key that reaches no plan is an error of types.
 ({}) satisfies Readonly<Record<Forgotten, never>>;
