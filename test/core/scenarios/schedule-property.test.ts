@@ -2,9 +2,9 @@
 // equals what its checkpoint says, no two runs of a task overlap, and a stop ends everything in time.
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
-import type { Plan, SchedulePlan } from '../../src/plan/plan.ts';
-import { cron, every } from '../helpers/plans.ts';
-import { behaviours, disturbances, HORIZON, plans, runsOf, simulatorOf, time } from '../helpers/random-input.ts';
+import type { Plan, SchedulePlan } from '../../../src/plan/plan.ts';
+import { cron, every } from '../../helpers/plans.ts';
+import { behaviours, disturbances, HORIZON, plans, runsOf, simulatorOf, time } from '../../helpers/random-input.ts';
 
 const RUNS = Math.ceil(Number(process.env.SVC_TEST_RUNS ?? 2_000) / 10);
 const SEED = process.env.SVC_TEST_SEED === undefined ? {} : { seed: Number(process.env.SVC_TEST_SEED) };
