@@ -26,21 +26,27 @@ static int is_one_of(const char *words, const char *word) {
   return 0;
 }
 
-/** The value of `--socket PATH` or `--socket=PATH` before `--`; null if it is not given. */
-static const char *socket_option(const struct start *start) {
+/** The value of `NAME VALUE` or `NAME=VALUE` before `--`; null if it is not given. */
+static const char *option(const struct start *start, const char *name) {
   for (int at = 2; at < start->argc && !same(start->argv[at], "--"); at++) {
-    const char *value = after(start->argv[at], "--socket");
+    const char *value = after(start->argv[at], name);
     if (value && *value == '=') return value + 1;
     if (value && !*value) return start->argv[at + 1];
   }
   return NULL;
 }
 
+/** Whether the supervisor's file connects over TCP itself: `--url`, or SVC_SUPER_URL without `--socket`. */
+static int is_remote(const struct start *start) {
+  const char *url = variable(start->envp, "SVC_SUPER_URL");
+  return option(start, "--url") || (url && *url && !option(start, "--socket"));
+}
+
 /** Executes the supervisor's file for a short command, with a connection to the supervisor if `connects`. */
 static int command(const struct start *start, int connects) {
   struct handover handover = {0};
   add_line(&handover, "role=command", "");
-  int connection = connects ? connect_control(start, socket_option(start), &handover) : -1;
+  int connection = connects ? connect_control(start, option(start, "--socket"), &handover) : -1;
   if (connection >= 0) {
     // dup3(2) fails if both numbers are equal.
     if (connection == FD_CONTROL) sys_fcntl(connection, F_SETFD, 0);
@@ -71,9 +77,9 @@ static int run(int argc, char **argv, char **envp) {
   if (argc > 1 && same(argv[1], "init")) return init(&start, "init", argc - 1, argv + 1);
   const char *word = argc > 1 ? argv[1] : "up";
   // `check --runtime` requests the ports that the services have open from the supervisor.
-  int connects = is_one_of(connected, word);
+  int is_command = is_one_of(connected, word), connects = is_command && !is_remote(&start);
   for (int at = 2; at < argc && same(word, "check"); at++) connects |= same(argv[at], "--runtime");
-  if (connects || is_one_of(unconnected, word)) return command(&start, connects);
+  if (connects || is_command || is_one_of(unconnected, word)) return command(&start, connects);
   // `docker run IMAGE bash`.
   if (sys_getpid() == 1 && *word != '-' && !same(word, "up") && is_program(word, envp)) {
     argv[0] = "init";

@@ -74,7 +74,7 @@ function makeDial({ isConnected, socket, looked, found }: Handover): () => Dial 
       const { openConnection } = await import('./platform/socket.ts');
       return openConnection(FD.control, listener);
     };
-    return { ok: true, path: socket, open };
+    return { ok: true, path: socket, open, remote: null };
   };
 }
 

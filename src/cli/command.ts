@@ -15,6 +15,7 @@ export const EXIT = {
   usage: EXIT_CODE.usage,
   noSupervisor: EXIT_CODE.unavailable,
   bug: EXIT_CODE.software,
+  denied: EXIT_CODE.denied,
   config: EXIT_CODE.config,
   timeout: EXIT_CODE.timeout,
 } as const;

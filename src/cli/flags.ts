@@ -22,9 +22,26 @@ const SOCKET_FLAG = {
   summary: 'use the supervisor at this control socket (default: $SVC_SUPER_SOCKET, else the only one that responds)',
 } as const satisfies Flag;
 
+/** The flags of each command that connects over TCP instead. */
+const URL_FLAG = {
+  type: 'string',
+  value: 'URL',
+  summary:
+    'use the supervisor on another machine whose `control.http` listens there, such as http://10.0.0.5:9100 (default: $SVC_SUPER_URL)',
+} as const satisfies Flag;
+const TOKEN_FLAG = {
+  type: 'string',
+  value: 'TOKEN',
+  summary: 'the token for that URL; a variable is not in the list of processes (default: $SVC_SUPER_TOKEN)',
+} as const satisfies Flag;
+
 /** All flags of a command: its own, those of a command that connects, and `--help`. */
 export function flagsOf({ flags, connects }: Command): Readonly<Record<string, Flag>> {
-  return { ...flags, ...(connects === true && { socket: SOCKET_FLAG }), help: HELP_FLAG };
+  return {
+    ...flags,
+    ...(connects === true && { socket: SOCKET_FLAG, url: URL_FLAG, token: TOKEN_FLAG }),
+    help: HELP_FLAG,
+  };
 }
 
 /** Milliseconds; null: no value; a text: what to write instead. */

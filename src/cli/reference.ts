@@ -39,12 +39,32 @@ export const EXIT_CODES = `## Exit codes
 | 64 | the command line is invalid, or several supervisors respond and \`--socket\` selects none |
 | 69 | no supervisor responds; the searched places are printed. \`exec\`: the supervisor ended, and the command with it |
 | 70 | \`up\`: supervisors died again and again, and all services were stopped; otherwise a bug in svc-super |
+| 77 | the supervisor at \`--url\` refuses the token, or this client |
 | 78 | the configuration is invalid (\`up\`, \`check\`, \`reload\`), or \`/proc\` is not mounted |
 | 124 | \`wait\`: the timeout is over |
 | 127 | \`svc-super-supervisor\` is not in the folder of \`svc-super\`, or cannot be executed |
 
 \`exec\` and \`init\` exit with the code of the command they run, \`up\` with that of the container. The options of \`init\` are
 in [init.md](init.md).
+
+## A supervisor on another machine
+
+With \`--url\` or \`SVC_SUPER_URL\`, a command that asks a supervisor does so over TCP. That supervisor needs [\`control.http\`](http.md),
+with a token to accept more than reads.
+
+\`\`\`sh
+export SVC_SUPER_URL=http://10.0.0.5:9100 SVC_SUPER_TOKEN="$(cat control-token)"
+svc-super status
+svc-super logs -f vllm
+\`\`\`
+
+- \`--url\` takes precedence over \`SVC_SUPER_SOCKET\`, and \`--socket\` over \`SVC_SUPER_URL\`. \`up\`, \`check\` and the other commands
+  that ask no supervisor ignore these variables.
+- The listener has no TLS. Use a tunnel (\`ssh -L 9100:127.0.0.1:9100 HOST\`, then \`--url http://127.0.0.1:9100\`), or a proxy with
+  \`https://\`. A path in the URL is put before the paths of the API. \`SSL_CERT_FILE\` names the certificates to trust instead of
+  the usual ones.
+- A host name must be in \`control.http.hosts\`. The addresses of the listener need no entry.
+- \`exec\` gives the command no standard input and no terminal. Everything else is the same.
 
 ## When the supervisor is restarted
 
@@ -54,6 +74,7 @@ not respond for 5 s, the exit code is 69 (\`health\`: 1).
 
 - \`logs -f\`, \`events -f\`, \`status --watch\`, \`wait\` and \`--wait\` continue with the next supervisor after any time, and print a
   line on standard error. Lines of the last second before the restart may be missing from \`logs -f\`; \`events -f\` is complete.
+- Over TCP (\`--url\`) nothing listens meanwhile: these commands too wait 2 s for the next supervisor, and then end.
 - The command of \`exec\` is ended; \`exec\` prints that, exits with 69, and does not run it again.
 - \`status\` prints a line with the number of restarts, and when and why the last one happened.
 `;

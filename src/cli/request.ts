@@ -45,7 +45,11 @@ export function reportDelay(context: CommandContext): void {
 }
 
 /** Reports why no supervisor received the request; returns the exit code. */
-export function reportNoSupervisor(context: CommandContext, { looked, found = [] }: NoSupervisor): number {
+export function reportNoSupervisor(context: CommandContext, { looked, found = [], refused }: NoSupervisor): number {
+  if (refused !== undefined) {
+    context.err(`svc-super: ${printable(refused)}\n`);
+    return EXIT.denied;
+  }
   if (found.length > 0) {
     const what =
       found.length > 1

@@ -38,17 +38,30 @@ const isFileFlag = (argument: string): boolean => argument.startsWith('-f') || a
 async function runWith(name: CommandName, args: readonly string[], context: CommandContext): Promise<number> {
   const command: Command = (await COMMANDS[name]()).default;
   const plain = name === 'up' ? entrypoint(args) : args.length === 0 ? NOTHING_GIVEN : null;
-  if (plain !== null) return command.run(context, plain, COMMANDS);
+  if (plain !== null) return execute(command, plain, context);
   const { describeMistake, parseFlags } = await import('./parse.ts');
   const given = parseFlags(command, args);
   if (!given.ok) {
     context.err(`svc-super: ${describeMistake(given.message, command)}\nusage: ${command.usage}\n`);
     return EXIT.usage;
   }
-  if (given.flags.values.help !== true) return command.run(context, given.flags, COMMANDS);
+  if (given.flags.values.help !== true) return execute(command, given.flags, context);
   const { renderCommandHelp } = await import('./help.ts');
   context.out(renderCommandHelp(command));
   return EXIT.ok;
+}
+
+/** Runs a command, against a supervisor on another machine if a flag or a variable names one. */
+async function execute(command: Command, given: GivenFlags, context: CommandContext): Promise<number> {
+  const { url, token, socket } = given.values;
+  const isNamed = socket === undefined && (context.environment.SVC_SUPER_URL ?? '') !== '';
+  if (command.connects === undefined || (url === undefined && token === undefined && !isNamed))
+    return command.run(context, given, COMMANDS);
+  const { reachRemote } = await import('./remote.ts');
+  const reached = reachRemote(context, given.values);
+  if (reached.ok) return command.run(reached.context, given, COMMANDS);
+  context.err(`svc-super: ${reached.why}\nusage: ${command.usage}\n`);
+  return EXIT.usage;
 }
 
 const NOTHING_GIVEN: GivenFlags = { values: {}, positionals: [] };

@@ -1,12 +1,29 @@
 // Requests to the supervisor: the first one over the connection that the native program has made and checked, later ones over
 // connections to the same path. PID 1 keeps the socket open while it replaces a supervisor, so a request whose connection
 // breaks is repeated over a new one.
-import { type After, type ClientRequest, type Exchange, exchange, type Open, type Outcome } from './exchange.ts';
+import {
+  type After,
+  type ClientRequest,
+  type Exchange,
+  exchange,
+  type Open,
+  type Outcome,
+  type Remote,
+} from './exchange.ts';
 
 export { type ClientRequest, connectTo, type SupervisorListener } from './exchange.ts';
 
 /** A way to connect to the supervisor, or why there is none. */
-export type Dial = { readonly ok: true; readonly path: string; readonly open: Open } | NoSupervisor;
+export type Dial = Connected | NoSupervisor;
+
+interface Connected {
+  readonly ok: true;
+  /** The path of the socket, or the URL. */
+  readonly path: string;
+  readonly open: Open;
+  /** null: the unix socket. */
+  readonly remote: Remote | null;
+}
 
 /** No supervisor has responded. `found`: supervisors that respond, if it is ambiguous which one is meant. */
 export type NoSupervisor = {
@@ -15,6 +32,8 @@ export type NoSupervisor = {
   readonly found?: readonly { readonly path: string; readonly pid: number }[];
   /** PID 1 listens on the socket: a supervisor may respond later. */
   readonly isAway?: true;
+  /** A supervisor responds, and refuses this client: why, and what to do. */
+  readonly refused?: string;
 };
 export type RequestResult = { readonly ok: true; readonly status: number; readonly body: unknown } | NoSupervisor;
 /** `whole`: the response is complete. Otherwise the connection broke, and the stream could not be resumed. */
@@ -38,14 +57,17 @@ export async function sendRequest(dial: Dial, request: ClientRequest, after: Aft
     const take = (bytes: Uint8Array) => {
       text += decoder.decode(bytes, { stream: true });
     };
-    const outcome = await limit.watch(exchange(dial.open, request, { begin: () => undefined, take }));
-    if (outcome.kind === 'broken' && (await limit.waitToRetry())) continue;
+    const receiver = { begin: () => undefined, take };
+    const outcome = await limit.watch(exchange(dial.open, request, receiver, dial.remote));
+    if (isBroken(outcome, dial, limit) && (await limit.waitToRetry())) continue;
     limit.clear();
-    if (outcome.kind !== 'answered') return explain(dial.path, outcome, request, limit);
+    if (outcome.kind !== 'answered') return explain(dial, outcome, request, limit);
+    const { status } = outcome;
     try {
-      return { ok: true, status: outcome.status, body: JSON.parse(text) };
+      const body: unknown = JSON.parse(text);
+      return findRefusal(dial, request, status, body) ?? { ok: true, status, body };
     } catch {
-      return explain(dial.path, { kind: 'foreign' }, request, limit);
+      return explain(dial, { kind: 'foreign', status }, request, limit);
     }
   }
 }
@@ -88,7 +110,7 @@ export async function streamRequest(
       if (hasBegun) streaming.resumed?.();
       hasBegun = true;
     };
-    const one = exchange(dial.open, request, { begin, take: (bytes) => lines.push(bytes) });
+    const one = exchange(dial.open, request, { begin, take: (bytes) => lines.push(bytes) }, dial.remote);
     const end = () => one.end();
     abort?.addEventListener('abort', end);
     if (abort?.aborted === true) end();
@@ -96,18 +118,21 @@ export async function streamRequest(
     abort?.removeEventListener('abort', end);
     if (outcome.kind === 'answered') {
       limit.clear();
-      return { ok: true, status: outcome.status, body: lines.body, whole: true };
+      const { status } = outcome;
+      const { body } = lines;
+      return findRefusal(dial, request, status, body) ?? { ok: true, status, body, whole: true };
     }
-    if (outcome.kind === 'broken' && kind !== 'once') {
+    if (isBroken(outcome, dial, limit) && kind !== 'once') {
       if (hasBegun && resume !== undefined) request = resume();
       if (!hasBegun || resume !== undefined) {
-        const waits =
-          hasBegun && kind === 'follow' ? limit.waitForSuccessor(() => streaming.delayed?.()) : limit.waitToRetry();
+        // Over TCP nothing listens between two supervisors, nor after the end of the container.
+        const isPatient = hasBegun && kind === 'follow' && dial.remote === null;
+        const waits = isPatient ? limit.waitForSuccessor(() => streaming.delayed?.()) : limit.waitToRetry();
         if (await waits) continue;
       }
     }
     limit.clear();
-    if (!hasBegun) return explain(dial.path, outcome, request, limit);
+    if (!hasBegun) return explain(dial, outcome, request, limit);
     return { ok: true, status: 200, body: null, whole: false };
   }
 }
@@ -205,9 +230,39 @@ class Limit {
   }
 }
 
+/** Whether the request may be repeated. The TCP listener belongs to a supervisor: until the next one listens, it refuses. */
+function isBroken(outcome: Outcome, { remote }: Connected, { hasBroken }: Limit): boolean {
+  return outcome.kind === 'broken' || (outcome.kind === 'unreachable' && remote !== null && hasBroken);
+}
+
+/** Why the guard of the TCP listener (guard.ts) has refused the client; null: it has not. */
+function findRefusal(
+  { path, remote }: Connected,
+  { method = 'GET' }: ClientRequest,
+  status: number,
+  body: unknown,
+): NoSupervisor | null {
+  if (remote === null || (status !== 401 && (status !== 403 || method !== 'GET'))) return null;
+  const error = body !== null && typeof body === 'object' && 'error' in body ? String(body.error) : 'access is denied';
+  const wanted = 'that of `control.http.token` in its configuration, with --token or $SVC_SUPER_TOKEN';
+  const why =
+    status === 403
+      ? error
+      : remote.token === null
+        ? `it requires a token: give ${wanted}`
+        : `it refuses the token: give ${wanted}`;
+  return { ok: false, looked: [], refused: `${path}: ${why}` };
+}
+
 /** Why there was no response. */
-function explain(path: string, outcome: Outcome, { method }: ClientRequest, { hasBroken }: Limit): NoSupervisor {
-  const ended = 'the supervisor ended before it responded';
+function explain(
+  { path, remote }: Connected,
+  outcome: Outcome,
+  { method }: ClientRequest,
+  { hasBroken }: Limit,
+): NoSupervisor {
+  const ended =
+    remote === null ? 'the supervisor ended before it responded' : 'the connection was closed before a response';
   const late = hasBroken
     ? `${ended}, and no other one responded within ${SUCCESSOR_TIMEOUT / 1_000} s`
     : outcome.kind === 'broken'
@@ -216,11 +271,21 @@ function explain(path: string, outcome: Outcome, { method }: ClientRequest, { ha
   const doubt = method === 'POST' ? '; the request may still take effect' : '';
   switch (outcome.kind) {
     case 'unreachable':
-      return { ok: false, looked: [`${path}: ${outcome.why}`] };
+      return {
+        ok: false,
+        looked: [`${path}: ${outcome.why}${remote !== null && outcome.isSilent === true ? REACHING : ''}`],
+      };
     case 'ended':
     case 'broken':
       return { ok: false, looked: [`${path}: ${late}${doubt}`], isAway: true };
-    default:
-      return { ok: false, looked: [`${path}: the process that responds there is not a supervisor`] };
+    default: {
+      const what = 'the process that responds there is not a supervisor';
+      if (remote === null) return { ok: false, looked: [`${path}: ${what}`] };
+      const how = outcome.kind === 'foreign' && outcome.status !== null ? ` (HTTP ${outcome.status})` : '';
+      return { ok: false, looked: [`${path}: ${what}${how}: check scheme, host, port and path of the URL`] };
+    }
   }
 }
+
+/** What to check if nothing listens at a URL. */
+const REACHING = ': check the URL, `control.http.listen` of that supervisor, and whether the port is published';

@@ -1,6 +1,7 @@
 // One request over one connection to the supervisor, and its response piece by piece. Implements HTTP itself: a client for
 // one request must load fast and start no thread. Does not retry: client.ts does.
 import { connect } from 'node:net';
+import { API_HEADER } from './api-header.ts';
 import { type Receiver, ResponseParser } from './response.ts';
 
 export interface ClientRequest {
@@ -28,6 +29,15 @@ export interface SupervisorListener {
 /** Connects. Rejects with an Error with `code`. */
 export type Open = (listener: SupervisorListener) => Promise<SupervisorConnection>;
 
+/** What requests over TCP have in addition. */
+export interface Remote {
+  /** The Host header: name and port of the URL. */
+  readonly authority: string;
+  /** The path of the URL, without a slash at its end: a proxy may serve the API below it. */
+  readonly prefix: string;
+  readonly token: string | null;
+}
+
 export function connectTo(path: string, listener: SupervisorListener): Promise<SupervisorConnection> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path });
@@ -47,8 +57,14 @@ export type Outcome =
   /** `end` was called. */
   | { readonly kind: 'ended' }
   /** There is no connection: no process listens there, or this user may not connect. */
-  | { readonly kind: 'unreachable'; readonly why: string }
-  | { readonly kind: 'foreign' };
+  | {
+      readonly kind: 'unreachable';
+      readonly why: string;
+      /** The address is one of a host, and nothing listens there. */
+      readonly isSilent?: true;
+    }
+  /** The process that responds is no supervisor. `status`: that of its HTTP response; null: it does not speak HTTP. */
+  | { readonly kind: 'foreign'; readonly status: number | null };
 
 export interface Exchange {
   readonly outcome: Promise<Outcome>;
@@ -56,7 +72,8 @@ export interface Exchange {
   end(): void;
 }
 
-export function exchange(open: Open, request: ClientRequest, receiver: Receiver): Exchange {
+/** `remote`: null for the unix socket, on which only a supervisor listens. */
+export function exchange(open: Open, request: ClientRequest, receiver: Receiver, remote: Remote | null): Exchange {
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   let connection: SupervisorConnection | null = null;
   let isOver = false;
@@ -65,14 +82,14 @@ export function exchange(open: Open, request: ClientRequest, receiver: Receiver)
     connection?.close();
     resolve(outcome);
   };
-  const parser = new ResponseParser(receiver);
+  const parser = new ResponseParser(receiver, remote === null ? null : API_HEADER);
   const listener: SupervisorListener = {
     data(bytes) {
       if (isOver) return;
       try {
         parser.push(Buffer.from(bytes));
       } catch {
-        settle({ kind: 'foreign' });
+        settle({ kind: 'foreign', status: parser.status });
         return;
       }
       if (parser.isDone && parser.status !== null) settle({ kind: 'answered', status: parser.status });
@@ -86,23 +103,25 @@ export function exchange(open: Open, request: ClientRequest, receiver: Receiver)
     (opened) => {
       connection = opened;
       if (isOver) opened.close();
-      else opened.write(Buffer.from(render(request)));
+      else opened.write(Buffer.from(render(request, remote)));
     },
     (error: unknown) => settle(describeRefusal(error)),
   );
   return { outcome: promise, end: () => settle({ kind: 'ended' }) };
 }
 
-function render({ method = 'GET', path, body, key }: ClientRequest): string {
+function render({ method = 'GET', path, body, key }: ClientRequest, remote: Remote | null): string {
   const text = body === undefined ? '' : JSON.stringify(body);
-  const head = `${method} ${path} HTTP/1.1\r\nHost: svc-super\r\nConnection: close\r\n`;
+  const { authority, prefix, token } = remote ?? { authority: 'svc-super', prefix: '', token: null };
+  const bearer = token === null ? '' : `Authorization: Bearer ${token}\r\n`;
+  const head = `${method} ${prefix}${path} HTTP/1.1\r\nHost: ${authority}\r\nConnection: close\r\n${bearer}`;
   const named = key === undefined ? '' : `Idempotency-Key: ${key}\r\n`;
   const about =
     method === 'GET' ? '' : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\n`;
   return `${head}${named}${about}\r\n${text}`;
 }
 
-/** Why connect(2) failed (unix(7)). */
+/** Why connect(2) failed (unix(7), tcp(7)), or the look-up of a name (getaddrinfo(3)), or TLS. */
 function describeRefusal(error: unknown): Outcome {
   const code = error !== null && typeof error === 'object' && 'code' in error ? String(error.code) : '';
   switch (code) {
@@ -115,11 +134,28 @@ function describeRefusal(error: unknown): Outcome {
     case 'ENOENT':
       return { kind: 'unreachable', why: 'no such socket' };
     case 'ECONNREFUSED':
-      return { kind: 'unreachable', why: 'no process listens there' };
+      return { kind: 'unreachable', why: 'no process listens there', isSilent: true };
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+    case 'EAI_NONAME':
+    case 'EAI_NODATA':
+      return { kind: 'unreachable', why: 'there is no host of that name' };
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return { kind: 'unreachable', why: 'there is no route to that host', isSilent: true };
+    case 'ETIMEDOUT':
+      return { kind: 'unreachable', why: 'that host does not respond', isSilent: true };
     case 'EACCES':
     case 'EPERM':
       return { kind: 'unreachable', why: 'permission denied' };
     default:
-      return { kind: 'unreachable', why: error instanceof Error ? error.message : String(error) };
+      return { kind: 'unreachable', why: error instanceof Error ? describeFailure(error) : String(error) };
   }
+}
+
+/** A failure that has no errno: mostly of TLS, with the words of OpenSSL. */
+function describeFailure({ message }: Error): string {
+  if (/wrong.version.number/i.test(message)) return 'it does not speak TLS there: write http://';
+  if (/certificate/i.test(message)) return `its certificate is not trusted (${message}): name one in SSL_CERT_FILE`;
+  return message;
 }

@@ -12,6 +12,7 @@ import {
   type Route,
   refuse,
 } from './api.ts';
+import { API_HEADER, API_VERSION } from './api-header.ts';
 import { ROUTES } from './routes.ts';
 import { ResponseOutlet } from './streams.ts';
 
@@ -74,7 +75,7 @@ async function readBody(request: IncomingMessage): Promise<string | null> {
 
 function send(result: ApiResponse, request: IncomingMessage, response: ServerResponse): void {
   if (response.destroyed) return;
-  const common = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+  const common = { [API_HEADER]: API_VERSION, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
   if ('lines' in result) {
     response.writeHead(result.status, { ...common, 'content-type': 'application/x-ndjson' });
     if (request.method === 'HEAD') {

@@ -20,11 +20,14 @@ export class ResponseParser {
   status: number | null = null;
   isDone = false;
   readonly #receiver: Receiver;
+  readonly #requires: string | null;
   #held: Buffer = Buffer.alloc(0);
   #body: Body | null = null;
 
-  constructor(receiver: Receiver) {
+  /** `requires`: a header without which the response is an error. */
+  constructor(receiver: Receiver, requires: string | null = null) {
     this.#receiver = receiver;
+    this.#requires = requires;
   }
 
   /** Whether only the end of the connection ends the body. */
@@ -63,6 +66,7 @@ export class ResponseParser {
       this.#body = { kind: 'chunked', left: 0, last: false };
     else this.#body = length === undefined ? { kind: 'rest' } : { kind: 'length', left: Number(length) };
     this.status = Number(status);
+    if (this.#requires !== null && !headers.has(this.#requires)) throw new Error(`no ${this.#requires}`);
     this.#receiver.begin(headers.get('content-type') ?? '');
     return true;
   }

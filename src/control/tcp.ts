@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES }
 import { createServer as createListener, type Socket } from 'node:net';
 import type { ControlPlan } from '../plan/plan.ts';
 import type { ApiSource, Route } from './api.ts';
+import { API_HEADER, API_VERSION } from './api-header.ts';
 import { ConnectionLimiter } from './connection-limiter.ts';
 import { dashboard } from './dashboard.ts';
 import { makeGuard, needsToken, type Refusal } from './guard.ts';
@@ -176,6 +177,7 @@ function refuse({ status, error }: Refusal, request: IncomingMessage, response: 
   response.on('error', () => undefined);
   response.writeHead(status, {
     'content-type': 'application/json',
+    [API_HEADER]: API_VERSION,
     'content-length': Buffer.byteLength(text),
     'cache-control': 'no-store',
     connection: 'close',

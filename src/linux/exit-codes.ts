@@ -9,6 +9,8 @@ export const EXIT_CODE = {
   software: 70,
   /** EX_TEMPFAIL: a new container, perhaps on another machine, may succeed. */
   temporary: 75,
+  /** EX_NOPERM: the token is missing or wrong. */
+  denied: 77,
   /** EX_CONFIG: the configuration is invalid. */
   config: 78,
   /** timeout(1): the time is over. */

@@ -20,6 +20,7 @@ async function outputOf(
     dial: () => ({
       ok: true,
       path: '/run/x.sock',
+      remote: null,
       open: (listener) =>
         Promise.resolve({
           write() {

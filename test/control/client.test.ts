@@ -47,9 +47,10 @@ class Simulation {
     };
   };
 
-  readonly dial: Dial = {
+  readonly dial: Extract<Dial, { ok: true }> = {
     ok: true,
     path: '/run/x.sock',
+    remote: null,
     open: async (listener: SupervisorListener) => {
       const step = this.#steps.length > 1 ? this.#steps.shift() : this.#steps[0];
       if (step !== undefined && step !== 'silent' && 'refused' in step)
@@ -82,6 +83,13 @@ class Simulation {
       next.fn();
     }
     throw new Error('it does not end');
+  }
+
+  /** The same over TCP. */
+  askRemote(request: ClientRequest = { path: '/v1/health' }, token: string | null = 'secret') {
+    const remote = { authority: 'gpu.example:9100', prefix: '/box', token };
+    const dial = { ...this.dial, path: 'http://gpu.example:9100/box', remote };
+    return this.settle(sendRequest(dial, request, this.after));
   }
 
   sendRequest(question: ClientRequest = { path: '/v1/health' }) {
@@ -226,5 +234,51 @@ describe('a stream', () => {
     at.after(60_000, () => abort.abort());
     expect((await followed(at, { abort: abort.signal })).result).toMatchObject({ ok: true, whole: false });
     expect(at.now).toBe(60_000);
+  });
+});
+
+describe('over TCP', () => {
+  const marked = (body: object, status = 200) => json(body, status).replace('\r\n', '\r\nSvc-Super-Api: v1\r\n');
+  const url = 'http://gpu.example:9100/box';
+
+  test('a request has the host, the path and the token of the URL', async () => {
+    const at = new Simulation({ text: marked({ healthy: true }) });
+    expect(await at.askRemote()).toEqual({ ok: true, status: 200, body: { healthy: true } });
+    const [request] = at.requests;
+    expect(request).toStartWith('GET /box/v1/health HTTP/1.1\r\nHost: gpu.example:9100\r\n');
+    expect(request).toContain('\r\nAuthorization: Bearer secret\r\n');
+  });
+
+  test('a refused token, a missing one and a refused host are no answer of the command', async () => {
+    const refusal = (status: number, error: string) => new Simulation({ text: marked({ error }, status) });
+    const wanted = 'give that of `control.http.token` in its configuration, with --token or $SVC_SUPER_TOKEN';
+    const refused = (why: string) => ({ ok: false as const, looked: [], refused: `${url}: ${why}` });
+    expect(await refusal(401, 'x').askRemote()).toEqual(refused(`it refuses the token: ${wanted}`));
+    expect(await refusal(401, 'x').askRemote({ path: '/' }, null)).toEqual(refused(`it requires a token: ${wanted}`));
+    expect(await refusal(403, 'the Host header').askRemote()).toEqual(refused('the Host header'));
+    // A listener without a token refuses every change: the command reports that.
+    const post: ClientRequest = { method: 'POST', path: '/v1/stop' };
+    expect(await refusal(403, 'read-only').askRemote(post)).toMatchObject({ ok: true, status: 403 });
+  });
+
+  test.each([
+    ['another HTTP server', json({ services: [] }), ' (HTTP 200)'],
+    ['a proxy whose server is gone', json({}, 502), ' (HTTP 502)'],
+    ['no HTTP server', 'SSH-2.0-OpenSSH_9.6\r\n', ''],
+  ])('%s is recognized', async (_, text, how) => {
+    const found = await new Simulation({ text }).askRemote();
+    const what = 'the process that responds there is not a supervisor';
+    const looked = [`${url}: ${what}${how}: check scheme, host, port and path of the URL`];
+    expect(found).toEqual({ ok: false, looked });
+  });
+
+  test('a refused connection is final at first, and means a restart after a break', async () => {
+    const [found, restarted] = [
+      new Simulation(GONE),
+      new Simulation(BROKEN, GONE, { text: marked({ healthy: true }) }),
+    ];
+    expect(await found.askRemote()).toMatchObject({ ok: false, looked: [expect.stringContaining('check the URL')] });
+    expect(found.now).toBe(0);
+    expect(await restarted.askRemote()).toMatchObject({ ok: true, status: 200 });
   });
 });

@@ -26,7 +26,7 @@ COMP_WORDS=(svc-super ${given}); COMP_CWORD=${words.length}; _svc_super; printf 
 
 test('bash completes commands, flags and the names of services', () => {
   expect(complete('sta')).toEqual(['status', 'start']);
-  expect(complete('wait', '--t')).toEqual(['--timeout']);
+  expect(complete('wait', '--ti')).toEqual(['--timeout']);
   expect(complete('restart', 'vl')).toEqual(['vllm']);
   expect(complete('logs', '-f', 'w')).toEqual(['web']);
   expect(complete('completion', 'z')).toEqual(['zsh']);

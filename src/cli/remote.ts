@@ -1,0 +1,46 @@
+// `--url`, `--token` and their variables: the same commands, sent to a supervisor on another machine. Loaded only if a URL or
+// a token is given.
+import { readText } from '../config/file.ts';
+import { dialRemote, parseAddress } from '../control/remote.ts';
+import type { CommandContext, GivenFlags } from './command.ts';
+
+type Reached = { readonly ok: true; readonly context: CommandContext } | { readonly ok: false; readonly why: string };
+
+/** The context of a command whose flags or variables name a URL. */
+export function reachRemote(context: CommandContext, { url, socket, token }: GivenFlags['values']): Reached {
+  const { SVC_SUPER_URL = '', SVC_SUPER_TOKEN = '' } = context.environment;
+  if (typeof url === 'string' && socket !== undefined)
+    return { ok: false, why: '--url and --socket name two supervisors: use one of them' };
+  const given = typeof url === 'string' ? url : socket === undefined ? SVC_SUPER_URL : '';
+  if (given === '') {
+    const why = typeof url === 'string' ? '--url is empty' : '--token is for a supervisor at --url or $SVC_SUPER_URL';
+    return { ok: false, why };
+  }
+  const parsed = parseAddress(given);
+  if (!parsed.ok) return { ok: false, why: `${typeof url === 'string' ? '--url' : '$SVC_SUPER_URL'} ${parsed.why}` };
+  const bearer = typeof token === 'string' ? token : SVC_SUPER_TOKEN;
+  if (!/^[\x21-\x7e]*$/.test(bearer)) {
+    const from = typeof token === 'string' ? '--token' : '$SVC_SUPER_TOKEN';
+    return { ok: false, why: `${from} has a character that no token has: a space, a line end, or one beyond ASCII` };
+  }
+  const authorities = readAuthorities(context);
+  if (authorities !== null && !authorities.ok)
+    return { ok: false, why: `$SSL_CERT_FILE cannot be read: ${authorities.why}` };
+  const dial = dialRemote(parsed.address, bearer === '' ? null : bearer, authorities?.text ?? null);
+  // Standard input and the terminal of this process cannot be opened on another machine.
+  return {
+    ok: true,
+    context: Object.create(context, describe({ dial: () => dial, execStdin: null, execTerminal: null })),
+  };
+}
+
+/** The certificates that the user trusts, in the variable that OpenSSL, curl and Go read; null: those of the runtime. */
+function readAuthorities({ environment, files }: CommandContext): ReturnType<typeof readText> | null {
+  const { SSL_CERT_FILE = '' } = environment;
+  return SSL_CERT_FILE === '' ? null : readText(files, SSL_CERT_FILE);
+}
+
+/** Property descriptors: Object.create keeps the getters of the context that it extends. */
+function describe(values: Partial<CommandContext>): PropertyDescriptorMap {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { value, enumerable: true }]));
+}
