@@ -50,3 +50,18 @@ export function readDuration(value: string | boolean | undefined): number | null
   const parsed = parseDuration(value);
   return parsed.ok ? parsed.value : parsed.suggestion;
 }
+
+/**
+ * Milliseconds since 1970 of a time, or of a duration before `now`; undefined: no value; a text: what to write instead. Times
+ * are those of RFC 3339; the zone may be absent.
+ */
+export function readTime(value: string | boolean | undefined, now: number): number | undefined | string {
+  if (typeof value !== 'string') return undefined;
+  if (/^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/i.test(value)) {
+    const time = Date.parse(value.replace(' ', 'T'));
+    if (!Number.isNaN(time)) return Math.max(0, time);
+  }
+  const ago = readDuration(value);
+  if (typeof ago === 'string') return `${ago}, or a time: 2026-01-02T03:04:05Z`;
+  return Math.max(0, Math.round(now - (ago ?? 0)));
+}

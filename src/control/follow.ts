@@ -15,9 +15,15 @@ const MANY_READERS = 20;
 const MAX_QUEUE = 256 * 1024;
 const MIN_QUEUE = 16 * 1024;
 const MAX_TOTAL_QUEUE = 2 * 1024 * 1024;
+/** Bytes that all readers with a pattern together may search between two flushes: some 5 ms at the speed of a slow pattern. */
+const MAX_SEARCHED = 64 * 1024;
 
 interface Reader {
   readonly outlet: Outlet;
+  /** Only lines that it matches are sent; null: all. */
+  readonly pattern: LinePattern | null;
+  /** Bytes searched since the last flush. */
+  searched: number;
   readonly channels: Channel[];
   /** Bytes that may be added to the queue until the next flush. */
   budget: number;
@@ -52,37 +58,62 @@ export interface GapJson {
 
 type Source = Pick<ApiSource, 'logs' | 'after'>;
 
+interface LinePattern {
+  test(text: string): boolean;
+}
+
+/** Which lines of the services a reader gets. */
+export interface LogSelection {
+  readonly services: readonly string[];
+  /** Limit of stored lines, in all. */
+  readonly count: number;
+  /** Only stored lines from this time to that one, milliseconds since 1970. */
+  readonly from: number;
+  readonly until: number;
+  /** Only lines that match. */
+  readonly pattern: LinePattern | null;
+}
+
 export class LogFeed {
   readonly #source: Source;
   readonly #channels = new Map<string, Channel>();
   readonly #all = new Set<Reader>();
+  /** How many readers have a pattern. */
+  #searching = 0;
   #isFlushing = false;
 
   constructor(source: Source) {
     this.#source = source;
   }
 
-  /** The stored lines, at most `count` in all and none from before `from`, then new lines if `follow` is set. */
-  open(services: readonly string[], count: number, from: number, follow: boolean): Lines {
+  /** The stored lines, by time, then new lines if `follow` is set. */
+  open(selection: LogSelection, follow: boolean): Lines {
+    const { services, pattern } = selection;
     return (outlet) => {
-      const past = this.#past(services, count, from);
+      const past = this.#past(selection);
       if (past !== '') outlet.write(past);
       if (!follow) {
         outlet.end();
         return () => undefined;
       }
-      const reader: Reader = { outlet, channels: [], budget: 0, queue: [], queued: 0, skipped: 0 };
+      const reader: Reader = {
+        ...{ outlet, pattern, searched: 0, channels: [], budget: 0 },
+        ...{ queue: [], queued: 0, skipped: 0 },
+      };
       this.#all.add(reader);
+      if (pattern !== null) this.#searching += 1;
       reader.budget = this.#share - outlet.queued;
       for (const service of services) this.#join(service, reader);
       return () => this.#leave(reader);
     };
   }
 
-  #past(services: readonly string[], count: number, from: number): string {
+  #past({ services, count, from, until, pattern }: LogSelection): string {
+    // A limit counts the lines that are sent, so all are needed if some are left out.
+    const most = pattern === null && until === Infinity ? count : Infinity;
     const lines = services
-      .flatMap((service) => this.#source.logs.tail(service, count).map((line) => ({ service, ...line })))
-      .filter(({ time }) => time >= from)
+      .flatMap((service) => this.#source.logs.tail(service, most).map((line) => ({ service, ...line })))
+      .filter(({ time, text }) => time >= from && time <= until && pattern?.test(text) !== false)
       .sort((a, b) => a.time - b.time);
     return lines
       .slice(Math.max(0, lines.length - count))
@@ -107,7 +138,7 @@ export class LogFeed {
   }
 
   #leave(reader: Reader): void {
-    this.#all.delete(reader);
+    if (this.#all.delete(reader) && reader.pattern !== null) this.#searching -= 1;
     for (const channel of reader.channels) {
       channel.current.delete(reader);
       channel.behind.delete(reader);
@@ -134,14 +165,17 @@ export class LogFeed {
   #takePiece(channel: Channel, current: Channel['current'], behind: Channel['behind'], piece: LogBlock): void {
     let encoded: Uint8Array | null = null;
     for (const reader of current) {
-      if (reader.queued >= reader.budget) {
+      if (reader.queued >= reader.budget || reader.searched > MAX_SEARCHED / Math.max(1, this.#searching)) {
         current.delete(reader);
         behind.set(reader, channel.count);
         continue;
       }
-      encoded ??= encodePiece(channel.service, piece);
-      reader.queue.push(encoded);
-      reader.queued += encoded.length;
+      if (reader.pattern === null) encoded ??= encodePiece(channel.service, piece, null);
+      else reader.searched += piece.bytes.length;
+      const bytes = reader.pattern === null ? encoded : encodePiece(channel.service, piece, reader.pattern);
+      if (bytes === null || bytes.length === 0) continue;
+      reader.queue.push(bytes);
+      reader.queued += bytes.length;
     }
     if (behind.size > 0) channel.count += countLines(piece.bytes);
   }
@@ -157,6 +191,7 @@ export class LogFeed {
       const { outlet } = reader;
       const isFull = outlet.queued >= share;
       if (!isFull) flush(reader);
+      reader.searched = 0;
       reader.budget = isFull ? 0 : share - outlet.queued;
       if (reader.budget > 0) catchUp(reader);
       isBehind ||= reader.queue.length > 0 || reader.channels.some(({ behind }) => behind.has(reader));
@@ -213,11 +248,20 @@ function* piecesOf(block: LogBlock): Generator<LogBlock> {
   }
 }
 
-function encodePiece(service: string, { bytes, time, stream, prefix }: LogBlock): Uint8Array {
-  const texts = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8').split('\n');
+/** The lines of a piece that match, encoded. */
+function encodePiece(
+  service: string,
+  { bytes, time, stream, prefix }: LogBlock,
+  pattern: LinePattern | null,
+): Uint8Array {
+  const texts = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    .toString('utf8')
+    .split('\n')
+    .map((text) => text.slice(prefix));
   texts.pop();
   const head = `{"time":${JSON.stringify(new Date(time).toISOString())},"service":${JSON.stringify(service)},"stream":"${stream}","text":`;
-  return Buffer.from(texts.map((text) => `${head}${JSON.stringify(text.slice(prefix))}}\n`).join(''));
+  const found = pattern === null ? texts : texts.filter((text) => pattern.test(text));
+  return Buffer.from(found.map((text) => `${head}${JSON.stringify(text)}}\n`).join(''));
 }
 
 function encodeLine(service: string, time: number, stream: 'stdout' | 'stderr', text: string): string {

@@ -1,5 +1,6 @@
 // The table of all routes of the control API: method, path, summary, parameters, responses. The OpenAPI document and the
 // documentation are generated from it.
+import { compilePattern, whyNotPattern } from '../plan/pattern.ts';
 import { allEdges } from '../plan/stages.ts';
 import { type ApiRequest, type ApiResponse, type ApiSource, type Route, refuse, type StatusBody } from './api.ts';
 import { NOSANA_ROUTES } from './compat/nosana.ts';
@@ -156,6 +157,10 @@ const GROUPS: Route = {
   },
 };
 
+function describePatternProblem({ why, suggestion }: { readonly why: string; readonly suggestion?: string }): string {
+  return `\`grep\` is not a pattern: ${why}${suggestion === undefined ? '' : `; ${suggestion}`}`;
+}
+
 /** No limit: all stored lines. */
 const ALL_LINES = 1_000_000;
 
@@ -172,11 +177,13 @@ const LOGS: Route = {
   path: '/v1/logs',
   summary:
     'Stored output (64 KiB of each service) and, with `follow`, new output: lines with `time`, `service`, `stream` ' +
-    'and `text`. A follower that does not keep up receives a line with `skipped` in place of the lines that it missed',
+    'and `text`, of all services in the order of `time`, which is when a line was read from the service. A follower that does not keep up receives a line with `skipped` in place of the lines that it missed',
   params: {
     service: { in: 'query', type: 'strings', summary: 'names or globs; default: all' },
     lines: { in: 'query', type: 'integer', summary: 'limit of stored lines, in all' },
     since: { in: 'query', type: 'integer', summary: 'only lines since this time, milliseconds since 1970' },
+    until: { in: 'query', type: 'integer', summary: 'only lines until this time; not with `follow`' },
+    grep: { in: 'query', type: 'string', summary: 'only lines that this pattern (RE2) matches; `lines` counts these' },
     follow: { in: 'query', type: 'boolean', summary: 'continue with new lines' },
   },
   responses: { 200: 'the lines', 400: 'a parameter is wrong', 404: 'there is no such service' },
@@ -185,9 +192,17 @@ const LOGS: Route = {
     const names = namesOf(source, query);
     if (!Array.isArray(names)) return names as ApiResponse;
     const lines = wholeNumber(query, 'lines', ALL_LINES);
-    const since = wholeNumber(query, 'since', 0);
-    if (lines === null || since === null) return refuse(400, '`lines` and `since` must be whole numbers');
-    return { status: 200, lines: feedOf(source).open(names, lines, since, isTrue(query.get('follow'))) };
+    const from = wholeNumber(query, 'since', 0);
+    const until = wholeNumber(query, 'until', Infinity);
+    if (lines === null || from === null || until === null)
+      return refuse(400, '`lines`, `since` and `until` must be whole numbers');
+    const follow = isTrue(query.get('follow'));
+    if (follow && until < Infinity) return refuse(400, '`until` and `follow` exclude each other');
+    const grep = query.get('grep');
+    const problem = grep === null ? null : whyNotPattern(grep);
+    if (problem !== null) return refuse(400, describePatternProblem(problem));
+    const pattern = grep === null ? null : compilePattern(grep);
+    return { status: 200, lines: feedOf(source).open({ services: names, count: lines, from, until, pattern }, follow) };
   },
 };
 

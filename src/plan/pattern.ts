@@ -1,2 +1,2 @@
 // Compiles patterns of a plan by the same rules as the check at load.
-export { compilePattern, type Pattern } from '../config/pattern.ts';
+export { compilePattern, type Pattern, whyNotPattern } from '../config/pattern.ts';

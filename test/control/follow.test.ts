@@ -78,3 +78,47 @@ test('a flood is bounded: sent and skipped lines add up to all lines', async () 
   expect(outlet.text.length).toBeLessThan(1024 * 1024);
   expect(outlet.lines.at(-1)).toMatchObject({ text: 'end' });
 });
+
+test('only lines that match: the last N of them, until a time, and new ones', async () => {
+  const source = new FakeSource();
+  source.past.set('db', [line(1, 'ERROR a'), line(4, 'error d'), line(5, 'fine')]);
+  source.past.set('api', [line(2, 'b'), line(3, 'an error')]);
+  const texts = async (query: string) =>
+    open(await request(source, 'GET', `/v1/logs${query}`)).outlet.lines.map(({ text }) => text);
+  expect(await texts('?grep=error')).toEqual(['an error', 'error d']);
+  expect(await texts('?grep=(%3Fi)error&lines=2')).toEqual(['an error', 'error d']);
+  expect(await texts('?grep=(%3Fi)^error&until=3')).toEqual(['ERROR a']);
+  expect(await texts('?until=2&lines=1')).toEqual(['b']);
+  const { outlet } = open(await request(source, 'GET', '/v1/logs?service=db&follow=1&grep=two|four&lines=0'));
+  source.print('db', 'one\ntwo\nthree\n');
+  source.print('db', 'four\n');
+  source.tick();
+  expect(outlet.lines.map(({ text }) => text)).toEqual(['two', 'four']);
+});
+
+test('a pattern that RE2 refuses, and an end of an endless stream', async () => {
+  const error = async (query: string) => {
+    const response = await request(new FakeSource(), 'GET', `/v1/logs${query}`);
+    return [response.status, 'body' in response ? response.body : null];
+  };
+  expect(await error('?grep=(')).toEqual([400, { error: expect.stringMatching(/^`grep` is not a pattern: /) }]);
+  expect(await error('?follow=1&until=5')).toEqual([400, { error: '`until` and `follow` exclude each other' }]);
+  expect((await error('?until=x'))[0]).toBe(400);
+});
+
+test('a flood is searched in part: found and skipped lines are reported', async () => {
+  const source = new FakeSource();
+  const { outlet } = open(await request(source, 'GET', '/v1/logs?service=db&follow=1&grep=needle'));
+  const block = `${`${'x'.repeat(99)}\n`.repeat(49)}needle\n`;
+  for (let at = 0; at < 200; at += 1) source.print('db', block);
+  source.tick();
+  source.print('db', 'needle at the end\n');
+  source.tick();
+  const skipped = outlet.lines.reduce((sum, { skipped = 0 }) => sum + Number(skipped), 0);
+  const found = outlet.lines.filter(({ text }) => text === 'needle').length;
+  expect(found).toBeGreaterThan(2);
+  expect(found).toBeLessThan(20);
+  // A block is searched or skipped as a whole.
+  expect(skipped).toBe((200 - found) * 50);
+  expect(outlet.lines.at(-1)).toMatchObject({ text: 'needle at the end' });
+});

@@ -32,6 +32,12 @@ test('logs: all of it, the last N, of some, as JSON', async () => {
   expect((await run.command('logs', 'a')).stdout).toBe('one\ntwo\n');
   expect((await run.command('logs', 'b*')).stdout).toBe('bb | three\n');
   expect((await run.command('logs', '--since', '1h')).stdout).toContain('one');
+  expect((await run.command('logs', '--until', '1h')).stdout).toBe('');
+  expect((await run.command('logs', '--grep', '^t', '-n', '2', '--until', '2100-01-01')).stdout).toBe(
+    'a | two\nbb | three\n',
+  );
+  expect((await run.command('logs', '--grep', '(')).stderr).toContain('`grep` is not a pattern');
+  expect((await run.command('logs', '-f', '--until', '5m')).code).toBe(64);
   const [entry] = (await run.command('logs', 'bb', '--json')).stdout.trim().split('\n');
   expect(JSON.parse(entry ?? '')).toEqual({ time: expect.any(String), service: 'bb', stream: 'stderr', text: 'three' });
   expect((await run.command('logs', 'c')).code).toBe(1);

@@ -1,15 +1,15 @@
 // `logs`: the latest output of services, and what follows.
 import type { GapJson, LogLineJson } from '../../control/follow.ts';
 import type { Command, CommandContext, GivenFlags } from '../command.ts';
-import { readDuration } from '../flags.ts';
+import { readTime } from '../flags.ts';
 import { LogCursor } from '../following.ts';
 import { query, reportUsage, streamFromSupervisor } from '../request.ts';
 import { FOLLOW_FLAG, finishStream, LINES_FLAG } from '../stream.ts';
 
-const USAGE = 'svc-super logs [NAME...] [-f] [-n N] [--since D] [--time] [--json]';
+const USAGE = 'svc-super logs [NAME...] [-f] [-n N] [--since T] [--until T] [--grep PATTERN] [--time] [--json]';
 
 export default {
-  summary: 'show the latest output of services, and follow it',
+  summary: 'show the latest output of services in the order of time, and follow it',
   usage: USAGE,
   example: 'svc-super logs -f -n 20 vllm',
   connects: true,
@@ -17,7 +17,17 @@ export default {
   flags: {
     follow: FOLLOW_FLAG,
     lines: LINES_FLAG,
-    since: { type: 'string', value: 'D', summary: 'only lines of the last D: 30s, 5m, 1h30m' },
+    since: {
+      type: 'string',
+      value: 'T',
+      summary: 'only lines of the last 30s, 5m, 1h30m, or since a time: 2026-01-02T03:04:05Z',
+    },
+    until: { type: 'string', value: 'T', summary: 'only lines until that long ago, or until a time; not with -f' },
+    grep: {
+      type: 'string',
+      value: 'PATTERN',
+      summary: 'only lines that this pattern (RE2) matches; (?i) ignores case. With -n, the last N of these',
+    },
     time: { type: 'boolean', short: 't', summary: 'print the time before each line' },
     json: { type: 'boolean', summary: 'print one JSON object per line: time, service, stream, text' },
   },
@@ -27,14 +37,16 @@ export default {
 async function showLogs(context: CommandContext, { values, positionals }: GivenFlags): Promise<number> {
   const count = values.lines;
   if (typeof count === 'string' && !/^\d+$/.test(count)) return reportUsage(context, '-n takes a whole number', USAGE);
-  const since = readDuration(values.since);
+  const [since, until] = [readTime(values.since, context.wall()), readTime(values.until, context.wall())];
   if (typeof since === 'string') return reportUsage(context, `--since: ${since}`, USAGE);
+  if (typeof until === 'string') return reportUsage(context, `--until: ${until}`, USAGE);
   const follow = values.follow === true;
+  if (follow && until !== undefined) return reportUsage(context, '--until has an end, and -f has none', USAGE);
+  const grep = typeof values.grep === 'string' ? values.grep : undefined;
   const pathOf = (lines: string | undefined, from: number | undefined) =>
-    `/v1/logs${query({ service: positionals, lines, since: from, follow: follow ? 1 : undefined })}`;
-  const from = since === null ? undefined : Math.max(0, Math.round(context.wall() - since));
-  const path = pathOf(typeof count === 'string' ? count : undefined, from);
-  const cursor = new LogCursor(follow ? context.wall() : (from ?? 0));
+    `/v1/logs${query({ service: positionals, lines, since: from, until, grep, follow: follow ? 1 : undefined })}`;
+  const path = pathOf(typeof count === 'string' ? count : undefined, since);
+  const cursor = new LogCursor(follow ? context.wall() : (since ?? 0));
   // The only name, unless it is a glob or the name of a service with replicas; its lines need no prefix.
   const alone = positionals.length === 1 ? positionals[0] : undefined;
   const names = new NamePrefixes(context.colour);
