@@ -42,7 +42,7 @@ async function runWith(name: CommandName, args: readonly string[], context: Comm
   const { describeMistake, parseFlags } = await import('./parse.ts');
   const given = parseFlags(command, args);
   if (!given.ok) {
-    context.err(`svc-super: ${describeMistake(given.message, command)}\nusage: ${command.usage}\n`);
+    context.err(`svc-super: ${printable(describeMistake(given.message, command))}\nusage: ${command.usage}\n`);
     return EXIT.usage;
   }
   if (given.flags.values.help !== true) return execute(command, given.flags, context);
