@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 sources="svc-super.c text.c exec.c init.c supervise.c loop.c runs.c requests.c reports.c checkpoint.c successor.c alone.c spawn.c frames.c handover.c control.c
-  terminal.c"
+  terminal.c screen.c"
 common="-std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -fno-strict-aliasing -fno-builtin-malloc"
 small="-Os -ffreestanding -fpie -fno-stack-protector -fno-asynchronous-unwind-tables -fno-unwind-tables -fcf-protection=none
   -fno-tree-loop-distribute-patterns -ffunction-sections -fdata-sections -fno-ident -fmerge-all-constants"

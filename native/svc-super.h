@@ -51,6 +51,10 @@ struct handover;
  */
 int exec_on_terminal(const struct start *start, struct handover *handover);
 
+// screen.c
+/** `svc-super top`: executes the supervisor's file, and restores the terminal if that is killed. Returns the exit code. */
+int run_on_screen(const struct start *start, struct handover *handover);
+
 // frames.c
 /** Enlarges a memory mapping that holds a table to at least `least` bytes; minus an errno if memory is exhausted. */
 long grow(void **table, size_t *capacity, size_t least);

@@ -9,6 +9,15 @@ import { yamlParser } from './yaml-parser.ts';
 const root = join(import.meta.dir, '..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 
+/** Ink's connection to the debugger of React, an optional package: an empty module in its place. */
+const noDebugger: BunPlugin = {
+  name: 'no-debugger',
+  setup(build) {
+    build.onResolve({ filter: /^react-devtools-core$/ }, () => ({ path: 'debugger', namespace: 'empty' }));
+    build.onLoad({ filter: /.*/, namespace: 'empty' }, () => ({ contents: 'export default {}', loader: 'js' }));
+  },
+};
+
 const common = {
   entrypoints: [join(root, 'src/main.ts')],
   format: 'esm',
@@ -19,8 +28,11 @@ const common = {
     // CommonJS packages (pino) would get the folder of the checkout. Nothing that runs reads files there.
     __dirname: '"/"',
     __filename: '"/svc-super"',
+    // React and Ink have a second half for their developers.
+    'process.env.NODE_ENV': '"production"',
+    'process.env.DEV': '"false"',
   },
-  plugins: [yamlParser],
+  plugins: [yamlParser, noDebugger],
 } as const;
 
 /** Replaces a file atomically: a process that runs the old file keeps it. */
@@ -81,7 +93,7 @@ const globalProcess: BunPlugin = {
     build.onResolve({ filter: /^(?:node:)?process$/ }, () => ({ path: 'process', namespace: 'global' }));
     build.onLoad({ filter: /.*/, namespace: 'global' }, () => ({
       contents:
-        'export default globalThis.process; export const { platform, execPath, execArgv, hrtime } = globalThis.process;',
+        'export default globalThis.process; export const { platform, execPath, execArgv, hrtime, env, cwd } = globalThis.process;',
       loader: 'js',
     }));
   },

@@ -47,6 +47,8 @@ export function makeContext({ handover, clock, version, commit, gpus, up, out, e
     },
     colour: terminals[1] && (environment.NO_COLOR ?? '') === '',
     terminal: { out: terminals[1] ? columns : null, err: terminals[2] ? columns : null },
+    hasInputTerminal: terminals[0],
+    openScreen: async () => (await import('./platform/screen.ts')).openScreen(clock),
     out,
     // The terminal of `exec` is in raw mode: it adds no carriage return to a line end.
     err: terminal === null ? err : (text) => err(String(text).replaceAll('\n', '\r\n')),

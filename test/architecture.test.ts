@@ -59,8 +59,12 @@ const EFFECTS: readonly { what: string; sign: RegExp; home: (path: string) => bo
   // Tools that report on the machine. PID 1 starts everything that belongs to a service.
   { what: 'execa', sign: from('execa'), home: within('linux/capture.ts') },
   { what: 'spawning', sign: from('(node:)?child_process'), home: () => false },
-  // When PID 1 is gone.
-  { what: 'killing', sign: /\bprocess\.kill\(/, home: within('pid1/children.ts', 'platform/runtime.ts') },
+  // When PID 1 is gone; and Ctrl-Z, which stops the own process group.
+  {
+    what: 'killing',
+    sign: /\bprocess\.kill\(/,
+    home: within('pid1/children.ts', 'platform/runtime.ts', 'platform/screen.ts'),
+  },
   { what: 'the clock', sign: /\b(Date\.now|new Date\(\)|performance\.|process\.hrtime)/, home: within('ports.ts') },
   {
     what: 'timers',
@@ -84,6 +88,7 @@ const EFFECTS: readonly { what: string; sign: RegExp; home: (path: string) => bo
   { what: 'js-yaml', sign: from('js-yaml'), home: within('config/yaml-quick.ts') },
   { what: 'croner', sign: from('croner'), home: within('config/cron.ts') },
   { what: 'pino', sign: from('pino'), home: within('up/announcer.ts') },
+  { what: 'ink', sign: from('ink|react'), home: within('cli/top/draw.ts') },
   { what: 'process.env', sign: /\b(process|Bun|import\.meta)\.env\b/, home: () => false },
   { what: 'process.exit', sign: /\bprocess\.(exit\(|exitCode|abort\()/, home: within('main.ts') },
   { what: 'console', sign: /\bconsole\.\w/, home: () => false },

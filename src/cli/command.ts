@@ -5,6 +5,7 @@ import { EXIT_CODE } from '../linux/exit-codes.ts';
 import type { LoadInput } from '../plan/expand.ts';
 import type { Inventory } from '../plan/gpu-inventory.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { FullScreenTerminal } from './top/terminal.ts';
 
 /** Exit codes of the commands. */
 export const EXIT = {
@@ -58,6 +59,10 @@ export interface CommandContext {
   readonly colour: boolean;
   /** Width of the terminal of standard output and standard error; null: not a terminal. */
   readonly terminal: { readonly out: number | null; readonly err: number | null };
+  /** Whether standard input is a terminal. */
+  readonly hasInputTerminal: boolean;
+  /** Opens the terminal of standard input and output for a command that uses the whole screen. */
+  openScreen(): Promise<FullScreenTerminal>;
   out(text: string | Uint8Array): void;
   err(text: string | Uint8Array): void;
   /** Writes a file that the user has named; creates its folder. */

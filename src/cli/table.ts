@@ -5,6 +5,7 @@ import type { CommandTable } from './command.ts';
 export const COMMANDS = {
   up: () => import('./commands/up.ts'),
   status: () => import('./commands/status.ts'),
+  top: () => import('./commands/top.ts'),
   logs: () => import('./commands/logs.ts'),
   start: () => import('./commands/start.ts'),
   stop: () => import('./commands/stop.ts'),

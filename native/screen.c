@@ -1,0 +1,64 @@
+// `svc-super top`: waits for the supervisor's file, which draws on the whole terminal, and gives the terminal back if that was killed or has
+// crashed, which it cannot do itself. Draws nothing.
+#include "handover.h"
+
+/** struct termios of the kernel: ioctl_tty(2). Only saved and set again. */
+struct saved { u8 bytes[60]; };
+
+/**
+ * Ends what cli/top/draw.ts may have begun: mouse reports, no automatic wrapping, a synchronized update, colours, the alternate
+ * screen, a hidden cursor. The texts are the same there.
+ */
+static const char restore[] = "\033[?1006l\033[?1000l\033[?7h\033[?2026l\033[0m\033[?1049l\033[?25h";
+
+/**
+ * Stops this process, as the other processes of its group: the supervisor's file has sent SIGTSTP to all of them. The kernel discards the
+ * signal if no shell can continue the group (setpgid(2)).
+ */
+static void stop_here(void) {
+  const sigmask all = ~0ull, others = ~sigbit(SIGTSTP);
+  sys_kill((int)sys_getpid(), SIGTSTP);
+  sys_mask(&others, NULL);
+  sys_mask(&all, NULL);
+}
+
+/** The kernel sends these to the whole group, or to this process only. */
+static int is_own(int signal) {
+  return signal == SIGCHLD || signal == SIGCONT || signal == SIGWINCH || signal == SIGTTIN || signal == SIGTTOU;
+}
+
+/** Passes signals on until the child has ended; returns its wait status. */
+static int wait_for(int child) {
+  struct signal_info info;
+  int status = 0, signals = (int)sys_signalfd(~0ull);
+  for (;;) {
+    struct pollfd fds[] = {{.fd = signals, .events = POLLIN}};
+    long ended = sys_wait4(child, &status, WNOHANG);
+    if (ended != 0) return ended == child ? status : 0;
+    sys_poll(fds, 1, NULL);
+    while (sys_read(signals, &info, sizeof info) == sizeof info) {
+      if (info.signo == SIGTSTP) stop_here();
+      else if (!is_own((int)info.signo)) sys_kill(child, (int)info.signo);
+    }
+  }
+}
+
+int run_on_screen(const struct start *start, struct handover *handover) {
+  struct saved before;
+  long child = sys(__NR_ioctl, 0, TCGETS, &before) == 0 ? sys_fork() : -1;
+  if (child < 0) return hand_over(start, handover, 0);
+  if (child == 0) {
+    // Without this process the shell would not wait for the other one, and both would read the terminal.
+    sys(__NR_prctl, PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+    sys_exit(hand_over(start, handover, 0));
+  }
+  sys_close(FD_CONTROL);
+  int status = wait_for((int)child), signal = status & 127;
+  if (signal == 0) return status >> 8 & 255;
+  char number[24];
+  sys_write(1, restore, sizeof restore - 1);
+  sys(__NR_ioctl, 0, TCSETS + 1 /* TCSETSW */, &before);
+  append_number(number, number + sizeof number, signal);
+  MESSAGE("top was ended by signal ", number, "; the services run on");
+  return 128 + signal;
+}

@@ -1,0 +1,72 @@
+// Writes frames to the terminal with Ink, which writes only what differs from the frame before, in one synchronized update. Decides
+// nothing: view.ts makes the frames. Loaded by `top` only, with React and the layout engine that Ink needs.
+import { Box, type Instance, render, Text } from 'ink';
+import { createElement, type ReactElement } from 'react';
+import type { FullScreenTerminal } from './terminal.ts';
+import type { Picture } from './view.ts';
+
+/** Clicks and the wheel, in xterm's SGR encoding; https://invisible-island.net/xterm/ctlseqs/ctlseqs.html. */
+export const MOUSE = { on: '\x1b[?1000h\x1b[?1006h', off: '\x1b[?1006l\x1b[?1000l' } as const;
+/** Without automatic wrapping a character that is wider than it should be cannot move the rows below. */
+const WRAP = { on: '\x1b[?7h', off: '\x1b[?7l' } as const;
+/** Ends everything that this file or Ink may have begun; what has not begun is not affected. */
+export const RESTORE = `${MOUSE.off}${WRAP.on}\x1b[?2026l\x1b[0m\x1b[?1049l\x1b[?25h`;
+
+const FRAMES_PER_SECOND = 20;
+
+export class Drawing {
+  readonly #terminal: FullScreenTerminal;
+  readonly #failed: (error: unknown) => void;
+  #ink: Instance | null = null;
+
+  /** `failed`: drawing has failed, which is a bug. */
+  constructor(terminal: FullScreenTerminal, failed: (error: unknown) => void) {
+    this.#terminal = terminal;
+    this.#failed = failed;
+  }
+
+  show(frame: Picture): void {
+    const element = screen(frame);
+    if (this.#ink !== null) {
+      this.#ink.rerender(element);
+      return;
+    }
+    this.#terminal.output.write(WRAP.off);
+    this.#ink = render(element, {
+      stdout: this.#terminal.output as unknown as NodeJS.WriteStream,
+      stdin: this.#terminal.input as unknown as NodeJS.ReadStream,
+      interactive: true,
+      alternateScreen: true,
+      incrementalRendering: true,
+      exitOnCtrlC: false,
+      patchConsole: false,
+      isScreenReaderEnabled: false,
+      maxFps: FRAMES_PER_SECOND,
+    });
+    this.#ink.waitUntilExit().catch(this.#failed);
+  }
+
+  setMouse(on: boolean): void {
+    this.#terminal.output.write(on ? MOUSE.on : MOUSE.off);
+  }
+
+  /** Leaves the screen. show() begins anew. */
+  close(): void {
+    this.#ink?.unmount();
+    this.#ink?.cleanup();
+    this.#ink = null;
+  }
+}
+
+function screen({ columns, rows, box }: Picture): ReactElement {
+  const line = (row: string, key: number) => createElement(Text, { key, wrap: 'truncate' }, row);
+  const above =
+    box === null
+      ? null
+      : createElement(
+          Box,
+          { key: 'box', position: 'absolute', marginLeft: box.x, marginTop: box.y, flexDirection: 'column' },
+          box.rows.map(line),
+        );
+  return createElement(Box, { flexDirection: 'column', width: columns, height: rows.length }, ...rows.map(line), above);
+}

@@ -1,0 +1,221 @@
+// The next model after a key or a click, and what has to be done besides: ask the supervisor for an operation, suspend, quit. Pure.
+import type { UserInput } from './keys.ts';
+import { layoutOf } from './layout.ts';
+import { listed, type Model, type Operated, PANES, type Prompt, SORTS, serviceOf } from './model.ts';
+import type { Action } from './row.ts';
+import { choose, keepSelection, withMessage } from './update.ts';
+import { actionAt, type Picture } from './view.ts';
+import { findNext, mostUp, upFor } from './view-logs.ts';
+import { paneRows } from './view-panes.ts';
+
+export type TopEffect =
+  | { readonly type: 'quit' | 'suspend' | 'redraw' }
+  | { readonly type: 'mouse'; readonly on: boolean }
+  | { readonly type: 'operate'; readonly operation: Operated; readonly service: string };
+
+export interface Next {
+  readonly model: Model;
+  readonly effect: TopEffect | null;
+}
+
+const only = (model: Model): Next => ({ model, effect: null });
+
+/** `frame`: what is on the screen. */
+export function withInput(model: Model, frame: Picture, input: UserInput): Next {
+  if (input.kind === 'key') return withKey(model, input.key);
+  if (input.action === 'press') return withAction(model, actionAt(frame, input.x, input.y));
+  if (model.dialog !== null || model.isHelping) return only(model);
+  const lines = input.action === 'wheel-up' ? -3 : 3;
+  const { services } = layoutOf(model);
+  return only(
+    input.y < services.at + services.rows ? moveSelection(model, Math.sign(lines)) : scrollPane(model, lines),
+  );
+}
+
+function withAction(model: Model, action: Action | null): Next {
+  switch (action?.kind) {
+    case undefined:
+      return only(model);
+    case 'key':
+      return withKey(model, action.key);
+    case 'select':
+      return only(keepSelection({ ...choose(model, action.name), focus: 'services' }));
+    case 'pane':
+      return only({ ...model, pane: action.pane, paneTop: 0 });
+    case 'sort':
+      return only(keepSelection({ ...model, sort: action.sort }));
+    default:
+      return action satisfies never;
+  }
+}
+
+function withKey(model: Model, key: string): Next {
+  if (key === 'ctrl-c') return { model, effect: { type: 'quit' } };
+  if (key === 'ctrl-z') return { model, effect: { type: 'suspend' } };
+  if (key === 'ctrl-l') return { model, effect: { type: 'redraw' } };
+  if (model.prompt !== null) return only(withPromptKey(model, model.prompt, key));
+  if (model.isHelping) return only({ ...model, isHelping: false });
+  if (model.dialog !== null) return withDialogKey(model, key);
+  return withCommandKey(model, key) ?? only(withMovementKey(model, key));
+}
+
+function withDialogKey(model: Model, key: string): Next {
+  const { dialog } = model;
+  if (key === 'escape' || key === 'n' || key === 'q') return only({ ...model, dialog: null });
+  // Without the graph the question does not say yet what will happen.
+  if (dialog === null || model.graph === null || (key !== 'enter' && key !== 'y')) return only(model);
+  return { model: { ...model, dialog: null }, effect: { type: 'operate', ...dialog } };
+}
+
+const OPERATIONS: Readonly<Record<string, Operated>> = { s: 'start', x: 'stop', r: 'restart' };
+
+/** Null: the key is no command. */
+function withCommandKey(model: Model, key: string): Next | null {
+  const operation = OPERATIONS[key];
+  if (operation !== undefined) return only(askFor(model, operation));
+  const pane = PANES[Number(key) - 1];
+  if (pane !== undefined) return only({ ...model, pane, paneTop: 0 });
+  switch (key) {
+    case 'q':
+      return { model, effect: { type: 'quit' } };
+    case 'm':
+      return { model: { ...model, takesMouse: !model.takesMouse }, effect: { type: 'mouse', on: !model.takesMouse } };
+    case '?':
+    case 'h':
+    case 'f1':
+      return only({ ...model, isHelping: true });
+    case 'o':
+      return only(
+        keepSelection({ ...model, sort: SORTS[(SORTS.indexOf(model.sort) + 1) % SORTS.length] ?? 'failing' }),
+      );
+    case 'z':
+      return only(keepSelection({ ...model, isZoomed: !model.isZoomed, focus: model.isZoomed ? model.focus : 'pane' }));
+    case 't':
+      return only({ ...model, showsTime: !model.showsTime });
+    case 'w':
+      return only({ ...model, wraps: !model.wraps, scroll: { ...model.scroll, right: 0 } });
+    case '/':
+      return only(openPrompt(model, model.focus === 'pane' && model.pane === 'logs' ? 'find' : 'services'));
+    case 'f':
+      return only(openPrompt({ ...model, pane: 'logs' }, 'filter'));
+    case 'n':
+      return only(find(model, 'older'));
+    case 'N':
+      return only(find(model, 'newer'));
+    case 'tab':
+    case 'shift-tab':
+      return only(model.isZoomed ? model : { ...model, focus: model.focus === 'pane' ? 'services' : 'pane' });
+    case 'enter':
+      return only({ ...model, focus: 'pane' });
+    case 'escape':
+      return only(back(model));
+    default:
+      return null;
+  }
+}
+
+function askFor(model: Model, operation: Operated): Model {
+  const service = serviceOf(model);
+  if (service === null) return model;
+  if (model.awaySince !== null) return withMessage(model, 'no supervisor responds: nothing can be requested', 'bad');
+  return { ...model, dialog: { operation, service: service.name } };
+}
+
+/** Escape takes back one thing at a time. */
+function back(model: Model): Model {
+  if (model.isZoomed) return keepSelection({ ...model, isZoomed: false, focus: 'services' });
+  if (model.focus === 'pane' && model.find !== '') return { ...model, find: '', foundAt: null };
+  if (model.focus === 'pane' && model.filter !== '') return { ...model, filter: '', foundAt: null };
+  if (model.focus === 'pane') return { ...model, focus: 'services', scroll: { up: 0, right: 0 } };
+  return keepSelection({ ...model, names: '' });
+}
+
+const FIELD = { find: 'find', filter: 'filter', services: 'names' } as const satisfies Record<
+  Prompt['kind'],
+  keyof Model
+>;
+
+function openPrompt(model: Model, kind: Prompt['kind']): Model {
+  const before = model[FIELD[kind]];
+  return { ...model, prompt: { kind, text: before, before } };
+}
+
+function withPromptKey(model: Model, prompt: Prompt, key: string): Model {
+  if (key === 'escape') return withText({ ...model, prompt: null }, prompt.kind, prompt.before);
+  if (key === 'enter') {
+    const closed: Model = { ...model, prompt: null, focus: prompt.kind === 'services' ? 'services' : 'pane' };
+    return prompt.kind === 'find' && prompt.text !== '' ? find({ ...closed, foundAt: null }, 'older') : closed;
+  }
+  const text = editText(prompt.text, key);
+  return text === null ? model : withText({ ...model, prompt: { ...prompt, text } }, prompt.kind, text);
+}
+
+/** The text shows its effect while it is typed. */
+function withText(model: Model, kind: Prompt['kind'], text: string): Model {
+  const next: Model = { ...model, [FIELD[kind]]: text, foundAt: null };
+  return kind === 'services' ? keepSelection(next) : { ...next, scroll: { ...next.scroll, up: 0 } };
+}
+
+/** Null: the key changes nothing. */
+function editText(text: string, key: string): string | null {
+  if (key === 'backspace') return [...text].slice(0, -1).join('');
+  if (key === 'ctrl-u') return '';
+  if (key === 'ctrl-w') return text.replace(/\S*\s*$/, '');
+  return [...key].length === 1 ? text + key : null;
+}
+
+/** Scrolls to the next line that has the wanted text. */
+function find(model: Model, direction: 'older' | 'newer'): Model {
+  if (model.find === '') return withMessage(model, 'nothing is searched for: Tab, then /', 'busy');
+  const index = findNext(model, direction);
+  if (index === null) return withMessage(model, `no ${direction} line has "${model.find}"`, 'busy');
+  const { rows } = layoutOf(model).pane;
+  const up = upFor(model, index, rows);
+  return { ...model, pane: 'logs', foundAt: index, scroll: { ...model.scroll, up } };
+}
+
+/** Cells by which an arrow scrolls a long line. */
+const SIDEWAYS = 16;
+const ALL = 1_000_000;
+
+function withMovementKey(model: Model, key: string): Model {
+  const { services, pane } = layoutOf(model);
+  const page = Math.max(1, (model.focus === 'services' ? services.rows : pane.rows) - 1);
+  const distance: Readonly<Record<string, number>> = {
+    up: -1,
+    k: -1,
+    down: 1,
+    j: 1,
+    'page-up': -page,
+    'page-down': page,
+    ' ': page,
+    home: -ALL,
+    g: -ALL,
+    end: ALL,
+    G: ALL,
+  };
+  const lines = distance[key];
+  if (lines !== undefined) return model.focus === 'services' ? moveSelection(model, lines) : scrollPane(model, lines);
+  if (key === 'left' || key === 'right') {
+    const right = Math.max(0, model.scroll.right + (key === 'left' ? -SIDEWAYS : SIDEWAYS));
+    return model.wraps ? model : { ...model, scroll: { ...model.scroll, right } };
+  }
+  return model;
+}
+
+function moveSelection(model: Model, lines: number): Model {
+  const services = listed(model);
+  const index = services.findIndex(({ name }) => name === model.selected);
+  const next = services[Math.max(0, Math.min(services.length - 1, index + lines))];
+  return next === undefined ? model : keepSelection(choose(model, next.name));
+}
+
+function scrollPane(model: Model, lines: number): Model {
+  const { rows } = layoutOf(model).pane;
+  if (model.pane !== 'logs') {
+    const most = Math.max(0, paneRows(model).length - rows);
+    return { ...model, paneTop: Math.max(0, Math.min(most, model.paneTop + lines)) };
+  }
+  const up = Math.max(0, Math.min(mostUp(model, rows), model.scroll.up - lines));
+  return { ...model, scroll: { ...model.scroll, up } };
+}

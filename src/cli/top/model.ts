@@ -1,0 +1,191 @@
+// What `top` knows and shows: the latest answers of the supervisor, samples of CPU and memory, and where the user is. Types and
+// plain questions about them; update.ts makes the next model. Pure.
+import type { StatusBody } from '../../control/api.ts';
+import type { WireTimeline } from '../../control/wire.ts';
+import type { LogBuffer } from './logs.ts';
+import type { Look, Mark, Style } from './style.ts';
+
+export type TopService = StatusBody['services'][number];
+
+/** A service of `GET /v1/graph`. */
+export interface GraphNode {
+  readonly name: string;
+  readonly needs: readonly {
+    readonly on: string;
+    readonly condition: string;
+    readonly origin: 'declared' | 'stage';
+    readonly restarts?: boolean;
+    readonly any?: { readonly of: string; readonly least: number };
+  }[];
+}
+
+export const PANES = ['logs', 'dependencies', 'start-up', 'details'] as const;
+export type Pane = (typeof PANES)[number];
+export const SORTS = ['failing', 'name', 'cpu', 'memory'] as const;
+export type Sort = (typeof SORTS)[number];
+export type Operated = 'start' | 'stop' | 'restart';
+
+/** Usage over one interval of SAMPLE_EVERY. */
+export interface Sample {
+  /** Number of the interval: wall time divided by SAMPLE_EVERY. */
+  readonly at: number;
+  /** Share of one processor; null: not known. */
+  readonly cpu: number | null;
+  readonly memory: number | null;
+}
+
+export interface Series {
+  /** Oldest first. */
+  readonly samples: readonly Sample[];
+  /** The latest value, over the time since the answer before. */
+  readonly cpu: number | null;
+  /** The latest answer: run, processor time, and time of the answer in milliseconds. */
+  readonly last: { readonly run: number; readonly cpuSeconds: number; readonly at: number } | null;
+}
+
+/** Milliseconds of one cell of a sparkline. */
+export const SAMPLE_EVERY = 5_000;
+
+export interface Prompt {
+  /** `find`: in the log; `filter`: lines of the log; `services`: names. */
+  readonly kind: 'find' | 'filter' | 'services';
+  readonly text: string;
+  /** Restored by Escape. */
+  readonly before: string;
+}
+
+export interface Dialog {
+  readonly operation: Operated;
+  readonly service: string;
+}
+
+export interface Scroll {
+  /** Lines between the last line of the log and the last line that is shown; 0 follows the log. */
+  readonly up: number;
+  /** Cells that are scrolled to the right. */
+  readonly right: number;
+}
+
+export interface Model {
+  readonly size: { readonly columns: number; readonly rows: number };
+  /** Wall time, milliseconds. */
+  readonly now: number;
+  readonly look: Look;
+  readonly status: StatusBody | null;
+  /** Since when no supervisor has responded; null: it responds. */
+  readonly awaySince: number | null;
+  readonly graph: readonly GraphNode[] | null;
+  readonly timeline: WireTimeline | null;
+  readonly series: ReadonlyMap<string, Series>;
+  readonly logs: ReadonlyMap<string, LogBuffer>;
+  readonly selected: string | null;
+  /** Index of the first service that is shown. */
+  readonly first: number;
+  readonly sort: Sort;
+  readonly pane: Pane;
+  readonly focus: 'services' | 'pane';
+  /** The pane fills the screen. */
+  readonly isZoomed: boolean;
+  readonly scroll: Scroll;
+  /** First line of the panes other than the log. */
+  readonly paneTop: number;
+  readonly find: string;
+  /** The line that was found last, counted from the first line that is known; null: none. */
+  readonly foundAt: number | null;
+  readonly filter: string;
+  readonly names: string;
+  readonly wraps: boolean;
+  readonly showsTime: boolean;
+  readonly takesMouse: boolean;
+  readonly prompt: Prompt | null;
+  readonly dialog: Dialog | null;
+  readonly isHelping: boolean;
+  readonly message: { readonly text: string; readonly style: Style; readonly until: number } | null;
+}
+
+export function initialModel(given: Pick<Model, 'size' | 'now' | 'look'>): Model {
+  return {
+    ...given,
+    status: null,
+    awaySince: null,
+    graph: null,
+    timeline: null,
+    series: new Map(),
+    logs: new Map(),
+    selected: null,
+    first: 0,
+    sort: 'failing',
+    pane: 'logs',
+    focus: 'services',
+    isZoomed: false,
+    scroll: { up: 0, right: 0 },
+    paneTop: 0,
+    find: '',
+    foundAt: null,
+    filter: '',
+    names: '',
+    wraps: false,
+    showsTime: given.size.columns >= 100,
+    takesMouse: true,
+    prompt: null,
+    dialog: null,
+    isHelping: false,
+    message: null,
+  };
+}
+
+/** How a state is shown, and its rank: what needs attention is first. */
+const STATES: Readonly<Record<string, { readonly rank: number; readonly mark: Mark; readonly style: Style }>> = {
+  failed: { rank: 0, mark: 'bad', style: 'bad' },
+  backoff: { rank: 1, mark: 'bad', style: 'bad' },
+  unready: { rank: 2, mark: 'busy', style: 'busy' },
+  starting: { rank: 3, mark: 'busy', style: 'busy' },
+  stopping: { rank: 3, mark: 'busy', style: 'busy' },
+  pending: { rank: 4, mark: 'busy', style: 'busy' },
+  running: { rank: 5, mark: 'good', style: 'good' },
+  ready: { rank: 5, mark: 'good', style: 'good' },
+  completed: { rank: 6, mark: 'done', style: 'good' },
+  idle: { rank: 7, mark: 'off', style: 'quiet' },
+  stopped: { rank: 7, mark: 'off', style: 'quiet' },
+  skipped: { rank: 8, mark: 'off', style: 'quiet' },
+};
+const BLOCKED = { rank: 0, mark: 'bad', style: 'bad' } as const;
+const UNKNOWN = { rank: 5, mark: 'busy', style: 'plain' } as const;
+
+export function appearance({ state, blocked }: Pick<TopService, 'state' | 'blocked'>) {
+  return blocked ? BLOCKED : (STATES[state] ?? UNKNOWN);
+}
+
+/** The services that are shown, in their order. */
+export function listed({ status, sort, names, series }: Model): readonly TopService[] {
+  const wanted = names.toLowerCase();
+  const found = (status?.services ?? []).filter(({ name }) => name.toLowerCase().includes(wanted));
+  const cpu = ({ name }: TopService) => series.get(name)?.cpu ?? -1;
+  const memory = ({ usage }: TopService) => usage?.memory_bytes ?? -1;
+  // The order of the file remains within equal keys: the sort is stable.
+  return found.toSorted((a, b) => {
+    switch (sort) {
+      case 'failing':
+        return appearance(a).rank - appearance(b).rank;
+      case 'name':
+        return a.name < b.name ? -1 : 1;
+      case 'cpu':
+        return cpu(b) - cpu(a);
+      case 'memory':
+        return memory(b) - memory(a);
+      default:
+        return sort satisfies never;
+    }
+  });
+}
+
+export function serviceOf({ status, selected }: Model): TopService | null {
+  return status?.services.find(({ name }) => name === selected) ?? null;
+}
+
+/** The samples of a service in the latest `count` intervals, the running one last. */
+export function recent(series: Series | undefined, now: number, count: number): readonly (Sample | null)[] {
+  const last = Math.floor(now / SAMPLE_EVERY);
+  const byTime = new Map((series?.samples ?? []).map((sample) => [sample.at, sample]));
+  return Array.from({ length: count }, (_, index) => byTime.get(last - count + 1 + index) ?? null);
+}

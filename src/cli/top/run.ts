@@ -1,0 +1,248 @@
+// `top`: connects the pure parts with the terminal and the supervisor. Asks questions when schedule.ts says so, gives answers and
+// input to the model, and draws the view of it. Decides nothing else.
+import type { StatusBody } from '../../control/api.ts';
+import type { RequestResult } from '../../control/client.ts';
+import type { LogLineJson } from '../../control/follow.ts';
+import type { WireTimeline } from '../../control/wire.ts';
+import { type CommandContext, EXIT } from '../command.ts';
+import { callSupervisor, query, reportNoSupervisor, streamFromSupervisor } from '../request.ts';
+import { Drawing, RESTORE } from './draw.ts';
+import { type TopEffect, withInput } from './input.ts';
+import { flushInput, parseInput, type UserInput } from './keys.ts';
+import { NO_LINES, sinceOf } from './logs.ts';
+import { type GraphNode, initialModel, type Model } from './model.ts';
+import { askSoon, NOTHING_ASKED, nextQuestion, noteAsked, type Question, type Schedule } from './schedule.ts';
+import { makeLook, showsUnicode } from './style.ts';
+import type { FullScreenTerminal } from './terminal.ts';
+import { wantedOf, withAway, withGraph, withLogs, withMessage, withSize, withStatus, withTimeline } from './update.ts';
+import { type Picture, viewOf } from './view.ts';
+
+/** If nothing follows an Escape character in this time, the key was Escape. Milliseconds. */
+const ESCAPE_TIME = 60;
+/** Pause before another look at a terminal that is still busy with the frame before, milliseconds. */
+const BUSY_PAUSE = 50;
+
+export async function runTop(context: CommandContext, terminal: FullScreenTerminal): Promise<number> {
+  const first = await callSupervisor(context, { path: '/v1/status' });
+  if (!first.ok) return reportNoSupervisor(context, first);
+  const top = new Top(context, terminal, first.body as StatusBody);
+  try {
+    return await top.run();
+  } finally {
+    await terminal.close(RESTORE);
+  }
+}
+
+class Top {
+  readonly #context: CommandContext;
+  readonly #terminal: FullScreenTerminal;
+  readonly #drawing: Drawing;
+  readonly #end = Promise.withResolvers<number>();
+  #model: Model;
+  #frame: Picture;
+  #schedule: Schedule = NOTHING_ASKED;
+  #isAsking = false;
+  #isSuspended = false;
+  #isDrawingPlanned = false;
+  #cancelQuestion: () => void = () => undefined;
+  #cancelEscape: () => void = () => undefined;
+  #pending = '';
+
+  constructor(context: CommandContext, terminal: FullScreenTerminal, status: StatusBody) {
+    this.#context = context;
+    this.#terminal = terminal;
+    this.#drawing = new Drawing(terminal, (error) => this.#end.reject(error));
+    const { environment, colour } = context;
+    const look = makeLook({ colour, unicode: showsUnicode(environment) });
+    const { columns, rows } = terminal.output;
+    const now = context.wall();
+    this.#model = withStatus(initialModel({ look, now, size: { columns, rows } }), status, now);
+    this.#frame = viewOf(this.#model);
+    this.#schedule = noteAsked(this.#schedule, 'status', terminal.now());
+  }
+
+  run(): Promise<number> {
+    this.#terminal.listen({
+      input: (text) => this.#guard(() => this.#take(text)),
+      resized: () => {
+        const { columns, rows } = this.#terminal.output;
+        this.#change(withSize(this.#model, { columns, rows }));
+      },
+      ended: (code) => this.#end.resolve(code),
+      failed: (error) => this.#end.reject(error),
+    });
+    this.#drawing.setMouse(true);
+    this.#change(this.#model);
+    return this.#end.promise.finally(() => {
+      this.#isSuspended = true;
+      this.#cancelQuestion();
+      this.#cancelEscape();
+      this.#drawing.close();
+    });
+  }
+
+  /** A bug ends `top` with the terminal restored, and is then reported. */
+  #guard(fn: () => void): void {
+    try {
+      fn();
+    } catch (error) {
+      this.#end.reject(error);
+    }
+  }
+
+  #change(model: Model): void {
+    this.#model = model;
+    this.#planDrawing();
+    this.#planQuestion();
+  }
+
+  /** One frame for all changes of a turn; none while the terminal is busy, so that a slow link shows the latest state. */
+  #planDrawing(): void {
+    if (this.#isDrawingPlanned) return;
+    this.#isDrawingPlanned = true;
+    this.#context.after(this.#terminal.isBusy ? BUSY_PAUSE : 0, () =>
+      this.#guard(() => {
+        this.#isDrawingPlanned = false;
+        if (this.#isSuspended) return;
+        if (this.#terminal.isBusy) this.#planDrawing();
+        else this.#draw();
+      }),
+    );
+  }
+
+  #draw(): void {
+    this.#frame = viewOf({ ...this.#model, now: this.#context.wall() });
+    this.#drawing.show(this.#frame);
+  }
+
+  #take(text: string): void {
+    this.#cancelEscape();
+    const { inputs, pending } = parseInput(this.#pending, text);
+    this.#pending = pending;
+    this.#takeInputs(inputs);
+    if (pending === '') return;
+    this.#cancelEscape = this.#context.after(ESCAPE_TIME, () => {
+      this.#pending = '';
+      this.#guard(() => this.#takeInputs(flushInput(pending)));
+    });
+  }
+
+  #takeInputs(inputs: readonly UserInput[]): void {
+    for (const input of inputs) {
+      const before = this.#model;
+      // A click belongs to what is on the screen, keys to the model.
+      const { model, effect } = withInput({ ...before, now: this.#context.wall() }, this.#frame, input);
+      if (model.selected !== before.selected || model.pane !== before.pane)
+        this.#schedule = askSoon(this.#schedule, 'logs');
+      if (model.pane !== before.pane) this.#schedule = askSoon(this.#schedule, 'timeline');
+      if (model.dialog !== null && before.dialog === null) this.#schedule = askSoon(this.#schedule, 'graph');
+      this.#change(model);
+      if (effect !== null) this.#execute(effect);
+    }
+  }
+
+  #execute(effect: TopEffect): void {
+    switch (effect.type) {
+      case 'quit':
+        this.#end.resolve(EXIT.ok);
+        break;
+      case 'suspend':
+        void this.#suspend();
+        break;
+      case 'redraw':
+        this.#drawing.close();
+        this.#change(this.#model);
+        break;
+      case 'mouse':
+        this.#drawing.setMouse(effect.on);
+        this.#change(
+          withMessage(this.#model, effect.on ? 'the mouse is used' : 'the mouse is free for selecting text', 'good'),
+        );
+        break;
+      case 'operate':
+        void this.#operate(effect);
+        break;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  async #suspend(): Promise<void> {
+    if (this.#isSuspended) return;
+    this.#isSuspended = true;
+    this.#cancelQuestion();
+    this.#drawing.close();
+    await this.#terminal.suspend(RESTORE);
+    this.#isSuspended = false;
+    if (this.#model.takesMouse) this.#drawing.setMouse(true);
+    const { columns, rows } = this.#terminal.output;
+    this.#change(withSize(this.#model, { columns, rows }));
+  }
+
+  async #operate({ operation, service }: TopEffect & { type: 'operate' }): Promise<void> {
+    const path = `/v1/services/${encodeURIComponent(service)}/${operation}`;
+    const result = await callSupervisor(this.#context, { method: 'POST', path });
+    this.#schedule = askSoon(this.#schedule, 'status');
+    if (!result.ok) this.#change(withMessage(this.#model, result.looked[0] ?? 'no supervisor responds', 'bad'));
+    else if (result.status === 202)
+      this.#change(withMessage(this.#model, `requested ${operation}: ${service}`, 'good'));
+    else this.#change(withMessage(this.#model, errorOf(result.body), 'bad'));
+  }
+
+  #planQuestion(): void {
+    this.#cancelQuestion();
+    if (this.#isAsking || this.#isSuspended) return;
+    const now = this.#terminal.now();
+    const next = nextQuestion(this.#schedule, wantedOf(this.#model), now);
+    if (next === null) return;
+    this.#cancelQuestion = this.#context.after(next.at - now, () => void this.#ask(next.question));
+  }
+
+  async #ask(question: Question): Promise<void> {
+    this.#isAsking = true;
+    this.#schedule = noteAsked(this.#schedule, question, this.#terminal.now());
+    try {
+      const model = await this.#answerTo(question);
+      this.#isAsking = false;
+      this.#change(model());
+    } catch (error) {
+      this.#end.reject(error);
+    }
+  }
+
+  /** The change that the answer makes; the model may have changed while the supervisor was asked. */
+  async #answerTo(question: Question): Promise<() => Model> {
+    if (question === 'logs') return this.#askLogs();
+    const result = await callSupervisor(this.#context, { path: `/v1/${question}` });
+    if (!result.ok || result.status !== 200) return () => withAway(this.#model, this.#context.wall());
+    switch (question) {
+      case 'status':
+        return () => withStatus(this.#model, (result as Answer<StatusBody>).body, this.#context.wall());
+      case 'graph':
+        return () => withGraph(this.#model, (result as Answer<{ services: readonly GraphNode[] }>).body.services);
+      case 'timeline':
+        return () => withTimeline(this.#model, (result as Answer<WireTimeline>).body);
+      default:
+        return question satisfies never;
+    }
+  }
+
+  async #askLogs(): Promise<() => Model> {
+    const service = this.#model.selected ?? '';
+    // After the clock was set back, new lines have earlier times than known ones.
+    const since = Math.min(sinceOf(this.#model.logs.get(service) ?? NO_LINES), Math.floor(this.#context.wall()));
+    const lines: LogLineJson[] = [];
+    const path = `/v1/logs${query({ service, since })}`;
+    const streaming = { take: (line: unknown) => void lines.push(line as LogLineJson), kind: 'once' } as const;
+    const result = await streamFromSupervisor(this.#context, { path }, streaming, null);
+    if (!result.ok) return () => withAway(this.#model, this.#context.wall());
+    return () => withLogs(this.#model, service, result.status === 200 && result.whole ? lines : []);
+  }
+}
+
+type Answer<T> = RequestResult & { readonly ok: true; readonly body: T };
+
+function errorOf(body: unknown): string {
+  const hasError = body !== null && typeof body === 'object' && 'error' in body;
+  return hasError ? String(body.error) : 'the supervisor refused the request';
+}

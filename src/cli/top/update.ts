@@ -1,0 +1,147 @@
+// The next model after an answer of the supervisor, or after time has passed. input.ts does the same for keys and the mouse. Pure.
+import type { StatusBody } from '../../control/api.ts';
+import type { LogLineJson } from '../../control/follow.ts';
+import type { WireTimeline } from '../../control/wire.ts';
+import { firstFor, layoutOf } from './layout.ts';
+import { append, filtered, NO_LINES } from './logs.ts';
+import { type GraphNode, listed, type Model, SAMPLE_EVERY, type Series, type TopService } from './model.ts';
+import type { Wanted } from './schedule.ts';
+import type { Style } from './style.ts';
+
+/** An hour. */
+const MOST_SAMPLES = 3_600_000 / SAMPLE_EVERY;
+/** Logs of services that were chosen before, for coming back to them. */
+const MOST_LOGS = 8;
+const MESSAGE_TIME = 6_000;
+
+/** How often each question is asked while its answer is on the screen, milliseconds. */
+const EVERY = { status: 1_000, logs: 1_000, graph: 15_000, timeline: 2_000 } as const;
+
+export function wantedOf({ pane, dialog, selected, isZoomed, awaySince, graph }: Model): Wanted {
+  // While no supervisor responds, one question is enough to find the next one.
+  if (awaySince !== null) return { status: EVERY.status };
+  const isChanging = pane === 'start-up';
+  return {
+    status: isZoomed && isChanging ? 2 * EVERY.status : EVERY.status,
+    ...(pane === 'logs' && selected !== null && { logs: EVERY.logs }),
+    ...((pane === 'dependencies' || dialog !== null || graph === null) && { graph: EVERY.graph }),
+    ...(isChanging && { timeline: EVERY.timeline }),
+  };
+}
+
+/** `now`: wall time, milliseconds. */
+export function withStatus(model: Model, status: StatusBody, now: number): Model {
+  const before = model.status;
+  const series = new Map<string, Series>();
+  for (const service of status.services)
+    series.set(service.name, nextSeries(model.series.get(service.name), service, now));
+  const hasOthers = before !== null && namesOf(before) !== namesOf(status);
+  const next: Model = {
+    ...model,
+    now,
+    status,
+    series,
+    awaySince: null,
+    // A reload has changed the services: their dependencies are asked for again.
+    graph: hasOthers ? null : model.graph,
+    dialog: status.services.some(({ name }) => name === model.dialog?.service) ? model.dialog : null,
+  };
+  const restarts = before === null ? 0 : status.supervisor.restarts - before.supervisor.restarts;
+  const told =
+    restarts > 0
+      ? withMessage(
+          next,
+          `the supervisor was restarted: it ${status.supervisor.last?.reason ?? 'ended'}; the services run on`,
+          'busy',
+        )
+      : model.awaySince !== null
+        ? withMessage(next, 'the supervisor responds again', 'good')
+        : next;
+  return keepSelection(told);
+}
+
+const namesOf = ({ services }: StatusBody) => services.map(({ name }) => name).join('\n');
+
+function nextSeries(series: Series | undefined, { run, usage }: TopService, now: number): Series {
+  const { samples = [], last = null } = series ?? {};
+  const cpuSeconds = usage?.cpu_seconds ?? null;
+  // Within one run processor time only grows: otherwise processes have ended, and the difference says nothing.
+  const isComparable =
+    last !== null && cpuSeconds !== null && last.run === run && cpuSeconds >= last.cpuSeconds && now > last.at;
+  const cpu = isComparable ? ((cpuSeconds - last.cpuSeconds) * 1_000) / (now - last.at) : null;
+  const at = Math.floor(now / SAMPLE_EVERY);
+  const sample = { at, cpu, memory: usage?.memory_bytes ?? null };
+  const newest = samples.at(-1);
+  const joined =
+    newest?.at === at
+      ? [
+          ...samples.slice(0, -1),
+          { ...sample, cpu: larger(newest.cpu, cpu), memory: larger(newest.memory, sample.memory) },
+        ]
+      : [...samples, sample];
+  return {
+    samples: joined.slice(-MOST_SAMPLES),
+    cpu,
+    last: cpuSeconds === null ? null : { run, cpuSeconds, at: now },
+  };
+}
+
+/** A short peak stays visible. */
+function larger(a: number | null, b: number | null): number | null {
+  return a === null ? b : b === null ? a : Math.max(a, b);
+}
+
+export function withGraph(model: Model, graph: readonly GraphNode[]): Model {
+  return { ...model, graph };
+}
+
+export function withTimeline(model: Model, timeline: WireTimeline): Model {
+  return { ...model, timeline };
+}
+
+/** A reader who has scrolled up keeps the lines that are shown. */
+export function withLogs(model: Model, service: string, lines: readonly LogLineJson[]): Model {
+  const before = model.logs.get(service) ?? NO_LINES;
+  const after = append(before, lines);
+  if (after === before && model.logs.has(service)) return model;
+  const others = [...model.logs].filter(([name]) => name !== service).slice(-MOST_LOGS);
+  const logs = new Map([...others, [service, after]]);
+  if (service !== model.selected) return { ...model, logs };
+  const dropped = after.dropped - before.dropped;
+  const grown = filtered(after, model.filter).length - filtered(before, model.filter).length + dropped;
+  const { up } = model.scroll;
+  return {
+    ...model,
+    logs,
+    scroll: up === 0 ? model.scroll : { ...model.scroll, up: up + grown },
+    foundAt: model.foundAt === null || model.foundAt < dropped ? null : model.foundAt - dropped,
+  };
+}
+
+export function withAway(model: Model, now: number): Model {
+  return { ...model, now, awaySince: model.awaySince ?? now, dialog: null };
+}
+
+export function withMessage(model: Model, text: string, style: Style): Model {
+  return { ...model, message: { text, style, until: model.now + MESSAGE_TIME } };
+}
+
+export function withSize(model: Model, size: Model['size']): Model {
+  return keepSelection({ ...model, size });
+}
+
+/** A service is chosen if there is one, and it is on the screen. */
+export function keepSelection(model: Model): Model {
+  const services = listed(model);
+  const index = services.findIndex(({ name }) => name === model.selected);
+  const selected = services[Math.max(0, index)]?.name ?? null;
+  const { rows } = layoutOf(model).services;
+  const first = firstFor(model.first, Math.max(0, index), services.length, rows);
+  return selected === model.selected && first === model.first ? model : { ...choose(model, selected), first };
+}
+
+/** Another service is chosen: the pane begins anew. */
+export function choose(model: Model, selected: string | null): Model {
+  if (selected === model.selected) return model;
+  return { ...model, selected, scroll: { up: 0, right: 0 }, paneTop: 0, foundAt: null };
+}

@@ -1,0 +1,105 @@
+// The log of the chosen service: the last lines or a place further up, filtered, with the words that are searched for marked. Pure.
+import { filtered, includes, NO_LINES, type ShownLine } from './logs.ts';
+import type { Model } from './model.ts';
+import { Row } from './row.ts';
+import { cut, slice, widthOf } from './text.ts';
+
+/** Cells of the time and of the space behind it. */
+const TIME = 9;
+
+export function shownLines({ logs, selected, filter }: Model): readonly ShownLine[] {
+  return filtered(logs.get(selected ?? '') ?? NO_LINES, filter);
+}
+
+export function logRows(model: Model, rows: number): readonly Row[] {
+  const { look, size, scroll, wraps, logs, selected, filter } = model;
+  const lines = shownLines(model);
+  const row = () => new Row(look, size.columns);
+  if (lines.length === 0) {
+    const isKnown = logs.has(selected ?? '');
+    const why = filter !== '' ? 'no line has that text' : isKnown ? 'no output yet' : '';
+    return [row().add(` ${why}`, 'quiet')];
+  }
+  const cells = cellsOf(model);
+  const last = lines.length - Math.min(scroll.up, mostUp(model, rows));
+  const shown: Row[] = [];
+  for (let index = last - 1; index >= 0 && shown.length < rows; index -= 1) {
+    const line = lines[index];
+    if (line === undefined) break;
+    const pieces = wraps ? cut(line.text, cells) : [slice(line.text, scroll.right, cells)];
+    const isCut = !wraps && widthOf(line.text) > scroll.right + cells;
+    const own = pieces.map((piece, part) => lineRow(model, row(), line, piece, part === 0, isCut));
+    shown.unshift(...own.slice(-(rows - shown.length)));
+  }
+  return shown;
+}
+
+function cellsOf({ size, showsTime }: Model): number {
+  return Math.max(1, size.columns - (showsTime ? TIME : 0));
+}
+
+/** How far up the log can be scrolled: then its first line is at the top. Wrapped lines take several rows. */
+export function mostUp(model: Model, rows: number): number {
+  const lines = shownLines(model);
+  if (!model.wraps) return Math.max(0, lines.length - rows);
+  const cells = cellsOf(model);
+  let fitting = 0;
+  for (let taken = 0; fitting < lines.length; fitting += 1) {
+    taken += Math.max(1, Math.ceil(widthOf(lines[fitting]?.text ?? '') / cells));
+    if (taken > rows) break;
+  }
+  return lines.length - Math.max(1, fitting);
+}
+
+function lineRow(model: Model, row: Row, line: ShownLine, piece: string, isFirst: boolean, isCut: boolean): Row {
+  if (model.showsTime) row.add(isFirst ? `${timeOf(line.time)} ` : ' '.repeat(TIME), 'quiet');
+  if (line.stream === 'gap') return row.add(piece, 'busy');
+  const shown = isCut ? slice(piece, 0, widthOf(piece) - 1) : piece;
+  marked(
+    row,
+    shown,
+    [model.find, model.filter].filter((wanted) => wanted !== ''),
+  );
+  return isCut ? row.add('…', 'quiet') : row;
+}
+
+/** UTC, as `svc-super logs --time` prints. */
+function timeOf(time: number): string {
+  return new Date(time).toISOString().slice(11, 19);
+}
+
+/** Adds the text with each occurrence of the wanted texts marked. */
+function marked(row: Row, text: string, wanted: readonly string[]): void {
+  let rest = text;
+  while (rest !== '') {
+    const next = wanted
+      .map((one) => ({ one, at: (one === one.toLowerCase() ? rest.toLowerCase() : rest).indexOf(one) }))
+      .filter(({ at }) => at >= 0)
+      .sort((a, b) => a.at - b.at)[0];
+    if (next === undefined) break;
+    row.add(rest.slice(0, next.at)).add(rest.slice(next.at, next.at + next.one.length), 'found');
+    rest = rest.slice(next.at + next.one.length);
+  }
+  row.add(rest);
+}
+
+/** How many lines have the text that is searched for. */
+export function countFound(model: Model): number {
+  return shownLines(model).filter(({ text }) => includes(text, model.find)).length;
+}
+
+/** The next line with the text, from the one that was found last; at first, from the end of the log. Null: there is none. */
+export function findNext(model: Model, direction: 'older' | 'newer'): number | null {
+  const lines = shownLines(model);
+  const step = direction === 'older' ? -1 : 1;
+  const start = model.foundAt === null ? lines.length - 1 : model.foundAt + step;
+  for (let index = start; index >= 0 && index < lines.length; index += step)
+    if (includes(lines[index]?.text ?? '', model.find)) return index;
+  return null;
+}
+
+/** Lines below the last shown one if line `index` is in the middle of `rows`. */
+export function upFor(model: Model, index: number, rows: number): number {
+  const below = shownLines(model).length - 1 - index;
+  return Math.max(0, Math.min(mostUp(model, rows), below - Math.floor(rows / 2)));
+}

@@ -1,0 +1,108 @@
+// The table of services. A service without a process has no usage to show: the reason takes that place, so that it can be read
+// in 80 columns. Pure.
+import { firstFor } from './layout.ts';
+import { appearance, listed, type Model, recent, type Sort, type TopService } from './model.ts';
+import { Row } from './row.ts';
+import type { Style } from './style.ts';
+import { clean, fit, percent, shortDuration, shortSize, sparkline, widthOf } from './text.ts';
+
+interface Widths {
+  readonly name: number;
+  readonly spark: number;
+  readonly note: number;
+}
+
+const STATE = 10;
+const VALUE = 6;
+const RESTARTS = 4;
+const UPTIME = 7;
+/** A note of fewer cells says too little. */
+const LEAST_NOTE = 16;
+const WIDE_NOTE = 30;
+const LEAST_SPARK = 6;
+const MOST_SPARK = 24;
+
+function widthsFor(columns: number, services: readonly TopService[]): Widths {
+  const longest = Math.max(7, ...services.map(({ name }) => widthOf(clean(name))));
+  const most = columns >= 140 ? 40 : columns >= 100 ? 28 : columns >= 70 ? 18 : 12;
+  const name = Math.min(longest, most);
+  const left = columns - (4 + name + 1 + STATE + 1 + 2 * (VALUE + 1) + RESTARTS + 1 + UPTIME);
+  // The notes of a wide terminal come first, then longer sparklines.
+  const wanted = left >= 2 * (1 + LEAST_SPARK) + 2 + WIDE_NOTE ? left - WIDE_NOTE - 2 : left;
+  const room = Math.floor(wanted / 2) - 1;
+  const spark = room < LEAST_SPARK ? 0 : Math.min(MOST_SPARK, room);
+  const rest = left - (spark > 0 ? 2 * (spark + 1) : 0) - 2;
+  return { name, spark, note: rest >= LEAST_NOTE ? rest : 0 };
+}
+
+export function tableHead(model: Model): Row {
+  const { name, spark, note } = widthsFor(model.size.columns, listed(model));
+  const row = new Row(model.look, model.size.columns);
+  const title = (text: string, cells: number, sort: Sort | null, align: 'left' | 'right' = 'left') => {
+    const style: Style = sort === model.sort ? 'strong' : 'quiet';
+    row.add(fit(text, Math.min(cells, row.room), align), style, sort === null ? undefined : { kind: 'sort', sort });
+    row.add(' ');
+  };
+  row.add('    ');
+  title('SERVICE', name, 'name');
+  title('STATE', STATE, 'failing');
+  title('CPU', VALUE, 'cpu', 'right');
+  if (spark > 0) title('', spark, 'cpu');
+  title('MEM', VALUE, 'memory', 'right');
+  if (spark > 0) title('', spark, 'memory');
+  title('RST', RESTARTS, null, 'right');
+  title('UPTIME', UPTIME, null, 'right');
+  if (note > 0) row.add(' ').add('NOTE', 'quiet');
+  return row;
+}
+
+/** The rows of the table that are shown; fewer if there are fewer services. */
+export function tableRows(model: Model, rows: number): readonly { readonly row: Row; readonly isSelected: boolean }[] {
+  const services = listed(model);
+  const widths = widthsFor(model.size.columns, services);
+  const index = services.findIndex(({ name }) => name === model.selected);
+  const first = firstFor(model.first, index < 0 ? 0 : index, services.length, rows);
+  return services.slice(first, first + rows).map((service) => {
+    const isSelected = service.name === model.selected;
+    return { row: serviceRow(model, service, widths, isSelected), isSelected };
+  });
+}
+
+function serviceRow(model: Model, service: TopService, { name, spark, note }: Widths, isSelected: boolean): Row {
+  const { look, size } = model;
+  const { mark, style } = appearance(service);
+  const row = new Row(look, size.columns).all({ kind: 'select', name: service.name });
+  row.add(isSelected ? `${look.pointer} ` : '  ').add(`${look.mark(mark)} `, style);
+  row.cell(clean(service.name), name, isSelected ? 'strong' : 'plain').add(' ');
+  row.cell(service.blocked ? 'blocked' : service.state, STATE, style).add(' ');
+  const reason = clean(service.reason ?? '');
+  if (service.usage === null && service.pid === null)
+    return row.add(fit(reason, row.room), style === 'bad' ? 'bad' : 'quiet');
+  usageCells(row, model, service, spark);
+  row.cell(String(service.restarts), RESTARTS, service.restarts > 0 ? 'busy' : 'quiet', 'right').add(' ');
+  const uptime = service.uptime_seconds === null ? '-' : shortDuration(service.uptime_seconds);
+  row.cell(uptime, UPTIME, 'plain', 'right');
+  if (note > 0) row.add('  ').cell(reason, note, style);
+  return row;
+}
+
+/** The processor time of a whole processor fills a bar; a service that uses more sets its own scale. */
+const LEAST_CPU = 0.25;
+/** A service whose memory does not change shows a bar that is not full. */
+const HEADROOM = 1.25;
+
+function usageCells(row: Row, { look, series, now }: Model, { name, usage }: TopService, spark: number): void {
+  const known = series.get(name);
+  const samples = recent(known, now, spark);
+  const cpus = samples.map((sample) => sample?.cpu ?? null);
+  const memories = samples.map((sample) => sample?.memory ?? null);
+  const cpu = known?.cpu ?? null;
+  row.cell(cpu === null ? '-' : percent(cpu), VALUE, 'plain', 'right').add(' ');
+  if (spark > 0) row.add(sparkline(cpus, Math.max(LEAST_CPU, maximum(cpus)), look.bars), 'accent').add(' ');
+  row.cell(usage === null ? '-' : shortSize(usage.memory_bytes), VALUE, 'plain', 'right').add(' ');
+  if (spark > 0) row.add(sparkline(memories, HEADROOM * maximum(memories), look.bars), 'accent').add(' ');
+}
+
+export function maximum(values: readonly (number | null)[]): number {
+  return Math.max(0, ...values.map((value) => value ?? 0));
+}

@@ -1,0 +1,43 @@
+// The log that `top` puts together from overlapping answers.
+import { expect, test } from 'bun:test';
+import { append, filtered, includes, NO_LINES, sinceOf } from '../../../src/cli/top/logs.ts';
+import type { LogLineJson } from '../../../src/control/follow.ts';
+
+const line = (second: number, text: string): LogLineJson => ({
+  time: new Date(second * 1_000).toISOString(),
+  service: 'a',
+  stream: 'stdout',
+  text,
+});
+const texts = (buffer: ReturnType<typeof append>) => buffer.lines.map(({ text }) => text);
+
+test('the lines of the last known time come again, and only new ones are added', () => {
+  const first = append(NO_LINES, [line(1, 'a'), line(2, 'b'), line(2, 'c')]);
+  expect(sinceOf(first)).toBe(2_000);
+  const second = append(first, [line(2, 'b'), line(2, 'c'), line(2, 'c'), line(3, 'd')]);
+  expect(texts(second)).toEqual(['a', 'b', 'c', 'c', 'd']);
+  expect(append(second, [line(3, 'd')])).toBe(second);
+});
+
+test('if the known lines are gone, a gap is marked', () => {
+  const torn = append(append(NO_LINES, [line(1, 'a')]), [line(9, 'x')]);
+  expect(torn.lines.map(({ stream }) => stream)).toEqual(['stdout', 'gap', 'stdout']);
+  expect(filtered(torn, 'x').map(({ text }) => text)).toEqual(['x']);
+});
+
+test('control sequences, tabs and bidirectional characters of a service do nothing', () => {
+  const { lines } = append(NO_LINES, [line(1, '\x1b[2J\x1b]0;title\x07red\x1b[31m\ttab \u202eevil\x9b5n')]);
+  expect(lines[0]?.text).toBe('red  tab \\u202eevil');
+});
+
+test('only so many lines are kept, and it is known how many were dropped', () => {
+  const many = append(
+    NO_LINES,
+    Array.from({ length: 6_000 }, (_, index) => line(index, `line ${index}`)),
+  );
+  expect([many.lines.length, many.dropped, many.lines[0]?.text]).toEqual([5_000, 1_000, 'line 1000']);
+});
+
+test('a search ignores case, unless it has a capital letter', () => {
+  expect([includes('An Error', 'error'), includes('An error', 'Error')]).toEqual([true, false]);
+});

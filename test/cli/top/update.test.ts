@@ -1,0 +1,48 @@
+// What answers of the supervisor change: samples of CPU and memory, the chosen service, the message after a restart of the supervisor.
+import { expect, test } from 'bun:test';
+import { recent, SAMPLE_EVERY } from '../../../src/cli/top/model.ts';
+import { wantedOf, withStatus } from '../../../src/cli/top/update.ts';
+import { NOON, screenOf, statusOf, topModel, topService } from '../../helpers/top.ts';
+
+const using = (cpu_seconds: number, run = 1) =>
+  statusOf([topService('a', { run, usage: { cpu_seconds, memory_bytes: 1_000, processes: 1 } })]);
+
+test('CPU is the difference of two answers over the time between them, and not across runs', () => {
+  const first = withStatus(topModel([]), using(10), NOON + 1_000);
+  const second = withStatus(first, using(11), NOON + 3_000);
+  expect(second.series.get('a')?.cpu).toBe(0.5);
+  expect(withStatus(second, using(0.5, 2), NOON + 4_000).series.get('a')?.cpu).toBeNull();
+});
+
+test('a sample keeps the peak of its time, and times without an answer stay empty', () => {
+  let model = withStatus(topModel([]), using(0), NOON);
+  for (const [seconds, cpu] of [
+    [1, 1],
+    [2, 1],
+    [20, 1],
+  ] as const)
+    model = withStatus(model, using(cpu), NOON + seconds * 1_000);
+  const samples = recent(model.series.get('a'), NOON + 20_000, 5);
+  expect(samples.map((sample) => sample?.cpu ?? null)).toEqual([1, null, null, null, 0]);
+  expect(SAMPLE_EVERY).toBe(5_000);
+});
+
+test('the chosen service stays chosen while the order changes; if it is removed, the first is', () => {
+  const model = { ...topModel([topService('a'), topService('b')]), selected: 'b' };
+  const failing = withStatus(model, statusOf([topService('a'), topService('b', { state: 'failed' })]), NOON);
+  expect(failing.selected).toBe('b');
+  expect(withStatus(failing, statusOf([topService('c')]), NOON).selected).toBe('c');
+});
+
+test('a restart of the supervisor is reported', () => {
+  const model = withStatus(topModel([topService('a')]), statusOf([topService('a')], 1), NOON);
+  expect(screenOf(model)).toContain('the supervisor was restarted');
+});
+
+test('only what is on the screen is asked for', () => {
+  const model = topModel([topService('a')]);
+  expect(Object.keys(wantedOf(model))).toEqual(['status', 'logs']);
+  expect(Object.keys(wantedOf({ ...model, pane: 'details' }))).toEqual(['status']);
+  expect(Object.keys(wantedOf({ ...model, pane: 'start-up' }))).toEqual(['status', 'timeline']);
+  expect(Object.keys(wantedOf({ ...model, awaySince: NOON }))).toEqual(['status']);
+});

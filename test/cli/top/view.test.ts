@@ -1,0 +1,109 @@
+// What the screen shows: the order of the services, whole columns whatever their names are, and no sequence of a service.
+import { describe, expect, test } from 'bun:test';
+import stringWidth from 'string-width';
+import { PANES } from '../../../src/cli/top/model.ts';
+import { withAway, withLogs, withStatus, withTimeline } from '../../../src/cli/top/update.ts';
+import { viewOf } from '../../../src/cli/top/view.ts';
+import { failedService, NOON, plainRows, screenOf, statusOf, topModel, topService } from '../../helpers/top.ts';
+
+const LOG = (text: string) => [{ time: new Date(NOON).toISOString(), service: 'a', stream: 'stdout' as const, text }];
+
+test('failing services come first, with their reason, even in 80 columns', () => {
+  const model = topModel([
+    topService('web'),
+    topService('db', { state: 'starting', ready: false }),
+    failedService('api', 'exited with code 3'),
+  ]);
+  const lines = screenOf(model).split('\n');
+  expect(lines.slice(2, 5).map((line) => line.slice(4, 7))).toEqual(['api', 'db ', 'web']);
+  expect(lines[2]).toMatch(/✗ api +failed +exited with code 3$/);
+  expect(lines[0]).toContain('✗ 1 failing');
+});
+
+describe('every row has exactly the width of the terminal', () => {
+  const names = [
+    'a',
+    '日本語の名前のサービス',
+    'é́́',
+    '👩‍👩‍👧',
+    '⚠️ warning',
+    'x'.repeat(300),
+    '\u202eevil\x1b[2J',
+    'tab\tname',
+  ];
+  const services = names.map((name, index) =>
+    index % 3 === 0 ? failedService(name, `“${name}” failed`) : topService(name),
+  );
+  const timeline = {
+    name: 'shop',
+    elapsed_ms: 9_000,
+    ready_ms: null,
+    services: names.map((name, index) => ({
+      name,
+      type: 'service' as const,
+      state: 'ready' as const,
+      started_ms: index * 100,
+      ready_ms: index % 2 === 0 ? null : index * 700,
+      after: null,
+      critical: index % 2 === 1,
+    })),
+  };
+  test.each([
+    [40, 10],
+    [80, 24],
+    [101, 31],
+    [200, 50],
+  ])('%i×%i', (columns, rows) => {
+    for (const [index, pane] of PANES.entries()) {
+      const name = names[index + 1] ?? '';
+      const base = { ...topModel(services, { columns, rows }), pane, wraps: index === 0, names: '', selected: name };
+      const model = withTimeline(withLogs(base, name, LOG(`漢字 ${'漢'.repeat(150)} \x1b[31mred`)), timeline as never);
+      const frame = viewOf({ ...model, dialog: pane === 'details' ? { operation: 'stop', service: name } : null });
+      expect(frame.rows.length).toBe(rows);
+      for (const row of plainRows({ ...frame, box: null })) expect([row, stringWidth(row)]).toEqual([row, columns]);
+      const widths = new Set(plainRows({ ...frame, rows: [] }).map((row) => stringWidth(row)));
+      expect(widths.size).toBe(frame.box === null ? 0 : 1);
+    }
+  });
+});
+
+test('nothing but styles is sent to the terminal, and without colour no colour', () => {
+  const services = [failedService('\x1b]0;title\x07a', '\x1b[2J'), topService('b\x9b2J')];
+  for (const colour of [true, false]) {
+    const model = withLogs(topModel(services, { colour }), 'b\x9b2J', LOG('\x1b[?1049l\x07'));
+    const text = viewOf(model).rows.join('');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what this looks for
+    const codes = [...text.matchAll(/\x1b\[([\d;]*)m/g)].map(([, code = '']) => code);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the same
+    expect(text.replaceAll(/\x1b\[[\d;]*m/g, '')).not.toMatch(/[\x00-\x1f\x7f-\x9f]/);
+    expect(codes.some((code) => /^(3|9|4)\d/.test(code))).toBe(colour);
+  }
+});
+
+test('a terminal without Unicode gets ASCII only', () => {
+  const model = topModel([topService('日本'), failedService('b', `ü ${'long '.repeat(30)}`)], { unicode: false });
+  for (const pane of PANES) expect(screenOf({ ...model, pane })).toMatch(/^[\n -~]*$/);
+  expect(screenOf({ ...model, isHelping: true })).toMatch(/^[\n -~]*$/);
+  expect(screenOf(model)).toContain('????');
+});
+
+test('while no supervisor responds the screen says so, and shows the last state in grey', () => {
+  const model = withAway(topModel([topService('a')], { colour: true }), NOON + 1_000);
+  const frame = viewOf({ ...model, now: NOON + 4_000 });
+  expect(plainRows(frame)[0]).toContain('no supervisor responds since 3s');
+  expect(frame.rows[2]).toStartWith('\x1b[90m');
+  expect(screenOf(withStatus(model, statusOf([topService('a')]), NOON + 5_000))).toContain(
+    'the supervisor responds again',
+  );
+});
+
+test('a small terminal is told so', () => {
+  expect(screenOf(topModel([topService('a')], { columns: 30, rows: 5 }))).toContain('too small: needs 40 columns');
+});
+
+test('sixty services scroll so that the chosen one is on the screen', () => {
+  const services = Array.from({ length: 60 }, (_, index) => topService(`s${index}`));
+  const model = topModel(services);
+  const far = viewOf({ ...model, selected: 's59' });
+  expect(plainRows(far).some((row) => row.startsWith('▸ ● s59'))).toBe(true);
+});
