@@ -18,9 +18,12 @@ export interface Bundled {
 
 function readPackage(folder: string): Bundled {
   const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Bundled;
-  const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-  if (file === undefined) throw new Error(`${name} has no licence file: add its text to scripts/release/licenses`);
-  return { name, version, license, text: readFileSync(join(folder, file), 'utf8').trim() };
+  const found = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+  // A package without the file: its notice is that of its sources.
+  const file = found === undefined ? join(TEXTS, 'packages', `${name}.txt`) : join(folder, found);
+  if (!existsSync(file))
+    throw new Error(`${name} has no licence file: add its text to scripts/release/licenses/packages`);
+  return { name, version, license, text: readFileSync(file, 'utf8').trim() };
 }
 
 /** The npm packages among the compiled files (paths relative to the repository), by name. */
