@@ -54,7 +54,7 @@ static int command(const struct start *start, int connects) {
     add_line(&handover, "connected=1", "");
   }
   if (connection >= 0 && same(start->argv[1], "exec")) return exec_on_terminal(start, &handover);
-  if (connection >= 0 && same(start->argv[1], "top")) return run_on_screen(start, &handover);
+  if (same(start->argv[1], "top")) return run_on_screen(start, &handover);
   return hand_over(start, &handover, 0);
 }
 

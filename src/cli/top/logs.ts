@@ -53,11 +53,11 @@ function isSame(a: ShownLine | undefined, b: ShownLine | undefined): boolean {
 }
 
 /** Ignores case, unless the wanted text has capital letters. */
-export function includes(text: string, wanted: string): boolean {
+export function hasText(text: string, wanted: string): boolean {
   return wanted === wanted.toLowerCase() ? text.toLowerCase().includes(wanted) : text.includes(wanted);
 }
 
 /** The lines that a filter leaves. */
 export function filtered({ lines }: LogBuffer, filter: string): readonly ShownLine[] {
-  return filter === '' ? lines : lines.filter(({ text, stream }) => stream !== 'gap' && includes(text, filter));
+  return filter === '' ? lines : lines.filter(({ text, stream }) => stream !== 'gap' && hasText(text, filter));
 }

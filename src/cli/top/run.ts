@@ -1,4 +1,4 @@
-// `top`: connects the pure parts with the terminal and the supervisor. Asks questions when schedule.ts says so, gives answers and
+// `top`: connects the pure parts with the terminal and the supervisor. Asks questions when questions.ts says so, gives answers and
 // input to the model, and draws the view of it. Decides nothing else.
 import type { StatusBody } from '../../control/api.ts';
 import type { RequestResult } from '../../control/client.ts';
@@ -11,7 +11,7 @@ import { type TopEffect, withInput } from './input.ts';
 import { flushInput, parseInput, type UserInput } from './keys.ts';
 import { NO_LINES, sinceOf } from './logs.ts';
 import { type GraphNode, initialModel, type Model } from './model.ts';
-import { askSoon, NOTHING_ASKED, nextQuestion, noteAsked, type Question, type Schedule } from './schedule.ts';
+import { askSoon, NOTHING_ASKED, nextQuestion, noteAsked, type Question, type QuestionTimes } from './questions.ts';
 import { makeLook, showsUnicode } from './style.ts';
 import type { FullScreenTerminal } from './terminal.ts';
 import { wantedOf, withAway, withGraph, withLogs, withMessage, withSize, withStatus, withTimeline } from './update.ts';
@@ -40,7 +40,7 @@ class Top {
   readonly #end = Promise.withResolvers<number>();
   #model: Model;
   #frame: Picture;
-  #schedule: Schedule = NOTHING_ASKED;
+  #schedule: QuestionTimes = NOTHING_ASKED;
   #isAsking = false;
   #isSuspended = false;
   #isDrawingPlanned = false;

@@ -5,7 +5,7 @@ import type { WireTimeline } from '../../control/wire.ts';
 import { firstFor, layoutOf } from './layout.ts';
 import { append, filtered, NO_LINES } from './logs.ts';
 import { type GraphNode, listed, type Model, SAMPLE_EVERY, type Series, type TopService } from './model.ts';
-import type { Wanted } from './schedule.ts';
+import type { Wanted } from './questions.ts';
 import type { Style } from './style.ts';
 
 /** An hour. */

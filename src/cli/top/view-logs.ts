@@ -1,5 +1,5 @@
 // The log of the chosen service: the last lines or a place further up, filtered, with the words that are searched for marked. Pure.
-import { filtered, includes, NO_LINES, type ShownLine } from './logs.ts';
+import { filtered, hasText, NO_LINES, type ShownLine } from './logs.ts';
 import type { Model } from './model.ts';
 import { Row } from './row.ts';
 import { cut, slice, widthOf } from './text.ts';
@@ -85,7 +85,7 @@ function marked(row: Row, text: string, wanted: readonly string[]): void {
 
 /** How many lines have the text that is searched for. */
 export function countFound(model: Model): number {
-  return shownLines(model).filter(({ text }) => includes(text, model.find)).length;
+  return shownLines(model).filter(({ text }) => hasText(text, model.find)).length;
 }
 
 /** The next line with the text, from the one that was found last; at first, from the end of the log. Null: there is none. */
@@ -94,7 +94,7 @@ export function findNext(model: Model, direction: 'older' | 'newer'): number | n
   const step = direction === 'older' ? -1 : 1;
   const start = model.foundAt === null ? lines.length - 1 : model.foundAt + step;
   for (let index = start; index >= 0 && index < lines.length; index += step)
-    if (includes(lines[index]?.text ?? '', model.find)) return index;
+    if (hasText(lines[index]?.text ?? '', model.find)) return index;
   return null;
 }
 

@@ -1,6 +1,6 @@
 // The log that `top` puts together from overlapping answers.
 import { expect, test } from 'bun:test';
-import { append, filtered, includes, NO_LINES, sinceOf } from '../../../src/cli/top/logs.ts';
+import { append, filtered, hasText, NO_LINES, sinceOf } from '../../../src/cli/top/logs.ts';
 import type { LogLineJson } from '../../../src/control/follow.ts';
 
 const line = (second: number, text: string): LogLineJson => ({
@@ -39,5 +39,5 @@ test('only so many lines are kept, and it is known how many were dropped', () =>
 });
 
 test('a search ignores case, unless it has a capital letter', () => {
-  expect([includes('An Error', 'error'), includes('An error', 'Error')]).toEqual([true, false]);
+  expect([hasText('An Error', 'error'), hasText('An error', 'Error')]).toEqual([true, false]);
 });

@@ -5,7 +5,7 @@ export type Question = 'status' | 'logs' | 'graph' | 'timeline';
 /** What is on the screen decides what has to be known. Milliseconds between two questions of a kind. */
 export type Wanted = Readonly<Partial<Record<Question, number>>>;
 
-export interface Schedule {
+export interface QuestionTimes {
   /** When each kind was asked last. */
   readonly asked: Readonly<Partial<Record<Question, number>>>;
   /** The latest two questions, whatever they were. */
@@ -15,11 +15,11 @@ export interface Schedule {
 const MOST = 2;
 const WINDOW = 1_000;
 
-export const NOTHING_ASKED: Schedule = { asked: {}, latest: [] };
+export const NOTHING_ASKED: QuestionTimes = { asked: {}, latest: [] };
 
 /** The next question and the time of it; null: nothing is wanted. `now`: monotonic milliseconds. */
 export function nextQuestion(
-  { asked, latest }: Schedule,
+  { asked, latest }: QuestionTimes,
   wanted: Wanted,
   now: number,
 ): { readonly question: Question; readonly at: number } | null {
@@ -32,12 +32,12 @@ export function nextQuestion(
   return { question: due.question, at: Math.max(now, due.at, allowed) };
 }
 
-export function noteAsked({ asked, latest }: Schedule, question: Question, now: number): Schedule {
+export function noteAsked({ asked, latest }: QuestionTimes, question: Question, now: number): QuestionTimes {
   return { asked: { ...asked, [question]: now }, latest: [...latest, now].slice(-MOST) };
 }
 
 /** Makes a question due at once, within the limit. */
-export function askSoon({ asked, latest }: Schedule, question: Question): Schedule {
+export function askSoon({ asked, latest }: QuestionTimes, question: Question): QuestionTimes {
   const { [question]: _, ...others } = asked;
   return { asked: others, latest };
 }

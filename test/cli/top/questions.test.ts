@@ -7,9 +7,9 @@ import {
   nextQuestion,
   noteAsked,
   type Question,
-  type Schedule,
+  type QuestionTimes,
   type Wanted,
-} from '../../../src/cli/top/schedule.ts';
+} from '../../../src/cli/top/questions.ts';
 
 /** Asks for `duration` ms; `hurry` makes a kind due at some times. */
 function run(
@@ -17,7 +17,7 @@ function run(
   duration: number,
   hurry: readonly { readonly at: number; readonly kind: Question }[] = [],
 ) {
-  let schedule: Schedule = NOTHING_ASKED;
+  let schedule: QuestionTimes = NOTHING_ASKED;
   const asked: { question: Question; at: number }[] = [];
   const waiting = hurry.toSorted((a, b) => a.at - b.at);
   for (let now = 0; now < duration; ) {
