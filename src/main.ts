@@ -59,10 +59,10 @@ async function run(handover: Handover): Promise<number | Supervision> {
     return { request: { ...request, names: [], debug }, prepared: null };
   }
   const found: Supervision[] = [];
-  const up: CommandContext['up'] = async (files, names, debug) => {
+  const up: CommandContext['up'] = async (files, names, debug, profiles) => {
     if (role !== 'supervise') throw new Error('only PID 1 starts a supervisor');
     const { prepare } = await import('./up/configuration.ts');
-    const prepared = prepare({ ...files, names, environment, files: realFiles, gpus });
+    const prepared = prepare({ ...files, names, profiles, environment, files: realFiles, gpus });
     if (prepared.ok) found.push({ request: { ...request, names, debug }, prepared });
     else err(prepared.text);
     return prepared.ok ? 0 : EXIT_CODE.config;

@@ -148,7 +148,7 @@ test('nothing of GPUs is loaded before it is needed', () => {
 
 /** What `help` loads of other folders with the commands: small tables, so that help and completion stay quick. */
 const EARLY =
-  /^(?:cli\/|text|paths|control\/(?:selection|table|wire)\.ts|config\/(?:diagnostic|file|quantity)\.ts|linux\/signals\.ts|convert\/(?:findings|(?:im|ex)port\/table)\.ts)/;
+  /^(?:cli\/|text|paths|control\/(?:selection|table|wire)\.ts|core\/off\.ts|config\/(?:diagnostic|file|quantity)\.ts|linux\/signals\.ts|convert\/(?:findings|(?:im|ex)port\/table)\.ts)/;
 
 test('a command is loaded by the table only, and loads what is large when it runs', () => {
   const breaches = files.flatMap(({ path, code }) => {

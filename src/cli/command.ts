@@ -83,7 +83,7 @@ export interface CommandContext {
   /** Inspects the programs of an image that is being built. */
   inspectBuild(plan: Plan): Promise<readonly PreflightFinding[]>;
   /** Reads the configuration; supervision begins after the command has returned. */
-  up(files: ConfigurationFiles, names: readonly string[], debug: boolean): Promise<number>;
+  up(files: ConfigurationFiles, names: readonly string[], debug: boolean, profiles: readonly string[]): Promise<number>;
 }
 
 /** What a word on the command line is, for completion: a name that the supervisor is asked for, or one of a list. */

@@ -14,6 +14,14 @@ export const FILE_FLAG = {
     'the configuration (default: $SVC_SUPER_CONFIG, ./services.yaml, /etc/svc-super/services.yaml, /services.yaml); further ones are merged into the first; in the variable `:` separates them',
 } as const satisfies Flag;
 
+export const PROFILE_FLAG = {
+  type: 'string',
+  multiple: true,
+  value: 'NAME',
+  summary:
+    'turn on a profile: services with that profile start too; may be repeated; `*`: all (also: $SVC_SUPER_PROFILES, separated by commas)',
+} as const satisfies Flag;
+
 /** The flag of each command that connects; the native program reads it and makes the connection. */
 const SOCKET_FLAG = {
   type: 'string',

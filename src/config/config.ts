@@ -41,13 +41,14 @@ interface RestartConfig extends Omit<Complete<typeof RESTART>, 'backoff'> {
 export interface ServiceConfig
   extends Omit<
     Settings,
-    'restart' | 'stop' | 'log' | 'hooks' | 'gpus' | 'env' | 'env_file' | 'limits' | 'port' | 'ports'
+    'essential' | 'restart' | 'stop' | 'log' | 'hooks' | 'gpus' | 'env' | 'env_file' | 'limits' | 'port' | 'ports'
   > {
   readonly name: string;
   /** Its key in the file: its name without the number of the replica. */
   readonly key: string;
   /** null: the service has one replica only, without a number. */
   readonly replica: Replica | null;
+  readonly essential: boolean;
   readonly restart: RestartConfig;
   readonly stop: Complete<typeof STOP>;
   readonly log: Complete<typeof LOG>;
@@ -220,7 +221,8 @@ function mergeService(
     hooks: complete(HOOKS, { ...base.hooks, ...own.hooks }),
     gpus: mergeGpus(base.gpus, own.gpus),
     // A failure of one of many runs ends nothing unless the file says so.
-    essential: merged.essential ?? (merged.schedule === undefined && merged.every === undefined),
+    essential:
+      merged.essential ?? (merged.start !== 'manual' && merged.schedule === undefined && merged.every === undefined),
     env: new Map([...(base.env ?? []), ...(own.env ?? [])]),
     env_file: merged.env_file ?? [],
     limits: new Map([...(base.limits ?? []), ...(own.limits ?? [])]),

@@ -21,6 +21,21 @@ export const OTHER_POLICIES: Words = {
   unexpected: 'on-failure',
 };
 
+/** `start`. */
+export const OTHER_STARTS: Words = {
+  true: 'auto',
+  yes: 'auto',
+  on: 'auto',
+  automatic: 'auto',
+  always: 'auto',
+  false: 'manual',
+  no: 'manual',
+  off: 'manual',
+  never: 'manual',
+  down: 'manual',
+  hand: 'manual',
+};
+
 /** `type`. */
 export const OTHER_TYPES: Words = {
   oneshot: 'task',
@@ -67,6 +82,7 @@ export const OTHER_SERVICE_KEYS: Words = {
   after: 'it is called `depends_on`',
   args: 'it is part of `command`',
   autorestart: 'it is called `restart`',
+  autostart: 'it is called `start`: `auto` or `manual`',
   build: 'services run in this image: there is nothing to build',
   cmd: 'it is called `command`',
   container_name: "the service's key is its name",

@@ -16,7 +16,7 @@ import {
 import { envFiles, environment, includes, ownPath } from './file-values.ts';
 import { gpus, gpusShape } from './gpu-values.ts';
 import { adviseHooks, HOOKS } from './hook-values.ts';
-import { OTHER_EXITS, OTHER_SERVICE_KEYS, OTHER_STOP_TARGETS, OTHER_TYPES } from './other-systems.ts';
+import { OTHER_EXITS, OTHER_SERVICE_KEYS, OTHER_STARTS, OTHER_STOP_TARGETS, OTHER_TYPES } from './other-systems.ts';
 import { probeShape, probes } from './probe-schema.ts';
 import { pattern } from './probe-values.ts';
 import { cpus, limits, umask, user } from './process-values.ts';
@@ -161,6 +161,16 @@ export const SERVICE = {
     '`true`, `false`, or a text with variables; empty, `0`, `no`, `false`, `off` mean no',
     true,
   ),
+  start: defaulted(
+    wordOf(['auto', 'manual'], OTHER_STARTS),
+    '`manual`: it does not start with the supervisor, but when `svc-super start` or a service that depends on it needs it; until then it is `idle`',
+    'auto',
+  ),
+  profiles: field(
+    listOf(groupName(), { wanted: 'a list of profiles' }),
+    'it starts with the supervisor only if one of these profiles is on (`up --profile NAME`, `$SVC_SUPER_PROFILES`); otherwise as with `start: manual`',
+    'none: it is always on',
+  ),
   group: field(
     groupName(),
     'its stage: a stage starts when every service of the previous stage is ready and every task has completed',
@@ -187,10 +197,10 @@ export const SERVICE = {
     'exit codes that mean success',
     [0],
   ),
-  essential: defaulted(
+  essential: field(
     flag(),
-    'whether its end can end the container (see `exit`); a task with `schedule` or `every` is essential only if this says so',
-    true,
+    'whether its end can end the container (see `exit`)',
+    '`true`; `false` with `start: manual`, `schedule` or `every`, and while its profile is off',
   ),
   stop: field(
     byKind('a signal, or a map', {

@@ -21,7 +21,7 @@ const LINES = 1_000;
 /** Milliseconds that a restarted supervisor may take to respond and to send its stored lines. */
 const SUCCESSION = 2_000;
 const CAN = {
-  start: ['stopped', 'failed', 'completed', 'skipped', 'backoff', 'pending', 'scheduled'],
+  start: ['stopped', 'failed', 'completed', 'skipped', 'idle', 'backoff', 'pending', 'scheduled'],
   stop: ['starting', 'ready', 'unready', 'backoff', 'pending', 'scheduled'],
   restart: ['starting', 'ready', 'unready', 'backoff', 'failed', 'stopped', 'completed'],
 };

@@ -49,6 +49,7 @@ export interface MetricsInput {
 /** All states: the one-hot metric has a sample for each of them. */
 const STATES = Object.keys({
   skipped: 0,
+  idle: 0,
   pending: 0,
   starting: 0,
   ready: 0,

@@ -30,7 +30,8 @@ export function operate(source: ApiSource, operation: Operation, selector: Selec
   const selected = select(selector, services, 'error');
   if (!selected.ok) return refuse(isEmptySelector(selector) ? 400 : 404, selected.error);
   const off = services.filter(({ name, state }) => state === 'skipped' && selected.names.includes(name));
-  const names = selected.names.filter((name) => !off.some((service) => service.name === name));
+  const left = idleBeside(operation, selector, services);
+  const names = selected.names.filter((name) => !off.some((service) => service.name === name) && !left.has(name));
   const accepted = { status: 202, body: { operation, services: names } };
   // A repeated request: the client did not receive the first response.
   if (key !== null && source.isDone(key)) return accepted;
@@ -42,6 +43,21 @@ export function operate(source: ApiSource, operation: Operation, selector: Selec
     return refuse(409, `${named.replica?.of ?? named.name} is not enabled`);
   source.operate(operation, names, key);
   return accepted;
+}
+
+/**
+ * Idle services that an operation on many leaves alone: one on all of them, and a restart of a group or a glob. To start, such a
+ * service has to be meant.
+ */
+function idleBeside(
+  operation: Operation,
+  { names, all }: Selector,
+  services: readonly WireService[],
+): ReadonlySet<string> {
+  if (operation === 'stop' || (operation === 'start' && all !== true)) return new Set();
+  const isNamed = ({ name, replica }: WireService) => names.includes(name) || names.includes(replica?.of ?? name);
+  const idle = services.filter((service) => service.state === 'idle' && !isNamed(service));
+  return new Set(idle.map(({ name }) => name));
 }
 
 function isEmptySelector({ names, group, all }: Selector): boolean {

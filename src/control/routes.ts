@@ -1,5 +1,6 @@
 // The table of all routes of the control API: method, path, summary, parameters, responses. The OpenAPI document and the
 // documentation are generated from it.
+import { isOff } from '../core/off.ts';
 import { compilePattern, whyNotPattern } from '../plan/pattern.ts';
 import { allEdges } from '../plan/stages.ts';
 import { type ApiRequest, type ApiResponse, type ApiSource, type Route, refuse, type StatusBody } from './api.ts';
@@ -45,7 +46,7 @@ const HEALTH: Route = {
   respond: (source) => {
     const { healthy, services } = source.snapshot();
     const waiting = services
-      .filter(({ essential, ready, state }) => essential && !ready && state !== 'skipped')
+      .filter(({ essential, ready, state }) => essential && !ready && !isOff(state))
       .map(({ name, state, reason }) => ({ name, state, reason }));
     return { status: healthy ? 200 : 503, body: { healthy, waiting } };
   },
@@ -149,7 +150,7 @@ const GROUPS: Route = {
       const members = services.filter((service) => service.group === group);
       return {
         name: group,
-        ready: members.every(({ ready, state }) => ready || state === 'skipped'),
+        ready: members.every(({ ready, state }) => ready || isOff(state)),
         services: members.map(({ name }) => name),
       };
     });
@@ -264,7 +265,8 @@ const WAIT: Route = {
     if ((goal !== 'ready' && goal !== 'stopped') || timeout === null) {
       return refuse(400, '`for` must be ready or stopped, `timeout` a whole number');
     }
-    return { status: 200, lines: waitFor(source, names, goal, timeout ?? null) };
+    const scope = query.has('service') ? 'named' : 'all';
+    return { status: 200, lines: waitFor(source, { names, goal, scope }, timeout ?? null) };
   },
 };
 

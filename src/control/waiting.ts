@@ -23,10 +23,22 @@ export interface Progress {
   readonly failed: readonly Awaited[];
 }
 
+/** What is waited for. `scope`: of all services, those count that do not wait to be started by hand. */
+interface Awaiting {
+  readonly names: readonly string[];
+  readonly goal: Goal;
+  readonly scope: 'named' | 'all';
+}
+
 /** The status of one service with respect to the goal. */
-function judgeWait(service: WireService, goal: Goal, phase: WireSnapshot['phase']): 'there' | 'waits' | 'lost' {
+function judgeWait(
+  service: WireService,
+  { goal, scope }: Awaiting,
+  phase: WireSnapshot['phase'],
+): 'there' | 'waits' | 'lost' {
   const { state, wanted, ready, type, blocked } = service;
   if (state === 'skipped') return 'there';
+  if (state === 'idle') return goal === 'stopped' || scope === 'all' ? 'there' : 'lost';
   if (goal === 'stopped') {
     const isOver = state === 'stopped' || state === 'completed' || state === 'failed';
     if (service.unkillable) return 'lost';
@@ -40,14 +52,13 @@ function judgeWait(service: WireService, goal: Goal, phase: WireSnapshot['phase'
 
 function evaluateProgress(
   snapshot: WireSnapshot,
-  names: readonly string[],
-  goal: Goal,
+  awaiting: Awaiting,
   lastLine: (name: string) => string | null,
 ): Progress {
-  const asked = snapshot.services.filter(({ name }) => names.includes(name));
+  const asked = snapshot.services.filter(({ name }) => awaiting.names.includes(name));
   const of = (verdict: string) =>
     asked
-      .filter((service) => judgeWait(service, goal, snapshot.phase) === verdict)
+      .filter((service) => judgeWait(service, awaiting, snapshot.phase) === verdict)
       .map(({ name, state, reason, uptime_seconds }) => ({
         name,
         state,
@@ -63,7 +74,7 @@ function evaluateProgress(
 const REPORT_EVERY = 500;
 
 /** Streams progress until the result is known. `timeout` in milliseconds; null: no limit. */
-export function waitFor(source: ApiSource, names: readonly string[], goal: Goal, timeout: number | null): Lines {
+export function waitFor(source: ApiSource, awaiting: Awaiting, timeout: number | null): Lines {
   return (outlet) => {
     let isOver = false;
     const cancels: (() => void)[] = [];
@@ -83,20 +94,19 @@ export function waitFor(source: ApiSource, names: readonly string[], goal: Goal,
       if (isOver) return;
       const snapshot = source.snapshot();
       const decided = snapshot.services
-        .filter(({ name }) => names.includes(name))
-        .map((service) => judgeWait(service, goal, snapshot.phase));
-      if (decided.includes('lost') || !decided.includes('waits'))
-        send(evaluateProgress(snapshot, names, goal, lastLine));
+        .filter(({ name }) => awaiting.names.includes(name))
+        .map((service) => judgeWait(service, awaiting, snapshot.phase));
+      if (decided.includes('lost') || !decided.includes('waits')) send(evaluateProgress(snapshot, awaiting, lastLine));
     };
     const report = () => {
       if (isOver) return;
-      send(evaluateProgress(source.snapshot(), names, goal, lastLine));
+      send(evaluateProgress(source.snapshot(), awaiting, lastLine));
       if (!isOver) cancels[1] = source.after(REPORT_EVERY, report);
     };
     cancels.push(source.watch(check), () => undefined);
     if (timeout !== null) {
       const late = () => {
-        if (!isOver) send({ ...evaluateProgress(source.snapshot(), names, goal, lastLine), result: 'timeout' });
+        if (!isOver) send({ ...evaluateProgress(source.snapshot(), awaiting, lastLine), result: 'timeout' });
       };
       cancels.push(source.after(timeout, late));
     }

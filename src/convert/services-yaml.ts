@@ -94,6 +94,7 @@ function writeService({ name, comments, todo, fields }: ServiceDraft, defaults: 
     const value = given === undefined ? undefined : tidy(key, given);
     if (value === undefined) continue;
     if (defaults[key] === undefined && isDefault(SERVICE, key, value)) continue;
+    if (key === 'essential' && value === true && fields.start === undefined) continue;
     lines.push(...writeEntry([...path, key], value, 4, formOf(key, value)));
   }
   return lines;

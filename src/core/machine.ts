@@ -11,25 +11,27 @@
 //
 // All transitions, which test/core/machine.test.ts compares with those that occur. `[*]`: no plan has the service.
 //
-//   [*] --> pending, scheduled, skipped: a new service; `skipped` if it is not enabled
+//   [*] --> pending, scheduled, skipped, idle: a new service; `skipped` if it is not enabled, `idle` if it is started by hand
+//   idle --> pending: the operator starts it, or a service that starts needs it
 //   pending --> starting: its gates are open
 //   starting --> ready: its readiness probes hold
 //   ready --> unready: a continuous readiness probe fails
 //   unready --> ready: the probe holds again
 //   starting, ready, unready --> stopping: it exits, is to stop, misses a deadline or fails its liveness probe
-//   starting --> failed, backoff, stopped, pending: the run ends while it has no process
+//   starting --> failed, backoff, stopped, idle, pending: the run ends while it has no process
 //   stopping --> completed, failed: no process is left, and it is not restarted
 //   stopping --> backoff: no process is left, and it restarts after a pause
-//   stopping --> stopped: no process is left, and it was to stop
+//   stopping --> stopped, idle: no process is left, and it was to stop; `idle` if it is started by hand
 //   starting, stopping --> scheduled: the run of a scheduled task is over, and it is not restarted
 //   stopping --> pending: no process is left, and it was to restart
 //   backoff --> starting: the pause is over
-//   pending, backoff, scheduled --> stopped: the operator stops it, or everything stops
+//   pending, backoff, scheduled --> stopped, idle: the operator stops it, or everything stops
 //   scheduled --> pending: its time has come, or the operator starts it
-//   skipped, completed, failed --> scheduled: a reload enables it, or gives it a schedule
+//   skipped, idle, completed, failed --> scheduled: a reload enables it, or gives it a schedule, or lets it start by itself
 //   backoff, stopped, completed, failed, skipped --> pending: the operator starts it, or a reload changes it
-//   pending, backoff, scheduled, stopped, completed, failed --> skipped: a reload disables it
-//   pending, backoff, scheduled, stopped, completed, failed, skipped --> [*]: a reload removes it
+//   stopped, completed, failed, skipped --> idle: a reload changes it, and it is started by hand
+//   pending, backoff, scheduled, stopped, completed, failed, idle --> skipped: a reload disables it
+//   pending, backoff, scheduled, stopped, completed, failed, skipped, idle --> [*]: a reload removes it
 //
 // `starting` begins with a prelude where GPUs or `before_start` are in the plan. `stopping` has the stages of stopping.ts.
 // Each state has at most one deadline, by deadlineOf().
@@ -110,6 +112,7 @@ export function passDeadline(plan: ServicePlan, service: Service, context: StepC
       if (context.now < state.until) return unchanged(service);
       return startRun(plan, { ...service, restarts: service.restarts + 1 }, context);
     case 'skipped':
+    case 'idle':
     case 'pending':
     case 'scheduled':
     case 'stopped':

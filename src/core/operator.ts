@@ -5,6 +5,7 @@ import type { Edge, Millis, ServicePlan, SignalName } from '../plan/plan.ts';
 import { choicesOf } from './barriers.ts';
 import { type Changes, notify, type StepView, signalEffect } from './changes.ts';
 import type { Operation } from './event.ts';
+import type { Ended } from './run.ts';
 import { beginAnew } from './schedule.ts';
 import { hasMain, type Service } from './state.ts';
 import { holds } from './waits.ts';
@@ -17,11 +18,29 @@ export function* requestOperation(view: StepView, operation: Operation, names: r
   const others = operation === 'stop' ? [] : findNeeded(known, services.index.plans, services.view());
   for (const name of known) {
     yield notify(name, { event: `${operation}-asked`, by: { kind: 'operator' } });
-    yield { type: 'service', name, service: applyOperation(services.get(name), operation, now) };
+    yield { type: 'service', name, service: applyOperation(services.planOf(name), services.get(name), operation, now) };
   }
   for (const name of others) {
     yield notify(name, { event: 'start-asked', by: { kind: 'dependent' } });
-    yield { type: 'service', name, service: applyOperation(services.get(name), 'start', now) };
+    yield { type: 'service', name, service: applyOperation(services.planOf(name), services.get(name), 'start', now) };
+  }
+}
+
+/** Starts the idle services that pending ones depend on, directly or through others of them. */
+export function* startIdleNeeds({ services }: StepView): Changes {
+  const { plans } = services.index;
+  const all = services.view();
+  if (![...all.values()].some(({ state }) => state.id === 'idle')) return;
+  const waiting = new Set([...all].flatMap(([name, { state }]) => (state.id === 'pending' ? [name] : [])));
+  // The iteration of a Set includes elements that are added meanwhile.
+  for (const name of waiting) {
+    for (const { on } of missing(plans.get(name)?.edges ?? [], all)) {
+      const service = all.get(on);
+      if (service?.state.id !== 'idle' || waiting.has(on)) continue;
+      waiting.add(on);
+      yield notify(on, { event: 'start-asked', by: { kind: 'dependent' } });
+      yield { type: 'service', name: on, service: resetToPending(service) };
+    }
   }
 }
 
@@ -50,7 +69,7 @@ export function* forwardSignal({ services, phase }: StepView, signal: SignalName
 }
 
 /** The service as the operator wants it. Its run goes on until propagation.ts stops it. */
-export function applyOperation(service: Service, operation: Operation, now: Millis): Service {
+export function applyOperation(plan: ServicePlan, service: Service, operation: Operation, now: Millis): Service {
   const { state } = service;
   switch (state.id) {
     case 'skipped':
@@ -63,12 +82,15 @@ export function applyOperation(service: Service, operation: Operation, now: Mill
       return { ...service, wanted: operation === 'restart' || service.next !== null ? 'again' : 'up' };
     case 'stopping':
       return { ...service, wanted: operation === 'stop' ? 'down' : 'again' };
+    case 'idle':
+      return operation === 'stop' ? service : resetToPending(service);
     case 'pending':
     case 'backoff':
     case 'scheduled':
-      return operation === 'stop'
+      if (operation !== 'stop') return resetToPending(service);
+      return plan.start === 'auto'
         ? { ...service, wanted: 'down', state: { id: 'stopped', at: now, ended: endedOf(service) } }
-        : resetToPending(service);
+        : toIdle(service, endedOf(service));
     case 'stopped':
       return operation === 'stop' ? { ...service, wanted: 'down' } : resetToPending(service);
     case 'completed':
@@ -83,6 +105,11 @@ export function applyOperation(service: Service, operation: Operation, now: Mill
 export function resetToPending(service: Service): Service {
   const schedule = service.schedule === null ? null : beginAnew(service.schedule);
   return { ...service, wanted: 'up', state: { id: 'pending' }, history: { at: [], streak: 0 }, schedule };
+}
+
+/** Idle again; `ended` is its last run. */
+export function toIdle(service: Service, ended: Ended | null): Service {
+  return { ...resetToPending(service), state: { id: 'idle', ended } };
 }
 
 function endedOf({ state }: Service) {
@@ -124,6 +151,7 @@ function isMissing(edge: Edge, target: Service | undefined): boolean {
   switch (target.state.id) {
     case 'stopped':
       return true;
+    case 'idle':
     case 'failed':
     case 'completed':
       return !holds(edge, target);

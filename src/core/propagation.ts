@@ -1,6 +1,7 @@
 // Propagates the changes of a step until nothing changes: starts the services that may start now, stops those that may stop
 // now, and ends the supervisor when nothing runs any more. Examines only services that a change has touched.
 import { type Changes, notify, notifyAll, type StepView, stopLimit } from './changes.ts';
+import { isOff } from './off.ts';
 import { applyOperation } from './operator.ts';
 import { beginShutdown, finishShutdown, stopInTime } from './shutdown.ts';
 import { startRun } from './starting.ts';
@@ -57,9 +58,9 @@ function* restartDependents(draft: StepDraft): Changes {
     const { state, wanted, run } = service;
     if (draft.phase.id !== 'running' || run === 0 || wanted !== 'up') continue;
     // A scheduled task that waits for its time has no run that would have to follow.
-    if (state.id === 'pending' || state.id === 'skipped' || state.id === 'scheduled') continue;
+    if (state.id === 'pending' || state.id === 'scheduled' || isOff(state.id)) continue;
     yield notify(name, { event: 'restart-asked', by: { kind: 'dependency', name: on } });
-    yield { type: 'service', name, service: applyOperation(service, 'restart', now) };
+    yield { type: 'service', name, service: applyOperation(services.planOf(name), service, 'restart', now) };
   }
 }
 
@@ -88,6 +89,10 @@ function* endWhenOver(view: StepView): Changes {
   if (phase.id === 'running') {
     // The operator may start again what the operator has stopped: the supervisor keeps running.
     if (services.counts.held > 0) return;
+    // The same for what waits for an idle service, which the operator may start.
+    const { index, waits } = services;
+    if (index.graph.order.some((number) => services.at(number).state.id === 'pending' && !waits.isBlocked(number)))
+      return;
     const { blocked, code, ended } = allEnded(services.index.plans, services.view(), view.failures);
     yield notifyAll({ event: 'all-ended', blocked, code });
     yield* beginShutdown(view, { kind: 'all-ended', code, ended });

@@ -1,5 +1,5 @@
 // Why a service is not ready, as data: messages/reasons.ts makes the sentence. Types only.
-import type { Edge, Millis } from '../plan/plan.ts';
+import type { Edge, Millis, StartMode } from '../plan/plan.ts';
 import type { ProbeDetail } from './detail.ts';
 import type { Ended, LeftoverProcess, StopStage } from './run.ts';
 
@@ -34,6 +34,8 @@ export type Wait =
 
 export type Reason =
   | { readonly kind: 'not-enabled' }
+  /** It is started by hand. */
+  | { readonly kind: 'idle'; readonly start: StartMode }
   | { readonly kind: 'never-starts'; readonly blockage: Blockage }
   | { readonly kind: 'waits'; readonly waits: readonly Wait[] }
   /** What it waits for, or the latest result of its probes. */

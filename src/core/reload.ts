@@ -3,7 +3,7 @@
 import { difference, restartFields } from '../plan/difference.ts';
 import type { Plan, ServicePlan } from '../plan/plan.ts';
 import { type Changes, notify, notifyAll, type StepView } from './changes.ts';
-import { resetToPending } from './operator.ts';
+import { resetToPending, startIdleNeeds, toIdle } from './operator.ts';
 import { newSchedule } from './schedule.ts';
 import { adoptSchedule, changeSchedule } from './scheduling.ts';
 import { isActive, isOfSchedule, newService, type Service } from './state.ts';
@@ -32,6 +32,7 @@ export function* changePlan(view: StepView, target: Plan): Changes {
   }
   const leaving = removed.filter(({ name }) => isActive(known.get(name).state));
   yield { type: 'plan', plans: [...kept.map(({ plan }) => plan), ...leaving], services, target };
+  yield* startIdleNeeds(view);
 }
 
 /** The services of the new plan: the plan that is in force for each, and its value. */
@@ -52,7 +53,7 @@ function planKept({ services }: StepView, target: Plan, unchanged: ReadonlySet<s
 function replan(before: ServicePlan, service: Service, after: ServicePlan): Planned {
   const isWaiting = service.next !== null;
   if (!isWaiting && restartFields(before, after).length === 0)
-    return { plan: after, service: changeSchedule(before, service, after) };
+    return { plan: after, service: followStart(changeSchedule(before, service, after), after) };
   if (!isActive(service.state)) return { plan: after, service: adoptPlan({ ...service, next: null }, after) };
   const wanted = service.wanted === 'down' && service.next !== 'none' ? 'down' : 'again';
   // The edges are always those of the new plan: a mixture of both plans may have a cycle.
@@ -62,11 +63,25 @@ function replan(before: ServicePlan, service: Service, after: ServicePlan): Plan
   };
 }
 
-/** The value of a service without processes under its new plan: it starts again unless the operator has stopped it. */
+/** The value of a service whose program does not change: an idle one starts if it now starts with the supervisor. */
+function followStart(service: Service, after: ServicePlan): Service {
+  const { start } = after;
+  if (start === 'auto')
+    return service.state.id === 'idle' ? (adoptSchedule(service, after) ?? resetToPending(service)) : service;
+  return service.state.id === 'stopped' ? toIdle(service, service.state.ended) : service;
+}
+
+/**
+ * The value of a service without processes under its new plan: it starts again unless the operator has stopped it, or it is
+ * started by hand.
+ */
 export function adoptPlan(service: Service, after: ServicePlan): Service {
   const schedule = isOfSchedule(after) ? (service.schedule ?? newSchedule()) : null;
   const fresh: Service = { ...service, next: null, schedule };
   if (!after.enabled) return { ...fresh, wanted: 'up', state: { id: 'skipped' } };
-  if (fresh.state.id === 'stopped' && fresh.wanted === 'down') return fresh;
+  const { state } = fresh;
+  const isOn = state.id === 'pending' || state.id === 'backoff' || (state.id === 'scheduled' && schedule !== null);
+  if (after.start !== 'auto' && !isOn) return toIdle(fresh, 'ended' in state ? state.ended : null);
+  if (state.id === 'stopped' && fresh.wanted === 'down') return fresh;
   return adoptSchedule(fresh, after) ?? resetToPending(fresh);
 }

@@ -110,6 +110,8 @@ export function endRun(
       const again: Service = { ...service, state: { id: 'pending' }, wanted: 'up', history: { at: [], streak: 0 } };
       return { service: again, effects: [], notices };
     }
+    if (wanted === 'down' && !ending && plan.start !== 'auto')
+      return { service: { ...service, state: { id: 'idle', ended }, wanted: 'up' }, effects: [], notices };
     const asked = over.cause.kind === 'asked' || wanted !== 'up';
     const state: State = asked ? { id: 'stopped', at: now, ended } : done;
     return { service: { ...service, state }, effects: [], notices };

@@ -69,7 +69,11 @@ function* takeTime(
   const isStarting = service.state.id === 'pending';
   if (plan.overlap === 'kill' && !isStarting) {
     yield notify(name, { event: 'restart-asked', by: { kind: 'schedule' } });
-    yield { type: 'service', name, service: { ...applyOperation(service, 'restart', view.now), schedule } };
+    yield {
+      type: 'service',
+      name,
+      service: { ...applyOperation(view.services.planOf(name), service, 'restart', view.now), schedule },
+    };
   } else if (plan.overlap === 'queue' && !isStarting && !schedule.isQueued) {
     yield { type: 'service', name, service: { ...service, schedule: { ...schedule, isQueued: true } } };
   } else {

@@ -2,6 +2,7 @@
 // milliseconds; control/wire.ts makes JSON of it.
 import type { Millis, SchedulePlan, ServicePlan } from '../plan/plan.ts';
 import type { Exit } from '../plan/process.ts';
+import { isOff } from './off.ts';
 import type { Reason } from './reason.ts';
 import { Reasons } from './reasons.ts';
 import type { Ended } from './run.ts';
@@ -82,7 +83,7 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
         wanted: service.wanted,
         blocked: reasons.findBlockage(plan.name) !== null,
         unkillable: state.id === 'stopping' && state.refused !== undefined,
-        reason: reasonOf(reasons, plan.name, state, schedule, now),
+        reason: reasonOf(reasons, plan, state, schedule, now),
         pid: 'pid' in state && hasMain(state) ? state.pid : null,
         run,
         restarts,
@@ -95,7 +96,7 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
     ];
   });
   const healthy = services.every(
-    ({ essential, state, ready, schedule }) => !essential || state === 'skipped' || ready || isSound(schedule),
+    ({ essential, state, ready, schedule }) => !essential || isOff(state) || ready || isSound(schedule),
   );
   const named = services.flatMap(({ group }) => (group === null ? [] : [group]));
   return {
@@ -142,7 +143,7 @@ function exitOf(state: State): Exit | null {
 
 function reasonOf(
   reasons: Reasons,
-  name: string,
+  plan: ServicePlan,
   state: State,
   schedule: ScheduleSnapshot | null,
   now: Millis,
@@ -150,8 +151,10 @@ function reasonOf(
   switch (state.id) {
     case 'skipped':
       return { kind: 'not-enabled' };
+    case 'idle':
+      return { kind: 'idle', start: plan.start };
     case 'pending':
-      return reasons.explainWait(name);
+      return reasons.explainWait(plan.name);
     case 'starting':
     case 'ready':
     case 'unready':

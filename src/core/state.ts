@@ -12,6 +12,8 @@ import { checkAtOf, newSchedule, type Schedule } from './schedule.ts';
 
 export type State =
   | { readonly id: 'skipped' }
+  /** Started by hand only. `ended`: its last run, which was stopped; null: there was none. */
+  | { readonly id: 'idle'; readonly ended: Ended | null }
   | { readonly id: 'pending' }
   | StartingState
   | RunningState
@@ -140,7 +142,7 @@ export function newService(plan: ServicePlan): Service {
   const schedule = isOfSchedule(plan) ? newSchedule() : null;
   const first: State = schedule === null ? { id: 'pending' } : { id: 'scheduled', ended: null };
   return {
-    state: plan.enabled ? first : { id: 'skipped' },
+    state: firstState(plan, first),
     run: 0,
     restarts: 0,
     history: { at: [], streak: 0 },
@@ -152,6 +154,11 @@ export function newService(plan: ServicePlan): Service {
     memory: {},
     schedule,
   };
+}
+
+function firstState({ enabled, start }: ServicePlan, first: State): State {
+  if (!enabled) return { id: 'skipped' };
+  return start === 'auto' ? first : { id: 'idle', ended: null };
 }
 
 /** Whether it runs again and again, by a schedule. */
@@ -202,7 +209,7 @@ export function deadlineOf(plan: ServicePlan, service: Service): Millis | null {
 /** When its schedule wants one. The schedule of a task that is stopped, or is to stop, does not go on. */
 export function scheduleDeadlineOf(plan: ServicePlan, { state, wanted, schedule }: Service): Millis | null {
   if (plan.schedule === null || schedule === null || wanted === 'down') return null;
-  if (state.id === 'skipped' || state.id === 'stopped') return null;
+  if (state.id === 'skipped' || state.id === 'idle' || state.id === 'stopped') return null;
   return checkAtOf(plan.schedule, schedule, state.id === 'scheduled');
 }
 
@@ -226,6 +233,7 @@ export function stateDeadlineOf(plan: ServicePlan, { state }: Service): Millis |
     case 'backoff':
       return state.until;
     case 'skipped':
+    case 'idle':
     case 'pending':
     case 'scheduled':
     case 'stopped':

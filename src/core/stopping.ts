@@ -79,6 +79,7 @@ export function stopRun(
         notices: [],
       };
     case 'skipped':
+    case 'idle':
     case 'pending':
     case 'stopped':
     case 'completed':
@@ -244,6 +245,7 @@ export function onExited(
       return { service: { ...service, state: next }, effects: [...quiet, { type: 'clean-up' }], notices: [] };
     }
     case 'skipped':
+    case 'idle':
     case 'pending':
     case 'scheduled':
     case 'backoff':

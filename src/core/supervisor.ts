@@ -7,7 +7,7 @@ import { shiftDeadlines } from './absence.ts';
 import { type Changes, notify, type StepView } from './changes.ts';
 import type { Event } from './event.ts';
 import { passDeadline, stepService } from './machine.ts';
-import { forwardSignal, requestOperation, requestSignal } from './operator.ts';
+import { forwardSignal, requestOperation, requestSignal, startIdleNeeds } from './operator.ts';
 import { propagate } from './propagation.ts';
 import { changePlan } from './reload.ts';
 import { applyReading, passSchedule } from './scheduling.ts';
@@ -55,11 +55,13 @@ function changesOf(view: StepView, event: OtherEvent): Changes {
   }
 }
 
-function* begin({ services }: StepView): Changes {
+function* begin(view: StepView): Changes {
+  const { services } = view;
   for (const name of services.names()) {
     if (services.get(name).state.id === 'skipped') yield notify(name, { event: 'skipped' });
   }
   yield { type: 'beginning' };
+  yield* startIdleNeeds(view);
 }
 
 function* stepOne(view: StepView, { service: name, event }: Event & { readonly type: 'service' }): Changes {

@@ -1,6 +1,7 @@
 // Where start-up time went: when each service first started, became ready and ended, and the chain of services that took
 // longest, as `systemd-analyze critical-chain` shows it. Pure. Instants are milliseconds since the supervisor began.
 import type { Edge, Millis } from '../plan/plan.ts';
+import { isOff } from './off.ts';
 import type { Service, State } from './state.ts';
 import type { World } from './world.ts';
 
@@ -94,7 +95,7 @@ function chainOf(world: World, afters: ReadonlyMap<string, string | null>): Read
   for (const { name, type } of world.plan.services) {
     const service = world.services.get(name);
     // A scheduled task is no part of the start.
-    if (service === undefined || service.state.id === 'skipped' || service.schedule !== null) continue;
+    if (service === undefined || isOff(service.state.id) || service.schedule !== null) continue;
     const at = thereAt(service, type) ?? (service.firsts.startedAt === null ? -1 : Infinity);
     // Of several at one instant the later one in the file: it is more likely to have waited for the others.
     if (latest === null || at >= latest.at) latest = { name, at };

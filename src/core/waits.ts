@@ -64,10 +64,10 @@ const BESIDE_OTHERS = {
 } as const;
 type Way = typeof IN_A_SHUTDOWN | typeof BESIDE_OTHERS;
 
-/** Whether the condition of an edge holds. A stage does not wait for a member that the operator has stopped. */
+/** Whether the condition of an edge holds. A stage does not wait for a member that was stopped, or is started by hand. */
 export function holds({ condition, origin, restarts }: Edge, service: Service): boolean {
   const { state, startedOnce, readyAfter, wanted, schedule } = service;
-  if (origin === 'stage' && wanted === 'down' && state.id === 'stopped') return true;
+  if (origin === 'stage' && (state.id === 'idle' || (wanted === 'down' && state.id === 'stopped'))) return true;
   switch (condition) {
     case 'started':
       return startedOnce && !(restarts === true && isBetweenRuns(service));

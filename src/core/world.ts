@@ -3,6 +3,7 @@
 import type { Millis, Plan, ServicePlan, SignalName } from '../plan/plan.ts';
 import { type Graph, makeGraph } from './barriers.ts';
 import { ChunkedArray, Deadlines } from './chunked-array.ts';
+import { isOff } from './off.ts';
 import { KILL_WAIT } from './policy.ts';
 import type { Claim } from './reason.ts';
 import type { Ended } from './run.ts';
@@ -160,9 +161,9 @@ export function withBaselines(service: Service, { gpus }: ServicePlan, baselines
   return gpus?.shared === false ? { ...service, memory: { ...baselines, ...service.memory } } : service;
 }
 
-/** The number of enabled services if each is ready (a task: completed); null if one is not. */
+/** The number of services that are neither disabled nor idle if each is ready (a task: completed); null if one is not. */
 export function countIfAllReady(plans: PlanIndex['plans'], services: ReadonlyMap<string, Service>): number | null {
-  const enabled = [...services].filter(([, { state }]) => state.id !== 'skipped');
+  const enabled = [...services].filter(([, { state }]) => !isOff(state.id));
   const isThere = ([name, { state, schedule }]: readonly [string, Service]) =>
     state.id === (plans.get(name)?.type === 'task' ? 'completed' : 'ready') ||
     // Nothing waits for the next run of a scheduled task.
@@ -193,7 +194,7 @@ export function allEnded(
   failures: World['failures'],
 ): { readonly blocked: number; readonly code: number; readonly ended: Ended | null } {
   const isEssential = (name: string) => plans.get(name)?.essential === true;
-  // A service that is pending while nothing runs is blocked: otherwise it would have started.
+  // endWhenOver: a service that is pending while nothing runs can never start.
   const blocked = [...services].filter(([, { state }]) => state.id === 'pending').map(([name]) => name);
   const missed = blocked.some(isEssential);
   const lasting = lastingFailures(failures, services);

@@ -13,6 +13,8 @@ export function renderReason(reason: Reason): string {
   switch (reason.kind) {
     case 'not-enabled':
       return 'not enabled';
+    case 'idle':
+      return reason.start === 'profile-off' ? 'its profile is off: started by hand' : 'started by hand';
     case 'never-starts':
       return `never starts: ${renderBlockage(reason.blockage)}`;
     case 'waits':

@@ -20,6 +20,7 @@ export const FIELD_NAMES = {
   type: 'type',
   schedule: 'schedule',
   enabled: 'enabled',
+  start: 'start',
   group: 'group',
   argv: 'command',
   edges: 'depends_on',
@@ -44,7 +45,7 @@ export const FIELD_NAMES = {
 } as const satisfies Readonly<Record<ServiceField, string>>;
 
 /** Keys of a service that reach the plan as a part of another field, or only when the configuration is read. */
-type Merged = 'name' | 'key' | 'replica' | 'env_file' | 'env_inherit' | 'venv' | 'broken' | OfSchedule;
+type Merged = 'name' | 'key' | 'profiles' | 'replica' | 'env_file' | 'env_inherit' | 'venv' | 'broken' | OfSchedule;
 type OfSchedule = 'every' | 'time_zone' | 'overlap' | 'catch_up' | 'jitter';
 type Forgotten = Exclude<keyof ServiceConfig, (typeof FIELD_NAMES)[ServiceField] | Merged>;
 // A key that reaches no plan is an error of types.
@@ -69,6 +70,7 @@ export function difference(before: Plan, after: Plan): Difference {
 
 /** Fields that only the supervisor uses, so that a change takes effect without a new run. */
 const IN_PLACE: ReadonlySet<ServiceField> = new Set([
+  'start',
   'group',
   'edges',
   'restart',

@@ -14,12 +14,13 @@ import type { Inventory } from './gpu-inventory.ts';
 import { toHooks } from './hooks.ts';
 import { reportSharedFiles, toLogPlan } from './logging.ts';
 import { isGlob, matchServices, names as namesOf } from './names.ts';
-import type { LogPlan, Plan, ServicePlan, Succession } from './plan.ts';
+import type { LogPlan, Plan, ServicePlan, StartMode, Succession } from './plan.ts';
 import { toProbes } from './probes.ts';
 import { isWritten, makeProblems, type Problems } from './problems.ts';
 import { toAttributes, type User } from './process.ts';
 import { toSchedule } from './schedule.ts';
 import { selectServices } from './selection.ts';
+import { startModes } from './starts.ts';
 import { type Accounts, readAccounts, resolveUser } from './users.ts';
 
 /** The inputs of a Plan besides the Config. */
@@ -31,6 +32,10 @@ export interface PlanContext {
   readonly gpus?: () => Inventory;
   /** The current plan, if there is one: services keep the GPUs that it assigned to them. */
   readonly before?: Plan;
+  /** Only these services and their dependencies; undefined or empty: all. */
+  readonly names?: readonly string[];
+  /** Profiles that are on, besides those of `$SVC_SUPER_PROFILES`. */
+  readonly profiles?: readonly string[];
 }
 
 export interface LoadInput extends PlanContext {
@@ -40,8 +45,6 @@ export interface LoadInput extends PlanContext {
   readonly more?: readonly string[];
   /** Absolute. */
   readonly cwd?: string;
-  /** Only these services and their dependencies; undefined or empty: all. */
-  readonly names?: readonly string[];
 }
 
 /** A Plan, and its warnings. */
@@ -67,16 +70,28 @@ export function loadPlan(input: LoadInput): Result<Planned, Failure> {
   const { names = [] } = input;
   const plan = names.length === 0 ? expanded : select(expanded, names, problems);
   const selected = assignGpus(plan, draft.config, input, problems);
-  if (selected.services.length > 0 && !selected.services.some(({ enabled }) => enabled)) {
-    const broken = draft.config.services.some((service) => service.broken.has('enabled'));
-    if (!broken)
-      problems.error(['services'], 'nothing-enabled', 'no service is enabled: there is nothing to run', {
-        key: true,
-      });
-  }
+  if (
+    !draft.config.services.some(({ broken }) => broken.has('enabled') || broken.has('start') || broken.has('profiles'))
+  )
+    reportNothing(selected, problems);
   const diagnostics = [...draft.diagnostics, ...problems.all];
   if (diagnostics.some(({ severity }) => severity === 'error')) return fail(diagnostics, sources);
   return { ok: true, value: { plan: freeze(selected), warnings: sortDiagnostics(diagnostics), sources } };
+}
+
+/** Nothing would start, and the container would end at once. */
+function reportNothing({ services }: Plan, problems: Problems): void {
+  const enabled = services.filter((service) => service.enabled);
+  if (services.length === 0 || enabled.some(({ start }) => start === 'auto')) return;
+  // Then the wrong name is the reason.
+  if (problems.all.some(({ code, severity }) => code === 'unknown-profile' && severity === 'error')) return;
+  if (enabled.length === 0) {
+    problems.error(['services'], 'nothing-enabled', 'no service is enabled: there is nothing to run', { key: true });
+    return;
+  }
+  const message = 'no service starts by itself: each is `start: manual`, or has a profile that is off';
+  const suggestion = 'turn a profile on with `--profile NAME`, or name the services to start: `svc-super up NAME`';
+  problems.error(['services'], 'nothing-starts', message, { key: true, suggestion });
 }
 
 /** Makes the Plan of a valid Config. */
@@ -99,17 +114,24 @@ function fail(diagnostics: readonly Diagnostic[], sources: ReadonlyMap<string, s
   return { ok: false, error: { diagnostics: sortDiagnostics(diagnostics), sources } };
 }
 
-function expand(config: Config, { files, environment }: PlanContext, problems: Problems): Plan {
+function expand(config: Config, context: PlanContext, problems: Problems): Plan {
+  const { files, environment, names = [], profiles = [] } = context;
   const { edges, stages, groups } = toEdges(config, problems);
+  const fromEnvironment = environment.SVC_SUPER_PROFILES ?? '';
+  const modes = startModes(config, edges, { names, profiles, fromEnvironment }, problems);
   const environments = makeEnvironments(config, files, environment, problems);
   const accounts = config.services.some(({ user }) => user !== null) ? readAccounts(files) : null;
   const services = config.services.map((service): ServicePlan => {
     const user = accounts === null ? null : findUser(service, accounts, problems);
     const log = toLogPlan(service, dirname(config.source.file));
-    const waiting = { edges: edges.get(service.name) ?? [], stageEdges: stages.get(service.name) ?? [] };
-    return toServicePlan(service, waiting, user, environments(service, user), log, problems);
+    const relations = {
+      start: modes.get(service.name) ?? 'auto',
+      edges: edges.get(service.name) ?? [],
+      stageEdges: stages.get(service.name) ?? [],
+    };
+    return toServicePlan(service, relations, user, environments(service, user), log, problems);
   });
-  reportSharedPorts(config, problems);
+  reportSharedPorts(config, modes, problems);
   reportSharedFiles(services, problems);
   return {
     name: nameOf(config),
@@ -122,6 +144,7 @@ function expand(config: Config, { files, environment }: PlanContext, problems: P
     succession: toSuccession(config.supervisor),
     groups,
     hosts: config.hosts,
+    ...(profiles.length > 0 && { profiles }),
     services,
   };
 }
@@ -150,7 +173,7 @@ function toSuccession({
 
 function toServicePlan(
   service: ServiceConfig,
-  { edges, stageEdges }: Pick<ServicePlan, 'edges' | 'stageEdges'>,
+  { start, edges, stageEdges }: Pick<ServicePlan, 'start' | 'edges' | 'stageEdges'>,
   user: User | null,
   { env, secrets }: Environment,
   log: LogPlan,
@@ -166,6 +189,7 @@ function toServicePlan(
     type: service.type,
     schedule: toSchedule(service, env, problems),
     enabled: service.enabled,
+    start,
     group: service.group,
     argv,
     edges,
@@ -176,7 +200,7 @@ function toServicePlan(
     startStall: service.start_stall === 'off' ? null : service.start_stall,
     restart,
     successCodes: service.success_codes,
-    essential: service.essential,
+    essential: service.essential && start !== 'profile-off',
     stop: {
       signal: stop.signal,
       timeout: stop.timeout,
@@ -206,10 +230,11 @@ function findUser(service: ServiceConfig, accounts: Accounts, problems: Problems
   return null;
 }
 
-function reportSharedPorts(config: Config, problems: Problems): void {
+/** Two services that are not both started by themselves may have one port: alternatives, of which one runs. */
+function reportSharedPorts(config: Config, modes: ReadonlyMap<string, StartMode>, problems: Problems): void {
   const owners = new Map<number, ServiceConfig>();
   for (const service of config.services) {
-    if (!service.enabled) continue;
+    if (!service.enabled || modes.get(service.name) !== 'auto') continue;
     for (const port of new Set(service.ports)) {
       const owner = owners.get(port);
       if (owner === undefined) owners.set(port, service);

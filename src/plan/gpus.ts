@@ -57,7 +57,11 @@ export function withGpus(plan: Plan, config: Config, context: GpuContext, proble
   const visible = visibleGpus(inventory, context.environment);
   const held = new Map((context.before?.services ?? []).map(({ name, gpus }) => [name, gpus?.devices ?? []]));
   const absence = explainAbsence(inventory, visible.length, context.environment);
-  const given = assignGpus(requests, visible, held, absence, problems);
+  const modes = new Map(plan.services.map(({ name, start }) => [name, start]));
+  const isAuto = ({ name }: GpuRequest) => modes.get(name) === 'auto';
+  const first = assignGpus(requests.filter(isAuto), visible, held, absence, problems);
+  const others = requests.filter((request) => !isAuto(request));
+  const given = new Map([...first, ...assignGpus(others, freeFirst(visible, first), held, absence, problems)]);
   const vendor = inventory.vendor ?? 'nvidia';
   const services = plan.services.map((service): ServicePlan => {
     const devices = given.get(service.name);
@@ -68,6 +72,18 @@ export function withGpus(plan: Plan, config: Config, context: GpuContext, proble
     return { ...service, env, gpus: { vendor, devices, shared, minFree, freeTimeout, onLost } };
   });
   return { ...plan, services };
+}
+
+/**
+ * The devices that no service of `taken` has come first. Services that are started by hand get those, and where they are not
+ * enough also those of others: they are alternatives, or are started while the others are stopped.
+ */
+function freeFirst(
+  visible: readonly VisibleGpu[],
+  taken: ReadonlyMap<string, readonly GpuDevice[]>,
+): readonly VisibleGpu[] {
+  const ids = new Set([...taken.values()].flat().map(({ id }) => id));
+  return [...visible.filter(({ id }) => !ids.has(id)), ...visible.filter(({ id }) => ids.has(id))];
 }
 
 /**

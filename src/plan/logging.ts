@@ -32,8 +32,8 @@ export function toLogPlan({ log }: Pick<ServiceConfig, 'log'>, folder: string): 
 export function reportSharedFiles(services: readonly ServicePlan[], problems: Problems): void {
   const owners = new Map<string, ServicePlan>();
   for (const service of services) {
-    const { name, enabled, log, replica } = service;
-    if (!enabled || log.file === null) continue;
+    const { name, enabled, start, log, replica } = service;
+    if (!enabled || start !== 'auto' || log.file === null) continue;
     const owner = owners.get(log.file.path);
     if (owner === undefined) {
       owners.set(log.file.path, service);

@@ -177,6 +177,12 @@ export interface LogPlan {
   readonly file: LogFile | null;
 }
 
+/**
+ * `auto`: it starts with the supervisor. `manual`: it starts when the operator or a dependent needs it. `profile-off`: the same,
+ * because none of its profiles is on.
+ */
+export type StartMode = 'auto' | 'manual' | 'profile-off';
+
 /** When a task runs again and again. */
 export interface SchedulePlan {
   /** By an expression of cron and the wall clock, or at an interval from start to start. `timeZone` null: the machine's. */
@@ -198,6 +204,7 @@ export interface ServicePlan extends ProcessSpec {
   /** null: it does not run by itself again. Only a task has one. */
   readonly schedule: SchedulePlan | null;
   readonly enabled: boolean;
+  readonly start: StartMode;
   readonly group: string | null;
   /** From `depends_on`. The replicas of a service share one list. */
   readonly edges: readonly Edge[];
@@ -257,6 +264,8 @@ export interface Plan {
   readonly file: string;
   /** The files that were named after it on the command line; absent: there are none. Reload reads them too. */
   readonly more?: readonly string[];
+  /** Profiles that the command line has turned on; absent: none. */
+  readonly profiles?: readonly string[];
   readonly exit: 'first' | 'failure' | 'all';
   readonly stopTimeout: Millis;
   /** Signals that stop everything. */

@@ -26,14 +26,20 @@ export function renderDoubt({ file, range, message, suggestion }: Diagnostic): s
   return printable(`${file}:${range.line}:${range.column}: ${message}${advice}`);
 }
 
-/** An unknown service on the command line is not an error in the file, so no line of the file is shown. */
+/** Errors of the command line: an unknown service or profile. */
+const OF_COMMAND_LINE = ['unknown-service', 'unknown-profile'];
+
+/** An error of the command line is not one of the file, so no line of the file is shown. */
 function renderRefusal(failure: Failure, { path, names = [] }: LoadInput): string {
   const { diagnostics } = failure;
-  if (diagnostics.some(({ code }) => code !== 'unknown-service')) return renderDiagnostics(failure);
-  const lines = diagnostics.map(
+  if (diagnostics.some(({ code, severity }) => severity === 'error' && !OF_COMMAND_LINE.includes(code)))
+    return renderDiagnostics(failure);
+  const errors = diagnostics.filter(({ severity }) => severity === 'error');
+  const lines = errors.map(
     ({ message, suggestion }) =>
       `svc-super: ${printable(`${message} in ${path}${suggestion === undefined ? '' : `; ${suggestion}`}`)}\n`,
   );
+  if (!errors.some(({ code }) => code === 'unknown-service')) return lines.join('');
   const close = didYouMean(names[0] ?? '', Object.keys(COMMANDS));
   const other = `\`svc-super help\` lists the commands${close === undefined ? '' : `; ${close}`}`;
   return `${lines.join('')}svc-super: nor is it a command; ${other}\n`;

@@ -12,10 +12,10 @@ interface TakenPort {
 /** Describes the process that listens on a port of a service; null: none. */
 export type HolderFor = (port: number, service: string) => string | null;
 
-/** Ports that prevent a start. Services with a restart policy are not checked: they try again. */
+/** Ports that prevent a start: of services that start by themselves. Services with a restart policy are not checked: they try again. */
 export function findTakenPorts(plan: Plan, describePortHolder: HolderFor): TakenPort[] {
-  return plan.services.flatMap(({ name, enabled, restart, ports }) =>
-    !enabled || restart.policy !== 'never' ? [] : findHeld(name, ports, describePortHolder),
+  return plan.services.flatMap(({ name, enabled, start, restart, ports }) =>
+    !enabled || start !== 'auto' || restart.policy !== 'never' ? [] : findHeld(name, ports, describePortHolder),
   );
 }
 
@@ -24,8 +24,8 @@ export function findTakenPorts(plan: Plan, describePortHolder: HolderFor): Taken
  * services, which may be in use until those have stopped: they are not checked.
  */
 export function findNewlyTaken(ours: ReadonlySet<number>, after: Plan, describePortHolder: HolderFor): TakenPort[] {
-  return after.services.flatMap(({ name, enabled, ports }) =>
-    enabled
+  return after.services.flatMap(({ name, enabled, start, ports }) =>
+    enabled && start === 'auto'
       ? findHeld(
           name,
           ports.filter((port) => !ours.has(port)),

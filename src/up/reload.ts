@@ -34,8 +34,8 @@ interface ReloadParts {
 export function performReload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
   const { names, environment, files, gpus, engine, announce } = parts;
   const before = engine.world.target;
-  const { file: path, more = [] } = before;
-  const loaded = loadPlan({ path, more, names, environment, files, gpus, before });
+  const { file: path, more = [], profiles = [] } = before;
+  const loaded = loadPlan({ path, more, profiles, names, environment, files, gpus, before });
   if (!loaded.ok) {
     const text = renderDiagnostics(loaded.error);
     if (how === 'apply') for (const announcement of refusals(loaded.error)) announce(announcement);

@@ -35,6 +35,7 @@ export interface Around {
   readonly files?: Readonly<Record<string, string | Uint8Array | Error | null>>;
   readonly environment?: Readonly<Record<string, string>>;
   readonly names?: readonly string[];
+  readonly profiles?: readonly string[];
   readonly gpus?: () => Inventory;
   readonly before?: Plan;
 }

@@ -57,6 +57,7 @@ services:
     command: run
     type: task
     enabled: \${ENABLE_A:-true}
+    start: auto
     group: one
     start_timeout: \${T:-10s}
     start_stall: off
@@ -114,7 +115,7 @@ services:
   i: { command: run, gpus: { devices: [0, GPU-8932f937] } }
   e: { command: run, gpus: { share: all } }
   f: { command: run, gpus: [0, "MIG-8932f937"] }
-  g: { command: run, gpus: all }
+  g: { command: run, gpus: all, profiles: [debug] }
   h: { command: run, gpus: "\${GPUS:-0}" }
   d:
     command: run

@@ -27,6 +27,7 @@ const LOG = {
 const RIGHT: readonly Right[] = [
   { write: 'type: task', gives: { type: 'task' } },
   { write: 'enabled: true', gives: { enabled: true } },
+  { write: 'start: auto', gives: { start: 'auto' } },
   { write: 'start_timeout: 1h30m', gives: { startTimeout: 5_400_000 } },
   { write: 'start_timeout: ${T:-90s}', gives: { startTimeout: 90_000 } },
   { write: 'start_stall: 2m', gives: { startStall: 120_000 } },
@@ -128,6 +129,7 @@ const DEFAULTS: Omit<ServicePlan, 'env'> = {
   type: 'service',
   schedule: null,
   enabled: true,
+  start: 'auto',
   group: null,
   argv: ['/bin/sh', '-c', 'exec run'],
   edges: [],

@@ -363,3 +363,36 @@ test('events: those after a number', async () => {
   expect(await seqs('after=1&lines=1')).toEqual([3]);
   expect((await request(source, 'GET', '/v1/events?after=x')).status).toBe(400);
 });
+
+describe('services that are started by hand', () => {
+  const source = () =>
+    new FakeSource([
+      seen('web', { group: 'app' }),
+      seen('debug', { group: 'app', state: 'idle', pid: null, run: 0 }),
+      seen('shell', { state: 'idle', essential: true, pid: null, run: 0 }),
+    ]);
+
+  test('are named, or meant by a glob or a group, to be started; a restart of many leaves them alone', async () => {
+    const servicesOf = async (operation: string, body: object) => {
+      const response = await request(source(), 'POST', `/v1/${operation}`, JSON.stringify(body));
+      return (bodyOf(response) as { services: readonly string[] }).services;
+    };
+    expect(await servicesOf('start', { services: ['debug'] })).toEqual(['debug']);
+    expect(await servicesOf('start', { services: ['d*'] })).toEqual(['debug']);
+    expect(await servicesOf('start', { group: 'app' })).toEqual(['web', 'debug']);
+    expect(await servicesOf('start', { all: true })).toEqual(['web']);
+    expect(await servicesOf('restart', { group: 'app' })).toEqual(['web']);
+    expect(await servicesOf('restart', { services: ['*', 'debug'] })).toEqual(['web', 'debug']);
+    expect(await servicesOf('stop', { all: true })).toEqual(['web', 'debug', 'shell']);
+  });
+
+  test('do not count for their group, and a wait for all does not wait for them', async () => {
+    expect(bodyOf(await request(source(), 'GET', '/v1/groups'))).toMatchObject({
+      groups: [{ name: 'base' }, { name: 'app', ready: true }],
+    });
+    const resultOf = async (path: string) => open(await request(source(), 'GET', path)).outlet.lines.at(-1)?.result;
+    expect(await resultOf('/v1/wait')).toBe('reached');
+    expect(await resultOf('/v1/wait?service=debug')).toBe('failed');
+    expect(await resultOf('/v1/wait?service=debug&for=stopped')).toBe('reached');
+  });
+});

@@ -16,6 +16,7 @@ afterAll(() => log.stop());
 const inState = {
   pending: [service('a', { edges: [on('other', 'completed')] }), {}],
   skipped: [service('a', { enabled: false }), {}],
+  idle: [service('a', { start: 'manual' }), {}],
   backoff: [
     service('a', { restart: restart('always', { backoff: { initial: 60_000, max: 60_000, factor: 1 } }) }),
     { ends: { after: 10, exit: withCode(0) } },
@@ -52,7 +53,11 @@ describe('the diagram of machine.ts', () => {
     bring(state).operate('start', 'a').pass(100);
     bring(state).operate('stop', 'a').pass(100);
     const [planned] = inState[state];
-    for (const changed of [[], [{ ...planned, enabled: !planned.enabled, env: { CHANGED: '1' } }]])
+    const others = [
+      { enabled: !planned.enabled, env: { CHANGED: '1' } },
+      { enabled: true, start: planned.start === 'auto' ? 'manual' : 'auto', env: { CHANGED: '1' } },
+    ] as const;
+    for (const changed of [[], ...others.map((other) => [{ ...planned, ...other }])])
       bring(state)
         .reload(plan([service('other'), ...changed]))
         .pass(100);
@@ -78,6 +83,26 @@ describe('the diagram of machine.ts', () => {
       simulator.reload(plan([...beside, after, { ...after, name: 'b' }])).pass(100);
     }
     expect([...log.seen].filter((one) => !readDiagram().has(one))).toEqual([]);
+  });
+
+  test('has what a stop makes of a service that is started by hand', () => {
+    const wait = restart('always', { backoff: { initial: 60_000, max: 60_000, factor: 1 } });
+    const kinds: readonly [Partial<ServicePlan>, Behaviour][] = [
+      [{}, {}],
+      [{ gpus: gpus() }, {}],
+      [{ edges: [on('other', 'completed')] }, {}],
+      [{ restart: wait }, { ends: { after: 10, exit: withCode(1) } }],
+      [{ type: 'task', schedule: every(60_000) }, { ends: { after: 10, exit: withCode(0) } }],
+    ];
+    for (const [given, behaviour] of kinds) {
+      const planned = { ...service('a'), ...given, start: 'manual', essential: false } as const;
+      const simulator = new Simulator(plan([service('other'), planned]), { a: behaviour }).begin().until(100);
+      simulator.operate('start', 'a');
+      if (given.gpus === undefined) simulator.pass(100);
+      simulator.operate('stop', 'a').pass(100);
+      expect(simulator.state('a')).toBe('idle');
+      simulator.reload(plan([service('other'), { ...planned, start: 'auto' }])).pass(100);
+    }
   });
 
   test('has what continuous probes and a new service that is not enabled do', () => {

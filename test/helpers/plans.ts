@@ -54,6 +54,7 @@ export function service(name: string, given: Given = {}): ServicePlan {
     type: 'service',
     schedule: null,
     enabled: true,
+    start: 'auto',
     group: null,
     argv: [`/bin/${name}`],
     edges: [],

@@ -85,6 +85,7 @@ const wishes: fc.Arbitrary<Wished> = fc.record({
     .record({
       type: oneOf('service', 'service', 'task'),
       enabled: seldom(true, fc.boolean()),
+      start: seldom('auto' as const, oneOf('auto', 'manual', 'profile-off')),
       essential: often(true, fc.boolean()),
       ready: readiness,
       live: fc.array(asking, { maxLength: 2 }),
@@ -261,9 +262,13 @@ const reloads: fc.Arbitrary<Disturbance['act']> = fc
     keep: fc.integer({ min: 1, max: 8 }),
     touched: fc.array(fc.nat({ max: 7 }), { maxLength: 3 }),
     inPlace: fc.boolean(),
+    start: often(undefined, oneOf('auto', 'manual')),
   })
-  .map(({ keep, touched, inPlace }) => (simulator: Simulator) => {
-    const changed = inPlace ? { essential: false } : { env: { TOUCHED: `${touched}` }, ports: touched };
+  .map(({ keep, touched, inPlace, start }) => (simulator: Simulator) => {
+    const changed = {
+      ...(inPlace ? { essential: false } : { env: { TOUCHED: `${touched}` }, ports: touched }),
+      ...(start !== undefined && { start }),
+    } as const;
     const services = simulator.planned.services
       .slice(0, keep)
       .map((given, position) => (touched.includes(position) ? { ...given, ...changed } : given));

@@ -9,16 +9,18 @@ import type { Plan } from '../../plan/plan.ts';
 import { printable } from '../../text.ts';
 import { type Command, type CommandContext, type ConfigurationFiles, EXIT, type GivenFlags } from '../command.ts';
 import { requireConfiguration } from '../config-file.ts';
-import { FILE_FLAG, JSON_FLAG } from '../flags.ts';
+import { FILE_FLAG, JSON_FLAG, PROFILE_FLAG } from '../flags.ts';
 import { renderJson } from '../json.ts';
 
 export default {
   summary: 'find every mistake in the configuration without starting anything',
-  usage: 'svc-super check [-f FILE]... [FILE...] [--static | --build | --runtime] [--resolved] [--json]',
+  usage:
+    'svc-super check [-f FILE]... [FILE...] [--profile NAME] [--static | --build | --runtime] [--resolved] [--json]',
   example: 'RUN svc-super check --build   # in a Dockerfile',
   completes: 'files',
   flags: {
     file: FILE_FLAG,
+    profile: PROFILE_FLAG,
     static: {
       type: 'boolean',
       summary:
@@ -58,8 +60,9 @@ async function check(context: CommandContext, flags: GivenFlags): Promise<number
   // Each argument is a configuration of its own: a hook for commits names them. The code of the first one that is wrong counts.
   const each = positionals.map((path) => ({ path: resolve(context.cwd, path), more: [] }));
   let code: number = EXIT.ok;
+  const profiles = flags.lists?.profile ?? [];
   for (const files of found === null ? each : [found, ...each]) {
-    const own = await checkFile(context, files, kind, values);
+    const own = await checkFile(context, { ...files, profiles }, kind, values);
     if (code === EXIT.ok) code = own;
   }
   return code;
@@ -67,7 +70,7 @@ async function check(context: CommandContext, flags: GivenFlags): Promise<number
 
 async function checkFile(
   context: CommandContext,
-  files: ConfigurationFiles,
+  files: ConfigurationFiles & { readonly profiles: readonly string[] },
   kind: CheckKind,
   { json, resolved: isResolved }: GivenFlags['values'],
 ): Promise<number> {
@@ -127,9 +130,16 @@ async function runningServices(context: CommandContext, { services }: Plan): Pro
 }
 
 function countServices({ services }: Plan): string {
-  const enabled = services.filter((service) => service.enabled).length;
-  const rest = enabled === services.length ? '' : `, ${services.length - enabled} not enabled`;
-  return `, ${enabled} ${enabled === 1 ? 'service' : 'services'}${rest}`;
+  const enabled = services.filter((service) => service.enabled);
+  const count = enabled.length;
+  const manual = enabled.filter(({ start }) => start === 'manual').length;
+  const off = enabled.filter(({ start }) => start === 'profile-off').length;
+  const rest = [
+    ...(manual === 0 ? [] : [`, ${manual} started by hand`]),
+    ...(off === 0 ? [] : [`, ${off} of profiles that are off`]),
+    ...(count === services.length ? [] : [`, ${services.length - count} not enabled`]),
+  ];
+  return `, ${count} ${count === 1 ? 'service' : 'services'}${rest.join('')}`;
 }
 
 const MARKS = {

@@ -2,6 +2,7 @@
 import type { StatusBody } from '../../control/api.ts';
 import { select } from '../../control/selection.ts';
 import { renderRestarts, renderStatus } from '../../control/table.ts';
+import { isOff } from '../../core/off.ts';
 import { printable } from '../../text.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { JSON_FLAG } from '../flags.ts';
@@ -64,5 +65,5 @@ function show(context: CommandContext, { values, positionals }: GivenFlags, body
       ? renderJson({ ...body, services }, 2)
       : `${renderStatus(services, context.colour)}${renderRestarts(body.supervisor, context.wall())}`;
   context.out(`${before}${shown}`);
-  return services.every(({ ready, state }) => ready || state === 'skipped') ? EXIT.ok : EXIT.notReady;
+  return services.every(({ ready, state }) => ready || isOff(state)) ? EXIT.ok : EXIT.notReady;
 }

@@ -1,14 +1,15 @@
 // `up`: starts the services. Supervision begins after the command has returned.
 import { type Command, EXIT } from '../command.ts';
 import { requireConfiguration } from '../config-file.ts';
-import { FILE_FLAG } from '../flags.ts';
+import { FILE_FLAG, PROFILE_FLAG } from '../flags.ts';
 
 export default {
   summary: 'start the services and supervise them (the default)',
-  usage: 'svc-super [up] [-f FILE]... [--debug] [NAME...]',
+  usage: 'svc-super [up] [-f FILE]... [--profile NAME] [--debug] [NAME...]',
   example: 'svc-super up -f services.yaml open-webui   # with its dependencies',
   flags: {
     file: FILE_FLAG,
+    profile: PROFILE_FLAG,
     debug: {
       type: 'boolean',
       summary:
@@ -17,6 +18,7 @@ export default {
   },
   run: (context, given) => {
     const files = requireConfiguration(context, given);
-    return files === null ? EXIT.config : context.up(files, given.positionals, given.values.debug === true);
+    const { values, positionals, lists } = given;
+    return files === null ? EXIT.config : context.up(files, positionals, values.debug === true, lists?.profile ?? []);
   },
 } satisfies Command;

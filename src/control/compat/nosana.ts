@@ -6,6 +6,7 @@ import { ACCEPTED, KEYED, operate } from '../operations.ts';
 import type { WireService } from '../wire.ts';
 
 const FOUR_STATES: Readonly<Record<string, string>> = {
+  idle: 'pending',
   pending: 'pending',
   starting: 'pending',
   backoff: 'pending',

@@ -60,7 +60,7 @@ export const exportCompose: Exporter = (source, { image }, reporter) => {
     compact({
       image,
       ...(isShared ? { network_mode: `service:${network}` } : publishing(source, services)),
-      profiles: service.isEnabled ? [] : [service.key],
+      profiles: profilesOf(service),
       ...processSettings(source, service, reporter),
       gpus: gpus.get(service.name),
       healthcheck: toHealthCheck(service, reporter),
@@ -77,6 +77,12 @@ export const exportCompose: Exporter = (source, { image }, reporter) => {
   const text = `${heading(source)}${renderYaml(escapeAll(project, source))}`;
   return [{ name: 'compose.yaml', text }];
 };
+
+/** Its own profiles; a service that does not start by itself has one of its name. */
+function profilesOf({ key, config, isStarted }: ExportService): readonly string[] {
+  if (isStarted) return [];
+  return config.enabled && config.profiles !== null && config.profiles.length > 0 ? config.profiles : [key];
+}
 
 function heading(source: ExportSource): string {
   const flag = abortFlag(source);
@@ -166,7 +172,9 @@ function dependencies(
       reporter.add(path, what, changed(`Compose waits only until ${on} has started: it has no health check`));
     }
     const word = condition === 'ready' && !isReady ? CONDITIONS.started : CONDITIONS[condition];
-    const optional = target.isEnabled ? {} : { required: false };
+    const isOptional = !target.isStarted && profilesOf(target).join() !== profilesOf(service).join();
+    if (isOptional) reporter.add(path, what, changed(`Compose does not wait for ${on} while its profile is off`));
+    const optional = isOptional ? { required: false } : {};
     return [[labels.get(on) ?? on, { condition: word, ...(restarts ? { restart: true } : {}), ...optional }]];
   });
   return Object.fromEntries(entries);
@@ -175,7 +183,7 @@ function dependencies(
 /** What makes Compose stop everything when one container ends; null: nothing does. A task may end without that. */
 function abortFlag({ config, services }: ExportSource): string | null {
   if (config.exit === 'all') return null;
-  const hasTasks = services.some((service) => service.isEnabled && service.config.type === 'task');
+  const hasTasks = services.some((service) => service.isStarted && service.config.type === 'task');
   return config.exit === 'failure' || hasTasks ? '--abort-on-container-failure' : '--abort-on-container-exit';
 }
 

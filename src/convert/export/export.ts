@@ -50,7 +50,7 @@ function whyEmpty(
   { format, perService, oneContainer }: ExportRequest,
 ): Failure | null {
   const isConverted = perService || (format === 'kubernetes' && !oneContainer);
-  if (services.some(({ isEnabled, isConditional }) => isEnabled || (isConditional && !isConverted))) return null;
+  if (services.some(({ isStarted, isConditional }) => isStarted || (isConditional && !isConverted))) return null;
   const complaints = makeProblems(config);
   const suggestion = 'write `enabled: true`, or a default that enables it';
   complaints.error(['services'], 'nothing-enabled', 'no service is enabled: there is nothing to export', {

@@ -27,7 +27,7 @@ export function exportOneContainer(
   reportOutside(source, reporter);
   reportRepeated(source, ENGINE_FIELDS, reporter);
   reportImage('Kubernetes', reporter);
-  const enabled = source.services.filter(({ isEnabled }) => isEnabled);
+  const enabled = source.services.filter(({ isStarted }) => isStarted);
   const isTasksOnly = enabled.every(({ config }) => config.type === 'task');
   const isJob = source.config.exit === 'all' || isTasksOnly;
   if (!isJob) {

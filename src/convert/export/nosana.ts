@@ -25,7 +25,7 @@ const exportContainer: Exporter = (source, { image }, reporter) => {
   }
   const expose = uniquePorts(
     source.services
-      .filter(({ isEnabled, isConditional }) => isEnabled || isConditional)
+      .filter(({ isStarted, isConditional }) => isStarted || isConditional)
       .flatMap((service) => exposePorts(source, service, true, reporter)),
   );
   const args = {

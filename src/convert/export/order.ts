@@ -51,7 +51,7 @@ export function singleEdges({ edges }: ExportService): readonly Edge[] {
 }
 
 /**
- * The longest time from the start of the container until every enabled service is ready, milliseconds: the sum of
+ * The longest time from the start of the container until every service that starts by itself is ready, milliseconds: the sum of
  * `start_timeout` along the longest chain. A service without a `ready` probe takes no time, a task all of its time.
  */
 export function longestStart(services: readonly ExportService[]): number {
@@ -59,7 +59,7 @@ export function longestStart(services: readonly ExportService[]): number {
   for (const service of inStartOrder(services)) {
     const own = isAwaited(service) ? service.config.start_timeout : 0;
     const before = Math.max(0, ...service.edges.map(({ on }) => times.get(on) ?? 0));
-    times.set(service.name, service.isEnabled ? before + own : before);
+    times.set(service.name, service.isStarted ? before + own : before);
   }
   return Math.max(0, ...times.values());
 }

@@ -18,7 +18,7 @@ import type { ExportService, ExportSource } from './source.ts';
 
 /**
  * The services that the output contains. Reports those that it does not, and those whose `enabled` has a variable. With
- * `profiles` the output contains those that are not enabled too, and the format makes them optional.
+ * `profiles` the output contains those that do not start by themselves too, and the format makes them optional.
  */
 export function includedServices(
   source: ExportSource,
@@ -26,21 +26,27 @@ export function includedServices(
   profiles?: 'profiles',
 ): readonly ExportService[] {
   const reported = new Set<string>();
-  for (const { key, isEnabled, isConditional } of source.services) {
-    if (reported.has(key) || (isEnabled && !isConditional)) continue;
+  for (const { key, isStarted, isConditional, whyNot } of source.services) {
+    if (reported.has(key) || (isStarted && !isConditional)) continue;
     reported.add(key);
-    const add = (remark: Remark): void => reporter.add(['services', key, 'enabled'], `the service ${key}`, remark);
-    if (isEnabled) {
+    const add = (remark: Remark): void =>
+      reporter.add(['services', key, whyNot ?? 'enabled'], `the service ${key}`, remark);
+    if (isStarted) {
       const why = 'a variable decides whether it is enabled, and the output always runs it';
       add(changed(why, 'remove it from the output where it is not wanted'));
     } else if (profiles !== undefined) {
-      if (isConditional) add(changed('a variable no longer enables it', `start it with \`--profile ${key}\``));
+      if (whyNot === 'start')
+        add(changed('it is in a profile of its own', `start it with \`docker compose up ${key}\``));
+      else if (isConditional) add(changed('a variable no longer enables it', `start it with \`--profile ${key}\``));
+    } else if (whyNot === 'start' || whyNot === 'profiles') {
+      const why = whyNot === 'start' ? 'it is started by hand' : 'it has profiles';
+      add(lost(`${why}, so the output does not contain it`, `remove \`${whyNot}\` and export again to have it`));
     } else if (isConditional) {
       const why = 'it is not enabled unless a variable is set, so the output does not contain it';
       add(lost(why, 'write `enabled: true` and export again to have it'));
     } else add(lost('it is not enabled, so the output does not contain it'));
   }
-  return source.services.filter(({ isEnabled }) => isEnabled || profiles !== undefined);
+  return source.services.filter(({ isStarted }) => isStarted || profiles !== undefined);
 }
 
 /** Reports what every output with one container per service reports, by the rules of its format. */
@@ -96,6 +102,8 @@ export const PER_SERVICE: Rules = {
   command: 'kept',
   type: 'kept',
   enabled: 'kept',
+  start: 'kept',
+  profiles: 'kept',
   group: 'kept',
   depends_on: 'kept',
   ready: 'kept',

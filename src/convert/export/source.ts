@@ -30,8 +30,10 @@ export interface ExportService {
   /** Its key in the file: the name without the number of a copy. */
   readonly key: string;
   readonly config: ServiceConfig;
-  /** With the defaults of the file. */
-  readonly isEnabled: boolean;
+  /** Whether it starts by itself, with the defaults of the file; a service that one of those needs does. */
+  readonly isStarted: boolean;
+  /** Why it does not start by itself; null: it does. */
+  readonly whyNot: 'enabled' | 'start' | 'profiles' | null;
   /** Whether `enabled` contains a variable, so that it is known in the container only. */
   readonly isConditional: boolean;
   /** A text command is `['/bin/sh', '-c', text]`. */
@@ -84,12 +86,14 @@ export function readSource(path: string, text: string, keep?: 'references'): Res
   const complaints = makeProblems(config);
   const { edges, stages, groups } = toEdges(config, complaints);
   const conditional = conditionalKeys(references);
+  const reasons = reasonsNotToStart(config.services, edges);
   const services = config.services.map(
     (service): ExportService => ({
       name: service.name,
       key: service.key,
       config: service,
-      isEnabled: service.enabled,
+      isStarted: (reasons.get(service.name) ?? null) === null,
+      whyNot: reasons.get(service.name) ?? null,
       isConditional: conditional.has(service.key) || conditional.has(null),
       argv: toArgv(service.command ?? ['']),
       ready: toProbes(service, 'ready', complaints),
@@ -117,6 +121,30 @@ export function readSource(path: string, text: string, keep?: 'references'): Res
       has,
     },
   };
+}
+
+/** Why services do not start by themselves. What a service that starts depends on starts too, unless it is not enabled. */
+function reasonsNotToStart(
+  services: readonly ServiceConfig[],
+  edges: ReadonlyMap<string, readonly Edge[]>,
+): ReadonlyMap<string, ExportService['whyNot']> {
+  const reasons = new Map(
+    services.map(({ name, enabled, start, profiles }): [string, ExportService['whyNot']] => {
+      if (!enabled) return [name, 'enabled'];
+      if ((profiles ?? []).length > 0) return [name, 'profiles'];
+      return [name, start === 'manual' ? 'start' : null];
+    }),
+  );
+  const starting = new Set(services.map(({ name }) => name).filter((name) => reasons.get(name) === null));
+  // The iteration of a Set includes elements that are added meanwhile.
+  for (const name of starting) {
+    for (const { on } of edges.get(name) ?? []) {
+      if (reasons.get(on) === 'enabled') continue;
+      reasons.set(on, null);
+      starting.add(on);
+    }
+  }
+  return reasons;
 }
 
 /**

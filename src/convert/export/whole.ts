@@ -15,7 +15,7 @@ export interface PublishedPort {
 export function publishedPorts({ services }: ExportSource): readonly PublishedPort[] {
   const published = new Map<number, PublishedPort>();
   for (const service of services) {
-    if (!service.isEnabled && !service.isConditional) continue;
+    if (!service.isStarted && !service.isConditional) continue;
     for (const port of service.config.ports) if (!published.has(port)) published.set(port, { port, service });
   }
   return [...published.values()];
@@ -23,7 +23,7 @@ export function publishedPorts({ services }: ExportSource): readonly PublishedPo
 
 /** How many GPUs the services need together; `all` if one takes all; null if none asks for any. */
 export function gpuDemand(services: readonly ExportService[]): number | 'all' | null {
-  const wishes = services.flatMap(({ isEnabled, config: { gpus } }) => (isEnabled && gpus !== null ? [gpus] : []));
+  const wishes = services.flatMap(({ isStarted, config: { gpus } }) => (isStarted && gpus !== null ? [gpus] : []));
   if (wishes.length === 0) return null;
   if (wishes.some(({ wish }) => wish === 'all')) return 'all';
   const count = ({ wish }: (typeof wishes)[number]): number => (typeof wish === 'number' ? wish : wish.length);
@@ -59,8 +59,8 @@ export function reportRepeated(source: ExportSource, fields: readonly string[], 
         : look(`${name} has no default, and the output assumes ${stand}`, 'correct the output, or write a default'),
     );
   }
-  for (const { key, isEnabled, isConditional, config } of services) {
-    if (isEnabled || !isConditional || config.gpus === null || !fields.includes('gpus')) continue;
+  for (const { key, isStarted, isConditional, config } of services) {
+    if (isStarted || !isConditional || config.gpus === null || !fields.includes('gpus')) continue;
     const remark = look('the output has no GPUs for it, because it is not enabled by default', 'change the number');
     reporter.add(['services', key, 'gpus'], `\`gpus\` of ${key}`, remark);
   }

@@ -37,11 +37,7 @@ export function importDependencies(reader: ComposeReader, service: ServiceDraft)
         add(key, { condition: word ?? 'started', restart: true });
       else add(key, word ?? 'started');
       if (switchOf(one.take('required')) === false) {
-        report.changed(
-          one.where('required'),
-          `depends_on ${key} of ${reader.key}`,
-          'it is required here if it is enabled at all',
-        );
+        report.changed(one.where('required'), `depends_on ${key} of ${reader.key}`, 'it is required here');
       }
       for (const { key: other, node: value } of one.rest()) {
         report.lost(

@@ -293,15 +293,12 @@ function importDeploy(reader: ComposeReader, fields: ServiceDraft['fields']): vo
 function importProfiles(reader: ComposeReader, fields: ServiceDraft['fields']): void {
   const { section, report } = reader;
   const profiles = itemsOf(section.take('profiles')).flatMap((node) => reader.textAt(node, 'bare') ?? []);
-  const [first] = profiles;
-  if (first === undefined) return;
-  const variable = `PROFILE_${first.toUpperCase().replaceAll(/\W/g, '_')}`;
-  fields.enabled = `\${${variable}:-false}`;
-  const more = profiles.length > 1 ? `; only the first of ${profiles.join(', ')} counts` : '';
+  if (profiles.length === 0) return;
+  fields.profiles = profiles;
   report.changed(
     section.where('profiles'),
     `profiles of ${reader.key}`,
-    `${variable}=true in the container's environment switches it on${more}`,
+    '`up --profile` and $SVC_SUPER_PROFILES turn them on, and $COMPOSE_PROFILES does not',
   );
 }
 

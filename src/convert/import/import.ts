@@ -25,7 +25,7 @@ export async function importSource(format: FormatName, input: ImportInput): Prom
   const report = new Report();
   const { text, problems } = writeAccepted(imported.draft, report);
   if (text !== null) return { ok: true, text, findings: sortFindings([...imported.findings, ...report.findings]) };
-  if (problems.every(({ code }) => code === 'nothing-enabled'))
+  if (problems.every(({ code }) => code === 'nothing-enabled' || code === 'nothing-starts'))
     return fail('nothing in it is switched on, so there would be nothing to run');
   if (problems.some(({ code }) => code === 'file-too-large' || code === 'too-large'))
     return fail('the services.yaml for it would be larger than 1 MiB');

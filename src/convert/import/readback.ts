@@ -35,13 +35,14 @@ export function findRefusals(text: string): readonly Diagnostic[] {
   };
   const loaded = loadPlan({ path: PATH, files, environment: {} });
   if (loaded.ok) return [];
-  const isSwitched = /^ +enabled: .*\$\{/m.test(text);
+  const isSwitched = /^ +(?:enabled: .*\$\{|profiles: )/m.test(text);
+  const isNothing = ({ code }: Diagnostic) => code === 'nothing-enabled' || code === 'nothing-starts';
   const lines = text.split('\n');
   // A program that a variable names is empty where the variable is not set.
   const isOpen = ({ code, range }: Diagnostic) =>
     code === 'empty-value' && (lines[range.line - 1] ?? '').includes(`\${`);
   return loaded.error.diagnostics.filter((one) => {
-    const isOutside = OUTSIDE.has(one.code) || isOpen(one) || (one.code === 'nothing-enabled' && isSwitched);
+    const isOutside = OUTSIDE.has(one.code) || isOpen(one) || (isNothing(one) && isSwitched);
     return one.severity === 'error' && !isOutside;
   });
 }

@@ -60,7 +60,7 @@ export function importLongrun(reader: S6Reader, name: string): ServiceDraft {
       'it is left out',
     );
   importTimes(reader, service);
-  if (definition.kind === 'legacy' && definition.entries.includes('down')) fields.enabled = false;
+  if (definition.kind === 'legacy' && definition.entries.includes('down')) fields.start = 'manual';
   if (/sleep infinity/.test(text ?? '')) {
     report.look(
       startOf(path),

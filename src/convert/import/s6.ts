@@ -224,12 +224,12 @@ function importDefinitions(input: ImportInput, tree: S6Tree, names: Names, repor
     const definition = definitions.all.get(key);
     if (definition === undefined) continue;
     if (definition.kind === 'rc' && enabled !== null && !enabled.has(key)) {
-      service.fields.enabled = false;
+      service.fields.start = 'manual';
       report.look(
         startOf(definition.path),
         key,
         'it is in no `user/contents.d`, so s6 does not start it',
-        'remove it, or remove `enabled: false`',
+        '`svc-super start` starts it; remove it, or remove `start: manual`',
       );
     }
     writeDependencies(definitions, definition, service, made, report);

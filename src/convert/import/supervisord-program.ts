@@ -127,11 +127,7 @@ function importProcess(reader: ProgramReader, fields: ServiceDraft['fields']): v
   }
   const umask = reader.expand('umask');
   if (umask !== null) fields.umask = umask.text;
-  if (reader.boolean('autostart') === false) {
-    fields.enabled = false;
-    const instead = 'write a variable into `enabled` if it is to be switched on at a start';
-    reader.note('changed', 'autostart', 'a service that is not enabled cannot be started later by a command', instead);
-  }
+  if (reader.boolean('autostart') === false) fields.start = 'manual';
   const seconds = reader.number('startsecs');
   if (seconds !== null && seconds !== 1) {
     const why = 'it only delays the state RUNNING there, on which nothing waits';

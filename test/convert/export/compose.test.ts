@@ -108,6 +108,19 @@ describe('services', () => {
     expect(services.b?.depends_on).toEqual({ a: { condition: 'service_started', required: false } });
   });
 
+  test('one that is started by hand keeps its profiles, or has one of its name; what a service needs has none', async () => {
+    const { services } = await compose({
+      web: { command: ['web'], depends_on: ['store'] },
+      store: { command: ['store'], start: 'manual' },
+      shell: { command: ['shell'], start: 'manual' },
+      tool: { command: ['tool'], profiles: ['tools', 'all'], depends_on: ['other'] },
+      other: { command: ['other'], profiles: ['tools', 'all'] },
+    });
+    const profiles = ['web', 'store', 'shell', 'tool'].map((name) => services[name]?.profiles ?? null);
+    expect(profiles).toEqual([null, null, ['shell'], ['tools', 'all']]);
+    expect(services.tool?.depends_on).toEqual({ other: { condition: 'service_started' } });
+  });
+
   test('conditions and stages become conditions', async () => {
     const ready = { ready: { exec: 'true' } };
     const { services, report } = await compose(

@@ -50,7 +50,7 @@ function comparable(service: ServicePlan, variables: readonly string[]) {
   return {
     argv: argvOf(service),
     env: Object.fromEntries(variables.map((name) => [name, service.env[name] ?? null])),
-    enabled: service.enabled,
+    start: service.start,
     codes: service.successCodes,
     signal: signalNumber(service.stop.signal),
     group: service.stop.to === 'group',
@@ -69,7 +69,7 @@ function expected(process: Process, variables: readonly string[]) {
   return {
     argv: shellArgv(process.argv),
     env: Object.fromEntries(variables.map((name) => [name, process.env[name] ?? null])),
-    enabled: process.autostart,
+    start: process.autostart ? ('auto' as const) : ('manual' as const),
     codes: process.exitcodes,
     signal: process.stopsignal,
     group: process.stopasgroup,

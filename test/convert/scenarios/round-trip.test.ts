@@ -41,12 +41,12 @@ function dependenciesOf(source: ExportSource, { edges }: ExportService, hasStage
 
 /** What is compared of a service, by the field that the report would name. `hasStages`: so has the format. */
 function factsOf(source: ExportSource, service: ExportService, hasStages: boolean): Readonly<Record<string, unknown>> {
-  const { config, ready, live, isEnabled, hooks } = service;
+  const { config, ready, live, isStarted, hooks } = service;
   const { PORT = null, SVC_REPLICA: _replica, ...env } = literalEnvironment(source, service);
   const { restart, stop, gpus } = config;
   return {
     command: wrappedCommand(source, service),
-    enabled: isEnabled,
+    enabled: isStarted,
     env,
     env_file: [...source.config.env_file, ...config.env_file],
     cwd: config.cwd,
@@ -138,7 +138,7 @@ async function differences(text: string, options: Options): Promise<readonly Dif
 /** Files that `check` accepts, and that have something to export. */
 const good = file.filter((text) => {
   const source = readSource('services.yaml', text);
-  return source.ok && source.value.services.some(({ isEnabled }) => isEnabled);
+  return source.ok && source.value.services.some(({ isStarted }) => isStarted);
 });
 
 describe.each(FORMATS)('import(export %s) is the file minus what was reported', (_title, options) => {
@@ -164,8 +164,8 @@ test.each(EXAMPLES)(
     const back = await importSource('nosana', { path: 'job.json', text: files[0]?.text ?? '', ...outside });
     if (!back.ok) throw new Error(back.message);
     const { services } = read(back.text);
-    const ports = read(text).services.flatMap(({ isEnabled, isConditional, config }) =>
-      isEnabled || isConditional ? config.ports : [],
+    const ports = read(text).services.flatMap(({ isStarted, isConditional, config }) =>
+      isStarted || isConditional ? config.ports : [],
     );
     expect(services.map(({ config }) => [...config.ports].sort())).toEqual([[...new Set(ports)].sort()]);
   },

@@ -60,8 +60,11 @@ export interface Book {
   restarts: Millis[];
   blocked: number;
   wanted: 'up' | 'down' | 'again';
-  /** State of a service without processes after an operation: to start again, or held down. */
-  rest: 'idle' | 'held' | null;
+  /**
+   * State of a service without processes after an operation: to start again, or held down; `by-hand`: it is started by hand,
+   * and has not been.
+   */
+  rest: 'idle' | 'held' | 'by-hand' | null;
   /** As of the step before: whether another run was to follow, and whether it could never start. */
   wasToRunAgain: boolean;
   wasHopeless: boolean;
@@ -108,7 +111,7 @@ export function newBook(service: ServicePlan): Book {
     restarts: [],
     blocked: 0,
     wanted: 'up',
-    rest: null,
+    rest: service.enabled && service.start !== 'auto' ? 'by-hand' : null,
     wasToRunAgain: false,
     wasHopeless: false,
   };

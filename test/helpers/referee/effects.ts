@@ -68,7 +68,8 @@ export class Effects {
     holds(this.#ledger.shutdown === null, `${name} started in a shutdown`);
     holds(number === book.runs + 1, `run ${number} of ${name} after ${book.runs}`);
     if (book.again === null) {
-      const may = (number === 1 || book.rest === 'idle') && book.rest !== 'held' && book.plan.enabled;
+      const may =
+        (number === 1 || book.rest === 'idle') && book.rest !== 'held' && book.rest !== 'by-hand' && book.plan.enabled;
       holds(may, `${name} started again against its policy`);
       holds(this.#ledger.gates.allMet(book.plan), `${name} started before what it waits for let it`);
       holds(!this.#ledger.gates.isClaimed(book.plan), `${name} started while another one that leaves had its port`);

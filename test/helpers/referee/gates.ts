@@ -47,7 +47,7 @@ export class Gates {
   met({ on, condition, origin, restarts }: Edge): boolean {
     const book = this.book(on);
     const { everBorn, run, final, again, rest } = book;
-    if (origin === 'stage' && rest === 'held') return true;
+    if (origin === 'stage' && (rest === 'held' || rest === 'by-hand')) return true;
     const isComing = isUp(book) && (run?.born !== true || run.exit !== null || run.stop !== null);
     if (condition === 'started') return everBorn && !(restarts === true && (isComing || isToRunAgain(book)));
     if (condition === 'exited') return final !== null;
@@ -92,7 +92,13 @@ export class Gates {
 
   neverStarts(book: Book): boolean {
     const { plan, run, rest } = book;
-    return plan.enabled && rest !== 'held' && (run === null || rest === 'idle') && this.isHopeless(plan);
+    return (
+      plan.enabled &&
+      rest !== 'held' &&
+      rest !== 'by-hand' &&
+      (run === null || rest === 'idle') &&
+      this.isHopeless(plan)
+    );
   }
 
   /** Services whose failures keep it from starting, directly or through others that never start. */

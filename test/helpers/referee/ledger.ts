@@ -44,6 +44,7 @@ export class Ledger {
     if (event.type === 'stop-asked') this.#requestStop(event.signal, now);
     if (event.type === 'operated' && this.shutdown === null) this.#operate(event.operation, event.services);
     if (event.type === 'plan-changed' && this.shutdown === null) this.#changePlan(event.plan);
+    if (event.type === 'began' || (event.type === 'plan-changed' && this.shutdown === null)) this.#startNeeded();
     this.#spread(now);
   }
 
@@ -162,23 +163,46 @@ export class Ledger {
   }
 
   #operate(operation: Operation, names: readonly string[]): void {
-    const missing = (edge: Edge) => {
-      const target = this.gates.book(edge.on);
-      if (target.rest === 'held') return true;
-      return target.final === null ? target.wanted === 'down' : !this.gates.met(edge);
-    };
     // A service that a reload has removed stops whatever is requested, and what it needed may be gone already.
     const known = names.filter((name) => this.gates.book(name).next !== 'none');
     const also = new Set(operation === 'stop' ? [] : known);
     for (const name of also) {
-      const edges = this.gates.book(name).plan.edges.filter(({ origin }) => origin === 'declared');
-      for (const { least, members } of choices(edges)) {
-        const gone = members.filter(missing);
-        if (members.length - gone.length < least) for (const { on } of gone) also.add(on);
-      }
+      for (const on of this.#missing(name)) also.add(on);
     }
     for (const name of known) this.#want(this.gates.book(name), operation);
     for (const name of also) if (!known.includes(name)) this.#want(this.gates.book(name), 'start');
+  }
+
+  /** What a service depends on and that will not come unless it is started. */
+  #missing(name: string): readonly string[] {
+    const isMissing = (edge: Edge) => {
+      const target = this.gates.book(edge.on);
+      if (target.rest === 'held') return true;
+      if (target.rest === 'by-hand') return !this.gates.met(edge);
+      return target.final === null ? target.wanted === 'down' : !this.gates.met(edge);
+    };
+    const edges = this.gates.book(name).plan.edges.filter(({ origin }) => origin === 'declared');
+    return choices(edges).flatMap(({ least, members }) => {
+      const gone = members.filter(isMissing);
+      return members.length - gone.length < least ? gone.map(({ on }) => on) : [];
+    });
+  }
+
+  /** Services that are started by hand, and that pending ones depend on. */
+  #startNeeded(): void {
+    const pending = [...this.books.values()].filter(
+      ({ plan, run, rest }) => plan.enabled && (rest === 'idle' || (run === null && rest === null)),
+    );
+    const names = new Set(pending.map(({ plan }) => plan.name));
+    const needed = new Set<Book>();
+    for (const name of names) {
+      const books = this.#missing(name).map((on) => this.gates.book(on));
+      for (const book of books.filter(({ rest }) => rest === 'by-hand')) {
+        names.add(book.plan.name);
+        needed.add(book);
+      }
+    }
+    for (const book of needed) this.#revive(book);
   }
 
   #want(book: Book, operation: Operation): void {
@@ -191,8 +215,14 @@ export class Ledger {
     } else if (operation !== 'stop') {
       this.#revive(book);
     } else if (final === null) {
-      Object.assign(book, { rest: 'held', again: null, wanted: 'down' });
+      this.#hold(book);
     }
+  }
+
+  /** Without processes, and not to start. */
+  #hold(book: Book): void {
+    const isByHand = book.plan.start !== 'auto';
+    Object.assign(book, { rest: isByHand ? 'by-hand' : 'held', again: null, wanted: isByHand ? 'up' : 'down' });
   }
 
   #changePlan(target: Plan): void {
@@ -214,6 +244,8 @@ export class Ledger {
   #replan(book: Book, after: ServicePlan): void {
     if (book.next === null && restartFields(book.plan, after).length === 0) {
       book.plan = after;
+      if (after.start === 'auto' && book.rest === 'by-hand') this.#revive(book);
+      if (after.start !== 'auto' && book.rest === 'held') this.#hold(book);
     } else if (isUp(book)) {
       book.plan = { ...book.plan, edges: after.edges, stageEdges: after.stageEdges };
       book.wanted = book.wanted === 'down' && book.next !== 'none' ? 'down' : 'again';
@@ -222,8 +254,14 @@ export class Ledger {
   }
 
   #take(book: Book, after: ServicePlan): void {
+    const { plan: before, run, rest, again, final } = book;
+    const isPending =
+      before.enabled && final === null && (again !== null || rest === 'idle' || (run === null && rest === null));
     Object.assign(book, { plan: after, next: null });
-    if (!after.enabled || book.rest !== 'held') this.#revive(book);
+    if (after.enabled && after.start !== 'auto' && !isPending) {
+      this.#revive(book);
+      this.#hold(book);
+    } else if (!after.enabled || book.rest !== 'held') this.#revive(book);
   }
 
   #revive(book: Book): void {
@@ -241,7 +279,7 @@ export class Ledger {
     if (book.wanted !== 'up') {
       this.failures = this.failures.filter((other) => other !== book);
       if (book.wanted === 'again') this.#revive(book);
-      else book.rest = 'held';
+      else this.#hold(book);
       if (book.next === 'none') this.books.delete(plan.name);
       else if (book.next !== null) this.#take(book, book.next);
       return;

@@ -78,6 +78,7 @@ export class States {
   /** An operation takes effect as soon as no dependent that stops too has to stop first. */
   #isAsWanted({ plan: { name }, wanted, rest, run }: Book, state: string): void {
     holds((rest === 'held') === (state === 'stopped'), `${name} is ${state}, held down: ${rest === 'held'}`);
+    holds((rest === 'by-hand') === (state === 'idle'), `${name} is ${state}, started by hand: ${rest === 'by-hand'}`);
     if (wanted === 'up' || run === null || state === 'stopping' || state === 'stopped') return;
     const waits = this.#ledger.gates.dependents(name).some((other) => isUp(other) && other.wanted !== 'up');
     holds(waits, `${name} is ${state}, though it is wanted ${wanted}`);
@@ -104,7 +105,7 @@ export class States {
     const { books, shutdown } = this.#ledger;
     const next = nextDeadline(after);
     const waits = [...books.keys()].some((name) => this.#around.hasProcesses(name));
-    const held = [...books.values()].some(({ rest }) => rest === 'held');
+    const held = [...books.values()].some(({ rest }) => rest === 'held' || rest === 'by-hand');
     holds(next !== null || waits || held, 'nothing can ever happen again');
     const again = event.type === 'deadline-passed' && this.#deadlinesAt === now;
     this.#deadlinesInARow = again ? this.#deadlinesInARow + 1 : 0;
@@ -128,7 +129,9 @@ export class States {
     const books = [...this.#ledger.books.values()];
     holds(left.length === 0 && books.every(({ again }) => again === null), 'the end, though something goes on');
     holds(!books.some(({ rest }) => rest === 'held'), 'the end, though the operator may start something again');
-    const stuck = books.filter((book) => book.plan.enabled && (book.run === null || book.rest === 'idle'));
+    const stuck = books.filter(
+      (book) => book.plan.enabled && ((book.run === null && book.rest === null) || book.rest === 'idle'),
+    );
     for (const { plan, blocked } of stuck) {
       holds(!this.#ledger.gates.allMet(plan), `the end, though ${plan.name} could start`);
       holds(blocked === 1, `the end, and why ${plan.name} never started was not announced`);

@@ -17,6 +17,8 @@ const VALUES: Readonly<Record<keyof typeof SERVICE, unknown>> = {
   catch_up: true,
   jitter: '5s',
   enabled: false,
+  start: 'manual',
+  profiles: ['debug'],
   group: 'first',
   depends_on: ['base'],
   ready: { http: { path: '/ok', status: 204 } },
