@@ -4,7 +4,6 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } f
 import { dirname, join } from 'node:path';
 import type { BunPlugin } from 'bun';
 import { readCommit } from './commit.ts';
-import { yamlParser } from './yaml-parser.ts';
 
 const root = join(import.meta.dir, '..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
@@ -32,7 +31,7 @@ const common = {
     'process.env.NODE_ENV': '"production"',
     'process.env.DEV': '"false"',
   },
-  plugins: [yamlParser, noDebugger],
+  plugins: [noDebugger],
 } as const;
 
 /** Replaces a file atomically: a process that runs the old file keeps it. */

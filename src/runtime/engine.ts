@@ -1,9 +1,8 @@
 // Runs the core: takes events from one queue, calls step() and carries out the effects, until the queue is empty; then arms
 // one timer for the earliest deadline. Spreads many spawns over several turns of the event loop, so that exits, signals and
 // requests are handled in between. Owns the current world. Decides nothing, and has no access to processes.
-import type { Effect, Event, ServiceEffect, ServiceEvent } from '../core/event.ts';
+import type { Effect, Event, ServiceEffect } from '../core/event.ts';
 import { orderEvents } from '../core/event-order.ts';
-import { hasMain } from '../core/state.ts';
 import { step } from '../core/supervisor.ts';
 import { nextDeadline, type World } from '../core/world.ts';
 import type { Millis, SchedulePlan, ServicePlan } from '../plan/plan.ts';
@@ -43,11 +42,6 @@ interface EngineParts {
  * turns: accept(2), the request, the response.
  */
 const TURN = 8;
-
-/** Services that end in the warm-up: the one that fails, and one that stops because of it. */
-const WARMED_UP = 2;
-/** With more services than this, computing the consequences of a failure takes long. */
-const MANY = 50;
 
 /** An effect that a later turn of the event loop carries out. */
 export interface Postponed {
@@ -176,25 +170,6 @@ export class Engine {
   watch(watcher: () => void): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
-  }
-
-  /**
-   * Warms up the shutdown path: computes the effects of a failure of a service, and discards them. Code takes ten times as
-   * long when it runs for the first time, which would delay a real failure. Does nothing with more than MANY services.
-   */
-  warmUp(): void {
-    const now = this.#parts.clock.now();
-    let world = this.#world;
-    if (world.services.size > MANY) return;
-    for (const [service, { run }] of [...world.services]
-      .filter(([, { state }]) => hasMain(state))
-      .slice(0, WARMED_UP)) {
-      const news: readonly ServiceEvent[] = [
-        { type: 'exited', exit: { kind: 'code', code: 1 } },
-        { type: 'emptied', leftovers: [] },
-      ];
-      for (const one of news) world = step(world, { type: 'service', service, run, event: one }, now).world;
-    }
   }
 
   /** Enables or disables the detector. Call it at once after a change: an absence may begin before the next turn. */

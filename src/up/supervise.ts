@@ -2,6 +2,7 @@
 // process and decides nothing. Part of the root, with main.ts.
 import { newWorld } from '../core/world.ts';
 import { countOomKills } from '../linux/cgroup.ts';
+import { releaseMemory } from '../platform/memory.ts';
 import { fillPool } from '../platform/threads.ts';
 import { realRandom } from '../ports.ts';
 import { reportBugs } from './announcer.ts';
@@ -14,7 +15,9 @@ import { shutDown } from './shutdown.ts';
 import { passSignals } from './signals.ts';
 import { checkGpus, checkPorts, warnOfMissingPrograms } from './start-checks.ts';
 import { adopt, historyAfter, takenOver } from './succession.ts';
-import { prepareForFailures } from './warm-up.ts';
+
+/** Time until memory is released: most services have been started by then, milliseconds. */
+const RELEASE_AFTER = 5_000;
 
 /** Supervises until all services have ended. Never resolves then: PID 1 exits with the container's code, which ends this process. */
 export async function up(request: UpRequest, { plan, doubts }: Prepared): Promise<number> {
@@ -68,8 +71,9 @@ export async function continueAsSuccessor(given: UpRequest): Promise<number> {
 
 /** Performs the rest of the start, after the first spawn, and waits until all services have ended. */
 async function supervise(core: Core, parts: Parts): Promise<number> {
-  fillPool(parts.request.clock);
-  prepareForFailures(core.engine, parts.request.clock);
+  const { clock } = parts.request;
+  fillPool(clock);
+  clock.after(RELEASE_AFTER, releaseMemory);
   const { openControl } = await import('./control.ts');
   const control = await openControl(core, parts);
   return shutDown(await core.ended, core, parts, control);

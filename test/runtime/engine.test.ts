@@ -93,30 +93,6 @@ describe('the engine', () => {
     expect(clock.timers.length).toBe(2);
   });
 
-  test('warms up the shutdown path and changes nothing', () => {
-    const { engine, clock, news, performed, announced, ends } = rig([
-      makeService('a'),
-      makeService('b'),
-      makeService('c'),
-    ]);
-    engine.warmUp();
-    engine.send({ type: 'began' });
-    for (const name of ['a', 'b', 'c']) news(name, 1, { type: 'spawned', pid: 2 });
-    clock.turn();
-    const { world } = engine;
-    const copy = structuredClone(world);
-    const before = [performed.length, announced.length];
-    engine.warmUp();
-    expect(engine.world).toBe(world);
-    expect(structuredClone(world)).toEqual(copy);
-    expect([performed.length, announced.length, ends.length, clock.timers.length]).toEqual([...before, 0, 0]);
-    // The shutdown itself is the same as without the warm-up.
-    news('a', 1, { type: 'exited', exit: { kind: 'code', code: 7 } });
-    for (const name of ['b', 'c']) news(name, 1, { type: 'exited', exit: { kind: 'code', code: 0 } });
-    for (const name of ['a', 'b', 'c']) news(name, 1, { type: 'emptied', leftovers: [] });
-    expect(ends).toMatchObject([{ type: 'end', code: 7, culprit: { service: 'a' } }]);
-  });
-
   test('spreads many spawns over several turns, so that other events are handled in between', () => {
     const names = ['a', 'b', 'c', 'd', 'e'];
     const { engine, clock, performed } = rig(
