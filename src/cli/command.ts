@@ -87,7 +87,7 @@ export interface CommandContext {
 }
 
 /** What a word on the command line is, for completion: a name that the supervisor is asked for, or one of a list. */
-export type Completion = 'services' | 'groups' | 'signals' | 'commands' | 'files' | readonly string[];
+export type Completion = 'services' | 'groups' | 'profiles' | 'signals' | 'commands' | 'files' | readonly string[];
 
 export interface Flag {
   readonly type: 'boolean' | 'string';

@@ -18,6 +18,7 @@ export const PROFILE_FLAG = {
   type: 'string',
   multiple: true,
   value: 'NAME',
+  completes: 'profiles',
   summary:
     'turn on a profile: services with that profile start too; may be repeated; `*`: all (also: $SVC_SUPER_PROFILES, separated by commas)',
 } as const satisfies Flag;

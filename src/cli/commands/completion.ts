@@ -1,5 +1,5 @@
 // `completion`: scripts for shells, generated from the table of commands: commands, flags and their values, and the names of
-// services and groups, which are requested from the supervisor at completion time.
+// services, groups and profiles, which the scripts request at completion time.
 import type { WireService } from '../../control/wire.ts';
 import { SIGNAL_NAMES } from '../../linux/signals.ts';
 import {
@@ -10,6 +10,7 @@ import {
   EXIT,
   type GivenFlags,
 } from '../command.ts';
+import { findConfiguration } from '../config-file.ts';
 import { flagsOf } from '../flags.ts';
 import { type Commands, loadCommands } from '../help.ts';
 import { callSupervisor } from '../request.ts';
@@ -43,21 +44,45 @@ async function printCompletion(
 }
 
 /** The names that the scripts request: `svc-super completion services`. */
-const REQUESTED = ['services', 'groups'] as const;
+const REQUESTED = ['services', 'groups', 'profiles'] as const;
 type Requested = (typeof REQUESTED)[number];
 
 const isRequested = (word: unknown): word is Requested => REQUESTED.some((name) => name === word);
 
-/** Prints the names of services or groups, one per line; nothing if no supervisor responds. */
+/** The names of one service. */
+type Names = Readonly<Record<Requested, readonly string[]>>;
+
+/**
+ * Prints the names, one per line: those that the supervisor knows, or else those of the configuration; nothing if there is
+ * neither. Profiles are turned on before a supervisor runs, so they are always those of the configuration.
+ */
 async function printNames(context: CommandContext, what: Requested): Promise<number> {
-  const response = await callSupervisor(context, { path: '/v1/status' });
-  const { services = [] } = response.ok ? (response.body as { services?: readonly WireService[] }) : {};
-  const names = services.flatMap(({ name, group, replica }) => {
-    if (what === 'groups') return group ?? [];
-    return replica?.index === 0 ? [replica.of, name] : [name];
-  });
+  const running = what === 'profiles' ? null : await readRunning(context);
+  const names = (running ?? (await readConfigured(context))).flatMap((service) => service[what]);
   context.out([...new Set(names)].map((name) => `${name}\n`).join(''));
   return EXIT.ok;
+}
+
+async function readRunning(context: CommandContext): Promise<readonly Names[] | null> {
+  const response = await callSupervisor(context, { path: '/v1/status' });
+  if (!response.ok || response.status !== 200) return null;
+  return (response.body as { services: readonly WireService[] }).services.map(({ name, group, replica }) => ({
+    services: replica?.index === 0 ? [replica.of, name] : [name],
+    groups: group === null ? [] : [group],
+    profiles: [],
+  }));
+}
+
+async function readConfigured(context: CommandContext): Promise<readonly Names[]> {
+  const found = findConfiguration(context);
+  if (found === null) return [];
+  const { loadDraft } = await import('../../config/load.ts');
+  const { config } = loadDraft([found.path, ...found.more], context.files, context.environment);
+  return (config?.services ?? []).map(({ key, group, profiles }) => ({
+    services: [key],
+    groups: group === null ? [] : [group],
+    profiles: profiles ?? [],
+  }));
 }
 
 export function renderCompletion(shell: Shell, commands: Commands): string {

@@ -7,6 +7,7 @@ export default {
   summary: 'start the services and supervise them (the default)',
   usage: 'svc-super [up] [-f FILE]... [--profile NAME] [--debug] [NAME...]',
   example: 'svc-super up -f services.yaml open-webui   # with its dependencies',
+  completes: 'services',
   flags: {
     file: FILE_FLAG,
     profile: PROFILE_FLAG,

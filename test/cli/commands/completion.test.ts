@@ -1,9 +1,11 @@
 // The completion scripts: every command and flag is in each, and bash completes with its script.
 import { expect, test } from 'bun:test';
-import { renderCompletion, SHELLS } from '../../../src/cli/commands/completion.ts';
+import type { CommandContext } from '../../../src/cli/command.ts';
+import completion, { renderCompletion, SHELLS } from '../../../src/cli/commands/completion.ts';
 import { flagsOf } from '../../../src/cli/flags.ts';
 import { loadCommands } from '../../../src/cli/help.ts';
 import { COMMANDS } from '../../../src/cli/table.ts';
+import { memoryFiles } from '../../config/rig.ts';
 
 const commands = await loadCommands(COMMANDS);
 
@@ -54,4 +56,30 @@ test('each script is valid for its shell', () => {
     });
     expect([shell, exitCode, stderr.toString()]).toEqual([shell, 0, '']);
   }
+});
+
+test('without a supervisor the names are those of the configuration', async () => {
+  const text = `services:
+  db: {command: a, group: backend, replicas: 2}
+  shell: {command: b, profiles: [debug, gpu]}
+  web: {command: c, group: backend, profiles: [debug]}
+`;
+  const namesOf = async (what: string) => {
+    let printed = '';
+    const context: Partial<CommandContext> = {
+      environment: {},
+      cwd: '/app',
+      files: memoryFiles({ './services.yaml': text, '/app/services.yaml': text }),
+      dial: () => ({ ok: false, looked: [] }),
+      out: (line) => {
+        printed += line;
+      },
+    };
+    const given = { values: {}, positionals: [what] };
+    expect(await completion.run(context as CommandContext, given, COMMANDS)).toBe(0);
+    return printed;
+  };
+  expect(await namesOf('services')).toBe('db\nshell\nweb\n');
+  expect(await namesOf('groups')).toBe('backend\n');
+  expect(await namesOf('profiles')).toBe('debug\ngpu\n');
 });
