@@ -212,10 +212,7 @@ static char **make_pointers(const char *texts, u32 count) {
   return pointers;
 }
 
-/**
- * Lets the kernel kill this process when `parent` ends (prctl(2)). If the parent is PID 1, the kernel does so anyway.
- */
-static void end_with_parent(int parent) {
+void end_with_parent(int parent) {
   if (parent == 0) return;
   sys(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   if (sys(__NR_getppid) != parent) sys_exit(127);
@@ -226,7 +223,11 @@ __attribute__((noreturn)) static void execute_program(const struct start *start,
   char **argv = make_pointers(spawn->arguments, spawn->argument_count);
   char **envp = make_pointers(spawn->variables, spawn->variable_count);
   place_streams(spawn, writing_ends);
-  if (spawn->set & SET_TERMINAL) must(STEP_TERMINAL, sys(__NR_ioctl, 0, TIOCSCTTY, 0));
+  if (spawn->set & SET_TERMINAL) {
+    must(STEP_TERMINAL, sys(__NR_ioctl, 0, TIOCSCTTY, 0));
+    // So that a program of another user can open the terminal by its path, as after login(1). Not needed for its streams.
+    if (spawn->set & SET_USER) sys(__NR_fchown, 0, spawn->uid, -1);
+  }
   if (spawn->set & SET_OOM_SCORE) set_oom_score(spawn->oom_score);
   if (spawn->set & SET_NICE) must(STEP_NICE, sys(__NR_setpriority, 0, 0, spawn->nice));
   if (spawn->cpu_words) must(STEP_CPUS, sys(__NR_sched_setaffinity, 0, spawn->cpu_words * sizeof(u64), spawn->cpus));

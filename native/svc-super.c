@@ -53,7 +53,7 @@ static int command(const struct start *start, int connects) {
     else sys_dup3(connection, FD_CONTROL, 0);
     add_line(&handover, "connected=1", "");
   }
-  if (connection >= 0 && same(start->argv[1], "exec")) return exec_on_terminal(start, &handover);
+  if (connection >= 0 && is_one_of(" exec shell ", start->argv[1])) return exec_on_terminal(start, &handover);
   if (same(start->argv[1], "top")) return run_on_screen(start, &handover);
   return hand_over(start, &handover, 0);
 }

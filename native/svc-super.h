@@ -46,7 +46,7 @@ int explain_exec_failure(const struct start *start, char *const *argv, int error
 // terminal.c
 struct handover;
 /**
- * `svc-super exec` on a terminal: gives the command a pseudo-terminal and relays input and output. Returns the exit
+ * `svc-super exec` and `shell` on a terminal: gives the command a pseudo-terminal and relays input and output. Returns the exit
  * code.
  */
 int exec_on_terminal(const struct start *start, struct handover *handover);
@@ -54,6 +54,12 @@ int exec_on_terminal(const struct start *start, struct handover *handover);
 // screen.c
 /** `svc-super top`: executes the supervisor's file, and restores the terminal if that is killed. Returns the exit code. */
 int run_on_screen(const struct start *start, struct handover *handover);
+
+// spawn.c
+/**
+ * Lets the kernel kill this process when `parent` ends (prctl(2)). If the parent is PID 1, the kernel does so anyway.
+ */
+void end_with_parent(int parent);
 
 // frames.c
 /** Enlarges a memory mapping that holds a table to at least `least` bytes; minus an errno if memory is exhausted. */

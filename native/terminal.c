@@ -1,11 +1,25 @@
-// `svc-super exec` on a terminal: the command gets a pseudo-terminal (pty(7)) as its controlling terminal, so that line
-// editing, window size, Ctrl-C and job control work for it. Copies bytes between the two terminals until the
-// supervisor's file exits with the command's code. Never starts the command: the supervisor's file requests that.
+// `svc-super exec` and `shell` on a terminal: the command gets a pseudo-terminal (pty(7)) as its controlling terminal, so that
+// line editing, window size, Ctrl-C and job control work for it. Copies bytes between the two terminals until the
+// supervisor's file exits with the command's code, and restores the user's terminal, even if this process is killed.
+// Never starts the command: the supervisor's file requests that.
 #include "handover.h"
 
 /** struct termios of the kernel, not that of libc: ioctl_tty(2). */
 struct settings { u32 input, output, control, local; u8 line, characters[19]; };
 enum { BUFFER = 8192 };
+
+/** The user's terminal: its settings before, and those that this file sets. */
+static struct settings before, raw;
+
+static long get_settings(int fd, struct settings *settings) { return sys(__NR_ioctl, fd, TCGETS, settings); }
+/** A process in the background may do this only if it blocks SIGTTOU, as all processes here do. */
+static void set_settings(int fd, const struct settings *settings) { sys(__NR_ioctl, fd, TCSETSW, settings); }
+
+/** Whether a shell or another program has not changed the settings that this file has set. */
+static int is_raw(void) {
+  struct settings now;
+  return get_settings(0, &now) == 0 && now.input == raw.input && now.output == raw.output && now.local == raw.local;
+}
 
 /** Input that the command's terminal has not accepted yet. */
 struct typed { u8 bytes[BUFFER]; u32 from, to; };
@@ -34,58 +48,120 @@ static long pass_output(int terminal) {
   return size > 0 ? size : 0;
 }
 
-static void pass_input(int terminal, struct typed *typed, int is_readable) {
+/** Returns 0 when the user's terminal is gone. */
+static int pass_input(int terminal, struct typed *typed, int is_readable) {
+  long size = 1;
   if (typed->from == typed->to) {
-    long size = is_readable ? sys_read(0, typed->bytes, sizeof typed->bytes) : 0;
+    if (is_readable) size = sys_read(0, typed->bytes, sizeof typed->bytes);
     typed->from = 0;
-    typed->to = size > 0 ? (u32)size : 0;
+    typed->to = is_readable && size > 0 ? (u32)size : 0;
   }
   long written = typed->from < typed->to ? sys_write(terminal, typed->bytes + typed->from, typed->to - typed->from) : 0;
   if (written > 0) typed->from += (u32)written;
+  return size > 0 || size == -EINTR || size == -EAGAIN;
+}
+
+static int is_in_foreground(void) {
+  i32 group = 0;
+  return sys(__NR_ioctl, 0, TIOCGPGRP, &group) < 0 || group == sys(__NR_getpgid, 0);
+}
+
+/** Takes the user's terminal again after a stop: the shell has changed its settings. In the background it is the shell's. */
+static void resume(int terminal) {
+  if (!is_in_foreground()) return;
+  set_settings(0, &raw);
+  copy_size(0, terminal);
+}
+
+/** Stops this process as the default action of SIGTSTP would, with the user's terminal as it was before. */
+static void stop_here(int terminal) {
+  if (is_in_foreground() && is_raw()) set_settings(0, &before);
+  sys_kill((int)sys_getpid(), SIGSTOP);
+  resume(terminal);
+}
+
+/** `child`: the supervisor's file. */
+static void pass_signal(int signal, int terminal, int child) {
+  if (signal == SIGWINCH) copy_size(0, terminal);
+  else if (signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU) stop_here(terminal);
+  else if (signal == SIGCONT) resume(terminal);
+  else if (signal != SIGCHLD) sys_kill(child, signal);
 }
 
 /** Copies input, output and signals until the child has ended. Returns its wait status. */
 static int pass_on(int terminal, int child) {
   struct typed typed = {.from = 0, .to = 0};
   struct signal_info info;
-  int status = 0, has_ended = 0, signals = (int)sys_signalfd(~0ull);
+  int status = 0, has_ended = 0, has_user = 1, signals = (int)sys_signalfd(~0ull);
   while (!has_ended) {
     int is_waiting = typed.from < typed.to;
     struct pollfd fds[] = {
       {.fd = signals, .events = POLLIN},
-      {.fd = is_waiting ? -1 : 0, .events = POLLIN},
+      {.fd = is_waiting || !has_user ? -1 : 0, .events = POLLIN},
       {.fd = terminal, .events = (short)(POLLIN | (is_waiting ? POLLOUT : 0))},
     };
     sys_poll(fds, 3, NULL);
     if (fds[2].revents & POLLIN) pass_output(terminal);
-    if (is_waiting || fds[1].revents) pass_input(terminal, &typed, fds[1].revents != 0);
-    while (sys_read(signals, &info, sizeof info) == sizeof info) {
-      if (info.signo == SIGWINCH) copy_size(0, terminal);
-      else if (info.signo != SIGCHLD) sys_kill(child, (int)info.signo);
+    if ((is_waiting || fds[1].revents) && !pass_input(terminal, &typed, fds[1].revents != 0)) {
+      if (!is_in_foreground()) {
+        // SIGTTIN is blocked: the read has failed instead (setpgid(2)).
+        stop_here(terminal);
+        continue;
+      }
+      // A terminal that is not the controlling one sends no signal when it disappears.
+      has_user = 0;
+      sys_kill(child, SIGHUP);
     }
+    while (sys_read(signals, &info, sizeof info) == sizeof info) pass_signal((int)info.signo, terminal, child);
     has_ended = sys_wait4(child, &status, WNOHANG) == child;
   }
   while (pass_output(terminal)) continue;
   return status;
 }
 
+/**
+ * Starts a process that restores the user's terminal if this process is killed. Returns the descriptor to close at the end,
+ * or minus an errno.
+ */
+static long start_keeper(int *keeper) {
+  int ends[2];
+  u8 byte;
+  long failure = sys(__NR_pipe2, ends, O_CLOEXEC);
+  if (failure < 0) return failure;
+  long child = sys_fork();
+  if (child == 0) {
+    sys_close(ends[1]);
+    // Returns at the end of the other process, whatever its cause.
+    sys_read(ends[0], &byte, 1);
+    if (is_raw()) set_settings(0, &before);
+    sys_exit(0);
+  }
+  sys_close(ends[0]);
+  *keeper = (int)child;
+  if (child >= 0) return ends[1];
+  sys_close(ends[1]);
+  return child;
+}
+
 int exec_on_terminal(const struct start *start, struct handover *handover) {
-  struct settings before, raw;
   char path[32];
+  int keeper = -1, self = (int)sys_getpid();
   int locked = 0;
   u32 number;
-  int is_terminal = sys(__NR_ioctl, 0, TCGETS, &before) == 0 && sys(__NR_ioctl, 1, TCGETS, &raw) == 0;
+  int is_terminal = get_settings(0, &before) == 0 && get_settings(1, &raw) == 0;
   long terminal = is_terminal ? sys_open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK) : -1;
   if (terminal < 0 || sys(__NR_ioctl, terminal, TIOCSPTLCK, &locked) < 0 || sys(__NR_ioctl, terminal, TIOCGPTN, &number) < 0)
     return hand_over(start, handover, 0);
   append_number(append(path, path + sizeof path, "/dev/pts/"), path + sizeof path, number);
+  raw = before;
+  make_raw(&raw);
   // Held open, so that the terminal does not hang up before all output of the command was read.
   sys_open(path, O_RDWR | O_NOCTTY);
   copy_size(0, (int)terminal);
-  raw = before;
-  make_raw(&raw);
+  set_settings((int)terminal, &before);
   long child = sys_fork();
   if (child == 0) {
+    end_with_parent(self);
     add_line(handover, "terminal=", path);
     sys_exit(hand_over(start, handover, 0));
   }
@@ -94,8 +170,13 @@ int exec_on_terminal(const struct start *start, struct handover *handover) {
     return 70;
   }
   sys_close(FD_CONTROL);
-  sys(__NR_ioctl, 0, TCSETS + 1 /* TCSETSW */, &raw);
+  long kept = start_keeper(&keeper);
+  set_settings(0, &raw);
   int status = pass_on((int)terminal, (int)child);
-  sys(__NR_ioctl, 0, TCSETS + 1, &before);
+  set_settings(0, &before);
+  if (kept >= 0) {
+    sys_close((int)kept);
+    sys_wait4(keeper, NULL, 0);
+  }
   return status & 127 ? 128 + (status & 127) : status >> 8 & 255;
 }

@@ -13,6 +13,7 @@ export const COMMANDS = {
   reload: () => import('./commands/reload.ts'),
   signal: () => import('./commands/signal.ts'),
   exec: () => import('./commands/exec.ts'),
+  shell: () => import('./commands/shell.ts'),
   wait: () => import('./commands/wait.ts'),
   health: () => import('./commands/health.ts'),
   events: () => import('./commands/events.ts'),

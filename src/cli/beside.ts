@@ -1,0 +1,34 @@
+// Runs a command beside a service, for `exec` and `shell`: requests it, and passes its output and exit code on. On a terminal the
+// native program has opened another one, which the command gets.
+import { printable } from '../text.ts';
+import { type CommandContext, EXIT } from './command.ts';
+import { reportNoSupervisor, reportRefusal, streamFromSupervisor } from './request.ts';
+
+/** Resolves to the exit code of the command. */
+export async function runBeside(context: CommandContext, service: string, argv: readonly string[]): Promise<number> {
+  const path = `/v1/services/${encodeURIComponent(service)}/exec`;
+  const { execTerminal: terminal, execStdin: stdin, pidNamespace: namespace, environment } = context;
+  const streams =
+    terminal !== null
+      ? { terminal, namespace, term: environment.TERM ?? 'dumb' }
+      : stdin !== null
+        ? { stdin, namespace }
+        : {};
+  let code: number | null = null;
+  const take = (value: unknown) => {
+    const line = value as { stream: 'stdout' | 'stderr'; data: string } | { exit: number; error?: string };
+    if ('exit' in line) {
+      code = line.exit;
+      if (line.error !== undefined) context.err(`svc-super: ${printable(line.error)}\n`);
+    } else (line.stream === 'stdout' ? context.out : context.err)(Buffer.from(line.data, 'base64'));
+  };
+  const request = { method: 'POST', path, body: { argv, ...streams } } as const;
+  const streamed = await streamFromSupervisor(context, request, { take, kind: 'once' }, null);
+  if (!streamed.ok) return reportNoSupervisor(context, streamed);
+  if (streamed.status !== 200) return reportRefusal(context, streamed.body);
+  if (code !== null) return code;
+  context.err(
+    'svc-super: the supervisor ended, and the command with it: its output may be incomplete. Run it again if that is safe\n',
+  );
+  return EXIT.noSupervisor;
+}
