@@ -105,8 +105,8 @@ function readSequence(text: string, at: number): Sequence | null {
     const final = text[at + 2];
     return final === undefined ? null : { input: keyInput(final === 'P' ? 'f1' : FINAL[final]), size: 3 };
   }
-  // Alt and a character: the Escape key before it has no meaning of its own.
-  if (next !== '[') return { input: null, size: 1 + String.fromCodePoint(text.codePointAt(at + 1) ?? 0).length };
+  // Escape and a key right after it, which a link has delivered together; keys with Alt have no meaning here.
+  if (next !== '[') return { input: { kind: 'key', key: 'escape' }, size: 1 };
   // The mouse encoding of old terminals: three bytes follow.
   if (text[at + 2] === 'M')
     return text.length < at + 6 ? null : { input: oldMouse(text.slice(at + 3, at + 6)), size: 6 };

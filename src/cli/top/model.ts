@@ -41,6 +41,8 @@ export interface Series {
   readonly cpu: number | null;
   /** The latest answer: run, processor time, and time of the answer in milliseconds. */
   readonly last: { readonly run: number; readonly cpuSeconds: number; readonly at: number } | null;
+  /** When the service failed or was restarted last, as far as `top` has seen it, milliseconds; null: never. */
+  readonly troubledAt: number | null;
 }
 
 /** Milliseconds of one cell of a sparkline. */
@@ -149,6 +151,10 @@ const STATES: Readonly<Record<string, { readonly rank: number; readonly mark: Ma
   stopped: { rank: 7, mark: 'off', style: 'quiet' },
   skipped: { rank: 8, mark: 'off', style: 'quiet' },
 };
+/** States of this rank and below mean trouble. */
+const TROUBLE_RANK = 1;
+/** A service that fails again and again keeps its place while it runs in between: the rows below it stay where they are. */
+const TROUBLE_TIME = 60_000;
 const BLOCKED = { rank: 0, mark: 'bad', style: 'bad' } as const;
 const UNKNOWN = { rank: 5, mark: 'busy', style: 'plain' } as const;
 
@@ -156,17 +162,26 @@ export function appearance({ state, blocked }: Pick<TopService, 'state' | 'block
   return blocked ? BLOCKED : (STATES[state] ?? UNKNOWN);
 }
 
+export function isTroubled(service: TopService): boolean {
+  return appearance(service).rank <= TROUBLE_RANK;
+}
+
 /** The services that are shown, in their order. */
-export function listed({ status, sort, names, series }: Model): readonly TopService[] {
+export function listed({ status, sort, names, series, now }: Model): readonly TopService[] {
   const wanted = names.toLowerCase();
   const found = (status?.services ?? []).filter(({ name }) => name.toLowerCase().includes(wanted));
   const cpu = ({ name }: TopService) => series.get(name)?.cpu ?? -1;
   const memory = ({ usage }: TopService) => usage?.memory_bytes ?? -1;
+  const rank = (service: TopService) => {
+    const troubled = series.get(service.name)?.troubledAt ?? null;
+    const isRecent = troubled !== null && now - troubled < TROUBLE_TIME;
+    return Math.min(appearance(service).rank, isRecent ? TROUBLE_RANK : Number.POSITIVE_INFINITY);
+  };
   // The order of the file remains within equal keys: the sort is stable.
   return found.toSorted((a, b) => {
     switch (sort) {
       case 'failing':
-        return appearance(a).rank - appearance(b).rank;
+        return rank(a) - rank(b);
       case 'name':
         return a.name < b.name ? -1 : 1;
       case 'cpu':

@@ -4,7 +4,7 @@ import type { LogLineJson } from '../../control/follow.ts';
 import type { WireTimeline } from '../../control/wire.ts';
 import { firstFor, layoutOf } from './layout.ts';
 import { append, filtered, NO_LINES } from './logs.ts';
-import { type GraphNode, listed, type Model, SAMPLE_EVERY, type Series, type TopService } from './model.ts';
+import { type GraphNode, isTroubled, listed, type Model, SAMPLE_EVERY, type Series, type TopService } from './model.ts';
 import type { Wanted } from './questions.ts';
 import type { Style } from './style.ts';
 
@@ -62,8 +62,9 @@ export function withStatus(model: Model, status: StatusBody, now: number): Model
 
 const namesOf = ({ services }: StatusBody) => services.map(({ name }) => name).join('\n');
 
-function nextSeries(series: Series | undefined, { run, usage }: TopService, now: number): Series {
-  const { samples = [], last = null } = series ?? {};
+function nextSeries(series: Series | undefined, service: TopService, now: number): Series {
+  const { run, usage } = service;
+  const { samples = [], last = null, troubledAt = null } = series ?? {};
   const cpuSeconds = usage?.cpu_seconds ?? null;
   // Within one run processor time only grows: otherwise processes have ended, and the difference says nothing.
   const isComparable =
@@ -82,6 +83,7 @@ function nextSeries(series: Series | undefined, { run, usage }: TopService, now:
   return {
     samples: joined.slice(-MOST_SAMPLES),
     cpu,
+    troubledAt: isTroubled(service) ? now : troubledAt,
     last: cpuSeconds === null ? null : { run, cpuSeconds, at: now },
   };
 }

@@ -167,7 +167,7 @@ function chartRows(model: Model, { name }: TopService, kind: 'cpu' | 'memory'): 
   const cells = size.columns - LABEL - 1;
   const values = recent(series.get(name), now, cells).map((sample) => sample?.[kind] ?? null);
   const most = maximum(values);
-  const top = kind === 'cpu' ? Math.max(0.1, most) : Math.max(1, most * 1.25);
+  const top = kind === 'cpu' ? Math.max(0.1, most) : Math.max(1, most * 1.4);
   const write = kind === 'cpu' ? percent : shortSize;
   const span = shortDuration((cells * SAMPLE_EVERY) / 1_000);
   const labels = [kind === 'cpu' ? 'CPU' : 'memory', `max ${write(most)}`, `-${span}`];

@@ -88,8 +88,8 @@ function serviceRow(model: Model, service: TopService, { name, spark, note }: Wi
 
 /** The processor time of a whole processor fills a bar; a service that uses more sets its own scale. */
 const LEAST_CPU = 0.25;
-/** A service whose memory does not change shows a bar that is not full. */
-const HEADROOM = 1.25;
+/** Memory that does not change is a bar of six eighths, in the middle between two roundings: small changes do not show. */
+const HEADROOM = 1.4;
 
 function usageCells(row: Row, { look, series, now }: Model, { name, usage }: TopService, spark: number): void {
   const known = series.get(name);

@@ -47,6 +47,10 @@ test('an Escape character alone waits, and is the Escape key if nothing follows'
   expect(flushInput(pending)).toEqual([key('escape')]);
 });
 
-test('sequences that mean nothing here are left out, with Alt and a character', () => {
-  expect(inputs('\x1b[?62;c\x1b[200~\x1b[I\x1bxq')).toEqual([key('q')]);
+test('sequences that mean nothing here are left out', () => {
+  expect(inputs('\x1b[?62;c\x1b[200~\x1b[Iq')).toEqual([key('q')]);
+});
+
+test('Escape and a key right after it are both keys', () => {
+  expect(inputs('\x1bx\x1b\x1b[A')).toEqual(['escape', 'x', 'escape', 'up'].map(key));
 });
