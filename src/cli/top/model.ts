@@ -1,6 +1,7 @@
 // What `top` knows and shows: the latest answers of the supervisor, samples of CPU and memory, and where the user is. Types and
 // plain questions about them; update.ts makes the next model. Pure.
 import type { StatusBody } from '../../control/api.ts';
+import type { DetailsBody } from '../../control/details.ts';
 import type { WireTimeline } from '../../control/wire.ts';
 import type { LogBuffer } from './logs.ts';
 import type { Look, Mark, Style } from './style.ts';
@@ -17,6 +18,16 @@ export interface GraphNode {
     readonly restarts?: boolean;
     readonly any?: { readonly of: string; readonly least: number };
   }[];
+}
+
+/** A GPU of `GET /v1/gpus`. */
+export interface ShownGpu {
+  readonly index: number;
+  readonly name: string;
+  readonly use_percent: number | null;
+  readonly memory_used_bytes: number | null;
+  readonly memory_total_bytes: number | null;
+  readonly services: readonly string[];
 }
 
 export const PANES = ['logs', 'dependencies', 'start-up', 'details'] as const;
@@ -78,6 +89,11 @@ export interface Model {
   readonly awaySince: number | null;
   readonly graph: readonly GraphNode[] | null;
   readonly timeline: WireTimeline | null;
+  /** Of the latest service whose details were asked for. */
+  readonly details: DetailsBody | null;
+  readonly gpus: readonly ShownGpu[];
+  /** The samples of the supervisor, which are older than those of `top`, have been read. */
+  readonly hasHistory: boolean;
   readonly series: ReadonlyMap<string, Series>;
   readonly logs: ReadonlyMap<string, LogBuffer>;
   readonly selected: string | null;
@@ -112,6 +128,9 @@ export function initialModel(given: Pick<Model, 'size' | 'now' | 'look'>): Model
     awaySince: null,
     graph: null,
     timeline: null,
+    details: null,
+    gpus: [],
+    hasHistory: false,
     series: new Map(),
     logs: new Map(),
     selected: null,

@@ -1,6 +1,6 @@
 // Which question `top` asks the supervisor next, and when: at most two in any second, whatever the user does. Pure.
 
-export type Question = 'status' | 'logs' | 'graph' | 'timeline';
+export type Question = 'status' | 'logs' | 'graph' | 'timeline' | 'details' | 'gpus' | 'history';
 
 /** What is on the screen decides what has to be known. Milliseconds between two questions of a kind. */
 export type Wanted = Readonly<Partial<Record<Question, number>>>;

@@ -1,20 +1,33 @@
 // `top`: connects the pure parts with the terminal and the supervisor. Asks questions when questions.ts says so, gives answers and
 // input to the model, and draws the view of it. Decides nothing else.
 import type { StatusBody } from '../../control/api.ts';
-import type { RequestResult } from '../../control/client.ts';
+import type { DetailsBody } from '../../control/details.ts';
 import type { LogLineJson } from '../../control/follow.ts';
+import type { HistoryJson } from '../../control/resource-history.ts';
 import type { WireTimeline } from '../../control/wire.ts';
 import { type CommandContext, EXIT } from '../command.ts';
-import { callSupervisor, query, reportNoSupervisor, streamFromSupervisor } from '../request.ts';
+import { callSupervisor, query, reportNoSupervisor, reportRefusal, streamFromSupervisor } from '../request.ts';
 import { Drawing, RESTORE } from './draw.ts';
 import { type TopEffect, withInput } from './input.ts';
 import { flushInput, parseInput, type UserInput } from './keys.ts';
 import { NO_LINES, sinceOf } from './logs.ts';
-import { type GraphNode, initialModel, type Model } from './model.ts';
+import { type GraphNode, initialModel, type Model, type ShownGpu } from './model.ts';
 import { askSoon, NOTHING_ASKED, nextQuestion, noteAsked, type Question, type QuestionTimes } from './questions.ts';
 import { makeLook, showsUnicode } from './style.ts';
 import type { FullScreenTerminal } from './terminal.ts';
-import { wantedOf, withAway, withGraph, withLogs, withMessage, withSize, withStatus, withTimeline } from './update.ts';
+import {
+  wantedOf,
+  withAway,
+  withDetails,
+  withGpuUse,
+  withGraph,
+  withHistory,
+  withLogs,
+  withMessage,
+  withSize,
+  withStatus,
+  withTimeline,
+} from './update.ts';
 import { type Picture, viewOf } from './view.ts';
 
 /** If nothing follows an Escape character in this time, the key was Escape. Milliseconds. */
@@ -22,9 +35,13 @@ const ESCAPE_TIME = 60;
 /** Pause before another look at a terminal that is still busy with the frame before, milliseconds. */
 const BUSY_PAUSE = 50;
 
+/** What a pane shows is asked for at once when it is opened, and when another service is chosen. */
+const OF_PANES: readonly Question[] = ['logs', 'timeline', 'details'];
+
 export async function runTop(context: CommandContext, terminal: FullScreenTerminal): Promise<number> {
   const first = await callSupervisor(context, { path: '/v1/status' });
   if (!first.ok) return reportNoSupervisor(context, first);
+  if (first.status !== 200) return reportRefusal(context, first.body);
   const top = new Top(context, terminal, first.body as StatusBody);
   try {
     return await top.run();
@@ -132,9 +149,8 @@ class Top {
       const before = this.#model;
       // A click belongs to what is on the screen, keys to the model.
       const { model, effect } = withInput({ ...before, now: this.#context.wall() }, this.#frame, input);
-      if (model.selected !== before.selected || model.pane !== before.pane)
-        this.#schedule = askSoon(this.#schedule, 'logs');
-      if (model.pane !== before.pane) this.#schedule = askSoon(this.#schedule, 'timeline');
+      const isOther = model.selected !== before.selected || model.pane !== before.pane;
+      for (const question of isOther ? OF_PANES : []) this.#schedule = askSoon(this.#schedule, question);
       if (model.dialog !== null && before.dialog === null) this.#schedule = askSoon(this.#schedule, 'graph');
       this.#change(model);
       if (effect !== null) this.#execute(effect);
@@ -213,15 +229,26 @@ class Top {
   /** The change that the answer makes; the model may have changed while the supervisor was asked. */
   async #answerTo(question: Question): Promise<() => Model> {
     if (question === 'logs') return this.#askLogs();
-    const result = await callSupervisor(this.#context, { path: `/v1/${question}` });
-    if (!result.ok || result.status !== 200) return () => withAway(this.#model, this.#context.wall());
+    const service = this.#model.selected ?? '';
+    const path = question === 'details' ? `/v1/services/${encodeURIComponent(service)}/details` : `/v1/${question}`;
+    const result = await callSupervisor(this.#context, { path });
+    if (!result.ok) return () => withAway(this.#model, this.#context.wall());
+    // A service that a reload has removed meanwhile.
+    if (result.status !== 200) return () => this.#model;
+    const { body } = result;
     switch (question) {
       case 'status':
-        return () => withStatus(this.#model, (result as Answer<StatusBody>).body, this.#context.wall());
+        return () => withStatus(this.#model, body as StatusBody, this.#context.wall());
       case 'graph':
-        return () => withGraph(this.#model, (result as Answer<{ services: readonly GraphNode[] }>).body.services);
+        return () => withGraph(this.#model, (body as { services: readonly GraphNode[] }).services);
       case 'timeline':
-        return () => withTimeline(this.#model, (result as Answer<WireTimeline>).body);
+        return () => withTimeline(this.#model, body as WireTimeline);
+      case 'details':
+        return () => withDetails(this.#model, body as DetailsBody);
+      case 'gpus':
+        return () => withGpuUse(this.#model, (body as { gpus: readonly ShownGpu[] }).gpus);
+      case 'history':
+        return () => withHistory(this.#model, body as HistoryJson);
       default:
         return question satisfies never;
     }
@@ -239,8 +266,6 @@ class Top {
     return () => withLogs(this.#model, service, result.status === 200 && result.whole ? lines : []);
   }
 }
-
-type Answer<T> = RequestResult & { readonly ok: true; readonly body: T };
 
 function errorOf(body: unknown): string {
   const hasError = body !== null && typeof body === 'object' && 'error' in body;

@@ -1,10 +1,23 @@
 // The next model after an answer of the supervisor, or after time has passed. input.ts does the same for keys and the mouse. Pure.
 import type { StatusBody } from '../../control/api.ts';
+import type { DetailsBody } from '../../control/details.ts';
 import type { LogLineJson } from '../../control/follow.ts';
+import type { HistoryJson } from '../../control/resource-history.ts';
 import type { WireTimeline } from '../../control/wire.ts';
 import { firstFor, layoutOf } from './layout.ts';
 import { append, filtered, NO_LINES } from './logs.ts';
-import { type GraphNode, isTroubled, listed, type Model, SAMPLE_EVERY, type Series, type TopService } from './model.ts';
+import {
+  type GraphNode,
+  isTroubled,
+  listed,
+  type Model,
+  SAMPLE_EVERY,
+  type Sample,
+  type Series,
+  type ShownGpu,
+  serviceOf,
+  type TopService,
+} from './model.ts';
 import type { Wanted } from './questions.ts';
 import type { Style } from './style.ts';
 
@@ -15,17 +28,24 @@ const MOST_LOGS = 8;
 const MESSAGE_TIME = 6_000;
 
 /** How often each question is asked while its answer is on the screen, milliseconds. */
-const EVERY = { status: 1_000, logs: 1_000, graph: 15_000, timeline: 2_000 } as const;
+const EVERY = { status: 1_000, logs: 1_000, graph: 15_000, timeline: 2_000, details: 2_000, gpus: 5_000 } as const;
+/** A question that is asked once: after thirty years. */
+const ONCE = 1e12;
 
-export function wantedOf({ pane, dialog, selected, isZoomed, awaySince, graph }: Model): Wanted {
+export function wantedOf(model: Model): Wanted {
+  const { pane, dialog, selected, awaySince, graph } = model;
   // While no supervisor responds, one question is enough to find the next one.
   if (awaySince !== null) return { status: EVERY.status };
-  const isChanging = pane === 'start-up';
+  const hasService = selected !== null;
+  const usesGpus = (serviceOf(model)?.gpus?.length ?? 0) > 0;
   return {
-    status: isZoomed && isChanging ? 2 * EVERY.status : EVERY.status,
-    ...(pane === 'logs' && selected !== null && { logs: EVERY.logs }),
+    status: EVERY.status,
+    ...(pane === 'logs' && hasService && { logs: EVERY.logs }),
     ...((pane === 'dependencies' || dialog !== null || graph === null) && { graph: EVERY.graph }),
-    ...(isChanging && { timeline: EVERY.timeline }),
+    ...(pane === 'start-up' && { timeline: EVERY.timeline }),
+    ...(pane === 'details' && hasService && { details: EVERY.details }),
+    ...(pane === 'details' && usesGpus && { gpus: EVERY.gpus }),
+    ...(!model.hasHistory && { history: ONCE }),
   };
 }
 
@@ -99,6 +119,34 @@ export function withGraph(model: Model, graph: readonly GraphNode[]): Model {
 
 export function withTimeline(model: Model, timeline: WireTimeline): Model {
   return { ...model, timeline };
+}
+
+export function withDetails(model: Model, details: DetailsBody): Model {
+  return { ...model, details };
+}
+
+export function withGpuUse(model: Model, gpus: readonly ShownGpu[]): Model {
+  return { ...model, gpus };
+}
+
+/** The samples of the supervisor come before those that `top` has taken itself. */
+export function withHistory(model: Model, { interval_seconds, times, services }: HistoryJson): Model {
+  const cells = Math.max(1, Math.round((interval_seconds * 1_000) / SAMPLE_EVERY));
+  const series = new Map<string, Series>();
+  for (const [name, known] of model.series) {
+    const recorded = services[name];
+    const first = known.samples[0]?.at ?? Number.POSITIVE_INFINITY;
+    // A value is the mean of the time before it.
+    const older = times.flatMap((time, index): readonly Sample[] => {
+      const last = Math.floor(time / SAMPLE_EVERY);
+      const percent = recorded?.cpu_percent[index] ?? null;
+      const sample = { cpu: percent === null ? null : percent / 100, memory: recorded?.memory_bytes[index] ?? null };
+      return Array.from({ length: cells }, (_, cell) => ({ at: last - cells + 1 + cell, ...sample }));
+    });
+    const samples = [...older.filter(({ at }) => at < first), ...known.samples];
+    series.set(name, { ...known, samples: samples.slice(-MOST_SAMPLES) });
+  }
+  return { ...model, series, hasHistory: true };
 }
 
 /** A reader who has scrolled up keeps the lines that are shown. */

@@ -1,11 +1,11 @@
-// The panes beside the log: dependencies of the chosen service, the start of all services over time, details of the chosen one.
+// The panes beside the log: dependencies of the chosen service, the start of all services over time; details are in view-details.ts.
 // Each is a list of rows, of which as many are shown as fit. Pure.
 import type { WireSpan } from '../../control/wire.ts';
 import { renderDuration } from '../../text.ts';
-import { appearance, type GraphNode, type Model, recent, SAMPLE_EVERY, serviceOf, type TopService } from './model.ts';
+import { appearance, type GraphNode, type Model, type TopService } from './model.ts';
 import { Row } from './row.ts';
-import { clean, percent, shortDuration, shortSize, widthOf } from './text.ts';
-import { maximum } from './view-services.ts';
+import { clean, widthOf } from './text.ts';
+import { detailRows } from './view-details.ts';
 
 export function paneRows(model: Model): readonly Row[] {
   switch (model.pane) {
@@ -127,59 +127,4 @@ function startRows(model: Model): readonly Row[] {
           .add(span.after === null ? '' : `: waits for ${clean(span.after)}`, 'quiet'),
       ),
   ];
-}
-
-/** Rows of a chart, and cells of its labels. */
-const CHART = 3;
-const LABEL = 10;
-
-function detailRows(model: Model): readonly Row[] {
-  const service = serviceOf(model);
-  if (service === null) return [];
-  const { usage, exit, gpus, replica } = service;
-  const facts: readonly (readonly [string, string])[] = [
-    ['state', service.blocked ? `${service.state}, blocked` : service.state],
-    ['reason', service.reason ?? '-'],
-    ['pid', service.pid === null ? '-' : String(service.pid)],
-    ['run', `${service.run}, ${service.restarts} ${service.restarts === 1 ? 'restart' : 'restarts'}`],
-    ['uptime', service.uptime_seconds === null ? '-' : shortDuration(service.uptime_seconds)],
-    ['ready after', service.ready_after_seconds === null ? '-' : renderDuration(service.ready_after_seconds * 1_000)],
-    ['processes', usage === null ? '-' : String(usage.processes)],
-    ['type', `${service.type}${service.essential ? ', essential' : ''}`],
-    ...(exit === null ? [] : [['last exit', exit.signal ?? `code ${exit.code}`] as const]),
-    ...(service.group === null ? [] : [['group', service.group] as const]),
-    ...(replica === null ? [] : [['copy', `${replica.index} of ${replica.of}`] as const]),
-    ...(gpus === null ? [] : [['GPUs', gpus.length === 0 ? 'none' : gpus.join(', ')] as const]),
-  ];
-  const half = Math.floor(model.size.columns / 2);
-  const rows: Row[] = [];
-  for (let index = 0; index < facts.length; index += 2) {
-    const row = blank(model);
-    for (const [label, text] of facts.slice(index, index + 2))
-      row.cell(` ${label}`, 13, 'quiet').cell(clean(text), half - 13);
-    rows.push(row);
-  }
-  return [...rows, ...chartRows(model, service, 'cpu'), ...chartRows(model, service, 'memory')];
-}
-
-function chartRows(model: Model, { name }: TopService, kind: 'cpu' | 'memory'): readonly Row[] {
-  const { look, series, now, size } = model;
-  const cells = size.columns - LABEL - 1;
-  const values = recent(series.get(name), now, cells).map((sample) => sample?.[kind] ?? null);
-  const most = maximum(values);
-  const top = kind === 'cpu' ? Math.max(0.1, most) : Math.max(1, most * 1.4);
-  const write = kind === 'cpu' ? percent : shortSize;
-  const span = shortDuration((cells * SAMPLE_EVERY) / 1_000);
-  const labels = [kind === 'cpu' ? 'CPU' : 'memory', `max ${write(most)}`, `-${span}`];
-  return Array.from({ length: CHART }, (_, index) => {
-    // Each row shows its part of the height: the lowest row fills first.
-    const floor = (CHART - 1 - index) / CHART;
-    const drawn = values.map((value) => {
-      if (value === null) return ' ';
-      const part = Math.min(1, Math.max(0, (value / top - floor) * CHART));
-      if (part === 0 && floor > 0) return ' ';
-      return look.bars[Math.max(0, Math.round(part * look.bars.length) - 1)] ?? ' ';
-    });
-    return blank(model).cell(` ${labels[index]}`, LABEL, 'quiet').add(' ').add(drawn.join(''), 'accent');
-  });
 }

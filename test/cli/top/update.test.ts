@@ -1,7 +1,7 @@
 // What answers of the supervisor change: samples of CPU and memory, the chosen service, the message after a restart of the supervisor.
 import { expect, test } from 'bun:test';
-import { recent, SAMPLE_EVERY } from '../../../src/cli/top/model.ts';
-import { wantedOf, withStatus } from '../../../src/cli/top/update.ts';
+import { listed, recent, SAMPLE_EVERY } from '../../../src/cli/top/model.ts';
+import { wantedOf, withHistory, withStatus } from '../../../src/cli/top/update.ts';
 import { NOON, screenOf, statusOf, topModel, topService } from '../../helpers/top.ts';
 
 const using = (cpu_seconds: number, run = 1) =>
@@ -34,15 +34,34 @@ test('the chosen service stays chosen while the order changes; if it is removed,
   expect(withStatus(failing, statusOf([topService('c')]), NOON).selected).toBe('c');
 });
 
+test('the history of the supervisor comes before the own samples, three cells for each of its values', () => {
+  const model = withStatus(topModel([]), using(0), NOON);
+  const services = { a: { cpu_percent: [50, 200], memory_bytes: [1, 2], restarts: [0, 0] } };
+  const times = [NOON - 20_000, NOON - 5_000];
+  const filled = withHistory(model, { interval_seconds: 15, times, services, gpus: {} });
+  const memory = recent(filled.series.get('a'), NOON, 8).map((sample) => sample?.memory ?? null);
+  expect(memory).toEqual([null, 1, 1, 1, 2, 2, 2, 1_000]);
+  expect(filled.series.get('a')?.samples.at(-2)?.cpu).toBe(2);
+});
+
+test('a service that restarts again and again stays above those that run', () => {
+  const status = (state: 'ready' | 'backoff') => statusOf([topService('a'), topService('b', { state })]);
+  const failing = withStatus(topModel([]), status('backoff'), NOON);
+  const between = withStatus(failing, status('ready'), NOON + 1_000);
+  expect(listed(between).map(({ name }) => name)).toEqual(['b', 'a']);
+  expect(listed(withStatus(between, status('ready'), NOON + 70_000)).map(({ name }) => name)).toEqual(['a', 'b']);
+});
+
 test('a restart of the supervisor is reported', () => {
   const model = withStatus(topModel([topService('a')]), statusOf([topService('a')], 1), NOON);
   expect(screenOf(model)).toContain('the supervisor was restarted');
 });
 
 test('only what is on the screen is asked for', () => {
-  const model = topModel([topService('a')]);
+  expect(Object.keys(wantedOf(topModel([topService('a')])))).toContain('history');
+  const model = { ...topModel([topService('a')]), hasHistory: true };
   expect(Object.keys(wantedOf(model))).toEqual(['status', 'logs']);
-  expect(Object.keys(wantedOf({ ...model, pane: 'details' }))).toEqual(['status']);
+  expect(Object.keys(wantedOf({ ...model, pane: 'details' }))).toEqual(['status', 'details']);
   expect(Object.keys(wantedOf({ ...model, pane: 'start-up' }))).toEqual(['status', 'timeline']);
   expect(Object.keys(wantedOf({ ...model, awaySince: NOON }))).toEqual(['status']);
 });

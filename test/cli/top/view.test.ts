@@ -67,6 +67,34 @@ describe('every row has exactly the width of the terminal', () => {
   });
 });
 
+test('the details have the command, the last result of each probe and the latest runs', () => {
+  const probe = {
+    use: 'ready',
+    kind: 'http',
+    target: 'GET http://127.0.0.1:80/',
+    interval_seconds: 1,
+    timeout_seconds: 1,
+  };
+  const run = {
+    run: 2,
+    started: '2026-01-01T11:00:00Z',
+    ended: null,
+    ready_after_seconds: null,
+    lasted_seconds: 4,
+    exit: null,
+  };
+  const details = {
+    name: 'a',
+    command: ['/bin/sh', '-c', 'exec serve --port 80'],
+    probes: [{ ...probe, last: { time: '', result: 'failed', text: 'status 503', seconds: 0.1 } }],
+    runs: [{ ...run, result: 'failed', text: 'exited with code 3' }],
+  };
+  const screen = screenOf({ ...topModel([topService('a')]), pane: 'details', details: details as never });
+  expect(screen).toContain(' command     exec serve --port 80');
+  expect(screen).toMatch(/ready probe +failed: status 503 +http GET/);
+  expect(screen).toMatch(/run 2 +failed +2026-01-01 11:00:00 +lasted 4.0 s +exited with code 3/);
+});
+
 test('nothing but styles is sent to the terminal, and without colour no colour', () => {
   const services = [failedService('\x1b]0;title\x07a', '\x1b[2J'), topService('b\x9b2J')];
   for (const colour of [true, false]) {
