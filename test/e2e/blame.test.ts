@@ -1,7 +1,18 @@
 // Why a program cannot run: `up`, `check --runtime`, hooks, probes, stop commands and `init` report the same cause, for the user
 // that the program would run as.
 import { describe, expect, test } from 'bun:test';
-import { binary, freePort, isNode, isRoot, played, start, type UpOptions, until, up, useRig } from '../helpers/rig.ts';
+import {
+  binary,
+  freePort,
+  isRoot,
+  played,
+  start,
+  testWithRuntime,
+  type UpOptions,
+  until,
+  up,
+  useRig,
+} from '../helpers/rig.ts';
 
 useRig();
 
@@ -182,7 +193,7 @@ test('init reports the cause too', async () => {
 });
 
 // On Node the image would need Node too, and its libraries.
-test.skipIf(!isRoot || isNode)(
+(isRoot ? testWithRuntime : test.skip)(
   'a command written as text in an image without a shell is said to need one',
   async () => {
     const root = `mkdir -p root/dist root/proc root/usr root/lib root/lib64 root/tmp

@@ -1,10 +1,10 @@
 // A core that throws: the supervisor ends, its successor continues from the checkpoint before that event, and drops an event that
 // has ended two supervisors. The supervisor here runs from the source, with one modified function.
-import { afterAll, expect, test } from 'bun:test';
+import { afterAll, expect } from 'bun:test';
 import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { binary, isNode, played, up, useRig } from '../helpers/rig.ts';
+import { binary, played, testWithRuntime, up, useRig } from '../helpers/rig.ts';
 
 useRig();
 
@@ -39,9 +39,7 @@ function broken(condition: string): string {
   return `exec ${join(folder, 'svc-super')} "$@"`;
 }
 
-const only = isNode ? test.skip : test;
-
-only(
+testWithRuntime(
   'an event on which the core throws twice is dropped, with its text in the log, and everything else goes on',
   async () => {
     const condition = 'event.type === "service" && event.event.type === "exited" && event.event.exit.code === 42';

@@ -2,7 +2,7 @@
 // warnings.
 import { expect, test } from 'bun:test';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { binary, isNode, isRoot, puppetCommand, supervisorFile, up, useRig } from '../helpers/rig.ts';
+import { binary, isRoot, puppetCommand, supervisorFile, testWithRuntime, up, useRig } from '../helpers/rig.ts';
 import { ConfigFolder } from '../helpers/trap-config.ts';
 
 useRig();
@@ -47,7 +47,7 @@ check /svc-super
 `;
 
 // Without Node in the new root.
-test.skipIf(isNode)('the file is that of -f, else of SVC_SUPER_CONFIG, else the first of three places', async () => {
+testWithRuntime('the file is that of -f, else of SVC_SUPER_CONFIG, else the first of three places', async () => {
   using folder = new ConfigFolder();
   mkdirSync(folder.in('root'));
   const alone = isRoot ? [] : ['--user', '--map-root-user'];

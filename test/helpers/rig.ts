@@ -13,7 +13,7 @@
 // The end of `await using` kills what still runs and fails if a process, or a file in the run's folder, is left over.
 // SVC_SUPER_BINARY names another svc-super, which looks for its supervisor's file in its own folder. Ports are the host's: take
 // them from freePort().
-import { afterAll, setDefaultTimeout } from 'bun:test';
+import { afterAll, setDefaultTimeout, test } from 'bun:test';
 import {
   closeSync,
   existsSync,
@@ -58,6 +58,9 @@ export const supervisorFile = join(dirname(binary), 'svc-super-supervisor');
 
 /** Whether it is the bundle for Node, a script. Figures of memory and threads are those of the runtime. */
 export const isNode = existsSync(supervisorFile) && readBeginning(supervisorFile, 2) === '#!';
+
+/** `test` for what only the file with a runtime of its own does: not registered for the variants for Node and Bun. */
+export const testWithRuntime: (title: string, body: () => Promise<void>) => void = isNode ? () => undefined : test;
 
 function readBeginning(file: string, size: number): string {
   const fd = openSync(file, 'r');
