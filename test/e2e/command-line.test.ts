@@ -81,6 +81,7 @@ test('status --json has the whole state', async () => {
       restarts: 0,
       uptime_seconds: expect.any(Number),
       ready_after_seconds: expect.any(Number),
+      schedule: null,
       gpus: null,
       exit: null,
       usage: { cpu_seconds: expect.any(Number), memory_bytes: expect.any(Number), processes: 1 },
