@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } f
 import { dirname, join } from 'node:path';
 import type { BunPlugin } from 'bun';
 import { readCommit } from './commit.ts';
+import { bundleDashboard, dashboardPage } from './dashboard.ts';
 
 const root = join(import.meta.dir, '..');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
@@ -54,11 +55,12 @@ export async function compileSupervisor(
   process.chdir(root);
   const folder = mkdtempSync(join(dirname(target), '.compile-'));
   try {
+    const dashboard = await bundleDashboard();
     const fresh = join(folder, 'svc-super-supervisor');
     const { metafile } = await Bun.build({
       ...common,
       entrypoints: [...common.entrypoints],
-      plugins: [...common.plugins],
+      plugins: [...common.plugins, dashboardPage(dashboard)],
       compile: {
         outfile: fresh,
         executablePath: runtime,
@@ -76,7 +78,7 @@ export async function compileSupervisor(
       metafile: true,
     });
     install(fresh, target);
-    return Object.keys(metafile?.inputs ?? {});
+    return [...Object.keys(metafile?.inputs ?? {}), ...dashboard.inputs];
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -104,7 +106,7 @@ export async function bundleForNode(target: string): Promise<void> {
   const { outputs } = await Bun.build({
     ...common,
     entrypoints: [...common.entrypoints],
-    plugins: [...common.plugins, globalProcess],
+    plugins: [...common.plugins, globalProcess, dashboardPage(await bundleDashboard())],
     target: 'node',
     banner: '#!/usr/bin/env node',
   });

@@ -168,6 +168,7 @@ const room = (about: string, name: string, why?: () => string | null) =>
 
 const PARTS = {
   types: tool('types (tsc)', 'node_modules/.bin/tsc', '--noEmit'),
+  'types-page': tool('types of the dashboard (tsc)', 'node_modules/.bin/tsc', '--noEmit', '--project', 'src/dashboard'),
   lint: tool('lint and format (biome)', 'node_modules/.bin/biome', 'check', '.'),
   build: tool('both files in dist/', 'scripts/build.ts', '--if-stale'),
   native: room('the native program alone, and compared with the inits that it replaces', 'native'),

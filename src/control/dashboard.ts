@@ -1,18 +1,10 @@
-// The dashboard page, and a Content-Security-Policy that allows only the scripts and styles in it. The hashes are computed
-// from the page, so the two cannot disagree.
+// The dashboard page, and a Content-Security-Policy that allows only the script and styles in it. The hashes are computed
+// from the page, so the two cannot disagree. src/dashboard has the sources. Loaded at the first request of the page.
 import { createHash } from 'node:crypto';
-import { UNSAFE } from '../text.ts';
-import html from './dashboard.html' with { type: 'text' };
-import drawings from './dashboard-drawings.js' with { type: 'text' };
-import script from './dashboard-page.js' with { type: 'text' };
+import html from '../dashboard/page.html' with { type: 'text' };
 
-/** The two modules as one script; they import only from each other. */
-const code = `const UNSAFE = ${UNSAFE};\n${[drawings, script].map((text) => text.replace(/^import [^;]*;$/gm, '').replace(/^export /gm, '')).join('')}`;
 /** The import is a string at run time; the types of bundled HTML differ. */
-const page = (html as unknown as string).replace(
-  '<script></script>',
-  () => `<script>\n'use strict';\n${code}</script>`,
-);
+const page = html as unknown as string;
 
 const hashOf = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 

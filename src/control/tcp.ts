@@ -7,7 +7,6 @@ import type { ControlPlan } from '../plan/plan.ts';
 import type { ApiSource, Route } from './api.ts';
 import { API_HEADER, API_VERSION } from './api-header.ts';
 import { ConnectionLimiter } from './connection-limiter.ts';
-import { dashboard } from './dashboard.ts';
 import { makeGuard, needsToken, type Refusal } from './guard.ts';
 import { MAX_BODY, makeHandler } from './handler.ts';
 import { type Counters, METRICS_TYPE, renderMetrics } from './metrics.ts';
@@ -116,13 +115,16 @@ class ConnectionTimeout {
 }
 
 function extraRoutes({ plan, source, counters }: TcpParts): readonly Route[] {
-  const text = plan.token === null ? dashboard.readOnlyPage : dashboard.page;
   const page: Route = {
     method: 'GET',
     path: '/',
     summary: 'The dashboard',
     responses: { 200: 'a page of HTML' },
-    respond: () => ({ status: 200, type: 'text/html; charset=utf-8', text, headers: dashboard.headers }),
+    respond: async () => {
+      const { dashboard } = await import('./dashboard.ts');
+      const text = plan.token === null ? dashboard.readOnlyPage : dashboard.page;
+      return { status: 200, type: 'text/html; charset=utf-8', text, headers: dashboard.headers };
+    },
   };
   const healthz: Route = {
     method: 'GET',

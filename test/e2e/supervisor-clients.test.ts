@@ -381,7 +381,7 @@ test.skipIf(chromium === null)(
     await page.sees('the next line', `${shown}.includes('after')`);
     await page.sees('the gap', "document.querySelectorAll('#logs .gap').length === 1");
     expect(await page.value<string[]>(`${shown}.filter((text) => text === 'before')`)).toEqual(['before']);
-    await page.click('button[aria-label="restart a"]');
+    await page.click('button[aria-label="Restart a"]');
     await page.sees('the question', "document.querySelector('#sure').open");
     // The click meets no supervisor, and its request is repeated until there is one.
     const stopped = await stop(run);

@@ -1,0 +1,209 @@
+// The drawings of all services together: the graph of dependencies and the start over time. The same facts are beside them as
+// text.
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { WireTimeline } from '../control/wire.ts';
+import { Card, linkTo, Scroll, ServiceLink } from './controls.tsx';
+import type { GraphEdge } from './effects.ts';
+import { labelOf, type Mood, moodOf, type ServiceStatus, span } from './format.ts';
+import { layOut, NODE_HEIGHT, NODE_WIDTH } from './graph-layout.ts';
+import { useModel } from './model.ts';
+
+export function Drawings() {
+  const { status, edges, timeline } = useModel();
+  if (status === null) return null;
+  return (
+    <>
+      <Graph services={status.services} edges={edges} />
+      {timeline !== null && <Timeline timeline={timeline} />}
+    </>
+  );
+}
+
+const cut = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+const MARKS: Readonly<Record<Mood, string>> = { good: '✓', bad: '✕', wait: '…', calm: '–' };
+
+interface GraphProps {
+  readonly services: readonly ServiceStatus[];
+  readonly edges: readonly GraphEdge[];
+}
+
+function Graph({ services, edges }: GraphProps) {
+  const { link } = useModel();
+  const layout = layOut(
+    services.map(({ name }) => name),
+    edges,
+  );
+  const byName = new Map(services.map((service) => [service.name, service]));
+  const { width, height } = layout;
+  return (
+    <Card
+      id="graph"
+      title="Dependencies"
+      tools={<span class="soft">an arrow leads to the service that waits; dashed: the order of groups</span>}
+    >
+      <Scroll labelledBy="h-graph">
+        <svg id="graph" class="graph" {...{ width, height }} viewBox={`0 0 ${width} ${height}`}>
+          <title>Dependencies of {services.length} services, which are also listed below</title>
+          <defs>
+            <marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+              <path class="tip" d="M0,0 L8,4 L0,8" />
+            </marker>
+          </defs>
+          {layout.lines.map(({ key, path, origin, isLast, title }) => (
+            <path key={key} class={`edge ${origin}`} d={path} marker-end={isLast ? 'url(#tip)' : undefined}>
+              <title>{title}</title>
+            </path>
+          ))}
+          {layout.nodes.map(({ name, x, y }) => {
+            const service = byName.get(name);
+            const label = service === undefined ? '' : labelOf(service);
+            const mood = link === 'lost' ? 'calm' : moodOf(label);
+            return (
+              <g key={name} transform={`translate(${x},${y})`}>
+                <a href={linkTo(name)} class={`node ${mood}`} aria-label={`${name}: ${label}`}>
+                  <title>{`${name}: ${label}`}</title>
+                  <rect width={NODE_WIDTH} height={NODE_HEIGHT} rx="7" />
+                  <text x="10" y="21">
+                    {MARKS[mood]}
+                  </text>
+                  <text x="28" y="21">
+                    {cut(name, 16)}
+                  </text>
+                </a>
+              </g>
+            );
+          })}
+        </svg>
+      </Scroll>
+      <details>
+        <summary>As a list</summary>
+        <GraphWords services={services} edges={edges} />
+      </details>
+    </Card>
+  );
+}
+
+function GraphWords({ services, edges }: GraphProps) {
+  return (
+    <ul id="graph-words">
+      {services.map(({ name }) => {
+        const needs = edges.filter((edge) => edge.name === name);
+        if (needs.length === 0) return null;
+        const any = needs.find((edge) => edge.any !== undefined)?.any;
+        const words = needs.map(({ on, condition }) => `${on} (${condition})`).join(', ');
+        return (
+          <li key={name}>
+            <ServiceLink name={name} /> waits for {any === undefined ? '' : `${any.least} of `}
+            {words}
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+/** The width of an element, which follows the window. */
+function useWidth() {
+  const ref = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(600);
+  useEffect(() => {
+    const { current } = ref;
+    if (current === null) return undefined;
+    const observer = new ResizeObserver(() => setWidth(current.clientWidth));
+    observer.observe(current);
+    return () => observer.disconnect();
+  }, []);
+  return { ref, width };
+}
+
+const STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400, 604_800];
+const BAR = 26;
+
+function barsOf({ elapsed_ms: now, services }: WireTimeline) {
+  return services
+    .flatMap((span) => (span.started_ms === null ? [] : [{ ...span, started: span.started_ms }]))
+    .sort((a, b) => a.started - b.started)
+    .map(({ name, type, state, started, ready_ms: ready, critical }) => {
+      const label = labelOf({ type, state });
+      return {
+        name,
+        label,
+        mood: moodOf(label),
+        isOver: ready !== null,
+        critical,
+        from: started / 1_000,
+        took: ((ready ?? now) - started) / 1_000,
+      };
+    });
+}
+
+function Timeline({ timeline }: { readonly timeline: WireTimeline }) {
+  const { ref, width } = useWidth();
+  const bars = barsOf(timeline);
+  const end = Math.max(0.01, ...bars.map(({ from, took }) => from + took));
+  const left = Math.min(170, width * 0.34);
+  const scale = Math.max(1, width - left - 150) / end;
+  const height = bars.length * BAR + 24;
+  const step = STEPS.find((one) => end / one <= (width - left) / 90) ?? 2_592_000;
+  const marks = Array.from({ length: Math.floor(end / step) + 1 }, (_, index) => index * step);
+  const words = bars.map(({ name, label, isOver, took }) => `${name}: ${describeBar(label, isOver, took)}`);
+  return (
+    <Card
+      id="time"
+      title="Start-up"
+      tools={<span class="soft">thick outline: the critical path; striped: failed or not ready</span>}
+    >
+      <div ref={ref}>
+        <svg
+          id="timeline"
+          class="timeline"
+          {...{ width, height }}
+          viewBox={`0 0 ${width} ${height}`}
+          role="img"
+          aria-label={`Start-up. ${words.join('; ')}`}
+        >
+          <defs>
+            <pattern id="stripes" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+              <rect class="stripe" width="3" height="6" />
+            </pattern>
+          </defs>
+          {marks.map((mark) => (
+            <g key={mark}>
+              <line class="grid" x1={left + mark * scale} x2={left + mark * scale} y1="0" y2={height - 18} />
+              <text class="soft" x={left + mark * scale + 2} y={height - 5}>
+                {mark === 0 ? '0' : span(mark)}
+              </text>
+            </g>
+          ))}
+          {bars.map(({ name, label, mood, isOver, critical, from, took }, index) => {
+            const box = {
+              x: left + from * scale,
+              y: index * BAR + 4,
+              width: Math.max(3, took * scale),
+              height: 16,
+              rx: 3,
+            };
+            return (
+              <g key={name}>
+                <text x="0" y={index * BAR + 16}>
+                  {cut(name, Math.floor(left / 8))}
+                </text>
+                <rect class={`bar ${mood} ${critical ? 'critical' : ''}`} {...box} />
+                {mood !== 'good' && <rect {...box} fill="url(#stripes)" />}
+                <text class="soft" x={box.x + box.width + 6} y={index * BAR + 16}>
+                  {describeBar(label, isOver, took)}
+                </text>
+              </g>
+            );
+          })}
+        </svg>
+      </div>
+    </Card>
+  );
+}
+
+/** `1.2 s`, `failed, 1.2 s`, `starting for 1.2 s` */
+function describeBar(label: string, isOver: boolean, took: number): string {
+  if (!isOver) return `${label}, ${span(took)} so far`;
+  return moodOf(label) === 'good' ? span(took) : `${label}, ${span(took)}`;
+}

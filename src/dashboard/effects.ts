@@ -1,0 +1,71 @@
+// What a requested operation does to the services around, in sentences: for the dialog before it is carried out. Pure.
+import type { Operation } from '../core/event.ts';
+import { count, list, type ServiceStatus } from './format.ts';
+
+/** `name` waits for `on`. */
+export interface GraphEdge {
+  readonly name: string;
+  readonly on: string;
+  readonly condition: string;
+  readonly origin: 'declared' | 'stage';
+  /** `name` restarts together with `on`. */
+  readonly restarts?: true;
+  readonly any?: { readonly of: string; readonly least: number };
+}
+
+type Seen = Pick<ServiceStatus, 'name' | 'state'>;
+
+const RUNNING: ReadonlySet<string> = new Set(['starting', 'ready', 'unready', 'stopping']);
+
+/** The services that restart with one of `names`, and with those that do. */
+function restartedWith(names: readonly string[], edges: readonly GraphEdge[]): ReadonlySet<string> {
+  const found = new Set(names);
+  // The iteration of a Set includes elements that are added meanwhile.
+  for (const on of found) {
+    for (const edge of edges) if (edge.on === on && edge.restarts === true) found.add(edge.name);
+  }
+  for (const name of names) found.delete(name);
+  return found;
+}
+
+/** What happens to others when these services are stopped or restarted. At least one sentence. */
+export function describeEffects(
+  operation: Operation,
+  names: readonly string[],
+  services: readonly Seen[],
+  edges: readonly GraphEdge[],
+): readonly string[] {
+  if (operation === 'start') return ['The services that it needs start too, if they do not run.'];
+  const own = new Set(names);
+  const states = new Map(services.map(({ name, state }) => [name, state]));
+  const isRunning = (name: string) => RUNNING.has(states.get(name) ?? '');
+  const dependents = [...new Set(edges.flatMap(({ name, on }) => (own.has(on) && !own.has(name) ? [name] : [])))];
+  const restarted =
+    operation === 'restart' ? [...restartedWith(names, edges)].filter((name) => states.get(name) !== 'pending') : [];
+  const running = dependents.filter((name) => isRunning(name) && !restarted.includes(name));
+  const waiting = dependents.filter((name) => states.get(name) === 'pending');
+  const it = names.length === 1 ? 'it' : 'them';
+  const sentences = [
+    ...(names.length > 1 ? [`${count(names.length, 'service')}: ${list(names)}.`] : []),
+    ...(restarted.length > 0
+      ? [
+          `${list(restarted)} ${restarted.length === 1 ? 'restarts' : 'restart'} together with ${it} (\`restart: true\`).`,
+        ]
+      : []),
+    ...(running.length > 0
+      ? [
+          `${list(running)} ${running.length === 1 ? 'needs' : 'need'} ${it} and ${running.length === 1 ? 'keeps' : 'keep'} running: ${
+            operation === 'stop' ? `without ${it}, requests may fail` : 'requests may fail until the restart is over'
+          }.`,
+        ]
+      : []),
+    ...(waiting.length > 0
+      ? [`${list(waiting)} ${waiting.length === 1 ? 'waits' : 'wait'} for ${it} and will not start until then.`]
+      : []),
+    ...(dependents.length === 0 ? [`No other service depends on ${it}.`] : []),
+    ...(dependents.length > 0 && restarted.length + running.length + waiting.length === 0
+      ? [`No running service depends on ${it}.`]
+      : []),
+  ];
+  return operation === 'stop' ? [...sentences, 'The container keeps running.'] : sentences;
+}

@@ -1,0 +1,135 @@
+// How the dashboard names and writes what the API returns: states, actions, durations, sizes. Pure; uses nothing of a browser.
+import type { StatusBody } from '../control/api.ts';
+import type { Operation } from '../core/event.ts';
+
+export type ServiceStatus = StatusBody['services'][number];
+
+/** `calm`: neither good nor bad, for example stopped on request. */
+export type Mood = 'good' | 'wait' | 'bad' | 'calm';
+
+type Shown = Pick<ServiceStatus, 'type' | 'state'> & Partial<Pick<ServiceStatus, 'blocked' | 'unkillable' | 'exit'>>;
+
+/** The word for a state. A running task has no readiness. */
+export function labelOf({ type, state, blocked = false, unkillable = false }: Shown): string {
+  if (unkillable) return 'cannot be killed';
+  if (blocked && state === 'pending') return 'blocked';
+  if (type === 'task' && state === 'ready') return 'running';
+  return state === 'backoff' ? 'restarting' : state;
+}
+
+const MOODS: Readonly<Record<string, Mood>> = {
+  ready: 'good',
+  completed: 'good',
+  failed: 'bad',
+  blocked: 'bad',
+  'cannot be killed': 'bad',
+  restarting: 'bad',
+  unready: 'wait',
+  starting: 'wait',
+  stopping: 'wait',
+  pending: 'wait',
+  running: 'wait',
+};
+
+export function moodOf(label: string): Mood {
+  return MOODS[label] ?? 'calm';
+}
+
+const URGENCY = ['failed', 'cannot be killed', 'blocked', 'restarting', 'unready'];
+
+/** How urgently a service needs a person, most urgent first; null: it does not. */
+export function urgencyOf(service: Shown): number | null {
+  // A service that runs again and again with success (`restart: always`) is as it is meant to be.
+  if (service.state === 'backoff' && service.exit?.code === 0) return null;
+  const at = URGENCY.indexOf(labelOf(service));
+  return at < 0 ? null : at;
+}
+
+/** What may be requested of a service in its state, the usual action first. No two of them have the same effect. */
+export function actionsOf({ type, state, blocked }: ServiceStatus): readonly (readonly [Operation, string])[] {
+  switch (state) {
+    case 'starting':
+    case 'ready':
+    case 'unready':
+      return [
+        ['restart', 'Restart'],
+        ['stop', 'Stop'],
+      ];
+    case 'backoff':
+      return [
+        ['start', 'Start now'],
+        ['stop', 'Stop'],
+      ];
+    case 'pending':
+      return blocked
+        ? [
+            ['start', 'Start'],
+            ['stop', 'Stop'],
+          ]
+        : [['stop', 'Stop']];
+    case 'completed':
+    case 'failed':
+      return [['start', type === 'task' ? 'Run again' : 'Start']];
+    case 'stopping':
+      return [['start', 'Start again']];
+    case 'stopped':
+      return [['start', 'Start']];
+    default:
+      return [];
+  }
+}
+
+const UNITS = [
+  [86_400, 'd'],
+  [3_600, 'h'],
+  [60, 'm'],
+  [1, 's'],
+] as const;
+
+/** `412 ms`, `6.2 s`, `2m 10s`, `3h 5m`; a dash if there is no value. */
+export function span(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined) return '–';
+  if (seconds < 1) return `${Math.round(seconds * 1_000)} ms`;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  const whole = Math.floor(seconds);
+  const first = UNITS.findIndex(([unit]) => whole >= unit);
+  const [large = [1, 's'], small] = UNITS.slice(first, first + 2);
+  const rest = small === undefined ? 0 : Math.floor((whole % large[0]) / small[0]);
+  return `${Math.floor(whole / large[0])}${large[1]}${rest > 0 && small !== undefined ? ` ${rest}${small[1]}` : ''}`;
+}
+
+/** `1.5 MiB`; a dash if there is no value. */
+export function sizeOf(bytes: number | null | undefined): string {
+  if (bytes === null || bytes === undefined) return '–';
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  for (; value >= 1_024 && unit < units.length - 1; unit += 1) value /= 1_024;
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** `0.4 %`, `87 %`; a dash if there is no value. */
+export function percent(value: number | null | undefined): string {
+  if (value === null || value === undefined) return '–';
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} %`;
+}
+
+/** `1 line`, `2 lines` */
+export function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+/** `a`, `a and b`, `a, b and c`; above six names `a, b, c, d, e and 4 more`. */
+export function list(names: readonly string[]): string {
+  if (names.length <= 1) return names.join('');
+  const shown = names.length > 6 ? names.slice(0, 5) : names.slice(0, -1);
+  const last = names.length > 6 ? `${names.length - 5} more` : names.at(-1);
+  return `${shown.join(', ')} and ${last}`;
+}
+
+/** How a main process ended: `code 3`, `SIGKILL`. */
+export function exitOf(exit: ServiceStatus['exit']): string {
+  if (exit === null) return '–';
+  return exit.signal ?? `code ${exit.code}`;
+}

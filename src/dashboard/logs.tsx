@@ -1,0 +1,249 @@
+// The output of services: stored lines and new ones, with filters, and as a file. Follows the API's stream, and continues after
+// the supervisor was restarted.
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { exactClock } from './charts.tsx';
+import { collect, pause, Refused, SUCCESSION_TIME, stream } from './client.ts';
+import { Card } from './controls.tsx';
+import { count } from './format.ts';
+import { isErrorLine, makeFilter, type ShownLine, toFile } from './lines.ts';
+import { announce } from './model.ts';
+
+/** Lines that are kept in the page. */
+const MAX_LINES = 1_000;
+/** Stored lines that are requested at first. */
+const PAST = 200;
+
+type Kept = ShownLine & { readonly id: number };
+let ids = 0;
+
+const GAP: ShownLine = {
+  time: '',
+  service: '',
+  stream: 'stdout',
+  skipped: true,
+  text: '[the connection broke here: lines may be missing]',
+};
+
+function pathOf(service: string | null, more: string): string {
+  return `/v1/logs?${service === null ? '' : `service=${encodeURIComponent(service)}&`}${more}`;
+}
+
+/** Follows the lines of a service, or of all, until `signal` ends it. A restarted supervisor sends stored lines again: they are dropped. */
+async function follow(service: string | null, signal: AbortSignal, take: (lines: readonly ShownLine[]) => void) {
+  /** The time of the latest line of each service; and its value at the break while stored lines are sent again. */
+  const last = new Map<string, string>();
+  let before: ReadonlyMap<string, string> | null = null;
+  for (let wait = 500; !signal.aborted; wait = Math.min(10_000, wait * 2)) {
+    let gap = before === null ? [] : [GAP];
+    try {
+      for await (const some of stream<ShownLine>(pathOf(service, `follow=true&lines=${PAST}`), signal)) {
+        if (gap.length > 0) {
+          const mine = before;
+          setTimeout(() => {
+            if (before === mine) before = null;
+          }, SUCCESSION_TIME);
+        }
+        const fresh = some.filter((line) => !(line.time <= (before?.get(line.service) ?? '')));
+        for (const line of fresh) if (line.skipped === undefined) last.set(line.service, line.time);
+        take([...gap, ...fresh]);
+        gap = [];
+        wait = 500;
+      }
+    } catch (error) {
+      if (error instanceof Refused || signal.aborted) return;
+    }
+    before = new Map(last);
+    await pause(wait);
+  }
+}
+
+/** The lines so far; drawn at most once per frame. */
+function useLines(service: string | null) {
+  const [lines, setLines] = useState<readonly Kept[]>([]);
+  useEffect(() => {
+    const end = new AbortController();
+    let waiting: Kept[] = [];
+    const show = () => {
+      const fresh = waiting;
+      waiting = [];
+      setLines((old) => [...old, ...fresh].slice(-MAX_LINES));
+    };
+    setLines([]);
+    void follow(service, end.signal, (some) => {
+      if (waiting.length === 0) requestAnimationFrame(show);
+      // A hidden tab draws nothing, and must not collect lines without limit.
+      waiting = [...waiting, ...some.map((line) => ({ ...line, id: ids++ }))].slice(-MAX_LINES);
+    });
+    return () => end.abort();
+  }, [service]);
+  return { lines, clear: () => setLines([]) };
+}
+
+/** Keeps the end in view, unless the person has scrolled up. */
+function useEndInView(lines: readonly Kept[]) {
+  const ref = useRef<HTMLDivElement>(null);
+  const isAtEnd = useRef(true);
+  useEffect(() => {
+    if (ref.current !== null && isAtEnd.current) ref.current.scrollTop = ref.current.scrollHeight;
+  }, [lines]);
+  const onScroll = () => {
+    const { scrollHeight = 0, scrollTop = 0, clientHeight = 0 } = ref.current ?? {};
+    isAtEnd.current = scrollHeight - scrollTop - clientHeight < 40;
+  };
+  return { ref, onScroll };
+}
+
+async function download(service: string | null): Promise<void> {
+  try {
+    const lines = await collect<ShownLine>(pathOf(service, 'lines=1000000'));
+    const url = URL.createObjectURL(new Blob([toFile(lines)], { type: 'text/plain' }));
+    const link = document.createElement('a');
+    link.href = url;
+    link.download = `${service ?? 'all'}-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}.log`;
+    link.click();
+    URL.revokeObjectURL(url);
+    announce(`downloaded ${count(lines.length, 'line')}`);
+  } catch (error) {
+    if (!(error instanceof Refused)) announce('the lines cannot be downloaded: the supervisor does not respond');
+  }
+}
+
+interface LogsProps {
+  /** null: all services. */
+  readonly service: string | null;
+  /** The services to choose from. */
+  readonly names: readonly string[];
+}
+
+export function Logs({ service, names }: LogsProps) {
+  const [chosen, setChosen] = useState('');
+  const [wanted, setWanted] = useState('');
+  const [source, setSource] = useState('all');
+  const [paused, setPaused] = useState<readonly Kept[] | null>(null);
+  const { lines, clear } = useLines(service);
+  const fits = makeFilter(wanted);
+  const isShown = (line: Kept) =>
+    line.skipped !== undefined ||
+    ((chosen === '' || line.service === chosen) &&
+      (source === 'all' || (source === 'error' ? isErrorLine(line) : line.stream === source)) &&
+      fits(line.text));
+  const shown = (paused ?? lines).filter(isShown);
+  const { ref, onScroll } = useEndInView(shown);
+  const tools = (
+    <LogTools
+      {...{ wanted, setWanted, source, setSource, chosen, setChosen, names }}
+      isPaused={paused !== null}
+      pauseLines={() => setPaused(paused === null ? lines : null)}
+      clear={clear}
+      save={() => void download(service ?? (chosen === '' ? null : chosen))}
+      isOne={service !== null}
+      shown={shown.length}
+    />
+  );
+  return (
+    <Card id="logs" title="Logs" tools={tools}>
+      <div
+        class="log"
+        id="logs"
+        ref={ref}
+        onScroll={onScroll}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
+        tabIndex={0}
+        role="log"
+        aria-labelledby="h-logs"
+        aria-live="off"
+      >
+        {shown.map((line) => (
+          <Line key={line.id} line={line} hasName={service === null} />
+        ))}
+        {shown.length === 0 && <span class="soft nothing">No lines.</span>}
+      </div>
+    </Card>
+  );
+}
+
+function Line({ line, hasName }: { readonly line: ShownLine; readonly hasName: boolean }) {
+  if (line.skipped !== undefined) return <p class="gap">{line.text}</p>;
+  return (
+    <p class={isErrorLine(line) ? 'error' : ''}>
+      <span class="when">{exactClock(line.time)}</span>
+      {hasName && <span class="who">{line.service}</span>}
+      {line.stream === 'stderr' && (
+        <abbr class="err" title="standard error">
+          err
+        </abbr>
+      )}
+      <span class="text">{line.text}</span>
+    </p>
+  );
+}
+
+interface ToolsProps {
+  readonly wanted: string;
+  readonly setWanted: (text: string) => void;
+  readonly source: string;
+  readonly setSource: (source: string) => void;
+  readonly chosen: string;
+  readonly setChosen: (name: string) => void;
+  readonly names: readonly string[];
+  readonly isPaused: boolean;
+  readonly pauseLines: () => void;
+  readonly clear: () => void;
+  readonly save: () => void;
+  /** Only one service is shown, so there is nothing to choose. */
+  readonly isOne: boolean;
+  readonly shown: number;
+}
+
+function LogTools(props: ToolsProps) {
+  return (
+    <>
+      <label class="filter">
+        <span class="hide">Filter lines</span>
+        <input
+          id="filter"
+          type="search"
+          placeholder="Search: text or /pattern/"
+          autocomplete="off"
+          spellcheck={false}
+          value={props.wanted}
+          onInput={(event) => props.setWanted(event.currentTarget.value)}
+        />
+      </label>
+      {!props.isOne && (
+        <label>
+          <span class="hide">Service</span>
+          <select id="which" value={props.chosen} onChange={(event) => props.setChosen(event.currentTarget.value)}>
+            <option value="">all services</option>
+            {props.names.map((name) => (
+              <option key={name} value={name}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      <label>
+        <span class="hide">Lines</span>
+        <select id="source" value={props.source} onChange={(event) => props.setSource(event.currentTarget.value)}>
+          <option value="all">all lines</option>
+          <option value="stdout">standard output</option>
+          <option value="stderr">standard error</option>
+          <option value="error">lines that report errors</option>
+        </select>
+      </label>
+      <button id="pause" type="button" aria-pressed={props.isPaused} onClick={props.pauseLines}>
+        {props.isPaused ? 'Resume' : 'Pause'}
+      </button>
+      <button id="clear" type="button" onClick={props.clear}>
+        Clear
+      </button>
+      <button id="download" type="button" onClick={props.save}>
+        Download
+      </button>
+      <span id="shown" class="soft">
+        {count(props.shown, 'line')}
+      </span>
+    </>
+  );
+}

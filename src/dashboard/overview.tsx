@@ -1,0 +1,312 @@
+// The first view: counts, GPUs, and the table of services, those that need a person first, then group by group.
+// biome-ignore-all lint/a11y/useSemanticElements: likewise
+// biome-ignore-all lint/a11y/noRedundantRoles: on a phone the table is laid out as cards, and some browsers then do not expose it as a table
+import { useRef, useState } from 'preact/hooks';
+import { Meter, Spark } from './charts.tsx';
+import { isReadOnly } from './client.ts';
+import { Action, Actions, Card, ServiceLink, ServiceLinks, ServiceState } from './controls.tsx';
+import { EventList } from './events.tsx';
+import { count, labelOf, percent, type ServiceStatus, sizeOf, span, urgencyOf } from './format.ts';
+import { makeFilter } from './lines.ts';
+import { Logs } from './logs.tsx';
+import { type Gpu, useModel } from './model.ts';
+
+interface Section {
+  /** null: the services without a group. */
+  readonly group: string | null;
+  readonly isUrgent: boolean;
+  readonly names: readonly string[];
+}
+
+function sectionsOf(services: readonly ServiceStatus[], groups: readonly string[]): readonly Section[] {
+  const urgent = services
+    .filter((service) => urgencyOf(service) !== null)
+    .sort((a, b) => (urgencyOf(a) ?? 0) - (urgencyOf(b) ?? 0));
+  const rest = services.filter((service) => !urgent.includes(service));
+  const named = [...groups, null].map((group) => ({
+    group,
+    isUrgent: false,
+    names: rest.filter((service) => service.group === group).map(({ name }) => name),
+  }));
+  const all = [{ group: null, isUrgent: true, names: urgent.map(({ name }) => name) }, ...named];
+  // A group whose members all need attention keeps its heading, because of its buttons.
+  return all.filter(({ names, group }) => names.length > 0 || group !== null);
+}
+
+/** Milliseconds that the order of the rows is kept after the pointer or the keyboard was used in the table. */
+const HELD = 5_000;
+
+/**
+ * The sections, which stay as they are while a person works in the table: a row that moved away under the pointer would make a
+ * click hit another service.
+ */
+function useSections(services: readonly ServiceStatus[], groups: readonly string[]) {
+  const heldUntil = useRef(0);
+  const shown = useRef<readonly Section[]>([]);
+  const names = new Set(services.map(({ name }) => name));
+  const known = shown.current.flatMap((section) => section.names);
+  const isSame = known.length === names.size && known.every((name) => names.has(name));
+  if (performance.now() >= heldUntil.current || !isSame) shown.current = sectionsOf(services, groups);
+  const hold = () => {
+    heldUntil.current = performance.now() + HELD;
+  };
+  return { sections: shown.current, handlers: { onPointerMove: hold, onKeyDown: hold, onFocusIn: hold } };
+}
+
+export function Overview() {
+  const { status, gpus, gpuWhy } = useModel();
+  if (status === null) return null;
+  return (
+    <div class="overview">
+      <div class="column">
+        <Tiles />
+        <Services services={status.services} groups={status.groups} />
+        {(gpus.length > 0 || gpuWhy !== null) && <Gpus gpus={gpus} why={gpuWhy} />}
+      </div>
+      <div class="column aside">
+        <Logs service={null} names={status.services.map(({ name }) => name)} />
+        <Latest />
+      </div>
+    </div>
+  );
+}
+
+function Tiles() {
+  const { status, cpu } = useModel();
+  const services = status?.services ?? [];
+  const labels = services.map(labelOf);
+  const has = (...wanted: readonly string[]) => labels.filter((label) => wanted.includes(label)).length;
+  const urgent = services.filter((service) => urgencyOf(service) !== null).length;
+  const memory = services.reduce((sum, { usage }) => sum + (usage?.memory_bytes ?? 0), 0);
+  const used = [...cpu.values()].reduce((sum, share) => sum + share, 0);
+  const tiles = [
+    ['need attention', String(urgent), urgent > 0 ? 'bad' : ''],
+    ['ready', String(has('ready')), ''],
+    ['in progress', String(has('starting', 'pending', 'running', 'stopping')), ''],
+    ['completed or stopped', String(has('completed', 'stopped', 'skipped')), ''],
+    ['CPU of all services', percent(used), ''],
+    ['memory of all services', sizeOf(memory), ''],
+  ];
+  return (
+    <dl class="tiles" aria-label="Summary">
+      {tiles.map(([label, value, mood]) => (
+        <div key={label} class={`tile ${mood}`}>
+          <dt>{label}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+interface ServicesProps {
+  readonly services: readonly ServiceStatus[];
+  readonly groups: readonly string[];
+}
+
+function Services({ services, groups }: ServicesProps) {
+  const [wanted, setWanted] = useState('');
+  const { sections, handlers } = useSections(services, groups);
+  const fits = makeFilter(wanted);
+  const byName = new Map(services.map((service) => [service.name, service]));
+  const isGrouped = groups.length > 0 || sections.some(({ isUrgent }) => isUrgent);
+  const tools = (
+    <>
+      <span id="count" class="soft">
+        {services.filter(({ ready }) => ready).length} of {services.length} ready
+      </span>
+      <label class="filter">
+        <span class="hide">Filter services</span>
+        <input
+          type="search"
+          placeholder="Filter: name, state or /pattern/"
+          autocomplete="off"
+          value={wanted}
+          onInput={(event) => setWanted(event.currentTarget.value)}
+        />
+      </label>
+    </>
+  );
+  return (
+    <Card id="services" title="Services" tools={tools}>
+      {isReadOnly && (
+        <p id="read-only" class="soft">
+          Read-only: starting, stopping and restarting need a token. Set <code>control.http.token</code> in the
+          configuration.
+        </p>
+      )}
+      <table id="services" role="table" aria-labelledby="h-services" {...handlers}>
+        <Head />
+        {sections.map(({ group, isUrgent, names }) => (
+          <tbody key={`${isUrgent} ${group}`} role="rowgroup">
+            {isGrouped && <SectionHead group={group} isUrgent={isUrgent} services={services} />}
+            {names.map((name) => {
+              const service = byName.get(name);
+              const isShown = service !== undefined && fits(`${name} ${labelOf(service)} ${service.group ?? ''}`);
+              return isShown ? <Row key={name} service={service} isApart={isUrgent} /> : null;
+            })}
+          </tbody>
+        ))}
+      </table>
+    </Card>
+  );
+}
+
+function Head() {
+  return (
+    <thead role="rowgroup">
+      <tr role="row">
+        {[
+          ['c-name', 'Service'],
+          ['c-state', 'State'],
+          ['c-up', 'Uptime'],
+          ['c-runs', 'Restarts'],
+          ['c-plot', 'CPU'],
+          ['c-plot', 'Memory'],
+        ].map(([name, text]) => (
+          <th key={text} class={name} role="columnheader" scope="col">
+            {text}
+          </th>
+        ))}
+        <th class="c-act" role="columnheader" scope="col">
+          <span class="hide">Actions</span>
+        </th>
+      </tr>
+    </thead>
+  );
+}
+
+interface SectionHeadProps extends Pick<Section, 'group' | 'isUrgent'> {
+  readonly services: readonly ServiceStatus[];
+}
+
+function SectionHead({ group, isUrgent, services }: SectionHeadProps) {
+  const members = services.filter((service) => service.group === group);
+  const ready = members.filter((service) => service.ready || service.state === 'skipped').length;
+  const isActive = members.some(({ state }) => ['starting', 'ready', 'unready', 'backoff', 'pending'].includes(state));
+  return (
+    <tr class={`group ${isUrgent ? 'urgent' : ''}`} role="row">
+      <th colSpan={4} scope="rowgroup" role="rowheader">
+        {isUrgent ? 'Needs attention' : (group ?? 'Without a group')}{' '}
+        {group !== null && <span class="soft">{`group, ${ready} of ${members.length} ready`}</span>}
+      </th>
+      <td colSpan={3} role="cell">
+        {group !== null && (
+          <div class="acts">
+            <Action operation="start" label="Start all" what={{ group }} />
+            {isActive && <Action operation="restart" label="Restart all" what={{ group }} />}
+            {isActive && <Action operation="stop" label="Stop all" what={{ group }} />}
+          </div>
+        )}
+      </td>
+    </tr>
+  );
+}
+
+interface RowProps {
+  readonly service: ServiceStatus;
+  /** It is not below the heading of its group. */
+  readonly isApart: boolean;
+}
+
+function Row({ service, isApart }: RowProps) {
+  const { history, cpu } = useModel();
+  const { name, type, group, reason, usage, ready_after_seconds: after, gpus } = service;
+  const series = history?.services[name];
+  const times = history?.times ?? [];
+  const more = [
+    type === 'task' ? 'task' : '',
+    group === null || !isApart ? '' : `group ${group}`,
+    gpus === null || gpus.length === 0 ? '' : `GPU ${gpus.join(', ')}`,
+  ].filter((text) => text !== '');
+  const why =
+    reason ?? (service.state === 'ready' && after !== null && type === 'service' ? `ready after ${span(after)}` : '');
+  const share =
+    usage === null ? null : (cpu.get(name) ?? series?.cpu_percent.findLast((value) => value !== null) ?? null);
+  return (
+    <tr role="row" data-service={name} class={urgencyOf(service) === null ? '' : 'urgent'}>
+      <th class="name" scope="row" role="rowheader">
+        <ServiceLink name={name} />
+        <small>{more.join(', ')}</small>
+      </th>
+      <td role="cell" class="state">
+        <ServiceState service={service} />
+        <span class="why">{why}</span>
+      </td>
+      <td role="cell" data-label="Uptime">
+        {span(service.uptime_seconds)}
+      </td>
+      <td role="cell" data-label="Restarts">
+        {service.restarts}
+      </td>
+      <td role="cell" data-label="CPU">
+        <div class="plot">
+          <span>{percent(share)}</span>
+          <Spark times={times} values={series?.cpu_percent ?? []} least={5} />
+        </div>
+      </td>
+      <td role="cell" data-label="Memory">
+        <div class="plot">
+          <span>{sizeOf(usage?.memory_bytes)}</span>
+          <Spark times={times} values={series?.memory_bytes ?? []} least={1} />
+        </div>
+      </td>
+      <td role="cell" class="c-act">
+        <Actions service={service} />
+      </td>
+    </tr>
+  );
+}
+
+interface GpusProps {
+  readonly gpus: readonly Gpu[];
+  readonly why: string | null;
+}
+
+function Gpus({ gpus, why }: GpusProps) {
+  return (
+    <Card id="gpus" title="GPUs" tools={<span class="soft">{count(gpus.length, 'device')}</span>}>
+      {why !== null && <p class="soft">They cannot be read: {why}</p>}
+      <div class="gpus">
+        {gpus.map((gpu) => (
+          <GpuMeters key={gpu.id} gpu={gpu} />
+        ))}
+      </div>
+    </Card>
+  );
+}
+
+export function GpuMeters({ gpu }: { readonly gpu: Gpu }) {
+  const { history } = useModel();
+  const series = history?.gpus[gpu.id];
+  const { memory_used_bytes: used, memory_total_bytes: total } = gpu;
+  return (
+    <div class="gpu">
+      <p>
+        <b>GPU {gpu.index}</b> <span class="soft">{gpu.name}</span>
+        {gpu.services.length > 0 && (
+          <span>
+            <ServiceLinks names={gpu.services} />
+          </span>
+        )}
+      </p>
+      <Meter label="Use" part={gpu.use_percent} whole={100} text={percent(gpu.use_percent)} />
+      <Meter
+        label="Memory"
+        part={used}
+        whole={total}
+        text={used === null ? '–' : `${sizeOf(used)} of ${sizeOf(total)}`}
+      />
+      <Spark times={history?.times ?? []} values={series?.use_percent ?? []} least={100} />
+    </div>
+  );
+}
+
+function Latest() {
+  const { events } = useModel();
+  return (
+    <Card id="latest" title="Latest events" tools={<a href="#/events">All events</a>}>
+      <EventList events={events.slice(-12)} />
+    </Card>
+  );
+}

@@ -1,0 +1,56 @@
+// Points of a chart from samples that may have gaps. Pure.
+
+/** Milliseconds that a chart shows, and the least that it shows while the history is young. */
+export const HOUR = 3_600_000;
+const LEAST = 120_000;
+
+export interface Samples {
+  /** Milliseconds since 1970. */
+  readonly times: readonly number[];
+  readonly values: readonly (number | null)[];
+}
+
+/** The time at the left edge of a chart that ends now. */
+export function beginningOf(times: readonly number[], now: number): number {
+  return Math.max(now - HOUR, Math.min(times[0] ?? now, now - LEAST));
+}
+
+/** An SVG path of lines, with gaps where there is no value; and the same as closed areas. `top` is the value at the top. */
+export function pathsOf(
+  { times, values }: Samples,
+  now: number,
+  top: number,
+  width: number,
+  height: number,
+): { readonly line: string; readonly area: string } {
+  const from = beginningOf(times, now);
+  const x = (time: number) => (((time - from) / (now - from)) * width).toFixed(1);
+  const y = (value: number) => (height - (Math.min(value, top) / top) * height).toFixed(1);
+  const runs: string[][] = [[]];
+  times.forEach((time, index) => {
+    const value = values[index] ?? null;
+    if (value === null) runs.push([]);
+    else if (time >= from) runs.at(-1)?.push(`${x(time)},${y(value)}`);
+  });
+  const pieces = runs.filter((points) => points.length > 0);
+  const edge = (point = '') => point.slice(0, point.indexOf(','));
+  return {
+    line: pieces.map((points) => `M${points.join('L')}${points.length === 1 ? 'h0.1' : ''}`).join(''),
+    area: pieces
+      .map((points) => `M${edge(points[0])},${height}L${points.join('L')}L${edge(points.at(-1))},${height}Z`)
+      .join(''),
+  };
+}
+
+/** The times at which the number of restarts has grown. */
+export function restartTimes({ times, values }: Samples): readonly number[] {
+  return times.filter((_, index) => {
+    const [before, after] = [values[index - 1] ?? null, values[index] ?? null];
+    return before !== null && after !== null && after > before;
+  });
+}
+
+/** The highest value; null: there is none. */
+export function highest(values: readonly (number | null)[]): number | null {
+  return values.reduce<number | null>((most, value) => (value === null ? most : Math.max(most ?? value, value)), null);
+}
