@@ -46,8 +46,11 @@ async function ask(path: string, { method = 'GET', body, key, signal }: Options 
     cache: 'no-store',
   });
   if (response.status !== 401) return response;
-  forgetToken();
-  refused(token !== null);
+  // The response to a request from before another token was entered says nothing about that one.
+  if (token === sessionStorage.getItem(KEY)) {
+    forgetToken();
+    refused(token !== null);
+  }
   throw new Refused();
 }
 

@@ -1,5 +1,5 @@
 // The dialogs of the dashboard: the token, and what an operation does to other services.
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { setToken } from './client.ts';
 import type { Request } from './controls.tsx';
 import { describeEffects } from './effects.ts';
@@ -8,7 +8,7 @@ import { begin, sendOperation, useModel } from './model.ts';
 /** Keeps a dialog open while `isOpen`. */
 function useDialog(isOpen: boolean) {
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = ref.current;
     if (dialog === null || dialog.open === isOpen) return;
     if (isOpen) dialog.showModal();
@@ -69,20 +69,29 @@ export function Confirm({ request, close }: ConfirmProps) {
           );
   const title =
     request === null ? '' : 'service' in request.what ? request.what.service : `group ${request.what.group}`;
+  const effects =
+    request === null
+      ? []
+      : edges === null
+        ? ['The dependencies have not been received yet.']
+        : describeEffects(request.operation, names, services, edges);
+  // The event comes later than the end of the dialog, which may have been opened again since.
+  const closed = () => {
+    if (dialog.current?.open === false) close();
+  };
   const confirm = () => {
     if (request !== null) void sendOperation(request.operation, request.what);
     close();
   };
   return (
-    <dialog id="sure" ref={dialog} aria-labelledby="h-sure" aria-describedby="sure-why" onClose={close}>
+    <dialog id="sure" ref={dialog} aria-labelledby="h-sure" aria-describedby="sure-why" onClose={closed}>
       <h2 id="h-sure">
         {request?.label} {title}?
       </h2>
       <div id="sure-why" class="soft">
-        {request !== null &&
-          describeEffects(request.operation, names, services, edges).map((sentence) => (
-            <p key={sentence}>{sentence}</p>
-          ))}
+        {effects.map((sentence) => (
+          <p key={sentence}>{sentence}</p>
+        ))}
       </div>
       <div class="row">
         <button id="sure-no" type="button" onClick={close}>

@@ -13,14 +13,31 @@ export function Drawings() {
   if (status === null) return null;
   return (
     <>
-      <Graph services={status.services} edges={edges} />
-      {timeline !== null && <Timeline timeline={timeline} />}
+      {edges !== null && <Graph services={status.services} edges={edges} />}
+      {timeline !== null && <Timeline timeline={timeline} services={status.services} />}
     </>
   );
 }
 
 const cut = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 const MARKS: Readonly<Record<Mood, string>> = { good: '✓', bad: '✕', wait: '…', calm: '–' };
+
+/** The width of an element, which follows the window. */
+function useWidth() {
+  const ref = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(600);
+  useEffect(() => {
+    const { current } = ref;
+    if (current === null) return undefined;
+    const observer = new ResizeObserver(() => setWidth(current.clientWidth));
+    observer.observe(current);
+    return () => observer.disconnect();
+  }, []);
+  return { ref, width };
+}
+
+/** A wide graph is drawn smaller down to this share of its size; a wider one scrolls. */
+const LEAST_SCALE = 0.6;
 
 interface GraphProps {
   readonly services: readonly ServiceStatus[];
@@ -34,47 +51,62 @@ function Graph({ services, edges }: GraphProps) {
     edges,
   );
   const byName = new Map(services.map((service) => [service.name, service]));
+  const { ref, width: room } = useWidth();
   const { width, height } = layout;
+  const scale = Math.max(LEAST_SCALE, Math.min(1, room / width));
+  const isCut = width * scale > room;
   return (
     <Card
       id="graph"
       title="Dependencies"
-      tools={<span class="soft">an arrow leads to the service that waits; dashed: the order of groups</span>}
+      tools={
+        <span class="soft">
+          an arrow leads to the service that waits; dashed: the order of groups{isCut && '; scroll sideways to see all'}
+        </span>
+      }
     >
-      <Scroll labelledBy="h-graph">
-        <svg id="graph" class="graph" {...{ width, height }} viewBox={`0 0 ${width} ${height}`}>
-          <title>Dependencies of {services.length} services, which are also listed below</title>
-          <defs>
-            <marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">
-              <path class="tip" d="M0,0 L8,4 L0,8" />
-            </marker>
-          </defs>
-          {layout.lines.map(({ key, path, origin, isLast, title }) => (
-            <path key={key} class={`edge ${origin}`} d={path} marker-end={isLast ? 'url(#tip)' : undefined}>
-              <title>{title}</title>
-            </path>
-          ))}
-          {layout.nodes.map(({ name, x, y }) => {
-            const service = byName.get(name);
-            const label = service === undefined ? '' : labelOf(service);
-            const mood = link === 'lost' ? 'calm' : moodOf(label);
-            return (
-              <g key={name} transform={`translate(${x},${y})`}>
-                <a href={linkTo(name)} class={`node ${mood}`} aria-label={`${name}: ${label}`}>
-                  <title>{`${name}: ${label}`}</title>
-                  <rect width={NODE_WIDTH} height={NODE_HEIGHT} rx="7" />
-                  <text x="10" y="21">
-                    {MARKS[mood]}
-                  </text>
-                  <text x="28" y="21">
-                    {cut(name, 16)}
-                  </text>
-                </a>
-              </g>
-            );
-          })}
-        </svg>
-      </Scroll>
+      <div ref={ref}>
+        <Scroll labelledBy="h-graph">
+          <svg
+            id="graph"
+            class="graph"
+            width={width * scale}
+            height={height * scale}
+            viewBox={`0 0 ${width} ${height}`}
+          >
+            <title>Dependencies of {services.length} services, which are also listed below</title>
+            <defs>
+              <marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+                <path class="tip" d="M0,0 L8,4 L0,8" />
+              </marker>
+            </defs>
+            {layout.lines.map(({ key, path, origin, isLast, title }) => (
+              <path key={key} class={`edge ${origin}`} d={path} marker-end={isLast ? 'url(#tip)' : undefined}>
+                <title>{title}</title>
+              </path>
+            ))}
+            {layout.nodes.map(({ name, x, y }) => {
+              const service = byName.get(name);
+              const label = service === undefined ? '' : labelOf(service);
+              const mood = link === 'lost' ? 'calm' : moodOf(label);
+              return (
+                <g key={name} transform={`translate(${x},${y})`}>
+                  <a href={linkTo(name)} class={`node ${mood}`} aria-label={`${name}: ${label}`}>
+                    <title>{`${name}: ${label}`}</title>
+                    <rect width={NODE_WIDTH} height={NODE_HEIGHT} rx="7" />
+                    <text x="10" y="21">
+                      {MARKS[mood]}
+                    </text>
+                    <text x="28" y="21">
+                      {cut(name, 16)}
+                    </text>
+                  </a>
+                </g>
+              );
+            })}
+          </svg>
+        </Scroll>
+      </div>
       <details>
         <summary>As a list</summary>
         <GraphWords services={services} edges={edges} />
@@ -102,29 +134,16 @@ function GraphWords({ services, edges }: GraphProps) {
   );
 }
 
-/** The width of an element, which follows the window. */
-function useWidth() {
-  const ref = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(600);
-  useEffect(() => {
-    const { current } = ref;
-    if (current === null) return undefined;
-    const observer = new ResizeObserver(() => setWidth(current.clientWidth));
-    observer.observe(current);
-    return () => observer.disconnect();
-  }, []);
-  return { ref, width };
-}
-
 const STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400, 604_800];
 const BAR = 26;
 
-function barsOf({ elapsed_ms: now, services }: WireTimeline) {
+/** The bars, with the current state of each service, which may be newer than the timeline. */
+function barsOf({ elapsed_ms: now, services }: WireTimeline, states: readonly ServiceStatus[]) {
   return services
     .flatMap((span) => (span.started_ms === null ? [] : [{ ...span, started: span.started_ms }]))
     .sort((a, b) => a.started - b.started)
     .map(({ name, type, state, started, ready_ms: ready, critical }) => {
-      const label = labelOf({ type, state });
+      const label = labelOf(states.find((one) => one.name === name) ?? { type, state });
       return {
         name,
         label,
@@ -137,9 +156,14 @@ function barsOf({ elapsed_ms: now, services }: WireTimeline) {
     });
 }
 
-function Timeline({ timeline }: { readonly timeline: WireTimeline }) {
+interface TimelineProps {
+  readonly timeline: WireTimeline;
+  readonly services: readonly ServiceStatus[];
+}
+
+function Timeline({ timeline, services }: TimelineProps) {
   const { ref, width } = useWidth();
-  const bars = barsOf(timeline);
+  const bars = barsOf(timeline, services);
   const end = Math.max(0.01, ...bars.map(({ from, took }) => from + took));
   const left = Math.min(170, width * 0.34);
   const scale = Math.max(1, width - left - 150) / end;

@@ -9,14 +9,14 @@ import { Confirm, Login } from './dialogs.tsx';
 import { Drawings } from './drawings.tsx';
 import { Events } from './events.tsx';
 import { span } from './format.ts';
-import { begin, leave, type Model, useModel } from './model.ts';
+import { begin, DRAWINGS, leave, type Model, useModel } from './model.ts';
 import { Overview } from './overview.tsx';
 import { ServiceView } from './service.tsx';
 
 const VIEWS = [
   ['#/', 'Services'],
   ['#/events', 'Events'],
-  ['#/dependencies', 'Dependencies'],
+  [DRAWINGS, 'Dependencies'],
 ] as const;
 
 function useAddress(): string {
@@ -33,7 +33,7 @@ function View({ address }: { readonly address: string }) {
   const service = /^#\/service\/(.+)$/.exec(address)?.[1];
   if (service !== undefined) return <ServiceView key={service} name={decodeURIComponent(service)} />;
   if (address === '#/events') return <Events />;
-  if (address === '#/dependencies') return <Drawings />;
+  if (address === DRAWINGS) return <Drawings />;
   return <Overview />;
 }
 

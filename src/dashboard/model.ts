@@ -26,7 +26,8 @@ export interface Model {
   readonly gpus: readonly Gpu[];
   /** Why GPUs cannot be read; null: they can, or there is none. */
   readonly gpuWhy: string | null;
-  readonly edges: readonly GraphEdge[];
+  /** null: not received yet. */
+  readonly edges: readonly GraphEdge[] | null;
   readonly timeline: WireTimeline | null;
   /** Oldest first. */
   readonly events: readonly JournalEntry[];
@@ -44,7 +45,7 @@ let model: Model = {
   history: null,
   gpus: [],
   gpuWhy: null,
-  edges: [],
+  edges: null,
   timeline: null,
   events: [],
   news: '',
@@ -79,6 +80,9 @@ export function announce(news: string): void {
   silence = setTimeout(() => update({ news: '' }), NEWS_FOR);
 }
 
+/** The address of the view that shows the start over time. */
+export const DRAWINGS = '#/dependencies';
+
 /** Events that are kept; the supervisor has as many. */
 const MAX_EVENTS = 1_000;
 /** Milliseconds between two requests of the same data. */
@@ -103,6 +107,7 @@ export function refreshSoon(): void {
   wake();
 }
 document.addEventListener('visibilitychange', refreshSoon);
+addEventListener('hashchange', refreshSoon);
 
 /** The number of the current login; loops of earlier ones end. */
 let generation = 0;
@@ -145,7 +150,8 @@ async function refresh(): Promise<void> {
     if (status === null) throw new Error('404');
     takeStatus(status);
     if (isDue('edges')) await refreshEdges();
-    if (isDue('timeline')) update({ timeline: await getJson<WireTimeline>('/v1/timeline') });
+    if (location.hash === DRAWINGS && isDue('timeline'))
+      update({ timeline: await getJson<WireTimeline>('/v1/timeline') });
     if (isDue('history')) await refreshHistory();
     if ((model.gpus.length > 0 || !taken.has('gpus')) && isDue('gpus')) await refreshGpus();
   } catch (error) {
@@ -231,7 +237,7 @@ async function followEvents(isCurrent: () => boolean): Promise<void> {
         wait = 500;
         update({ events: [...model.events, ...some].slice(-MAX_EVENTS) });
         if (some.some(({ event }) => event === 'reloaded')) taken.delete('edges');
-        if (model.status?.services.some(({ state }) => state !== 'ready')) taken.delete('timeline');
+        taken.delete('timeline');
         refreshSoon();
       }
     } catch (error) {
