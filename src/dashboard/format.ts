@@ -7,12 +7,14 @@ export type ServiceStatus = StatusBody['services'][number];
 /** `calm`: neither good nor bad, for example stopped on request. */
 export type Mood = 'good' | 'wait' | 'bad' | 'calm';
 
-type Shown = Pick<ServiceStatus, 'type' | 'state'> & Partial<Pick<ServiceStatus, 'blocked' | 'unkillable' | 'exit'>>;
+type Shown = Pick<ServiceStatus, 'type' | 'state'> &
+  Partial<Pick<ServiceStatus, 'blocked' | 'unkillable' | 'exit' | 'schedule'>>;
 
 /** The word for a state. A running task has no readiness. */
-export function labelOf({ type, state, blocked = false, unkillable = false }: Shown): string {
+export function labelOf({ type, state, blocked = false, unkillable = false, schedule = null }: Shown): string {
   if (unkillable) return 'cannot be killed';
   if (blocked && state === 'pending') return 'blocked';
+  if (state === 'scheduled' && schedule?.last_run?.success === false) return 'failed, scheduled again';
   if (type === 'task' && state === 'ready') return 'running';
   return state === 'backoff' ? 'restarting' : state;
 }
@@ -23,6 +25,7 @@ const MOODS: Readonly<Record<string, Mood>> = {
   failed: 'bad',
   blocked: 'bad',
   'cannot be killed': 'bad',
+  'failed, scheduled again': 'bad',
   restarting: 'bad',
   unready: 'wait',
   starting: 'wait',
@@ -35,7 +38,7 @@ export function moodOf(label: string): Mood {
   return MOODS[label] ?? 'calm';
 }
 
-const URGENCY = ['failed', 'cannot be killed', 'blocked', 'restarting', 'unready'];
+const URGENCY = ['failed', 'cannot be killed', 'blocked', 'failed, scheduled again', 'restarting', 'unready'];
 
 /** How urgently a service needs a person, most urgent first; null: it does not. */
 export function urgencyOf(service: Shown): number | null {
@@ -70,9 +73,15 @@ export function actionsOf({ type, state, blocked }: ServiceStatus): readonly (re
     case 'completed':
     case 'failed':
       return [['start', type === 'task' ? 'Run again' : 'Start']];
+    case 'scheduled':
+      return [
+        ['start', 'Run now'],
+        ['stop', 'Stop'],
+      ];
     case 'stopping':
       return [['start', 'Start again']];
     case 'stopped':
+    case 'idle':
       return [['start', 'Start']];
     default:
       return [];

@@ -83,7 +83,7 @@ function Tiles() {
     ['need attention', String(urgent), urgent > 0 ? 'bad' : ''],
     ['ready', String(has('ready')), ''],
     ['in progress', String(has('starting', 'pending', 'running', 'stopping')), ''],
-    ['completed or stopped', String(has('completed', 'stopped', 'skipped')), ''],
+    ['not running', String(has('completed', 'stopped', 'skipped', 'idle', 'scheduled')), ''],
     ['CPU of all services', percent(used), ''],
     ['memory of all services', sizeOf(memory), ''],
   ];

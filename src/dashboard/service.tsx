@@ -110,6 +110,7 @@ function Facts({ service, details }: { readonly service: ServiceStatus; readonly
     ['User', details?.user ?? 'that of the supervisor'],
     ['Folder', details?.cwd ?? 'that of the supervisor'],
     ['Restart', details?.restart ?? '–'],
+    ...scheduleOf(service),
     ['Stop', details?.stop ?? '–'],
     ['Log file', details?.log_file ?? '–'],
   ];
@@ -141,6 +142,17 @@ function Facts({ service, details }: { readonly service: ServiceStatus; readonly
       </pre>
     </Card>
   );
+}
+
+/** The schedule of a task, if it has one. */
+function scheduleOf({ schedule }: ServiceStatus): readonly (readonly [string, string])[] {
+  if (schedule === null) return [];
+  const { cron, every_seconds: every, time_zone: zone, next_run: next, completed, failed } = schedule;
+  return [
+    ['Schedule', cron === null ? `every ${span(every)}` : `${cron}${zone === null ? '' : ` (${zone})`}`],
+    ['Next run', next === null ? '–' : new Date(next).toLocaleString()],
+    ['Runs so far', `${completed} completed, ${failed} failed`],
+  ];
 }
 
 /** An argument as a shell would need it. */

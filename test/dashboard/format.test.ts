@@ -25,6 +25,8 @@ const STATES = [
   'stopped',
   'completed',
   'failed',
+  'idle',
+  'scheduled',
 ] as const;
 
 describe('a service', () => {
@@ -34,7 +36,7 @@ describe('a service', () => {
         const actions = actionsOf(seen({ type, state }));
         expect(new Set(actions.map(([, label]) => label)).size).toBe(actions.length);
         const operations = actions.map(([operation]) => operation);
-        if (['stopped', 'completed', 'failed'].includes(state)) expect(operations).toEqual(['start']);
+        if (['stopped', 'completed', 'failed', 'idle'].includes(state)) expect(operations).toEqual(['start']);
         expect(operations.includes('start') && operations.includes('restart')).toBe(false);
       }
     }
@@ -49,7 +51,7 @@ describe('a service', () => {
       seen({ state: 'backoff', exit: { code: 1, signal: null } }),
       seen({ state: 'unready' }),
     ].map(urgencyOf);
-    expect(order).toEqual([0, 1, 2, 3, 4]);
+    expect(order).toEqual([0, 1, 2, 4, 5]);
     expect(urgencyOf(seen({ state: 'backoff', exit: { code: 0, signal: null } }))).toBeNull();
     for (const state of ['ready', 'starting', 'stopped', 'completed', 'pending'] as const)
       expect(urgencyOf(seen({ state }))).toBeNull();
