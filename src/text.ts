@@ -55,3 +55,15 @@ export function renderDuration(ms: number): string {
   if (minutes < 1_440) return `${Math.floor(minutes / 60)}h${two(minutes % 60)}m`;
   return `${Math.floor(minutes / 1_440)}d${two(Math.floor(minutes / 60) % 24)}h`;
 }
+
+/** `812 KiB`, `1.4 GiB`. */
+export function renderSize(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1_024 && unit < units.length - 1) {
+    value /= 1_024;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}

@@ -281,6 +281,7 @@ function checkService(
   }
   checkRestart(service, given, { at, key, report });
   checkSchedule(service, given, { at, key, report });
+  checkMemory(service, given, { at, key, report });
   if (stop.timeout !== null && stop.timeout > stopTimeout) {
     const message = `\`stop.timeout\` (${formatDuration(stop.timeout)}) is longer than \`stop_timeout\` (${formatDuration(stopTimeout)}), the limit for the whole shutdown`;
     report(at('stop', 'timeout'), 'contradiction', message, 'shorten it, or increase `stop_timeout` at the top level');
@@ -351,6 +352,17 @@ function checkSchedule(service: ServiceConfig, given: Given<typeof SERVICE>, { k
     const message = `\`jitter\` (${formatDuration(jitter)}) must be shorter than \`every\` (${formatDuration(every)})`;
     report(key('jitter'), 'contradiction', message);
   }
+}
+
+/** `on_exceed` without `max_memory`. */
+function checkMemory(
+  { name, max_memory, broken }: ServiceConfig,
+  given: Given<typeof SERVICE>,
+  { key, report }: FieldReporter,
+): void {
+  if (max_memory !== null || broken.has('max_memory') || given.on_exceed === undefined) return;
+  const message = `\`on_exceed\` says what happens above \`max_memory\`, which \`${name}\` does not have`;
+  report(key('on_exceed'), 'contradiction', message, 'add `max_memory: 8GiB`, or remove it');
 }
 
 /** In the service if it is there, else in `defaults`, else the closest parent that exists. */

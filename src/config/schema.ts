@@ -16,6 +16,7 @@ import {
 import { envFiles, environment, includes, ownPath } from './file-values.ts';
 import { gpus, gpusShape } from './gpu-values.ts';
 import { adviseHooks, HOOKS } from './hook-values.ts';
+import { MEMORY } from './memory-values.ts';
 import { OTHER_EXITS, OTHER_SERVICE_KEYS, OTHER_STARTS, OTHER_STOP_TARGETS, OTHER_TYPES } from './other-systems.ts';
 import { probeShape, probes } from './probe-schema.ts';
 import { pattern } from './probe-values.ts';
@@ -230,6 +231,7 @@ export const SERVICE = {
     'how readily the kernel kills it when memory runs out, -1000 to 1000',
     'as inherited',
   ),
+  ...MEMORY,
   cpus: field(cpus(), 'processors it may run on: `"0-3,8"`', 'as inherited'),
   limits: field(
     limits(),

@@ -187,6 +187,16 @@ const FAMILIES = {
     help: "Resident memory of a service's processes, with shared memory counted once",
     samples: forEachService(({ name }, { usage }) => usage.get(name)?.memory_bytes),
   },
+  svc_super_service_memory_max_bytes: {
+    type: 'gauge',
+    help: 'The limit of the private memory of a service (`max_memory`)',
+    samples: forEachService(({ memory }) => memory?.max_bytes),
+  },
+  svc_super_service_memory_exceeded_total: {
+    type: 'counter',
+    help: 'How often a service has used more memory than `max_memory`',
+    samples: forEachService(({ memory }) => memory?.exceeded),
+  },
   svc_super_service_processes: {
     type: 'gauge',
     help: 'Processes of a service',

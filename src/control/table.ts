@@ -1,5 +1,5 @@
 // The status table and the line below it: aligned columns, formatted durations and sizes. Pure.
-import { printable, renderDuration } from '../text.ts';
+import { printable, renderDuration, renderSize } from '../text.ts';
 import type { StatusBody } from './api.ts';
 
 const HEAD = ['SERVICE', 'STATE', 'PID', 'UPTIME', 'RESTARTS', 'CPU', 'MEMORY'] as const;
@@ -62,16 +62,4 @@ function brief(device: string): string {
 function noteOf({ state, reason, ready_after_seconds: after }: StatusBody['services'][number]): string {
   if (reason !== null) return printable(reason);
   return state === 'ready' && after !== null && after >= 0.1 ? `ready after ${renderDuration(after * 1_000)}` : '';
-}
-
-/** `812 KiB`, `1.4 GiB`. */
-function renderSize(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1_024 && unit < units.length - 1) {
-    value /= 1_024;
-    unit += 1;
-  }
-  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }

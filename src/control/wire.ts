@@ -7,7 +7,7 @@ import type { Millis } from '../plan/plan.ts';
 import type { Exit } from '../plan/process.ts';
 
 /** A service in `GET /v1/status`. */
-export type WireService = Omit<ServiceSnapshot, 'reason' | 'uptime' | 'readyAfter' | 'exit' | 'schedule'> & {
+export type WireService = Omit<ServiceSnapshot, 'reason' | 'uptime' | 'readyAfter' | 'exit' | 'memory' | 'schedule'> & {
   /** A sentence; null: there is no reason to show. */
   readonly reason: string | null;
   /** Seconds since the current run was spawned, whole milliseconds; null: none runs. */
@@ -15,6 +15,13 @@ export type WireService = Omit<ServiceSnapshot, 'reason' | 'uptime' | 'readyAfte
   /** Seconds from spawn to ready of the latest start that became ready. */
   readonly ready_after_seconds: number | null;
   readonly exit: { readonly code: number | null; readonly signal: string | null } | null;
+  /** null: it has no `max_memory`. */
+  readonly memory: {
+    readonly max_bytes: number;
+    readonly on_exceed: 'restart' | 'fail' | 'warn';
+    /** How often it has used more. */
+    readonly exceeded: number;
+  } | null;
   /** null: it does not run by a schedule. */
   readonly schedule: WireSchedule | null;
 };
@@ -63,7 +70,7 @@ export function toWireSnapshot({ services, ...rest }: Snapshot, wall: number): W
 }
 
 function toWireService(service: ServiceSnapshot, wall: number): WireService {
-  const { reason, pid, run, restarts, uptime, readyAfter, gpus, exit, schedule, ...rest } = service;
+  const { reason, pid, run, restarts, uptime, readyAfter, gpus, exit, memory, schedule, ...rest } = service;
   return {
     ...rest,
     reason: reason === null ? null : renderReason(reason),
@@ -74,6 +81,7 @@ function toWireService(service: ServiceSnapshot, wall: number): WireService {
     ready_after_seconds: toSeconds(readyAfter),
     gpus,
     exit: toWireExit(exit),
+    memory: memory === null ? null : { max_bytes: memory.max, on_exceed: memory.onExceed, exceeded: memory.exceeded },
     schedule: schedule === null ? null : toWireSchedule(schedule, wall),
   };
 }

@@ -44,6 +44,13 @@ export type ServiceEvent =
   /** There was output (thinned by the sender; only sent when `start_stall` is set). */
   | { readonly type: 'progressed' };
 
+/** Private memory of the processes of a run, together. */
+export interface MemorySample {
+  readonly service: string;
+  readonly run: number;
+  readonly bytes: number;
+}
+
 export type Event =
   | { readonly type: 'began' }
   | { readonly type: 'deadline-passed' }
@@ -60,6 +67,8 @@ export type Event =
   | { readonly type: 'operated'; readonly operation: Operation; readonly services: readonly string[] }
   /** The operator sends a signal to the main processes of these services. */
   | { readonly type: 'signal-asked'; readonly signal: SignalName; readonly services: readonly string[] }
+  /** The private memory of the processes of watched runs was read. */
+  | { readonly type: 'memory-read'; readonly samples: readonly MemorySample[] }
   /** The wall clock was read for the schedule of a task. `next`: its first time after `wall`; null: there is none. */
   | {
       readonly type: 'clock-read';

@@ -1,7 +1,7 @@
 // What the core reports to people, as data: messages/notices.ts makes the level and the sentence. `event` is the stable name
 // that `events` and the JSON log show. Types only.
 import type { Difference } from '../plan/difference.ts';
-import type { Millis, SignalName } from '../plan/plan.ts';
+import type { MemoryWatchPlan, Millis, SignalName } from '../plan/plan.ts';
 import type { Exit } from '../plan/process.ts';
 import type { ProbeDetail, Shortage } from './detail.ts';
 import type { Blockage } from './reason.ts';
@@ -35,6 +35,13 @@ export type ServiceNotice =
   | { readonly event: 'unready'; readonly detail: ProbeDetail | null }
   | { readonly event: 'still-starting'; readonly elapsed: Millis; readonly detail: ProbeDetail | null }
   | { readonly event: 'gpu-memory'; readonly about: MemoryNotice }
+  /** Its processes use more than `max_memory`. */
+  | {
+      readonly event: 'memory-exceeded';
+      readonly bytes: number;
+      readonly max: number;
+      readonly action: MemoryWatchPlan['onExceed'];
+    }
   /** It is started though the driver of its GPU does not respond. */
   | { readonly event: 'gpu-lost'; readonly why: string }
   | { readonly event: 'hook-failed'; readonly failure: HookFailure }

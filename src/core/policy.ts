@@ -23,6 +23,8 @@ export type Cause =
   | { readonly kind: 'not-alive'; readonly detail: ProbeDetail | null }
   /** The driver of its GPUs does not respond any more. */
   | { readonly kind: 'gpu-lost'; readonly why: string }
+  /** Its processes used more than `max_memory`. `restarts`: it runs again whatever its policy. */
+  | { readonly kind: 'memory'; readonly bytes: number; readonly max: number; readonly restarts: boolean }
   | { readonly kind: 'asked' };
 
 export interface Verdict {
@@ -45,6 +47,8 @@ export const KILL_WAIT: Millis = 500;
 /** A stop signal that is repeated within this time is the same request: npm and some terminals deliver Ctrl-C twice. */
 export const SAME_REQUEST: Millis = 500;
 
+/** As if the kernel's OOM killer had ended it: 128 + SIGKILL. */
+const MEMORY_EXCEEDED = 137;
 /** The share of the time until SIGKILL that `before_stop` may take. The program stops in the rest. */
 const DRAIN_SHARE = 0.75;
 
@@ -100,6 +104,8 @@ export function judge(plan: Pick<ServicePlan, 'successCodes'>, cause: Cause, exi
     case 'start-timeout':
     case 'start-stall':
       return { success: false, code: EXIT_CODE.timeout };
+    case 'memory':
+      return { success: false, code: MEMORY_EXCEEDED };
     case 'gpu-lost':
       return { success: false, code: EXIT_CODE.temporary };
     case 'exited-early':

@@ -1,6 +1,6 @@
 // The end of a run: whether it is a success, and what state follows: completed, failed, stopped, or backoff before the next run.
 // Decides for one service; shutdown.ts decides whether that ends the container.
-import type { Millis, ServicePlan } from '../plan/plan.ts';
+import type { Millis, RestartPolicy, ServicePlan } from '../plan/plan.ts';
 import type { Exit } from '../plan/process.ts';
 import type { ServiceNotice } from './notice.ts';
 import {
@@ -51,9 +51,14 @@ export function evaluateEnd(
   const decision: RestartDecision =
     cause.kind === 'gpu-lost'
       ? { restart: false, why: 'policy' }
-      : decideRestart(plan.restart, verdict.success, history, now, randomOf(seed, service.run));
+      : decideRestart(policyFor(plan, cause), verdict.success, history, now, randomOf(seed, service.run));
   const limit = !decision.restart && decision.why === 'limit' ? service.restarts : null;
   return { ended, decision, history, limit };
+}
+
+/** The policy for an end: `on_exceed: restart` is stronger than the policy of the service, within its limit. */
+function policyFor({ restart }: ServicePlan, cause: Cause): RestartPolicy {
+  return cause.kind === 'memory' && cause.restarts ? { ...restart, policy: 'always' } : restart;
 }
 
 /**

@@ -1,6 +1,6 @@
 // The state of all services for readers outside the core: `status`, `health`, the API, the metrics. Durations are in
 // milliseconds; control/wire.ts makes JSON of it.
-import type { Millis, SchedulePlan, ServicePlan } from '../plan/plan.ts';
+import type { MemoryWatchPlan, Millis, SchedulePlan, ServicePlan } from '../plan/plan.ts';
 import type { Exit } from '../plan/process.ts';
 import { isOff } from './off.ts';
 import type { Reason } from './reason.ts';
@@ -40,8 +40,15 @@ export interface ServiceSnapshot {
   readonly gpus: readonly string[] | null;
   /** How the main process of the latest run ended; null: it runs, or there was none. */
   readonly exit: Exit | null;
+  /** null: its memory is not watched. */
+  readonly memory: MemorySnapshot | null;
   /** null: it does not run by a schedule. */
   readonly schedule: ScheduleSnapshot | null;
+}
+
+/** How its memory is watched, and how often it has used too much. */
+export interface MemorySnapshot extends MemoryWatchPlan {
+  readonly exceeded: number;
 }
 
 export interface ScheduleSnapshot {
@@ -91,6 +98,7 @@ export function takeSnapshot(world: World, now: Millis): Snapshot {
         readyAfter,
         gpus: plan.gpus === null ? null : plan.gpus.devices.map(({ id }) => id),
         exit: exitOf(state),
+        memory: plan.memoryWatch === null ? null : { ...plan.memoryWatch, exceeded: service.excesses },
         schedule,
       },
     ];

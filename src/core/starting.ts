@@ -45,7 +45,7 @@ export function startRun(plan: ServicePlan, service: Service, { now, seed }: Ste
   const run = service.run + 1;
   const known = service.schedule;
   const schedule = plan.schedule === null || known === null ? known : armInterval(plan.schedule, known, run, now, seed);
-  const begun: Service = { ...service, run, schedule };
+  const begun: Service = { ...service, run, schedule, excess: null };
   const state: StartingState = {
     id: 'starting',
     pid: null,

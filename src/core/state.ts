@@ -4,6 +4,7 @@ import type { Millis, ServicePlan } from '../plan/plan.ts';
 import type { Exit } from '../plan/process.ts';
 import type { ServiceEffect } from './event.ts';
 import type { MemoryWait } from './memory-wait.ts';
+import type { MemoryExcess } from './memory-watch.ts';
 import type { ServiceNotice } from './notice.ts';
 import type { Cause, RestartHistory } from './policy.ts';
 import { type Probing, probingDeadline } from './probing.ts';
@@ -110,6 +111,10 @@ export interface Service {
   readonly wasBackgroundSuspected?: true;
   /** Bytes in use on each of its GPUs before its last run, by the id of the device; of others that is not known. */
   readonly memory: Readonly<Record<string, number>>;
+  /** null: its run does not use too much memory (memory-watch.ts). */
+  readonly excess: MemoryExcess | null;
+  /** How often a run of it has used too much memory. */
+  readonly excesses: number;
   /** null: its plan has no schedule. */
   readonly schedule: Schedule | null;
 }
@@ -152,6 +157,8 @@ export function newService(plan: ServicePlan): Service {
     next: null,
     firsts: { startedAt: null, readyAt: null, endedAt: null },
     memory: {},
+    excess: null,
+    excesses: 0,
     schedule,
   };
 }

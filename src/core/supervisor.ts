@@ -7,6 +7,7 @@ import { shiftDeadlines } from './absence.ts';
 import { type Changes, notify, type StepView } from './changes.ts';
 import type { Event } from './event.ts';
 import { passDeadline, stepService } from './machine.ts';
+import { applySamples } from './memory-stop.ts';
 import { forwardSignal, requestOperation, requestSignal, startIdleNeeds } from './operator.ts';
 import { propagate } from './propagation.ts';
 import { changePlan } from './reload.ts';
@@ -48,6 +49,8 @@ function changesOf(view: StepView, event: OtherEvent): Changes {
       return requestSignal(view, event.signal, event.services);
     case 'plan-changed':
       return changePlan(view, event.plan);
+    case 'memory-read':
+      return applySamples(view, event.samples);
     case 'clock-read':
       return applyReading(view, event.service, event.reading, event);
     default:

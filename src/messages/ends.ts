@@ -3,7 +3,7 @@
 import type { Cause } from '../core/policy.ts';
 import type { Ended, LeftoverProcess } from '../core/run.ts';
 import type { Exit } from '../plan/process.ts';
-import { renderDuration } from '../text.ts';
+import { renderDuration, renderSize } from '../text.ts';
 import { renderStartFailure, withDetail } from './details.ts';
 
 /** Most processes that a sentence names. */
@@ -28,6 +28,8 @@ export function renderEnd({ cause, exit, verdict, lasted }: Ended): string {
       return `made no progress for start_stall (${renderDuration(cause.after)})${withDetail(cause.detail)}`;
     case 'not-alive':
       return `failed its liveness probe after ${lastedFor}${withDetail(cause.detail)}`;
+    case 'memory':
+      return `used ${renderSize(cause.bytes)} of memory, more than max_memory (${renderSize(cause.max)}), after ${lastedFor}`;
     case 'gpu-lost':
       return `lost its GPU: ${cause.why}; only a new container can fix that`;
     case 'asked':

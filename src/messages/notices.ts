@@ -3,7 +3,7 @@
 import type { Level } from '../core/event.ts';
 import type { HookFailure, MemoryNotice, Notice, Requester, StopReason } from '../core/notice.ts';
 import { type Difference, FIELD_NAMES } from '../plan/difference.ts';
-import { renderDuration } from '../text.ts';
+import { renderDuration, renderSize } from '../text.ts';
 import { renderShortage, withDetail } from './details.ts';
 import { renderCleanedUp, renderEnd, renderExit, renderRefused, renderStopCause } from './ends.ts';
 import { renderBlockage } from './reasons.ts';
@@ -21,6 +21,7 @@ export function renderNotice(notice: Notice): RenderedNotice {
 
 const LEVELS = {
   unready: 'warn',
+  'memory-exceeded': 'warn',
   'time-missed': 'warn',
   'gpu-lost': 'warn',
   'hook-failed': 'warn',
@@ -72,6 +73,8 @@ function textOf(notice: Notice): string {
       return `still starting after ${renderDuration(notice.elapsed)}${withDetail(notice.detail)}`;
     case 'gpu-memory':
       return renderMemory(notice.about);
+    case 'memory-exceeded':
+      return renderExcess(notice);
     case 'gpu-lost':
       return `is started though its GPU does not answer: ${notice.why}`;
     case 'hook-failed':
@@ -96,6 +99,7 @@ type EarlyEvent =
   | 'unready'
   | 'still-starting'
   | 'gpu-memory'
+  | 'memory-exceeded'
   | 'gpu-lost'
   | 'hook-failed';
 
@@ -136,6 +140,12 @@ function textOfEnd(notice: Exclude<Notice, { readonly event: EarlyEvent }>): str
     default:
       return notice satisfies never;
   }
+}
+
+function renderExcess({ bytes, max, action }: Notice & { readonly event: 'memory-exceeded' }): string {
+  const used = `uses ${renderSize(bytes)} of memory, more than max_memory (${renderSize(max)})`;
+  if (action === 'warn') return used;
+  return `${used}: it is stopped${action === 'restart' ? ', and starts again' : ', which counts as a failure'} (\`on_exceed\`)`;
 }
 
 function renderRequest(event: 'start-asked' | 'stop-asked' | 'restart-asked', by: Requester): string {

@@ -13,6 +13,11 @@ interface ProcessUsage {
   readonly processes: number;
 }
 
+/** Pages of private memory of all processes of a run: what would be free without them. */
+export function privateMemoryOf(run: Run, children: Children): number {
+  return children.processesOf(run).reduce((pages, { pid }) => pages + readMemory(pid).own, 0);
+}
+
 /**
  * Processor time and resident memory of the running services. Memory is the private memory of all processes, plus the
  * largest shared part of one of them, counted once: the workers of a PostgreSQL or an nginx share theirs with each

@@ -37,6 +37,7 @@ export const FIELD_NAMES = {
   secrets: 'env',
   cwd: 'cwd',
   ...ATTRIBUTE_NAMES,
+  memoryWatch: 'max_memory',
   ports: 'ports',
   log: 'log',
   hooks: 'hooks',
@@ -45,7 +46,18 @@ export const FIELD_NAMES = {
 } as const satisfies Readonly<Record<ServiceField, string>>;
 
 /** Keys of a service that reach the plan as a part of another field, or only when the configuration is read. */
-type Merged = 'name' | 'key' | 'profiles' | 'replica' | 'env_file' | 'env_inherit' | 'venv' | 'broken' | OfSchedule;
+type Merged =
+  | 'name'
+  | 'key'
+  | 'profiles'
+  | 'replica'
+  | 'env_file'
+  | 'env_inherit'
+  | 'venv'
+  | 'broken'
+  | OfSchedule
+  | OfMemory;
+type OfMemory = 'on_exceed';
 type OfSchedule = 'every' | 'time_zone' | 'overlap' | 'catch_up' | 'jitter';
 type Forgotten = Exclude<keyof ServiceConfig, (typeof FIELD_NAMES)[ServiceField] | Merged>;
 // A key that reaches no plan is an error of types.
@@ -83,6 +95,7 @@ const IN_PLACE: ReadonlySet<ServiceField> = new Set([
   'gpus',
   'replica',
   'schedule',
+  'memoryWatch',
 ]);
 
 /** The fields that differ and take effect only with a new run. */

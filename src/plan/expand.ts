@@ -213,6 +213,7 @@ function toServicePlan(
     secrets,
     cwd: service.cwd,
     attributes: toAttributes(service, user),
+    memoryWatch: service.max_memory === null ? null : { max: service.max_memory, onExceed: service.on_exceed },
     ports: service.ports,
     log,
     hooks: toHooks(service, problems),

@@ -183,6 +183,13 @@ export interface LogPlan {
  */
 export type StartMode = 'auto' | 'manual' | 'profile-off';
 
+/** The memory of a process set, as the supervisor watches it. */
+export interface MemoryWatchPlan {
+  /** Bytes of private memory. */
+  readonly max: number;
+  readonly onExceed: 'restart' | 'fail' | 'warn';
+}
+
 /** When a task runs again and again. */
 export interface SchedulePlan {
   /** By an expression of cron and the wall clock, or at an interval from start to start. `timeZone` null: the machine's. */
@@ -222,6 +229,8 @@ export interface ServicePlan extends ProcessSpec {
   readonly forward: Readonly<Record<SignalName, SignalName>>;
   /** Names of variables with values from files, which are never shown. */
   readonly secrets: readonly string[];
+  /** null: it is not watched. */
+  readonly memoryWatch: MemoryWatchPlan | null;
   readonly ports: readonly number[];
   readonly log: LogPlan;
   readonly hooks: Hooks;

@@ -10,6 +10,7 @@ import { FIRST_OWN, readCheckpoint } from './checkpoint.ts';
 import type { Prepared } from './configuration.ts';
 import { type Core, makeCore } from './core.ts';
 import { Link } from './link.ts';
+import { watchMemory } from './memory-watch.ts';
 import { openParts, type Parts, type UpRequest } from './parts.ts';
 import { shutDown } from './shutdown.ts';
 import { passSignals } from './signals.ts';
@@ -71,9 +72,12 @@ export async function continueAsSuccessor(given: UpRequest): Promise<number> {
 
 /** Performs the rest of the start, after the first spawn, and waits until all services have ended. */
 async function supervise(core: Core, parts: Parts): Promise<number> {
-  const { clock } = parts.request;
+  const { clock, handover } = parts.request;
   fillPool(clock);
   clock.after(RELEASE_AFTER, releaseMemory);
+  const { engine, executor } = core;
+  const { children } = parts.link;
+  watchMemory({ clock, engine, children, page: handover.page, handleOf: (name) => executor.handleOf(name) });
   const { openControl } = await import('./control.ts');
   const control = await openControl(core, parts);
   return shutDown(await core.ended, core, parts, control);

@@ -146,6 +146,7 @@ const DEFAULTS: Omit<ServicePlan, 'env'> = {
   secrets: [],
   cwd: null,
   attributes: INHERITED,
+  memoryWatch: null,
   ports: [],
   log: LOG,
   hooks: { beforeStart: null, afterReady: null, beforeStop: null, afterExit: null },

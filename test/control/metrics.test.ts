@@ -19,6 +19,7 @@ const service = (name: string, given: Partial<WireService> = {}) =>
     uptime_seconds: 1.5,
     ready_after_seconds: 0.25,
     exit: null,
+    memory: null,
     schedule: null,
     ...given,
   }) as WireService;

@@ -20,7 +20,18 @@ test('a service: seconds in whole milliseconds, and an exit as a code or a signa
   ]);
   expect(Object.keys(services[0] ?? {})).toEqual([
     ...['name', 'replica', 'type', 'group', 'essential', 'state', 'ready', 'wanted', 'blocked', 'unkillable'],
-    ...['reason', 'pid', 'run', 'restarts', 'uptime_seconds', 'ready_after_seconds', 'gpus', 'exit', 'schedule'],
+    ...[
+      'reason',
+      'pid',
+      'run',
+      'restarts',
+      'uptime_seconds',
+      'ready_after_seconds',
+      'gpus',
+      'exit',
+      'memory',
+      'schedule',
+    ],
   ]);
 });
 

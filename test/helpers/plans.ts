@@ -71,6 +71,7 @@ export function service(name: string, given: Given = {}): ServicePlan {
     secrets: [],
     cwd: null,
     attributes: INHERITED,
+    memoryWatch: null,
     ports: [],
     log: { prefix: true, format: 'text', whenFull: 'block', ansi: 'keep', merge: true, drop: [], file: null },
     hooks: { beforeStart: null, afterReady: null, beforeStop: null, afterExit: null },

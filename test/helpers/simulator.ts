@@ -464,8 +464,9 @@ export class Simulator {
 }
 
 function refereeOf(plan: Plan, lag: Millis, hasProcesses: (service: string) => boolean): { see(seen: Seen): void } {
-  // That of schedules checks each step by itself; the books of the others know no second time.
-  if (plan.services.some(({ schedule }) => schedule !== null)) return { see: checkStep };
+  // The books of the others know no schedule and no memory: here each step is checked by itself.
+  if (plan.services.some(({ schedule, memoryWatch }) => schedule !== null || memoryWatch !== null))
+    return { see: checkStep };
   return hasHooks(plan) ? new HookReferee(plan, lag, hasProcesses) : new Referee(plan, lag, hasProcesses);
 }
 

@@ -93,6 +93,8 @@ const RUNS_ONCE = lost(
 
 /** Of most fields nothing depends on the engine. */
 export const PER_SERVICE: Rules = {
+  max_memory: lost('no engine restarts a container for its memory', 'limit the memory of its container'),
+  on_exceed: lost('no engine restarts a container for its memory'),
   schedule: RUNS_ONCE,
   every: RUNS_ONCE,
   time_zone: lost('the output has no schedule'),

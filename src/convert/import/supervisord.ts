@@ -137,6 +137,17 @@ function importGroups(sections: ReadonlyMap<string, IniSection>, report: Report)
 const KILLS =
   /\bkill(?:pg)?\b|\bpkill\b|supervisorctl\b.*\bshutdown|\bSIG(?:TERM|QUIT|INT|KILL)\b|stop-supervisor|kill[-_]?supervisor/i;
 
+/** For memmon of superlance, which restarts programs for their memory: the fields that do so. */
+function adviseMemmon(command: string): string | null {
+  if (!/(?:^|[\s/])memmon\b/.test(command)) return null;
+  const found = [...command.matchAll(/(?:^|\s)(?:-p|--program|-g|--group)[\s=]+([^\s=]+)=(\d+)\s*([KMG]?)B?/gi)];
+  const sizes = found.map(([, program, number, unit = '']) => {
+    const size = unit === '' ? `${number}B` : `${number}${unit.toUpperCase()}iB`;
+    return `\`max_memory: ${size}\` in ${program}`;
+  });
+  return sizes.length === 0 ? 'write `max_memory: 500MiB` in the services it watches' : `write ${sizes.join(', ')}`;
+}
+
 /** Event listeners. Returns when one of them ends the container. */
 function importListeners(
   sections: ReadonlyMap<string, IniSection>,
@@ -155,7 +166,8 @@ function importListeners(
     const details = `${events} ${command}`;
     if (!KILLS.test(`${name} ${command}`) || !/PROCESS_STATE|^EVENT$/.test(events)) {
       const why = events.includes('PROCESS_LOG') ? 'output is always printed' : 'there are no event listeners';
-      report.lost(where, `[${name}] ${details}`, why, 'use `hooks`, or `svc-super events` outside of the container');
+      const usual = 'use `hooks`, or `svc-super events` outside of the container';
+      report.lost(where, `[${name}] ${details}`, why, adviseMemmon(command) ?? usual);
       continue;
     }
     const isAny = /PROCESS_STATE(?:_EXITED|_STOPPED)?(?:,|\s|$)/.test(events);

@@ -208,3 +208,12 @@ describe.skipIf(skipWhen([noSupervisor], 'supervisord beside its import'))('supe
     expect((await importText('supervisord', text)).ok).toBe(false);
   });
 });
+
+test('memmon of superlance: the report names the field that does the same', async () => {
+  const text =
+    '[supervisord]\n[program:web]\ncommand=web\n[eventlistener:memmon]\ncommand=memmon -p web=200MB -g all=2GB\nevents=TICK_60\n';
+  const result = await importText('supervisord', text);
+  expect(result.ok && lines(result.findings).join('\n')).toContain(
+    'Write `max_memory: 200MiB` in web, `max_memory: 2GiB` in all',
+  );
+});

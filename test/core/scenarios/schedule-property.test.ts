@@ -1,10 +1,11 @@
-// Random plans with scheduled tasks, under commands, reloads, signals and clocks that are set: each step is pure and its world
+// Random plans with scheduled tasks and watched memory, under commands, reloads, signals and clocks that are set: each step is pure and its world
 // equals what its checkpoint says, no two runs of a task overlap, and a stop ends everything in time.
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { Plan, SchedulePlan } from '../../../src/plan/plan.ts';
 import { cron, every } from '../../helpers/plans.ts';
 import { behaviours, disturbances, HORIZON, plans, runsOf, simulatorOf, time } from '../../helpers/random-input.ts';
+import type { Simulator } from '../../helpers/simulator.ts';
 
 const RUNS = Math.ceil(Number(process.env.SVC_TEST_RUNS ?? 2_000) / 10);
 const SEED = process.env.SVC_TEST_SEED === undefined ? {} : { seed: Number(process.env.SVC_TEST_SEED) };
@@ -24,7 +25,9 @@ const scheduled: fc.Arbitrary<Plan> = fc
   .tuple(plans, fc.array(fc.option(schedules, { nil: null }), { minLength: 8, maxLength: 8 }), schedules)
   .map(([plan, wished, one]) => ({
     ...plan,
-    services: plan.services.map((service, position) => {
+    services: plan.services.map((given, position) => {
+      const onExceed = (['restart', 'fail', 'warn'] as const)[position];
+      const service = onExceed === undefined ? given : { ...given, memoryWatch: { max: 1_000, onExceed } };
       const schedule = position === 0 ? one : (wished[position] ?? null);
       return schedule === null
         ? service
@@ -40,22 +43,36 @@ const jumps = fc.array(
   { maxLength: 3 },
 );
 
+const samples = fc.array(fc.record({ at: time(HORIZON), pick: fc.nat(), bytes: fc.constantFrom(1, 950, 2_000) }), {
+  maxLength: 6,
+});
+
+/** A sample of memory, twice: one alone may be a spike. */
+function sample(simulator: Simulator, pick: number, bytes: number): void {
+  const names = [...simulator.world.services.keys()];
+  const name = names[pick % names.length] ?? '';
+  const one = { service: name, run: simulator.service(name).run, bytes };
+  for (const _ of [1, 2]) simulator.deliver({ type: 'memory-read', samples: [one] });
+}
+
 test(
-  'no clock, no command and no reload makes a scheduled task run twice at once, or keeps a stop from ending',
+  'no clock, no memory, no command and no reload makes a scheduled task run twice at once, or keeps a stop from ending',
   () => {
     const property = fc.property(
       scheduled,
       runsOf(behaviours),
       disturbances,
       jumps,
+      samples,
       fc.record({ seed: fc.integer(), renews: fc.integer({ min: 0, max: 9 }).map((one) => one === 0) }),
-      (plan, runs, disturbances, jumps, options) => {
+      (plan, runs, disturbances, jumps, samples, options) => {
         const simulator = simulatorOf(plan, runs, { ...options, wall: Date.UTC(2026, 2, 29, 0, 59) });
         for (const { at, act } of disturbances) simulator.at(at, () => act(simulator));
         for (const { at, by } of jumps)
           simulator.at(at, () => {
             simulator.wallAtZero += by;
           });
+        for (const { at, pick, bytes } of samples) simulator.at(at, () => sample(simulator, pick, bytes));
         simulator.begin().until(HORIZON).stop();
         if (simulator.code === null) simulator.untilEnd(plan.stopTimeout + 600);
         expect(simulator.code).not.toBeNull();

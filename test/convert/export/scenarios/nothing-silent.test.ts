@@ -51,6 +51,8 @@ const VALUES: Readonly<Record<keyof typeof SERVICE, unknown>> = {
     drop: 'x',
     file: { path: '/l' },
   },
+  max_memory: '1GiB',
+  on_exceed: 'warn',
   gpus: { count: 1, optional: true, min_free: '1GiB', free_timeout: '5s', on_lost: 'restart' },
   replicas: 2,
   hooks: { before_start: 'true', after_ready: 'true', before_stop: 'true', after_exit: 'true' },
@@ -61,6 +63,7 @@ const VALUES: Readonly<Record<keyof typeof SERVICE, unknown>> = {
 const NEEDED: Readonly<Partial<Record<keyof typeof SERVICE, object>>> = {
   ready: { port: 8000 },
   live: { port: 8000 },
+  on_exceed: { max_memory: '1GiB' },
   schedule: { type: 'task' },
   every: { type: 'task' },
   time_zone: { type: 'task', schedule: '@daily' },

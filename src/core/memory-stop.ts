@@ -1,0 +1,39 @@
+// What a sample of memory changes: a run that uses more than `max_memory` is reported, and stopped unless `on_exceed` only warns.
+// run-end.ts decides whether it runs again.
+import { type Changes, notify, type StepView, stopLimit } from './changes.ts';
+import type { MemorySample } from './event.ts';
+import { evaluateSample } from './memory-watch.ts';
+import type { Service } from './state.ts';
+import { stopRun } from './stopping.ts';
+
+/** Applies samples of running services. A sample of another run, or of one that stops, is dropped. */
+export function* applySamples(view: StepView, samples: readonly MemorySample[]): Changes {
+  for (const sample of samples) yield* applySample(view, sample);
+}
+
+function* applySample(view: StepView, { service: name, run, bytes }: MemorySample): Changes {
+  const { services, phase } = view;
+  if (phase.id !== 'running' || !services.has(name)) return;
+  const service = services.get(name);
+  const plan = services.planOf(name);
+  const watch = plan.memoryWatch;
+  if (watch === null || service.run !== run || !hasProgram(service) || service.wanted !== 'up') return;
+  const { excess, isExceeded } = evaluateSample(watch, service.excess, bytes);
+  if (!isExceeded) {
+    if (excess !== service.excess) yield { type: 'service', name, service: { ...service, excess } };
+    return;
+  }
+  const { max, onExceed } = watch;
+  yield notify(name, { event: 'memory-exceeded', bytes, max, action: onExceed });
+  const counted: Service = { ...service, excess, excesses: service.excesses + 1 };
+  yield { type: 'service', name, service: counted };
+  if (onExceed === 'warn') return;
+  const cause = { kind: 'memory', bytes, max, restarts: onExceed === 'restart' } as const;
+  const result = stopRun(plan, counted, cause, stopLimit(view, plan), view.context(name));
+  yield { type: 'service-step', name, result };
+}
+
+/** Whether its main process runs, and is not being stopped. */
+function hasProgram({ state }: Service): boolean {
+  return (state.id === 'starting' || state.id === 'ready' || state.id === 'unready') && state.pid !== null;
+}

@@ -1,0 +1,47 @@
+// Reads the private memory of the services that are watched (`max_memory`), every few seconds, and sends it to the core. Loaded, and
+// its timer armed, only while the plan has such a service. Decides nothing. Part of the root.
+import type { MemorySample } from '../core/event.ts';
+import type { Children } from '../pid1/children.ts';
+import type { Run } from '../pid1/run.ts';
+import { privateMemoryOf } from '../pid1/usage.ts';
+import type { Clock } from '../ports.ts';
+import type { Engine } from '../runtime/engine.ts';
+
+/** Milliseconds between two samples; and to the next one if a service was above its limit, which one sample does not decide. */
+const SAMPLE_EVERY = 5_000;
+const SAMPLE_AGAIN = 1_000;
+
+export interface SamplerParts {
+  readonly clock: Clock;
+  readonly engine: Engine;
+  readonly children: Children;
+  /** The size of a memory page in bytes. */
+  readonly page: number;
+  handleOf(service: string): Run | null;
+}
+
+/** Samples until no service is watched any more; `done` is called then. */
+export function sampleMemory(parts: SamplerParts, done: () => void): void {
+  const { clock, engine } = parts;
+  const isOpen = [...engine.world.services.values()].some(({ excess }) => excess !== null && excess.samples > 0);
+  clock.after(isOpen ? SAMPLE_AGAIN : SAMPLE_EVERY, () => {
+    if (!engine.world.plan.services.some(({ memoryWatch }) => memoryWatch !== null)) {
+      done();
+      return;
+    }
+    const samples = takeSamples(parts);
+    if (samples.length > 0) engine.send({ type: 'memory-read', samples });
+    sampleMemory(parts, done);
+  });
+}
+
+function takeSamples({ engine, children, page, handleOf }: SamplerParts): readonly MemorySample[] {
+  const { plan, services } = engine.world;
+  return plan.services.flatMap(({ name, memoryWatch }): MemorySample[] => {
+    const handle = memoryWatch === null ? null : handleOf(name);
+    const run = services.get(name)?.run;
+    if (handle === null || run === undefined) return [];
+    const pages = privateMemoryOf(handle, children);
+    return pages === 0 ? [] : [{ service: name, run, bytes: pages * page }];
+  });
+}
