@@ -4,7 +4,17 @@
 export interface PreflightFinding {
   /** null: the whole machine. */
   readonly service: string | null;
-  readonly check: 'user' | 'limit' | 'command' | 'folder' | 'port' | 'gpu' | 'driver' | 'memory' | 'shared-memory';
+  readonly check:
+    | 'file'
+    | 'user'
+    | 'limit'
+    | 'command'
+    | 'folder'
+    | 'port'
+    | 'gpu'
+    | 'driver'
+    | 'memory'
+    | 'shared-memory';
   readonly verdict: 'ok' | 'doubtful' | 'wrong';
   readonly text: string;
   /** What to do. */

@@ -64,6 +64,8 @@ export interface DetailsBody {
 interface DetailsInput {
   readonly service: WireService;
   readonly plan: Plan;
+  /** null: that of the plan. */
+  readonly environment: Readonly<Record<string, string>> | null;
   readonly attempts: readonly LastAttempt[];
   readonly runs: readonly PastRun[];
   /** Wall time, milliseconds. */
@@ -87,7 +89,7 @@ export function describeService(input: DetailsInput): DetailsBody | null {
     command: argv.map(hidePasswords),
     cwd,
     user: user === null ? null : (user.name ?? `${user.uid}:${user.gid}`),
-    env: variablesOf(own, showsValues),
+    env: variablesOf(input.environment ?? own.env, own, showsValues),
     ports,
     gpus: gpus === null ? null : gpus.devices.map((device) => ({ id: device.id, name: device.name })),
     log_file: log.file?.path ?? null,
@@ -104,7 +106,7 @@ function hidePasswords(text: string): string {
   return text.replace(PASSWORD, '$1***@');
 }
 
-function variablesOf({ env, secrets }: ServicePlan, showsValues: boolean): readonly VariableJson[] {
+function variablesOf(env: ServicePlan['env'], { secrets }: ServicePlan, showsValues: boolean): readonly VariableJson[] {
   const isHidden = (name: string) => !showsValues || secrets.includes(name) || SECRET_NAME.test(name);
   return Object.entries(env)
     .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -80,6 +80,7 @@ const DETAILS: Route = {
     const body = describeService({
       ...{ service, plan, now: source.wall() },
       ...{ attempts: source.attempts(service.name), runs: source.runs(service.name) },
+      environment: source.environmentOf(service.name),
       // Another user's process may not read /proc/PID/environ, and may connect to a listener without a token.
       showsValues: isLocal || (plan.control !== null && plan.control.token !== null),
     });

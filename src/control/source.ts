@@ -84,6 +84,8 @@ export interface ApiSource {
   usage(): ReadonlyMap<string, Usage>;
   /** The GPUs of the container, read at most every two seconds. `why`: why they cannot be read; null: no reason is known. */
   gpus(): Promise<{ readonly devices: readonly GpuUse[]; readonly why: string | null }>;
+  /** The environment of a service's latest run, which has what its files contained then; null: there is no such service. */
+  environmentOf(service: string): Readonly<Record<string, string>> | null;
   /** The last attempts of the probes of a service. */
   attempts(service: string): readonly LastAttempt[];
   /** The latest runs of a service, oldest first. */

@@ -35,6 +35,7 @@ export const FIELD_NAMES = {
   forward: 'forward',
   env: 'env',
   secrets: 'env',
+  envRecipe: 'env',
   cwd: 'cwd',
   ...ATTRIBUTE_NAMES,
   memoryWatch: 'max_memory',
@@ -136,7 +137,7 @@ function compareLists(): (a: Edges, b: Edges) => boolean {
   };
 }
 
-function isEqual(a: unknown, b: unknown): boolean {
+export function isEqual(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a) !== Array.isArray(b)) return false;

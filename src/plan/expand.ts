@@ -119,7 +119,7 @@ function expand(config: Config, context: PlanContext, problems: Problems): Plan 
   const { edges, stages, groups } = toEdges(config, problems);
   const fromEnvironment = environment.SVC_SUPER_PROFILES ?? '';
   const modes = startModes(config, edges, { names, profiles, fromEnvironment }, problems);
-  const environments = makeEnvironments(config, files, environment, problems);
+  const environments = makeEnvironments(config, context, problems);
   const accounts = config.services.some(({ user }) => user !== null) ? readAccounts(files) : null;
   const services = config.services.map((service): ServicePlan => {
     const user = accounts === null ? null : findUser(service, accounts, problems);
@@ -129,8 +129,10 @@ function expand(config: Config, context: PlanContext, problems: Problems): Plan 
       edges: edges.get(service.name) ?? [],
       stageEdges: stages.get(service.name) ?? [],
     };
-    return toServicePlan(service, relations, user, environments(service, user), log, problems);
+    const canBeMade = relations.edges.length + relations.stageEdges.length > 0 || service.hooks.before_start !== null;
+    return toServicePlan(service, relations, user, environments.of(service, user, canBeMade), log, problems);
   });
+  const late = environments.late();
   reportSharedPorts(config, modes, problems);
   reportSharedFiles(services, problems);
   return {
@@ -145,6 +147,7 @@ function expand(config: Config, context: PlanContext, problems: Problems): Plan 
     groups,
     hosts: config.hosts,
     ...(profiles.length > 0 && { profiles }),
+    ...(late.length > 0 && { lateFiles: late }),
     services,
   };
 }
@@ -175,7 +178,7 @@ function toServicePlan(
   service: ServiceConfig,
   { start, edges, stageEdges }: Pick<ServicePlan, 'start' | 'edges' | 'stageEdges'>,
   user: User | null,
-  { env, secrets }: Environment,
+  { env, secrets, recipe }: Environment,
   log: LogPlan,
   problems: Problems,
 ): ServicePlan {
@@ -211,6 +214,7 @@ function toServicePlan(
     forward: Object.fromEntries(service.forward ?? []),
     env,
     secrets,
+    ...(recipe !== undefined && { envRecipe: recipe }),
     cwd: service.cwd,
     attributes: toAttributes(service, user),
     memoryWatch: service.max_memory === null ? null : { max: service.max_memory, onExceed: service.on_exceed },

@@ -68,8 +68,11 @@ export function withGpus(plan: Plan, config: Config, context: GpuContext, proble
     const request = configOf(service)?.gpus;
     if (devices === undefined || request === undefined || request === null) return service;
     const { shared, min_free: minFree, free_timeout: freeTimeout, on_lost: onLost } = request;
-    const env = { ...service.env, ...gpuEnvironment(vendor, devices, service.env, context.environment) };
-    return { ...service, env, gpus: { vendor, devices, shared, minFree, freeTimeout, onLost } };
+    const own = gpuEnvironment(vendor, devices, service.env, context.environment);
+    const env = { ...service.env, ...own };
+    const { envRecipe } = service;
+    const recipe = envRecipe === undefined ? {} : { envRecipe: { ...envRecipe, above: Object.keys(own) } };
+    return { ...service, env, ...recipe, gpus: { vendor, devices, shared, minFree, freeTimeout, onLost } };
   });
   return { ...plan, services };
 }

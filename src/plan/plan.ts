@@ -204,6 +204,23 @@ export interface SchedulePlan {
   readonly jitter: Millis;
 }
 
+/** A source of variables: an env file, or an `env` with its texts and the paths of its secrets. Paths are absolute or relative to the working directory. */
+export type EnvSource =
+  | { readonly file: string; readonly required: boolean }
+  | { readonly values: Readonly<Record<string, string>>; readonly secrets: Readonly<Record<string, string>> };
+
+/** How to make the environment of a service when its files may have other contents. */
+export interface EnvRecipe {
+  /** Later ones win. */
+  readonly sources: readonly EnvSource[];
+  /** For each variable that a source had set: its value without the sources; null: none. */
+  readonly under: Readonly<Record<string, string | null>>;
+  /** The virtual environment whose programs come first in PATH; null: none. */
+  readonly venv: string | null;
+  /** Variables that win over all sources. */
+  readonly above: readonly string[];
+}
+
 /** As a `ProcessSpec` it is the main process. Its `env` lacks SVC_RUN and NOTIFY_SOCKET, which differ from run to run. */
 export interface ServicePlan extends ProcessSpec {
   readonly name: string;
@@ -231,6 +248,8 @@ export interface ServicePlan extends ProcessSpec {
   readonly secrets: readonly string[];
   /** null: it is not watched. */
   readonly memoryWatch: MemoryWatchPlan | null;
+  /** How `env` is made again at each start; absent: it involves no file. */
+  readonly envRecipe?: EnvRecipe;
   readonly ports: readonly number[];
   readonly log: LogPlan;
   readonly hooks: Hooks;
@@ -275,6 +294,8 @@ export interface Plan {
   readonly more?: readonly string[];
   /** Profiles that the command line has turned on; absent: none. */
   readonly profiles?: readonly string[];
+  /** Env files and secrets that did not exist when the plan was made and that something can make before they are needed. */
+  readonly lateFiles?: readonly string[];
   readonly exit: 'first' | 'failure' | 'all';
   readonly stopTimeout: Millis;
   /** Signals that stop everything. */

@@ -12,6 +12,7 @@ import { type HookRecord, type HookResult, HookRunner } from './hooks.ts';
 import type { ExecutorParts, Pipe, RunHandle } from './parts.ts';
 import { attemptProbe } from './probe.ts';
 import { requestOf } from './program.ts';
+import { changesOf, type EnvChanges, withChanges } from './run-env.ts';
 
 /** The shortest time between two `progressed` events of a service, for `start_stall`, milliseconds. */
 const PROGRESS_EVERY = 100;
@@ -32,6 +33,8 @@ interface Resources<Handle> {
   early: number[] | null;
   /** Whether `stop.command` is running. */
   isStopping: boolean;
+  /** How the environment of the run differs from that of the plan, which has what the files had when it was made. */
+  env: EnvChanges;
   /** The leftover processes of the run, while it waits for its hooks to end; null: processes of the run are left. */
   leftovers: readonly LeftoverProcess[] | null;
 }
@@ -42,6 +45,8 @@ export interface ServiceRecord {
   readonly main: RunRecord | null;
   readonly early: readonly number[] | null;
   readonly isStopping: boolean;
+  /** Absent: as in the plan. */
+  readonly env?: EnvChanges;
   readonly leftovers: readonly LeftoverProcess[] | null;
   readonly hooks: readonly HookRecord[];
 }
@@ -111,7 +116,24 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       fail('port', `port ${port} of ${plan.name} is taken by ${holder}`, 1);
       return;
     }
-    this.#spawnWith(plan, run, resources, fail, null);
+    const failure = this.#readEnvironment(plan, resources);
+    if (failure === null) this.#spawnWith(plan, run, resources, fail, null);
+    else fail('environment', failure, 1);
+  }
+
+  /** Reads the env files and secrets of a run. Returns why one of them could not be used; null: there is none. */
+  #readEnvironment(plan: ServicePlan, resources: Resources<Handle>): string | null {
+    if (plan.envRecipe === undefined) return null;
+    const { env, failure } = this.#parts.readEnvironment(plan);
+    resources.env = changesOf(plan.env, env);
+    this.#parts.changed(plan.name);
+    return failure;
+  }
+
+  /** The plan of a service with the environment of its latest run, which may have read other contents of its files. */
+  ofRun(plan: ServicePlan): ServicePlan {
+    const changes = this.#resources.get(plan.name)?.env ?? {};
+    return Object.keys(changes).length === 0 ? plan : { ...plan, env: withChanges(plan.env, changes) };
   }
 
   /** Returns a function that sends events of this run. */
@@ -139,6 +161,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
       beforeExit: [],
       early: [],
       isStopping: false,
+      env: {},
       leftovers: null,
     };
     this.#resources.set(plan.name, resources);
@@ -154,7 +177,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     const output: (Pipe | null)[] = [stdout, stderr];
     const latch = (index: number) => this.#reportLatch(plan, resources, index, report);
     const { env, notify } = this.#prepareNotify(plan, resources, output, latch);
-    const request = requestOf(plan, plan.argv, run, env, null);
+    const request = requestOf(this.ofRun(plan), plan.argv, run, env, null);
     const connections = { input: null, output, notify };
     const listener = this.#listener(plan, resources, report, fail);
     const { processes } = this.#parts;
@@ -192,7 +215,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
         // The program wrote its output before it ended: probes and readers get the output first.
         resources.drain();
         for (const act of resources.beforeExit) act();
-        const why = this.#parts.explainExit(plan, exit);
+        const why = this.#parts.explainExit(this.ofRun(plan), exit);
         if (why !== null) this.#parts.warn(plan.name, 'not-executable', why);
         report({ type: 'exited', exit });
       },
@@ -218,9 +241,10 @@ export class Executor<Handle extends RunHandle = RunHandle> {
   recordOf(service: string): ServiceRecord | null {
     const resources = this.#resources.get(service);
     if (resources === undefined) return null;
-    const { run, handle, early, isStopping, leftovers } = resources;
+    const { run, handle, early, isStopping, leftovers, env } = resources;
     const main = handle === null ? null : this.#parts.processes.recordOf(handle);
-    return { run, main, early, isStopping, leftovers, hooks: this.#hooks.recordsOf(service) };
+    const changes = Object.keys(env).length === 0 ? {} : { env };
+    return { run, main, early, isStopping, ...changes, leftovers, hooks: this.#hooks.recordsOf(service) };
   }
 
   /** Takes over the latest run of a service from the previous supervisor. */
@@ -228,8 +252,10 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     const { run, main, early, isStopping, leftovers } = record;
     const resources = this.#open(plan, run);
     resources.early = early === null ? null : [...early];
+    resources.env = record.env ?? {};
     if (main !== null) this.#spawnWith(plan, run, resources, this.#failureReporter(plan, run, resources), main);
-    for (const hook of record.hooks) this.#hooks.adopt(plan, run, hook, this.#hookEnded(plan, run, hook.name));
+    for (const hook of record.hooks)
+      this.#hooks.adopt(this.ofRun(plan), run, hook, this.#hookEnded(plan, run, hook.name));
     // The stop command was killed when the previous supervisor died, so it is run again.
     if (isStopping && main?.exited === false) this.#runStopCommand(plan, run);
     if (leftovers !== null) this.#emptied(plan, resources)(leftovers);
@@ -289,7 +315,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     this.#parts.changed(plan.name);
     const env = { MAINPID: String(resources.handle?.pid || '') };
     const { signal } = resources.abort;
-    const request = requestOf(plan, plan.stop.argv, run, env, 'stop');
+    const request = requestOf(this.ofRun(plan), plan.stop.argv, run, env, 'stop');
     void this.#parts.runTool(request, signal).then(({ code, summary, lastLine }) => {
       resources.isStopping = false;
       this.#parts.changed(plan.name);
@@ -325,7 +351,10 @@ export class Executor<Handle extends RunHandle = RunHandle> {
 
   #runHook(plan: ServicePlan, run: number, hook: HookName, exit: Exit | null): void {
     const pid = exit === null ? this.#open(plan, run).handle?.pid || null : null;
-    this.#hooks.run(plan, run, hook, { pid, exit }, this.#hookEnded(plan, run, hook));
+    // A file that does not exist yet may be made by this hook: the start of the program reports it.
+    const resources = this.#current(plan, run);
+    if (hook === 'before_start' && resources !== undefined) this.#readEnvironment(plan, resources);
+    this.#hooks.run(this.ofRun(plan), run, hook, { pid, exit }, this.#hookEnded(plan, run, hook));
   }
 
   #hookEnded(plan: ServicePlan, run: number, hook: HookName): (result: HookResult) => void {
@@ -366,7 +395,7 @@ export class Executor<Handle extends RunHandle = RunHandle> {
     void attemptProbe(probe, controller.signal, {
       cwd: plan.cwd,
       fileExists: (path) => this.#parts.fileExists(path),
-      runTool: (argv) => this.#parts.runTool(requestOf(plan, argv, run, {}, 'probe'), controller.signal),
+      runTool: (argv) => this.#parts.runTool(requestOf(this.ofRun(plan), argv, run, {}, 'probe'), controller.signal),
     }).then(({ ok, detail }) => {
       if (controller.signal.aborted) return;
       this.#probing.delete(plan.name);

@@ -71,6 +71,8 @@ export interface ExecutorParts<Handle extends RunHandle = RunHandle> {
   randomName(): string;
   /** The process that listens on a port, such as `pid 12 (nginx)`; null: none. */
   describePortHolder(port: number): string | null;
+  /** Reads the env files and secrets of a service; `failure` says why one of them cannot be used, null: there is none. */
+  readEnvironment(plan: ServicePlan): { readonly env: ServicePlan['env']; readonly failure: string | null };
   runTool(request: RunRequest, abort: AbortSignal): Promise<{ code: number | null; summary: string; lastLine: string }>;
   /** Reads the memory of these devices; never rejects. */
   readGpus(plan: GpuPlan, abort: AbortSignal): Promise<GpuReading>;

@@ -10,7 +10,7 @@ import { describePortHolder, findHolder } from '../linux/listeners.ts';
 import { renderNotice } from '../messages/notices.ts';
 import { OutputPipe } from '../pid1/pipe.ts';
 import type { Run } from '../pid1/run.ts';
-import type { Plan, SchedulePlan } from '../plan/plan.ts';
+import type { Plan, SchedulePlan, ServicePlan } from '../plan/plan.ts';
 import { realRandom } from '../ports.ts';
 import { Engine } from '../runtime/engine.ts';
 import { Executor } from '../runtime/executor.ts';
@@ -27,6 +27,9 @@ export interface Core {
   readonly ended: Promise<End>;
   end(end: End): void;
 }
+
+/** Loaded at the first start of a service with env files or secrets. */
+const runEnvironment = () => require('../plan/run-environment.ts') as typeof import('../plan/run-environment.ts');
 
 /** An event is dropped after it has ended this many supervisors. */
 const FATAL_MOST = 2;
@@ -45,6 +48,7 @@ export function makeCore(world: World, parts: Parts, own: Own, old: Iterable<num
     parts,
     (event) => engine.send(event),
     (service) => checkpoint.changed(service),
+    () => engine.world.plan,
   );
   const readClock = async (service: string, reading: number, when: SchedulePlan['when']) => {
     if (when.kind !== 'cron') return;
@@ -83,7 +87,7 @@ export function makeCore(world: World, parts: Parts, own: Own, old: Iterable<num
   link.pid1.keep(checkpoint.take);
   logs.watchTorn((isTorn) => checkpoint.note({ isTorn }));
   link.turn = (take) => engine.turn(take);
-  const reload = makeReload(engine, parts, checkpoint);
+  const reload = makeReload(engine, parts, checkpoint, (service) => executor.ofRun(service));
   return { engine, executor, checkpoint, reload, ended: ended.promise, end };
 }
 
@@ -91,6 +95,7 @@ function makeExecutor(
   { request, link: { children }, gpus, logs, announce }: Parts,
   send: ConstructorParameters<typeof Executor>[1],
   changed: (service: string) => void,
+  planNow: () => Plan,
 ): Executor<Run> {
   const executorParts: ConstructorParameters<typeof Executor<Run>>[0] = {
     clock: request.clock,
@@ -100,6 +105,11 @@ function makeExecutor(
     makePipe: () => new OutputPipe(),
     randomName: () => realRandom.name(),
     describePortHolder,
+    readEnvironment: (plan) => {
+      const { readRunEnvironment, describeFailure, tasksBefore } = runEnvironment();
+      const { env, failure } = readRunEnvironment(plan, request.files);
+      return { env, failure: failure === null ? null : describeFailure(failure, tasksBefore(planNow(), plan.name)) };
+    },
     runTool: async (request, abort) => (await import('../pid1/tools.ts')).runTool(children, request, abort),
     readGpus: async (plan, abort) => (await gpus.reader())(plan, { holders: true }, abort),
     explainExit: (spec, exit) =>
@@ -116,6 +126,7 @@ function makeReload(
   engine: Engine,
   { request, link, gpus, logs, announce, hostNames }: Parts,
   checkpoint: Checkpoint,
+  ofRun: (service: ServicePlan) => ServicePlan,
 ): Core['reload'] {
   const { environment } = request.handover;
   const prepare = (next: Plan) => {
@@ -130,7 +141,8 @@ function makeReload(
       // Even if the configuration is invalid: a tool that rotates log files has already moved them.
       const reopened = how === 'apply' ? logs.reopenFiles() : null;
       const { performReload } = await import('./reload.ts');
-      const reloadParts = { ...request, environment, engine, announce, findHolder, owners: gpus.owners, prepare };
+      const rooms = { engine, announce, findHolder, owners: gpus.owners, ofRun, prepare };
+      const reloadParts = { ...request, environment, ...rooms };
       const result = performReload(reloadParts, how);
       await reopened;
       return result;

@@ -4,10 +4,11 @@ import { type Failure, renderDiagnostics, toJson } from '../config/diagnostic.ts
 import type { Reloaded } from '../control/source.ts';
 import type { PortHolder } from '../linux/listeners.ts';
 import type { Announcement } from '../messages/announcement.ts';
-import { difference, FIELD_NAMES, restartFields } from '../plan/difference.ts';
+import { difference, FIELD_NAMES, isEqual, restartFields } from '../plan/difference.ts';
 import { loadPlan } from '../plan/expand.ts';
 import type { Inventory } from '../plan/gpu-inventory.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { Plan, ServicePlan } from '../plan/plan.ts';
+import { readRunEnvironment } from '../plan/run-environment.ts';
 import type { Files } from '../ports.ts';
 import type { Engine } from '../runtime/engine.ts';
 import { printable } from '../text.ts';
@@ -26,6 +27,8 @@ interface ReloadParts {
   findHolder(port: number): PortHolder | null;
   /** The service of each process of a run, by PID. */
   owners(): ReadonlyMap<number, string>;
+  /** A service with the environment of its latest run. */
+  ofRun(service: ServicePlan): ServicePlan;
   /** Called with the new plan before it takes effect. */
   prepare(plan: Plan): void;
 }
@@ -41,7 +44,8 @@ export function performReload(parts: ReloadParts, how: 'apply' | 'dry-run'): Rel
     if (how === 'apply') for (const announcement of refusals(loaded.error)) announce(announcement);
     return { ok: false, diagnostics: loaded.error.diagnostics.map(toJson), text };
   }
-  const { plan, warnings } = loaded.value;
+  const { warnings } = loaded.value;
+  const plan = keepEnvironments(before, loaded.value.plan, parts);
   // Services that an earlier reload removed may still be stopping.
   const ours = [...before.services, ...engine.world.plan.services].flatMap(({ ports }) => ports);
   const taken = findNewlyTaken(new Set(ours), plan, holderFor(parts)).map(
@@ -64,6 +68,24 @@ export function performReload(parts: ReloadParts, how: 'apply' | 'dry-run'): Rel
   parts.prepare(plan);
   engine.send({ type: 'plan-changed', plan });
   return { ok: true, ...changes };
+}
+
+/**
+ * The new plan, in which a service keeps the environment of the old one if its latest run has read what its files contain now:
+ * it was restarted since they were changed, and needs no other restart.
+ */
+function keepEnvironments(before: Plan, after: Plan, { files, ofRun }: ReloadParts): Plan {
+  if (after.services.every(({ envRecipe }) => envRecipe === undefined)) return after;
+  const old = new Map(before.services.map((service) => [service.name, service]));
+  const services = after.services.map((service) => {
+    const earlier = old.get(service.name);
+    if (service.envRecipe === undefined || earlier?.envRecipe === undefined) return service;
+    if (!isEqual(service.envRecipe.sources, earlier.envRecipe.sources)) return service;
+    const { env, failure } = readRunEnvironment(service, files);
+    if (failure !== null || !isEqual(env, ofRun(earlier).env)) return service;
+    return { ...service, env: earlier.env, envRecipe: earlier.envRecipe };
+  });
+  return { ...after, services };
 }
 
 /**

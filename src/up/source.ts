@@ -55,6 +55,10 @@ export function makeApiSource(parts: SourceParts): ApiSource {
     plan: () => engine.world.plan,
     usage: cacheUsage(parts),
     gpus: () => parts.gpus.use(),
+    environmentOf: (service) => {
+      const plan = engine.world.index.plans.get(service);
+      return plan === undefined ? null : parts.executor.ofRun(plan).env;
+    },
     attempts: (service) => parts.executor.counts.lastOf(service),
     runs: (service) => parts.runs.of(service),
     history,
@@ -77,7 +81,7 @@ export function makeApiSource(parts: SourceParts): ApiSource {
       if (plan === undefined) return { code: 1, failure: `there is no service ${service}` };
       const run = engine.world.services.get(service)?.run ?? 0;
       const { runStreamed } = await import('../pid1/tools.ts');
-      return runStreamed(children, requestOf(plan, argv, run, env, 'exec'), take, abort, input);
+      return runStreamed(children, requestOf(parts.executor.ofRun(plan), argv, run, env, 'exec'), take, abort, input);
     },
     watch: (watcher) => engine.watch(watcher),
     wall: () => clock.wall(),

@@ -86,6 +86,7 @@ export class FakeSource implements ApiSource {
   gpuUses: Awaited<ReturnType<ApiSource['gpus']>> = { devices: [], why: null };
   gpus = () => Promise.resolve(this.gpuUses);
   attempts: ApiSource['attempts'] = () => [];
+  environmentOf: ApiSource['environmentOf'] = () => null;
   runs: ApiSource['runs'] = () => [];
   plan = () => plan([service('db'), service('api', { edges: [on('db')] })]);
   timeline = () => ({ name: 'test', elapsed_ms: 1, ready_ms: 1, services: [] });

@@ -125,7 +125,7 @@ describe('a secret', () => {
 
   test('that contains a NUL is refused', () => {
     expect(messages(text, { files: { '/run/secrets/token': 'a\0b' } })).toEqual([
-      '/run/secrets/token contains a NUL character, which a variable cannot contain',
+      'cannot read /run/secrets/token: it contains a NUL character, which a variable cannot contain',
     ]);
   });
 

@@ -187,7 +187,7 @@ describe('a difference', () => {
   test('has a name for every field of a service', () => {
     const [service] = planOf(PLAN).services;
     expect(Object.keys(FIELD_NAMES).sort()).toEqual(
-      [...Object.keys(service ?? {}), ...Object.keys(service?.attributes ?? {})]
+      [...Object.keys(service ?? {}), 'envRecipe', ...Object.keys(service?.attributes ?? {})]
         .filter((key) => key !== 'name' && key !== 'stageEdges' && key !== 'attributes')
         .sort(),
     );

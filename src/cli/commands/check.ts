@@ -77,7 +77,10 @@ async function checkFile(
   const { checkConfiguration } = await import('../../check/static.ts');
   const input = { ...files, files: context.files, environment: context.environment };
   const { result, plan, inspected } = checkConfiguration(input, kind, () => context.gpus());
-  const findings = inspected === null ? [] : await inspect(context, inspected, kind);
+  const findings = [
+    ...(plan?.lateFiles === undefined ? [] : (await import('../../check/late-files.ts')).findLateFiles(plan)),
+    ...(inspected === null ? [] : await inspect(context, inspected, kind)),
+  ];
   const ok = result.ok && findings.every(({ verdict }) => verdict !== 'wrong');
   const resolved = isResolved === true && result.ok ? await writeConfiguration(context, files) : null;
   const { path } = files;

@@ -1,0 +1,34 @@
+// Env files and secrets that do not exist yet: what can make each before the service that needs it starts. Reads no file.
+import type { Plan, ServicePlan } from '../plan/plan.ts';
+import { tasksBefore } from '../plan/run-environment.ts';
+import type { PreflightFinding } from './finding.ts';
+
+/** A finding for each service and each file that it needs and that did not exist when the plan was made. */
+export function findLateFiles(plan: Plan): readonly PreflightFinding[] {
+  const late = new Set(plan.lateFiles);
+  if (late.size === 0) return [];
+  return plan.services.flatMap((service) =>
+    [...new Set(filesOf(service))]
+      .filter((file) => late.has(file))
+      .map((file): PreflightFinding => {
+        const text = `${file} does not exist yet, and is read at each start: ${makerOf(plan, service)}`;
+        return { service: service.name, check: 'file', verdict: 'ok', text };
+      }),
+  );
+}
+
+function filesOf({ envRecipe }: ServicePlan): readonly string[] {
+  return (envRecipe?.sources ?? []).flatMap((source) => {
+    if ('secrets' in source) return Object.values(source.secrets);
+    return source.required ? [source.file] : [];
+  });
+}
+
+function makerOf(plan: Plan, { name, hooks }: ServicePlan): string {
+  const tasks = tasksBefore(plan, name);
+  if (tasks.length === 1) return `the task ${tasks[0]}, which runs before, can write it`;
+  if (tasks.length > 1) return `one of the tasks that run before can write it: ${tasks.join(', ')}`;
+  return hooks.beforeStart === null
+    ? 'a service that starts before can write it'
+    : 'its hook `before_start` can write it';
+}
