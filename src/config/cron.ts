@@ -13,6 +13,8 @@ interface Fault {
 
 interface CronField {
   readonly name: string;
+  /** Of an interval, as a duration has it: `m`. */
+  readonly unit?: string;
   /** The field in a sentence about its values: `minutes`. */
   readonly plural: string;
   readonly least: number;
@@ -22,19 +24,19 @@ interface CronField {
 }
 
 const FIELDS: readonly CronField[] = [
-  { name: 'a second', plural: 'seconds', least: 0, most: 59 },
-  { name: 'a minute', plural: 'minutes', least: 0, most: 59 },
-  { name: 'an hour', plural: 'hours', least: 0, most: 23 },
-  { name: 'a day of the month', plural: 'days of the month', least: 1, most: 31 },
+  { name: 'second', plural: 'seconds', unit: 's', least: 0, most: 59 },
+  { name: 'minute', plural: 'minutes', unit: 'm', least: 0, most: 59 },
+  { name: 'hour', plural: 'hours', unit: 'h', least: 0, most: 23 },
+  { name: 'day of the month', plural: 'days of the month', least: 1, most: 31 },
   {
-    name: 'a month',
+    name: 'month',
     plural: 'months',
     least: 1,
     most: 12,
     words: ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC'],
   },
   {
-    name: 'a day of the week',
+    name: 'day of the week',
     plural: 'days of the week',
     least: 0,
     most: 7,
@@ -74,7 +76,7 @@ export function whyNotCron(text: string): Fault | null {
     if (nextTime(written, 'UTC', ANY_TIME) !== null) return null;
     return { why: 'no date matches it, so it would never run' };
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message.replace(/^CronPattern: /, '') : String(cause);
+    const why = cause instanceof Error ? cause.message.replace(/^CronPattern: |\.$/g, '') : String(cause);
     return { why, suggestion: `write ${FORM}` };
   }
 }
@@ -89,42 +91,81 @@ function whyNotNickname(written: string): Fault | null {
   return { why: `\`${written}\` is not known`, suggestion: didYouMean(written, NICKNAMES) ?? known };
 }
 
-/** Why a field is wrong. Forms that only the parser knows (`L`, `15W`, `MON#2`) are left to it. */
+/** Why a field is wrong. Whether a date matches (`15W`, `MON#2`) is left to the parser. */
 function whyNotField(written: string, field: CronField): Fault | null {
   for (const part of written.split(',')) {
-    const [range = '', step, ...more] = part.split('/');
-    if (step !== undefined && (!/^[1-9]\d*$/.test(step) || more.length > 0))
-      return {
-        why: `\`${part}\` has no valid step: a step is a whole number from 1`,
-        suggestion: 'for example `*/15`',
-      };
+    const [range = '', ...steps] = part.split('/');
+    const [step, ...more] = steps;
+    const isStep = step === undefined || (/^[1-9]\d*$/.test(step) && Number(step) <= field.most && more.length === 0);
+    if (!isStep)
+      return { why: `the ${field.name} \`${part}\`: a step is 1–${field.most}`, suggestion: stepHelp(step, field) };
     if (range === '*' || range === '?') continue;
     const ends = range.split('-');
     for (const end of ends) {
-      const fault = whyNotValue(end, field);
+      const fault = whyNotValue(end, part === '' ? written : part, field);
       if (fault !== null) return fault;
     }
-    const [first, last] = ends.map((end) => numberOf(end, field));
-    if (typeof first === 'number' && typeof last === 'number' && first > last)
-      return {
-        why: `\`${range}\` begins after it ends`,
-        suggestion: `write \`${ends[0]}-${field.most},${field.least}-${ends[1]}\``,
-      };
-    if (step !== undefined && ends.length === 1)
-      return { why: `\`${part}\` has a step and no range`, suggestion: `write \`${range}-${field.most}/${step}\`` };
+    const fault = whyNotRange(part, range, ends, step, field);
+    if (fault !== null) return fault;
   }
   return null;
 }
 
-function whyNotValue(end: string, field: CronField): Fault | null {
-  const value = numberOf(end, field);
-  const isSpecial = /^\+?(?:\d{0,2}|[A-Za-z]{3})(?:L|W|LW|#[\dL])$/i.test(end);
-  if (value === null && isSpecial && field.plural.startsWith('days')) return null;
-  if (typeof value === 'number' && value >= field.least && value <= field.most) return null;
-  const { words = [], plural, least, most } = field;
-  const named = words.length === 0 ? '' : `, or ${words[0]} to ${words.at(-1)}`;
-  const shown = end === '' ? 'an empty value' : `\`${end}\``;
-  return { why: `${shown} is not ${field.name}: ${plural} are ${least}–${most}${named}` };
+function stepHelp(step: string, { name, unit, most }: CronField): string {
+  const isInterval = unit !== undefined && /^\d+$/.test(step) && Number(step) > most;
+  return isInterval ? `write \`every: ${step}${unit}\` instead` : `\`*/3\` is every third ${name}`;
+}
+
+function whyNotRange(
+  part: string,
+  range: string,
+  ends: readonly string[],
+  step: string | undefined,
+  field: CronField,
+): Fault | null {
+  const { name, least, most } = field;
+  if (ends.length > 2) return { why: `the ${name} \`${part}\`: a range has two ends` };
+  const [first, last] = ends.map((end) => numberOf(end, field));
+  if (ends.length === 2 && (first === null || last === null))
+    return { why: `the ${name} \`${part}\`: the ends of a range are numbers${field.words ? ' or names' : ''}` };
+  if (typeof first === 'number' && typeof last === 'number' && first > last)
+    return {
+      why: `the ${name} \`${part}\`: the range begins after it ends`,
+      suggestion: `write \`${ends[0]}-${most},${least}-${ends[1]}\``,
+    };
+  if (step !== undefined && ends.length === 1)
+    return { why: `the ${name} \`${part}\` has a step and no range`, suggestion: `write \`${range}-${most}/${step}\`` };
+  return null;
+}
+
+function whyNotValue(end: string, part: string, field: CronField): Fault | null {
+  const { name, plural, words, least, most } = field;
+  const why = (what: string) => `the ${name} \`${part}\`: ${what}`;
+  if (end === '') return { why: why('a value is missing') };
+  const isDay = plural.startsWith('days');
+  // `L`, `15W`, `MON#2`, `5L`: a day of the month or of the week.
+  const special = isDay ? /^\+?(\d*|[A-Z]{3})(L|W|LW|#.*)$/i.exec(end) : null;
+  const [value, form = ''] = special === null ? [end] : [special[1] ?? '', (special[2] ?? '').toUpperCase()];
+  if (form.startsWith('#') && !/^#[1-5L]$/.test(form))
+    return { why: why('the number after `#` is 1–5, or `L` for the last') };
+  if (form !== '' && value === '') return null;
+  const number = numberOf(value, field);
+  if (number !== null && number >= least && number <= most) return null;
+  const named = words === undefined ? '' : `, or ${words[0]} to ${words.at(-1)}`;
+  return { why: why(`${plural} are ${least}–${most}${named}`), suggestion: nameHelp(value, field) };
+}
+
+/** The name that a misspelt one stands for: `MONDAY`, `Sept`, `TEU`. */
+function nameHelp(value: string, { words = [] }: CronField): string | undefined {
+  if (!/^[A-Z]+$/i.test(value)) return undefined;
+  const given = value.toUpperCase();
+  const whole = words.find((word) => given.startsWith(word));
+  if (whole !== undefined) return `write \`${whole}\``;
+  // Among equally close names one with the same first letter is likelier.
+  return didYouMean(
+    given,
+    words.toSorted((a, b) => Number(b[0] === given[0]) - Number(a[0] === given[0])),
+  );
 }
 
 /** The number of a value or its word; null: it is neither. */
@@ -140,10 +181,18 @@ export function whyNotTimeZone(name: string): Fault | null {
     new Intl.DateTimeFormat('en', { timeZone: name });
     return null;
   } catch {
-    const near = didYouMean(name, Intl.supportedValuesOf('timeZone'));
     return {
       why: 'there is no time zone of that name',
-      suggestion: near ?? 'write a name like `Europe/Berlin` or `UTC`',
+      suggestion: zoneHelp(name) ?? 'write a name like `Europe/Berlin` or `UTC`',
     };
   }
+}
+
+function zoneHelp(name: string): string | undefined {
+  const offset = /^(?:UTC|GMT)([+-])(\d{1,2})(?::?(\d\d))?$/i.exec(name);
+  if (offset !== null) return `write \`${offset[1]}${offset[2]?.padStart(2, '0')}:${offset[3] ?? '00'}\``;
+  const zones = Intl.supportedValuesOf('timeZone');
+  const asCity = `/${name.trim().replaceAll(' ', '_').toLowerCase()}`;
+  const city = zones.find((zone) => zone.toLowerCase().endsWith(asCity));
+  return city === undefined ? didYouMean(name, zones) : `did you mean \`${city}\`?`;
 }
