@@ -1,7 +1,7 @@
 // Composable descriptions of values: each reads a node of the tree into a typed value, describes what it accepts, and gives
 // its JSON Schema. Problems are reported, and reading continues after them.
 import { didYouMean } from './nearest.ts';
-import { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from './quantity.ts';
+import { DURATION_PATTERN, formatDuration, parseDuration, parseSize, SIZE_PATTERN } from './quantity.ts';
 import { fill, INVALID, type Invalid, mismatch, type Reading } from './reading.ts';
 import type { MapNode, Node, ScalarNode } from './tree.ts';
 
@@ -152,7 +152,11 @@ export function flag(): Shape<boolean> {
 /** A duration in milliseconds, `least` and above. */
 export function duration(least = 0): Shape<number> {
   return scalar(
-    least > 1 ? `a duration of at least ${least}ms` : least === 1 ? 'a duration above zero' : 'a duration',
+    least > 1
+      ? `a duration of at least ${formatDuration(least)}`
+      : least === 1
+        ? 'a duration above zero'
+        : 'a duration',
     () => ({ type: 'string', pattern: `${DURATION_PATTERN}|\\$\\{` }),
     (filled) => {
       const parsed = typeof filled.value === 'number' && !filled.interpolated ? null : parseDuration(filled.text);

@@ -46,7 +46,8 @@ function judgeWait(
   }
   if (ready && wanted === 'up') return 'there';
   if (phase !== 'running' || blocked || state === 'failed' || wanted === 'down') return 'lost';
-  if (state === 'stopped') return 'lost';
+  // A task that waits for its time after a failure: the next run may be a day away.
+  if (state === 'stopped' || state === 'scheduled') return 'lost';
   return state === 'completed' && type === 'service' ? 'lost' : 'waits';
 }
 

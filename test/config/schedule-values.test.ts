@@ -88,7 +88,7 @@ describe('a mistake in a schedule', () => {
     ['schedule: "@daily", time_zone: berlin', 'no time zone of that name', 'did you mean `Europe/Berlin`?'],
     ['schedule: "@daily", time_zone: UTC+2', 'no time zone of that name', 'write `+02:00`'],
     ['schedule: "@daily", every: 10m', '`schedule` and `every` are alternatives', 'remove one of them'],
-    ['every: 500ms', '`every` must be a duration of at least 1000ms', ''],
+    ['every: 500ms', '`every` must be a duration of at least 1s', ''],
     ['every: 10m, jitter: 10m', '`jitter` (10m) must be shorter than `every` (10m)', ''],
     ['every: 10m, time_zone: UTC', '`every` is an interval, so it has no time zone', 'remove `time_zone`'],
     ['every: 10m, overlap: forbid', '`overlap` must be', 'did you mean `skip`?'],

@@ -35,9 +35,9 @@ test('a task with `every` runs at the start; `start` runs it at once, `stop` pau
   await (await run.puppet('job', 1)).exit(0);
   const { reason } = await run.state('job', 'scheduled');
   expect(reason).toMatch(/^runs again in \S+; the latest run exited with code 0/);
-  expect((await run.command('start', 'job')).code).toBe(0);
-  await (await run.puppet('job', 2)).exit(0);
-  await run.state('job', 'scheduled');
+  const started = run.command('start', 'job', '--wait');
+  await (await run.puppet('job', 2)).exit(3);
+  expect(await started).toMatchObject({ code: 1, stderr: expect.stringContaining('exited with code 3') });
   expect((await run.command('stop', 'job')).code).toBe(0);
   expect((await run.state('job', 'stopped')).schedule?.next_run).toBeNull();
 });

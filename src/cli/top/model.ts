@@ -166,6 +166,7 @@ const STATES: Readonly<Record<string, { readonly rank: number; readonly mark: Ma
   running: { rank: 5, mark: 'good', style: 'good' },
   ready: { rank: 5, mark: 'good', style: 'good' },
   completed: { rank: 6, mark: 'done', style: 'good' },
+  scheduled: { rank: 6, mark: 'timed', style: 'quiet' },
   idle: { rank: 7, mark: 'off', style: 'quiet' },
   stopped: { rank: 7, mark: 'off', style: 'quiet' },
   skipped: { rank: 8, mark: 'off', style: 'quiet' },
@@ -174,11 +175,12 @@ const STATES: Readonly<Record<string, { readonly rank: number; readonly mark: Ma
 const TROUBLE_RANK = 1;
 /** A service that fails again and again keeps its place while it runs in between: the rows below it stay where they are. */
 const TROUBLE_TIME = 60_000;
-const BLOCKED = { rank: 0, mark: 'bad', style: 'bad' } as const;
+/** A service that never starts, and a scheduled task whose latest run failed. */
+const FAULTY = { rank: 0, mark: 'bad', style: 'bad' } as const;
 const UNKNOWN = { rank: 5, mark: 'busy', style: 'plain' } as const;
 
-export function appearance({ state, blocked }: Pick<TopService, 'state' | 'blocked'>) {
-  return blocked ? BLOCKED : (STATES[state] ?? UNKNOWN);
+export function appearance({ state, blocked, ready }: Pick<TopService, 'state' | 'blocked' | 'ready'>) {
+  return blocked || (state === 'scheduled' && !ready) ? FAULTY : (STATES[state] ?? UNKNOWN);
 }
 
 export function isTroubled(service: TopService): boolean {

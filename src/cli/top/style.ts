@@ -44,7 +44,7 @@ export interface Look {
   mark(kind: Mark): string;
 }
 
-export type Mark = 'good' | 'done' | 'busy' | 'bad' | 'off';
+export type Mark = 'good' | 'done' | 'timed' | 'busy' | 'bad' | 'off';
 
 const UNICODE = {
   bars: '▁▂▃▄▅▆▇█',
@@ -55,7 +55,7 @@ const UNICODE = {
   full: '█',
   light: '░',
   pointer: '▸',
-  marks: { good: '●', done: '✓', busy: '◐', bad: '✗', off: '○' },
+  marks: { good: '●', done: '✓', timed: '◔', busy: '◐', bad: '✗', off: '○' },
 } as const;
 
 const ASCII = {
@@ -67,7 +67,7 @@ const ASCII = {
   full: '#',
   light: '.',
   pointer: '>',
-  marks: { good: '*', done: '+', busy: '~', bad: 'x', off: '-' },
+  marks: { good: '*', done: '+', timed: '@', busy: '~', bad: 'x', off: '-' },
 } as const;
 
 export function makeLook({ colour, unicode }: { readonly colour: boolean; readonly unicode: boolean }): Look {

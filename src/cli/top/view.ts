@@ -79,8 +79,15 @@ function bodyRows(model: Model, layout: Layout): Body {
 }
 
 /** The states that are counted in the header, in this order. */
-const COUNTED = ['bad', 'busy', 'good', 'done', 'off'] as const;
-const COUNT_WORDS = { bad: 'failing', busy: 'not ready', good: 'up', done: 'done', off: 'off' } as const;
+const COUNTED = ['bad', 'busy', 'good', 'done', 'timed', 'off'] as const;
+const COUNT_WORDS = {
+  bad: 'failing',
+  busy: 'not ready',
+  good: 'up',
+  done: 'done',
+  timed: 'scheduled',
+  off: 'off',
+} as const;
 
 function headerRow(model: Model): Row {
   const { look, status, size, series, awaySince, now } = model;

@@ -20,6 +20,22 @@ test('failing services come first, with their reason, even in 80 columns', () =>
   expect(lines[0]).toContain('✗ 1 failing');
 });
 
+test('a task that waits for its time is neither starting nor failing, unless its latest run failed', () => {
+  const waits = { type: 'task', state: 'scheduled', pid: null, uptime_seconds: null, usage: null } as const;
+  const model = topModel([
+    topService('refresh', { ...waits, reason: 'runs in 4m' }),
+    topService('backup', { ...waits, ready: false, reason: 'runs again in 9m; the latest run exited with code 3' }),
+    topService('web'),
+  ]);
+  const lines = screenOf(model).split('\n');
+  expect(lines[0]).toContain('✗ 1 failing  ● 1 up  ◔ 1 scheduled');
+  expect(lines.slice(2, 5).map((line) => line.slice(2, 40))).toEqual([
+    expect.stringMatching(/^✗ backup {2}scheduled {2}runs again in 9m;/),
+    expect.stringMatching(/^● web +ready /),
+    '◔ refresh scheduled  runs in 4m',
+  ]);
+});
+
 describe('every row has exactly the width of the terminal', () => {
   const names = [
     'a',
