@@ -2,6 +2,6 @@
 
 /** Those that send requests to a supervisor: they get a connection. */
 static const char connected[] =
-  " status top logs start stop restart reload signal exec shell wait health events timeline graph completion ";
+  " status top logs start stop restart reload scale signal exec shell wait health events timeline graph completion ";
 static const char unconnected[] =
   " check import schema export version help -h --help -V --version ";

@@ -11,6 +11,7 @@ export const COMMANDS = {
   stop: () => import('./commands/stop.ts'),
   restart: () => import('./commands/restart.ts'),
   reload: () => import('./commands/reload.ts'),
+  scale: () => import('./commands/scale.ts'),
   signal: () => import('./commands/signal.ts'),
   exec: () => import('./commands/exec.ts'),
   shell: () => import('./commands/shell.ts'),

@@ -9,7 +9,7 @@ import { HOOKS } from './hook-values.ts';
 import { formatDuration } from './quantity.ts';
 import type { Place } from './range.ts';
 import { forReplica, mismatch, REPLICA, type Reading, withoutReplica } from './reading.ts';
-import { makeReplicas, type Replica } from './replicas.ts';
+import { countReplicas, makeReplicas, REPLICAS_MOST, type Replica, type Scale, type ScaledTo } from './replicas.ts';
 import { BACKOFF, RESTART } from './restart-values.ts';
 import { LOG, readDefaults, readService, SERVICE, type ServiceRead, STOP, TOP, TOP_RULES } from './schema.ts';
 import type { EnvValue } from './service-values.ts';
@@ -78,14 +78,19 @@ export interface Config
   readonly format: 'text' | 'json';
   /** In the order of the file. */
   readonly services: readonly ServiceConfig[];
+  /** The services whose number of replicas is not that of the file. */
+  readonly scale: ReadonlyMap<string, ScaledTo & { readonly file: number }>;
   /** Where a value is written. A field that a service takes from `defaults` is located there. */
   locate(path: readonly PathStep[]): Place;
   /** Where the last key of a path is written; `defaults` counts as in `locate`. */
   locateKey(path: readonly PathStep[]): Place;
 }
 
-/** Reads a tree by the field table. null: nothing could be read. Problems go to `reading` in both cases. */
-export function readConfig(root: Node, reading: Reading): Config | null {
+/**
+ * Reads a tree by the field table. null: nothing could be read. Problems go to `reading` in both cases. `scale`: numbers of
+ * replicas that are used instead of the file's.
+ */
+export function readConfig(root: Node, reading: Reading, scale: Scale = new Map()): Config | null {
   if (root.kind !== 'map') {
     mismatch(root, 'the file', 'a map with `services`', reading);
     return null;
@@ -95,7 +100,8 @@ export function readConfig(root: Node, reading: Reading): Config | null {
   requireKeys(TOP, root, { name: 'the file', at, broken }, reading);
   const top = complete(TOP, given);
   const places = { root, reading };
-  const services = (top.services ?? []).flatMap((service) => expandReplicas(service, top, places));
+  const scaled = new Map<string, ScaledTo & { readonly file: number }>();
+  const services = (top.services ?? []).flatMap((service) => expandReplicas(service, top, places, { scale, scaled }));
   reportTakenNames(services, places);
   const keys = new Map(services.map(({ name, key }) => [name, key]));
   const written = (path: readonly PathStep[]): readonly PathStep[] =>
@@ -118,6 +124,7 @@ export function readConfig(root: Node, reading: Reading): Config | null {
     supervisor: complete(SUPERVISOR, top.supervisor ?? {}),
     format: top.defaults?.given.log?.format ?? 'text',
     services,
+    scale: scaled,
     locate: (path: readonly PathStep[]) => toPlace(reading.source, valueSpan(root, written(path))),
     locateKey: (path: readonly PathStep[]) => toPlace(reading.source, keySpan(root, written(path))),
   });
@@ -135,9 +142,18 @@ function expandReplicas(
   service: ServiceRead,
   { defaults, stop_timeout }: Top,
   places: Places,
+  { scale, scaled }: { readonly scale: Scale; readonly scaled: Map<string, ScaledTo> },
 ): readonly ServiceConfig[] {
   const { root, reading } = places;
-  const first = mergeService(service, defaults, stop_timeout, places);
+  const merged = mergeService(service, defaults, stop_timeout, places);
+  const { count, file, isScaled } = countReplicas(merged.replicas, scale.get(merged.key));
+  if (count > REPLICAS_MOST) {
+    const message = `\`${merged.key}\` cannot have ${count} replicas: the most are ${REPLICAS_MOST}`;
+    reading.report(keySpan(root, ['services', merged.key]), 'impossible-value', message);
+    return [merged];
+  }
+  if (isScaled) scaled.set(merged.key, { replicas: count, file });
+  const first = isScaled ? { ...merged, replicas: count } : merged;
   const numbered = reading.source.text.includes(REPLICA);
   const reread = (index: number): ServiceConfig => {
     const entry = entryOf(root, 'services', service.name);
@@ -148,10 +164,11 @@ function expandReplicas(
     const copied = shared?.kind === 'map' ? readDefaults(shared, own) : null;
     return mergeService(readService(entry, own), copied, stop_timeout, { root, reading: own });
   };
-  return makeReplicas(first, reread, (port) => {
-    const message = `port ${port} of \`${first.key}\` plus the number of its last replica is ${port + (first.replicas ?? 1) - 1}: the highest port is 65535`;
+  const reportPort = (port: number) => {
+    const message = `port ${port} of \`${first.key}\` plus the number of its last replica is ${port + count - 1}: the highest port is 65535`;
     reading.report(keySpan(root, ['services', first.key, 'replicas']), 'impossible-value', message);
-  });
+  };
+  return makeReplicas(first, reread, reportPort, isScaled);
 }
 
 function entryOf(root: Node, ...path: readonly string[]): MapEntry | undefined {

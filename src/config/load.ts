@@ -5,6 +5,7 @@ import { type Diagnostic, type Failure, type Result, sortDiagnostics } from './d
 import { type FileReader, readText } from './file.ts';
 import { type Draft, type ParsedFile, parseFile } from './parse.ts';
 import { makeReading } from './reading.ts';
+import type { Scale } from './replicas.ts';
 import { makeSource } from './tree.ts';
 
 /** Reads and checks a file and those that it includes; environment files and secrets are not opened. */
@@ -26,13 +27,16 @@ export function loadDraft(
   paths: readonly string[],
   files: FileReader,
   environment: Readonly<Record<string, string>>,
+  scale?: Scale,
 ): Draft {
   const [path = ''] = paths;
-  if (paths.length > 1) return several().loadSeveral(paths, files, environment);
+  if (paths.length > 1) return several().loadSeveral(paths, files, environment, scale);
   const read = readText(files, path);
   if (read.ok) {
     const parsed = parseFile(path, read.text, environment);
-    return needsMerge(parsed) ? several().loadSeveral(paths, files, environment) : toDraft(parsed, environment);
+    return needsMerge(parsed)
+      ? several().loadSeveral(paths, files, environment, scale)
+      : toDraft(parsed, environment, scale);
   }
   const { code, why, suggestion, lossy } = read;
   const diagnostics: Diagnostic[] = [];
@@ -58,11 +62,12 @@ export function parseDraft(path: string, text: string, environment: Readonly<Rec
 function toDraft(
   { source, root, diagnostics, broken, hasHoles }: ParsedFile,
   environment: Readonly<Record<string, string>>,
+  scale?: Scale,
 ): Draft {
   const sources = new Map([[source.file, source.text]]);
   if (root === null) return { config: null, diagnostics, sources };
   const found: Diagnostic[] = [];
-  const config = readConfig(root, makeReading(source, environment, found));
+  const config = readConfig(root, makeReading(source, environment, found), scale);
   const trusted = found.filter(({ code, range }) => {
     const seemsMissing = code === 'missing-key' || code === 'empty-value';
     return !(hasHoles && seemsMissing) && (broken === null || range.endLine < broken.range.line);

@@ -10,6 +10,25 @@ export interface Replica {
   readonly index: number;
 }
 
+/** A number of replicas that the operator has set at run time (`svc-super scale`). */
+export interface ScaledTo {
+  readonly replicas: number;
+  /** The number in the file at that time; null: it is not known yet. */
+  readonly file: number | null;
+}
+
+/** By the key of the service in the file. */
+export type Scale = ReadonlyMap<string, ScaledTo>;
+
+export const REPLICAS_MOST = 1_000;
+
+/** The number of replicas of a service; `isScaled`: the operator has set it, and the file's number has not changed since. */
+export function countReplicas(written: number | null, scaled: ScaledTo | undefined) {
+  const file = written ?? 1;
+  const isScaled = scaled !== undefined && (scaled.file ?? file) === file && scaled.replicas !== file;
+  return { count: isScaled ? scaled.replicas : file, file, isScaled };
+}
+
 /** The fields of a service that differ between its replicas. */
 interface Replicated {
   readonly name: string;
@@ -23,15 +42,16 @@ interface Replicated {
 
 /**
  * The replicas of a service, or the service itself if it has only one. `reread` reads the service again for a number,
- * because it may contain `${SVC_REPLICA}`.
+ * because it may contain `${SVC_REPLICA}`. `isScaled`: a single replica has a number too, as it had before.
  */
 export function makeReplicas<S extends Replicated>(
   first: S,
   reread: (index: number) => S,
   tooHigh: (port: number) => void,
+  isScaled: boolean,
 ): readonly S[] {
   const count = first.replicas ?? 1;
-  if (count === 1) return [first];
+  if (count === 1 && !isScaled) return [first];
   const replicas = Array.from({ length: count }, (_, index) =>
     toReplica(first, index === 0 ? first : reread(index), index),
   );

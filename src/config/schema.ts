@@ -22,6 +22,7 @@ import { probeShape, probes } from './probe-schema.ts';
 import { pattern } from './probe-values.ts';
 import { cpus, limits, umask, user } from './process-values.ts';
 import { forReplica, inFlow, mismatch, quote, type Reading } from './reading.ts';
+import { REPLICAS_MOST } from './replicas.ts';
 import { restart } from './restart-values.ts';
 import { SCHEDULE } from './schedule-values.ts';
 import {
@@ -54,7 +55,6 @@ import type { ListNode, MapEntry, MapNode, ScalarNode } from './tree.ts';
 
 const path = text({ wanted: 'a path' });
 const port = whole('a port', 1, 65535);
-const MAX_REPLICAS = 1_000;
 
 // -------------------------------------------------------------------------------------------------------------- service
 
@@ -135,7 +135,7 @@ export const LOG = {
 export const DEPENDENCY = {
   condition: field(conditionWord, '`started`, `ready`, `completed` or `exited`', 'depends on the target, as in a list'),
   any: field(
-    whole('a number of copies', 1, MAX_REPLICAS),
+    whole('a number of copies', 1, REPLICAS_MOST),
     'how many replicas must satisfy the condition',
     'all of them',
   ),
@@ -254,7 +254,7 @@ export const SERVICE = {
     "it sees all of the container's GPUs",
   ),
   replicas: field(
-    whole('a number of copies', 1, MAX_REPLICAS),
+    whole('a number of copies', 1, REPLICAS_MOST),
     'number of replicas, named `name.0`, `name.1` and so on: each has its number in `SVC_REPLICA`, and the number is added to its ports',
     'one, without a number',
   ),

@@ -9,6 +9,7 @@ import { type Layer, mergeLayers } from './merge.ts';
 import { type Draft, type ParsedFile, parseFile } from './parse.ts';
 import type { Place } from './range.ts';
 import { INVALID, makeReading, withoutReplica } from './reading.ts';
+import type { Scale } from './replicas.ts';
 import { joinSources, toPlace } from './tree.ts';
 
 /** More files than anyone writes; a pattern that matches more was probably meant differently. */
@@ -39,6 +40,7 @@ export function loadSeveral(
   paths: readonly string[],
   files: FileReader,
   environment: Readonly<Record<string, string>>,
+  scale?: Scale,
 ): Draft {
   const gathering: Gathering = { files, environment, loaded: new Map(), sources: new Map(), problems: [] };
   for (const path of paths) gather([{ path: normalize(path), namedAt: null }], gathering);
@@ -50,7 +52,7 @@ export function loadSeveral(
   const found: Diagnostic[] = [];
   const reading = makeReading(joinSources(loaded.map(({ source }) => source)), environment, found);
   const root = mergeLayers(loaded.map(toLayer), reading);
-  const config = found.length === 0 ? readConfig(root, reading) : null;
+  const config = found.length === 0 ? readConfig(root, reading, scale) : null;
   const hasHoles = loaded.some((one) => one.hasHoles);
   const trusted = found.filter(({ code }) => !(hasHoles && (code === 'missing-key' || code === 'empty-value')));
   return { config, root, isMerged: true, diagnostics: [...diagnostics, ...trusted], sources };

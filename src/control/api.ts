@@ -1,5 +1,6 @@
 // The types of a control API route, and the search for the route of a request: from method and path to a response, without
 // sockets. routes.ts has the table of all routes. Accesses the supervisor through ApiSource only.
+import type { Plan } from '../plan/plan.ts';
 import type { ApiSource, History, Usage } from './source.ts';
 import type { Lines } from './streams.ts';
 import type { WireSnapshot } from './wire.ts';
@@ -63,6 +64,8 @@ export interface Route {
 export type StatusBody = Omit<WireSnapshot, 'services'> & {
   readonly version: string;
   readonly pid: number;
+  /** Numbers of replicas that `scale` has set, and those of the file, by service. */
+  readonly scale: NonNullable<Plan['scale']>;
   /** Restarts of the supervisor itself. `time` is ISO 8601. */
   readonly supervisor: Omit<History, 'last'> & {
     readonly last: { readonly time: string; readonly reason: string } | null;

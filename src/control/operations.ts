@@ -172,6 +172,49 @@ const RELOAD: Route = {
   },
 };
 
+/** The service of a request by its key in the file: its name, or that of all its replicas. */
+function findKey(source: ApiSource, name: string): string | ApiResponse {
+  const { services } = source.snapshot();
+  if (services.some((service) => (service.replica?.of ?? service.name) === name)) return name;
+  const one = services.find((service) => service.name === name);
+  if (one?.replica) return refuse(404, `${name} is one replica of ${one.replica.of}: scale ${one.replica.of}`);
+  const selected = select({ names: [name] }, services, 'error');
+  return refuse(404, selected.ok ? 'a glob is not a name' : selected.error);
+}
+
+const SCALE: Route = {
+  method: 'POST',
+  path: '/v1/services/{name}/scale',
+  summary:
+    'Sets the number of replicas of a service until its number in the file changes. Reads the configuration again, by the rules of a ' +
+    'reload, and refuses if it has other changes',
+  params: {
+    name: { ...SERVICE_NAME, summary: 'the name of a service, without the number of a replica' },
+    replicas: { in: 'body', type: 'integer', summary: 'the number, from 1', required: true },
+    dry_run: { in: 'body', type: 'boolean', summary: 'return the difference without applying it' },
+  },
+  responses: {
+    200: 'the difference, which is being applied unless it was a dry run',
+    400: 'not a number of replicas',
+    404: 'there is no such service',
+    409: 'not possible in the current state, or the configuration has other changes',
+    422: 'not possible with this number: see `diagnostics` and `text`',
+  },
+  respond: async (source, { params, body: { replicas, dry_run } }) => {
+    const key = findKey(source, params.name ?? '');
+    if (typeof key !== 'string') return key;
+    if (typeof replicas !== 'number' || !Number.isInteger(replicas) || replicas < 1)
+      return refuse(400, '`replicas` must be a whole number from 1; to run none, stop the service');
+    if (dry_run !== undefined && typeof dry_run !== 'boolean') return refuse(400, '`dry_run` must be true or false');
+    if (source.snapshot().phase !== 'running') return refuse(409, STOPPING);
+    const result = await source.scale(key, replicas, dry_run === true ? 'dry-run' : 'apply');
+    if (result.ok) return { status: 200, body: { applied: dry_run !== true, ...result } };
+    const { diagnostics, text, isOther } = result;
+    if (isOther) return refuse(409, text);
+    return { status: 422, body: { error: `${key} cannot have ${replicas} replicas`, diagnostics, text } };
+  },
+};
+
 /** The only paths that are opened for a client: a terminal, or the standard input of a process. */
 const INPUTS = { terminal: /^\/dev\/pts\/\d+$/, file: /^\/proc\/\d+\/fd\/0$/ } as const;
 
@@ -245,6 +288,7 @@ export const OPERATIONS: readonly Route[] = [
   oneRoute('stop'),
   oneRoute('restart'),
   SIGNAL,
+  SCALE,
   EXEC,
   manyRoute('start'),
   manyRoute('stop'),

@@ -17,7 +17,7 @@ const STATUS: Route = {
   path: '/v1/status',
   summary:
     'The whole state: each service with its state, readiness or the reason for its absence, restarts, processor time and memory; of a replica, ' +
-    '`replica` has its service and its number. `supervisor`: restarts of the supervisor itself, ' +
+    '`replica` has its service and its number; `scale`: numbers of replicas that differ from the file. `supervisor`: restarts of the supervisor itself, ' +
     'by reason, and the time and reason of the last one',
   responses: { 200: 'the state' },
   respond: (source) => {
@@ -28,6 +28,7 @@ const STATUS: Route = {
       ...rest,
       version: source.version,
       pid: source.pid,
+      scale: source.plan().scale ?? {},
       supervisor: {
         ...source.history,
         last: last === null ? null : { time: new Date(last.at).toISOString(), reason: last.reason },

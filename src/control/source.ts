@@ -55,16 +55,31 @@ interface LogSource {
 
 export type Change = { readonly name: string; readonly fields: readonly string[]; readonly restarts: boolean };
 
-/** The difference that a reload applies, or would apply; or the errors of an invalid file. */
+/** What becomes of a number of replicas that was set at run time (`scale`) when the configuration is read again. */
+export interface ScaleOutcome {
+  readonly name: string;
+  readonly replicas: number;
+  /** The number in the file; null: the file has no such service. */
+  readonly file: number | null;
+  /** False: the file's number has changed since, and counts. */
+  readonly kept: boolean;
+}
+
+/**
+ * The difference that a reload applies, or would apply; or the errors of an invalid file. `isOther`: the file has other changes,
+ * which a new number of replicas must not apply.
+ */
 export type Reloaded =
   | {
       readonly ok: true;
+      /** Numbers of replicas that had been set before. */
+      readonly scale: readonly ScaleOutcome[];
       readonly added: readonly string[];
       readonly removed: readonly string[];
       readonly changed: readonly Change[];
       readonly unchanged: readonly string[];
     }
-  | { readonly ok: false; readonly diagnostics: readonly unknown[]; readonly text: string };
+  | { readonly ok: false; readonly diagnostics: readonly unknown[]; readonly text: string; readonly isOther?: true };
 
 export interface ExecRequest {
   readonly argv: readonly string[];
@@ -109,6 +124,8 @@ export interface ApiSource {
     | { readonly ok: false; readonly why: string; readonly suggestion?: string };
   /** Resolves when the log files have been reopened too. */
   reload(how: 'apply' | 'dry-run'): Promise<Reloaded>;
+  /** Reads the configuration again with another number of replicas of a service, and applies only what follows from that. */
+  scale(service: string, replicas: number, how: 'apply' | 'dry-run'): Promise<Reloaded>;
   readonly logs: LogSource;
   readonly events: {
     latest(count: number): readonly JournalEntry[];

@@ -54,6 +54,15 @@ export function renderRestarts({ restarts, last }: StatusBody['supervisor'], wal
   return `the supervisor was restarted ${often}${ago}${why}\n`;
 }
 
+/** A line for each number of replicas that differs from the file. */
+export function renderScale(scale: StatusBody['scale']): string {
+  return Object.entries(scale)
+    .map(
+      ([name, { replicas, file }]) => `${name} has ${replicas} replicas by \`svc-super scale\`; the file has ${file}\n`,
+    )
+    .join('');
+}
+
 /** `GPU-8932f937-d72c-…` as `GPU-8932f937`: the rest is in `--json`. */
 function brief(device: string): string {
   return /^(?:GPU|MIG)-[^-/]+/.exec(device)?.[0] ?? device;

@@ -5,6 +5,7 @@ import type { Config, ServiceConfig } from '../config/config.ts';
 import { type Diagnostic, type Failure, type Result, sortDiagnostics } from '../config/diagnostic.ts';
 import type { FileReader } from '../config/file.ts';
 import { loadDraft } from '../config/load.ts';
+import type { Scale, ScaledTo } from '../config/replicas.ts';
 import type { SupervisorValues } from '../config/supervisor-values.ts';
 import { basename, dirname, resolve } from '../paths.ts';
 import { toControlPlan } from './control.ts';
@@ -45,6 +46,8 @@ export interface LoadInput extends PlanContext {
   readonly more?: readonly string[];
   /** Absolute. */
   readonly cwd?: string;
+  /** New numbers of replicas, by the key of the service. Those of `before` continue to apply. */
+  readonly scale?: Readonly<Record<string, number>>;
 }
 
 /** A Plan, and its warnings. */
@@ -61,7 +64,7 @@ export function loadPlan(input: LoadInput): Result<Planned, Failure> {
   const [path = '', ...more] = [input.path, ...(input.more ?? [])].map((one) =>
     cwd === undefined ? one : resolve(cwd, one),
   );
-  const draft = loadDraft([path, ...more], input.files, input.environment);
+  const draft = loadDraft([path, ...more], input.files, input.environment, scaleOf(input));
   const { sources } = draft;
   if (draft.config === null) return fail(draft.diagnostics, sources);
   const problems = makeProblems(draft.config);
@@ -77,6 +80,13 @@ export function loadPlan(input: LoadInput): Result<Planned, Failure> {
   const diagnostics = [...draft.diagnostics, ...problems.all];
   if (diagnostics.some(({ severity }) => severity === 'error')) return fail(diagnostics, sources);
   return { ok: true, value: { plan: freeze(selected), warnings: sortDiagnostics(diagnostics), sources } };
+}
+
+/** A new number applies to any file; one that was set before, only as long as the file has the number that it had then. */
+function scaleOf({ before, scale = {} }: LoadInput): Scale {
+  const numbers = new Map<string, ScaledTo>(Object.entries(before?.scale ?? {}));
+  for (const [key, replicas] of Object.entries(scale)) numbers.set(key, { replicas, file: null });
+  return numbers;
 }
 
 /** Nothing would start, and the container would end at once. */
@@ -148,6 +158,7 @@ function expand(config: Config, context: PlanContext, problems: Problems): Plan 
     hosts: config.hosts,
     ...(profiles.length > 0 && { profiles }),
     ...(late.length > 0 && { lateFiles: late }),
+    ...(config.scale.size > 0 && { scale: Object.fromEntries(config.scale) }),
     services,
   };
 }

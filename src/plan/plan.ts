@@ -308,6 +308,8 @@ export interface Plan {
   readonly groups?: readonly string[];
   /** Whether the services' names resolve to 127.0.0.1. */
   readonly hosts: boolean;
+  /** Numbers of replicas that differ from the file (`file`), by its key of the service; absent: there are none. */
+  readonly scale?: Readonly<Record<string, { readonly replicas: number; readonly file: number }>>;
   /** In the order of the file, including disabled services. */
   readonly services: readonly ServicePlan[];
 }

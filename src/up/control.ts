@@ -44,12 +44,12 @@ export async function openControl(core: Core, parts: Parts): Promise<Closable | 
 }
 
 function makeSource(
-  { engine, executor, reload, checkpoint }: Core,
+  { engine, executor, reload, scale, checkpoint }: Core,
   { request, link, logs, journal, runs, gpus }: Parts,
 ): ApiSource {
   const { version, handover, clock } = request;
   return makeApiSource({
-    ...{ version, clock, engine, executor, logs, journal, runs, gpus, reload, checkpoint },
+    ...{ version, clock, engine, executor, logs, journal, runs, gpus, reload, scale, checkpoint },
     ...{ pid: handover.pid1, page: handover.page, children: link.children, history: checkpoint.own.history },
   });
 }

@@ -17,12 +17,14 @@ import { Executor } from '../runtime/executor.ts';
 import { printable } from '../text.ts';
 import { Checkpoint, type End, type Own } from './checkpoint.ts';
 import type { Parts } from './parts.ts';
+import type { NewScale } from './reload.ts';
 
 export interface Core {
   readonly engine: Engine;
   readonly executor: Executor<Run>;
   readonly checkpoint: Checkpoint;
   readonly reload: (how: 'apply' | 'dry-run') => Promise<Reloaded>;
+  readonly scale: (how: 'apply' | 'dry-run', scale: NewScale) => Promise<Reloaded>;
   /** Resolves when all services have ended. */
   readonly ended: Promise<End>;
   end(end: End): void;
@@ -87,8 +89,8 @@ export function makeCore(world: World, parts: Parts, own: Own, old: Iterable<num
   link.pid1.keep(checkpoint.take);
   logs.watchTorn((isTorn) => checkpoint.note({ isTorn }));
   link.turn = (take) => engine.turn(take);
-  const reload = makeReload(engine, parts, checkpoint, (service) => executor.ofRun(service));
-  return { engine, executor, checkpoint, reload, ended: ended.promise, end };
+  const { reload, scale } = makeReload(engine, parts, checkpoint, (service) => executor.ofRun(service));
+  return { engine, executor, checkpoint, reload, scale, ended: ended.promise, end };
 }
 
 function makeExecutor(
@@ -127,7 +129,7 @@ function makeReload(
   { request, link, gpus, logs, announce, hostNames }: Parts,
   checkpoint: Checkpoint,
   ofRun: (service: ServicePlan) => ServicePlan,
-): Core['reload'] {
+): Pick<Core, 'reload' | 'scale'> {
   const { environment } = request.handover;
   const prepare = (next: Plan) => {
     logs.addNames(next.services.map(({ name }) => name));
@@ -135,21 +137,25 @@ function makeReload(
     checkpoint.note({ hosts: hostNames.held });
     link.sendStopRules(next);
   };
-  return async (how) => {
+  const perform = async (how: 'apply' | 'dry-run', scale: NewScale | null) => {
+    const { performReload } = await import('./reload.ts');
+    const rooms = { engine, announce, findHolder, owners: gpus.owners, ofRun, prepare };
+    return performReload({ ...request, environment, ...rooms }, how, scale);
+  };
+  const reload: Core['reload'] = async (how) => {
     if (how === 'apply') checkpoint.note({ isReloading: true });
     try {
       // Even if the configuration is invalid: a tool that rotates log files has already moved them.
       const reopened = how === 'apply' ? logs.reopenFiles() : null;
-      const { performReload } = await import('./reload.ts');
-      const rooms = { engine, announce, findHolder, owners: gpus.owners, ofRun, prepare };
-      const reloadParts = { ...request, environment, ...rooms };
-      const result = performReload(reloadParts, how);
+      const result = await perform(how, null);
       await reopened;
       return result;
     } finally {
       if (how === 'apply') checkpoint.note({ isReloading: false });
     }
   };
+  // After a death of this process it has had its effect, and is in the plan of the checkpoint, or it has had none.
+  return { reload, scale: perform };
 }
 
 /** Ends this process. PID 1 starts the next supervisor with the checkpoint from before this event. */

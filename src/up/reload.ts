@@ -1,7 +1,7 @@
 // Reloads the configuration: checks the whole file before it changes anything. An invalid file changes nothing. Part of the
 // root.
 import { type Failure, renderDiagnostics, toJson } from '../config/diagnostic.ts';
-import type { Reloaded } from '../control/source.ts';
+import type { Reloaded, ScaleOutcome } from '../control/source.ts';
 import type { PortHolder } from '../linux/listeners.ts';
 import type { Announcement } from '../messages/announcement.ts';
 import { difference, FIELD_NAMES, isEqual, restartFields } from '../plan/difference.ts';
@@ -33,15 +33,25 @@ interface ReloadParts {
   prepare(plan: Plan): void;
 }
 
-/** Performs one reload, by SIGHUP or through the API. Errors are announced, and returned for the client. */
-export function performReload(parts: ReloadParts, how: 'apply' | 'dry-run'): Reloaded {
+/** A new number of replicas of a service. */
+export interface NewScale {
+  readonly service: string;
+  readonly replicas: number;
+}
+
+/**
+ * Performs one reload, by SIGHUP or through the API. Errors are announced, and returned for the client. `scale`: only a number of
+ * replicas changes.
+ */
+export function performReload(parts: ReloadParts, how: 'apply' | 'dry-run', scale: NewScale | null = null): Reloaded {
   const { names, environment, files, gpus, engine, announce } = parts;
   const before = engine.world.target;
   const { file: path, more = [], profiles = [] } = before;
-  const loaded = loadPlan({ path, more, profiles, names, environment, files, gpus, before });
+  const asked = scale === null ? {} : { [scale.service]: scale.replicas };
+  const loaded = loadPlan({ path, more, profiles, names, environment, files, gpus, before, scale: asked });
   if (!loaded.ok) {
     const text = renderDiagnostics(loaded.error);
-    if (how === 'apply') for (const announcement of refusals(loaded.error)) announce(announcement);
+    if (how === 'apply' && scale === null) for (const announcement of refusals(loaded.error)) announce(announcement);
     return { ok: false, diagnostics: loaded.error.diagnostics.map(toJson), text };
   }
   const { warnings } = loaded.value;
@@ -52,12 +62,17 @@ export function performReload(parts: ReloadParts, how: 'apply' | 'dry-run'): Rel
     ({ service, port, holder }) => `port ${port} of ${service} is taken by ${holder}: nothing was changed`,
   );
   if (taken.length > 0) {
-    if (how === 'apply') {
+    if (how === 'apply' && scale === null) {
       for (const text of taken) announce({ level: 'error', service: null, event: 'reload-refused', text });
     }
     return { ok: false, diagnostics: [], text: taken.map((text) => `svc-super: ${printable(text)}\n`).join('') };
   }
-  const changes = describe(before, plan);
+  const changes = { ...describe(before, plan), scale: outcomesOf(before, plan, scale) };
+  const others = scale === null ? [] : otherChanges(scale.service, before, plan);
+  if (others.length > 0) {
+    const text = `the configuration has other changes, which only a reload applies: ${others.join(', ')}`;
+    return { ok: false, diagnostics: [], text, isOther: true };
+  }
   if (how === 'dry-run') return { ok: true, ...changes };
   for (const warning of warnings)
     announce({ level: 'warn', service: null, event: 'doubtful', text: renderDoubt(warning) });
@@ -65,9 +80,49 @@ export function performReload(parts: ReloadParts, how: 'apply' | 'dry-run'): Rel
     const text = '`control` has changed: the change takes effect when the supervisor is restarted';
     announce({ level: 'warn', service: null, event: 'not-reloaded', text });
   }
+  for (const outcome of changes.scale)
+    announce({ level: 'info', service: null, event: 'scale', text: renderOutcome(outcome) });
   parts.prepare(plan);
   engine.send({ type: 'plan-changed', plan });
   return { ok: true, ...changes };
+}
+
+/** What becomes of the numbers of replicas that were set before, apart from the one that is set now. */
+function outcomesOf(before: Plan, after: Plan, scale: NewScale | null): readonly ScaleOutcome[] {
+  return Object.entries(before.scale ?? {}).flatMap(([name, { replicas }]): ScaleOutcome[] => {
+    if (name === scale?.service) return [];
+    const kept = after.scale?.[name];
+    if (kept !== undefined) return [{ name, replicas, file: kept.file, kept: true }];
+    const count = after.services.filter((service) => keyOf(service) === name).length;
+    return [{ name, replicas, file: count === 0 ? null : count, kept: false }];
+  });
+}
+
+function renderOutcome({ name, replicas, file, kept }: ScaleOutcome): string {
+  if (kept) return `${name} keeps ${replicas} replicas, set by \`svc-super scale\`; the file has ${file}`;
+  return file === null
+    ? `${name} is no longer in the file, and ${replicas} replicas, set by \`svc-super scale\`, no longer apply`
+    : `${name} has ${file} replicas, because the file has changed since \`svc-super scale\` set ${replicas}`;
+}
+
+const keyOf = ({ name, replica }: ServicePlan): string => replica?.of ?? name;
+
+/**
+ * Changes that do not follow from the number of replicas of `key`: of other services, except in which replicas they wait for, and
+ * fields of its replicas.
+ */
+function otherChanges(key: string, before: Plan, after: Plan): readonly string[] {
+  const { added, removed, changed } = difference(before, after);
+  const keys = new Map([...before.services, ...after.services].map((service) => [service.name, keyOf(service)]));
+  const isOther = (name: string) => keys.get(name) !== key;
+  return [
+    ...added.filter(isOther).map((name) => `${name} (new)`),
+    ...removed.filter(isOther).map((name) => `${name} (removed)`),
+    ...changed.flatMap(({ name, fields }) => {
+      const others = fields.filter((field) => field !== 'edges');
+      return others.length === 0 ? [] : [`${name} (${[...new Set(others.map((one) => FIELD_NAMES[one]))].join(', ')})`];
+    }),
+  ];
 }
 
 /**

@@ -18,6 +18,7 @@ import type { Engine } from '../runtime/engine.ts';
 import type { Executor } from '../runtime/executor.ts';
 import { requestOf } from '../runtime/program.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import type { NewScale } from './reload.ts';
 
 interface SourceParts {
   readonly version: string;
@@ -37,10 +38,11 @@ interface SourceParts {
   readonly history: History;
   readonly checkpoint: Pick<Checkpoint, 'isDone' | 'noteDone'>;
   reload(how: 'apply' | 'dry-run'): Promise<Reloaded>;
+  scale(how: 'apply' | 'dry-run', scale: NewScale): Promise<Reloaded>;
 }
 
 export function makeApiSource(parts: SourceParts): ApiSource {
-  const { version, engine, children, clock, logs, journal, checkpoint, history, reload } = parts;
+  const { version, engine, children, clock, logs, journal, checkpoint, history, reload, scale } = parts;
   // The key is recorded after the event: if the core throws on the event, the key is not in the checkpoint.
   const send = (event: Parameters<Engine['send']>[0], key: string | null) => {
     engine.send(event);
@@ -67,6 +69,7 @@ export function makeApiSource(parts: SourceParts): ApiSource {
     signal: (signal, services, key) => send({ type: 'signal-asked', signal, services }, key),
     parseSignal,
     reload,
+    scale: (service, replicas, how) => scale(how, { service, replicas }),
     logs: {
       tail: (service, count) => logs.tail(service, count),
       follow: (service, listener) => logs.follow(service, listener),

@@ -2,10 +2,11 @@
 // Replicas of a service: their names, numbers and ports, dependencies on them, and mistakes.
 import { describe, expect, test } from 'bun:test';
 import { difference } from '../../src/plan/difference.ts';
+import { loadPlan } from '../../src/plan/expand.ts';
 import type { HttpProbe, Plan, TcpProbe } from '../../src/plan/plan.ts';
 import { selectServices } from '../../src/plan/selection.ts';
 import { allEdges } from '../../src/plan/stages.ts';
-import { load, messages, oneService, planOf, printed, serviceOf } from './rig.ts';
+import { load, memoryFiles, messages, oneService, PATH, planOf, printed, serviceOf } from './rig.ts';
 
 const names = (plan: Plan) => plan.services.map(({ name }) => name);
 const edgesOf = (plan: Plan, name: string) =>
@@ -323,4 +324,48 @@ test('a reload from three replicas to two removes the third and changes nothing 
 test('every replica has a position in the file', () => {
   const loaded = load(oneService('command: run', 'replicas: 2', 'venv: /nowhere'));
   expect(!loaded.ok && loaded.error.diagnostics.map(({ range }) => [range.line, range.column])).toEqual([[5, 11]]);
+});
+
+describe('a number of replicas that is set at run time', () => {
+  const text = (count: number, more = '') =>
+    `services:\n  a: { command: run, replicas: ${count}, port: 9000 }\n  b: { command: run, depends_on: { a: { condition: started${more} } } }\n`;
+  const scaled = (file: string, scale: Record<string, number>, before?: Plan): Plan | readonly string[] => {
+    const around = before === undefined ? { scale } : { scale, before };
+    const loaded = loadPlan({ path: PATH, files: memoryFiles({ [PATH]: file }), environment: {}, ...around });
+    return loaded.ok ? loaded.value.plan : loaded.error.diagnostics.map(({ message }) => message);
+  };
+  const plan = (...given: Parameters<typeof scaled>) => {
+    const found = scaled(...given);
+    if (!('services' in found)) throw new Error(found.join('; '));
+    return found;
+  };
+
+  test('makes the replicas that the file would make with it, and the dependencies on them', () => {
+    const five = plan(text(2), { a: 5 });
+    expect(five).toEqual({ ...plan(text(5), {}), scale: { a: { replicas: 5, file: 2 } } });
+    expect(edgesOf(five, 'b')).toEqual([0, 1, 2, 3, 4].map((index) => `a.${index} started`));
+  });
+
+  test('of 1 keeps the number 0, so that the replica continues to run', () => {
+    const one = plan(text(3), { a: 1 });
+    expect(names(one)).toEqual(['a.0', 'b']);
+    expect(difference(plan(text(3), {}), one).changed).toEqual([{ name: 'b', fields: ['edges'] }]);
+  });
+
+  test('applies until the number in the file changes, or is set to it', () => {
+    const five = plan(text(2), { a: 5 });
+    expect(names(plan(text(2), {}, five))).toHaveLength(6);
+    expect(plan(text(2), {}, five).scale).toEqual(five.scale);
+    expect(plan(text(3), {}, five)).toEqual(plan(text(3), {}));
+    expect(plan(text(2), { a: 2 }, five)).toEqual(plan(text(2), {}));
+    expect(plan(oneService('command: run').replace('a:', 'c:'), {}, five).scale).toBeUndefined();
+  });
+
+  test('is checked like one in the file', () => {
+    expect(scaled(text(4, ', any: 3'), { a: 2 })).toEqual(messages(text(2, ', any: 3')));
+    expect(scaled(text(2), { a: 1_001 })).toContain('`a` cannot have 1001 replicas: the most are 1000');
+    expect(scaled(`${text(2)}  c: { command: run, port: 9002 }\n`, { a: 3 })).toEqual(
+      messages(`${text(3)}  c: { command: run, port: 9002 }\n`),
+    );
+  });
 });

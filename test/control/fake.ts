@@ -109,7 +109,12 @@ export class FakeSource implements ApiSource {
   reload = async (how: string) => {
     this.asked.push(`reload ${how}`);
     if (this.wrong) return { ok: false as const, diagnostics: [{ line: 3 }], text: 'x.yaml:3:1: error' };
-    return { ok: true as const, added: ['new'], removed: [], changed: [], unchanged: ['db'] };
+    return { ok: true as const, added: ['new'], removed: [], changed: [], unchanged: ['db'], scale: [] };
+  };
+  scale = async (service: string, replicas: number, how: string) => {
+    this.asked.push(`scale ${service} ${replicas} ${how}`);
+    if (this.wrong) return { ok: false as const, diagnostics: [], text: 'other changes', isOther: true as const };
+    return { ok: true as const, added: [`${service}.1`], removed: [], changed: [], unchanged: [], scale: [] };
   };
   logs = {
     tail: (name: string, count: number) => (this.past.get(name) ?? []).slice(-count),

@@ -135,6 +135,26 @@ describe('operations', () => {
     expect(source.asked).toEqual(['reload dry-run', 'reload apply', 'reload apply']);
   });
 
+  test('scale: of a service by its name in the file; other changes of the file are refused', async () => {
+    const source = new FakeSource([seen('web.0', { replica: { of: 'web', index: 0 } }), seen('db')]);
+    const scale = async (name: string, body: object) => {
+      const response = await request(source, 'POST', `/v1/services/${name}/scale`, JSON.stringify(body));
+      return [response.status, bodyOf(response).error];
+    };
+    expect(await request(source, 'POST', '/v1/services/web/scale', '{"replicas":2,"dry_run":true}')).toMatchObject({
+      body: { applied: false, added: ['web.1'] },
+    });
+    expect(await scale('db', { replicas: 3 })).toEqual([200, undefined]);
+    expect(await scale('web.0', { replicas: 3 })).toEqual([404, 'web.0 is one replica of web: scale web']);
+    expect((await scale('dd', { replicas: 3 }))[0]).toBe(404);
+    for (const replicas of [0, -1, 1.5, '3', undefined]) expect((await scale('web', { replicas }))[0]).toBe(400);
+    source.wrong = true;
+    expect(await scale('web', { replicas: 4 })).toEqual([409, 'other changes']);
+    source.phase = 'stopping';
+    expect((await scale('web', { replicas: 5 }))[0]).toBe(409);
+    expect(source.asked).toEqual(['scale web 2 dry-run', 'scale db 3 apply', 'scale web 4 apply']);
+  });
+
   test('exec: output in lines, then the code', async () => {
     const source = new FakeSource();
     const { outlet } = open(await request(source, 'POST', '/v1/services/db/exec', '{"argv":["ls","-l"]}'));

@@ -123,3 +123,42 @@ test('a command written as one text gets its number from the shell', async () =>
   await run.line(/^a\.0 +\| I am 0$/);
   await run.line(/^a\.1 +\| I am 1$/);
 });
+
+test('scale adds and removes replicas; the number survives the supervisor and a reload, until the file has another', async () => {
+  const file = (replicas: number, fields: Readonly<Record<string, unknown>> = {}) => ({
+    services: { web: played({ replicas }), other: played(fields) },
+  });
+  await using run = await up(file(2));
+  const write = (config: object) => writeFileSync(join(run.folder, 'services.yaml'), JSON.stringify(config));
+  for (const name of ['web.0', 'web.1', 'other']) await run.puppet(name);
+  expect(await run.command('scale', 'web=4', '--wait')).toMatchObject({
+    code: 0,
+    stdout: '+ web.2: starts\n+ web.3: starts\napplied; 3 unchanged\nready: web.2, web.3\n',
+  });
+  const added = await run.puppet('web.3');
+
+  process.kill(run.supervisor.outer, 'SIGKILL');
+  await run.line(/killed by SIGKILL and was restarted/);
+  expect((await run.command('status')).stdout).toContain('web has 4 replicas by `svc-super scale`; the file has 2\n');
+  expect((await run.status()).scale).toEqual({ web: { replicas: 4, file: 2 } });
+
+  // Other changes of the file are not applied by scale.
+  write(file(2, { env: { NEW: '1' } }));
+  expect(await run.command('scale', 'web=3')).toMatchObject({ code: 1, stdout: '' });
+  expect((await run.command('reload')).stdout).toBe(
+    '= web: 4 replicas by `scale`; the file has 2\n~ other: env: restarts\napplied; 4 unchanged\n',
+  );
+  await run.puppet('other', 2);
+  expect((await run.command('scale', 'web=1', 'other=0')).stderr).toContain('`replicas` must be a whole number from 1');
+  for (const index of [1, 2, 3]) await run.line(new RegExp(`web\\.${index} is not in the configuration any more`));
+  await until('the process of web.3 to end', () => added.isGone);
+  expect(await stateOf(run)).toEqual(['web.0 ready 1', 'other ready 2']);
+
+  write(file(3, { env: { NEW: '1' } }));
+  expect((await run.command('reload')).stdout).toContain(
+    '= web: 3 replicas, as the file has changed; its 1 by `scale`',
+  );
+  await run.puppet('web.2', 1);
+  expect((await run.status()).scale).toEqual({});
+  expect(await run.command('scale', 'web=x')).toMatchObject({ code: 64 });
+});

@@ -1,8 +1,8 @@
 // `reload`: applies what has changed in the configuration, or only shows it.
-import type { Change } from '../../control/source.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
 import { JSON_FLAG } from '../flags.ts';
 import { renderJson } from '../json.ts';
+import { type ReloadBody, renderReload } from '../reloaded.ts';
 import { callSupervisor, reportNoSupervisor, reportRefusal } from '../request.ts';
 
 export default {
@@ -18,14 +18,6 @@ export default {
   run: requestReload,
 } satisfies Command;
 
-interface ReloadBody {
-  readonly applied: boolean;
-  readonly added: readonly string[];
-  readonly removed: readonly string[];
-  readonly changed: readonly Change[];
-  readonly unchanged: readonly string[];
-}
-
 async function requestReload(context: CommandContext, { values }: GivenFlags): Promise<number> {
   const body = { dry_run: values['dry-run'] === true };
   const response = await callSupervisor(context, { method: 'POST', path: '/v1/reload', body });
@@ -39,15 +31,4 @@ async function requestReload(context: CommandContext, { values }: GivenFlags): P
   if (response.status !== 200) return reportRefusal(context, response.body);
   context.out(values.json === true ? renderJson(response.body) : renderReload(response.body as ReloadBody));
   return EXIT.ok;
-}
-
-export function renderReload({ applied, added, removed, changed, unchanged }: ReloadBody): string {
-  const lines = [
-    ...added.map((name) => `+ ${name}: starts`),
-    ...changed.map(({ name, fields, restarts }) => `~ ${name}: ${fields.join(', ')}${restarts ? ': restarts' : ''}`),
-    ...removed.map((name) => `- ${name}: stops`),
-  ];
-  if (lines.length === 0) return 'nothing has changed\n';
-  const rest = unchanged.length === 0 ? '' : `; ${unchanged.length} unchanged`;
-  return `${lines.join('\n')}\n${applied ? 'applied' : 'not applied: this was a dry run'}${rest}\n`;
 }

@@ -1,7 +1,7 @@
 // `status`: the state of the services, once or repeatedly.
 import type { StatusBody } from '../../control/api.ts';
 import { select } from '../../control/selection.ts';
-import { renderRestarts, renderStatus } from '../../control/table.ts';
+import { renderRestarts, renderScale, renderStatus } from '../../control/table.ts';
 import { isOff } from '../../core/off.ts';
 import { printable } from '../../text.ts';
 import { type Command, type CommandContext, EXIT, type GivenFlags } from '../command.ts';
@@ -63,7 +63,7 @@ function show(context: CommandContext, { values, positionals }: GivenFlags, body
   const shown =
     values.json === true
       ? renderJson({ ...body, services }, 2)
-      : `${renderStatus(services, context.colour)}${renderRestarts(body.supervisor, context.wall())}`;
+      : `${renderStatus(services, context.colour)}${renderScale(body.scale)}${renderRestarts(body.supervisor, context.wall())}`;
   context.out(`${before}${shown}`);
   return services.every(({ ready, state }) => ready || isOff(state)) ? EXIT.ok : EXIT.notReady;
 }
