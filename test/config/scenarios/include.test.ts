@@ -1,10 +1,13 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: such texts are what is tested
 // Configurations of several files: which files are read, and in which order; how they are merged; what is refused.
 import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
 import { render, renderDiagnostics } from '../../../src/config/diagnostic.ts';
 import { loadDraft } from '../../../src/config/load.ts';
+import { SERVICE } from '../../../src/config/schema.ts';
 import { loadPlan } from '../../../src/plan/expand.ts';
 import type { ServicePlan } from '../../../src/plan/plan.ts';
+import { file } from '../../convert/export/plans.ts';
 import { type Around, memoryFiles, PATH, planOf, printed } from '../rig.ts';
 
 const MAIN = 'include: conf.d/*.yaml\nservices:\n  web:\n    command: run\n';
@@ -411,6 +414,85 @@ conf.d/b.yaml:3:36: error: \`db\` depends on \`wbe\`, which does not exist
   test('shows an unset variable where it stands', () => {
     expect(complaint(MAIN, { 'conf.d/a.yaml': 'services:\n  web:\n    cwd: "/x/${NOT_SET}"\n' })).toContain(
       'conf.d/a.yaml:3:14: error: NOT_SET is not set',
+    );
+  });
+});
+
+/** Fields of the services of `file`, with values of all kinds and tags. */
+const VALUES = [
+  'x',
+  '[a, b]',
+  '{ a: b }',
+  '!reset',
+  '!override [1]',
+  '!override { x: y }',
+  '',
+  '3',
+  '*x',
+  '&x y',
+  '[{ file: /x }]',
+];
+const written = fc
+  .dictionary(fc.constantFrom(...Object.keys(SERVICE)), fc.constantFrom(...VALUES), { maxKeys: 6 })
+  .map((fields) => Object.entries(fields).map(([key, value]) => `    ${key}: ${value}\n`));
+const nonsense = fc
+  .tuple(
+    fc.constantFrom('services:', 'services: !override', 'services: !reset', '- a'),
+    fc.constantFrom('one', 'Two_2', 'new'),
+    written,
+  )
+  .map(([head, name, lines]) => `${head}\n  ${name}:\n${lines.join('')}`);
+
+describe('any file', () => {
+  const plan = (files: Readonly<Record<string, string>>) => {
+    const [first = '', ...more] = Object.keys(files);
+    const contents = memoryFiles({
+      ...files,
+      '/etc/passwd': 'nobody:x:9:9::/:\nwww-data:x:8:8::/:\n',
+      '/etc/group': 'www-data:x:8:\n',
+    });
+    const loaded = loadPlan({ path: first, more, files: contents, environment: {} });
+    if (!loaded.ok) return null;
+    const { more: _, ...rest } = loaded.value.plan;
+    return rest;
+  };
+
+  test('is not changed by a copy of itself, nor by a part of itself with !override', () => {
+    let compared = 0;
+    fc.assert(
+      fc.property(file, fc.boolean(), (text, isWhole) => {
+        // What the files of the environment would add is not what is compared.
+        const { services, ...top } = JSON.parse(
+          text.replaceAll(/"(?:env_file|venv)":(?:"[^"]*"|\[[^\]]*\]),?/g, '').replaceAll(',}', '}'),
+        );
+        const alone = JSON.stringify({ ...top, services });
+        const second = isWhole ? alone : `services: !override ${JSON.stringify(services)}`;
+        const wanted = plan({ '/app/a.yaml': alone });
+        if (wanted === null) return;
+        compared += 1;
+        expect([alone, plan({ '/app/a.yaml': alone, '/app/b.yaml': second })]).toEqual([alone, wanted]);
+      }),
+      { numRuns: 150 },
+    );
+    expect(compared).toBeGreaterThan(20);
+  });
+
+  test('merged with any other gives a plan, or mistakes at places that exist', () => {
+    fc.assert(
+      fc.property(file, nonsense, fc.boolean(), (text, other, isIncluded) => {
+        const main = isIncluded ? text.replace('{', '{"include":"b.yaml",') : text;
+        const files = memoryFiles({ '/app/a.yaml': main, '/app/b.yaml': other });
+        const { diagnostics, sources } = loadDraft(
+          isIncluded ? ['/app/a.yaml'] : ['/app/a.yaml', '/app/b.yaml'],
+          files,
+          {},
+        );
+        for (const { file: path, range } of diagnostics) {
+          const lines = (sources.get(path) ?? '').split('\n');
+          expect([path, sources.has(path), range.line <= lines.length]).toEqual([path, true, true]);
+        }
+      }),
+      { numRuns: 300 },
     );
   });
 });
